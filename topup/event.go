@@ -1,0 +1,95 @@
+package topup
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// EventType is what kind of thing the caller is told.
+type EventType string
+
+// EventTypeOf is the event that tells of an order's state; empty for a state that is not told.
+func EventTypeOf(s State) EventType {
+	switch s {
+	case StateSucceeded, StateFailed, StateCanceled, StateUnknown:
+		return EventType("topup." + string(s))
+	default:
+		return ""
+	}
+}
+
+// EventState is how far an event's delivery got.
+type EventState string
+
+// The states of an event.
+const (
+	EventPending   EventState = "pending"
+	EventDelivered EventState = "delivered"
+	// EventExhausted: the schedule ran out, or there is nowhere to deliver to. Kept; can be redelivered.
+	EventExhausted EventState = "exhausted"
+)
+
+// Event is one thing the caller is told about an order.
+type Event struct {
+	// ID is the webhook-id: the same on every try.
+	ID   string    `json:"id"`
+	Type EventType `json:"type"`
+	// Sequence rises by one per order, from 1.
+	Sequence    int        `json:"sequence"`
+	DeliveredAt *time.Time `json:"delivered_at"`
+	Tries       []Try      `json:"tries"`
+
+	OrderID ID         `json:"-"`
+	Caller  string     `json:"-"`
+	State   EventState `json:"-"`
+	// Body is frozen when the event is made: every try sends the same bytes.
+	Body []byte `json:"-"`
+	// CallbackURL overrides the caller's own; empty means the caller's.
+	CallbackURL string `json:"-"`
+	// TryCount is the number of tries recorded.
+	TryCount int `json:"-"`
+	// ScheduleStart is the number of tries there were when the schedule last began: not 0 once the
+	// event was redelivered.
+	ScheduleStart int `json:"-"`
+	// DueAt is when the next try is due; zero when none is.
+	DueAt     time.Time `json:"-"`
+	CreatedAt time.Time `json:"-"`
+}
+
+// Try is one request of an event to its endpoint.
+type Try struct {
+	At         time.Time  `json:"at"`
+	Status     *int       `json:"status"`
+	Error      NullString `json:"error"`
+	DurationMS int64      `json:"duration_ms"`
+}
+
+// eventBody is the JSON of a webhook: the order with its sequence in front.
+type eventBody struct {
+	Type      EventType `json:"type"`
+	Timestamp time.Time `json:"timestamp"`
+	Data      eventData `json:"data"`
+}
+
+type eventData struct {
+	Sequence int `json:"sequence"`
+	Order
+}
+
+// NewEvent freezes what the caller is told of the order as it now is, under an id that must be
+// unique for ever. The order's state must be one that is told.
+func NewEvent(id string, o Order, sequence int, now time.Time) (Event, error) {
+	kind := EventTypeOf(o.State)
+	if kind == "" {
+		return Event{}, fmt.Errorf("order %s: state %s is not told to the caller", o.ID, o.State)
+	}
+	body, err := json.Marshal(eventBody{Type: kind, Timestamp: now, Data: eventData{Sequence: sequence, Order: o}})
+	if err != nil {
+		return Event{}, fmt.Errorf("order %s: event body: %w", o.ID, err)
+	}
+	return Event{
+		ID: id, Type: kind, Sequence: sequence, OrderID: o.ID, Caller: o.Caller,
+		State: EventPending, Body: body, CallbackURL: o.CallbackURL, DueAt: now, CreatedAt: now,
+	}, nil
+}

@@ -1,0 +1,68 @@
+package topup
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// The fields of a request, as callers know them.
+const (
+	FieldID          = "distributor_transaction_id"
+	FieldPhone       = "phone_number"
+	FieldProduct     = "product_id"
+	FieldAmount      = "amount"
+	FieldOperator    = "operator"
+	FieldCallbackURL = "callback_url"
+	FieldProcessAt   = "process_at"
+	FieldExpiresAt   = "expires_at"
+	FieldMetadata    = "metadata"
+	FieldCaller      = "caller"
+)
+
+// FieldError is one wrong field of an input: its name, the value found, and what is allowed.
+type FieldError struct {
+	Field   string
+	Value   string
+	Allowed string
+}
+
+func (e *FieldError) Error() string {
+	return fmt.Sprintf("%s: %s is not allowed; must be %s", e.Field, e.Shown(), e.Allowed)
+}
+
+// Shown is the refused value as it may be shown to anybody: cut short, and masked for a phone number.
+func (e *FieldError) Shown() string {
+	switch {
+	case e.Value == "":
+		return "an absent or empty value"
+	case e.Field == FieldPhone:
+		return fmt.Sprintf("%q", MaskPhone(clip(e.Value)))
+	default:
+		return fmt.Sprintf("%q", clip(e.Value))
+	}
+}
+
+func clip(s string) string {
+	const most = 80
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
+
+// FieldErrors collects the FieldErrors that err is made of, in order.
+func FieldErrors(err error) []*FieldError {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []*FieldError
+		for _, e := range joined.Unwrap() {
+			all = append(all, FieldErrors(e)...)
+		}
+		return all
+	}
+	var one *FieldError
+	if errors.As(err, &one) {
+		return []*FieldError{one}
+	}
+	return nil
+}

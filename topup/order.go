@@ -1,0 +1,66 @@
+package topup
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// DefaultCaller is the caller that needs no registry: the one of RECARGA_API_KEY.
+const DefaultCaller = "default"
+
+// Order is one caller's request for one top-up, and all that is known of it. Its JSON is the same
+// everywhere: API, webhook, command line and export. Times are UTC, in whole microseconds.
+type Order struct {
+	ID              ID                `json:"distributor_transaction_id"`
+	Caller          string            `json:"caller"`
+	State           State             `json:"state"`
+	Reason          Reason            `json:"reason"`
+	Phone           Phone             `json:"phone_number"`
+	Product         string            `json:"product_id"`
+	Amount          Amount            `json:"amount"`
+	Currency        string            `json:"currency"`
+	Operator        NullString        `json:"operator"`
+	Metadata        map[string]string `json:"metadata"`
+	AttemptCount    int               `json:"attempt_count"`
+	ResponseCode    Code              `json:"response_code"`
+	ResponseMessage NullString        `json:"response_message"`
+	TransactionID   NullString        `json:"transaction_id"`
+	Reference       NullString        `json:"reference"`
+	AuthCode        NullString        `json:"auth_code"`
+	// BalanceAfter is the distributor's balance as its answer gave it, in its own currency; nil
+	// when it gave none.
+	BalanceAfter  *json.Number `json:"balance_after"`
+	CreatedAt     time.Time    `json:"created_at"`
+	UpdatedAt     time.Time    `json:"updated_at"`
+	ProcessAt     *time.Time   `json:"process_at"`
+	ExpiresAt     *time.Time   `json:"expires_at"`
+	NextAttemptAt *time.Time   `json:"next_attempt_at"`
+	FinishedAt    *time.Time   `json:"finished_at"`
+
+	// CallbackURL overrides the caller's own; empty means the caller's. It is not part of the
+	// order's content.
+	CallbackURL string `json:"-"`
+}
+
+// Attempt is one product_purchase request for an order.
+type Attempt struct {
+	// Number counts from 1.
+	Number          int        `json:"number"`
+	StartedAt       time.Time  `json:"started_at"`
+	FinishedAt      *time.Time `json:"finished_at"`
+	Outcome         Outcome    `json:"outcome"`
+	HTTPStatus      *int       `json:"http_status"`
+	ResponseCode    Code       `json:"response_code"`
+	ResponseMessage NullString `json:"response_message"`
+	Error           NullString `json:"error"`
+	// Evidence is kept for an unknown attempt: how far the request got, and the first KiB of the
+	// answer with secrets masked.
+	Evidence string `json:"evidence,omitempty"`
+}
+
+// Details is an order with its attempts and its events.
+type Details struct {
+	Order
+	Attempts []Attempt `json:"attempts"`
+	Events   []Event   `json:"events"`
+}

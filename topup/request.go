@@ -1,0 +1,301 @@
+package topup
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Request is what a caller asks for: a valid order that has not been accepted yet. Make one with
+// ParseRequest or Fields.Request; its JSON is what the queue carries.
+type Request struct {
+	ID          ID                `json:"distributor_transaction_id"`
+	Caller      string            `json:"caller,omitempty"`
+	Phone       Phone             `json:"phone_number"`
+	Product     string            `json:"product_id"`
+	Amount      Amount            `json:"amount"`
+	Operator    string            `json:"operator,omitempty"`
+	CallbackURL string            `json:"callback_url,omitempty"`
+	ProcessAt   *time.Time        `json:"process_at,omitempty"`
+	ExpiresAt   *time.Time        `json:"expires_at,omitempty"`
+	Metadata    map[string]string `json:"metadata,omitempty"`
+}
+
+// Fields are a request's fields as text, before anything is known to be valid: a row of a CSV file,
+// a command line's flags. An empty text is an absent field.
+type Fields struct {
+	ID, Caller, Phone, Product, Amount, Operator, CallbackURL, ProcessAt, ExpiresAt string
+	Metadata                                                                        map[string]string
+}
+
+// MaxMetadata is the size limit of an order's metadata, in bytes of JSON.
+const MaxMetadata = 4 << 10
+
+var (
+	operatorPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._&-]{0,31}$`)
+	callerPattern   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+)
+
+// Request validates every field. The error, if any, joins one *FieldError for each wrong field
+// (FieldErrors takes it apart). Whether ExpiresAt has passed is not judged here: see CheckTimes.
+func (f Fields) Request() (Request, error) {
+	var r Request
+	var errs errorList
+	r.ID = check(&errs, ParseID, f.ID)
+	r.Phone = check(&errs, ParsePhone, f.Phone)
+	r.Product = check(&errs, parseProduct, f.Product)
+	r.Amount = check(&errs, ParseAmount, f.Amount)
+	if p, ok := ProductByID(r.Product); ok && !errs.has(FieldAmount) && !p.Sells(r.Amount) {
+		errs.add(&FieldError{Field: FieldAmount, Value: f.Amount, Allowed: p.Prices()})
+	}
+	r.Operator = check(&errs, optional(parseOperator), f.Operator)
+	r.Caller = check(&errs, optional(parseCaller), f.Caller)
+	r.CallbackURL = check(&errs, optional(parseCallback), f.CallbackURL)
+	r.ProcessAt = check(&errs, optional(parseTime(FieldProcessAt)), f.ProcessAt)
+	r.ExpiresAt = check(&errs, optional(parseTime(FieldExpiresAt)), f.ExpiresAt)
+	if r.ProcessAt != nil && r.ExpiresAt != nil && !r.ExpiresAt.After(*r.ProcessAt) {
+		errs.add(&FieldError{Field: FieldExpiresAt, Value: f.ExpiresAt, Allowed: "later than process_at"})
+	}
+	r.Metadata = check(&errs, parseMetadata, f.Metadata)
+	return r, errors.Join(errs...)
+}
+
+// CheckTimes refuses an order that expires before it could be bought. It applies to new orders only:
+// the repeat of an accepted order is answered whatever the time is.
+func (r Request) CheckTimes(now time.Time) error {
+	if r.ExpiresAt != nil && !r.ExpiresAt.After(now) {
+		return &FieldError{Field: FieldExpiresAt, Value: r.ExpiresAt.Format(time.RFC3339), Allowed: "in the future"}
+	}
+	return nil
+}
+
+// Fingerprint identifies the request's content: two requests with the same id are the same order if
+// their fingerprints are equal. callback_url is not content.
+func (r Request) Fingerprint() [sha256.Size]byte {
+	r.CallbackURL = ""
+	content, err := json.Marshal(r)
+	if err != nil {
+		panic(fmt.Sprintf("a valid request has no JSON: %v", err)) // only strings, numbers and times
+	}
+	return sha256.Sum256(content)
+}
+
+// Order is the accepted order of the request, queued at now.
+func (r Request) Order(now time.Time) Order {
+	metadata := r.Metadata
+	if metadata == nil {
+		metadata = map[string]string{}
+	}
+	return Order{
+		ID: r.ID, Caller: r.Caller, State: StateQueued, Phone: r.Phone, Product: r.Product, Amount: r.Amount,
+		Currency: Currency, Operator: NullString(r.Operator), Metadata: metadata, CreatedAt: now, UpdatedAt: now,
+		ProcessAt: r.ProcessAt, ExpiresAt: r.ExpiresAt, NextAttemptAt: r.ProcessAt, CallbackURL: r.CallbackURL,
+	}
+}
+
+// ParseRequest reads a request from its JSON object. Unknown, repeated and wrongly typed fields are
+// refused like wrong values are: the error joins one *FieldError for each; an input that is no JSON
+// object at all gives ErrNotObject.
+func ParseRequest(data []byte) (Request, error) {
+	raw, errs, err := rawFields(data)
+	if err != nil {
+		return Request{}, err
+	}
+	f := Fields{
+		ID: errs.text(raw, FieldID), Caller: errs.text(raw, FieldCaller), Phone: errs.text(raw, FieldPhone),
+		Product: errs.text(raw, FieldProduct), Amount: errs.number(raw, FieldAmount), Operator: errs.text(raw, FieldOperator),
+		CallbackURL: errs.text(raw, FieldCallbackURL), ProcessAt: errs.text(raw, FieldProcessAt),
+		ExpiresAt: errs.text(raw, FieldExpiresAt), Metadata: errs.texts(raw, FieldMetadata),
+	}
+	for _, name := range slices.Sorted(maps.Keys(raw)) {
+		errs.add(&FieldError{Field: name, Value: string(raw[name]), Allowed: "absent: there is no such field"})
+	}
+	r, err := f.Request()
+	for _, e := range FieldErrors(err) {
+		if !errs.has(e.Field) {
+			errs.add(e)
+		}
+	}
+	return r, errors.Join(errs...)
+}
+
+// ErrNotObject is an input that is not one JSON object.
+var ErrNotObject = errors.New("not a JSON object")
+
+// rawFields splits a JSON object into its fields; a field given twice is an error, because readers
+// of JSON disagree on which one counts.
+func rawFields(data []byte) (map[string]json.RawMessage, errorList, error) {
+	var errs errorList
+	raw := map[string]json.RawMessage{}
+	d := json.NewDecoder(bytes.NewReader(data))
+	if open, err := d.Token(); err != nil || open != json.Delim('{') {
+		return nil, nil, ErrNotObject
+	}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return nil, nil, fmt.Errorf("%w: %w", ErrNotObject, err)
+		}
+		name, _ := key.(string)
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return nil, nil, fmt.Errorf("%w: %w", ErrNotObject, err)
+		}
+		if _, twice := raw[name]; twice && !errs.has(name) {
+			errs.add(&FieldError{Field: name, Value: string(value), Allowed: "given once"})
+		}
+		raw[name] = value
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrNotObject, err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, nil, fmt.Errorf("%w: there is more behind it", ErrNotObject)
+	}
+	return raw, errs, nil
+}
+
+// errorList holds the FieldErrors found so far.
+type errorList []error
+
+func (l *errorList) add(e *FieldError) { *l = append(*l, e) }
+
+func (l errorList) has(field string) bool {
+	return slices.ContainsFunc(l, func(err error) bool {
+		var f *FieldError
+		return errors.As(err, &f) && f.Field == field
+	})
+}
+
+// take removes a field from raw; null counts as absent.
+func take(raw map[string]json.RawMessage, field string) json.RawMessage {
+	value := raw[field]
+	delete(raw, field)
+	if string(value) == "null" {
+		return nil
+	}
+	return value
+}
+
+func (l *errorList) text(raw map[string]json.RawMessage, field string) string {
+	value := take(raw, field)
+	var s string
+	if value != nil && json.Unmarshal(value, &s) != nil {
+		l.add(&FieldError{Field: field, Value: string(value), Allowed: "a JSON string"})
+	}
+	return s
+}
+
+func (l *errorList) number(raw map[string]json.RawMessage, field string) string {
+	value := take(raw, field)
+	if value != nil && value[0] != '-' && (value[0] < '0' || value[0] > '9') {
+		l.add(&FieldError{Field: field, Value: string(value), Allowed: "a JSON number"})
+		return ""
+	}
+	return string(value)
+}
+
+func (l *errorList) texts(raw map[string]json.RawMessage, field string) map[string]string {
+	value := take(raw, field)
+	var m map[string]*string
+	bad := value != nil && json.Unmarshal(value, &m) != nil
+	out := make(map[string]string, len(m))
+	for k, v := range m {
+		if v == nil {
+			bad = true
+			continue
+		}
+		out[k] = *v
+	}
+	if bad {
+		l.add(&FieldError{Field: field, Value: string(value), Allowed: "a JSON object whose values are strings"})
+	}
+	return out
+}
+
+// check parses a value and adds what is wrong with it to errs.
+func check[In, Out any](errs *errorList, parse func(In) (Out, error), value In) Out {
+	out, err := parse(value)
+	for _, e := range FieldErrors(err) {
+		errs.add(e)
+	}
+	return out
+}
+
+// optional makes a parser accept an absent value.
+func optional[T any](parse func(string) (T, error)) func(string) (T, error) {
+	return func(s string) (T, error) {
+		if s == "" {
+			var zero T
+			return zero, nil
+		}
+		return parse(s)
+	}
+}
+
+func parseProduct(s string) (string, error) {
+	if _, ok := ProductByID(s); !ok {
+		return "", &FieldError{Field: FieldProduct, Value: s, Allowed: productsAllowed()}
+	}
+	return s, nil
+}
+
+func parseOperator(s string) (string, error) {
+	if !operatorPattern.MatchString(s) {
+		return "", &FieldError{Field: FieldOperator, Value: s, Allowed: "a carrier's name of 1 to 32 letters, digits, spaces or . _ & -"}
+	}
+	return s, nil
+}
+
+func parseCaller(s string) (string, error) {
+	if !callerPattern.MatchString(s) {
+		return "", &FieldError{Field: FieldCaller, Value: s, Allowed: "1 to 64 characters of A-Z a-z 0-9 . _ -, the first a letter or digit"}
+	}
+	return s, nil
+}
+
+func parseCallback(s string) (string, error) {
+	const most = 2048
+	u, err := url.Parse(s)
+	if err != nil || len(s) > most || u.Host == "" || u.User != nil || u.Fragment != "" || u.Scheme != "https" && u.Scheme != "http" {
+		return "", &FieldError{Field: FieldCallbackURL, Value: s, Allowed: "an absolute https URL without user or fragment, of at most 2048 characters"}
+	}
+	return s, nil
+}
+
+func parseTime(field string) func(string) (*time.Time, error) {
+	return func(s string) (*time.Time, error) {
+		t, err := time.Parse(time.RFC3339, s)
+		if err != nil || t.Year() < 2000 || t.Year() > 9999 {
+			return nil, &FieldError{Field: field, Value: s, Allowed: "a time of RFC 3339, as in 2026-01-31T18:00:00Z"}
+		}
+		t = t.UTC().Truncate(time.Microsecond)
+		return &t, nil
+	}
+}
+
+func parseMetadata(m map[string]string) (map[string]string, error) {
+	if len(m) == 0 {
+		return nil, nil
+	}
+	for k, v := range m {
+		if !utf8.ValidString(k) || !utf8.ValidString(v) || strings.ContainsRune(k+v, 0) {
+			return nil, &FieldError{Field: FieldMetadata, Value: k, Allowed: "UTF-8 text without NUL"}
+		}
+	}
+	encoded, err := json.Marshal(m)
+	if err != nil || len(encoded) > MaxMetadata {
+		return nil, &FieldError{Field: FieldMetadata, Value: string(encoded), Allowed: fmt.Sprintf("at most %d bytes of JSON", MaxMetadata)}
+	}
+	return m, nil
+}

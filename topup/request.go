@@ -103,6 +103,14 @@ func (r Request) Order(now time.Time) Order {
 	}
 }
 
+// Request is what was asked for, as the queue carries it.
+func (o Order) Request() Request {
+	return Request{
+		ID: o.ID, Caller: o.Caller, Phone: o.Phone, Product: o.Product, Amount: o.Amount, Operator: string(o.Operator),
+		CallbackURL: o.CallbackURL, ProcessAt: o.ProcessAt, ExpiresAt: o.ExpiresAt, Metadata: o.Metadata,
+	}
+}
+
 // ParseRequest reads a request from its JSON object. Unknown, repeated and wrongly typed fields are
 // refused like wrong values are: the error joins one *FieldError for each; an input that is no JSON
 // object at all gives ErrNotObject.

@@ -1,0 +1,239 @@
+package queue
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/google/uuid"
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+)
+
+// Embedded is the URL of the Redis that lives in this process and dies with it.
+const Embedded = "embedded"
+
+// Queue is an open Redis with asynq's client and inspector on it.
+type Queue struct {
+	options  redis.UniversalOptions
+	embedded *miniredis.Miniredis
+	stopped  context.CancelFunc
+
+	// Three clients, so that none can starve another of connections: asynq renews the leases of
+	// running tasks over the servers' one.
+	enqueue, serve, rest redis.UniversalClient
+
+	client    *asynq.Client
+	inspector *asynq.Inspector
+	wake      map[string]*waker
+	outage    outage
+	log       *slog.Logger
+}
+
+// serverConnections is the pool of the client that asynq's servers share. Each needs a connection a
+// running task to acknowledge it, and some for leases and look-ups.
+const serverConnections = 256
+
+// Open connects to Redis and refuses one that may drop tasks on its own. The url is "embedded",
+// redis://, rediss://, unix://, redis-sentinel://host:port,host:port/db?master=NAME or
+// redis-cluster://host:port,host:port.
+func Open(ctx context.Context, rawURL string, log *slog.Logger) (*Queue, error) {
+	q := &Queue{log: log}
+	background, stop := context.WithCancel(context.Background())
+	q.stopped = stop
+	if err := q.connect(background, rawURL); err != nil {
+		stop()
+		return nil, err
+	}
+	if err := q.refuseUnsafe(ctx); err != nil {
+		return nil, errors.Join(err, q.Close())
+	}
+	q.client = asynq.NewClientFromRedisClient(q.enqueue)
+	q.inspector = asynq.NewInspectorFromRedisClient(q.rest)
+	q.startWakers(background)
+	return q, nil
+}
+
+func (q *Queue) connect(background context.Context, rawURL string) error {
+	if rawURL == Embedded {
+		if err := q.embed(background); err != nil {
+			return err
+		}
+	} else {
+		options, err := parseURL(rawURL)
+		if err != nil {
+			return err
+		}
+		q.options = *options
+	}
+	q.enqueue = q.newClient(func(o *redis.UniversalOptions) {
+		// A checkout waits for the ring, and the sweep makes up for one that fails.
+		o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.MaxRetries = ringTimeout, ringTimeout, ringTimeout, 1
+		o.PoolSize = 32
+	})
+	q.serve = q.newClient(func(o *redis.UniversalOptions) {
+		// A lost answer to a dequeue must not pop a second task silently: no retries.
+		o.MaxRetries = -1
+		o.PoolSize = serverConnections
+	})
+	q.rest = q.newClient(func(*redis.UniversalOptions) {})
+	return nil
+}
+
+// embed starts a Redis in this process. Its clock must be told to move, or nothing ever expires.
+func (q *Queue) embed(background context.Context) error {
+	server, err := miniredis.Run()
+	if err != nil {
+		return fmt.Errorf("embedded redis: %w", err)
+	}
+	q.embedded = server
+	// It listens on loopback: without a password any local program could place orders.
+	password := uuid.NewString()
+	server.RequireAuth(password)
+	q.options = redis.UniversalOptions{Addrs: []string{server.Addr()}, Password: password}
+	go func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-background.Done():
+				return
+			case <-tick.C:
+				server.FastForward(time.Second)
+			}
+		}
+	}()
+	return nil
+}
+
+func (q *Queue) newClient(tune func(*redis.UniversalOptions)) redis.UniversalClient {
+	options := q.options
+	options.ContextTimeoutEnabled = true
+	options.DisableIdentity = true // one round trip less a connection, and old servers refuse it
+	tune(&options)
+	return redis.NewUniversalClient(&options)
+}
+
+// IsEmbedded tells that the queue lives in this process alone.
+func (q *Queue) IsEmbedded() bool { return q.embedded != nil }
+
+// MakeRedisClient makes Queue an asynq.RedisConnOpt, for tools that open connections of their own.
+func (q *Queue) MakeRedisClient() any { return q.newClient(func(*redis.UniversalOptions) {}) }
+
+// Redis is a client for uses beside the queue, such as the token that all workers share.
+func (q *Queue) Redis() redis.UniversalClient { return q.rest }
+
+// Ping asks Redis whether it answers.
+func (q *Queue) Ping(ctx context.Context) error { return q.rest.Ping(ctx).Err() }
+
+// Close closes all connections. Servers must have been shut down before: asynq's subscriber panics
+// on a closed client.
+func (q *Queue) Close() error {
+	q.stopped()
+	err := errors.Join(q.enqueue.Close(), q.serve.Close(), q.rest.Close())
+	if q.embedded != nil {
+		q.embedded.Close()
+	}
+	return err
+}
+
+// refuseUnsafe asks for the one setting that makes Redis drop tasks by itself. A Redis that does not
+// answer CONFIG (many hosted ones) cannot be asked; that is logged.
+func (q *Queue) refuseUnsafe(ctx context.Context) error {
+	if err := q.Ping(ctx); err != nil {
+		return fmt.Errorf("redis at %s does not answer: %w", strings.Join(q.options.Addrs, ","), err)
+	}
+	if q.embedded != nil {
+		return nil
+	}
+	const setting = "maxmemory-policy"
+	got, err := q.rest.ConfigGet(ctx, setting).Result()
+	if err != nil || got[setting] == "" {
+		q.log.Warn("redis does not tell its eviction policy; make sure that it is noeviction")
+		return nil
+	}
+	if got[setting] != "noeviction" {
+		return fmt.Errorf("redis at %s has maxmemory-policy %q, which drops queued tasks when memory is short; must be noeviction (CONFIG SET maxmemory-policy noeviction)",
+			strings.Join(q.options.Addrs, ","), got[setting])
+	}
+	return nil
+}
+
+func parseURL(raw string) (*redis.UniversalOptions, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, errors.New("redis url cannot be parsed") // its text may hold a password
+	}
+	switch u.Scheme {
+	case "redis", "rediss", "unix":
+		return single(raw)
+	case "redis-sentinel":
+		return sentinel(u)
+	case "redis-cluster":
+		return cluster(u)
+	default:
+		return nil, fmt.Errorf("redis url scheme %q is not allowed; must be embedded, redis, rediss, unix, redis-sentinel or redis-cluster", u.Scheme)
+	}
+}
+
+func single(raw string) (*redis.UniversalOptions, error) {
+	o, err := redis.ParseURL(raw)
+	if err != nil {
+		return nil, fmt.Errorf("redis url: %w", err)
+	}
+	options := &redis.UniversalOptions{Addrs: []string{o.Addr}, DB: o.DB, Username: o.Username, Password: o.Password, TLSConfig: o.TLSConfig}
+	if o.Network == "unix" {
+		options.Dialer = func(ctx context.Context, _, addr string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", addr)
+		}
+	}
+	return options, nil
+}
+
+func sentinel(u *url.URL) (*redis.UniversalOptions, error) {
+	options, err := several(u)
+	if err != nil {
+		return nil, err
+	}
+	if options.MasterName = u.Query().Get("master"); options.MasterName == "" {
+		return nil, errors.New("redis-sentinel url names no master; must end in ?master=NAME")
+	}
+	if db := strings.Trim(u.Path, "/"); db != "" {
+		if _, err := fmt.Sscanf(db, "%d", &options.DB); err != nil {
+			return nil, fmt.Errorf("redis-sentinel url: database %q is not a number", db)
+		}
+	}
+	return options, nil
+}
+
+func cluster(u *url.URL) (*redis.UniversalOptions, error) {
+	options, err := several(u)
+	if err != nil {
+		return nil, err
+	}
+	options.IsClusterMode = true
+	return options, nil
+}
+
+// several reads the hosts and credentials of a url with more than one host.
+func several(u *url.URL) (*redis.UniversalOptions, error) {
+	password, _ := u.User.Password()
+	options := &redis.UniversalOptions{Addrs: strings.Split(u.Host, ","), Username: u.User.Username(), Password: password}
+	for _, addr := range options.Addrs {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			return nil, fmt.Errorf("%s url: %q is not host:port", u.Scheme, addr)
+		}
+	}
+	if u.Query().Get("tls") == "true" {
+		options.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	return options, nil
+}

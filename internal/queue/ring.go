@@ -1,0 +1,128 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"recarga/tasks"
+	"recarga/topup"
+)
+
+const (
+	// ringTimeout bounds what a caller waits for Redis; the sweep rings again for one that failed.
+	ringTimeout = 500 * time.Millisecond
+	// outagePause is how long nobody else tries after a ring failed for want of Redis.
+	outagePause = time.Second
+	// generations bounds the ids tried for one order or event.
+	generations = 16
+)
+
+// ErrUnreachable: Redis did not answer a moment ago, so this ring was not tried.
+var ErrUnreachable = errors.New("redis is not reachable")
+
+// RingOrder asks some worker to look at an order at the given time (now, if it has passed). An error
+// means that nobody was told; the sweep will.
+func (q *Queue) RingOrder(ctx context.Context, r topup.Request, at time.Time) error {
+	task, err := tasks.NewPurchase(r)
+	if err != nil {
+		return err
+	}
+	return q.ring(ctx, task, tasks.QueueTopups, string(r.ID), at, false)
+}
+
+// RingEvent asks some worker to deliver an event at the given time.
+func (q *Queue) RingEvent(ctx context.Context, eventID string, at time.Time) error {
+	task, err := tasks.NewDelivery(eventID)
+	if err != nil {
+		return err
+	}
+	return q.ring(ctx, task, tasks.QueueWebhooks, eventID, at, false)
+}
+
+// InsistOrder rings for an order that should have been looked at long ago: a task that is active in
+// asynq for it counts as dead, and a new one is made beside it. Both may run: the journal decides.
+func (q *Queue) InsistOrder(ctx context.Context, r topup.Request) error {
+	task, err := tasks.NewPurchase(r)
+	if err != nil {
+		return err
+	}
+	return q.ring(ctx, task, tasks.QueueTopups, string(r.ID), time.Time{}, true)
+}
+
+// InsistEvent is InsistOrder for an event.
+func (q *Queue) InsistEvent(ctx context.Context, eventID string) error {
+	task, err := tasks.NewDelivery(eventID)
+	if err != nil {
+		return err
+	}
+	return q.ring(ctx, task, tasks.QueueWebhooks, eventID, time.Time{}, true)
+}
+
+// ring enqueues a task under the id, or, where a task of that id can wake nobody any more (archived,
+// a ghost without a list, or active for too long), under id~1, id~2, …
+func (q *Queue) ring(ctx context.Context, task *asynq.Task, queue, id string, at time.Time, insist bool) error {
+	if !q.outage.over() {
+		return ErrUnreachable
+	}
+	ctx, cancel := context.WithTimeout(ctx, ringTimeout)
+	defer cancel()
+	for generation := range generations {
+		taskID := id
+		if generation > 0 {
+			taskID = fmt.Sprintf("%s~%d", id, generation)
+		}
+		_, err := q.client.EnqueueContext(ctx, task, asynq.TaskID(taskID), asynq.ProcessAt(notBefore(at)))
+		switch {
+		case err == nil:
+			if !at.After(time.Now()) {
+				q.wake[queue].announce()
+			}
+			return nil
+		case !errors.Is(err, asynq.ErrTaskIDConflict):
+			q.outage.begin()
+			return fmt.Errorf("ring %s: %w", taskID, err)
+		case q.willWake(queue, taskID, insist):
+			return nil
+		}
+	}
+	return fmt.Errorf("ring %s: %d tasks of that id are stuck in queue %s", id, generations, queue)
+}
+
+// willWake tells whether the task that holds an id will still be run. asynq refuses an id while any
+// trace of its task is left, also of one that nothing will ever run.
+func (q *Queue) willWake(queue, taskID string, insist bool) bool {
+	info, err := q.inspector.GetTaskInfo(queue, taskID)
+	if err != nil {
+		// It ended between the two questions, or it is a ghost; a ring too many harms nobody.
+		return false
+	}
+	switch info.State {
+	case asynq.TaskStatePending, asynq.TaskStateScheduled, asynq.TaskStateRetry:
+		return true
+	case asynq.TaskStateActive:
+		return !insist
+	default:
+		return false
+	}
+}
+
+// notBefore rounds up to the next second: asynq cuts due times to whole seconds, which would make a
+// task run up to a second early.
+func notBefore(at time.Time) time.Time {
+	whole := at.Truncate(time.Second)
+	if whole.Equal(at) {
+		return at
+	}
+	return whole.Add(time.Second)
+}
+
+// outage remembers that Redis did not answer, so that not every caller waits for the same time-out.
+type outage struct{ until atomic.Int64 }
+
+func (o *outage) begin()     { o.until.Store(time.Now().Add(outagePause).UnixNano()) }
+func (o *outage) over() bool { return time.Now().UnixNano() >= o.until.Load() }

@@ -1,0 +1,177 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"recarga/tasks"
+)
+
+// Handler does what one task asks for. A zero time ends the task; another one asks to be called
+// again then. An error is logged, and the task comes back after a while.
+type Handler func(ctx context.Context, task *asynq.Task) (again time.Time, err error)
+
+// Servers are the asynq servers of one queue in this process.
+type Servers struct {
+	servers []*asynq.Server
+	stop    context.CancelFunc
+	done    sync.WaitGroup
+}
+
+// ServeConfig says how a queue is served.
+type ServeConfig struct {
+	Queue string
+	// Servers share the concurrency. One asynq server fetches one task a round trip; more of them
+	// fetch side by side.
+	Servers, Concurrency int
+	// ShutdownTimeout must exceed all that a handler may do, or its task is given to somebody else
+	// while it still runs.
+	ShutdownTimeout time.Duration
+}
+
+// Serve starts to work on one queue. Task types are matched exactly.
+func (q *Queue) Serve(cfg ServeConfig, handlers map[string]Handler) (*Servers, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &Servers{stop: cancel}
+	s.done.Go(func() { q.wake[cfg.Queue].listen(ctx, q.rest) })
+	for i := range cfg.Servers {
+		share := cfg.Concurrency / cfg.Servers
+		if i < cfg.Concurrency%cfg.Servers {
+			share++
+		}
+		if share == 0 {
+			continue
+		}
+		server := asynq.NewServerFromRedisClient(q.serve, q.serverConfig(cfg, share))
+		if err := server.Start(q.dialect(handlers)); err != nil {
+			s.Shutdown()
+			return nil, fmt.Errorf("serve queue %s: %w", cfg.Queue, err)
+		}
+		s.servers = append(s.servers, server)
+	}
+	return s, nil
+}
+
+// Stop takes no more tasks; those under way go on.
+func (s *Servers) Stop() {
+	for _, server := range s.servers {
+		server.Stop()
+	}
+}
+
+// Shutdown takes no more tasks and waits for those under way, up to the shutdown timeout.
+func (s *Servers) Shutdown() {
+	s.Stop() // all of them first: the last one must not fetch while the first one drains
+	var wg sync.WaitGroup
+	for _, server := range s.servers {
+		wg.Go(server.Shutdown)
+	}
+	wg.Wait()
+	s.stop()
+	s.done.Wait()
+}
+
+func (q *Queue) serverConfig(cfg ServeConfig, concurrency int) asynq.Config {
+	return asynq.Config{
+		Concurrency:              concurrency,
+		Queues:                   map[string]int{cfg.Queue: 1},
+		TaskCheckInterval:        checkInterval,
+		DelayedTaskCheckInterval: time.Second,
+		ShutdownTimeout:          cfg.ShutdownTimeout,
+		RetryDelayFunc:           q.retryDelay,
+		IsFailure:                isFailure,
+		ErrorHandler:             asynq.ErrorHandlerFunc(q.handleError),
+		Logger:                   asynqLog{q.log},
+		LogLevel:                 asynq.WarnLevel,
+	}
+}
+
+const (
+	// lostLeaseDelay keeps a task whose worker vanished away from other workers that are just
+	// taking over the same task: with no delay asynq lets two of them run it at once.
+	lostLeaseDelay = 10 * time.Second
+	// failedDelay is when a task whose handler failed or panicked is tried again.
+	failedDelay = 10 * time.Second
+	// strangerDelay is when a task of a type that this program does not know is tried again, perhaps
+	// by a newer one.
+	strangerDelay = time.Minute
+)
+
+// comeBack asks asynq to run the task again at a time; it counts as no failure.
+type comeBack struct{ at time.Time }
+
+func (c comeBack) Error() string { return "again at " + c.at.Format(time.RFC3339) }
+
+// errStranger is a task of an unknown type.
+var errStranger = errors.New("unknown task type")
+
+// dialect translates a handler's answer into asynq's.
+func (q *Queue) dialect(handlers map[string]Handler) asynq.HandlerFunc {
+	return func(ctx context.Context, task *asynq.Task) (err error) {
+		handler, known := handlers[task.Type()]
+		if !known {
+			return fmt.Errorf("%w %q", errStranger, task.Type())
+		}
+		defer func() {
+			if p := recover(); p != nil {
+				q.log.Error("task handler panicked", "type", task.Type(), "panic", p, "stack", string(debug.Stack()))
+				err = fmt.Errorf("panic: %v", p)
+			}
+		}()
+		again, err := handler(ctx, task)
+		if err != nil || again.IsZero() {
+			return err
+		}
+		return comeBack{at: again}
+	}
+}
+
+// retryDelay must not panic: asynq calls it unprotected, also from the goroutine that recovers the
+// tasks of dead workers. Nothing in it can.
+func (q *Queue) retryDelay(_ int, err error, _ *asynq.Task) time.Duration {
+	var again comeBack
+	switch {
+	case errors.As(err, &again):
+		return time.Until(notBefore(again.at))
+	case errors.Is(err, asynq.ErrLeaseExpired):
+		return lostLeaseDelay
+	case errors.Is(err, errStranger):
+		return strangerDelay
+	default:
+		return failedDelay
+	}
+}
+
+// isFailure makes asynq count only what is one: an unknown type and a coming back use up no retries.
+func isFailure(err error) bool {
+	var again comeBack
+	return err != nil && !errors.As(err, &again) && !errors.Is(err, errStranger)
+}
+
+func (q *Queue) handleError(_ context.Context, task *asynq.Task, err error) {
+	if isFailure(err) || errors.Is(err, errStranger) {
+		q.log.Error("task failed", "type", task.Type(), "error", err)
+	}
+}
+
+// Announce repeats the names of our queues to Redis: asynq does so once a process, so that after a
+// loss of its data the inspecting tools would not see them.
+func (q *Queue) Announce(ctx context.Context) error {
+	return q.rest.SAdd(ctx, "asynq:queues", tasks.QueueTopups, tasks.QueueWebhooks).Err()
+}
+
+// asynqLog passes what asynq says of itself on as structured records.
+type asynqLog struct{ log *slog.Logger }
+
+func (l asynqLog) Debug(args ...any) { l.log.Debug("asynq", "message", fmt.Sprint(args...)) }
+func (l asynqLog) Info(args ...any)  { l.log.Info("asynq", "message", fmt.Sprint(args...)) }
+func (l asynqLog) Warn(args ...any)  { l.log.Warn("asynq", "message", fmt.Sprint(args...)) }
+func (l asynqLog) Error(args ...any) { l.log.Error("asynq", "message", fmt.Sprint(args...)) }
+func (l asynqLog) Fatal(args ...any) { l.log.Error("asynq", "message", fmt.Sprint(args...)) }

@@ -1,0 +1,163 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"recarga/tasks"
+)
+
+// asynq finds new tasks by polling: with its default of one second a lone order waits that long, and
+// with 5 ms the polls cost a tenth of a core for ever. Here the polls are held back instead: a
+// dequeue that found nothing waits until somebody publishes that there is something (wakeChannel),
+// or for pollEvery, whichever is first. Nothing depends on the message: without it a task is found
+// by the poll.
+const (
+	// pollEvery bounds the wait for a task that nobody announced: one enqueued by a program that
+	// has only Redis, or one whose retry came due.
+	pollEvery = 250 * time.Millisecond
+	// checkInterval is what asynq sleeps after a dequeue that found nothing, behind our own wait.
+	checkInterval = 200 * time.Microsecond
+	// errorPause is the wait after a dequeue that failed: asynq itself would ask again at once.
+	errorPause = 200 * time.Millisecond
+	// announceEvery bounds the messages under load, when nobody is waiting for one anyway.
+	announceEvery = time.Millisecond
+)
+
+// waker passes the news "there is a task" from whoever enqueued it to one waiting server.
+type waker struct {
+	channel string
+	// news holds a token for each server that should look; a full channel means that all will.
+	news chan struct{}
+	// enqueued holds a token when a message must be published.
+	enqueued chan struct{}
+}
+
+func (q *Queue) startWakers(background context.Context) {
+	q.wake = map[string]*waker{}
+	for _, queue := range []string{tasks.QueueTopups, tasks.QueueWebhooks} {
+		w := &waker{channel: "recarga:wake:" + queue, news: make(chan struct{}, 4), enqueued: make(chan struct{}, 1)}
+		q.wake[queue] = w
+		go w.publish(background, q.rest)
+	}
+	q.serve.AddHook(&patience{wake: q.wake, quit: background.Done()})
+}
+
+// listen waits for the messages of other processes while servers run here.
+func (w *waker) listen(ctx context.Context, rdb redis.UniversalClient) {
+	sub := rdb.Subscribe(ctx, w.channel)
+	defer func() { _ = sub.Close() }()
+	messages := sub.Channel()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case _, open := <-messages:
+			if !open {
+				return
+			}
+			w.ring()
+		}
+	}
+}
+
+// ring wakes one server of this process.
+func (w *waker) ring() { offer(w.news) }
+
+// announce wakes one server of this process and one of every other.
+func (w *waker) announce() {
+	w.ring()
+	offer(w.enqueued)
+}
+
+func offer(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func (w *waker) publish(ctx context.Context, rdb redis.UniversalClient) {
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.enqueued:
+		}
+		// A message that is not delivered costs pollEvery at most, so its error says nothing.
+		_ = rdb.Publish(ctx, w.channel, "").Err()
+		pause.Reset(announceEvery)
+		select {
+		case <-ctx.Done():
+			return
+		case <-pause.C:
+		}
+	}
+}
+
+// patience is a hook on the servers' Redis client that holds back asynq's polls.
+type patience struct {
+	wake map[string]*waker
+	quit <-chan struct{}
+}
+
+func (p *patience) DialHook(next redis.DialHook) redis.DialHook {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
+}
+
+func (p *patience) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (p *patience) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		if err == nil || redis.HasErrorPrefix(err, "NOSCRIPT") {
+			return err
+		}
+		if queue, ok := dequeuedFrom(cmd); ok {
+			p.wait(queue, err)
+		}
+		return err
+	}
+}
+
+func (p *patience) wait(queue string, err error) {
+	var news <-chan struct{}
+	limit := errorPause
+	if errors.Is(err, redis.Nil) {
+		limit = pollEvery
+		if w := p.wake[queue]; w != nil {
+			news = w.news
+		}
+	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-news:
+	case <-timer.C:
+	case <-p.quit:
+	}
+}
+
+// dequeuedFrom tells whether cmd is asynq's dequeue script, by its keys (pending, paused, active,
+// lease), and of which queue.
+func dequeuedFrom(cmd redis.Cmder) (queue string, ok bool) {
+	const keys = 4
+	args := cmd.Args()
+	if (cmd.Name() != "evalsha" && cmd.Name() != "eval") || len(args) < 3+keys || args[2] != keys {
+		return "", false
+	}
+	pending, _ := args[3].(string)
+	paused, _ := args[4].(string)
+	active, _ := args[5].(string)
+	queue, found := strings.CutSuffix(strings.TrimPrefix(pending, "asynq:{"), "}:pending")
+	return queue, found && strings.HasSuffix(paused, ":paused") && strings.HasSuffix(active, ":active")
+}

@@ -1,0 +1,82 @@
+package producer
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"recarga/topup"
+)
+
+// Journal is the book of record, as far as an order's entry and withdrawal go.
+type Journal interface {
+	// Accept records a new order durably, or returns the one recorded before for the same id and
+	// content (replayed). Another content or caller is topup.ErrConflict.
+	Accept(ctx context.Context, r topup.Request, now time.Time) (o topup.Order, replayed bool, err error)
+	// Cancel withdraws an order; see Producer.Cancel.
+	Cancel(ctx context.Context, id topup.ID, caller string, now time.Time) (topup.Order, *topup.Event, error)
+}
+
+// Bell wakes the workers. Its errors are not the caller's: the sweep rings again.
+type Bell interface {
+	RingOrder(ctx context.Context, r topup.Request, at time.Time) error
+	RingEvent(ctx context.Context, eventID string, at time.Time) error
+}
+
+// Producer records orders and rings for them.
+type Producer struct {
+	journal Journal
+	bell    Bell
+	log     *slog.Logger
+}
+
+// New builds a Producer.
+func New(journal Journal, bell Bell, log *slog.Logger) *Producer {
+	return &Producer{journal: journal, bell: bell, log: log}
+}
+
+// Place records the order durably, then rings the queue, then returns it. The repeat of an order
+// returns the order as it now is, with replayed set, and rings for nothing.
+//
+// Errors: those of topup.FieldErrors for an order that has expired already, topup.ErrConflict, and
+// any other when the order could not be made durable (then it may be placed again, with the same id).
+func (p *Producer) Place(ctx context.Context, r topup.Request) (o topup.Order, replayed bool, err error) {
+	if r.Caller == "" {
+		r.Caller = topup.DefaultCaller
+	}
+	o, replayed, err = p.journal.Accept(ctx, r, time.Now())
+	if err != nil || replayed {
+		return o, replayed, err
+	}
+	p.log.InfoContext(ctx, "order accepted", "order", o.ID, "caller", o.Caller, "phone", o.Phone, "product", o.Product, "amount", o.Amount.String())
+	p.rang(p.bell.RingOrder(ctx, r, firstLook(o)), "order", string(o.ID))
+	return o, false, nil
+}
+
+// Cancel withdraws an order that is queued or retrying, for its caller or (with an empty caller) for
+// the operator. Canceling twice is no error. Errors: topup.ErrNotFound, also for another caller's
+// order; *topup.TransitionError when money may have moved.
+func (p *Producer) Cancel(ctx context.Context, id topup.ID, caller string) (topup.Order, error) {
+	o, event, err := p.journal.Cancel(ctx, id, caller, time.Now())
+	if err != nil || event == nil {
+		return o, err
+	}
+	p.log.InfoContext(ctx, "order canceled", "order", o.ID, "caller", o.Caller)
+	p.rang(p.bell.RingEvent(ctx, event.ID, event.DueAt), "event", event.ID)
+	return o, nil
+}
+
+// firstLook is when a worker should look at a new order: when it is due, or when it expires.
+func firstLook(o topup.Order) time.Time {
+	if o.ProcessAt == nil {
+		return time.Time{}
+	}
+	return *o.ProcessAt
+}
+
+// rang notes a ring that failed. A failed ring is no failed order.
+func (p *Producer) rang(err error, kind, id string) {
+	if err != nil {
+		p.log.Warn("queue not reached; the sweep will ring", kind, id, "error", err)
+	}
+}

@@ -1,0 +1,79 @@
+// Package tasks is the contract of the queue: the names of its queues and task types, their payloads
+// and the options every task is enqueued with.
+//
+// A program that has only Redis may enqueue a purchase itself:
+//
+//	task, err := tasks.NewPurchase(request)
+//	info, err := client.Enqueue(task) // an asynq.Client on Recarga's Redis
+//
+// The worker writes the order to the book of record before it acts on it.
+package tasks
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"recarga/topup"
+)
+
+// The queues. A purchase and a webhook never wait for each other.
+const (
+	QueueTopups   = "topups"
+	QueueWebhooks = "webhooks"
+)
+
+// The task types, matched exactly (asynq's ServeMux matches by prefix, so it is not used).
+const (
+	TypePurchase = "topup:purchase"
+	TypeDeliver  = "webhook:deliver"
+)
+
+const (
+	// MaxRetry is asynq's counter, out of the way: attempts and tries are counted in the journal, and
+	// a task that asynq gave up on (or archived after two crashes) would be a wake-up call lost.
+	MaxRetry = 1_000_000
+	// Timeout of a task in asynq, above anything a handler does by itself: when it passes, asynq
+	// frees the slot and retries while the handler may still run, so it must never be what ends a
+	// purchase. (Zero would not mean "none" but asynq's default.)
+	Timeout = 30 * time.Minute
+)
+
+// NewPurchase is the task that asks a worker to look at an order. Its id is the order's.
+func NewPurchase(r topup.Request) (*asynq.Task, error) {
+	if r.Caller == "" {
+		r.Caller = topup.DefaultCaller
+	}
+	payload, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("purchase task of %s: %w", r.ID, err)
+	}
+	options := append(base(QueueTopups), asynq.TaskID(string(r.ID)))
+	if r.ProcessAt != nil {
+		options = append(options, asynq.ProcessAt(*r.ProcessAt))
+	}
+	return asynq.NewTask(TypePurchase, payload, options...), nil
+}
+
+// Delivery is the payload of a webhook:deliver task.
+type Delivery struct {
+	EventID string `json:"event_id"`
+}
+
+// NewDelivery is the task that asks a worker to deliver an event. Its id is the event's.
+func NewDelivery(eventID string) (*asynq.Task, error) {
+	payload, err := json.Marshal(Delivery{EventID: eventID})
+	if err != nil {
+		return nil, fmt.Errorf("delivery task of %s: %w", eventID, err)
+	}
+	return asynq.NewTask(TypeDeliver, payload, append(base(QueueWebhooks), asynq.TaskID(eventID))...), nil
+}
+
+// base are the options of every task. There is no Unique (its lock outlives a failed enqueue), no
+// Retention (a finished task would keep its id taken) and no Deadline (a task past it is archived
+// without a look): the journal does what they are for.
+func base(queue string) []asynq.Option {
+	return []asynq.Option{asynq.Queue(queue), asynq.MaxRetry(MaxRetry), asynq.Timeout(Timeout)}
+}

@@ -1,0 +1,42 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"recarga/tasks"
+	"recarga/topup"
+)
+
+// HandlePurchase does a topup:purchase task.
+//
+// The payload is the order's request. It is judged only for an order that the journal does not know;
+// one that names no valid id cannot be recorded, so it stays in the queue as an error for the
+// operator to see.
+func (w *Worker) HandlePurchase(ctx context.Context, task *asynq.Task) (again time.Time, err error) {
+	r, invalid := topup.ParseRequest(task.Payload())
+	if r.ID == "" {
+		return time.Time{}, fmt.Errorf("purchase task names no valid order: %w", invalid)
+	}
+	if invalid == nil {
+		return w.Look(ctx, r)
+	}
+	if o, err := w.Journal.Order(ctx, r.ID); err == nil {
+		return w.Look(ctx, o.Request())
+	}
+	_, err = w.refuse(ctx, r, invalid)
+	return time.Time{}, err
+}
+
+// HandleDelivery does a webhook:deliver task.
+func (w *Worker) HandleDelivery(ctx context.Context, task *asynq.Task) (again time.Time, err error) {
+	var d tasks.Delivery
+	if err := json.Unmarshal(task.Payload(), &d); err != nil {
+		return time.Time{}, fmt.Errorf("delivery task: %w", err)
+	}
+	return w.Teller.Deliver(ctx, d.EventID)
+}

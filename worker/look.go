@@ -1,0 +1,246 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"recarga/topup"
+)
+
+// Look does whatever an order needs now. It is safe to call at any time, any number of times, from
+// any number of processes: the journal decides who may act. The time it returns is when the order
+// should be looked at again; zero means that nobody needs to.
+//
+//  1. An order that the journal does not know (its producer has only Redis) is accepted from r.
+//  2. One that is final, held, or under way elsewhere is left alone.
+//  3. One that has expired, or that is not due yet, is ended or put off.
+//  4. The attempt is recorded (Begin), one request is sent, and its result is recorded (Finish).
+//  5. The caller is told.
+func (w *Worker) Look(ctx context.Context, r topup.Request) (again time.Time, err error) {
+	o, err := w.orderOf(ctx, r)
+	if err != nil {
+		return time.Time{}, err
+	}
+	renewed := false
+	for {
+		if again, wait := w.notNow(ctx, o); wait {
+			return again, nil
+		}
+		result, settled, err := w.attempt(ctx, o, renewed)
+		if errors.Is(err, topup.ErrLost) {
+			return time.Time{}, nil
+		}
+		if err != nil {
+			return time.Time{}, err
+		}
+		o = settled
+		if !result.LoginAgain {
+			return nextLook(o), nil
+		}
+		renewed = true
+	}
+}
+
+func (w *Worker) orderOf(ctx context.Context, r topup.Request) (topup.Order, error) {
+	o, err := w.Journal.Order(ctx, r.ID)
+	if !errors.Is(err, topup.ErrNotFound) {
+		return o, err
+	}
+	o, _, err = w.Journal.Accept(ctx, r, time.Now())
+	if fields := topup.FieldErrors(err); len(fields) > 0 {
+		return w.refuse(ctx, r, err)
+	}
+	if err == nil {
+		w.Log.InfoContext(ctx, "order accepted from the queue", "order", o.ID, "caller", o.Caller, "phone", o.Phone)
+	}
+	return o, err
+}
+
+// refuse records an order that came through Redis alone and is not valid: its producer was told
+// nothing, so the record and a webhook are the only places where it can learn.
+func (w *Worker) refuse(ctx context.Context, r topup.Request, why error) (topup.Order, error) {
+	if r.Caller == "" {
+		r.Caller = topup.DefaultCaller
+	}
+	now := time.Now()
+	event, err := w.Journal.AcceptInvalid(ctx, r.Order(now), why.Error(), now)
+	if err != nil && !errors.Is(err, topup.ErrConflict) {
+		return topup.Order{}, err
+	}
+	w.Log.WarnContext(ctx, "order from the queue is invalid", "order", r.ID, "error", why)
+	w.tell(event)
+	return w.Journal.Order(ctx, r.ID)
+}
+
+// notNow tells whether there is nothing to send for the order at this moment, and when to look again.
+func (w *Worker) notNow(ctx context.Context, o topup.Order) (again time.Time, wait bool) {
+	now := time.Now()
+	switch {
+	case o.State != topup.StateQueued && o.State != topup.StateRetrying:
+		// Final, held, or an attempt is under way: whoever makes it goes on, and the sweep comes
+		// at the attempt's deadline if nobody does.
+		return time.Time{}, true
+	case o.ExpiresAt != nil && !now.Before(*o.ExpiresAt):
+		return w.end(ctx, o, "expire", topup.ReasonExpired)
+	case o.NextAttemptAt != nil && now.Before(*o.NextAttemptAt):
+		return nextLook(o), true
+	}
+	if w.Pacer == nil {
+		return time.Time{}, false
+	}
+	delay, err := w.Pacer.Wait(ctx)
+	if err != nil {
+		// No Redis, no common count. Waiting is safe; sending might exceed the distributor's limit.
+		w.Log.WarnContext(ctx, "pace unknown, purchase put off", "order", o.ID, "error", err)
+		delay = time.Second
+	}
+	return now.Add(delay), delay > 0
+}
+
+func (w *Worker) end(ctx context.Context, o topup.Order, by string, reason topup.Reason) (time.Time, bool) {
+	ended, event, err := w.Journal.End(ctx, o.ID, o.AttemptCount, by, reason, time.Now())
+	var refused *topup.TransitionError
+	switch {
+	case errors.As(err, &refused):
+		// An earlier attempt may have moved money (RECARGA_ON_UNKNOWN=resend): only another answer of
+		// the distributor can end this order, the clock cannot.
+		return time.Time{}, false
+	case errors.Is(err, topup.ErrLost):
+	case err != nil:
+		w.Log.ErrorContext(ctx, "order could not be ended", "order", o.ID, "by", by, "error", err)
+		return time.Now().Add(time.Second), true
+	default:
+		w.logState(ctx, ended)
+		w.tell(event)
+	}
+	return time.Time{}, true
+}
+
+// nextLook is when somebody must look at an order that waits.
+func nextLook(o topup.Order) time.Time {
+	if o.State != topup.StateQueued && o.State != topup.StateRetrying || o.NextAttemptAt == nil {
+		return time.Time{}
+	}
+	if o.ExpiresAt != nil && o.ExpiresAt.Before(*o.NextAttemptAt) {
+		return *o.ExpiresAt
+	}
+	return *o.NextAttemptAt
+}
+
+// attempt records, sends and settles one attempt. The order of its lines is the promise:
+// the token comes first, so that the time between the record and the request is short;
+// the record comes before the request, so that a crash after it is known to have happened;
+// the result is written until it is, whatever happens to ctx. A token that is refused although it was
+// renewed is no reason to hurry.
+func (w *Worker) attempt(ctx context.Context, o topup.Order, renewed bool) (topup.Result, topup.Order, error) {
+	loginErr := w.Distributor.Authorize(ctx)
+	now := time.Now()
+	sendBy, giveUpAt := w.deadlines(now)
+	begun, err := w.Journal.Begin(ctx, o.ID, o.AttemptCount, w.name, giveUpAt, now)
+	if err != nil {
+		return topup.Result{}, o, err
+	}
+	w.logState(ctx, begun)
+	result := topup.Result{Outcome: topup.OutcomeNotSent}
+	if loginErr != nil {
+		result.Error = loginErr.Error()
+	} else {
+		result = w.purchase(ctx, begun, sendBy)
+	}
+	result.LoginAgain = result.LoginAgain && !renewed
+	settled, err := w.settle(begun, result)
+	return result, settled, err
+}
+
+// deadlines of an attempt that begins now. A request is sent before sendBy or not at all, and has
+// ended by giveUpAt, after which anybody may call its outcome unknown.
+func (w *Worker) deadlines(now time.Time) (sendBy, giveUpAt time.Time) {
+	slack := min(max(w.Timeout/4, 2*time.Second), 20*time.Second)
+	return now.Add(slack / 2), now.Add(w.Timeout + slack)
+}
+
+// purchase sends the one request of an attempt. It is detached from ctx: neither a shutdown nor a
+// lost lease may cut off a call whose money is moving. A panic in it leaves the outcome unknown.
+func (w *Worker) purchase(ctx context.Context, o topup.Order, sendBy time.Time) (result topup.Result) {
+	defer func() {
+		if p := recover(); p != nil {
+			result = topup.Result{Outcome: topup.OutcomeUnknown, Error: fmt.Sprintf("panic in the purchase: %v", p)}
+		}
+	}()
+	return w.Distributor.Purchase(context.WithoutCancel(ctx), o, sendBy)
+}
+
+// settle writes what an attempt came to. It keeps trying while the journal does not answer: the
+// result is the only proof of what happened to the money.
+func (w *Worker) settle(o topup.Order, result topup.Result) (topup.Order, error) {
+	var settled topup.Order
+	var event *topup.Event
+	write := func() error {
+		now := time.Now()
+		settlement, err := w.verdict(o, result, now)
+		if err == nil {
+			settled, event, err = w.Journal.Finish(w.closing, settlement, now)
+		}
+		if errors.Is(err, topup.ErrLost) {
+			return backoff.Permanent(err)
+		}
+		return err
+	}
+	notify := func(err error, wait time.Duration) {
+		w.Log.Error("result not recorded yet", "order", o.ID, "attempt", o.AttemptCount, "outcome", result.Outcome, "again_in", wait, "error", err)
+	}
+	err := backoff.RetryNotify(write, backoff.WithContext(persistent(), w.closing), notify)
+	if err != nil {
+		w.Log.Error("result not recorded", "order", o.ID, "attempt", o.AttemptCount, "outcome", result.Outcome,
+			"response_code", string(result.Code), "transaction_id", result.TransactionID, "error", err)
+		return o, err
+	}
+	w.logState(w.closing, settled)
+	w.tell(event)
+	return settled, nil
+}
+
+// persistent is a schedule without an end, for writes that must not be lost.
+func persistent() backoff.BackOff {
+	b := backoff.NewExponentialBackOff()
+	b.InitialInterval, b.MaxInterval, b.MaxElapsedTime = 50*time.Millisecond, 2*time.Second, 0
+	return b
+}
+
+// verdict is what the journal is to say after an attempt. The attempts before it are looked up only
+// where they matter.
+func (w *Worker) verdict(o topup.Order, result topup.Result, now time.Time) (topup.Settlement, error) {
+	if o.AttemptCount <= 1 || result.Outcome == topup.OutcomeApproved || result.Outcome == topup.OutcomeDeclined {
+		return w.Policy.Verdict(o, result, nil, now), nil
+	}
+	details, err := w.Journal.Details(w.closing, o.ID)
+	if err != nil {
+		return topup.Settlement{}, err
+	}
+	return w.Policy.Verdict(o, result, details.Attempts[:o.AttemptCount-1], now), nil
+}
+
+// tell makes the first try at once where there is room for it, and rings the queue otherwise. The
+// event is durable already; a ring that fails is made up for by the sweep.
+func (w *Worker) tell(event *topup.Event) {
+	if event == nil {
+		return
+	}
+	ring := func(ev topup.Event, at time.Time) {
+		if err := w.Bell.RingEvent(w.closing, ev.ID, at); err != nil {
+			w.Log.Warn("queue not reached; the sweep will ring", "event", ev.ID, "error", err)
+		}
+	}
+	if !w.Teller.TryNow(*event, ring) {
+		ring(*event, time.Time{})
+	}
+}
+
+func (w *Worker) logState(ctx context.Context, o topup.Order) {
+	w.Log.InfoContext(ctx, "order "+string(o.State), "order", o.ID, "attempt", o.AttemptCount, "reason", string(o.Reason),
+		"response_code", string(o.ResponseCode), "transaction_id", string(o.TransactionID))
+}

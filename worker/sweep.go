@@ -1,0 +1,130 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"recarga/topup"
+)
+
+const (
+	// sweepPage bounds what one sweep rings for: orders and events each.
+	sweepPage = 500
+	// orderGrace and eventGrace are how long something may be due before the sweep takes it that the
+	// queue has lost it. An event's is longer than a first try takes, which is made without the queue.
+	orderGrace = 10 * time.Second
+	eventGrace = 30 * time.Second
+)
+
+// sweeper is one process's sweep: its place in the backlog.
+type sweeper struct {
+	*Worker
+	orders topup.Due
+	events topup.DueEvent
+}
+
+// Sweep makes up for whatever was lost, until ctx ends: it rings for orders and events that are due
+// and that nobody has looked at, and calls attempts unknown whose deadline has passed. It makes Redis
+// expendable. Every worker sweeps; each step is bounded, and harmless when repeated.
+func (w *Worker) Sweep(ctx context.Context) {
+	s := &sweeper{Worker: w}
+	patience := 1
+	if w.Alone {
+		patience = 0 // for the first sweep only: nobody else can be at work on what is due
+	}
+	tick := time.NewTicker(w.SweepInterval)
+	defer tick.Stop()
+	for {
+		s.sweep(ctx, time.Duration(patience)*orderGrace, time.Duration(patience)*eventGrace)
+		patience = 1
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *sweeper) sweep(ctx context.Context, ordersLate, eventsLate time.Duration) {
+	steps := []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"give up", s.giveUp},
+		{"announce", s.Bell.Announce},
+		{"orders", func(ctx context.Context) error { return s.ringOrders(ctx, ordersLate) }},
+		{"events", func(ctx context.Context) error { return s.ringEvents(ctx, eventsLate) }},
+	}
+	for _, step := range steps {
+		if err := step.do(ctx); err != nil && ctx.Err() == nil {
+			s.Log.WarnContext(ctx, "sweep incomplete", "step", step.name, "error", err)
+		}
+	}
+}
+
+// giveUp settles attempts whose deadline has passed without a result: nobody knows what they did.
+func (s *sweeper) giveUp(ctx context.Context) error {
+	overdue, err := s.Journal.Overdue(ctx, time.Now(), sweepPage)
+	if err != nil {
+		return err
+	}
+	for _, due := range overdue {
+		o := topup.Order{ID: due.ID, AttemptCount: due.AttemptCount}
+		_, err := s.settle(o, topup.Result{
+			Outcome: topup.OutcomeUnknown,
+			Error:   "no outcome was recorded before the attempt's deadline; the worker may have died",
+		})
+		if err != nil && !errors.Is(err, topup.ErrLost) {
+			return err
+		}
+	}
+	return nil
+}
+
+// ringOrders rings for the next page of orders that wait too long. Page by page, because those at the
+// front may well be in the queue: only Redis can tell, and it is asked by ringing.
+func (s *sweeper) ringOrders(ctx context.Context, late time.Duration) error {
+	page, err := s.Journal.Due(ctx, time.Now().Add(-late), s.orders, sweepPage)
+	if err != nil {
+		return err
+	}
+	for _, due := range page {
+		if err := s.ringOrder(ctx, due); err != nil {
+			return err
+		}
+		s.orders = due
+	}
+	if len(page) < sweepPage {
+		s.orders = topup.Due{} // from the start next time
+	}
+	return nil
+}
+
+func (s *sweeper) ringOrder(ctx context.Context, due topup.Due) error {
+	if due.State == topup.StateSubmitting {
+		return nil
+	}
+	o, err := s.Journal.Order(ctx, due.ID)
+	if err != nil {
+		return err
+	}
+	return s.Bell.InsistOrder(ctx, o.Request())
+}
+
+func (s *sweeper) ringEvents(ctx context.Context, late time.Duration) error {
+	page, err := s.Journal.DueEvents(ctx, time.Now().Add(-late), s.events, sweepPage)
+	if err != nil {
+		return err
+	}
+	for _, due := range page {
+		if err := s.Bell.InsistEvent(ctx, due.ID); err != nil {
+			return err
+		}
+		s.events = due
+	}
+	if len(page) < sweepPage {
+		s.events = topup.DueEvent{}
+	}
+	return nil
+}

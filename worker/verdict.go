@@ -1,0 +1,90 @@
+package worker
+
+import (
+	"slices"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"recarga/topup"
+)
+
+// Policy says when an order that could not be bought is tried again, and for how long
+// (RECARGA_RETRY_…, RECARGA_ON_UNKNOWN).
+type Policy struct {
+	// Initial is the wait after the first attempt; each following wait is twice the one before, up
+	// to Max, and varied by a fifth either way, so that orders that failed together do not return
+	// together.
+	Initial, Max time.Duration
+	// MaxAttempts counts every attempt, the first included.
+	MaxAttempts int
+	// MaxElapsed is measured from the start of the first attempt.
+	MaxElapsed time.Duration
+	// ResendUnknown is only for a distributor that has promised to ignore a repeated id: an attempt
+	// of unknown outcome is then sent again instead of being held.
+	ResendUnknown bool
+}
+
+// jitter is small enough that waits still grow: 1.2 × one wait is less than 0.8 × the next.
+const jitter = 0.19
+
+// Wait is the time between attempt n (counted from 1) and the next.
+//
+// With the defaults (2s, 2m) that is about 2s, 4s, 8s, 16s, 32s, 64s, 2m, 2m, …
+func (p Policy) Wait(n int) time.Duration {
+	b := backoff.NewExponentialBackOff()
+	b.InitialInterval, b.MaxInterval, b.MaxElapsedTime = p.Initial, p.Max, 0
+	b.Multiplier, b.RandomizationFactor = 2, jitter
+	b.Reset()
+	wait := b.NextBackOff()
+	for range min(n-1, 64) {
+		wait = b.NextBackOff()
+	}
+	return wait
+}
+
+// Verdict decides what follows from the result of the order's latest attempt, given those before it.
+//
+// Running out of tries or of time never turns what is not known into a failure: where an earlier
+// attempt may have moved money (with ResendUnknown only), the order is held instead.
+func (p Policy) Verdict(o topup.Order, result topup.Result, earlier []topup.Attempt, now time.Time) topup.Settlement {
+	s := topup.Settlement{ID: o.ID, Number: o.AttemptCount, Result: result}
+	doubt := result.Outcome == topup.OutcomeUnknown || slices.ContainsFunc(earlier, func(a topup.Attempt) bool {
+		return a.Outcome == topup.OutcomeUnknown
+	})
+	switch {
+	case result.Outcome == topup.OutcomeApproved:
+		s.State = topup.StateSucceeded
+	case result.Outcome == topup.OutcomeDeclined:
+		s.State, s.Reason = topup.StateFailed, topup.ReasonDeclined
+	case result.Outcome == topup.OutcomeUnknown && !p.ResendUnknown:
+		s.State = topup.StateUnknown
+	default:
+		s.NextAttemptAt = p.next(result, s.Number, earlier, now)
+		switch {
+		case s.NextAttemptAt != nil:
+			s.State = topup.StateRetrying
+		case doubt:
+			s.State = topup.StateUnknown
+		default:
+			s.State, s.Reason = topup.StateFailed, topup.ReasonRetriesExhausted
+		}
+	}
+	return s
+}
+
+// next is when attempt n+1 is due; nil when tries or time have run out.
+func (p Policy) next(result topup.Result, n int, earlier []topup.Attempt, now time.Time) *time.Time {
+	wait := max(p.Wait(n), result.RetryAfter)
+	if result.LoginAgain {
+		wait = 0
+	}
+	first, next := now, now.Add(wait)
+	if len(earlier) > 0 {
+		first = earlier[0].StartedAt
+	}
+	if n >= p.MaxAttempts || next.Sub(first) > p.MaxElapsed {
+		return nil
+	}
+	return &next
+}

@@ -1,0 +1,112 @@
+// Package worker is what happens to an order: a look at the journal, one purchase, the verdict on its
+// result, and the news to the caller; and the sweep, which makes up for everything that was lost on
+// the way.
+package worker
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"recarga/topup"
+)
+
+// Journal is the book of record. Every change is a compare-and-set: topup.ErrLost means that somebody
+// else was first, and that nothing was done.
+type Journal interface {
+	Orders
+	Attempts
+	Backlog
+}
+
+// Orders reads and accepts.
+type Orders interface {
+	Order(ctx context.Context, id topup.ID) (topup.Order, error)
+	Details(ctx context.Context, id topup.ID) (topup.Details, error)
+	Accept(ctx context.Context, r topup.Request, now time.Time) (o topup.Order, replayed bool, err error)
+	AcceptInvalid(ctx context.Context, o topup.Order, why string, now time.Time) (*topup.Event, error)
+}
+
+// Attempts moves an order through its attempts.
+type Attempts interface {
+	// Begin is durable before it returns: only then may a byte be sent.
+	Begin(ctx context.Context, id topup.ID, attempts int, worker string, giveUpAt, now time.Time) (topup.Order, error)
+	Finish(ctx context.Context, s topup.Settlement, now time.Time) (topup.Order, *topup.Event, error)
+	End(ctx context.Context, id topup.ID, attempts int, by string, reason topup.Reason, now time.Time) (topup.Order, *topup.Event, error)
+}
+
+// Backlog lists what somebody should look at.
+type Backlog interface {
+	Due(ctx context.Context, now time.Time, after topup.Due, limit int) ([]topup.Due, error)
+	Overdue(ctx context.Context, now time.Time, limit int) ([]topup.Due, error)
+	DueEvents(ctx context.Context, now time.Time, after topup.DueEvent, limit int) ([]topup.DueEvent, error)
+}
+
+// Distributor buys. Purchase sends one request and never fails otherwise than by its result.
+type Distributor interface {
+	Authorize(ctx context.Context) error
+	Purchase(ctx context.Context, o topup.Order, sendBy time.Time) topup.Result
+}
+
+// Teller tells callers: at once where it has room for a try, which it says.
+type Teller interface {
+	TryNow(ev topup.Event, notDelivered func(ev topup.Event, next time.Time)) bool
+	Deliver(ctx context.Context, eventID string) (next time.Time, err error)
+}
+
+// Bell wakes workers.
+type Bell interface {
+	RingEvent(ctx context.Context, eventID string, at time.Time) error
+	InsistOrder(ctx context.Context, r topup.Request) error
+	InsistEvent(ctx context.Context, eventID string) error
+	Announce(ctx context.Context) error
+}
+
+// Pacer holds purchases back; see Config.Pacer.
+type Pacer interface {
+	Wait(ctx context.Context) (time.Duration, error)
+}
+
+// Config is what a Worker works with.
+type Config struct {
+	Journal     Journal
+	Distributor Distributor
+	Teller      Teller
+	Bell        Bell
+	// Pacer limits the purchases of all workers together; nil means no limit.
+	Pacer Pacer
+	// Timeout of one purchase call, as the distributor's client has it.
+	Timeout time.Duration
+	Policy  Policy
+	// SweepInterval is the time between two sweeps. Defaults to 2s.
+	SweepInterval time.Duration
+	// Alone says that no other process works on the same queue (it is embedded), so that what is
+	// due at the start was left by a process that is gone.
+	Alone bool
+	Log   *slog.Logger
+}
+
+// Worker looks at orders. It is safe for concurrent use.
+type Worker struct {
+	Config
+	// name tells the attempts of this process apart from all others in the journal.
+	name string
+	// closing ends the waits for a journal that does not answer, after the drain.
+	closing context.Context
+	close   context.CancelFunc
+}
+
+// New builds a Worker. Run its handlers on the queue, and Sweep beside them.
+func New(cfg Config) *Worker {
+	if cfg.SweepInterval == 0 {
+		cfg.SweepInterval = 2 * time.Second
+	}
+	closing, cancel := context.WithCancel(context.Background())
+	return &Worker{Config: cfg, name: uuid.NewString(), closing: closing, close: cancel}
+}
+
+// Close gives up on results that the journal does not take. Call it last: before it, a result that
+// could not be written yet is still tried; after it, it can only become an unknown.
+func (w *Worker) Close() { w.close() }

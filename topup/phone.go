@@ -21,8 +21,8 @@ var nonGeographic = []string{"300", "500", "800", "888", "900"}
 // older mobile form 521 where 13 are.
 func ParsePhone(s string) (Phone, error) {
 	refused := &FieldError{Field: FieldPhone, Value: s, Allowed: phoneAllowed}
-	international := strings.HasPrefix(strings.TrimSpace(s), "+")
-	digits := phoneSeparators.Replace(strings.Replace(s, "+", "", 1))
+	national, international := strings.CutPrefix(strings.TrimSpace(s), "+")
+	digits := phoneSeparators.Replace(national)
 	if strings.Trim(digits, "0123456789") != "" {
 		return "", refused
 	}

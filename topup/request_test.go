@@ -1,0 +1,171 @@
+package topup_test
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"recarga/topup"
+)
+
+const whole = `{"distributor_transaction_id":"ORD-1","phone_number":"+52 55 3768 6660","product_id":"MOVISTAR_TAE","amount":10.50,
+	"operator":"MOVISTAR","callback_url":"https://shop.example/hook","process_at":"2026-01-31T12:00:00-06:00",
+	"expires_at":"2026-02-01T00:00:00Z","metadata":{"cart":"7"}}`
+
+func TestParseRequest(t *testing.T) {
+	got, err := topup.ParseRequest([]byte(whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, until := time.Date(2026, 1, 31, 18, 0, 0, 0, time.UTC), time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
+	want := topup.Request{
+		ID: "ORD-1", Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: 1050, Operator: "MOVISTAR",
+		CallbackURL: "https://shop.example/hook", ProcessAt: &at, ExpiresAt: &until, Metadata: map[string]string{"cart": "7"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	again, err := json.Marshal(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back, err := topup.ParseRequest(again); err != nil || back.Fingerprint() != got.Fingerprint() {
+		t.Errorf("what the queue carries reads back as %+v, %v", back, err)
+	}
+}
+
+func TestParseRequestNamesEveryWrongField(t *testing.T) {
+	_, err := topup.ParseRequest([]byte(`{"distributor_transaction_id":"a b","phone_number":123,"product_id":"X","amount":"10",
+		"operator":"!","callback_url":"ftp://x","process_at":"tomorrow","expires_at":5,"metadata":{"a":1},"amuont":10}`))
+	var fields []string
+	for _, f := range topup.FieldErrors(err) {
+		fields = append(fields, f.Field)
+		if f.Allowed == "" {
+			t.Errorf("%s: does not say what is allowed", f.Field)
+		}
+	}
+	slices.Sort(fields)
+	want := []string{"amount", "amuont", "callback_url", "distributor_transaction_id", "expires_at", "metadata", "operator", "phone_number", "process_at", "product_id"}
+	if diff := cmp.Diff(want, fields); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestParseRequestRefuses(t *testing.T) {
+	order := func(more string) string {
+		return `{"distributor_transaction_id":"A","phone_number":"5537686660"` + more + `}`
+	}
+	cases := map[string]struct{ body, field string }{
+		"range":           {order(`,"product_id":"MOVISTAR_TAE","amount":9.99`), "amount"},
+		"fixed price":     {order(`,"product_id":"MOVISTAR_PAQUETE_16","amount":31`), "amount"},
+		"three decimals":  {order(`,"product_id":"MOVISTAR_TAE","amount":10.001`), "amount"},
+		"negative":        {order(`,"product_id":"MOVISTAR_TAE","amount":-10`), "amount"},
+		"no amount":       {order(`,"product_id":"MOVISTAR_TAE","amount":null`), "amount"},
+		"given twice":     {order(`,"product_id":"MOVISTAR_TAE","amount":10,"amount":1000`), "amount"},
+		"expires first":   {order(`,"product_id":"MOVISTAR_TAE","amount":10,"process_at":"2026-02-01T00:00:00Z","expires_at":"2026-01-01T00:00:00Z"`), "expires_at"},
+		"large metadata":  {order(`,"product_id":"MOVISTAR_TAE","amount":10,"metadata":{"a":"` + strings.Repeat("x", topup.MaxMetadata) + `"}`), "metadata"},
+		"NUL in metadata": {order(`,"product_id":"MOVISTAR_TAE","amount":10,"metadata":{"a":"\u0000"}`), "metadata"},
+		"user in URL":     {order(`,"product_id":"MOVISTAR_TAE","amount":10,"callback_url":"https://a:b@shop.example/"`), "callback_url"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := topup.ParseRequest([]byte(c.body))
+			fields := topup.FieldErrors(err)
+			if len(fields) != 1 || fields[0].Field != c.field {
+				t.Errorf("got %v, want one error on %s", err, c.field)
+			}
+		})
+	}
+	for _, body := range []string{``, `[]`, `{`, `{"a":1} x`, `null`, `"x"`, `{"a" 1}`} {
+		if _, err := topup.ParseRequest([]byte(body)); !errors.Is(err, topup.ErrNotObject) {
+			t.Errorf("%s: %v, want ErrNotObject", body, err)
+		}
+	}
+}
+
+func TestFingerprint(t *testing.T) {
+	base, err := topup.ParseRequest([]byte(whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := base
+	same.CallbackURL = "https://shop.example/other"
+	if same.Fingerprint() != base.Fingerprint() {
+		t.Error("callback_url counts as content")
+	}
+	later := base.ProcessAt.Add(time.Microsecond)
+	for field, change := range map[string]func(*topup.Request){
+		"caller": func(r *topup.Request) { r.Caller = "other" }, "phone": func(r *topup.Request) { r.Phone = "5537686661" },
+		"product": func(r *topup.Request) { r.Product = "X" }, "amount": func(r *topup.Request) { r.Amount++ },
+		"operator": func(r *topup.Request) { r.Operator = "" }, "process_at": func(r *topup.Request) { r.ProcessAt = &later },
+		"expires_at": func(r *topup.Request) { r.ExpiresAt = nil }, "metadata": func(r *topup.Request) { r.Metadata = nil },
+	} {
+		other := base
+		change(&other)
+		if other.Fingerprint() == base.Fingerprint() {
+			t.Errorf("another %s has the same fingerprint", field)
+		}
+	}
+}
+
+func TestCheckTimes(t *testing.T) {
+	now := time.Now()
+	r := topup.Request{ExpiresAt: &now}
+	if err := r.CheckTimes(now); len(topup.FieldErrors(err)) != 1 {
+		t.Errorf("an order that expires now is accepted: %v", err)
+	}
+	if err := r.CheckTimes(now.Add(-time.Second)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestEventFreezesTheOrder(t *testing.T) {
+	r, err := topup.ParseRequest([]byte(whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	o := r.Order(now)
+	if _, err := topup.NewEvent("evt_1", o, 1, now); err == nil {
+		t.Error("a queued order is told")
+	}
+	o.State, o.BalanceAfter = topup.StateSucceeded, new(json.Number)
+	*o.BalanceAfter = "990.00"
+	ev, err := topup.NewEvent("evt_1", o, 1, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"type":"topup.succeeded","timestamp":"2026-01-01T00:00:00Z","data":{"sequence":1,"distributor_transaction_id":"ORD-1","caller":"","state":"succeeded","reason":null,` +
+		`"phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10.50,"currency":"MXN","operator":"MOVISTAR","metadata":{"cart":"7"},"attempt_count":0,` +
+		`"response_code":null,"response_message":null,"transaction_id":null,"reference":null,"auth_code":null,"balance_after":990.00,` +
+		`"created_at":"2026-01-01T00:00:00Z","updated_at":"2026-01-01T00:00:00Z","process_at":"2026-01-31T18:00:00Z","expires_at":"2026-02-01T00:00:00Z",` +
+		`"next_attempt_at":"2026-01-31T18:00:00Z","finished_at":null}}`
+	if diff := cmp.Diff(want, string(ev.Body)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func FuzzParseRequest(f *testing.F) {
+	f.Add([]byte(whole))
+	f.Add([]byte(`{"distributor_transaction_id":"A","amount":1e5}`))
+	f.Add([]byte(`{"metadata":{"a":null}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := topup.ParseRequest(data)
+		if err != nil {
+			return
+		}
+		encoded, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := topup.ParseRequest(encoded)
+		if err != nil || back.Fingerprint() != r.Fingerprint() {
+			t.Errorf("%s reads back as %+v, %v", encoded, back, err)
+		}
+	})
+}

@@ -1,0 +1,387 @@
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+
+	"recarga/internal/queue"
+	"recarga/tasks"
+	"recarga/topup"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m)
+}
+
+var quiet = slog.New(slog.DiscardHandler)
+
+func request(id topup.ID) topup.Request {
+	return topup.Request{ID: id, Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: topup.Pesos(10)}
+}
+
+// open opens a queue that the test closes.
+func open(t testing.TB, url string) *queue.Queue {
+	t.Helper()
+	q, err := queue.Open(t.Context(), url, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := q.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return q
+}
+
+// serve works on the topups with one handler for purchases.
+func serve(t testing.TB, q *queue.Queue, handler queue.Handler) {
+	t.Helper()
+	servers, err := q.Serve(queue.ServeConfig{Queue: tasks.QueueTopups, Servers: 2, Concurrency: 8, ShutdownTimeout: 5 * time.Second},
+		map[string]queue.Handler{tasks.TypePurchase: handler})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(servers.Shutdown)
+}
+
+// look is one call of a handler.
+type look struct {
+	task *asynq.Task
+	id   string
+	at   time.Time
+}
+
+// looks makes a handler that reports its calls and answers as told.
+func looks(answer func() (time.Time, error)) (<-chan look, queue.Handler) {
+	calls := make(chan look, 100)
+	return calls, func(ctx context.Context, task *asynq.Task) (time.Time, error) {
+		id, _ := asynq.GetTaskID(ctx)
+		calls <- look{task: task, id: id, at: time.Now()}
+		return answer()
+	}
+}
+
+func done() (time.Time, error) { return time.Time{}, nil }
+
+func next(t testing.TB, calls <-chan look) look {
+	t.Helper()
+	select {
+	case l := <-calls:
+		return l
+	case <-time.After(20 * time.Second):
+		t.Fatal("nobody looked")
+		return look{}
+	}
+}
+
+func TestRingWakesAWorker(t *testing.T) {
+	q := open(t, queue.Embedded)
+	calls, handler := looks(done)
+	serve(t, q, handler)
+	if err := q.RingOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	l := next(t, calls)
+	if l.id != "ORD-1" {
+		t.Errorf("task id %q, want the order's", l.id)
+	}
+	got, err := topup.ParseRequest(l.task.Payload())
+	if err != nil || got.Phone != "5537686660" || got.Caller != topup.DefaultCaller {
+		t.Errorf("payload %s: %v", l.task.Payload(), err)
+	}
+}
+
+// TestRingFromAnotherProcess: a second connection to the same Redis, as another process has, wakes
+// the worker by its message; one that only enqueues is found by the poll.
+func TestRingFromAnotherProcess(t *testing.T) {
+	q := open(t, queue.Embedded)
+	calls, handler := looks(done)
+	serve(t, q, handler)
+	client := asynq.NewClient(q)
+	defer func() { _ = client.Close() }()
+	task, err := tasks.NewPurchase(request("ORD-2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Enqueue(task); err != nil {
+		t.Fatal(err)
+	}
+	if l := next(t, calls); l.id != "ORD-2" {
+		t.Errorf("task id %q", l.id)
+	}
+}
+
+func TestComesBackNotEarlyAndForNothing(t *testing.T) {
+	q := open(t, queue.Embedded)
+	var again atomic.Int64
+	calls, handler := looks(func() (time.Time, error) {
+		if again.Load() == 0 {
+			at := time.Now().Add(300 * time.Millisecond)
+			again.Store(at.UnixNano())
+			return at, nil
+		}
+		return time.Time{}, nil
+	})
+	serve(t, q, handler)
+	if err := q.RingOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	next(t, calls)
+	second := next(t, calls)
+	if due := time.Unix(0, again.Load()); second.at.Before(due) {
+		t.Errorf("came back %s early", due.Sub(second.at))
+	}
+}
+
+func TestScheduledNotEarly(t *testing.T) {
+	q := open(t, queue.Embedded)
+	calls, handler := looks(done)
+	serve(t, q, handler)
+	at := time.Now().Add(700 * time.Millisecond)
+	if err := q.RingOrder(t.Context(), request("ORD-1"), at); err != nil {
+		t.Fatal(err)
+	}
+	if l := next(t, calls); l.at.Before(at) {
+		t.Errorf("ran %s early", at.Sub(l.at))
+	}
+}
+
+// TestRingPastADeadTask: whatever was done to the task of an order in asynq, ringing finds an id
+// under which the order is looked at.
+func TestRingPastADeadTask(t *testing.T) {
+	kill := map[string]func(*testing.T, *queue.Queue, *asynq.Inspector){
+		"archived": func(t *testing.T, _ *queue.Queue, i *asynq.Inspector) {
+			if err := i.ArchiveTask(tasks.QueueTopups, "ORD-1"); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"ghost": func(t *testing.T, q *queue.Queue, _ *asynq.Inspector) {
+			// What asynqmon's "archive all" leaves behind beyond 10,000 tasks: a task in no list.
+			if err := q.Redis().Del(t.Context(), "asynq:{topups}:pending").Err(); err != nil {
+				t.Fatal(err)
+			}
+			if err := q.Redis().HSet(t.Context(), "asynq:{topups}:t:ORD-1", "state", "archived").Err(); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"deleted": func(t *testing.T, _ *queue.Queue, i *asynq.Inspector) {
+			if err := i.DeleteTask(tasks.QueueTopups, "ORD-1"); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"flushed": func(t *testing.T, q *queue.Queue, _ *asynq.Inspector) {
+			if err := q.Redis().FlushAll(t.Context()).Err(); err != nil {
+				t.Fatal(err)
+			}
+		},
+	}
+	for name, how := range kill {
+		t.Run(name, func(t *testing.T) {
+			q := open(t, queue.Embedded)
+			if err := q.RingOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
+				t.Fatal(err)
+			}
+			inspector := asynq.NewInspectorFromRedisClient(q.Redis())
+			how(t, q, inspector)
+			if err := q.RingOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
+				t.Fatal(err)
+			}
+			calls, handler := looks(done)
+			serve(t, q, handler)
+			if l := next(t, calls); !strings.HasPrefix(l.id, "ORD-1") {
+				t.Errorf("looked at %q", l.id)
+			}
+		})
+	}
+}
+
+// TestInsistBesideAnActiveTask: the sweep does not wait for a task whose worker is gone.
+func TestInsistBesideAnActiveTask(t *testing.T) {
+	q := open(t, queue.Embedded)
+	release := make(chan struct{})
+	calls := make(chan look, 10)
+	serve(t, q, func(ctx context.Context, task *asynq.Task) (time.Time, error) {
+		id, _ := asynq.GetTaskID(ctx)
+		calls <- look{id: id}
+		<-release
+		return time.Time{}, nil
+	})
+	t.Cleanup(func() { close(release) }) // before the shutdown, which waits for the handlers
+	if err := q.RingOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	next(t, calls)
+	if err := q.RingOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.InsistOrder(t.Context(), request("ORD-1")); err != nil {
+		t.Fatal(err)
+	}
+	if l := next(t, calls); l.id != "ORD-1~1" {
+		t.Errorf("task id %q, want a second generation", l.id)
+	}
+	if len(calls) != 0 {
+		t.Error("the ring beside an active task made another one")
+	}
+}
+
+// TestFailuresUseUpNothing: panics, errors and unknown types leave the task in the queue, and a task
+// of another type with our prefix is not ours.
+func TestFailuresUseUpNothing(t *testing.T) {
+	q := open(t, queue.Embedded)
+	answers := map[string]queue.Handler{
+		"panic":   func(context.Context, *asynq.Task) (time.Time, error) { panic("boom") },
+		"error":   func(context.Context, *asynq.Task) (time.Time, error) { return time.Time{}, errors.New("no journal") },
+		"unknown": nil,
+	}
+	for name, answer := range answers {
+		t.Run(name, func(t *testing.T) {
+			kind := tasks.TypePurchase
+			if answer == nil {
+				kind += "back"
+			}
+			client := asynq.NewClientFromRedisClient(q.Redis())
+			if _, err := client.Enqueue(asynq.NewTask(kind, nil), asynq.Queue(tasks.QueueTopups), asynq.TaskID(name), asynq.MaxRetry(5)); err != nil {
+				t.Fatal(err)
+			}
+			serve(t, q, answer)
+			inspector := asynq.NewInspectorFromRedisClient(q.Redis())
+			for deadline := time.After(20 * time.Second); ; {
+				info, err := inspector.GetTaskInfo(tasks.QueueTopups, name)
+				if err == nil && info.State == asynq.TaskStateRetry {
+					if wait := time.Until(info.NextProcessAt); wait < 5*time.Second {
+						t.Errorf("tried again in %s", wait)
+					}
+					return
+				}
+				select {
+				case <-deadline:
+					t.Fatalf("task is %+v, %v; want it waiting for a retry", info, err)
+				case <-time.After(5 * time.Millisecond):
+				}
+			}
+		})
+	}
+}
+
+func TestRedisGoneAndBack(t *testing.T) {
+	q := open(t, queue.Embedded)
+	q.StopEmbedded()
+	start := time.Now()
+	if err := q.RingOrder(t.Context(), request("ORD-1"), time.Time{}); err == nil {
+		t.Fatal("a ring without Redis succeeds")
+	}
+	if err := q.RingOrder(t.Context(), request("ORD-2"), time.Time{}); !errors.Is(err, queue.ErrUnreachable) {
+		t.Errorf("the second ring is %v, want ErrUnreachable at once", err)
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("a caller waited %s for Redis", took)
+	}
+	if err := q.RestartEmbedded(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.After(20 * time.Second); q.RingOrder(t.Context(), request("ORD-3"), time.Time{}) != nil; {
+		select {
+		case <-deadline:
+			t.Fatal("rings still fail after Redis is back")
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func TestPacer(t *testing.T) {
+	q := open(t, queue.Embedded)
+	pacer := q.NewPacer("distributor", 60, time.Minute)
+	wait, err := pacer.Wait(t.Context())
+	if wait != 0 || err != nil {
+		t.Fatalf("the first is told to wait %s, %v", wait, err)
+	}
+	wait, err = pacer.Wait(t.Context())
+	if wait <= 0 || wait > time.Second || err != nil {
+		t.Errorf("the second is told to wait %s, %v; want up to a second", wait, err)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	for url, want := range map[string]string{
+		"http://x":                         "scheme",
+		"redis-sentinel://h:1":             "master",
+		"redis-cluster://h":                "host:port",
+		"redis://127.0.0.1:1/0":            "does not answer",
+		"redis-sentinel://h:1/a?master=m":  "not a number",
+		"redis://:secret@127.0.0.1:1/0":    "does not answer",
+		"redis://:sec\x7fret@127.0.0.1:1/": "cannot be parsed",
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		_, err := queue.Open(ctx, url, quiet)
+		cancel()
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Open(%q): %v, want an error with %q", url, err, want)
+		}
+		if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("Open(%q) shows the password: %v", url, err)
+		}
+	}
+}
+
+func TestAnnounce(t *testing.T) {
+	q := open(t, queue.Embedded)
+	if err := q.Announce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	names, err := asynq.NewInspectorFromRedisClient(q.Redis()).Queues()
+	if err != nil || len(names) != 2 {
+		t.Errorf("queues %v, %v", names, err)
+	}
+}
+
+// BenchmarkPickup measures the time from a ring to the handler's first line, for a lone order, beside
+// asynq's own polling at 5 ms.
+func BenchmarkPickup(b *testing.B) {
+	b.Run("woken", func(b *testing.B) {
+		q := open(b, queue.Embedded)
+		calls, handler := looks(done)
+		serve(b, q, handler)
+		benchmarkPickup(b, calls, func(id topup.ID) error { return q.RingOrder(b.Context(), request(id), time.Time{}) })
+	})
+	b.Run("polled-5ms", func(b *testing.B) {
+		q := open(b, queue.Embedded)
+		rdb := q.MakeRedisClient().(redis.UniversalClient)
+		calls, handler := looks(done)
+		server := asynq.NewServerFromRedisClient(rdb, asynq.Config{Concurrency: 4, TaskCheckInterval: 5 * time.Millisecond, LogLevel: asynq.FatalLevel})
+		if err := server.Start(asynq.HandlerFunc(func(ctx context.Context, task *asynq.Task) error {
+			_, err := handler(ctx, task)
+			return err
+		})); err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { server.Shutdown(); _ = rdb.Close() })
+		client := asynq.NewClientFromRedisClient(rdb)
+		benchmarkPickup(b, calls, func(id topup.ID) error {
+			_, err := client.Enqueue(asynq.NewTask("x", nil), asynq.TaskID(string(id)))
+			return err
+		})
+	})
+}
+
+func benchmarkPickup(b *testing.B, calls <-chan look, ring func(topup.ID) error) {
+	var total time.Duration
+	for n := 0; b.Loop(); n++ {
+		start := time.Now()
+		if err := ring(topup.ID("ORD-" + time.Now().Format("150405.000000000"))); err != nil {
+			b.Fatal(err)
+		}
+		total += next(b, calls).at.Sub(start)
+	}
+	b.ReportMetric(float64(total.Microseconds())/float64(b.N), "µs/pickup")
+}

@@ -49,26 +49,29 @@ func (p Policy) Wait(n int) time.Duration {
 // attempt may have moved money (with ResendUnknown only), the order is held instead.
 func (p Policy) Verdict(o topup.Order, result topup.Result, earlier []topup.Attempt, now time.Time) topup.Settlement {
 	s := topup.Settlement{ID: o.ID, Number: o.AttemptCount, Result: result}
-	doubt := result.Outcome == topup.OutcomeUnknown || slices.ContainsFunc(earlier, func(a topup.Attempt) bool {
-		return a.Outcome == topup.OutcomeUnknown
-	})
-	switch {
-	case result.Outcome == topup.OutcomeApproved:
+	doubt := slices.ContainsFunc(earlier, func(a topup.Attempt) bool { return a.Outcome == topup.OutcomeUnknown })
+	again := true
+	switch result.Outcome {
+	case topup.OutcomeApproved:
 		s.State = topup.StateSucceeded
-	case result.Outcome == topup.OutcomeDeclined:
+		return s
+	case topup.OutcomeDeclined:
 		s.State, s.Reason = topup.StateFailed, topup.ReasonDeclined
-	case result.Outcome == topup.OutcomeUnknown && !p.ResendUnknown:
+		return s
+	case topup.OutcomeUnavailable, topup.OutcomeNotSent:
+	default: // unknown, and whatever else it may be called
+		doubt, again = true, p.ResendUnknown
+	}
+	if again {
+		s.NextAttemptAt = p.next(result, s.Number, earlier, now)
+	}
+	switch {
+	case s.NextAttemptAt != nil:
+		s.State = topup.StateRetrying
+	case doubt:
 		s.State = topup.StateUnknown
 	default:
-		s.NextAttemptAt = p.next(result, s.Number, earlier, now)
-		switch {
-		case s.NextAttemptAt != nil:
-			s.State = topup.StateRetrying
-		case doubt:
-			s.State = topup.StateUnknown
-		default:
-			s.State, s.Reason = topup.StateFailed, topup.ReasonRetriesExhausted
-		}
+		s.State, s.Reason = topup.StateFailed, topup.ReasonRetriesExhausted
 	}
 	return s
 }

@@ -1,0 +1,100 @@
+package worker
+
+import (
+	"testing"
+	"time"
+
+	"recarga/topup"
+)
+
+var policy = Policy{Initial: 2 * time.Second, Max: 2 * time.Minute, MaxAttempts: 10, MaxElapsed: 30 * time.Minute}
+
+func TestWaitsGrowAndAreVaried(t *testing.T) {
+	seen := map[time.Duration]bool{}
+	for range 50 {
+		before := time.Duration(0)
+		for n := 1; n <= 6; n++ {
+			wait, nominal := policy.Wait(n), policy.Initial<<(n-1)
+			if wait <= before {
+				t.Fatalf("wait %d is %s, not more than the %s before it", n, wait, before)
+			}
+			if wait < nominal*4/5 || wait > nominal*6/5 {
+				t.Errorf("wait %d is %s, want %s give or take a fifth", n, wait, nominal)
+			}
+			before = wait
+			seen[wait] = true
+		}
+		if wait := policy.Wait(1000); wait > policy.Max*6/5 {
+			t.Errorf("wait 1000 is %s", wait)
+		}
+	}
+	if len(seen) < 100 {
+		t.Errorf("%d different waits of 300: no jitter", len(seen))
+	}
+}
+
+func TestVerdict(t *testing.T) {
+	now := time.Now()
+	unavailable := topup.Result{Outcome: topup.OutcomeUnavailable, Code: "91"}
+	unknown := topup.Result{Outcome: topup.OutcomeUnknown}
+	begun := func(n int, ago time.Duration, outcomes ...topup.Outcome) []topup.Attempt {
+		earlier := make([]topup.Attempt, n-1)
+		for i := range earlier {
+			earlier[i] = topup.Attempt{Number: i + 1, StartedAt: now.Add(-ago), Outcome: topup.OutcomeUnavailable}
+			if i < len(outcomes) {
+				earlier[i].Outcome = outcomes[i]
+			}
+		}
+		return earlier
+	}
+	resend := policy
+	resend.ResendUnknown = true
+	cases := []struct {
+		name    string
+		policy  Policy
+		result  topup.Result
+		earlier []topup.Attempt
+		state   topup.State
+		reason  topup.Reason
+	}{
+		{"approved", policy, topup.Result{Outcome: topup.OutcomeApproved}, nil, topup.StateSucceeded, ""},
+		{"declined", policy, topup.Result{Outcome: topup.OutcomeDeclined, Code: "51"}, nil, topup.StateFailed, topup.ReasonDeclined},
+		{"declined after 91", policy, topup.Result{Outcome: topup.OutcomeDeclined}, begun(3, time.Minute), topup.StateFailed, topup.ReasonDeclined},
+		{"91", policy, unavailable, nil, topup.StateRetrying, ""},
+		{"not sent", policy, topup.Result{Outcome: topup.OutcomeNotSent}, nil, topup.StateRetrying, ""},
+		{"91, the last try", policy, unavailable, begun(10, time.Minute), topup.StateFailed, topup.ReasonRetriesExhausted},
+		{"91, out of time", policy, unavailable, begun(3, 30*time.Minute), topup.StateFailed, topup.ReasonRetriesExhausted},
+		{"429 beyond the time", policy, topup.Result{Outcome: topup.OutcomeNotSent, RetryAfter: time.Hour}, nil, topup.StateFailed, topup.ReasonRetriesExhausted},
+		{"unknown", policy, unknown, nil, topup.StateUnknown, ""},
+		{"unknown, the last try", policy, unknown, begun(10, time.Hour), topup.StateUnknown, ""},
+		{"no outcome at all", policy, topup.Result{}, nil, topup.StateUnknown, ""},
+		{"unknown, resent", resend, unknown, nil, topup.StateRetrying, ""},
+		{"unknown, resent for the last time", resend, unknown, begun(10, time.Minute), topup.StateUnknown, ""},
+		{"91 after an unknown, out of tries", resend, unavailable, begun(10, time.Minute, topup.OutcomeUnknown), topup.StateUnknown, ""},
+		{"91 after an unknown, out of tries, held", policy, unavailable, begun(10, time.Minute, topup.OutcomeUnknown), topup.StateUnknown, ""},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			s := c.policy.Verdict(topup.Order{ID: "A", AttemptCount: len(c.earlier) + 1}, c.result, c.earlier, now)
+			if s.State != c.state || s.Reason != c.reason {
+				t.Errorf("%s/%s, want %s/%s", s.State, s.Reason, c.state, c.reason)
+			}
+			if (s.NextAttemptAt != nil) != (c.state == topup.StateRetrying) {
+				t.Errorf("next attempt at %v in state %s", s.NextAttemptAt, s.State)
+			}
+		})
+	}
+}
+
+func TestVerdictHonoursTheDistributorsWish(t *testing.T) {
+	now := time.Now()
+	o := topup.Order{ID: "A", AttemptCount: 1}
+	asked := policy.Verdict(o, topup.Result{Outcome: topup.OutcomeNotSent, RetryAfter: time.Minute}, nil, now)
+	if got := asked.NextAttemptAt.Sub(now); got != time.Minute {
+		t.Errorf("Retry-After of a minute is waited for %s", got)
+	}
+	login := policy.Verdict(o, topup.Result{Outcome: topup.OutcomeNotSent, LoginAgain: true}, nil, now)
+	if got := login.NextAttemptAt.Sub(now); got != 0 {
+		t.Errorf("a refused token is waited for %s", got)
+	}
+}

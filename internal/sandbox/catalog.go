@@ -1,0 +1,60 @@
+package sandbox
+
+import (
+	"net/http"
+
+	"github.com/shopspring/decimal"
+)
+
+// product is one row of the document's "Products". A package has one price: its least and its most are the same.
+type product struct{ least, most decimal.Decimal }
+
+// catalog is the document's "Products", amounts in MXN.
+func catalog() map[string]product {
+	products := map[string]product{
+		"MOVISTAR_TAE": {decimal.NewFromInt(10), decimal.NewFromInt(5000)},
+	}
+	for id, price := range map[string]int64{
+		"MOVISTAR_PAQUETE_16": 30,
+		"MOVISTAR_PAQUETE_17": 50,
+		"MOVISTAR_PAQUETE_18": 70,
+		"MOVISTAR_PAQUETE_19": 90,
+		"MOVISTAR_PAQUETE_20": 110,
+		"MOVISTAR_PAQUETE_21": 150,
+		"MOVISTAR_PAQUETE_22": 210,
+		"MOVISTAR_PAQUETE_23": 320,
+		"MOVISTAR_PAQUETE_24": 400,
+		"MOVISTAR_PAQUETE_25": 420,
+	} {
+		products[id] = product{decimal.NewFromInt(price), decimal.NewFromInt(price)}
+	}
+	return products
+}
+
+// sells tells whether amount is one the product can be bought for: in range, and of whole centavos.
+func (p product) sells(amount decimal.Decimal) bool {
+	return amount.Cmp(p.least) >= 0 && amount.Cmp(p.most) <= 0 && amount.Equal(amount.Truncate(2))
+}
+
+// refusal is the HTTP status and the error text of a response code other than 00. The texts are the descriptions of the
+// document's "Response Codes", but for 51, which its example of an error response words differently.
+func refusal(code string) (status int, text string) {
+	switch code {
+	case "05":
+		return http.StatusBadRequest, "Not authorized"
+	case "12":
+		return http.StatusBadRequest, "Invalid transaction"
+	case "13":
+		return http.StatusBadRequest, "Invalid amount"
+	case "14":
+		return http.StatusBadRequest, "Invalid package"
+	case "51":
+		return http.StatusPaymentRequired, "Insufficient balance"
+	case "83":
+		return http.StatusBadRequest, "Invalid phone number"
+	case "91":
+		return http.StatusInternalServerError, "Issuer not available"
+	default:
+		return http.StatusInternalServerError, "System error"
+	}
+}

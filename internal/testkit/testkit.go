@@ -1,0 +1,68 @@
+//go:build unix
+
+package testkit
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+)
+
+// Eventually waits until cond is true, looking often, and fails the test with msg when it is not so
+// within timeout.
+func Eventually(tb testing.TB, timeout time.Duration, cond func() bool, msg string, args ...any) {
+	tb.Helper()
+	ticker := time.NewTicker(poll)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(timeout); !cond(); <-ticker.C {
+		if time.Now().After(deadline) {
+			tb.Fatalf("after %s: %s", timeout, fmt.Sprintf(msg, args...))
+		}
+	}
+}
+
+// FreePort is a TCP port of 127.0.0.1 that was free a moment ago; another program may take it first.
+func FreePort(tb testing.TB) int {
+	tb.Helper()
+	port, err := freePort()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return port
+}
+
+func freePort() (int, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	return listener.Addr().(*net.TCPAddr).Port, listener.Close()
+}
+
+// Chromium is the path of a Chromium or Chrome.
+func Chromium(tb testing.TB) string {
+	tb.Helper()
+	for _, name := range []string{
+		"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome",
+		"/Applications/Chromium.app/Contents/MacOS/Chromium",
+		"/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+	} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	missing(tb, "chromium not found: apt-get install chromium, or run make test")
+	return ""
+}
+
+// missing ends a test whose server program is not there.
+func missing(tb testing.TB, text string) {
+	tb.Helper()
+	if os.Getenv("RECARGA_TEST_REQUIRE") == "1" {
+		tb.Fatal(text)
+	}
+	tb.Skip(text)
+}

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"recarga/internal/queue"
+	"recarga/internal/testkit"
 	"recarga/tasks"
 	"recarga/topup"
 )
@@ -271,6 +272,42 @@ func TestFailuresUseUpNothing(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestOnRealRedis repeats what matters most on a real server: waking, coming back, and ringing past a
+// dead task, each with asynq's Lua run by Redis itself.
+func TestOnRealRedis(t *testing.T) {
+	q := open(t, testkit.Redis(t).URL())
+	var again atomic.Int64
+	calls, handler := looks(func() (time.Time, error) {
+		if again.CompareAndSwap(0, time.Now().Add(300*time.Millisecond).UnixNano()) {
+			return time.Unix(0, again.Load()), nil
+		}
+		return time.Time{}, nil
+	})
+	if err := q.RingOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := asynq.NewInspectorFromRedisClient(q.Redis()).ArchiveTask(tasks.QueueTopups, "ORD-1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.RingOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	serve(t, q, handler)
+	if l := next(t, calls); l.id != "ORD-1~1" {
+		t.Errorf("looked at %q", l.id)
+	}
+	if l := next(t, calls); l.at.UnixNano() < again.Load() {
+		t.Error("came back early")
+	}
+}
+
+func TestRefusesARedisThatEvicts(t *testing.T) {
+	url := testkit.Redis(t, "--maxmemory-policy", "allkeys-lru").URL()
+	if _, err := queue.Open(t.Context(), url, quiet); err == nil || !strings.Contains(err.Error(), "noeviction") {
+		t.Errorf("opened with %v", err)
 	}
 }
 

@@ -1,0 +1,323 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"recarga/internal/api"
+	"recarga/internal/sandbox"
+	"recarga/producer"
+	"recarga/topup"
+	"recarga/webhook"
+)
+
+// fate is one order of the demonstration and how it must end.
+type fate struct {
+	phone  topup.Phone
+	what   string
+	state  topup.State
+	reason topup.Reason
+}
+
+// fates has one order for each way an order can go; the phone numbers are the sandbox's.
+var fates = []fate{
+	{"5537686660", "approved at once", topup.StateSucceeded, ""},
+	{"5500000000", "approved after 5 s", topup.StateSucceeded, ""},
+	{"5500001091", "91 twice, then approved", topup.StateSucceeded, ""},
+	{"5500001096", "96 twice, then approved", topup.StateSucceeded, ""},
+	{"5500000401", "token expired mid-way", topup.StateSucceeded, ""},
+	{"5500000429", "429, try later", topup.StateSucceeded, ""},
+	{"5500000091", "91 always: issuer not available", topup.StateFailed, topup.ReasonRetriesExhausted},
+	{"5500000096", "96 always: system error", topup.StateFailed, topup.ReasonRetriesExhausted},
+	{"5500000051", "51 insufficient funds", topup.StateFailed, topup.ReasonDeclined},
+	{"5500000083", "83 invalid phone number", topup.StateFailed, topup.ReasonDeclined},
+	{"5500000005", "05 not authorized", topup.StateFailed, topup.ReasonDeclined},
+	{"5500000012", "12 invalid transaction", topup.StateFailed, topup.ReasonDeclined},
+	{"5500000013", "13 invalid amount", topup.StateFailed, topup.ReasonDeclined},
+	{"5500000014", "14 invalid package", topup.StateFailed, topup.ReasonDeclined},
+	{"5500000500", "HTTP 500, not charged", topup.StateUnknown, ""},
+	{"5500000501", "HTTP 500, but charged", topup.StateUnknown, ""},
+	{"5500000502", "charged, then cut off", topup.StateUnknown, ""},
+	{"5500000503", "cut off before charging", topup.StateUnknown, ""},
+	{"5500000504", "charged, answer too late", topup.StateUnknown, ""},
+	{"5500000200", "charged, answer not JSON", topup.StateUnknown, ""},
+	{"5500000599", "charged, HTML 502 of a proxy", topup.StateUnknown, ""},
+	{"5500000002", "charged twice by the vendor", topup.StateSucceeded, ""},
+}
+
+const (
+	demoDeadline = 60 * time.Second
+	demoAPIKey   = "demo-api-key"
+	demoAdminKey = "demo-admin-key"
+)
+
+func newDemoCommand(p *program) *cobra.Command {
+	var once bool
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Run the whole system in one process and place one order for each fate",
+		Long: `Run sandbox distributor, embedded Redis, SQLite in a temporary folder, API, worker, webhook delivery
+and a receiver that verifies the signatures, all in this process. One order for each fate is placed
+and shown until it is final (or held); then the system stays up for your own orders.
+Nothing survives the end of the demo.`,
+		Example: "  recarga demo\n  recarga demo --once",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d := &demo{out: p.stdout, once: once, received: map[string]int{}}
+			return d.run(cmd.Context())
+		},
+	}
+	cmd.Flags().BoolVar(&once, "once", false, "exit when all orders have ended: 0 if as expected, 1 otherwise")
+	return cmd
+}
+
+// demo is one run of the demonstration.
+type demo struct {
+	out    io.Writer
+	once   bool
+	node   *node
+	client *producer.Client
+
+	mu       sync.Mutex
+	received map[string]int // verified webhooks by "order id type"
+	closers  []func()
+}
+
+func (d *demo) run(ctx context.Context) error {
+	defer d.close()
+	if err := d.start(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(d.out, "Placing one order for each fate with %s\n\n", d.node.apiURL)
+	if err := d.place(ctx); err != nil {
+		return err
+	}
+	missed, err := d.watch(ctx)
+	if err != nil {
+		return err
+	}
+	if err := verdictOf(missed); d.once || err != nil {
+		return err
+	}
+	d.invite()
+	<-ctx.Done()
+	return nil
+}
+
+func (d *demo) close() {
+	for _, f := range slices.Backward(d.closers) {
+		f()
+	}
+}
+
+// start brings up sandbox, receiver and node, each on a free port of loopback.
+func (d *demo) start(ctx context.Context) error {
+	folder, err := os.MkdirTemp("", "recarga-demo-")
+	if err != nil {
+		return err
+	}
+	d.closers = append(d.closers, func() { _ = os.RemoveAll(folder) })
+	logFile, err := os.Create(filepath.Join(folder, "recarga.log"))
+	if err != nil {
+		return err
+	}
+	d.closers = append(d.closers, func() { _ = logFile.Close() })
+	vendor := sandbox.New(sandbox.DefaultConfig(), slog.New(slog.DiscardHandler))
+	vendorURL, err := d.listen(vendor)
+	if err != nil {
+		return err
+	}
+	d.closers = append(d.closers, vendor.Close)
+	secret := webhook.NewSecret()
+	receiverURL, err := d.listen(webhook.Handler(secret, d.receive))
+	if err != nil {
+		return err
+	}
+	settings, err := demoSettings(filepath.Join(folder, "recarga.db"), vendorURL+"/api/distributor", receiverURL, secret)
+	if err != nil {
+		return err
+	}
+	d.node, err = startNode(ctx, settings, roles{api: true, worker: true}, slog.New(slog.NewJSONHandler(logFile, nil)))
+	if err != nil {
+		return err
+	}
+	d.closers = append(d.closers, d.node.shutdown)
+	d.client = producer.NewClient(d.node.apiURL, demoAPIKey)
+	fmt.Fprintf(d.out, "Everything runs in this process; nothing is kept. Log: %s\n", logFile.Name())
+	return nil
+}
+
+// demoSettings are short waits, so that every fate is decided within seconds.
+func demoSettings(database, vendorURL, receiverURL, secret string) (Settings, error) {
+	env := map[string]string{
+		"RECARGA_DATABASE_URL": "sqlite:" + database, "RECARGA_DISTRIBUTOR_URL": vendorURL,
+		"RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo", "RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
+		"RECARGA_DISTRIBUTOR_TIMEOUT": "7s", "RECARGA_SHUTDOWN_TIMEOUT": "30s",
+		"RECARGA_RETRY_INITIAL": "300ms", "RECARGA_RETRY_MAX": "2s", "RECARGA_RETRY_MAX_ATTEMPTS": "4",
+		"RECARGA_HTTP_ADDR": "127.0.0.1:0", "RECARGA_METRICS_ADDR": "127.0.0.1:0",
+		"RECARGA_API_KEY": demoAPIKey, "RECARGA_ADMIN_KEY": demoAdminKey, "RECARGA_CALLBACK_URL": receiverURL,
+		"RECARGA_WEBHOOK_SECRET": secret, "RECARGA_WEBHOOK_ALLOW_PRIVATE": "true",
+	}
+	return LoadSettings(func(name string) string { return env[name] })
+}
+
+func (d *demo) listen(handler http.Handler) (url string, err error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	server := api.HTTPServer(handler)
+	var done sync.WaitGroup
+	done.Go(func() { _ = server.Serve(listener) }) // its error says that it was closed
+	d.closers = append(d.closers, func() { _ = server.Close(); done.Wait() })
+	return "http://" + listener.Addr().String(), nil
+}
+
+// receive is the checkout's side: it is called for webhooks whose signature is right.
+func (d *demo) receive(_ context.Context, ev webhook.Event) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.received[string(ev.Data.ID)+" "+string(ev.Type)]++
+	return nil
+}
+
+func (f fate) id() topup.ID { return topup.ID("DEMO-" + f.phone.Digits()[6:]) }
+
+func (d *demo) place(ctx context.Context) error {
+	for _, f := range fates {
+		r := topup.Request{ID: f.id(), Phone: f.phone, Product: "MOVISTAR_TAE", Amount: topup.Pesos(10), Operator: "MOVISTAR"}
+		if _, _, err := d.client.Place(ctx, r); err != nil {
+			return fmt.Errorf("place %s: %w", f.id(), err)
+		}
+	}
+	return nil
+}
+
+// watch shows the orders until all have ended and been told, and returns what is not as expected.
+func (d *demo) watch(ctx context.Context) (missed []string, err error) {
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	start, lines := time.Now(), 0
+	for {
+		rows := make([]demoRow, len(fates))
+		missed = nil
+		for i, f := range fates {
+			if rows[i], err = d.row(ctx, f); err != nil {
+				return nil, err
+			}
+			if !rows[i].asExpected() {
+				missed = append(missed, rows[i].complaint())
+			}
+		}
+		ended := len(missed) == 0 || time.Since(start) > demoDeadline
+		if isTerminal(d.out) || ended {
+			lines = d.draw(rows, lines, time.Since(start))
+		}
+		if ended {
+			return missed, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// demoRow is one line of the table.
+type demoRow struct {
+	fate     fate
+	order    topup.Details
+	webhooks int
+}
+
+func (d *demo) row(ctx context.Context, f fate) (demoRow, error) {
+	details, err := d.client.Get(ctx, f.id())
+	if err != nil {
+		return demoRow{}, fmt.Errorf("get %s: %w", f.id(), err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return demoRow{fate: f, order: details, webhooks: d.received[string(f.id())+" "+string(topup.EventTypeOf(f.state))]}, nil
+}
+
+func (r demoRow) asExpected() bool {
+	return r.order.State == r.fate.state && r.order.Reason == r.fate.reason && r.webhooks > 0
+}
+
+func (r demoRow) complaint() string {
+	return fmt.Sprintf("%s (%s) is %s with %d webhooks; expected %s", r.fate.id(), r.fate.what, stateOf(r.order.Order), r.webhooks, r.fate.state)
+}
+
+func stateOf(o topup.Order) string {
+	if o.Reason != "" {
+		return string(o.State) + "/" + string(o.Reason)
+	}
+	return string(o.State)
+}
+
+// draw writes the table over the one it wrote before.
+func (d *demo) draw(rows []demoRow, before int, elapsed time.Duration) (lines int) {
+	var b strings.Builder
+	if before > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA", before)
+	}
+	clear := ""
+	if isTerminal(d.out) {
+		clear = "\x1b[K"
+	}
+	fmt.Fprintf(&b, "%-10s  %-32s  %-24s  %8s  %4s  %s%s\n", "ORDER", "FATE", "STATE", "ATTEMPTS", "CODE", "WEBHOOK", clear)
+	for _, r := range rows {
+		told := ""
+		if r.webhooks > 0 {
+			told = "verified"
+		}
+		fmt.Fprintf(&b, "%-10s  %-32s  %-24s  %8d  %4s  %s%s\n", r.fate.id(), r.fate.what, stateOf(r.order.Order), r.order.AttemptCount, r.order.ResponseCode, told, clear)
+	}
+	fmt.Fprintf(&b, "after %.1f s%s\n", elapsed.Seconds(), clear)
+	fmt.Fprint(d.out, b.String())
+	return len(rows) + 2
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+func verdictOf(missed []string) error {
+	if len(missed) == 0 {
+		return nil
+	}
+	return errors.New("not as expected:\n  " + strings.Join(missed, "\n  "))
+}
+
+// invite says where to look and how to place another order.
+func (d *demo) invite() {
+	fmt.Fprintf(d.out, `
+All as expected: what is unknown is held, never sent again by itself. The system stays up (Ctrl-C ends it).
+
+  API documentation   %[1]s/docs
+  queue UI            %[1]s/queues      (any user, password %[3]s)
+  metrics             %[2]s/metrics
+
+Place another order, then look at it:
+
+  curl -i %[1]s/v1/topups -H 'Authorization: Bearer %[4]s' -H 'Content-Type: application/json' \
+    -d '{"distributor_transaction_id":"MY-TXN-001","phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10,"operator":"MOVISTAR"}'
+  curl %[1]s/v1/topups/MY-TXN-001 -H 'Authorization: Bearer %[4]s'
+`, d.node.apiURL, d.node.metricsURL, demoAdminKey, demoAPIKey)
+}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+)
+
+func newServeCommand(p *program) *cobra.Command {
+	return nodeCommand(p, roles{api: true, worker: true}, &cobra.Command{
+		Use:   "serve",
+		Short: "Run API, worker and queue UI in one process",
+		Long: `Run everything in one process: the HTTP API with its documentation and the queue UI, the purchases,
+the webhooks and the sweep. With no settings but the distributor's it keeps its orders in
+recarga.db and its queue in memory; a restart rings for every order that is not final.`,
+		Example: `  RECARGA_DISTRIBUTOR_URL=http://127.0.0.1:8081/api/distributor \
+  RECARGA_DISTRIBUTOR_CUSTOMER_ID=demo RECARGA_DISTRIBUTOR_SECRET_KEY=demo \
+  RECARGA_API_KEY=dev-api-key recarga serve`,
+	})
+}
+
+func newAPICommand(p *program) *cobra.Command {
+	return nodeCommand(p, roles{api: true}, &cobra.Command{
+		Use:     "api",
+		Short:   "Run the HTTP API and the queue UI only",
+		Long:    `Accept orders, record them and ring the queue; a "recarga worker" on the same database and Redis buys them.`,
+		Example: `  recarga api --database-url postgres://recarga@db/recarga --redis-url redis://redis:6379/0`,
+	})
+}
+
+func newWorkerCommand(p *program) *cobra.Command {
+	return nodeCommand(p, roles{worker: true}, &cobra.Command{
+		Use:     "worker",
+		Short:   "Run purchases, webhook delivery and the sweep only",
+		Long:    `Buy what the queue and the sweep bring, and tell the callers. Any number of workers may run.`,
+		Example: `  recarga worker --database-url postgres://recarga@db/recarga --redis-url redis://redis:6379/0`,
+	})
+}

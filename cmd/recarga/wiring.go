@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"recarga/distributor"
+	"recarga/internal/api"
+	"recarga/internal/journal"
+	"recarga/internal/queue"
+	"recarga/producer"
+	"recarga/tasks"
+	"recarga/topup"
+	"recarga/webhook"
+	"recarga/worker"
+)
+
+const (
+	// purchaseServers is how many asynq servers fetch purchases side by side: each fetches one task a
+	// round trip.
+	purchaseServers = 4
+	// deliveryConcurrency bounds the webhook tries that come from the queue.
+	deliveryConcurrency = 64
+	// openTimeout bounds what a start waits for a database or Redis.
+	openTimeout = 15 * time.Second
+	// requestsEnd is how long a shutdown waits for HTTP requests under way; their orders are durable
+	// or not whether they hear of it or not, and may be placed again.
+	requestsEnd = 10 * time.Second
+)
+
+// roles says what a process does.
+type roles struct{ api, worker bool }
+
+// node is one running process with its roles.
+type node struct {
+	settings Settings
+	roles    roles
+	log      *slog.Logger
+
+	journal     *journal.Journal
+	queue       *queue.Queue
+	distributor *distributor.Client
+	deliverer   *webhook.Deliverer
+	worker      *worker.Worker
+	producer    *producer.Producer
+
+	// apiURL and metricsURL are where it really listens.
+	apiURL, metricsURL string
+	// closers end the parts, the last one started first.
+	closers []func()
+	// failed receives the error of a listener that ended by itself.
+	failed chan error
+}
+
+// startNode starts a process's parts in the order in which they need each other. On an error it has
+// stopped what it had started.
+func startNode(ctx context.Context, s Settings, r roles, log *slog.Logger) (*node, error) {
+	n := &node{settings: s, roles: r, log: log, failed: make(chan error, 2)}
+	steps := []func(context.Context) error{n.openJournal, n.openQueue, n.openDistributor}
+	if r.worker {
+		steps = append(steps, n.startWorker)
+	}
+	if r.api {
+		steps = append(steps, n.startAPI)
+	}
+	steps = append(steps, n.startOps)
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			n.shutdown()
+			return nil, err
+		}
+	}
+	return n, nil
+}
+
+// shutdown ends the parts in the opposite order: first nothing more comes in, then what is under way
+// is waited for, and only then are the connections closed that it needs.
+func (n *node) shutdown() {
+	for i := len(n.closers) - 1; i >= 0; i-- {
+		n.closers[i]()
+	}
+	n.closers = nil
+}
+
+func (n *node) onShutdown(f func()) { n.closers = append(n.closers, f) }
+
+// closeLast notes the close of a connection, whose error can only be logged.
+func (n *node) closeLast(what string, f func() error) {
+	n.onShutdown(func() {
+		if err := f(); err != nil {
+			n.log.Warn("close", "what", what, "error", err)
+		}
+	})
+}
+
+func (n *node) openJournal(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	if n.journal, err = journal.Open(ctx, n.settings.DatabaseURL); err != nil {
+		return fmt.Errorf("RECARGA_DATABASE_URL: %w", err)
+	}
+	n.closeLast("journal", n.journal.Close)
+	return nil
+}
+
+func (n *node) openQueue(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	if n.queue, err = queue.Open(ctx, n.settings.RedisURL, n.log); err != nil {
+		return fmt.Errorf("RECARGA_REDIS_URL: %w", err)
+	}
+	n.closeLast("queue", n.queue.Close)
+	if n.queue.IsEmbedded() && !(n.roles.api && n.roles.worker) {
+		n.log.Warn("the embedded queue is seen by this process alone; orders reach the worker by its sweep, seconds later: set RECARGA_REDIS_URL")
+	}
+	n.producer = producer.New(n.journal, n.queue, n.log)
+	return nil
+}
+
+func (n *node) openDistributor(context.Context) (err error) {
+	s := n.settings
+	n.distributor, err = distributor.New(distributor.Config{
+		URL: s.DistributorURL, CustomerID: s.DistributorCustomerID, SecretKey: s.DistributorSecretKey,
+		Timeout: s.DistributorTimeout, RetryCodes: s.RetryCodes, MaxConns: s.DistributorConcurrency,
+		Tokens: queue.NewTokenStore(n.queue.Redis(), s.DistributorCustomerID, s.DistributorURL), Log: n.log,
+	})
+	if err != nil {
+		return err
+	}
+	n.onShutdown(n.distributor.Close)
+	return nil
+}
+
+func (n *node) startWorker(context.Context) error {
+	s := n.settings
+	n.deliverer = webhook.NewDeliverer(webhook.Config{
+		Schedule: s.WebhookSchedule, Timeout: s.WebhookTimeout, AllowPrivate: s.WebhookAllowPrivate, Log: n.log,
+	}, n.journal, endpointOf(s))
+	n.onShutdown(func() { n.deliverer.Close(context.Background()) })
+	n.worker = worker.New(n.workerConfig())
+	// Called after the queue's servers have drained: results are written until then.
+	n.onShutdown(n.worker.Close)
+	if err := n.serve(queue.ServeConfig{Queue: tasks.QueueWebhooks, Servers: 1, Concurrency: deliveryConcurrency}, tasks.TypeDeliver, n.worker.HandleDelivery); err != nil {
+		return err
+	}
+	if err := n.serve(queue.ServeConfig{Queue: tasks.QueueTopups, Servers: purchaseServers, Concurrency: s.DistributorConcurrency}, tasks.TypePurchase, n.worker.HandlePurchase); err != nil {
+		return err
+	}
+	sweeping, stop := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	done.Go(func() { n.worker.Sweep(sweeping) })
+	n.onShutdown(func() { stop(); done.Wait() })
+	return nil
+}
+
+func (n *node) workerConfig() worker.Config {
+	s := n.settings
+	cfg := worker.Config{
+		Journal: n.journal, Distributor: n.distributor, Teller: n.deliverer, Bell: n.queue,
+		Timeout: s.DistributorTimeout, Alone: n.queue.IsEmbedded(), Log: n.log,
+		Policy: worker.Policy{
+			Initial: s.RetryInitial, Max: s.RetryMax, MaxAttempts: s.RetryMaxAttempts, MaxElapsed: s.RetryMaxElapsed,
+			ResendUnknown: s.OnUnknown == "resend",
+		},
+	}
+	if s.DistributorRate.Count > 0 {
+		cfg.Pacer = n.queue.NewPacer("distributor", s.DistributorRate.Count, s.DistributorRate.Per)
+	}
+	return cfg
+}
+
+func (n *node) serve(cfg queue.ServeConfig, kind string, handler queue.Handler) error {
+	cfg.ShutdownTimeout = n.settings.ShutdownTimeout
+	servers, err := n.queue.Serve(cfg, map[string]queue.Handler{kind: handler})
+	if err != nil {
+		return err
+	}
+	n.onShutdown(servers.Shutdown)
+	return nil
+}
+
+func (n *node) startAPI(context.Context) error {
+	s := n.settings
+	if s.APIKey == "" && s.AdminKey == "" {
+		n.log.Warn("neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY is set: the HTTP API refuses every order")
+	}
+	handler := api.New(api.Config{
+		Orders: n.producer, Book: n.journal, Balances: n.distributor,
+		Callers: api.StaticCallers(s.APIKey, s.CallbackURL, s.AdminKey),
+		Queues:  n.queue, QueuesReadOnly: s.QueuesReadOnly, Log: n.log, Version: version,
+	})
+	url, err := n.listen(s.HTTPAddr, "RECARGA_HTTP_ADDR", handler)
+	n.apiURL = url
+	return err
+}
+
+// listen serves HTTP until the shutdown.
+func (n *node) listen(addr, setting string, handler http.Handler) (url string, err error) {
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", setting, err)
+	}
+	server := api.HTTPServer(handler)
+	var done sync.WaitGroup
+	done.Go(func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			n.failed <- fmt.Errorf("%s: %w", setting, err)
+		}
+	})
+	n.onShutdown(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), requestsEnd)
+		defer cancel()
+		if err := server.Shutdown(ctx); err != nil {
+			n.log.Warn("requests cut off", "setting", setting, "error", err)
+			_ = server.Close()
+		}
+		done.Wait()
+	})
+	url = "http://" + listener.Addr().String()
+	n.log.Info("listening", "setting", setting, "url", url)
+	return url, nil
+}
+
+// wait blocks until ctx ends or a part fails, and then shuts the node down.
+func (n *node) wait(ctx context.Context) error {
+	var err error
+	select {
+	case <-ctx.Done():
+		n.log.Info("shutting down", "waits_at_most", n.settings.ShutdownTimeout)
+	case err = <-n.failed:
+	}
+	n.shutdown()
+	n.log.Info("stopped")
+	return err
+}
+
+// endpointOf is where the callers of the settings are told: the one named default.
+func endpointOf(s Settings) webhook.Endpoints { return settingsEndpoint{s} }
+
+type settingsEndpoint struct{ s Settings }
+
+func (e settingsEndpoint) Endpoint(_ context.Context, caller string) (webhook.Endpoint, error) {
+	if caller != topup.DefaultCaller || e.s.WebhookSecret == "" {
+		return webhook.Endpoint{}, topup.ErrNotFound
+	}
+	return webhook.Endpoint{URL: e.s.CallbackURL, Secrets: []string{e.s.WebhookSecret}}, nil
+}

@@ -1,0 +1,323 @@
+// Package e2e runs the recarga program as its users do: real processes, a real distributor (the
+// sandbox), real webhooks, real databases and Redis. What really happened is asked of the sandbox's
+// own ledger, never of Recarga.
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"recarga/internal/sandbox"
+	"recarga/internal/testkit"
+	"recarga/producer"
+	"recarga/topup"
+	"recarga/webhook"
+)
+
+const (
+	apiKey   = "e2e-api-key"
+	adminKey = "e2e-admin-key"
+	// patience bounds every wait: far above what anything takes on a slow machine.
+	patience = 60 * time.Second
+)
+
+var binary string
+
+// TestMain builds the program once, with the race detector where the tests have it.
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		folder, err := os.MkdirTemp("", "recarga-e2e-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer func() { _ = os.RemoveAll(folder) }()
+		binary = filepath.Join(folder, "recarga")
+		args := append([]string{"build", "-o", binary}, raceFlag...)
+		build := exec.Command("go", append(args, "recarga/cmd/recarga")...)
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build recarga: %v\n%s", err, out)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// world is everything around Recarga in one test.
+type world struct {
+	vendor    *sandbox.Server
+	vendorURL string
+	hooks     *receiver
+	env       map[string]string
+}
+
+// newWorld has a vendor, a receiver, and settings with short waits. The embedded queue and a SQLite
+// file are the defaults; a test changes env as it needs.
+func newWorld(t testing.TB, change func(*sandbox.Config)) *world {
+	t.Helper()
+	cfg := sandbox.DefaultConfig()
+	if change != nil {
+		change(&cfg)
+	}
+	w := &world{vendor: sandbox.New(cfg, slog.New(slog.DiscardHandler)), hooks: &receiver{events: map[string]webhook.Event{}}}
+	vendor := httptest.NewServer(w.vendor)
+	t.Cleanup(func() { w.vendor.Close(); vendor.Close() })
+	w.vendorURL = vendor.URL
+	secret := webhook.NewSecret()
+	hooks := httptest.NewServer(webhook.Handler(secret, w.hooks.receive))
+	t.Cleanup(hooks.Close)
+	w.env = map[string]string{
+		"RECARGA_DATABASE_URL": "sqlite:" + filepath.Join(t.TempDir(), "recarga.db"), "RECARGA_REDIS_URL": "embedded",
+		"RECARGA_DISTRIBUTOR_URL":         vendor.URL + "/api/distributor",
+		"RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo", "RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
+		"RECARGA_DISTRIBUTOR_TIMEOUT": "5s", "RECARGA_SHUTDOWN_TIMEOUT": "20s",
+		"RECARGA_RETRY_INITIAL": "200ms", "RECARGA_RETRY_MAX": "2s", "RECARGA_RETRY_MAX_ATTEMPTS": "4",
+		"RECARGA_HTTP_ADDR": "127.0.0.1:0", "RECARGA_METRICS_ADDR": "127.0.0.1:0",
+		"RECARGA_API_KEY": apiKey, "RECARGA_ADMIN_KEY": adminKey,
+		"RECARGA_CALLBACK_URL": hooks.URL, "RECARGA_WEBHOOK_SECRET": secret, "RECARGA_WEBHOOK_ALLOW_PRIVATE": "true",
+	}
+	return w
+}
+
+// charges counts what the vendor really charged, by order.
+func (w *world) charges() map[topup.ID]int {
+	charged := map[topup.ID]int{}
+	for _, p := range w.vendor.Purchases() {
+		charged[topup.ID(p.DistributorTransactionID)]++
+	}
+	return charged
+}
+
+// receiver is a checkout's side: what it was told, by event id and by order.
+type receiver struct {
+	mu     sync.Mutex
+	events map[string]webhook.Event
+	tries  int
+}
+
+func (r *receiver) receive(_ context.Context, ev webhook.Event) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events[ev.ID] = ev
+	r.tries++
+	return nil
+}
+
+// last is what the checkout believes of an order: the event with the highest sequence.
+func (r *receiver) last(id topup.ID) (latest webhook.Event, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, ev := range r.events {
+		if ev.Data.ID == id && ev.Data.Sequence > latest.Data.Sequence {
+			latest, ok = ev, true
+		}
+	}
+	return latest, ok
+}
+
+// process is one running recarga.
+type process struct {
+	t          testing.TB
+	cmd        *exec.Cmd
+	apiURL     string
+	metricsURL string
+
+	mu     sync.Mutex
+	stderr []byte
+	done   chan struct{}
+}
+
+// start runs `recarga COMMAND` with the world's settings and waits until it is ready.
+func (w *world) start(t testing.TB, command string) *process {
+	t.Helper()
+	p := &process{t: t, cmd: exec.Command(binary, command), done: make(chan struct{})}
+	p.cmd.Env = environ(w.env)
+	p.cmd.Dir = t.TempDir()
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	pipe, err := p.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ready := make(chan struct{})
+	go p.read(pipe, ready)
+	t.Cleanup(func() {
+		p.kill()
+		if t.Failed() {
+			t.Logf("log of recarga %s:\n%s", command, p.log())
+		}
+	})
+	select {
+	case <-ready:
+	case <-p.done:
+		t.Fatalf("recarga %s ended at once:\n%s", command, p.log())
+	case <-time.After(patience):
+		t.Fatalf("recarga %s is not ready:\n%s", command, p.log())
+	}
+	return p
+}
+
+func environ(env map[string]string) []string {
+	list := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
+	for name, value := range env {
+		list = append(list, name+"="+value)
+	}
+	return list
+}
+
+// read collects the log, learns where the process listens, and closes ready when the last listener,
+// the one for metrics, is up.
+func (p *process) read(pipe io.Reader, ready chan struct{}) {
+	defer close(p.done)
+	lines := bufio.NewScanner(pipe)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		p.mu.Lock()
+		p.stderr = append(append(p.stderr, lines.Bytes()...), '\n')
+		p.mu.Unlock()
+		var record struct{ Msg, Setting, URL string }
+		if json.Unmarshal(lines.Bytes(), &record) != nil || record.Msg != "listening" {
+			continue
+		}
+		switch record.Setting {
+		case "RECARGA_HTTP_ADDR":
+			p.apiURL = record.URL
+		case "RECARGA_METRICS_ADDR":
+			p.metricsURL = record.URL
+			close(ready)
+		}
+	}
+}
+
+func (p *process) log() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return string(p.stderr)
+}
+
+// kill is kill -9.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill() // it may have ended already
+	<-p.done
+	_ = p.cmd.Wait()
+}
+
+// terminate is SIGTERM; it returns the exit status.
+func (p *process) terminate() int {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		p.t.Fatal(err)
+	}
+	select {
+	case <-p.done:
+	case <-time.After(patience):
+		p.t.Fatalf("does not end:\n%s", p.log())
+	}
+	var exit *exec.ExitError
+	if err := p.cmd.Wait(); err != nil && !errors.As(err, &exit) {
+		p.t.Fatal(err)
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+func (p *process) client() *producer.Client { return producer.NewClient(p.apiURL, apiKey) }
+
+// output is what a command that ends prints.
+type output struct {
+	stdout, stderr string
+	status         int
+}
+
+// run runs a command to its end.
+func (w *world) run(t testing.TB, args ...string) output {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Env = environ(w.env)
+	var stdout, stderr writer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return output{stdout: string(stdout), stderr: string(stderr), status: cmd.ProcessState.ExitCode()}
+}
+
+type writer []byte
+
+func (w *writer) Write(p []byte) (int, error) { *w = append(*w, p...); return len(p), nil }
+
+// order is a request for an ordinary top-up.
+func order(id string, phone topup.Phone) topup.Request {
+	return topup.Request{ID: topup.ID(id), Phone: phone, Product: "MOVISTAR_TAE", Amount: topup.Pesos(10)}
+}
+
+func place(t testing.TB, c *producer.Client, r topup.Request) topup.Order {
+	t.Helper()
+	o, _, err := c.Place(t.Context(), r)
+	if err != nil {
+		t.Fatalf("place %s: %v", r.ID, err)
+	}
+	return o
+}
+
+func get(t testing.TB, c *producer.Client, id topup.ID) topup.Details {
+	t.Helper()
+	d, err := c.Get(t.Context(), id)
+	if err != nil {
+		t.Fatalf("get %s: %v", id, err)
+	}
+	return d
+}
+
+// settled waits until an order is final or held.
+func settled(t testing.TB, c *producer.Client, id topup.ID) topup.Details {
+	t.Helper()
+	var d topup.Details
+	testkit.Eventually(t, patience, func() bool {
+		d = get(t, c, id)
+		return d.State.Final() || d.State == topup.StateUnknown
+	}, "order %s ends", id)
+	return d
+}
+
+// told waits until the checkout believes what the journal says of an order.
+func (w *world) told(t testing.TB, o topup.Details) {
+	t.Helper()
+	testkit.Eventually(t, patience, func() bool {
+		ev, ok := w.hooks.last(o.ID)
+		return ok && ev.Data.State == o.State
+	}, "the checkout is told that %s is %s", o.ID, o.State)
+}
+
+// judge holds an order's state against the vendor's ledger: never twice, never a guess.
+func judge(t testing.TB, o topup.Details, charged int) {
+	t.Helper()
+	switch {
+	case charged > 1:
+		t.Errorf("%s was charged %d times", o.ID, charged)
+	case o.State == topup.StateSucceeded && charged != 1:
+		t.Errorf("%s is called succeeded, and was not charged", o.ID)
+	case (o.State == topup.StateFailed || o.State == topup.StateCanceled) && charged != 0:
+		t.Errorf("%s is called %s, and was charged", o.ID, o.State)
+	case !o.State.Final() && o.State != topup.StateUnknown:
+		t.Errorf("%s is left %s", o.ID, o.State)
+	}
+}

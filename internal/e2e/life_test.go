@@ -1,0 +1,313 @@
+package e2e
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hibiken/asynq"
+
+	"recarga/internal/sandbox"
+	"recarga/internal/testkit"
+	"recarga/tasks"
+	"recarga/topup"
+)
+
+// stack is where the orders and the queue live.
+type stack struct {
+	name string
+	set  func(t testing.TB, env map[string]string)
+}
+
+// stacks are the embedded parts and the real servers.
+var stacks = []stack{
+	{"embedded", func(testing.TB, map[string]string) {}},
+	{"redis+sqlite", func(t testing.TB, env map[string]string) { env["RECARGA_REDIS_URL"] = testkit.Redis(t).URL() }},
+	{"redis+postgres", func(t testing.TB, env map[string]string) {
+		env["RECARGA_REDIS_URL"] = testkit.Redis(t).URL()
+		env["RECARGA_DATABASE_URL"] = testkit.Postgres(t).URL()
+	}},
+}
+
+// TestEveryFate sends one order for each of the distributor's answers through the whole program: its
+// state, the vendor's ledger, the number of requests and the webhook must all tell the same.
+func TestEveryFate(t *testing.T) {
+	fates := []struct {
+		phone    topup.Phone
+		state    topup.State
+		reason   topup.Reason
+		requests int
+		charged  int
+	}{
+		{"5537686660", topup.StateSucceeded, "", 1, 1},
+		{"5500000005", topup.StateFailed, topup.ReasonDeclined, 1, 0},
+		{"5500000012", topup.StateFailed, topup.ReasonDeclined, 1, 0},
+		{"5500000013", topup.StateFailed, topup.ReasonDeclined, 1, 0},
+		{"5500000014", topup.StateFailed, topup.ReasonDeclined, 1, 0},
+		{"5500000051", topup.StateFailed, topup.ReasonDeclined, 1, 0},
+		{"5500000083", topup.StateFailed, topup.ReasonDeclined, 1, 0},
+		{"5500000091", topup.StateFailed, topup.ReasonRetriesExhausted, 4, 0},
+		{"5500000096", topup.StateFailed, topup.ReasonRetriesExhausted, 4, 0},
+		{"5500001091", topup.StateSucceeded, "", 3, 1},
+		{"5500001096", topup.StateSucceeded, "", 3, 1},
+		{"5500000401", topup.StateSucceeded, "", 2, 1},
+		{"5500000429", topup.StateSucceeded, "", 2, 1},
+		{"5500000000", topup.StateSucceeded, "", 1, 1},
+		{"5500000500", topup.StateUnknown, "", 1, 0},
+		{"5500000501", topup.StateUnknown, "", 1, 1},
+		{"5500000502", topup.StateUnknown, "", 1, 1},
+		{"5500000503", topup.StateUnknown, "", 1, 0},
+		{"5500000504", topup.StateUnknown, "", 1, 1},
+		{"5500000200", topup.StateUnknown, "", 1, 1},
+		{"5500000599", topup.StateUnknown, "", 1, 1},
+	}
+	for _, stack := range stacks {
+		t.Run(stack.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, func(c *sandbox.Config) { c.ApproveDelayMS = 500 })
+			stack.set(t, w.env)
+			w.env["RECARGA_DISTRIBUTOR_TIMEOUT"] = "8s"
+			p := w.start(t, "serve")
+			c := p.client()
+			id := func(phone topup.Phone) topup.ID { return topup.ID("FATE-" + phone.Digits()) }
+			for _, f := range fates {
+				place(t, c, order(string(id(f.phone)), f.phone))
+			}
+			for _, f := range fates {
+				o := settled(t, c, id(f.phone))
+				if o.State != f.state || o.Reason != f.reason {
+					t.Errorf("%s is %s/%s, want %s/%s: %+v", o.ID, o.State, o.Reason, f.state, f.reason, o.Attempts)
+				}
+				if o.AttemptCount != f.requests || len(o.Attempts) != f.requests {
+					t.Errorf("%s: %d attempts, want %d", o.ID, o.AttemptCount, f.requests)
+				}
+				if got := w.charges()[o.ID]; got != f.charged {
+					t.Errorf("%s was charged %d times, want %d", o.ID, got, f.charged)
+				}
+				if got := w.requests(o.ID); len(got) != f.requests {
+					t.Errorf("%s: the vendor saw %d requests, want %d", o.ID, len(got), f.requests)
+				}
+				w.told(t, o)
+			}
+			waitsGrow(t, w.requests(id("5500000091")))
+			noSecrets(t, p.log())
+		})
+	}
+}
+
+// requests are the times at which the vendor received a purchase of the order.
+func (w *world) requests(id topup.ID) (at []time.Time) {
+	for _, r := range w.vendor.Requests() {
+		if topup.ID(r.DistributorTransactionID) == id {
+			at = append(at, r.Time)
+		}
+	}
+	return at
+}
+
+// waitsGrow: the second wait is longer than the first, with asynq's second of granularity allowed for.
+func waitsGrow(t *testing.T, at []time.Time) {
+	t.Helper()
+	const nominal = 200 * time.Millisecond
+	for i := 1; i < len(at); i++ {
+		if wait := at[i].Sub(at[i-1]); wait < nominal<<(i-1)*4/5 {
+			t.Errorf("wait %d was %s, shorter than its time", i, wait)
+		}
+	}
+}
+
+// noSecrets: the log of a whole run holds no secret, no token and no whole phone number.
+func noSecrets(t *testing.T, log string) {
+	t.Helper()
+	for _, secret := range []string{apiKey, adminKey, "whsec_", "5537686660", "5500000091", "Bearer"} {
+		if i := strings.Index(log, secret); i >= 0 {
+			t.Errorf("the log shows %q: …%s…", secret, log[max(0, i-80):min(len(log), i+80)])
+		}
+	}
+}
+
+// TestSameIDFiftyTimes: one order, one purchase, fifty equal answers; another amount is a conflict.
+func TestSameIDFiftyTimes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	c := w.start(t, "serve").client()
+	type answer struct {
+		order    topup.Order
+		replayed bool
+		err      error
+	}
+	answers := make([]answer, 50)
+	var wg sync.WaitGroup
+	for i := range answers {
+		wg.Go(func() {
+			a := &answers[i]
+			a.order, a.replayed, a.err = c.Place(t.Context(), order("SAME", "5537686660"))
+		})
+	}
+	wg.Wait()
+	first := 0
+	for _, a := range answers {
+		if a.err != nil {
+			t.Fatal(a.err)
+		}
+		if !a.replayed {
+			first++
+		}
+		if a.order.ID != "SAME" || !a.order.CreatedAt.Equal(answers[0].order.CreatedAt) {
+			t.Errorf("a different order: %+v", a.order)
+		}
+	}
+	if first != 1 {
+		t.Errorf("%d answers say that the order is new, want 1", first)
+	}
+	o := settled(t, c, "SAME")
+	if got := len(w.requests("SAME")); got != 1 || o.State != topup.StateSucceeded {
+		t.Errorf("%d purchases, state %s", got, o.State)
+	}
+	other := order("SAME", "5537686660")
+	other.Amount = topup.Pesos(20)
+	if _, _, err := c.Place(t.Context(), other); err == nil || !strings.Contains(err.Error(), "409") {
+		t.Errorf("the same id with another amount: %v, want 409", err)
+	}
+}
+
+func TestSchedule(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	c := w.start(t, "serve").client()
+	soon, past, later := time.Now().Add(1500*time.Millisecond), time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	scheduled := order("SOON", "5537686660")
+	scheduled.ProcessAt = &soon
+	withdrawn := order("LATER", "5537686660")
+	withdrawn.ProcessAt = &later
+	expiring := order("EXPIRES", "5500000091")
+	expiry := time.Now().Add(1200 * time.Millisecond)
+	expiring.ExpiresAt = &expiry
+	for _, r := range []topup.Request{scheduled, withdrawn, expiring} {
+		place(t, c, r)
+	}
+	expired := order("EXPIRED", "5537686660")
+	expired.ExpiresAt = &past
+	if _, _, err := c.Place(t.Context(), expired); err == nil || !strings.Contains(err.Error(), "expires_at") {
+		t.Errorf("an order that has expired: %v", err)
+	}
+	if o, err := c.Cancel(t.Context(), "LATER"); err != nil || o.State != topup.StateCanceled {
+		t.Errorf("cancel: %s, %v", o.State, err)
+	}
+	o := settled(t, c, "SOON")
+	if at := w.requests("SOON"); len(at) != 1 || at[0].Before(soon) {
+		t.Errorf("bought at %v, wanted once, not before %v", at, soon)
+	}
+	w.told(t, o)
+	if o := settled(t, c, "EXPIRES"); o.State != topup.StateFailed || o.Reason != topup.ReasonExpired {
+		t.Errorf("%s/%s, want failed/expired: %+v", o.State, o.Reason, o.Attempts)
+	}
+	w.told(t, get(t, c, "LATER"))
+	if _, err := c.Cancel(t.Context(), "SOON"); err == nil || !strings.Contains(err.Error(), "409") {
+		t.Errorf("canceling a bought order: %v, want 409", err)
+	}
+}
+
+// TestRedisOnlyProducer: a program that has only Redis enqueues orders; the worker records them first.
+func TestRedisOnlyProducer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	redis := testkit.Redis(t)
+	w.env["RECARGA_REDIS_URL"] = redis.URL()
+	w.start(t, "worker")
+	c := w.start(t, "api").client()
+	client := asynq.NewClient(asynq.RedisClientOpt{Addr: redis.Addr()})
+	defer func() { _ = client.Close() }()
+	wrong := order("R-BAD", "5537686660")
+	wrong.Amount = topup.Pesos(1)
+	past := time.Now().Add(-time.Minute)
+	late := order("R-LATE", "5537686660")
+	late.ExpiresAt = &past
+	for _, r := range []topup.Request{order("R-GOOD", "5537686660"), wrong, late} {
+		task, err := tasks.NewPurchase(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.Enqueue(task); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := map[topup.ID]string{"R-GOOD": "succeeded/", "R-BAD": "failed/invalid", "R-LATE": "failed/expired"}
+	got := map[topup.ID]string{}
+	for id := range want {
+		var o topup.Details
+		testkit.Eventually(t, patience, func() bool {
+			d, err := c.Get(t.Context(), id)
+			o = d
+			return err == nil && d.State.Final()
+		}, "%s ends", id)
+		got[id] = string(o.State) + "/" + string(o.Reason)
+		w.told(t, o)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(map[topup.ID]int{"R-GOOD": 1}, w.charges()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestQueueUI: the asynq web UI shows the queues behind the admin key, with masked numbers.
+func TestQueueUI(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	p := w.start(t, "serve")
+	c := p.client()
+	later := time.Now().Add(time.Hour)
+	r := order("UI-1", "5537686660")
+	r.ProcessAt = &later
+	place(t, c, r)
+	ask := func(key string) (int, string) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.apiURL+"/queues/api/queues/topups/scheduled_tasks", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.SetBasicAuth("operator", key)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = res.Body.Close() }()
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, string(body)
+	}
+	if status, _ := ask("wrong"); status != http.StatusUnauthorized {
+		t.Errorf("without the key: %d", status)
+	}
+	status, body := ask(adminKey)
+	if status != http.StatusOK || !strings.Contains(body, "UI-1") {
+		t.Errorf("%d: %s", status, body)
+	}
+	if strings.Contains(body, "5537686660") {
+		t.Errorf("shows the phone number: %s", body)
+	}
+}
+
+func TestMetricsAndHealth(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	p := w.start(t, "serve")
+	for path, want := range map[string]string{"/healthz": "ok", "/readyz": "ready", "/metrics": "recarga_orders"} {
+		res, err := http.Get(p.metricsURL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if err != nil || res.StatusCode != http.StatusOK || !strings.Contains(string(body), want) {
+			t.Errorf("%s: %d %s", path, res.StatusCode, body)
+		}
+	}
+}

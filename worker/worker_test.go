@@ -1,0 +1,437 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"go.uber.org/goleak"
+
+	"recarga/internal/journal"
+	"recarga/tasks"
+	"recarga/topup"
+	"recarga/worker"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// vendor is a distributor whose answers the test writes.
+type vendor struct {
+	mu       sync.Mutex
+	login    error
+	answers  []topup.Result
+	during   func(ctx context.Context, o topup.Order)
+	requests []topup.ID
+}
+
+func (v *vendor) Authorize(context.Context) error { return v.login }
+
+func (v *vendor) Purchase(ctx context.Context, o topup.Order, sendBy time.Time) topup.Result {
+	v.mu.Lock()
+	v.requests = append(v.requests, o.ID)
+	n := len(v.requests)
+	v.mu.Unlock()
+	if !sendBy.After(time.Now()) {
+		return topup.Result{Outcome: topup.OutcomeNotSent}
+	}
+	if v.during != nil {
+		v.during(ctx, o)
+	}
+	return v.answers[min(n, len(v.answers))-1]
+}
+
+// ears is where the worker tells and rings.
+type ears struct {
+	mu     sync.Mutex
+	full   bool
+	told   []topup.Event
+	rung   []string
+	failed bool
+}
+
+func (e *ears) TryNow(ev topup.Event, _ func(topup.Event, time.Time)) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.full {
+		return false
+	}
+	e.told = append(e.told, ev)
+	return true
+}
+
+func (e *ears) Deliver(context.Context, string) (time.Time, error) { return time.Time{}, nil }
+
+func (e *ears) ring(id string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.failed {
+		return errors.New("no Redis")
+	}
+	e.rung = append(e.rung, id)
+	return nil
+}
+
+func (e *ears) RingEvent(_ context.Context, id string, _ time.Time) error { return e.ring(id) }
+func (e *ears) InsistOrder(_ context.Context, r topup.Request) error      { return e.ring(string(r.ID)) }
+func (e *ears) InsistEvent(_ context.Context, id string) error            { return e.ring(id) }
+func (e *ears) Announce(context.Context) error                            { return nil }
+func (e *ears) types() (types []topup.EventType) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, ev := range e.told {
+		types = append(types, ev.Type)
+	}
+	return types
+}
+
+// shaky is the journal, with errors the test orders.
+type shaky struct {
+	*journal.Journal
+	mu     sync.Mutex
+	finish int // how many calls of Finish fail first
+}
+
+func (s *shaky) Finish(ctx context.Context, settlement topup.Settlement, now time.Time) (topup.Order, *topup.Event, error) {
+	s.mu.Lock()
+	fails := s.finish > 0
+	s.finish--
+	s.mu.Unlock()
+	if fails {
+		return topup.Order{}, nil, errors.New("database is gone")
+	}
+	return s.Journal.Finish(ctx, settlement, now)
+}
+
+// bench is a worker with its surroundings.
+type bench struct {
+	*worker.Worker
+	journal *shaky
+	vendor  *vendor
+	ears    *ears
+}
+
+func setUp(t *testing.T, answers ...topup.Result) *bench {
+	t.Helper()
+	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{journal: &shaky{Journal: j}, vendor: &vendor{answers: answers}, ears: &ears{}}
+	b.Worker = worker.New(worker.Config{
+		Journal: b.journal, Distributor: b.vendor, Teller: b.ears, Bell: b.ears, Timeout: 2 * time.Second,
+		Policy: worker.Policy{Initial: time.Second, Max: time.Minute, MaxAttempts: 3, MaxElapsed: time.Hour},
+		Log:    slog.New(slog.DiscardHandler), SweepInterval: 10 * time.Millisecond, Alone: true,
+	})
+	t.Cleanup(func() {
+		b.Worker.Close()
+		if err := j.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+func request(id topup.ID) topup.Request {
+	return topup.Request{ID: id, Caller: topup.DefaultCaller, Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: topup.Pesos(10)}
+}
+
+func (b *bench) accept(t *testing.T, r topup.Request) {
+	t.Helper()
+	if _, _, err := b.journal.Accept(t.Context(), r, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *bench) look(t *testing.T, id topup.ID) (again time.Time) {
+	t.Helper()
+	again, err := b.Look(t.Context(), request(id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return again
+}
+
+func (b *bench) details(t *testing.T, id topup.ID) topup.Details {
+	t.Helper()
+	d, err := b.journal.Details(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func (b *bench) is(t *testing.T, id topup.ID, state topup.State, reason topup.Reason, requests int) {
+	t.Helper()
+	d := b.details(t, id)
+	if d.State != state || d.Reason != reason {
+		t.Errorf("%s is %s/%s, want %s/%s: %+v", id, d.State, d.Reason, state, reason, d.Attempts)
+	}
+	if len(b.vendor.requests) != requests {
+		t.Errorf("the vendor saw %d requests, want %d", len(b.vendor.requests), requests)
+	}
+}
+
+var (
+	approved    = topup.Result{Outcome: topup.OutcomeApproved, HTTPStatus: 200, Code: "00", TransactionID: "TXN-1"}
+	declined    = topup.Result{Outcome: topup.OutcomeDeclined, HTTPStatus: 402, Code: "51"}
+	unavailable = topup.Result{Outcome: topup.OutcomeUnavailable, HTTPStatus: 500, Code: "91"}
+	unknown     = topup.Result{Outcome: topup.OutcomeUnknown, Error: "cut off"}
+	refused     = topup.Result{Outcome: topup.OutcomeNotSent, HTTPStatus: 401, LoginAgain: true}
+)
+
+func TestLookSettlesAnOrder(t *testing.T) {
+	cases := []struct {
+		name     string
+		answers  []topup.Result
+		state    topup.State
+		reason   topup.Reason
+		told     []topup.EventType
+		again    bool
+		requests int
+	}{
+		{"approved", []topup.Result{approved}, topup.StateSucceeded, "", []topup.EventType{"topup.succeeded"}, false, 1},
+		{"declined", []topup.Result{declined}, topup.StateFailed, topup.ReasonDeclined, []topup.EventType{"topup.failed"}, false, 1},
+		{"unavailable", []topup.Result{unavailable}, topup.StateRetrying, "", nil, true, 1},
+		{"unknown", []topup.Result{unknown}, topup.StateUnknown, "", []topup.EventType{"topup.unknown"}, false, 1},
+		{"token refused once", []topup.Result{refused, approved}, topup.StateSucceeded, "", []topup.EventType{"topup.succeeded"}, false, 2},
+		{"token refused twice", []topup.Result{refused}, topup.StateRetrying, "", nil, true, 2},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			b := setUp(t, c.answers...)
+			b.accept(t, request("A"))
+			again := b.look(t, "A")
+			b.is(t, "A", c.state, c.reason, c.requests)
+			if !slices.Equal(b.ears.types(), c.told) {
+				t.Errorf("told %v, want %v", b.ears.types(), c.told)
+			}
+			if again.After(time.Now()) != c.again {
+				t.Errorf("comes back at %v, want that: %v", again, c.again)
+			}
+			// Whatever wakes a worker for it again, nothing more is sent.
+			b.look(t, "A")
+			b.is(t, "A", c.state, c.reason, c.requests)
+		})
+	}
+}
+
+// TestOnlyOneSends: twenty workers are woken for one order at once.
+func TestOnlyOneSends(t *testing.T) {
+	b := setUp(t, approved)
+	b.accept(t, request("A"))
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() { b.look(t, "A") })
+	}
+	wg.Wait()
+	b.is(t, "A", topup.StateSucceeded, "", 1)
+}
+
+// TestUnderWayIsLeftAlone: an order whose attempt is under way elsewhere is not touched.
+func TestUnderWayIsLeftAlone(t *testing.T) {
+	b := setUp(t, approved)
+	b.accept(t, request("A"))
+	now := time.Now()
+	if _, err := b.journal.Begin(t.Context(), "A", 0, "another worker", now.Add(time.Hour), now); err != nil {
+		t.Fatal(err)
+	}
+	if again := b.look(t, "A"); !again.IsZero() {
+		t.Errorf("comes back at %v", again)
+	}
+	b.is(t, "A", topup.StateSubmitting, "", 0)
+}
+
+func TestExpired(t *testing.T) {
+	b := setUp(t, approved)
+	r := request("A")
+	soon := time.Now().Add(50 * time.Millisecond)
+	r.ExpiresAt = &soon
+	b.accept(t, r)
+	<-time.After(time.Until(soon) + time.Millisecond)
+	b.look(t, "A")
+	b.is(t, "A", topup.StateFailed, topup.ReasonExpired, 0)
+	if !slices.Equal(b.ears.types(), []topup.EventType{"topup.failed"}) {
+		t.Errorf("told %v", b.ears.types())
+	}
+}
+
+func TestNotDueYet(t *testing.T) {
+	b := setUp(t, approved)
+	r := request("A")
+	later := time.Now().Add(time.Hour).Truncate(time.Microsecond)
+	r.ProcessAt = &later
+	b.accept(t, r)
+	if again := b.look(t, "A"); !again.Equal(later) {
+		t.Errorf("comes back at %v, want %v", again, later)
+	}
+	b.is(t, "A", topup.StateQueued, "", 0)
+}
+
+// TestNoToken: without a login nothing is sent, and the attempt says why.
+func TestNoToken(t *testing.T) {
+	b := setUp(t, approved)
+	b.vendor.login = errors.New("wrong credentials")
+	b.accept(t, request("A"))
+	b.look(t, "A")
+	b.is(t, "A", topup.StateRetrying, "", 0)
+	if a := b.details(t, "A").Attempts[0]; a.Outcome != topup.OutcomeNotSent || a.Error != "wrong credentials" {
+		t.Errorf("attempt %+v", a)
+	}
+}
+
+func TestPanicLeavesUnknown(t *testing.T) {
+	b := setUp(t, approved)
+	b.vendor.during = func(context.Context, topup.Order) { panic("boom") }
+	b.accept(t, request("A"))
+	b.look(t, "A")
+	b.is(t, "A", topup.StateUnknown, "", 1)
+}
+
+// TestResultIsWrittenUntilItIs: the journal fails for a while after the money has moved.
+func TestResultIsWrittenUntilItIs(t *testing.T) {
+	b := setUp(t, approved)
+	b.journal.finish = 3
+	b.accept(t, request("A"))
+	b.look(t, "A")
+	b.is(t, "A", topup.StateSucceeded, "", 1)
+}
+
+// TestShutdownDoesNotCutOff: the task's context ends in the middle of a purchase.
+func TestShutdownDoesNotCutOff(t *testing.T) {
+	b := setUp(t, approved)
+	b.accept(t, request("A"))
+	ctx, cancel := context.WithCancel(t.Context())
+	b.vendor.during = func(inner context.Context, _ topup.Order) {
+		cancel()
+		if inner.Err() != nil {
+			t.Error("the purchase is cut off with its task")
+		}
+	}
+	if _, err := b.Look(ctx, request("A")); err != nil {
+		t.Fatal(err)
+	}
+	b.is(t, "A", topup.StateSucceeded, "", 1)
+}
+
+// TestLateAnswerSettles: an attempt is given up while its worker still waits for the answer. The
+// answer, when it comes, is evidence.
+func TestLateAnswerSettles(t *testing.T) {
+	b := setUp(t, approved)
+	b.accept(t, request("A"))
+	b.vendor.during = func(context.Context, topup.Order) {
+		gaveUp := topup.Settlement{ID: "A", Number: 1, Result: unknown, State: topup.StateUnknown}
+		if _, _, err := b.journal.Journal.Finish(t.Context(), gaveUp, time.Now()); err != nil {
+			t.Error(err)
+		}
+	}
+	b.look(t, "A")
+	b.is(t, "A", topup.StateSucceeded, "", 1)
+	d := b.details(t, "A")
+	if len(d.Events) != 2 || d.Events[0].Type != "topup.unknown" || d.Events[1].Type != "topup.succeeded" || d.Events[1].Sequence != 2 {
+		t.Errorf("events %+v", d.Events)
+	}
+}
+
+// TestNoRoomToTell: the queue is rung for an event that cannot be tried at once; when that fails too,
+// the event is still there for the sweep.
+func TestNoRoomToTell(t *testing.T) {
+	b := setUp(t, approved)
+	b.ears.full = true
+	b.accept(t, request("A"))
+	b.look(t, "A")
+	if id := b.details(t, "A").Events[0].ID; !slices.Equal(b.ears.rung, []string{id}) {
+		t.Errorf("rang for %v, want %s", b.ears.rung, id)
+	}
+	b.ears.failed = true
+	b.accept(t, request("B"))
+	b.look(t, "B")
+	due, err := b.journal.DueEvents(t.Context(), time.Now(), topup.DueEvent{}, 10)
+	if err != nil || len(due) != 2 {
+		t.Errorf("due events %v, %v; want both", due, err)
+	}
+}
+
+// TestSweep: what the queue has lost is rung for, and an attempt without a result becomes unknown.
+func TestSweep(t *testing.T) {
+	b := setUp(t, approved)
+	for i := range 3 {
+		b.accept(t, request(topup.ID(fmt.Sprintf("LOST-%d", i))))
+	}
+	b.accept(t, request("DEAD"))
+	now := time.Now()
+	if _, err := b.journal.Begin(t.Context(), "DEAD", 0, "a worker that died", now.Add(-time.Second), now.Add(-time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { b.Sweep(ctx) })
+	deadline := time.After(20 * time.Second)
+	for len(b.ears.types()) == 0 {
+		select {
+		case <-deadline:
+			t.Fatal("the sweep does nothing")
+		case <-time.After(time.Millisecond):
+		}
+	}
+	// One more round after the first, so that the rings of the first are all in.
+	cancel()
+	wg.Wait()
+	b.is(t, "DEAD", topup.StateUnknown, "", 0)
+	if want := []string{"LOST-0", "LOST-1", "LOST-2"}; !slices.Equal(b.ears.rung, want) && len(b.ears.rung) != 0 {
+		t.Errorf("rang for %v, want %v", b.ears.rung, want)
+	}
+}
+
+func TestTasksFromElsewhere(t *testing.T) {
+	cases := map[string]struct {
+		payload string
+		state   string
+		fails   bool
+	}{
+		"new and valid":   {`{"distributor_transaction_id":"A","phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10}`, "succeeded/", false},
+		"new and invalid": {`{"distributor_transaction_id":"A","phone_number":"123","product_id":"NONE","amount":1}`, "failed/invalid", false},
+		"expired":         {`{"distributor_transaction_id":"A","phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10,"expires_at":"2020-01-01T00:00:00Z"}`, "failed/expired", false},
+		"no id":           {`{"phone_number":"5537686660"}`, "", true},
+		"not JSON":        {`order A please`, "", true},
+		"empty":           {``, "", true},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			b := setUp(t, approved)
+			_, err := b.HandlePurchase(t.Context(), asynq.NewTask(tasks.TypePurchase, []byte(c.payload)))
+			if (err != nil) != c.fails {
+				t.Fatalf("error %v", err)
+			}
+			if c.fails {
+				return
+			}
+			d := b.details(t, "A")
+			if got := string(d.State) + "/" + string(d.Reason); got != c.state || len(d.Events) != 1 {
+				t.Errorf("%s with %d events, want %s with 1", got, len(d.Events), c.state)
+			}
+		})
+	}
+}
+
+// TestTheJournalsContentCounts: a task for a known order with another content buys the recorded one.
+func TestTheJournalsContentCounts(t *testing.T) {
+	b := setUp(t, approved)
+	b.accept(t, request("A"))
+	b.vendor.during = func(_ context.Context, o topup.Order) {
+		if o.Amount != topup.Pesos(10) || o.Phone != "5537686660" {
+			t.Errorf("buys %s for %s", o.Amount, o.Phone.Digits())
+		}
+	}
+	other := `{"distributor_transaction_id":"A","phone_number":"5511111111","product_id":"MOVISTAR_TAE","amount":5000}`
+	if _, err := b.HandlePurchase(t.Context(), asynq.NewTask(tasks.TypePurchase, []byte(other))); err != nil {
+		t.Fatal(err)
+	}
+	b.is(t, "A", topup.StateSucceeded, "", 1)
+}

@@ -1,0 +1,48 @@
+# Recarga's tooling. Everything runs from a fresh checkout with Go, make and git.
+
+PKG ?= ./...
+BENCH ?= .
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+# A tool is built once, from the Go module proxy, into a folder of its version.
+GOLANGCI_VERSION := v2.15.0
+TOOLS := $(CURDIR)/bin/tools
+GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
+
+# A checkout that belongs to another user (a container's, a CI runner's) must not stop a build: go asks
+# git for the revision, and git refuses. The version comes from VERSION.
+export GOFLAGS := $(GOFLAGS) -buildvcs=false
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench build generate
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Run the whole system on this machine, with a simulated distributor
+	go run ./cmd/recarga demo
+
+test: ## Run every test, with the race detector, against real Redis and PostgreSQL
+	@scripts/install-test-deps
+	RECARGA_TEST_REQUIRE=1 go test -race -shuffle=on -timeout 10m $(PKG)
+
+check: $(GOLANGCI) ## Check format, vet, lint, go.mod and generated files
+	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'not formatted: run gofmt -w .'; exit 1; }
+	@scripts/check-sleeps
+	go vet ./...
+	$(GOLANGCI) run ./...
+	go mod tidy -diff
+	@scripts/check-generated
+
+bench: ## Run the Go benchmarks (PKG=./internal/journal BENCH=Begin)
+	go test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
+
+build: ## Build the static program bin/recarga
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/recarga ./cmd/recarga
+
+generate: ## Write the generated files anew
+	go generate ./...
+
+$(GOLANGCI):
+	@echo "Building golangci-lint $(GOLANGCI_VERSION) into bin/tools, once; it takes a minute or two."
+	@GOFLAGS= GOBIN=$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)

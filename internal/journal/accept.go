@@ -1,0 +1,126 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"recarga/topup"
+)
+
+const sqlOrder = `SELECT ` + orderColumns + ` FROM orders WHERE id = $1`
+
+const sqlInsert = `INSERT INTO orders (id, caller, fingerprint, state, reason, phone, product, amount, operator, metadata, callback_url,
+response_message, event_count, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at, due_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+ON CONFLICT (id) DO NOTHING RETURNING ` + orderColumns
+
+// Accept records a new order durably, queued. The repeat of an order's id and content returns the
+// order as it now is, with replayed set.
+//
+// Errors: topup.ErrConflict when the id is taken by other content or another caller; a
+// *topup.FieldError when a new order has expired already.
+func (j *Journal) Accept(ctx context.Context, r topup.Request, now time.Time) (o topup.Order, replayed bool, err error) {
+	r.ProcessAt, r.ExpiresAt = wholeOrNil(r.ProcessAt), wholeOrNil(r.ExpiresAt)
+	now = whole(now)
+	fresh := record{Order: r.Order(now), fingerprint: fingerprint(r)}
+	insert, err := insertion(fresh)
+	if err != nil {
+		return o, false, fmt.Errorf("accept %s: %w", r.ID, err)
+	}
+	expired := r.CheckTimes(now)
+	type accepted struct {
+		record
+		replayed bool
+	}
+	a, err := write(ctx, j, string(r.ID), func(t *tx) (accepted, error) {
+		if expired == nil {
+			if stored, inserted, err := t.order(sqlInsert, insert...); inserted || err != nil {
+				return accepted{record: stored}, err
+			}
+		}
+		stored, err := t.repeated(fresh, expired)
+		return accepted{record: stored, replayed: true}, err
+	})
+	if err != nil {
+		return topup.Order{}, false, fmt.Errorf("accept %s: %w", r.ID, err)
+	}
+	return a.Order, a.replayed, nil
+}
+
+// repeated is the stored order of which r is a repeat; expired is returned when there is none.
+func (t *tx) repeated(r record, expired error) (record, error) {
+	stored, found, err := t.order(sqlOrder, string(r.ID))
+	switch {
+	case err != nil:
+		return record{}, err
+	case !found:
+		return record{}, expired
+	case stored.Caller != r.Caller || !bytes.Equal(stored.fingerprint, r.fingerprint):
+		return record{}, topup.ErrConflict
+	}
+	return stored, nil
+}
+
+// AcceptInvalid records an order that came through Redis alone and is not valid: failed, with why as
+// its response message, and with the event to tell of it. Its fields may be empty, but for the id.
+// An id that is taken is topup.ErrConflict, and nothing changes.
+func (j *Journal) AcceptInvalid(ctx context.Context, o topup.Order, why string, now time.Time) (*topup.Event, error) {
+	now = whole(now)
+	r := record{Order: o, fingerprint: fingerprint(o.Request()), events: 1}
+	r.State, r.Reason, r.ResponseMessage = topup.StateFailed, topup.ReasonInvalid, topup.NullString(text(why))
+	r.CreatedAt, r.UpdatedAt, r.FinishedAt, r.NextAttemptAt = now, now, &now, nil
+	insert, err := insertion(r)
+	if err != nil {
+		return nil, fmt.Errorf("accept invalid %s: %w", o.ID, err)
+	}
+	event, err := write(ctx, j, string(o.ID), func(t *tx) (*topup.Event, error) {
+		stored, inserted, err := t.order(sqlInsert, insert...)
+		if err != nil {
+			return nil, err
+		}
+		if !inserted {
+			return nil, topup.ErrConflict
+		}
+		done, err := t.changed(stored, now)
+		return done.event, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("accept invalid %s: %w", o.ID, err)
+	}
+	return event, nil
+}
+
+func fingerprint(r topup.Request) []byte {
+	sum := r.Fingerprint()
+	return sum[:]
+}
+
+// insertion is what sqlInsert wants.
+func insertion(r record) ([]any, error) {
+	metadata, err := encodeMetadata(r.Metadata)
+	if err != nil {
+		return nil, err
+	}
+	return []any{
+		string(r.ID), r.Caller, r.fingerprint, string(r.State), string(r.Reason), r.Phone.Digits(), r.Product, int64(r.Amount),
+		string(r.Operator), metadata, r.CallbackURL, string(r.ResponseMessage), int64(r.events), r.CreatedAt.UnixMicro(), r.UpdatedAt.UnixMicro(),
+		micros(r.ProcessAt), micros(r.ExpiresAt), micros(r.NextAttemptAt), micros(r.FinishedAt), micros(firstDue(r.Order)),
+	}, nil
+}
+
+// firstDue is when somebody must look at a new order; nil when it is final.
+func firstDue(o topup.Order) *time.Time {
+	due := &o.CreatedAt
+	switch {
+	case o.State.Final():
+		return nil
+	case o.NextAttemptAt != nil:
+		due = o.NextAttemptAt
+	}
+	if o.ExpiresAt != nil && o.ExpiresAt.Before(*due) {
+		return o.ExpiresAt
+	}
+	return due
+}

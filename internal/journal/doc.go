@@ -1,0 +1,18 @@
+// Package journal is the book of record: every order, attempt and event, in SQLite or PostgreSQL.
+//
+// Every change is a compare-and-set on the order's state and attempt count, in one transaction with
+// the event that tells of it, and is on disk before the method returns. topup.ErrLost means that
+// somebody else was first and that nothing was done. All methods are safe for concurrent use, by any
+// number of processes on the same database.
+//
+// # What an error leaves behind
+//
+// Writes wait in a queue and share commits. One whose context ends while it waits returns the
+// context's error and has not happened. Once it has been picked it is waited for, which takes
+// milliseconds, and at most about a minute when the database does not answer. ErrInDoubt says that the
+// database did not say whether the commit happened. Every other error means that it did not.
+//
+// Every write may be repeated after any error: Accept replays, the others return topup.ErrLost or the
+// same refusal as for anybody who comes second. After an ErrInDoubt that hid a success, an attempt is
+// given up at its deadline, and an event is delivered when it is due.
+package journal

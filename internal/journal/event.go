@@ -1,0 +1,170 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"recarga/topup"
+)
+
+const eventPrefix = "evt_"
+
+const sqlNewEvent = `INSERT INTO events (order_key, sequence, id, type, state, body, created_at, due_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
+
+// changed ends every change of state: it counts the order, and makes the event if the state is told.
+func (t *tx) changed(r record, now time.Time) (settled, error) {
+	t.count(r.State)
+	if topup.EventTypeOf(r.State) == "" {
+		return settled{order: r.Order}, nil
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return settled{}, err
+	}
+	ev, err := topup.NewEvent(eventPrefix+id.String(), r.Order, r.events, now)
+	if err != nil {
+		return settled{}, err
+	}
+	ev.DueAt = now.Add(t.grace)
+	_, err = t.exec(sqlNewEvent, r.key, ev.Sequence, id[:], string(ev.Type), string(ev.State), squeeze(ev.Body), now.UnixMicro(), ev.DueAt.UnixMicro())
+	return settled{order: r.Order, event: &ev}, err
+}
+
+const sqlEvents = `SELECT e.id, e.type, e.sequence, e.state, e.body, e.created_at, e.due_at, e.delivered_at, e.try_count, e.schedule_start, e.tries,
+o.id, o.caller, o.callback_url FROM events e JOIN orders o ON o.key = e.order_key `
+
+const sqlEvent = sqlEvents + `WHERE e.id = $1`
+
+// Event is one event with all that its delivery needs, or topup.ErrNotFound.
+func (j *Journal) Event(ctx context.Context, id string) (topup.Event, error) {
+	key, ok := eventKey(id)
+	if !ok {
+		return topup.Event{}, fmt.Errorf("event %q: %w", id, topup.ErrNotFound)
+	}
+	ev, err := scanEvent(j.engine.read.QueryRowContext(ctx, sqlEvent, key))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = topup.ErrNotFound
+	}
+	if err != nil {
+		return topup.Event{}, fmt.Errorf("event %s: %w", id, err)
+	}
+	return ev, nil
+}
+
+// eventKey is an event's id as it is stored; only what eventID would write again is one.
+func eventKey(id string) ([]byte, bool) {
+	u, err := uuid.Parse(strings.TrimPrefix(id, eventPrefix))
+	return u[:], err == nil && id == eventPrefix+u.String()
+}
+
+func scanEvent(row scanner) (ev topup.Event, err error) {
+	var id uuid.UUID
+	var key []byte
+	var due *time.Time
+	var tries string
+	err = row.Scan(&key, &ev.Type, &ev.Sequence, &ev.State, &ev.Body, when{&ev.CreatedAt}, maybe{&due}, maybe{&ev.DeliveredAt},
+		&ev.TryCount, &ev.ScheduleStart, &tries, &ev.OrderID, &ev.Caller, &ev.CallbackURL)
+	if err != nil {
+		return ev, err
+	}
+	if id, err = uuid.FromBytes(key); err != nil {
+		return ev, err
+	}
+	ev.ID, ev.Body = eventPrefix+id.String(), unsqueeze(ev.Body)
+	if due != nil {
+		ev.DueAt = *due
+	}
+	ev.Tries, err = decodeTries(tries)
+	return ev, err
+}
+
+const sqlDueEvents = `SELECT id, due_at FROM events WHERE due_at <= $1 AND (due_at, id) > ($2, $3) ORDER BY due_at, id LIMIT $4`
+
+// DueEvents lists events whose next try was due by now, in the order of (due, id), from after on.
+func (j *Journal) DueEvents(ctx context.Context, now time.Time, after topup.DueEvent, limit int) ([]topup.DueEvent, error) {
+	key, ok := eventKey(after.ID)
+	if !ok {
+		key = uuid.Nil[:]
+	}
+	return list(ctx, j, func(row scanner) (due topup.DueEvent, err error) {
+		var id []byte
+		if err := row.Scan(&id, when{&due.DueAt}); err != nil {
+			return due, err
+		}
+		u, err := uuid.FromBytes(id)
+		due.ID = eventPrefix + u.String()
+		return due, err
+	}, sqlDueEvents, now.UnixMicro(), after.DueAt.UnixMicro(), key, limit)
+}
+
+const sqlTry = `UPDATE events SET try_count = try_count + 1, tries = tries || $3, state = $4, due_at = $5, delivered_at = $6
+WHERE id = $1 AND try_count = $2 AND state = 'pending'`
+
+// RecordTry adds a try to an event that is pending and has as many tries as ev says, and sets what
+// follows: delivered, exhausted, or pending until dueAt. Otherwise it returns topup.ErrLost: somebody
+// else made that try.
+func (j *Journal) RecordTry(ctx context.Context, ev topup.Event, try topup.Try, next topup.EventState, dueAt time.Time) error {
+	key, ok := eventKey(ev.ID)
+	if !ok {
+		return fmt.Errorf("event %q: %w", ev.ID, topup.ErrNotFound)
+	}
+	line, err := encodeTry(try)
+	if err != nil {
+		return fmt.Errorf("event %s: %w", ev.ID, err)
+	}
+	var due, delivered *time.Time
+	switch next {
+	case topup.EventPending:
+		due = &dueAt
+	case topup.EventDelivered:
+		at := try.At.Add(time.Duration(try.DurationMS) * time.Millisecond)
+		delivered = &at
+	}
+	_, err = write(ctx, j, string(ev.OrderID), func(t *tx) (int64, error) {
+		n, err := t.exec(sqlTry, key, ev.TryCount, line, string(next), micros(due), micros(delivered))
+		return n, errors.Join(err, lostUnless(err != nil || n > 0))
+	})
+	if err != nil {
+		return fmt.Errorf("event %s: %w", ev.ID, err)
+	}
+	return nil
+}
+
+// encodeTry is one line of an event's tries.
+func encodeTry(try topup.Try) (string, error) {
+	status := 0
+	if try.Status != nil {
+		status = *try.Status
+	}
+	line, err := json.Marshal([]any{try.At.UnixMicro(), status, try.DurationMS, text(string(try.Error))})
+	return string(line) + "\n", err
+}
+
+func decodeTries(lines string) ([]topup.Try, error) {
+	tries := []topup.Try{}
+	for d := json.NewDecoder(strings.NewReader(lines)); ; {
+		var at int64
+		var status int
+		var try topup.Try
+		err := d.Decode(&[]any{&at, &status, &try.DurationMS, &try.Error})
+		if errors.Is(err, io.EOF) {
+			return tries, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("tries: %w", err)
+		}
+		try.At = time.UnixMicro(at).UTC()
+		if status != 0 {
+			try.Status = &status
+		}
+		tries = append(tries, try)
+	}
+}

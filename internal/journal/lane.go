@@ -1,0 +1,254 @@
+package journal
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"recarga/topup"
+)
+
+// ErrInDoubt: the database did not say whether the commit happened.
+var ErrInDoubt = errors.New("it is not known whether the change was recorded")
+
+var errClosed = errors.New("the journal is closed")
+
+const (
+	// maxBatch bounds how long the first operation of a batch waits for the last.
+	maxBatch = 256
+	// retries of a transaction that certainly did not happen and may succeed next time.
+	retries = 3
+	// retryWait is the longest wait before one.
+	retryWait = 100 * time.Millisecond
+)
+
+// op is one caller's change.
+type op struct {
+	key  string
+	run  func(*tx) error
+	err  error      // of run's latest call
+	done chan error // takes one answer
+	// taken by whoever comes first: the lane that picks the operation, or its caller who withdraws it.
+	taken atomic.Bool
+}
+
+// lane is one writer. While it commits, operations wait; then all that wait share the next commit.
+// There is no timer: a lone operation commits at once, and under load batches grow by themselves.
+type lane struct {
+	engine  *engine
+	stats   *stats
+	grace   time.Duration
+	writer  int32 // whose tallies; random, so that lanes seldom wait for each other's
+	queue   chan *op
+	closing chan struct{}
+	close   func() // closes closing
+	stopped chan struct{}
+	conn    *conn // nil until it is needed, and after it failed
+}
+
+func newLane(e *engine, s *stats, grace time.Duration, writer int32) *lane {
+	closing := make(chan struct{})
+	return &lane{
+		engine: e, stats: s, grace: grace, writer: writer & 0x3ff,
+		queue: make(chan *op, maxBatch), closing: closing, close: sync.OnceFunc(func() { close(closing) }), stopped: make(chan struct{}),
+	}
+}
+
+// do has the operation committed. See the package comment for what its errors mean.
+func (l *lane) do(ctx context.Context, o *op) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case l.queue <- o:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-l.stopped:
+		return errClosed
+	}
+	var withdrawn error
+	select {
+	case err := <-o.done:
+		return err
+	case <-ctx.Done():
+		withdrawn = ctx.Err()
+	case <-l.stopped:
+		withdrawn = errClosed
+	}
+	if o.taken.CompareAndSwap(false, true) {
+		return withdrawn
+	}
+	// Picked. To leave now would leave an attempt begun that nobody makes, or a result in doubt.
+	return <-o.done
+}
+
+// work commits until the lane is stopped, and then what still waits.
+func (l *lane) work() {
+	defer close(l.stopped)
+	defer l.drop()
+	var batch []*op
+	for {
+		select {
+		case o := <-l.queue:
+			batch = l.pick(append(batch[:0], o))
+		case <-l.closing:
+			batch = l.pick(batch[:0])
+			if len(batch) == 0 {
+				return
+			}
+		}
+		l.commit(batch)
+		clear(batch)
+	}
+}
+
+func (l *lane) stop() {
+	l.close()
+	<-l.stopped
+}
+
+// pick adds everything that waits to the batch, and leaves out what was withdrawn.
+func (l *lane) pick(batch []*op) []*op {
+	for len(batch) < maxBatch {
+		select {
+		case o := <-l.queue:
+			batch = append(batch, o)
+			continue
+		default:
+		}
+		break
+	}
+	batch = slices.DeleteFunc(batch, func(o *op) bool { return !o.taken.CompareAndSwap(false, true) })
+	if l.engine.lanes > 1 {
+		// One order of locking for all lanes and processes: they wait for each other, never in a circle.
+		slices.SortStableFunc(batch, func(a, b *op) int { return cmp.Compare(a.key, b.key) })
+	}
+	return batch
+}
+
+// commit answers every operation of the batch. If one of them breaks the transaction, each is run
+// alone, so that only the guilty one fails.
+func (l *lane) commit(batch []*op) {
+	if len(batch) == 0 {
+		return
+	}
+	guilty, err := l.persist(batch)
+	if guilty && len(batch) > 1 {
+		for _, o := range batch {
+			l.commit([]*op{o})
+		}
+		return
+	}
+	if err == nil {
+		l.stats.add(int64(len(batch)))
+	}
+	for _, o := range batch {
+		o.done <- cmp.Or(err, o.err)
+	}
+}
+
+// persist makes the transaction, again where it certainly did not happen and may succeed next time.
+func (l *lane) persist(batch []*op) (guilty bool, err error) {
+	for range retries {
+		guilty, err = l.transact(batch)
+		if err == nil || errors.Is(err, ErrInDoubt) || !l.engine.transient(err) {
+			return guilty, err
+		}
+		time.Sleep(rand.N(retryWait))
+	}
+	return guilty, err
+}
+
+// transact makes one transaction of the batch. guilty tells that an operation broke it.
+func (l *lane) transact(batch []*op) (guilty bool, err error) {
+	ctx, cancel := l.engine.context()
+	defer cancel()
+	if err := l.begin(ctx); err != nil {
+		return false, err
+	}
+	t := &tx{ctx: ctx, conn: l.conn, grace: l.grace}
+	for _, o := range batch {
+		o.err = o.run(t)
+		if err := cmp.Or(t.broken, notOwn(o.err)); err != nil {
+			l.undo(ctx)
+			return true, err
+		}
+	}
+	if err := t.tally(l.writer); err != nil {
+		l.undo(ctx)
+		return false, err
+	}
+	return false, l.end()
+}
+
+// notOwn is err unless it is an operation's own verdict, which leaves nothing half done.
+func notOwn(err error) error {
+	var refused *topup.TransitionError
+	own := errors.Is(err, topup.ErrLost) || errors.Is(err, topup.ErrConflict) || errors.Is(err, topup.ErrNotFound) ||
+		errors.As(err, &refused) || len(topup.FieldErrors(err)) > 0
+	if own {
+		return nil
+	}
+	return err
+}
+
+func (l *lane) begin(ctx context.Context) (err error) {
+	if l.conn == nil {
+		if l.conn, err = newConn(ctx, l.engine.write); err != nil {
+			return err
+		}
+	}
+	for until := time.Now().Add(l.engine.beginFor); ; {
+		_, err = l.conn.exec(ctx, l.engine.begin)
+		if err == nil || !l.engine.busy(err) || time.Now().After(until) {
+			break
+		}
+	}
+	if err != nil {
+		l.drop()
+	}
+	return err
+}
+
+// undo rolls back. A connection that cannot even do that is given up, which has the same effect.
+func (l *lane) undo(ctx context.Context) {
+	if _, err := l.conn.exec(ctx, "ROLLBACK"); err != nil {
+		l.drop()
+	}
+}
+
+// end commits, on time of its own: a commit that is cut off is in doubt.
+func (l *lane) end() error {
+	ctx, cancel := l.engine.context()
+	defer cancel()
+	_, err := l.conn.exec(ctx, "COMMIT")
+	if err == nil {
+		return nil
+	}
+	l.drop()
+	if l.engine.refused(err) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrInDoubt, err)
+}
+
+func (l *lane) drop() {
+	if l.conn != nil {
+		l.conn.discard()
+		l.conn = nil
+	}
+}
+
+// context bounds a transaction. Its callers' contexts do not: one of them must not end the others' work.
+func (e *engine) context() (context.Context, context.CancelFunc) {
+	if e.timeout == 0 {
+		return context.Background(), func() {}
+	}
+	return context.WithTimeout(context.Background(), e.timeout)
+}

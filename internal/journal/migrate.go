@@ -1,0 +1,62 @@
+package journal
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+// migrate brings the database's tables up to date. Several processes may do so at once.
+func (e *engine) migrate(ctx context.Context) error {
+	files, err := fs.Sub(migrations, "migrations/"+e.name)
+	if err != nil {
+		return err
+	}
+	dialect, opts := goose.DialectSQLite3, []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
+	if e.name == "postgres" {
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60))
+		if err != nil {
+			return err
+		}
+		dialect, opts = goose.DialectPostgres, append(opts, goose.WithSessionLocker(locker))
+	}
+	p, err := goose.NewProvider(dialect, e.write, files, opts...)
+	if err != nil {
+		return err
+	}
+	err = patiently(ctx, func() error {
+		_, err := p.Up(ctx)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("%s: tables: %w", e.name, err)
+	}
+	return refuseNewer(ctx, p)
+}
+
+// refuseNewer: an older program would write rows that lack what the newer one relies on.
+func refuseNewer(ctx context.Context, p *goose.Provider) error {
+	current, target, err := p.GetVersions(ctx)
+	if err != nil {
+		return err
+	}
+	if current > target {
+		return fmt.Errorf("the database is of version %d, this program knows %d; run the newer recarga", current, target)
+	}
+	return nil
+}
+
+// patiently repeats what may fail because another process opens the same database at this moment.
+func patiently(ctx context.Context, f func() error) error {
+	wait := backoff.NewExponentialBackOff(backoff.WithInitialInterval(10*time.Millisecond), backoff.WithMaxElapsedTime(3*time.Second))
+	return backoff.Retry(f, backoff.WithContext(wait, ctx))
+}

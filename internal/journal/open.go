@@ -1,0 +1,156 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// firstTryGrace is longer than the first try of an event may take.
+const firstTryGrace = 30 * time.Second
+
+// Journal is the open book of record.
+type Journal struct {
+	engine *engine
+	lanes  []*lane
+	stats  stats
+	grace  time.Duration
+}
+
+// Option changes how a journal works.
+type Option func(*Journal)
+
+// WithFirstTryGrace sets how long after an order's end its event becomes due. Until then the event
+// belongs to whoever ended the order, who may try it at once. Defaults to 30s.
+func WithFirstTryGrace(d time.Duration) Option { return func(j *Journal) { j.grace = d } }
+
+// engine is a database and what sets it apart from the other one.
+type engine struct {
+	name   string
+	write  *sql.DB // lanes hold its connections
+	read   *sql.DB
+	lanes  int
+	begin  string
+	readTx *sql.TxOptions // one snapshot for several reads
+	// timeout bounds a transaction; 0 where the database cannot hang without the machine.
+	timeout time.Duration
+	// beginFor is how long a transaction waits for another process to end its own.
+	beginFor time.Duration
+	// busy tells that another process holds the database.
+	busy func(error) bool
+	// transient tells that another try may succeed.
+	transient func(error) bool
+	// refused tells that the database answered a COMMIT with an error that proves that it did not happen.
+	refused func(error) bool
+}
+
+// Open opens the database, "sqlite:PATH" or "postgres://…", creates what is missing in it, and starts
+// the writers. A SQLite file is created, readable by its owner only; its folder is not.
+func Open(ctx context.Context, databaseURL string, opts ...Option) (*Journal, error) {
+	e, err := openEngine(ctx, databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.migrate(ctx); err != nil {
+		return nil, errors.Join(err, e.close())
+	}
+	j := &Journal{engine: e, grace: firstTryGrace}
+	for _, opt := range opts {
+		opt(j)
+	}
+	for range e.lanes {
+		l := newLane(e, &j.stats, j.grace, rand.Int32())
+		j.lanes = append(j.lanes, l)
+		go l.work()
+	}
+	return j, nil
+}
+
+func openEngine(ctx context.Context, databaseURL string) (*engine, error) {
+	scheme, rest, _ := strings.Cut(databaseURL, ":")
+	switch scheme {
+	case "sqlite":
+		return openSQLite(ctx, rest)
+	case "postgres", "postgresql":
+		return openPostgres(ctx, databaseURL)
+	default:
+		return nil, fmt.Errorf("database URL begins with %q; must be sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE", scheme)
+	}
+}
+
+// Close waits for the writes under way and closes the database. Writes that come later fail. Closing
+// twice is no error.
+func (j *Journal) Close() error {
+	for _, l := range j.lanes {
+		l.stop()
+	}
+	return j.engine.close()
+}
+
+func (e *engine) close() error {
+	if e.read == e.write {
+		return e.write.Close()
+	}
+	return errors.Join(e.read.Close(), e.write.Close())
+}
+
+// Ping asks the database for a sign of life.
+func (j *Journal) Ping(ctx context.Context) error {
+	var one int
+	if err := j.engine.read.QueryRowContext(ctx, "SELECT 1").Scan(&one); err != nil {
+		return fmt.Errorf("%s: %w", j.engine.name, err)
+	}
+	return nil
+}
+
+// Stats counts since the journal was opened.
+type Stats struct {
+	// Commits made, and the Operations that shared them.
+	Commits, Operations int64
+	// LargestBatch is the most operations one commit had.
+	LargestBatch int64
+}
+
+type stats struct{ commits, operations, largest atomic.Int64 }
+
+func (s *stats) add(operations int64) {
+	s.commits.Add(1)
+	s.operations.Add(operations)
+	for most := s.largest.Load(); operations > most && !s.largest.CompareAndSwap(most, operations); {
+		most = s.largest.Load()
+	}
+}
+
+// Stats tells how well writes share their commits.
+func (j *Journal) Stats() Stats {
+	return Stats{Commits: j.stats.commits.Load(), Operations: j.stats.operations.Load(), LargestBatch: j.stats.largest.Load()}
+}
+
+// lane of an order: the writes of one order stay in the order in which they came.
+func (j *Journal) lane(key string) *lane {
+	if len(j.lanes) == 1 {
+		return j.lanes[0]
+	}
+	h := fnv.New32a()
+	h.Write([]byte(key))
+	return j.lanes[h.Sum32()%uint32(len(j.lanes))]
+}
+
+// write runs a change in a shared transaction. An error of its own that leaves nothing half done, such
+// as topup.ErrLost, is returned once what it did write is durable; any other error undoes it.
+//
+// run may be called more than once, and must not keep anything from one call to the next.
+func write[T any](ctx context.Context, j *Journal, key string, run func(*tx) (T, error)) (T, error) {
+	var out T
+	err := j.lane(key).do(ctx, &op{key: key, done: make(chan error, 1), run: func(t *tx) (err error) {
+		out, err = run(t)
+		return err
+	}})
+	return out, err
+}

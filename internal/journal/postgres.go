@@ -1,0 +1,96 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+const (
+	// postgresLanes commit side by side; more of them share less of each commit.
+	postgresLanes  = 4
+	postgresReads  = 12
+	postgresOldest = 120000
+)
+
+func openPostgres(ctx context.Context, databaseURL string) (*engine, error) {
+	cfg, err := pgx.ParseConfig(databaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("database URL: %w", err)
+	}
+	if err := makeDurable(cfg); err != nil {
+		return nil, err
+	}
+	db := stdlib.OpenDB(*cfg)
+	db.SetMaxOpenConns(postgresLanes + postgresReads)
+	db.SetMaxIdleConns(postgresLanes + postgresReads)
+	e := &engine{
+		name: "postgres", write: db, read: db, lanes: postgresLanes, begin: "BEGIN ISOLATION LEVEL READ COMMITTED",
+		readTx:  &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead},
+		timeout: 10 * time.Second, busy: func(error) bool { return false },
+		transient: postgresTransient, refused: postgresRefused,
+	}
+	if err := e.checkVersion(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("postgres %s/%s: %w", cfg.Host, cfg.Database, err), e.close())
+	}
+	return e, nil
+}
+
+// makeDurable sets what every connection must have: commits that are on disk when they are answered,
+// and locks that do not outlive a worker which is stopped in the middle of a transaction.
+func makeDurable(cfg *pgx.ConnConfig) error {
+	const setting = "synchronous_commit"
+	given, ok := cfg.RuntimeParams[setting]
+	switch {
+	case !ok:
+		cfg.RuntimeParams[setting] = "on"
+	case !slices.Contains([]string{"on", "local", "remote_write", "remote_apply"}, given):
+		return fmt.Errorf("database URL sets %s=%s, which loses orders that were accepted; remove it", setting, given)
+	}
+	for name, value := range map[string]string{"idle_in_transaction_session_timeout": "15s", "application_name": "recarga"} {
+		if _, ok := cfg.RuntimeParams[name]; !ok {
+			cfg.RuntimeParams[name] = value
+		}
+	}
+	if cfg.ConnectTimeout == 0 {
+		cfg.ConnectTimeout = 5 * time.Second
+	}
+	return nil
+}
+
+func (e *engine) checkVersion(ctx context.Context) error {
+	var version int
+	var text string
+	const q = "SELECT current_setting('server_version_num')::int, current_setting('server_version')"
+	if err := e.read.QueryRowContext(ctx, q).Scan(&version, &text); err != nil {
+		return err
+	}
+	if version < postgresOldest {
+		return fmt.Errorf("server is version %s; must be 12 or newer", text)
+	}
+	return nil
+}
+
+// postgresTransient: a lost connection, a server that restarts or has become a standby, or a
+// transaction that got in another's way.
+func postgresTransient(err error) bool {
+	var e *pgconn.PgError
+	if !errors.As(err, &e) {
+		return true
+	}
+	return slices.Contains([]string{"08", "40", "57"}, e.Code[:2]) || slices.Contains([]string{"25006", "25P03", "53300", "55P03"}, e.Code)
+}
+
+// postgresRefused: the server itself undid the transaction. An administrator's shutdown (57P01) is no
+// proof of that: it also ends the wait for a standby, after the commit.
+func postgresRefused(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && (e.Code[:2] == "23" || e.Code == "40001" || e.Code == "40P01")
+}

@@ -1,0 +1,246 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"recarga/topup"
+)
+
+// Order is an order as it now is, or topup.ErrNotFound.
+func (j *Journal) Order(ctx context.Context, id topup.ID) (topup.Order, error) {
+	r, err := findOrder(ctx, j.engine.read, id)
+	return r.Order, err
+}
+
+// querier is a pool or a transaction.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func findOrder(ctx context.Context, db querier, id topup.ID) (record, error) {
+	r, err := scanOrder(db.QueryRowContext(ctx, sqlOrder, string(id)))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = topup.ErrNotFound
+	}
+	if err != nil {
+		return record{}, fmt.Errorf("order %s: %w", id, err)
+	}
+	return r, nil
+}
+
+const (
+	sqlAttempts = `SELECT number, started_at, finished_at, outcome, http_status, response_code, response_message, error, evidence
+FROM attempts WHERE order_key = $1 ORDER BY number`
+	sqlEventsOf = sqlEvents + `WHERE e.order_key = $1 ORDER BY e.sequence`
+)
+
+// Details is an order with its attempts and events, all of one moment; or topup.ErrNotFound.
+func (j *Journal) Details(ctx context.Context, id topup.ID) (d topup.Details, err error) {
+	t, err := j.engine.read.BeginTx(ctx, j.engine.readTx)
+	if err != nil {
+		return d, fmt.Errorf("order %s: %w", id, err)
+	}
+	defer func() { _ = t.Rollback() }() // it only read
+	r, err := findOrder(ctx, t, id)
+	if err != nil {
+		return d, err
+	}
+	d.Order = r.Order
+	if d.Attempts, err = query(ctx, t, scanAttempt, sqlAttempts, r.key); err != nil {
+		return d, fmt.Errorf("order %s: attempts: %w", id, err)
+	}
+	if d.Events, err = query(ctx, t, scanEvent, sqlEventsOf, r.key); err != nil {
+		return d, fmt.Errorf("order %s: events: %w", id, err)
+	}
+	return d, nil
+}
+
+func scanAttempt(row scanner) (a topup.Attempt, err error) {
+	var status int
+	err = row.Scan(&a.Number, when{&a.StartedAt}, maybe{&a.FinishedAt}, &a.Outcome, &status, &a.ResponseCode, &a.ResponseMessage, &a.Error, &a.Evidence)
+	if status != 0 {
+		a.HTTPStatus = &status
+	}
+	return a, err
+}
+
+const sqlDue = `SELECT id, state, attempt_count, due_at FROM orders
+WHERE due_at <= $1 AND (due_at, id) > ($2, $3) ORDER BY due_at, id LIMIT $4`
+
+// Due lists orders that were due by now, in the order of (due, id), from after on; the zero after is
+// the start. Attempts past their deadline are among them.
+func (j *Journal) Due(ctx context.Context, now time.Time, after topup.Due, limit int) ([]topup.Due, error) {
+	return list(ctx, j, scanDue, sqlDue, now.UnixMicro(), after.DueAt.UnixMicro(), string(after.ID), limit)
+}
+
+const sqlOverdue = `SELECT id, state, attempt_count, due_at FROM orders
+WHERE state = 'submitting' AND finished_at IS NULL AND due_at <= $1 ORDER BY due_at, id LIMIT $2`
+
+// Overdue lists attempts past their deadline, whatever else is due.
+func (j *Journal) Overdue(ctx context.Context, now time.Time, limit int) ([]topup.Due, error) {
+	return list(ctx, j, scanDue, sqlOverdue, now.UnixMicro(), limit)
+}
+
+func scanDue(row scanner) (due topup.Due, err error) {
+	err = row.Scan(&due.ID, &due.State, &due.AttemptCount, when{&due.DueAt})
+	return due, err
+}
+
+const sqlCount = `SELECT state, COUNT(*) FROM orders WHERE finished_at IS NULL GROUP BY state
+UNION ALL SELECT state, CAST(SUM(orders) AS BIGINT) FROM tallies GROUP BY state`
+
+// CountByState counts the orders in each state. States that no order is in are absent. It reads the
+// index of the orders that are not final, and nothing of the others.
+func (j *Journal) CountByState(ctx context.Context) (map[topup.State]int64, error) {
+	type count struct {
+		state topup.State
+		n     int64
+	}
+	counts, err := list(ctx, j, func(row scanner) (c count, err error) {
+		err = row.Scan(&c.state, &c.n)
+		return c, err
+	}, sqlCount)
+	byState := make(map[topup.State]int64, len(counts))
+	for _, c := range counts {
+		byState[c.state] = c.n
+	}
+	return byState, err
+}
+
+// Filter chooses orders of a list. Zero fields choose all.
+type Filter struct {
+	Caller  string
+	State   topup.State
+	Phone   topup.Phone
+	Product string
+	// Since and Until bound the time of creation; Until is not included.
+	Since, Until time.Time
+	// Limit is the length of a page; 0 means 50, and 1000 is the most.
+	Limit int
+	// Cursor is what the page before returned as next; empty for the first.
+	Cursor string
+}
+
+const (
+	pageLength  = 50
+	longestPage = 1000
+)
+
+// List returns a page of orders, newest first, and the cursor of the next page, empty after the last.
+// Orders that are added meanwhile do not move those of later pages. A cursor that is none of ours is a
+// *topup.FieldError.
+func (j *Journal) List(ctx context.Context, f Filter) (orders []topup.Order, next string, err error) {
+	if f.Limit <= 0 {
+		f.Limit = pageLength
+	}
+	f.Limit = min(f.Limit, longestPage)
+	q, args, err := f.query()
+	if err != nil {
+		return nil, "", err
+	}
+	records, err := list(ctx, j, scanOrder, q, args...)
+	if err != nil {
+		return nil, "", err
+	}
+	if len(records) > f.Limit {
+		records = records[:f.Limit]
+		next = cursorAfter(records[f.Limit-1])
+	}
+	orders = make([]topup.Order, len(records))
+	for i, r := range records {
+		orders[i] = r.Order
+	}
+	return orders, next, nil
+}
+
+// query asks for one order more than the page has, to know whether there is a next.
+func (f Filter) query() (string, []any, error) {
+	var where []string
+	var args []any
+	add := func(condition string, values ...any) {
+		marks := make([]any, len(values))
+		for i, v := range values {
+			args = append(args, v)
+			marks[i] = fmt.Sprintf("$%d", len(args))
+		}
+		where = append(where, fmt.Sprintf(condition, marks...))
+	}
+	for _, is := range [][2]string{{"caller", f.Caller}, {"state", string(f.State)}, {"phone", f.Phone.Digits()}, {"product", f.Product}} {
+		if column, value := is[0], is[1]; value != "" {
+			add(column+" = %s", value)
+		}
+	}
+	if f.State != "" && !f.State.Final() {
+		add("finished_at IS NULL") // what the index of open orders is limited to
+	}
+	if !f.Since.IsZero() {
+		add("created_at >= %s", f.Since.UnixMicro())
+	}
+	if !f.Until.IsZero() {
+		add("created_at < %s", f.Until.UnixMicro())
+	}
+	if f.Cursor != "" {
+		created, key, err := parseCursor(f.Cursor)
+		if err != nil {
+			return "", nil, err
+		}
+		add("(created_at, key) < (%s, %s)", created, key)
+	}
+	q := "SELECT " + orderColumns + " FROM orders"
+	if len(where) > 0 {
+		q += " WHERE " + strings.Join(where, " AND ")
+	}
+	args = append(args, f.Limit+1)
+	return fmt.Sprintf("%s ORDER BY created_at DESC, key DESC LIMIT $%d", q, len(args)), args, nil
+}
+
+// A cursor names the last order of a page by what lists are sorted by.
+const cursorForm = "%d.%d"
+
+func cursorAfter(r record) string {
+	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, cursorForm, r.CreatedAt.UnixMicro(), r.key))
+}
+
+func parseCursor(cursor string) (created, key int64, err error) {
+	plain, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err == nil {
+		_, err = fmt.Sscanf(string(plain), cursorForm, &created, &key)
+	}
+	if err != nil || fmt.Sprintf(cursorForm, created, key) != string(plain) {
+		return 0, 0, &topup.FieldError{Field: "cursor", Value: cursor, Allowed: "the next_cursor of an earlier page"}
+	}
+	return created, key, nil
+}
+
+// list reads all rows of a query.
+func list[T any](ctx context.Context, j *Journal, scan func(scanner) (T, error), q string, args ...any) ([]T, error) {
+	out, err := query(ctx, j.engine.read, scan, q, args...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", j.engine.name, err)
+	}
+	return out, nil
+}
+
+func query[T any](ctx context.Context, db querier, scan func(scanner) (T, error), q string, args ...any) (out []T, err error) {
+	rows, err := db.QueryContext(ctx, q, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	out = []T{}
+	for rows.Next() {
+		one, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, one)
+	}
+	return out, rows.Err()
+}

@@ -1,0 +1,138 @@
+// Package api is Recarga's HTTP API: it places orders, shows them and cancels them. With it come its
+// OpenAPI document (/openapi.json), the page to try it on (/docs) and the queue's own page (/queues).
+//
+// Every error is an RFC 9457 problem (application/problem+json). An invalid request is answered
+// with all of its faults at once.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/hibiken/asynq"
+
+	"recarga/distributor"
+	"recarga/internal/journal"
+	"recarga/topup"
+)
+
+// Orders accepts and withdraws orders: producer.Producer.
+type Orders interface {
+	// Place records the order durably. Errors: those of topup.FieldErrors, topup.ErrConflict, and
+	// any other when the order could not be made durable.
+	Place(ctx context.Context, r topup.Request) (o topup.Order, replayed bool, err error)
+	// Cancel withdraws an order for its caller, or for the operator when caller is empty. Errors:
+	// topup.ErrNotFound, *topup.TransitionError.
+	Cancel(ctx context.Context, id topup.ID, caller string) (topup.Order, error)
+}
+
+// Book is what the journal knows of orders.
+type Book interface {
+	// Details returns an order with its attempts and events, or topup.ErrNotFound.
+	Details(ctx context.Context, id topup.ID) (topup.Details, error)
+	// List returns a page of orders, newest first, and the cursor of the next one (empty: there is
+	// none). A bad cursor is a *topup.FieldError.
+	List(ctx context.Context, f journal.Filter) ([]topup.Order, string, error)
+}
+
+// Balances asks the distributor for the balance: distributor.Client.
+type Balances interface {
+	Balance(ctx context.Context) (distributor.Balance, error)
+}
+
+// Config is what an API is made of.
+type Config struct {
+	Orders  Orders
+	Book    Book
+	Callers Callers
+	// Balances may be nil: then GET /v1/balance answers 503.
+	Balances Balances
+	// Queues is the Redis that /queues shows. Nil: there is no such page.
+	Queues asynq.RedisConnOpt
+	// QueuesReadOnly leaves out every button of /queues.
+	QueuesReadOnly bool
+	// Log defaults to slog.Default().
+	Log *slog.Logger
+	// Version is shown in the OpenAPI document. Defaults to "dev".
+	Version string
+}
+
+// Server is the HTTP API, an http.Handler.
+type Server struct {
+	cfg     Config
+	log     *slog.Logger
+	mux     *http.ServeMux
+	handler http.Handler
+	balance balanceCache
+	spec    []byte
+	closers []func() error
+}
+
+// New builds the API. Close it after the last request.
+func New(cfg Config) *Server {
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	if cfg.Version == "" {
+		cfg.Version = "dev"
+	}
+	s := &Server{cfg: cfg, log: cfg.Log, mux: http.NewServeMux()}
+	s.balance.ask = cfg.Balances
+	api := humago.New(s.mux, humaConfig(cfg.Version))
+	s.register(api)
+	s.spec = describe(api)
+	s.mountDocs()
+	s.mountQueues()
+	s.handler = s.observed(http.HandlerFunc(s.route))
+	return s
+}
+
+// ServeHTTP answers any request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// OpenAPI is the API's OpenAPI 3.1 document, in JSON.
+func (s *Server) OpenAPI() []byte { return s.spec }
+
+// Close gives back what New opened.
+func (s *Server) Close() error {
+	var first error
+	for _, c := range s.closers {
+		if err := c(); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// register adds the operations; what is said of them is in operations.go.
+func (s *Server) register(api huma.API) {
+	huma.Register(api, s.secured(opPlace()), s.place)
+	huma.Register(api, s.secured(opBatch()), s.batch)
+	huma.Register(api, s.secured(opGet()), s.get)
+	huma.Register(api, s.secured(opList()), s.list)
+	huma.Register(api, s.secured(opCancel()), s.cancel)
+	huma.Register(api, s.secured(opProducts()), s.products)
+	huma.Register(api, s.secured(opBalance()), s.getBalance)
+}
+
+// secured puts in front of an operation what is checked before anything else is read, in this order:
+// who asks, what kind of body comes, and whether the query is one that is understood.
+func (s *Server) secured(op huma.Operation) huma.Operation {
+	op.Middlewares = huma.Middlewares{s.authenticate, checkMedia(op), checkQuery(op)}
+	return op
+}
+
+// HTTPServer serves h with limits on what a stranger can hold open. There is no limit on a whole
+// request or answer, since a batch takes as long as it takes: bodies have their own.
+func HTTPServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+	}
+}

@@ -1,0 +1,93 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"golang.org/x/sync/singleflight"
+
+	"recarga/distributor"
+)
+
+const (
+	// balanceFresh is how long an answer of the distributor is shown again: its rate limit is shared
+	// with the purchases.
+	balanceFresh = 10 * time.Second
+	// balancePatience bounds one question, whoever waits for it.
+	balancePatience = 30 * time.Second
+)
+
+type balanceOutput struct {
+	Body balance
+}
+
+type balance struct {
+	Balance     json.Number `json:"balance"`
+	Currency    string      `json:"currency"`
+	LastUpdated *time.Time  `json:"last_updated"`
+	FetchedAt   time.Time   `json:"fetched_at"`
+	AgeSeconds  int64       `json:"age_seconds"`
+}
+
+func (s *Server) getBalance(ctx context.Context, _ *struct{}) (*balanceOutput, error) {
+	if s.cfg.Balances == nil {
+		return nil, huma.Error503ServiceUnavailable("this process does not talk to the distributor")
+	}
+	b, err := s.balance.get(ctx)
+	if err != nil {
+		s.log.WarnContext(ctx, "balance not known", "request", requestID(ctx), "error", err)
+		return nil, withHeader(huma.Error502BadGateway("the distributor did not tell the balance"), "Retry-After", "10")
+	}
+	out := balance{Balance: b.Amount, Currency: b.Currency, FetchedAt: b.FetchedAt, AgeSeconds: int64(time.Since(b.FetchedAt) / time.Second)}
+	if !b.LastUpdated.IsZero() {
+		out.LastUpdated = &b.LastUpdated
+	}
+	return &balanceOutput{Body: out}, nil
+}
+
+// balanceCache keeps the last balance. Many who ask at once ask the distributor once.
+type balanceCache struct {
+	ask    Balances
+	flight singleflight.Group
+
+	mu   sync.Mutex
+	last distributor.Balance
+	at   time.Time
+}
+
+func (c *balanceCache) get(ctx context.Context) (distributor.Balance, error) {
+	if b, ok := c.fresh(); ok {
+		return b, nil
+	}
+	answer := c.flight.DoChan("", func() (any, error) { return c.fetch(ctx) })
+	select {
+	case r := <-answer:
+		b, _ := r.Val.(distributor.Balance)
+		return b, r.Err
+	case <-ctx.Done():
+		return distributor.Balance{}, ctx.Err()
+	}
+}
+
+func (c *balanceCache) fresh() (distributor.Balance, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last, !c.at.IsZero() && time.Since(c.at) < balanceFresh
+}
+
+// fetch asks for all who wait, so it does not end when the first of them goes away.
+func (c *balanceCache) fetch(ctx context.Context) (distributor.Balance, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), balancePatience)
+	defer cancel()
+	b, err := c.ask.Balance(ctx)
+	if err != nil {
+		return b, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last, c.at = b, time.Now()
+	return b, nil
+}

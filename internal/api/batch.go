@@ -1,0 +1,262 @@
+package api
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"recarga/topup"
+)
+
+const (
+	// maxBody is the size limit of a request, and of a line of a batch, in bytes.
+	maxBody = 64 << 10
+	// batchWidth is how many lines of a batch are placed at once: the journal commits them together.
+	batchWidth = 64
+	// batchPatience is how long a batch's client may send nothing, or read nothing.
+	batchPatience = 2 * time.Minute
+)
+
+// batchOutput streams: its body reads the request while it writes the answer.
+type batchOutput struct {
+	Body func(huma.Context)
+}
+
+func (s *Server) batch(ctx context.Context, _ *struct{}) (*batchOutput, error) {
+	who := identityOf(ctx)
+	return &batchOutput{Body: func(c huma.Context) {
+		r, w := humago.Unwrap(c)
+		if err := s.stream(ctx, who, r.Body, w); err != nil {
+			// A batch that was not read to its end must not look like a whole one.
+			panic(http.ErrAbortHandler)
+		}
+	}}, nil
+}
+
+// stream places the lines of body and answers them on w, in their order. Its memory is bounded by
+// batchWidth lines: when the client does not read its answers, its lines are not read either.
+func (s *Server) stream(ctx context.Context, who Identity, body io.Reader, w http.ResponseWriter) error {
+	conn := http.NewResponseController(w)
+	if err := conn.EnableFullDuplex(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	lines := make(chan *batchLine, batchWidth)
+	var readErr error
+	go func() {
+		defer close(lines)
+		readErr = s.readLines(ctx, who, &patientReader{body, conn}, lines)
+	}()
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	writeErr := writeLines(newAnswers(w, conn), lines, cancel)
+	return errors.Join(readErr, writeErr, conn.SetReadDeadline(time.Time{}), conn.SetWriteDeadline(time.Time{}))
+}
+
+// batchLine is one line on its way. answer may be read once done is closed.
+type batchLine struct {
+	id     topup.ID
+	done   chan struct{}
+	answer lineAnswer
+}
+
+type lineAnswer struct {
+	Line   int              `json:"line" minimum:"1" doc:"Counts from 1; blank lines are counted and not answered."`
+	ID     topup.NullString `json:"distributor_transaction_id"`
+	Status int              `json:"status" example:"202" doc:"What POST /v1/topups would have answered."`
+	Topup  *topup.Order     `json:"topup,omitempty"`
+	Error  *huma.ErrorModel `json:"error,omitempty"`
+}
+
+// readLines starts to place each line, as long as lines has room.
+func (s *Server) readLines(ctx context.Context, who Identity, body io.Reader, lines chan<- *batchLine) error {
+	in := bufio.NewReaderSize(body, maxBody+2) // a line of the limit with its line break
+	var earlier recentLines
+	for number := 1; ; number++ {
+		text, err := nextLine(in)
+		large := errors.As(err, new(tooLarge))
+		if text != nil || large {
+			line := &batchLine{done: make(chan struct{}), answer: lineAnswer{Line: number}}
+			s.startLine(ctx, who, line, text, large, &earlier)
+			lines <- line
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil && !large:
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+	}
+}
+
+// nextLine returns the next line without its line break, nil for a blank one, and tooLarge, with the
+// line skipped, for one over the limit. The last line comes with io.EOF. A line that an error cut
+// short is not returned. The line is valid until the next call.
+func nextLine(in *bufio.Reader) ([]byte, error) {
+	text, err := in.ReadSlice('\n')
+	large := false
+	for errors.Is(err, bufio.ErrBufferFull) {
+		large = true
+		_, err = in.ReadSlice('\n')
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	text = bytes.TrimSpace(text)
+	switch {
+	case large || len(text) > maxBody:
+		return nil, tooLarge(maxBody)
+	case len(text) == 0:
+		return nil, err
+	}
+	return text, err
+}
+
+// startLine answers a line that is not valid at once, and has a valid one placed.
+func (s *Server) startLine(ctx context.Context, who Identity, line *batchLine, text []byte, large bool, earlier *recentLines) {
+	r, err := topup.Request{}, error(tooLarge(maxBody))
+	if !large {
+		r, err = parse(who, text)
+	}
+	line.id, line.answer.ID = r.ID, topup.NullString(r.ID)
+	if err != nil {
+		s.fail(ctx, line, err)
+		close(line.done)
+		return
+	}
+	before := earlier.add(line)
+	go func() {
+		defer close(line.done)
+		if before != nil {
+			<-before.done // of two lines with the same id the first one is the order
+		}
+		s.placeLine(ctx, line, r)
+	}()
+}
+
+func (s *Server) placeLine(ctx context.Context, line *batchLine, r topup.Request) {
+	o, replayed, err := s.cfg.Orders.Place(ctx, r)
+	if err != nil {
+		s.fail(ctx, line, err)
+		return
+	}
+	line.answer.Status, line.answer.Topup = placedStatus(replayed), &o
+}
+
+func (s *Server) fail(ctx context.Context, line *batchLine, err error) {
+	line.answer.Error = modelOf(s.problem(ctx, "body", err))
+	line.answer.Status = line.answer.Error.Status
+}
+
+// recentLines are the last lines: all that may still be on their way, and some more.
+type recentLines struct {
+	lines [2 * batchWidth]*batchLine
+	n     int
+}
+
+// add returns the newest earlier line of the same id, if there is one.
+func (r *recentLines) add(line *batchLine) (before *batchLine) {
+	for i := range r.lines {
+		l := r.lines[(r.n+i)%len(r.lines)] // from the oldest to the newest
+		if l != nil && l.id == line.id {
+			before = l
+		}
+	}
+	r.lines[r.n%len(r.lines)] = line
+	r.n++
+	return before
+}
+
+// writeLines answers in the order of lines until it is closed. When the client is gone it calls stop
+// and goes on, without writing, so that what was started ends.
+func writeLines(out *answers, lines <-chan *batchLine, stop func()) error {
+	var failed error
+	for {
+		line, ok := soon(lines, out.flush)
+		if !ok {
+			break
+		}
+		soon(line.done, out.flush)
+		if failed == nil {
+			if failed = out.write(line.answer); failed != nil {
+				stop()
+			}
+		}
+	}
+	out.flush()
+	return errors.Join(failed, out.err)
+}
+
+// soon receives; if it has to wait, it calls idle first.
+func soon[T any](from <-chan T, idle func()) (T, bool) {
+	select {
+	case v, ok := <-from:
+		return v, ok
+	default:
+	}
+	idle()
+	v, ok := <-from
+	return v, ok
+}
+
+// answers writes lines of JSON. err is what a flush failed with.
+type answers struct {
+	buffer *bufio.Writer
+	conn   *http.ResponseController
+	json   *json.Encoder
+	err    error
+}
+
+func newAnswers(w http.ResponseWriter, conn *http.ResponseController) *answers {
+	buffer := bufio.NewWriterSize(&patientWriter{w, conn}, 16<<10)
+	encoder := json.NewEncoder(buffer)
+	encoder.SetEscapeHTML(false)
+	return &answers{buffer: buffer, conn: conn, json: encoder}
+}
+
+func (a *answers) write(line lineAnswer) error { return a.json.Encode(line) }
+
+func (a *answers) flush() {
+	if a.buffer.Buffered() == 0 || a.err != nil {
+		return
+	}
+	if a.err = a.buffer.Flush(); a.err == nil {
+		a.err = a.conn.Flush()
+	}
+}
+
+// patientReader gives up on a client that sends nothing for batchPatience.
+type patientReader struct {
+	io.Reader
+	conn *http.ResponseController
+}
+
+func (r *patientReader) Read(p []byte) (int, error) {
+	if err := r.conn.SetReadDeadline(time.Now().Add(batchPatience)); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(p)
+}
+
+// patientWriter gives up on a client that reads nothing for batchPatience.
+type patientWriter struct {
+	io.Writer
+	conn *http.ResponseController
+}
+
+func (w *patientWriter) Write(p []byte) (int, error) {
+	if err := w.conn.SetWriteDeadline(time.Now().Add(batchPatience)); err != nil {
+		return 0, err
+	}
+	return w.Writer.Write(p)
+}

@@ -1,0 +1,179 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"recarga/internal/journal"
+	"recarga/topup"
+)
+
+// The limits of GET /v1/topups, in orders a page.
+const (
+	defaultLimit = 50
+	maxLimit     = 200
+)
+
+type detailsOutput struct {
+	Body topup.Details
+}
+
+func (s *Server) get(ctx context.Context, in *orderInput) (*detailsOutput, error) {
+	id, err := pathID(in.ID)
+	if err != nil {
+		return nil, s.problem(ctx, "path", err)
+	}
+	who := identityOf(ctx)
+	d, err := s.cfg.Book.Details(ctx, id)
+	if err == nil && d.Caller != who.Caller && !who.Admin {
+		err = topup.ErrNotFound // not 403: whether another caller's order exists is none of its business
+	}
+	if err != nil {
+		return nil, s.problem(ctx, "path", err)
+	}
+	return &detailsOutput{Body: d}, nil
+}
+
+type listInput struct {
+	query url.Values
+}
+
+// Resolve is called by huma with the request.
+func (in *listInput) Resolve(ctx huma.Context) []error {
+	u := ctx.URL()
+	in.query = u.Query()
+	return nil
+}
+
+type listOutput struct {
+	Body orderPage
+}
+
+type orderPage struct {
+	Data       []topup.Order `json:"data"`
+	NextCursor *string       `json:"next_cursor"`
+}
+
+func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
+	filter, err := parseFilter(identityOf(ctx), in.query)
+	if err != nil {
+		return nil, s.problem(ctx, "query", err)
+	}
+	orders, next, err := s.cfg.Book.List(ctx, filter)
+	if err != nil {
+		return nil, s.problem(ctx, "query", err)
+	}
+	page := orderPage{Data: orders}
+	if page.Data == nil {
+		page.Data = []topup.Order{}
+	}
+	if next != "" {
+		page.NextCursor = &next
+	}
+	return &listOutput{Body: page}, nil
+}
+
+// parseFilter reads the query of GET /v1/topups; an empty parameter is an absent one. The error
+// joins a *topup.FieldError for each wrong parameter.
+func parseFilter(who Identity, query url.Values) (journal.Filter, error) {
+	if !who.Admin {
+		if query.Get(topup.FieldCaller) != "" {
+			return journal.Filter{}, forbidden("the filter caller is for the admin key; every other key sees its own orders")
+		}
+		query = withValue(query, topup.FieldCaller, who.Caller)
+	}
+	q := queryReader{values: query}
+	f := journal.Filter{
+		State:   read(&q, "state", topup.ParseState),
+		Caller:  read(&q, topup.FieldCaller, asIs),
+		Phone:   read(&q, topup.FieldPhone, topup.ParsePhone),
+		Product: read(&q, topup.FieldProduct, knownProduct),
+		Since:   read(&q, "since", timeOf("since")),
+		Until:   read(&q, "until", timeOf("until")),
+		Limit:   read(&q, "limit", limit),
+		Cursor:  read(&q, "cursor", asIs),
+	}
+	if f.Limit == 0 {
+		f.Limit = defaultLimit
+	}
+	return f, errors.Join(q.errs...)
+}
+
+func withValue(query url.Values, name, value string) url.Values {
+	if query == nil {
+		query = url.Values{}
+	}
+	query.Set(name, value)
+	return query
+}
+
+// queryReader reads parameters and collects what is wrong with them.
+type queryReader struct {
+	values url.Values
+	errs   []error
+}
+
+func read[T any](q *queryReader, name string, parse func(string) (T, error)) T {
+	var zero T
+	given := q.values[name]
+	if len(given) > 1 {
+		q.errs = append(q.errs, &topup.FieldError{Field: name, Value: strings.Join(given, ", "), Allowed: "given once"})
+		return zero
+	}
+	if len(given) == 0 || given[0] == "" {
+		return zero
+	}
+	value, err := parse(given[0])
+	if err != nil {
+		q.errs = append(q.errs, err)
+		return zero
+	}
+	return value
+}
+
+func asIs(s string) (string, error) { return s, nil }
+
+func knownProduct(s string) (string, error) {
+	if _, ok := topup.ProductByID(s); !ok {
+		return "", &topup.FieldError{Field: topup.FieldProduct, Value: s, Allowed: "a product_id of GET /v1/products"}
+	}
+	return s, nil
+}
+
+// timeOf reads RFC 3339. A plus sign that was not escaped has become a space on the way.
+func timeOf(name string) func(string) (time.Time, error) {
+	return func(s string) (time.Time, error) {
+		t, err := time.Parse(time.RFC3339, strings.ReplaceAll(s, " ", "+"))
+		if err != nil {
+			return time.Time{}, &topup.FieldError{Field: name, Value: s, Allowed: "a time of RFC 3339, as in 2026-01-31T18:00:00Z"}
+		}
+		return t.UTC(), nil
+	}
+}
+
+func limit(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > maxLimit {
+		return 0, &topup.FieldError{Field: "limit", Value: s, Allowed: fmt.Sprintf("a number from 1 to %d", maxLimit)}
+	}
+	return n, nil
+}
+
+type productsOutput struct {
+	Body productList
+}
+
+type productList struct {
+	Data []topup.Product `json:"data"`
+}
+
+func (s *Server) products(context.Context, *struct{}) (*productsOutput, error) {
+	return &productsOutput{Body: productList{Data: topup.Catalogue()}}, nil
+}

@@ -1,0 +1,171 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/url"
+	"regexp"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"recarga/topup"
+)
+
+var requestIDPattern = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
+
+type requestIDKey struct{}
+
+// requestID is what ties the log lines of a request together; the client sees it as X-Request-Id.
+func requestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey{}).(string)
+	return id
+}
+
+// observed gives every request an id and a log line (at debug only: the path names an order), and
+// turns a panic into a problem.
+func (s *Server) observed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		id := r.Header.Get("X-Request-Id")
+		if !requestIDPattern.MatchString(id) {
+			id = rand.Text()
+		}
+		w.Header().Set("X-Request-Id", id)
+		ctx := context.WithValue(r.Context(), requestIDKey{}, id)
+		answer := &answerWriter{ResponseWriter: w}
+		defer s.recovered(ctx, answer)
+		next.ServeHTTP(answer, r.WithContext(ctx))
+		s.log.LogAttrs(ctx, slog.LevelDebug, "request served", slog.String("request", id), slog.String("method", r.Method),
+			slog.String("path", r.URL.Path), slog.Int("status", answer.status), slog.Duration("took", time.Since(start)))
+	})
+}
+
+// recovered answers a panic with 500, or cuts the connection when the answer has begun, so that half
+// an answer is not taken for a whole one.
+func (s *Server) recovered(ctx context.Context, w *answerWriter) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p != http.ErrAbortHandler {
+		s.log.ErrorContext(ctx, "request panicked", "request", requestID(ctx), "panic", p, "stack", string(debug.Stack()))
+	}
+	if p == http.ErrAbortHandler || w.status != 0 {
+		panic(http.ErrAbortHandler)
+	}
+	writeProblem(w, huma.Error500InternalServerError("a fault of ours; it is in the log under the X-Request-Id"))
+}
+
+// answerWriter remembers the status; 0 until the answer has begun.
+type answerWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *answerWriter) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *answerWriter) Write(data []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(data)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *answerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// route serves a request, with problems instead of the mux's plain texts.
+func (s *Server) route(w http.ResponseWriter, r *http.Request) {
+	handler, pattern := s.mux.Handler(r)
+	if pattern != "" {
+		s.mux.ServeHTTP(w, r)
+		return
+	}
+	refusal := &discard{header: http.Header{}}
+	handler.ServeHTTP(refusal, r)
+	if refusal.status != http.StatusMethodNotAllowed {
+		writeProblem(w, huma.Error404NotFound("there is nothing at this path; see /docs"))
+		return
+	}
+	allowed := refusal.header.Get("Allow")
+	writeProblem(w, withHeader(huma.Error405MethodNotAllowed("this path allows "+allowed), "Allow", allowed))
+}
+
+// discard keeps status and headers of an answer, and drops the rest.
+type discard struct {
+	header http.Header
+	status int
+}
+
+func (d *discard) Header() http.Header            { return d.header }
+func (d *discard) WriteHeader(status int)         { d.status = status }
+func (d *discard) Write(data []byte) (int, error) { return len(data), nil }
+
+// checkMedia refuses a body of another media type than the operation's. An absent type is refused
+// too: what is in the body would be a guess.
+func checkMedia(op huma.Operation) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		if op.RequestBody != nil {
+			given, _, _ := mime.ParseMediaType(ctx.Header("Content-Type"))
+			if op.RequestBody.Content[given] == nil {
+				refuse(ctx, huma.Error415UnsupportedMediaType("Content-Type must be "+mediaOf(op)))
+				return
+			}
+		}
+		next(ctx)
+	}
+}
+
+func mediaOf(op huma.Operation) string {
+	var names []string
+	for name := range op.RequestBody.Content {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return strings.Join(names, " or ")
+}
+
+// checkQuery refuses query parameters that the operation has not got: a misspelt filter that is
+// ignored would answer another question than was asked.
+func checkQuery(op huma.Operation) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		u := ctx.URL()
+		if u.RawQuery == "" {
+			next(ctx)
+			return
+		}
+		if fields := unknownParameters(op, u.RawQuery); len(fields) > 0 {
+			refuse(ctx, invalid("query", fields))
+			return
+		}
+		next(ctx)
+	}
+}
+
+func unknownParameters(op huma.Operation, query string) []*topup.FieldError {
+	var fields []*topup.FieldError
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return append(fields, &topup.FieldError{Field: "string", Value: query, Allowed: "well-formed"})
+	}
+	for name := range values {
+		known := slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.In == "query" && p.Name == name })
+		if !known {
+			fields = append(fields, &topup.FieldError{Field: name, Value: values.Get(name), Allowed: "absent: there is no such parameter"})
+		}
+	}
+	slices.SortFunc(fields, func(a, b *topup.FieldError) int { return strings.Compare(a.Field, b.Field) })
+	return fields
+}

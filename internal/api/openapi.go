@@ -1,0 +1,210 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"recarga/topup"
+)
+
+//go:generate go test -run TestOpenAPIDocument . -update
+
+const schemaPrefix = "#/components/schemas/"
+
+// humaConfig leaves out what huma adds by itself: pages that load scripts from elsewhere, and a
+// "$schema" in every answer.
+func humaConfig(version string) huma.Config {
+	return huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title: "Recarga", Version: version,
+				Description: "Mobile top-ups in Mexico, asynchronously: place an order, and be told by webhook what became of it. " +
+					"Amounts are MXN, exact, with at most two decimals. Times are RFC 3339, in UTC. Errors are RFC 9457 problems.",
+			},
+			Servers: []*huma.Server{{URL: "/"}},
+			Tags:    []*huma.Tag{{Name: "v1", Description: "Orders, the catalogue and the balance."}},
+			Components: &huma.Components{
+				Schemas: registry(),
+				SecuritySchemes: map[string]*huma.SecurityScheme{"key": {
+					Type: "http", Scheme: "bearer", Description: "The caller's API key, or the admin key.",
+				}},
+			},
+		},
+		Formats:       map[string]huma.Format{typeJSON: huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		DefaultFormat: typeJSON,
+	}
+}
+
+// registry knows the schemas of package topup's values, which write their JSON themselves. The
+// objects' schemas are made from their Go types, so that they cannot differ from the answers.
+func registry() huma.Registry {
+	r := huma.NewMapRegistry(schemaPrefix, schemaName)
+	alias[topup.ID, idSchema](r)
+	alias[topup.Phone, phoneSchema](r)
+	alias[topup.Amount, amountSchema](r)
+	alias[topup.State, stateSchema](r)
+	alias[topup.Reason, reasonSchema](r)
+	alias[topup.Outcome, outcomeSchema](r)
+	alias[topup.Code, codeSchema](r)
+	alias[topup.NullString, nullSchema](r)
+	alias[json.Number, numberSchema](r)
+	return r
+}
+
+func alias[T, S any](r huma.Registry) {
+	r.RegisterTypeAlias(reflect.TypeFor[T](), reflect.TypeFor[S]())
+}
+
+// schemaName gives a Go type its name in the document.
+func schemaName(t reflect.Type, hint string) string {
+	names := map[string]string{
+		"ErrorModel": "Problem", "ErrorDetail": "WrongField", "Request": "OrderRequest", "Details": "OrderDetails", "lineAnswer": "BatchLine",
+	}
+	name := huma.DefaultSchemaNamer(t, hint)
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if known, ok := names[t.Name()]; ok {
+		return known
+	}
+	return name
+}
+
+type (
+	idSchema      struct{}
+	phoneSchema   struct{}
+	amountSchema  struct{}
+	stateSchema   struct{}
+	reasonSchema  struct{}
+	outcomeSchema struct{}
+	codeSchema    struct{}
+	nullSchema    struct{}
+	numberSchema  struct{}
+)
+
+func (idSchema) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Pattern: `^[A-Za-z0-9._:-]{1,64}$`, Examples: []any{"ORD-1"}}
+}
+
+func (phoneSchema) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Examples: []any{"5537686660"}}
+}
+
+func (amountSchema) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeNumber, Examples: []any{10}}
+}
+
+func (stateSchema) Schema(huma.Registry) *huma.Schema {
+	s := &huma.Schema{Type: huma.TypeString}
+	for _, f := range topup.StateTable() {
+		s.Enum = append(s.Enum, string(f.State))
+	}
+	return s
+}
+
+func (reasonSchema) Schema(huma.Registry) *huma.Schema {
+	return nullableEnum(topup.ReasonDeclined, topup.ReasonRetriesExhausted, topup.ReasonExpired, topup.ReasonInvalid, topup.ReasonResolved)
+}
+
+func (outcomeSchema) Schema(huma.Registry) *huma.Schema {
+	return nullableEnum(topup.OutcomeApproved, topup.OutcomeDeclined, topup.OutcomeUnavailable, topup.OutcomeNotSent, topup.OutcomeUnknown)
+}
+
+func (codeSchema) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Nullable: true, Examples: []any{"00"}}
+}
+
+func (nullSchema) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Nullable: true}
+}
+
+func (numberSchema) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeNumber, Nullable: true}
+}
+
+func nullableEnum[T ~string](values ...T) *huma.Schema {
+	s := &huma.Schema{Type: huma.TypeString, Nullable: true}
+	for _, v := range values {
+		s.Enum = append(s.Enum, string(v))
+	}
+	s.Enum = append(s.Enum, nil)
+	return s
+}
+
+func productSchema() *huma.Schema {
+	s := &huma.Schema{Type: huma.TypeString}
+	for _, p := range topup.Catalogue() {
+		s.Enum = append(s.Enum, p.ID)
+	}
+	return s
+}
+
+// describe completes the document with what the Go types cannot say, and writes it.
+func describe(api huma.API) []byte {
+	doc := api.OpenAPI()
+	schemas := doc.Components.Schemas
+	schemas.Schema(reflect.TypeFor[topup.Request](), true, "")
+	schemas.Schema(reflect.TypeFor[lineAnswer](), true, "")
+	for name, s := range schemas.Map() {
+		if name != "OrderRequest" {
+			s.AdditionalProperties = nil // a client must not break when an answer gains a field
+		}
+		for _, p := range s.Properties {
+			p.Nullable = p.Nullable && p.Items == nil // a list may be empty, never null
+		}
+		annotate(s, propertyTexts()[name])
+	}
+	describeRequest(schemas.Map()["OrderRequest"])
+	annotate(schemas.Map()["OrderDetails"], propertyTexts()["Order"])
+	schemas.Map()["Order"].Examples = []any{json.RawMessage(exampleOrder)}
+	for _, p := range schemas.Map()["Problem"].Properties {
+		p.Examples = nil // huma's own, of another API
+	}
+	schemas.Map()["Balance"].Properties["balance"].Nullable = false
+	raw, err := json.Marshal(doc)
+	if err != nil {
+		panic(fmt.Sprintf("the OpenAPI document has no JSON: %v", err)) // it is made of this package's own constants
+	}
+	var b bytes.Buffer
+	_ = json.Indent(&b, raw, "", "  ") // it is JSON
+	b.WriteByte('\n')
+	return b.Bytes()
+}
+
+func annotate(s *huma.Schema, texts map[string]string) {
+	for name, text := range texts {
+		if p := s.Properties[name]; p != nil && p.Ref == "" {
+			p.Description = text
+		}
+	}
+}
+
+// describeRequest: what is accepted is wider than what is recorded.
+func describeRequest(s *huma.Schema) {
+	p := s.Properties
+	p["phone_number"].Pattern = `^[+]?[0-9 ().\u00a0-]{10,32}$`
+	product := productSchema()
+	product.Description = p["product_id"].Description
+	p["product_id"] = product
+	p["amount"].Minimum, p["amount"].Maximum = amountRange()
+	p["operator"].Pattern = `^[A-Za-z0-9][A-Za-z0-9 ._&-]{0,31}$`
+	p["operator"].Examples = []any{"MOVISTAR"}
+	p["callback_url"].Format = "uri"
+	p["metadata"].Examples = []any{map[string]string{"cart": "1842"}}
+	s.Examples = []any{json.RawMessage(exampleRequest)}
+}
+
+// amountRange is the lowest and the highest price of the catalogue, in MXN.
+func amountRange() (low, high *float64) {
+	products := topup.Catalogue()
+	least, most := products[0].Min, products[0].Max
+	for _, p := range products {
+		least, most = min(least, p.Min), max(most, p.Max)
+	}
+	return new(float64(least) / 100), new(float64(most) / 100)
+}

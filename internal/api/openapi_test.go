@@ -1,0 +1,154 @@
+package api_test
+
+import (
+	"encoding/json"
+	"flag"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"recarga/internal/api"
+)
+
+var update = flag.Bool("update", false, "write the generated documents anew")
+
+const openAPIDocument = "../../docs/openapi.json"
+
+// TestOpenAPIDocument keeps docs/openapi.json equal to what is served.
+func TestOpenAPIDocument(t *testing.T) {
+	s := serve(t)
+	served := s.send("GET", "/openapi.json", "").want(http.StatusOK).body
+	if *update {
+		if err := os.WriteFile(openAPIDocument, served, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	written, err := os.ReadFile(openAPIDocument)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(written), string(served)); diff != "" {
+		t.Errorf("%s is not what the code says; run: go generate ./internal/api\n%s", openAPIDocument, diff)
+	}
+}
+
+type document struct {
+	OpenAPI    string
+	Info       struct{ Title, Version string }
+	Paths      map[string]map[string]operation
+	Components struct {
+		Schemas         map[string]schema
+		SecuritySchemes map[string]any
+	}
+}
+
+type operation struct {
+	OperationID string
+	Summary     string
+	Parameters  []struct{ Name, In string }
+	Security    []map[string][]string
+	Responses   map[string]struct {
+		Description string
+		Content     map[string]any
+	}
+}
+
+type schema struct {
+	Properties map[string]any
+	Required   []string
+	Examples   []map[string]any
+}
+
+func parsed(t *testing.T) (document, []byte) {
+	t.Helper()
+	server := api.New(api.Config{Callers: twoShops()})
+	var d document
+	decode(t, server.OpenAPI(), &d)
+	return d, server.OpenAPI()
+}
+
+// TestOpenAPIIsComplete: every operation names its answers, its key and itself.
+func TestOpenAPIIsComplete(t *testing.T) {
+	d, _ := parsed(t)
+	if !strings.HasPrefix(d.OpenAPI, "3.1.") || d.Info.Title == "" || d.Info.Version == "" || d.Components.SecuritySchemes["key"] == nil {
+		t.Errorf("header %+v", d.Info)
+	}
+	want := map[string]string{
+		"post /v1/topups": "200 202 400 401 409 413 415 422 500 503", "post /v1/topups/batch": "200 401 415 422 500",
+		"get /v1/topups": "200 401 403 422 500 503", "get /v1/topups/{id}": "200 401 404 422 500 503",
+		"post /v1/topups/{id}/cancel": "200 401 404 409 422 500 503", "get /v1/products": "200 401 422 500 503", "get /v1/balance": "200 401 422 500 502 503",
+	}
+	got, ids := map[string]string{}, map[string]bool{}
+	for path, operations := range d.Paths {
+		for method, op := range operations {
+			got[method+" "+path] = strings.Join(slices.Sorted(maps.Keys(op.Responses)), " ")
+			if ids[op.OperationID] || op.OperationID == "" || op.Summary == "" || len(op.Security) == 0 {
+				t.Errorf("%s %s: %+v", method, path, op)
+			}
+			ids[op.OperationID] = true
+			for status, r := range op.Responses {
+				if r.Description == "" || len(r.Content) == 0 {
+					t.Errorf("%s %s %s says nothing", method, path, status)
+				}
+			}
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestOpenAPIReferencesResolve(t *testing.T) {
+	d, raw := parsed(t)
+	var tree any
+	decode(t, raw, &tree)
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case []any:
+			for _, item := range v {
+				walk(item)
+			}
+		case map[string]any:
+			if to, ok := v["$ref"].(string); ok {
+				if name, found := strings.CutPrefix(to, "#/components/schemas/"); !found || d.Components.Schemas[name].Properties == nil {
+					t.Errorf("%s leads nowhere", to)
+				}
+			}
+			for _, item := range v {
+				walk(item)
+			}
+		}
+	}
+	walk(tree)
+}
+
+// TestOpenAPIDescribesTheAnswers: what is answered has the fields that are described, and so have
+// the examples.
+func TestOpenAPIDescribesTheAnswers(t *testing.T) {
+	d, _ := parsed(t)
+	s := serve(t)
+	var got, details map[string]any
+	decode(t, s.place("ORD-1").want(http.StatusAccepted).body, &got)
+	decode(t, s.get(shopKey, "/v1/topups/ORD-1").want(http.StatusOK).body, &details)
+	for name, fields := range map[string]map[string]any{"Order": got, "OrderDetails": details} {
+		described := slices.Sorted(maps.Keys(d.Components.Schemas[name].Properties))
+		if diff := cmp.Diff(described, slices.Sorted(maps.Keys(fields))); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	example := d.Components.Schemas["Order"].Examples[0]
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(example))); diff != "" {
+		t.Errorf("example: %s", diff)
+	}
+	request, err := json.Marshal(d.Components.Schemas["OrderRequest"].Examples[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.post(adminKey, "/v1/topups", strings.Replace(string(request), "ORD-1", "ORD-2", 1)).want(http.StatusAccepted)
+}

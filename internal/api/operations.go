@@ -1,0 +1,167 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+const (
+	typeJSON    = "application/json"
+	typeProblem = "application/problem+json"
+	typeLines   = "application/x-ndjson"
+)
+
+// bodyPatience is how long the body of one order may take to arrive.
+const bodyPatience = 15 * time.Second
+
+func opPlace() huma.Operation {
+	op := operation(http.MethodPost, "/v1/topups", "placeTopup", "Place an order",
+		"Records the order durably and answers. Send it again, the same, after any doubt: it is placed once. "+
+			"The fields are those of the distributor's product_purchase, and some more.",
+		400, 409, 413, 415, 422, 503)
+	op.DefaultStatus = http.StatusAccepted
+	op.MaxBodyBytes = maxBody + 1 // huma refuses a body of exactly its limit
+	op.BodyReadTimeout = bodyPatience
+	op.SkipValidateBody = true // topup.ParseRequest does it, exactly
+	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+		typeJSON: {Schema: ref("OrderRequest")},
+	}}
+	op.Responses["202"] = orderResponse("The order is recorded.", exampleQueued(), map[string]*huma.Param{"Location": locationHeader()})
+	op.Responses["200"] = orderResponse("The same order was placed before; this is how it stands now.", json.RawMessage(exampleOrder), map[string]*huma.Param{
+		"Location":            locationHeader(),
+		"Idempotent-Replayed": {Description: "Always `true`.", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"true"}}},
+	})
+	return op
+}
+
+func opBatch() huma.Operation {
+	op := operation(http.MethodPost, "/v1/topups/batch", "placeTopups", "Place many orders",
+		"NDJSON in, NDJSON out: a line of the request is the body of `POST /v1/topups` (64 KiB at most), a line of the answer is a "+
+			"BatchLine, in the order of the request. A wrong line never stops the others. Of two lines with one id the first is the order. "+
+			"A batch may be of any length and is answered while it is read, so read the answers while sending; a client that cannot "+
+			"should send no more than some 1,000 lines at once. A connection that is cut before the last answer leaves the rest unsaid: "+
+			"send the same batch again.",
+		415)
+	lines := func(text, example string) *huma.MediaType {
+		return &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Description: text}, Example: example}
+	}
+	content := lines("One OrderRequest a line.", exampleRequestLines)
+	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{typeLines: content, "application/ndjson": content}}
+	op.Responses["200"] = &huma.Response{Description: "One BatchLine a line.", Content: map[string]*huma.MediaType{
+		typeLines: lines("One BatchLine a line.", exampleBatchLines),
+	}}
+	return op
+}
+
+func opGet() huma.Operation {
+	op := operation(http.MethodGet, "/v1/topups/{id}", "getTopup", "Look at an order",
+		"The order, its attempts at the distributor and the events its caller was told. Another caller's order is not found.", 404, 503)
+	return op
+}
+
+func opList() huma.Operation {
+	op := operation(http.MethodGet, "/v1/topups", "listTopups", "List orders",
+		"Newest first. Pass `next_cursor` as `cursor` for the next page; it is null on the last one. A key sees its own orders; the admin key sees all.",
+		403, 422, 503)
+	op.Parameters = []*huma.Param{
+		query("state", "Orders in this state.", stateSchema{}.Schema(nil)),
+		query("caller", "Orders of this caller. For the admin key only.", &huma.Schema{Type: huma.TypeString}),
+		query("phone_number", "Orders for this number.", &huma.Schema{Type: huma.TypeString, Examples: []any{"5537686660"}}),
+		query("product_id", "Orders for this product.", productSchema()),
+		query("since", "Orders placed at this time or later.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
+		query("until", "Orders placed before this time.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
+		query("limit", "Orders a page.", &huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0), Maximum: new(float64(maxLimit)), Default: defaultLimit}),
+		query("cursor", "The `next_cursor` of the page before.", &huma.Schema{Type: huma.TypeString}),
+	}
+	return op
+}
+
+func opCancel() huma.Operation {
+	return operation(http.MethodPost, "/v1/topups/{id}/cancel", "cancelTopup", "Cancel an order",
+		"Only while no attempt can have moved money: `queued` and `retrying`. Canceling a canceled order is no error.", 404, 409, 503)
+}
+
+func opProducts() huma.Operation {
+	return operation(http.MethodGet, "/v1/products", "listProducts", "List the products", "What can be bought, and for how much.")
+}
+
+func opBalance() huma.Operation {
+	return operation(http.MethodGet, "/v1/balance", "getBalance", "Ask for the distributor's balance",
+		fmt.Sprintf("What the distributor says it has left of our money. An answer is shown again for %s; `age_seconds` is how old it is. "+
+			"A balance is a hint: the distributor may keep it stale, and it is in another currency than the orders.", balanceFresh),
+		502, 503)
+}
+
+// operation has the parts all operations share, and the problems they may answer beside the ones
+// that every request can meet.
+func operation(method, path, id, summary, text string, problems ...int) huma.Operation {
+	responses := map[string]*huma.Response{}
+	for _, status := range append(problems, 401, 422, 500) {
+		responses[strconv.Itoa(status)] = problemResponse(status)
+	}
+	if method == http.MethodGet {
+		responses["503"] = problemResponse(503)
+	}
+	return huma.Operation{
+		Method: method, Path: path, OperationID: id, Summary: summary, Description: text, Tags: []string{"v1"},
+		Responses: responses, Security: []map[string][]string{{"key": {}}},
+	}
+}
+
+func problemResponse(status int) *huma.Response {
+	text := problemTexts()[status]
+	example := map[string]any{"title": http.StatusText(status), "status": status, "detail": text}
+	r := &huma.Response{
+		Description: text,
+		Content:     map[string]*huma.MediaType{typeProblem: {Schema: ref("Problem"), Example: example}},
+	}
+	header := func(name, text string) {
+		r.Headers = map[string]*huma.Param{name: {Description: text, Schema: &huma.Schema{Type: huma.TypeString}}}
+	}
+	switch status {
+	case http.StatusUnauthorized:
+		header("WWW-Authenticate", "How to authenticate.")
+	case http.StatusServiceUnavailable, http.StatusBadGateway:
+		header("Retry-After", "Seconds to wait before the same request is sent again.")
+	case http.StatusUnprocessableEntity:
+		r.Content[typeProblem].Example = exampleProblem()
+	}
+	return r
+}
+
+func problemTexts() map[int]string {
+	return map[int]string{
+		400: "The body is not one JSON object.",
+		401: "No key, or not a known one.",
+		403: "The key may not do this.",
+		404: "No such order, or another caller's.",
+		409: "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
+		413: "The body is larger than 64 KiB.",
+		415: "The body is of another media type.",
+		422: "Not allowed; `errors` names every wrong field.",
+		500: "A fault of ours.",
+		502: "The distributor did not answer.",
+		503: "Not recorded, or not readable now; send the same request again.",
+	}
+}
+
+func orderResponse(text string, example any, headers map[string]*huma.Param) *huma.Response {
+	return &huma.Response{Description: text, Headers: headers, Content: map[string]*huma.MediaType{
+		typeJSON: {Schema: ref("Order"), Example: example},
+	}}
+}
+
+func locationHeader() *huma.Param {
+	return &huma.Param{Description: "Path of the order.", Schema: &huma.Schema{Type: huma.TypeString}}
+}
+
+func query(name, text string, schema *huma.Schema) *huma.Param {
+	return &huma.Param{Name: name, In: "query", Description: text, Schema: schema}
+}
+
+func ref(name string) *huma.Schema { return &huma.Schema{Ref: schemaPrefix + name} }

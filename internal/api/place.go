@@ -1,0 +1,127 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"recarga/topup"
+)
+
+type placeInput struct {
+	RawBody []byte
+}
+
+type orderOutput struct {
+	Status   int
+	Location string `header:"Location" hidden:"true"`
+	// Replayed is "true" or absent.
+	Replayed string `header:"Idempotent-Replayed" hidden:"true"`
+	Body     topup.Order
+}
+
+func (s *Server) place(ctx context.Context, in *placeInput) (*orderOutput, error) {
+	r, err := parse(identityOf(ctx), in.RawBody)
+	if err != nil {
+		return nil, s.problem(ctx, "body", err)
+	}
+	o, replayed, err := s.cfg.Orders.Place(ctx, r)
+	if err != nil {
+		return nil, s.problem(ctx, "body", err)
+	}
+	out := &orderOutput{Status: placedStatus(replayed), Location: "/v1/topups/" + string(o.ID), Body: o}
+	if replayed {
+		out.Replayed = "true"
+	}
+	return out, nil
+}
+
+func placedStatus(replayed bool) int {
+	if replayed {
+		return http.StatusOK
+	}
+	return http.StatusAccepted
+}
+
+// parse reads a request for the owner of the key. Even with an error, the request's ID is there when
+// it is a valid one.
+func parse(who Identity, body []byte) (topup.Request, error) {
+	r, err := topup.ParseRequest(body)
+	if errors.Is(err, topup.ErrNotObject) {
+		return r, err
+	}
+	err = errors.Join(err, checkCaller(who, r.Caller), checkCallback(who, r.CallbackURL))
+	r.Caller = who.Caller
+	return r, err
+}
+
+// checkCaller: an order belongs to the key's owner, whatever its body says.
+func checkCaller(who Identity, caller string) error {
+	if caller == "" || caller == who.Caller {
+		return nil
+	}
+	return &topup.FieldError{Field: topup.FieldCaller, Value: caller, Allowed: "absent, or the key's own caller " + who.Caller}
+}
+
+// checkCallback: an order may move its webhook to another path of the registered origin, never to
+// another host; else a leaked key could send events anywhere.
+func checkCallback(who Identity, callback string) error {
+	if callback == "" {
+		return nil
+	}
+	allowed := "absent: no callback URL is registered for this caller"
+	if who.CallbackURL != "" {
+		registered := origin(who.CallbackURL)
+		if registered != "" && origin(callback) == registered {
+			return nil
+		}
+		allowed = "a URL of the registered origin " + registered
+	}
+	return &topup.FieldError{Field: topup.FieldCallbackURL, Value: callback, Allowed: allowed}
+}
+
+// origin is a URL's scheme, host and port, or empty for what is no http URL.
+func origin(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || u.Hostname() == "" {
+		return ""
+	}
+	ports := map[string]string{"http": "80", "https": "443"}
+	port := u.Port()
+	if port == "" {
+		port = ports[u.Scheme]
+	}
+	return u.Scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port
+}
+
+type orderInput struct {
+	ID string `path:"id"`
+}
+
+func (s *Server) cancel(ctx context.Context, in *orderInput) (*orderOutput, error) {
+	id, err := pathID(in.ID)
+	if err != nil {
+		return nil, s.problem(ctx, "path", err)
+	}
+	who := identityOf(ctx)
+	caller := who.Caller
+	if who.Admin {
+		caller = ""
+	}
+	o, err := s.cfg.Orders.Cancel(ctx, id, caller)
+	if err != nil {
+		return nil, s.problem(ctx, "path", err)
+	}
+	return &orderOutput{Status: http.StatusOK, Body: o}, nil
+}
+
+// pathID is the id in a path. One that no order can have is not found, like one that none has.
+func pathID(s string) (topup.ID, error) {
+	id, err := topup.ParseID(s)
+	if err != nil {
+		return "", topup.ErrNotFound
+	}
+	return id, nil
+}

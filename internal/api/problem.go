@@ -1,0 +1,114 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"recarga/topup"
+)
+
+// tooLarge is a body, or a line of a batch, over its limit of bytes.
+type tooLarge int
+
+func (e tooLarge) Error() string { return fmt.Sprintf("more than %d bytes", int(e)) }
+
+// problem turns an error into what is answered. in says where its fields are: body or query.
+// What it does not know is a fault of ours, told as 503: the request may be sent again.
+func (s *Server) problem(ctx context.Context, in string, err error) error {
+	var known huma.StatusError
+	var transition *topup.TransitionError
+	var large tooLarge
+	fields := topup.FieldErrors(err)
+	switch {
+	case errors.As(err, &known):
+		return err
+	case len(fields) > 0:
+		return invalid(in, fields)
+	case errors.Is(err, topup.ErrNotObject):
+		return huma.Error400BadRequest("the body must be one JSON object: " + err.Error())
+	case errors.Is(err, topup.ErrConflict):
+		return huma.Error409Conflict("the id is taken by an order of other content; use a new distributor_transaction_id for a new order")
+	case errors.As(err, &transition):
+		return huma.Error409Conflict(err.Error())
+	case errors.Is(err, topup.ErrNotFound):
+		return huma.Error404NotFound("there is no such order")
+	case errors.As(err, &large):
+		return huma.Error413RequestEntityTooLarge(err.Error())
+	}
+	s.log.ErrorContext(ctx, "request not served", "request", requestID(ctx), "error", err)
+	return withHeader(huma.Error503ServiceUnavailable("the book of record cannot be reached; send the same request again"), "Retry-After", "1")
+}
+
+// invalid names every wrong field.
+func invalid(in string, fields []*topup.FieldError) error {
+	names := make([]string, len(fields))
+	details := make([]error, len(fields))
+	for i, f := range fields {
+		names[i] = f.Field
+		details[i] = &huma.ErrorDetail{Location: in + "." + f.Field, Message: "must be " + f.Allowed, Value: shown(f)}
+	}
+	return huma.Error422UnprocessableEntity("not allowed: "+strings.Join(names, ", "), details...)
+}
+
+// shown is the refused value, cut short, and masked where it may hold a phone number; nil for an
+// absent one.
+func shown(f *topup.FieldError) any {
+	value, err := strconv.Unquote(f.Shown())
+	switch {
+	case err != nil:
+		return nil
+	case f.Field == topup.FieldID || f.Field == topup.FieldAmount || f.Field == topup.FieldProduct:
+		return value
+	default:
+		return maskNumbers(value)
+	}
+}
+
+func unauthorized(detail string) error {
+	return withHeader(huma.Error401Unauthorized(detail), "WWW-Authenticate", `Bearer realm="recarga"`)
+}
+
+func forbidden(detail string) error { return huma.Error403Forbidden(detail) }
+
+func withHeader(err error, name, value string) error {
+	return huma.ErrorWithHeaders(err, http.Header{name: {value}})
+}
+
+// refuse answers an operation's request with a problem.
+func refuse(ctx huma.Context, err error) {
+	_, w := humago.Unwrap(ctx)
+	writeProblem(w, err)
+}
+
+// writeProblem answers with a problem made by this file. A header that is set already stays.
+func writeProblem(w http.ResponseWriter, err error) {
+	var headers huma.HeadersError
+	if errors.As(err, &headers) {
+		for name, values := range headers.GetHeaders() {
+			if w.Header().Get(name) == "" {
+				w.Header()[name] = values
+			}
+		}
+	}
+	model := modelOf(err)
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(model.Status)
+	_ = json.NewEncoder(w).Encode(model) // the client is gone when it fails
+}
+
+// modelOf is the problem's JSON.
+func modelOf(err error) *huma.ErrorModel {
+	var model *huma.ErrorModel
+	if errors.As(err, &model) {
+		return model
+	}
+	return &huma.ErrorModel{Status: http.StatusInternalServerError, Title: http.StatusText(http.StatusInternalServerError)}
+}

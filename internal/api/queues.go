@@ -1,0 +1,136 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/hibiken/asynqmon"
+
+	"recarga/topup"
+)
+
+const queuesPath = "/queues"
+
+// mountQueues serves asynq's own page to whoever has the admin key. With QueuesReadOnly it has no
+// buttons; without, no other site's page can press one.
+func (s *Server) mountQueues() {
+	if s.cfg.Queues == nil {
+		return
+	}
+	ui := asynqmon.New(asynqmon.Options{
+		RootPath: queuesPath, RedisConnOpt: s.cfg.Queues, ReadOnly: s.cfg.QueuesReadOnly,
+		PayloadFormatter: asynqmon.PayloadFormatterFunc(func(_ string, payload []byte) string { return maskPayload(payload) }),
+		ResultFormatter:  asynqmon.ResultFormatterFunc(func(_ string, result []byte) string { return maskNumbers(string(result)) }),
+	})
+	s.closers = append(s.closers, ui.Close)
+	sameOrigin := http.NewCrossOriginProtection()
+	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		writeProblem(w, forbidden("another site's page may not do this"))
+	}))
+	pages := s.adminOnly(sameOrigin.Handler(localPages(maskedErrors(ui))))
+	s.mux.Handle(queuesPath, pages)
+	s.mux.Handle(queuesPath+"/", pages)
+}
+
+// maskedErrors masks numbers in the tasks' error texts, for which asynqmon has no formatter.
+func maskedErrors(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, queuesPath+"/api/") {
+			next.ServeHTTP(w, r)
+			return
+		}
+		answer := record(next, r)
+		answer.replace(maskErrorTexts(answer.body.Bytes()))
+		answer.header.Set("Content-Type", "application/json")
+		answer.header.Set("Cache-Control", "no-store")
+		answer.writeTo(w)
+	})
+}
+
+// maskErrorTexts masks the error texts in asynqmon's JSON. What is not JSON is an error itself.
+func maskErrorTexts(body []byte) []byte {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return []byte(maskNumbers(string(body)))
+	}
+	masked, err := json.Marshal(maskTree(v))
+	if err != nil {
+		return nil
+	}
+	return masked
+}
+
+func maskTree(v any) any {
+	switch v := v.(type) {
+	case []any:
+		for i := range v {
+			v[i] = maskTree(v[i])
+		}
+	case map[string]any:
+		for name, value := range v {
+			if text, ok := value.(string); ok && name == "error_message" {
+				v[name] = maskNumbers(text)
+				continue
+			}
+			v[name] = maskTree(value)
+		}
+	}
+	return v
+}
+
+// shownFields of a payload say nothing of a person. The rest may hold anything and is masked.
+var shownFields = []string{
+	topup.FieldID, topup.FieldProduct, topup.FieldAmount, topup.FieldOperator, topup.FieldCaller,
+	topup.FieldProcessAt, topup.FieldExpiresAt, "event_id",
+}
+
+const masked = "***"
+
+// maskPayload is a task's payload as it may be shown: the last four digits of the phone number, and
+// of the metadata the names only.
+func maskPayload(payload []byte) string {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(payload, &fields) != nil {
+		return fmt.Sprintf("%d bytes that are not a JSON object", len(payload))
+	}
+	shown := make(map[string]any, len(fields))
+	for name, value := range fields {
+		shown[name] = maskField(name, value)
+	}
+	text, err := json.Marshal(shown)
+	if err != nil {
+		return masked
+	}
+	return string(text)
+}
+
+func maskField(name string, value json.RawMessage) any {
+	var metadata map[string]any
+	switch {
+	case slices.Contains(shownFields, name):
+		return value
+	case name == topup.FieldPhone:
+		return topup.MaskPhone(strings.Trim(string(value), `"`))
+	case name == topup.FieldMetadata && json.Unmarshal(value, &metadata) == nil:
+		for key := range metadata {
+			metadata[key] = masked
+		}
+		return metadata
+	default:
+		return masked
+	}
+}
+
+// phoneLike is ten digits or more, with the separators that phone numbers are written with; not with
+// dots, since an error without its IP address is of no use.
+var phoneLike = regexp.MustCompile(`\+?(?:[0-9][ ()-]{0,2}){9,}[0-9]`)
+
+// maskNumbers masks whatever may be a phone number in a text.
+func maskNumbers(text string) string { return phoneLike.ReplaceAllStringFunc(text, topup.MaskPhone) }

@@ -1,0 +1,111 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"recarga/topup"
+)
+
+// propertyTexts says of each object's fields what their types do not.
+func propertyTexts() map[string]map[string]string {
+	return map[string]map[string]string{
+		"OrderRequest": {
+			"distributor_transaction_id": "The order's id: yours, unique for ever. The same id with the same content is the same order.",
+			"caller":                     "Absent, or the name of the key's own caller.",
+			"phone_number": "A Mexican number of 10 digits, the first 2-9, not one of the non-geographic 300, 500, 800, 888, 900. " +
+				"Separators, +52, 52 (of 12 digits) and 521 (of 13) are removed.",
+			"product_id":   "A product of `GET /v1/products`.",
+			"amount":       "MXN, at most 2 decimals, exact: within the product's range, or its fixed price. " + prices(),
+			"operator":     "The carrier's name; the distributor finds it out where it is absent.",
+			"callback_url": "Where this order's events go instead of the caller's own URL; of the same origin. Not part of the order's content.",
+			"process_at":   "Not before this time. Default: at once.",
+			"expires_at":   "Not after this time: then the order becomes `failed`, reason `expired`. Later than process_at and than now.",
+			"metadata":     fmt.Sprintf("Your own texts, echoed everywhere the order appears; at most %d bytes of JSON.", topup.MaxMetadata),
+		},
+		"Order": {
+			"caller":           "Who placed it.",
+			"state":            states(),
+			"reason":           "Why it failed; null in any other state.",
+			"amount":           "MXN.",
+			"attempt_count":    "How many requests went to the distributor.",
+			"response_code":    "The distributor's code of the last attempt.",
+			"response_message": "The distributor's words for it.",
+			"transaction_id":   "The distributor's id of the purchase.",
+			"reference":        "The carrier's reference.",
+			"auth_code":        "The carrier's authorization.",
+			"balance_after":    "The distributor's balance after the purchase, in its own currency.",
+			"next_attempt_at":  "When it will be tried (again); null when no try is scheduled.",
+			"finished_at":      "When it became final.",
+		},
+		"Attempt": {
+			"number":   "Counts from 1.",
+			"outcome":  "Null while it is under way.",
+			"error":    "Why the outcome does not follow from a response code.",
+			"evidence": "Of an unknown outcome: how far the request got, and how the answer began.",
+		},
+		"Event": {
+			"id":       "The webhook-id: the same on every try.",
+			"type":     "As in `topup.succeeded`.",
+			"sequence": "Rises by one per order: drop what is older than you have.",
+		},
+		"Balance": {
+			"balance":      "As the distributor gave it.",
+			"currency":     "The distributor's currency, not the orders'.",
+			"last_updated": "The distributor's own time of it.",
+			"fetched_at":   "When it was asked.",
+			"age_seconds":  "How long ago it was asked.",
+		},
+	}
+}
+
+func states() string {
+	text := ""
+	for _, f := range topup.StateTable() {
+		text += fmt.Sprintf("`%s`: %s (money: %s). ", f.State, f.Meaning, f.Money)
+	}
+	return text
+}
+
+func prices() string {
+	text := ""
+	for _, p := range topup.Catalogue() {
+		text += p.Prices() + ". "
+	}
+	return text
+}
+
+const exampleRequest = `{"distributor_transaction_id":"ORD-1","phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10,"operator":"MOVISTAR"}`
+
+const exampleRequestLines = exampleRequest + `
+{"distributor_transaction_id":"ORD-2","phone_number":"5537686660","product_id":"MOVISTAR_PAQUETE_16","amount":31}
+`
+
+const exampleOrder = `{"distributor_transaction_id":"ORD-1","caller":"default","state":"succeeded","reason":null,` +
+	`"phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10,"currency":"MXN","operator":"MOVISTAR","metadata":{},` +
+	`"attempt_count":2,"response_code":"00","response_message":"Aprobado","transaction_id":"TXN-1702857600000-abc123def",` +
+	`"reference":"RRN-123456789012","auth_code":"ABC123","balance_after":990.00,` +
+	`"created_at":"2026-01-31T18:00:00Z","updated_at":"2026-01-31T18:00:04Z","process_at":null,"expires_at":null,` +
+	`"next_attempt_at":null,"finished_at":"2026-01-31T18:00:04Z"}`
+
+// exampleQueued is the order of exampleRequest when it was just accepted.
+func exampleQueued() topup.Order {
+	r, err := topup.ParseRequest([]byte(exampleRequest))
+	if err != nil {
+		panic("the example of a request is not valid: " + err.Error())
+	}
+	r.Caller = topup.DefaultCaller
+	return r.Order(time.Date(2026, 1, 31, 18, 0, 0, 0, time.UTC))
+}
+
+const exampleBatchLines = `{"line":1,"distributor_transaction_id":"ORD-1","status":202,"topup":` + exampleOrder + `}
+{"line":2,"distributor_transaction_id":"ORD-2","status":422,"error":{"title":"Unprocessable Entity","status":422,` +
+	`"detail":"not allowed: amount","errors":[{"message":"must be exactly 30 MXN for MOVISTAR_PAQUETE_16","location":"body.amount","value":"31"}]}}
+`
+
+// exampleProblem is what exampleRequestLines' second line gets.
+func exampleProblem() json.RawMessage {
+	return json.RawMessage(`{"title":"Unprocessable Entity","status":422,"detail":"not allowed: amount",` +
+		`"errors":[{"message":"must be exactly 30 MXN for MOVISTAR_PAQUETE_16","location":"body.amount","value":"31"}]}`)
+}

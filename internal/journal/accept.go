@@ -67,6 +67,9 @@ func (t *tx) repeated(r record, expired error) (record, error) {
 // its response message, and with the event to tell of it. Its fields may be empty, but for the id.
 // An id that is taken is topup.ErrConflict, and nothing changes.
 func (j *Journal) AcceptInvalid(ctx context.Context, o topup.Order, why string, now time.Time) (*topup.Event, error) {
+	if _, err := topup.ParseID(string(o.ID)); err != nil {
+		return nil, err
+	}
 	now = whole(now)
 	r := record{Order: o, fingerprint: fingerprint(o.Request()), events: 1}
 	r.State, r.Reason, r.ResponseMessage = topup.StateFailed, topup.ReasonInvalid, topup.NullString(text(why))

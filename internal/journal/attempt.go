@@ -78,8 +78,8 @@ finished_at = CASE WHEN finished_at IS NULL OR outcome <> $4 THEN $5 ELSE finish
 http_status = CASE WHEN $6 = 0 THEN http_status ELSE $6 END,
 response_code = CASE WHEN $7 = '' THEN response_code ELSE $7 END,
 response_message = CASE WHEN $8 = '' THEN response_message ELSE $8 END,
-error = CASE WHEN error = '' THEN $9 WHEN $9 IN ('', error) THEN error ELSE error || '; ' || $9 END,
-evidence = CASE WHEN evidence = '' THEN $10 WHEN $10 IN ('', evidence) THEN evidence ELSE evidence || '; ' || $10 END
+error = CASE WHEN error = '' THEN $9 WHEN $9 = '' OR replace(error, $9, '') <> error THEN error ELSE error || '; ' || $9 END,
+evidence = CASE WHEN evidence = '' THEN $10 WHEN $10 = '' OR replace(evidence, $10, '') <> evidence THEN evidence ELSE evidence || '; ' || $10 END
 WHERE order_key = (SELECT key FROM orders WHERE id = $1) AND number = $2 AND outcome = $3`
 
 const sqlFinish = `UPDATE orders SET state = $4, reason = $5, response_code = $6, response_message = $7, transaction_id = $8, reference = $9,

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -85,13 +86,14 @@ func sqliteDB(path string, pragmas []string, connections int) (*sql.DB, error) {
 func (e *engine) checkWAL(ctx context.Context) error {
 	return patiently(ctx, func() error {
 		var mode string
-		if err := e.write.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil {
+		err := e.write.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode)
+		switch {
+		case e.busy(err):
 			return err
+		case err == nil && mode != "wal":
+			err = fmt.Errorf("journal mode is %s and cannot be wal; put the file on a local disk", mode)
 		}
-		if mode != "wal" {
-			return fmt.Errorf("journal mode is %s and cannot be wal; put the file on a local disk", mode)
-		}
-		return nil
+		return backoff.Permanent(err)
 	})
 }
 

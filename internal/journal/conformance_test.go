@@ -1,0 +1,809 @@
+package journal_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"recarga/internal/journal"
+	"recarga/internal/testkit"
+	"recarga/topup"
+)
+
+func TestSQLite(t *testing.T)   { conformance(t, sqliteStore) }
+func TestPostgres(t *testing.T) { conformance(t, postgresStore) }
+
+// conformance is what every engine must do.
+func conformance(t *testing.T, open func(testing.TB) store) {
+	tests := []struct {
+		name string
+		run  func(*testing.T, store)
+	}{
+		{"accept and repeat", testAccept},
+		{"one id, 50 at once", testAcceptRace},
+		{"an invalid order", testAcceptInvalid},
+		{"begin, 50 at once", testBeginRace},
+		{"everything reads back", testReadBack},
+		{"every operation in every state", testTransitions},
+		{"settlements that contradict themselves", testIncoherent},
+		{"late answers", testLate},
+		{"an earlier attempt in doubt", testDoubt},
+		{"state and event, or neither", testAtomic},
+		{"neighbours of a failure", testNeighbours},
+		{"commits are shared", testGroups},
+		{"a context that ends", testContext},
+		{"lists", testList},
+		{"pages while orders are added", testPages},
+		{"what is due", testDue},
+		{"deliveries", testDeliveries},
+		{"two journals on one database", testTwoJournals},
+		{"an older program", testNewerDatabase},
+		{"a random life, against a model", testModel},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
+	}
+}
+
+func testAccept(t *testing.T, s store) {
+	at, until := noon.Add(time.Hour), noon.Add(2*time.Hour)
+	r := request("A")
+	r.ProcessAt, r.ExpiresAt, r.CallbackURL, r.Metadata = &at, &until, "https://shop.example/hook", map[string]string{"cart": "7 ñ"}
+	accepted, replayed, err := s.Accept(t.Context(), r, noon)
+	must(t, err)
+	if replayed {
+		t.Error("a new order is called a repeat")
+	}
+	if diff := cmp.Diff(r.Order(noon), accepted); diff != "" {
+		t.Error(diff)
+	}
+	other, others := r, r
+	other.Amount, others.Caller = 2000, "another shop"
+	late := request("B")
+	late.ExpiresAt = &noon
+	cases := []struct {
+		name     string
+		request  topup.Request
+		now      time.Time
+		replayed bool
+		err      string
+	}{
+		{"repeat", r, noon, true, "ok"},
+		{"repeat after it expired", r, until.Add(time.Hour), true, "ok"},
+		{"other content", other, noon, false, "conflict"},
+		{"another caller", others, noon, false, "conflict"},
+		{"expired", late, noon, false, "expires_at: \"2026-01-31T12:00:00Z\" is not allowed; must be in the future"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			o, replayed, err := s.Accept(t.Context(), c.request, c.now)
+			if got := strings.TrimPrefix(kind(err), "accept B: "); got != c.err || replayed != c.replayed {
+				t.Errorf("replayed %v, %v; want %v, %s", replayed, err, c.replayed, c.err)
+			}
+			if diff := cmp.Diff(accepted, o); c.replayed && diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	if _, err := s.Order(t.Context(), "B"); !errors.Is(err, topup.ErrNotFound) {
+		t.Errorf("the refused order: %v", err)
+	}
+}
+
+func testAcceptRace(t *testing.T, s store) {
+	var fresh atomic.Int64
+	var orders sync.Map
+	each(50, func(int) {
+		o, replayed, err := s.Accept(t.Context(), request("A"), noon)
+		if err != nil {
+			t.Error(err)
+		}
+		if !replayed {
+			fresh.Add(1)
+		}
+		orders.Store(fmt.Sprint(o), true)
+	})
+	if fresh.Load() != 1 || len(maps.Collect(orders.Range)) != 1 {
+		t.Errorf("%d of 50 were new, with %d different answers", fresh.Load(), len(maps.Collect(orders.Range)))
+	}
+}
+
+func testAcceptInvalid(t *testing.T, s store) {
+	ev, err := s.AcceptInvalid(t.Context(), topup.Order{ID: "A", Caller: "shop"}, "amount: \x00\xff is not allowed", noon)
+	must(t, err)
+	d, err := s.Details(t.Context(), "A")
+	must(t, err)
+	if d.State != topup.StateFailed || d.Reason != topup.ReasonInvalid || d.ResponseMessage != "amount: \uFFFD\uFFFD is not allowed" || d.FinishedAt == nil {
+		t.Errorf("%+v", d.Order)
+	}
+	if len(d.Events) != 1 || d.Events[0].ID != ev.ID || ev.Type != "topup.failed" || ev.Sequence != 1 {
+		t.Errorf("events %+v, returned %+v", d.Events, ev)
+	}
+	for id, want := range map[topup.ID]string{"A": "conflict", "": "distributor_transaction_id: an absent"} {
+		if _, err := s.AcceptInvalid(t.Context(), topup.Order{ID: id}, "again", noon.Add(time.Hour)); !strings.HasPrefix(kind(err), want) {
+			t.Errorf("again with id %q: %v, want %s", id, err, want)
+		}
+	}
+	after, err := s.Details(t.Context(), "A")
+	must(t, err)
+	if diff := cmp.Diff(d, after); diff != "" {
+		t.Error(diff)
+	}
+	if _, _, err := s.Accept(t.Context(), request("A"), noon); !errors.Is(err, topup.ErrConflict) {
+		t.Errorf("a valid order of that id: %v", err)
+	}
+}
+
+func testBeginRace(t *testing.T, s store) {
+	s.accept(t, "A")
+	var won, lost atomic.Int64
+	each(50, func(int) {
+		_, err := s.Begin(t.Context(), "A", 0, workerName, noon.Add(time.Minute), noon)
+		switch {
+		case err == nil:
+			won.Add(1)
+		case errors.Is(err, topup.ErrLost):
+			lost.Add(1)
+		default:
+			t.Error(err)
+		}
+	})
+	d, err := s.Details(t.Context(), "A")
+	must(t, err)
+	if won.Load() != 1 || lost.Load() != 49 || len(d.Attempts) != 1 || d.AttemptCount != 1 {
+		t.Errorf("%d won, %d lost, %d attempts", won.Load(), lost.Load(), len(d.Attempts))
+	}
+}
+
+func testReadBack(t *testing.T, s store) {
+	o := s.accept(t, "A")
+	o = s.begin(t, o)
+	o, ev := s.finish(t, settlement(o, topup.StateRetrying))
+	if ev != nil || o.State != topup.StateRetrying || !o.NextAttemptAt.Equal(noon.Add(time.Minute)) {
+		t.Errorf("after 91: %+v, event %v", o, ev)
+	}
+	o = s.begin(t, o)
+	o, ev = s.finish(t, settlement(o, topup.StateSucceeded))
+	if ev == nil || !ev.DueAt.Equal(noon.Add(30*time.Second)) || ev.CallbackURL != o.CallbackURL || ev.Caller != "shop" {
+		t.Fatalf("event %+v", ev)
+	}
+	status := 503
+	must(t, s.RecordTry(t.Context(), *ev, topup.Try{At: noon, Status: &status, DurationMS: 12}, topup.EventPending, noon.Add(time.Minute)))
+	ev.TryCount++
+	must(t, s.RecordTry(t.Context(), *ev, topup.Try{At: noon, Error: "connection \"refused\"\x00", DurationMS: 3}, topup.EventPending, noon.Add(time.Hour)))
+
+	d, err := s.Details(t.Context(), "A")
+	must(t, err)
+	http200, http500 := 200, 500
+	want := topup.Details{
+		Order: o,
+		Attempts: []topup.Attempt{
+			{Number: 1, StartedAt: noon, FinishedAt: &noon, Outcome: topup.OutcomeUnavailable, HTTPStatus: &http500, ResponseCode: "91", ResponseMessage: "Emisor no disponible"},
+			{Number: 2, StartedAt: noon, FinishedAt: &noon, Outcome: topup.OutcomeApproved, HTTPStatus: &http200, ResponseCode: "00", ResponseMessage: "Aprobado"},
+		},
+		Events: []topup.Event{{
+			ID: ev.ID, Type: "topup.succeeded", Sequence: 1, OrderID: "A", Caller: "shop", State: topup.EventPending, Body: ev.Body,
+			TryCount: 2, DueAt: noon.Add(time.Hour), CreatedAt: noon,
+			Tries: []topup.Try{{At: noon, Status: &status, DurationMS: 12}, {At: noon, Error: "connection \"refused\"\uFFFD", DurationMS: 3}},
+		}},
+	}
+	if diff := cmp.Diff(want, d); diff != "" {
+		t.Error(diff)
+	}
+	if o.State != topup.StateSucceeded || o.BalanceAfter.String() != "990.00" || o.AuthCode != "ABC123" || o.FinishedAt == nil || o.NextAttemptAt != nil {
+		t.Errorf("%+v", o)
+	}
+	one, err := s.Event(t.Context(), ev.ID)
+	must(t, err)
+	if diff := cmp.Diff(want.Events[0], one); diff != "" {
+		t.Error(diff)
+	}
+	for _, id := range []string{"", "evt_", "evt_00000000-0000-0000-0000-000000000000", strings.ToUpper(ev.ID), ev.ID[4:]} {
+		if _, err := s.Event(t.Context(), id); !errors.Is(err, topup.ErrNotFound) {
+			t.Errorf("event %q: %v", id, err)
+		}
+	}
+	if _, err := s.Details(t.Context(), "B"); !errors.Is(err, topup.ErrNotFound) {
+		t.Errorf("details of no order: %v", err)
+	}
+	must(t, s.Ping(t.Context()))
+}
+
+// operation is one way to change an order, by the names of topup.Transitions.
+type operation struct {
+	by string
+	to topup.State
+	do func(store, *testing.T, topup.Order) (topup.Order, *topup.Event, error)
+}
+
+func operations() []operation {
+	ops := []operation{
+		{"begin", topup.StateSubmitting, func(s store, t *testing.T, o topup.Order) (topup.Order, *topup.Event, error) {
+			o, err := s.Begin(t.Context(), o.ID, o.AttemptCount, workerName, noon.Add(time.Minute), noon)
+			return o, nil, err
+		}},
+		{"expire", topup.StateFailed, func(s store, t *testing.T, o topup.Order) (topup.Order, *topup.Event, error) {
+			return s.End(t.Context(), o.ID, o.AttemptCount, "expire", topup.ReasonExpired, noon)
+		}},
+		{"exhaust", topup.StateFailed, func(s store, t *testing.T, o topup.Order) (topup.Order, *topup.Event, error) {
+			return s.End(t.Context(), o.ID, o.AttemptCount, "exhaust", topup.ReasonRetriesExhausted, noon)
+		}},
+		{"cancel", topup.StateCanceled, func(s store, t *testing.T, o topup.Order) (topup.Order, *topup.Event, error) {
+			return s.Cancel(t.Context(), o.ID, "shop", noon)
+		}},
+	}
+	for _, to := range []topup.State{topup.StateSucceeded, topup.StateFailed, topup.StateRetrying, topup.StateUnknown} {
+		ops = append(ops, operation{"finish", to, func(s store, t *testing.T, o topup.Order) (topup.Order, *topup.Event, error) {
+			return s.Finish(t.Context(), settlement(o, to), noon)
+		}})
+	}
+	return ops
+}
+
+// testTransitions: what the table of transitions allows happens, with its event; all else is refused
+// and changes nothing.
+func testTransitions(t *testing.T, s store) {
+	done := map[string]bool{}
+	for _, f := range topup.StateTable() {
+		for _, op := range operations() {
+			name := fmt.Sprintf("%s-%s-%s", f.State, op.by, op.to)
+			t.Run(name, func(t *testing.T) {
+				before := s.inState(t, name, f.State)
+				details, err := s.Details(t.Context(), before.ID)
+				must(t, err)
+				after, ev, err := op.do(s, t, before)
+				stored, readErr := s.Details(t.Context(), before.ID)
+				must(t, readErr)
+				if topup.Allowed(f.State, op.to, op.by) {
+					done[fmt.Sprint(f.State, op.by, op.to)] = true
+					checkMoved(t, op.to, after, ev, err, stored)
+					return
+				}
+				checkRefused(t, op, f.State, ev, err)
+				if f.State == topup.StateUnknown && op.to == topup.StateUnknown {
+					return // more evidence, which testLate looks at
+				}
+				if diff := cmp.Diff(details, stored); diff != "" {
+					t.Error(diff)
+				}
+			})
+		}
+	}
+	for _, tr := range topup.Transitions() {
+		ours := tr.From != "" && tr.By != "resolve" && tr.By != "give up"
+		if ours && !done[fmt.Sprint(tr.From, tr.By, tr.To)] {
+			t.Errorf("%v was not tried", tr)
+		}
+	}
+}
+
+func checkMoved(t *testing.T, to topup.State, o topup.Order, ev *topup.Event, err error, stored topup.Details) {
+	t.Helper()
+	must(t, err)
+	if diff := cmp.Diff(stored.Order, o); diff != "" || o.State != to || (o.FinishedAt != nil) != to.Final() {
+		t.Errorf("state %s, finished at %v; stored otherwise: %s", o.State, o.FinishedAt, diff)
+	}
+	told := topup.EventTypeOf(to)
+	if (ev != nil) != (told != "") {
+		t.Fatalf("event %v in state %s", ev, to)
+	}
+	if ev != nil && (ev.Type != told || ev.Sequence != len(stored.Events) || stored.Events[ev.Sequence-1].ID != ev.ID) {
+		t.Errorf("event %+v, stored %+v", ev, stored.Events)
+	}
+}
+
+func checkRefused(t *testing.T, op operation, state topup.State, ev *topup.Event, err error) {
+	t.Helper()
+	want := "lost"
+	switch {
+	case op.by == "cancel" && state == topup.StateCanceled, op.to == topup.StateUnknown && state == topup.StateUnknown:
+		want = "ok"
+	case op.by == "cancel":
+		want = "refused"
+	}
+	if kind(err) != want || ev != nil {
+		t.Errorf("event %v, error %v; want %s", ev, err, want)
+	}
+}
+
+func testIncoherent(t *testing.T, s store) {
+	o := s.inState(t, "A", topup.StateSubmitting)
+	change := func(to topup.State, f func(*topup.Settlement)) topup.Settlement {
+		out := settlement(o, to)
+		f(&out)
+		return out
+	}
+	cases := map[string]topup.Settlement{
+		"succeeded, not approved":  change(topup.StateSucceeded, func(s *topup.Settlement) { s.Result.Outcome = topup.OutcomeUnavailable }),
+		"failed, approved":         change(topup.StateFailed, func(s *topup.Settlement) { s.Result.Outcome = topup.OutcomeApproved }),
+		"failed, unknown":          change(topup.StateFailed, func(s *topup.Settlement) { s.Result.Outcome = topup.OutcomeUnknown }),
+		"failed, no outcome":       change(topup.StateFailed, func(s *topup.Settlement) { s.Result.Outcome = "" }),
+		"failed, no reason":        change(topup.StateFailed, func(s *topup.Settlement) { s.Reason = "" }),
+		"retrying, approved":       change(topup.StateRetrying, func(s *topup.Settlement) { s.Result.Outcome = topup.OutcomeApproved }),
+		"unknown with a next time": change(topup.StateUnknown, func(s *topup.Settlement) { s.NextAttemptAt = &noon }),
+		"canceled":                 change(topup.StateUnknown, func(s *topup.Settlement) { s.State = topup.StateCanceled }),
+		"queued":                   change(topup.StateUnknown, func(s *topup.Settlement) { s.State = topup.StateQueued }),
+	}
+	for name, c := range cases {
+		if _, _, err := s.Finish(t.Context(), c, noon); kind(err) != "refused" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, _, err := s.End(t.Context(), "A", 1, "cancel", topup.ReasonExpired, noon); err == nil {
+		t.Error("End by cancel is accepted")
+	}
+	if got, err := s.Order(t.Context(), "A"); err != nil || got.State != topup.StateSubmitting {
+		t.Errorf("%s, %v", got.State, err)
+	}
+	none := settlement(o, topup.StateUnknown)
+	none.Result = topup.Result{}
+	s.finish(t, none)
+	if d, err := s.Details(t.Context(), "A"); err != nil || d.Attempts[0].Outcome != topup.OutcomeUnknown {
+		t.Errorf("no outcome at all is recorded as %+v, %v", d.Attempts, err)
+	}
+}
+
+func testLate(t *testing.T, s store) {
+	o := s.inState(t, "A", topup.StateUnknown)
+	given := settlement(o, topup.StateUnknown)
+	given.Result = topup.Result{Outcome: topup.OutcomeUnknown, Error: "deadline passed"}
+	later := noon.Add(time.Hour)
+	for range 2 { // the second adds nothing
+		if got, ev, err := s.Finish(t.Context(), given, later); err != nil || ev != nil || !cmp.Equal(got, o) {
+			t.Errorf("more evidence: %v, %v, %s", ev, err, cmp.Diff(o, got))
+		}
+	}
+	d, err := s.Details(t.Context(), "A")
+	must(t, err)
+	want := topup.Attempt{
+		Number: 1, StartedAt: noon, FinishedAt: &noon, Outcome: topup.OutcomeUnknown,
+		Error: "connection reset; deadline passed", Evidence: "request written, no answer",
+	}
+	if diff := cmp.Diff(want, d.Attempts[0]); diff != "" {
+		t.Error(diff)
+	}
+	o, ev := s.finish(t, settlement(o, topup.StateSucceeded))
+	if o.State != topup.StateSucceeded || ev.Sequence != 2 {
+		t.Errorf("%s, event %+v", o.State, ev)
+	}
+	if _, _, err := s.Finish(t.Context(), settlement(o, topup.StateFailed), noon); !errors.Is(err, topup.ErrLost) {
+		t.Errorf("a second late answer: %v", err)
+	}
+	nobody := settlement(o, topup.StateFailed)
+	nobody.Number = 7
+	if _, _, err := s.Finish(t.Context(), nobody, noon); !errors.Is(err, topup.ErrLost) {
+		t.Errorf("the result of no attempt: %v", err)
+	}
+}
+
+// testDoubt: while an attempt may have moved money, neither the clock nor the caller ends the order,
+// although it waits for another attempt; a late answer that proves that none moved frees it.
+func testDoubt(t *testing.T, s store) {
+	cases := []struct {
+		name   string
+		late   topup.State // whose settlement comes late; "" for none
+		cancel string
+	}{
+		{"unknown", "", "refused"},
+		{"unknown-again", topup.StateUnknown, "refused"},
+		{"late-not-charged", topup.StateFailed, "ok"},
+		{"late-approved", topup.StateSucceeded, "refused"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			first := s.inState(t, c.name, topup.StateSubmitting)
+			o, ev := s.finish(t, resent(first))
+			if o.State != topup.StateRetrying || ev != nil {
+				t.Fatalf("resent: %s, %v", o.State, ev)
+			}
+			if c.late != "" {
+				if _, _, err := s.Finish(t.Context(), settlement(first, c.late), noon); !errors.Is(err, topup.ErrLost) {
+					t.Errorf("late answer: %v", err)
+				}
+				d, err := s.Details(t.Context(), o.ID)
+				must(t, err)
+				if want := settlement(first, c.late).Result.Outcome; d.Attempts[0].Outcome != want || d.State != topup.StateRetrying {
+					t.Errorf("%s, attempt %s; want %s", d.State, d.Attempts[0].Outcome, want)
+				}
+			}
+			_, _, err := s.End(t.Context(), o.ID, 7, "expire", topup.ReasonExpired, noon)
+			if !errors.Is(err, topup.ErrLost) {
+				t.Errorf("expire after 7 attempts: %v", err)
+			}
+			for _, by := range []string{"expire", "exhaust"} {
+				if c.cancel == "ok" {
+					break
+				}
+				if _, _, err := s.End(t.Context(), o.ID, 1, by, topup.ReasonExpired, noon); kind(err) != "refused" {
+					t.Errorf("%s: %v", by, err)
+				}
+			}
+			if _, _, err := s.Cancel(t.Context(), o.ID, "shop", noon); kind(err) != c.cancel {
+				t.Errorf("cancel: %v, want %s", err, c.cancel)
+			}
+		})
+	}
+	if _, _, err := s.Cancel(t.Context(), "unknown", "another shop", noon); kind(err) != "not found" {
+		t.Errorf("cancel by another caller: %v", err)
+	}
+	if _, _, err := s.Cancel(t.Context(), "nothing", "", noon); kind(err) != "not found" {
+		t.Errorf("cancel of no order: %v", err)
+	}
+}
+
+// refused is an order whose event the database does not take, once s.sql.refuse was run.
+func (s store) refused(t *testing.T, id string) topup.Order {
+	t.Helper()
+	r := request(id)
+	r.Product = "MOVISTAR_PAQUETE_16"
+	o, _, err := s.Accept(t.Context(), r, noon)
+	must(t, err)
+	return s.begin(t, o)
+}
+
+func testAtomic(t *testing.T, s store) {
+	s.exec(t, s.sql.refuse...)
+	o := s.refused(t, "A")
+	before, err := s.Details(t.Context(), "A")
+	must(t, err)
+	if _, _, err := s.Finish(t.Context(), settlement(o, topup.StateSucceeded), noon); err == nil || !strings.Contains(err.Error(), "refused by the test") {
+		t.Errorf("finish: %v", err)
+	}
+	after, err := s.Details(t.Context(), "A")
+	must(t, err)
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Error(diff)
+	}
+	if counts, err := s.CountByState(t.Context()); err != nil || !maps.Equal(counts, map[topup.State]int64{topup.StateSubmitting: 1}) {
+		t.Errorf("%v, %v", counts, err)
+	}
+}
+
+// testNeighbours: operations that share a transaction with one that breaks it all succeed.
+func testNeighbours(t *testing.T, s store) {
+	s.exec(t, s.sql.refuse...)
+	const n = 40
+	orders := make([]topup.Order, n)
+	for i := range orders {
+		if i%8 == 0 {
+			orders[i] = s.refused(t, fmt.Sprintf("bad-%d", i))
+		} else {
+			orders[i] = s.inState(t, fmt.Sprintf("good-%d", i), topup.StateSubmitting)
+		}
+	}
+	release := s.blocked(t)
+	var all sync.WaitGroup
+	all.Go(func() {
+		each(n, func(i int) {
+			_, _, err := s.Finish(t.Context(), settlement(orders[i], topup.StateSucceeded), noon)
+			if bad := strings.HasPrefix(string(orders[i].ID), "bad"); bad != (err != nil) {
+				t.Errorf("%s: %v", orders[i].ID, err)
+			}
+		})
+	})
+	release()
+	all.Wait()
+	counts, err := s.CountByState(t.Context())
+	must(t, err)
+	if want := (map[topup.State]int64{topup.StateSubmitting: 5, topup.StateSucceeded: 35}); !maps.Equal(counts, want) {
+		t.Errorf("%v, want %v", counts, want)
+	}
+}
+
+func testGroups(t *testing.T, s store) {
+	const n = 500
+	lifecycles(t, s.Journal, n, 50, new(noLock))
+	got := s.Stats()
+	if got.Operations != 4*n || got.Commits > got.Operations/2 || got.LargestBatch < 2 {
+		t.Errorf("%+v after %d writes", got, 4*n)
+	}
+	if counts, err := s.CountByState(t.Context()); err != nil || !maps.Equal(counts, map[topup.State]int64{topup.StateSucceeded: n}) {
+		t.Errorf("%v, %v", counts, err)
+	}
+}
+
+// testContext: a caller that leaves while its write waits has not written; one whose write has begun
+// learns what became of it.
+func testContext(t *testing.T, s store) {
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if _, _, err := s.Accept(ended, request("never"), noon); !errors.Is(err, context.Canceled) {
+		t.Errorf("a context that has ended: %v", err)
+	}
+	release := s.blocked(t)
+	ctx, leave := context.WithCancel(t.Context())
+	type answer struct {
+		id  string
+		err error
+	}
+	answers := make(chan answer, 50)
+	for i := range cap(answers) {
+		go func() {
+			id := fmt.Sprintf("A-%d", i)
+			_, _, err := s.Accept(ctx, request(id), noon)
+			answers <- answer{id, err}
+		}()
+	}
+	leave()
+	early := <-answers // while nothing can be written, only one that was withdrawn
+	if !errors.Is(early.err, context.Canceled) {
+		t.Errorf("%s is answered %v", early.id, early.err)
+	}
+	release()
+	answers <- early
+	for range cap(answers) {
+		a := <-answers
+		_, err := s.Order(t.Context(), topup.ID(a.id))
+		switch {
+		case a.err == nil && err == nil:
+		case errors.Is(a.err, context.Canceled) && errors.Is(err, topup.ErrNotFound):
+		default:
+			t.Errorf("%s was answered %v, and is %v", a.id, a.err, err)
+		}
+	}
+	must(t, s.Close())
+	if _, _, err := s.Accept(t.Context(), request("later"), noon); err == nil {
+		t.Error("a closed journal accepts")
+	}
+}
+
+func testList(t *testing.T, s store) {
+	ids := func(f journal.Filter) string {
+		t.Helper()
+		orders, next, err := s.List(t.Context(), f)
+		must(t, err)
+		var out []string
+		for _, o := range orders {
+			out = append(out, string(o.ID))
+		}
+		if next != "" {
+			out = append(out, "…")
+		}
+		return strings.Join(out, " ")
+	}
+	place := func(id, caller string, phone topup.Phone, product string, minutes int) {
+		r := request(id)
+		r.Caller, r.Phone, r.Product = caller, phone, product
+		_, _, err := s.Accept(t.Context(), r, noon.Add(time.Duration(minutes)*time.Minute))
+		must(t, err)
+	}
+	place("A", "shop", "5537686660", "MOVISTAR_TAE", 0)
+	place("B", "kiosk", "5537686660", "MOVISTAR_TAE", 1)
+	place("C", "shop", "5537686661", "MOVISTAR_PAQUETE_16", 2)
+	place("D", "shop", "5537686660", "MOVISTAR_PAQUETE_16", 2) // the same moment as C
+	_, _, err := s.Cancel(t.Context(), "A", "", noon)
+	must(t, err)
+	cases := []struct {
+		f    journal.Filter
+		want string
+	}{
+		{journal.Filter{}, "D C B A"},
+		{journal.Filter{Limit: 2}, "D C …"},
+		{journal.Filter{Limit: 4}, "D C B A"},
+		{journal.Filter{Caller: "shop"}, "D C A"},
+		{journal.Filter{Caller: "nobody"}, ""},
+		{journal.Filter{State: topup.StateQueued}, "D C B"},
+		{journal.Filter{State: topup.StateCanceled}, "A"},
+		{journal.Filter{Phone: "5537686660"}, "D B A"},
+		{journal.Filter{Product: "MOVISTAR_PAQUETE_16"}, "D C"},
+		{journal.Filter{Since: noon.Add(time.Minute)}, "D C B"},
+		{journal.Filter{Until: noon.Add(time.Minute)}, "A"},
+		{journal.Filter{Caller: "shop", State: topup.StateQueued, Phone: "5537686660", Product: "MOVISTAR_PAQUETE_16", Since: noon, Until: noon.Add(time.Hour), Limit: 1}, "D"},
+	}
+	for _, c := range cases {
+		if got := ids(c.f); got != c.want {
+			t.Errorf("%+v: %s; want %s", c.f, got, c.want)
+		}
+	}
+	for _, cursor := range []string{"x", "!", "MQ", "MS4yLjM", "LTEuMng", "MDEuMg"} {
+		_, _, err := s.List(t.Context(), journal.Filter{Cursor: cursor})
+		if fields := topup.FieldErrors(err); len(fields) != 1 || fields[0].Field != "cursor" {
+			t.Errorf("cursor %s: %v", cursor, err)
+		}
+	}
+}
+
+// testPages: every order that was there before the first page is on exactly one page.
+func testPages(t *testing.T, s store) {
+	const n = 30
+	for i := range n {
+		_, _, err := s.Accept(t.Context(), request(fmt.Sprintf("old-%d", i)), noon.Add(time.Duration(i/4)*time.Second))
+		must(t, err)
+	}
+	seen := map[topup.ID]int{}
+	var last time.Time
+	for f := (journal.Filter{Limit: 4}); ; {
+		page, next, err := s.List(t.Context(), f)
+		must(t, err)
+		for _, o := range page {
+			if seen[o.ID]++; !last.IsZero() && o.CreatedAt.After(last) {
+				t.Errorf("%s is newer than the one before it", o.ID)
+			}
+			last = o.CreatedAt
+		}
+		if next == "" {
+			break
+		}
+		f.Cursor = next
+		_, _, err = s.Accept(t.Context(), request(fmt.Sprintf("new-%d", len(seen))), noon.Add(time.Hour))
+		must(t, err)
+	}
+	for id, times := range seen {
+		if !strings.HasPrefix(string(id), "old-") || times != 1 {
+			t.Errorf("%s was seen %d times", id, times)
+		}
+	}
+	if len(seen) != n {
+		t.Errorf("%d orders were seen, want %d", len(seen), n)
+	}
+}
+
+func testDue(t *testing.T, s store) {
+	at, soon := noon.Add(time.Hour), noon.Add(time.Second)
+	later, expiring := request("later"), request("expiring")
+	later.ProcessAt = &at
+	expiring.ProcessAt, expiring.ExpiresAt = &at, &soon
+	for _, r := range []topup.Request{request("B"), request("A"), later, expiring} {
+		_, _, err := s.Accept(t.Context(), r, noon)
+		must(t, err)
+	}
+	s.inState(t, "attempt", topup.StateSubmitting) // until noon + 1 m
+	waiting := s.inState(t, "waiting", topup.StateRetrying)
+	s.inState(t, "done", topup.StateSucceeded)
+	s.inState(t, "held", topup.StateUnknown)
+
+	due := func(now time.Time, after topup.Due, limit int) (out []topup.Due) {
+		t.Helper()
+		out, err := s.Due(t.Context(), now, after, limit)
+		must(t, err)
+		return out
+	}
+	names := func(list []topup.Due) (out []topup.ID) {
+		for _, d := range list {
+			out = append(out, d.ID)
+		}
+		return out
+	}
+	all := []topup.ID{"A", "B", "expiring", "attempt", "waiting", "later"}
+	if got := names(due(at, topup.Due{}, 10)); !slices.Equal(got, all) {
+		t.Errorf("due: %v, want %v", got, all)
+	}
+	if got := due(noon.Add(-time.Microsecond), topup.Due{}, 10); len(got) != 0 {
+		t.Errorf("due too early: %v", got)
+	}
+	var paged []topup.ID
+	for page := due(at, topup.Due{}, 1); len(page) > 0; page = due(at, page[0], 1) {
+		paged = append(paged, page[0].ID)
+	}
+	if !slices.Equal(paged, all) {
+		t.Errorf("page by page: %v, want %v", paged, all)
+	}
+	want := []topup.Due{{ID: "attempt", State: topup.StateSubmitting, AttemptCount: 1, DueAt: noon.Add(time.Minute)}}
+	overdue, err := s.Overdue(t.Context(), at, 10)
+	must(t, err)
+	if diff := cmp.Diff(want, overdue); diff != "" {
+		t.Error(diff)
+	}
+	if early, err := s.Overdue(t.Context(), noon, 10); err != nil || len(early) != 0 {
+		t.Errorf("overdue too early: %v, %v", early, err)
+	}
+	if waiting.AttemptCount != 1 || due(at, topup.Due{DueAt: noon.Add(time.Minute), ID: "attempt"}, 1)[0].AttemptCount != 1 {
+		t.Error("a waiting order's attempts are miscounted")
+	}
+}
+
+func testDeliveries(t *testing.T, s store) {
+	var events []topup.Event
+	for _, id := range []string{"A", "B", "C"} {
+		o, ev := s.finish(t, settlement(s.inState(t, id, topup.StateSubmitting), topup.StateFailed))
+		if o.State != topup.StateFailed {
+			t.Fatal(o.State)
+		}
+		events = append(events, *ev)
+	}
+	due := func(now time.Time) (out []string) {
+		t.Helper()
+		for after := (topup.DueEvent{}); ; {
+			page, err := s.DueEvents(t.Context(), now, after, 1)
+			must(t, err)
+			if len(page) == 0 {
+				return out
+			}
+			after = page[0]
+			out = append(out, after.ID)
+		}
+	}
+	if got := due(noon); got != nil {
+		t.Errorf("due within the grace of a first try: %v", got)
+	}
+	if got, want := due(noon.Add(30*time.Second)), []string{events[0].ID, events[1].ID, events[2].ID}; !slices.Equal(got, want) {
+		t.Errorf("due: %v, want %v", got, want)
+	}
+	status := 204
+	try := topup.Try{At: noon, Status: &status, DurationMS: 1500}
+	var won atomic.Int64
+	each(20, func(int) {
+		err := s.RecordTry(t.Context(), events[0], try, topup.EventDelivered, time.Time{})
+		if err == nil {
+			won.Add(1)
+		} else if !errors.Is(err, topup.ErrLost) {
+			t.Error(err)
+		}
+	})
+	must(t, s.RecordTry(t.Context(), events[1], try, topup.EventExhausted, noon))
+	must(t, s.RecordTry(t.Context(), events[2], try, topup.EventPending, noon.Add(time.Hour)))
+	delivered, err := s.Event(t.Context(), events[0].ID)
+	must(t, err)
+	at := noon.Add(1500 * time.Millisecond)
+	if won.Load() != 1 || delivered.TryCount != 1 || len(delivered.Tries) != 1 || !cmp.Equal(delivered.DeliveredAt, &at) || !delivered.DueAt.IsZero() {
+		t.Errorf("%d of 20 won; %+v", won.Load(), delivered)
+	}
+	for i, ev := range events {
+		want := []topup.EventState{topup.EventDelivered, topup.EventExhausted, topup.EventPending}[i]
+		ev.TryCount = 1
+		if got, err := s.Event(t.Context(), ev.ID); err != nil || got.State != want {
+			t.Errorf("event %d is %s, %v", i, got.State, err)
+		}
+		if err := s.RecordTry(t.Context(), ev, try, topup.EventPending, noon); want != topup.EventPending && !errors.Is(err, topup.ErrLost) {
+			t.Errorf("a try of an event that is %s: %v", want, err)
+		}
+	}
+	if err := s.RecordTry(t.Context(), topup.Event{ID: "evt_x"}, try, topup.EventDelivered, noon); !errors.Is(err, topup.ErrNotFound) {
+		t.Errorf("a try of no event: %v", err)
+	}
+}
+
+// testTwoJournals: api and worker may be two processes. Both get their turn, and one wins.
+func testTwoJournals(t *testing.T, s store) {
+	other := open(t, s.url)
+	var won atomic.Int64
+	each(2, func(i int) {
+		j := []*journal.Journal{s.Journal, other}[i]
+		for n := range 100 {
+			id := fmt.Sprintf("A-%d", n)
+			_, _, err := j.Accept(t.Context(), request(id), noon)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_, err = j.Begin(t.Context(), topup.ID(id), 0, workerName, noon, noon)
+			if err == nil {
+				won.Add(1)
+			} else if !errors.Is(err, topup.ErrLost) {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	if won.Load() != 100 {
+		t.Errorf("100 attempts were begun %d times", won.Load())
+	}
+}
+
+func testNewerDatabase(t *testing.T, s store) {
+	s.exec(t, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, true)")
+	j, err := journal.Open(t.Context(), s.url)
+	if err == nil {
+		must(t, j.Close())
+	}
+	if err == nil || !strings.Contains(err.Error(), "version 999") {
+		t.Errorf("open: %v", err)
+	}
+}
+
+// waitFor is how long a test waits for what takes milliseconds.
+const waitFor = 20 * time.Second
+
+func eventually(tb testing.TB, what string, cond func() bool) {
+	tb.Helper()
+	testkit.Eventually(tb, waitFor, cond, "%s", what)
+}

@@ -1,0 +1,180 @@
+package journal_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"testing"
+
+	"recarga/topup"
+)
+
+// model is what the journal must do, without a database and one operation at a time.
+type model map[topup.ID]*modelOrder
+
+type modelOrder struct {
+	state    topup.State
+	outcomes []topup.Outcome
+	events   int
+	// approvedLate are attempts that moved money after the order had moved on.
+	approvedLate int
+}
+
+func (m model) find(id topup.ID) *modelOrder {
+	if o := m[id]; o != nil {
+		return o
+	}
+	return &modelOrder{}
+}
+
+func (o *modelOrder) move(to topup.State, by string) bool {
+	if !topup.Allowed(o.state, to, by) {
+		return false
+	}
+	o.state = to
+	if topup.EventTypeOf(to) != "" {
+		o.events++
+	}
+	return true
+}
+
+func (o *modelOrder) doubt() bool {
+	for _, outcome := range o.outcomes {
+		if outcome == topup.OutcomeUnknown {
+			return true
+		}
+	}
+	return o.approvedLate > 0
+}
+
+func (m model) accept(id topup.ID) string {
+	if m[id] != nil {
+		return "replayed"
+	}
+	m[id] = &modelOrder{state: topup.StateQueued}
+	return "ok"
+}
+
+func (m model) begin(id topup.ID, attempts int) string {
+	o := m.find(id)
+	if attempts != len(o.outcomes) || !o.move(topup.StateSubmitting, "begin") {
+		return "lost"
+	}
+	o.outcomes = append(o.outcomes, "")
+	return "ok"
+}
+
+func (m model) finish(s topup.Settlement) string {
+	o := m.find(s.ID)
+	if s.Number < 1 || s.Number > len(o.outcomes) {
+		return "lost"
+	}
+	was, latest := o.outcomes[s.Number-1], s.Number == len(o.outcomes)
+	if was != "" && was != topup.OutcomeUnknown {
+		return "lost"
+	}
+	o.outcomes[s.Number-1] = s.Result.Outcome
+	switch {
+	case latest && o.move(s.State, "finish"):
+		return "ok"
+	case latest && o.state == topup.StateUnknown && s.State == topup.StateUnknown:
+		return "ok"
+	case s.Result.Outcome == topup.OutcomeApproved:
+		o.approvedLate++
+	}
+	return "lost"
+}
+
+func (m model) end(id topup.ID, attempts int, by string) string {
+	o := m.find(id)
+	switch {
+	case attempts != len(o.outcomes) || !topup.Allowed(o.state, topup.StateFailed, by):
+		return "lost"
+	case o.doubt():
+		return "refused"
+	}
+	o.move(topup.StateFailed, by)
+	return "ok"
+}
+
+func (m model) cancel(id topup.ID) string {
+	o := m[id]
+	switch {
+	case o == nil:
+		return "not found"
+	case o.state == topup.StateCanceled:
+		return "ok"
+	case o.doubt() || !o.move(topup.StateCanceled, "cancel"):
+		return "refused"
+	}
+	return "ok"
+}
+
+// step does one random operation to both, and returns what it was and both answers.
+func (s store) step(t *testing.T, m model, r *rand.Rand) (what, got, want string) {
+	id, attempts := topup.ID(fmt.Sprintf("ORD-%d", r.IntN(60))), 0
+	if o := m[id]; o != nil {
+		attempts = len(o.outcomes) - r.IntN(8)/7 // now and then a stale number
+	}
+	var err error
+	switch by := []string{"accept", "begin", "begin", "finish", "finish", "finish", "expire", "exhaust", "cancel"}[r.IntN(9)]; by {
+	case "accept":
+		var replayed bool
+		if _, replayed, err = s.Accept(t.Context(), request(string(id)), noon); replayed {
+			return "accept", "replayed", m.accept(id)
+		}
+		return "accept", kind(err), m.accept(id)
+	case "begin":
+		_, err = s.Begin(t.Context(), id, attempts, workerName, noon, noon)
+		return fmt.Sprint("begin ", id, attempts), kind(err), m.begin(id, attempts)
+	case "finish":
+		o := topup.Order{ID: id, AttemptCount: attempts}
+		choices := []topup.Settlement{
+			settlement(o, topup.StateSucceeded), settlement(o, topup.StateFailed), settlement(o, topup.StateRetrying),
+			settlement(o, topup.StateRetrying), settlement(o, topup.StateUnknown), resent(o), resent(o),
+		}
+		choice := choices[r.IntN(len(choices))]
+		_, _, err = s.Finish(t.Context(), choice, noon)
+		return fmt.Sprint("finish ", id, attempts, choice.State, choice.Result.Outcome), kind(err), m.finish(choice)
+	case "cancel":
+		_, _, err = s.Cancel(t.Context(), id, "", noon)
+		return fmt.Sprint("cancel ", id), kind(err), m.cancel(id)
+	default:
+		_, _, err = s.End(t.Context(), id, attempts, by, topup.ReasonExpired, noon)
+		return fmt.Sprint(by, id, attempts), kind(err), m.end(id, attempts, by)
+	}
+}
+
+func testModel(t *testing.T, s store) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r, m := rand.New(rand.NewPCG(seed, 0)), model{}
+	answers := map[string]int{}
+	for range 2500 {
+		what, got, want := s.step(t, m, r)
+		if got != want {
+			t.Fatalf("%s: %s, want %s", what, got, want)
+		}
+		answers[got]++
+	}
+	if len(answers) < 5 {
+		t.Errorf("the walk was poor: %v", answers)
+	}
+	counts := map[topup.State]int64{}
+	for id, want := range m {
+		counts[want.state]++
+		d, err := s.Details(t.Context(), id)
+		must(t, err)
+		if d.State != want.state || d.AttemptCount != len(want.outcomes) || len(d.Attempts) != len(want.outcomes) || len(d.Events) != want.events {
+			t.Errorf("%s is %s with %d attempts and %d events; want %+v", id, d.State, len(d.Attempts), len(d.Events), want)
+		}
+		for i, a := range d.Attempts {
+			if a.Outcome != want.outcomes[i] {
+				t.Errorf("%s attempt %d is %q, want %q", id, i+1, a.Outcome, want.outcomes[i])
+			}
+		}
+	}
+	if got, err := s.CountByState(t.Context()); err != nil || !maps.Equal(got, counts) {
+		t.Errorf("counts %v, %v; want %v", got, err, counts)
+	}
+}

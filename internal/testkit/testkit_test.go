@@ -91,6 +91,22 @@ func TestRedisRefusesToStartTwice(t *testing.T) {
 	}
 }
 
+func TestRedisNoticesThatItsPortIsTaken(t *testing.T) {
+	server := Redis(t)
+	server.Stop()
+	other, err := net.Listen("tcp", server.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.start(); err == nil || !strings.Contains(err.Error(), "bind") {
+		t.Errorf("started on a port that another program listens on: %v", err)
+	}
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	server.Start()
+}
+
 func TestRedisThatCannotStartShowsItsLog(t *testing.T) {
 	got := outcome(t, func(tb testing.TB) { Redis(tb, "--no-such-setting", "1") })
 	if !strings.Contains(got, "fatal") || !strings.Contains(got, "no-such-setting") {

@@ -1,0 +1,93 @@
+// Package distributor is the client of the distributor's API: login, balance and purchase. It is the
+// only place that knows the API's JSON, and the only one that decides what an answer means.
+package distributor
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"recarga/topup"
+)
+
+const (
+	// maxAnswer bounds what is read of an answer; a real one has some hundred bytes.
+	maxAnswer = 64 << 10
+	// lookTimeout bounds a login or a balance inquiry, which move no money and may be repeated.
+	lookTimeout = 30 * time.Second
+	// idleTimeout is below the 5 s after which Node's HTTP server, which the vendor seems to use,
+	// closes an idle connection: a request written on a connection that is just being closed has an
+	// unknown outcome.
+	idleTimeout = 4 * time.Second
+	// writeBuffer holds any request whole, so that its headers and its body leave in one flush.
+	writeBuffer = 64 << 10
+)
+
+// Config is what a Client is made of.
+type Config struct {
+	// URL is the API's, up to and with /api/distributor.
+	URL                   string
+	CustomerID, SecretKey string
+	// Timeout of one purchase call. Defaults to 120s: the vendor tries several providers in turn.
+	Timeout time.Duration
+	// RetryCodes mean "unavailable". Defaults to topup.DefaultRetryCodes.
+	RetryCodes []topup.Code
+	// Tokens shares the token with other processes. Nil keeps it in this one.
+	Tokens TokenStore
+	// MaxConns bounds the connections. Defaults to 64.
+	MaxConns int
+	// Log defaults to slog.Default().
+	Log *slog.Logger
+}
+
+// Client talks to the distributor. It is safe for concurrent use.
+type Client struct {
+	cfg    Config
+	http   *http.Client
+	tokens *tokens
+}
+
+// New builds a Client.
+func New(cfg Config) (*Client, error) {
+	u, err := url.Parse(cfg.URL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, fmt.Errorf("distributor URL %q is not an http or https URL", cfg.URL)
+	}
+	cfg.URL = strings.TrimRight(cfg.URL, "/")
+	if cfg.Timeout == 0 {
+		cfg.Timeout = 120 * time.Second
+	}
+	if cfg.RetryCodes == nil {
+		cfg.RetryCodes = topup.DefaultRetryCodes()
+	}
+	if cfg.MaxConns == 0 {
+		cfg.MaxConns = 64
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	c := &Client{cfg: cfg, http: newHTTP(cfg.MaxConns)}
+	c.tokens = &tokens{client: c, store: cfg.Tokens}
+	return c, nil
+}
+
+// newHTTP builds a client that sends a request once. net/http by itself repeats a request in four
+// cases: on a redirect, where it has GetBody, where it has an Idempotency-Key, and over HTTP/2. The
+// purchase has none of these. A proxy from the environment might repeat by itself, so none is used.
+func newHTTP(conns int) *http.Client {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return &http.Client{
+		Transport: &http.Transport{
+			Proxy: nil, Protocols: protocols, MaxConnsPerHost: 0, MaxIdleConnsPerHost: conns, MaxIdleConns: conns,
+			IdleConnTimeout: idleTimeout, TLSHandshakeTimeout: 10 * time.Second, WriteBufferSize: writeBuffer,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// Close closes idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }

@@ -1,0 +1,79 @@
+package queue
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/bsm/redislock"
+	"github.com/redis/go-redis/v9"
+
+	"recarga/distributor"
+)
+
+// TokenStore shares the distributor's token between all processes on one Redis.
+type TokenStore struct {
+	rdb  redis.UniversalClient
+	lock *redislock.Client
+	key  string
+}
+
+const (
+	// loginLock is longer than a login takes, so that a process that dies in one does not stop the
+	// others for long.
+	loginLock = 10 * time.Second
+	// loginPoll is how often somebody who waits for another's login looks.
+	loginPoll = 100 * time.Millisecond
+	// tokenTimeout bounds what a purchase waits for Redis here.
+	tokenTimeout = time.Second
+)
+
+// NewTokenStore keeps the token of one customer at one distributor.
+func NewTokenStore(rdb redis.UniversalClient, customerID, url string) *TokenStore {
+	sum := sha256.Sum256([]byte(url + "\x00" + customerID))
+	return &TokenStore{rdb: rdb, lock: redislock.New(rdb), key: "recarga:distributor:token:" + hex.EncodeToString(sum[:8])}
+}
+
+// Load returns the shared token; a zero Token when there is none.
+func (s *TokenStore) Load(ctx context.Context) (t distributor.Token, err error) {
+	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
+	defer cancel()
+	data, err := s.rdb.Get(ctx, s.key).Bytes()
+	if errors.Is(err, redis.Nil) {
+		return t, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &t)
+	}
+	if err != nil {
+		return distributor.Token{}, fmt.Errorf("load token: %w", err)
+	}
+	return t, nil
+}
+
+// Save shares a token until it expires.
+func (s *TokenStore) Save(ctx context.Context, t distributor.Token) error {
+	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
+	defer cancel()
+	data, err := json.Marshal(t)
+	if err == nil {
+		err = s.rdb.Set(ctx, s.key, data, max(time.Until(t.Expires), time.Millisecond)).Err()
+	}
+	if err != nil {
+		return fmt.Errorf("save token: %w", err)
+	}
+	return nil
+}
+
+// Lock waits until no other process logs in.
+func (s *TokenStore) Lock(ctx context.Context) (unlock func(), err error) {
+	lock, err := s.lock.Obtain(ctx, s.key+":login", loginLock, &redislock.Options{RetryStrategy: redislock.LinearBackoff(loginPoll)})
+	if err != nil {
+		return nil, fmt.Errorf("lock for login: %w", err)
+	}
+	return func() { _ = lock.Release(context.WithoutCancel(ctx)) }, nil // it expires by itself
+}

@@ -1,0 +1,235 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"recarga/topup"
+)
+
+// Endpoint is where a caller is told, and how it knows that it is us.
+type Endpoint struct {
+	URL string
+	// Secrets sign every webhook, each with a signature of its own. Newest first; more than one
+	// while a secret is being replaced.
+	Secrets []string
+}
+
+// Endpoints knows the callers.
+type Endpoints interface {
+	// Endpoint must be quick: the first try of an event waits for it. topup.ErrNotFound means that
+	// the caller has nowhere to be told; its events are given up.
+	Endpoint(ctx context.Context, caller string) (Endpoint, error)
+}
+
+// Store keeps events and their tries.
+type Store interface {
+	// Event is one event, or topup.ErrNotFound.
+	Event(ctx context.Context, id string) (topup.Event, error)
+	// RecordTry adds a try and sets what follows from it, if the event is still pending and has as many
+	// tries as ev says. Otherwise it must do nothing and return topup.ErrLost. dueAt counts for
+	// topup.EventPending only.
+	RecordTry(ctx context.Context, ev topup.Event, try topup.Try, next topup.EventState, dueAt time.Time) error
+}
+
+// Config is how a Deliverer works.
+type Config struct {
+	// Schedule are the waits between tries, each varied by a tenth; there is one try more than waits.
+	// Defaults to DefaultSchedule; an empty one that is not nil means a single try.
+	Schedule []time.Duration
+	// Timeout of one try, all in all. Defaults to 15s.
+	Timeout time.Duration
+	// AllowPrivate permits http:// and targets that are not on the public internet.
+	AllowPrivate bool
+	// PerEndpoint bounds the first tries under way to one endpoint. Defaults to 64.
+	PerEndpoint int
+	// FirstTries bounds the first tries under way to all endpoints. Defaults to 256.
+	FirstTries int
+	// Deliveries is how many calls of Deliver the caller makes at once: one endpoint takes at most
+	// half of them. Defaults to 64.
+	Deliveries int
+	// Log defaults to slog.Default().
+	Log *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	if c.Schedule == nil {
+		c.Schedule = DefaultSchedule()
+	}
+	if c.Timeout == 0 {
+		c.Timeout = 15 * time.Second
+	}
+	if c.PerEndpoint == 0 {
+		c.PerEndpoint = 64
+	}
+	if c.FirstTries == 0 {
+		c.FirstTries = 256
+	}
+	if c.Deliveries == 0 {
+		c.Deliveries = 64
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return c
+}
+
+const (
+	// lookupTimeout bounds what a first try waits for its endpoint's address.
+	lookupTimeout = 2 * time.Second
+	// recordTimeout bounds the record of a try. It begins after the try, whatever has become of the
+	// context by then: a try that is not recorded is made again.
+	recordTimeout = 15 * time.Second
+	// minPatience and maxPatience bound how long a busy endpoint is left alone; see patience.
+	minPatience = time.Second
+	maxPatience = 5 * time.Minute
+)
+
+// Deliverer sends events to their callers. It is safe for concurrent use.
+type Deliverer struct {
+	cfg       Config
+	store     Store
+	endpoints Endpoints
+	client    *http.Client
+	// first and queued are apart, so that a backlog in the queue never delays what is new.
+	first, queued *slots
+	// working ends when tries are to be cut short.
+	working context.Context
+	cut     context.CancelFunc
+}
+
+// NewDeliverer makes a Deliverer. Close it when nothing calls it any more.
+func NewDeliverer(cfg Config, store Store, endpoints Endpoints) *Deliverer {
+	cfg = cfg.withDefaults()
+	working, cut := context.WithCancel(context.Background())
+	return &Deliverer{
+		cfg: cfg, store: store, endpoints: endpoints, client: newClient(cfg),
+		first: newSlots(cfg.FirstTries, cfg.PerEndpoint), queued: newSlots(cfg.Deliveries, cfg.Deliveries),
+		working: working, cut: cut,
+	}
+}
+
+// Close waits for the tries under way. When ctx ends they are cut short, and recorded as failed.
+func (d *Deliverer) Close(ctx context.Context) {
+	stop := context.AfterFunc(ctx, d.cut)
+	d.first.close()
+	d.queued.close()
+	stop()
+	d.cut()
+	d.client.CloseIdleConnections()
+}
+
+// Deliver makes one try of an event that is pending and due, and records it. next is when to call it
+// again; zero means never: the event is delivered or exhausted, or somebody else saw to it.
+//
+// An error means that what happened is not recorded; the event is tried again, so call again. A try
+// that has begun does not end with ctx but by its own timeout.
+func (d *Deliverer) Deliver(ctx context.Context, eventID string) (next time.Time, err error) {
+	ev, err := d.store.Event(ctx, eventID)
+	if errors.Is(err, topup.ErrNotFound) {
+		d.cfg.Log.WarnContext(ctx, "webhook of an unknown event dropped", "event", eventID)
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("deliver %s: %w", eventID, err)
+	}
+	now := time.Now()
+	if ev.State != topup.EventPending {
+		return time.Time{}, nil
+	}
+	if !due(ev, now) {
+		return ev.DueAt, nil
+	}
+	to, err := d.target(ctx, ev)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("deliver %s: %w", eventID, err)
+	}
+	if !d.queued.take(to.origin) {
+		return now.Add(jitter(patience(ev, now))), nil
+	}
+	defer d.queued.free(to.origin)
+	return d.try(ev, to)
+}
+
+// due tells whether an event may be tried. The time of its very first try does not matter: until then
+// it is left to whoever made the event, and if that is who calls now, it had no room for a try.
+func due(ev topup.Event, now time.Time) bool { return ev.TryCount == 0 || !now.Before(ev.DueAt) }
+
+// patience is how long an event waits for a slot of its endpoint: as long again as it has waited, so
+// that a backlog for a dead endpoint asks ever more rarely instead of keeping the queue busy.
+func patience(ev topup.Event, now time.Time) time.Duration {
+	return min(max(now.Sub(ev.DueAt), minPatience), maxPatience)
+}
+
+// TryNow makes the first try of a new event at once, beside the caller. It returns false when there is
+// no room for it (see slots), or no telling where to send it: somebody must call Deliver then. When the
+// try fails, notDelivered is called with the time at which somebody must.
+func (d *Deliverer) TryNow(ev topup.Event, notDelivered func(ev topup.Event, next time.Time)) bool {
+	ctx, cancel := context.WithTimeout(d.working, lookupTimeout)
+	defer cancel()
+	to, err := d.target(ctx, ev)
+	if err != nil {
+		d.cfg.Log.Warn("webhook put off", "event", ev.ID, "caller", ev.Caller, "error", err)
+		return false
+	}
+	if !d.first.take(to.origin) {
+		return false
+	}
+	go func() {
+		defer d.first.free(to.origin) // last: Close also waits for notDelivered
+		next, err := d.try(ev, to)
+		if err != nil {
+			d.cfg.Log.Error("webhook try not recorded", "event", ev.ID, "caller", ev.Caller, "error", err)
+			next = time.Now().Add(recordTimeout)
+		}
+		if !next.IsZero() {
+			notDelivered(ev, next)
+		}
+	}()
+	return true
+}
+
+// try makes one try and records it. Losing the record to somebody else's try is no error: what follows
+// is theirs to see to.
+func (d *Deliverer) try(ev topup.Event, to target) (next time.Time, err error) {
+	at := time.Now().UTC()
+	a := d.send(d.working, ev, to, at)
+	state, next := d.after(ev, a, time.Now().UTC())
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(d.working), recordTimeout)
+	defer cancel()
+	err = d.store.RecordTry(ctx, ev, a.record(at), state, next)
+	if errors.Is(err, topup.ErrLost) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("record try %d: %w", ev.TryCount+1, err)
+	}
+	d.log(ev, to, a, state, next)
+	return next, nil
+}
+
+// record is the answer as it is kept.
+func (a answer) record(at time.Time) topup.Try {
+	try := topup.Try{At: at, Error: clip(a.err), DurationMS: a.took.Milliseconds()}
+	if a.status != 0 {
+		try.Status = &a.status
+	}
+	return try
+}
+
+func (d *Deliverer) log(ev topup.Event, to target, a answer, state topup.EventState, next time.Time) {
+	log := d.cfg.Log.With("event", ev.ID, "order", ev.OrderID, "caller", ev.Caller, "endpoint", to.origin,
+		"try", ev.TryCount+1, "status", a.status, "duration_ms", a.took.Milliseconds())
+	switch {
+	case state == topup.EventDelivered:
+		log.Info("webhook delivered")
+	case state == topup.EventExhausted:
+		log.Warn("webhook given up", "error", clip(a.err))
+	default:
+		log.Warn("webhook not delivered", "error", clip(a.err), "next", next)
+	}
+}

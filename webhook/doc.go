@@ -1,0 +1,14 @@
+// Package webhook tells callers what became of their orders, and helps callers to listen.
+//
+// A receiver needs Verify, or Handler, which calls it:
+//
+//	http.Handle("POST /recarga", webhook.Handler(secret, func(ctx context.Context, ev webhook.Event) error {
+//		return store.Settle(ctx, ev.Data.ID, ev.Data.State, ev.Data.Sequence)
+//	}))
+//
+// An event is delivered at least once: expect repeats (the same Event.ID) and, rarely, an older event
+// after a newer one (a lower Event.Data.Sequence), and ignore both.
+//
+// A sender needs a Deliverer. What is sent and how it is signed is the Standard Webhooks specification
+// (https://www.standardwebhooks.com), so that any of its libraries verifies it too.
+package webhook

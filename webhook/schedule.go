@@ -1,0 +1,70 @@
+package webhook
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"recarga/topup"
+)
+
+// maxRetryAfter bounds what an endpoint may ask for: its longest wait is that of the schedule.
+const maxRetryAfter = 24 * time.Hour
+
+// DefaultSchedule are the waits between tries that the specification recommends: ten tries in three days.
+func DefaultSchedule() []time.Duration {
+	return []time.Duration{
+		5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour,
+		10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour,
+	}
+}
+
+// ParseSchedule reads waits between tries, as in "5s,5m,2h".
+func ParseSchedule(s string) ([]time.Duration, error) {
+	var waits []time.Duration
+	for i, text := range strings.Split(s, ",") {
+		wait, err := time.ParseDuration(strings.TrimSpace(text))
+		if err != nil || wait <= 0 {
+			return nil, fmt.Errorf("wait %d of the schedule is %q; must be a positive duration, as in 5s", i+1, text)
+		}
+		waits = append(waits, wait)
+	}
+	return waits, nil
+}
+
+// after decides what follows from a try that ended now: the event's state and, while it is pending,
+// when the next try is due.
+func (d *Deliverer) after(ev topup.Event, a answer, now time.Time) (topup.EventState, time.Time) {
+	done := ev.TryCount - ev.ScheduleStart // tries of this schedule before this one
+	switch {
+	case a.delivered():
+		return topup.EventDelivered, time.Time{}
+	case a.hopeless(), done >= len(d.cfg.Schedule):
+		return topup.EventExhausted, time.Time{}
+	}
+	return topup.EventPending, now.Add(max(jitter(d.cfg.Schedule[done]), a.retryAfter))
+}
+
+// jitter varies a wait by a tenth either way, so that events that failed together do not return together.
+func jitter(wait time.Duration) time.Duration {
+	return wait - wait/10 + rand.N(wait/5+1)
+}
+
+// retryAfter is how long a response of status 429 or 503 asks to wait: RFC 9110 allows seconds or a date.
+func retryAfter(resp *http.Response, now time.Time) time.Duration {
+	if resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable {
+		return 0
+	}
+	asked := resp.Header.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(asked, 10, 31); err == nil {
+		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
+	}
+	at, err := http.ParseTime(asked)
+	if err != nil {
+		return 0
+	}
+	return min(max(at.Sub(now), 0), maxRetryAfter)
+}

@@ -1,0 +1,35 @@
+package webhook
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	standard "github.com/standard-webhooks/standard-webhooks/libraries/go"
+)
+
+// SignTest makes the headers that Recarga would send with a body at a time, for a receiver's own tests.
+// The error is an ErrSecret.
+func SignTest(secret, id string, at time.Time, body []byte) (http.Header, error) {
+	return sign([]string{secret}, id, at, body)
+}
+
+// sign signs with every secret, so that a receiver may hold any of them while one is being replaced.
+func sign(secrets []string, id string, at time.Time, body []byte) (http.Header, error) {
+	signatures := make([]string, len(secrets))
+	for i, secret := range secrets {
+		key, err := signer(secret)
+		if err != nil {
+			return nil, err
+		}
+		if signatures[i], err = key.Sign(id, at, body); err != nil {
+			return nil, err
+		}
+	}
+	header := http.Header{}
+	header.Set(standard.HeaderWebhookID, id)
+	header.Set(standard.HeaderWebhookTimestamp, strconv.FormatInt(at.Unix(), 10))
+	header.Set(standard.HeaderWebhookSignature, strings.Join(signatures, " "))
+	return header, nil
+}

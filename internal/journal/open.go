@@ -17,10 +17,11 @@ const firstTryGrace = 30 * time.Second
 
 // Journal is the open book of record.
 type Journal struct {
-	engine *engine
-	lanes  []*lane
-	stats  stats
-	grace  time.Duration
+	engine    *engine
+	lanes     []*lane
+	stats     stats
+	grace     time.Duration
+	orderByID *sql.Stmt // the one read that every purchase makes
 }
 
 // Option changes how a journal works.
@@ -61,6 +62,9 @@ func Open(ctx context.Context, databaseURL string, opts ...Option) (*Journal, er
 		return nil, errors.Join(err, e.close())
 	}
 	j := &Journal{engine: e, grace: firstTryGrace}
+	if j.orderByID, err = e.read.PrepareContext(ctx, sqlOrder); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", e.name, err), e.close())
+	}
 	for _, opt := range opts {
 		opt(j)
 	}

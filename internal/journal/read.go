@@ -14,18 +14,12 @@ import (
 
 // Order is an order as it now is, or topup.ErrNotFound.
 func (j *Journal) Order(ctx context.Context, id topup.ID) (topup.Order, error) {
-	r, err := findOrder(ctx, j.engine.read, id)
+	r, err := foundOrder(j.orderByID.QueryRowContext(ctx, string(id)), id)
 	return r.Order, err
 }
 
-// querier is a pool or a transaction.
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
-func findOrder(ctx context.Context, db querier, id topup.ID) (record, error) {
-	r, err := scanOrder(db.QueryRowContext(ctx, sqlOrder, string(id)))
+func foundOrder(row scanner, id topup.ID) (record, error) {
+	r, err := scanOrder(row)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = topup.ErrNotFound
 	}
@@ -48,7 +42,7 @@ func (j *Journal) Details(ctx context.Context, id topup.ID) (d topup.Details, er
 		return d, fmt.Errorf("order %s: %w", id, err)
 	}
 	defer func() { _ = t.Rollback() }() // it only read
-	r, err := findOrder(ctx, t, id)
+	r, err := foundOrder(t.StmtContext(ctx, j.orderByID).QueryRowContext(ctx, string(id)), id)
 	if err != nil {
 		return d, err
 	}
@@ -172,13 +166,15 @@ func (f Filter) query() (string, []any, error) {
 		}
 		where = append(where, fmt.Sprintf(condition, marks...))
 	}
-	for _, is := range [][2]string{{"caller", f.Caller}, {"state", string(f.State)}, {"phone", f.Phone.Digits()}, {"product", f.Product}} {
+	caller := "caller"
+	if f.State != "" && !f.State.Final() {
+		add("finished_at IS NULL") // what the index of open orders is limited to
+		caller = "caller || ''"    // not by the caller's index: it leads through all that are finished
+	}
+	for _, is := range [][2]string{{caller, f.Caller}, {"state", string(f.State)}, {"phone", f.Phone.Digits()}, {"product", f.Product}} {
 		if column, value := is[0], is[1]; value != "" {
 			add(column+" = %s", value)
 		}
-	}
-	if f.State != "" && !f.State.Final() {
-		add("finished_at IS NULL") // what the index of open orders is limited to
 	}
 	if !f.Since.IsZero() {
 		add("created_at >= %s", f.Since.UnixMicro())
@@ -226,6 +222,11 @@ func list[T any](ctx context.Context, j *Journal, scan func(scanner) (T, error),
 		return nil, fmt.Errorf("%s: %w", j.engine.name, err)
 	}
 	return out, nil
+}
+
+// querier is a pool or a transaction.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
 func query[T any](ctx context.Context, db querier, scan func(scanner) (T, error), q string, args ...any) (out []T, err error) {

@@ -36,9 +36,10 @@ CREATE TABLE orders (
     -- When somebody must look at the order; for one that is submitting, the attempt's deadline.
     due_at           INTEGER
 ) STRICT;
--- What is to be done; a finished order is in neither.
+-- What is to be done; a finished order is in neither. SQLite counts from an index only if it has the
+-- column of the condition.
 CREATE INDEX orders_due  ON orders (due_at, id) WHERE due_at IS NOT NULL;
-CREATE INDEX orders_open ON orders (state, created_at) WHERE finished_at IS NULL;
+CREATE INDEX orders_open ON orders (state, created_at, finished_at) WHERE finished_at IS NULL;
 -- Lists, newest first; a tie is broken by the key, which every index ends with.
 CREATE INDEX orders_created ON orders (created_at);
 CREATE INDEX orders_caller  ON orders (caller, created_at);

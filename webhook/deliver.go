@@ -84,6 +84,8 @@ const (
 	// recordTimeout bounds the record of a try. It begins after the try, whatever has become of the
 	// context by then: a try that is not recorded is made again.
 	recordTimeout = 15 * time.Second
+	// unrecordedWait is when a first try that the store did not take is made again.
+	unrecordedWait = 10 * time.Second
 	// minPatience and maxPatience bound how long a busy endpoint is left alone; see patience.
 	minPatience = time.Second
 	maxPatience = 5 * time.Minute
@@ -184,7 +186,7 @@ func (d *Deliverer) TryNow(ev topup.Event, notDelivered func(ev topup.Event, nex
 		next, err := d.try(ev, to)
 		if err != nil {
 			d.cfg.Log.Error("webhook try not recorded", "event", ev.ID, "caller", ev.Caller, "error", err)
-			next = time.Now().Add(recordTimeout)
+			next = time.Now().Add(unrecordedWait)
 		}
 		if !next.IsZero() {
 			notDelivered(ev, next)

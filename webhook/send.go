@@ -103,7 +103,7 @@ func origin(rawURL string) string {
 	if err != nil {
 		return ""
 	}
-	return strings.ToLower(strings.TrimSuffix(strings.TrimSuffix(u.Scheme+"://"+u.Host, ":443"), ":80"))
+	return strings.ToLower(u.Scheme + "://" + u.Host)
 }
 
 // answer is what came of one try.

@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/hibiken/asynq"
+	"github.com/hibiken/asynqmon"
 
 	"recarga/distributor"
 	"recarga/internal/journal"
@@ -69,7 +70,7 @@ type Server struct {
 	handler http.Handler
 	balance balanceCache
 	spec    []byte
-	closers []func() error
+	queues  *asynqmon.HTTPHandler // nil: there is no such page
 }
 
 // New builds the API. Close it after the last request.
@@ -99,13 +100,10 @@ func (s *Server) OpenAPI() []byte { return s.spec }
 
 // Close gives back what New opened.
 func (s *Server) Close() error {
-	var first error
-	for _, c := range s.closers {
-		if err := c(); err != nil && first == nil {
-			first = err
-		}
+	if s.queues == nil {
+		return nil
 	}
-	return first
+	return s.queues.Close()
 }
 
 // register adds the operations; what is said of them is in operations.go.

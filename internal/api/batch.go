@@ -50,15 +50,13 @@ func (s *Server) stream(ctx context.Context, who Identity, body io.Reader, w htt
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	w.Header().Set("Content-Type", typeLines)
 	lines := make(chan *batchLine, batchWidth)
-	var readErr error
-	go func() {
-		defer close(lines)
-		readErr = s.readLines(ctx, who, &patientReader{body, conn}, lines)
-	}()
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	writeErr := writeLines(newAnswers(w, conn), lines, cancel)
-	return errors.Join(readErr, writeErr, conn.SetReadDeadline(time.Time{}), conn.SetWriteDeadline(time.Time{}))
+	written := make(chan error, 1)
+	go func() { written <- writeLines(newAnswers(w, conn), lines, cancel) }()
+	readErr := s.readLines(ctx, who, &patientReader{body, conn}, lines)
+	close(lines)
+	return errors.Join(readErr, <-written, conn.SetReadDeadline(time.Time{}), conn.SetWriteDeadline(time.Time{}))
 }
 
 // batchLine is one line on its way. answer may be read once done is closed.
@@ -122,6 +120,15 @@ func nextLine(in *bufio.Reader) ([]byte, error) {
 	return text, err
 }
 
+// survive makes a panic the answer of one line: outside the request's own goroutine it would end the
+// program.
+func (s *Server) survive(ctx context.Context, line *batchLine) {
+	if p := recover(); p != nil {
+		s.logPanic(ctx, p)
+		s.fail(ctx, line, fault())
+	}
+}
+
 // startLine answers a line that is not valid at once, and has a valid one placed.
 func (s *Server) startLine(ctx context.Context, who Identity, line *batchLine, text []byte, large bool, earlier *recentLines) {
 	r, err := topup.Request{}, error(tooLarge(maxBody))
@@ -137,6 +144,7 @@ func (s *Server) startLine(ctx context.Context, who Identity, line *batchLine, t
 	before := earlier.add(line)
 	go func() {
 		defer close(line.done)
+		defer s.survive(ctx, line)
 		if before != nil {
 			<-before.done // of two lines with the same id the first one is the order
 		}

@@ -133,7 +133,9 @@ func (s *Server) adminOnly(next http.Handler) http.Handler {
 			err = unauthorized("the key is not the admin key")
 		}
 		if err != nil {
-			w.Header().Set("WWW-Authenticate", `Basic realm="recarga: admin key as password", charset="UTF-8"`)
+			if modelOf(err).Status == http.StatusUnauthorized {
+				w.Header().Set("WWW-Authenticate", `Basic realm="recarga: admin key as password", charset="UTF-8"`)
+			}
 			writeProblem(w, err)
 			return
 		}

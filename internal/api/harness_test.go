@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"recarga/internal/api"
 	"recarga/internal/journal"
 	"recarga/producer"
@@ -212,3 +214,5 @@ func decode(tb testing.TB, data []byte, into any) {
 		tb.Fatalf("%v in %s", err, data)
 	}
 }
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"mime"
 	"net/http"
@@ -54,13 +55,23 @@ func (s *Server) recovered(ctx context.Context, w *answerWriter) {
 	if p == nil {
 		return
 	}
-	if p != http.ErrAbortHandler {
-		s.log.ErrorContext(ctx, "request panicked", "request", requestID(ctx), "panic", p, "stack", string(debug.Stack()))
+	cause, _ := p.(error)
+	aborted := errors.Is(cause, http.ErrAbortHandler)
+	if !aborted {
+		s.logPanic(ctx, p)
 	}
-	if p == http.ErrAbortHandler || w.status != 0 {
+	if aborted || w.status != 0 {
 		panic(http.ErrAbortHandler)
 	}
-	writeProblem(w, huma.Error500InternalServerError("a fault of ours; it is in the log under the X-Request-Id"))
+	writeProblem(w, fault())
+}
+
+func (s *Server) logPanic(ctx context.Context, p any) {
+	s.log.ErrorContext(ctx, "request panicked", "request", requestID(ctx), "panic", p, "stack", string(debug.Stack()))
+}
+
+func fault() error {
+	return huma.Error500InternalServerError("a fault of ours; it is in the log under the X-Request-Id")
 }
 
 // answerWriter remembers the status; 0 until the answer has begun.

@@ -23,7 +23,7 @@ func opPlace() huma.Operation {
 	op := operation(http.MethodPost, "/v1/topups", "placeTopup", "Place an order",
 		"Records the order durably and answers. Send it again, the same, after any doubt: it is placed once. "+
 			"The fields are those of the distributor's product_purchase, and some more.",
-		400, 409, 413, 415, 422, 503)
+		400, 408, 409, 413, 415, 422, 503)
 	op.DefaultStatus = http.StatusAccepted
 	op.MaxBodyBytes = maxBody + 1 // huma refuses a body of exactly its limit
 	op.BodyReadTimeout = bodyPatience
@@ -140,6 +140,7 @@ func problemTexts() map[int]string {
 		401: "No key, or not a known one.",
 		403: "The key may not do this.",
 		404: "No such order, or another caller's.",
+		408: "The body took too long to arrive.",
 		409: "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
 		413: "The body is larger than 64 KiB.",
 		415: "The body is of another media type.",

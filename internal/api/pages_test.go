@@ -92,7 +92,7 @@ func serveQueues(t *testing.T, readOnly bool) *server {
 	t.Helper()
 	redis := asynq.RedisClientOpt{Addr: testkit.Redis(t).Addr()}
 	queue := asynq.NewClient(redis)
-	defer queue.Close()
+	defer func() { _ = queue.Close() }()
 	r, err := topup.ParseRequest([]byte(order("ORD-1", `"metadata":{"note":"call 5537686660"}`, `"callback_url":"https://shop.example/?token=secret"`)))
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +143,7 @@ func TestQueuesMaskErrorTexts(t *testing.T) {
 	}
 	defer worker.Shutdown()
 	queue := asynq.NewClient(redis)
-	defer queue.Close()
+	defer func() { _ = queue.Close() }()
 	if _, err := queue.Enqueue(asynq.NewTask("x", nil, asynq.Queue("topups"), asynq.TaskID("A"))); err != nil {
 		t.Fatal(err)
 	}

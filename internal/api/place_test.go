@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -74,6 +75,7 @@ func TestRefusals(t *testing.T) {
 		{"unknown key", "POST", "/v1/topups", order("ORD-1"), []string{"Authorization", "Bearer nobody", "Content-Type", typeJSON}, 401, "not known"},
 		{"no media type", "POST", "/v1/topups", order("ORD-1"), auth, 415, typeJSON},
 		{"form", "POST", "/v1/topups", order("ORD-1"), append(slices.Clone(auth), "Content-Type", "application/x-www-form-urlencoded"), 415, typeJSON},
+		{"bytes", "POST", "/v1/topups", order("ORD-1"), append(slices.Clone(auth), "Content-Type", "application/octet-stream"), 415, "be application/json"},
 		{"batch as JSON", "POST", "/v1/topups/batch", order("ORD-1"), body, 415, typeND},
 		{"empty body", "POST", "/v1/topups", "", body, 400, "required"},
 		{"not JSON", "POST", "/v1/topups", "{", body, 400, "JSON object"},
@@ -267,6 +269,11 @@ func TestPanicIsAProblem(t *testing.T) {
 			t.Errorf("%v %s", got.header, got.body)
 		}
 	}
+	for _, l := range lines(t, s.batch(shopKey, order("A")+"\n"+order("A")+"\n"+order("B"))) {
+		if l.Status != http.StatusInternalServerError {
+			t.Errorf("line %+v", l)
+		}
+	}
 	s.get(shopKey, "/v1/products").want(http.StatusOK)
 }
 
@@ -295,7 +302,7 @@ func TestStaticCallers(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := api.StaticCallers(tt.api, "https://x", tt.admin).Authenticate(t.Context(), tt.key)
-			if got != tt.want || err != tt.err {
+			if got != tt.want || !errors.Is(err, tt.err) {
 				t.Errorf("%+v, %v", got, err)
 			}
 		})

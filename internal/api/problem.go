@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -43,7 +44,11 @@ func (s *Server) problem(ctx context.Context, in string, err error) error {
 	case errors.As(err, &large):
 		return huma.Error413RequestEntityTooLarge(err.Error())
 	}
-	s.log.ErrorContext(ctx, "request not served", "request", requestID(ctx), "error", err)
+	level := slog.LevelError
+	if ctx.Err() != nil {
+		level = slog.LevelDebug // the client went away, and that is why
+	}
+	s.log.Log(ctx, level, "request not served", "request", requestID(ctx), "error", err)
 	return withHeader(huma.Error503ServiceUnavailable("the book of record cannot be reached; send the same request again"), "Retry-After", "1")
 }
 

@@ -22,17 +22,16 @@ func (s *Server) mountQueues() {
 	if s.cfg.Queues == nil {
 		return
 	}
-	ui := asynqmon.New(asynqmon.Options{
+	s.queues = asynqmon.New(asynqmon.Options{
 		RootPath: queuesPath, RedisConnOpt: s.cfg.Queues, ReadOnly: s.cfg.QueuesReadOnly,
 		PayloadFormatter: asynqmon.PayloadFormatterFunc(func(_ string, payload []byte) string { return maskPayload(payload) }),
 		ResultFormatter:  asynqmon.ResultFormatterFunc(func(_ string, result []byte) string { return maskNumbers(string(result)) }),
 	})
-	s.closers = append(s.closers, ui.Close)
 	sameOrigin := http.NewCrossOriginProtection()
 	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, forbidden("another site's page may not do this"))
 	}))
-	pages := s.adminOnly(sameOrigin.Handler(localPages(maskedErrors(ui))))
+	pages := s.adminOnly(sameOrigin.Handler(localPages(maskedErrors(s.queues))))
 	s.mux.Handle(queuesPath, pages)
 	s.mux.Handle(queuesPath+"/", pages)
 }
@@ -46,7 +45,9 @@ func maskedErrors(next http.Handler) http.Handler {
 		}
 		answer := record(next, r)
 		answer.replace(maskErrorTexts(answer.body.Bytes()))
-		answer.header.Set("Content-Type", "application/json")
+		if answer.status == http.StatusOK {
+			answer.header.Set("Content-Type", "application/json")
+		}
 		answer.header.Set("Cache-Control", "no-store")
 		answer.writeTo(w)
 	})

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"recarga/internal/testkit"
 	"recarga/topup"
 )
 
@@ -37,21 +36,4 @@ func FuzzBody(f *testing.F) {
 			t.Errorf("%s\nbecomes %s", ev.Body, got)
 		}
 	})
-}
-
-// TestPostgresCommitsAreDurable although the server's own setting says otherwise.
-func TestPostgresCommitsAreDurable(t *testing.T) {
-	e, err := openPostgres(t.Context(), testkit.Postgres(t).URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := e.close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	var got string
-	if err := e.write.QueryRowContext(t.Context(), "SHOW synchronous_commit").Scan(&got); err != nil || got != "on" {
-		t.Errorf("synchronous_commit is %s, %v", got, err)
-	}
 }

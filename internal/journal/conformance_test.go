@@ -432,6 +432,18 @@ func testDoubt(t *testing.T, s store) {
 			}
 		})
 	}
+	// Two attempts in doubt: an answer to the first is no answer to the second.
+	first := s.inState(t, "both", topup.StateSubmitting)
+	second, _ := s.finish(t, resent(first))
+	held, _ := s.finish(t, settlement(s.begin(t, second), topup.StateUnknown))
+	for _, late := range []topup.State{topup.StateUnknown, topup.StateFailed} {
+		if _, _, err := s.Finish(t.Context(), settlement(first, late), noon); !errors.Is(err, topup.ErrLost) {
+			t.Errorf("late answer to the first of two: %v", err)
+		}
+		if o, err := s.Order(t.Context(), "both"); err != nil || !cmp.Equal(o, held) {
+			t.Errorf("%v, %s", err, cmp.Diff(held, o))
+		}
+	}
 	if _, _, err := s.Cancel(t.Context(), "unknown", "another shop", noon); kind(err) != "not found" {
 		t.Errorf("cancel by another caller: %v", err)
 	}
@@ -520,7 +532,8 @@ func testContext(t *testing.T, s store) {
 		t.Errorf("a context that has ended: %v", err)
 	}
 	release := s.blocked(t)
-	ctx, leave := context.WithCancel(t.Context())
+	parent, leave := context.WithCancel(t.Context())
+	ctx := &watched{Context: parent}
 	type answer struct {
 		id  string
 		err error
@@ -533,6 +546,7 @@ func testContext(t *testing.T, s store) {
 			answers <- answer{id, err}
 		}()
 	}
+	eventually(t, "every write waits", func() bool { return ctx.waits.Load() == 2*int64(cap(answers)) })
 	leave()
 	early := <-answers // while nothing can be written, only one that was withdrawn
 	if !errors.Is(early.err, context.Canceled) {
@@ -540,9 +554,17 @@ func testContext(t *testing.T, s store) {
 	}
 	release()
 	answers <- early
+	var all []answer
 	for range cap(answers) {
-		a := <-answers
-		_, err := s.Order(t.Context(), topup.ID(a.id))
+		all = append(all, <-answers)
+	}
+	must(t, s.Close()) // after which nothing is written any more
+	if _, _, err := s.Accept(t.Context(), request("later"), noon); err == nil {
+		t.Error("a closed journal accepts")
+	}
+	reopened := open(t, s.url)
+	for _, a := range all {
+		_, err := reopened.Order(t.Context(), topup.ID(a.id))
 		switch {
 		case a.err == nil && err == nil:
 		case errors.Is(a.err, context.Canceled) && errors.Is(err, topup.ErrNotFound):
@@ -550,10 +572,18 @@ func testContext(t *testing.T, s store) {
 			t.Errorf("%s was answered %v, and is %v", a.id, a.err, err)
 		}
 	}
-	must(t, s.Close())
-	if _, _, err := s.Accept(t.Context(), request("later"), noon); err == nil {
-		t.Error("a closed journal accepts")
-	}
+}
+
+// watched counts the waits that its end would end. A write waits twice: for its place in the queue,
+// and in it.
+type watched struct {
+	context.Context
+	waits atomic.Int64
+}
+
+func (w *watched) Done() <-chan struct{} {
+	w.waits.Add(1)
+	return w.Context.Done()
 }
 
 func testList(t *testing.T, s store) {
@@ -732,7 +762,7 @@ func testDeliveries(t *testing.T, s store) {
 	try := topup.Try{At: noon, Status: &status, DurationMS: 1500}
 	var won atomic.Int64
 	each(20, func(int) {
-		err := s.RecordTry(t.Context(), events[0], try, topup.EventDelivered, time.Time{})
+		err := s.RecordTry(t.Context(), events[2], try, topup.EventPending, noon.Add(time.Hour))
 		if err == nil {
 			won.Add(1)
 		} else if !errors.Is(err, topup.ErrLost) {
@@ -740,7 +770,7 @@ func testDeliveries(t *testing.T, s store) {
 		}
 	})
 	must(t, s.RecordTry(t.Context(), events[1], try, topup.EventExhausted, noon))
-	must(t, s.RecordTry(t.Context(), events[2], try, topup.EventPending, noon.Add(time.Hour)))
+	must(t, s.RecordTry(t.Context(), events[0], try, topup.EventDelivered, time.Time{}))
 	delivered, err := s.Event(t.Context(), events[0].ID)
 	must(t, err)
 	at := noon.Add(1500 * time.Millisecond)
@@ -750,8 +780,8 @@ func testDeliveries(t *testing.T, s store) {
 	for i, ev := range events {
 		want := []topup.EventState{topup.EventDelivered, topup.EventExhausted, topup.EventPending}[i]
 		ev.TryCount = 1
-		if got, err := s.Event(t.Context(), ev.ID); err != nil || got.State != want {
-			t.Errorf("event %d is %s, %v", i, got.State, err)
+		if got, err := s.Event(t.Context(), ev.ID); err != nil || got.State != want || len(got.Tries) != 1 {
+			t.Errorf("event %d is %s with %d tries, %v", i, got.State, len(got.Tries), err)
 		}
 		if err := s.RecordTry(t.Context(), ev, try, topup.EventPending, noon); want != topup.EventPending && !errors.Is(err, topup.ErrLost) {
 			t.Errorf("a try of an event that is %s: %v", want, err)

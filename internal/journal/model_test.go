@@ -114,7 +114,7 @@ func (m model) cancel(id topup.ID) string {
 func (s store) step(t *testing.T, m model, r *rand.Rand) (what, got, want string) {
 	id, attempts := topup.ID(fmt.Sprintf("ORD-%d", r.IntN(60))), 0
 	if o := m[id]; o != nil {
-		attempts = len(o.outcomes) - r.IntN(8)/7 // now and then a stale number
+		attempts = len(o.outcomes) - r.IntN(4)/3 // now and then a stale number
 	}
 	var err error
 	switch by := []string{"accept", "begin", "begin", "finish", "finish", "finish", "expire", "exhaust", "cancel"}[r.IntN(9)]; by {

@@ -1,0 +1,42 @@
+package journal
+
+import (
+	"path/filepath"
+	"testing"
+
+	"recarga/internal/testkit"
+)
+
+// TestCommitsAreDurable when the power fails, which no test can do: whatever a server's own setting is,
+// commits wait for the disk.
+func TestCommitsAreDurable(t *testing.T) {
+	cases := []struct {
+		url           func() string
+		setting, want string
+	}{
+		{func() string { return "sqlite:" + filepath.Join(t.TempDir(), "journal.db") }, "PRAGMA synchronous", "2"},
+		{func() string { return testkit.Postgres(t).URL() }, "SHOW synchronous_commit", "on"},
+	}
+	for _, c := range cases {
+		t.Run(c.setting, func(t *testing.T) {
+			j, err := Open(t.Context(), c.url())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := j.Close(); err != nil {
+					t.Error(err)
+				}
+			}()
+			conn, err := newConn(t.Context(), j.engine.write)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.discard()
+			var got string
+			if err := conn.QueryRowContext(t.Context(), c.setting).Scan(&got); err != nil || got != c.want {
+				t.Errorf("%s is %s, %v; want %s", c.setting, got, err, c.want)
+			}
+		})
+	}
+}

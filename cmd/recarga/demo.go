@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"recarga/internal/api"
 	"recarga/internal/sandbox"
@@ -172,7 +171,7 @@ func demoSettings(database, vendorURL, receiverURL, secret string) (Settings, er
 		"RECARGA_API_KEY": demoAPIKey, "RECARGA_ADMIN_KEY": demoAdminKey, "RECARGA_CALLBACK_URL": receiverURL,
 		"RECARGA_WEBHOOK_SECRET": secret, "RECARGA_WEBHOOK_ALLOW_PRIVATE": "true",
 	}
-	return LoadSettings(func(name string) string { return env[name] })
+	return loadSettings(needsDistributor, environment(func(name string) string { return env[name] }))
 }
 
 func (d *demo) listen(handler http.Handler) (url string, err error) {
@@ -263,13 +262,6 @@ func (r demoRow) complaint() string {
 	return fmt.Sprintf("%s (%s) is %s with %d webhooks; expected %s", r.fate.id(), r.fate.what, stateOf(r.order.Order), r.webhooks, r.fate.state)
 }
 
-func stateOf(o topup.Order) string {
-	if o.Reason != "" {
-		return string(o.State) + "/" + string(o.Reason)
-	}
-	return string(o.State)
-}
-
 // draw writes the table over the one it wrote before.
 func (d *demo) draw(rows []demoRow, before int, elapsed time.Duration) (lines int) {
 	var b strings.Builder
@@ -291,11 +283,6 @@ func (d *demo) draw(rows []demoRow, before int, elapsed time.Duration) (lines in
 	fmt.Fprintf(&b, "after %.1f s%s\n", elapsed.Seconds(), clear)
 	fmt.Fprint(d.out, b.String())
 	return len(rows) + 2
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 func verdictOf(missed []string) error {

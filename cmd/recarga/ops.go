@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"recarga/internal/journal"
+	"recarga/topup"
 )
 
 // startOps serves what the people and programs that keep the process running ask for: metrics, and
@@ -39,4 +43,46 @@ func (n *node) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_, _ = w.Write([]byte("ready\n"))
+}
+
+// ordersCollector counts the orders by state when it is asked, from the journal.
+type ordersCollector struct {
+	journal *journal.Journal
+	log     *slog.Logger
+	orders  *prometheus.Desc
+	commits *prometheus.Desc
+	writes  *prometheus.Desc
+}
+
+func newOrdersCollector(j *journal.Journal, log *slog.Logger) *ordersCollector {
+	return &ordersCollector{
+		journal: j, log: log,
+		orders:  prometheus.NewDesc("recarga_orders", "Orders by state.", []string{"state"}, nil),
+		commits: prometheus.NewDesc("recarga_journal_commits_total", "Commits of this process.", nil, nil),
+		writes:  prometheus.NewDesc("recarga_journal_writes_total", "Writes of this process; several share a commit.", nil, nil),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *ordersCollector) Describe(descs chan<- *prometheus.Desc) {
+	descs <- c.orders
+	descs <- c.commits
+	descs <- c.writes
+}
+
+// Collect implements prometheus.Collector.
+func (c *ordersCollector) Collect(metrics chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	stats := c.journal.Stats()
+	metrics <- prometheus.MustNewConstMetric(c.commits, prometheus.CounterValue, float64(stats.Commits))
+	metrics <- prometheus.MustNewConstMetric(c.writes, prometheus.CounterValue, float64(stats.Operations))
+	counts, err := c.journal.CountByState(ctx)
+	if err != nil {
+		c.log.Warn("orders not counted", "error", err)
+		return
+	}
+	for _, f := range topup.StateTable() {
+		metrics <- prometheus.MustNewConstMetric(c.orders, prometheus.GaugeValue, float64(counts[f.State]), string(f.State))
+	}
 }

@@ -4,6 +4,23 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// nodeCommand makes a command of one that runs a node with its roles until it is told to stop.
+func nodeCommand(p *program, r roles, cmd *cobra.Command) *cobra.Command {
+	addSettingFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		s, err := p.settings(cmd, needsDistributor)
+		if err != nil {
+			return err
+		}
+		n, err := startNode(cmd.Context(), s, r, NewLogger(s, p.stderr))
+		if err != nil {
+			return usage(err)
+		}
+		return n.wait(cmd.Context())
+	}
+	return cmd
+}
+
 func newServeCommand(p *program) *cobra.Command {
 	return nodeCommand(p, roles{api: true, worker: true}, &cobra.Command{
 		Use:   "serve",

@@ -102,7 +102,7 @@ func (n *node) closeLast(what string, f func() error) {
 func (n *node) openJournal(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	if n.journal, err = journal.Open(ctx, n.settings.DatabaseURL); err != nil {
+	if n.journal, err = journal.Open(ctx, n.settings.DatabaseURL, journal.WithFirstTryGrace(0)); err != nil {
 		return fmt.Errorf("RECARGA_DATABASE_URL: %w", err)
 	}
 	n.closeLast("journal", n.journal.Close)
@@ -195,6 +195,7 @@ func (n *node) startAPI(context.Context) error {
 		Callers: api.StaticCallers(s.APIKey, s.CallbackURL, s.AdminKey),
 		Queues:  n.queue, QueuesReadOnly: s.QueuesReadOnly, Log: n.log, Version: version,
 	})
+	n.closeLast("api", handler.Close)
 	url, err := n.listen(s.HTTPAddr, "RECARGA_HTTP_ADDR", handler)
 	n.apiURL = url
 	return err

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"recarga/producer"
+	"recarga/topup"
+)
+
+func newEnqueueCommand(p *program) *cobra.Command {
+	var f topup.Fields
+	cmd := &cobra.Command{
+		Use:   "enqueue",
+		Short: "Place one order, or all of a file",
+		Long: `Place one order from flags, or many from a CSV file (whose header has the names of an order's
+fields) or an NDJSON file; - reads from standard input, NDJSON if it begins with {. Rows that are not valid are reported
+by their line, and stop no other. The ids make a second run of the same file place nothing twice.`,
+		Example: `  recarga enqueue --id MY-TXN-001 --phone 5537686660 --product MOVISTAR_TAE --amount 10
+  recarga enqueue --file examples/orders.csv`,
+	}
+	file := cmd.Flags().String("file", "", "orders.csv, orders.ndjson or -")
+	for _, field := range []struct {
+		to         *string
+		name, help string
+	}{
+		{&f.ID, "id", "distributor_transaction_id: unique for ever"}, {&f.Phone, "phone", "Mexican phone number"},
+		{&f.Product, "product", "product_id; see recarga products"}, {&f.Amount, "amount", "MXN"},
+		{&f.Operator, "operator", "carrier's name"}, {&f.CallbackURL, "callback-url", "where to tell of this order"},
+		{&f.ProcessAt, "process-at", "not before this time (RFC 3339)"}, {&f.ExpiresAt, "expires-at", "not after this time (RFC 3339)"},
+	} {
+		cmd.Flags().StringVar(field.to, field.name, "", field.help)
+	}
+	cmd.Flags().StringToStringVar(&f.Metadata, "metadata", nil, "key=value, echoed back")
+	asJSON := jsonFlag(cmd)
+	return clientCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, _ []string) error {
+		if *file == "" {
+			return p.enqueueOne(cmd.Context(), c, f, *asJSON)
+		}
+		if f.ID != "" || f.Phone != "" || f.Product != "" || f.Amount != "" {
+			return usage(errors.New("--file and an order's own flags exclude each other"))
+		}
+		return p.enqueueFile(cmd.Context(), c, *file, *asJSON)
+	})
+}
+
+func (p *program) enqueueOne(ctx context.Context, c *producer.Client, f topup.Fields, asJSON bool) error {
+	r, err := f.Request()
+	if err != nil {
+		return usage(err)
+	}
+	o, replayed, err := c.Place(ctx, r)
+	if err != nil {
+		return err
+	}
+	if replayed {
+		_, _ = fmt.Fprintln(p.stderr, "This order was placed before; nothing new was placed.")
+	}
+	return p.printOrders([]topup.Order{o}, asJSON)
+}
+
+// enqueuing is the placing of a whole file.
+type enqueuing struct {
+	p      *program
+	client *producer.Client
+	asJSON bool
+	bar    *progressbar.ProgressBar
+
+	rows                      []row
+	placed, replayed, refused int
+}
+
+// rowResult is what --json prints of a row.
+type rowResult struct {
+	Line   int          `json:"line"`
+	ID     topup.ID     `json:"distributor_transaction_id,omitempty"`
+	Result string       `json:"result"`
+	Order  *topup.Order `json:"topup,omitempty"`
+	Errors []string     `json:"errors,omitempty"`
+}
+
+func (p *program) enqueueFile(ctx context.Context, c *producer.Client, name string, asJSON bool) error {
+	in, size, err := p.open(name)
+	if err != nil {
+		return usage(err)
+	}
+	defer func() { _ = in.Close() }() // it was only read
+	e := &enqueuing{p: p, client: c, asJSON: asJSON, bar: p.progress(size)}
+	counted := progressbar.NewReader(in, e.bar)
+	err = readRows(&counted, name, func(r row) error { return e.take(ctx, r) })
+	if err == nil {
+		err = e.send(ctx)
+	}
+	_ = e.bar.Finish()
+	_, _ = fmt.Fprintf(p.stderr, "%d placed, %d already there, %d refused\n", e.placed, e.replayed, e.refused)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w; run it again to go on", name, err)
+	case e.refused > 0:
+		return fmt.Errorf("%s: %d rows were refused", name, e.refused)
+	}
+	return nil
+}
+
+func (p *program) open(name string) (in io.ReadCloser, size int64, err error) {
+	if name == "-" {
+		return io.NopCloser(p.stdin), -1, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	return f, info.Size(), nil
+}
+
+// progress shows how much of the file is read, on a terminal.
+func (p *program) progress(size int64) *progressbar.ProgressBar {
+	if !isTerminal(p.stderr) {
+		return progressbar.DefaultBytesSilent(size)
+	}
+	return progressbar.NewOptions64(size, progressbar.OptionSetWriter(p.stderr), progressbar.OptionShowBytes(true),
+		progressbar.OptionSetDescription("placing"), progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth())
+}
+
+// take holds a valid row until there are enough for one request.
+func (e *enqueuing) take(ctx context.Context, r row) error {
+	if r.err != nil {
+		return e.refuse(r, r.err)
+	}
+	if e.rows = append(e.rows, r); len(e.rows) < producer.MaxBatch {
+		return nil
+	}
+	return e.send(ctx)
+}
+
+func (e *enqueuing) send(ctx context.Context) error {
+	requests := make([]topup.Request, len(e.rows))
+	for i, r := range e.rows {
+		requests[i] = r.request
+	}
+	results, err := e.client.PlaceMany(ctx, requests)
+	for i, result := range results {
+		if err := e.note(e.rows[i], result); err != nil {
+			return err
+		}
+	}
+	e.rows = e.rows[:0]
+	return err
+}
+
+func (e *enqueuing) note(r row, result producer.Placed) error {
+	if result.Err != nil {
+		return e.refuse(r, result.Err)
+	}
+	word := "placed"
+	if result.Replayed {
+		word = "already_there"
+		e.replayed++
+	} else {
+		e.placed++
+	}
+	if !e.asJSON {
+		return nil
+	}
+	return printJSON(e.p.stdout, rowResult{Line: r.line, ID: r.request.ID, Result: word, Order: &result.Order})
+}
+
+// refuse reports a bad row, with every reason.
+func (e *enqueuing) refuse(r row, err error) error {
+	e.refused++
+	reasons := strings.Split(err.Error(), "\n")
+	if e.asJSON {
+		return printJSON(e.p.stdout, rowResult{Line: r.line, ID: r.request.ID, Result: "refused", Errors: reasons})
+	}
+	_ = e.bar.Clear()
+	_, err = fmt.Fprintf(e.p.stderr, "line %d: %s\n", r.line, strings.Join(reasons, "; "))
+	return err
+}

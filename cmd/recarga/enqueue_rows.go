@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"recarga/topup"
+)
+
+// row is one order of a file: valid, or with what is wrong with it.
+type row struct {
+	// line is where it begins in the file, from 1.
+	line    int
+	request topup.Request
+	err     error
+}
+
+// readRows calls use with every row of a file: CSV, or NDJSON by its name or its first character.
+func readRows(in io.Reader, name string, use func(row) error) error {
+	buffered := bufio.NewReaderSize(in, 64<<10)
+	if bom, err := buffered.Peek(3); err == nil && bytes.Equal(bom, []byte("\xef\xbb\xbf")) {
+		_, _ = buffered.Discard(len(bom)) // it is in the buffer
+	}
+	first, err := buffered.Peek(1)
+	if err != nil {
+		return errors.New("the file is empty")
+	}
+	if strings.HasSuffix(name, ".ndjson") || strings.HasSuffix(name, ".jsonl") || first[0] == '{' {
+		return readNDJSON(buffered, use)
+	}
+	return readCSV(buffered, use)
+}
+
+// maxLine bounds a line of NDJSON.
+const maxLine = 64 << 10
+
+func readNDJSON(in io.Reader, use func(row) error) error {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, maxLine)
+	number := 0
+	for lines.Scan() {
+		number++
+		text := bytes.TrimSpace(lines.Bytes())
+		if len(text) == 0 {
+			continue
+		}
+		r := row{line: number}
+		r.request, r.err = topup.ParseRequest(text)
+		if err := use(r); err != nil {
+			return err
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("line %d: %w", number+1, err)
+	}
+	return nil
+}
+
+const metadataPrefix = topup.FieldMetadata + "."
+
+// columns are what a CSV file may have, beside metadata.KEY.
+func columns(f *topup.Fields) map[string]*string {
+	return map[string]*string{
+		topup.FieldID: &f.ID, topup.FieldPhone: &f.Phone, topup.FieldProduct: &f.Product, topup.FieldAmount: &f.Amount,
+		topup.FieldOperator: &f.Operator, topup.FieldCallbackURL: &f.CallbackURL, topup.FieldProcessAt: &f.ProcessAt,
+		topup.FieldExpiresAt: &f.ExpiresAt,
+	}
+}
+
+func readCSV(in io.Reader, use func(row) error) error {
+	records := csv.NewReader(in)
+	records.FieldsPerRecord = -1 // a short row is one bad row, not the end of the file
+	records.ReuseRecord = true
+	head, err := records.Read()
+	if err != nil {
+		return fmt.Errorf("header: %w", err)
+	}
+	head = slices.Clone(head)
+	if err := checkHead(head); err != nil {
+		return err
+	}
+	for {
+		record, err := records.Read()
+		var broken *csv.ParseError
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case errors.As(err, &broken):
+			if err := use(row{line: broken.StartLine, err: broken.Err}); err != nil {
+				return err
+			}
+			continue
+		case err != nil:
+			return err
+		}
+		line, _ := records.FieldPos(0)
+		if err := use(csvRow(line, head, record)); err != nil {
+			return err
+		}
+	}
+}
+
+func checkHead(head []string) error {
+	allowed := columns(&topup.Fields{})
+	for i, name := range head {
+		if _, ok := allowed[name]; !ok && !strings.HasPrefix(name, metadataPrefix) || slices.Contains(head[:i], name) {
+			return fmt.Errorf("header: column %q is not one of an order, or is there twice; must be distributor_transaction_id, phone_number, product_id, amount and optionally operator, callback_url, process_at, expires_at, metadata.KEY", name)
+		}
+	}
+	for _, required := range []string{topup.FieldID, topup.FieldPhone, topup.FieldProduct, topup.FieldAmount} {
+		if !slices.Contains(head, required) {
+			return fmt.Errorf("header: column %s is missing", required)
+		}
+	}
+	return nil
+}
+
+func csvRow(line int, head, record []string) row {
+	r := row{line: line}
+	if len(record) != len(head) {
+		r.err = fmt.Errorf("%d columns, the header has %d", len(record), len(head))
+		return r
+	}
+	f := topup.Fields{Metadata: map[string]string{}}
+	named := columns(&f)
+	for i, name := range head {
+		value := strings.Clone(strings.TrimSpace(record[i]))
+		if key, ok := strings.CutPrefix(name, metadataPrefix); ok {
+			if value != "" {
+				f.Metadata[key] = value
+			}
+			continue
+		}
+		*named[name] = value
+	}
+	r.request, r.err = f.Request()
+	return r
+}

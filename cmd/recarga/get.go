@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"recarga/producer"
+	"recarga/topup"
+)
+
+func newGetCommand(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "get ID",
+		Short:   "Show an order with its attempts and its events",
+		Example: "  recarga get MY-TXN-001\n  recarga get MY-TXN-001 --json",
+		Args:    cobra.ExactArgs(1),
+	}
+	asJSON := jsonFlag(cmd)
+	return clientCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
+		d, err := c.Get(cmd.Context(), topup.ID(args[0]))
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return printJSON(p.stdout, d)
+		}
+		return printDetails(p.stdout, d)
+	})
+}
+
+// printDetails shows an order's life: what it is, each attempt, each event with its tries.
+func printDetails(w io.Writer, d topup.Details) error {
+	if err := table(w, orderHead, [][]string{orderRow(d.Order)}); err != nil {
+		return err
+	}
+	for _, fact := range [][2]string{
+		{"message", string(d.ResponseMessage)}, {"transaction", string(d.TransactionID)},
+		{"reference", string(d.Reference)}, {"auth code", string(d.AuthCode)},
+	} {
+		if fact[1] != "" {
+			if _, err := fmt.Fprintf(w, "%s: %s\n", fact[0], fact[1]); err != nil {
+				return err
+			}
+		}
+	}
+	return printLife(w, d)
+}
+
+func printLife(w io.Writer, d topup.Details) error {
+	rows := [][]string{{local(d.CreatedAt), "accepted", ""}}
+	for _, a := range d.Attempts {
+		rows = append(rows, []string{local(a.StartedAt), fmt.Sprintf("attempt %d", a.Number), describeAttempt(a)})
+	}
+	for _, ev := range d.Events {
+		what := fmt.Sprintf("%s #%d", ev.Type, ev.Sequence)
+		for _, try := range ev.Tries {
+			rows = append(rows, []string{local(try.At), what, describeTry(try)})
+		}
+		if len(ev.Tries) == 0 {
+			rows = append(rows, []string{"", what, "not tried yet"})
+		}
+	}
+	if d.NextAttemptAt != nil {
+		rows = append(rows, []string{local(*d.NextAttemptAt), "next attempt", ""})
+	}
+	if _, err := fmt.Fprintln(w); err != nil {
+		return err
+	}
+	return table(w, []string{"TIME", "WHAT", "RESULT"}, rows)
+}
+
+func describeAttempt(a topup.Attempt) string {
+	if a.Outcome == "" {
+		return "under way"
+	}
+	text := string(a.Outcome)
+	if a.ResponseCode != "" {
+		text += fmt.Sprintf(" (code %s)", a.ResponseCode)
+	}
+	if a.FinishedAt != nil {
+		text += fmt.Sprintf(" in %d ms", a.FinishedAt.Sub(a.StartedAt).Milliseconds())
+	}
+	if a.Error != "" {
+		text += ": " + string(a.Error)
+	}
+	return text
+}
+
+func describeTry(t topup.Try) string {
+	if t.Error != "" {
+		return fmt.Sprintf("not delivered in %d ms: %s", t.DurationMS, t.Error)
+	}
+	return fmt.Sprintf("delivered in %d ms", t.DurationMS)
+}

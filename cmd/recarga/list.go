@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"recarga/producer"
+	"recarga/topup"
+)
+
+// listFilters are the flags of list, by the API's parameter.
+var listFilters = []struct{ flag, parameter, help string }{
+	{"state", "state", "queued, submitting, retrying, unknown, succeeded, failed or canceled"},
+	{"phone", "phone_number", "phone number"},
+	{"product", "product_id", "product"},
+	{"since", "since", "created at or after this time (RFC 3339)"},
+	{"until", "until", "created before this time (RFC 3339)"},
+	{"caller", "caller", "caller; with the admin key only"},
+}
+
+func newListCommand(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List orders, newest first",
+		Example: "  recarga list --state unknown\n  recarga list --phone 5537686660 --json --all",
+	}
+	for _, f := range listFilters {
+		cmd.Flags().String(f.flag, "", f.help)
+	}
+	limit := cmd.Flags().Int("limit", 50, "orders of a page, 1 to 200")
+	all := cmd.Flags().Bool("all", false, "all pages")
+	asJSON := jsonFlag(cmd)
+	return clientCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, _ []string) error {
+		query := url.Values{"limit": {strconv.Itoa(*limit)}}
+		for _, f := range listFilters {
+			if value := cmd.Flag(f.flag).Value.String(); value != "" {
+				query.Set(f.parameter, value)
+			}
+		}
+		for {
+			orders, next, err := c.List(cmd.Context(), query)
+			if err != nil {
+				return err
+			}
+			if err := p.printOrders(orders, *asJSON); err != nil {
+				return err
+			}
+			if next == "" || !*all {
+				return p.more(next, *asJSON)
+			}
+			query.Set("cursor", next)
+		}
+	})
+}
+
+// printOrders prints a page: one JSON object a line, or a table.
+func (p *program) printOrders(orders []topup.Order, asJSON bool) error {
+	rows := make([][]string, len(orders))
+	for i, o := range orders {
+		if asJSON {
+			if err := printJSON(p.stdout, o); err != nil {
+				return err
+			}
+			continue
+		}
+		rows[i] = orderRow(o)
+	}
+	if asJSON {
+		return nil
+	}
+	return table(p.stdout, orderHead, rows)
+}
+
+func (p *program) more(next string, asJSON bool) error {
+	if next == "" || asJSON {
+		return nil
+	}
+	_, err := fmt.Fprintln(p.stderr, "There are more; --all shows them.")
+	return err
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"recarga/producer"
+	"recarga/topup"
+)
+
+// clientCommand makes a command of one that talks to the HTTP API.
+func clientCommand(p *program, cmd *cobra.Command, run func(cmd *cobra.Command, c *producer.Client, args []string) error) *cobra.Command {
+	addSettingFlags(cmd, clientSettings...)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		s, err := p.settings(cmd, nil)
+		if err != nil {
+			return err
+		}
+		key := s.APIKey
+		if key == "" {
+			key = s.AdminKey
+		}
+		if key == "" {
+			return usage(fmt.Errorf("RECARGA_API_KEY is not set; must be the key of the API at %s", s.APIURL))
+		}
+		return run(cmd, producer.NewClient(s.APIURL, key), args)
+	}
+	return cmd
+}
+
+// jsonFlag gives a command --json.
+func jsonFlag(cmd *cobra.Command) *bool {
+	return cmd.Flags().Bool("json", false, "print JSON")
+}
+
+func printJSON(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) }
+
+// table prints rows in columns.
+func table(w io.Writer, head []string, rows [][]string) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range append([][]string{head}, rows...) {
+		if _, err := fmt.Fprintln(tw, strings.Join(row, "\t")); err != nil {
+			return err
+		}
+	}
+	return tw.Flush()
+}
+
+var orderHead = []string{"ORDER", "STATE", "PHONE", "PRODUCT", "AMOUNT", "ATTEMPTS", "CODE", "UPDATED"}
+
+func orderRow(o topup.Order) []string {
+	return []string{
+		string(o.ID), stateOf(o), o.Phone.Digits(), o.Product, o.Amount.String(), fmt.Sprint(o.AttemptCount), string(o.ResponseCode), local(o.UpdatedAt),
+	}
+}
+
+// stateOf is the state with the reason of a failure.
+func stateOf(o topup.Order) string {
+	if o.Reason != "" {
+		return string(o.State) + "/" + string(o.Reason)
+	}
+	return string(o.State)
+}
+
+// local is a time as people at the terminal read it.
+func local(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+
+	"github.com/spf13/cobra"
+
+	"recarga/internal/api"
+	"recarga/internal/sandbox"
+)
+
+func newSandboxCommand(p *program) *cobra.Command {
+	var addr string
+	cmd := &cobra.Command{
+		Use:   "sandbox",
+		Short: "Run the distributor's API, simulated",
+		Long: `Run the distributor's API as its document describes it. Magic phone numbers choose the fate of an
+order: 550000 followed by 0051 is declined with code 51, by 0502 charged and then cut off, and so
+on; GET / lists them all. GET /sandbox/purchases is what it really charged. It accepts
+RECARGA_DISTRIBUTOR_CUSTOMER_ID and RECARGA_DISTRIBUTOR_SECRET_KEY where set, else demo and demo.`,
+		Example: "  recarga sandbox\n  recarga sandbox --addr 127.0.0.1:0",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := p.settings(cmd, nil)
+			if err != nil {
+				return err
+			}
+			return p.serveSandbox(cmd.Context(), s, addr)
+		},
+	}
+	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:8081", "where to listen")
+	addSettingFlags(cmd, append([]string{"DISTRIBUTOR_CUSTOMER_ID", "DISTRIBUTOR_SECRET_KEY"}, logSettings...)...)
+	return cmd
+}
+
+func (p *program) serveSandbox(ctx context.Context, s Settings, addr string) error {
+	cfg := sandbox.DefaultConfig()
+	if s.DistributorCustomerID != "" {
+		cfg.CustomerID = s.DistributorCustomerID
+	}
+	if s.DistributorSecretKey != "" {
+		cfg.SecretKey = s.DistributorSecretKey
+	}
+	vendor := sandbox.New(cfg, NewLogger(s, p.stderr))
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return usage(fmt.Errorf("--addr: %w", err))
+	}
+	server := api.HTTPServer(vendor)
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	_, _ = fmt.Fprintf(p.stdout, "The distributor, simulated: RECARGA_DISTRIBUTOR_URL=http://%s/api/distributor\n", listener.Addr())
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	vendor.Close()
+	stopping, cancel := context.WithTimeout(context.Background(), requestsEnd)
+	defer cancel()
+	if err := server.Shutdown(stopping); err != nil {
+		return err
+	}
+	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"recarga/producer"
+	"recarga/topup"
+)
+
+// watchEvery is the time between two looks.
+const watchEvery = 500 * time.Millisecond
+
+func newWatchCommand(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "watch [ID]",
+		Short: "Show orders as they change",
+		Long: `Without an id, show the newest orders until interrupted. With one, print each change of its state
+and end when it is final, or held as unknown.`,
+		Example: "  recarga watch MY-TXN-001\n  recarga watch",
+		Args:    cobra.MaximumNArgs(1),
+	}
+	asJSON := jsonFlag(cmd)
+	return clientCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
+		if len(args) == 1 {
+			return p.watchOne(cmd.Context(), c, topup.ID(args[0]), *asJSON)
+		}
+		return p.watchAll(cmd.Context(), c, *asJSON)
+	})
+}
+
+func (p *program) watchOne(ctx context.Context, c *producer.Client, id topup.ID, asJSON bool) error {
+	shown := ""
+	return every(ctx, watchEvery, func() (done bool, err error) {
+		d, err := c.Get(ctx, id)
+		if err != nil {
+			return false, err
+		}
+		if now := fmt.Sprint(d.State, d.AttemptCount); now != shown {
+			shown = now
+			if err := p.printChange(d.Order, asJSON); err != nil {
+				return false, err
+			}
+		}
+		return d.State.Final() || d.State == topup.StateUnknown, nil
+	})
+}
+
+func (p *program) printChange(o topup.Order, asJSON bool) error {
+	if asJSON {
+		return printJSON(p.stdout, o)
+	}
+	_, err := fmt.Fprintf(p.stdout, "%s  %s  %s  attempts %d  %s\n", local(o.UpdatedAt), o.ID, stateOf(o), o.AttemptCount, o.ResponseCode)
+	return err
+}
+
+// watchAll redraws the newest orders on a terminal, and elsewhere prints those that changed.
+func (p *program) watchAll(ctx context.Context, c *producer.Client, asJSON bool) error {
+	seen := map[topup.ID]time.Time{}
+	return every(ctx, watchEvery, func() (bool, error) {
+		orders, _, err := c.List(ctx, url.Values{"limit": {"20"}})
+		if err != nil {
+			return false, err
+		}
+		if isTerminal(p.stdout) && !asJSON {
+			return false, p.redraw(orders)
+		}
+		for i := len(orders) - 1; i >= 0; i-- {
+			o := orders[i]
+			if seen[o.ID].Equal(o.UpdatedAt) {
+				continue
+			}
+			if err := p.printChange(o, asJSON); err != nil {
+				return false, err
+			}
+		}
+		clear(seen) // what has left the page is not needed
+		for _, o := range orders {
+			seen[o.ID] = o.UpdatedAt
+		}
+		return false, nil
+	})
+}
+
+func (p *program) redraw(orders []topup.Order) error {
+	var b strings.Builder
+	b.WriteString("\x1b[H\x1b[2J")
+	rows := make([][]string, len(orders))
+	for i, o := range orders {
+		rows[i] = orderRow(o)
+	}
+	if err := table(&b, orderHead, rows); err != nil {
+		return err
+	}
+	_, err := fmt.Fprint(p.stdout, b.String())
+	return err
+}
+
+// every calls step at once and then again and again, until it is done or ctx ends, which is no error.
+func every(ctx context.Context, interval time.Duration, step func() (done bool, err error)) error {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		done, err := step()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if done || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}

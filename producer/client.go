@@ -1,0 +1,291 @@
+package producer
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"recarga/topup"
+)
+
+// Client places orders over Recarga's HTTP API. It is safe for concurrent use.
+//
+// Placing is safe to repeat: the order's id makes it one order, however often it is sent. So the
+// client itself repeats what did not get through, until its context ends; give it one with a deadline.
+type Client struct {
+	base, key string
+	http      *http.Client
+}
+
+// callTimeout bounds one HTTP request; a repeat follows.
+const callTimeout = 60 * time.Second
+
+// NewClient builds a client for the API at baseURL, as in http://127.0.0.1:8080, with a caller's key.
+func NewClient(baseURL, apiKey string) *Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 64
+	return &Client{base: strings.TrimRight(baseURL, "/"), key: apiKey, http: &http.Client{Transport: transport, Timeout: callTimeout}}
+}
+
+// Problem is an error that the API answered with (RFC 9457).
+type Problem struct {
+	Status int          `json:"status"`
+	Title  string       `json:"title"`
+	Detail string       `json:"detail"`
+	Errors []WrongField `json:"errors"`
+	// RetryAfter is how long the API asked to wait; 0 when it did not.
+	RetryAfter time.Duration `json:"-"`
+}
+
+// WrongField is one field of a request that is not valid.
+type WrongField struct {
+	Location string `json:"location"`
+	Message  string `json:"message"`
+}
+
+func (p *Problem) Error() string {
+	parts := []string{fmt.Sprintf("%d %s", p.Status, p.Title)}
+	if p.Detail != "" {
+		parts = append(parts, p.Detail)
+	}
+	for _, f := range p.Errors {
+		parts = append(parts, f.Location+" "+f.Message)
+	}
+	return strings.Join(parts, ": ")
+}
+
+// Temporary tells that the same request may succeed later.
+func (p *Problem) Temporary() bool {
+	return p.Status == http.StatusTooManyRequests || p.Status >= 500
+}
+
+// Place places an order, and repeats that until it is answered or ctx ends. replayed tells that the
+// order had been placed before. A *Problem says that it is not valid, or that its id is taken.
+func (c *Client) Place(ctx context.Context, r topup.Request) (o topup.Order, replayed bool, err error) {
+	body, err := json.Marshal(r)
+	if err != nil {
+		return o, false, fmt.Errorf("place %s: %w", r.ID, err)
+	}
+	header, err := c.persist(ctx, http.MethodPost, "/v1/topups", body, &o)
+	if err != nil {
+		return topup.Order{}, false, fmt.Errorf("place %s: %w", r.ID, err)
+	}
+	return o, header.Get("Idempotent-Replayed") == "true", nil
+}
+
+// Placed is the result of one order of many.
+type Placed struct {
+	Order    topup.Order
+	Replayed bool
+	// Err is a *Problem for an order that was not placed.
+	Err error
+}
+
+// MaxBatch is the most orders of one PlaceMany.
+const MaxBatch = 1000
+
+// PlaceMany places up to MaxBatch orders in one request, and repeats that until all are answered or
+// ctx ends. Results are in the order of rs; one order that is refused stops no other.
+func (c *Client) PlaceMany(ctx context.Context, rs []topup.Request) ([]Placed, error) {
+	if len(rs) > MaxBatch {
+		return nil, fmt.Errorf("place %d orders: at most %d at once", len(rs), MaxBatch)
+	}
+	placed := make([]Placed, 0, len(rs))
+	try := func() error {
+		more, err := c.batch(ctx, rs[len(placed):])
+		placed = append(placed, more...)
+		return err
+	}
+	if err := repeat(ctx, try); err != nil {
+		return placed, fmt.Errorf("place %d orders: %w", len(rs), err)
+	}
+	return placed, nil
+}
+
+// batch sends the orders and returns the answers that came, also with an error.
+func (c *Client) batch(ctx context.Context, rs []topup.Request) (placed []Placed, err error) {
+	var body bytes.Buffer
+	lines := json.NewEncoder(&body)
+	for _, r := range rs {
+		if err := lines.Encode(r); err != nil {
+			return nil, backoff.Permanent(err)
+		}
+	}
+	res, err := c.send(ctx, http.MethodPost, "/v1/topups/batch", "application/x-ndjson", body.Bytes())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	for d := json.NewDecoder(res.Body); len(placed) < len(rs); {
+		var line struct {
+			Status int          `json:"status"`
+			Topup  *topup.Order `json:"topup"`
+			Error  *Problem     `json:"error"`
+		}
+		if err := d.Decode(&line); err != nil {
+			return placed, fmt.Errorf("answer %d of %d: %w", len(placed)+1, len(rs), err)
+		}
+		switch {
+		case line.Error != nil && line.Error.Temporary():
+			return placed, line.Error
+		case line.Error != nil:
+			placed = append(placed, Placed{Err: line.Error})
+		case line.Topup != nil:
+			placed = append(placed, Placed{Order: *line.Topup, Replayed: line.Status == http.StatusOK})
+		default:
+			return placed, backoff.Permanent(fmt.Errorf("answer %d has neither an order nor an error", len(placed)+1))
+		}
+	}
+	return placed, nil
+}
+
+// Get returns an order with its attempts and events.
+func (c *Client) Get(ctx context.Context, id topup.ID) (d topup.Details, err error) {
+	if _, err = c.once(ctx, http.MethodGet, "/v1/topups/"+url.PathEscape(string(id)), nil, &d); err != nil {
+		return topup.Details{}, fmt.Errorf("get %s: %w", id, err)
+	}
+	return d, nil
+}
+
+// Cancel withdraws an order. A *Problem with status 409 says that money may have moved.
+func (c *Client) Cancel(ctx context.Context, id topup.ID) (o topup.Order, err error) {
+	if _, err = c.once(ctx, http.MethodPost, "/v1/topups/"+url.PathEscape(string(id))+"/cancel", nil, &o); err != nil {
+		return topup.Order{}, fmt.Errorf("cancel %s: %w", id, err)
+	}
+	return o, nil
+}
+
+// List returns a page of orders, newest first, that the query's parameters choose (state, caller,
+// phone_number, product_id, since, until, limit, cursor), and the cursor of the next page, empty
+// after the last.
+func (c *Client) List(ctx context.Context, query url.Values) (orders []topup.Order, next string, err error) {
+	var page struct {
+		Data       []topup.Order `json:"data"`
+		NextCursor string        `json:"next_cursor"`
+	}
+	if _, err = c.once(ctx, http.MethodGet, "/v1/topups?"+query.Encode(), nil, &page); err != nil {
+		return nil, "", fmt.Errorf("list: %w", err)
+	}
+	return page.Data, page.NextCursor, nil
+}
+
+// Products returns the catalogue.
+func (c *Client) Products(ctx context.Context) ([]topup.Product, error) {
+	var page struct {
+		Data []topup.Product `json:"data"`
+	}
+	if _, err := c.once(ctx, http.MethodGet, "/v1/products", nil, &page); err != nil {
+		return nil, fmt.Errorf("products: %w", err)
+	}
+	return page.Data, nil
+}
+
+// Balance is the distributor's balance and how old that word is.
+type Balance struct {
+	Balance     json.Number `json:"balance"`
+	Currency    string      `json:"currency"`
+	LastUpdated *time.Time  `json:"last_updated"`
+	FetchedAt   time.Time   `json:"fetched_at"`
+	AgeSeconds  json.Number `json:"age_seconds"`
+}
+
+// Balance asks for the distributor's balance.
+func (c *Client) Balance(ctx context.Context) (b Balance, err error) {
+	if _, err = c.once(ctx, http.MethodGet, "/v1/balance", nil, &b); err != nil {
+		return Balance{}, fmt.Errorf("balance: %w", err)
+	}
+	return b, nil
+}
+
+// persist is once, repeated while that may help.
+func (c *Client) persist(ctx context.Context, method, path string, body []byte, into any) (header http.Header, err error) {
+	err = repeat(ctx, func() error {
+		header, err = c.once(ctx, method, path, body, into)
+		return err
+	})
+	return header, err
+}
+
+// repeat tries until it succeeds, ctx ends, or a problem says that it never will.
+func repeat(ctx context.Context, try func() error) error {
+	wait := &asked{BackOff: backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMaxElapsedTime(0), backoff.WithMaxInterval(5*time.Second))}
+	return backoff.Retry(func() error {
+		err := try()
+		var problem *Problem
+		if errors.As(err, &problem) {
+			wait.least = problem.RetryAfter
+			if !problem.Temporary() {
+				return backoff.Permanent(err)
+			}
+		}
+		return err
+	}, backoff.WithContext(wait, ctx))
+}
+
+// asked waits at least as long as the API asked for.
+type asked struct {
+	backoff.BackOff
+	least time.Duration
+}
+
+func (a *asked) NextBackOff() time.Duration { return max(a.BackOff.NextBackOff(), a.least) }
+
+func (c *Client) once(ctx context.Context, method, path string, body []byte, into any) (http.Header, error) {
+	res, err := c.send(ctx, method, path, "application/json", body)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	if err := json.NewDecoder(res.Body).Decode(into); err != nil {
+		return nil, fmt.Errorf("answer of %s %s: %w", method, path, err)
+	}
+	return res.Header, nil
+}
+
+// send returns an answer of 2xx, or a *Problem, or why there is no answer.
+func (c *Client) send(ctx context.Context, method, path, kind string, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, backoff.Permanent(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+c.key)
+	if len(body) > 0 {
+		req.Header.Set("Content-Type", kind)
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if res.StatusCode < 300 {
+		return res, nil
+	}
+	defer func() { _ = res.Body.Close() }()
+	return nil, problemOf(res)
+}
+
+func problemOf(res *http.Response) error {
+	const most = 64 << 10
+	p := &Problem{}
+	body, err := io.ReadAll(io.LimitReader(res.Body, most))
+	if err == nil {
+		err = json.Unmarshal(body, p)
+	}
+	if err != nil {
+		p.Detail = "the answer is no problem document; is this Recarga's API?"
+	}
+	p.Status, p.Title = res.StatusCode, http.StatusText(res.StatusCode)
+	if seconds, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil {
+		p.RetryAfter = time.Duration(seconds) * time.Second
+	}
+	return p
+}

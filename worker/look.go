@@ -67,7 +67,11 @@ func (w *Worker) refuse(ctx context.Context, r topup.Request, why error) (topup.
 		r.Caller = topup.DefaultCaller
 	}
 	now := time.Now()
-	event, err := w.Journal.AcceptInvalid(ctx, r.Order(now), why.Error(), now)
+	o := r.Order(now)
+	if r.CheckTimes(now) != nil {
+		o.Reason = topup.ReasonExpired // it was valid once
+	}
+	event, err := w.Journal.AcceptInvalid(ctx, o, why.Error(), now)
 	if err != nil && !errors.Is(err, topup.ErrConflict) {
 		return topup.Order{}, err
 	}
@@ -241,6 +245,6 @@ func (w *Worker) tell(event *topup.Event) {
 }
 
 func (w *Worker) logState(ctx context.Context, o topup.Order) {
-	w.Log.InfoContext(ctx, "order "+string(o.State), "order", o.ID, "attempt", o.AttemptCount, "reason", string(o.Reason),
+	w.Log.InfoContext(ctx, "order changed", "state", o.State, "order", o.ID, "attempt", o.AttemptCount, "reason", string(o.Reason),
 		"response_code", string(o.ResponseCode), "transaction_id", string(o.TransactionID))
 }

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"recarga/internal/journal"
+	"recarga/internal/testkit"
 	"recarga/tasks"
 	"recarga/topup"
 	"recarga/worker"
@@ -82,6 +83,13 @@ func (e *ears) RingEvent(_ context.Context, id string, _ time.Time) error { retu
 func (e *ears) InsistOrder(_ context.Context, r topup.Request) error      { return e.ring(string(r.ID)) }
 func (e *ears) InsistEvent(_ context.Context, id string) error            { return e.ring(id) }
 func (e *ears) Announce(context.Context) error                            { return nil }
+
+func (e *ears) heard() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.rung)
+}
+
 func (e *ears) types() (types []topup.EventType) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -119,7 +127,7 @@ type bench struct {
 
 func setUp(t *testing.T, answers ...topup.Result) *bench {
 	t.Helper()
-	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"))
+	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"), journal.WithFirstTryGrace(0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -372,20 +380,17 @@ func TestSweep(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { b.Sweep(ctx) })
-	deadline := time.After(20 * time.Second)
-	for len(b.ears.types()) == 0 {
-		select {
-		case <-deadline:
-			t.Fatal("the sweep does nothing")
-		case <-time.After(time.Millisecond):
-		}
-	}
-	// One more round after the first, so that the rings of the first are all in.
+	// The rings come after the attempts that are given up, so all is done when the last one is in.
+	want := []string{"LOST-0", "LOST-1", "LOST-2"}
+	testkit.Eventually(t, 20*time.Second, func() bool { return len(b.ears.heard()) >= len(want) }, "the sweep rings")
 	cancel()
 	wg.Wait()
+	if got := b.ears.heard()[:len(want)]; !slices.Equal(got, want) {
+		t.Errorf("rang for %v, want %v", got, want)
+	}
 	b.is(t, "DEAD", topup.StateUnknown, "", 0)
-	if want := []string{"LOST-0", "LOST-1", "LOST-2"}; !slices.Equal(b.ears.rung, want) && len(b.ears.rung) != 0 {
-		t.Errorf("rang for %v, want %v", b.ears.rung, want)
+	if !slices.Equal(b.ears.types(), []topup.EventType{"topup.unknown"}) {
+		t.Errorf("told %v", b.ears.types())
 	}
 }
 

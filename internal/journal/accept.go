@@ -63,8 +63,9 @@ func (t *tx) repeated(r record, expired error) (record, error) {
 	return stored, nil
 }
 
-// AcceptInvalid records an order that came through Redis alone and is not valid: failed, with why as
-// its response message, and with the event to tell of it. Its fields may be empty, but for the id.
+// AcceptInvalid records an order that came through Redis alone and cannot be bought: failed, for the
+// order's own reason or else as invalid, with why as its response message, and with the event to tell
+// of it. Its fields may be empty, but for the id.
 // An id that is taken is topup.ErrConflict, and nothing changes.
 func (j *Journal) AcceptInvalid(ctx context.Context, o topup.Order, why string, now time.Time) (*topup.Event, error) {
 	if _, err := topup.ParseID(string(o.ID)); err != nil {
@@ -72,7 +73,10 @@ func (j *Journal) AcceptInvalid(ctx context.Context, o topup.Order, why string, 
 	}
 	now = whole(now)
 	r := record{Order: o, fingerprint: fingerprint(o.Request()), events: 1}
-	r.State, r.Reason, r.ResponseMessage = topup.StateFailed, topup.ReasonInvalid, topup.NullString(text(why))
+	r.State, r.ResponseMessage = topup.StateFailed, topup.NullString(text(why))
+	if r.Reason == "" {
+		r.Reason = topup.ReasonInvalid
+	}
 	r.CreatedAt, r.UpdatedAt, r.FinishedAt, r.NextAttemptAt = now, now, &now, nil
 	insert, err := insertion(r)
 	if err != nil {

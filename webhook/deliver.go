@@ -224,14 +224,16 @@ func (a answer) record(at time.Time) topup.Try {
 }
 
 func (d *Deliverer) log(ev topup.Event, to target, a answer, state topup.EventState, next time.Time) {
-	log := d.cfg.Log.With("event", ev.ID, "order", ev.OrderID, "caller", ev.Caller, "endpoint", to.origin,
-		"try", ev.TryCount+1, "status", a.status, "duration_ms", a.took.Milliseconds())
-	switch {
-	case state == topup.EventDelivered:
-		log.Info("webhook delivered")
-	case state == topup.EventExhausted:
-		log.Warn("webhook given up", "error", clip(a.err))
+	attrs := []any{
+		"event", ev.ID, "order", ev.OrderID, "caller", ev.Caller, "endpoint", to.origin,
+		"try", ev.TryCount + 1, "status", a.status, "duration_ms", a.took.Milliseconds(), "error", clip(a.err),
+	}
+	switch state {
+	case topup.EventDelivered:
+		d.cfg.Log.Info("webhook delivered", attrs...)
+	case topup.EventExhausted:
+		d.cfg.Log.Warn("webhook given up", attrs...)
 	default:
-		log.Warn("webhook not delivered", "error", clip(a.err), "next", next)
+		d.cfg.Log.Warn("webhook not delivered", append(attrs, "next", next)...)
 	}
 }

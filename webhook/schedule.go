@@ -59,8 +59,8 @@ func retryAfter(resp *http.Response, now time.Time) time.Duration {
 		return 0
 	}
 	asked := resp.Header.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(asked, 10, 31); err == nil {
-		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
+	if seconds, err := strconv.ParseUint(asked, 10, 64); err == nil {
+		return time.Duration(min(seconds, uint64(maxRetryAfter/time.Second))) * time.Second
 	}
 	at, err := http.ParseTime(asked)
 	if err != nil {

@@ -100,7 +100,7 @@ func (d *Deliverer) target(ctx context.Context, ev topup.Event) (target, error) 
 // origin is scheme, host and port of a URL; empty for none.
 func origin(rawURL string) string {
 	u, err := url.Parse(rawURL)
-	if err != nil {
+	if err != nil || u.Host == "" {
 		return ""
 	}
 	return strings.ToLower(u.Scheme + "://" + u.Host)

@@ -44,7 +44,7 @@ type lane struct {
 	engine  *engine
 	stats   *stats
 	grace   time.Duration
-	writer  int32 // whose tallies; random, so that lanes seldom wait for each other's
+	writer  int32 // whose tallies
 	queue   chan *op
 	closing chan struct{}
 	close   func() // closes closing
@@ -55,7 +55,7 @@ type lane struct {
 func newLane(e *engine, s *stats, grace time.Duration, writer int32) *lane {
 	closing := make(chan struct{})
 	return &lane{
-		engine: e, stats: s, grace: grace, writer: writer & 0x3ff,
+		engine: e, stats: s, grace: grace, writer: writer,
 		queue: make(chan *op, maxBatch), closing: closing, close: sync.OnceFunc(func() { close(closing) }), stopped: make(chan struct{}),
 	}
 }

@@ -12,8 +12,13 @@ import (
 	"time"
 )
 
-// firstTryGrace is longer than the first try of an event may take.
-const firstTryGrace = 30 * time.Second
+const (
+	// firstTryGrace is longer than the first try of an event may take.
+	firstTryGrace = 30 * time.Second
+	// tallyWriters is how many rows a tally is spread over, so that the lanes of all processes, each
+	// with one of them by chance, seldom wait for each other.
+	tallyWriters = 1024
+)
 
 // Journal is the open book of record.
 type Journal struct {
@@ -52,7 +57,8 @@ type engine struct {
 }
 
 // Open opens the database, "sqlite:PATH" or "postgres://…", creates what is missing in it, and starts
-// the writers. A SQLite file is created, readable by its owner only; its folder is not.
+// the writers. A SQLite file is created, readable by its owner only; its folder is not. A pooler before
+// PostgreSQL must pool sessions and let startup parameters through.
 func Open(ctx context.Context, databaseURL string, opts ...Option) (*Journal, error) {
 	e, err := openEngine(ctx, databaseURL)
 	if err != nil {
@@ -69,7 +75,7 @@ func Open(ctx context.Context, databaseURL string, opts ...Option) (*Journal, er
 		opt(j)
 	}
 	for range e.lanes {
-		l := newLane(e, &j.stats, j.grace, rand.Int32())
+		l := newLane(e, &j.stats, j.grace, rand.Int32N(tallyWriters))
 		j.lanes = append(j.lanes, l)
 		go l.work()
 	}
@@ -80,7 +86,7 @@ func openEngine(ctx context.Context, databaseURL string) (*engine, error) {
 	scheme, rest, _ := strings.Cut(databaseURL, ":")
 	switch scheme {
 	case "sqlite":
-		return openSQLite(ctx, rest)
+		return openSQLite(ctx, strings.TrimPrefix(rest, "//"))
 	case "postgres", "postgresql":
 		return openPostgres(ctx, databaseURL)
 	default:

@@ -129,8 +129,10 @@ func TestFile(t *testing.T) {
 	}
 	must(t, j.Close())
 	must(t, j.Close())
-	if _, err := open(t, "sqlite:"+path).Order(t.Context(), "A"); err != nil {
-		t.Error(err)
+	for _, scheme := range []string{"sqlite:", "sqlite://"} {
+		if _, err := open(t, scheme+path).Order(t.Context(), "A"); err != nil {
+			t.Errorf("%s: %v", scheme, err)
+		}
 	}
 }
 

@@ -249,7 +249,10 @@ func TestStaleConnectionIsReplaced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }()
+	if err := listener.(*net.TCPListener).SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
 	var served sync.WaitGroup
 	defer served.Wait()
 	answer := func(conn net.Conn, in *bufio.Reader, reply string) {
@@ -273,7 +276,7 @@ func TestStaleConnectionIsReplaced(t *testing.T) {
 			for _, reply := range replies {
 				answer(conn, in, reply)
 			}
-			conn.Close()
+			_ = conn.Close()
 		}
 	})
 	b := newBook(news(t, "evt_1"), news(t, "evt_2"))

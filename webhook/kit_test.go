@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -49,11 +50,11 @@ func (b *book) Event(_ context.Context, id string) (topup.Event, error) {
 	return ev, nil
 }
 
-func (b *book) RecordTry(_ context.Context, ev topup.Event, try topup.Try, next topup.EventState, dueAt time.Time) error {
+func (b *book) RecordTry(ctx context.Context, ev topup.Event, try topup.Try, next topup.EventState, dueAt time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.down != nil {
-		return b.down
+	if err := errors.Join(b.down, ctx.Err()); err != nil {
+		return err
 	}
 	kept := b.events[ev.ID]
 	if kept.State != topup.EventPending || kept.TryCount != ev.TryCount {

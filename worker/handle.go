@@ -22,6 +22,9 @@ func (w *Worker) HandlePurchase(ctx context.Context, task *asynq.Task) (again ti
 	if r.ID == "" {
 		return time.Time{}, fmt.Errorf("purchase task names no valid order: %w", invalid)
 	}
+	if r.Caller == "" {
+		r.Caller = topup.DefaultCaller
+	}
 	if invalid == nil {
 		return w.Look(ctx, r)
 	}

@@ -63,9 +63,6 @@ func (w *Worker) orderOf(ctx context.Context, r topup.Request) (topup.Order, err
 // refuse records an order that came through Redis alone and is not valid: its producer was told
 // nothing, so the record and a webhook are the only places where it can learn.
 func (w *Worker) refuse(ctx context.Context, r topup.Request, why error) (topup.Order, error) {
-	if r.Caller == "" {
-		r.Caller = topup.DefaultCaller
-	}
 	now := time.Now()
 	o := r.Order(now)
 	if r.CheckTimes(now) != nil {

@@ -49,7 +49,9 @@ func (p Policy) Wait(n int) time.Duration {
 // attempt may have moved money (with ResendUnknown only), the order is held instead.
 func (p Policy) Verdict(o topup.Order, result topup.Result, earlier []topup.Attempt, now time.Time) topup.Settlement {
 	s := topup.Settlement{ID: o.ID, Number: o.AttemptCount, Result: result}
-	doubt := slices.ContainsFunc(earlier, func(a topup.Attempt) bool { return a.Outcome == topup.OutcomeUnknown })
+	doubt := slices.ContainsFunc(earlier, func(a topup.Attempt) bool {
+		return a.Outcome == topup.OutcomeUnknown || a.Outcome == topup.OutcomeApproved // which came too late
+	})
 	again := true
 	switch result.Outcome {
 	case topup.OutcomeApproved:

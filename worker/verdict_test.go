@@ -71,6 +71,7 @@ func TestVerdict(t *testing.T) {
 		{"unknown, resent", resend, unknown, nil, topup.StateRetrying, ""},
 		{"unknown, resent for the last time", resend, unknown, begun(10, time.Minute), topup.StateUnknown, ""},
 		{"91 after an unknown, out of tries", resend, unavailable, begun(10, time.Minute, topup.OutcomeUnknown), topup.StateUnknown, ""},
+		{"91 after a late approval, out of tries", resend, unavailable, begun(10, time.Minute, topup.OutcomeApproved), topup.StateUnknown, ""},
 		{"91 after an unknown, out of tries, held", policy, unavailable, begun(10, time.Minute, topup.OutcomeUnknown), topup.StateUnknown, ""},
 	}
 	for _, c := range cases {

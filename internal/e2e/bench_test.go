@@ -75,11 +75,25 @@ func recargaJob(set func(testing.TB, map[string]string)) func(*testing.B) job {
 		w := newWorld(b, nil)
 		set(b, w.env)
 		w.env["RECARGA_DISTRIBUTOR_URL"], w.env["RECARGA_CALLBACK_URL"] = vendor, hook
+		// Quiet, so that the benchmark does not measure how fast it reads a log; then the log does not
+		// say either where the program listens.
 		w.env["RECARGA_LOG_LEVEL"] = "warn"
-		p := w.start(b, "serve")
-		j.url, j.pid = p.apiURL, p.cmd.Process.Pid
+		w.env["RECARGA_HTTP_ADDR"] = fmt.Sprintf("127.0.0.1:%d", testkit.FreePort(b))
+		j.url = "http://" + w.env["RECARGA_HTTP_ADDR"]
+		p := w.launch(b, "serve")
+		testkit.Eventually(b, patience, func() bool { return answers(j.url + "/openapi.json") }, "recarga answers")
+		j.pid = p.cmd.Process.Pid
 		return j
 	}
+}
+
+func answers(url string) bool {
+	res, err := http.Get(url)
+	if err != nil {
+		return false
+	}
+	_ = res.Body.Close()
+	return res.StatusCode == http.StatusOK
 }
 
 // plainJob is an asynq worker as its documentation shows it, without a journal.

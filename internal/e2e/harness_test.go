@@ -132,6 +132,7 @@ func (r *receiver) last(id topup.ID) (latest webhook.Event, ok bool) {
 type process struct {
 	t          testing.TB
 	cmd        *exec.Cmd
+	ready      chan struct{}
 	apiURL     string
 	metricsURL string
 
@@ -143,7 +144,21 @@ type process struct {
 // start runs `recarga COMMAND` with the world's settings and waits until it is ready.
 func (w *world) start(t testing.TB, command string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.Command(binary, command), done: make(chan struct{})}
+	p := w.launch(t, command)
+	select {
+	case <-p.ready:
+	case <-p.done:
+		t.Fatalf("recarga %s ended at once:\n%s", command, p.log())
+	case <-time.After(patience):
+		t.Fatalf("recarga %s is not ready:\n%s", command, p.log())
+	}
+	return p
+}
+
+// launch is start without the wait.
+func (w *world) launch(t testing.TB, command string) *process {
+	t.Helper()
+	p := &process{t: t, cmd: exec.Command(binary, command), ready: make(chan struct{}), done: make(chan struct{})}
 	p.cmd.Env = environ(w.env)
 	p.cmd.Dir = t.TempDir()
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -154,21 +169,13 @@ func (w *world) start(t testing.TB, command string) *process {
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ready := make(chan struct{})
-	go p.read(pipe, ready)
+	go p.read(pipe)
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
 			t.Logf("log of recarga %s:\n%s", command, p.log())
 		}
 	})
-	select {
-	case <-ready:
-	case <-p.done:
-		t.Fatalf("recarga %s ended at once:\n%s", command, p.log())
-	case <-time.After(patience):
-		t.Fatalf("recarga %s is not ready:\n%s", command, p.log())
-	}
 	return p
 }
 
@@ -182,7 +189,7 @@ func environ(env map[string]string) []string {
 
 // read collects the log, learns where the process listens, and closes ready when the last listener,
 // the one for metrics, is up.
-func (p *process) read(pipe io.Reader, ready chan struct{}) {
+func (p *process) read(pipe io.Reader) {
 	defer close(p.done)
 	lines := bufio.NewScanner(pipe)
 	lines.Buffer(nil, 1<<20)
@@ -199,7 +206,7 @@ func (p *process) read(pipe io.Reader, ready chan struct{}) {
 			p.apiURL = record.URL
 		case "RECARGA_METRICS_ADDR":
 			p.metricsURL = record.URL
-			close(ready)
+			close(p.ready)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -120,8 +121,8 @@ func refused(a answer, r topup.Result) topup.Result {
 
 var errNotJSON = errors.New("not a JSON object of the documented form")
 
-// parse reads one JSON object and nothing behind it, with no field given twice: readers of JSON
-// disagree on which one counts.
+// parse reads one JSON object and nothing behind it, with no field given twice, in whatever letters:
+// readers of JSON disagree on which one counts.
 func parse(data []byte) (reply, error) {
 	var body reply
 	d := json.NewDecoder(bytes.NewReader(data))
@@ -133,6 +134,7 @@ func parse(data []byte) (reply, error) {
 	for d.More() {
 		key, err := d.Token()
 		name, _ := key.(string)
+		name = strings.ToLower(name)
 		var value json.RawMessage
 		if err != nil || seen[name] || d.Decode(&value) != nil {
 			return body, errNotJSON

@@ -3,8 +3,10 @@
 package distributor
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -22,7 +24,7 @@ const (
 	// closes an idle connection: a request written on a connection that is just being closed has an
 	// unknown outcome.
 	idleTimeout = 4 * time.Second
-	// writeBuffer holds any request whole, so that its headers and its body leave in one flush.
+	// writeBuffer holds any request whole, so that its headers and its body leave in one write.
 	writeBuffer = 64 << 10
 )
 
@@ -78,11 +80,19 @@ func New(cfg Config) (*Client, error) {
 // cases: on a redirect, where it has GetBody, where it has an Idempotency-Key, and over HTTP/2. The
 // purchase has none of these. A proxy from the environment might repeat by itself, so none is used.
 func newHTTP(conns int) *http.Client {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &http.Client{
 		Transport: &http.Transport{
-			Proxy: nil, Protocols: protocols, MaxConnsPerHost: 0, MaxIdleConnsPerHost: conns, MaxIdleConns: conns,
+			Proxy: nil, Protocols: protocols, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				conn, err := dialer.DialContext(ctx, network, addr)
+				if err != nil {
+					return nil, err
+				}
+				return &wire{Conn: conn}, nil
+			},
+			MaxIdleConnsPerHost: conns, MaxIdleConns: conns,
 			IdleConnTimeout: idleTimeout, TLSHandshakeTimeout: 10 * time.Second, WriteBufferSize: writeBuffer,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -3,10 +3,11 @@ package distributor
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"strconv"
@@ -44,17 +45,16 @@ func (c *Client) Purchase(ctx context.Context, o topup.Order, sendBy time.Time) 
 	if err != nil {
 		return topup.Result{Outcome: topup.OutcomeNotSent, Error: clip(err.Error())}
 	}
-	p := &progress{}
-	body := &lastMoment{payload: bytes.NewReader(payload), sendBy: sendBy}
-	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, p.trace()), http.MethodPost, c.cfg.URL+"/product_purchase", body)
+	p := &progress{sendBy: sendBy}
+	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, p.trace()), http.MethodPost, c.cfg.URL+"/product_purchase", bytes.NewReader(payload))
 	if err != nil {
 		return topup.Result{Outcome: topup.OutcomeNotSent, Error: clip(err.Error())}
 	}
-	req.ContentLength = int64(len(payload))
+	req.GetBody = nil // with it, net/http repeats a request by itself
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+token.Value)
 	a := c.do(req)
-	if a.err != nil && !body.left.Load() {
+	if a.err != nil && !p.left() {
 		return topup.Result{Outcome: topup.OutcomeNotSent, Error: clip(a.err.Error())}
 	}
 	result := classify(a, o.ID, c.cfg.RetryCodes)
@@ -67,28 +67,33 @@ func (c *Client) Purchase(ctx context.Context, o topup.Order, sendBy time.Time) 
 	return result
 }
 
-// lastMoment is a request's body. net/http reads it once, after it has put the headers into its
-// buffer and before it flushes both: if it was never read, or refused, no byte has left.
-type lastMoment struct {
-	payload *bytes.Reader
-	sendBy  time.Time
-	left    atomic.Bool
+// progress is how far a request got: in words for the evidence, and in bytes for the proof.
+type progress struct {
+	sendBy time.Time
+	step   atomic.Pointer[string]
+	wire   atomic.Pointer[wire]
+	before int64 // bytes that had been written on the connection before the request
 }
 
-var errTooLate = errors.New("too late to send: the attempt's time has passed")
+// left tells whether any byte of the request was handed to the operating system.
+func (p *progress) left() bool {
+	w := p.wire.Load()
+	return w != nil && w.written.Load() > p.before
+}
 
-func (b *lastMoment) Read(p []byte) (int, error) {
-	if !b.left.Load() {
-		if now := time.Now().Round(0); !now.Before(b.sendBy.Round(0)) { // without the monotonic clocks
-			return 0, errTooLate
-		}
-		b.left.Store(true)
+// connected notes the connection that the request gets, and what may be written on it from now on.
+// Without HTTP/2 it carries one request at a time.
+func (p *progress) connected(conn net.Conn) {
+	p.reach("connected")
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
 	}
-	return b.payload.Read(p)
+	if w, ok := conn.(*wire); ok {
+		p.before = w.written.Load()
+		w.sendBy.Store(&p.sendBy)
+		p.wire.Store(w)
+	}
 }
-
-// progress is how far a request got, for the evidence.
-type progress struct{ step atomic.Pointer[string] }
 
 func (p *progress) reach(step string) { p.step.Store(&step) }
 
@@ -101,7 +106,7 @@ func (p *progress) String() string {
 
 func (p *progress) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
-		GotConn:              func(httptrace.GotConnInfo) { p.reach("connected") },
+		GotConn:              func(info httptrace.GotConnInfo) { p.connected(info.Conn) },
 		WroteRequest:         func(info httptrace.WroteRequestInfo) { p.reach(wrote(info.Err)) },
 		GotFirstResponseByte: func() { p.reach("answer began") },
 	}

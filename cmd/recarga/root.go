@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 func newRoot(p *program) *cobra.Command {
@@ -24,7 +26,7 @@ this order. Exit status: 0 done, 1 failed, 2 wrong usage or settings.`,
 	root.SetIn(p.stdin)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
-	root.PersistentFlags().String("config", "", "YAML file of settings")
+	root.PersistentFlags().String("config", "", "YAML file of settings (RECARGA_CONFIG)")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
 	})
@@ -36,7 +38,22 @@ this order. Exit status: 0 done, 1 failed, 2 wrong usage or settings.`,
 	for _, cmd := range root.Commands() {
 		cmd.Args = usageArgs(cmd.Args)
 	}
+	root.Args = unknownCommand
+	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	return root
+}
+
+// unknownCommand refuses what is no command. Cobra does so by itself, but as a failure, not as a
+// mistake of usage.
+func unknownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	meant := ""
+	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+		meant = "did you mean " + strings.Join(near, " or ") + "? "
+	}
+	return usage(fmt.Errorf("unknown command %q; %ssee recarga --help", args[0], meant))
 }
 
 // usageArgs makes a wrong number of arguments a mistake of usage.
@@ -61,56 +78,25 @@ var (
 // addSettingFlags gives a command a flag for each of the settings; none named means all but those of
 // the client.
 func addSettingFlags(cmd *cobra.Command, names ...string) {
-	for _, row := range settingsTable() {
-		wanted := len(names) == 0 && row.name != "API_URL"
-		for _, name := range names {
-			wanted = wanted || name == row.name
+	for _, row := range settingsTable(new(Settings)) {
+		if len(names) == 0 && row.name == "API_URL" || len(names) > 0 && !slices.Contains(names, row.name) {
+			continue
 		}
-		if wanted {
-			usage := fmt.Sprintf("%s (%s)", row.help, row.env())
-			cmd.Flags().String(row.flag(), row.standard, usage)
+		cmd.Flags().String(row.flag(), row.standard, fmt.Sprintf("%s (%s)", row.help, row.env()))
+		if row.choice {
+			cmd.Flags().Lookup(row.flag()).NoOptDefVal = "true"
 		}
 	}
 	cmd.Flags().SortFlags = false
 }
 
-// flagSource are the settings given as flags.
-func flagSource(flags *pflag.FlagSet) source {
-	return source{name: "flag", get: func(row setting) (string, bool, error) {
-		f := flags.Lookup(row.flag())
-		if f == nil || !f.Changed {
-			return "", false, nil
-		}
-		return f.Value.String(), true, nil
-	}}
-}
-
-// settings are a command's, from all sources.
+// settings are a command's, from all sources. The error joins all mistakes, a line each.
 func (p *program) settings(cmd *cobra.Command, required needs) (Settings, error) {
-	sources := []source{flagSource(cmd.Flags()), environment(p.getenv)}
-	errs := []error{unknownVariables(p.environ)}
 	path, err := cmd.Flags().GetString("config")
-	if err == nil && path != "" {
-		file, err := configFile(path)
-		errs = append(errs, err)
-		if file.get != nil {
-			sources = append(sources, file)
-		}
+	if err != nil {
+		return Settings{}, err
 	}
-	s, err := loadSettings(required, sources...)
-	return s, usage(joinLines(append(errs, err)...))
-}
-
-// joinLines joins errors, one a line, each once.
-func joinLines(errs ...error) error {
-	var lines []string
-	for _, err := range errs {
-		if err != nil {
-			lines = append(lines, err.Error())
-		}
-	}
-	if len(lines) == 0 {
-		return nil
-	}
-	return fmt.Errorf("%s", strings.Join(lines, "\n"))
+	file, fileErr := configFile(cmp.Or(path, p.getenv(configVariable)))
+	s, err := loadSettings(required, flagSource(cmd.Flags()), environment(p.getenv), file)
+	return s, usage(errors.Join(unknownVariables(p.environ), fileErr, err))
 }

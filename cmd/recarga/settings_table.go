@@ -1,0 +1,306 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"log/slog"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"recarga/topup"
+	"recarga/webhook"
+)
+
+const envPrefix = "RECARGA_"
+
+// setting is one row of the table from which flags, environment, file, defaults, checks and
+// docs/settings.md follow.
+type setting struct {
+	name     string // without RECARGA_
+	standard string // the default
+	help     string
+	allowed  string
+	// secret is never shown, and may come from a file.
+	secret bool
+	// choice is a setting of true or false, whose flag needs no value.
+	choice bool
+	// set parses a value and stores it. Its error only says that the value is not allowed.
+	set func(string) error
+}
+
+func (row setting) env() string  { return envPrefix + row.name }
+func (row setting) flag() string { return strings.ReplaceAll(row.key(), "_", "-") }
+func (row setting) key() string  { return strings.ToLower(row.name) }
+
+// shown is a value as anybody may see it: of a secret nothing, of a URL with a password its scheme.
+func (row setting) shown(value string) string {
+	scheme, _, isURL := strings.Cut(value, "://")
+	switch {
+	case !row.secret:
+		return value
+	case isURL && strings.HasSuffix(row.name, "_URL"):
+		return scheme + "://(hidden)"
+	default:
+		return "(hidden)"
+	}
+}
+
+// settingsGroup is a section of docs/settings.md.
+type settingsGroup struct {
+	title string
+	rows  []setting
+}
+
+// settingsTable are all settings, stored in s.
+func settingsTable(s *Settings) (rows []setting) {
+	for _, group := range settingsGroups(s) {
+		rows = append(rows, group.rows...)
+	}
+	return rows
+}
+
+func settingsGroups(s *Settings) []settingsGroup {
+	return []settingsGroup{
+		{"Where orders and the queue are kept", storageSettings(s)},
+		{"The distributor", distributorSettings(s)},
+		{"Attempts", retrySettings(s)},
+		{"Callers and keys", callerSettings(s)},
+		{"Webhooks", webhookSettings(s)},
+		{"The process", processSettings(s)},
+		{"Client commands", []setting{{
+			name: "API_URL", standard: "http://127.0.0.1:8080", allowed: allowedURL, set: text(&s.APIURL, webURL),
+			help: "the API that enqueue, get, list, watch, cancel, balance and products talk to",
+		}}},
+	}
+}
+
+const (
+	allowedURL      = "an http or https URL"
+	allowedDuration = "a duration above zero, as in 30s or 2m"
+	allowedAddress  = "HOST:PORT"
+	allowedKey      = "at least 8 visible ASCII characters"
+	allowedChoice   = "true or false"
+)
+
+func storageSettings(s *Settings) []setting {
+	return []setting{{
+		name: "DATABASE_URL", standard: "sqlite:recarga.db", secret: true,
+		help:    "book of record",
+		allowed: "sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE",
+		set:     text(&s.DatabaseURL, databaseURL),
+	}, {
+		name: "REDIS_URL", standard: "embedded", secret: true,
+		help:    "where the queue lives; embedded: in this process, and rung again from the book of record after a restart",
+		allowed: "embedded, redis://, rediss://, unix://, redis-sentinel://HOST:PORT,…/DB?master=NAME or redis-cluster://HOST:PORT,…",
+		set:     text(&s.RedisURL, redisURL),
+	}}
+}
+
+func distributorSettings(s *Settings) []setting {
+	return []setting{{
+		name: "DISTRIBUTOR_URL", allowed: allowedURL, set: text(&s.DistributorURL, webURL),
+		help: "base URL of the distributor, up to and with /api/distributor; required to serve",
+	}, {
+		name: "DISTRIBUTOR_CUSTOMER_ID", secret: true, allowed: "a text", set: text(&s.DistributorCustomerID, anything),
+		help: "the distributor's customer_id; required to serve",
+	}, {
+		name: "DISTRIBUTOR_SECRET_KEY", secret: true, allowed: "a text", set: text(&s.DistributorSecretKey, anything),
+		help: "the distributor's secret_key; required to serve",
+	}, {
+		name: "DISTRIBUTOR_TIMEOUT", standard: "120s", allowed: allowedDuration + ", at most 25m", set: span(&s.DistributorTimeout),
+		help: "one purchase call; the distributor tries several providers in turn, and cutting it short makes an unknown",
+	}, {
+		name: "DISTRIBUTOR_RATE", allowed: "COUNT/s, COUNT/m or COUNT/h, as in 200/m", set: rate(&s.DistributorRate),
+		help: "at most so many purchases, all workers together; empty: no limit",
+	}, {
+		name: "DISTRIBUTOR_CONCURRENCY", standard: "64", allowed: "a whole number from 1 to 10000", set: count(&s.DistributorConcurrency, 10000),
+		help: "purchase calls under way in one worker process",
+	}}
+}
+
+func retrySettings(s *Settings) []setting {
+	return []setting{{
+		name: "RETRY_INITIAL", standard: "2s", allowed: allowedDuration, set: span(&s.RetryInitial),
+		help: "wait after the first attempt that was unavailable or not sent; each next one is twice as long",
+	}, {
+		name: "RETRY_MAX", standard: "2m", allowed: allowedDuration, set: span(&s.RetryMax),
+		help: "the longest wait",
+	}, {
+		name: "RETRY_MAX_ATTEMPTS", standard: "10", allowed: "a whole number from 1 to 1000", set: count(&s.RetryMaxAttempts, 1000),
+		help: "attempts of an order, the first included",
+	}, {
+		name: "RETRY_MAX_ELAPSED", standard: "30m", allowed: allowedDuration, set: span(&s.RetryMaxElapsed),
+		help: "time for attempts, from the start of the first",
+	}, {
+		name: "RETRY_CODES", standard: "91,96", allowed: "codes of two digits separated by commas, none of 00, 05, 12, 13, 14, 51, 83", set: retryCodes(&s.RetryCodes),
+		help: "codes that prove that nothing was charged and that another try makes sense",
+	}, {
+		name: "ON_UNKNOWN", standard: "hold", allowed: "hold or resend", set: text(&s.OnUnknown, oneOf("hold", "resend")),
+		help: "what becomes of an attempt of unknown outcome; resend only where the distributor has promised to ignore a repeated id",
+	}}
+}
+
+func callerSettings(s *Settings) []setting {
+	return []setting{{
+		name: "API_KEY", secret: true, allowed: allowedKey, set: text(&s.APIKey, key),
+		help: "key of the caller named default; client commands show it",
+	}, {
+		name: "CALLBACK_URL", allowed: allowedURL, set: text(&s.CallbackURL, webURL),
+		help: "where the caller named default is told; https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true",
+	}, {
+		name: "WEBHOOK_SECRET", secret: true, allowed: "whsec_ and base64 of 24 to 64 bytes",
+		set:  text(&s.WebhookSecret, func(v string) bool { return webhook.ParseSecret(v) == nil }),
+		help: "signs the webhooks of the caller named default",
+	}, {
+		name: "ADMIN_KEY", secret: true, allowed: allowedKey, set: text(&s.AdminKey, key),
+		help: "the operator's key: sees every caller's orders, opens /queues; client commands show it where RECARGA_API_KEY is not set",
+	}}
+}
+
+func webhookSettings(s *Settings) []setting {
+	return []setting{{
+		name: "WEBHOOK_SCHEDULE", standard: "5s,5m,30m,2h,5h,10h,14h,20h,24h", allowed: "durations above zero separated by commas", set: schedule(&s.WebhookSchedule),
+		help: "waits between delivery tries (the first is at once), each with jitter",
+	}, {
+		name: "WEBHOOK_TIMEOUT", standard: "15s", allowed: allowedDuration, set: span(&s.WebhookTimeout),
+		help: "one delivery try",
+	}, {
+		name: "WEBHOOK_ALLOW_PRIVATE", standard: "false", choice: true, allowed: allowedChoice, set: choice(&s.WebhookAllowPrivate),
+		help: "permit http:// and loopback, private and link-local targets",
+	}}
+}
+
+func processSettings(s *Settings) []setting {
+	return []setting{{
+		name: "HTTP_ADDR", standard: "127.0.0.1:8080", allowed: allowedAddress, set: text(&s.HTTPAddr, address),
+		help: "where the API, /docs, /openapi.json and /queues listen",
+	}, {
+		name: "METRICS_ADDR", standard: "127.0.0.1:9464", allowed: allowedAddress, set: text(&s.MetricsAddr, address),
+		help: "where /metrics, /healthz and /readyz listen",
+	}, {
+		name: "SHUTDOWN_TIMEOUT", standard: "150s", allowed: allowedDuration, set: span(&s.ShutdownTimeout),
+		help: "what a stop waits for purchases under way; at least 10s above RECARGA_DISTRIBUTOR_TIMEOUT",
+	}, {
+		name: "QUEUES_READ_ONLY", standard: "true", choice: true, allowed: allowedChoice, set: choice(&s.QueuesReadOnly),
+		help: "whether /queues shows without buttons",
+	}, {
+		name: "LOG_LEVEL", standard: "info", allowed: "debug, info, warn or error", set: logLevel(&s.LogLevel),
+		help: "the least important lines that are logged, to stderr",
+	}, {
+		name: "LOG_FORMAT", standard: "json", allowed: "json or text", set: text(&s.LogFormat, oneOf("json", "text")),
+		help: "form of the log",
+	}}
+}
+
+var errNotAllowed = errors.New("not allowed")
+
+func when(wrong bool) error {
+	if wrong {
+		return errNotAllowed
+	}
+	return nil
+}
+
+func text(to *string, valid func(string) bool) func(string) error {
+	return func(v string) error {
+		*to = v
+		return when(!valid(v))
+	}
+}
+
+func span(to *time.Duration) func(string) error {
+	return func(v string) (err error) {
+		*to, err = time.ParseDuration(v)
+		return cmp.Or(err, when(*to <= 0))
+	}
+}
+
+func count(to *int, most int) func(string) error {
+	return func(v string) (err error) {
+		*to, err = strconv.Atoi(v)
+		return cmp.Or(err, when(*to < 1 || *to > most))
+	}
+}
+
+func choice(to *bool) func(string) error {
+	return func(v string) error {
+		*to = v == "true"
+		return when(v != "true" && v != "false")
+	}
+}
+
+func rate(to *Rate) func(string) error {
+	units := map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour}
+	return func(v string) error {
+		n, unit, _ := strings.Cut(v, "/")
+		per, known := units[unit]
+		c, err := strconv.Atoi(n)
+		*to = Rate{Count: c, Per: per}
+		return cmp.Or(err, when(c < 1 || !known))
+	}
+}
+
+func retryCodes(to *[]topup.Code) func(string) error {
+	return func(v string) error {
+		*to = nil
+		for code := range strings.SplitSeq(v, ",") {
+			c := topup.Code(strings.TrimSpace(code))
+			if len(c) != 2 || strings.Trim(string(c), "0123456789") != "" || c == topup.CodeApproved || c.Declines() {
+				return errNotAllowed
+			}
+			*to = append(*to, c)
+		}
+		return nil
+	}
+}
+
+func schedule(to *[]time.Duration) func(string) error {
+	return func(v string) (err error) {
+		*to, err = webhook.ParseSchedule(v)
+		return err
+	}
+}
+
+func logLevel(to *slog.Level) func(string) error {
+	return func(v string) error {
+		return cmp.Or(to.UnmarshalText([]byte(v)), when(strings.ContainsAny(v, "+-")))
+	}
+}
+
+func anything(string) bool { return true }
+
+func oneOf(values ...string) func(string) bool {
+	return func(v string) bool { return slices.Contains(values, v) }
+}
+
+func databaseURL(v string) bool {
+	scheme, rest, _ := strings.Cut(v, ":")
+	return scheme == "sqlite" && strings.Trim(rest, "/") != "" || oneOf("postgres", "postgresql")(scheme) && strings.HasPrefix(rest, "//")
+}
+
+func redisURL(v string) bool {
+	scheme, rest, _ := strings.Cut(v, "://")
+	return v == "embedded" || rest != "" && oneOf("redis", "rediss", "unix", "redis-sentinel", "redis-cluster")(scheme)
+}
+
+// key is short enough to type and long enough to need more than a few guesses; other characters do
+// not pass through an HTTP header.
+func key(v string) bool {
+	const shortest = 8
+	return len(v) >= shortest && !strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+func webURL(v string) bool {
+	u, err := url.Parse(v)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil
+}
+
+func address(v string) bool {
+	_, port, err := net.SplitHostPort(v)
+	_, bad := strconv.ParseUint(port, 10, 16)
+	return err == nil && bad == nil
+}

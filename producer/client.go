@@ -25,16 +25,41 @@ import (
 type Client struct {
 	base, key string
 	http      *http.Client
+	notify    func(err error, wait time.Duration)
+}
+
+// ClientOption changes a Client.
+type ClientOption func(*Client)
+
+// WithHTTPClient has the client use h. Without it each request has 60 seconds, and no redirect is followed.
+func WithHTTPClient(h *http.Client) ClientOption { return func(c *Client) { c.http = h } }
+
+// WithRetryNotice has f called before each repeat of Place and PlaceMany, with what went wrong and
+// the time until the repeat.
+func WithRetryNotice(f func(err error, wait time.Duration)) ClientOption {
+	return func(c *Client) { c.notify = f }
 }
 
 // callTimeout bounds one HTTP request; a repeat follows.
 const callTimeout = 60 * time.Second
 
 // NewClient builds a client for the API at baseURL, as in http://127.0.0.1:8080, with a caller's key.
-func NewClient(baseURL, apiKey string) *Client {
+func NewClient(baseURL, apiKey string, opts ...ClientOption) *Client {
+	c := &Client{base: strings.TrimRight(baseURL, "/"), key: apiKey, http: newHTTPClient()}
+	for _, opt := range opts {
+		opt(c)
+	}
+	return c
+}
+
+func newHTTPClient() *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 64
-	return &Client{base: strings.TrimRight(baseURL, "/"), key: apiKey, http: &http.Client{Transport: transport, Timeout: callTimeout}}
+	return &http.Client{
+		Transport: transport, Timeout: callTimeout,
+		// A redirected POST would become a GET, and look like an order that was placed.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // Problem is an error that the API answered with (RFC 9457).
@@ -54,14 +79,14 @@ type WrongField struct {
 }
 
 func (p *Problem) Error() string {
-	parts := []string{fmt.Sprintf("%d %s", p.Status, p.Title)}
-	if p.Detail != "" {
-		parts = append(parts, p.Detail)
+	said := []string{p.Detail}
+	if len(p.Errors) > 0 { // the detail only counts them up
+		said = nil
 	}
 	for _, f := range p.Errors {
-		parts = append(parts, f.Location+" "+f.Message)
+		said = append(said, strings.TrimPrefix(f.Location, "body.")+" "+f.Message)
 	}
-	return strings.Join(parts, ": ")
+	return fmt.Sprintf("%d %s: %s", p.Status, p.Title, strings.Join(said, "; "))
 }
 
 // Temporary tells that the same request may succeed later.
@@ -76,11 +101,18 @@ func (c *Client) Place(ctx context.Context, r topup.Request) (o topup.Order, rep
 	if err != nil {
 		return o, false, fmt.Errorf("place %s: %w", r.ID, err)
 	}
-	header, err := c.persist(ctx, http.MethodPost, "/v1/topups", body, &o)
+	err = c.repeat(ctx, func() error {
+		header, err := c.once(ctx, http.MethodPost, "/v1/topups", body, &o)
+		replayed = header.Get("Idempotent-Replayed") == "true"
+		if err == nil && o.ID != r.ID {
+			return backoff.Permanent(fmt.Errorf("the answer is of order %q; is this Recarga's API?", o.ID))
+		}
+		return err
+	})
 	if err != nil {
 		return topup.Order{}, false, fmt.Errorf("place %s: %w", r.ID, err)
 	}
-	return o, header.Get("Idempotent-Replayed") == "true", nil
+	return o, replayed, nil
 }
 
 // Placed is the result of one order of many.
@@ -97,7 +129,10 @@ const MaxBatch = 1000
 // PlaceMany places up to MaxBatch orders in one request, and repeats that until all are answered or
 // ctx ends. Results are in the order of rs; one order that is refused stops no other.
 func (c *Client) PlaceMany(ctx context.Context, rs []topup.Request) ([]Placed, error) {
-	if len(rs) > MaxBatch {
+	switch {
+	case len(rs) == 0:
+		return nil, nil
+	case len(rs) > MaxBatch:
 		return nil, fmt.Errorf("place %d orders: at most %d at once", len(rs), MaxBatch)
 	}
 	placed := make([]Placed, 0, len(rs))
@@ -106,7 +141,7 @@ func (c *Client) PlaceMany(ctx context.Context, rs []topup.Request) ([]Placed, e
 		placed = append(placed, more...)
 		return err
 	}
-	if err := repeat(ctx, try); err != nil {
+	if err := c.repeat(ctx, try); err != nil {
 		return placed, fmt.Errorf("place %d orders: %w", len(rs), err)
 	}
 	return placed, nil
@@ -126,27 +161,42 @@ func (c *Client) batch(ctx context.Context, rs []topup.Request) (placed []Placed
 		return nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
-	for d := json.NewDecoder(res.Body); len(placed) < len(rs); {
-		var line struct {
-			Status int          `json:"status"`
-			Topup  *topup.Order `json:"topup"`
-			Error  *Problem     `json:"error"`
+	answers := json.NewDecoder(res.Body)
+	for i, r := range rs {
+		var line batchLine
+		if err := answers.Decode(&line); err != nil {
+			return placed, fmt.Errorf("answer %d of %d: %w", i+1, len(rs), err)
 		}
-		if err := d.Decode(&line); err != nil {
-			return placed, fmt.Errorf("answer %d of %d: %w", len(placed)+1, len(rs), err)
+		one, err := line.placed(r.ID)
+		if err != nil {
+			return placed, fmt.Errorf("answer %d of %d: %w", i+1, len(rs), err)
 		}
-		switch {
-		case line.Error != nil && line.Error.Temporary():
-			return placed, line.Error
-		case line.Error != nil:
-			placed = append(placed, Placed{Err: line.Error})
-		case line.Topup != nil:
-			placed = append(placed, Placed{Order: *line.Topup, Replayed: line.Status == http.StatusOK})
-		default:
-			return placed, backoff.Permanent(fmt.Errorf("answer %d has neither an order nor an error", len(placed)+1))
-		}
+		placed = append(placed, one)
 	}
 	return placed, nil
+}
+
+// batchLine is the API's answer to one line.
+type batchLine struct {
+	ID     topup.ID     `json:"distributor_transaction_id"` // empty for a line whose id is not valid
+	Status int          `json:"status"`
+	Topup  *topup.Order `json:"topup"`
+	Error  *Problem     `json:"error"`
+}
+
+// placed is what became of the order that was sent with the id. An error means that it must be sent
+// again or, if permanent, that the answer makes no sense.
+func (l batchLine) placed(id topup.ID) (Placed, error) {
+	switch {
+	case l.ID != id && l.ID != "", l.Topup == nil && l.Error == nil:
+		return Placed{}, backoff.Permanent(fmt.Errorf("it tells nothing of order %q; is this Recarga's API?", id))
+	case l.Error != nil && l.Error.Temporary():
+		return Placed{}, l.Error
+	case l.Error != nil:
+		return Placed{Err: l.Error}, nil
+	default:
+		return Placed{Order: *l.Topup, Replayed: l.Status == http.StatusOK}, nil
+	}
 }
 
 // Get returns an order with its attempts and events.
@@ -207,29 +257,30 @@ func (c *Client) Balance(ctx context.Context) (b Balance, err error) {
 	return b, nil
 }
 
-// persist is once, repeated while that may help.
-func (c *Client) persist(ctx context.Context, method, path string, body []byte, into any) (header http.Header, err error) {
-	err = repeat(ctx, func() error {
-		header, err = c.once(ctx, method, path, body, into)
-		return err
-	})
-	return header, err
-}
-
 // repeat tries until it succeeds, ctx ends, or a problem says that it never will.
-func repeat(ctx context.Context, try func() error) error {
-	wait := &asked{BackOff: backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMaxElapsedTime(0), backoff.WithMaxInterval(5*time.Second))}
-	return backoff.Retry(func() error {
+func (c *Client) repeat(ctx context.Context, try func() error) error {
+	wait := &asked{BackOff: backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMaxInterval(5*time.Second), backoff.WithMaxElapsedTime(0))}
+	var last error
+	err := backoff.RetryNotify(func() error {
 		err := try()
 		var problem *Problem
+		wait.least = 0
 		if errors.As(err, &problem) {
 			wait.least = problem.RetryAfter
 			if !problem.Temporary() {
 				return backoff.Permanent(err)
 			}
 		}
+		if ctx.Err() == nil {
+			last = err
+		}
 		return err
-	}, backoff.WithContext(wait, ctx))
+	}, backoff.WithContext(wait, ctx), c.notify)
+	if err != nil && ctx.Err() != nil && last != nil {
+		return fmt.Errorf("%w; before that: %w", ctx.Err(), last) // that time ran out is the lesser half of the news
+	}
+	return err
 }
 
 // asked waits at least as long as the API asked for.

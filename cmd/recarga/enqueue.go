@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -22,11 +24,27 @@ func newEnqueueCommand(p *program) *cobra.Command {
 		Short: "Place one order, or all of a file",
 		Long: `Place one order from flags, or many from a CSV file (whose header has the names of an order's
 fields) or an NDJSON file; - reads from standard input, NDJSON if it begins with {. Rows that are not valid are reported
-by their line, and stop no other. The ids make a second run of the same file place nothing twice.`,
+by their line, and stop no other. Rows are sent by the thousand. The ids make a second run of the
+same file place nothing twice.`,
 		Example: `  recarga enqueue --id MY-TXN-001 --phone 5537686660 --product MOVISTAR_TAE --amount 10
   recarga enqueue --file examples/orders.csv`,
 	}
 	file := cmd.Flags().String("file", "", "orders.csv, orders.ndjson or -")
+	ofOrder := orderFlags(cmd, &f)
+	asJSON := jsonFlag(cmd)
+	return clientCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, _ []string) error {
+		if *file == "" {
+			return p.enqueueOne(cmd.Context(), c, f, *asJSON)
+		}
+		if slices.ContainsFunc(ofOrder, cmd.Flags().Changed) {
+			return usage(errors.New("--file and an order's own flags exclude each other"))
+		}
+		return p.enqueueFile(cmd.Context(), c, *file, *asJSON)
+	})
+}
+
+// orderFlags gives a command a flag for each field of an order, and returns their names.
+func orderFlags(cmd *cobra.Command, f *topup.Fields) (names []string) {
 	for _, field := range []struct {
 		to         *string
 		name, help string
@@ -37,25 +55,22 @@ by their line, and stop no other. The ids make a second run of the same file pla
 		{&f.ProcessAt, "process-at", "not before this time (RFC 3339)"}, {&f.ExpiresAt, "expires-at", "not after this time (RFC 3339)"},
 	} {
 		cmd.Flags().StringVar(field.to, field.name, "", field.help)
+		names = append(names, field.name)
 	}
 	cmd.Flags().StringToStringVar(&f.Metadata, "metadata", nil, "key=value, echoed back")
-	asJSON := jsonFlag(cmd)
-	return clientCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, _ []string) error {
-		if *file == "" {
-			return p.enqueueOne(cmd.Context(), c, f, *asJSON)
-		}
-		if f.ID != "" || f.Phone != "" || f.Product != "" || f.Amount != "" {
-			return usage(errors.New("--file and an order's own flags exclude each other"))
-		}
-		return p.enqueueFile(cmd.Context(), c, *file, *asJSON)
-	})
+	return append(names, "metadata")
 }
+
+// patience is how long an API that does not answer is tried again, for one order or one batch.
+const patience = 2 * time.Minute
 
 func (p *program) enqueueOne(ctx context.Context, c *producer.Client, f topup.Fields, asJSON bool) error {
 	r, err := f.Request()
 	if err != nil {
 		return usage(err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	o, replayed, err := c.Place(ctx, r)
 	if err != nil {
 		return err
@@ -133,25 +148,34 @@ func (p *program) progress(size int64) *progressbar.ProgressBar {
 		progressbar.OptionSetDescription("placing"), progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth())
 }
 
-// take holds a valid row until there are enough for one request.
+// take holds a row until there are enough for one request.
 func (e *enqueuing) take(ctx context.Context, r row) error {
-	if r.err != nil {
-		return e.refuse(r, r.err)
-	}
 	if e.rows = append(e.rows, r); len(e.rows) < producer.MaxBatch {
 		return nil
 	}
 	return e.send(ctx)
 }
 
+// send places the valid rows and reports all of them in the file's order, as far as there are answers.
 func (e *enqueuing) send(ctx context.Context) error {
-	requests := make([]topup.Request, len(e.rows))
-	for i, r := range e.rows {
-		requests[i] = r.request
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var requests []topup.Request
+	for _, r := range e.rows {
+		if r.err == nil {
+			requests = append(requests, r.request)
+		}
 	}
 	results, err := e.client.PlaceMany(ctx, requests)
-	for i, result := range results {
-		if err := e.note(e.rows[i], result); err != nil {
+	for _, r := range e.rows {
+		result := producer.Placed{Err: r.err}
+		if r.err == nil {
+			if len(results) == 0 {
+				break // not answered; err says why
+			}
+			result, results = results[0], results[1:]
+		}
+		if err := e.note(r, result); err != nil {
 			return err
 		}
 	}
@@ -184,6 +208,6 @@ func (e *enqueuing) refuse(r row, err error) error {
 		return printJSON(e.p.stdout, rowResult{Line: r.line, ID: r.request.ID, Result: "refused", Errors: reasons})
 	}
 	_ = e.bar.Clear()
-	_, err = fmt.Fprintf(e.p.stderr, "line %d: %s\n", r.line, strings.Join(reasons, "; "))
+	_, err = fmt.Fprintf(e.p.stderr, "line %d: %s\n", r.line, printable(strings.Join(reasons, "; ")))
 	return err
 }

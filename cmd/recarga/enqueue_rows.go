@@ -37,29 +37,35 @@ func readRows(in io.Reader, name string, use func(row) error) error {
 	return readCSV(buffered, use)
 }
 
-// maxLine bounds a line of NDJSON.
-const maxLine = 64 << 10
+// maxRow bounds a row, in bytes: a quote that is not closed must not read a whole file into memory.
+const maxRow = 64 << 10
 
-func readNDJSON(in io.Reader, use func(row) error) error {
-	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, maxLine)
-	number := 0
-	for lines.Scan() {
-		number++
-		text := bytes.TrimSpace(lines.Bytes())
-		if len(text) == 0 {
-			continue
-		}
+var errRowTooLong = fmt.Errorf("longer than %d bytes; is a quote not closed?", maxRow)
+
+func readNDJSON(in *bufio.Reader, use func(row) error) error {
+	for number := 1; ; number++ {
+		text, err := in.ReadSlice('\n')
 		r := row{line: number}
-		r.request, r.err = topup.ParseRequest(text)
-		if err := use(r); err != nil {
-			return err
+		if errors.Is(err, bufio.ErrBufferFull) {
+			r.err = errRowTooLong
+			for errors.Is(err, bufio.ErrBufferFull) {
+				_, err = in.ReadSlice('\n')
+			}
+		} else if text = bytes.TrimSpace(text); len(text) > 0 {
+			r.request, r.err = topup.ParseRequest(text)
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("line %d: %w", number, err)
+		}
+		if len(text) > 0 {
+			if err := use(r); err != nil {
+				return err
+			}
+		}
+		if err != nil {
+			return nil
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("line %d: %w", number+1, err)
-	}
-	return nil
 }
 
 const metadataPrefix = topup.FieldMetadata + "."
@@ -73,10 +79,12 @@ func columns(f *topup.Fields) map[string]*string {
 	}
 }
 
-func readCSV(in io.Reader, use func(row) error) error {
-	records := csv.NewReader(in)
+func readCSV(in *bufio.Reader, use func(row) error) error {
+	allowed := &allowance{in: in}
+	records := csv.NewReader(allowed)
 	records.FieldsPerRecord = -1 // a short row is one bad row, not the end of the file
 	records.ReuseRecord = true
+	allowed.left = maxRow
 	head, err := records.Read()
 	if err != nil {
 		return fmt.Errorf("header: %w", err)
@@ -85,25 +93,42 @@ func readCSV(in io.Reader, use func(row) error) error {
 	if err := checkHead(head); err != nil {
 		return err
 	}
-	for {
+	for line := 1; ; {
+		allowed.left = maxRow
 		record, err := records.Read()
 		var broken *csv.ParseError
+		var r row
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
 		case errors.As(err, &broken):
-			if err := use(row{line: broken.StartLine, err: broken.Err}); err != nil {
-				return err
-			}
-			continue
+			r = row{line: broken.StartLine, err: broken.Err}
 		case err != nil:
-			return err
+			return fmt.Errorf("the row after line %d: %w", line, err)
+		default:
+			line, _ = records.FieldPos(0)
+			r = csvRow(line, head, record)
 		}
-		line, _ := records.FieldPos(0)
-		if err := use(csvRow(line, head, record)); err != nil {
+		if err := use(r); err != nil {
 			return err
 		}
 	}
+}
+
+// allowance reads until what is left of it is used up. What a CSV reader has read ahead of a row is
+// small beside it.
+type allowance struct {
+	in   io.Reader
+	left int
+}
+
+func (a *allowance) Read(p []byte) (int, error) {
+	if a.left <= 0 {
+		return 0, errRowTooLong
+	}
+	n, err := a.in.Read(p)
+	a.left -= n
+	return n, err
 }
 
 func checkHead(head []string) error {

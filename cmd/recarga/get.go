@@ -40,7 +40,7 @@ func printDetails(w io.Writer, d topup.Details) error {
 		{"reference", string(d.Reference)}, {"auth code", string(d.AuthCode)},
 	} {
 		if fact[1] != "" {
-			if _, err := fmt.Fprintf(w, "%s: %s\n", fact[0], fact[1]); err != nil {
+			if _, err := fmt.Fprintf(w, "%s: %s\n", fact[0], printable(fact[1])); err != nil {
 				return err
 			}
 		}

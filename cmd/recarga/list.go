@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strconv"
 
@@ -43,7 +45,7 @@ func newListCommand(p *program) *cobra.Command {
 		for {
 			orders, next, err := c.List(cmd.Context(), query)
 			if err != nil {
-				return err
+				return wrongFilter(err)
 			}
 			if err := p.printOrders(orders, *asJSON); err != nil {
 				return err
@@ -54,6 +56,15 @@ func newListCommand(p *program) *cobra.Command {
 			query.Set("cursor", next)
 		}
 	})
+}
+
+// wrongFilter makes a filter that the API refuses a mistake of usage.
+func wrongFilter(err error) error {
+	var problem *producer.Problem
+	if errors.As(err, &problem) && problem.Status == http.StatusUnprocessableEntity {
+		return usage(err)
+	}
+	return err
 }
 
 // printOrders prints a page: one JSON object a line, or a table.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -24,16 +26,18 @@ func clientCommand(p *program, cmd *cobra.Command, run func(cmd *cobra.Command, 
 		if err != nil {
 			return err
 		}
-		key := s.APIKey
+		key := cmp.Or(s.APIKey, s.AdminKey)
 		if key == "" {
-			key = s.AdminKey
+			return usage(fmt.Errorf("neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY is set; must be a key of the API at %s", s.APIURL))
 		}
-		if key == "" {
-			return usage(fmt.Errorf("RECARGA_API_KEY is not set; must be the key of the API at %s", s.APIURL))
-		}
-		return run(cmd, producer.NewClient(s.APIURL, key), args)
+		return run(cmd, producer.NewClient(s.APIURL, key, producer.WithRetryNotice(p.notice)), args)
 	}
 	return cmd
+}
+
+// notice tells whoever waits why.
+func (p *program) notice(err error, wait time.Duration) {
+	_, _ = fmt.Fprintf(p.stderr, "%v; trying again in %s\n", err, wait.Round(100*time.Millisecond))
 }
 
 // jsonFlag gives a command --json.
@@ -43,11 +47,25 @@ func jsonFlag(cmd *cobra.Command) *bool {
 
 func printJSON(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) }
 
+// printable is a text without what would move a terminal's cursor: part of it comes from elsewhere.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
 // table prints rows in columns.
 func table(w io.Writer, head []string, rows [][]string) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, row := range append([][]string{head}, rows...) {
-		if _, err := fmt.Fprintln(tw, strings.Join(row, "\t")); err != nil {
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			cells[i] = printable(cell)
+		}
+		if _, err := fmt.Fprintln(tw, strings.Join(cells, "\t")); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -136,7 +137,7 @@ func retrySettings(s *Settings) []setting {
 		name: "RETRY_MAX_ELAPSED", standard: "30m", allowed: allowedDuration, set: span(&s.RetryMaxElapsed),
 		help: "time for attempts, from the start of the first",
 	}, {
-		name: "RETRY_CODES", standard: "91,96", allowed: "codes of two digits separated by commas, none of 00, 05, 12, 13, 14, 51, 83", set: retryCodes(&s.RetryCodes),
+		name: "RETRY_CODES", standard: "91,96", allowed: "codes of two letters or digits separated by commas, none of 00, 05, 12, 13, 14, 51, 83", set: retryCodes(&s.RetryCodes),
 		help: "codes that prove that nothing was charged and that another try makes sense",
 	}, {
 		name: "ON_UNKNOWN", standard: "hold", allowed: "hold or resend", set: text(&s.OnUnknown, oneOf("hold", "resend")),
@@ -147,7 +148,7 @@ func retrySettings(s *Settings) []setting {
 func callerSettings(s *Settings) []setting {
 	return []setting{{
 		name: "API_KEY", secret: true, allowed: allowedKey, set: text(&s.APIKey, key),
-		help: "key of the caller named default; client commands show it",
+		help: "key of the caller named default; client commands send it",
 	}, {
 		name: "CALLBACK_URL", allowed: allowedURL, set: text(&s.CallbackURL, webURL),
 		help: "where the caller named default is told; https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true",
@@ -157,7 +158,7 @@ func callerSettings(s *Settings) []setting {
 		help: "signs the webhooks of the caller named default",
 	}, {
 		name: "ADMIN_KEY", secret: true, allowed: allowedKey, set: text(&s.AdminKey, key),
-		help: "the operator's key: sees every caller's orders, opens /queues; client commands show it where RECARGA_API_KEY is not set",
+		help: "the operator's key: sees every caller's orders, opens /queues; client commands send it where RECARGA_API_KEY is not set",
 	}}
 }
 
@@ -244,12 +245,14 @@ func rate(to *Rate) func(string) error {
 	}
 }
 
+var codePattern = regexp.MustCompile(`^[0-9A-Za-z]{2}$`)
+
 func retryCodes(to *[]topup.Code) func(string) error {
 	return func(v string) error {
 		*to = nil
 		for code := range strings.SplitSeq(v, ",") {
 			c := topup.Code(strings.TrimSpace(code))
-			if len(c) != 2 || strings.Trim(string(c), "0123456789") != "" || c == topup.CodeApproved || c.Declines() {
+			if !codePattern.MatchString(string(c)) || c == topup.CodeApproved || c.Declines() {
 				return errNotAllowed
 			}
 			*to = append(*to, c)

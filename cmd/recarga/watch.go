@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -21,7 +22,8 @@ func newWatchCommand(p *program) *cobra.Command {
 		Use:   "watch [ID]",
 		Short: "Show orders as they change",
 		Long: `Without an id, show the newest orders until interrupted. With one, print each change of its state
-and end when it is final, or held as unknown.`,
+and end when it is final. An order held as unknown is not: it waits for a late answer or a person.
+An API that stops answering is asked again.`,
 		Example: "  recarga watch MY-TXN-001\n  recarga watch",
 		Args:    cobra.MaximumNArgs(1),
 	}
@@ -36,7 +38,7 @@ and end when it is final, or held as unknown.`,
 
 func (p *program) watchOne(ctx context.Context, c *producer.Client, id topup.ID, asJSON bool) error {
 	shown := ""
-	return every(ctx, watchEvery, func() (done bool, err error) {
+	return p.every(ctx, watchEvery, func() (done bool, err error) {
 		d, err := c.Get(ctx, id)
 		if err != nil {
 			return false, err
@@ -47,7 +49,7 @@ func (p *program) watchOne(ctx context.Context, c *producer.Client, id topup.ID,
 				return false, err
 			}
 		}
-		return d.State.Final() || d.State == topup.StateUnknown, nil
+		return d.State.Final(), nil
 	})
 }
 
@@ -62,7 +64,7 @@ func (p *program) printChange(o topup.Order, asJSON bool) error {
 // watchAll redraws the newest orders on a terminal, and elsewhere prints those that changed.
 func (p *program) watchAll(ctx context.Context, c *producer.Client, asJSON bool) error {
 	seen := map[topup.ID]time.Time{}
-	return every(ctx, watchEvery, func() (bool, error) {
+	return p.every(ctx, watchEvery, func() (bool, error) {
 		orders, _, err := c.List(ctx, url.Values{"limit": {"20"}})
 		if err != nil {
 			return false, err
@@ -102,16 +104,23 @@ func (p *program) redraw(orders []topup.Order) error {
 }
 
 // every calls step at once and then again and again, until it is done or ctx ends, which is no error.
-func every(ctx context.Context, interval time.Duration, step func() (done bool, err error)) error {
+// Once it has worked, an API that does not answer is waited for: it may be starting anew.
+func (p *program) every(ctx context.Context, interval time.Duration, step func() (done bool, err error)) error {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
+	worked, waiting := false, false
 	for {
 		done, err := step()
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return nil
-		}
-		if done || err != nil {
+		case done, err != nil && !(worked && passing(err)):
 			return err
+		case err == nil:
+			worked, waiting = true, false
+		case !waiting:
+			p.notice(err, interval) // once
+			waiting = true
 		}
 		select {
 		case <-ctx.Done():
@@ -119,4 +128,11 @@ func every(ctx context.Context, interval time.Duration, step func() (done bool, 
 		case <-tick.C:
 		}
 	}
+}
+
+// passing tells that the API was not reached, or may answer later.
+func passing(err error) bool {
+	var problem *producer.Problem
+	var network *url.Error
+	return errors.As(err, &problem) && problem.Temporary() || errors.As(err, &network)
 }

@@ -38,12 +38,12 @@ func TestSettingsDocument(t *testing.T) { keeps(t, "../../docs/settings.md", set
 // settingsIntroduction has ~ where Markdown has a backquote.
 const settingsIntroduction = `# Settings
 
-A flag comes before an environment variable, that before the file of ~--config recarga.yaml` (or `RECARGA_CONFIG`)" + `, and that
-before the default. The flag of ~RECARGA_HTTP_ADDR` is `--http-addr`, its key in the file `http_addr~. Unknown variables
-and keys are refused, and all mistakes are reported at once, with exit status 2. Durations are Go's: ~30s`, `2m`, `1h30m~.
+A flag comes before an environment variable, that before the file of ~--config recarga.yaml~ (or ~RECARGA_CONFIG~), and that
+before the default. The flag of ~RECARGA_HTTP_ADDR~ is ~--http-addr~, its key in the file ~http_addr~. Unknown variables
+and keys are refused, and all mistakes are reported at once, with exit status 2. Durations are Go's: ~30s~, ~2m~, ~1h30m~.
 
 A setting marked *secret* is never shown. In the environment and in the file it may also be given as the path of a file
-that holds it: the same name with ~_FILE` (`_file`)" + `. An empty variable is not set; an empty flag or key unsets what
+that holds it: the same name with ~_FILE~ (~_file~). An empty variable is not set; an empty flag or key unsets what
 comes after it.
 
 Wrong together: ~RECARGA_SHUTDOWN_TIMEOUT~ less than 10 s above ~RECARGA_DISTRIBUTOR_TIMEOUT~ · ~RECARGA_RETRY_INITIAL~ above

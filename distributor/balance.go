@@ -42,7 +42,7 @@ func (c *Client) Balance(ctx context.Context) (b Balance, err error) {
 }
 
 func (c *Client) balanceOnce(ctx context.Context) (Balance, error) {
-	token, err := c.tokens.obtain(ctx)
+	current, err := c.tokens.obtain(ctx)
 	if err != nil {
 		return Balance{}, err
 	}
@@ -50,13 +50,13 @@ func (c *Client) balanceOnce(ctx context.Context) (Balance, error) {
 	if err != nil {
 		return Balance{}, err
 	}
-	req.Header.Set("Authorization", "Bearer "+token.Value)
+	req.Header.Set("Authorization", "Bearer "+current.value)
 	a := c.do(req)
 	if a.err != nil {
 		return Balance{}, a.err
 	}
 	if a.status == http.StatusUnauthorized {
-		c.tokens.drop(token.Value)
+		c.tokens.drop(current.value)
 		return Balance{}, errToken
 	}
 	var answer struct {

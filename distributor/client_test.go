@@ -266,10 +266,10 @@ func TestNothingLeft(t *testing.T) {
 // fixed is a store with a token in it.
 type fixed string
 
-func (f fixed) Load(context.Context) (distributor.Token, error) {
-	return distributor.Token{Value: string(f), Expires: time.Now().Add(time.Hour)}, nil
+func (f fixed) Load(context.Context) (string, time.Time, error) {
+	return string(f), time.Now().Add(time.Hour), nil
 }
-func (f fixed) Save(context.Context, distributor.Token) error   { return nil }
+func (f fixed) Save(context.Context, string, time.Time) error   { return nil }
 func (f fixed) Lock(context.Context) (unlock func(), err error) { return func() {}, nil }
 
 // TestIdleConnectionsAreClosedUnderUs: the vendor closes each connection after its answer without

@@ -37,7 +37,7 @@ type purchaseBody struct {
 func (c *Client) Purchase(ctx context.Context, o topup.Order, sendBy time.Time) topup.Result {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
-	token, err := c.tokens.obtain(ctx)
+	current, err := c.tokens.obtain(ctx)
 	if err != nil {
 		return topup.Result{Outcome: topup.OutcomeNotSent, Error: clip(err.Error())}
 	}
@@ -52,17 +52,17 @@ func (c *Client) Purchase(ctx context.Context, o topup.Order, sendBy time.Time) 
 	}
 	req.GetBody = nil // with it, net/http repeats a request by itself
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Authorization", "Bearer "+token.Value)
+	req.Header.Set("Authorization", "Bearer "+current.value)
 	a := c.do(req)
 	if a.err != nil && !p.left() {
 		return topup.Result{Outcome: topup.OutcomeNotSent, Error: clip(a.err.Error())}
 	}
 	result := classify(a, o.ID, c.cfg.RetryCodes)
 	if result.LoginAgain {
-		c.tokens.drop(token.Value)
+		c.tokens.drop(current.value)
 	}
 	if result.Outcome == topup.OutcomeUnknown {
-		result.Evidence = c.evidence(p, a, token.Value, o.Phone)
+		result.Evidence = c.evidence(p, a, current.value, o.Phone)
 	}
 	return result
 }

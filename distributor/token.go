@@ -17,21 +17,21 @@ import (
 // ErrCredentials: the distributor refused the customer id or the secret key. Trying again is no use.
 var ErrCredentials = errors.New("the distributor refused RECARGA_DISTRIBUTOR_CUSTOMER_ID or RECARGA_DISTRIBUTOR_SECRET_KEY")
 
-// Token is a bearer token and when it should be renewed.
-type Token struct {
-	Value   string    `json:"value"`
-	Expires time.Time `json:"expires"`
+// token is a bearer token and when it is to be renewed.
+type token struct {
+	value   string
+	expires time.Time
 }
 
 // good tells that the token may be used for a call that begins now.
-func (t Token) good() bool { return t.Value != "" && time.Now().Before(t.Expires) }
+func (t token) good() bool { return t.value != "" && time.Now().Before(t.expires) }
 
 // TokenStore shares the token between processes, since a vendor may allow one session at a time: a
 // login of one process would end the token of the others. Its errors never stop a purchase.
 type TokenStore interface {
-	// Load returns the shared token; a zero Token when there is none.
-	Load(ctx context.Context) (Token, error)
-	Save(ctx context.Context, t Token) error
+	// Load returns the shared token and when it is to be renewed; an empty one when there is none.
+	Load(ctx context.Context) (token string, expires time.Time, err error)
+	Save(ctx context.Context, token string, expires time.Time) error
 	// Lock waits until no other process logs in.
 	Lock(ctx context.Context) (unlock func(), err error)
 }
@@ -46,20 +46,20 @@ type tokens struct {
 	flight singleflight.Group
 
 	mu      sync.Mutex
-	current Token
+	current token
 	refused string // the token that the distributor refused last
 }
 
-func (t *tokens) get() Token {
+func (t *tokens) get() token {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.current
 }
 
-func (t *tokens) set(token Token) {
+func (t *tokens) set(current token) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.current = token
+	t.current = current
 }
 
 // drop forgets a token that was refused, unless there is a newer one.
@@ -67,15 +67,18 @@ func (t *tokens) drop(value string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.refused = value
-	if t.current.Value == value {
-		t.current = Token{}
+	if t.current.value == value {
+		t.current = token{}
 	}
 }
 
-func (t *tokens) usable(token Token) bool {
+// shared is the other processes' token, if there is a good one.
+func (t *tokens) shared(ctx context.Context) (found token, ok bool) {
+	value, expires, err := t.store.Load(ctx)
+	found = token{value: value, expires: expires}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return token.good() && token.Value != t.refused
+	return found, err == nil && found.good() && value != t.refused
 }
 
 // Authorize makes sure that there is a token for the next call, and logs in if there is none. The
@@ -85,57 +88,53 @@ func (c *Client) Authorize(ctx context.Context) error {
 	return err
 }
 
-func (t *tokens) obtain(ctx context.Context) (Token, error) {
-	if token := t.get(); token.good() {
-		return token, nil
+func (t *tokens) obtain(ctx context.Context) (token, error) {
+	if current := t.get(); current.good() {
+		return current, nil
 	}
 	// The one who renews works for all who wait, so its own end does not end the login.
-	ch := t.flight.DoChan("", func() (any, error) { return t.renew(context.WithoutCancel(ctx)) })
+	renewed := t.flight.DoChan("", func() (any, error) { return t.renew(context.WithoutCancel(ctx)) })
 	select {
 	case <-ctx.Done():
-		return Token{}, ctx.Err()
-	case result := <-ch:
-		token, _ := result.Val.(Token)
-		return token, result.Err
+		return token{}, ctx.Err()
+	case result := <-renewed:
+		current, _ := result.Val.(token)
+		return current, result.Err
 	}
 }
 
-func (t *tokens) renew(ctx context.Context) (Token, error) {
+func (t *tokens) renew(ctx context.Context) (token, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	if t.store != nil {
-		if token, err := t.store.Load(ctx); err == nil && t.usable(token) {
-			t.set(token)
-			return token, nil
-		}
-		if unlock, err := t.store.Lock(ctx); err == nil {
+		unlock, err := t.store.Lock(ctx)
+		if err == nil {
 			defer unlock()
-			// Another process may have logged in while this one waited.
-			if token, err := t.store.Load(ctx); err == nil && t.usable(token) {
-				t.set(token)
-				return token, nil
-			}
+		}
+		// Another process may have logged in, perhaps while this one waited.
+		if found, ok := t.shared(ctx); ok {
+			t.set(found)
+			return found, nil
 		}
 	}
-	token, err := t.client.login(ctx)
+	current, err := t.client.login(ctx)
 	if err != nil {
-		return Token{}, err
+		return token{}, err
 	}
-	t.set(token)
+	t.set(current)
 	if t.store != nil {
-		if err := t.store.Save(ctx, token); err != nil {
+		if err := t.store.Save(ctx, current.value, current.expires); err != nil {
 			t.client.cfg.Log.Warn("token not shared", "error", err)
 		}
 	}
-	return token, nil
+	return current, nil
 }
 
 // login asks for a token. It moves no money, so it is repeated until ctx ends, but not when the
 // credentials are refused.
-func (c *Client) login(ctx context.Context) (Token, error) {
-	var token Token
+func (c *Client) login(ctx context.Context) (current token, err error) {
 	try := func() (err error) {
-		token, err = c.loginOnce(ctx)
+		current, err = c.loginOnce(ctx)
 		if errors.Is(err, ErrCredentials) {
 			return backoff.Permanent(err)
 		}
@@ -144,24 +143,24 @@ func (c *Client) login(ctx context.Context) (Token, error) {
 	b := backoff.NewExponentialBackOff()
 	b.InitialInterval, b.MaxElapsedTime = 200*time.Millisecond, 3*time.Second
 	if err := backoff.Retry(try, backoff.WithContext(b, ctx)); err != nil {
-		return Token{}, fmt.Errorf("login: %w", err)
+		return token{}, fmt.Errorf("login: %w", err)
 	}
-	return token, nil
+	return current, nil
 }
 
-func (c *Client) loginOnce(ctx context.Context) (Token, error) {
+func (c *Client) loginOnce(ctx context.Context) (token, error) {
 	body, err := json.Marshal(map[string]string{"customer_id": c.cfg.CustomerID, "secret_key": c.cfg.SecretKey})
 	if err != nil {
-		return Token{}, err
+		return token{}, err
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.cfg.URL+"/login", bytes.NewReader(body))
 	if err != nil {
-		return Token{}, err
+		return token{}, err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	a := c.do(req)
 	if a.err != nil {
-		return Token{}, a.err
+		return token{}, a.err
 	}
 	var answer struct {
 		Success     bool   `json:"success"`
@@ -170,10 +169,10 @@ func (c *Client) loginOnce(ctx context.Context) (Token, error) {
 	}
 	switch err := json.Unmarshal(a.body, &answer); {
 	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
-		return Token{}, ErrCredentials
+		return token{}, ErrCredentials
 	case err != nil || a.status != http.StatusOK || !answer.Success || answer.AccessToken == "" || len(answer.AccessToken) > maxToken:
-		return Token{}, fmt.Errorf("answer of HTTP status %d has no token", a.status)
+		return token{}, fmt.Errorf("answer of HTTP status %d has no token", a.status)
 	}
 	life := time.Duration(answer.ExpiresIn) * time.Second
-	return Token{Value: answer.AccessToken, Expires: time.Now().Add(life - min(life/10, time.Minute))}, nil
+	return token{value: answer.AccessToken, expires: time.Now().Add(life - min(life/10, time.Minute))}, nil
 }

@@ -101,7 +101,7 @@ func (d *demo) run(ctx context.Context) error {
 	if err := d.start(ctx); err != nil {
 		return err
 	}
-	fmt.Fprintf(d.out, "Placing one order for each fate with %s\n\n", d.node.apiURL)
+	d.say("Placing one order for each fate with %s\n\n", d.node.apiURL)
 	if err := d.place(ctx); err != nil {
 		return err
 	}
@@ -116,6 +116,8 @@ func (d *demo) run(ctx context.Context) error {
 	<-ctx.Done()
 	return nil
 }
+
+func (d *demo) say(format string, args ...any) { _, _ = fmt.Fprintf(d.out, format, args...) }
 
 func (d *demo) close() {
 	for _, f := range slices.Backward(d.closers) {
@@ -136,13 +138,13 @@ func (d *demo) start(ctx context.Context) error {
 	}
 	d.closers = append(d.closers, func() { _ = logFile.Close() })
 	vendor := sandbox.New(sandbox.DefaultConfig(), slog.New(slog.DiscardHandler))
-	vendorURL, err := d.listen(vendor)
+	vendorURL, err := d.listen(ctx, vendor)
 	if err != nil {
 		return err
 	}
 	d.closers = append(d.closers, vendor.Close)
 	secret := webhook.NewSecret()
-	receiverURL, err := d.listen(webhook.Handler(secret, d.receive))
+	receiverURL, err := d.listen(ctx, webhook.Handler(secret, d.receive))
 	if err != nil {
 		return err
 	}
@@ -156,7 +158,7 @@ func (d *demo) start(ctx context.Context) error {
 	}
 	d.closers = append(d.closers, d.node.shutdown)
 	d.client = producer.NewClient(d.node.apiURL, demoAPIKey)
-	fmt.Fprintf(d.out, "Everything runs in this process; nothing is kept. Log: %s\n", logFile.Name())
+	d.say("Everything runs in this process; nothing is kept. Log: %s\n", logFile.Name())
 	return nil
 }
 
@@ -174,8 +176,8 @@ func demoSettings(database, vendorURL, receiverURL, secret string) (Settings, er
 	return loadSettings(needsDistributor, environment(func(name string) string { return env[name] }))
 }
 
-func (d *demo) listen(handler http.Handler) (url string, err error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func (d *demo) listen(ctx context.Context, handler http.Handler) (url string, err error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}
@@ -281,7 +283,7 @@ func (d *demo) draw(rows []demoRow, before int, elapsed time.Duration) (lines in
 		fmt.Fprintf(&b, "%-10s  %-32s  %-24s  %8d  %4s  %s%s\n", r.fate.id(), r.fate.what, stateOf(r.order.Order), r.order.AttemptCount, r.order.ResponseCode, told, clear)
 	}
 	fmt.Fprintf(&b, "after %.1f s%s\n", elapsed.Seconds(), clear)
-	fmt.Fprint(d.out, b.String())
+	d.say("%s", b.String())
 	return len(rows) + 2
 }
 
@@ -294,7 +296,7 @@ func verdictOf(missed []string) error {
 
 // invite says where to look and how to place another order.
 func (d *demo) invite() {
-	fmt.Fprintf(d.out, `
+	d.say(`
 All as expected: what is unknown is held, never sent again by itself. The system stays up (Ctrl-C ends it).
 
   API documentation   %[1]s/docs

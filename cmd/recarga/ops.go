@@ -16,7 +16,7 @@ import (
 
 // startOps serves what the people and programs that keep the process running ask for: metrics, and
 // whether it lives and is ready.
-func (n *node) startOps(context.Context) error {
+func (n *node) startOps(ctx context.Context) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		newOrdersCollector(n.journal, n.log))
@@ -24,7 +24,7 @@ func (n *node) startOps(context.Context) error {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", n.ready)
-	url, err := n.listen(n.settings.MetricsAddr, "RECARGA_METRICS_ADDR", mux)
+	url, err := n.listen(ctx, n.settings.MetricsAddr, "RECARGA_METRICS_ADDR", mux)
 	n.metricsURL = url
 	return err
 }

@@ -45,7 +45,7 @@ func (p *program) serveSandbox(ctx context.Context, s Settings, addr string) err
 		cfg.SecretKey = s.DistributorSecretKey
 	}
 	vendor := sandbox.New(cfg, NewLogger(s, p.stderr))
-	listener, err := net.Listen("tcp", addr)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return usage(fmt.Errorf("--addr: %w", err))
 	}

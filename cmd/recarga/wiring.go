@@ -116,7 +116,7 @@ func (n *node) openQueue(ctx context.Context) (err error) {
 		return fmt.Errorf("RECARGA_REDIS_URL: %w", err)
 	}
 	n.closeLast("queue", n.queue.Close)
-	if n.queue.IsEmbedded() && !(n.roles.api && n.roles.worker) {
+	if n.queue.IsEmbedded() && (!n.roles.api || !n.roles.worker) {
 		n.log.Warn("the embedded queue is seen by this process alone; orders reach the worker by its sweep, seconds later: set RECARGA_REDIS_URL")
 	}
 	n.producer = producer.New(n.journal, n.queue, n.log)
@@ -185,7 +185,7 @@ func (n *node) serve(cfg queue.ServeConfig, kind string, handler queue.Handler) 
 	return nil
 }
 
-func (n *node) startAPI(context.Context) error {
+func (n *node) startAPI(ctx context.Context) error {
 	s := n.settings
 	if s.APIKey == "" && s.AdminKey == "" {
 		n.log.Warn("neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY is set: the HTTP API refuses every order")
@@ -196,14 +196,14 @@ func (n *node) startAPI(context.Context) error {
 		Queues:  n.queue, QueuesReadOnly: s.QueuesReadOnly, Log: n.log, Version: version,
 	})
 	n.closeLast("api", handler.Close)
-	url, err := n.listen(s.HTTPAddr, "RECARGA_HTTP_ADDR", handler)
+	url, err := n.listen(ctx, s.HTTPAddr, "RECARGA_HTTP_ADDR", handler)
 	n.apiURL = url
 	return err
 }
 
 // listen serves HTTP until the shutdown.
-func (n *node) listen(addr, setting string, handler http.Handler) (url string, err error) {
-	listener, err := net.Listen("tcp", addr)
+func (n *node) listen(ctx context.Context, addr, setting string, handler http.Handler) (url string, err error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", setting, err)
 	}

@@ -11,8 +11,6 @@ import (
 
 	"github.com/bsm/redislock"
 	"github.com/redis/go-redis/v9"
-
-	"recarga/distributor"
 )
 
 // TokenStore shares the distributor's token between all processes on one Redis.
@@ -38,30 +36,37 @@ func NewTokenStore(rdb redis.UniversalClient, customerID, url string) *TokenStor
 	return &TokenStore{rdb: rdb, lock: redislock.New(rdb), key: "recarga:distributor:token:" + hex.EncodeToString(sum[:8])}
 }
 
-// Load returns the shared token; a zero Token when there is none.
-func (s *TokenStore) Load(ctx context.Context) (t distributor.Token, err error) {
+// stored is the token as Redis has it.
+type stored struct {
+	Token   string    `json:"token"`
+	Expires time.Time `json:"expires"`
+}
+
+// Load returns the shared token and when it is to be renewed; an empty one when there is none.
+func (s *TokenStore) Load(ctx context.Context) (token string, expires time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
 	defer cancel()
 	data, err := s.rdb.Get(ctx, s.key).Bytes()
 	if errors.Is(err, redis.Nil) {
-		return t, nil
+		return "", time.Time{}, nil
 	}
+	var t stored
 	if err == nil {
 		err = json.Unmarshal(data, &t)
 	}
 	if err != nil {
-		return distributor.Token{}, fmt.Errorf("load token: %w", err)
+		return "", time.Time{}, fmt.Errorf("load token: %w", err)
 	}
-	return t, nil
+	return t.Token, t.Expires, nil
 }
 
-// Save shares a token until it expires.
-func (s *TokenStore) Save(ctx context.Context, t distributor.Token) error {
+// Save shares a token until it is to be renewed.
+func (s *TokenStore) Save(ctx context.Context, token string, expires time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
 	defer cancel()
-	data, err := json.Marshal(t)
+	data, err := json.Marshal(stored{Token: token, Expires: expires})
 	if err == nil {
-		err = s.rdb.Set(ctx, s.key, data, max(time.Until(t.Expires), time.Millisecond)).Err()
+		err = s.rdb.Set(ctx, s.key, data, max(time.Until(expires), time.Millisecond)).Err()
 	}
 	if err != nil {
 		return fmt.Errorf("save token: %w", err)

@@ -18,18 +18,18 @@ func TestTokenStore(t *testing.T) {
 	redis := testkit.Redis(t)
 	rdb := open(t, redis.URL()).Redis()
 	store := queue.NewTokenStore(rdb, "me", "http://vendor")
-	if got, err := store.Load(t.Context()); got.Value != "" || err != nil {
-		t.Fatalf("an empty store has %+v, %v", got, err)
+	if got, _, err := store.Load(t.Context()); got != "" || err != nil {
+		t.Fatalf("an empty store has %q, %v", got, err)
 	}
-	want := distributor.Token{Value: "abc", Expires: time.Now().Add(time.Hour).Round(0)}
-	if err := store.Save(t.Context(), want); err != nil {
+	expires := time.Now().Add(time.Hour).Round(0)
+	if err := store.Save(t.Context(), "abc", expires); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := store.Load(t.Context()); got.Value != want.Value || !got.Expires.Equal(want.Expires) || err != nil {
-		t.Errorf("%+v, %v; want %+v", got, err, want)
+	if got, until, err := store.Load(t.Context()); got != "abc" || !until.Equal(expires) || err != nil {
+		t.Errorf("%q until %v, %v", got, until, err)
 	}
-	if got, err := queue.NewTokenStore(rdb, "somebody else", "http://vendor").Load(t.Context()); got.Value != "" || err != nil {
-		t.Errorf("another customer's token is %+v, %v", got, err)
+	if got, _, err := queue.NewTokenStore(rdb, "somebody else", "http://vendor").Load(t.Context()); got != "" || err != nil {
+		t.Errorf("another customer's token is %q, %v", got, err)
 	}
 	unlock, err := store.Lock(t.Context())
 	if err != nil {
@@ -48,7 +48,7 @@ func TestTokenStore(t *testing.T) {
 		t.Errorf("the second lock: %v", err)
 	}
 	redis.Kill()
-	if _, err := store.Load(t.Context()); err == nil {
+	if _, _, err := store.Load(t.Context()); err == nil {
 		t.Error("a store without Redis loads a token")
 	}
 }

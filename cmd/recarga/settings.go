@@ -130,16 +130,10 @@ func (l *loading) refuse(wrong bool, rule string, names ...string) {
 	}
 }
 
-const (
-	// shutdownMargin is the least time by which a stop outlasts a purchase, to record what came of it.
-	shutdownMargin = 10 * time.Second
-	// longestPurchase stays below the queue's own timeout of a task (30 minutes), which would cut a
-	// purchase off.
-	longestPurchase = 25 * time.Minute
-)
+// shutdownMargin is the least time by which a stop outlasts a purchase, to record what came of it.
+const shutdownMargin = 10 * time.Second
 
 func (l *loading) crossCheck(s Settings) {
-	l.refuse(s.DistributorTimeout > longestPurchase, fmt.Sprintf("must be at most %s, below the queue's own timeout", longestPurchase), "DISTRIBUTOR_TIMEOUT")
 	l.refuse(s.ShutdownTimeout < s.DistributorTimeout+shutdownMargin,
 		fmt.Sprintf("the first must exceed the second by at least %s, or a stop cuts purchases off and their outcome is unknown", shutdownMargin),
 		"SHUTDOWN_TIMEOUT", "DISTRIBUTOR_TIMEOUT")

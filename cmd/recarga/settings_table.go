@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"log/slog"
+	"math"
 	"net"
 	"net/url"
 	"regexp"
@@ -37,17 +38,13 @@ func (row setting) env() string  { return envPrefix + row.name }
 func (row setting) flag() string { return strings.ReplaceAll(row.key(), "_", "-") }
 func (row setting) key() string  { return strings.ToLower(row.name) }
 
-// shown is a value as anybody may see it: of a secret nothing, of a URL with a password its scheme.
+// shown is a value as anybody may see it: of a secret nothing, not even the scheme of a URL, which may
+// be a password that was put into the wrong variable.
 func (row setting) shown(value string) string {
-	scheme, _, isURL := strings.Cut(value, "://")
-	switch {
-	case !row.secret:
-		return value
-	case isURL && strings.HasSuffix(row.name, "_URL"):
-		return scheme + "://(hidden)"
-	default:
+	if row.secret {
 		return "(hidden)"
 	}
+	return value
 }
 
 // settingsGroup is a section of docs/settings.md.
@@ -112,7 +109,7 @@ func distributorSettings(s *Settings) []setting {
 		name: "DISTRIBUTOR_SECRET_KEY", secret: true, allowed: "a text", set: text(&s.DistributorSecretKey, anything),
 		help: "the distributor's secret_key; required to serve",
 	}, {
-		name: "DISTRIBUTOR_TIMEOUT", standard: "120s", allowed: allowedDuration + ", at most 25m", set: span(&s.DistributorTimeout),
+		name: "DISTRIBUTOR_TIMEOUT", standard: "120s", allowed: allowedDuration + ", at most 25m", set: spanTo(&s.DistributorTimeout, longestPurchase),
 		help: "one purchase call; the distributor tries several providers in turn, and cutting it short makes an unknown",
 	}, {
 		name: "DISTRIBUTOR_RATE", allowed: "COUNT/s, COUNT/m or COUNT/h, as in 200/m", set: rate(&s.DistributorRate),
@@ -213,10 +210,16 @@ func text(to *string, valid func(string) bool) func(string) error {
 	}
 }
 
-func span(to *time.Duration) func(string) error {
+func span(to *time.Duration) func(string) error { return spanTo(to, math.MaxInt64) }
+
+// longestPurchase stays below the queue's own timeout of a task (30 minutes), which would cut a
+// purchase off.
+const longestPurchase = 25 * time.Minute
+
+func spanTo(to *time.Duration, most time.Duration) func(string) error {
 	return func(v string) (err error) {
 		*to, err = time.ParseDuration(v)
-		return cmp.Or(err, when(*to <= 0))
+		return cmp.Or(err, when(*to <= 0 || *to > most))
 	}
 }
 

@@ -1,0 +1,323 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+
+	"recarga/topup"
+	"recarga/webhook"
+)
+
+// from are the settings that a command gets from flags, environment and a file of settings.
+func from(t *testing.T, flags []string, env map[string]string, file string, required needs) (Settings, error) {
+	t.Helper()
+	p := &program{}
+	for name, value := range env {
+		p.environ = append(p.environ, name+"="+value)
+	}
+	cmd := &cobra.Command{}
+	cmd.Flags().String("config", "", "")
+	addSettingFlags(cmd)
+	if file != "" {
+		flags = append(flags, "--config", written(t, file))
+	}
+	if err := cmd.ParseFlags(flags); err != nil {
+		t.Fatal(err)
+	}
+	return p.settings(cmd, required)
+}
+
+func written(t *testing.T, content string) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestDefaults has the defaults that users were promised.
+func TestDefaults(t *testing.T) {
+	got, err := from(t, nil, nil, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Settings{
+		DatabaseURL: "sqlite:recarga.db", RedisURL: "embedded",
+		DistributorTimeout: 120 * time.Second, DistributorConcurrency: 64,
+		RetryInitial: 2 * time.Second, RetryMax: 2 * time.Minute, RetryMaxAttempts: 10, RetryMaxElapsed: 30 * time.Minute,
+		RetryCodes: topup.DefaultRetryCodes(), OnUnknown: "hold",
+		HTTPAddr: "127.0.0.1:8080", MetricsAddr: "127.0.0.1:9464",
+		WebhookSchedule: webhook.DefaultSchedule(), WebhookTimeout: 15 * time.Second,
+		ShutdownTimeout: 150 * time.Second, QueuesReadOnly: true, LogFormat: "json", APIURL: "http://127.0.0.1:8080",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestPrecedence: flags over environment over file over defaults.
+func TestPrecedence(t *testing.T) {
+	flags := []string{"--http-addr", ":1"}
+	env := map[string]string{"RECARGA_HTTP_ADDR": ":2", "RECARGA_METRICS_ADDR": ":2", "RECARGA_LOG_LEVEL": ""}
+	const file = "http_addr: :3\nmetrics_addr: :3\nlog_format: text\nlog_level: warn\nretry_max:\n"
+	got, err := from(t, flags, env, file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range [][3]string{
+		{"flag over all", got.HTTPAddr, ":1"}, {"environment over file", got.MetricsAddr, ":2"},
+		{"file over default", got.LogFormat, "text"}, {"an empty variable is not set", got.LogLevel.String(), slog.LevelWarn.String()},
+		{"null in the file is not set", got.RetryMax.String(), "2m0s"}, {"default", got.OnUnknown, "hold"},
+	} {
+		if c[1] != c[2] {
+			t.Errorf("%s: got %q, want %q", c[0], c[1], c[2])
+		}
+	}
+}
+
+// TestTextAsWritten: YAML would make a number of 0123 and of 1e3, and so another key of it.
+func TestTextAsWritten(t *testing.T) {
+	got, err := from(t, nil, nil, "api_key: 00112233\nadmin_key: 1e300000\nwebhook_allow_private: true\nretry_max_attempts: 3\n", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.APIKey != "00112233" || got.AdminKey != "1e300000" || !got.WebhookAllowPrivate || got.RetryMaxAttempts != 3 {
+		t.Errorf("got %q, %q, %v, %d", got.APIKey, got.AdminKey, got.WebhookAllowPrivate, got.RetryMaxAttempts)
+	}
+}
+
+func TestFlags(t *testing.T) {
+	env := map[string]string{"RECARGA_DISTRIBUTOR_RATE": "5/s", "RECARGA_API_KEY": "a-key-of-the-environment"}
+	got, err := from(t, []string{"--webhook-allow-private", "--queues-read-only=false", "--distributor-rate", ""}, env, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !got.WebhookAllowPrivate || got.QueuesReadOnly || got.DistributorRate != (Rate{}) {
+		t.Errorf("got %v, %v, %v", got.WebhookAllowPrivate, got.QueuesReadOnly, got.DistributorRate)
+	}
+}
+
+// TestValues has what is allowed, and what is not, setting by setting.
+func TestValues(t *testing.T) {
+	key := strings.Repeat("A", 32)
+	cases := map[string]struct{ good, bad []string }{
+		"DATABASE_URL":            {[]string{"sqlite:x.db", "sqlite:///tmp/x.db", "postgres://u:p@h/d", "postgresql://h/d"}, []string{"x.db", "sqlite:", "mysql://h/d", "postgres:h"}},
+		"REDIS_URL":               {[]string{"embedded", "redis://h", "rediss://h:1/2", "unix:///s", "redis-sentinel://a:1,b:2/0?master=m", "redis-cluster://a:1"}, []string{"embedded:", "embed", "redis:h", "redis://", "http://h"}},
+		"DISTRIBUTOR_URL":         {[]string{"https://h/api/distributor", "http://[::1]:1"}, []string{"h/api", "ftp://h", "https://", "https://u:p@h", "https://:1"}},
+		"DISTRIBUTOR_TIMEOUT":     {[]string{"1s", "2m"}, []string{"0", "0s", "-1s", "120", "26m", "soon"}},
+		"DISTRIBUTOR_RATE":        {[]string{"1/s", "200/m", "9/h"}, []string{"200", "0/m", "-1/s", "1/d", "1/", "/m", "1.5/s"}},
+		"DISTRIBUTOR_CONCURRENCY": {[]string{"1", "10000"}, []string{"0", "-1", "10001", "1.5", "many"}},
+		"RETRY_INITIAL":           {[]string{"2m"}, []string{"0s", "3m"}},
+		"RETRY_MAX":               {[]string{"2s"}, []string{"1s", "x"}},
+		"RETRY_MAX_ATTEMPTS":      {[]string{"1", "1000"}, []string{"0", "1001"}},
+		"RETRY_MAX_ELAPSED":       {[]string{"1h"}, []string{"0"}},
+		"RETRY_CODES":             {[]string{"91", "91, 96", "Z1"}, []string{"00", "91,51", "05", "12", "13", "14", "83", "9", "911", "91,", ",", "9 ", "é"}},
+		"ON_UNKNOWN":              {[]string{"hold", "resend"}, []string{"Hold", "retry"}},
+		"HTTP_ADDR":               {[]string{":0", "0.0.0.0:8080", "[::1]:1", "host:65535"}, []string{"8080", "host", "host:http", "host:65536", "host:-1"}},
+		"METRICS_ADDR":            {[]string{":9464"}, []string{"9464"}},
+		"API_KEY":                 {[]string{"12345678"}, []string{"1234567", "with a space", "ññññññññ", "12345678\n"}},
+		"ADMIN_KEY":               {[]string{"12345678"}, []string{"1234567"}},
+		"WEBHOOK_SECRET":          {[]string{"whsec_" + key}, []string{"whsec_", key, "whsec_" + key[:31], "whsec_QUJD"}},
+		"WEBHOOK_SCHEDULE":        {[]string{"5s", "1s, 2m,3h"}, []string{"5", "5s,", "0s", "1s;2s"}},
+		"WEBHOOK_TIMEOUT":         {[]string{"1s"}, []string{"0s"}},
+		"WEBHOOK_ALLOW_PRIVATE":   {[]string{"true", "false"}, []string{"yes", "1", "True"}},
+		"SHUTDOWN_TIMEOUT":        {[]string{"130s", "1h"}, []string{"129s", "0s"}},
+		"QUEUES_READ_ONLY":        {[]string{"false"}, []string{"no"}},
+		"LOG_LEVEL":               {[]string{"debug", "info", "warn", "error"}, []string{"trace", "info+1"}},
+		"LOG_FORMAT":              {[]string{"json", "text"}, []string{"xml"}},
+		"API_URL":                 {[]string{"http://h:1/prefix"}, []string{"h:1"}},
+	}
+	for name, c := range cases {
+		for _, value := range c.good {
+			if _, err := from(t, nil, map[string]string{envPrefix + name: value}, "", nil); err != nil {
+				t.Errorf("%s=%q is refused: %v", name, value, err)
+			}
+		}
+		for _, value := range c.bad {
+			_, err := from(t, nil, map[string]string{envPrefix + name: value}, "", nil)
+			if lines := linesOf(err); len(lines) != 1 || !strings.Contains(lines[0], envPrefix+name+" (from environment)") || !strings.Contains(lines[0], "must") {
+				t.Errorf("%s=%q: %q; want one line that names it, its source and what is allowed", name, value, lines)
+			}
+		}
+	}
+	for _, row := range settingsTable(new(Settings)) {
+		free := []string{"DISTRIBUTOR_CUSTOMER_ID", "DISTRIBUTOR_SECRET_KEY", "CALLBACK_URL"} // any text; and see TestWrongTogether
+		if _, ok := cases[row.name]; !ok && !slices.Contains(free, row.name) {
+			t.Errorf("%s is not in this test", row.name)
+		}
+	}
+}
+
+func linesOf(err error) []string {
+	if err == nil {
+		return nil
+	}
+	return strings.Split(err.Error(), "\n")
+}
+
+func TestWrongTogether(t *testing.T) {
+	secret := webhook.NewSecret()
+	cases := map[string]struct {
+		env  map[string]string
+		want []string // in the one line; none: it is right
+	}{
+		"inverted timeouts": {map[string]string{"SHUTDOWN_TIMEOUT": "60s", "DISTRIBUTOR_TIMEOUT": "90s"},
+			[]string{`RECARGA_SHUTDOWN_TIMEOUT (from environment) is "60s"`, `RECARGA_DISTRIBUTOR_TIMEOUT (from environment) is "90s"`, "10s"}},
+		"no margin":             {map[string]string{"SHUTDOWN_TIMEOUT": "125s"}, []string{`RECARGA_DISTRIBUTOR_TIMEOUT (from its default) is "120s"`}},
+		"just enough margin":    {map[string]string{"SHUTDOWN_TIMEOUT": "130s"}, nil},
+		"retries":               {map[string]string{"RETRY_INITIAL": "5s", "RETRY_MAX": "4s"}, []string{"RECARGA_RETRY_INITIAL", "RECARGA_RETRY_MAX"}},
+		"one key for all":       {map[string]string{"API_KEY": "samesame1", "ADMIN_KEY": "samesame1"}, []string{"RECARGA_API_KEY", "RECARGA_ADMIN_KEY"}},
+		"no webhook secret":     {map[string]string{"CALLBACK_URL": "https://shop.example/x"}, []string{"RECARGA_CALLBACK_URL", "RECARGA_WEBHOOK_SECRET"}},
+		"a public callback":     {map[string]string{"CALLBACK_URL": "https://shop.example/x", "WEBHOOK_SECRET": secret}, nil},
+		"a plain callback":      {map[string]string{"CALLBACK_URL": "http://shop.example/x", "WEBHOOK_SECRET": secret}, []string{"RECARGA_WEBHOOK_ALLOW_PRIVATE"}},
+		"localhost":             {map[string]string{"CALLBACK_URL": "https://localhost/x", "WEBHOOK_SECRET": secret}, []string{"RECARGA_WEBHOOK_ALLOW_PRIVATE"}},
+		"a private address":     {map[string]string{"CALLBACK_URL": "https://10.0.0.1/x", "WEBHOOK_SECRET": secret}, []string{"RECARGA_WEBHOOK_ALLOW_PRIVATE"}},
+		"the metadata host":     {map[string]string{"CALLBACK_URL": "https://169.254.169.254/x", "WEBHOOK_SECRET": secret}, []string{"RECARGA_WEBHOOK_ALLOW_PRIVATE"}},
+		"IPv6 loopback":         {map[string]string{"CALLBACK_URL": "https://[::1]/x", "WEBHOOK_SECRET": secret}, []string{"RECARGA_WEBHOOK_ALLOW_PRIVATE"}},
+		"a private one allowed": {map[string]string{"CALLBACK_URL": "http://127.0.0.1:1/x", "WEBHOOK_SECRET": secret, "WEBHOOK_ALLOW_PRIVATE": "true"}, nil},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			env := map[string]string{}
+			for k, v := range c.env {
+				env[envPrefix+k] = v
+			}
+			_, err := from(t, nil, env, "", nil)
+			lines := linesOf(err)
+			if (len(c.want) > 0) != (len(lines) == 1) {
+				t.Fatalf("got %q", lines)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(lines[0], want) {
+					t.Errorf("%q does not tell %q", lines[0], want)
+				}
+			}
+		})
+	}
+}
+
+// TestAllMistakesAtOnce: whoever sets up a server should not need one start a mistake.
+func TestAllMistakesAtOnce(t *testing.T) {
+	env := map[string]string{"RECARGA_LOG_FORMAT": "xml", "RECARGA_REDIS_URI": "redis://h", "RECARGA_API_KEY": "short", "RECARGA_DISTRIBUTOR_URL": "h"}
+	_, err := from(t, []string{"--retry-max-attempts", "0"}, env, "on_unknown: guess\nhttp_adr: :1\nretry_codes: [91]\n", needsDistributor)
+	want := []string{
+		`RECARGA_REDIS_URI (from environment) is no setting; did you mean RECARGA_REDIS_URL?`,
+		`did you mean http_addr?`, `retry_codes (from `, `RECARGA_LOG_FORMAT (from environment) is "xml"; must be json or text`,
+		`RECARGA_API_KEY (from environment) is "(hidden)"`, `RECARGA_DISTRIBUTOR_URL (from environment) is "h"`,
+		`RECARGA_DISTRIBUTOR_CUSTOMER_ID is not set`, `RECARGA_DISTRIBUTOR_SECRET_KEY is not set`,
+		`RECARGA_RETRY_MAX_ATTEMPTS (from flag) is "0"`, `RECARGA_ON_UNKNOWN (from `, `RECARGA_RETRY_CODES (from `,
+	}
+	for _, w := range want {
+		if err == nil || !strings.Contains(err.Error(), w) {
+			t.Errorf("not told: %s", w)
+		}
+	}
+	if len(linesOf(err)) != len(want) {
+		t.Errorf("%d lines, want %d:\n%v", len(linesOf(err)), len(want), err)
+	}
+	if !errors.As(err, new(usageError)) || !errors.As(err, new(*SettingError)) {
+		t.Errorf("%T is no mistake of usage made of SettingErrors", err)
+	}
+}
+
+func TestSecretFiles(t *testing.T) {
+	key := written(t, "key-from-a-file\r\n")
+	for name, c := range map[string]struct {
+		env        map[string]string
+		file, want string
+		wrong      string
+	}{
+		"environment": {env: map[string]string{"RECARGA_API_KEY_FILE": key}, want: "key-from-a-file"},
+		"settings":    {file: "api_key_file: " + key, want: "key-from-a-file"},
+		"both":        {env: map[string]string{"RECARGA_API_KEY_FILE": key, "RECARGA_API_KEY": "another-key"}, wrong: "RECARGA_API_KEY and RECARGA_API_KEY_FILE are both set"},
+		"missing":     {env: map[string]string{"RECARGA_API_KEY_FILE": key + "x"}, wrong: "RECARGA_API_KEY_FILE"},
+		"no secret":   {env: map[string]string{"RECARGA_LOG_LEVEL_FILE": key}, wrong: "RECARGA_LOG_LEVEL_FILE"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := from(t, nil, c.env, c.file, nil)
+			if got.APIKey != c.want || (c.wrong == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), c.wrong) {
+				t.Errorf("got %q, %v; want %q, %q", got.APIKey, err, c.want, c.wrong)
+			}
+		})
+	}
+}
+
+func TestUnusableConfig(t *testing.T) {
+	for name, content := range map[string]string{"no YAML": "a: [", "no map": "- http_addr", "twice": "http_addr: :1\nhttp_addr: :2\n", "a map": "http_addr: {a: b}", "an alias": "log_level: &a info\nlog_format: *a\n"} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := from(t, nil, nil, content, nil); !errors.As(err, new(usageError)) {
+				t.Errorf("got %v, want a mistake of usage", err)
+			}
+		})
+	}
+	for _, env := range []map[string]string{{configVariable: filepath.Join(t.TempDir(), "none")}, {configVariable: written(t, "log_format: xml")}} {
+		if _, err := from(t, nil, env, "", nil); err == nil {
+			t.Error("RECARGA_CONFIG is not read")
+		}
+	}
+}
+
+// TestForeignVariables: what Kubernetes sets for a service named recarga must not stop the program.
+func TestForeignVariables(t *testing.T) {
+	foreign := []string{"RECARGA_SERVICE_HOST=x", "RECARGA_SERVICE_PORT_HTTP=1", "RECARGA_PORT=tcp://x", "RECARGA_PORT_8080_TCP_ADDR=x", "RECARGA_API_SERVICE_HOST=x", "RECARGA_API_PORT=x", "RECARGA_TEST_REQUIRE=1", "OTHER=1"}
+	if err := unknownVariables(foreign); err != nil {
+		t.Error(err)
+	}
+	if err := unknownVariables([]string{"RECARGA_HTTP_PORTS=1", "RECARGA_=1"}); len(linesOf(err)) != 2 {
+		t.Errorf("got %v", err)
+	}
+}
+
+// FuzzSetting: no text given for any setting crashes, is refused without the setting's name, or is
+// shown if it is secret.
+func FuzzSetting(f *testing.F) {
+	for i, row := range settingsTable(new(Settings)) {
+		f.Add(i, row.standard)
+		f.Add(i, "redis-cluster://:@[::1")
+	}
+	rows := settingsTable(new(Settings))
+	f.Fuzz(func(t *testing.T, i int, value string) {
+		row := rows[uint(i)%uint(len(rows))]
+		_, err := loadSettings(nil, environment(func(name string) string {
+			if name == row.env() {
+				return value
+			}
+			return ""
+		}))
+		if err == nil {
+			return
+		}
+		if !strings.Contains(err.Error(), row.env()) {
+			t.Errorf("%s=%q: %v", row.env(), value, err)
+		}
+		const shownAnyway = 12 // shorter ones may be words of the message
+		if row.secret && len(value) > shownAnyway && strings.Contains(err.Error(), value) && !strings.Contains(row.allowed, value) {
+			t.Errorf("%s: the secret is shown: %v", row.env(), err)
+		}
+	})
+}
+
+// FuzzConfigFile: no file of settings crashes the program.
+func FuzzConfigFile(f *testing.F) {
+	f.Add("http_addr: :1\napi_key_file: /dev/null\n")
+	f.Add("&a http_addr: *a")
+	f.Add("? [1, 2]\n: 3")
+	f.Fuzz(func(t *testing.T, content string) {
+		file, err := configFile(written(t, content))
+		if strings.Contains(content, "_file") {
+			return // it would read any file
+		}
+		_, _ = loadSettings(nil, file)
+		_ = err
+	})
+}

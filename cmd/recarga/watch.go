@@ -114,7 +114,7 @@ func (p *program) every(ctx context.Context, interval time.Duration, step func()
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case done, err != nil && !(worked && passing(err)):
+		case done, err != nil && (!worked || !passing(err)):
 			return err
 		case err == nil:
 			worked, waiting = true, false

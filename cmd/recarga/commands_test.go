@@ -1,0 +1,328 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"recarga/internal/testkit"
+	"recarga/topup"
+)
+
+const waiting = 30 * time.Second
+
+// screen is what a program has written so far.
+type screen struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *screen) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+// running is a program under way.
+type running struct {
+	stdout, stderr screen
+	status         chan int
+	stop           context.CancelFunc
+}
+
+func start(t *testing.T, env map[string]string, stdin string, args ...string) *running {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	r := &running{status: make(chan int, 1), stop: cancel}
+	p := &program{stdin: strings.NewReader(stdin), stdout: &r.stdout, stderr: &r.stderr}
+	for name, value := range env {
+		p.environ = append(p.environ, name+"="+value)
+	}
+	go func() { r.status <- p.run(ctx, args) }()
+	return r
+}
+
+// ends returns the exit status.
+func (r *running) ends(t *testing.T) int {
+	t.Helper()
+	select {
+	case status := <-r.status:
+		return status
+	case <-time.After(waiting):
+		t.Fatalf("does not end:\n%s\n%s", &r.stdout, &r.stderr)
+		return 0
+	}
+}
+
+// shows waits for what a pattern finds in what is written.
+func shows(t *testing.T, s *screen, pattern string) string {
+	t.Helper()
+	var found []string
+	testkit.Eventually(t, waiting, func() bool {
+		found = regexp.MustCompile(pattern).FindStringSubmatch(s.String())
+		return found != nil
+	}, "%s is shown", pattern)
+	return found[len(found)-1]
+}
+
+// shop is the environment of client commands beside a sandbox and a server, both this very program.
+func shop(t *testing.T) map[string]string {
+	t.Helper()
+	vendor := start(t, nil, "", "sandbox", "--addr", "127.0.0.1:0", "--log-level", "error")
+	env := map[string]string{
+		"RECARGA_DISTRIBUTOR_URL":         shows(t, &vendor.stdout, `RECARGA_DISTRIBUTOR_URL=(\S+)`),
+		"RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo", "RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
+		"RECARGA_DATABASE_URL": "sqlite:" + filepath.Join(t.TempDir(), "recarga.db"),
+		"RECARGA_HTTP_ADDR":    "127.0.0.1:0", "RECARGA_METRICS_ADDR": "127.0.0.1:0", "RECARGA_API_KEY": "shop-api-key",
+	}
+	server := start(t, env, "", "serve")
+	t.Cleanup(func() {
+		for _, r := range []*running{server, vendor} {
+			r.stop()
+			if status := r.ends(t); status != exitOK {
+				t.Errorf("exit status %d:\n%s", status, &r.stderr)
+			}
+		}
+	})
+	return map[string]string{
+		"RECARGA_API_KEY": "shop-api-key", "RECARGA_API_URL": shows(t, &server.stderr, `RECARGA_HTTP_ADDR","url":"([^"]+)`),
+		"RECARGA_METRICS_ADDR": shows(t, &server.stderr, `RECARGA_METRICS_ADDR","url":"http://([^"]+)`),
+	}
+}
+
+// want runs a command to its end and checks its exit status and what it writes.
+func want(t *testing.T, env map[string]string, status int, stdout, stderr string, args ...string) *running {
+	t.Helper()
+	return wantOf(t, env, "", status, stdout, stderr, args...)
+}
+
+func wantOf(t *testing.T, env map[string]string, stdin string, status int, stdout, stderr string, args ...string) *running {
+	t.Helper()
+	r := start(t, env, stdin, args...)
+	if got := r.ends(t); got != status {
+		t.Errorf("%v: exit status %d, want %d\n%s\n%s", args, got, status, &r.stdout, &r.stderr)
+	}
+	for _, c := range []struct {
+		what string
+		s    *screen
+	}{{stdout, &r.stdout}, {stderr, &r.stderr}} {
+		if !regexp.MustCompile(c.what).MatchString(c.s.String()) {
+			t.Errorf("%v does not say %s:\n%s", args, c.what, c.s)
+		}
+	}
+	return r
+}
+
+func TestCommands(t *testing.T) {
+	env := shop(t)
+	one := []string{"--phone", "55 3768 6660", "--product", "MOVISTAR_TAE", "--amount", "10", "--metadata", "cart=7"}
+	place := append([]string{"enqueue", "--id", "CMD-1"}, one...)
+	later := append([]string{"enqueue", "--id", "CMD-2", "--process-at", "2090-01-01T00:00:00Z"}, one...)
+
+	want(t, env, exitOK, `(?m)^CMD-1 .*5537686660  MOVISTAR_TAE  10 `, `^$`, place...)
+	want(t, env, exitOK, `(?m)^CMD-1 `, `placed before`, place...)
+	want(t, env, exitFailed, `^$`, `^recarga: place CMD-1: 409 Conflict: .*id is taken`, append(place, "--amount", "11")...)
+	want(t, env, exitOK, `CMD-1  succeeded .*00\n$`, `^$`, "watch", "CMD-1")
+	want(t, env, exitOK, `(?s)CMD-1  +succeeded .*attempt 1  +approved \(code 00\)`, `^$`, "get", "CMD-1")
+	want(t, env, exitFailed, `^$`, `^recarga: get NONE: 404 Not Found`, "get", "NONE")
+
+	want(t, env, exitOK, `CMD-2  queued`, `^$`, later...)
+	want(t, env, exitOK, `CMD-2  canceled`, `^$`, "cancel", "CMD-2")
+	want(t, env, exitFailed, `^$`, `^recarga: cancel CMD-1: 409 `, "cancel", "CMD-1")
+
+	want(t, env, exitOK, `(?s)CMD-2 .*CMD-1 `, `^$`, "list")
+	want(t, env, exitOK, `CMD-2 `, `There are more`, "list", "--limit", "1")
+	want(t, env, exitOK, `(?s)CMD-2 .*CMD-1 `, `^$`, "list", "--limit", "1", "--all")
+	want(t, env, exitOK, `"CMD-1","caller":"default","state":"succeeded"`, `^$`, "list", "--state", "succeeded", "--phone", "5537686660", "--product", "MOVISTAR_TAE", "--since", "2020-01-01T00:00:00Z", "--json")
+	want(t, env, exitUsage, `^$`, `state must be one of`, "list", "--state", "done")
+
+	want(t, env, exitOK, `^\d+\.?\d* USD `, `^$`, "balance")
+	want(t, env, exitOK, `(?s)MOVISTAR_TAE .*MOVISTAR_PAQUETE_25 `, `^$`, "products")
+	want(t, env, exitOK, `^ready\n$`, `^$`, "healthcheck")
+	want(t, env, exitOK, `^ready\n$`, `^$`, "health")
+	for _, args := range [][]string{{"get", "CMD-1"}, {"cancel", "CMD-2"}, {"balance"}, {"products"}, {"watch", "CMD-1"}, place} {
+		out := start(t, env, "", append(args, "--json")...)
+		if status := out.ends(t); status != exitOK || !json.Valid([]byte(out.stdout.String())) {
+			t.Errorf("%v --json: exit status %d\n%s", args, status, &out.stdout)
+		}
+	}
+}
+
+func TestEnqueueFile(t *testing.T) {
+	env := shop(t)
+	const rows = "distributor_transaction_id,phone_number,product_id,amount,expires_at\n" +
+		"F-1,5537686660,MOVISTAR_TAE,10,\nF-2,1,MOVISTAR_TAE,1,\nF-1,5537686660,MOVISTAR_TAE,11,\nF-3,5537686661,MOVISTAR_TAE,10,2020-01-01T00:00:00Z\nF-1,5537686660,MOVISTAR_TAE,10,\n"
+	wantOf(t, env, rows, exitFailed, `^$`, `(?s)^line 3: phone_number: .*; amount: .*\nline 4: 409 .*\nline 5: 422 .*: expires_at must be in the future\n1 placed, 1 already there, 3 refused\nrecarga: -: 3 rows were refused\n$`, "enqueue", "--file", "-")
+	wantOf(t, env, rows, exitFailed, `^$`, `\n0 placed, 2 already there, 3 refused\n`, "enqueue", "--file", "-")
+
+	out := wantOf(t, env, rows, exitFailed, `"result"`, ``, "enqueue", "--file", "-", "--json")
+	var said []string
+	for line := range strings.Lines(out.stdout.String()) {
+		var r rowResult
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatal(err)
+		}
+		said = append(said, fmt.Sprint(r.Line, r.Result))
+		if (r.Order == nil) != (r.Result == "refused") || (len(r.Errors) > 0) != (r.Result == "refused") {
+			t.Errorf("%s: an order or errors are missing", line)
+		}
+	}
+	if got := strings.Join(said, " "); got != "2already_there 3refused 4refused 5refused 6already_there" {
+		t.Errorf("results are %s; want the file's rows in their order", got)
+	}
+	want(t, env, exitOK, `^$`, `^2 placed, 0 already there, 0 refused\n$`, "enqueue", "--file", written(t, `{"distributor_transaction_id":"N-1","phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10}
+{"distributor_transaction_id":"N-2","phone_number":"5537686660","product_id":"MOVISTAR_PAQUETE_16","amount":30}`))
+}
+
+// TestEnqueueOverABadLine: the connection breaks in the middle of the answers, again and again, and
+// every row is placed, once.
+func TestEnqueueOverABadLine(t *testing.T) {
+	env := shop(t)
+	line := badLine(t, env["RECARGA_API_URL"], 40<<10)
+	bad := maps.Clone(env)
+	bad["RECARGA_API_URL"] = line.URL
+	var file strings.Builder
+	file.WriteString(header + ",process_at\n") // in the future: what is bought is not tested here
+	const rows = 2500
+	for i := range rows {
+		fmt.Fprintf(&file, "BAD-LINE-%d%s,2090-01-01T00:00:00Z\n", i, good)
+	}
+	r := wantOf(t, bad, file.String(), exitOK, `^$`, `trying again in`, "enqueue", "--file", "-")
+	var placed, there int
+	if _, err := fmt.Sscanf(shows(t, &r.stderr, `(\d+ placed, \d+ already)`), "%d placed, %d already", &placed, &there); err != nil || placed+there != rows {
+		t.Errorf("%d placed, %d already there, want %d together", placed, there, rows)
+	}
+	wantOf(t, env, file.String(), exitOK, `^$`, fmt.Sprintf(`^0 placed, %d already there, 0 refused\n$`, rows), "enqueue", "--file", "-")
+}
+
+// badLine passes requests on to target, and cuts every second answer off after a number of bytes.
+func badLine(t *testing.T, target string, after int64) *httptest.Server {
+	t.Helper()
+	var n atomic.Int64
+	line := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		req, err := http.NewRequestWithContext(r.Context(), r.Method, target+r.URL.String(), r.Body)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		req.Header = r.Header.Clone()
+		res, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		defer func() { _ = res.Body.Close() }()
+		cut := n.Add(1)%2 == 1
+		most := int64(1 << 30)
+		if cut {
+			most = after
+		}
+		w.WriteHeader(res.StatusCode)
+		if _, err := io.Copy(w, io.LimitReader(res.Body, most)); err != nil || cut {
+			panic(http.ErrAbortHandler)
+		}
+	}))
+	t.Cleanup(line.Close)
+	return line
+}
+
+// TestWatchSurvivesTheAPI: the API fails after it has answered once, and comes back.
+func TestWatchSurvivesTheAPI(t *testing.T) {
+	var asked atomic.Int64
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		o := topup.Details{Order: topup.Order{ID: "W-1", State: topup.StateUnknown}}
+		switch asked.Add(1) {
+		case 1:
+		case 2:
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		default:
+			o.State = topup.StateSucceeded
+		}
+		if err := json.NewEncoder(w).Encode(o); err != nil {
+			t.Error(err)
+		}
+	}))
+	defer api.Close()
+	env := map[string]string{"RECARGA_API_URL": api.URL, "RECARGA_ADMIN_KEY": "operator-key"}
+	want(t, env, exitOK, `(?s)W-1  unknown .*W-1  succeeded `, `503 .*trying again in 500ms\n$`, "watch", "W-1")
+}
+
+func TestWatchAllEndsWithTheProgram(t *testing.T) {
+	env := shop(t)
+	w := start(t, env, "", "watch")
+	want(t, env, exitOK, `WATCHED`, `^$`, "enqueue", "--id", "WATCHED", "--phone", "5537686660", "--product", "MOVISTAR_TAE", "--amount", "10")
+	shows(t, &w.stdout, `WATCHED  succeeded`)
+	w.stop()
+	if status := w.ends(t); status != exitOK {
+		t.Errorf("exit status %d\n%s", status, &w.stderr)
+	}
+}
+
+// TestUsage: what the user got wrong ends with status 2, one line a mistake, and nothing on stdout.
+func TestUsage(t *testing.T) {
+	env := map[string]string{"RECARGA_API_KEY": "shop-api-key"}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"enque"}, `^recarga: unknown command "enque"; did you mean enqueue\? see recarga --help\n$`},
+		{[]string{"xyz"}, `^recarga: unknown command "xyz"; see`},
+		{[]string{"get"}, `accepts 1 arg.*see recarga get --help`},
+		{[]string{"get", "A", "B"}, `accepts 1 arg`},
+		{[]string{"list", "all"}, `unknown command "all" for "recarga list"; see recarga list --help`},
+		{[]string{"list", "--nothing"}, `unknown flag: --nothing; see recarga list --help`},
+		{[]string{"list", "--limit", "x"}, `invalid argument "x" for "--limit"`},
+		{[]string{"enqueue", "--id", "A"}, `phone_number: .*\nrecarga: product_id: .*\nrecarga: amount: `},
+		{[]string{"enqueue", "--file", "x.csv", "--operator", "A"}, `exclude each other`},
+		{[]string{"enqueue", "--file", "/nonexistent"}, `no such file`},
+		{[]string{"get", "A", "--api-url", "h"}, `RECARGA_API_URL \(from flag\) is "h"; must be`},
+		{[]string{"get", "A", "--api-key", ""}, `neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY is set`},
+		{[]string{"get", "A", "--config", "/nonexistent"}, `--config: .*no such file`},
+		{[]string{"serve"}, `(?s)RECARGA_DISTRIBUTOR_URL is not set.*_CUSTOMER_ID is not set.*_SECRET_KEY is not set`},
+		{[]string{"sandbox", "--addr", "x"}, `--addr: `},
+	} {
+		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			r := want(t, env, exitUsage, `^$`, c.want, c.args...)
+			for line := range strings.Lines(r.stderr.String()) {
+				if !strings.HasPrefix(line, "recarga: ") {
+					t.Errorf("a line of its own: %q", line)
+				}
+			}
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	want(t, nil, exitOK, `(?s)Usage:.*enqueue`, `^$`)
+	want(t, nil, exitOK, `(?s)Examples:.*--file examples/orders.csv`, `^$`, "enqueue", "--help")
+	want(t, nil, exitOK, `^recarga version dev\n$`, `^$`, "--version")
+}
+
+// TestNotReady: the health check of a container fails while the process is not ready, or not there.
+func TestNotReady(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "not ready: journal", http.StatusServiceUnavailable)
+	}))
+	env := map[string]string{"RECARGA_METRICS_ADDR": server.Listener.Addr().String()}
+	want(t, env, exitFailed, `^$`, `^recarga: not ready: journal\n$`, "healthcheck")
+	server.Close()
+	want(t, env, exitFailed, `^$`, `refused`, "healthcheck")
+}

@@ -1,0 +1,333 @@
+package producer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"recarga/internal/api"
+	"recarga/internal/journal"
+	"recarga/producer"
+	"recarga/topup"
+)
+
+const shopKey = "shop-api-key"
+
+// noBell may be rung by many at once; that nobody hears it is not what is tested here.
+type noBell struct{}
+
+func (noBell) RingOrder(context.Context, topup.Request, time.Time) error { return nil }
+func (noBell) RingEvent(context.Context, string, time.Time) error        { return nil }
+
+// serve is Recarga's API over a real journal, behind what a test puts before it.
+func serve(t *testing.T, before func(api http.Handler) http.Handler) (url string) {
+	t.Helper()
+	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	quiet := slog.New(slog.DiscardHandler)
+	handler := api.New(api.Config{Orders: producer.New(j, noBell{}, quiet), Book: j, Callers: api.StaticCallers(shopKey, "", ""), Log: quiet})
+	server := httptest.NewServer(before(handler))
+	t.Cleanup(func() {
+		server.Close()
+		if err := errors.Join(handler.Close(), j.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return server.URL
+}
+
+func asItIs(api http.Handler) http.Handler { return api }
+
+func order(id string) topup.Request {
+	return topup.Request{ID: topup.ID(id), Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: topup.Pesos(10)}
+}
+
+func TestClientPlace(t *testing.T) {
+	c := producer.NewClient(serve(t, asItIs)+"/", shopKey)
+	for i, wantReplayed := range []bool{false, true, true} {
+		o, replayed, err := c.Place(t.Context(), order("P-1"))
+		if err != nil || o.ID != "P-1" || o.State != topup.StateQueued || replayed != wantReplayed {
+			t.Errorf("time %d: got %+v, %v, %v", i+1, o, replayed, err)
+		}
+	}
+	other := order("P-1")
+	other.Amount = topup.Pesos(11)
+	_, _, err := c.Place(t.Context(), other)
+	if p := problemIn(t, err); p.Status != http.StatusConflict || p.Temporary() {
+		t.Errorf("another order of the same id: %+v", p)
+	}
+	_, _, err = c.Place(t.Context(), topup.Request{ID: "P-2", Phone: "1", Product: "X", Amount: 1})
+	p := problemIn(t, err)
+	var wrong []string
+	for _, f := range p.Errors {
+		wrong = append(wrong, f.Location)
+	}
+	if got := strings.Join(wrong, " "); p.Status != http.StatusUnprocessableEntity || got != "body.phone_number body.product_id" {
+		t.Errorf("an invalid order: %d, wrong: %s", p.Status, got)
+	}
+	if text := err.Error(); !strings.Contains(text, "phone_number must be") || !strings.Contains(text, "; product_id must be") {
+		t.Errorf("the error does not tell every wrong field: %s", text)
+	}
+	_, _, err = producer.NewClient(serve(t, asItIs), "wrong-key").Place(t.Context(), order("P-1"))
+	if p := problemIn(t, err); p.Status != http.StatusUnauthorized {
+		t.Errorf("a wrong key: %+v", p)
+	}
+}
+
+func problemIn(t *testing.T, err error) *producer.Problem {
+	t.Helper()
+	var p *producer.Problem
+	if !errors.As(err, &p) {
+		t.Fatalf("%v is no Problem", err)
+	}
+	return p
+}
+
+// TestClientPlaceRepeats whatever keeps an order from being placed for a while, and says why it waits.
+func TestClientPlaceRepeats(t *testing.T) {
+	faults := []http.HandlerFunc{
+		func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) },
+		func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(http.StatusTooManyRequests)
+		},
+		func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `{"distributor_transaction_id":"P-`) // cut short
+		},
+	}
+	var n atomic.Int64
+	url := serve(t, func(api http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if i := int(n.Add(1)) - 1; i < len(faults) {
+				faults[i](w, r)
+				return
+			}
+			api.ServeHTTP(w, r)
+		})
+	})
+	var waits []time.Duration
+	var reasons []string
+	c := producer.NewClient(url, shopKey, producer.WithRetryNotice(func(err error, wait time.Duration) {
+		reasons, waits = append(reasons, err.Error()), append(waits, wait)
+	}))
+	o, replayed, err := c.Place(t.Context(), order("P-1"))
+	if err != nil || replayed || o.ID != "P-1" {
+		t.Fatalf("got %+v, %v, %v", o, replayed, err)
+	}
+	if len(waits) != len(faults) {
+		t.Fatalf("repeated %d times, want %d: %q", len(waits), len(faults), reasons)
+	}
+	for i, wait := range waits {
+		asked := i == 2
+		if asked != (wait >= time.Second) {
+			t.Errorf("after %q it waited %s", reasons[i], wait)
+		}
+	}
+}
+
+// TestClientPlaceTwiceIsOneOrder: the answer is lost after the order was recorded.
+func TestClientPlaceTwiceIsOneOrder(t *testing.T) {
+	var n atomic.Int64
+	url := serve(t, func(api http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if n.Add(1) == 1 {
+				api.ServeHTTP(httptest.NewRecorder(), r)
+				panic(http.ErrAbortHandler)
+			}
+			api.ServeHTTP(w, r)
+		})
+	})
+	c := producer.NewClient(url, shopKey)
+	if _, replayed, err := c.Place(t.Context(), order("P-1")); err != nil || !replayed {
+		t.Errorf("replayed is %v, %v", replayed, err)
+	}
+	if orders, _, err := c.List(t.Context(), nil); err != nil || len(orders) != 1 {
+		t.Errorf("%d orders, %v; want 1", len(orders), err)
+	}
+}
+
+// TestClientPlaceGivesUp with its context, and says what it waited for.
+func TestClientPlaceGivesUp(t *testing.T) {
+	down := httptest.NewServer(http.NotFoundHandler())
+	down.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	_, _, err := producer.NewClient(down.URL, shopKey).Place(ctx, order("P-1"))
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "refused") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestClientNotRecarga: an address that answers, but is not the API, must not look like an order placed.
+func TestClientNotRecarga(t *testing.T) {
+	for name, answer := range map[string]http.HandlerFunc{
+		"another order": func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `{"distributor_transaction_id":"OTHER","state":"succeeded"}`)
+		},
+		"an empty object": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{}`) },
+		"not found":       func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusNotFound) },
+		"redirected": func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet {
+				_, _ = io.WriteString(w, `{"distributor_transaction_id":"P-1"}`)
+				return
+			}
+			http.Redirect(w, r, "/login", http.StatusFound)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(answer)
+			defer server.Close()
+			c := producer.NewClient(server.URL, shopKey)
+			if o, _, err := c.Place(t.Context(), order("P-1")); err == nil || !strings.Contains(err.Error(), "is this Recarga's API?") {
+				t.Errorf("Place: got %+v, %v", o, err)
+			}
+			if placed, err := c.PlaceMany(t.Context(), []topup.Request{order("P-1")}); err == nil || len(placed) != 0 {
+				t.Errorf("PlaceMany: got %+v, %v", placed, err)
+			}
+		})
+	}
+}
+
+func TestClientPlaceMany(t *testing.T) {
+	c := producer.NewClient(serve(t, everySecondCut(2000)), shopKey)
+	var rs []topup.Request
+	for i := range 100 {
+		rs = append(rs, order(fmt.Sprintf("M-%d", i)))
+	}
+	rs[7].Phone = "1"
+	rs[8].ID = "not valid"
+	rs[9] = rs[0]
+	placed, err := c.PlaceMany(t.Context(), rs)
+	if err != nil || len(placed) != len(rs) {
+		t.Fatalf("%d placed, %v", len(placed), err)
+	}
+	for i, p := range placed {
+		switch {
+		case i == 7 || i == 8:
+			if got := problemIn(t, p.Err); got.Status != http.StatusUnprocessableEntity {
+				t.Errorf("order %d: %v", i, p.Err)
+			}
+		case p.Err != nil || p.Order.ID != rs[i].ID:
+			t.Errorf("order %d: %+v", i, p)
+		}
+	}
+	if !placed[9].Replayed {
+		t.Error("the same order twice in a batch is placed twice")
+	}
+	if orders, err := all(t, c); err != nil || len(orders) != 97 {
+		t.Errorf("%d orders, %v; want 97", len(orders), err)
+	}
+	if placed, err := c.PlaceMany(t.Context(), nil); placed != nil || err != nil {
+		t.Errorf("no orders: %v, %v", placed, err)
+	}
+	if _, err := c.PlaceMany(t.Context(), make([]topup.Request, producer.MaxBatch+1)); err == nil {
+		t.Error("too many orders are not refused")
+	}
+}
+
+// everySecondCut ends every second answer to a batch after some bytes.
+func everySecondCut(after int) func(http.Handler) http.Handler {
+	var n atomic.Int64
+	return func(api http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/v1/topups/batch" || n.Add(1)%2 == 0 {
+				api.ServeHTTP(w, r)
+				return
+			}
+			whole := &cutter{ResponseWriter: w, left: after}
+			api.ServeHTTP(whole, r)
+			panic(http.ErrAbortHandler)
+		})
+	}
+}
+
+// cutter passes some bytes on and swallows the others.
+type cutter struct {
+	http.ResponseWriter
+	left int
+}
+
+func (c *cutter) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
+func (c *cutter) Write(p []byte) (int, error) {
+	n := min(c.left, len(p))
+	c.left -= n
+	if _, err := c.ResponseWriter.Write(p[:n]); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// all are the orders of all pages.
+func all(t *testing.T, c *producer.Client) (orders []topup.Order, err error) {
+	t.Helper()
+	query := url.Values{"limit": {"30"}}
+	for {
+		page, next, err := c.List(t.Context(), query)
+		orders = append(orders, page...)
+		if err != nil || next == "" {
+			return orders, err
+		}
+		query.Set("cursor", next)
+	}
+}
+
+// TestClientPlaceManyWaitsForOneLine: a line that cannot be recorded now is sent again, the ones before it not.
+func TestClientPlaceManyWaitsForOneLine(t *testing.T) {
+	var sent []int
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		lines := strings.Count(string(body), "\n")
+		if sent = append(sent, lines); lines == 2 {
+			_, _ = io.WriteString(w, `{"line":1,"distributor_transaction_id":"A","status":202,"topup":{"distributor_transaction_id":"A"}}
+{"line":2,"distributor_transaction_id":"B","status":503,"error":{"status":503,"title":"Service Unavailable"}}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"line":1,"distributor_transaction_id":"B","status":202,"topup":{"distributor_transaction_id":"B"}}`)
+	}))
+	defer server.Close()
+	placed, err := producer.NewClient(server.URL, shopKey).PlaceMany(t.Context(), []topup.Request{order("A"), order("B")})
+	if err != nil || len(placed) != 2 || placed[1].Order.ID != "B" || fmt.Sprint(sent) != "[2 1]" {
+		t.Errorf("got %+v, %v after batches of %v", placed, err, sent)
+	}
+}
+
+func TestClientLook(t *testing.T) {
+	c := producer.NewClient(serve(t, asItIs), shopKey, producer.WithHTTPClient(&http.Client{Timeout: time.Minute}))
+	if _, _, err := c.Place(t.Context(), order("L-1")); err != nil {
+		t.Fatal(err)
+	}
+	if o, err := c.Cancel(t.Context(), "L-1"); err != nil || o.State != topup.StateCanceled {
+		t.Errorf("Cancel: %+v, %v", o, err)
+	}
+	if d, err := c.Get(t.Context(), "L-1"); err != nil || d.State != topup.StateCanceled || len(d.Events) != 1 {
+		t.Errorf("Get: %+v, %v", d, err)
+	}
+	_, err := c.Get(t.Context(), "a/b?c")
+	if p := problemIn(t, err); p.Status != http.StatusNotFound && p.Status != http.StatusUnprocessableEntity {
+		t.Errorf("Get of what is no id: %v", err)
+	}
+	if products, err := c.Products(t.Context()); err != nil || len(products) != len(topup.Catalogue()) {
+		t.Errorf("Products: %d, %v", len(products), err)
+	}
+	_, err = c.Balance(t.Context())
+	if p := problemIn(t, err); p.Status != http.StatusServiceUnavailable {
+		t.Errorf("Balance without a distributor: %v", err)
+	}
+}

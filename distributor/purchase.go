@@ -78,7 +78,7 @@ type progress struct {
 // left tells whether any byte of the request was handed to the operating system.
 func (p *progress) left() bool {
 	w := p.wire.Load()
-	return w != nil && w.written.Load() > p.before
+	return w != nil && w.left(p.before)
 }
 
 // connected notes the connection that the request gets, and what may be written on it from now on.
@@ -89,8 +89,7 @@ func (p *progress) connected(conn net.Conn) {
 		conn = secure.NetConn()
 	}
 	if w, ok := conn.(*wire); ok {
-		p.before = w.written.Load()
-		w.sendBy.Store(&p.sendBy)
+		p.before = w.expect(p.sendBy)
 		p.wire.Store(w)
 	}
 }

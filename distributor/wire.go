@@ -3,7 +3,7 @@ package distributor
 import (
 	"errors"
 	"net"
-	"sync/atomic"
+	"sync"
 	"time"
 )
 
@@ -15,21 +15,62 @@ import (
 // net/http buffers some and flushes others early.
 type wire struct {
 	net.Conn
-	written atomic.Int64
-	// sendBy is set while the first write of a request is awaited.
-	sendBy atomic.Pointer[time.Time]
+
+	mu sync.Mutex
+	// written counts a write from before it begins, so that one under way is never overlooked.
+	written int64
+	// sendBy is set while the first write of a purchase is awaited.
+	sendBy time.Time
+	// barred: a purchase was declared not sent, so nothing may be written any more.
+	barred bool
 }
 
-var errTooLate = errors.New("too late to send: the attempt's time has passed")
+var (
+	errTooLate = errors.New("too late to send: the attempt's time has passed")
+	errBarred  = errors.New("the request was given up before it was written")
+)
 
 // Write implements net.Conn.
 func (w *wire) Write(p []byte) (int, error) {
-	if by := w.sendBy.Swap(nil); by != nil && !onTime(*by) {
-		return 0, errTooLate
+	if err := w.begin(len(p)); err != nil {
+		return 0, err
 	}
 	n, err := w.Conn.Write(p)
-	w.written.Add(int64(n))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.written -= int64(len(p) - n)
 	return n, err
+}
+
+func (w *wire) begin(n int) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.barred:
+		return errBarred
+	case !w.sendBy.IsZero() && !onTime(w.sendBy):
+		return errTooLate
+	}
+	w.sendBy = time.Time{}
+	w.written += int64(n)
+	return nil
+}
+
+// expect awaits a purchase, which must begin to be written before sendBy, and returns the count so far.
+func (w *wire) expect(sendBy time.Time) (before int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sendBy = sendBy
+	return w.written
+}
+
+// left tells whether any byte has been handed to the operating system since before. If none has, none
+// ever will: net/http's writer may still be about to write when its caller has given up.
+func (w *wire) left(before int64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.barred = w.barred || w.written == before
+	return w.written > before
 }
 
 // onTime compares without the monotonic clocks, which do not count the time a machine is suspended.

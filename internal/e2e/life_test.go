@@ -54,7 +54,6 @@ func TestEveryFate(t *testing.T) {
 		{"5500000096", topup.StateFailed, topup.ReasonRetriesExhausted, 4, 0},
 		{"5500001091", topup.StateSucceeded, "", 3, 1},
 		{"5500001096", topup.StateSucceeded, "", 3, 1},
-		{"5500000401", topup.StateSucceeded, "", 2, 1},
 		{"5500000429", topup.StateSucceeded, "", 2, 1},
 		{"5500000000", topup.StateSucceeded, "", 1, 1},
 		{"5500000500", topup.StateUnknown, "", 1, 0},
@@ -64,6 +63,7 @@ func TestEveryFate(t *testing.T) {
 		{"5500000504", topup.StateUnknown, "", 1, 1},
 		{"5500000200", topup.StateUnknown, "", 1, 1},
 		{"5500000599", topup.StateUnknown, "", 1, 1},
+		{"5500000401", topup.StateSucceeded, "", 2, 1},
 	}
 	for _, stack := range stacks {
 		t.Run(stack.name, func(t *testing.T) {
@@ -74,10 +74,18 @@ func TestEveryFate(t *testing.T) {
 			p := w.start(t, "serve")
 			c := p.client()
 			id := func(phone topup.Phone) topup.ID { return topup.ID("FATE-" + phone.Digits()[5:]) }
+			// The vendor ends its session at ...0401, and whoever has a purchase under way is refused with
+			// it: that order goes alone.
+			const endsSession = topup.Phone("5500000401")
 			for _, f := range fates {
-				place(t, c, order(string(id(f.phone)), f.phone))
+				if f.phone != endsSession {
+					place(t, c, order(string(id(f.phone)), f.phone))
+				}
 			}
 			for _, f := range fates {
+				if f.phone == endsSession {
+					place(t, c, order(string(id(f.phone)), f.phone))
+				}
 				o := settled(t, c, id(f.phone))
 				if o.State != f.state || o.Reason != f.reason {
 					t.Errorf("%s is %s/%s, want %s/%s: %+v", o.ID, o.State, o.Reason, f.state, f.reason, o.Attempts)

@@ -53,8 +53,8 @@ type Attempt struct {
 	ResponseCode    Code       `json:"response_code"`
 	ResponseMessage NullString `json:"response_message"`
 	Error           NullString `json:"error"`
-	// Evidence is kept for an unknown attempt: how far the request got, and the first KiB of the
-	// answer with secrets masked.
+	// Evidence is kept for an unknown attempt: how far the request got, the first KiB of the answer
+	// with secrets masked, and what the balance did meanwhile.
 	Evidence string `json:"evidence,omitempty"`
 }
 
@@ -63,4 +63,6 @@ type Details struct {
 	Order
 	Attempts []Attempt `json:"attempts"`
 	Events   []Event   `json:"events"`
+	// Resolutions are the decisions on the order while it was held as unknown.
+	Resolutions []Resolution `json:"resolutions,omitempty"`
 }

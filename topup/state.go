@@ -93,15 +93,16 @@ var transitions = []Transition{
 	{StateRetrying, StateCanceled, "cancel", "the caller withdraws it"},
 	{StateSubmitting, StateSucceeded, "finish", "the attempt was approved"},
 	{StateSubmitting, StateFailed, "finish", "the attempt was declined (`declined`), or was the last one allowed and moved no money (`retries_exhausted`)"},
-	{StateSubmitting, StateRetrying, "finish", "the attempt was `unavailable` or `not_sent`, and tries and time are left"},
+	{StateSubmitting, StateRetrying, "finish", "the attempt was `unavailable` or `not_sent` (or `unknown`, with `RECARGA_ON_UNKNOWN=resend`), and tries and time are left"},
 	{StateSubmitting, StateUnknown, "finish", "the attempt's outcome is not known"},
+	{StateRetrying, StateSucceeded, "finish late", "a late answer shows that the attempt, of unknown outcome until then, was approved; it is not sent again"},
 	{StateSubmitting, StateUnknown, "give up", "the attempt's deadline passed and nobody recorded an outcome"},
 	{StateUnknown, StateSucceeded, "finish", "a late answer shows that the attempt was approved"},
 	{StateUnknown, StateFailed, "finish", "a late answer shows that the attempt moved no money, and no try is left or it was declined"},
 	{StateUnknown, StateRetrying, "finish", "a late answer shows that the attempt was `unavailable` or `not_sent`"},
 	{StateUnknown, StateSucceeded, "resolve", "a person or a statement says that it was charged"},
 	{StateUnknown, StateFailed, "resolve", "a person or a statement says that it was not charged (`resolved`)"},
-	{StateUnknown, StateRetrying, "resolve", "a person asks to send it again, or `RECARGA_ON_UNKNOWN=resend`"},
+	{StateUnknown, StateRetrying, "resolve", "a person asks to send it again"},
 }
 
 // Transitions lists every allowed change of state: the whole life of an order.

@@ -151,15 +151,15 @@ func (t *tx) finish(s topup.Settlement, now time.Time) (settled, error) {
 	if err != nil || !found {
 		return settled{}, errors.Join(err, lostUnless(found))
 	}
-	before, doubt := topup.StateSubmitting, 0
+	doubt := 0
 	if was == topup.OutcomeUnknown {
-		before, doubt = topup.StateUnknown, -1
+		doubt = -1
 	}
 	if s.Result.Outcome == topup.OutcomeUnknown {
 		doubt++
 	}
-	if topup.Allowed(before, s.State, "finish") {
-		r, found, err := t.order(sqlFinish, finishArgs(s, before, doubt, now)...)
+	for _, from := range origins(was, s.State) {
+		r, found, err := t.order(sqlFinish, finishArgs(s, from, doubt, now)...)
 		if err != nil {
 			return settled{}, err
 		}
@@ -168,6 +168,23 @@ func (t *tx) finish(s topup.Settlement, now time.Time) (settled, error) {
 		}
 	}
 	return t.evidence(s, doubt)
+}
+
+// origins are the states in which the result of its latest attempt moves an order to a state; was is
+// the attempt's outcome until now.
+func origins(was topup.Outcome, to topup.State) (from []topup.State) {
+	add := func(state topup.State, by string) {
+		if topup.Allowed(state, to, by) {
+			from = append(from, state)
+		}
+	}
+	if was != topup.OutcomeUnknown {
+		add(topup.StateSubmitting, "finish")
+		return from
+	}
+	add(topup.StateUnknown, "finish")
+	add(topup.StateRetrying, "finish late")
+	return from
 }
 
 func lostUnless(found bool) error {

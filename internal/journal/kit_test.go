@@ -202,7 +202,10 @@ func (s store) inState(tb testing.TB, id string, state topup.State) topup.Order 
 // kind is an error's identity, for comparisons.
 func kind(err error) string {
 	var refused *topup.TransitionError
+	var early *topup.TooEarlyError
 	switch {
+	case errors.As(err, &early):
+		return "too early"
 	case err == nil:
 		return "ok"
 	case errors.Is(err, topup.ErrLost):

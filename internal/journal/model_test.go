@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"recarga/topup"
 )
@@ -18,6 +19,7 @@ type modelOrder struct {
 	events   int
 	// approvedLate are attempts that moved money after the order had moved on.
 	approvedLate int
+	resolutions  int
 }
 
 func (m model) find(id topup.ID) *modelOrder {
@@ -77,6 +79,8 @@ func (m model) finish(s topup.Settlement) string {
 	switch {
 	case latest && o.move(s.State, "finish"):
 		return "ok"
+	case latest && was == topup.OutcomeUnknown && o.move(s.State, "finish late"):
+		return "ok"
 	case latest && o.state == topup.StateUnknown && s.State == topup.StateUnknown:
 		return "ok"
 	case s.Result.Outcome == topup.OutcomeApproved:
@@ -94,6 +98,21 @@ func (m model) end(id topup.ID, attempts int, by string) string {
 		return "refused"
 	}
 	o.move(topup.StateFailed, by)
+	return "ok"
+}
+
+func (m model) resolve(id topup.ID, v topup.Verdict, late bool) string {
+	o := m[id]
+	switch {
+	case o == nil:
+		return "not found"
+	case !topup.Allowed(o.state, v.State(), "resolve"):
+		return "refused"
+	case !late && v != topup.VerdictSucceeded:
+		return "too early"
+	}
+	o.move(v.State(), "resolve")
+	o.resolutions++
 	return "ok"
 }
 
@@ -117,7 +136,7 @@ func (s store) step(t *testing.T, m model, r *rand.Rand) (what, got, want string
 		attempts = len(o.outcomes) - r.IntN(4)/3 // now and then a stale number
 	}
 	var err error
-	switch by := []string{"accept", "begin", "begin", "finish", "finish", "finish", "expire", "exhaust", "cancel"}[r.IntN(9)]; by {
+	switch by := []string{"accept", "begin", "begin", "finish", "finish", "finish", "expire", "exhaust", "cancel", "resolve"}[r.IntN(10)]; by {
 	case "accept":
 		var replayed bool
 		if _, replayed, err = s.Accept(t.Context(), request(string(id)), noon); replayed {
@@ -136,6 +155,15 @@ func (s store) step(t *testing.T, m model, r *rand.Rand) (what, got, want string
 		choice := choices[r.IntN(len(choices))]
 		_, _, err = s.Finish(t.Context(), choice, noon)
 		return fmt.Sprint("finish ", id, attempts, choice.State, choice.Result.Outcome), kind(err), m.finish(choice)
+	case "resolve":
+		v := []topup.Verdict{topup.VerdictSucceeded, topup.VerdictFailed, topup.VerdictResend, topup.VerdictResend}[r.IntN(4)]
+		late := r.IntN(2) == 0
+		now := noon // the deadline of every attempt of the walk
+		if !late {
+			now = noon.Add(-time.Second)
+		}
+		_, _, err = s.Resolve(t.Context(), id, topup.Resolution{Outcome: v, Reason: "a walk"}, now)
+		return fmt.Sprint("resolve ", id, v, late), kind(err), m.resolve(id, v, late)
 	case "cancel":
 		_, _, err = s.Cancel(t.Context(), id, "", noon)
 		return fmt.Sprint("cancel ", id), kind(err), m.cancel(id)
@@ -165,7 +193,7 @@ func testModel(t *testing.T, s store) {
 		counts[want.state]++
 		d, err := s.Details(t.Context(), id)
 		must(t, err)
-		if d.State != want.state || d.AttemptCount != len(want.outcomes) || len(d.Attempts) != len(want.outcomes) || len(d.Events) != want.events {
+		if d.State != want.state || d.AttemptCount != len(want.outcomes) || len(d.Attempts) != len(want.outcomes) || len(d.Events) != want.events || len(d.Resolutions) != want.resolutions {
 			t.Errorf("%s is %s with %d attempts and %d events; want %+v", id, d.State, len(d.Attempts), len(d.Events), want)
 		}
 		for i, a := range d.Attempts {

@@ -35,7 +35,7 @@ FROM attempts WHERE order_key = $1 ORDER BY number`
 	sqlEventsOf = sqlEvents + `WHERE e.order_key = $1 ORDER BY e.sequence`
 )
 
-// Details is an order with its attempts and events, all of one moment; or topup.ErrNotFound.
+// Details is an order with its attempts, events and resolutions, all of one moment; or topup.ErrNotFound.
 func (j *Journal) Details(ctx context.Context, id topup.ID) (d topup.Details, err error) {
 	t, err := j.engine.read.BeginTx(ctx, j.engine.readTx)
 	if err != nil {
@@ -52,6 +52,9 @@ func (j *Journal) Details(ctx context.Context, id topup.ID) (d topup.Details, er
 	}
 	if d.Events, err = query(ctx, t, scanEvent, sqlEventsOf, r.key); err != nil {
 		return d, fmt.Errorf("order %s: events: %w", id, err)
+	}
+	if d.Resolutions, err = query(ctx, t, scanResolution, sqlResolutionsOf, r.key); err != nil {
+		return d, fmt.Errorf("order %s: resolutions: %w", id, err)
 	}
 	return d, nil
 }

@@ -85,6 +85,16 @@ func (t *tx) order(query string, args ...any) (r record, found bool, err error) 
 	return r, err == nil, t.check(err)
 }
 
+// number runs a query whose one row is one number.
+func (t *tx) number(query string, args ...any) (n int64, err error) {
+	s, err := t.conn.prepare(t.ctx, query)
+	if t.check(err) != nil {
+		return 0, err
+	}
+	err = s.QueryRowContext(t.ctx, args...).Scan(&n)
+	return n, t.check(err)
+}
+
 func (t *tx) check(err error) error {
 	if t.broken == nil {
 		t.broken = err

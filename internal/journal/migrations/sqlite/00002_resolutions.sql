@@ -1,0 +1,15 @@
+-- +goose Up
+CREATE TABLE resolutions (
+    order_key      INTEGER NOT NULL,
+    -- The attempt that was held.
+    attempt        INTEGER NOT NULL,
+    outcome        TEXT    NOT NULL,
+    reason         TEXT    NOT NULL,
+    decided_by     TEXT    NOT NULL,
+    forced         INTEGER NOT NULL,
+    transaction_id TEXT    NOT NULL,
+    reference      TEXT    NOT NULL,
+    auth_code      TEXT    NOT NULL,
+    decided_at     INTEGER NOT NULL,
+    PRIMARY KEY (order_key, attempt)
+) STRICT, WITHOUT ROWID;

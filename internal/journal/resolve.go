@@ -1,0 +1,115 @@
+package journal
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"recarga/topup"
+)
+
+// sqlResolve: a person who says that nothing was charged speaks of all attempts of the order; one who
+// has it sent again proves nothing, so their doubt stays.
+func sqlResolve(v topup.Verdict) string {
+	set := map[topup.Verdict]string{
+		topup.VerdictSucceeded: `finished_at = $2, due_at = NULL, event_count = event_count + 1, unknown_attempts = 0,
+transaction_id = CASE WHEN $3 = '' THEN transaction_id ELSE $3 END, reference = CASE WHEN $4 = '' THEN reference ELSE $4 END,
+auth_code = CASE WHEN $5 = '' THEN auth_code ELSE $5 END`,
+		topup.VerdictFailed: `finished_at = $2, due_at = NULL, event_count = event_count + 1, unknown_attempts = 0,
+reason = '` + string(topup.ReasonResolved) + `', transaction_id = $3, reference = $4, auth_code = $5`,
+		topup.VerdictResend: `next_attempt_at = $2, due_at = $2, transaction_id = $3, reference = $4, auth_code = $5`,
+	}[v]
+	return `UPDATE orders SET state = '` + string(v.State()) + `', updated_at = $2, ` + set +
+		` WHERE id = $1 AND ` + from("resolve", v.State()) + ` RETURNING ` + orderColumns
+}
+
+var sqlResolves = map[topup.Verdict]string{
+	topup.VerdictSucceeded: sqlResolve(topup.VerdictSucceeded),
+	topup.VerdictFailed:    sqlResolve(topup.VerdictFailed),
+	topup.VerdictResend:    sqlResolve(topup.VerdictResend),
+}
+
+const (
+	sqlResolution = `INSERT INTO resolutions (order_key, attempt, outcome, reason, decided_by, forced, transaction_id, reference, auth_code, decided_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+	sqlResolutionsOf = `SELECT attempt, outcome, reason, decided_by, forced, transaction_id, reference, auth_code, decided_at
+FROM resolutions WHERE order_key = $1 ORDER BY attempt`
+	// sqlSettledBy is one row: the deadline after which no attempt of the order can still be under way.
+	sqlSettledBy = `SELECT COALESCE(MAX(give_up_at), 0) FROM attempts WHERE order_key = $1`
+)
+
+// Resolve settles an order that is held as unknown, by what a person or a statement says, and keeps
+// who, when and why. The event is nil for one that is to be sent again.
+//
+// Errors: those of topup.FieldErrors; topup.ErrNotFound; *topup.TransitionError when the order is not
+// unknown; *topup.TooEarlyError when, unless it is forced, a worker might still act on an attempt that
+// is to be failed or sent again: its answer would come after the decision.
+func (j *Journal) Resolve(ctx context.Context, id topup.ID, r topup.Resolution, now time.Time) (topup.Order, *topup.Event, error) {
+	if err := r.Check(); err != nil {
+		return topup.Order{}, nil, err
+	}
+	now = whole(now)
+	done, err := write(ctx, j, string(id), func(t *tx) (settled, error) { return t.resolve(id, r, now) })
+	if err != nil {
+		return topup.Order{}, nil, fmt.Errorf("resolve %s: %w", id, err)
+	}
+	return done.order, done.event, nil
+}
+
+func (t *tx) resolve(id topup.ID, r topup.Resolution, now time.Time) (settled, error) {
+	held, found, err := t.order(sqlOrder, string(id))
+	switch {
+	case err != nil:
+		return settled{}, err
+	case !found:
+		return settled{}, topup.ErrNotFound
+	case !topup.Allowed(held.State, r.Outcome.State(), "resolve"):
+		return settled{}, &topup.TransitionError{ID: id, From: held.State, By: "resolve"}
+	}
+	if err := t.resolvable(held, r, now); err != nil {
+		return settled{}, err
+	}
+	receipts := []any{text(string(r.TransactionID)), text(string(r.Reference)), text(string(r.AuthCode))}
+	o, found, err := t.order(sqlResolves[r.Outcome], append([]any{string(id), now.UnixMicro()}, receipts...)...)
+	if err != nil || !found {
+		return settled{}, orLost(err) // PostgreSQL: it moved on between the two statements
+	}
+	forced := 0
+	if r.Forced {
+		forced = 1
+	}
+	args := append([]any{o.key, o.AttemptCount, string(r.Outcome), text(r.Reason), text(r.By), forced}, receipts...)
+	if _, err := t.exec(sqlResolution, append(args, now.UnixMicro())...); err != nil {
+		return settled{}, err
+	}
+	return t.changed(o, now)
+}
+
+// resolvable refuses what could be overtaken by the truth, and what the caller does not want any more.
+func (t *tx) resolvable(held record, r topup.Resolution, now time.Time) error {
+	if r.Outcome == topup.VerdictResend && held.ExpiresAt != nil && !now.Before(*held.ExpiresAt) {
+		return &topup.FieldError{Field: "outcome", Value: string(r.Outcome), Allowed: "succeeded or failed: the order has expired"}
+	}
+	if r.Outcome == topup.VerdictSucceeded || r.Forced {
+		return nil
+	}
+	until, err := t.number(sqlSettledBy, held.key)
+	if err == nil && now.UnixMicro() < until {
+		return &topup.TooEarlyError{ID: held.ID, Until: time.UnixMicro(until)}
+	}
+	return err
+}
+
+func orLost(err error) error {
+	if err != nil {
+		return err
+	}
+	return topup.ErrLost
+}
+
+func scanResolution(row scanner) (r topup.Resolution, err error) {
+	var forced int
+	err = row.Scan(&r.Attempt, &r.Outcome, &r.Reason, &r.By, &forced, &r.TransactionID, &r.Reference, &r.AuthCode, when{&r.At})
+	r.Forced = forced != 0
+	return r, err
+}

@@ -1,0 +1,103 @@
+package topup
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Verdict is what a person or a statement says of an order that is held as unknown.
+type Verdict string
+
+// The verdicts of a Resolution.
+const (
+	// VerdictSucceeded: it was charged.
+	VerdictSucceeded Verdict = "succeeded"
+	// VerdictFailed: it was not charged, and will not be.
+	VerdictFailed Verdict = "failed"
+	// VerdictResend: send it again. Where it was charged after all, that charges twice.
+	VerdictResend Verdict = "resend"
+)
+
+// State is what the order becomes; empty for what is no verdict.
+func (v Verdict) State() State {
+	switch v {
+	case VerdictSucceeded:
+		return StateSucceeded
+	case VerdictFailed:
+		return StateFailed
+	case VerdictResend:
+		return StateRetrying
+	default:
+		return ""
+	}
+}
+
+// Resolution settles an order that is held as unknown. Who, when and why are kept with the order.
+type Resolution struct {
+	Outcome Verdict `json:"outcome"`
+	// Reason says why, for whoever asks later.
+	Reason string `json:"reason"`
+	// By is who decided.
+	By string `json:"by"`
+	// At is when; the journal sets it.
+	At time.Time `json:"at"`
+	// Forced: it was decided while a worker might still have been acting on the order.
+	Forced bool `json:"forced"`
+	// Attempt is the number of the attempt that was held.
+	Attempt int `json:"attempt"`
+
+	// What the distributor's statement says of the purchase; for VerdictSucceeded only.
+	TransactionID NullString `json:"transaction_id"`
+	Reference     NullString `json:"reference"`
+	AuthCode      NullString `json:"auth_code"`
+}
+
+// The lengths of a resolution's texts, in characters.
+const (
+	MaxReason   = 500
+	maxName     = 100
+	maxReceipts = 200
+)
+
+// Check names every wrong field of a resolution that was asked for.
+func (r Resolution) Check() error {
+	var errs []error
+	wrong := func(field, value, allowed string) {
+		errs = append(errs, &FieldError{Field: field, Value: value, Allowed: allowed})
+	}
+	if r.Outcome.State() == "" {
+		wrong("outcome", string(r.Outcome), "one of succeeded, failed, resend")
+	}
+	if n := utf8.RuneCountInString(r.Reason); strings.TrimSpace(r.Reason) == "" || n > MaxReason {
+		wrong("reason", r.Reason, fmt.Sprintf("a text of 1 to %d characters: why this is known", MaxReason))
+	}
+	if utf8.RuneCountInString(r.By) > maxName {
+		wrong("by", r.By, fmt.Sprintf("a name of at most %d characters", maxName))
+	}
+	for _, receipt := range []struct {
+		field string
+		value NullString
+	}{{"transaction_id", r.TransactionID}, {"reference", r.Reference}, {"auth_code", r.AuthCode}} {
+		switch {
+		case receipt.value != "" && r.Outcome != VerdictSucceeded:
+			wrong(receipt.field, string(receipt.value), "absent, unless the outcome is succeeded")
+		case utf8.RuneCountInString(string(receipt.value)) > maxReceipts:
+			wrong(receipt.field, string(receipt.value), fmt.Sprintf("at most %d characters", maxReceipts))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// TooEarlyError is a resolution that might be overtaken: until then, a worker may still be acting on
+// the order's attempt, or its answer may still be on the way.
+type TooEarlyError struct {
+	ID    ID
+	Until time.Time
+}
+
+func (e *TooEarlyError) Error() string {
+	return fmt.Sprintf("order %s: the outcome of its attempt may still arrive; resolve it after %s, or force it", e.ID, e.Until.UTC().Format(time.RFC3339))
+}

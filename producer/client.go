@@ -215,6 +215,28 @@ func (c *Client) Cancel(ctx context.Context, id topup.ID) (o topup.Order, err er
 	return o, nil
 }
 
+// Resolve settles an order that is held as unknown, with the admin key. It is not repeated: after a lost
+// answer, look at the order. A *Problem with status 409 says that it is not unknown, or that it is too
+// early, with RetryAfter set.
+func (c *Client) Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (o topup.Order, err error) {
+	request := map[string]any{"outcome": r.Outcome, "reason": r.Reason, "force": r.Forced}
+	for name, value := range map[string]string{
+		"by": r.By, "transaction_id": string(r.TransactionID), "reference": string(r.Reference), "auth_code": string(r.AuthCode),
+	} {
+		if value != "" {
+			request[name] = value
+		}
+	}
+	body, err := json.Marshal(request)
+	if err == nil {
+		_, err = c.once(ctx, http.MethodPost, "/v1/topups/"+url.PathEscape(string(id))+"/resolve", body, &o)
+	}
+	if err != nil {
+		return topup.Order{}, fmt.Errorf("resolve %s: %w", id, err)
+	}
+	return o, nil
+}
+
 // List returns a page of orders, newest first, that the query's parameters choose (state, caller,
 // phone_number, product_id, since, until, limit, cursor), and the cursor of the next page, empty
 // after the last.

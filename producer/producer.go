@@ -15,6 +15,8 @@ type Journal interface {
 	Accept(ctx context.Context, r topup.Request, now time.Time) (o topup.Order, replayed bool, err error)
 	// Cancel withdraws an order; see Producer.Cancel.
 	Cancel(ctx context.Context, id topup.ID, caller string, now time.Time) (topup.Order, *topup.Event, error)
+	// Resolve settles an order that is held; see Producer.Resolve.
+	Resolve(ctx context.Context, id topup.ID, r topup.Resolution, now time.Time) (topup.Order, *topup.Event, error)
 }
 
 // Bell wakes the workers. Its errors are not the caller's: the sweep rings again.
@@ -63,6 +65,24 @@ func (p *Producer) Cancel(ctx context.Context, id topup.ID, caller string) (topu
 	}
 	p.log.InfoContext(ctx, "order canceled", "order", o.ID, "caller", o.Caller)
 	p.rang(p.bell.RingEvent(ctx, event.ID, event.DueAt), "event", event.ID)
+	return o, nil
+}
+
+// Resolve settles an order that is held as unknown, by what a person or a statement says of it, and
+// tells its caller, or has it sent again. Errors: those of topup.FieldErrors; topup.ErrNotFound;
+// *topup.TransitionError when it is not unknown; *topup.TooEarlyError while a worker might still be
+// acting on it.
+func (p *Producer) Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error) {
+	o, event, err := p.journal.Resolve(ctx, id, r, time.Now())
+	if err != nil {
+		return o, err
+	}
+	p.log.WarnContext(ctx, "order resolved", "order", o.ID, "caller", o.Caller, "outcome", string(r.Outcome), "by", r.By, "reason", r.Reason, "forced", r.Forced)
+	if event != nil {
+		p.rang(p.bell.RingEvent(ctx, event.ID, event.DueAt), "event", event.ID)
+		return o, nil
+	}
+	p.rang(p.bell.RingOrder(ctx, o.Request(), time.Time{}), "order", string(o.ID))
 	return o, nil
 }
 

@@ -53,6 +53,9 @@ func printLife(w io.Writer, d topup.Details) error {
 	for _, a := range d.Attempts {
 		rows = append(rows, []string{local(a.StartedAt), fmt.Sprintf("attempt %d", a.Number), describeAttempt(a)})
 	}
+	for _, r := range d.Resolutions {
+		rows = append(rows, []string{local(r.At), "resolved", describeResolution(r)})
+	}
 	for _, ev := range d.Events {
 		what := fmt.Sprintf("%s #%d", ev.Type, ev.Sequence)
 		for _, try := range ev.Tries {
@@ -83,7 +86,18 @@ func describeAttempt(a topup.Attempt) string {
 		text += fmt.Sprintf(" in %d ms", a.FinishedAt.Sub(a.StartedAt).Milliseconds())
 	}
 	if a.Error != "" {
-		text += ": " + string(a.Error)
+		text += ": " + printable(string(a.Error))
+	}
+	if a.Evidence != "" {
+		text += "; evidence: " + printable(a.Evidence)
+	}
+	return text
+}
+
+func describeResolution(r topup.Resolution) string {
+	text := fmt.Sprintf("%s by %s: %s", r.Outcome, printable(r.By), printable(r.Reason))
+	if r.Forced {
+		text += " (forced)"
 	}
 	return text
 }

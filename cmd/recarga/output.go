@@ -18,15 +18,27 @@ import (
 	"recarga/topup"
 )
 
-// clientCommand makes a command of one that talks to the HTTP API.
-func clientCommand(p *program, cmd *cobra.Command, run func(cmd *cobra.Command, c *producer.Client, args []string) error) *cobra.Command {
+// clientRun is a command that talks to the HTTP API.
+type clientRun func(cmd *cobra.Command, c *producer.Client, args []string) error
+
+// clientCommand makes a command of one that any caller may use.
+func clientCommand(p *program, cmd *cobra.Command, run clientRun) *cobra.Command {
+	return apiCommand(p, cmd, func(s Settings) string { return cmp.Or(s.APIKey, s.AdminKey) }, run)
+}
+
+// adminCommand makes a command of one for the operator: where both keys are set, it uses the admin's.
+func adminCommand(p *program, cmd *cobra.Command, run clientRun) *cobra.Command {
+	return apiCommand(p, cmd, func(s Settings) string { return cmp.Or(s.AdminKey, s.APIKey) }, run)
+}
+
+func apiCommand(p *program, cmd *cobra.Command, keyOf func(Settings) string, run clientRun) *cobra.Command {
 	addSettingFlags(cmd, clientSettings...)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s, err := p.settings(cmd, nil)
 		if err != nil {
 			return err
 		}
-		key := cmp.Or(s.APIKey, s.AdminKey)
+		key := keyOf(s)
 		if key == "" {
 			return usage(fmt.Errorf("neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY is set; must be a key of the API at %s", s.APIURL))
 		}

@@ -29,6 +29,9 @@ type Orders interface {
 	// Cancel withdraws an order for its caller, or for the operator when caller is empty. Errors:
 	// topup.ErrNotFound, *topup.TransitionError.
 	Cancel(ctx context.Context, id topup.ID, caller string) (topup.Order, error)
+	// Resolve settles an order that is held as unknown. Errors: those of topup.FieldErrors,
+	// topup.ErrNotFound, *topup.TransitionError, *topup.TooEarlyError.
+	Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error)
 }
 
 // Book is what the journal knows of orders.
@@ -113,6 +116,7 @@ func (s *Server) register(api huma.API) {
 	huma.Register(api, s.secured(opGet()), s.get)
 	huma.Register(api, s.secured(opList()), s.list)
 	huma.Register(api, s.secured(opCancel()), s.cancel)
+	huma.Register(api, s.secured(opResolve()), s.resolve)
 	huma.Register(api, s.secured(opProducts()), s.products)
 	huma.Register(api, s.secured(opBalance()), s.getBalance)
 }

@@ -187,7 +187,10 @@ type problem struct {
 	Status int
 	Title  string
 	Detail string
-	Errors []struct{ Location, Message, Value string }
+	Errors []struct {
+		Location, Message string
+		Value             any
+	}
 }
 
 // named are the locations of the wrong fields.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -64,6 +65,7 @@ func alias[T, S any](r huma.Registry) {
 func schemaName(t reflect.Type, hint string) string {
 	names := map[string]string{
 		"ErrorModel": "Problem", "ErrorDetail": "WrongField", "Request": "OrderRequest", "Details": "OrderDetails", "lineAnswer": "BatchLine",
+		"resolveRequest": "ResolveRequest",
 	}
 	name := huma.DefaultSchemaNamer(t, hint)
 	if t.Kind() == reflect.Pointer {
@@ -151,7 +153,7 @@ func describe(api huma.API) []byte {
 	schemas.Schema(reflect.TypeFor[topup.Request](), true, "")
 	schemas.Schema(reflect.TypeFor[lineAnswer](), true, "")
 	for name, s := range schemas.Map() {
-		if name != "OrderRequest" {
+		if !strings.HasSuffix(name, "Request") {
 			s.AdditionalProperties = nil // a client must not break when an answer gains a field
 		}
 		for _, p := range s.Properties {

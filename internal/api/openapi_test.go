@@ -82,6 +82,7 @@ func TestOpenAPIIsComplete(t *testing.T) {
 		"post /v1/topups": "200 202 400 401 408 409 413 415 422 500 503", "post /v1/topups/batch": "200 401 415 422 500",
 		"get /v1/topups": "200 401 403 422 500 503", "get /v1/topups/{id}": "200 401 404 422 500 503",
 		"post /v1/topups/{id}/cancel": "200 401 404 409 422 500 503", "get /v1/products": "200 401 422 500 503", "get /v1/balance": "200 401 422 500 502 503",
+		"post /v1/topups/{id}/resolve": "200 400 401 403 404 408 409 413 415 422 500 503",
 	}
 	got, ids := map[string]string{}, map[string]bool{}
 	for path, operations := range d.Paths {
@@ -137,6 +138,7 @@ func TestOpenAPIDescribesTheAnswers(t *testing.T) {
 	decode(t, s.place("ORD-1").want(http.StatusAccepted).body, &got)
 	decode(t, s.get(shopKey, "/v1/topups/ORD-1").want(http.StatusOK).body, &details)
 	for name, fields := range map[string]map[string]any{"Order": got, "OrderDetails": details} {
+		delete(d.Components.Schemas[name].Properties, "resolutions") // which few orders have
 		described := slices.Sorted(maps.Keys(d.Components.Schemas[name].Properties))
 		if diff := cmp.Diff(described, slices.Sorted(maps.Keys(fields))); diff != "" {
 			t.Errorf("%s: %s", name, diff)

@@ -86,6 +86,16 @@ func opCancel() huma.Operation {
 		"Only while no attempt can have moved money: `queued` and `retrying`. Canceling a canceled order is no error.", 404, 409, 503)
 }
 
+func opResolve() huma.Operation {
+	op := operation(http.MethodPost, "/v1/topups/{id}/resolve", "resolveTopup", "Settle an order that is held",
+		"For the admin key. Only from `unknown`. `failed` and `resend` are refused (409, with `Retry-After`) until no worker can still be "+
+			"acting on the order's attempt, unless `force` is set. Who, when and why are kept with the order, and its caller is told.",
+		400, 403, 404, 408, 409, 413, 415, 503)
+	op.MaxBodyBytes = maxBody + 1
+	op.BodyReadTimeout = bodyPatience
+	return op
+}
+
 func opProducts() huma.Operation {
 	return operation(http.MethodGet, "/v1/products", "listProducts", "List the products", "What can be bought, and for how much.")
 }

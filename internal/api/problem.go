@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -26,6 +28,7 @@ func (e tooLarge) Error() string { return fmt.Sprintf("more than %d bytes", int(
 func (s *Server) problem(ctx context.Context, in string, err error) error {
 	var known huma.StatusError
 	var transition *topup.TransitionError
+	var early *topup.TooEarlyError
 	var large tooLarge
 	fields := topup.FieldErrors(err)
 	switch {
@@ -37,6 +40,11 @@ func (s *Server) problem(ctx context.Context, in string, err error) error {
 		return huma.Error400BadRequest("the body must be one JSON object: " + err.Error())
 	case errors.Is(err, topup.ErrConflict):
 		return huma.Error409Conflict("the id is taken by an order of other content; use a new distributor_transaction_id for a new order")
+	case errors.As(err, &early):
+		wait := max(1, int(math.Ceil(time.Until(early.Until).Seconds())))
+		return withHeader(huma.Error409Conflict(err.Error()), "Retry-After", strconv.Itoa(wait))
+	case errors.Is(err, topup.ErrLost):
+		return huma.Error409Conflict("somebody else changed the order at this moment; look at it again")
 	case errors.As(err, &transition):
 		return huma.Error409Conflict(err.Error())
 	case errors.Is(err, topup.ErrNotFound):

@@ -43,7 +43,16 @@ func propertyTexts() map[string]map[string]string {
 			"number":   "Counts from 1.",
 			"outcome":  "Null while it is under way.",
 			"error":    "Why the outcome does not follow from a response code.",
-			"evidence": "Of an unknown outcome: how far the request got, and how the answer began.",
+			"evidence": "Of an unknown outcome: how far the request got, how the answer began, and what the balance did meanwhile.",
+		},
+		"OrderDetails": {
+			"resolutions": "What was decided of the order while it was held as `unknown`; absent where nothing was.",
+		},
+		"Resolution": {
+			"by":      "Who decided.",
+			"at":      "When.",
+			"forced":  "It was decided while the attempt's answer might still have been on the way.",
+			"attempt": "The number of the attempt that was held.",
 		},
 		"Event": {
 			"id":       "The webhook-id: the same on every try.",

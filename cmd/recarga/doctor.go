@@ -1,0 +1,102 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"recarga/internal/doctor"
+)
+
+func newDoctorCommand(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Check every dependency and unsafe setting, and say how to mend it",
+		Long: `Look at the settings, the database, Redis and its queues, the distributor and the callback URL: one
+line each, with the mend below it. docs/doctor.md lists the checks. Nothing is changed, bought or
+sent; at the distributor it logs in once. Give it the settings of the process it is to judge.
+
+Exit status: 0 when no check failed, 1 when one did (with --strict: or warned), 2 when the settings
+are wrong.`,
+		Example: "  recarga doctor\n  recarga doctor --strict --json --timeout 10s",
+	}
+	timeout := cmd.Flags().Duration("timeout", doctor.DefaultTimeout, "what each check may take")
+	strict := cmd.Flags().Bool("strict", false, "count warnings as failures")
+	asJSON := jsonFlag(cmd)
+	addSettingFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *timeout <= 0 {
+			return usage(fmt.Errorf("--timeout is %s; must be above zero", *timeout))
+		}
+		show := showFindings
+		if *asJSON {
+			show = func(w io.Writer, found []doctor.Finding) error { return printJSON(w, found) }
+		}
+		s, err := p.settings(cmd, needsDistributor)
+		if err != nil {
+			return errors.Join(show(p.stdout, settingsFindings(err)), usage(errors.New("the settings are wrong")))
+		}
+		found := doctor.Examine(cmd.Context(), doctorConfig(s, *timeout))
+		if err := show(p.stdout, found); err != nil {
+			return err
+		}
+		return diagnosis(found, *strict)
+	}
+	return cmd
+}
+
+func doctorConfig(s Settings, timeout time.Duration) doctor.Config {
+	return doctor.Config{
+		DatabaseURL: s.DatabaseURL, RedisURL: s.RedisURL,
+		DistributorURL: s.DistributorURL, DistributorCustomerID: s.DistributorCustomerID, DistributorSecretKey: s.DistributorSecretKey,
+		DistributorTimeout: s.DistributorTimeout, ShutdownTimeout: s.ShutdownTimeout,
+		ResendUnknown: s.OnUnknown == "resend", APIKey: s.APIKey, AdminKey: s.AdminKey,
+		CallbackURL: s.CallbackURL, WebhookAllowPrivate: s.WebhookAllowPrivate,
+		HTTPAddr: s.HTTPAddr, MetricsAddr: s.MetricsAddr, Timeout: timeout,
+	}
+}
+
+// settingsFindings are the mistakes in the settings, each of which says after its last semicolon what
+// it must be.
+func settingsFindings(err error) (found []doctor.Finding) {
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		f := doctor.Finding{Check: "settings", Status: doctor.Fail, Found: line, Mend: "docs/settings.md says what is allowed"}
+		if i := strings.LastIndex(line, "; "); i >= 0 {
+			f.Found, f.Mend = line[:i], line[i+len("; "):]
+		}
+		found = append(found, f)
+	}
+	return found
+}
+
+// showFindings prints a line each, and the mend below it.
+func showFindings(w io.Writer, found []doctor.Finding) error {
+	widest := 0
+	for _, f := range found {
+		widest = max(widest, len(f.Check))
+	}
+	var b strings.Builder
+	for _, f := range found {
+		fmt.Fprintf(&b, "%-4s  %-*s  %s\n", f.Status, widest, f.Check, printable(f.Found))
+		if f.Mend != "" {
+			fmt.Fprintf(&b, "%*s→ %s\n", len("fail")+2, "", printable(f.Mend))
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// diagnosis is an error when a check failed.
+func diagnosis(found []doctor.Finding, strict bool) error {
+	failed := slices.DeleteFunc(slices.Clone(found), func(f doctor.Finding) bool { return f.Status != doctor.Fail })
+	warned := slices.DeleteFunc(slices.Clone(found), func(f doctor.Finding) bool { return f.Status != doctor.Warn })
+	if len(failed) == 0 && (len(warned) == 0 || !strict) {
+		return nil
+	}
+	return fmt.Errorf("of %d checks %d failed and %d warned", len(found), len(failed), len(warned))
+}

@@ -1,0 +1,106 @@
+package doctor
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"recarga/distributor"
+)
+
+// distributorClockWarn: the header has whole seconds, and an answer travels.
+const distributorClockWarn = 5 * time.Second
+
+type distributorPart struct {
+	client *distributor.Client
+	url    *url.URL
+	roots  *x509.CertPool
+	err    error // of the URL
+}
+
+func newDistributor(cfg Config) part {
+	d := &distributorPart{roots: cfg.RootCAs, url: new(url.URL)}
+	d.client, d.err = distributor.New(distributor.Config{
+		URL: cfg.DistributorURL, CustomerID: cfg.DistributorCustomerID, SecretKey: cfg.DistributorSecretKey,
+		Log: slog.New(slog.DiscardHandler),
+	})
+	closing := func() {}
+	if d.err == nil {
+		closing = d.client.Close
+		d.url, d.err = url.Parse(cfg.DistributorURL)
+	}
+	return part{stages: []stage{{
+		{"distributor reachable", "nothing can be bought without it", "correct RECARGA_DISTRIBUTOR_URL, let this machine through the firewall, or ask the distributor whether it admits this address", d.reachable},
+	}, {
+		{"distributor certificate", "with one that has ended, every purchase stops", "tell the distributor to renew it; if this machine does not know its issuer, install ca-certificates", d.certificate},
+	}, {
+		{"distributor credentials", "one login; refused, nothing can be bought", "correct RECARGA_DISTRIBUTOR_CUSTOMER_ID and RECARGA_DISTRIBUTOR_SECRET_KEY", d.credentials},
+		{"distributor clock", "a wrong clock here makes receivers refuse webhooks, and tokens end early or late", "synchronize this machine's clock (timedatectl set-ntp true)", d.clock},
+	}, {
+		{"distributor balance", "an empty account declines every purchase with code 51", "pay into the account at the distributor", d.balance},
+	}}, close: closing}
+}
+
+func (d *distributorPart) reachable(ctx context.Context) Finding {
+	if d.err != nil {
+		return fail("RECARGA_DISTRIBUTOR_URL cannot be used: must be an http or https URL")
+	}
+	where, err := connect(ctx, new(net.Dialer), d.url)
+	if err != nil {
+		return fail("%v", err)
+	}
+	return ok("%s", where)
+}
+
+func (d *distributorPart) certificate(ctx context.Context) Finding {
+	return certificate(ctx, new(net.Dialer), d.url, d.roots)
+}
+
+func (d *distributorPart) credentials(ctx context.Context) Finding {
+	switch err := d.client.Authorize(ctx); {
+	case errors.Is(err, distributor.ErrCredentials):
+		return fail("refused")
+	case err != nil:
+		return fail("%v", err).with("correct RECARGA_DISTRIBUTOR_URL, which must end in /api/distributor, or ask the distributor")
+	default:
+		return ok("accepted")
+	}
+}
+
+// clock asks the server's root, without credentials, for what time it has.
+func (d *distributorPart) clock(ctx context.Context) Finding {
+	root := url.URL{Scheme: d.url.Scheme, Host: d.url.Host, Path: "/"}
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, root.String(), nil)
+	if err != nil {
+		return warn("%v", err)
+	}
+	transport := &http.Transport{TLSClientConfig: publicTLS(d.roots)}
+	defer transport.CloseIdleConnections()
+	asked := time.Now()
+	res, err := transport.RoundTrip(req) // no redirects
+	if err != nil {
+		return warn("not told: %v", err)
+	}
+	_ = res.Body.Close() // HEAD has none
+	theirs, err := http.ParseTime(res.Header.Get("Date"))
+	if err != nil {
+		return ok("not told")
+	}
+	return clock(offset(theirs, asked.Truncate(time.Second), time.Now()), distributorClockWarn, 0)
+}
+
+func (d *distributorPart) balance(ctx context.Context) Finding {
+	b, err := d.client.Balance(ctx)
+	if err != nil {
+		return warn("%v", err).with("ask the distributor why get_balance fails")
+	}
+	amount, err := decimal.NewFromString(b.Amount.String())
+	return unless(err == nil && amount.IsPositive(), Warn, "%s %s", b.Amount, b.Currency)
+}

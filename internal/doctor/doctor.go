@@ -1,0 +1,175 @@
+// Package doctor looks at everything that Recarga depends on and at every setting that is allowed but
+// unsafe, and says of each what it found and how to mend it.
+//
+// It changes nothing: it opens the book of record for reading only, migrates nothing, writes nothing
+// to Redis, sends no webhook and never purchases. At the distributor it logs in once, which at one
+// that allows a single session makes the workers log in again.
+package doctor
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// DefaultTimeout is what a check may take, unless Config says otherwise.
+const DefaultTimeout = 5 * time.Second
+
+// Status is what became of a check.
+type Status string
+
+// A warning is what may be meant; a failure loses orders, money or secrets, or stops the program.
+const (
+	OK   Status = "ok"
+	Warn Status = "warn"
+	Fail Status = "fail"
+)
+
+// Finding is what one check found.
+type Finding struct {
+	Check  string `json:"check"`
+	Status Status `json:"status"`
+	// Found is the value that was looked at, without secrets.
+	Found string `json:"found"`
+	// Mend is what to change; empty when the status is OK.
+	Mend string `json:"mend"`
+}
+
+func ok(format string, args ...any) Finding   { return finding(OK, format, args) }
+func warn(format string, args ...any) Finding { return finding(Warn, format, args) }
+func fail(format string, args ...any) Finding { return finding(Fail, format, args) }
+
+func finding(s Status, format string, args []any) Finding {
+	return Finding{Status: s, Found: fmt.Sprintf(format, args...)}
+}
+
+// unless is a finding that is fine when good, and otherwise has the status.
+func unless(good bool, bad Status, format string, args ...any) Finding {
+	if good {
+		bad = OK
+	}
+	return finding(bad, format, args)
+}
+
+// with gives a finding a mend of its own in place of its check's.
+func (f Finding) with(format string, args ...any) Finding {
+	f.Mend = fmt.Sprintf(format, args...)
+	return f
+}
+
+// nothing is the finding of a check that does not apply; it is not shown.
+func nothing() Finding { return Finding{} }
+
+// Check is one thing that is looked at.
+type Check struct {
+	Name string
+	// Why it is looked at, and how to Mend what is wrong.
+	Why, Mend string
+	run       func(context.Context) Finding
+}
+
+// unheeding is what a check gets beyond its timeout to come to its own end.
+const unheeding = 500 * time.Millisecond
+
+// bounded runs a check and waits for it no longer than the timeout, even if it does not heed it.
+func (c Check) bounded(ctx context.Context, timeout time.Duration) Finding {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	done := make(chan Finding, 1)
+	go func() { done <- c.run(ctx) }()
+	late := time.NewTimer(timeout + unheeding)
+	defer late.Stop()
+	var f Finding
+	select {
+	case f = <-done:
+	case <-late.C:
+		f = fail("no answer within %s", timeout)
+	}
+	f.Check = c.Name
+	switch {
+	case f.Status == OK:
+		f.Mend = ""
+	case f.Mend == "":
+		f.Mend = c.Mend
+	}
+	return f
+}
+
+// stage are checks that are made side by side.
+type stage []Check
+
+// part is one dependency. A later stage needs what the earlier ones have proved.
+type part struct {
+	stages []stage
+	close  func()
+}
+
+func (p part) examine(ctx context.Context, timeout time.Duration) (all []Finding) {
+	defer p.close()
+	for i, s := range p.stages {
+		now := s.examine(ctx, timeout)
+		all = append(all, now...)
+		last := slices.IndexFunc(now, func(f Finding) bool { return f.Status == Fail })
+		if left := len(slices.Concat(p.stages[i+1:]...)); last >= 0 && left > 0 {
+			all[len(all)-len(now)+last].Found += fmt.Sprintf(" (not looked at for that: %d more)", left)
+			return all
+		}
+	}
+	return all
+}
+
+func (s stage) examine(ctx context.Context, timeout time.Duration) []Finding {
+	found := make([]Finding, len(s))
+	var wg sync.WaitGroup
+	for i, c := range s {
+		wg.Go(func() { found[i] = c.bounded(ctx, timeout) })
+	}
+	wg.Wait()
+	return slices.DeleteFunc(found, func(f Finding) bool { return f.Status == "" })
+}
+
+// Config is what the doctor looks at.
+type Config struct {
+	DatabaseURL, RedisURL                                       string
+	DistributorURL, DistributorCustomerID, DistributorSecretKey string
+	DistributorTimeout, ShutdownTimeout                         time.Duration
+	// ResendUnknown is RECARGA_ON_UNKNOWN=resend.
+	ResendUnknown         bool
+	APIKey, AdminKey      string
+	CallbackURL           string
+	WebhookAllowPrivate   bool
+	HTTPAddr, MetricsAddr string
+	// Timeout of each check. Defaults to DefaultTimeout.
+	Timeout time.Duration
+	// RootCAs are who may sign certificates. Nil: those that the system trusts.
+	RootCAs *x509.CertPool
+}
+
+// Examine makes all checks that apply, the dependencies side by side, and returns what they found in
+// a fixed order.
+func Examine(ctx context.Context, cfg Config) []Finding {
+	if cfg.Timeout == 0 {
+		cfg.Timeout = DefaultTimeout
+	}
+	parts := []part{newSettings(cfg), newDatabase(cfg), newRedis(cfg), newDistributor(cfg), newCallback(cfg)}
+	found := make([][]Finding, len(parts))
+	var wg sync.WaitGroup
+	for i, p := range parts {
+		wg.Go(func() { found[i] = p.examine(ctx, cfg.Timeout) })
+	}
+	wg.Wait()
+	return slices.Concat(found...)
+}
+
+// Checks are all checks there are, for both databases, in the order of their findings.
+func Checks() (all []Check) {
+	cfg := Config{RedisURL: "redis://redis", DistributorURL: "https://distributor", CallbackURL: "https://caller"}
+	for _, p := range []part{newSettings(cfg), newSQLite(cfg), newPostgres(cfg), newRedis(cfg), newDistributor(cfg), newCallback(cfg)} {
+		all = append(all, slices.Concat(p.stages...)...)
+		p.close()
+	}
+	return all
+}

@@ -1,0 +1,147 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+const (
+	// The journal refuses PostgreSQL before 12; versions before 14 get no more mends.
+	postgresOldest, postgresSupported = 120000, 140000
+	// journalConnections is the most that one process holds.
+	journalConnections = 16
+	// Times in the book of record are the workers' own, so the server's clock is only a second opinion.
+	postgresClockWarn = time.Second
+)
+
+type postgres struct{ database }
+
+func newPostgres(cfg Config) part {
+	p := &postgres{}
+	config, err := pgx.ParseConfig(cfg.DatabaseURL)
+	if err != nil {
+		p.err = errors.New("the URL cannot be parsed") // its text may hold a password
+	} else {
+		p.open(config)
+	}
+	return part{stages: []stage{{
+		{"postgres reachable", "the book of record: without it nothing is accepted and nothing bought", "start PostgreSQL, or correct RECARGA_DATABASE_URL", p.ping},
+	}, {
+		{"postgres version", "the journal needs PostgreSQL 12; versions before 14 are no longer mended", "upgrade PostgreSQL to 14 or newer", p.version},
+		{"postgres writable", "a standby or a read-only database accepts no order", "name the primary in RECARGA_DATABASE_URL, or set default_transaction_read_only=off", p.writable},
+		{"postgres fsync", "off, a crash of the machine destroys the book of record", "ALTER SYSTEM SET fsync = on; SELECT pg_reload_conf()", p.fsync},
+		{"postgres full_page_writes", "off, a crash in the middle of a write leaves torn pages", "ALTER SYSTEM SET full_page_writes = on; SELECT pg_reload_conf()", p.fullPages},
+		{"postgres synchronous_commit", "off, a crash loses orders that were accepted, and attempts that were made: those are then bought twice", "remove synchronous_commit from RECARGA_DATABASE_URL; a pooler must pass startup parameters on", p.synchronous},
+		{"postgres schema", whySchema, mendSchema, p.schema},
+		{"postgres clock", "orders are dated by the workers' clocks: one that is wrong ends attempts and schedules early or late", "synchronize the clocks of both machines (timedatectl set-ntp true)", p.clock},
+		{"postgres connections", "each process takes up to 16 connections; without them it neither accepts nor buys", "ALTER SYSTEM SET max_connections to 16 for each process and more for others, and restart PostgreSQL", p.connections},
+	}}, close: p.close}
+}
+
+// open prepares connections as the journal's own.
+func (p *postgres) open(config *pgx.ConnConfig) {
+	if _, given := config.RuntimeParams["synchronous_commit"]; !given {
+		config.RuntimeParams["synchronous_commit"] = "on"
+	}
+	config.RuntimeParams["application_name"] = "recarga doctor"
+	p.db = stdlib.OpenDB(*config)
+	// Checks side by side need no more, and the server may be short of them.
+	p.db.SetMaxOpenConns(2)
+}
+
+func (p *postgres) ping(ctx context.Context) Finding {
+	if p.err != nil {
+		return fail("%v", p.err)
+	}
+	where, err := value[string](ctx, p.db, "SELECT current_user || ' at ' || COALESCE(host(inet_server_addr()) || ':' || inet_server_port(), 'a socket') || '/' || current_database()")
+	if err != nil {
+		return fail("%v", err)
+	}
+	return ok("%s", where)
+}
+
+func (p *postgres) version(ctx context.Context) Finding {
+	number, err := value[int](ctx, p.db, "SELECT current_setting('server_version_num')::int")
+	if err != nil {
+		return fail("%v", err)
+	}
+	return judgePostgresVersion(number)
+}
+
+// judgePostgresVersion judges a server_version_num.
+func judgePostgresVersion(number int) Finding {
+	f := unless(number >= postgresSupported, Warn, "%d.%d", number/10000, number%10000)
+	if number < postgresOldest {
+		f.Status = Fail
+	}
+	return f
+}
+
+func (p *postgres) writable(ctx context.Context) Finding {
+	standby, err := value[bool](ctx, p.db, "SELECT pg_is_in_recovery()")
+	if err != nil {
+		return fail("%v", err)
+	}
+	if standby {
+		return fail("it is a standby")
+	}
+	return p.setting(ctx, "default_transaction_read_only", "off")
+}
+
+// setting fails where a setting is none of the good values.
+func (p *postgres) setting(ctx context.Context, name string, good ...string) Finding {
+	got, err := value[string](ctx, p.db, "SHOW "+name)
+	if err != nil {
+		return fail("%v", err)
+	}
+	return unless(slices.Contains(good, got), Fail, "%s is %s", name, got)
+}
+
+func (p *postgres) fsync(ctx context.Context) Finding { return p.setting(ctx, "fsync", "on") }
+
+func (p *postgres) fullPages(ctx context.Context) Finding {
+	return p.setting(ctx, "full_page_writes", "on")
+}
+
+// synchronous looks at what a connection like the journal's has, whatever the server's default is.
+func (p *postgres) synchronous(ctx context.Context) Finding {
+	f := p.setting(ctx, "synchronous_commit", "on", "local", "remote_write", "remote_apply")
+	f.Found += " on our connections"
+	return f
+}
+
+func (p *postgres) schema(ctx context.Context) Finding {
+	return p.database.schema(ctx, "SELECT COUNT(to_regclass('goose_db_version'))")
+}
+
+func (p *postgres) clock(ctx context.Context) Finding {
+	if err := p.db.PingContext(ctx); err != nil { // the time of a connect is not the question's
+		return fail("%v", err)
+	}
+	asked := time.Now()
+	theirs, err := value[time.Time](ctx, p.db, "SELECT clock_timestamp()")
+	if err != nil {
+		return fail("%v", err)
+	}
+	return clock(offset(theirs, asked, time.Now()), postgresClockWarn, 0)
+}
+
+const sqlConnections = `SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,
+(SELECT COUNT(*) FROM pg_stat_activity WHERE backend_type = 'client backend')`
+
+func (p *postgres) connections(ctx context.Context) Finding {
+	var allowed, used int
+	if err := p.db.QueryRowContext(ctx, sqlConnections).Scan(&allowed, &used); err != nil {
+		return fail("%v", err)
+	}
+	f := unless(allowed-used >= journalConnections, Warn, "%d allowed, %d in use; one process takes up to %d", allowed, used, journalConnections)
+	if allowed < journalConnections {
+		f.Status = Fail
+	}
+	return f
+}

@@ -1,0 +1,435 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"recarga/internal/queue"
+	"recarga/tasks"
+)
+
+const (
+	// asynq asks for Redis 4.0; versions before 6.2 get no more mends from their makers.
+	redisOldest    = "4.0"
+	redisSupported = "6.2"
+	// A full Redis with noeviction refuses to enqueue.
+	memoryWarn, memoryFail = 80, 95 // percent
+	// asynq's leases last 30 s by the workers' clocks.
+	redisClockWarn, redisClockFail = time.Second, 5 * time.Second
+	// A purchase waits for a free worker, not longer than the checkout's customer.
+	pendingWarn, pendingFail = time.Minute, 10 * time.Minute
+)
+
+// redisPart is a Redis that lives elsewhere.
+type redisPart struct {
+	rdb       redis.UniversalClient
+	inspector *asynq.Inspector
+	addrs     []string
+	dial      func(ctx context.Context, network, addr string) (net.Conn, error)
+	err       error // of the URL
+}
+
+func newRedis(cfg Config) part {
+	r := &redisPart{}
+	if cfg.RedisURL == queue.Embedded {
+		return part{stages: []stage{{r.reachable(embedded)}}, close: func() {}}
+	}
+	options, err := redisOptions(cfg.RedisURL)
+	if r.err = err; err == nil {
+		// asynq's inspector knows no context: these are what bounds it.
+		options.DialTimeout, options.ReadTimeout, options.WriteTimeout = cfg.Timeout, cfg.Timeout, cfg.Timeout
+		options.MaxRetries, options.DialerRetries = -1, 1
+		options.ContextTimeoutEnabled, options.DisableIdentity = true, true
+		r.addrs, r.dial = options.Addrs, options.Dialer
+		r.rdb = redis.NewUniversalClient(options)
+		r.inspector = asynq.NewInspectorFromRedisClient(r.rdb)
+	}
+	return part{stages: []stage{{r.reachable(r.ping)}, r.checks()}, close: r.close}
+}
+
+func (r *redisPart) reachable(run func(context.Context) Finding) Check {
+	return Check{"redis reachable", "the queue lives in it; without it orders are accepted, and bought seconds later, by the sweep",
+		"start Redis, or correct RECARGA_REDIS_URL", run}
+}
+
+func embedded(context.Context) Finding {
+	return ok("embedded: it lives in the process that serves, and there is nothing to look at from here")
+}
+
+func (r *redisPart) checks() stage {
+	return stage{
+		{"redis version", "asynq needs Redis " + redisOldest + "; versions before " + redisSupported + " are no longer mended", "upgrade Redis to " + redisSupported + " or newer", r.each(r.version)},
+		{"redis eviction", "any other policy drops queued tasks when memory is short; Recarga refuses to start on it", "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf", r.each(r.eviction)},
+		{"redis memory", "a full Redis refuses tasks, so that orders wait for the sweep", "raise maxmemory in redis.conf (CONFIG SET maxmemory), or remove what else is kept in it", r.each(r.memory)},
+		{"redis persistence", "what Redis forgets, the sweep rings again from the book of record; only orders enqueued by programs that know Redis alone are lost", "CONFIG SET appendonly yes, CONFIG SET appendfsync everysec, and the same in redis.conf", r.each(r.persistence)},
+		{"redis clock", "leases are dated by the workers' clocks: where they differ, a task that still runs is given to a second worker (which the book of record stops)", "synchronize the clocks of both machines (timedatectl set-ntp true)", r.each(r.clock)},
+		{"queues paused", "nothing is bought while `topups` is paused, nobody is told by a retry while `webhooks` is", "asynq queue unpause NAME, or the button in /queues with RECARGA_QUEUES_READ_ONLY=false", r.paused},
+		{"queues served", "a task in a queue that no worker serves waits for ever", "start recarga serve or recarga worker on this RECARGA_REDIS_URL; a program that enqueues itself must use the queues of package tasks", r.served},
+		{"tasks archived", "Recarga archives nothing: somebody did, in /queues or by a command; the sweep rings for their orders under other ids", "asynq task deleteall --queue=NAME --state=archived", r.archived},
+		{"tasks without lease", "their worker was killed or cut off, or somebody removed the lease", "have a worker running: it takes over within two minutes, and the sweep rings for the rest", r.leaseless},
+		{"oldest pending task", "tasks that wait mean too few workers, or a distributor that is slow", "start more workers, or raise RECARGA_DISTRIBUTOR_CONCURRENCY or RECARGA_DISTRIBUTOR_RATE where the distributor allows it", r.pending},
+	}
+}
+
+func (r *redisPart) close() {
+	if r.rdb != nil {
+		_ = r.rdb.Close() // nothing was written
+	}
+}
+
+// redisOptions reads a URL as internal/queue does, with errors that do not show it.
+func redisOptions(raw string) (*redis.UniversalOptions, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, errors.New("the URL cannot be parsed")
+	}
+	if u.Scheme != "redis-sentinel" && u.Scheme != "redis-cluster" {
+		return singleRedis(raw)
+	}
+	password, _ := u.User.Password()
+	o := &redis.UniversalOptions{Addrs: strings.Split(u.Host, ","), Username: u.User.Username(), Password: password}
+	o.IsClusterMode = u.Scheme == "redis-cluster"
+	if o.MasterName = u.Query().Get("master"); o.MasterName == "" && !o.IsClusterMode {
+		return nil, errors.New("the redis-sentinel URL must end in ?master=NAME")
+	}
+	if db := strings.Trim(u.Path, "/"); db != "" && !o.IsClusterMode {
+		if o.DB, err = strconv.Atoi(db); err != nil {
+			return nil, fmt.Errorf("database %q is not a number", db)
+		}
+	}
+	if u.Query().Get("tls") == "true" {
+		o.TLSConfig = publicTLS(nil)
+	}
+	return o, nil
+}
+
+func singleRedis(raw string) (*redis.UniversalOptions, error) {
+	o, err := redis.ParseURL(raw)
+	if err != nil {
+		return nil, err
+	}
+	options := &redis.UniversalOptions{Addrs: []string{o.Addr}, DB: o.DB, Username: o.Username, Password: o.Password, TLSConfig: o.TLSConfig}
+	if o.Network == "unix" {
+		options.Dialer = func(ctx context.Context, _, addr string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", addr)
+		}
+	}
+	return options, nil
+}
+
+func (r *redisPart) ping(ctx context.Context) Finding {
+	if r.err != nil {
+		return fail("%v", r.err)
+	}
+	if err := r.listens(ctx); err != nil {
+		return fail("%v", err)
+	}
+	addrs := strings.Join(r.addrs, ",")
+	if err := r.rdb.Ping(ctx).Err(); err != nil {
+		return fail("%s: %v", addrs, err)
+	}
+	return ok("%s", addrs)
+}
+
+// listens tells whether any address can be connected to. The client would tell it too, and write a
+// line of its own on the terminal.
+func (r *redisPart) listens(ctx context.Context) (err error) {
+	dial := r.dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	for _, addr := range r.addrs {
+		var conn net.Conn
+		if conn, err = dial(ctx, "tcp", addr); err == nil {
+			return conn.Close()
+		}
+	}
+	return err
+}
+
+// each makes a check of each master, and shows the worst.
+func (r *redisPart) each(check func(context.Context, *redis.Client) Finding) func(context.Context) Finding {
+	return func(ctx context.Context) Finding {
+		cluster, many := r.rdb.(*redis.ClusterClient)
+		if !many {
+			return check(ctx, r.rdb.(*redis.Client))
+		}
+		var mu sync.Mutex
+		worst := ok("")
+		err := cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+			f := check(ctx, node)
+			f.Found = node.Options().Addr + ": " + f.Found
+			mu.Lock()
+			defer mu.Unlock()
+			if worst.Found == "" || severity(f) > severity(worst) {
+				worst = f
+			}
+			return nil
+		})
+		if err != nil {
+			return fail("%v", err)
+		}
+		return worst
+	}
+}
+
+func severity(f Finding) int { return slices.Index([]Status{OK, Warn, Fail}, f.Status) }
+
+// info is a section of INFO.
+func info(ctx context.Context, node *redis.Client, section string) (map[string]string, error) {
+	text, err := node.Info(ctx, section).Result()
+	fields := map[string]string{}
+	for line := range strings.SplitSeq(text, "\r\n") {
+		if name, value, found := strings.Cut(line, ":"); found {
+			fields[name] = value
+		}
+	}
+	return fields, err
+}
+
+func (r *redisPart) version(ctx context.Context, node *redis.Client) Finding {
+	fields, err := info(ctx, node, "server")
+	if err != nil {
+		return warn("not told: %v", err)
+	}
+	return judgeRedisVersion(fields["redis_version"])
+}
+
+func judgeRedisVersion(version string) Finding {
+	switch {
+	case version == "":
+		return warn("not told")
+	case older(version, redisOldest):
+		return fail("%s", version)
+	default:
+		return unless(!older(version, redisSupported), Warn, "%s", version)
+	}
+}
+
+// older compares versions by their numbers.
+func older(a, b string) bool {
+	return slices.Compare(numbers(a), numbers(b)) < 0
+}
+
+func numbers(version string) (all []int) {
+	for part := range strings.SplitSeq(version, ".") {
+		n, err := strconv.Atoi(part)
+		if err != nil {
+			break
+		}
+		all = append(all, n)
+	}
+	return all
+}
+
+func (r *redisPart) eviction(ctx context.Context, node *redis.Client) Finding {
+	fields, err := info(ctx, node, "memory")
+	switch policy := fields["maxmemory_policy"]; {
+	case err != nil:
+		return warn("not told: %v", err)
+	case policy == "":
+		return warn("maxmemory-policy is not told")
+	default:
+		return unless(policy == "noeviction", Fail, "maxmemory-policy is %s", policy)
+	}
+}
+
+func (r *redisPart) memory(ctx context.Context, node *redis.Client) Finding {
+	fields, err := info(ctx, node, "memory")
+	if err != nil {
+		return warn("not told: %v", err)
+	}
+	used, err := strconv.ParseInt(fields["used_memory"], 10, 64)
+	if err != nil {
+		return warn("used memory is not told")
+	}
+	limit, _ := strconv.ParseInt(fields["maxmemory"], 10, 64) // not told: none
+	if limit == 0 {
+		return ok("%s used, no maxmemory", size(used))
+	}
+	f := unless(used*100 < limit*memoryWarn, Warn, "%s used of maxmemory %s", size(used), size(limit))
+	if used*100 >= limit*memoryFail {
+		f.Status = Fail
+	}
+	return f
+}
+
+// size is a number of bytes as people read it.
+func size(bytes int64) string {
+	const kib, mib, gib = 1 << 10, 1 << 20, 1 << 30
+	switch {
+	case bytes >= gib:
+		return fmt.Sprintf("%.1f GiB", float64(bytes)/gib)
+	case bytes >= mib:
+		return fmt.Sprintf("%.1f MiB", float64(bytes)/mib)
+	default:
+		return fmt.Sprintf("%.1f KiB", float64(bytes)/kib)
+	}
+}
+
+func (r *redisPart) persistence(ctx context.Context, node *redis.Client) Finding {
+	setting := map[string]string{}
+	for _, name := range []string{"appendonly", "appendfsync", "save"} {
+		got, err := node.ConfigGet(ctx, name).Result()
+		if err != nil { // many hosted ones answer no CONFIG
+			return warn("not told: %v", err).with("make sure that appendonly is yes, or accept what is lost")
+		}
+		setting[name] = got[name]
+	}
+	switch {
+	case setting["appendonly"] == "yes" && setting["appendfsync"] == "no":
+		return warn("appendonly is yes, appendfsync no: a crash of the machine loses about 30 s of tasks")
+	case setting["appendonly"] == "yes":
+		return ok("appendonly is yes, appendfsync %s", setting["appendfsync"])
+	case setting["save"] != "":
+		return warn("appendonly is no, save %q: a crash loses the tasks since the last snapshot", setting["save"])
+	default:
+		return warn("appendonly is no, save is empty: a restart loses all tasks")
+	}
+}
+
+func (r *redisPart) clock(ctx context.Context, node *redis.Client) Finding {
+	asked := time.Now()
+	theirs, err := node.Time(ctx).Result()
+	if err != nil {
+		return warn("not told: %v", err)
+	}
+	return clock(offset(theirs, asked, time.Now()), redisClockWarn, redisClockFail)
+}
+
+// queues are all queues there are, with what is in them.
+func (r *redisPart) queues() (all []*asynq.QueueInfo, err error) {
+	names, err := r.inspector.Queues()
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		q, err := r.inspector.GetQueueInfo(name)
+		if err != nil && !errors.Is(err, asynq.ErrQueueNotFound) {
+			return nil, err
+		}
+		if err == nil {
+			all = append(all, q)
+		}
+	}
+	return all, nil
+}
+
+// count judges what each queue has too many of; fine is what is said when none has any.
+func (r *redisPart) count(fine string, of func(*asynq.QueueInfo) (Status, string)) Finding {
+	queues, err := r.queues()
+	if err != nil {
+		return fail("%v", err)
+	}
+	var said []string
+	worst := ok("%s", fine)
+	for _, q := range queues {
+		status, text := of(q)
+		if status == OK {
+			continue
+		}
+		said = append(said, text)
+		if f := finding(status, "", nil); severity(f) > severity(worst) {
+			worst = f
+		}
+	}
+	if len(said) > 0 {
+		worst.Found = strings.Join(said, ", ")
+	}
+	return worst
+}
+
+func (r *redisPart) paused(context.Context) Finding {
+	return r.count("none", func(q *asynq.QueueInfo) (Status, string) {
+		if q.Paused {
+			return Warn, q.Queue + " is paused"
+		}
+		return OK, ""
+	})
+}
+
+func (r *redisPart) served(context.Context) Finding {
+	servers, err := r.inspector.Servers()
+	if err != nil {
+		return fail("%v", err)
+	}
+	serving := map[string]int{}
+	for _, s := range servers {
+		for name := range s.Queues {
+			serving[name]++
+		}
+	}
+	ours := []string{tasks.QueueTopups, tasks.QueueWebhooks}
+	f := r.count("", func(q *asynq.QueueInfo) (Status, string) {
+		switch {
+		case serving[q.Queue] > 0 || q.Size == 0:
+			return OK, ""
+		case slices.Contains(ours, q.Queue):
+			return Fail, fmt.Sprintf("%d tasks in %s, which nobody serves", q.Size, q.Queue)
+		default:
+			return Warn, fmt.Sprintf("%d tasks in %s, which nobody serves and Recarga does not know", q.Size, q.Queue)
+		}
+	})
+	if f.Status != OK {
+		return f
+	}
+	return unless(serving[ours[0]] > 0 && serving[ours[1]] > 0, Warn, "%d servers for %s, %d for %s", serving[ours[0]], ours[0], serving[ours[1]], ours[1])
+}
+
+func (r *redisPart) archived(context.Context) Finding {
+	return r.count("none", func(q *asynq.QueueInfo) (Status, string) {
+		if q.Archived > 0 {
+			return Warn, fmt.Sprintf("%d in %s", q.Archived, q.Queue)
+		}
+		return OK, ""
+	})
+}
+
+func (r *redisPart) pending(context.Context) Finding {
+	return r.count("none waits long", func(q *asynq.QueueInfo) (Status, string) {
+		text := fmt.Sprintf("%s waits for %s", q.Queue, q.Latency.Round(time.Second))
+		switch {
+		case q.Latency > pendingFail:
+			return Fail, text
+		case q.Latency > pendingWarn:
+			return Warn, text
+		default:
+			return OK, ""
+		}
+	})
+}
+
+// leaseless counts active tasks that nobody has a valid lease of. asynq's inspector shows those whose
+// lease is over, not those that have none.
+func (r *redisPart) leaseless(ctx context.Context) Finding {
+	return r.count("none", func(q *asynq.QueueInfo) (Status, string) {
+		key := "asynq:{" + q.Queue + "}:"
+		active, err := r.rdb.LRange(ctx, key+"active", 0, -1).Result()
+		if err != nil {
+			return Fail, fmt.Sprintf("%s: %v", q.Queue, err)
+		}
+		// Read after the active ones: a task that ends in between is in neither, and counts as one; a
+		// lease is good for half a minute, so its last second does not matter.
+		leased, err := r.rdb.ZRangeByScore(ctx, key+"lease", &redis.ZRangeBy{Min: strconv.FormatInt(time.Now().Unix(), 10), Max: "+inf"}).Result()
+		if err != nil {
+			return Fail, fmt.Sprintf("%s: %v", q.Queue, err)
+		}
+		without := slices.DeleteFunc(active, func(id string) bool { return slices.Contains(leased, id) })
+		if len(without) == 0 {
+			return OK, ""
+		}
+		return Warn, fmt.Sprintf("%d in %s", len(without), q.Queue)
+	})
+}

@@ -1,0 +1,151 @@
+package doctor
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"recarga/internal/queue"
+)
+
+const (
+	// shortPurchase: the distributor tries its providers in turn, which takes up to two minutes.
+	shortPurchase = 60 * time.Second
+	// A key of 20 characters chosen at random cannot be guessed; one of few different characters was
+	// not chosen at random.
+	strongKey      = 20
+	differentChars = 8
+)
+
+type settings struct{ Config }
+
+// newSettings are the settings that are allowed and unsafe; those that are wrong have been refused
+// where they were read.
+func newSettings(cfg Config) part {
+	s := settings{cfg}
+	return part{stages: []stage{{
+		{"distributor timeout", "the distributor tries several providers in turn; a purchase that is cut short is an `unknown`, which a person must settle",
+			"set RECARGA_DISTRIBUTOR_TIMEOUT to 120s, and RECARGA_SHUTDOWN_TIMEOUT to 150s", s.timeout},
+		{"unknown outcomes", "sending again charges twice unless the distributor ignores a repeated id",
+			"have the distributor's written promise that a repeated distributor_transaction_id is never charged again, or set RECARGA_ON_UNKNOWN=hold", s.unknown},
+		{"distributor url", "over http the credentials and every purchase travel in the clear",
+			"set RECARGA_DISTRIBUTOR_URL to an https:// URL", s.distributor},
+		{"admin key", "it sees every caller's orders and says what became of money; without it unknowns cannot be settled",
+			"set RECARGA_ADMIN_KEY to 32 random characters, as of: openssl rand -hex 16", s.adminKey},
+		{"api key", "whoever guesses it spends the balance",
+			"set RECARGA_API_KEY to 32 random characters, as of: openssl rand -hex 16", s.apiKey},
+		{"private webhooks", "whoever sets a callback URL can make the worker call addresses inside the network, and webhooks travel in the clear",
+			"set RECARGA_WEBHOOK_ALLOW_PRIVATE=false, unless every caller is trusted", s.private},
+		{"http address", "the API speaks plain http: on a public interface keys travel in the clear",
+			"set RECARGA_HTTP_ADDR to a loopback or private address, behind a proxy that speaks https", s.http},
+		{"metrics address", "/metrics needs no key and tells the business's numbers",
+			"set RECARGA_METRICS_ADDR to a loopback or private address, or let a firewall admit the scraper only", s.metrics},
+		{"redis access", "whoever may write to Redis can place orders, and payloads have phone numbers",
+			"set RECARGA_REDIS_URL to a rediss:// URL with a password", s.redis},
+	}}, close: func() {}}
+}
+
+func (s settings) timeout(context.Context) Finding {
+	return unless(s.DistributorTimeout >= shortPurchase, Warn, "RECARGA_DISTRIBUTOR_TIMEOUT is %s, RECARGA_SHUTDOWN_TIMEOUT %s", s.DistributorTimeout, s.ShutdownTimeout)
+}
+
+func (s settings) unknown(context.Context) Finding {
+	if s.ResendUnknown {
+		return warn("RECARGA_ON_UNKNOWN is resend: an attempt of unknown outcome is sent again")
+	}
+	return ok("RECARGA_ON_UNKNOWN is hold")
+}
+
+func (s settings) distributor(context.Context) Finding {
+	u, err := url.Parse(s.DistributorURL)
+	if err != nil {
+		return fail("RECARGA_DISTRIBUTOR_URL cannot be parsed")
+	}
+	return unless(u.Scheme == "https" || loopback(u.Hostname()), Fail, "%s", u.Redacted())
+}
+
+func (s settings) adminKey(context.Context) Finding {
+	if s.AdminKey == "" {
+		return warn("RECARGA_ADMIN_KEY is not set")
+	}
+	return strength("RECARGA_ADMIN_KEY", s.AdminKey)
+}
+
+func (s settings) apiKey(context.Context) Finding {
+	switch {
+	case s.APIKey != "":
+		return strength("RECARGA_API_KEY", s.APIKey)
+	case s.AdminKey == "":
+		return warn("neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY is set: the API refuses every order")
+	default:
+		return ok("RECARGA_API_KEY is not set")
+	}
+}
+
+// strength judges a key without showing it.
+func strength(name, key string) Finding {
+	different := map[rune]bool{}
+	for _, r := range key {
+		different[r] = true
+	}
+	return unless(len(key) >= strongKey && len(different) >= differentChars, Warn,
+		"%s has %d characters, %d of them different", name, len(key), len(different))
+}
+
+func (s settings) private(context.Context) Finding {
+	return unless(!s.WebhookAllowPrivate, Warn, "RECARGA_WEBHOOK_ALLOW_PRIVATE is %t", s.WebhookAllowPrivate)
+}
+
+func (s settings) http(context.Context) Finding { return listens("RECARGA_HTTP_ADDR", s.HTTPAddr) }
+
+func (s settings) metrics(context.Context) Finding {
+	return listens("RECARGA_METRICS_ADDR", s.MetricsAddr)
+}
+
+// listens judges an address to listen on. All addresses count as public, since nobody can tell which
+// of them are.
+func listens(name, addr string) Finding {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fail("%s is %q: %v", name, addr, err)
+	}
+	ip, err := netip.ParseAddr(host)
+	known := host != "" && (err != nil || !ip.IsUnspecified())
+	public := err == nil && ip.IsGlobalUnicast() && !ip.IsPrivate()
+	switch {
+	case !known:
+		return warn("%s is %s: all addresses of this machine", name, addr)
+	case public:
+		return warn("%s is %s: a public address", name, addr)
+	default:
+		return ok("%s is %s", name, addr)
+	}
+}
+
+func (s settings) redis(context.Context) Finding {
+	if s.RedisURL == queue.Embedded {
+		return nothing()
+	}
+	u, err := url.Parse(s.RedisURL)
+	if err != nil {
+		return fail("RECARGA_REDIS_URL cannot be parsed")
+	}
+	encrypted := u.Scheme == "rediss" || u.Query().Get("tls") == "true"
+	switch _, password := u.User.Password(); {
+	case u.Scheme == "unix" || loopback(u.Hostname()):
+		return ok("%s: on this machine", u.Redacted())
+	case !password:
+		return warn("%s: without a password", u.Redacted())
+	case !encrypted:
+		return warn("%s: the password travels in the clear", u.Redacted())
+	default:
+		return ok("%s", u.Redacted())
+	}
+}
+
+func loopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+}

@@ -1,0 +1,162 @@
+package doctor
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	_ "modernc.org/sqlite" // the driver
+)
+
+const (
+	spaceWarn = 1 << 30
+	spaceFail = 100 << 20
+)
+
+// sqlite is a file.
+type sqlite struct {
+	database
+	path, folder string
+}
+
+func newSQLite(cfg Config) part {
+	_, path, _ := strings.Cut(cfg.DatabaseURL, ":")
+	s := &sqlite{}
+	s.path, s.err = filepath.Abs(strings.TrimPrefix(path, "//"))
+	s.folder = filepath.Dir(s.path)
+	return part{stages: []stage{{
+		{"sqlite file", "the book of record: without it nothing is accepted and nothing bought", "create the folder of RECARGA_DATABASE_URL and give it and the file to this user (chown)", s.writable},
+	}, {
+		{"sqlite file system", "the processes share memory through the file (WAL), which network and user-space file systems do not do: the book of record is destroyed", "name a file on a local disk in RECARGA_DATABASE_URL, or use PostgreSQL", s.local},
+		{"sqlite disk space", "on a full disk nothing is accepted, and no outcome is written down", "make room on the disk of RECARGA_DATABASE_URL's file", s.space},
+		{"sqlite journal mode", "only in WAL mode do readers not hinder writers; Recarga's own connections set it, with synchronous=FULL", "start recarga serve once, which sets WAL; if it does not, name a file on a local disk in RECARGA_DATABASE_URL", s.journalMode},
+	}, {
+		{"sqlite integrity", "a damaged file loses orders", "stop every process; restore RECARGA_DATABASE_URL's file from a backup, or rescue it with: sqlite3 FILE .recover", s.integrity},
+	}, {
+		{"sqlite schema", whySchema, mendSchema, s.schema},
+	}}, close: s.close}
+}
+
+// openReadOnly opens a file without changing anything. Where no process has it open, and its log is
+// empty, SQLite is told so: it would otherwise leave the files of its shared memory behind.
+func openReadOnly(path string) (*sql.DB, error) {
+	query := url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(5000)"}}
+	if log, err := os.Stat(path + "-wal"); errors.Is(err, fs.ErrNotExist) || err == nil && log.Size() == 0 {
+		query.Set("immutable", "1")
+	}
+	name := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: query.Encode()}
+	return sql.Open("sqlite", name.String())
+}
+
+// isNew tells that the first start is yet to come.
+func (s *sqlite) isNew() bool {
+	file, err := os.Stat(s.path)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && file.Size() == 0
+}
+
+func (s *sqlite) writable(context.Context) Finding {
+	if s.err != nil {
+		return fail("%v", s.err)
+	}
+	if folder, err := os.Stat(s.folder); err != nil || !folder.IsDir() {
+		return fail("folder %s does not exist", s.folder)
+	}
+	if err := access(s.folder); err != nil {
+		return fail("folder %s is not writable: %v", s.folder, err)
+	}
+	switch err := access(s.path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return ok("%s does not exist yet; the first start makes it", s.path)
+	case err != nil:
+		return fail("%s is not writable: %v", s.path, err)
+	default:
+		return ok("%s", s.path)
+	}
+}
+
+func (s *sqlite) local(context.Context) Finding {
+	kind, err := fileSystem(s.folder)
+	if err != nil {
+		return ok("cannot be told: %v", err)
+	}
+	return judgeFileSystem(kind)
+}
+
+// judgeFileSystem knows those on which SQLite's WAL does not work.
+func judgeFileSystem(kind string) Finding {
+	remote := []string{"nfs", "cifs", "smb", "smb2", "fuse", "9p", "ceph", "afs"}
+	if kind == "tmpfs" {
+		return warn("tmpfs, which a reboot empties")
+	}
+	return unless(!slices.Contains(remote, kind), Fail, "%s", kind)
+}
+
+func (s *sqlite) space(context.Context) Finding {
+	free, err := freeSpace(s.folder)
+	if err != nil {
+		return ok("cannot be told: %v", err)
+	}
+	return judgeSpace(free)
+}
+
+func judgeSpace(free int64) Finding {
+	f := unless(free >= spaceWarn, Warn, "%s free", size(free))
+	if free < spaceFail {
+		f.Status = Fail
+	}
+	return f
+}
+
+// journalMode reads the file's head, where bytes 18 and 19 are 2 in WAL mode
+// (https://sqlite.org/fileformat.html): a connection may not know how others open it.
+func (s *sqlite) journalMode(context.Context) Finding {
+	if s.isNew() {
+		return nothing()
+	}
+	file, err := os.Open(s.path)
+	if err != nil {
+		return fail("%v", err)
+	}
+	defer func() { _ = file.Close() }() // only read
+	head := make([]byte, 20)
+	if _, err := io.ReadFull(file, head); err != nil || !bytes.HasPrefix(head, []byte("SQLite format 3\x00")) {
+		return fail("%s is no SQLite database", s.path).with("name another file in RECARGA_DATABASE_URL")
+	}
+	if head[18] != 2 || head[19] != 2 {
+		return warn("not WAL")
+	}
+	return ok("WAL; Recarga writes with synchronous=FULL")
+}
+
+func (s *sqlite) integrity(ctx context.Context) Finding {
+	if s.isNew() {
+		return nothing()
+	}
+	if s.db, s.err = openReadOnly(s.path); s.err != nil {
+		return fail("%v", s.err)
+	}
+	said, err := value[string](ctx, s.db, "PRAGMA quick_check(1)")
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return warn("too large to look at in this time").with("give doctor a longer --timeout")
+	case err != nil:
+		return fail("%v", err)
+	default:
+		return unless(said == "ok", Fail, "quick_check: %s", said)
+	}
+}
+
+func (s *sqlite) schema(ctx context.Context) Finding {
+	if s.isNew() {
+		return nothing()
+	}
+	return s.database.schema(ctx, "SELECT COUNT(*) FROM sqlite_master WHERE name = 'goose_db_version'")
+}

@@ -1,6 +1,7 @@
 package topup
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -100,4 +101,18 @@ type TooEarlyError struct {
 
 func (e *TooEarlyError) Error() string {
 	return fmt.Sprintf("order %s: the outcome of its attempt may still arrive; resolve it after %s, or force it", e.ID, e.Until.UTC().Format(time.RFC3339))
+}
+
+// Surroundings are what else moved the distributor's balance near an attempt.
+type Surroundings struct {
+	// Before is the last balance that an answer gave before the attempt, at BeforeAt, to BeforeOrder; nil
+	// when none did.
+	Before      *json.Number
+	BeforeAt    time.Time
+	BeforeOrder ID
+	// Succeeded counts the other orders that succeeded since then, for Amount together.
+	Succeeded int
+	Amount    Amount
+	// Unknown counts the others that have become unknown since.
+	Unknown int
 }

@@ -202,6 +202,9 @@ func (w *Worker) settle(o topup.Order, result topup.Result) (topup.Order, error)
 	}
 	w.logState(w.closing, settled)
 	w.tell(event)
+	if result.Outcome == topup.OutcomeUnknown {
+		w.askAbout(o.ID, o.AttemptCount)
+	}
 	return settled, nil
 }
 
@@ -216,13 +219,23 @@ func persistent() backoff.BackOff {
 // where they matter.
 func (w *Worker) verdict(o topup.Order, result topup.Result, now time.Time) (topup.Settlement, error) {
 	if o.AttemptCount <= 1 || result.Outcome == topup.OutcomeApproved || result.Outcome == topup.OutcomeDeclined {
-		return w.Policy.Verdict(o, result, nil, now), nil
+		return w.Policy.Verdict(o, result, nil, 0, now), nil
 	}
 	details, err := w.Journal.Details(w.closing, o.ID)
 	if err != nil {
 		return topup.Settlement{}, err
 	}
-	return w.Policy.Verdict(o, result, details.Attempts[:o.AttemptCount-1], now), nil
+	return w.Policy.Verdict(o, result, details.Attempts[:o.AttemptCount-1], resent(details.Resolutions), now), nil
+}
+
+// resent is the number of the last attempt after which a person had the order sent again; 0 for none.
+func resent(resolutions []topup.Resolution) (number int) {
+	for _, r := range resolutions {
+		if r.Outcome == topup.VerdictResend {
+			number = max(number, r.Attempt)
+		}
+	}
+	return number
 }
 
 // tell makes the first try at once where there is room for it, and rings the queue otherwise. The

@@ -25,6 +25,10 @@ type Policy struct {
 	ResendUnknown bool
 }
 
+// codeRepeated ("invalid transaction") is what a distributor may say to an id it has seen: of an earlier
+// attempt in doubt it proves nothing.
+const codeRepeated = topup.Code("12")
+
 // jitter is small enough that waits still grow: 1.2 × one wait is less than 0.8 × the next.
 const jitter = 0.19
 
@@ -44,10 +48,12 @@ func (p Policy) Wait(n int) time.Duration {
 }
 
 // Verdict decides what follows from the result of the order's latest attempt, given those before it.
+// Attempts up to the one of number resent belong to a former schedule: a person had the order sent
+// again after it.
 //
 // Running out of tries or of time never turns what is not known into a failure: where an earlier
 // attempt may have moved money (with ResendUnknown only), the order is held instead.
-func (p Policy) Verdict(o topup.Order, result topup.Result, earlier []topup.Attempt, now time.Time) topup.Settlement {
+func (p Policy) Verdict(o topup.Order, result topup.Result, earlier []topup.Attempt, resent int, now time.Time) topup.Settlement {
 	s := topup.Settlement{ID: o.ID, Number: o.AttemptCount, Result: result}
 	doubt := slices.ContainsFunc(earlier, func(a topup.Attempt) bool {
 		return a.Outcome == topup.OutcomeUnknown || a.Outcome == topup.OutcomeApproved // which came too late
@@ -58,6 +64,10 @@ func (p Policy) Verdict(o topup.Order, result topup.Result, earlier []topup.Atte
 		s.State = topup.StateSucceeded
 		return s
 	case topup.OutcomeDeclined:
+		if doubt && result.Code == codeRepeated {
+			s.State = topup.StateUnknown
+			return s
+		}
 		s.State, s.Reason = topup.StateFailed, topup.ReasonDeclined
 		return s
 	case topup.OutcomeUnavailable, topup.OutcomeNotSent:
@@ -65,7 +75,7 @@ func (p Policy) Verdict(o topup.Order, result topup.Result, earlier []topup.Atte
 		doubt, again = true, p.ResendUnknown
 	}
 	if again {
-		s.NextAttemptAt = p.next(result, s.Number, earlier, now)
+		s.NextAttemptAt = p.next(result, earlier[min(resent, len(earlier)):], now)
 	}
 	switch {
 	case s.NextAttemptAt != nil:
@@ -78,8 +88,10 @@ func (p Policy) Verdict(o topup.Order, result topup.Result, earlier []topup.Atte
 	return s
 }
 
-// next is when attempt n+1 is due; nil when tries or time have run out.
-func (p Policy) next(result topup.Result, n int, earlier []topup.Attempt, now time.Time) *time.Time {
+// next is when another attempt is due after those of this schedule and the one of the result; nil when
+// tries or time have run out.
+func (p Policy) next(result topup.Result, earlier []topup.Attempt, now time.Time) *time.Time {
+	n := len(earlier) + 1
 	wait := max(p.Wait(n), result.RetryAfter)
 	if result.LoginAgain {
 		wait = 0

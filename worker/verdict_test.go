@@ -54,29 +54,34 @@ func TestVerdict(t *testing.T) {
 		policy  Policy
 		result  topup.Result
 		earlier []topup.Attempt
+		resent  int
 		state   topup.State
 		reason  topup.Reason
 	}{
-		{"approved", policy, topup.Result{Outcome: topup.OutcomeApproved}, nil, topup.StateSucceeded, ""},
-		{"declined", policy, topup.Result{Outcome: topup.OutcomeDeclined, Code: "51"}, nil, topup.StateFailed, topup.ReasonDeclined},
-		{"declined after 91", policy, topup.Result{Outcome: topup.OutcomeDeclined}, begun(3, time.Minute), topup.StateFailed, topup.ReasonDeclined},
-		{"91", policy, unavailable, nil, topup.StateRetrying, ""},
-		{"not sent", policy, topup.Result{Outcome: topup.OutcomeNotSent}, nil, topup.StateRetrying, ""},
-		{"91, the last try", policy, unavailable, begun(10, time.Minute), topup.StateFailed, topup.ReasonRetriesExhausted},
-		{"91, out of time", policy, unavailable, begun(3, 30*time.Minute), topup.StateFailed, topup.ReasonRetriesExhausted},
-		{"429 beyond the time", policy, topup.Result{Outcome: topup.OutcomeNotSent, RetryAfter: time.Hour}, nil, topup.StateFailed, topup.ReasonRetriesExhausted},
-		{"unknown", policy, unknown, nil, topup.StateUnknown, ""},
-		{"unknown, the last try", policy, unknown, begun(10, time.Hour), topup.StateUnknown, ""},
-		{"no outcome at all", policy, topup.Result{}, nil, topup.StateUnknown, ""},
-		{"unknown, resent", resend, unknown, nil, topup.StateRetrying, ""},
-		{"unknown, resent for the last time", resend, unknown, begun(10, time.Minute), topup.StateUnknown, ""},
-		{"91 after an unknown, out of tries", resend, unavailable, begun(10, time.Minute, topup.OutcomeUnknown), topup.StateUnknown, ""},
-		{"91 after a late approval, out of tries", resend, unavailable, begun(10, time.Minute, topup.OutcomeApproved), topup.StateUnknown, ""},
-		{"91 after an unknown, out of tries, held", policy, unavailable, begun(10, time.Minute, topup.OutcomeUnknown), topup.StateUnknown, ""},
+		{"approved", policy, topup.Result{Outcome: topup.OutcomeApproved}, nil, 0, topup.StateSucceeded, ""},
+		{"declined", policy, topup.Result{Outcome: topup.OutcomeDeclined, Code: "51"}, nil, 0, topup.StateFailed, topup.ReasonDeclined},
+		{"declined after 91", policy, topup.Result{Outcome: topup.OutcomeDeclined}, begun(3, time.Minute), 0, topup.StateFailed, topup.ReasonDeclined},
+		{"91", policy, unavailable, nil, 0, topup.StateRetrying, ""},
+		{"not sent", policy, topup.Result{Outcome: topup.OutcomeNotSent}, nil, 0, topup.StateRetrying, ""},
+		{"91, the last try", policy, unavailable, begun(10, time.Minute), 0, topup.StateFailed, topup.ReasonRetriesExhausted},
+		{"91, out of time", policy, unavailable, begun(3, 30*time.Minute), 0, topup.StateFailed, topup.ReasonRetriesExhausted},
+		{"429 beyond the time", policy, topup.Result{Outcome: topup.OutcomeNotSent, RetryAfter: time.Hour}, nil, 0, topup.StateFailed, topup.ReasonRetriesExhausted},
+		{"91, a new schedule", policy, unavailable, begun(10, time.Hour, topup.OutcomeUnknown), 9, topup.StateRetrying, ""},
+		{"91, out of tries of the new schedule", policy, unavailable, begun(15, time.Minute, topup.OutcomeUnknown), 5, topup.StateUnknown, ""},
+		{"declined after an unknown", resend, topup.Result{Outcome: topup.OutcomeDeclined, Code: "51"}, begun(2, time.Minute, topup.OutcomeUnknown), 0, topup.StateFailed, topup.ReasonDeclined},
+		{"refused as a repeat", resend, topup.Result{Outcome: topup.OutcomeDeclined, Code: "12"}, begun(2, time.Minute, topup.OutcomeUnknown), 0, topup.StateUnknown, ""},
+		{"unknown", policy, unknown, nil, 0, topup.StateUnknown, ""},
+		{"unknown, the last try", policy, unknown, begun(10, time.Hour), 0, topup.StateUnknown, ""},
+		{"no outcome at all", policy, topup.Result{}, nil, 0, topup.StateUnknown, ""},
+		{"unknown, resent", resend, unknown, nil, 0, topup.StateRetrying, ""},
+		{"unknown, resent for the last time", resend, unknown, begun(10, time.Minute), 0, topup.StateUnknown, ""},
+		{"91 after an unknown, out of tries", resend, unavailable, begun(10, time.Minute, topup.OutcomeUnknown), 0, topup.StateUnknown, ""},
+		{"91 after a late approval, out of tries", resend, unavailable, begun(10, time.Minute, topup.OutcomeApproved), 0, topup.StateUnknown, ""},
+		{"91 after an unknown, out of tries, held", policy, unavailable, begun(10, time.Minute, topup.OutcomeUnknown), 0, topup.StateUnknown, ""},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			s := c.policy.Verdict(topup.Order{ID: "A", AttemptCount: len(c.earlier) + 1}, c.result, c.earlier, now)
+			s := c.policy.Verdict(topup.Order{ID: "A", AttemptCount: len(c.earlier) + 1}, c.result, c.earlier, c.resent, now)
 			if s.State != c.state || s.Reason != c.reason {
 				t.Errorf("%s/%s, want %s/%s", s.State, s.Reason, c.state, c.reason)
 			}
@@ -90,11 +95,11 @@ func TestVerdict(t *testing.T) {
 func TestVerdictHonoursTheDistributorsWish(t *testing.T) {
 	now := time.Now()
 	o := topup.Order{ID: "A", AttemptCount: 1}
-	asked := policy.Verdict(o, topup.Result{Outcome: topup.OutcomeNotSent, RetryAfter: time.Minute}, nil, now)
+	asked := policy.Verdict(o, topup.Result{Outcome: topup.OutcomeNotSent, RetryAfter: time.Minute}, nil, 0, now)
 	if got := asked.NextAttemptAt.Sub(now); got != time.Minute {
 		t.Errorf("Retry-After of a minute is waited for %s", got)
 	}
-	login := policy.Verdict(o, topup.Result{Outcome: topup.OutcomeNotSent, LoginAgain: true}, nil, now)
+	login := policy.Verdict(o, topup.Result{Outcome: topup.OutcomeNotSent, LoginAgain: true}, nil, 0, now)
 	if got := login.NextAttemptAt.Sub(now); got != 0 {
 		t.Errorf("a refused token is waited for %s", got)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"recarga/distributor"
 	"recarga/topup"
 )
 
@@ -19,6 +20,18 @@ type Journal interface {
 	Orders
 	Attempts
 	Backlog
+	Evidence
+}
+
+// Evidence helps whoever must settle an unknown attempt.
+type Evidence interface {
+	Around(ctx context.Context, id topup.ID, number int, now time.Time) (topup.Surroundings, error)
+	AddEvidence(ctx context.Context, id topup.ID, number int, evidence string) error
+}
+
+// Balances asks the distributor for the balance.
+type Balances interface {
+	Balance(ctx context.Context) (distributor.Balance, error)
 }
 
 // Orders reads and accepts.
@@ -75,6 +88,8 @@ type Config struct {
 	Distributor Distributor
 	Teller      Teller
 	Bell        Bell
+	// Balances is asked after an unknown outcome; nil: nobody is.
+	Balances Balances
 	// Pacer limits the purchases of all workers together; nil means no limit.
 	Pacer Pacer
 	// Timeout of one purchase call, as the distributor's client has it.
@@ -92,7 +107,8 @@ type Config struct {
 type Worker struct {
 	Config
 	// name tells the attempts of this process apart from all others in the journal.
-	name string
+	name      string
+	inquiries chan inquiry
 	// closing ends the waits for a journal that does not answer, after the drain.
 	closing context.Context
 	close   context.CancelFunc
@@ -104,7 +120,7 @@ func New(cfg Config) *Worker {
 		cfg.SweepInterval = 2 * time.Second
 	}
 	closing, cancel := context.WithCancel(context.Background())
-	return &Worker{Config: cfg, name: uuid.NewString(), closing: closing, close: cancel}
+	return &Worker{Config: cfg, name: uuid.NewString(), inquiries: make(chan inquiry, mostInquiries), closing: closing, close: cancel}
 }
 
 // Close gives up on results that the journal does not take. Call it last: before it, a result that

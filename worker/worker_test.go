@@ -2,11 +2,13 @@ package worker_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"github.com/hibiken/asynq"
 	"go.uber.org/goleak"
 
+	"recarga/distributor"
 	"recarga/internal/journal"
 	"recarga/internal/testkit"
 	"recarga/tasks"
@@ -46,6 +49,10 @@ func (v *vendor) Purchase(ctx context.Context, o topup.Order, sendBy time.Time) 
 		v.during(ctx, o)
 	}
 	return v.answers[min(n, len(v.answers))-1]
+}
+
+func (v *vendor) Balance(context.Context) (distributor.Balance, error) {
+	return distributor.Balance{Amount: "970.00", Currency: "USD"}, nil
 }
 
 // ears is where the worker tells and rings.
@@ -133,7 +140,7 @@ func setUp(t *testing.T, answers ...topup.Result) *bench {
 	}
 	b := &bench{journal: &shaky{Journal: j}, vendor: &vendor{answers: answers}, ears: &ears{}}
 	b.Worker = worker.New(worker.Config{
-		Journal: b.journal, Distributor: b.vendor, Teller: b.ears, Bell: b.ears, Timeout: 2 * time.Second,
+		Journal: b.journal, Distributor: b.vendor, Teller: b.ears, Bell: b.ears, Balances: b.vendor, Timeout: 2 * time.Second,
 		Policy: worker.Policy{Initial: time.Second, Max: time.Minute, MaxAttempts: 3, MaxElapsed: time.Hour},
 		Log:    slog.New(slog.DiscardHandler), SweepInterval: 10 * time.Millisecond, Alone: true,
 	})
@@ -439,4 +446,50 @@ func TestTheJournalsContentCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.is(t, "A", topup.StateSucceeded, "", 1)
+}
+
+// TestEvidence: an unknown attempt tells what the money did around it.
+func TestEvidence(t *testing.T) {
+	before := approved
+	balance := json.Number("990.00")
+	before.BalanceAfter = &balance
+	b := setUp(t, before, unknown, unknown)
+	for _, id := range []topup.ID{"BEFORE", "A", "B"} {
+		b.accept(t, request(id))
+		b.look(t, id)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); b.Sweep(ctx) }()
+	var evidence string
+	testkit.Eventually(t, 10*time.Second, func() bool {
+		evidence = b.details(t, "A").Attempts[0].Evidence
+		return evidence != ""
+	}, "evidence of A")
+	stop()
+	<-ended
+	for _, part := range []string{"balance before: 990.00 (order BEFORE, ", "after: 970.00 USD", "0 other orders succeeded", "1 others are unknown"} {
+		if !strings.Contains(evidence, part) {
+			t.Errorf("%q is not in %q", part, evidence)
+		}
+	}
+}
+
+// TestResentByAPerson: the order gets a new schedule, and a later unknown is held again.
+func TestResentByAPerson(t *testing.T) {
+	b := setUp(t, unknown, unavailable, unknown)
+	b.accept(t, request("A"))
+	b.look(t, "A")
+	b.is(t, "A", topup.StateUnknown, "", 1)
+	b.resend(t, "A")
+	b.look(t, "A")
+	b.is(t, "A", topup.StateRetrying, "", 2)
+}
+
+func (b *bench) resend(t *testing.T, id topup.ID) {
+	t.Helper()
+	r := topup.Resolution{Outcome: topup.VerdictResend, Reason: "not in the statement", Forced: true}
+	if _, _, err := b.journal.Resolve(t.Context(), id, r, time.Now()); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -50,6 +51,7 @@ type ordersCollector struct {
 	journal *journal.Journal
 	log     *slog.Logger
 	orders  *prometheus.Desc
+	unknown *prometheus.Desc
 	commits *prometheus.Desc
 	writes  *prometheus.Desc
 }
@@ -58,6 +60,7 @@ func newOrdersCollector(j *journal.Journal, log *slog.Logger) *ordersCollector {
 	return &ordersCollector{
 		journal: j, log: log,
 		orders:  prometheus.NewDesc("recarga_orders", "Orders by state.", []string{"state"}, nil),
+		unknown: prometheus.NewDesc("recarga_unknown_oldest_age_seconds", "How long the order has been held as unknown that has been held for longest; 0 when none is.", nil, nil),
 		commits: prometheus.NewDesc("recarga_journal_commits_total", "Commits of this process.", nil, nil),
 		writes:  prometheus.NewDesc("recarga_journal_writes_total", "Writes of this process; several share a commit.", nil, nil),
 	}
@@ -66,6 +69,7 @@ func newOrdersCollector(j *journal.Journal, log *slog.Logger) *ordersCollector {
 // Describe implements prometheus.Collector.
 func (c *ordersCollector) Describe(descs chan<- *prometheus.Desc) {
 	descs <- c.orders
+	descs <- c.unknown
 	descs <- c.commits
 	descs <- c.writes
 }
@@ -78,10 +82,16 @@ func (c *ordersCollector) Collect(metrics chan<- prometheus.Metric) {
 	metrics <- prometheus.MustNewConstMetric(c.commits, prometheus.CounterValue, float64(stats.Commits))
 	metrics <- prometheus.MustNewConstMetric(c.writes, prometheus.CounterValue, float64(stats.Operations))
 	counts, err := c.journal.CountByState(ctx)
-	if err != nil {
+	oldest, oldestErr := c.journal.OldestUnknown(ctx)
+	if err := errors.Join(err, oldestErr); err != nil {
 		c.log.Warn("orders not counted", "error", err)
 		return
 	}
+	age := 0.0
+	if !oldest.IsZero() {
+		age = time.Since(oldest).Seconds()
+	}
+	metrics <- prometheus.MustNewConstMetric(c.unknown, prometheus.GaugeValue, age)
 	for _, f := range topup.StateTable() {
 		metrics <- prometheus.MustNewConstMetric(c.orders, prometheus.GaugeValue, float64(counts[f.State]), string(f.State))
 	}

@@ -162,7 +162,7 @@ func (n *node) startWorker(context.Context) error {
 func (n *node) workerConfig() worker.Config {
 	s := n.settings
 	cfg := worker.Config{
-		Journal: n.journal, Distributor: n.distributor, Teller: n.deliverer, Bell: n.queue,
+		Journal: n.journal, Distributor: n.distributor, Teller: n.deliverer, Bell: n.queue, Balances: n.distributor,
 		Timeout: s.DistributorTimeout, Alone: n.queue.IsEmbedded(), Log: n.log,
 		Policy: worker.Policy{
 			Initial: s.RetryInitial, Max: s.RetryMax, MaxAttempts: s.RetryMaxAttempts, MaxElapsed: s.RetryMaxElapsed,

@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -142,5 +143,54 @@ func testLateApproval(t *testing.T, s store) {
 	}
 	if _, _, err := s.Cancel(t.Context(), o.ID, "", noon); kind(err) != "refused" {
 		t.Errorf("cancel: %v", err)
+	}
+}
+
+// testAround: of what moved near an attempt, only what the attempt cannot be confused with counts.
+func testAround(t *testing.T, s store) {
+	at := func(minutes int) time.Time { return noon.Add(time.Duration(minutes) * time.Minute) }
+	life := func(id string, began, ended int, to topup.State, balance string) {
+		t.Helper()
+		o, _, err := s.Accept(t.Context(), request(id), at(began))
+		must(t, err)
+		o, err = s.Begin(t.Context(), o.ID, 0, workerName, at(ended+1), at(began))
+		must(t, err)
+		end := settlement(o, to)
+		n := json.Number(balance)
+		if end.Result.BalanceAfter = &n; balance == "" {
+			end.Result.BalanceAfter = nil
+		}
+		_, _, err = s.Finish(t.Context(), end, at(ended))
+		must(t, err)
+	}
+	if oldest, err := s.OldestUnknown(t.Context()); err != nil || !oldest.IsZero() {
+		t.Errorf("oldest of none: %v, %v", oldest, err)
+	}
+	life("older", 0, 1, topup.StateSucceeded, "1000.00")
+	life("before", 1, 2, topup.StateSucceeded, "990.00")
+	life("overlapping", 1, 4, topup.StateSucceeded, "980.00")
+	life("held", 3, 4, topup.StateUnknown, "")
+	life("other", 3, 5, topup.StateUnknown, "")
+	life("declined", 3, 5, topup.StateFailed, "")
+	got, err := s.Around(t.Context(), "held", 1, at(6))
+	must(t, err)
+	before := json.Number("990.00")
+	want := topup.Surroundings{Before: &before, BeforeAt: at(2).UTC(), BeforeOrder: "before", Succeeded: 1, Amount: request("x").Amount, Unknown: 1}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if oldest, err := s.OldestUnknown(t.Context()); err != nil || !oldest.Equal(at(4)) {
+		t.Errorf("oldest: %v, %v", oldest, err)
+	}
+	for range 2 {
+		must(t, s.AddEvidence(t.Context(), "held", 1, "seen"))
+	}
+	must(t, s.AddEvidence(t.Context(), "declined", 1, "seen"))
+	for id, want := range map[topup.ID]string{"held": "request written, no answer; seen; seen", "declined": ""} {
+		d, err := s.Details(t.Context(), id)
+		must(t, err)
+		if d.Attempts[0].Evidence != want {
+			t.Errorf("%s: %q, want %q", id, d.Attempts[0].Evidence, want)
+		}
 	}
 }

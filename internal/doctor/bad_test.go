@@ -1,0 +1,286 @@
+package doctor
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+	"github.com/shopspring/decimal"
+
+	"recarga/internal/sandbox"
+	"recarga/internal/testkit"
+	"recarga/tasks"
+	"recarga/topup"
+)
+
+func badSettings() []bad {
+	with := func(change func(*Config)) func(*testing.T) []Finding {
+		return of(newSettings, func(_ *testing.T, cfg *Config) { change(cfg) })
+	}
+	return []bad{
+		{"distributor timeout", Warn, "is 30s", "RECARGA_DISTRIBUTOR_TIMEOUT", with(func(c *Config) { c.DistributorTimeout = 30 * time.Second })},
+		{"unknown outcomes", Warn, "resend", "promise.*RECARGA_ON_UNKNOWN=hold", with(func(c *Config) { c.ResendUnknown = true })},
+		{"distributor url", Fail, "http://vendor.example/api", "RECARGA_DISTRIBUTOR_URL.*https://", with(func(c *Config) { c.DistributorURL = "http://vendor.example/api" })},
+		{"admin key", Warn, "not set", "RECARGA_ADMIN_KEY", with(func(*Config) {})},
+		{"admin key", Warn, "^RECARGA_ADMIN_KEY has 9 characters, 9 of them different$", "RECARGA_ADMIN_KEY", with(func(c *Config) { c.AdminKey = "admin-key" })},
+		{"api key", Warn, "refuses every order", "RECARGA_API_KEY", with(func(*Config) {})},
+		{"api key", Warn, "^RECARGA_API_KEY has 24 characters, 1 of them different$", "RECARGA_API_KEY", with(func(c *Config) { c.APIKey = strings.Repeat("x", 24) })},
+		{"private webhooks", Warn, "is true", "RECARGA_WEBHOOK_ALLOW_PRIVATE=false", with(func(c *Config) { c.WebhookAllowPrivate = true })},
+		{"http address", Warn, "all addresses", "RECARGA_HTTP_ADDR", with(func(c *Config) { c.HTTPAddr = ":8080" })},
+		{"metrics address", Warn, "all addresses", "RECARGA_METRICS_ADDR", with(func(c *Config) { c.MetricsAddr = "[::]:9464" })},
+		{"metrics address", Warn, "a public address", "RECARGA_METRICS_ADDR", with(func(c *Config) { c.MetricsAddr = "8.8.8.8:9464" })},
+		{"redis access", Warn, "without a password", "RECARGA_REDIS_URL", with(func(c *Config) { c.RedisURL = "redis://redis.example:6379" })},
+		{"redis access", Warn, `^redis://:xxxxx@redis.example:6379: .* in the clear$`, "rediss://", with(func(c *Config) { c.RedisURL = "redis://:geheim@redis.example:6379" })},
+	}
+}
+
+func badDatabases() []bad {
+	postgres := func(url func(*testing.T) string) func(*testing.T) []Finding {
+		return of(newPostgres, func(t *testing.T, cfg *Config) { cfg.DatabaseURL = url(t) })
+	}
+	// The server that tests share is unsafe on purpose.
+	unsafe := func(parameters string, statements ...string) func(*testing.T) []Finding {
+		return postgres(func(t *testing.T) string {
+			url := testkit.Postgres(t).URL()
+			do(t, "pgx", url, statements...)
+			return url + parameters
+		})
+	}
+	return append(badFiles(), []bad{
+		{"postgres reachable", Fail, `connection refused.*8 more`, "RECARGA_DATABASE_URL", postgres(func(t *testing.T) string { return "postgres://u@" + nobody(t) + "/x" })},
+		{"postgres reachable", Fail, "^the URL cannot be parsed", "RECARGA_DATABASE_URL", postgres(func(*testing.T) string { return "postgres://u:%zz@x" })},
+		{"postgres version", Fail, "^11.22$", "14 or newer", judged("postgres version", judgePostgresVersion(110022))},
+		{"postgres version", Warn, "^13.3$", "14 or newer", judged("postgres version", judgePostgresVersion(130003))},
+		{"postgres writable", Fail, "default_transaction_read_only is on", "default_transaction_read_only=off", unsafe("&default_transaction_read_only=on")},
+		{"postgres fsync", Fail, "fsync is off", "SET fsync = on", unsafe("")},
+		{"postgres full_page_writes", Fail, "full_page_writes is off", "SET full_page_writes = on", unsafe("")},
+		{"postgres synchronous_commit", Fail, "synchronous_commit is off", "remove synchronous_commit from RECARGA_DATABASE_URL", unsafe("&synchronous_commit=off")},
+		{"postgres schema", Fail, `version 999; this program knows \d`, "newer recarga", unsafe("",
+			"CREATE TABLE goose_db_version (version_id bigint, is_applied boolean)", "INSERT INTO goose_db_version VALUES (999, true)")},
+		{"postgres schema", Warn, `version 0; .* pending`, "start recarga serve", unsafe("",
+			"CREATE TABLE goose_db_version (version_id bigint, is_applied boolean)", "INSERT INTO goose_db_version VALUES (0, true)")},
+		{"postgres clock", Warn, `^(9\.\d+|10)s ahead`, "synchronize the clocks", unsafe("&search_path=fake,pg_catalog", "CREATE SCHEMA fake",
+			"CREATE FUNCTION fake.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $$ SELECT pg_catalog.clock_timestamp() + interval '10s' $$")},
+		{"postgres connections", Fail, "^10 allowed, [12] in use", "max_connections", postgres(func(t *testing.T) string {
+			server := testkit.PostgresOwn(t)
+			do(t, "pgx", server.URL(), "ALTER SYSTEM SET superuser_reserved_connections = 190")
+			server.Stop()
+			server.Start()
+			return server.URL()
+		})},
+	}...)
+}
+
+func badFiles() []bad {
+	file := func(url func(*testing.T) string) func(*testing.T) []Finding {
+		return of(newSQLite, func(t *testing.T, cfg *Config) { cfg.DatabaseURL = url(t) })
+	}
+	containing := func(text string) func(*testing.T) []Finding {
+		return file(func(t *testing.T) string {
+			url := newSQLiteURL(t)
+			mustDo(t, os.WriteFile(url[len("sqlite:"):], []byte(text), 0o600))
+			return url
+		})
+	}
+	with := func(statements ...string) func(*testing.T) []Finding {
+		return file(func(t *testing.T) string {
+			url, path := closedSQLite(t)
+			do(t, "sqlite", path, statements...)
+			return url
+		})
+	}
+	return []bad{
+		{"sqlite file", Fail, `folder /.*/none does not exist`, "RECARGA_DATABASE_URL", file(func(t *testing.T) string { return "sqlite:" + t.TempDir() + "/none/recarga.db" })},
+		{"sqlite file system", Fail, "^nfs$", "local disk in RECARGA_DATABASE_URL", judged("sqlite file system", judgeFileSystem("nfs"))},
+		{"sqlite file system", Warn, "^tmpfs", "local disk in RECARGA_DATABASE_URL", judged("sqlite file system", judgeFileSystem("tmpfs"))},
+		{"sqlite disk space", Warn, "^1024.0 MiB free$", "RECARGA_DATABASE_URL", judged("sqlite disk space", judgeSpace(spaceWarn-1))},
+		{"sqlite disk space", Fail, "^50.0 MiB free$", "RECARGA_DATABASE_URL", judged("sqlite disk space", judgeSpace(50<<20))},
+		{"sqlite journal mode", Warn, "not WAL", "local disk in RECARGA_DATABASE_URL", with("PRAGMA journal_mode = DELETE")},
+		{"sqlite journal mode", Fail, "no SQLite database", "another file in RECARGA_DATABASE_URL", containing("my notes, in a file of more than twenty bytes")},
+		{"sqlite integrity", Fail, ".", "backup", file(func(t *testing.T) string {
+			url, path := closedSQLite(t)
+			data, err := os.ReadFile(path)
+			mustDo(t, err)
+			const page = 4096
+			for i := 2 * page; i < len(data); i++ {
+				data[i] = 0xAA
+			}
+			mustDo(t, os.WriteFile(path, data, 0o600))
+			return url
+		})},
+		{"sqlite schema", Fail, `version 999; this program knows \d`, "newer recarga", with("INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)")},
+		{"sqlite schema", Warn, "pending", "start recarga serve", with("DELETE FROM goose_db_version WHERE version_id > 0")},
+	}
+}
+
+// TestSQLiteIsLeftAlone: no file comes or goes, whether a process has the book of record open or not.
+func TestSQLiteIsLeftAlone(t *testing.T) {
+	closed, _ := closedSQLite(t)
+	for name, url := range map[string]string{"new": newSQLiteURL(t), "closed": closed, "open": usedSQLite(t)} {
+		t.Run(name, func(t *testing.T) {
+			before := files(t, url)
+			for _, f := range of(newSQLite, func(_ *testing.T, cfg *Config) { cfg.DatabaseURL = url })(t) {
+				if f.Status != OK {
+					t.Errorf("%+v", f)
+				}
+			}
+			if after := files(t, url); after != before {
+				t.Errorf("files were %s and are %s", before, after)
+			}
+		})
+	}
+}
+
+func badRedis() []bad {
+	with := func(url func(*testing.T) string) func(*testing.T) []Finding {
+		return of(newRedis, func(t *testing.T, cfg *Config) { cfg.RedisURL = url(t) })
+	}
+	args := func(args ...string) func(*testing.T) []Finding {
+		return with(func(t *testing.T) string { return testkit.Redis(t, args...).URL() })
+	}
+	// One finding of a Redis whose queues have everything that is wrong.
+	neglected := with(neglectedQueues)
+	return []bad{
+		{"redis reachable", Fail, "connection refused.*10 more", "RECARGA_REDIS_URL", with(func(t *testing.T) string { return "redis://" + nobody(t) })},
+		{"redis reachable", Fail, "^the URL cannot be parsed", "RECARGA_REDIS_URL", with(func(*testing.T) string { return "redis://:geheim%@x" })},
+		{"redis reachable", Fail, "must end in .master=NAME", "RECARGA_REDIS_URL", with(func(*testing.T) string { return "redis-sentinel://x:1" })},
+		{"redis reachable", Fail, "NOAUTH", "RECARGA_REDIS_URL", args("--requirepass", "geheim")},
+		{"redis version", Fail, "^3.2.12$", "upgrade Redis", judged("redis version", judgeRedisVersion("3.2.12"))},
+		{"redis version", Warn, "^6.0.16$", "upgrade Redis to 6.2", judged("redis version", judgeRedisVersion("6.0.16"))},
+		{"redis eviction", Fail, "allkeys-lru", "maxmemory-policy noeviction", args("--maxmemory-policy", "allkeys-lru")},
+		{"redis memory", Fail, ` used of maxmemory 100.0 KiB$`, "maxmemory", args("--maxmemory", "100kb")},
+		{"redis persistence", Warn, "a restart loses all", "appendonly yes", args("--appendonly", "no")},
+		{"redis persistence", Warn, "last snapshot", "appendonly yes", args("--appendonly", "no", "--save", "3600 1")},
+		{"redis persistence", Warn, "appendfsync no", "appendfsync everysec", args("--appendfsync", "no")},
+		{"redis clock", Fail, `^10(\.\d+)?s behind`, "synchronize the clocks", with(func(t *testing.T) string {
+			server := miniredis.RunT(t)
+			server.SetTime(time.Now().Add(-10 * time.Second))
+			return "redis://" + server.Addr()
+		})},
+		{"redis clock", Warn, "2s ahead", "synchronize the clocks", judged("redis clock", clock(2*time.Second, redisClockWarn, redisClockFail))},
+		{"queues paused", Warn, "^topups is paused$", "unpause.*RECARGA_QUEUES_READ_ONLY", neglected},
+		{"queues served", Fail, `^1 tasks in default, which nobody serves and Recarga does not know, 3 tasks in topups, which nobody serves$`, "start recarga serve", neglected},
+		{"queues served", Warn, "0 servers for topups", "start recarga serve", args()},
+		{"tasks archived", Warn, "^1 in topups$", "--state=archived", neglected},
+		{"tasks without lease", Warn, "^1 in topups$", "worker", neglected},
+		{"oldest pending task", Fail, "topups waits for 20m", "RECARGA_DISTRIBUTOR_CONCURRENCY", neglected},
+	}
+}
+
+func neglectedQueues(t *testing.T) string {
+	url := testkit.Redis(t).URL()
+	options, err := redis.ParseURL(url)
+	mustDo(t, err)
+	rdb := redis.NewClient(options)
+	defer func() { mustDo(t, rdb.Close()) }()
+	client, inspector := asynq.NewClientFromRedisClient(rdb), asynq.NewInspectorFromRedisClient(rdb)
+	for _, id := range []topup.ID{"FETCHED", "ARCHIVED", "OLD"} {
+		task, err := tasks.NewPurchase(topup.Request{ID: id})
+		mustDo(t, err)
+		_, err = client.EnqueueContext(t.Context(), task)
+		mustDo(t, err)
+		if id == "FETCHED" { // by a worker, whose lease somebody removed
+			mustDo(t, rdb.RPopLPush(t.Context(), "asynq:{topups}:pending", "asynq:{topups}:active").Err())
+		}
+	}
+	_, err = client.EnqueueContext(t.Context(), asynq.NewTask("stranger", nil))
+	mustDo(t, err)
+	mustDo(t, inspector.ArchiveTask("topups", "ARCHIVED"))
+	mustDo(t, inspector.PauseQueue("topups"))
+	mustDo(t, rdb.HSet(t.Context(), "asynq:{topups}:t:OLD", "pending_since", time.Now().Add(-20*time.Minute).UnixNano()).Err())
+	return url
+}
+
+func badDistributors() []bad {
+	with := func(change func(t *testing.T, cfg *Config)) func(*testing.T) []Finding {
+		return of(newDistributor, func(t *testing.T, cfg *Config) {
+			cfg.DistributorCustomerID, cfg.DistributorSecretKey = "demo", "demo"
+			change(t, cfg)
+		})
+	}
+	return []bad{
+		{"distributor reachable", Fail, "connection refused", "RECARGA_DISTRIBUTOR_URL", with(func(t *testing.T, cfg *Config) { cfg.DistributorURL = "http://" + nobody(t) })},
+		{"distributor reachable", Fail, "cannot be used", "RECARGA_DISTRIBUTOR_URL", with(func(_ *testing.T, cfg *Config) { cfg.DistributorURL = "ftp://x" })},
+		{"distributor certificate", Warn, `, 10 days$`, "renew it", with(func(t *testing.T, cfg *Config) { signed(t, cfg, &cfg.DistributorURL, 10*24*time.Hour+time.Hour) })},
+		{"distributor certificate", Fail, `expired.*3 more`, "renew it", with(func(t *testing.T, cfg *Config) { signed(t, cfg, &cfg.DistributorURL, -time.Hour) })},
+		{"distributor certificate", Fail, `unknown authority`, "ca-certificates", with(func(t *testing.T, cfg *Config) {
+			signed(t, cfg, &cfg.DistributorURL, time.Hour)
+			cfg.RootCAs = nil
+		})},
+		{"distributor credentials", Fail, "refused.*1 more", "RECARGA_DISTRIBUTOR_CUSTOMER_ID and RECARGA_DISTRIBUTOR_SECRET_KEY", with(func(t *testing.T, cfg *Config) {
+			cfg.DistributorURL, cfg.DistributorSecretKey = vendor(t, nil), "geheim"
+		})},
+		{"distributor credentials", Fail, "HTTP status 404", "must end in /api/distributor", with(func(t *testing.T, cfg *Config) { cfg.DistributorURL = vendor(t, nil) + "/login" })},
+		{"distributor clock", Warn, `behind this machine`, "synchronize", with(func(t *testing.T, cfg *Config) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Date", time.Now().Add(-time.Minute).UTC().Format(http.TimeFormat))
+				w.WriteHeader(http.StatusUnauthorized)
+			}))
+			t.Cleanup(server.Close)
+			cfg.DistributorURL = server.URL
+		})},
+		{"distributor balance", Warn, `^0\.00 USD$`, "pay into the account", with(func(t *testing.T, cfg *Config) {
+			cfg.DistributorURL = vendor(t, func(s *sandbox.Config) { s.InitialBalance.Decimal = decimal.Zero })
+		})},
+	}
+}
+
+// signed starts a server with a certificate that is valid for so long, and puts its URL and its
+// authority into the configuration.
+func signed(t *testing.T, cfg *Config, url *string, valid time.Duration) {
+	t.Helper()
+	a := authority(t)
+	*url, cfg.RootCAs = a.server(t, valid), a.pool
+}
+
+// TestOneLogin: a doctor who tries more often may lock the account.
+func TestOneLogin(t *testing.T) {
+	for name, secret := range map[string]string{"right": "demo", "wrong": "geheim"} {
+		t.Run(name, func(t *testing.T) {
+			s := sandbox.New(sandbox.DefaultConfig(), nil)
+			defer s.Close()
+			logins := make(chan struct{}, 100)
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if strings.HasSuffix(r.URL.Path, "/login") {
+					logins <- struct{}{}
+				}
+				s.ServeHTTP(w, r)
+			}))
+			defer server.Close()
+			of(newDistributor, func(_ *testing.T, cfg *Config) {
+				cfg.DistributorURL, cfg.DistributorCustomerID, cfg.DistributorSecretKey = server.URL+"/api/distributor", "demo", secret
+			})(t)
+			if n := len(logins); n != 1 || len(s.Requests()) != 0 {
+				t.Errorf("%d logins and %d purchases, want one and none", n, len(s.Requests()))
+			}
+		})
+	}
+}
+
+func badCallbacks() []bad {
+	with := func(change func(t *testing.T, cfg *Config)) func(*testing.T) []Finding {
+		return of(newCallback, change)
+	}
+	return []bad{
+		{"callback url", Fail, "^http://caller.example$|^http://caller.example .not", "https://", with(func(_ *testing.T, cfg *Config) { cfg.CallbackURL = "http://caller.example/?token=geheim" })},
+		{"callback url", Warn, "^http://127.0.0.1", "RECARGA_CALLBACK_URL", with(func(_ *testing.T, cfg *Config) {
+			cfg.CallbackURL, cfg.WebhookAllowPrivate = "http://127.0.0.1:1/", true
+		})},
+		{"callback reachable", Fail, "its address is not public", "RECARGA_WEBHOOK_ALLOW_PRIVATE", with(func(t *testing.T, cfg *Config) { signed(t, cfg, &cfg.CallbackURL, time.Hour) })},
+		{"callback reachable", Fail, "lookup nowhere.invalid", "RECARGA_CALLBACK_URL", with(func(_ *testing.T, cfg *Config) { cfg.CallbackURL = "https://nowhere.invalid" })},
+		{"callback certificate", Warn, ", 20 days$", "RECARGA_CALLBACK_URL", with(func(t *testing.T, cfg *Config) {
+			signed(t, cfg, &cfg.CallbackURL, 21*24*time.Hour-time.Minute)
+			cfg.WebhookAllowPrivate = true
+		})},
+		{"callback certificate", Fail, "expired", "RECARGA_CALLBACK_URL", with(func(t *testing.T, cfg *Config) {
+			signed(t, cfg, &cfg.CallbackURL, -time.Hour)
+			cfg.WebhookAllowPrivate = true
+		})},
+	}
+}

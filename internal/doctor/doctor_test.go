@@ -1,0 +1,233 @@
+package doctor
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"recarga/internal/testkit"
+)
+
+//go:generate go test -run TestDocument . -update
+
+var update = flag.Bool("update", false, "write docs/doctor.md anew")
+
+func TestMain(m *testing.M) {
+	// A login that nobody waits for any longer goes on for all who might; it ends with the program.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("recarga/distributor.(*tokens).renew"))
+}
+
+const patience = 20 * time.Second
+
+// bad is a check that finds something wrong.
+type bad struct {
+	check  string
+	status Status
+	// found and mend are patterns.
+	found, mend string
+	// in is what the doctor finds.
+	in func(t *testing.T) []Finding
+}
+
+// of is what a part of a configuration finds.
+func of(newPart func(Config) part, change func(t *testing.T, cfg *Config)) func(*testing.T) []Finding {
+	return func(t *testing.T) []Finding {
+		cfg := Config{Timeout: patience}
+		change(t, &cfg)
+		return newPart(cfg).examine(t.Context(), cfg.Timeout)
+	}
+}
+
+// judged is what a check makes of a finding that no real server here can be brought to.
+func judged(check string, f Finding) func(*testing.T) []Finding {
+	return func(t *testing.T) []Finding {
+		c := checkNamed(t, check)
+		c.run = func(context.Context) Finding { return f }
+		return []Finding{c.bounded(t.Context(), patience)}
+	}
+}
+
+func checkNamed(t *testing.T, name string) Check {
+	t.Helper()
+	all := Checks()
+	i := slices.IndexFunc(all, func(c Check) bool { return c.Name == name })
+	if i < 0 {
+		t.Fatalf("there is no check %q", name)
+	}
+	return all[i]
+}
+
+func findingOf(t *testing.T, found []Finding, check string) Finding {
+	t.Helper()
+	i := slices.IndexFunc(found, func(f Finding) bool { return f.Check == check })
+	if i < 0 {
+		t.Fatalf("%q found nothing among %v", check, found)
+	}
+	return found[i]
+}
+
+// TestBad: each check that there is finds what it is for, and says what to change.
+func TestBad(t *testing.T) {
+	cases := slices.Concat(badSettings(), badDatabases(), badRedis(), badDistributors(), badCallbacks())
+	tried := map[string]bool{}
+	for _, c := range cases {
+		tried[c.check] = true
+		t.Run(strings.ReplaceAll(c.check+" "+c.found, " ", "_"), func(t *testing.T) {
+			t.Parallel()
+			f := findingOf(t, c.in(t), c.check)
+			if f.Status != c.status || !regexp.MustCompile(c.found).MatchString(f.Found) || !regexp.MustCompile(c.mend).MatchString(f.Mend) {
+				t.Errorf("%+v; want %s, found %q, mend %q", f, c.status, c.found, c.mend)
+			}
+		})
+	}
+	var names []string
+	for _, c := range Checks() {
+		names = append(names, c.Name)
+	}
+	slices.Sort(names)
+	if diff := cmp.Diff(names, slices.Sorted(maps.Keys(tried))); diff != "" {
+		t.Errorf("checks without a case (-) and cases without a check (+):\n%s", diff)
+	}
+}
+
+// TestDown: whatever does not answer is a failure, in time, and the other parts are looked at.
+func TestDown(t *testing.T) {
+	vault := testkit.Redis(t)
+	vault.Pause()
+	silent := silence(t)
+	const timeout = 300 * time.Millisecond
+	began := time.Now()
+	found := Examine(t.Context(), Config{
+		Timeout: timeout, RedisURL: vault.URL(), DatabaseURL: "postgres://u:geheim@" + silent + "/x",
+		DistributorURL: "http://" + silent + "/api/distributor", CallbackURL: "https://" + silent, WebhookAllowPrivate: true,
+	})
+	// Three stages at most, each with its timeout and what is granted beyond; the machine may be slow.
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("took %s", took)
+	}
+	for _, check := range []string{"redis reachable", "postgres reachable", "distributor credentials", "callback certificate"} {
+		if f := findingOf(t, found, check); f.Status != Fail || f.Mend == "" {
+			t.Errorf("%+v", f)
+		}
+	}
+	if all := fmt.Sprint(found); strings.Contains(all, "geheim") {
+		t.Errorf("a secret is shown: %s", all)
+	}
+}
+
+func TestUnheeding(t *testing.T) {
+	stuck := make(chan struct{})
+	defer close(stuck)
+	c := Check{Name: "stuck", Mend: "pull", run: func(context.Context) Finding { <-stuck; return ok("") }}
+	want := Finding{Check: "stuck", Status: Fail, Found: "no answer within 1ms", Mend: "pull"}
+	if diff := cmp.Diff(want, c.bounded(t.Context(), time.Millisecond)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestWell: where nothing is wrong, nothing is said to be, and nothing changes.
+func TestWell(t *testing.T) {
+	ca := authority(t)
+	cfg := Config{
+		Timeout: patience, RedisURL: served(t), DistributorURL: vendor(t, nil), DistributorCustomerID: "demo", DistributorSecretKey: "demo",
+		DistributorTimeout: 2 * time.Minute, ShutdownTimeout: 3 * time.Minute,
+		APIKey: "0123456789abcdef01234567", AdminKey: "abcdef012345678901234567",
+		HTTPAddr: "127.0.0.1:8080", MetricsAddr: "10.0.0.1:9464",
+		CallbackURL: ca.server(t, 365*24*time.Hour), WebhookAllowPrivate: true, RootCAs: ca.pool,
+	}
+	for name, open := range map[string]func(*testing.T) string{"sqlite": usedSQLite, "postgres": usedPostgres} {
+		t.Run(name, func(t *testing.T) {
+			cfg := cfg
+			cfg.DatabaseURL = open(t)
+			found := Examine(t.Context(), cfg)
+			for _, f := range found {
+				if meant := f.Check == "private webhooks"; f.Status != OK && !meant || f.Status == OK && f.Mend != "" {
+					t.Errorf("%+v", f)
+				}
+			}
+			var names, want []string
+			for _, f := range found {
+				names = append(names, f.Check)
+			}
+			for _, c := range Checks() {
+				engine, _, _ := strings.Cut(c.Name, " ")
+				if engine != "sqlite" && engine != "postgres" || engine == name {
+					want = append(want, c.Name)
+				}
+			}
+			// The sandbox speaks http.
+			want = slices.DeleteFunc(want, func(name string) bool { return name == "distributor certificate" })
+			if diff := cmp.Diff(want, names); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestEmbedded(t *testing.T) {
+	found := of(newRedis, func(_ *testing.T, cfg *Config) { cfg.RedisURL = "embedded" })(t)
+	if len(found) != 1 || found[0].Status != OK || !strings.Contains(found[0].Found, "embedded") {
+		t.Errorf("%+v", found)
+	}
+}
+
+func TestDocument(t *testing.T) {
+	const path = "../../docs/doctor.md"
+	want := document()
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("%s is not what the code says; run: go generate ./internal/doctor", path)
+	}
+}
+
+// introduction has ~ where Markdown has a backquote.
+const introduction = `# The doctor
+
+~recarga doctor~ looks at every dependency and at every setting that is allowed but unsafe: one line each, and how to mend
+it below. Give it the settings of the process it is to judge: the same environment, flags or ~--config~, as the same user.
+
+    ok    redis version           7.0.15
+    fail  redis eviction          maxmemory-policy is allkeys-lru
+          → CONFIG SET maxmemory-policy noeviction, and the same in redis.conf
+
+A **warning** is what may be meant. A **failure** loses orders, money or secrets, or keeps the program from starting. The
+exit status is 0 when nothing failed, 1 when a check failed, 2 when the settings are wrong, which are then all that is
+shown. ~--strict~ counts warnings as failures. ~--json~ prints an array of ~{"check","status","found","mend"}~, where the
+status is ~ok~, ~warn~ or ~fail~ and ~mend~ is empty when there is nothing to mend. No check takes longer than
+~--timeout~ (5s), and the dependencies are looked at side by side. What needs something that failed is not looked at;
+the line says how many checks that were. What does not apply has no line.
+
+It changes nothing: it reads the database, migrates nothing, writes nothing to Redis, posts no webhook and buys nothing.
+Two things are to be known. It logs in at the distributor, once: at one that allows a single session, the workers then
+log in again by themselves. And to learn which tables this program would make, it makes them in a temporary folder,
+which it removes.
+
+`
+
+func document() string {
+	var b strings.Builder
+	b.WriteString("<!-- Generated from internal/doctor by `go generate ./internal/doctor`. Do not edit. -->\n\n" + strings.ReplaceAll(introduction, "~", "`"))
+	b.WriteString("| check | why | how to mend it |\n|---|---|---|\n")
+	for _, c := range Checks() {
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", c.Name, c.Why, c.Mend)
+	}
+	return b.String()
+}

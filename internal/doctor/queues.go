@@ -1,0 +1,145 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"recarga/tasks"
+)
+
+// What a due task may wait for a free worker: a customer stands at the checkout.
+const pendingWarn, pendingFail = time.Minute, 10 * time.Minute
+
+// queues are all queues there are, with what is in them.
+func (r *redisPart) queues() (all []*asynq.QueueInfo, err error) {
+	names, err := r.inspector.Queues()
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		q, err := r.inspector.GetQueueInfo(name)
+		if err != nil && !errors.Is(err, asynq.ErrQueueNotFound) {
+			return nil, err
+		}
+		if err == nil {
+			all = append(all, q)
+		}
+	}
+	return all, nil
+}
+
+// count judges what each queue has too many of; fine is what is said when none has any.
+func (r *redisPart) count(fine string, of func(*asynq.QueueInfo) (Status, string)) Finding {
+	queues, err := r.queues()
+	if err != nil {
+		return fail("%v", err)
+	}
+	var said []string
+	worst := ok("%s", fine)
+	for _, q := range queues {
+		status, text := of(q)
+		if status == OK {
+			continue
+		}
+		said = append(said, text)
+		if f := finding(status, "", nil); severity(f) > severity(worst) {
+			worst = f
+		}
+	}
+	if len(said) > 0 {
+		worst.Found = strings.Join(said, ", ")
+	}
+	return worst
+}
+
+func (r *redisPart) paused(context.Context) Finding {
+	return r.count("none", func(q *asynq.QueueInfo) (Status, string) {
+		if q.Paused {
+			return Warn, q.Queue + " is paused"
+		}
+		return OK, ""
+	})
+}
+
+func (r *redisPart) served(context.Context) Finding {
+	servers, err := r.inspector.Servers()
+	if err != nil {
+		return fail("%v", err)
+	}
+	serving := map[string]int{}
+	for _, s := range servers {
+		for name := range s.Queues {
+			serving[name]++
+		}
+	}
+	ours := []string{tasks.QueueTopups, tasks.QueueWebhooks}
+	f := r.count("", func(q *asynq.QueueInfo) (Status, string) {
+		switch {
+		case serving[q.Queue] > 0 || q.Size == 0:
+			return OK, ""
+		case slices.Contains(ours, q.Queue):
+			return Fail, fmt.Sprintf("%d tasks in %s, which nobody serves", q.Size, q.Queue)
+		default:
+			return Warn, fmt.Sprintf("%d tasks in %s, which nobody serves and Recarga does not know", q.Size, q.Queue)
+		}
+	})
+	if f.Status != OK {
+		return f
+	}
+	return unless(serving[ours[0]] > 0 && serving[ours[1]] > 0, Warn, "%d servers for %s, %d for %s", serving[ours[0]], ours[0], serving[ours[1]], ours[1])
+}
+
+func (r *redisPart) archived(context.Context) Finding {
+	return r.count("none", func(q *asynq.QueueInfo) (Status, string) {
+		if q.Archived > 0 {
+			return Warn, fmt.Sprintf("%d in %s", q.Archived, q.Queue)
+		}
+		return OK, ""
+	})
+}
+
+func (r *redisPart) pending(context.Context) Finding {
+	return r.count("none waits long", func(q *asynq.QueueInfo) (Status, string) {
+		text := fmt.Sprintf("%s waits for %s", q.Queue, q.Latency.Round(time.Second))
+		switch {
+		case q.Latency > pendingFail:
+			return Fail, text
+		case q.Latency > pendingWarn:
+			return Warn, text
+		default:
+			return OK, ""
+		}
+	})
+}
+
+// leaseless counts active tasks that nobody has a valid lease of. asynq's inspector shows those whose
+// lease is over, not those that have none.
+func (r *redisPart) leaseless(ctx context.Context) Finding {
+	return r.count("none", func(q *asynq.QueueInfo) (Status, string) {
+		key := "asynq:{" + q.Queue + "}:"
+		active, err := r.rdb.LRange(ctx, key+"active", 0, -1).Result()
+		if err != nil {
+			return Fail, fmt.Sprintf("%s: %v", q.Queue, err)
+		}
+		// Read after the active ones: a task that ends in between is in neither, and counts as one; a
+		// lease is good for half a minute, so its last second does not matter.
+		leased, err := r.rdb.ZRangeByScore(ctx, key+"lease", &redis.ZRangeBy{Min: strconv.FormatInt(time.Now().Unix(), 10), Max: "+inf"}).Result()
+		if err != nil {
+			return Fail, fmt.Sprintf("%s: %v", q.Queue, err)
+		}
+		without := slices.DeleteFunc(active, func(id string) bool { return slices.Contains(leased, id) })
+		if len(without) == 0 {
+			return OK, ""
+		}
+		return Warn, fmt.Sprintf("%d in %s", len(without), q.Queue)
+	})
+}

@@ -275,7 +275,7 @@ func parseCaller(s string) (string, error) {
 func parseCallback(s string) (string, error) {
 	const most = 2048
 	u, err := url.Parse(s)
-	if err != nil || len(s) > most || u.Host == "" || u.User != nil || u.Fragment != "" || u.Scheme != "https" && u.Scheme != "http" {
+	if err != nil || len(s) > most || !utf8.ValidString(s) || u.Host == "" || u.User != nil || u.Fragment != "" || u.Scheme != "https" && u.Scheme != "http" {
 		return "", &FieldError{Field: FieldCallbackURL, Value: s, Allowed: "an absolute https URL without user or fragment, of at most 2048 characters"}
 	}
 	return s, nil
@@ -284,10 +284,10 @@ func parseCallback(s string) (string, error) {
 func parseTime(field string) func(string) (*time.Time, error) {
 	return func(s string) (*time.Time, error) {
 		t, err := time.Parse(time.RFC3339, s)
+		t = t.UTC().Truncate(time.Microsecond) // before the year is judged: 9999-12-31T23:59-01:00 is in 10000, which has no JSON
 		if err != nil || t.Year() < 2000 || t.Year() > 9999 {
 			return nil, &FieldError{Field: field, Value: s, Allowed: "a time of RFC 3339, as in 2026-01-31T18:00:00Z"}
 		}
-		t = t.UTC().Truncate(time.Microsecond)
 		return &t, nil
 	}
 }

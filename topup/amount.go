@@ -16,7 +16,8 @@ const Currency = "MXN"
 const amountAllowed = "a number of MXN with at most 2 decimals"
 
 // maxAmountText bounds what is parsed at all: a decimal such as 1e999999999 costs memory to compare.
-const maxAmountText = 20
+// It is the length of the longest Amount, -92233720368547758.08, so that every Amount reads back.
+const maxAmountText = 21
 
 // Pesos is n MXN.
 func Pesos(n int64) Amount { return Amount(n * 100) }

@@ -21,8 +21,7 @@ var nonGeographic = []string{"300", "500", "800", "888", "900"}
 // older mobile form 521 where 13 are.
 func ParsePhone(s string) (Phone, error) {
 	refused := &FieldError{Field: FieldPhone, Value: s, Allowed: phoneAllowed}
-	national, international := strings.CutPrefix(strings.TrimSpace(s), "+")
-	digits := phoneSeparators.Replace(national)
+	digits, international := strings.CutPrefix(phoneSeparators.Replace(strings.TrimSpace(s)), "+")
 	if strings.Trim(digits, "0123456789") != "" {
 		return "", refused
 	}

@@ -173,6 +173,25 @@ func badRedis() []bad {
 	}
 }
 
+// TestCluster: the worst of its masters is shown, with its address.
+func TestCluster(t *testing.T) {
+	server := testkit.Redis(t, "--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1", "--maxmemory-policy", "allkeys-lru")
+	rdb := redis.NewClient(&redis.Options{Addr: server.Addr()})
+	mustDo(t, rdb.ClusterAddSlotsRange(t.Context(), 0, 16383).Err())
+	testkit.Eventually(t, patience, func() bool {
+		return strings.Contains(rdb.ClusterInfo(t.Context()).Val(), "cluster_state:ok")
+	}, "the cluster is ready")
+	mustDo(t, rdb.Close())
+	found := of(newRedis, func(_ *testing.T, cfg *Config) { cfg.RedisURL = "redis-cluster://" + server.Addr() })(t)
+	f := findingOf(t, found, "redis eviction")
+	if f.Status != Fail || f.Found != server.Addr()+": maxmemory-policy is allkeys-lru" {
+		t.Errorf("%+v", f)
+	}
+	if f := findingOf(t, found, "queues served"); f.Status != Warn {
+		t.Errorf("%+v", f)
+	}
+}
+
 func neglectedQueues(t *testing.T) string {
 	url := testkit.Redis(t).URL()
 	options, err := redis.ParseURL(url)
@@ -186,7 +205,7 @@ func neglectedQueues(t *testing.T) string {
 		_, err = client.EnqueueContext(t.Context(), task)
 		mustDo(t, err)
 		if id == "FETCHED" { // by a worker, whose lease somebody removed
-			mustDo(t, rdb.RPopLPush(t.Context(), "asynq:{topups}:pending", "asynq:{topups}:active").Err())
+			mustDo(t, rdb.LMove(t.Context(), "asynq:{topups}:pending", "asynq:{topups}:active", "RIGHT", "LEFT").Err())
 		}
 	}
 	_, err = client.EnqueueContext(t.Context(), asynq.NewTask("stranger", nil))

@@ -32,5 +32,5 @@ func fileSystem(folder string) (string, error) {
 func freeSpace(folder string) (int64, error) {
 	var s unix.Statfs_t
 	err := unix.Statfs(folder, &s)
-	return int64(s.Bavail) * int64(s.Bsize), err
+	return int64(s.Bavail) * int64(s.Bsize), err //nolint:unconvert // on some machines it has 32 bits
 }

@@ -1,0 +1,681 @@
+/*
+ * The life of one order, as the code has it, with everything around it that can go wrong: the queue
+ * loses, repeats and delays its tasks; workers die, and stand still anywhere for any time; the journal
+ * does what it was asked and the answer is lost; the vendor charges for every request it receives.
+ * Spin tries every order of events. See README.md; run ./check.
+ *
+ * One order is enough: the journal never touches two in one change, and the queue only wakes.
+ *
+ * "mirrors:" names the Go function that a step stands for, as path:Name. A change of state is written
+ * move(from, to, operation) and nothing else changes the state. model_test.go holds both to the code.
+ *
+ * Sizes:          WORKERS, SWEEPERS; TRIES (worker.Policy.MaxAttempts); RESENDS (of the operator)
+ * Surroundings:   FAULTS=n (so many in all; without it, any number), NO_OPERATOR, RESEND_UNKNOWN with
+ *                 DEDUP (a vendor that ignores a repeated id), TELL (events are delivered, too)
+ * Assumptions taken away: LATE_WRITE, LATE_BOOKING, OLD_EVIDENCE, BLIND_RESEND, FORCED, REFUSES_REPEAT
+ * Mistakes:       the macros whose names begin with BAD_
+ * Properties:     CHECK_once, CHECK_final, CHECK_truth, CHECK_doubt (assertions); ends, told (ltl)
+ */
+
+#ifndef WORKERS
+#define WORKERS 2
+#endif
+#ifndef SWEEPERS
+#define SWEEPERS 1
+#endif
+#ifndef TRIES
+#define TRIES 2
+#endif
+#ifndef RESENDS
+#define RESENDS 1
+#endif
+#define LAST (TRIES + RESENDS) /* the highest number an attempt can get */
+#define ROOM 5                 /* attempts are counted from 1 */
+
+/* The states of topup/state.go; new stands for "no such order yet". */
+mtype:state = { new, queued, submitting, retrying, unknown, succeeded, failed, canceled }
+
+/* The outcomes of topup.Outcome; none: no result is recorded. */
+mtype:outcome = { none, approved, declined, unavailable, not_sent, in_doubt }
+
+/* How far a request is, if there is one: flying (its worker waits), adrift (nobody waits for its answer any more),
+ * answered. */
+mtype:request = { flying, adrift, answered }
+
+/* --- the journal: one row of orders, its attempts -------------------------------------------- */
+
+mtype:state state = new;
+byte n = 0;                    /* attempt_count */
+short doubts = 0;              /* unknown_attempts */
+mtype:outcome outcome[ROOM];   /* of attempts[i] */
+byte nonce[ROOM];              /* whose call of Begin made attempts[i]; 0: that call is over */
+
+/* --- the world ------------------------------------------------------------------------------- */
+
+bool rung = false;             /* the queue has a task for the order */
+byte charged = 0;              /* how often the vendor took money: the truth */
+mtype:request request[ROOM];
+mtype:outcome answer[ROOM];
+bool gap[ROOM];                /* a worker stands between its last look at the clock and its write */
+byte late = 0;                 /* attempts 1..late are past sendBy */
+byte old = 0;                  /* attempts 1..old are past give_up_at */
+byte resends = 0;
+mtype:expiry = { ahead, passed, unset }
+mtype:expiry expiry = ahead;         /* expires_at: still ahead, passed, or not set */
+#ifdef DEDUP
+mtype:outcome remembered = none; /* what the vendor said of this id the first time */
+#endif
+#ifdef TELL
+bool owed = false;             /* the event of the final state is pending */
+bool eventRung = false;
+bool told = false;
+#endif
+
+#define final(s) (s == succeeded || s == failed || s == canceled)
+#define waiting (state == queued || state == retrying)
+
+#ifdef FAULTS
+byte faults = FAULTS;
+#define can_fail (faults > 0)
+#define fault faults = faults - 1
+#else
+#define can_fail true
+#define fault skip
+#endif
+
+/* --- the properties -------------------------------------------------------------------------- */
+
+#ifdef CHECK_once
+#define must_once(x) assert(x)
+#else
+#define must_once(x) skip
+#endif
+#ifdef CHECK_final
+#define must_final(x) assert(x)
+#else
+#define must_final(x) skip
+#endif
+#ifdef CHECK_truth
+#define must_truth(x) assert(x)
+#else
+#define must_truth(x) skip
+#endif
+#ifdef CHECK_doubt
+#define must_doubt(x) assert(x)
+#else
+#define must_doubt(x) skip
+#endif
+
+#define in_question(i) (i <= n && (outcome[i] == in_doubt || outcome[i] == approved))
+
+/* What must be so after every change of the state, and after every charge. */
+inline judge() {
+	must_truth(!(state == failed || state == canceled) || charged == 0);
+	must_truth(state != succeeded || charged > 0);
+	/* The column unknown_attempts is what End and Cancel rely on. */
+	must_doubt(!waiting || doubts == (in_question(1) -> 1 : 0) + (in_question(2) -> 1 : 0) + (in_question(3) -> 1 : 0) + (in_question(4) -> 1 : 0))
+}
+
+/* mirrors: internal/journal/event.go:changed */
+#define move(from, to, operation) step(from, to)
+
+inline step(from, to) {
+	must_final(!final(state));
+	assert(state == from);
+	state = to;
+	enter()
+}
+
+/* A mistake's change of state, which asks nobody. */
+inline force(to) {
+	must_final(!final(state) || state == to);
+	state = to;
+	enter()
+}
+
+inline enter() {
+#ifdef TELL
+	if
+	:: final(state) ->
+#ifndef BAD_EVENT_AFTERWARDS
+		owed = true
+#else
+		skip
+#endif
+	:: else
+	fi;
+#endif
+	judge()
+}
+
+inline charge() {
+	charged = (charged < 2 -> charged + 1 : 2);
+	must_once(charged <= 1);
+	judge()
+}
+
+/* --- the journal's transactions; each is used within one atomic step ------------------------- */
+
+/* mirrors: internal/journal/attempt.go:Begin, internal/journal/attempt.go:own */
+inline begin(tries, call, won) {
+	won = false;
+	if
+#ifdef BAD_BEGIN_UNCHECKED
+	:: n < LAST && !final(state) ->
+		force(submitting);
+#else
+	:: n == tries && waiting ->
+		if
+		:: state == queued -> move(queued, submitting, begin)
+		:: else -> move(retrying, submitting, begin)
+		fi;
+#endif
+		n++;
+		outcome[n] = none;
+		nonce[n] = call;
+		won = true
+	:: else ->
+#ifdef BAD_OWN_WITHOUT_NONCE
+		won = (n == tries + 1 && state == submitting)
+#else
+		won = (n == tries + 1 && state == submitting && nonce[n] == call)
+#endif
+	fi
+}
+
+/* settles are the changes that a result may make: the cases of origins. was is the attempt's outcome
+ * before. sweep: a settlement by the sweep, which the table calls "give up".
+ * mirrors: internal/journal/attempt.go:Finish, internal/journal/attempt.go:finish, internal/journal/attempt.go:result,
+ * internal/journal/attempt.go:origins, internal/journal/attempt.go:evidence, worker/sweep.go:giveUp */
+inline finish(k, result, to, was, ours, sweep) {
+	ours = false;
+	if
+	:: outcome[k] == none || outcome[k] == in_doubt ->
+		was = outcome[k];
+		outcome[k] = result;
+#ifdef BAD_FINISH_ANY_ATTEMPT
+#define latest true
+#else
+#define latest (n == k)
+#endif
+		if
+#ifdef BAD_FINISH_ANY_STATE
+		:: latest && state != to -> recount(result, was); ours = true; force(to)
+#endif
+		:: latest && was != in_doubt && state == submitting ->
+			recount(result, was);
+			ours = true;
+			if
+			:: to == succeeded -> move(submitting, succeeded, finish)
+			:: to == failed -> move(submitting, failed, finish)
+			:: to == retrying -> move(submitting, retrying, finish)
+			:: to == unknown && !sweep -> move(submitting, unknown, finish)
+			:: to == unknown && sweep -> move(submitting, unknown, give_up)
+			fi
+		:: latest && was == in_doubt && state == unknown && to != unknown ->
+			recount(result, was);
+			ours = true;
+			if
+			:: to == succeeded -> move(unknown, succeeded, finish)
+			:: to == failed -> move(unknown, failed, finish)
+			:: to == retrying -> move(unknown, retrying, finish)
+			fi
+		:: latest && was == in_doubt && state == retrying && to == succeeded ->
+			recount(result, was);
+			ours = true;
+			move(retrying, succeeded, finish_late)
+		:: else ->
+			if
+			:: result == approved /* it moved money: its doubt stays */
+			:: else -> recount(result, was)
+			fi;
+			judge();
+			ours = (state == unknown && to == unknown && n == k)
+		fi
+	:: else /* topup.ErrLost: the attempt has its result */
+	fi
+}
+
+/* In a final state nobody asks for it any more, and it may even fall below 0. */
+inline recount(result, was) {
+	doubts = (final(state) -> 0 : doubts + (result == in_doubt -> 1 : 0) - (was == in_doubt -> 1 : 0))
+}
+
+/* The order's state after a result. earlier: attempts before it may have moved money.
+ * mirrors: worker/verdict.go:Verdict, worker/verdict.go:next, worker/look.go:verdict */
+inline verdict(k, result, earlier, to) {
+	earlier = (k > 1 && in_question(1)) || (k > 2 && in_question(2)) || (k > 3 && in_question(3));
+	if
+	:: result == approved -> to = succeeded
+	:: result == declined -> to = failed
+	:: result == unavailable || result == not_sent ->
+		if
+		:: k < TRIES -> to = retrying
+		:: to = (earlier -> unknown : failed) /* no try is left, or no time */
+		fi
+	:: result == in_doubt ->
+#ifdef BAD_EXHAUSTED_FAILS
+		to = (k < TRIES -> unknown : failed)
+#else
+#ifdef RESEND_UNKNOWN
+		if
+		:: k < TRIES -> to = retrying
+		:: to = unknown
+		fi
+#else
+		to = unknown
+#endif
+#endif
+	fi;
+	earlier = false
+}
+
+/* The call of Begin is over without the attempt: nobody will recognise its nonce. */
+inline forget(k) {
+	if
+	:: nonce[k] == _pid + 1 -> nonce[k] = 0
+	:: else
+	fi
+}
+
+/* A worker has done with its request, or its process is gone: nobody waits for an answer. */
+inline leave(k) {
+	nonce[k] = 0;
+	gap[k] = false;
+	if
+	:: request[k] == flying -> request[k] = adrift
+	:: request[k] == answered -> request[k] = 0; answer[k] = 0
+	:: else
+	fi
+}
+
+/* --- the processes ---------------------------------------------------------------------------- */
+
+/* mirrors: producer/producer.go:Place, internal/journal/accept.go:Accept, internal/queue/ring.go:RingOrder */
+active proctype Producer() {
+	if
+	:: atomic { state == new -> move(new, queued, accept) };
+		if
+		:: rung = true
+		:: can_fail -> fault /* Redis is away, or the process dies here */
+		fi
+	:: rung = true /* a producer that has only Redis: its worker accepts the order */
+	fi
+}
+
+#define or_dies :: atomic { can_fail -> fault; goto died }
+
+active [WORKERS] proctype Worker() {
+	byte k = 0;                     /* attempts so far, as read; then the attempt's number */
+	mtype:outcome result = none, was = none;
+	mtype:state to = new;
+	bool yes = false, renewed = false;
+
+	/* At least once: a task may stay in the queue although it is being done, and come again.
+	 * mirrors: worker/handle.go:HandlePurchase */
+idle:
+	atomic {
+		k = 0; result = none; was = none; to = new; yes = false; renewed = false
+	}
+end_idle:
+	atomic {
+		rung ->
+		if
+		:: rung = false
+		:: can_fail -> fault
+		fi
+	};
+
+	/* mirrors: worker/look.go:Look, worker/look.go:orderOf, worker/look.go:refuse, internal/journal/accept.go:AcceptInvalid */
+	if
+	:: atomic { state == new -> move(new, queued, accept); k = 0 }
+	:: atomic { state == new -> move(new, failed, accept); goto idle }
+	:: atomic { waiting -> k = n }
+	:: atomic { state != new && !waiting -> goto idle } /* final, held or under way elsewhere */
+	or_dies
+	fi;
+
+	/* A wait until next_attempt_at is a delay like any other.
+	 * mirrors: worker/look.go:notNow, worker/look.go:end, internal/journal/end.go:End */
+not_now:
+	if
+	:: expiry == passed ->
+		if
+		:: atomic { waiting && n == k && doubts == 0 ->
+				if
+				:: state == queued -> move(queued, failed, expire)
+				:: state == retrying -> move(retrying, failed, expire)
+				fi;
+				goto tell
+			}
+		:: atomic { waiting && n == k && doubts > 0 } /* *topup.TransitionError: go on */
+		:: atomic { !(waiting && n == k) -> goto idle }
+		or_dies
+		fi
+	:: expiry != passed
+	or_dies
+	fi;
+
+#ifdef BAD_RECORD_AFTERWARDS
+	/* The mistake: first the request, then the record of it. */
+	if
+	:: atomic { charge(); result = approved }
+	:: atomic { result = declined }
+	or_dies
+	fi;
+#endif
+
+	/* mirrors: worker/look.go:attempt, internal/journal/attempt.go:Begin */
+begin_attempt:
+	if
+	:: atomic {
+			begin(k, _pid + 1, yes);
+			if
+			:: yes -> yes = false; k++
+			:: else -> goto idle
+			fi
+		}
+	:: atomic { can_fail -> begin(k, _pid + 1, yes); yes = false; fault; goto begin_attempt } /* committed, but the answer is lost */
+	:: atomic { can_fail -> forget(k + 1); fault; goto idle }                                   /* it gives up: ErrInDoubt */
+	:: atomic { can_fail -> forget(k + 1); fault; goto died }
+	fi;
+#ifdef BAD_RECORD_AFTERWARDS
+	atomic { nonce[k] = 0; goto settle };
+#endif
+
+	/* mirrors: distributor/purchase.go:Purchase, distributor/wire.go:begin, distributor/wire.go:onTime, worker/look.go:deadlines */
+	if
+	:: atomic { result = not_sent; leave(k); goto settle }            /* no token, no connection */
+#ifndef BAD_NO_SEND_BY
+	:: atomic { late >= k -> result = not_sent; leave(k); goto settle } /* errTooLate */
+	:: atomic { late < k -> gap[k] = true }
+#else
+	:: gap[k] = true
+#endif
+	:: atomic { can_fail -> leave(k); fault; goto died }
+	fi;
+	/* mirrors: distributor/wire.go:Write, distributor/wire.go:left */
+	if
+	:: atomic { gap[k] = false; nonce[k] = 0; request[k] = flying }
+#ifdef BAD_NOT_SENT_TOO_SOON
+	/* The mistake: its caller gives up and calls it not sent; net/http's writer still writes. */
+	:: atomic { gap[k] = false; nonce[k] = 0; request[k] = adrift; result = not_sent; goto settle }
+#endif
+	:: atomic { can_fail -> leave(k); fault; goto died }
+	fi;
+	/* mirrors: distributor/purchase.go:do, distributor/classify.go:classify */
+	if
+	:: atomic { request[k] == answered -> result = answer[k]; leave(k) }
+	:: atomic { result = in_doubt; leave(k) } /* a timeout, a cut, an answer that settles nothing */
+	:: atomic { can_fail -> leave(k); fault; goto died }
+	fi;
+
+	/* Until it is written, whatever happens; each time with a new look at the attempts before.
+	 * mirrors: worker/look.go:settle, worker/look.go:verdict */
+settle:
+	if
+	:: atomic { verdict(k, result, yes, to) }
+	or_dies
+	fi;
+	if
+	:: atomic {
+			finish(k, result, to, was, yes, false);
+			was = none;
+			if
+			:: yes && final(to) -> yes = false; goto tell
+			:: yes && to == retrying && result == not_sent && !renewed -> /* LoginAgain: at once, without a new look */
+				renewed = true; yes = false; result = none; to = new; goto again
+			:: else -> yes = false; goto idle
+			fi
+		}
+	:: atomic { can_fail -> finish(k, result, to, was, yes, false); was = none; yes = false; to = new; fault; goto settle } /* done, but the answer is lost */
+	or_dies
+	fi;
+again:
+	if
+	:: goto not_now
+	:: goto idle /* it was a 429: later */
+	fi;
+
+	/* mirrors: worker/look.go:tell */
+tell:
+#ifdef TELL
+#ifdef BAD_EVENT_AFTERWARDS
+	if
+	:: owed = true
+	or_dies
+	fi;
+#endif
+	if
+	:: eventRung = true
+	or_dies
+	fi;
+#endif
+	goto idle;
+
+died: /* and starts anew */
+	goto idle
+}
+
+#ifndef BAD_NO_SWEEP
+/* mirrors: worker/sweep.go:Sweep, worker/sweep.go:sweep */
+active [SWEEPERS] proctype Sweeper() {
+	byte k = 0;
+	mtype:outcome was = none;
+	mtype:state to = new;
+	bool yes = false;
+
+end_sweep:
+	do
+	/* mirrors: worker/sweep.go:giveUp, internal/journal/read.go:Overdue */
+	:: atomic { state == submitting && old >= n -> k = n };
+		if
+		:: atomic {
+#ifdef BAD_SWEEP_REQUEUES
+				if
+				:: state == submitting && n == k -> move(submitting, retrying, finish)
+				:: else
+				fi
+#else
+				verdict(k, in_doubt, yes, to);
+				finish(k, in_doubt, to, was, yes, true)
+#endif
+				;k = 0; was = none; to = new; yes = false
+			}
+		:: atomic { can_fail -> fault; k = 0 } /* the sweeper dies, or the journal refuses */
+		fi
+	/* mirrors: worker/sweep.go:ringOrders, worker/sweep.go:ringOrder, internal/journal/read.go:Due, internal/queue/ring.go:InsistOrder */
+	:: atomic { waiting && !rung -> rung = true }
+#ifdef TELL
+	/* mirrors: worker/sweep.go:ringEvents, internal/journal/event.go:DueEvents */
+	:: atomic { owed && !eventRung -> eventRung = true }
+#endif
+	od
+}
+#endif
+
+#ifdef TELL
+/* At least once: a delivery whose record is lost is made again, under the same id.
+ * mirrors: worker/handle.go:HandleDelivery, internal/journal/event.go:RecordTry */
+active proctype Teller() {
+end_tell:
+	do
+	:: atomic { eventRung -> eventRung = false };
+		if
+		:: atomic { owed -> told = true };
+			if
+			:: owed = false
+			:: can_fail -> fault
+			fi
+		:: !owed
+		:: can_fail -> fault /* not delivered, or the process dies */
+		fi
+	od
+}
+#endif
+
+/* Each loss is a fault: a task that vanishes, FLUSHALL, a Redis that starts empty. */
+active proctype Redis() {
+end_redis:
+	do
+	:: atomic { can_fail && rung -> rung = false; fault }
+#ifdef TELL
+	:: atomic { can_fail && eventRung -> eventRung = false; fault }
+#endif
+	od
+}
+
+#define on_the_way(i) (request[i] == flying || request[i] == adrift)
+
+/* Charges for every request it receives. What it answers is true; whether the answer arrives is
+ * another matter. */
+active proctype Vendor() {
+	byte i;
+	mtype:outcome says = none;
+end_vendor:
+	do
+	:: atomic {
+			if
+			:: on_the_way(1) -> i = 1
+			:: on_the_way(2) -> i = 2
+			:: on_the_way(3) -> i = 3
+			:: on_the_way(4) -> i = 4
+			fi;
+			if
+			:: request[i] == adrift /* it never arrived */
+#ifdef DEDUP
+#ifdef REFUSES_REPEAT
+			:: remembered != none -> says = declined
+#else
+			:: remembered != none -> says = remembered
+#endif
+			:: remembered == none -> says = approved; remembered = says; charge()
+			:: remembered == none -> says = declined; remembered = says
+#else
+			:: says = approved; charge()
+			:: says = declined
+#endif
+			:: says = unavailable /* 91, 96 */
+			:: says = not_sent    /* 401, 429 */
+			fi;
+			if
+			:: request[i] == flying -> request[i] = answered; answer[i] = says
+			:: else -> request[i] = 0
+			fi;
+			says = none;
+			i = 0
+		}
+	od
+}
+
+/* Deadlines pass in the order of the attempts. sendBy and give_up_at can pass at any moment, but for
+ * what README.md names as assumptions: when give_up_at passes, no worker stands in the gap, and the
+ * vendor has booked what it received. */
+#ifdef LATE_WRITE
+#define no_writer true
+#else
+#define no_writer (!gap[old + 1])
+#endif
+#ifdef LATE_BOOKING
+#define booked true
+#else
+#define booked (!on_the_way(old + 1))
+#endif
+
+active proctype Clock() {
+end_clock:
+	do
+	:: atomic { late < n -> late++ }
+	:: atomic { old < late && no_writer && booked -> old++ }
+	:: atomic { expiry == ahead -> expiry = passed }
+	:: atomic { expiry == ahead -> expiry = unset }
+	od
+}
+
+/* mirrors: producer/producer.go:Cancel, internal/journal/end.go:Cancel */
+active proctype Caller() {
+	if
+	:: atomic { state == queued && doubts == 0 -> move(queued, canceled, cancel) }
+	:: atomic { state == retrying && doubts == 0 -> move(retrying, canceled, cancel) }
+#ifdef BAD_CANCEL_UNDER_WAY
+	:: atomic { state == submitting -> force(canceled) }
+#endif
+	/* "exhaust" is in the journal and in the table; no caller of End asks for it today. */
+	:: atomic { state == retrying && doubts == 0 -> move(retrying, failed, exhaust) }
+	:: skip
+	fi
+#ifdef TELL
+	;if
+	:: final(state) -> eventRung = true
+	:: skip
+	fi
+#endif
+}
+
+/* No worker can write any more, and the vendor has booked all it received: what an operator who
+ * forces a resolution must know. */
+#define calm(i) (!on_the_way(i) && nonce[i] == 0 && !gap[i])
+#define all_calm (calm(1) && calm(2) && calm(3) && calm(4))
+#ifdef FORCED
+#define settled_by true
+#else
+#define settled_by (old >= n || all_calm)
+#endif
+#ifdef BAD_RESEND_AT_ONCE
+#define resend_by true
+#else
+#define resend_by settled_by
+#endif
+
+inline ring_event() {
+#ifdef TELL
+	if
+	:: eventRung = true
+	:: can_fail -> fault
+	fi
+#else
+	skip
+#endif
+}
+
+#ifndef NO_OPERATOR
+/* Looks into the vendor's books, and says what is there. With OLD_EVIDENCE some time passes between.
+ * mirrors: internal/journal/resolve.go:Resolve, internal/journal/resolve.go:resolvable, internal/journal/resolve.go:resolve */
+active proctype Operator() {
+	bool uncharged = false;
+end_operator:
+	do
+#ifdef OLD_EVIDENCE
+	:: atomic { state == unknown && charged == 0 -> uncharged = true }
+#define sees_none uncharged
+#else
+#define sees_none (charged == 0)
+#endif
+#ifdef BLIND_RESEND
+#define guesses_none true
+#else
+#define guesses_none sees_none
+#endif
+	:: atomic { state == unknown && charged > 0 -> doubts = 0; move(unknown, succeeded, resolve); ring_event() }
+	:: atomic { state == unknown && sees_none && settled_by -> doubts = 0; move(unknown, failed, resolve); ring_event() }
+	:: atomic { state == unknown && guesses_none && resend_by && expiry != passed && resends < RESENDS ->
+			resends++;
+			uncharged = false;
+			move(unknown, retrying, resolve);
+			if
+			:: rung = true
+			:: can_fail -> fault
+			fi
+		}
+	od
+}
+#endif
+
+#ifdef LTL_ends
+/* Every accepted order ends, or is held. */
+ltl ends { [] ((state != new) -> <> (final(state) || state == unknown)) }
+#endif
+#ifdef LTL_told
+/* Whoever placed an order that ended is told. */
+ltl told_in_the_end { [] (final(state) -> <> told) }
+#endif

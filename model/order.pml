@@ -35,8 +35,9 @@
 /* The states of topup/state.go; new stands for "no such order yet". */
 mtype:state = { new, queued, submitting, retrying, unknown, succeeded, failed, canceled }
 
-/* The outcomes of topup.Outcome; none: no result is recorded. */
-mtype:outcome = { none, approved, declined, unavailable, not_sent, in_doubt }
+/* The outcomes of topup.Outcome. unmoved stands for unavailable and not_sent, which mean the same: no
+ * money moved, and it may be tried again; in attempts also for declined. none: no result is recorded. */
+mtype:outcome = { none, approved, declined, unmoved, in_doubt }
 
 /* How far a request is, if there is one: flying (its worker waits), adrift (nobody waits for its answer any more),
  * answered. */
@@ -192,7 +193,7 @@ inline finish(k, result, to, was, ours, sweep) {
 	if
 	:: outcome[k] == none || outcome[k] == in_doubt ->
 		was = outcome[k];
-		outcome[k] = result;
+		outcome[k] = (result == declined -> unmoved : result);
 #ifdef BAD_FINISH_ANY_ATTEMPT
 #define latest true
 #else
@@ -241,14 +242,15 @@ inline recount(result, was) {
 	doubts = (final(state) -> 0 : doubts + (result == in_doubt -> 1 : 0) - (was == in_doubt -> 1 : 0))
 }
 
+#define doubt_before(k) ((k > 1 && in_question(1)) || (k > 2 && in_question(2)) || (k > 3 && in_question(3)))
+
 /* The order's state after a result. earlier: attempts before it may have moved money.
  * mirrors: worker/verdict.go:Verdict, worker/verdict.go:next, worker/look.go:verdict */
 inline verdict(k, result, earlier, to) {
-	earlier = (k > 1 && in_question(1)) || (k > 2 && in_question(2)) || (k > 3 && in_question(3));
 	if
 	:: result == approved -> to = succeeded
 	:: result == declined -> to = failed
-	:: result == unavailable || result == not_sent ->
+	:: result == unmoved ->
 		if
 		:: k < TRIES -> to = retrying
 		:: to = (earlier -> unknown : failed) /* no try is left, or no time */
@@ -266,8 +268,7 @@ inline verdict(k, result, earlier, to) {
 		to = unknown
 #endif
 #endif
-	fi;
-	earlier = false
+	fi
 }
 
 /* The call of Begin is over without the attempt: nobody will recognise its nonce. */
@@ -303,20 +304,20 @@ active proctype Producer() {
 	fi
 }
 
+inline forget_all() {
+	k = 0; result = 0; to = 0; yes = false; renewed = false; looked = false; earlier = false
+}
+
 #define or_dies :: atomic { can_fail -> fault; goto died }
 
 active [WORKERS] proctype Worker() {
 	byte k = 0;                     /* attempts so far, as read; then the attempt's number */
-	mtype:outcome result = none, was = none;
-	mtype:state to = new;
-	bool yes = false, renewed = false;
+	mtype:outcome result, was;
+	mtype:state to;
+	bool yes = false, renewed = false, looked = false, earlier = false;
 
 	/* At least once: a task may stay in the queue although it is being done, and come again.
 	 * mirrors: worker/handle.go:HandlePurchase */
-idle:
-	atomic {
-		k = 0; result = none; was = none; to = new; yes = false; renewed = false
-	}
 end_idle:
 	atomic {
 		rung ->
@@ -329,65 +330,58 @@ end_idle:
 	/* mirrors: worker/look.go:Look, worker/look.go:orderOf, worker/look.go:refuse, internal/journal/accept.go:AcceptInvalid */
 	if
 	:: atomic { state == new -> move(new, queued, accept); k = 0 }
-	:: atomic { state == new -> move(new, failed, accept); goto idle }
+	:: atomic { state == new -> move(new, failed, accept); goto tell }
 	:: atomic { waiting -> k = n }
-	:: atomic { state != new && !waiting -> goto idle } /* final, held or under way elsewhere */
+	:: state != new && !waiting -> goto end_idle /* final, held, or under way elsewhere */
 	or_dies
 	fi;
 
-	/* A wait until next_attempt_at is a delay like any other.
+	/* A wait until next_attempt_at is a delay like any other. The clock may pass expires_at between
+	 * the look at it and Begin, so Begin does not ask for it here either.
 	 * mirrors: worker/look.go:notNow, worker/look.go:end, internal/journal/end.go:End */
 not_now:
 	if
-	:: expiry == passed ->
-		if
-		:: atomic { waiting && n == k && doubts == 0 ->
-				if
-				:: state == queued -> move(queued, failed, expire)
-				:: state == retrying -> move(retrying, failed, expire)
-				fi;
-				goto tell
-			}
-		:: atomic { waiting && n == k && doubts > 0 } /* *topup.TransitionError: go on */
-		:: atomic { !(waiting && n == k) -> goto idle }
-		or_dies
-		fi
-	:: expiry != passed
-	or_dies
-	fi;
+	:: atomic { expiry == passed && waiting && n == k && doubts == 0 ->
+			if
+			:: state == queued -> move(queued, failed, expire)
+			:: state == retrying -> move(retrying, failed, expire)
+			fi;
+			k = 0;
+			goto tell
+		}
+	:: atomic { expiry == passed && !(waiting && n == k) -> k = 0; goto end_idle }
 
 #ifdef BAD_RECORD_AFTERWARDS
 	/* The mistake: first the request, then the record of it. */
-	if
 	:: atomic { charge(); result = approved }
-	:: atomic { result = declined }
+	:: result = declined
 	or_dies
 	fi;
+record:
+	if
 #endif
 
 	/* mirrors: worker/look.go:attempt, internal/journal/attempt.go:Begin */
-begin_attempt:
-	if
 	:: atomic {
 			begin(k, _pid + 1, yes);
 			if
 			:: yes -> yes = false; k++
-			:: else -> goto idle
+			:: else -> k = 0; goto end_idle
 			fi
 		}
-	:: atomic { can_fail -> begin(k, _pid + 1, yes); yes = false; fault; goto begin_attempt } /* committed, but the answer is lost */
-	:: atomic { can_fail -> forget(k + 1); fault; goto idle }                                   /* it gives up: ErrInDoubt */
-	:: atomic { can_fail -> forget(k + 1); fault; goto died }
+	:: atomic { can_fail -> begin(k, _pid + 1, yes); yes = false; fault; goto begin_again } /* done, but the answer is lost */
+	or_dies
 	fi;
 #ifdef BAD_RECORD_AFTERWARDS
 	atomic { nonce[k] = 0; goto settle };
 #endif
 
 	/* mirrors: distributor/purchase.go:Purchase, distributor/wire.go:begin, distributor/wire.go:onTime, worker/look.go:deadlines */
+purchase:
 	if
-	:: atomic { result = not_sent; leave(k); goto settle }            /* no token, no connection */
+	:: atomic { result = unmoved; leave(k); goto settle }            /* no token, no connection */
 #ifndef BAD_NO_SEND_BY
-	:: atomic { late >= k -> result = not_sent; leave(k); goto settle } /* errTooLate */
+	:: atomic { late >= k -> result = unmoved; leave(k); goto settle } /* errTooLate */
 	:: atomic { late < k -> gap[k] = true }
 #else
 	:: gap[k] = true
@@ -399,7 +393,7 @@ begin_attempt:
 	:: atomic { gap[k] = false; nonce[k] = 0; request[k] = flying }
 #ifdef BAD_NOT_SENT_TOO_SOON
 	/* The mistake: its caller gives up and calls it not sent; net/http's writer still writes. */
-	:: atomic { gap[k] = false; nonce[k] = 0; request[k] = adrift; result = not_sent; goto settle }
+	:: atomic { gap[k] = false; nonce[k] = 0; request[k] = adrift; result = unmoved; goto settle }
 #endif
 	:: atomic { can_fail -> leave(k); fault; goto died }
 	fi;
@@ -410,31 +404,44 @@ begin_attempt:
 	:: atomic { can_fail -> leave(k); fault; goto died }
 	fi;
 
-	/* Until it is written, whatever happens; each time with a new look at the attempts before.
+	/* Until it is written, whatever happens; each time with a new look at the attempts before, of
+	 * which a first attempt has none.
 	 * mirrors: worker/look.go:settle, worker/look.go:verdict */
 settle:
 	if
-	:: atomic { verdict(k, result, yes, to) }
-	or_dies
-	fi;
-	if
-	:: atomic {
+	:: atomic { k > 1 && !looked -> earlier = doubt_before(k); looked = true; goto settle }
+	:: atomic { k == 1 || looked ->
+			verdict(k, result, earlier, to);
 			finish(k, result, to, was, yes, false);
-			was = none;
+			was = 0; earlier = false; looked = false;
 			if
-			:: yes && final(to) -> yes = false; goto tell
-			:: yes && to == retrying && result == not_sent && !renewed -> /* LoginAgain: at once, without a new look */
-				renewed = true; yes = false; result = none; to = new; goto again
-			:: else -> yes = false; goto idle
+			:: yes && final(to) -> forget_all(); goto tell
+			:: yes && to == retrying && result == unmoved && !renewed -> /* LoginAgain: at once, without a new look */
+				renewed = true; yes = false; result = 0; to = 0; goto not_now
+			:: goto died /* the task is done, or the order has moved on */
 			fi
 		}
-	:: atomic { can_fail -> finish(k, result, to, was, yes, false); was = none; yes = false; to = new; fault; goto settle } /* done, but the answer is lost */
+	:: atomic { can_fail && (k == 1 || looked) -> /* done, but the answer is lost */
+			verdict(k, result, earlier, to);
+			finish(k, result, to, was, yes, false);
+			was = 0; earlier = false; looked = false; yes = false; to = 0;
+			fault;
+			goto settle
+		}
 	or_dies
 	fi;
-again:
+
+	/* The same call of Begin, again. If that fails, too: ErrInDoubt. */
+begin_again:
 	if
-	:: goto not_now
-	:: goto idle /* it was a 429: later */
+	:: atomic {
+			begin(k, _pid + 1, yes);
+			if
+			:: yes -> yes = false; k++; goto purchase
+			:: else -> forget(k + 1); goto died
+			fi
+		}
+	:: atomic { can_fail -> forget(k + 1); fault; goto died }
 	fi;
 
 	/* mirrors: worker/look.go:tell */
@@ -451,18 +458,17 @@ tell:
 	or_dies
 	fi;
 #endif
-	goto idle;
 
 died: /* and starts anew */
-	goto idle
+	atomic { forget_all(); goto end_idle }
 }
 
 #ifndef BAD_NO_SWEEP
 /* mirrors: worker/sweep.go:Sweep, worker/sweep.go:sweep */
 active [SWEEPERS] proctype Sweeper() {
 	byte k = 0;
-	mtype:outcome was = none;
-	mtype:state to = new;
+	mtype:outcome was;
+	mtype:state to;
 	bool yes = false;
 
 end_sweep:
@@ -477,10 +483,10 @@ end_sweep:
 				:: else
 				fi
 #else
-				verdict(k, in_doubt, yes, to);
+				verdict(k, in_doubt, false, to); /* the earlier ones make no difference to a doubt */
 				finish(k, in_doubt, to, was, yes, true)
 #endif
-				;k = 0; was = none; to = new; yes = false
+				;k = 0; was = 0; to = 0; yes = false
 			}
 		:: atomic { can_fail -> fault; k = 0 } /* the sweeper dies, or the journal refuses */
 		fi
@@ -531,7 +537,7 @@ end_redis:
  * another matter. */
 active proctype Vendor() {
 	byte i;
-	mtype:outcome says = none;
+	mtype:outcome says;
 end_vendor:
 	do
 	:: atomic {
@@ -555,14 +561,13 @@ end_vendor:
 			:: says = approved; charge()
 			:: says = declined
 #endif
-			:: says = unavailable /* 91, 96 */
-			:: says = not_sent    /* 401, 429 */
+			:: says = unmoved /* 91, 96, 401, 429 */
 			fi;
 			if
 			:: request[i] == flying -> request[i] = answered; answer[i] = says
 			:: else -> request[i] = 0
 			fi;
-			says = none;
+			says = 0;
 			i = 0
 		}
 	od
@@ -586,9 +591,11 @@ active proctype Clock() {
 end_clock:
 	do
 	:: atomic { late < n -> late++ }
-	:: atomic { old < late && no_writer && booked -> old++ }
-	:: atomic { expiry == ahead -> expiry = passed }
-	:: atomic { expiry == ahead -> expiry = unset }
+	:: atomic { old < late && !final(state) && no_writer && booked -> old++ }
+	:: atomic { expiry == ahead && !final(state) -> expiry = passed }
+#ifdef FAULTS
+	:: atomic { expiry == ahead && !final(state) -> expiry = unset } /* or else fairness lets it pass */
+#endif
 	od
 }
 

@@ -160,8 +160,7 @@ func (w *Worker) attempt(ctx context.Context, o topup.Order, renewed bool) (topu
 // deadlines of an attempt that begins now. A request is sent before sendBy or not at all, and has
 // ended by giveUpAt, after which anybody may call its outcome unknown.
 func (w *Worker) deadlines(now time.Time) (sendBy, giveUpAt time.Time) {
-	slack := min(max(w.Timeout/4, 2*time.Second), 20*time.Second)
-	return now.Add(slack / 2), now.Add(w.Timeout + slack)
+	return now.Add(w.Slack / 2), now.Add(w.Timeout + w.Slack)
 }
 
 // purchase sends the one request of an attempt. It is detached from ctx: neither a shutdown nor a

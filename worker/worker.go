@@ -94,7 +94,10 @@ type Config struct {
 	Pacer Pacer
 	// Timeout of one purchase call, as the distributor's client has it.
 	Timeout time.Duration
-	Policy  Policy
+	// Slack is how much longer than Timeout an attempt may take in all, half of it before the request
+	// is sent. Defaults to a quarter of Timeout, at least 2s and at most 20s.
+	Slack  time.Duration
+	Policy Policy
 	// SweepInterval is the time between two sweeps. Defaults to 2s.
 	SweepInterval time.Duration
 	// Alone says that no other process works on the same queue (it is embedded), so that what is
@@ -118,6 +121,9 @@ type Worker struct {
 func New(cfg Config) *Worker {
 	if cfg.SweepInterval == 0 {
 		cfg.SweepInterval = 2 * time.Second
+	}
+	if cfg.Slack == 0 {
+		cfg.Slack = min(max(cfg.Timeout/4, 2*time.Second), 20*time.Second)
 	}
 	closing, cancel := context.WithCancel(context.Background())
 	return &Worker{Config: cfg, name: uuid.NewString(), inquiries: make(chan inquiry, mostInquiries), closing: closing, close: cancel}

@@ -1,0 +1,401 @@
+// Package crash runs the workflows of an order with one failure injected at each of their boundaries in
+// turn, starts the program again, and asks the distributor's own ledger and the checkout's receiver
+// whether the promises were kept: charged at most once, the truth recorded, the caller told.
+package crash
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"go.uber.org/goleak"
+
+	"recarga/internal/journal"
+	"recarga/internal/sandbox"
+	"recarga/internal/testkit"
+	"recarga/producer"
+	"recarga/topup"
+	"recarga/webhook"
+	"recarga/worker"
+)
+
+func TestMain(m *testing.M) {
+	slog.SetDefault(quiet) // a receiver logs what it refuses
+	goleak.VerifyTestMain(m)
+}
+
+const (
+	purchaseTimeout = 400 * time.Millisecond
+	slack           = 400 * time.Millisecond
+	// afterFault is how long a process that was only disturbed may go on before it is started again.
+	afterFault = 300 * time.Millisecond
+	patience   = 60 * time.Second
+	// atOnce is how many lives are tried side by side: they mostly wait.
+	atOnce = 32
+)
+
+// scenario is one way an order's life can go.
+type scenario struct {
+	name    string
+	phone   topup.Phone
+	request func(*topup.Request)
+	// prelude is a fault in a life before the one that is tried.
+	prelude fault
+	// viaQueue places the order with a task alone, as a producer does that has only Redis.
+	viaQueue bool
+	// cancel withdraws the order as soon as it is placed.
+	cancel bool
+	// resend is what the operator decides of a held order that was not charged.
+	resend bool
+	// busyHook refuses the first webhooks.
+	busyHook int
+	want     topup.State
+}
+
+var scenarios = []scenario{
+	{name: "approved", phone: "5537686660", want: topup.StateSucceeded},
+	{name: "declined", phone: "5500000051", want: topup.StateFailed},
+	{name: "91 twice, then approved", phone: "5500001091", want: topup.StateSucceeded},
+	{name: "token expired", phone: "5500000401", want: topup.StateSucceeded},
+	{name: "charged, answer useless, settled by a person", phone: "5500000501", want: topup.StateSucceeded},
+	{name: "not charged, answer useless, settled by a person", phone: "5500000500", want: topup.StateFailed},
+	{name: "answer lost, found charged", phone: "5537686661", prelude: fault{"distributor POST product_purchase#1", diesAfter}, want: topup.StateSucceeded},
+	{name: "request lost, sent again by a person", phone: "5537686662", prelude: fault{"distributor POST product_purchase#1", failed}, resend: true, want: topup.StateSucceeded},
+	{name: "queue lost before the first look", phone: "5537686667", prelude: fault{"journal.Accept#1", diesAfter}, want: topup.StateSucceeded},
+	{name: "died before the caller was told", phone: "5537686668", prelude: fault{"journal.Finish#1", diesAfter}, want: topup.StateSucceeded},
+	{name: "by the queue alone", phone: "5537686663", viaQueue: true, want: topup.StateSucceeded},
+	{name: "by the queue alone, invalid", phone: "5537686664", viaQueue: true, request: func(r *topup.Request) { r.Product = "NO_SUCH" }, want: topup.StateFailed},
+	{name: "webhook refused twice", phone: "5537686665", busyHook: 2, want: topup.StateSucceeded},
+	{name: "canceled", phone: "5537686666", cancel: true, request: func(r *topup.Request) { r.ProcessAt = in(time.Hour) }, want: topup.StateCanceled},
+	{name: "expired", phone: "5500000091", request: func(r *topup.Request) { r.ExpiresAt = in(50 * time.Millisecond) },
+		want: topup.StateFailed},
+}
+
+func in(d time.Duration) *time.Time {
+	at := time.Now().Add(d)
+	return &at
+}
+
+// world is what outlives a process: the database, the distributor, the checkout.
+type world struct {
+	scenario
+	database string
+	vendor   *sandbox.Server
+	hooks    http.Handler
+	secret   string
+	request  topup.Request
+
+	mu      sync.Mutex
+	refused int
+	told    map[int]topup.State
+	placed  bool
+	// rejected: the checkout was told that the order cannot be placed any more.
+	rejected bool
+}
+
+func newWorld(s scenario, database string) *world {
+	cfg := sandbox.DefaultConfig()
+	cfg.ApproveDelayMS = 0
+	w := &world{scenario: s, database: database, vendor: sandbox.New(cfg, quiet), secret: webhook.NewSecret(), told: map[int]topup.State{}}
+	w.hooks = webhook.Handler(w.secret, w.receive)
+	w.request = topup.Request{ID: "CRASH-1", Caller: topup.DefaultCaller, Phone: s.phone, Product: "MOVISTAR_TAE", Amount: topup.Pesos(10)}
+	if s.request != nil {
+		s.request(&w.request)
+	}
+	return w
+}
+
+func (w *world) receive(_ context.Context, ev webhook.Event) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.refused < w.busyHook {
+		w.refused++
+		return errors.New("the checkout is busy")
+	}
+	w.told[ev.Data.Sequence] = ev.Data.State
+	return nil
+}
+
+// believed is what the checkout was told last, by sequence.
+func (w *world) believed() (last topup.State) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	most := 0
+	for sequence, state := range w.told {
+		if sequence > most {
+			most, last = sequence, state
+		}
+	}
+	return last
+}
+
+// act is the world around a process: a checkout that places its order until it is answered, and an
+// operator who settles what is held, by the distributor's word. It returns whether all is done.
+func (w *world) act(p *process) bool {
+	ctx := context.Background()
+	if w.rejected {
+		return true
+	}
+	o, err := p.journal.Order(ctx, w.request.ID)
+	if errors.Is(err, topup.ErrNotFound) || !w.placed {
+		w.place(ctx, p)
+		return false
+	}
+	switch {
+	case err != nil:
+	case o.State == topup.StateUnknown:
+		_, _ = p.producer.Resolve(ctx, o.ID, w.decision())
+	case w.cancel && !o.State.Final():
+		_, _ = p.producer.Cancel(ctx, o.ID, o.Caller)
+	case o.State.Final():
+		return w.believed() == o.State
+	}
+	return false
+}
+
+func (w *world) place(ctx context.Context, p *process) {
+	if w.viaQueue {
+		w.placed = true
+		_ = p.queue.RingOrder(ctx, w.request, time.Time{}) // the producer's own client, not the process's
+		return
+	}
+	_, _, err := p.producer.Place(ctx, w.request)
+	w.placed = err == nil
+	w.rejected = len(topup.FieldErrors(err)) > 0
+}
+
+// decision is an operator's, who knows what the distributor's statement says.
+func (w *world) decision() topup.Resolution {
+	r := topup.Resolution{Outcome: topup.VerdictFailed, Reason: "not in the statement", By: "ana"}
+	switch {
+	case len(w.vendor.Purchases()) > 0:
+		r.Outcome, r.Reason = topup.VerdictSucceeded, "in the statement"
+	case w.resend:
+		r.Outcome = topup.VerdictResend
+	}
+	return r
+}
+
+// live runs one life of the program, with a fault in it, until all is done, or it is dead, or it has been
+// disturbed. It returns the boundaries it met.
+func (w *world) live(f fault, last bool) (met []string, hit bool, err error) {
+	p, err := w.startProcess(f)
+	if err != nil {
+		return nil, false, err
+	}
+	defer p.stop()
+	if w.viaQueue { // Redis has kept the task of a producer that is not this process
+		w.placed = false
+	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	end := time.Now().Add(patience)
+	for time.Now().Before(end) {
+		if w.act(p) {
+			return p.g.boundaries(), p.g.wasHit(), nil
+		}
+		if p.g.wasHit() && end.After(time.Now().Add(afterFault)) && !last {
+			end = time.Now().Add(afterFault)
+		}
+		select {
+		case <-tick.C:
+		case <-p.g.died:
+			return p.g.boundaries(), true, nil
+		}
+	}
+	if last {
+		o, _ := p.journal.Details(context.Background(), w.scenario.id())
+		return nil, false, fmt.Errorf("after %s: the checkout believes %q of %+v", patience, w.believed(), o)
+	}
+	return p.g.boundaries(), p.g.wasHit(), nil
+}
+
+func (scenario) id() topup.ID { return "CRASH-1" }
+
+// try lives through a scenario with one fault, and judges it.
+func (s scenario) try(database string, f fault) (met []string, hit bool, err error) {
+	w := newWorld(s, database)
+	defer w.vendor.Close()
+	if s.prelude.kind != none {
+		if _, _, err := w.live(s.prelude, false); err != nil {
+			return nil, false, err
+		}
+	}
+	met, hit, err = w.live(f, f.kind == none)
+	if err == nil && f.kind != none {
+		_, _, err = w.live(fault{}, true)
+	}
+	if err != nil {
+		return met, hit, err
+	}
+	return met, hit, w.judge(f.kind == none)
+}
+
+// judge asks the distributor's ledger.
+func (w *world) judge(undisturbed bool) error {
+	j, err := journal.Open(context.Background(), w.database)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = j.Close() }()
+	o, err := j.Details(context.Background(), w.scenario.id())
+	charged := len(w.vendor.Purchases())
+	switch {
+	case w.rejected && errors.Is(err, topup.ErrNotFound) && charged == 0:
+		return nil
+	case err != nil:
+		return fmt.Errorf("lost: %w", err)
+	case undisturbed && o.State != w.want:
+		return fmt.Errorf("%s, want %s: %+v", o.State, w.want, o)
+	case charged > 1:
+		return fmt.Errorf("charged %d times: %+v", charged, o)
+	case o.State == topup.StateSucceeded != (charged == 1):
+		return fmt.Errorf("%s, and charged %d times: %+v", o.State, charged, o)
+	case !o.State.Final() || w.believed() != o.State:
+		return fmt.Errorf("%s, and the checkout believes %q: %+v", o.State, w.believed(), o)
+	}
+	return nil
+}
+
+func newReader(b []byte) io.Reader { return bytes.NewReader(b) }
+
+func length(b []byte) string { return strconv.Itoa(len(b)) }
+
+// kinds are the failures that make sense at a boundary.
+func kinds(boundary string) []kind {
+	all := []kind{failed, lost, diesBefore, diesAfter}
+	if strings.HasPrefix(boundary, "distributor ") || strings.HasPrefix(boundary, "webhook ") {
+		all = append(all, torn)
+	}
+	return all
+}
+
+// engine lends an empty database to one of those who try lives side by side.
+type engine func(tb testing.TB) (fresh func() (url string, err error))
+
+func sqliteEngine(tb testing.TB) func() (string, error) {
+	folder, files := tb.TempDir(), 0
+	return func() (string, error) {
+		files++
+		return fmt.Sprintf("sqlite:%s/%d.db", folder, files), nil
+	}
+}
+
+func postgresEngine(tb testing.TB) func() (string, error) {
+	url := testkit.Postgres(tb).URL()
+	return func() (string, error) {
+		ctx := context.Background()
+		j, err := journal.Open(ctx, url) // makes the tables
+		if err != nil {
+			return "", err
+		}
+		conn, err := pgx.Connect(ctx, url)
+		if err == nil {
+			_, err = conn.Exec(ctx, "TRUNCATE orders, attempts, events, tallies, resolutions")
+			err = errors.Join(err, conn.Close(ctx))
+		}
+		return url, errors.Join(err, j.Close())
+	}
+}
+
+// TestEveryBoundary is the proof: every boundary that any scenario meets, with every kind of failure. The
+// boundaries are those that an undisturbed life passes, so that a new step is tried without being named
+// here.
+func TestEveryBoundary(t *testing.T) {
+	for name, lend := range map[string]engine{"sqlite": sqliteEngine, "postgres": postgresEngine} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			all, boundaries := lives(t, lend)
+			var struck atomic.Int64
+			todo := make(chan life)
+			var trying sync.WaitGroup
+			for range atOnce {
+				fresh := lend(t)
+				trying.Go(func() {
+					for l := range todo {
+						url, err := fresh()
+						if err == nil {
+							_, hit, tryErr := l.try(url, l.fault)
+							if err = tryErr; hit {
+								struck.Add(1)
+							}
+						}
+						if err != nil {
+							t.Errorf("%s; %s: %v", l.name, l.fault, err)
+						}
+					}
+				})
+			}
+			for _, l := range all {
+				todo <- l
+			}
+			close(todo)
+			trying.Wait()
+			t.Logf("%s: %d boundaries in %d scenarios; %d failures tried, %d struck", name, boundaries, len(scenarios), len(all), struck.Load())
+			if struck.Load() < int64(len(all))*9/10 {
+				t.Errorf("only %d of %d failures struck: the lives differ too much from the undisturbed ones", struck.Load(), len(all))
+			}
+		})
+	}
+}
+
+// life is a scenario with its fault.
+type life struct {
+	scenario
+	fault fault
+}
+
+// lives lists every failure at every boundary of every scenario, as the undisturbed ones meet them.
+func lives(t *testing.T, lend engine) (all []life, boundaries int) {
+	t.Helper()
+	fresh, met := lend(t), map[string]bool{}
+	for _, s := range scenarios {
+		url, err := fresh()
+		if err != nil {
+			t.Fatal(err)
+		}
+		names, _, err := s.try(url, fault{})
+		if err != nil {
+			t.Fatalf("%s, undisturbed: %v", s.name, err)
+		}
+		boundaries += len(names)
+		for _, b := range names {
+			name, _, _ := strings.Cut(b, "#")
+			met[name] = true
+			for _, k := range kinds(b) {
+				all = append(all, life{s, fault{b, k}})
+			}
+		}
+	}
+	noneEscaped(t, met)
+	return all, boundaries
+}
+
+// noneEscaped: every method through which a workflow acts was a boundary of some scenario.
+func noneEscaped(t *testing.T, met map[string]bool) {
+	t.Helper()
+	for prefix, seams := range map[string][]reflect.Type{
+		"journal.": {reflect.TypeFor[worker.Journal](), reflect.TypeFor[producer.Journal](), reflect.TypeFor[webhook.Store]()},
+		"queue.":   {reflect.TypeFor[worker.Bell](), reflect.TypeFor[producer.Bell]()},
+	} {
+		for _, seam := range seams {
+			for i := range seam.NumMethod() {
+				if name := prefix + seam.Method(i).Name; !met[name] {
+					t.Errorf("no scenario comes to %s", name)
+				}
+			}
+		}
+	}
+}

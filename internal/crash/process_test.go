@@ -1,0 +1,144 @@
+package crash
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"recarga/distributor"
+	"recarga/internal/journal"
+	"recarga/internal/queue"
+	"recarga/producer"
+	"recarga/tasks"
+	"recarga/topup"
+	"recarga/webhook"
+	"recarga/worker"
+)
+
+// process is one life of the whole program, put together as `recarga serve` puts it together, with a
+// gate in front of everything that is outside of it.
+type process struct {
+	g        *gate
+	journal  *journal.Journal
+	queue    *queue.Queue
+	bell     bell
+	producer *producer.Producer
+	// closers end the parts, the last one first.
+	closers []func()
+}
+
+var quiet = slog.New(slog.DiscardHandler)
+
+func (w *world) startProcess(f fault) (p *process, err error) {
+	p = &process{g: newGate(f)}
+	defer func() {
+		if err != nil {
+			p.stop()
+		}
+	}()
+	if p.journal, err = journal.Open(context.Background(), w.database, journal.WithFirstTryGrace(0)); err != nil {
+		return p, err
+	}
+	p.onStop(func() { _ = p.journal.Close() })
+	if p.queue, err = queue.Open(context.Background(), queue.Embedded, quiet); err != nil {
+		return p, err
+	}
+	p.onStop(func() { _ = p.queue.Close() })
+	p.bell = bell{p.g, p.queue}
+	records := book{p.g, p.journal}
+	p.producer = producer.New(records, p.bell, quiet)
+	vendor, err := distributor.New(distributor.Config{
+		URL: p.reach("distributor", w.vendor) + "/api/distributor", CustomerID: "demo", SecretKey: "demo",
+		Timeout: purchaseTimeout, Tokens: shared{p.g, queue.NewTokenStore(p.queue.Redis(), "demo", "url")}, Log: quiet,
+	})
+	if err != nil {
+		return p, err
+	}
+	p.onStop(vendor.Close)
+	return p, p.startWorker(w, records, vendor)
+}
+
+func (p *process) startWorker(w *world, records book, vendor *distributor.Client) error {
+	deliverer := webhook.NewDeliverer(webhook.Config{
+		Schedule: []time.Duration{time.Millisecond, time.Millisecond, time.Second, time.Second, time.Second, time.Second, time.Second},
+		Timeout:  time.Second, AllowPrivate: true, Log: quiet,
+	}, records, webhookTarget{p.reach("webhook", w.hooks), w.secret})
+	p.onStop(func() { deliverer.Close(context.Background()) })
+	wk := worker.New(worker.Config{
+		Journal: records, Distributor: vendor, Teller: deliverer, Bell: p.bell, Balances: vendor,
+		Timeout: purchaseTimeout, Slack: slack, SweepInterval: 50 * time.Millisecond, Alone: true, Log: quiet,
+		Policy: worker.Policy{Initial: 10 * time.Millisecond, Max: 50 * time.Millisecond, MaxAttempts: 5, MaxElapsed: time.Minute},
+	})
+	p.onStop(wk.Close)
+	for name, handler := range map[string]queue.Handler{tasks.TypePurchase: wk.HandlePurchase, tasks.TypeDeliver: wk.HandleDelivery} {
+		in := tasks.QueueTopups
+		if name == tasks.TypeDeliver {
+			in = tasks.QueueWebhooks
+		}
+		servers, err := p.queue.Serve(queue.ServeConfig{Queue: in, Servers: 1, Concurrency: 4, ShutdownTimeout: 10 * time.Second},
+			map[string]queue.Handler{name: p.handled(name, handler)})
+		if err != nil {
+			return err
+		}
+		p.onStop(servers.Shutdown)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var sweeping sync.WaitGroup
+	sweeping.Go(func() { wk.Sweep(ctx) })
+	p.onStop(func() { cancel(); sweeping.Wait() })
+	// A dead process waits for nothing.
+	context.AfterFunc(p.deadContext(), wk.Close)
+	return nil
+}
+
+// handled makes boundaries of the moment in which a task is handed over, and of its acknowledgement.
+func (p *process) handled(name string, h queue.Handler) queue.Handler {
+	return func(ctx context.Context, task *asynq.Task) (time.Time, error) {
+		return through(p.g, "queue."+name, func() (time.Time, error) { return h(ctx, task) })
+	}
+}
+
+func (p *process) deadContext() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	stopped := make(chan struct{})
+	p.onStop(func() { close(stopped) })
+	go func() {
+		defer cancel()
+		select {
+		case <-p.g.died:
+		case <-stopped:
+		}
+	}()
+	return ctx
+}
+
+// reach opens this process's own way to another server.
+func (p *process) reach(name string, inner http.Handler) (url string) {
+	server := httptest.NewUnstartedServer(edge(p.g, name, inner))
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	server.Start()
+	p.onStop(server.Close)
+	return server.URL
+}
+
+func (p *process) onStop(f func()) { p.closers = append(p.closers, f) }
+
+func (p *process) stop() {
+	for i := len(p.closers) - 1; i >= 0; i-- {
+		p.closers[i]()
+	}
+}
+
+type webhookTarget struct{ url, secret string }
+
+func (e webhookTarget) Endpoint(_ context.Context, caller string) (webhook.Endpoint, error) {
+	if caller != topup.DefaultCaller {
+		return webhook.Endpoint{}, topup.ErrNotFound
+	}
+	return webhook.Endpoint{URL: e.url, Secrets: []string{e.secret}}, nil
+}

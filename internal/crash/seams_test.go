@@ -1,0 +1,223 @@
+package crash
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path"
+	"time"
+
+	"recarga/distributor"
+	"recarga/internal/journal"
+	"recarga/internal/queue"
+	"recarga/producer"
+	"recarga/topup"
+	"recarga/webhook"
+	"recarga/worker"
+)
+
+// book is the journal as a process that can die sees it. It embeds nothing: a step that is new to the
+// workflows does not compile until it is a boundary here.
+type book struct {
+	g *gate
+	j *journal.Journal
+}
+
+var (
+	_ worker.Journal   = book{}
+	_ producer.Journal = book{}
+	_ webhook.Store    = book{}
+)
+
+type accepted struct {
+	o        topup.Order
+	replayed bool
+}
+
+type changed struct {
+	o  topup.Order
+	ev *topup.Event
+}
+
+func (b book) change(name string, effect func() (topup.Order, *topup.Event, error)) (topup.Order, *topup.Event, error) {
+	c, err := through(b.g, name, func() (c changed, err error) {
+		c.o, c.ev, err = effect()
+		return c, err
+	})
+	return c.o, c.ev, err
+}
+
+func (b book) Order(ctx context.Context, id topup.ID) (topup.Order, error) {
+	return through(b.g, "journal.Order", func() (topup.Order, error) { return b.j.Order(ctx, id) })
+}
+
+func (b book) Details(ctx context.Context, id topup.ID) (topup.Details, error) {
+	return through(b.g, "journal.Details", func() (topup.Details, error) { return b.j.Details(ctx, id) })
+}
+
+func (b book) Accept(ctx context.Context, r topup.Request, now time.Time) (topup.Order, bool, error) {
+	a, err := through(b.g, "journal.Accept", func() (a accepted, err error) {
+		a.o, a.replayed, err = b.j.Accept(ctx, r, now)
+		return a, err
+	})
+	return a.o, a.replayed, err
+}
+
+func (b book) AcceptInvalid(ctx context.Context, o topup.Order, why string, now time.Time) (*topup.Event, error) {
+	return through(b.g, "journal.AcceptInvalid", func() (*topup.Event, error) { return b.j.AcceptInvalid(ctx, o, why, now) })
+}
+
+func (b book) Begin(ctx context.Context, id topup.ID, attempts int, worker string, giveUpAt, now time.Time) (topup.Order, error) {
+	return through(b.g, "journal.Begin", func() (topup.Order, error) { return b.j.Begin(ctx, id, attempts, worker, giveUpAt, now) })
+}
+
+func (b book) Finish(ctx context.Context, s topup.Settlement, now time.Time) (topup.Order, *topup.Event, error) {
+	return b.change("journal.Finish", func() (topup.Order, *topup.Event, error) { return b.j.Finish(ctx, s, now) })
+}
+
+func (b book) End(ctx context.Context, id topup.ID, attempts int, by string, reason topup.Reason, now time.Time) (topup.Order, *topup.Event, error) {
+	return b.change("journal.End", func() (topup.Order, *topup.Event, error) { return b.j.End(ctx, id, attempts, by, reason, now) })
+}
+
+func (b book) Cancel(ctx context.Context, id topup.ID, caller string, now time.Time) (topup.Order, *topup.Event, error) {
+	return b.change("journal.Cancel", func() (topup.Order, *topup.Event, error) { return b.j.Cancel(ctx, id, caller, now) })
+}
+
+func (b book) Resolve(ctx context.Context, id topup.ID, r topup.Resolution, now time.Time) (topup.Order, *topup.Event, error) {
+	return b.change("journal.Resolve", func() (topup.Order, *topup.Event, error) { return b.j.Resolve(ctx, id, r, now) })
+}
+
+func (b book) Due(ctx context.Context, now time.Time, after topup.Due, limit int) ([]topup.Due, error) {
+	return through(b.g, "journal.Due", func() ([]topup.Due, error) { return b.j.Due(ctx, now, after, limit) })
+}
+
+func (b book) Overdue(ctx context.Context, now time.Time, limit int) ([]topup.Due, error) {
+	return through(b.g, "journal.Overdue", func() ([]topup.Due, error) { return b.j.Overdue(ctx, now, limit) })
+}
+
+func (b book) DueEvents(ctx context.Context, now time.Time, after topup.DueEvent, limit int) ([]topup.DueEvent, error) {
+	return through(b.g, "journal.DueEvents", func() ([]topup.DueEvent, error) { return b.j.DueEvents(ctx, now, after, limit) })
+}
+
+func (b book) Around(ctx context.Context, id topup.ID, number int, now time.Time) (topup.Surroundings, error) {
+	return through(b.g, "journal.Around", func() (topup.Surroundings, error) { return b.j.Around(ctx, id, number, now) })
+}
+
+func (b book) AddEvidence(ctx context.Context, id topup.ID, number int, evidence string) error {
+	return run(b.g, "journal.AddEvidence", func() error { return b.j.AddEvidence(ctx, id, number, evidence) })
+}
+
+func (b book) Event(ctx context.Context, id string) (topup.Event, error) {
+	return through(b.g, "journal.Event", func() (topup.Event, error) { return b.j.Event(ctx, id) })
+}
+
+func (b book) RecordTry(ctx context.Context, ev topup.Event, try topup.Try, next topup.EventState, dueAt time.Time) error {
+	return run(b.g, "journal.RecordTry", func() error { return b.j.RecordTry(ctx, ev, try, next, dueAt) })
+}
+
+// bell is the queue as a process that can die sees it.
+type bell struct {
+	g *gate
+	q *queue.Queue
+}
+
+var (
+	_ worker.Bell   = bell{}
+	_ producer.Bell = bell{}
+)
+
+func (b bell) RingOrder(ctx context.Context, r topup.Request, at time.Time) error {
+	return run(b.g, "queue.RingOrder", func() error { return b.q.RingOrder(ctx, r, at) })
+}
+
+func (b bell) RingEvent(ctx context.Context, id string, at time.Time) error {
+	return run(b.g, "queue.RingEvent", func() error { return b.q.RingEvent(ctx, id, at) })
+}
+
+func (b bell) InsistOrder(ctx context.Context, r topup.Request) error {
+	return run(b.g, "queue.InsistOrder", func() error { return b.q.InsistOrder(ctx, r) })
+}
+
+func (b bell) InsistEvent(ctx context.Context, id string) error {
+	return run(b.g, "queue.InsistEvent", func() error { return b.q.InsistEvent(ctx, id) })
+}
+
+func (b bell) Announce(ctx context.Context) error {
+	return run(b.g, "queue.Announce", func() error { return b.q.Announce(ctx) })
+}
+
+// shared is the token in Redis.
+type shared struct {
+	g     *gate
+	store distributor.TokenStore
+}
+
+type loaded struct {
+	token   string
+	expires time.Time
+}
+
+func (s shared) Load(ctx context.Context) (string, time.Time, error) {
+	l, err := through(s.g, "token.Load", func() (l loaded, err error) {
+		l.token, l.expires, err = s.store.Load(ctx)
+		return l, err
+	})
+	return l.token, l.expires, err
+}
+
+func (s shared) Save(ctx context.Context, token string, expires time.Time) error {
+	return run(s.g, "token.Save", func() error { return s.store.Save(ctx, token, expires) })
+}
+
+func (s shared) Lock(ctx context.Context) (func(), error) {
+	return through(s.g, "token.Lock", func() (func(), error) { return s.store.Lock(ctx) })
+}
+
+// edge is another server as a process that can die reaches it: before is the moment in which the
+// request has arrived whole and is not looked at yet, after is that in which the answer is ready.
+func edge(g *gate, name string, inner http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		what, err := g.enter(name + " " + r.Method + " " + path.Base(r.URL.Path))
+		body, readErr := io.ReadAll(r.Body)
+		if err != nil || readErr != nil || what == failed {
+			panic(http.ErrAbortHandler)
+		}
+		if what == diesBefore {
+			g.die()
+			panic(http.ErrAbortHandler)
+		}
+		answer := serve(inner, r, body)
+		if what == diesAfter {
+			g.die()
+		}
+		if what == lost || g.isDead() {
+			panic(http.ErrAbortHandler)
+		}
+		copyAnswer(w, answer, what == torn)
+	})
+}
+
+// serve lets the other server finish, whatever becomes of the process that asked.
+func serve(inner http.Handler, r *http.Request, body []byte) *httptest.ResponseRecorder {
+	again := r.Clone(context.WithoutCancel(r.Context()))
+	again.Body = io.NopCloser(newReader(body))
+	answer := httptest.NewRecorder()
+	inner.ServeHTTP(answer, again)
+	return answer
+}
+
+func copyAnswer(w http.ResponseWriter, answer *httptest.ResponseRecorder, half bool) {
+	body := answer.Body.Bytes()
+	for name, values := range answer.Header() {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Content-Length", length(body))
+	w.WriteHeader(answer.Code)
+	if half {
+		_, _ = w.Write(body[:len(body)/2])
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	_, _ = w.Write(body)
+}

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
 	"recarga/internal/journal"
@@ -37,13 +38,13 @@ func TestMain(m *testing.M) {
 }
 
 const (
-	purchaseTimeout = 400 * time.Millisecond
-	slack           = 400 * time.Millisecond
+	purchaseTimeout = 500 * time.Millisecond
+	slack           = 500 * time.Millisecond
 	// afterFault is how long a process that was only disturbed may go on before it is started again.
 	afterFault = 300 * time.Millisecond
 	patience   = 60 * time.Second
 	// atOnce is how many lives are tried side by side: they mostly wait.
-	atOnce = 32
+	atOnce = 16
 )
 
 // scenario is one way an order's life can go.
@@ -79,7 +80,7 @@ var scenarios = []scenario{
 	{name: "by the queue alone, invalid", phone: "5537686664", viaQueue: true, request: func(r *topup.Request) { r.Product = "NO_SUCH" }, want: topup.StateFailed},
 	{name: "webhook refused twice", phone: "5537686665", busyHook: 2, want: topup.StateSucceeded},
 	{name: "canceled", phone: "5537686666", cancel: true, request: func(r *topup.Request) { r.ProcessAt = in(time.Hour) }, want: topup.StateCanceled},
-	{name: "expired", phone: "5500000091", request: func(r *topup.Request) { r.ExpiresAt = in(50 * time.Millisecond) },
+	{name: "expired", phone: "5500000091", request: func(r *topup.Request) { r.ExpiresAt = in(time.Second) },
 		want: topup.StateFailed},
 }
 
@@ -91,6 +92,7 @@ func in(d time.Duration) *time.Time {
 // world is what outlives a process: the database, the distributor, the checkout.
 type world struct {
 	scenario
+	servers
 	database string
 	vendor   *sandbox.Server
 	hooks    http.Handler
@@ -105,10 +107,10 @@ type world struct {
 	rejected bool
 }
 
-func newWorld(s scenario, database string) *world {
+func newWorld(s scenario, on servers, database string) *world {
 	cfg := sandbox.DefaultConfig()
 	cfg.ApproveDelayMS = 0
-	w := &world{scenario: s, database: database, vendor: sandbox.New(cfg, quiet), secret: webhook.NewSecret(), told: map[int]topup.State{}}
+	w := &world{scenario: s, servers: on, database: database, vendor: sandbox.New(cfg, quiet), secret: webhook.NewSecret(), told: map[int]topup.State{}}
 	w.hooks = webhook.Handler(w.secret, w.receive)
 	w.request = topup.Request{ID: "CRASH-1", Caller: topup.DefaultCaller, Phone: s.phone, Product: "MOVISTAR_TAE", Amount: topup.Pesos(10)}
 	if s.request != nil {
@@ -195,7 +197,12 @@ func (w *world) live(f fault, last bool) (met []string, hit bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	defer p.stop()
+	defer func() {
+		p.stop()
+		if w.flush {
+			err = errors.Join(err, w.flushed())
+		}
+	}()
 	if w.viaQueue { // Redis has kept the task of a producer that is not this process
 		w.placed = false
 	}
@@ -225,8 +232,12 @@ func (w *world) live(f fault, last bool) (met []string, hit bool, err error) {
 func (scenario) id() topup.ID { return "CRASH-1" }
 
 // try lives through a scenario with one fault, and judges it.
-func (s scenario) try(database string, f fault) (met []string, hit bool, err error) {
-	w := newWorld(s, database)
+func (s scenario) try(on servers, f fault) (met []string, hit bool, err error) {
+	database, err := on.empty()
+	if err = errors.Join(err, on.flushed()); err != nil {
+		return nil, false, err
+	}
+	w := newWorld(s, on, database)
 	defer w.vendor.Close()
 	if s.prelude.kind != none {
 		if _, _, err := w.live(s.prelude, false); err != nil {
@@ -282,20 +293,29 @@ func kinds(boundary string) []kind {
 	return all
 }
 
-// engine lends an empty database to one of those who try lives side by side.
-type engine func(tb testing.TB) (fresh func() (url string, err error))
-
-func sqliteEngine(tb testing.TB) func() (string, error) {
-	folder, files := tb.TempDir(), 0
-	return func() (string, error) {
-		files++
-		return fmt.Sprintf("sqlite:%s/%d.db", folder, files), nil
-	}
+// servers are what one of those who try lives side by side has for itself.
+type servers struct {
+	redis *testkit.RedisServer
+	// flush: the queue dies with the process, as an embedded one does.
+	flush bool
+	// empty makes a database without orders.
+	empty func() (url string, err error)
 }
 
-func postgresEngine(tb testing.TB) func() (string, error) {
+// engine provides them for one kind of database.
+type engine func(tb testing.TB) servers
+
+func onSQLite(tb testing.TB) servers {
+	folder, files := tb.TempDir(), 0
+	return servers{redis: testkit.Redis(tb), flush: true, empty: func() (string, error) {
+		files++
+		return fmt.Sprintf("sqlite:%s/%d.db", folder, files), nil
+	}}
+}
+
+func onPostgres(tb testing.TB) servers {
 	url := testkit.Postgres(tb).URL()
-	return func() (string, error) {
+	return servers{redis: testkit.Redis(tb), empty: func() (string, error) {
 		ctx := context.Background()
 		j, err := journal.Open(ctx, url) // makes the tables
 		if err != nil {
@@ -307,14 +327,20 @@ func postgresEngine(tb testing.TB) func() (string, error) {
 			err = errors.Join(err, conn.Close(ctx))
 		}
 		return url, errors.Join(err, j.Close())
-	}
+	}}
+}
+
+// flushed empties the queue.
+func (s servers) flushed() error {
+	client := redis.NewClient(&redis.Options{Addr: s.redis.Addr()})
+	return errors.Join(client.FlushAll(context.Background()).Err(), client.Close())
 }
 
 // TestEveryBoundary is the proof: every boundary that any scenario meets, with every kind of failure. The
 // boundaries are those that an undisturbed life passes, so that a new step is tried without being named
 // here.
 func TestEveryBoundary(t *testing.T) {
-	for name, lend := range map[string]engine{"sqlite": sqliteEngine, "postgres": postgresEngine} {
+	for name, lend := range map[string]engine{"sqlite": onSQLite, "postgres": onPostgres} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			all, boundaries := lives(t, lend)
@@ -322,15 +348,12 @@ func TestEveryBoundary(t *testing.T) {
 			todo := make(chan life)
 			var trying sync.WaitGroup
 			for range atOnce {
-				fresh := lend(t)
+				on := lend(t)
 				trying.Go(func() {
 					for l := range todo {
-						url, err := fresh()
-						if err == nil {
-							_, hit, tryErr := l.try(url, l.fault)
-							if err = tryErr; hit {
-								struck.Add(1)
-							}
+						_, hit, err := l.try(on, l.fault)
+						if hit {
+							struck.Add(1)
 						}
 						if err != nil {
 							t.Errorf("%s; %s: %v", l.name, l.fault, err)
@@ -360,13 +383,9 @@ type life struct {
 // lives lists every failure at every boundary of every scenario, as the undisturbed ones meet them.
 func lives(t *testing.T, lend engine) (all []life, boundaries int) {
 	t.Helper()
-	fresh, met := lend(t), map[string]bool{}
+	on, met := lend(t), map[string]bool{}
 	for _, s := range scenarios {
-		url, err := fresh()
-		if err != nil {
-			t.Fatal(err)
-		}
-		names, _, err := s.try(url, fault{})
+		names, _, err := s.try(on, fault{})
 		if err != nil {
 			t.Fatalf("%s, undisturbed: %v", s.name, err)
 		}

@@ -45,7 +45,7 @@ func (w *world) startProcess(f fault) (p *process, err error) {
 		return p, err
 	}
 	p.onStop(func() { _ = p.journal.Close() })
-	if p.queue, err = queue.Open(context.Background(), queue.Embedded, quiet); err != nil {
+	if p.queue, err = queue.Open(context.Background(), w.redis.URL(), quiet); err != nil {
 		return p, err
 	}
 	p.onStop(func() { _ = p.queue.Close() })

@@ -49,6 +49,7 @@ type node struct {
 	deliverer   *webhook.Deliverer
 	worker      *worker.Worker
 	producer    *producer.Producer
+	watchdog    *watchdog // nil without a worker
 
 	// apiURL and metricsURL are where it really listens.
 	apiURL, metricsURL string
@@ -64,7 +65,7 @@ func startNode(ctx context.Context, s Settings, r roles, log *slog.Logger) (*nod
 	n := &node{settings: s, roles: r, log: log, failed: make(chan error, 2)}
 	steps := []func(context.Context) error{n.openJournal, n.openQueue, n.openDistributor}
 	if r.worker {
-		steps = append(steps, n.startWorker)
+		steps = append(steps, n.startWorker, n.startWatchdog)
 	}
 	if r.api {
 		steps = append(steps, n.startAPI)

@@ -38,13 +38,16 @@ func (row setting) env() string  { return envPrefix + row.name }
 func (row setting) flag() string { return strings.ReplaceAll(row.key(), "_", "-") }
 func (row setting) key() string  { return strings.ToLower(row.name) }
 
+// userinfo is where a URL may have a password.
+var userinfo = regexp.MustCompile(`(?s)//.*@`)
+
 // shown is a value as anybody may see it: of a secret nothing, not even the scheme of a URL, which may
-// be a password that was put into the wrong variable.
+// be a password that was put into the wrong variable; and of no URL its user.
 func (row setting) shown(value string) string {
 	if row.secret {
 		return "(hidden)"
 	}
-	return value
+	return userinfo.ReplaceAllString(value, "//(hidden)@")
 }
 
 // settingsGroup is a section of docs/settings.md.

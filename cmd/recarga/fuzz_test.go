@@ -1,0 +1,356 @@
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+
+	"recarga/topup"
+	"recarga/webhook"
+)
+
+// FuzzOrderFile: of whatever file, every row is an order or an error with its line, and no line is
+// passed over in silence.
+func FuzzOrderFile(f *testing.F) {
+	const one = "A" + good + "\n"
+	for _, s := range []string{
+		one + one, "\n\r\n" + one + "\n", "A,1\n" + one + `"B"x` + good + "\n" + one, "\"two\nlines\"" + good + "\n" + one,
+		"\"open" + good + "\n" + one, "\x00\xff" + good + "\n", "a\rb" + good + "\r\r\n", strings.Repeat("x", maxRow) + "\n" + one,
+		`{"distributor_transaction_id":"A"}` + "\n\n{]\n \n",
+	} {
+		f.Add(header+"\n"+s, false)
+		f.Add(s, true)
+	}
+	f.Add(header+",metadata.,callback_url\nA"+good+",\xff,https://h/\xff\n", false)
+	f.Add("\xef\xbb\xbf"+header+"\n", false)
+	f.Fuzz(func(t *testing.T, content string, lines bool) {
+		name := map[bool]string{true: "orders.ndjson", false: "orders.csv"}[lines]
+		var rows []row
+		err := readRows(strings.NewReader(content), name, func(r row) error { rows = append(rows, r); return nil })
+		for i, r := range rows {
+			if r.line < 1 || i > 0 && r.line <= rows[i-1].line {
+				t.Fatalf("row %d is at line %d", i, r.line)
+			}
+			if r.err == nil {
+				checkOrder(t, r.request)
+			}
+		}
+		content = strings.TrimPrefix(content, "\xef\xbb\xbf")
+		lines = lines || strings.HasPrefix(content, "{")
+		switch {
+		case err != nil && lines && content != "":
+			t.Errorf("one line of NDJSON ends the file: %v", err)
+		case err != nil: // the file is refused, not a part of it passed over
+		case lines:
+			checkEveryLine(t, content, rows)
+		default:
+			checkEveryRecord(t, content, rows)
+		}
+	})
+}
+
+// checkOrder: an order of a file is one that the API reads as the same.
+func checkOrder(t *testing.T, r topup.Request) {
+	t.Helper()
+	again, err := topup.Fields{
+		ID: string(r.ID), Phone: r.Phone.Digits(), Product: r.Product, Amount: r.Amount.String(), Operator: r.Operator,
+		CallbackURL: r.CallbackURL, Caller: r.Caller, Metadata: r.Metadata,
+	}.Request()
+	again.ProcessAt, again.ExpiresAt = r.ProcessAt, r.ExpiresAt
+	if err != nil || again.Fingerprint() != r.Fingerprint() {
+		t.Errorf("no order: %+v, %v", r, err)
+	}
+}
+
+// checkEveryLine: each line of NDJSON that is not blank is a row.
+func checkEveryLine(t *testing.T, content string, rows []row) {
+	t.Helper()
+	var want, got []int
+	for i, text := range strings.Split(content, "\n") {
+		if strings.TrimSpace(text) != "" || len(text) >= maxRow {
+			want = append(want, i+1)
+		}
+	}
+	for _, r := range rows {
+		got = append(got, r.line)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("rows at lines %v, want %v", got, want)
+	}
+}
+
+// checkEveryRecord: each line of CSV behind the header is blank, a row, or goes on with a row whose
+// quote is still open. A row without an error is what a CSV reader finds in its lines alone.
+func checkEveryRecord(t *testing.T, content string, rows []row) {
+	t.Helper()
+	lines := strings.SplitAfter(content, "\n")
+	starts := map[int]row{}
+	for _, r := range rows {
+		starts[r.line] = r
+	}
+	begun, quotes := false, 0
+	for i, text := range lines {
+		r, isRow := starts[i+1]
+		blank := strings.TrimRight(text, "\r\n") == ""
+		switch {
+		case isRow:
+			begun, quotes = true, 0
+			checkRecord(t, content, lines[i:], r)
+		case !begun && !blank && quotes == 0: // the header
+			begun = true
+		case blank, quotes%2 == 1: // between two rows, or within one
+		default:
+			t.Errorf("line %d is no row, and passed over: %q", i+1, text)
+		}
+		quotes += strings.Count(text, `"`)
+	}
+}
+
+func checkRecord(t *testing.T, content string, rest []string, r row) {
+	t.Helper()
+	if r.err != nil {
+		return
+	}
+	head, err := csv.NewReader(strings.NewReader(content)).Read()
+	record, recordErr := csv.NewReader(strings.NewReader(strings.Join(rest, ""))).Read()
+	if err != nil || recordErr != nil || len(head) != len(record) {
+		t.Fatalf("line %d is an order, of %q: %v", r.line, record, recordErr)
+	}
+	cell := func(name string) string { return strings.TrimSpace(record[slices.Index(head, name)]) }
+	if amount, err := topup.ParseAmount(cell(topup.FieldAmount)); err != nil || amount != r.request.Amount || cell(topup.FieldID) != string(r.request.ID) || cell(topup.FieldProduct) != r.request.Product {
+		t.Errorf("line %d %q is order %+v", r.line, record, r.request)
+	}
+}
+
+// FuzzSettings: any two settings, from the environment or from a file, are what was written and within
+// what is documented, or the error names them. It never shows a secret.
+func FuzzSettings(f *testing.F) {
+	rows := settingsTable(new(Settings))
+	at := func(name string) uint {
+		return uint(slices.IndexFunc(rows, func(r setting) bool { return r.name == name }))
+	}
+	for _, s := range [][4]string{
+		{"DISTRIBUTOR_TIMEOUT", "25m", "SHUTDOWN_TIMEOUT", "25m10s"}, {"DISTRIBUTOR_TIMEOUT", "1500s1ns", "SHUTDOWN_TIMEOUT", "9999h"},
+		{"RETRY_INITIAL", "1ns", "RETRY_MAX", "1ns"}, {"API_KEY", "a-secret-of-the-shop", "ADMIN_KEY", "a-secret-of-the-shop"},
+		{"CALLBACK_URL", "https://user:correct-horse@shop.example/", "WEBHOOK_SECRET", "correct-horse-battery-staple"},
+		{"DISTRIBUTOR_RATE", "200/m", "DISTRIBUTOR_CONCURRENCY", "+10000"}, {"RETRY_CODES", "91,96,91", "WEBHOOK_SCHEDULE", "1ns,9999h"},
+		{"DISTRIBUTOR_URL", "http://user:correct-horse@[::1", "DATABASE_URL", "postgres://user:correct-horse@host"}, {"REDIS_URL", "redis:correct-horse@host", "HTTP_ADDR", "[::1]:00080"},
+		{"WEBHOOK_ALLOW_PRIVATE", "true", "LOG_LEVEL", "WARN"}, {"DISTRIBUTOR_RATE", "9223372036854775808/s", "RETRY_MAX_ATTEMPTS", "0x10"},
+	} {
+		f.Add(at(s[0]), s[1], at(s[2]), s[3], false)
+		f.Add(at(s[0]), s[1], at(s[2]), s[3], true)
+	}
+	f.Fuzz(func(t *testing.T, i uint, value string, j uint, other string, inFile bool) {
+		a, b := rows[i%uint(len(rows))], rows[j%uint(len(rows))]
+		given := map[string]string{b.name: other, a.name: value}
+		src, ok := sourceOf(t, given, inFile)
+		if !ok {
+			return
+		}
+		s, err := loadSettings(nil, src)
+		if err == nil {
+			checkSettings(t, s)
+			checkWritten(t, s, given)
+			return
+		}
+		for _, line := range linesOf(err) {
+			if !strings.Contains(line, a.env()) && !strings.Contains(line, b.env()) {
+				t.Errorf("%v: %q names none of them", given, line)
+			}
+		}
+		checkSecrets(t, err, given)
+	})
+}
+
+// sourceOf has the values as variables, or written to a file; ok is false for what no file can hold.
+func sourceOf(t *testing.T, given map[string]string, inFile bool) (src source, ok bool) {
+	t.Helper()
+	if !inFile {
+		return environment(func(name string) string { return given[strings.TrimPrefix(name, envPrefix)] }), true
+	}
+	values := map[string]string{}
+	for name, value := range given {
+		values[strings.ToLower(name)] = value
+	}
+	content, err := yaml.Marshal(values)
+	if err != nil || bytes.Contains(content, []byte("!!binary")) {
+		return source{}, false
+	}
+	src, err = configFile(written(t, string(content)))
+	if err != nil {
+		t.Errorf("%s: %v", content, err)
+	}
+	return src, err == nil
+}
+
+// checkSecrets: no secret, and no password in a URL, is in the error.
+func checkSecrets(t *testing.T, err error, given map[string]string) {
+	t.Helper()
+	rows := settingsTable(new(Settings))
+	for _, row := range rows {
+		secret, shown := given[row.name], ""
+		if !row.secret {
+			secret = passwordIn(secret)
+		}
+		for _, other := range rows {
+			if shown += other.allowed; !other.secret && other.name != row.name {
+				shown += given[other.name]
+			}
+		}
+		const shownAnyway = 12 // shorter ones may be words of the message
+		if len(secret) > shownAnyway && strings.Contains(err.Error(), secret) && !strings.Contains(shown, secret) {
+			t.Errorf("%s: %q is shown: %v", row.env(), secret, err)
+		}
+	}
+}
+
+var passwordForm = regexp.MustCompile(`\A[a-z]+://[^/@:]*:([^@]*)@`)
+
+func passwordIn(url string) string {
+	if found := passwordForm.FindStringSubmatch(url); found != nil {
+		return found[1]
+	}
+	return ""
+}
+
+// checkSettings has the bounds that docs/settings.md promises, all at once.
+func checkSettings(t *testing.T, s Settings) {
+	t.Helper()
+	within := func(what string, ok bool) {
+		t.Helper()
+		if !ok {
+			t.Errorf("%s is out of bounds: %+v", what, s)
+		}
+	}
+	final := slices.ContainsFunc(s.RetryCodes, func(code topup.Code) bool {
+		return len(code) != 2 || slices.Contains([]topup.Code{"00", "05", "12", "13", "14", "51", "83"}, code)
+	})
+	within("RETRY_CODES", len(s.RetryCodes) > 0 && !final)
+	within("DISTRIBUTOR_TIMEOUT", s.DistributorTimeout > 0 && s.DistributorTimeout <= 25*time.Minute)
+	within("SHUTDOWN_TIMEOUT", s.ShutdownTimeout >= s.DistributorTimeout+10*time.Second)
+	within("DISTRIBUTOR_RATE", s.DistributorRate == Rate{} || s.DistributorRate.Count > 0 && slices.Contains([]time.Duration{time.Second, time.Minute, time.Hour}, s.DistributorRate.Per))
+	within("DISTRIBUTOR_CONCURRENCY", s.DistributorConcurrency >= 1 && s.DistributorConcurrency <= 10000)
+	within("RETRY_INITIAL", s.RetryInitial > 0 && s.RetryInitial <= s.RetryMax)
+	within("RETRY_MAX_ATTEMPTS", s.RetryMaxAttempts >= 1 && s.RetryMaxAttempts <= 1000)
+	within("RETRY_MAX_ELAPSED", s.RetryMaxElapsed > 0)
+	within("ON_UNKNOWN", s.OnUnknown == "hold" || s.OnUnknown == "resend")
+	within("LOG_FORMAT", s.LogFormat == "json" || s.LogFormat == "text")
+	within("WEBHOOK_TIMEOUT", s.WebhookTimeout > 0)
+	within("WEBHOOK_SCHEDULE", len(s.WebhookSchedule) > 0 && slices.Min(s.WebhookSchedule) > 0)
+	within("WEBHOOK_SECRET", s.WebhookSecret == "" && s.CallbackURL == "" || s.WebhookSecret != "" && webhook.ParseSecret(s.WebhookSecret) == nil)
+	within("API_KEY", usableKey(s.APIKey) && usableKey(s.AdminKey) && (s.APIKey == "" || s.APIKey != s.AdminKey))
+	within("HTTP_ADDR", usableAddress(s.HTTPAddr) && usableAddress(s.MetricsAddr))
+	within("URLs", usableURL(s.APIURL) && (s.DistributorURL == "" || usableURL(s.DistributorURL)) && (s.CallbackURL == "" || usableURL(s.CallbackURL)))
+	within("DATABASE_URL", regexp.MustCompile(`(?s)\A(sqlite:.*[^/]|postgres(ql)?://)`).MatchString(s.DatabaseURL))
+	within("REDIS_URL", regexp.MustCompile(`\A(embedded\z|(rediss?|unix|redis-sentinel|redis-cluster)://(?s:.))`).MatchString(s.RedisURL))
+}
+
+func usableKey(key string) bool {
+	return key == "" || regexp.MustCompile(`\A[!-~]{8,}\z`).MatchString(key)
+}
+
+func usableAddress(address string) bool {
+	_, port, err := net.SplitHostPort(address)
+	number, bad := strconv.Atoi(port)
+	return err == nil && bad == nil && number >= 0 && number <= 65535
+}
+
+func usableURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil
+}
+
+var rateForm = regexp.MustCompile(`\A\+?0*([1-9]\d*)/([smh])\z`)
+
+// checkWritten: a setting that was given is what was written.
+func checkWritten(t *testing.T, s Settings, given map[string]string) {
+	t.Helper()
+	texts := map[string]string{
+		"DATABASE_URL": s.DatabaseURL, "REDIS_URL": s.RedisURL, "DISTRIBUTOR_URL": s.DistributorURL, "DISTRIBUTOR_CUSTOMER_ID": s.DistributorCustomerID,
+		"DISTRIBUTOR_SECRET_KEY": s.DistributorSecretKey, "ON_UNKNOWN": s.OnUnknown, "HTTP_ADDR": s.HTTPAddr, "METRICS_ADDR": s.MetricsAddr,
+		"API_KEY": s.APIKey, "CALLBACK_URL": s.CallbackURL, "WEBHOOK_SECRET": s.WebhookSecret, "ADMIN_KEY": s.AdminKey, "API_URL": s.APIURL,
+	}
+	spans := map[string]time.Duration{
+		"DISTRIBUTOR_TIMEOUT": s.DistributorTimeout, "RETRY_INITIAL": s.RetryInitial, "RETRY_MAX": s.RetryMax, "RETRY_MAX_ELAPSED": s.RetryMaxElapsed,
+		"WEBHOOK_TIMEOUT": s.WebhookTimeout, "SHUTDOWN_TIMEOUT": s.ShutdownTimeout,
+	}
+	for name, value := range given {
+		if value == "" {
+			continue // as if it were not given
+		}
+		if text, ok := texts[name]; ok && text != value {
+			t.Errorf("%s=%q is read as %q", name, value, text)
+		}
+		if span, err := time.ParseDuration(value); err == nil && spans[name] != 0 && spans[name] != span {
+			t.Errorf("%s=%q is read as %s", name, value, spans[name])
+		}
+		if name == "DISTRIBUTOR_RATE" {
+			form := rateForm.FindStringSubmatch(value)
+			if form == nil || !cmp.Equal(s.DistributorRate, Rate{Count: number(t, form[1]), Per: map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour}[form[2]]}) {
+				t.Errorf("%s=%q is read as %+v", name, value, s.DistributorRate)
+			}
+		}
+	}
+}
+
+func number(t *testing.T, text string) int {
+	t.Helper()
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Error(err)
+	}
+	return n
+}
+
+// FuzzSettingsFile: any bytes as a file of settings give settings within their bounds, or an error
+// whose every line names the file or a setting, and which shows no secret.
+func FuzzSettingsFile(f *testing.F) {
+	for _, s := range []string{
+		"http_addr: :1\napi_key: 0123456789012345\n", "&a http_addr: *a", "? [1, 2]\n: 3", "api_key: [hush-hush-hush-hush]", "admin_key: &k hush-hush-hush-hush\napi_key: *k\n",
+		"api_key: !!binary aHVzaC1odXNo\n", "webhook_secret: |\n  hush-hush-hush-hush\n", "<<: {http_addr: x}", "api_keys: hush-hush-hush\n", "retry_max: null\nretry_initial: ~\n", "%YAML 9", "\x00",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, content string) {
+		if strings.Contains(content, "_file") || strings.ContainsAny(content, `\`) {
+			return // it would read any file
+		}
+		path := written(t, content)
+		src, err := configFile(path)
+		s, loadErr := loadSettings(nil, src)
+		if err == nil && loadErr == nil {
+			checkSettings(t, s)
+		}
+		if err != nil && !strings.Contains(err.Error(), path) {
+			t.Errorf("%v does not name the file", err)
+		}
+		for _, line := range linesOf(loadErr) {
+			if !strings.Contains(line, path) && !strings.Contains(line, envPrefix) {
+				t.Errorf("%q names neither the file nor a setting", line)
+			}
+		}
+		var values map[string]string
+		if yaml.Unmarshal([]byte(content), &values) != nil {
+			return
+		}
+		given := map[string]string{}
+		for key, value := range values {
+			given[strings.ToUpper(key)] = value
+		}
+		for _, err := range []error{err, loadErr} {
+			if err != nil {
+				checkSecrets(t, err, given)
+			}
+		}
+	})
+}

@@ -1,3 +1,5 @@
+//go:build !race
+
 // Package crash runs the workflows of an order with one failure injected at each of their boundaries in
 // turn, starts the program again, and asks the distributor's own ledger and the checkout's receiver
 // whether the promises were kept: charged at most once, the truth recorded, the caller told.
@@ -42,7 +44,7 @@ const (
 	slack           = 500 * time.Millisecond
 	// afterFault is how long a process that was only disturbed may go on before it is started again.
 	afterFault = 300 * time.Millisecond
-	patience   = 60 * time.Second
+	patience   = 2 * time.Minute
 	// atOnce is how many lives are tried side by side: they mostly wait.
 	atOnce = 16
 )

@@ -89,8 +89,8 @@ func TestRedisStopped(t *testing.T) {
 // TestDrain: SIGTERM during purchases waits for their answers; nothing is left unknown.
 func TestDrain(t *testing.T) {
 	t.Parallel()
-	const orders = 30
-	w := newWorld(t, func(c *sandbox.Config) { c.LatencyMinMS, c.LatencyMaxMS = 2000, 2000 })
+	const orders = 50
+	w := newWorld(t, func(c *sandbox.Config) { c.LatencyMinMS, c.LatencyMaxMS = 3000, 3000 })
 	p := w.start(t, "serve")
 	c := p.client()
 	for i := range orders {
@@ -136,4 +136,29 @@ func TestManyWorkers(t *testing.T) {
 		judge(t, o, w.charges()[o.ID])
 		w.told(t, o)
 	}
+}
+
+// TestDeadWorkersOrder: what a killed worker was buying is looked at by another one soon after the
+// attempt's deadline; asynq by itself would take one to two minutes, and would buy it again.
+func TestDeadWorkersOrder(t *testing.T) {
+	t.Parallel()
+	const deadline = 7 * time.Second // the timeout of 5s, and 2s
+	w := newWorld(t, nil)
+	w.env["RECARGA_REDIS_URL"] = testkit.Redis(t).URL()
+	c := w.start(t, "api").client()
+	victim := w.start(t, "worker")
+	place(t, c, order("DEAD-1", "5500000504")) // charged, and answered after a minute
+	testkit.Eventually(t, patience, func() bool { return len(w.vendor.Purchases()) == 1 }, "it is bought")
+	victim.kill()
+	w.start(t, "worker")
+	o := settled(t, c, "DEAD-1")
+	if o.State != topup.StateUnknown || len(o.Attempts) != 1 || len(w.vendor.Requests()) != 1 {
+		t.Fatalf("%s after %d requests: %+v", o.State, len(w.vendor.Requests()), o.Attempts)
+	}
+	late := o.Attempts[0].FinishedAt.Sub(o.Attempts[0].StartedAt) - deadline
+	t.Logf("called unknown %s after the attempt's deadline", late.Round(time.Millisecond))
+	if late < 0 || late > 30*time.Second {
+		t.Errorf("called unknown %s after the attempt's deadline; asynq's own recovery takes 60s and more", late)
+	}
+	w.told(t, o)
 }

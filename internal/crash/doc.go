@@ -1,0 +1,3 @@
+// Package crash has no code, only the proof by tests that an order survives a failure at every boundary of
+// its life: see TestEveryBoundary.
+package crash

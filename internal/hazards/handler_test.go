@@ -61,7 +61,7 @@ func TestHazard07StaleRecoverer(t *testing.T) {
 		}).addr
 		slow.RetryAtOnce = true
 		w.start(slow)
-		<-held
+		w.wait(held, "the slow server takes the task back")
 		quick := w.setup
 		quick.RetryAtOnce = true
 		w.start(quick)

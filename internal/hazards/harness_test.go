@@ -74,7 +74,7 @@ type world struct {
 	book   *journal.Journal // ours only
 	logins atomic.Int32
 	// onLogin is called before a login is answered, with its number from 1.
-	onLogin func(n int)
+	onLogin atomic.Pointer[func(n int)]
 }
 
 // both runs a scenario on a plain worker and on ours.
@@ -88,7 +88,7 @@ func newWorld(t *testing.T, ours bool) *world {
 	t.Helper()
 	cfg := sandbox.DefaultConfig()
 	cfg.SlowAnswerMS = 3_600_000
-	w := &world{T: t, vendor: sandbox.New(cfg, nil), onLogin: func(int) {}}
+	w := &world{T: t, vendor: sandbox.New(cfg, nil)}
 	front := httptest.NewServer(http.HandlerFunc(w.serveVendor))
 	t.Cleanup(func() { w.vendor.Close(); front.Close() })
 	w.setup = setup{
@@ -113,7 +113,10 @@ func (w *world) serveVendor(rw http.ResponseWriter, r *http.Request) {
 		w.vendor.ServeHTTP(rw, r)
 		return
 	}
-	w.onLogin(int(w.logins.Add(1)))
+	n := int(w.logins.Add(1))
+	if f := w.onLogin.Load(); f != nil {
+		(*f)(n)
+	}
 	answer := httptest.NewRecorder()
 	w.vendor.ServeHTTP(answer, r)
 	rw.Header().Set("Content-Type", "application/json")
@@ -131,6 +134,16 @@ func (w *world) must(err error) {
 func (w *world) eventually(cond func() bool, msg string, args ...any) {
 	w.Helper()
 	testkit.Eventually(w, patience, cond, msg, args...)
+}
+
+// wait waits for a signal.
+func (w *world) wait(signal <-chan struct{}, msg string) {
+	w.Helper()
+	select {
+	case <-signal:
+	case <-time.After(patience):
+		w.Fatalf("after %s: %s", patience, msg)
+	}
 }
 
 // start starts a worker in this process. It ends with the test at the latest.
@@ -199,10 +212,11 @@ func (c *child) pause() {
 
 func (c *child) resume() { c.w.must(c.cmd.Process.Signal(syscall.SIGCONT)) }
 
-// is waits until the journal says so of an order.
+// is waits until the journal says so of an order, and wakes workers for it all the while.
 func (w *world) is(id topup.ID, state topup.State) {
 	w.Helper()
 	w.eventually(func() bool {
+		w.hurry()
 		o, err := w.book.Order(w.Context(), id)
 		w.must(err)
 		return o.State == state

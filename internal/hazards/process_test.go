@@ -54,17 +54,18 @@ func (w *world) pausedAt(n int, s setup) *child {
 	w.Helper()
 	var zombie *child
 	started, paused := make(chan struct{}), make(chan struct{})
-	w.onLogin = func(login int) {
+	pause := func(login int) {
 		if login == n {
 			<-started
 			zombie.pause()
 			close(paused)
 		}
 	}
+	w.onLogin.Store(&pause)
 	zombie = w.startChild(s)
 	close(started)
 	w.place("ORD-1", ordinary, w.Redis)
-	<-paused
+	w.wait(paused, "the worker logs in")
 	w.expireLeases()
 	w.start(w.setup)
 	return zombie
@@ -74,5 +75,5 @@ func (w *world) pausedAt(n int, s setup) *child {
 func (w *world) revive(zombie *child) {
 	w.Helper()
 	zombie.resume()
-	<-zombie.looked
+	w.wait(zombie.looked, "the paused worker ends its handler")
 }

@@ -27,7 +27,7 @@ func TestHazard04DoneRefused(t *testing.T) {
 		s.Redis = p.addr
 		first := w.start(s)
 		w.place("ORD-1", ordinary, w.Redis)
-		<-p.hit
+		w.wait(p.hit, "Redis answers so")
 		well.Store(true)
 		first.stop() // asynq's last chance to try again
 		w.expireLeases()
@@ -42,7 +42,7 @@ func TestHazard09EnqueueAnswerLost(t *testing.T) {
 	both(t, func(w *world) {
 		p := newProxy(t, w.Redis, ruleIf(isEnqueue, lose))
 		w.place("ORD-1", ordinary, p.addr)
-		<-p.hit
+		w.wait(p.hit, "Redis answers so")
 		w.start(w.setup)
 		w.twice("ORD-1")
 	})
@@ -57,7 +57,7 @@ func TestHazard10DequeueAnswerLost(t *testing.T) {
 		s.Redis = p.addr
 		w.place("ORD-1", ordinary, w.Redis, asynq.MaxRetry(0), asynq.TaskID("ORD-1"))
 		first := w.start(s)
-		<-p.hit
+		w.wait(p.hit, "Redis answers so")
 		first.stop()
 		w.lost("ORD-1", "ORD-1", func() bool {
 			return w.rdb.ZScore(w.Context(), key("archived"), "ORD-1").Err() == nil

@@ -2,6 +2,9 @@
 
 PKG ?= ./...
 BENCH ?= .
+DURATION ?= 2m
+RATE ?= 30
+SEED ?=
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 # A tool is built once, from the Go module proxy, into a folder of its version.
@@ -14,7 +17,10 @@ GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench build generate
+.PHONY: help demo test chaos model fuzz check bench build generate
+
+# What the race detector is left out of: some 2,500 short lives of the whole program.
+CRASH := ./internal/crash
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +31,21 @@ demo: ## Run the whole system on this machine, with a simulated distributor
 test: ## Run every test, with the race detector, against real Redis and PostgreSQL
 	@scripts/install-test-deps
 	RECARGA_TEST_REQUIRE=1 go test -race -shuffle=on -timeout 10m $(PKG)
+ifeq ($(PKG),./...)
+	RECARGA_TEST_REQUIRE=1 go test -v -timeout 15m $(CRASH)
+	model/check --quick
+endif
+
+chaos: ## Kill, pause and flush at random under load (DURATION=30m RATE=30 SEED=)
+	@scripts/install-test-deps
+	RECARGA_TEST_REQUIRE=1 RECARGA_CHAOS_DURATION=$(DURATION) RECARGA_CHAOS_RATE=$(RATE) RECARGA_CHAOS_SEED=$(SEED) \
+		go test -v -timeout 0 -run '^TestChaos$$' ./internal/e2e
+
+model: ## Check the model of an order's life exhaustively, with spin
+	model/check
+
+fuzz: ## Run every fuzz target for a while (DURATION=30m: each)
+	scripts/fuzz $(DURATION)
 
 check: $(GOLANGCI) ## Check format, vet, lint, go.mod and generated files
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'not formatted: run gofmt -w .'; exit 1; }

@@ -144,14 +144,21 @@ func (q *Queue) Close() error {
 	return err
 }
 
-// refuseUnsafe asks for the one setting that makes Redis drop tasks by itself. A Redis that does not
-// answer CONFIG (many hosted ones) cannot be asked; that is logged.
+// mostSkew is what asynq's leases bear: they are written and read by the clocks of the workers.
+const mostSkew = 30 * time.Second
+
+// refuseUnsafe asks for the one setting that makes Redis drop tasks by itself, and for the time. A Redis
+// that does not answer CONFIG (many hosted ones) cannot be asked; that is logged.
 func (q *Queue) refuseUnsafe(ctx context.Context) error {
 	if err := q.Ping(ctx); err != nil {
 		return fmt.Errorf("redis at %s does not answer: %w", strings.Join(q.options.Addrs, ","), err)
 	}
 	if q.embedded != nil {
 		return nil
+	}
+	if now, err := q.rest.Time(ctx).Result(); err == nil && time.Since(now).Abs() > mostSkew {
+		return fmt.Errorf("the clocks of this machine and of redis at %s differ by %s, so that tasks under way look abandoned; must be less than %s (timedatectl set-ntp true, on both)",
+			strings.Join(q.options.Addrs, ","), time.Since(now).Abs().Round(time.Second), mostSkew)
 	}
 	const setting = "maxmemory-policy"
 	got, err := q.rest.ConfigGet(ctx, setting).Result()

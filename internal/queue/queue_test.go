@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
@@ -308,6 +309,17 @@ func TestRefusesARedisThatEvicts(t *testing.T) {
 	url := testkit.Redis(t, "--maxmemory-policy", "allkeys-lru").URL()
 	if _, err := queue.Open(t.Context(), url, quiet); err == nil || !strings.Contains(err.Error(), "noeviction") {
 		t.Errorf("opened with %v", err)
+	}
+}
+
+func TestRefusesAClockThatDiffers(t *testing.T) {
+	for _, off := range []time.Duration{-time.Minute, time.Minute} {
+		server := miniredis.RunT(t)
+		server.SetTime(time.Now().Add(off))
+		_, err := queue.Open(t.Context(), "redis://"+server.Addr(), quiet)
+		if err == nil || !strings.Contains(err.Error(), "clocks") || !strings.Contains(err.Error(), "timedatectl") {
+			t.Errorf("off by %s: opened with %v", off, err)
+		}
 	}
 }
 

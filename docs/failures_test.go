@@ -1,0 +1,67 @@
+// Package docs_test holds the documents against the program.
+package docs_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestFailuresAreProven: every row of failures.md names a test that is there, and every hazard of the
+// queue that has a test has a row.
+func TestFailuresAreProven(t *testing.T) {
+	text, err := os.ReadFile("failures.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]bool{}
+	proof := regexp.MustCompile("`([a-z0-9/]+)\\.(Test[A-Za-z0-9]+)`")
+	for i, line := range strings.Split(string(text), "\n") {
+		proofs := proof.FindAllStringSubmatch(line, -1)
+		row := strings.HasPrefix(line, "| ") && !strings.HasPrefix(line, "| what dies")
+		if row && len(proofs) == 0 {
+			t.Errorf("line %d has no proof", i+1)
+		}
+		for _, p := range proofs {
+			named[p[2]] = true
+			if !tests(t, p[1])[p[2]] {
+				t.Errorf("line %d: there is no test %s in %s", i+1, p[2], p[1])
+			}
+		}
+	}
+	for name := range tests(t, "internal/hazards") {
+		if !named[name] && strings.HasPrefix(name, "TestHazard") {
+			t.Errorf("%s has no row", name)
+		}
+	}
+	if len(named) < 30 {
+		t.Errorf("only %d tests are named: is the table read?", len(named))
+	}
+}
+
+// tests are the names of a package's tests.
+func tests(t *testing.T, pkg string) map[string]bool {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("..", pkg, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, file := range files {
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range parsed.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil {
+				names[f.Name.Name] = true
+			}
+		}
+	}
+	return names
+}

@@ -14,7 +14,7 @@
  *                 DEDUP (a vendor that ignores a repeated id), TELL (events are delivered, too)
  * Assumptions taken away: LATE_WRITE, LATE_BOOKING, OLD_EVIDENCE, BLIND_RESEND, FORCED, REFUSES_REPEAT
  * Mistakes:       the macros whose names begin with BAD_
- * Properties:     CHECK_once, CHECK_final, CHECK_truth, CHECK_doubt (assertions); ends, told (ltl)
+ * Properties:     CHECK_once, CHECK_final, CHECK_truth, CHECK_doubt (assertions); LTL_ends, LTL_told
  */
 
 #ifndef WORKERS
@@ -72,6 +72,12 @@ bool eventRung = false;
 bool told = false;
 #endif
 
+#ifdef BAD_END_IN_DOUBT
+#define no_doubt true
+#else
+#define no_doubt (doubts == 0)
+#endif
+
 #define final(s) (s == succeeded || s == failed || s == canceled)
 #define waiting (state == queued || state == retrying)
 
@@ -117,12 +123,23 @@ inline judge() {
 	must_doubt(!waiting || doubts == (in_question(1) -> 1 : 0) + (in_question(2) -> 1 : 0) + (in_question(3) -> 1 : 0) + (in_question(4) -> 1 : 0))
 }
 
-/* mirrors: internal/journal/event.go:changed */
+/* The operation is for the reader, and for model_test.go. ./check demands that each is taken.
+ * mirrors: internal/journal/event.go:changed */
+#ifdef COVER
+c_decl {
+	static char taken[10000];
+	static void took(int line) { if (!taken[line]) { taken[line] = 1; printf("took %d\n", line); } }
+}
+#define move(from, to, operation) c_code { took(__LINE__); }; step(from, to)
+#else
 #define move(from, to, operation) step(from, to)
+#endif
 
 inline step(from, to) {
 	must_final(!final(state));
+#ifdef CHECK_from
 	assert(state == from);
+#endif
 	state = to;
 	enter()
 }
@@ -227,7 +244,9 @@ inline finish(k, result, to, was, ours, sweep) {
 			move(retrying, succeeded, finish_late)
 		:: else ->
 			if
+#ifndef BAD_APPROVAL_ENDS_DOUBT
 			:: result == approved /* it moved money: its doubt stays */
+#endif
 			:: else -> recount(result, was)
 			fi;
 			judge();
@@ -298,7 +317,7 @@ active proctype Producer() {
 	:: atomic { state == new -> move(new, queued, accept) };
 		if
 		:: rung = true
-		:: can_fail -> fault /* Redis is away, or the process dies here */
+		:: atomic { can_fail -> fault } /* Redis is away, or the process dies here */
 		fi
 	:: rung = true /* a producer that has only Redis: its worker accepts the order */
 	fi
@@ -323,7 +342,7 @@ end_idle:
 		rung ->
 		if
 		:: rung = false
-		:: can_fail -> fault
+		:: atomic { can_fail -> fault }
 		fi
 	};
 
@@ -341,7 +360,7 @@ end_idle:
 	 * mirrors: worker/look.go:notNow, worker/look.go:end, internal/journal/end.go:End */
 not_now:
 	if
-	:: atomic { expiry == passed && waiting && n == k && doubts == 0 ->
+	:: atomic { expiry == passed && waiting && n == k && no_doubt ->
 			if
 			:: state == queued -> move(queued, failed, expire)
 			:: state == retrying -> move(retrying, failed, expire)
@@ -479,7 +498,7 @@ end_sweep:
 		:: atomic {
 #ifdef BAD_SWEEP_REQUEUES
 				if
-				:: state == submitting && n == k -> move(submitting, retrying, finish)
+				:: state == submitting && n == k -> force(retrying)
 				:: else
 				fi
 #else
@@ -511,10 +530,10 @@ end_tell:
 		:: atomic { owed -> told = true };
 			if
 			:: owed = false
-			:: can_fail -> fault
+			:: atomic { can_fail -> fault }
 			fi
 		:: !owed
-		:: can_fail -> fault /* not delivered, or the process dies */
+		:: atomic { can_fail -> fault } /* not delivered, or the process dies */
 		fi
 	od
 }
@@ -602,13 +621,13 @@ end_clock:
 /* mirrors: producer/producer.go:Cancel, internal/journal/end.go:Cancel */
 active proctype Caller() {
 	if
-	:: atomic { state == queued && doubts == 0 -> move(queued, canceled, cancel) }
-	:: atomic { state == retrying && doubts == 0 -> move(retrying, canceled, cancel) }
+	:: atomic { state == queued && no_doubt -> move(queued, canceled, cancel) }
+	:: atomic { state == retrying && no_doubt -> move(retrying, canceled, cancel) }
 #ifdef BAD_CANCEL_UNDER_WAY
 	:: atomic { state == submitting -> force(canceled) }
 #endif
 	/* "exhaust" is in the journal and in the table; no caller of End asks for it today. */
-	:: atomic { state == retrying && doubts == 0 -> move(retrying, failed, exhaust) }
+	:: atomic { state == retrying && no_doubt -> move(retrying, failed, exhaust) }
 	:: skip
 	fi
 #ifdef TELL
@@ -638,7 +657,7 @@ inline ring_event() {
 #ifdef TELL
 	if
 	:: eventRung = true
-	:: can_fail -> fault
+	:: atomic { can_fail -> fault }
 	fi
 #else
 	skip
@@ -671,7 +690,7 @@ end_operator:
 			move(unknown, retrying, resolve);
 			if
 			:: rung = true
-			:: can_fail -> fault
+			:: atomic { can_fail -> fault }
 			fi
 		}
 	od

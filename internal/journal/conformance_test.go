@@ -48,6 +48,7 @@ func conformance(t *testing.T, open func(testing.TB) store) {
 		{"pages while orders are added", testPages},
 		{"what is due", testDue},
 		{"deliveries", testDeliveries},
+		{"events, and their redelivery", testReplay},
 		{"two journals on one database", testTwoJournals},
 		{"an older program", testNewerDatabase},
 		{"a random life, against a model", testModel},

@@ -1,0 +1,404 @@
+package journal_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"recarga/internal/journal"
+	"recarga/internal/testkit"
+	"recarga/topup"
+)
+
+// TestLives: random lives of orders, through every operation, contexts that have ended, a database that
+// refuses some events, and crashes. testModel says what each operation answers; this says what must be
+// true of the book after each of them, whatever it answered.
+func TestLives(t *testing.T) {
+	t.Run("sqlite", func(t *testing.T) {
+		s := sqliteStore(t)
+		testLives(t, s, func(j *journal.Journal) *journal.Journal { return powerCut(t, &s.url) })
+	})
+	t.Run("postgres", func(t *testing.T) {
+		server := testkit.PostgresOwn(t)
+		s := newStore(t, server.URL(), "pgx", server.URL(), postgresStore(t).sql)
+		testLives(t, s, func(j *journal.Journal) *journal.Journal {
+			server.Kill()
+			server.Start()
+			must(t, j.Close())
+			return open(t, s.url)
+		})
+	})
+}
+
+// powerCut opens what is on the disk, without what the process that is running would still do.
+func powerCut(t *testing.T, url *string) *journal.Journal {
+	t.Helper()
+	path := strings.TrimPrefix(*url, "sqlite:")
+	found := filepath.Join(t.TempDir(), "found.db")
+	for _, suffix := range []string{"", "-wal"} {
+		data, err := os.ReadFile(path + suffix)
+		must(t, err)
+		must(t, os.WriteFile(found+suffix, data, 0o600))
+	}
+	*url = "sqlite:" + found
+	return open(t, *url)
+}
+
+// lives are the orders of a walk, as the book showed them last.
+type lives struct {
+	*journal.Journal
+	t    *testing.T
+	r    *rand.Rand
+	now  time.Time
+	ids  []topup.ID
+	seen map[topup.ID]topup.Details
+	// moved are the transitions that happened.
+	moved map[string]bool
+	// refuses are the orders whose events the database does not take.
+	refuses map[topup.ID]bool
+}
+
+func testLives(t *testing.T, s store, crash func(*journal.Journal) *journal.Journal) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	s.exec(t, s.sql.refuse...)
+	l := &lives{
+		Journal: s.Journal, t: t, r: rand.New(rand.NewPCG(seed, 0)), now: noon,
+		seen: map[topup.ID]topup.Details{}, moved: map[string]bool{}, refuses: map[topup.ID]bool{},
+	}
+	const least, most, everyCrash = 800, 6000, 250
+	for n := 1; n <= least || n <= most && len(l.missing()) > 0; n++ {
+		l.step()
+		if n%everyCrash == 0 {
+			l.checkAll()
+			l.Journal = crash(l.Journal)
+			l.checkAll()
+		}
+		if t.Failed() {
+			t.FailNow()
+		}
+	}
+	if missing := l.missing(); len(missing) > 0 {
+		t.Errorf("never happened: %q", missing)
+	}
+}
+
+// missing are the transitions of the table that have not happened yet. To give up is to finish as unknown.
+func (l *lives) missing() (names []string) {
+	for _, tr := range topup.Transitions() {
+		if name := fmt.Sprintf("%s %s %s", tr.From, tr.By, tr.To); tr.By != "give up" && !l.moved[name] {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// step does one operation on one order, and looks at what it did. Now and then its context has ended.
+func (l *lives) step() {
+	l.now = l.now.Add(time.Duration(1+l.r.IntN(3)) * time.Second)
+	ops := map[string]func(context.Context, topup.Details) error{
+		"accept": l.accept, "begin": l.begin, "finish": l.finish, "expire": l.end("expire"), "exhaust": l.end("exhaust"),
+		"cancel": l.cancel, "resolve": l.resolve, "try": l.try, "evidence": l.evidence,
+	}
+	often := []string{"accept", "begin", "begin", "begin", "finish", "finish", "finish", "finish", "expire", "exhaust", "cancel", "resolve", "resolve", "try", "evidence"}
+	by := often[l.r.IntN(len(often))]
+	id := l.choose(by)
+	before := l.seen[id]
+	before.ID = id
+	ctx, cancel := context.WithCancel(l.t.Context())
+	defer cancel()
+	if l.r.IntN(20) == 0 {
+		cancel()
+	}
+	err := ops[by](ctx, before)
+	after, readErr := l.Details(l.t.Context(), id)
+	if errors.Is(readErr, topup.ErrNotFound) && l.seen[id].State == "" {
+		return // it is as new as before
+	}
+	must(l.t, readErr)
+	if ctx.Err() != nil && err == nil {
+		l.t.Errorf("%s %s: done although its context had ended", by, id)
+	}
+	l.check(by, l.seen[id], after, err)
+	l.seen[id] = after
+}
+
+// choose is one of the last orders, or a new one for accept.
+func (l *lives) choose(by string) topup.ID {
+	const recent = 12
+	if by == "accept" && l.r.IntN(4) > 0 || len(l.ids) == 0 {
+		id := topup.ID(fmt.Sprintf("LIFE-%d", len(l.ids)))
+		l.ids = append(l.ids, id)
+		l.refuses[id] = l.r.IntN(8) == 0
+		return id
+	}
+	return l.ids[len(l.ids)-1-l.r.IntN(min(recent, len(l.ids)))]
+}
+
+func (l *lives) accept(ctx context.Context, o topup.Details) error {
+	r := request(string(o.ID))
+	if l.refuses[o.ID] {
+		r.Product = "MOVISTAR_PAQUETE_16"
+	}
+	switch l.r.IntN(8) {
+	case 0:
+		r.Amount++ // other content, where the order is there
+	case 1:
+		_, err := l.AcceptInvalid(ctx, topup.Order{ID: o.ID, Product: r.Product}, "not valid", l.now)
+		return err
+	}
+	_, _, err := l.Accept(ctx, r, l.now)
+	return err
+}
+
+// attempts is the order's number of attempts, now and then of yesterday.
+func (l *lives) attempts(o topup.Details) int { return o.AttemptCount - l.r.IntN(6)/5 }
+
+func (l *lives) begin(ctx context.Context, o topup.Details) error {
+	_, err := l.Begin(ctx, o.ID, l.attempts(o), workerName, l.now.Add(time.Duration(l.r.IntN(10))*time.Second), l.now)
+	return err
+}
+
+func (l *lives) finish(ctx context.Context, o topup.Details) error {
+	o.AttemptCount = l.attempts(o)
+	notSent := settlement(o.Order, topup.StateRetrying)
+	notSent.Result.Outcome = topup.OutcomeNotSent
+	exhausted := settlement(o.Order, topup.StateFailed)
+	exhausted.Reason, exhausted.Result.Outcome = topup.ReasonRetriesExhausted, topup.OutcomeUnavailable
+	choices := []topup.Settlement{
+		settlement(o.Order, topup.StateSucceeded), settlement(o.Order, topup.StateFailed), settlement(o.Order, topup.StateRetrying),
+		settlement(o.Order, topup.StateUnknown), settlement(o.Order, topup.StateUnknown), resent(o.Order), resent(o.Order), notSent, exhausted,
+	}
+	_, _, err := l.Finish(ctx, choices[l.r.IntN(len(choices))], l.now)
+	return err
+}
+
+func (l *lives) end(by string) func(context.Context, topup.Details) error {
+	return func(ctx context.Context, o topup.Details) error {
+		_, _, err := l.End(ctx, o.ID, l.attempts(o), by, topup.ReasonExpired, l.now)
+		return err
+	}
+}
+
+func (l *lives) cancel(ctx context.Context, o topup.Details) error {
+	_, _, err := l.Cancel(ctx, o.ID, []string{"", "shop", "another"}[l.r.IntN(3)], l.now)
+	return err
+}
+
+func (l *lives) resolve(ctx context.Context, o topup.Details) error {
+	verdicts := []topup.Verdict{topup.VerdictSucceeded, topup.VerdictFailed, topup.VerdictResend, topup.VerdictResend, "paid"}
+	_, _, err := l.Resolve(ctx, o.ID, topup.Resolution{Outcome: verdicts[l.r.IntN(len(verdicts))], Reason: "a walk", Forced: l.r.IntN(2) == 0}, l.now)
+	return err
+}
+
+func (l *lives) try(ctx context.Context, o topup.Details) error {
+	if len(o.Events) == 0 {
+		return topup.ErrLost
+	}
+	ev := o.Events[l.r.IntN(len(o.Events))]
+	ev.TryCount -= l.r.IntN(6) / 5
+	next := []topup.EventState{topup.EventPending, topup.EventPending, topup.EventDelivered, topup.EventExhausted}[l.r.IntN(4)]
+	return l.RecordTry(ctx, ev, topup.Try{At: l.now, Error: "refused", DurationMS: 3}, next, l.now.Add(time.Minute))
+}
+
+func (l *lives) evidence(ctx context.Context, o topup.Details) error {
+	return l.AddEvidence(ctx, o.ID, l.attempts(o), "seen")
+}
+
+// check is what every operation keeps.
+func (l *lives) check(by string, before, after topup.Details, err error) {
+	l.t.Helper()
+	if err != nil && !errors.Is(err, topup.ErrLost) && !cmp.Equal(before, after) {
+		l.t.Errorf("%s failed, and changed the order: %v %s", by, err, cmp.Diff(before, after))
+	}
+	if moved := after.State != before.State || by == "begin" && err == nil; moved {
+		l.checkMove(by, before, after, err)
+	} else if len(after.Events) != len(before.Events) {
+		l.t.Errorf("%s of %s: %d events without a change of state", by, after.ID, len(after.Events)-len(before.Events))
+	}
+	if (err != nil || before.State.Final()) && before.State != "" && !cmp.Equal(before.Order, after.Order) {
+		l.t.Errorf("%s: %v, and the order changed: %s", by, err, cmp.Diff(before.Order, after.Order))
+	}
+	if (after.FinishedAt != nil) != after.State.Final() || after.NextAttemptAt != nil && after.State != topup.StateRetrying && after.State != topup.StateQueued {
+		l.t.Errorf("%s is %s, finished %v, next attempt %v", after.ID, after.State, after.FinishedAt, after.NextAttemptAt)
+	}
+	l.checkAttempts(by, before, after)
+	l.checkEvents(before, after)
+}
+
+// checkMove: a change of state is one of the table's, tells what it must, and says no wrong word about
+// the money.
+func (l *lives) checkMove(by string, before, after topup.Details, err error) {
+	l.t.Helper()
+	name := fmt.Sprintf("%s %s %s", before.State, by, after.State)
+	if by == "finish" && !topup.Allowed(before.State, after.State, by) {
+		by = "finish late"
+		name = fmt.Sprintf("%s %s %s", before.State, by, after.State)
+	}
+	l.moved[name] = true
+	if err != nil || !topup.Allowed(before.State, after.State, by) {
+		l.t.Errorf("%s: %s, %v", after.ID, name, err)
+	}
+	told := 0
+	if topup.EventTypeOf(after.State) != "" {
+		told = 1
+	}
+	if len(after.Events) != len(before.Events)+told || told == 1 && l.refuses[after.ID] {
+		l.t.Errorf("%s: %s with %d events after %d", after.ID, name, len(after.Events), len(before.Events))
+	}
+	had := func(o topup.Outcome) bool {
+		return slices.ContainsFunc(after.Attempts, func(a topup.Attempt) bool { return a.Outcome == o })
+	}
+	switch {
+	case after.State == topup.StateSucceeded && !had(topup.OutcomeApproved) && by != "resolve",
+		(by == "expire" || by == "exhaust" || by == "cancel") && (had(topup.OutcomeApproved) || had(topup.OutcomeUnknown)):
+		l.t.Errorf("%s: %s after attempts %+v", after.ID, name, after.Attempts)
+	}
+	if resolutions := len(after.Resolutions) - len(before.Resolutions); (by == "resolve") != (resolutions == 1) {
+		l.t.Errorf("%s: %s with %d more resolutions", after.ID, name, resolutions)
+	}
+}
+
+// checkAttempts: attempts are only added, by begin, and what became of one is never taken back.
+func (l *lives) checkAttempts(by string, before, after topup.Details) {
+	l.t.Helper()
+	more := len(after.Attempts) - len(before.Attempts)
+	if more < 0 || more > 1 || more == 1 && by != "begin" || after.AttemptCount != len(after.Attempts) {
+		l.t.Fatalf("%s of %s: %d attempts, then %d, counted %d", by, after.ID, len(before.Attempts), len(after.Attempts), after.AttemptCount)
+	}
+	for i, was := range before.Attempts {
+		is := after.Attempts[i]
+		if was.Outcome != "" && was.Outcome != topup.OutcomeUnknown && !cmp.Equal(was, is) {
+			l.t.Errorf("%s of %s: attempt %d changed: %s", by, after.ID, i+1, cmp.Diff(was, is))
+		}
+		if is.Number != i+1 || !strings.HasPrefix(is.Evidence, was.Evidence) || was.Outcome != "" && is.Outcome == "" {
+			l.t.Errorf("%s of %s: attempt %+v was %+v", by, after.ID, is, was)
+		}
+	}
+}
+
+// checkEvents: events are only added, count from 1, never change their words, and the new one tells of
+// the order as it is.
+func (l *lives) checkEvents(before, after topup.Details) {
+	l.t.Helper()
+	for i, ev := range after.Events {
+		var body struct {
+			Type topup.EventType
+			Data struct {
+				Sequence int
+				topup.Order
+			}
+		}
+		must(l.t, json.Unmarshal(ev.Body, &body))
+		if ev.Sequence != i+1 || body.Data.Sequence != i+1 || body.Type != ev.Type || len(ev.Tries) != ev.TryCount {
+			l.t.Errorf("%s: event %d is %+v", after.ID, i+1, ev)
+		}
+		switch {
+		case i >= len(before.Events):
+			if diff := cmp.Diff(after.Order, body.Data.Order); diff != "" {
+				l.t.Errorf("event %d tells of another order: %s", i+1, diff)
+			}
+		case ev.ID != before.Events[i].ID || string(ev.Body) != string(before.Events[i].Body) || ev.TryCount < before.Events[i].TryCount:
+			l.t.Errorf("%s: event %d changed from %+v to %+v", after.ID, i+1, before.Events[i], ev)
+		}
+	}
+}
+
+// checkAll compares the lists and counts, and each order, with what was seen last.
+func (l *lives) checkAll() {
+	l.t.Helper()
+	ctx, far := l.t.Context(), l.now.Add(24*time.Hour)
+	want := map[string][]string{}
+	counts := map[topup.State]int64{}
+	for id, d := range l.seen {
+		got, err := l.Details(ctx, id)
+		must(l.t, err)
+		if diff := cmp.Diff(d, got); diff != "" {
+			l.t.Errorf("%s is not what it was: %s", id, diff)
+		}
+		counts[d.State]++
+		want["all"] = append(want["all"], string(id))
+		if !d.State.Final() && d.State != topup.StateUnknown {
+			want["due"] = append(want["due"], string(id))
+		}
+		if d.State == topup.StateSubmitting {
+			want["overdue"] = append(want["overdue"], string(id))
+		}
+		for _, ev := range d.Events {
+			if ev.State == topup.EventPending {
+				want["events"] = append(want["events"], ev.ID)
+			}
+		}
+	}
+	most := len(l.ids) * 10
+	due, err := l.Due(ctx, far, topup.Due{}, most)
+	must(l.t, err)
+	overdue, err := l.Overdue(ctx, far, most)
+	must(l.t, err)
+	events, err := l.DueEvents(ctx, far, topup.DueEvent{}, most)
+	must(l.t, err)
+	id := func(d topup.Due) string { return string(d.ID) }
+	got := map[string][]string{
+		"due": each1(due, id), "overdue": each1(overdue, id), "events": each1(events, func(d topup.DueEvent) string { return d.ID }), "all": l.listed(),
+	}
+	for name := range got {
+		slices.Sort(got[name])
+		slices.Sort(want[name])
+		if !slices.Equal(got[name], want[name]) {
+			l.t.Errorf("%s: %v, want %v", name, got[name], want[name])
+		}
+	}
+	if got, err := l.CountByState(ctx); err != nil || !maps.Equal(got, counts) {
+		l.t.Errorf("counts %v, %v; want %v", got, err, counts)
+	}
+	l.checkOldest()
+}
+
+func each1[T any](list []T, name func(T) string) (names []string) {
+	for _, one := range list {
+		names = append(names, name(one))
+	}
+	return names
+}
+
+// listed are the orders of all pages, which must come newest first.
+func (l *lives) listed() (ids []string) {
+	l.t.Helper()
+	for f, last := (journal.Filter{Limit: 7}), l.now.Add(time.Hour); ; {
+		page, next, err := l.List(l.t.Context(), f)
+		must(l.t, err)
+		for _, o := range page {
+			if ids = append(ids, string(o.ID)); o.CreatedAt.After(last) || !cmp.Equal(o, l.seen[o.ID].Order) {
+				l.t.Errorf("%s of %s is listed after one of %s, as %+v", o.ID, o.CreatedAt, last, o)
+			}
+			last = o.CreatedAt
+		}
+		if f.Cursor = next; next == "" {
+			return ids
+		}
+	}
+}
+
+func (l *lives) checkOldest() {
+	l.t.Helper()
+	var oldest time.Time
+	for _, d := range l.seen {
+		if d.State == topup.StateUnknown && (oldest.IsZero() || d.UpdatedAt.Before(oldest)) {
+			oldest = d.UpdatedAt
+		}
+	}
+	if got, err := l.OldestUnknown(l.t.Context()); err != nil || !got.Equal(oldest) {
+		l.t.Errorf("the oldest unknown is of %s, %v; want %s", got, err, oldest)
+	}
+}

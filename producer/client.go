@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -249,6 +250,69 @@ func (c *Client) List(ctx context.Context, query url.Values) (orders []topup.Ord
 		return nil, "", fmt.Errorf("list: %w", err)
 	}
 	return page.Data, page.NextCursor, nil
+}
+
+// Event is an event as it is listed: what an order's caller was told, and how far that got.
+type Event struct {
+	topup.Event
+	OrderID   topup.ID         `json:"distributor_transaction_id"`
+	Caller    string           `json:"caller"`
+	State     topup.EventState `json:"state"`
+	CreatedAt time.Time        `json:"created_at"`
+	DueAt     *time.Time       `json:"due_at"`
+}
+
+// Events returns a page of events, newest first, and the cursor of the next page, empty after the last. The
+// query is that of GET /v1/events: state, caller, type, since, until, limit, cursor.
+func (c *Client) Events(ctx context.Context, query url.Values) (events []Event, next string, err error) {
+	var page struct {
+		Data       []Event `json:"data"`
+		NextCursor string  `json:"next_cursor"`
+	}
+	if _, err := c.once(ctx, http.MethodGet, "/v1/events?"+query.Encode(), nil, &page); err != nil {
+		return nil, "", fmt.Errorf("list events: %w", err)
+	}
+	return page.Data, page.NextCursor, nil
+}
+
+// Redeliver makes an event due again, from the start of its schedule.
+func (c *Client) Redeliver(ctx context.Context, id string) (ev Event, err error) {
+	if _, err = c.once(ctx, http.MethodPost, "/v1/events/"+url.PathEscape(id)+"/redeliver", nil, &ev); err != nil {
+		return Event{}, fmt.Errorf("redeliver %s: %w", id, err)
+	}
+	return ev, nil
+}
+
+// RedeliverAll redelivers every event of a filter, that of POST /v1/events/redeliver: state, caller, type,
+// since, until. progress is called with the count so far. The count is right also with an error; the same
+// call goes on then.
+func (c *Client) RedeliverAll(ctx context.Context, filter map[string]any, progress func(count int)) (count int, err error) {
+	body := maps.Clone(filter)
+	if body == nil {
+		body = map[string]any{}
+	}
+	if body["until"] == nil { // what happens meanwhile is not meant
+		body["until"] = time.Now().UTC()
+	}
+	for body["limit"] = 1000; ; {
+		var answer struct {
+			Count      int    `json:"count"`
+			NextCursor string `json:"next_cursor"`
+		}
+		encoded, err := json.Marshal(body)
+		if err == nil {
+			_, err = c.once(ctx, http.MethodPost, "/v1/events/redeliver", encoded, &answer)
+		}
+		if err != nil {
+			return count, fmt.Errorf("redeliver: %w", err)
+		}
+		count += answer.Count
+		progress(count)
+		if answer.NextCursor == "" {
+			return count, nil
+		}
+		body["cursor"] = answer.NextCursor
+	}
 }
 
 // Products returns the catalogue.

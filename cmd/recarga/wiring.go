@@ -192,7 +192,7 @@ func (n *node) startAPI(ctx context.Context) error {
 		n.log.Warn("neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY is set: the HTTP API refuses every order")
 	}
 	handler := api.New(api.Config{
-		Orders: n.producer, Book: n.journal, Balances: n.distributor,
+		Orders: n.producer, Book: n.journal, Events: n.journal, Bell: n.queue, Balances: n.distributor,
 		Callers: api.StaticCallers(s.APIKey, s.CallbackURL, s.AdminKey),
 		Queues:  n.queue, QueuesReadOnly: s.QueuesReadOnly, Log: n.log, Version: version,
 	})

@@ -43,6 +43,11 @@ type Book interface {
 	List(ctx context.Context, f journal.Filter) ([]topup.Order, string, error)
 }
 
+// Bell rings for events.
+type Bell interface {
+	RingEvent(ctx context.Context, eventID string, at time.Time) error
+}
+
 // Balances asks the distributor for the balance: distributor.Client.
 type Balances interface {
 	Balance(ctx context.Context) (distributor.Balance, error)
@@ -53,6 +58,9 @@ type Config struct {
 	Orders  Orders
 	Book    Book
 	Callers Callers
+	Events  Events
+	// Bell wakes a worker for an event that is due again; nil: the sweep does.
+	Bell Bell
 	// Balances may be nil: then GET /v1/balance answers 503.
 	Balances Balances
 	// Queues is the Redis that /queues shows. Nil: there is no such page.
@@ -117,6 +125,9 @@ func (s *Server) register(api huma.API) {
 	huma.Register(api, s.secured(opList()), s.list)
 	huma.Register(api, s.secured(opCancel()), s.cancel)
 	huma.Register(api, s.secured(opResolve()), s.resolve)
+	huma.Register(api, s.secured(opEvents()), s.events)
+	huma.Register(api, s.secured(opRedeliver()), s.redeliver)
+	huma.Register(api, s.secured(opRedeliverAll()), s.redeliverAll)
 	huma.Register(api, s.secured(opProducts()), s.products)
 	huma.Register(api, s.secured(opBalance()), s.getBalance)
 }

@@ -71,7 +71,7 @@ func serve(tb testing.TB, change ...func(*api.Config)) *server {
 	}
 	tb.Cleanup(func() { _ = j.Close() })
 	quiet := slog.New(slog.DiscardHandler)
-	cfg := api.Config{Orders: producer.New(j, noBell{}, quiet), Book: j, Callers: twoShops(), Log: quiet}
+	cfg := api.Config{Orders: producer.New(j, noBell{}, quiet), Book: j, Events: j, Callers: twoShops(), Log: quiet}
 	for _, c := range change {
 		c(&cfg)
 	}

@@ -65,7 +65,7 @@ func alias[T, S any](r huma.Registry) {
 func schemaName(t reflect.Type, hint string) string {
 	names := map[string]string{
 		"ErrorModel": "Problem", "ErrorDetail": "WrongField", "Request": "OrderRequest", "Details": "OrderDetails", "lineAnswer": "BatchLine",
-		"resolveRequest": "ResolveRequest",
+		"resolveRequest": "ResolveRequest", "replayRequest": "RedeliverRequest", "eventFacts": "EventDetails",
 	}
 	name := huma.DefaultSchemaNamer(t, hint)
 	if t.Kind() == reflect.Pointer {

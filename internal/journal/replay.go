@@ -112,31 +112,31 @@ func (j *Journal) Redeliver(ctx context.Context, ev topup.Event, now time.Time) 
 	return nil
 }
 
-// RedeliverAll redelivers every event that the filter chooses and that was made before it was called, not
-// only a page; each is called for each that is due again. It returns how many those are, also when it
-// ends with an error: the same call goes on then, since what it did is not undone.
-func (j *Journal) RedeliverAll(ctx context.Context, f EventFilter, now time.Time, each func(topup.Event)) (count int, err error) {
+// RedeliverAll redelivers the events that the filter chooses and that were made before it was called: all
+// of them, or with a Limit only a page, and next is the cursor of the rest. each is called for each that is
+// due again. The count is right also with an error: what was done is not undone.
+func (j *Journal) RedeliverAll(ctx context.Context, f EventFilter, now time.Time, each func(topup.Event)) (count int, next string, err error) {
 	if f.Until.IsZero() || f.Until.After(now) {
 		f.Until = now.Add(time.Millisecond) // of the event's own millisecond
 	}
-	f.Limit = longestPage
+	page := f.Limit > 0
+	if !page {
+		f.Limit = longestPage
+	}
 	for {
 		events, next, err := j.Events(ctx, f)
 		if err != nil {
-			return count, err
+			return count, f.Cursor, err
 		}
-		for _, failed := range j.redeliverPage(ctx, events, now) {
-			err = errors.Join(err, failed)
-		}
-		if err != nil {
-			return count, err
+		if err := errors.Join(j.redeliverPage(ctx, events, now)...); err != nil {
+			return count, f.Cursor, err
 		}
 		for _, ev := range events {
 			each(ev)
 		}
 		count += len(events)
-		if f.Cursor = next; next == "" {
-			return count, nil
+		if f.Cursor = next; next == "" || page {
+			return count, next, nil
 		}
 	}
 }

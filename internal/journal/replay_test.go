@@ -50,12 +50,17 @@ func testReplay(t *testing.T, s store) {
 	}
 	redeliver := func(f journal.EventFilter) (ids []string) {
 		t.Helper()
-		n, err := s.RedeliverAll(t.Context(), f, time.Now(), func(ev topup.Event) { ids = append(ids, ev.ID) })
-		must(t, err)
-		if n != len(ids) {
-			t.Errorf("%d redelivered, %d named", n, len(ids))
+		for {
+			had := len(ids)
+			n, next, err := s.RedeliverAll(t.Context(), f, time.Now(), func(ev topup.Event) { ids = append(ids, ev.ID) })
+			must(t, err)
+			if n != len(ids)-had || f.Limit > 0 && n > f.Limit {
+				t.Errorf("%d redelivered, %d named", n, len(ids)-had)
+			}
+			if f.Cursor = next; next == "" {
+				return ids
+			}
 		}
-		return ids
 	}
 	for _, f := range []journal.EventFilter{
 		{Since: time.Now().Add(time.Hour)}, {Until: begin.Add(-time.Second)}, {Caller: "nobody"}, {Type: "topup.failed"},
@@ -75,8 +80,10 @@ func testReplay(t *testing.T, s store) {
 	if again.State != topup.EventPending || again.ScheduleStart != 1 || again.TryCount != 1 || len(again.Tries) != 1 || !again.DueAt.Equal(noon) {
 		t.Errorf("redelivered: %+v", again)
 	}
-	if ids := redeliver(journal.EventFilter{}); len(ids) != 30 {
-		t.Errorf("%d redelivered, want all", len(ids))
+	for _, limit := range []int{0, 7} {
+		if ids := redeliver(journal.EventFilter{Limit: limit}); len(ids) != 30 {
+			t.Errorf("%d redelivered, want all", len(ids))
+		}
 	}
 	if err := s.Redeliver(t.Context(), topup.Event{ID: "evt_00000000-0000-7000-8000-000000000000", OrderID: "E00"}, noon); kind(err) != "not found" {
 		t.Errorf("no such event: %v", err)

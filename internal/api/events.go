@@ -1,0 +1,236 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"recarga/internal/journal"
+	"recarga/topup"
+)
+
+// Events is what the journal knows of the events that callers are told.
+type Events interface {
+	// Event is one event, or topup.ErrNotFound.
+	Event(ctx context.Context, id string) (topup.Event, error)
+	// Events returns a page of events, newest first, and the cursor of the next one.
+	Events(ctx context.Context, f journal.EventFilter) ([]topup.Event, string, error)
+	// Redeliver makes an event due again.
+	Redeliver(ctx context.Context, ev topup.Event, now time.Time) error
+	// RedeliverAll does so for all that the filter chooses, or with a Limit for a page of them, of which next
+	// is the cursor of the rest; it calls each for them.
+	RedeliverAll(ctx context.Context, f journal.EventFilter, now time.Time, each func(topup.Event)) (count int, next string, err error)
+}
+
+// eventFacts is an event as it is listed: with the order it tells of, and how far it got.
+type eventFacts struct {
+	topup.Event
+	OrderID   topup.ID         `json:"distributor_transaction_id"`
+	Caller    string           `json:"caller"`
+	State     topup.EventState `json:"state"`
+	CreatedAt time.Time        `json:"created_at"`
+	// DueAt is when it will be tried (again).
+	DueAt *time.Time `json:"due_at"`
+}
+
+func factsOf(ev topup.Event) eventFacts {
+	f := eventFacts{Event: ev, OrderID: ev.OrderID, Caller: ev.Caller, State: ev.State, CreatedAt: ev.CreatedAt}
+	if !ev.DueAt.IsZero() {
+		f.DueAt = &ev.DueAt
+	}
+	return f
+}
+
+type eventOutput struct {
+	Body eventFacts
+}
+
+type eventPage struct {
+	Data       []eventFacts `json:"data"`
+	NextCursor *string      `json:"next_cursor"`
+}
+
+type eventsOutput struct {
+	Body eventPage
+}
+
+func (s *Server) events(ctx context.Context, in *listInput) (*eventsOutput, error) {
+	who := identityOf(ctx)
+	if err := ownOnly(who, in.query.Get(topup.FieldCaller)); err != nil {
+		return nil, err
+	}
+	q := queryReader{values: in.query}
+	f := journal.EventFilter{
+		State: read(&q, "state", eventState), Caller: read(&q, topup.FieldCaller, asIs), Type: read(&q, "type", eventType),
+		Since: read(&q, "since", timeOf("since")), Until: read(&q, "until", timeOf("until")),
+		Limit: read(&q, "limit", limit), Cursor: read(&q, "cursor", asIs),
+	}
+	err := errors.Join(q.errs...)
+	if !who.Admin {
+		f.Caller = who.Caller
+	}
+	var events []topup.Event
+	var next string
+	if err == nil {
+		events, next, err = s.cfg.Events.Events(ctx, f)
+	}
+	if err != nil {
+		return nil, s.problem(ctx, "query", err)
+	}
+	page := eventPage{Data: make([]eventFacts, len(events))}
+	for i, ev := range events {
+		page.Data[i] = factsOf(ev)
+	}
+	if next != "" {
+		page.NextCursor = &next
+	}
+	return &eventsOutput{Body: page}, nil
+}
+
+type eventInput struct {
+	ID string `path:"id"`
+}
+
+func (s *Server) redeliver(ctx context.Context, in *eventInput) (*eventOutput, error) {
+	ev, err := s.ownEvent(ctx, in.ID)
+	if err == nil {
+		err = s.cfg.Events.Redeliver(ctx, ev, time.Now())
+	}
+	if err != nil {
+		return nil, s.problem(ctx, "path", err)
+	}
+	s.log.InfoContext(ctx, "event redelivered", "event", ev.ID, "order", ev.OrderID, "caller", ev.Caller)
+	s.ringFor(ctx)(ev)
+	if ev, err = s.cfg.Events.Event(ctx, ev.ID); err != nil {
+		return nil, s.problem(ctx, "path", err)
+	}
+	return &eventOutput{Body: factsOf(ev)}, nil
+}
+
+// ownEvent is an event of the key's own caller; another's is not found.
+func (s *Server) ownEvent(ctx context.Context, id string) (topup.Event, error) {
+	who := identityOf(ctx)
+	ev, err := s.cfg.Events.Event(ctx, id)
+	if err == nil && ev.Caller != who.Caller && !who.Admin {
+		err = topup.ErrNotFound
+	}
+	return ev, err
+}
+
+// replayInput has no default: an empty filter would be everything, and must be written as {}.
+type replayInput struct {
+	Body replayRequest
+}
+
+type replayRequest struct {
+	State  string    `json:"state,omitempty" enum:"exhausted,pending,delivered" doc:"How far they got."`
+	Caller string    `json:"caller,omitempty" doc:"Of this caller. For the admin key only; any other sees its own."`
+	Type   string    `json:"type,omitempty" enum:"topup.succeeded,topup.failed,topup.canceled,topup.unknown"`
+	Since  time.Time `json:"since,omitempty" doc:"Made at this time or later."`
+	Until  time.Time `json:"until,omitempty" doc:"Made before this time."`
+	Limit  int       `json:"limit,omitempty" minimum:"0" maximum:"1000" doc:"Only so many, the newest; 0 is all."`
+	Cursor string    `json:"cursor,omitempty" doc:"With limit: the next_cursor of the answer before."`
+}
+
+type countOutput struct {
+	Body struct {
+		Count      int     `json:"count" doc:"How many events are due again."`
+		NextCursor *string `json:"next_cursor" doc:"With limit: where the rest begins; null when there is none."`
+	}
+}
+
+func (s *Server) redeliverAll(ctx context.Context, in *replayInput) (*countOutput, error) {
+	who := identityOf(ctx)
+	if err := ownOnly(who, in.Body.Caller); err != nil {
+		return nil, err
+	}
+	f := journal.EventFilter{
+		State: topup.EventState(in.Body.State), Caller: in.Body.Caller, Type: topup.EventType(in.Body.Type), Since: in.Body.Since, Until: in.Body.Until,
+		Limit: in.Body.Limit, Cursor: in.Body.Cursor,
+	}
+	if !who.Admin {
+		f.Caller = who.Caller
+	}
+	var out countOutput
+	count, next, err := s.cfg.Events.RedeliverAll(ctx, f, time.Now(), s.ringFor(ctx))
+	s.log.InfoContext(ctx, "events redelivered", "count", count, "state", string(f.State), "caller", f.Caller, "type", string(f.Type))
+	if err != nil {
+		return nil, s.problem(ctx, "body", err)
+	}
+	if out.Body.Count = count; next != "" {
+		out.Body.NextCursor = &next
+	}
+	return &out, nil
+}
+
+// ringFor rings for events that are due again, until a ring fails: the sweep rings for the rest.
+func (s *Server) ringFor(ctx context.Context) func(topup.Event) {
+	silent := s.cfg.Bell == nil
+	return func(ev topup.Event) {
+		if silent {
+			return
+		}
+		if err := s.cfg.Bell.RingEvent(ctx, ev.ID, time.Time{}); err != nil {
+			silent = true
+			s.log.WarnContext(ctx, "queue not reached; the sweep will ring", "event", ev.ID, "error", err)
+		}
+	}
+}
+
+// ownOnly refuses a filter by caller to any key but the operator's.
+func ownOnly(who Identity, caller string) error {
+	if who.Admin || caller == "" || caller == who.Caller {
+		return nil
+	}
+	return forbidden("the filter caller is for the admin key; every other key sees its own events")
+}
+
+func eventState(s string) (topup.EventState, error) {
+	switch state := topup.EventState(s); state {
+	case topup.EventPending, topup.EventDelivered, topup.EventExhausted:
+		return state, nil
+	}
+	return "", &topup.FieldError{Field: "state", Value: s, Allowed: "one of pending, delivered, exhausted"}
+}
+
+func eventType(s string) (topup.EventType, error) {
+	for _, f := range topup.StateTable() {
+		if kind := topup.EventTypeOf(f.State); kind != "" && string(kind) == s {
+			return kind, nil
+		}
+	}
+	return "", &topup.FieldError{Field: "type", Value: s, Allowed: "one of topup.succeeded, topup.failed, topup.canceled, topup.unknown"}
+}
+
+func opEvents() huma.Operation {
+	op := operation("GET", "/v1/events", "listEvents", "List events",
+		"What callers were told, newest first, with every try. `state=exhausted` lists what was given up. A key sees its own; the admin key sees all.",
+		403, 422, 503)
+	text := func(values ...any) *huma.Schema { return &huma.Schema{Type: huma.TypeString, Enum: values} }
+	op.Parameters = []*huma.Param{
+		query("state", "Events that got this far.", text("pending", "delivered", "exhausted")),
+		query("caller", "Events of this caller. For the admin key only.", &huma.Schema{Type: huma.TypeString}),
+		query("type", "Events of this type.", text("topup.succeeded", "topup.failed", "topup.canceled", "topup.unknown")),
+		query("since", "Events made at this time or later.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
+		query("until", "Events made before this time.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
+		query("limit", "Events a page.", &huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0), Maximum: new(float64(maxLimit)), Default: defaultLimit}),
+		query("cursor", "The `next_cursor` of the page before.", &huma.Schema{Type: huma.TypeString}),
+	}
+	return op
+}
+
+func opRedeliver() huma.Operation {
+	return operation("POST", "/v1/events/{id}/redeliver", "redeliverEvent", "Redeliver an event",
+		"Makes the event due at once, from the start of its schedule, whatever became of it before. Its `webhook-id` and its body stay the same.", 404, 503)
+}
+
+func opRedeliverAll() huma.Operation {
+	op := operation("POST", "/v1/events/redeliver", "redeliverEvents", "Redeliver many events",
+		"All that the filter matches, not only a page; `{}` is everything. Answers when all are due again. After an error, send it again: what was done stays.",
+		400, 403, 408, 413, 415, 503)
+	op.MaxBodyBytes = maxBody + 1
+	op.BodyReadTimeout = bodyPatience
+	return op
+}

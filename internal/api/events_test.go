@@ -1,0 +1,96 @@
+package api_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"recarga/topup"
+)
+
+// canceled places an order for the key's caller and cancels it, which makes an event; it returns its id.
+func (s *server) canceled(key, id string) string {
+	s.tb.Helper()
+	s.post(key, "/v1/topups", order(id)).want(http.StatusAccepted)
+	s.send("POST", "/v1/topups/"+id+"/cancel", "", "Authorization", "Bearer "+key).want(http.StatusOK)
+	var d topup.Details
+	decode(s.tb, s.get(key, "/v1/topups/"+id).want(http.StatusOK).body, &d)
+	return d.Events[0].ID
+}
+
+func (s *server) exhaust(id string) {
+	s.tb.Helper()
+	ev, err := s.journal.Event(s.tb.Context(), id)
+	if err == nil {
+		err = s.journal.RecordTry(s.tb.Context(), ev, topup.Try{At: time.Now(), Error: "refused"}, topup.EventExhausted, time.Time{})
+	}
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+}
+
+type listed struct {
+	Data []struct {
+		ID    string
+		State string
+		Order string `json:"distributor_transaction_id"`
+		Tries []struct{ Error string }
+	}
+	NextCursor *string `json:"next_cursor"`
+}
+
+func (s *server) events(key, query string) (l listed) {
+	s.tb.Helper()
+	decode(s.tb, s.get(key, "/v1/events"+query).want(http.StatusOK).body, &l)
+	return l
+}
+
+func TestRedeliver(t *testing.T) {
+	s := serve(t)
+	mine, given, other := s.canceled(shopKey, "MINE"), s.canceled(shopKey, "GIVEN-UP"), s.canceled(otherKey, "OTHER")
+	s.exhaust(given)
+	s.exhaust(other)
+	if l := s.events(shopKey, "?state=exhausted"); len(l.Data) != 1 || l.Data[0].ID != given || l.Data[0].Order != "GIVEN-UP" || l.Data[0].Tries[0].Error != "refused" {
+		t.Errorf("given up: %+v", l)
+	}
+	if l := s.events(adminKey, "?limit=2&type=topup.canceled"); len(l.Data) != 2 || l.NextCursor == nil || l.Data[0].ID != other {
+		t.Errorf("all: %+v", l)
+	} else if rest := s.events(adminKey, "?limit=2&cursor="+*l.NextCursor); len(rest.Data) != 1 || rest.Data[0].ID != mine || rest.NextCursor != nil {
+		t.Errorf("the rest: %+v", rest)
+	}
+	s.post(otherKey, "/v1/events/"+given+"/redeliver", "").want(http.StatusNotFound)
+	s.post(shopKey, "/v1/events/evt_none/redeliver", "").want(http.StatusNotFound)
+	if a := s.post(shopKey, "/v1/events/"+given+"/redeliver", "").want(http.StatusOK); !strings.Contains(string(a.body), `"state":"pending"`) {
+		t.Errorf("redelivered: %s", a.body)
+	}
+	for _, c := range []struct {
+		key, filter string
+		count       int
+	}{
+		{shopKey, `{"state":"exhausted"}`, 0},
+		{adminKey, `{"state":"exhausted","caller":"shop"}`, 0},
+		{adminKey, `{"state":"exhausted","since":"2020-01-01T00:00:00Z"}`, 1},
+		{shopKey, `{}`, 2},
+		{adminKey, `{"until":"2020-01-01T00:00:00Z"}`, 0},
+		{adminKey, `{"type":"topup.canceled","limit":2}`, 2},
+	} {
+		if a := s.post(c.key, "/v1/events/redeliver", c.filter).want(http.StatusOK); !strings.Contains(string(a.body), fmt.Sprintf(`"count":%d`, c.count)) {
+			t.Errorf("%s: %s, want %d", c.filter, a.body, c.count)
+		}
+	}
+}
+
+func TestRedeliverRefused(t *testing.T) {
+	s := serve(t)
+	s.post(shopKey, "/v1/events/redeliver", `{"caller":"other"}`).want(http.StatusForbidden)
+	s.get(shopKey, "/v1/events?caller=other").want(http.StatusForbidden)
+	for _, query := range []string{"?state=lost", "?type=x", "?since=yesterday", "?limit=0", "?cursor=x", "?order=1"} {
+		s.get(shopKey, "/v1/events"+query).want(http.StatusUnprocessableEntity)
+	}
+	for _, body := range []string{`{"state":"lost"}`, `{"since":"yesterday"}`, `{"order":"A"}`, `{"limit":-1}`, `{"cursor":"x","limit":1}`} {
+		s.post(shopKey, "/v1/events/redeliver", body).want(http.StatusUnprocessableEntity)
+	}
+	s.post(shopKey, "/v1/events/redeliver", "").want(http.StatusBadRequest)
+}

@@ -43,7 +43,6 @@ const MaxMetadata = 4 << 10
 
 var (
 	operatorPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._&-]{0,31}$`)
-	callerPattern   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 )
 
 // Request validates every field. The error, if any, joins one *FieldError for each wrong field
@@ -266,7 +265,7 @@ func parseOperator(s string) (string, error) {
 }
 
 func parseCaller(s string) (string, error) {
-	if !callerPattern.MatchString(s) {
+	if !callerName.MatchString(s) {
 		return "", &FieldError{Field: FieldCaller, Value: s, Allowed: "1 to 64 characters of A-Z a-z 0-9 . _ -, the first a letter or digit"}
 	}
 	return s, nil

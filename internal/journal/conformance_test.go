@@ -49,6 +49,8 @@ func conformance(t *testing.T, open func(testing.TB) store) {
 		{"what is due", testDue},
 		{"deliveries", testDeliveries},
 		{"events, and their redelivery", testReplay},
+		{"callers", testCallers},
+		{"the health of endpoints", testEndpointHealth},
 		{"two journals on one database", testTwoJournals},
 		{"an older program", testNewerDatabase},
 		{"a random life, against a model", testModel},

@@ -77,7 +77,8 @@ func testLives(t *testing.T, s store, crash func(*journal.Journal) *journal.Jour
 		Journal: s.Journal, t: t, r: rand.New(rand.NewPCG(seed, 0)), now: noon,
 		seen: map[topup.ID]topup.Details{}, moved: map[string]bool{}, refuses: map[topup.ID]bool{},
 	}
-	const least, most, everyCrash = 800, 6000, 250
+	const least, most, everyCrash = 500, 5000, 200
+	steps := 0
 	for n := 1; n <= least || n <= most && len(l.missing()) > 0; n++ {
 		l.step()
 		if n%everyCrash == 0 {
@@ -88,7 +89,9 @@ func testLives(t *testing.T, s store, crash func(*journal.Journal) *journal.Jour
 		if t.Failed() {
 			t.FailNow()
 		}
+		steps = n
 	}
+	t.Logf("%d steps with %d orders", steps, len(l.ids))
 	if missing := l.missing(); len(missing) > 0 {
 		t.Errorf("never happened: %q", missing)
 	}
@@ -111,8 +114,8 @@ func (l *lives) step() {
 		"accept": l.accept, "begin": l.begin, "finish": l.finish, "expire": l.end("expire"), "exhaust": l.end("exhaust"),
 		"cancel": l.cancel, "resolve": l.resolve, "try": l.try, "evidence": l.evidence,
 	}
-	often := []string{"accept", "begin", "begin", "begin", "finish", "finish", "finish", "finish", "expire", "exhaust", "cancel", "resolve", "resolve", "try", "evidence"}
-	by := often[l.r.IntN(len(often))]
+	words := strings.Fields("accept accept begin begin begin begin begin finish finish finish finish finish finish expire exhaust cancel resolve resolve resolve try evidence")
+	by := words[l.r.IntN(len(words))]
 	id := l.choose(by)
 	before := l.seen[id]
 	before.ID = id
@@ -134,7 +137,7 @@ func (l *lives) step() {
 	l.seen[id] = after
 }
 
-// choose is one of the last orders, or a new one for accept.
+// choose is one of the last orders, seldom one that cannot get far any more, or a new one for accept.
 func (l *lives) choose(by string) topup.ID {
 	const recent = 12
 	if by == "accept" && l.r.IntN(4) > 0 || len(l.ids) == 0 {
@@ -143,7 +146,12 @@ func (l *lives) choose(by string) topup.ID {
 		l.refuses[id] = l.r.IntN(8) == 0
 		return id
 	}
-	return l.ids[len(l.ids)-1-l.r.IntN(min(recent, len(l.ids)))]
+	for again := 0; ; again++ {
+		id := l.ids[len(l.ids)-1-l.r.IntN(min(recent, len(l.ids)))]
+		if !l.seen[id].State.Final() && !l.refuses[id] || again == 3 {
+			return id
+		}
+	}
 }
 
 func (l *lives) accept(ctx context.Context, o topup.Details) error {
@@ -177,8 +185,9 @@ func (l *lives) finish(ctx context.Context, o topup.Details) error {
 	exhausted := settlement(o.Order, topup.StateFailed)
 	exhausted.Reason, exhausted.Result.Outcome = topup.ReasonRetriesExhausted, topup.OutcomeUnavailable
 	choices := []topup.Settlement{
-		settlement(o.Order, topup.StateSucceeded), settlement(o.Order, topup.StateFailed), settlement(o.Order, topup.StateRetrying),
-		settlement(o.Order, topup.StateUnknown), settlement(o.Order, topup.StateUnknown), resent(o.Order), resent(o.Order), notSent, exhausted,
+		settlement(o.Order, topup.StateSucceeded), settlement(o.Order, topup.StateSucceeded), settlement(o.Order, topup.StateFailed), exhausted,
+		settlement(o.Order, topup.StateRetrying), notSent, resent(o.Order), resent(o.Order), resent(o.Order),
+		settlement(o.Order, topup.StateUnknown), settlement(o.Order, topup.StateUnknown), settlement(o.Order, topup.StateUnknown),
 	}
 	_, _, err := l.Finish(ctx, choices[l.r.IntN(len(choices))], l.now)
 	return err
@@ -350,7 +359,7 @@ func (l *lives) checkAll() {
 	must(l.t, err)
 	id := func(d topup.Due) string { return string(d.ID) }
 	got := map[string][]string{
-		"due": each1(due, id), "overdue": each1(overdue, id), "events": each1(events, func(d topup.DueEvent) string { return d.ID }), "all": l.listed(),
+		"due": namesOf(due, id), "overdue": namesOf(overdue, id), "events": namesOf(events, func(d topup.DueEvent) string { return d.ID }), "all": l.listed(),
 	}
 	for name := range got {
 		slices.Sort(got[name])
@@ -365,7 +374,7 @@ func (l *lives) checkAll() {
 	l.checkOldest()
 }
 
-func each1[T any](list []T, name func(T) string) (names []string) {
+func namesOf[T any](list []T, name func(T) string) (names []string) {
 	for _, one := range list {
 		names = append(names, name(one))
 	}

@@ -26,10 +26,12 @@ import (
 // true of the book after each of them, whatever it answered.
 func TestLives(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
 		s := sqliteStore(t)
 		testLives(t, s, func(j *journal.Journal) *journal.Journal { return powerCut(t, &s.url) })
 	})
 	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
 		server := testkit.PostgresOwn(t)
 		s := newStore(t, server.URL(), "pgx", server.URL(), postgresStore(t).sql)
 		testLives(t, s, func(j *journal.Journal) *journal.Journal {
@@ -77,7 +79,7 @@ func testLives(t *testing.T, s store, crash func(*journal.Journal) *journal.Jour
 		Journal: s.Journal, t: t, r: rand.New(rand.NewPCG(seed, 0)), now: noon,
 		seen: map[topup.ID]topup.Details{}, moved: map[string]bool{}, refuses: map[topup.ID]bool{},
 	}
-	const least, most, everyCrash = 500, 5000, 200
+	const least, most, everyCrash = 500, 20_000, 200
 	steps := 0
 	for n := 1; n <= least || n <= most && len(l.missing()) > 0; n++ {
 		l.step()

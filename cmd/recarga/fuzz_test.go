@@ -248,7 +248,7 @@ func checkSettings(t *testing.T, s Settings) {
 	within("WEBHOOK_TIMEOUT", s.WebhookTimeout > 0)
 	within("WEBHOOK_SCHEDULE", len(s.WebhookSchedule) > 0 && slices.Min(s.WebhookSchedule) > 0)
 	within("WEBHOOK_SECRET", s.WebhookSecret == "" && s.CallbackURL == "" || s.WebhookSecret != "" && webhook.ParseSecret(s.WebhookSecret) == nil)
-	within("API_KEY", usableKey(s.APIKey) && usableKey(s.AdminKey) && (s.APIKey == "" || s.APIKey != s.AdminKey))
+	within("API_KEY", usableKey(s.APIKey) && usableKey(s.EncryptionKey) && usableKey(s.AdminKey) && (s.APIKey == "" || s.APIKey != s.AdminKey))
 	within("HTTP_ADDR", usableAddress(s.HTTPAddr) && usableAddress(s.MetricsAddr))
 	within("URLs", usableURL(s.APIURL) && (s.DistributorURL == "" || usableURL(s.DistributorURL)) && (s.CallbackURL == "" || usableURL(s.CallbackURL)))
 	within("DATABASE_URL", regexp.MustCompile(`(?s)\A(sqlite:.*[^/]|postgres(ql)?://)`).MatchString(s.DatabaseURL))

@@ -32,7 +32,7 @@ type Settings struct {
 	RetryCodes                                                  []topup.Code
 	OnUnknown                                                   string // hold or resend
 	HTTPAddr, MetricsAddr                                       string
-	APIKey, CallbackURL, WebhookSecret, AdminKey                string
+	APIKey, CallbackURL, WebhookSecret, AdminKey, EncryptionKey string
 	WebhookSchedule                                             []time.Duration
 	WebhookTimeout                                              time.Duration
 	WebhookAllowPrivate                                         bool

@@ -159,6 +159,9 @@ func callerSettings(s *Settings) []setting {
 	}, {
 		name: "ADMIN_KEY", secret: true, allowed: allowedKey, set: text(&s.AdminKey, key),
 		help: "the operator's key: sees every caller's orders, opens /queues; client commands send it where RECARGA_API_KEY is not set",
+	}, {
+		name: "ENCRYPTION_KEY", secret: true, allowed: allowedKey, set: text(&s.EncryptionKey, key),
+		help: "seals the webhook secrets of the callers in the registry; every api and worker process needs the same. Default: RECARGA_ADMIN_KEY, which can then not be changed without rotating those secrets",
 	}}
 }
 

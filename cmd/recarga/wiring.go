@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"recarga/distributor"
 	"recarga/internal/api"
+	"recarga/internal/callers"
 	"recarga/internal/journal"
 	"recarga/internal/queue"
 	"recarga/producer"
@@ -44,6 +46,7 @@ type node struct {
 	log      *slog.Logger
 
 	journal     *journal.Journal
+	callers     *callers.Registry
 	queue       *queue.Queue
 	distributor *distributor.Client
 	deliverer   *webhook.Deliverer
@@ -107,6 +110,7 @@ func (n *node) openJournal(ctx context.Context) (err error) {
 		return fmt.Errorf("RECARGA_DATABASE_URL: %w", err)
 	}
 	n.closeLast("journal", n.journal.Close)
+	n.callers = callers.New(n.journal, cmp.Or(n.settings.EncryptionKey, n.settings.AdminKey), n.settings.WebhookAllowPrivate)
 	return nil
 }
 
@@ -142,7 +146,7 @@ func (n *node) startWorker(context.Context) error {
 	s := n.settings
 	n.deliverer = webhook.NewDeliverer(webhook.Config{
 		Schedule: s.WebhookSchedule, Timeout: s.WebhookTimeout, AllowPrivate: s.WebhookAllowPrivate, Log: n.log,
-	}, n.journal, endpointOf(s))
+	}, n.journal, endpoints{s, n.callers})
 	n.onShutdown(func() { n.deliverer.Close(context.Background()) })
 	n.worker = worker.New(n.workerConfig())
 	// Called after the queue's servers have drained: results are written until then.
@@ -193,8 +197,8 @@ func (n *node) startAPI(ctx context.Context) error {
 	}
 	handler := api.New(api.Config{
 		Orders: n.producer, Book: n.journal, Events: n.journal, Bell: n.queue, Balances: n.distributor,
-		Callers: api.StaticCallers(s.APIKey, s.CallbackURL, s.AdminKey),
-		Queues:  n.queue, QueuesReadOnly: s.QueuesReadOnly, Log: n.log, Version: version,
+		Callers: api.WithRegistry(api.StaticCallers(s.APIKey, s.CallbackURL, s.AdminKey), n.callers), Registry: n.callers,
+		Queues: n.queue, QueuesReadOnly: s.QueuesReadOnly, Log: n.log, Version: version,
 	})
 	n.closeLast("api", handler.Close)
 	url, err := n.listen(ctx, s.HTTPAddr, "RECARGA_HTTP_ADDR", handler)
@@ -242,13 +246,18 @@ func (n *node) wait(ctx context.Context) error {
 	return err
 }
 
-// endpointOf is where the callers of the settings are told: the one named default.
-func endpointOf(s Settings) webhook.Endpoints { return settingsEndpoint{s} }
+// endpoints are where callers are told: the one named default by the settings, all others by the registry.
+type endpoints struct {
+	s        Settings
+	registry *callers.Registry
+}
 
-type settingsEndpoint struct{ s Settings }
-
-func (e settingsEndpoint) Endpoint(_ context.Context, caller string) (webhook.Endpoint, error) {
-	if caller != topup.DefaultCaller || e.s.WebhookSecret == "" {
+// Endpoint implements webhook.Endpoints.
+func (e endpoints) Endpoint(ctx context.Context, caller string) (webhook.Endpoint, error) {
+	switch {
+	case caller != topup.DefaultCaller:
+		return e.registry.Endpoint(ctx, caller)
+	case e.s.WebhookSecret == "":
 		return webhook.Endpoint{}, topup.ErrNotFound
 	}
 	return webhook.Endpoint{URL: e.s.CallbackURL, Secrets: []string{e.s.WebhookSecret}}, nil

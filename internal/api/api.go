@@ -58,7 +58,9 @@ type Config struct {
 	Orders  Orders
 	Book    Book
 	Callers Callers
-	Events  Events
+	// Registry manages callers. Where their keys are to be good, Callers is WithRegistry.
+	Registry Registry
+	Events   Events
 	// Bell wakes a worker for an event that is due again; nil: the sweep does.
 	Bell Bell
 	// Balances may be nil: then GET /v1/balance answers 503.
@@ -128,6 +130,11 @@ func (s *Server) register(api huma.API) {
 	huma.Register(api, s.secured(opEvents()), s.events)
 	huma.Register(api, s.secured(opRedeliver()), s.redeliver)
 	huma.Register(api, s.secured(opRedeliverAll()), s.redeliverAll)
+	huma.Register(api, s.secured(opListCallers()), s.listCallers)
+	huma.Register(api, s.secured(opAddCaller()), s.addCaller)
+	huma.Register(api, s.secured(opChangeCaller()), s.changeCaller)
+	huma.Register(api, s.secured(opRotateSecret()), s.rotateSecret)
+	huma.Register(api, s.secured(opRotateKey()), s.rotateKey)
 	huma.Register(api, s.secured(opProducts()), s.products)
 	huma.Register(api, s.secured(opBalance()), s.getBalance)
 }

@@ -230,7 +230,5 @@ func opRedeliverAll() huma.Operation {
 	op := operation("POST", "/v1/events/redeliver", "redeliverEvents", "Redeliver many events",
 		"All that the filter matches, not only a page; `{}` is everything. Answers when all are due again. After an error, send it again: what was done stays.",
 		400, 403, 408, 413, 415, 503)
-	op.MaxBodyBytes = maxBody + 1
-	op.BodyReadTimeout = bodyPatience
-	return op
+	return bodied(op)
 }

@@ -66,6 +66,7 @@ func schemaName(t reflect.Type, hint string) string {
 	names := map[string]string{
 		"ErrorModel": "Problem", "ErrorDetail": "WrongField", "Request": "OrderRequest", "Details": "OrderDetails", "lineAnswer": "BatchLine",
 		"resolveRequest": "ResolveRequest", "replayRequest": "RedeliverRequest", "eventFacts": "EventDetails",
+		"callerFacts": "Caller", "addCallerRequest": "NewCallerRequest", "changeCallerRequest": "CallerChangeRequest",
 	}
 	name := huma.DefaultSchemaNamer(t, hint)
 	if t.Kind() == reflect.Pointer {

@@ -91,9 +91,7 @@ func opResolve() huma.Operation {
 		"For the admin key. Only from `unknown`. `failed` and `resend` are refused (409, with `Retry-After`) until no worker can still be "+
 			"acting on the order's attempt, unless `force` is set. Who, when and why are kept with the order, and its caller is told.",
 		400, 403, 404, 408, 409, 413, 415, 503)
-	op.MaxBodyBytes = maxBody + 1
-	op.BodyReadTimeout = bodyPatience
-	return op
+	return bodied(op)
 }
 
 func opProducts() huma.Operation {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+	"github.com/shopspring/decimal"
 
 	"recarga/internal/sandbox"
 	"recarga/internal/testkit"
@@ -111,21 +112,25 @@ type member struct {
 	world   *world
 	command string
 	process *process
-	down    bool
+	// down: it is not to be started yet; leaving: it was told to end.
+	down, leaving bool
 }
 
 func newChaos(t *testing.T, seed uint64, postgres bool, commands []string) *chaos {
 	t.Helper()
 	c := &chaos{
 		t: t, r: rand.New(rand.NewPCG(seed, uint64(len(commands)))), busy: map[string]bool{}, done: map[string]int{},
-		world: newWorld(t, func(cfg *sandbox.Config) { cfg.LatencyMinMS, cfg.LatencyMaxMS, cfg.OneSession = 5, 400, true }),
+		world: newWorld(t, func(cfg *sandbox.Config) {
+			cfg.LatencyMinMS, cfg.LatencyMaxMS, cfg.OneSession = 5, 400, true
+			cfg.InitialBalance.Decimal = decimal.NewFromInt(1_000_000_000)
+		}),
 		redis: testkit.Redis(t, "--appendonly", "no"),
 	}
 	c.vendor = newFront(t, c.world.vendor)
 	secret := c.world.env["RECARGA_WEBHOOK_SECRET"]
 	c.hooks = newFront(t, webhook.Handler(secret, c.world.hooks.receive))
 	maps.Copy(c.world.env, map[string]string{
-		"RECARGA_REDIS_URL": c.redis.URL(),
+		"RECARGA_REDIS_URL":       c.redis.URL(),
 		"RECARGA_DISTRIBUTOR_URL": c.vendor.url + "/api/distributor", "RECARGA_CALLBACK_URL": c.hooks.url,
 		"RECARGA_DISTRIBUTOR_TIMEOUT": "3s", "RECARGA_RETRY_MAX_ATTEMPTS": "6",
 		"RECARGA_WEBHOOK_TIMEOUT": "3s", "RECARGA_WEBHOOK_SCHEDULE": strings.TrimSuffix(strings.Repeat("1s,", 200), ","),
@@ -203,7 +208,7 @@ func fate(r *rand.Rand, i int64) topup.Phone {
 }
 
 // checkouts place orders side by side: those whose server is away wait.
-const checkouts = 32
+const checkouts = 64
 
 // load places orders until the returned function is called, which waits for those under way.
 func (c *chaos) load(rate int) (stop func()) {
@@ -293,7 +298,7 @@ func (c *chaos) supervise() {
 		case <-m.process.done:
 			if !m.down {
 				_ = m.process.cmd.Wait()
-				m.process = m.world.launch(c.t, m.command)
+				m.process, m.leaving = m.world.launch(c.t, m.command), false
 				c.done["started again by its supervisor"]++
 			}
 		default:
@@ -334,14 +339,21 @@ func (c *chaos) disturbances(end time.Time) []disturbance {
 	m := c.members[c.r.IntN(len(c.members))]
 	part := fmt.Sprintf("%p", m)
 	// A pause outlives the attempt's deadline (5 s) in a short run, and asynq's leases in a long one.
-	pause := c.between(6*time.Second, max(7*time.Second, min(100*time.Second, time.Until(end)/4+7*time.Second)))
+	// Most are short: what is paused places no orders.
+	pause := c.between(6*time.Second, 10*time.Second)
+	if c.r.IntN(8) == 0 {
+		pause = c.between(6*time.Second, max(7*time.Second, min(100*time.Second, time.Until(end)/4+7*time.Second)))
+	}
 	all := []disturbance{
 		{"kill -9 of " + m.command, part, 6, func() {
 			m.down = true
 			m.process.kill()
-			c.until(part, c.between(0, 2*time.Second), func() { m.process, m.down = m.world.launch(c.t, m.command), false })
+			c.until(part, c.between(0, 2*time.Second), func() { m.process, m.down, m.leaving = m.world.launch(c.t, m.command), false, false })
 		}},
-		{"SIGTERM of " + m.command, part, 2, func() { _ = m.process.cmd.Process.Signal(syscall.SIGTERM) }},
+		{"SIGTERM of " + m.command, part, 2, func() {
+			m.leaving = true
+			_ = m.process.cmd.Process.Signal(syscall.SIGTERM)
+		}},
 		{"SIGSTOP of " + m.command, part, 2, func() {
 			p := m.process
 			_ = p.cmd.Process.Signal(syscall.SIGSTOP)
@@ -424,6 +436,15 @@ func (c *chaos) click(ctx context.Context) {
 func (c *chaos) calm() {
 	c.t.Helper()
 	c.run(time.Now().Add(time.Hour))
+	for _, m := range c.members {
+		if m.leaving {
+			select {
+			case <-m.process.done:
+			case <-time.After(patience):
+				c.t.Fatalf("recarga %s does not end:\n%s", m.command, m.process.log())
+			}
+		}
+	}
 	c.supervise()
 	for _, m := range c.members {
 		select {

@@ -24,7 +24,7 @@
 #define SWEEPERS 1
 #endif
 #ifndef TRIES
-#define TRIES 2
+#define TRIES 1
 #endif
 #ifndef RESENDS
 #define RESENDS 1

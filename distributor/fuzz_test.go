@@ -271,7 +271,7 @@ func (v *rawVendor) listen(tb testing.TB) (url string) {
 }
 
 func (v *rawVendor) serve(conn net.Conn) {
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	in := bufio.NewReader(conn)
 	for more := true; more; {
 		r, err := http.ReadRequest(in)

@@ -260,7 +260,7 @@ func (w *world) placePlain(r topup.Request, addr string, opts []asynq.Option) {
 // a lease that ended long ago, or with none. It returns the task's id.
 func (w *world) take(lease bool) (task string) {
 	w.Helper()
-	task, err := w.rdb.RPopLPush(w.Context(), key("pending"), key("active")).Result()
+	task, err := w.rdb.LMove(w.Context(), key("pending"), key("active"), "RIGHT", "LEFT").Result()
 	w.must(err)
 	w.must(w.rdb.HSet(w.Context(), key("t:"+task), "state", "active").Err())
 	if lease {

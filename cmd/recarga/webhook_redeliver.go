@@ -1,0 +1,87 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"recarga/producer"
+)
+
+func newWebhookRedeliverCommand(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "redeliver [EVENT-ID…]",
+		Short: "Send events again: some, or all that a filter matches",
+		Long: `Make events due again at once, from the start of their schedule, whatever became of them before: those
+that are named, or all that the filter matches. Their webhook-id and their body stay the same, so a
+receiver that drops repeats is safe. With the admin key, those of all callers.`,
+		Example: `  recarga webhook redeliver evt_0198c0de-7a10-7cc3-98a5-0b1c2d3e4f50
+  recarga webhook redeliver --state exhausted --since 2026-11-20T00:00:00Z
+  recarga webhook redeliver --state exhausted --caller shop`,
+		Args: cobra.ArbitraryArgs,
+	}
+	flags := cmd.Flags()
+	state := flags.String("state", "", "exhausted (given up), pending or delivered")
+	caller := flags.String("caller", "", "of this caller; needs the admin key")
+	kind := flags.String("type", "", "of this type, as in topup.succeeded")
+	since := flags.String("since", "", "made at this time (RFC 3339) or later")
+	until := flags.String("until", "", "made before this time (RFC 3339)")
+	all := flags.Bool("all", false, "every event there is")
+	asJSON := jsonFlag(cmd)
+	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, ids []string) error {
+		filter := map[string]any{}
+		for name, value := range map[string]string{"state": *state, "caller": *caller, "type": *kind, "since": *since, "until": *until} {
+			if value != "" {
+				filter[name] = value
+			}
+		}
+		if given := len(filter) > 0 || *all; given == (len(ids) > 0) {
+			return usage(errors.New("name events, or give a filter (--state, --caller, --type, --since, --until), or --all; see recarga webhook redeliver --help"))
+		}
+		if len(ids) > 0 {
+			return p.redeliver(cmd, c, ids, *asJSON)
+		}
+		return p.redeliverAll(cmd, c, filter, *asJSON)
+	})
+}
+
+// redeliver goes on after an event that cannot be redelivered.
+func (p *program) redeliver(cmd *cobra.Command, c *producer.Client, ids []string, asJSON bool) error {
+	var failed error
+	var rows [][]string
+	for _, id := range ids {
+		ev, err := c.Redeliver(cmd.Context(), id)
+		switch {
+		case err != nil:
+			failed = errors.Join(failed, err)
+		case asJSON:
+			failed = errors.Join(failed, printJSON(p.stdout, ev))
+		default:
+			rows = append(rows, []string{ev.ID, string(ev.Type), string(ev.OrderID), string(ev.State), fmt.Sprint(len(ev.Tries))})
+		}
+	}
+	if len(rows) > 0 {
+		failed = errors.Join(failed, table(p.stdout, []string{"EVENT", "TYPE", "ORDER", "STATE", "TRIES"}, rows))
+	}
+	return failed
+}
+
+func (p *program) redeliverAll(cmd *cobra.Command, c *producer.Client, filter map[string]any, asJSON bool) error {
+	said := time.Now()
+	count, err := c.RedeliverAll(cmd.Context(), filter, func(count int) {
+		if time.Since(said) > time.Second {
+			said = time.Now()
+			_, _ = fmt.Fprintf(p.stderr, "%d events are due again…\n", count)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("%w; %d events were redelivered before: the same command goes on", err, count)
+	}
+	if asJSON {
+		return printJSON(p.stdout, map[string]int{"count": count})
+	}
+	_, err = fmt.Fprintf(p.stdout, "%d events are due again.\n", count)
+	return err
+}

@@ -1,0 +1,122 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"recarga/internal/testkit"
+	"recarga/producer"
+	"recarga/topup"
+	"recarga/webhook"
+)
+
+// TestCallers: a shop is added by command, places orders with its own key and is told at its own URL, signed
+// with its own secret, also while that is replaced; nobody else sees its orders.
+func TestCallers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	p := w.start(t, "serve")
+	w.env["RECARGA_API_URL"] = p.apiURL
+	told := &receiver{events: map[string]webhook.Event{}}
+	var verify atomic.Pointer[http.Handler]
+	hooks := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*verify.Load()).ServeHTTP(rw, r) }))
+	t.Cleanup(hooks.Close)
+	expect := func(secret string) {
+		h := webhook.Handler(secret, told.receive)
+		verify.Store(&h)
+	}
+
+	out := w.run(t, "caller", "add", "shop", "--callback-url", hooks.URL, "--json")
+	var shop producer.Caller
+	if err := json.Unmarshal([]byte(out.stdout), &shop); out.status != 0 || err != nil {
+		t.Fatalf("add: %+v", out)
+	}
+	expect(shop.WebhookSecret)
+	c := producer.NewClient(p.apiURL, shop.APIKey)
+	deliver := func(id string) {
+		t.Helper()
+		o := settled(t, c, place(t, c, order(id, "5537686660")).ID)
+		if o.State != topup.StateSucceeded || o.Caller != "shop" {
+			t.Errorf("%s is %s of %s", id, o.State, o.Caller)
+		}
+		testkit.Eventually(t, patience, func() bool { _, ok := told.last(o.ID); return ok }, "the shop is told of %s", id)
+	}
+	deliver("SHOP-1")
+	if _, err := p.client().Get(t.Context(), "SHOP-1"); err == nil || !strings.Contains(err.Error(), "404") {
+		t.Errorf("another caller's look: %v", err)
+	}
+	if out := w.run(t, "caller", "rotate-secret", "shop"); out.status != 0 {
+		t.Fatalf("rotate: %+v", out)
+	} else {
+		deliver("SHOP-2") // with the former secret
+		expect(strings.TrimSpace(out.stdout))
+		deliver("SHOP-3")
+	}
+	if out := w.run(t, "caller", "disable", "shop"); out.status != 0 || !strings.Contains(out.stdout, "disabled") {
+		t.Fatalf("disable: %+v", out)
+	}
+	if _, _, err := c.Place(t.Context(), order("SHOP-4", "5537686660")); err == nil || !strings.Contains(err.Error(), "disabled") {
+		t.Errorf("a disabled caller's order: %v", err)
+	}
+	if out := w.run(t, "caller", "list"); out.status != 0 || !strings.Contains(out.stdout, "shop") || strings.Contains(out.stdout, "whsec_") {
+		t.Errorf("list: %+v", out)
+	}
+	if log := p.log(); strings.Contains(log, shop.APIKey) || strings.Contains(log, shop.WebhookSecret) {
+		t.Error("a secret is in the log")
+	}
+}
+
+// TestRedeliver: the receiver was away for longer than the schedule; one command sends all that was given
+// up again, and it tells the whole truth.
+func TestRedeliver(t *testing.T) {
+	t.Parallel()
+	const orders = 30
+	w := newWorld(t, nil)
+	w.env["RECARGA_WEBHOOK_SCHEDULE"] = "10ms"
+	var away atomic.Bool
+	away.Store(true)
+	inner := webhook.Handler(w.env["RECARGA_WEBHOOK_SECRET"], w.hooks.receive)
+	hooks := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if away.Load() {
+			rw.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		inner.ServeHTTP(rw, r)
+	}))
+	t.Cleanup(hooks.Close)
+	w.env["RECARGA_CALLBACK_URL"] = hooks.URL
+	p := w.start(t, "serve")
+	w.env["RECARGA_API_URL"] = p.apiURL
+	c := p.client()
+	for i := range orders {
+		place(t, c, order(fmt.Sprintf("AWAY-%02d", i), phoneOf(i)))
+	}
+	testkit.Eventually(t, patience, func() bool {
+		events, _, err := c.Events(t.Context(), map[string][]string{"state": {"exhausted"}, "limit": {"100"}})
+		return err == nil && len(events) == orders
+	}, "all are given up")
+	away.Store(false)
+	if out := w.run(t, "webhook", "redeliver", "--state", "exhausted"); out.status != 0 || out.stdout != fmt.Sprintf("%d events are due again.\n", orders) {
+		t.Fatalf("redeliver: %+v", out)
+	}
+	for i := range orders {
+		w.told(t, get(t, c, topup.ID(fmt.Sprintf("AWAY-%02d", i))))
+	}
+	ev := get(t, c, "AWAY-00").Events[0]
+	if out := w.run(t, "webhook", "redeliver", ev.ID); out.status != 0 || !strings.Contains(out.stdout, "AWAY-00") {
+		t.Errorf("redeliver one: %+v", out)
+	}
+	for _, args := range [][]string{{}, {ev.ID, "--all"}, {"--state", "exhausted", ev.ID}} {
+		if out := w.run(t, append([]string{"webhook", "redeliver"}, args...)...); out.status != 2 {
+			t.Errorf("%v: %+v", args, out)
+		}
+	}
+	if out := w.run(t, "webhook", "redeliver", "evt_none"); out.status != 1 || !strings.Contains(out.stderr, "404") {
+		t.Errorf("no such event: %+v", out)
+	}
+}

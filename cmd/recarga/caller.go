@@ -16,8 +16,9 @@ func newCallerCommand(p *program) *cobra.Command {
 		Long: `Manage the callers in the registry. Each has an API key, of which only a digest is kept, and a webhook
 secret, which is kept encrypted; both are shown once. The caller named default is the one of
 RECARGA_API_KEY, and is not in the registry. Needs the admin key.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Example: "  recarga caller add shop --callback-url https://shop.example/recarga\n  recarga caller list",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newCallerAddCommand(p), newCallerListCommand(p), newCallerSetURLCommand(p), newCallerRotateSecretCommand(p),
 		newCallerRotateKeyCommand(p), newCallerSwitchCommand(p, "disable", "Refuse a caller's key and tell it nothing", true),

@@ -52,6 +52,9 @@ func printLife(w io.Writer, d topup.Details) error {
 	rows := [][]string{{local(d.CreatedAt), "accepted", ""}}
 	for _, a := range d.Attempts {
 		rows = append(rows, []string{local(a.StartedAt), fmt.Sprintf("attempt %d", a.Number), describeAttempt(a)})
+		if a.Evidence != "" {
+			rows = append(rows, []string{"", "  evidence", printable(a.Evidence)})
+		}
 	}
 	for _, r := range d.Resolutions {
 		rows = append(rows, []string{local(r.At), "resolved", describeResolution(r)})
@@ -87,9 +90,6 @@ func describeAttempt(a topup.Attempt) string {
 	}
 	if a.Error != "" {
 		text += ": " + printable(string(a.Error))
-	}
-	if a.Evidence != "" {
-		text += "; evidence: " + printable(a.Evidence)
 	}
 	return text
 }

@@ -42,11 +42,11 @@ func (s *Server) problem(ctx context.Context, in string, err error) error {
 		return huma.Error409Conflict("the id is taken by an order of other content; use a new distributor_transaction_id for a new order")
 	case errors.As(err, &early):
 		wait := max(1, int(math.Ceil(time.Until(early.Until).Seconds())))
-		return withHeader(huma.Error409Conflict(err.Error()), "Retry-After", strconv.Itoa(wait))
+		return withHeader(huma.Error409Conflict(early.Error()), "Retry-After", strconv.Itoa(wait))
 	case errors.Is(err, topup.ErrLost):
 		return huma.Error409Conflict("somebody else changed the order at this moment; look at it again")
 	case errors.As(err, &transition):
-		return huma.Error409Conflict(err.Error())
+		return huma.Error409Conflict(transition.Error())
 	case errors.Is(err, topup.ErrNotFound):
 		return huma.Error404NotFound("there is no such order")
 	case errors.As(err, &large):

@@ -120,7 +120,7 @@ inline judge() {
 	must_truth(!(state == failed || state == canceled) || charged == 0);
 	must_truth(state != succeeded || charged > 0);
 	/* The column unknown_attempts is what End and Cancel rely on. */
-	must_doubt(!waiting || doubts == (in_question(1) -> 1 : 0) + (in_question(2) -> 1 : 0) + (in_question(3) -> 1 : 0) + (in_question(4) -> 1 : 0))
+	must_doubt(final(state) || doubts == (in_question(1) -> 1 : 0) + (in_question(2) -> 1 : 0) + (in_question(3) -> 1 : 0) + (in_question(4) -> 1 : 0))
 }
 
 /* The operation is for the reader, and for model_test.go. ./check demands that each is taken.

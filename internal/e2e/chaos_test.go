@@ -471,30 +471,41 @@ func (c *chaos) settle() {
 			c.t.Errorf("place %s: %v", r.ID, err)
 		}
 	})
-	operator := producer.NewClient(c.apis[0], adminKey)
-	for _, state := range []topup.State{topup.StateQueued, topup.StateSubmitting, topup.StateRetrying} {
-		testkit.Eventually(c.t, 5*time.Minute, func() bool {
-			orders, _, err := operator.List(ctx, url.Values{"state": {string(state)}, "limit": {"1"}})
-			return err == nil && len(orders) == 0
-		}, "no order is %s", state)
-	}
-	testkit.Eventually(c.t, 5*time.Minute, func() bool {
-		held, _, err := operator.List(ctx, url.Values{"state": {string(topup.StateUnknown)}, "limit": {"100"}})
+	operator, clean := producer.NewClient(c.apis[0], adminKey), 0
+	testkit.Eventually(c.t, 10*time.Minute, func() bool {
+		if clean++; !c.settled(ctx, operator) {
+			clean = 0
+		}
+		return clean == 2 // an order may move from one list to another while they are read
+	}, "every order is settled")
+}
+
+// settled tells whether all orders are final, and does an operator's work on those that are held.
+func (c *chaos) settled(ctx context.Context, operator *producer.Client) bool {
+	open := 0
+	for _, state := range []topup.State{topup.StateUnknown, topup.StateQueued, topup.StateRetrying, topup.StateSubmitting} {
+		orders, _, err := operator.List(ctx, url.Values{"state": {string(state)}, "limit": {"100"}})
 		if err != nil {
 			return false
 		}
-		charges := c.world.charges()
-		for _, o := range held {
-			r := topup.Resolution{Outcome: topup.VerdictFailed, Reason: "not in the statement", By: "chaos"}
-			if charges[o.ID] > 0 {
-				r.Outcome = topup.VerdictSucceeded
-			}
-			if _, err := operator.Resolve(ctx, o.ID, r); err == nil {
-				c.done["held orders settled"]++
-			}
+		if open += len(orders); state == topup.StateUnknown {
+			c.resolve(ctx, operator, orders)
 		}
-		return len(held) == 0
-	}, "every held order is settled")
+	}
+	return open == 0
+}
+
+func (c *chaos) resolve(ctx context.Context, operator *producer.Client, held []topup.Order) {
+	charges := c.world.charges()
+	for _, o := range held {
+		r := topup.Resolution{Outcome: topup.VerdictFailed, Reason: "not in the statement", By: "chaos"}
+		if charges[o.ID] > 0 {
+			r.Outcome = topup.VerdictSucceeded
+		}
+		if _, err := operator.Resolve(ctx, o.ID, r); err == nil {
+			c.done["held orders settled"]++
+		}
+	}
 }
 
 // each does something for every order, some at a time.

@@ -58,6 +58,26 @@ func Chromium(tb testing.TB) string {
 	return ""
 }
 
+// Node is a folder with the packages of another one's package-lock.json, which node can run in.
+func Node(tb testing.TB, from string) (folder string) {
+	tb.Helper()
+	for _, name := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(name); err != nil {
+			missing(tb, name+" not found: apt-get install nodejs npm, or run make test")
+		}
+	}
+	folder = tb.TempDir()
+	if err := os.CopyFS(folder, os.DirFS(from)); err != nil {
+		tb.Fatal(err)
+	}
+	install := exec.CommandContext(tb.Context(), "npm", "ci", "--no-audit", "--no-fund")
+	install.Dir = folder
+	if out, err := install.CombinedOutput(); err != nil {
+		tb.Fatalf("npm ci: %v\n%s", err, out)
+	}
+	return folder
+}
+
 // missing ends a test whose server program is not there.
 func missing(tb testing.TB, text string) {
 	tb.Helper()

@@ -1,0 +1,188 @@
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"recarga/internal/testkit"
+	"recarga/topup"
+	"recarga/webhook"
+)
+
+// example is a program of the folder examples, running.
+type example struct {
+	url   string
+	mu    sync.Mutex
+	lines []string
+}
+
+// run starts a program, and returns when it says where it listens.
+func runExample(t *testing.T, folder string, env map[string]string, command ...string) *example {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Dir, cmd.Env = folder, environ(env)
+	pipe, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	e, ended := &example{}, make(chan struct{})
+	t.Cleanup(func() { cancel(); <-ended; _ = cmd.Wait() })
+	go func() {
+		defer close(ended)
+		for lines := bufio.NewScanner(pipe); lines.Scan(); {
+			e.mu.Lock()
+			e.lines = append(e.lines, lines.Text())
+			e.mu.Unlock()
+		}
+	}()
+	testkit.Eventually(t, patience, func() bool {
+		_, after, ok := strings.Cut(e.text(), "listening on ")
+		e.url, _, _ = strings.Cut(strings.TrimSpace(strings.Split(after, "\n")[0]), ",")
+		return ok
+	}, "%v listens", command)
+	return e
+}
+
+func (e *example) text() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return strings.Join(e.lines, "\n")
+}
+
+func (e *example) says(t *testing.T, text string) {
+	t.Helper()
+	testkit.Eventually(t, patience, func() bool { return strings.Contains(e.text(), text) }, "the example says %q", text)
+}
+
+// TestNodeReceiver: a client that is not ours, of the public Standard Webhooks package, verifies what the
+// real program sends.
+func TestNodeReceiver(t *testing.T) {
+	t.Parallel()
+	folder := testkit.Node(t, "../../examples/node")
+	w := newWorld(t, nil)
+	node := runExample(t, folder, map[string]string{"PORT": "0", "RECARGA_WEBHOOK_SECRET": w.env["RECARGA_WEBHOOK_SECRET"]}, "node", "server.js")
+	w.env["RECARGA_CALLBACK_URL"] = node.url + "/recarga"
+	c := w.start(t, "serve").client()
+	place(t, c, order("NODE-1", "5537686660"))
+	place(t, c, order("NODE-2", "5500000051"))
+	node.says(t, "topup.succeeded NODE-1 #1: succeeded")
+	node.says(t, "topup.failed NODE-2 #1: failed")
+	res, err := http.Post(node.url, "application/json", strings.NewReader(`{"type":"topup.succeeded"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusBadRequest {
+		t.Errorf("an unsigned webhook was answered with %d", res.StatusCode)
+	}
+}
+
+// store is one event, for a delivery beside the program.
+type store struct{ ev topup.Event }
+
+func (s store) Event(context.Context, string) (topup.Event, error) { return s.ev, nil }
+func (s store) RecordTry(context.Context, topup.Event, topup.Try, topup.EventState, time.Time) error {
+	return nil
+}
+
+type endpoint webhook.Endpoint
+
+func (e endpoint) Endpoint(context.Context, string) (webhook.Endpoint, error) {
+	return webhook.Endpoint(e), nil
+}
+
+// TestNodeDuringRotation: while a secret is replaced, the public package verifies with either of the two.
+func TestNodeDuringRotation(t *testing.T) {
+	t.Parallel()
+	folder := testkit.Node(t, "../../examples/node")
+	former, current, other := webhook.NewSecret(), webhook.NewSecret(), webhook.NewSecret()
+	ev, err := topup.NewEvent("evt_1", topup.Order{ID: "ROTATED", State: topup.StateSucceeded, Caller: "shop"}, 1, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for secret, want := range map[string]string{
+		former: "topup.succeeded ROTATED #1: succeeded", current: "topup.succeeded ROTATED #1: succeeded", other: "refused: ",
+	} {
+		node := runExample(t, folder, map[string]string{"PORT": "0", "RECARGA_WEBHOOK_SECRET": secret}, "node", "server.js")
+		d := webhook.NewDeliverer(webhook.Config{AllowPrivate: true, Log: slog.New(slog.DiscardHandler)}, store{ev},
+			endpoint{URL: node.url, Secrets: []string{current, former}})
+		if _, err := d.Deliver(t.Context(), ev.ID); err != nil {
+			t.Error(err)
+		}
+		node.says(t, want)
+		d.Close(t.Context())
+	}
+}
+
+// TestCheckoutExample: the form places an order once, however often it is sent, and its page shows the
+// result that came by webhook; what is wrong is said beside its field.
+func TestCheckoutExample(t *testing.T) {
+	t.Parallel()
+	program := filepath.Join(t.TempDir(), "checkout")
+	if out, err := exec.Command("go", "build", "-o", program, "recarga/examples/checkout").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	w := newWorld(t, nil)
+	// Each must know where the other listens: the checkout is behind a door that leads there later.
+	var shop *example
+	door := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.Out.URL.Host = strings.TrimPrefix(shop.url, "http://")
+		r.Out.URL.Scheme = "http"
+	}})
+	t.Cleanup(door.Close)
+	w.env["RECARGA_CALLBACK_URL"] = door.URL + "/recarga"
+	p := w.start(t, "serve")
+	shop = runExample(t, t.TempDir(), map[string]string{
+		"RECARGA_API_URL": p.apiURL, "RECARGA_API_KEY": apiKey, "RECARGA_WEBHOOK_SECRET": w.env["RECARGA_WEBHOOK_SECRET"],
+	}, program, "-addr", "127.0.0.1:0", "-poll", "1h")
+	form := url.Values{"id": {"WEB-AAAAAAAAAAAAAAAAAAAAAAAAAA"}, "phone_number": {"55 3768 6660"}, "product_id": {"MOVISTAR_TAE"}, "amount": {"10"}}
+	for range 2 {
+		res, err := http.PostForm(shop.url+"/orders", form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusOK || !strings.HasSuffix(res.Request.URL.Path, form.Get("id")) {
+			t.Fatalf("%d at %s", res.StatusCode, res.Request.URL)
+		}
+	}
+	res, err := http.Get(shop.url + "/orders/" + form.Get("id") + "/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	shown := ""
+	for lines := bufio.NewScanner(res.Body); lines.Scan() && !strings.Contains(shown, `"state":"succeeded"`); {
+		shown = lines.Text()
+	}
+	if !strings.Contains(shown, `"state":"succeeded"`) || len(w.vendor.Purchases()) != 1 {
+		t.Errorf("shown %q, %d purchases", shown, len(w.vendor.Purchases()))
+	}
+	form.Set("phone_number", "12<b>")
+	res, err = http.PostForm(shop.url+"/orders", form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	page, err := io.ReadAll(res.Body)
+	if err != nil || !strings.Contains(string(page), `id="phone-wrong"`) || strings.Contains(string(page), "12<b>") {
+		t.Errorf("a wrong number: %v\n%s", err, page)
+	}
+}

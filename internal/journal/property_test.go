@@ -313,16 +313,30 @@ func (l *lives) checkEvents(before, after topup.Details) {
 		}
 		must(l.t, json.Unmarshal(ev.Body, &body))
 		if ev.Sequence != i+1 || body.Data.Sequence != i+1 || body.Type != ev.Type || len(ev.Tries) != ev.TryCount {
-			l.t.Errorf("%s: event %d is %+v", after.ID, i+1, ev)
+			l.t.Errorf("%s: event %d is number %d, %s with %d tries: %s", after.ID, i+1, ev.Sequence, ev.Type, ev.TryCount, ev.Body)
 		}
 		switch {
 		case i >= len(before.Events):
 			if diff := cmp.Diff(after.Order, body.Data.Order); diff != "" {
 				l.t.Errorf("event %d tells of another order: %s", i+1, diff)
 			}
-		case ev.ID != before.Events[i].ID || string(ev.Body) != string(before.Events[i].Body) || ev.TryCount < before.Events[i].TryCount:
-			l.t.Errorf("%s: event %d changed from %+v to %+v", after.ID, i+1, before.Events[i], ev)
+		case ev.ID != before.Events[i].ID || string(ev.Body) != string(before.Events[i].Body):
+			l.t.Errorf("%s: event %d was %s %s, and is %s %s", after.ID, i+1, before.Events[i].ID, before.Events[i].Body, ev.ID, ev.Body)
+		default:
+			l.checkTries(before.Events[i], ev)
 		}
+	}
+}
+
+// checkTries: one try at a time is added, only while the event is pending, and none is taken back.
+func (l *lives) checkTries(was, is topup.Event) {
+	l.t.Helper()
+	more := is.TryCount - was.TryCount
+	if more < 0 || more > 1 || was.State != topup.EventPending && !cmp.Equal(was, is) || !cmp.Equal(was.Tries, is.Tries[:was.TryCount]) {
+		l.t.Errorf("%s was %s with tries %+v, and is %s with %+v", is.ID, was.State, was.Tries, is.State, is.Tries)
+	}
+	if (is.DeliveredAt != nil) != (is.State == topup.EventDelivered) || is.DueAt.IsZero() != (is.State != topup.EventPending) {
+		l.t.Errorf("%s is %s, delivered %v, due %s", is.ID, is.State, is.DeliveredAt, is.DueAt)
 	}
 }
 

@@ -114,9 +114,9 @@ func (l *lives) step() {
 	l.now = l.now.Add(time.Duration(1+l.r.IntN(3)) * time.Second)
 	ops := map[string]func(context.Context, topup.Details) error{
 		"accept": l.accept, "begin": l.begin, "finish": l.finish, "expire": l.end("expire"), "exhaust": l.end("exhaust"),
-		"cancel": l.cancel, "resolve": l.resolve, "try": l.try, "evidence": l.evidence,
+		"cancel": l.cancel, "resolve": l.resolve, "try": l.try, "redeliver": l.redeliver, "evidence": l.evidence,
 	}
-	words := strings.Fields("accept accept begin begin begin begin begin finish finish finish finish finish finish expire exhaust cancel resolve resolve resolve try evidence")
+	words := strings.Fields("accept accept begin begin begin begin begin finish finish finish finish finish finish expire exhaust cancel resolve resolve resolve try try redeliver evidence")
 	by := words[l.r.IntN(len(words))]
 	id := l.choose(by)
 	before := l.seen[id]
@@ -223,6 +223,13 @@ func (l *lives) try(ctx context.Context, o topup.Details) error {
 	return l.RecordTry(ctx, ev, topup.Try{At: l.now, Error: "refused", DurationMS: 3}, next, l.now.Add(time.Minute))
 }
 
+func (l *lives) redeliver(ctx context.Context, o topup.Details) error {
+	if len(o.Events) == 0 {
+		return topup.ErrLost
+	}
+	return l.Redeliver(ctx, o.Events[l.r.IntN(len(o.Events))], l.now)
+}
+
 func (l *lives) evidence(ctx context.Context, o topup.Details) error {
 	return l.AddEvidence(ctx, o.ID, l.attempts(o), "seen")
 }
@@ -245,7 +252,7 @@ func (l *lives) check(by string, before, after topup.Details, err error) {
 		l.t.Errorf("%s is %s, finished %v, next attempt %v", after.ID, after.State, after.FinishedAt, after.NextAttemptAt)
 	}
 	l.checkAttempts(by, before, after)
-	l.checkEvents(before, after)
+	l.checkEvents(by, before, after)
 }
 
 // checkMove: a change of state is one of the table's, tells what it must, and says no wrong word about
@@ -301,7 +308,7 @@ func (l *lives) checkAttempts(by string, before, after topup.Details) {
 
 // checkEvents: events are only added, count from 1, never change their words, and the new one tells of
 // the order as it is.
-func (l *lives) checkEvents(before, after topup.Details) {
+func (l *lives) checkEvents(by string, before, after topup.Details) {
 	l.t.Helper()
 	for i, ev := range after.Events {
 		var body struct {
@@ -323,16 +330,21 @@ func (l *lives) checkEvents(before, after topup.Details) {
 		case ev.ID != before.Events[i].ID || string(ev.Body) != string(before.Events[i].Body):
 			l.t.Errorf("%s: event %d was %s %s, and is %s %s", after.ID, i+1, before.Events[i].ID, before.Events[i].Body, ev.ID, ev.Body)
 		default:
-			l.checkTries(before.Events[i], ev)
+			l.checkTries(by, before.Events[i], ev)
 		}
 	}
 }
 
-// checkTries: one try at a time is added, only while the event is pending, and none is taken back.
-func (l *lives) checkTries(was, is topup.Event) {
+// checkTries: one try at a time is added, by try and while the event is pending; none is taken back; and
+// what is no longer pending stays so until it is redelivered.
+func (l *lives) checkTries(by string, was, is topup.Event) {
 	l.t.Helper()
 	more := is.TryCount - was.TryCount
-	if more < 0 || more > 1 || was.State != topup.EventPending && !cmp.Equal(was, is) || !cmp.Equal(was.Tries, is.Tries[:was.TryCount]) {
+	changed := !cmp.Equal(was, is) && (by != "try" || was.State != topup.EventPending || more != 1)
+	if by == "redeliver" && changed {
+		changed = is.State != topup.EventPending || is.ScheduleStart != was.TryCount || !is.DueAt.Equal(l.now) || more != 0
+	}
+	if changed || more < 0 || !cmp.Equal(was.Tries, is.Tries[:was.TryCount]) {
 		l.t.Errorf("%s was %s with tries %+v, and is %s with %+v", is.ID, was.State, was.Tries, is.State, is.Tries)
 	}
 	if (is.DeliveredAt != nil) != (is.State == topup.EventDelivered) || is.DueAt.IsZero() != (is.State != topup.EventPending) {

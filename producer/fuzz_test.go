@@ -1,0 +1,61 @@
+package producer_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"recarga/producer"
+)
+
+// FuzzPlaceAnswer: whatever answers in the API's place, an order counts as placed only where the answer
+// is one of success and is that order; and a refusal carries the status that came.
+func FuzzPlaceAnswer(f *testing.F) {
+	f.Add(202, []byte(`{"distributor_transaction_id":"P-1","state":"queued","amount":10}`))
+	f.Add(202, []byte(`{"distributor_transaction_id":"P-2","state":"queued","amount":10}`))
+	f.Add(204, []byte(nil))
+	f.Add(200, []byte(`{}`))
+	f.Add(302, []byte(`{"distributor_transaction_id":"P-1"}`))
+	f.Add(422, []byte(`{"status":422,"errors":[{"location":"body.amount","message":"must be less"}]}`))
+	f.Add(409, []byte(`<html>`))
+	f.Add(503, []byte(`{"status":200}`))
+	type answer struct {
+		status int
+		body   []byte
+	}
+	var next atomic.Pointer[answer]
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		a := next.Load()
+		w.WriteHeader(a.status)
+		_, _ = w.Write(a.body)
+	}))
+	f.Cleanup(server.Close)
+	c := producer.NewClient(server.URL, shopKey)
+	f.Fuzz(func(t *testing.T, status int, body []byte) {
+		status = 200 + int(uint(status-200)%400)
+		next.Store(&answer{status, body})
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond) // one try, or it may be placed
+		defer cancel()
+		o, _, err := c.Place(ctx, order("P-1"))
+		var named struct {
+			ID string `json:"distributor_transaction_id"`
+		}
+		ours := json.NewDecoder(bytes.NewReader(body)).Decode(&named) == nil && named.ID == "P-1"
+		if err == nil && (status/100 != 2 || !ours || o.ID != "P-1") {
+			t.Errorf("HTTP %d %q is order %+v", status, body, o)
+		}
+		if err != nil && o.ID != "" {
+			t.Errorf("HTTP %d %q: %v, with order %+v", status, body, err, o)
+		}
+		var problem *producer.Problem
+		if errors.As(err, &problem) && problem.Status != status {
+			t.Errorf("HTTP %d %q is told as %d", status, body, problem.Status)
+		}
+	})
+}

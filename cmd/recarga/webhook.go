@@ -1,18 +1,52 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"recarga/webhook"
+)
 
 func newWebhookCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "webhook",
-		Short:   "Replay webhooks",
-		Example: "  recarga webhook redeliver --state exhausted",
-		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:   "webhook",
+		Short: "Receive webhooks on this machine, send samples, and replay real ones",
+		Example: `  recarga webhook listen --forward-to http://localhost:3000/recarga
+  recarga webhook trigger topup.succeeded --to http://localhost:3000/recarga
+  recarga webhook redeliver --state exhausted`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newWebhookRedeliverCommand(p))
+	cmd.AddCommand(newWebhookListenCommand(p), newWebhookTriggerCommand(p), newWebhookRedeliverCommand(p))
 	for _, sub := range cmd.Commands() {
 		sub.Args = usageArgs(sub.Args)
 	}
 	return cmd
+}
+
+// secretFlag gives a command --secret.
+func secretFlag(cmd *cobra.Command) *string {
+	return cmd.Flags().String("secret", "", "whsec_…, the same on both sides (RECARGA_WEBHOOK_SECRET, or RECARGA_WEBHOOK_SECRET_FILE, which other users of the machine do not see)")
+}
+
+// webhookSecret is the one of the flag, or that of the settings; empty where neither has one.
+func webhookSecret(flag string, s Settings) (string, error) {
+	secret := cmp.Or(flag, s.WebhookSecret)
+	if secret == "" {
+		return "", nil
+	}
+	if err := webhook.ParseSecret(secret); err != nil { // the settings' own has been checked
+		return "", usage(fmt.Errorf("--secret: %w", err))
+	}
+	return secret, nil
+}
+
+// checkURLFlag refuses what is no URL, without showing a password in it.
+func checkURLFlag(name, value string) error {
+	if webURL(value) {
+		return nil
+	}
+	return usage(&SettingError{Setting: name, Source: "flag", Value: setting{}.shown(value), Allowed: allowedURL})
 }

@@ -1,0 +1,274 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"recarga/internal/api"
+	"recarga/webhook"
+)
+
+const (
+	// forwardTimeout is twice what a sender waits by default: the local server may be in a debugger.
+	forwardTimeout = 30 * time.Second
+	// listenEnd is how long Ctrl-C waits for answers under way.
+	listenEnd = 2 * time.Second
+	// largestWebhook is the most that webhook.Handler reads.
+	largestWebhook = 256 << 10
+)
+
+func newWebhookListenCommand(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "listen",
+		Short: "Receive webhooks, verify and show them, and pass them on to a local server",
+		Long: `Receive webhooks until interrupted, verify them and print one line each. What does not verify is
+answered with 4xx, as webhook.Handler does, and goes no further.
+
+With --forward-to, what verifies is sent on with its body and headers unchanged, so that the local
+server can verify it too. Its answer is what the sender gets, so that retries can be tried out; one
+that cannot be reached, or does not answer in 30 s, makes a 502. Redirects are not followed.
+
+Without a secret, one is made for as long as the command runs, and shown.`,
+		Example: `  recarga webhook listen
+  recarga webhook listen --forward-to http://localhost:3000/recarga
+  recarga webhook listen --addr 127.0.0.1:0 --json | jq '.body | fromjson'`,
+	}
+	addr := cmd.Flags().String("addr", "127.0.0.1:4242", "where to listen; port 0: any that is free")
+	secret := secretFlag(cmd)
+	forwardTo := cmd.Flags().String("forward-to", "", "URL to send on to what verifies, whatever the path it came to")
+	asJSON := cmd.Flags().Bool("json", false, "print one JSON object a line, with headers and body")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		s, err := p.settings(cmd, nil)
+		if err != nil {
+			return err
+		}
+		given, err := webhookSecret(*secret, s)
+		if err != nil {
+			return err
+		}
+		l := &webhookListener{out: p.stdout, asJSON: *asJSON, secret: cmp.Or(given, webhook.NewSecret())}
+		if *forwardTo != "" {
+			if err := checkURLFlag("--forward-to", *forwardTo); err != nil {
+				return err
+			}
+			l.forwardTo(*forwardTo)
+		}
+		listener, err := new(net.ListenConfig).Listen(cmd.Context(), "tcp", *addr)
+		if err != nil {
+			return usage(fmt.Errorf("--addr: %w", err))
+		}
+		greeting := p.stdout
+		if *asJSON { // only JSON goes there
+			greeting = p.stderr
+		}
+		l.greet(greeting, "http://"+listener.Addr().String(), given == "")
+		return l.serve(cmd.Context(), listener)
+	}
+	return cmd
+}
+
+// webhookListener receives webhooks.
+type webhookListener struct {
+	secret string
+	asJSON bool
+	// forward is nil where webhooks are only shown.
+	forward   *url.URL
+	transport *http.Transport
+
+	mu  sync.Mutex // guards out
+	out io.Writer
+}
+
+// forwardTo sets a target, which has been checked. Every request has a connection of its own: a kept
+// one may have died with the former run of a server that is being worked on. Nothing is asked to be
+// compressed that the sender has not asked for.
+func (l *webhookListener) forwardTo(target string) {
+	l.forward, _ = url.Parse(target)
+	l.transport = &http.Transport{DisableKeepAlives: true, DisableCompression: true}
+}
+
+// greet shows the secret only if it was just made: nobody else has it.
+func (l *webhookListener) greet(w io.Writer, listening string, made bool) {
+	secret, where := "(the secret given here)", ""
+	if made {
+		secret = l.secret
+	}
+	if l.forward != nil {
+		where = ", forwarding to " + l.forward.String()
+	}
+	_, _ = fmt.Fprintf(w, `Listening on %[1]s%[2]s. Ctrl-C ends it. On the sender's side, set
+
+  RECARGA_CALLBACK_URL=%[1]s
+  RECARGA_WEBHOOK_SECRET=%[3]s
+  RECARGA_WEBHOOK_ALLOW_PRIVATE=true
+
+and place an order; or, with the same secret: recarga webhook trigger --all --to %[1]s
+
+`, listening, where, secret)
+}
+
+// serve ends with ctx, which also ends what is being forwarded: its sender tries again.
+func (l *webhookListener) serve(ctx context.Context, listener net.Listener) error {
+	server := api.HTTPServer(l)
+	server.BaseContext = func(net.Listener) context.Context { return ctx }
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), listenEnd)
+	defer cancel()
+	_ = server.Shutdown(stopping)
+	_ = server.Close() // whoever has not been answered by now comes again
+	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// received is one request and what became of it, as --json prints it.
+type received struct {
+	At       time.Time `json:"at"`
+	Verified bool      `json:"verified"`
+	// Refused says why it did not verify.
+	Refused string `json:"refused,omitempty"`
+	// Status is what the sender was answered.
+	Status  int         `json:"status"`
+	Forward *forwarded  `json:"forward,omitempty"`
+	Headers http.Header `json:"headers"`
+	// Body is a text, so that the signature can be computed again.
+	Body string `json:"body"`
+
+	event webhook.Event
+}
+
+// forwarded is the local server's answer.
+type forwarded struct {
+	Status     int    `json:"status,omitempty"`
+	Error      string `json:"error,omitempty"`
+	DurationMS int64  `json:"duration_ms"`
+}
+
+// ServeHTTP receives one request.
+func (l *webhookListener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	got := &received{At: time.Now(), Headers: r.Header.Clone(), Status: http.StatusNoContent}
+	defer l.print(got) // deferred: a local server that breaks off its answer ends this by a panic
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, largestWebhook))
+	got.Body = string(body)
+	if err == nil {
+		got.event, err = webhook.Verify(body, r.Header, l.secret)
+	}
+	got.Verified = err == nil
+	switch {
+	case r.Method != http.MethodPost || err != nil:
+		got.refuse(w, r.Method, err)
+	case l.forward != nil:
+		l.pass(w, r, got)
+	default:
+		w.WriteHeader(got.Status)
+	}
+}
+
+// refuse answers what webhook.Handler would.
+func (got *received) refuse(w http.ResponseWriter, method string, err error) {
+	var large *http.MaxBytesError
+	switch {
+	case method != http.MethodPost:
+		w.Header().Set("Allow", http.MethodPost)
+		got.Status, err = http.StatusMethodNotAllowed, fmt.Errorf("a webhook is a POST, and this is a %s", method)
+	case errors.As(err, &large):
+		got.Status = http.StatusRequestEntityTooLarge
+	case errors.Is(err, webhook.ErrSignature):
+		got.Status, err = http.StatusUnauthorized, fmt.Errorf("%w: the sender's secret is another, or the body was changed on the way", err)
+	case errors.Is(err, webhook.ErrNoSignature), errors.Is(err, webhook.ErrTimestamp):
+		got.Status = http.StatusUnauthorized
+	default:
+		got.Status = http.StatusBadRequest
+	}
+	got.Verified, got.Refused = false, err.Error()
+	http.Error(w, http.StatusText(got.Status), got.Status)
+}
+
+// pass sends the request on and answers what it is answered.
+func (l *webhookListener) pass(w http.ResponseWriter, r *http.Request, got *received) {
+	ctx, cancel := context.WithTimeout(r.Context(), forwardTimeout)
+	defer cancel()
+	began := time.Now()
+	answered := func(status int, failure string) {
+		got.Forward = &forwarded{Status: status, Error: failure, DurationMS: time.Since(began).Milliseconds()}
+		got.Status = cmp.Or(status, http.StatusBadGateway)
+	}
+	proxy := httputil.ReverseProxy{
+		Transport: l.transport,
+		ErrorLog:  log.New(io.Discard, "", 0),
+		Rewrite: func(to *httputil.ProxyRequest) {
+			to.Out.URL, to.Out.Host = l.forward, ""
+			to.Out.ContentLength, to.Out.TransferEncoding = int64(len(got.Body)), nil // simple servers know no other
+		},
+		ModifyResponse: func(res *http.Response) error {
+			answered(res.StatusCode, "")
+			return nil
+		},
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			answered(0, whyNotForwarded(err))
+			http.Error(w, "the server that this is forwarded to did not answer", got.Status)
+		},
+	}
+	r = r.WithContext(ctx)
+	r.Body = io.NopCloser(bytes.NewReader([]byte(got.Body)))
+	proxy.ServeHTTP(w, r)
+}
+
+func whyNotForwarded(err error) string {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Sprintf("no answer within %s", forwardTimeout)
+	case errors.Is(err, context.Canceled):
+		return "the sender did not wait for the answer, or this command was ended"
+	default:
+		return err.Error()
+	}
+}
+
+func (l *webhookListener) print(got *received) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.asJSON {
+		_ = printJSON(l.out, got)
+		return
+	}
+	_, _ = fmt.Fprintln(l.out, printable(got.line()))
+}
+
+// line is one line for people. Of what did not verify it shows nothing but the reason: the rest is a
+// stranger's word.
+func (got *received) line() string {
+	if !got.Verified {
+		return fmt.Sprintf("%s  refused with %d: %s", local(got.At), got.Status, got.Refused)
+	}
+	data := got.event.Data
+	line := fmt.Sprintf("%s  %s  %s  sequence %d  %s  verified", local(got.At), got.event.Type, data.ID, data.Sequence, stateOf(data.Order))
+	switch f := got.Forward; {
+	case f == nil:
+		return line
+	case f.Error != "":
+		return fmt.Sprintf("%s  not forwarded, answered %d after %d ms: %s", line, got.Status, f.DurationMS, f.Error)
+	default:
+		return fmt.Sprintf("%s  forwarded: %d in %d ms", line, f.Status, f.DurationMS)
+	}
+}

@@ -48,5 +48,8 @@ func checkURLFlag(name, value string) error {
 	if webURL(value) {
 		return nil
 	}
+	if value == "" {
+		return usage(&SettingError{Setting: name, Allowed: allowedURL})
+	}
 	return usage(&SettingError{Setting: name, Source: "flag", Value: setting{}.shown(value), Allowed: allowedURL})
 }

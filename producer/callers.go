@@ -7,17 +7,63 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"recarga/topup"
 )
 
 // Caller is who places orders and is told of them, as the operator sees it.
 type Caller struct {
 	Name        string     `json:"name"`
 	CallbackURL *string    `json:"callback_url"`
+	Endpoints   []Endpoint `json:"endpoints"`
 	CreatedAt   time.Time  `json:"created_at"`
 	DisabledAt  *time.Time `json:"disabled_at"`
 	// APIKey and WebhookSecret are there when the caller has just been added, and never again.
 	APIKey        string `json:"api_key,omitempty"`
 	WebhookSecret string `json:"webhook_secret,omitempty"`
+}
+
+// Endpoint is where a caller is told; the one named default is its callback URL.
+type Endpoint struct {
+	Name string `json:"name"`
+	URL  string `json:"url"`
+	// EventTypes are the types that it wants; empty means every type.
+	EventTypes []topup.EventType `json:"event_types"`
+	// FailingSince is the first failure after its last success; nil: it answers.
+	FailingSince *time.Time `json:"failing_since"`
+	// DisabledAt is since when nothing is sent to it, for Reason; nil: it is enabled.
+	DisabledAt *time.Time `json:"disabled_at"`
+	Reason     *string    `json:"reason"`
+}
+
+// SetEndpoint adds an endpoint to a caller, or changes the one of that name.
+func (c *Client) SetEndpoint(ctx context.Context, caller string, e Endpoint) (changed Caller, err error) {
+	request := map[string]any{"url": e.URL, "event_types": e.EventTypes}
+	if len(e.EventTypes) == 0 {
+		delete(request, "event_types")
+	}
+	err = c.onCaller(ctx, "set an endpoint of", http.MethodPut, endpointPath(caller, e.Name), caller, request, &changed)
+	return changed, err
+}
+
+// RemoveEndpoint takes an endpoint away from a caller.
+func (c *Client) RemoveEndpoint(ctx context.Context, caller, name string) (changed Caller, err error) {
+	err = c.onCaller(ctx, "remove an endpoint of", http.MethodDelete, endpointPath(caller, name), caller, nil, &changed)
+	return changed, err
+}
+
+// EnableEndpoint has an endpoint tried again, and clears the record of its failures.
+func (c *Client) EnableEndpoint(ctx context.Context, caller, name string) error {
+	return c.onCaller(ctx, "enable an endpoint of", http.MethodPost, endpointPath(caller, name)+"/enable", caller, nil, &Caller{})
+}
+
+// DisableEndpoint has nothing more sent to an endpoint.
+func (c *Client) DisableEndpoint(ctx context.Context, caller, name string) error {
+	return c.onCaller(ctx, "disable an endpoint of", http.MethodPost, endpointPath(caller, name)+"/disable", caller, nil, &Caller{})
+}
+
+func endpointPath(caller, name string) string {
+	return "/v1/callers/" + url.PathEscape(caller) + "/endpoints/" + url.PathEscape(name)
 }
 
 // Callers lists the callers of the registry, with the admin key.

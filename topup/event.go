@@ -3,6 +3,7 @@ package topup
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -19,6 +20,27 @@ func EventTypeOf(s State) EventType {
 	}
 }
 
+// Types of events that concern no order: the operator is told, as the caller named OperatorCaller.
+const (
+	// EventEndpointDisabled: a caller's endpoint answered 410, or failed for days. Its data is a DisabledEndpoint.
+	EventEndpointDisabled EventType = "endpoint.disabled"
+)
+
+// ParseEventType returns s, if a caller can be told of such events.
+func ParseEventType(s string) (EventType, error) {
+	var known []string
+	for _, f := range StateTable() {
+		kind := EventTypeOf(f.State)
+		if kind != "" && string(kind) == s {
+			return kind, nil
+		}
+		if kind != "" {
+			known = append(known, string(kind))
+		}
+	}
+	return "", &FieldError{Field: "type", Value: s, Allowed: "one of " + strings.Join(known, ", ")}
+}
+
 // EventState is how far an event's delivery got.
 type EventState string
 
@@ -30,13 +52,15 @@ const (
 	EventExhausted EventState = "exhausted"
 )
 
-// Event is one thing the caller is told about an order.
+// Event is one thing that one endpoint is told about an order.
 type Event struct {
 	// ID is the webhook-id: the same on every try.
 	ID   string    `json:"id"`
 	Type EventType `json:"type"`
 	// Sequence rises by one per order, from 1.
-	Sequence    int        `json:"sequence"`
+	Sequence int `json:"sequence"`
+	// Endpoint is the name of the caller's endpoint that is told; empty is its callback URL.
+	Endpoint    string     `json:"endpoint,omitempty"`
 	DeliveredAt *time.Time `json:"delivered_at"`
 	Tries       []Try      `json:"tries"`
 
@@ -70,6 +94,21 @@ type eventBody struct {
 	Type      EventType `json:"type"`
 	Timestamp time.Time `json:"timestamp"`
 	Data      eventData `json:"data"`
+}
+
+type notice struct {
+	Type      EventType `json:"type"`
+	Timestamp time.Time `json:"timestamp"`
+	Data      any       `json:"data"`
+}
+
+// NewNotice freezes what the operator is told, under an id that must be unique for ever.
+func NewNotice(id string, kind EventType, data any, sequence int, now time.Time) (Event, error) {
+	body, err := json.Marshal(notice{Type: kind, Timestamp: now, Data: data})
+	if err != nil {
+		return Event{}, fmt.Errorf("event %s: body: %w", kind, err)
+	}
+	return Event{ID: id, Type: kind, Sequence: sequence, Caller: OperatorCaller, State: EventPending, Body: body, DueAt: now, CreatedAt: now}, nil
 }
 
 type eventData struct {

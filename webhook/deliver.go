@@ -13,7 +13,12 @@ import (
 
 // Endpoint is where a caller is told, and how it knows that it is us.
 type Endpoint struct {
+	// Name is empty for the caller's callback URL.
+	Name string
+	// URL may be empty where the caller has no callback URL, but endpoints beside it.
 	URL string
+	// Types are the events that it wants; none means all.
+	Types []topup.EventType
 	// Secrets sign every webhook, each with a signature of its own. Newest first; more than one
 	// while a secret is being replaced.
 	Secrets []string
@@ -21,9 +26,9 @@ type Endpoint struct {
 
 // Endpoints knows the callers.
 type Endpoints interface {
-	// Endpoint must be quick: the first try of an event waits for it. topup.ErrNotFound means that
+	// Endpoints must be quick: the first try of an event waits for it. topup.ErrNotFound means that
 	// the caller has nowhere to be told; its events are given up.
-	Endpoint(ctx context.Context, caller string) (Endpoint, error)
+	Endpoints(ctx context.Context, caller string) ([]Endpoint, error)
 }
 
 // Store keeps events and their tries.
@@ -34,6 +39,9 @@ type Store interface {
 	// tries as ev says. Otherwise it must do nothing and return topup.ErrLost. dueAt counts for
 	// topup.EventPending only.
 	RecordTry(ctx context.Context, ev topup.Event, try topup.Try, next topup.EventState, dueAt time.Time) error
+	// FanOut copies a new event for the endpoints that have no copy yet, and returns the copies; with
+	// adopt, the event itself becomes the first endpoint's.
+	FanOut(ctx context.Context, ev topup.Event, endpoints []string, adopt bool, now time.Time) ([]topup.Event, error)
 }
 
 // Config is how a Deliverer works.
@@ -49,6 +57,13 @@ type Config struct {
 	PerEndpoint int
 	// FirstTries bounds the first tries under way to all endpoints. Defaults to 256.
 	FirstTries int
+	// Rate bounds the tries a second to one endpoint, of this process; 0 means no bound.
+	Rate float64
+	// DisableAfter is how long an endpoint may fail before nothing is sent to it any more. Defaults to
+	// five days.
+	DisableAfter time.Duration
+	// Health keeps which endpoints fail; nil: none is ever disabled.
+	Health Health
 	// Deliveries is how many calls of Deliver the caller makes at once: one endpoint takes at most
 	// half of them. Defaults to 64.
 	Deliveries int
@@ -71,6 +86,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Deliveries == 0 {
 		c.Deliveries = 64
+	}
+	if c.DisableAfter == 0 {
+		c.DisableAfter = 5 * 24 * time.Hour
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
@@ -99,6 +117,8 @@ type Deliverer struct {
 	client    *http.Client
 	// first and queued are apart, so that a backlog in the queue never delays what is new.
 	first, queued *slots
+	rates         *rates
+	health        *healthBook
 	// working ends when tries are to be cut short.
 	working context.Context
 	cut     context.CancelFunc
@@ -111,6 +131,7 @@ func NewDeliverer(cfg Config, store Store, endpoints Endpoints) *Deliverer {
 	return &Deliverer{
 		cfg: cfg, store: store, endpoints: endpoints, client: newClient(cfg),
 		first: newSlots(cfg.FirstTries, cfg.PerEndpoint), queued: newSlots(cfg.Deliveries, cfg.Deliveries),
+		rates: newRates(cfg.Rate), health: newHealthBook(cfg.Health),
 		working: working, cut: cut,
 	}
 }
@@ -146,11 +167,11 @@ func (d *Deliverer) Deliver(ctx context.Context, eventID string) (next time.Time
 	if !due(ev, now) {
 		return ev.DueAt, nil
 	}
-	to, err := d.target(ctx, ev)
+	to, err := d.target(ctx, &ev, leaveToSweep)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("deliver %s: %w", eventID, err)
 	}
-	if !d.queued.take(to.origin) {
+	if !d.room(d.queued, to) {
 		return now.Add(jitter(patience(ev, now))), nil
 	}
 	defer d.queued.free(to.origin)
@@ -173,12 +194,12 @@ func patience(ev topup.Event, now time.Time) time.Duration {
 func (d *Deliverer) TryNow(ev topup.Event, notDelivered func(ev topup.Event, next time.Time)) bool {
 	ctx, cancel := context.WithTimeout(d.working, lookupTimeout)
 	defer cancel()
-	to, err := d.target(ctx, ev)
+	to, err := d.target(ctx, &ev, notDelivered)
 	if err != nil {
 		d.cfg.Log.Warn("webhook put off", "event", ev.ID, "caller", ev.Caller, "error", err)
 		return false
 	}
-	if !d.first.take(to.origin) {
+	if !d.room(d.first, to) {
 		return false
 	}
 	go func() {
@@ -194,6 +215,21 @@ func (d *Deliverer) TryNow(ev topup.Event, notDelivered func(ev topup.Event, nex
 	}()
 	return true
 }
+
+// room takes a slot for a try, if the endpoint's rate allows one.
+func (d *Deliverer) room(s *slots, to target) bool {
+	if !s.take(to.origin) {
+		return false
+	}
+	if !d.rates.allow(to.origin) {
+		s.free(to.origin)
+		return false
+	}
+	return true
+}
+
+// leaveToSweep is for events that are not this call's to ring for; the sweep rings for all that are late.
+func leaveToSweep(topup.Event, time.Time) {}
 
 // try makes one try and records it. Losing the record to somebody else's try is no error: what follows
 // is theirs to see to.
@@ -211,6 +247,7 @@ func (d *Deliverer) try(ev topup.Event, to target) (next time.Time, err error) {
 		return time.Time{}, fmt.Errorf("record try %d: %w", ev.TryCount+1, err)
 	}
 	d.log(ev, to, a, state, next)
+	d.review(ctx, to, a)
 	return next, nil
 }
 

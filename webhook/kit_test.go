@@ -86,15 +86,19 @@ func (b *book) get(t *testing.T, id string) (topup.Event, topup.Try) {
 	return ev, ev.Tries[len(ev.Tries)-1]
 }
 
+func (b *book) FanOut(context.Context, topup.Event, []string, bool, time.Time) ([]topup.Event, error) {
+	return nil, errors.New("the book has one endpoint a caller")
+}
+
 // phoneBook is the callers' endpoints by name.
 type phoneBook map[string]webhook.Endpoint
 
-func (p phoneBook) Endpoint(_ context.Context, caller string) (webhook.Endpoint, error) {
+func (p phoneBook) Endpoints(_ context.Context, caller string) ([]webhook.Endpoint, error) {
 	e, ok := p[caller]
 	if !ok {
-		return e, topup.ErrNotFound
+		return nil, topup.ErrNotFound
 	}
-	return e, nil
+	return []webhook.Endpoint{e}, nil
 }
 
 // at is a phoneBook in which the caller "shop" is told at a URL.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -79,22 +80,74 @@ func publicOnly() func(network, address string, c syscall.RawConn) error {
 
 // target is where an event goes.
 type target struct {
-	url     string
-	secrets []string
+	caller, name, url string
+	secrets           []string
 	// origin is what counts as one endpoint.
 	origin string
+	// health is nil for a URL that is not the caller's, but that of one order.
+	health *topup.EndpointHealth
 }
 
-// target returns the zero target when the caller has nowhere to be told.
-func (d *Deliverer) target(ctx context.Context, ev topup.Event) (target, error) {
-	endpoint, err := d.endpoints.Endpoint(ctx, ev.Caller)
+// target returns one without a URL when the caller has nowhere to be told. A new event is first shared out
+// among the caller's endpoints; copies that get no try at once are left to rest.
+func (d *Deliverer) target(ctx context.Context, ev *topup.Event, rest func(topup.Event, time.Time)) (target, error) {
+	all, err := d.endpoints.Endpoints(ctx, ev.Caller)
 	if err != nil && !errors.Is(err, topup.ErrNotFound) {
-		return target{}, fmt.Errorf("endpoint of caller %s: %w", ev.Caller, err)
+		return target{}, fmt.Errorf("endpoints of caller %s: %w", ev.Caller, err)
 	}
-	if err == nil && ev.CallbackURL != "" {
-		endpoint.URL = ev.CallbackURL
+	if err := d.shareOut(ctx, ev, all, rest); err != nil {
+		return target{}, err
 	}
-	return target{url: endpoint.URL, secrets: endpoint.Secrets, origin: origin(endpoint.URL)}, nil
+	to := target{caller: ev.Caller, name: ev.Endpoint}
+	for _, e := range all {
+		if e.Name != ev.Endpoint {
+			continue
+		}
+		to.url, to.secrets = e.URL, e.Secrets
+		if e.Name == "" && ev.CallbackURL != "" {
+			to.url = ev.CallbackURL
+		}
+		if to.url != "" && to.url == e.URL {
+			if to.health, err = d.health.of(ctx, ev.Caller, to.url); err != nil {
+				return target{}, fmt.Errorf("health of %s: %w", origin(to.url), err)
+			}
+		}
+	}
+	to.origin = origin(to.url)
+	return to, nil
+}
+
+// shareOut makes a new event one for each of the caller's endpoints that want it.
+func (d *Deliverer) shareOut(ctx context.Context, ev *topup.Event, all []Endpoint, rest func(topup.Event, time.Time)) error {
+	if ev.TryCount > 0 || ev.Endpoint != "" {
+		return nil
+	}
+	var names []string
+	nobodys := ev.CallbackURL == ""
+	for _, e := range all {
+		switch {
+		case e.Name == "":
+			nobodys = nobodys && e.URL == ""
+		case len(e.Types) == 0 || slices.Contains(e.Types, ev.Type):
+			names = append(names, e.Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	copies, err := d.store.FanOut(ctx, *ev, names, nobodys, time.Now())
+	if err != nil {
+		return err
+	}
+	if nobodys {
+		ev.Endpoint = names[0]
+	}
+	for _, c := range copies {
+		if !d.TryNow(c, rest) {
+			rest(c, time.Time{})
+		}
+	}
+	return nil
 }
 
 // origin is scheme, host and port of a URL; empty for none.
@@ -117,15 +170,30 @@ type answer struct {
 func (a answer) delivered() bool { return a.status >= 200 && a.status <= 299 }
 
 // hopeless tells that another try makes no sense.
-func (a answer) hopeless() bool {
+func (a answer) hopeless() bool { return errors.Is(a.err, errGone) || a.unsent() }
+
+// unsent tells that there was nowhere to send to.
+func (a answer) unsent() bool {
 	var nowhere *nowhereError
-	return errors.Is(a.err, errGone) || errors.As(a.err, &nowhere)
+	return errors.As(a.err, &nowhere)
 }
 
-// nowhereError: there is no URL to send to.
-type nowhereError struct{ caller string }
+// nowhereError: there is no URL to send to, or none that may be used.
+type nowhereError struct{ why string }
 
-func (e *nowhereError) Error() string { return "caller " + e.caller + " has no callback URL" }
+func (e *nowhereError) Error() string { return e.why }
+
+func nowhere(to target) error {
+	switch {
+	case to.url == "" && to.name == "":
+		return &nowhereError{"caller " + to.caller + " has no callback URL"}
+	case to.url == "":
+		return &nowhereError{"caller " + to.caller + " has no endpoint " + to.name}
+	case to.health != nil && to.health.DisabledAt != nil:
+		return &nowhereError{"the endpoint is disabled: " + to.health.Reason}
+	}
+	return nil
+}
 
 // send makes one request.
 func (d *Deliverer) send(ctx context.Context, ev topup.Event, to target, at time.Time) answer {
@@ -146,8 +214,8 @@ func (d *Deliverer) send(ctx context.Context, ev topup.Event, to target, at time
 }
 
 func (d *Deliverer) request(ctx context.Context, ev topup.Event, to target, at time.Time) (*http.Request, error) {
-	if to.url == "" {
-		return nil, &nowhereError{ev.Caller}
+	if err := nowhere(to); err != nil {
+		return nil, err
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.url, bytes.NewReader(ev.Body))
 	if err != nil {

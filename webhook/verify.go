@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	standard "github.com/standard-webhooks/standard-webhooks/libraries/go"
@@ -24,7 +25,7 @@ var (
 	ErrBody = errors.New("the body is not an event")
 )
 
-// Event is one thing that happened to an order.
+// Event is one thing that happened to an order, or that the operator is told.
 type Event struct {
 	// ID is the same on every try: what has been handled under it needs no handling again.
 	ID   string          `json:"-"`
@@ -32,6 +33,9 @@ type Event struct {
 	// Timestamp is when it happened, not when it was sent.
 	Timestamp time.Time `json:"timestamp"`
 	Data      Data      `json:"data"`
+	// Notice is the data of an event that concerns no order, which only the operator is told; nil for all
+	// others. That of topup.EventEndpointDisabled is a topup.DisabledEndpoint.
+	Notice json.RawMessage `json:"-"`
 }
 
 // Data is the order as it was when the event was made.
@@ -50,14 +54,40 @@ func Verify(body []byte, header http.Header, secrets ...string) (Event, error) {
 	if err := verify(body, header, secrets); err != nil {
 		return Event{}, err
 	}
-	var ev Event
-	if err := json.Unmarshal(body, &ev); err != nil {
+	ev, err := parse(body)
+	if err != nil {
 		return Event{}, fmt.Errorf("%w: %w", ErrBody, err)
 	}
-	if ev.Type == "" || ev.Data.ID == "" {
-		return Event{}, fmt.Errorf("%w: it has no type or no order", ErrBody)
-	}
 	ev.ID = header.Get(standard.HeaderWebhookID)
+	return ev, nil
+}
+
+// ofOrders begins the types of events that tell of an order.
+const ofOrders = "topup."
+
+func parse(body []byte) (Event, error) {
+	var envelope struct {
+		Type      topup.EventType
+		Timestamp time.Time
+		Data      json.RawMessage
+	}
+	if err := json.Unmarshal(body, &envelope); err != nil {
+		return Event{}, err
+	}
+	ev := Event{Type: envelope.Type, Timestamp: envelope.Timestamp}
+	switch {
+	case ev.Type == "":
+		return Event{}, errors.New("it has no type")
+	case !strings.HasPrefix(string(ev.Type), ofOrders):
+		ev.Notice = envelope.Data
+		return ev, nil
+	}
+	if err := json.Unmarshal(envelope.Data, &ev.Data); err != nil {
+		return Event{}, err
+	}
+	if ev.Data.ID == "" {
+		return Event{}, errors.New("it has no order")
+	}
 	return ev, nil
 }
 

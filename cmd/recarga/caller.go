@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,7 +23,7 @@ RECARGA_API_KEY, and is not in the registry. Needs the admin key.`,
 	}
 	cmd.AddCommand(newCallerAddCommand(p), newCallerListCommand(p), newCallerSetURLCommand(p), newCallerRotateSecretCommand(p),
 		newCallerRotateKeyCommand(p), newCallerSwitchCommand(p, "disable", "Refuse a caller's key and tell it nothing", true),
-		newCallerSwitchCommand(p, "enable", "Take a caller's orders again", false))
+		newCallerSwitchCommand(p, "enable", "Take a caller's orders again", false), newCallerEndpointCommand(p))
 	for _, sub := range cmd.Commands() {
 		sub.Args = usageArgs(sub.Args)
 	}
@@ -145,16 +146,39 @@ func (p *program) callerSecret(cmd *cobra.Command, name string, renew func(*cobr
 }
 
 func (p *program) printCallers(all []producer.Caller) error {
-	rows := make([][]string, len(all))
-	for i, c := range all {
-		state, callback := "enabled", "-"
+	var rows [][]string
+	for _, c := range all {
+		state := "enabled"
 		if c.DisabledAt != nil {
 			state = "disabled since " + local(*c.DisabledAt)
 		}
-		if c.CallbackURL != nil {
-			callback = printable(*c.CallbackURL)
+		if len(c.Endpoints) == 0 {
+			rows = append(rows, []string{c.Name, state, "-", "-", "-", "-"})
 		}
-		rows[i] = []string{c.Name, state, callback, local(c.CreatedAt)}
+		for _, e := range c.Endpoints {
+			rows = append(rows, []string{c.Name, state, e.Name, printable(e.URL), typesOf(e), healthOf(e)})
+		}
 	}
-	return table(p.stdout, []string{"NAME", "STATE", "CALLBACK URL", "SINCE"}, rows)
+	return table(p.stdout, []string{"NAME", "STATE", "ENDPOINT", "URL", "EVENTS", "HEALTH"}, rows)
+}
+
+func typesOf(e producer.Endpoint) string {
+	if len(e.EventTypes) == 0 {
+		return "all"
+	}
+	var types []string
+	for _, t := range e.EventTypes {
+		types = append(types, string(t))
+	}
+	return strings.Join(types, ",")
+}
+
+func healthOf(e producer.Endpoint) string {
+	switch {
+	case e.DisabledAt != nil && e.Reason != nil:
+		return "disabled since " + local(*e.DisabledAt) + ": " + printable(*e.Reason)
+	case e.FailingSince != nil:
+		return "failing since " + local(*e.FailingSince)
+	}
+	return "good"
 }

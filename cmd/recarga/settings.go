@@ -20,6 +20,14 @@ type Rate struct {
 	Per   time.Duration
 }
 
+// PerSecond is the rate as a number; 0 is no limit.
+func (r Rate) PerSecond() float64 {
+	if r.Count == 0 {
+		return 0
+	}
+	return float64(r.Count) / r.Per.Seconds()
+}
+
 // Settings are all settings of the program; docs/settings.md says what each is for.
 type Settings struct {
 	DatabaseURL, RedisURL                                       string
@@ -33,8 +41,10 @@ type Settings struct {
 	OnUnknown                                                   string // hold or resend
 	HTTPAddr, MetricsAddr                                       string
 	APIKey, CallbackURL, WebhookSecret, AdminKey, EncryptionKey string
+	OperatorCallbackURL, OperatorWebhookSecret                  string
 	WebhookSchedule                                             []time.Duration
-	WebhookTimeout                                              time.Duration
+	WebhookTimeout, WebhookDisableAfter                         time.Duration
+	WebhookRate                                                 Rate
 	WebhookAllowPrivate                                         bool
 	ShutdownTimeout                                             time.Duration
 	QueuesReadOnly                                              bool
@@ -140,6 +150,8 @@ func (l *loading) crossCheck(s Settings) {
 	l.refuse(s.RetryInitial > s.RetryMax, "the first must not exceed the second", "RETRY_INITIAL", "RETRY_MAX")
 	l.refuse(s.WebhookSecret == "", "must come with RECARGA_WEBHOOK_SECRET: webhooks are signed", "CALLBACK_URL")
 	l.refuse(!s.WebhookAllowPrivate && !publicHTTPS(s.CallbackURL), "must be https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true", "CALLBACK_URL")
+	l.refuse(s.OperatorWebhookSecret == "", "must come with RECARGA_OPERATOR_WEBHOOK_SECRET: webhooks are signed", "OPERATOR_CALLBACK_URL")
+	l.refuse(!s.WebhookAllowPrivate && !publicHTTPS(s.OperatorCallbackURL), "must be https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true", "OPERATOR_CALLBACK_URL")
 	l.refuse(s.APIKey == s.AdminKey, "must differ, or every caller is the operator", "API_KEY", "ADMIN_KEY")
 }
 

@@ -160,6 +160,13 @@ func callerSettings(s *Settings) []setting {
 		name: "ADMIN_KEY", secret: true, allowed: allowedKey, set: text(&s.AdminKey, key),
 		help: "the operator's key: sees every caller's orders, opens /queues; client commands send it where RECARGA_API_KEY is not set",
 	}, {
+		name: "OPERATOR_CALLBACK_URL", allowed: allowedURL, set: text(&s.OperatorCallbackURL, webURL),
+		help: "where the operator is told what concerns no order (endpoint.disabled); https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true",
+	}, {
+		name: "OPERATOR_WEBHOOK_SECRET", secret: true, allowed: "whsec_ and base64 of 24 to 64 bytes",
+		set:  text(&s.OperatorWebhookSecret, func(v string) bool { return webhook.ParseSecret(v) == nil }),
+		help: "signs the operator's webhooks",
+	}, {
 		name: "ENCRYPTION_KEY", secret: true, allowed: allowedKey, set: text(&s.EncryptionKey, key),
 		help: "seals the webhook secrets of the callers in the registry; every api and worker process needs the same. Default: RECARGA_ADMIN_KEY, which can then not be changed without rotating those secrets",
 	}}
@@ -172,6 +179,12 @@ func webhookSettings(s *Settings) []setting {
 	}, {
 		name: "WEBHOOK_TIMEOUT", standard: "15s", allowed: allowedDuration, set: span(&s.WebhookTimeout),
 		help: "one delivery try",
+	}, {
+		name: "WEBHOOK_RATE", allowed: "COUNT/s, COUNT/m or COUNT/h, as in 50/s", set: rate(&s.WebhookRate),
+		help: "at most so many tries to one endpoint, of each worker process; empty: no limit",
+	}, {
+		name: "WEBHOOK_DISABLE_AFTER", standard: "120h", allowed: allowedDuration, set: span(&s.WebhookDisableAfter),
+		help: "how long an endpoint may fail without a success before it is disabled and the operator is told",
 	}, {
 		name: "WEBHOOK_ALLOW_PRIVATE", standard: "false", choice: true, allowed: allowedChoice, set: choice(&s.WebhookAllowPrivate),
 		help: "permit http:// and loopback, private and link-local targets",

@@ -26,19 +26,20 @@ receiver that drops repeats is safe. With the admin key, those of all callers.`,
 	state := flags.String("state", "", "exhausted (given up), pending or delivered")
 	caller := flags.String("caller", "", "of this caller; needs the admin key")
 	kind := flags.String("type", "", "of this type, as in topup.succeeded")
+	endpoint := flags.String("endpoint", "", "for this endpoint of the caller; default is its callback URL")
 	since := flags.String("since", "", "made at this time (RFC 3339) or later")
 	until := flags.String("until", "", "made before this time (RFC 3339)")
 	all := flags.Bool("all", false, "every event there is")
 	asJSON := jsonFlag(cmd)
 	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, ids []string) error {
 		filter := map[string]any{}
-		for name, value := range map[string]string{"state": *state, "caller": *caller, "type": *kind, "since": *since, "until": *until} {
+		for name, value := range map[string]string{"state": *state, "caller": *caller, "type": *kind, "endpoint": *endpoint, "since": *since, "until": *until} {
 			if value != "" {
 				filter[name] = value
 			}
 		}
 		if given := len(filter) > 0 || *all; given == (len(ids) > 0) {
-			return usage(errors.New("name events, or give a filter (--state, --caller, --type, --since, --until), or --all; see recarga webhook redeliver --help"))
+			return usage(errors.New("name events, or give a filter (--state, --caller, --endpoint, --type, --since, --until), or --all; see recarga webhook redeliver --help"))
 		}
 		if len(ids) > 0 {
 			return p.redeliver(cmd, c, ids, *asJSON)

@@ -173,7 +173,13 @@ type sending struct {
 
 func (s *sending) Event(context.Context, string) (topup.Event, error) { return s.event, nil }
 
-func (s *sending) Endpoint(context.Context, string) (webhook.Endpoint, error) { return s.to, nil }
+func (s *sending) Endpoints(context.Context, string) ([]webhook.Endpoint, error) {
+	return []webhook.Endpoint{s.to}, nil
+}
+
+func (s *sending) FanOut(context.Context, topup.Event, []string, bool, time.Time) ([]topup.Event, error) {
+	return nil, nil // there is one endpoint
+}
 
 func (s *sending) RecordTry(_ context.Context, _ topup.Event, try topup.Try, next topup.EventState, _ time.Time) error {
 	s.try, s.event.State = try, next

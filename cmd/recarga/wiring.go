@@ -146,6 +146,7 @@ func (n *node) startWorker(context.Context) error {
 	s := n.settings
 	n.deliverer = webhook.NewDeliverer(webhook.Config{
 		Schedule: s.WebhookSchedule, Timeout: s.WebhookTimeout, AllowPrivate: s.WebhookAllowPrivate, Log: n.log,
+		Rate: s.WebhookRate.PerSecond(), DisableAfter: s.WebhookDisableAfter, Health: n.journal,
 	}, n.journal, endpoints{s, n.callers})
 	n.onShutdown(func() { n.deliverer.Close(context.Background()) })
 	n.worker = worker.New(n.workerConfig())
@@ -198,6 +199,7 @@ func (n *node) startAPI(ctx context.Context) error {
 	handler := api.New(api.Config{
 		Orders: n.producer, Book: n.journal, Events: n.journal, Bell: n.queue, Balances: n.distributor,
 		Callers: api.WithRegistry(api.StaticCallers(s.APIKey, s.CallbackURL, s.AdminKey), n.callers), Registry: n.callers,
+		Endpoints: endpoints{s, n.callers}, Health: n.journal,
 		Queues: n.queue, QueuesReadOnly: s.QueuesReadOnly, Log: n.log, Version: version,
 	})
 	n.closeLast("api", handler.Close)
@@ -246,19 +248,25 @@ func (n *node) wait(ctx context.Context) error {
 	return err
 }
 
-// endpoints are where callers are told: the one named default by the settings, all others by the registry.
+// endpoints are where callers are told: the one named default and the operator by the settings, all others
+// by the registry.
 type endpoints struct {
 	s        Settings
 	registry *callers.Registry
 }
 
-// Endpoint implements webhook.Endpoints.
-func (e endpoints) Endpoint(ctx context.Context, caller string) (webhook.Endpoint, error) {
-	switch {
-	case caller != topup.DefaultCaller:
-		return e.registry.Endpoint(ctx, caller)
-	case e.s.WebhookSecret == "":
-		return webhook.Endpoint{}, topup.ErrNotFound
+// Endpoints implements webhook.Endpoints.
+func (e endpoints) Endpoints(ctx context.Context, caller string) ([]webhook.Endpoint, error) {
+	url, secret := e.s.CallbackURL, e.s.WebhookSecret
+	switch caller {
+	case topup.DefaultCaller:
+	case topup.OperatorCaller:
+		url, secret = e.s.OperatorCallbackURL, e.s.OperatorWebhookSecret
+	default:
+		return e.registry.Endpoints(ctx, caller)
 	}
-	return webhook.Endpoint{URL: e.s.CallbackURL, Secrets: []string{e.s.WebhookSecret}}, nil
+	if secret == "" {
+		return nil, topup.ErrNotFound
+	}
+	return []webhook.Endpoint{{URL: url, Secrets: []string{secret}}}, nil
 }

@@ -60,7 +60,10 @@ type Config struct {
 	Callers Callers
 	// Registry manages callers. Where their keys are to be good, Callers is WithRegistry.
 	Registry Registry
-	Events   Events
+	// Endpoints are the callers' of the registry and of the settings, and Health is how they do.
+	Endpoints Endpoints
+	Health    Health
+	Events    Events
 	// Bell wakes a worker for an event that is due again; nil: the sweep does.
 	Bell Bell
 	// Balances may be nil: then GET /v1/balance answers 503.
@@ -135,6 +138,10 @@ func (s *Server) register(api huma.API) {
 	huma.Register(api, s.secured(opChangeCaller()), s.changeCaller)
 	huma.Register(api, s.secured(opRotateSecret()), s.rotateSecret)
 	huma.Register(api, s.secured(opRotateKey()), s.rotateKey)
+	huma.Register(api, s.secured(opSetEndpoint()), s.setEndpoint)
+	huma.Register(api, s.secured(opRemoveEndpoint()), s.removeEndpoint)
+	huma.Register(api, s.secured(opEnableEndpoint()), s.enableEndpoint)
+	huma.Register(api, s.secured(opDisableEndpoint()), s.disableEndpoint)
 	huma.Register(api, s.secured(opProducts()), s.products)
 	huma.Register(api, s.secured(opBalance()), s.getBalance)
 }

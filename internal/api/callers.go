@@ -21,6 +21,8 @@ type Identity struct {
 	Admin bool
 	// CallbackURL is the caller's registered webhook endpoint; empty when it has none.
 	CallbackURL string
+	// Endpoints are the URLs of its endpoints beside it.
+	Endpoints []string
 }
 
 // ErrUnknownKey is a key that belongs to nobody. It becomes 401; any other error becomes 503.

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -63,7 +64,7 @@ func (s *Server) events(ctx context.Context, in *listInput) (*eventsOutput, erro
 	}
 	q := queryReader{values: in.query}
 	f := journal.EventFilter{
-		State: read(&q, "state", eventState), Caller: read(&q, topup.FieldCaller, asIs), Type: read(&q, "type", eventType),
+		State: read(&q, "state", eventState), Caller: read(&q, topup.FieldCaller, asIs), Type: read(&q, "type", eventType), Endpoint: read(&q, "endpoint", asIs),
 		Since: read(&q, "since", timeOf("since")), Until: read(&q, "until", timeOf("until")),
 		Limit: read(&q, "limit", limit), Cursor: read(&q, "cursor", asIs),
 	}
@@ -125,13 +126,14 @@ type replayInput struct {
 }
 
 type replayRequest struct {
-	State  string    `json:"state,omitempty" enum:"exhausted,pending,delivered" doc:"How far they got."`
-	Caller string    `json:"caller,omitempty" doc:"Of this caller. For the admin key only; any other sees its own."`
-	Type   string    `json:"type,omitempty" enum:"topup.succeeded,topup.failed,topup.canceled,topup.unknown"`
-	Since  time.Time `json:"since,omitempty" doc:"Made at this time or later."`
-	Until  time.Time `json:"until,omitempty" doc:"Made before this time."`
-	Limit  int       `json:"limit,omitempty" minimum:"0" maximum:"1000" doc:"Only so many, the newest; 0 is all."`
-	Cursor string    `json:"cursor,omitempty" doc:"With limit: the next_cursor of the answer before."`
+	State    string    `json:"state,omitempty" enum:"exhausted,pending,delivered" doc:"How far they got."`
+	Caller   string    `json:"caller,omitempty" doc:"Of this caller. For the admin key only; any other sees its own."`
+	Type     string    `json:"type,omitempty" enum:"topup.succeeded,topup.failed,topup.canceled,topup.unknown,endpoint.disabled"`
+	Endpoint string    `json:"endpoint,omitempty" doc:"For this endpoint of their caller; default is the callback_url."`
+	Since    time.Time `json:"since,omitempty" doc:"Made at this time or later."`
+	Until    time.Time `json:"until,omitempty" doc:"Made before this time."`
+	Limit    int       `json:"limit,omitempty" minimum:"0" maximum:"1000" doc:"Only so many, the newest; 0 is all."`
+	Cursor   string    `json:"cursor,omitempty" doc:"With limit: the next_cursor of the answer before."`
 }
 
 type countOutput struct {
@@ -148,7 +150,7 @@ func (s *Server) redeliverAll(ctx context.Context, in *replayInput) (*countOutpu
 	}
 	f := journal.EventFilter{
 		State: topup.EventState(in.Body.State), Caller: in.Body.Caller, Type: topup.EventType(in.Body.Type), Since: in.Body.Since, Until: in.Body.Until,
-		Limit: in.Body.Limit, Cursor: in.Body.Cursor,
+		Endpoint: in.Body.Endpoint, Limit: in.Body.Limit, Cursor: in.Body.Cursor,
 	}
 	if !who.Admin {
 		f.Caller = who.Caller
@@ -195,13 +197,16 @@ func eventState(s string) (topup.EventState, error) {
 	return "", &topup.FieldError{Field: "state", Value: s, Allowed: "one of pending, delivered, exhausted"}
 }
 
+// eventType reads a type of a filter: also one that only the operator is told.
 func eventType(s string) (topup.EventType, error) {
-	for _, f := range topup.StateTable() {
-		if kind := topup.EventTypeOf(f.State); kind != "" && string(kind) == s {
-			return kind, nil
-		}
+	if slices.Contains(eventTypes(), any(s)) {
+		return topup.EventType(s), nil
 	}
-	return "", &topup.FieldError{Field: "type", Value: s, Allowed: "one of topup.succeeded, topup.failed, topup.canceled, topup.unknown"}
+	return topup.ParseEventType(s)
+}
+
+func eventTypes() []any {
+	return []any{"topup.succeeded", "topup.failed", "topup.canceled", "topup.unknown", string(topup.EventEndpointDisabled)}
 }
 
 func opEvents() huma.Operation {
@@ -212,7 +217,8 @@ func opEvents() huma.Operation {
 	op.Parameters = []*huma.Param{
 		query("state", "Events that got this far.", text("pending", "delivered", "exhausted")),
 		query("caller", "Events of this caller. For the admin key only.", &huma.Schema{Type: huma.TypeString}),
-		query("type", "Events of this type.", text("topup.succeeded", "topup.failed", "topup.canceled", "topup.unknown")),
+		query("type", "Events of this type.", text(eventTypes()...)),
+		query("endpoint", "Events for this endpoint of their caller; `default` is the callback_url.", &huma.Schema{Type: huma.TypeString}),
 		query("since", "Events made at this time or later.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
 		query("until", "Events made before this time.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
 		query("limit", "Events a page.", &huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0), Maximum: new(float64(maxLimit)), Default: defaultLimit}),

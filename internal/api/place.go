@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"recarga/topup"
@@ -71,13 +72,18 @@ func checkCallback(who Identity, callback string) error {
 	if callback == "" {
 		return nil
 	}
-	allowed := "absent: no callback URL is registered for this caller"
-	if who.CallbackURL != "" {
-		registered := origin(who.CallbackURL)
-		if registered != "" && origin(callback) == registered {
-			return nil
+	var registered []string
+	for _, u := range append([]string{who.CallbackURL}, who.Endpoints...) {
+		if o := origin(u); o != "" && !slices.Contains(registered, o) {
+			registered = append(registered, o)
 		}
-		allowed = "a URL of the registered origin " + registered
+	}
+	if slices.Contains(registered, origin(callback)) {
+		return nil
+	}
+	allowed := "absent: no callback URL is registered for this caller"
+	if len(registered) > 0 {
+		allowed = "a URL of the registered origin " + strings.Join(registered, " or ")
 	}
 	return &topup.FieldError{Field: topup.FieldCallbackURL, Value: callback, Allowed: allowed}
 }

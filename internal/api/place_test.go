@@ -302,7 +302,7 @@ func TestStaticCallers(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := api.StaticCallers(tt.api, "https://x", tt.admin).Authenticate(t.Context(), tt.key)
-			if got != tt.want || !errors.Is(err, tt.err) {
+			if !cmp.Equal(got, tt.want) || !errors.Is(err, tt.err) {
 				t.Errorf("%+v, %v", got, err)
 			}
 		})

@@ -21,6 +21,8 @@ type Registry interface {
 	RotateSecret(ctx context.Context, name string, overlap time.Duration) (secret string, err error)
 	RotateKey(ctx context.Context, name string) (key string, err error)
 	Authenticate(ctx context.Context, key string) (topup.Caller, error)
+	SetEndpoint(ctx context.Context, name string, e topup.CallerEndpoint) (topup.Caller, error)
+	RemoveEndpoint(ctx context.Context, name, endpoint string) (topup.Caller, error)
 }
 
 // registered looks a key up among the callers of the settings first, and then in the registry.
@@ -45,7 +47,11 @@ func (r registered) Authenticate(ctx context.Context, key string) (Identity, err
 	case errors.Is(err, callers.ErrDisabled):
 		return Identity{}, forbidden("caller " + c.Name + " is disabled")
 	}
-	return Identity{Caller: c.Name, CallbackURL: c.CallbackURL}, err
+	who = Identity{Caller: c.Name, CallbackURL: c.CallbackURL}
+	for _, e := range c.Endpoints {
+		who.Endpoints = append(who.Endpoints, e.URL)
+	}
+	return who, err
 }
 
 // HasAdmin tells whether an admin key is set.
@@ -56,18 +62,21 @@ func (r registered) HasAdmin() bool {
 
 // callerFacts is a caller as it is shown.
 type callerFacts struct {
-	Name        string     `json:"name"`
-	CallbackURL *string    `json:"callback_url" doc:"Where its events go; null: nowhere."`
-	CreatedAt   time.Time  `json:"created_at"`
-	DisabledAt  *time.Time `json:"disabled_at" doc:"Since when its key is refused and it is told nothing; null: it is enabled."`
+	Name        string          `json:"name"`
+	CallbackURL *string         `json:"callback_url" doc:"Where its events go; null: nowhere."`
+	Endpoints   []endpointFacts `json:"endpoints" doc:"All that are told of its events; the one named default is the callback_url."`
+	CreatedAt   time.Time       `json:"created_at"`
+	DisabledAt  *time.Time      `json:"disabled_at" doc:"Since when its key is refused and it is told nothing; null: it is enabled."`
 }
 
-func callerFactsOf(c topup.Caller) callerFacts {
+func (s *Server) callerFactsOf(ctx context.Context, c topup.Caller) (callerFacts, error) {
 	f := callerFacts{Name: c.Name, CreatedAt: c.CreatedAt.UTC().Truncate(time.Microsecond), DisabledAt: c.DisabledAt}
 	if c.CallbackURL != "" {
 		f.CallbackURL = &c.CallbackURL
 	}
-	return f
+	var err error
+	f.Endpoints, err = s.endpointsOf(ctx, c)
+	return f, err
 }
 
 type callerPage struct {
@@ -97,7 +106,9 @@ func (s *Server) listCallers(ctx context.Context, _ *struct{}) (*callersOutput, 
 	}
 	page := callerPage{Data: make([]callerFacts, len(all))}
 	for i, c := range all {
-		page.Data[i] = callerFactsOf(c)
+		if page.Data[i], err = s.callerFactsOf(ctx, c); err != nil {
+			return nil, s.problem(ctx, "query", err)
+		}
 	}
 	return &callersOutput{Body: page}, nil
 }
@@ -130,7 +141,11 @@ func (s *Server) addCaller(ctx context.Context, in *addCallerInput) (*createdOut
 		return nil, s.callerProblem(ctx, err)
 	}
 	s.log.InfoContext(ctx, "caller added", "caller", c.Name)
-	return &createdOutput{Body: createdCaller{callerFactsOf(c.Caller), c.APIKey, c.WebhookSecret}}, nil
+	facts, err := s.callerFactsOf(ctx, c.Caller)
+	if err != nil {
+		return nil, s.callerProblem(ctx, err)
+	}
+	return &createdOutput{Body: createdCaller{facts, c.APIKey, c.WebhookSecret}}, nil
 }
 
 type callerInput struct {
@@ -156,7 +171,15 @@ func (s *Server) changeCaller(ctx context.Context, in *callerInput) (*callerOutp
 		return nil, s.callerProblem(ctx, err)
 	}
 	s.log.InfoContext(ctx, "caller changed", "caller", c.Name, "disabled", c.DisabledAt != nil)
-	return &callerOutput{Body: callerFactsOf(c)}, nil
+	return s.changed(ctx, c)
+}
+
+func (s *Server) changed(ctx context.Context, c topup.Caller) (*callerOutput, error) {
+	facts, err := s.callerFactsOf(ctx, c)
+	if err != nil {
+		return nil, s.callerProblem(ctx, err)
+	}
+	return &callerOutput{Body: facts}, nil
 }
 
 type rotateInput struct {
@@ -217,7 +240,7 @@ func (s *Server) callerProblem(ctx context.Context, err error) error {
 	case errors.Is(err, topup.ErrConflict):
 		return huma.Error409Conflict("the name is taken")
 	case errors.Is(err, topup.ErrNotFound):
-		return huma.Error404NotFound("there is no such caller")
+		return huma.Error404NotFound("there is no such caller, or it has no such endpoint")
 	case errors.Is(err, callers.ErrNoKey):
 		return huma.Error409Conflict(err.Error())
 	}

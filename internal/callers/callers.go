@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,8 +23,8 @@ import (
 type Store interface {
 	// AddCaller returns topup.ErrConflict for a name that is taken.
 	AddCaller(ctx context.Context, c topup.Caller) error
-	// ChangeCaller returns topup.ErrLost when the secrets are not the ones given any more.
-	ChangeCaller(ctx context.Context, c topup.Caller, secrets []byte) error
+	// ChangeCaller returns topup.ErrLost when the caller is not as it was any more.
+	ChangeCaller(ctx context.Context, c, was topup.Caller) error
 	Callers(ctx context.Context) ([]topup.Caller, error)
 	Caller(ctx context.Context, name string) (topup.Caller, error)
 	CallerByKey(ctx context.Context, hash []byte) (topup.Caller, error)
@@ -85,10 +86,13 @@ type Created struct {
 // ErrNoKey.
 func (r *Registry) Add(ctx context.Context, name, callbackURL string) (Created, error) {
 	_, err := topup.ParseCallerName(name)
-	if name == topup.DefaultCaller {
-		err = &topup.FieldError{Field: "name", Value: name, Allowed: "another name: this is the caller of RECARGA_API_KEY"}
+	if name == topup.DefaultCaller || name == topup.OperatorCaller {
+		err = &topup.FieldError{Field: "name", Value: name, Allowed: "another name: this one's settings are RECARGA_…"}
 	}
-	if err := errors.Join(err, r.checkURL(callbackURL)); err != nil {
+	if callbackURL != "" { // without one it is told nothing
+		err = errors.Join(err, r.checkURL(topup.FieldCallbackURL, callbackURL))
+	}
+	if err != nil {
 		return Created{}, err
 	}
 	created := Created{APIKey: newKey(), WebhookSecret: webhook.NewSecret()}
@@ -110,18 +114,14 @@ func digest(key string) []byte {
 	return sum[:]
 }
 
-// checkURL: an empty URL is a caller that is told nothing.
-func (r *Registry) checkURL(s string) error {
-	if s == "" {
-		return nil
-	}
+func (r *Registry) checkURL(field, s string) error {
 	u, err := url.Parse(s)
 	allowed := "an https:// URL without user and fragment"
 	if r.plainHTTP {
 		allowed = "an https:// or http:// URL without user and fragment"
 	}
 	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" || u.Scheme != "https" && (u.Scheme != "http" || !r.plainHTTP) {
-		return &topup.FieldError{Field: topup.FieldCallbackURL, Value: s, Allowed: allowed}
+		return &topup.FieldError{Field: field, Value: s, Allowed: allowed}
 	}
 	return nil
 }
@@ -137,8 +137,8 @@ type Change struct {
 
 // Update changes a caller. Errors: those of topup.FieldErrors; topup.ErrNotFound.
 func (r *Registry) Update(ctx context.Context, name string, change Change) (topup.Caller, error) {
-	if change.CallbackURL != nil {
-		if err := r.checkURL(*change.CallbackURL); err != nil {
+	if change.CallbackURL != nil && *change.CallbackURL != "" {
+		if err := r.checkURL(topup.FieldCallbackURL, *change.CallbackURL); err != nil {
 			return topup.Caller{}, err
 		}
 	}
@@ -201,7 +201,8 @@ func (r *Registry) change(ctx context.Context, name string, apply func(*topup.Ca
 		if c, err = r.store.Caller(ctx, name); err != nil {
 			return c, err
 		}
-		was := c.Secrets
+		was := c
+		was.Endpoints = slices.Clone(c.Endpoints)
 		if err = apply(&c); err != nil {
 			return c, err
 		}
@@ -233,26 +234,79 @@ func (r *Registry) Authenticate(ctx context.Context, key string) (topup.Caller, 
 	return c, err
 }
 
-// Endpoint is where a caller is told, and with which secrets. topup.ErrNotFound: nowhere.
-func (r *Registry) Endpoint(ctx context.Context, name string) (webhook.Endpoint, error) {
+// Endpoints are where a caller is told, and with which secrets. topup.ErrNotFound: nowhere.
+func (r *Registry) Endpoints(ctx context.Context, name string) ([]webhook.Endpoint, error) {
 	c, err := recall(r, r.byName, name, func() (topup.Caller, error) { return r.store.Caller(ctx, name) })
 	if err != nil {
-		return webhook.Endpoint{}, err
+		return nil, err
 	}
-	if c.DisabledAt != nil || c.CallbackURL == "" {
-		return webhook.Endpoint{}, topup.ErrNotFound
+	if c.DisabledAt != nil || c.CallbackURL == "" && len(c.Endpoints) == 0 {
+		return nil, topup.ErrNotFound
 	}
 	all, err := r.open(c)
 	if err != nil {
-		return webhook.Endpoint{}, err
+		return nil, err
 	}
-	endpoint := webhook.Endpoint{URL: c.CallbackURL}
+	var secrets []string
 	for _, s := range all {
 		if s.Until.IsZero() || s.Until.After(time.Now()) {
-			endpoint.Secrets = append(endpoint.Secrets, s.Secret)
+			secrets = append(secrets, s.Secret)
 		}
 	}
-	return endpoint, nil
+	endpoints := []webhook.Endpoint{{URL: c.CallbackURL, Secrets: secrets}}
+	for _, e := range c.Endpoints {
+		endpoints = append(endpoints, webhook.Endpoint{Name: e.Name, URL: e.URL, Types: e.EventTypes, Secrets: secrets})
+	}
+	return endpoints, nil
+}
+
+// maxEndpoints of one caller: each costs an event's copy.
+const maxEndpoints = 10
+
+// SetEndpoint adds an endpoint to a caller, or changes the one of that name. Errors: those of
+// topup.FieldErrors; topup.ErrNotFound.
+func (r *Registry) SetEndpoint(ctx context.Context, name string, e topup.CallerEndpoint) (topup.Caller, error) {
+	if err := r.checkEndpoint(e); err != nil {
+		return topup.Caller{}, err
+	}
+	return r.change(ctx, name, func(c *topup.Caller) error {
+		i := c.EndpointIndex(e.Name)
+		switch {
+		case i >= 0:
+			c.Endpoints[i] = e
+		case len(c.Endpoints) >= maxEndpoints:
+			return &topup.FieldError{Field: "endpoint", Value: e.Name, Allowed: fmt.Sprintf("at most %d endpoints beside the callback URL; remove one first", maxEndpoints)}
+		default:
+			c.Endpoints = append(c.Endpoints, e)
+		}
+		return nil
+	})
+}
+
+func (r *Registry) checkEndpoint(e topup.CallerEndpoint) error {
+	_, err := topup.ParseCallerName(e.Name)
+	if e.Name == topup.DefaultEndpoint {
+		err = &topup.FieldError{Field: "name", Value: e.Name, Allowed: "another name: this is the callback_url, which is changed as such"}
+	}
+	errs := []error{err, r.checkURL("url", e.URL)}
+	for _, kind := range e.EventTypes {
+		_, err := topup.ParseEventType(string(kind))
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// RemoveEndpoint takes an endpoint away from a caller. Events that it has not been told of are given up.
+// topup.ErrNotFound: there is no such caller or endpoint.
+func (r *Registry) RemoveEndpoint(ctx context.Context, name, endpoint string) (topup.Caller, error) {
+	return r.change(ctx, name, func(c *topup.Caller) error {
+		i := c.EndpointIndex(endpoint)
+		if i < 0 {
+			return fmt.Errorf("endpoint %s: %w", endpoint, topup.ErrNotFound)
+		}
+		c.Endpoints = slices.Delete(c.Endpoints, i, i+1)
+		return nil
+	})
 }
 
 // recall asks the store at most every so often. Only callers are remembered: what is not found may be

@@ -60,7 +60,7 @@ func TestKeys(t *testing.T) {
 	if _, err := r.Authenticate(t.Context(), renewed); !errors.Is(err, callers.ErrDisabled) {
 		t.Errorf("disabled: %v", err)
 	}
-	if _, err := r.Endpoint(t.Context(), "shop"); !errors.Is(err, topup.ErrNotFound) {
+	if _, err := r.Endpoints(t.Context(), "shop"); !errors.Is(err, topup.ErrNotFound) {
 		t.Errorf("the endpoint of a disabled caller: %v", err)
 	}
 	if _, err := r.Update(t.Context(), "shop", callers.Change{Disabled: &no}); err != nil {
@@ -86,11 +86,11 @@ func TestSecretsAreSealed(t *testing.T) {
 			t.Error("a secret is kept as it is")
 		}
 	}
-	if e, err := r.Endpoint(t.Context(), "shop"); err != nil || e.URL != "https://shop.example/hook" || len(e.Secrets) != 1 || e.Secrets[0] != shop.WebhookSecret {
+	if e, err := r.Endpoints(t.Context(), "shop"); err != nil || len(e) != 1 || e[0].URL != "https://shop.example/hook" || len(e[0].Secrets) != 1 || e[0].Secrets[0] != shop.WebhookSecret {
 		t.Errorf("endpoint %+v, %v", e, err)
 	}
 	wrong := callers.New(j, "another key", false)
-	if _, err := wrong.Endpoint(t.Context(), "shop"); err == nil || errors.Is(err, topup.ErrNotFound) || !strings.Contains(err.Error(), "RECARGA_ENCRYPTION_KEY") {
+	if _, err := wrong.Endpoints(t.Context(), "shop"); err == nil || errors.Is(err, topup.ErrNotFound) || !strings.Contains(err.Error(), "RECARGA_ENCRYPTION_KEY") {
 		t.Errorf("another key: %v", err)
 	}
 	thief := stored
@@ -98,7 +98,7 @@ func TestSecretsAreSealed(t *testing.T) {
 	if err := j.AddCaller(t.Context(), thief); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Endpoint(t.Context(), "thief"); err == nil {
+	if _, err := r.Endpoints(t.Context(), "thief"); err == nil {
 		t.Error("another caller's secrets were opened")
 	}
 	none := callers.New(j, "", false)
@@ -107,7 +107,7 @@ func TestSecretsAreSealed(t *testing.T) {
 	}
 	if secret, err := wrong.RotateSecret(t.Context(), "shop", time.Hour); err != nil {
 		t.Errorf("rotated after the key was lost: %v", err)
-	} else if e, err := wrong.Endpoint(t.Context(), "shop"); err != nil || len(e.Secrets) != 1 || e.Secrets[0] != secret {
+	} else if e, err := wrong.Endpoints(t.Context(), "shop"); err != nil || len(e[0].Secrets) != 1 || e[0].Secrets[0] != secret {
 		t.Errorf("rotated after the key was lost: %+v, %v", e, err)
 	}
 }
@@ -141,9 +141,9 @@ func TestRotation(t *testing.T) {
 
 func signs(t *testing.T, r *callers.Registry, want ...string) {
 	t.Helper()
-	e, err := r.Endpoint(t.Context(), "shop")
-	if err != nil || strings.Join(e.Secrets, " ") != strings.Join(want, " ") {
-		t.Errorf("secrets %v, %v; want %v", e.Secrets, err, want)
+	e, err := r.Endpoints(t.Context(), "shop")
+	if err != nil || strings.Join(e[0].Secrets, " ") != strings.Join(want, " ") {
+		t.Errorf("secrets %v, %v; want %v", e, err, want)
 	}
 }
 

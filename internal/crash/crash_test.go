@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -64,7 +65,9 @@ type scenario struct {
 	resend bool
 	// busyHook refuses the first webhooks.
 	busyHook int
-	want     topup.State
+	// endpointGone: the caller has two more endpoints, of which one answers 410, and the operator has one.
+	endpointGone bool
+	want         topup.State
 }
 
 var scenarios = []scenario{
@@ -81,6 +84,7 @@ var scenarios = []scenario{
 	{name: "by the queue alone", phone: "5537686663", viaQueue: true, want: topup.StateSucceeded},
 	{name: "by the queue alone, invalid", phone: "5537686664", viaQueue: true, request: func(r *topup.Request) { r.Product = "NO_SUCH" }, want: topup.StateFailed},
 	{name: "webhook refused twice", phone: "5537686665", busyHook: 2, want: topup.StateSucceeded},
+	{name: "three endpoints, one of them gone", phone: "5537686669", endpointGone: true, want: topup.StateSucceeded},
 	{name: "canceled", phone: "5537686666", cancel: true, request: func(r *topup.Request) { r.ProcessAt = in(time.Hour) }, want: topup.StateCanceled},
 	{name: "expired", phone: "5500000091", request: func(r *topup.Request) { r.ExpiresAt = in(time.Second) },
 		want: topup.StateFailed},
@@ -98,8 +102,10 @@ type world struct {
 	database string
 	vendor   *sandbox.Server
 	hooks    http.Handler
-	secret   string
-	request  topup.Request
+	// crm and operator are the other endpoints.
+	crm, operator listener
+	secret        string
+	request       topup.Request
 
 	mu      sync.Mutex
 	refused int
@@ -130,6 +136,30 @@ func (w *world) receive(_ context.Context, ev webhook.Event) error {
 	}
 	w.told[ev.Data.Sequence] = ev.Data.State
 	return nil
+}
+
+// listener is an endpoint that remembers the types of events it got.
+type listener struct {
+	mu    sync.Mutex
+	types []topup.EventType
+}
+
+func (l *listener) receive(_ context.Context, ev webhook.Event) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.types = append(l.types, ev.Type)
+	return nil
+}
+
+func (l *listener) heard(kind topup.EventType) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Contains(l.types, kind)
+}
+
+// allTold tells whether all endpoints know the order's final state.
+func (w *world) allTold(s topup.State) bool {
+	return w.believed() == s && (!w.endpointGone || w.crm.heard(topup.EventTypeOf(s)))
 }
 
 // believed is what the checkout was told last, by sequence.
@@ -164,7 +194,7 @@ func (w *world) act(p *process) bool {
 	case w.cancel && !o.State.Final():
 		_, _ = p.producer.Cancel(ctx, o.ID, o.Caller)
 	case o.State.Final():
-		return w.believed() == o.State
+		return w.allTold(o.State)
 	}
 	return false
 }
@@ -276,7 +306,9 @@ func (w *world) judge(undisturbed bool) error {
 		return fmt.Errorf("charged %d times: %+v", charged, o)
 	case o.State == topup.StateSucceeded != (charged == 1):
 		return fmt.Errorf("%s, and charged %d times: %+v", o.State, charged, o)
-	case !o.State.Final() || w.believed() != o.State:
+	case undisturbed && w.endpointGone && !w.operator.heard(topup.EventEndpointDisabled):
+		return errors.New("the operator was not told that an endpoint is gone")
+	case !o.State.Final() || !w.allTold(o.State):
 		return fmt.Errorf("%s, and the checkout believes %q: %+v", o.State, w.believed(), o)
 	}
 	return nil
@@ -325,7 +357,7 @@ func onPostgres(tb testing.TB) servers {
 		}
 		conn, err := pgx.Connect(ctx, url)
 		if err == nil {
-			_, err = conn.Exec(ctx, "TRUNCATE orders, attempts, events, tallies, resolutions")
+			_, err = conn.Exec(ctx, "TRUNCATE orders, attempts, events, tallies, resolutions, failing_endpoints")
 			err = errors.Join(err, conn.Close(ctx))
 		}
 		return url, errors.Join(err, j.Close())
@@ -408,7 +440,7 @@ func lives(t *testing.T, lend engine) (all []life, boundaries int) {
 func noneEscaped(t *testing.T, met map[string]bool) {
 	t.Helper()
 	for prefix, seams := range map[string][]reflect.Type{
-		"journal.": {reflect.TypeFor[worker.Journal](), reflect.TypeFor[producer.Journal](), reflect.TypeFor[webhook.Store]()},
+		"journal.": {reflect.TypeFor[worker.Journal](), reflect.TypeFor[producer.Journal](), reflect.TypeFor[webhook.Store](), reflect.TypeFor[webhook.Health]()},
 		"queue.":   {reflect.TypeFor[worker.Bell](), reflect.TypeFor[producer.Bell]()},
 	} {
 		for _, seam := range seams {

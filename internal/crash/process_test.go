@@ -68,8 +68,8 @@ func (w *world) startProcess(f fault) (p *process, err error) {
 func (p *process) startWorker(w *world, records book, vendor *distributor.Client) error {
 	deliverer := webhook.NewDeliverer(webhook.Config{
 		Schedule: []time.Duration{time.Millisecond, time.Millisecond, time.Second, time.Second, time.Second, time.Second, time.Second},
-		Timeout:  time.Second, AllowPrivate: true, Log: quiet,
-	}, records, webhookTarget{p.reach("webhook", w.hooks), w.secret})
+		Timeout:  time.Second, AllowPrivate: true, Health: records, Log: quiet,
+	}, records, w.endpoints(p))
 	p.onStop(func() { deliverer.Close(context.Background()) })
 	wk := worker.New(worker.Config{
 		Journal: records, Distributor: vendor, Teller: deliverer, Bell: p.bell, Balances: vendor,
@@ -136,11 +136,26 @@ func (p *process) stop() {
 	}
 }
 
-type webhookTarget struct{ url, secret string }
-
-func (e webhookTarget) Endpoint(_ context.Context, caller string) (webhook.Endpoint, error) {
-	if caller != topup.DefaultCaller {
-		return webhook.Endpoint{}, topup.ErrNotFound
+// endpoints are where the process tells callers.
+func (w *world) endpoints(p *process) webhook.Endpoints {
+	secret := []string{w.secret}
+	all := targets{topup.DefaultCaller: {{URL: p.reach("webhook", w.hooks), Secrets: secret}}}
+	if w.endpointGone {
+		all[topup.DefaultCaller] = append(all[topup.DefaultCaller],
+			webhook.Endpoint{Name: "crm", URL: p.reach("crm", webhook.Handler(w.secret, w.crm.receive)), Secrets: secret},
+			webhook.Endpoint{Name: "old", URL: p.reach("old", http.HandlerFunc(gone)), Secrets: secret})
+		all[topup.OperatorCaller] = []webhook.Endpoint{{URL: p.reach("operator", webhook.Handler(w.secret, w.operator.receive)), Secrets: secret}}
 	}
-	return webhook.Endpoint{URL: e.url, Secrets: []string{e.secret}}, nil
+	return all
+}
+
+func gone(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) }
+
+type targets map[string][]webhook.Endpoint
+
+func (t targets) Endpoints(_ context.Context, caller string) ([]webhook.Endpoint, error) {
+	if len(t[caller]) == 0 {
+		return nil, topup.ErrNotFound
+	}
+	return t[caller], nil
 }

@@ -30,6 +30,7 @@ var (
 	_ worker.Journal   = book{}
 	_ producer.Journal = book{}
 	_ webhook.Store    = book{}
+	_ webhook.Health   = book{}
 )
 
 type accepted struct {
@@ -116,6 +117,35 @@ func (b book) Event(ctx context.Context, id string) (topup.Event, error) {
 
 func (b book) RecordTry(ctx context.Context, ev topup.Event, try topup.Try, next topup.EventState, dueAt time.Time) error {
 	return run(b.g, "journal.RecordTry", func() error { return b.j.RecordTry(ctx, ev, try, next, dueAt) })
+}
+
+func (b book) FanOut(ctx context.Context, ev topup.Event, endpoints []string, adopt bool, now time.Time) ([]topup.Event, error) {
+	return through(b.g, "journal.FanOut", func() ([]topup.Event, error) { return b.j.FanOut(ctx, ev, endpoints, adopt, now) })
+}
+
+func (b book) EndpointHealth(ctx context.Context, caller, url string) (topup.EndpointHealth, error) {
+	return through(b.g, "journal.EndpointHealth", func() (topup.EndpointHealth, error) { return b.j.EndpointHealth(ctx, caller, url) })
+}
+
+func (b book) EndpointFailed(ctx context.Context, caller, url string, now time.Time) (time.Time, error) {
+	return through(b.g, "journal.EndpointFailed", func() (time.Time, error) { return b.j.EndpointFailed(ctx, caller, url, now) })
+}
+
+func (b book) EndpointHealthy(ctx context.Context, caller, url string) error {
+	return run(b.g, "journal.EndpointHealthy", func() error { return b.j.EndpointHealthy(ctx, caller, url) })
+}
+
+type disabled struct {
+	first bool
+	ev    *topup.Event
+}
+
+func (b book) DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, tell bool, now time.Time) (bool, *topup.Event, error) {
+	done, err := through(b.g, "journal.DisableEndpoint", func() (is disabled, err error) {
+		is.first, is.ev, err = b.j.DisableEndpoint(ctx, d, tell, now)
+		return is, err
+	})
+	return done.first, done.ev, err
 }
 
 // bell is the queue as a process that can die sees it.

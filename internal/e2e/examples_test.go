@@ -104,8 +104,12 @@ func (s store) RecordTry(context.Context, topup.Event, topup.Try, topup.EventSta
 
 type endpoint webhook.Endpoint
 
-func (e endpoint) Endpoint(context.Context, string) (webhook.Endpoint, error) {
-	return webhook.Endpoint(e), nil
+func (store) FanOut(context.Context, topup.Event, []string, bool, time.Time) ([]topup.Event, error) {
+	return nil, nil // there is one endpoint
+}
+
+func (e endpoint) Endpoints(context.Context, string) ([]webhook.Endpoint, error) {
+	return []webhook.Endpoint{webhook.Endpoint(e)}, nil
 }
 
 // TestNodeDuringRotation: while a secret is replaced, the public package verifies with either of the two.

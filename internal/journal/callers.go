@@ -3,35 +3,57 @@ package journal
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"recarga/topup"
 )
 
-const callerColumns = `name, callback_url, key_hash, secrets, created_at, disabled_at`
+const callerColumns = `name, callback_url, key_hash, secrets, created_at, disabled_at, endpoints`
 
 const (
-	sqlAddCaller   = `INSERT INTO callers (` + callerColumns + `) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name) DO NOTHING`
+	sqlAddCaller   = `INSERT INTO callers (` + callerColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (name) DO NOTHING`
 	sqlCallers     = `SELECT ` + callerColumns + ` FROM callers ORDER BY name`
 	sqlCaller      = `SELECT ` + callerColumns + ` FROM callers WHERE name = $1`
 	sqlCallerByKey = `SELECT ` + callerColumns + ` FROM callers WHERE key_hash = $1`
-	// sqlChangeCaller compares with the secrets that were read: two rotations at once must not lose one.
-	sqlChangeCaller = `UPDATE callers SET callback_url = $2, key_hash = $3, secrets = $4, disabled_at = $5 WHERE name = $1 AND secrets = $6`
+	// sqlChangeCaller compares with what was read: of two changes at once, none may be lost.
+	sqlChangeCaller = `UPDATE callers SET callback_url = $2, key_hash = $3, secrets = $4, disabled_at = $5, endpoints = $6
+WHERE name = $1 AND secrets = $7 AND endpoints = $8`
 )
 
 // AddCaller records a new caller. topup.ErrConflict means that the name is taken.
 func (j *Journal) AddCaller(ctx context.Context, c topup.Caller) error {
+	endpoints, err := encodeEndpoints(c.Endpoints)
+	if err != nil {
+		return err
+	}
 	return j.callerWrite(ctx, c.Name, topup.ErrConflict, sqlAddCaller,
-		c.Name, c.CallbackURL, c.KeyHash, c.Secrets, whole(c.CreatedAt).UnixMicro(), micros(c.DisabledAt))
+		c.Name, c.CallbackURL, c.KeyHash, c.Secrets, whole(c.CreatedAt).UnixMicro(), micros(c.DisabledAt), endpoints)
 }
 
-// ChangeCaller writes a caller that was read with the given secrets. topup.ErrLost means that somebody
-// else changed them meanwhile, or that it is gone.
-func (j *Journal) ChangeCaller(ctx context.Context, c topup.Caller, secrets []byte) error {
+// ChangeCaller writes a caller that was read as was. topup.ErrLost means that somebody else changed its
+// secrets or endpoints meanwhile, or that it is gone.
+func (j *Journal) ChangeCaller(ctx context.Context, c, was topup.Caller) error {
+	before, err := encodeEndpoints(was.Endpoints)
+	if err != nil {
+		return err
+	}
+	after, err := encodeEndpoints(c.Endpoints)
+	if err != nil {
+		return err
+	}
 	return j.callerWrite(ctx, c.Name, topup.ErrLost, sqlChangeCaller,
-		c.Name, c.CallbackURL, c.KeyHash, c.Secrets, micros(c.DisabledAt), secrets)
+		c.Name, c.CallbackURL, c.KeyHash, c.Secrets, micros(c.DisabledAt), after, was.Secrets, before)
+}
+
+// encodeEndpoints gives the same text for the same endpoints: it is compared.
+func encodeEndpoints(all []topup.CallerEndpoint) (string, error) {
+	if len(all) == 0 {
+		return "[]", nil
+	}
+	encoded, err := json.Marshal(all)
+	return string(encoded), err
 }
 
 func (j *Journal) callerWrite(ctx context.Context, name string, refused error, query string, args ...any) error {
@@ -75,42 +97,10 @@ func (j *Journal) oneCaller(ctx context.Context, query string, arg any) (topup.C
 }
 
 func scanCaller(row scanner) (c topup.Caller, err error) {
-	err = row.Scan(&c.Name, &c.CallbackURL, &c.KeyHash, &c.Secrets, when{&c.CreatedAt}, maybe{&c.DisabledAt})
+	var endpoints []byte
+	err = row.Scan(&c.Name, &c.CallbackURL, &c.KeyHash, &c.Secrets, when{&c.CreatedAt}, maybe{&c.DisabledAt}, &endpoints)
+	if err == nil && string(endpoints) != "[]" {
+		err = json.Unmarshal(endpoints, &c.Endpoints)
+	}
 	return c, err
-}
-
-const (
-	sqlFailing = `INSERT INTO failing_endpoints (caller, url, failing_since) VALUES ($1, $2, $3) ON CONFLICT (caller, url) DO NOTHING`
-	sqlDisable = `INSERT INTO failing_endpoints (caller, url, failing_since, disabled_at, reason) VALUES ($1, $2, $3, $3, $4)
-ON CONFLICT (caller, url) DO UPDATE SET disabled_at = excluded.disabled_at, reason = excluded.reason WHERE failing_endpoints.disabled_at IS NULL`
-	sqlHealthy = `DELETE FROM failing_endpoints WHERE caller = $1 AND url = $2`
-	sqlHealth  = `SELECT failing_since, disabled_at, reason FROM failing_endpoints WHERE caller = $1 AND url = $2`
-)
-
-// EndpointHealth is what is kept of an endpoint's failures.
-func (j *Journal) EndpointHealth(ctx context.Context, caller, url string) (h topup.EndpointHealth, err error) {
-	err = j.engine.read.QueryRowContext(ctx, sqlHealth, caller, url).Scan(maybe{&h.FailingSince}, maybe{&h.DisabledAt}, &h.Reason)
-	if errors.Is(err, sql.ErrNoRows) {
-		return topup.EndpointHealth{}, nil
-	}
-	return h, err
-}
-
-// EndpointFailed notes the first failure of an endpoint; those that follow change nothing.
-func (j *Journal) EndpointFailed(ctx context.Context, caller, url string, now time.Time) error {
-	return j.callerWrite(ctx, caller, nil, sqlFailing, caller, url, whole(now).UnixMicro())
-}
-
-// DisableEndpoint stops all tries to an endpoint, for a reason; first tells whether it was not stopped before.
-func (j *Journal) DisableEndpoint(ctx context.Context, caller, url, reason string, now time.Time) (first bool, err error) {
-	err = j.callerWrite(ctx, caller, topup.ErrLost, sqlDisable, caller, url, whole(now).UnixMicro(), text(reason))
-	if errors.Is(err, topup.ErrLost) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// EndpointHealthy forgets an endpoint's failures, and has it tried again.
-func (j *Journal) EndpointHealthy(ctx context.Context, caller, url string) error {
-	return j.callerWrite(ctx, caller, nil, sqlHealthy, caller, url)
 }

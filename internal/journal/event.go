@@ -33,13 +33,18 @@ func (t *tx) changed(r record, now time.Time) (settled, error) {
 	if err != nil {
 		return settled{}, err
 	}
-	ev.DueAt = now.Add(t.grace)
-	_, err = t.exec(sqlNewEvent, r.key, ev.Sequence, id[:], string(ev.Type), string(ev.State), squeeze(ev.Body), now.UnixMicro(), ev.DueAt.UnixMicro())
-	return settled{order: r.Order, event: &ev}, err
+	return settled{order: r.Order, event: &ev}, t.newEvent(r.key, id, &ev, now)
 }
 
-const sqlEvents = `SELECT e.id, e.type, e.sequence, e.state, e.body, e.created_at, e.due_at, e.delivered_at, e.try_count, e.schedule_start, e.tries,
-o.id, o.caller, o.callback_url FROM events e JOIN orders o ON o.key = e.order_key `
+func (t *tx) newEvent(order int64, id uuid.UUID, ev *topup.Event, now time.Time) error {
+	ev.DueAt = now.Add(t.grace)
+	_, err := t.exec(sqlNewEvent, order, ev.Sequence, id[:], string(ev.Type), string(ev.State), squeeze(ev.Body), now.UnixMicro(), ev.DueAt.UnixMicro())
+	return err
+}
+
+// sqlEvents: an event without an order is the operator's.
+const sqlEvents = `SELECT e.id, e.type, e.sequence, e.endpoint, e.state, e.body, e.created_at, e.due_at, e.delivered_at, e.try_count, e.schedule_start, e.tries,
+COALESCE(o.id, ''), COALESCE(o.caller, '` + topup.OperatorCaller + `'), COALESCE(o.callback_url, '') FROM events e LEFT JOIN orders o ON o.key = e.order_key `
 
 const sqlEvent = sqlEvents + `WHERE e.id = $1`
 
@@ -70,7 +75,7 @@ func scanEvent(row scanner) (ev topup.Event, err error) {
 	var key []byte
 	var due *time.Time
 	var tries string
-	err = row.Scan(&key, &ev.Type, &ev.Sequence, &ev.State, &ev.Body, when{&ev.CreatedAt}, maybe{&due}, maybe{&ev.DeliveredAt},
+	err = row.Scan(&key, &ev.Type, &ev.Sequence, &ev.Endpoint, &ev.State, &ev.Body, when{&ev.CreatedAt}, maybe{&due}, maybe{&ev.DeliveredAt},
 		&ev.TryCount, &ev.ScheduleStart, &tries, &ev.OrderID, &ev.Caller, &ev.CallbackURL)
 	if err != nil {
 		return ev, err

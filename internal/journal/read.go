@@ -32,7 +32,7 @@ func foundOrder(row scanner, id topup.ID) (record, error) {
 const (
 	sqlAttempts = `SELECT number, started_at, finished_at, outcome, http_status, response_code, response_message, error, evidence
 FROM attempts WHERE order_key = $1 ORDER BY number`
-	sqlEventsOf = sqlEvents + `WHERE e.order_key = $1 ORDER BY e.sequence`
+	sqlEventsOf = sqlEvents + `WHERE e.order_key = $1 ORDER BY e.sequence, e.endpoint`
 )
 
 // Details is an order with its attempts, events and resolutions, all of one moment; or topup.ErrNotFound.

@@ -17,6 +17,8 @@ type EventFilter struct {
 	State  topup.EventState
 	Caller string
 	Type   topup.EventType
+	// Endpoint is one of the caller's, by name; topup.DefaultEndpoint is its callback URL.
+	Endpoint string
 	// Since and Until bound the time at which the event was made; Until is not included. To the
 	// millisecond: an event's id begins with its time, and ids are what is searched.
 	Since, Until time.Time
@@ -71,6 +73,18 @@ func (f EventFilter) where() (string, []any, error) {
 		conditions = append(conditions, "e.state = '"+string(f.State)+"'") // not an argument: an index is for one state
 	default:
 		return "", nil, &topup.FieldError{Field: "state", Value: string(f.State), Allowed: "one of pending, delivered, exhausted"}
+	}
+	switch f.Endpoint {
+	case "":
+	case topup.DefaultEndpoint:
+		conditions = append(conditions, "e.endpoint = ''")
+	default:
+		args = append(args, f.Endpoint)
+		conditions = append(conditions, fmt.Sprintf("e.endpoint = $%d", len(args)))
+	}
+	if f.Caller == topup.OperatorCaller {
+		f.Caller = ""
+		conditions = append(conditions, "e.order_key = 0")
 	}
 	for _, is := range [][2]string{{"o.caller", f.Caller}, {"e.type", string(f.Type)}} {
 		if column, value := is[0], is[1]; value != "" {

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"recarga/producer"
+	"recarga/topup"
+)
+
+func newCallerEndpointCommand(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "endpoint",
+		Short: "Add, change, remove, disable and enable a caller's endpoints",
+		Long: `A caller is told at its callback URL, which is the endpoint named default, and at up to ten endpoints
+beside it, each of which may want only some types of events.`,
+		Example: "  recarga caller endpoint set shop crm https://crm.example/recarga --types topup.failed,topup.unknown",
+	}
+	cmd.AddCommand(newEndpointSetCommand(p), newEndpointRemoveCommand(p),
+		newEndpointSwitchCommand(p, "enable", "Send to an endpoint again, and clear the record of its failures", (*producer.Client).EnableEndpoint),
+		newEndpointSwitchCommand(p, "disable", "Send nothing more to an endpoint", (*producer.Client).DisableEndpoint))
+	for _, sub := range cmd.Commands() {
+		sub.Args = usageArgs(sub.Args)
+	}
+	return cmd
+}
+
+func newEndpointSetCommand(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "set CALLER ENDPOINT URL",
+		Short:   "Add an endpoint to a caller, or change the one of that name",
+		Example: "  recarga caller endpoint set shop crm https://crm.example/recarga --types topup.failed,topup.unknown",
+		Args:    cobra.ExactArgs(3),
+	}
+	types := cmd.Flags().StringSlice("types", nil, "the types of events that it wants (default: every type)")
+	return p.endpointChange(cmd, func(cmd *cobra.Command, c *producer.Client, args []string) (producer.Caller, error) {
+		e := producer.Endpoint{Name: args[1], URL: args[2]}
+		for _, kind := range *types {
+			e.EventTypes = append(e.EventTypes, topup.EventType(kind))
+		}
+		return c.SetEndpoint(cmd.Context(), args[0], e)
+	})
+}
+
+func newEndpointRemoveCommand(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "remove CALLER ENDPOINT",
+		Short:   "Take an endpoint away from a caller",
+		Example: "  recarga caller endpoint remove shop crm",
+		Args:    cobra.ExactArgs(2),
+	}
+	return p.endpointChange(cmd, func(cmd *cobra.Command, c *producer.Client, args []string) (producer.Caller, error) {
+		return c.RemoveEndpoint(cmd.Context(), args[0], args[1])
+	})
+}
+
+func (p *program) endpointChange(cmd *cobra.Command, change func(*cobra.Command, *producer.Client, []string) (producer.Caller, error)) *cobra.Command {
+	asJSON := jsonFlag(cmd)
+	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
+		changed, err := change(cmd, c, args)
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return printJSON(p.stdout, changed)
+		}
+		return p.printCallers([]producer.Caller{changed})
+	})
+}
+
+func newEndpointSwitchCommand(p *program, use, short string, do func(*producer.Client, context.Context, string, string) error) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use + " CALLER ENDPOINT", Short: short, Args: cobra.ExactArgs(2),
+		Example: "  recarga caller endpoint " + use + " shop default",
+	}
+	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
+		if err := do(c, cmd.Context(), args[0], args[1]); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(p.stdout, "%s %s: %sd\n", args[0], args[1], use)
+		return err
+	})
+}

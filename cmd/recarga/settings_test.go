@@ -57,7 +57,7 @@ func TestDefaults(t *testing.T) {
 		RetryInitial: 2 * time.Second, RetryMax: 2 * time.Minute, RetryMaxAttempts: 10, RetryMaxElapsed: 30 * time.Minute,
 		RetryCodes: topup.DefaultRetryCodes(), OnUnknown: "hold",
 		HTTPAddr: "127.0.0.1:8080", MetricsAddr: "127.0.0.1:9464",
-		WebhookSchedule: webhook.DefaultSchedule(), WebhookTimeout: 15 * time.Second,
+		WebhookSchedule: webhook.DefaultSchedule(), WebhookTimeout: 15 * time.Second, WebhookDisableAfter: 120 * time.Hour,
 		ShutdownTimeout: 150 * time.Second, QueuesReadOnly: true, LogFormat: "json", APIURL: "http://127.0.0.1:8080",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -131,6 +131,9 @@ func TestValues(t *testing.T) {
 		"WEBHOOK_SECRET":          {[]string{"whsec_" + key}, []string{"whsec_", key, "whsec_" + key[:31], "whsec_QUJD"}},
 		"WEBHOOK_SCHEDULE":        {[]string{"5s", "1s, 2m,3h"}, []string{"5", "5s,", "0s", "1s;2s"}},
 		"WEBHOOK_TIMEOUT":         {[]string{"1s"}, []string{"0s"}},
+		"WEBHOOK_RATE":            {[]string{"50/s"}, []string{"50"}},
+		"WEBHOOK_DISABLE_AFTER":   {[]string{"24h"}, []string{"0s", "5d"}},
+		"OPERATOR_WEBHOOK_SECRET": {[]string{"whsec_" + key}, []string{"whsec_"}},
 		"WEBHOOK_ALLOW_PRIVATE":   {[]string{"true", "false"}, []string{"yes", "1", "True"}},
 		"SHUTDOWN_TIMEOUT":        {[]string{"130s", "1h"}, []string{"129s", "0s"}},
 		"QUEUES_READ_ONLY":        {[]string{"false"}, []string{"no"}},
@@ -152,7 +155,7 @@ func TestValues(t *testing.T) {
 		}
 	}
 	for _, row := range settingsTable(new(Settings)) {
-		free := []string{"DISTRIBUTOR_CUSTOMER_ID", "DISTRIBUTOR_SECRET_KEY", "CALLBACK_URL"} // any text; and see TestWrongTogether
+		free := []string{"DISTRIBUTOR_CUSTOMER_ID", "DISTRIBUTOR_SECRET_KEY", "CALLBACK_URL", "OPERATOR_CALLBACK_URL"} // any text; and see TestWrongTogether
 		if _, ok := cases[row.name]; !ok && !slices.Contains(free, row.name) {
 			t.Errorf("%s is not in this test", row.name)
 		}
@@ -179,6 +182,8 @@ func TestWrongTogether(t *testing.T) {
 		"retries":               {map[string]string{"RETRY_INITIAL": "5s", "RETRY_MAX": "4s"}, []string{"RECARGA_RETRY_INITIAL", "RECARGA_RETRY_MAX"}},
 		"one key for all":       {map[string]string{"API_KEY": "samesame1", "ADMIN_KEY": "samesame1"}, []string{"RECARGA_API_KEY", "RECARGA_ADMIN_KEY"}},
 		"no webhook secret":     {map[string]string{"CALLBACK_URL": "https://shop.example/x"}, []string{"RECARGA_CALLBACK_URL", "RECARGA_WEBHOOK_SECRET"}},
+		"no operator's secret":  {map[string]string{"OPERATOR_CALLBACK_URL": "https://ops.example/x"}, []string{"RECARGA_OPERATOR_CALLBACK_URL", "RECARGA_OPERATOR_WEBHOOK_SECRET"}},
+		"a plain operator":      {map[string]string{"OPERATOR_CALLBACK_URL": "http://ops.example/x", "OPERATOR_WEBHOOK_SECRET": secret}, []string{"RECARGA_WEBHOOK_ALLOW_PRIVATE"}},
 		"a public callback":     {map[string]string{"CALLBACK_URL": "https://shop.example/x", "WEBHOOK_SECRET": secret}, nil},
 		"a plain callback":      {map[string]string{"CALLBACK_URL": "http://shop.example/x", "WEBHOOK_SECRET": secret}, []string{"RECARGA_WEBHOOK_ALLOW_PRIVATE"}},
 		"localhost":             {map[string]string{"CALLBACK_URL": "https://localhost/x", "WEBHOOK_SECRET": secret}, []string{"RECARGA_WEBHOOK_ALLOW_PRIVATE"}},

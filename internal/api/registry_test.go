@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"recarga/internal/api"
 	registrar "recarga/internal/callers"
 )
@@ -17,6 +19,7 @@ func withRegistry(t *testing.T) *server {
 	registry := registrar.New(s.journal, "an encryption key", false)
 	return serve(t, func(c *api.Config) {
 		c.Registry, c.Callers = registry, api.WithRegistry(c.Callers, registry)
+		c.Endpoints, c.Health = registry, s.journal
 	})
 }
 
@@ -90,4 +93,74 @@ func TestCallersRefused(t *testing.T) {
 	}
 	s.do("POST", adminKey, "/v1/callers/taken/rotate-secret?overlap=ever", "").want(http.StatusUnprocessableEntity)
 	s.do("POST", adminKey, "/v1/callers/taken/rotate-secret?overlap=1000h", "").want(http.StatusUnprocessableEntity)
+}
+
+// TestEndpoints: a caller's endpoints are set, shown with their health, disabled, enabled and removed.
+func TestEndpoints(t *testing.T) {
+	s := withRegistry(t)
+	var shop struct {
+		APIKey string `json:"api_key"`
+	}
+	decode(t, s.post(adminKey, "/v1/callers", `{"name":"shop","callback_url":"https://shop.example/hook"}`).want(http.StatusCreated).body, &shop)
+	const crm = "/v1/callers/shop/endpoints/crm"
+	s.do("PUT", adminKey, crm, `{"url":"https://old.example/"}`).want(http.StatusOK)
+	s.do("PUT", adminKey, crm, `{"url":"https://crm.example/hook","event_types":["topup.failed"]}`).want(http.StatusOK)
+	shows := func(want ...string) {
+		t.Helper()
+		var list struct {
+			Data []struct {
+				Endpoints []struct {
+					Name, URL  string
+					EventTypes []string `json:"event_types"`
+					DisabledAt *string  `json:"disabled_at"`
+					Reason     *string
+				}
+			}
+		}
+		decode(t, s.get(adminKey, "/v1/callers").want(http.StatusOK).body, &list)
+		var got []string
+		for _, e := range list.Data[0].Endpoints {
+			got = append(got, fmt.Sprint(e.Name, " ", e.URL, " ", e.EventTypes, " ", e.DisabledAt != nil, " ", e.Reason != nil))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	}
+	const here = "default https://shop.example/hook [] false false"
+	shows(here, "crm https://crm.example/hook [topup.failed] false false")
+	s.do("POST", adminKey, crm+"/disable", "").want(http.StatusOK)
+	shows(here, "crm https://crm.example/hook [topup.failed] true true")
+	s.do("POST", adminKey, crm+"/enable", "").want(http.StatusOK)
+	s.do("POST", adminKey, "/v1/callers/shop/endpoints/default/disable", "").want(http.StatusOK)
+	shows("default https://shop.example/hook [] true true", "crm https://crm.example/hook [topup.failed] false false")
+	s.do("POST", adminKey, "/v1/callers/shop/endpoints/default/enable", "").want(http.StatusOK)
+
+	elsewhere := strings.Replace(order("ELSEWHERE"), "{", `{"callback_url":"https://crm.example/orders/1",`, 1)
+	s.post(shop.APIKey, "/v1/topups", elsewhere).want(http.StatusAccepted)
+	s.do("DELETE", adminKey, crm, "").want(http.StatusOK)
+	shows(here)
+	for _, path := range []string{crm, "/v1/callers/nobody/endpoints/crm"} {
+		s.do("DELETE", adminKey, path, "").want(http.StatusNotFound)
+		s.do("POST", adminKey, path+"/enable", "").want(http.StatusNotFound)
+		s.do("DELETE", shop.APIKey, path, "").want(http.StatusForbidden)
+		s.do("PUT", shop.APIKey, path, `{"url":"https://crm.example"}`).want(http.StatusForbidden)
+		s.do("POST", shop.APIKey, path+"/enable", "").want(http.StatusForbidden)
+	}
+	for body, field := range map[string]string{
+		`{"url":"http://plain.example"}`: "body.url",
+		`{"url":""}`:                     "body.url",
+		`{"url":"https://crm.example","event_types":["topup.failed","topup.x"]}`: "body.type",
+	} {
+		if named := s.do("PUT", adminKey, crm, body).want(http.StatusUnprocessableEntity).problem().named(); fmt.Sprint(named) != "["+field+"]" {
+			t.Errorf("%s: %v, want %s", body, named, field)
+		}
+	}
+	s.do("PUT", adminKey, "/v1/callers/shop/endpoints/default", `{"url":"https://x.example"}`).want(http.StatusUnprocessableEntity)
+	for i := range 11 {
+		want := http.StatusOK
+		if i == 10 {
+			want = http.StatusUnprocessableEntity
+		}
+		s.do("PUT", adminKey, fmt.Sprintf("/v1/callers/shop/endpoints/e%d", i), `{"url":"https://x.example"}`).want(want)
+	}
 }

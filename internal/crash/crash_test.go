@@ -111,6 +111,8 @@ type world struct {
 	refused int
 	told    map[int]topup.State
 	placed  bool
+	// undisturbed: nothing fails.
+	undisturbed bool
 	// rejected: the checkout was told that the order cannot be placed any more.
 	rejected bool
 }
@@ -162,6 +164,15 @@ func (w *world) allTold(s topup.State) bool {
 	return w.believed() == s && (!w.endpointGone || w.crm.heard(topup.EventTypeOf(s)))
 }
 
+// forgiven tells whether the failures of an endpoint that refused the first webhooks are forgotten.
+func (w *world) forgiven(ctx context.Context, p *process) bool {
+	if w.busyHook == 0 {
+		return true
+	}
+	h, err := p.journal.EndpointHealth(ctx, topup.DefaultCaller, p.hookURL)
+	return err == nil && h.FailingSince == nil
+}
+
 // believed is what the checkout was told last, by sequence.
 func (w *world) believed() (last topup.State) {
 	w.mu.Lock()
@@ -194,7 +205,7 @@ func (w *world) act(p *process) bool {
 	case w.cancel && !o.State.Final():
 		_, _ = p.producer.Cancel(ctx, o.ID, o.Caller)
 	case o.State.Final():
-		return w.allTold(o.State)
+		return w.allTold(o.State) && (!w.undisturbed || w.forgiven(ctx, p))
 	}
 	return false
 }
@@ -271,6 +282,7 @@ func (s scenario) try(on servers, f fault) (met []string, hit bool, err error) {
 	}
 	w := newWorld(s, on, database)
 	defer w.vendor.Close()
+	w.undisturbed = f.kind == none
 	if s.prelude.kind != none {
 		if _, _, err := w.live(s.prelude, false); err != nil {
 			return nil, false, err

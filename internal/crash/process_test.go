@@ -30,6 +30,8 @@ type process struct {
 	queue    *queue.Queue
 	bell     bell
 	producer *producer.Producer
+	// hookURL is where this process reaches the checkout.
+	hookURL string
 	// closers end the parts, the last one first.
 	closers []func()
 }
@@ -139,7 +141,8 @@ func (p *process) stop() {
 // endpoints are where the process tells callers.
 func (w *world) endpoints(p *process) webhook.Endpoints {
 	secret := []string{w.secret}
-	all := targets{topup.DefaultCaller: {{URL: p.reach("webhook", w.hooks), Secrets: secret}}}
+	p.hookURL = p.reach("webhook", w.hooks)
+	all := targets{topup.DefaultCaller: {{URL: p.hookURL, Secrets: secret}}}
 	if w.endpointGone {
 		all[topup.DefaultCaller] = append(all[topup.DefaultCaller],
 			webhook.Endpoint{Name: "crm", URL: p.reach("crm", webhook.Handler(w.secret, w.crm.receive)), Secrets: secret},

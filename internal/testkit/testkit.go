@@ -11,6 +11,9 @@ import (
 	"time"
 )
 
+// poll is how often something is looked at that cannot be waited for.
+const poll = 5 * time.Millisecond
+
 // Eventually waits until cond is true, looking often, and fails the test with msg when it is not so
 // within timeout.
 func Eventually(tb testing.TB, timeout time.Duration, cond func() bool, msg string, args ...any) {
@@ -27,19 +30,12 @@ func Eventually(tb testing.TB, timeout time.Duration, cond func() bool, msg stri
 // FreePort is a TCP port of 127.0.0.1 that was free a moment ago; another program may take it first.
 func FreePort(tb testing.TB) int {
 	tb.Helper()
-	port, err := freePort()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return port
-}
-
-func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	return listener.Addr().(*net.TCPAddr).Port, listener.Close()
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().(*net.TCPAddr).Port
 }
 
 // Chromium is the path of a Chromium or Chrome.

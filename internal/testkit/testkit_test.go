@@ -86,7 +86,7 @@ func TestRedisPause(t *testing.T) {
 
 func TestRedisRefusesToStartTwice(t *testing.T) {
 	server := Redis(t)
-	if err := server.startAgain(); err == nil {
+	if err := server.StartAgain(); err == nil {
 		t.Error("started a second time while it runs")
 	}
 }
@@ -98,7 +98,7 @@ func TestRedisNoticesThatItsPortIsTaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := server.start(); err == nil || !strings.Contains(err.Error(), "bind") {
+	if err := server.StartOnce(); err == nil || !strings.Contains(err.Error(), "bind") {
 		t.Errorf("started on a port that another program listens on: %v", err)
 	}
 	if err := other.Close(); err != nil {
@@ -143,9 +143,9 @@ func TestPostgresOwnKeepsItsData(t *testing.T) {
 // TestServersEndWithTheBinary kills a test binary, as a time limit or a person does.
 func TestServersEndWithTheBinary(t *testing.T) {
 	if os.Getenv(abandon) != "" {
-		cluster, folders := PostgresOwn(t), filepath.Dir(Redis(t).folder)
+		cluster, folders := PostgresOwn(t), filepath.Dir(Redis(t).Folder())
 		Postgres(t)
-		fmt.Println("folder", folders, cluster.port)
+		fmt.Println("folder", folders, cluster.Addr())
 		select {}
 	}
 	needPostgres(t)
@@ -158,11 +158,10 @@ func TestServersEndWithTheBinary(t *testing.T) {
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var folder string
-	var port int
+	var folder, addr string
 	lines := bufio.NewScanner(out)
 	for folder == "" && lines.Scan() {
-		_, _ = fmt.Sscanf(lines.Text(), "folder %s %d", &folder, &port)
+		_, _ = fmt.Sscanf(lines.Text(), "folder %s %s", &folder, &addr)
 	}
 	if err := child.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -175,7 +174,7 @@ func TestServersEndWithTheBinary(t *testing.T) {
 		_, err := os.Stat(folder)
 		return errors.Is(err, os.ErrNotExist)
 	}, "%s is still there", folder)
-	if conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+	if conn, err := net.Dial("tcp", addr); err == nil {
 		_ = conn.Close()
 		t.Error("PostgreSQL still listens")
 	}

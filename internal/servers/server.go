@@ -1,18 +1,18 @@
 //go:build unix
 
-package testkit
+package servers
 
 import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
-	"testing"
 	"time"
 )
 
@@ -26,15 +26,16 @@ const (
 	portTries = 5
 )
 
-// process is one server program. Its folder holds its data, its log and, while it runs, its pid.
-type process struct {
+// Server is one server program. Its folder holds its data, its log and, while it runs, its pid. It is not
+// for concurrent use.
+type Server struct {
 	folder  string
 	program string
 	args    func(port int) []string
 	// ready is what its log says once it answers. The log proves that it is our server that answers,
 	// not another one that was quicker to take the port.
 	ready string
-	// owner runs it; nil is who runs the tests.
+	// owner runs it; nil is who runs this program.
 	owner *syscall.Credential
 	port  int
 
@@ -44,37 +45,37 @@ type process struct {
 	alive *os.File
 }
 
-// startAnywhere starts the server on a free port.
-func (p *process) startAnywhere() error {
+// StartAnywhere starts the server on a free port.
+func (p *Server) StartAnywhere() error {
 	var err error
 	for range portTries {
 		if p.port, err = freePort(); err != nil {
 			return err
 		}
-		if err = p.start(); err == nil {
+		if err = p.StartOnce(); err == nil {
 			return nil
 		}
 	}
 	return err
 }
 
-// startAgain starts the server where it was. Somebody's outgoing connection may hold the port for a
+// StartAgain starts the server where it was. Somebody's outgoing connection may hold the port for a
 // moment, so it tries for a while.
-func (p *process) startAgain() error {
+func (p *Server) StartAgain() error {
 	if p.cmd != nil {
 		return fmt.Errorf("%s on port %d has not been stopped", p.program, p.port)
 	}
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
 	for deadline := time.Now().Add(readyTimeout); ; <-ticker.C {
-		if err := p.start(); err == nil || time.Now().After(deadline) {
+		if err := p.StartOnce(); err == nil || time.Now().After(deadline) {
 			return err
 		}
 	}
 }
 
-// start tries once, and leaves nothing running when it returns an error.
-func (p *process) start() error {
+// StartOnce tries once, and leaves nothing running when it returns an error.
+func (p *Server) StartOnce() error {
 	log, err := os.Create(filepath.Join(p.folder, "log"))
 	if err != nil {
 		return err
@@ -87,7 +88,7 @@ func (p *process) start() error {
 	defer func() { _ = held.Close() }()
 	cmd := exec.Command(p.program, p.args(p.port)...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = p.folder, log, log, []*os.File{held}
-	// A group of its own: Ctrl-C ends the tests, and only then the servers.
+	// A group of its own: Ctrl-C ends the program, and only then the servers.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: p.owner}
 	if err := cmd.Start(); err != nil {
 		return errors.Join(err, alive.Close())
@@ -97,12 +98,12 @@ func (p *process) start() error {
 	err = os.WriteFile(p.pidFile(), []byte(pid), 0o644)
 	// Our copy must be closed before the wait, or the server's end would go unnoticed.
 	if err = errors.Join(err, held.Close(), p.waitReady()); err != nil {
-		return errors.Join(err, p.end(syscall.SIGKILL))
+		return errors.Join(err, p.End(syscall.SIGKILL))
 	}
 	return nil
 }
 
-func (p *process) waitReady() error {
+func (p *Server) waitReady() error {
 	for deadline := time.Now().Add(readyTimeout); time.Now().Before(deadline); {
 		ended := p.endsWithin(poll)
 		log, err := os.ReadFile(filepath.Join(p.folder, "log"))
@@ -119,7 +120,7 @@ func (p *process) waitReady() error {
 }
 
 // endsWithin waits for the end of the server and its children, and tells whether it came.
-func (p *process) endsWithin(d time.Duration) bool {
+func (p *Server) endsWithin(d time.Duration) bool {
 	if err := p.alive.SetReadDeadline(time.Now().Add(d)); err != nil {
 		return false
 	}
@@ -127,16 +128,16 @@ func (p *process) endsWithin(d time.Duration) bool {
 	return errors.Is(err, io.EOF)
 }
 
-// end sends the signal and returns when the server is gone, by SIGKILL where the signal does not end
+// End sends the signal and returns when the server is gone, by SIGKILL where the signal does not end
 // it. It does nothing to a server that does not run.
-func (p *process) end(signal syscall.Signal) error {
+func (p *Server) End(signal syscall.Signal) error {
 	if p.cmd == nil {
 		return nil
 	}
-	p.signal(signal)
-	p.signal(syscall.SIGCONT)
+	p.Signal(signal)
+	p.Signal(syscall.SIGCONT)
 	if !p.endsWithin(endTimeout) {
-		p.signal(syscall.SIGKILL)
+		p.Signal(syscall.SIGKILL)
 		if !p.endsWithin(endTimeout) {
 			return fmt.Errorf("%s on port %d cannot be ended", p.program, p.port)
 		}
@@ -147,42 +148,27 @@ func (p *process) end(signal syscall.Signal) error {
 	return errors.Join(p.alive.Close(), os.Remove(p.pidFile()))
 }
 
-// signal is for a running server; one that has just ended by itself no longer cares.
-func (p *process) signal(signal syscall.Signal) { _ = p.cmd.Process.Signal(signal) }
+// Signal is for a running server; one that has just ended by itself no longer cares.
+func (p *Server) Signal(signal syscall.Signal) { _ = p.cmd.Process.Signal(signal) }
 
-func (p *process) pidFile() string { return filepath.Join(p.folder, "pid") }
+func (p *Server) pidFile() string { return filepath.Join(p.folder, "pid") }
 
-// server is what a test can do to a server of its own.
-type server struct {
-	*process
-	tb testing.TB
-}
+// Remove ends the server, as it ends in order, and removes its folder.
+func (p *Server) Remove() error { return errors.Join(p.End(syscall.SIGINT), os.RemoveAll(p.folder)) }
 
-// newServer starts p, and ends it and removes its folder with the test.
-func newServer(tb testing.TB, p *process) server {
-	tb.Helper()
-	s := server{p, tb}
-	tb.Cleanup(func() {
-		if err := errors.Join(p.end(syscall.SIGINT), os.RemoveAll(p.folder)); err != nil {
-			tb.Errorf("end %s: %v", p.program, err)
-		}
-	})
-	s.must(p.startAnywhere())
-	return s
-}
+// Addr is host:port.
+func (p *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(p.port)) }
 
-// Kill ends the server with SIGKILL, as a crash does, and returns when it is gone.
-func (s server) Kill() { s.tb.Helper(); s.must(s.end(syscall.SIGKILL)) }
+// PID of the running server; its children are PostgreSQL's connections.
+func (p *Server) PID() int { return p.cmd.Process.Pid }
 
-// Stop ends the server in order and returns when it is gone.
-func (s server) Stop() { s.tb.Helper(); s.must(s.end(syscall.SIGINT)) }
+// Folder holds all of the server's files.
+func (p *Server) Folder() string { return p.folder }
 
-// Start starts a killed or stopped server on its port and data, and returns when it answers.
-func (s server) Start() { s.tb.Helper(); s.must(s.startAgain()) }
-
-func (s server) must(err error) {
-	s.tb.Helper()
+func freePort() (int, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		s.tb.Fatal(err)
+		return 0, err
 	}
+	return listener.Addr().(*net.TCPAddr).Port, listener.Close()
 }

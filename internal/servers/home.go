@@ -1,6 +1,6 @@
 //go:build unix
 
-package testkit
+package servers
 
 import (
 	"fmt"
@@ -10,12 +10,12 @@ import (
 	"syscall"
 )
 
-// home is the temporary folder of this test binary, one for all its servers, made at first use.
+// home is the temporary folder of this program, one for all its servers, made at first use.
 var home = sync.OnceValues(newHome)
 
-// janitor waits for the end of its input, which comes when the test binary is gone, killed or not.
+// janitor waits for the end of its input, which comes when the program is gone, killed or not.
 // Then it ends the servers that have left their pid, and removes the folder. To PostgreSQL and to
-// Redis SIGINT means to end at once and in order; SIGCONT is for a server that a test had paused.
+// Redis SIGINT means to end at once and in order; SIGCONT is for a server that was paused.
 const janitor = `
 read _
 for file in "$1"/*/pid; do
@@ -33,7 +33,7 @@ type homeFolder struct {
 }
 
 func newHome() (homeFolder, error) {
-	path, err := os.MkdirTemp("", "recarga-test-")
+	path, err := os.MkdirTemp("", "recarga-servers-")
 	if err != nil {
 		return homeFolder{}, err
 	}
@@ -48,7 +48,7 @@ func newHome() (homeFolder, error) {
 	defer func() { _ = ended.Close() }()
 	cmd := exec.Command("/bin/sh", "-c", janitor, "janitor", path)
 	cmd.Stdin = ended
-	// In a session of its own it outlives the Ctrl-C that ends the tests.
+	// In a session of its own it outlives the Ctrl-C that ends the program.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return homeFolder{}, fmt.Errorf("start the janitor of %s: %w", path, err)

@@ -134,7 +134,7 @@ func parse(data []byte) (reply, error) {
 	for d.More() {
 		key, err := d.Token()
 		name, _ := key.(string)
-		name = strings.ToLower(name)
+		name = strings.ToLower(strings.ToUpper(name)) // as encoding/json folds names: ſ is an s, the Kelvin sign a k
 		var value json.RawMessage
 		if err != nil || seen[name] || d.Decode(&value) != nil {
 			return body, errNotJSON

@@ -121,6 +121,8 @@ func TestClassifyBrokenAnswers(t *testing.T) {
 		{"success a text", answer{status: 200, body: []byte(body(`"success":"true"`, ownID, code("00")))}, topup.OutcomeUnknown},
 		{"code null", answer{status: 402, body: []byte(body(failure, `"response_code":null`))}, topup.OutcomeDeclined},
 		{"code with a space", answer{status: 200, body: []byte(body(failure, code("51 ")))}, topup.OutcomeUnknown},
+		{"code once with a long s", answer{status: 200, body: []byte(body(success, ownID, code("51"), `"reſponse_code":"00"`))}, topup.OutcomeUnknown},
+		{"a name once with the Kelvin sign", answer{status: 200, body: []byte(body(success, ownID, code("00"), `"risk":0,"risK":1`))}, topup.OutcomeUnknown},
 		{"code in capitals of another name", answer{status: 200, body: []byte(body(success, ownID, `"RESPONSE_CODE":"51"`, code("00")))}, topup.OutcomeUnknown},
 	}
 	for _, c := range cases {

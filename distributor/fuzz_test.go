@@ -47,7 +47,8 @@ func read(body []byte) (s said) {
 		if slices.ContainsFunc(names, func(other string) bool { return strings.EqualFold(other, name) }) {
 			return s
 		}
-		names, fields[strings.ToLower(name)] = append(names, name), value
+		names = append(names, name)
+		fields[strings.ToLower(strings.ToUpper(name))] = value // ſ is an s
 	}
 	var number *json.Number
 	var texts [5]*string
@@ -138,6 +139,7 @@ func FuzzAnswer(f *testing.F) {
 		{500, "", `{"success":false,"response_code":"91",` + id + `}`, 0}, {500, "", `{"response_code":"96","distributor_transaction_id":"ORD-2"}`, 0},
 		{200, "", `{"success":true,"response_code":"00","response_code":"51",` + id + `}`, 0},
 		{200, "", `{"success":false,"SUCCESS":true,"response_code":"00",` + id + `}`, 0},
+		{200, "", `{"success":true,` + id + `,"response_code":"51","reſponse_code":"00"}`, 0}, {402, "", `{"reſponse_code":"51"}`, 0},
 		{200, "", approved + " {}", 0}, {502, "", `{"response_code":"51","success":false}`, 0}, {200, "", `{"transaction_id":7,"response_code":"51"}`, 0},
 	} {
 		f.Add(s.status, s.header, []byte(s.body), s.cut)

@@ -189,7 +189,7 @@ type batchLine struct {
 // again or, if permanent, that the answer makes no sense.
 func (l batchLine) placed(id topup.ID) (Placed, error) {
 	switch {
-	case l.ID != id && l.ID != "", l.Topup == nil && l.Error == nil:
+	case l.ID != id && l.ID != "", l.Error == nil && (l.Topup == nil || l.Topup.ID != id):
 		return Placed{}, backoff.Permanent(fmt.Errorf("it tells nothing of order %q; is this Recarga's API?", id))
 	case l.Error != nil && l.Error.Temporary():
 		return Placed{}, l.Error

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"recarga/producer"
+	"recarga/topup"
 )
 
 // FuzzPlaceAnswer: whatever answers in the API's place, an order counts as placed only where the answer
@@ -25,6 +26,9 @@ func FuzzPlaceAnswer(f *testing.F) {
 	f.Add(422, []byte(`{"status":422,"errors":[{"location":"body.amount","message":"must be less"}]}`))
 	f.Add(409, []byte(`<html>`))
 	f.Add(503, []byte(`{"status":200}`))
+	f.Add(200, []byte(`{"topup":{}}`))
+	f.Add(200, []byte(`{"topup":{"distributor_transaction_id":"P-1"}}{"topup":{"distributor_transaction_id":"P-1"}}`))
+	f.Add(200, []byte(`{"distributor_transaction_id":"P-1","status":422,"error":{"status":422}}{"topup":{"distributor_transaction_id":"P-2"}}`))
 	type answer struct {
 		status int
 		body   []byte
@@ -57,5 +61,23 @@ func FuzzPlaceAnswer(f *testing.F) {
 		if errors.As(err, &problem) && problem.Status != status {
 			t.Errorf("HTTP %d %q is told as %d", status, body, problem.Status)
 		}
+		checkPlaceMany(t, c, status, body)
 	})
+}
+
+// checkPlaceMany: the same of many orders at once. Each has an answer of its own, or there is an error.
+func checkPlaceMany(t *testing.T, c *producer.Client, status int, body []byte) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	sent := []topup.Request{order("P-1"), order("P-2")}
+	placed, err := c.PlaceMany(ctx, sent)
+	if len(placed) > len(sent) || err == nil && len(placed) < len(sent) || len(placed) > 0 && status/100 != 2 {
+		t.Fatalf("HTTP %d %q: %d answers, %v", status, body, len(placed), err)
+	}
+	for i, p := range placed {
+		if refused := p.Err != nil; refused && p.Order.ID != "" || !refused && p.Order.ID != sent[i].ID {
+			t.Errorf("HTTP %d %q: %s is %+v", status, body, sent[i].ID, p)
+		}
+	}
 }

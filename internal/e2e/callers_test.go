@@ -22,7 +22,7 @@ func TestCallers(t *testing.T) {
 	w := newWorld(t, nil)
 	p := w.start(t, "serve")
 	w.env["RECARGA_API_URL"] = p.apiURL
-	told := &receiver{events: map[string]webhook.Event{}}
+	told := newReceiver()
 	var verify atomic.Pointer[http.Handler]
 	hooks := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*verify.Load()).ServeHTTP(rw, r) }))
 	t.Cleanup(hooks.Close)

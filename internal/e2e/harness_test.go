@@ -72,7 +72,7 @@ func newWorld(t testing.TB, change func(*sandbox.Config)) *world {
 	if change != nil {
 		change(&cfg)
 	}
-	w := &world{vendor: sandbox.New(cfg, slog.New(slog.DiscardHandler)), hooks: &receiver{events: map[string]webhook.Event{}}}
+	w := &world{vendor: sandbox.New(cfg, slog.New(slog.DiscardHandler)), hooks: newReceiver()}
 	vendor := httptest.NewServer(w.vendor)
 	t.Cleanup(func() { w.vendor.Close(); vendor.Close() })
 	w.vendorURL = vendor.URL
@@ -105,13 +105,21 @@ func (w *world) charges() map[topup.ID]int {
 type receiver struct {
 	mu     sync.Mutex
 	events map[string]webhook.Event
+	latest map[topup.ID]webhook.Event
 	tries  int
+}
+
+func newReceiver() *receiver {
+	return &receiver{events: map[string]webhook.Event{}, latest: map[topup.ID]webhook.Event{}}
 }
 
 func (r *receiver) receive(_ context.Context, ev webhook.Event) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.events[ev.ID] = ev
+	if ev.Data.Sequence > r.latest[ev.Data.ID].Data.Sequence {
+		r.latest[ev.Data.ID] = ev
+	}
 	r.tries++
 	return nil
 }
@@ -120,11 +128,7 @@ func (r *receiver) receive(_ context.Context, ev webhook.Event) error {
 func (r *receiver) last(id topup.ID) (latest webhook.Event, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, ev := range r.events {
-		if ev.Data.ID == id && ev.Data.Sequence > latest.Data.Sequence {
-			latest, ok = ev, true
-		}
-	}
+	latest, ok = r.latest[id]
 	return latest, ok
 }
 

@@ -176,22 +176,3 @@ func TestRetryAfter(t *testing.T) {
 		}
 	}
 }
-
-// FuzzClassify: whatever comes back, only the documented approval is one.
-func FuzzClassify(f *testing.F) {
-	f.Add(200, []byte(body(success, ownID, code("00"))))
-	f.Add(402, []byte(body(failure, code("51"))))
-	f.Add(500, []byte(body(failure, ownID, code("91"))))
-	f.Add(502, []byte("<html>"))
-	f.Add(200, []byte(`{"response_code":"00","response_code":"51"}`))
-	f.Fuzz(func(t *testing.T, status int, data []byte) {
-		got := classify(answer{status: status, body: data}, own, topup.DefaultRetryCodes())
-		whole := strings.Contains(string(data), own) || strings.Contains(string(data), `\u`)
-		if got.Outcome == topup.OutcomeApproved && (status != 200 || !whole) {
-			t.Errorf("HTTP %d %q is approved", status, data)
-		}
-		if got.Outcome == "" {
-			t.Errorf("HTTP %d %q has no outcome", status, data)
-		}
-	})
-}

@@ -149,23 +149,3 @@ func TestEventFreezesTheOrder(t *testing.T) {
 		t.Error(diff)
 	}
 }
-
-func FuzzParseRequest(f *testing.F) {
-	f.Add([]byte(whole))
-	f.Add([]byte(`{"distributor_transaction_id":"A","amount":1e5}`))
-	f.Add([]byte(`{"metadata":{"a":null}}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		r, err := topup.ParseRequest(data)
-		if err != nil {
-			return
-		}
-		encoded, err := json.Marshal(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		back, err := topup.ParseRequest(encoded)
-		if err != nil || back.Fingerprint() != r.Fingerprint() {
-			t.Errorf("%s reads back as %+v, %v", encoded, back, err)
-		}
-	})
-}

@@ -119,22 +119,3 @@ func TestLongLine(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
-
-// FuzzRows: whatever a file holds, reading ends, and the lines only rise and are the file's.
-func FuzzRows(f *testing.F) {
-	f.Add([]byte(header + "\nA" + good + "\n\"B\n\"" + good))
-	f.Add([]byte("\xef\xbb\xbf{\"amount\":1}\n{"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		last := 0
-		err := readRows(strings.NewReader(string(data)), "-", func(r row) error {
-			if r.line <= last {
-				t.Errorf("line %d after line %d", r.line, last)
-			}
-			last = r.line
-			return nil
-		})
-		if lines := strings.Count(string(data), "\n") + 1; last > lines {
-			t.Errorf("line %d of %d: %v", last, lines, err)
-		}
-	})
-}

@@ -33,12 +33,13 @@ func FuzzOrderFile(f *testing.F) {
 	}
 	f.Add(header+",metadata.,callback_url\nA"+good+",\xff,https://h/\xff\n", false)
 	f.Add("\xef\xbb\xbf"+header+"\n", false)
+	f.Add("\xef\xbb\xbf{\"amount\":1}\n{", false)
 	f.Fuzz(func(t *testing.T, content string, lines bool) {
 		name := map[bool]string{true: "orders.ndjson", false: "orders.csv"}[lines]
 		var rows []row
 		err := readRows(strings.NewReader(content), name, func(r row) error { rows = append(rows, r); return nil })
 		for i, r := range rows {
-			if r.line < 1 || i > 0 && r.line <= rows[i-1].line {
+			if r.line < 1 || i > 0 && r.line <= rows[i-1].line || r.line > strings.Count(content, "\n")+1 {
 				t.Fatalf("row %d is at line %d", i, r.line)
 			}
 			if r.err == nil {
@@ -145,7 +146,7 @@ func FuzzSettings(f *testing.F) {
 		{"CALLBACK_URL", "https://user:correct-horse@shop.example/", "WEBHOOK_SECRET", "correct-horse-battery-staple"},
 		{"DISTRIBUTOR_RATE", "200/m", "DISTRIBUTOR_CONCURRENCY", "+10000"}, {"RETRY_CODES", "91,96,91", "WEBHOOK_SCHEDULE", "1ns,9999h"},
 		{"DISTRIBUTOR_URL", "http://user:correct-horse@[::1", "DATABASE_URL", "postgres://user:correct-horse@host"}, {"REDIS_URL", "redis:correct-horse@host", "HTTP_ADDR", "[::1]:00080"},
-		{"WEBHOOK_ALLOW_PRIVATE", "true", "LOG_LEVEL", "WARN"}, {"DISTRIBUTOR_RATE", "9223372036854775808/s", "RETRY_MAX_ATTEMPTS", "0x10"},
+		{"REDIS_URL", "redis-cluster://:@[::1", "DATABASE_URL", "0000000000://"}, {"WEBHOOK_ALLOW_PRIVATE", "true", "LOG_LEVEL", "WARN"}, {"DISTRIBUTOR_RATE", "9223372036854775808/s", "RETRY_MAX_ATTEMPTS", "0x10"},
 	} {
 		f.Add(at(s[0]), s[1], at(s[2]), s[3], false)
 		f.Add(at(s[0]), s[1], at(s[2]), s[3], true)

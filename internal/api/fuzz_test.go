@@ -57,6 +57,8 @@ func FuzzPlaceTwice(f *testing.F) {
 	f.Add(typeJSON, []byte(order("C", `"expires_at":"2001-01-01T00:00:00Z"`)))
 	f.Add(typeJSON, []byte(order("D", `"expires_at":"9999-12-31T23:59:59-23:59"`)))
 	f.Add(typeJSON, []byte(order("E", `"amount":11`)))
+	f.Add(typeJSON, []byte(order("G", `"caller":"x"`, `"callback_url":"http://["`)))
+	f.Add(typeJSON, []byte(`[1]`))
 	f.Add(typeJSON, []byte(`{"phone_number":5537686660,"":1}`))
 	f.Add(typeJSON, []byte("{\"distributor_transaction_id\":\"\xff\"}"))
 	f.Add(typeJSON, bytes.Repeat([]byte(" "), 65<<10))

@@ -2,7 +2,6 @@ package api_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -307,27 +306,6 @@ func TestStaticCallers(t *testing.T) {
 			}
 		})
 	}
-}
-
-func FuzzPlace(f *testing.F) {
-	f.Add([]byte(order("A")))
-	f.Add([]byte(order("A", `"caller":"x"`, `"callback_url":"http://["`)))
-	f.Add([]byte(`{"phone_number":5537686660}`))
-	f.Add([]byte(`[1]`))
-	s := serve(f, func(c *api.Config) { c.Orders = instantOrders{} })
-	f.Fuzz(func(t *testing.T, body []byte) {
-		s := *s
-		s.tb = t
-		got := s.post(shopKey, "/v1/topups", string(body))
-		if !json.Valid(got.body) {
-			t.Errorf("%q is answered with %q", body, got.body)
-		}
-		switch got.status {
-		case 202, 400, 413, 422:
-		default:
-			t.Errorf("%q is answered with %d", body, got.status)
-		}
-	})
 }
 
 // instantOrders accept everything and keep nothing.

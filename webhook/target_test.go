@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"context"
 	"io"
 	"log"
 	"net"
@@ -9,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
 
 	"recarga/topup"
 	"recarga/webhook"
@@ -46,15 +49,22 @@ func TestPrivateTargetsAreRefusedWhereTheyAreConnectedTo(t *testing.T) {
 		"0.0.0.0":                  refused,
 		"10.0.0.1":                 refused,
 		"172.16.0.1":               refused,
+		"172.31.255.254":           refused,
 		"192.168.0.1":              refused,
 		"100.64.0.1":               refused,
 		"169.254.169.254":          refused,
 		"224.0.0.1":                refused,
 		"255.255.255.255":          refused,
+		"198.18.0.1":               refused,
+		"192.0.2.1":                refused,
+		"240.0.0.1":                refused,
 		"[::]":                     refused,
 		"[::1]":                    refused,
 		"[fe80::1%25lo]":           refused,
 		"[fd00::1]":                refused,
+		"[fd00:ec2::254]":          refused, // metadata on IPv6
+		"[ff02::1]":                refused,
+		"[::ffff:10.0.0.1]":        refused,
 		"[::ffff:127.0.0.1]":       refused,
 		"[::ffff:169.254.169.254]": refused,
 		"[64:ff9b::7f00:1]":        refused,
@@ -118,4 +128,86 @@ func TestParseSchedule(t *testing.T) {
 			t.Errorf("%q: %v, %v", text, waits, err)
 		}
 	}
+}
+
+// TestNameThatChangesItsMind: a name that is public at the first look-up and private at the second is
+// refused, for what is looked at is the address that is connected to.
+func TestNameThatChangesItsMind(t *testing.T) {
+	server := httptest.NewUnstartedServer(status(200))
+	door := &doorbell{Listener: server.Listener}
+	server.Listener = door
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	_, port, err := net.SplitHostPort(door.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := rebind(t)
+	first, err := net.DefaultResolver.LookupHost(t.Context(), "rebind.example.")
+	if err != nil || len(first) != 1 || first[0] != "93.184.216.34" {
+		t.Fatalf("the first look-up says %v, %v", first, err)
+	}
+	b := newBook(news(t, "evt_1"))
+	deliver(t, strictDeliverer(t, webhook.Config{Timeout: 5 * time.Second}, b, at("https://rebind.example.:"+port, webhook.NewSecret())), "evt_1")
+	if _, try := b.get(t, "evt_1"); try.Error != "target refused: its address is not public" || asked.Load() < 2 || door.rung.Load() != 0 {
+		t.Errorf("recorded %+v after %d look-ups and %d connections", try, asked.Load(), door.rung.Load())
+	}
+}
+
+// rebind has the names of this test resolved by a DNS server that answers with a public address once, and
+// with 127.0.0.1 from then on.
+func rebind(t *testing.T) (asked *atomic.Int32) {
+	t.Helper()
+	asked = new(atomic.Int32)
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for buf := make([]byte, 512); ; {
+			n, from, err := conn.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			if reply := answerTo(buf[:n], asked); reply != nil {
+				_, _ = conn.WriteTo(reply, from)
+			}
+		}
+	}()
+	preferGo, dial := net.DefaultResolver.PreferGo, net.DefaultResolver.Dial
+	net.DefaultResolver.PreferGo = true
+	net.DefaultResolver.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp", conn.LocalAddr().String())
+	}
+	t.Cleanup(func() {
+		net.DefaultResolver.PreferGo, net.DefaultResolver.Dial = preferGo, dial
+		_ = conn.Close()
+		<-done
+	})
+	return asked
+}
+
+func answerTo(query []byte, asked *atomic.Int32) []byte {
+	var m dnsmessage.Message
+	if m.Unpack(query) != nil || len(m.Questions) != 1 {
+		return nil
+	}
+	m.Response, m.Additionals = true, nil
+	if q := m.Questions[0]; q.Type == dnsmessage.TypeA {
+		address := [4]byte{127, 0, 0, 1}
+		if asked.Add(1) == 1 {
+			address = [4]byte{93, 184, 216, 34}
+		}
+		m.Answers = []dnsmessage.Resource{{
+			Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class},
+			Body:   &dnsmessage.AResource{A: address},
+		}}
+	}
+	reply, err := m.Pack()
+	if err != nil {
+		return nil
+	}
+	return reply
 }

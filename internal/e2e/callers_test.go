@@ -3,8 +3,10 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -69,6 +71,76 @@ func TestCallers(t *testing.T) {
 	if log := p.log(); strings.Contains(log, shop.APIKey) || strings.Contains(log, shop.WebhookSecret) {
 		t.Error("a secret is in the log")
 	}
+}
+
+// TestEndpoints: a second endpoint is told of what it wants; it is disabled when it says 410, the operator
+// hears of it, and the commands bring it back and send it what it missed.
+func TestEndpoints(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	crm, ops := &receiver{events: map[string]webhook.Event{}}, &receiver{events: map[string]webhook.Event{}}
+	var gone atomic.Bool
+	gone.Store(true)
+	secret := w.env["RECARGA_WEBHOOK_SECRET"]
+	var inner atomic.Pointer[http.Handler]
+	hooks := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if gone.Load() {
+			rw.WriteHeader(http.StatusGone)
+			return
+		}
+		(*inner.Load()).ServeHTTP(rw, r)
+	}))
+	t.Cleanup(hooks.Close)
+	operator := httptest.NewServer(webhook.Handler(secret, ops.receive))
+	t.Cleanup(operator.Close)
+	w.env["RECARGA_OPERATOR_CALLBACK_URL"], w.env["RECARGA_OPERATOR_WEBHOOK_SECRET"] = operator.URL, secret
+	p := w.start(t, "serve")
+	w.env["RECARGA_API_URL"] = p.apiURL
+
+	var shop producer.Caller
+	out := w.run(t, "caller", "add", "shop", "--json")
+	if err := json.Unmarshal([]byte(out.stdout), &shop); err != nil {
+		t.Fatalf("add: %+v", out)
+	}
+	handler := webhook.Handler(shop.WebhookSecret, crm.receive)
+	inner.Store(&handler)
+	if out := w.run(t, "caller", "endpoint", "set", "shop", "crm", hooks.URL, "--types", "topup.failed"); out.status != 0 || !strings.Contains(out.stdout, "topup.failed") {
+		t.Fatalf("set: %+v", out)
+	}
+	c := producer.NewClient(p.apiURL, shop.APIKey)
+	for id, phone := range map[string]topup.Phone{"GOOD": "5537686660", "BAD-1": "5500000051", "BAD-2": "5500000083"} {
+		settled(t, c, place(t, c, order(id, phone)).ID)
+	}
+	testkit.Eventually(t, patience, func() bool { return len(ops.all()) == 1 }, "the operator is told")
+	if ev := ops.all()[0]; ev.Type != topup.EventEndpointDisabled || !strings.Contains(string(ev.Notice), `"endpoint":"crm"`) {
+		t.Errorf("told %+v with %s", ev, ev.Notice)
+	}
+	if out := w.run(t, "caller", "list"); !strings.Contains(out.stdout, "it answered 410") {
+		t.Errorf("list: %s", out.stdout)
+	}
+	testkit.Eventually(t, patience, func() bool {
+		events, _, err := c.Events(t.Context(), map[string][]string{"state": {"exhausted"}, "endpoint": {"crm"}})
+		return err == nil && len(events) == 2
+	}, "both events for the endpoint are given up")
+	gone.Store(false)
+	if out := w.run(t, "caller", "endpoint", "enable", "shop", "crm"); out.status != 0 || out.stdout != "shop crm: enabled\n" {
+		t.Errorf("enable: %+v", out)
+	}
+	testkit.Eventually(t, patience, func() bool { // other processes learn of it within two seconds
+		w.run(t, "webhook", "redeliver", "--caller", "shop", "--endpoint", "crm", "--state", "exhausted")
+		return len(crm.all()) == 2
+	}, "the endpoint gets what it missed")
+	for _, ev := range crm.all() {
+		if ev.Type != "topup.failed" || ev.Data.Caller != "shop" {
+			t.Errorf("got %+v", ev)
+		}
+	}
+}
+
+func (r *receiver) all() []webhook.Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Values(r.events))
 }
 
 // TestRedeliver: the receiver was away for longer than the schedule; one command sends all that was given

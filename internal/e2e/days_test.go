@@ -25,7 +25,7 @@ func TestReceiverDownForThreeDays(t *testing.T) {
 	days := absence{url: w.env["RECARGA_DATABASE_URL"], hook: endpoint{URL: nobody, Secrets: []string{w.env["RECARGA_WEBHOOK_SECRET"]}}}
 	now := time.Now()
 	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(now.Add(-hours * time.Hour).Sub(time.Now()))
+		time.Sleep(time.Until(now.Add(-hours * time.Hour)))
 		days.live(t, hours)
 	})
 	if days.exhausted == 0 || days.pending == 0 {

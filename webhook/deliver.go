@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -67,6 +68,9 @@ type Config struct {
 	// Deliveries is how many calls of Deliver the caller makes at once: one endpoint takes at most
 	// half of them. Defaults to 64.
 	Deliveries int
+	// Answers is written the first 4 KiB of the body of every answer, which is kept nowhere else. It is
+	// for tools that make one try at a time: tries do not take turns. Defaults to io.Discard.
+	Answers io.Writer
 	// Log defaults to slog.Default().
 	Log *slog.Logger
 }
@@ -89,6 +93,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.DisableAfter == 0 {
 		c.DisableAfter = 5 * 24 * time.Hour
+	}
+	if c.Answers == nil {
+		c.Answers = io.Discard
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()

@@ -210,6 +210,27 @@ func TestEventsOwnCallbackURL(t *testing.T) {
 	}
 }
 
+// A tool shows what the endpoint wrote, but not all that it would.
+func TestAnswersAreShown(t *testing.T) {
+	const most = 4 << 10
+	for name, c := range map[string]struct {
+		write string
+		shown int
+	}{"refusal": {"no such order", 13}, "nothing": {"", 0}, "too much": {strings.Repeat("x", 2*most), most}} {
+		t.Run(name, func(t *testing.T) {
+			r := newReceiver(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(http.StatusTeapot)
+				_, _ = io.WriteString(w, c.write)
+			})
+			var got bytes.Buffer
+			deliver(t, deliverer(t, webhook.Config{Answers: &got}, newBook(news(t, "evt_1")), at(r.URL, webhook.NewSecret())), "evt_1")
+			if want := c.write[:c.shown]; got.String() != want {
+				t.Errorf("%d bytes are shown: %.40q, want %.40q", got.Len(), got.String(), want)
+			}
+		})
+	}
+}
+
 func TestTimeoutBoundsATry(t *testing.T) {
 	const timeout = 200 * time.Millisecond
 	trickle := func(w http.ResponseWriter, r *http.Request) {

@@ -25,7 +25,7 @@ const (
 	// rest of its time for the answer.
 	connectTimeout = 5 * time.Second
 	idleTimeout    = 90 * time.Second
-	// maxAnswer is what is read of an answer, only so that its connection can be used again.
+	// maxAnswer is what is read of an answer, so that its connection can be used again.
 	maxAnswer      = 4 << 10
 	maxAnswerHead  = 16 << 10
 	maxErrorLength = 200
@@ -209,7 +209,7 @@ func (d *Deliverer) send(ctx context.Context, ev topup.Event, to target, at time
 		return answer{err: d.plain(err), took: took}
 	}
 	defer resp.Body.Close()
-	_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer) // the status is the answer, whatever follows it
+	_, _ = io.CopyN(d.cfg.Answers, resp.Body, maxAnswer) // the status is the answer, whatever follows it
 	return answer{status: resp.StatusCode, err: objection(resp.StatusCode), retryAfter: retryAfter(resp, time.Now()), took: took}
 }
 

@@ -148,14 +148,14 @@ func TestWebhookForwardedAnswer(t *testing.T) {
 	broken, _ := localServer(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100") // and no more of it: the answer breaks off
 	}))
-	for _, c := range []struct{ name, to, sent, shown string }{
-		{"not there", gone.URL, `502 Bad Gateway`, `not forwarded, answered 502 after \d+ ms: dial tcp .*refused`},
-		{"busy", busy, `503 Service Unavailable`, `forwarded: 503 in \d+ ms`},
-		{"moved", moved, `307 Temporary Redirect: redirects are not followed`, `forwarded: 307 in \d+ ms`},
+	for _, c := range []struct{ name, to, sent, answer, shown string }{
+		{"not there", gone.URL, `502 Bad Gateway`, `  the server that this is forwarded to did not answer\n$`, `not forwarded, answered 502 after \d+ ms: dial tcp .*refused`},
+		{"busy", busy, `503 Service Unavailable`, `  come back later\n$`, `forwarded: 503 in \d+ ms`},
+		{"moved", moved, `307 Temporary Redirect: redirects are not followed`, `\n$`, `forwarded: 307 in \d+ ms`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l, url := listening(t, withSecret, "--forward-to", c.to)
-			want(t, withSecret, exitFailed, c.sent, c.sent, "webhook", "trigger", "topup.unknown", "--to", url)
+			want(t, withSecret, exitFailed, c.sent+`  in \d+ ms`+c.answer, c.sent, "webhook", "trigger", "topup.unknown", "--to", url)
 			shows(t, &l.stdout, `topup\.unknown  SAMPLE-\S+  sequence 1  unknown  verified  `+c.shown+`\n$`)
 		})
 	}

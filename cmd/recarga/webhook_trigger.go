@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,7 +26,7 @@ func newWebhookTriggerCommand(p *program) *cobra.Command {
 		Long: fmt.Sprintf(`Send one signed event of a type (%s) of an order
 that does not exist: its id starts with SAMPLE-, unless --id is given, and its metadata say
 {"sample":"true"}. It is sent as a real one is, but only once, and private targets are allowed.
-No server is needed; nothing is kept.
+The start of the answer is shown. No server is needed; nothing is kept.
 
 Exit status: 0 when every event was answered with 2xx, 1 otherwise.`, strings.Join(eventTypes(), ", ")),
 		Example: `  recarga webhook trigger topup.succeeded --to http://localhost:3000/recarga
@@ -164,11 +165,16 @@ func (p *program) trigger(ctx context.Context, events []topup.Event, to webhook.
 	return failed
 }
 
+// shownAnswer is how many bytes of an answer a line shows.
+const shownAnswer = 200
+
 // sending is one event on its only way: the webhook.Store and webhook.Endpoints of its delivery.
 type sending struct {
 	event topup.Event
 	to    webhook.Endpoint
 	try   topup.Try
+	// answer is the start of the answer's body.
+	answer bytes.Buffer
 }
 
 func (s *sending) Event(context.Context, string) (topup.Event, error) { return s.event, nil }
@@ -189,7 +195,7 @@ func (s *sending) RecordTry(_ context.Context, _ topup.Event, try topup.Try, nex
 // send makes the single try. The end of ctx cuts it short.
 func (s *sending) send(ctx context.Context, timeout time.Duration) error {
 	d := webhook.NewDeliverer(webhook.Config{
-		Schedule: []time.Duration{}, Timeout: timeout, AllowPrivate: true, Log: slog.New(slog.DiscardHandler),
+		Schedule: []time.Duration{}, Timeout: timeout, AllowPrivate: true, Answers: &s.answer, Log: slog.New(slog.DiscardHandler),
 	}, s, s)
 	defer d.Close(context.WithoutCancel(ctx))
 	defer context.AfterFunc(ctx, func() { d.Close(ctx) })()
@@ -218,12 +224,15 @@ type sendingJSON struct {
 	Headers http.Header     `json:"headers"`
 	Body    string          `json:"body"`
 	topup.Try
+	// Answer is the first 4 KiB of the answer's body.
+	Answer string `json:"answer"`
 }
 
 func (p *program) printSending(s *sending, asJSON bool) error {
 	if !asJSON {
-		_, err := fmt.Fprintln(p.stdout, printable(fmt.Sprintf("%s  %s  %s  sequence %d  %s  in %d ms",
-			local(s.try.At), s.event.Type, s.event.OrderID, s.event.Sequence, s.result(), s.try.DurationMS)))
+		line := fmt.Sprintf("%s  %s  %s  sequence %d  %s  in %d ms  %s",
+			local(s.try.At), s.event.Type, s.event.OrderID, s.event.Sequence, s.result(), s.try.DurationMS, s.answer.Next(shownAnswer))
+		_, err := fmt.Fprintln(p.stdout, strings.TrimSpace(printable(line)))
 		return err
 	}
 	// A signature follows from the secret, the id, the time and the body: this is the one that was sent.
@@ -234,6 +243,6 @@ func (p *program) printSending(s *sending, asJSON bool) error {
 	headers.Set("Content-Type", "application/json")
 	return printJSON(p.stdout, sendingJSON{
 		ID: s.event.ID, Type: s.event.Type, OrderID: s.event.OrderID, URL: s.to.URL, Headers: headers,
-		Body: string(s.event.Body), Try: s.try,
+		Body: string(s.event.Body), Try: s.try, Answer: s.answer.String(),
 	})
 }

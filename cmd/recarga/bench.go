@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"recarga/internal/bench"
+	"recarga/internal/journal"
+	"recarga/internal/queue"
+)
+
+func newBenchCommand(p *program) *cobra.Command {
+	cfg := bench.Defaults()
+	var asJSON string
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure Recarga beside a plain asynq worker, on this machine",
+		Long: `Measure orders per second from placing to webhook, a lone order's way to the vendor and to its webhook,
+CPU, memory, bytes on disk and idle CPU. Vendor, receiver and load run in this process; "recarga
+serve" runs as its users run it, beside a plain asynq worker without a journal and a worker without
+any store. They take turns, round by round: read the ratios.
+
+Without settings it measures the embedded parts, and SQLite and PostgreSQL with servers of its own
+where redis-server and PostgreSQL are installed. With --database-url or --redis-url (or their
+variables) it measures those instead. It fills them with its orders, so it refuses a database that
+holds any, and a Redis that holds keys.`,
+		Example: "  recarga bench\n  recarga bench --orders 2000 --rounds 1 --json results.json\n  recarga bench --redis-url redis://127.0.0.1:6379/0 --database-url postgres://recarga@db/empty",
+	}
+	flags := cmd.Flags()
+	flags.IntVar(&cfg.Orders, "orders", cfg.Orders, "orders of the standard job")
+	flags.IntVar(&cfg.Connections, "connections", cfg.Connections, "connections that place them")
+	flags.IntVar(&cfg.Rounds, "rounds", cfg.Rounds, "rounds of each contender")
+	flags.IntVar(&cfg.Lone, "lone", cfg.Lone, "orders placed one by one; 0 leaves this out")
+	flags.IntVar(&cfg.Rate, "rate", cfg.Rate, "orders a second while the API is timed; 0 leaves this out")
+	flags.DurationVar(&cfg.For, "for", cfg.For, "how long they come in")
+	flags.DurationVar(&cfg.Idle, "idle", cfg.Idle, "how long a waiting program is watched; 0 leaves this out")
+	flags.StringSliceVar(&cfg.Only, "only", nil, "contenders to measure, by name (plain asynq, embedded, …)")
+	flags.StringVar(&asJSON, "json", "", "write the results as JSON to this file (- is standard output, instead of the table)")
+	addSettingFlags(cmd, append([]string{"DATABASE_URL", "REDIS_URL"}, logSettings...)...)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		s, err := p.settings(cmd, nil)
+		if err != nil {
+			return err
+		}
+		return p.bench(cmd.Context(), cfg, s, asJSON)
+	}
+	cmd.AddCommand(newRivalCommand(p))
+	return cmd
+}
+
+func newRivalCommand(p *program) *cobra.Command {
+	var r bench.Rival
+	cmd := &cobra.Command{
+		Use: "rival KIND", Short: "Run what Recarga is measured beside", Hidden: true, Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r.Kind = args[0]
+			return r.Serve(cmd.Context(), p.stdin, p.stdout)
+		},
+	}
+	cmd.Flags().StringVar(&r.RedisAddr, "redis", "", "host:port")
+	cmd.Flags().StringVar(&r.VendorURL, "vendor", "", "the vendor's URL")
+	cmd.Flags().StringVar(&r.HookURL, "hook", "", "the receiver's URL")
+	return cmd
+}
+
+// bench measures, and says what it has got even when it is cut short.
+func (p *program) bench(ctx context.Context, cfg bench.Config, s Settings, asJSON string) (err error) {
+	if cfg.Folder, err = os.MkdirTemp("", "recarga-bench-"); err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(cfg.Folder) }()
+	if cfg.Program, err = os.Executable(); err != nil {
+		return err
+	}
+	cfg.Log = NewLogger(s, p.stderr)
+	for _, entry := range p.environ {
+		if !strings.HasPrefix(entry, envPrefix) {
+			cfg.Environ = append(cfg.Environ, entry)
+		}
+	}
+	if err := given(ctx, &cfg, s); err != nil {
+		return usage(err)
+	}
+	report, err := bench.Run(ctx, cfg)
+	if asJSON != "" {
+		err = errors.Join(err, p.writeReport(report, asJSON))
+	}
+	if asJSON != "-" {
+		err = errors.Join(err, report.Table(p.stdout))
+	}
+	return err
+}
+
+func (p *program) writeReport(report *bench.Report, path string) error {
+	if path == "-" {
+		return printJSON(p.stdout, report)
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return usage(fmt.Errorf("--json: %w", err))
+	}
+	return errors.Join(printJSON(f, report), f.Close())
+}
+
+// given notes which database and Redis are to be measured, where these are not the defaults, and refuses
+// those that somebody needs.
+func given(ctx context.Context, cfg *bench.Config, s Settings) error {
+	var standard Settings
+	for _, row := range settingsTable(&standard) {
+		_ = row.set(row.standard) // a default is right
+	}
+	if s.DatabaseURL != standard.DatabaseURL {
+		cfg.DatabaseURL = s.DatabaseURL
+		j, err := journal.Open(ctx, s.DatabaseURL)
+		if err != nil {
+			return err
+		}
+		orders, _, err := j.List(ctx, journal.Filter{Limit: 1})
+		if err = errors.Join(err, j.Close()); err != nil {
+			return err
+		}
+		if len(orders) > 0 {
+			return errors.New("RECARGA_DATABASE_URL holds orders; the benchmark would fill it with its own: give it an empty one")
+		}
+	}
+	if s.RedisURL != standard.RedisURL {
+		cfg.RedisURL = s.RedisURL
+		q, err := queue.Open(ctx, s.RedisURL, cfg.Log)
+		if err != nil {
+			return err
+		}
+		keys, err := q.Redis().DBSize(ctx).Result()
+		if err = errors.Join(err, q.Close()); err != nil {
+			return err
+		}
+		if keys > 0 {
+			return errors.New("RECARGA_REDIS_URL holds keys; the benchmark would work on them: give it an empty one")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,285 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	apiKey = "bench-api-key"
+	// warmUps are placed before anything is measured: connections, prepared statements, caches.
+	warmUps = 300
+	// steadyConnections is how many orders may wait for their answer while the API is timed.
+	steadyConnections = 256
+	// patience bounds the wait for what has been placed.
+	patience = 2 * time.Minute
+	// slowLone is how many lone orders a rival gets: each takes it seconds.
+	slowLone = 5
+)
+
+// load drives one contender and notes what it sees.
+type load struct {
+	cfg   Config
+	world *world
+	party *party
+	got   readings
+
+	client *http.Client
+	placed int
+}
+
+func (l *load) id() string {
+	l.placed++
+	return "BENCH-" + l.party.run + "-" + strconv.Itoa(l.placed)
+}
+
+// place places one order.
+func (l *load) place(ctx context.Context, id string) error {
+	body := `{"distributor_transaction_id":"` + id + `","phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10,"operator":"MOVISTAR"}`
+	return post(ctx, l.client, l.party.url+"/v1/topups", apiKey, []byte(body))
+}
+
+func newClient() *http.Client {
+	return &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * steadyConnections}}
+}
+
+func post(ctx context.Context, client *http.Client, url, key string, body []byte) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+key)
+	res, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }()
+	_, err = io.Copy(io.Discard, res.Body)
+	if err == nil && res.StatusCode >= http.StatusMultipleChoices {
+		err = fmt.Errorf("%s answers %s", url, res.Status)
+	}
+	return err
+}
+
+// burst places n orders on a number of connections, and waits until all have been told.
+func (l *load) burst(ctx context.Context, n, connections int) (accepted, told time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	wait := l.expect(n)
+	ids := make(chan string)
+	errs := make(chan error, connections)
+	start := time.Now()
+	var placing sync.WaitGroup
+	for range connections {
+		placing.Go(func() {
+			for id := range ids {
+				if err := l.place(ctx, id); err != nil {
+					select {
+					case errs <- err:
+					default:
+					}
+				}
+			}
+		})
+	}
+	for range n {
+		ids <- l.id()
+	}
+	close(ids)
+	placing.Wait()
+	accepted = time.Since(start)
+	select {
+	case err := <-errs:
+		return accepted, 0, err
+	default:
+	}
+	err = wait(ctx)
+	return accepted, time.Since(start), err
+}
+
+// expect counts the orders that are told from now on. What it returns waits for n of them.
+func (l *load) expect(n int) (wait func(context.Context) error) {
+	var seen atomic.Int64
+	all := make(chan struct{})
+	told := func(string) {
+		if seen.Add(1) == int64(n) {
+			close(all)
+		}
+	}
+	l.world.told.Store(&told)
+	return func(ctx context.Context) error {
+		select {
+		case <-all:
+			return nil
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d orders were told: %w", seen.Load(), n, ctx.Err())
+		}
+	}
+}
+
+func (l *load) warmUp(ctx context.Context) error {
+	l.client = newClient()
+	_, _, err := l.burst(ctx, warmUps, l.cfg.Connections)
+	return err
+}
+
+// standard is the standard job.
+func (l *load) standard(ctx context.Context) error {
+	before := l.party.cpu()
+	accepted, told, err := l.burst(ctx, l.cfg.Orders, l.cfg.Connections)
+	if err != nil {
+		return err
+	}
+	after := l.party.cpu()
+	per := 10_000 / float64(l.cfg.Orders)
+	l.got[Throughput] = float64(l.cfg.Orders) / told.Seconds()
+	l.got[Accepted] = float64(l.cfg.Orders) / accepted.Seconds()
+	l.got.set(CPU, (after.program+after.store-before.program-before.store)*per)
+	l.got.set(CPUStore, (after.store-before.store)*per)
+	l.got.set(Memory, l.party.peakMiB())
+	return nil
+}
+
+// set notes what could be measured; what could not is 0.
+func (r readings) set(name string, v float64) {
+	if v > 0 {
+		r[name] = v
+	}
+}
+
+// lone places orders one by one, each when the one before has been told.
+func (l *load) lone(ctx context.Context) error {
+	n := l.cfg.Lone
+	if l.party.slow {
+		n = min(n, slowLone)
+	}
+	if n == 0 {
+		return nil
+	}
+	bought, told := make(chan time.Time, 8), make(chan time.Time, 8)
+	onBought, onTold := func(string) { bought <- time.Now() }, func(string) { told <- time.Now() }
+	l.world.bought.Store(&onBought)
+	defer l.world.bought.Store(nil)
+	l.world.told.Store(&onTold)
+	var toVendor, toHook []time.Duration
+	for range n {
+		start := time.Now()
+		if err := l.place(ctx, l.id()); err != nil {
+			return err
+		}
+		for _, seen := range []struct {
+			by  chan time.Time
+			sum *[]time.Duration
+		}{{bought, &toVendor}, {told, &toHook}} {
+			select {
+			case at := <-seen.by:
+				*seen.sum = append(*seen.sum, at.Sub(start))
+			case <-time.After(patience):
+				return errors.New("a lone order got lost")
+			}
+		}
+	}
+	l.got[VendorP50], l.got[VendorP99] = quantile(toVendor, 0.5), quantile(toVendor, 0.99)
+	l.got[ToldP50], l.got[ToldP99] = quantile(toHook, 0.5), quantile(toHook, 0.99)
+	return nil
+}
+
+// quantile is in milliseconds.
+func quantile(times []time.Duration, q float64) float64 {
+	slices.Sort(times)
+	return float64(times[int(q*float64(len(times)-1))].Microseconds()) / 1000
+}
+
+// steady places orders at a fixed rate, whether or not they are answered in time, and measures each from
+// the moment at which it was due.
+func (l *load) steady(ctx context.Context) error {
+	n := int(float64(l.cfg.Rate) * l.cfg.For.Seconds())
+	if n == 0 || l.party.slow {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	wait := l.expect(n)
+	type due struct {
+		id string
+		at time.Time
+	}
+	orders := make(chan due, n)
+	times := make(chan time.Duration, n)
+	errs := make(chan error, n)
+	var placing sync.WaitGroup
+	for range steadyConnections {
+		placing.Go(func() {
+			for d := range orders {
+				if err := l.place(ctx, d.id); err != nil {
+					errs <- err
+				}
+				times <- time.Since(d.at)
+			}
+		})
+	}
+	start := time.Now()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for i := 0; i < n; <-tick.C {
+		for now := time.Now(); i < n; i++ {
+			at := start.Add(time.Duration(i) * time.Second / time.Duration(l.cfg.Rate))
+			if at.After(now) {
+				break
+			}
+			orders <- due{l.id(), at}
+		}
+	}
+	close(orders)
+	placing.Wait()
+	took := time.Since(start)
+	close(times)
+	if len(errs) > 0 {
+		return <-errs
+	}
+	var all []time.Duration
+	for t := range times {
+		all = append(all, t)
+	}
+	l.got[PlaceP50], l.got[PlaceP99] = quantile(all, 0.5), quantile(all, 0.99)
+	l.got[PlaceRate] = float64(n) / took.Seconds()
+	return wait(ctx)
+}
+
+// idle watches the program while nothing comes.
+func (l *load) idle(ctx context.Context) error {
+	if l.cfg.Idle == 0 {
+		return nil
+	}
+	settle := min(l.cfg.Idle, time.Second)
+	for _, d := range []time.Duration{settle, l.cfg.Idle} {
+		before := l.party.cpu()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(d):
+		}
+		l.got[IdleCPU] = (l.party.cpu().program - before.program) / d.Seconds() * 100
+	}
+	return nil
+}
+
+// sizes is what is left of the orders. It ends the program, whose database is whole only then.
+func (l *load) sizes(ctx context.Context) error {
+	l.client.CloseIdleConnections()
+	sizes, err := l.party.sizes(ctx)
+	for name, bytes := range sizes {
+		l.got[name] = bytes / float64(l.placed)
+	}
+	return err
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -267,6 +268,39 @@ func TestWebhookCommandsEnd(t *testing.T) {
 		sender.stop()
 		if status := sender.ends(t); status != exitFailed || !strings.Contains(sender.stdout.String(), "cut short") {
 			t.Errorf("exit status %d\n%s", status, &sender.stdout)
+		}
+	})
+}
+
+// TestWebhookListenToItself: a webhook that is forwarded to where it came in would go round for ever.
+func TestWebhookListenToItself(t *testing.T) {
+	free, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(free.Addr().String())
+	if err != nil || free.Close() != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ addr, to string }{
+		{"127.0.0.1", "127.0.0.1"}, {"127.0.0.1", "localhost"}, {"127.0.0.1", "0.0.0.0"}, {"0.0.0.0", "127.0.0.1"}, {"", "localhost"}, {"", "127.0.0.2"},
+	} {
+		t.Run(c.addr+" to "+c.to, func(t *testing.T) {
+			want(t, withSecret, exitUsage, `^$`, `^recarga: --forward-to is "http://`+c.to+`:`+port+`/hook", which leads back here, to --addr .*:`+port+`; must be another server\n$`,
+				"webhook", "listen", "--addr", c.addr+":"+port, "--forward-to", "http://"+c.to+":"+port+"/hook")
+		})
+	}
+	t.Run("a neighbour on the same port", func(t *testing.T) {
+		neighbour, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.2:"+port)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = neighbour.Close() })
+		l := start(t, withSecret, "", "webhook", "listen", "--addr", "127.0.0.1:"+port, "--forward-to", "http://127.0.0.2:"+port)
+		shows(t, &l.stdout, `forwarding to http://127\.0\.0\.2`)
+		l.stop()
+		if status := l.ends(t); status != exitOK {
+			t.Errorf("exit status %d", status)
 		}
 	})
 }

@@ -26,6 +26,8 @@ const (
 	forwardTimeout = 30 * time.Second
 	// listenEnd is how long Ctrl-C waits for answers under way.
 	listenEnd = 2 * time.Second
+	// lookTimeout bounds the look at where --forward-to leads.
+	lookTimeout = 2 * time.Second
 	// largestWebhook is the most that webhook.Handler reads.
 	largestWebhook = 256 << 10
 )
@@ -39,7 +41,8 @@ answered with 4xx, as webhook.Handler does, and goes no further.
 
 With --forward-to, what verifies is sent on with its body and headers unchanged, so that the local
 server can verify it too. Its answer is what the sender gets, so that retries can be tried out; one
-that cannot be reached, or does not answer in 30 s, makes a 502. Redirects are not followed.
+that cannot be reached, or does not answer in 30 s, makes a 502. Redirects are not followed. A URL
+that leads back to --addr is refused.
 
 Without a secret, one is made for as long as the command runs, and shown.`,
 		Example: `  recarga webhook listen
@@ -70,6 +73,9 @@ Without a secret, one is made for as long as the command runs, and shown.`,
 		if err != nil {
 			return usage(fmt.Errorf("--addr: %w", err))
 		}
+		if l.forward != nil && leadsTo(cmd.Context(), l.forward, listener.Addr()) {
+			return errors.Join(usage(fmt.Errorf("--forward-to is %q, which leads back here, to --addr %s; must be another server", l.forward, listener.Addr())), listener.Close())
+		}
 		greeting := p.stdout
 		if *asJSON { // only JSON goes there
 			greeting = p.stderr
@@ -98,6 +104,30 @@ type webhookListener struct {
 func (l *webhookListener) forwardTo(target string) {
 	l.forward, _ = url.Parse(target)
 	l.transport = &http.Transport{DisableKeepAlives: true, DisableCompression: true}
+}
+
+// leadsTo tells whether a URL leads to where this process listens: what is forwarded would come back
+// without end. Only a connection tells: of a name's addresses one may be here and another not.
+func leadsTo(ctx context.Context, target *url.URL, here net.Addr) bool {
+	port := cmp.Or(target.Port(), map[string]string{"http": "80", "https": "443"}[target.Scheme])
+	if _, own, _ := net.SplitHostPort(here.String()); port != own {
+		return false
+	}
+	dialer := net.Dialer{Timeout: lookTimeout}
+	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(target.Hostname(), port))
+	if err != nil {
+		return false
+	}
+	defer func() { _ = conn.Close() }() // nothing was written
+	to, from, own := ipOf(conn.RemoteAddr()), ipOf(conn.LocalAddr()), ipOf(here)
+	return to.Equal(own) || own.IsUnspecified() && (to.IsLoopback() || to.Equal(from)) // on every address of this machine
+}
+
+func ipOf(addr net.Addr) net.IP {
+	if tcp, ok := addr.(*net.TCPAddr); ok {
+		return tcp.IP
+	}
+	return nil
 }
 
 // greet shows the secret only if it was just made: nobody else has it.

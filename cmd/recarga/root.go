@@ -100,3 +100,5 @@ func (p *program) settings(cmd *cobra.Command, required needs) (Settings, error)
 	s, err := loadSettings(required, flagSource(cmd.Flags()), environment(p.getenv), file)
 	return s, usage(errors.Join(unknownVariables(p.environ), fileErr, err))
 }
+		f := cmd.Flags().Lookup(row.flag())
+		f.Annotations = map[string][]string{settingFlag: {row.env()}}

@@ -19,11 +19,14 @@ type source struct {
 	get  func(setting) (value string, ok bool, err error)
 }
 
+// settingFlag marks a flag that gives a setting: --callback-url of an order is not the one of the settings.
+const settingFlag = "setting"
+
 // flagSource are the settings given as flags.
 func flagSource(flags *pflag.FlagSet) source {
 	return source{name: "flag", get: func(row setting) (string, bool, error) {
 		f := flags.Lookup(row.flag())
-		if f == nil || !f.Changed {
+		if f == nil || !f.Changed || f.Annotations[settingFlag] == nil {
 			return "", false, nil
 		}
 		return f.Value.String(), true, nil

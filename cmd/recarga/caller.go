@@ -18,15 +18,10 @@ func newCallerCommand(p *program) *cobra.Command {
 secret, which is kept encrypted; both are shown once. The caller named default is the one of
 RECARGA_API_KEY, and is not in the registry. Needs the admin key.`,
 		Example: "  recarga caller add shop --callback-url https://shop.example/recarga\n  recarga caller list",
-		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newCallerAddCommand(p), newCallerListCommand(p), newCallerSetURLCommand(p), newCallerRotateSecretCommand(p),
 		newCallerRotateKeyCommand(p), newCallerSwitchCommand(p, "disable", "Refuse a caller's key and tell it nothing", true),
 		newCallerSwitchCommand(p, "enable", "Take a caller's orders again", false), newCallerEndpointCommand(p))
-	for _, sub := range cmd.Commands() {
-		sub.Args = usageArgs(sub.Args)
-	}
 	return cmd
 }
 

@@ -21,9 +21,6 @@ beside it, each of which may want only some types of events.`,
 	cmd.AddCommand(newEndpointSetCommand(p), newEndpointRemoveCommand(p),
 		newEndpointSwitchCommand(p, "enable", "Send to an endpoint again, and clear the record of its failures", (*producer.Client).EnableEndpoint),
 		newEndpointSwitchCommand(p, "disable", "Send nothing more to an endpoint", (*producer.Client).DisableEndpoint))
-	for _, sub := range cmd.Commands() {
-		sub.Args = usageArgs(sub.Args)
-	}
 	return cmd
 }
 

@@ -285,6 +285,11 @@ func TestUsage(t *testing.T) {
 	}{
 		{[]string{"enque"}, `^recarga: unknown command "enque"; did you mean enqueue\? see recarga --help\n$`},
 		{[]string{"xyz"}, `^recarga: unknown command "xyz"; see`},
+		{[]string{"help", "lits"}, `^recarga: unknown command "lits"; did you mean list\? see recarga --help\n$`},
+		{[]string{"help", "caller", "endpoint", "xyz"}, `^recarga: unknown command "xyz"; see recarga caller endpoint --help\n$`},
+		{[]string{"caller", "endpoint", "xyz"}, `^recarga: unknown command "xyz"; see recarga caller endpoint --help\n$`},
+		{[]string{"caller", "endpoint", "remove", "shop"}, `accepts 2 arg.*see recarga caller endpoint remove --help\n$`},
+		{[]string{"completion", "nushell"}, `^recarga: unknown command "nushell"; see recarga completion --help\n$`},
 		{[]string{"get"}, `accepts 1 arg.*see recarga get --help`},
 		{[]string{"get", "A", "B"}, `accepts 1 arg`},
 		{[]string{"list", "all"}, `unknown command "all" for "recarga list"; see recarga list --help`},
@@ -312,6 +317,8 @@ func TestUsage(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	want(t, nil, exitOK, `(?s)Usage:.*enqueue`, `^$`)
+	want(t, nil, exitOK, `(?s)Usage:.*redeliver`, `^$`, "webhook")
+	want(t, nil, exitOK, `(?s)Usage:.*recarga caller add NAME`, `^$`, "help", "caller", "add")
 	want(t, nil, exitOK, `(?s)Examples:.*--file examples/orders.csv`, `^$`, "enqueue", "--help")
 	want(t, nil, exitOK, `^recarga version dev\n$`, `^$`, "--version")
 }

@@ -2,9 +2,15 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -73,9 +79,7 @@ func settingsMarkdown() string {
 func TestCommandsDocument(t *testing.T) {
 	var b bytes.Buffer
 	b.WriteString("<!-- Generated from the commands' own help by `go generate ./cmd/recarga`. Do not edit. -->\n\n# Commands\n\n")
-	root := newRoot(&program{})
-	root.InitDefaultHelpFlag()
-	for _, cmd := range append([]*cobra.Command{root}, root.Commands()...) {
+	for cmd := range shown(newRoot(&program{})) {
 		if err := doc.GenMarkdownCustom(cmd, &b, inOnePage); err != nil {
 			t.Fatal(err)
 		}
@@ -83,16 +87,94 @@ func TestCommandsDocument(t *testing.T) {
 	keeps(t, "../../docs/cli.md", b.String())
 }
 
+// shown are a command and all below it, in the order of the help.
+func shown(cmd *cobra.Command) iter.Seq[*cobra.Command] {
+	return func(yield func(*cobra.Command) bool) {
+		if !yield(cmd) {
+			return
+		}
+		for _, sub := range cmd.Commands() {
+			if !sub.IsAvailableCommand() {
+				continue
+			}
+			for c := range shown(sub) {
+				if !yield(c) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // inOnePage makes the link to another command's page one to its heading.
 func inOnePage(page string) string {
 	return "#" + strings.ReplaceAll(strings.TrimSuffix(page, ".md"), "_", "-")
 }
 
-// TestEveryCommandHelps: each has a short and a long word of help, and an example.
+// TestEveryCommandHelps: each has a word of help and examples that it takes, and knows a flag that it
+// does not have from one that fails.
 func TestEveryCommandHelps(t *testing.T) {
-	for _, cmd := range newRoot(&program{}).Commands() {
-		if cmd.Short == "" || cmd.Example == "" {
-			t.Errorf("%s has no help or no example", cmd.Name())
-		}
+	for cmd := range shown(newRoot(&program{})) {
+		path := strings.Fields(cmd.CommandPath())[1:]
+		t.Run(cmd.CommandPath(), func(t *testing.T) {
+			want(t, nil, exitOK, `(?s)^\S.*Usage:.*Examples:\n  \S`, `^$`, append(path, "--help")...)
+			want(t, nil, exitUsage, `^$`, `unknown flag: --nothing; see `+cmd.CommandPath()+` --help\n$`, append(path, "--nothing")...)
+			for _, args := range examples(t, cmd) {
+				of, rest, err := cmd.Root().Find(args)
+				if err == nil {
+					err = errors.Join(of.ParseFlags(rest), of.ValidateArgs(of.Flags().Args()))
+				}
+				if err != nil || !strings.HasPrefix(of.CommandPath(), cmd.CommandPath()) {
+					t.Errorf("%q is no example: %v", args, err)
+				}
+			}
+		})
 	}
+}
+
+// TestEveryClientCommandFails: what the API refuses ends with status 1, and an error that says so.
+func TestEveryClientCommandFails(t *testing.T) {
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, `{"status":403,"title":"Forbidden","detail":"not for you"}`)
+	}))
+	t.Cleanup(api.Close)
+	env := map[string]string{"RECARGA_API_URL": api.URL, "RECARGA_API_KEY": "shop-api-key"}
+	clients := 0
+	for cmd := range shown(newRoot(&program{})) {
+		if cmd.HasSubCommands() || cmd.Flag("api-url") == nil {
+			continue
+		}
+		clients++
+		want(t, env, exitFailed, `^$`, `^recarga: .*403 Forbidden: not for you`, examples(t, cmd)[0]...)
+	}
+	if clients < 15 {
+		t.Errorf("there are %d client commands", clients)
+	}
+}
+
+var (
+	word  = regexp.MustCompile(`"[^"]*"|\S+`)
+	shell = regexp.MustCompile(`[|>)#].*`)
+)
+
+// examples are the arguments of a command's examples, one a line, without what the shell does with them.
+func examples(t *testing.T, cmd *cobra.Command) (all [][]string) {
+	t.Helper()
+	for line := range strings.Lines(cmd.Example) {
+		_, line, ok := strings.Cut(line, "recarga ")
+		if !ok {
+			continue
+		}
+		args := word.FindAllString(shell.ReplaceAllString(line, ""), -1)
+		for i, arg := range args {
+			args[i] = strings.Trim(arg, `"`)
+		}
+		all = append(all, args)
+	}
+	if all == nil {
+		t.Fatalf("%s has no example", cmd.CommandPath())
+	}
+	return all
 }

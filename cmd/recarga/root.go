@@ -19,6 +19,7 @@ should be bought, and tells whoever ordered it by signed webhook.
 
 Settings come from flags, RECARGA_… environment variables, --config recarga.yaml and defaults, in
 this order. Exit status: 0 done, 1 failed, 2 wrong usage or settings.`,
+		Example:       "  recarga demo\n  recarga serve --config recarga.yaml\n  recarga enqueue --id MY-TXN-001 --phone 5537686660 --product MOVISTAR_TAE --amount 10",
 		Version:       version,
 		SilenceErrors: true, SilenceUsage: true,
 		DisableAutoGenTag: true,
@@ -35,25 +36,44 @@ this order. Exit status: 0 done, 1 failed, 2 wrong usage or settings.`,
 		newEnqueueCommand(p), newGetCommand(p), newListCommand(p), newWatchCommand(p), newCancelCommand(p), newResolveCommand(p), newCallerCommand(p), newWebhookCommand(p),
 		newBalanceCommand(p), newProductsCommand(p), newHealthcheckCommand(p), newDoctorCommand(p), newBenchCommand(p),
 	)
-	for _, cmd := range root.Commands() {
-		cmd.Args = usageArgs(cmd.Args)
-	}
-	root.Args = unknownCommand
-	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	root.InitDefaultHelpCmd()
+	addCompletion(root)
+	finish(root)
 	return root
 }
 
-// unknownCommand refuses what is no command. Cobra does so by itself, but as a failure, not as a
-// mistake of usage.
-func unknownCommand(root *cobra.Command, args []string) error {
+// finish has a command and all below it end with the exit status of a mistake of usage where that is
+// what the arguments are: cobra calls it a failure or, below the root, shows its help and succeeds.
+func finish(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		finish(sub)
+	}
+	switch {
+	case cmd.Name() == "help":
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			group, rest, _ := cmd.Root().Find(args) // what it does not find is the rest
+			return unknownCommand(group, rest)
+		}
+	case cmd.Runnable():
+		cmd.Args = usageArgs(cmd.Args)
+	default:
+		cmd.Args = unknownCommand
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
+}
+
+// unknownCommand refuses what is no command of a group.
+func unknownCommand(group *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
+	const typos = 2
+	group.SuggestionsMinimumDistance = typos
 	meant := ""
-	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+	if near := group.SuggestionsFor(args[0]); len(near) > 0 {
 		meant = "did you mean " + strings.Join(near, " or ") + "? "
 	}
-	return usage(fmt.Errorf("unknown command %q; %ssee recarga --help", args[0], meant))
+	return usage(fmt.Errorf("unknown command %q; %ssee %s --help", args[0], meant, group.CommandPath()))
 }
 
 // usageArgs makes a wrong number of arguments a mistake of usage.
@@ -83,8 +103,10 @@ func addSettingFlags(cmd *cobra.Command, names ...string) {
 			continue
 		}
 		cmd.Flags().String(row.flag(), row.standard, fmt.Sprintf("%s (%s)", row.help, row.env()))
+		f := cmd.Flags().Lookup(row.flag())
+		f.Annotations = map[string][]string{settingFlag: {row.env()}}
 		if row.choice {
-			cmd.Flags().Lookup(row.flag()).NoOptDefVal = "true"
+			f.NoOptDefVal = "true"
 		}
 	}
 	cmd.Flags().SortFlags = false
@@ -100,5 +122,3 @@ func (p *program) settings(cmd *cobra.Command, required needs) (Settings, error)
 	s, err := loadSettings(required, flagSource(cmd.Flags()), environment(p.getenv), file)
 	return s, usage(errors.Join(unknownVariables(p.environ), fileErr, err))
 }
-		f := cmd.Flags().Lookup(row.flag())
-		f.Annotations = map[string][]string{settingFlag: {row.env()}}

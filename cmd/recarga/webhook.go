@@ -16,13 +16,8 @@ func newWebhookCommand(p *program) *cobra.Command {
 		Example: `  recarga webhook listen --forward-to http://localhost:3000/recarga
   recarga webhook trigger topup.succeeded --to http://localhost:3000/recarga
   recarga webhook redeliver --state exhausted`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newWebhookListenCommand(p), newWebhookTriggerCommand(p), newWebhookRedeliverCommand(p))
-	for _, sub := range cmd.Commands() {
-		sub.Args = usageArgs(sub.Args)
-	}
 	return cmd
 }
 

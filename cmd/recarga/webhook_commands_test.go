@@ -310,7 +310,7 @@ func TestWebhookCommandsUsage(t *testing.T) {
 		args string
 		want string
 	}{
-		{"triger", `unknown command "triger" for "recarga webhook"`},
+		{"triger", `unknown command "triger"; did you mean trigger\? see recarga webhook --help\n$`},
 		{"trigger", `--to is not set; must be an http or https URL`},
 		{"trigger --to http://h", `name a type \(topup\.unknown, topup\.succeeded, topup\.failed, topup\.canceled\) or give --all`},
 		{"trigger topup.done --to http://h", `"topup\.done" is no type of event; must be one of topup\.unknown, topup\.succeeded, topup\.failed, topup\.canceled\n$`},

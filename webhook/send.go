@@ -31,11 +31,13 @@ const (
 	maxErrorLength = 200
 )
 
+// ErrNotPublic is what a connection is refused with that PublicOnly guards.
+var ErrNotPublic = errors.New("target refused: its address is not public")
+
 var (
-	errNotPublic = errors.New("target refused: its address is not public")
-	errNotHTTPS  = errors.New("target refused: only https:// is allowed")
-	errRedirect  = errors.New("redirects are not followed")
-	errGone      = errors.New("410: the endpoint wants no more webhooks")
+	errNotHTTPS = errors.New("target refused: only https:// is allowed")
+	errRedirect = errors.New("redirects are not followed")
+	errGone     = errors.New("410: the endpoint wants no more webhooks")
 )
 
 // newClient makes the client of all tries. It follows no redirects and keeps no cookies.
@@ -48,7 +50,7 @@ func newClient(cfg Config) *http.Client {
 	protocols.SetHTTP1(true)
 	dialer := &net.Dialer{Timeout: connectTimeout}
 	if !cfg.AllowPrivate {
-		dialer.Control = publicOnly()
+		dialer.Control = PublicOnly()
 	}
 	return &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -66,13 +68,14 @@ func newClient(cfg Config) *http.Client {
 	}
 }
 
-// publicOnly refuses to connect to any address that is not on the public internet. It looks at the
-// very address that is about to be connected to, so no name, redirect or notation gets around it.
-func publicOnly() func(network, address string, c syscall.RawConn) error {
+// PublicOnly makes a net.Dialer's Control that refuses to connect to any address that is not on the
+// public internet. It looks at the very address that is about to be connected to, so no name, redirect
+// or notation gets around it.
+func PublicOnly() func(network, address string, c syscall.RawConn) error {
 	guard := ssrf.New(ssrf.WithAnyPort())
 	return func(network, address string, c syscall.RawConn) error {
 		if guard.Safe(network, address, c) != nil {
-			return errNotPublic
+			return ErrNotPublic
 		}
 		return nil
 	}
@@ -260,8 +263,8 @@ func (d *Deliverer) plain(err error) error {
 	var dial *net.OpError
 	var lookup *net.DNSError
 	switch {
-	case errors.Is(err, errNotPublic):
-		return errNotPublic
+	case errors.Is(err, ErrNotPublic):
+		return ErrNotPublic
 	case errors.As(err, &lookup):
 		return fmt.Errorf("lookup %s: %s", lookup.Name, lookup.Err)
 	case errors.As(err, &dial) && dial.Op == "dial":

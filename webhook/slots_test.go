@@ -59,7 +59,7 @@ func TestJitterIsATenth(t *testing.T) {
 
 // The check itself must let the public internet through.
 func TestPublicTargetsAreAllowed(t *testing.T) {
-	check := publicOnly()
+	check := PublicOnly()
 	for network, address := range map[string]string{"tcp4": "93.184.215.14:443", "tcp6": "[2606:2800:21f:cb07:6820:80da:af6b:8b2c]:8443"} {
 		if err := check(network, address, nil); err != nil {
 			t.Errorf("%s: %v", address, err)

@@ -6,9 +6,8 @@ import (
 	"errors"
 	"net"
 	"net/url"
-	"syscall"
 
-	"code.dny.dev/ssrf"
+	"recarga/webhook"
 )
 
 type callbackPart struct {
@@ -24,7 +23,7 @@ type callbackPart struct {
 func newCallback(cfg Config) part {
 	c := &callbackPart{raw: cfg.CallbackURL, url: new(url.URL), dialer: new(net.Dialer), roots: cfg.RootCAs, private: cfg.WebhookAllowPrivate}
 	if !c.private {
-		c.dialer.Control = publicOnly
+		c.dialer.Control = webhook.PublicOnly()
 	}
 	stages := []stage{{
 		{"callback url", "without one the caller named default is not told what became of its orders", "set RECARGA_CALLBACK_URL to an https:// URL", c.parses},
@@ -37,16 +36,6 @@ func newCallback(cfg Config) part {
 		stages = stages[:1]
 	}
 	return part{stages: stages, close: func() {}}
-}
-
-var errNotPublic = errors.New("its address is not public")
-
-// publicOnly refuses what the webhook package refuses to connect to.
-func publicOnly(network, address string, c syscall.RawConn) error {
-	if ssrf.New(ssrf.WithAnyPort()).Safe(network, address, c) != nil {
-		return errNotPublic
-	}
-	return nil
 }
 
 func (c *callbackPart) parses(context.Context) Finding {
@@ -74,8 +63,8 @@ func plain(allowed bool) Status {
 func (c *callbackPart) reachable(ctx context.Context) Finding {
 	where, err := connect(ctx, c.dialer, c.url)
 	switch {
-	case errors.Is(err, errNotPublic):
-		return fail("%s: %v", c.url.Hostname(), errNotPublic)
+	case errors.Is(err, webhook.ErrNotPublic):
+		return fail("%s: %v", c.url.Hostname(), webhook.ErrNotPublic)
 	case err != nil:
 		return fail("%v", err)
 	default:

@@ -3,9 +3,6 @@ package doctor
 import (
 	"context"
 	"database/sql"
-	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"recarga/internal/journal"
@@ -54,19 +51,11 @@ func (d *database) schema(ctx context.Context, tables string) Finding {
 	if exists == 0 {
 		return ok("no tables yet; the first start makes them")
 	}
-	version, err := value[int](ctx, d.db, sqlSchema)
-	if err != nil {
-		return fail("%v", err)
-	}
-	known, err := knownSchema(ctx)
-	if err != nil {
-		return warn("version %d; this program's is not known: %v", version, err).with("make %s writable for this user", os.TempDir())
-	}
-	return judgeSchema(version, known)
-}
-
-func judgeSchema(version, known int) Finding {
+	version, err := value[int64](ctx, d.db, sqlSchema)
+	known := journal.SchemaVersion()
 	switch {
+	case err != nil:
+		return fail("%v", err)
 	case version > known:
 		return fail("version %d; this program knows %d", version, known)
 	case version < known:
@@ -75,28 +64,4 @@ func judgeSchema(version, known int) Finding {
 	default:
 		return ok("version %d", version)
 	}
-}
-
-// knownSchema is the version that this program gives to a new database, which is the same for both
-// kinds. It is learned from one that is made for that and removed.
-func knownSchema(ctx context.Context) (version int, err error) {
-	folder, err := os.MkdirTemp("", "recarga-doctor-")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	path := filepath.Join(folder, "new.db")
-	j, err := journal.Open(ctx, "sqlite:"+path)
-	if err != nil {
-		return 0, err
-	}
-	if err := j.Close(); err != nil {
-		return 0, err
-	}
-	db, err := openReadOnly(path)
-	if err != nil {
-		return 0, err
-	}
-	version, err = value[int](ctx, db, sqlSchema)
-	return version, errors.Join(err, db.Close())
 }

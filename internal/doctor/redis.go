@@ -2,10 +2,8 @@ package doctor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,7 +40,7 @@ func newRedis(cfg Config) part {
 	if cfg.RedisURL == queue.Embedded {
 		return part{stages: []stage{{r.reachable(embedded)}}, close: func() {}}
 	}
-	options, err := redisOptions(cfg.RedisURL)
+	options, err := queue.ParseURL(cfg.RedisURL)
 	if r.err = err; err == nil {
 		// asynq's inspector knows no context: these are what bounds it.
 		options.DialTimeout, options.ReadTimeout, options.WriteTimeout = cfg.Timeout, cfg.Timeout, cfg.Timeout
@@ -83,46 +81,6 @@ func (r *redisPart) close() {
 	if r.rdb != nil {
 		_ = r.rdb.Close() // nothing was written
 	}
-}
-
-// redisOptions reads a URL as internal/queue does, with errors that do not show it.
-func redisOptions(raw string) (*redis.UniversalOptions, error) {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return nil, errors.New("the URL cannot be parsed")
-	}
-	if u.Scheme != "redis-sentinel" && u.Scheme != "redis-cluster" {
-		return singleRedis(raw)
-	}
-	password, _ := u.User.Password()
-	o := &redis.UniversalOptions{Addrs: strings.Split(u.Host, ","), Username: u.User.Username(), Password: password}
-	o.IsClusterMode = u.Scheme == "redis-cluster"
-	if o.MasterName = u.Query().Get("master"); o.MasterName == "" && !o.IsClusterMode {
-		return nil, errors.New("the redis-sentinel URL must end in ?master=NAME")
-	}
-	if db := strings.Trim(u.Path, "/"); db != "" && !o.IsClusterMode {
-		if o.DB, err = strconv.Atoi(db); err != nil {
-			return nil, fmt.Errorf("database %q is not a number", db)
-		}
-	}
-	if u.Query().Get("tls") == "true" {
-		o.TLSConfig = publicTLS(nil)
-	}
-	return o, nil
-}
-
-func singleRedis(raw string) (*redis.UniversalOptions, error) {
-	o, err := redis.ParseURL(raw)
-	if err != nil {
-		return nil, err
-	}
-	options := &redis.UniversalOptions{Addrs: []string{o.Addr}, DB: o.DB, Username: o.Username, Password: o.Password, TLSConfig: o.TLSConfig}
-	if o.Network == "unix" {
-		options.Dialer = func(ctx context.Context, _, addr string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", addr)
-		}
-	}
-	return options, nil
 }
 
 func (r *redisPart) ping(ctx context.Context) Finding {

@@ -15,6 +15,17 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
+// SchemaVersion is the version of the tables that Open makes, the same for both databases.
+func SchemaVersion() (version int64) {
+	files, _ := fs.ReadDir(migrations, "migrations/sqlite") // it is in the program
+	for _, file := range files {
+		if number, err := goose.NumericComponent(file.Name()); err == nil {
+			version = max(version, number)
+		}
+	}
+	return version
+}
+
 // migrate brings the database's tables up to date. Several processes may do so at once.
 func (e *engine) migrate(ctx context.Context) error {
 	files, err := fs.Sub(migrations, "migrations/"+e.name)

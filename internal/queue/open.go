@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -67,7 +68,7 @@ func (q *Queue) connect(background context.Context, rawURL string) error {
 			return err
 		}
 	} else {
-		options, err := parseURL(rawURL)
+		options, err := ParseURL(rawURL)
 		if err != nil {
 			return err
 		}
@@ -173,7 +174,8 @@ func (q *Queue) refuseUnsafe(ctx context.Context) error {
 	return nil
 }
 
-func parseURL(raw string) (*redis.UniversalOptions, error) {
+// ParseURL reads the URL of a Redis, any that Open takes but Embedded. Its errors do not show it.
+func ParseURL(raw string) (*redis.UniversalOptions, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
 		return nil, errors.New("redis url cannot be parsed") // its text may hold a password
@@ -214,7 +216,8 @@ func sentinel(u *url.URL) (*redis.UniversalOptions, error) {
 		return nil, errors.New("redis-sentinel url names no master; must end in ?master=NAME")
 	}
 	if db := strings.Trim(u.Path, "/"); db != "" {
-		if _, err := fmt.Sscanf(db, "%d", &options.DB); err != nil {
+		var err error
+		if options.DB, err = strconv.Atoi(db); err != nil {
 			return nil, fmt.Errorf("redis-sentinel url: database %q is not a number", db)
 		}
 	}

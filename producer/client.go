@@ -216,8 +216,9 @@ func (c *Client) Cancel(ctx context.Context, id topup.ID) (o topup.Order, err er
 	return o, nil
 }
 
-// Resolve settles an order that is held as unknown, with the admin key. It is not repeated: after a lost
-// answer, look at the order. A *Problem with status 409 says that it is not unknown, or that it is too
+// Resolve settles an order that is held as unknown, with the admin key. It is not repeated by itself. After
+// a lost answer the very same may be asked again, unless it was to resend: the order may be unknown anew
+// by then, so look at it first. A *Problem with status 409 says that it is not unknown, or that it is too
 // early, with RetryAfter set.
 func (c *Client) Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (o topup.Order, err error) {
 	request := map[string]any{"outcome": r.Outcome, "reason": r.Reason, "force": r.Forced}

@@ -71,10 +71,10 @@ func (p *Producer) Cancel(ctx context.Context, id topup.ID, caller string) (topu
 // Resolve settles an order that is held as unknown, by what a person or a statement says of it, and
 // tells its caller, or has it sent again. Errors: those of topup.FieldErrors; topup.ErrNotFound;
 // *topup.TransitionError when it is not unknown; *topup.TooEarlyError while a worker might still be
-// acting on it.
+// acting on it. The repeat of its last resolution is no error, and returns it as it now is.
 func (p *Producer) Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error) {
 	o, event, err := p.journal.Resolve(ctx, id, r, time.Now())
-	if err != nil {
+	if err != nil || event == nil && o.State != topup.StateRetrying { // a repeat: it was told, or is on its way
 		return o, err
 	}
 	p.log.WarnContext(ctx, "order resolved", "order", o.ID, "caller", o.Caller, "outcome", string(r.Outcome), "by", r.By, "reason", r.Reason, "forced", r.Forced)

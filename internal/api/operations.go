@@ -89,7 +89,8 @@ func opCancel() huma.Operation {
 func opResolve() huma.Operation {
 	op := operation(http.MethodPost, "/v1/topups/{id}/resolve", "resolveTopup", "Settle an order that is held",
 		"For the admin key. Only from `unknown`. `failed` and `resend` are refused (409, with `Retry-After`) until no worker can still be "+
-			"acting on the order's attempt, unless `force` is set. Who, when and why are kept with the order, and its caller is told.",
+			"acting on the order's attempt, unless `force` is set. Who, when and why are kept with the order, and its caller is told. "+
+			"After a lost answer the very same may be asked again: it answers 200 with the order as it now is, and does nothing.",
 		400, 403, 404, 408, 409, 413, 415, 503)
 	return bodied(op)
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"recarga/topup"
 )
 
@@ -48,7 +50,16 @@ func TestResolve(t *testing.T) {
 	if n := len(d.Events); n != 2 || d.Events[1].Type != "topup.succeeded" || d.Events[1].Sequence != 2 {
 		t.Errorf("events %+v", d.Events)
 	}
+	again := s.post(adminKey, paid, `{"outcome":"succeeded","reason":"line 7","by":"ana","transaction_id":"TXN-7","auth_code":"A7"}`).want(http.StatusOK).order()
+	if diff := cmp.Diff(o, again); diff != "" {
+		t.Error(diff)
+	}
+	s.post(adminKey, paid, `{"outcome":"succeeded","reason":"line 7","by":"eva","transaction_id":"TXN-7","auth_code":"A7"}`).want(http.StatusConflict)
 	s.post(adminKey, paid, `{"outcome":"failed","reason":"again","force":true}`).want(http.StatusConflict)
+	decode(t, s.get(shopKey, "/v1/topups/PAID").want(http.StatusOK).body, &d)
+	if len(d.Resolutions) != 1 || len(d.Events) != 2 {
+		t.Errorf("after a repeat: resolutions %+v, events %+v", d.Resolutions, d.Events)
+	}
 }
 
 func TestResolveRefused(t *testing.T) {

@@ -20,6 +20,7 @@ type modelOrder struct {
 	// approvedLate are attempts that moved money after the order had moved on.
 	approvedLate int
 	resolutions  int
+	resolved     topup.Verdict // the last
 }
 
 func (m model) find(id topup.ID) *modelOrder {
@@ -106,6 +107,8 @@ func (m model) resolve(id topup.ID, v topup.Verdict, late bool) string {
 	switch {
 	case o == nil:
 		return "not found"
+	case !topup.Allowed(o.state, v.State(), "resolve") && o.resolved == v:
+		return "ok"
 	case !topup.Allowed(o.state, v.State(), "resolve"):
 		return "refused"
 	case !late && v != topup.VerdictSucceeded:
@@ -113,6 +116,7 @@ func (m model) resolve(id topup.ID, v topup.Verdict, late bool) string {
 	}
 	o.move(v.State(), "resolve")
 	o.resolutions++
+	o.resolved = v
 	return "ok"
 }
 

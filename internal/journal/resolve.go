@@ -30,8 +30,11 @@ var sqlResolves = map[topup.Verdict]string{
 }
 
 const (
-	sqlResolution = `INSERT INTO resolutions (order_key, attempt, outcome, reason, decided_by, forced, transaction_id, reference, auth_code, decided_at)
+	sqlResolution = `INSERT INTO resolutions (order_key, outcome, reason, decided_by, forced, transaction_id, reference, auth_code, attempt, decided_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+	// sqlResolvedSo is one row: whether the last resolution of an order is this very one.
+	sqlResolvedSo = `SELECT COUNT(*) FROM resolutions WHERE order_key = $1 AND outcome = $2 AND reason = $3 AND decided_by = $4 AND forced = $5
+AND transaction_id = $6 AND reference = $7 AND auth_code = $8 AND attempt = (SELECT MAX(attempt) FROM resolutions WHERE order_key = $1)`
 	sqlResolutionsOf = `SELECT attempt, outcome, reason, decided_by, forced, transaction_id, reference, auth_code, decided_at
 FROM resolutions WHERE order_key = $1 ORDER BY attempt`
 	// sqlSettledBy is one row: the deadline after which no attempt of the order can still be under way.
@@ -40,6 +43,9 @@ FROM resolutions WHERE order_key = $1 ORDER BY attempt`
 
 // Resolve settles an order that is held as unknown, by what a person or a statement says, and keeps
 // who, when and why. The event is nil for one that is to be sent again.
+//
+// The repeat of the order's last resolution, because its answer was lost, changes nothing and returns the
+// order as it now is, without an event. On an order that is unknown again it is no repeat, but a new one.
 //
 // Errors: those of topup.FieldErrors; topup.ErrNotFound; *topup.TransitionError when the order is not
 // unknown; *topup.TooEarlyError when, unless it is forced, a worker might still act on an attempt that
@@ -63,26 +69,41 @@ func (t *tx) resolve(id topup.ID, r topup.Resolution, now time.Time) (settled, e
 		return settled{}, err
 	case !found:
 		return settled{}, topup.ErrNotFound
-	case !topup.Allowed(held.State, r.Outcome.State(), "resolve"):
-		return settled{}, &topup.TransitionError{ID: id, From: held.State, By: "resolve"}
+	}
+	decision := decisionColumns(held.key, r)
+	if !topup.Allowed(held.State, r.Outcome.State(), "resolve") {
+		return t.resolvedSo(held, decision)
 	}
 	if err := t.resolvable(held, r, now); err != nil {
 		return settled{}, err
 	}
-	receipts := []any{text(string(r.TransactionID)), text(string(r.Reference)), text(string(r.AuthCode))}
+	receipts := decision[len(decision)-3:]
 	o, found, err := t.order(sqlResolves[r.Outcome], append([]any{string(id), now.UnixMicro()}, receipts...)...)
 	if err != nil || !found {
 		return settled{}, orLost(err) // PostgreSQL: it moved on between the two statements
 	}
+	if _, err := t.exec(sqlResolution, append(decision, o.AttemptCount, now.UnixMicro())...); err != nil {
+		return settled{}, err
+	}
+	return t.changed(o, now)
+}
+
+// decisionColumns are what a resolution says of an order, the receipts last.
+func decisionColumns(order int64, r topup.Resolution) []any {
 	forced := 0
 	if r.Forced {
 		forced = 1
 	}
-	args := append([]any{o.key, o.AttemptCount, string(r.Outcome), text(r.Reason), text(r.By), forced}, receipts...)
-	if _, err := t.exec(sqlResolution, append(args, now.UnixMicro())...); err != nil {
-		return settled{}, err
+	return []any{order, string(r.Outcome), text(r.Reason), text(r.By), forced, text(string(r.TransactionID)), text(string(r.Reference)), text(string(r.AuthCode))}
+}
+
+// resolvedSo is the order as it is, if its last resolution is the very same decision.
+func (t *tx) resolvedSo(o record, decision []any) (settled, error) {
+	n, err := t.number(sqlResolvedSo, decision...)
+	if err == nil && n == 0 {
+		err = &topup.TransitionError{ID: o.ID, From: o.State, By: "resolve"}
 	}
-	return t.changed(o, now)
+	return settled{order: o.Order}, err
 }
 
 // resolvable refuses what could be overtaken by the truth, and what the caller does not want any more.

@@ -63,12 +63,47 @@ func testResolve(t *testing.T, s store) {
 		if c.verdict == topup.VerdictFailed && after.Reason != topup.ReasonResolved {
 			t.Errorf("reason %q", after.Reason)
 		}
-		_, _, err = s.Resolve(t.Context(), o.ID, r, at)
-		if kind(err) != "refused" {
-			t.Errorf("%s, resolved again: %v", id, err)
-		}
+		testResolveRepeated(t, s, r, stored)
 	}
 	testResolveRefused(t, s)
+}
+
+// testResolveRepeated: whoever did not hear the answer may ask again, for the very same only.
+func testResolveRepeated(t *testing.T, s store, r topup.Resolution, was topup.Details) {
+	t.Helper()
+	repeat := func(r topup.Resolution, want string) {
+		t.Helper()
+		o, ev, err := s.Resolve(t.Context(), was.ID, r, noon.Add(time.Hour))
+		if kind(err) != want || ev != nil || err == nil && !cmp.Equal(o, was.Order) {
+			t.Errorf("%s, resolved again as %+v: %+v, event %v, %v; want %s", was.ID, r, o, ev, err, want)
+		}
+	}
+	repeat(r, "ok")
+	reason, by, forced, verdict, receipt := r, r, r, r, r
+	reason.Reason += "."
+	by.By = "eva"
+	forced.Forced = !r.Forced
+	if verdict.Outcome = topup.VerdictResend; r.Outcome == topup.VerdictResend {
+		verdict.Outcome = topup.VerdictFailed
+	}
+	verdict.TransactionID, verdict.Reference, verdict.AuthCode = "", "", ""
+	receipt.Outcome, receipt.AuthCode = topup.VerdictSucceeded, "A8"
+	for _, other := range []topup.Resolution{reason, by, forced, verdict, receipt} {
+		repeat(other, "refused")
+	}
+	if now, err := s.Details(t.Context(), was.ID); err != nil || !cmp.Equal(was, now) {
+		t.Errorf("a repeat changed the order: %v %s", err, cmp.Diff(was, now))
+	}
+	if was.State != topup.StateRetrying {
+		return
+	}
+	o := s.begin(t, was.Order)
+	was.Order = o
+	repeat(r, "ok") // while it is being sent again
+	s.finish(t, settlement(o, topup.StateUnknown))
+	if again, _, err := s.Resolve(t.Context(), was.ID, r, noon.Add(time.Hour)); err != nil || again.State != topup.StateRetrying {
+		t.Errorf("%s, unknown again and resolved: %s, %v", was.ID, again.State, err)
+	}
 }
 
 func testResolveRefused(t *testing.T, s store) {

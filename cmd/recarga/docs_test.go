@@ -54,7 +54,8 @@ comes after it.
 
 Wrong together: ~RECARGA_SHUTDOWN_TIMEOUT~ less than 10 s above ~RECARGA_DISTRIBUTOR_TIMEOUT~ · ~RECARGA_RETRY_INITIAL~ above
 ~RECARGA_RETRY_MAX~ · ~RECARGA_CALLBACK_URL~ without ~RECARGA_WEBHOOK_SECRET~, or http or private without
-~RECARGA_WEBHOOK_ALLOW_PRIVATE~ · ~RECARGA_API_KEY~ equal to ~RECARGA_ADMIN_KEY~.
+~RECARGA_WEBHOOK_ALLOW_PRIVATE~ · ~RECARGA_API_KEY~ equal to ~RECARGA_ADMIN_KEY~ · where there is an API (~serve~, ~api~),
+~RECARGA_CALLBACK_URL~ without ~RECARGA_API_KEY~ and ~RECARGA_ADMIN_KEY~.
 `
 
 func settingsMarkdown() string {

@@ -1,14 +1,27 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 )
+
+// refuse says what cannot be meant where these roles are: a worker needs no keys, as it has no API.
+func (r roles) refuse(s Settings) error {
+	if r.api && s.CallbackURL != "" && s.APIKey == "" && s.AdminKey == "" {
+		return errors.New("RECARGA_CALLBACK_URL is set, and neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY; must come with one of them: without a key nobody can place the orders that are told of there")
+	}
+	return nil
+}
 
 // nodeCommand makes a command of one that runs a node with its roles until it is told to stop.
 func nodeCommand(p *program, r roles, cmd *cobra.Command) *cobra.Command {
 	addSettingFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		s, err := p.settings(cmd, needsDistributor)
+		if err == nil {
+			err = usage(r.refuse(s))
+		}
 		if err != nil {
 			return err
 		}

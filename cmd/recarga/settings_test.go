@@ -212,6 +212,29 @@ func TestWrongTogether(t *testing.T) {
 	}
 }
 
+// TestCallbackOfNobody: a callback URL is of no use where nobody has a key to place orders with.
+func TestCallbackOfNobody(t *testing.T) {
+	told := Settings{CallbackURL: "https://shop.example/x"}
+	both, shop, operator := roles{api: true, worker: true}, told, told
+	shop.APIKey, operator.AdminKey = "shop-api-key", "operator-key"
+	for _, c := range []struct {
+		r       roles
+		s       Settings
+		refused bool
+	}{{both, told, true}, {roles{api: true}, told, true}, {roles{worker: true}, told, false}, {both, shop, false}, {both, operator, false}, {both, Settings{}, false}} {
+		if err := c.r.refuse(c.s); (err != nil) != c.refused {
+			t.Errorf("%+v with keys %q and %q: %v", c.r, c.s.APIKey, c.s.AdminKey, err)
+		}
+	}
+	env := map[string]string{
+		"RECARGA_DISTRIBUTOR_URL": "http://127.0.0.1:1", "RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo", "RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
+		"RECARGA_CALLBACK_URL": told.CallbackURL, "RECARGA_WEBHOOK_SECRET": webhook.NewSecret(),
+	}
+	for _, command := range []string{"serve", "api"} {
+		want(t, env, exitUsage, `^$`, `^recarga: RECARGA_CALLBACK_URL is set, and neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY; must`, command)
+	}
+}
+
 // TestAllMistakesAtOnce: whoever sets up a server should not need one start a mistake.
 func TestAllMistakesAtOnce(t *testing.T) {
 	env := map[string]string{"RECARGA_LOG_FORMAT": "xml", "RECARGA_REDIS_URI": "redis://h", "RECARGA_API_KEY": "short", "RECARGA_DISTRIBUTOR_URL": "h"}

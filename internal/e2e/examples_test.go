@@ -2,15 +2,19 @@ package e2e
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -27,6 +31,9 @@ type example struct {
 	mu    sync.Mutex
 	lines []string
 }
+
+// listens is how the examples, and PHP's own server, say where.
+var listens = regexp.MustCompile(`(?:listening on |Development Server \()(http://[^\s,)]+)`)
 
 // run starts a program, and returns when it says where it listens.
 func runExample(t *testing.T, folder string, env map[string]string, command ...string) *example {
@@ -53,9 +60,11 @@ func runExample(t *testing.T, folder string, env map[string]string, command ...s
 		}
 	}()
 	testkit.Eventually(t, patience, func() bool {
-		_, after, ok := strings.Cut(e.text(), "listening on ")
-		e.url, _, _ = strings.Cut(strings.TrimSpace(strings.Split(after, "\n")[0]), ",")
-		return ok
+		found := listens.FindStringSubmatch(e.text())
+		if found != nil {
+			e.url = found[1]
+		}
+		return found != nil
 	}, "%v listens", command)
 	return e
 }
@@ -92,6 +101,93 @@ func TestNodeReceiver(t *testing.T) {
 	if res.StatusCode != http.StatusBadRequest {
 		t.Errorf("an unsigned webhook was answered with %d", res.StatusCode)
 	}
+}
+
+// TestOtherReceivers: what the receivers in Python and PHP do with a webhook, once their package has
+// verified it or not. The package itself is stood in for: see testdata.
+func TestOtherReceivers(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		folder, standIn, as string
+		command             []string
+	}{
+		{"python", "standardwebhooks.py", "standardwebhooks.py", []string{"python3", "-B", "server.py"}},
+		{"php", "autoload.php", "vendor/autoload.php", []string{"php", "-S", "127.0.0.1:0", "index.php"}},
+	} {
+		t.Run(c.folder, func(t *testing.T) {
+			t.Parallel()
+			if _, err := exec.LookPath(c.command[0]); err != nil {
+				t.Skip(err) // a receiver's language is nothing that Recarga needs
+			}
+			folder := t.TempDir()
+			standIn, err := os.ReadFile("testdata/" + c.standIn)
+			err = errors.Join(err, os.CopyFS(folder, os.DirFS("../../examples/"+c.folder)), os.MkdirAll(filepath.Join(folder, "vendor"), 0o755))
+			if err = errors.Join(err, os.WriteFile(filepath.Join(folder, c.as), standIn, 0o644)); err != nil {
+				t.Fatal(err)
+			}
+			secret := webhook.NewSecret()
+			e := runExample(t, folder, map[string]string{"PORT": "0", "RECARGA_WEBHOOK_SECRET": secret, "RECEIVER_DB": filepath.Join(folder, "receiver.db")}, c.command...)
+			checkReceiver(t, e, secret)
+		})
+	}
+}
+
+func checkReceiver(t *testing.T, e *example, secret string) {
+	t.Helper()
+	at, other := time.Now(), webhook.NewSecret()
+	event := func(state topup.State, sequence int) []byte {
+		ev, err := topup.NewEvent("evt", topup.Order{ID: "ORD-1", State: state, Caller: "shop"}, sequence, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ev.Body
+	}
+	changed := func(h http.Header, name, value string) http.Header { h.Set(name, value); return h }
+	rotated := changed(sign(t, secret, "evt_3", at, event(topup.StateFailed, 3)), "webhook-signature",
+		sign(t, other, "evt_3", at, event(topup.StateFailed, 3)).Get("webhook-signature")+" "+sign(t, secret, "evt_3", at, event(topup.StateFailed, 3)).Get("webhook-signature"))
+	unknown, large := event(topup.StateUnknown, 1), []byte(strings.Repeat(" ", 256<<10+1))
+	for _, c := range []struct {
+		name   string
+		body   []byte
+		header http.Header
+		status int
+		says   string
+	}{
+		{"newest first", event(topup.StateSucceeded, 2), sign(t, secret, "evt_2", at, event(topup.StateSucceeded, 2)), 204, "evt_2 topup.succeeded ORD-1 #2: succeeded"},
+		{"overtaken", unknown, sign(t, secret, "evt_1", at, unknown), 204, "evt_1 topup.unknown ORD-1 #1: older news, ignored"},
+		{"again", unknown, sign(t, secret, "evt_1", at, unknown), 204, "evt_1 topup.unknown ORD-1 #1: repeat, ignored"},
+		{"two secrets", event(topup.StateFailed, 3), rotated, 204, "evt_3 topup.failed ORD-1 #3: failed"},
+		{"another secret", unknown, sign(t, other, "evt_4", at, unknown), 400, "refused: No matching signature"},
+		{"changed", event(topup.StateFailed, 9), sign(t, secret, "evt_5", at, unknown), 400, "refused: No matching signature"},
+		{"old", unknown, sign(t, secret, "evt_6", at.Add(-time.Hour), unknown), 400, "refused: Message timestamp"},
+		{"no signature", unknown, http.Header{}, 400, "refused: Missing"},
+		{"nonsense for a signature", unknown, changed(sign(t, secret, "evt_7", at, unknown), "webhook-signature", "nonsense"), 400, "refused: "},
+		{"too large", large, sign(t, secret, "evt_8", at, large), 413, ""},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, e.url, bytes.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header = c.header
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != c.status {
+			t.Errorf("%s is answered with %d, want %d\n%s", c.name, res.StatusCode, c.status, e.text())
+		}
+		e.says(t, c.says)
+	}
+}
+
+func sign(t *testing.T, secret, id string, at time.Time, body []byte) http.Header {
+	t.Helper()
+	header, err := webhook.SignTest(secret, id, at, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return header
 }
 
 // store is one event, for a delivery beside the program.

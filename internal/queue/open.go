@@ -85,6 +85,7 @@ func (q *Queue) connect(background context.Context, rawURL string) error {
 		o.PoolSize = serverConnections
 	})
 	q.rest = q.newClient(func(*redis.UniversalOptions) {})
+	q.enqueue.AddHook(&together{client: q.enqueue, timeout: ringTimeout})
 	return nil
 }
 

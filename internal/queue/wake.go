@@ -26,7 +26,9 @@ const (
 	// errorPause is the wait after a dequeue that failed: asynq itself would ask again at once.
 	errorPause = 200 * time.Millisecond
 	// announceEvery bounds the messages under load, when nobody is waiting for one anyway.
-	announceEvery = time.Millisecond
+	announceEvery = 2 * time.Millisecond
+	// serveTimeout bounds a pipeline of the servers' scripts.
+	serveTimeout = 5 * time.Second
 )
 
 // waker passes the news "there is a task" from whoever enqueued it to one waiting server.
@@ -46,6 +48,7 @@ func (q *Queue) startWakers(background context.Context) {
 		go w.publish(background, q.rest)
 	}
 	q.serve.AddHook(&patience{wake: q.wake, quit: background.Done()})
+	q.serve.AddHook(&together{client: q.serve, timeout: serveTimeout})
 }
 
 // listen waits for the messages of other processes while servers run here.

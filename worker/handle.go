@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,6 +19,11 @@ import (
 // one that names no valid id cannot be recorded, so it stays in the queue as an error for the
 // operator to see.
 func (w *Worker) HandlePurchase(ctx context.Context, task *asynq.Task) (again time.Time, err error) {
+	if id, err := orderOf(task); err == nil {
+		if again, err := w.lookFirst(ctx, id); !errors.Is(err, topup.ErrLost) {
+			return again, err
+		}
+	}
 	r, invalid := topup.ParseRequest(task.Payload())
 	if r.ID == "" {
 		return time.Time{}, fmt.Errorf("purchase task names no valid order: %w", invalid)
@@ -33,6 +39,17 @@ func (w *Worker) HandlePurchase(ctx context.Context, task *asynq.Task) (again ti
 	}
 	_, err = w.refuse(ctx, r, invalid)
 	return time.Time{}, err
+}
+
+// orderOf is the order that a purchase task names.
+func orderOf(task *asynq.Task) (topup.ID, error) {
+	var named struct {
+		ID string `json:"distributor_transaction_id"`
+	}
+	if err := json.Unmarshal(task.Payload(), &named); err != nil {
+		return "", err
+	}
+	return topup.ParseID(named.ID)
 }
 
 // HandleDelivery does a webhook:deliver task.

@@ -25,12 +25,36 @@ func (w *Worker) Look(ctx context.Context, r topup.Request) (again time.Time, er
 	if err != nil {
 		return time.Time{}, err
 	}
-	renewed := false
+	return w.goOn(ctx, o, false)
+}
+
+// lookFirst is Look for an order that is new and due, as most are that somebody is woken for, without
+// reading it. topup.ErrLost means that it is not, and that Look must see to it.
+func (w *Worker) lookFirst(ctx context.Context, id topup.ID) (again time.Time, err error) {
+	if w.Pacer != nil { // a look that comes to nothing must not count as a purchase
+		return time.Time{}, topup.ErrLost
+	}
+	result, o, err := w.attempt(ctx, false, func(giveUpAt, now time.Time) (topup.Order, error) {
+		return w.Journal.BeginFirst(ctx, id, w.name, giveUpAt, now)
+	})
+	switch {
+	case err != nil:
+		return time.Time{}, err
+	case result.LoginAgain:
+		return w.goOn(ctx, o, true)
+	}
+	return nextLook(o), nil
+}
+
+// goOn does what an order needs. renewed tells that the token has just been renewed for it.
+func (w *Worker) goOn(ctx context.Context, o topup.Order, renewed bool) (again time.Time, err error) {
 	for {
 		if again, wait := w.notNow(ctx, o); wait {
 			return again, nil
 		}
-		result, settled, err := w.attempt(ctx, o, renewed)
+		result, settled, err := w.attempt(ctx, renewed, func(giveUpAt, now time.Time) (topup.Order, error) {
+			return w.Journal.Begin(ctx, o.ID, o.AttemptCount, w.name, giveUpAt, now)
+		})
 		if errors.Is(err, topup.ErrLost) {
 			return time.Time{}, nil
 		}
@@ -137,13 +161,13 @@ func nextLook(o topup.Order) time.Time {
 // the record comes before the request, so that a crash after it is known to have happened;
 // the result is written until it is, whatever happens to ctx. A token that is refused although it was
 // renewed is no reason to hurry.
-func (w *Worker) attempt(ctx context.Context, o topup.Order, renewed bool) (topup.Result, topup.Order, error) {
+func (w *Worker) attempt(ctx context.Context, renewed bool, begin func(giveUpAt, now time.Time) (topup.Order, error)) (topup.Result, topup.Order, error) {
 	loginErr := w.Distributor.Authorize(ctx)
 	now := time.Now()
 	sendBy, giveUpAt := w.deadlines(now)
-	begun, err := w.Journal.Begin(ctx, o.ID, o.AttemptCount, w.name, giveUpAt, now)
+	begun, err := begin(giveUpAt, now)
 	if err != nil {
-		return topup.Result{}, o, err
+		return topup.Result{}, begun, err
 	}
 	w.logState(ctx, begun)
 	result := topup.Result{Outcome: topup.OutcomeNotSent}

@@ -46,6 +46,8 @@ type Orders interface {
 type Attempts interface {
 	// Begin is durable before it returns: only then may a byte be sent.
 	Begin(ctx context.Context, id topup.ID, attempts int, worker string, giveUpAt, now time.Time) (topup.Order, error)
+	// BeginFirst is Begin for an order that is new and due, which need not be read for it.
+	BeginFirst(ctx context.Context, id topup.ID, worker string, giveUpAt, now time.Time) (topup.Order, error)
 	Finish(ctx context.Context, s topup.Settlement, now time.Time) (topup.Order, *topup.Event, error)
 	End(ctx context.Context, id topup.ID, attempts int, by string, reason topup.Reason, now time.Time) (topup.Order, *topup.Event, error)
 }

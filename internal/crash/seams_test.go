@@ -71,6 +71,10 @@ func (b book) AcceptInvalid(ctx context.Context, o topup.Order, why string, now 
 	return through(b.g, "journal.AcceptInvalid", func() (*topup.Event, error) { return b.j.AcceptInvalid(ctx, o, why, now) })
 }
 
+func (b book) BeginFirst(ctx context.Context, id topup.ID, worker string, giveUpAt, now time.Time) (topup.Order, error) {
+	return through(b.g, "journal.BeginFirst", func() (topup.Order, error) { return b.j.BeginFirst(ctx, id, worker, giveUpAt, now) })
+}
+
 func (b book) Begin(ctx context.Context, id topup.ID, attempts int, worker string, giveUpAt, now time.Time) (topup.Order, error) {
 	return through(b.g, "journal.Begin", func() (topup.Order, error) { return b.j.Begin(ctx, id, attempts, worker, giveUpAt, now) })
 }

@@ -23,8 +23,16 @@ func from(by string, to topup.State) string {
 	return "state IN (" + strings.Join(states, ", ") + ")"
 }
 
-var sqlBegin = `UPDATE orders SET state = 'submitting', attempt_count = attempt_count + 1, updated_at = $3, next_attempt_at = NULL, due_at = $4
-WHERE id = $1 AND attempt_count = $2 AND ` + from("begin", topup.StateSubmitting) + ` RETURNING ` + orderColumns
+// sqlBeginIf takes a condition beside the usual ones.
+func sqlBeginIf(condition string) string {
+	return `UPDATE orders SET state = 'submitting', attempt_count = attempt_count + 1, updated_at = $3, next_attempt_at = NULL, due_at = $4
+WHERE id = $1 AND attempt_count = $2 AND ` + from("begin", topup.StateSubmitting) + ` AND ` + condition + ` RETURNING ` + orderColumns
+}
+
+var (
+	sqlBegin      = sqlBeginIf("TRUE")
+	sqlBeginFirst = sqlBeginIf("due_at <= $3 AND (expires_at IS NULL OR expires_at > $3)")
+)
 
 const sqlAttempt = `INSERT INTO attempts (order_key, number, worker, nonce, started_at, give_up_at) VALUES ($1, $2, $3, $4, $5, $6)`
 
@@ -39,11 +47,21 @@ AND EXISTS (SELECT 1 FROM attempts WHERE order_key = orders.key AND number = $2 
 // A commit whose answer was lost is made again, and recognised where it had happened: an attempt is
 // not wasted on it. Only if that fails as well is the error ErrInDoubt.
 func (j *Journal) Begin(ctx context.Context, id topup.ID, attempts int, worker string, giveUpAt, now time.Time) (topup.Order, error) {
+	return j.begin(ctx, sqlBegin, id, attempts, worker, giveUpAt, now)
+}
+
+// BeginFirst is Begin for an order that has had no attempt, is due and has not expired: whoever is woken
+// for a new order need not read it first. It is topup.ErrLost for any other.
+func (j *Journal) BeginFirst(ctx context.Context, id topup.ID, worker string, giveUpAt, now time.Time) (topup.Order, error) {
+	return j.begin(ctx, sqlBeginFirst, id, 0, worker, giveUpAt, now)
+}
+
+func (j *Journal) begin(ctx context.Context, query string, id topup.ID, attempts int, worker string, giveUpAt, now time.Time) (topup.Order, error) {
 	now, giveUpAt = whole(now), whole(giveUpAt)
 	nonce := rand.Int64()
 	begin := func() (record, error) {
 		return write(ctx, j, string(id), func(t *tx) (record, error) {
-			r, found, err := t.order(sqlBegin, string(id), attempts, now.UnixMicro(), giveUpAt.UnixMicro())
+			r, found, err := t.order(query, string(id), attempts, now.UnixMicro(), giveUpAt.UnixMicro())
 			if err != nil {
 				return r, err
 			}

@@ -28,14 +28,15 @@ func TestCommitsAreDurable(t *testing.T) {
 					t.Error(err)
 				}
 			}()
-			conn, err := newConn(t.Context(), j.engine.write)
+			lane, err := j.engine.connect(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer conn.discard()
+			defer lane.discard()
 			var got string
-			if err := conn.QueryRowContext(t.Context(), c.setting).Scan(&got); err != nil || got != c.want {
-				t.Errorf("%s is %s, %v; want %s", c.setting, got, err, c.want)
+			ask := &call{query: c.setting, scan: func(row scanner) error { return row.Scan(&got) }}
+			if lane.do(t.Context(), ask); ask.err != nil || got != c.want {
+				t.Errorf("%s is %s, %v; want %s", c.setting, got, ask.err, c.want)
 			}
 		})
 	}

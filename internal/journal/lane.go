@@ -10,8 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"recarga/topup"
 )
 
 // ErrInDoubt: the database did not say whether the commit happened.
@@ -49,7 +47,7 @@ type lane struct {
 	closing chan struct{}
 	close   func() // closes closing
 	stopped chan struct{}
-	conn    *conn // nil until it is needed, and after it failed
+	session session // nil until it is needed, and after it failed
 }
 
 func newLane(e *engine, s *stats, grace time.Duration, writer int32) *lane {
@@ -172,13 +170,10 @@ func (l *lane) transact(batch []*op) (guilty bool, err error) {
 	if err := l.begin(ctx); err != nil {
 		return false, err
 	}
-	t := &tx{ctx: ctx, conn: l.conn, grace: l.grace}
-	for _, o := range batch {
-		o.err = o.run(t)
-		if err := cmp.Or(t.broken, notOwn(o.err)); err != nil {
-			l.undo(ctx)
-			return true, err
-		}
+	t := newTx(ctx, l.session, l.grace)
+	if err := l.run(t, batch); err != nil {
+		l.undo(ctx)
+		return true, err
 	}
 	if err := t.tally(l.writer); err != nil {
 		l.undo(ctx)
@@ -187,25 +182,21 @@ func (l *lane) transact(batch []*op) (guilty bool, err error) {
 	return false, l.end()
 }
 
-// notOwn is err unless it is an operation's own verdict, which leaves nothing half done.
-func notOwn(err error) error {
-	var refused *topup.TransitionError
-	own := errors.Is(err, topup.ErrLost) || errors.Is(err, topup.ErrConflict) || errors.Is(err, topup.ErrNotFound) ||
-		errors.As(err, &refused) || len(topup.FieldErrors(err)) > 0
-	if own {
-		return nil
+func (l *lane) run(t *tx, batch []*op) error {
+	if p, ok := l.session.(*pipelined); ok {
+		return together(t, p, batch)
 	}
-	return err
+	return inTurn(t, batch)
 }
 
 func (l *lane) begin(ctx context.Context) (err error) {
-	if l.conn == nil {
-		if l.conn, err = newConn(ctx, l.engine.write); err != nil {
+	if l.session == nil {
+		if l.session, err = l.engine.connect(ctx); err != nil {
 			return err
 		}
 	}
 	for until := time.Now().Add(l.engine.beginFor); ; {
-		_, err = l.conn.exec(ctx, l.engine.begin)
+		_, err = exec(ctx, l.session, l.engine.begin)
 		if err == nil || !l.engine.busy(err) || time.Now().After(until) {
 			break
 		}
@@ -218,7 +209,7 @@ func (l *lane) begin(ctx context.Context) (err error) {
 
 // undo rolls back. A connection that cannot even do that is given up, which has the same effect.
 func (l *lane) undo(ctx context.Context) {
-	if _, err := l.conn.exec(ctx, "ROLLBACK"); err != nil {
+	if _, err := exec(ctx, l.session, "ROLLBACK"); err != nil {
 		l.drop()
 	}
 }
@@ -227,7 +218,7 @@ func (l *lane) undo(ctx context.Context) {
 func (l *lane) end() error {
 	ctx, cancel := l.engine.context()
 	defer cancel()
-	_, err := l.conn.exec(ctx, "COMMIT")
+	_, err := exec(ctx, l.session, "COMMIT")
 	if err == nil {
 		return nil
 	}
@@ -239,9 +230,9 @@ func (l *lane) end() error {
 }
 
 func (l *lane) drop() {
-	if l.conn != nil {
-		l.conn.discard()
-		l.conn = nil
+	if l.session != nil {
+		l.session.discard()
+		l.session = nil
 	}
 }
 

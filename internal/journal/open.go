@@ -38,12 +38,14 @@ func WithFirstTryGrace(d time.Duration) Option { return func(j *Journal) { j.gra
 
 // engine is a database and what sets it apart from the other one.
 type engine struct {
-	name   string
-	write  *sql.DB // lanes hold its connections
-	read   *sql.DB
-	lanes  int
-	begin  string
-	readTx *sql.TxOptions // one snapshot for several reads
+	name  string
+	write *sql.DB // for migrations, and where lanes' sessions may come from
+	read  *sql.DB
+	// connect opens a lane's session.
+	connect func(context.Context) (session, error)
+	lanes   int
+	begin   string
+	readTx  *sql.TxOptions // one snapshot for several reads
 	// timeout bounds a transaction; 0 where the database cannot hang without the machine.
 	timeout time.Duration
 	// beginFor is how long a transaction waits for another process to end its own.

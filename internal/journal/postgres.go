@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	// postgresLanes commit side by side; more of them share less of each commit.
-	postgresLanes  = 4
+	// postgresLanes commit side by side, so that one works while the other waits for the disk; more of
+	// them share less of each commit.
+	postgresLanes  = 2
 	postgresReads  = 12
 	postgresOldest = 120000
 )
@@ -29,10 +30,11 @@ func openPostgres(ctx context.Context, databaseURL string) (*engine, error) {
 		return nil, err
 	}
 	db := stdlib.OpenDB(*cfg)
-	db.SetMaxOpenConns(postgresLanes + postgresReads)
-	db.SetMaxIdleConns(postgresLanes + postgresReads)
+	db.SetMaxOpenConns(postgresReads)
+	db.SetMaxIdleConns(postgresReads)
 	e := &engine{
-		name: "postgres", write: db, read: db, lanes: postgresLanes, begin: "BEGIN ISOLATION LEVEL READ COMMITTED",
+		name: "postgres", write: db, read: db, lanes: postgresLanes, connect: func(ctx context.Context) (session, error) { return newPipelined(ctx, cfg) },
+		begin:   "BEGIN ISOLATION LEVEL READ COMMITTED",
 		readTx:  &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead},
 		timeout: 10 * time.Second, busy: func(error) bool { return false },
 		transient: postgresTransient, refused: postgresRefused,

@@ -44,7 +44,8 @@ func openSQLite(ctx context.Context, path string) (*engine, error) {
 		return nil, errors.Join(err, write.Close())
 	}
 	e := &engine{
-		name: "sqlite", write: write, read: read, lanes: 1, begin: "BEGIN IMMEDIATE", readTx: &sql.TxOptions{ReadOnly: true},
+		name: "sqlite", write: write, read: read, lanes: 1, connect: func(ctx context.Context) (session, error) { return newStandard(ctx, write) },
+		begin: "BEGIN IMMEDIATE", readTx: &sql.TxOptions{ReadOnly: true},
 		beginFor: 10 * time.Second, busy: sqliteBusy,
 		transient: func(error) bool { return false }, refused: sqliteBusy,
 	}

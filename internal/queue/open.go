@@ -59,6 +59,9 @@ func Open(ctx context.Context, rawURL string, log *slog.Logger) (*Queue, error) 
 	q.client = asynq.NewClientFromRedisClient(q.enqueue)
 	q.inspector = asynq.NewInspectorFromRedisClient(q.rest)
 	q.startWakers(background)
+	if err := q.hasten(ctx); err != nil {
+		return nil, errors.Join(err, q.Close())
+	}
 	return q, nil
 }
 
@@ -85,8 +88,22 @@ func (q *Queue) connect(background context.Context, rawURL string) error {
 		o.PoolSize = serverConnections
 	})
 	q.rest = q.newClient(func(*redis.UniversalOptions) {})
-	q.enqueue.AddHook(&together{client: q.enqueue, timeout: ringTimeout})
 	return nil
+}
+
+// hasten makes asynq's scripts cheaper. It comes last: a hook that is added later is nearer to Redis.
+func (q *Queue) hasten(ctx context.Context) error {
+	if q.embedded == nil {
+		q.enqueue.AddHook(&together{client: q.enqueue, timeout: ringTimeout})
+		q.serve.AddHook(&together{client: q.serve, timeout: serveTimeout})
+		return nil
+	}
+	n, err := newNative(ctx, q.embedded, q.rest)
+	if err == nil {
+		q.enqueue.AddHook(n)
+		q.serve.AddHook(n)
+	}
+	return err
 }
 
 // embed starts a Redis in this process. Its clock must be told to move, or nothing ever expires.

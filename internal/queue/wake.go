@@ -48,7 +48,6 @@ func (q *Queue) startWakers(background context.Context) {
 		go w.publish(background, q.rest)
 	}
 	q.serve.AddHook(&patience{wake: q.wake, quit: background.Done()})
-	q.serve.AddHook(&together{client: q.serve, timeout: serveTimeout})
 }
 
 // listen waits for the messages of other processes while servers run here.

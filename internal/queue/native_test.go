@@ -1,0 +1,134 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/google/go-cmp/cmp"
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+)
+
+// TestNativeDoesWhatTheScriptsDo runs the same scripts as Lua and in Go, and compares what they say and what
+// they leave.
+func TestNativeDoesWhatTheScriptsDo(t *testing.T) {
+	const prefix = "asynq:{topups}:"
+	enqueue := func(id string) []any {
+		return []any{luaEnqueue, prefix + "t:" + id, prefix + "pending", "message of " + id, id, int64(17)}
+	}
+	dequeue := []any{luaDequeue, prefix + "pending", prefix + "paused", prefix + "active", prefix + "lease", int64(1234), prefix + "t:"}
+	done := func(id string) []any {
+		return []any{luaDone, prefix + "active", prefix + "lease", prefix + "t:" + id, prefix + "processed:today", prefix + "processed", id, int64(4102444800), int64(math.MaxInt64)}
+	}
+	pause, resume := []any{"SET", prefix + "paused", "1"}, []any{"DEL", prefix + "paused"}
+	fill := []any{"SET", prefix + "processed", fmt.Sprint(math.MaxInt64)}
+	steps := [][]any{
+		enqueue("A"), enqueue("A"), enqueue("B"), enqueue("C"), pause, dequeue, resume, dequeue, dequeue, done("A"), done("A"),
+		done("C"), fill, done("B"), dequeue, dequeue, {"HDEL", prefix + "t:C", "msg"}, done("C"), enqueue("D"), {"DEL", prefix + "t:D"}, dequeue, done("D"),
+		enqueue("E"), dequeue, {"DEL", prefix + "t:E"}, done("E"),
+	}
+	lua, goes := newSide(t, false), newSide(t, true)
+	for i, step := range steps {
+		want, got := lua.do(t, step), goes.do(t, step)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("step %d, %.20q: Lua and Go differ:\n%s", i, step, diff)
+		}
+	}
+}
+
+// side is an embedded Redis with one client.
+type side struct {
+	redis  *miniredis.Miniredis
+	client *redis.Client
+}
+
+func newSide(t *testing.T, hooked bool) side {
+	s := side{redis: miniredis.RunT(t)}
+	s.client = redis.NewClient(&redis.Options{Addr: s.redis.Addr()})
+	t.Cleanup(func() { _ = s.client.Close() })
+	if hooked {
+		n, err := newNative(t.Context(), s.redis, s.client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.client.AddHook(n)
+	}
+	return s
+}
+
+// do runs a command, or a script of two or more keys, and describes everything afterwards.
+func (s side) do(t *testing.T, args []any) string {
+	var value any
+	var err error
+	if lua, _ := args[0].(string); len(lua) > len("HDEL") {
+		keys := map[string]int{luaEnqueue: 2, luaDequeue: 4, luaDone: 5}[lua]
+		var names []string
+		for _, key := range args[1 : 1+keys] {
+			names = append(names, fmt.Sprint(key))
+		}
+		value, err = redis.NewScript(lua).Run(t.Context(), s.client, names, args[1+keys:]...).Result()
+	} else {
+		value, err = s.client.Do(t.Context(), args...).Result()
+	}
+	until := s.redis.TTL("asynq:{topups}:processed:today").Hours()
+	return fmt.Sprintf("%T %v, %v, nil: %v, expires in %.0f h\n%s", value, value, err, errors.Is(err, redis.Nil), until, s.redis.Dump())
+}
+
+// TestNativeKnowsAsynqsScripts notices an asynq whose scripts are others: they would be run as Lua.
+func TestNativeKnowsAsynqsScripts(t *testing.T) {
+	q, err := Open(t.Context(), Embedded, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	missed := &passing{}
+	q.enqueue.AddHook(missed) // behind the one that takes what it knows
+	q.serve.AddHook(missed)
+	ran := make(chan struct{})
+	servers, err := q.Serve(ServeConfig{Queue: "topups", Servers: 1, Concurrency: 1}, map[string]Handler{
+		"a": func(context.Context, *asynq.Task) (time.Time, error) { close(ran); return time.Time{}, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := q.client.Enqueue(asynq.NewTask("a", nil), asynq.Queue("topups")); err != nil {
+		t.Fatal(err)
+	}
+	<-ran
+	servers.Shutdown()
+	processed, err := q.rest.Get(t.Context(), "asynq:{topups}:processed").Result()
+	if err != nil || processed != "1" {
+		t.Errorf("processed %s, %v", processed, err)
+	}
+	if err := q.Close(); err != nil {
+		t.Error(err)
+	}
+	for _, keys := range missed.scripts {
+		if strings.HasPrefix(keys, "[asynq:{topups}:t:") || strings.Contains(keys, ":processed") || strings.Contains(keys, ":paused") {
+			t.Errorf("run as Lua: %s", keys)
+		}
+	}
+}
+
+// passing notes the scripts that get as far as Redis.
+type passing struct {
+	together
+	scripts []string
+}
+
+func (p *passing) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if cmd.Name() == "evalsha" {
+			p.mu.Lock()
+			p.scripts = append(p.scripts, fmt.Sprint(cmd.Args()[3:]))
+			p.mu.Unlock()
+		}
+		return next(ctx, cmd)
+	}
+}

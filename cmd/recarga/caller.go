@@ -154,7 +154,7 @@ func (p *program) printCallers(all []producer.Caller) error {
 			rows = append(rows, []string{c.Name, state, e.Name, printable(e.URL), typesOf(e), healthOf(e)})
 		}
 	}
-	return table(p.stdout, []string{"NAME", "STATE", "ENDPOINT", "URL", "EVENTS", "HEALTH"}, rows)
+	return p.terminal().table(p.stdout, []string{"NAME", "STATE", "ENDPOINT", "URL", "EVENTS", "HEALTH"}, rows)
 }
 
 func typesOf(e producer.Endpoint) string {

@@ -32,6 +32,7 @@ func newEndpointSetCommand(p *program) *cobra.Command {
 		Args:    cobra.ExactArgs(3),
 	}
 	types := cmd.Flags().StringSlice("types", nil, "the types of events that it wants (default: every type)")
+	completes(cmd, "types", eventTypes()...)
 	return p.endpointChange(cmd, func(cmd *cobra.Command, c *producer.Client, args []string) (producer.Caller, error) {
 		e := producer.Endpoint{Name: args[1], URL: args[2]}
 		for _, kind := range *types {
@@ -72,9 +73,13 @@ func newEndpointSwitchCommand(p *program, use, short string, do func(*producer.C
 		Use: use + " CALLER ENDPOINT", Short: short, Args: cobra.ExactArgs(2),
 		Example: "  recarga caller endpoint " + use + " shop default",
 	}
+	asJSON := jsonFlag(cmd)
 	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
 		if err := do(c, cmd.Context(), args[0], args[1]); err != nil {
 			return err
+		}
+		if *asJSON {
+			return printJSON(p.stdout, map[string]any{"caller": args[0], "endpoint": args[1], "disabled": use == "disable"})
 		}
 		_, err := fmt.Fprintf(p.stdout, "%s %s: %sd\n", args[0], args[1], use)
 		return err

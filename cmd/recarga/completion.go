@@ -2,6 +2,8 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+
+	"recarga/topup"
 )
 
 // addCompletion adds cobra's own commands, with examples.
@@ -22,4 +24,30 @@ func addCompletion(root *cobra.Command) {
 			cmd.Example = example
 		}
 	}
+}
+
+// completes has the shell offer the values of a flag.
+func completes[T ~string](cmd *cobra.Command, flag string, values ...T) {
+	choices := make([]cobra.Completion, len(values))
+	for i, value := range values {
+		choices[i] = string(value)
+	}
+	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(choices, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // there is no such flag: a mistake in this program, which every start finds
+	}
+}
+
+// states are all that an order may be in.
+func states() (all []topup.State) {
+	for _, f := range topup.StateTable() {
+		all = append(all, f.State)
+	}
+	return all
+}
+
+func productIDs() (all []string) {
+	for _, p := range topup.Catalogue() {
+		all = append(all, p.ID)
+	}
+	return all
 }

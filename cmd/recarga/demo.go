@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -76,7 +77,7 @@ Nothing survives the end of the demo.`,
 		Example: "  recarga demo\n  recarga demo --once",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			d := &demo{out: p.stdout, once: once, received: map[string]int{}}
+			d := &demo{out: p.stdout, terminal: p.terminal, once: once, received: map[string]int{}}
 			return d.run(cmd.Context())
 		},
 	}
@@ -86,10 +87,11 @@ Nothing survives the end of the demo.`,
 
 // demo is one run of the demonstration.
 type demo struct {
-	out    io.Writer
-	once   bool
-	node   *node
-	client *producer.Client
+	out      io.Writer
+	terminal func() terminal
+	once     bool
+	node     *node
+	client   *producer.Client
 
 	mu       sync.Mutex
 	received map[string]int // verified webhooks by "order id type"
@@ -226,7 +228,9 @@ func (d *demo) watch(ctx context.Context) (missed []string, err error) {
 		}
 		ended := len(missed) == 0 || time.Since(start) > demoDeadline
 		if isTerminal(d.out) || ended {
-			lines = d.draw(rows, lines, time.Since(start))
+			if lines, err = d.draw(rows, lines, time.Since(start)); err != nil {
+				return nil, err
+			}
 		}
 		if ended {
 			return missed, nil
@@ -265,26 +269,27 @@ func (r demoRow) complaint() string {
 }
 
 // draw writes the table over the one it wrote before.
-func (d *demo) draw(rows []demoRow, before int, elapsed time.Duration) (lines int) {
-	var b strings.Builder
-	if before > 0 {
-		fmt.Fprintf(&b, "\x1b[%dA", before)
-	}
-	clear := ""
-	if isTerminal(d.out) {
-		clear = "\x1b[K"
-	}
-	fmt.Fprintf(&b, "%-10s  %-32s  %-24s  %8s  %4s  %s%s\n", "ORDER", "FATE", "STATE", "ATTEMPTS", "CODE", "WEBHOOK", clear)
-	for _, r := range rows {
+func (d *demo) draw(rows []demoRow, before int, elapsed time.Duration) (lines int, err error) {
+	cells := make([][]string, len(rows))
+	for i, r := range rows {
 		told := ""
 		if r.webhooks > 0 {
 			told = "verified"
 		}
-		fmt.Fprintf(&b, "%-10s  %-32s  %-24s  %8d  %4s  %s%s\n", r.fate.id(), r.fate.what, stateOf(r.order.Order), r.order.AttemptCount, r.order.ResponseCode, told, clear)
+		cells[i] = []string{string(r.fate.id()), r.fate.what, stateOf(r.order.Order), strconv.Itoa(r.order.AttemptCount), string(r.order.ResponseCode), told}
 	}
-	fmt.Fprintf(&b, "after %.1f s%s\n", elapsed.Seconds(), clear)
-	d.say("%s", b.String())
-	return len(rows) + 2
+	var b strings.Builder
+	t := d.terminal()
+	if err := t.table(&b, []string{"ORDER", "FATE", "STATE", "ATTEMPTS", "CODE", "WEBHOOK"}, cells, "CODE", "ATTEMPTS"); err != nil {
+		return 0, err
+	}
+	fmt.Fprintf(&b, "after %.1f s\n", elapsed.Seconds())
+	back := ""
+	if before > 0 {
+		back = fmt.Sprintf("\x1b[%dA\x1b[J", before)
+	}
+	d.say("%s", back+b.String())
+	return strings.Count(b.String(), "\n"), nil
 }
 
 func verdictOf(missed []string) error {

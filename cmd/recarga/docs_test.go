@@ -133,6 +133,41 @@ func TestEveryCommandHelps(t *testing.T) {
 	}
 }
 
+// TestEveryClientCommandPrintsJSON: what a command prints, a program can read.
+func TestEveryClientCommandPrintsJSON(t *testing.T) {
+	for cmd := range shown(newRoot(&program{})) {
+		if cmd.Flag("api-url") != nil && cmd.Flag("json") == nil && cmd.Flag("format") == nil {
+			t.Errorf("%s has no --json", cmd.CommandPath())
+		}
+	}
+}
+
+// TestCompletion: the shells' scripts are printed, and what they ask for is answered with the values that
+// there are (of which the shell takes those that fit), not with files.
+func TestCompletion(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		want(t, nil, exitOK, `(?s)__complete.*recarga`, `^$`, "completion", shell)
+	}
+	const noFiles = `:4\n$`
+	for asked, answered := range map[string]string{
+		"web":                                 `^webhook\t.*\n` + noFiles,
+		"caller endpoint ":                    `(?s)^disable\t.*\nremove\t.*\n` + noFiles,
+		"list --state ":                       `^queued\nsubmitting\nretrying\nunknown\nsucceeded\nfailed\ncanceled\n` + noFiles,
+		"list --product ":                     `^MOVISTAR_TAE\n(?s:.*)` + noFiles,
+		"enqueue --product ":                  `^MOVISTAR_TAE\n(?s:.*)` + noFiles,
+		"resolve A --as ":                     `^succeeded\nfailed\nresend\n` + noFiles,
+		"webhook redeliver --state ":          `^exhausted\npending\ndelivered\n` + noFiles,
+		"webhook redeliver --type ":           `^topup.unknown\ntopup.succeeded\ntopup.failed\ntopup.canceled\n` + noFiles,
+		"webhook trigger topup.f":             `^topup.failed\n` + noFiles,
+		"caller endpoint set a b c --types t": `(?s)^topup.*topup.failed\n.*` + noFiles,
+		"get ":                                `^` + noFiles,
+		"enqueue --file ":                     `^:0\n$`,
+	} {
+		args := strings.Split(asked, " ")
+		want(t, nil, exitOK, answered, `^Completion ended`, append([]string{"__complete"}, args...)...)
+	}
+}
+
 // TestEveryClientCommandFails: what the API refuses ends with status 1, and an error that says so.
 func TestEveryClientCommandFails(t *testing.T) {
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

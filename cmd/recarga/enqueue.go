@@ -57,6 +57,7 @@ func orderFlags(cmd *cobra.Command, f *topup.Fields) (names []string) {
 		cmd.Flags().StringVar(field.to, field.name, "", field.help)
 		names = append(names, field.name)
 	}
+	completes(cmd, "product", productIDs()...)
 	cmd.Flags().StringToStringVar(&f.Metadata, "metadata", nil, "key=value, echoed back")
 	return append(names, "metadata")
 }

@@ -26,13 +26,13 @@ func newGetCommand(p *program) *cobra.Command {
 		if *asJSON {
 			return printJSON(p.stdout, d)
 		}
-		return printDetails(p.stdout, d)
+		return p.terminal().details(p.stdout, d)
 	})
 }
 
-// printDetails shows an order's life: what it is, each attempt, each event with its tries.
-func printDetails(w io.Writer, d topup.Details) error {
-	if err := table(w, orderHead, [][]string{orderRow(d.Order)}); err != nil {
+// details shows an order's life: what it is, each attempt, each event with its tries.
+func (t terminal) details(w io.Writer, d topup.Details) error {
+	if err := t.orders(w, d.Order); err != nil {
 		return err
 	}
 	for _, fact := range [][2]string{
@@ -45,10 +45,10 @@ func printDetails(w io.Writer, d topup.Details) error {
 			}
 		}
 	}
-	return printLife(w, d)
+	return t.life(w, d)
 }
 
-func printLife(w io.Writer, d topup.Details) error {
+func (t terminal) life(w io.Writer, d topup.Details) error {
 	rows := [][]string{{local(d.CreatedAt), "accepted", ""}}
 	for _, a := range d.Attempts {
 		rows = append(rows, []string{local(a.StartedAt), fmt.Sprintf("attempt %d", a.Number), describeAttempt(a)})
@@ -74,7 +74,7 @@ func printLife(w io.Writer, d topup.Details) error {
 	if _, err := fmt.Fprintln(w); err != nil {
 		return err
 	}
-	return table(w, []string{"TIME", "WHAT", "RESULT"}, rows)
+	return t.table(w, []string{"TIME", "WHAT", "RESULT"}, rows)
 }
 
 func describeAttempt(a topup.Attempt) string {

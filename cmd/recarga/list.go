@@ -32,6 +32,8 @@ func newListCommand(p *program) *cobra.Command {
 	for _, f := range listFilters {
 		cmd.Flags().String(f.flag, "", f.help)
 	}
+	completes(cmd, "state", states()...)
+	completes(cmd, "product", productIDs()...)
 	limit := cmd.Flags().Int("limit", 50, "orders of a page, 1 to 200")
 	all := cmd.Flags().Bool("all", false, "all pages")
 	asJSON := jsonFlag(cmd)
@@ -69,20 +71,15 @@ func wrongFilter(err error) error {
 
 // printOrders prints a page: one JSON object a line, or a table.
 func (p *program) printOrders(orders []topup.Order, asJSON bool) error {
-	rows := make([][]string, len(orders))
-	for i, o := range orders {
-		if asJSON {
-			if err := printJSON(p.stdout, o); err != nil {
-				return err
-			}
-			continue
+	if !asJSON {
+		return p.terminal().orders(p.stdout, orders...)
+	}
+	for _, o := range orders {
+		if err := printJSON(p.stdout, o); err != nil {
+			return err
 		}
-		rows[i] = orderRow(o)
 	}
-	if asJSON {
-		return nil
-	}
-	return table(p.stdout, orderHead, rows)
+	return nil
 }
 
 func (p *program) more(next string, asJSON bool) error {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
 
@@ -69,22 +68,15 @@ func printable(s string) string {
 	}, s)
 }
 
-// table prints rows in columns.
-func table(w io.Writer, head []string, rows [][]string) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, row := range append([][]string{head}, rows...) {
-		cells := make([]string, len(row))
-		for i, cell := range row {
-			cells[i] = printable(cell)
-		}
-		if _, err := fmt.Fprintln(tw, strings.Join(cells, "\t")); err != nil {
-			return err
-		}
+// orders writes a table of orders.
+func (t terminal) orders(w io.Writer, orders ...topup.Order) error {
+	rows := make([][]string, len(orders))
+	for i, o := range orders {
+		rows[i] = orderRow(o)
 	}
-	return tw.Flush()
+	return t.table(w, []string{"ORDER", "STATE", "PHONE", "PRODUCT", "AMOUNT", "ATTEMPTS", "CODE", "UPDATED"}, rows,
+		"ATTEMPTS", "PRODUCT", "UPDATED", "CODE", "AMOUNT")
 }
-
-var orderHead = []string{"ORDER", "STATE", "PHONE", "PRODUCT", "AMOUNT", "ATTEMPTS", "CODE", "UPDATED"}
 
 func orderRow(o topup.Order) []string {
 	return []string{

@@ -25,6 +25,6 @@ func newProductsCommand(p *program) *cobra.Command {
 		for i, product := range products {
 			rows[i] = []string{product.ID, product.Description, product.Operator, product.Min.String(), product.Max.String()}
 		}
-		return table(p.stdout, []string{"PRODUCT", "DESCRIPTION", "OPERATOR", "MIN MXN", "MAX MXN"}, rows)
+		return p.terminal().table(p.stdout, []string{"PRODUCT", "DESCRIPTION", "OPERATOR", "MIN MXN", "MAX MXN"}, rows)
 	})
 }

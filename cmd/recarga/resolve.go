@@ -36,6 +36,7 @@ may be on the way; --force does it nevertheless. Needs the admin key.`,
 	flags.StringVar((*string)(&r.TransactionID), "transaction-id", "", "the distributor's id of the purchase, where it succeeded")
 	flags.StringVar((*string)(&r.Reference), "reference", "", "the carrier's reference, where it succeeded")
 	flags.StringVar((*string)(&r.AuthCode), "auth-code", "", "the carrier's authorization, where it succeeded")
+	completes(cmd, "as", topup.VerdictSucceeded, topup.VerdictFailed, topup.VerdictResend)
 	asJSON := jsonFlag(cmd)
 	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
 		if u, err := user.Current(); err == nil && r.By == "" {

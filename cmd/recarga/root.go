@@ -56,6 +56,9 @@ func finish(cmd *cobra.Command) {
 		}
 	case cmd.Runnable():
 		cmd.Args = usageArgs(cmd.Args)
+		if cmd.ValidArgsFunction == nil && cmd.ValidArgs == nil { // no argument of any command is a file
+			cmd.ValidArgsFunction = cobra.NoFileCompletions
+		}
 	default:
 		cmd.Args = unknownCommand
 		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }

@@ -57,7 +57,7 @@ func (p *program) printChange(o topup.Order, asJSON bool) error {
 	if asJSON {
 		return printJSON(p.stdout, o)
 	}
-	_, err := fmt.Fprintf(p.stdout, "%s  %s  %s  attempts %d  %s\n", local(o.UpdatedAt), o.ID, stateOf(o), o.AttemptCount, o.ResponseCode)
+	_, err := fmt.Fprintf(p.stdout, "%s  %s  %s  attempts %d  %s\n", local(o.UpdatedAt), o.ID, p.terminal().state(stateOf(o), stateOf(o)), o.AttemptCount, o.ResponseCode)
 	return err
 }
 
@@ -91,15 +91,15 @@ func (p *program) watchAll(ctx context.Context, c *producer.Client, asJSON bool)
 
 func (p *program) redraw(orders []topup.Order) error {
 	var b strings.Builder
-	b.WriteString("\x1b[H\x1b[2J")
-	rows := make([][]string, len(orders))
-	for i, o := range orders {
-		rows[i] = orderRow(o)
-	}
-	if err := table(&b, orderHead, rows); err != nil {
+	t := p.terminal()
+	if err := t.orders(&b, orders...); err != nil {
 		return err
 	}
-	_, err := fmt.Fprint(p.stdout, b.String())
+	lines := strings.SplitAfter(b.String(), "\n")
+	if t.height > 0 { // a line more would scroll the head away
+		lines = lines[:min(len(lines), t.height-1)]
+	}
+	_, err := fmt.Fprint(p.stdout, "\x1b[H\x1b[2J"+strings.Join(lines, ""))
 	return err
 }
 

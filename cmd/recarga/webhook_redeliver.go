@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"recarga/producer"
+	"recarga/topup"
 )
 
 func newWebhookRedeliverCommand(p *program) *cobra.Command {
@@ -30,6 +31,8 @@ receiver that drops repeats is safe. With the admin key, those of all callers.`,
 	since := flags.String("since", "", "made at this time (RFC 3339) or later")
 	until := flags.String("until", "", "made before this time (RFC 3339)")
 	all := flags.Bool("all", false, "every event there is")
+	completes(cmd, "state", topup.EventExhausted, topup.EventPending, topup.EventDelivered)
+	completes(cmd, "type", eventTypes()...)
 	asJSON := jsonFlag(cmd)
 	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, ids []string) error {
 		filter := map[string]any{}
@@ -64,7 +67,7 @@ func (p *program) redeliver(cmd *cobra.Command, c *producer.Client, ids []string
 		}
 	}
 	if len(rows) > 0 {
-		failed = errors.Join(failed, table(p.stdout, []string{"EVENT", "TYPE", "ORDER", "STATE", "TRIES"}, rows))
+		failed = errors.Join(failed, p.terminal().table(p.stdout, []string{"EVENT", "TYPE", "ORDER", "STATE", "TRIES"}, rows))
 	}
 	return failed
 }

@@ -50,7 +50,8 @@ func (p *Producer) Place(ctx context.Context, r topup.Request) (o topup.Order, r
 	if err != nil || replayed {
 		return o, replayed, err
 	}
-	p.log.InfoContext(ctx, "order accepted", "order", o.ID, "caller", o.Caller, "phone", o.Phone, "product", o.Product, "amount", o.Amount.String())
+	p.log.LogAttrs(ctx, slog.LevelInfo, "order accepted", slog.String("order", string(o.ID)), slog.String("caller", o.Caller),
+		slog.Any("phone", o.Phone), slog.String("product", o.Product), slog.String("amount", o.Amount.String()))
 	p.rang(p.bell.RingOrder(ctx, r, firstLook(o)), "order", string(o.ID))
 	return o, false, nil
 }

@@ -268,16 +268,17 @@ func (a answer) record(at time.Time) topup.Try {
 }
 
 func (d *Deliverer) log(ev topup.Event, to target, a answer, state topup.EventState, next time.Time) {
-	attrs := []any{
-		"event", ev.ID, "order", ev.OrderID, "caller", ev.Caller, "endpoint", to.origin,
-		"try", ev.TryCount + 1, "status", a.status, "duration_ms", a.took.Milliseconds(), "error", clip(a.err),
+	attrs := []slog.Attr{
+		slog.String("event", ev.ID), slog.String("order", string(ev.OrderID)), slog.String("caller", ev.Caller), slog.String("endpoint", to.origin),
+		slog.Int("try", ev.TryCount+1), slog.Int("status", a.status), slog.Int64("duration_ms", a.took.Milliseconds()), slog.String("error", string(clip(a.err))),
 	}
+	ctx, log := context.WithoutCancel(d.working), d.cfg.Log
 	switch state {
 	case topup.EventDelivered:
-		d.cfg.Log.Info("webhook delivered", attrs...)
+		log.LogAttrs(ctx, slog.LevelInfo, "webhook delivered", attrs...)
 	case topup.EventExhausted:
-		d.cfg.Log.Warn("webhook given up", attrs...)
+		log.LogAttrs(ctx, slog.LevelWarn, "webhook given up", attrs...)
 	default:
-		d.cfg.Log.Warn("webhook not delivered", append(attrs, "next", next)...)
+		log.LogAttrs(ctx, slog.LevelWarn, "webhook not delivered", append(attrs, slog.Time("next", next))...)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -278,6 +279,7 @@ func (w *Worker) tell(event *topup.Event) {
 }
 
 func (w *Worker) logState(ctx context.Context, o topup.Order) {
-	w.Log.InfoContext(ctx, "order changed", "state", o.State, "order", o.ID, "attempt", o.AttemptCount, "reason", string(o.Reason),
-		"response_code", string(o.ResponseCode), "transaction_id", string(o.TransactionID))
+	w.Log.LogAttrs(ctx, slog.LevelInfo, "order changed", slog.String("state", string(o.State)), slog.String("order", string(o.ID)),
+		slog.Int("attempt", o.AttemptCount), slog.String("reason", string(o.Reason)),
+		slog.String("response_code", string(o.ResponseCode)), slog.String("transaction_id", string(o.TransactionID)))
 }

@@ -31,6 +31,8 @@ const (
 	deliveryConcurrency = 64
 	// openTimeout bounds what a start waits for a database or Redis.
 	openTimeout = 15 * time.Second
+	// ballast is chosen so that the heap stays below about 100 MiB with little in it.
+	ballast = 32 << 20
 	// requestsEnd is how long a shutdown waits for HTTP requests under way; their orders are durable
 	// or not whether they hear of it or not, and may be placed again.
 	requestsEnd = 10 * time.Second
@@ -44,6 +46,9 @@ type node struct {
 	settings Settings
 	roles    roles
 	log      *slog.Logger
+	// ballast is memory that is never touched, so that it takes none. Go collects garbage when the heap has
+	// doubled: with a heap as small as ours that would be many times a second.
+	ballast []byte
 
 	journal     *journal.Journal
 	callers     *callers.Registry
@@ -65,7 +70,7 @@ type node struct {
 // startNode starts a process's parts in the order in which they need each other. On an error it has
 // stopped what it had started.
 func startNode(ctx context.Context, s Settings, r roles, log *slog.Logger) (*node, error) {
-	n := &node{settings: s, roles: r, log: log, failed: make(chan error, 2)}
+	n := &node{settings: s, roles: r, log: log, ballast: make([]byte, ballast), failed: make(chan error, 2)}
 	steps := []func(context.Context) error{n.openJournal, n.openQueue, n.openDistributor}
 	if r.worker {
 		steps = append(steps, n.startWorker, n.startWatchdog)

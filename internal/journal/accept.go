@@ -14,7 +14,9 @@ const sqlOrder = `SELECT ` + orderColumns + ` FROM orders WHERE id = $1`
 const sqlInsert = `INSERT INTO orders (id, caller, fingerprint, state, reason, phone, product, amount, operator, metadata, callback_url,
 response_message, event_count, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at, due_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
-ON CONFLICT (id) DO NOTHING RETURNING ` + orderColumns
+ON CONFLICT (id) DO NOTHING`
+
+const sqlInsertInvalid = sqlInsert + ` RETURNING ` + orderColumns
 
 // Accept records a new order durably, queued. The repeat of an order's id and content returns the
 // order as it now is, with replayed set.
@@ -36,8 +38,9 @@ func (j *Journal) Accept(ctx context.Context, r topup.Request, now time.Time) (o
 	}
 	a, err := write(ctx, j, string(r.ID), func(t *tx) (accepted, error) {
 		if expired == nil {
-			if stored, inserted, err := t.order(sqlInsert, insert...); inserted || err != nil {
-				return accepted{record: stored}, err
+			// What is stored is what was given, so it need not be read back.
+			if inserted, err := t.exec(sqlInsert, insert...); inserted > 0 || err != nil {
+				return accepted{record: fresh}, err
 			}
 		}
 		stored, err := t.repeated(fresh, expired)
@@ -83,7 +86,7 @@ func (j *Journal) AcceptInvalid(ctx context.Context, o topup.Order, why string, 
 		return nil, fmt.Errorf("accept invalid %s: %w", o.ID, err)
 	}
 	event, err := write(ctx, j, string(o.ID), func(t *tx) (*topup.Event, error) {
-		stored, inserted, err := t.order(sqlInsert, insert...)
+		stored, inserted, err := t.order(sqlInsertInvalid, insert...)
 		if err != nil {
 			return nil, err
 		}

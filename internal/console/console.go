@@ -1,0 +1,240 @@
+// Package console is the operator's web page: how the orders do at a glance, the whole story of each, and the
+// few things that a person may do to them. Pages are made by the server, and work without their small script.
+package console
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"errors"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"golang.org/x/time/rate"
+
+	"recarga/distributor"
+	"recarga/internal/journal"
+	"recarga/topup"
+)
+
+// Book is what the journal knows.
+type Book interface {
+	Details(ctx context.Context, id topup.ID) (topup.Details, error)
+	List(ctx context.Context, f journal.Filter) ([]topup.Order, string, error)
+	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
+	Overview(ctx context.Context, now time.Time) (journal.Overview, error)
+}
+
+// Events are what callers were told.
+type Events interface {
+	Event(ctx context.Context, id string) (topup.Event, error)
+	Events(ctx context.Context, f journal.EventFilter) ([]topup.Event, string, error)
+	Redeliver(ctx context.Context, ev topup.Event, now time.Time) error
+	RedeliverAll(ctx context.Context, f journal.EventFilter, now time.Time, each func(topup.Event)) (count int, next string, err error)
+}
+
+// Orders acts on orders.
+type Orders interface {
+	Cancel(ctx context.Context, id topup.ID, caller string) (topup.Order, error)
+	Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error)
+}
+
+// Queue is asynq's, as far as a person looks at it and stops it.
+type Queue interface {
+	Glance(ctx context.Context) (map[string]asynq.QueueInfo, error)
+	Pause(ctx context.Context, name string) error
+	Resume(ctx context.Context, name string) error
+	RingEvent(ctx context.Context, eventID string, at time.Time) error
+}
+
+// Balances asks the distributor for the balance.
+type Balances interface {
+	Balance(ctx context.Context) (distributor.Balance, error)
+}
+
+// Callers lists those who place orders.
+type Callers interface {
+	List(ctx context.Context) ([]topup.Caller, error)
+}
+
+// Config is what a console is made of. Every part but Balances is needed.
+type Config struct {
+	// AdminKey is the login. Empty: the console is closed, and says so.
+	AdminKey string
+	Book     Book
+	Events   Events
+	Orders   Orders
+	Queue    Queue
+	Callers  Callers
+	// Balances may be nil: then the balance is not shown.
+	Balances Balances
+	Log      *slog.Logger
+	Version  string
+}
+
+// Path is where the console is served.
+const Path = "/console"
+
+//go:embed assets
+var assets embed.FS
+
+//go:embed pages
+var pages embed.FS
+
+// Console is an http.Handler for Path and everything below it.
+type Console struct {
+	cfg      Config
+	sessions *sessions
+	logins   *rate.Limiter
+	pages    map[string]*template.Template
+	now      *snapshot
+	handler  http.Handler
+}
+
+// New builds a Console.
+func New(cfg Config) (*Console, error) {
+	parsed, err := parsePages()
+	if err != nil {
+		return nil, err
+	}
+	c := &Console{cfg: cfg, sessions: newSessions(cfg.AdminKey), logins: rate.NewLimiter(rate.Every(2*time.Second), 5), pages: parsed}
+	c.now = &snapshot{c: c}
+	c.handler = c.routes()
+	return c, nil
+}
+
+// ServeHTTP answers any request below Path.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.handler.ServeHTTP(w, r) }
+
+// LoggedIn tells whether a request comes from a browser that logged in here.
+func (c *Console) LoggedIn(r *http.Request) bool {
+	_, ok := c.sessions.of(r)
+	return ok
+}
+
+func (c *Console) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET "+Path+"/assets/", http.StripPrefix(Path, http.FileServerFS(assets)))
+	mux.HandleFunc("GET "+Path+"/login", c.loginPage)
+	mux.HandleFunc("POST "+Path+"/login", c.login)
+	mux.HandleFunc("POST "+Path+"/logout", c.logout)
+	for pattern, page := range map[string]page{
+		"GET " + Path + "/{$}":                      c.overview,
+		"GET " + Path + "/orders":                   c.orders,
+		"GET " + Path + "/orders/{id}":              c.order,
+		"GET " + Path + "/orders/{id}/resolve":      c.resolvePage,
+		"POST " + Path + "/orders/{id}/resolve":     c.resolve,
+		"GET " + Path + "/orders/{id}/cancel":       c.cancelPage,
+		"POST " + Path + "/orders/{id}/cancel":      c.cancel,
+		"GET " + Path + "/events":                   c.events,
+		"POST " + Path + "/events/{id}/redeliver":   c.redeliver,
+		"GET " + Path + "/bulk/{action}":            c.bulkPage,
+		"POST " + Path + "/bulk/{action}":           c.bulk,
+		"GET " + Path + "/callers":                  c.callers,
+		"GET " + Path + "/queues/{queue}/{action}":  c.queuePage,
+		"POST " + Path + "/queues/{queue}/{action}": c.switchQueue,
+	} {
+		mux.Handle(pattern, c.guarded(page))
+	}
+	mux.Handle("GET "+Path, http.RedirectHandler(Path+"/", http.StatusSeeOther))
+	return secure(http.NewCrossOriginProtection().Handler(mux))
+}
+
+// contentPolicy allows the console's own files, and no script or style in a page.
+const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+func secure(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", contentPolicy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// page answers a request of somebody who is logged in. Its error becomes an error page.
+type page func(w http.ResponseWriter, r *http.Request, who operator) error
+
+func (c *Console) guarded(p page) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who, ok := c.sessions.of(r)
+		if !ok {
+			http.Redirect(w, r, Path+"/login?next="+url.QueryEscape(localPath(r)), http.StatusSeeOther)
+			return
+		}
+		if err := p(w, r, who); err != nil {
+			c.fail(w, r, err)
+		}
+	})
+}
+
+// localPath is where to go back to after the login: a GET's own address.
+func localPath(r *http.Request) string {
+	if r.Method != http.MethodGet {
+		return Path + "/"
+	}
+	return r.URL.RequestURI()
+}
+
+// problem is an error that a person can do something about.
+type problem struct {
+	Status int
+	Text   string
+}
+
+func (p *problem) Error() string { return p.Text }
+
+func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
+	p := &problem{http.StatusInternalServerError, "A fault of ours; the log says more."}
+	var known *problem
+	var transition *topup.TransitionError
+	var early *topup.TooEarlyError
+	switch {
+	case errors.As(err, &known):
+		p = known
+	case errors.Is(err, topup.ErrNotFound):
+		p = &problem{http.StatusNotFound, "There is no such thing, or no more."}
+	case errors.As(err, &transition), errors.As(err, &early):
+		p = &problem{http.StatusConflict, err.Error()}
+	case len(topup.FieldErrors(err)) > 0:
+		p = &problem{http.StatusUnprocessableEntity, err.Error()}
+	default:
+		c.cfg.Log.ErrorContext(r.Context(), "console page not shown", "path", r.URL.Path, "error", err)
+	}
+	c.show(w, r, p.Status, "error", view{Title: http.StatusText(p.Status), Data: p.Text})
+}
+
+// view is what every page shows.
+type view struct {
+	Title string
+	// Live pages are loaded again every few seconds.
+	Live    bool
+	Version string
+	Path    string
+	Who     string
+	Query   string
+	Data    any
+}
+
+func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, name string, v view) {
+	if who, ok := c.sessions.of(r); ok {
+		v.Who = who.Name
+	}
+	v.Version, v.Path, v.Query = c.cfg.Version, r.URL.Path, r.URL.Query().Get("q")
+	var buf bytes.Buffer
+	if err := c.pages[name].ExecuteTemplate(&buf, "layout.html", v); err != nil {
+		c.cfg.Log.ErrorContext(r.Context(), "console page not made", "page", name, "error", err)
+		http.Error(w, "a fault of ours; the log says more", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(buf.Bytes()) // the browser is gone when it fails
+}

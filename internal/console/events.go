@@ -1,0 +1,163 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"recarga/internal/journal"
+	"recarga/topup"
+)
+
+// eventsView is a page of what callers were told.
+type eventsView struct {
+	Events []topup.Event
+	Chips  []chip
+	Next   string
+	// State, Caller and Type are the filter; Filter is its query for the bulk action.
+	State, Caller, Type, Filter string
+	Wrong                       string
+}
+
+func (c *Console) events(w http.ResponseWriter, r *http.Request, _ operator) error {
+	q := r.URL.Query()
+	f := eventFilter(q)
+	f.Cursor = q.Get("cursor")
+	v := eventsView{State: string(f.State), Caller: f.Caller, Type: string(f.Type), Filter: eventQuery(f).Encode()}
+	for _, s := range []topup.EventState{"", topup.EventPending, topup.EventDelivered, topup.EventExhausted} {
+		g := f
+		g.State = s
+		name := string(s)
+		if s == "" {
+			name = "all"
+		}
+		v.Chips = append(v.Chips, chip{name, Path + "/events?" + eventQuery(g).Encode(), s == f.State})
+	}
+	events, next, err := c.cfg.Events.Events(r.Context(), f)
+	status := http.StatusOK
+	switch {
+	case len(topup.FieldErrors(err)) > 0:
+		status, v.Wrong = http.StatusUnprocessableEntity, err.Error()
+	case err != nil:
+		return err
+	}
+	v.Events = events
+	if next != "" {
+		more := eventQuery(f)
+		more.Set("cursor", next)
+		v.Next = Path + "/events?" + more.Encode()
+	}
+	c.show(w, r, status, "events", view{Title: "Events", Data: v})
+	return nil
+}
+
+func eventFilter(q url.Values) journal.EventFilter {
+	return journal.EventFilter{
+		State: topup.EventState(q.Get("state")), Caller: strings.TrimSpace(q.Get("caller")), Type: topup.EventType(strings.TrimSpace(q.Get("type"))),
+	}
+}
+
+func eventQuery(f journal.EventFilter) url.Values {
+	q := url.Values{}
+	for name, value := range map[string]string{"state": string(f.State), "caller": f.Caller, "type": string(f.Type)} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	return q
+}
+
+func (c *Console) redeliver(w http.ResponseWriter, r *http.Request, who operator) error {
+	ev, err := c.cfg.Events.Event(r.Context(), r.PathValue("id"))
+	if err == nil {
+		err = c.cfg.Events.Redeliver(r.Context(), ev, time.Now())
+	}
+	if err != nil {
+		return err
+	}
+	c.cfg.Log.InfoContext(r.Context(), "event redelivered", "event", ev.ID, "order", ev.OrderID, "caller", ev.Caller, "by", who.Name)
+	c.ring(r, ev)
+	back := Path + "/events"
+	if ev.OrderID != "" {
+		back = orderPath(ev.OrderID) + "?done=redelivered"
+	}
+	http.Redirect(w, r, back, http.StatusSeeOther)
+	return nil
+}
+
+// ring wakes a worker; without Redis the sweep does.
+func (c *Console) ring(r *http.Request, ev topup.Event) {
+	if err := c.cfg.Queue.RingEvent(r.Context(), ev.ID, time.Time{}); err != nil {
+		c.cfg.Log.WarnContext(r.Context(), "queue not reached; the sweep will ring", "event", ev.ID, "error", err)
+	}
+}
+
+type callersView struct {
+	Callers []topup.Caller
+}
+
+func (c *Console) callers(w http.ResponseWriter, r *http.Request, _ operator) error {
+	all, err := c.cfg.Callers.List(r.Context())
+	if err != nil {
+		return err
+	}
+	c.show(w, r, http.StatusOK, "callers", view{Title: "Callers", Data: callersView{all}})
+	return nil
+}
+
+// switchView asks before a queue is paused or resumed.
+type switchView struct{ Queue, Action string }
+
+func switchOf(r *http.Request) (switchView, error) {
+	v := switchView{Queue: r.PathValue("queue"), Action: r.PathValue("action")}
+	if v.Action != "pause" && v.Action != "resume" {
+		return v, topup.ErrNotFound
+	}
+	return v, nil
+}
+
+func (c *Console) queuePage(w http.ResponseWriter, r *http.Request, _ operator) error {
+	v, err := switchOf(r)
+	if err != nil {
+		return err
+	}
+	c.show(w, r, http.StatusOK, "queue", view{Title: title(v.Action) + " " + v.Queue, Data: v})
+	return nil
+}
+
+func (c *Console) switchQueue(w http.ResponseWriter, r *http.Request, who operator) error {
+	v, err := switchOf(r)
+	if err != nil {
+		return err
+	}
+	reason, err := reasonOf(r)
+	if err != nil {
+		return err
+	}
+	info, err := c.cfg.Queue.Glance(r.Context())
+	if err != nil {
+		return &problem{http.StatusServiceUnavailable, "Redis does not answer, so nothing can be paused or resumed: " + err.Error()}
+	}
+	if _, ours := info[v.Queue]; !ours {
+		return topup.ErrNotFound
+	}
+	do := c.cfg.Queue.Pause
+	if v.Action == "resume" {
+		do = c.cfg.Queue.Resume
+	}
+	if err := do(r.Context(), v.Queue); err != nil {
+		return errors.Join(&problem{http.StatusServiceUnavailable, err.Error()})
+	}
+	c.cfg.Log.WarnContext(r.Context(), "queue "+v.Action+"d by the operator", "queue", v.Queue, "by", who.Name, "reason", reason)
+	c.now.forget()
+	http.Redirect(w, r, Path+"/", http.StatusSeeOther)
+	return nil
+}
+
+func (s *snapshot) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last.At = time.Time{}
+}

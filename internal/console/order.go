@@ -1,0 +1,251 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"recarga/topup"
+)
+
+// orderView is an order's page.
+type orderView struct {
+	topup.Details
+	Facts topup.StateFacts
+	Steps []step
+	// CanCancel and CanResolve tell which actions make sense now.
+	CanCancel, CanResolve bool
+	// SafeAt is when failed and resend are possible without force; zero: they are.
+	SafeAt time.Time
+	Form   resolveForm
+	Wrong  string
+	Done   string
+}
+
+// step is one line of an order's life.
+type step struct {
+	At time.Time
+	// Kind chooses the mark: good, bad, doubt, open, plain.
+	Kind, Title, Text string
+	// Took is how long it took; zero is not shown.
+	Took time.Duration
+	// Lines say more.
+	Lines []string
+	// Event can be sent again.
+	Event string
+}
+
+type resolveForm struct{ Outcome, Reason, TransactionID, Reference, AuthCode, Force string }
+
+func (c *Console) order(w http.ResponseWriter, r *http.Request, _ operator) error {
+	v, err := c.orderView(r)
+	if err != nil {
+		return err
+	}
+	v.Done = done[r.URL.Query().Get("done")]
+	c.show(w, r, http.StatusOK, "order", view{Title: string(v.ID), Live: !v.State.Final() || pending(v.Events), Data: v})
+	return nil
+}
+
+// done are the messages after an action: a link cannot put others on the page.
+var done = map[string]string{
+	"resolved":    "Resolved.",
+	"canceled":    "Canceled. Its caller is told.",
+	"redelivered": "The event is due again.",
+}
+
+func pending(events []topup.Event) bool {
+	return slices.ContainsFunc(events, func(ev topup.Event) bool { return ev.State == topup.EventPending })
+}
+
+func (c *Console) orderView(r *http.Request) (orderView, error) {
+	d, err := c.cfg.Book.Details(r.Context(), topup.ID(r.PathValue("id")))
+	if err != nil {
+		return orderView{}, err
+	}
+	v := orderView{Details: d, Facts: factsOf(d.State), Steps: life(d)}
+	v.CanCancel = d.State == topup.StateQueued || d.State == topup.StateRetrying
+	v.CanResolve = d.State == topup.StateUnknown
+	return v, nil
+}
+
+func factsOf(s topup.State) topup.StateFacts {
+	for _, f := range topup.StateTable() {
+		if f.State == s {
+			return f
+		}
+	}
+	return topup.StateFacts{State: s}
+}
+
+// life tells an order's story, by time.
+func life(d topup.Details) []step {
+	steps := []step{{At: d.CreatedAt, Kind: "open", Title: "Accepted", Text: "from " + d.Caller}}
+	if d.ProcessAt != nil && d.ProcessAt.After(d.CreatedAt) {
+		steps[0].Lines = append(steps[0].Lines, "to be bought at "+clock(*d.ProcessAt))
+	}
+	for _, a := range d.Attempts {
+		steps = append(steps, attemptStep(a))
+	}
+	for _, r := range d.Resolutions {
+		s := step{At: r.At, Kind: "plain", Title: "Resolved as " + string(r.Outcome), Text: "by " + r.By + ": " + r.Reason}
+		if r.Forced {
+			s.Lines = append(s.Lines, "forced: a worker might still have been acting on it")
+		}
+		steps = append(steps, s)
+	}
+	for _, ev := range d.Events {
+		steps = append(steps, eventSteps(ev)...)
+	}
+	slices.SortStableFunc(steps, func(a, b step) int { return a.At.Compare(b.At) })
+	last := step{At: d.UpdatedAt, Kind: stateKind(d.State), Title: title(string(d.State)), Text: string(d.Reason)}
+	if d.NextAttemptAt != nil {
+		last.Lines = append(last.Lines, "next attempt at "+clock(*d.NextAttemptAt))
+	}
+	if d.ExpiresAt != nil && !d.State.Final() {
+		last.Lines = append(last.Lines, "expires at "+clock(*d.ExpiresAt))
+	}
+	if !d.State.Final() {
+		steps = append(steps, last)
+	}
+	return steps
+}
+
+func attemptStep(a topup.Attempt) step {
+	s := step{At: a.StartedAt, Kind: outcomeKind(a.Outcome), Title: "Attempt " + number(a.Number), Text: "under way"}
+	if a.Outcome != "" {
+		s.Text = string(a.Outcome)
+	}
+	if a.ResponseCode != "" {
+		s.Text += ", code " + string(a.ResponseCode)
+	}
+	if a.ResponseMessage != "" {
+		s.Text += " (" + string(a.ResponseMessage) + ")"
+	}
+	if a.HTTPStatus != nil {
+		s.Text += ", HTTP " + number(*a.HTTPStatus)
+	}
+	if a.FinishedAt != nil {
+		s.Took = a.FinishedAt.Sub(a.StartedAt)
+	}
+	if a.Error != "" {
+		s.Lines = append(s.Lines, string(a.Error))
+	}
+	for line := range strings.SplitSeq(a.Evidence, "\n") {
+		if line != "" {
+			s.Lines = append(s.Lines, line)
+		}
+	}
+	return s
+}
+
+func eventSteps(ev topup.Event) []step {
+	to := topup.DefaultEndpoint
+	if ev.Endpoint != "" {
+		to = ev.Endpoint
+	}
+	steps := []step{{At: ev.CreatedAt, Kind: "plain", Title: "Event " + string(ev.Type), Text: "#" + number(ev.Sequence) + " for endpoint " + to + ": " + string(ev.State), Event: ev.ID}}
+	if ev.State == topup.EventPending && !ev.DueAt.IsZero() {
+		steps[0].Lines = append(steps[0].Lines, "next try at "+clock(ev.DueAt))
+	}
+	for i, try := range ev.Tries {
+		s := step{At: try.At, Kind: "bad", Title: "Webhook try " + number(i+1), Took: time.Duration(try.DurationMS) * time.Millisecond}
+		if try.Status != nil {
+			s.Text = "HTTP " + number(*try.Status)
+			if *try.Status/100 == 2 {
+				s.Kind = "good"
+			}
+		}
+		if try.Error != "" {
+			s.Lines = append(s.Lines, string(try.Error))
+		}
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+func (c *Console) resolvePage(w http.ResponseWriter, r *http.Request, _ operator) error {
+	v, err := c.orderView(r)
+	if err != nil {
+		return err
+	}
+	return c.askResolve(w, r, http.StatusOK, v)
+}
+
+func (c *Console) askResolve(w http.ResponseWriter, r *http.Request, status int, v orderView) error {
+	if !v.CanResolve {
+		return &problem{http.StatusConflict, "Order " + string(v.ID) + " is " + string(v.State) + ": only an order that is held as unknown can be resolved."}
+	}
+	c.show(w, r, status, "resolve", view{Title: "Resolve " + string(v.ID), Data: v})
+	return nil
+}
+
+func (c *Console) resolve(w http.ResponseWriter, r *http.Request, who operator) error {
+	v, err := c.orderView(r)
+	if err != nil {
+		return err
+	}
+	f := resolveForm{
+		Outcome: r.PostFormValue("outcome"), Reason: r.PostFormValue("reason"), TransactionID: strings.TrimSpace(r.PostFormValue("transaction_id")),
+		Reference: strings.TrimSpace(r.PostFormValue("reference")), AuthCode: strings.TrimSpace(r.PostFormValue("auth_code")), Force: r.PostFormValue("force"),
+	}
+	v.Form = f
+	_, err = c.cfg.Orders.Resolve(r.Context(), v.ID, f.resolution(who))
+	var early *topup.TooEarlyError
+	switch {
+	case err == nil:
+		http.Redirect(w, r, orderPath(v.ID)+"?done=resolved", http.StatusSeeOther)
+		return nil
+	case errors.As(err, &early):
+		v.SafeAt = early.Until
+		return c.askResolve(w, r, http.StatusConflict, v)
+	case len(topup.FieldErrors(err)) > 0:
+		v.Wrong = err.Error()
+		return c.askResolve(w, r, http.StatusUnprocessableEntity, v)
+	}
+	return err
+}
+
+func (f resolveForm) resolution(who operator) topup.Resolution {
+	return topup.Resolution{
+		Outcome: topup.Verdict(f.Outcome), Reason: strings.TrimSpace(f.Reason), By: who.Name, Forced: f.Force == "yes",
+		TransactionID: topup.NullString(f.TransactionID), Reference: topup.NullString(f.Reference), AuthCode: topup.NullString(f.AuthCode),
+	}
+}
+
+func (c *Console) cancelPage(w http.ResponseWriter, r *http.Request, _ operator) error {
+	v, err := c.orderView(r)
+	if err != nil {
+		return err
+	}
+	if !v.CanCancel {
+		return &problem{http.StatusConflict, "Order " + string(v.ID) + " is " + string(v.State) + ": it cannot be canceled."}
+	}
+	c.show(w, r, http.StatusOK, "cancel", view{Title: "Cancel " + string(v.ID), Data: v})
+	return nil
+}
+
+func (c *Console) cancel(w http.ResponseWriter, r *http.Request, who operator) error {
+	reason, err := reasonOf(r)
+	if err != nil {
+		return err
+	}
+	id := topup.ID(r.PathValue("id"))
+	if _, err := c.cfg.Orders.Cancel(r.Context(), id, ""); err != nil {
+		return err
+	}
+	c.cfg.Log.WarnContext(r.Context(), "order canceled by the operator", "order", id, "by", who.Name, "reason", reason)
+	http.Redirect(w, r, orderPath(id)+"?done=canceled", http.StatusSeeOther)
+	return nil
+}
+
+// reasonOf is why somebody acts; every action has one.
+func reasonOf(r *http.Request) (string, error) {
+	reason := strings.TrimSpace(r.PostFormValue("reason"))
+	if reason == "" {
+		return "", &problem{http.StatusUnprocessableEntity, "Say why: the reason is empty."}
+	}
+	return reason, nil
+}

@@ -1,0 +1,162 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"recarga/internal/journal"
+	"recarga/topup"
+)
+
+// ordersView is a page of orders, or what a search found.
+type ordersView struct {
+	Orders []topup.Order
+	// Chips are links to the same list by state.
+	Chips []chip
+	Form  filterForm
+	Next  string
+	Wrong string
+	// Filter is the query of the bulk actions: what the page lists.
+	Filter string
+}
+
+type chip struct {
+	Name, Link string
+	On         bool
+}
+
+// filterForm is the filter as it was typed.
+type filterForm struct {
+	State, Caller, Product, Phone, Since, Until string
+	Products                                    []string
+}
+
+func (c *Console) orders(w http.ResponseWriter, r *http.Request, _ operator) error {
+	q := r.URL.Query()
+	if name := strings.TrimSpace(q.Get("q")); name != "" {
+		return c.found(w, r, name)
+	}
+	v := ordersView{Form: formOf(q), Chips: chips(q), Filter: filterQuery(q).Encode()}
+	f, err := filterOf(q)
+	status := http.StatusOK
+	if err == nil {
+		var next string
+		if v.Orders, next, err = c.cfg.Book.List(r.Context(), f); next != "" {
+			q.Set("cursor", next)
+			v.Next = Path + "/orders?" + q.Encode()
+		}
+	}
+	if err != nil {
+		if len(topup.FieldErrors(err)) == 0 {
+			return err
+		}
+		status, v.Wrong = http.StatusUnprocessableEntity, err.Error()
+	}
+	c.show(w, r, status, "orders", view{Title: "Orders", Data: v})
+	return nil
+}
+
+// found shows what a text names: the order itself when there is one only.
+func (c *Console) found(w http.ResponseWriter, r *http.Request, name string) error {
+	orders, err := c.cfg.Book.Find(r.Context(), "", name)
+	if err != nil {
+		return err
+	}
+	if len(orders) == 1 {
+		http.Redirect(w, r, orderPath(orders[0].ID), http.StatusSeeOther)
+		return nil
+	}
+	v := ordersView{Orders: orders, Chips: chips(url.Values{})}
+	v.Form.Products = productIDs()
+	if len(orders) == 0 {
+		v.Wrong = "No order has this id, transaction id, reference or phone number: " + name
+	}
+	c.show(w, r, http.StatusOK, "orders", view{Title: "Search", Data: v})
+	return nil
+}
+
+func orderPath(id topup.ID) string { return Path + "/orders/" + url.PathEscape(string(id)) }
+
+var filterNames = []string{"state", "caller", "product", "phone", "since", "until"}
+
+// filterQuery is what of a query chooses orders, whatever page of them.
+func filterQuery(q url.Values) url.Values {
+	kept := url.Values{}
+	for _, name := range filterNames {
+		if value := strings.TrimSpace(q.Get(name)); value != "" {
+			kept.Set(name, value)
+		}
+	}
+	return kept
+}
+
+func formOf(q url.Values) filterForm {
+	return filterForm{
+		State: q.Get("state"), Caller: q.Get("caller"), Product: q.Get("product"), Phone: q.Get("phone"),
+		Since: q.Get("since"), Until: q.Get("until"), Products: productIDs(),
+	}
+}
+
+func productIDs() (ids []string) {
+	for _, p := range topup.Catalogue() {
+		ids = append(ids, p.ID)
+	}
+	return ids
+}
+
+func chips(q url.Values) []chip {
+	q = filterQuery(q)
+	state := q.Get("state")
+	link := func(s string) string {
+		if q.Del("state"); s != "" {
+			q.Set("state", s)
+		}
+		return Path + "/orders?" + q.Encode()
+	}
+	all := []chip{{"all", link(""), state == ""}}
+	for _, f := range topup.StateTable() {
+		all = append(all, chip{string(f.State), link(string(f.State)), state == string(f.State)})
+	}
+	return all
+}
+
+// filterOf reads a filter. The error joins a *topup.FieldError for each wrong field.
+func filterOf(q url.Values) (f journal.Filter, err error) {
+	given := filterQuery(q)
+	var errs []error
+	f = journal.Filter{Caller: given.Get("caller"), Product: given.Get("product"), Cursor: q.Get("cursor")}
+	if s := given.Get("state"); s != "" {
+		f.State, err = topup.ParseState(s)
+		errs = append(errs, err)
+	}
+	if s := given.Get("phone"); s != "" {
+		f.Phone, err = topup.ParsePhone(s)
+		errs = append(errs, err)
+	}
+	if f.Product != "" && !slices.Contains(productIDs(), f.Product) {
+		errs = append(errs, &topup.FieldError{Field: "product", Value: f.Product, Allowed: "a product of the catalogue"})
+	}
+	for name, to := range map[string]*time.Time{"since": &f.Since, "until": &f.Until} {
+		if s := given.Get(name); s != "" {
+			*to, err = parseTime(name, s)
+			errs = append(errs, err)
+		}
+	}
+	return f, errors.Join(errs...)
+}
+
+// parseTime reads what a browser's field of date and time gives, in the local time of this machine, or RFC 3339.
+func parseTime(name, s string) (time.Time, error) {
+	if t, err := time.ParseInLocation("2006-01-02T15:04", s, time.Local); err == nil {
+		return t.UTC(), nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return t, &topup.FieldError{Field: name, Value: s, Allowed: "a date and time, as in 2026-01-31T18:00"}
+	}
+	return t.UTC(), nil
+}

@@ -1,0 +1,191 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"recarga/distributor"
+	"recarga/internal/journal"
+	"recarga/tasks"
+	"recarga/topup"
+)
+
+const (
+	// glanceFresh is how long an overview is shown to all who watch: however many they are, the journal is
+	// asked once.
+	glanceFresh = 2 * time.Second
+	// balanceFresh spares the vendor's rate limit.
+	balanceFresh = time.Minute
+	// balancesKept are shown as a trend: an hour of them.
+	balancesKept = 60
+	// balancePatience bounds one question to the vendor.
+	balancePatience = 10 * time.Second
+)
+
+// glance is the overview as its page shows it.
+type glance struct {
+	journal.Overview
+	At time.Time
+	// States are all states in their order.
+	States []stateCount
+	// Queues are asynq's, in the order of their names; QueueError says why there are none.
+	Queues     []asynq.QueueInfo
+	QueueError string
+	// Orders, Settled and Good count the last hour: placed, final, and succeeded.
+	Orders, Settled, Good int64
+	P50, P99              time.Duration
+	PerMinute             chart
+	Balance               *balanceView
+}
+
+type stateCount struct {
+	topup.StateFacts
+	Count int64
+}
+
+type balanceView struct {
+	distributor.Balance
+	Error string
+	Trend chart
+}
+
+// SuccessRate is in percent of what became final; -1 when nothing did.
+func (g glance) SuccessRate() float64 {
+	if g.Settled == 0 {
+		return -1
+	}
+	return float64(g.Good) / float64(g.Settled) * 100
+}
+
+// snapshot keeps the latest glance for a moment, and the balances of the last hour.
+type snapshot struct {
+	c  *Console
+	mu sync.Mutex
+
+	last     glance
+	balances []distributor.Balance
+	asked    time.Time
+	asking   bool
+	refused  string
+}
+
+func (s *snapshot) get(ctx context.Context) (glance, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now().UTC()
+	s.askBalance(now)
+	if now.Sub(s.last.At) < glanceFresh {
+		s.last.Balance = s.balance()
+		return s.last, nil
+	}
+	o, err := s.c.cfg.Book.Overview(ctx, now)
+	if err != nil {
+		return glance{}, err
+	}
+	g := glance{Overview: o, At: now, Balance: s.balance()}
+	for _, f := range topup.StateTable() {
+		g.States = append(g.States, stateCount{f, o.ByState[f.State]})
+	}
+	g.hour()
+	queues, err := s.c.cfg.Queue.Glance(ctx)
+	if err != nil {
+		g.QueueError = err.Error()
+	}
+	for _, name := range []string{tasks.QueueTopups, tasks.QueueWebhooks} {
+		if info, ok := queues[name]; ok {
+			g.Queues = append(g.Queues, info)
+		}
+	}
+	s.last = g
+	return g, nil
+}
+
+// hour sums up the last hour.
+func (g *glance) hour() {
+	var bars []bar
+	for i, minute := range g.Minutes {
+		at := g.At.Truncate(time.Minute).Add(time.Duration(i-len(g.Minutes)+1) * time.Minute)
+		b := bar{Label: at.Format("15:04")}
+		for state, n := range minute {
+			g.Orders += n
+			switch {
+			case state == topup.StateSucceeded:
+				g.Good += n
+				b.Good += n
+			case state == topup.StateUnknown:
+				b.Doubt += n
+			case state.Final():
+				b.Bad += n
+			default:
+				b.Open += n
+			}
+			if state.Final() {
+				g.Settled += n
+			}
+		}
+		bars = append(bars, b)
+	}
+	g.PerMinute = barChart(bars)
+	latencies := slices.Sorted(slices.Values(g.Latencies))
+	g.P50, g.P99 = quantile(latencies, 0.5), quantile(latencies, 0.99)
+}
+
+func quantile(sorted []time.Duration, q float64) time.Duration {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[int(q*float64(len(sorted)-1))]
+}
+
+// askBalance asks the vendor beside the page, at most every so often, while somebody watches.
+func (s *snapshot) askBalance(now time.Time) {
+	if s.c.cfg.Balances == nil || s.asking || now.Sub(s.asked) < balanceFresh {
+		return
+	}
+	s.asking, s.asked = true, now
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), balancePatience)
+		defer cancel()
+		b, err := s.c.cfg.Balances.Balance(ctx)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.asking, s.refused = false, ""
+		if err != nil {
+			s.refused = err.Error()
+			return
+		}
+		s.balances = append(s.balances, b)
+		s.balances = s.balances[max(0, len(s.balances)-balancesKept):]
+	}()
+}
+
+func (s *snapshot) balance() *balanceView {
+	if s.c.cfg.Balances == nil {
+		return nil
+	}
+	v := &balanceView{Error: s.refused}
+	var values []float64
+	for _, b := range s.balances {
+		value, err := b.Amount.Float64() // for the drawing only
+		if err == nil {
+			values = append(values, value)
+		}
+		v.Balance = b
+	}
+	v.Trend = lineChart(values)
+	return v
+}
+
+func (c *Console) overview(w http.ResponseWriter, r *http.Request, _ operator) error {
+	g, err := c.now.get(r.Context())
+	if err != nil {
+		return err
+	}
+	c.show(w, r, http.StatusOK, "overview", view{Title: "Overview", Live: true, Data: g})
+	return nil
+}

@@ -1,0 +1,107 @@
+package console
+
+import (
+	"fmt"
+	"html/template"
+	"strconv"
+	"strings"
+	"time"
+
+	"recarga/topup"
+)
+
+func parsePages() (map[string]*template.Template, error) {
+	names := []string{"login", "overview", "orders", "order", "resolve", "cancel", "events", "callers", "queue", "bulk", "progress", "error"}
+	parsed := map[string]*template.Template{}
+	for _, name := range names {
+		t, err := template.New("").Funcs(template.FuncMap{
+			"clock": clock, "ago": ago, "took": took, "title": title, "kind": stateKind, "eventKind": eventKind, "orderPath": orderPath,
+			"when": func(t *time.Time) string { return clock(*t) }, "percent": func(f float64) string { return fmt.Sprintf("%.1f %%", f) },
+			"thousands": thousands, "last": func(tries []topup.Try) int { return len(tries) - 1 }, "phone": topup.Phone.Digits,
+		}).ParseFS(pages, "pages/layout.html", "pages/"+name+".html")
+		if err != nil {
+			return nil, fmt.Errorf("console page %s: %w", name, err)
+		}
+		parsed[name] = t
+	}
+	return parsed, nil
+}
+
+// clock is a time as a person reads it, in the time of the machine.
+func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
+
+// ago is how long ago something was, in one unit or two.
+func ago(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return took(time.Since(t))
+}
+
+func took(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
+	case d < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
+}
+
+func thousands(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "\u202f" + s[i:]
+	}
+	return s
+}
+
+func title(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+func number(n int) string { return strconv.Itoa(n) }
+
+// stateKind is the colour and the mark of a state; its name always stands beside it.
+func stateKind(s topup.State) string {
+	switch s {
+	case topup.StateSucceeded:
+		return "good"
+	case topup.StateUnknown:
+		return "doubt"
+	case topup.StateFailed:
+		return "bad"
+	case topup.StateCanceled:
+		return "plain"
+	}
+	return "open"
+}
+
+func outcomeKind(o topup.Outcome) string {
+	switch o {
+	case topup.OutcomeApproved:
+		return "good"
+	case topup.OutcomeUnknown:
+		return "doubt"
+	case topup.OutcomeDeclined:
+		return "bad"
+	}
+	return "open"
+}
+
+func eventKind(s topup.EventState) string {
+	switch s {
+	case topup.EventDelivered:
+		return "good"
+	case topup.EventExhausted:
+		return "bad"
+	}
+	return "open"
+}

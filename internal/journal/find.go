@@ -1,0 +1,136 @@
+package journal
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"recarga/topup"
+)
+
+// findLimit bounds what Find returns: a phone number may have many orders.
+const findLimit = 50
+
+var (
+	sqlFindID          = `SELECT ` + orderColumns + ` FROM orders WHERE id = $1`
+	sqlFindTransaction = `SELECT ` + orderColumns + ` FROM orders WHERE transaction_id = $1 AND transaction_id <> '' ORDER BY key DESC LIMIT 50`
+	sqlFindReference   = `SELECT ` + orderColumns + ` FROM orders WHERE reference = $1 AND reference <> '' ORDER BY key DESC LIMIT 50`
+)
+
+// Find returns the orders that a text names: by their id, the distributor's transaction id, its reference, or
+// the phone number; the newest first, 50 at most. Each is looked up by an index. caller limits it to one
+// caller's orders; empty: all.
+func (j *Journal) Find(ctx context.Context, caller, name string) ([]topup.Order, error) {
+	found := []topup.Order{}
+	seen := map[topup.ID]bool{}
+	add := func(o topup.Order) {
+		if !seen[o.ID] && (caller == "" || o.Caller == caller) {
+			seen[o.ID] = true
+			found = append(found, o)
+		}
+	}
+	for _, q := range []string{sqlFindID, sqlFindTransaction, sqlFindReference} {
+		records, err := list(ctx, j, scanOrder, q, name)
+		if err != nil {
+			return nil, fmt.Errorf("find: %w", err)
+		}
+		for _, r := range records {
+			add(r.Order)
+		}
+	}
+	if phone, err := topup.ParsePhone(name); err == nil {
+		orders, _, err := j.List(ctx, Filter{Caller: caller, Phone: phone, Limit: findLimit})
+		if err != nil {
+			return nil, fmt.Errorf("find: %w", err)
+		}
+		for _, o := range orders {
+			add(o)
+		}
+	}
+	return found[:min(len(found), findLimit)], nil
+}
+
+// Overview is what the orders of the last hour, and those that wait, look like.
+type Overview struct {
+	// ByState counts all orders there are.
+	ByState map[topup.State]int64
+	// Minutes are the orders placed in each of the last 60 minutes, the oldest first, by their state now.
+	Minutes [60]map[topup.State]int64
+	// Latencies are the times from acceptance to the final state of the newest orders of that hour that have one,
+	// 1000 at most.
+	Latencies []time.Duration
+	// OldestWaiting is when the order was placed that has waited for longest to be bought; zero: none waits.
+	// One that is scheduled for later does not wait.
+	OldestWaiting time.Time
+	// UnknownByAge counts the held orders by how long ago they were placed: under an hour, a day, a week, longer.
+	UnknownByAge [4]int64
+	// ExhaustedEvents counts the events that were given up, up to 1000.
+	ExhaustedEvents int64
+}
+
+const (
+	sqlMinutes   = `SELECT (created_at - $1) / 60000000, state, COUNT(*) FROM orders WHERE created_at >= $1 AND created_at < $2 GROUP BY 1, 2`
+	sqlLatencies = `SELECT finished_at - created_at FROM (SELECT finished_at, created_at FROM orders
+WHERE created_at >= $1 AND created_at < $2 ORDER BY created_at DESC LIMIT 1000) newest WHERE finished_at IS NOT NULL`
+	sqlOldestWaiting = `SELECT COALESCE(MIN(created_at), 0) FROM orders WHERE finished_at IS NULL AND state IN ('queued', 'retrying') AND (due_at IS NULL OR due_at <= $1)`
+	sqlUnknownAges   = `SELECT CASE WHEN created_at > $1 THEN 0 WHEN created_at > $2 THEN 1 WHEN created_at > $3 THEN 2 ELSE 3 END, COUNT(*)
+FROM orders WHERE state = 'unknown' AND finished_at IS NULL GROUP BY 1`
+	sqlExhausted = `SELECT COUNT(*) FROM (SELECT 1 FROM events WHERE state = 'exhausted' LIMIT 1000) some`
+)
+
+// Overview reads what an operator wants to see at a glance. It reads the orders that are open and those of the
+// last hour, and nothing of the others.
+func (j *Journal) Overview(ctx context.Context, now time.Time) (o Overview, err error) {
+	if o.ByState, err = j.CountByState(ctx); err != nil {
+		return o, err
+	}
+	end := now.Truncate(time.Minute).Add(time.Minute)
+	start := end.Add(-time.Hour)
+	for i := range o.Minutes {
+		o.Minutes[i] = map[topup.State]int64{}
+	}
+	_, err = list(ctx, j, func(row scanner) (struct{}, error) {
+		var minute, n int64
+		var state topup.State
+		err := row.Scan(&minute, &state, &n)
+		if err == nil && minute >= 0 && minute < int64(len(o.Minutes)) {
+			o.Minutes[minute][state] = n
+		}
+		return struct{}{}, err
+	}, sqlMinutes, start.UnixMicro(), end.UnixMicro())
+	if err != nil {
+		return o, err
+	}
+	o.Latencies, err = list(ctx, j, func(row scanner) (d time.Duration, err error) {
+		var micros int64
+		err = row.Scan(&micros)
+		return time.Duration(micros) * time.Microsecond, err
+	}, sqlLatencies, start.UnixMicro(), end.UnixMicro())
+	if err != nil {
+		return o, err
+	}
+	return o, j.waiting(ctx, now, &o)
+}
+
+func (j *Journal) waiting(ctx context.Context, now time.Time, o *Overview) error {
+	var oldest int64
+	if err := j.engine.read.QueryRowContext(ctx, sqlOldestWaiting, now.UnixMicro()).Scan(&oldest); err != nil {
+		return fmt.Errorf("oldest waiting: %w", err)
+	}
+	if oldest > 0 {
+		o.OldestWaiting = time.UnixMicro(oldest).UTC()
+	}
+	ago := func(d time.Duration) int64 { return now.Add(-d).UnixMicro() }
+	_, err := list(ctx, j, func(row scanner) (struct{}, error) {
+		var age, n int64
+		err := row.Scan(&age, &n)
+		if err == nil {
+			o.UnknownByAge[age] = n
+		}
+		return struct{}{}, err
+	}, sqlUnknownAges, ago(time.Hour), ago(24*time.Hour), ago(7*24*time.Hour))
+	if err != nil {
+		return err
+	}
+	return j.engine.read.QueryRowContext(ctx, sqlExhausted).Scan(&o.ExhaustedEvents)
+}

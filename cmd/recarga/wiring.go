@@ -14,6 +14,7 @@ import (
 	"recarga/distributor"
 	"recarga/internal/api"
 	"recarga/internal/callers"
+	"recarga/internal/console"
 	"recarga/internal/journal"
 	"recarga/internal/queue"
 	"recarga/producer"
@@ -201,11 +202,18 @@ func (n *node) startAPI(ctx context.Context) error {
 	if s.APIKey == "" && s.AdminKey == "" {
 		n.log.Warn("neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY is set: the HTTP API refuses every order")
 	}
+	pages, err := console.New(console.Config{
+		AdminKey: s.AdminKey, Book: n.journal, Events: n.journal, Orders: n.producer, Queue: n.queue, Callers: n.callers,
+		Health: n.journal, Balances: n.distributor, Log: n.log, Version: version,
+	})
+	if err != nil {
+		return err
+	}
 	handler := api.New(api.Config{
 		Orders: n.producer, Book: n.journal, Events: n.journal, Bell: n.queue, Balances: n.distributor,
 		Callers: api.WithRegistry(api.StaticCallers(s.APIKey, s.CallbackURL, s.AdminKey), n.callers), Registry: n.callers,
 		Endpoints: endpoints{s, n.callers}, Health: n.journal,
-		Queues: n.queue, QueuesReadOnly: s.QueuesReadOnly, Log: n.log, Version: version,
+		Queues: n.queue, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: version,
 	})
 	n.closeLast("api", handler.Close)
 	url, err := n.listen(ctx, s.HTTPAddr, "RECARGA_HTTP_ADDR", handler)

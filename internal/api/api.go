@@ -53,6 +53,13 @@ type Balances interface {
 	Balance(ctx context.Context) (distributor.Balance, error)
 }
 
+// Console is the operator's web page: console.Console.
+type Console interface {
+	http.Handler
+	// LoggedIn tells whether the request's browser logged in to it.
+	LoggedIn(r *http.Request) bool
+}
+
 // Config is what an API is made of.
 type Config struct {
 	Orders  Orders
@@ -70,6 +77,8 @@ type Config struct {
 	Balances Balances
 	// Queues is the Redis that /queues shows. Nil: there is no such page.
 	Queues asynq.RedisConnOpt
+	// Console is served at /console, if there is one.
+	Console Console
 	// QueuesReadOnly leaves out every button of /queues.
 	QueuesReadOnly bool
 	// Log defaults to slog.Default().
@@ -104,6 +113,10 @@ func New(cfg Config) *Server {
 	s.spec = describe(api)
 	s.mountDocs()
 	s.mountQueues()
+	if cfg.Console != nil {
+		s.mux.Handle(consolePath, cfg.Console)
+		s.mux.Handle(consolePath+"/", cfg.Console)
+	}
 	s.handler = s.observed(http.HandlerFunc(s.route))
 	return s
 }

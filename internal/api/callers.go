@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -117,8 +118,10 @@ func bearer(header string) string {
 	return strings.TrimSpace(key)
 }
 
-// adminOnly guards a page: with the admin key as a bearer key, or as the password of HTTP Basic, so
-// that a browser asks for it.
+const consolePath = "/console"
+
+// adminOnly guards a page: by the console's login, or with the admin key as a bearer key or as the password of
+// HTTP Basic.
 func (s *Server) adminOnly(next http.Handler) http.Handler {
 	if c, ok := s.cfg.Callers.(adminless); ok && !c.HasAdmin() {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -126,6 +129,10 @@ func (s *Server) adminOnly(next http.Handler) http.Handler {
 		})
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.cfg.Console != nil && s.cfg.Console.LoggedIn(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
 		key := bearer(r.Header.Get("Authorization"))
 		if _, password, ok := r.BasicAuth(); ok {
 			key = password
@@ -135,6 +142,10 @@ func (s *Server) adminOnly(next http.Handler) http.Handler {
 			err = unauthorized("the key is not the admin key")
 		}
 		if err != nil {
+			if s.cfg.Console != nil && r.Header.Get("Authorization") == "" && strings.Contains(r.Header.Get("Accept"), "text/html") {
+				http.Redirect(w, r, consolePath+"/login?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
+				return
+			}
 			if modelOf(err).Status == http.StatusUnauthorized {
 				w.Header().Set("WWW-Authenticate", `Basic realm="recarga: admin key as password", charset="UTF-8"`)
 			}

@@ -56,6 +56,11 @@ type Balances interface {
 	Balance(ctx context.Context) (distributor.Balance, error)
 }
 
+// Health is which endpoints fail.
+type Health interface {
+	EndpointHealth(ctx context.Context, caller, url string) (topup.EndpointHealth, error)
+}
+
 // Callers lists those who place orders.
 type Callers interface {
 	List(ctx context.Context) ([]topup.Caller, error)
@@ -70,6 +75,7 @@ type Config struct {
 	Orders   Orders
 	Queue    Queue
 	Callers  Callers
+	Health   Health
 	// Balances may be nil: then the balance is not shown.
 	Balances Balances
 	Log      *slog.Logger

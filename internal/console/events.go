@@ -94,8 +94,15 @@ func (c *Console) ring(r *http.Request, ev topup.Event) {
 	}
 }
 
-type callersView struct {
-	Callers []topup.Caller
+// callerView is a caller with its endpoints; the first may be the callback URL.
+type callerView struct {
+	topup.Caller
+	Endpoints []endpointView
+}
+
+type endpointView struct {
+	topup.CallerEndpoint
+	topup.EndpointHealth
 }
 
 func (c *Console) callers(w http.ResponseWriter, r *http.Request, _ operator) error {
@@ -103,7 +110,22 @@ func (c *Console) callers(w http.ResponseWriter, r *http.Request, _ operator) er
 	if err != nil {
 		return err
 	}
-	c.show(w, r, http.StatusOK, "callers", view{Title: "Callers", Data: callersView{all}})
+	views := make([]callerView, len(all))
+	for i, caller := range all {
+		endpoints := caller.Endpoints
+		if caller.CallbackURL != "" {
+			endpoints = append([]topup.CallerEndpoint{{Name: topup.DefaultEndpoint, URL: caller.CallbackURL}}, endpoints...)
+		}
+		views[i].Caller = caller
+		for _, e := range endpoints {
+			h, err := c.cfg.Health.EndpointHealth(r.Context(), caller.Name, e.URL)
+			if err != nil {
+				return err
+			}
+			views[i].Endpoints = append(views[i].Endpoints, endpointView{e, h})
+		}
+	}
+	c.show(w, r, http.StatusOK, "callers", view{Title: "Callers", Data: views})
 	return nil
 }
 

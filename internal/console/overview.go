@@ -54,6 +54,9 @@ type balanceView struct {
 	Trend chart
 }
 
+// Unknown counts the orders that are held.
+func (g glance) Unknown() int64 { return g.ByState[topup.StateUnknown] }
+
 // SuccessRate is in percent of what became final; -1 when nothing did.
 func (g glance) SuccessRate() float64 {
 	if g.Settled == 0 {

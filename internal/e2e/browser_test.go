@@ -1,0 +1,194 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"recarga/internal/testkit"
+	"recarga/topup"
+)
+
+// screenshots is where the browser test leaves pictures of the pages; empty: nowhere. Those of the README are
+// made by
+//
+//	RECARGA_SCREENSHOTS=$PWD/docs/screenshots go test ./internal/e2e -run TestConsoleInABrowser
+var screenshots = os.Getenv("RECARGA_SCREENSHOTS")
+
+// TestConsoleInABrowser walks from the login to a resolved order in Chromium, on a desk and on a telephone, in
+// light and dark. No page may break its content security policy, log an error, or be wider than the screen.
+func TestConsoleInABrowser(t *testing.T) {
+	t.Parallel()
+	chromium := testkit.Chromium(t)
+	w := newWorld(t, nil)
+	p := w.start(t, "serve")
+	c := p.client()
+	for i, phone := range []topup.Phone{"5537686660", "5551234567", "5548127790", "3312345678", "5500001091", "5500000051", "5500000083", "5537686661", "8187654321"} {
+		settled(t, c, place(t, c, order(fmt.Sprintf("SHOP-%04d", 1040+i), phone)).ID)
+	}
+	for i, phone := range []topup.Phone{"5500000501", "5500000500"} {
+		settled(t, c, place(t, c, order(fmt.Sprintf("SHOP-%04d", 1060+i), phone)).ID)
+	}
+	for i := range 3 {
+		r := order(fmt.Sprintf("SHOP-%04d", 1070+i), "5537686663")
+		r.ProcessAt = new(time.Now().Add(time.Hour))
+		place(t, c, r)
+	}
+	for _, look := range []struct {
+		name          string
+		width, height int64
+		dark          bool
+		held          string
+	}{
+		{"desk", 1280, 800, false, "SHOP-1060"},
+		{"telephone", 390, 844, true, "SHOP-1061"},
+	} {
+		t.Run(look.name, func(t *testing.T) {
+			b := browse(t, chromium, p.apiURL, look.width, look.height, look.dark)
+			b.name = look.name
+			b.do("login", chromedp.Navigate(b.url+"/console/"), chromedp.WaitVisible("#key"),
+				chromedp.SendKeys("#name", "Ana"), chromedp.SendKeys("#key", adminKey+kb.Enter), chromedp.WaitVisible(".tiles"))
+			b.sees("2 unknown", "Orders per minute", "Queue topups")
+			b.do("balance", chromedp.WaitVisible(".big")) // comes by itself: the page is live
+			b.picture("overview")
+			b.do("list", chromedp.Navigate(b.url+"/console/orders"), chromedp.WaitVisible("table"))
+			b.picture("search")
+			b.do("slash", input.DispatchKeyEvent(input.KeyDown).WithKey("/").WithText("/"), chromedp.Poll(`document.activeElement.id === "q"`, nil))
+			b.do("search by keyboard", chromedp.KeyEvent(look.held+kb.Enter), chromedp.WaitVisible(".life"))
+			b.sees("Money may have moved", "Attempt 1", "unknown")
+			b.picture("order")
+			b.do("resolve", chromedp.Click("a.primary"), chromedp.WaitVisible("#reason"),
+				chromedp.Click(`input[value="failed"]`), chromedp.SendKeys("#reason", "not in the statement of 23 November"))
+			b.picture("resolve")
+			b.do("too early", chromedp.Click("main button.primary"), chromedp.WaitVisible(`input[name="force"]`))
+			b.do("forced", chromedp.Click(`input[name="force"]`), chromedp.Click("main button.primary"), chromedp.WaitVisible(".alert.done"))
+			b.sees("Resolved.", "by Ana: not in the statement of 23 November")
+			for _, path := range []string{"/console/events", "/console/callers", "/console/queues/topups/pause"} {
+				b.do(path, chromedp.Navigate(b.url+path), chromedp.WaitVisible("h1"))
+				b.fits(path)
+			}
+			b.do("queues", chromedp.Navigate(b.url+"/queues/"), chromedp.WaitVisible("#root"))
+			b.sees("topups")
+			b.clean()
+		})
+	}
+}
+
+// browser is a window of Chromium.
+type browser struct {
+	t   *testing.T
+	ctx context.Context
+	url string
+	// name is what its pictures are called after.
+	name string
+
+	mu         sync.Mutex
+	complaints []string
+}
+
+func browse(t *testing.T, chromium, url string, width, height int64, dark bool) *browser {
+	t.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.Flag("disable-dev-shm-usage", true))
+	allocator, cancel := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel := chromedp.NewContext(allocator)
+	t.Cleanup(cancel)
+	ctx, cancel = context.WithTimeout(ctx, patience/2)
+	t.Cleanup(cancel)
+	b := &browser{t: t, ctx: ctx, url: url}
+	chromedp.ListenTarget(ctx, b.listen)
+	scheme := "light"
+	if dark {
+		scheme = "dark"
+	}
+	b.do("start", chromedp.EmulateViewport(width, height), log.Enable(),
+		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}))
+	return b
+}
+
+// listen collects what the browser complains of.
+func (b *browser) listen(event any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch e := event.(type) {
+	case *log.EventEntryAdded:
+		// The page asked for a refusal with 409, which Chromium logs as an error.
+		if e.Entry.Level == log.LevelError && !strings.Contains(e.Entry.Text, "409") {
+			b.complaints = append(b.complaints, e.Entry.Text+" "+e.Entry.URL)
+		}
+	case *runtime.EventExceptionThrown:
+		b.complaints = append(b.complaints, e.ExceptionDetails.Error())
+	}
+}
+
+func (b *browser) clean() {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, text := range b.complaints {
+		b.t.Errorf("the browser complains: %s", text)
+	}
+}
+
+func (b *browser) do(what string, actions ...chromedp.Action) {
+	b.t.Helper()
+	if err := chromedp.Run(b.ctx, actions...); err != nil {
+		b.t.Fatalf("%s: %v", what, err)
+	}
+}
+
+// sees waits until the page shows all these texts.
+func (b *browser) sees(texts ...string) {
+	b.t.Helper()
+	var body string
+	testkit.Eventually(b.t, patience, func() bool {
+		b.do("read", chromedp.Text("body", &body))
+		for _, text := range texts {
+			if !strings.Contains(body, text) {
+				return false
+			}
+		}
+		return true
+	}, "the page shows %q", texts)
+}
+
+// fits fails when the page is wider than the window.
+func (b *browser) fits(what string) {
+	b.t.Helper()
+	var extra int
+	b.do("measure", chromedp.Evaluate(`document.documentElement.scrollWidth - document.documentElement.clientWidth`, &extra))
+	if extra > 0 {
+		b.t.Errorf("%s is %d pixels wider than the screen", what, extra)
+	}
+}
+
+// picture keeps what the window shows, where pictures are wanted.
+func (b *browser) picture(what string) {
+	b.t.Helper()
+	b.fits(what)
+	if screenshots == "" {
+		return
+	}
+	var png []byte
+	b.do("picture", chromedp.ActionFunc(func(ctx context.Context) (err error) {
+		png, err = page.CaptureScreenshot().WithFormat(page.CaptureScreenshotFormatPng).WithCaptureBeyondViewport(b.name == "desk").Do(ctx)
+		return err
+	}))
+	name := filepath.Join(screenshots, what+"-"+b.name+".png")
+	if err := os.WriteFile(name, png, 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+}

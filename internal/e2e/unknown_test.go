@@ -50,8 +50,14 @@ func TestUnknownIsSettledByAPerson(t *testing.T) {
 		if len(d.Resolutions) != 1 || d.Resolutions[0].By != "ana" || d.Resolutions[0].Forced != (id == "NOT-CHARGED") {
 			t.Errorf("%s: %+v", id, d.Resolutions)
 		}
-		if again := w.run(t, args...); again.status != 1 || !strings.Contains(again.stderr, "resolve is not possible") {
+		if again := w.run(t, args...); again != out {
 			t.Errorf("again: %+v", again)
+		}
+		if other := w.run(t, append(args, "--by", "eva")...); other.status != 1 || !strings.Contains(other.stderr, "resolve is not possible") {
+			t.Errorf("by another: %+v", other)
+		}
+		if again := get(t, c, id); len(again.Resolutions) != 1 || len(again.Events) != len(d.Events) {
+			t.Errorf("a repeat did something: %+v", again)
 		}
 		if shown := w.run(t, "get", string(id)); !strings.Contains(shown.stdout, "by ana: the statement of 22 November") {
 			t.Errorf("get: %s", shown.stdout)

@@ -27,6 +27,7 @@ const (
 	SQLite   = "sqlite + redis"   // with a redis-server
 	Postgres = "postgres + redis" // with both
 	Given    = "given"            // with the database and Redis of Config
+	History  = "with history"     // SQLite and Redis; the journal holds Config.History orders before
 )
 
 // runner is one contender.
@@ -47,6 +48,9 @@ func contenders(cfg Config) (can []runner, cannot map[string]string) {
 		all = append(all, runner{Given, false, startGiven})
 	} else {
 		all = append(all, runner{Embedded, false, startEmbedded}, runner{SQLite, false, startSQLite}, runner{Postgres, false, startPostgres})
+	}
+	if cfg.History > 0 {
+		all = append(all, runner{History, false, startHistory})
 	}
 	cannot = missing()
 	for _, r := range all {

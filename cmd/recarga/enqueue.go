@@ -108,7 +108,7 @@ func (p *program) enqueueFile(ctx context.Context, c *producer.Client, name stri
 		return usage(err)
 	}
 	defer func() { _ = in.Close() }() // it was only read
-	e := &enqueuing{p: p, client: c, asJSON: asJSON, bar: p.progress(size)}
+	e := &enqueuing{p: p, client: c, asJSON: asJSON, bar: p.progressOf("placing", size)}
 	counted := progressbar.NewReader(in, e.bar)
 	err = readRows(&counted, name, func(r row) error { return e.take(ctx, r) })
 	if err == nil {
@@ -140,13 +140,13 @@ func (p *program) open(name string) (in io.ReadCloser, size int64, err error) {
 	return f, info.Size(), nil
 }
 
-// progress shows how much of the file is read, on a terminal.
-func (p *program) progress(size int64) *progressbar.ProgressBar {
+// progressOf shows how much of the file is read, on a terminal.
+func (p *program) progressOf(what string, size int64) *progressbar.ProgressBar {
 	if !isTerminal(p.stderr) {
 		return progressbar.DefaultBytesSilent(size)
 	}
 	return progressbar.NewOptions64(size, progressbar.OptionSetWriter(p.stderr), progressbar.OptionShowBytes(true),
-		progressbar.OptionSetDescription("placing"), progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth())
+		progressbar.OptionSetDescription(what), progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth())
 }
 
 // take holds a row until there are enough for one request.

@@ -33,7 +33,7 @@ this order. Exit status: 0 done, 1 failed, 2 wrong usage or settings.`,
 	})
 	root.AddCommand(
 		newDemoCommand(p), newServeCommand(p), newAPICommand(p), newWorkerCommand(p), newSandboxCommand(p),
-		newEnqueueCommand(p), newGetCommand(p), newListCommand(p), newWatchCommand(p), newCancelCommand(p), newResolveCommand(p), newCallerCommand(p), newWebhookCommand(p),
+		newEnqueueCommand(p), newGetCommand(p), newListCommand(p), newWatchCommand(p), newCancelCommand(p), newResolveCommand(p), newReconcileCommand(p), newCallerCommand(p), newWebhookCommand(p),
 		newBalanceCommand(p), newProductsCommand(p), newHealthcheckCommand(p), newDoctorCommand(p), newBenchCommand(p),
 	)
 	root.InitDefaultHelpCmd()
@@ -56,7 +56,7 @@ func finish(cmd *cobra.Command) {
 		}
 	case cmd.Runnable():
 		cmd.Args = usageArgs(cmd.Args)
-		if cmd.ValidArgsFunction == nil && cmd.ValidArgs == nil { // no argument of any command is a file
+		if cmd.ValidArgsFunction == nil && cmd.ValidArgs == nil { // only reconcile's argument is a file
 			cmd.ValidArgsFunction = cobra.NoFileCompletions
 		}
 	default:

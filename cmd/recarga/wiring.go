@@ -17,6 +17,7 @@ import (
 	"recarga/internal/console"
 	"recarga/internal/journal"
 	"recarga/internal/queue"
+	"recarga/internal/reconcile"
 	"recarga/producer"
 	"recarga/tasks"
 	"recarga/topup"
@@ -212,7 +213,7 @@ func (n *node) startAPI(ctx context.Context) error {
 	handler := api.New(api.Config{
 		Orders: n.producer, Book: n.journal, Events: n.journal, Bell: n.queue, Balances: n.distributor,
 		Callers: api.WithRegistry(api.StaticCallers(s.APIKey, s.CallbackURL, s.AdminKey), n.callers), Registry: n.callers,
-		Endpoints: endpoints{s, n.callers}, Health: n.journal,
+		Endpoints: endpoints{s, n.callers}, Health: n.journal, Reconciler: reconcile.New(n.journal, n.producer, n.log),
 		Queues: n.queue, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: version,
 	})
 	n.closeLast("api", handler.Close)

@@ -18,6 +18,7 @@ import (
 
 	"recarga/distributor"
 	"recarga/internal/journal"
+	"recarga/internal/reconcile"
 	"recarga/topup"
 )
 
@@ -73,6 +74,8 @@ type Config struct {
 	Events    Events
 	// Bell wakes a worker for an event that is due again; nil: the sweep does.
 	Bell Bell
+	// Reconciler compares statements with the book; nil: there is none.
+	Reconciler *reconcile.Reconciler
 	// Balances may be nil: then GET /v1/balance answers 503.
 	Balances Balances
 	// Queues is the Redis that /queues shows. Nil: there is no such page.
@@ -155,6 +158,7 @@ func (s *Server) register(api huma.API) {
 	huma.Register(api, s.secured(opRemoveEndpoint()), s.removeEndpoint)
 	huma.Register(api, s.secured(opEnableEndpoint()), s.enableEndpoint)
 	huma.Register(api, s.secured(opDisableEndpoint()), s.disableEndpoint)
+	huma.Register(api, s.secured(opReconcile()), s.reconcile)
 	huma.Register(api, s.secured(opProducts()), s.products)
 	huma.Register(api, s.secured(opBalance()), s.getBalance)
 }

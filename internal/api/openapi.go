@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"recarga/internal/reconcile"
 	"recarga/topup"
 )
 
@@ -66,6 +67,8 @@ func schemaName(t reflect.Type, hint string) string {
 	names := map[string]string{
 		"ErrorModel": "Problem", "ErrorDetail": "WrongField", "Request": "OrderRequest", "Details": "OrderDetails", "lineAnswer": "BatchLine",
 		"resolveRequest": "ResolveRequest", "replayRequest": "RedeliverRequest", "eventFacts": "EventDetails",
+		"Result": "ReconciliationResult", "Finding": "ReconciliationFinding", "Summary": "ReconciliationSummary", "Progress": "ReconciliationProgress",
+		"Total": "ReconciliationTotal", "Period": "ReconciliationPeriod",
 		"callerFacts": "Caller", "addCallerRequest": "NewCallerRequest", "changeCallerRequest": "CallerChangeRequest",
 	}
 	name := huma.DefaultSchemaNamer(t, hint)
@@ -153,6 +156,7 @@ func describe(api huma.API) []byte {
 	schemas := doc.Components.Schemas
 	schemas.Schema(reflect.TypeFor[topup.Request](), true, "")
 	schemas.Schema(reflect.TypeFor[lineAnswer](), true, "")
+	schemas.Schema(reflect.TypeFor[reconcile.Result](), true, "")
 	for name, s := range schemas.Map() {
 		if !strings.HasSuffix(name, "Request") {
 			s.AdditionalProperties = nil // a client must not break when an answer gains a field

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/user"
+	"path/filepath"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"recarga/internal/reconcile"
+	"recarga/producer"
+)
+
+// reportMost is how many findings of a class the HTML report has.
+const reportMost = 1000
+
+func newReconcileCommand(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "reconcile STATEMENT.csv",
+		Short: "Compare the distributor's statement with the book, and settle unknown orders",
+		Long: `Compare what the distributor says it charged with what we say was sold, and settle orders that are held
+as unknown, with the statement as evidence. Needs the admin key.
+
+The statement is CSV with a header, of any length and in any order; - reads standard input. Columns are
+found by their English or Spanish names; --columns names others, of: id (our distributor_transaction_id),
+transaction_id, reference, auth_code, amount (MXN), currency, time, clock (the time of day, where it has a
+column of its own), status, code, phone.
+
+An unknown order that the statement charges becomes succeeded. One that it does not charge is held
+unless --absent says otherwise, and then only if the statement covers its attempts with the margin: a
+statement covers what --covers says, or else the time from its first to its last charge. resend charges
+twice if the order was charged after all.
+
+Running it again with the same statement does nothing twice.
+
+Exit status: 0 both sides agree and nothing is left to be looked at; 1 there are differences, lines that
+cannot be read, or unknown orders that are held (or, in a dry run, would be settled), or it failed; 2
+wrong usage, or a file that is no statement. --json tells which.`,
+		Example: `  curl -s http://127.0.0.1:8081/sandbox/statement.csv | recarga reconcile - --dry-run
+  recarga reconcile november.csv --covers 2026-11-01..2026-11-30 --absent failed --report november.html --csv differences.csv
+  recarga reconcile export.txt --columns id=Referencia,amount=Monto --timezone America/Tijuana`,
+		Args: cobra.ExactArgs(1),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			return []cobra.Completion{"csv", "tsv", "txt"}, cobra.ShellCompDirectiveFilterFileExt
+		},
+	}
+	r := reconciling{p: p}
+	options := reconcileFlags(cmd)
+	flags := cmd.Flags()
+	flags.IntVar(&r.show, "show", 10, "findings of each class that are printed")
+	flags.StringVar(&r.htmlFile, "report", "", "write a report to this HTML file, to be read or printed")
+	flags.StringVar(&r.csvFile, "csv", "", "write every finding to this CSV file")
+	asJSON := jsonFlag(cmd)
+	flags.Lookup("json").Usage = "print JSON, a finding a line, the summary last"
+	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
+		r.asJSON = *asJSON
+		query := options(args[0])
+		if _, err := reconcile.ParseOptions(query, time.Now()); err != nil {
+			return usage(fmt.Errorf("%w; see recarga reconcile --help", err))
+		}
+		return r.run(cmd.Context(), c, args[0], query)
+	})
+}
+
+// reconcileFlags gives the command its options, and returns what makes the API's query of them.
+func reconcileFlags(cmd *cobra.Command) func(file string) url.Values {
+	flags := cmd.Flags()
+	values := map[string]*string{
+		"columns":     flags.String("columns", "", "columns that are not found by their names: COLUMN=NAME,…"),
+		"delimiter":   flags.String("delimiter", "", "comma, semicolon or tab (default: the one that the header has most of)"),
+		"decimal":     flags.String("decimal", "", "decimal mark of amounts: point or comma (default: found out of each)"),
+		"dates":       flags.String("dates", "dmy", "order of dates like 05/11/2026: dmy or mdy"),
+		"timezone":    flags.String("timezone", reconcile.DefaultZone, "of times without an offset"),
+		"charged":     flags.String("charged", "", "more words of the status column that mean a charge: WORD,…"),
+		"not_charged": flags.String("not-charged", "", "more words that mean that nothing was charged: WORD,…"),
+		"covers":      flags.String("covers", "", "FROM..UNTIL of which the statement names every charge: times (RFC 3339) or dates (default: its first to its last charge)"),
+		"margin":      flags.String("margin", reconcile.DefaultMargin.String(), "how far within that time an attempt must lie, to be settled by absence"),
+		"absent":      flags.String("absent", "hold", "what becomes of an unknown order that is covered and not charged: hold, failed or resend"),
+		"by":          flags.String("by", "", "who reconciles (default: the name of the user who runs this)"),
+	}
+	completes(cmd, "delimiter", "comma", "semicolon", "tab")
+	completes(cmd, "decimal", reconcile.DecimalPoint, reconcile.DecimalComma)
+	completes(cmd, "dates", reconcile.DatesDayFirst, reconcile.DatesMonthFirst)
+	completes(cmd, "absent", reconcile.AbsentHold, reconcile.AbsentFailed, reconcile.AbsentResend)
+	dryRun := flags.Bool("dry-run", false, "settle nothing, and say what would be")
+	return func(file string) url.Values {
+		q := url.Values{"name": {filepath.Base(file)}}
+		if file == "-" {
+			q.Set("name", "standard input")
+		}
+		if u, err := user.Current(); err == nil && *values["by"] == "" {
+			q.Set("by", u.Username)
+		}
+		for name, value := range values {
+			if *value != "" {
+				q.Set(name, *value)
+			}
+		}
+		if *dryRun {
+			q.Set("dry_run", "true")
+		}
+		return q
+	}
+}
+
+// reconciling is one run of the command.
+type reconciling struct {
+	p                 *program
+	show              int
+	asJSON            bool
+	htmlFile, csvFile string
+
+	out         *bufio.Writer
+	bar         *progressbar.ProgressBar
+	report      *reconcile.Report
+	differences *reconcile.Differences
+	ended       bool
+}
+
+func (r *reconciling) run(ctx context.Context, c *producer.Client, file string, query url.Values) (err error) {
+	in, size, err := r.p.open(file)
+	if err != nil {
+		return usage(err)
+	}
+	defer func() { _ = in.Close() }() // it was only read
+	most := r.show
+	if r.htmlFile != "" {
+		most = max(most, reportMost)
+	}
+	r.out, r.report, r.bar = bufio.NewWriter(r.p.stdout), reconcile.NewReport(most), r.p.progressOf("sending", size)
+	if r.csvFile != "" {
+		f, err := os.Create(r.csvFile)
+		if err != nil {
+			return usage(err)
+		}
+		defer func() { err = errors.Join(err, f.Close()) }()
+		if r.differences, err = reconcile.NewDifferences(f); err != nil {
+			return err
+		}
+	}
+	counted := progressbar.NewReader(in, r.bar)
+	err = c.Reconcile(ctx, &counted, query, r.take)
+	_ = r.bar.Finish()
+	var problem *producer.Problem
+	switch {
+	case errors.As(err, &problem) && problem.Status == http.StatusUnprocessableEntity:
+		return usage(fmt.Errorf("%s: %w", file, err))
+	case err == nil && !r.ended:
+		err = errors.New("the answer ended without a summary")
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w; run it again: what was settled stays settled", file, err)
+	}
+	return r.end()
+}
+
+func (r *reconciling) take(line json.RawMessage) error {
+	result, err := reconcile.ParseResult(line)
+	if err != nil {
+		return err
+	}
+	if result.Progress != nil {
+		r.bar.Describe(fmt.Sprintf("%s: %d", result.Progress.Step, result.Progress.Done))
+		return nil
+	}
+	if r.asJSON {
+		_, err = fmt.Fprintf(r.out, "%s\n", line)
+	}
+	if f := result.Finding; f != nil && err == nil {
+		r.report.Add(*f)
+		if r.differences != nil {
+			err = r.differences.Add(*f)
+		}
+	}
+	if result.Summary != nil {
+		r.report.Summary, r.ended = *result.Summary, true
+	}
+	return err
+}
+
+func (r *reconciling) end() error {
+	var err error
+	if !r.asJSON {
+		err = r.print(r.out)
+	}
+	err = errors.Join(err, r.out.Flush())
+	if r.differences != nil {
+		err = errors.Join(err, r.differences.End())
+	}
+	if r.htmlFile != "" {
+		err = errors.Join(err, r.writeHTML())
+	}
+	if err == nil && !r.report.Summary.Agrees {
+		err = errors.New("the statement and the book do not agree")
+	}
+	return err
+}
+
+func (r *reconciling) writeHTML() error {
+	f, err := os.Create(r.htmlFile)
+	if err != nil {
+		return err
+	}
+	return errors.Join(r.report.HTML(f, time.Now()), f.Close())
+}
+
+// print prints the figures, and then the findings, the worst first.
+func (r *reconciling) print(w io.Writer) error {
+	for _, fact := range r.report.Summary.Facts() {
+		if _, err := fmt.Fprintf(w, "%-26s %s\n", fact[0]+":", printable(fact[1])); err != nil {
+			return err
+		}
+	}
+	for _, s := range r.report.Sections() {
+		if _, err := fmt.Fprintf(w, "\n%s: %d (%s)\n", s.Title, s.Count, s.Means); err != nil {
+			return err
+		}
+		var rows [][]string
+		for _, f := range s.Findings[:min(r.show, len(s.Findings))] {
+			cells := f.Row()[1:]
+			rows = append(rows, []string{cells[0], cells[1], cells[2], cells[3], cells[4], cells[8], cells[10]})
+		}
+		if err := r.p.terminal().table(w, []string{"ORDER", "STATE", "LINES", "HERE", "THERE", "OUTCOME", "DETAIL"}, rows, "OUTCOME", "HERE", "THERE"); err != nil {
+			return err
+		}
+		if more := s.Count - int64(len(rows)); more > 0 {
+			if _, err := fmt.Fprintf(w, "… and %d more\n", more); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,121 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"recarga/internal/reconcile"
+)
+
+const (
+	typeCSV = "text/csv"
+	typeTSV = "text/tab-separated-values"
+)
+
+func opReconcile() huma.Operation {
+	op := operation(http.MethodPost, "/v1/reconciliations", "reconcile", "Reconcile with a statement",
+		"For the admin key. The body is the distributor's statement, CSV with a header, of any length and in any order. It is read to its end "+
+			"before anything is settled. The answer is a ReconciliationResult a line: findings and progress, and at the end the summary; an "+
+			"answer without one was broken off: send the statement again. See docs/reconcile.md.",
+		403, 415, 503)
+	op.Parameters = reconcileParameters()
+	text := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}, Example: exampleStatement}
+	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{typeCSV: text, typeTSV: {Schema: text.Schema}}}
+	op.Responses["200"] = &huma.Response{Description: "One ReconciliationResult a line.", Content: map[string]*huma.MediaType{
+		typeLines: {Schema: &huma.Schema{Type: huma.TypeString, Description: "One ReconciliationResult a line."}, Example: exampleReconciled},
+	}}
+	return op
+}
+
+func reconcileParameters() []*huma.Param {
+	text := &huma.Schema{Type: huma.TypeString}
+	one := func(standard string, values ...any) *huma.Schema {
+		s := &huma.Schema{Type: huma.TypeString, Enum: values}
+		if standard != "" {
+			s.Default = standard
+		}
+		return s
+	}
+	return []*huma.Param{
+		query("name", "The statement's file name, for the records of the orders that it settles.", text),
+		query("by", "Who reconciles, for those records.", text),
+		query("columns", "Columns that are not found by their names: `id=NAME,amount=NAME`; see docs/reconcile.md.", text),
+		query("delimiter", "Default: the one that the header has most of.", one("", "comma", "semicolon", "tab")),
+		query("decimal", "The decimal mark of amounts. Default: found out of each amount; one that could be read in two ways is refused.", one("", "point", "comma")),
+		query("dates", "The order of day and month in dates like 05/11/2026.", one("dmy", "dmy", "mdy")),
+		query("timezone", "Of times without an offset.", &huma.Schema{Type: huma.TypeString, Default: reconcile.DefaultZone}),
+		query("charged", "More words of the status column, separated by commas, that mean a charge.", text),
+		query("not_charged", "More words that mean that nothing was charged.", text),
+		query("covers", "FROM..UNTIL: the time of which the statement names every charge; RFC 3339 or dates. Default: from its first to its last charge.", text),
+		query("margin", "How far within that time an unknown order's attempts must lie to be settled by absence.", &huma.Schema{Type: huma.TypeString, Default: reconcile.DefaultMargin.String()}),
+		query("absent", "What becomes of an unknown order that the statement covers and does not call charged.", one("hold", "hold", "failed", "resend")),
+		query("dry_run", "Settle nothing, and say what would be.", &huma.Schema{Type: huma.TypeBoolean, Default: false}),
+	}
+}
+
+// reconcileInput takes the request as it is: its body is streamed.
+type reconcileInput struct {
+	query url.Values
+	body  io.Reader
+}
+
+// Resolve is called by huma with the request.
+func (in *reconcileInput) Resolve(ctx huma.Context) []error {
+	r, w := humago.Unwrap(ctx)
+	in.query, in.body = r.URL.Query(), &patientReader{r.Body, http.NewResponseController(w)}
+	return nil
+}
+
+func (s *Server) reconcile(ctx context.Context, in *reconcileInput) (*batchOutput, error) {
+	if !identityOf(ctx).Admin {
+		return nil, forbidden("a statement is reconciled with the admin key")
+	}
+	if s.cfg.Reconciler == nil {
+		return nil, huma.Error503ServiceUnavailable("statements are not reconciled here")
+	}
+	opts, err := reconcile.ParseOptions(in.query, time.Now())
+	if err != nil {
+		return nil, s.problem(ctx, "query", err)
+	}
+	statement, err := reconcile.Read(ctx, in.body, opts)
+	if err != nil {
+		return nil, s.problem(ctx, "body", err)
+	}
+	return &batchOutput{Body: func(c huma.Context) {
+		_, w := humago.Unwrap(c)
+		err := s.reconciled(ctx, statement, w)
+		if err = errors.Join(err, statement.Close()); err != nil {
+			s.log.WarnContext(ctx, "reconciliation broken off", "request", requestID(ctx), "statement", opts.Name, "error", err)
+			// What ends without a summary must not look like a whole answer.
+			panic(http.ErrAbortHandler)
+		}
+	}}, nil
+}
+
+// reconciled streams the results. Progress is flushed: whoever waits should see it.
+func (s *Server) reconciled(ctx context.Context, statement *reconcile.Statement, w http.ResponseWriter) error {
+	conn := http.NewResponseController(w)
+	w.Header().Set("Content-Type", typeLines)
+	buffer := bufio.NewWriterSize(&patientWriter{w, conn}, 16<<10)
+	lines := json.NewEncoder(buffer)
+	lines.SetEscapeHTML(false)
+	err := s.cfg.Reconciler.Run(ctx, statement, func(r reconcile.Result) error {
+		if err := lines.Encode(r); err != nil || r.Progress == nil {
+			return err
+		}
+		return errors.Join(buffer.Flush(), conn.Flush())
+	})
+	if err != nil {
+		return err
+	}
+	return errors.Join(buffer.Flush(), conn.SetReadDeadline(time.Time{}), conn.SetWriteDeadline(time.Time{}))
+}

@@ -1,0 +1,146 @@
+package reconcile
+
+import (
+	"encoding/json"
+	"time"
+
+	"recarga/topup"
+)
+
+// Class is a kind of finding.
+type Class string
+
+// The classes. See Classes for their order and what they mean.
+const (
+	MissingHere        Class = "missing_here"
+	ChargedTwice       Class = "charged_twice"
+	MissingThere       Class = "missing_there"
+	NotCharged         Class = "not_charged"
+	AmountDiffers      Class = "amount_differs"
+	PhoneDiffers       Class = "phone_differs"
+	TransactionDiffers Class = "transaction_differs"
+	UnknownHeld        Class = "unknown_held"
+	UnknownFound       Class = "unknown_found"
+	UnknownAbsent      Class = "unknown_absent"
+	RepeatedLine       Class = "repeated_line"
+	BadLine            Class = "bad_line"
+)
+
+// Fact is a class and what it means.
+type Fact struct {
+	Class Class
+	Title string
+	// Means says what it means for money.
+	Means string
+}
+
+// Classes are all classes, the worst first.
+func Classes() []Fact {
+	return []Fact{
+		{MissingHere, "Charged, and not sold", "a charge of the statement whose order we do not know, or which we call not charged"},
+		{ChargedTwice, "Charged twice", "several charges of one order"},
+		{MissingThere, "Sold, and not charged", "an order we call succeeded, in the time that the statement covers, that no line names"},
+		{NotCharged, "Sold, and reversed or declined there", "an order we call succeeded, whose line says that it was not charged"},
+		{AmountDiffers, "Another amount", "the amounts differ"},
+		{PhoneDiffers, "Another phone", "the phone numbers differ"},
+		{TransactionDiffers, "Another transaction", "the distributor's ids of the purchase differ"},
+		{UnknownHeld, "Unknown, and held", "the statement does not settle it: somebody must"},
+		{UnknownFound, "Unknown, found", "the statement names it as charged: it succeeded"},
+		{UnknownAbsent, "Unknown, absent", "the statement covers it and has no charge of it: it is settled as the operator chose"},
+		{RepeatedLine, "The same charge on two lines", "the total of the statement counts it twice"},
+		{BadLine, "Lines that cannot be read", "nothing is known of what they say"},
+	}
+}
+
+// Finding is one difference, or one order that was held as unknown.
+type Finding struct {
+	Class Class `json:"class"`
+	// ID is the order's, or what the line has in its place.
+	ID topup.NullString `json:"distributor_transaction_id"`
+	// State is the order's before the reconciliation; empty for an order that is not known.
+	State topup.NullString `json:"state"`
+	// Lines of the statement, from 1; at most maxNamed.
+	Lines []int64 `json:"lines"`
+	// Amount and TransactionID are ours.
+	Amount        *topup.Amount    `json:"amount"`
+	TransactionID topup.NullString `json:"transaction_id"`
+	// What the statement says: the amount, the distributor's ids, the time of its first line.
+	StatementAmount         *topup.Amount `json:"statement_amount"`
+	StatementTransactionIDs []string      `json:"statement_transaction_ids"`
+	StatementTime           *time.Time    `json:"statement_time"`
+	// Outcome is how an unknown order is settled; Settled tells that it was. Empty for one that is held.
+	Outcome topup.NullString `json:"outcome"`
+	Settled bool             `json:"settled"`
+	// Detail says the rest, for people.
+	Detail string `json:"detail"`
+}
+
+// Differs tells a finding that somebody must look at from an order that was settled.
+func (f Finding) Differs() bool {
+	return !f.Settled || f.Class != UnknownFound && f.Class != UnknownAbsent
+}
+
+// Total is a number of purchases, and what they cost together in MXN.
+type Total struct {
+	Count  int64        `json:"count"`
+	Amount topup.Amount `json:"amount"`
+}
+
+// Period is a time, both ends included.
+type Period struct {
+	From  time.Time `json:"from"`
+	Until time.Time `json:"until"`
+}
+
+func (p Period) holds(from, until time.Time, margin time.Duration) bool {
+	return !from.Add(-margin).Before(p.From) && !until.Add(margin).After(p.Until)
+}
+
+func (p Period) touches(from, until time.Time, margin time.Duration) bool {
+	return !until.Add(margin).Before(p.From) && !from.Add(-margin).After(p.Until)
+}
+
+// Summary is the end of every reconciliation.
+type Summary struct {
+	Statement string `json:"statement"`
+	SHA256    string `json:"sha256"`
+	// Lines are all that hold something, with the bad ones, without the header.
+	Lines int64 `json:"lines"`
+	// Columns are those that were found, by what they hold.
+	Columns map[Column]string `json:"columns"`
+	// Covers is the time in which absence from the statement means something; nil where it is not known.
+	Covers *Period `json:"covers"`
+	// Matched counts the orders that both sides tell the same of.
+	Matched int64 `json:"matched"`
+	// Charged are the charges of the statement; Sold are the orders we call succeeded that it names or covers.
+	Charged Total `json:"charged"`
+	Sold    Total `json:"sold"`
+	// Findings counts them by class; a class that is absent has none.
+	Findings map[Class]int64 `json:"findings"`
+	// Settled counts the unknown orders that were settled, by outcome; in a dry run, those that would be.
+	Settled map[topup.Verdict]int64 `json:"settled"`
+	DryRun  bool                    `json:"dry_run"`
+	// Outside counts orders that no line names and that the statement does not cover.
+	Outside int64 `json:"outside"`
+	// Notes say what was not compared, and why.
+	Notes []string `json:"notes"`
+	// Agrees tells that nothing is left to be looked at.
+	Agrees bool `json:"agrees"`
+}
+
+// Progress tells how far a reconciliation is.
+type Progress struct {
+	Step string `json:"step"`
+	Done int64  `json:"done"`
+	Of   int64  `json:"of"`
+}
+
+// Result is one line of the answer: one of its fields is set. The last line has the summary.
+type Result struct {
+	Finding  *Finding  `json:"finding,omitempty"`
+	Progress *Progress `json:"progress,omitempty"`
+	Summary  *Summary  `json:"summary,omitempty"`
+}
+
+// ParseResult reads one line of an answer.
+func ParseResult(line []byte) (r Result, err error) { return r, json.Unmarshal(line, &r) }

@@ -51,7 +51,7 @@ func (c *Client) balanceOnce(ctx context.Context) (Balance, error) {
 		return Balance{}, err
 	}
 	req.Header.Set("Authorization", "Bearer "+current.value)
-	a := c.do(req)
+	a := c.do("balance", req)
 	if a.err != nil {
 		return Balance{}, a.err
 	}

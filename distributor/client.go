@@ -41,8 +41,20 @@ type Config struct {
 	Tokens TokenStore
 	// MaxConns bounds the connections. Defaults to 64.
 	MaxConns int
+	// Observe is told of every request that was made; it must not block. Nil: nobody is.
+	Observe func(Request)
 	// Log defaults to slog.Default().
 	Log *slog.Logger
+}
+
+// Request is one HTTP request to the distributor, and what came of it.
+type Request struct {
+	// Call is login, balance or purchase.
+	Call string
+	// Status is 0 where no whole answer came.
+	Status int
+	// Err is why none did.
+	Err error
 }
 
 // Client talks to the distributor. It is safe for concurrent use.
@@ -67,6 +79,9 @@ func New(cfg Config) (*Client, error) {
 	}
 	if cfg.MaxConns == 0 {
 		cfg.MaxConns = 64
+	}
+	if cfg.Observe == nil {
+		cfg.Observe = func(Request) {}
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()

@@ -53,7 +53,7 @@ func (c *Client) Purchase(ctx context.Context, o topup.Order, sendBy time.Time) 
 	req.GetBody = nil // with it, net/http repeats a request by itself
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+current.value)
-	a := c.do(req)
+	a := c.do("purchase", req)
 	if a.err != nil && !p.left() {
 		return topup.Result{Outcome: topup.OutcomeNotSent, Error: clip(a.err.Error())}
 	}
@@ -128,7 +128,18 @@ type answer struct {
 
 var errTooLarge = fmt.Errorf("the answer is larger than %d bytes", maxAnswer)
 
-func (c *Client) do(req *http.Request) answer {
+// do makes a request, once, and reports it as one of the call.
+func (c *Client) do(call string, req *http.Request) answer {
+	a := c.send(req)
+	r := Request{Call: call, Err: a.err}
+	if a.err == nil {
+		r.Status = a.status
+	}
+	c.cfg.Observe(r)
+	return a
+}
+
+func (c *Client) send(req *http.Request) answer {
 	res, err := c.http.Do(req)
 	if err != nil {
 		return answer{err: err}

@@ -158,7 +158,7 @@ func (c *Client) loginOnce(ctx context.Context) (token, error) {
 		return token{}, err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	a := c.do(req)
+	a := c.do("login", req)
 	if a.err != nil {
 		return token{}, a.err
 	}

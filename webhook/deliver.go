@@ -71,8 +71,43 @@ type Config struct {
 	// Answers is written the first 4 KiB of the body of every answer, which is kept nowhere else. It is
 	// for tools that make one try at a time: tries do not take turns. Defaults to io.Discard.
 	Answers io.Writer
+	// Observe is told of every try that was recorded; it must not block. Nil: nobody is.
+	Observe func(Tried)
 	// Log defaults to slog.Default().
 	Log *slog.Logger
+}
+
+// TryOutcome is what one try came to.
+type TryOutcome string
+
+// The outcomes of a try.
+const (
+	TryDelivered TryOutcome = "delivered"
+	// TryFailed will be followed by another try.
+	TryFailed TryOutcome = "failed"
+	// TryExhausted was the last of the schedule.
+	TryExhausted TryOutcome = "exhausted"
+	// TryRefused: nothing was sent, because there is nowhere to send to, or nowhere that may be used.
+	TryRefused TryOutcome = "refused"
+)
+
+// Tried is a try that was recorded.
+type Tried struct {
+	Outcome TryOutcome
+	Took    time.Duration
+}
+
+func tried(a answer, state topup.EventState) Tried {
+	t := Tried{Outcome: TryFailed, Took: a.took}
+	switch {
+	case a.unsent(), errors.Is(a.err, ErrNotPublic), errors.Is(a.err, errNotHTTPS):
+		t.Outcome = TryRefused
+	case state == topup.EventDelivered:
+		t.Outcome = TryDelivered
+	case state == topup.EventExhausted:
+		t.Outcome = TryExhausted
+	}
+	return t
 }
 
 func (c Config) withDefaults() Config {
@@ -96,6 +131,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Answers == nil {
 		c.Answers = io.Discard
+	}
+	if c.Observe == nil {
+		c.Observe = func(Tried) {}
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
@@ -253,6 +291,7 @@ func (d *Deliverer) try(ev topup.Event, to target) (next time.Time, err error) {
 	if err != nil {
 		return time.Time{}, fmt.Errorf("record try %d: %w", ev.TryCount+1, err)
 	}
+	d.cfg.Observe(tried(a, state))
 	d.log(ev, to, a, state, next)
 	d.review(ctx, to, a)
 	return next, nil

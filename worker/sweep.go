@@ -42,6 +42,7 @@ func (w *Worker) Sweep(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		s.sweep(ctx, time.Duration(patience)*orderGrace, time.Duration(patience)*eventGrace)
+		s.Swept(time.Now())
 		patience = 1
 		select {
 		case <-ctx.Done():

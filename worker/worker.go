@@ -105,6 +105,8 @@ type Config struct {
 	// Alone says that no other process works on the same queue (it is embedded), so that what is
 	// due at the start was left by a process that is gone.
 	Alone bool
+	// Swept is called when the sweep has come round; it must not block. Nil: nothing is.
+	Swept func(at time.Time)
 	Log   *slog.Logger
 }
 
@@ -126,6 +128,9 @@ func New(cfg Config) *Worker {
 	}
 	if cfg.Slack == 0 {
 		cfg.Slack = min(max(cfg.Timeout/4, 2*time.Second), 20*time.Second)
+	}
+	if cfg.Swept == nil {
+		cfg.Swept = func(time.Time) {}
 	}
 	closing, cancel := context.WithCancel(context.Background())
 	return &Worker{Config: cfg, name: uuid.NewString(), inquiries: make(chan inquiry, mostInquiries), closing: closing, close: cancel}

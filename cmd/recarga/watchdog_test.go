@@ -22,8 +22,8 @@ func TestWatchdog(t *testing.T) {
 	t.Cleanup(func() { _ = q.Close() })
 	var log screen
 	w := newWatchdog(q, slog.New(slog.NewTextHandler(&log, nil)))
-	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(w)
+	m := newMetrics(Settings{}, roles{worker: true})
+	m.ShowQueues(w.seen)
 	inspector := asynq.NewInspectorFromRedisClient(q.Redis())
 	if err := q.Announce(t.Context()); err != nil {
 		t.Fatal(err)
@@ -42,7 +42,7 @@ func TestWatchdog(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.look(t.Context())
-		if got := gauge(t, registry, "recarga_queue_paused", tasks.QueueTopups); got != step.paused {
+		if got := gauge(t, m.Gatherer(), "recarga_queue_paused", tasks.QueueTopups); got != step.paused {
 			t.Errorf("recarga_queue_paused is %v, want %v", got, step.paused)
 		}
 		if said := strings.Count(log.String(), `msg=alarm alarm="queue topups is paused"`); said != step.said {
@@ -54,7 +54,7 @@ func TestWatchdog(t *testing.T) {
 	}
 }
 
-func gauge(t *testing.T, registry *prometheus.Registry, name, queue string) float64 {
+func gauge(t *testing.T, registry prometheus.Gatherer, name, queue string) float64 {
 	t.Helper()
 	families, err := registry.Gather()
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"recarga/internal/callers"
 	"recarga/internal/console"
 	"recarga/internal/journal"
+	"recarga/internal/metrics"
 	"recarga/internal/queue"
 	"recarga/internal/reconcile"
 	"recarga/producer"
@@ -43,6 +44,16 @@ const (
 // roles says what a process does.
 type roles struct{ api, worker bool }
 
+func (r roles) names() (names []string) {
+	if r.api {
+		names = append(names, "api")
+	}
+	if r.worker {
+		names = append(names, "worker")
+	}
+	return names
+}
+
 // node is one running process with its roles.
 type node struct {
 	settings Settings
@@ -61,6 +72,12 @@ type node struct {
 	producer    *producer.Producer
 	watchdog    *watchdog // nil without a worker
 
+	// The same book of record, queue and distributor, with what is done counted.
+	metrics *metrics.Metrics
+	book    *metrics.Journal
+	bell    *metrics.Queue
+	vendor  *metrics.Distributor
+
 	// apiURL and metricsURL are where it really listens.
 	apiURL, metricsURL string
 	// closers end the parts, the last one started first.
@@ -72,7 +89,7 @@ type node struct {
 // startNode starts a process's parts in the order in which they need each other. On an error it has
 // stopped what it had started.
 func startNode(ctx context.Context, s Settings, r roles, log *slog.Logger) (*node, error) {
-	n := &node{settings: s, roles: r, log: log, ballast: make([]byte, ballast), failed: make(chan error, 2)}
+	n := &node{settings: s, roles: r, log: log, ballast: make([]byte, ballast), failed: make(chan error, 2), metrics: newMetrics(s, r)}
 	steps := []func(context.Context) error{n.openJournal, n.openQueue, n.openDistributor}
 	if r.worker {
 		steps = append(steps, n.startWorker, n.startWatchdog)
@@ -113,10 +130,12 @@ func (n *node) closeLast(what string, f func() error) {
 func (n *node) openJournal(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	if n.journal, err = journal.Open(ctx, n.settings.DatabaseURL, journal.WithFirstTryGrace(0)); err != nil {
+	if n.journal, err = journal.Open(ctx, n.settings.DatabaseURL, journal.WithFirstTryGrace(0), journal.WithObserver(n.metrics.Committed)); err != nil {
 		return fmt.Errorf("RECARGA_DATABASE_URL: %w", err)
 	}
 	n.closeLast("journal", n.journal.Close)
+	n.onShutdown(n.metrics.ReadFrom(n.journal, n.log))
+	n.book = n.metrics.Journal(n.journal)
 	n.callers = callers.New(n.journal, cmp.Or(n.settings.EncryptionKey, n.settings.AdminKey), n.settings.WebhookAllowPrivate)
 	return nil
 }
@@ -131,7 +150,8 @@ func (n *node) openQueue(ctx context.Context) (err error) {
 	if n.queue.IsEmbedded() && (!n.roles.api || !n.roles.worker) {
 		n.log.Warn("the embedded queue is seen by this process alone; orders reach the worker by its sweep, seconds later: set RECARGA_REDIS_URL")
 	}
-	n.producer = producer.New(n.journal, n.queue, n.log)
+	n.bell = n.metrics.Queue(n.queue)
+	n.producer = producer.New(n.book, n.bell, n.log)
 	return nil
 }
 
@@ -140,12 +160,13 @@ func (n *node) openDistributor(context.Context) (err error) {
 	n.distributor, err = distributor.New(distributor.Config{
 		URL: s.DistributorURL, CustomerID: s.DistributorCustomerID, SecretKey: s.DistributorSecretKey,
 		Timeout: s.DistributorTimeout, RetryCodes: s.RetryCodes, MaxConns: s.DistributorConcurrency,
-		Tokens: queue.NewTokenStore(n.queue.Redis(), s.DistributorCustomerID, s.DistributorURL), Log: n.log,
+		Tokens: queue.NewTokenStore(n.queue.Redis(), s.DistributorCustomerID, s.DistributorURL), Observe: n.metrics.Requested, Log: n.log,
 	})
 	if err != nil {
 		return err
 	}
 	n.onShutdown(n.distributor.Close)
+	n.vendor = n.metrics.Distributor(n.distributor)
 	return nil
 }
 
@@ -153,8 +174,8 @@ func (n *node) startWorker(context.Context) error {
 	s := n.settings
 	n.deliverer = webhook.NewDeliverer(webhook.Config{
 		Schedule: s.WebhookSchedule, Timeout: s.WebhookTimeout, AllowPrivate: s.WebhookAllowPrivate, Log: n.log,
-		Rate: s.WebhookRate.PerSecond(), DisableAfter: s.WebhookDisableAfter, Health: n.journal,
-	}, n.journal, endpoints{s, n.callers})
+		Rate: s.WebhookRate.PerSecond(), DisableAfter: s.WebhookDisableAfter, Health: n.book, Observe: n.metrics.Tried,
+	}, n.book, endpoints{s, n.callers})
 	n.onShutdown(func() { n.deliverer.Close(context.Background()) })
 	n.worker = worker.New(n.workerConfig())
 	// Called after the queue's servers have drained: results are written until then.
@@ -175,8 +196,8 @@ func (n *node) startWorker(context.Context) error {
 func (n *node) workerConfig() worker.Config {
 	s := n.settings
 	cfg := worker.Config{
-		Journal: n.journal, Distributor: n.distributor, Teller: n.deliverer, Bell: n.queue, Balances: n.distributor,
-		Timeout: s.DistributorTimeout, Alone: n.queue.IsEmbedded(), Log: n.log,
+		Journal: n.book, Distributor: n.vendor, Teller: n.deliverer, Bell: n.bell, Balances: n.vendor,
+		Timeout: s.DistributorTimeout, Alone: n.queue.IsEmbedded(), Swept: n.metrics.Swept, Log: n.log,
 		Policy: worker.Policy{
 			Initial: s.RetryInitial, Max: s.RetryMax, MaxAttempts: s.RetryMaxAttempts, MaxElapsed: s.RetryMaxElapsed,
 			ResendUnknown: s.OnUnknown == "resend",
@@ -205,13 +226,13 @@ func (n *node) startAPI(ctx context.Context) error {
 	}
 	pages, err := console.New(console.Config{
 		AdminKey: s.AdminKey, Book: n.journal, Events: n.journal, Orders: n.producer, Queue: n.queue, Callers: n.callers,
-		Health: n.journal, Balances: n.distributor, Log: n.log, Version: version,
+		Health: n.journal, Balances: n.vendor, Log: n.log, Version: version,
 	})
 	if err != nil {
 		return err
 	}
 	handler := api.New(api.Config{
-		Orders: n.producer, Book: n.journal, Events: n.journal, Bell: n.queue, Balances: n.distributor,
+		Orders: n.producer, Book: n.journal, Events: n.journal, Bell: n.bell, Balances: n.vendor, Observe: n.metrics.Served,
 		Callers: api.WithRegistry(api.StaticCallers(s.APIKey, s.CallbackURL, s.AdminKey), n.callers), Registry: n.callers,
 		Endpoints: endpoints{s, n.callers}, Health: n.journal, Reconciler: reconcile.New(n.journal, n.producer, n.log),
 		Queues: n.queue, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: version,

@@ -84,10 +84,20 @@ type Config struct {
 	Console Console
 	// QueuesReadOnly leaves out every button of /queues.
 	QueuesReadOnly bool
+	// Observe is told of every answer; it must not block. Nil: nobody is.
+	Observe func(Served)
 	// Log defaults to slog.Default().
 	Log *slog.Logger
 	// Version is shown in the OpenAPI document. Defaults to "dev".
 	Version string
+}
+
+// Served is a request that was answered.
+type Served struct {
+	// Route is as in "POST /v1/topups/{id}/cancel"; empty where there is none.
+	Route  string
+	Status int
+	Took   time.Duration
 }
 
 // Server is the HTTP API, an http.Handler.
@@ -108,6 +118,9 @@ func New(cfg Config) *Server {
 	}
 	if cfg.Version == "" {
 		cfg.Version = "dev"
+	}
+	if cfg.Observe == nil {
+		cfg.Observe = func(Served) {}
 	}
 	s := &Server{cfg: cfg, log: cfg.Log, mux: http.NewServeMux()}
 	s.balance.ask = cfg.Balances

@@ -41,8 +41,10 @@ func (s *Server) observed(next http.Handler) http.Handler {
 		w.Header().Set("X-Request-Id", id)
 		ctx := context.WithValue(r.Context(), requestIDKey{}, id)
 		answer := &answerWriter{ResponseWriter: w}
+		r = r.WithContext(ctx)
+		defer func() { s.cfg.Observe(Served{Route: r.Pattern, Status: answer.status, Took: time.Since(start)}) }() // the mux sets the pattern
 		defer s.recovered(ctx, answer)
-		next.ServeHTTP(answer, r.WithContext(ctx))
+		next.ServeHTTP(answer, r)
 		s.log.LogAttrs(ctx, slog.LevelDebug, "request served", slog.String("request", id), slog.String("method", r.Method),
 			slog.String("path", r.URL.Path), slog.Int("status", answer.status), slog.Duration("took", time.Since(start)))
 	})

@@ -110,6 +110,22 @@ func (j *Journal) DueEvents(ctx context.Context, now time.Time, after topup.DueE
 	}, sqlDueEvents, now.UnixMicro(), after.DueAt.UnixMicro(), key, limit)
 }
 
+// sqlCountEvents reads the indexes of what is open, and nothing of what was delivered.
+const sqlCountEvents = `SELECT 'pending', COUNT(*) FROM events WHERE due_at IS NOT NULL
+UNION ALL SELECT 'exhausted', COUNT(*) FROM events WHERE state = 'exhausted'`
+
+// CountEvents counts the events that are pending, and those that are exhausted.
+func (j *Journal) CountEvents(ctx context.Context) (map[topup.EventState]int64, error) {
+	counts := map[topup.EventState]int64{}
+	_, err := list(ctx, j, func(row scanner) (state topup.EventState, err error) {
+		var n int64
+		err = row.Scan(&state, &n)
+		counts[state] = n
+		return state, err
+	}, sqlCountEvents)
+	return counts, err
+}
+
 const sqlTry = `UPDATE events SET try_count = try_count + 1, tries = tries || $3, state = $4, due_at = $5, delivered_at = $6
 WHERE id = $1 AND try_count = $2 AND state = 'pending'`
 

@@ -136,6 +136,7 @@ func (l *lane) commit(batch []*op) {
 	if len(batch) == 0 {
 		return
 	}
+	began := time.Now()
 	guilty, err := l.persist(batch)
 	if guilty && len(batch) > 1 {
 		for _, o := range batch {
@@ -146,6 +147,7 @@ func (l *lane) commit(batch []*op) {
 	if err == nil {
 		l.stats.add(int64(len(batch)))
 	}
+	l.stats.observe(Commit{Operations: len(batch), Took: time.Since(began), Err: err})
 	for _, o := range batch {
 		o.done <- cmp.Or(err, o.err)
 	}

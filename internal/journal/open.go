@@ -36,6 +36,21 @@ type Option func(*Journal)
 // belongs to whoever ended the order, who may try it at once. Defaults to 30s.
 func WithFirstTryGrace(d time.Duration) Option { return func(j *Journal) { j.grace = d } }
 
+// Commit is one transaction of the journal, made or not.
+type Commit struct {
+	// Operations that shared it.
+	Operations int
+	// Took is the time from the first statement to the answer, with all that was tried again.
+	Took time.Duration
+	// Err is why it was not made, or may not have been.
+	Err error
+}
+
+// WithObserver has every commit reported. observe must not block.
+func WithObserver(observe func(Commit)) Option {
+	return func(j *Journal) { j.stats.observe = observe }
+}
+
 // engine is a database and what sets it apart from the other one.
 type engine struct {
 	name  string
@@ -70,6 +85,7 @@ func Open(ctx context.Context, databaseURL string, opts ...Option) (*Journal, er
 		return nil, errors.Join(err, e.close())
 	}
 	j := &Journal{engine: e, grace: firstTryGrace}
+	j.stats.observe = func(Commit) {}
 	if j.orderByID, err = e.read.PrepareContext(ctx, sqlOrder); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", e.name, err), e.close())
 	}
@@ -129,7 +145,10 @@ type Stats struct {
 	LargestBatch int64
 }
 
-type stats struct{ commits, operations, largest atomic.Int64 }
+type stats struct {
+	commits, operations, largest atomic.Int64
+	observe                      func(Commit)
+}
 
 func (s *stats) add(operations int64) {
 	s.commits.Add(1)

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -368,4 +369,26 @@ func (q *Queue) serving(ctx context.Context, servers []string) (map[string]int, 
 		})
 	}
 	return serving, nil
+}
+
+// Memory is what Redis uses and the most that it may, in bytes; 0 for what it does not tell, or where
+// there is no limit. Of a cluster it is one node's.
+func (q *Queue) Memory(ctx context.Context) (used, most int64) {
+	if q.embedded != nil {
+		return 0, 0
+	}
+	text, err := q.rest.Info(ctx, "memory").Result()
+	if err != nil {
+		return 0, 0
+	}
+	for line := range strings.Lines(text) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		switch name {
+		case "used_memory":
+			used, _ = strconv.ParseInt(value, 10, 64) // not a number: not told
+		case "maxmemory":
+			most, _ = strconv.ParseInt(value, 10, 64)
+		}
+	}
+	return used, most
 }

@@ -1,0 +1,62 @@
+package metrics_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"recarga/internal/metrics"
+)
+
+//go:generate go test -run Document . -update
+
+var update = flag.Bool("update", false, "write the generated documents anew")
+
+// keeps fails when a document is not what the code says, or writes it.
+func keeps(t *testing.T, path, want string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("%s is not what the code says; run: go generate ./internal/metrics", path)
+	}
+}
+
+// introduction has ~ where Markdown has a backquote.
+const introduction = `# Metrics
+
+Every long-running role serves them at ~RECARGA_METRICS_ADDR~ under ~/metrics~, in Prometheus' form; beside these, the ~go_~ and
+~process_~ metrics of the Go client. [deploy/](../deploy/README.md) has a scrape configuration, a dashboard and alert rules,
+and [operations.md](operations.md) says what to do when one of them sounds.
+
+- Counters and histograms are this process's, from its start: add them up over the instances.
+- What is read "from the book of record" is the same from every process on one database: take the maximum, not the sum.
+- What is read of the queue is absent while no worker sees it.
+- Labels have few values. There is none for the caller, the endpoint or the order: who may write to Redis could
+  invent callers without end. The log names them, and the API counts by caller.
+
+| metric | type | labels | what it is |
+|---|---|---|---|
+`
+
+func TestMetricsDocument(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("<!-- Generated from internal/metrics by `go generate ./internal/metrics`. Do not edit. -->\n\n" + strings.ReplaceAll(introduction, "~", "`"))
+	for _, d := range metrics.New("", nil, nil).Definitions() {
+		labels := "`" + strings.Join(d.Labels, "`, `") + "`"
+		if len(d.Labels) == 0 {
+			labels = ""
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", d.Name, d.Kind, labels, d.Help)
+	}
+	keeps(t, "../../docs/metrics.md", b.String())
+}

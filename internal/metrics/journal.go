@@ -1,0 +1,125 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"recarga/internal/journal"
+	"recarga/topup"
+)
+
+func (m *Metrics) defineJournal() {
+	m.commitWrites = m.histograms(shared, "recarga_journal_commit_writes", "How many writes shared a commit of this process.")
+	m.commitSeconds = m.histograms(quick, "recarga_journal_commit_seconds", "Time of this process's commits, from the first statement to the answer.")
+	m.commitErrors = m.counters(alone(), "recarga_journal_commit_errors_total", "Commits of this process that failed, or whose answer was lost.")
+}
+
+// Committed measures a commit; it is for journal.WithObserver.
+func (m *Metrics) Committed(c journal.Commit) {
+	if c.Err != nil {
+		m.commitErrors.WithLabelValues().Inc()
+		return
+	}
+	m.commitWrites.WithLabelValues().Observe(float64(c.Operations))
+	m.commitSeconds.WithLabelValues().Observe(c.Took.Seconds())
+}
+
+// scrapeTimeout bounds what a scrape waits for the book of record.
+const scrapeTimeout = 5 * time.Second
+
+// book reads the book of record at a scrape.
+type book struct {
+	m       *Metrics
+	journal *journal.Journal
+	log     *slog.Logger
+	closed  *atomic.Bool
+}
+
+// ReadFrom has scrapes read the book of record, until the function it returns is called.
+func (m *Metrics) ReadFrom(j *journal.Journal, log *slog.Logger) (stop func()) {
+	b := book{m: m, journal: j, log: log, closed: new(atomic.Bool)}
+	m.registry.MustRegister(b)
+	return func() { b.closed.Store(true) }
+}
+
+// Describe implements prometheus.Collector.
+func (b book) Describe(descs chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{b.m.orders, b.m.unknownAge, b.m.dueAge, b.m.events, b.m.eventDueAge, b.m.endpointsDisabled} {
+		descs <- d
+	}
+}
+
+// Collect implements prometheus.Collector. Where the database does not answer, its metrics are absent.
+func (b book) Collect(metrics chan<- prometheus.Metric) {
+	if b.closed.Load() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	if err := errors.Join(b.readOrders(ctx, metrics), b.readEvents(ctx, metrics)); err != nil && !b.closed.Load() {
+		b.log.Warn("orders not counted", "error", err)
+	}
+}
+
+func (b book) readOrders(ctx context.Context, metrics chan<- prometheus.Metric) error {
+	counts, err := b.journal.CountByState(ctx)
+	if err != nil {
+		return err
+	}
+	for _, f := range topup.StateTable() {
+		metrics <- prometheus.MustNewConstMetric(b.m.orders, prometheus.GaugeValue, float64(counts[f.State]), string(f.State))
+	}
+	oldest, err := b.journal.OldestUnknown(ctx)
+	if err != nil {
+		return err
+	}
+	metrics <- prometheus.MustNewConstMetric(b.m.unknownAge, prometheus.GaugeValue, age(oldest))
+	due, err := b.journal.Due(ctx, time.Now(), topup.Due{}, 1)
+	if err != nil {
+		return err
+	}
+	var since time.Time
+	for _, d := range due {
+		since = d.DueAt
+	}
+	metrics <- prometheus.MustNewConstMetric(b.m.dueAge, prometheus.GaugeValue, age(since))
+	return nil
+}
+
+func (b book) readEvents(ctx context.Context, metrics chan<- prometheus.Metric) error {
+	counts, err := b.journal.CountEvents(ctx)
+	if err != nil {
+		return err
+	}
+	for _, state := range []topup.EventState{topup.EventPending, topup.EventExhausted} {
+		metrics <- prometheus.MustNewConstMetric(b.m.events, prometheus.GaugeValue, float64(counts[state]), string(state))
+	}
+	disabled, err := b.journal.DisabledEndpoints(ctx)
+	if err != nil {
+		return err
+	}
+	metrics <- prometheus.MustNewConstMetric(b.m.endpointsDisabled, prometheus.GaugeValue, float64(disabled))
+	due, err := b.journal.DueEvents(ctx, time.Now(), topup.DueEvent{}, 1)
+	if err != nil {
+		return err
+	}
+	var since time.Time
+	for _, d := range due {
+		since = d.DueAt
+	}
+	metrics <- prometheus.MustNewConstMetric(b.m.eventDueAge, prometheus.GaugeValue, age(since))
+	return nil
+}
+
+// age is the time since then; 0 for never.
+func age(since time.Time) float64 {
+	if since.IsZero() {
+		return 0
+	}
+	return seconds(time.Since(since))
+}

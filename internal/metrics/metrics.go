@@ -1,0 +1,173 @@
+// Package metrics counts what a process does, for Prometheus, and reads what the book of record and the
+// queue say when it is asked. docs/metrics.md lists what there is.
+//
+// The parts of the program know nothing of it: it wraps their interfaces, or is called by their hooks. No
+// label comes from outside unless it is one of a fixed set.
+package metrics
+
+import (
+	"net/http"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"recarga/topup"
+)
+
+// Kinds of metrics.
+const (
+	counter   = "counter"
+	gauge     = "gauge"
+	histogram = "histogram"
+)
+
+// Definition is what docs/metrics.md says of a metric.
+type Definition struct {
+	Name, Kind, Help string
+	Labels           []string
+}
+
+// Metrics are the metrics of one process.
+type Metrics struct {
+	registry *prometheus.Registry
+	all      []Definition
+	// codes are those that a label may have, retry those that mean "unavailable".
+	codes, retry []topup.Code
+
+	accepted, finished, held, attempts              *prometheus.CounterVec
+	orderSeconds, firstAttemptSeconds               *prometheus.HistogramVec
+	purchaseSeconds                                 *prometheus.HistogramVec
+	purchasing, sweptAt, balance, balanceAskedAt    *prometheus.GaugeVec
+	distributor, webhooks, disabled, queueErrors    *prometheus.CounterVec
+	webhookSeconds, commitWrites, commitSeconds     *prometheus.HistogramVec
+	commitErrors, http                              *prometheus.CounterVec
+	httpSeconds                                     *prometheus.HistogramVec
+	settings                                        *prometheus.GaugeVec
+	orders, unknownAge, dueAge, events, eventDueAge *prometheus.Desc
+	endpointsDisabled                               *prometheus.Desc
+	tasks, pendingAge, paused, servers, stuck       *prometheus.Desc
+	repairs, skew, redisMemory, up                  *prometheus.Desc
+}
+
+// The buckets of the histograms, in seconds; of commits, in writes.
+var (
+	quick  = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+	wait   = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300}
+	life   = []float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600}
+	vendor = []float64{.1, .25, .5, 1, 2, 5, 10, 20, 30, 60, 90, 120, 180}
+	shared = []float64{1, 2, 4, 8, 16, 32, 64, 128, 256}
+)
+
+// New makes the metrics of a process of this version, in these roles, with these RECARGA_RETRY_CODES.
+func New(version string, roles []string, retryCodes []topup.Code) *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry(), codes: documented(), retry: retryCodes}
+	for _, c := range retryCodes {
+		if !slices.Contains(m.codes, c) {
+			m.codes = append(m.codes, c)
+		}
+	}
+	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.defineOrders()
+	m.defineDistributor()
+	m.defineWebhooks()
+	m.defineJournal()
+	m.defineQueue()
+	m.defineHTTP()
+	m.gauges("recarga_build_info", "1. Which program runs.", "version", "go_version").WithLabelValues(version, runtime.Version()).Set(1)
+	role := m.gauges("recarga_role", "1 for what the process does: api, worker.", "role")
+	for _, r := range roles {
+		role.WithLabelValues(r).Set(1)
+	}
+	m.settings = m.gauges("recarga_setting", "A setting that alerts or panels compare with; times in seconds.", "name")
+	m.up = m.desc(gauge, "recarga_dependency_up", "1 when the dependency (database, redis) answered within 2 s, asked at the scrape; 0 when it did not.", "dependency")
+	return m
+}
+
+// documented are the response codes of the distributor's document.
+func documented() []topup.Code {
+	return append([]topup.Code{
+		topup.CodeApproved, topup.CodeNotAuthorized, topup.CodeInvalidTransaction, topup.CodeInvalidAmount,
+		topup.CodeInvalidPackage, topup.CodeInsufficientFunds, topup.CodeInvalidPhone,
+	}, topup.DefaultRetryCodes()...)
+}
+
+// code is a response code as a label: one that is not known could be any text.
+func (m *Metrics) code(c topup.Code) string {
+	switch {
+	case c == "":
+		return "none"
+	case slices.Contains(m.codes, c):
+		return string(c)
+	default:
+		return "other"
+	}
+}
+
+// Handler serves the metrics.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// Gatherer collects the metrics, as Handler does.
+func (m *Metrics) Gatherer() prometheus.Gatherer { return m.registry }
+
+// Definitions are all metrics of ours, in the order in which they are documented.
+func (m *Metrics) Definitions() []Definition { return slices.Clone(m.all) }
+
+// SetSetting sets a recarga_setting.
+func (m *Metrics) SetSetting(name string, value float64) {
+	m.settings.WithLabelValues(name).Set(value)
+}
+
+func (m *Metrics) define(kind, name, help string, labels []string) {
+	m.all = append(m.all, Definition{Name: name, Kind: kind, Help: help, Labels: labels})
+}
+
+// counters begin at 0 for the values that start names: Prometheus does not see the first step of one that
+// begins with it.
+func (m *Metrics) counters(start [][]string, name, help string, labels ...string) *prometheus.CounterVec {
+	m.define(counter, name, help, labels)
+	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	for _, values := range start {
+		v.WithLabelValues(values...)
+	}
+	m.registry.MustRegister(v)
+	return v
+}
+
+// alone is the start of counters without labels.
+func alone() [][]string { return [][]string{nil} }
+
+// each is the start of counters with one label.
+func each(values ...string) (start [][]string) {
+	for _, v := range values {
+		start = append(start, []string{v})
+	}
+	return start
+}
+
+func (m *Metrics) gauges(name, help string, labels ...string) *prometheus.GaugeVec {
+	m.define(gauge, name, help, labels)
+	v := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
+	m.registry.MustRegister(v)
+	return v
+}
+
+func (m *Metrics) histograms(buckets []float64, name, help string, labels ...string) *prometheus.HistogramVec {
+	m.define(histogram, name, help, labels)
+	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, labels)
+	m.registry.MustRegister(v)
+	return v
+}
+
+// desc is a metric that is read when it is asked for.
+func (m *Metrics) desc(kind, name, help string, labels ...string) *prometheus.Desc {
+	m.define(kind, name, help, labels)
+	return prometheus.NewDesc(name, help, labels, nil)
+}
+
+func seconds(d time.Duration) float64 { return max(d, 0).Seconds() }

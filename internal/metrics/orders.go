@@ -1,0 +1,166 @@
+package metrics
+
+import (
+	"context"
+	"time"
+
+	"recarga/internal/journal"
+	"recarga/topup"
+)
+
+func (m *Metrics) defineOrders() {
+	m.accepted = m.counters(alone(), "recarga_orders_accepted_total", "New orders recorded by this process; repeats are none.")
+	m.finished = m.counters(m.ends(), "recarga_orders_finished_total", "Orders that this process brought to a final state, with the reason of a failure (none) and the response code of the last attempt: one of the document's or of RECARGA_RETRY_CODES, other, or none.", "state", "reason", "code")
+	m.held = m.counters(alone(), "recarga_orders_held_total", "Orders that this process found unknown: each may have been charged, and waits for a person.")
+	m.attempts = m.counters(m.results(), "recarga_attempts_total", "Results of attempts recorded by this process, by outcome (approved, declined, unavailable, not_sent, unknown) and response code. An answer that comes after its attempt was given up as unknown counts again.", "outcome", "code")
+	m.firstAttemptSeconds = m.histograms(wait, "recarga_order_first_attempt_seconds", "From an order's acceptance, or the time it is scheduled for, to its first attempt.")
+	m.orderSeconds = m.histograms(life, "recarga_order_seconds", "From an order's acceptance, or the time it is scheduled for, to its final state.", "state")
+	m.orders = m.desc(gauge, "recarga_orders", "Orders by state, from the book of record: every process on it says the same.", "state")
+	m.unknownAge = m.desc(gauge, "recarga_unknown_oldest_age_seconds", "How long the order has been held as unknown that has been held for longest; 0 when none is. From the book of record.")
+	m.dueAge = m.desc(gauge, "recarga_order_due_oldest_age_seconds", "How long the order has been due that nobody has looked at for longest, or past its attempt's deadline; 0 when none is. From the book of record.")
+}
+
+// results are the outcomes and codes that attempts have.
+func (m *Metrics) results() [][]string {
+	start := [][]string{{"declined", "none"}, {"not_sent", "none"}, {"unknown", "none"}, {"unknown", "other"}}
+	for _, c := range m.codes {
+		start = append(start, []string{string(c.Class(m.retry)), string(c)})
+	}
+	return start
+}
+
+// ends are the states, reasons and codes that orders end with.
+func (m *Metrics) ends() [][]string {
+	start := [][]string{
+		{"succeeded", "none", "00"}, {"canceled", "none", "none"},
+		{"failed", "declined", "none"}, {"failed", "retries_exhausted", "none"},
+		{"failed", "expired", "none"}, {"failed", "invalid", "none"}, {"failed", "resolved", "none"},
+	}
+	for _, c := range m.codes {
+		switch c.Class(m.retry) {
+		case topup.OutcomeDeclined:
+			start = append(start, []string{"failed", "declined", string(c)})
+		case topup.OutcomeUnavailable:
+			start = append(start, []string{"failed", "retries_exhausted", string(c)})
+		}
+	}
+	return start
+}
+
+// Journal is a book of record whose changes are counted.
+type Journal struct {
+	*journal.Journal
+	m *Metrics
+}
+
+// Journal counts what is recorded through it, and registers what is read from j at a scrape.
+func (m *Metrics) Journal(j *journal.Journal) *Journal { return &Journal{Journal: j, m: m} }
+
+// Accept counts a new order.
+func (j *Journal) Accept(ctx context.Context, r topup.Request, now time.Time) (o topup.Order, replayed bool, err error) {
+	o, replayed, err = j.Journal.Accept(ctx, r, now)
+	if err == nil && !replayed {
+		j.m.accepted.WithLabelValues().Inc()
+	}
+	return o, replayed, err
+}
+
+// AcceptInvalid counts an order that is accepted and failed at once.
+func (j *Journal) AcceptInvalid(ctx context.Context, o topup.Order, why string, now time.Time) (*topup.Event, error) {
+	ev, err := j.Journal.AcceptInvalid(ctx, o, why, now)
+	if err == nil {
+		j.m.accepted.WithLabelValues().Inc()
+		o.State = topup.StateFailed
+		if o.Reason == "" {
+			o.Reason = topup.ReasonInvalid
+		}
+		j.m.changed(o, ev)
+	}
+	return ev, err
+}
+
+// Begin measures the wait for the first attempt.
+func (j *Journal) Begin(ctx context.Context, id topup.ID, attempts int, worker string, giveUpAt, now time.Time) (topup.Order, error) {
+	o, err := j.Journal.Begin(ctx, id, attempts, worker, giveUpAt, now)
+	return o, j.m.began(o, err)
+}
+
+// BeginFirst measures the wait for the first attempt.
+func (j *Journal) BeginFirst(ctx context.Context, id topup.ID, worker string, giveUpAt, now time.Time) (topup.Order, error) {
+	o, err := j.Journal.BeginFirst(ctx, id, worker, giveUpAt, now)
+	return o, j.m.began(o, err)
+}
+
+func (m *Metrics) began(o topup.Order, err error) error {
+	if err == nil && o.AttemptCount == 1 {
+		m.firstAttemptSeconds.WithLabelValues().Observe(seconds(o.UpdatedAt.Sub(wanted(o))))
+	}
+	return err
+}
+
+// wanted is since when an order could have been bought.
+func wanted(o topup.Order) time.Time {
+	if o.ProcessAt != nil && o.ProcessAt.After(o.CreatedAt) {
+		return *o.ProcessAt
+	}
+	return o.CreatedAt
+}
+
+// Finish counts an attempt's result, and the order's end.
+func (j *Journal) Finish(ctx context.Context, s topup.Settlement, now time.Time) (topup.Order, *topup.Event, error) {
+	o, ev, err := j.Journal.Finish(ctx, s, now)
+	if err == nil {
+		j.m.attempts.WithLabelValues(string(s.Result.Outcome), j.m.code(s.Result.Code)).Inc()
+		j.m.changed(o, ev)
+	}
+	return o, ev, err
+}
+
+// End counts the order's end.
+func (j *Journal) End(ctx context.Context, id topup.ID, attempts int, by string, reason topup.Reason, now time.Time) (topup.Order, *topup.Event, error) {
+	return j.m.ended(j.Journal.End(ctx, id, attempts, by, reason, now))
+}
+
+// Cancel counts the order's end.
+func (j *Journal) Cancel(ctx context.Context, id topup.ID, caller string, now time.Time) (topup.Order, *topup.Event, error) {
+	return j.m.ended(j.Journal.Cancel(ctx, id, caller, now))
+}
+
+// Resolve counts the order's end.
+func (j *Journal) Resolve(ctx context.Context, id topup.ID, r topup.Resolution, now time.Time) (topup.Order, *topup.Event, error) {
+	return j.m.ended(j.Journal.Resolve(ctx, id, r, now))
+}
+
+func (m *Metrics) ended(o topup.Order, ev *topup.Event, err error) (topup.Order, *topup.Event, error) {
+	if err == nil {
+		m.changed(o, ev)
+	}
+	return o, ev, err
+}
+
+// changed counts an order whose caller is told of its change; without an event it was a repeat.
+func (m *Metrics) changed(o topup.Order, ev *topup.Event) {
+	switch {
+	case ev == nil:
+	case o.State == topup.StateUnknown:
+		m.held.WithLabelValues().Inc()
+	case o.State.Final():
+		reason := "none"
+		if o.Reason != "" {
+			reason = string(o.Reason)
+		}
+		m.finished.WithLabelValues(string(o.State), reason, m.code(o.ResponseCode)).Inc()
+		if o.FinishedAt != nil {
+			m.orderSeconds.WithLabelValues(string(o.State)).Observe(seconds(o.FinishedAt.Sub(wanted(o))))
+		}
+	}
+}
+
+// DisableEndpoint counts the endpoints that this process gave up.
+func (j *Journal) DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, tell bool, now time.Time) (disabled bool, ev *topup.Event, err error) {
+	disabled, ev, err = j.Journal.DisableEndpoint(ctx, d, tell, now)
+	if disabled {
+		j.m.disabled.WithLabelValues().Inc()
+	}
+	return disabled, ev, err
+}

@@ -1,0 +1,129 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"recarga/internal/queue"
+	"recarga/topup"
+)
+
+func (m *Metrics) defineQueue() {
+	m.sweptAt = m.gauges("recarga_sweep_timestamp_seconds", "When this worker's sweep came round last.")
+	m.queueErrors = m.counters(each("order", "event", "again"), "recarga_queue_errors_total", "Rings that Redis did not take, from the API (order, event) or the sweep (again). Nothing is lost by them: the sweep rings again.", "ring")
+	m.tasks = m.desc(gauge, "recarga_queue_tasks", "Tasks by queue and state, as a worker saw them within the last 10 s.", "queue", "state")
+	m.pendingAge = m.desc(gauge, "recarga_queue_oldest_pending_seconds", "How long the next task of a queue has been waiting.", "queue")
+	m.paused = m.desc(gauge, "recarga_queue_paused", "1 when a person has paused the queue.", "queue")
+	m.servers = m.desc(gauge, "recarga_queue_servers", "Servers of a queue, in all processes.", "queue")
+	m.stuck = m.desc(gauge, "recarga_queue_stuck_tasks", "Tasks that asynq would leave as they are for ever: active without a lease, or of lost workers and not taken back.", "queue")
+	m.repairs = m.desc(counter, "recarga_queue_repairs_total", "Tasks that this process mended or removed, by kind: lease, vanished, quarantined, archived.", "queue", "kind")
+	m.skew = m.desc(gauge, "recarga_clock_skew_seconds", "How far this machine's clock is ahead of Redis'.")
+	m.redisMemory = m.desc(gauge, "recarga_redis_memory_bytes", "Memory of Redis: used, and the most that it may use (max; absent without a limit).", "kind")
+}
+
+// Swept notes that the sweep has come round.
+func (m *Metrics) Swept(at time.Time) {
+	m.sweptAt.WithLabelValues().Set(float64(at.UnixMilli()) / 1e3)
+}
+
+// Queue is a queue whose failed rings are counted.
+type Queue struct {
+	*queue.Queue
+	m *Metrics
+}
+
+// Queue counts the rings through it that fail.
+func (m *Metrics) Queue(q *queue.Queue) *Queue { return &Queue{q, m} }
+
+// RingOrder counts a ring that failed.
+func (q *Queue) RingOrder(ctx context.Context, r topup.Request, at time.Time) error {
+	return q.m.rang("order", q.Queue.RingOrder(ctx, r, at))
+}
+
+// RingEvent counts a ring that failed.
+func (q *Queue) RingEvent(ctx context.Context, eventID string, at time.Time) error {
+	return q.m.rang("event", q.Queue.RingEvent(ctx, eventID, at))
+}
+
+// InsistOrder counts a ring that failed.
+func (q *Queue) InsistOrder(ctx context.Context, r topup.Request) error {
+	return q.m.rang("again", q.Queue.InsistOrder(ctx, r))
+}
+
+// InsistEvent counts a ring that failed.
+func (q *Queue) InsistEvent(ctx context.Context, eventID string) error {
+	return q.m.rang("again", q.Queue.InsistEvent(ctx, eventID))
+}
+
+func (m *Metrics) rang(kind string, err error) error {
+	if err != nil && !errors.Is(err, context.Canceled) {
+		m.queueErrors.WithLabelValues(kind).Inc()
+	}
+	return err
+}
+
+// Watched is what a worker's last look at the queues found.
+type Watched struct {
+	queue.Health
+	// Fresh is false when the last look failed: what the one before it saw may not be so any more.
+	Fresh bool
+	// Repaired counts since the start, by queue and kind.
+	Repaired map[[2]string]int
+	// MemoryUsed and MemoryMax are Redis', in bytes; 0 when it does not tell, or has no limit.
+	MemoryUsed, MemoryMax int64
+}
+
+// watched shows the last look.
+type watched struct {
+	m    *Metrics
+	last func() (Watched, bool)
+}
+
+// ShowQueues has scrapes show what last returns; it returns false before the first look.
+func (m *Metrics) ShowQueues(last func() (Watched, bool)) { m.registry.MustRegister(watched{m, last}) }
+
+// Describe implements prometheus.Collector.
+func (w watched) Describe(descs chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{w.m.tasks, w.m.pendingAge, w.m.paused, w.m.servers, w.m.stuck, w.m.repairs, w.m.skew, w.m.redisMemory} {
+		descs <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (w watched) Collect(metrics chan<- prometheus.Metric) {
+	last, ok := w.last()
+	if !ok {
+		return
+	}
+	for key, n := range last.Repaired {
+		metrics <- prometheus.MustNewConstMetric(w.m.repairs, prometheus.CounterValue, float64(n), key[0], key[1])
+	}
+	if !last.Fresh {
+		return
+	}
+	show := func(d *prometheus.Desc, v float64, labels ...string) {
+		metrics <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	show(w.m.skew, last.Skew.Seconds())
+	for kind, bytes := range map[string]int64{"used": last.MemoryUsed, "max": last.MemoryMax} {
+		if bytes > 0 {
+			show(w.m.redisMemory, float64(bytes), kind)
+		}
+	}
+	for name, q := range last.Queues {
+		for state, n := range q.Depth {
+			show(w.m.tasks, float64(n), name, state)
+		}
+		paused := 0.0
+		if q.Paused {
+			paused = 1
+		}
+		show(w.m.paused, paused, name)
+		show(w.m.pendingAge, q.OldestPending.Seconds(), name)
+		show(w.m.servers, float64(q.Servers), name)
+		show(w.m.stuck, float64(q.ActiveWithoutLease+q.OverdueLeases), name)
+	}
+}

@@ -253,6 +253,18 @@ func (c *Client) List(ctx context.Context, query url.Values) (orders []topup.Ord
 	return page.Data, page.NextCursor, nil
 }
 
+// Find returns the orders that a text names: by id, phone number, or the distributor's transaction id or
+// reference; the newest first, 50 at most.
+func (c *Client) Find(ctx context.Context, text string) ([]topup.Order, error) {
+	var page struct {
+		Data []topup.Order `json:"data"`
+	}
+	if _, err := c.once(ctx, http.MethodGet, "/v1/search?q="+url.QueryEscape(text), nil, &page); err != nil {
+		return nil, fmt.Errorf("find: %w", err)
+	}
+	return page.Data, nil
+}
+
 // Event is an event as it is listed: what an order's caller was told, and how far that got.
 type Event struct {
 	topup.Event

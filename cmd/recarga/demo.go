@@ -305,7 +305,8 @@ func (d *demo) invite() {
 All as expected: what is unknown is held, never sent again by itself. The system stays up (Ctrl-C ends it).
 
   API documentation   %[1]s/docs
-  queue UI            %[1]s/queues      (any user, password %[3]s)
+  console             %[1]s/console     (admin key %[3]s)
+  queue UI            %[1]s/queues
   metrics             %[2]s/metrics
 
 Place another order, then look at it:

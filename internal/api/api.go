@@ -42,6 +42,8 @@ type Book interface {
 	// List returns a page of orders, newest first, and the cursor of the next one (empty: there is
 	// none). A bad cursor is a *topup.FieldError.
 	List(ctx context.Context, f journal.Filter) ([]topup.Order, string, error)
+	// Find returns the orders that a text names by their id, phone, transaction id or reference.
+	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
 }
 
 // Bell rings for events.
@@ -157,6 +159,7 @@ func (s *Server) register(api huma.API) {
 	huma.Register(api, s.secured(opBatch()), s.batch)
 	huma.Register(api, s.secured(opGet()), s.get)
 	huma.Register(api, s.secured(opList()), s.list)
+	huma.Register(api, s.secured(opFind()), s.find)
 	huma.Register(api, s.secured(opCancel()), s.cancel)
 	huma.Register(api, s.secured(opResolve()), s.resolve)
 	huma.Register(api, s.secured(opEvents()), s.events)

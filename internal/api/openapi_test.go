@@ -88,6 +88,7 @@ func TestOpenAPIIsComplete(t *testing.T) {
 		"patch /v1/callers/{name}":                             "200 400 401 403 404 408 413 415 422 500 503",
 		"post /v1/callers/{name}/rotate-secret":                "200 401 403 404 409 422 500 503",
 		"post /v1/callers/{name}/rotate-key":                   "200 401 403 404 409 422 500 503",
+		"get /v1/search":                                       "200 401 422 500 503",
 		"put /v1/callers/{name}/endpoints/{endpoint}":          "200 400 401 403 404 408 413 415 422 500 503",
 		"delete /v1/callers/{name}/endpoints/{endpoint}":       "200 401 403 404 422 500 503",
 		"post /v1/callers/{name}/endpoints/{endpoint}/enable":  "200 401 403 404 422 500 503",

@@ -38,6 +38,8 @@ func conformance(t *testing.T, open func(testing.TB) store) {
 		{"late answers", testLate},
 		{"an earlier attempt in doubt", testDoubt},
 		{"resolutions", testResolve},
+		{"what statements are compared with", testStandings},
+		{"what statements are compared with, of several attempts", testStandingOfSeveral},
 		{"what moved around an attempt", testAround},
 		{"a late approval of what was to be sent again", testLateApproval},
 		{"state and event, or neither", testAtomic},

@@ -91,7 +91,7 @@ func plain(name string) string {
 	return strings.Join(words, " ")
 }
 
-// parseColumns reads COLUMN=NAME pairs, separated by commas; a name with a comma is quoted, as in CSV.
+// parseColumns reads COLUMN=NAME pairs, separated by commas; a pair whose name has a comma is quoted, as in CSV.
 func parseColumns(s string) (map[Column]string, error) {
 	refused := &topup.FieldError{Field: "columns", Value: s, Allowed: "COLUMN=NAME,…, of the columns " + columnList()}
 	r := csv.NewReader(strings.NewReader(s))

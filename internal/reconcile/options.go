@@ -78,6 +78,11 @@ func ParseOptions(q url.Values, now time.Time) (Options, error) {
 	if s := p.value("covers"); s != "" {
 		o.Covers = p.period(s, o.Zone, now)
 	}
+	for _, w := range o.NotCharged {
+		if slices.Contains(o.Charged, w) {
+			p.refuse("not_charged", w, "a word that charged does not name")
+		}
+	}
 	return o, errors.Join(p.errs...)
 }
 

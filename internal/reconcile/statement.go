@@ -45,6 +45,7 @@ type reader struct {
 	feed   feed
 	fields *csv.Reader
 	now    time.Time
+	says   map[string]kind // of the status column, by plain
 	// raw is the line that was read last; long ones are cut. Valid until the next is read.
 	raw []byte
 	cut bool
@@ -64,7 +65,7 @@ func (f *feed) Read(p []byte) (int, error) {
 
 // newReader reads the header. Its errors are those of topup.FieldErrors, and those of in.
 func newReader(in io.Reader, opts Options, now time.Time) (*reader, error) {
-	r := &reader{in: bufio.NewReaderSize(in, maxLine), opts: opts, now: now}
+	r := &reader{in: bufio.NewReaderSize(in, maxLine), opts: opts, now: now, says: dictionary(opts.words())}
 	if err := r.skipMark(); err != nil {
 		return nil, err
 	}
@@ -225,7 +226,7 @@ func (r *reader) text(fields []string, c Column) string {
 
 func (r *reader) kindOf(fields []string) (kind, error) {
 	status, code := clean(r.layout.value(fields, ColumnStatus)), r.layout.value(fields, ColumnCode)
-	byStatus, ok := statusOf(status, r.opts.words())
+	byStatus, ok := r.says[plain(status)]
 	switch {
 	case status == "" && r.layout.has(ColumnStatus) && code == "":
 		return unreadable, r.layout.wrong(ColumnStatus, status, "a word such as Aprobado, Rechazado or Reversado")

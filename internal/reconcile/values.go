@@ -3,7 +3,6 @@ package reconcile
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -45,17 +44,17 @@ func words() map[kind][]string {
 	}
 }
 
-// statusOf is what a status word says; extra are words that the operator has added.
-func statusOf(word string, extra map[kind][]string) (kind, bool) {
-	word = plain(word)
-	for _, list := range []map[kind][]string{extra, words()} {
-		for k := charged; k <= pending; k++ {
-			if slices.Contains(list[k], word) {
-				return k, true
+// dictionary is what each status word says; extra are words that the operator has added.
+func dictionary(extra map[kind][]string) map[string]kind {
+	says := map[string]kind{}
+	for _, list := range []map[kind][]string{words(), extra} {
+		for k, some := range list {
+			for _, word := range some {
+				says[word] = k
 			}
 		}
 	}
-	return unreadable, false
+	return says
 }
 
 var (

@@ -1,0 +1,99 @@
+package journal_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"recarga/internal/journal"
+	"recarga/topup"
+)
+
+// testStandings: what a statement is compared with, by id, and page by page of what succeeded and of what
+// is unknown.
+func testStandings(t *testing.T, s store) {
+	var sold, held []topup.ID
+	for i := range 7 {
+		sold = append(sold, s.inState(t, fmt.Sprintf("SOLD-%d", i), topup.StateSucceeded).ID)
+		held = append(held, s.inState(t, fmt.Sprintf("HELD-%d", i), topup.StateUnknown).ID)
+	}
+	s.inState(t, "QUEUED", topup.StateQueued)
+	s.inState(t, "FAILED", topup.StateFailed)
+
+	got, err := s.Standings(t.Context(), []topup.ID{"SOLD-0", "HELD-0", "FAILED", "QUEUED", "NOBODY"})
+	must(t, err)
+	want := []journal.Standing{
+		// A charge lies within the answered attempt; without an answer, anywhere before its deadline.
+		{ID: "SOLD-0", State: topup.StateSucceeded, Attempts: 1, From: noon.Truncate(time.Microsecond), Until: noon, TransactionID: "TXN-123456789", Reference: "RRN-123456"},
+		{ID: "HELD-0", State: topup.StateUnknown, Attempts: 1, From: noon, Until: noon.Add(time.Minute)},
+		// Neither of these has an attempt that can have moved money.
+		{ID: "FAILED", State: topup.StateFailed},
+		{ID: "QUEUED", State: topup.StateQueued},
+	}
+	for i := range want {
+		want[i].Phone, want[i].Amount = "5537686660", 1050
+	}
+	byID := cmpopts.SortSlices(func(a, b journal.Standing) bool { return a.ID < b.ID })
+	if diff := cmp.Diff(want, got, byID, cmpopts.IgnoreUnexported(journal.Standing{}), cmp.Transformer("time", time.Time.UnixMicro)); diff != "" {
+		t.Error(diff)
+	}
+	if none, err := s.Standings(t.Context(), nil); err != nil || none != nil {
+		t.Errorf("of no ids: %v, %v", none, err)
+	}
+
+	pages := func(next func(journal.Place) ([]journal.Standing, error)) (ids []topup.ID) {
+		var after journal.Place
+		for {
+			page, err := next(after)
+			must(t, err)
+			if len(page) == 0 {
+				return ids
+			}
+			for _, o := range page {
+				ids = append(ids, o.ID)
+			}
+			after = page[len(page)-1].After()
+		}
+	}
+	soldBetween := func(since, until time.Time) []topup.ID {
+		return pages(func(after journal.Place) ([]journal.Standing, error) {
+			return s.Sold(t.Context(), since, until, after, 3)
+		})
+	}
+	if diff := cmp.Diff(sold, soldBetween(noon, noon)); diff != "" {
+		t.Error(diff)
+	}
+	if ids := soldBetween(noon.Add(time.Microsecond), noon.Add(time.Hour)); ids != nil {
+		t.Errorf("succeeded later: %v", ids)
+	}
+	if ids := soldBetween(noon.Add(-time.Hour), noon.Add(-time.Microsecond)); ids != nil {
+		t.Errorf("placed earlier: %v", ids)
+	}
+	if diff := cmp.Diff(held, pages(func(after journal.Place) ([]journal.Standing, error) { return s.Held(t.Context(), after, 3) })); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// testStandingOfSeveral: the times of an order with several attempts are those that may have moved money.
+func testStandingOfSeveral(t *testing.T, s store) {
+	o := s.accept(t, "SEVERAL")
+	for i, state := range []topup.State{topup.StateRetrying, topup.StateUnknown, topup.StateUnknown} {
+		at := noon.Add(time.Duration(i) * time.Hour)
+		begun, err := s.Begin(t.Context(), o.ID, i, workerName, at.Add(time.Minute), at)
+		must(t, err)
+		o, _, err = s.Finish(t.Context(), settlement(begun, state), at.Add(time.Second))
+		must(t, err)
+		if i == 1 {
+			o, _, err = s.Resolve(t.Context(), o.ID, topup.Resolution{Outcome: topup.VerdictResend, Reason: "test", By: "ana"}, at.Add(2*time.Minute))
+			must(t, err)
+		}
+	}
+	got, err := s.Standings(t.Context(), []topup.ID{"SEVERAL"})
+	must(t, err)
+	if len(got) != 1 || got[0].Attempts != 2 || !got[0].From.Equal(noon.Add(time.Hour).Truncate(time.Microsecond)) || !got[0].Until.Equal(noon.Add(2*time.Hour+time.Minute).Truncate(time.Microsecond)) {
+		t.Errorf("%+v", got)
+	}
+}

@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"iter"
@@ -39,53 +38,6 @@ func exec(ctx context.Context, s session, query string, args ...any) (rows int64
 	c := &call{query: query, args: args}
 	s.do(ctx, c)
 	return c.rows, c.err
-}
-
-// standard is a session over database/sql.
-type standard struct {
-	conn     *sql.Conn
-	prepared map[string]*sql.Stmt
-}
-
-func newStandard(ctx context.Context, db *sql.DB) (session, error) {
-	c, err := db.Conn(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("connection: %w", err)
-	}
-	return &standard{conn: c, prepared: map[string]*sql.Stmt{}}, nil
-}
-
-func (s *standard) do(ctx context.Context, c *call) {
-	stmt, err := s.prepare(ctx, c.query)
-	if err != nil {
-		c.err = err
-		return
-	}
-	if c.scan != nil {
-		c.err = c.scan(stmt.QueryRowContext(ctx, c.args...))
-		return
-	}
-	var result sql.Result
-	if result, c.err = stmt.ExecContext(ctx, c.args...); c.err == nil {
-		c.rows, c.err = result.RowsAffected()
-	}
-}
-
-func (s *standard) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
-	if stmt, ok := s.prepared[query]; ok {
-		return stmt, nil
-	}
-	stmt, err := s.conn.PrepareContext(ctx, query)
-	if err == nil {
-		s.prepared[query] = stmt
-	}
-	return stmt, err
-}
-
-func (s *standard) discard() {
-	// Both errors say what is wanted: that the connection is bad.
-	_ = s.conn.Raw(func(any) error { return driver.ErrBadConn })
-	_ = s.conn.Close()
 }
 
 // pipelined is a session with PostgreSQL that sends many statements in one round trip.

@@ -15,6 +15,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+	zombiezen "zombiezen.com/go/sqlite"
 )
 
 // busyWait is short, because SQLite's own waits grow to 100 ms: a process that comes so rarely to ask
@@ -44,7 +45,7 @@ func openSQLite(ctx context.Context, path string) (*engine, error) {
 		return nil, errors.Join(err, write.Close())
 	}
 	e := &engine{
-		name: "sqlite", write: write, read: read, lanes: 1, connect: func(ctx context.Context) (session, error) { return newStandard(ctx, write) },
+		name: "sqlite", write: write, read: read, lanes: 1, connect: func(context.Context) (session, error) { return newDirect(path) },
 		begin: "BEGIN IMMEDIATE", readTx: &sql.TxOptions{ReadOnly: true},
 		beginFor: 10 * time.Second, busy: sqliteBusy,
 		transient: func(error) bool { return false }, refused: sqliteBusy,
@@ -99,6 +100,10 @@ func (e *engine) checkWAL(ctx context.Context) error {
 }
 
 func sqliteBusy(err error) bool {
+	switch zombiezen.ErrCode(err).ToPrimary() {
+	case zombiezen.ResultBusy, zombiezen.ResultLocked:
+		return true
+	}
 	var e *sqlite.Error
 	return errors.As(err, &e) && (e.Code()&0xff == sqlite3.SQLITE_BUSY || e.Code()&0xff == sqlite3.SQLITE_LOCKED)
 }

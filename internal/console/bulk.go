@@ -4,10 +4,15 @@ import (
 	"context"
 	"fmt"
 	"html/template"
+	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"recarga/internal/journal"
 	"recarga/topup"
@@ -20,6 +25,8 @@ const (
 	bulkPage = 500
 	// refusalsShown bounds the refusals that are named one by one.
 	refusalsShown = 200
+	// bulkAtOnce is how many orders are acted on side by side.
+	bulkAtOnce = 16
 )
 
 // bulkView asks before something is done to all that a filter matches.
@@ -27,7 +34,6 @@ type bulkView struct {
 	Action, Filter string
 	Count          int
 	More           bool
-	Form           resolveForm
 	Wrong          string
 }
 
@@ -53,21 +59,36 @@ func (c *Console) bulkFilter(action string, q url.Values) (f journal.Filter, err
 }
 
 func (c *Console) bulkPage(w http.ResponseWriter, r *http.Request, _ operator) error {
-	v := bulkView{Action: r.PathValue("action"), Filter: r.URL.RawQuery}
-	var err error
-	if v.Action == "redeliver" {
-		v.Count, v.More, err = c.countEvents(r.Context(), eventFilter(r.URL.Query()))
-	} else {
-		var f journal.Filter
-		if f, err = c.bulkFilter(v.Action, r.URL.Query()); err == nil {
-			v.Count, v.More, err = c.countOrders(r.Context(), f)
-		}
-	}
+	v, err := c.bulkView(r)
 	if err != nil {
 		return err
 	}
-	c.show(w, r, http.StatusOK, "bulk", view{Title: title(v.Action) + " all", Data: v})
+	c.askBulk(w, r, http.StatusOK, v)
 	return nil
+}
+
+func (c *Console) askBulk(w http.ResponseWriter, r *http.Request, status int, v bulkView) {
+	c.show(w, r, status, "bulk", view{Title: title(v.Action) + " all", Data: v})
+}
+
+// bulkView counts what the filter of a request matches.
+func (c *Console) bulkView(r *http.Request) (v bulkView, err error) {
+	q := r.URL.Query()
+	v = bulkView{Action: r.PathValue("action"), Filter: r.URL.RawQuery}
+	if v.Action == "redeliver" {
+		f, err := eventFilter(q)
+		if err != nil {
+			return v, err
+		}
+		v.Count, v.More, err = c.countEvents(r.Context(), f)
+		return v, err
+	}
+	f, err := c.bulkFilter(v.Action, q)
+	if err != nil {
+		return v, err
+	}
+	v.Count, v.More, err = c.countOrders(r.Context(), f)
+	return v, err
 }
 
 func (c *Console) countOrders(ctx context.Context, f journal.Filter) (n int, more bool, err error) {
@@ -97,63 +118,89 @@ func (c *Console) countEvents(ctx context.Context, f journal.EventFilter) (n int
 // bulk does it, to the end, and says how far it is while it does. A browser that goes away stops it; the same
 // form goes on then.
 func (c *Console) bulk(w http.ResponseWriter, r *http.Request, who operator) error {
-	action := r.PathValue("action")
 	reason, err := reasonOf(r)
 	if err != nil {
 		return err
 	}
-	p := &progress{w: w, flush: http.NewResponseController(w)}
-	q := r.URL.Query()
-	var do func(context.Context) error
-	if action == "redeliver" {
-		f := eventFilter(q)
-		do = func(ctx context.Context) error { return c.redeliverAll(ctx, r, f, p) }
-	} else {
-		f, err := c.bulkFilter(action, q)
-		if err != nil {
-			return err
-		}
-		form := resolveForm{Outcome: r.PostFormValue("outcome"), Reason: reason, Force: r.PostFormValue("force")}
-		act := func(ctx context.Context, o topup.Order) error {
-			_, err := c.cfg.Orders.Cancel(ctx, o.ID, "")
-			return err
-		}
-		if action == "resolve" {
-			resolution := form.resolution(who)
-			if err := resolution.Check(); err != nil {
-				return err
-			}
-			act = func(ctx context.Context, o topup.Order) error {
-				_, err := c.cfg.Orders.Resolve(ctx, o.ID, resolution)
-				return err
-			}
-		}
-		do = func(ctx context.Context) error { return c.actOnAll(ctx, f, act, p) }
+	do, err := c.bulkAction(r, who, reason)
+	if err != nil {
+		return err
 	}
-	c.cfg.Log.WarnContext(r.Context(), "bulk action begins", "action", action, "by", who.Name, "reason", reason, "filter", filterQuery(q).Encode())
-	c.begin(w, r, p, action)
-	err = do(r.Context())
+	v, err := c.bulkView(r)
+	if err != nil {
+		return err
+	}
+	if confirmed, err := strconv.Atoi(r.PostFormValue("count")); err != nil || v.Count > confirmed {
+		v.Wrong = fmt.Sprintf("They are %d now, more than the %s that you confirmed. Nothing was done; look again.", v.Count, r.PostFormValue("count"))
+		c.askBulk(w, r, http.StatusConflict, v)
+		return nil
+	}
+	filter := maskedFilter(r.URL.Query())
+	c.cfg.Log.WarnContext(r.Context(), "bulk action begins", "action", v.Action, "by", who.Name, "reason", reason, "filter", filter)
+	p := c.begin(w, r, v.Action)
+	err = do(r.Context(), p)
 	p.end(err)
-	c.cfg.Log.WarnContext(r.Context(), "bulk action ended", "action", action, "by", who.Name, "done", p.done, "refused", p.refused, "error", err)
+	c.cfg.Log.WarnContext(r.Context(), "bulk action ended", "action", v.Action, "by", who.Name, "done", p.done, "refused", p.refused, "error", err)
 	return nil
 }
 
-func (c *Console) actOnAll(ctx context.Context, f journal.Filter, act func(context.Context, topup.Order) error, p *progress) error {
+// maskedFilter is a filter as it may be logged.
+func maskedFilter(q url.Values) string {
+	q = kept(q, filterNames)
+	if phone := q.Get("phone"); phone != "" {
+		q.Set("phone", topup.MaskPhone(phone))
+	}
+	return q.Encode()
+}
+
+// bulkAction is what a form asks for.
+func (c *Console) bulkAction(r *http.Request, who operator, reason string) (func(context.Context, *progress) error, error) {
+	action := r.PathValue("action")
+	if action == "redeliver" {
+		f, err := eventFilter(r.URL.Query())
+		return func(ctx context.Context, p *progress) error { return c.redeliverAll(ctx, r, f, p) }, err
+	}
+	f, err := c.bulkFilter(action, r.URL.Query())
+	if err != nil {
+		return nil, err
+	}
+	act := func(ctx context.Context, id topup.ID) error {
+		_, err := c.cfg.Orders.Cancel(ctx, id, "")
+		return err
+	}
+	if action == "resolve" {
+		resolution := resolveForm{Outcome: r.PostFormValue("outcome"), Reason: reason, Force: r.PostFormValue("force")}.resolution(who)
+		if err := resolution.Check(); err != nil {
+			return nil, err
+		}
+		act = func(ctx context.Context, id topup.ID) error {
+			_, err := c.cfg.Orders.Resolve(ctx, id, resolution)
+			return err
+		}
+	}
+	return func(ctx context.Context, p *progress) error { return c.actOnAll(ctx, f, act, p) }, nil
+}
+
+// actOnAll acts on a page's orders side by side, so that they share the journal's commits.
+func (c *Console) actOnAll(ctx context.Context, f journal.Filter, act func(context.Context, topup.ID) error, p *progress) error {
 	for {
 		page, next, err := c.cfg.Book.List(ctx, f)
 		if err != nil {
 			return err
 		}
+		var all errgroup.Group
+		all.SetLimit(bulkAtOnce)
 		for _, o := range page {
-			if err := act(ctx, o); err != nil {
-				p.refuse(o.ID, err)
-			} else {
-				p.done++
-			}
-			p.say()
+			all.Go(func() error {
+				p.count(o.ID, act(ctx, o.ID))
+				return ctx.Err()
+			})
 		}
-		if f.Cursor = next; next == "" || ctx.Err() != nil {
-			return ctx.Err()
+		if err := all.Wait(); err != nil {
+			return err
+		}
+		if f.Cursor = next; next == "" {
+			return nil
 		}
 	}
 }
@@ -172,8 +219,12 @@ func (c *Console) redeliverAll(ctx context.Context, r *http.Request, f journal.E
 
 // progress is a page that grows while a bulk action runs.
 type progress struct {
-	w             http.ResponseWriter
-	flush         *http.ResponseController
+	w     io.Writer
+	flush *http.ResponseController
+	// tail is the end of the page.
+	tail string
+
+	mu            sync.Mutex
 	done, refused int
 	said          time.Time
 }
@@ -181,13 +232,13 @@ type progress struct {
 // marker is where the page is cut in two, to be filled in between.
 const marker = "<!--progress-->"
 
-func (c *Console) begin(w http.ResponseWriter, r *http.Request, p *progress, action string) {
+func (c *Console) begin(w http.ResponseWriter, r *http.Request, action string) *progress {
 	rest := &cut{ResponseWriter: w}
 	c.show(rest, r, http.StatusOK, "progress", view{Title: title(action) + " all", Data: template.HTML(marker)}) //nolint:gosec // a constant
 	head, tail, _ := strings.Cut(rest.page.String(), marker)
-	_, _ = fmt.Fprint(w, head)
-	p.w = &tailed{ResponseWriter: w, tail: tail}
-	p.write("<p>Begun.</p>")
+	p := &progress{w: w, flush: http.NewResponseController(w), tail: tail}
+	p.write(head + "<p>Begun.</p>")
+	return p
 }
 
 // cut keeps a page back.
@@ -198,14 +249,20 @@ type cut struct {
 
 func (c *cut) Write(data []byte) (int, error) { return c.page.Write(data) }
 
-type tailed struct {
-	http.ResponseWriter
-	tail string
-}
-
 func (p *progress) write(html string) {
 	_, _ = fmt.Fprintln(p.w, html) // the browser may be gone; the request's context says so
 	_ = p.flush.Flush()
+}
+
+func (p *progress) count(id topup.ID, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err == nil {
+		p.done++
+	} else if p.refused++; p.refused <= refusalsShown {
+		p.write(`<p class="bad">` + template.HTMLEscapeString(string(id)+": "+err.Error()) + "</p>")
+	}
+	p.say()
 }
 
 func (p *progress) say() {
@@ -216,21 +273,13 @@ func (p *progress) say() {
 	p.write(fmt.Sprintf("<p>%d done, %d refused …</p>", p.done, p.refused))
 }
 
-func (p *progress) refuse(id topup.ID, err error) {
-	if p.refused++; p.refused <= refusalsShown {
-		p.write("<p class=bad>" + template.HTMLEscapeString(string(id)+": "+err.Error()) + "</p>")
-	}
-}
-
 func (p *progress) end(err error) {
-	p.write(fmt.Sprintf("<p class=done><strong>%d done, %d refused.</strong></p>", p.done, p.refused))
+	p.write(fmt.Sprintf("<p class=\"done\"><strong>%d done, %d refused.</strong></p>", p.done, p.refused))
 	if p.refused > refusalsShown {
 		p.write(fmt.Sprintf("<p>The first %d refusals are named above.</p>", refusalsShown))
 	}
 	if err != nil {
-		p.write("<p class=bad>Stopped: " + template.HTMLEscapeString(err.Error()) + ". What was done stays; the same action goes on.</p>")
+		p.write("<p class=\"bad\">Stopped: " + template.HTMLEscapeString(err.Error()) + ". What was done stays; the same action goes on.</p>")
 	}
-	if t, ok := p.w.(*tailed); ok {
-		p.write(t.tail)
-	}
+	p.write(p.tail)
 }

@@ -5,16 +5,19 @@ package console
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"html/template"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"time"
 
 	"github.com/hibiken/asynq"
-	"golang.org/x/time/rate"
 
 	"recarga/distributor"
 	"recarga/internal/journal"
@@ -66,7 +69,26 @@ type Callers interface {
 	List(ctx context.Context) ([]topup.Caller, error)
 }
 
-// Config is what a console is made of. Every part but Balances is needed.
+// Breaker tells whether purchases are held back because the distributor fails.
+type Breaker interface {
+	Breaker(ctx context.Context) (BreakerState, error)
+}
+
+// BreakerState is what holds purchases back; the zero value holds none.
+type BreakerState struct {
+	Open bool
+	// Until is when the next purchase is let through.
+	Until time.Time
+	// Reason is why it opened.
+	Reason string
+}
+
+// History has the balances that were recorded, the oldest first.
+type History interface {
+	BalancesSince(ctx context.Context, since time.Time) ([]distributor.Balance, error)
+}
+
+// Config is what a console is made of. Every part is needed but those that say otherwise.
 type Config struct {
 	// AdminKey is the login. Empty: the console is closed, and says so.
 	AdminKey string
@@ -78,8 +100,12 @@ type Config struct {
 	Health   Health
 	// Balances may be nil: then the balance is not shown.
 	Balances Balances
-	Log      *slog.Logger
-	Version  string
+	// History may be nil: then the trend of the balance is what this process has seen while it was watched.
+	History History
+	// Breaker may be nil: then nothing is said of it.
+	Breaker Breaker
+	Log     *slog.Logger
+	Version string
 }
 
 // Path is where the console is served.
@@ -95,7 +121,8 @@ var pages embed.FS
 type Console struct {
 	cfg      Config
 	sessions *sessions
-	logins   *rate.Limiter
+	logins   *guesses
+	etag     string
 	pages    map[string]*template.Template
 	now      *snapshot
 	handler  http.Handler
@@ -107,7 +134,11 @@ func New(cfg Config) (*Console, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Console{cfg: cfg, sessions: newSessions(cfg.AdminKey), logins: rate.NewLimiter(rate.Every(2*time.Second), 5), pages: parsed}
+	etag, err := digestOf(assets)
+	if err != nil {
+		return nil, err
+	}
+	c := &Console{cfg: cfg, sessions: newSessions(cfg.AdminKey), logins: newGuesses(), etag: etag, pages: parsed}
 	c.now = &snapshot{c: c}
 	c.handler = c.routes()
 	return c, nil
@@ -124,7 +155,7 @@ func (c *Console) LoggedIn(r *http.Request) bool {
 
 func (c *Console) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET "+Path+"/assets/", http.StripPrefix(Path, http.FileServerFS(assets)))
+	mux.Handle("GET "+Path+"/assets/{file}", http.StripPrefix(Path, c.files()))
 	mux.HandleFunc("GET "+Path+"/login", c.loginPage)
 	mux.HandleFunc("POST "+Path+"/login", c.login)
 	mux.HandleFunc("POST "+Path+"/logout", c.logout)
@@ -137,6 +168,7 @@ func (c *Console) routes() http.Handler {
 		"GET " + Path + "/orders/{id}/cancel":       c.cancelPage,
 		"POST " + Path + "/orders/{id}/cancel":      c.cancel,
 		"GET " + Path + "/events":                   c.events,
+		"GET " + Path + "/events/{id}/redeliver":    c.redeliverPage,
 		"POST " + Path + "/events/{id}/redeliver":   c.redeliver,
 		"GET " + Path + "/bulk/{action}":            c.bulkPage,
 		"POST " + Path + "/bulk/{action}":           c.bulk,
@@ -148,6 +180,29 @@ func (c *Console) routes() http.Handler {
 	}
 	mux.Handle("GET "+Path, http.RedirectHandler(Path+"/", http.StatusSeeOther))
 	return secure(http.NewCrossOriginProtection().Handler(mux))
+}
+
+// files are the style, the script and the icon. A browser asks each time whether they are still the same.
+func (c *Console) files() http.Handler {
+	files := http.FileServerFS(assets)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-cache")
+		w.Header().Set("ETag", c.etag)
+		files.ServeHTTP(w, r)
+	})
+}
+
+func digestOf(files fs.FS) (string, error) {
+	sum := sha256.New()
+	err := fs.WalkDir(files, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := fs.ReadFile(files, path)
+		_, _ = sum.Write(content) // never fails
+		return err
+	})
+	return fmt.Sprintf("%q", hex.EncodeToString(sum.Sum(nil)[:8])), err
 }
 
 // contentPolicy allows the console's own files, and no script or style in a page.
@@ -171,10 +226,17 @@ type page func(w http.ResponseWriter, r *http.Request, who operator) error
 func (c *Console) guarded(p page) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, ok := c.sessions.of(r)
-		if !ok {
+		switch {
+		case !ok && r.Header.Get("Sec-Fetch-Site") == "cross-site":
+			// A link on another site's page, as in a chat: the browser keeps the cookie back until it comes from
+			// a page of ours.
+			c.show(w, r, http.StatusOK, "enter", view{Title: "Recarga", Data: localPath(r)})
+			return
+		case !ok:
 			http.Redirect(w, r, Path+"/login?next="+url.QueryEscape(localPath(r)), http.StatusSeeOther)
 			return
 		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		if err := p(w, r, who); err != nil {
 			c.fail(w, r, err)
 		}
@@ -198,7 +260,7 @@ type problem struct {
 func (p *problem) Error() string { return p.Text }
 
 func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
-	p := &problem{http.StatusInternalServerError, "A fault of ours; the log says more."}
+	p := &problem{http.StatusInternalServerError, "The journal does not answer, or another fault of ours: the log says more."}
 	var known *problem
 	var transition *topup.TransitionError
 	var early *topup.TooEarlyError

@@ -17,25 +17,22 @@ type eventsView struct {
 	Chips  []chip
 	Next   string
 	// State, Caller and Type are the filter; Filter is its query for the bulk action.
-	State, Caller, Type, Filter string
-	Wrong                       string
+	State, Caller, Type, Since, Until, Filter string
+	Wrong                                     string
 }
 
 func (c *Console) events(w http.ResponseWriter, r *http.Request, _ operator) error {
 	q := r.URL.Query()
-	f := eventFilter(q)
+	f, err := eventFilter(q)
 	f.Cursor = q.Get("cursor")
-	v := eventsView{State: string(f.State), Caller: f.Caller, Type: string(f.Type), Filter: eventQuery(f).Encode()}
+	v := eventsView{State: string(f.State), Caller: f.Caller, Type: string(f.Type), Since: q.Get("since"), Until: q.Get("until"), Filter: kept(q, eventNames).Encode()}
 	for _, s := range []topup.EventState{"", topup.EventPending, topup.EventDelivered, topup.EventExhausted} {
-		g := f
-		g.State = s
-		name := string(s)
-		if s == "" {
-			name = "all"
-		}
-		v.Chips = append(v.Chips, chip{name, Path + "/events?" + eventQuery(g).Encode(), s == f.State})
+		v.Chips = append(v.Chips, newChip("/events?", kept(q, eventNames), string(s)))
 	}
-	events, next, err := c.cfg.Events.Events(r.Context(), f)
+	var next string
+	if err == nil {
+		v.Events, next, err = c.cfg.Events.Events(r.Context(), f)
+	}
 	status := http.StatusOK
 	switch {
 	case len(topup.FieldErrors(err)) > 0:
@@ -43,9 +40,8 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request, _ operator) err
 	case err != nil:
 		return err
 	}
-	v.Events = events
 	if next != "" {
-		more := eventQuery(f)
+		more := kept(q, eventNames)
 		more.Set("cursor", next)
 		v.Next = Path + "/events?" + more.Encode()
 	}
@@ -53,23 +49,31 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request, _ operator) err
 	return nil
 }
 
-func eventFilter(q url.Values) journal.EventFilter {
-	return journal.EventFilter{
+// eventFilter reads a filter. The error joins a *topup.FieldError for each wrong field.
+func eventFilter(q url.Values) (f journal.EventFilter, err error) {
+	f = journal.EventFilter{
 		State: topup.EventState(q.Get("state")), Caller: strings.TrimSpace(q.Get("caller")), Type: topup.EventType(strings.TrimSpace(q.Get("type"))),
 	}
+	f.Since, f.Until, err = span(q)
+	return f, err
 }
 
-func eventQuery(f journal.EventFilter) url.Values {
-	q := url.Values{}
-	for name, value := range map[string]string{"state": string(f.State), "caller": f.Caller, "type": string(f.Type)} {
-		if value != "" {
-			q.Set(name, value)
-		}
+var eventNames = []string{"state", "caller", "type", "since", "until"}
+
+func (c *Console) redeliverPage(w http.ResponseWriter, r *http.Request, _ operator) error {
+	ev, err := c.cfg.Events.Event(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
 	}
-	return q
+	c.show(w, r, http.StatusOK, "redeliver", view{Title: "Send again", Data: ev})
+	return nil
 }
 
 func (c *Console) redeliver(w http.ResponseWriter, r *http.Request, who operator) error {
+	reason, err := reasonOf(r)
+	if err != nil {
+		return err
+	}
 	ev, err := c.cfg.Events.Event(r.Context(), r.PathValue("id"))
 	if err == nil {
 		err = c.cfg.Events.Redeliver(r.Context(), ev, time.Now())
@@ -77,7 +81,7 @@ func (c *Console) redeliver(w http.ResponseWriter, r *http.Request, who operator
 	if err != nil {
 		return err
 	}
-	c.cfg.Log.InfoContext(r.Context(), "event redelivered", "event", ev.ID, "order", ev.OrderID, "caller", ev.Caller, "by", who.Name)
+	c.cfg.Log.InfoContext(r.Context(), "event redelivered", "event", ev.ID, "order", ev.OrderID, "caller", ev.Caller, "by", who.Name, "reason", reason)
 	c.ring(r, ev)
 	back := Path + "/events"
 	if ev.OrderID != "" {
@@ -172,7 +176,7 @@ func (c *Console) switchQueue(w http.ResponseWriter, r *http.Request, who operat
 	if err := do(r.Context(), v.Queue); err != nil {
 		return errors.Join(&problem{http.StatusServiceUnavailable, err.Error()})
 	}
-	c.cfg.Log.WarnContext(r.Context(), "queue "+v.Action+"d by the operator", "queue", v.Queue, "by", who.Name, "reason", reason)
+	c.cfg.Log.WarnContext(r.Context(), "queue switched by the operator", "queue", v.Queue, "action", v.Action, "by", who.Name, "reason", reason)
 	c.now.forget()
 	http.Redirect(w, r, Path+"/", http.StatusSeeOther)
 	return nil

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -40,7 +41,7 @@ func (c *Console) orders(w http.ResponseWriter, r *http.Request, _ operator) err
 	if name := strings.TrimSpace(q.Get("q")); name != "" {
 		return c.found(w, r, name)
 	}
-	v := ordersView{Form: formOf(q), Chips: chips(q), Filter: filterQuery(q).Encode()}
+	v := ordersView{Form: formOf(q), Chips: chips(q), Filter: kept(q, filterNames).Encode()}
 	f, err := filterOf(q)
 	status := http.StatusOK
 	if err == nil {
@@ -83,10 +84,10 @@ func orderPath(id topup.ID) string { return Path + "/orders/" + url.PathEscape(s
 
 var filterNames = []string{"state", "caller", "product", "phone", "since", "until"}
 
-// filterQuery is what of a query chooses orders, whatever page of them.
-func filterQuery(q url.Values) url.Values {
+// kept is what of a query chooses things, whatever page of them.
+func kept(q url.Values, names []string) url.Values {
 	kept := url.Values{}
-	for _, name := range filterNames {
+	for _, name := range names {
 		if value := strings.TrimSpace(q.Get(name)); value != "" {
 			kept.Set(name, value)
 		}
@@ -109,24 +110,25 @@ func productIDs() (ids []string) {
 }
 
 func chips(q url.Values) []chip {
-	q = filterQuery(q)
-	state := q.Get("state")
-	link := func(s string) string {
-		if q.Del("state"); s != "" {
-			q.Set("state", s)
-		}
-		return Path + "/orders?" + q.Encode()
-	}
-	all := []chip{{"all", link(""), state == ""}}
+	all := []chip{newChip("/orders?", kept(q, filterNames), "")}
 	for _, f := range topup.StateTable() {
-		all = append(all, chip{string(f.State), link(string(f.State)), state == string(f.State)})
+		all = append(all, newChip("/orders?", kept(q, filterNames), string(f.State)))
 	}
 	return all
 }
 
+// newChip leads to what the query chooses, but of the state; an empty one means all.
+func newChip(path string, q url.Values, state string) chip {
+	on := q.Get("state") == state
+	if q.Set("state", state); state == "" {
+		q.Del("state")
+	}
+	return chip{cmp.Or(state, "all"), Path + path + q.Encode(), on}
+}
+
 // filterOf reads a filter. The error joins a *topup.FieldError for each wrong field.
 func filterOf(q url.Values) (f journal.Filter, err error) {
-	given := filterQuery(q)
+	given := kept(q, filterNames)
 	var errs []error
 	f = journal.Filter{Caller: given.Get("caller"), Product: given.Get("product"), Cursor: q.Get("cursor")}
 	if s := given.Get("state"); s != "" {
@@ -140,13 +142,20 @@ func filterOf(q url.Values) (f journal.Filter, err error) {
 	if f.Product != "" && !slices.Contains(productIDs(), f.Product) {
 		errs = append(errs, &topup.FieldError{Field: "product", Value: f.Product, Allowed: "a product of the catalogue"})
 	}
-	for name, to := range map[string]*time.Time{"since": &f.Since, "until": &f.Until} {
-		if s := given.Get(name); s != "" {
-			*to, err = parseTime(name, s)
-			errs = append(errs, err)
-		}
+	f.Since, f.Until, err = span(given)
+	return f, errors.Join(append(errs, err)...)
+}
+
+// span reads the two ends of a time.
+func span(q url.Values) (since, until time.Time, err error) {
+	var errs [2]error
+	if s := q.Get("since"); s != "" {
+		since, errs[0] = parseTime("since", s)
 	}
-	return f, errors.Join(errs...)
+	if s := q.Get("until"); s != "" {
+		until, errs[1] = parseTime("until", s)
+	}
+	return since, until, errors.Join(errs[:]...)
 }
 
 // parseTime reads what a browser's field of date and time gives, in the local time of this machine, or RFC 3339.

@@ -25,6 +25,8 @@ const (
 	balancesKept = 60
 	// balancePatience bounds one question to the vendor.
 	balancePatience = 10 * time.Second
+	// queuePatience bounds what the page waits for Redis: what the journal says is shown without it.
+	queuePatience = 2 * time.Second
 )
 
 // glance is the overview as its page shows it.
@@ -41,6 +43,7 @@ type glance struct {
 	P50, P99              time.Duration
 	PerMinute             chart
 	Balance               *balanceView
+	Breaker               BreakerState
 }
 
 type stateCount struct {
@@ -95,13 +98,20 @@ func (s *snapshot) get(ctx context.Context) (glance, error) {
 		g.States = append(g.States, stateCount{f, o.ByState[f.State]})
 	}
 	g.hour()
-	queues, err := s.c.cfg.Queue.Glance(ctx)
+	asking, cancel := context.WithTimeout(ctx, queuePatience)
+	defer cancel()
+	queues, err := s.c.cfg.Queue.Glance(asking)
 	if err != nil {
 		g.QueueError = err.Error()
 	}
 	for _, name := range []string{tasks.QueueTopups, tasks.QueueWebhooks} {
 		if info, ok := queues[name]; ok {
 			g.Queues = append(g.Queues, info)
+		}
+	}
+	if s.c.cfg.Breaker != nil {
+		if g.Breaker, err = s.c.cfg.Breaker.Breaker(asking); err != nil {
+			s.c.cfg.Log.WarnContext(ctx, "breaker not read", "error", err)
 		}
 	}
 	s.last = g
@@ -164,6 +174,15 @@ func (s *snapshot) askBalance(now time.Time) {
 		}
 		s.balances = append(s.balances, b)
 		s.balances = s.balances[max(0, len(s.balances)-balancesKept):]
+		if s.c.cfg.History == nil {
+			return
+		}
+		recorded, err := s.c.cfg.History.BalancesSince(ctx, now.Add(-balancesKept*balanceFresh))
+		if err != nil {
+			s.refused = err.Error()
+			return
+		}
+		s.balances = append(recorded, b)
 	}()
 }
 

@@ -111,11 +111,13 @@ func (c *Console) askKey(w http.ResponseWriter, r *http.Request, status int, wro
 
 func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	wait := c.logins.wait(r.RemoteAddr, time.Now())
 	name := strings.TrimSpace(r.PostFormValue("name"))
 	switch {
-	case !c.logins.Allow():
-		w.Header().Set("Retry-After", "2")
-		c.askKey(w, r, http.StatusTooManyRequests, "Too many tries; wait two seconds.")
+	case wait > 0:
+		seconds := strconv.Itoa(int(wait/time.Second) + 1)
+		w.Header().Set("Retry-After", seconds)
+		c.askKey(w, r, http.StatusTooManyRequests, "Too many tries from your address; wait "+seconds+" s.")
 		return
 	case !c.sessions.right(r.PostFormValue("key")):
 		c.cfg.Log.WarnContext(r.Context(), "console login refused", "remote", r.RemoteAddr)
@@ -128,7 +130,7 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 	c.sessions.begin(w, r, name)
 	c.cfg.Log.InfoContext(r.Context(), "console login", "by", name, "remote", r.RemoteAddr)
 	next := r.PostFormValue("next")
-	if !strings.HasPrefix(next, Path+"/") && !strings.HasPrefix(next, "/queues") {
+	if !strings.HasPrefix(next, Path+"/") && next != "/queues" && !strings.HasPrefix(next, "/queues/") {
 		next = Path + "/"
 	}
 	http.Redirect(w, r, next, http.StatusSeeOther)

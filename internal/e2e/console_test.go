@@ -142,13 +142,15 @@ func TestConsole(t *testing.T) {
 		t.Errorf("LATER-0 is %s", got)
 	}
 	w.told(t, get(t, c, "GOOD-1"))
-	acts("/console/events/"+get(t, c, "GOOD-1").Events[0].ID+"/redeliver", nil, 200, "due again")
+	acts("/console/events/"+get(t, c, "GOOD-1").Events[0].ID+"/redeliver", nil, 422, "Say why")
+	acts("/console/events/"+get(t, c, "GOOD-1").Events[0].ID+"/redeliver", url.Values{"reason": {"the shop lost it"}}, 200, "due again")
 
 	shows("/console/bulk/cancel?state=queued", 200, "2", "I mean all")
 	shows("/console/bulk/cancel?state=succeeded", 422, "only these can be canceled")
-	acts("/console/bulk/cancel?state=queued", url.Values{"reason": {"the shop has closed"}}, 200, "2 done, 0 refused", "</html>")
-	acts("/console/bulk/resolve?", url.Values{"reason": {"statement"}, "outcome": {"failed"}}, 200, "0 done, 2 refused", "HELD-1")
-	acts("/console/bulk/redeliver?state=delivered", url.Values{"reason": {"asked for"}}, 200, "done, 0 refused")
+	acts("/console/bulk/cancel?state=queued", url.Values{"reason": {"the shop has closed"}, "count": {"2"}}, 200, "2 done, 0 refused", "</html>")
+	acts("/console/bulk/resolve?", url.Values{"reason": {"statement"}, "outcome": {"failed"}, "count": {"1"}}, 409, "Nothing was done")
+	acts("/console/bulk/resolve?", url.Values{"reason": {"statement"}, "outcome": {"failed"}, "count": {"2"}}, 200, "0 done, 2 refused", "HELD-1")
+	acts("/console/bulk/redeliver?state=delivered", url.Values{"reason": {"asked for"}, "count": {"100"}}, 200, "done, 0 refused")
 
 	acts("/console/queues/topups/pause", url.Values{"reason": {"the vendor has maintenance"}}, 200, "Queue topups is paused")
 	place(t, c, order("PAUSED-1", "5537686662"))

@@ -1,0 +1,431 @@
+package console_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"recarga/internal/console"
+	"recarga/internal/journal"
+	"recarga/internal/testkit"
+	"recarga/tasks"
+	"recarga/topup"
+)
+
+const (
+	ana  topup.Phone = "5537686660"
+	luis topup.Phone = "8112345678"
+)
+
+// pagesOf are all pages that need a login.
+var pagesOf = []string{
+	"/console/", "/console/orders", "/console/orders/HELD", "/console/orders/HELD/resolve", "/console/orders/WAITS/cancel",
+	"/console/events", "/console/callers", "/console/queues/topups/pause", "/console/bulk/redeliver", "/console/bulk/resolve", "/queues/",
+}
+
+// busy is a site with an order of each kind.
+func busy(t *testing.T) *site {
+	t.Helper()
+	s := open(t)
+	now := time.Now()
+	s.held("HELD", ana, now.Add(-2*time.Hour), time.Minute)
+	s.held("EARLY", ana, now, time.Hour)
+	s.placed("WAITS", luis, now)
+	s.bought("GOOD", luis, now.Add(-10*time.Minute), 2*time.Second)
+	return s
+}
+
+func TestLogin(t *testing.T) {
+	s := busy(t)
+	b := newBrowser(t, s.url)
+	for _, page := range pagesOf {
+		got := b.get(page).want(http.StatusSeeOther)
+		if !strings.HasPrefix(got.header.Get("Location"), "/console/login?next=%2F") {
+			t.Errorf("%s leads to %s", page, got.header.Get("Location"))
+		}
+	}
+	b.get("/console/login").want(200, "Admin key")
+	b.login("another key").want(http.StatusUnauthorized, "not the admin key")
+	b.post("/console/login", "name", "", "key", adminKey).want(http.StatusUnprocessableEntity)
+	b.login(adminKey).to("/console/")
+	for _, page := range pagesOf {
+		b.get(page).want(200, "<html")
+	}
+	b.post("/console/logout").to("/console/login")
+	b.get("/console/").want(http.StatusSeeOther)
+	if strings.Contains(s.log.String(), adminKey) || strings.Contains(s.log.String(), "another key") {
+		t.Error("a key is logged")
+	}
+}
+
+func TestLoginGoesBack(t *testing.T) {
+	s := open(t)
+	for next, want := range map[string]string{
+		"/console/orders?state=unknown": "/console/orders?state=unknown", "/queues/queues/topups": "/queues/queues/topups",
+		"https://evil.example/": "/console/", "//evil.example/console/": "/console/", "/queues.evil": "/console/", "": "/console/",
+	} {
+		b := newBrowser(t, s.listen(s.config)) // nobody has guessed there yet
+		b.post("/console/login", "name", "ana", "key", adminKey, "next", next).to(want)
+	}
+}
+
+func TestSessionCookie(t *testing.T) {
+	s := open(t)
+	cookie := newBrowser(t, s.url).login(adminKey).want(http.StatusSeeOther).header.Get("Set-Cookie")
+	for _, part := range []string{"HttpOnly", "SameSite=Strict", "Path=/", "Expires="} {
+		if !strings.Contains(cookie, part) {
+			t.Errorf("no %s in %s", part, cookie)
+		}
+	}
+	if strings.Contains(cookie, "Secure") {
+		t.Errorf("over plain HTTP the browser would drop %s", cookie)
+	}
+}
+
+func TestSessionsOfSeveralProcesses(t *testing.T) {
+	s := open(t)
+	b := s.enter()
+	cookie := func(url string) string {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url, nil)
+		must(t, err)
+		return url + "|" + b.client.Jar.Cookies(r.URL)[0].Value
+	}(s.url)
+	other := s.config
+	at := func(url, value string) int {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/console/", nil)
+		must(t, err)
+		r.AddCookie(&http.Cookie{Name: "recarga_console", Value: value})
+		res, err := b.client.Transport.RoundTrip(r)
+		must(t, err)
+		must(t, res.Body.Close())
+		return res.StatusCode
+	}
+	_, value, _ := strings.Cut(cookie, "|")
+	if got := at(s.listen(other), value); got != http.StatusOK {
+		t.Errorf("another process answers %d", got)
+	}
+	if got := at(s.url, strings.Replace(value, ".", "0.", 1)); got != http.StatusSeeOther {
+		t.Errorf("a longer session than was given is answered with %d", got)
+	}
+	other.AdminKey = "a new key"
+	if got := at(s.listen(other), value); got != http.StatusSeeOther {
+		t.Errorf("after a change of the key the session is answered with %d", got)
+	}
+}
+
+func TestClosedWithoutAdminKey(t *testing.T) {
+	s := open(t, func(c *console.Config) { c.AdminKey = "" })
+	b := newBrowser(t, s.url)
+	b.get("/console/login").want(200, "RECARGA_ADMIN_KEY", "closed")
+	b.login("").want(http.StatusUnauthorized)
+	b.get("/console/").want(http.StatusSeeOther)
+}
+
+func TestGuessesAreSlowed(t *testing.T) {
+	b := newBrowser(t, open(t).url)
+	for range 5 {
+		b.login("a guess").want(http.StatusUnauthorized)
+	}
+	got := b.login(adminKey).want(http.StatusTooManyRequests, "Too many")
+	if got.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+}
+
+func TestOtherSitesCanDoNothing(t *testing.T) {
+	s := busy(t)
+	b := s.enter()
+	b.site = "cross-site"
+	for _, path := range []string{"/console/login", "/console/logout", "/console/orders/HELD/resolve", "/console/orders/WAITS/cancel", "/console/queues/topups/pause", "/console/bulk/resolve"} {
+		b.post(path, "outcome", "succeeded", "reason", "x", "name", "ana", "key", adminKey, "count", "9").want(http.StatusForbidden)
+	}
+	s.wantState("HELD", topup.StateUnknown)
+	s.wantState("WAITS", topup.StateQueued)
+	stranger := newBrowser(t, s.url)
+	stranger.site = "cross-site"
+	stranger.get("/console/orders/HELD").want(200, `http-equiv="refresh"`, "/console/orders/HELD")
+}
+
+func TestHeaders(t *testing.T) {
+	s := busy(t)
+	b := s.enter()
+	for _, page := range append(pagesOf, "/console/login", "/console/orders/NONE") {
+		if strings.HasPrefix(page, "/queues") {
+			continue
+		}
+		got := b.get(page)
+		policy := got.header.Get("Content-Security-Policy")
+		if !strings.HasPrefix(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") || strings.Contains(policy, "//") {
+			t.Errorf("%s: policy %q", page, policy)
+		}
+		if got.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s may be kept", page)
+		}
+		for _, bad := range []string{"<script>", "style=", "onclick", "http://", "https://"} {
+			if strings.Contains(got.body, bad) {
+				t.Errorf("%s has %s", page, bad)
+			}
+		}
+	}
+	for _, file := range []string{"console.css", "console.js", "icon.svg"} {
+		b.get("/console/assets/" + file).want(200)
+	}
+	b.get("/console/assets/none.js").want(http.StatusNotFound)
+}
+
+func TestOverview(t *testing.T) {
+	s := busy(t)
+	s.enter().get("/console/").want(200, "2 unknown", "Money may have moved", "Oldest waiting", "Queue topups", "running", "<svg", "(half)")
+}
+
+// downBreaker is open.
+type downBreaker struct{}
+
+func (downBreaker) Breaker(context.Context) (console.BreakerState, error) {
+	return console.BreakerState{Open: true, Until: time.Now().Add(time.Minute), Reason: "9 of 10 calls failed"}, nil
+}
+
+func TestOverviewTellsOfTheBreaker(t *testing.T) {
+	s := open(t, func(c *console.Config) { c.Breaker = downBreaker{} })
+	s.enter().get("/console/").want(200, "Purchases are held back", "9 of 10 calls failed")
+}
+
+func TestSearch(t *testing.T) {
+	s := busy(t)
+	b := s.enter()
+	for _, q := range []string{"GOOD", "TXN-GOOD", "RRN-GOOD"} {
+		b.get("/console/orders?q=" + q).to("/console/orders/GOOD")
+	}
+	b.get("/console/orders?q=%2B52+55+3768+6660").want(200, "HELD", "EARLY", "5537686660")
+	b.get("/console/orders?q=%3Cscript%3E").want(200, "&lt;script&gt;")
+	if strings.Contains(s.log.String(), string(ana)) {
+		t.Error("a phone number is logged")
+	}
+}
+
+func TestFilters(t *testing.T) {
+	s := busy(t)
+	b := s.enter()
+	tests := []struct {
+		query     string
+		has, hasN string
+	}{
+		{"state=unknown", ">HELD<", ">GOOD<"},
+		{"state=succeeded&caller=shop&product=MOVISTAR_TAE", ">GOOD<", ">HELD<"},
+		{"phone=8112345678", ">WAITS<", ">HELD<"},
+		{"until=" + time.Now().Add(-time.Hour).Format("2006-01-02T15:04"), ">HELD<", ">GOOD<"},
+	}
+	for _, tt := range tests {
+		got := b.get("/console/orders?"+tt.query).want(200, tt.has)
+		if strings.Contains(got.body, tt.hasN) {
+			t.Errorf("%s shows %s", tt.query, tt.hasN)
+		}
+	}
+	for _, wrong := range []string{"state=none", "phone=1", "product=none", "since=x", "cursor=x"} {
+		b.get("/console/orders?" + wrong).want(http.StatusUnprocessableEntity)
+	}
+}
+
+func TestPages(t *testing.T) {
+	s := open(t)
+	for i := range 120 {
+		s.placed(name(i), ana, time.Now())
+	}
+	b := s.enter()
+	seen := map[string]bool{}
+	path := "/console/orders?state=queued"
+	for n := 0; path != "" && n < 9; n++ {
+		body := b.get(path).want(200).body
+		for i := range 120 {
+			if strings.Contains(body, ">"+name(i)+"<") {
+				seen[name(i)] = true
+			}
+		}
+		path = ""
+		if _, rest, ok := strings.Cut(body, `href="/console/orders?cursor=`); ok {
+			rest, _, _ = strings.Cut(rest, `"`)
+			path = "/console/orders?cursor=" + strings.ReplaceAll(rest, "&amp;", "&")
+		}
+	}
+	if len(seen) != 120 {
+		t.Errorf("%d orders on all pages, want 120", len(seen))
+	}
+}
+
+func TestOrderPage(t *testing.T) {
+	b := busy(t).enter()
+	b.get("/console/orders/HELD").want(200, "Money may have moved", "Attempt 1", "HTTP 502", "request written", "&lt;b&gt;502 Bad Gateway", "Resolve…", "topup.unknown")
+	b.get("/console/orders/GOOD").want(200, "Money moved", "TXN-GOOD", "Webhook try 1", "12 ms")
+	b.get("/console/orders/WAITS").want(200, "Money not moved", "Cancel…")
+	b.get("/console/orders/NONE").want(http.StatusNotFound)
+}
+
+func TestResolve(t *testing.T) {
+	s := busy(t)
+	b := s.enter()
+	b.get("/console/orders/GOOD/resolve").want(http.StatusConflict, "only an order that is held")
+	b.post("/console/orders/HELD/resolve", "outcome", "succeeded", "reason", " ").want(http.StatusUnprocessableEntity, "reason")
+	s.wantState("HELD", topup.StateUnknown)
+	b.post("/console/orders/HELD/resolve", "outcome", "succeeded", "reason", "line 12", "transaction_id", "TXN-9").to("/console/orders/HELD?done=resolved")
+	d := s.order("HELD")
+	if d.State != topup.StateSucceeded || d.TransactionID != "TXN-9" || d.Resolutions[0].By != "ana" || d.Resolutions[0].Reason != "line 12" {
+		t.Errorf("%+v", d)
+	}
+	b.get("/console/orders/HELD?done=resolved").want(200, "Resolved as succeeded", "by ana: line 12", "Resolved.")
+	b.post("/console/orders/EARLY/resolve", "outcome", "failed", "reason", "x").want(http.StatusConflict, "Too early", "Force it")
+	s.wantState("EARLY", topup.StateUnknown)
+	b.post("/console/orders/EARLY/resolve", "outcome", "resend", "reason", "x", "force", "yes").to("/console/orders/EARLY?done=resolved")
+	s.wantState("EARLY", topup.StateRetrying)
+}
+
+func TestCancel(t *testing.T) {
+	s := busy(t)
+	b := s.enter()
+	b.post("/console/orders/WAITS/cancel").want(http.StatusUnprocessableEntity, "Say why")
+	b.post("/console/orders/WAITS/cancel", "reason", "asked by phone").to("/console/orders/WAITS?done=canceled")
+	s.wantState("WAITS", topup.StateCanceled)
+	b.post("/console/orders/HELD/cancel", "reason", "x").want(http.StatusConflict)
+	s.wantState("HELD", topup.StateUnknown)
+	if log := s.log.String(); !strings.Contains(log, "by=ana") || !strings.Contains(log, "asked by phone") {
+		t.Errorf("who canceled is not logged: %s", log)
+	}
+}
+
+func TestRedeliver(t *testing.T) {
+	s := busy(t)
+	b := s.enter()
+	ev := s.order("GOOD").Events[0]
+	b.get("/console/events/"+ev.ID+"/redeliver").want(200, "Send topup.succeeded again", "GOOD")
+	b.post("/console/events/" + ev.ID + "/redeliver").want(http.StatusUnprocessableEntity)
+	b.post("/console/events/"+ev.ID+"/redeliver", "reason", "lost by the shop").to("/console/orders/GOOD?done=redelivered")
+	if got := s.order("GOOD").Events[0]; got.State != topup.EventPending || len(got.Tries) != 1 {
+		t.Errorf("event %+v", got)
+	}
+	b.get("/console/events/none/redeliver").want(http.StatusNotFound)
+}
+
+func TestPauseAndResume(t *testing.T) {
+	s := open(t)
+	b := s.enter()
+	paused := func() bool {
+		all, err := s.queue.Glance(t.Context())
+		must(t, err)
+		return all[tasks.QueueTopups].Paused
+	}
+	b.post("/console/queues/topups/pause").want(http.StatusUnprocessableEntity)
+	b.post("/console/queues/topups/pause", "reason", "the vendor is down").to("/console/")
+	if !paused() {
+		t.Error("not paused")
+	}
+	b.get("/console/").want(200, "Queue topups is paused")
+	b.post("/console/queues/topups/pause", "reason", "again").to("/console/")
+	b.post("/console/queues/topups/resume", "reason", "it is back").to("/console/")
+	if paused() {
+		t.Error("still paused")
+	}
+	b.post("/console/queues/others/pause", "reason", "x").want(http.StatusNotFound)
+	b.get("/console/queues/topups/delete").want(http.StatusNotFound)
+}
+
+func TestBulkResolve(t *testing.T) {
+	s := busy(t)
+	for i := range 30 {
+		s.held(name(i), luis, time.Now().Add(-time.Hour), time.Minute)
+	}
+	b := s.enter()
+	b.get("/console/bulk/resolve?phone=8112345678").want(200, ">30 ", `name="count" value="30"`)
+	b.post("/console/bulk/resolve?phone=8112345678", "outcome", "failed", "reason", "not in the statement", "count", "29").want(http.StatusConflict, "Nothing was done")
+	s.wantState(name(0), topup.StateUnknown)
+	b.post("/console/bulk/resolve", "outcome", "failed", "reason", "not in the statement", "count", "32").
+		want(200, "31 done, 1 refused", "order EARLY: the outcome of its attempt may still arrive", "</html>")
+	for i := range 30 {
+		s.wantState(name(i), topup.StateFailed)
+	}
+	s.wantState("EARLY", topup.StateUnknown)
+	b.post("/console/bulk/resolve", "outcome", "none", "reason", "x", "count", "32").want(http.StatusUnprocessableEntity)
+}
+
+func TestBulkGoesToTheEnd(t *testing.T) {
+	s := open(t)
+	const many = 700 // more than a page
+	for i := range many {
+		s.placed(name(i), ana, time.Now())
+	}
+	b := s.enter()
+	b.get("/console/bulk/cancel").want(http.StatusUnprocessableEntity, "queued or retrying")
+	b.post("/console/bulk/cancel?state=queued&phone=5537686660", "reason", "a test by the shop", "count", "700").want(200, "700 done, 0 refused")
+	counts, err := s.journal.CountByState(t.Context())
+	must(t, err)
+	if counts[topup.StateCanceled] != many || counts[topup.StateQueued] != 0 {
+		t.Errorf("counts %v", counts)
+	}
+	if strings.Contains(s.log.String(), string(ana)) {
+		t.Error("a phone number is logged")
+	}
+}
+
+func TestBulkRedeliver(t *testing.T) {
+	s := busy(t)
+	b := s.enter()
+	b.get("/console/bulk/redeliver?state=delivered").want(200, `name="count" value="1"`)
+	b.post("/console/bulk/redeliver?state=delivered", "reason", "the shop lost them", "count", "1").want(200, "1 done, 0 refused")
+	if got := s.order("GOOD").Events[0].State; got != topup.EventPending {
+		t.Errorf("event is %s", got)
+	}
+	b.get("/console/bulk/delete").want(http.StatusNotFound)
+	b.get("/console/events?since=x").want(http.StatusUnprocessableEntity)
+}
+
+func TestCallers(t *testing.T) {
+	s := open(t)
+	must(t, s.journal.AddCaller(t.Context(), topup.Caller{
+		Name: "kiosk", CallbackURL: "https://kiosk.example/hook", KeyHash: []byte("1"), Secrets: []byte("sealed"), CreatedAt: time.Now(),
+		Endpoints: []topup.CallerEndpoint{{Name: "crm", URL: "https://crm.example/"}},
+	}))
+	must(t, s.journal.AddCaller(t.Context(), topup.Caller{Name: "mute", KeyHash: []byte("2"), Secrets: []byte("sealed"), CreatedAt: time.Now()}))
+	_, err := s.journal.EndpointFailed(t.Context(), "kiosk", "https://crm.example/", time.Now())
+	must(t, err)
+	s.enter().get("/console/callers").want(200, "kiosk.example", "good", "crm.example", "failing", "told nowhere")
+}
+
+func TestQueuesOpenWithTheConsolesSession(t *testing.T) {
+	s := busy(t)
+	b := s.enter()
+	b.get("/queues/").want(200, "<html")
+	must(t, s.queue.Announce(t.Context()))
+	b.get("/queues/api/queues").want(200, `"topups"`)
+	b.site = "cross-site"
+	b.post("/queues/api/queues/topups:pause").want(http.StatusForbidden)
+	stranger := newBrowser(t, s.url)
+	stranger.get("/queues/").to("/console/login?next=%2Fqueues%2F")
+}
+
+// TestRedisIsGone: what the journal knows is shown all the same.
+func TestRedisIsGone(t *testing.T) {
+	redis := testkit.Redis(t)
+	s := busy(t)
+	other := s.openQueue(redis.URL(), s.config.Log)
+	cfg := s.config
+	cfg.Queue = other
+	at := s.listen(cfg)
+	redis.Kill()
+	b := newBrowser(t, at)
+	b.login(adminKey)
+	b.get("/console/").want(200, "Redis does not answer", "2 unknown")
+	b.post("/console/queues/topups/pause", "reason", "x").want(http.StatusServiceUnavailable)
+}
+
+func TestJournalIsGone(t *testing.T) {
+	s := open(t, func(c *console.Config) { c.Book = gone{c.Book} })
+	s.enter().get("/console/").want(http.StatusInternalServerError, "The journal does not answer")
+}
+
+// gone is a book whose database does not answer.
+type gone struct{ console.Book }
+
+func (gone) Overview(context.Context, time.Time) (journal.Overview, error) {
+	return journal.Overview{}, errors.New("connection refused")
+}

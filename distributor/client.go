@@ -12,6 +12,9 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/trace"
+
 	"recarga/topup"
 )
 
@@ -62,6 +65,8 @@ type Client struct {
 	cfg    Config
 	http   *http.Client
 	tokens *tokens
+	host   string // of the URL
+	tracer trace.Tracer
 }
 
 // New builds a Client.
@@ -86,7 +91,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	c := &Client{cfg: cfg, http: newHTTP(cfg.MaxConns)}
+	c := &Client{cfg: cfg, http: newHTTP(cfg.MaxConns), host: u.Hostname(), tracer: otel.Tracer("recarga/distributor")}
 	c.tokens = &tokens{client: c, store: cfg.Tokens}
 	return c, nil
 }

@@ -34,7 +34,9 @@ type purchaseBody struct {
 // After sendBy nothing is sent any more. That is checked against the wall clock in the last moment
 // before the bytes leave, because a process may have been stopped between the record of the attempt
 // and the request; a context's deadline does not count the time a machine is suspended.
-func (c *Client) Purchase(ctx context.Context, o topup.Order, sendBy time.Time) topup.Result {
+func (c *Client) Purchase(ctx context.Context, o topup.Order, sendBy time.Time) (result topup.Result) {
+	ctx, span := c.startPurchase(ctx, o)
+	defer func() { endPurchase(span, result) }()
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	current, err := c.tokens.obtain(ctx)
@@ -53,11 +55,12 @@ func (c *Client) Purchase(ctx context.Context, o topup.Order, sendBy time.Time) 
 	req.GetBody = nil // with it, net/http repeats a request by itself
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+current.value)
+	passTrace(ctx, req.Header)
 	a := c.do("purchase", req)
 	if a.err != nil && !p.left() {
 		return topup.Result{Outcome: topup.OutcomeNotSent, Error: clip(a.err.Error())}
 	}
-	result := classify(a, o.ID, c.cfg.RetryCodes)
+	result = classify(a, o.ID, c.cfg.RetryCodes)
 	if result.LoginAgain {
 		c.tokens.drop(current.value)
 	}

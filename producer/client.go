@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
 
 	"recarga/topup"
 )
@@ -23,6 +25,8 @@ import (
 //
 // Placing is safe to repeat: the order's id makes it one order, however often it is sent. So the
 // client itself repeats what did not get through, until its context ends; give it one with a deadline.
+//
+// In a program that traces (with a propagator, otel.SetTextMapPropagator) the order joins the context's trace.
 type Client struct {
 	base, key string
 	http      *http.Client
@@ -412,6 +416,7 @@ func (c *Client) send(ctx context.Context, method, path, kind string, body []byt
 	if len(body) > 0 {
 		req.Header.Set("Content-Type", kind)
 	}
+	otel.GetTextMapPropagator().Inject(ctx, propagation.HeaderCarrier(req.Header))
 	res, err := c.http.Do(req)
 	if err != nil {
 		return nil, err

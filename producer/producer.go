@@ -52,7 +52,7 @@ func (p *Producer) Place(ctx context.Context, r topup.Request) (o topup.Order, r
 	}
 	p.log.LogAttrs(ctx, slog.LevelInfo, "order accepted", slog.String("order", string(o.ID)), slog.String("caller", o.Caller),
 		slog.Any("phone", o.Phone), slog.String("product", o.Product), slog.String("amount", o.Amount.String()))
-	p.rang(p.bell.RingOrder(ctx, r, firstLook(o)), "order", string(o.ID))
+	p.rang(ctx, p.bell.RingOrder(ctx, r, firstLook(o)), "order", string(o.ID))
 	return o, false, nil
 }
 
@@ -65,7 +65,7 @@ func (p *Producer) Cancel(ctx context.Context, id topup.ID, caller string) (topu
 		return o, err
 	}
 	p.log.InfoContext(ctx, "order canceled", "order", o.ID, "caller", o.Caller)
-	p.rang(p.bell.RingEvent(ctx, event.ID, event.DueAt), "event", event.ID)
+	p.rang(ctx, p.bell.RingEvent(ctx, event.ID, event.DueAt), "event", event.ID)
 	return o, nil
 }
 
@@ -80,10 +80,10 @@ func (p *Producer) Resolve(ctx context.Context, id topup.ID, r topup.Resolution)
 	}
 	p.log.WarnContext(ctx, "order resolved", "order", o.ID, "caller", o.Caller, "outcome", string(r.Outcome), "by", r.By, "reason", r.Reason, "forced", r.Forced)
 	if event != nil {
-		p.rang(p.bell.RingEvent(ctx, event.ID, event.DueAt), "event", event.ID)
+		p.rang(ctx, p.bell.RingEvent(ctx, event.ID, event.DueAt), "event", event.ID)
 		return o, nil
 	}
-	p.rang(p.bell.RingOrder(ctx, o.Request(), time.Time{}), "order", string(o.ID))
+	p.rang(ctx, p.bell.RingOrder(ctx, o.Request(), time.Time{}), "order", string(o.ID))
 	return o, nil
 }
 
@@ -96,8 +96,8 @@ func firstLook(o topup.Order) time.Time {
 }
 
 // rang notes a ring that failed. A failed ring is no failed order.
-func (p *Producer) rang(err error, kind, id string) {
+func (p *Producer) rang(ctx context.Context, err error, kind, id string) {
 	if err != nil {
-		p.log.Warn("queue not reached; the sweep will ring", kind, id, "error", err)
+		p.log.WarnContext(ctx, "queue not reached; the sweep will ring", kind, id, "error", err)
 	}
 }

@@ -10,6 +10,7 @@
 package tasks
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -43,6 +44,12 @@ const (
 
 // NewPurchase is the task that asks a worker to look at an order. Its id is the order's.
 func NewPurchase(r topup.Request) (*asynq.Task, error) {
+	return NewPurchaseContext(context.Background(), r)
+}
+
+// NewPurchaseContext is NewPurchase with the trace of ctx in the task's headers: what becomes of the
+// order is part of it. That takes a propagator (otel.SetTextMapPropagator).
+func NewPurchaseContext(ctx context.Context, r topup.Request) (*asynq.Task, error) {
 	if r.Caller == "" {
 		r.Caller = topup.DefaultCaller
 	}
@@ -54,7 +61,7 @@ func NewPurchase(r topup.Request) (*asynq.Task, error) {
 	if r.ProcessAt != nil {
 		options = append(options, asynq.ProcessAt(*r.ProcessAt))
 	}
-	return asynq.NewTask(TypePurchase, payload, options...), nil
+	return asynq.NewTaskWithHeaders(TypePurchase, payload, headers(ctx), options...), nil
 }
 
 // Delivery is the payload of a webhook:deliver task.
@@ -62,13 +69,14 @@ type Delivery struct {
 	EventID string `json:"event_id"`
 }
 
-// NewDelivery is the task that asks a worker to deliver an event. Its id is the event's.
-func NewDelivery(eventID string) (*asynq.Task, error) {
+// NewDelivery is the task that asks a worker to deliver an event, with the trace of ctx in its headers.
+// Its id is the event's.
+func NewDelivery(ctx context.Context, eventID string) (*asynq.Task, error) {
 	payload, err := json.Marshal(Delivery{EventID: eventID})
 	if err != nil {
 		return nil, fmt.Errorf("delivery task of %s: %w", eventID, err)
 	}
-	return asynq.NewTask(TypeDeliver, payload, append(base(QueueWebhooks), asynq.TaskID(eventID))...), nil
+	return asynq.NewTaskWithHeaders(TypeDeliver, payload, headers(ctx), append(base(QueueWebhooks), asynq.TaskID(eventID))...), nil
 }
 
 // base are the options of every task. There is no Unique (its lock outlives a failed enqueue), no

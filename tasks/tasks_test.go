@@ -49,7 +49,7 @@ func TestPurchase(t *testing.T) {
 }
 
 func TestDelivery(t *testing.T) {
-	task, err := tasks.NewDelivery("evt_1")
+	task, err := tasks.NewDelivery(t.Context(), "evt_1")
 	if err != nil {
 		t.Fatal(err)
 	}

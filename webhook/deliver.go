@@ -9,6 +9,9 @@ import (
 	"net/http"
 	"time"
 
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/trace"
+
 	"recarga/topup"
 )
 
@@ -164,6 +167,7 @@ type Deliverer struct {
 	first, queued *slots
 	rates         *rates
 	health        *healthBook
+	tracer        trace.Tracer
 	// working ends when tries are to be cut short.
 	working context.Context
 	cut     context.CancelFunc
@@ -177,6 +181,7 @@ func NewDeliverer(cfg Config, store Store, endpoints Endpoints) *Deliverer {
 		cfg: cfg, store: store, endpoints: endpoints, client: newClient(cfg),
 		first: newSlots(cfg.FirstTries, cfg.PerEndpoint), queued: newSlots(cfg.Deliveries, cfg.Deliveries),
 		rates: newRates(cfg.Rate), health: newHealthBook(cfg.Health),
+		tracer:  otel.Tracer("recarga/webhook"),
 		working: working, cut: cut,
 	}
 }
@@ -220,7 +225,7 @@ func (d *Deliverer) Deliver(ctx context.Context, eventID string) (next time.Time
 		return now.Add(jitter(patience(ev, now))), nil
 	}
 	defer d.queued.free(to.origin)
-	return d.try(ev, to)
+	return d.try(ctx, ev, to)
 }
 
 // due tells whether an event may be tried. The time of its very first try does not matter: until then
@@ -236,12 +241,13 @@ func patience(ev topup.Event, now time.Time) time.Duration {
 // TryNow makes the first try of a new event at once, beside the caller. It returns false when there is
 // no room for it (see slots), or no telling where to send it: somebody must call Deliver then. When the
 // try fails, notDelivered is called with the time at which somebody must.
-func (d *Deliverer) TryNow(ev topup.Event, notDelivered func(ev topup.Event, next time.Time)) bool {
-	ctx, cancel := context.WithTimeout(d.working, lookupTimeout)
+func (d *Deliverer) TryNow(ctx context.Context, ev topup.Event, notDelivered func(ev topup.Event, next time.Time)) bool {
+	ctx = within(d.working, ctx)
+	looking, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	to, err := d.target(ctx, &ev, notDelivered)
+	to, err := d.target(looking, &ev, notDelivered)
 	if err != nil {
-		d.cfg.Log.Warn("webhook put off", "event", ev.ID, "caller", ev.Caller, "error", err)
+		d.cfg.Log.WarnContext(ctx, "webhook put off", "event", ev.ID, "caller", ev.Caller, "error", err)
 		return false
 	}
 	if !d.room(d.first, to) {
@@ -249,9 +255,9 @@ func (d *Deliverer) TryNow(ev topup.Event, notDelivered func(ev topup.Event, nex
 	}
 	go func() {
 		defer d.first.free(to.origin) // last: Close also waits for notDelivered
-		next, err := d.try(ev, to)
+		next, err := d.try(ctx, ev, to)
 		if err != nil {
-			d.cfg.Log.Error("webhook try not recorded", "event", ev.ID, "caller", ev.Caller, "error", err)
+			d.cfg.Log.ErrorContext(ctx, "webhook try not recorded", "event", ev.ID, "caller", ev.Caller, "error", err)
 			next = time.Now().Add(unrecordedWait)
 		}
 		if !next.IsZero() {
@@ -278,11 +284,13 @@ func leaveToSweep(topup.Event, time.Time) {}
 
 // try makes one try and records it. Losing the record to somebody else's try is no error: what follows
 // is theirs to see to.
-func (d *Deliverer) try(ev topup.Event, to target) (next time.Time, err error) {
+func (d *Deliverer) try(ctx context.Context, ev topup.Event, to target) (next time.Time, err error) {
+	ctx, span := d.startTry(within(d.working, ctx), ev, to)
 	at := time.Now().UTC()
-	a := d.send(d.working, ev, to, at)
+	a := d.send(ctx, ev, to, at)
 	state, next := d.after(ev, a, time.Now().UTC())
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(d.working), recordTimeout)
+	endTry(span, a, state)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	err = d.store.RecordTry(ctx, ev, a.record(at), state, next)
 	if errors.Is(err, topup.ErrLost) {
@@ -292,7 +300,7 @@ func (d *Deliverer) try(ev topup.Event, to target) (next time.Time, err error) {
 		return time.Time{}, fmt.Errorf("record try %d: %w", ev.TryCount+1, err)
 	}
 	d.cfg.Observe(tried(a, state))
-	d.log(ev, to, a, state, next)
+	d.log(ctx, ev, to, a, state, next)
 	d.review(ctx, to, a)
 	return next, nil
 }
@@ -306,12 +314,12 @@ func (a answer) record(at time.Time) topup.Try {
 	return try
 }
 
-func (d *Deliverer) log(ev topup.Event, to target, a answer, state topup.EventState, next time.Time) {
+func (d *Deliverer) log(ctx context.Context, ev topup.Event, to target, a answer, state topup.EventState, next time.Time) {
 	attrs := []slog.Attr{
 		slog.String("event", ev.ID), slog.String("order", string(ev.OrderID)), slog.String("caller", ev.Caller), slog.String("endpoint", to.origin),
 		slog.Int("try", ev.TryCount+1), slog.Int("status", a.status), slog.Int64("duration_ms", a.took.Milliseconds()), slog.String("error", string(clip(a.err))),
 	}
-	ctx, log := context.WithoutCancel(d.working), d.cfg.Log
+	log := d.cfg.Log
 	switch state {
 	case topup.EventDelivered:
 		log.LogAttrs(ctx, slog.LevelInfo, "webhook delivered", attrs...)

@@ -146,7 +146,7 @@ func (d *Deliverer) shareOut(ctx context.Context, ev *topup.Event, all []Endpoin
 		ev.Endpoint = names[0]
 	}
 	for _, c := range copies {
-		if !d.TryNow(c, rest) {
+		if !d.TryNow(ctx, c, rest) {
 			rest(c, time.Time{})
 		}
 	}
@@ -235,6 +235,7 @@ func (d *Deliverer) request(ctx context.Context, ev topup.Event, to target, at t
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", userAgent)
+	passTrace(ctx, req.Header)
 	// Present but empty: it is not sent, and tells the transport that the request may be repeated
 	// when a kept connection turns out to be closed, which is then no failed try.
 	req.Header["Idempotency-Key"] = nil

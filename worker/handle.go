@@ -20,6 +20,7 @@ import (
 // operator to see.
 func (w *Worker) HandlePurchase(ctx context.Context, task *asynq.Task) (again time.Time, err error) {
 	if id, err := orderOf(task); err == nil {
+		noteOrder(ctx, id)
 		if again, err := w.lookFirst(ctx, id); !errors.Is(err, topup.ErrLost) {
 			return again, err
 		}

@@ -98,7 +98,7 @@ func (w *Worker) refuse(ctx context.Context, r topup.Request, why error) (topup.
 		return topup.Order{}, err
 	}
 	w.Log.WarnContext(ctx, "order from the queue is invalid", "order", r.ID, "error", why)
-	w.tell(event)
+	w.tell(ctx, event)
 	return w.Journal.Order(ctx, r.ID)
 }
 
@@ -141,7 +141,7 @@ func (w *Worker) end(ctx context.Context, o topup.Order, by string, reason topup
 		return time.Now().Add(time.Second), true
 	default:
 		w.logState(ctx, ended)
-		w.tell(event)
+		w.tell(ctx, event)
 	}
 	return time.Time{}, true
 }
@@ -178,7 +178,8 @@ func (w *Worker) attempt(ctx context.Context, renewed bool, begin func(giveUpAt,
 		result = w.purchase(ctx, begun, sendBy)
 	}
 	result.LoginAgain = result.LoginAgain && !renewed
-	settled, err := w.settle(begun, result)
+	settled, err := w.settle(ctx, begun, result)
+	noteSettled(ctx, settled, result.Outcome)
 	return result, settled, err
 }
 
@@ -201,14 +202,15 @@ func (w *Worker) purchase(ctx context.Context, o topup.Order, sendBy time.Time) 
 
 // settle writes what an attempt came to. It keeps trying while the journal does not answer: the
 // result is the only proof of what happened to the money.
-func (w *Worker) settle(o topup.Order, result topup.Result) (topup.Order, error) {
+func (w *Worker) settle(ctx context.Context, o topup.Order, result topup.Result) (topup.Order, error) {
+	ctx = w.lasting(ctx)
 	var settled topup.Order
 	var event *topup.Event
 	write := func() error {
 		now := time.Now()
-		settlement, err := w.verdict(o, result, now)
+		settlement, err := w.verdict(ctx, o, result, now)
 		if err == nil {
-			settled, event, err = w.Journal.Finish(w.closing, settlement, now)
+			settled, event, err = w.Journal.Finish(ctx, settlement, now)
 		}
 		if errors.Is(err, topup.ErrLost) {
 			return backoff.Permanent(err)
@@ -216,16 +218,16 @@ func (w *Worker) settle(o topup.Order, result topup.Result) (topup.Order, error)
 		return err
 	}
 	notify := func(err error, wait time.Duration) {
-		w.Log.Error("result not recorded yet", "order", o.ID, "attempt", o.AttemptCount, "outcome", result.Outcome, "again_in", wait, "error", err)
+		w.Log.ErrorContext(ctx, "result not recorded yet", "order", o.ID, "attempt", o.AttemptCount, "outcome", result.Outcome, "again_in", wait, "error", err)
 	}
-	err := backoff.RetryNotify(write, backoff.WithContext(persistent(), w.closing), notify)
+	err := backoff.RetryNotify(write, backoff.WithContext(persistent(), ctx), notify)
 	if err != nil {
-		w.Log.Error("result not recorded", "order", o.ID, "attempt", o.AttemptCount, "outcome", result.Outcome,
+		w.Log.ErrorContext(ctx, "result not recorded", "order", o.ID, "attempt", o.AttemptCount, "outcome", result.Outcome,
 			"response_code", string(result.Code), "transaction_id", result.TransactionID, "error", err)
 		return o, err
 	}
-	w.logState(w.closing, settled)
-	w.tell(event)
+	w.logState(ctx, settled)
+	w.tell(ctx, event)
 	if result.Outcome == topup.OutcomeUnknown {
 		w.askAbout(o.ID, o.AttemptCount)
 	}
@@ -241,11 +243,11 @@ func persistent() backoff.BackOff {
 
 // verdict is what the journal is to say after an attempt. The attempts before it are looked up only
 // where they matter.
-func (w *Worker) verdict(o topup.Order, result topup.Result, now time.Time) (topup.Settlement, error) {
+func (w *Worker) verdict(ctx context.Context, o topup.Order, result topup.Result, now time.Time) (topup.Settlement, error) {
 	if o.AttemptCount <= 1 || result.Outcome == topup.OutcomeApproved || result.Outcome == topup.OutcomeDeclined {
 		return w.Policy.Verdict(o, result, nil, 0, now), nil
 	}
-	details, err := w.Journal.Details(w.closing, o.ID)
+	details, err := w.Journal.Details(ctx, o.ID)
 	if err != nil {
 		return topup.Settlement{}, err
 	}
@@ -264,16 +266,17 @@ func resent(resolutions []topup.Resolution) (number int) {
 
 // tell makes the first try at once where there is room for it, and rings the queue otherwise. The
 // event is durable already; a ring that fails is made up for by the sweep.
-func (w *Worker) tell(event *topup.Event) {
+func (w *Worker) tell(ctx context.Context, event *topup.Event) {
 	if event == nil {
 		return
 	}
+	ctx = w.lasting(ctx)
 	ring := func(ev topup.Event, at time.Time) {
-		if err := w.Bell.RingEvent(w.closing, ev.ID, at); err != nil {
-			w.Log.Warn("queue not reached; the sweep will ring", "event", ev.ID, "error", err)
+		if err := w.Bell.RingEvent(ctx, ev.ID, at); err != nil {
+			w.Log.WarnContext(ctx, "queue not reached; the sweep will ring", "event", ev.ID, "error", err)
 		}
 	}
-	if !w.Teller.TryNow(*event, ring) {
+	if !w.Teller.TryNow(ctx, *event, ring) {
 		ring(*event, time.Time{})
 	}
 }

@@ -77,7 +77,7 @@ func (s *sweeper) giveUp(ctx context.Context) error {
 	}
 	for _, due := range overdue {
 		o := topup.Order{ID: due.ID, AttemptCount: due.AttemptCount}
-		_, err := s.settle(o, topup.Result{
+		_, err := s.settle(ctx, o, topup.Result{
 			Outcome: topup.OutcomeUnknown,
 			Error:   "no outcome was recorded before the attempt's deadline; the worker may have died",
 		})

@@ -67,7 +67,7 @@ type Distributor interface {
 
 // Teller tells callers: at once where it has room for a try, which it says.
 type Teller interface {
-	TryNow(ev topup.Event, notDelivered func(ev topup.Event, next time.Time)) bool
+	TryNow(ctx context.Context, ev topup.Event, notDelivered func(ev topup.Event, next time.Time)) bool
 	Deliver(ctx context.Context, eventID string) (next time.Time, err error)
 }
 

@@ -64,7 +64,7 @@ type ears struct {
 	failed bool
 }
 
-func (e *ears) TryNow(ev topup.Event, _ func(topup.Event, time.Time)) bool {
+func (e *ears) TryNow(_ context.Context, ev topup.Event, _ func(topup.Event, time.Time)) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.full {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 
@@ -11,6 +12,7 @@ import (
 
 	"recarga/internal/api"
 	"recarga/internal/sandbox"
+	"recarga/internal/tracing"
 )
 
 func newSandboxCommand(p *program) *cobra.Command {
@@ -28,7 +30,12 @@ RECARGA_DISTRIBUTOR_CUSTOMER_ID and RECARGA_DISTRIBUTOR_SECRET_KEY where set, el
 			if err != nil {
 				return err
 			}
-			return p.serveSandbox(cmd.Context(), s, addr)
+			log, stop, err := p.traced(cmd.Context(), cmd, NewLogger(s, p.stderr))
+			if err != nil {
+				return err
+			}
+			defer stop()
+			return p.serveSandbox(cmd.Context(), s, addr, log)
 		},
 	}
 	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:8081", "where to listen")
@@ -36,7 +43,7 @@ RECARGA_DISTRIBUTOR_CUSTOMER_ID and RECARGA_DISTRIBUTOR_SECRET_KEY where set, el
 	return cmd
 }
 
-func (p *program) serveSandbox(ctx context.Context, s Settings, addr string) error {
+func (p *program) serveSandbox(ctx context.Context, s Settings, addr string, log *slog.Logger) error {
 	cfg := sandbox.DefaultConfig()
 	if s.DistributorCustomerID != "" {
 		cfg.CustomerID = s.DistributorCustomerID
@@ -44,12 +51,12 @@ func (p *program) serveSandbox(ctx context.Context, s Settings, addr string) err
 	if s.DistributorSecretKey != "" {
 		cfg.SecretKey = s.DistributorSecretKey
 	}
-	vendor := sandbox.New(cfg, NewLogger(s, p.stderr))
+	vendor := sandbox.New(cfg, log)
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return usage(fmt.Errorf("--addr: %w", err))
 	}
-	server := api.HTTPServer(vendor)
+	server := api.HTTPServer(tracing.Handler(vendor, "/api/distributor/"))
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	_, _ = fmt.Fprintf(p.stdout, "The distributor, simulated: RECARGA_DISTRIBUTOR_URL=http://%s/api/distributor\n", listener.Addr())

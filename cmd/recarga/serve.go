@@ -25,7 +25,12 @@ func nodeCommand(p *program, r roles, cmd *cobra.Command) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		n, err := startNode(cmd.Context(), s, r, NewLogger(s, p.stderr))
+		log, stop, err := p.traced(cmd.Context(), cmd, NewLogger(s, p.stderr))
+		if err != nil {
+			return err
+		}
+		defer stop()
+		n, err := startNode(cmd.Context(), s, r, log)
 		if err != nil {
 			return usage(err)
 		}

@@ -19,6 +19,7 @@ import (
 	"recarga/internal/metrics"
 	"recarga/internal/queue"
 	"recarga/internal/reconcile"
+	"recarga/internal/tracing"
 	"recarga/producer"
 	"recarga/tasks"
 	"recarga/topup"
@@ -238,7 +239,7 @@ func (n *node) startAPI(ctx context.Context) error {
 		Queues: n.queue, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: version,
 	})
 	n.closeLast("api", handler.Close)
-	url, err := n.listen(ctx, s.HTTPAddr, "RECARGA_HTTP_ADDR", handler)
+	url, err := n.listen(ctx, s.HTTPAddr, "RECARGA_HTTP_ADDR", tracing.Handler(handler, "/v1/"))
 	n.apiURL = url
 	return err
 }

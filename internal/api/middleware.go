@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
 
 	"recarga/topup"
 )
@@ -103,6 +105,7 @@ func (w *answerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	handler, pattern := s.mux.Handler(r)
 	if pattern != "" {
+		nameSpan(r.Context(), pattern)
 		s.mux.ServeHTTP(w, r)
 		return
 	}
@@ -114,6 +117,18 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	}
 	allowed := refusal.header.Get("Allow")
 	writeProblem(w, withHeader(huma.Error405MethodNotAllowed("this path allows "+allowed), "Allow", allowed))
+}
+
+// nameSpan names a request's span, if there is one, by its route.
+func nameSpan(ctx context.Context, pattern string) {
+	span := trace.SpanFromContext(ctx)
+	if !span.IsRecording() {
+		return
+	}
+	span.SetName(pattern)
+	if _, route, ok := strings.Cut(pattern, " "); ok {
+		span.SetAttributes(semconv.HTTPRoute(route))
+	}
 }
 
 // discard keeps status and headers of an answer, and drops the rest.

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
 	"recarga/topup"
 )
 
@@ -28,6 +31,7 @@ func (s *Server) place(ctx context.Context, in *placeInput) (*orderOutput, error
 	if err != nil {
 		return nil, s.problem(ctx, "body", err)
 	}
+	trace.SpanFromContext(ctx).SetAttributes(attribute.String(topup.TraceOrder, string(r.ID)))
 	o, replayed, err := s.cfg.Orders.Place(ctx, r)
 	if err != nil {
 		return nil, s.problem(ctx, "body", err)

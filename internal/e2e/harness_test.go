@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -61,6 +62,7 @@ type world struct {
 	vendor    *sandbox.Server
 	vendorURL string
 	hooks     *receiver
+	receiver  http.Handler // verifies, and tells hooks
 	env       map[string]string
 }
 
@@ -77,7 +79,8 @@ func newWorld(t testing.TB, change func(*sandbox.Config)) *world {
 	t.Cleanup(func() { w.vendor.Close(); vendor.Close() })
 	w.vendorURL = vendor.URL
 	secret := webhook.NewSecret()
-	hooks := httptest.NewServer(webhook.Handler(secret, w.hooks.receive))
+	w.receiver = webhook.Handler(secret, w.hooks.receive)
+	hooks := httptest.NewServer(w.receiver)
 	t.Cleanup(hooks.Close)
 	w.env = map[string]string{
 		"RECARGA_DATABASE_URL": "sqlite:" + filepath.Join(t.TempDir(), "recarga.db"), "RECARGA_REDIS_URL": "embedded",

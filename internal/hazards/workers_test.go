@@ -146,5 +146,5 @@ func (s setup) runOurs(looked func()) (*running, error) {
 // told is a caller who hears everything at once.
 type told struct{}
 
-func (told) TryNow(topup.Event, func(topup.Event, time.Time)) bool { return true }
-func (told) Deliver(context.Context, string) (time.Time, error)    { return time.Time{}, nil }
+func (told) TryNow(context.Context, topup.Event, func(topup.Event, time.Time)) bool { return true }
+func (told) Deliver(context.Context, string) (time.Time, error)                     { return time.Time{}, nil }

@@ -16,6 +16,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Embedded is the URL of the Redis that lives in this process and dies with it.
@@ -36,6 +38,7 @@ type Queue struct {
 	wake      map[string]*waker
 	outage    outage
 	log       *slog.Logger
+	tracer    trace.Tracer
 }
 
 // serverConnections is the pool of the client that asynq's servers share. Each needs a connection a
@@ -46,7 +49,7 @@ const serverConnections = 256
 // redis://, rediss://, unix://, redis-sentinel://host:port,host:port/db?master=NAME or
 // redis-cluster://host:port,host:port.
 func Open(ctx context.Context, rawURL string, log *slog.Logger) (*Queue, error) {
-	q := &Queue{log: log}
+	q := &Queue{log: log, tracer: otel.Tracer("recarga/internal/queue")}
 	background, stop := context.WithCancel(context.Background())
 	q.stopped = stop
 	if err := q.connect(background, rawURL); err != nil {

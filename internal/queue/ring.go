@@ -28,69 +28,80 @@ var ErrUnreachable = errors.New("redis is not reachable")
 // RingOrder asks some worker to look at an order at the given time (now, if it has passed). An error
 // means that nobody was told; the sweep will.
 func (q *Queue) RingOrder(ctx context.Context, r topup.Request, at time.Time) error {
-	task, err := tasks.NewPurchase(r)
-	if err != nil {
-		return err
-	}
-	return q.ring(ctx, task, tasks.QueueTopups, string(r.ID), at, false)
+	return q.ring(ctx, ringOfOrder(r), at, false)
 }
 
 // RingEvent asks some worker to deliver an event at the given time.
 func (q *Queue) RingEvent(ctx context.Context, eventID string, at time.Time) error {
-	task, err := tasks.NewDelivery(eventID)
-	if err != nil {
-		return err
-	}
-	return q.ring(ctx, task, tasks.QueueWebhooks, eventID, at, false)
+	return q.ring(ctx, ringOfEvent(eventID), at, false)
 }
 
 // InsistOrder rings for an order that should have been looked at long ago: a task that is active in
 // asynq for it counts as dead, and a new one is made beside it. Both may run: the journal decides.
 func (q *Queue) InsistOrder(ctx context.Context, r topup.Request) error {
-	task, err := tasks.NewPurchase(r)
-	if err != nil {
-		return err
-	}
-	return q.ring(ctx, task, tasks.QueueTopups, string(r.ID), time.Time{}, true)
+	return q.ring(ctx, ringOfOrder(r), time.Time{}, true)
 }
 
 // InsistEvent is InsistOrder for an event.
 func (q *Queue) InsistEvent(ctx context.Context, eventID string) error {
-	task, err := tasks.NewDelivery(eventID)
-	if err != nil {
-		return err
-	}
-	return q.ring(ctx, task, tasks.QueueWebhooks, eventID, time.Time{}, true)
+	return q.ring(ctx, ringOfEvent(eventID), time.Time{}, true)
 }
 
-// ring enqueues a task under the id, or, where a task of that id can wake nobody any more (archived,
-// a ghost without a list, or active for too long), under id~1, id~2, …
-func (q *Queue) ring(ctx context.Context, task *asynq.Task, queue, id string, at time.Time, insist bool) error {
+// ring is what somebody is woken for.
+type ring struct {
+	queue, id string
+	task      func(context.Context) (*asynq.Task, error)
+}
+
+func ringOfOrder(r topup.Request) ring {
+	return ring{tasks.QueueTopups, string(r.ID), func(ctx context.Context) (*asynq.Task, error) { return tasks.NewPurchaseContext(ctx, r) }}
+}
+
+func ringOfEvent(id string) ring {
+	return ring{tasks.QueueWebhooks, id, func(ctx context.Context) (*asynq.Task, error) { return tasks.NewDelivery(ctx, id) }}
+}
+
+func (q *Queue) ring(ctx context.Context, r ring, at time.Time, insist bool) error {
 	if !q.outage.over() {
 		return ErrUnreachable
 	}
+	ctx, span := q.startRing(ctx, r)
+	task, err := r.task(ctx)
+	if err != nil {
+		endRing(span, "", err)
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, ringTimeout)
 	defer cancel()
+	taskID, err := q.put(ctx, task, r, at, insist)
+	endRing(span, taskID, err)
+	return err
+}
+
+// put enqueues a task under the ring's id, or, where a task of that id can wake nobody any more
+// (archived, a ghost without a list, or active for too long), under id~1, id~2, … It returns no id where
+// a task is there already.
+func (q *Queue) put(ctx context.Context, task *asynq.Task, r ring, at time.Time, insist bool) (taskID string, err error) {
 	for generation := range generations {
-		taskID := id
+		taskID := r.id
 		if generation > 0 {
-			taskID = fmt.Sprintf("%s~%d", id, generation)
+			taskID = fmt.Sprintf("%s~%d", r.id, generation)
 		}
 		_, err := q.client.EnqueueContext(ctx, task, asynq.TaskID(taskID), asynq.ProcessAt(notBefore(at)))
 		switch {
 		case err == nil:
 			if !at.After(time.Now()) {
-				q.wake[queue].announce()
+				q.wake[r.queue].announce()
 			}
-			return nil
+			return taskID, nil
 		case !errors.Is(err, asynq.ErrTaskIDConflict):
 			q.outage.begin()
-			return fmt.Errorf("ring %s: %w", taskID, err)
-		case q.willWake(queue, taskID, insist):
-			return nil
+			return "", fmt.Errorf("ring %s: %w", taskID, err)
+		case q.willWake(r.queue, taskID, insist):
+			return "", nil
 		}
 	}
-	return fmt.Errorf("ring %s: %d tasks of that id are stuck in queue %s", id, generations, queue)
+	return "", fmt.Errorf("ring %s: %d tasks of that id are stuck in queue %s", r.id, generations, r.queue)
 }
 
 // willWake tells whether the task that holds an id will still be run. asynq refuses an id while any

@@ -119,9 +119,11 @@ func (q *Queue) dialect(handlers map[string]Handler) asynq.HandlerFunc {
 		if !known {
 			return fmt.Errorf("%w %q", errStranger, task.Type())
 		}
+		ctx, span := q.startTask(ctx, task)
+		defer func() { endTask(span, err) }()
 		defer func() {
 			if p := recover(); p != nil {
-				q.log.Error("task handler panicked", "type", task.Type(), "panic", p, "stack", string(debug.Stack()))
+				q.log.ErrorContext(ctx, "task handler panicked", "type", task.Type(), "panic", p, "stack", string(debug.Stack()))
 				err = fmt.Errorf("panic: %v", p)
 			}
 		}()

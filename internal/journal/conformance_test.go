@@ -56,6 +56,8 @@ func conformance(t *testing.T, open func(testing.TB) store) {
 		{"one success clears an endpoint", testOneSuccessClears},
 		{"what the operator is told", testNotices},
 		{"several endpoints", testFanOut},
+		{"orders are found by their names", testFind},
+		{"the overview", testOverview},
 		{"two journals on one database", testTwoJournals},
 		{"an older program", testNewerDatabase},
 		{"a random life, against a model", testModel},

@@ -75,7 +75,7 @@ WHERE created_at >= $1 AND created_at < $2 ORDER BY created_at DESC LIMIT 1000) 
 	sqlOldestWaiting = `SELECT COALESCE(MIN(created_at), 0) FROM orders WHERE finished_at IS NULL AND state IN ('queued', 'retrying') AND (due_at IS NULL OR due_at <= $1)`
 	sqlUnknownAges   = `SELECT CASE WHEN created_at > $1 THEN 0 WHEN created_at > $2 THEN 1 WHEN created_at > $3 THEN 2 ELSE 3 END, COUNT(*)
 FROM orders WHERE state = 'unknown' AND finished_at IS NULL GROUP BY 1`
-	sqlExhausted = `SELECT COUNT(*) FROM (SELECT 1 FROM events WHERE state = 'exhausted' LIMIT 1000) some`
+	sqlExhausted = `SELECT COUNT(*) FROM (SELECT 1 FROM events WHERE state = 'exhausted' LIMIT 1000) given_up`
 )
 
 // Overview reads what an operator wants to see at a glance. It reads the orders that are open and those of the

@@ -164,8 +164,12 @@ func (w *world) allTold(s topup.State) bool {
 	return w.believed() == s && (!w.endpointGone || w.crm.heard(topup.EventTypeOf(s)))
 }
 
-// forgiven tells whether the failures of an endpoint that refused the first webhooks are forgotten.
-func (w *world) forgiven(ctx context.Context, p *process) bool {
+// reviewed tells whether what the tries say of the endpoints is recorded, too: that one is gone, and that one
+// that refused the first webhooks has recovered.
+func (w *world) reviewed(ctx context.Context, p *process) bool {
+	if w.endpointGone && !w.operator.heard(topup.EventEndpointDisabled) {
+		return false
+	}
 	if w.busyHook == 0 {
 		return true
 	}
@@ -205,7 +209,7 @@ func (w *world) act(p *process) bool {
 	case w.cancel && !o.State.Final():
 		_, _ = p.producer.Cancel(ctx, o.ID, o.Caller)
 	case o.State.Final():
-		return w.allTold(o.State) && (!w.undisturbed || w.forgiven(ctx, p))
+		return w.allTold(o.State) && (!w.undisturbed || w.reviewed(ctx, p))
 	}
 	return false
 }

@@ -49,7 +49,7 @@ type side struct {
 	client *redis.Client
 }
 
-func newSide(t *testing.T, hooked bool) side {
+func newSide(t testing.TB, hooked bool) side {
 	s := side{redis: miniredis.RunT(t)}
 	s.client = redis.NewClient(&redis.Options{Addr: s.redis.Addr()})
 	t.Cleanup(func() { _ = s.client.Close() })
@@ -63,20 +63,22 @@ func newSide(t *testing.T, hooked bool) side {
 	return s
 }
 
-// do runs a command, or a script of two or more keys, and describes everything afterwards.
-func (s side) do(t *testing.T, args []any) string {
-	var value any
-	var err error
-	if lua, _ := args[0].(string); len(lua) > len("HDEL") {
-		keys := map[string]int{luaEnqueue: 2, luaDequeue: 4, luaDone: 5}[lua]
-		var names []string
-		for _, key := range args[1 : 1+keys] {
-			names = append(names, fmt.Sprint(key))
-		}
-		value, err = redis.NewScript(lua).Run(t.Context(), s.client, names, args[1+keys:]...).Result()
-	} else {
-		value, err = s.client.Do(t.Context(), args...).Result()
+// run runs a command, or a script.
+func (s side) run(t testing.TB, args []any) (any, error) {
+	keys, script := map[string]int{luaEnqueue: 2, luaDequeue: 4, luaDone: 5}[fmt.Sprint(args[0])]
+	if !script {
+		return s.client.Do(t.Context(), args...).Result()
 	}
+	var names []string
+	for _, key := range args[1 : 1+keys] {
+		names = append(names, fmt.Sprint(key))
+	}
+	return redis.NewScript(fmt.Sprint(args[0])).Run(t.Context(), s.client, names, args[1+keys:]...).Result()
+}
+
+// do describes what run said, and everything afterwards.
+func (s side) do(t *testing.T, args []any) string {
+	value, err := s.run(t, args)
 	until := s.redis.TTL("asynq:{topups}:processed:today").Hours()
 	return fmt.Sprintf("%T %v, %v, nil: %v, expires in %.0f h\n%s", value, value, err, errors.Is(err, redis.Nil), until, s.redis.Dump())
 }
@@ -130,5 +132,26 @@ func (p *passing) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 			p.mu.Unlock()
 		}
 		return next(ctx, cmd)
+	}
+}
+
+// BenchmarkScripts is a task's way through the embedded Redis: enqueued, fetched, done.
+func BenchmarkScripts(b *testing.B) {
+	const prefix = "asynq:{topups}:"
+	for name, hooked := range map[string]bool{"lua": false, "go": true} {
+		b.Run(name, func(b *testing.B) {
+			s := newSide(b, hooked)
+			for b.Loop() {
+				for _, step := range [][]any{
+					{luaEnqueue, prefix + "t:A", prefix + "pending", "message", "A", int64(17)},
+					{luaDequeue, prefix + "pending", prefix + "paused", prefix + "active", prefix + "lease", int64(1234), prefix + "t:"},
+					{luaDone, prefix + "active", prefix + "lease", prefix + "t:A", prefix + "processed:today", prefix + "processed", "A", int64(4102444800), int64(math.MaxInt64)},
+				} {
+					if _, err := s.run(b, step); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		})
 	}
 }

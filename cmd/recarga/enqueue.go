@@ -142,11 +142,14 @@ func (p *program) open(name string) (in io.ReadCloser, size int64, err error) {
 
 // progressOf shows how much of the file is read, on a terminal.
 func (p *program) progressOf(what string, size int64) *progressbar.ProgressBar {
-	if !isTerminal(p.stderr) {
-		return progressbar.DefaultBytesSilent(size)
+	w := io.Discard
+	if isTerminal(p.stderr) {
+		w = p.stderr
 	}
-	return progressbar.NewOptions64(size, progressbar.OptionSetWriter(p.stderr), progressbar.OptionShowBytes(true),
-		progressbar.OptionSetDescription(what), progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth())
+	// The interval 0 keeps the bar of a stream without a length from drawing beside us: it takes no lock for that.
+	return progressbar.NewOptions64(size, progressbar.OptionSetWriter(w), progressbar.OptionShowBytes(true),
+		progressbar.OptionSetDescription(what), progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth(),
+		progressbar.OptionSetSpinnerChangeInterval(0))
 }
 
 // take holds a row until there are enough for one request.

@@ -35,8 +35,7 @@ func keeps(t *testing.T, path, want string) {
 const introduction = `# Metrics
 
 Every long-running role serves them at ~RECARGA_METRICS_ADDR~ under ~/metrics~, in Prometheus' form; beside these, the ~go_~ and
-~process_~ metrics of the Go client. [deploy/](../deploy/README.md) has a scrape configuration, a dashboard and alert rules,
-and [operations.md](operations.md) says what to do when one of them sounds.
+~process_~ metrics of the Go client.
 
 - Counters and histograms are this process's, from its start: add them up over the instances.
 - What is read "from the book of record" is the same from every process on one database: take the maximum, not the sum.

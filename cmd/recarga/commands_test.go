@@ -333,3 +333,17 @@ func TestNotReady(t *testing.T) {
 	server.Close()
 	want(t, env, exitFailed, `^$`, `refused`, "healthcheck")
 }
+
+// TestReconcileBrokenOff: an answer that ends without a summary is no reconciliation.
+func TestReconcileBrokenOff(t *testing.T) {
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, `{"finding":{"class":"missing_here","distributor_transaction_id":"A","lines":[2]}}`+"\n")
+	}))
+	t.Cleanup(api.Close)
+	env := map[string]string{"RECARGA_API_URL": api.URL, "RECARGA_ADMIN_KEY": "an-admin-key"}
+	report := filepath.Join(t.TempDir(), "report.html")
+	wantOf(t, env, "order_id\nA\n", exitFailed, `^$`, `ended without a summary; run it again`, "reconcile", "-", "--report", report)
+	wantOf(t, env, "order_id\nA\n", exitUsage, `^$`, `absent: "maybe" is not allowed`, "reconcile", "-", "--absent", "maybe")
+	wantOf(t, env, "order_id\nA\n", exitUsage, `^$`, `no such file`, "reconcile", "-", "--csv", filepath.Join(t.TempDir(), "none", "a.csv"))
+}

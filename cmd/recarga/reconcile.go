@@ -63,7 +63,7 @@ wrong usage, or a file that is no statement. --json tells which.`,
 	asJSON := jsonFlag(cmd)
 	flags.Lookup("json").Usage = "print JSON, a finding a line, the summary last"
 	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
-		r.asJSON = *asJSON
+		r.asJSON, r.show = *asJSON, max(r.show, 0)
 		query := options(args[0])
 		if _, err := reconcile.ParseOptions(query, time.Now()); err != nil {
 			return usage(fmt.Errorf("%w; see recarga reconcile --help", err))
@@ -123,7 +123,8 @@ type reconciling struct {
 	out         *bufio.Writer
 	bar         *progressbar.ProgressBar
 	report      *reconcile.Report
-	differences *reconcile.Differences
+	page        *os.File               // nil: none is wanted
+	differences *reconcile.Differences // nil: none are wanted
 	ended       bool
 }
 
@@ -133,21 +134,12 @@ func (r *reconciling) run(ctx context.Context, c *producer.Client, file string, 
 		return usage(err)
 	}
 	defer func() { _ = in.Close() }() // it was only read
-	most := r.show
-	if r.htmlFile != "" {
-		most = max(most, reportMost)
+	closeFiles, err := r.openFiles()
+	if err != nil {
+		return usage(err)
 	}
-	r.out, r.report, r.bar = bufio.NewWriter(r.p.stdout), reconcile.NewReport(most), r.p.progressOf("sending", size)
-	if r.csvFile != "" {
-		f, err := os.Create(r.csvFile)
-		if err != nil {
-			return usage(err)
-		}
-		defer func() { err = errors.Join(err, f.Close()) }()
-		if r.differences, err = reconcile.NewDifferences(f); err != nil {
-			return err
-		}
-	}
+	defer func() { err = errors.Join(err, closeFiles()) }()
+	r.out, r.bar = bufio.NewWriter(r.p.stdout), r.p.progressOf("sending", size)
 	counted := progressbar.NewReader(in, r.bar)
 	err = c.Reconcile(ctx, &counted, query, r.take)
 	_ = r.bar.Finish()
@@ -155,6 +147,8 @@ func (r *reconciling) run(ctx context.Context, c *producer.Client, file string, 
 	switch {
 	case errors.As(err, &problem) && problem.Status == http.StatusUnprocessableEntity:
 		return usage(fmt.Errorf("%s: %w", file, err))
+	case errors.As(err, &problem):
+		return err
 	case err == nil && !r.ended:
 		err = errors.New("the answer ended without a summary")
 	}
@@ -162,6 +156,37 @@ func (r *reconciling) run(ctx context.Context, c *producer.Client, file string, 
 		return fmt.Errorf("%s: %w; run it again: what was settled stays settled", file, err)
 	}
 	return r.end()
+}
+
+// openFiles makes the files first: what was settled must not be without its report.
+func (r *reconciling) openFiles() (closeAll func() error, err error) {
+	var files []*os.File
+	closeAll = func() (err error) {
+		for _, f := range files {
+			err = errors.Join(err, f.Close())
+		}
+		return err
+	}
+	create := func(name string) (f *os.File) {
+		if name == "" || err != nil {
+			return nil
+		}
+		if f, err = os.Create(name); err == nil {
+			files = append(files, f)
+		}
+		return f
+	}
+	r.report = reconcile.NewReport(r.show)
+	if r.page = create(r.htmlFile); r.page != nil {
+		r.report.Most = max(r.show, reportMost)
+	}
+	if f := create(r.csvFile); f != nil && err == nil {
+		r.differences, err = reconcile.NewDifferences(f)
+	}
+	if err != nil {
+		return nil, errors.Join(err, closeAll())
+	}
+	return closeAll, nil
 }
 
 func (r *reconciling) take(line json.RawMessage) error {
@@ -189,29 +214,21 @@ func (r *reconciling) take(line json.RawMessage) error {
 }
 
 func (r *reconciling) end() error {
-	var err error
+	var errs []error
 	if !r.asJSON {
-		err = r.print(r.out)
+		errs = append(errs, r.print(r.out))
 	}
-	err = errors.Join(err, r.out.Flush())
+	errs = append(errs, r.out.Flush())
 	if r.differences != nil {
-		err = errors.Join(err, r.differences.End())
+		errs = append(errs, r.differences.End())
 	}
-	if r.htmlFile != "" {
-		err = errors.Join(err, r.writeHTML())
+	if r.page != nil {
+		errs = append(errs, r.report.HTML(r.page, time.Now()))
 	}
-	if err == nil && !r.report.Summary.Agrees {
-		err = errors.New("the statement and the book do not agree")
+	if !r.report.Summary.Agrees {
+		errs = append(errs, errors.New("the statement and the book do not agree"))
 	}
-	return err
-}
-
-func (r *reconciling) writeHTML() error {
-	f, err := os.Create(r.htmlFile)
-	if err != nil {
-		return err
-	}
-	return errors.Join(r.report.HTML(f, time.Now()), f.Close())
+	return errors.Join(errs...)
 }
 
 // print prints the figures, and then the findings, the worst first.
@@ -222,22 +239,29 @@ func (r *reconciling) print(w io.Writer) error {
 		}
 	}
 	for _, s := range r.report.Sections() {
-		if _, err := fmt.Fprintf(w, "\n%s: %d (%s)\n", s.Title, s.Count, s.Means); err != nil {
+		if err := r.section(w, s); err != nil {
 			return err
 		}
-		var rows [][]string
-		for _, f := range s.Findings[:min(r.show, len(s.Findings))] {
-			cells := f.Row()[1:]
-			rows = append(rows, []string{cells[0], cells[1], cells[2], cells[3], cells[4], cells[8], cells[10]})
-		}
-		if err := r.p.terminal().table(w, []string{"ORDER", "STATE", "LINES", "HERE", "THERE", "OUTCOME", "DETAIL"}, rows, "OUTCOME", "HERE", "THERE"); err != nil {
-			return err
-		}
-		if more := s.Count - int64(len(rows)); more > 0 {
-			if _, err := fmt.Fprintf(w, "… and %d more\n", more); err != nil {
-				return err
-			}
-		}
+	}
+	return nil
+}
+
+func (r *reconciling) section(w io.Writer, s reconcile.Section) error {
+	if _, err := fmt.Fprintf(w, "\n%s: %d (%s)\n", s.Title, s.Count, s.Means); err != nil {
+		return err
+	}
+	var rows [][]string
+	for _, f := range s.Findings[:min(r.show, len(s.Findings))] {
+		cells := f.Row()[1:]
+		rows = append(rows, []string{cells[0], cells[1], cells[2], cells[3], cells[4], cells[8], cells[10]})
+	}
+	head := []string{"ORDER", "STATE", "LINES", "HERE", "THERE", "OUTCOME", "DETAIL"}
+	if err := r.p.terminal().table(w, head, rows, "OUTCOME", "HERE", "THERE"); err != nil {
+		return err
+	}
+	if more := s.Count - int64(len(rows)); more > 0 {
+		_, err := fmt.Fprintf(w, "… and %d more\n", more)
+		return err
 	}
 	return nil
 }

@@ -335,6 +335,13 @@ func reconcileAMonth(t *testing.T, s stack) {
 	if _, again, _ := w.reconciled(t, covers()...); !cmp.Equal(want, again) {
 		t.Errorf("the second time:\n%s", cmp.Diff(want, again))
 	}
+	if shown := w.run(t, append([]string{"reconcile", "--show", "2"}, covers()...)...); shown.status != 1 ||
+		!strings.Contains(shown.stdout, "Charged, and not sold: 15 (") || !strings.Contains(shown.stdout, "… and 13 more") {
+		t.Errorf("on the terminal: %+v", shown)
+	}
+	if none := w.run(t, "reconcile", differences, "--columns", "id=nothing"); none.status != 2 || !strings.Contains(none.stderr, "a column of the statement: class, ") {
+		t.Errorf("no statement: %+v", none)
+	}
 }
 
 func absentOf(m *month, charges map[topup.ID]int) (n int64) {

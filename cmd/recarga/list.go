@@ -18,6 +18,7 @@ var listFilters = []struct{ flag, parameter, help string }{
 	{"state", "state", "queued, submitting, retrying, unknown, succeeded, failed or canceled"},
 	{"phone", "phone_number", "phone number"},
 	{"product", "product_id", "product"},
+	{"transaction-id", "transaction_id", "the distributor's id of the purchase"},
 	{"since", "since", "created at or after this time (RFC 3339)"},
 	{"until", "until", "created before this time (RFC 3339)"},
 	{"caller", "caller", "caller; with the admin key only"},

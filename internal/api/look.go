@@ -91,14 +91,15 @@ func parseFilter(who Identity, query url.Values) (journal.Filter, error) {
 	}
 	q := queryReader{values: query}
 	f := journal.Filter{
-		State:   read(&q, "state", topup.ParseState),
-		Caller:  read(&q, topup.FieldCaller, asIs),
-		Phone:   read(&q, topup.FieldPhone, topup.ParsePhone),
-		Product: read(&q, topup.FieldProduct, knownProduct),
-		Since:   read(&q, "since", timeOf("since")),
-		Until:   read(&q, "until", timeOf("until")),
-		Limit:   read(&q, "limit", limit),
-		Cursor:  read(&q, "cursor", asIs),
+		State:         read(&q, "state", topup.ParseState),
+		Caller:        read(&q, topup.FieldCaller, asIs),
+		Phone:         read(&q, topup.FieldPhone, topup.ParsePhone),
+		Product:       read(&q, topup.FieldProduct, knownProduct),
+		TransactionID: read(&q, "transaction_id", asIs),
+		Since:         read(&q, "since", timeOf("since")),
+		Until:         read(&q, "until", timeOf("until")),
+		Limit:         read(&q, "limit", limit),
+		Cursor:        read(&q, "cursor", asIs),
 	}
 	if f.Limit == 0 {
 		f.Limit = defaultLimit

@@ -67,6 +67,19 @@ func TestListPages(t *testing.T) {
 	}
 }
 
+// buy has the order succeed under the distributor's id.
+func (s *server) buy(id topup.ID, transaction string) {
+	s.tb.Helper()
+	now := time.Now()
+	if _, err := s.journal.Begin(s.tb.Context(), id, 0, "worker", now.Add(time.Minute), now); err != nil {
+		s.tb.Fatal(err)
+	}
+	result := topup.Result{Outcome: topup.OutcomeApproved, HTTPStatus: 200, Code: "00", TransactionID: transaction}
+	if _, _, err := s.journal.Finish(s.tb.Context(), topup.Settlement{ID: id, Number: 1, State: topup.StateSucceeded, Result: result}, now); err != nil {
+		s.tb.Fatal(err)
+	}
+}
+
 func TestListFilters(t *testing.T) {
 	s := serve(t)
 	start := time.Now().UTC().Add(-time.Minute)
@@ -74,6 +87,7 @@ func TestListFilters(t *testing.T) {
 	s.post(shopKey, "/v1/topups", `{"distributor_transaction_id":"B","phone_number":"5500000091","product_id":"MOVISTAR_PAQUETE_16","amount":30}`).want(http.StatusAccepted)
 	s.post(shopKey, "/v1/topups/B/cancel", "").want(http.StatusOK)
 	s.post(otherKey, "/v1/topups", order("C")).want(http.StatusAccepted)
+	s.buy("C", "TXN-C")
 	tests := []struct {
 		key, query string
 		want       []topup.ID
@@ -84,6 +98,8 @@ func TestListFilters(t *testing.T) {
 		{shopKey, "phone_number=%2B52+55+0000+0091", []topup.ID{"B"}},
 		{shopKey, "product_id=MOVISTAR_TAE", []topup.ID{"A"}},
 		{shopKey, "state=unknown", []topup.ID{}},
+		{shopKey, "transaction_id=TXN-C", []topup.ID{}}, // another caller's
+		{adminKey, "transaction_id=TXN-C", []topup.ID{"C"}},
 		{shopKey, "since=" + url.QueryEscape(start.Format(time.RFC3339)), []topup.ID{"B", "A"}},
 		{shopKey, "until=" + url.QueryEscape(start.Format(time.RFC3339)), []topup.ID{}},
 		{shopKey, "since=" + start.In(time.FixedZone("", 3600)).Format(time.RFC3339), []topup.ID{"B", "A"}}, // its + is not escaped

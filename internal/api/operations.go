@@ -73,6 +73,7 @@ func opList() huma.Operation {
 		query("caller", "Orders of this caller. For the admin key only.", &huma.Schema{Type: huma.TypeString}),
 		query("phone_number", "Orders for this number.", &huma.Schema{Type: huma.TypeString, Examples: []any{"5537686660"}}),
 		query("product_id", "Orders for this product.", productSchema()),
+		query("transaction_id", "Orders whose purchase has this id at the distributor.", &huma.Schema{Type: huma.TypeString}),
 		query("since", "Orders placed at this time or later.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
 		query("until", "Orders placed before this time.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
 		query("limit", "Orders a page.", &huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0), Maximum: new(float64(maxLimit)), Default: defaultLimit}),

@@ -185,5 +185,5 @@ func (c *Console) switchQueue(w http.ResponseWriter, r *http.Request, who operat
 func (s *snapshot) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.last.At = time.Time{}
+	s.until = time.Time{}
 }

@@ -17,8 +17,9 @@ import (
 
 const (
 	// glanceFresh is how long an overview is shown to all who watch: however many they are, the journal is
-	// asked once.
+	// asked once. One that takes long is shown glanceShare times as long.
 	glanceFresh = 2 * time.Second
+	glanceShare = 10
 	// balanceFresh spares the vendor's rate limit.
 	balanceFresh = time.Minute
 	// balancesKept are shown as a trend: an hour of them.
@@ -74,6 +75,7 @@ type snapshot struct {
 	mu sync.Mutex
 
 	last     glance
+	until    time.Time
 	balances []distributor.Balance
 	asked    time.Time
 	asking   bool
@@ -85,7 +87,7 @@ func (s *snapshot) get(ctx context.Context) (glance, error) {
 	defer s.mu.Unlock()
 	now := time.Now().UTC()
 	s.askBalance(now)
-	if now.Sub(s.last.At) < glanceFresh {
+	if now.Before(s.until) {
 		s.last.Balance = s.balance()
 		return s.last, nil
 	}
@@ -93,6 +95,7 @@ func (s *snapshot) get(ctx context.Context) (glance, error) {
 	if err != nil {
 		return glance{}, err
 	}
+	keep := max(glanceFresh, glanceShare*time.Since(now))
 	g := glance{Overview: o, At: now, Balance: s.balance()}
 	for _, f := range topup.StateTable() {
 		g.States = append(g.States, stateCount{f, o.ByState[f.State]})
@@ -114,7 +117,7 @@ func (s *snapshot) get(ctx context.Context) (glance, error) {
 			s.c.cfg.Log.WarnContext(ctx, "breaker not read", "error", err)
 		}
 	}
-	s.last = g
+	s.last, s.until = g, time.Now().Add(keep)
 	return g, nil
 }
 

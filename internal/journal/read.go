@@ -117,6 +117,8 @@ type Filter struct {
 	State   topup.State
 	Phone   topup.Phone
 	Product string
+	// TransactionID is the distributor's, the whole of it.
+	TransactionID string
 	// Since and Until bound the time of creation; Until is not included.
 	Since, Until time.Time
 	// Limit is the length of a page; 0 means 50, and 1000 is the most.
@@ -174,7 +176,15 @@ func (f Filter) query() (string, []any, error) {
 		add("finished_at IS NULL") // what the index of open orders is limited to
 		caller = "caller || ''"    // not by the caller's index: it leads through all that are finished
 	}
-	for _, is := range [][2]string{{caller, f.Caller}, {"state", string(f.State)}, {"phone", f.Phone.Digits()}, {"product", f.Product}} {
+	state := string(f.State)
+	if f.State == topup.StateFailed || f.State == topup.StateCanceled {
+		add("state = '" + state + "' AND state IN ('failed', 'canceled')") // what the index of these is limited to
+		state = ""
+	}
+	if f.TransactionID != "" {
+		add("transaction_id = %s AND transaction_id <> ''", f.TransactionID) // the same
+	}
+	for _, is := range [][2]string{{caller, f.Caller}, {"state", state}, {"phone", f.Phone.Digits()}, {"product", f.Product}} {
 		if column, value := is[0], is[1]; value != "" {
 			add(column+" = %s", value)
 		}

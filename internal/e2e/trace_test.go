@@ -95,6 +95,17 @@ func (c *spanCollector) trace(id string) map[string]span {
 	return found
 }
 
+// by is a span by service and name.
+func (c *spanCollector) by(name string) (span, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := slices.IndexFunc(c.spans, func(s span) bool { return s.service+": "+s.name == name })
+	if i < 0 {
+		return span{}, false
+	}
+	return c.spans[i], true
+}
+
 // of is the trace that an order's enqueueing belongs to.
 func (c *spanCollector) of(id topup.ID) (trace string) {
 	c.mu.Lock()
@@ -256,6 +267,24 @@ func TestTraceOfOtherProducers(t *testing.T) {
 		}
 	}
 	testkit.Eventually(t, patience, func() bool { return len(hooks.values("traceparent", "")) == 3 }, "all are told")
+}
+
+// TestTraceOfASweep: an order whose task is lost gets a trace of its own, to be found by the order's id.
+func TestTraceOfASweep(t *testing.T) {
+	t.Parallel()
+	w, _, _ := watched(t)
+	spans := newSpanCollector(t)
+	w.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = spans.url
+	w.env["OTEL_BSP_SCHEDULE_DELAY"] = "100"
+	api := w.start(t, "api") // its embedded queue is seen by nobody else
+	place(t, callTraced(api), order("SWEPT", "5537686660"))
+	w.start(t, "worker")
+	w.told(t, settled(t, api.client(), "SWEPT"))
+	testkit.Eventually(t, patience, func() bool {
+		ring, ok := spans.by("recarga-worker: enqueue topups")
+		task, _ := spans.by("recarga-worker: process topups")
+		return ok && ring.trace != callersTrace && ring.parent == "" && ring.attributes[topup.TraceOrder] == "SWEPT" && task.parent == ring.id
+	}, "the sweep's trace is whole")
 }
 
 // TestNoTrace: without OTEL_… nothing is sent, whatever the caller sends.

@@ -50,6 +50,9 @@ type Config struct {
 	Log *slog.Logger
 }
 
+// CallPurchase is the Call of a purchase.
+const CallPurchase = "purchase"
+
 // Request is one HTTP request to the distributor, and what came of it.
 type Request struct {
 	// Call is login, balance or purchase.

@@ -56,7 +56,7 @@ func (c *Client) Purchase(ctx context.Context, o topup.Order, sendBy time.Time) 
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+current.value)
 	passTrace(ctx, req.Header)
-	a := c.do("purchase", req)
+	a := c.do(CallPurchase, req)
 	if a.err != nil && !p.left() {
 		return topup.Result{Outcome: topup.OutcomeNotSent, Error: clip(a.err.Error())}
 	}

@@ -52,7 +52,9 @@ func (p *Producer) Place(ctx context.Context, r topup.Request) (o topup.Order, r
 	}
 	p.log.LogAttrs(ctx, slog.LevelInfo, "order accepted", slog.String("order", string(o.ID)), slog.String("caller", o.Caller),
 		slog.Any("phone", o.Phone), slog.String("product", o.Product), slog.String("amount", o.Amount.String()))
-	p.rang(ctx, p.bell.RingOrder(ctx, r, firstLook(o)), "order", string(o.ID))
+	if o.WaitsFor == "" { // a worker calls it when its turn comes
+		p.rang(ctx, p.bell.RingOrder(ctx, r, firstLook(o)), "order", string(o.ID))
+	}
 	return o, false, nil
 }
 

@@ -13,6 +13,7 @@ const (
 	FieldProduct     = "product_id"
 	FieldAmount      = "amount"
 	FieldOperator    = "operator"
+	FieldPriority    = "priority"
 	FieldCallbackURL = "callback_url"
 	FieldProcessAt   = "process_at"
 	FieldExpiresAt   = "expires_at"

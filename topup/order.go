@@ -20,6 +20,7 @@ type Order struct {
 	Amount          Amount            `json:"amount"`
 	Currency        string            `json:"currency"`
 	Operator        NullString        `json:"operator"`
+	Priority        Priority          `json:"priority"`
 	Metadata        map[string]string `json:"metadata"`
 	AttemptCount    int               `json:"attempt_count"`
 	ResponseCode    Code              `json:"response_code"`
@@ -36,10 +37,14 @@ type Order struct {
 	ExpiresAt     *time.Time   `json:"expires_at"`
 	NextAttemptAt *time.Time   `json:"next_attempt_at"`
 	FinishedAt    *time.Time   `json:"finished_at"`
+	// WaitsFor is why it stands in line; null when it does not.
+	WaitsFor NullString `json:"waits_for"`
 
 	// CallbackURL overrides the caller's own; empty means the caller's. It is not part of the
 	// order's content.
 	CallbackURL string `json:"-"`
+	// Called tells that it stood in line, and that its turn has come.
+	Called bool `json:"-"`
 }
 
 // Attempt is one product_purchase request for an order.

@@ -2,6 +2,7 @@ package topup
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -28,14 +29,15 @@ type Request struct {
 	CallbackURL string            `json:"callback_url,omitempty"`
 	ProcessAt   *time.Time        `json:"process_at,omitempty"`
 	ExpiresAt   *time.Time        `json:"expires_at,omitempty"`
+	Priority    Priority          `json:"priority,omitempty"`
 	Metadata    map[string]string `json:"metadata,omitempty"`
 }
 
 // Fields are a request's fields as text, before anything is known to be valid: a row of a CSV file,
 // a command line's flags. An empty text is an absent field.
 type Fields struct {
-	ID, Caller, Phone, Product, Amount, Operator, CallbackURL, ProcessAt, ExpiresAt string
-	Metadata                                                                        map[string]string
+	ID, Caller, Phone, Product, Amount, Operator, CallbackURL, ProcessAt, ExpiresAt, Priority string
+	Metadata                                                                                  map[string]string
 }
 
 // MaxMetadata is the size limit of an order's metadata, in bytes of JSON.
@@ -62,6 +64,7 @@ func (f Fields) Request() (Request, error) {
 	r.CallbackURL = check(&errs, optional(parseCallback), f.CallbackURL)
 	r.ProcessAt = check(&errs, optional(parseTime(FieldProcessAt)), f.ProcessAt)
 	r.ExpiresAt = check(&errs, optional(parseTime(FieldExpiresAt)), f.ExpiresAt)
+	r.Priority = check(&errs, optional(parsePriority), f.Priority)
 	if r.ProcessAt != nil && r.ExpiresAt != nil && !r.ExpiresAt.After(*r.ProcessAt) {
 		errs.add(&FieldError{Field: FieldExpiresAt, Value: f.ExpiresAt, Allowed: "later than process_at"})
 	}
@@ -79,9 +82,9 @@ func (r Request) CheckTimes(now time.Time) error {
 }
 
 // Fingerprint identifies the request's content: two requests with the same id are the same order if
-// their fingerprints are equal. callback_url is not content.
+// their fingerprints are equal. Neither callback_url nor priority is content.
 func (r Request) Fingerprint() [sha256.Size]byte {
-	r.CallbackURL = ""
+	r.CallbackURL, r.Priority = "", ""
 	content, err := json.Marshal(r)
 	if err != nil {
 		panic(fmt.Sprintf("a valid request has no JSON: %v", err)) // only strings, numbers and times
@@ -99,13 +102,18 @@ func (r Request) Order(now time.Time) Order {
 		ID: r.ID, Caller: r.Caller, State: StateQueued, Phone: r.Phone, Product: r.Product, Amount: r.Amount,
 		Currency: Currency, Operator: NullString(r.Operator), Metadata: metadata, CreatedAt: now, UpdatedAt: now,
 		ProcessAt: r.ProcessAt, ExpiresAt: r.ExpiresAt, NextAttemptAt: r.ProcessAt, CallbackURL: r.CallbackURL,
+		Priority: cmp.Or(r.Priority, PriorityNormal),
 	}
 }
 
 // Request is what was asked for, as the queue carries it.
 func (o Order) Request() Request {
+	priority := o.Priority
+	if priority == PriorityNormal {
+		priority = ""
+	}
 	return Request{
-		ID: o.ID, Caller: o.Caller, Phone: o.Phone, Product: o.Product, Amount: o.Amount, Operator: string(o.Operator),
+		Priority: priority, ID: o.ID, Caller: o.Caller, Phone: o.Phone, Product: o.Product, Amount: o.Amount, Operator: string(o.Operator),
 		CallbackURL: o.CallbackURL, ProcessAt: o.ProcessAt, ExpiresAt: o.ExpiresAt, Metadata: o.Metadata,
 	}
 }
@@ -122,7 +130,7 @@ func ParseRequest(data []byte) (Request, error) {
 		ID: errs.text(raw, FieldID), Caller: errs.text(raw, FieldCaller), Phone: errs.text(raw, FieldPhone),
 		Product: errs.text(raw, FieldProduct), Amount: errs.number(raw, FieldAmount), Operator: errs.text(raw, FieldOperator),
 		CallbackURL: errs.text(raw, FieldCallbackURL), ProcessAt: errs.text(raw, FieldProcessAt),
-		ExpiresAt: errs.text(raw, FieldExpiresAt), Metadata: errs.texts(raw, FieldMetadata),
+		ExpiresAt: errs.text(raw, FieldExpiresAt), Priority: errs.text(raw, FieldPriority), Metadata: errs.texts(raw, FieldMetadata),
 	}
 	for _, name := range slices.Sorted(maps.Keys(raw)) {
 		errs.add(&FieldError{Field: name, Value: string(raw[name]), Allowed: "absent: there is no such field"})

@@ -32,7 +32,7 @@ func (w *Worker) Look(ctx context.Context, r topup.Request) (again time.Time, er
 // lookFirst is Look for an order that is new and due, as most are that somebody is woken for, without
 // reading it. topup.ErrLost means that it is not, and that Look must see to it.
 func (w *Worker) lookFirst(ctx context.Context, id topup.ID) (again time.Time, err error) {
-	if w.Pacer != nil { // a look that comes to nothing must not count as a purchase
+	if !w.gate.free.Load() { // it might have to wait
 		return time.Time{}, topup.ErrLost
 	}
 	result, o, err := w.attempt(ctx, false, func(giveUpAt, now time.Time) (topup.Order, error) {
@@ -53,9 +53,7 @@ func (w *Worker) goOn(ctx context.Context, o topup.Order, renewed bool) (again t
 		if again, wait := w.notNow(ctx, o); wait {
 			return again, nil
 		}
-		result, settled, err := w.attempt(ctx, renewed, func(giveUpAt, now time.Time) (topup.Order, error) {
-			return w.Journal.Begin(ctx, o.ID, o.AttemptCount, w.name, giveUpAt, now)
-		})
+		result, settled, err := w.attempt(ctx, renewed, w.begin(ctx, o))
 		if errors.Is(err, topup.ErrLost) {
 			return time.Time{}, nil
 		}
@@ -102,8 +100,38 @@ func (w *Worker) refuse(ctx context.Context, r topup.Request, why error) (topup.
 	return w.Journal.Order(ctx, r.ID)
 }
 
-// notNow tells whether there is nothing to send for the order at this moment, and when to look again.
+// begin records the order's next attempt.
+func (w *Worker) begin(ctx context.Context, o topup.Order) func(giveUpAt, now time.Time) (topup.Order, error) {
+	return func(giveUpAt, now time.Time) (topup.Order, error) {
+		return w.Journal.Begin(ctx, o.ID, o.AttemptCount, w.name, giveUpAt, now)
+	}
+}
+
+// notNow tells whether there is nothing to send for the order at this moment, and when to look again. One that
+// must stand in line is called when its turn comes.
 func (w *Worker) notNow(ctx context.Context, o topup.Order) (again time.Time, wait bool) {
+	if again, wait := w.notDue(ctx, o); wait {
+		return again, true
+	}
+	why, after, err := w.gate.admit(ctx, o)
+	switch {
+	case err != nil:
+		// No Redis, no common count. Waiting is safe; sending might exceed the distributor's limit.
+		w.Log.WarnContext(ctx, "pace unknown, purchase put off", "order", o.ID, "error", err)
+		after = time.Second
+	case why != "":
+		err := w.Journal.StandInLine(ctx, o.ID, o.AttemptCount, why, time.Now())
+		if err == nil || errors.Is(err, topup.ErrLost) {
+			return time.Time{}, true
+		}
+		w.Log.WarnContext(ctx, "order could not stand in line", "order", o.ID, "error", err)
+		after = time.Second
+	}
+	return time.Now().Add(after), after > 0
+}
+
+// notDue tells whether an order needs no purchase at this moment, and when to look again.
+func (w *Worker) notDue(ctx context.Context, o topup.Order) (again time.Time, wait bool) {
 	now := time.Now()
 	switch {
 	case o.State != topup.StateQueued && o.State != topup.StateRetrying:
@@ -115,16 +143,7 @@ func (w *Worker) notNow(ctx context.Context, o topup.Order) (again time.Time, wa
 	case o.NextAttemptAt != nil && now.Before(*o.NextAttemptAt):
 		return nextLook(o), true
 	}
-	if w.Pacer == nil {
-		return time.Time{}, false
-	}
-	delay, err := w.Pacer.Wait(ctx)
-	if err != nil {
-		// No Redis, no common count. Waiting is safe; sending might exceed the distributor's limit.
-		w.Log.WarnContext(ctx, "pace unknown, purchase put off", "order", o.ID, "error", err)
-		delay = time.Second
-	}
-	return now.Add(delay), delay > 0
+	return time.Time{}, false
 }
 
 func (w *Worker) end(ctx context.Context, o topup.Order, by string, reason topup.Reason) (time.Time, bool) {
@@ -178,6 +197,7 @@ func (w *Worker) attempt(ctx context.Context, renewed bool, begin func(giveUpAt,
 		result = w.purchase(ctx, begun, sendBy)
 	}
 	result.LoginAgain = result.LoginAgain && !renewed
+	w.gate.report(ctx, begun, result)
 	settled, err := w.settle(ctx, begun, result)
 	noteSettled(ctx, settled, result.Outcome)
 	return result, settled, err

@@ -28,16 +28,17 @@ type sweeper struct {
 // Sweep makes up for whatever was lost, until ctx ends: it rings for orders and events that are due
 // and that nobody has looked at, and calls attempts unknown whose deadline has passed. It makes Redis
 // expendable. Every worker sweeps; each step is bounded, and harmless when repeated. Beside it, it
-// gathers evidence on what has become unknown.
+// gathers evidence on what has become unknown, and works off the line.
 func (w *Worker) Sweep(ctx context.Context) {
 	s := &sweeper{Worker: w}
 	patience := 1
 	if w.Alone {
 		patience = 0 // for the first sweep only: nobody else can be at work on what is due
 	}
-	var inquiring sync.WaitGroup
-	defer inquiring.Wait()
-	inquiring.Go(func() { w.inquire(ctx) })
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(func() { w.inquire(ctx) })
+	beside.Go(func() { w.feed(ctx) })
 	tick := time.NewTicker(w.SweepInterval)
 	defer tick.Stop()
 	for {

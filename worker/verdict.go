@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"net/http"
 	"slices"
 	"time"
 
@@ -88,11 +89,22 @@ func (p Policy) Verdict(o topup.Order, result topup.Result, earlier []topup.Atte
 	return s
 }
 
+func rateLimited(httpStatus int) bool { return httpStatus == http.StatusTooManyRequests }
+
 // next is when another attempt is due after those of this schedule and the one of the result; nil when
 // tries or time have run out.
 func (p Policy) next(result topup.Result, earlier []topup.Attempt, now time.Time) *time.Time {
-	n := len(earlier) + 1
-	wait := max(p.Wait(n), result.RetryAfter)
+	// An attempt that was turned away at the door (429) is none: waiting for room spends no retry.
+	n := 1
+	if rateLimited(result.HTTPStatus) {
+		n = 0
+	}
+	for _, a := range earlier {
+		if a.HTTPStatus == nil || !rateLimited(*a.HTTPStatus) {
+			n++
+		}
+	}
+	wait := max(p.Wait(max(n, 1)), result.RetryAfter)
 	if result.LoginAgain {
 		wait = 0
 	}

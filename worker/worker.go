@@ -21,6 +21,7 @@ type Journal interface {
 	Attempts
 	Backlog
 	Evidence
+	Line
 }
 
 // Evidence helps whoever must settle an unknown attempt.
@@ -73,15 +74,11 @@ type Teller interface {
 
 // Bell wakes workers.
 type Bell interface {
+	RingOrder(ctx context.Context, r topup.Request, at time.Time) error
 	RingEvent(ctx context.Context, eventID string, at time.Time) error
 	InsistOrder(ctx context.Context, r topup.Request) error
 	InsistEvent(ctx context.Context, eventID string) error
 	Announce(ctx context.Context) error
-}
-
-// Pacer holds purchases back; see Config.Pacer.
-type Pacer interface {
-	Wait(ctx context.Context) (time.Duration, error)
 }
 
 // Config is what a Worker works with.
@@ -94,6 +91,12 @@ type Config struct {
 	Balances Balances
 	// Pacer limits the purchases of all workers together; nil means no limit.
 	Pacer Pacer
+	// Board is what the workers tell each other of the distributor's trouble. Nil: each minds its own 429s, and
+	// Breaker is off.
+	Board   Board
+	Breaker Breaker
+	// Holds keep orders in line for reasons of their own.
+	Holds []Hold
 	// Timeout of one purchase call, as the distributor's client has it.
 	Timeout time.Duration
 	// Slack is how much longer than Timeout an attempt may take in all, half of it before the request
@@ -113,6 +116,7 @@ type Config struct {
 // Worker looks at orders. It is safe for concurrent use.
 type Worker struct {
 	Config
+	gate *gate
 	// name tells the attempts of this process apart from all others in the journal.
 	name      string
 	inquiries chan inquiry
@@ -129,12 +133,18 @@ func New(cfg Config) *Worker {
 	if cfg.Slack == 0 {
 		cfg.Slack = min(max(cfg.Timeout/4, 2*time.Second), 20*time.Second)
 	}
+	if cfg.Breaker.Probe == 0 {
+		cfg.Breaker.Probe = 5 * time.Second
+	}
 	if cfg.Swept == nil {
 		cfg.Swept = func(time.Time) {}
 	}
 	closing, cancel := context.WithCancel(context.Background())
-	return &Worker{Config: cfg, name: uuid.NewString(), inquiries: make(chan inquiry, mostInquiries), closing: closing, close: cancel}
+	return &Worker{Config: cfg, gate: newGate(cfg), name: uuid.NewString(), inquiries: make(chan inquiry, mostInquiries), closing: closing, close: cancel}
 }
+
+// Outages are the operators that are out, as far as this worker knows.
+func (w *Worker) Outages() map[string]topup.Outage { return w.gate.outages() }
 
 // Close gives up on results that the journal does not take. Call it last: before it, a result that
 // could not be written yet is still tried; after it, it can only become an unknown.

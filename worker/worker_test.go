@@ -87,9 +87,12 @@ func (e *ears) ring(id string) error {
 }
 
 func (e *ears) RingEvent(_ context.Context, id string, _ time.Time) error { return e.ring(id) }
-func (e *ears) InsistOrder(_ context.Context, r topup.Request) error      { return e.ring(string(r.ID)) }
-func (e *ears) InsistEvent(_ context.Context, id string) error            { return e.ring(id) }
-func (e *ears) Announce(context.Context) error                            { return nil }
+func (e *ears) RingOrder(_ context.Context, r topup.Request, _ time.Time) error {
+	return e.ring(string(r.ID))
+}
+func (e *ears) InsistOrder(_ context.Context, r topup.Request) error { return e.ring(string(r.ID)) }
+func (e *ears) InsistEvent(_ context.Context, id string) error       { return e.ring(id) }
+func (e *ears) Announce(context.Context) error                       { return nil }
 
 func (e *ears) heard() []string {
 	e.mu.Lock()

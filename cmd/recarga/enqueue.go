@@ -24,7 +24,8 @@ func newEnqueueCommand(p *program) *cobra.Command {
 		Short: "Place one order, or all of a file",
 		Long: `Place one order from flags, or many from a CSV file (whose header has the names of an order's
 fields) or an NDJSON file; - reads from standard input, NDJSON if it begins with {. Rows that are not valid are reported
-by their line, and stop no other. Rows are sent by the thousand. The ids make a second run of the
+by their line, and stop no other. Rows are sent by the thousand, as orders of bulk priority unless
+they name another: they delay no order of a checkout. The ids make a second run of the
 same file place nothing twice.`,
 		Example: `  recarga enqueue --id MY-TXN-001 --phone 5537686660 --product MOVISTAR_TAE --amount 10
   recarga enqueue --file examples/orders.csv`,
@@ -51,13 +52,14 @@ func orderFlags(cmd *cobra.Command, f *topup.Fields) (names []string) {
 	}{
 		{&f.ID, "id", "distributor_transaction_id: unique for ever"}, {&f.Phone, "phone", "Mexican phone number"},
 		{&f.Product, "product", "product_id; see recarga products"}, {&f.Amount, "amount", "MXN"},
-		{&f.Operator, "operator", "carrier's name"}, {&f.CallbackURL, "callback-url", "where to tell of this order"},
+		{&f.Operator, "operator", "carrier's name"}, {&f.Priority, "priority", "high, normal or bulk (default normal)"}, {&f.CallbackURL, "callback-url", "where to tell of this order"},
 		{&f.ProcessAt, "process-at", "not before this time (RFC 3339)"}, {&f.ExpiresAt, "expires-at", "not after this time (RFC 3339)"},
 	} {
 		cmd.Flags().StringVar(field.to, field.name, "", field.help)
 		names = append(names, field.name)
 	}
 	completes(cmd, "product", productIDs()...)
+	completes(cmd, "priority", priorityNames()...)
 	cmd.Flags().StringToStringVar(&f.Metadata, "metadata", nil, "key=value, echoed back")
 	return append(names, "metadata")
 }
@@ -154,6 +156,9 @@ func (p *program) progressOf(what string, size int64) *progressbar.ProgressBar {
 
 // take holds a row until there are enough for one request.
 func (e *enqueuing) take(ctx context.Context, r row) error {
+	if r.request.Priority == "" {
+		r.request.Priority = topup.PriorityBulk
+	}
 	if e.rows = append(e.rows, r); len(e.rows) < producer.MaxBatch {
 		return nil
 	}
@@ -214,4 +219,11 @@ func (e *enqueuing) refuse(r row, err error) error {
 	_ = e.bar.Clear()
 	_, err = fmt.Fprintf(e.p.stderr, "line %d: %s\n", r.line, printable(strings.Join(reasons, "; ")))
 	return err
+}
+
+func priorityNames() (names []string) {
+	for _, p := range topup.Priorities() {
+		names = append(names, string(p))
+	}
+	return names
 }

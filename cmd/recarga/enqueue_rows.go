@@ -74,7 +74,7 @@ const metadataPrefix = topup.FieldMetadata + "."
 func columns(f *topup.Fields) map[string]*string {
 	return map[string]*string{
 		topup.FieldID: &f.ID, topup.FieldPhone: &f.Phone, topup.FieldProduct: &f.Product, topup.FieldAmount: &f.Amount,
-		topup.FieldOperator: &f.Operator, topup.FieldCallbackURL: &f.CallbackURL, topup.FieldProcessAt: &f.ProcessAt,
+		topup.FieldOperator: &f.Operator, topup.FieldPriority: &f.Priority, topup.FieldCallbackURL: &f.CallbackURL, topup.FieldProcessAt: &f.ProcessAt,
 		topup.FieldExpiresAt: &f.ExpiresAt,
 	}
 }

@@ -34,6 +34,8 @@ type Settings struct {
 	DistributorURL, DistributorCustomerID, DistributorSecretKey string
 	DistributorTimeout                                          time.Duration
 	DistributorRate                                             Rate
+	BreakerShare                                                float64 // 0 to 1; 0 is never
+	BreakerProbe                                                time.Duration
 	DistributorConcurrency                                      int
 	RetryInitial, RetryMax, RetryMaxElapsed                     time.Duration
 	RetryMaxAttempts                                            int

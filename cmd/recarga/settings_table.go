@@ -116,7 +116,13 @@ func distributorSettings(s *Settings) []setting {
 		help: "one purchase call; the distributor tries several providers in turn, and cutting it short makes an unknown",
 	}, {
 		name: "DISTRIBUTOR_RATE", allowed: "COUNT/s, COUNT/m or COUNT/h, as in 200/m", set: rate(&s.DistributorRate),
-		help: "at most so many purchases, all workers together; empty: no limit",
+		help: "at most so many requests, all workers together; orders wait in line, by their priority. Empty: no limit",
+	}, {
+		name: "BREAKER_SHARE", standard: "50%", allowed: "a whole percentage from 0% (never) to 100%", set: percentage(&s.BreakerShare),
+		help: "when so many of an operator's last purchases (of half a minute, at least 20) were unavailable, not sent or unknown, its orders wait in line while probes try it",
+	}, {
+		name: "BREAKER_PROBE", standard: "5s", allowed: allowedDuration, set: span(&s.BreakerProbe),
+		help: "time between two probes of an operator that is out, by all workers together",
 	}, {
 		name: "DISTRIBUTOR_CONCURRENCY", standard: "64", allowed: "a whole number from 1 to 10000", set: count(&s.DistributorConcurrency, 10000),
 		help: "purchase calls under way in one worker process",
@@ -253,6 +259,14 @@ func choice(to *bool) func(string) error {
 	return func(v string) error {
 		*to = v == "true"
 		return when(v != "true" && v != "false")
+	}
+}
+
+func percentage(to *float64) func(string) error {
+	return func(v string) error {
+		n, err := strconv.Atoi(strings.TrimSuffix(v, "%"))
+		*to = float64(n) / 100
+		return cmp.Or(err, when(n < 0 || n > 100 || strconv.Itoa(n)+"%" != v))
 	}
 }
 

@@ -77,7 +77,9 @@ type node struct {
 	metrics *metrics.Metrics
 	book    *metrics.Journal
 	bell    *metrics.Queue
-	vendor  *metrics.Distributor
+	// pacer is nil where the distributor's requests are not limited.
+	pacer  *queue.Pacer
+	vendor *metrics.Distributor
 
 	// apiURL and metricsURL are where it really listens.
 	apiURL, metricsURL string
@@ -158,10 +160,13 @@ func (n *node) openQueue(ctx context.Context) (err error) {
 
 func (n *node) openDistributor(context.Context) (err error) {
 	s := n.settings
+	if s.DistributorRate.Count > 0 {
+		n.pacer = n.queue.NewPacer("distributor", s.DistributorRate.Count, s.DistributorRate.Per)
+	}
 	n.distributor, err = distributor.New(distributor.Config{
 		URL: s.DistributorURL, CustomerID: s.DistributorCustomerID, SecretKey: s.DistributorSecretKey,
 		Timeout: s.DistributorTimeout, RetryCodes: s.RetryCodes, MaxConns: s.DistributorConcurrency,
-		Tokens: queue.NewTokenStore(n.queue.Redis(), s.DistributorCustomerID, s.DistributorURL), Observe: n.metrics.Requested, Log: n.log,
+		Tokens: queue.NewTokenStore(n.queue.Redis(), s.DistributorCustomerID, s.DistributorURL), Observe: n.requested, Log: n.log,
 	})
 	if err != nil {
 		return err
@@ -169,6 +174,19 @@ func (n *node) openDistributor(context.Context) (err error) {
 	n.onShutdown(n.distributor.Close)
 	n.vendor = n.metrics.Distributor(n.distributor)
 	return nil
+}
+
+// requested counts a request. Logins and balances are not held back, but they use up the pace as well.
+func (n *node) requested(r distributor.Request) {
+	n.metrics.Requested(r)
+	if n.pacer == nil || r.Call == distributor.CallPurchase {
+		return
+	}
+	go func() {
+		if _, _, err := n.pacer.Take(context.Background(), topup.PriorityHigh, 1); err != nil {
+			n.log.Debug("request not counted", "call", r.Call, "error", err)
+		}
+	}()
 }
 
 func (n *node) startWorker(context.Context) error {
@@ -179,6 +197,7 @@ func (n *node) startWorker(context.Context) error {
 	}, n.book, endpoints{s, n.callers})
 	n.onShutdown(func() { n.deliverer.Close(context.Background()) })
 	n.worker = worker.New(n.workerConfig())
+	n.metrics.ShowOutages(n.worker.Outages)
 	// Called after the queue's servers have drained: results are written until then.
 	n.onShutdown(n.worker.Close)
 	if err := n.serve(queue.ServeConfig{Queue: tasks.QueueWebhooks, Servers: 1, Concurrency: deliveryConcurrency}, tasks.TypeDeliver, n.worker.HandleDelivery); err != nil {
@@ -204,8 +223,9 @@ func (n *node) workerConfig() worker.Config {
 			ResendUnknown: s.OnUnknown == "resend",
 		},
 	}
-	if s.DistributorRate.Count > 0 {
-		cfg.Pacer = n.queue.NewPacer("distributor", s.DistributorRate.Count, s.DistributorRate.Per)
+	cfg.Board, cfg.Breaker = n.queue.Board(), worker.Breaker{Share: s.BreakerShare, Probe: s.BreakerProbe}
+	if n.pacer != nil {
+		cfg.Pacer = n.pacer
 	}
 	return cfg
 }

@@ -203,6 +203,9 @@ func describeRequest(s *huma.Schema) {
 	p["amount"].Minimum, p["amount"].Maximum = amountRange()
 	p["operator"].Pattern = `^[A-Za-z0-9][A-Za-z0-9 ._&-]{0,31}$`
 	p["operator"].Examples = []any{"MOVISTAR"}
+	for _, priority := range topup.Priorities() {
+		p["priority"].Enum = append(p["priority"].Enum, string(priority))
+	}
 	p["callback_url"].Format = "uri"
 	p["metadata"].Examples = []any{map[string]string{"cart": "1842"}}
 	s.Examples = []any{json.RawMessage(exampleRequest)}

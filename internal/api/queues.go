@@ -88,7 +88,7 @@ func maskTree(v any) any {
 
 // shownFields of a payload say nothing of a person. The rest may hold anything and is masked.
 var shownFields = []string{
-	topup.FieldID, topup.FieldProduct, topup.FieldAmount, topup.FieldOperator, topup.FieldCaller,
+	topup.FieldID, topup.FieldProduct, topup.FieldAmount, topup.FieldOperator, topup.FieldPriority, topup.FieldCaller,
 	topup.FieldProcessAt, topup.FieldExpiresAt, "event_id",
 }
 

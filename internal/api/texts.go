@@ -19,6 +19,7 @@ func propertyTexts() map[string]map[string]string {
 			"product_id":   "A product of `GET /v1/products`.",
 			"amount":       "MXN, at most 2 decimals, exact: within the product's range, or its fixed price. " + prices(),
 			"operator":     "The carrier's name; the distributor finds it out where it is absent.",
+			"priority":     "How soon it is bought while not all can be: `high` for an order that a person waits for, `bulk` for one that may wait in line. Default: `normal`. Not part of the order's content.",
 			"callback_url": "Where this order's events go instead of the caller's own URL; of the same origin. Not part of the order's content.",
 			"process_at":   "Not before this time. Default: at once.",
 			"expires_at":   "Not after this time: then the order becomes `failed`, reason `expired`. Later than process_at and than now.",
@@ -38,6 +39,8 @@ func propertyTexts() map[string]map[string]string {
 			"balance_after":    "The distributor's balance after the purchase, in its own currency.",
 			"next_attempt_at":  "When it will be tried (again); null when no try is scheduled.",
 			"finished_at":      "When it became final.",
+			"priority":         "`high`, `normal` or `bulk`.",
+			"waits_for":        "Why it stands in line: `turn` (bulk), `pace` (the distributor's limit), `outage` (its operator fails), `balance`; null when it does not.",
 		},
 		"Attempt": {
 			"number":   "Counts from 1.",

@@ -107,6 +107,22 @@ func (b book) DueEvents(ctx context.Context, now time.Time, after topup.DueEvent
 	return through(b.g, "journal.DueEvents", func() ([]topup.DueEvent, error) { return b.j.DueEvents(ctx, now, after, limit) })
 }
 
+func (b book) StandInLine(ctx context.Context, id topup.ID, attempts int, why topup.Wait, now time.Time) error {
+	return run(b.g, "journal.StandInLine", func() error { return b.j.StandInLine(ctx, id, attempts, why, now) })
+}
+
+func (b book) InLine(ctx context.Context, each int) ([]topup.InLine, error) {
+	return through(b.g, "journal.InLine", func() ([]topup.InLine, error) { return b.j.InLine(ctx, each) })
+}
+
+func (b book) Called(ctx context.Context) (int, error) {
+	return through(b.g, "journal.Called", func() (int, error) { return b.j.Called(ctx) })
+}
+
+func (b book) Call(ctx context.Context, id topup.ID, now time.Time) (topup.Order, error) {
+	return through(b.g, "journal.Call", func() (topup.Order, error) { return b.j.Call(ctx, id, now) })
+}
+
 func (b book) Around(ctx context.Context, id topup.ID, number int, now time.Time) (topup.Surroundings, error) {
 	return through(b.g, "journal.Around", func() (topup.Surroundings, error) { return b.j.Around(ctx, id, number, now) })
 }

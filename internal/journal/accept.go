@@ -12,13 +12,13 @@ import (
 const sqlOrder = `SELECT ` + orderColumns + ` FROM orders WHERE id = $1`
 
 const sqlInsert = `INSERT INTO orders (id, caller, fingerprint, state, reason, phone, product, amount, operator, metadata, callback_url,
-response_message, event_count, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at, due_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+response_message, event_count, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at, due_at, priority, line, waits_for)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
 ON CONFLICT (id) DO NOTHING`
 
 const sqlInsertInvalid = sqlInsert + ` RETURNING ` + orderColumns
 
-// Accept records a new order durably, queued. The repeat of an order's id and content returns the
+// Accept records a new order durably, queued; one of bulk priority that is due stands in line from the start. The repeat of an order's id and content returns the
 // order as it now is, with replayed set.
 //
 // Errors: topup.ErrConflict when the id is taken by other content or another caller; a
@@ -27,6 +27,9 @@ func (j *Journal) Accept(ctx context.Context, r topup.Request, now time.Time) (o
 	r.ProcessAt, r.ExpiresAt = wholeOrNil(r.ProcessAt), wholeOrNil(r.ExpiresAt)
 	now = whole(now)
 	fresh := record{Order: r.Order(now), fingerprint: fingerprint(r)}
+	if fresh.Priority == topup.PriorityBulk && fresh.ProcessAt == nil {
+		fresh.WaitsFor = topup.NullString(topup.WaitTurn)
+	}
 	insert, err := insertion(fresh)
 	if err != nil {
 		return o, false, fmt.Errorf("accept %s: %w", r.ID, err)
@@ -113,10 +116,14 @@ func insertion(r record) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	var line any
+	if r.WaitsFor != "" {
+		line = int64(r.Priority.Rank())
+	}
 	return []any{
 		string(r.ID), r.Caller, r.fingerprint, string(r.State), string(r.Reason), r.Phone.Digits(), r.Product, int64(r.Amount),
 		string(r.Operator), metadata, r.CallbackURL, string(r.ResponseMessage), int64(r.events), r.CreatedAt.UnixMicro(), r.UpdatedAt.UnixMicro(),
-		micros(r.ProcessAt), micros(r.ExpiresAt), micros(r.NextAttemptAt), micros(r.FinishedAt), micros(firstDue(r.Order)),
+		micros(r.ProcessAt), micros(r.ExpiresAt), micros(r.NextAttemptAt), micros(r.FinishedAt), micros(firstDue(r.Order)), int64(r.Priority.Rank()), line, string(r.WaitsFor),
 	}, nil
 }
 
@@ -126,6 +133,8 @@ func firstDue(o topup.Order) *time.Time {
 	switch {
 	case o.State.Final():
 		return nil
+	case o.WaitsFor != "":
+		due = new(o.CreatedAt.Add(lineGrace))
 	case o.NextAttemptAt != nil:
 		due = o.NextAttemptAt
 	}

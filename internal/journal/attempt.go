@@ -25,7 +25,7 @@ func from(by string, to topup.State) string {
 
 // sqlBeginIf takes a condition beside the usual ones.
 func sqlBeginIf(condition string) string {
-	return `UPDATE orders SET state = 'submitting', attempt_count = attempt_count + 1, updated_at = $3, next_attempt_at = NULL, due_at = $4
+	return `UPDATE orders SET state = 'submitting', attempt_count = attempt_count + 1, updated_at = $3, next_attempt_at = NULL, due_at = $4, line = NULL, waits_for = ''
 WHERE id = $1 AND attempt_count = $2 AND ` + from("begin", topup.StateSubmitting) + ` AND ` + condition + ` RETURNING ` + orderColumns
 }
 
@@ -102,7 +102,7 @@ WHERE order_key = (SELECT key FROM orders WHERE id = $1) AND number = $2 AND out
 
 const sqlFinish = `UPDATE orders SET state = $4, reason = $5, response_code = $6, response_message = $7, transaction_id = $8, reference = $9,
 auth_code = $10, balance_after = $11, updated_at = $12, finished_at = $13, next_attempt_at = $14,
-due_at = CASE WHEN expires_at < $14 THEN expires_at ELSE $14 END, event_count = event_count + $15, unknown_attempts = unknown_attempts + $16
+due_at = CASE WHEN expires_at < $14 THEN expires_at ELSE $14 END, event_count = event_count + $15, unknown_attempts = unknown_attempts + $16, line = NULL, waits_for = ''
 WHERE id = $1 AND attempt_count = $2 AND state = $3 RETURNING ` + orderColumns
 
 const sqlDoubt = `UPDATE orders SET unknown_attempts = unknown_attempts + $2 WHERE id = $1 RETURNING ` + orderColumns

@@ -11,7 +11,7 @@ import (
 
 // sqlEnd is without a condition on the attempts made for the operation that has none.
 func sqlEnd(by string, to topup.State, condition string) string {
-	return `UPDATE orders SET state = '` + string(to) + `', reason = $2, updated_at = $3, finished_at = $3, next_attempt_at = NULL, due_at = NULL,
+	return `UPDATE orders SET state = '` + string(to) + `', reason = $2, updated_at = $3, finished_at = $3, next_attempt_at = NULL, due_at = NULL, line = NULL, waits_for = '',
 event_count = event_count + 1 WHERE id = $1 AND ` + from(by, to) + ` AND unknown_attempts = 0 AND ` + condition + ` RETURNING ` + orderColumns
 }
 

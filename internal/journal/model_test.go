@@ -20,7 +20,9 @@ type modelOrder struct {
 	// approvedLate are attempts that moved money after the order had moved on.
 	approvedLate int
 	resolutions  int
-	resolved     topup.Verdict // the last
+	// inLine: it stands there. Whatever moves it takes it out of the line.
+	inLine   bool
+	resolved topup.Verdict // the last
 }
 
 func (m model) find(id topup.ID) *modelOrder {
@@ -34,7 +36,7 @@ func (o *modelOrder) move(to topup.State, by string) bool {
 	if !topup.Allowed(o.state, to, by) {
 		return false
 	}
-	o.state = to
+	o.state, o.inLine = to, false
 	if topup.EventTypeOf(to) != "" {
 		o.events++
 	}
@@ -120,6 +122,24 @@ func (m model) resolve(id topup.ID, v topup.Verdict, late bool) string {
 	return "ok"
 }
 
+func (m model) standInLine(id topup.ID, attempts int) string {
+	o := m.find(id)
+	if attempts != len(o.outcomes) || o.state != topup.StateQueued && o.state != topup.StateRetrying {
+		return "lost"
+	}
+	o.inLine = true
+	return "ok"
+}
+
+func (m model) call(id topup.ID) string {
+	o := m.find(id)
+	if !o.inLine {
+		return "lost"
+	}
+	o.inLine = false
+	return "ok"
+}
+
 func (m model) cancel(id topup.ID) string {
 	o := m[id]
 	switch {
@@ -140,7 +160,7 @@ func (s store) step(t *testing.T, m model, r *rand.Rand) (what, got, want string
 		attempts = len(o.outcomes) - r.IntN(4)/3 // now and then a stale number
 	}
 	var err error
-	switch by := []string{"accept", "begin", "begin", "finish", "finish", "finish", "expire", "exhaust", "cancel", "resolve"}[r.IntN(10)]; by {
+	switch by := []string{"accept", "begin", "begin", "finish", "finish", "finish", "expire", "exhaust", "cancel", "resolve", "stand in line", "call"}[r.IntN(12)]; by {
 	case "accept":
 		var replayed bool
 		if _, replayed, err = s.Accept(t.Context(), request(string(id)), noon); replayed {
@@ -168,6 +188,12 @@ func (s store) step(t *testing.T, m model, r *rand.Rand) (what, got, want string
 		}
 		_, _, err = s.Resolve(t.Context(), id, topup.Resolution{Outcome: v, Reason: "a walk"}, now)
 		return fmt.Sprint("resolve ", id, v, late), kind(err), m.resolve(id, v, late)
+	case "stand in line":
+		err = s.StandInLine(t.Context(), id, attempts, topup.WaitPace, noon)
+		return fmt.Sprint("stand in line ", id, attempts), kind(err), m.standInLine(id, attempts)
+	case "call":
+		_, err = s.Call(t.Context(), id, noon)
+		return fmt.Sprint("call ", id), kind(err), m.call(id)
 	case "cancel":
 		_, _, err = s.Cancel(t.Context(), id, "", noon)
 		return fmt.Sprint("cancel ", id), kind(err), m.cancel(id)
@@ -192,9 +218,12 @@ func testModel(t *testing.T, s store) {
 	if len(answers) < 5 {
 		t.Errorf("the walk was poor: %v", answers)
 	}
-	counts := map[topup.State]int64{}
+	counts, inLine := map[topup.State]int64{}, int64(0)
 	for id, want := range m {
 		counts[want.state]++
+		if want.inLine {
+			inLine++
+		}
 		d, err := s.Details(t.Context(), id)
 		must(t, err)
 		if d.State != want.state || d.AttemptCount != len(want.outcomes) || len(d.Attempts) != len(want.outcomes) || len(d.Events) != want.events || len(d.Resolutions) != want.resolutions {
@@ -205,6 +234,9 @@ func testModel(t *testing.T, s store) {
 				t.Errorf("%s attempt %d is %q, want %q", id, i+1, a.Outcome, want.outcomes[i])
 			}
 		}
+	}
+	if got, err := s.LineLengths(t.Context()); err != nil || got[topup.PriorityNormal] != inLine {
+		t.Errorf("%v stand in line, %v; want %d", got, err, inLine)
 	}
 	if got, err := s.CountByState(t.Context()); err != nil || !maps.Equal(got, counts) {
 		t.Errorf("counts %v, %v; want %v", got, err, counts)

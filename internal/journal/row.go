@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -21,19 +22,23 @@ type record struct {
 
 const orderColumns = `key, fingerprint, event_count, unknown_attempts, id, caller, state, reason, phone, product, amount,
 operator, metadata, callback_url, attempt_count, response_code, response_message, transaction_id, reference, auth_code,
-balance_after, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at`
+balance_after, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at, priority, line, waits_for`
 
 type scanner interface{ Scan(dest ...any) error }
 
 func scanOrder(row scanner) (r record, err error) {
 	r.Currency = topup.Currency
 	var metadata, balance string
+	var rank int
+	var line sql.NullInt64
 	err = row.Scan(&r.key, &r.fingerprint, &r.events, &r.doubts, &r.ID, &r.Caller, &r.State, &r.Reason, &r.Phone, &r.Product, &r.Amount,
 		&r.Operator, &metadata, &r.CallbackURL, &r.AttemptCount, &r.ResponseCode, &r.ResponseMessage, &r.TransactionID, &r.Reference, &r.AuthCode,
-		&balance, when{&r.CreatedAt}, when{&r.UpdatedAt}, maybe{&r.ProcessAt}, maybe{&r.ExpiresAt}, maybe{&r.NextAttemptAt}, maybe{&r.FinishedAt})
+		&balance, when{&r.CreatedAt}, when{&r.UpdatedAt}, maybe{&r.ProcessAt}, maybe{&r.ExpiresAt}, maybe{&r.NextAttemptAt}, maybe{&r.FinishedAt},
+		&rank, &line, &r.WaitsFor)
 	if err != nil {
 		return r, err
 	}
+	r.Priority, r.Called = topup.PriorityOfRank(rank), line.Valid && line.Int64 == called
 	if balance != "" {
 		n := json.Number(balance)
 		r.BalanceAfter = &n

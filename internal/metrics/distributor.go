@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"recarga/distributor"
 	"recarga/topup"
 )
@@ -14,6 +16,7 @@ func (m *Metrics) defineDistributor() {
 	m.purchaseSeconds = m.histograms(vendor, "recarga_purchase_seconds", "Purchase calls, by outcome: approved, declined, unavailable, not_sent, unknown.", "outcome")
 	m.purchasing = m.gauges("recarga_purchases_in_flight", "Purchase calls under way in this process; recarga_setting{name=\"distributor_concurrency\"} is the most.")
 	m.distributor = m.counters(requests(), "recarga_distributor_requests_total", "Requests to the distributor by call (login, balance, purchase) and HTTP status: 2xx, 3xx, 401, 402, 429, 4xx, 5xx, or none where no whole answer came.", "call", "status")
+	m.outage = m.desc(gauge, "recarga_operator_outage", "Whether an operator is out, as far as this worker knows: 0 no, 1 recovering, 2 out (its orders wait in line).", "operator")
 	m.balance = m.gauges("recarga_distributor_balance", "The balance as the distributor told this process last, in the currency it named: a hint, which may be old. Absent until it was asked.", "currency")
 	m.balanceAskedAt = m.gauges("recarga_distributor_balance_asked_timestamp_seconds", "When this process asked for the balance last. Absent until it was asked.")
 }
@@ -85,4 +88,38 @@ func currency(c string) string {
 		}
 	}
 	return c
+}
+
+// outages are those that a worker knows of.
+type outages struct {
+	m    *Metrics
+	read func() map[string]topup.Outage
+}
+
+// ShowOutages has scrapes read the operators that are out.
+func (m *Metrics) ShowOutages(read func() map[string]topup.Outage) {
+	m.registry.MustRegister(outages{m, read})
+}
+
+// Describe implements prometheus.Collector.
+func (o outages) Describe(descs chan<- *prometheus.Desc) { descs <- o.m.outage }
+
+// Collect implements prometheus.Collector.
+func (o outages) Collect(metrics chan<- prometheus.Metric) {
+	known := o.read()
+	operators := map[string]bool{}
+	for _, p := range topup.Catalogue() {
+		operators[p.Operator] = true
+	}
+	for operator := range operators {
+		outage, out := known[operator]
+		var value float64
+		switch {
+		case out && outage.Recovering():
+			value = 1
+		case out:
+			value = 2
+		}
+		metrics <- prometheus.MustNewConstMetric(o.m.outage, prometheus.GaugeValue, value, operator)
+	}
 }

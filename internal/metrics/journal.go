@@ -49,7 +49,7 @@ func (m *Metrics) ReadFrom(j *journal.Journal, log *slog.Logger) (stop func()) {
 
 // Describe implements prometheus.Collector.
 func (b book) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{b.m.orders, b.m.unknownAge, b.m.dueAge, b.m.events, b.m.eventDueAge, b.m.endpointsDisabled} {
+	for _, d := range []*prometheus.Desc{b.m.orders, b.m.inLine, b.m.unknownAge, b.m.dueAge, b.m.events, b.m.eventDueAge, b.m.endpointsDisabled} {
 		descs <- d
 	}
 }
@@ -73,6 +73,13 @@ func (b book) readOrders(ctx context.Context, metrics chan<- prometheus.Metric) 
 	}
 	for _, f := range topup.StateTable() {
 		metrics <- prometheus.MustNewConstMetric(b.m.orders, prometheus.GaugeValue, float64(counts[f.State]), string(f.State))
+	}
+	lengths, err := b.journal.LineLengths(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range topup.Priorities() {
+		metrics <- prometheus.MustNewConstMetric(b.m.inLine, prometheus.GaugeValue, float64(lengths[p]), string(p))
 	}
 	oldest, err := b.journal.OldestUnknown(ctx)
 	if err != nil {

@@ -48,7 +48,8 @@ type Metrics struct {
 	httpSeconds                                     *prometheus.HistogramVec
 	settings                                        *prometheus.GaugeVec
 	orders, unknownAge, dueAge, events, eventDueAge *prometheus.Desc
-	endpointsDisabled                               *prometheus.Desc
+	endpointsDisabled, inLine, outage               *prometheus.Desc
+	stoodInLine                                     *prometheus.CounterVec
 	tasks, pendingAge, paused, servers, stuck       *prometheus.Desc
 	repairs, skew, redisMemory, up                  *prometheus.Desc
 }

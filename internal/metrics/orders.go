@@ -13,9 +13,11 @@ func (m *Metrics) defineOrders() {
 	m.finished = m.counters(m.ends(), "recarga_orders_finished_total", "Orders that this process brought to a final state, with the reason of a failure (none) and the response code of the last attempt: one of the document's or of RECARGA_RETRY_CODES, other, or none.", "state", "reason", "code")
 	m.held = m.counters(alone(), "recarga_orders_held_total", "Orders that this process found unknown: each may have been charged, and waits for a person.")
 	m.attempts = m.counters(m.results(), "recarga_attempts_total", "Results of attempts recorded by this process, by outcome (approved, declined, unavailable, not_sent, unknown) and response code. An answer that comes after its attempt was given up as unknown counts again.", "outcome", "code")
+	m.stoodInLine = m.counters(each("turn", "pace", "outage", "balance"), "recarga_orders_stood_in_line_total", "Orders that this process could not buy at once, by the reason: turn (of bulk orders), pace (the distributor's limit), outage, balance.", "reason")
 	m.firstAttemptSeconds = m.histograms(wait, "recarga_order_first_attempt_seconds", "From an order's acceptance, or the time it is scheduled for, to its first attempt.")
 	m.orderSeconds = m.histograms(life, "recarga_order_seconds", "From an order's acceptance, or the time it is scheduled for, to its final state.", "state")
 	m.orders = m.desc(gauge, "recarga_orders", "Orders by state, from the book of record: every process on it says the same.", "state")
+	m.inLine = m.desc(gauge, "recarga_orders_in_line", "Orders that stand in line, by priority. From the book of record.", "priority")
 	m.unknownAge = m.desc(gauge, "recarga_unknown_oldest_age_seconds", "How long the order has been held as unknown that has been held for longest; 0 when none is. From the book of record.")
 	m.dueAge = m.desc(gauge, "recarga_order_due_oldest_age_seconds", "How long the order has been due that nobody has looked at for longest, or past its attempt's deadline; 0 when none is. From the book of record.")
 }
@@ -104,6 +106,15 @@ func wanted(o topup.Order) time.Time {
 		return *o.ProcessAt
 	}
 	return o.CreatedAt
+}
+
+// StandInLine counts it.
+func (j *Journal) StandInLine(ctx context.Context, id topup.ID, attempts int, why topup.Wait, now time.Time) error {
+	err := j.Journal.StandInLine(ctx, id, attempts, why, now)
+	if err == nil {
+		j.m.stoodInLine.WithLabelValues(string(why)).Inc()
+	}
+	return err
 }
 
 // Finish counts an attempt's result, and the order's end.

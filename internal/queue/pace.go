@@ -2,36 +2,153 @@ package queue
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-redis/redis_rate/v10"
+	"github.com/redis/go-redis/v9"
+
+	"recarga/topup"
 )
 
-// Pacer limits how often something is done, over all processes on the same Redis.
+// Pacer limits how many purchases are made, over all processes on the same Redis.
+//
+// All priorities draw on one limit, and the lower ones may draw it down less far: what is left then is there
+// at once for an order that a person waits for, however many others stand in line.
 type Pacer struct {
 	limiter *redis_rate.Limiter
-	limit   redis_rate.Limit
 	key     string
+	limits  []redis_rate.Limit // by rank
 }
 
-// NewPacer allows count in every period, evenly spread: at most one second's share at once.
+const (
+	// mayStandOut is how many requests bulk orders, normal orders and urgent ones may make at once, where a
+	// second's share of the limit is fewer.
+	leastBurst = 2
+	// spare is the part of the limit that is not used: the distributor counts by a clock of its own.
+	spare = 50
+	// boardTimeout bounds what a purchase waits for Redis here.
+	boardTimeout = time.Second
+)
+
+// NewPacer allows count in every period, evenly spread, less a fiftieth, and a second's share at once.
 func (q *Queue) NewPacer(key string, count int, period time.Duration) *Pacer {
-	burst := max(1, int(float64(count)/period.Seconds()))
-	return &Pacer{
-		limiter: redis_rate.NewLimiter(q.rest), key: "recarga:" + key,
-		limit: redis_rate.Limit{Rate: count, Burst: burst, Period: period},
+	burst := max(leastBurst, int(float64(count)/period.Seconds()/float64(len(topup.Priorities()))))
+	p := &Pacer{limiter: redis_rate.NewLimiter(q.rest), key: "recarga:" + key}
+	for n := len(topup.Priorities()); n > 0; n-- {
+		p.limits = append(p.limits, redis_rate.Limit{Rate: count - count/spare, Period: period, Burst: n * burst})
 	}
+	return p
 }
 
-// Wait is how long to wait before it may be done; zero means now, and counts as done.
-func (p *Pacer) Wait(ctx context.Context) (time.Duration, error) {
-	result, err := p.limiter.Allow(ctx, p.key, p.limit)
+// Take takes the right to at most n purchases, and says how many it got. wait is until there may be another;
+// zero where it got them all.
+func (p *Pacer) Take(ctx context.Context, priority topup.Priority, n int) (granted int, wait time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, boardTimeout)
+	defer cancel()
+	limit := p.limits[priority.Rank()]
+	result, err := p.limiter.AllowAtMost(ctx, p.key, limit, min(n, limit.Burst))
+	switch {
+	case err != nil:
+		return 0, 0, fmt.Errorf("pace %s: %w", p.key, err)
+	case result.Allowed == n:
+		return n, 0, nil
+	}
+	return result.Allowed, max(result.RetryAfter, limit.Period/time.Duration(limit.Rate)), nil
+}
+
+// Board is where all workers on one Redis read and write what they know of the distributor's trouble.
+type Board struct {
+	rdb     redis.UniversalClient
+	limiter *redis_rate.Limiter
+}
+
+const (
+	noticesKey   = "recarga:distributor:notices"
+	pausedField  = "paused_until"
+	outagePrefix = "outage:"
+)
+
+// Board is the one of this Redis.
+func (q *Queue) Board() *Board { return &Board{q.rest, redis_rate.NewLimiter(q.rest)} }
+
+// Notices are what is on the board.
+func (b *Board) Notices(ctx context.Context) (n topup.Notices, err error) {
+	ctx, cancel := context.WithTimeout(ctx, boardTimeout)
+	defer cancel()
+	fields, err := b.rdb.HGetAll(ctx, noticesKey).Result()
 	if err != nil {
-		return 0, fmt.Errorf("pace %s: %w", p.key, err)
+		return n, fmt.Errorf("notices: %w", err)
 	}
-	if result.Allowed > 0 {
-		return 0, nil
+	n.Outages = map[string]topup.Outage{}
+	for name, value := range fields {
+		operator, isOutage := strings.CutPrefix(name, outagePrefix)
+		var o topup.Outage
+		switch ms, err := strconv.ParseInt(value, 10, 64); {
+		case name == pausedField && err == nil:
+			n.PausedUntil = time.UnixMilli(ms)
+		case isOutage && json.Unmarshal([]byte(value), &o) == nil:
+			n.Outages[operator] = o
+		}
 	}
-	return result.RetryAfter, nil
+	return n, nil
+}
+
+// Pause tells that the distributor wants no request until a time.
+func (b *Board) Pause(ctx context.Context, until time.Time) error {
+	return b.set(ctx, pausedField, strconv.FormatInt(until.UnixMilli(), 10))
+}
+
+// SetOutage tells of an operator's outage, or of what has become of it.
+func (b *Board) SetOutage(ctx context.Context, operator string, o topup.Outage) error {
+	value, err := json.Marshal(o)
+	if err != nil {
+		return fmt.Errorf("outage of %s: %w", operator, err)
+	}
+	return b.set(ctx, outagePrefix+operator, string(value))
+}
+
+func (b *Board) set(ctx context.Context, field, value string) error {
+	ctx, cancel := context.WithTimeout(ctx, boardTimeout)
+	defer cancel()
+	if err := b.rdb.HSet(ctx, noticesKey, field, value).Err(); err != nil {
+		return fmt.Errorf("notice %s: %w", field, err)
+	}
+	return nil
+}
+
+// EndOutage takes an operator's outage off the board.
+func (b *Board) EndOutage(ctx context.Context, operator string) error {
+	ctx, cancel := context.WithTimeout(ctx, boardTimeout)
+	defer cancel()
+	if err := b.rdb.HDel(ctx, noticesKey, outagePrefix+operator).Err(); err != nil {
+		return fmt.Errorf("end of the outage of %s: %w", operator, err)
+	}
+	return nil
+}
+
+// ClaimProbe says who may try an operator that is out: one worker each time that every has passed.
+func (b *Board) ClaimProbe(ctx context.Context, operator string, every time.Duration) (claimed bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, boardTimeout)
+	defer cancel()
+	err = b.rdb.SetArgs(ctx, "recarga:distributor:probe:"+operator, "", redis.SetArgs{Mode: "NX", TTL: every}).Err()
+	if redis.HasErrorPrefix(err, "") && err != redis.Nil {
+		return false, fmt.Errorf("probe of %s: %w", operator, err)
+	}
+	return err == nil, nil
+}
+
+// Resume says how many of n purchases an operator that recovers gets now, of so many a second.
+func (b *Board) Resume(ctx context.Context, operator string, perSecond, n int) (granted int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, boardTimeout)
+	defer cancel()
+	limit := redis_rate.PerSecond(perSecond)
+	result, err := b.limiter.AllowAtMost(ctx, "recarga:distributor:resume:"+operator, limit, min(n, limit.Burst))
+	if err != nil {
+		return 0, fmt.Errorf("resumption of %s: %w", operator, err)
+	}
+	return result.Allowed, nil
 }

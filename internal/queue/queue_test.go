@@ -350,14 +350,19 @@ func TestRedisGoneAndBack(t *testing.T) {
 
 func TestPacer(t *testing.T) {
 	q := open(t, queue.Embedded)
-	pacer := q.NewPacer("distributor", 60, time.Minute)
-	wait, err := pacer.Wait(t.Context())
-	if wait != 0 || err != nil {
-		t.Fatalf("the first is told to wait %s, %v", wait, err)
-	}
-	wait, err = pacer.Wait(t.Context())
-	if wait <= 0 || wait > time.Second || err != nil {
-		t.Errorf("the second is told to wait %s, %v; want up to a second", wait, err)
+	pacer := q.NewPacer("distributor", 60, time.Hour)
+	// Each priority may go further than the one below it, and none further than the limit's burst.
+	for _, c := range []struct {
+		p          topup.Priority
+		n, granted int
+	}{
+		{topup.PriorityBulk, 9, 2}, {topup.PriorityBulk, 1, 0}, {topup.PriorityNormal, 1, 1}, {topup.PriorityNormal, 9, 1},
+		{topup.PriorityNormal, 1, 0}, {topup.PriorityHigh, 2, 2}, {topup.PriorityHigh, 1, 0}, {topup.PriorityBulk, 1, 0},
+	} {
+		granted, wait, err := pacer.Take(t.Context(), c.p, c.n)
+		if granted != c.granted || err != nil || (wait > 0) != (granted < c.n) {
+			t.Errorf("%s asks for %d, gets %d, is told to wait %s, %v; want %d", c.p, c.n, granted, wait, err, c.granted)
+		}
 	}
 }
 

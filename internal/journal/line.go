@@ -1,0 +1,120 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"recarga/topup"
+)
+
+const (
+	// called is the line of an order whose turn has come; those of the others are their priorities' ranks.
+	called = -1
+	// lineGrace is when somebody looks at an order in line whom nobody has called: the line is worked off by
+	// every worker, so this is for mistakes.
+	lineGrace = time.Hour
+	// mostLines bounds what one look at the line reads.
+	mostLines = 1000
+)
+
+const sqlStandInLine = `UPDATE orders SET line = priority, waits_for = $3, due_at = CASE WHEN expires_at < $4 THEN expires_at ELSE $4 END
+WHERE id = $1 AND attempt_count = $2 AND state IN ('queued', 'retrying') RETURNING ` + orderColumns
+
+// StandInLine notes that an order that waits and has had exactly the given number of attempts cannot be bought
+// now, and why. Whoever works off the line calls it. topup.ErrLost means that it is not so.
+func (j *Journal) StandInLine(ctx context.Context, id topup.ID, attempts int, why topup.Wait, now time.Time) error {
+	_, err := j.line(ctx, id, sqlStandInLine, string(id), attempts, string(why), whole(now).Add(lineGrace).UnixMicro())
+	return err
+}
+
+const sqlCall = `UPDATE orders SET line = -1, waits_for = '', due_at = CASE WHEN expires_at < $2 THEN expires_at ELSE $2 END
+WHERE id = $1 AND line >= 0 RETURNING ` + orderColumns
+
+// Call says that an order's turn has come: it leaves the line, and is due. Of those who call one order, one
+// does; for the others it is topup.ErrLost.
+func (j *Journal) Call(ctx context.Context, id topup.ID, now time.Time) (topup.Order, error) {
+	return j.line(ctx, id, sqlCall, string(id), whole(now).UnixMicro())
+}
+
+func (j *Journal) line(ctx context.Context, id topup.ID, query string, args ...any) (topup.Order, error) {
+	r, err := write(ctx, j, string(id), func(t *tx) (record, error) {
+		r, found, err := t.order(query, args...)
+		if err == nil && !found {
+			err = topup.ErrLost
+		}
+		return r, err
+	})
+	if err != nil {
+		return topup.Order{}, fmt.Errorf("line of %s: %w", id, err)
+	}
+	return r.Order, nil
+}
+
+const (
+	sqlNextLine = `SELECT line, caller, product FROM orders
+WHERE line >= 0 AND (line, caller, product) > ($1, $2, $3) ORDER BY line, caller, product LIMIT 1`
+	sqlInLine = `SELECT id, line, caller, product, amount, attempt_count, key FROM orders
+WHERE line = $1 AND caller = $2 AND product = $3 ORDER BY key LIMIT $4`
+	sqlCalled  = `SELECT COUNT(*) FROM orders WHERE line = -1`
+	sqlLengths = `SELECT line, COUNT(*) FROM orders WHERE line >= 0 GROUP BY line`
+)
+
+// InLine lists the foremost of the orders that stand in line: of each priority, caller and product as many as
+// each, in the order of priority, caller, product and age. It costs nothing that grows with the line.
+func (j *Journal) InLine(ctx context.Context, each int) (all []topup.InLine, err error) {
+	type head struct {
+		rank            int
+		caller, product string
+	}
+	at := head{rank: called}
+	for range mostLines {
+		next, err := list(ctx, j, func(row scanner) (h head, err error) {
+			return h, row.Scan(&h.rank, &h.caller, &h.product)
+		}, sqlNextLine, at.rank, at.caller, at.product)
+		if err != nil || len(next) == 0 {
+			return all, err
+		}
+		at = next[0]
+		foremost, err := list(ctx, j, scanInLine, sqlInLine, at.rank, at.caller, at.product, each)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, foremost...)
+	}
+	return all, nil
+}
+
+func scanInLine(row scanner) (o topup.InLine, err error) {
+	var rank int
+	err = row.Scan(&o.ID, &rank, &o.Caller, &o.Product, &o.Amount, &o.AttemptCount, &o.Place)
+	o.Priority = topup.PriorityOfRank(rank)
+	return o, err
+}
+
+// Called counts the orders whose turn has come and for whom nothing has been begun yet.
+func (j *Journal) Called(ctx context.Context) (n int, err error) {
+	counts, err := list(ctx, j, func(row scanner) (n int, err error) { return n, row.Scan(&n) }, sqlCalled)
+	if err == nil && len(counts) != 1 {
+		err = errors.New("a count without a row")
+	}
+	if err != nil {
+		return 0, err
+	}
+	return counts[0], nil
+}
+
+// LineLengths counts the orders that stand in line, by priority. A priority without any is absent.
+func (j *Journal) LineLengths(ctx context.Context) (map[topup.Priority]int64, error) {
+	type length struct {
+		rank int
+		n    int64
+	}
+	lengths, err := list(ctx, j, func(row scanner) (l length, err error) { return l, row.Scan(&l.rank, &l.n) }, sqlLengths)
+	byPriority := map[topup.Priority]int64{}
+	for _, l := range lengths {
+		byPriority[topup.PriorityOfRank(l.rank)] = l.n
+	}
+	return byPriority, err
+}

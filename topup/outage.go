@@ -1,0 +1,29 @@
+package topup
+
+import "time"
+
+// Notices are what all workers know of the distributor's trouble.
+type Notices struct {
+	// PausedUntil is when the distributor may be asked again (its 429 and Retry-After).
+	PausedUntil time.Time
+	// Outages are the operators whose purchases fail.
+	Outages map[string]Outage
+}
+
+// Outage is an operator's (or, for all of them, the distributor's).
+type Outage struct {
+	Since time.Time `json:"since"`
+	// RecoveringSince is when a probe went through; zero before that.
+	RecoveringSince time.Time `json:"recovering_since,omitzero"`
+	// Why says which share of the purchases failed, and what the last failure was.
+	Why string `json:"why"`
+}
+
+// Recovering tells that purchases go through again, and are resumed step by step.
+func (o Outage) Recovering() bool { return !o.RecoveringSince.IsZero() }
+
+// OperatorOf is the operator of a product, as the catalogue has it.
+func OperatorOf(product string) string {
+	p, _ := ProductByID(product)
+	return p.Operator
+}

@@ -1,0 +1,76 @@
+package topup
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// Priority is how soon an order is bought while not all can be: by the distributor's limit of requests, or
+// after it was away. The empty Priority of a Request is PriorityNormal.
+type Priority string
+
+// The priorities, the most urgent first.
+const (
+	// PriorityHigh is for an order that a person waits for.
+	PriorityHigh   Priority = "high"
+	PriorityNormal Priority = "normal"
+	// PriorityBulk is for the many of a file: they stand in line from the start, and delay no other.
+	PriorityBulk Priority = "bulk"
+)
+
+var priorities = []Priority{PriorityHigh, PriorityNormal, PriorityBulk}
+
+// Priorities are all of them, the most urgent first.
+func Priorities() []Priority { return slices.Clone(priorities) }
+
+// Rank counts from 0, the most urgent.
+func (p Priority) Rank() int {
+	return max(slices.Index(priorities, cmp.Or(p, PriorityNormal)), 0)
+}
+
+// PriorityOfRank is the priority of a rank; PriorityNormal for a rank that is none.
+func PriorityOfRank(rank int) Priority {
+	if rank < 0 || rank >= len(priorities) {
+		return PriorityNormal
+	}
+	return priorities[rank]
+}
+
+func parsePriority(s string) (Priority, error) {
+	if p := Priority(s); slices.Contains(priorities, p) {
+		return p, nil
+	}
+	names := make([]string, len(priorities))
+	for i, p := range priorities {
+		names[i] = string(p)
+	}
+	return "", &FieldError{Field: FieldPriority, Value: s, Allowed: "one of " + strings.Join(names, ", ")}
+}
+
+// Wait is why an order stands in line instead of being bought.
+type Wait string
+
+// Why an order waits.
+const (
+	// WaitTurn: its priority is bulk.
+	WaitTurn Wait = "turn"
+	// WaitPace: the distributor's limit of requests is used up (RECARGA_DISTRIBUTOR_RATE, or its 429).
+	WaitPace Wait = "pace"
+	// WaitOutage: its operator, or the distributor, fails.
+	WaitOutage Wait = "outage"
+	// WaitBalance: the balance is below RECARGA_HOLD_BELOW.
+	WaitBalance Wait = "balance"
+)
+
+// InLine is an order that stands in line.
+type InLine struct {
+	ID           ID
+	Priority     Priority
+	Caller       string
+	Product      string
+	Amount       Amount
+	AttemptCount int
+	// Place is smaller for an order that was accepted earlier.
+	Place int64
+}

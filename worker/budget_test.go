@@ -1,0 +1,41 @@
+package worker
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestBudget: while retries fail they are at most as many as first attempts and the reserve.
+func TestBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget()
+		spend := func() (n int) {
+			for b.retry() {
+				n++
+			}
+			return n
+		}
+		if n := spend(); n != budgetMost {
+			t.Errorf("%d at the start", n)
+		}
+		for range 30 {
+			b.first()
+		}
+		if n := spend(); n != 30 {
+			t.Errorf("%d after 30 first attempts", n)
+		}
+		time.Sleep(10 * time.Second) // of a clock that jumps
+		if n := spend(); n != 10*budgetReserve {
+			t.Errorf("%d after 10 seconds", n)
+		}
+		b.refund()
+		if n := spend(); n != 1 {
+			t.Errorf("%d after one that was answered", n)
+		}
+		time.Sleep(time.Hour)
+		if n := spend(); n != budgetMost {
+			t.Errorf("%d after an hour", n)
+		}
+	})
+}

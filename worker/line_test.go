@@ -1,0 +1,267 @@
+package worker_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"recarga/internal/testkit"
+	"recarga/topup"
+	"recarga/worker"
+)
+
+// pace grants what the test has put into it.
+type pace struct {
+	mu   sync.Mutex
+	left int
+}
+
+func (p *pace) Take(_ context.Context, _ topup.Priority, n int) (int, time.Duration, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	granted := min(n, p.left)
+	p.left -= granted
+	if granted < n {
+		return granted, time.Millisecond, nil
+	}
+	return granted, 0, nil
+}
+
+func (p *pace) add(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left += n
+}
+
+// board is what several workers know.
+type board struct {
+	mu      sync.Mutex
+	notices topup.Notices
+	probed  time.Time
+}
+
+func (b *board) Notices(context.Context) (topup.Notices, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return topup.Notices{PausedUntil: b.notices.PausedUntil, Outages: maps.Clone(b.notices.Outages)}, nil
+}
+
+func (b *board) Pause(_ context.Context, until time.Time) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.notices.PausedUntil = until
+	return nil
+}
+
+func (b *board) SetOutage(_ context.Context, operator string, o topup.Outage) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.notices.Outages = map[string]topup.Outage{operator: o}
+	return nil
+}
+
+func (b *board) EndOutage(context.Context, string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.notices.Outages = nil
+	return nil
+}
+
+func (b *board) ClaimProbe(_ context.Context, _ string, every time.Duration) (bool, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if time.Since(b.probed) < every {
+		return false, nil
+	}
+	b.probed = time.Now()
+	return true, nil
+}
+
+func (b *board) Resume(_ context.Context, _ string, _, n int) (int, error) { return n, nil }
+
+func (b *board) outages() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.notices.Outages)
+}
+
+// with changes what the bench's worker works with.
+func (b *bench) with(change func(*worker.Config)) {
+	cfg := b.Config
+	change(&cfg)
+	b.Worker.Close()
+	b.Worker = worker.New(cfg)
+}
+
+// sweep runs the sweep, and with it the work on the line, until the test ends.
+func (b *bench) sweep(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var done sync.WaitGroup
+	done.Go(func() { b.Sweep(ctx) })
+	t.Cleanup(func() { cancel(); done.Wait() })
+}
+
+// rings waits until so many orders were rung for, and returns them in their order.
+func (b *bench) rings(t *testing.T, n int) []string {
+	t.Helper()
+	testkit.Eventually(t, 10*time.Second, func() bool { return len(b.ears.heard()) >= n }, "%d orders are rung for", n)
+	return b.ears.heard()
+}
+
+func (b *bench) waitsFor(t *testing.T, id topup.ID, why topup.Wait) {
+	t.Helper()
+	if d := b.details(t, id); d.WaitsFor != topup.NullString(why) || len(d.Attempts) != 0 {
+		t.Errorf("%s waits for %q with %d attempts, want %q and none", id, d.WaitsFor, len(d.Attempts), why)
+	}
+}
+
+func TestPacedOrderStandsInLine(t *testing.T) {
+	b := setUp(t, approved)
+	p := &pace{}
+	b.with(func(c *worker.Config) { c.Pacer = p })
+	b.accept(t, request("A"))
+	if again := b.look(t, "A"); !again.IsZero() {
+		t.Errorf("comes back at %v; whoever works off the line calls it", again)
+	}
+	b.waitsFor(t, "A", topup.WaitPace)
+	p.add(1)
+	b.sweep(t)
+	b.rings(t, 1)
+	b.look(t, "A")
+	b.is(t, "A", topup.StateSucceeded, "", 1)
+	if d := b.details(t, "A"); d.WaitsFor != "" {
+		t.Errorf("it still waits for %s", d.WaitsFor)
+	}
+}
+
+// TestLineIsFair: the urgent come first, and the callers of one priority take turns, however many orders one
+// of them has.
+func TestLineIsFair(t *testing.T) {
+	b := setUp(t, approved)
+	p := &pace{}
+	b.with(func(c *worker.Config) { c.Pacer = p })
+	for _, of := range []struct {
+		caller   string
+		priority topup.Priority
+		n        int
+	}{{"a", topup.PriorityBulk, 5}, {"b", topup.PriorityBulk, 2}, {"c", topup.PriorityBulk, 1}, {"a", topup.PriorityNormal, 2}, {"b", topup.PriorityHigh, 1}} {
+		for i := range of.n {
+			r := request(topup.ID(fmt.Sprintf("%s-%s-%d", of.priority, of.caller, i)))
+			r.Caller, r.Priority = of.caller, of.priority
+			b.accept(t, r)
+			if _, err := b.Look(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	b.sweep(t)
+	for n := range 11 { // one at a time
+		p.add(1)
+		b.rings(t, n+1)
+	}
+	want := "high-b-0 normal-a-0 normal-a-1 bulk-a-0 bulk-b-0 bulk-c-0 bulk-a-1 bulk-b-1 bulk-a-2 bulk-a-3 bulk-a-4"
+	if got := strings.Join(b.ears.heard(), " "); got != want {
+		t.Errorf("called\n%s, want\n%s", got, want)
+	}
+}
+
+// TestBusyIsHonouredByAll: after a 429 nobody sends until the distributor's time has come, and it spends no retry.
+func TestBusyIsHonouredByAll(t *testing.T) {
+	busy := topup.Result{Outcome: topup.OutcomeUnavailable, HTTPStatus: 429, RetryAfter: time.Hour}
+	b := setUp(t, busy)
+	shared := &board{}
+	b.with(func(c *worker.Config) { c.Board = shared })
+	for _, id := range []topup.ID{"A", "B"} {
+		b.accept(t, request(id))
+		b.look(t, id)
+	}
+	b.waitsFor(t, "B", topup.WaitPace)
+	if until := shared.notices.PausedUntil; time.Until(until) < 50*time.Minute {
+		t.Errorf("the others are told to wait until %v", until)
+	}
+	if len(b.vendor.requests) != 1 {
+		t.Errorf("the vendor saw %v", b.vendor.requests)
+	}
+	policy := worker.Policy{Initial: time.Second, Max: time.Second, MaxAttempts: 1, MaxElapsed: 24 * time.Hour}
+	if s := policy.Verdict(topup.Order{AttemptCount: 1}, busy, nil, 0, time.Now()); s.State != topup.StateRetrying {
+		t.Errorf("an order that was turned away is %s", s.State)
+	}
+}
+
+// TestOutageSpendsNoAttempts: once enough purchases have failed, orders wait, and only probes are made; when
+// one goes through, all are called.
+func TestOutageSpendsNoAttempts(t *testing.T) {
+	b := setUp(t, unavailable)
+	shared := &board{}
+	b.with(func(c *worker.Config) {
+		c.Board, c.Breaker = shared, worker.Breaker{Share: 0.5, Probe: 50 * time.Millisecond}
+		c.Policy.Initial = time.Hour // so that only probes try again
+		c.Policy.Max = time.Hour
+		c.Policy.MaxElapsed = 24 * time.Hour
+	})
+	for i := range 40 {
+		id := topup.ID(fmt.Sprint("ORD-", i))
+		b.accept(t, request(id))
+		b.look(t, id)
+	}
+	if n := len(b.vendor.requests); n != 20 || shared.outages() != 1 {
+		t.Fatalf("%d requests and %d outages; want 20 and 1", n, shared.outages())
+	}
+	b.waitsFor(t, "ORD-39", topup.WaitOutage)
+	b.sweep(t)
+	testkit.Eventually(t, 10*time.Second, func() bool {
+		b.vendor.mu.Lock()
+		defer b.vendor.mu.Unlock()
+		if len(b.vendor.requests) < 23 {
+			return false
+		}
+		b.vendor.answers = []topup.Result{approved}
+		return true
+	}, "three probes are made")
+	testkit.Eventually(t, 20*time.Second, func() bool {
+		for i := range 40 {
+			id := topup.ID(fmt.Sprint("ORD-", i))
+			d := b.details(t, id)
+			if len(d.Attempts) > 1 {
+				t.Fatalf("%s has spent %d attempts", id, len(d.Attempts))
+			}
+			if d.Called {
+				b.look(t, id)
+			}
+			if len(d.Attempts) == 0 {
+				return false
+			}
+		}
+		return true
+	}, "all orders have had an attempt")
+}
+
+// TestTurns: nobody is left out, and whoever has few orders is done within as many rounds.
+func TestTurns(t *testing.T) {
+	b := setUp(t, approved)
+	p := &pace{}
+	b.with(func(c *worker.Config) { c.Pacer = p })
+	r := rand.New(rand.NewPCG(1, 2))
+	var all []string
+	for i := range 120 {
+		q := request(topup.ID(fmt.Sprintf("%03d", i)))
+		q.Caller, q.Priority = fmt.Sprint("caller-", r.IntN(7)), topup.PriorityBulk
+		b.accept(t, q)
+		all = append(all, string(q.ID))
+	}
+	b.sweep(t)
+	for n := range 40 {
+		p.add(3)
+		b.rings(t, 3*(n+1))
+	}
+	if heard := b.ears.heard(); !slices.Equal(slices.Sorted(slices.Values(heard)), all) {
+		t.Errorf("called %v", heard)
+	}
+}

@@ -144,7 +144,7 @@ func TestEventFreezesTheOrder(t *testing.T) {
 		`"phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10.50,"currency":"MXN","operator":"MOVISTAR","priority":"normal","metadata":{"cart":"7"},"attempt_count":0,` +
 		`"response_code":null,"response_message":null,"transaction_id":null,"reference":null,"auth_code":null,"balance_after":990.00,` +
 		`"created_at":"2026-01-01T00:00:00Z","updated_at":"2026-01-01T00:00:00Z","process_at":"2026-01-31T18:00:00Z","expires_at":"2026-02-01T00:00:00Z",` +
-		`"next_attempt_at":"2026-01-31T18:00:00Z","finished_at":null}}`
+		`"next_attempt_at":"2026-01-31T18:00:00Z","finished_at":null,"waits_for":null}}`
 	if diff := cmp.Diff(want, string(ev.Body)); diff != "" {
 		t.Error(diff)
 	}

@@ -247,7 +247,7 @@ func (n *node) startAPI(ctx context.Context) error {
 	}
 	pages, err := console.New(console.Config{
 		AdminKey: s.AdminKey, Book: n.journal, Events: n.journal, Orders: n.producer, Queue: n.queue, Callers: n.callers,
-		Health: n.journal, Balances: n.vendor, Log: n.log, Version: version,
+		Health: n.journal, Balances: n.vendor, Breaker: held{n.queue.Board()}, Log: n.log, Version: version,
 	})
 	if err != nil {
 		return err
@@ -302,6 +302,27 @@ func (n *node) wait(ctx context.Context) error {
 	n.shutdown()
 	n.log.Info("stopped")
 	return err
+}
+
+// held tells the console why purchases are held back.
+type held struct{ board *queue.Board }
+
+// Breaker implements console.Breaker.
+func (h held) Breaker(ctx context.Context) (s console.BreakerState, err error) {
+	notices, err := h.board.Notices(ctx)
+	if err != nil {
+		return s, err
+	}
+	if time.Now().Before(notices.PausedUntil) {
+		s = console.BreakerState{Open: true, Until: notices.PausedUntil, Reason: "the distributor asks for fewer requests (429)"}
+	}
+	for operator, o := range notices.Outages {
+		s.Open, s.Reason = true, fmt.Sprintf("%s since %s: %s", operator, o.Since.UTC().Format(time.TimeOnly), o.Why)
+		if o.Recovering() {
+			s.Reason = operator + " recovers: purchases are resumed step by step"
+		}
+	}
+	return s, nil
 }
 
 // endpoints are where callers are told: the one named default and the operator by the settings, all others

@@ -95,11 +95,11 @@ const exampleRequestLines = exampleRequest + `
 `
 
 const exampleOrder = `{"distributor_transaction_id":"ORD-1","caller":"default","state":"succeeded","reason":null,` +
-	`"phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10,"currency":"MXN","operator":"MOVISTAR","metadata":{},` +
+	`"phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10,"currency":"MXN","operator":"MOVISTAR","priority":"normal","metadata":{},` +
 	`"attempt_count":2,"response_code":"00","response_message":"Aprobado","transaction_id":"TXN-1702857600000-abc123def",` +
 	`"reference":"RRN-123456789012","auth_code":"ABC123","balance_after":990.00,` +
 	`"created_at":"2026-01-31T18:00:00Z","updated_at":"2026-01-31T18:00:04Z","process_at":null,"expires_at":null,` +
-	`"next_attempt_at":null,"finished_at":"2026-01-31T18:00:04Z"}`
+	`"next_attempt_at":null,"finished_at":"2026-01-31T18:00:04Z","waits_for":null}`
 
 // exampleQueued is the order of exampleRequest when it was just accepted.
 func exampleQueued() topup.Order {

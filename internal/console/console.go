@@ -77,7 +77,7 @@ type Breaker interface {
 // BreakerState is what holds purchases back; the zero value holds none.
 type BreakerState struct {
 	Open bool
-	// Until is when the next purchase is let through.
+	// Until is when the next purchase is let through; zero where that is not known.
 	Until time.Time
 	// Reason is why it opened.
 	Reason string

@@ -3,13 +3,16 @@ package queue
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-redis/redis_rate/v10"
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/time/rate"
 
 	"recarga/topup"
 )
@@ -22,11 +25,16 @@ type Pacer struct {
 	limiter *redis_rate.Limiter
 	key     string
 	limits  []redis_rate.Limit // by rank
+
+	// The embedded Redis serves this process alone, and cuts the numbers of a script to whole seconds: there the
+	// limit is kept here.
+	mu    sync.Mutex
+	alone *rate.Limiter
 }
 
 const (
-	// mayStandOut is how many requests bulk orders, normal orders and urgent ones may make at once, where a
-	// second's share of the limit is fewer.
+	// leastBurst is how many requests bulk orders may make at once, where their share of a second's is less;
+	// normal orders may make twice, urgent ones three times as many.
 	leastBurst = 2
 	// spare is the part of the limit that is not used: the distributor counts by a clock of its own.
 	spare = 50
@@ -34,12 +42,16 @@ const (
 	boardTimeout = time.Second
 )
 
-// NewPacer allows count in every period, evenly spread, less a fiftieth, and a second's share at once.
+// NewPacer allows count in every period, evenly spread, less a fiftieth, and a second's share at once, or six.
 func (q *Queue) NewPacer(key string, count int, period time.Duration) *Pacer {
 	burst := max(leastBurst, int(float64(count)/period.Seconds()/float64(len(topup.Priorities()))))
 	p := &Pacer{limiter: redis_rate.NewLimiter(q.rest), key: "recarga:" + key}
 	for n := len(topup.Priorities()); n > 0; n-- {
 		p.limits = append(p.limits, redis_rate.Limit{Rate: count - count/spare, Period: period, Burst: n * burst})
+	}
+	if q.IsEmbedded() {
+		urgent := p.limits[0]
+		p.alone = rate.NewLimiter(rate.Limit(float64(urgent.Rate)/period.Seconds()), urgent.Burst)
 	}
 	return p
 }
@@ -47,9 +59,12 @@ func (q *Queue) NewPacer(key string, count int, period time.Duration) *Pacer {
 // Take takes the right to at most n purchases, and says how many it got. wait is until there may be another;
 // zero where it got them all.
 func (p *Pacer) Take(ctx context.Context, priority topup.Priority, n int) (granted int, wait time.Duration, err error) {
+	limit := p.limits[priority.Rank()]
+	if p.alone != nil {
+		return p.takeAlone(limit, n)
+	}
 	ctx, cancel := context.WithTimeout(ctx, boardTimeout)
 	defer cancel()
-	limit := p.limits[priority.Rank()]
 	result, err := p.limiter.AllowAtMost(ctx, p.key, limit, min(n, limit.Burst))
 	switch {
 	case err != nil:
@@ -58,6 +73,21 @@ func (p *Pacer) Take(ctx context.Context, priority topup.Priority, n int) (grant
 		return n, 0, nil
 	}
 	return result.Allowed, max(result.RetryAfter, limit.Period/time.Duration(limit.Rate)), nil
+}
+
+// takeAlone leaves what is beyond the priority's own burst to those above it.
+func (p *Pacer) takeAlone(limit redis_rate.Limit, n int) (granted int, wait time.Duration, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	left := p.alone.TokensAt(now) - float64(p.limits[0].Burst-limit.Burst)
+	granted = max(0, min(n, int(left)))
+	p.alone.AllowN(now, granted)
+	if granted < n {
+		missing := 1 - (left - float64(granted))
+		wait = time.Duration(missing / float64(p.alone.Limit()) * float64(time.Second))
+	}
+	return granted, wait, nil
 }
 
 // Board is where all workers on one Redis read and write what they know of the distributor's trouble.
@@ -135,10 +165,13 @@ func (b *Board) ClaimProbe(ctx context.Context, operator string, every time.Dura
 	ctx, cancel := context.WithTimeout(ctx, boardTimeout)
 	defer cancel()
 	err = b.rdb.SetArgs(ctx, "recarga:distributor:probe:"+operator, "", redis.SetArgs{Mode: "NX", TTL: every}).Err()
-	if redis.HasErrorPrefix(err, "") && err != redis.Nil {
+	switch {
+	case errors.Is(err, redis.Nil):
+		return false, nil
+	case err != nil:
 		return false, fmt.Errorf("probe of %s: %w", operator, err)
 	}
-	return err == nil, nil
+	return true, nil
 }
 
 // Resume says how many of n purchases an operator that recovers gets now, of so many a second.

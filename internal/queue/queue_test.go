@@ -349,8 +349,13 @@ func TestRedisGoneAndBack(t *testing.T) {
 }
 
 func TestPacer(t *testing.T) {
-	q := open(t, queue.Embedded)
-	pacer := q.NewPacer("distributor", 60, time.Hour)
+	for name, url := range map[string]string{"embedded": queue.Embedded, "redis": testkit.Redis(t).URL()} {
+		t.Run(name, func(t *testing.T) { testPacer(t, open(t, url)) })
+	}
+}
+
+func testPacer(t *testing.T, q *queue.Queue) {
+	pacer := q.NewPacer("distributor", 36, time.Hour)
 	// Each priority may go further than the one below it, and none further than the limit's burst.
 	for _, c := range []struct {
 		p          topup.Priority

@@ -37,20 +37,28 @@ type feeder struct {
 func (w *Worker) feed(ctx context.Context) {
 	f := &feeder{Worker: w, latest: map[topup.Priority]string{}}
 	defer f.probes.Wait()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		}
+	for ctx.Err() == nil {
 		pause, err := f.look(ctx)
 		if err != nil && ctx.Err() == nil {
 			w.Log.WarnContext(ctx, "line not worked off", "error", err)
 			pause = time.Second
 		}
-		timer.Reset(pause)
+		wait(ctx, min(pause, busyPause), nil)
+		wait(ctx, pause-busyPause, w.joined)
+	}
+}
+
+// wait returns when the time is over, when somebody has come, or when ctx has ended.
+func wait(ctx context.Context, d time.Duration, come <-chan struct{}) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-come:
 	}
 }
 

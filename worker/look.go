@@ -122,6 +122,10 @@ func (w *Worker) notNow(ctx context.Context, o topup.Order) (again time.Time, wa
 	case why != "":
 		err := w.Journal.StandInLine(ctx, o.ID, o.AttemptCount, why, time.Now())
 		if err == nil || errors.Is(err, topup.ErrLost) {
+			select {
+			case w.joined <- struct{}{}:
+			default: // it will be seen
+			}
 			return time.Time{}, true
 		}
 		w.Log.WarnContext(ctx, "order could not stand in line", "order", o.ID, "error", err)

@@ -120,6 +120,8 @@ type Worker struct {
 	// name tells the attempts of this process apart from all others in the journal.
 	name      string
 	inquiries chan inquiry
+	// joined tells that an order of this process stands in line.
+	joined chan struct{}
 	// closing ends the waits for a journal that does not answer, after the drain.
 	closing context.Context
 	close   context.CancelFunc
@@ -140,7 +142,7 @@ func New(cfg Config) *Worker {
 		cfg.Swept = func(time.Time) {}
 	}
 	closing, cancel := context.WithCancel(context.Background())
-	return &Worker{Config: cfg, gate: newGate(cfg), name: uuid.NewString(), inquiries: make(chan inquiry, mostInquiries), closing: closing, close: cancel}
+	return &Worker{Config: cfg, gate: newGate(cfg), name: uuid.NewString(), inquiries: make(chan inquiry, mostInquiries), joined: make(chan struct{}, 1), closing: closing, close: cancel}
 }
 
 // Outages are the operators that are out, as far as this worker knows.

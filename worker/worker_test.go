@@ -40,7 +40,7 @@ func (v *vendor) Authorize(context.Context) error { return v.login }
 func (v *vendor) Purchase(ctx context.Context, o topup.Order, sendBy time.Time) topup.Result {
 	v.mu.Lock()
 	v.requests = append(v.requests, o.ID)
-	n := len(v.requests)
+	n, answers := len(v.requests), v.answers
 	v.mu.Unlock()
 	if !sendBy.After(time.Now()) {
 		return topup.Result{Outcome: topup.OutcomeNotSent}
@@ -48,7 +48,7 @@ func (v *vendor) Purchase(ctx context.Context, o topup.Order, sendBy time.Time) 
 	if v.during != nil {
 		v.during(ctx, o)
 	}
-	return v.answers[min(n, len(v.answers))-1]
+	return answers[min(n, len(answers))-1]
 }
 
 func (v *vendor) Balance(context.Context) (distributor.Balance, error) {

@@ -61,6 +61,12 @@ type Request struct {
 	Status int
 	// Err is why none did.
 	Err error
+	// Took is the time to the end of the answer.
+	Took time.Duration
+	// Header and Body are the answer's. Among them are secrets: they are for those who examine the
+	// distributor, never for a log.
+	Header http.Header
+	Body   []byte
 }
 
 // Client talks to the distributor. It is safe for concurrent use.

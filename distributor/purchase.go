@@ -133,8 +133,9 @@ var errTooLarge = fmt.Errorf("the answer is larger than %d bytes", maxAnswer)
 
 // do makes a request, once, and reports it as one of the call.
 func (c *Client) do(call string, req *http.Request) answer {
+	began := time.Now()
 	a := c.send(req)
-	r := Request{Call: call, Err: a.err}
+	r := Request{Call: call, Err: a.err, Took: time.Since(began), Header: a.header, Body: a.body}
 	if a.err == nil {
 		r.Status = a.status
 	}

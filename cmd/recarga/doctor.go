@@ -21,25 +21,46 @@ func newDoctorCommand(p *program) *cobra.Command {
 line each, with the mend below it. docs/doctor.md lists the checks. Nothing is changed, bought or
 sent; at the distributor it logs in once. Give it the settings of the process it is to judge.
 
+With --live it walks through the distributor's integration checklist at its real API instead: login,
+renewal of the token, balance, every field as documented, clock and latency. It logs in twice, and
+shares the new token with the running workers through RECARGA_REDIS_URL; where the distributor allows
+one session and the queue is embedded, they have to log in again, which they do. With --purchase PHONE it
+then buys one top-up of the smallest amount, after asking: an ordinary order at the recarga serve of
+RECARGA_API_URL, which is in the book of record and never charged twice.
+
 Exit status: 0 when no check failed, 1 when one did (with --strict: or warned), 2 when the settings
 are wrong.`,
-		Example: "  recarga doctor\n  recarga doctor --strict --json --timeout 10s",
+		Example: `  recarga doctor
+  recarga doctor --strict --json --timeout 10s
+  recarga doctor --live
+  recarga doctor --live --purchase 5537686660`,
 	}
-	timeout := cmd.Flags().Duration("timeout", doctor.DefaultTimeout, "what each check may take")
+	timeout := cmd.Flags().Duration("timeout", doctor.DefaultTimeout, fmt.Sprintf("what each check may take (with --live: %s)", doctor.LiveTimeout))
 	strict := cmd.Flags().Bool("strict", false, "count warnings as failures")
 	asJSON := jsonFlag(cmd)
+	live := addLiveFlags(cmd)
 	addSettingFlags(cmd)
+	addSettingFlags(cmd, "API_URL")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *timeout <= 0 {
 			return usage(fmt.Errorf("--timeout is %s; must be above zero", *timeout))
 		}
-		show := showFindings
+		if _, err := live.request(cmd, time.Now()); err != nil {
+			return usage(err)
+		}
+		show := p.showFindings
 		if *asJSON {
 			show = func(w io.Writer, found []doctor.Finding) error { return printJSON(w, found) }
 		}
 		s, err := p.settings(cmd, needsDistributor)
 		if err != nil {
 			return errors.Join(show(p.stdout, settingsFindings(err)), usage(errors.New("the settings are wrong")))
+		}
+		if *live.on {
+			if !cmd.Flags().Changed("timeout") {
+				*timeout = doctor.LiveTimeout
+			}
+			return p.doctorLive(cmd, s, live, *timeout, *asJSON, *strict)
 		}
 		found := doctor.Examine(cmd.Context(), doctorConfig(s, *timeout))
 		if err := show(p.stdout, found); err != nil {
@@ -75,17 +96,25 @@ func settingsFindings(err error) (found []doctor.Finding) {
 }
 
 // showFindings prints a line each, and the mend below it.
-func showFindings(w io.Writer, found []doctor.Finding) error {
+func (p *program) showFindings(w io.Writer, found []doctor.Finding) error {
 	widest := 0
 	for _, f := range found {
 		widest = max(widest, len(f.Check))
 	}
-	var b strings.Builder
 	for _, f := range found {
-		fmt.Fprintf(&b, "%-4s  %-*s  %s\n", f.Status, widest, f.Check, printable(f.Found))
-		if f.Mend != "" {
-			fmt.Fprintf(&b, "%*s→ %s\n", len("fail")+2, "", printable(f.Mend))
+		if err := p.showFinding(w, f, widest); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// showFinding prints a finding beside others whose checks have names of up to widest characters.
+func (p *program) showFinding(w io.Writer, f doctor.Finding, widest int) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %-*s  %s\n", p.terminal().paint(colourOf(f.Status), fmt.Sprintf("%-4s", f.Status)), widest, f.Check, printable(f.Found))
+	if f.Mend != "" {
+		fmt.Fprintf(&b, "%*s→ %s\n", len("fail")+2, "", printable(f.Mend))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

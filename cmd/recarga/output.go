@@ -22,8 +22,10 @@ type clientRun func(cmd *cobra.Command, c *producer.Client, args []string) error
 
 // clientCommand makes a command of one that any caller may use.
 func clientCommand(p *program, cmd *cobra.Command, run clientRun) *cobra.Command {
-	return apiCommand(p, cmd, func(s Settings) string { return cmp.Or(s.APIKey, s.AdminKey) }, run)
+	return apiCommand(p, cmd, keyOfCaller, run)
 }
+
+func keyOfCaller(s Settings) string { return cmp.Or(s.APIKey, s.AdminKey) }
 
 // adminCommand makes a command of one for the operator: where both keys are set, it uses the admin's.
 func adminCommand(p *program, cmd *cobra.Command, run clientRun) *cobra.Command {

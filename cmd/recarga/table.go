@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/term"
 
+	"recarga/internal/doctor"
 	"recarga/topup"
 )
 
@@ -140,20 +141,38 @@ func wrap(text string, width int) (lines []string) {
 	return append(lines, string(left))
 }
 
+// The colours of a terminal.
+const red, green, yellow = 31, 32, 33
+
+func colourOf(s doctor.Status) int {
+	switch s {
+	case doctor.Fail:
+		return red
+	case doctor.Warn:
+		return yellow
+	default:
+		return green
+	}
+}
+
 // state colours a text by the state that is written as stateOf does.
 func (t terminal) state(written, text string) string {
-	const red, green, yellow = 31, 32, 33
-	colour := 0
 	name, _, _ := strings.Cut(written, "/")
 	switch topup.State(name) {
 	case topup.StateSucceeded:
-		colour = green
+		return t.paint(green, text)
 	case topup.StateFailed:
-		colour = red
+		return t.paint(red, text)
 	case topup.StateUnknown:
-		colour = yellow
+		return t.paint(yellow, text)
+	default:
+		return text
 	}
-	if !t.colour || colour == 0 || text == "" {
+}
+
+// paint colours a text, on a terminal that wants colours.
+func (t terminal) paint(colour int, text string) string {
+	if !t.colour || text == "" {
 		return text
 	}
 	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", colour, text)

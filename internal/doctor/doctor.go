@@ -1,9 +1,10 @@
 // Package doctor looks at everything that Recarga depends on and at every setting that is allowed but
 // unsafe, and says of each what it found and how to mend it.
 //
-// It changes nothing: it opens the book of record for reading only, migrates nothing, writes nothing
+// Examine changes nothing: it opens the book of record for reading only, migrates nothing, writes nothing
 // to Redis, sends no webhook and never purchases. At the distributor it logs in once, which at one
-// that allows a single session makes the workers log in again.
+// that allows a single session makes the workers log in again. A Live walks through the distributor's
+// integration checklist, with a purchase if it is asked for one.
 package doctor
 
 import (
@@ -13,6 +14,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"recarga/topup"
 )
 
 // DefaultTimeout is what a check may take, unless Config says otherwise.
@@ -36,6 +39,8 @@ type Finding struct {
 	Found string `json:"found"`
 	// Mend is what to change; empty when the status is OK.
 	Mend string `json:"mend"`
+	// Order is the one that a Live bought, as it was last seen.
+	Order *topup.Details `json:"order,omitempty"`
 }
 
 func ok(format string, args ...any) Finding   { return finding(OK, format, args) }

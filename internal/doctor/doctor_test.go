@@ -222,12 +222,49 @@ which it removes.
 
 `
 
+const liveIntroduction = `
+## At the real API
+
+~recarga doctor --live~ walks through the integration checklist of the distributor's document at the API that is configured,
+with the client that the workers use, one check after the other; a failure ends the walk. Nothing is bought:
+
+    $ recarga doctor --live
+    ok    live reachable        vendor.example:443 is 203.0.113.7:443, 31.2ms away
+    ok    live certificate      valid until 2027-03-01, 97 days
+    ok    live shared token     accepted
+    ok    live login            accepted in 212ms; its token is renewed after 59m0s
+    ok    live token renewal    a refused token led to a new login, and that to an answer, in 655ms
+    ok    live sessions         one: a login ends the older token. The running workers find the new one in Redis
+    ok    live balance          1000.00 USD, 12s old
+    ok    live errors           HTTP 401, as documented
+    ok    live clock            as this machine's
+    ok    live latency          7 answers, half of them within 208ms, the slowest took 240ms
+
+It logs in twice, and puts the new token where the running workers find it (~RECARGA_REDIS_URL~). Where the distributor
+allows one session and the queue is embedded, the workers' token ends and they log in again by themselves: a purchase of
+that moment is refused with 401 before it is looked at, and sent again. Each check may take ~--timeout~ (30s).
+
+~recarga doctor --live --purchase 5537686660~ then buys one top-up **with real money**: of the smallest amount that the catalogue
+has (10 MXN of ~MOVISTAR_TAE~; ~--product~, ~--amount~ choose another), after asking on the terminal (~--yes~: without), and only
+where no check failed. It is an ordinary order, ~doctor-…~, placed at the ~recarga serve~ of ~RECARGA_API_URL~: in the book of record
+before any money moves, never charged twice, told to the caller whose key is used, and found by ~recarga get~. It expires
+after ~--wait~ (5m), so that nothing is bought later, when nobody looks. That ~recarga serve~ must have the same distributor
+and customer. With ~--json~ the finding ~live purchase~ has the ~order~.
+
+`
+
 func document() string {
 	var b strings.Builder
 	b.WriteString("<!-- Generated from internal/doctor by `go generate ./internal/doctor`. Do not edit. -->\n\n" + strings.ReplaceAll(introduction, "~", "`"))
-	b.WriteString("| check | why | how to mend it |\n|---|---|---|\n")
-	for _, c := range Checks() {
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", c.Name, c.Why, c.Mend)
-	}
+	table(&b, Checks())
+	b.WriteString(strings.ReplaceAll(liveIntroduction, "~", "`"))
+	table(&b, LiveChecks())
 	return b.String()
+}
+
+func table(b *strings.Builder, checks []Check) {
+	b.WriteString("| check | why | how to mend it |\n|---|---|---|\n")
+	for _, c := range checks {
+		fmt.Fprintf(b, "| %s | %s | %s |\n", c.Name, c.Why, c.Mend)
+	}
 }

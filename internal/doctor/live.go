@@ -1,0 +1,423 @@
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"recarga/distributor"
+)
+
+const (
+	// LiveTimeout is what a check of a Live may take, unless LiveConfig says otherwise: as long as Recarga
+	// itself waits for a login or a balance.
+	LiveTimeout = 30 * time.Second
+	// slowAnswer is what a login or a balance takes at a distributor in trouble.
+	slowAnswer = 2 * time.Second
+	// oldBalance is far above the half minute for which the vendor's siblings repeat a balance.
+	oldBalance = 10 * time.Minute
+	// shortToken is a life in which a token is hardly used twice.
+	shortToken = time.Minute
+	// madeUpToken was issued by nobody.
+	madeUpToken = "recarga-doctor-made-this-up"
+)
+
+// LiveConfig is where a Live walks.
+type LiveConfig struct {
+	URL, CustomerID, SecretKey string
+	// Tokens is the store that the running workers share; nil where they share none. A login's token
+	// is put into it, so that they need none of their own.
+	Tokens distributor.TokenStore
+	// Timeout of each check. Defaults to LiveTimeout.
+	Timeout time.Duration
+	// RootCAs are who may sign certificates. Nil: those that the system trusts.
+	RootCAs *x509.CertPool
+	// Show is told of each finding at once. Nil: nobody is.
+	Show func(Finding)
+}
+
+// Live walks through the distributor's integration checklist at its real API, with the very client that
+// the workers use. It logs in twice, and buys nothing unless Purchase is called.
+type Live struct {
+	cfg     LiveConfig
+	part    *distributorPart
+	tokens  distributor.TokenStore // cfg's, or one that nobody shares
+	answers answers
+
+	// client holds the token of the first login.
+	client  *distributor.Client
+	clients []*distributor.Client
+	// refusal is the answer to a token that nobody issued.
+	refusal heard
+}
+
+// NewLive prepares a walk. Close it.
+func NewLive(cfg LiveConfig) *Live {
+	cfg.Timeout = cmp.Or(cfg.Timeout, LiveTimeout)
+	if cfg.Show == nil {
+		cfg.Show = func(Finding) {}
+	}
+	l := &Live{cfg: cfg, part: &distributorPart{roots: cfg.RootCAs, url: new(url.URL)}, tokens: cfg.Tokens}
+	if l.tokens == nil {
+		l.tokens = new(lonely)
+	}
+	l.client = l.newClient(first(l.tokens, ""))
+	if l.part.err == nil {
+		l.part.url, l.part.err = url.Parse(cfg.URL)
+	}
+	return l
+}
+
+func (l *Live) newClient(tokens distributor.TokenStore) *distributor.Client {
+	c, err := distributor.New(distributor.Config{
+		URL: l.cfg.URL, CustomerID: l.cfg.CustomerID, SecretKey: l.cfg.SecretKey,
+		Tokens: tokens, Observe: l.answers.add, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		l.part.err = err
+		return nil
+	}
+	l.clients = append(l.clients, c)
+	return c
+}
+
+// Close closes idle connections.
+func (l *Live) Close() {
+	for _, c := range l.clients {
+		c.Close()
+	}
+}
+
+// checks are made one after the other. A failure ends the walk.
+func (l *Live) checks() []Check {
+	return []Check{
+		{"live reachable", "nothing can be bought without it", "correct RECARGA_DISTRIBUTOR_URL, let this machine through the firewall, or ask the distributor whether it admits this address", l.part.reachable},
+		{"live certificate", "with one that has ended, every purchase stops", "tell the distributor to renew it; if this machine does not know its issuer, install ca-certificates", l.part.certificate},
+		{"live shared token", "the token that the running workers share; not there with the embedded Redis", "nothing, if a login from elsewhere ended it; where the distributor allows one session, only programs on this RECARGA_REDIS_URL may log in", l.sharedToken},
+		{"live login", "the checklist's login, and every field of its answer; the new token is shared with the running workers. A wrong secret is not tried: the checklist does not ask for it, and some vendors lock the account", "correct RECARGA_DISTRIBUTOR_CUSTOMER_ID and RECARGA_DISTRIBUTOR_SECRET_KEY", l.login},
+		{"live token renewal", "the checklist's token refresh: a token that is refused with 401 must lead to a new login and to an answer; no refresh endpoint is documented", "ask the distributor: its document says 401 for an invalid token, on which Recarga logs in again", l.renewal},
+		{"live sessions", "whether a login ends the token before it: then every program that logs in must share one RECARGA_REDIS_URL", "ask the distributor how many sessions it allows", l.sessions},
+		{"live balance", "the checklist's balance inquiry: every field, the number as it was written, its age", "ask the distributor what its get_balance means; pay in, if it is empty", l.balance},
+		{"live errors", "all errors are to be JSON with success false and an error; looked at in the refusal of the made-up token", "ask the distributor; Recarga decides by the status where the body says nothing", l.errors},
+		{"live clock", "a wrong clock here makes receivers refuse webhooks, and tokens end early or late", "synchronize this machine's clock (timedatectl set-ntp true)", l.clock},
+		{"live latency", "logins and balances that are slow mean purchases that are slower", "look at the network, or ask the distributor; RECARGA_DISTRIBUTOR_TIMEOUT must be above the longest purchase, or it becomes an unknown", l.latency},
+	}
+}
+
+// LiveChecks are all checks of a Live, a purchase's included, in the order of their findings.
+func LiveChecks() []Check {
+	l := NewLive(LiveConfig{URL: "https://distributor"})
+	defer l.Close()
+	return slices.Concat(l.checks(), (&buying{}).checks())
+}
+
+// Examine makes the checks, but no purchase.
+func (l *Live) Examine(ctx context.Context) []Finding { return l.walk(ctx, l.checks(), l.cfg.Timeout) }
+
+func (l *Live) walk(ctx context.Context, checks []Check, timeout time.Duration) (all []Finding) {
+	for i, c := range checks {
+		f := c.bounded(ctx, timeout)
+		if f.Status == "" {
+			continue
+		}
+		left := len(checks) - i - 1
+		if f.Status == Fail && left > 0 {
+			f.Found += fmt.Sprintf(" (not looked at for that: %d more)", left)
+		}
+		l.cfg.Show(f)
+		all = append(all, f)
+		if f.Status == Fail {
+			break
+		}
+	}
+	return all
+}
+
+// sharedToken asks for the balance as a worker would that has only the shared token.
+func (l *Live) sharedToken(ctx context.Context) Finding {
+	if l.cfg.Tokens == nil {
+		return nothing()
+	}
+	switch value, _, err := l.tokens.Load(ctx); {
+	case err != nil:
+		return warn("%v", err).with("start Redis, or correct RECARGA_REDIS_URL: the workers now have to log in again, each by itself")
+	case value == "":
+		return ok("none: no worker has logged in lately")
+	}
+	before := l.answers.count()
+	_, err := l.newClient(l.tokens).Balance(ctx)
+	said := l.answers.since(before)
+	if err != nil {
+		return refused(said, err)
+	}
+	if len(said) > 1 {
+		return warn("refused, upon which a new login put another in its place")
+	}
+	return ok("accepted")
+}
+
+func (l *Live) login(ctx context.Context) Finding {
+	before := l.answers.count()
+	err := l.client.Authorize(ctx)
+	said := l.answers.since(before)
+	if errors.Is(err, distributor.ErrCredentials) {
+		return fail("refused, HTTP %d", said[len(said)-1].Status)
+	}
+	if err != nil {
+		return refused(said, err)
+	}
+	answer := said[len(said)-1]
+	_, renewed, _ := l.tokens.Load(ctx)
+	life := time.Until(renewed).Round(time.Second)
+	f := deviating("login", answer, "accepted in %s; its token is renewed after %s", millis(answer.Took), life)
+	if life < shortToken {
+		return warn("%s", f.Found).with("ask the distributor for tokens that live longer: with these nearly every purchase logs in first")
+	}
+	return f
+}
+
+// renewal has a client begin with a token that is refused, and with no other in the store.
+func (l *Live) renewal(ctx context.Context) Finding {
+	before := l.answers.count()
+	_, err := l.newClient(first(l.tokens, madeUpToken, "")).Balance(ctx)
+	said := l.answers.since(before)
+	switch {
+	case len(said) == 0 || said[0].Err != nil:
+		return refused(said, err)
+	case said[0].Status == http.StatusOK:
+		return fail("a made-up token was accepted").with("tell the distributor: whoever knows its address can use the account")
+	case said[0].Status != http.StatusUnauthorized:
+		return refused(said[:1], fmt.Errorf("a refused token was answered with HTTP %d", said[0].Status))
+	case err != nil:
+		return refused(said, err)
+	}
+	l.refusal = said[0]
+	return ok("a refused token led to a new login, and that to an answer, in %s", millis(total(said)))
+}
+
+func total(all []heard) (sum time.Duration) {
+	for _, a := range all {
+		sum += a.Took
+	}
+	return sum
+}
+
+// sessions uses the first login's token after the second login.
+func (l *Live) sessions(ctx context.Context) Finding {
+	before := l.answers.count()
+	_, err := l.client.Balance(ctx)
+	said := l.answers.since(before)
+	switch {
+	case err != nil:
+		return refused(said, err)
+	case said[0].Call != "balance":
+		return ok("cannot be told: a token lives too short")
+	case said[0].Status == http.StatusOK:
+		return ok("several: an older token stays valid after a login")
+	case l.cfg.Tokens == nil:
+		return ok("one: a login ends the older token. This one ended the running workers', who log in again by themselves")
+	default:
+		return ok("one: a login ends the older token. The running workers find the new one in Redis")
+	}
+}
+
+func (l *Live) balance(ctx context.Context) Finding {
+	b, err := l.client.Balance(ctx)
+	if err != nil {
+		return refused(l.answers.since(0), err)
+	}
+	amount, err := decimal.NewFromString(b.Amount.String())
+	f := deviating("balance", l.answers.last(), "%s %s, %s", b.Amount, b.Currency, age(b))
+	switch {
+	case err != nil:
+		return fail("%q is not a number", b.Amount)
+	case f.Status != OK:
+		return f
+	case !amount.IsPositive():
+		return warn("%s", f.Found).with("pay into the account at the distributor: an empty one declines every purchase with code 51")
+	case !amount.Equal(amount.Truncate(2)):
+		return warn("%s", f.Found).with("ask the distributor: more than two decimals hint at sums kept in binary floating point")
+	}
+	return unless(b.FetchedAt.Sub(b.LastUpdated) < oldBalance, Warn, "%s", f.Found)
+}
+
+func age(b distributor.Balance) string {
+	switch old := b.FetchedAt.Sub(b.LastUpdated).Round(time.Second); {
+	case b.LastUpdated.IsZero():
+		return "of an age that is not told"
+	case old <= 0:
+		return "of this moment"
+	default:
+		return old.String() + " old"
+	}
+}
+
+func (l *Live) errors(context.Context) Finding {
+	return deviating("error", l.refusal, "HTTP 401, as documented")
+}
+
+// clock takes the answer that leaves the least doubt.
+func (l *Live) clock(context.Context) Finding {
+	told := false
+	least := time.Duration(1<<63 - 1)
+	for _, a := range l.answers.since(0) {
+		theirs, err := http.ParseTime(a.Header.Get("Date"))
+		if err != nil {
+			continue
+		}
+		told = true
+		if off := offset(theirs, a.asked().Truncate(time.Second), a.at); off.Abs() < least.Abs() {
+			least = off
+		}
+	}
+	if !told {
+		return ok("not told")
+	}
+	return clock(least, distributorClockWarn, 0)
+}
+
+func (l *Live) latency(context.Context) Finding {
+	var took []time.Duration
+	for _, a := range l.answers.since(0) {
+		took = append(took, a.Took)
+	}
+	slices.Sort(took)
+	slowest := took[len(took)-1]
+	return unless(slowest < slowAnswer, Warn, "%d answers, half of them within %s, the slowest took %s", len(took), millis(took[len(took)/2]), millis(slowest))
+}
+
+func millis(d time.Duration) time.Duration {
+	if d < 10*time.Millisecond {
+		return d.Round(100 * time.Microsecond)
+	}
+	return d.Round(time.Millisecond)
+}
+
+// deviating is fine where the answer is as documented.
+func deviating(call string, a heard, format string, args ...any) Finding {
+	f := ok(format, args...)
+	if all := distributor.Deviations(call, a.Body); len(all) > 0 {
+		return warn("%s; not as documented: %s", f.Found, strings.Join(all, ", ")).with("ask the distributor what changed, and whether its document is the current one")
+	}
+	return f
+}
+
+// refused says why there is no good answer.
+func refused(said []heard, err error) Finding {
+	const until = "ask the distributor; until it answers, orders wait and nothing is charged"
+	if len(said) == 0 {
+		return fail("%v", err).with(until)
+	}
+	last := said[len(said)-1]
+	switch {
+	case last.Err != nil:
+		return fail("%v", last.Err).with(until)
+	case last.Status == http.StatusTooManyRequests:
+		return fail("too many requests, HTTP 429%s", waiting(last.Header)).with("wait, and run it again; ask the distributor for its limit, and set RECARGA_DISTRIBUTOR_RATE below it")
+	case last.Status == http.StatusNotFound:
+		return fail("HTTP 404").with("correct RECARGA_DISTRIBUTOR_URL, which must end in /api/distributor")
+	case last.Status >= http.StatusInternalServerError:
+		return fail("the distributor is down, HTTP %d", last.Status).with(until)
+	case last.Status == http.StatusOK:
+		return fail("the answer to %s cannot be used: %s", last.Call, strings.Join(distributor.Deviations(last.Call, last.Body), ", ")).
+			with("correct RECARGA_DISTRIBUTOR_URL, if something else answers there; otherwise ask the distributor")
+	default:
+		return fail("%v", err)
+	}
+}
+
+func waiting(h http.Header) string {
+	if wait := h.Get("Retry-After"); wait != "" {
+		return ", to be asked again after " + wait + " s"
+	}
+	return ""
+}
+
+// heard is an answer and when it was there.
+type heard struct {
+	distributor.Request
+	at time.Time
+}
+
+func (h heard) asked() time.Time { return h.at.Add(-h.Took) }
+
+// answers are all that were heard. A check that was given up may still add one.
+type answers struct {
+	mu  sync.Mutex
+	all []heard
+}
+
+func (a *answers) add(r distributor.Request) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.all = append(a.all, heard{r, time.Now()})
+}
+
+func (a *answers) since(n int) []heard {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.all[n:])
+}
+
+func (a *answers) count() int { return len(a.since(0)) }
+
+func (a *answers) last() heard {
+	all := a.since(0)
+	return all[len(all)-1]
+}
+
+// beginning is a token store that gives out certain tokens before those it has.
+type beginning struct {
+	distributor.TokenStore
+	mu   sync.Mutex
+	with []string
+}
+
+// first puts tokens before a store's; an empty one has the client log in.
+func first(store distributor.TokenStore, with ...string) *beginning {
+	return &beginning{TokenStore: store, with: with}
+}
+
+func (b *beginning) Load(ctx context.Context) (string, time.Time, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.with) == 0 {
+		return b.TokenStore.Load(ctx)
+	}
+	next := b.with[0]
+	b.with = b.with[1:]
+	return next, time.Now().Add(time.Hour), nil
+}
+
+// lonely is a token store of this process.
+type lonely struct {
+	mu      sync.Mutex
+	token   string
+	expires time.Time
+}
+
+func (s *lonely) Load(context.Context) (string, time.Time, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.token, s.expires, nil
+}
+
+func (s *lonely) Save(_ context.Context, token string, expires time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.token, s.expires = token, expires
+	return nil
+}
+
+func (s *lonely) Lock(context.Context) (func(), error) { return func() {}, nil }

@@ -1,0 +1,226 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"recarga/topup"
+)
+
+// Orders is a running Recarga: the purchase goes through its book of record like any other.
+type Orders interface {
+	// Place places an order; the same again is the same order.
+	Place(ctx context.Context, r topup.Request) (o topup.Order, replayed bool, err error)
+	Get(ctx context.Context, id topup.ID) (topup.Details, error)
+}
+
+const (
+	// lookEvery is the time between two looks at the order.
+	lookEvery = 250 * time.Millisecond
+	// toldWithin is what the first try of a webhook gets.
+	toldWithin = 10 * time.Second
+)
+
+// buying is one purchase.
+type buying struct {
+	live    *Live
+	orders  Orders
+	request topup.Request
+	wait    time.Duration
+	before  decimal.Decimal
+	details topup.Details
+}
+
+// Purchase places the order, waits for its end for so long, and judges what came of it. It is called
+// after Examine found no failure. The details are the order's as it was last seen; its id is empty where
+// it was not placed.
+func (l *Live) Purchase(ctx context.Context, orders Orders, r topup.Request, wait time.Duration) ([]Finding, topup.Details) {
+	b := &buying{live: l, orders: orders, request: r, wait: wait}
+	timeout := max(wait, l.cfg.Timeout) + toldWithin
+	found := l.walk(ctx, b.checks()[:1], timeout)
+	if b.details.ID != "" {
+		for _, c := range b.checks()[1:] { // however the purchase ended, the rest is worth knowing
+			found = append(found, l.walk(ctx, []Check{c}, timeout)...)
+		}
+	}
+	return found, b.details
+}
+
+func (b *buying) checks() []Check {
+	return []Check{
+		{"live order", "only with --purchase: an ordinary order, in the book of record before any money moves, so that it is never charged twice", "start recarga serve, or correct RECARGA_API_URL and RECARGA_API_KEY", b.place},
+		{"live purchase", "the checklist's test with a small amount", "look at the order with recarga get", b.outcome},
+		{"live purchase answer", "the fields of a success, which a complaint or a reconciliation needs", "ask the distributor for what is missing", b.answer},
+		{"live webhook", "the caller must hear of the outcome", "set RECARGA_CALLBACK_URL, or look at the tries with recarga get", b.told},
+		{"live balance change", "what the purchase cost, by get_balance before and by the answer or get_balance after: a hint, since others may buy or pay in meanwhile, and a balance may be old", "ask for it again with recarga balance; if it has still not changed, the API at RECARGA_API_URL works for another account, or the distributor must be asked", b.change},
+	}
+}
+
+func (b *buying) place(ctx context.Context) Finding {
+	balance, err := b.live.client.Balance(ctx)
+	if err == nil {
+		b.before, err = decimal.NewFromString(balance.Amount.String())
+	}
+	if err != nil {
+		return refused(b.live.answers.since(0), err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.live.cfg.Timeout)
+	defer cancel()
+	o, _, err := b.orders.Place(ctx, b.request)
+	var temporary interface{ Temporary() bool }
+	switch {
+	case err == nil:
+		b.details.Order = o
+		return ok("%s placed: %s MXN of %s", o.ID, o.Amount, o.Product)
+	case errors.As(err, &temporary) && !temporary.Temporary():
+		return fail("refused: %v", err)
+	default:
+		return fail("%v", err).with("see with recarga get %s whether it was placed after all: until then, buy no other; check RECARGA_API_URL and that recarga serve runs", b.request.ID)
+	}
+}
+
+// outcome waits until the order is final or held.
+func (b *buying) outcome(ctx context.Context) Finding {
+	b.until(ctx, b.wait, func(d topup.Details) bool { return d.State.Final() || d.State == topup.StateUnknown })
+	f := b.ended(b.details)
+	f.Order = &b.details
+	return f
+}
+
+func (b *buying) ended(d topup.Details) Finding {
+	said := fmt.Sprintf("%s after %s, attempts: %d", stateAndCode(d), d.UpdatedAt.Sub(d.CreatedAt).Round(time.Millisecond), d.AttemptCount)
+	switch {
+	case d.State == topup.StateSucceeded:
+		return ok("%s", said)
+	case d.State == topup.StateUnknown:
+		return fail("%s: it may have been charged", said).with("find out at the distributor, then: recarga resolve %s --as succeeded or failed --reason …; it is not sent again by itself", d.ID)
+	case d.State.Final():
+		return fail("%s", said).with("%s", declineMend(d.Order))
+	default:
+		return fail("still %s after %s", stateAndCode(d), b.wait).with("recarga watch %s; a worker must run on the API's database, and its queue must not be paused", d.ID)
+	}
+}
+
+func stateAndCode(d topup.Details) string {
+	said := string(d.State)
+	if d.Reason != "" {
+		said += "/" + string(d.Reason)
+	}
+	if d.ResponseCode != "" {
+		said += fmt.Sprintf(" with code %s (%s)", d.ResponseCode, d.ResponseMessage)
+	}
+	return said
+}
+
+// declineMend says what to do about an order that failed. Nothing was charged.
+func declineMend(o topup.Order) string {
+	switch o.ResponseCode {
+	case "51":
+		return "pay into the account at the distributor"
+	case "83":
+		return "take a number of the product's operator"
+	case "12", "13", "14":
+		return "take a product and an amount that the distributor sells to you (--product, --amount)"
+	case "05":
+		return "ask the distributor to authorize this customer for the product"
+	case "91", "96":
+		return "try later: the operator is not available; nothing was charged"
+	default:
+		return "see why with: recarga get " + string(o.ID)
+	}
+}
+
+func (b *buying) answer(context.Context) Finding {
+	d := b.details
+	if d.State != topup.StateSucceeded {
+		return nothing()
+	}
+	var missing []string
+	for _, f := range []struct {
+		name  string
+		value topup.NullString
+	}{{"transaction_id", d.TransactionID}, {"response_message", d.ResponseMessage}, {"reference", d.Reference}, {"auth_code", d.AuthCode}} {
+		if f.value == "" {
+			missing = append(missing, f.name)
+		}
+	}
+	if d.BalanceAfter == nil {
+		missing = append(missing, "balance_after")
+	}
+	if len(missing) > 0 {
+		return warn("not as documented: no %s", strings.Join(missing, ", "))
+	}
+	return ok("transaction %s, reference %s, authorization %s", d.TransactionID, d.Reference, d.AuthCode)
+}
+
+func (b *buying) told(ctx context.Context) Finding {
+	tried := func(e topup.Event) bool { return e.DeliveredAt != nil || len(e.Tries) > 0 }
+	b.until(ctx, toldWithin, func(d topup.Details) bool { return slices.ContainsFunc(d.Events, tried) })
+	i := slices.IndexFunc(b.details.Events, tried)
+	if i < 0 {
+		return warn("caller %s was not told yet", b.details.Caller)
+	}
+	e := b.details.Events[i]
+	if e.DeliveredAt != nil {
+		return ok("%s delivered to caller %s", e.Type, b.details.Caller)
+	}
+	try := e.Tries[len(e.Tries)-1]
+	return warn("%s not delivered to caller %s: %s", e.Type, b.details.Caller, try.Error)
+}
+
+func (b *buying) change(ctx context.Context) Finding {
+	if after := b.details.BalanceAfter; after != nil {
+		return b.fell(*after, "by the purchase's answer")
+	}
+	balance, err := b.live.client.Balance(ctx)
+	if err != nil {
+		return warn("%v", err)
+	}
+	return b.fell(balance.Amount, "by get_balance")
+}
+
+// fell judges the balance after the purchase: it must have fallen if that succeeded, and must not if it failed.
+func (b *buying) fell(told json.Number, by string) Finding {
+	after, err := decimal.NewFromString(told.String())
+	if err != nil {
+		return warn("%q is not a number", told)
+	}
+	cost := b.before.Sub(after)
+	f := ok("from %s to %s %s: %s for %s MXN", b.before.StringFixed(2), after.StringFixed(2), by, cost, b.request.Amount)
+	switch {
+	case b.details.State == topup.StateSucceeded && !cost.IsPositive():
+		f.Status = Warn
+	case b.details.State == topup.StateFailed && cost.IsPositive():
+		return warn("%s, though the purchase failed", f.Found).with("see whether other orders were bought meanwhile; if not, ask the distributor about %s", b.request.ID)
+	}
+	return f
+}
+
+// until looks at the order until it is as wanted, the time has passed or ctx ends. An API that does not
+// answer for a moment is asked again.
+func (b *buying) until(ctx context.Context, wait time.Duration, done func(topup.Details) bool) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		if d, err := b.orders.Get(ctx, b.request.ID); err == nil {
+			b.details = d
+			if done(d) {
+				return
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}

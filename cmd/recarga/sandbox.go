@@ -56,7 +56,12 @@ func (p *program) serveSandbox(ctx context.Context, s Settings, addr string, log
 	if err != nil {
 		return usage(fmt.Errorf("--addr: %w", err))
 	}
-	server := api.HTTPServer(tracing.Handler(vendor, "/api/distributor/"))
+	probes := newHealth([]string{"sandbox"})
+	mux := http.NewServeMux()
+	mux.Handle("/", tracing.Handler(vendor, "/api/distributor/"))
+	probes.mount(mux)
+	probes.enter(phaseRunning)
+	server := api.HTTPServer(mux)
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	_, _ = fmt.Fprintf(p.stdout, "The distributor, simulated: RECARGA_DISTRIBUTOR_URL=http://%s/api/distributor\n", listener.Addr())
@@ -65,6 +70,7 @@ func (p *program) serveSandbox(ctx context.Context, s Settings, addr string, log
 		return err
 	case <-ctx.Done():
 	}
+	probes.enter(phaseStopping)
 	vendor.Close()
 	stopping, cancel := context.WithTimeout(context.Background(), requestsEnd)
 	defer cancel()

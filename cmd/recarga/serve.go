@@ -31,7 +31,10 @@ func nodeCommand(p *program, r roles, cmd *cobra.Command) *cobra.Command {
 		}
 		defer stop()
 		n, err := startNode(cmd.Context(), s, r, log)
-		if err != nil {
+		switch {
+		case err != nil && cmd.Context().Err() != nil:
+			return nil // told to stop while it waited
+		case err != nil:
 			return usage(err)
 		}
 		return n.wait(cmd.Context())

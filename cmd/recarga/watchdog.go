@@ -36,15 +36,17 @@ func newWatchdog(q *queue.Queue, log *slog.Logger) *watchdog {
 // startWatchdog needs the queue; its end needs to come before the queue's.
 func (n *node) startWatchdog(context.Context) error {
 	n.watchdog = newWatchdog(n.queue, n.log)
+	n.health.beat("watchdog")
 	n.metrics.ShowQueues(n.watchdog.seen)
 	ctx, cancel := context.WithCancel(context.Background())
 	var watching sync.WaitGroup
-	watching.Go(func() { n.watchdog.run(ctx) })
+	watching.Go(func() { n.watchdog.run(ctx, func() { n.health.beat("watchdog") }) })
 	n.onShutdown(func() { cancel(); watching.Wait() })
 	return nil
 }
 
-func (w *watchdog) run(ctx context.Context) {
+// run calls looked after each look.
+func (w *watchdog) run(ctx context.Context, looked func()) {
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
 	for {
@@ -53,6 +55,7 @@ func (w *watchdog) run(ctx context.Context) {
 			return
 		case <-tick.C:
 			w.look(ctx)
+			looked()
 		}
 	}
 }

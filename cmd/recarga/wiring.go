@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,8 +32,6 @@ const (
 	purchaseServers = 4
 	// deliveryConcurrency bounds the webhook tries that come from the queue.
 	deliveryConcurrency = 64
-	// openTimeout bounds what a start waits for a database or Redis.
-	openTimeout = 15 * time.Second
 	// ballast is chosen so that the heap stays below about 100 MiB with little in it.
 	ballast = 32 << 20
 	// requestsEnd is how long a shutdown waits for HTTP requests under way; their orders are durable
@@ -74,6 +71,7 @@ type node struct {
 	watchdog    *watchdog // nil without a worker
 
 	// The same book of record, queue and distributor, with what is done counted.
+	health  *health
 	metrics *metrics.Metrics
 	book    *metrics.Journal
 	bell    *metrics.Queue
@@ -89,30 +87,36 @@ type node struct {
 	failed chan error
 }
 
-// startNode starts a process's parts in the order in which they need each other. On an error it has
-// stopped what it had started.
+// startNode starts a process's parts in the order in which they need each other. It waits for a database
+// or a Redis that is not there yet, and says so; meanwhile the process lives and is not ready. On an error
+// it has stopped what it had started.
 func startNode(ctx context.Context, s Settings, r roles, log *slog.Logger) (*node, error) {
-	n := &node{settings: s, roles: r, log: log, ballast: make([]byte, ballast), failed: make(chan error, 2), metrics: newMetrics(s, r)}
-	steps := []func(context.Context) error{n.openJournal, n.openQueue, n.openDistributor}
+	n := &node{
+		settings: s, roles: r, log: log, ballast: make([]byte, ballast), failed: make(chan error, 2),
+		metrics: newMetrics(s, r), health: newHealth(r.names()),
+	}
+	steps := []func(context.Context) error{n.startOps, n.openStores, n.openDistributor}
 	if r.worker {
 		steps = append(steps, n.startWorker, n.startWatchdog)
 	}
 	if r.api {
 		steps = append(steps, n.startAPI)
 	}
-	steps = append(steps, n.startOps)
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			n.shutdown()
 			return nil, err
 		}
 	}
+	n.health.enter(phaseRunning)
+	n.log.Info("started", "roles", r.names(), "version", version)
 	return n, nil
 }
 
 // shutdown ends the parts in the opposite order: first nothing more comes in, then what is under way
 // is waited for, and only then are the connections closed that it needs.
 func (n *node) shutdown() {
+	n.health.enter(phaseStopping)
 	for i := len(n.closers) - 1; i >= 0; i-- {
 		n.closers[i]()
 	}
@@ -128,34 +132,6 @@ func (n *node) closeLast(what string, f func() error) {
 			n.log.Warn("close", "what", what, "error", err)
 		}
 	})
-}
-
-func (n *node) openJournal(ctx context.Context) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
-	defer cancel()
-	if n.journal, err = journal.Open(ctx, n.settings.DatabaseURL, journal.WithFirstTryGrace(0), journal.WithObserver(n.metrics.Committed)); err != nil {
-		return fmt.Errorf("RECARGA_DATABASE_URL: %w", err)
-	}
-	n.closeLast("journal", n.journal.Close)
-	n.onShutdown(n.metrics.ReadFrom(n.journal, n.log))
-	n.book = n.metrics.Journal(n.journal)
-	n.callers = callers.New(n.journal, cmp.Or(n.settings.EncryptionKey, n.settings.AdminKey), n.settings.WebhookAllowPrivate)
-	return nil
-}
-
-func (n *node) openQueue(ctx context.Context) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
-	defer cancel()
-	if n.queue, err = queue.Open(ctx, n.settings.RedisURL, n.log); err != nil {
-		return fmt.Errorf("RECARGA_REDIS_URL: %w", err)
-	}
-	n.closeLast("queue", n.queue.Close)
-	if n.queue.IsEmbedded() && (!n.roles.api || !n.roles.worker) {
-		n.log.Warn("the embedded queue is seen by this process alone; orders reach the worker by its sweep, seconds later: set RECARGA_REDIS_URL")
-	}
-	n.bell = n.metrics.Queue(n.queue)
-	n.producer = producer.New(n.book, n.bell, n.log)
-	return nil
 }
 
 func (n *node) openDistributor(context.Context) (err error) {
@@ -179,6 +155,7 @@ func (n *node) openDistributor(context.Context) (err error) {
 // requested counts a request. Logins and balances are not held back, but they use up the pace as well.
 func (n *node) requested(r distributor.Request) {
 	n.metrics.Requested(r)
+	n.health.requested(r)
 	if n.pacer == nil || r.Call == distributor.CallPurchase {
 		return
 	}
@@ -206,6 +183,7 @@ func (n *node) startWorker(context.Context) error {
 	if err := n.serve(queue.ServeConfig{Queue: tasks.QueueTopups, Servers: purchaseServers, Concurrency: s.DistributorConcurrency}, tasks.TypePurchase, n.worker.HandlePurchase); err != nil {
 		return err
 	}
+	n.health.beat("sweep")
 	sweeping, stop := context.WithCancel(context.Background())
 	var done sync.WaitGroup
 	done.Go(func() { n.worker.Sweep(sweeping) })
@@ -217,7 +195,7 @@ func (n *node) workerConfig() worker.Config {
 	s := n.settings
 	cfg := worker.Config{
 		Journal: n.book, Distributor: n.vendor, Teller: n.deliverer, Bell: n.bell, Balances: n.vendor,
-		Timeout: s.DistributorTimeout, Alone: n.queue.IsEmbedded(), Swept: n.metrics.Swept, Log: n.log,
+		Timeout: s.DistributorTimeout, Alone: n.queue.IsEmbedded(), Swept: n.swept, Log: n.log,
 		Policy: worker.Policy{
 			Initial: s.RetryInitial, Max: s.RetryMax, MaxAttempts: s.RetryMaxAttempts, MaxElapsed: s.RetryMaxElapsed,
 			ResendUnknown: s.OnUnknown == "resend",
@@ -228,6 +206,11 @@ func (n *node) workerConfig() worker.Config {
 		cfg.Pacer = n.pacer
 	}
 	return cfg
+}
+
+func (n *node) swept(at time.Time) {
+	n.metrics.Swept(at)
+	n.health.beat("sweep")
 }
 
 func (n *node) serve(cfg queue.ServeConfig, kind string, handler queue.Handler) error {

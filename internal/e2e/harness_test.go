@@ -194,8 +194,8 @@ func environ(env map[string]string) []string {
 	return list
 }
 
-// read collects the log, learns where the process listens, and closes ready when the last listener,
-// the one for metrics, is up.
+// read collects the log, learns where the process listens, and closes ready when it says that it has
+// started.
 func (p *process) read(pipe io.Reader) {
 	defer close(p.done)
 	lines := bufio.NewScanner(pipe)
@@ -205,14 +205,17 @@ func (p *process) read(pipe io.Reader) {
 		p.stderr = append(append(p.stderr, lines.Bytes()...), '\n')
 		p.mu.Unlock()
 		var record struct{ Msg, Setting, URL string }
-		if json.Unmarshal(lines.Bytes(), &record) != nil || record.Msg != "listening" {
+		if json.Unmarshal(lines.Bytes(), &record) != nil {
 			continue
 		}
-		switch record.Setting {
-		case "RECARGA_HTTP_ADDR":
+		switch record.Msg + record.Setting {
+		case "listeningRECARGA_HTTP_ADDR":
 			p.apiURL = record.URL
-		case "RECARGA_METRICS_ADDR":
+		case "listeningRECARGA_METRICS_ADDR":
+			p.mu.Lock()
 			p.metricsURL = record.URL
+			p.mu.Unlock()
+		case "started":
 			close(p.ready)
 		}
 	}

@@ -2,14 +2,18 @@ package journal
 
 import (
 	"context"
+	"crypto/tls"
 	"database/sql"
 	"errors"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"net"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const (
@@ -184,4 +188,22 @@ func write[T any](ctx context.Context, j *Journal, key string, run func(*tx) (T,
 		return err
 	}})
 	return out, err
+}
+
+// Unavailable tells that a database which Open could not open may be there later by itself: its server does
+// not answer yet, is starting, or has no connection left. Anything else, such as a wrong password or newer
+// tables, somebody must mend.
+func Unavailable(err error) bool {
+	var certificate *tls.CertificateVerificationError
+	var reply *pgconn.PgError
+	var unconnected *pgconn.ConnectError
+	var network *net.OpError // not net.Error, which any error of the operating system is
+	switch {
+	case errors.As(err, &certificate):
+		return false
+	case errors.As(err, &reply):
+		return postgresTransient(reply)
+	default:
+		return errors.As(err, &unconnected) || errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) || sqliteBusy(err)
+	}
 }

@@ -6,6 +6,7 @@
 package metrics
 
 import (
+	"context"
 	"net/http"
 	"runtime"
 	"slices"
@@ -84,7 +85,7 @@ func New(version string, roles []string, retryCodes []topup.Code) *Metrics {
 		role.WithLabelValues(r).Set(1)
 	}
 	m.settings = m.gauges("recarga_setting", "A setting that alerts or panels compare with; times in seconds.", "name")
-	m.up = m.desc(gauge, "recarga_dependency_up", "1 when the dependency (database, redis) answered within 2 s, asked at the scrape; 0 when it did not.", "dependency")
+	m.up = m.desc(gauge, "recarga_dependency_up", "1 when the dependency answered: database and redis within 2 s, asked at the scrape; distributor when it was last called. Absent for a distributor that this process has not called.", "dependency")
 	return m
 }
 
@@ -122,6 +123,32 @@ func (m *Metrics) Definitions() []Definition { return slices.Clone(m.all) }
 // SetSetting sets a recarga_setting.
 func (m *Metrics) SetSetting(name string, value float64) {
 	m.settings.WithLabelValues(name).Set(value)
+}
+
+// ShowDependencies has scrapes show which dependencies are up.
+func (m *Metrics) ShowDependencies(up func(context.Context) map[string]bool) {
+	m.registry.MustRegister(dependencies{m.up, up})
+}
+
+type dependencies struct {
+	desc *prometheus.Desc
+	up   func(context.Context) map[string]bool
+}
+
+// Describe implements prometheus.Collector.
+func (d dependencies) Describe(descs chan<- *prometheus.Desc) { descs <- d.desc }
+
+// Collect implements prometheus.Collector.
+func (d dependencies) Collect(metrics chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	for name, up := range d.up(ctx) {
+		value := 0.0
+		if up {
+			value = 1
+		}
+		metrics <- prometheus.MustNewConstMetric(d.desc, prometheus.GaugeValue, value, name)
+	}
 }
 
 func (m *Metrics) define(kind, name, help string, labels []string) {

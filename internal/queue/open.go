@@ -173,7 +173,7 @@ const mostSkew = 30 * time.Second
 // that does not answer CONFIG (many hosted ones) cannot be asked; that is logged.
 func (q *Queue) refuseUnsafe(ctx context.Context) error {
 	if err := q.Ping(ctx); err != nil {
-		return fmt.Errorf("redis at %s does not answer: %w", strings.Join(q.options.Addrs, ","), err)
+		return &silentError{strings.Join(q.options.Addrs, ","), err}
 	}
 	if q.embedded != nil {
 		return nil
@@ -268,3 +268,44 @@ func several(u *url.URL) (*redis.UniversalOptions, error) {
 	}
 	return options, nil
 }
+
+// Unavailable tells that a Redis which Open could not use may be there later by itself: it does not answer
+// yet, loads its data, or has no connection left. Anything else, such as a wrong password or an unsafe
+// setting, somebody must mend.
+func Unavailable(err error) bool {
+	var silent *silentError
+	var certificate *tls.CertificateVerificationError
+	if !errors.As(err, &silent) || errors.As(err, &certificate) {
+		return false
+	}
+	var reply redis.Error
+	if !errors.As(err, &reply) {
+		return true
+	}
+	for _, passing := range []string{"LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "MISCONF", "ERR max number of clients reached"} {
+		if strings.HasPrefix(reply.Error(), passing) {
+			return true
+		}
+	}
+	return false
+}
+
+// silentError: Redis did not answer a PING as it should.
+type silentError struct {
+	addrs string
+	err   error
+}
+
+func (e *silentError) Error() string {
+	return fmt.Sprintf("redis at %s does not answer: %v", e.addrs, e.err)
+}
+
+func (e *silentError) Unwrap() error { return e.err }
+
+// Silence keeps the Redis library from writing lines of its own form to standard error, for the whole
+// process: what it says of failed connections, whoever needed one says as well.
+func Silence() { redis.SetLogger(silent{}) }
+
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"recarga/distributor"
+)
+
+func up(context.Context) error { return nil }
+
+func down(context.Context) error { return errors.New("connection refused") }
+
+func TestProbes(t *testing.T) {
+	for name, tc := range map[string]struct {
+		phase            string
+		database, redis  dependency
+		stillFor         time.Duration
+		login            int // the status of the last login; 0: none was made
+		live, ready      int
+		liveSays, readys string
+	}{
+		"starting":             {phaseStarting, dependency{required: true, err: errors.New("not opened yet")}, dependency{ask: up}, 0, 0, 200, 503, "ok", "not ready: starting; database: not opened yet"},
+		"running":              {phaseRunning, dependency{required: true, ask: up}, dependency{required: true, ask: up}, 0, 200, 200, 200, "ok", "ready"},
+		"database away":        {phaseRunning, dependency{required: true, ask: down}, dependency{required: true, ask: up}, time.Hour, 0, 200, 503, "ok", "not ready: database: connection refused"},
+		"redis away, worker":   {phaseRunning, dependency{required: true, ask: up}, dependency{required: true, ask: down}, 0, 0, 200, 503, "ok", "not ready: redis: connection refused"},
+		"redis away, API":      {phaseRunning, dependency{required: true, ask: up}, dependency{ask: down}, 0, 0, 200, 200, "ok", "ready"},
+		"a loop stands still":  {phaseRunning, dependency{required: true, ask: up}, dependency{required: true, ask: up}, 6 * time.Minute, 0, 503, 200, "stuck: sweep, for 6m0s", "ready"},
+		"a slow loop":          {phaseRunning, dependency{required: true, ask: up}, dependency{required: true, ask: up}, 4 * time.Minute, 0, 200, 200, "ok", "ready"},
+		"shutting down":        {phaseStopping, dependency{required: true, ask: up}, dependency{required: true, ask: up}, 6 * time.Minute, 0, 200, 503, "ok", "not ready: shutting down"},
+		"distributor refuses":  {phaseRunning, dependency{required: true, ask: up}, dependency{required: true, ask: up}, 0, 401, 200, 200, "ok", "ready"},
+		"distributor is wrong": {phaseRunning, dependency{required: true, ask: up}, dependency{required: true, ask: up}, 6 * time.Minute, 500, 503, 200, "stuck", "ready"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHealth([]string{"worker"})
+			h.set("database", tc.database)
+			h.set("redis", tc.redis)
+			h.enter(tc.phase)
+			h.beat("sweep")
+			h.beats["sweep"] = time.Now().Add(-tc.stillFor)
+			if tc.login != 0 {
+				h.requested(distributor.Request{Call: "login", Status: tc.login})
+			}
+			mux := http.NewServeMux()
+			h.mount(mux)
+			for path, want := range map[string]struct {
+				status int
+				says   string
+			}{"/healthz": {tc.live, tc.liveSays}, "/readyz": {tc.ready, tc.readys}} {
+				answer := httptest.NewRecorder()
+				mux.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path, nil))
+				if answer.Code != want.status || !strings.HasPrefix(answer.Body.String(), want.says) {
+					t.Errorf("%s: %d %s, want %d %s", path, answer.Code, answer.Body, want.status, want.says)
+				}
+			}
+			answer := httptest.NewRecorder()
+			mux.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/readyz?verbose", nil))
+			if refused := strings.Contains(answer.Body.String(), `"name":"distributor","required":false,"ok":false`); refused != (tc.login >= 400) {
+				t.Errorf("of a login of status %d: %s", tc.login, answer.Body)
+			}
+		})
+	}
+}
+
+// TestSandboxProbes: the sandbox has its probes beside the distributor's API.
+func TestSandboxProbes(t *testing.T) {
+	vendor := start(t, nil, "", "sandbox", "--addr", "127.0.0.1:0", "--log-level", "error")
+	addr := shows(t, &vendor.stdout, `RECARGA_DISTRIBUTOR_URL=http://([^/]+)`)
+	want(t, nil, exitOK, `^ready\n$`, `^$`, "healthcheck", "--metrics-addr", addr)
+	res, err := http.Get("http://" + addr + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("/healthz is %s", res.Status)
+	}
+	vendor.stop()
+	if status := vendor.ends(t); status != exitOK {
+		t.Errorf("exit status %d", status)
+	}
+}

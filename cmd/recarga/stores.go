@@ -1,0 +1,107 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"golang.org/x/sync/errgroup"
+
+	"recarga/internal/callers"
+	"recarga/internal/journal"
+	"recarga/internal/queue"
+	"recarga/producer"
+)
+
+const (
+	// openTimeout bounds one try to open a database or Redis.
+	openTimeout = 15 * time.Second
+	// openPause is the longest wait between two tries.
+	openPause = 2 * time.Second
+	// sayEvery is how often a start that waits says what for.
+	sayEvery = 30 * time.Second
+)
+
+// openStores opens the book of record and the queue, side by side, so that whichever is missing is named.
+func (n *node) openStores(ctx context.Context) error {
+	n.health.set("database", dependency{required: true, err: errors.New("not opened yet")})
+	n.health.set("redis", dependency{required: n.roles.worker, err: errors.New("not opened yet")})
+	opening, ctx := errgroup.WithContext(ctx)
+	opening.Go(func() error {
+		return n.await(ctx, "database", "RECARGA_DATABASE_URL", journal.Unavailable, n.openJournal)
+	})
+	opening.Go(func() error { return n.await(ctx, "redis", "RECARGA_REDIS_URL", queue.Unavailable, n.openQueue) })
+	err := opening.Wait()
+	if n.journal != nil {
+		n.closeLast("journal", n.journal.Close)
+	}
+	if n.queue != nil {
+		n.closeLast("queue", n.queue.Close)
+	}
+	if err != nil {
+		return err
+	}
+	n.useStores()
+	return nil
+}
+
+// useStores builds what only holds the stores.
+func (n *node) useStores() {
+	n.onShutdown(n.metrics.ReadFrom(n.journal, n.log))
+	n.book, n.bell = n.metrics.Journal(n.journal), n.metrics.Queue(n.queue)
+	n.callers = callers.New(n.journal, cmp.Or(n.settings.EncryptionKey, n.settings.AdminKey), n.settings.WebhookAllowPrivate)
+	n.producer = producer.New(n.book, n.bell, n.log)
+	if n.queue.IsEmbedded() && (!n.roles.api || !n.roles.worker) {
+		n.log.Warn("the embedded queue is seen by this process alone; orders reach the worker by its sweep, seconds later: set RECARGA_REDIS_URL")
+	}
+}
+
+func (n *node) openJournal(ctx context.Context) (err error) {
+	n.journal, err = journal.Open(ctx, n.settings.DatabaseURL, journal.WithFirstTryGrace(0), journal.WithObserver(n.metrics.Committed))
+	if err == nil {
+		n.health.set("database", dependency{required: true, ask: n.journal.Ping})
+	}
+	return err
+}
+
+// openQueue: the API accepts orders without Redis; a worker needs it.
+func (n *node) openQueue(ctx context.Context) (err error) {
+	n.queue, err = queue.Open(ctx, n.settings.RedisURL, n.log)
+	if err == nil {
+		n.health.set("redis", dependency{required: n.roles.worker, ask: n.queue.Ping})
+	}
+	return err
+}
+
+// await opens a dependency, again as long as it is unavailable: whoever starts machines in any order need
+// not start this one last. What no waiting mends ends the start at once.
+func (n *node) await(ctx context.Context, name, setting string, unavailable func(error) bool, open func(context.Context) error) error {
+	var said time.Time
+	try := func() error {
+		ctx, cancel := context.WithTimeout(ctx, openTimeout)
+		defer cancel()
+		err := open(ctx)
+		if err != nil && !unavailable(err) {
+			return backoff.Permanent(fmt.Errorf("%s: %w", setting, err))
+		}
+		return err
+	}
+	waiting := func(err error, _ time.Duration) {
+		n.health.set(name, dependency{required: true, err: err})
+		if time.Since(said) >= sayEvery {
+			said = time.Now()
+			n.log.Warn("waiting for a dependency to start", "dependency", name, "setting", setting, "error", err)
+		}
+	}
+	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMaxInterval(openPause), backoff.WithMaxElapsedTime(0))
+	if err := backoff.RetryNotify(try, backoff.WithContext(pauses, ctx), waiting); err != nil {
+		return err
+	}
+	if !said.IsZero() {
+		n.log.Info("the dependency has started", "dependency", name)
+	}
+	return nil
+}

@@ -1,0 +1,153 @@
+package e2e
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"recarga/internal/testkit"
+)
+
+// probe is what a probe answers to ?verbose.
+type probe struct {
+	OK           bool
+	Phase        string
+	Dependencies []struct {
+		Name, Error  string
+		Required, OK bool
+	}
+}
+
+func (p *process) probe(t testing.TB, path string) (status int, answer probe) {
+	t.Helper()
+	status, body := p.page(t, path+"?verbose")
+	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+		t.Fatalf("%s: %v: %s", path, err, body)
+	}
+	return status, answer
+}
+
+// listens waits for the process's first sign of life.
+func (p *process) listens(t testing.TB) {
+	t.Helper()
+	testkit.Eventually(t, patience, func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.metricsURL != ""
+	}, "the process serves its probes")
+}
+
+// TestStartInAnyOrder: processes that are started before their database and Redis live, say what they wait
+// for, and go on by themselves when it is there.
+func TestStartInAnyOrder(t *testing.T) {
+	t.Parallel()
+	redis, database := testkit.Redis(t), testkit.PostgresOwn(t)
+	w := newWorld(t, nil)
+	w.env["RECARGA_REDIS_URL"], w.env["RECARGA_DATABASE_URL"] = redis.URL(), database.URL()
+	redis.Stop()
+	database.Stop()
+	worker, api := w.launch(t, "worker"), w.launch(t, "api")
+	for _, p := range []*process{worker, api} {
+		p.listens(t)
+		testkit.Eventually(t, patience, func() bool {
+			_, ready := p.probe(t, "/readyz")
+			return len(ready.Dependencies) == 2 && strings.Contains(ready.Dependencies[0].Error, "refused") && strings.Contains(ready.Dependencies[1].Error, "refused")
+		}, "it says what it waits for")
+		if status, live := p.probe(t, "/healthz"); status != http.StatusOK || !live.OK || live.Phase != "starting" {
+			t.Errorf("waiting, /healthz is %d %+v", status, live)
+		}
+		if status, ready := p.probe(t, "/readyz"); status != http.StatusServiceUnavailable || ready.OK {
+			t.Errorf("waiting, /readyz is %d %+v", status, ready)
+		}
+		if up, ok := p.metric(t, `recarga_dependency_up{dependency="database"}`); !ok || up != 0 {
+			t.Errorf("waiting, the database counts as %v (told: %t)", up, ok)
+		}
+	}
+	redis.Start()
+	testkit.Eventually(t, patience, func() bool {
+		_, ready := worker.probe(t, "/readyz")
+		return ready.Dependencies[1].OK && !ready.Dependencies[0].OK && !ready.OK
+	}, "it waits for the database only")
+	database.Start()
+	for _, p := range []*process{worker, api} {
+		select {
+		case <-p.ready:
+		case <-p.done:
+			t.Fatalf("ended:\n%s", p.log())
+		case <-time.After(patience):
+			t.Fatalf("does not start:\n%s", p.log())
+		}
+		for _, dependency := range []string{"database", "redis"} {
+			if n := strings.Count(p.log(), `"msg":"waiting for a dependency to start","dependency":"`+dependency); n != 1 {
+				t.Errorf("said %d times that it waits for %s:\n%s", n, dependency, p.log())
+			}
+		}
+		if status, ready := p.probe(t, "/readyz"); status != http.StatusOK || !ready.OK {
+			t.Errorf("/readyz is %d %+v", status, ready)
+		}
+	}
+	place(t, api.client(), order("START-1", "5537686660"))
+	w.told(t, settled(t, api.client(), "START-1"))
+}
+
+// TestStartEndsAtOnce: what no waiting mends ends the start, with the setting's name and status 2.
+func TestStartEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	locked, evicting := testkit.Redis(t, "--requirepass", "geheim"), testkit.Redis(t, "--maxmemory-policy", "allkeys-lru")
+	database := testkit.Postgres(t).URL()
+	nowhere := database[:strings.LastIndex(database, "/")] + "/nowhere"
+	for name, tc := range map[string]struct{ setting, value, want string }{
+		"redis password": {"RECARGA_REDIS_URL", strings.Replace(locked.URL(), "redis://", "redis://:wrong@", 1), "RECARGA_REDIS_URL: redis at "},
+		"no password":    {"RECARGA_REDIS_URL", locked.URL(), "NOAUTH"},
+		"eviction":       {"RECARGA_REDIS_URL", evicting.URL(), "noeviction"},
+		"no database":    {"RECARGA_DATABASE_URL", nowhere, `"nowhere" does not exist`},
+		"no folder":      {"RECARGA_DATABASE_URL", "sqlite:/nowhere/at/all.db", "RECARGA_DATABASE_URL: sqlite: folder"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			w.env[tc.setting] = tc.value
+			out := w.run(t, "serve")
+			if out.status != 2 || !strings.Contains(out.stderr, tc.want) || strings.Contains(out.stderr, "waiting for") {
+				t.Errorf("status %d, want 2 and %q:\n%s", out.status, tc.want, out.stderr)
+			}
+		})
+	}
+}
+
+// TestStopWhileWaiting: a process that waits for its database is told to stop, and stops.
+func TestStopWhileWaiting(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.env["RECARGA_REDIS_URL"] = "redis://127.0.0.1:1/0"
+	p := w.launch(t, "serve")
+	p.listens(t)
+	testkit.Eventually(t, patience, func() bool { return strings.Contains(p.log(), "waiting for a dependency") }, "it waits")
+	if status := p.terminate(); status != 0 {
+		t.Errorf("exit status %d:\n%s", status, p.log())
+	}
+}
+
+// TestNotReadyWhileStopping: a process that waits for a purchase under way lives and is not ready.
+func TestNotReadyWhileStopping(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.env["RECARGA_DISTRIBUTOR_TIMEOUT"], w.env["RECARGA_SHUTDOWN_TIMEOUT"] = "20s", "40s"
+	p := w.start(t, "serve")
+	place(t, p.client(), order("STOP-1", "5500000000")) // approved after 5 s
+	testkit.Eventually(t, patience, func() bool {
+		return len(w.vendor.Purchases()) == 1 || get(t, p.client(), "STOP-1").State == "submitting"
+	}, "the purchase is under way")
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, patience, func() bool { return strings.Contains(p.log(), "shutting down") }, "it stops")
+	if status, body := p.page(t, "/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, "shutting down") {
+		t.Errorf("/readyz is %d %s", status, body)
+	}
+	if status, body := p.page(t, "/healthz"); status != http.StatusOK {
+		t.Errorf("/healthz is %d %s", status, body)
+	}
+}

@@ -91,7 +91,7 @@ func shop(t *testing.T) map[string]string {
 		"RECARGA_DISTRIBUTOR_URL":         shows(t, &vendor.stdout, `RECARGA_DISTRIBUTOR_URL=(\S+)`),
 		"RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo", "RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
 		"RECARGA_DATABASE_URL": "sqlite:" + filepath.Join(t.TempDir(), "recarga.db"),
-		"RECARGA_HTTP_ADDR":    "127.0.0.1:0", "RECARGA_METRICS_ADDR": "127.0.0.1:0", "RECARGA_API_KEY": "shop-api-key",
+		"RECARGA_HTTP_ADDR":    "127.0.0.1:0", "RECARGA_METRICS_ADDR": "127.0.0.1:0", "RECARGA_API_KEY": "shop-api-key", "RECARGA_ADMIN_KEY": "shop-admin-key",
 	}
 	server := start(t, env, "", "serve")
 	t.Cleanup(func() {

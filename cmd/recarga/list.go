@@ -13,15 +13,19 @@ import (
 	"recarga/topup"
 )
 
-// listFilters are the flags of list, by the API's parameter.
-var listFilters = []struct{ flag, parameter, help string }{
-	{"state", "state", "queued, submitting, retrying, unknown, succeeded, failed or canceled"},
-	{"phone", "phone_number", "phone number"},
-	{"product", "product_id", "product"},
-	{"transaction-id", "transaction_id", "the distributor's id of the purchase"},
-	{"since", "since", "created at or after this time (RFC 3339)"},
-	{"until", "until", "created before this time (RFC 3339)"},
-	{"caller", "caller", "caller; with the admin key only"},
+// filterFlag is a flag of list, with the API's parameter.
+type filterFlag struct{ flag, parameter, help string }
+
+func listFilters() []filterFlag {
+	return []filterFlag{
+		{"state", "state", "queued, submitting, retrying, unknown, succeeded, failed or canceled"},
+		{"phone", "phone_number", "phone number"},
+		{"product", "product_id", "product"},
+		{"transaction-id", "transaction_id", "the distributor's id of the purchase"},
+		{"since", "since", "created at or after this time (RFC 3339)"},
+		{"until", "until", "created before this time (RFC 3339)"},
+		{"caller", "caller", "caller; with the admin key only"},
+	}
 }
 
 func newListCommand(p *program) *cobra.Command {
@@ -30,7 +34,7 @@ func newListCommand(p *program) *cobra.Command {
 		Short:   "List orders, newest first",
 		Example: "  recarga list --state unknown\n  recarga list --phone 5537686660 --json --all",
 	}
-	for _, f := range listFilters {
+	for _, f := range listFilters() {
 		cmd.Flags().String(f.flag, "", f.help)
 	}
 	completes(cmd, "state", states()...)
@@ -40,7 +44,7 @@ func newListCommand(p *program) *cobra.Command {
 	asJSON := jsonFlag(cmd)
 	return clientCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, _ []string) error {
 		query := url.Values{"limit": {strconv.Itoa(*limit)}}
-		for _, f := range listFilters {
+		for _, f := range listFilters() {
 			if value := cmd.Flag(f.flag).Value.String(); value != "" {
 				query.Set(f.parameter, value)
 			}

@@ -33,7 +33,7 @@ this order. Exit status: 0 done, 1 failed, 2 wrong usage or settings.`,
 	})
 	root.AddCommand(
 		newDemoCommand(p), newServeCommand(p), newAPICommand(p), newWorkerCommand(p), newSandboxCommand(p),
-		newEnqueueCommand(p), newGetCommand(p), newFindCommand(p), newListCommand(p), newWatchCommand(p), newCancelCommand(p), newResolveCommand(p), newReconcileCommand(p), newCallerCommand(p), newWebhookCommand(p),
+		newEnqueueCommand(p), newGetCommand(p), newFindCommand(p), newListCommand(p), newWatchCommand(p), newCancelCommand(p), newResolveCommand(p), newReconcileCommand(p), newExportCommand(p), newCallerCommand(p), newWebhookCommand(p),
 		newBalanceCommand(p), newProductsCommand(p), newHealthcheckCommand(p), newDoctorCommand(p), newBenchCommand(p),
 	)
 	root.InitDefaultHelpCmd()

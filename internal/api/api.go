@@ -7,6 +7,7 @@ package api
 
 import (
 	"context"
+	"iter"
 	"log/slog"
 	"net/http"
 	"time"
@@ -44,6 +45,9 @@ type Book interface {
 	List(ctx context.Context, f journal.Filter) ([]topup.Order, string, error)
 	// Find returns the orders that a text names by their id, phone, transaction id or reference.
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
+	// Export returns all orders of a filter, the oldest first, with the parts that are asked for. An error
+	// is the last that comes.
+	Export(ctx context.Context, f journal.Filter, parts journal.Parts) iter.Seq2[topup.Details, error]
 }
 
 // Bell rings for events.
@@ -175,6 +179,7 @@ func (s *Server) register(api huma.API) {
 	huma.Register(api, s.secured(opEnableEndpoint()), s.enableEndpoint)
 	huma.Register(api, s.secured(opDisableEndpoint()), s.disableEndpoint)
 	huma.Register(api, s.secured(opReconcile()), s.reconcile)
+	huma.Register(api, s.secured(opExport()), s.export)
 	huma.Register(api, s.secured(opProducts()), s.products)
 	huma.Register(api, s.secured(opBalance()), s.getBalance)
 }

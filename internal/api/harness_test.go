@@ -114,6 +114,8 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
+	// trailer came after the body.
+	trailer http.Header
 }
 
 func (s *server) send(method, path, body string, header ...string) answer {
@@ -134,7 +136,7 @@ func (s *server) send(method, path, body string, header ...string) answer {
 	if err != nil {
 		s.tb.Fatal(err)
 	}
-	return answer{s.tb, response.StatusCode, response.Header, read}
+	return answer{s.tb, response.StatusCode, response.Header, read, response.Trailer}
 }
 
 func (s *server) get(key, path string) answer {

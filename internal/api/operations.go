@@ -68,7 +68,15 @@ func opList() huma.Operation {
 	op := operation(http.MethodGet, "/v1/topups", "listTopups", "List orders",
 		"Newest first. Pass `next_cursor` as `cursor` for the next page; it is null on the last one. A key sees its own orders; the admin key sees all.",
 		403, 422, 503)
-	op.Parameters = []*huma.Param{
+	op.Parameters = append(filterParameters(),
+		query("limit", "Orders a page.", &huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0), Maximum: new(float64(maxLimit)), Default: defaultLimit}),
+		query("cursor", "The `next_cursor` of the page before.", &huma.Schema{Type: huma.TypeString}))
+	return op
+}
+
+// filterParameters choose orders.
+func filterParameters() []*huma.Param {
+	return []*huma.Param{
 		query("state", "Orders in this state.", stateSchema{}.Schema(nil)),
 		query("caller", "Orders of this caller. For the admin key only.", &huma.Schema{Type: huma.TypeString}),
 		query("phone_number", "Orders for this number.", &huma.Schema{Type: huma.TypeString, Examples: []any{"5537686660"}}),
@@ -76,10 +84,7 @@ func opList() huma.Operation {
 		query("transaction_id", "Orders whose purchase has this id at the distributor.", &huma.Schema{Type: huma.TypeString}),
 		query("since", "Orders placed at this time or later.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
 		query("until", "Orders placed before this time.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
-		query("limit", "Orders a page.", &huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0), Maximum: new(float64(maxLimit)), Default: defaultLimit}),
-		query("cursor", "The `next_cursor` of the page before.", &huma.Schema{Type: huma.TypeString}),
 	}
-	return op
 }
 
 func opCancel() huma.Operation {

@@ -48,6 +48,7 @@ func conformance(t *testing.T, open func(testing.TB) store) {
 		{"a context that ends", testContext},
 		{"lists", testList},
 		{"pages while orders are added", testPages},
+		{"exports", testExport},
 		{"what is due", testDue},
 		{"deliveries", testDeliveries},
 		{"events, and their redelivery", testReplay},

@@ -43,8 +43,12 @@ func (t *tx) newEvent(order int64, id uuid.UUID, ev *topup.Event, now time.Time)
 }
 
 // sqlEvents: an event without an order is the operator's.
-const sqlEvents = `SELECT e.id, e.type, e.sequence, e.endpoint, e.state, e.body, e.created_at, e.due_at, e.delivered_at, e.try_count, e.schedule_start, e.tries,
-COALESCE(o.id, ''), COALESCE(o.caller, '` + topup.OperatorCaller + `'), COALESCE(o.callback_url, '') FROM events e LEFT JOIN orders o ON o.key = e.order_key `
+const (
+	eventColumns = `e.id, e.type, e.sequence, e.endpoint, e.state, e.body, e.created_at, e.due_at, e.delivered_at, e.try_count, e.schedule_start, e.tries,
+COALESCE(o.id, ''), COALESCE(o.caller, '` + topup.OperatorCaller + `'), COALESCE(o.callback_url, '')`
+	eventTables = ` FROM events e LEFT JOIN orders o ON o.key = e.order_key `
+	sqlEvents   = `SELECT ` + eventColumns + eventTables
+)
 
 const sqlEvent = sqlEvents + `WHERE e.id = $1`
 

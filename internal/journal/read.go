@@ -30,9 +30,9 @@ func foundOrder(row scanner, id topup.ID) (record, error) {
 }
 
 const (
-	sqlAttempts = `SELECT number, started_at, finished_at, outcome, http_status, response_code, response_message, error, evidence
-FROM attempts WHERE order_key = $1 ORDER BY number`
-	sqlEventsOf = sqlEvents + `WHERE e.order_key = $1 ORDER BY e.sequence, e.endpoint`
+	attemptColumns = `number, started_at, finished_at, outcome, http_status, response_code, response_message, error, evidence`
+	sqlAttempts    = `SELECT ` + attemptColumns + ` FROM attempts WHERE order_key = $1 ORDER BY number`
+	sqlEventsOf    = sqlEvents + `WHERE e.order_key = $1 ORDER BY e.sequence, e.endpoint`
 )
 
 // Details is an order with its attempts, events and resolutions, all of one moment; or topup.ErrNotFound.
@@ -121,6 +121,9 @@ type Filter struct {
 	TransactionID string
 	// Since and Until bound the time of creation; Until is not included.
 	Since, Until time.Time
+	// FinishedSince and FinishedUntil bound the time of the final state; with either, orders that have
+	// none are left out. FinishedUntil is not included.
+	FinishedSince, FinishedUntil time.Time
 	// Limit is the length of a page; 0 means 50, and 1000 is the most.
 	Limit int
 	// Cursor is what the page before returned as next; empty for the first.
@@ -161,53 +164,77 @@ func (j *Journal) List(ctx context.Context, f Filter) (orders []topup.Order, nex
 
 // query asks for one order more than the page has, to know whether there is a next.
 func (f Filter) query() (string, []any, error) {
-	var where []string
-	var args []any
-	add := func(condition string, values ...any) {
-		marks := make([]any, len(values))
-		for i, v := range values {
-			args = append(args, v)
-			marks[i] = fmt.Sprintf("$%d", len(args))
-		}
-		where = append(where, fmt.Sprintf(condition, marks...))
-	}
-	caller := "caller"
-	if f.State != "" && !f.State.Final() {
-		add("finished_at IS NULL") // what the index of open orders is limited to
-		caller = "caller || ''"    // not by the caller's index: it leads through all that are finished
-	}
-	state := string(f.State)
-	if f.State == topup.StateFailed || f.State == topup.StateCanceled {
-		add("state = '" + state + "' AND state IN ('failed', 'canceled')") // what the index of these is limited to
-		state = ""
-	}
-	if f.TransactionID != "" {
-		add("transaction_id = %s AND transaction_id <> ''", f.TransactionID) // the same
-	}
-	for _, is := range [][2]string{{caller, f.Caller}, {"state", state}, {"phone", f.Phone.Digits()}, {"product", f.Product}} {
-		if column, value := is[0], is[1]; value != "" {
-			add(column+" = %s", value)
-		}
-	}
-	if !f.Since.IsZero() {
-		add("created_at >= %s", f.Since.UnixMicro())
-	}
-	if !f.Until.IsZero() {
-		add("created_at < %s", f.Until.UnixMicro())
-	}
+	c := f.conditions()
 	if f.Cursor != "" {
 		created, key, err := parseCursor(f.Cursor)
 		if err != nil {
 			return "", nil, err
 		}
-		add("(created_at, key) < (%s, %s)", created, key)
+		c.add("(created_at, key) < (%s, %s)", created, key)
 	}
+	q, args := c.query("created_at DESC, key DESC", f.Limit+1)
+	return q, args, nil
+}
+
+// conditions are those of a query of orders, with their arguments.
+type conditions struct {
+	where []string
+	args  []any
+}
+
+// add takes a condition with a verb for each of its values.
+func (c *conditions) add(condition string, values ...any) {
+	marks := make([]any, len(values))
+	for i, v := range values {
+		c.args = append(c.args, v)
+		marks[i] = fmt.Sprintf("$%d", len(c.args))
+	}
+	c.where = append(c.where, fmt.Sprintf(condition, marks...))
+}
+
+func (c *conditions) query(order string, limit int) (string, []any) {
 	q := "SELECT " + orderColumns + " FROM orders"
-	if len(where) > 0 {
-		q += " WHERE " + strings.Join(where, " AND ")
+	if len(c.where) > 0 {
+		q += " WHERE " + strings.Join(c.where, " AND ")
 	}
-	args = append(args, f.Limit+1)
-	return fmt.Sprintf("%s ORDER BY created_at DESC, key DESC LIMIT $%d", q, len(args)), args, nil
+	args := append(c.args, limit)
+	return fmt.Sprintf("%s ORDER BY %s LIMIT $%d", q, order, len(args)), args
+}
+
+// conditions are the filter's, but for its cursor.
+func (f Filter) conditions() *conditions {
+	c := &conditions{}
+	caller := "caller"
+	if f.State != "" && !f.State.Final() {
+		c.add("finished_at IS NULL") // what the index of open orders is limited to
+		caller = "caller || ''"      // not by the caller's index: it leads through all that are finished
+	}
+	state := string(f.State)
+	if f.State == topup.StateFailed || f.State == topup.StateCanceled {
+		c.add("state = '" + state + "' AND state IN ('failed', 'canceled')") // what the index of these is limited to
+		state = ""
+	}
+	if f.TransactionID != "" {
+		c.add("transaction_id = %s AND transaction_id <> ''", f.TransactionID) // the same
+	}
+	for _, is := range [][2]string{{caller, f.Caller}, {"state", state}, {"phone", f.Phone.Digits()}, {"product", f.Product}} {
+		if column, value := is[0], is[1]; value != "" {
+			c.add(column+" = %s", value)
+		}
+	}
+	// The plus keeps it from being looked up by the end, and then sorted by the beginning, for every page.
+	for _, bound := range []struct {
+		condition string
+		at        time.Time
+	}{
+		{"created_at >= %s", f.Since}, {"created_at < %s", f.Until}, {"+finished_at >= %s", f.FinishedSince},
+		{"+finished_at < %s", f.FinishedUntil}, {"created_at < %s", f.FinishedUntil},
+	} {
+		if !bound.at.IsZero() {
+			c.add(bound.condition, bound.at.UnixMicro())
+		}
+	}
+	return c
 }
 
 // A cursor names the last order of a page by what lists are sorted by.

@@ -35,8 +35,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 	// sqlResolvedSo is one row: whether the last resolution of an order is this very one.
 	sqlResolvedSo = `SELECT COUNT(*) FROM resolutions WHERE order_key = $1 AND outcome = $2 AND reason = $3 AND decided_by = $4 AND forced = $5
 AND transaction_id = $6 AND reference = $7 AND auth_code = $8 AND attempt = (SELECT MAX(attempt) FROM resolutions WHERE order_key = $1)`
-	sqlResolutionsOf = `SELECT attempt, outcome, reason, decided_by, forced, transaction_id, reference, auth_code, decided_at
-FROM resolutions WHERE order_key = $1 ORDER BY attempt`
+	resolutionColumns = `attempt, outcome, reason, decided_by, forced, transaction_id, reference, auth_code, decided_at`
+	sqlResolutionsOf  = `SELECT ` + resolutionColumns + ` FROM resolutions WHERE order_key = $1 ORDER BY attempt`
 	// sqlSettledBy is one row: the deadline after which no attempt of the order can still be under way.
 	sqlSettledBy = `SELECT COALESCE(MAX(give_up_at), 0) FROM attempts WHERE order_key = $1`
 )

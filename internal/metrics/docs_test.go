@@ -43,6 +43,8 @@ Every long-running role serves them at ~RECARGA_METRICS_ADDR~ under ~/metrics~, 
 - Labels have few values. There is none for the caller, the endpoint or the order: who may write to Redis could
   invent callers without end. The log names them, and the API counts by caller.
 
+Alerts and a dashboard made of them are in [deploy](../deploy); what to do about each alert is in [operations.md](operations.md).
+
 | metric | type | labels | what it is |
 |---|---|---|---|
 `

@@ -50,8 +50,8 @@ func (p *Producer) Place(ctx context.Context, r topup.Request) (o topup.Order, r
 	if err != nil || replayed {
 		return o, replayed, err
 	}
-	p.log.LogAttrs(ctx, slog.LevelInfo, "order accepted", slog.String("order", string(o.ID)), slog.String("caller", o.Caller),
-		slog.Any("phone", o.Phone), slog.String("product", o.Product), slog.String("amount", o.Amount.String()))
+	p.log.LogAttrs(ctx, slog.LevelInfo, "order accepted",
+		append(o.LogAttrs(), slog.Any("phone", o.Phone), slog.String("product", o.Product), slog.String("amount", o.Amount.String()))...)
 	if o.WaitsFor == "" { // a worker calls it when its turn comes
 		p.rang(ctx, p.bell.RingOrder(ctx, r, firstLook(o)), "order", string(o.ID))
 	}
@@ -66,7 +66,7 @@ func (p *Producer) Cancel(ctx context.Context, id topup.ID, caller string) (topu
 	if err != nil || event == nil {
 		return o, err
 	}
-	p.log.InfoContext(ctx, "order canceled", "order", o.ID, "caller", o.Caller)
+	p.log.LogAttrs(ctx, slog.LevelInfo, "order canceled", o.LogAttrs()...)
 	p.rang(ctx, p.bell.RingEvent(ctx, event.ID, event.DueAt), "event", event.ID)
 	return o, nil
 }
@@ -80,7 +80,8 @@ func (p *Producer) Resolve(ctx context.Context, id topup.ID, r topup.Resolution)
 	if err != nil || event == nil && o.State != topup.StateRetrying { // a repeat: it was told, or is on its way
 		return o, err
 	}
-	p.log.WarnContext(ctx, "order resolved", "order", o.ID, "caller", o.Caller, "outcome", string(r.Outcome), "by", r.By, "reason", r.Reason, "forced", r.Forced)
+	p.log.LogAttrs(ctx, slog.LevelWarn, "order resolved",
+		append(o.LogAttrs(), slog.String("as", string(r.Outcome)), slog.String("by", r.By), slog.String("why", r.Reason), slog.Bool("forced", r.Forced))...)
 	if event != nil {
 		p.rang(ctx, p.bell.RingEvent(ctx, event.ID, event.DueAt), "event", event.ID)
 		return o, nil

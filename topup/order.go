@@ -2,6 +2,7 @@ package topup
 
 import (
 	"encoding/json"
+	"log/slog"
 	"time"
 )
 
@@ -45,6 +46,23 @@ type Order struct {
 	CallbackURL string `json:"-"`
 	// Called tells that it stood in line, and that its turn has come.
 	Called bool `json:"-"`
+}
+
+// LogAttrs are what a log says of an order's state, with the ids to find the rest: never its phone's number, nor
+// what is empty.
+func (o Order) LogAttrs() []slog.Attr {
+	attrs := []slog.Attr{slog.String("order", string(o.ID)), slog.String("caller", o.Caller), slog.String("state", string(o.State))}
+	if o.AttemptCount > 0 {
+		attrs = append(attrs, slog.Int("attempt", o.AttemptCount))
+	}
+	for _, a := range []slog.Attr{
+		slog.String("reason", string(o.Reason)), slog.String("response_code", string(o.ResponseCode)), slog.String("transaction_id", string(o.TransactionID)),
+	} {
+		if a.Value.String() != "" {
+			attrs = append(attrs, a)
+		}
+	}
+	return attrs
 }
 
 // Attempt is one product_purchase request for an order.

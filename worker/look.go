@@ -78,7 +78,7 @@ func (w *Worker) orderOf(ctx context.Context, r topup.Request) (topup.Order, err
 		return w.refuse(ctx, r, err)
 	}
 	if err == nil {
-		w.Log.InfoContext(ctx, "order accepted from the queue", "order", o.ID, "caller", o.Caller, "phone", o.Phone)
+		w.Log.LogAttrs(ctx, slog.LevelInfo, "order accepted from the queue", append(o.LogAttrs(), slog.Any("phone", o.Phone))...)
 	}
 	return o, err
 }
@@ -95,9 +95,12 @@ func (w *Worker) refuse(ctx context.Context, r topup.Request, why error) (topup.
 	if err != nil && !errors.Is(err, topup.ErrConflict) {
 		return topup.Order{}, err
 	}
-	w.Log.WarnContext(ctx, "order from the queue is invalid", "order", r.ID, "error", why)
 	w.tell(ctx, event)
-	return w.Journal.Order(ctx, r.ID)
+	o, readErr := w.Journal.Order(ctx, r.ID)
+	if event != nil {
+		w.Log.LogAttrs(ctx, slog.LevelWarn, "order from the queue is invalid", append(o.LogAttrs(), slog.Any("error", why))...)
+	}
+	return o, readErr
 }
 
 // begin records the order's next attempt.
@@ -306,7 +309,5 @@ func (w *Worker) tell(ctx context.Context, event *topup.Event) {
 }
 
 func (w *Worker) logState(ctx context.Context, o topup.Order) {
-	w.Log.LogAttrs(ctx, slog.LevelInfo, "order changed", slog.String("state", string(o.State)), slog.String("order", string(o.ID)),
-		slog.Int("attempt", o.AttemptCount), slog.String("reason", string(o.Reason)),
-		slog.String("response_code", string(o.ResponseCode)), slog.String("transaction_id", string(o.TransactionID)))
+	w.Log.LogAttrs(ctx, slog.LevelInfo, "order changed", o.LogAttrs()...)
 }

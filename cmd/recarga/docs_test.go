@@ -179,7 +179,7 @@ func TestEveryClientCommandFails(t *testing.T) {
 	env := map[string]string{"RECARGA_API_URL": api.URL, "RECARGA_API_KEY": "shop-api-key"}
 	clients := 0
 	for cmd := range shown(newRoot(&program{})) {
-		if cmd.HasSubCommands() || cmd.Flag("api-url") == nil {
+		if cmd.HasSubCommands() || cmd.Flag("api-url") == nil || cmd.Name() == "doctor" { // which asks the API with --live only
 			continue
 		}
 		clients++

@@ -36,7 +36,7 @@ func (t terminal) details(w io.Writer, d topup.Details) error {
 		return err
 	}
 	for _, fact := range [][2]string{
-		{"message", string(d.ResponseMessage)}, {"transaction", string(d.TransactionID)},
+		{"waits for", string(d.WaitsFor)}, {"message", string(d.ResponseMessage)}, {"transaction", string(d.TransactionID)},
 		{"reference", string(d.Reference)}, {"auth code", string(d.AuthCode)},
 	} {
 		if fact[1] != "" {

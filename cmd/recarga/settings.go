@@ -20,6 +20,15 @@ type Rate struct {
 	Per   time.Duration
 }
 
+// String is the rate in words; empty for no limit.
+func (r Rate) String() string {
+	units := map[time.Duration]string{time.Second: "second", time.Minute: "minute", time.Hour: "hour"}
+	if r.Count == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d a %s, all workers together", r.Count, units[r.Per])
+}
+
 // PerSecond is the rate as a number; 0 is no limit.
 func (r Rate) PerSecond() float64 {
 	if r.Count == 0 {

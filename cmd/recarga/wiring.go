@@ -230,7 +230,8 @@ func (n *node) startAPI(ctx context.Context) error {
 	}
 	pages, err := console.New(console.Config{
 		AdminKey: s.AdminKey, Book: n.journal, Events: n.journal, Orders: n.producer, Queue: n.queue, Callers: n.callers,
-		Health: n.journal, Balances: n.vendor, Breaker: held{n.queue.Board()}, Log: n.log, Version: version,
+		Health: n.journal, Balances: n.vendor, Breaker: held{n.queue.Board()}, Line: n.journal, Rate: s.DistributorRate.String(),
+		Log: n.log, Version: version,
 	})
 	if err != nil {
 		return err
@@ -300,7 +301,7 @@ func (h held) Breaker(ctx context.Context) (s console.BreakerState, err error) {
 		s = console.BreakerState{Open: true, Until: notices.PausedUntil, Reason: "the distributor asks for fewer requests (429)"}
 	}
 	for operator, o := range notices.Outages {
-		s.Open, s.Reason = true, fmt.Sprintf("%s since %s: %s", operator, o.Since.UTC().Format(time.TimeOnly), o.Why)
+		s.Open, s.Reason = true, fmt.Sprintf("%s since %s: %s", operator, o.Since.Local().Format(time.TimeOnly), o.Why)
 		if o.Recovering() {
 			s.Reason = operator + " recovers: purchases are resumed step by step"
 		}

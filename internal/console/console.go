@@ -88,6 +88,11 @@ type History interface {
 	BalancesSince(ctx context.Context, since time.Time) ([]distributor.Balance, error)
 }
 
+// Line is where orders stand that cannot be bought now.
+type Line interface {
+	LineLengths(ctx context.Context) (map[topup.Priority]int64, error)
+}
+
 // Config is what a console is made of. Every part is needed but those that say otherwise.
 type Config struct {
 	// AdminKey is the login. Empty: the console is closed, and says so.
@@ -104,6 +109,10 @@ type Config struct {
 	History History
 	// Breaker may be nil: then nothing is said of it.
 	Breaker Breaker
+	// Line may be nil: then nothing is said of it.
+	Line Line
+	// Rate is the limit of requests to the distributor, in words; empty: there is none.
+	Rate    string
 	Log     *slog.Logger
 	Version string
 }

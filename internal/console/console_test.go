@@ -178,7 +178,7 @@ func TestHeaders(t *testing.T) {
 
 func TestOverview(t *testing.T) {
 	s := busy(t)
-	s.enter().get("/console/").want(200, "2 unknown", "Money may have moved", "Oldest waiting", "Queue topups", "running", "<svg", "(half)")
+	s.enter().get("/console/").want(200, "2 unknown", "Money may have moved", "Oldest waiting", "Queue topups", "running", "<svg", "half of them")
 }
 
 // downBreaker is open.
@@ -191,6 +191,18 @@ func (downBreaker) Breaker(context.Context) (console.BreakerState, error) {
 func TestOverviewTellsOfTheBreaker(t *testing.T) {
 	s := open(t, func(c *console.Config) { c.Breaker = downBreaker{} })
 	s.enter().get("/console/").want(200, "Purchases are held back", "9 of 10 calls failed")
+}
+
+func TestOverviewTellsOfTheLine(t *testing.T) {
+	s := open(t, func(c *console.Config) { c.Rate = "200 a minute" })
+	s.config.Line = s.journal
+	s.url = s.listen(s.config)
+	r := topup.Request{ID: "BULK", Caller: "default", Phone: ana, Product: "MOVISTAR_TAE", Amount: topup.Pesos(10), Priority: topup.PriorityBulk}
+	_, _, err := s.journal.Accept(t.Context(), r, time.Now())
+	must(t, err)
+	b := s.enter()
+	b.get("/console/").want(200, "Limit</dt><dd>200 a minute", "In line, bulk</dt><dd>1<", "In line, high</dt><dd>0<")
+	b.get("/console/orders/BULK").want(200, "Priority</dt><dd>bulk", "until it is its turn")
 }
 
 func TestSearch(t *testing.T) {

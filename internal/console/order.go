@@ -101,6 +101,9 @@ func life(d topup.Details) []step {
 	}
 	slices.SortStableFunc(steps, func(a, b step) int { return a.At.Compare(b.At) })
 	last := step{At: d.UpdatedAt, Kind: stateKind(d.State), Title: title(string(d.State)), Text: string(d.Reason)}
+	if why := waits(topup.Wait(d.WaitsFor)); why != "" {
+		last.Lines = append(last.Lines, why)
+	}
 	if d.NextAttemptAt != nil {
 		last.Lines = append(last.Lines, "next attempt at "+clock(*d.NextAttemptAt))
 	}
@@ -111,6 +114,23 @@ func life(d topup.Details) []step {
 		steps = append(steps, last)
 	}
 	return steps
+}
+
+// waits says why an order stands in line.
+func waits(why topup.Wait) string {
+	switch why {
+	case "":
+		return ""
+	case topup.WaitTurn:
+		return "stands in line until it is its turn: it is of bulk priority"
+	case topup.WaitPace:
+		return "stands in line: the distributor's limit of requests is used up"
+	case topup.WaitOutage:
+		return "stands in line: its operator, or the distributor, fails"
+	case topup.WaitBalance:
+		return "stands in line: the balance at the distributor is too low"
+	}
+	return "stands in line: " + string(why)
 }
 
 func attemptStep(a topup.Attempt) step {
@@ -133,7 +153,8 @@ func attemptStep(a topup.Attempt) step {
 	if a.Error != "" {
 		s.Lines = append(s.Lines, string(a.Error))
 	}
-	for line := range strings.SplitSeq(a.Evidence, "\n") {
+	evidence := strings.NewReplacer("; balance before", "\nbalance before", "; in between", "\nin between").Replace(a.Evidence)
+	for line := range strings.SplitSeq(evidence, "\n") {
 		if line != "" {
 			s.Lines = append(s.Lines, line)
 		}

@@ -45,6 +45,14 @@ type glance struct {
 	PerMinute             chart
 	Balance               *balanceView
 	Breaker               BreakerState
+	// Line are the priorities with the orders that stand in line; nil: nothing is said of it.
+	Line []lineLength
+	Rate string
+}
+
+type lineLength struct {
+	topup.Priority
+	Count int64
 }
 
 type stateCount struct {
@@ -117,15 +125,33 @@ func (s *snapshot) get(ctx context.Context) (glance, error) {
 			s.c.cfg.Log.WarnContext(ctx, "breaker not read", "error", err)
 		}
 	}
+	if err := g.line(ctx, s.c.cfg); err != nil {
+		return glance{}, err
+	}
 	s.last, s.until = g, time.Now().Add(keep)
 	return g, nil
+}
+
+func (g *glance) line(ctx context.Context, cfg Config) error {
+	if cfg.Line == nil {
+		return nil
+	}
+	lengths, err := cfg.Line.LineLengths(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range topup.Priorities() {
+		g.Line = append(g.Line, lineLength{p, lengths[p]})
+	}
+	g.Rate = cfg.Rate
+	return nil
 }
 
 // hour sums up the last hour.
 func (g *glance) hour() {
 	var bars []bar
 	for i, minute := range g.Minutes {
-		at := g.At.Truncate(time.Minute).Add(time.Duration(i-len(g.Minutes)+1) * time.Minute)
+		at := g.At.Local().Truncate(time.Minute).Add(time.Duration(i-len(g.Minutes)+1) * time.Minute)
 		b := bar{Label: at.Format("15:04")}
 		for state, n := range minute {
 			g.Orders += n

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/json"
 	"fmt"
 	"html/template"
 	"strconv"
@@ -17,7 +18,7 @@ func parsePages() (map[string]*template.Template, error) {
 		t, err := template.New("").Funcs(template.FuncMap{
 			"clock": clock, "zone": func() string { return time.Now().Format("MST") }, "ago": ago, "took": took, "title": title, "kind": stateKind, "eventKind": eventKind, "orderPath": orderPath,
 			"when": func(t *time.Time) string { return clock(*t) }, "percent": func(f float64) string { return fmt.Sprintf("%.1f %%", f) },
-			"thousands": thousands, "last": func(tries []topup.Try) int { return len(tries) - 1 }, "phone": topup.Phone.Digits,
+			"thousands": thousands, "money": money, "plural": plural[int], "count": plural[int64], "last": func(tries []topup.Try) int { return len(tries) - 1 }, "phone": topup.Phone.Digits,
 		}).ParseFS(pages, "pages/layout.html", "pages/"+name+".html")
 		if err != nil {
 			return nil, fmt.Errorf("console page %s: %w", name, err)
@@ -35,7 +36,11 @@ func ago(t time.Time) string {
 	if t.IsZero() {
 		return "never"
 	}
-	return took(time.Since(t))
+	since := time.Since(t)
+	if since < time.Second {
+		return "a moment"
+	}
+	return took(since.Truncate(time.Second))
 }
 
 func took(d time.Duration) string {
@@ -43,7 +48,7 @@ func took(d time.Duration) string {
 	case d < time.Second:
 		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
 	case d < time.Minute:
-		return fmt.Sprintf("%.1f s", d.Seconds())
+		return strconv.FormatFloat(d.Round(100*time.Millisecond).Seconds(), 'f', -1, 64) + " s"
 	case d < time.Hour:
 		return fmt.Sprintf("%d min", int(d.Minutes()))
 	case d < 48*time.Hour:
@@ -52,12 +57,34 @@ func took(d time.Duration) string {
 	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }
 
-func thousands(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "\u202f" + s[i:]
+func thousands(n int64) string { return grouped(strconv.FormatInt(n, 10)) }
+
+// money is an amount as it was written, its digits in groups.
+func money(amount json.Number) string {
+	whole, fraction, decimal := strings.Cut(amount.String(), ".")
+	sign := ""
+	if strings.HasPrefix(whole, "-") {
+		sign, whole = "−", whole[1:]
 	}
-	return s
+	if decimal {
+		fraction = "." + fraction
+	}
+	return sign + grouped(whole) + fraction
+}
+
+func grouped(digits string) string {
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "\u202f" + digits[i:]
+	}
+	return digits
+}
+
+// plural counts things: "1 try", "2 tries".
+func plural[N int | int64](n N, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return thousands(int64(n)) + " " + many
 }
 
 func title(s string) string {

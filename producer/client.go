@@ -89,9 +89,13 @@ func (p *Problem) Error() string {
 		said = nil
 	}
 	for _, f := range p.Errors {
-		said = append(said, strings.TrimPrefix(f.Location, "body.")+" "+f.Message)
+		said = append(said, strings.TrimPrefix(strings.TrimPrefix(f.Location, "body."), "query.")+" "+f.Message)
 	}
-	return fmt.Sprintf("%d %s: %s", p.Status, p.Title, strings.Join(said, "; "))
+	text := fmt.Sprintf("%d %s", p.Status, p.Title)
+	if details := strings.Join(said, "; "); details != "" {
+		text += ": " + details
+	}
+	return text
 }
 
 // Temporary tells that the same request may succeed later.

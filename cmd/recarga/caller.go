@@ -58,7 +58,11 @@ func newCallerListCommand(p *program) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if !*asJSON {
+		switch {
+		case !*asJSON && len(all) == 0:
+			_, err := fmt.Fprintln(p.stderr, "No callers in the registry; the one named default is that of RECARGA_API_KEY.")
+			return err
+		case !*asJSON:
 			return p.printCallers(all)
 		}
 		for _, caller := range all {

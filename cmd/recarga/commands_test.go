@@ -150,6 +150,7 @@ func TestCommands(t *testing.T) {
 	want(t, env, exitFailed, `^$`, `^recarga: cancel CMD-1: 409 `, "cancel", "CMD-1")
 
 	want(t, env, exitOK, `(?s)CMD-2 .*CMD-1 `, `^$`, "list")
+	want(t, env, exitOK, `^$`, `^No orders\.\n$`, "list", "--state", "unknown")
 	want(t, env, exitOK, `CMD-2 `, `There are more`, "list", "--limit", "1")
 	want(t, env, exitOK, `(?s)CMD-2 .*CMD-1 `, `^$`, "list", "--limit", "1", "--all")
 	want(t, env, exitOK, `"CMD-1","caller":"default","state":"succeeded"`, `^$`, "list", "--state", "succeeded", "--phone", "5537686660", "--product", "MOVISTAR_TAE", "--since", "2020-01-01T00:00:00Z", "--json")
@@ -291,12 +292,13 @@ func TestUsage(t *testing.T) {
 		{[]string{"caller", "endpoint", "xyz"}, `^recarga: unknown command "xyz"; see recarga caller endpoint --help\n$`},
 		{[]string{"caller", "endpoint", "remove", "shop"}, `accepts 2 arg.*see recarga caller endpoint remove --help\n$`},
 		{[]string{"completion", "nushell"}, `^recarga: unknown command "nushell"; see recarga completion --help\n$`},
-		{[]string{"get"}, `accepts 1 arg.*see recarga get --help`},
+		{[]string{"get"}, `accepts 1 arg.*: the form is recarga get ID; see recarga get --help`},
+		{[]string{"enqueue"}, `nothing to place: give --id, --phone, --product and --amount, or --file`},
 		{[]string{"get", "A", "B"}, `accepts 1 arg`},
 		{[]string{"list", "all"}, `unknown command "all" for "recarga list"; see recarga list --help`},
 		{[]string{"list", "--nothing"}, `unknown flag: --nothing; see recarga list --help`},
 		{[]string{"list", "--limit", "x"}, `invalid argument "x" for "--limit"`},
-		{[]string{"enqueue", "--id", "A"}, `phone_number: .*\nrecarga: product_id: .*\nrecarga: amount: `},
+		{[]string{"enqueue", "--id", "A"}, `--phone is not given; .*\nrecarga: --product is not given; .*\nrecarga: --amount is not given; `},
 		{[]string{"enqueue", "--file", "x.csv", "--operator", "A"}, `exclude each other`},
 		{[]string{"enqueue", "--file", "/nonexistent"}, `no such file`},
 		{[]string{"get", "A", "--api-url", "h"}, `RECARGA_API_URL \(from flag\) is "h"; must be`},

@@ -111,10 +111,12 @@ func (p *program) showFindings(w io.Writer, found []doctor.Finding) error {
 
 // showFinding prints a finding beside others whose checks have names of up to widest characters.
 func (p *program) showFinding(w io.Writer, f doctor.Finding, widest int) error {
+	const mendAt = len("fail") + 2
+	t := p.terminal()
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %-*s  %s\n", p.terminal().paint(colourOf(f.Status), fmt.Sprintf("%-4s", f.Status)), widest, f.Check, printable(f.Found))
+	fmt.Fprintf(&b, "%s  %-*s  %s\n", t.paint(colourOf(f.Status), fmt.Sprintf("%-4s", f.Status)), widest, f.Check, t.hanging(printable(f.Found), mendAt+widest+2))
 	if f.Mend != "" {
-		fmt.Fprintf(&b, "%*s→ %s\n", len("fail")+2, "", printable(f.Mend))
+		fmt.Fprintf(&b, "%*s→ %s\n", mendAt, "", t.hanging(printable(f.Mend), mendAt+2))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

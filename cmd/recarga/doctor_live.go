@@ -67,7 +67,10 @@ func (f liveFlags) request(cmd *cobra.Command, now time.Time) (*topup.Request, e
 		ID: fmt.Sprintf("doctor-%s-%s", now.UTC().Format("20060102T150405Z"), rand.Text()[:6]), Phone: *f.phone, Product: product, Amount: amount,
 		ExpiresAt: now.Add(*f.wait).Format(time.RFC3339), Metadata: map[string]string{"placed_by": "recarga doctor"},
 	}.Request()
-	return &r, err
+	if err != nil {
+		return nil, ofFlags(err)
+	}
+	return &r, nil
 }
 
 // cheapest is the product and its least amount, of those there are or of the one that is named.

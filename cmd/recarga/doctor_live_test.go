@@ -82,7 +82,7 @@ func TestDoctorLiveRefusals(t *testing.T) {
 	want(t, env, exitUsage, `^$`, `--purchase asks before it spends money.*give --yes`, "doctor", "--live", "--purchase", order)
 	want(t, env, exitUsage, `^$`, `--purchase needs --live`, "doctor", "--purchase", order)
 	want(t, env, exitUsage, `^$`, `--amount needs --purchase PHONE`, "doctor", "--live", "--amount", "10")
-	want(t, env, exitUsage, `^$`, `phone_number.*\n.*amount.*exactly 30 MXN`, "doctor", "--live", "--purchase", "1", "--product", "MOVISTAR_PAQUETE_16", "--amount", "10", "--yes")
+	want(t, env, exitUsage, `^$`, `--phone: .*\n.*--amount: .*exactly 30 MXN`, "doctor", "--live", "--purchase", "1", "--product", "MOVISTAR_PAQUETE_16", "--amount", "10", "--yes")
 
 	// Where a check failed, nothing is bought.
 	want(t, but("RECARGA_DISTRIBUTOR_SECRET_KEY", "geheim"), exitFailed, `fail  live login +refused, HTTP 401 .*\n +→ correct`, `^recarga: of 3 checks 1 failed|^recarga: of 2 checks 1 failed`, "doctor", "--live", "--purchase", order, "--yes")

@@ -34,6 +34,9 @@ same file place nothing twice.`,
 	ofOrder := orderFlags(cmd, &f)
 	asJSON := jsonFlag(cmd)
 	return clientCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, _ []string) error {
+		if *file == "" && !slices.ContainsFunc(ofOrder, cmd.Flags().Changed) {
+			return usage(errors.New("there is nothing to place: give --id, --phone, --product and --amount, or --file; see recarga enqueue --help"))
+		}
 		if *file == "" {
 			return p.enqueueOne(cmd.Context(), c, f, *asJSON)
 		}
@@ -64,13 +67,31 @@ func orderFlags(cmd *cobra.Command, f *topup.Fields) (names []string) {
 	return append(names, "metadata")
 }
 
+// ofFlags names the flags instead of an order's fields.
+func ofFlags(err error) error {
+	flags := map[string]string{topup.FieldID: "id", topup.FieldPhone: "phone", topup.FieldProduct: "product"}
+	var named []error
+	for _, e := range topup.FieldErrors(err) {
+		flag := flags[e.Field]
+		if flag == "" {
+			flag = strings.ReplaceAll(e.Field, "_", "-")
+		}
+		if e.Value == "" {
+			named = append(named, fmt.Errorf("--%s is not given; must be %s", flag, e.Allowed))
+			continue
+		}
+		named = append(named, fmt.Errorf("--%s: %s is not allowed; must be %s", flag, e.Shown(), e.Allowed))
+	}
+	return errors.Join(named...)
+}
+
 // patience is how long an API that does not answer is tried again, for one order or one batch.
 const patience = 2 * time.Minute
 
 func (p *program) enqueueOne(ctx context.Context, c *producer.Client, f topup.Fields, asJSON bool) error {
 	r, err := f.Request()
 	if err != nil {
-		return usage(err)
+		return usage(ofFlags(err))
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -122,7 +143,7 @@ func (p *program) enqueueFile(ctx context.Context, c *producer.Client, name stri
 	case err != nil:
 		return fmt.Errorf("%s: %w; run it again to go on", name, err)
 	case e.refused > 0:
-		return fmt.Errorf("%s: %d rows were refused", name, e.refused)
+		return fmt.Errorf("%s: %s refused", name, countOf(e.refused, "row was", "rows were"))
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -35,8 +37,12 @@ func (t terminal) details(w io.Writer, d topup.Details) error {
 	if err := t.orders(w, d.Order); err != nil {
 		return err
 	}
+	priority := ""
+	if d.Priority != topup.PriorityNormal {
+		priority = string(d.Priority)
+	}
 	for _, fact := range [][2]string{
-		{"waits for", string(d.WaitsFor)}, {"message", string(d.ResponseMessage)}, {"transaction", string(d.TransactionID)},
+		{"priority", priority}, {"waits for", string(d.WaitsFor)}, {"message", string(d.ResponseMessage)}, {"transaction", string(d.TransactionID)},
 		{"reference", string(d.Reference)}, {"auth code", string(d.AuthCode)},
 	} {
 		if fact[1] != "" {
@@ -49,33 +55,55 @@ func (t terminal) details(w io.Writer, d topup.Details) error {
 }
 
 func (t terminal) life(w io.Writer, d topup.Details) error {
-	rows := [][]string{{local(d.CreatedAt), "accepted", ""}}
-	for _, a := range d.Attempts {
-		rows = append(rows, []string{local(a.StartedAt), fmt.Sprintf("attempt %d", a.Number), describeAttempt(a)})
-		if a.Evidence != "" {
-			rows = append(rows, []string{"", "  evidence", printable(a.Evidence)})
+	moments := momentsOf(d)
+	slices.SortStableFunc(moments, func(a, b moment) int { return a.at.Compare(b.at) })
+	var rows [][]string
+	for _, m := range moments {
+		rows = append(rows, []string{local(m.at), m.what, m.result})
+		if m.evidence != "" {
+			rows = append(rows, []string{"", "  evidence", m.evidence})
 		}
-	}
-	for _, r := range d.Resolutions {
-		rows = append(rows, []string{local(r.At), "resolved", describeResolution(r)})
 	}
 	for _, ev := range d.Events {
-		what := fmt.Sprintf("%s #%d", ev.Type, ev.Sequence)
-		for _, try := range ev.Tries {
-			rows = append(rows, []string{local(try.At), what, describeTry(try)})
-		}
 		if len(ev.Tries) == 0 {
-			rows = append(rows, []string{"", what, "not tried yet"})
+			rows = append(rows, []string{"", nameOf(ev), "not tried yet"})
 		}
 	}
 	if d.NextAttemptAt != nil {
 		rows = append(rows, []string{local(*d.NextAttemptAt), "next attempt", ""})
+	}
+	if d.ExpiresAt != nil && !d.State.Final() {
+		rows = append(rows, []string{local(*d.ExpiresAt), "expires", ""})
 	}
 	if _, err := fmt.Fprintln(w); err != nil {
 		return err
 	}
 	return t.table(w, []string{"TIME", "WHAT", "RESULT"}, rows)
 }
+
+// moment is one line of an order's life.
+type moment struct {
+	at                     time.Time
+	what, result, evidence string
+}
+
+func momentsOf(d topup.Details) []moment {
+	all := []moment{{at: d.CreatedAt, what: "accepted"}}
+	for _, a := range d.Attempts {
+		all = append(all, moment{a.StartedAt, fmt.Sprintf("attempt %d", a.Number), describeAttempt(a), a.Evidence})
+	}
+	for _, r := range d.Resolutions {
+		all = append(all, moment{at: r.At, what: "resolved", result: describeResolution(r)})
+	}
+	for _, ev := range d.Events {
+		for _, try := range ev.Tries {
+			all = append(all, moment{at: try.At, what: nameOf(ev), result: describeTry(try)})
+		}
+	}
+	return all
+}
+
+func nameOf(ev topup.Event) string { return fmt.Sprintf("%s #%d", ev.Type, ev.Sequence) }
 
 func describeAttempt(a topup.Attempt) string {
 	if a.Outcome == "" {
@@ -103,7 +131,10 @@ func describeResolution(r topup.Resolution) string {
 }
 
 func describeTry(t topup.Try) string {
-	if t.Error != "" {
+	switch {
+	case t.Error != "" && t.DurationMS == 0:
+		return fmt.Sprintf("not delivered: %s", t.Error)
+	case t.Error != "":
 		return fmt.Sprintf("not delivered in %d ms: %s", t.DurationMS, t.Error)
 	}
 	return fmt.Sprintf("delivered in %d ms", t.DurationMS)

@@ -76,7 +76,11 @@ func wrongFilter(err error) error {
 
 // printOrders prints a page: one JSON object a line, or a table.
 func (p *program) printOrders(orders []topup.Order, asJSON bool) error {
-	if !asJSON {
+	switch {
+	case !asJSON && len(orders) == 0:
+		_, err := fmt.Fprintln(p.stderr, "No orders.")
+		return err
+	case !asJSON:
 		return p.terminal().orders(p.stdout, orders...)
 	}
 	for _, o := range orders {

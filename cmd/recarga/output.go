@@ -3,8 +3,11 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -43,9 +46,22 @@ func apiCommand(p *program, cmd *cobra.Command, keyOf func(Settings) string, run
 		if key == "" {
 			return usage(fmt.Errorf("neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY is set; must be a key of the API at %s", s.APIURL))
 		}
-		return run(cmd, producer.NewClient(s.APIURL, key, producer.WithRetryNotice(p.notice)), args)
+		return whereAPI(run(cmd, producer.NewClient(s.APIURL, key, producer.WithRetryNotice(p.notice)), args), s.APIURL)
 	}
 	return cmd
+}
+
+// whereAPI says of an error that may be due to a wrong address which address that is.
+func whereAPI(err error, apiURL string) error {
+	var network *net.OpError
+	var problem *producer.Problem
+	switch {
+	case errors.As(err, &network) && network.Op == "dial":
+		return fmt.Errorf("%w; does recarga serve run there? RECARGA_API_URL is %s", err, apiURL)
+	case errors.As(err, &problem) && problem.Status == http.StatusNotFound && problem.Detail == "":
+		return fmt.Errorf("%w; is this Recarga's API? RECARGA_API_URL is %s", err, apiURL)
+	}
+	return err
 }
 
 // notice tells whoever waits why.
@@ -68,6 +84,14 @@ func printable(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// countOf counts things: "1 row was", "2 rows were".
+func countOf(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // orders writes a table of orders.

@@ -31,15 +31,24 @@ this order. Exit status: 0 done, 1 failed, 2 wrong usage or settings.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
 	})
-	root.AddCommand(
-		newDemoCommand(p), newServeCommand(p), newAPICommand(p), newWorkerCommand(p), newSandboxCommand(p),
-		newEnqueueCommand(p), newGetCommand(p), newFindCommand(p), newListCommand(p), newWatchCommand(p), newCancelCommand(p), newResolveCommand(p), newReconcileCommand(p), newExportCommand(p), newCallerCommand(p), newWebhookCommand(p),
-		newBalanceCommand(p), newProductsCommand(p), newHealthcheckCommand(p), newDoctorCommand(p), newBenchCommand(p),
-	)
+	addGroup(root, "Try it out", newDemoCommand(p), newSandboxCommand(p))
+	addGroup(root, "Run it", newServeCommand(p), newAPICommand(p), newWorkerCommand(p), newDoctorCommand(p), newHealthcheckCommand(p), newBenchCommand(p))
+	addGroup(root, "Orders", newEnqueueCommand(p), newGetCommand(p), newFindCommand(p), newListCommand(p), newWatchCommand(p), newCancelCommand(p),
+		newResolveCommand(p), newReconcileCommand(p), newExportCommand(p))
+	addGroup(root, "Callers and the distributor", newCallerCommand(p), newWebhookCommand(p), newBalanceCommand(p), newProductsCommand(p))
 	root.InitDefaultHelpCmd()
 	addCompletion(root)
 	finish(root)
 	return root
+}
+
+// addGroup adds commands under a title of the help.
+func addGroup(root *cobra.Command, title string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: title, Title: title + ":"})
+	for _, cmd := range commands {
+		cmd.GroupID = title
+	}
+	root.AddCommand(commands...)
 }
 
 // finish has a command and all below it end with the exit status of a mistake of usage where that is
@@ -86,6 +95,9 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
+			if strings.Contains(cmd.Use, " ") {
+				err = fmt.Errorf("%w: the form is %s", err, strings.TrimSuffix(cmd.UseLine(), " [flags]"))
+			}
 			return usage(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
 		}
 		return nil

@@ -124,6 +124,14 @@ func (t terminal) row(b *strings.Builder, cells []string, widths []int, states i
 	}
 }
 
+// hanging breaks a text that begins in a column, on a terminal.
+func (t terminal) hanging(text string, column int) string {
+	if t.width-column < leastColumn {
+		return text
+	}
+	return strings.Join(wrap(text, t.width-column), "\n"+strings.Repeat(" ", column))
+}
+
 // wrap breaks a text at spaces, where it has any.
 func wrap(text string, width int) (lines []string) {
 	left := []rune(text)

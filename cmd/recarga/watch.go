@@ -92,14 +92,19 @@ func (p *program) watchAll(ctx context.Context, c *producer.Client, asJSON bool)
 func (p *program) redraw(orders []topup.Order) error {
 	var b strings.Builder
 	t := p.terminal()
-	if err := t.orders(&b, orders...); err != nil {
+	fmt.Fprintf(&b, "The newest orders at %s; Ctrl-C ends.\n\n", time.Now().Format(time.TimeOnly))
+	if len(orders) == 0 {
+		b.WriteString("None yet.\n")
+	} else if err := t.orders(&b, orders...); err != nil {
 		return err
 	}
 	lines := strings.SplitAfter(b.String(), "\n")
 	if t.height > 0 { // a line more would scroll the head away
 		lines = lines[:min(len(lines), t.height-1)]
 	}
-	_, err := fmt.Fprint(p.stdout, "\x1b[H\x1b[2J"+strings.Join(lines, ""))
+	// Each line is drawn over the former one, and the rest of the screen is cleared: clearing all of it first
+	// would flicker.
+	_, err := fmt.Fprint(p.stdout, "\x1b[H"+strings.ReplaceAll(strings.Join(lines, ""), "\n", "\x1b[K\n")+"\x1b[J")
 	return err
 }
 

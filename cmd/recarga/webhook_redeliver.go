@@ -77,7 +77,7 @@ func (p *program) redeliverAll(cmd *cobra.Command, c *producer.Client, filter ma
 	count, err := c.RedeliverAll(cmd.Context(), filter, func(count int) {
 		if time.Since(said) > time.Second {
 			said = time.Now()
-			_, _ = fmt.Fprintf(p.stderr, "%d events are due again…\n", count)
+			_, _ = fmt.Fprintf(p.stderr, "%s due again…\n", countOf(count, "event is", "events are"))
 		}
 	})
 	if err != nil {
@@ -86,6 +86,6 @@ func (p *program) redeliverAll(cmd *cobra.Command, c *producer.Client, filter ma
 	if asJSON {
 		return printJSON(p.stdout, map[string]int{"count": count})
 	}
-	_, err = fmt.Fprintf(p.stdout, "%d events are due again.\n", count)
+	_, err = fmt.Fprintf(p.stdout, "%s due again.\n", countOf(count, "event is", "events are"))
 	return err
 }

@@ -79,6 +79,7 @@ func formatOf(output string) string {
 // export writes the answer to the file, or to standard output.
 func (p *program) export(ctx context.Context, c *producer.Client, query url.Values, output string) error {
 	to := io.WriteCloser(nopWriteCloser{p.stdout})
+	bar := io.Discard // standard output may be shown on the same terminal
 	if output != "" {
 		file, err := newWholeFile(output)
 		if err != nil {
@@ -86,10 +87,11 @@ func (p *program) export(ctx context.Context, c *producer.Client, query url.Valu
 		}
 		defer file.discard()
 		to = file
+		progress := p.progressOf("exporting", -1)
+		defer func() { _ = progress.Finish() }()
+		bar = progress
 	}
-	bar := p.progressOf("exporting", -1)
 	orders, err := c.Export(ctx, query, io.MultiWriter(to, bar))
-	_ = bar.Finish()
 	if err == nil {
 		err = to.Close()
 	}

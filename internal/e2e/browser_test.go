@@ -17,6 +17,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"recarga/internal/journal"
 	"recarga/internal/testkit"
 	"recarga/topup"
 )
@@ -34,6 +35,9 @@ func TestConsoleInABrowser(t *testing.T) {
 	chromium := testkit.Chromium(t)
 	w := newWorld(t, nil)
 	w.env["RECARGA_DISTRIBUTOR_TIMEOUT"], w.env["RECARGA_SHUTDOWN_TIMEOUT"] = "2m", "130s" // it stays too early to resolve
+	if screenshots != "" {
+		anHour(t, w)
+	}
 	p := w.start(t, "serve")
 	c := p.client()
 	for i, phone := range []topup.Phone{"5537686660", "5551234567", "5548127790", "3312345678", "5500001091", "5500000051", "5500000083", "5537686661", "8187654321"} {
@@ -85,6 +89,57 @@ func TestConsoleInABrowser(t *testing.T) {
 			b.sees("topups")
 		})
 	}
+}
+
+// anHour is what a picture needs: an hour of orders, in a book that nobody has open yet.
+func anHour(t *testing.T, w *world) {
+	t.Helper()
+	j, err := journal.Open(t.Context(), w.env["RECARGA_DATABASE_URL"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now().Add(-time.Hour)
+	for i := range 274 {
+		at := start.Add(time.Duration(i)*13*time.Second + time.Duration(i*i%17)*time.Second)
+		if i%7 < 2 && i > 90 && i < 170 { // a quiet time
+			continue
+		}
+		if err := history(t.Context(), j, i, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// history is one order of the hour, bought or declined, and told.
+func history(ctx context.Context, j *journal.Journal, i int, at time.Time) error {
+	products := topup.Catalogue()
+	product := products[i*i%len(products)]
+	phone := topup.Phone(fmt.Sprintf("55%08d", 10_000_019*(i+1)%100_000_000))
+	o, _, err := j.Accept(ctx, topup.Request{ID: topup.ID(fmt.Sprintf("SHOP-%04d", 600+i)), Caller: topup.DefaultCaller, Phone: phone, Product: product.ID, Amount: product.Min}, at)
+	if err != nil {
+		return err
+	}
+	if o, err = j.Begin(ctx, o.ID, 0, "worker-1", at.Add(time.Minute), at); err != nil {
+		return err
+	}
+	end := at.Add(time.Duration(900+i*i%2300) * time.Millisecond)
+	s := topup.Settlement{ID: o.ID, Number: 1, State: topup.StateSucceeded, Result: topup.Result{
+		Outcome: topup.OutcomeApproved, HTTPStatus: 200, Code: "00", Message: "Aprobado",
+		TransactionID: fmt.Sprintf("TXN-%d", end.UnixMilli()), Reference: fmt.Sprintf("RRN-%012d", 88_000_000+i), AuthCode: fmt.Sprintf("A%05d", i),
+	}}
+	if i%23 == 5 {
+		s.State, s.Reason = topup.StateFailed, topup.ReasonDeclined
+		s.Result = topup.Result{Outcome: topup.OutcomeDeclined, HTTPStatus: 400, Code: "83", Message: "DN invalido"}
+	}
+	_, ev, err := j.Finish(ctx, s, end)
+	if err != nil {
+		return err
+	}
+	status := 204
+	return j.RecordTry(ctx, *ev, topup.Try{At: end, Status: &status, DurationMS: 21}, topup.EventDelivered, time.Time{})
 }
 
 // browser is a window of Chromium.

@@ -238,7 +238,11 @@ func (b *browser) picture(what string) {
 		return
 	}
 	var png []byte
-	b.do("picture", chromedp.CaptureScreenshot(&png))
+	shoot := chromedp.CaptureScreenshot(&png)
+	if what == "overview" && b.name == "desk" { // the whole page, below the window's edge too
+		shoot = chromedp.FullScreenshot(&png, 100)
+	}
+	b.do("picture", shoot)
 	name := filepath.Join(screenshots, what+"-"+b.name+".png")
 	if err := os.WriteFile(name, png, 0o644); err != nil {
 		b.t.Fatal(err)

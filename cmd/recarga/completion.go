@@ -1,7 +1,10 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"recarga/topup"
 )
@@ -35,6 +38,16 @@ func completes[T ~string](cmd *cobra.Command, flag string, values ...T) {
 	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(choices, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err) // there is no such flag: a mistake in this program, which every start finds
 	}
+}
+
+// offerNoFiles has the shell offer files for those flags only that name one.
+func offerNoFiles(cmd *cobra.Command) {
+	files := []string{"file", "output", "report", "csv", "json"}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if _, has := cmd.GetFlagCompletionFunc(f.Name); !has && !slices.Contains(files, f.Name) {
+			completes[string](cmd, f.Name)
+		}
+	})
 }
 
 // states are all that an order may be in.

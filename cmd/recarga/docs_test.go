@@ -162,6 +162,8 @@ func TestCompletion(t *testing.T) {
 		"caller endpoint set a b c --types t": `(?s)^topup.*topup.failed\n.*` + noFiles,
 		"get ":                                `^` + noFiles,
 		"enqueue --file ":                     `^:0\n$`,
+		"enqueue --id ":                       `^` + noFiles,
+		"bench --json ":                       `^:0\n$`,
 	} {
 		args := strings.Split(asked, " ")
 		want(t, nil, exitOK, answered, `^Completion ended`, append([]string{"__complete"}, args...)...)

@@ -64,6 +64,7 @@ func finish(cmd *cobra.Command) {
 			return unknownCommand(group, rest)
 		}
 	case cmd.Runnable():
+		offerNoFiles(cmd)
 		cmd.Args = usageArgs(cmd.Args)
 		if cmd.ValidArgsFunction == nil && cmd.ValidArgs == nil { // only reconcile's argument is a file
 			cmd.ValidArgsFunction = cobra.NoFileCompletions

@@ -354,6 +354,17 @@ type Balance struct {
 	LastUpdated *time.Time  `json:"last_updated"`
 	FetchedAt   time.Time   `json:"fetched_at"`
 	AgeSeconds  json.Number `json:"age_seconds"`
+	// Low tells that it is below RECARGA_BALANCE_LOW, where that is set.
+	Low bool `json:"low"`
+	// History is that of the last 24 hours, the oldest first; Changes are the deposits and drifts of a week.
+	History []BalancePoint        `json:"history"`
+	Changes []topup.BalanceChange `json:"changes"`
+}
+
+// BalancePoint is a balance that was recorded.
+type BalancePoint struct {
+	At      time.Time    `json:"at"`
+	Balance topup.Amount `json:"balance"`
 }
 
 // Balance asks for the distributor's balance.

@@ -24,6 +24,10 @@ func EventTypeOf(s State) EventType {
 const (
 	// EventEndpointDisabled: a caller's endpoint answered 410, or failed for days. Its data is a DisabledEndpoint.
 	EventEndpointDisabled EventType = "endpoint.disabled"
+	// EventBalanceLow: the balance fell below RECARGA_BALANCE_LOW. Its data is a LowBalance.
+	EventBalanceLow EventType = "balance.low"
+	// EventBalanceDrift: the balance fell by more than our orders explain. Its data is a DriftedBalance.
+	EventBalanceDrift EventType = "balance.drift"
 )
 
 // ParseEventType returns s, if a caller can be told of such events.

@@ -45,6 +45,8 @@ type Hold interface {
 	Holding() bool
 	// Holds says why an order must wait; empty when it need not.
 	Holds(o topup.InLine) topup.Wait
+	// Take is Holds of an order that is bought now, if it need not wait.
+	Take(o topup.InLine) topup.Wait
 }
 
 // Breaker says when an operator's purchases stop because they fail, and how they come back.
@@ -96,6 +98,18 @@ func newGate(cfg Config) *gate {
 // admit says why an order must stand in line; empty when it may be bought now. after is when to ask again
 // about one that need not stand in line either.
 func (g *gate) admit(ctx context.Context, o topup.Order) (why topup.Wait, after time.Duration, err error) {
+	if why, after, err = g.mayGo(ctx, o); why != "" || after > 0 || err != nil {
+		return why, after, err
+	}
+	for _, h := range g.Holds {
+		if why := h.Take(inLine(o)); why != "" {
+			return why, 0, nil
+		}
+	}
+	return "", 0, nil
+}
+
+func (g *gate) mayGo(ctx context.Context, o topup.Order) (why topup.Wait, after time.Duration, err error) {
 	if why := g.barred(inLine(o)); why != "" {
 		return why, 0, nil
 	}

@@ -46,6 +46,8 @@ type Settings struct {
 	BreakerShare                                                float64 // 0 to 1; 0 is never
 	BreakerProbe                                                time.Duration
 	DistributorConcurrency                                      int
+	BalanceInterval                                             time.Duration
+	BalanceLow, HoldBelow                                       topup.Amount // 0 is never
 	RetryInitial, RetryMax, RetryMaxElapsed                     time.Duration
 	RetryMaxAttempts                                            int
 	RetryCodes                                                  []topup.Code

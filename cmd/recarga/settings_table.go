@@ -85,6 +85,7 @@ const (
 	allowedAddress  = "HOST:PORT"
 	allowedKey      = "at least 8 visible ASCII characters"
 	allowedChoice   = "true or false"
+	allowedAmount   = "an amount above zero with at most 2 decimals, as in 500 or 99.50"
 )
 
 func storageSettings(s *Settings) []setting {
@@ -126,6 +127,15 @@ func distributorSettings(s *Settings) []setting {
 	}, {
 		name: "DISTRIBUTOR_CONCURRENCY", standard: "64", allowed: "a whole number from 1 to 10000", set: count(&s.DistributorConcurrency, 10000),
 		help: "purchase calls under way in one worker process",
+	}, {
+		name: "BALANCE_INTERVAL", standard: "60s", allowed: allowedDuration, set: span(&s.BalanceInterval),
+		help: "time between two questions for the balance, by all workers together",
+	}, {
+		name: "BALANCE_LOW", allowed: allowedAmount, set: amount(&s.BalanceLow),
+		help: "when the balance falls below it, an alarm is logged and the operator is told, once (balance.low). Empty: never",
+	}, {
+		name: "HOLD_BELOW", allowed: allowedAmount, set: amount(&s.HoldBelow),
+		help: "orders whose purchase would leave less than this of the balance wait in line until it has risen. Empty: never",
 	}}
 }
 
@@ -259,6 +269,13 @@ func choice(to *bool) func(string) error {
 	return func(v string) error {
 		*to = v == "true"
 		return when(v != "true" && v != "false")
+	}
+}
+
+func amount(to *topup.Amount) func(string) error {
+	return func(v string) (err error) {
+		*to, err = topup.ParseAmount(v)
+		return cmp.Or(err, when(*to <= 0))
 	}
 }
 

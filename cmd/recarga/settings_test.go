@@ -53,7 +53,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := Settings{
 		DatabaseURL: "sqlite:recarga.db", RedisURL: "embedded",
-		DistributorTimeout: 120 * time.Second, DistributorConcurrency: 64, BreakerShare: 0.5, BreakerProbe: 5 * time.Second,
+		DistributorTimeout: 120 * time.Second, DistributorConcurrency: 64, BreakerShare: 0.5, BreakerProbe: 5 * time.Second, BalanceInterval: time.Minute,
 		RetryInitial: 2 * time.Second, RetryMax: 2 * time.Minute, RetryMaxAttempts: 10, RetryMaxElapsed: 30 * time.Minute,
 		RetryCodes: topup.DefaultRetryCodes(), OnUnknown: "hold",
 		HTTPAddr: "127.0.0.1:8080", MetricsAddr: "127.0.0.1:9464",
@@ -119,6 +119,9 @@ func TestValues(t *testing.T) {
 		"DISTRIBUTOR_CONCURRENCY": {[]string{"1", "10000"}, []string{"0", "-1", "10001", "1.5", "many"}},
 		"BREAKER_SHARE":           {[]string{"0%", "50%", "100%"}, []string{"50", "101%", "-1%", "5.5%", "%", "050%"}},
 		"BREAKER_PROBE":           {[]string{"1s"}, []string{"0s", "5"}},
+		"BALANCE_INTERVAL":        {[]string{"1s"}, []string{"0s", "5"}},
+		"BALANCE_LOW":             {[]string{"500", "99.50"}, []string{"0", "-1", "1.005", "much"}},
+		"HOLD_BELOW":              {[]string{"500"}, []string{"0", "x"}},
 		"RETRY_INITIAL":           {[]string{"2m"}, []string{"0s", "3m"}},
 		"RETRY_MAX":               {[]string{"2s"}, []string{"1s", "x"}},
 		"RETRY_MAX_ATTEMPTS":      {[]string{"1", "1000"}, []string{"0", "1001"}},

@@ -12,6 +12,7 @@ import (
 
 	"recarga/distributor"
 	"recarga/internal/api"
+	"recarga/internal/balance"
 	"recarga/internal/callers"
 	"recarga/internal/console"
 	"recarga/internal/journal"
@@ -67,6 +68,7 @@ type node struct {
 	distributor *distributor.Client
 	deliverer   *webhook.Deliverer
 	worker      *worker.Worker
+	watch       *balance.Watch // nil without a worker
 	producer    *producer.Producer
 	watchdog    *watchdog // nil without a worker
 
@@ -166,13 +168,20 @@ func (n *node) requested(r distributor.Request) {
 	}()
 }
 
-func (n *node) startWorker(context.Context) error {
+func (n *node) startWorker(ctx context.Context) error {
 	s := n.settings
 	n.deliverer = webhook.NewDeliverer(webhook.Config{
 		Schedule: s.WebhookSchedule, Timeout: s.WebhookTimeout, AllowPrivate: s.WebhookAllowPrivate, Log: n.log,
 		Rate: s.WebhookRate.PerSecond(), DisableAfter: s.WebhookDisableAfter, Health: n.book, Observe: n.metrics.Tried,
 	}, n.book, endpoints{s, n.callers})
 	n.onShutdown(func() { n.deliverer.Close(context.Background()) })
+	n.watch = balance.New(balance.Config{
+		Book: n.journal, Asker: n.vendor, Teller: n.deliverer, Interval: s.BalanceInterval, Low: s.BalanceLow, HoldBelow: s.HoldBelow,
+		Tell: s.OperatorWebhookSecret != "", Log: n.log,
+	})
+	if err := n.watch.Load(ctx); err != nil {
+		return err
+	}
 	n.worker = worker.New(n.workerConfig())
 	n.metrics.ShowOutages(n.worker.Outages)
 	// Called after the queue's servers have drained: results are written until then.
@@ -187,6 +196,7 @@ func (n *node) startWorker(context.Context) error {
 	sweeping, stop := context.WithCancel(context.Background())
 	var done sync.WaitGroup
 	done.Go(func() { n.worker.Sweep(sweeping) })
+	done.Go(func() { n.watch.Run(sweeping) })
 	n.onShutdown(func() { stop(); done.Wait() })
 	return nil
 }
@@ -194,7 +204,7 @@ func (n *node) startWorker(context.Context) error {
 func (n *node) workerConfig() worker.Config {
 	s := n.settings
 	cfg := worker.Config{
-		Journal: n.book, Distributor: n.vendor, Teller: n.deliverer, Bell: n.bell, Balances: n.vendor,
+		Journal: n.book, Distributor: n.watch.Distributor(n.vendor), Teller: n.deliverer, Bell: n.bell, Balances: n.vendor,
 		Timeout: s.DistributorTimeout, Alone: n.queue.IsEmbedded(), Swept: n.swept, Log: n.log,
 		Policy: worker.Policy{
 			Initial: s.RetryInitial, Max: s.RetryMax, MaxAttempts: s.RetryMaxAttempts, MaxElapsed: s.RetryMaxElapsed,
@@ -204,6 +214,9 @@ func (n *node) workerConfig() worker.Config {
 	cfg.Board, cfg.Breaker = n.queue.Board(), worker.Breaker{Share: s.BreakerShare, Probe: s.BreakerProbe}
 	if n.pacer != nil {
 		cfg.Pacer = n.pacer
+	}
+	if s.HoldBelow > 0 {
+		cfg.Holds = []worker.Hold{n.watch}
 	}
 	return cfg
 }
@@ -237,7 +250,7 @@ func (n *node) startAPI(ctx context.Context) error {
 		return err
 	}
 	handler := api.New(api.Config{
-		Orders: n.producer, Book: n.journal, Events: n.journal, Bell: n.bell, Balances: n.vendor, Observe: n.metrics.Served,
+		Orders: n.producer, Book: n.journal, Events: n.journal, Bell: n.bell, Balances: n.vendor, BalanceBook: n.journal, Observe: n.metrics.Served,
 		Callers: api.WithRegistry(api.StaticCallers(s.APIKey, s.CallbackURL, s.AdminKey), n.callers), Registry: n.callers,
 		Endpoints: endpoints{s, n.callers}, Health: n.journal, Reconciler: reconcile.New(n.journal, n.producer, n.log),
 		Queues: n.queue, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: version,

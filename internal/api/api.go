@@ -84,6 +84,8 @@ type Config struct {
 	Reconciler *reconcile.Reconciler
 	// Balances may be nil: then GET /v1/balance answers 503.
 	Balances Balances
+	// BalanceBook may be nil: then GET /v1/balance has no history.
+	BalanceBook BalanceBook
 	// Queues is the Redis that /queues shows. Nil: there is no such page.
 	Queues asynq.RedisConnOpt
 	// Console is served at /console, if there is one.

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"recarga/distributor"
+	"recarga/topup"
 )
 
 const (
@@ -25,11 +26,33 @@ type balanceOutput struct {
 }
 
 type balance struct {
-	Balance     json.Number `json:"balance"`
-	Currency    string      `json:"currency"`
-	LastUpdated *time.Time  `json:"last_updated"`
-	FetchedAt   time.Time   `json:"fetched_at"`
-	AgeSeconds  int64       `json:"age_seconds"`
+	Balance     json.Number           `json:"balance"`
+	Currency    string                `json:"currency"`
+	LastUpdated *time.Time            `json:"last_updated"`
+	FetchedAt   time.Time             `json:"fetched_at"`
+	AgeSeconds  int64                 `json:"age_seconds"`
+	Low         bool                  `json:"low"`
+	History     []balancePoint        `json:"history"`
+	Changes     []topup.BalanceChange `json:"changes"`
+}
+
+type balancePoint struct {
+	At      time.Time    `json:"at"`
+	Balance topup.Amount `json:"balance"`
+}
+
+const (
+	// historySpan is how far the history of an answer goes back, and historyPoints how many it has at most.
+	historySpan, historyPoints = 24 * time.Hour, 96
+	// changesSpan is how far deposits and drifts go back.
+	changesSpan = 7 * 24 * time.Hour
+)
+
+// BalanceBook has the balances that the workers recorded: journal.Journal.
+type BalanceBook interface {
+	Balance(ctx context.Context) (topup.BalanceStanding, error)
+	BalancesSince(ctx context.Context, since time.Time) ([]topup.BalanceReading, error)
+	BalanceChangesSince(ctx context.Context, since time.Time) ([]topup.BalanceChange, error)
 }
 
 func (s *Server) getBalance(ctx context.Context, _ *struct{}) (*balanceOutput, error) {
@@ -45,7 +68,35 @@ func (s *Server) getBalance(ctx context.Context, _ *struct{}) (*balanceOutput, e
 	if !b.LastUpdated.IsZero() {
 		out.LastUpdated = &b.LastUpdated
 	}
+	if err := s.addHistory(ctx, &out, time.Now()); err != nil {
+		return nil, s.problem(ctx, "query", err)
+	}
 	return &balanceOutput{Body: out}, nil
+}
+
+// addHistory adds what the workers recorded.
+func (s *Server) addHistory(ctx context.Context, b *balance, now time.Time) error {
+	b.History, b.Changes = []balancePoint{}, []topup.BalanceChange{}
+	if s.cfg.BalanceBook == nil {
+		return nil
+	}
+	standing, err := s.cfg.BalanceBook.Balance(ctx)
+	if err != nil {
+		return err
+	}
+	b.Low = standing.Low
+	readings, err := s.cfg.BalanceBook.BalancesSince(ctx, now.Add(-historySpan))
+	if err != nil {
+		return err
+	}
+	step := (len(readings) + historyPoints - 1) / historyPoints
+	for i, r := range readings {
+		if (len(readings)-1-i)%step == 0 { // the latest is one of them
+			b.History = append(b.History, balancePoint{r.At, r.Amount})
+		}
+	}
+	b.Changes, err = s.cfg.BalanceBook.BalanceChangesSince(ctx, now.Add(-changesSpan))
+	return err
 }
 
 // balanceCache keeps the last balance. Many who ask at once ask the distributor once.

@@ -62,13 +62,20 @@ func propertyTexts() map[string]map[string]string {
 			"type":     "As in `topup.succeeded`.",
 			"sequence": "Rises by one per order: drop what is older than you have.",
 		},
-		"Balance": {
-			"balance":      "As the distributor gave it.",
-			"currency":     "The distributor's currency, not the orders'.",
-			"last_updated": "The distributor's own time of it.",
-			"fetched_at":   "When it was asked.",
-			"age_seconds":  "How long ago it was asked.",
-		},
+		"Balance": balanceTexts(),
+	}
+}
+
+func balanceTexts() map[string]string {
+	return map[string]string{
+		"balance":      "As the distributor gave it.",
+		"currency":     "The distributor's currency, not the orders'.",
+		"last_updated": "The distributor's own time of it.",
+		"fetched_at":   "When it was asked.",
+		"age_seconds":  "How long ago it was asked.",
+		"low":          "It is below `RECARGA_BALANCE_LOW`, where that is set.",
+		"history":      "What the workers recorded in the last 24 hours, the oldest first; 96 points at most.",
+		"changes":      "Of a week: deposits, and drifts (falls that no order explains); each at least so large.",
 	}
 }
 

@@ -19,6 +19,8 @@ func (m *Metrics) defineDistributor() {
 	m.outage = m.desc(gauge, "recarga_operator_outage", "Whether an operator is out, as far as this worker knows: 0 no, 1 recovering, 2 out (its orders wait in line).", "operator")
 	m.balance = m.gauges("recarga_distributor_balance", "The balance as the distributor told this process last, in the currency it named: a hint, which may be old. Absent until it was asked.", "currency")
 	m.balanceAskedAt = m.gauges("recarga_distributor_balance_asked_timestamp_seconds", "When this process asked for the balance last. Absent until it was asked.")
+	m.balanceLow = m.desc(gauge, "recarga_balance_low", "1 while the balance is below RECARGA_BALANCE_LOW, else 0. From the book of record.")
+	m.balanceDrift = m.desc(gauge, "recarga_balance_drift_pesos", "What has gone from the balance without an order to explain it, since the first question, in units of the balance (one a peso). From the book of record.")
 }
 
 // requests are the calls and statuses that there are.

@@ -49,7 +49,7 @@ func (m *Metrics) ReadFrom(j *journal.Journal, log *slog.Logger) (stop func()) {
 
 // Describe implements prometheus.Collector.
 func (b book) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{b.m.orders, b.m.inLine, b.m.unknownAge, b.m.dueAge, b.m.events, b.m.eventDueAge, b.m.endpointsDisabled} {
+	for _, d := range []*prometheus.Desc{b.m.orders, b.m.inLine, b.m.unknownAge, b.m.dueAge, b.m.events, b.m.eventDueAge, b.m.endpointsDisabled, b.m.balanceLow, b.m.balanceDrift} {
 		descs <- d
 	}
 }
@@ -61,7 +61,7 @@ func (b book) Collect(metrics chan<- prometheus.Metric) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
-	if err := errors.Join(b.readOrders(ctx, metrics), b.readEvents(ctx, metrics)); err != nil && !b.closed.Load() {
+	if err := errors.Join(b.readOrders(ctx, metrics), b.readEvents(ctx, metrics), b.readBalance(ctx, metrics)); err != nil && !b.closed.Load() {
 		b.log.Warn("orders not counted", "error", err)
 	}
 }
@@ -95,6 +95,20 @@ func (b book) readOrders(ctx context.Context, metrics chan<- prometheus.Metric) 
 		since = d.DueAt
 	}
 	metrics <- prometheus.MustNewConstMetric(b.m.dueAge, prometheus.GaugeValue, age(since))
+	return nil
+}
+
+func (b book) readBalance(ctx context.Context, metrics chan<- prometheus.Metric) error {
+	s, err := b.journal.Balance(ctx)
+	if err != nil {
+		return err
+	}
+	var low float64
+	if s.Low {
+		low = 1
+	}
+	metrics <- prometheus.MustNewConstMetric(b.m.balanceLow, prometheus.GaugeValue, low)
+	metrics <- prometheus.MustNewConstMetric(b.m.balanceDrift, prometheus.GaugeValue, float64(s.Drift)/100)
 	return nil
 }
 

@@ -50,6 +50,7 @@ type Metrics struct {
 	settings                                        *prometheus.GaugeVec
 	orders, unknownAge, dueAge, events, eventDueAge *prometheus.Desc
 	endpointsDisabled, inLine, outage               *prometheus.Desc
+	balanceLow, balanceDrift                        *prometheus.Desc
 	stoodInLine                                     *prometheus.CounterVec
 	tasks, pendingAge, paused, servers, stuck       *prometheus.Desc
 	repairs, skew, redisMemory, up                  *prometheus.Desc

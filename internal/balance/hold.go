@@ -1,0 +1,118 @@
+package balance
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"recarga/topup"
+)
+
+// Number is an amount as a JSON number with two decimals.
+func Number(a topup.Amount) json.Number { return json.Number(decimal.New(int64(a), -2).StringFixed(2)) }
+
+// Distributor is what a worker buys from.
+type Distributor interface {
+	Authorize(ctx context.Context) error
+	Purchase(ctx context.Context, o topup.Order, sendBy time.Time) topup.Result
+}
+
+// Watching is a distributor whose purchases are watched.
+type Watching struct {
+	Distributor
+	w *Watch
+}
+
+// Distributor has the watch read what purchases through d say.
+func (w *Watch) Distributor(d Distributor) Watching { return Watching{d, w} }
+
+// Purchase buys, and reads the balance that the answer names.
+func (d Watching) Purchase(ctx context.Context, o topup.Order, sendBy time.Time) topup.Result {
+	from := time.Now()
+	d.w.begin(o, from)
+	r := d.Distributor.Purchase(ctx, o, sendBy)
+	d.w.end(o, r, from, time.Now())
+	return r
+}
+
+func (w *Watch) begin(o topup.Order, now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.taken[o.ID] = taking{o.Amount, now, true}
+}
+
+// end gives back what was taken for an order, and learns from the answer: a balance; that there was less than the
+// order's amount; or nothing, and then the money may be gone.
+func (w *Watch) end(o topup.Order, r topup.Result, from, at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.taken, o.ID)
+	said := topup.BalanceReading{Currency: w.known.Currency, From: from, At: at}
+	switch {
+	case r.BalanceAfter != nil:
+		amount, err := topup.ParseBalance(*r.BalanceAfter)
+		if said.Amount = amount; err == nil && w.see(said) {
+			w.fresh = &said
+		}
+	case r.Code == topup.CodeInsufficientFunds || r.HTTPStatus == http.StatusPaymentRequired:
+		said.Amount = o.Amount - 1
+		if !w.known.At.IsZero() {
+			said.Amount = min(said.Amount, w.known.Amount)
+		}
+		w.see(said)
+	case r.Outcome == topup.OutcomeUnknown:
+		w.doubt += o.Amount
+	}
+}
+
+// forget drops what was taken for orders that somebody else has bought.
+func (w *Watch) forget(now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, t := range w.taken {
+		if !t.begun && now.Sub(t.since) > takenFor {
+			delete(w.taken, id)
+		}
+	}
+}
+
+// Holding implements worker.Hold.
+func (w *Watch) Holding() bool { return w.HoldBelow > 0 }
+
+// Holds implements worker.Hold: an order waits while its purchase would leave less than HoldBelow, of what is known of
+// the balance without all that this process is about to buy.
+func (w *Watch) Holds(o topup.InLine) topup.Wait {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.holds(o)
+}
+
+// Take implements worker.Hold: of many orders that are let through at once, no more than there is money for.
+func (w *Watch) Take(o topup.InLine) topup.Wait {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	why := w.holds(o)
+	if why == "" && w.HoldBelow > 0 {
+		w.taken[o.ID] = taking{o.Amount, time.Now(), false}
+	}
+	return why
+}
+
+func (w *Watch) holds(o topup.InLine) topup.Wait {
+	if w.HoldBelow == 0 || w.known.At.IsZero() {
+		return ""
+	}
+	left := w.known.Amount - w.doubt - o.Amount
+	for id, t := range w.taken {
+		if id != o.ID {
+			left -= t.amount
+		}
+	}
+	if left < w.HoldBelow {
+		return topup.WaitBalance
+	}
+	return ""
+}

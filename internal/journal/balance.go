@@ -1,0 +1,238 @@
+package journal
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"recarga/topup"
+)
+
+const (
+	// balancesKept is how long the history of the balance goes back.
+	balancesKept = 90 * 24 * time.Hour
+	// lateCharge is how long after an attempt became unknown the distributor may still charge it: it tries its
+	// providers in turn.
+	lateCharge = 15 * time.Minute
+	// anchorAge bounds what is read to explain a movement while orders never cease.
+	anchorAge = 15 * time.Minute
+)
+
+// sqlClaimBalance also takes a claim from a clock that is far ahead.
+const sqlClaimBalance = `UPDATE balance_watch SET ask_after = $1 WHERE ask_after <= $2 OR ask_after > $1`
+
+// ClaimBalance gives one of those who ask at once the right to ask the distributor, once in every so long.
+func (j *Journal) ClaimBalance(ctx context.Context, every time.Duration, now time.Time) (bool, error) {
+	n, err := j.balanceWrite(ctx, func(t *tx) (int64, error) {
+		return t.exec(sqlClaimBalance, now.Add(every).UnixMicro(), now.UnixMicro())
+	})
+	return n > 0, err
+}
+
+func (j *Journal) balanceWrite(ctx context.Context, run func(*tx) (int64, error)) (int64, error) {
+	n, err := write(ctx, j, "balance", run)
+	if err != nil {
+		return 0, fmt.Errorf("balance: %w", err)
+	}
+	return n, nil
+}
+
+const (
+	sqlKeepBalance = `INSERT INTO balances (minute, at, amount, currency) VALUES ($1, $2, $3, $4)
+ON CONFLICT (minute) DO UPDATE SET at = excluded.at, amount = excluded.amount,
+currency = CASE WHEN excluded.currency = '' THEN balances.currency ELSE excluded.currency END WHERE excluded.at >= balances.at`
+	sqlForgetBalances = `DELETE FROM balances WHERE minute < $1`
+	sqlForgetChanges  = `DELETE FROM balance_changes WHERE at < $1`
+	// sqlSeeBalance: of readings that overlap in time, nobody knows which is the later one; the lower one counts.
+	sqlSeeBalance = `UPDATE balance_watch SET amount = $1, currency = CASE WHEN $2 = '' THEN currency ELSE $2 END, seen_from = $3, seen_at = $4
+WHERE seen_at <= $3 OR amount >= $1`
+)
+
+// RecordBalance adds a reading to the history, which has one a minute for 90 days, and makes it what the
+// balance is known to be, unless a lower or later one is known.
+func (j *Journal) RecordBalance(ctx context.Context, r topup.BalanceReading) error {
+	minute := r.At.Unix() / 60
+	_, err := j.balanceWrite(ctx, func(t *tx) (int64, error) {
+		if _, err := t.exec(sqlKeepBalance, minute, r.At.UnixMicro(), int64(r.Amount), text(r.Currency)); err != nil {
+			return 0, err
+		}
+		if minute%60 == 0 {
+			if _, err := t.exec(sqlForgetBalances, r.At.Add(-balancesKept).Unix()/60); err != nil {
+				return 0, err
+			}
+			if _, err := t.exec(sqlForgetChanges, r.At.Add(-balancesKept).UnixMicro()); err != nil {
+				return 0, err
+			}
+		}
+		return t.exec(sqlSeeBalance, int64(r.Amount), text(r.Currency), r.From.UnixMicro(), r.At.UnixMicro())
+	})
+	return err
+}
+
+const sqlBalance = `SELECT amount, currency, seen_from, seen_at, ask_after, low, drift FROM balance_watch`
+
+// Balance is what is known of the distributor's balance.
+func (j *Journal) Balance(ctx context.Context) (s topup.BalanceStanding, err error) {
+	var low int
+	var at int64
+	err = j.engine.read.QueryRowContext(ctx, sqlBalance).Scan(&s.Amount, &s.Currency, when{&s.From}, &at, when{&s.AskAfter}, &low, &s.Drift)
+	if err != nil {
+		return s, fmt.Errorf("balance: %w", err)
+	}
+	s.Low = low != 0
+	if at > 0 {
+		s.At = time.UnixMicro(at).UTC()
+	}
+	return s, nil
+}
+
+const (
+	sqlBalances       = `SELECT at, amount, currency FROM balances WHERE minute >= $1 ORDER BY minute`
+	sqlBalanceChanges = `SELECT at, kind, amount FROM balance_changes WHERE at >= $1 ORDER BY at`
+)
+
+// BalancesSince is the history of the balance, the oldest first, one reading a minute.
+func (j *Journal) BalancesSince(ctx context.Context, since time.Time) ([]topup.BalanceReading, error) {
+	return list(ctx, j, func(row scanner) (r topup.BalanceReading, err error) {
+		err = row.Scan(when{&r.At}, &r.Amount, &r.Currency)
+		r.From = r.At
+		return r, err
+	}, sqlBalances, since.Unix()/60)
+}
+
+// BalanceChangesSince are the deposits and drifts, the oldest first.
+func (j *Journal) BalanceChangesSince(ctx context.Context, since time.Time) ([]topup.BalanceChange, error) {
+	return list(ctx, j, func(row scanner) (c topup.BalanceChange, err error) {
+		err = row.Scan(when{&c.At}, &c.Kind, &c.Amount)
+		return c, err
+	}, sqlBalanceChanges, since.UnixMicro())
+}
+
+// sqlBalanceLow takes only a reading that began after the last change: an older one says nothing of it.
+const sqlBalanceLow = `UPDATE balance_watch SET low = $1, low_at = $2 WHERE low <> $1 AND low_at <= $3`
+
+// SetBalanceLow notes that a reading is below the limit, or no more, and tells whether that is news: of all who
+// note it, one hears so. With tell, a fall makes an event for the operator in the same transaction.
+func (j *Journal) SetBalanceLow(ctx context.Context, r topup.BalanceReading, below topup.Amount, tell bool, now time.Time) (news bool, ev *topup.Event, err error) {
+	low := 0
+	if r.Amount < below {
+		low = 1
+	}
+	n, err := j.balanceWrite(ctx, func(t *tx) (int64, error) {
+		ev = nil
+		n, err := t.exec(sqlBalanceLow, low, r.At.UnixMicro(), r.From.UnixMicro())
+		if err == nil && n > 0 && low == 1 && tell {
+			ev, err = t.notify(topup.EventBalanceLow, topup.LowBalance{Balance: r.Amount, Currency: r.Currency, Below: below, At: whole(r.At)}, whole(now))
+		}
+		return n, err
+	})
+	return n > 0, ev, err
+}
+
+// anchor is the reading that the movement of the balance is counted from.
+type anchor struct {
+	topup.BalanceReading
+	at int64
+}
+
+const (
+	sqlAnchor = `SELECT anchor_amount, anchor_currency, anchor_from, anchor_at FROM balance_watch`
+	// sqlMost is the most that orders can have taken since a time: what succeeded, each attempt in doubt, and what
+	// is under way.
+	sqlMostSucceeded = `SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM orders WHERE finished_at >= $1 AND state = 'succeeded'`
+	sqlMostDoubted   = `SELECT CAST(COALESCE(SUM(amount * unknown_attempts), 0) AS BIGINT) FROM orders WHERE finished_at >= $1 AND unknown_attempts > 0`
+	sqlMostOpen      = `SELECT CAST(COALESCE(SUM(amount * (unknown_attempts + CASE WHEN state = 'submitting' THEN 1 ELSE 0 END)), 0) AS BIGINT)
+FROM orders WHERE finished_at IS NULL AND state IN ('submitting', 'retrying', 'unknown') AND (state = 'submitting' OR unknown_attempts > 0 AND updated_at >= $1)`
+	// sqlLeast is what orders have certainly taken between two times.
+	sqlLeast = `SELECT CAST(COALESCE(SUM(o.amount), 0) AS BIGINT) FROM orders o JOIN attempts a ON a.order_key = o.key AND a.number = o.attempt_count
+WHERE o.finished_at >= $1 AND o.finished_at <= $2 AND o.state = 'succeeded' AND a.started_at >= $1 AND a.outcome = 'approved'`
+	sqlSetAnchor = `UPDATE balance_watch SET anchor_amount = $1, anchor_currency = $2, anchor_from = $3, anchor_at = $4, drift = drift + $5 WHERE anchor_at = $6`
+	sqlChange    = `INSERT INTO balance_changes (at, kind, amount) VALUES ($1, $2, $3) ON CONFLICT (at, kind) DO NOTHING`
+)
+
+// BalanceMovement is what a reading says beside an earlier one.
+type BalanceMovement struct {
+	// Deposit and Drift are what came and went at least without an order of ours.
+	Deposit topup.Amount
+	Drift   topup.Amount
+	// Detail says more of a Drift; Event tells the operator of it.
+	Detail topup.DriftedBalance
+	Event  *topup.Event
+}
+
+// JudgeBalance compares a reading with an earlier one, and with what orders have taken in between. Purchases overlap
+// readings, so both are bounds: a drift is a fall of more than all that can have been charged, a deposit a fall of less
+// than what certainly was. slack is how old the distributor's word may be, and how far clocks may be apart. It counts each
+// movement once, whoever else judges. One unit of the balance is taken for a peso.
+func (j *Journal) JudgeBalance(ctx context.Context, r topup.BalanceReading, slack time.Duration, tell bool, now time.Time) (m BalanceMovement, err error) {
+	was, most, least, err := j.explain(ctx, r, slack)
+	if err != nil {
+		return m, fmt.Errorf("balance: %w", err)
+	}
+	fell := was.Amount - r.Amount
+	if was.at > 0 && was.Currency == r.Currency {
+		m.Drift, m.Deposit = max(fell-most, 0), max(least-fell, 0)
+	}
+	settled := was.at == 0 || was.Currency != r.Currency || most == least || m.Drift > 0 || r.At.Sub(was.At) > anchorAge
+	if !settled || r.At.UnixMicro() <= was.at {
+		return BalanceMovement{}, nil // nothing is sure yet, or it is no later one
+	}
+	m.Detail = topup.DriftedBalance{
+		From: was.From, To: whole(r.At), BalanceBefore: was.Amount, BalanceAfter: r.Amount, Currency: r.Currency, Explained: most, Unexplained: m.Drift,
+	}
+	n, err := j.balanceWrite(ctx, func(t *tx) (int64, error) { return t.move(was, r, &m, tell, whole(now)) })
+	if err != nil || n == 0 {
+		return BalanceMovement{}, err
+	}
+	return m, nil
+}
+
+// move writes a movement, unless somebody else did.
+func (t *tx) move(was anchor, r topup.BalanceReading, m *BalanceMovement, tell bool, now time.Time) (n int64, err error) {
+	n, err = t.exec(sqlSetAnchor, int64(r.Amount), text(r.Currency), r.From.UnixMicro(), r.At.UnixMicro(), int64(m.Drift), was.at)
+	if err != nil || n == 0 {
+		return n, err
+	}
+	for kind, amount := range map[topup.BalanceChangeKind]topup.Amount{topup.BalanceDeposit: m.Deposit, topup.BalanceDrift: m.Drift} {
+		if amount == 0 {
+			continue
+		}
+		if _, err := t.exec(sqlChange, r.At.UnixMicro(), string(kind), int64(amount)); err != nil {
+			return n, err
+		}
+	}
+	if m.Drift > 0 && tell {
+		m.Event, err = t.notify(topup.EventBalanceDrift, m.Detail, now)
+	}
+	return n, err
+}
+
+// explain is what can have moved the balance between the anchor and a reading. It is one snapshot, made after the
+// reading: whatever was charged by then is in it, under way at least.
+func (j *Journal) explain(ctx context.Context, r topup.BalanceReading, slack time.Duration) (was anchor, most, least topup.Amount, err error) {
+	t, err := j.engine.read.BeginTx(ctx, j.engine.readTx)
+	if err != nil {
+		return was, 0, 0, err
+	}
+	defer func() { _ = t.Rollback() }() // it only read
+	err = t.QueryRowContext(ctx, sqlAnchor).Scan(&was.Amount, &was.Currency, when{&was.From}, &was.at)
+	if err != nil || was.at == 0 {
+		return was, 0, 0, err
+	}
+	was.At = time.UnixMicro(was.at).UTC()
+	since := was.From.Add(-slack)
+	late := since.Add(-lateCharge).UnixMicro()
+	var parts [4]topup.Amount
+	for i, sum := range []struct {
+		query string
+		args  []any
+	}{
+		{sqlMostSucceeded, []any{since.UnixMicro()}}, {sqlMostDoubted, []any{late}}, {sqlMostOpen, []any{late}},
+		{sqlLeast, []any{was.At.Add(slack).UnixMicro(), r.From.Add(-slack).UnixMicro()}},
+	} {
+		if err := t.QueryRowContext(ctx, sum.query, sum.args...).Scan(&parts[i]); err != nil {
+			return was, 0, 0, err
+		}
+	}
+	return was, parts[0] + parts[1] + parts[2], parts[3], nil
+}

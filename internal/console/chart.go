@@ -3,6 +3,7 @@ package console
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Charts are drawn in a box of this size, and scaled by the page.
@@ -67,24 +68,34 @@ func barChart(bars []bar) chart {
 	return c
 }
 
-func lineChart(values []float64) chart {
+// point is a value at a time.
+type point struct {
+	at    time.Time
+	value float64
+}
+
+// lineChart draws values over time; nothing where there are fewer than two.
+func lineChart(points []point) chart {
 	c := chart{Width: chartWidth, Height: chartHeight / 2}
-	if len(values) < 2 {
+	if len(points) < 2 {
 		return c
 	}
-	least, most := values[0], values[0]
-	for _, v := range values {
-		least, most = min(least, v), max(most, v)
+	first, last := points[0], points[len(points)-1]
+	least := first.value
+	c.Max = first.value
+	for _, p := range points {
+		least, c.Max = min(least, p.value), max(c.Max, p.value)
 	}
-	c.Max = most
-	var points strings.Builder
-	for i, v := range values {
+	c.From, c.To = first.at.Local().Format("15:04"), last.at.Local().Format("15:04")
+	whole := max(last.at.Sub(first.at), 1)
+	var line strings.Builder
+	for _, p := range points {
 		y := 0.5
-		if most > least {
-			y = (most - v) / (most - least)
+		if c.Max > least {
+			y = (c.Max - p.value) / (c.Max - least)
 		}
-		fmt.Fprintf(&points, "%.1f,%.1f ", float64(i)/float64(len(values)-1)*chartWidth, 2+y*float64(c.Height-4))
+		fmt.Fprintf(&line, "%.1f,%.1f ", float64(p.at.Sub(first.at))/float64(whole)*chartWidth, 2+y*float64(c.Height-4))
 	}
-	c.Line = points.String()
+	c.Line = line.String()
 	return c
 }

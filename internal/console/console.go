@@ -83,9 +83,11 @@ type BreakerState struct {
 	Reason string
 }
 
-// History has the balances that were recorded, the oldest first.
+// History has the balances that the workers recorded.
 type History interface {
-	BalancesSince(ctx context.Context, since time.Time) ([]distributor.Balance, error)
+	Balance(ctx context.Context) (topup.BalanceStanding, error)
+	// BalancesSince are the readings, the oldest first.
+	BalancesSince(ctx context.Context, since time.Time) ([]topup.BalanceReading, error)
 }
 
 // Line is where orders stand that cannot be bought now.
@@ -103,9 +105,9 @@ type Config struct {
 	Queue    Queue
 	Callers  Callers
 	Health   Health
-	// Balances may be nil: then the balance is not shown.
+	// Balances may be nil: then a balance that nobody recorded is not shown.
 	Balances Balances
-	// History may be nil: then the trend of the balance is what this process has seen while it was watched.
+	// History may be nil, or have nothing yet: then the distributor is asked while somebody looks.
 	History History
 	// Breaker may be nil: then nothing is said of it.
 	Breaker Breaker

@@ -205,6 +205,28 @@ func TestOverviewTellsOfTheLine(t *testing.T) {
 	b.get("/console/orders/BULK").want(200, "Priority</dt><dd>bulk", "until it is its turn")
 }
 
+func TestOverviewTellsOfTheBalance(t *testing.T) {
+	s := open(t)
+	s.config.History = s.journal
+	s.url = s.listen(s.config)
+	b := s.enter()
+	if strings.Contains(b.get("/console/").body, "Balance at the distributor") {
+		t.Error("a balance is shown before there is one")
+	}
+	var r topup.BalanceReading
+	for i := range 3 {
+		at := time.Now().Add(time.Duration(i-3) * 10 * time.Minute)
+		r = topup.BalanceReading{Amount: topup.Pesos(int64(12_345 - i*100)), Currency: "USD", From: at, At: at}
+		must(t, s.journal.RecordBalance(t.Context(), r))
+	}
+	s.url = s.listen(s.config) // whose overview is not the former one, kept for a moment
+	s.enter().get("/console/").want(200, "12\u202f145.00 <small>USD", "told 10 min ago", "<polyline points=\"0.0,2.0 300.0,30.0 600.0,58.0 ")
+	_, _, err := s.journal.SetBalanceLow(t.Context(), r, topup.Pesos(20_000), false, time.Now())
+	must(t, err)
+	s.url = s.listen(s.config)
+	s.enter().get("/console/").want(200, "The balance is low", "12\u202f145.00 USD are left")
+}
+
 func TestSearch(t *testing.T) {
 	s := busy(t)
 	b := s.enter()

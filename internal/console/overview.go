@@ -2,12 +2,14 @@ package console
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/shopspring/decimal"
 
 	"recarga/distributor"
 	"recarga/internal/journal"
@@ -24,6 +26,8 @@ const (
 	balanceFresh = time.Minute
 	// balancesKept are shown as a trend: an hour of them.
 	balancesKept = 60
+	// balanceSpan is how far the trend of recorded balances goes back.
+	balanceSpan = 24 * time.Hour
 	// balancePatience bounds one question to the vendor.
 	balancePatience = 10 * time.Second
 	// queuePatience bounds what the page waits for Redis: what the journal says is shown without it.
@@ -60,8 +64,13 @@ type stateCount struct {
 	Count int64
 }
 
+// balanceView is the latest balance. Its Amount is empty before there is one.
 type balanceView struct {
-	distributor.Balance
+	Amount   json.Number
+	Currency string
+	// At is when the distributor told it.
+	At    time.Time
+	Low   bool
 	Error string
 	Trend chart
 }
@@ -77,7 +86,7 @@ func (g glance) SuccessRate() float64 {
 	return float64(g.Good) / float64(g.Settled) * 100
 }
 
-// snapshot keeps the latest glance for a moment, and the balances of the last hour.
+// snapshot keeps the latest glance for a moment, and the balances of the last hour where nobody records them.
 type snapshot struct {
 	c  *Console
 	mu sync.Mutex
@@ -88,6 +97,8 @@ type snapshot struct {
 	asked    time.Time
 	asking   bool
 	refused  string
+	// recorded: the workers record the balance, and it need not be asked for.
+	recorded bool
 }
 
 func (s *snapshot) get(ctx context.Context) (glance, error) {
@@ -96,7 +107,9 @@ func (s *snapshot) get(ctx context.Context) (glance, error) {
 	now := time.Now().UTC()
 	s.askBalance(now)
 	if now.Before(s.until) {
-		s.last.Balance = s.balance()
+		if !s.recorded {
+			s.last.Balance = s.balance()
+		}
 		return s.last, nil
 	}
 	o, err := s.c.cfg.Book.Overview(ctx, now)
@@ -104,7 +117,10 @@ func (s *snapshot) get(ctx context.Context) (glance, error) {
 		return glance{}, err
 	}
 	keep := max(glanceFresh, glanceShare*time.Since(now))
-	g := glance{Overview: o, At: now, Balance: s.balance()}
+	g := glance{Overview: o, At: now}
+	if g.Balance, err = s.standing(ctx, now); err != nil {
+		return glance{}, err
+	}
 	for _, f := range topup.StateTable() {
 		g.States = append(g.States, stateCount{f, o.ByState[f.State]})
 	}
@@ -186,7 +202,7 @@ func quantile(sorted []time.Duration, q float64) time.Duration {
 
 // askBalance asks the vendor beside the page, at most every so often, while somebody watches.
 func (s *snapshot) askBalance(now time.Time) {
-	if s.c.cfg.Balances == nil || s.asking || now.Sub(s.asked) < balanceFresh {
+	if s.c.cfg.Balances == nil || s.recorded || s.asking || now.Sub(s.asked) < balanceFresh {
 		return
 	}
 	s.asking, s.asked = true, now
@@ -203,15 +219,6 @@ func (s *snapshot) askBalance(now time.Time) {
 		}
 		s.balances = append(s.balances, b)
 		s.balances = s.balances[max(0, len(s.balances)-balancesKept):]
-		if s.c.cfg.History == nil {
-			return
-		}
-		recorded, err := s.c.cfg.History.BalancesSince(ctx, now.Add(-balancesKept*balanceFresh))
-		if err != nil {
-			s.refused = err.Error()
-			return
-		}
-		s.balances = append(recorded, b)
 	}()
 }
 
@@ -220,16 +227,45 @@ func (s *snapshot) balance() *balanceView {
 		return nil
 	}
 	v := &balanceView{Error: s.refused}
-	var values []float64
+	var points []point
 	for _, b := range s.balances {
-		value, err := b.Amount.Float64() // for the drawing only
-		if err == nil {
-			values = append(values, value)
+		if value, err := b.Amount.Float64(); err == nil { // for the drawing only
+			points = append(points, point{b.FetchedAt, value})
 		}
-		v.Balance = b
+		v.Amount, v.Currency, v.At = b.Amount, b.Currency, b.FetchedAt
 	}
-	v.Trend = lineChart(values)
+	v.Trend = lineChart(points)
 	return v
+}
+
+// standing is the balance as the workers recorded it; where they have not, as it was asked for.
+func (s *snapshot) standing(ctx context.Context, now time.Time) (*balanceView, error) {
+	if s.c.cfg.History == nil {
+		return s.balance(), nil
+	}
+	latest, err := s.c.cfg.History.Balance(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.recorded = !latest.At.IsZero(); !s.recorded {
+		return s.balance(), nil
+	}
+	readings, err := s.c.cfg.History.BalancesSince(ctx, now.Add(-balanceSpan))
+	if err != nil {
+		return nil, err
+	}
+	v := &balanceView{Amount: exactly(latest.Amount), Currency: latest.Currency, At: latest.At, Low: latest.Low}
+	var points []point
+	for _, r := range readings {
+		points = append(points, point{r.At, float64(r.Amount) / 100})
+	}
+	v.Trend = lineChart(points)
+	return v, nil
+}
+
+// exactly is a balance with its decimals.
+func exactly(hundredths topup.Amount) json.Number {
+	return json.Number(decimal.New(int64(hundredths), -2).StringFixed(2))
 }
 
 func (c *Console) overview(w http.ResponseWriter, r *http.Request, _ operator) error {

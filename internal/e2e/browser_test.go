@@ -107,6 +107,14 @@ func anHour(t *testing.T, w *world) {
 		if err := history(t.Context(), j, i, at); err != nil {
 			t.Fatal(err)
 		}
+		left := 100_000 + 47*(274-i)
+		if i < 150 { // then somebody pays in
+			left -= 9_000
+		}
+		reading := topup.BalanceReading{Amount: topup.Pesos(int64(left)), Currency: "USD", From: at, At: at}
+		if err := j.RecordBalance(t.Context(), reading); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := j.Close(); err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,7 +85,7 @@ func (p *program) bench(ctx context.Context, cfg bench.Config, s Settings, asJSO
 			cfg.Environ = append(cfg.Environ, entry)
 		}
 	}
-	if err := given(ctx, &cfg, s); err != nil {
+	if err := cmp.Or(given(ctx, &cfg, s), cfg.Validate()); err != nil {
 		return usage(err)
 	}
 	report, err := bench.Run(ctx, cfg)

@@ -306,6 +306,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"get", "A", "--config", "/nonexistent"}, `--config: .*no such file`},
 		{[]string{"serve"}, `(?s)RECARGA_DISTRIBUTOR_URL is not set.*_CUSTOMER_ID is not set.*_SECRET_KEY is not set`},
 		{[]string{"sandbox", "--addr", "x"}, `--addr: `},
+		{[]string{"bench", "--only", "sqlite"}, `--only: "sqlite" is no contender; must be one of plain asynq, `},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
 			r := want(t, env, exitUsage, `^$`, c.want, c.args...)

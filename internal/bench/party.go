@@ -38,20 +38,39 @@ type runner struct {
 	start func(context.Context, Config, *world) (*party, error)
 }
 
-// contenders are those that can be measured here, and why the others cannot.
-func contenders(cfg Config) (can []runner, cannot map[string]string) {
+// Validate refuses a contender that there is not.
+func (c Config) Validate() error {
+	var names []string
+	for _, r := range c.all() {
+		names = append(names, r.name)
+	}
+	for _, name := range c.Only {
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("--only: %q is no contender; must be one of %s", name, strings.Join(names, ", "))
+		}
+	}
+	return nil
+}
+
+func (c Config) all() []runner {
 	all := []runner{
 		{Plain, true, startRival("plain")},
 		{Ceiling, true, startRival("ceiling")},
 	}
-	if cfg.DatabaseURL != "" || cfg.RedisURL != "" {
+	if c.DatabaseURL != "" || c.RedisURL != "" {
 		all = append(all, runner{Given, false, startGiven})
 	} else {
 		all = append(all, runner{Embedded, false, startEmbedded}, runner{SQLite, false, startSQLite}, runner{Postgres, false, startPostgres})
 	}
-	if cfg.History > 0 {
+	if c.History > 0 {
 		all = append(all, runner{History, false, startHistory})
 	}
+	return all
+}
+
+// contenders are those that can be measured here, and why the others cannot.
+func contenders(cfg Config) (can []runner, cannot map[string]string) {
+	all := cfg.all()
 	cannot = missing()
 	for _, r := range all {
 		if _, no := cannot[r.name]; !no && (len(cfg.Only) == 0 || slices.Contains(cfg.Only, r.name)) {

@@ -253,7 +253,7 @@ func (w *Worker) settle(ctx context.Context, o topup.Order, result topup.Result)
 			"response_code", string(result.Code), "transaction_id", result.TransactionID, "error", err)
 		return o, err
 	}
-	w.logState(ctx, settled)
+	w.logSettled(ctx, settled, result)
 	w.tell(ctx, event)
 	if result.Outcome == topup.OutcomeUnknown {
 		w.askAbout(o.ID, o.AttemptCount)
@@ -306,6 +306,19 @@ func (w *Worker) tell(ctx context.Context, event *topup.Event) {
 	if !w.Teller.TryNow(ctx, *event, ring) {
 		ring(*event, time.Time{})
 	}
+}
+
+// logSettled says what an attempt came to, and why where the code does not say it. An order that somebody must settle
+// is a warning.
+func (w *Worker) logSettled(ctx context.Context, o topup.Order, r topup.Result) {
+	level, attrs := slog.LevelInfo, o.LogAttrs()
+	if o.State == topup.StateUnknown {
+		level = slog.LevelWarn
+	}
+	if r.Error != "" {
+		attrs = append(attrs, slog.String("error", r.Error))
+	}
+	w.Log.LogAttrs(ctx, level, "order changed", attrs...)
 }
 
 func (w *Worker) logState(ctx context.Context, o topup.Order) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -19,6 +20,8 @@ import (
 const (
 	// openTimeout bounds one try to open a database or Redis.
 	openTimeout = 15 * time.Second
+	// checkTimeout bounds one try to reach a Redis that the start does not need.
+	checkTimeout = 3 * time.Second
 	// openPause is the longest wait between two tries.
 	openPause = 2 * time.Second
 	// sayEvery is how often a start that waits says what for.
@@ -29,16 +32,23 @@ const (
 func (n *node) openStores(ctx context.Context) error {
 	n.health.set("database", dependency{required: true, err: errors.New("not opened yet")})
 	n.health.set("redis", dependency{required: n.roles.worker, err: errors.New("not opened yet")})
+	if !n.roles.worker {
+		if err := n.openQueueLater(ctx); err != nil {
+			return err
+		}
+	}
 	opening, ctx := errgroup.WithContext(ctx)
 	opening.Go(func() error {
 		return n.await(ctx, "database", "RECARGA_DATABASE_URL", journal.Unavailable, n.openJournal)
 	})
-	opening.Go(func() error { return n.await(ctx, "redis", "RECARGA_REDIS_URL", queue.Unavailable, n.openQueue) })
+	if n.roles.worker {
+		opening.Go(func() error { return n.await(ctx, "redis", "RECARGA_REDIS_URL", queue.Unavailable, n.openQueue) })
+	}
 	err := opening.Wait()
 	if n.journal != nil {
 		n.closeLast("journal", n.journal.Close)
 	}
-	if n.queue != nil {
+	if n.queue != nil && n.roles.worker {
 		n.closeLast("queue", n.queue.Close)
 	}
 	if err != nil {
@@ -67,13 +77,44 @@ func (n *node) openJournal(ctx context.Context) (err error) {
 	return err
 }
 
-// openQueue: the API accepts orders without Redis; a worker needs it.
+// openQueue waits for Redis: a worker needs it.
 func (n *node) openQueue(ctx context.Context) (err error) {
 	n.queue, err = queue.Open(ctx, n.settings.RedisURL, n.log)
 	if err == nil {
-		n.health.set("redis", dependency{required: n.roles.worker, ask: n.queue.Ping})
+		n.health.set("redis", dependency{required: true, ask: n.queue.Takes})
 	}
 	return err
+}
+
+// openQueueLater does not wait for Redis: the book of record alone accepts an order, and the workers' sweep rings for
+// it. An unsafe Redis ends the start, but not a process that has accepted orders without it: that only says so.
+func (n *node) openQueueLater(ctx context.Context) (err error) {
+	if n.queue, err = queue.OpenUnchecked(ctx, n.settings.RedisURL, n.log); err != nil {
+		return fmt.Errorf("RECARGA_REDIS_URL: %w", err)
+	}
+	n.closeLast("queue", n.queue.Close)
+	err = n.checkQueue(ctx)
+	if err == nil || !queue.Unavailable(err) && ctx.Err() == nil {
+		return err
+	}
+	checking, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var done sync.WaitGroup
+	done.Go(func() {
+		_ = n.await(checking, "redis", "RECARGA_REDIS_URL", func(error) bool { return true }, n.checkQueue) // ends with the process
+	})
+	n.onShutdown(func() { stop(); done.Wait() })
+	return nil
+}
+
+func (n *node) checkQueue(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	err := n.queue.Check(ctx)
+	if err != nil {
+		return fmt.Errorf("RECARGA_REDIS_URL: %w", err)
+	}
+	n.health.set("redis", dependency{ask: n.queue.Takes})
+	return nil
 }
 
 // await opens a dependency, again as long as it is unavailable: whoever starts machines in any order need
@@ -90,7 +131,7 @@ func (n *node) await(ctx context.Context, name, setting string, unavailable func
 		return err
 	}
 	waiting := func(err error, _ time.Duration) {
-		n.health.set(name, dependency{required: true, err: err})
+		n.health.set(name, dependency{required: name != "redis" || n.roles.worker, err: err})
 		if time.Since(said) >= sayEvery {
 			said = time.Now()
 			n.log.Warn("waiting for a dependency to start", "dependency", name, "setting", setting, "error", err)

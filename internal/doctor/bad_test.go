@@ -164,7 +164,7 @@ func badRedis() []bad {
 			return "redis://" + server.Addr()
 		})},
 		{"redis clock", Warn, "2s ahead", "synchronize the clocks", judged("redis clock", clock(2*time.Second, redisClockWarn, redisClockFail))},
-		{"queues paused", Warn, "^topups is paused$", "unpause.*RECARGA_QUEUES_READ_ONLY", neglected},
+		{"queues paused", Warn, "^topups is paused$", "console.*unpause", neglected},
 		{"queues served", Fail, `^1 tasks in default, which nobody serves and Recarga does not know, 3 tasks in topups, which nobody serves$`, "start recarga serve", neglected},
 		{"queues served", Warn, "0 servers for topups", "start recarga serve", args()},
 		{"tasks archived", Warn, "^1 in topups$", "--state=archived", neglected},

@@ -37,7 +37,7 @@ func newDistributor(cfg Config) part {
 		d.url, d.err = url.Parse(cfg.DistributorURL)
 	}
 	return part{stages: []stage{{
-		{"distributor reachable", "nothing can be bought without it", "correct RECARGA_DISTRIBUTOR_URL, let this machine through the firewall, or ask the distributor whether it admits this address", d.reachable},
+		{"distributor reachable", "nothing can be bought without it", "correct RECARGA_DISTRIBUTOR_URL, let this machine through the firewall, or ask the distributor whether it admits this address; if all of that has worked before, the distributor is down: orders wait, and are bought when it is back, with nothing to restart", d.reachable},
 	}, {
 		{"distributor certificate", "with one that has ended, every purchase stops", "tell the distributor to renew it; if this machine does not know its issuer, install ca-certificates", d.certificate},
 	}, {

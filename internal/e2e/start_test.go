@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"recarga/internal/testkit"
 )
 
@@ -91,6 +93,39 @@ func TestStartInAnyOrder(t *testing.T) {
 	}
 	place(t, api.client(), order("START-1", "5537686660"))
 	w.told(t, settled(t, api.client(), "START-1"))
+}
+
+// TestAPIWithoutRedis: the book of record alone accepts orders, also before Redis has ever answered; they are bought
+// when there is one. A Redis that takes no writes counts as away.
+func TestAPIWithoutRedis(t *testing.T) {
+	t.Parallel()
+	redis := testkit.Redis(t)
+	w := newWorld(t, nil)
+	w.env["RECARGA_REDIS_URL"] = redis.URL()
+	redis.Stop()
+	api := w.start(t, "api")
+	place(t, api.client(), order("NOREDIS-1", "5537686660"))
+	if status, ready := api.probe(t, "/readyz"); status != http.StatusOK || ready.Dependencies[1].OK || ready.Dependencies[1].Required {
+		t.Errorf("without Redis, /readyz is %d %+v", status, ready)
+	}
+	redis.Start()
+	worker := w.start(t, "worker")
+	w.told(t, settled(t, api.client(), "NOREDIS-1"))
+	testkit.Eventually(t, patience, func() bool {
+		_, ready := api.probe(t, "/readyz")
+		return ready.Dependencies[1].OK
+	}, "it sees that Redis is there")
+	client := goredis.NewClient(&goredis.Options{Addr: redis.Addr()})
+	defer func() { _ = client.Close() }()
+	if err := client.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if status, body := worker.page(t, "/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, "OOM") {
+		t.Errorf("with a full Redis, /readyz of the worker is %d %s", status, body)
+	}
+	if up, ok := worker.metric(t, `recarga_dependency_up{dependency="redis"}`); !ok || up != 0 {
+		t.Errorf("full, Redis counts as %v (told: %t)", up, ok)
+	}
 }
 
 // TestStartEndsAtOnce: what no waiting mends ends the start, with the setting's name and status 2.

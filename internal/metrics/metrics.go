@@ -86,7 +86,7 @@ func New(version string, roles []string, retryCodes []topup.Code) *Metrics {
 		role.WithLabelValues(r).Set(1)
 	}
 	m.settings = m.gauges("recarga_setting", "A setting that alerts or panels compare with; times in seconds.", "name")
-	m.up = m.desc(gauge, "recarga_dependency_up", "1 when the dependency answered: database and redis within 2 s, asked at the scrape; distributor when it was last called. Absent for a distributor that this process has not called.", "dependency")
+	m.up = m.desc(gauge, "recarga_dependency_up", "1 when the dependency answered: database and redis (which must take writes) within 2 s, asked at the scrape; distributor when it was last called. Absent for a distributor that this process has not called.", "dependency")
 	return m
 }
 

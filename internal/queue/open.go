@@ -49,15 +49,24 @@ const serverConnections = 256
 // redis://, rediss://, unix://, redis-sentinel://host:port,host:port/db?master=NAME or
 // redis-cluster://host:port,host:port.
 func Open(ctx context.Context, rawURL string, log *slog.Logger) (*Queue, error) {
+	q, err := OpenUnchecked(ctx, rawURL, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := q.Check(ctx); err != nil {
+		return nil, errors.Join(err, q.Close())
+	}
+	return q, nil
+}
+
+// OpenUnchecked is Open for a process that can do without Redis: it does not ask for one, which Check does.
+func OpenUnchecked(ctx context.Context, rawURL string, log *slog.Logger) (*Queue, error) {
 	q := &Queue{log: log, tracer: otel.Tracer("recarga/internal/queue")}
 	background, stop := context.WithCancel(context.Background())
 	q.stopped = stop
 	if err := q.connect(background, rawURL); err != nil {
 		stop()
 		return nil, err
-	}
-	if err := q.refuseUnsafe(ctx); err != nil {
-		return nil, errors.Join(err, q.Close())
 	}
 	q.client = asynq.NewClientFromRedisClient(q.enqueue)
 	q.inspector = asynq.NewInspectorFromRedisClient(q.rest)
@@ -155,6 +164,11 @@ func (q *Queue) Redis() redis.UniversalClient { return q.rest }
 // Ping asks Redis whether it answers.
 func (q *Queue) Ping(ctx context.Context) error { return q.rest.Ping(ctx).Err() }
 
+// Takes tells whether Redis takes what it is given: one that is full, or a replica, answers and takes nothing.
+func (q *Queue) Takes(ctx context.Context) error {
+	return q.rest.Set(ctx, "recarga:asked", 1, time.Minute).Err()
+}
+
 // Close closes all connections. Servers must have been shut down before: asynq's subscriber panics
 // on a closed client.
 func (q *Queue) Close() error {
@@ -169,9 +183,9 @@ func (q *Queue) Close() error {
 // mostSkew is what asynq's leases bear: they are written and read by the clocks of the workers.
 const mostSkew = 30 * time.Second
 
-// refuseUnsafe asks for the one setting that makes Redis drop tasks by itself, and for the time. A Redis
+// Check asks for the one setting that makes Redis drop tasks by itself, and for the time. A Redis
 // that does not answer CONFIG (many hosted ones) cannot be asked; that is logged.
-func (q *Queue) refuseUnsafe(ctx context.Context) error {
+func (q *Queue) Check(ctx context.Context) error {
 	if err := q.Ping(ctx); err != nil {
 		return &silentError{strings.Join(q.options.Addrs, ","), err}
 	}

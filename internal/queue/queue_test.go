@@ -207,6 +207,21 @@ func TestRingPastADeadTask(t *testing.T) {
 	}
 }
 
+// TestRingBesideATaskOfMuchLater: an event that is sent again, and whose next try is hours away, is rung for now.
+func TestRingBesideATaskOfMuchLater(t *testing.T) {
+	q := open(t, queue.Embedded)
+	for _, at := range []time.Time{time.Now().Add(5 * time.Hour), time.Now().Add(5 * time.Hour), {}} {
+		if err := q.RingOrder(t.Context(), request("ORD-1"), at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	calls, handler := looks(done)
+	serve(t, q, handler)
+	if l := next(t, calls); l.id != "ORD-1~1" {
+		t.Errorf("task id %q", l.id)
+	}
+}
+
 // TestInsistBesideAnActiveTask: the sweep does not wait for a task whose worker is gone.
 func TestInsistBesideAnActiveTask(t *testing.T) {
 	q := open(t, queue.Embedded)

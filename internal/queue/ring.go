@@ -18,6 +18,8 @@ const (
 	ringTimeout = 500 * time.Millisecond
 	// outagePause is how long nobody else tries after a ring failed for want of Redis.
 	outagePause = time.Second
+	// soonEnough is how much later than asked a task that waits may run, and count as the one that wakes.
+	soonEnough = time.Minute
 	// generations bounds the ids tried for one order or event.
 	generations = 16
 )
@@ -79,7 +81,7 @@ func (q *Queue) ring(ctx context.Context, r ring, at time.Time, insist bool) err
 }
 
 // put enqueues a task under the ring's id, or, where a task of that id can wake nobody any more
-// (archived, a ghost without a list, or active for too long), under id~1, id~2, … It returns no id where
+// in time (archived, a ghost without a list, active for too long, or put off until much later), under id~1, id~2, … It returns no id where
 // a task is there already.
 func (q *Queue) put(ctx context.Context, task *asynq.Task, r ring, at time.Time, insist bool) (taskID string, err error) {
 	for generation := range generations {
@@ -97,29 +99,39 @@ func (q *Queue) put(ctx context.Context, task *asynq.Task, r ring, at time.Time,
 		case !errors.Is(err, asynq.ErrTaskIDConflict):
 			q.outage.begin()
 			return "", fmt.Errorf("ring %s: %w", taskID, err)
-		case q.willWake(r.queue, taskID, insist):
+		case q.willWake(r.queue, taskID, at, insist):
 			return "", nil
 		}
 	}
 	return "", fmt.Errorf("ring %s: %d tasks of that id are stuck in queue %s", r.id, generations, r.queue)
 }
 
-// willWake tells whether the task that holds an id will still be run. asynq refuses an id while any
+// willWake tells whether the task that holds an id will still be run, at about the time given. asynq refuses an id while any
 // trace of its task is left, also of one that nothing will ever run.
-func (q *Queue) willWake(queue, taskID string, insist bool) bool {
+func (q *Queue) willWake(queue, taskID string, at time.Time, insist bool) bool {
 	info, err := q.inspector.GetTaskInfo(queue, taskID)
 	if err != nil {
 		// It ended between the two questions, or it is a ghost; a ring too many harms nobody.
 		return false
 	}
 	switch info.State {
-	case asynq.TaskStatePending, asynq.TaskStateScheduled, asynq.TaskStateRetry:
+	case asynq.TaskStatePending:
 		return true
+	case asynq.TaskStateScheduled, asynq.TaskStateRetry:
+		// An event that is sent again has a task that waits for the next try of the schedule, for up to a day.
+		return !info.NextProcessAt.After(later(at, time.Now()).Add(soonEnough))
 	case asynq.TaskStateActive:
 		return !insist
 	default:
 		return false
 	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // notBefore rounds up to the next second: asynq cuts due times to whole seconds, which would make a

@@ -3,6 +3,7 @@ package topup
 import (
 	"encoding/json"
 	"log/slog"
+	"strings"
 	"time"
 )
 
@@ -79,7 +80,17 @@ type Attempt struct {
 	// Evidence is kept for an unknown attempt: how far the request got, the first KiB of the answer
 	// with secrets masked, and what the balance did meanwhile.
 	Evidence string `json:"evidence,omitempty"`
+	// Probe: it was made to try an operator that was out, and spent no try.
+	Probe bool `json:"probe,omitempty"`
 }
+
+// ProbeBy is the name under which a worker records a probe.
+func ProbeBy(worker string) string { return probePrefix + worker }
+
+// IsProbe tells a name that ProbeBy made.
+func IsProbe(worker string) bool { return strings.HasPrefix(worker, probePrefix) }
+
+const probePrefix = "probe:"
 
 // Details is an order with its attempts and its events.
 type Details struct {

@@ -32,6 +32,8 @@ type Result struct {
 	Evidence string
 	// RetryAfter is how long the distributor asked to wait; 0 when it did not say.
 	RetryAfter time.Duration
+	// Probe: it was made to try an operator that is out, and spends no try.
+	Probe bool
 	// LoginAgain: the token was refused, so another try with a new one makes sense at once.
 	LoginAgain bool
 }

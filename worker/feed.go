@@ -268,7 +268,7 @@ func (f *feeder) probeWith(ctx context.Context, operator string, id topup.ID) er
 // tryUntilSettled makes an attempt without asking the gate, and a second one where the token was refused.
 func (f *feeder) tryUntilSettled(ctx context.Context, o topup.Order) (result topup.Result, again time.Time, err error) {
 	for _, renewed := range []bool{false, true} {
-		result, o, err = f.attempt(ctx, renewed, f.begin(ctx, o))
+		result, o, err = f.attempt(ctx, manner{renewed: renewed, probe: true}, f.begin(ctx, o, topup.ProbeBy(f.name)))
 		if err != nil || !result.LoginAgain {
 			break
 		}

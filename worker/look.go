@@ -35,7 +35,7 @@ func (w *Worker) lookFirst(ctx context.Context, id topup.ID) (again time.Time, e
 	if !w.gate.free.Load() { // it might have to wait
 		return time.Time{}, topup.ErrLost
 	}
-	result, o, err := w.attempt(ctx, false, func(giveUpAt, now time.Time) (topup.Order, error) {
+	result, o, err := w.attempt(ctx, manner{}, func(giveUpAt, now time.Time) (topup.Order, error) {
 		return w.Journal.BeginFirst(ctx, id, w.name, giveUpAt, now)
 	})
 	switch {
@@ -53,7 +53,7 @@ func (w *Worker) goOn(ctx context.Context, o topup.Order, renewed bool) (again t
 		if again, wait := w.notNow(ctx, o); wait {
 			return again, nil
 		}
-		result, settled, err := w.attempt(ctx, renewed, w.begin(ctx, o))
+		result, settled, err := w.attempt(ctx, manner{renewed: renewed}, w.begin(ctx, o, w.name))
 		if errors.Is(err, topup.ErrLost) {
 			return time.Time{}, nil
 		}
@@ -104,9 +104,9 @@ func (w *Worker) refuse(ctx context.Context, r topup.Request, why error) (topup.
 }
 
 // begin records the order's next attempt.
-func (w *Worker) begin(ctx context.Context, o topup.Order) func(giveUpAt, now time.Time) (topup.Order, error) {
+func (w *Worker) begin(ctx context.Context, o topup.Order, name string) func(giveUpAt, now time.Time) (topup.Order, error) {
 	return func(giveUpAt, now time.Time) (topup.Order, error) {
-		return w.Journal.Begin(ctx, o.ID, o.AttemptCount, w.name, giveUpAt, now)
+		return w.Journal.Begin(ctx, o.ID, o.AttemptCount, name, giveUpAt, now)
 	}
 }
 
@@ -183,12 +183,20 @@ func nextLook(o topup.Order) time.Time {
 	return *o.NextAttemptAt
 }
 
+// manner says how an attempt is made.
+type manner struct {
+	// renewed: the token has just been renewed for it.
+	renewed bool
+	// probe: it is made to try an operator that is out.
+	probe bool
+}
+
 // attempt records, sends and settles one attempt. The order of its lines is the promise:
 // the token comes first, so that the time between the record and the request is short;
 // the record comes before the request, so that a crash after it is known to have happened;
 // the result is written until it is, whatever happens to ctx. A token that is refused although it was
 // renewed is no reason to hurry.
-func (w *Worker) attempt(ctx context.Context, renewed bool, begin func(giveUpAt, now time.Time) (topup.Order, error)) (topup.Result, topup.Order, error) {
+func (w *Worker) attempt(ctx context.Context, how manner, begin func(giveUpAt, now time.Time) (topup.Order, error)) (topup.Result, topup.Order, error) {
 	loginErr := w.Distributor.Authorize(ctx)
 	now := time.Now()
 	sendBy, giveUpAt := w.deadlines(now)
@@ -203,7 +211,8 @@ func (w *Worker) attempt(ctx context.Context, renewed bool, begin func(giveUpAt,
 	} else {
 		result = w.purchase(ctx, begun, sendBy)
 	}
-	result.LoginAgain = result.LoginAgain && !renewed
+	result.LoginAgain = result.LoginAgain && !how.renewed
+	result.Probe = how.probe
 	w.gate.report(ctx, begun, result)
 	settled, err := w.settle(ctx, begun, result)
 	noteSettled(ctx, settled, result.Outcome)

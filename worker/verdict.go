@@ -92,27 +92,30 @@ func (p Policy) Verdict(o topup.Order, result topup.Result, earlier []topup.Atte
 func rateLimited(httpStatus int) bool { return httpStatus == http.StatusTooManyRequests }
 
 // next is when another attempt is due after those of this schedule and the one of the result; nil when
-// tries or time have run out.
+// tries or time have run out. A probe spends neither, and an attempt that was turned away at the door (429) no
+// try: waiting for room, or for an operator, is no failure.
 func (p Policy) next(result topup.Result, earlier []topup.Attempt, now time.Time) *time.Time {
-	// An attempt that was turned away at the door (429) is none: waiting for room spends no retry.
-	n := 1
-	if rateLimited(result.HTTPStatus) {
-		n = 0
-	}
+	n, first := 0, now
 	for _, a := range earlier {
+		if a.Probe {
+			continue
+		}
+		if a.StartedAt.Before(first) {
+			first = a.StartedAt
+		}
 		if a.HTTPStatus == nil || !rateLimited(*a.HTTPStatus) {
 			n++
 		}
+	}
+	if !result.Probe && !rateLimited(result.HTTPStatus) {
+		n++
 	}
 	wait := max(p.Wait(max(n, 1)), result.RetryAfter)
 	if result.LoginAgain {
 		wait = 0
 	}
-	first, next := now, now.Add(wait)
-	if len(earlier) > 0 {
-		first = earlier[0].StartedAt
-	}
-	if n >= p.MaxAttempts || next.Sub(first) > p.MaxElapsed {
+	next := now.Add(wait)
+	if !result.Probe && (n >= p.MaxAttempts || next.Sub(first) > p.MaxElapsed) {
 		return nil
 	}
 	return &next

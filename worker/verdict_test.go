@@ -104,3 +104,27 @@ func TestVerdictHonoursTheDistributorsWish(t *testing.T) {
 		t.Errorf("a refused token is waited for %s", got)
 	}
 }
+
+// TestProbesSpendNothing: an order that was used for a hundred probes has all of its tries left, and its time.
+func TestProbesSpendNothing(t *testing.T) {
+	p := Policy{Initial: time.Second, Max: time.Second, MaxAttempts: 2, MaxElapsed: time.Minute}
+	now := time.Now()
+	var earlier []topup.Attempt
+	for i := range 100 {
+		earlier = append(earlier, topup.Attempt{Number: i + 1, StartedAt: now.Add(time.Duration(i-200) * time.Minute), Outcome: topup.OutcomeUnavailable, Probe: true})
+	}
+	o := topup.Order{AttemptCount: 101}
+	probe := topup.Result{Outcome: topup.OutcomeUnavailable, HTTPStatus: 500, Code: "91", Probe: true}
+	if s := p.Verdict(o, probe, earlier, 0, now); s.State != topup.StateRetrying {
+		t.Errorf("after one more probe it is %s", s.State)
+	}
+	failed := probe
+	failed.Probe = false
+	if s := p.Verdict(o, failed, earlier, 0, now); s.State != topup.StateRetrying {
+		t.Errorf("after its first own try it is %s", s.State)
+	}
+	earlier = append(earlier, topup.Attempt{Number: 101, StartedAt: now, Outcome: topup.OutcomeUnavailable})
+	if s := p.Verdict(topup.Order{AttemptCount: 102}, failed, earlier, 0, now); s.State != topup.StateFailed || s.Reason != topup.ReasonRetriesExhausted {
+		t.Errorf("after its second it is %s", s.State)
+	}
+}

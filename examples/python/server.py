@@ -48,6 +48,8 @@ class Receiver(BaseHTTPRequestHandler):
         if not length.isdecimal():
             return self.answer(411)
         if int(length) > MAX_BODY:
+            self.close_connection = True
+            self.rfile.read(min(int(length), 4 * MAX_BODY))  # or the sender may miss the answer
             return self.answer(413)
         body = self.rfile.read(int(length))
         try:

@@ -30,7 +30,7 @@ func foundOrder(row scanner, id topup.ID) (record, error) {
 }
 
 const (
-	attemptColumns = `number, started_at, finished_at, outcome, http_status, response_code, response_message, error, evidence`
+	attemptColumns = `number, started_at, finished_at, outcome, http_status, response_code, response_message, error, evidence, worker`
 	sqlAttempts    = `SELECT ` + attemptColumns + ` FROM attempts WHERE order_key = $1 ORDER BY number`
 	sqlEventsOf    = sqlEvents + `WHERE e.order_key = $1 ORDER BY e.sequence, e.endpoint`
 )
@@ -61,7 +61,9 @@ func (j *Journal) Details(ctx context.Context, id topup.ID) (d topup.Details, er
 
 func scanAttempt(row scanner) (a topup.Attempt, err error) {
 	var status int
-	err = row.Scan(&a.Number, when{&a.StartedAt}, maybe{&a.FinishedAt}, &a.Outcome, &status, &a.ResponseCode, &a.ResponseMessage, &a.Error, &a.Evidence)
+	var worker string
+	err = row.Scan(&a.Number, when{&a.StartedAt}, maybe{&a.FinishedAt}, &a.Outcome, &status, &a.ResponseCode, &a.ResponseMessage, &a.Error, &a.Evidence, &worker)
+	a.Probe = topup.IsProbe(worker)
 	if status != 0 {
 		a.HTTPStatus = &status
 	}

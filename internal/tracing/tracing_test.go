@@ -21,7 +21,13 @@ func config(env map[string]string, out, log *bytes.Buffer) tracing.Config {
 	}
 }
 
-func TestOffUnlessAskedFor(t *testing.T) {
+// TestStart: off, and then on, which lasts for the rest of the process.
+func TestStart(t *testing.T) {
+	t.Run("off unless asked for", testOff)
+	t.Run("on the console", testConsole)
+}
+
+func testOff(t *testing.T) {
 	for name, env := range map[string]map[string]string{
 		"nothing set":    {},
 		"exporter none":  {"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"},
@@ -62,8 +68,7 @@ func TestRefusesWhatItCannotDo(t *testing.T) {
 	}
 }
 
-// TestConsole is last, as it switches tracing on for the rest of the process.
-func TestConsole(t *testing.T) {
+func testConsole(t *testing.T) {
 	t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=staging")
 	var spans, lines bytes.Buffer
 	log, stop, err := tracing.Start(t.Context(), config(map[string]string{"OTEL_TRACES_EXPORTER": "console"}, &spans, &lines))

@@ -79,6 +79,7 @@ func doctorConfig(s Settings, timeout time.Duration) doctor.Config {
 		ResendUnknown: s.OnUnknown == "resend", APIKey: s.APIKey, AdminKey: s.AdminKey,
 		CallbackURL: s.CallbackURL, WebhookAllowPrivate: s.WebhookAllowPrivate,
 		HTTPAddr: s.HTTPAddr, MetricsAddr: s.MetricsAddr, Timeout: timeout,
+		BalanceLow: max(s.BalanceLow, s.HoldBelow),
 	}
 }
 

@@ -53,7 +53,7 @@ func badDatabases() []bad {
 		})
 	}
 	return append(badFiles(), []bad{
-		{"postgres reachable", Fail, `connection refused.*8 more`, "RECARGA_DATABASE_URL", postgres(func(t *testing.T) string { return "postgres://u@" + nobody(t) + "/x" })},
+		{"postgres reachable", Fail, `connection refused.*9 more`, "RECARGA_DATABASE_URL", postgres(func(t *testing.T) string { return "postgres://u@" + nobody(t) + "/x" })},
 		{"postgres reachable", Fail, "^the URL cannot be parsed", "RECARGA_DATABASE_URL", postgres(func(*testing.T) string { return "postgres://u:%zz@x" })},
 		{"postgres version", Fail, "^11.22$", "14 or newer", judged("postgres version", judgePostgresVersion(110022))},
 		{"postgres version", Warn, "^13.3$", "14 or newer", judged("postgres version", judgePostgresVersion(130003))},
@@ -65,6 +65,8 @@ func badDatabases() []bad {
 			"CREATE TABLE goose_db_version (version_id bigint, is_applied boolean)", "INSERT INTO goose_db_version VALUES (999, true)")},
 		{"postgres schema", Warn, `version 0; .* pending`, "start recarga serve", unsafe("",
 			"CREATE TABLE goose_db_version (version_id bigint, is_applied boolean)", "INSERT INTO goose_db_version VALUES (0, true)")},
+		{"postgres unknown orders", Warn, "^1 held$", "recarga resolve", unsafe("", "CREATE TABLE goose_db_version (version_id bigint, is_applied boolean)",
+			"CREATE TABLE orders (state text, finished_at bigint)", "INSERT INTO orders VALUES ('unknown', NULL), ('retrying', NULL)")},
 		{"postgres clock", Warn, `^(9\.\d+|10)s ahead`, "synchronize the clocks", unsafe("&search_path=fake,pg_catalog", "CREATE SCHEMA fake",
 			"CREATE FUNCTION fake.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $$ SELECT pg_catalog.clock_timestamp() + interval '10s' $$")},
 		{"postgres connections", Fail, "^10 allowed, [12] in use", "max_connections", postgres(func(t *testing.T) string {
@@ -116,6 +118,8 @@ func badFiles() []bad {
 		})},
 		{"sqlite schema", Fail, `version 999; this program knows \d`, "newer recarga", with("INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)")},
 		{"sqlite schema", Warn, "pending", "start recarga serve", with("DELETE FROM goose_db_version WHERE version_id > 0")},
+		{"sqlite unknown orders", Warn, "^1 held$", "recarga resolve", with(`INSERT INTO orders (id, caller, fingerprint, state, phone, product, amount, operator, metadata,
+			callback_url, created_at, updated_at) VALUES ('A', 'shop', x'00', 'unknown', '5537686660', 'MOVISTAR_TAE', 1000, '', '', '', 1, 1)`)},
 	}
 }
 
@@ -246,6 +250,9 @@ func badDistributors() []bad {
 		})},
 		{"distributor balance", Warn, `^0\.00 USD$`, "pay into the account", with(func(t *testing.T, cfg *Config) {
 			cfg.DistributorURL = vendor(t, func(s *sandbox.Config) { s.InitialBalance.Decimal = decimal.Zero })
+		})},
+		{"distributor balance", Warn, `^40\.00 USD, below 50$`, "pay into the account", with(func(t *testing.T, cfg *Config) {
+			cfg.DistributorURL, cfg.BalanceLow = vendor(t, func(s *sandbox.Config) { s.InitialBalance.Decimal = decimal.NewFromInt(40) }), topup.Pesos(50)
 		})},
 	}
 }

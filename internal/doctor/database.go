@@ -38,6 +38,10 @@ const (
 	whySchema  = "an older program must not write into newer tables, and refuses to start"
 	mendSchema = "run the newer recarga on all machines"
 
+	whyHeld  = "each may have been charged, and waits for a person"
+	mendHeld = "recarga list --state unknown, and for each: recarga get ID, ask the distributor, recarga resolve ID; or all by a statement: recarga reconcile"
+
+	sqlHeld   = "SELECT COUNT(*) FROM orders WHERE state = 'unknown' AND finished_at IS NULL"
 	sqlSchema = "SELECT MAX(version_id) FROM goose_db_version WHERE is_applied"
 )
 
@@ -64,4 +68,16 @@ func (d *database) schema(ctx context.Context, tables string) Finding {
 	default:
 		return ok("version %d", version)
 	}
+}
+
+// held counts the orders that wait for a person; tables as for schema.
+func (d *database) held(ctx context.Context, tables string) Finding {
+	if exists, err := value[int](ctx, d.db, tables); err != nil || exists == 0 {
+		return nothing() // the schema's check says so
+	}
+	n, err := value[int](ctx, d.db, sqlHeld)
+	if err != nil {
+		return warn("%v", err)
+	}
+	return unless(n == 0, Warn, "%d held", n)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"recarga/distributor"
+	"recarga/topup"
 )
 
 // distributorClockWarn: the header has whole seconds, and an answer travels.
@@ -23,10 +24,11 @@ type distributorPart struct {
 	url    *url.URL
 	roots  *x509.CertPool
 	err    error // of the URL
+	low    topup.Amount
 }
 
 func newDistributor(cfg Config) part {
-	d := &distributorPart{roots: cfg.RootCAs, url: new(url.URL)}
+	d := &distributorPart{roots: cfg.RootCAs, low: cfg.BalanceLow, url: new(url.URL)}
 	d.client, d.err = distributor.New(distributor.Config{
 		URL: cfg.DistributorURL, CustomerID: cfg.DistributorCustomerID, SecretKey: cfg.DistributorSecretKey,
 		Log: slog.New(slog.DiscardHandler),
@@ -44,7 +46,7 @@ func newDistributor(cfg Config) part {
 		{"distributor credentials", "one login; refused, nothing can be bought", "correct RECARGA_DISTRIBUTOR_CUSTOMER_ID and RECARGA_DISTRIBUTOR_SECRET_KEY", d.credentials},
 		{"distributor clock", "a wrong clock here makes receivers refuse webhooks, and tokens end early or late", "synchronize this machine's clock (timedatectl set-ntp true)", d.clock},
 	}, {
-		{"distributor balance", "an empty account declines every purchase with code 51", "pay into the account at the distributor", d.balance},
+		{"distributor balance", "an empty account declines every purchase with code 51", "pay into the account at the distributor; what waits for it (waits_for balance) is bought then by itself", d.balance},
 	}}, close: closing}
 }
 
@@ -102,5 +104,9 @@ func (d *distributorPart) balance(ctx context.Context) Finding {
 		return warn("%v", err).with("ask the distributor why get_balance fails")
 	}
 	amount, err := decimal.NewFromString(b.Amount.String())
-	return unless(err == nil && amount.IsPositive(), Warn, "%s %s", b.Amount, b.Currency)
+	f := unless(err == nil && amount.IsPositive(), Warn, "%s %s", b.Amount, b.Currency)
+	if low := decimal.New(int64(d.low), -2); f.Status == OK && amount.LessThan(low) {
+		return warn("%s %s, below %s", b.Amount, b.Currency, low)
+	}
+	return f
 }

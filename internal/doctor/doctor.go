@@ -142,8 +142,10 @@ type Config struct {
 	DistributorURL, DistributorCustomerID, DistributorSecretKey string
 	DistributorTimeout, ShutdownTimeout                         time.Duration
 	// ResendUnknown is RECARGA_ON_UNKNOWN=resend.
-	ResendUnknown         bool
-	APIKey, AdminKey      string
+	ResendUnknown    bool
+	APIKey, AdminKey string
+	// BalanceLow is the higher of RECARGA_BALANCE_LOW and RECARGA_HOLD_BELOW; 0: only an empty account is low.
+	BalanceLow            topup.Amount
 	CallbackURL           string
 	WebhookAllowPrivate   bool
 	HTTPAddr, MetricsAddr string

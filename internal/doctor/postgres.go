@@ -38,6 +38,7 @@ func newPostgres(cfg Config) part {
 		{"postgres full_page_writes", "off, a crash in the middle of a write leaves torn pages", "ALTER SYSTEM SET full_page_writes = on; SELECT pg_reload_conf()", p.fullPages},
 		{"postgres synchronous_commit", "off, a crash loses orders that were accepted, and attempts that were made: those are then bought twice", "remove synchronous_commit from RECARGA_DATABASE_URL; a pooler must pass startup parameters on", p.synchronous},
 		{"postgres schema", whySchema, mendSchema, p.schema},
+		{"postgres unknown orders", whyHeld, mendHeld, p.held},
 		{"postgres clock", "orders are dated by the workers' clocks: one that is wrong ends attempts and schedules early or late", "synchronize the clocks of both machines (timedatectl set-ntp true)", p.clock},
 		{"postgres connections", "each process takes up to 16 connections; without them it neither accepts nor buys", "ALTER SYSTEM SET max_connections to 16 for each process and more for others, and restart PostgreSQL", p.connections},
 	}}, close: p.close}
@@ -115,9 +116,11 @@ func (p *postgres) synchronous(ctx context.Context) Finding {
 	return f
 }
 
-func (p *postgres) schema(ctx context.Context) Finding {
-	return p.database.schema(ctx, "SELECT COUNT(to_regclass('goose_db_version'))")
-}
+func (p *postgres) schema(ctx context.Context) Finding { return p.database.schema(ctx, postgresTables) }
+
+func (p *postgres) held(ctx context.Context) Finding { return p.database.held(ctx, postgresTables) }
+
+const postgresTables = "SELECT COUNT(to_regclass('goose_db_version'))"
 
 func (p *postgres) clock(ctx context.Context) Finding {
 	if err := p.db.PingContext(ctx); err != nil { // the time of a connect is not the question's

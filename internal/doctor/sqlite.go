@@ -42,6 +42,7 @@ func newSQLite(cfg Config) part {
 		{"sqlite integrity", "a damaged file loses orders", "stop every process; restore RECARGA_DATABASE_URL's file from a backup, or rescue it with: sqlite3 FILE .recover", s.integrity},
 	}, {
 		{"sqlite schema", whySchema, mendSchema, s.schema},
+		{"sqlite unknown orders", whyHeld, mendHeld, s.held},
 	}}, close: s.close}
 }
 
@@ -158,5 +159,14 @@ func (s *sqlite) schema(ctx context.Context) Finding {
 	if s.isNew() {
 		return nothing()
 	}
-	return s.database.schema(ctx, "SELECT COUNT(*) FROM sqlite_master WHERE name = 'goose_db_version'")
+	return s.database.schema(ctx, sqlTables)
+}
+
+const sqlTables = "SELECT COUNT(*) FROM sqlite_master WHERE name = 'goose_db_version'"
+
+func (s *sqlite) held(ctx context.Context) Finding {
+	if s.isNew() {
+		return nothing()
+	}
+	return s.database.held(ctx, sqlTables)
 }

@@ -19,7 +19,9 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 .DEFAULT_GOAL := help
 .PHONY: help demo test chaos model fuzz check bench build generate
 
-# What the race detector is left out of: some 3,000 short lives of the whole program; and a month of 10,000 orders.
+# What the race detector is left out of: some 3,000 short lives of the whole program (internal/crash), and the
+# end-to-end tests with thousands of orders.
+ALONE := Reconcile|BulkDelays|TestOutage|EmptyAccount|Asynqmon
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,12 +31,11 @@ demo: ## Run the whole system on this machine, with a simulated distributor
 
 test: ## Run every test, with the race detector, against real Redis and PostgreSQL
 	@scripts/install-test-deps
-ifeq ($(PKG),./...)
-	scripts/test-all
-	RECARGA_TEST_REQUIRE=1 go test -run Reconcile ./internal/e2e
-	model/check --quick
-else
 	RECARGA_TEST_REQUIRE=1 go test -race -shuffle=on -timeout 15m $(PKG)
+ifeq ($(PKG),./...)
+	RECARGA_TEST_REQUIRE=1 go test -timeout 15m -run '$(ALONE)' ./internal/e2e
+	RECARGA_TEST_REQUIRE=1 go test -v -timeout 15m ./internal/crash
+	model/check --quick
 endif
 
 chaos: ## Kill, pause and flush at random under load (DURATION=30m RATE=30 SEED=)

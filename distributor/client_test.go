@@ -230,7 +230,7 @@ func TestNothingLeft(t *testing.T) {
 	v := newVendor(t, answer(http.StatusOK, approved))
 	t.Run("too late", func(t *testing.T) {
 		got := newClient(t, v.URL, nil).Purchase(t.Context(), order, time.Now().Add(-time.Millisecond))
-		if got.Outcome != topup.OutcomeNotSent || v.purchases.Load() != 0 {
+		if got.Outcome != topup.OutcomeNotSent || !got.TooLate || v.purchases.Load() != 0 {
 			t.Errorf("%+v after %d requests", got, v.purchases.Load())
 		}
 	})

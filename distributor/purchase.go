@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -58,7 +59,7 @@ func (c *Client) Purchase(ctx context.Context, o topup.Order, sendBy time.Time) 
 	passTrace(ctx, req.Header)
 	a := c.do(CallPurchase, req)
 	if a.err != nil && !p.left() {
-		return topup.Result{Outcome: topup.OutcomeNotSent, Error: clip(a.err.Error())}
+		return topup.Result{Outcome: topup.OutcomeNotSent, Error: clip(a.err.Error()), TooLate: errors.Is(a.err, errTooLate)}
 	}
 	result = classify(a, o.ID, c.cfg.RetryCodes)
 	if result.LoginAgain {

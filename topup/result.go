@@ -34,6 +34,8 @@ type Result struct {
 	RetryAfter time.Duration
 	// Probe: it was made to try an operator that is out, and spends no try.
 	Probe bool
+	// TooLate: it was not sent because this process was not quick enough, which says nothing of the distributor.
+	TooLate bool
 	// LoginAgain: the token was refused, so another try with a new one makes sense at once.
 	LoginAgain bool
 }

@@ -220,7 +220,7 @@ func (g *gate) pausedFor() time.Duration {
 // report learns from the result of an attempt.
 func (g *gate) report(ctx context.Context, o topup.Order, r topup.Result) {
 	switch {
-	case r.LoginAgain: // says nothing of the operator
+	case r.LoginAgain, r.TooLate: // says nothing of the operator
 	case rateLimited(r.HTTPStatus):
 		g.pause(ctx, max(r.RetryAfter, leastPause))
 	case g.Board == nil || g.Breaker.Share <= 0:

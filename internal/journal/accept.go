@@ -42,7 +42,7 @@ func (j *Journal) Accept(ctx context.Context, r topup.Request, now time.Time) (o
 	a, err := write(ctx, j, string(r.ID), func(t *tx) (accepted, error) {
 		if expired == nil {
 			// What is stored is what was given, so it need not be read back.
-			if inserted, err := t.exec(sqlInsert, insert...); inserted > 0 || err != nil {
+			if inserted, err := t.ending(true).exec(sqlInsert, insert...); inserted > 0 || err != nil {
 				return accepted{record: fresh}, err
 			}
 		}

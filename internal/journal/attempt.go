@@ -24,14 +24,16 @@ func from(by string, to topup.State) string {
 }
 
 // sqlBeginIf takes a condition beside the usual ones.
-func sqlBeginIf(condition string) string {
+func sqlBeginIf(tables, condition string) string {
 	return `UPDATE orders SET state = 'submitting', attempt_count = attempt_count + 1, updated_at = $3, next_attempt_at = NULL, due_at = $4, line = NULL, waits_for = ''
-WHERE id = $1 AND attempt_count = $2 AND ` + from("begin", topup.StateSubmitting) + ` AND ` + condition + ` RETURNING ` + orderColumns
+` + tables + ` WHERE id = $1 AND attempt_count = $2 AND ` + from("begin", topup.StateSubmitting) + ` AND ` + condition
 }
 
+const isFirst = "due_at <= $3 AND (expires_at IS NULL OR expires_at > $3)"
+
 var (
-	sqlBegin      = sqlBeginIf("TRUE")
-	sqlBeginFirst = sqlBeginIf("due_at <= $3 AND (expires_at IS NULL OR expires_at > $3)")
+	sqlBegin      = sqlBeginIf("", "TRUE") + ` RETURNING ` + orderColumns
+	sqlBeginFirst = sqlBeginIf("", isFirst) + ` RETURNING ` + orderColumns
 )
 
 const sqlAttempt = `INSERT INTO attempts (order_key, number, worker, nonce, started_at, give_up_at) VALUES ($1, $2, $3, $4, $5, $6)`
@@ -61,12 +63,14 @@ func (j *Journal) begin(ctx context.Context, query string, id topup.ID, attempts
 	nonce := rand.Int64()
 	begin := func() (record, error) {
 		return write(ctx, j, string(id), func(t *tx) (record, error) {
-			r, found, err := t.order(query, string(id), attempts, now.UnixMicro(), giveUpAt.UnixMicro())
-			if err != nil {
+			r, found, err := t.ending(t.bulk).order(query, string(id), attempts, now.UnixMicro(), giveUpAt.UnixMicro(), worker, nonce)
+			switch {
+			case err != nil:
 				return r, err
-			}
-			if !found {
+			case !found:
 				return t.own(id, attempts+1, worker, nonce)
+			case t.bulk: // which has recorded the attempt as well
+				return r, nil
 			}
 			_, err = t.exec(sqlAttempt, r.key, r.AttemptCount, worker, nonce, now.UnixMicro(), giveUpAt.UnixMicro())
 			return r, err
@@ -100,10 +104,11 @@ error = CASE WHEN error = '' THEN $9 WHEN $9 = '' OR replace(error, $9, '') <> e
 evidence = CASE WHEN evidence = '' THEN $10 WHEN $10 = '' OR replace(evidence, $10, '') <> evidence THEN evidence ELSE evidence || '; ' || $10 END
 WHERE order_key = (SELECT key FROM orders WHERE id = $1) AND number = $2 AND outcome = $3`
 
-const sqlFinish = `UPDATE orders SET state = $4, reason = $5, response_code = $6, response_message = $7, transaction_id = $8, reference = $9,
+const setFinish = `state = $4, reason = $5, response_code = $6, response_message = $7, transaction_id = $8, reference = $9,
 auth_code = $10, balance_after = $11, updated_at = $12, finished_at = $13, next_attempt_at = $14,
-due_at = CASE WHEN expires_at < $14 THEN expires_at ELSE $14 END, event_count = event_count + $15, unknown_attempts = unknown_attempts + $16, line = NULL, waits_for = ''
-WHERE id = $1 AND attempt_count = $2 AND state = $3 RETURNING ` + orderColumns
+due_at = CASE WHEN expires_at < $14 THEN expires_at ELSE $14 END, event_count = event_count + $15, unknown_attempts = unknown_attempts + $16, line = NULL, waits_for = ''`
+
+const sqlFinish = `UPDATE orders SET ` + setFinish + ` WHERE id = $1 AND attempt_count = $2 AND state = $3 RETURNING ` + orderColumns
 
 const sqlDoubt = `UPDATE orders SET unknown_attempts = unknown_attempts + $2 WHERE id = $1 RETURNING ` + orderColumns
 
@@ -163,18 +168,25 @@ func coherent(s topup.Settlement) bool {
 	}
 }
 
-// finish writes the attempt first: its result is evidence, whatever has become of the order.
+// finish writes the attempt first: its result is evidence, whatever has become of the order. The usual case, in
+// which the attempt is under way, is one statement where it can be.
 func (t *tx) finish(s topup.Settlement, now time.Time) (settled, error) {
+	if t.bulk {
+		r, found, err := t.order(sqlSettle, settleArgs(s, now)...)
+		if err != nil {
+			return settled{}, err
+		}
+		if found {
+			return t.changed(r, now)
+		}
+	}
 	was, found, err := t.result(s, now)
 	if err != nil || !found {
 		return settled{}, errors.Join(err, lostUnless(found))
 	}
-	doubt := 0
+	doubt := doubtOf(s)
 	if was == topup.OutcomeUnknown {
-		doubt = -1
-	}
-	if s.Result.Outcome == topup.OutcomeUnknown {
-		doubt++
+		doubt--
 	}
 	for _, from := range origins(was, s.State) {
 		r, found, err := t.order(sqlFinish, finishArgs(s, from, doubt, now)...)
@@ -186,6 +198,14 @@ func (t *tx) finish(s topup.Settlement, now time.Time) (settled, error) {
 		}
 	}
 	return t.evidence(s, doubt)
+}
+
+// doubtOf is 1 for a result that leaves it open whether money has moved.
+func doubtOf(s topup.Settlement) int {
+	if s.Result.Outcome == topup.OutcomeUnknown {
+		return 1
+	}
+	return 0
 }
 
 // origins are the states in which the result of its latest attempt moves an order to a state; was is
@@ -243,6 +263,11 @@ func finishArgs(s topup.Settlement, before topup.State, doubt int, now time.Time
 		string(s.ID), s.Number, string(before), string(s.State), string(s.Reason), string(r.Code), r.Message, r.TransactionID, r.Reference,
 		r.AuthCode, balance, now.UnixMicro(), micros(finished), micros(s.NextAttemptAt), told, doubt,
 	}
+}
+
+func settleArgs(s topup.Settlement, now time.Time) []any {
+	r := s.Result
+	return append(finishArgs(s, topup.StateSubmitting, doubtOf(s), now), string(r.Outcome), r.HTTPStatus, r.Error, r.Evidence)
 }
 
 // evidence ends a Finish that changes no state. An attempt that turns out approved too late to settle

@@ -44,6 +44,7 @@ func conformance(t *testing.T, open func(testing.TB) store) {
 		{"a late approval of what was to be sent again", testLateApproval},
 		{"state and event, or neither", testAtomic},
 		{"neighbours of a failure", testNeighbours},
+		{"different operations in one commit", testSideBySide},
 		{"commits are shared", testGroups},
 		{"a context that ends", testContext},
 		{"lists", testList},
@@ -525,6 +526,90 @@ func testNeighbours(t *testing.T, s store) {
 	must(t, err)
 	if want := (map[topup.State]int64{topup.StateSubmitting: 5, topup.StateSucceeded: 35}); !maps.Equal(counts, want) {
 		t.Errorf("%v, want %v", counts, want)
+	}
+}
+
+// testSideBySide: operations of all kinds, some of which come too late, wait for the same commit, and each is
+// answered as if it were alone.
+func testSideBySide(t *testing.T, s store) {
+	ctx, later := t.Context(), noon.Add(time.Minute)
+	accept := func(amount topup.Amount) func(topup.Order) error {
+		return func(o topup.Order) error {
+			r := request(string(o.ID))
+			r.Amount = amount
+			_, _, err := s.Accept(ctx, r, noon)
+			return err
+		}
+	}
+	begin := func(attempts int) func(topup.Order) error {
+		return func(o topup.Order) error {
+			_, err := s.BeginFirst(ctx, o.ID, workerName, later, noon)
+			if attempts > 0 {
+				_, err = s.Begin(ctx, o.ID, attempts, workerName, later, noon)
+			}
+			return err
+		}
+	}
+	finish := func(number int) func(topup.Order) error {
+		return func(o topup.Order) error {
+			o.AttemptCount = number
+			_, ev, err := s.Finish(ctx, settlement(o, topup.StateSucceeded), noon)
+			if err == nil {
+				err = s.RecordTry(ctx, *ev, topup.Try{At: noon}, topup.EventDelivered, time.Time{})
+			}
+			return err
+		}
+	}
+	amount := request("").Amount
+	cases := []struct {
+		name        string
+		from        topup.State
+		do          func(topup.Order) error
+		answer, now string
+	}{
+		{"new", "", accept(amount), "ok", "queued"},
+		{"repeated", topup.StateRetrying, accept(amount), "ok", "retrying"},
+		{"taken", topup.StateSucceeded, accept(amount + 1), "conflict", "succeeded"},
+		{"begun", topup.StateQueued, begin(0), "ok", "submitting"},
+		{"begun again", topup.StateRetrying, begin(1), "ok", "submitting"},
+		{"begun too late", topup.StateSubmitting, begin(0), "lost", "submitting"},
+		{"finished", topup.StateSubmitting, finish(1), "ok", "succeeded"},
+		{"finished late", topup.StateUnknown, finish(1), "ok", "succeeded"},
+		{"finished twice", topup.StateFailed, finish(1), "lost", "failed"},
+		{"finished for another attempt", topup.StateSubmitting, finish(2), "lost", "submitting"},
+	}
+	const copies = 8
+	orders := make([]topup.Order, copies*len(cases))
+	for i := range orders {
+		orders[i].ID = topup.ID(fmt.Sprintf("ORD-%d", i))
+		if from := cases[i%len(cases)].from; from != "" {
+			orders[i] = s.inState(t, string(orders[i].ID), from)
+		}
+	}
+	release := s.blocked(t)
+	var all sync.WaitGroup
+	all.Go(func() {
+		each(len(orders), func(i int) {
+			c := cases[i%len(cases)]
+			if got := kind(c.do(orders[i])); got != c.answer {
+				t.Errorf("%s: %s, want %s", c.name, got, c.answer)
+			}
+		})
+	})
+	release()
+	all.Wait()
+	for i, o := range orders {
+		c := cases[i%len(cases)]
+		d, err := s.Details(ctx, o.ID)
+		must(t, err)
+		if string(d.State) != c.now || len(d.Attempts) != d.AttemptCount {
+			t.Errorf("%s: %s with %d attempts of %d, want %s", c.name, d.State, len(d.Attempts), d.AttemptCount, c.now)
+		}
+		for _, ev := range d.Events {
+			if told := ev.DeliveredAt != nil; told != (c.answer == "ok" && ev.Type == topup.EventTypeOf(topup.StateSucceeded)) {
+				t.Errorf("%s: %s is delivered: %t", c.name, ev.Type, told)
+			}
+		}
 	}
 }
 

@@ -41,7 +41,19 @@ func newDirect(path string) (session, error) {
 	return d, nil
 }
 
-func (d *direct) do(_ context.Context, c *call) { c.err = d.run(c) }
+func (d *direct) do(_ context.Context, calls ...*call) {
+	var failed error
+	for _, c := range calls {
+		if c.err = failed; failed == nil {
+			c.err = d.run(c)
+		}
+		if c.failed() {
+			failed = c.err
+		}
+	}
+}
+
+func (d *direct) begin(ctx context.Context, query string) error { return exec(ctx, d, query) }
 
 func (d *direct) run(c *call) (err error) {
 	stmt, err := d.prepare(c.query)

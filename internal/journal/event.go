@@ -17,7 +17,7 @@ import (
 
 const eventPrefix = "evt_"
 
-const sqlNewEvent = `INSERT INTO events (order_key, sequence, id, type, state, body, created_at, due_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
+const sqlNewEvent = `INSERT INTO events (id, order_key, sequence, type, state, body, created_at, due_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
 
 // changed ends every change of state: it counts the order, and makes the event if the state is told.
 func (t *tx) changed(r record, now time.Time) (settled, error) {
@@ -38,7 +38,7 @@ func (t *tx) changed(r record, now time.Time) (settled, error) {
 
 func (t *tx) newEvent(order int64, id uuid.UUID, ev *topup.Event, now time.Time) error {
 	ev.DueAt = now.Add(t.grace)
-	_, err := t.exec(sqlNewEvent, order, ev.Sequence, id[:], string(ev.Type), string(ev.State), squeeze(ev.Body), now.UnixMicro(), ev.DueAt.UnixMicro())
+	_, err := t.ending(true).exec(sqlNewEvent, id[:], order, ev.Sequence, string(ev.Type), string(ev.State), squeeze(ev.Body), now.UnixMicro(), ev.DueAt.UnixMicro())
 	return err
 }
 
@@ -154,7 +154,7 @@ func (j *Journal) RecordTry(ctx context.Context, ev topup.Event, try topup.Try, 
 		delivered = &at
 	}
 	_, err = write(ctx, j, string(ev.OrderID), func(t *tx) (int64, error) {
-		n, err := t.exec(sqlTry, key, ev.TryCount, line, string(next), micros(due), micros(delivered))
+		n, err := t.ending(true).exec(sqlTry, key, ev.TryCount, line, string(next), micros(due), micros(delivered))
 		return n, errors.Join(err, lostUnless(err != nil || n > 0))
 	})
 	if err != nil {

@@ -32,6 +32,8 @@ type op struct {
 	run  func(*tx) error
 	err  error      // of run's latest call
 	done chan error // takes one answer
+	// patient: a call of it that could have been its last was not, so the next ones do not share the COMMIT's round trip.
+	patient bool
 	// taken by whoever comes first: the lane that picks the operation, or its caller who withdraws it.
 	taken atomic.Bool
 }
@@ -122,12 +124,7 @@ func (l *lane) pick(batch []*op) []*op {
 		}
 		break
 	}
-	batch = slices.DeleteFunc(batch, func(o *op) bool { return !o.taken.CompareAndSwap(false, true) })
-	if l.engine.lanes > 1 {
-		// One order of locking for all lanes and processes: they wait for each other, never in a circle.
-		slices.SortStableFunc(batch, func(a, b *op) int { return cmp.Compare(a.key, b.key) })
-	}
-	return batch
+	return slices.DeleteFunc(batch, func(o *op) bool { return !o.taken.CompareAndSwap(false, true) })
 }
 
 // commit answers every operation of the batch. If one of them breaks the transaction, each is run
@@ -137,58 +134,52 @@ func (l *lane) commit(batch []*op) {
 		return
 	}
 	began := time.Now()
-	guilty, err := l.persist(batch)
+	over, guilty, err := l.persist(batch)
 	if guilty && len(batch) > 1 {
 		for _, o := range batch {
 			l.commit([]*op{o})
 		}
 		return
 	}
-	if err == nil {
-		l.stats.add(int64(len(batch)))
+	if err != nil {
+		over = batch
+	} else {
+		l.stats.add(int64(len(over)))
 	}
-	l.stats.observe(Commit{Operations: len(batch), Took: time.Since(began), Err: err})
-	for _, o := range batch {
+	l.stats.observe(Commit{Operations: len(over), Took: time.Since(began), Err: err})
+	for _, o := range over {
 		o.done <- cmp.Or(err, o.err)
+	}
+	if len(over) < len(batch) {
+		l.commit(slices.DeleteFunc(batch, func(o *op) bool { return slices.Contains(over, o) }))
 	}
 }
 
-// persist makes the transaction, again where it certainly did not happen and may succeed next time.
-func (l *lane) persist(batch []*op) (guilty bool, err error) {
+// persist makes the transaction, again where it certainly did not happen and may succeed next time. over are the
+// operations that it has finished.
+func (l *lane) persist(batch []*op) (over []*op, guilty bool, err error) {
 	for range retries {
-		guilty, err = l.transact(batch)
+		over, guilty, err = l.transact(batch)
 		if err == nil || errors.Is(err, ErrInDoubt) || !l.engine.transient(err) {
-			return guilty, err
+			return over, guilty, err
 		}
 		time.Sleep(rand.N(retryWait))
 	}
-	return guilty, err
+	return over, guilty, err
 }
 
 // transact makes one transaction of the batch. guilty tells that an operation broke it.
-func (l *lane) transact(batch []*op) (guilty bool, err error) {
+func (l *lane) transact(batch []*op) (over []*op, guilty bool, err error) {
 	ctx, cancel := l.engine.context()
 	defer cancel()
 	if err := l.begin(ctx); err != nil {
-		return false, err
+		return nil, false, err
 	}
 	t := newTx(ctx, l.session, l.grace)
-	if err := l.run(t, batch); err != nil {
-		l.undo(ctx)
-		return true, err
+	if t.bulk {
+		return l.together(t, batch)
 	}
-	if err := t.tally(l.writer); err != nil {
-		l.undo(ctx)
-		return false, err
-	}
-	return false, l.end()
-}
-
-func (l *lane) run(t *tx, batch []*op) error {
-	if p, ok := l.session.(*pipelined); ok {
-		return together(t, p, batch)
-	}
-	return inTurn(t, batch)
+	return l.inTurn(t, batch)
 }
 
 func (l *lane) begin(ctx context.Context) (err error) {
@@ -198,7 +189,7 @@ func (l *lane) begin(ctx context.Context) (err error) {
 		}
 	}
 	for until := time.Now().Add(l.engine.beginFor); ; {
-		_, err = exec(ctx, l.session, l.engine.begin)
+		err = l.session.begin(ctx, l.engine.begin)
 		if err == nil || !l.engine.busy(err) || time.Now().After(until) {
 			break
 		}
@@ -211,24 +202,32 @@ func (l *lane) begin(ctx context.Context) (err error) {
 
 // undo rolls back. A connection that cannot even do that is given up, which has the same effect.
 func (l *lane) undo(ctx context.Context) {
-	if _, err := exec(ctx, l.session, "ROLLBACK"); err != nil {
+	if exec(ctx, l.session, "ROLLBACK") != nil {
 		l.drop()
 	}
 }
 
-// end commits, on time of its own: a commit that is cut off is in doubt.
-func (l *lane) end() error {
+// end commits, after the last calls of operations, on time of its own: a commit that is cut off is in doubt.
+// guilty tells that one of them broke the transaction.
+func (l *lane) end(t *tx, last ...*call) (guilty bool, err error) {
 	ctx, cancel := l.engine.context()
 	defer cancel()
-	_, err := exec(ctx, l.session, "COMMIT")
-	if err == nil {
-		return nil
+	calls := slices.Concat(last, t.tallies(l.writer), []*call{{query: "COMMIT"}})
+	l.session.do(ctx, calls...)
+	broke := slices.IndexFunc(calls, (*call).failed)
+	if broke < 0 {
+		return false, nil
+	}
+	err = calls[broke].err
+	if broke < len(calls)-1 && l.engine.answered(err) {
+		l.undo(ctx)
+		return broke < len(last), err
 	}
 	l.drop()
 	if l.engine.refused(err) {
-		return err
+		return false, err
 	}
-	return fmt.Errorf("%w: %w", ErrInDoubt, err)
+	return false, fmt.Errorf("%w: %w", ErrInDoubt, err)
 }
 
 func (l *lane) drop() {

@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
 	"net"
 	"strings"
@@ -19,15 +18,15 @@ import (
 const (
 	// firstTryGrace is longer than the first try of an event may take.
 	firstTryGrace = 30 * time.Second
-	// tallyWriters is how many rows a tally is spread over, so that the lanes of all processes, each
-	// with one of them by chance, seldom wait for each other.
+	// tallyWriters is how many rows a tally is spread over, so that all processes, each with one of them by
+	// chance, seldom wait for each other.
 	tallyWriters = 1024
 )
 
 // Journal is the open book of record.
 type Journal struct {
 	engine    *engine
-	lanes     []*lane
+	lane      *lane
 	stats     stats
 	grace     time.Duration
 	orderByID *sql.Stmt // the one read that every purchase makes
@@ -58,11 +57,10 @@ func WithObserver(observe func(Commit)) Option {
 // engine is a database and what sets it apart from the other one.
 type engine struct {
 	name  string
-	write *sql.DB // for migrations, and where lanes' sessions may come from
+	write *sql.DB // for migrations
 	read  *sql.DB
-	// connect opens a lane's session.
+	// connect opens the lane's session.
 	connect func(context.Context) (session, error)
-	lanes   int
 	begin   string
 	readTx  *sql.TxOptions // one snapshot for several reads
 	// timeout bounds a transaction; 0 where the database cannot hang without the machine.
@@ -75,6 +73,8 @@ type engine struct {
 	transient func(error) bool
 	// refused tells that the database answered a COMMIT with an error that proves that it did not happen.
 	refused func(error) bool
+	// answered tells that the database answered a statement with an error, and so did not come to those after it.
+	answered func(error) bool
 }
 
 // Open opens the database, "sqlite:PATH" or "postgres://…", creates what is missing in it, and starts
@@ -96,11 +96,8 @@ func Open(ctx context.Context, databaseURL string, opts ...Option) (*Journal, er
 	for _, opt := range opts {
 		opt(j)
 	}
-	for range e.lanes {
-		l := newLane(e, &j.stats, j.grace, rand.Int32N(tallyWriters))
-		j.lanes = append(j.lanes, l)
-		go l.work()
-	}
+	j.lane = newLane(e, &j.stats, j.grace, rand.Int32N(tallyWriters))
+	go j.lane.work()
 	return j, nil
 }
 
@@ -119,9 +116,7 @@ func openEngine(ctx context.Context, databaseURL string) (*engine, error) {
 // Close waits for the writes under way and closes the database. Writes that come later fail. Closing
 // twice is no error.
 func (j *Journal) Close() error {
-	for _, l := range j.lanes {
-		l.stop()
-	}
+	j.lane.stop()
 	return j.engine.close()
 }
 
@@ -167,23 +162,13 @@ func (j *Journal) Stats() Stats {
 	return Stats{Commits: j.stats.commits.Load(), Operations: j.stats.operations.Load(), LargestBatch: j.stats.largest.Load()}
 }
 
-// lane of an order: the writes of one order stay in the order in which they came.
-func (j *Journal) lane(key string) *lane {
-	if len(j.lanes) == 1 {
-		return j.lanes[0]
-	}
-	h := fnv.New32a()
-	h.Write([]byte(key))
-	return j.lanes[h.Sum32()%uint32(len(j.lanes))]
-}
-
 // write runs a change in a shared transaction. An error of its own that leaves nothing half done, such
 // as topup.ErrLost, is returned once what it did write is durable; any other error undoes it.
 //
 // run may be called more than once, and must not keep anything from one call to the next.
 func write[T any](ctx context.Context, j *Journal, key string, run func(*tx) (T, error)) (T, error) {
 	var out T
-	err := j.lane(key).do(ctx, &op{key: key, done: make(chan error, 1), run: func(t *tx) (err error) {
+	err := j.lane.do(ctx, &op{key: key, done: make(chan error, 1), run: func(t *tx) (err error) {
 		out, err = run(t)
 		return err
 	}})

@@ -14,9 +14,6 @@ import (
 )
 
 const (
-	// postgresLanes commit side by side, so that one works while the other waits for the disk; more of
-	// them share less of each commit.
-	postgresLanes  = 2
 	postgresReads  = 12
 	postgresOldest = 120000
 )
@@ -33,11 +30,11 @@ func openPostgres(ctx context.Context, databaseURL string) (*engine, error) {
 	db.SetMaxOpenConns(postgresReads)
 	db.SetMaxIdleConns(postgresReads)
 	e := &engine{
-		name: "postgres", write: db, read: db, lanes: postgresLanes, connect: func(ctx context.Context) (session, error) { return newPipelined(ctx, cfg) },
+		name: "postgres", write: db, read: db, connect: func(ctx context.Context) (session, error) { return newPipelined(ctx, cfg) },
 		begin:   "BEGIN ISOLATION LEVEL READ COMMITTED",
 		readTx:  &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead},
 		timeout: 10 * time.Second, busy: func(error) bool { return false },
-		transient: postgresTransient, refused: postgresRefused,
+		transient: postgresTransient, refused: postgresRefused, answered: postgresAnswered,
 	}
 	if err := e.checkVersion(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("postgres %s/%s: %w", cfg.Host, cfg.Database, err), e.close())
@@ -88,6 +85,11 @@ func postgresTransient(err error) bool {
 		return true
 	}
 	return slices.Contains([]string{"08", "40", "57"}, e.Code[:2]) || slices.Contains([]string{"25006", "25P03", "53300", "55P03"}, e.Code)
+}
+
+func postgresAnswered(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e)
 }
 
 // postgresRefused: the server itself undid the transaction. An administrator's shutdown (57P01) is no

@@ -1,12 +1,14 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -15,8 +17,11 @@ import (
 
 // session is a lane's connection. Its statements are prepared once. Not for concurrent use.
 type session interface {
-	// do runs a statement, and leaves what came of it in the call.
-	do(ctx context.Context, c *call)
+	// do runs statements in their order, and leaves what came of each in its call. After one that fails, all
+	// others do.
+	do(ctx context.Context, calls ...*call)
+	// begin opens a transaction.
+	begin(ctx context.Context, query string) error
 	// discard closes the connection for good: nothing that was begun on it goes on in the next one.
 	discard()
 }
@@ -31,55 +36,109 @@ type call struct {
 	rows int64
 	// err is sql.ErrNoRows for a query without a row.
 	err error
+	// ends tells that its operation is over with it if it changes a row, and otherwise has changed nothing at all.
+	ends bool
+}
+
+// failed tells that the database, or the way to it, did.
+func (c *call) failed() bool { return c.err != nil && !errors.Is(c.err, sql.ErrNoRows) }
+
+// missing is the outcome of a call that has changed or found no row.
+func (c *call) missing() {
+	if c.rows = 0; c.scan != nil {
+		c.err = sql.ErrNoRows
+	}
+}
+
+// first is the first argument, as the database writes it.
+func (c *call) first() string {
+	if key, ok := c.args[0].([]byte); ok {
+		return string(key)
+	}
+	return fmt.Sprint(c.args[0])
 }
 
 // exec runs a statement that returns no rows.
-func exec(ctx context.Context, s session, query string, args ...any) (rows int64, err error) {
-	c := &call{query: query, args: args}
+func exec(ctx context.Context, s session, query string) error {
+	c := &call{query: query}
 	s.do(ctx, c)
-	return c.rows, c.err
+	return c.err
 }
 
+// rested is after how long without a statement a connection may be dead without our knowing.
+const rested = time.Second
+
 // pipelined is a session with PostgreSQL that sends many statements in one round trip.
-type pipelined struct{ conn *pgx.Conn }
+type pipelined struct {
+	conn *pgx.Conn
+	// opening is a statement that waits to be sent with the next ones.
+	opening string
+	used    time.Time
+}
+
+// planned has a lane's statements planned once, for tables of any size: while these are small and new, the
+// server would plan each run anew, or remember a plan that reads whole tables. Each finds a few rows by a key.
+const planned = `SET plan_cache_mode = force_generic_plan; SET jit = off;
+SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off`
 
 func newPipelined(ctx context.Context, cfg *pgx.ConnConfig) (session, error) {
 	conn, err := pgx.ConnectConfig(ctx, cfg.Copy())
 	if err != nil {
 		return nil, fmt.Errorf("connection: %w", err)
 	}
-	return &pipelined{conn}, nil
+	p := &pipelined{conn: conn}
+	if _, err := conn.PgConn().Exec(ctx, planned).ReadAll(); err != nil {
+		p.discard()
+		return nil, fmt.Errorf("connection: %w", err)
+	}
+	return p, nil
 }
 
-func (p *pipelined) do(ctx context.Context, c *call) { p.all(ctx, []*call{c}) }
+// begin opens a transaction, together with its first statements: unless the connection may be dead, since then it
+// would be in doubt what has become of them.
+func (p *pipelined) begin(ctx context.Context, query string) error {
+	if time.Since(p.used) > rested {
+		return exec(ctx, p, query)
+	}
+	p.opening = query
+	return nil
+}
 
-// all runs the statements in their order. After one that fails, all others do.
-func (p *pipelined) all(ctx context.Context, calls []*call) {
-	batch := &pgx.Batch{}
-	for _, c := range calls {
-		batch.Queue(c.query, c.args...)
+func (p *pipelined) do(ctx context.Context, calls ...*call) {
+	if p.opening != "" {
+		calls = append([]*call{{query: p.opening}}, calls...)
+		p.opening = ""
+	}
+	batch, all := &pgx.Batch{}, volleys(calls)
+	for _, v := range all {
+		v.queue(batch)
 	}
 	results := p.conn.SendBatch(ctx, batch)
-	for _, c := range calls {
-		if c.scan == nil {
-			tag, err := results.Exec()
-			c.rows, c.err = tag.RowsAffected(), err
-			continue
-		}
-		rows, err := results.Query()
-		if err == nil {
-			if rows.Next() {
-				err = c.scan(rows)
-			} else {
-				err = sql.ErrNoRows
-			}
-			rows.Close()
-			err = errors.Join(rows.Err(), err)
-		}
-		c.err = err
+	for _, v := range all {
+		v.read(results)
 	}
-	if err := results.Close(); err != nil && len(calls) > 0 && calls[len(calls)-1].err == nil {
-		calls[len(calls)-1].err = err
+	if err, last := results.Close(), calls[len(calls)-1]; err != nil && last.err == nil {
+		last.err = err
+	}
+	p.used = time.Now()
+}
+
+func (c *call) read(results pgx.BatchResults) {
+	if c.scan == nil {
+		tag, err := results.Exec()
+		c.rows, c.err = tag.RowsAffected(), err
+		return
+	}
+	rows, err := results.Query()
+	if err == nil {
+		if c.missing(); rows.Next() {
+			c.err = c.scan(rows)
+		}
+		rows.Close()
+		err = rows.Err()
+	}
+	if err != nil {
+		c.err = err
 	}
 }
 
@@ -90,19 +149,24 @@ func (p *pipelined) discard() {
 }
 
 // inTurn runs operations one after the other. guilty tells that one of them broke the transaction.
-func inTurn(t *tx, batch []*op) (guilty error) {
+func (l *lane) inTurn(t *tx, batch []*op) (over []*op, guilty bool, err error) {
 	for _, o := range batch {
 		o.err = o.run(t)
 		if err := t.verdict(o); err != nil {
-			return err
+			l.undo(t.ctx)
+			return nil, true, err
 		}
 	}
-	return nil
+	guilty, err = l.end(t)
+	return batch, guilty, err
 }
 
 // together runs operations side by side: the next statements of all of them are one round trip. Those of
-// one key are run one after the other, since they must see each other's work whole.
-func together(t *tx, p *pipelined, batch []*op) (guilty error) {
+// one key are run one after the other, since they must see each other's work whole. The last round trip commits
+// as well; operations that find then that they have changed nothing and have more to do are not over.
+func (l *lane) together(t *tx, batch []*op) (over []*op, guilty bool, err error) {
+	// One order of locking for all processes: they wait for each other, seldom in a circle, which the server breaks.
+	slices.SortStableFunc(batch, func(a, b *op) int { return cmp.Compare(a.key, b.key) })
 	strands := make([]*strand, len(batch))
 	for i, o := range batch {
 		strands[i] = newStrand(t, o)
@@ -111,23 +175,45 @@ func together(t *tx, p *pipelined, batch []*op) (guilty error) {
 	for {
 		var calls []*call
 		busy := map[string]bool{}
+		last := true
 		strands = slices.DeleteFunc(strands, func(s *strand) bool {
-			if guilty != nil || busy[s.op.key] {
+			if err != nil || busy[s.op.key] {
+				last = false
 				return false
 			}
 			var call *call
-			if call, guilty = s.advance(t); call == nil {
+			if call, err = s.advance(t); call == nil {
 				return true
 			}
 			busy[s.op.key] = true
 			calls = append(calls, call)
+			last = last && call.ends && !s.op.patient
 			return false
 		})
-		if guilty != nil || len(calls) == 0 {
-			return guilty
+		switch {
+		case err != nil:
+			l.undo(t.ctx)
+			return nil, true, err
+		case last:
+			if guilty, err = l.end(t, calls...); err == nil {
+				over = t.over(batch, strands)
+			}
+			return over, guilty, err
 		}
-		p.all(t.ctx, calls)
+		t.session.do(t.ctx, calls...)
 	}
+}
+
+// over are the operations of the batch without those of the strands that have more to do.
+func (t *tx) over(batch []*op, strands []*strand) []*op {
+	over := slices.Clone(batch)
+	for _, s := range strands {
+		if next, err := s.advance(t); next != nil || err != nil {
+			s.op.patient = true
+			over = slices.DeleteFunc(over, func(o *op) bool { return o == s.op })
+		}
+	}
+	return over
 }
 
 // strand is an operation that stops at each of its statements.
@@ -161,13 +247,16 @@ var errAbandoned = errors.New("another operation broke the transaction")
 // handOver is the session of a strand: it hands each statement over to who runs them all.
 type handOver func(*call) bool
 
-func (yield handOver) do(_ context.Context, c *call) {
-	if !yield(c) {
-		c.err = errAbandoned
+func (yield handOver) do(_ context.Context, calls ...*call) {
+	for _, c := range calls {
+		if !yield(c) {
+			c.err = errAbandoned
+		}
 	}
 }
 
-func (handOver) discard() {}
+func (handOver) begin(context.Context, string) error { return nil }
+func (handOver) discard()                            {}
 
 // verdict is why the transaction must be undone after an operation, if it must.
 func (t *tx) verdict(o *op) error {

@@ -45,10 +45,11 @@ func openSQLite(ctx context.Context, path string) (*engine, error) {
 		return nil, errors.Join(err, write.Close())
 	}
 	e := &engine{
-		name: "sqlite", write: write, read: read, lanes: 1, connect: func(context.Context) (session, error) { return newDirect(path) },
+		name: "sqlite", write: write, read: read, connect: func(context.Context) (session, error) { return newDirect(path) },
 		begin: "BEGIN IMMEDIATE", readTx: &sql.TxOptions{ReadOnly: true},
 		beginFor: 10 * time.Second, busy: sqliteBusy,
 		transient: func(error) bool { return false }, refused: sqliteBusy,
+		answered: func(error) bool { return true },
 	}
 	if err := e.checkWAL(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("sqlite %s: %w", path, err), e.close())

@@ -19,20 +19,33 @@ type tx struct {
 	broken  *error // the first error of the database: nothing of this transaction may be committed
 	// finished counts the orders that reached each final state.
 	finished map[topup.State]int64
+	// bulk tells that the session runs bulks.
+	bulk bool
+	// ends is what its calls say of themselves.
+	ends bool
 }
 
 func newTx(ctx context.Context, s session, grace time.Duration) *tx {
-	return &tx{ctx: ctx, session: s, grace: grace, broken: new(error), finished: map[topup.State]int64{}}
+	_, bulk := s.(*pipelined)
+	return &tx{ctx: ctx, session: s, grace: grace, broken: new(error), finished: map[topup.State]int64{}, bulk: bulk}
+}
+
+// ending is the transaction for a call that ends its operation.
+func (t *tx) ending(ends bool) *tx {
+	own := *t
+	own.ends = ends
+	return &own
 }
 
 func (t *tx) exec(query string, args ...any) (int64, error) {
-	n, err := exec(t.ctx, t.session, query, args...)
-	return n, t.check(err)
+	c := &call{query: query, args: args, ends: t.ends}
+	t.session.do(t.ctx, c)
+	return c.rows, t.check(c.err)
 }
 
 // order runs a statement that returns an order's columns; found is false when it returns none.
 func (t *tx) order(query string, args ...any) (r record, found bool, err error) {
-	c := &call{query: query, args: args, scan: func(row scanner) (err error) { r, err = scanOrder(row); return err }}
+	c := &call{query: query, args: args, ends: t.ends, scan: func(row scanner) (err error) { r, err = scanOrder(row); return err }}
 	t.session.do(t.ctx, c)
 	if errors.Is(c.err, sql.ErrNoRows) {
 		return r, false, nil
@@ -65,12 +78,10 @@ func (t *tx) count(s topup.State) {
 const sqlTally = `INSERT INTO tallies (state, writer, orders) VALUES ($1, $2, $3)
 ON CONFLICT (state, writer) DO UPDATE SET orders = tallies.orders + excluded.orders`
 
-// tally writes what was counted, once a commit.
-func (t *tx) tally(writer int32) error {
+// tallies write what was counted, once a commit.
+func (t *tx) tallies(writer int32) (calls []*call) {
 	for _, s := range slices.Sorted(maps.Keys(t.finished)) {
-		if _, err := t.exec(sqlTally, string(s), int64(writer), t.finished[s]); err != nil {
-			return err
-		}
+		calls = append(calls, &call{query: sqlTally, args: []any{string(s), int64(writer), t.finished[s]}})
 	}
-	return nil
+	return calls
 }

@@ -51,7 +51,7 @@ type Hold interface {
 
 // Breaker says when an operator's purchases stop because they fail, and how they come back.
 type Breaker struct {
-	// Share of the purchases of the last half minute that have to fail, of at least 20; 0: never.
+	// Share of the purchases of the last half minute that have to fail, of at least 50; 0: never.
 	Share float64
 	// Probe is the time between two tries of an operator that is out, by all workers together.
 	// Defaults to 5s.
@@ -62,7 +62,7 @@ const (
 	// breakerWindow, in steps of breakerStep, is what the share of failures is taken of.
 	breakerWindow, breakerStep = 30 * time.Second, 3 * time.Second
 	// enough and enoughRecovering are how many purchases say something.
-	enough, enoughRecovering = 20, 5
+	enough, enoughRecovering = 50, 5
 	// recovery is how long an operator recovers: one purchase in its first second, two in the next, four …
 	recovery = 8 * time.Second
 	// noticesFor is how long what was read of the board holds.

@@ -206,27 +206,27 @@ func TestOutageSpendsNoAttempts(t *testing.T) {
 		c.Policy.Max = time.Hour
 		c.Policy.MaxElapsed = 24 * time.Hour
 	})
-	for i := range 40 {
+	for i := range 70 {
 		id := topup.ID(fmt.Sprint("ORD-", i))
 		b.accept(t, request(id))
 		b.look(t, id)
 	}
-	if n := len(b.vendor.requests); n != 20 || shared.outages() != 1 {
-		t.Fatalf("%d requests and %d outages; want 20 and 1", n, shared.outages())
+	if n := len(b.vendor.requests); n != 50 || shared.outages() != 1 {
+		t.Fatalf("%d requests and %d outages; want 50 and 1", n, shared.outages())
 	}
-	b.waitsFor(t, "ORD-39", topup.WaitOutage)
+	b.waitsFor(t, "ORD-69", topup.WaitOutage)
 	b.sweep(t)
 	testkit.Eventually(t, 10*time.Second, func() bool {
 		b.vendor.mu.Lock()
 		defer b.vendor.mu.Unlock()
-		if len(b.vendor.requests) < 23 {
+		if len(b.vendor.requests) < 53 {
 			return false
 		}
 		b.vendor.answers = []topup.Result{approved}
 		return true
 	}, "three probes are made")
 	testkit.Eventually(t, 20*time.Second, func() bool {
-		for i := range 40 {
+		for i := range 70 {
 			id := topup.ID(fmt.Sprint("ORD-", i))
 			d := b.details(t, id)
 			if len(d.Attempts) > 1 {

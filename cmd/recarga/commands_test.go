@@ -2,13 +2,16 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
+	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -16,6 +19,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"recarga/internal/testkit"
 	"recarga/topup"
@@ -350,4 +355,74 @@ func TestReconcileBrokenOff(t *testing.T) {
 	wantOf(t, env, "order_id\nA\n", exitFailed, `^$`, `ended without a summary; run it again`, "reconcile", "-", "--report", report)
 	wantOf(t, env, "order_id\nA\n", exitUsage, `^$`, `absent: "maybe" is not allowed`, "reconcile", "-", "--absent", "maybe")
 	wantOf(t, env, "order_id\nA\n", exitUsage, `^$`, `no such file`, "reconcile", "-", "--csv", filepath.Join(t.TempDir(), "none", "a.csv"))
+}
+
+// TestEnqueueFileToItsEnd: the results say how each row ended, and are there only when they are whole.
+func TestEnqueueFileToItsEnd(t *testing.T) {
+	env := shop(t)
+	rows := written(t, "distributor_transaction_id,phone_number,product_id,amount\n"+
+		"W-1,5537686660,MOVISTAR_TAE,10\nW-2,1,MOVISTAR_TAE,10\nW-3,5500000051,MOVISTAR_TAE,10\nW-4,5500000500,MOVISTAR_TAE,10\n")
+	folder := t.TempDir()
+	wantOf(t, env, "", exitFailed, `^$`, `(?s)3 placed, 0 already there, 1 refused\n.*1 unknown, 1 succeeded, 1 failed\nrecarga: .*1 row was refused\n.*2 orders have not succeeded`,
+		"enqueue", "--file", rows, "--wait", "--results", folder+"/results.csv")
+	file, err := os.Open(folder + "/results.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	table, err := csv.NewReader(file).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, row := range table[1:] {
+		got[row[0]+" "+row[1]] = fmt.Sprint(row[2], " ", row[3], " ", row[5], " ", row[10], " ", row[7] != "", " ", row[12] != "")
+	}
+	if diff := cmp.Diff(map[string]string{
+		"2 W-1": "placed succeeded 00 1 true false", "3 W-2": "refused    false true", "4 W-3": "placed failed 51 1 false false", "5 W-4": "placed unknown  1 false false",
+	}, got); diff != "" {
+		t.Error(diff)
+	}
+
+	want(t, env, exitFailed, `^$`, `0 placed, 3 already there, 1 refused`, "enqueue", "--file", rows, "--results", folder+"/results.ndjson.gz")
+	if n := strings.Count(unzipped(t, folder+"/results.ndjson.gz"), `"result":"`); n != 4 {
+		t.Errorf("%d results, want 4", n)
+	}
+	want(t, env, exitUsage, `^$`, `is the file of the orders`, "enqueue", "--file", rows, "--results", rows)
+	want(t, env, exitUsage, `^$`, `are for the orders of a --file`, "enqueue", "--id", "W-9", "--wait")
+}
+
+// TestEnqueueInterrupted: waiting ends with the program, says what is open, and leaves no file that looks whole.
+func TestEnqueueInterrupted(t *testing.T) {
+	env := shop(t)
+	rows := written(t, `{"distributor_transaction_id":"I-1","phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10,"process_at":"2090-01-01T00:00:00Z"}`)
+	folder := t.TempDir()
+	r := start(t, env, "", "enqueue", "--file", rows, "--wait", "--results", folder+"/results.csv")
+	shows(t, &r.stderr, `waiting for (1 order)\n`)
+	r.stop()
+	if status := r.ends(t); status != exitFailed || !strings.Contains(r.stderr.String(), "1 of 1 order still open") {
+		t.Errorf("exit status %d:\n%s", status, &r.stderr)
+	}
+	left, err := os.ReadDir(folder)
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func unzipped(t *testing.T, name string) string {
+	t.Helper()
+	file, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	in, err := gzip.NewReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

@@ -26,24 +26,36 @@ func newEnqueueCommand(p *program) *cobra.Command {
 fields) or an NDJSON file; - reads from standard input, NDJSON if it begins with {. Rows that are not valid are reported
 by their line, and stop no other. Rows are sent by the thousand, as orders of bulk priority unless
 they name another: they delay no order of a checkout. The ids make a second run of the
-same file place nothing twice.`,
+same file place nothing twice: what was interrupted is gone on with by the same command.
+
+--results writes what became of each row to a file, which is there under its name once it is whole. --wait waits until
+each order has ended, or is held as unknown for somebody to decide; then the results say how, in the order in which
+they ended, and the exit status is 0 only if all succeeded.`,
 		Example: `  recarga enqueue --id MY-TXN-001 --phone 5537686660 --product MOVISTAR_TAE --amount 10
-  recarga enqueue --file examples/orders.csv`,
+  recarga enqueue --file examples/orders.csv
+  recarga enqueue --file examples/orders.csv --wait --results results.csv`,
 	}
-	file := cmd.Flags().String("file", "", "orders.csv, orders.ndjson or -")
+	var job enqueueJob
+	cmd.Flags().StringVar(&job.file, "file", "", "orders.csv, orders.ndjson or -")
+	cmd.Flags().StringVar(&job.results, "results", "", "with --file: file to write what became of each row to, .csv or .ndjson, compressed if it ends with .gz")
+	cmd.Flags().BoolVar(&job.wait, "wait", false, "with --file: wait until the orders have ended")
 	ofOrder := orderFlags(cmd, &f)
 	asJSON := jsonFlag(cmd)
 	return clientCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, _ []string) error {
-		if *file == "" && !slices.ContainsFunc(ofOrder, cmd.Flags().Changed) {
+		if job.file == "" && (job.results != "" || job.wait) {
+			return usage(errors.New("--results and --wait are for the orders of a --file; see recarga watch for one order"))
+		}
+		if job.file == "" && !slices.ContainsFunc(ofOrder, cmd.Flags().Changed) {
 			return usage(errors.New("there is nothing to place: give --id, --phone, --product and --amount, or --file; see recarga enqueue --help"))
 		}
-		if *file == "" {
+		if job.file == "" {
 			return p.enqueueOne(cmd.Context(), c, f, *asJSON)
 		}
 		if slices.ContainsFunc(ofOrder, cmd.Flags().Changed) {
 			return usage(errors.New("--file and an order's own flags exclude each other"))
 		}
-		return p.enqueueFile(cmd.Context(), c, *file, *asJSON)
+		job.asJSON = *asJSON
+		return p.enqueueFile(cmd.Context(), c, job)
 	})
 }
 
@@ -105,47 +117,80 @@ func (p *program) enqueueOne(ctx context.Context, c *producer.Client, f topup.Fi
 	return p.printOrders([]topup.Order{o}, asJSON)
 }
 
+// enqueueJob is what enqueue --file is asked for.
+type enqueueJob struct {
+	file, results string
+	wait, asJSON  bool
+}
+
 // enqueuing is the placing of a whole file.
 type enqueuing struct {
 	p      *program
 	client *producer.Client
 	asJSON bool
 	bar    *progressbar.ProgressBar
+	// results is told what became of each row; nil without --results.
+	results results
 
 	rows                      []row
 	placed, replayed, refused int
+	// open are the rows to wait for; nil without --wait. last tells that this look at them is the last one.
+	open *openRows
+	last bool
+	ends map[topup.State]int
 }
 
-// rowResult is what --json prints of a row.
-type rowResult struct {
-	Line   int          `json:"line"`
-	ID     topup.ID     `json:"distributor_transaction_id,omitempty"`
-	Result string       `json:"result"`
-	Order  *topup.Order `json:"topup,omitempty"`
-	Errors []string     `json:"errors,omitempty"`
-}
-
-func (p *program) enqueueFile(ctx context.Context, c *producer.Client, name string, asJSON bool) error {
-	in, size, err := p.open(name)
+func (p *program) enqueueFile(ctx context.Context, c *producer.Client, job enqueueJob) error {
+	in, size, err := p.open(job.file)
 	if err != nil {
 		return usage(err)
 	}
 	defer func() { _ = in.Close() }() // it was only read
-	e := &enqueuing{p: p, client: c, asJSON: asJSON, bar: p.progressOf("placing", size)}
+	e := &enqueuing{p: p, client: c, asJSON: job.asJSON, bar: p.progressOf("placing", size), ends: map[topup.State]int{}}
+	if job.results != "" {
+		if sameFile(job.file, job.results) {
+			return usage(fmt.Errorf("--results: %s is the file of the orders; must be another", job.results))
+		}
+		var discard func()
+		if e.results, discard, err = resultsOf(job.results); err != nil {
+			return usage(err)
+		}
+		defer discard()
+	}
+	if job.wait {
+		if e.open, err = newOpenRows(); err != nil {
+			return err
+		}
+		defer func() { e.open.close() }()
+	}
+	return e.run(ctx, job, in)
+}
+
+func (e *enqueuing) run(ctx context.Context, job enqueueJob, in io.Reader) error {
 	counted := progressbar.NewReader(in, e.bar)
-	err = readRows(&counted, name, func(r row) error { return e.take(ctx, r) })
+	err := readRows(&counted, job.file, func(r row) error { return e.take(ctx, r) })
 	if err == nil {
 		err = e.send(ctx)
 	}
 	_ = e.bar.Finish()
-	_, _ = fmt.Fprintf(p.stderr, "%d placed, %d already there, %d refused\n", e.placed, e.replayed, e.refused)
-	switch {
-	case err != nil:
-		return fmt.Errorf("%s: %w; run it again to go on", name, err)
-	case e.refused > 0:
-		return fmt.Errorf("%s: %s refused", name, countOf(e.refused, "row was", "rows were"))
+	_, _ = fmt.Fprintf(e.p.stderr, "%d placed, %d already there, %d refused\n", e.placed, e.replayed, e.refused)
+	if err == nil && job.wait {
+		err = e.wait(ctx)
 	}
-	return nil
+	if err == nil && e.results != nil {
+		err = e.results.end()
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w; run it again to go on", job.file, err)
+	}
+	var failed error
+	if job.wait {
+		failed = e.ended()
+	}
+	if e.refused > 0 {
+		failed = errors.Join(fmt.Errorf("%s: %s refused", job.file, countOf(e.refused, "row was", "rows were")), failed)
+	}
+	return failed
 }
 
 func (p *program) open(name string) (in io.ReadCloser, size int64, err error) {
@@ -213,33 +258,51 @@ func (e *enqueuing) send(ctx context.Context) error {
 	return err
 }
 
-func (e *enqueuing) note(r row, result producer.Placed) error {
-	if result.Err != nil {
-		return e.refuse(r, result.Err)
-	}
-	word := "placed"
-	if result.Replayed {
-		word = "already_there"
+func (e *enqueuing) note(r row, answer producer.Placed) error {
+	switch {
+	case answer.Err != nil && r.result != "":
+		return fmt.Errorf("line %d: %w", r.line, answer.Err)
+	case answer.Err != nil:
+		return e.refuse(r, answer.Err)
+	case r.result != "":
+	case answer.Replayed:
+		r.result = "already_there"
 		e.replayed++
-	} else {
+	default:
+		r.result = "placed"
 		e.placed++
+	}
+	o := answer.Order
+	if e.open != nil && !o.State.Final() && !e.last {
+		return e.open.add(r, o)
+	}
+	e.ends[o.State]++
+	return e.report(rowResult{Line: r.line, ID: r.request.ID, Result: r.result, Order: &o})
+}
+
+func (e *enqueuing) report(r rowResult) error {
+	if e.results != nil {
+		if err := e.results.add(r); err != nil {
+			return err
+		}
 	}
 	if !e.asJSON {
 		return nil
 	}
-	return printJSON(e.p.stdout, rowResult{Line: r.line, ID: r.request.ID, Result: word, Order: &result.Order})
+	return printJSON(e.p.stdout, r)
 }
 
 // refuse reports a bad row, with every reason.
 func (e *enqueuing) refuse(r row, err error) error {
 	e.refused++
 	reasons := strings.Split(err.Error(), "\n")
-	if e.asJSON {
-		return printJSON(e.p.stdout, rowResult{Line: r.line, ID: r.request.ID, Result: "refused", Errors: reasons})
+	if !e.asJSON {
+		_ = e.bar.Clear()
+		if _, err := fmt.Fprintf(e.p.stderr, "line %d: %s\n", r.line, printable(strings.Join(reasons, "; "))); err != nil {
+			return err
+		}
 	}
-	_ = e.bar.Clear()
-	_, err = fmt.Fprintf(e.p.stderr, "line %d: %s\n", r.line, printable(strings.Join(reasons, "; ")))
-	return err
+	return e.report(rowResult{Line: r.line, ID: r.request.ID, Result: "refused", Errors: reasons})
 }
 
 func priorityNames() (names []string) {

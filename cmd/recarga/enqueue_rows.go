@@ -19,6 +19,8 @@ type row struct {
 	line    int
 	request topup.Request
 	err     error
+	// result is "placed" or "already_there", once it is known.
+	result string
 }
 
 // readRows calls use with every row of a file: CSV, or NDJSON by its name or its first character.

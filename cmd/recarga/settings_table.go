@@ -120,7 +120,7 @@ func distributorSettings(s *Settings) []setting {
 		help: "at most so many requests, all workers together; orders wait in line, by their priority. Empty: no limit",
 	}, {
 		name: "BREAKER_SHARE", standard: "50%", allowed: "a whole percentage from 0% (never) to 100%", set: percentage(&s.BreakerShare),
-		help: "when so many of an operator's last purchases (of half a minute, at least 20) were unavailable, not sent or unknown, its orders wait in line while probes try it",
+		help: "when so many of an operator's last purchases (of half a minute, at least 50) were unavailable, not sent or unknown, its orders wait in line while probes try it",
 	}, {
 		name: "BREAKER_PROBE", standard: "5s", allowed: allowedDuration, set: span(&s.BreakerProbe),
 		help: "time between two probes of an operator that is out, by all workers together",

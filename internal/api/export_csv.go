@@ -4,10 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
 
+	"recarga/internal/sheet"
 	"recarga/topup"
 )
 
@@ -20,23 +19,23 @@ type exportColumn struct {
 // exportColumns are the fields of an order's JSON, in its order. What is null there is empty here.
 func exportColumns() []exportColumn {
 	return []exportColumn{
-		{"distributor_transaction_id", func(o *topup.Order) string { return harmless(string(o.ID)) }},
-		{"caller", func(o *topup.Order) string { return harmless(o.Caller) }},
+		{"distributor_transaction_id", func(o *topup.Order) string { return sheet.Harmless(string(o.ID)) }},
+		{"caller", func(o *topup.Order) string { return sheet.Harmless(o.Caller) }},
 		{"state", func(o *topup.Order) string { return string(o.State) }},
 		{"reason", func(o *topup.Order) string { return string(o.Reason) }},
-		{"phone_number", func(o *topup.Order) string { return harmless(o.Phone.Digits()) }},
-		{"product_id", func(o *topup.Order) string { return harmless(o.Product) }},
+		{"phone_number", func(o *topup.Order) string { return sheet.Harmless(o.Phone.Digits()) }},
+		{"product_id", func(o *topup.Order) string { return sheet.Harmless(o.Product) }},
 		{"amount", func(o *topup.Order) string { return o.Amount.String() }},
 		{"currency", func(o *topup.Order) string { return o.Currency }},
-		{"operator", func(o *topup.Order) string { return harmless(string(o.Operator)) }},
+		{"operator", func(o *topup.Order) string { return sheet.Harmless(string(o.Operator)) }},
 		{"priority", func(o *topup.Order) string { return string(o.Priority) }},
 		{"metadata", func(o *topup.Order) string { return metadataText(o.Metadata) }},
 		{"attempt_count", func(o *topup.Order) string { return strconv.Itoa(o.AttemptCount) }},
-		{"response_code", func(o *topup.Order) string { return harmless(string(o.ResponseCode)) }},
-		{"response_message", func(o *topup.Order) string { return harmless(string(o.ResponseMessage)) }},
-		{"transaction_id", func(o *topup.Order) string { return harmless(string(o.TransactionID)) }},
-		{"reference", func(o *topup.Order) string { return harmless(string(o.Reference)) }},
-		{"auth_code", func(o *topup.Order) string { return harmless(string(o.AuthCode)) }},
+		{"response_code", func(o *topup.Order) string { return sheet.Harmless(string(o.ResponseCode)) }},
+		{"response_message", func(o *topup.Order) string { return sheet.Harmless(string(o.ResponseMessage)) }},
+		{"transaction_id", func(o *topup.Order) string { return sheet.Harmless(string(o.TransactionID)) }},
+		{"reference", func(o *topup.Order) string { return sheet.Harmless(string(o.Reference)) }},
+		{"auth_code", func(o *topup.Order) string { return sheet.Harmless(string(o.AuthCode)) }},
 		{"balance_after", func(o *topup.Order) string { return numberText(o.BalanceAfter) }},
 		{"created_at", func(o *topup.Order) string { return timeText(&o.CreatedAt) }},
 		{"updated_at", func(o *topup.Order) string { return timeText(&o.UpdatedAt) }},
@@ -46,15 +45,6 @@ func exportColumns() []exportColumn {
 		{"finished_at", func(o *topup.Order) string { return timeText(o.FinishedAt) }},
 		{"waits_for", func(o *topup.Order) string { return string(o.WaitsFor) }},
 	}
-}
-
-// harmless makes a text of what a spreadsheet would take for a formula, and run: with a quote in front, as
-// OWASP's "CSV Injection" says. The wide characters are taken for the others in Japanese.
-func harmless(cell string) string {
-	if first, _ := utf8.DecodeRuneInString(cell); cell != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) {
-		return "'" + cell
-	}
-	return cell
 }
 
 // metadataText begins with a brace, which no spreadsheet runs.

@@ -78,7 +78,7 @@ func TestCallers(t *testing.T) {
 func TestEndpoints(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
-	crm, ops := &receiver{events: map[string]webhook.Event{}}, &receiver{events: map[string]webhook.Event{}}
+	crm, ops := newReceiver(), newReceiver()
 	var gone atomic.Bool
 	gone.Store(true)
 	secret := w.env["RECARGA_WEBHOOK_SECRET"]

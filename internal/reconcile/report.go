@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"recarga/internal/sheet"
 	"recarga/topup"
 )
 
@@ -153,9 +154,7 @@ func NewDifferences(w io.Writer) (*Differences, error) {
 func (d *Differences) Add(f Finding) error {
 	row := f.Row()
 	for i, cell := range row {
-		if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
-			row[i] = "'" + cell
-		}
+		row[i] = sheet.Harmless(cell)
 	}
 	return d.csv.Write(row)
 }

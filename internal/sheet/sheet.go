@@ -1,0 +1,16 @@
+// Package sheet keeps texts from elsewhere from being run by the spreadsheet that opens a CSV file of ours.
+package sheet
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// Harmless makes a text of what a spreadsheet would take for a formula, and run: with a quote in front, as
+// OWASP's "CSV Injection" says. The wide characters are taken for the others in Japanese.
+func Harmless(cell string) string {
+	if first, _ := utf8.DecodeRuneInString(cell); cell != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) {
+		return "'" + cell
+	}
+	return cell
+}

@@ -19,7 +19,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 .DEFAULT_GOAL := help
 .PHONY: help demo test chaos model fuzz check bench build generate
 
-# What the race detector is left out of: some 3,000 short lives of the whole program (internal/crash), and the
+# What the race detector is left out of: some 2,800 short lives of the whole program (internal/crash), and the
 # end-to-end tests with thousands of orders.
 ALONE := Reconcile|BulkDelays|TestOutage|EmptyAccount|Asynqmon
 

@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"reflect"
 	"slices"
 	"strconv"
@@ -47,7 +48,7 @@ const (
 	afterFault = 300 * time.Millisecond
 	patience   = 2 * time.Minute
 	// atOnce is how many lives are tried side by side: they mostly wait.
-	atOnce = 16
+	atOnce = 32
 )
 
 // scenario is one way an order's life can go.
@@ -254,7 +255,7 @@ func (w *world) live(f fault, last bool) (met []string, hit bool, err error) {
 	if w.viaQueue { // Redis has kept the task of a producer that is not this process
 		w.placed = false
 	}
-	tick := time.NewTicker(5 * time.Millisecond)
+	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	end := time.Now().Add(patience)
 	for time.Now().Before(end) {
@@ -344,11 +345,22 @@ func kinds(boundary string) []kind {
 	return all
 }
 
+// ofJournal are those for PostgreSQL: what fails elsewhere leaves the same calls of the journal behind in both, so that
+// two kinds are enough.
+func ofJournal(boundary string) []kind {
+	if strings.HasPrefix(boundary, "journal.") {
+		return kinds(boundary)
+	}
+	return []kind{lost, diesAfter}
+}
+
 // servers are what one of those who try lives side by side has for itself.
 type servers struct {
 	redis *testkit.RedisServer
 	// flush: the queue dies with the process, as an embedded one does.
 	flush bool
+	// kinds are the failures that are tried at a boundary.
+	kinds func(boundary string) []kind
 	// empty makes a database without orders.
 	empty func() (url string, err error)
 }
@@ -358,23 +370,35 @@ type engine func(tb testing.TB) servers
 
 func onSQLite(tb testing.TB) servers {
 	folder, files := tb.TempDir(), 0
-	return servers{redis: testkit.Redis(tb), flush: true, empty: func() (string, error) {
+	withTables(tb, "sqlite:"+folder+"/0.db")
+	tables, err := os.ReadFile(folder + "/0.db")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return servers{redis: testkit.Redis(tb), flush: true, kinds: kinds, empty: func() (string, error) {
 		files++
-		return fmt.Sprintf("sqlite:%s/%d.db", folder, files), nil
+		path := fmt.Sprintf("%s/%d.db", folder, files)
+		return "sqlite:" + path, os.WriteFile(path, tables, 0o600)
 	}}
 }
 
-func onPostgres(tb testing.TB) servers {
-	url := testkit.Postgres(tb).URL()
-	ctx := context.Background()
-	j, err := journal.Open(ctx, url) // makes the tables
+// withTables makes a database's tables, which takes as long as a life does.
+func withTables(tb testing.TB, url string) {
+	tb.Helper()
+	j, err := journal.Open(context.Background(), url)
 	if err == nil {
 		err = j.Close()
 	}
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return servers{redis: testkit.Redis(tb), empty: func() (string, error) {
+}
+
+func onPostgres(tb testing.TB) servers {
+	url := testkit.Postgres(tb).URL()
+	ctx := context.Background()
+	withTables(tb, url)
+	return servers{redis: testkit.Redis(tb), kinds: ofJournal, empty: func() (string, error) {
 		conn, err := pgx.Connect(ctx, url)
 		if err != nil {
 			return "", err
@@ -451,7 +475,7 @@ func lives(t *testing.T, lend engine) (all []life, boundaries int) {
 		for _, b := range names {
 			name, _, _ := strings.Cut(b, "#")
 			met[name] = true
-			for _, k := range kinds(b) {
+			for _, k := range on.kinds(b) {
 				all = append(all, life{s, fault{b, k}})
 			}
 		}

@@ -75,7 +75,7 @@ func (p *process) startWorker(w *world, records book, vendor *distributor.Client
 	p.onStop(func() { deliverer.Close(context.Background()) })
 	wk := worker.New(worker.Config{
 		Journal: records, Distributor: vendor, Teller: deliverer, Bell: p.bell, Balances: vendor,
-		Timeout: purchaseTimeout, Slack: slack, SweepInterval: 50 * time.Millisecond, Alone: true, Log: quiet,
+		Timeout: purchaseTimeout, Slack: slack, SweepInterval: 200 * time.Millisecond, Alone: true, Log: quiet,
 		Policy: worker.Policy{Initial: 10 * time.Millisecond, Max: 50 * time.Millisecond, MaxAttempts: 5, MaxElapsed: time.Minute},
 	})
 	p.onStop(wk.Close)

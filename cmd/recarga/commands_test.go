@@ -109,7 +109,7 @@ func shop(t *testing.T) map[string]string {
 	})
 	return map[string]string{
 		"RECARGA_DISTRIBUTOR_URL": env["RECARGA_DISTRIBUTOR_URL"], "RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo", "RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
-		"RECARGA_API_KEY": "shop-api-key", "RECARGA_API_URL": shows(t, &server.stderr, `RECARGA_HTTP_ADDR","url":"([^"]+)`),
+		"RECARGA_DATABASE_URL": env["RECARGA_DATABASE_URL"], "RECARGA_API_KEY": "shop-api-key", "RECARGA_API_URL": shows(t, &server.stderr, `RECARGA_HTTP_ADDR","url":"([^"]+)`),
 		"RECARGA_METRICS_ADDR": shows(t, &server.stderr, `RECARGA_METRICS_ADDR","url":"http://([^"]+)`),
 	}
 }

@@ -40,6 +40,8 @@ func (r Rate) PerSecond() float64 {
 // Settings are all settings of the program; docs/settings.md says what each is for.
 type Settings struct {
 	DatabaseURL, RedisURL                                       string
+	Retention                                                   time.Duration // 0 is for ever
+	ArchiveDir                                                  string
 	DistributorURL, DistributorCustomerID, DistributorSecretKey string
 	DistributorTimeout                                          time.Duration
 	DistributorRate                                             Rate

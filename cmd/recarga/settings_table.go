@@ -99,6 +99,12 @@ func storageSettings(s *Settings) []setting {
 		help:    "where the queue lives; embedded: in this process, and rung again from the book of record after a restart",
 		allowed: "embedded, redis://, rediss://, unix://, redis-sentinel://HOST:PORT,…/DB?master=NAME or redis-cluster://HOST:PORT,…",
 		set:     text(&s.RedisURL, redisURL),
+	}, {
+		name: "RETENTION", standard: "9600h", allowed: "0 (for ever) or a duration of at least 24h, as in 9600h", set: retention(&s.Retention),
+		help: "orders that ended longer ago leave the database for the archive, whole days at a time",
+	}, {
+		name: "ARCHIVE_DIR", allowed: "a folder", set: text(&s.ArchiveDir, anything),
+		help: "where the archive's files are: the same for all processes. Default: the folder archive beside the SQLite file; with PostgreSQL none, and no order leaves",
 	}}
 }
 
@@ -246,6 +252,16 @@ func text(to *string, valid func(string) bool) func(string) error {
 }
 
 func span(to *time.Duration) func(string) error { return spanTo(to, math.MaxInt64) }
+
+// shortestRetention is longer than anybody still does something about an order that has ended.
+const shortestRetention = 24 * time.Hour
+
+func retention(to *time.Duration) func(string) error {
+	return func(v string) (err error) {
+		*to, err = time.ParseDuration(v)
+		return cmp.Or(err, when(*to != 0 && *to < shortestRetention))
+	}
+}
 
 // longestPurchase stays below the queue's own timeout of a task (30 minutes), which would cut a
 // purchase off.

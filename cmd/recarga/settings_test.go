@@ -52,7 +52,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Settings{
-		DatabaseURL: "sqlite:recarga.db", RedisURL: "embedded",
+		DatabaseURL: "sqlite:recarga.db", RedisURL: "embedded", Retention: 9600 * time.Hour,
 		DistributorTimeout: 120 * time.Second, DistributorConcurrency: 64, BreakerShare: 0.5, BreakerProbe: 5 * time.Second, BalanceInterval: time.Minute,
 		RetryInitial: 2 * time.Second, RetryMax: 2 * time.Minute, RetryMaxAttempts: 10, RetryMaxElapsed: 30 * time.Minute,
 		RetryCodes: topup.DefaultRetryCodes(), OnUnknown: "hold",

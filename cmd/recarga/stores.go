@@ -70,7 +70,8 @@ func (n *node) useStores() {
 }
 
 func (n *node) openJournal(ctx context.Context) (err error) {
-	n.journal, err = journal.Open(ctx, n.settings.DatabaseURL, journal.WithFirstTryGrace(0), journal.WithObserver(n.metrics.Committed))
+	n.journal, err = journal.Open(ctx, n.settings.DatabaseURL, journal.WithFirstTryGrace(0), journal.WithObserver(n.metrics.Committed),
+		journal.WithArchive(n.settings.archive()))
 	if err == nil {
 		n.health.set("database", dependency{required: true, ask: n.journal.Ping})
 	}

@@ -99,7 +99,7 @@ func startNode(ctx context.Context, s Settings, r roles, log *slog.Logger) (*nod
 	}
 	steps := []func(context.Context) error{n.startOps, n.openStores, n.openDistributor}
 	if r.worker {
-		steps = append(steps, n.startWorker, n.startWatchdog)
+		steps = append(steps, n.startWorker, n.startWatchdog, n.startArchiver)
 	}
 	if r.api {
 		steps = append(steps, n.startAPI)

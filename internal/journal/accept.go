@@ -2,7 +2,9 @@ package journal
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,8 +15,8 @@ const sqlOrder = `SELECT ` + orderColumns + ` FROM orders WHERE id = $1`
 
 const sqlInsert = `INSERT INTO orders (id, caller, fingerprint, state, reason, phone, product, amount, operator, metadata, callback_url,
 response_message, event_count, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at, due_at, priority, line, waits_for)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
-ON CONFLICT (id) DO NOTHING`
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23
+WHERE NOT EXISTS (SELECT 1 FROM archived WHERE id = $1) ON CONFLICT (id) DO NOTHING`
 
 const sqlInsertInvalid = sqlInsert + ` RETURNING ` + orderColumns
 
@@ -49,6 +51,10 @@ func (j *Journal) Accept(ctx context.Context, r topup.Request, now time.Time) (o
 		stored, err := t.repeated(fresh, expired)
 		return accepted{record: stored, replayed: true}, err
 	})
+	if errors.Is(err, errArchived) {
+		a.record, err = j.archivedRecord(ctx, r.ID)
+		err = cmp.Or(err, fresh.differsFrom(a.record))
+	}
 	if err != nil {
 		return topup.Order{}, false, fmt.Errorf("accept %s: %w", r.ID, err)
 	}
@@ -62,11 +68,32 @@ func (t *tx) repeated(r record, expired error) (record, error) {
 	case err != nil:
 		return record{}, err
 	case !found:
-		return record{}, expired
-	case stored.Caller != r.Caller || !bytes.Equal(stored.fingerprint, r.fingerprint):
-		return record{}, topup.ErrConflict
+		return record{}, t.unlessArchived(r.ID, expired)
 	}
-	return stored, nil
+	return stored, r.differsFrom(stored)
+}
+
+// errArchived: the order of an id has left for the archive.
+var errArchived = errors.New("archived")
+
+// unlessArchived is err, or errArchived.
+func (t *tx) unlessArchived(id topup.ID, err error) error {
+	n, countErr := t.number(`SELECT COUNT(*) FROM archived WHERE id = $1`, string(id))
+	switch {
+	case countErr != nil:
+		return countErr
+	case n > 0:
+		return errArchived
+	}
+	return err
+}
+
+// differsFrom is topup.ErrConflict unless the stored order is of the same content and caller.
+func (r record) differsFrom(stored record) error {
+	if stored.Caller != r.Caller || !bytes.Equal(stored.fingerprint, r.fingerprint) {
+		return topup.ErrConflict
+	}
+	return nil
 }
 
 // AcceptInvalid records an order that came through Redis alone and cannot be bought: failed, for the

@@ -14,14 +14,15 @@ import (
 // The first argument is another one for each operation, and comes back, as the first column, with each row
 // that was changed.
 var bulks = map[string]string{
-	sqlInsert: bulkInsert(sqlInsert, "id", `text text bytea text text text text bigint text text text
+	sqlInsert: bulk(strings.Replace(sqlInsert, "WHERE NOT", "FROM GIVEN WHERE NOT", 1)+" RETURNING id", `text text bytea text text text text bigint text text text
 text bigint bigint bigint bigint bigint bigint bigint bigint bigint bigint text`),
 	sqlBegin:      bulkBegin("TRUE"),
 	sqlBeginFirst: bulkBegin(isFirst),
 	sqlSettle: bulk(sqlSettle, `text bigint text text text text text text text
 text text bigint bigint bigint bigint bigint text bigint text text`),
-	sqlNewEvent: bulkInsert(sqlNewEvent, "id", "bytea bigint bigint text text bytea bigint bigint"),
-	sqlTry:      bulk(strings.Replace(sqlTry, "WHERE", "FROM GIVEN WHERE", 1)+" RETURNING $1", "bytea bigint text text bigint bigint"),
+	sqlNewEvent: bulk(regexp.MustCompile(`VALUES \(([^)]*)\)`).ReplaceAllString(sqlNewEvent, "SELECT $1 FROM GIVEN")+" RETURNING id",
+		"bytea bigint bigint text text bytea bigint bigint"),
+	sqlTry: bulk(strings.Replace(sqlTry, "WHERE", "FROM GIVEN WHERE", 1)+" RETURNING $1", "bytea bigint text text bigint bigint"),
 }
 
 // sqlSettle is sqlResult and sqlFinish in one, for the result of an attempt that is under way. Nothing changes unless both do.
@@ -41,10 +42,6 @@ func bulkBegin(condition string) string {
 attempt AS (INSERT INTO attempts (order_key, number, worker, nonce, started_at, give_up_at)
 SELECT key, attempt_count, worker, nonce, updated_at, due_at FROM begun)
 SELECT id, `+orderColumns+` FROM begun`, "text bigint bigint bigint text bigint")
-}
-
-func bulkInsert(query, key, types string) string {
-	return bulk(regexp.MustCompile(`VALUES \(([^)]*)\)`).ReplaceAllString(query, "SELECT $1 FROM GIVEN")+" RETURNING "+key, types)
 }
 
 // bulk has a statement take its parameters, of these types, from the rows that it names GIVEN. unnest in a SELECT

@@ -88,5 +88,12 @@ func (j *Journal) end(ctx context.Context, id topup.ID, now time.Time, query str
 		}
 		return settled{order: r.Order}, refusal(r)
 	})
+	if errors.Is(err, topup.ErrNotFound) {
+		left, readErr := j.archivedRecord(ctx, id)
+		if readErr == nil {
+			return left.Order, nil, refusal(left)
+		}
+		err = readErr
+	}
 	return done.order, done.event, err
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"strings"
 
 	"recarga/topup"
 )
@@ -20,18 +19,29 @@ type Parts struct {
 	Attempts, Events bool
 }
 
+// everything is all parts.
+var everything = Parts{Attempts: true, Events: true}
+
 // Export returns the orders that the filter chooses, the oldest first, with the parts that are asked for;
 // the filter's Limit and Cursor do not count. It reads pages, each as it is at that moment: nothing is
-// held open in between, however slow whoever reads them is. An error is the last that comes.
+// held open in between, however slow whoever reads them is. Those of the archive come before the others. An error is
+// the last that comes.
 func (j *Journal) Export(ctx context.Context, f Filter, parts Parts) iter.Seq2[topup.Details, error] {
 	return func(yield func(topup.Details, error) bool) {
 		var after Place
+		var known int64 // the newest member of the archive that has been looked at
 		for {
-			page, err := j.exportPage(ctx, f, parts, after)
+			page, newest, err := j.exportPage(ctx, f, parts, after)
 			if err != nil {
 				yield(topup.Details{}, fmt.Errorf("export: %w", err))
 				return
 			}
+			// What left since the page before was there when the pages up to it were read: only what is
+			// behind them is missing.
+			if !j.exportArchived(ctx, f, parts, after, known, newest, yield) {
+				return
+			}
+			known = newest
 			for _, one := range page {
 				if !yield(one.Details, nil) {
 					return
@@ -51,20 +61,32 @@ type exported struct {
 	place Place
 }
 
-func (j *Journal) exportPage(ctx context.Context, f Filter, parts Parts, after Place) (page []exported, err error) {
+const sqlNewestMember = `SELECT COALESCE(MAX(number), 0) FROM archive_members`
+
+// exportPage reads a page and the newest member of the archive, both of one moment.
+func (j *Journal) exportPage(ctx context.Context, f Filter, parts Parts, after Place) (page []exported, newest int64, err error) {
 	t, err := j.engine.read.BeginTx(ctx, j.engine.readTx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer func() { _ = t.Rollback() }() // it only read
 	c := f.conditions()
 	c.add("(created_at, key) > (%s, %s)", after.at, after.key)
 	q, args := c.query("created_at, key", exportPage)
 	records, err := query(ctx, t, scanOrder, q, args...)
-	if err != nil || len(records) == 0 {
-		return nil, err
+	if err != nil {
+		return nil, 0, err
 	}
-	page = make([]exported, len(records))
+	if err := t.QueryRowContext(ctx, sqlNewestMember).Scan(&newest); err != nil || len(records) == 0 {
+		return nil, newest, err
+	}
+	page = pageOf(records, parts)
+	return page, newest, parts.read(ctx, t, records, page)
+}
+
+// pageOf is a page whose parts are still to be read.
+func pageOf(records []record, parts Parts) []exported {
+	page := make([]exported, len(records))
 	for i, r := range records {
 		page[i] = exported{topup.Details{Order: r.Order}, Place{r.CreatedAt.UnixMicro(), r.key}}
 		if parts.Attempts {
@@ -74,17 +96,17 @@ func (j *Journal) exportPage(ctx context.Context, f Filter, parts Parts, after P
 			page[i].Events = []topup.Event{}
 		}
 	}
-	return page, parts.read(ctx, t, records, page)
+	return page
 }
 
 // read gives the orders of a page their parts.
 func (p Parts) read(ctx context.Context, db querier, records []record, page []exported) (err error) {
-	marks, keys, at := make([]string, len(records)), make([]any, len(records)), map[int64]*topup.Details{}
+	chosen, keys := keysOf(records)
+	chosen += " ORDER BY "
+	at := map[int64]*topup.Details{}
 	for i, r := range records {
-		marks[i], keys[i] = fmt.Sprintf("$%d", i+1), r.key
 		at[r.key] = &page[i].Details
 	}
-	chosen := " IN (" + strings.Join(marks, ", ") + ") ORDER BY "
 	if p.Attempts {
 		q := "SELECT order_key, " + attemptColumns + " FROM attempts WHERE order_key" + chosen + "order_key, number"
 		err = eachOf(ctx, db, scanAttempt, q, keys, func(key int64, a topup.Attempt) { at[key].Attempts = append(at[key].Attempts, a) })
@@ -96,6 +118,42 @@ func (p Parts) read(ctx context.Context, db querier, records []record, page []ex
 		err = eachOf(ctx, db, scanEvent, q, keys, func(key int64, ev topup.Event) { at[key].Events = append(at[key].Events, ev) })
 	}
 	return err
+}
+
+// exportArchived yields the orders behind a place that the filter chooses of the members of the archive above from, up
+// to to. more tells that there is more to do.
+func (j *Journal) exportArchived(ctx context.Context, f Filter, parts Parts, after Place, from, to int64, yield func(topup.Details, error) bool) (more bool) {
+	if from == to {
+		return true
+	}
+	since, until := f.created()
+	for m, err := range j.members(ctx, from, to, since, until) {
+		var entries []entry
+		if err == nil {
+			entries, err = j.present(ctx, m)
+		}
+		if err != nil {
+			yield(topup.Details{}, fmt.Errorf("export: %w", err))
+			return false
+		}
+		for _, e := range entries {
+			if f.chooses(e.Order) && e.place().behind(after) && !yield(parts.of(e.Details), nil) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// of leaves out the parts that are not asked for.
+func (p Parts) of(d topup.Details) topup.Details {
+	if !p.Attempts {
+		d.Attempts, d.Resolutions = nil, nil
+	}
+	if !p.Events {
+		d.Events = nil
+	}
+	return d
 }
 
 // eachOf calls use with every row and the order that it is of, which is the row's first column.

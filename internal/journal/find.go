@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,7 +19,7 @@ var (
 )
 
 // Find returns the orders that a text names: by their id, the distributor's transaction id, its reference, or
-// the phone number; the newest first, 50 at most. Each is looked up by an index. caller limits it to one
+// the phone number; the newest first, 50 at most; an archived one only by its id. Each is looked up by an index. caller limits it to one
 // caller's orders; empty: all.
 func (j *Journal) Find(ctx context.Context, caller, name string) ([]topup.Order, error) {
 	found := []topup.Order{}
@@ -36,6 +37,14 @@ func (j *Journal) Find(ctx context.Context, caller, name string) ([]topup.Order,
 		}
 		for _, r := range records {
 			add(r.Order)
+		}
+	}
+	if len(found) == 0 {
+		switch left, err := j.archived(ctx, topup.ID(name)); {
+		case err == nil:
+			add(left.Order)
+		case !errors.Is(err, topup.ErrNotFound):
+			return nil, fmt.Errorf("find: %w", err)
 		}
 	}
 	if phone, err := topup.ParsePhone(name); err == nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 	"go.uber.org/goleak"
 
+	"recarga/internal/archive"
 	"recarga/internal/journal"
 	"recarga/internal/testkit"
 	"recarga/topup"
@@ -34,6 +36,8 @@ type store struct {
 	url string
 	db  *sql.DB
 	sql dialect
+	// folder of the archive.
+	folder archive.Folder
 }
 
 // dialect is what differs between the engines, for the tests.
@@ -42,6 +46,11 @@ type dialect struct {
 	refuse []string
 	// block keeps every writer out until the connection ends its transaction.
 	block []string
+	// waits counts the writers that wait for others; empty where nothing tells.
+	waits string
+	// broken makes a step fail, such as "DELETE ON orders", once it comes to an order's id; mended ends that.
+	broken func(step, id string) []string
+	mended func(step string) []string
 }
 
 func sqliteStore(tb testing.TB) store {
@@ -50,6 +59,10 @@ func sqliteStore(tb testing.TB) store {
 		refuse: []string{`CREATE TRIGGER refuse BEFORE INSERT ON events WHEN (SELECT product FROM orders WHERE key = NEW.order_key) = 'MOVISTAR_PAQUETE_16'
 			BEGIN SELECT RAISE(ABORT, 'refused by the test'); END`},
 		block: []string{"BEGIN IMMEDIATE"},
+		broken: func(step, id string) []string {
+			return []string{fmt.Sprintf("CREATE TRIGGER broken BEFORE %s WHEN %s BEGIN SELECT RAISE(ABORT, 'broken by the test'); END", step, brokenWhen(step, id))}
+		},
+		mended: func(string) []string { return []string{"DROP TRIGGER broken"} },
 	})
 }
 
@@ -63,12 +76,38 @@ func postgresStore(tb testing.TB) store {
 			`CREATE TRIGGER refuse BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION refuse()`,
 		},
 		block: []string{"BEGIN", "LOCK TABLE orders IN EXCLUSIVE MODE"},
+		waits: "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'",
+		broken: func(step, id string) []string {
+			return []string{
+				fmt.Sprintf("CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF %s THEN RAISE EXCEPTION 'broken by the test'; END IF; RETURN COALESCE(NEW, OLD); END $$", brokenWhen(step, id)),
+				"CREATE TRIGGER broken BEFORE " + step + " FOR EACH ROW EXECUTE FUNCTION broken()",
+			}
+		},
+		mended: func(step string) []string {
+			_, table, _ := strings.Cut(step, " ON ")
+			return []string{"DROP TRIGGER broken ON " + table, "DROP FUNCTION broken()"}
+		},
 	})
+}
+
+// brokenWhen is the condition of a trigger for the step and the order.
+func brokenWhen(step, id string) string {
+	switch step {
+	case "INSERT ON archive_members":
+		return "(SELECT COUNT(*) FROM archive_members) > 0"
+	case "INSERT ON archived":
+		return "NEW.id = '" + id + "'"
+	case "DELETE ON orders":
+		return "OLD.id = '" + id + "'"
+	default:
+		return "OLD.order_key = (SELECT key FROM orders WHERE id = '" + id + "')"
+	}
 }
 
 func newStore(tb testing.TB, url, driver, dsn string, d dialect) store {
 	tb.Helper()
-	s := store{Journal: open(tb, url), url: url, sql: d}
+	s := store{url: url, sql: d, folder: archive.Folder(filepath.Join(tb.TempDir(), "archive"))}
+	s.Journal = open(tb, url, journal.WithArchive(s.folder))
 	var err error
 	if s.db, err = sql.Open(driver, dsn); err != nil {
 		tb.Fatal(err)
@@ -93,8 +132,28 @@ func (s store) exec(tb testing.TB, statements ...string) {
 	}
 }
 
+// waiting waits until so many writers wait for others, where the database says so.
+func (s store) waiting(tb testing.TB, n int) {
+	tb.Helper()
+	if s.sql.waits == "" {
+		return
+	}
+	testkit.Eventually(tb, 20*time.Second, func() bool {
+		var waits int
+		must(tb, s.db.QueryRow(s.sql.waits).Scan(&waits))
+		return waits == n
+	}, "%d wait", n)
+}
+
 // blocked keeps every writer of the database out, until the function it returns is called.
 func (s store) blocked(tb testing.TB) (release func()) {
+	tb.Helper()
+	_, release = s.holding(tb)
+	return release
+}
+
+// holding keeps every writer out, but for the connection it returns.
+func (s store) holding(tb testing.TB) (conn *sql.Conn, release func()) {
 	tb.Helper()
 	conn, err := s.db.Conn(tb.Context())
 	must(tb, err)
@@ -102,7 +161,7 @@ func (s store) blocked(tb testing.TB) (release func()) {
 		_, err := conn.ExecContext(tb.Context(), q)
 		must(tb, err)
 	}
-	return func() {
+	return conn, func() {
 		tb.Helper()
 		_, err := conn.ExecContext(tb.Context(), "COMMIT")
 		must(tb, errors.Join(err, conn.Close()))

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"recarga/internal/archive"
 )
 
 const (
@@ -30,6 +32,7 @@ type Journal struct {
 	stats     stats
 	grace     time.Duration
 	orderByID *sql.Stmt // the one read that every purchase makes
+	archive   archive.Folder
 }
 
 // Option changes how a journal works.
@@ -57,12 +60,14 @@ func WithObserver(observe func(Commit)) Option {
 // engine is a database and what sets it apart from the other one.
 type engine struct {
 	name  string
-	write *sql.DB // for migrations
+	write *sql.DB // for migrations, and for the archive
 	read  *sql.DB
 	// connect opens the lane's session.
 	connect func(context.Context) (session, error)
 	begin   string
-	readTx  *sql.TxOptions // one snapshot for several reads
+	// beginAlone opens a transaction that reads first, and writes only if nobody has changed what it read.
+	beginAlone string
+	readTx     *sql.TxOptions // one snapshot for several reads
 	// timeout bounds a transaction; 0 where the database cannot hang without the machine.
 	timeout time.Duration
 	// beginFor is how long a transaction waits for another process to end its own.

@@ -31,7 +31,7 @@ func openPostgres(ctx context.Context, databaseURL string) (*engine, error) {
 	db.SetMaxIdleConns(postgresReads)
 	e := &engine{
 		name: "postgres", write: db, read: db, connect: func(ctx context.Context) (session, error) { return newPipelined(ctx, cfg) },
-		begin:   "BEGIN ISOLATION LEVEL READ COMMITTED",
+		begin: "BEGIN ISOLATION LEVEL READ COMMITTED", beginAlone: "BEGIN ISOLATION LEVEL REPEATABLE READ",
 		readTx:  &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead},
 		timeout: 10 * time.Second, busy: func(error) bool { return false },
 		transient: postgresTransient, refused: postgresRefused, answered: postgresAnswered,

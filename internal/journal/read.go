@@ -6,15 +6,19 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
 	"recarga/topup"
 )
 
-// Order is an order as it now is, or topup.ErrNotFound.
+// Order is an order as it now is, also an archived one, or topup.ErrNotFound.
 func (j *Journal) Order(ctx context.Context, id topup.ID) (topup.Order, error) {
 	r, err := foundOrder(j.orderByID.QueryRowContext(ctx, string(id)), id)
+	if errors.Is(err, topup.ErrNotFound) {
+		r, err = j.archivedRecord(ctx, id)
+	}
 	return r.Order, err
 }
 
@@ -35,8 +39,18 @@ const (
 	sqlEventsOf    = sqlEvents + `WHERE e.order_key = $1 ORDER BY e.sequence, e.endpoint`
 )
 
-// Details is an order with its attempts, events and resolutions, all of one moment; or topup.ErrNotFound.
+// Details is an order with its attempts, events and resolutions, all of one moment, also of an archived one; or
+// topup.ErrNotFound.
 func (j *Journal) Details(ctx context.Context, id topup.ID) (d topup.Details, err error) {
+	d, err = j.details(ctx, id)
+	if errors.Is(err, topup.ErrNotFound) {
+		e, err := j.archived(ctx, id)
+		return e.Details, err
+	}
+	return d, err
+}
+
+func (j *Journal) details(ctx context.Context, id topup.ID) (d topup.Details, err error) {
 	t, err := j.engine.read.BeginTx(ctx, j.engine.readTx)
 	if err != nil {
 		return d, fmt.Errorf("order %s: %w", id, err)
@@ -237,6 +251,36 @@ func (f Filter) conditions() *conditions {
 		}
 	}
 	return c
+}
+
+// chooses tells what the conditions do of an order that is final.
+func (f Filter) chooses(o topup.Order) bool {
+	for _, is := range [][2]string{
+		{f.Caller, o.Caller}, {string(f.State), string(o.State)}, {f.Phone.Digits(), o.Phone.Digits()}, {f.Product, o.Product}, {f.TransactionID, string(o.TransactionID)},
+	} {
+		if is[0] != "" && is[0] != is[1] {
+			return false
+		}
+	}
+	return within(o.CreatedAt, f.Since, f.Until) && within(*o.FinishedAt, f.FinishedSince, f.FinishedUntil)
+}
+
+func within(at, since, until time.Time) bool {
+	return !at.Before(since.Truncate(time.Microsecond)) && (until.IsZero() || at.Before(until.Truncate(time.Microsecond)))
+}
+
+// created bounds, in microseconds, when the orders were placed.
+func (f Filter) created() (since, until int64) {
+	since, until = math.MinInt64, math.MaxInt64
+	if !f.Since.IsZero() {
+		since = f.Since.UnixMicro()
+	}
+	for _, end := range []time.Time{f.Until, f.FinishedUntil} {
+		if !end.IsZero() {
+			until = min(until, end.UnixMicro())
+		}
+	}
+	return since, until
 }
 
 // A cursor names the last order of a page by what lists are sorted by.

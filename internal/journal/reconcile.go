@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"recarga/topup"
@@ -28,6 +27,10 @@ type Standing struct {
 // Place is where a page of Standings ends; the zero Place is before the first.
 type Place struct{ at, key int64 }
 
+func (p Place) behind(other Place) bool {
+	return p.at > other.at || p.at == other.at && p.key > other.key
+}
+
 // After is the place behind the order.
 func (s Standing) After() Place { return s.after }
 
@@ -46,16 +49,31 @@ AND state = 'succeeded' AND created_at <= $3 ORDER BY finished_at, key LIMIT $4)
 AND created_at >= $1 AND (created_at, key) > ($1, $2) ORDER BY created_at, key LIMIT $3)`)
 )
 
-// Standings returns those of the orders that there are, in no order that means anything.
+// Standings returns those of the orders that there are, archived ones too, in no order that means anything.
 func (j *Journal) Standings(ctx context.Context, ids []topup.ID) ([]Standing, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	marks, args := make([]string, len(ids)), make([]any, len(ids))
+	args := make([]any, len(ids))
 	for i, id := range ids {
-		marks[i], args[i] = fmt.Sprintf("$%d", i+1), string(id)
+		args[i] = string(id)
 	}
-	return list(ctx, j, scanStanding, fmt.Sprintf(sqlStandings, "id IN ("+strings.Join(marks, ", ")+")"), args...)
+	there, err := list(ctx, j, scanStanding, fmt.Sprintf(sqlStandings, "id IN ("+marks(1, len(ids))+")"), args...)
+	if err != nil || len(there) == len(ids) {
+		return there, err
+	}
+	left, err := list(ctx, j, func(row scanner) (id topup.ID, err error) {
+		err = row.Scan(&id)
+		return id, err
+	}, "SELECT id FROM archived WHERE id IN ("+marks(1, len(ids))+")", args...)
+	for _, id := range left {
+		e, err := j.archived(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		there = append(there, e.standing())
+	}
+	return there, err
 }
 
 // Sold returns a page of the orders that have succeeded, in the order of their ends from since on, and

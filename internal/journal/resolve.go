@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -56,6 +57,12 @@ func (j *Journal) Resolve(ctx context.Context, id topup.ID, r topup.Resolution, 
 	}
 	now = whole(now)
 	done, err := write(ctx, j, string(id), func(t *tx) (settled, error) { return t.resolve(id, r, now) })
+	if errors.Is(err, topup.ErrNotFound) {
+		left, readErr := j.archivedRecord(ctx, id)
+		if err = readErr; err == nil {
+			err = &topup.TransitionError{ID: id, From: left.State, By: "resolve"}
+		}
+	}
 	if err != nil {
 		return topup.Order{}, nil, fmt.Errorf("resolve %s: %w", id, err)
 	}

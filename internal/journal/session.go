@@ -270,7 +270,7 @@ func (t *tx) verdict(o *op) error {
 func notOwn(err error) error {
 	var refused *topup.TransitionError
 	own := errors.Is(err, topup.ErrLost) || errors.Is(err, topup.ErrConflict) || errors.Is(err, topup.ErrNotFound) ||
-		errors.As(err, &refused) || len(topup.FieldErrors(err)) > 0
+		errors.Is(err, errArchived) || errors.As(err, &refused) || len(topup.FieldErrors(err)) > 0
 	if own {
 		return nil
 	}

@@ -46,7 +46,7 @@ func openSQLite(ctx context.Context, path string) (*engine, error) {
 	}
 	e := &engine{
 		name: "sqlite", write: write, read: read, connect: func(context.Context) (session, error) { return newDirect(path) },
-		begin: "BEGIN IMMEDIATE", readTx: &sql.TxOptions{ReadOnly: true},
+		begin: "BEGIN IMMEDIATE", beginAlone: "BEGIN IMMEDIATE", readTx: &sql.TxOptions{ReadOnly: true},
 		beginFor: 10 * time.Second, busy: sqliteBusy,
 		transient: func(error) bool { return false }, refused: sqliteBusy,
 		answered: func(error) bool { return true },

@@ -17,6 +17,16 @@ func (m *Metrics) defineJournal() {
 	m.commitWrites = m.histograms(shared, "recarga_journal_commit_writes", "How many writes shared a commit of this process.")
 	m.commitSeconds = m.histograms(quick, "recarga_journal_commit_seconds", "Time of this process's commits, from the first statement to the answer.")
 	m.commitErrors = m.counters(alone(), "recarga_journal_commit_errors_total", "Commits of this process that failed, or whose answer was lost.")
+	m.archived = m.counters(alone(), "recarga_archived_orders_total", "Orders that this process moved to the archive.")
+	m.archiveErrors = m.counters(alone(), "recarga_archive_errors_total", "Times at which this process could not move the orders that are older than RECARGA_RETENTION.")
+}
+
+// Archived counts orders that were moved to the archive, and whether all could be that should.
+func (m *Metrics) Archived(orders int64, all bool) {
+	m.archived.WithLabelValues().Add(float64(orders))
+	if !all {
+		m.archiveErrors.WithLabelValues().Inc()
+	}
 }
 
 // Committed measures a commit; it is for journal.WithObserver.

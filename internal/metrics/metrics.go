@@ -45,7 +45,7 @@ type Metrics struct {
 	purchasing, sweptAt, balance, balanceAskedAt    *prometheus.GaugeVec
 	distributor, webhooks, disabled, queueErrors    *prometheus.CounterVec
 	webhookSeconds, commitWrites, commitSeconds     *prometheus.HistogramVec
-	commitErrors, http                              *prometheus.CounterVec
+	commitErrors, http, archived, archiveErrors     *prometheus.CounterVec
 	httpSeconds                                     *prometheus.HistogramVec
 	settings                                        *prometheus.GaugeVec
 	orders, unknownAge, dueAge, events, eventDueAge *prometheus.Desc

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"recarga/internal/archive"
+	"recarga/internal/journal"
+)
+
+// archiveEvery is the time between two looks at what is old enough to leave, about. Orders leave by whole days, so that
+// nearly all looks find nothing.
+const archiveEvery = time.Hour
+
+// archive is where old orders are kept; empty: nowhere.
+func (s Settings) archive() archive.Folder {
+	path, isFile := strings.CutPrefix(s.DatabaseURL, "sqlite:")
+	if s.ArchiveDir == "" && isFile {
+		return archive.Folder(filepath.Join(filepath.Dir(strings.TrimPrefix(path, "//")), "archive"))
+	}
+	return archive.Folder(s.ArchiveDir)
+}
+
+// leaveBefore is when an order must have ended to leave now: at midnight UTC, so that a day's orders leave together.
+func (s Settings) leaveBefore(now time.Time) time.Time {
+	return now.Add(-s.Retention).UTC().Truncate(24 * time.Hour)
+}
+
+// startArchiver needs the journal; its end needs to come before the journal's.
+func (n *node) startArchiver(context.Context) error {
+	if n.settings.Retention == 0 || n.settings.archive() == "" {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var archiving sync.WaitGroup
+	archiving.Go(func() { n.archiveOld(ctx) })
+	n.onShutdown(func() { cancel(); archiving.Wait() })
+	return nil
+}
+
+// archiveOld looks soon after the start, and then about every hour; not all workers at once.
+func (n *node) archiveOld(ctx context.Context) {
+	for wait := archiveEvery / 60; paused(ctx, wait+rand.N(wait)) == nil; wait = archiveEvery / 2 {
+		now := time.Now()
+		before := n.settings.leaveBefore(now)
+		moved, err := n.journal.Archive(ctx, before, now, nil)
+		if moved.Orders > 0 {
+			n.log.Info("orders archived", "orders", moved.Orders, "files", moved.Files, "bytes", moved.Bytes, "ended_before", before)
+		}
+		failed := err != nil && ctx.Err() == nil && !errors.Is(err, journal.ErrArchiving)
+		if failed {
+			n.log.Error("orders not archived", "error", err)
+		}
+		n.metrics.Archived(moved.Orders, !failed)
+	}
+}
+
+func newArchiveCommand(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "archive",
+		Short: "Move old orders to the archive now, or check the archive",
+		Long: `Move the orders that ended longer ago than RECARGA_RETENTION from the database to files of RECARGA_ARCHIVE_DIR, as
+the workers do by themselves every day. Orders that are open, held as unknown, or whose caller is still
+to be told stay. Runs beside serve, api and worker. See docs/retention.md.
+
+With --verify nothing is moved: every file is compared with its manifest, and with the orders that have left.
+
+Exit status: 0 done, 1 when something failed or --verify found something wrong.`,
+		Example: "  recarga archive --dry-run\n  recarga archive --before 2025-01-01\n  recarga archive --verify --json",
+	}
+	before := cmd.Flags().String("before", "", "move what ended before this time, instead: a date or a time (RFC 3339), at least 24h ago")
+	dry := cmd.Flags().Bool("dry-run", false, "only count what would leave")
+	verify := cmd.Flags().Bool("verify", false, "check the archive instead")
+	asJSON := jsonFlag(cmd)
+	addSettingFlags(cmd, "DATABASE_URL", "RETENTION", "ARCHIVE_DIR")
+	cmd.MarkFlagsMutuallyExclusive("verify", "dry-run")
+	cmd.MarkFlagsMutuallyExclusive("verify", "before")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		s, err := p.settings(cmd, nil)
+		if err != nil {
+			return err
+		}
+		until, err := s.archiveUntil(*before, time.Now())
+		if err == nil && s.archive() == "" {
+			err = errors.New("RECARGA_ARCHIVE_DIR is not set; must be a folder")
+		}
+		if err != nil {
+			return usage(err)
+		}
+		j, err := journal.Open(cmd.Context(), s.DatabaseURL, journal.WithArchive(s.archive()))
+		if err != nil {
+			return usage(fmt.Errorf("RECARGA_DATABASE_URL: %w", err))
+		}
+		switch {
+		case *verify:
+			err = p.verifyArchive(cmd.Context(), j, s, *asJSON)
+		case *dry:
+			err = p.countLeaving(cmd.Context(), j, until, *asJSON)
+		default:
+			err = p.archiveNow(cmd.Context(), j, until, s, *asJSON)
+		}
+		return errors.Join(err, j.Close())
+	}
+	return cmd
+}
+
+// archiveUntil is what --before says, or else the retention.
+func (s Settings) archiveUntil(before string, now time.Time) (time.Time, error) {
+	if before == "" {
+		if s.Retention == 0 {
+			return time.Time{}, errors.New("RECARGA_RETENTION is 0, which keeps all orders where they are; give --before")
+		}
+		return s.leaveBefore(now), nil
+	}
+	for _, form := range []string{time.RFC3339, time.DateOnly} {
+		if until, err := time.Parse(form, before); err == nil && !until.After(now.Add(-shortestRetention)) {
+			return until.UTC(), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("--before: %q is not allowed; must be a date, as in 2025-12-31, or a time (RFC 3339), at least %s ago", before, shortestRetention)
+}
+
+func (p *program) countLeaving(ctx context.Context, j *journal.Journal, until time.Time, asJSON bool) error {
+	n, err := j.CountLeaving(ctx, until)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(p.stdout, map[string]any{"orders": n, "ended_before": until})
+	}
+	_, err = fmt.Fprintf(p.stdout, "%s, ended before %s, would leave\n", countOf(int(n), "order", "orders"), until.Format(time.RFC3339))
+	return err
+}
+
+func (p *program) archiveNow(ctx context.Context, j *journal.Journal, until time.Time, s Settings, asJSON bool) error {
+	total, err := j.CountLeaving(ctx, until)
+	if err != nil {
+		return err
+	}
+	bar := p.progressOf("archiving", total)
+	moved, err := j.Archive(ctx, until, time.Now(), func(a journal.Archived) { _ = bar.Set64(a.Orders) })
+	_ = bar.Finish()
+	if asJSON {
+		return errors.Join(err, printJSON(p.stdout, moved))
+	}
+	_, printErr := fmt.Fprintf(p.stdout, "%s, ended before %s, left for %s of %s\n", countOf(int(moved.Orders), "order", "orders"), until.Format(time.RFC3339),
+		countOf(moved.Files, "file", "files"), s.archive())
+	return errors.Join(err, printErr)
+}
+
+func (p *program) verifyArchive(ctx context.Context, j *journal.Journal, s Settings, asJSON bool) error {
+	found, err := j.CheckArchive(ctx)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = printJSON(p.stdout, found)
+	} else {
+		err = p.printCheck(found, s)
+	}
+	if err == nil && len(found.Wrong) > 0 {
+		err = errors.New(countOf(len(found.Wrong), "thing is", "things are") + " wrong")
+	}
+	return err
+}
+
+func (p *program) printCheck(found journal.ArchiveCheck, s Settings) error {
+	var out strings.Builder
+	for _, wrong := range found.Wrong {
+		fmt.Fprintf(&out, "wrong: %s\n", printable(wrong))
+	}
+	for _, name := range found.Unused {
+		fmt.Fprintf(&out, "unused: %s may be removed: no order is read from it\n", printable(filepath.Join(string(s.archive()), name)))
+	}
+	fmt.Fprintf(&out, "%s in %s of %s\n", countOf(int(found.Orders), "order", "orders"), countOf(found.Files, "file", "files"), s.archive())
+	_, err := p.stdout.Write([]byte(out.String()))
+	return err
+}

@@ -1,0 +1,225 @@
+// Package archive keeps lines of JSON in files that are never changed: gzip files of members that can each be
+// read without those before it (RFC 1952, section 2.2), with a manifest beside each. Any gzip reads a whole one.
+package archive
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const (
+	ending         = ".ndjson.gz"
+	manifestEnding = ".manifest.json"
+)
+
+// Folder is where the files are. It is made when the first is.
+type Folder string
+
+// Manifest says what is in a file.
+type Manifest struct {
+	File string `json:"file"`
+	// SHA256 is of the file as it is, in hexadecimal.
+	SHA256 string `json:"sha256"`
+	Bytes  int64  `json:"bytes"`
+	Lines  int    `json:"lines"`
+	// CreatedFrom and CreatedUntil are when the first and the last of its orders were placed.
+	CreatedFrom  time.Time `json:"created_from"`
+	CreatedUntil time.Time `json:"created_until"`
+	WrittenAt    time.Time `json:"written_at"`
+}
+
+// Writer writes one file. It has its name once it is closed.
+type Writer struct {
+	folder Folder
+	name   string
+	file   *os.File
+	zipped *gzip.Writer
+	digest hash.Hash
+	bytes  int64
+	lines  int
+}
+
+// Create begins a file.
+func (f Folder) Create(now time.Time) (*Writer, error) {
+	if err := os.MkdirAll(string(f), 0o700); err != nil {
+		return nil, fmt.Errorf("archive: %w", err)
+	}
+	id, err := uuid.NewRandom()
+	if err != nil {
+		return nil, fmt.Errorf("archive: %w", err)
+	}
+	w := &Writer{folder: f, name: "orders-" + now.UTC().Format("20060102T150405Z") + "-" + id.String()[:8] + ending, digest: sha256.New()}
+	// CreateTemp makes it readable for its owner only: there are phone numbers in it.
+	if w.file, err = os.CreateTemp(string(f), "."+w.name+".*.part"); err != nil {
+		return nil, fmt.Errorf("archive: %w", err)
+	}
+	w.zipped = gzip.NewWriter(w)
+	return w, nil
+}
+
+// Write takes what is packed.
+func (w *Writer) Write(p []byte) (int, error) {
+	n, err := w.file.Write(p)
+	w.bytes += int64(n)
+	w.digest.Write(p[:n])
+	return n, err
+}
+
+// Member adds lines, without their line ends, as a member. place is where it begins.
+func (w *Writer) Member(lines [][]byte) (place int64, err error) {
+	place = w.bytes
+	w.zipped.Reset(w)
+	w.lines += len(lines)
+	_, err = w.zipped.Write(append(bytes.Join(lines, []byte("\n")), '\n'))
+	if err = errors.Join(err, w.zipped.Close()); err != nil {
+		return 0, fmt.Errorf("archive %s: %w", w.name, err)
+	}
+	return place, nil
+}
+
+// Close makes the file, and then its manifest, durable under their names. from and until are when its first and
+// last order were placed.
+func (w *Writer) Close(from, until, now time.Time) (Manifest, error) {
+	m := Manifest{
+		File: w.name, SHA256: hex.EncodeToString(w.digest.Sum(nil)), Bytes: w.bytes, Lines: w.lines,
+		CreatedFrom: from, CreatedUntil: until, WrittenAt: now.UTC(),
+	}
+	err := w.folder.finish(w.file, w.name)
+	if err == nil {
+		err = w.folder.writeManifest(m)
+	}
+	if err != nil {
+		return m, fmt.Errorf("archive %s: %w", w.name, err)
+	}
+	return m, nil
+}
+
+// Discard gives up what was not closed.
+func (w *Writer) Discard() {
+	_ = w.file.Close()           // it may be closed already
+	_ = os.Remove(w.file.Name()) // it may have its name already
+}
+
+func (f Folder) writeManifest(m Manifest) error {
+	content, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return err
+	}
+	name := m.File + manifestEnding
+	file, err := os.CreateTemp(string(f), "."+name+".*.part")
+	if err != nil {
+		return err
+	}
+	if _, err := file.Write(append(content, '\n')); err != nil {
+		return errors.Join(err, file.Close())
+	}
+	return f.finish(file, name)
+}
+
+// finish gives a whole file its name, so that it is there after a crash of the machine too.
+func (f Folder) finish(file *os.File, name string) error {
+	if err := errors.Join(file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(file.Name(), filepath.Join(string(f), name)); err != nil {
+		return err
+	}
+	folder, err := os.Open(string(f))
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}
+
+// Remove removes a file and its manifest.
+func (f Folder) Remove(name string) error {
+	return errors.Join(os.Remove(f.path(name+manifestEnding)), os.Remove(f.path(name)))
+}
+
+// path is of a file of this folder, whatever its name.
+func (f Folder) path(name string) string { return filepath.Join(string(f), filepath.Base(name)) }
+
+// Member is the lines of the member of a file that begins at place.
+func (f Folder) Member(name string, place int64) ([][]byte, error) {
+	file, err := os.Open(f.path(name))
+	if err != nil {
+		return nil, fmt.Errorf("archive: %w", err)
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	lines, err := memberAt(file, place)
+	if err != nil {
+		return nil, fmt.Errorf("archive %s: at %d: %w", f.path(name), place, err)
+	}
+	return lines, nil
+}
+
+func memberAt(file io.ReadSeeker, place int64) ([][]byte, error) {
+	if _, err := file.Seek(place, io.SeekStart); err != nil {
+		return nil, err
+	}
+	unzipped, err := gzip.NewReader(bufio.NewReader(file))
+	if err != nil {
+		return nil, err
+	}
+	unzipped.Multistream(false)
+	content, err := io.ReadAll(unzipped) // its checksum is looked at, too
+	if err != nil {
+		return nil, err
+	}
+	return bytes.Split(bytes.TrimSuffix(content, []byte("\n")), []byte("\n")), nil
+}
+
+// Check compares a file with its manifest.
+func (f Folder) Check(name string) (Manifest, error) {
+	var m Manifest
+	content, err := os.ReadFile(f.path(name + manifestEnding))
+	if err != nil {
+		return m, fmt.Errorf("archive: %w", err)
+	}
+	if err := json.Unmarshal(content, &m); err != nil {
+		return m, fmt.Errorf("archive: %s: %w", f.path(name+manifestEnding), err)
+	}
+	file, err := os.Open(f.path(name))
+	if err != nil {
+		return m, fmt.Errorf("archive: %w", err)
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	digest := sha256.New()
+	n, err := io.Copy(digest, file)
+	if err != nil {
+		return m, fmt.Errorf("archive: %w", err)
+	}
+	if sum := hex.EncodeToString(digest.Sum(nil)); sum != m.SHA256 || n != m.Bytes {
+		return m, fmt.Errorf("archive: %s has %d bytes and the SHA-256 %s; its manifest says %d and %s", f.path(name), n, sum, m.Bytes, m.SHA256)
+	}
+	return m, nil
+}
+
+// Files are the names of all files.
+func (f Folder) Files() (names []string, err error) {
+	entries, err := os.ReadDir(string(f))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("archive: %w", err)
+	}
+	for _, e := range entries {
+		if name := e.Name(); strings.HasSuffix(name, ending) && !strings.HasPrefix(name, ".") {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}

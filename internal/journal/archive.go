@@ -1,0 +1,466 @@
+package journal
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"database/sql/driver"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"recarga/internal/archive"
+	"recarga/topup"
+)
+
+const (
+	// memberOrders leave in one transaction, which keeps purchases waiting for some milliseconds, and are unpacked
+	// to read one of them.
+	memberOrders = 64
+	// fileMembers are in one file, at most.
+	fileMembers = 160
+	// archiveLock is what PostgreSQL lets one process hold: who moves orders, one after the other.
+	archiveLock = 0x7265636172676101
+)
+
+// ErrArchiving: another process moves orders to the archive at this moment.
+var ErrArchiving = errors.New("another process is archiving")
+
+var errNoFolder = errors.New("archive: no folder is set")
+
+// WithArchive sets where old orders are kept.
+func WithArchive(folder archive.Folder) Option { return func(j *Journal) { j.archive = folder } }
+
+// Archived counts what has left for the archive.
+type Archived struct {
+	Orders int64 `json:"orders"`
+	Files  int   `json:"files"`
+	// Bytes of the files.
+	Bytes int64 `json:"bytes"`
+}
+
+// member is orders that leave together.
+type member struct {
+	place   int64
+	records []record
+	// sums of their lines: what is deleted must be what was written.
+	sums map[int64][sha256.Size]byte
+}
+
+// Archive moves the orders that ended before a time, and of which nobody is to be told any more, from the tables to
+// files of the archive. A file is whole and durable before the first order of it leaves, so that each is in the tables
+// or in the archive at any moment, whatever breaks off. An order that changes meanwhile stays. progress is told after
+// each file; nil tells nobody.
+//
+// Errors: ErrArchiving; those of the files and the database. What was moved before one stays moved.
+func (j *Journal) Archive(ctx context.Context, before, now time.Time, progress func(Archived)) (total Archived, err error) {
+	if j.archive == "" {
+		return total, errNoFolder
+	}
+	conn, release, err := j.engine.alone(ctx)
+	if err != nil {
+		return total, fmt.Errorf("archive: %w", err)
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	for after := (Place{}); ; {
+		one, next, err := j.archiveFile(ctx, conn, before, now, after)
+		if one.Files > 0 {
+			total = Archived{Orders: total.Orders + one.Orders, Files: total.Files + 1, Bytes: total.Bytes + one.Bytes}
+			if progress != nil {
+				progress(total)
+			}
+		}
+		if err != nil || next == after {
+			return total, err
+		}
+		after = next
+	}
+}
+
+// alone is a connection of the only process that moves orders: the numbers of members then rise in the order of their
+// commits, which an export relies on. SQLite has one writer anyhow.
+func (e *engine) alone(ctx context.Context) (conn *sql.Conn, release func() error, err error) {
+	if conn, err = e.write.Conn(ctx); err != nil {
+		return nil, nil, err
+	}
+	if e.name != "postgres" {
+		return conn, conn.Close, nil
+	}
+	mine := false
+	if err = conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", archiveLock).Scan(&mine); err == nil && !mine {
+		err = ErrArchiving
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, conn.Close())
+	}
+	// The end of the connection is the end of the lock, whatever has become of it.
+	return conn, func() error { _ = conn.Raw(func(any) error { return driver.ErrBadConn }); return nil }, nil
+}
+
+// archiveFile moves the orders behind after that fit one file. next is where it ended, or after when there are no more.
+func (j *Journal) archiveFile(ctx context.Context, conn *sql.Conn, before, now time.Time, after Place) (moved Archived, next Place, err error) {
+	members, manifest, next, err := j.writeFile(ctx, before, now, after)
+	if err != nil || len(members) == 0 {
+		return moved, next, err
+	}
+	for _, m := range members {
+		n, moveErr := j.move(ctx, conn, manifest.File, m)
+		moved.Orders += int64(n)
+		if err = moveErr; err != nil {
+			break
+		}
+	}
+	if moved.Orders == 0 && err == nil {
+		return moved, next, j.archive.Remove(manifest.File) // all have changed meanwhile
+	}
+	if moved.Orders > 0 {
+		moved.Files, moved.Bytes = 1, manifest.Bytes
+	}
+	return moved, next, err
+}
+
+// writeFile writes one file, and remembers what is in it. There is none without members.
+func (j *Journal) writeFile(ctx context.Context, before, now time.Time, after Place) (members []member, m archive.Manifest, next Place, err error) {
+	var file *archive.Writer
+	var from, until time.Time
+	for next = after; len(members) < fileMembers; {
+		records, entries, err := j.leaving(ctx, before, next)
+		if err != nil {
+			return nil, m, next, err
+		}
+		if len(records) == 0 {
+			break
+		}
+		last := records[len(records)-1]
+		next = Place{last.CreatedAt.UnixMicro(), last.key}
+		if len(entries) == 0 {
+			continue
+		}
+		if file == nil {
+			if file, err = j.archive.Create(now); err != nil {
+				return nil, m, next, err
+			}
+			defer file.Discard()
+			from = entries[0].CreatedAt
+		}
+		until = last.CreatedAt
+		one, err := written(file, records, entries)
+		if err != nil {
+			return nil, m, next, err
+		}
+		members = append(members, one)
+	}
+	if len(members) > 0 {
+		m, err = file.Close(from, until, now)
+	}
+	return members, m, next, err
+}
+
+// leaving are the next records behind a place that have ended before a time, and the entries of those of them that
+// may leave.
+func (j *Journal) leaving(ctx context.Context, before time.Time, after Place) (records []record, entries []entry, err error) {
+	t, err := j.engine.read.BeginTx(ctx, j.engine.readTx)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = t.Rollback() }() // it only read
+	c := Filter{FinishedUntil: before}.conditions()
+	c.add("(created_at, key) > (%s, %s)", after.at, after.key)
+	q, args := c.query("created_at, key", memberOrders)
+	if records, err = query(ctx, t, scanOrder, q, args...); err != nil {
+		return nil, nil, err
+	}
+	all, err := entriesOf(ctx, t, records)
+	for _, e := range all {
+		if !e.due() {
+			entries = append(entries, e)
+		}
+	}
+	return records, entries, err
+}
+
+// written writes a member.
+func written(file *archive.Writer, records []record, entries []entry) (m member, err error) {
+	m.sums = map[int64][sha256.Size]byte{}
+	lines := make([][]byte, len(entries))
+	for i, e := range entries {
+		if lines[i], err = json.Marshal(e); err != nil {
+			return m, err
+		}
+		m.sums[e.Journal.Key] = sha256.Sum256(lines[i])
+	}
+	for _, r := range records {
+		if _, ok := m.sums[r.key]; ok {
+			m.records = append(m.records, r)
+		}
+	}
+	m.place, err = file.Member(lines)
+	return m, err
+}
+
+// move takes the orders of a member out of the tables, but for those that are not as they were written.
+func (j *Journal) move(ctx context.Context, conn *sql.Conn, file string, m member) (n int, err error) {
+	for range retries {
+		n, err = j.engine.alter(ctx, conn, func() (int, error) { return m.leave(ctx, conn, file) })
+		if err == nil || !j.engine.transient(err) {
+			break
+		}
+	}
+	if err != nil {
+		return 0, fmt.Errorf("move to %s: %w", file, err)
+	}
+	return n, nil
+}
+
+// alter runs a change in a transaction on a connection of database/sql. In PostgreSQL it sees one moment, and fails
+// where another one has changed what it changes.
+func (e *engine) alter(ctx context.Context, conn *sql.Conn, change func() (int, error)) (n int, err error) {
+	for until := time.Now().Add(e.beginFor); ; {
+		_, err = conn.ExecContext(ctx, e.beginAlone)
+		if err == nil || !e.busy(err) || time.Now().After(until) {
+			break
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	end := "COMMIT"
+	if n, err = change(); err != nil || n == 0 {
+		end = "ROLLBACK"
+	}
+	_, endErr := conn.ExecContext(context.WithoutCancel(ctx), end)
+	return n, errors.Join(err, endErr)
+}
+
+const (
+	sqlNewMember   = `INSERT INTO archive_members (file, place, orders, created_from, created_until) VALUES ($1, $2, $3, $4, $5) RETURNING number`
+	sqlNewArchived = `INSERT INTO archived (id, member) VALUES ($1, $2)`
+)
+
+func (m member) leave(ctx context.Context, conn *sql.Conn, file string) (n int, err error) {
+	chosen, keys := keysOf(m.records)
+	records, err := query(ctx, conn, scanOrder, "SELECT "+orderColumns+" FROM orders WHERE key"+chosen+" ORDER BY created_at, key", keys...)
+	if err != nil {
+		return 0, err
+	}
+	entries, err := entriesOf(ctx, conn, records)
+	if err != nil {
+		return 0, err
+	}
+	leaving := records[:0]
+	for i, e := range entries {
+		line, err := json.Marshal(e)
+		if err != nil {
+			return 0, err
+		}
+		if sha256.Sum256(line) == m.sums[e.Journal.Key] {
+			leaving = append(leaving, records[i])
+		}
+	}
+	if len(leaving) == 0 {
+		return 0, nil
+	}
+	return len(leaving), m.take(ctx, conn, file, leaving)
+}
+
+func (m member) take(ctx context.Context, conn *sql.Conn, file string, leaving []record) error {
+	var number int64
+	from, until := leaving[0].CreatedAt.UnixMicro(), leaving[len(leaving)-1].CreatedAt.UnixMicro()
+	if err := conn.QueryRowContext(ctx, sqlNewMember, file, m.place, len(leaving), from, until).Scan(&number); err != nil {
+		return err
+	}
+	for _, r := range leaving {
+		if _, err := conn.ExecContext(ctx, sqlNewArchived, string(r.ID), number); err != nil {
+			return err
+		}
+	}
+	chosen, keys := keysOf(leaving)
+	for _, of := range []string{"events WHERE order_key", "attempts WHERE order_key", "resolutions WHERE order_key", "orders WHERE key"} {
+		if _, err := conn.ExecContext(ctx, "DELETE FROM "+of+chosen, keys...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CountLeaving is how many orders ended before a time and can leave for the archive.
+func (j *Journal) CountLeaving(ctx context.Context, before time.Time) (n int64, err error) {
+	const q = `SELECT COUNT(*) FROM orders WHERE finished_at < $1
+AND NOT EXISTS (SELECT 1 FROM events WHERE order_key = orders.key AND due_at IS NOT NULL)`
+	if err := j.engine.read.QueryRowContext(ctx, q, before.UnixMicro()).Scan(&n); err != nil {
+		return 0, fmt.Errorf("%s: %w", j.engine.name, err)
+	}
+	return n, nil
+}
+
+const sqlArchived = `SELECT m.file, m.place FROM archived a JOIN archive_members m ON m.number = a.member WHERE a.id = $1`
+
+// archived is an order that has left, or topup.ErrNotFound.
+func (j *Journal) archived(ctx context.Context, id topup.ID) (e entry, err error) {
+	var file string
+	var place int64
+	err = j.engine.read.QueryRowContext(ctx, sqlArchived, string(id)).Scan(&file, &place)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = topup.ErrNotFound
+	}
+	if err != nil {
+		return e, fmt.Errorf("order %s: %w", id, err)
+	}
+	entries, err := j.unpack(file, place)
+	if err != nil {
+		return e, fmt.Errorf("order %s has been archived: %w", id, err)
+	}
+	for _, e := range entries {
+		if e.ID == id {
+			return e, nil
+		}
+	}
+	return e, fmt.Errorf("order %s has been archived, and is not in %s at %d", id, file, place)
+}
+
+func (j *Journal) archivedRecord(ctx context.Context, id topup.ID) (record, error) {
+	e, err := j.archived(ctx, id)
+	if err != nil {
+		return record{}, err
+	}
+	return e.record()
+}
+
+// unpack reads the entries of a member.
+func (j *Journal) unpack(file string, place int64) ([]entry, error) {
+	if j.archive == "" {
+		return nil, fmt.Errorf("%s: %w", file, errNoFolder)
+	}
+	lines, err := j.archive.Member(file, place)
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]entry, len(lines))
+	for i, line := range lines {
+		if entries[i], err = parseEntry(line); err != nil {
+			return nil, fmt.Errorf("archive %s: at %d: %w", file, place, err)
+		}
+	}
+	return entries, nil
+}
+
+// stored is a member that is in the archive.
+type stored struct {
+	number int64
+	file   string
+	place  int64
+	orders int
+}
+
+// members are those with numbers above from, up to to, whose orders were placed between the two times.
+func (j *Journal) members(ctx context.Context, from, to int64, since, until int64) iter.Seq2[stored, error] {
+	const q = `SELECT number, file, place, orders FROM archive_members
+WHERE number > $1 AND number <= $2 AND created_until >= $3 AND created_from <= $4 ORDER BY number LIMIT 500`
+	return func(yield func(stored, error) bool) {
+		for {
+			page, err := list(ctx, j, func(row scanner) (m stored, err error) {
+				err = row.Scan(&m.number, &m.file, &m.place, &m.orders)
+				return m, err
+			}, q, from, to, since, until)
+			if err != nil {
+				yield(stored{}, err)
+				return
+			}
+			for _, m := range page {
+				if from = m.number; !yield(m, nil) {
+					return
+				}
+			}
+			if len(page) == 0 {
+				return
+			}
+		}
+	}
+}
+
+// present are those of a member's entries that left with it; the others had changed when it was their turn.
+func (j *Journal) present(ctx context.Context, m stored) ([]entry, error) {
+	entries, err := j.unpack(m.file, m.place)
+	if err != nil || len(entries) == m.orders {
+		return entries, err
+	}
+	return j.taken(ctx, m, entries)
+}
+
+// taken are those of the entries whose ids are taken by orders of the member.
+func (j *Journal) taken(ctx context.Context, m stored, entries []entry) ([]entry, error) {
+	ids, err := list(ctx, j, func(row scanner) (id topup.ID, err error) {
+		err = row.Scan(&id)
+		return id, err
+	}, "SELECT id FROM archived WHERE id IN ("+marks(1, len(entries))+") AND member = $"+strconv.Itoa(len(entries)+1), append(idsOf(entries), m.number)...)
+	return slices.DeleteFunc(entries, func(e entry) bool { return !slices.Contains(ids, e.ID) }), err
+}
+
+// ArchiveCheck is what a check of the archive found.
+type ArchiveCheck struct {
+	Archived
+	// Wrong is what does not fit together; the files' contents can then not be relied on.
+	Wrong []string `json:"wrong"`
+	// Unused are files that no order is read from: the orders in them are in the tables, or in other files.
+	Unused []string `json:"unused"`
+}
+
+// CheckArchive compares the files of the archive with their manifests, and with the orders that have left.
+func (j *Journal) CheckArchive(ctx context.Context) (c ArchiveCheck, err error) {
+	if j.archive == "" {
+		return c, errNoFolder
+	}
+	files, err := j.archive.Files()
+	if err != nil {
+		return c, err
+	}
+	used := map[string]bool{}
+	c.Wrong, c.Unused = []string{}, []string{}
+	for m, err := range j.members(ctx, 0, math.MaxInt64, math.MinInt64, math.MaxInt64) {
+		if err != nil {
+			return c, err
+		}
+		if !used[m.file] {
+			used[m.file] = true
+			c.checkFile(j.archive, m.file)
+		}
+		if err := j.checkMember(ctx, m); err != nil {
+			c.Wrong = append(c.Wrong, err.Error())
+		}
+		c.Orders += int64(m.orders)
+	}
+	c.Unused = append(c.Unused, slices.DeleteFunc(files, func(name string) bool { return used[name] })...)
+	var taken int64
+	if err := j.engine.read.QueryRowContext(ctx, "SELECT COUNT(*) FROM archived").Scan(&taken); err != nil {
+		return c, fmt.Errorf("%s: %w", j.engine.name, err)
+	}
+	if taken != c.Orders {
+		c.Wrong = append(c.Wrong, fmt.Sprintf("%d ids are taken by archived orders; the files have %d", taken, c.Orders))
+	}
+	return c, nil
+}
+
+func (c *ArchiveCheck) checkFile(folder archive.Folder, name string) {
+	m, err := folder.Check(name)
+	if err != nil {
+		c.Wrong = append(c.Wrong, err.Error())
+	}
+	c.Files++
+	c.Bytes += m.Bytes
+}
+
+func (j *Journal) checkMember(ctx context.Context, m stored) error {
+	entries, err := j.unpack(m.file, m.place)
+	if err != nil {
+		return err
+	}
+	if entries, err = j.taken(ctx, m, entries); err == nil && len(entries) != m.orders {
+		err = fmt.Errorf("archive %s: at %d: %d orders are read from there; it has %d of them", m.file, m.place, m.orders, len(entries))
+	}
+	return err
+}

@@ -1,0 +1,150 @@
+package journal
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"recarga/topup"
+)
+
+// entry is an order's line in the archive: what an export has of it, and all else that the journal knew.
+type entry struct {
+	topup.Details
+	Journal kept `json:"journal"`
+}
+
+// kept is what callers never see of an order, its attempts and its events, in their order.
+type kept struct {
+	Key int64 `json:"key"`
+	// Fingerprint in hexadecimal.
+	Fingerprint string        `json:"fingerprint"`
+	CallbackURL string        `json:"callback_url,omitempty"`
+	Attempts    []keptAttempt `json:"attempts,omitempty"`
+	Events      []keptEvent   `json:"events,omitempty"`
+}
+
+type keptAttempt struct {
+	Worker   string    `json:"worker"`
+	GiveUpAt time.Time `json:"give_up_at"`
+}
+
+type keptEvent struct {
+	State         topup.EventState `json:"state"`
+	CreatedAt     time.Time        `json:"created_at"`
+	ScheduleStart int              `json:"schedule_start,omitempty"`
+	Body          json.RawMessage  `json:"body"`
+}
+
+// entriesOf are the entries of orders, with all parts.
+func entriesOf(ctx context.Context, db querier, records []record) ([]entry, error) {
+	if len(records) == 0 {
+		return nil, nil
+	}
+	page := pageOf(records, everything)
+	if err := everything.read(ctx, db, records, page); err != nil {
+		return nil, err
+	}
+	entries, at := make([]entry, len(records)), map[int64]*entry{}
+	for i, r := range records {
+		entries[i] = entry{Details: page[i].Details, Journal: kept{Key: r.key, Fingerprint: hex.EncodeToString(r.fingerprint), CallbackURL: r.CallbackURL}}
+		at[r.key] = &entries[i]
+		for _, ev := range page[i].Events {
+			entries[i].Journal.Events = append(entries[i].Journal.Events, keptEvent{State: ev.State, CreatedAt: ev.CreatedAt, ScheduleStart: ev.ScheduleStart, Body: ev.Body})
+		}
+	}
+	chosen, keys := keysOf(records)
+	err := eachOf(ctx, db, func(row scanner) (a keptAttempt, err error) {
+		err = row.Scan(&a.Worker, when{&a.GiveUpAt})
+		return a, err
+	}, "SELECT order_key, worker, give_up_at FROM attempts WHERE order_key"+chosen+" ORDER BY order_key, number", keys,
+		func(key int64, a keptAttempt) { at[key].Journal.Attempts = append(at[key].Journal.Attempts, a) })
+	return entries, err
+}
+
+// keysOf is the condition that a column is one of the orders' keys, and the keys.
+func keysOf(records []record) (chosen string, keys []any) {
+	for _, r := range records {
+		keys = append(keys, r.key)
+	}
+	return " IN (" + marks(1, len(keys)) + ")", keys
+}
+
+func idsOf(entries []entry) (ids []any) {
+	for _, e := range entries {
+		ids = append(ids, string(e.ID))
+	}
+	return ids
+}
+
+// marks are n marks of a query, from $first on.
+func marks(first, n int) string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf("$%d", first+i)
+	}
+	return strings.Join(all, ", ")
+}
+
+// due tells that one of its events is still to be delivered.
+func (e entry) due() bool {
+	for _, ev := range e.Events {
+		if !ev.DueAt.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
+// parseEntry reads a line of the archive.
+func parseEntry(line []byte) (e entry, err error) {
+	if err := json.Unmarshal(line, &e); err != nil {
+		return e, err
+	}
+	if len(e.Journal.Events) != len(e.Events) || len(e.Journal.Attempts) != len(e.Attempts) {
+		return e, fmt.Errorf("order %s: its attempts or events are not whole", e.ID)
+	}
+	e.CallbackURL = e.Journal.CallbackURL
+	for i, k := range e.Journal.Events {
+		ev := &e.Events[i]
+		ev.OrderID, ev.Caller, ev.CallbackURL = e.ID, e.Caller, e.CallbackURL
+		ev.State, ev.CreatedAt, ev.ScheduleStart, ev.Body, ev.TryCount = k.State, k.CreatedAt, k.ScheduleStart, k.Body, len(ev.Tries)
+	}
+	return e, nil
+}
+
+// place is where the order stood in an export.
+func (e entry) place() Place { return Place{e.CreatedAt.UnixMicro(), e.Journal.Key} }
+
+// record is the order's row, as far as a repeat or a refusal looks at it.
+func (e entry) record() (record, error) {
+	fingerprint, err := hex.DecodeString(e.Journal.Fingerprint)
+	return record{Order: e.Order, key: e.Journal.Key, fingerprint: fingerprint}, err
+}
+
+// standing is the order as sqlStandings reads it.
+func (e entry) standing() Standing {
+	s := Standing{
+		ID: e.ID, State: e.State, Phone: e.Phone, Amount: e.Amount, TransactionID: string(e.TransactionID), Reference: string(e.Reference),
+		after: Place{e.FinishedAt.UnixMicro(), e.Journal.Key},
+	}
+	for i, a := range e.Attempts {
+		if a.Outcome == topup.OutcomeUnavailable || a.Outcome == topup.OutcomeNotSent || a.Outcome == topup.OutcomeDeclined {
+			continue
+		}
+		until := e.Journal.Attempts[i].GiveUpAt
+		if a.FinishedAt != nil && (a.Outcome == topup.OutcomeApproved || a.FinishedAt.After(until)) {
+			until = *a.FinishedAt
+		}
+		if s.Attempts++; s.Attempts == 1 || a.StartedAt.Before(s.From) {
+			s.From = a.StartedAt
+		}
+		if until.After(s.Until) {
+			s.Until = until
+		}
+	}
+	return s
+}

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"recarga/distributor"
+	"recarga/internal/archive"
 	"recarga/internal/journal"
 	"recarga/internal/testkit"
 	"recarga/tasks"
@@ -137,7 +138,7 @@ type bench struct {
 
 func setUp(t *testing.T, answers ...topup.Result) *bench {
 	t.Helper()
-	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"), journal.WithFirstTryGrace(0))
+	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"), journal.WithFirstTryGrace(0), journal.WithArchive(archive.Folder(t.TempDir())))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,6 +239,24 @@ func TestLookSettlesAnOrder(t *testing.T) {
 			b.is(t, "A", c.state, c.reason, c.requests)
 		})
 	}
+}
+
+// TestArchivedIsLeftAlone: an order that has left for the archive is not bought again, whoever still has its task.
+func TestArchivedIsLeftAlone(t *testing.T) {
+	b := setUp(t, approved)
+	b.accept(t, request("A"))
+	b.look(t, "A")
+	for _, ev := range b.details(t, "A").Events {
+		if err := b.journal.RecordTry(t.Context(), ev, topup.Try{At: time.Now()}, topup.EventDelivered, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	soon := time.Now().Add(time.Hour)
+	if moved, err := b.journal.Archive(t.Context(), soon, soon, nil); err != nil || moved.Orders != 1 {
+		t.Fatalf("%+v, %v", moved, err)
+	}
+	b.look(t, "A")
+	b.is(t, "A", topup.StateSucceeded, "", 1)
 }
 
 // TestOnlyOneSends: twenty workers are woken for one order at once.

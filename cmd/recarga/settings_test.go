@@ -125,6 +125,7 @@ func TestValues(t *testing.T) {
 		"RETRY_INITIAL":           {[]string{"2m"}, []string{"0s", "3m"}},
 		"RETRY_MAX":               {[]string{"2s"}, []string{"1s", "x"}},
 		"RETRY_MAX_ATTEMPTS":      {[]string{"1", "1000"}, []string{"0", "1001"}},
+		"RETENTION":               {[]string{"24h", "9600h", "0", "0h"}, []string{"23h59m", "-24h", "400", "400d"}},
 		"RETRY_MAX_ELAPSED":       {[]string{"1h"}, []string{"0"}},
 		"RETRY_CODES":             {[]string{"91", "91, 96", "Z1"}, []string{"00", "91,51", "05", "12", "13", "14", "83", "9", "911", "91,", ",", "9 ", "é"}},
 		"ON_UNKNOWN":              {[]string{"hold", "resend"}, []string{"Hold", "retry"}},
@@ -160,7 +161,7 @@ func TestValues(t *testing.T) {
 		}
 	}
 	for _, row := range settingsTable(new(Settings)) {
-		free := []string{"DISTRIBUTOR_CUSTOMER_ID", "DISTRIBUTOR_SECRET_KEY", "CALLBACK_URL", "OPERATOR_CALLBACK_URL"} // any text; and see TestWrongTogether
+		free := []string{"DISTRIBUTOR_CUSTOMER_ID", "DISTRIBUTOR_SECRET_KEY", "ARCHIVE_DIR", "CALLBACK_URL", "OPERATOR_CALLBACK_URL"} // any text; and see TestWrongTogether
 		if _, ok := cases[row.name]; !ok && !slices.Contains(free, row.name) {
 			t.Errorf("%s is not in this test", row.name)
 		}

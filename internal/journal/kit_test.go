@@ -48,6 +48,8 @@ type dialect struct {
 	block []string
 	// waits counts the writers that wait for others; empty where nothing tells.
 	waits string
+	// taken is how many bytes the archived ids take.
+	taken string
 	// broken makes a step fail, such as "DELETE ON orders", once it comes to an order's id; mended ends that.
 	broken func(step, id string) []string
 	mended func(step string) []string
@@ -59,6 +61,7 @@ func sqliteStore(tb testing.TB) store {
 		refuse: []string{`CREATE TRIGGER refuse BEFORE INSERT ON events WHEN (SELECT product FROM orders WHERE key = NEW.order_key) = 'MOVISTAR_PAQUETE_16'
 			BEGIN SELECT RAISE(ABORT, 'refused by the test'); END`},
 		block: []string{"BEGIN IMMEDIATE"},
+		taken: "SELECT SUM(pgsize) FROM dbstat WHERE name IN ('archived', 'archive_members')",
 		broken: func(step, id string) []string {
 			return []string{fmt.Sprintf("CREATE TRIGGER broken BEFORE %s WHEN %s BEGIN SELECT RAISE(ABORT, 'broken by the test'); END", step, brokenWhen(step, id))}
 		},
@@ -76,6 +79,7 @@ func postgresStore(tb testing.TB) store {
 			`CREATE TRIGGER refuse BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION refuse()`,
 		},
 		block: []string{"BEGIN", "LOCK TABLE orders IN EXCLUSIVE MODE"},
+		taken: "SELECT pg_total_relation_size('archived') + pg_total_relation_size('archive_members')",
 		waits: "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'",
 		broken: func(step, id string) []string {
 			return []string{

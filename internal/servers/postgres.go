@@ -36,7 +36,7 @@ func NewPostgres(extraArgs ...string) (*Server, error) {
 			// No socket file: the path of a temporary folder can be too long for one.
 			return append([]string{
 				"-D", data, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1",
-				"-c", "unix_socket_directories=", "-c", "max_connections=400",
+				"-c", "unix_socket_directories=", "-c", "max_connections=200",
 			}, extraArgs...)
 		},
 	}, nil

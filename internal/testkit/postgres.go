@@ -82,7 +82,7 @@ func (p *PostgresServer) administer(sql string) error {
 
 // sharedCluster lives as long as the test binary; the janitor ends it.
 var sharedCluster = sync.OnceValues(func() (*servers.Server, error) {
-	cluster, err := servers.NewPostgres("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+	cluster, err := servers.NewPostgres("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=400")
 	if err != nil {
 		return nil, err
 	}

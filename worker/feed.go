@@ -244,7 +244,7 @@ func (f *feeder) probeWith(ctx context.Context, operator string, id topup.ID) er
 	if err != nil {
 		return err
 	}
-	if _, wait := f.notDue(ctx, o); wait {
+	if _, wait := f.notDue(ctx, o); wait || f.gate.take(o) != "" {
 		return nil
 	}
 	if f.Pacer != nil {

@@ -101,12 +101,17 @@ func (g *gate) admit(ctx context.Context, o topup.Order) (why topup.Wait, after 
 	if why, after, err = g.mayGo(ctx, o); why != "" || after > 0 || err != nil {
 		return why, after, err
 	}
+	return g.take(o), 0, nil
+}
+
+// take says what else an order has to wait for, which may be bought by all other rules.
+func (g *gate) take(o topup.Order) topup.Wait {
 	for _, h := range g.Holds {
 		if why := h.Take(inLine(o)); why != "" {
-			return why, 0, nil
+			return why
 		}
 	}
-	return "", 0, nil
+	return ""
 }
 
 func (g *gate) mayGo(ctx context.Context, o topup.Order) (why topup.Wait, after time.Duration, err error) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -241,6 +242,32 @@ func TestOutageSpendsNoAttempts(t *testing.T) {
 		}
 		return true
 	}, "all orders have had an attempt")
+}
+
+// account has no money; nobody knows before it is to be spent.
+type account struct{ asked atomic.Int64 }
+
+func (*account) Holding() bool                 { return true }
+func (*account) Holds(topup.InLine) topup.Wait { return "" }
+func (a *account) Take(topup.InLine) topup.Wait {
+	a.asked.Add(1)
+	return topup.WaitBalance
+}
+
+// TestProbeSpendsNoHeldMoney: what holds orders back holds back the probes of an outage as well.
+func TestProbeSpendsNoHeldMoney(t *testing.T) {
+	b := setUp(t, approved)
+	shared, empty := &board{}, &account{}
+	shared.notices.Outages = map[string]topup.Outage{topup.OperatorOf(request("A").Product): {Since: time.Now()}}
+	b.with(func(c *worker.Config) {
+		c.Board, c.Breaker = shared, worker.Breaker{Share: 0.5, Probe: 10 * time.Millisecond}
+		c.Holds = []worker.Hold{empty}
+	})
+	b.accept(t, request("A"))
+	b.look(t, "A") // and so it stands in line
+	b.sweep(t)
+	testkit.Eventually(t, 10*time.Second, func() bool { return empty.asked.Load() >= 4 }, "three probes ask for money")
+	b.is(t, "A", topup.StateQueued, "", 0)
 }
 
 // TestTurns: nobody is left out, and whoever has few orders is done within as many rounds.

@@ -249,16 +249,3 @@ func (w *Watch) news() *topup.BalanceReading {
 	w.fresh = nil
 	return fresh
 }
-
-// History is the recorded balances in the distributor's own form.
-type History struct{ Book *journal.Journal }
-
-// BalancesSince are the balances of the time since then, the oldest first, one a minute.
-func (h History) BalancesSince(ctx context.Context, since time.Time) ([]distributor.Balance, error) {
-	readings, err := h.Book.BalancesSince(ctx, since)
-	all := make([]distributor.Balance, len(readings))
-	for i, r := range readings {
-		all[i] = distributor.Balance{Amount: Number(r.Amount), Currency: r.Currency, LastUpdated: r.At, FetchedAt: r.At}
-	}
-	return all, err
-}

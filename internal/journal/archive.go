@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -109,9 +110,10 @@ func (j *Journal) archiveFile(ctx context.Context, conn *sql.Conn, before, now t
 		return moved, next, err
 	}
 	for _, m := range members {
+		began := time.Now()
 		n, moveErr := j.move(ctx, conn, manifest.File, m)
 		moved.Orders += int64(n)
-		if err = moveErr; err != nil {
+		if err = cmp.Or(moveErr, leaveTo(ctx, time.Since(began))); err != nil {
 			break
 		}
 	}
@@ -122,6 +124,19 @@ func (j *Journal) archiveFile(ctx context.Context, conn *sql.Conn, before, now t
 		moved.Files, moved.Bytes = 1, manifest.Bytes
 	}
 	return moved, next, err
+}
+
+// leaveTo leaves the database to purchases for as long as it was kept from them: SQLite gives its lock to whoever asks
+// at the right moment.
+func leaveTo(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // writeFile writes one file, and remembers what is in it. There is none without members.

@@ -346,12 +346,12 @@ func kinds(boundary string) []kind {
 }
 
 // ofJournal are those for PostgreSQL: what fails elsewhere leaves the same calls of the journal behind in both, so that
-// two kinds are enough.
+// one kind is enough.
 func ofJournal(boundary string) []kind {
 	if strings.HasPrefix(boundary, "journal.") {
 		return kinds(boundary)
 	}
-	return []kind{lost, diesAfter}
+	return []kind{diesAfter}
 }
 
 // servers are what one of those who try lives side by side has for itself.

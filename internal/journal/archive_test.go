@@ -138,9 +138,10 @@ func (s store) seen(t *testing.T, orders ...[]topup.Order) (v view) {
 		{Since: noon}, {Since: noon.Add(time.Microsecond)}, {Until: noon}, {Until: noon.Add(time.Microsecond)},
 		{FinishedSince: noon}, {FinishedSince: noon.Add(1000)}, {FinishedUntil: noon}, {FinishedUntil: noon.Add(time.Microsecond)},
 	} {
-		for _, parts := range []journal.Parts{{}, {Attempts: true}, {Events: true}, {Attempts: true, Events: true}} {
-			v.Exports = append(v.Exports, sorted(s.exported(t, f, parts)))
-		}
+		v.Exports = append(v.Exports, sorted(s.exported(t, f, journal.Parts{Attempts: true, Events: true})))
+	}
+	for _, parts := range []journal.Parts{{}, {Attempts: true}, {Events: true}} {
+		v.Exports = append(v.Exports, sorted(s.exported(t, journal.Filter{}, parts)))
 	}
 	var err error
 	v.Standings, err = s.Standings(t.Context(), append(ids, "NO-SUCH-ORDER"))
@@ -286,10 +287,10 @@ func testArchiveBesideChange(t *testing.T, s store) {
 
 // testArchiveBesideExport: an export has each order once, whenever it leaves.
 func testArchiveBesideExport(t *testing.T, s store) {
-	const orders = 1100
+	const orders = 620
 	each(orders, func(i int) { s.ended(t, fmt.Sprintf("ORD-%04d", i), topup.StateCanceled) })
 	s.exec(t, fmt.Sprintf("UPDATE orders SET created_at = %d + key %% 7", noon.Add(-48*time.Hour).UnixMicro()))
-	for _, at := range []int{1, 492, 500, 503, 1094} {
+	for _, at := range []int{1, 492, 500, 503, 614} {
 		var all []topup.ID
 		for d, err := range s.Export(t.Context(), journal.Filter{}, journal.Parts{}) {
 			must(t, err)
@@ -310,8 +311,8 @@ func (s store) archiveSome(tb testing.TB, at int) {
 	s.exec(tb, fmt.Sprintf("UPDATE orders SET finished_at = %d WHERE id LIKE 'ORD-%%%d'", noon.Add(-24*time.Hour).UnixMicro(), at%10))
 	moved, err := s.Archive(tb.Context(), noon, noon, nil)
 	must(tb, err)
-	if moved.Orders != 110 {
-		tb.Errorf("%d orders left, want 110", moved.Orders)
+	if moved.Orders != 62 {
+		tb.Errorf("%d orders left, want 62", moved.Orders)
 	}
 }
 

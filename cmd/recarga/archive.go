@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -16,17 +17,23 @@ import (
 	"recarga/internal/journal"
 )
 
-// archiveEvery is the time between two looks at what is old enough to leave, about. Orders leave by whole days, so that
-// nearly all looks find nothing.
+// archiveEvery is the longest time between two looks at what is old enough to leave. Orders leave by whole days, so
+// that nearly all looks find nothing.
 const archiveEvery = time.Hour
 
 // archive is where old orders are kept; empty: nowhere.
 func (s Settings) archive() archive.Folder {
-	path, isFile := strings.CutPrefix(s.DatabaseURL, "sqlite:")
+	path, isFile := s.databaseFile()
 	if s.ArchiveDir == "" && isFile {
-		return archive.Folder(filepath.Join(filepath.Dir(strings.TrimPrefix(path, "//")), "archive"))
+		return archive.Folder(filepath.Join(filepath.Dir(path), "archive"))
 	}
 	return archive.Folder(s.ArchiveDir)
+}
+
+// databaseFile is SQLite's.
+func (s Settings) databaseFile() (path string, isFile bool) {
+	path, isFile = strings.CutPrefix(s.DatabaseURL, "sqlite:")
+	return strings.TrimPrefix(path, "//"), isFile
 }
 
 // leaveBefore is when an order must have ended to leave now: at midnight UTC, so that a day's orders leave together.
@@ -46,21 +53,24 @@ func (n *node) startArchiver(context.Context) error {
 	return nil
 }
 
-// archiveOld looks soon after the start, and then about every hour; not all workers at once.
+// archiveOld looks soon after the start, and then again and again; not all workers at once.
 func (n *node) archiveOld(ctx context.Context) {
 	for wait := archiveEvery / 60; paused(ctx, wait+rand.N(wait)) == nil; wait = archiveEvery / 2 {
-		now := time.Now()
-		before := n.settings.leaveBefore(now)
-		moved, err := n.journal.Archive(ctx, before, now, nil)
-		if moved.Orders > 0 {
-			n.log.Info("orders archived", "orders", moved.Orders, "files", moved.Files, "bytes", moved.Bytes, "ended_before", before)
-		}
-		failed := err != nil && ctx.Err() == nil && !errors.Is(err, journal.ErrArchiving)
-		if failed {
-			n.log.Error("orders not archived", "error", err)
-		}
-		n.metrics.Archived(moved.Orders, !failed)
+		n.archiveBy(ctx, time.Now())
 	}
+}
+
+func (n *node) archiveBy(ctx context.Context, now time.Time) {
+	before := n.settings.leaveBefore(now)
+	moved, err := n.journal.Archive(ctx, before, now, nil)
+	if moved.Orders > 0 {
+		n.log.Info("orders archived", "orders", moved.Orders, "files", moved.Files, "bytes", moved.Bytes, "ended_before", before)
+	}
+	failed := err != nil && ctx.Err() == nil && !errors.Is(err, journal.ErrArchiving)
+	if failed {
+		n.log.Error("orders not archived", "error", err)
+	}
+	n.metrics.Archived(moved.Orders, !failed)
 }
 
 func newArchiveCommand(p *program) *cobra.Command {
@@ -91,6 +101,9 @@ Exit status: 0 done, 1 when something failed or --verify found something wrong.`
 		until, err := s.archiveUntil(*before, time.Now())
 		if err == nil && s.archive() == "" {
 			err = errors.New("RECARGA_ARCHIVE_DIR is not set; must be a folder")
+		}
+		if path, isFile := s.databaseFile(); err == nil && isFile {
+			_, err = os.Stat(path) // to open it would make it
 		}
 		if err != nil {
 			return usage(err)

@@ -202,14 +202,10 @@ func (e *enqueuing) look(ctx context.Context) (err error) {
 }
 
 func paused(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	pause, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	<-pause.Done()
+	return ctx.Err()
 }
 
 // ended says how the orders of the file ended.

@@ -27,7 +27,7 @@ const (
 	manifestEnding = ".manifest.json"
 )
 
-// Folder is where the files are. It is made when the first is.
+// Folder is where the files are. It is made with the first of them, in a folder that must be there.
 type Folder string
 
 // Manifest says what is in a file.
@@ -56,7 +56,7 @@ type Writer struct {
 
 // Create begins a file.
 func (f Folder) Create(now time.Time) (*Writer, error) {
-	if err := os.MkdirAll(string(f), 0o700); err != nil {
+	if err := f.make(); err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
 	}
 	id, err := uuid.NewRandom()
@@ -70,6 +70,26 @@ func (f Folder) Create(now time.Time) (*Writer, error) {
 	}
 	w.zipped = gzip.NewWriter(w)
 	return w, nil
+}
+
+// make makes the folder, so that it is there after a crash of the machine too, as its files must be.
+func (f Folder) make() error {
+	err := os.Mkdir(string(f), 0o700)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return nil
+	case err != nil:
+		return err
+	}
+	return syncFolder(filepath.Dir(string(f)))
+}
+
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
 }
 
 // Write takes what is packed.
@@ -139,11 +159,7 @@ func (f Folder) finish(file *os.File, name string) error {
 	if err := os.Rename(file.Name(), filepath.Join(string(f), name)); err != nil {
 		return err
 	}
-	folder, err := os.Open(string(f))
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return syncFolder(string(f))
 }
 
 // Remove removes a file and its manifest.

@@ -67,7 +67,7 @@ func (j *Journal) Archive(ctx context.Context, before, now time.Time, progress f
 	if err != nil {
 		return total, fmt.Errorf("archive: %w", err)
 	}
-	defer func() { err = errors.Join(err, release()) }()
+	defer release()
 	for after := (Place{}); ; {
 		one, next, err := j.archiveFile(ctx, conn, before, now, after)
 		if one.Files > 0 {
@@ -85,22 +85,23 @@ func (j *Journal) Archive(ctx context.Context, before, now time.Time, progress f
 
 // alone is a connection of the only process that moves orders: the numbers of members then rise in the order of their
 // commits, which an export relies on. SQLite has one writer anyhow.
-func (e *engine) alone(ctx context.Context) (conn *sql.Conn, release func() error, err error) {
+func (e *engine) alone(ctx context.Context) (conn *sql.Conn, release func(), err error) {
 	if conn, err = e.write.Conn(ctx); err != nil {
 		return nil, nil, err
 	}
-	if e.name != "postgres" {
-		return conn, conn.Close, nil
+	// The end of the connection is the end of its transaction and its lock, whatever has become of them.
+	release = func() { _ = conn.Raw(func(any) error { return driver.ErrBadConn }) }
+	mine := true
+	if e.name == "postgres" {
+		err = conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", archiveLock).Scan(&mine)
 	}
-	mine := false
-	if err = conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", archiveLock).Scan(&mine); err == nil && !mine {
+	if err == nil && !mine {
 		err = ErrArchiving
 	}
 	if err != nil {
-		return nil, nil, errors.Join(err, conn.Close())
+		release()
 	}
-	// The end of the connection is the end of the lock, whatever has become of it.
-	return conn, func() error { _ = conn.Raw(func(any) error { return driver.ErrBadConn }); return nil }, nil
+	return conn, release, err
 }
 
 // archiveFile moves the orders behind after that fit one file. next is where it ended, or after when there are no more.
@@ -129,14 +130,10 @@ func (j *Journal) archiveFile(ctx context.Context, conn *sql.Conn, before, now t
 // leaveTo leaves the database to purchases for as long as it was kept from them: SQLite gives its lock to whoever asks
 // at the right moment.
 func leaveTo(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	pause, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	<-pause.Done()
+	return ctx.Err()
 }
 
 // writeFile writes one file, and remembers what is in it. There is none without members.
@@ -409,10 +406,8 @@ func (j *Journal) present(ctx context.Context, m stored) ([]entry, error) {
 
 // taken are those of the entries whose ids are taken by orders of the member.
 func (j *Journal) taken(ctx context.Context, m stored, entries []entry) ([]entry, error) {
-	ids, err := list(ctx, j, func(row scanner) (id topup.ID, err error) {
-		err = row.Scan(&id)
-		return id, err
-	}, "SELECT id FROM archived WHERE id IN ("+marks(1, len(entries))+") AND member = $"+strconv.Itoa(len(entries)+1), append(idsOf(entries), m.number)...)
+	ids, err := list(ctx, j, scanID, "SELECT id FROM archived WHERE id IN ("+marks(1, len(entries))+") AND member = $"+strconv.Itoa(len(entries)+1),
+		append(idsOf(entries), m.number)...)
 	return slices.DeleteFunc(entries, func(e entry) bool { return !slices.Contains(ids, e.ID) }), err
 }
 

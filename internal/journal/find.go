@@ -19,8 +19,8 @@ var (
 )
 
 // Find returns the orders that a text names: by their id, the distributor's transaction id, its reference, or
-// the phone number; the newest first, 50 at most; an archived one only by its id. Each is looked up by an index. caller limits it to one
-// caller's orders; empty: all.
+// the phone number; the newest first, 50 at most; an archived one only by its id. Each is looked up by an index.
+// caller limits it to one caller's orders; empty: all.
 func (j *Journal) Find(ctx context.Context, caller, name string) ([]topup.Order, error) {
 	found := []topup.Order{}
 	seen := map[topup.ID]bool{}

@@ -62,10 +62,7 @@ func (j *Journal) Standings(ctx context.Context, ids []topup.ID) ([]Standing, er
 	if err != nil || len(there) == len(ids) {
 		return there, err
 	}
-	left, err := list(ctx, j, func(row scanner) (id topup.ID, err error) {
-		err = row.Scan(&id)
-		return id, err
-	}, "SELECT id FROM archived WHERE id IN ("+marks(1, len(ids))+")", args...)
+	left, err := list(ctx, j, scanID, "SELECT id FROM archived WHERE id IN ("+marks(1, len(ids))+")", args...)
 	for _, id := range left {
 		e, err := j.archived(ctx, id)
 		if err != nil {
@@ -88,6 +85,11 @@ func (j *Journal) Sold(ctx context.Context, since, until time.Time, after Place,
 // Held returns a page of the orders that are unknown, the oldest first.
 func (j *Journal) Held(ctx context.Context, after Place, limit int) ([]Standing, error) {
 	return list(ctx, j, scanStanding, sqlHeld, after.at, after.key, limit)
+}
+
+func scanID(row scanner) (id topup.ID, err error) {
+	err = row.Scan(&id)
+	return id, err
 }
 
 func scanStanding(row scanner) (s Standing, err error) {

@@ -645,7 +645,7 @@ func testContext(t *testing.T, s store) {
 		id  string
 		err error
 	}
-	answers := make(chan answer, 50)
+	answers := make(chan answer, 257) // one more than a batch takes at most, so that one waits for its turn
 	for i := range cap(answers) {
 		go func() {
 			id := fmt.Sprintf("A-%d", i)

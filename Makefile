@@ -31,10 +31,10 @@ demo: ## Run the whole system on this machine, with a simulated distributor
 
 test: ## Run every test, with the race detector, against real Redis and PostgreSQL
 	@scripts/install-test-deps
-	RECARGA_TEST_REQUIRE=1 go test -race -shuffle=on -timeout 15m $(PKG)
+	RECARGA_TEST_REQUIRE=1 go test -race -shuffle=on -count=1 -timeout 15m $(PKG)
 ifeq ($(PKG),./...)
-	model/check --quick & model=$$!; RECARGA_TEST_REQUIRE=1 go test -timeout 15m -run '$(ALONE)' ./internal/e2e; tests=$$?; wait $$model && exit $$tests
-	RECARGA_TEST_REQUIRE=1 go test -v -timeout 15m ./internal/crash
+	model/check --quick & model=$$!; RECARGA_TEST_REQUIRE=1 go test -count=1 -timeout 15m -run '$(ALONE)' ./internal/e2e; tests=$$?; wait $$model && exit $$tests
+	RECARGA_TEST_REQUIRE=1 go test -v -count=1 -timeout 15m ./internal/crash
 endif
 
 chaos: ## Kill, pause and flush at random under load (DURATION=30m RATE=30 SEED=)

@@ -56,6 +56,7 @@ const (
 	Accepted     = "accepted_per_second"      // answered 202
 	CPU          = "cpu_seconds_per_10k"      // of the program and of servers started here
 	CPUStore     = "cpu_seconds_store_10k"    // of the servers alone
+	CPULoad      = "cpu_seconds_load_10k"     // of the benchmark itself: vendor, receiver and load
 	Memory       = "resident_peak_mib"        // of the program, after the standard job
 	VendorP50    = "to_vendor_p50_ms"         // a lone order, from the start of its POST
 	VendorP99    = "to_vendor_p99_ms"         //

@@ -146,6 +146,7 @@ func (l *load) standard(ctx context.Context) error {
 	l.got[Accepted] = float64(l.cfg.Orders) / accepted.Seconds()
 	l.got.set(CPU, (after.program+after.store-before.program-before.store)*per)
 	l.got.set(CPUStore, (after.store-before.store)*per)
+	l.got.set(CPULoad, (after.load-before.load)*per)
 	l.got.set(Memory, l.party.peakMiB())
 	return nil
 }

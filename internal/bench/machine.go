@@ -59,6 +59,19 @@ func cpuSeconds(pid int) float64 {
 	return ticks / perSecond
 }
 
+// ownCPUSeconds is what this process has used, without its children; 0 where there is no /proc.
+func ownCPUSeconds() float64 {
+	self, err := procfs.Self()
+	if err != nil {
+		return 0
+	}
+	stat, err := self.Stat()
+	if err != nil {
+		return 0
+	}
+	return stat.CPUTime()
+}
+
 // peakMiB is the most memory that a process has had resident.
 func peakMiB(pid int) float64 {
 	p, err := procfs.NewProc(pid)

@@ -104,13 +104,15 @@ type store interface {
 	close() error
 }
 
-type used struct{ program, store float64 }
+// used is CPU time in seconds; the load's is this process' own.
+type used struct{ program, store, load float64 }
 
 func (p *party) cpu() (u used) {
 	u.program = cpuSeconds(p.cmd.Process.Pid)
 	for _, s := range p.stores {
 		u.store += cpuSeconds(s.pid())
 	}
+	u.load = ownCPUSeconds()
 	return u
 }
 

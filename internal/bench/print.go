@@ -17,6 +17,7 @@ var columns = []struct {
 	{Accepted, "accepted/s", "%.0f"},
 	{CPU, "CPU s/10k", "%.2f"},
 	{CPUStore, "of it stores", "%.2f"},
+	{CPULoad, "load CPU s/10k", "%.2f"},
 	{Memory, "peak MiB", "%.0f"},
 	{VendorP50, "vendor p50 ms", "%.1f"},
 	{VendorP99, "p99", "%.1f"},

@@ -145,7 +145,7 @@ func setUp(t *testing.T, answers ...topup.Result) *bench {
 	b := &bench{journal: &shaky{Journal: j}, vendor: &vendor{answers: answers}, ears: &ears{}}
 	b.Worker = worker.New(worker.Config{
 		Journal: b.journal, Distributor: b.vendor, Teller: b.ears, Bell: b.ears, Balances: b.vendor, Timeout: 2 * time.Second,
-		Policy: worker.Policy{Initial: time.Second, Max: time.Minute, MaxAttempts: 3, MaxElapsed: time.Hour},
+		Policy: worker.Policy{Initial: time.Second, Max: time.Minute, MaxAttempts: 3},
 		Log:    slog.New(slog.DiscardHandler), SweepInterval: 10 * time.Millisecond, Alone: true,
 	})
 	t.Cleanup(func() {

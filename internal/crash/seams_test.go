@@ -83,8 +83,8 @@ func (b book) Finish(ctx context.Context, s topup.Settlement, now time.Time) (to
 	return b.change("journal.Finish", func() (topup.Order, *topup.Event, error) { return b.j.Finish(ctx, s, now) })
 }
 
-func (b book) End(ctx context.Context, id topup.ID, attempts int, by string, reason topup.Reason, now time.Time) (topup.Order, *topup.Event, error) {
-	return b.change("journal.End", func() (topup.Order, *topup.Event, error) { return b.j.End(ctx, id, attempts, by, reason, now) })
+func (b book) End(ctx context.Context, id topup.ID, now time.Time) (topup.Order, *topup.Event, error) {
+	return b.change("journal.End", func() (topup.Order, *topup.Event, error) { return b.j.End(ctx, id, now) })
 }
 
 func (b book) Cancel(ctx context.Context, id topup.ID, caller string, now time.Time) (topup.Order, *topup.Event, error) {

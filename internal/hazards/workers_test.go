@@ -119,7 +119,7 @@ func (s setup) runOurs(looked func()) (*running, error) {
 	}
 	w := worker.New(worker.Config{
 		Journal: book, Distributor: vendor, Teller: told{}, Bell: q, Timeout: vendorTimeout, SweepInterval: 200 * time.Millisecond, Log: log,
-		Policy: worker.Policy{Initial: 200 * time.Millisecond, Max: time.Second, MaxAttempts: 10, MaxElapsed: time.Hour},
+		Policy: worker.Policy{Initial: 200 * time.Millisecond, Max: time.Second, MaxAttempts: 10},
 	})
 	var handlers sync.WaitGroup
 	servers, err := q.Serve(queue.ServeConfig{Queue: tasks.QueueTopups, Servers: 1, Concurrency: 4, ShutdownTimeout: s.ShutdownTimeout},

@@ -183,6 +183,7 @@ func (j *Journal) leaving(ctx context.Context, before time.Time, after Place) (r
 	defer func() { _ = t.Rollback() }() // it only read
 	c := Filter{FinishedUntil: before}.conditions()
 	c.add("(created_at, key) > (%s, %s)", after.at, after.key)
+	c.add("disputed_at IS NULL") // somebody must still look at it
 	q, args := c.query("created_at, key", memberOrders)
 	if records, err = query(ctx, t, scanOrder, q, args...); err != nil {
 		return nil, nil, err
@@ -292,7 +293,7 @@ func (m member) take(ctx context.Context, conn *sql.Conn, file string, leaving [
 		}
 	}
 	chosen, keys := keysOf(leaving)
-	for _, of := range []string{"events WHERE order_key", "attempts WHERE order_key", "resolutions WHERE order_key", "orders WHERE key"} {
+	for _, of := range []string{"events WHERE order_key", "attempts WHERE order_key", "resolutions WHERE order_key", "corrections WHERE order_key", "disputes WHERE order_key", "orders WHERE key"} {
 		if _, err := conn.ExecContext(ctx, "DELETE FROM "+of+chosen, keys...); err != nil {
 			return err
 		}
@@ -302,7 +303,7 @@ func (m member) take(ctx context.Context, conn *sql.Conn, file string, leaving [
 
 // CountLeaving is how many orders ended before a time and can leave for the archive.
 func (j *Journal) CountLeaving(ctx context.Context, before time.Time) (n int64, err error) {
-	const q = `SELECT COUNT(*) FROM orders WHERE finished_at < $1
+	const q = `SELECT COUNT(*) FROM orders WHERE finished_at < $1 AND disputed_at IS NULL
 AND NOT EXISTS (SELECT 1 FROM events WHERE order_key = orders.key AND due_at IS NOT NULL)`
 	if err := j.engine.read.QueryRowContext(ctx, q, before.UnixMicro()).Scan(&n); err != nil {
 		return 0, fmt.Errorf("%s: %w", j.engine.name, err)

@@ -128,8 +128,8 @@ func (j *Journal) Finish(ctx context.Context, s topup.Settlement, now time.Time)
 }
 
 // End counts the order's end.
-func (j *Journal) End(ctx context.Context, id topup.ID, attempts int, by string, reason topup.Reason, now time.Time) (topup.Order, *topup.Event, error) {
-	return j.m.ended(j.Journal.End(ctx, id, attempts, by, reason, now))
+func (j *Journal) End(ctx context.Context, id topup.ID, now time.Time) (topup.Order, *topup.Event, error) {
+	return j.m.ended(j.Journal.End(ctx, id, now))
 }
 
 // Cancel counts the order's end.

@@ -34,6 +34,11 @@ type Orders interface {
 	// Resolve settles an order that is held as unknown. Errors: those of topup.FieldErrors,
 	// topup.ErrNotFound, *topup.TransitionError, *topup.TooEarlyError.
 	Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error)
+	// Correct changes a final state that was wrong. Errors: those of topup.FieldErrors, topup.ErrNotFound,
+	// topup.ErrArchived, *topup.TransitionError.
+	Correct(ctx context.Context, id topup.ID, c topup.Correction) (topup.Order, error)
+	// Uphold ends a dispute. Errors: those of topup.FieldErrors, topup.ErrNotFound, topup.ErrArchived, topup.ErrNotDisputed.
+	Uphold(ctx context.Context, id topup.ID, u topup.Upholding) (topup.Order, error)
 }
 
 // Book is what the journal knows of orders.
@@ -168,6 +173,8 @@ func (s *Server) register(api huma.API) {
 	huma.Register(api, s.secured(opFind()), s.find)
 	huma.Register(api, s.secured(opCancel()), s.cancel)
 	huma.Register(api, s.secured(opResolve()), s.resolve)
+	huma.Register(api, s.secured(opCorrect()), s.correct)
+	huma.Register(api, s.secured(opUphold()), s.uphold)
 	huma.Register(api, s.secured(opEvents()), s.events)
 	huma.Register(api, s.secured(opRedeliver()), s.redeliver)
 	huma.Register(api, s.secured(opRedeliverAll()), s.redeliverAll)

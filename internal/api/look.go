@@ -38,6 +38,9 @@ func (s *Server) get(ctx context.Context, in *orderInput) (*detailsOutput, error
 	if err != nil {
 		return nil, s.problem(ctx, "path", err)
 	}
+	if !who.Admin { // what the operator knows of it, and who decided
+		d.Disputes, d.Corrections, d.DisputedAt = nil, nil, nil
+	}
 	return &detailsOutput{Body: d}, nil
 }
 
@@ -95,6 +98,7 @@ func parseFilter(who Identity, query url.Values) (journal.Filter, error) {
 		Caller:        read(&q, topup.FieldCaller, asIs),
 		Phone:         read(&q, topup.FieldPhone, topup.ParsePhone),
 		Product:       read(&q, topup.FieldProduct, knownProduct),
+		Disputed:      read(&q, "disputed", oneOf("disputed", "true", "false")) == "true",
 		TransactionID: read(&q, "transaction_id", asIs),
 		Since:         read(&q, "since", timeOf("since")),
 		Until:         read(&q, "until", timeOf("until")),

@@ -95,6 +95,8 @@ func TestOpenAPIIsComplete(t *testing.T) {
 		"post /v1/callers/{name}/endpoints/{endpoint}/disable": "200 401 403 404 422 500 503",
 		"post /v1/reconciliations":                             "200 401 403 415 422 500 503",
 		"get /v1/export":                                       "200 401 403 422 500 503",
+		"post /v1/topups/{id}/correct":                         "200 400 401 403 404 408 409 413 415 422 500 503",
+		"post /v1/topups/{id}/dispute":                         "200 400 401 403 404 408 409 413 415 422 500 503",
 		"post /v1/topups/{id}/resolve":                         "200 400 401 403 404 408 409 413 415 422 500 503",
 	}
 	got, ids := map[string]string{}, map[string]bool{}

@@ -40,6 +40,7 @@ func propertyTexts() map[string]map[string]string {
 			"next_attempt_at":  "When it will be tried (again); null when no try is scheduled.",
 			"finished_at":      "When it became final.",
 			"priority":         "`high`, `normal` or `bulk`.",
+			"disputed_at":      "Since when later evidence contradicts the final state, which stays until a person decides; absent when none does.",
 			"waits_for":        "Why it stands in line: `turn` (bulk), `pace` (the distributor's limit), `outage` (its operator fails), `balance`; null when it does not.",
 		},
 		"Attempt": {
@@ -51,6 +52,8 @@ func propertyTexts() map[string]map[string]string {
 		},
 		"OrderDetails": {
 			"resolutions": "What was decided of the order while it was held as `unknown`; absent where nothing was.",
+			"corrections": "The changes of a final state that was wrong. For the admin key; absent where there are none.",
+			"disputes":    "The evidence that contradicted a final state, and how it was judged. For the admin key; absent where there is none.",
 		},
 		"Resolution": {
 			"by":      "Who decided.",

@@ -95,6 +95,14 @@ func (b book) Resolve(ctx context.Context, id topup.ID, r topup.Resolution, now 
 	return b.change("journal.Resolve", func() (topup.Order, *topup.Event, error) { return b.j.Resolve(ctx, id, r, now) })
 }
 
+func (b book) Correct(ctx context.Context, id topup.ID, c topup.Correction, now time.Time) (topup.Order, *topup.Event, error) {
+	return b.change("journal.Correct", func() (topup.Order, *topup.Event, error) { return b.j.Correct(ctx, id, c, now) })
+}
+
+func (b book) Uphold(ctx context.Context, id topup.ID, u topup.Upholding, now time.Time) (topup.Order, error) {
+	return through(b.g, "journal.Uphold", func() (topup.Order, error) { return b.j.Uphold(ctx, id, u, now) })
+}
+
 func (b book) Due(ctx context.Context, now time.Time, after topup.Due, limit int) ([]topup.Due, error) {
 	return through(b.g, "journal.Due", func() ([]topup.Due, error) { return b.j.Due(ctx, now, after, limit) })
 }

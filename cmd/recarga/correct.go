@@ -44,8 +44,7 @@ func newDisputeCommand(p *program) *cobra.Command {
 	dispute := &cobra.Command{
 		Use:   "dispute",
 		Short: "End the disputes of final orders that later evidence contradicts",
-		Example: "  recarga list --disputed\n" +
-			`  recarga dispute end MY-TXN-001 --as upheld --reason "the statement of 22 November was cut off"`,
+		Example: `  recarga dispute end MY-TXN-001 --as upheld --reason "the statement of 22 November was cut off"`,
 	}
 	cmd := &cobra.Command{
 		Use:   "end ID --as upheld --reason TEXT",

@@ -159,6 +159,7 @@ func TestCommands(t *testing.T) {
 	want(t, env, exitOK, `CMD-2 `, `There are more`, "list", "--limit", "1")
 	want(t, env, exitOK, `(?s)CMD-2 .*CMD-1 `, `^$`, "list", "--limit", "1", "--all")
 	want(t, env, exitOK, `"CMD-1","caller":"default","state":"succeeded"`, `^$`, "list", "--state", "succeeded", "--phone", "5537686660", "--product", "MOVISTAR_TAE", "--since", "2020-01-01T00:00:00Z", "--json")
+	want(t, env, exitUsage, `^$`, `--caller: "" is not allowed`, "webhook", "redeliver", "--state", "exhausted", "--caller", "")
 	want(t, env, exitUsage, `^$`, `state must be one of`, "list", "--state", "done")
 
 	want(t, env, exitOK, `^\d+\.?\d* USD `, `^$`, "balance")

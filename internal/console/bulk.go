@@ -31,10 +31,11 @@ const (
 
 // bulkView asks before something is done to all that a filter matches.
 type bulkView struct {
-	Action, Filter string
-	Count          int
-	More           bool
-	Wrong          string
+	Action string
+	Filter url.Values
+	Count  int
+	More   bool
+	Wrong  string
 }
 
 // bulkFilter reads the filter of an action. Only orders in a state that the action is for are chosen.
@@ -58,13 +59,15 @@ func (c *Console) bulkFilter(action string, q url.Values) (f journal.Filter, err
 	return f, nil
 }
 
-func (c *Console) bulkPage(w http.ResponseWriter, r *http.Request, _ operator) error {
-	v, err := c.bulkView(r)
-	if err != nil {
-		return err
+func (c *Console) bulkPage(action string) page {
+	return func(w http.ResponseWriter, r *http.Request, _ operator) error {
+		v, err := c.bulkView(r, action)
+		if err != nil {
+			return err
+		}
+		c.askBulk(w, r, http.StatusOK, v)
+		return nil
 	}
-	c.askBulk(w, r, http.StatusOK, v)
-	return nil
 }
 
 func (c *Console) askBulk(w http.ResponseWriter, r *http.Request, status int, v bulkView) {
@@ -72,10 +75,11 @@ func (c *Console) askBulk(w http.ResponseWriter, r *http.Request, status int, v 
 }
 
 // bulkView counts what the filter of a request matches.
-func (c *Console) bulkView(r *http.Request) (v bulkView, err error) {
+func (c *Console) bulkView(r *http.Request, action string) (v bulkView, err error) {
 	q := r.URL.Query()
-	v = bulkView{Action: r.PathValue("action"), Filter: r.URL.RawQuery}
+	v = bulkView{Action: action, Filter: kept(q, filterNames)}
 	if v.Action == "redeliver" {
+		v.Filter = kept(q, eventNames)
 		f, err := eventFilter(q)
 		if err != nil {
 			return v, err
@@ -117,16 +121,22 @@ func (c *Console) countEvents(ctx context.Context, f journal.EventFilter) (n int
 
 // bulk does it, to the end, and says how far it is while it does. A browser that goes away stops it; the same
 // form goes on then.
-func (c *Console) bulk(w http.ResponseWriter, r *http.Request, who operator) error {
+func (c *Console) bulk(action string) page {
+	return func(w http.ResponseWriter, r *http.Request, who operator) error {
+		return c.actInBulk(w, r, who, action)
+	}
+}
+
+func (c *Console) actInBulk(w http.ResponseWriter, r *http.Request, who operator, action string) error {
 	reason, err := reasonOf(r)
 	if err != nil {
 		return err
 	}
-	do, err := c.bulkAction(r, who, reason)
+	do, err := c.bulkAction(r, who, action, reason)
 	if err != nil {
 		return err
 	}
-	v, err := c.bulkView(r)
+	v, err := c.bulkView(r, action)
 	if err != nil {
 		return err
 	}
@@ -154,8 +164,7 @@ func maskedFilter(q url.Values) string {
 }
 
 // bulkAction is what a form asks for.
-func (c *Console) bulkAction(r *http.Request, who operator, reason string) (func(context.Context, *progress) error, error) {
-	action := r.PathValue("action")
+func (c *Console) bulkAction(r *http.Request, who operator, action, reason string) (func(context.Context, *progress) error, error) {
 	if action == "redeliver" {
 		f, err := eventFilter(r.URL.Query())
 		return func(ctx context.Context, p *progress) error { return c.redeliverAll(ctx, r, f, p) }, err

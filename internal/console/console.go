@@ -14,7 +14,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -164,43 +163,15 @@ func (c *Console) LoggedIn(r *http.Request) bool {
 	return ok
 }
 
-func (c *Console) routes() http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("GET "+Path+"/assets/{file}", http.StripPrefix(Path, c.files()))
-	mux.HandleFunc("GET "+Path+"/login", c.loginPage)
-	mux.HandleFunc("POST "+Path+"/login", c.login)
-	mux.HandleFunc("POST "+Path+"/logout", c.logout)
-	for pattern, page := range map[string]page{
-		"GET " + Path + "/{$}":                      c.overview,
-		"GET " + Path + "/orders":                   c.orders,
-		"GET " + Path + "/orders/{id}":              c.order,
-		"GET " + Path + "/orders/{id}/resolve":      c.resolvePage,
-		"POST " + Path + "/orders/{id}/resolve":     c.resolve,
-		"GET " + Path + "/orders/{id}/cancel":       c.cancelPage,
-		"POST " + Path + "/orders/{id}/cancel":      c.cancel,
-		"GET " + Path + "/events":                   c.events,
-		"GET " + Path + "/events/{id}/redeliver":    c.redeliverPage,
-		"POST " + Path + "/events/{id}/redeliver":   c.redeliver,
-		"GET " + Path + "/bulk/{action}":            c.bulkPage,
-		"POST " + Path + "/bulk/{action}":           c.bulk,
-		"GET " + Path + "/callers":                  c.callers,
-		"GET " + Path + "/queues/{queue}/{action}":  c.queuePage,
-		"POST " + Path + "/queues/{queue}/{action}": c.switchQueue,
-	} {
-		mux.Handle(pattern, c.guarded(page))
-	}
-	mux.Handle("GET "+Path, http.RedirectHandler(Path+"/", http.StatusSeeOther))
-	return secure(http.NewCrossOriginProtection().Handler(mux))
-}
-
 // files are the style, the script and the icon. A browser asks each time whether they are still the same.
-func (c *Console) files() http.Handler {
-	files := http.FileServerFS(assets)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+func (c *Console) files() page {
+	files := http.StripPrefix(Path, http.FileServerFS(assets))
+	return func(w http.ResponseWriter, r *http.Request, _ operator) error {
 		w.Header().Set("Cache-Control", "no-cache")
 		w.Header().Set("ETag", c.etag)
 		files.ServeHTTP(w, r)
-	})
+		return nil
+	}
 }
 
 func digestOf(files fs.FS) (string, error) {
@@ -231,33 +202,10 @@ func secure(next http.Handler) http.Handler {
 	})
 }
 
-// page answers a request of somebody who is logged in. Its error becomes an error page.
-type page func(w http.ResponseWriter, r *http.Request, who operator) error
-
-func (c *Console) guarded(p page) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		who, ok := c.sessions.of(r)
-		switch {
-		case !ok && r.Header.Get("Sec-Fetch-Site") == "cross-site":
-			// A link on another site's page, as in a chat: the browser keeps the cookie back until it comes from
-			// a page of ours.
-			c.show(w, r, http.StatusOK, "enter", view{Title: "Recarga", Data: localPath(r)})
-			return
-		case !ok:
-			http.Redirect(w, r, Path+"/login?next="+url.QueryEscape(localPath(r)), http.StatusSeeOther)
-			return
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-		if err := p(w, r, who); err != nil {
-			c.fail(w, r, err)
-		}
-	})
-}
-
 // localPath is where to go back to after the login: a GET's own address.
 func localPath(r *http.Request) string {
 	if r.Method != http.MethodGet {
-		return Path + "/"
+		return address(nil)
 	}
 	return r.URL.RequestURI()
 }

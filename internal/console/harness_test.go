@@ -215,8 +215,13 @@ func must(tb testing.TB, err error) {
 // placed is an order that was accepted at a time.
 func (s *site) placed(id string, phone topup.Phone, at time.Time) topup.Order {
 	s.tb.Helper()
+	return s.placedBy("shop", id, phone, at)
+}
+
+func (s *site) placedBy(caller, id string, phone topup.Phone, at time.Time) topup.Order {
+	s.tb.Helper()
 	o, _, err := s.journal.Accept(s.tb.Context(), topup.Request{
-		ID: topup.ID(id), Caller: "shop", Phone: phone, Product: "MOVISTAR_TAE", Amount: topup.Pesos(50), Operator: "MOVISTAR",
+		ID: topup.ID(id), Caller: caller, Phone: phone, Product: "MOVISTAR_TAE", Amount: topup.Pesos(50), Operator: "MOVISTAR",
 	}, at)
 	must(s.tb, err)
 	return o
@@ -233,7 +238,12 @@ func (s *site) begun(o topup.Order, giveUp, at time.Time) topup.Order {
 // held is an order of unknown outcome.
 func (s *site) held(id string, phone topup.Phone, at time.Time, lasts time.Duration) topup.Order {
 	s.tb.Helper()
-	o := s.begun(s.placed(id, phone, at), at.Add(lasts), at)
+	return s.heldFor(s.placed(id, phone, at), at, lasts)
+}
+
+func (s *site) heldFor(o topup.Order, at time.Time, lasts time.Duration) topup.Order {
+	s.tb.Helper()
+	o = s.begun(o, at.Add(lasts), at)
 	o, _, err := s.journal.Finish(s.tb.Context(), topup.Settlement{
 		ID: o.ID, Number: o.AttemptCount, State: topup.StateUnknown,
 		Result: topup.Result{
@@ -279,6 +289,22 @@ func (s *site) wantState(id string, want topup.State) {
 	s.tb.Helper()
 	if got := s.order(id).State; got != want {
 		s.tb.Errorf("order %s is %s, want %s", id, got, want)
+	}
+}
+
+// book is every order with all of its story.
+func (s *site) book() map[topup.ID]topup.Details {
+	s.tb.Helper()
+	all := map[topup.ID]topup.Details{}
+	for f := (journal.Filter{Limit: 1000}); ; {
+		orders, next, err := s.journal.List(s.tb.Context(), f)
+		must(s.tb, err)
+		for _, o := range orders {
+			all[o.ID] = s.order(string(o.ID))
+		}
+		if f.Cursor = next; next == "" {
+			return all
+		}
 	}
 }
 

@@ -44,13 +44,13 @@ func (c *Console) order(w http.ResponseWriter, r *http.Request, _ operator) erro
 	if err != nil {
 		return err
 	}
-	v.Done = done[r.URL.Query().Get("done")]
+	v.Done = messages[r.URL.Query().Get("done")]
 	c.show(w, r, http.StatusOK, "order", view{Title: string(v.ID), Live: !v.State.Final() || pending(v.Events), Data: v})
 	return nil
 }
 
-// done are the messages after an action: a link cannot put others on the page.
-var done = map[string]string{
+// messages are those after an action: a link cannot put others on the page.
+var messages = map[string]string{
 	"resolved":    "Resolved.",
 	"canceled":    "Canceled. Its caller is told.",
 	"redelivered": "The event is due again.",
@@ -217,7 +217,7 @@ func (c *Console) resolve(w http.ResponseWriter, r *http.Request, who operator) 
 	var early *topup.TooEarlyError
 	switch {
 	case err == nil:
-		http.Redirect(w, r, orderPath(v.ID)+"?done=resolved", http.StatusSeeOther)
+		http.Redirect(w, r, done(v.ID, "resolved"), http.StatusSeeOther)
 		return nil
 	case errors.As(err, &early):
 		v.SafeAt = early.Until
@@ -258,7 +258,7 @@ func (c *Console) cancel(w http.ResponseWriter, r *http.Request, who operator) e
 		return err
 	}
 	c.cfg.Log.WarnContext(r.Context(), "order canceled by the operator", "order", id, "by", who.Name, "reason", reason)
-	http.Redirect(w, r, orderPath(id)+"?done=canceled", http.StatusSeeOther)
+	http.Redirect(w, r, done(id, "canceled"), http.StatusSeeOther)
 	return nil
 }
 

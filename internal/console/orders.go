@@ -21,8 +21,8 @@ type ordersView struct {
 	Form  filterForm
 	Next  string
 	Wrong string
-	// Filter is the query of the bulk actions: what the page lists.
-	Filter string
+	// Filter is the query of what the page lists.
+	Filter url.Values
 }
 
 type chip struct {
@@ -39,16 +39,18 @@ type filterForm struct {
 func (c *Console) orders(w http.ResponseWriter, r *http.Request, _ operator) error {
 	q := r.URL.Query()
 	if name := strings.TrimSpace(q.Get("q")); name != "" {
+		if len(kept(q, filterNames)) > 0 {
+			return &problem{http.StatusBadRequest, "A search (q) finds all orders of a name, whatever the filter: send one or the other."}
+		}
 		return c.found(w, r, name)
 	}
-	v := ordersView{Form: formOf(q), Chips: chips(q), Filter: kept(q, filterNames).Encode()}
+	v := ordersView{Form: formOf(q), Chips: chips(q), Filter: kept(q, filterNames)}
 	f, err := filterOf(q)
 	status := http.StatusOK
 	if err == nil {
 		var next string
 		if v.Orders, next, err = c.cfg.Book.List(r.Context(), f); next != "" {
-			q.Set("cursor", next)
-			v.Next = Path + "/orders?" + q.Encode()
+			v.Next = address(older(q, filterNames, next), "orders")
 		}
 	}
 	if err != nil {
@@ -80,8 +82,6 @@ func (c *Console) found(w http.ResponseWriter, r *http.Request, name string) err
 	return nil
 }
 
-func orderPath(id topup.ID) string { return Path + "/orders/" + url.PathEscape(string(id)) }
-
 var filterNames = []string{"state", "caller", "product", "phone", "since", "until"}
 
 // kept is what of a query chooses things, whatever page of them.
@@ -93,6 +93,13 @@ func kept(q url.Values, names []string) url.Values {
 		}
 	}
 	return kept
+}
+
+// older is the query of the next page of what a query chooses.
+func older(q url.Values, names []string, cursor string) url.Values {
+	q = kept(q, names)
+	q.Set("cursor", cursor)
+	return q
 }
 
 func formOf(q url.Values) filterForm {
@@ -110,20 +117,20 @@ func productIDs() (ids []string) {
 }
 
 func chips(q url.Values) []chip {
-	all := []chip{newChip("/orders?", kept(q, filterNames), "")}
+	all := []chip{newChip("orders", kept(q, filterNames), "")}
 	for _, f := range topup.StateTable() {
-		all = append(all, newChip("/orders?", kept(q, filterNames), string(f.State)))
+		all = append(all, newChip("orders", kept(q, filterNames), string(f.State)))
 	}
 	return all
 }
 
 // newChip leads to what the query chooses, but of the state; an empty one means all.
-func newChip(path string, q url.Values, state string) chip {
+func newChip(page string, q url.Values, state string) chip {
 	on := q.Get("state") == state
 	if q.Set("state", state); state == "" {
 		q.Del("state")
 	}
-	return chip{cmp.Or(state, "all"), Path + path + q.Encode(), on}
+	return chip{cmp.Or(state, "all"), address(q, page), on}
 }
 
 // filterOf reads a filter. The error joins a *topup.FieldError for each wrong field.

@@ -100,8 +100,9 @@ type loginView struct {
 	Name   string
 }
 
-func (c *Console) loginPage(w http.ResponseWriter, r *http.Request) {
+func (c *Console) loginPage(w http.ResponseWriter, r *http.Request, _ operator) error {
 	c.askKey(w, r, http.StatusOK, "")
+	return nil
 }
 
 func (c *Console) askKey(w http.ResponseWriter, r *http.Request, status int, wrong string) {
@@ -109,8 +110,7 @@ func (c *Console) askKey(w http.ResponseWriter, r *http.Request, status int, wro
 	c.show(w, r, status, "login", view{Title: "Log in", Data: v})
 }
 
-func (c *Console) login(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+func (c *Console) login(w http.ResponseWriter, r *http.Request, _ operator) error {
 	wait := c.logins.wait(r.RemoteAddr, time.Now())
 	name := strings.TrimSpace(r.PostFormValue("name"))
 	switch {
@@ -118,25 +118,27 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 		seconds := strconv.Itoa(int(wait/time.Second) + 1)
 		w.Header().Set("Retry-After", seconds)
 		c.askKey(w, r, http.StatusTooManyRequests, "Too many tries from your address; wait "+seconds+" s.")
-		return
+		return nil
 	case !c.sessions.right(r.PostFormValue("key")):
 		c.cfg.Log.WarnContext(r.Context(), "console login refused", "remote", r.RemoteAddr)
 		c.askKey(w, r, http.StatusUnauthorized, "This is not the admin key (RECARGA_ADMIN_KEY).")
-		return
+		return nil
 	case name == "" || utf8.RuneCountInString(name) > maxName:
 		c.askKey(w, r, http.StatusUnprocessableEntity, "Say who you are, in 1 to 64 characters: what you decide is kept under your name.")
-		return
+		return nil
 	}
 	c.sessions.begin(w, r, name)
 	c.cfg.Log.InfoContext(r.Context(), "console login", "by", name, "remote", r.RemoteAddr)
 	next := r.PostFormValue("next")
 	if !strings.HasPrefix(next, Path+"/") && next != "/queues" && !strings.HasPrefix(next, "/queues/") {
-		next = Path + "/"
+		next = address(nil)
 	}
 	http.Redirect(w, r, next, http.StatusSeeOther)
+	return nil
 }
 
-func (c *Console) logout(w http.ResponseWriter, r *http.Request) {
+func (c *Console) logout(w http.ResponseWriter, r *http.Request, _ operator) error {
 	c.sessions.end(w, r)
-	http.Redirect(w, r, Path+"/login", http.StatusSeeOther)
+	http.Redirect(w, r, address(nil, "login"), http.StatusSeeOther)
+	return nil
 }

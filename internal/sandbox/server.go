@@ -9,6 +9,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -96,7 +97,32 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		failed(http.StatusMethodNotAllowed, "Method not allowed").write(w)
 		return
 	}
+	if wrong := unknownParameter(r); wrong != "" {
+		failed(http.StatusBadRequest, wrong).write(w)
+		return
+	}
 	serve(w, r)
+}
+
+// unknownParameter says which parameter of a request for the sandbox's own pages is not known. The distributor's own
+// endpoints read none, and its document does not say that it refuses any.
+func unknownParameter(r *http.Request) string {
+	if strings.HasPrefix(r.URL.Path, "/api/") {
+		return ""
+	}
+	given, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return "query: " + err.Error()
+	}
+	for name, values := range given {
+		switch known := name == "month" && r.URL.Path == "/sandbox/statement.csv"; {
+		case !known:
+			return name + ": there is no such parameter here (allowed: month, of /sandbox/statement.csv)"
+		case len(values) > 1:
+			return name + ": must be given once"
+		}
+	}
+	return ""
 }
 
 // Close ends every wait, of now and of later, so that a server can shut down: what would have followed the wait (a

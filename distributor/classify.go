@@ -115,6 +115,9 @@ func refused(a answer, r topup.Result) topup.Result {
 	if !r.LoginAgain {
 		r.RetryAfter = retryAfter(a.header, time.Now())
 		r.Error = "refused: too many requests"
+		if r.LimitedOrder = limitsOne(a.body); r.LimitedOrder {
+			r.Error = "refused: the limit of this number or customer is reached"
+		}
 	}
 	return r
 }

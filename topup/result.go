@@ -32,6 +32,9 @@ type Result struct {
 	Evidence string
 	// RetryAfter is how long the distributor asked to wait; 0 when it did not say.
 	RetryAfter time.Duration
+	// LimitedOrder: the 429 speaks of this order's number or customer alone (a daily limit, say), so other
+	// orders need not wait. Set with OutcomeNotSent only.
+	LimitedOrder bool
 	// Probe: it was made to try an operator that is out, and spends no try.
 	Probe bool
 	// TooLate: it was not sent because this process was not quick enough, which says nothing of the distributor.

@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/trace"
 
+	"recarga/internal/httpclient"
 	"recarga/topup"
 )
 
@@ -113,7 +114,7 @@ func newHTTP(conns int) *http.Client {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &http.Client{
-		Transport: &http.Transport{
+		Transport: httpclient.Guard{Base: &http.Transport{
 			Proxy: nil, Protocols: protocols, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 				conn, err := dialer.DialContext(ctx, network, addr)
 				if err != nil {
@@ -123,7 +124,8 @@ func newHTTP(conns int) *http.Client {
 			},
 			MaxIdleConnsPerHost: conns, MaxIdleConns: conns,
 			IdleConnTimeout: idleTimeout, TLSHandshakeTimeout: 10 * time.Second, WriteBufferSize: writeBuffer,
-		},
+			MaxResponseHeaderBytes: httpclient.MaxHeader,
+		}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }

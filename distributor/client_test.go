@@ -210,6 +210,44 @@ func TestPurchaseOverTheWire(t *testing.T) {
 	}
 }
 
+// TestAnswersWithoutEnd: no answer holds a purchase beyond its timeout, and a 101 not even so long.
+func TestAnswersWithoutEnd(t *testing.T) {
+	hints := func(w http.ResponseWriter, r *http.Request) {
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for r.Context().Err() == nil {
+			<-tick.C
+			w.WriteHeader(http.StatusEarlyHints)
+		}
+	}
+	switching := func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusSwitchingProtocols)
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done() // the client has closed the connection
+	}
+	for _, c := range []struct {
+		name     string
+		purchase http.HandlerFunc
+		timeout  time.Duration
+		want     string
+	}{
+		{"101", switching, time.Hour, "101"},
+		{"early hints for ever", hints, time.Second, "deadline"},
+		{"a header without end", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X", strings.Repeat("x", 1<<20))
+			w.WriteHeader(http.StatusOK)
+		}, time.Hour, "exceeded"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			v := newVendor(t, c.purchase)
+			got := buy(t, newClient(t, v.URL, func(cfg *distributor.Config) { cfg.Timeout = c.timeout }))
+			if got.Outcome != topup.OutcomeUnknown || !strings.Contains(got.Error, c.want) || got.Evidence == "" {
+				t.Errorf("%+v, want an unknown because of %s", got, c.want)
+			}
+		})
+	}
+}
+
 func TestEvidenceIsMasked(t *testing.T) {
 	v := newVendor(t, func(w http.ResponseWriter, r *http.Request) {
 		answer(http.StatusInternalServerError, "oops\x00 "+r.Header.Get("Authorization")+" "+secretKey+" "+phone.Digits())(w, r)

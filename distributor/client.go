@@ -103,6 +103,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{cfg: cfg, http: newHTTP(cfg.MaxConns), host: u.Hostname(), tracer: otel.Tracer("recarga/distributor")}
 	c.tokens = &tokens{client: c, store: cfg.Tokens}
+	c.tokens.remember()
 	return c, nil
 }
 

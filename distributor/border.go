@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -71,18 +72,20 @@ func lower(s string) string {
 func (b *border) text(s string, most int) string { return clip(b.mask(s), most) }
 
 func (b *border) mask(s string) string {
-	s = credentials(b.hide(clean(s)))
-	all := decodings(s)
-	for rounds := 0; len(all) > 0 && rounds < maxDecodings; {
-		decoded := all[0]
-		all = all[1:]
-		if hidden := credentials(b.hide(decoded)); hidden != decoded {
-			s, all, rounds = hidden, decodings(hidden), rounds+1
+	s = clean(s)
+	// What is undone most tells most: a secret may be escaped in parts only.
+	levels := decodings(s)
+	for rounds := 0; len(levels) > 0 && rounds < maxDecodings; {
+		deepest := len(levels) - 1
+		hidden, found := b.hide(levels[deepest])
+		levels = levels[:deepest]
+		if found {
+			s, levels, rounds = hidden, decodings(hidden), rounds+1
 		}
 	}
 	return encoded.ReplaceAllStringFunc(s, func(word string) string {
 		for _, decoded := range decode(word) {
-			if b.hide(decoded) != decoded || credentials(decoded) != decoded {
+			if _, found := b.hide(decoded); found {
 				return masked
 			}
 		}
@@ -90,17 +93,24 @@ func (b *border) mask(s string) string {
 	})
 }
 
-// hide masks the secrets, and each part of one, in whatever letters.
-func (b *border) hide(s string) string {
+// hide masks the secrets and whatever else looks like one, and tells whether there were any.
+func (b *border) hide(s string) (hidden string, found bool) {
 	s = strings.ToValidUTF8(s, "\uFFFD")
+	hidden = credentials(b.known(s))
+	return hidden, hidden != s
+}
+
+// known masks the secrets, and each part of one, in whatever letters.
+func (b *border) known(s string) string {
 	low := lower(s)
-	hidden := make([]bool, len(s)+1)
-	found := false
+	var hidden []bool // by byte, with one more at the end
 	mark := func(from, to int) {
+		if hidden == nil {
+			hidden = make([]bool, len(s)+1)
+		}
 		for i := from; i < to; i++ {
 			hidden[i] = true
 		}
-		found = true
 	}
 	for i := range low {
 		for _, n := range []int{part, digits} {
@@ -121,7 +131,7 @@ func (b *border) hide(s string) string {
 			}
 		}
 	}
-	if !found {
+	if hidden == nil {
 		return s
 	}
 	var out strings.Builder
@@ -151,6 +161,9 @@ var (
 
 // credentials masks what looks like some, whoever's they are.
 func credentials(s string) string {
+	if low := lower(s); !slices.ContainsFunc(hints(), func(hint string) bool { return strings.Contains(low, hint) }) {
+		return s // as nearly all
+	}
 	for _, kind := range []*regexp.Regexp{scheme, member, named, jwt} {
 		s = kind.ReplaceAllStringFunc(s, func(match string) string {
 			secret := kind.FindStringSubmatch(match)[1]
@@ -164,24 +177,35 @@ func credentials(s string) string {
 	return s
 }
 
+// hints are in whatever credentials would mask.
+func hints() []string {
+	return []string{"bearer", "basic", "digest", "token", "secret", "key", "passw", "authorization", "eyj"}
+}
+
 var (
 	percent = regexp.MustCompile(`%[0-9a-fA-F]{2}`)
 	escape  = regexp.MustCompile(`\\u[0-9a-fA-F]{4}|\\[/"\\]`)
 	encoded = regexp.MustCompile(`[A-Za-z0-9+/_-]{12,}={0,2}`)
+
+	hexadecimal = regexp.MustCompile(`[0-9a-fA-F]{16,}`)
 )
 
-// decodings are what a text says to somebody who undoes the escapes of URLs, JSON and HTML, one after the
-// other: of none where it has none.
-func decodings(s string) (all []string) {
+// decodings are a text, and what it says to somebody who undoes the escapes of URLs, JSON and HTML, one after
+// the other.
+func decodings(s string) []string {
+	all := []string{s}
+	if !strings.ContainsAny(s, `%\&`) { // as nearly all
+		return all
+	}
 	for range maxDecodings {
-		before := s
+		before := len(all)
 		for _, undo := range []func(string) string{unescapeURL, unescapeJSON, html.UnescapeString} {
 			if next := clean(undo(s)); next != s {
 				s = next
 				all = append(all, s)
 			}
 		}
-		if s == before {
+		if len(all) == before {
 			break
 		}
 	}
@@ -206,7 +230,8 @@ func unescapeJSON(s string) string {
 
 // decode undoes base64 and hex, wherever in the word they begin.
 func decode(word string) (all []string) {
-	word = strings.NewReplacer("-", "+", "_", "/", "=", "").Replace(word)
+	word = strings.TrimRight(word, "=")
+	word = strings.ReplaceAll(strings.ReplaceAll(word, "-", "+"), "_", "/") // as in base64 of URLs
 	for at := range 4 {
 		rest := word[at:]
 		if len(rest)%4 == 1 { // no whole byte is lost
@@ -215,15 +240,20 @@ func decode(word string) (all []string) {
 		b, _ := base64.RawStdEncoding.DecodeString(rest)
 		all = append(all, string(b))
 	}
-	for at := range 2 {
-		b, _ := hex.DecodeString(word[at:]) // as far as it is hex
-		all = append(all, string(b))
+	for _, digits := range hexadecimal.FindAllString(word, -1) {
+		for at := range 2 {
+			b, _ := hex.DecodeString(digits[at : len(digits)-(len(digits)-at)%2])
+			all = append(all, string(b))
+		}
 	}
 	return all
 }
 
 // clean drops control and formatting characters, among them those that turn the direction of writing.
 func clean(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) { // as nearly all
+		return s
+	}
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t', r == '\n', r == '\r', unicode.In(r, unicode.Zl, unicode.Zp):

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,9 +41,20 @@ type vendor struct {
 	*httptest.Server
 	purchase  http.HandlerFunc
 	expiresIn int
+	// answerLogin and answerBalance are nil for good answers.
+	answerLogin, answerBalance http.HandlerFunc
 
 	logins, purchases atomic.Int64
 	lastBody          atomic.Pointer[[]byte]
+
+	mu            sync.Mutex
+	authorization []string // of every purchase
+}
+
+func (v *vendor) bearers() []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.Clone(v.authorization)
 }
 
 func newVendor(t *testing.T, purchase http.HandlerFunc) *vendor {
@@ -51,6 +63,10 @@ func newVendor(t *testing.T, purchase http.HandlerFunc) *vendor {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /api/login", v.login)
 	mux.HandleFunc("GET /api/get_balance", func(w http.ResponseWriter, r *http.Request) {
+		if v.answerBalance != nil {
+			v.answerBalance(w, r)
+			return
+		}
 		if r.Header.Get("Authorization") != v.bearer() {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
@@ -59,6 +75,9 @@ func newVendor(t *testing.T, purchase http.HandlerFunc) *vendor {
 	})
 	mux.HandleFunc("POST /api/product_purchase", func(w http.ResponseWriter, r *http.Request) {
 		v.purchases.Add(1)
+		v.mu.Lock()
+		v.authorization = append(v.authorization, r.Header.Get("Authorization"))
+		v.mu.Unlock()
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			t.Error(err)
@@ -83,6 +102,10 @@ func (v *vendor) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	n := v.logins.Add(1)
+	if v.answerLogin != nil {
+		v.answerLogin(w, r)
+		return
+	}
 	_, _ = fmt.Fprintf(w, `{"success":true,"access_token":"token-%d","token_type":"Bearer","expires_in":%d}`, n, v.expiresIn)
 }
 

@@ -228,7 +228,7 @@ const (
 // lifeOf is expires_in, whole seconds as a number or a text; or the default.
 func lifeOf(value json.RawMessage) time.Duration {
 	s, ok := textOf(value)
-	if d, err := strconv.ParseInt(s, 10, 32); ok && err == nil && d > 0 && d <= int64(maxLife/time.Second) {
+	if d, err := strconv.ParseUint(s, 10, 32); ok && err == nil && d > 0 && d <= uint64(maxLife/time.Second) {
 		return time.Duration(d) * time.Second
 	}
 	return defaultLife

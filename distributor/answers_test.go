@@ -163,6 +163,8 @@ func TestSecretsStayInside(t *testing.T) {
 		refresh = "ref-55aaXYZ88qq"
 	)
 	for _, status := range []int{200, 402, 500, 401, 429} {
+		v := newVendor(t, nil)
+		v.answerLogin = answer(200, fmt.Sprintf(`{"access_token":%q,"refresh_token":%q}`, token, refresh))
 		for name, echo := range echoes(token, refresh, secretKey) {
 			t.Run(fmt.Sprintf("%d %s", status, name), func(t *testing.T) {
 				quoted, _ := json.Marshal("a\u202eb " + echo + " \u0085\x1b[31m")
@@ -173,8 +175,7 @@ func TestSecretsStayInside(t *testing.T) {
 					"<html>\x1b[2J" + echo, echo, strings.Repeat("x", 1000) + echo,
 				}
 				for _, body := range bodies {
-					v := newVendor(t, answer(status, body))
-					v.answerLogin = answer(200, fmt.Sprintf(`{"access_token":%q,"refresh_token":%q}`, token, refresh))
+					v.purchase = answer(status, body)
 					got := buy(t, newClient(t, v.URL, nil))
 					checkClean(t, body, fmt.Sprintf("%s|%s|%s|%s|%s|%s|%s", got.Message, got.TransactionID, got.Reference, got.AuthCode, got.Error, got.Evidence, got.Code),
 						token, refresh, secretKey)

@@ -61,6 +61,7 @@ func (c *Client) balanceOnce(ctx context.Context) (Balance, error) {
 		c.tokens.drop(current.value)
 		return Balance{}, errToken
 	}
+	c.tokens.accept(current.value)
 	b, ok := balanceOf(a)
 	if !ok {
 		return Balance{}, fmt.Errorf("answer of HTTP status %d has no balance", a.status)

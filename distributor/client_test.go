@@ -414,6 +414,23 @@ func TestTokenIsRenewedOnceForAll(t *testing.T) {
 	}
 }
 
+// TestRefusedWhateverTheToken: a vendor that refuses every token, since it does not admit our address, say,
+// does not get a login for each purchase; and it is served again as soon as it accepts one.
+func TestRefusedWhateverTheToken(t *testing.T) {
+	v := newVendor(t, answer(http.StatusUnauthorized, `{"success":false,"error":"address not allowed"}`))
+	c := newClient(t, v.URL, nil)
+	for range 100 {
+		if got := buy(t, c); got.Outcome != topup.OutcomeNotSent || got.Error == "" {
+			t.Fatalf("%+v", got)
+		}
+	}
+	if n := v.logins.Load(); n > 10 { // they are 1, 2, 4 … seconds apart
+		t.Errorf("%d logins for 100 purchases", n)
+	}
+	v.purchase = answer(http.StatusOK, approved)
+	testkit.Eventually(t, time.Minute, func() bool { return buy(t, c).Outcome == topup.OutcomeApproved }, "no purchase after the vendor has come round")
+}
+
 func TestTokenIsRenewedBeforeItExpires(t *testing.T) {
 	v := newVendor(t, answer(http.StatusOK, approved))
 	v.expiresIn = 1

@@ -51,9 +51,12 @@ type tokens struct {
 
 	mu      sync.Mutex
 	current token
-	refused string   // the token that the distributor refused last
-	secrets []string // the latest tokens of either kind
-	masks   *border  // for them, and the secret key
+	refused string    // the token that the distributor refused last
+	useless int       // how many logins in a row gave a token that was refused at its first use
+	proven  bool      // the current token was accepted
+	loginAt time.Time // no login before it
+	secrets []string  // the latest tokens of either kind
+	masks   *border   // for them, and the secret key
 }
 
 // maxSecrets is how many tokens are masked, the last ones: an answer echoes the one it was sent, or one
@@ -86,7 +89,7 @@ func (t *tokens) get() token {
 func (t *tokens) set(current token) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.current = current
+	t.current, t.proven = current, false
 	t.remember(current.value, current.refresh)
 }
 
@@ -95,9 +98,40 @@ func (t *tokens) drop(value string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.refused = value
-	if t.current.value == value {
-		t.current = token{}
+	if t.current.value != value || value == "" {
+		return
 	}
+	t.current = token{}
+	if t.useless++; t.proven {
+		t.useless = 0
+	}
+	// The first may have been ended by another session. After that it is no matter of tokens: the address
+	// is not admitted, say, and a login for each purchase would only use up the rate.
+	if t.useless > 1 {
+		t.loginAt = time.Now().Add(min(time.Second<<min(t.useless-2, 10), maxLoginWait))
+	}
+}
+
+// maxLoginWait is the longest wait between logins whose tokens are refused.
+const maxLoginWait = time.Minute
+
+// accept notes that a token is good.
+func (t *tokens) accept(value string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.current.value == value {
+		t.proven, t.useless, t.loginAt = true, 0, time.Time{}
+	}
+}
+
+// mayLogIn is an error while the distributor refuses the very tokens that it gives.
+func (t *tokens) mayLogIn() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if wait := time.Until(t.loginAt); wait > 0 {
+		return fmt.Errorf("the distributor refuses the tokens of its own logins; the next login is in %s", wait.Round(time.Second))
+	}
+	return nil
 }
 
 // shared is the other processes' token, if there is a good one.
@@ -144,6 +178,9 @@ func (t *tokens) renew(ctx context.Context) (token, error) {
 			t.set(found)
 			return found, nil
 		}
+	}
+	if err := t.mayLogIn(); err != nil {
+		return token{}, err
 	}
 	current, err := t.client.login(ctx)
 	if err != nil {

@@ -43,6 +43,9 @@ func New(cfg Config, log *slog.Logger) *Server {
 	if err := cfg.Validate(); err != nil {
 		panic("sandbox: " + err.Error())
 	}
+	odd := map[string]OddAnswer{}
+	maps.Copy(odd, cfg.OddAnswers)
+	cfg.OddAnswers = odd
 	cfg.StatementLeaveOut = append([]string{}, cfg.StatementLeaveOut...)
 	cfg.StatementAdd = append([]StatementRow{}, cfg.StatementAdd...)
 	cfg.StatementAlter = append([]StatementRow{}, cfg.StatementAlter...)
@@ -169,15 +172,16 @@ func (s *Server) wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// gate is what every call of the distributor's API passes before it is served: the rate limit, then the latency.
-func (s *Server) gate(w http.ResponseWriter, serve func() answer) answer {
+// gate is what every call of the distributor's API passes before it is served: the rate limit, then the latency; and
+// what bends its answer.
+func (s *Server) gate(w http.ResponseWriter, call string, serve func() answer) answer {
 	if over := s.limit(w.Header(), time.Now()); over {
 		return failed(http.StatusTooManyRequests, "Too many requests")
 	}
 	cfg := s.config()
 	latency := cfg.LatencyMinMS + rand.IntN(cfg.LatencyMaxMS-cfg.LatencyMinMS+1)
 	s.wait(context.Background(), millisToDuration(latency)) // a vendor does not stop working because its client left
-	return serve()
+	return serve().bent(s.config().OddAnswers[call])
 }
 
 func millisToDuration(ms int) time.Duration { return time.Duration(ms) * time.Millisecond }

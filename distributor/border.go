@@ -134,6 +134,11 @@ func (b *border) known(s string) string {
 	if hidden == nil {
 		return s
 	}
+	return without(s, hidden)
+}
+
+// without puts one mask in the place of each run of hidden bytes; hidden has one more at its end.
+func without(s string, hidden []bool) string {
 	var out strings.Builder
 	for i := range len(s) {
 		switch {

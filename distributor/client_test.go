@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -46,15 +45,6 @@ type vendor struct {
 
 	logins, purchases atomic.Int64
 	lastBody          atomic.Pointer[[]byte]
-
-	mu            sync.Mutex
-	authorization []string // of every purchase
-}
-
-func (v *vendor) bearers() []string {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return slices.Clone(v.authorization)
 }
 
 func newVendor(t *testing.T, purchase http.HandlerFunc) *vendor {
@@ -75,9 +65,6 @@ func newVendor(t *testing.T, purchase http.HandlerFunc) *vendor {
 	})
 	mux.HandleFunc("POST /api/product_purchase", func(w http.ResponseWriter, r *http.Request) {
 		v.purchases.Add(1)
-		v.mu.Lock()
-		v.authorization = append(v.authorization, r.Header.Get("Authorization"))
-		v.mu.Unlock()
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			t.Error(err)

@@ -277,7 +277,7 @@ func (p *planet) judge(id topup.ID) string {
 	uncharged := d.State == topup.StateFailed || d.State == topup.StateCanceled
 	wrong := ""
 	switch {
-	case uncharged && charged > 0 && !(blind && d.Reason == topup.ReasonResolved):
+	case uncharged && charged > 0 && (!blind || d.Reason != topup.ReasonResolved):
 		wrong = "was charged"
 	case d.State == topup.StateSucceeded && charged == 0:
 		wrong = "was never charged"

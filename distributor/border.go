@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"html"
+	"iter"
 	"regexp"
 	"slices"
 	"strconv"
@@ -120,21 +121,30 @@ func (b *border) known(s string) string {
 		}
 	}
 	for _, secret := range b.whole {
-		for i := 0; ; i++ {
-			n := strings.Index(low[i:], secret)
-			if n < 0 {
-				break
-			}
-			i += n
-			if len(secret) >= part || apart(low, i, i+len(secret)) {
-				mark(i, i+len(secret))
-			}
+		for i := range placesOf(low, secret) {
+			mark(i, i+len(secret))
 		}
 	}
 	if hidden == nil {
 		return s
 	}
 	return without(s, hidden)
+}
+
+// placesOf are the places of a secret in a text; a short one must stand apart there.
+func placesOf(low, secret string) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for i := 0; ; i++ {
+			n := strings.Index(low[i:], secret)
+			if n < 0 {
+				return
+			}
+			i += n
+			if (len(secret) >= part || apart(low, i, i+len(secret))) && !yield(i) {
+				return
+			}
+		}
+	}
 }
 
 // without puts one mask in the place of each run of hidden bytes; hidden has one more at its end.

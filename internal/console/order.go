@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -37,7 +38,11 @@ type step struct {
 	Event string
 }
 
-type resolveForm struct{ Outcome, Reason, TransactionID, Reference, AuthCode, Force string }
+type resolveForm struct {
+	Outcome, Reason, TransactionID, Reference, AuthCode, Force string
+	// Attempt is the one that was looked at.
+	Attempt int
+}
 
 func (c *Console) order(w http.ResponseWriter, r *http.Request, _ operator) error {
 	v, err := c.orderView(r)
@@ -212,6 +217,11 @@ func (c *Console) resolve(w http.ResponseWriter, r *http.Request, who operator) 
 		Outcome: r.PostFormValue("outcome"), Reason: r.PostFormValue("reason"), TransactionID: strings.TrimSpace(r.PostFormValue("transaction_id")),
 		Reference: strings.TrimSpace(r.PostFormValue("reference")), AuthCode: strings.TrimSpace(r.PostFormValue("auth_code")), Force: r.PostFormValue("force"),
 	}
+	if attempt := r.PostFormValue("attempt"); attempt != "" {
+		if f.Attempt, err = strconv.Atoi(attempt); err != nil {
+			return &topup.FieldError{Field: "attempt", Value: attempt, Allowed: "the number of the attempt that was looked at"}
+		}
+	}
 	v.Form = f
 	_, err = c.cfg.Orders.Resolve(r.Context(), v.ID, f.resolution(who))
 	var early *topup.TooEarlyError
@@ -231,7 +241,8 @@ func (c *Console) resolve(w http.ResponseWriter, r *http.Request, who operator) 
 
 func (f resolveForm) resolution(who operator) topup.Resolution {
 	return topup.Resolution{
-		Outcome: topup.Verdict(f.Outcome), Reason: strings.TrimSpace(f.Reason), By: who.Name, Forced: f.Force == "yes",
+		Outcome: topup.Verdict(f.Outcome), Reason: strings.TrimSpace(f.Reason), By: who.Name,
+		Forced: f.Force == "yes", Attempt: f.Attempt,
 		TransactionID: topup.NullString(f.TransactionID), Reference: topup.NullString(f.Reference), AuthCode: topup.NullString(f.AuthCode),
 	}
 }

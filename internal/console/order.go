@@ -101,6 +101,15 @@ func life(d topup.Details) []step {
 		}
 		steps = append(steps, s)
 	}
+	for _, c := range d.Corrections {
+		steps = append(steps, step{At: c.At, Kind: "plain", Title: "Corrected to " + string(c.Outcome), Text: "was " + string(c.Was) + "; by " + c.By + ": " + c.Reason})
+	}
+	for _, c := range d.Disputes {
+		steps = append(steps, step{At: c.Since, Kind: "doubt", Title: "Disputed", Text: "by " + c.RaisedBy + ": " + c.Evidence})
+		if c.EndedAt != nil {
+			steps = append(steps, step{At: *c.EndedAt, Kind: "plain", Title: "Dispute ended: " + string(c.Outcome), Text: "by " + c.EndedBy + ": " + c.Reason})
+		}
+	}
 	for _, ev := range d.Events {
 		steps = append(steps, eventSteps(ev)...)
 	}

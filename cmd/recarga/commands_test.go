@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -88,8 +89,9 @@ func shows(t *testing.T, s *screen, pattern string) string {
 	return found[len(found)-1]
 }
 
-// shop is the environment of client commands beside a sandbox and a server, both this very program.
-func shop(t *testing.T) map[string]string {
+// shop is the environment of client commands beside a sandbox and a server, both this very program. The server's
+// settings may be more, and others.
+func shop(t *testing.T, settings ...map[string]string) map[string]string {
 	t.Helper()
 	vendor := start(t, nil, "", "sandbox", "--addr", "127.0.0.1:0", "--log-level", "error")
 	env := map[string]string{
@@ -97,6 +99,9 @@ func shop(t *testing.T) map[string]string {
 		"RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo", "RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
 		"RECARGA_DATABASE_URL": "sqlite:" + filepath.Join(t.TempDir(), "recarga.db"),
 		"RECARGA_HTTP_ADDR":    "127.0.0.1:0", "RECARGA_METRICS_ADDR": "127.0.0.1:0", "RECARGA_API_KEY": "shop-api-key", "RECARGA_ADMIN_KEY": "shop-admin-key",
+	}
+	for _, more := range settings {
+		maps.Copy(env, more)
 	}
 	server := start(t, env, "", "serve")
 	t.Cleanup(func() {
@@ -110,7 +115,7 @@ func shop(t *testing.T) map[string]string {
 	return map[string]string{
 		"RECARGA_DISTRIBUTOR_URL": env["RECARGA_DISTRIBUTOR_URL"], "RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo", "RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
 		"RECARGA_DATABASE_URL": env["RECARGA_DATABASE_URL"], "RECARGA_API_KEY": "shop-api-key", "RECARGA_API_URL": shows(t, &server.stderr, `RECARGA_HTTP_ADDR","url":"([^"]+)`),
-		"RECARGA_METRICS_ADDR": shows(t, &server.stderr, `RECARGA_METRICS_ADDR","url":"http://([^"]+)`),
+		"RECARGA_METRICS_ADDR": shows(t, &server.stderr, `RECARGA_METRICS_ADDR","url":"http://([^"]+)|metrics not served`),
 	}
 }
 
@@ -356,6 +361,31 @@ func TestNotReady(t *testing.T) {
 	want(t, env, exitFailed, `^$`, `^recarga: not ready: journal\n$`, "healthcheck")
 	server.Close()
 	want(t, env, exitFailed, `^$`, `refused`, "healthcheck")
+}
+
+// TestAuxiliariesStopNothing: with everything broken that only watches the program, an order is bought all the same;
+// metrics are served as soon as their address is free.
+func TestAuxiliariesStopNothing(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := shop(t, map[string]string{
+		"RECARGA_METRICS_ADDR": taken.Addr().String(), "RECARGA_OPERATOR_CALLBACK_URL": "ops.example", "RECARGA_OPERATOR_WEBHOOK_SECRET": "guess",
+		"OTEL_TRACES_EXPORTER": "zipkin,otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json",
+	})
+	want(t, env, exitOK, `AUX-1`, ``, "enqueue", "--id", "AUX-1", "--phone", "5537686660", "--product", "MOVISTAR_TAE", "--amount", "10")
+	want(t, env, exitOK, `succeeded`, ``, "watch", "AUX-1")
+	if err := taken.Close(); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, waiting, func() bool {
+		res, err := http.Get("http://" + taken.Addr().String() + "/healthz")
+		if err != nil {
+			return false
+		}
+		return res.Body.Close() == nil && res.StatusCode == http.StatusOK
+	}, "metrics are served")
 }
 
 // TestReconcileBrokenOff: an answer that ends without a summary is no reconciliation.

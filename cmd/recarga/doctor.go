@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"recarga/internal/doctor"
+	"recarga/internal/tracing"
 )
 
 func newDoctorCommand(p *program) *cobra.Command {
@@ -62,7 +63,9 @@ are wrong.`,
 			}
 			return p.doctorLive(cmd, s, live, *timeout, *asJSON, *strict)
 		}
-		found := doctor.Examine(cmd.Context(), doctorConfig(s, *timeout))
+		cfg := doctorConfig(s, *timeout)
+		cfg.TraceCollector, cfg.TracesOff = tracing.Collector(p.getenv)
+		found := doctor.Examine(cmd.Context(), cfg)
 		if err := show(p.stdout, found); err != nil {
 			return err
 		}
@@ -79,6 +82,7 @@ func doctorConfig(s Settings, timeout time.Duration) doctor.Config {
 		ResendUnknown: s.OnUnknown == "resend", APIKey: s.APIKey, AdminKey: s.AdminKey,
 		CallbackURL: s.CallbackURL, WebhookAllowPrivate: s.WebhookAllowPrivate,
 		HTTPAddr: s.HTTPAddr, MetricsAddr: s.MetricsAddr, Timeout: timeout,
+		OperatorCallbackURL: s.OperatorCallbackURL, OperatorOff: s.OperatorOff,
 		BalanceLow: max(s.BalanceLow, s.HoldBelow),
 	}
 }

@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"strings"
+	"sync"
+	"time"
 
 	"recarga/internal/metrics"
 	"recarga/internal/params"
@@ -37,12 +40,50 @@ func newMetrics(s Settings, r roles) *metrics.Metrics {
 }
 
 // startOps serves what the people and programs that keep the process running ask for: metrics, and
-// whether it lives and is ready.
+// whether it lives and is ready. Orders go on without it: an address that is taken is tried again.
 func (n *node) startOps(ctx context.Context) error {
 	n.metrics.ShowDependencies(n.health.up)
-	url, err := n.listen(ctx, n.settings.MetricsAddr, "RECARGA_METRICS_ADDR", opsPages(n.health, n.metrics.Handler()))
-	n.metricsURL = url
-	return err
+	listener, err := n.bind(ctx, n.settings.MetricsAddr, metricsSetting)
+	if err != nil {
+		n.log.Warn("metrics not served; trying again", "every", opsRetry, "error", err)
+	} else {
+		n.metricsURL = urlOf(listener)
+	}
+	serving, stop := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	done.Go(func() { n.keepOps(serving, listener, opsPages(n.health, n.metrics.Handler())) })
+	n.onShutdown(func() { stop(); done.Wait() })
+	return nil
+}
+
+const (
+	metricsSetting = "RECARGA_METRICS_ADDR"
+	// opsRetry is the time between two tries to listen.
+	opsRetry = 5 * time.Second
+)
+
+// keepOps serves from the listener, and from a new one where there is none, or no more.
+func (n *node) keepOps(ctx context.Context, listener net.Listener, pages http.Handler) {
+	for {
+		if listener != nil {
+			ended := make(chan struct{})
+			end := n.serveHTTP(listener, metricsSetting, pages, func(err error) {
+				n.log.Warn("metrics not served; trying again", "every", opsRetry, "error", err)
+				close(ended)
+			})
+			select {
+			case <-ctx.Done():
+			case <-ended:
+			}
+			end()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(opsRetry):
+		}
+		listener, _ = n.bind(ctx, n.settings.MetricsAddr, metricsSetting) // the warning has said why not
+	}
 }
 
 func opsPages(h *health, metrics http.Handler) http.Handler {

@@ -30,10 +30,7 @@ RECARGA_DISTRIBUTOR_CUSTOMER_ID and RECARGA_DISTRIBUTOR_SECRET_KEY where set, el
 			if err != nil {
 				return err
 			}
-			log, stop, err := p.traced(cmd.Context(), cmd, NewLogger(s, p.stderr))
-			if err != nil {
-				return err
-			}
+			log, stop := p.traced(cmd.Context(), cmd, NewLogger(s, p.stderr))
 			defer stop()
 			return p.serveSandbox(cmd.Context(), s, addr, log)
 		},

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -25,11 +27,13 @@ func nodeCommand(p *program, r roles, cmd *cobra.Command) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		log, stop, err := p.traced(cmd.Context(), cmd, NewLogger(s, p.stderr))
-		if err != nil {
-			return err
-		}
+		// Whoever reads the log may go away. The default would end the process at its next line.
+		signal.Ignore(syscall.SIGPIPE)
+		log, stop := p.traced(cmd.Context(), cmd, NewLogger(s, p.stderr))
 		defer stop()
+		if s.OperatorOff != nil {
+			log.Warn("the operator's endpoint is off", "error", s.OperatorOff)
+		}
 		n, err := startNode(cmd.Context(), s, r, log)
 		switch {
 		case err != nil && cmd.Context().Err() != nil:

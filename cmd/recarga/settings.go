@@ -57,6 +57,7 @@ type Settings struct {
 	HTTPAddr, MetricsAddr                                       string
 	APIKey, CallbackURL, WebhookSecret, AdminKey, EncryptionKey string
 	OperatorCallbackURL, OperatorWebhookSecret                  string
+	OperatorOff                                                 error // what is wrong with the two, which are then empty
 	WebhookSchedule                                             []time.Duration
 	WebhookTimeout, WebhookDisableAfter                         time.Duration
 	WebhookRate                                                 Rate
@@ -103,6 +104,9 @@ func loadSettings(required needs, sources ...source) (Settings, error) {
 		l.load(row, required, sources)
 	}
 	l.crossCheck(s)
+	if s.OperatorOff = errors.Join(l.auxiliary...); s.OperatorOff != nil {
+		s.OperatorCallbackURL, s.OperatorWebhookSecret = "", ""
+	}
 	return s, errors.Join(l.errs...)
 }
 
@@ -111,19 +115,25 @@ type loading struct {
 	// good describes those that are right by themselves, by name.
 	good map[string]string
 	errs []error
+	// auxiliary are the mistakes that switch the operator's endpoint off, and refuse nothing.
+	auxiliary []error
 }
 
 func (l *loading) load(row setting, required needs, sources []source) {
+	errs := &l.errs
+	if row.auxiliary {
+		errs = &l.auxiliary
+	}
 	value, from, err := row.find(sources)
 	switch {
 	case err != nil:
-		l.errs = append(l.errs, err)
+		*errs = append(*errs, err)
 	case value == "" && row.standard == "":
 		if slices.Contains(required, row.name) {
 			l.errs = append(l.errs, &SettingError{Setting: row.env(), Allowed: row.allowed})
 		}
 	case row.set(value) != nil:
-		l.errs = append(l.errs, &SettingError{Setting: row.env(), Source: from, Value: row.shown(value), Allowed: row.allowed})
+		*errs = append(*errs, &SettingError{Setting: row.env(), Source: from, Value: row.shown(value), Allowed: row.allowed})
 	default:
 		l.good[row.name] = fmt.Sprintf("%s (from %s) is %q", row.env(), from, row.shown(value))
 	}
@@ -144,15 +154,25 @@ func (row setting) find(sources []source) (value, from string, err error) {
 // refuse reports settings that are right by themselves and wrong together. One that is not right by
 // itself has been reported already.
 func (l *loading) refuse(wrong bool, rule string, names ...string) {
+	l.errs = append(l.errs, l.together(wrong, rule, names)...)
+}
+
+func (l *loading) together(wrong bool, rule string, names []string) []error {
 	said := make([]string, len(names))
 	for i, name := range names {
 		text, ok := l.good[name]
 		wrong = wrong && ok
 		said[i] = text
 	}
-	if wrong {
-		l.errs = append(l.errs, fmt.Errorf("%s; %s", strings.Join(said, " and "), rule))
+	if !wrong {
+		return nil
 	}
+	return []error{fmt.Errorf("%s; %s", strings.Join(said, " and "), rule)}
+}
+
+// switchOff is as refuse, for settings of the operator's endpoint.
+func (l *loading) switchOff(wrong bool, rule string, names ...string) {
+	l.auxiliary = append(l.auxiliary, l.together(wrong, rule, names)...)
 }
 
 // shutdownMargin is the least time by which a stop outlasts a purchase, to record what came of it.
@@ -165,8 +185,8 @@ func (l *loading) crossCheck(s Settings) {
 	l.refuse(s.RetryInitial > s.RetryMax, "the first must not exceed the second", "RETRY_INITIAL", "RETRY_MAX")
 	l.refuse(s.WebhookSecret == "", "must come with RECARGA_WEBHOOK_SECRET: webhooks are signed", "CALLBACK_URL")
 	l.refuse(!s.WebhookAllowPrivate && !publicHTTPS(s.CallbackURL), "must be https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true", "CALLBACK_URL")
-	l.refuse(s.OperatorWebhookSecret == "", "must come with RECARGA_OPERATOR_WEBHOOK_SECRET: webhooks are signed", "OPERATOR_CALLBACK_URL")
-	l.refuse(!s.WebhookAllowPrivate && !publicHTTPS(s.OperatorCallbackURL), "must be https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true", "OPERATOR_CALLBACK_URL")
+	l.switchOff(s.OperatorWebhookSecret == "", "must come with RECARGA_OPERATOR_WEBHOOK_SECRET: webhooks are signed", "OPERATOR_CALLBACK_URL")
+	l.switchOff(!s.WebhookAllowPrivate && !publicHTTPS(s.OperatorCallbackURL), "must be https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true", "OPERATOR_CALLBACK_URL")
 	l.refuse(s.APIKey == s.AdminKey, "must differ, or every caller is the operator", "API_KEY", "ADMIN_KEY")
 }
 

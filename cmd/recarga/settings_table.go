@@ -30,6 +30,8 @@ type setting struct {
 	secret bool
 	// choice is a setting of true or false, whose flag needs no value.
 	choice bool
+	// auxiliary is of the operator's endpoint: a mistake in it switches that off, and stops nothing.
+	auxiliary bool
 	// set parses a value and stores it. Its error only says that the value is not allowed.
 	set func(string) error
 }
@@ -185,10 +187,10 @@ func callerSettings(s *Settings) []setting {
 		name: "ADMIN_KEY", secret: true, allowed: allowedKey, set: text(&s.AdminKey, key),
 		help: "the operator's key: sees every caller's orders, opens /queues; client commands send it where RECARGA_API_KEY is not set",
 	}, {
-		name: "OPERATOR_CALLBACK_URL", allowed: allowedURL, set: text(&s.OperatorCallbackURL, webURL),
-		help: "where the operator is told what concerns no order (endpoint.disabled); https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true",
+		name: "OPERATOR_CALLBACK_URL", auxiliary: true, allowed: allowedURL, set: text(&s.OperatorCallbackURL, webURL),
+		help: "where the operator is told what concerns no order (endpoint.disabled); https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true. A mistake in it is a warning at the start, and the operator is not told",
 	}, {
-		name: "OPERATOR_WEBHOOK_SECRET", secret: true, allowed: "whsec_ and base64 of 24 to 64 bytes",
+		name: "OPERATOR_WEBHOOK_SECRET", auxiliary: true, secret: true, allowed: "whsec_ and base64 of 24 to 64 bytes",
 		set:  text(&s.OperatorWebhookSecret, func(v string) bool { return webhook.ParseSecret(v) == nil }),
 		help: "signs the operator's webhooks",
 	}, {
@@ -222,7 +224,7 @@ func processSettings(s *Settings) []setting {
 		help: "where the API, /docs, /openapi.json and /queues listen",
 	}, {
 		name: "METRICS_ADDR", standard: "127.0.0.1:9464", allowed: allowedAddress, set: text(&s.MetricsAddr, address),
-		help: "where /metrics, /healthz and /readyz listen",
+		help: "where /metrics, /healthz and /readyz listen; an address that is taken is a warning, and is tried again every 5s",
 	}, {
 		name: "SHUTDOWN_TIMEOUT", standard: "150s", allowed: allowedDuration, set: span(&s.ShutdownTimeout),
 		help: "what a stop waits for purchases under way; at least 10s above RECARGA_DISTRIBUTOR_TIMEOUT",

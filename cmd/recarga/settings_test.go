@@ -155,7 +155,10 @@ func TestValues(t *testing.T) {
 			}
 		}
 		for _, value := range c.bad {
-			_, err := from(t, nil, map[string]string{envPrefix + name: value}, "", nil)
+			s, err := from(t, nil, map[string]string{envPrefix + name: value}, "", nil)
+			if strings.HasPrefix(name, "OPERATOR_") {
+				err = s.OperatorOff
+			}
 			if lines := linesOf(err); len(lines) != 1 || !strings.Contains(lines[0], envPrefix+name+" (from environment)") || !strings.Contains(lines[0], "must") {
 				t.Errorf("%s=%q: %q; want one line that names it, its source and what is allowed", name, value, lines)
 			}
@@ -205,8 +208,11 @@ func TestWrongTogether(t *testing.T) {
 			for k, v := range c.env {
 				env[envPrefix+k] = v
 			}
-			_, err := from(t, nil, env, "", nil)
-			lines := linesOf(err)
+			s, err := from(t, nil, env, "", nil)
+			lines := linesOf(errors.Join(err, s.OperatorOff))
+			if off := c.env["OPERATOR_CALLBACK_URL"] != ""; off && (err != nil || s.OperatorCallbackURL+s.OperatorWebhookSecret != "") {
+				t.Errorf("%v; the operator is told at %q", err, s.OperatorCallbackURL)
+			}
 			if (len(c.want) > 0) != (len(lines) == 1) {
 				t.Fatalf("got %q", lines)
 			}

@@ -11,9 +11,8 @@ import (
 
 // traced switches tracing on where OTEL_… says so (docs/tracing.md), and returns the logger to use. Call
 // stop when nothing runs any more.
-func (p *program) traced(ctx context.Context, cmd *cobra.Command, log *slog.Logger) (_ *slog.Logger, stop func(), err error) {
-	log, stop, err = tracing.Start(ctx, tracing.Config{
+func (p *program) traced(ctx context.Context, cmd *cobra.Command, log *slog.Logger) (_ *slog.Logger, stop func()) {
+	return tracing.Start(ctx, tracing.Config{
 		Getenv: p.getenv, Service: "recarga-" + cmd.Name(), Version: version, Console: p.stdout, Log: log,
 	})
-	return log, stop, usage(err)
 }

@@ -180,7 +180,10 @@ func (n *node) startWorker(ctx context.Context) error {
 		Tell: s.OperatorWebhookSecret != "", Log: n.log,
 	})
 	if err := n.watch.Load(ctx); err != nil {
-		return err
+		if s.HoldBelow > 0 {
+			return err // what was held must stay held
+		}
+		n.log.Warn("the last balance is not known", "error", err)
 	}
 	n.worker = worker.New(n.workerConfig())
 	n.metrics.ShowOutages(n.worker.Outages)
@@ -263,18 +266,37 @@ func (n *node) startAPI(ctx context.Context) error {
 
 // listen serves HTTP until the shutdown.
 func (n *node) listen(ctx context.Context, addr, setting string, handler http.Handler) (url string, err error) {
+	listener, err := n.bind(ctx, addr, setting)
+	if err != nil {
+		return "", err
+	}
+	end := n.serveHTTP(listener, setting, handler, func(err error) { n.failed <- err })
+	n.onShutdown(end)
+	return urlOf(listener), nil
+}
+
+func (n *node) bind(ctx context.Context, addr, setting string) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", setting, err)
+		return nil, fmt.Errorf("%s: %w", setting, err)
 	}
+	n.log.Info("listening", "setting", setting, "url", urlOf(listener))
+	return listener, nil
+}
+
+func urlOf(listener net.Listener) string { return "http://" + listener.Addr().String() }
+
+// serveHTTP serves until end is called, which waits for the requests under way. A listener that ends by itself is
+// reported to failed.
+func (n *node) serveHTTP(listener net.Listener, setting string, handler http.Handler, failed func(error)) (end func()) {
 	server := api.HTTPServer(handler)
 	var done sync.WaitGroup
 	done.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			n.failed <- fmt.Errorf("%s: %w", setting, err)
+			failed(fmt.Errorf("%s: %w", setting, err))
 		}
 	})
-	n.onShutdown(func() {
+	return func() {
 		ctx, cancel := context.WithTimeout(context.Background(), requestsEnd)
 		defer cancel()
 		if err := server.Shutdown(ctx); err != nil {
@@ -282,10 +304,7 @@ func (n *node) listen(ctx context.Context, addr, setting string, handler http.Ha
 			_ = server.Close()
 		}
 		done.Wait()
-	})
-	url = "http://" + listener.Addr().String()
-	n.log.Info("listening", "setting", setting, "url", url)
-	return url, nil
+	}
 }
 
 // wait blocks until ctx ends or a part fails, and then shuts the node down.

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -286,6 +287,27 @@ func TestOneLogin(t *testing.T) {
 				t.Errorf("%d logins and %d purchases, want one and none", n, len(s.Requests()))
 			}
 		})
+	}
+}
+
+func badAuxiliaries() []bad {
+	with := func(change func(t *testing.T, cfg *Config)) func(*testing.T) []Finding {
+		return of(newAuxiliaries, change)
+	}
+	return []bad{
+		{"operator endpoint", Warn, "^off: RECARGA_OPERATOR_CALLBACK_URL is wrong$", "RECARGA_OPERATOR_WEBHOOK_SECRET", with(func(_ *testing.T, cfg *Config) {
+			cfg.OperatorOff = errors.New("RECARGA_OPERATOR_CALLBACK_URL is wrong")
+		})},
+		{"operator endpoint", Warn, "connection refused", "RECARGA_OPERATOR_CALLBACK_URL", with(func(t *testing.T, cfg *Config) {
+			cfg.OperatorCallbackURL, cfg.WebhookAllowPrivate = "http://"+nobody(t)+"/x", true
+		})},
+		{"operator endpoint", Warn, "not a public address|not public", "RECARGA_OPERATOR_CALLBACK_URL", with(func(t *testing.T, cfg *Config) {
+			cfg.OperatorCallbackURL = "https://" + nobody(t) + "/x"
+		})},
+		{"traces", Warn, "^not exported: OTEL_TRACES_EXPORTER is wrong$", "OTEL_", with(func(_ *testing.T, cfg *Config) {
+			cfg.TracesOff = errors.New("OTEL_TRACES_EXPORTER is wrong")
+		})},
+		{"traces", Warn, "connection refused", "start the collector", with(func(t *testing.T, cfg *Config) { cfg.TraceCollector = nobody(t) })},
 	}
 }
 

@@ -149,6 +149,12 @@ type Config struct {
 	CallbackURL           string
 	WebhookAllowPrivate   bool
 	HTTPAddr, MetricsAddr string
+	// OperatorCallbackURL is empty where the operator is not notified; OperatorOff is the mistake for which.
+	OperatorCallbackURL string
+	OperatorOff         error
+	// TraceCollector is the host and port that spans are sent to; empty: none are. TracesOff says why some are not.
+	TraceCollector string
+	TracesOff      error
 	// Timeout of each check. Defaults to DefaultTimeout.
 	Timeout time.Duration
 	// RootCAs are who may sign certificates. Nil: those that the system trusts.
@@ -161,7 +167,7 @@ func Examine(ctx context.Context, cfg Config) []Finding {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = DefaultTimeout
 	}
-	parts := []part{newSettings(cfg), newDatabase(cfg), newRedis(cfg), newDistributor(cfg), newCallback(cfg)}
+	parts := []part{newSettings(cfg), newDatabase(cfg), newRedis(cfg), newDistributor(cfg), newCallback(cfg), newAuxiliaries(cfg)}
 	found := make([][]Finding, len(parts))
 	var wg sync.WaitGroup
 	for i, p := range parts {
@@ -174,7 +180,7 @@ func Examine(ctx context.Context, cfg Config) []Finding {
 // Checks are all checks there are, for both databases, in the order of their findings.
 func Checks() (all []Check) {
 	cfg := Config{RedisURL: "redis://redis", DistributorURL: "https://distributor", CallbackURL: "https://caller"}
-	for _, p := range []part{newSettings(cfg), newSQLite(cfg), newPostgres(cfg), newRedis(cfg), newDistributor(cfg), newCallback(cfg)} {
+	for _, p := range []part{newSettings(cfg), newSQLite(cfg), newPostgres(cfg), newRedis(cfg), newDistributor(cfg), newCallback(cfg), newAuxiliaries(cfg)} {
 		all = append(all, slices.Concat(p.stages...)...)
 		p.close()
 	}

@@ -78,7 +78,7 @@ func findingOf(t *testing.T, found []Finding, check string) Finding {
 
 // TestBad: each check that there is finds what it is for, and says what to change.
 func TestBad(t *testing.T) {
-	cases := slices.Concat(badSettings(), badDatabases(), badRedis(), badDistributors(), badCallbacks())
+	cases := slices.Concat(badSettings(), badDatabases(), badRedis(), badDistributors(), badCallbacks(), badAuxiliaries())
 	tried := map[string]bool{}
 	for _, c := range cases {
 		tried[c.check] = true
@@ -144,6 +144,7 @@ func TestWell(t *testing.T) {
 		APIKey: "0123456789abcdef01234567", AdminKey: "abcdef012345678901234567",
 		HTTPAddr: "127.0.0.1:8080", MetricsAddr: "10.0.0.1:9464",
 		CallbackURL: ca.server(t, 365*24*time.Hour), WebhookAllowPrivate: true, RootCAs: ca.pool,
+		OperatorCallbackURL: ca.server(t, time.Hour), TraceCollector: silence(t),
 	}
 	for name, open := range map[string]func(*testing.T) string{"sqlite": usedSQLite, "postgres": usedPostgres} {
 		t.Run(name, func(t *testing.T) {

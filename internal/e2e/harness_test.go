@@ -150,6 +150,7 @@ func (r *receiver) orders() map[topup.ID]bool {
 type process struct {
 	t          testing.TB
 	cmd        *exec.Cmd
+	logged     io.Closer // the reading end of its log
 	ready      chan struct{}
 	apiURL     string
 	metricsURL string
@@ -187,6 +188,7 @@ func (w *world) launch(t testing.TB, command string) *process {
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	p.logged = pipe
 	go p.read(pipe)
 	t.Cleanup(func() {
 		p.kill()

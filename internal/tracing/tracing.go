@@ -3,11 +3,13 @@
 package tracing
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -17,6 +19,7 @@ import (
 	"github.com/go-logr/logr"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
 	"go.opentelemetry.io/otel/propagation"
@@ -30,8 +33,8 @@ const flushTimeout = 5 * time.Second
 
 // Config is what Start works with.
 type Config struct {
-	// Getenv is the environment. Only what switches tracing on is asked of it: the SDK reads the
-	// rest from the process's own.
+	// Getenv is the environment. Only what switches tracing on and chooses the exporter is asked of it: the SDK
+	// reads the rest from the process's own.
 	Getenv func(string) string
 	// Service is the name of the service where OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES give none.
 	Service, Version string
@@ -43,28 +46,33 @@ type Config struct {
 // Start switches tracing on where the settings ask for it: OTEL_TRACES_EXPORTER is otlp or console, or
 // not set while an OTLP endpoint is; and OTEL_SDK_DISABLED is not true. Otherwise it does nothing. It
 // returns the logger to use, which says in which trace a line was written, and a function that sends the
-// last spans, to call when all else has ended. Its errors name the setting.
-func Start(ctx context.Context, cfg Config) (log *slog.Logger, stop func(), err error) {
-	names, err := exporters(cfg.Getenv)
-	if err != nil || len(names) == 0 {
-		return cfg.Log, func() {}, err
+// last spans, to call when all else has ended. An exporter that cannot start is a warning that names the setting:
+// nothing that only watches the program may stop it.
+func Start(ctx context.Context, cfg Config) (log *slog.Logger, stop func()) {
+	names, wrong := exporters(cfg.Getenv)
+	var options []sdk.TracerProviderOption
+	for _, name := range names {
+		exporter, err := build(ctx, name, cfg)
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("OTEL_TRACES_EXPORTER=%s: %w", name, err))
+			continue
+		}
+		options = append(options, sdk.WithBatcher(exporter)) // never waits: it drops spans when it is full
+	}
+	for _, err := range wrong {
+		cfg.Log.Warn("traces not exported", "error", err)
+	}
+	if len(options) == 0 {
+		return cfg.Log, func() {}
 	}
 	// Before anything of the SDK, which tells of settings that it does not understand in this way only.
 	otel.SetLogger(logr.FromSlogHandler(cfg.Log.Handler()))
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { cfg.Log.Warn("tracing", "error", err) }))
-	options := []sdk.TracerProviderOption{sdk.WithResource(describe(ctx, cfg))}
-	for _, name := range names {
-		exporter, err := build(ctx, name, cfg.Console)
-		if err != nil {
-			return cfg.Log, func() {}, fmt.Errorf("OTEL_TRACES_EXPORTER=%s: %w", name, err)
-		}
-		options = append(options, sdk.WithBatcher(exporter)) // never waits: it drops spans when it is full
-	}
-	provider := sdk.NewTracerProvider(options...)
+	provider := sdk.NewTracerProvider(append(options, sdk.WithResource(describe(ctx, cfg)))...)
 	otel.SetTracerProvider(provider)
 	// Baggage is not passed on: what others put into it is none of the vendor's business.
 	otel.SetTextMapPropagator(propagation.TraceContext{})
-	return slog.New(logHandler{cfg.Log.Handler()}), func() { flush(provider, cfg.Log) }, nil
+	return slog.New(logHandler{cfg.Log.Handler()}), func() { flush(provider, cfg.Log) }
 }
 
 func flush(provider *sdk.TracerProvider, log *slog.Logger) {
@@ -81,54 +89,87 @@ const (
 	exporterNone    = "none"
 )
 
-// exporters are those that the settings name; none means that tracing is off.
-func exporters(getenv func(string) string) (names []string, err error) {
+// exporters are those that the settings name, and what is wrong with others; no name means that tracing is off.
+func exporters(getenv func(string) string) (names []string, wrong []error) {
 	if strings.EqualFold(getenv("OTEL_SDK_DISABLED"), "true") {
 		return nil, nil
 	}
 	chosen := getenv("OTEL_TRACES_EXPORTER")
-	if chosen == "" && (getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != "") {
+	if chosen == "" && endpoint(getenv) != "" {
 		chosen = exporterOTLP
 	}
 	for name := range strings.SplitSeq(chosen, ",") {
 		switch name = strings.TrimSpace(name); name {
 		case "", exporterNone:
-		case exporterOTLP, exporterConsole:
+		case exporterConsole:
 			names = append(names, name)
+		case exporterOTLP:
+			if err := checkOTLP(getenv); err != nil {
+				wrong = append(wrong, err)
+			} else {
+				names = append(names, name)
+			}
 		default:
-			return nil, fmt.Errorf("OTEL_TRACES_EXPORTER (from environment) is %q; must be %s, %s or %s", name, exporterOTLP, exporterConsole, exporterNone)
+			const allowed = exporterOTLP + ", " + exporterConsole + " or " + exporterNone
+			wrong = append(wrong, fmt.Errorf("OTEL_TRACES_EXPORTER (from environment) is %q; must be %s", name, allowed))
 		}
 	}
-	if slices.Contains(names, exporterOTLP) {
-		err = checkOTLP(getenv)
-	}
-	return names, err
+	return names, wrong
+}
+
+const (
+	protocolHTTP = "http/protobuf"
+	protocolGRPC = "grpc"
+)
+
+// protocol and endpoint are of the OTLP exporter; what is set for traces alone comes first.
+func protocol(getenv func(string) string) string {
+	return cmp.Or(getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"), getenv("OTEL_EXPORTER_OTLP_PROTOCOL"), protocolHTTP)
+}
+
+func endpoint(getenv func(string) string) string {
+	return cmp.Or(getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), getenv("OTEL_EXPORTER_OTLP_ENDPOINT"))
 }
 
 // checkOTLP refuses what the exporter would take for something else: spans in another protocol, or sent
 // to its default endpoint.
 func checkOTLP(getenv func(string) string) error {
-	const only = "http/protobuf"
 	var errs []error
-	for _, name := range []string{"OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"} {
-		if value := getenv(name); value != "" && value != only {
-			errs = append(errs, fmt.Errorf("%s (from environment) is %q; must be %s", name, value, only))
-		}
+	if value := protocol(getenv); value != protocolHTTP && value != protocolGRPC {
+		errs = append(errs, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL (from environment) is %q; must be %s or %s", value, protocolHTTP, protocolGRPC))
 	}
-	for _, name := range []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"} {
-		u, err := url.Parse(getenv(name))
-		if value := getenv(name); value != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
-			errs = append(errs, fmt.Errorf("%s (from environment) is %q; must be an http or https URL", name, value))
+	if value := endpoint(getenv); value != "" {
+		if u, err := url.Parse(value); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			errs = append(errs, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT (from environment) is %q; must be an http or https URL", value))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func build(ctx context.Context, name string, console io.Writer) (sdk.SpanExporter, error) {
-	if name == exporterConsole {
-		return stdouttrace.New(stdouttrace.WithWriter(console))
+func build(ctx context.Context, name string, cfg Config) (sdk.SpanExporter, error) {
+	switch {
+	case name == exporterConsole:
+		return stdouttrace.New(stdouttrace.WithWriter(cfg.Console))
+	case protocol(cfg.Getenv) == protocolGRPC:
+		return otlptracegrpc.New(ctx)
 	}
 	return otlptracehttp.New(ctx)
+}
+
+// Collector is the host and port that spans are sent to by OTLP; empty where none are. The error says why some that
+// the settings ask for are not sent.
+func Collector(getenv func(string) string) (address string, err error) {
+	names, wrong := exporters(getenv)
+	if !slices.Contains(names, exporterOTLP) {
+		return "", errors.Join(wrong...)
+	}
+	standard := map[string]string{protocolHTTP: "http://localhost:4318", protocolGRPC: "http://localhost:4317"}[protocol(getenv)]
+	u, err := url.Parse(cmp.Or(endpoint(getenv), standard))
+	if err != nil {
+		return "", err
+	}
+	port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	return net.JoinHostPort(u.Hostname(), port), errors.Join(wrong...)
 }
 
 // describe says which program the spans come from. What cannot be found out is left out.

@@ -1,0 +1,57 @@
+package doctor
+
+import (
+	"context"
+	"net"
+	"net/url"
+
+	"recarga/webhook"
+)
+
+// newAuxiliaries looks at what orders go on without: who is to be notified, and shown, how the program does.
+func newAuxiliaries(cfg Config) part {
+	a := auxiliaries{cfg}
+	return part{stages: []stage{{
+		{"operator endpoint", "orders go on without it, and nobody is notified of a low balance or of an endpoint that was disabled",
+			"start the receiver, or correct RECARGA_OPERATOR_CALLBACK_URL and RECARGA_OPERATOR_WEBHOOK_SECRET", a.operator},
+		{"traces", "orders go on without them, and nobody sees where one spends its time",
+			"start the collector, or correct the OTEL_ variables (docs/tracing.md), or set OTEL_SDK_DISABLED=true", a.traces},
+	}}, close: func() {}}
+}
+
+type auxiliaries struct{ Config }
+
+func (a auxiliaries) operator(ctx context.Context) Finding {
+	switch {
+	case a.OperatorOff != nil:
+		return warn("off: %v", a.OperatorOff)
+	case a.OperatorCallbackURL == "":
+		return nothing()
+	}
+	dialer := new(net.Dialer)
+	if !a.WebhookAllowPrivate {
+		dialer.Control = webhook.PublicOnly()
+	}
+	u, err := url.Parse(a.OperatorCallbackURL)
+	if err != nil {
+		return warn("RECARGA_OPERATOR_CALLBACK_URL cannot be parsed")
+	}
+	return reached(connect(ctx, dialer, u))
+}
+
+func (a auxiliaries) traces(ctx context.Context) Finding {
+	switch {
+	case a.TracesOff != nil:
+		return warn("not exported: %v", a.TracesOff)
+	case a.TraceCollector == "":
+		return nothing()
+	}
+	return reached(connect(ctx, new(net.Dialer), &url.URL{Host: a.TraceCollector}))
+}
+
+func reached(where string, err error) Finding {
+	if err != nil {
+		return warn("%v", err)
+	}
+	return ok("%s", where)
+}

@@ -49,8 +49,7 @@ AND EXISTS (SELECT 1 FROM attempts WHERE order_key = orders.key AND number = $2 
 // Begin records that the next attempt is under way, for an order that is queued or retrying, has had exactly the
 // given number of attempts, and whose time is not over; otherwise it returns topup.ErrLost, and nothing may be sent. It is durable before it returns. After giveUpAt anybody may call the attempt's outcome unknown.
 //
-// A commit whose answer was lost is made again, and recognised where it had happened: an attempt is
-// not wasted on it. Only if that fails as well is the error ErrInDoubt.
+// An attempt is not wasted on a commit whose answer was lost: it is recognised where it had happened.
 func (j *Journal) Begin(ctx context.Context, id topup.ID, attempts int, worker string, giveUpAt, now time.Time) (topup.Order, error) {
 	return j.begin(ctx, sqlBegin, id, attempts, worker, giveUpAt, now)
 }
@@ -64,25 +63,19 @@ func (j *Journal) BeginFirst(ctx context.Context, id topup.ID, worker string, gi
 func (j *Journal) begin(ctx context.Context, query string, id topup.ID, attempts int, worker string, giveUpAt, now time.Time) (topup.Order, error) {
 	now, giveUpAt = whole(now), whole(giveUpAt)
 	nonce, endsAt := rand.Int64(), j.limits.afterFirst(now)
-	begin := func() (record, error) {
-		return write(ctx, j, string(id), func(t *tx) (record, error) {
-			r, found, err := t.ending(t.bulk).order(query, string(id), attempts, now.UnixMicro(), giveUpAt.UnixMicro(), endsAt, worker, nonce)
-			switch {
-			case err != nil:
-				return r, err
-			case !found:
-				return t.own(id, attempts+1, worker, nonce)
-			case t.bulk: // which has recorded the attempt as well
-				return r, nil
-			}
-			_, err = t.exec(sqlAttempt, r.key, r.AttemptCount, worker, nonce, now.UnixMicro(), giveUpAt.UnixMicro())
+	r, err := write(ctx, j, string(id), func(t *tx) (record, error) {
+		r, found, err := t.ending(t.bulk).order(query, string(id), attempts, now.UnixMicro(), giveUpAt.UnixMicro(), endsAt, worker, nonce)
+		switch {
+		case err != nil:
 			return r, err
-		})
-	}
-	r, err := begin()
-	for i := 1; i < retries && errors.Is(err, ErrInDoubt); i++ {
-		r, err = begin()
-	}
+		case !found:
+			return t.own(id, attempts+1, worker, nonce)
+		case t.bulk: // which has recorded the attempt as well
+			return r, nil
+		}
+		_, err = t.exec(sqlAttempt, r.key, r.AttemptCount, worker, nonce, now.UnixMicro(), giveUpAt.UnixMicro())
+		return r, err
+	})
 	if err != nil {
 		return topup.Order{}, fmt.Errorf("begin %s: %w", id, err)
 	}
@@ -150,13 +143,15 @@ type settled struct {
 // Otherwise the attempt must be the order's latest, and under way or unknown. A result that leaves the order as it is
 // only adds evidence, and no event: without an error for the latest attempt of an unknown order, and else topup.ErrLost.
 //
+// After ErrInDoubt, the same Finish once more returns what the first one wrote, if it did.
+//
 // A *topup.TransitionError is a settlement that contradicts its own result.
 func (j *Journal) Finish(ctx context.Context, s topup.Settlement, now time.Time) (topup.Order, *topup.Event, error) {
 	s, now = tidy(s, now), whole(now)
 	if !coherent(s) {
 		return topup.Order{}, nil, &topup.TransitionError{ID: s.ID, From: topup.StateSubmitting, By: topup.Operation(fmt.Sprintf("finish as %s after %s", s.State, s.Result.Outcome))}
 	}
-	done, err := write(ctx, j, string(s.ID), func(t *tx) (settled, error) { return t.finish(s, now) })
+	done, err := j.finishing(ctx, s, now)
 	if err != nil {
 		return topup.Order{}, nil, fmt.Errorf("finish %s attempt %d: %w", s.ID, s.Number, err)
 	}

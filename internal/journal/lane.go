@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -38,6 +37,8 @@ type op struct {
 	done chan error // takes one answer
 	// patient: a call of it that could have been its last was not, so the next ones do not share the COMMIT's round trip.
 	patient bool
+	// again: an earlier run of it was committed, and what it changed is not known.
+	again bool
 	// taken by whoever comes first: the lane that picks the operation, or its caller who withdraws it.
 	taken atomic.Bool
 }
@@ -49,6 +50,8 @@ type lane struct {
 	stats   *stats
 	grace   time.Duration
 	writer  int32 // whose tallies
+	id      int64 // whose commits
+	number  int64 // of the latest transaction
 	queue   chan *op
 	closing chan struct{}
 	close   func() // closes closing
@@ -59,7 +62,7 @@ type lane struct {
 func newLane(e *engine, s *stats, grace time.Duration, writer int32) *lane {
 	closing := make(chan struct{})
 	return &lane{
-		engine: e, stats: s, grace: grace, writer: writer,
+		engine: e, stats: s, grace: grace, writer: writer, id: rand.Int64(),
 		queue: make(chan *op, maxBatch), closing: closing, close: sync.OnceFunc(func() { close(closing) }), stopped: make(chan struct{}),
 	}
 }
@@ -155,7 +158,7 @@ func (l *lane) commit(batch []*op) {
 	}
 	l.stats.observe(Commit{Operations: len(over), Took: time.Since(began), Err: err})
 	for _, o := range over {
-		o.done <- cmp.Or(err, o.err)
+		o.answer(cmp.Or(err, o.err))
 	}
 	if len(over) < len(batch) {
 		l.commit(slices.DeleteFunc(batch, func(o *op) bool { return slices.Contains(over, o) }))
@@ -184,9 +187,14 @@ func (l *lane) transact(batch []*op) (over []*op, guilty bool, err error) {
 	}
 	t := newTx(ctx, l.session, l.grace)
 	if t.bulk {
-		return l.together(t, batch)
+		over, guilty, err = l.together(t, batch)
+	} else {
+		over, guilty, err = l.inTurn(t, batch)
 	}
-	return l.inTurn(t, batch)
+	if l.engine.readOnly(err) {
+		l.drop() // its server has been replaced: another connection finds the new one
+	}
+	return over, guilty, err
 }
 
 func (l *lane) begin(ctx context.Context) (err error) {
@@ -214,12 +222,13 @@ func (l *lane) undo(ctx context.Context) {
 	}
 }
 
-// end commits, after the last calls of operations, on time of its own: a commit that is cut off is in doubt.
-// guilty tells that one of them broke the transaction.
+// end commits, after the last calls of operations, on time of its own. guilty tells that one of them broke the
+// transaction. If the answer was lost to a commit that happened, there is no error, but in those of the calls that must
+// be made again.
 func (l *lane) end(t *tx, last ...*call) (guilty bool, err error) {
 	ctx, cancel := l.engine.context()
 	defer cancel()
-	calls := slices.Concat(last, t.tallies(l.writer), []*call{{query: "COMMIT"}})
+	calls := slices.Concat(last, t.tallies(l.writer), l.numbered())
 	l.session.do(ctx, calls...)
 	broke := slices.IndexFunc(calls, (*call).failed)
 	if broke < 0 {
@@ -234,13 +243,14 @@ func (l *lane) end(t *tx, last ...*call) (guilty bool, err error) {
 	if l.engine.refused(err) {
 		return false, err
 	}
-	return false, fmt.Errorf("%w: %w", ErrInDoubt, err)
+	return false, l.unanswered(err, last)
 }
 
 func (l *lane) drop() {
 	if l.session != nil {
 		l.session.discard()
 		l.session = nil
+		l.engine.replaced.Add(1)
 	}
 }
 

@@ -212,6 +212,20 @@ var changes = []change{
 	}, topup.StateCanceled, 1, true, true},
 	{"resolve", resolving(topup.VerdictSucceeded), topup.StateSucceeded, 2, true, true},
 	{"resolve, to be sent again", resolving(topup.VerdictResend), topup.StateRetrying, 1, false, true},
+	{"correct", func(tb testing.TB, s store) func(context.Context) (*topup.Event, error) {
+		o := s.inState(tb, "A", topup.StateFailed)
+		return func(ctx context.Context) (*topup.Event, error) {
+			_, ev, err := s.Correct(ctx, o.ID, topup.Correction{Outcome: topup.VerdictSucceeded, Reason: "by the portal", By: "ana"}, noon)
+			return ev, err
+		}
+	}, topup.StateSucceeded, 2, true, true},
+	{"dispute", func(tb testing.TB, s store) func(context.Context) (*topup.Event, error) {
+		o := s.inState(tb, "A", topup.StateFailed)
+		return func(ctx context.Context) (*topup.Event, error) {
+			_, err := s.Dispute(ctx, o.ID, topup.Dispute{Evidence: "charged", RaisedBy: "statement"}, noon)
+			return nil, err
+		}
+	}, topup.StateFailed, 1, false, true},
 	{"wait", func(tb testing.TB, s store) func(context.Context) (*topup.Event, error) {
 		o := s.accept(tb, "A")
 		return func(ctx context.Context) (*topup.Event, error) {

@@ -18,13 +18,14 @@ const (
 
 const (
 	// sqlCommit is in every transaction of PostgreSQL. A server waits for its synchronous standby only at the end of a
-	// transaction that has written something: one that only read would confirm what a failover takes back.
-	sqlCommit = `INSERT INTO commits (writer, number, at) VALUES ($1, $2, $3)
-ON CONFLICT (writer) DO UPDATE SET number = excluded.number, at = excluded.at`
-	// sqlLatestCommit waits until the lost connection's transaction has ended. It writes, so that its own end
-	// waits for the standby.
-	sqlLatestCommit = `INSERT INTO commits (writer, number, at) VALUES ($1, 0, $2)
-ON CONFLICT (writer) DO UPDATE SET at = excluded.at RETURNING number`
+	// transaction that has written something: one that only read would confirm what a failover takes back. The division
+	// by zero is for a transaction that its lost connection still holds, and that nobody expects any more.
+	sqlCommit = `INSERT INTO commits (writer, number, at) VALUES ($1, $2, $3) ON CONFLICT (writer) DO UPDATE
+SET number = excluded.number / CASE WHEN commits.asked < excluded.number THEN 1 ELSE 0 END, at = excluded.at`
+	// sqlLatestCommit waits for a lost connection's transaction that is about to end, and has any later end fail. It
+	// writes, so that its own end waits for the standby.
+	sqlLatestCommit = `INSERT INTO commits (writer, number, asked, at) VALUES ($1, 0, $2, $3)
+ON CONFLICT (writer) DO UPDATE SET asked = excluded.asked RETURNING number`
 	sqlForgetCommits = `DELETE FROM commits WHERE at < $1`
 )
 
@@ -47,9 +48,9 @@ func (l *lane) numbered() []*call {
 	return []*call{{query: sqlCommit, args: []any{l.id, l.number, time.Now().UnixMicro()}}, commit}
 }
 
-// unanswered decides what a transaction came to whose COMMIT has no answer. It returns nil if it happened, and then leaves an
-// error only in those of its last calls of which it is not known whether they changed a row; ErrInDoubt
-// if the database does not say; and otherwise cause, because nothing has happened.
+// unanswered finds out what a transaction came to whose COMMIT has no answer. It returns nil if it happened, and then
+// leaves an error only in those of its last calls of which it is not known whether they changed a row; ErrInDoubt if
+// the database does not say; and otherwise cause, because nothing has happened, or ever will.
 func (l *lane) unanswered(cause error, last []*call) error {
 	if !l.engine.numbered {
 		return fmt.Errorf("%w: %w", ErrInDoubt, cause)
@@ -85,7 +86,8 @@ func (l *lane) askLatest() (number int64, err error) {
 	if err := l.begin(ctx); err != nil {
 		return 0, err
 	}
-	ask := &call{query: sqlLatestCommit, args: []any{l.id, time.Now().UnixMicro()}, scan: func(row scanner) error { return row.Scan(&number) }}
+	ask := &call{query: sqlLatestCommit, args: []any{l.id, l.number, time.Now().UnixMicro()}}
+	ask.scan = func(row scanner) error { return row.Scan(&number) }
 	commit := &call{query: "COMMIT"}
 	if l.session.do(ctx, ask, commit); ask.err != nil || commit.err != nil {
 		l.drop()

@@ -35,7 +35,8 @@ func openPostgres(ctx context.Context, databaseURL string) (*engine, error) {
 		transient: postgresTransient, refused: postgresRefused, answered: postgresAnswered, readOnly: postgresReadOnly,
 		numbered: true,
 	}
-	db := stdlib.OpenDB(*cfg, stdlib.OptionBeforeConnect(e.stamp), stdlib.OptionResetSession(e.current))
+	unasked := func(context.Context, stdlib.ShouldPingParams) bool { return false } // current asks
+	db := stdlib.OpenDB(*cfg, stdlib.OptionBeforeConnect(e.stamp), stdlib.OptionResetSession(e.current), stdlib.OptionShouldPing(unasked))
 	db.SetMaxOpenConns(postgresReads)
 	db.SetMaxIdleConns(postgresReads)
 	e.read, e.write = db, db
@@ -70,22 +71,33 @@ func makeDurable(cfg *pgx.ConnConfig) error {
 	return nil
 }
 
-// stampKey is where a connection of the pool keeps how many of the lane's had failed before it was made.
-const stampKey = "recarga"
+// A connection of the pool keeps how many of the lane's had failed before it was made, and when it was last seen to take
+// writes.
+const (
+	replacedKey = "recarga.replaced"
+	writableKey = "recarga.writable"
+)
 
 func (e *engine) stamp(_ context.Context, cfg *pgx.ConnConfig) error {
 	replaced := e.replaced.Load()
 	cfg.AfterConnect = func(_ context.Context, conn *pgconn.PgConn) error {
-		conn.CustomData()[stampKey] = replaced
+		conn.CustomData()[replacedKey], conn.CustomData()[writableKey] = replaced, time.Now()
 		return nil
 	}
 	return nil
 }
 
-// current refuses a connection of the pool that may be with a server that has been replaced: what is read there is old.
-func (e *engine) current(_ context.Context, conn *pgx.Conn) error {
-	if conn.PgConn().CustomData()[stampKey] != e.replaced.Load() {
+// current refuses a connection of the pool whose server may have been replaced: what is read there is old.
+func (e *engine) current(ctx context.Context, conn *pgx.Conn) error {
+	data := conn.PgConn().CustomData()
+	if data[replacedKey] != e.replaced.Load() {
 		return driver.ErrBadConn
+	}
+	if at, _ := data[writableKey].(time.Time); time.Since(at) > rested {
+		if pgconn.ValidateConnectTargetSessionAttrsReadWrite(ctx, conn.PgConn()) != nil {
+			return driver.ErrBadConn
+		}
+		data[writableKey] = time.Now()
 	}
 	return nil
 }

@@ -47,8 +47,7 @@ func TestPostgresComesBack(t *testing.T) {
 	}
 }
 
-// TestLostCommitAnswer: the commit happens, and its answer never arrives, to any operation: it ends as if it had. Where the
-// answers to all questions about it are lost as well, it is in doubt, and Finish recognises itself later.
+// TestLostCommitAnswer: the commit happens, and its answer never arrives, to any operation: it ends as if it had.
 func TestLostCommitAnswer(t *testing.T) {
 	for _, op := range changes {
 		for _, cuts := range []int64{1, 2} {
@@ -135,8 +134,8 @@ func TestCutsUnderLoad(t *testing.T) {
 	counts, err := s.CountByState(t.Context())
 	must(t, err)
 	var attempts, events, delivered int
-	must(t, s.db.QueryRow("SELECT (SELECT COUNT(*) FROM attempts), (SELECT COUNT(*) FROM events), (SELECT COUNT(*) FROM events WHERE state = 'delivered' AND try_count = 1)").
-		Scan(&attempts, &events, &delivered))
+	must(t, s.db.QueryRow(`SELECT (SELECT COUNT(*) FROM attempts), COUNT(*), COUNT(*) FILTER (WHERE state = 'delivered' AND try_count = 1)
+		FROM events`).Scan(&attempts, &events, &delivered))
 	if counts[topup.StateSucceeded] != orders || attempts != orders || events != orders || delivered != orders {
 		t.Errorf("%d succeeded with %d attempts and %d events, %d delivered; want %d of each", counts[topup.StateSucceeded], attempts, events, delivered, orders)
 	}

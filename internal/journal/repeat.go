@@ -9,21 +9,24 @@ import (
 	"recarga/topup"
 )
 
-// An operation is run again after a commit whose answer was lost (op.again), and a Finish is repeated by its worker until
-// it is recorded. Begin then recognises its own attempt by a nonce, Accept its order by the time, and these what they wrote.
+// An operation is run again after a commit whose answer was lost (op.again), and a Finish is repeated by its worker
+// until it is recorded. Begin then recognises its own attempt by a nonce, Accept its order by the time, and these what
+// they wrote.
 
 const (
 	// sqlFinishedSo is an order whose state followed from the result of an attempt.
-	sqlFinishedSo = `SELECT ` + orderColumns + ` FROM orders WHERE id = $1 AND attempt_count >= $2 AND state <> 'submitting'
-AND response_code = $3 AND response_message = $4 AND transaction_id = $5 AND reference = $6 AND auth_code = $7 AND balance_after = $8
+	sqlFinishedSo = `SELECT ` + orderColumns + ` FROM orders WHERE id = $1 AND attempt_count >= $2
+AND state <> 'submitting' AND response_code = $3 AND response_message = $4
+AND transaction_id = $5 AND reference = $6 AND auth_code = $7 AND balance_after = $8
 AND EXISTS (SELECT 1 FROM attempts WHERE order_key = orders.key AND number = $2 AND outcome = $9)`
 	sqlUntried = sqlEvents + `WHERE e.order_key = $1 AND e.sequence = $2 AND e.endpoint = '' AND e.try_count = 0`
 	// sqlTriedSo is 1 where the latest try of an event is this very one.
-	sqlTriedSo = `SELECT COUNT(*) FROM events WHERE id = $1 AND try_count = $2 + 1 AND substr(tries, length(tries) - length($3) + 1) = $3`
+	sqlTriedSo = `SELECT COUNT(*) FROM events WHERE id = $1 AND try_count = $2 + 1
+AND substr(tries, length(tries) - length($3) + 1) = $3`
 )
 
-// doubtful remembers attempts of which this process does not know whether it has recorded their results. No other process
-// has them; when this one dies, the attempts end at their deadlines.
+// doubtful remembers attempts of which this process does not know whether it has recorded their results. No other
+// process has them; when this one dies, the attempts end at their deadlines.
 type doubtful struct {
 	mu       sync.Mutex
 	attempts map[attemptKey]bool
@@ -90,7 +93,8 @@ func (t *tx) untried(r record) (*topup.Event, error) {
 		return nil, nil
 	}
 	var ev topup.Event
-	c := &call{query: sqlUntried, args: []any{r.key, r.events}, scan: func(row scanner) (err error) { ev, err = scanEvent(row); return err }}
+	c := &call{query: sqlUntried, args: []any{r.key, r.events}}
+	c.scan = func(row scanner) (err error) { ev, err = scanEvent(row); return err }
 	t.session.do(t.ctx, c)
 	switch {
 	case c.failed():

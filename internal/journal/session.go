@@ -133,7 +133,8 @@ func (p *pipelined) do(ctx context.Context, calls ...*call) {
 	p.used = time.Now()
 }
 
-// noticed keeps a warning. A COMMIT that has one has not waited for its standby to the end: the server was told to stop.
+// noticed keeps a warning. A COMMIT that has one has not waited for its standby to the end: the server was told to
+// stop.
 func (p *pipelined) noticed(n *pgconn.Notice) {
 	if n.SeverityUnlocalized == "WARNING" {
 		p.warning = n

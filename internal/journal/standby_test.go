@@ -17,8 +17,8 @@ import (
 )
 
 // TestStandbyKeepsWhatWasConfirmed: under load, a primary loses its synchronous standby, and whoever waits for it is
-// told to stop or loses the connection. Everybody repeats, as the program does. Then the primary dies and the standby is promoted:
-// it has all that anybody was told is there, and the same journal goes on with it.
+// told to stop or loses the connection. Everybody repeats, as the program does. Then the primary dies and the standby
+// is promoted: it has all that anybody was told is there, and the same journal goes on with it.
 func TestStandbyKeepsWhatWasConfirmed(t *testing.T) {
 	for _, how := range []string{"pg_cancel_backend", "pg_terminate_backend"} {
 		t.Run(how, func(t *testing.T) {
@@ -58,16 +58,19 @@ func TestStandbyKeepsWhatWasConfirmed(t *testing.T) {
 	}
 }
 
-// TestSwitchover: the primary is made read-only, and lives on, beside the standby that is promoted. Writes find the new one, and so do
-// reads.
+// TestSwitchover: the primary is made read-only, and lives on, beside the standby that is promoted. Writes find the new
+// one, and so do reads, also those of a process that writes nothing.
 func TestSwitchover(t *testing.T) {
 	t.Parallel()
 	c := newPair(t)
 	_, _, err := c.journal.Accept(t.Context(), request("before"), noon)
 	must(t, err)
+	reader := open(t, c.url)
 	each(8, func(int) {
-		if _, err := c.journal.Order(t.Context(), "before"); err != nil {
-			t.Error(err)
+		for _, j := range []*journal.Journal{c.journal, reader} {
+			if _, err := j.Order(t.Context(), "before"); err != nil {
+				t.Error(err)
+			}
 		}
 	})
 	for _, q := range []string{"ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"} {
@@ -86,12 +89,17 @@ func TestSwitchover(t *testing.T) {
 			}
 		}
 	})
+	eventually(t, "the other process reads the new primary", func() bool {
+		_, err := reader.Order(t.Context(), "after")
+		return err == nil
+	})
 }
 
 // pair is a primary and its synchronous standby, and the journal on whichever takes writes.
 type pair struct {
 	primary, standby *testkit.PostgresCluster
 	replication      *wire
+	url              string
 	journal          *journal.Journal
 	// admin is the primary's.
 	admin *sql.DB
@@ -102,7 +110,8 @@ func newPair(t *testing.T) *pair {
 	c := &pair{primary: testkit.PostgresOwn(t)}
 	c.replication = newWire(t, c.primary.Addr())
 	c.standby = c.primary.Standby(c.replication.addr)
-	c.journal = open(t, strings.Replace(c.primary.URL(), c.primary.Addr(), c.standby.Addr()+","+c.primary.Addr(), 1))
+	c.url = strings.Replace(c.primary.URL(), c.primary.Addr(), c.standby.Addr()+","+c.primary.Addr(), 1)
+	c.journal = open(t, c.url)
 	var err error
 	c.admin, err = sql.Open("pgx", c.primary.URL()+"&synchronous_commit=local")
 	must(t, err)

@@ -62,8 +62,8 @@ func PostgresOwn(tb testing.TB) *PostgresCluster {
 	return &PostgresCluster{PostgresServer{cluster, "postgres"}, newServer(tb, cluster)}
 }
 
-// Standby starts a synchronous standby of the server, which follows it through address, and returns when every commit waits
-// for it.
+// Standby starts a synchronous standby of the server, which follows it through address, and returns when every commit
+// waits for it.
 func (p *PostgresCluster) Standby(address string) *PostgresCluster {
 	p.tb.Helper()
 	standby, err := servers.NewStandby(p.Server, address)

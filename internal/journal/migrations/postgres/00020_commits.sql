@@ -5,5 +5,7 @@
 CREATE TABLE commits (
     writer BIGINT NOT NULL PRIMARY KEY,
     number BIGINT NOT NULL,
+    -- The latest that was asked about. If it had not happened by then, it fails.
+    asked  BIGINT NOT NULL DEFAULT 0,
     at     BIGINT NOT NULL
 ) WITH (fillfactor = 50);

@@ -105,6 +105,31 @@ func TestDoubtThatStays(t *testing.T) {
 	}
 }
 
+// TestLateCommit: a connection is lost before its COMMIT, and the network brings that when the operation is already made
+// again. It comes to nothing: nobody expects it any more.
+func TestLateCommit(t *testing.T) {
+	t.Parallel()
+	line, s := wiredStore(t)
+	o := s.accept(t, "A")
+	line.hold.Store(o.Phone.Digits()) // which is in the event, that the COMMIT follows
+	done := make(chan error)
+	go func() {
+		_, ev, err := s.Cancel(t.Context(), o.ID, "shop", noon)
+		if err == nil && ev == nil {
+			err = errors.New("canceled by somebody else")
+		}
+		done <- err
+	}()
+	s.waiting(t, 1) // for the lost connection's lock of the order
+	close(line.release)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if d, err := s.Details(t.Context(), o.ID); err != nil || d.State != topup.StateCanceled || len(d.Events) != 1 {
+		t.Errorf("%s with events %+v, %v", d.State, d.Events, err)
+	}
+}
+
 // TestCutsUnderLoad: requests and answers are lost beside each other, and every step of every order ends as
 // if none had been.
 func TestCutsUnderLoad(t *testing.T) {
@@ -302,6 +327,9 @@ type wire struct {
 	addr   string
 	// answers and requests are how many to swallow.
 	answers, requests atomic.Int64
+	// hold, if it is not empty, is part of a request whose client is hung up at once, and which comes when released.
+	hold    atomic.Value
+	release chan struct{}
 	// cut hangs up for good.
 	cut func()
 }
@@ -321,7 +349,8 @@ func newWire(t *testing.T, target string) *wire {
 	ctx, end := context.WithCancel(context.Background())
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	must(t, err)
-	w := &wire{target: target, addr: ln.Addr().String()}
+	w := &wire{target: target, addr: ln.Addr().String(), release: make(chan struct{})}
+	w.hold.Store("")
 	var all sync.WaitGroup
 	all.Go(func() {
 		for {
@@ -352,7 +381,18 @@ func (w *wire) join(ctx context.Context, client net.Conn) {
 	defer context.AfterFunc(ctx, hangUp)()
 	var both sync.WaitGroup
 	both.Go(func() {
-		carry(server, client, hangUp, func([]byte) bool { return w.requests.Load() > 0 && w.requests.Add(-1) >= 0 })
+		carry(server, client, hangUp, func(b []byte) bool {
+			if held := w.hold.Load().(string); held != "" && bytes.Contains(b, []byte(held)) && w.hold.CompareAndSwap(held, "") {
+				_ = client.Close()
+				select {
+				case <-w.release:
+					_, _ = server.Write(b)
+				case <-ctx.Done():
+				}
+				return true
+			}
+			return w.requests.Load() > 0 && w.requests.Add(-1) >= 0
+		})
 	})
 	both.Go(func() {
 		carry(client, server, hangUp, func(b []byte) bool {

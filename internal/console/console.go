@@ -36,7 +36,6 @@ type Events interface {
 	Event(ctx context.Context, id string) (topup.Event, error)
 	Events(ctx context.Context, f journal.EventFilter) ([]topup.Event, string, error)
 	Redeliver(ctx context.Context, ev topup.Event, now time.Time) error
-	RedeliverAll(ctx context.Context, f journal.EventFilter, now time.Time, each func(topup.Event)) (count int, next string, err error)
 }
 
 // Orders acts on orders.
@@ -131,6 +130,7 @@ var pages embed.FS
 type Console struct {
 	cfg      Config
 	sessions *sessions
+	seals    seals
 	logins   *guesses
 	etag     string
 	pages    map[string]*template.Template
@@ -148,7 +148,10 @@ func New(cfg Config) (*Console, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Console{cfg: cfg, sessions: newSessions(cfg.AdminKey), logins: newGuesses(), etag: etag, pages: parsed}
+	c := &Console{
+		cfg: cfg, sessions: newSessions(cfg.AdminKey), seals: newSeals(cfg.AdminKey), logins: newGuesses(),
+		etag: etag, pages: parsed,
+	}
 	c.now = &snapshot{c: c}
 	c.handler = c.routes()
 	return c, nil
@@ -230,6 +233,8 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
 		p = &problem{http.StatusNotFound, "There is no such thing, or no more."}
 	case errors.As(err, &transition), errors.As(err, &early):
 		p = &problem{http.StatusConflict, err.Error()}
+	case errors.Is(err, topup.ErrLost):
+		p = &problem{http.StatusConflict, "The order has changed since you looked at it. Nothing was done; look again."}
 	case len(topup.FieldErrors(err)) > 0:
 		p = &problem{http.StatusUnprocessableEntity, err.Error()}
 	default:

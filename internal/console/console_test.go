@@ -23,7 +23,7 @@ const (
 // pagesOf are all pages that need a login.
 var pagesOf = []string{
 	"/console/", "/console/orders", "/console/orders/HELD", "/console/orders/HELD/resolve", "/console/orders/WAITS/cancel",
-	"/console/events", "/console/callers", "/console/queues/topups/pause", "/console/bulk/redeliver", "/console/bulk/resolve", "/queues/",
+	"/console/events", "/console/callers", "/console/queues/topups/pause", "/console/bulk/redeliver?state=delivered", "/console/bulk/resolve?state=unknown", "/queues/",
 }
 
 // busy is a site with an order of each kind.
@@ -140,7 +140,7 @@ func TestOtherSitesCanDoNothing(t *testing.T) {
 	b := s.enter()
 	b.site = "cross-site"
 	for _, path := range []string{"/console/login", "/console/logout", "/console/orders/HELD/resolve", "/console/orders/WAITS/cancel", "/console/queues/topups/pause", "/console/bulk/resolve"} {
-		b.post(path, "outcome", "succeeded", "reason", "x", "name", "ana", "key", adminKey, "count", "9").want(http.StatusForbidden)
+		b.post(path, "outcome", "succeeded", "reason", "x", "name", "ana", "key", adminKey).want(http.StatusForbidden)
 	}
 	s.wantState("HELD", topup.StateUnknown)
 	s.wantState("WAITS", topup.StateQueued)
@@ -362,55 +362,6 @@ func TestPauseAndResume(t *testing.T) {
 	}
 	b.post("/console/queues/others/pause", "reason", "x").want(http.StatusNotFound)
 	b.get("/console/queues/topups/delete").want(http.StatusNotFound)
-}
-
-func TestBulkResolve(t *testing.T) {
-	s := busy(t)
-	for i := range 30 {
-		s.held(name(i), luis, time.Now().Add(-time.Hour), time.Minute)
-	}
-	b := s.enter()
-	b.get("/console/bulk/resolve?phone=8112345678").want(200, ">30 ", `name="count" value="30"`)
-	b.post("/console/bulk/resolve?phone=8112345678", "outcome", "failed", "reason", "not in the statement", "count", "29").want(http.StatusConflict, "Nothing was done")
-	s.wantState(name(0), topup.StateUnknown)
-	b.post("/console/bulk/resolve", "outcome", "failed", "reason", "not in the statement", "count", "32").
-		want(200, "31 done, 1 refused", "order EARLY: the outcome of its attempt may still arrive", "</html>")
-	for i := range 30 {
-		s.wantState(name(i), topup.StateFailed)
-	}
-	s.wantState("EARLY", topup.StateUnknown)
-	b.post("/console/bulk/resolve", "outcome", "none", "reason", "x", "count", "32").want(http.StatusUnprocessableEntity)
-}
-
-func TestBulkGoesToTheEnd(t *testing.T) {
-	s := open(t)
-	const many = 700 // more than a page
-	for i := range many {
-		s.placed(name(i), ana, time.Now())
-	}
-	b := s.enter()
-	b.get("/console/bulk/cancel").want(http.StatusUnprocessableEntity, "queued or retrying")
-	b.post("/console/bulk/cancel?state=queued&phone=5537686660", "reason", "a test by the shop", "count", "700").want(200, "700 done, 0 refused")
-	counts, err := s.journal.CountByState(t.Context())
-	must(t, err)
-	if counts[topup.StateCanceled] != many || counts[topup.StateQueued] != 0 {
-		t.Errorf("counts %v", counts)
-	}
-	if strings.Contains(s.log.String(), string(ana)) {
-		t.Error("a phone number is logged")
-	}
-}
-
-func TestBulkRedeliver(t *testing.T) {
-	s := busy(t)
-	b := s.enter()
-	b.get("/console/bulk/redeliver?state=delivered").want(200, `name="count" value="1"`)
-	b.post("/console/bulk/redeliver?state=delivered", "reason", "the shop lost them", "count", "1").want(200, "1 done, 0 refused")
-	if got := s.order("GOOD").Events[0].State; got != topup.EventPending {
-		t.Errorf("event is %s", got)
-	}
-	b.get("/console/bulk/delete").want(http.StatusNotFound)
-	b.get("/console/events?since=x").want(http.StatusUnprocessableEntity)
 }
 
 func TestCallers(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -37,7 +38,11 @@ type step struct {
 	Event string
 }
 
-type resolveForm struct{ Outcome, Reason, TransactionID, Reference, AuthCode, Force string }
+type resolveForm struct {
+	Outcome, Reason, TransactionID, Reference, AuthCode, Force string
+	// Attempt is the one that was looked at.
+	Attempt int
+}
 
 func (c *Console) order(w http.ResponseWriter, r *http.Request, _ operator) error {
 	v, err := c.orderView(r)
@@ -95,6 +100,15 @@ func life(d topup.Details) []step {
 			s.Lines = append(s.Lines, "forced: a worker might still have been acting on it")
 		}
 		steps = append(steps, s)
+	}
+	for _, c := range d.Corrections {
+		steps = append(steps, step{At: c.At, Kind: "plain", Title: "Corrected to " + string(c.Outcome), Text: "was " + string(c.Was) + "; by " + c.By + ": " + c.Reason})
+	}
+	for _, c := range d.Disputes {
+		steps = append(steps, step{At: c.Since, Kind: "doubt", Title: "Disputed", Text: "by " + c.RaisedBy + ": " + c.Evidence})
+		if c.EndedAt != nil {
+			steps = append(steps, step{At: *c.EndedAt, Kind: "plain", Title: "Dispute ended: " + string(c.Outcome), Text: "by " + c.EndedBy + ": " + c.Reason})
+		}
 	}
 	for _, ev := range d.Events {
 		steps = append(steps, eventSteps(ev)...)
@@ -212,6 +226,11 @@ func (c *Console) resolve(w http.ResponseWriter, r *http.Request, who operator) 
 		Outcome: r.PostFormValue("outcome"), Reason: r.PostFormValue("reason"), TransactionID: strings.TrimSpace(r.PostFormValue("transaction_id")),
 		Reference: strings.TrimSpace(r.PostFormValue("reference")), AuthCode: strings.TrimSpace(r.PostFormValue("auth_code")), Force: r.PostFormValue("force"),
 	}
+	if attempt := r.PostFormValue("attempt"); attempt != "" {
+		if f.Attempt, err = strconv.Atoi(attempt); err != nil {
+			return &topup.FieldError{Field: "attempt", Value: attempt, Allowed: "the number of the attempt that was looked at"}
+		}
+	}
 	v.Form = f
 	_, err = c.cfg.Orders.Resolve(r.Context(), v.ID, f.resolution(who))
 	var early *topup.TooEarlyError
@@ -231,7 +250,8 @@ func (c *Console) resolve(w http.ResponseWriter, r *http.Request, who operator) 
 
 func (f resolveForm) resolution(who operator) topup.Resolution {
 	return topup.Resolution{
-		Outcome: topup.Verdict(f.Outcome), Reason: strings.TrimSpace(f.Reason), By: who.Name, Forced: f.Force == "yes",
+		Outcome: topup.Verdict(f.Outcome), Reason: strings.TrimSpace(f.Reason), By: who.Name,
+		Forced: f.Force == "yes", Attempt: f.Attempt,
 		TransactionID: topup.NullString(f.TransactionID), Reference: topup.NullString(f.Reference), AuthCode: topup.NullString(f.AuthCode),
 	}
 }

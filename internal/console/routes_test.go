@@ -77,8 +77,8 @@ func sample(field string) string {
 		return "failed"
 	case "force":
 		return "yes"
-	case "count":
-		return "99"
+	case "attempt":
+		return "1"
 	case "key":
 		return adminKey
 	}
@@ -229,10 +229,8 @@ func wantShown(t *testing.T, at string, u *url.URL, body string) {
 			shown.Set(name, value)
 		case node.Data == "option" && has(node, "selected") && node.FirstChild != nil && node.FirstChild.Data != "any":
 			shown.Set(attr(node.Parent, "name"), node.FirstChild.Data)
-		case node.Data == "p" && strings.HasPrefix(text(node), "Filter: ") && !strings.Contains(text(node), "everything"):
-			var err error
-			shown, err = url.ParseQuery(strings.TrimPrefix(text(node), "Filter: "))
-			must(t, err)
+		case node.Data == "dd" && attr(node.Parent, "class") == "chosen" && text(node) != "any":
+			shown.Set(text(node.PrevSibling), text(node))
 		}
 	}
 	if diff := cmp.Diff(filterIn(u), shown); diff != "" {

@@ -81,6 +81,7 @@ func TestBulkInABrowser(t *testing.T) {
 			b.do("filter", chromedp.Click(".filter button"), chromedp.WaitVisible(`.filter input[name="caller"][value="default"]`))
 			b.do("all of these", chromedp.Click(`//a[contains(., "`+tt.link+`")]`, chromedp.BySearch), chromedp.WaitVisible("#reason"))
 			b.says("I mean all 2 of them", topup.DefaultCaller)
+			b.fits("bulk " + tt.name)
 			if tt.choice != "" {
 				b.do("choose", chromedp.Click(`input[value="`+tt.choice+`"]`))
 			}

@@ -175,7 +175,7 @@ func (j *Journal) JudgeBalance(ctx context.Context, r topup.BalanceReading, slac
 	}
 	settled := was.at == 0 || was.Currency != r.Currency || most == least || m.Drift > 0 || r.At.Sub(was.At) > anchorAge
 	if !settled || r.At.UnixMicro() <= was.at {
-		return BalanceMovement{}, nil // nothing is sure yet, or it is no later one
+		return BalanceMovement{}, j.confirm(ctx) // nothing is sure yet, or it is no later one
 	}
 	m.Detail = topup.DriftedBalance{
 		From: was.From, To: whole(r.At), BalanceBefore: was.Amount, BalanceAfter: r.Amount, Currency: r.Currency, Explained: most, Unexplained: m.Drift,

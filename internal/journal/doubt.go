@@ -21,7 +21,8 @@ const (
 	// transaction that has written something: one that only read would confirm what a failover takes back. The division
 	// by zero is for a transaction that its lost connection still holds, and that nobody expects any more.
 	sqlCommit = `INSERT INTO commits (writer, number, at) VALUES ($1, $2, $3) ON CONFLICT (writer) DO UPDATE
-SET number = excluded.number / CASE WHEN commits.asked < excluded.number THEN 1 ELSE 0 END, at = excluded.at`
+SET at = excluded.at, number = excluded.number /
+CASE WHEN GREATEST(commits.asked, commits.number) < excluded.number THEN 1 ELSE 0 END`
 	// sqlLatestCommit waits for a lost connection's transaction that is about to end, and has any later end fail. It
 	// writes, so that its own end waits for the standby.
 	sqlLatestCommit = `INSERT INTO commits (writer, number, asked, at) VALUES ($1, 0, $2, $3)

@@ -116,6 +116,7 @@ func (j *Journal) EndpointHealthy(ctx context.Context, caller, url string) error
 // event since then is not disabled: its record is cleared.
 func (j *Journal) DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, tell bool, now time.Time) (disabled bool, ev *topup.Event, err error) {
 	disabled, err = write(ctx, j, "", func(t *tx) (bool, error) {
+		ev = nil
 		if lives, err := t.deliveredSince(d); err != nil || lives {
 			return false, err
 		}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/url"
@@ -43,32 +42,6 @@ func TestPostgresComesBack(t *testing.T) {
 	for _, id := range []topup.ID{"before", "after"} {
 		if _, err := j.Order(t.Context(), id); err != nil {
 			t.Error(err)
-		}
-	}
-}
-
-// TestLostCommitAnswer: the commit happens, and its answer never arrives, to any operation: it ends as if it had.
-func TestLostCommitAnswer(t *testing.T) {
-	for _, op := range changes {
-		for _, cuts := range []int64{1, 2} {
-			t.Run(fmt.Sprintf("%s/%d cuts", op.name, cuts), func(t *testing.T) {
-				t.Parallel()
-				line, s := wiredStore(t)
-				run := op.prepare(t, s)
-				line.answers.Store(cuts)
-				ev, err := run(t.Context())
-				if err != nil || line.answers.Load() > 0 {
-					t.Fatalf("%v; %d answers were not lost", err, line.answers.Load())
-				}
-				d, err := s.Details(t.Context(), "A")
-				must(t, err)
-				if d.State != op.state || len(d.Events) != op.events || (ev != nil) != op.told || ev != nil && ev.ID != d.Events[op.events-1].ID {
-					t.Errorf("%s with events %+v, returned %+v; want %s with %d", d.State, d.Events, ev, op.state, op.events)
-				}
-				if again, err := run(t.Context()); again != nil || err == nil && !op.repeats {
-					t.Errorf("done again by somebody else: event %+v, %v", again, err)
-				}
-			})
 		}
 	}
 }
@@ -169,155 +142,12 @@ func TestCutsUnderLoad(t *testing.T) {
 	}
 }
 
-// change is an operation on order A or what hangs on it.
-type change struct {
-	name    string
-	prepare func(testing.TB, store) func(context.Context) (*topup.Event, error)
-	// state and events are the order's in the end; told says that the operation returns its event.
-	state  topup.State
-	events int
-	told   bool
-	// repeats says that it may be done any number of times.
-	repeats bool
-}
-
-var changes = []change{
-	{"accept", func(tb testing.TB, s store) func(context.Context) (*topup.Event, error) {
-		return func(ctx context.Context) (*topup.Event, error) {
-			_, replayed, err := s.Accept(ctx, request("A"), noon)
-			if replayed {
-				err = errors.New("it was there")
-			}
-			return nil, err
-		}
-	}, topup.StateQueued, 0, false, false},
-	{"accept invalid", func(tb testing.TB, s store) func(context.Context) (*topup.Event, error) {
-		return func(ctx context.Context) (*topup.Event, error) {
-			return s.AcceptInvalid(ctx, request("A").Order(noon), "phone_number: wrong", noon)
-		}
-	}, topup.StateFailed, 1, true, false},
-	{"begin", func(tb testing.TB, s store) func(context.Context) (*topup.Event, error) {
-		o := s.accept(tb, "A")
-		return func(ctx context.Context) (*topup.Event, error) {
-			_, err := s.Begin(ctx, o.ID, 0, workerName, noon.Add(time.Minute), noon)
-			return nil, err
-		}
-	}, topup.StateSubmitting, 0, false, false},
-	{"begin first", func(tb testing.TB, s store) func(context.Context) (*topup.Event, error) {
-		o := s.accept(tb, "A")
-		return func(ctx context.Context) (*topup.Event, error) {
-			_, err := s.BeginFirst(ctx, o.ID, workerName, noon.Add(time.Minute), noon)
-			return nil, err
-		}
-	}, topup.StateSubmitting, 0, false, false},
-	{"finish", finishing(topup.StateSucceeded), topup.StateSucceeded, 1, true, false},
-	{"finish, to be tried again", finishing(topup.StateRetrying), topup.StateRetrying, 0, false, false},
-	{"finish, unknown", finishing(topup.StateUnknown), topup.StateUnknown, 1, true, true},
-	{"finish, late", func(tb testing.TB, s store) func(context.Context) (*topup.Event, error) {
-		late := settlement(s.inState(tb, "A", topup.StateUnknown), topup.StateSucceeded)
-		return func(ctx context.Context) (*topup.Event, error) {
-			_, ev, err := s.Finish(ctx, late, noon)
-			return ev, err
-		}
-	}, topup.StateSucceeded, 2, true, false},
-	{"end", func(tb testing.TB, s store) func(context.Context) (*topup.Event, error) {
-		o := s.accept(tb, "A")
-		return func(ctx context.Context) (*topup.Event, error) {
-			_, ev, err := s.End(ctx, o.ID, noon.Add(1000*time.Hour))
-			return ev, err
-		}
-	}, topup.StateFailed, 1, true, false},
-	{"cancel", func(tb testing.TB, s store) func(context.Context) (*topup.Event, error) {
-		o := s.accept(tb, "A")
-		return func(ctx context.Context) (*topup.Event, error) {
-			_, ev, err := s.Cancel(ctx, o.ID, "shop", noon)
-			return ev, err
-		}
-	}, topup.StateCanceled, 1, true, true},
-	{"resolve", resolving(topup.VerdictSucceeded), topup.StateSucceeded, 2, true, true},
-	{"resolve, to be sent again", resolving(topup.VerdictResend), topup.StateRetrying, 1, false, true},
-	{"correct", func(tb testing.TB, s store) func(context.Context) (*topup.Event, error) {
-		o := s.inState(tb, "A", topup.StateFailed)
-		return func(ctx context.Context) (*topup.Event, error) {
-			_, ev, err := s.Correct(ctx, o.ID, topup.Correction{Outcome: topup.VerdictSucceeded, Reason: "by the portal", By: "ana"}, noon)
-			return ev, err
-		}
-	}, topup.StateSucceeded, 2, true, true},
-	{"dispute", func(tb testing.TB, s store) func(context.Context) (*topup.Event, error) {
-		o := s.inState(tb, "A", topup.StateFailed)
-		return func(ctx context.Context) (*topup.Event, error) {
-			_, err := s.Dispute(ctx, o.ID, topup.Dispute{Evidence: "charged", RaisedBy: "statement"}, noon)
-			return nil, err
-		}
-	}, topup.StateFailed, 1, false, true},
-	{"wait", func(tb testing.TB, s store) func(context.Context) (*topup.Event, error) {
-		o := s.accept(tb, "A")
-		return func(ctx context.Context) (*topup.Event, error) {
-			return nil, s.StandInLine(ctx, o.ID, 0, topup.WaitPace, noon)
-		}
-	}, topup.StateQueued, 0, false, true},
-	{"release", func(tb testing.TB, s store) func(context.Context) (*topup.Event, error) {
-		o := s.accept(tb, "A")
-		must(tb, s.StandInLine(tb.Context(), o.ID, 0, topup.WaitPace, noon))
-		return func(ctx context.Context) (*topup.Event, error) {
-			_, err := s.Call(ctx, o.ID, noon)
-			return nil, err
-		}
-	}, topup.StateQueued, 0, false, false},
-	{"record a try", func(tb testing.TB, s store) func(context.Context) (*topup.Event, error) {
-		_, ev := s.finish(tb, settlement(s.begin(tb, s.accept(tb, "A")), topup.StateFailed))
-		return func(ctx context.Context) (*topup.Event, error) {
-			return nil, s.RecordTry(ctx, *ev, topup.Try{At: noon, DurationMS: 1500}, topup.EventPending, noon.Add(time.Minute))
-		}
-	}, topup.StateFailed, 1, false, false},
-	{"redeliver", func(tb testing.TB, s store) func(context.Context) (*topup.Event, error) {
-		_, ev := s.finish(tb, settlement(s.begin(tb, s.accept(tb, "A")), topup.StateFailed))
-		return func(ctx context.Context) (*topup.Event, error) { return nil, s.Redeliver(ctx, *ev, noon) }
-	}, topup.StateFailed, 1, false, true},
-	{"fan out", func(tb testing.TB, s store) func(context.Context) (*topup.Event, error) {
-		_, ev := s.finish(tb, settlement(s.begin(tb, s.accept(tb, "A")), topup.StateFailed))
-		return func(ctx context.Context) (*topup.Event, error) {
-			copies, err := s.FanOut(ctx, *ev, []string{"erp"}, false, noon)
-			if err == nil && len(copies) != 1 {
-				err = fmt.Errorf("%d copies", len(copies))
-			}
-			return nil, err
-		}
-	}, topup.StateFailed, 2, false, false},
-	{"add a caller", func(tb testing.TB, s store) func(context.Context) (*topup.Event, error) {
-		s.accept(tb, "A")
-		return func(ctx context.Context) (*topup.Event, error) {
-			return nil, s.AddCaller(ctx, topup.Caller{Name: "web", KeyHash: []byte("k"), Secrets: []byte("s"), CreatedAt: noon})
-		}
-	}, topup.StateQueued, 0, false, false},
-}
-
-func finishing(state topup.State) func(testing.TB, store) func(context.Context) (*topup.Event, error) {
-	return func(tb testing.TB, s store) func(context.Context) (*topup.Event, error) {
-		end := settlement(s.begin(tb, s.accept(tb, "A")), state)
-		return func(ctx context.Context) (*topup.Event, error) {
-			_, ev, err := s.Finish(ctx, end, noon)
-			return ev, err
-		}
-	}
-}
-
-func resolving(as topup.Verdict) func(testing.TB, store) func(context.Context) (*topup.Event, error) {
-	return func(tb testing.TB, s store) func(context.Context) (*topup.Event, error) {
-		held := s.inState(tb, "A", topup.StateUnknown)
-		return func(ctx context.Context) (*topup.Event, error) {
-			_, ev, err := s.Resolve(ctx, held.ID, topup.Resolution{Outcome: as, Reason: "by the portal", By: "ana", Forced: true}, noon)
-			return ev, err
-		}
-	}
-}
-
 // wiredStore reaches its database over a wire.
 func wiredStore(t *testing.T) (*wire, store) {
 	t.Helper()
 	s := postgresStore(t)
 	line, through := cutter(t, s.url)
-	s.Journal = open(t, through)
+	s.Journal = open(t, through, journal.WithArchive(s.folder))
 	return line, s
 }
 

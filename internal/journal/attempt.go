@@ -138,7 +138,8 @@ type settled struct {
 // Finish records the result of an attempt and the state that follows from it, with the event where the
 // caller must be notified; in one transaction. The order's state may be another one than the settlement's:
 //   - While an attempt is in doubt, failed becomes, or stays, unknown.
-//   - An approval of any attempt makes an order succeeded that is not final; one that is failed or canceled is disputed.
+//   - An approval of any attempt makes an order succeeded that is not final; one that is failed or canceled is disputed,
+//     and so is one that succeeded by another purchase: it may be charged twice.
 //   - An order that is unknown for an earlier attempt alone fails when that is known to have moved no money.
 //
 // Otherwise the attempt must be the order's latest, and under way or unknown. A result that leaves the order as it is
@@ -289,9 +290,8 @@ func (t *tx) evidence(s topup.Settlement, doubt int, now time.Time) (settled, er
 		return settled{}, err
 	case !found:
 		return settled{}, topup.ErrLost
-	case s.Result.Outcome == topup.OutcomeApproved && r.State != topup.StateSucceeded:
-		_, err := t.dispute(r, lateApproval(s), "a late answer of the distributor", now)
-		return settled{}, cmp.Or(err, topup.ErrLost)
+	case s.Result.Outcome == topup.OutcomeApproved:
+		return settled{}, cmp.Or(t.approvedLate(r, s, now), topup.ErrLost)
 	}
 	cleared, found, err := t.order(sqlCleared, string(s.ID), now.UnixMicro())
 	switch {
@@ -305,7 +305,43 @@ func (t *tx) evidence(s topup.Settlement, doubt int, now time.Time) (settled, er
 	return settled{}, topup.ErrLost
 }
 
-func lateApproval(s topup.Settlement) string {
-	return fmt.Sprintf("attempt %d was approved: transaction %q, reference %q, authorisation %q", s.Number,
-		s.Result.TransactionID, s.Result.Reference, s.Result.AuthCode)
+const sqlOtherApprovals = `SELECT COUNT(*) FROM attempts WHERE order_key = $1 AND number <> $2 AND outcome = 'approved'`
+
+// approvedLate disputes a final order by an approval that contradicts it: one that is not succeeded, or that succeeded
+// by another purchase.
+func (t *tx) approvedLate(r record, s topup.Settlement, now time.Time) error {
+	evidence := fmt.Sprintf("attempt %d was approved: %s", s.Number,
+		receipts(s.Result.TransactionID, s.Result.Reference, s.Result.AuthCode))
+	if r.State == topup.StateSucceeded {
+		others, err := t.number(sqlOtherApprovals, r.key, s.Number)
+		if err != nil || samePurchase(r.Order, s.Result, others > 0) {
+			return err
+		}
+		evidence += "; the order had succeeded with " + receipts(string(r.TransactionID), string(r.Reference), string(r.AuthCode)) +
+			", and may be charged twice"
+	}
+	_, err := t.dispute(r, evidence, "a late answer of the distributor", now)
+	return err
+}
+
+func receipts(transaction, reference, authorisation string) string {
+	return fmt.Sprintf("transaction %q, reference %q, authorisation %q", transaction, reference, authorisation)
+}
+
+// samePurchase compares the receipts of an order that succeeded with an approval. Where they have none in common, it is
+// the same unless another attempt was approved: a person or a statement had known of it before its answer came.
+func samePurchase(o topup.Order, r topup.Result, another bool) bool {
+	same := !another
+	for _, pair := range [][2]string{
+		{string(o.TransactionID), r.TransactionID}, {string(o.Reference), r.Reference}, {string(o.AuthCode), r.AuthCode},
+	} {
+		switch {
+		case pair[0] == "" || pair[1] == "":
+		case pair[0] != pair[1]:
+			return false
+		default:
+			same = true
+		}
+	}
+	return same
 }

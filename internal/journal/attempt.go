@@ -65,7 +65,8 @@ func (j *Journal) begin(ctx context.Context, query string, id topup.ID, attempts
 	now, giveUpAt = whole(now), whole(giveUpAt)
 	nonce, endsAt := rand.Int64(), j.limits.afterFirst(now)
 	r, err := write(ctx, j, string(id), func(t *tx) (record, error) {
-		r, found, err := t.ending(t.bulk).order(query, string(id), attempts, now.UnixMicro(), giveUpAt.UnixMicro(), endsAt, worker, nonce)
+		args := []any{string(id), attempts, now.UnixMicro(), giveUpAt.UnixMicro(), endsAt, worker, nonce}
+		r, found, err := t.ending(t.bulk).order(query, args...)
 		switch {
 		case err != nil:
 			return r, err
@@ -138,8 +139,8 @@ type settled struct {
 // Finish records the result of an attempt and the state that follows from it, with the event where the
 // caller must be notified; in one transaction. The order's state may be another one than the settlement's:
 //   - While an attempt is in doubt, failed becomes, or stays, unknown.
-//   - An approval of any attempt makes an order succeeded that is not final; one that is failed or canceled is disputed,
-//     and so is one that succeeded by another purchase: it may be charged twice.
+//   - An approval of any attempt makes an order succeeded that is not final. One that is failed or canceled is
+//     disputed, and so is one that succeeded by another purchase: it may be charged twice.
 //   - An order that is unknown for an earlier attempt alone fails when that is known to have moved no money.
 //
 // Otherwise the attempt must be the order's latest, and under way or unknown. A result that leaves the order as it is
@@ -305,7 +306,8 @@ func (t *tx) evidence(s topup.Settlement, doubt int, now time.Time) (settled, er
 	return settled{}, topup.ErrLost
 }
 
-const sqlOtherApprovals = `SELECT COUNT(*) FROM attempts WHERE order_key = $1 AND number <> $2 AND outcome = 'approved'`
+const sqlOtherApprovals = `SELECT COUNT(*) FROM attempts
+WHERE order_key = $1 AND number <> $2 AND outcome = 'approved'`
 
 // approvedLate disputes a final order by an approval that contradicts it: one that is not succeeded, or that succeeded
 // by another purchase.
@@ -317,8 +319,8 @@ func (t *tx) approvedLate(r record, s topup.Settlement, now time.Time) error {
 		if err != nil || samePurchase(r.Order, s.Result, others > 0) {
 			return err
 		}
-		evidence += "; the order had succeeded with " + receipts(string(r.TransactionID), string(r.Reference), string(r.AuthCode)) +
-			", and may be charged twice"
+		evidence += fmt.Sprintf("; the order had succeeded with %s, and may be charged twice",
+			receipts(string(r.TransactionID), string(r.Reference), string(r.AuthCode)))
 	}
 	_, err := t.dispute(r, evidence, "a late answer of the distributor", now)
 	return err
@@ -328,8 +330,8 @@ func receipts(transaction, reference, authorisation string) string {
 	return fmt.Sprintf("transaction %q, reference %q, authorisation %q", transaction, reference, authorisation)
 }
 
-// samePurchase compares the receipts of an order that succeeded with an approval. Where they have none in common, it is
-// the same unless another attempt was approved: a person or a statement had known of it before its answer came.
+// samePurchase compares the receipts of an order that succeeded with an approval. Where they have none in common, it
+// is the same unless another attempt was approved: a person or a statement had known of it before its answer came.
 func samePurchase(o topup.Order, r topup.Result, another bool) bool {
 	same := !another
 	for _, pair := range [][2]string{

@@ -104,8 +104,8 @@ func (o *op) answer(err error) {
 	o.done <- err
 }
 
-// confirm returns when all that can be read from the database is as durable as a write: after a commit in doubt, others
-// may read what its standby has not got.
+// confirm returns when all that can be read from the database is as durable as a write: after a commit in doubt,
+// others may read what its standby has not got.
 func (j *Journal) confirm(ctx context.Context) error {
 	if !j.engine.numbered {
 		return nil

@@ -36,9 +36,9 @@ func TestLostCommitAnswer(t *testing.T) {
 	}
 }
 
-// TestNothingIsConfirmedWithoutTheStandby: the standby is away, and whoever waits for it is told to stop. No operation
-// ends as if it had happened, nor does its repeat, which finds what the primary has: not as done, as refused, nor as
-// lost to somebody else. The promoted standby has none of it, and everything is done there for the first time.
+// TestNothingIsConfirmedWithoutTheStandby: the standby is away, and every wait for it is canceled. No operation ends
+// as if it had happened, nor does its repeat, which finds what the primary has: not as done, as refused, nor as lost
+// to somebody else. The promoted standby has none of it, and everything is done there for the first time.
 func TestNothingIsConfirmedWithoutTheStandby(t *testing.T) {
 	t.Parallel()
 	c := newPair(t)
@@ -83,10 +83,10 @@ func TestNothingIsConfirmedWithoutTheStandby(t *testing.T) {
 	})
 }
 
-// reads are the methods that confirm nothing: what they tell may be taken back by a failover.
-var reads = strings.Fields(`Around Balance BalanceChangesSince BalancesSince Called Caller CallerByKey Callers CheckArchive Close
-CountByState CountEvents CountLeaving Details DisabledEndpoints Disputed Due DueEvents EndpointHealth Events Export Find Held InLine
-LineLengths List OldestUnknown Order Overdue Overview Ping Sold Standings Stats`)
+// reads are the methods that confirm nothing: what they return may be taken back by a failover.
+var reads = strings.Fields(`Around Balance BalanceChangesSince BalancesSince Called Caller CallerByKey Callers
+CheckArchive Close CountByState CountEvents CountLeaving Details DisabledEndpoints Disputed Due DueEvents
+EndpointHealth Events Export Find Held InLine LineLengths List OldestUnknown Order Overdue Overview Ping Sold Standings Stats`)
 
 // TestEveryWriteIsCutOff: no method that writes is missing among the changes.
 func TestEveryWriteIsCutOff(t *testing.T) {
@@ -109,8 +109,8 @@ func TestEveryWriteIsCutOff(t *testing.T) {
 	}
 }
 
-// TestArchiveCutOff: the answer to any commit of a move to the archive is lost. Each order is there, once, and the rest
-// is moved the next time.
+// TestArchiveCutOff: the answer to a commit of a move to the archive is lost. Each order is there, and the rest is
+// moved the next time.
 func TestArchiveCutOff(t *testing.T) {
 	t.Parallel()
 	line, s := wiredStore(t)
@@ -148,10 +148,10 @@ func TestArchiveCutOff(t *testing.T) {
 type change struct {
 	name    string
 	prepare preparation
-	// state and events are the order's in the end; told says that the operation returns its latest event.
-	state  topup.State
-	events int
-	told   bool
+	// state and events are the order's in the end; returned says that the operation returns its latest event.
+	state    topup.State
+	events   int
+	returned bool
 	// repeats says that it may be done any number of times.
 	repeats bool
 }
@@ -170,7 +170,7 @@ func (c change) check(t *testing.T, s store, id topup.ID, ev *topup.Event) {
 	if c.events > 0 && len(d.Events) == c.events {
 		latest = d.Events[c.events-1].ID
 	}
-	if d.State != c.state || len(d.Events) != c.events || (ev != nil) != c.told || ev != nil && ev.ID != latest {
+	if d.State != c.state || len(d.Events) != c.events || (ev != nil) != c.returned || ev != nil && ev.ID != latest {
 		t.Errorf("%s: %s with events %+v, returned %+v; want %s with %d", c.name, d.State, d.Events, ev, c.state, c.events)
 	}
 }

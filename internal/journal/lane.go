@@ -222,9 +222,9 @@ func (l *lane) undo(ctx context.Context) {
 	}
 }
 
-// end commits, after the last calls of operations, on time of its own. guilty tells that one of them broke the
-// transaction. If the answer was lost to a commit that happened, there is no error, but in those of the calls that must
-// be made again.
+// end commits, after the last calls of operations, on time of its own. guilty means that one of them broke the
+// transaction. If the answer was lost to a commit that happened, there is no error, but in those of the calls that
+// must be made again.
 func (l *lane) end(t *tx, last ...*call) (guilty bool, err error) {
 	ctx, cancel := l.engine.context()
 	defer cancel()

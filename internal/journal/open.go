@@ -80,11 +80,11 @@ type engine struct {
 	transient func(error) bool
 	// refused tells that the database answered a COMMIT with an error that proves that it did not happen.
 	refused func(error) bool
-	// readOnly tells that the database refused a change because it takes none.
+	// readOnly: the database refused a change because it takes none.
 	readOnly func(error) bool
 	// numbered: its commits are, in the table of commits.
 	numbered bool
-	// replaced counts the lane's sessions that failed; what was connected before it rose may be another server.
+	// replaced counts the writer's sessions that failed; what was connected before it rose may be another server.
 	replaced atomic.Int64
 	// answered tells that the database answered a statement with an error, and so did not come to those after it.
 	answered func(error) bool

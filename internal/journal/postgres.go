@@ -36,7 +36,8 @@ func openPostgres(ctx context.Context, databaseURL string) (*engine, error) {
 		numbered: true,
 	}
 	unasked := func(context.Context, stdlib.ShouldPingParams) bool { return false } // current asks
-	db := stdlib.OpenDB(*cfg, stdlib.OptionBeforeConnect(e.stamp), stdlib.OptionResetSession(e.current), stdlib.OptionShouldPing(unasked))
+	db := stdlib.OpenDB(*cfg, stdlib.OptionBeforeConnect(e.stamp), stdlib.OptionResetSession(e.current),
+		stdlib.OptionShouldPing(unasked))
 	db.SetMaxOpenConns(postgresReads)
 	db.SetMaxIdleConns(postgresReads)
 	e.read, e.write = db, db
@@ -71,8 +72,8 @@ func makeDurable(cfg *pgx.ConnConfig) error {
 	return nil
 }
 
-// A connection of the pool keeps how many of the lane's had failed before it was made, and when it was last seen to take
-// writes.
+// A connection of the pool keeps how many of the writer's had failed before it was made, and when it was last seen to
+// take writes.
 const (
 	replacedKey = "recarga.replaced"
 	writableKey = "recarga.writable"

@@ -74,8 +74,8 @@ func (j *Journal) finishing(ctx context.Context, s topup.Settlement, now time.Ti
 	return done, err
 }
 
-// finishedSo is the order as an earlier Finish of the same settlement left it, and its event unless that has been tried
-// since. topup.ErrLost means that there was none.
+// finishedSo is the order as an earlier Finish of the same settlement left it, and its event unless that has been
+// tried since. topup.ErrLost means that there was none.
 func (t *tx) finishedSo(s topup.Settlement) (settled, error) {
 	wrote := finishArgs(s, "", 0, time.Time{})[5:11]
 	args := append([]any{string(s.ID), s.Number}, wrote...)

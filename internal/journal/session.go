@@ -133,8 +133,7 @@ func (p *pipelined) do(ctx context.Context, calls ...*call) {
 	p.used = time.Now()
 }
 
-// noticed keeps a warning. A COMMIT that has one has not waited for its standby to the end: the server was told to
-// stop.
+// noticed keeps a warning. A COMMIT that has one has not waited for its standby to the end: somebody canceled it.
 func (p *pipelined) noticed(n *pgconn.Notice) {
 	if n.SeverityUnlocalized == "WARNING" {
 		p.warning = n

@@ -16,9 +16,9 @@ import (
 	"recarga/topup"
 )
 
-// TestStandbyKeepsWhatWasConfirmed: under load, a primary loses its synchronous standby, and whoever waits for it is
-// told to stop or loses the connection. Everybody repeats, as the program does. Then the primary dies and the standby
-// is promoted: it has all that anybody was told is there, and the same journal goes on with it.
+// TestStandbyKeepsWhatWasConfirmed: under load, a primary loses its synchronous standby, and every wait for it is
+// canceled, or its connection ended. Everybody repeats, as the program does. Then the primary dies and the standby is
+// promoted: it has all that was confirmed to anybody, and the same journal continues with it.
 func TestStandbyKeepsWhatWasConfirmed(t *testing.T) {
 	for _, how := range []string{"pg_cancel_backend", "pg_terminate_backend"} {
 		t.Run(how, func(t *testing.T) {
@@ -49,7 +49,8 @@ func TestStandbyKeepsWhatWasConfirmed(t *testing.T) {
 			stop()
 			all.Wait()
 			if missing := book.missing(t, c.journal); len(missing) > 0 {
-				t.Errorf("%d of %d confirmations are gone, such as %s", len(missing), len(book.facts), strings.Join(missing[:min(len(missing), 5)], "; "))
+				some := strings.Join(missing[:min(len(missing), 5)], "; ")
+				t.Errorf("%d of %d confirmations are gone, such as %s", len(missing), len(book.facts), some)
 			}
 			if untold == 0 {
 				t.Error("no event was read that the standby has not got: nothing is proven of them")
@@ -58,8 +59,8 @@ func TestStandbyKeepsWhatWasConfirmed(t *testing.T) {
 	}
 }
 
-// TestSwitchover: the primary is made read-only, and lives on, beside the standby that is promoted. Writes find the new
-// one, and so do reads, also those of a process that writes nothing.
+// TestSwitchover: the primary is made read-only, and lives on, beside the standby that is promoted. Writes find the
+// new one, and so do reads, also those of a process that writes nothing.
 func TestSwitchover(t *testing.T) {
 	t.Parallel()
 	c := newPair(t)
@@ -129,7 +130,7 @@ func (c *pair) interrupted(t *testing.T, how string, enough func() bool) {
 	}, "everybody was interrupted")
 }
 
-// pending reads, for their delivery, the events that the primary alone has, and tells how many there are.
+// pending reads, for their delivery, the events that the primary alone has, and returns how many there are.
 func (c *pair) pending(t *testing.T, book *confirmations) (n int) {
 	t.Helper()
 	rows, err := c.admin.QueryContext(t.Context(), "SELECT id FROM events WHERE state = 'pending' LIMIT 5")
@@ -147,7 +148,7 @@ func (c *pair) pending(t *testing.T, book *confirmations) (n int) {
 	return n
 }
 
-// confirmations is what people were told.
+// confirmations is what was confirmed to people.
 type confirmations struct {
 	journal *journal.Journal
 	// ended counts lives, steps what was confirmed or failed.
@@ -186,8 +187,8 @@ func (c *confirmations) missing(t *testing.T, j *journal.Journal) (missing []str
 	return missing
 }
 
-// life takes an order through its life, each step repeated until it is confirmed. The last one is a step that comes second,
-// to an attempt that stayed in doubt.
+// life takes an order through its life, each step repeated until it is confirmed. It ends early where a step finds an
+// attempt whose Begin stayed in doubt: nobody may send that one.
 func (c *confirmations) life(ctx context.Context, id string) {
 	var o topup.Order
 	attempts := func(want int) func(*journal.Journal) error {

@@ -44,8 +44,8 @@ func NewPostgres(extraArgs ...string) (*Server, error) {
 }
 
 // NewStandby makes a standby of a running primary, not started: a copy that follows it through address, which is the
-// primary's own or that of something before it. The primary does not wait for it unless it is told to
-// (synchronous_standby_names). extraArgs are those of NewPostgres.
+// primary's own or that of something before it. The primary does not wait for it before
+// synchronous_standby_names names it. extraArgs are those of NewPostgres.
 func NewStandby(primary *Server, address string, extraArgs ...string) (*Server, error) {
 	standby, err := NewPostgres(extraArgs...)
 	if err != nil {

@@ -30,7 +30,7 @@ func (j *Journal) ClaimBalance(ctx context.Context, every time.Duration, now tim
 }
 
 func (j *Journal) balanceWrite(ctx context.Context, run func(*tx) (int64, error)) (int64, error) {
-	n, err := write(ctx, j, "balance", run)
+	n, err := write(ctx, j, noticeKey, run)
 	if err != nil {
 		return 0, fmt.Errorf("balance: %w", err)
 	}

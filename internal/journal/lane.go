@@ -15,7 +15,10 @@ import (
 // ErrInDoubt: the database did not say whether the commit happened.
 var ErrInDoubt = errors.New("it is not known whether the change was recorded")
 
-var errClosed = errors.New("the journal is closed")
+var (
+	errClosed   = errors.New("the journal is closed")
+	errNotTried = errors.New("not recorded: the database did not answer to the changes before it")
+)
 
 const (
 	// maxBatch bounds how long the first operation of a batch waits for the last.
@@ -113,7 +116,7 @@ func (l *lane) work() {
 				return
 			}
 		}
-		l.commit(batch)
+		_ = l.commit(batch) // every operation has its answer
 		clear(batch)
 	}
 }
@@ -138,18 +141,15 @@ func (l *lane) pick(batch []*op) []*op {
 }
 
 // commit answers every operation of the batch. If one of them breaks the transaction, each is run
-// alone, so that only the guilty one fails.
-func (l *lane) commit(batch []*op) {
+// alone, so that only the guilty one fails. An error is the database's.
+func (l *lane) commit(batch []*op) error {
 	if len(batch) == 0 {
-		return
+		return nil
 	}
 	began := time.Now()
 	over, guilty, err := l.persist(batch)
 	if guilty && len(batch) > 1 {
-		for _, o := range batch {
-			l.commit([]*op{o})
-		}
-		return
+		return l.eachAlone(batch)
 	}
 	if err != nil {
 		over = batch
@@ -161,8 +161,24 @@ func (l *lane) commit(batch []*op) {
 		o.answer(cmp.Or(err, o.err))
 	}
 	if len(over) < len(batch) {
-		l.commit(slices.DeleteFunc(batch, func(o *op) bool { return slices.Contains(over, o) }))
+		return l.commit(slices.DeleteFunc(batch, func(o *op) bool { return slices.Contains(over, o) }))
 	}
+	if guilty {
+		return nil
+	}
+	return err
+}
+
+// eachAlone commits each operation by itself, until the database does not answer: the others would wait as long again.
+func (l *lane) eachAlone(batch []*op) (err error) {
+	for _, o := range batch {
+		if err != nil {
+			o.answer(errNotTried)
+			continue
+		}
+		err = l.commit([]*op{o})
+	}
+	return err
 }
 
 // persist makes the transaction, again where it certainly did not happen and may succeed next time. over are the

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/url"
@@ -76,6 +77,52 @@ func TestDoubtThatStays(t *testing.T) {
 	}
 	if _, ev, err := s.Finish(ctx, end, noon); ev != nil || !errors.Is(err, topup.ErrLost) {
 		t.Errorf("finish, once more: event %+v, %v", ev, err)
+	}
+}
+
+// TestBrokenBatchInDoubt: an operation breaks a commit that many share, and the database stops answering. One of them
+// waits until it is in doubt, and the others after it do not wait each in turn: they have not happened.
+func TestBrokenBatchInDoubt(t *testing.T) {
+	t.Parallel()
+	line, s := wiredStore(t)
+	s.exec(t, s.sql.refuse...)
+	release := s.blocked(t)
+	const orders = 20
+	ctx := &watched{Context: t.Context()}
+	errs := make([]error, orders+2)
+	id := func(i int) topup.ID { return topup.ID(fmt.Sprintf("ORD-%02d", i)) }
+	var all sync.WaitGroup
+	accept := func(i int) {
+		all.Go(func() { _, _, errs[i] = s.Accept(ctx, request(string(id(i))), noon) })
+	}
+	accept(0)
+	s.waiting(t, 1)
+	for i := 1; i <= orders; i++ {
+		accept(i)
+	}
+	all.Go(func() {
+		refused := request(string(id(orders + 1)))
+		refused.Product = "MOVISTAR_PAQUETE_16"
+		_, errs[orders+1] = s.AcceptInvalid(ctx, refused.Order(noon), "no such product", noon)
+	})
+	eventually(t, "every write waits", func() bool { return ctx.waits.Load() == 2*(orders+2) })
+	line.answers.Store(1 << 40)
+	release()
+	all.Wait()
+	line.answers.Store(0)
+	doubts := 0
+	for i, err := range errs {
+		_, readErr := s.Order(t.Context(), id(i))
+		switch {
+		case errors.Is(err, journal.ErrInDoubt) && readErr == nil:
+			doubts++
+		case err != nil && errors.Is(readErr, topup.ErrNotFound):
+		default:
+			t.Errorf("%s: %v, and is %v", id(i), err, readErr)
+		}
+	}
+	if doubts != 2 { // of the first, which was alone, and of one of the others
+		t.Errorf("%d orders are in doubt: %v", doubts, errs)
 	}
 }
 

@@ -159,8 +159,8 @@ func (j *Journal) Notify(ctx context.Context, kind topup.EventType, data any, no
 	return *ev, nil
 }
 
-// noticeKey is of every operation that may notify the operator: each takes the next number, so that of two side by side
-// one would break the commit of all.
+// noticeKey is of every operation that may notify the operator: each takes the next number, so that of two side by
+// side one would break the commit of all.
 const noticeKey = "notice"
 
 func (t *tx) notify(kind topup.EventType, data any, now time.Time) (*topup.Event, error) {

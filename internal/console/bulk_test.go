@@ -256,13 +256,13 @@ func TestBulkCancelOfOrdersThatAreTried(t *testing.T) {
 func TestBulkRedeliver(t *testing.T) {
 	s := busy(t)
 	b := s.enter()
-	seal := b.get("/console/bulk/redeliver?state=delivered").want(200, ">1 ").asked()
+	seal := b.get("/console/bulk/redeliver?state=delivered").want(200, ">2 ").asked()
 	other := s.bought("OTHER", ana, time.Now(), time.Second)
 	again := b.confirm("redeliver", seal).want(http.StatusConflict, "One of these has come")
 	if got := s.order("GOOD").Events[0].State; got != topup.EventDelivered {
 		t.Errorf("event is %s", got)
 	}
-	b.confirm("redeliver", again.asked()).want(200, "2 done, 0 refused")
+	b.confirm("redeliver", again.asked()).want(200, "3 done, 0 refused")
 	for _, id := range []string{"GOOD", string(other.ID)} {
 		if got := s.order(id).Events[0].State; got != topup.EventPending {
 			t.Errorf("event of %s is %s", id, got)

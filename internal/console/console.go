@@ -29,6 +29,7 @@ type Book interface {
 	List(ctx context.Context, f journal.Filter) ([]topup.Order, string, error)
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
 	Overview(ctx context.Context, now time.Time) (journal.Overview, error)
+	Disputed(ctx context.Context) (n int64, since time.Time, err error)
 }
 
 // Events are what callers were told.
@@ -42,6 +43,8 @@ type Events interface {
 type Orders interface {
 	Cancel(ctx context.Context, id topup.ID, caller string) (topup.Order, error)
 	Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error)
+	Correct(ctx context.Context, id topup.ID, c topup.Correction) (topup.Order, error)
+	Uphold(ctx context.Context, id topup.ID, u topup.Upholding) (topup.Order, error)
 }
 
 // Queue is asynq's, as far as a person looks at it and stops it.
@@ -231,7 +234,8 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
 		p = known
 	case errors.Is(err, topup.ErrNotFound):
 		p = &problem{http.StatusNotFound, "There is no such thing, or no more."}
-	case errors.As(err, &transition), errors.As(err, &early):
+	case errors.As(err, &transition), errors.As(err, &early),
+		errors.Is(err, topup.ErrNotDisputed), errors.Is(err, topup.ErrArchived):
 		p = &problem{http.StatusConflict, err.Error()}
 	case errors.Is(err, topup.ErrLost):
 		p = &problem{http.StatusConflict, "The order has changed since you looked at it. Nothing was done; look again."}

@@ -18,11 +18,23 @@ type orderView struct {
 	Steps []step
 	// CanCancel and CanResolve tell which actions make sense now.
 	CanCancel, CanResolve bool
+	// CanBecome is what a person may still make of its final state; nothing while it is open.
+	CanBecome []topup.Verdict
 	// SafeAt is when failed and resend are possible without force; zero: they are.
 	SafeAt time.Time
 	Form   resolveForm
 	Wrong  string
 	Done   string
+}
+
+// Disputed is the open dispute; nil when there is none.
+func (v orderView) Disputed() *topup.Dispute {
+	for i := range v.Disputes {
+		if v.Disputes[i].EndedAt == nil {
+			return &v.Disputes[i]
+		}
+	}
+	return nil
 }
 
 // step is one line of an order's life.
@@ -58,6 +70,8 @@ func (c *Console) order(w http.ResponseWriter, r *http.Request, _ operator) erro
 var messages = map[string]string{
 	"resolved":    "Resolved.",
 	"canceled":    "Canceled. Its caller is told.",
+	"corrected":   "Corrected. Its caller is told.",
+	"upheld":      "The dispute has ended: the order's state is right.",
 	"redelivered": "The event is due again.",
 }
 
@@ -73,6 +87,11 @@ func (c *Console) orderView(r *http.Request) (orderView, error) {
 	v := orderView{Details: d, Facts: factsOf(d.State), Steps: life(d)}
 	v.CanCancel = d.State == topup.StateQueued || d.State == topup.StateRetrying
 	v.CanResolve = d.State == topup.StateUnknown
+	for _, verdict := range []topup.Verdict{topup.VerdictSucceeded, topup.VerdictFailed} {
+		if topup.Allowed(d.State, verdict.State(), topup.OpCorrect) {
+			v.CanBecome = append(v.CanBecome, verdict)
+		}
+	}
 	return v, nil
 }
 
@@ -222,10 +241,7 @@ func (c *Console) resolve(w http.ResponseWriter, r *http.Request, who operator) 
 	if err != nil {
 		return err
 	}
-	f := resolveForm{
-		Outcome: r.PostFormValue("outcome"), Reason: r.PostFormValue("reason"), TransactionID: strings.TrimSpace(r.PostFormValue("transaction_id")),
-		Reference: strings.TrimSpace(r.PostFormValue("reference")), AuthCode: strings.TrimSpace(r.PostFormValue("auth_code")), Force: r.PostFormValue("force"),
-	}
+	f := readResolveForm(r)
 	if attempt := r.PostFormValue("attempt"); attempt != "" {
 		if f.Attempt, err = strconv.Atoi(attempt); err != nil {
 			return &topup.FieldError{Field: "attempt", Value: attempt, Allowed: "the number of the attempt that was looked at"}
@@ -248,9 +264,17 @@ func (c *Console) resolve(w http.ResponseWriter, r *http.Request, who operator) 
 	return err
 }
 
+func readResolveForm(r *http.Request) resolveForm {
+	field := func(name string) string { return strings.TrimSpace(r.PostFormValue(name)) }
+	return resolveForm{
+		Outcome: field("outcome"), Reason: field("reason"), TransactionID: field("transaction_id"),
+		Reference: field("reference"), AuthCode: field("auth_code"), Force: field("force"),
+	}
+}
+
 func (f resolveForm) resolution(who operator) topup.Resolution {
 	return topup.Resolution{
-		Outcome: topup.Verdict(f.Outcome), Reason: strings.TrimSpace(f.Reason), By: who.Name,
+		Outcome: topup.Verdict(f.Outcome), Reason: f.Reason, By: who.Name,
 		Forced: f.Force == "yes", Attempt: f.Attempt,
 		TransactionID: topup.NullString(f.TransactionID), Reference: topup.NullString(f.Reference), AuthCode: topup.NullString(f.AuthCode),
 	}

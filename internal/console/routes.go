@@ -48,6 +48,13 @@ func (c *Console) table() []route {
 			pattern: "POST " + Path + "/orders/{id}/resolve", page: c.resolve,
 			form: []string{"outcome", "reason", "transaction_id", "reference", "auth_code", "force", "attempt"},
 		},
+		{pattern: "GET " + Path + "/orders/{id}/correct", page: c.correctPage},
+		{
+			pattern: "POST " + Path + "/orders/{id}/correct", page: c.correct,
+			form: []string{"was", "outcome", "reason", "transaction_id", "reference", "auth_code"},
+		},
+		{pattern: "GET " + Path + "/orders/{id}/uphold", page: c.upholdPage},
+		{pattern: "POST " + Path + "/orders/{id}/uphold", page: c.uphold, form: []string{"was", "reason"}},
 		{pattern: "GET " + Path + "/orders/{id}/cancel", page: c.cancelPage},
 		{pattern: "POST " + Path + "/orders/{id}/cancel", page: c.cancel, form: reason},
 		{pattern: "GET " + Path + "/events", page: c.events, query: append([]string{"cursor"}, eventNames...)},

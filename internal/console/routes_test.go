@@ -32,6 +32,8 @@ func TestEveryRouteRefusesOtherParameters(t *testing.T) {
 		switch {
 		case strings.Contains(path, "/cancel"):
 			id = "WAITS"
+		case strings.Contains(path, "/correct"), strings.Contains(path, "/uphold"):
+			id = "GOOD"
 		case strings.Contains(path, "/events/"):
 			id = event
 		}
@@ -75,6 +77,8 @@ func sample(field string) string {
 	switch field {
 	case "outcome":
 		return "failed"
+	case "was":
+		return "succeeded"
 	case "force":
 		return "yes"
 	case "attempt":
@@ -225,7 +229,7 @@ func wantShown(t *testing.T, at string, u *url.URL, body string) {
 	for node := range parse(t, body).Descendants() {
 		name, value := attr(node, "name"), attr(node, "value")
 		switch {
-		case node.Data == "input" && slices.Contains([]string{"state", "caller", "phone", "since", "until"}, name) && value != "":
+		case node.Data == "input" && slices.Contains([]string{"state", "disputed", "caller", "phone", "since", "until"}, name) && value != "":
 			shown.Set(name, value)
 		case node.Data == "option" && has(node, "selected") && node.FirstChild != nil && node.FirstChild.Data != "any":
 			shown.Set(attr(node.Parent, "name"), node.FirstChild.Data)

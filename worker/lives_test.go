@@ -117,6 +117,9 @@ func (p *planet) Purchase(_ context.Context, o topup.Order, sendBy time.Time) to
 		{true, unknown}, {false, unknown},
 	}
 	fate := fates[r.IntN(len(fates))]
+	if fate.result.Outcome == topup.OutcomeApproved {
+		fate.result.TransactionID = fmt.Sprint("TXN-", o.ID, "-", o.AttemptCount) // each purchase has its own
+	}
 	if fate.charges {
 		p.mu.Lock()
 		p.charged[o.ID]++
@@ -228,11 +231,11 @@ func (p *planet) live(id topup.ID) {
 		case o.State == topup.StateUnknown && r.IntN(3) > 0:
 			p.resolve(r, o)
 		case o.DisputedAt != nil:
-			p.correct(o)
+			p.decide(o)
 		case o.State.Final():
 			time.Sleep(2 * maxElapsed) // for answers that come late
 			if o, err = p.journal.Order(context.Background(), id); err == nil && o.DisputedAt != nil {
-				p.correct(o)
+				p.decide(o)
 			}
 			return
 		}
@@ -259,11 +262,28 @@ func (p *planet) resolve(r *rand.Rand, o topup.Order) {
 	_, _, _ = p.journal.Resolve(context.Background(), o.ID, d, time.Now()) // it may be too early, or expired
 }
 
-func (p *planet) correct(o topup.Order) {
+// decide ends a dispute: the vendor has approved the order after all, or twice.
+func (p *planet) decide(o topup.Order) {
+	if o.State == topup.StateSucceeded {
+		u := topup.Upholding{Outcome: topup.DisputeUpheld, Reason: "the vendor pays one of them back"}
+		if _, err := p.journal.Uphold(context.Background(), o.ID, u, time.Now()); err != nil {
+			p.t.Errorf("%s: %v", o.ID, err)
+		}
+		return
+	}
 	c := topup.Correction{Outcome: topup.VerdictSucceeded, Reason: "the vendor approved it"}
 	if _, _, err := p.journal.Correct(context.Background(), o.ID, c, time.Now()); err != nil {
 		p.t.Errorf("%s: %v", o.ID, err)
 	}
+}
+
+func approvals(d topup.Details) (n int) {
+	for _, a := range d.Attempts {
+		if a.Outcome == topup.OutcomeApproved {
+			n++
+		}
+	}
+	return n
 }
 
 // judge compares an order with the ledger, and says what became of it.
@@ -283,6 +303,8 @@ func (p *planet) judge(id topup.ID) string {
 		wrong = "was never charged"
 	case charged > 1 && !p.resend && !blind:
 		wrong = "was charged twice"
+	case approvals(d) > 1 && len(d.Disputes) == 0:
+		wrong = "was approved twice, and nobody was asked"
 	case !d.State.Final() && d.State != topup.StateUnknown:
 		wrong = "has neither ended nor is it held"
 	}

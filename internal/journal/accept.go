@@ -50,7 +50,7 @@ func (j *Journal) Accept(ctx context.Context, r topup.Request, now time.Time) (o
 			}
 		}
 		stored, err := t.repeated(fresh, expired)
-		return accepted{record: stored, replayed: true}, err
+		return accepted{record: stored, replayed: !t.again || !stored.CreatedAt.Equal(now)}, err
 	})
 	if errors.Is(err, errArchived) {
 		a.record, err = j.archivedRecord(ctx, r.ID)

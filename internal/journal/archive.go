@@ -103,6 +103,12 @@ func (e *engine) alone(ctx context.Context) (conn *sql.Conn, release func(), err
 		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 	}
 	if e.name == "postgres" {
+		end := release
+		release = func() {
+			// A server that is busy takes its time to see that a connection has ended.
+			_, _ = conn.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock_all()")
+			end()
+		}
 		err = conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", archiveLock).Scan(&mine)
 	}
 	if err == nil && !mine {

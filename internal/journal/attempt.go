@@ -50,8 +50,7 @@ AND EXISTS (SELECT 1 FROM attempts WHERE order_key = orders.key AND number = $2 
 // given number of attempts, and whose time is not over; otherwise it returns topup.ErrLost, and nothing may be sent. It
 // is durable before it returns. After giveUpAt anybody may call the attempt's outcome unknown.
 //
-// A commit whose answer was lost is made again, and recognised where it had happened: an attempt is
-// not wasted on it. Only if that fails as well is the error ErrInDoubt.
+// An attempt is not wasted on a commit whose answer was lost: it is recognised where it had happened.
 func (j *Journal) Begin(ctx context.Context, id topup.ID, attempts int, worker string, giveUpAt, now time.Time) (topup.Order, error) {
 	return j.begin(ctx, sqlBegin, id, attempts, worker, giveUpAt, now)
 }
@@ -65,25 +64,20 @@ func (j *Journal) BeginFirst(ctx context.Context, id topup.ID, worker string, gi
 func (j *Journal) begin(ctx context.Context, query string, id topup.ID, attempts int, worker string, giveUpAt, now time.Time) (topup.Order, error) {
 	now, giveUpAt = whole(now), whole(giveUpAt)
 	nonce, endsAt := rand.Int64(), j.limits.afterFirst(now)
-	begin := func() (record, error) {
-		return write(ctx, j, string(id), func(t *tx) (record, error) {
-			r, found, err := t.ending(t.bulk).order(query, string(id), attempts, now.UnixMicro(), giveUpAt.UnixMicro(), endsAt, worker, nonce)
-			switch {
-			case err != nil:
-				return r, err
-			case !found:
-				return t.own(id, attempts+1, worker, nonce)
-			case t.bulk: // which has recorded the attempt as well
-				return r, nil
-			}
-			_, err = t.exec(sqlAttempt, r.key, r.AttemptCount, worker, nonce, now.UnixMicro(), giveUpAt.UnixMicro())
+	r, err := write(ctx, j, string(id), func(t *tx) (record, error) {
+		args := []any{string(id), attempts, now.UnixMicro(), giveUpAt.UnixMicro(), endsAt, worker, nonce}
+		r, found, err := t.ending(t.bulk).order(query, args...)
+		switch {
+		case err != nil:
 			return r, err
-		})
-	}
-	r, err := begin()
-	for i := 1; i < retries && errors.Is(err, ErrInDoubt); i++ {
-		r, err = begin()
-	}
+		case !found:
+			return t.own(id, attempts+1, worker, nonce)
+		case t.bulk: // which has recorded the attempt as well
+			return r, nil
+		}
+		_, err = t.exec(sqlAttempt, r.key, r.AttemptCount, worker, nonce, now.UnixMicro(), giveUpAt.UnixMicro())
+		return r, err
+	})
 	if err != nil {
 		return topup.Order{}, fmt.Errorf("begin %s: %w", id, err)
 	}
@@ -145,11 +139,14 @@ type settled struct {
 // Finish records the result of an attempt and the state that follows from it, with the event where the
 // caller must be notified; in one transaction. The order's state may be another one than the settlement's:
 //   - While an attempt is in doubt, failed becomes, or stays, unknown.
-//   - An approval of any attempt makes an order succeeded that is not final; one that is failed or canceled is disputed.
+//   - An approval of any attempt makes an order succeeded that is not final. One that is failed or canceled is
+//     disputed, and so is one that succeeded by another purchase: it may be charged twice.
 //   - An order that is unknown for an earlier attempt alone fails when that is known to have moved no money.
 //
 // Otherwise the attempt must be the order's latest, and under way or unknown. A result that leaves the order as it is
 // only adds evidence, and no event: without an error for the latest attempt of an unknown order, and else topup.ErrLost.
+//
+// After ErrInDoubt, the same Finish once more returns what the first one wrote, if it did.
 //
 // A *topup.TransitionError is a settlement that contradicts its own result.
 func (j *Journal) Finish(ctx context.Context, s topup.Settlement, now time.Time) (topup.Order, *topup.Event, error) {
@@ -157,7 +154,7 @@ func (j *Journal) Finish(ctx context.Context, s topup.Settlement, now time.Time)
 	if !coherent(s) {
 		return topup.Order{}, nil, &topup.TransitionError{ID: s.ID, From: topup.StateSubmitting, By: topup.Operation(fmt.Sprintf("finish as %s after %s", s.State, s.Result.Outcome))}
 	}
-	done, err := write(ctx, j, string(s.ID), func(t *tx) (settled, error) { return t.finish(s, now) })
+	done, err := j.finishing(ctx, s, now)
 	if err != nil {
 		return topup.Order{}, nil, fmt.Errorf("finish %s attempt %d: %w", s.ID, s.Number, err)
 	}
@@ -294,9 +291,8 @@ func (t *tx) evidence(s topup.Settlement, doubt int, now time.Time) (settled, er
 		return settled{}, err
 	case !found:
 		return settled{}, topup.ErrLost
-	case s.Result.Outcome == topup.OutcomeApproved && r.State != topup.StateSucceeded:
-		_, err := t.dispute(r, lateApproval(s), "a late answer of the distributor", now)
-		return settled{}, cmp.Or(err, topup.ErrLost)
+	case s.Result.Outcome == topup.OutcomeApproved:
+		return settled{}, cmp.Or(t.approvedLate(r, s, now), topup.ErrLost)
 	}
 	cleared, found, err := t.order(sqlCleared, string(s.ID), now.UnixMicro())
 	switch {
@@ -310,7 +306,44 @@ func (t *tx) evidence(s topup.Settlement, doubt int, now time.Time) (settled, er
 	return settled{}, topup.ErrLost
 }
 
-func lateApproval(s topup.Settlement) string {
-	return fmt.Sprintf("attempt %d was approved: transaction %q, reference %q, authorisation %q", s.Number,
-		s.Result.TransactionID, s.Result.Reference, s.Result.AuthCode)
+const sqlOtherApprovals = `SELECT COUNT(*) FROM attempts
+WHERE order_key = $1 AND number <> $2 AND outcome = 'approved'`
+
+// approvedLate disputes a final order by an approval that contradicts it: one that is not succeeded, or that succeeded
+// by another purchase.
+func (t *tx) approvedLate(r record, s topup.Settlement, now time.Time) error {
+	evidence := fmt.Sprintf("attempt %d was approved: %s", s.Number,
+		receipts(s.Result.TransactionID, s.Result.Reference, s.Result.AuthCode))
+	if r.State == topup.StateSucceeded {
+		others, err := t.number(sqlOtherApprovals, r.key, s.Number)
+		if err != nil || samePurchase(r.Order, s.Result, others > 0) {
+			return err
+		}
+		evidence += fmt.Sprintf("; the order had succeeded with %s, and may be charged twice",
+			receipts(string(r.TransactionID), string(r.Reference), string(r.AuthCode)))
+	}
+	_, err := t.dispute(r, evidence, "a late answer of the distributor", now)
+	return err
+}
+
+func receipts(transaction, reference, authorisation string) string {
+	return fmt.Sprintf("transaction %q, reference %q, authorisation %q", transaction, reference, authorisation)
+}
+
+// samePurchase compares the receipts of an order that succeeded with an approval. Where they have none in common, it
+// is the same unless another attempt was approved: a person or a statement had known of it before its answer came.
+func samePurchase(o topup.Order, r topup.Result, another bool) bool {
+	same := !another
+	for _, pair := range [][2]string{
+		{string(o.TransactionID), r.TransactionID}, {string(o.Reference), r.Reference}, {string(o.AuthCode), r.AuthCode},
+	} {
+		switch {
+		case pair[0] == "" || pair[1] == "":
+		case pair[0] != pair[1]:
+			return false
+		default:
+			same = true
+		}
+	}
+	return same
 }

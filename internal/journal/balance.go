@@ -30,7 +30,7 @@ func (j *Journal) ClaimBalance(ctx context.Context, every time.Duration, now tim
 }
 
 func (j *Journal) balanceWrite(ctx context.Context, run func(*tx) (int64, error)) (int64, error) {
-	n, err := write(ctx, j, "balance", run)
+	n, err := write(ctx, j, noticeKey, run)
 	if err != nil {
 		return 0, fmt.Errorf("balance: %w", err)
 	}
@@ -175,7 +175,7 @@ func (j *Journal) JudgeBalance(ctx context.Context, r topup.BalanceReading, slac
 	}
 	settled := was.at == 0 || was.Currency != r.Currency || most == least || m.Drift > 0 || r.At.Sub(was.At) > anchorAge
 	if !settled || r.At.UnixMicro() <= was.at {
-		return BalanceMovement{}, nil // nothing is sure yet, or it is no later one
+		return BalanceMovement{}, j.confirm(ctx) // nothing is sure yet, or it is no later one
 	}
 	m.Detail = topup.DriftedBalance{
 		From: was.From, To: whole(r.At), BalanceBefore: was.Amount, BalanceAfter: r.Amount, Currency: r.Currency, Explained: most, Unexplained: m.Drift,

@@ -44,6 +44,7 @@ func conformance(t *testing.T, open func(testing.TB) store) {
 		{"a late approval of what was to be sent again", testLateApproval},
 		{"corrections", testCorrect},
 		{"disputes", testUphold},
+		{"a second approval", testApprovedTwice},
 		{"state and event, or neither", testAtomic},
 		{"neighbours of a failure", testNeighbours},
 		{"different operations in one commit", testSideBySide},

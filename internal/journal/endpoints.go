@@ -115,7 +115,8 @@ func (j *Journal) EndpointHealthy(ctx context.Context, caller, url string) error
 // operator in the same transaction. An endpoint that has failed for long (FailingSince) but has taken an
 // event since then is not disabled: its record is cleared.
 func (j *Journal) DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, tell bool, now time.Time) (disabled bool, ev *topup.Event, err error) {
-	disabled, err = write(ctx, j, "", func(t *tx) (bool, error) {
+	disabled, err = write(ctx, j, noticeKey, func(t *tx) (bool, error) {
+		ev = nil
 		if lives, err := t.deliveredSince(d); err != nil || lives {
 			return false, err
 		}
@@ -151,12 +152,16 @@ func (t *tx) deliveredSince(d topup.DisabledEndpoint) (bool, error) {
 
 // Notify makes an event for the operator. data must be of JSON.
 func (j *Journal) Notify(ctx context.Context, kind topup.EventType, data any, now time.Time) (topup.Event, error) {
-	ev, err := write(ctx, j, "", func(t *tx) (*topup.Event, error) { return t.notify(kind, data, whole(now)) })
+	ev, err := write(ctx, j, noticeKey, func(t *tx) (*topup.Event, error) { return t.notify(kind, data, whole(now)) })
 	if err != nil {
 		return topup.Event{}, fmt.Errorf("notify %s: %w", kind, err)
 	}
 	return *ev, nil
 }
+
+// noticeKey is of every operation that may notify the operator: each takes the next number, so that of two side by
+// side one would break the commit of all.
+const noticeKey = "notice"
 
 func (t *tx) notify(kind topup.EventType, data any, now time.Time) (*topup.Event, error) {
 	id, err := uuid.NewV7()

@@ -59,7 +59,8 @@ COALESCE(o.id, ''), COALESCE(o.caller, '` + topup.OperatorCaller + `'), COALESCE
 
 const sqlEvent = sqlEvents + `WHERE e.id = $1`
 
-// Event is one event with all that its delivery needs, or topup.ErrNotFound.
+// Event is one event with all that its delivery needs, or topup.ErrNotFound. What a pending one says is durable, as if
+// it had just been written: it may be delivered.
 func (j *Journal) Event(ctx context.Context, id string) (topup.Event, error) {
 	key, ok := eventKey(id)
 	if !ok {
@@ -68,6 +69,9 @@ func (j *Journal) Event(ctx context.Context, id string) (topup.Event, error) {
 	ev, err := scanEvent(j.engine.read.QueryRowContext(ctx, sqlEvent, key))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = topup.ErrNotFound
+	}
+	if err == nil && ev.State == topup.EventPending {
+		err = j.confirm(ctx)
 	}
 	if err != nil {
 		return topup.Event{}, fmt.Errorf("event %s: %w", id, err)
@@ -162,6 +166,9 @@ func (j *Journal) RecordTry(ctx context.Context, ev topup.Event, try topup.Try, 
 	}
 	_, err = write(ctx, j, string(ev.OrderID), func(t *tx) (int64, error) {
 		n, err := t.ending(true).exec(sqlTry, key, ev.TryCount, line, string(next), micros(due), micros(delivered))
+		if err == nil && n == 0 && t.again {
+			n, err = t.number(sqlTriedSo, key, ev.TryCount, line)
+		}
 		return n, errors.Join(err, lostUnless(err != nil || n > 0))
 	})
 	if err != nil {

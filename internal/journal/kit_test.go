@@ -219,6 +219,15 @@ func settlement(o topup.Order, s topup.State) topup.Settlement {
 	return out
 }
 
+// sale is an approval with receipts of its own.
+func sale(s topup.Settlement, number int) topup.Settlement {
+	mark := fmt.Sprint("-", number)
+	s.Result.TransactionID += mark
+	s.Result.Reference += mark
+	s.Result.AuthCode += mark
+	return s
+}
+
 // resent is the settlement of an unknown attempt that is to be sent again (RECARGA_ON_UNKNOWN=resend).
 func resent(o topup.Order) topup.Settlement {
 	s := settlement(o, topup.StateRetrying)

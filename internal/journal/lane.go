@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -16,7 +15,10 @@ import (
 // ErrInDoubt: the database did not say whether the commit happened.
 var ErrInDoubt = errors.New("it is not known whether the change was recorded")
 
-var errClosed = errors.New("the journal is closed")
+var (
+	errClosed   = errors.New("the journal is closed")
+	errNotTried = errors.New("not recorded: the database did not answer to the changes before it")
+)
 
 const (
 	// maxBatch bounds how long the first operation of a batch waits for the last.
@@ -38,6 +40,8 @@ type op struct {
 	done chan error // takes one answer
 	// patient: a call of it that could have been its last was not, so the next ones do not share the COMMIT's round trip.
 	patient bool
+	// again: an earlier run of it was committed, and what it changed is not known.
+	again bool
 	// taken by whoever comes first: the lane that picks the operation, or its caller who withdraws it.
 	taken atomic.Bool
 }
@@ -49,6 +53,8 @@ type lane struct {
 	stats   *stats
 	grace   time.Duration
 	writer  int32 // whose tallies
+	id      int64 // whose commits
+	number  int64 // of the latest transaction
 	queue   chan *op
 	closing chan struct{}
 	close   func() // closes closing
@@ -59,7 +65,7 @@ type lane struct {
 func newLane(e *engine, s *stats, grace time.Duration, writer int32) *lane {
 	closing := make(chan struct{})
 	return &lane{
-		engine: e, stats: s, grace: grace, writer: writer,
+		engine: e, stats: s, grace: grace, writer: writer, id: rand.Int64(),
 		queue: make(chan *op, maxBatch), closing: closing, close: sync.OnceFunc(func() { close(closing) }), stopped: make(chan struct{}),
 	}
 }
@@ -110,7 +116,7 @@ func (l *lane) work() {
 				return
 			}
 		}
-		l.commit(batch)
+		_ = l.commit(batch) // every operation has its answer
 		clear(batch)
 	}
 }
@@ -135,18 +141,15 @@ func (l *lane) pick(batch []*op) []*op {
 }
 
 // commit answers every operation of the batch. If one of them breaks the transaction, each is run
-// alone, so that only the guilty one fails.
-func (l *lane) commit(batch []*op) {
+// alone, so that only the guilty one fails. An error is the database's.
+func (l *lane) commit(batch []*op) error {
 	if len(batch) == 0 {
-		return
+		return nil
 	}
 	began := time.Now()
 	over, guilty, err := l.persist(batch)
 	if guilty && len(batch) > 1 {
-		for _, o := range batch {
-			l.commit([]*op{o})
-		}
-		return
+		return l.eachAlone(batch)
 	}
 	if err != nil {
 		over = batch
@@ -155,11 +158,27 @@ func (l *lane) commit(batch []*op) {
 	}
 	l.stats.observe(Commit{Operations: len(over), Took: time.Since(began), Err: err})
 	for _, o := range over {
-		o.done <- cmp.Or(err, o.err)
+		o.answer(cmp.Or(err, o.err))
 	}
 	if len(over) < len(batch) {
-		l.commit(slices.DeleteFunc(batch, func(o *op) bool { return slices.Contains(over, o) }))
+		return l.commit(slices.DeleteFunc(batch, func(o *op) bool { return slices.Contains(over, o) }))
 	}
+	if guilty {
+		return nil
+	}
+	return err
+}
+
+// eachAlone commits each operation by itself, until the database does not answer: the others would wait as long again.
+func (l *lane) eachAlone(batch []*op) (err error) {
+	for _, o := range batch {
+		if err != nil {
+			o.answer(errNotTried)
+			continue
+		}
+		err = l.commit([]*op{o})
+	}
+	return err
 }
 
 // persist makes the transaction, again where it certainly did not happen and may succeed next time. over are the
@@ -184,9 +203,14 @@ func (l *lane) transact(batch []*op) (over []*op, guilty bool, err error) {
 	}
 	t := newTx(ctx, l.session, l.grace)
 	if t.bulk {
-		return l.together(t, batch)
+		over, guilty, err = l.together(t, batch)
+	} else {
+		over, guilty, err = l.inTurn(t, batch)
 	}
-	return l.inTurn(t, batch)
+	if l.engine.readOnly(err) {
+		l.drop() // its server has been replaced: another connection finds the new one
+	}
+	return over, guilty, err
 }
 
 func (l *lane) begin(ctx context.Context) (err error) {
@@ -214,12 +238,13 @@ func (l *lane) undo(ctx context.Context) {
 	}
 }
 
-// end commits, after the last calls of operations, on time of its own: a commit that is cut off is in doubt.
-// guilty tells that one of them broke the transaction.
+// end commits, after the last calls of operations, on time of its own. guilty means that one of them broke the
+// transaction. If the answer was lost to a commit that happened, there is no error, but in those of the calls that
+// must be made again.
 func (l *lane) end(t *tx, last ...*call) (guilty bool, err error) {
 	ctx, cancel := l.engine.context()
 	defer cancel()
-	calls := slices.Concat(last, t.tallies(l.writer), []*call{{query: "COMMIT"}})
+	calls := slices.Concat(last, t.tallies(l.writer), l.numbered())
 	l.session.do(ctx, calls...)
 	broke := slices.IndexFunc(calls, (*call).failed)
 	if broke < 0 {
@@ -234,13 +259,14 @@ func (l *lane) end(t *tx, last ...*call) (guilty bool, err error) {
 	if l.engine.refused(err) {
 		return false, err
 	}
-	return false, fmt.Errorf("%w: %w", ErrInDoubt, err)
+	return false, l.unanswered(err, last)
 }
 
 func (l *lane) drop() {
 	if l.session != nil {
 		l.session.discard()
 		l.session = nil
+		l.engine.replaced.Add(1)
 	}
 }
 

@@ -21,6 +21,7 @@ type modelOrder struct {
 	resolutions int
 	corrections int
 	disputed    bool
+	sale        string // its transaction id
 	// inLine: it stands there. Whatever moves it takes it out of the line.
 	inLine    bool
 	resolved  topup.Verdict // the last
@@ -46,6 +47,13 @@ func (o *modelOrder) move(to topup.State, by topup.Operation) bool {
 }
 
 func (o *modelOrder) doubt() bool { return slices.Contains(o.outcomes, topup.OutcomeUnknown) }
+
+// forget is a decision without receipts: only a purchase that was charged keeps those that it has.
+func (o *modelOrder) forget(v topup.Verdict) {
+	if v != topup.VerdictSucceeded {
+		o.sale = ""
+	}
+}
 
 func (m model) accept(id topup.ID) string {
 	if m[id] != nil {
@@ -88,9 +96,12 @@ func (m model) finish(s topup.Settlement) string {
 	}
 	switch {
 	case s.Result.Outcome == topup.OutcomeApproved && o.state.Final():
-		o.disputed = o.disputed || o.state != topup.StateSucceeded
+		sold := slices.DeleteFunc(slices.Clone(o.outcomes), func(x topup.Outcome) bool { return x != topup.OutcomeApproved })
+		again := o.sale != s.Result.TransactionID && (o.sale != "" || len(sold) > 1)
+		o.disputed = o.disputed || o.state != topup.StateSucceeded || again
 		return "lost"
 	case (by == topup.OpFinish || s.Result.Outcome == topup.OutcomeApproved) && o.move(to, by):
+		o.sale = s.Result.TransactionID
 		return "ok"
 	case o.state == topup.StateUnknown && !o.doubt() && o.move(topup.StateFailed, topup.OpFinishLate):
 		return "ok"
@@ -120,6 +131,7 @@ func (m model) correct(id topup.ID, v topup.Verdict) string {
 	case topup.Allowed(o.state, v.State(), topup.OpCorrect):
 		o.state, o.disputed, o.corrected = v.State(), false, v
 		o.corrections++
+		o.forget(v)
 		o.events++
 	case o.corrected != v:
 		return "refused"
@@ -152,6 +164,7 @@ func (m model) resolve(id topup.ID, v topup.Verdict, late bool) string {
 		return "too early"
 	}
 	o.move(v.State(), topup.OpResolve)
+	o.forget(v)
 	o.resolutions++
 	o.resolved = v
 	return "ok"
@@ -212,6 +225,9 @@ func (s store) step(t *testing.T, m model, r *rand.Rand) (what, got, want string
 			settlement(o, topup.StateRetrying), settlement(o, topup.StateUnknown), resent(o), resent(o),
 		}
 		choice := choices[r.IntN(len(choices))]
+		if choice.State == topup.StateSucceeded && r.IntN(3) > 0 {
+			choice = sale(choice, attempts)
+		}
 		_, _, err = s.Finish(t.Context(), choice, noon)
 		return fmt.Sprint("finish ", id, attempts, choice.State, choice.Result.Outcome), kind(err), m.finish(choice)
 	case "resolve":

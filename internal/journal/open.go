@@ -34,6 +34,7 @@ type Journal struct {
 	limits    TimeLimits
 	orderByID *sql.Stmt // the one read that every purchase makes
 	archive   archive.Folder
+	doubtful  doubtful
 }
 
 // Option changes how a journal works.
@@ -79,6 +80,12 @@ type engine struct {
 	transient func(error) bool
 	// refused tells that the database answered a COMMIT with an error that proves that it did not happen.
 	refused func(error) bool
+	// readOnly: the database refused a change because it takes none.
+	readOnly func(error) bool
+	// numbered: its commits are, in the table of commits.
+	numbered bool
+	// replaced counts the writer's sessions that failed; what was connected before it rose may be another server.
+	replaced atomic.Int64
 	// answered tells that the database answered a statement with an error, and so did not come to those after it.
 	answered func(error) bool
 }
@@ -92,6 +99,9 @@ func Open(ctx context.Context, databaseURL string, opts ...Option) (*Journal, er
 		return nil, err
 	}
 	if err := e.migrate(ctx); err != nil {
+		return nil, errors.Join(err, e.close())
+	}
+	if err := e.forgetCommits(ctx); err != nil {
 		return nil, errors.Join(err, e.close())
 	}
 	j := &Journal{engine: e, grace: firstTryGrace}

@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"slices"
@@ -26,16 +27,20 @@ func openPostgres(ctx context.Context, databaseURL string) (*engine, error) {
 	if err := makeDurable(cfg); err != nil {
 		return nil, err
 	}
-	db := stdlib.OpenDB(*cfg)
-	db.SetMaxOpenConns(postgresReads)
-	db.SetMaxIdleConns(postgresReads)
 	e := &engine{
-		name: "postgres", write: db, read: db, connect: func(ctx context.Context) (session, error) { return newPipelined(ctx, cfg) },
+		name: "postgres", connect: func(ctx context.Context) (session, error) { return newPipelined(ctx, cfg) },
 		begin: "BEGIN ISOLATION LEVEL READ COMMITTED", beginAlone: "BEGIN ISOLATION LEVEL REPEATABLE READ",
 		readTx:  &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead},
 		timeout: 10 * time.Second, busy: func(error) bool { return false },
-		transient: postgresTransient, refused: postgresRefused, answered: postgresAnswered,
+		transient: postgresTransient, refused: postgresRefused, answered: postgresAnswered, readOnly: postgresReadOnly,
+		numbered: true,
 	}
+	unasked := func(context.Context, stdlib.ShouldPingParams) bool { return false } // current asks
+	db := stdlib.OpenDB(*cfg, stdlib.OptionBeforeConnect(e.stamp), stdlib.OptionResetSession(e.current),
+		stdlib.OptionShouldPing(unasked))
+	db.SetMaxOpenConns(postgresReads)
+	db.SetMaxIdleConns(postgresReads)
+	e.read, e.write = db, db
 	if err := e.checkVersion(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("postgres %s/%s: %w", cfg.Host, cfg.Database, err), e.close())
 	}
@@ -61,6 +66,40 @@ func makeDurable(cfg *pgx.ConnConfig) error {
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = 5 * time.Second
 	}
+	if cfg.ValidateConnect == nil {
+		cfg.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
+	return nil
+}
+
+// A connection of the pool keeps how many of the writer's had failed before it was made, and when it was last seen to
+// take writes.
+const (
+	replacedKey = "recarga.replaced"
+	writableKey = "recarga.writable"
+)
+
+func (e *engine) stamp(_ context.Context, cfg *pgx.ConnConfig) error {
+	replaced := e.replaced.Load()
+	cfg.AfterConnect = func(_ context.Context, conn *pgconn.PgConn) error {
+		conn.CustomData()[replacedKey], conn.CustomData()[writableKey] = replaced, time.Now()
+		return nil
+	}
+	return nil
+}
+
+// current refuses a connection of the pool whose server may have been replaced: what is read there is old.
+func (e *engine) current(ctx context.Context, conn *pgx.Conn) error {
+	data := conn.PgConn().CustomData()
+	if data[replacedKey] != e.replaced.Load() {
+		return driver.ErrBadConn
+	}
+	if at, _ := data[writableKey].(time.Time); time.Since(at) > rested {
+		if pgconn.ValidateConnectTargetSessionAttrsReadWrite(ctx, conn.PgConn()) != nil {
+			return driver.ErrBadConn
+		}
+		data[writableKey] = time.Now()
+	}
 	return nil
 }
 
@@ -85,6 +124,12 @@ func postgresTransient(err error) bool {
 		return true
 	}
 	return slices.Contains([]string{"08", "40", "57"}, e.Code[:2]) || slices.Contains([]string{"25006", "25P03", "53300", "55P03"}, e.Code)
+}
+
+// postgresReadOnly: it was the primary, and no longer is.
+func postgresReadOnly(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == "25006"
 }
 
 func postgresAnswered(err error) bool {

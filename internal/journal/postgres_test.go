@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/url"
@@ -46,55 +47,170 @@ func TestPostgresComesBack(t *testing.T) {
 	}
 }
 
-// TestLostCommitAnswer: the commit happens, and its answer never arrives.
-func TestLostCommitAnswer(t *testing.T) {
-	line, through := cutter(t, testkit.Postgres(t).URL())
-	j := open(t, through)
+// TestDoubtThatStays: whatever is asked about a commit has no answer.
+func TestDoubtThatStays(t *testing.T) {
+	t.Parallel()
+	line, s := wiredStore(t)
 	ctx := t.Context()
-
-	line.cuts.Store(1)
-	if _, _, err := j.Accept(ctx, request("A"), noon); !errors.Is(err, journal.ErrInDoubt) {
-		t.Errorf("accept: %v", err)
+	doubt := func(what string, run func() error) {
+		t.Helper()
+		line.answers.Store(1 << 40)
+		if err := run(); !errors.Is(err, journal.ErrInDoubt) {
+			t.Errorf("%s: %v", what, err)
+		}
+		line.answers.Store(0)
 	}
-	o, replayed, err := j.Accept(ctx, request("A"), noon)
+	doubt("accept", func() error { _, _, err := s.Accept(ctx, request("A"), noon); return err })
+	o, replayed, err := s.Accept(ctx, request("A"), noon)
 	if err != nil || !replayed {
 		t.Errorf("accept, repeated: replayed %v, %v", replayed, err)
 	}
-
-	line.cuts.Store(1)
-	o, err = j.Begin(ctx, o.ID, 0, workerName, noon.Add(time.Minute), noon)
-	if err != nil || o.AttemptCount != 1 {
-		t.Fatalf("begin does not recognise its own attempt: %+v, %v", o, err)
+	o = s.begin(t, o)
+	end := settlement(o, topup.StateSucceeded)
+	doubt("finish", func() error { _, _, err := s.Finish(ctx, end, noon); return err })
+	finished, ev, err := s.Finish(ctx, end, noon.Add(time.Minute))
+	d, readErr := s.Details(ctx, o.ID)
+	must(t, readErr)
+	same := ev != nil && len(d.Events) == 1 && ev.ID == d.Events[0].ID && bytes.Equal(ev.Body, d.Events[0].Body)
+	if err != nil || finished.State != topup.StateSucceeded || !same {
+		t.Errorf("finish, repeated: %+v, event %+v of %+v, %v", finished, ev, d.Events, err)
 	}
-	if _, err := j.Begin(ctx, o.ID, 0, workerName, noon.Add(time.Minute), noon); !errors.Is(err, topup.ErrLost) {
-		t.Errorf("another begin of the same worker: %v", err)
-	}
-
-	line.cuts.Store(1)
-	if _, _, err := j.Finish(ctx, settlement(o, topup.StateRetrying), noon); !errors.Is(err, journal.ErrInDoubt) {
-		t.Errorf("finish: %v", err)
-	}
-	if _, _, err := j.Finish(ctx, settlement(o, topup.StateRetrying), noon); !errors.Is(err, topup.ErrLost) {
-		t.Errorf("finish, repeated: %v", err)
-	}
-
-	line.cuts.Store(100)
-	_, err = j.Begin(ctx, o.ID, 1, workerName, noon.Add(time.Minute), noon)
-	if !errors.Is(err, journal.ErrInDoubt) {
-		t.Errorf("begin that is never answered: %v", err)
-	}
-	line.cuts.Store(0)
-	d, err := j.Details(ctx, o.ID)
-	must(t, err)
-	if d.State != topup.StateSubmitting || len(d.Attempts) != 2 {
-		t.Errorf("%s with %d attempts, want submitting with 2", d.State, len(d.Attempts))
+	if _, ev, err := s.Finish(ctx, end, noon); ev != nil || !errors.Is(err, topup.ErrLost) {
+		t.Errorf("finish, once more: event %+v, %v", ev, err)
 	}
 }
 
-// wire stands between a client and PostgreSQL and can swallow the answer to a COMMIT.
+// TestBrokenBatchInDoubt: an operation breaks a commit that many share, and the database stops answering. One of them
+// waits until it is in doubt, and the others after it do not wait each in turn: they have not happened.
+func TestBrokenBatchInDoubt(t *testing.T) {
+	t.Parallel()
+	line, s := wiredStore(t)
+	s.exec(t, s.sql.refuse...)
+	release := s.blocked(t)
+	const orders = 20
+	ctx := &watched{Context: t.Context()}
+	errs := make([]error, orders+2)
+	id := func(i int) topup.ID { return topup.ID(fmt.Sprintf("ORD-%02d", i)) }
+	var all sync.WaitGroup
+	accept := func(i int) {
+		all.Go(func() { _, _, errs[i] = s.Accept(ctx, request(string(id(i))), noon) })
+	}
+	accept(0)
+	s.waiting(t, 1)
+	for i := 1; i <= orders; i++ {
+		accept(i)
+	}
+	all.Go(func() {
+		refused := request(string(id(orders + 1)))
+		refused.Product = "MOVISTAR_PAQUETE_16"
+		_, errs[orders+1] = s.AcceptInvalid(ctx, refused.Order(noon), "no such product", noon)
+	})
+	eventually(t, "every write waits", func() bool { return ctx.waits.Load() == 2*(orders+2) })
+	line.answers.Store(1 << 40)
+	release()
+	all.Wait()
+	line.answers.Store(0)
+	doubts := 0
+	for i, err := range errs {
+		_, readErr := s.Order(t.Context(), id(i))
+		switch {
+		case errors.Is(err, journal.ErrInDoubt) && readErr == nil:
+			doubts++
+		case err != nil && errors.Is(readErr, topup.ErrNotFound):
+		default:
+			t.Errorf("%s: %v, and is %v", id(i), err, readErr)
+		}
+	}
+	if doubts != 2 { // of the first, which was alone, and of one of the others
+		t.Errorf("%d orders are in doubt: %v", doubts, errs)
+	}
+}
+
+// TestLateCommit: a connection is lost before its COMMIT, and the network brings that when the operation is already
+// made again. It comes to nothing: nobody expects it any more.
+func TestLateCommit(t *testing.T) {
+	t.Parallel()
+	line, s := wiredStore(t)
+	o := s.accept(t, "A")
+	line.hold.Store(o.Phone.Digits()) // which is in the event, that the COMMIT follows
+	done := make(chan error)
+	go func() {
+		_, ev, err := s.Cancel(t.Context(), o.ID, "shop", noon)
+		if err == nil && ev == nil {
+			err = errors.New("canceled by somebody else")
+		}
+		done <- err
+	}()
+	s.waiting(t, 1) // for the lost connection's lock of the order
+	close(line.release)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if d, err := s.Details(t.Context(), o.ID); err != nil || d.State != topup.StateCanceled || len(d.Events) != 1 {
+		t.Errorf("%s with events %+v, %v", d.State, d.Events, err)
+	}
+}
+
+// TestCutsUnderLoad: requests and answers are lost beside each other, and every step of every order ends as
+// if none had been.
+func TestCutsUnderLoad(t *testing.T) {
+	t.Parallel()
+	line, s := wiredStore(t)
+	const orders = 400
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		lifecycles(t, s.Journal, orders, 32, new(noLock))
+	}()
+	cuts := 0
+	for last, tick := int64(0), time.NewTicker(time.Millisecond); ; {
+		select {
+		case <-tick.C:
+			if n := s.Stats().Commits; n > last+3 { // an operation is not made again for ever
+				last = n
+				[]*atomic.Int64{&line.answers, &line.requests}[cuts%2].Store(1)
+				cuts++
+			}
+			continue
+		case <-done:
+			tick.Stop()
+		}
+		break
+	}
+	counts, err := s.CountByState(t.Context())
+	must(t, err)
+	var attempts, events, delivered int
+	must(t, s.db.QueryRow(`SELECT (SELECT COUNT(*) FROM attempts), COUNT(*),
+		COUNT(*) FILTER (WHERE state = 'delivered' AND try_count = 1) FROM events`).Scan(&attempts, &events, &delivered))
+	if counts[topup.StateSucceeded] != orders || attempts != orders || events != orders || delivered != orders {
+		t.Errorf("%d succeeded with %d attempts and %d events, %d delivered; want %d of each",
+			counts[topup.StateSucceeded], attempts, events, delivered, orders)
+	}
+	if cuts < 10 {
+		t.Errorf("only %d cuts", cuts)
+	}
+}
+
+// wiredStore reaches its database over a wire.
+func wiredStore(t *testing.T) (*wire, store) {
+	t.Helper()
+	s := postgresStore(t)
+	line, through := cutter(t, s.url)
+	s.Journal = open(t, through, journal.WithArchive(s.folder))
+	return line, s
+}
+
+// wire stands between a client and PostgreSQL. It can swallow answers to a COMMIT, and requests, and hangs up then.
 type wire struct {
 	target string
-	cuts   atomic.Int64 // how many answers to swallow
+	addr   string
+	// answers and requests are how many to swallow.
+	answers, requests atomic.Int64
+	// hold, if it is not empty, is part of a request whose client is hung up at once, and which comes when released.
+	hold    atomic.Value
+	release chan struct{}
+	// cut hangs up for good.
+	cut func()
 }
 
 // cutter puts a wire before the database, and returns the database's URL through it.
@@ -102,11 +218,18 @@ func cutter(t *testing.T, database string) (*wire, string) {
 	t.Helper()
 	u, err := url.Parse(database)
 	must(t, err)
+	w := newWire(t, u.Host)
+	u.Host = w.addr
+	return w, u.String()
+}
+
+func newWire(t *testing.T, target string) *wire {
+	t.Helper()
 	ctx, end := context.WithCancel(context.Background())
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	must(t, err)
-	w := &wire{target: u.Host}
-	u.Host = ln.Addr().String()
+	w := &wire{target: target, addr: ln.Addr().String(), release: make(chan struct{})}
+	w.hold.Store("")
 	var all sync.WaitGroup
 	all.Go(func() {
 		for {
@@ -117,15 +240,16 @@ func cutter(t *testing.T, database string) (*wire, string) {
 			all.Go(func() { w.join(ctx, client) })
 		}
 	})
-	t.Cleanup(func() {
-		must(t, ln.Close())
+	w.cut = sync.OnceFunc(func() {
+		_ = ln.Close()
 		end()
 		all.Wait()
 	})
-	return w, u.String()
+	t.Cleanup(w.cut)
+	return w
 }
 
-// join carries bytes both ways until either side ends, or an answer is to be swallowed.
+// join carries bytes both ways until either side ends, or something is to be swallowed.
 func (w *wire) join(ctx context.Context, client net.Conn) {
 	server, err := new(net.Dialer).DialContext(ctx, "tcp", w.target)
 	if err != nil {
@@ -134,17 +258,38 @@ func (w *wire) join(ctx context.Context, client net.Conn) {
 	}
 	hangUp := sync.OnceFunc(func() { _, _ = client.Close(), server.Close() })
 	defer context.AfterFunc(ctx, hangUp)()
-	go func() {
-		_, _ = io.Copy(server, client)
-		hangUp()
-	}()
+	var both sync.WaitGroup
+	both.Go(func() {
+		carry(server, client, hangUp, func(b []byte) bool {
+			held := w.hold.Load().(string)
+			if held != "" && bytes.Contains(b, []byte(held)) && w.hold.CompareAndSwap(held, "") {
+				_ = client.Close()
+				select {
+				case <-w.release:
+					_, _ = server.Write(b)
+				case <-ctx.Done():
+				}
+				return true
+			}
+			return w.requests.Load() > 0 && w.requests.Add(-1) >= 0
+		})
+	})
+	both.Go(func() {
+		carry(client, server, hangUp, func(b []byte) bool {
+			return w.answers.Load() > 0 && bytes.Contains(b, []byte("COMMIT\x00")) && w.answers.Add(-1) >= 0
+		})
+	})
+	both.Wait()
+}
+
+func carry(to io.Writer, from io.Reader, hangUp func(), swallow func([]byte) bool) {
 	defer hangUp()
 	for buf := make([]byte, 64<<10); ; {
-		n, err := server.Read(buf)
-		if err != nil || bytes.Contains(buf[:n], []byte("COMMIT\x00")) && w.cuts.Add(-1) >= 0 {
+		n, err := from.Read(buf)
+		if err != nil || swallow(buf[:n]) {
 			return
 		}
-		if _, err := client.Write(buf[:n]); err != nil {
+		if _, err := to.Write(buf[:n]); err != nil {
 			return
 		}
 	}

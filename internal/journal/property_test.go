@@ -225,7 +225,11 @@ func (l *lives) finish(ctx context.Context, o topup.Details) error {
 		settlement(o.Order, topup.StateRetrying), notSent, resent(o.Order), resent(o.Order), resent(o.Order),
 		settlement(o.Order, topup.StateUnknown), settlement(o.Order, topup.StateUnknown), settlement(o.Order, topup.StateUnknown),
 	}
-	_, _, err := l.Finish(ctx, choices[l.r.IntN(len(choices))], l.now)
+	choice := choices[l.r.IntN(len(choices))]
+	if choice.State == topup.StateSucceeded {
+		choice = sale(choice, o.AttemptCount)
+	}
+	_, _, err := l.Finish(ctx, choice, l.now)
 	return err
 }
 
@@ -307,8 +311,20 @@ func (l *lives) check(by topup.Operation, before, after topup.Details, err error
 	if (after.FinishedAt != nil) != after.State.Final() || after.NextAttemptAt != nil && after.State != topup.StateRetrying && after.State != topup.StateQueued {
 		l.t.Errorf("%s is %s, finished %v, next attempt %v", after.ID, after.State, after.FinishedAt, after.NextAttemptAt)
 	}
+	if n := approvals(after); n > 1 && n > approvals(before) && after.DisputedAt == nil {
+		l.t.Errorf("%s was bought %d times, and nobody is asked: %+v", after.ID, n, after.Attempts)
+	}
 	l.checkAttempts(by, before, after)
 	l.checkEvents(by, before, after)
+}
+
+func approvals(d topup.Details) (n int) {
+	for _, a := range d.Attempts {
+		if a.Outcome == topup.OutcomeApproved {
+			n++
+		}
+	}
+	return n
 }
 
 func inDoubt(d topup.Details) bool {

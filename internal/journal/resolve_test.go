@@ -330,3 +330,71 @@ func testAround(t *testing.T, s store) {
 		}
 	}
 }
+
+// testApprovedTwice: a late approval of another attempt disputes an order that has succeeded, unless it is of the same
+// purchase.
+func testApprovedTwice(t *testing.T, s store) {
+	ctx := t.Context()
+	bystander := s.inState(t, "bystander", topup.StateSucceeded)
+	approval := func(transaction, reference, authorisation string) topup.Settlement {
+		r := settlement(topup.Order{}, topup.StateSucceeded).Result
+		r.TransactionID, r.Reference, r.AuthCode = transaction, reference, authorisation
+		return topup.Settlement{State: topup.StateSucceeded, Result: r}
+	}
+	person := topup.Resolution{Outcome: topup.VerdictSucceeded, Reason: "the portal has it", By: "ana"}
+	known := person
+	known.Reference = "R1"
+	for name, c := range map[string]struct {
+		// second is what the second attempt comes to, resolved what a person says of it.
+		second   topup.Settlement
+		resolved topup.Resolution
+		late     topup.Settlement // of the first attempt
+		disputed bool
+	}{
+		"another-purchase":  {second: approval("T2", "R2", "A2"), late: approval("T1", "R1", "A1"), disputed: true},
+		"another-code":      {second: approval("T1", "", "A2"), late: approval("T1", "", "A1"), disputed: true},
+		"nothing-in-common": {second: approval("", "", "A2"), late: approval("T1", "", ""), disputed: true},
+		"same-purchase":     {second: approval("T1", "R1", "A1"), late: approval("T1", "R1", "A1")},
+		"same-as-far":       {second: approval("T1", "", "A1"), late: approval("T1", "R1", "")},
+		"a-person's":        {resolved: person, late: approval("T1", "R1", "A1")},
+		"a-person's-known":  {resolved: known, late: approval("T1", "R1", "A1")},
+		"a-person's-others": {resolved: known, late: approval("T2", "R2", "A2"), disputed: true},
+	} {
+		first := s.begin(t, s.accept(t, name))
+		waiting, _ := s.finish(t, resent(first))
+		second := s.begin(t, waiting)
+		if c.resolved.Outcome == "" {
+			c.second.ID, c.second.Number = second.ID, second.AttemptCount
+			s.finish(t, c.second)
+		} else {
+			s.finish(t, settlement(second, topup.StateUnknown))
+			_, _, err := s.Resolve(ctx, second.ID, c.resolved, noon)
+			must(t, err)
+		}
+		before, err := s.Details(ctx, first.ID)
+		must(t, err)
+		c.late.ID, c.late.Number = first.ID, first.AttemptCount
+		for range 2 { // the second is its repeat
+			if _, ev, err := s.Finish(ctx, c.late, noon); kind(err) != "lost" || ev != nil {
+				t.Errorf("%s: %v, event %+v", name, err, ev)
+			}
+		}
+		d, err := s.Details(ctx, first.ID)
+		must(t, err)
+		disputed := d.DisputedAt != nil && len(d.Disputes) == 1
+		if disputed != c.disputed || !disputed && len(d.Disputes) > 0 || len(d.Events) != len(before.Events) {
+			t.Fatalf("%s: disputed %v, %+v, events %+v", name, d.DisputedAt, d.Disputes, d.Events)
+		}
+		if d.State != topup.StateSucceeded || d.TransactionID != before.TransactionID || d.AuthCode != before.AuthCode {
+			t.Errorf("%s changed: %s", name, cmp.Diff(before.Order, d.Order))
+		}
+		for _, code := range []string{string(before.AuthCode), c.late.Result.AuthCode} {
+			if c.disputed && !strings.Contains(d.Disputes[0].Evidence, `"`+code+`"`) {
+				t.Errorf("%s: the evidence has not %q: %s", name, code, d.Disputes[0].Evidence)
+			}
+		}
+	}
+	if now, err := s.Order(ctx, bystander.ID); err != nil || !cmp.Equal(now, bystander) {
+		t.Errorf("a bystander changed: %v %s", err, cmp.Diff(bystander, now))
+	}
+}

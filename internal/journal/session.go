@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"recarga/topup"
 )
@@ -71,6 +72,8 @@ const rested = time.Second
 // pipelined is a session with PostgreSQL that sends many statements in one round trip.
 type pipelined struct {
 	conn *pgx.Conn
+	// warning is the latest that the server sent.
+	warning *pgconn.Notice
 	// opening is a statement that waits to be sent with the next ones.
 	opening string
 	used    time.Time
@@ -82,11 +85,14 @@ const planned = `SET plan_cache_mode = force_generic_plan; SET jit = off;
 SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off`
 
 func newPipelined(ctx context.Context, cfg *pgx.ConnConfig) (session, error) {
-	conn, err := pgx.ConnectConfig(ctx, cfg.Copy())
+	p := &pipelined{}
+	cfg = cfg.Copy()
+	cfg.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { p.noticed(n) }
+	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("connection: %w", err)
 	}
-	p := &pipelined{conn: conn}
+	p.conn = conn
 	if _, err := conn.PgConn().Exec(ctx, planned).ReadAll(); err != nil {
 		p.discard()
 		return nil, fmt.Errorf("connection: %w", err)
@@ -115,12 +121,23 @@ func (p *pipelined) do(ctx context.Context, calls ...*call) {
 	}
 	results := p.conn.SendBatch(ctx, batch)
 	for _, v := range all {
+		p.warning = nil
 		v.read(results)
+		if c := v.calls[0]; c.query == "COMMIT" && c.err == nil && p.warning != nil {
+			c.err = fmt.Errorf("committed with a warning: %s (SQLSTATE %s)", p.warning.Message, p.warning.Code)
+		}
 	}
 	if err, last := results.Close(), calls[len(calls)-1]; err != nil && last.err == nil {
 		last.err = err
 	}
 	p.used = time.Now()
+}
+
+// noticed keeps a warning. A COMMIT that has one has not waited for its standby to the end: somebody canceled it.
+func (p *pipelined) noticed(n *pgconn.Notice) {
+	if n.SeverityUnlocalized == "WARNING" {
+		p.warning = n
+	}
 }
 
 func (c *call) read(results pgx.BatchResults) {
@@ -196,7 +213,7 @@ func (l *lane) together(t *tx, batch []*op) (over []*op, guilty bool, err error)
 			return nil, true, err
 		case last:
 			if guilty, err = l.end(t, calls...); err == nil {
-				over = t.over(batch, strands)
+				over = t.over(batch, strands, calls)
 			}
 			return over, guilty, err
 		}
@@ -204,14 +221,19 @@ func (l *lane) together(t *tx, batch []*op) (over []*op, guilty bool, err error)
 	}
 }
 
-// over are the operations of the batch without those of the strands that have more to do.
-func (t *tx) over(batch []*op, strands []*strand) []*op {
+// over are the operations of the batch without those of the strands that have more to do, or whose last call has lost
+// its answer.
+func (t *tx) over(batch []*op, strands []*strand, last []*call) []*op {
 	over := slices.Clone(batch)
-	for _, s := range strands {
-		if next, err := s.advance(t); next != nil || err != nil {
-			s.op.patient = true
-			over = slices.DeleteFunc(over, func(o *op) bool { return o == s.op })
+	for i, s := range strands {
+		s.op.again = s.op.again || last[i].failed()
+		if !last[i].failed() {
+			if next, err := s.advance(t); next == nil && err == nil {
+				continue
+			}
 		}
+		s.op.patient = true
+		over = slices.DeleteFunc(over, func(o *op) bool { return o == s.op })
 	}
 	return over
 }
@@ -227,7 +249,7 @@ func newStrand(t *tx, o *op) *strand {
 	s := &strand{op: o}
 	s.next, s.stop = iter.Pull(func(yield func(*call) bool) {
 		own := *t
-		own.session = handOver(yield)
+		own.session, own.again = handOver(yield), o.again
 		o.err = o.run(&own)
 	})
 	return s

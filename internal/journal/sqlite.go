@@ -49,7 +49,7 @@ func openSQLite(ctx context.Context, path string) (*engine, error) {
 		begin: "BEGIN IMMEDIATE", beginAlone: "BEGIN IMMEDIATE", readTx: &sql.TxOptions{ReadOnly: true},
 		beginFor: 10 * time.Second, busy: sqliteBusy,
 		transient: func(error) bool { return false }, refused: sqliteBusy,
-		answered: func(error) bool { return true },
+		answered: func(error) bool { return true }, readOnly: func(error) bool { return false },
 	}
 	if err := e.checkWAL(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("sqlite %s: %w", path, err), e.close())

@@ -21,6 +21,8 @@ type tx struct {
 	finished map[topup.State]int64
 	// bulk tells that the session runs bulks.
 	bulk bool
+	// again: see op.
+	again bool
 	// ends is what its calls say of themselves.
 	ends bool
 }

@@ -21,6 +21,9 @@ func NewRedis(...string) (*Server, error) { return nil, errNotHere }
 // NewPostgres fails.
 func NewPostgres(...string) (*Server, error) { return nil, errNotHere }
 
+// NewStandby fails.
+func NewStandby(*Server, string, ...string) (*Server, error) { return nil, errNotHere }
+
 // StartAnywhere fails.
 func (*Server) StartAnywhere() error { return errNotHere }
 

@@ -4,6 +4,7 @@ package servers
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -40,6 +41,32 @@ func NewPostgres(extraArgs ...string) (*Server, error) {
 			}, extraArgs...)
 		},
 	}, nil
+}
+
+// NewStandby makes a standby of a running primary, not started: a copy that follows it through address, which is the
+// primary's own or that of something before it. The primary does not wait for it before
+// synchronous_standby_names names it. extraArgs are those of NewPostgres.
+func NewStandby(primary *Server, address string, extraArgs ...string) (*Server, error) {
+	standby, err := NewPostgres(extraArgs...)
+	if err != nil {
+		return nil, err
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	data := filepath.Join(standby.folder, "data")
+	if err := os.RemoveAll(data); err != nil {
+		return nil, err
+	}
+	from := fmt.Sprintf("host=%s port=%s user=recarga application_name=standby", host, port)
+	err = runAs(standby.owner, standby.folder, filepath.Join(filepath.Dir(primary.program), "pg_basebackup"),
+		"-d", from, "-D", data, "-R", "-X", "stream", "-c", "fast", "--no-sync")
+	if err != nil {
+		return nil, err
+	}
+	standby.ready = "database system is ready to accept" // read-only connections, until it is promoted
+	return standby, nil
 }
 
 // initialized is a cluster that has never run.
@@ -102,7 +129,8 @@ func runAs(owner *syscall.Credential, folder, program string, args ...string) er
 func postgresPrograms() (string, error) {
 	found, err := exec.LookPath("initdb")
 	if err == nil {
-		return filepath.Dir(found), nil
+		found, err = filepath.EvalSymlinks(found) // a link has not all of them beside it
+		return filepath.Dir(found), err
 	}
 	newest := 0
 	for _, pattern := range []string{"/usr/lib/postgresql/*/bin/initdb", "/usr/pgsql-*/bin/initdb"} {

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"sync"
 	"testing"
@@ -59,6 +60,30 @@ func PostgresOwn(tb testing.TB) *PostgresCluster {
 		tb.Fatal(err)
 	}
 	return &PostgresCluster{PostgresServer{cluster, "postgres"}, newServer(tb, cluster)}
+}
+
+// Standby starts a synchronous standby of the server, which follows it through address, and returns when every commit
+// waits for it.
+func (p *PostgresCluster) Standby(address string) *PostgresCluster {
+	p.tb.Helper()
+	standby, err := servers.NewStandby(p.Server, address)
+	if errors.Is(err, fs.ErrNotExist) {
+		missing(p.tb, "pg_basebackup not found: apt-get install postgresql, or run make test")
+	}
+	p.must(err)
+	s := &PostgresCluster{PostgresServer{standby, p.database}, newServer(p.tb, standby)}
+	p.must(p.administer("ALTER SYSTEM SET synchronous_standby_names = 'standby'"))
+	p.must(p.administer("SELECT pg_reload_conf()"))
+	Eventually(p.tb, time.Minute, func() bool {
+		return p.administer("SELECT 1 / COUNT(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == nil
+	}, "the standby is synchronous")
+	return s
+}
+
+// Promote makes a standby the primary, and returns when it takes writes.
+func (p *PostgresCluster) Promote() {
+	p.tb.Helper()
+	p.must(p.administer("SELECT pg_promote()"))
 }
 
 // URL names the database, as RECARGA_DATABASE_URL does.

@@ -1,0 +1,106 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"recarga/topup"
+)
+
+// An operation is run again after a commit whose answer was lost (op.again), and a Finish is repeated by its worker
+// until it is recorded. Begin then recognises its own attempt by a nonce, Accept its order by the time, and these what
+// they wrote.
+
+const (
+	// sqlFinishedSo is an order whose state followed from the result of an attempt.
+	sqlFinishedSo = `SELECT ` + orderColumns + ` FROM orders WHERE id = $1 AND attempt_count >= $2
+AND state <> 'submitting' AND response_code = $3 AND response_message = $4
+AND transaction_id = $5 AND reference = $6 AND auth_code = $7 AND balance_after = $8
+AND EXISTS (SELECT 1 FROM attempts WHERE order_key = orders.key AND number = $2 AND outcome = $9)`
+	sqlUntried = sqlEvents + `WHERE e.order_key = $1 AND e.sequence = $2 AND e.endpoint = '' AND e.try_count = 0`
+	// sqlTriedSo is 1 where the latest try of an event is this very one.
+	sqlTriedSo = `SELECT COUNT(*) FROM events WHERE id = $1 AND try_count = $2 + 1
+AND substr(tries, length(tries) - length($3) + 1) = $3`
+)
+
+// doubtful remembers attempts of which this process does not know whether it has recorded their results. No other
+// process has them; when this one dies, the attempts end at their deadlines.
+type doubtful struct {
+	mu       sync.Mutex
+	attempts map[attemptKey]bool
+}
+
+type attemptKey struct {
+	id     topup.ID
+	number int
+}
+
+func (d *doubtful) has(k attemptKey) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.attempts[k]
+}
+
+// learn takes what a Finish came to: only a result, or a proof that there can be none, ends a doubt.
+func (d *doubtful) learn(k attemptKey, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case err == nil || errors.Is(err, topup.ErrLost):
+		delete(d.attempts, k)
+	case errors.Is(err, ErrInDoubt):
+		if d.attempts == nil {
+			d.attempts = map[attemptKey]bool{}
+		}
+		d.attempts[k] = true
+	}
+}
+
+// finishing is Finish, which may have been done before.
+func (j *Journal) finishing(ctx context.Context, s topup.Settlement, now time.Time) (settled, error) {
+	k := attemptKey{s.ID, s.Number}
+	again := j.doubtful.has(k)
+	done, err := write(ctx, j, string(s.ID), func(t *tx) (settled, error) {
+		if again || t.again {
+			if done, err := t.finishedSo(s); !errors.Is(err, topup.ErrLost) {
+				return done, err
+			}
+		}
+		return t.finish(s, now)
+	})
+	j.doubtful.learn(k, err)
+	return done, err
+}
+
+// finishedSo is the order as an earlier Finish of the same settlement left it, and its event unless that has been
+// tried since. topup.ErrLost means that there was none.
+func (t *tx) finishedSo(s topup.Settlement) (settled, error) {
+	wrote := finishArgs(s, "", 0, time.Time{})[5:11]
+	args := append([]any{string(s.ID), s.Number}, wrote...)
+	r, found, err := t.order(sqlFinishedSo, append(args, string(s.Result.Outcome))...)
+	if err != nil || !found {
+		return settled{}, errors.Join(err, lostUnless(err != nil || found))
+	}
+	event, err := t.untried(r)
+	return settled{order: r.Order, event: event}, err
+}
+
+// untried is the event of an order's state; nil when there is none, or it has been tried.
+func (t *tx) untried(r record) (*topup.Event, error) {
+	if topup.EventTypeOf(r.State) == "" {
+		return nil, nil
+	}
+	var ev topup.Event
+	c := &call{query: sqlUntried, args: []any{r.key, r.events}}
+	c.scan = func(row scanner) (err error) { ev, err = scanEvent(row); return err }
+	t.session.do(t.ctx, c)
+	switch {
+	case c.failed():
+		return nil, t.check(c.err)
+	case c.err != nil: // no row
+		return nil, nil
+	}
+	return &ev, nil
+}

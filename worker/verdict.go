@@ -91,32 +91,51 @@ func (p Policy) Verdict(o topup.Order, result topup.Result, earlier []topup.Atte
 
 func rateLimited(httpStatus int) bool { return httpStatus == http.StatusTooManyRequests }
 
+// freeProbes is how many probes of an order spend no try. One whose answer is always the same must end some time,
+// even if it is the only one left to probe with.
+const freeProbes = 3
+
 // next is when another attempt is due after those of this schedule and the one of the result; nil when
-// tries or time have run out. A probe spends neither, and an attempt that was turned away at the door (429) no
-// try: waiting for room, or for an operator, is no failure.
+// tries or time have run out. An attempt that was turned away at the door (429) spends no try, nor do an order's
+// first probes: waiting for room, or for an operator, is no failure. The time counts for all of them.
 func (p Policy) next(result topup.Result, earlier []topup.Attempt, now time.Time) *time.Time {
-	n, first := 0, now
-	for _, a := range earlier {
-		if a.Probe {
-			continue
+	tries, probes, turnedAway, first := 0, 0, 0, now
+	count := func(probe bool, httpStatus int) {
+		switch {
+		case rateLimited(httpStatus):
+			turnedAway++
+		case probe && probes < freeProbes:
+			probes++
+		default:
+			tries++
 		}
+	}
+	for _, a := range earlier {
 		if a.StartedAt.Before(first) {
 			first = a.StartedAt
 		}
-		if a.HTTPStatus == nil || !rateLimited(*a.HTTPStatus) {
-			n++
-		}
+		count(a.Probe, status(a))
 	}
-	if !result.Probe && !rateLimited(result.HTTPStatus) {
-		n++
+	count(result.Probe, result.HTTPStatus)
+	grown := tries
+	if result.LimitedOrder {
+		grown += turnedAway // there is no pause for all that would put it off
 	}
-	wait := max(p.Wait(max(n, 1)), result.RetryAfter)
+	wait := max(p.Wait(max(grown, 1)), result.RetryAfter)
 	if result.LoginAgain {
 		wait = 0
 	}
 	next := now.Add(wait)
-	if !result.Probe && (n >= p.MaxAttempts || next.Sub(first) > p.MaxElapsed) {
+	if tries >= p.MaxAttempts || next.Sub(first) > p.MaxElapsed {
 		return nil
 	}
 	return &next
+}
+
+// status is an attempt's HTTP status; 0 where there was no answer.
+func status(a topup.Attempt) int {
+	if a.HTTPStatus == nil {
+		return 0
+	}
+	return *a.HTTPStatus
 }

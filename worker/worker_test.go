@@ -31,6 +31,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type vendor struct {
 	mu       sync.Mutex
 	login    error
+	balance  error
 	answers  []topup.Result
 	during   func(ctx context.Context, o topup.Order)
 	requests []topup.ID
@@ -53,7 +54,7 @@ func (v *vendor) Purchase(ctx context.Context, o topup.Order, sendBy time.Time) 
 }
 
 func (v *vendor) Balance(context.Context) (distributor.Balance, error) {
-	return distributor.Balance{Amount: "970.00", Currency: "USD"}, nil
+	return distributor.Balance{Amount: "970.00", Currency: "USD"}, v.balance
 }
 
 // ears is where the worker tells and rings.
@@ -63,6 +64,8 @@ type ears struct {
 	told   []topup.Event
 	rung   []string
 	failed bool
+	// answer, if any, does what the ring asks for.
+	answer func(id topup.ID, at time.Time)
 }
 
 func (e *ears) TryNow(_ context.Context, ev topup.Event, _ func(topup.Event, time.Time)) bool {
@@ -88,12 +91,18 @@ func (e *ears) ring(id string) error {
 }
 
 func (e *ears) RingEvent(_ context.Context, id string, _ time.Time) error { return e.ring(id) }
-func (e *ears) RingOrder(_ context.Context, r topup.Request, _ time.Time) error {
-	return e.ring(string(r.ID))
+func (e *ears) RingOrder(_ context.Context, r topup.Request, at time.Time) error {
+	if err := e.ring(string(r.ID)); err != nil || e.answer == nil {
+		return err
+	}
+	e.answer(r.ID, at)
+	return nil
 }
-func (e *ears) InsistOrder(_ context.Context, r topup.Request) error { return e.ring(string(r.ID)) }
-func (e *ears) InsistEvent(_ context.Context, id string) error       { return e.ring(id) }
-func (e *ears) Announce(context.Context) error                       { return nil }
+func (e *ears) InsistOrder(ctx context.Context, r topup.Request) error {
+	return e.RingOrder(ctx, r, time.Time{})
+}
+func (e *ears) InsistEvent(_ context.Context, id string) error { return e.ring(id) }
+func (e *ears) Announce(context.Context) error                 { return nil }
 
 func (e *ears) heard() []string {
 	e.mu.Lock()

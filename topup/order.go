@@ -80,7 +80,7 @@ type Attempt struct {
 	// Evidence is kept for an unknown attempt: how far the request got, the first KiB of the answer
 	// with secrets masked, and what the balance did meanwhile.
 	Evidence string `json:"evidence,omitempty"`
-	// Probe: it was made to try an operator that was out, and spent no try.
+	// Probe: it was made to try an operator that was out. The first three of an order spent no try.
 	Probe bool `json:"probe,omitempty"`
 }
 

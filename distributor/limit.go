@@ -15,7 +15,9 @@ import (
 // or get a 429 each.
 func limitsOne(body []byte) bool {
 	var v any
-	return json.Unmarshal(withoutBOM(body), &v) == nil && limits(v)
+	d := json.NewDecoder(bytes.NewReader(withoutBOM(body)))
+	d.UseNumber() // one beyond a float's range is no error then
+	return d.Decode(&v) == nil && limits(v)
 }
 
 func limits(v any) bool {
@@ -68,6 +70,3 @@ func words(text string) []string {
 	}
 	return strings.Fields(b.String())
 }
-
-// withoutBOM skips a UTF-8 byte order mark, which JSON does not allow and some servers write.
-func withoutBOM(data []byte) []byte { return bytes.TrimPrefix(data, []byte("\ufeff")) }

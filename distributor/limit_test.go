@@ -15,7 +15,7 @@ func TestLimitOfOneOrder(t *testing.T) {
 	}{
 		{`{"success":false,"error":"Limit reached","daily_limit_mxn":500,"spent_today_mxn":490}`, true},
 		{"\ufeff" + `{"daily_limit_mxn":"500.00"}`, true},
-		{`{"dailyLimitMXN":500}`, true},
+		{`{"dailyLimitMXN":500,"x":1e999}`, true},
 		{`{"error":{"code":"LIMIT","details":[{"phone_limit":3}]}}`, true},
 		{`{"limite_diario":500}`, true},
 		{`{"success":false,"error":"Límite diario del número excedido"}`, true},

@@ -33,7 +33,7 @@ func TestEveryTransition(t *testing.T) {
 		}
 	}
 	for _, tr := range topup.Transitions() {
-		allowed[change{string(tr.From), string(tr.To), tr.By}] = true
+		allowed[change{string(tr.From), string(tr.To), string(tr.By)}] = true
 	}
 	for c := range allowed {
 		if !modelled[c] {

@@ -11,8 +11,9 @@
  *
  * Sizes:          WORKERS, SWEEPERS; TRIES (worker.Policy.MaxAttempts); RESENDS (of the operator)
  * Surroundings:   FAULTS=n (so many in all; without it, any number), NO_OPERATOR, RESEND_UNKNOWN with
- *                 DEDUP (a vendor that ignores a repeated id), TELL (events are delivered, too)
- * Assumptions taken away: LATE_WRITE, LATE_BOOKING, OLD_EVIDENCE, BLIND_RESEND, FORCED, REFUSES_REPEAT
+ *                 DEDUP (a vendor that ignores a repeated id), REFUSES_REPEAT (one that declines it), TELL (events are
+ *                 delivered, too), CORRECT (a person corrects final states, rightly or not)
+ * Assumptions taken away: LATE_WRITE, LATE_BOOKING, OLD_EVIDENCE, BLIND_RESEND, FORCED
  * Mistakes:       the macros whose names begin with BAD_
  * Properties:     CHECK_once, CHECK_final, CHECK_truth, CHECK_doubt (assertions); LTL_ends, LTL_told
  */
@@ -72,10 +73,16 @@ bool eventRung = false;
 bool told = false;
 #endif
 
-#ifdef BAD_END_IN_DOUBT
-#define no_doubt true
-#else
 #define no_doubt (doubts == 0)
+#ifdef BAD_END_IN_DOUBT
+#define may_end true
+#else
+#define may_end no_doubt
+#endif
+#ifdef BAD_DOUBT_FORGOTTEN
+#define may_fail true
+#else
+#define may_fail no_doubt
 #endif
 
 #define final(s) (s == succeeded || s == failed || s == canceled)
@@ -113,13 +120,13 @@ byte faults = FAULTS;
 #define must_doubt(x) skip
 #endif
 
-#define in_question(i) (i <= n && (outcome[i] == in_doubt || outcome[i] == approved))
+#define in_question(i) (i <= n && outcome[i] == in_doubt)
 
 /* What must be so after every change of the state, and after every charge. */
 inline judge() {
 	must_truth(!(state == failed || state == canceled) || charged == 0);
 	must_truth(state != succeeded || charged > 0);
-	/* The column unknown_attempts is what End and Cancel rely on. */
+	/* The column unknown_attempts is what Finish, End and Cancel rely on. */
 	must_doubt(final(state) || doubts == (in_question(1) -> 1 : 0) + (in_question(2) -> 1 : 0) + (in_question(3) -> 1 : 0) + (in_question(4) -> 1 : 0))
 }
 
@@ -130,13 +137,24 @@ c_decl {
 	static char taken[10000];
 	static void took(int line) { if (!taken[line]) { taken[line] = 1; printf("took %d\n", line); } }
 }
-#define move(from, to, operation) c_code { took(__LINE__); }; step(from, to)
+#define move(from, to, operation) c_code { took(__LINE__); }; step(from, to, by_##operation)
 #else
-#define move(from, to, operation) step(from, to)
+#define move(from, to, operation) step(from, to, by_##operation)
 #endif
 
-inline step(from, to) {
-	must_final(!final(state));
+/* Which operations may change a final state. */
+#define by_accept false
+#define by_begin false
+#define by_finish false
+#define by_finish_late false
+#define by_give_up false
+#define by_end false
+#define by_cancel false
+#define by_resolve false
+#define by_correct true
+
+inline step(from, to, corrects) {
+	must_final(!final(state) || corrects);
 #ifdef CHECK_from
 	assert(state == from);
 #endif
@@ -182,7 +200,7 @@ inline begin(tries, call, won) {
 	:: n < LAST && !final(state) ->
 		force(submitting);
 #else
-	:: n == tries && waiting ->
+	:: n == tries && waiting && expiry != passed ->
 		if
 		:: state == queued -> move(queued, submitting, begin)
 		:: else -> move(retrying, submitting, begin)
@@ -201,16 +219,17 @@ inline begin(tries, call, won) {
 	fi
 }
 
-/* settles are the changes that a result may make: the cases of origins. was is the attempt's outcome
- * before. sweep: a settlement by the sweep, which the table calls "give up".
+/* The journal never forgets a doubt: an order is not failed while an attempt is in doubt. An approval of any attempt
+ * settles an order that is not final. sweep: a settlement by the sweep, which the table calls "give up".
  * mirrors: internal/journal/attempt.go:Finish, internal/journal/attempt.go:finish, internal/journal/attempt.go:result,
- * internal/journal/attempt.go:origins, internal/journal/attempt.go:evidence, worker/sweep.go:giveUp */
+ * internal/journal/attempt.go:evidence, worker/sweep.go:giveUp */
 inline finish(k, result, to, was, ours, sweep) {
 	ours = false;
 	if
 	:: outcome[k] == none || outcome[k] == in_doubt ->
 		was = outcome[k];
 		outcome[k] = (result == declined -> unmoved : result);
+		recount(result, was);
 #ifdef BAD_FINISH_ANY_ATTEMPT
 #define latest true
 #else
@@ -218,66 +237,59 @@ inline finish(k, result, to, was, ours, sweep) {
 #endif
 		if
 #ifdef BAD_FINISH_ANY_STATE
-		:: latest && state != to -> recount(result, was); ours = true; force(to)
+		:: latest && state != to -> ours = true; force(to)
 #endif
-		:: latest && was != in_doubt && state == submitting ->
-			recount(result, was);
+		:: result == approved && !final(state) ->
 			ours = true;
 			if
-			:: to == succeeded -> move(submitting, succeeded, finish)
-			:: to == failed -> move(submitting, failed, finish)
+			:: state == submitting && n == k -> move(submitting, succeeded, finish)
+			:: state == submitting && n != k -> move(submitting, succeeded, finish_late)
+			:: state == unknown && n == k -> move(unknown, succeeded, finish)
+			:: state == unknown && n != k -> move(unknown, succeeded, finish_late)
+			:: state == retrying -> move(retrying, succeeded, finish_late)
+			fi
+		:: result != approved && latest && was != in_doubt && state == submitting ->
+			ours = true;
+			if
+			:: to == failed && may_fail -> move(submitting, failed, finish)
+			:: to == failed && !(may_fail) -> move(submitting, unknown, finish)
 			:: to == retrying -> move(submitting, retrying, finish)
 			:: to == unknown && !sweep -> move(submitting, unknown, finish)
 			:: to == unknown && sweep -> move(submitting, unknown, give_up)
 			fi
-		:: latest && was == in_doubt && state == unknown && to != unknown ->
-			recount(result, was);
+		:: result != approved && result != in_doubt && latest && was == in_doubt && state == unknown && (to == retrying || may_fail) ->
 			ours = true;
 			if
-			:: to == succeeded -> move(unknown, succeeded, finish)
 			:: to == failed -> move(unknown, failed, finish)
 			:: to == retrying -> move(unknown, retrying, finish)
 			fi
-		:: latest && was == in_doubt && state == retrying && to == succeeded ->
-			recount(result, was);
-			ours = true;
-			move(retrying, succeeded, finish_late)
 		:: else ->
 			if
-#ifndef BAD_APPROVAL_ENDS_DOUBT
-			:: result == approved /* it moved money: its doubt stays */
-#endif
-			:: else -> recount(result, was)
-			fi;
-			judge();
-			ours = (state == unknown && to == unknown && n == k)
+			:: state == unknown && no_doubt -> ours = true; move(unknown, failed, finish_late)
+			:: else -> judge(); ours = (state == unknown && n == k)
+			fi
 		fi
 	:: else /* topup.ErrLost: the attempt has its result */
 	fi
 }
 
-/* In a final state nobody asks for it any more, and it may even fall below 0. */
+/* In a final state nobody asks for it any more. */
 inline recount(result, was) {
 	doubts = (final(state) -> 0 : doubts + (result == in_doubt -> 1 : 0) - (was == in_doubt -> 1 : 0))
 }
 
-#define doubt_before(k) ((k > 1 && in_question(1)) || (k > 2 && in_question(2)) || (k > 3 && in_question(3)))
-
-/* The order's state after a result. earlier: attempts before it may have moved money.
+/* The order's state after a result; what is in doubt is the journal's business.
  * mirrors: worker/verdict.go:Verdict, worker/verdict.go:next, worker/look.go:verdict */
-inline verdict(k, result, earlier, to) {
+inline verdict(k, result, to) {
 	if
 	:: result == approved -> to = succeeded
 	:: result == declined -> to = failed
 	:: result == unmoved ->
 		if
 		:: k < TRIES -> to = retrying
-		:: to = (earlier -> unknown : failed) /* no try is left, or no time */
+		:: to = failed /* no try is left, or no time */
 		fi
 	:: result == in_doubt ->
-#ifdef BAD_EXHAUSTED_FAILS
-		to = (k < TRIES -> unknown : failed)
-#else
 #ifdef RESEND_UNKNOWN
 		if
 		:: k < TRIES -> to = retrying
@@ -286,7 +298,16 @@ inline verdict(k, result, earlier, to) {
 #else
 		to = unknown
 #endif
-#endif
+	fi
+}
+
+/* Its time is over while it waits.
+ * mirrors: internal/journal/end.go:End, worker/look.go:end */
+inline end_in_time() {
+	if
+	:: state == queued -> move(queued, failed, end)
+	:: state == retrying && may_end -> move(retrying, failed, end)
+	:: state == retrying && !(may_end) -> move(retrying, unknown, end)
 	fi
 }
 
@@ -324,7 +345,7 @@ active proctype Producer() {
 }
 
 inline forget_all() {
-	k = 0; result = 0; to = 0; yes = false; renewed = false; looked = false; earlier = false
+	k = 0; result = 0; to = 0; yes = false; renewed = false
 }
 
 #define or_dies :: atomic { can_fail -> fault; goto died }
@@ -333,7 +354,7 @@ active [WORKERS] proctype Worker() {
 	byte k = 0;                     /* attempts so far, as read; then the attempt's number */
 	mtype:outcome result, was;
 	mtype:state to;
-	bool yes = false, renewed = false, looked = false, earlier = false;
+	bool yes = false, renewed = false;
 
 	/* At least once: a task may stay in the queue although it is being done, and come again.
 	 * mirrors: worker/handle.go:HandlePurchase */
@@ -355,20 +376,13 @@ end_idle:
 	or_dies
 	fi;
 
-	/* A wait until next_attempt_at is a delay like any other. The clock may pass expires_at between
-	 * the look at it and Begin, so Begin does not ask for it here either.
-	 * mirrors: worker/look.go:notNow, worker/look.go:end, internal/journal/end.go:End */
+	/* A wait until next_attempt_at is a delay like any other. Begin asks for the order's end as well, so that the
+	 * look at the clock and Begin are one step here.
+	 * mirrors: worker/look.go:notNow, worker/look.go:notDue */
 not_now:
 	if
-	:: atomic { expiry == passed && waiting && n == k && no_doubt ->
-			if
-			:: state == queued -> move(queued, failed, expire)
-			:: state == retrying -> move(retrying, failed, expire)
-			fi;
-			k = 0;
-			goto tell
-		}
-	:: atomic { expiry == passed && !(waiting && n == k) -> k = 0; goto end_idle }
+	:: atomic { expiry == passed && waiting -> end_in_time(); k = 0; goto tell }
+	:: atomic { expiry == passed && !waiting -> k = 0; goto end_idle }
 
 #ifdef BAD_RECORD_AFTERWARDS
 	/* The mistake: first the request, then the record of it. */
@@ -382,13 +396,14 @@ record:
 
 	/* mirrors: worker/look.go:attempt, internal/journal/attempt.go:Begin */
 	:: atomic {
+			!(expiry == passed && waiting) ->
 			begin(k, _pid + 1, yes);
 			if
 			:: yes -> yes = false; k++
 			:: else -> k = 0; goto end_idle
 			fi
 		}
-	:: atomic { can_fail -> begin(k, _pid + 1, yes); yes = false; fault; goto begin_again } /* done, but the answer is lost */
+	:: atomic { can_fail && !(expiry == passed && waiting) -> begin(k, _pid + 1, yes); yes = false; fault; goto begin_again } /* done, but the answer is lost */
 	or_dies
 	fi;
 #ifdef BAD_RECORD_AFTERWARDS
@@ -423,27 +438,25 @@ purchase:
 	:: atomic { can_fail -> leave(k); fault; goto died }
 	fi;
 
-	/* Until it is written, whatever happens; each time with a new look at the attempts before, of
-	 * which a first attempt has none.
-	 * mirrors: worker/look.go:settle, worker/look.go:verdict */
+	/* Until it is written, whatever happens.
+	 * mirrors: worker/look.go:settle */
 settle:
 	if
-	:: atomic { k > 1 && !looked -> earlier = doubt_before(k); looked = true; goto settle }
-	:: atomic { k == 1 || looked ->
-			verdict(k, result, earlier, to);
+	:: atomic {
+			verdict(k, result, to);
 			finish(k, result, to, was, yes, false);
-			was = 0; earlier = false; looked = false;
+			was = 0;
 			if
-			:: yes && final(to) -> forget_all(); goto tell
-			:: yes && to == retrying && result == unmoved && !renewed -> /* LoginAgain: at once, without a new look */
+			:: yes && final(state) -> forget_all(); goto tell
+			:: yes && state == retrying && result == unmoved && !renewed -> /* LoginAgain: at once, without a new look */
 				renewed = true; yes = false; result = 0; to = 0; goto not_now
-			:: goto died /* the task is done, or the order has moved on */
+			:: else -> goto died /* the task is done, or the order has moved on */
 			fi
 		}
-	:: atomic { can_fail && (k == 1 || looked) -> /* done, but the answer is lost */
-			verdict(k, result, earlier, to);
+	:: atomic { can_fail -> /* done, but the answer is lost */
+			verdict(k, result, to);
 			finish(k, result, to, was, yes, false);
-			was = 0; earlier = false; looked = false; yes = false; to = 0;
+			was = 0; yes = false; to = 0;
 			fault;
 			goto settle
 		}
@@ -502,7 +515,7 @@ end_sweep:
 				:: else
 				fi
 #else
-				verdict(k, in_doubt, false, to); /* the earlier ones make no difference to a doubt */
+				verdict(k, in_doubt, to);
 				finish(k, in_doubt, to, was, yes, true)
 #endif
 				;k = 0; was = 0; to = 0; yes = false
@@ -510,6 +523,7 @@ end_sweep:
 		:: atomic { can_fail -> fault; k = 0 } /* the sweeper dies, or the journal refuses */
 		fi
 	/* mirrors: worker/sweep.go:ringOrders, worker/sweep.go:ringOrder, internal/journal/read.go:Due, internal/queue/ring.go:InsistOrder */
+	:: atomic { waiting && expiry == passed -> end_in_time() }
 	:: atomic { waiting && !rung -> rung = true }
 #ifdef TELL
 	/* mirrors: worker/sweep.go:ringEvents, internal/journal/event.go:DueEvents */
@@ -626,8 +640,6 @@ active proctype Caller() {
 #ifdef BAD_CANCEL_UNDER_WAY
 	:: atomic { state == submitting -> force(canceled) }
 #endif
-	/* "exhaust" is in the journal and in the table; no caller of End asks for it today. */
-	:: atomic { state == retrying && no_doubt -> move(retrying, failed, exhaust) }
 	:: skip
 	fi
 #ifdef TELL
@@ -693,6 +705,19 @@ end_operator:
 			:: atomic { can_fail -> fault }
 			fi
 		}
+	od
+}
+#endif
+
+#ifdef CORRECT
+/* A person, who may err. mirrors: internal/journal/correct.go:Correct, internal/journal/correct.go:correct */
+active proctype Corrector() {
+	byte corrections = 0;
+end_corrector:
+	do
+	:: atomic { corrections < 2 && state == succeeded -> corrections++; doubts = 0; move(succeeded, failed, correct) }
+	:: atomic { corrections < 2 && state == failed -> corrections++; doubts = 0; move(failed, succeeded, correct) }
+	:: atomic { corrections < 2 && state == canceled -> corrections++; doubts = 0; move(canceled, succeeded, correct) }
 	od
 }
 #endif

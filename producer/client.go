@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
 
+	"recarga/internal/httpclient"
 	"recarga/topup"
 )
 
@@ -54,6 +55,9 @@ func NewClient(baseURL, apiKey string, opts ...ClientOption) *Client {
 	for _, opt := range opts {
 		opt(c)
 	}
+	guarded := *c.http
+	guarded.Transport = httpclient.Guard{Base: guarded.Transport}
+	c.http = &guarded
 	return c
 }
 
@@ -228,21 +232,47 @@ func (c *Client) Cancel(ctx context.Context, id topup.ID) (o topup.Order, err er
 // a lost answer the very same may be asked again, unless it was to resend: the order may be unknown anew
 // by then, so look at it first. A *Problem with status 409 says that it is not unknown, or that it is too
 // early, with RetryAfter set.
-func (c *Client) Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (o topup.Order, err error) {
-	request := map[string]any{"outcome": r.Outcome, "reason": r.Reason, "force": r.Forced}
-	for name, value := range map[string]string{
-		"by": r.By, "transaction_id": string(r.TransactionID), "reference": string(r.Reference), "auth_code": string(r.AuthCode),
-	} {
-		if value != "" {
-			request[name] = value
-		}
-	}
-	body, err := json.Marshal(request)
+func (c *Client) Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error) {
+	return c.decide(ctx, id, "resolve", decision{
+		Outcome: string(r.Outcome), Reason: r.Reason, By: r.By, Force: r.Forced, Attempt: r.Attempt,
+		TransactionID: string(r.TransactionID), Reference: string(r.Reference), AuthCode: string(r.AuthCode),
+	})
+}
+
+// Correct changes a final state that was wrong, with the admin key. After a lost answer the very same may be asked
+// again. A *Problem with status 409 says that the order is not final, is so already, or is archived.
+func (c *Client) Correct(ctx context.Context, id topup.ID, r topup.Correction) (topup.Order, error) {
+	return c.decide(ctx, id, "correct", decision{
+		Outcome: string(r.Outcome), Reason: r.Reason, By: r.By,
+		TransactionID: string(r.TransactionID), Reference: string(r.Reference), AuthCode: string(r.AuthCode),
+	})
+}
+
+// Uphold ends a dispute: the order's state is right; with the admin key. A *Problem with status 409 says that the order
+// is not disputed.
+func (c *Client) Uphold(ctx context.Context, id topup.ID, u topup.Upholding) (topup.Order, error) {
+	return c.decide(ctx, id, "dispute", decision{Outcome: string(u.Outcome), Reason: u.Reason, By: u.By})
+}
+
+// decision is a person's word on an order, as the API takes it.
+type decision struct {
+	Outcome       string `json:"outcome"`
+	Reason        string `json:"reason"`
+	By            string `json:"by,omitempty"`
+	Force         bool   `json:"force,omitempty"`
+	Attempt       int    `json:"attempt,omitempty"`
+	TransactionID string `json:"transaction_id,omitempty"`
+	Reference     string `json:"reference,omitempty"`
+	AuthCode      string `json:"auth_code,omitempty"`
+}
+
+func (c *Client) decide(ctx context.Context, id topup.ID, action string, d decision) (o topup.Order, err error) {
+	body, err := json.Marshal(d)
 	if err == nil {
-		_, err = c.once(ctx, http.MethodPost, "/v1/topups/"+url.PathEscape(string(id))+"/resolve", body, &o)
+		_, err = c.once(ctx, http.MethodPost, "/v1/topups/"+url.PathEscape(string(id))+"/"+action, body, &o)
 	}
 	if err != nil {
-		return topup.Order{}, fmt.Errorf("resolve %s: %w", id, err)
+		return topup.Order{}, fmt.Errorf("%s %s: %w", action, id, err)
 	}
 	return o, nil
 }

@@ -17,6 +17,10 @@ type Journal interface {
 	Cancel(ctx context.Context, id topup.ID, caller string, now time.Time) (topup.Order, *topup.Event, error)
 	// Resolve settles an order that is held; see Producer.Resolve.
 	Resolve(ctx context.Context, id topup.ID, r topup.Resolution, now time.Time) (topup.Order, *topup.Event, error)
+	// Correct changes a final state that was wrong; see Producer.Correct.
+	Correct(ctx context.Context, id topup.ID, c topup.Correction, now time.Time) (topup.Order, *topup.Event, error)
+	// Uphold ends a dispute; see Producer.Uphold.
+	Uphold(ctx context.Context, id topup.ID, u topup.Upholding, now time.Time) (topup.Order, error)
 }
 
 // Bell wakes the workers. Its errors are not the caller's: the sweep rings again.
@@ -88,6 +92,29 @@ func (p *Producer) Resolve(ctx context.Context, id topup.ID, r topup.Resolution)
 	}
 	p.rang(ctx, p.bell.RingOrder(ctx, o.Request(), time.Time{}), "order", string(o.ID))
 	return o, nil
+}
+
+// Correct changes a final state that was wrong, by a person's word, ends the order's dispute, and notifies its caller.
+// Errors: those of topup.FieldErrors; topup.ErrNotFound; topup.ErrArchived; *topup.TransitionError when the order is
+// not final, or is so already. The repeat of its last correction is no error, and returns it as it now is.
+func (p *Producer) Correct(ctx context.Context, id topup.ID, c topup.Correction) (topup.Order, error) {
+	o, event, err := p.journal.Correct(ctx, id, c, time.Now())
+	if err != nil || event == nil {
+		return o, err
+	}
+	p.log.LogAttrs(ctx, slog.LevelWarn, "order corrected", append(o.LogAttrs(), slog.String("by", c.By), slog.String("why", c.Reason))...)
+	p.rang(ctx, p.bell.RingEvent(ctx, event.ID, event.DueAt), "event", event.ID)
+	return o, nil
+}
+
+// Uphold ends an order's dispute: a person says that its state is right. Errors: those of topup.FieldErrors;
+// topup.ErrNotFound; topup.ErrArchived; topup.ErrNotDisputed.
+func (p *Producer) Uphold(ctx context.Context, id topup.ID, u topup.Upholding) (topup.Order, error) {
+	o, err := p.journal.Uphold(ctx, id, u, time.Now())
+	if err == nil {
+		p.log.LogAttrs(ctx, slog.LevelWarn, "dispute ended", append(o.LogAttrs(), slog.String("as", string(u.Outcome)), slog.String("by", u.By), slog.String("why", u.Reason))...)
+	}
+	return o, err
 }
 
 // firstLook is when a worker should look at a new order: when it is due, or when it expires.

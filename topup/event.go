@@ -3,6 +3,7 @@ package topup
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -30,17 +31,27 @@ const (
 	EventBalanceDrift EventType = "balance.drift"
 )
 
-// ParseEventType returns s, if a caller can be told of such events.
-func ParseEventType(s string) (EventType, error) {
-	var known []string
+// EventCorrected tells that a final state was wrong, and what the order is now.
+const EventCorrected EventType = "topup.corrected"
+
+// EventTypes are those of orders' events, in the order of the documents.
+func EventTypes() (types []EventType) {
 	for _, f := range StateTable() {
-		kind := EventTypeOf(f.State)
-		if kind != "" && string(kind) == s {
-			return kind, nil
+		if kind := EventTypeOf(f.State); kind != "" {
+			types = append(types, kind)
 		}
-		if kind != "" {
-			known = append(known, string(kind))
-		}
+	}
+	return append(types, EventCorrected)
+}
+
+// ParseEventType returns s, if callers are notified of such events.
+func ParseEventType(s string) (EventType, error) {
+	if slices.Contains(EventTypes(), EventType(s)) {
+		return EventType(s), nil
+	}
+	var known []string
+	for _, kind := range EventTypes() {
+		known = append(known, string(kind))
 	}
 	return "", &FieldError{Field: "type", Value: s, Allowed: "one of " + strings.Join(known, ", ")}
 }
@@ -120,12 +131,11 @@ type eventData struct {
 	Order
 }
 
-// NewEvent freezes what the caller is told of the order as it now is, under an id that must be
-// unique for ever. The order's state must be one that is told.
-func NewEvent(id string, o Order, sequence int, now time.Time) (Event, error) {
-	kind := EventTypeOf(o.State)
-	if kind == "" {
-		return Event{}, fmt.Errorf("order %s: state %s is not told to the caller", o.ID, o.State)
+// NewEvent freezes what the caller is notified of: the order as it now is, under an id that must be
+// unique for ever. kind must be one of EventTypes.
+func NewEvent(id string, kind EventType, o Order, sequence int, now time.Time) (Event, error) {
+	if !slices.Contains(EventTypes(), kind) {
+		return Event{}, fmt.Errorf("order %s: callers are not notified of %q", o.ID, kind)
 	}
 	body, err := json.Marshal(eventBody{Type: kind, Timestamp: now, Data: eventData{Sequence: sequence, Order: o}})
 	if err != nil {

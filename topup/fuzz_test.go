@@ -262,7 +262,7 @@ func checkOrderJSON(t *testing.T, o topup.Order) {
 	if topup.EventTypeOf(o.State) == "" {
 		return
 	}
-	ev, err := topup.NewEvent("evt_1", o, 7, o.UpdatedAt)
+	ev, err := topup.NewEvent("evt_1", topup.EventTypeOf(o.State), o, 7, o.UpdatedAt)
 	if err != nil {
 		t.Fatal(err)
 	}

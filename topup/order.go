@@ -42,6 +42,12 @@ type Order struct {
 	// WaitsFor is why it stands in line; null when it does not.
 	WaitsFor NullString `json:"waits_for"`
 
+	// DisputedAt is since when later evidence contradicts the order's final state; absent when none does.
+	DisputedAt *time.Time `json:"disputed_at,omitempty"`
+
+	// EndsAt is when the order ends if it still waits then: its ExpiresAt, or the time for its first attempt or for
+	// its tries, whichever is first; nil: never. Nothing is sent from then on.
+	EndsAt *time.Time `json:"-"`
 	// CallbackURL overrides the caller's own; empty means the caller's. It is not part of the
 	// order's content.
 	CallbackURL string `json:"-"`
@@ -78,7 +84,8 @@ type Attempt struct {
 	ResponseMessage NullString `json:"response_message"`
 	Error           NullString `json:"error"`
 	// Evidence is kept for an unknown attempt: how far the request got, the first KiB of the answer
-	// with secrets masked, and what the balance did meanwhile.
+	// with secrets masked, and what the balance did meanwhile. For others it says which fields of the
+	// answer could not be taken.
 	Evidence string `json:"evidence,omitempty"`
 	// Probe: it was made to try an operator that was out. The first three of an order spent no try.
 	Probe bool `json:"probe,omitempty"`
@@ -99,4 +106,8 @@ type Details struct {
 	Events   []Event   `json:"events"`
 	// Resolutions are the decisions on the order while it was held as unknown.
 	Resolutions []Resolution `json:"resolutions,omitempty"`
+	// Corrections are the changes of a final state that was wrong.
+	Corrections []Correction `json:"corrections,omitempty"`
+	// Disputes are the evidence that contradicted a final state, the open one last.
+	Disputes []Dispute `json:"disputes,omitempty"`
 }

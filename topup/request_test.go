@@ -131,12 +131,12 @@ func TestEventFreezesTheOrder(t *testing.T) {
 	}
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	o := r.Order(now)
-	if _, err := topup.NewEvent("evt_1", o, 1, now); err == nil {
-		t.Error("a queued order is told")
+	if _, err := topup.NewEvent("evt_1", topup.EventTypeOf(o.State), o, 1, now); err == nil {
+		t.Error("callers are notified of a queued order")
 	}
 	o.State, o.BalanceAfter = topup.StateSucceeded, new(json.Number)
 	*o.BalanceAfter = "990.00"
-	ev, err := topup.NewEvent("evt_1", o, 1, now)
+	ev, err := topup.NewEvent("evt_1", topup.EventTypeOf(o.State), o, 1, now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -47,7 +48,9 @@ type Resolution struct {
 	At time.Time `json:"at"`
 	// Forced: it was decided while a worker might still have been acting on the order.
 	Forced bool `json:"forced"`
-	// Attempt is the number of the attempt that was held.
+	// Attempt is the number of the order's latest attempt that the decision looked at. Where it is given, an order
+	// that has been sent again meanwhile is not resolved (MovedOnError); 0 asks for no such comparison. The journal
+	// keeps the number of the attempt that was held.
 	Attempt int `json:"attempt"`
 
 	// What the distributor's statement says of the purchase; for VerdictSucceeded only.
@@ -72,25 +75,58 @@ func (r Resolution) Check() error {
 	if r.Outcome.State() == "" {
 		wrong("outcome", string(r.Outcome), "one of succeeded, failed, resend")
 	}
-	if n := utf8.RuneCountInString(r.Reason); strings.TrimSpace(r.Reason) == "" || n > MaxReason {
-		wrong("reason", r.Reason, fmt.Sprintf("a text of 1 to %d characters: why this is known", MaxReason))
+	errs = append(errs, checkDecision(r.Reason, r.By)...)
+	if r.Attempt < 0 {
+		wrong("attempt", strconv.Itoa(r.Attempt), "the number of the attempt that was looked at, from 1")
 	}
-	if utf8.RuneCountInString(r.By) > maxName {
-		wrong("by", r.By, fmt.Sprintf("a name of at most %d characters", maxName))
+	return errors.Join(append(errs, checkReceipts(r.Outcome, r.TransactionID, r.Reference, r.AuthCode)...)...)
+}
+
+// checkDecision names what is wrong with the reason and the author of a person's decision.
+func checkDecision(reason, by string) (errs []error) {
+	if n := utf8.RuneCountInString(reason); strings.TrimSpace(reason) == "" || n > MaxReason {
+		allowed := fmt.Sprintf("a text of 1 to %d characters: why this is known", MaxReason)
+		errs = append(errs, &FieldError{Field: "reason", Value: reason, Allowed: allowed})
 	}
+	if utf8.RuneCountInString(by) > maxName {
+		errs = append(errs, &FieldError{Field: "by", Value: by, Allowed: fmt.Sprintf("a name of at most %d characters", maxName)})
+	}
+	return errs
+}
+
+// checkReceipts names what is wrong with the distributor's names of a purchase.
+func checkReceipts(outcome Verdict, transactionID, reference, authCode NullString) (errs []error) {
 	for _, receipt := range []struct {
 		field string
 		value NullString
-	}{{"transaction_id", r.TransactionID}, {"reference", r.Reference}, {"auth_code", r.AuthCode}} {
+	}{{"transaction_id", transactionID}, {"reference", reference}, {"auth_code", authCode}} {
+		allowed := ""
 		switch {
-		case receipt.value != "" && r.Outcome != VerdictSucceeded:
-			wrong(receipt.field, string(receipt.value), "absent, unless the outcome is succeeded")
+		case receipt.value != "" && outcome != VerdictSucceeded:
+			allowed = "absent, unless the outcome is succeeded"
 		case utf8.RuneCountInString(string(receipt.value)) > maxReceipts:
-			wrong(receipt.field, string(receipt.value), fmt.Sprintf("at most %d characters", maxReceipts))
+			allowed = fmt.Sprintf("at most %d characters", maxReceipts)
+		default:
+			continue
 		}
+		errs = append(errs, &FieldError{Field: receipt.field, Value: string(receipt.value), Allowed: allowed})
 	}
-	return errors.Join(errs...)
+	return errs
 }
+
+// MovedOnError is a decision about an attempt that is not the order's latest any more: it was sent again meanwhile.
+type MovedOnError struct {
+	ID ID
+	// Attempt is the one that was looked at, Latest the one that the order has now.
+	Attempt, Latest int
+}
+
+func (e *MovedOnError) Error() string {
+	return fmt.Sprintf("order %s: the decision is about attempt %d, and the latest one is %d; look again", e.ID, e.Attempt, e.Latest)
+}
+
+// Is makes it an ErrLost.
+func (e *MovedOnError) Is(target error) bool { return target == ErrLost }
 
 // TooEarlyError is a resolution that might be overtaken: until then, a worker may still be acting on
 // the order's attempt, or its answer may still be on the way.

@@ -28,7 +28,7 @@ type Result struct {
 	// Error says in words why the outcome is not approved, declined or unavailable by its code.
 	Error string
 	// Evidence, for an unknown outcome: how far the request got and the first KiB of the answer,
-	// secrets masked.
+	// secrets masked. For any other: which fields of the answer could not be taken; empty as a rule.
 	Evidence string
 	// RetryAfter is how long the distributor asked to wait; 0 when it did not say.
 	RetryAfter time.Duration

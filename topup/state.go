@@ -31,7 +31,7 @@ var states = []StateFacts{
 	{StateQueued, "accepted durably, waiting (also: scheduled for later)", "not moved", false},
 	{StateSubmitting, "an attempt is under way", "may be moving", false},
 	{StateRetrying, "the last attempt was `unavailable` or `not_sent`; the next one is scheduled", "not moved", false},
-	{StateUnknown, "an attempt's outcome is not known; held, never sent again by itself", "may have moved", false},
+	{StateUnknown, "an attempt is in doubt: its outcome is not known; held, never sent again by itself", "may have moved", false},
 	{StateSucceeded, "code 00", "moved", true},
 	{StateFailed, "final, for the reason given", "not moved", true},
 	{StateCanceled, "withdrawn by the caller before any attempt could have moved money", "not moved", true},
@@ -50,7 +50,7 @@ func ParseState(s string) (State, error) {
 	return "", &FieldError{Field: "state", Value: s, Allowed: "one of queued, submitting, retrying, unknown, succeeded, failed, canceled"}
 }
 
-// Final tells that the state never changes again.
+// Final tells that the state never changes again, but by a person's correction.
 func (s State) Final() bool {
 	i := slices.IndexFunc(states, func(f StateFacts) bool { return f.State == s })
 	return i >= 0 && states[i].Final
@@ -71,45 +71,75 @@ const (
 // MarshalJSON writes the absence of a reason as null.
 func (r Reason) MarshalJSON() ([]byte, error) { return marshalNull(string(r)) }
 
+// Operation is what changes an order's state.
+type Operation string
+
+// The operations. Each is one of the journal's methods.
+const (
+	OpAccept Operation = "accept"
+	OpBegin  Operation = "begin"
+	// OpFinish records the result of the attempt under way, or a late result of the latest attempt.
+	OpFinish Operation = "finish"
+	// OpFinishLate records a result that came after the order had moved on from its attempt.
+	OpFinishLate Operation = "finish late"
+	// OpGiveUp is OpFinish by somebody who only knows that the attempt's deadline has passed.
+	OpGiveUp Operation = "give up"
+	// OpEnd ends an order whose time is over while it waits.
+	OpEnd    Operation = "end"
+	OpCancel Operation = "cancel"
+	// OpResolve settles an order that is held as unknown, by a person or a statement.
+	OpResolve Operation = "resolve"
+	// OpCorrect changes a final state that was wrong. Only a person does.
+	OpCorrect Operation = "correct"
+	// OpDispute marks a final order, and changes no state.
+	OpDispute Operation = "dispute"
+)
+
 // Transition is one allowed change of state. From is empty for an order's first state.
 type Transition struct {
 	From State
 	To   State
 	// By is the operation that makes the change.
-	By string
+	By Operation
 	// When is what must be so.
 	When string
 }
 
 var transitions = []Transition{
-	{"", StateQueued, "accept", "the order is valid and its id is new"},
-	{"", StateFailed, "accept", "an order that came through Redis alone is not valid (`invalid`)"},
-	{StateQueued, StateSubmitting, "begin", "it is due"},
-	{StateQueued, StateFailed, "expire", "`expires_at` has passed (`expired`)"},
-	{StateQueued, StateCanceled, "cancel", "the caller withdraws it"},
-	{StateRetrying, StateSubmitting, "begin", "it is due"},
-	{StateRetrying, StateFailed, "expire", "`expires_at` has passed (`expired`)"},
-	{StateRetrying, StateFailed, "exhaust", "its time for tries ran out while it waited (`retries_exhausted`)"},
-	{StateRetrying, StateCanceled, "cancel", "the caller withdraws it"},
-	{StateSubmitting, StateSucceeded, "finish", "the attempt was approved"},
-	{StateSubmitting, StateFailed, "finish", "the attempt was declined (`declined`), or was the last one allowed and moved no money (`retries_exhausted`)"},
-	{StateSubmitting, StateRetrying, "finish", "the attempt was `unavailable` or `not_sent` (or `unknown`, with `RECARGA_ON_UNKNOWN=resend`), and tries and time are left"},
-	{StateSubmitting, StateUnknown, "finish", "the attempt's outcome is not known"},
-	{StateRetrying, StateSucceeded, "finish late", "a late answer shows that the attempt, of unknown outcome until then, was approved; it is not sent again"},
-	{StateSubmitting, StateUnknown, "give up", "the attempt's deadline passed and nobody recorded an outcome"},
-	{StateUnknown, StateSucceeded, "finish", "a late answer shows that the attempt was approved"},
-	{StateUnknown, StateFailed, "finish", "a late answer shows that the attempt moved no money, and no try is left or it was declined"},
-	{StateUnknown, StateRetrying, "finish", "a late answer shows that the attempt was `unavailable` or `not_sent`"},
-	{StateUnknown, StateSucceeded, "resolve", "a person or a statement says that it was charged"},
-	{StateUnknown, StateFailed, "resolve", "a person or a statement says that it was not charged (`resolved`)"},
-	{StateUnknown, StateRetrying, "resolve", "a person asks to send it again"},
+	{"", StateQueued, OpAccept, "the order is valid and its id is new"},
+	{"", StateFailed, OpAccept, "an order that came through Redis alone is not valid (`invalid`)"},
+	{StateQueued, StateSubmitting, OpBegin, "it is due, and its time is not over"},
+	{StateQueued, StateFailed, OpEnd, "`expires_at` has passed or, without one, `RECARGA_EXPIRES_AFTER` (`expired`)"},
+	{StateQueued, StateCanceled, OpCancel, "the caller withdraws it"},
+	{StateRetrying, StateSubmitting, OpBegin, "it is due, and its time is not over"},
+	{StateRetrying, StateFailed, OpEnd, "`expires_at` (`expired`) or the time for its tries (`retries_exhausted`) has passed, and no attempt is in doubt"},
+	{StateRetrying, StateUnknown, OpEnd, "its time is over, and an attempt is in doubt"},
+	{StateRetrying, StateCanceled, OpCancel, "the caller withdraws it, and no attempt is in doubt"},
+	{StateSubmitting, StateSucceeded, OpFinish, "the attempt was approved"},
+	{StateSubmitting, StateFailed, OpFinish, "the attempt was declined (`declined`), or was the last one allowed and moved no money (`retries_exhausted`); and no attempt is in doubt"},
+	{StateSubmitting, StateRetrying, OpFinish, "the attempt was `unavailable` or `not_sent` (or `unknown`, with `RECARGA_ON_UNKNOWN=resend`), and tries and time are left"},
+	{StateSubmitting, StateUnknown, OpFinish, "the attempt's outcome is not known; or no further one is made, and an earlier one is in doubt"},
+	{StateSubmitting, StateSucceeded, OpFinishLate, "a late answer shows that an earlier attempt was approved; the result of the one under way becomes evidence"},
+	{StateRetrying, StateSucceeded, OpFinishLate, "a late answer shows that an attempt was approved; it is not sent again"},
+	{StateSubmitting, StateUnknown, OpGiveUp, "the attempt's deadline passed and nobody recorded an outcome"},
+	{StateUnknown, StateSucceeded, OpFinish, "a late answer shows that the latest attempt was approved"},
+	{StateUnknown, StateSucceeded, OpFinishLate, "a late answer shows that an earlier attempt was approved"},
+	{StateUnknown, StateFailed, OpFinish, "a late answer shows that the latest attempt moved no money, none is in doubt any more, and it was declined or no try is left"},
+	{StateUnknown, StateFailed, OpFinishLate, "a late answer shows that an earlier attempt moved no money, and none is in doubt any more"},
+	{StateUnknown, StateRetrying, OpFinish, "a late answer shows that the latest attempt was `unavailable` or `not_sent`"},
+	{StateUnknown, StateSucceeded, OpResolve, "a person or a statement says that it was charged"},
+	{StateUnknown, StateFailed, OpResolve, "a person or a statement says that it was not charged (`resolved`)"},
+	{StateUnknown, StateRetrying, OpResolve, "a person asks to send it again"},
+	{StateSucceeded, StateFailed, OpCorrect, "a person says that it was not charged after all (`resolved`)"},
+	{StateFailed, StateSucceeded, OpCorrect, "a person says that it was charged after all"},
+	{StateCanceled, StateSucceeded, OpCorrect, "a person says that it was charged after all"},
 }
 
 // Transitions lists every allowed change of state: the whole life of an order.
 func Transitions() []Transition { return slices.Clone(transitions) }
 
 // Allowed tells whether the operation may move an order from one state to another.
-func Allowed(from, to State, by string) bool {
+func Allowed(from, to State, by Operation) bool {
 	return slices.ContainsFunc(transitions, func(t Transition) bool {
 		return t.From == from && t.To == to && t.By == by
 	})
@@ -119,7 +149,7 @@ func Allowed(from, to State, by string) bool {
 type TransitionError struct {
 	ID   ID
 	From State
-	By   string
+	By   Operation
 }
 
 func (e *TransitionError) Error() string {

@@ -65,9 +65,10 @@ func statesMarkdown() string {
 	return b.String()
 }
 
+// TestFinalStatesNeverChange but by a person's correction.
 func TestFinalStatesNeverChange(t *testing.T) {
 	for _, tr := range topup.Transitions() {
-		if tr.From.Final() {
+		if tr.From.Final() && tr.By != topup.OpCorrect {
 			t.Errorf("%s is final, but %s moves it to %s", tr.From, tr.By, tr.To)
 		}
 	}
@@ -83,8 +84,8 @@ func TestEveryStateIsReachedAndLeft(t *testing.T) {
 		if !reached[f.State] {
 			t.Errorf("no transition leads to %s", f.State)
 		}
-		if left[f.State] == f.Final {
-			t.Errorf("%s: final is %v, but left is %v", f.State, f.Final, left[f.State])
+		if !f.Final && !left[f.State] {
+			t.Errorf("nothing leads out of %s", f.State)
 		}
 	}
 }
@@ -95,17 +96,17 @@ func TestMoneyMayOnlyMoveWhileSubmitting(t *testing.T) {
 	for _, tr := range topup.Transitions() {
 		inDoubt := tr.From == topup.StateSubmitting || tr.From == topup.StateUnknown
 		noMoney := tr.To == topup.StateFailed || tr.To == topup.StateCanceled
-		if inDoubt && noMoney && !slices.Contains([]string{"finish", "resolve"}, tr.By) {
+		if inDoubt && noMoney && !slices.Contains([]topup.Operation{topup.OpFinish, topup.OpFinishLate, topup.OpResolve}, tr.By) {
 			t.Errorf("%s moves an order in doubt from %s to %s", tr.By, tr.From, tr.To)
 		}
 	}
 }
 
 func TestAllowed(t *testing.T) {
-	if !topup.Allowed(topup.StateQueued, topup.StateSubmitting, "begin") {
+	if !topup.Allowed(topup.StateQueued, topup.StateSubmitting, topup.OpBegin) {
 		t.Error("a queued order cannot begin")
 	}
-	if topup.Allowed(topup.StateUnknown, topup.StateSubmitting, "begin") {
+	if topup.Allowed(topup.StateUnknown, topup.StateSubmitting, topup.OpBegin) {
 		t.Error("an unknown order can be sent again by itself")
 	}
 }

@@ -111,7 +111,7 @@ func news(t testing.TB, id string) topup.Event {
 	t.Helper()
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	balance := json.Number("990.00")
-	ev, err := topup.NewEvent(id, topup.Order{
+	ev, err := topup.NewEvent(id, topup.EventTypeOf(topup.StateSucceeded), topup.Order{
 		ID: "ORD-1", Caller: "shop", State: topup.StateSucceeded, Phone: "5537686660", Product: "MOVISTAR_TAE",
 		Amount: topup.Pesos(10), Currency: topup.Currency, AttemptCount: 1, ResponseCode: topup.CodeApproved,
 		TransactionID: "TXN-1", BalanceAfter: &balance, CreatedAt: now, UpdatedAt: now, FinishedAt: &now,

@@ -204,7 +204,7 @@ func TestBusyIsHonouredByAll(t *testing.T) {
 	if len(b.vendor.requests) != 1 {
 		t.Errorf("the vendor saw %v", b.vendor.requests)
 	}
-	policy := worker.Policy{Initial: time.Second, Max: time.Second, MaxAttempts: 1, MaxElapsed: 24 * time.Hour}
+	policy := worker.Policy{Initial: time.Second, Max: time.Second, MaxAttempts: 1}
 	if s := policy.Verdict(topup.Order{AttemptCount: 1}, busy, nil, 0, time.Now()); s.State != topup.StateRetrying {
 		t.Errorf("an order that was turned away is %s", s.State)
 	}
@@ -219,7 +219,6 @@ func TestOutageSpendsNoAttempts(t *testing.T) {
 		c.Board, c.Breaker = shared, worker.Breaker{Share: 0.5, Probe: 50 * time.Millisecond}
 		c.Policy.Initial = time.Hour // so that only probes try again
 		c.Policy.Max = time.Hour
-		c.Policy.MaxElapsed = 24 * time.Hour
 	})
 	for i := range 70 {
 		id := topup.ID(fmt.Sprint("ORD-", i))

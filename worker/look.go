@@ -145,31 +145,30 @@ func (w *Worker) notDue(ctx context.Context, o topup.Order) (again time.Time, wa
 		// Final, held, or an attempt is under way: whoever makes it goes on, and the sweep comes
 		// at the attempt's deadline if nobody does.
 		return time.Time{}, true
-	case o.ExpiresAt != nil && !now.Before(*o.ExpiresAt):
-		return w.end(ctx, o, "expire", topup.ReasonExpired)
+	case o.EndsAt != nil && !now.Before(*o.EndsAt):
+		if err := w.end(ctx, o.ID); err != nil {
+			w.Log.ErrorContext(ctx, "order not ended in time yet", "order", o.ID, "error", err)
+			return now.Add(time.Second), true
+		}
+		return time.Time{}, true
 	case o.NextAttemptAt != nil && now.Before(*o.NextAttemptAt):
 		return nextLook(o), true
 	}
 	return time.Time{}, false
 }
 
-func (w *Worker) end(ctx context.Context, o topup.Order, by string, reason topup.Reason) (time.Time, bool) {
-	ended, event, err := w.Journal.End(ctx, o.ID, o.AttemptCount, by, reason, time.Now())
-	var refused *topup.TransitionError
-	switch {
-	case errors.As(err, &refused):
-		// An earlier attempt may have moved money (RECARGA_ON_UNKNOWN=resend): only another answer of
-		// the distributor can end this order, the clock cannot.
-		return time.Time{}, false
-	case errors.Is(err, topup.ErrLost):
-	case err != nil:
-		w.Log.ErrorContext(ctx, "order could not be ended", "order", o.ID, "by", by, "error", err)
-		return time.Now().Add(time.Second), true
-	default:
-		w.logState(ctx, ended)
-		w.tell(ctx, event)
+// end ends an order whose time is over. One that has moved on is left alone.
+func (w *Worker) end(ctx context.Context, id topup.ID) error {
+	ended, event, err := w.Journal.End(ctx, id, time.Now())
+	if errors.Is(err, topup.ErrLost) {
+		return nil
 	}
-	return time.Time{}, true
+	if err != nil {
+		return err
+	}
+	w.logSettled(ctx, ended, topup.Result{Error: "its time is over"})
+	w.tell(ctx, event)
+	return nil
 }
 
 // nextLook is when somebody must look at an order that waits.
@@ -177,8 +176,8 @@ func nextLook(o topup.Order) time.Time {
 	if o.State != topup.StateQueued && o.State != topup.StateRetrying || o.NextAttemptAt == nil {
 		return time.Time{}
 	}
-	if o.ExpiresAt != nil && o.ExpiresAt.Before(*o.NextAttemptAt) {
-		return *o.ExpiresAt
+	if o.EndsAt != nil && o.EndsAt.Before(*o.NextAttemptAt) {
+		return *o.EndsAt
 	}
 	return *o.NextAttemptAt
 }
@@ -205,6 +204,9 @@ func (w *Worker) attempt(ctx context.Context, how manner, begin func(giveUpAt, n
 		return topup.Result{}, begun, err
 	}
 	w.logState(ctx, begun)
+	if begun.EndsAt != nil && begun.EndsAt.Before(sendBy) {
+		sendBy = *begun.EndsAt
+	}
 	result := topup.Result{Outcome: topup.OutcomeNotSent}
 	if loginErr != nil {
 		result.Error = loginErr.Error()
@@ -219,7 +221,7 @@ func (w *Worker) attempt(ctx context.Context, how manner, begin func(giveUpAt, n
 	return result, settled, err
 }
 
-// deadlines of an attempt that begins now. A request is sent before sendBy or not at all, and has
+// deadlines of an attempt that begins now. A request is sent before sendBy, and before its order ends, or not at all, and has
 // ended by giveUpAt, after which anybody may call its outcome unknown.
 func (w *Worker) deadlines(now time.Time) (sendBy, giveUpAt time.Time) {
 	return now.Add(w.Slack / 2), now.Add(w.Timeout + w.Slack)
@@ -257,6 +259,10 @@ func (w *Worker) settle(ctx context.Context, o topup.Order, result topup.Result)
 		w.Log.ErrorContext(ctx, "result not recorded yet", "order", o.ID, "attempt", o.AttemptCount, "outcome", result.Outcome, "again_in", wait, "error", err)
 	}
 	err := backoff.RetryNotify(write, backoff.WithContext(persistent(), ctx), notify)
+	if errors.Is(err, topup.ErrLost) {
+		w.logTooLate(ctx, o, result)
+		return o, err
+	}
 	if err != nil {
 		w.Log.ErrorContext(ctx, "result not recorded", "order", o.ID, "attempt", o.AttemptCount, "outcome", result.Outcome,
 			"response_code", string(result.Code), "transaction_id", result.TransactionID, "error", err)
@@ -268,6 +274,17 @@ func (w *Worker) settle(ctx context.Context, o topup.Order, result topup.Result)
 		w.askAbout(o.ID, o.AttemptCount)
 	}
 	return settled, nil
+}
+
+// logTooLate says that the order had moved on when a result came. It is kept as evidence; an approval is an error,
+// because either the order is called something else, or it was charged twice.
+func (w *Worker) logTooLate(ctx context.Context, o topup.Order, r topup.Result) {
+	level := slog.LevelWarn
+	if r.Outcome == topup.OutcomeApproved {
+		level = slog.LevelError
+	}
+	w.Log.Log(ctx, level, "result came after the order had moved on; kept as evidence", "order", o.ID, "attempt", o.AttemptCount,
+		"outcome", r.Outcome, "response_code", string(r.Code), "transaction_id", r.TransactionID)
 }
 
 // persistent is a schedule without an end, for writes that must not be lost.

@@ -163,7 +163,7 @@ func TestOutageEnds(t *testing.T) {
 		b.placed(t, orders)
 		b.crew(t, 2, func(c *worker.Config) {
 			c.Board, c.Breaker = shared, worker.Breaker{Share: 0.5, Probe: 5 * time.Second}
-			c.Policy = worker.Policy{Initial: time.Second, Max: time.Second, MaxAttempts: 2, MaxElapsed: time.Hour}
+			c.Policy = worker.Policy{Initial: time.Second, Max: time.Second, MaxAttempts: 2}
 			c.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 		})
 		time.Sleep(2 * time.Minute) // of a clock that jumps
@@ -235,12 +235,13 @@ func TestLimitOfOneOrder(t *testing.T) {
 		t.Errorf("all wait until %v", shared.notices.PausedUntil)
 	}
 
-	policy := worker.Policy{Initial: 2 * time.Second, Max: 2 * time.Minute, MaxAttempts: 2, MaxElapsed: 30 * time.Minute}
+	policy := worker.Policy{Initial: 2 * time.Second, Max: 2 * time.Minute, MaxAttempts: 2}
 	begun, status := time.Now(), limited.HTTPStatus
+	endsAt := begun.Add(30 * time.Minute)
 	var earlier []topup.Attempt
 	before, now := time.Duration(0), begun
 	for n := 1; ; n++ {
-		s := policy.Verdict(topup.Order{AttemptCount: n}, limited, earlier, 0, now)
+		s := policy.Verdict(topup.Order{AttemptCount: n, EndsAt: &endsAt}, limited, earlier, 0, now)
 		if s.State != topup.StateRetrying {
 			if s.Reason != topup.ReasonRetriesExhausted || now.Sub(begun) < 27*time.Minute {
 				t.Errorf("after %s it is %s/%s", now.Sub(begun), s.State, s.Reason)

@@ -116,6 +116,9 @@ func (s *sweeper) ringOrder(ctx context.Context, due topup.Due) error {
 	if err != nil {
 		return err
 	}
+	if o.EndsAt != nil && !time.Now().Before(*o.EndsAt) {
+		return s.end(ctx, o.ID) // without the queue, which may be paused, or away
+	}
 	return s.Bell.InsistOrder(ctx, o.Request())
 }
 

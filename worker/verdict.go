@@ -2,7 +2,6 @@ package worker
 
 import (
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -19,16 +18,10 @@ type Policy struct {
 	Initial, Max time.Duration
 	// MaxAttempts counts every attempt, the first included.
 	MaxAttempts int
-	// MaxElapsed is measured from the start of the first attempt.
-	MaxElapsed time.Duration
 	// ResendUnknown is only for a distributor that has promised to ignore a repeated id: an attempt
 	// of unknown outcome is then sent again instead of being held.
 	ResendUnknown bool
 }
-
-// codeRepeated ("invalid transaction") is what a distributor may say to an id it has seen: of an earlier
-// attempt in doubt it proves nothing.
-const codeRepeated = topup.Code("12")
 
 // jitter is small enough that waits still grow: 1.2 × one wait is less than 0.8 × the next.
 const jitter = 0.19
@@ -48,43 +41,35 @@ func (p Policy) Wait(n int) time.Duration {
 	return wait
 }
 
-// Verdict decides what follows from the result of the order's latest attempt, given those before it.
+// Verdict decides what follows from the result of the order's latest attempt; the attempts before it count as tries.
 // Attempts up to the one of number resent belong to a former schedule: a person had the order sent
 // again after it.
 //
-// Running out of tries or of time never turns what is not known into a failure: where an earlier
-// attempt may have moved money (with ResendUnknown only), the order is held instead.
+// An attempt in doubt is not its business: the journal never calls an order failed that has one.
 func (p Policy) Verdict(o topup.Order, result topup.Result, earlier []topup.Attempt, resent int, now time.Time) topup.Settlement {
 	s := topup.Settlement{ID: o.ID, Number: o.AttemptCount, Result: result}
-	doubt := slices.ContainsFunc(earlier, func(a topup.Attempt) bool {
-		return a.Outcome == topup.OutcomeUnknown || a.Outcome == topup.OutcomeApproved // which came too late
-	})
-	again := true
+	again, otherwise := true, topup.StateFailed
 	switch result.Outcome {
 	case topup.OutcomeApproved:
 		s.State = topup.StateSucceeded
 		return s
 	case topup.OutcomeDeclined:
-		if doubt && result.Code == codeRepeated {
-			s.State = topup.StateUnknown
-			return s
-		}
 		s.State, s.Reason = topup.StateFailed, topup.ReasonDeclined
 		return s
 	case topup.OutcomeUnavailable, topup.OutcomeNotSent:
 	default: // unknown, and whatever else it may be called
-		doubt, again = true, p.ResendUnknown
+		again, otherwise = p.ResendUnknown, topup.StateUnknown
 	}
 	if again {
-		s.NextAttemptAt = p.next(result, earlier[min(resent, len(earlier)):], now)
+		s.NextAttemptAt = p.next(o, result, earlier[min(resent, len(earlier)):], now)
 	}
 	switch {
 	case s.NextAttemptAt != nil:
 		s.State = topup.StateRetrying
-	case doubt:
-		s.State = topup.StateUnknown
-	default:
+	case otherwise == topup.StateFailed:
 		s.State, s.Reason = topup.StateFailed, topup.ReasonRetriesExhausted
+	default:
+		s.State = otherwise
 	}
 	return s
 }
@@ -96,10 +81,11 @@ func rateLimited(httpStatus int) bool { return httpStatus == http.StatusTooManyR
 const freeProbes = 3
 
 // next is when another attempt is due after those of this schedule and the one of the result; nil when
-// tries or time have run out. An attempt that was turned away at the door (429) spends no try, nor do an order's
-// first probes: waiting for room, or for an operator, is no failure. The time counts for all of them.
-func (p Policy) next(result topup.Result, earlier []topup.Attempt, now time.Time) *time.Time {
-	tries, probes, turnedAway, first := 0, 0, 0, now
+// tries have run out, or the time for them will have. An attempt that was turned away at the door (429) spends no try,
+// nor do an order's first probes: waiting for room, or for an operator, is no failure. The time counts for all of them.
+// An order that expires first waits for that.
+func (p Policy) next(o topup.Order, result topup.Result, earlier []topup.Attempt, now time.Time) *time.Time {
+	tries, probes, turnedAway := 0, 0, 0
 	count := func(probe bool, httpStatus int) {
 		switch {
 		case rateLimited(httpStatus):
@@ -111,9 +97,6 @@ func (p Policy) next(result topup.Result, earlier []topup.Attempt, now time.Time
 		}
 	}
 	for _, a := range earlier {
-		if a.StartedAt.Before(first) {
-			first = a.StartedAt
-		}
 		count(a.Probe, status(a))
 	}
 	count(result.Probe, result.HTTPStatus)
@@ -126,7 +109,8 @@ func (p Policy) next(result topup.Result, earlier []topup.Attempt, now time.Time
 		wait = 0
 	}
 	next := now.Add(wait)
-	if tries >= p.MaxAttempts || next.Sub(first) > p.MaxElapsed {
+	expires := o.EndsAt != nil && o.ExpiresAt != nil && o.EndsAt.Equal(*o.ExpiresAt)
+	if tries >= p.MaxAttempts || o.EndsAt != nil && !expires && !next.Before(*o.EndsAt) {
 		return nil
 	}
 	return &next

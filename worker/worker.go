@@ -50,7 +50,8 @@ type Attempts interface {
 	// BeginFirst is Begin for an order that is new and due, which need not be read for it.
 	BeginFirst(ctx context.Context, id topup.ID, worker string, giveUpAt, now time.Time) (topup.Order, error)
 	Finish(ctx context.Context, s topup.Settlement, now time.Time) (topup.Order, *topup.Event, error)
-	End(ctx context.Context, id topup.ID, attempts int, by string, reason topup.Reason, now time.Time) (topup.Order, *topup.Event, error)
+	// End ends an order that waits and whose time is over; topup.ErrLost for any other.
+	End(ctx context.Context, id topup.ID, now time.Time) (topup.Order, *topup.Event, error)
 }
 
 // Backlog lists what somebody should look at.

@@ -244,6 +244,7 @@ func checkSettings(t *testing.T, s Settings) {
 	within("RETRY_INITIAL", s.RetryInitial > 0 && s.RetryInitial <= s.RetryMax)
 	within("RETRY_MAX_ATTEMPTS", s.RetryMaxAttempts >= 1 && s.RetryMaxAttempts <= 1000)
 	within("RETRY_MAX_ELAPSED", s.RetryMaxElapsed > 0)
+	within("EXPIRES_AFTER", s.ExpiresAfter == 0 || s.ExpiresAfter >= time.Second)
 	within("RETENTION", s.Retention == 0 || s.Retention >= 24*time.Hour)
 	within("ON_UNKNOWN", s.OnUnknown == "hold" || s.OnUnknown == "resend")
 	within("LOG_FORMAT", s.LogFormat == "json" || s.LogFormat == "text")

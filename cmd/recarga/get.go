@@ -95,6 +95,15 @@ func momentsOf(d topup.Details) []moment {
 	for _, r := range d.Resolutions {
 		all = append(all, moment{at: r.At, what: "resolved", result: describeResolution(r)})
 	}
+	for _, c := range d.Corrections {
+		all = append(all, moment{at: c.At, what: "corrected", result: fmt.Sprintf("%s, was %s, by %s: %s", c.Outcome, c.Was, printable(c.By), printable(c.Reason))})
+	}
+	for _, c := range d.Disputes {
+		all = append(all, moment{at: c.Since, what: "disputed", result: "by " + printable(c.RaisedBy), evidence: printable(c.Evidence)})
+		if c.EndedAt != nil {
+			all = append(all, moment{at: *c.EndedAt, what: "dispute ended", result: fmt.Sprintf("%s by %s: %s", c.Outcome, printable(c.EndedBy), printable(c.Reason))})
+		}
+	}
 	for _, ev := range d.Events {
 		for _, try := range ev.Tries {
 			all = append(all, moment{at: try.At, what: nameOf(ev), result: describeTry(try)})

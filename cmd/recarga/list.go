@@ -39,6 +39,7 @@ func newListCommand(p *program) *cobra.Command {
 	}
 	completes(cmd, "state", states()...)
 	completes(cmd, "product", productIDs()...)
+	disputed := cmd.Flags().Bool("disputed", false, "only orders whose final state later evidence contradicts")
 	limit := cmd.Flags().Int("limit", 50, "orders of a page, 1 to 200")
 	all := cmd.Flags().Bool("all", false, "all pages")
 	asJSON := jsonFlag(cmd)
@@ -48,6 +49,9 @@ func newListCommand(p *program) *cobra.Command {
 			if value := cmd.Flag(f.flag).Value.String(); value != "" {
 				query.Set(f.parameter, value)
 			}
+		}
+		if *disputed {
+			query.Set("disputed", "true")
 		}
 		for {
 			orders, next, err := c.List(cmd.Context(), query)

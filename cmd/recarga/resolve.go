@@ -5,6 +5,7 @@ import (
 	"os/user"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"recarga/producer"
 	"recarga/topup"
@@ -31,17 +32,14 @@ may be on the way; --force does it nevertheless. Needs the admin key.`,
 	var r topup.Resolution
 	flags.StringVar((*string)(&r.Outcome), "as", "", "what happened: succeeded, failed or resend")
 	flags.StringVar(&r.Reason, "reason", "", "why this is known")
-	flags.StringVar(&r.By, "by", "", "who decides (default: the name of the user who runs this)")
+	byFlag(flags, &r.By)
 	flags.BoolVar(&r.Forced, "force", false, "also while the attempt's answer may still be on the way")
-	flags.StringVar((*string)(&r.TransactionID), "transaction-id", "", "the distributor's id of the purchase, where it succeeded")
-	flags.StringVar((*string)(&r.Reference), "reference", "", "the carrier's reference, where it succeeded")
-	flags.StringVar((*string)(&r.AuthCode), "auth-code", "", "the carrier's authorization, where it succeeded")
+	flags.IntVar(&r.Attempt, "attempt", 0, "the attempt that the decision looked at; refused if the order has been sent again meanwhile (default: the latest)")
+	receiptFlags(flags, &r.TransactionID, &r.Reference, &r.AuthCode)
 	completes(cmd, "as", topup.VerdictSucceeded, topup.VerdictFailed, topup.VerdictResend)
 	asJSON := jsonFlag(cmd)
 	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
-		if u, err := user.Current(); err == nil && r.By == "" {
-			r.By = u.Username
-		}
+		r.By = decider(r.By)
 		if err := r.Check(); err != nil {
 			return usage(fmt.Errorf("%w; see recarga resolve --help", err))
 		}
@@ -51,4 +49,22 @@ may be on the way; --force does it nevertheless. Needs the admin key.`,
 		}
 		return p.printOrders([]topup.Order{o}, *asJSON)
 	})
+}
+
+// byFlag is who decides, and decider is who it is without the flag.
+func byFlag(flags *pflag.FlagSet, by *string) {
+	flags.StringVar(by, "by", "", "who decides (default: the name of the user who runs this)")
+}
+
+func decider(by string) string {
+	if u, err := user.Current(); err == nil && by == "" {
+		return u.Username
+	}
+	return by
+}
+
+func receiptFlags(flags *pflag.FlagSet, transactionID, reference, authCode *topup.NullString) {
+	flags.StringVar((*string)(transactionID), "transaction-id", "", "the distributor's id of the purchase, where it succeeded")
+	flags.StringVar((*string)(reference), "reference", "", "the carrier's reference, where it succeeded")
+	flags.StringVar((*string)(authCode), "auth-code", "", "the carrier's authorization, where it succeeded")
 }

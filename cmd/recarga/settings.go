@@ -50,7 +50,7 @@ type Settings struct {
 	DistributorConcurrency                                      int
 	BalanceInterval                                             time.Duration
 	BalanceLow, HoldBelow                                       topup.Amount // 0 is never
-	RetryInitial, RetryMax, RetryMaxElapsed                     time.Duration
+	RetryInitial, RetryMax, RetryMaxElapsed, ExpiresAfter       time.Duration
 	RetryMaxAttempts                                            int
 	RetryCodes                                                  []topup.Code
 	OnUnknown                                                   string // hold or resend

@@ -100,7 +100,7 @@ func storageSettings(s *Settings) []setting {
 		allowed: "embedded, redis://, rediss://, unix://, redis-sentinel://HOST:PORT,…/DB?master=NAME or redis-cluster://HOST:PORT,…",
 		set:     text(&s.RedisURL, redisURL),
 	}, {
-		name: "RETENTION", standard: "9600h", allowed: "0 (for ever) or a duration of at least 24h, as in 9600h", set: retention(&s.Retention),
+		name: "RETENTION", standard: "9600h", allowed: "0 (for ever) or a duration of at least 24h, as in 9600h", set: spanOrNever(&s.Retention, shortestRetention),
 		help: "orders that ended longer ago leave the database for the archive, whole days at a time",
 	}, {
 		name: "ARCHIVE_DIR", allowed: "a folder", set: text(&s.ArchiveDir, anything),
@@ -157,7 +157,10 @@ func retrySettings(s *Settings) []setting {
 		help: "attempts of an order, the first included",
 	}, {
 		name: "RETRY_MAX_ELAPSED", standard: "30m", allowed: allowedDuration, set: span(&s.RetryMaxElapsed),
-		help: "time for attempts, from the start of the first",
+		help: "time for attempts, from the start of the first, wherever the order waits; then it ends",
+	}, {
+		name: "EXPIRES_AFTER", standard: "72h", allowed: "0 (never) or a duration of at least 1s, as in 72h", set: spanOrNever(&s.ExpiresAfter, time.Second),
+		help: "an order without expires_at that was never tried ends so long after it was accepted, or after its process_at",
 	}, {
 		name: "RETRY_CODES", standard: "91,96", allowed: "codes of two letters or digits separated by commas, none of 00, 05, 12, 13, 14, 51, 83", set: retryCodes(&s.RetryCodes),
 		help: "codes that prove that nothing was charged and that another try makes sense",
@@ -256,10 +259,11 @@ func span(to *time.Duration) func(string) error { return spanTo(to, math.MaxInt6
 // shortestRetention is longer than anybody still does something about an order that has ended.
 const shortestRetention = 24 * time.Hour
 
-func retention(to *time.Duration) func(string) error {
+// spanOrNever takes 0 for never, too.
+func spanOrNever(to *time.Duration, least time.Duration) func(string) error {
 	return func(v string) (err error) {
 		*to, err = time.ParseDuration(v)
-		return cmp.Or(err, when(*to != 0 && *to < shortestRetention))
+		return cmp.Or(err, when(*to != 0 && *to < least))
 	}
 }
 

@@ -54,7 +54,7 @@ func TestDefaults(t *testing.T) {
 	want := Settings{
 		DatabaseURL: "sqlite:recarga.db", RedisURL: "embedded", Retention: 9600 * time.Hour,
 		DistributorTimeout: 120 * time.Second, DistributorConcurrency: 64, BreakerShare: 0.5, BreakerProbe: 5 * time.Second, BalanceInterval: time.Minute,
-		RetryInitial: 2 * time.Second, RetryMax: 2 * time.Minute, RetryMaxAttempts: 10, RetryMaxElapsed: 30 * time.Minute,
+		RetryInitial: 2 * time.Second, RetryMax: 2 * time.Minute, RetryMaxAttempts: 10, RetryMaxElapsed: 30 * time.Minute, ExpiresAfter: 72 * time.Hour,
 		RetryCodes: topup.DefaultRetryCodes(), OnUnknown: "hold",
 		HTTPAddr: "127.0.0.1:8080", MetricsAddr: "127.0.0.1:9464",
 		WebhookSchedule: webhook.DefaultSchedule(), WebhookTimeout: 15 * time.Second, WebhookDisableAfter: 120 * time.Hour,
@@ -127,6 +127,7 @@ func TestValues(t *testing.T) {
 		"RETRY_MAX_ATTEMPTS":      {[]string{"1", "1000"}, []string{"0", "1001"}},
 		"RETENTION":               {[]string{"24h", "9600h", "0", "0h"}, []string{"23h59m", "-24h", "400", "400d"}},
 		"RETRY_MAX_ELAPSED":       {[]string{"1h"}, []string{"0"}},
+		"EXPIRES_AFTER":           {[]string{"1h", "0"}, []string{"-1h", "0.5s", "soon"}},
 		"RETRY_CODES":             {[]string{"91", "91, 96", "Z1"}, []string{"00", "91,51", "05", "12", "13", "14", "83", "9", "911", "91,", ",", "9 ", "é"}},
 		"ON_UNKNOWN":              {[]string{"hold", "resend"}, []string{"Hold", "retry"}},
 		"HTTP_ADDR":               {[]string{":0", "0.0.0.0:8080", "[::1]:1", "host:65535"}, []string{"8080", "host", "host:http", "host:65536", "host:-1"}},

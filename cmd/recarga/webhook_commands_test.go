@@ -312,8 +312,8 @@ func TestWebhookCommandsUsage(t *testing.T) {
 	}{
 		{"triger", `unknown command "triger"; did you mean trigger\? see recarga webhook --help\n$`},
 		{"trigger", `--to is not set; must be an http or https URL`},
-		{"trigger --to http://h", `name a type \(topup\.unknown, topup\.succeeded, topup\.failed, topup\.canceled\) or give --all`},
-		{"trigger topup.done --to http://h", `"topup\.done" is no type of event; must be one of topup\.unknown, topup\.succeeded, topup\.failed, topup\.canceled\n$`},
+		{"trigger --to http://h", `name a type \(topup\.unknown, topup\.succeeded, topup\.failed, topup\.canceled, topup\.corrected\) or give --all`},
+		{"trigger topup.done --to http://h", `"topup\.done" is no type of event; must be one of topup\.unknown, topup\.succeeded, topup\.failed, topup\.canceled, topup\.corrected\n$`},
 		{"trigger topup.failed --all --to http://h", `name a type .* or give --all`},
 		{"trigger topup.failed topup.failed --to http://h", `accepts at most 1 arg`},
 		{"trigger --all --id A --to http://h", `--all and --id exclude each other`},

@@ -69,10 +69,8 @@ Exit status: 0 when every event was answered with 2xx, 1 otherwise.`, strings.Jo
 
 // eventTypes are those that there are.
 func eventTypes() (types []string) {
-	for _, f := range topup.StateTable() {
-		if kind := topup.EventTypeOf(f.State); kind != "" {
-			types = append(types, string(kind))
-		}
+	for _, kind := range topup.EventTypes() {
+		types = append(types, string(kind))
 	}
 	return types
 }
@@ -94,7 +92,7 @@ func sampleEvents(types []string, all bool, id string, sequence int) ([]topup.Ev
 		if !slices.Contains(eventTypes(), kind) {
 			return nil, fmt.Errorf("%q is no type of event; must be one of %s", kind, strings.Join(eventTypes(), ", "))
 		}
-		ev, err := sampleEvent(topup.State(strings.TrimPrefix(kind, "topup.")), id, sequence)
+		ev, err := sampleEvent(topup.EventType(kind), id, sequence)
 		if err != nil {
 			return nil, err
 		}
@@ -103,7 +101,11 @@ func sampleEvents(types []string, all bool, id string, sequence int) ([]topup.Ev
 	return events, nil
 }
 
-func sampleEvent(state topup.State, id string, sequence int) (topup.Event, error) {
+func sampleEvent(kind topup.EventType, id string, sequence int) (topup.Event, error) {
+	state := topup.State(strings.TrimPrefix(string(kind), "topup."))
+	if kind == topup.EventCorrected {
+		state = topup.StateSucceeded
+	}
 	unique, err := uuid.NewV7()
 	if err != nil {
 		return topup.Event{}, err
@@ -120,7 +122,7 @@ func sampleEvent(state topup.State, id string, sequence int) (topup.Event, error
 	}
 	request.Caller = topup.DefaultCaller
 	now := time.Now().UTC().Truncate(time.Microsecond)
-	return topup.NewEvent("evt_"+unique.String(), sampleOrder(request.Order(now.Add(-time.Second)), state, now), sequence, now)
+	return topup.NewEvent("evt_"+unique.String(), kind, sampleOrder(request.Order(now.Add(-time.Second)), state, now), sequence, now)
 }
 
 // sampleOrder brings a new order to a state, as the distributor's document has its answers.

@@ -207,7 +207,7 @@ func (n *node) workerConfig() worker.Config {
 		Journal: n.book, Distributor: n.watch.Distributor(n.vendor), Teller: n.deliverer, Bell: n.bell, Balances: n.vendor,
 		Timeout: s.DistributorTimeout, Alone: n.queue.IsEmbedded(), Swept: n.swept, Log: n.log,
 		Policy: worker.Policy{
-			Initial: s.RetryInitial, Max: s.RetryMax, MaxAttempts: s.RetryMaxAttempts, MaxElapsed: s.RetryMaxElapsed,
+			Initial: s.RetryInitial, Max: s.RetryMax, MaxAttempts: s.RetryMaxAttempts,
 			ResendUnknown: s.OnUnknown == "resend",
 		},
 	}

@@ -19,6 +19,7 @@ import (
 
 	"recarga/distributor"
 	"recarga/internal/journal"
+	"recarga/internal/params"
 	"recarga/internal/reconcile"
 	"recarga/topup"
 )
@@ -34,6 +35,11 @@ type Orders interface {
 	// Resolve settles an order that is held as unknown. Errors: those of topup.FieldErrors,
 	// topup.ErrNotFound, *topup.TransitionError, *topup.TooEarlyError.
 	Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error)
+	// Correct changes a final state that was wrong. Errors: those of topup.FieldErrors, topup.ErrNotFound,
+	// topup.ErrArchived, *topup.TransitionError.
+	Correct(ctx context.Context, id topup.ID, c topup.Correction) (topup.Order, error)
+	// Uphold ends a dispute. Errors: those of topup.FieldErrors, topup.ErrNotFound, topup.ErrArchived, topup.ErrNotDisputed.
+	Uphold(ctx context.Context, id topup.ID, u topup.Upholding) (topup.Order, error)
 }
 
 // Book is what the journal knows of orders.
@@ -133,6 +139,9 @@ func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, log: cfg.Log, mux: http.NewServeMux()}
 	s.balance.ask = cfg.Balances
 	api := humago.New(s.mux, humaConfig(cfg.Version))
+	// What is checked of every operation before anything else is read, in this order: who asks, what kind of body
+	// comes, and whether the query is one that is understood.
+	api.UseMiddleware(s.authenticate, checkMedia, checkQuery)
 	s.register(api)
 	s.spec = describe(api)
 	s.mountDocs()
@@ -161,36 +170,36 @@ func (s *Server) Close() error {
 
 // register adds the operations; what is said of them is in operations.go.
 func (s *Server) register(api huma.API) {
-	huma.Register(api, s.secured(opPlace()), s.place)
-	huma.Register(api, s.secured(opBatch()), s.batch)
-	huma.Register(api, s.secured(opGet()), s.get)
-	huma.Register(api, s.secured(opList()), s.list)
-	huma.Register(api, s.secured(opFind()), s.find)
-	huma.Register(api, s.secured(opCancel()), s.cancel)
-	huma.Register(api, s.secured(opResolve()), s.resolve)
-	huma.Register(api, s.secured(opEvents()), s.events)
-	huma.Register(api, s.secured(opRedeliver()), s.redeliver)
-	huma.Register(api, s.secured(opRedeliverAll()), s.redeliverAll)
-	huma.Register(api, s.secured(opListCallers()), s.listCallers)
-	huma.Register(api, s.secured(opAddCaller()), s.addCaller)
-	huma.Register(api, s.secured(opChangeCaller()), s.changeCaller)
-	huma.Register(api, s.secured(opRotateSecret()), s.rotateSecret)
-	huma.Register(api, s.secured(opRotateKey()), s.rotateKey)
-	huma.Register(api, s.secured(opSetEndpoint()), s.setEndpoint)
-	huma.Register(api, s.secured(opRemoveEndpoint()), s.removeEndpoint)
-	huma.Register(api, s.secured(opEnableEndpoint()), s.enableEndpoint)
-	huma.Register(api, s.secured(opDisableEndpoint()), s.disableEndpoint)
-	huma.Register(api, s.secured(opReconcile()), s.reconcile)
-	huma.Register(api, s.secured(opExport()), s.export)
-	huma.Register(api, s.secured(opProducts()), s.products)
-	huma.Register(api, s.secured(opBalance()), s.getBalance)
+	huma.Register(api, opPlace(), s.place)
+	huma.Register(api, opBatch(), s.batch)
+	huma.Register(api, opGet(), s.get)
+	huma.Register(api, opList(), s.list)
+	huma.Register(api, opFind(), s.find)
+	huma.Register(api, opCancel(), s.cancel)
+	huma.Register(api, opResolve(), s.resolve)
+	huma.Register(api, opCorrect(), s.correct)
+	huma.Register(api, opUphold(), s.uphold)
+	huma.Register(api, opEvents(), s.events)
+	huma.Register(api, opRedeliver(), s.redeliver)
+	huma.Register(api, opRedeliverAll(), s.redeliverAll)
+	huma.Register(api, opListCallers(), s.listCallers)
+	huma.Register(api, opAddCaller(), s.addCaller)
+	huma.Register(api, opChangeCaller(), s.changeCaller)
+	huma.Register(api, opRotateSecret(), s.rotateSecret)
+	huma.Register(api, opRotateKey(), s.rotateKey)
+	huma.Register(api, opSetEndpoint(), s.setEndpoint)
+	huma.Register(api, opRemoveEndpoint(), s.removeEndpoint)
+	huma.Register(api, opEnableEndpoint(), s.enableEndpoint)
+	huma.Register(api, opDisableEndpoint(), s.disableEndpoint)
+	huma.Register(api, opReconcile(), s.reconcile)
+	huma.Register(api, opExport(), s.export)
+	huma.Register(api, opProducts(), s.products)
+	huma.Register(api, opBalance(), s.getBalance)
 }
 
-// secured puts in front of an operation what is checked before anything else is read, in this order:
-// who asks, what kind of body comes, and whether the query is one that is understood.
-func (s *Server) secured(op huma.Operation) huma.Operation {
-	op.Middlewares = huma.Middlewares{s.authenticate, checkMedia(op), checkQuery(op)}
-	return op
+// handle serves what is no operation, with the only query parameters that it takes.
+func (s *Server) handle(pattern string, h http.Handler, query ...string) {
+	s.mux.Handle(pattern, params.Only(h, refuseQuery, query...))
 }
 
 // HTTPServer serves h with limits on what a stranger can hold open. There is no limit on a whole

@@ -193,7 +193,7 @@ func (e exporting) writer(w *bufio.Writer) (func(topup.Details) error, error) {
 		lines := json.NewEncoder(w)
 		lines.SetEscapeHTML(false)
 		return func(d topup.Details) error {
-			return lines.Encode(exportLine{d.Order, d.Attempts, d.Events, d.Resolutions})
+			return lines.Encode(exportLine{d.Order, d.Attempts, d.Events, d.Resolutions, d.Corrections, d.Disputes})
 		}, nil
 	}
 	rows := csv.NewWriter(w)
@@ -221,4 +221,6 @@ type exportLine struct {
 	Attempts    []topup.Attempt    `json:"attempts,omitzero"`
 	Events      []topup.Event      `json:"events,omitzero"`
 	Resolutions []topup.Resolution `json:"resolutions,omitempty"`
+	Corrections []topup.Correction `json:"corrections,omitempty"`
+	Disputes    []topup.Dispute    `json:"disputes,omitempty"`
 }

@@ -5,9 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"maps"
 	"mime"
 	"net/http"
-	"net/url"
 	"regexp"
 	"runtime/debug"
 	"slices"
@@ -18,6 +18,7 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
+	"recarga/internal/params"
 	"recarga/topup"
 )
 
@@ -143,57 +144,39 @@ func (d *discard) Write(data []byte) (int, error) { return len(data), nil }
 
 // checkMedia refuses a body of another media type than the operation's. An absent type is refused
 // too: what is in the body would be a guess.
-func checkMedia(op huma.Operation) func(huma.Context, func(huma.Context)) {
-	return func(ctx huma.Context, next func(huma.Context)) {
-		if op.RequestBody != nil {
-			given, _, _ := mime.ParseMediaType(ctx.Header("Content-Type"))
-			if op.RequestBody.Content[given] == nil {
-				refuse(ctx, huma.Error415UnsupportedMediaType("Content-Type must be "+mediaOf(op)))
-				return
-			}
+func checkMedia(ctx huma.Context, next func(huma.Context)) {
+	if body := ctx.Operation().RequestBody; body != nil {
+		given, _, _ := mime.ParseMediaType(ctx.Header("Content-Type"))
+		if body.Content[given] == nil {
+			refuse(ctx, huma.Error415UnsupportedMediaType("Content-Type must be "+mediaOf(body)))
+			return
 		}
-		next(ctx)
 	}
+	next(ctx)
 }
 
-func mediaOf(op huma.Operation) string {
+func mediaOf(body *huma.RequestBody) string {
+	return strings.Join(slices.Sorted(maps.Keys(body.Content)), " or ")
+}
+
+// checkQuery refuses query parameters that the operation's description has not got, and one that comes twice: a
+// filter that is ignored would answer another question than was asked.
+func checkQuery(ctx huma.Context, next func(huma.Context)) {
 	var names []string
-	for name := range op.RequestBody.Content {
-		names = append(names, name)
+	for _, p := range ctx.Operation().Parameters {
+		if p.In == "query" {
+			names = append(names, p.Name)
+		}
 	}
-	slices.Sort(names)
-	return strings.Join(names, " or ")
+	u := ctx.URL()
+	if wrong := params.CheckQuery(u.RawQuery, names...); len(wrong) > 0 {
+		refuse(ctx, invalid("query", wrong))
+		return
+	}
+	next(ctx)
 }
 
-// checkQuery refuses query parameters that the operation has not got: a misspelt filter that is
-// ignored would answer another question than was asked.
-func checkQuery(op huma.Operation) func(huma.Context, func(huma.Context)) {
-	return func(ctx huma.Context, next func(huma.Context)) {
-		u := ctx.URL()
-		if u.RawQuery == "" {
-			next(ctx)
-			return
-		}
-		if fields := unknownParameters(op, u.RawQuery); len(fields) > 0 {
-			refuse(ctx, invalid("query", fields))
-			return
-		}
-		next(ctx)
-	}
-}
-
-func unknownParameters(op huma.Operation, query string) []*topup.FieldError {
-	var fields []*topup.FieldError
-	values, err := url.ParseQuery(query)
-	if err != nil {
-		return append(fields, &topup.FieldError{Field: "string", Value: query, Allowed: "well-formed"})
-	}
-	for name := range values {
-		known := slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.In == "query" && p.Name == name })
-		if !known {
-			fields = append(fields, &topup.FieldError{Field: name, Value: values.Get(name), Allowed: "absent: there is no such parameter"})
-		}
-	}
-	slices.SortFunc(fields, func(a, b *topup.FieldError) int { return strings.Compare(a.Field, b.Field) })
-	return fields
+// refuseQuery does so for what is no operation.
+func refuseQuery(w http.ResponseWriter, _ *http.Request, wrong []*topup.FieldError) {
+	writeProblem(w, invalid("query", wrong))
 }

@@ -81,6 +81,7 @@ func filterParameters() []*huma.Param {
 		query("caller", "Orders of this caller. For the admin key only.", &huma.Schema{Type: huma.TypeString}),
 		query("phone_number", "Orders for this number.", &huma.Schema{Type: huma.TypeString, Examples: []any{"5537686660"}}),
 		query("product_id", "Orders for this product.", productSchema()),
+		query("disputed", "Only orders whose final state later evidence contradicts.", &huma.Schema{Type: huma.TypeBoolean}),
 		query("transaction_id", "Orders whose purchase has this id at the distributor.", &huma.Schema{Type: huma.TypeString}),
 		query("since", "Orders placed at this time or later.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
 		query("until", "Orders placed before this time.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
@@ -97,6 +98,23 @@ func opResolve() huma.Operation {
 		"For the admin key. Only from `unknown`. `failed` and `resend` are refused (409, with `Retry-After`) until no worker can still be "+
 			"acting on the order's attempt, unless `force` is set. Who, when and why are kept with the order, and its caller is told. "+
 			"After a lost answer the very same may be asked again: it answers 200 with the order as it now is, and does nothing.",
+		400, 403, 404, 408, 409, 413, 415, 503)
+	return bodied(op)
+}
+
+func opCorrect() huma.Operation {
+	op := operation(http.MethodPost, "/v1/topups/{id}/correct", "correctTopup", "Correct a final state that was wrong",
+		"For the admin key. From `succeeded` to `failed`, and from `failed` or `canceled` to `succeeded`; it ends the order's dispute. "+
+			"Who, when and why are kept with the order, and its caller gets `topup.corrected`. After a lost answer the very same may be "+
+			"asked again: it answers 200 with the order as it now is, and does nothing.",
+		400, 403, 404, 408, 409, 413, 415, 503)
+	return bodied(op)
+}
+
+func opUphold() huma.Operation {
+	op := operation(http.MethodPost, "/v1/topups/{id}/dispute", "endDispute", "End a dispute",
+		"For the admin key. The order's state is right, whatever the evidence that made it disputed. Where the state is wrong, correct "+
+			"it instead. Nobody is notified.",
 		400, 403, 404, 408, 409, 413, 415, 503)
 	return bodied(op)
 }

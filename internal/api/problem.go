@@ -46,6 +46,8 @@ func (s *Server) problem(ctx context.Context, in string, err error) error {
 	case errors.As(err, &early):
 		wait := max(1, int(math.Ceil(time.Until(early.Until).Seconds())))
 		return withHeader(huma.Error409Conflict(early.Error()), "Retry-After", strconv.Itoa(wait))
+	case errors.As(err, new(*topup.MovedOnError)), errors.Is(err, topup.ErrNotDisputed), errors.Is(err, topup.ErrArchived):
+		return huma.Error409Conflict(err.Error())
 	case errors.Is(err, topup.ErrLost):
 		return huma.Error409Conflict("somebody else changed the order at this moment; look at it again")
 	case errors.As(err, &transition):

@@ -21,6 +21,7 @@ type resolveRequest struct {
 	Reason        string        `json:"reason" minLength:"1" maxLength:"500" doc:"Why this is known. Kept with the order." example:"line 4711 of the statement of 22 November"`
 	By            string        `json:"by,omitempty" maxLength:"100" doc:"Who decided. Kept with the order." example:"ana"`
 	Force         bool          `json:"force,omitempty" doc:"Also while a worker may still be acting on the attempt, or its answer may be on the way."`
+	Attempt       int           `json:"attempt,omitempty" minimum:"1" doc:"The number of the latest attempt that the decision looked at: 409 if the order has been sent again meanwhile. Absent: whichever is the latest."`
 	TransactionID *string       `json:"transaction_id,omitempty" nullable:"true" maxLength:"200" doc:"The distributor's id of the purchase, where it succeeded."`
 	Reference     *string       `json:"reference,omitempty" nullable:"true" maxLength:"200"`
 	AuthCode      *string       `json:"auth_code,omitempty" nullable:"true" maxLength:"200"`
@@ -30,15 +31,70 @@ func (s *Server) resolve(ctx context.Context, in *resolveInput) (*orderOutput, e
 	if !identityOf(ctx).Admin {
 		return nil, forbidden("an order is resolved with the admin key")
 	}
-	id, err := pathID(in.ID)
+	b := in.Body
+	return s.decide(ctx, in.ID, func(id topup.ID) (topup.Order, error) {
+		return s.cfg.Orders.Resolve(ctx, id, topup.Resolution{
+			Outcome: b.Outcome, Reason: b.Reason, By: cmp.Or(b.By, defaultOperator), Forced: b.Force, Attempt: b.Attempt,
+			TransactionID: nullString(b.TransactionID), Reference: nullString(b.Reference), AuthCode: nullString(b.AuthCode),
+		})
+	})
+}
+
+type correctInput struct {
+	ID   string `path:"id"`
+	Body correctRequest
+}
+
+type correctRequest struct {
+	Outcome       topup.Verdict `json:"outcome" enum:"succeeded,failed" doc:"What happened: it was charged; or it was not."`
+	Reason        string        `json:"reason" minLength:"1" maxLength:"500" doc:"Why this is known. Kept with the order." example:"the distributor's support, ticket 4711"`
+	By            string        `json:"by,omitempty" maxLength:"100" doc:"Who decided. Kept with the order." example:"ana"`
+	TransactionID *string       `json:"transaction_id,omitempty" nullable:"true" maxLength:"200" doc:"The distributor's id of the purchase, where it succeeded."`
+	Reference     *string       `json:"reference,omitempty" nullable:"true" maxLength:"200"`
+	AuthCode      *string       `json:"auth_code,omitempty" nullable:"true" maxLength:"200"`
+}
+
+func (s *Server) correct(ctx context.Context, in *correctInput) (*orderOutput, error) {
+	if !identityOf(ctx).Admin {
+		return nil, forbidden("an order is corrected with the admin key")
+	}
+	b := in.Body
+	return s.decide(ctx, in.ID, func(id topup.ID) (topup.Order, error) {
+		return s.cfg.Orders.Correct(ctx, id, topup.Correction{
+			Outcome: b.Outcome, Reason: b.Reason, By: cmp.Or(b.By, defaultOperator),
+			TransactionID: nullString(b.TransactionID), Reference: nullString(b.Reference), AuthCode: nullString(b.AuthCode),
+		})
+	})
+}
+
+type upholdInput struct {
+	ID   string `path:"id"`
+	Body upholdRequest
+}
+
+type upholdRequest struct {
+	Outcome topup.DisputeEnd `json:"outcome" enum:"upheld" doc:"The order's state is right."`
+	Reason  string           `json:"reason" minLength:"1" maxLength:"500" doc:"Why this is known. Kept with the order." example:"the statement of 22 November was cut off"`
+	By      string           `json:"by,omitempty" maxLength:"100" doc:"Who decided. Kept with the order." example:"ana"`
+}
+
+func (s *Server) uphold(ctx context.Context, in *upholdInput) (*orderOutput, error) {
+	if !identityOf(ctx).Admin {
+		return nil, forbidden("a dispute is ended with the admin key")
+	}
+	b := in.Body
+	return s.decide(ctx, in.ID, func(id topup.ID) (topup.Order, error) {
+		return s.cfg.Orders.Uphold(ctx, id, topup.Upholding{Outcome: b.Outcome, Reason: b.Reason, By: cmp.Or(b.By, defaultOperator)})
+	})
+}
+
+// decide answers with the order after a person's decision.
+func (s *Server) decide(ctx context.Context, path string, do func(topup.ID) (topup.Order, error)) (*orderOutput, error) {
+	id, err := pathID(path)
 	if err != nil {
 		return nil, s.problem(ctx, "path", err)
 	}
-	b := in.Body
-	o, err := s.cfg.Orders.Resolve(ctx, id, topup.Resolution{
-		Outcome: b.Outcome, Reason: b.Reason, By: cmp.Or(b.By, defaultOperator), Forced: b.Force,
-		TransactionID: nullString(b.TransactionID), Reference: nullString(b.Reference), AuthCode: nullString(b.AuthCode),
-	})
+	o, err := do(id)
 	if err != nil {
 		return nil, s.problem(ctx, "body", err)
 	}

@@ -40,6 +40,7 @@ func propertyTexts() map[string]map[string]string {
 			"next_attempt_at":  "When it will be tried (again); null when no try is scheduled.",
 			"finished_at":      "When it became final.",
 			"priority":         "`high`, `normal` or `bulk`.",
+			"disputed_at":      "Since when later evidence contradicts the final state, which stays until a person decides; absent when none does.",
 			"waits_for":        "Why it stands in line: `turn` (bulk), `pace` (the distributor's limit), `outage` (its operator fails), `balance`; null when it does not.",
 		},
 		"Attempt": {
@@ -51,6 +52,8 @@ func propertyTexts() map[string]map[string]string {
 		},
 		"OrderDetails": {
 			"resolutions": "What was decided of the order while it was held as `unknown`; absent where nothing was.",
+			"corrections": "The changes of a final state that was wrong. For the admin key; absent where there are none.",
+			"disputes":    "The evidence that contradicted a final state, and how it was judged. For the admin key; absent where there is none.",
 		},
 		"Resolution": {
 			"by":      "Who decided.",
@@ -136,8 +139,8 @@ const exampleStatement = `date,transaction_id,distributor_transaction_id,phone_n
 
 const exampleReconciled = `{"finding":{"class":"unknown_found","distributor_transaction_id":"ORD-1","state":"unknown","lines":[2],"amount":10,"transaction_id":null,` +
 	`"statement_amount":10,"statement_transaction_ids":["TXN-1702857600000-abc123def"],"statement_time":"2026-01-31T18:00:03Z",` +
-	`"outcome":"succeeded","settled":true,"detail":"line 2: charged as TXN-1702857600000-abc123def"}}
+	`"outcome":"succeeded","settled":true,"disputed":false,"detail":"line 2: charged as TXN-1702857600000-abc123def"}}
 {"summary":{"statement":"january.csv","sha256":"8d969eef6ecad3c29a3a629280e686cf0c3f5d5a86aff3ca12020c923adc6c92","lines":1,` +
 	`"columns":{"id":"distributor_transaction_id"},"covers":null,"matched":0,"charged":{"count":1,"amount":10},"sold":{"count":1,"amount":10},` +
-	`"findings":{"unknown_found":1},"settled":{"succeeded":1},"dry_run":false,"outside":0,"notes":[],"agrees":true}}
+	`"findings":{"unknown_found":1},"settled":{"succeeded":1},"dry_run":false,"disputed":0,"outside":0,"notes":[],"not_understood":[],"agrees":true}}
 `

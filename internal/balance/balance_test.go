@@ -73,7 +73,7 @@ func setUp(t *testing.T, databaseURL string, change func(*balance.Config)) *kit 
 		k.watches = append(k.watches, w)
 		k.workers = append(k.workers, worker.New(worker.Config{
 			Journal: j, Distributor: w.Distributor(k.client), Teller: quiet{}, Bell: quiet{}, Timeout: 5 * time.Second, Log: log,
-			Policy: worker.Policy{Initial: time.Millisecond, Max: time.Millisecond, MaxAttempts: 3, MaxElapsed: time.Minute},
+			Policy: worker.Policy{Initial: time.Millisecond, Max: time.Millisecond, MaxAttempts: 3},
 			Holds:  []worker.Hold{w},
 		}))
 	}

@@ -64,6 +64,8 @@ type scenario struct {
 	cancel bool
 	// resend is what the operator decides of a held order that was not charged.
 	resend bool
+	// errs: the operator calls a charged order failed, upholds that against the statement, and corrects it in the end.
+	errs bool
 	// busyHook refuses the first webhooks.
 	busyHook int
 	// endpointGone: the caller has two more endpoints, of which one answers 410, and the operator has one.
@@ -77,6 +79,7 @@ var scenarios = []scenario{
 	{name: "91 twice, then approved", phone: "5500001091", want: topup.StateSucceeded},
 	{name: "token expired", phone: "5500000401", want: topup.StateSucceeded},
 	{name: "charged, answer useless, settled by a person", phone: "5500000501", want: topup.StateSucceeded},
+	{name: "charged, settled wrongly by a person, disputed, corrected", phone: "5500000501", errs: true, want: topup.StateSucceeded},
 	{name: "not charged, answer useless, settled by a person", phone: "5500000500", want: topup.StateFailed},
 	{name: "answer lost, found charged", phone: "5537686661", prelude: fault{"distributor POST product_purchase#1", diesAfter}, want: topup.StateSucceeded},
 	{name: "request lost, sent again by a person", phone: "5537686662", prelude: fault{"distributor POST product_purchase#1", failed}, resend: true, want: topup.StateSucceeded},
@@ -117,6 +120,8 @@ type world struct {
 	undisturbed bool
 	// rejected: the checkout was told that the order cannot be placed any more.
 	rejected bool
+	// upheld: the operator who errs did so for the second time.
+	upheld bool
 }
 
 func newWorld(s scenario, on servers, database string) *world {
@@ -210,10 +215,34 @@ func (w *world) act(p *process) bool {
 		_, _ = p.producer.Resolve(ctx, o.ID, w.decision())
 	case w.cancel && !o.State.Final():
 		_, _ = p.producer.Cancel(ctx, o.ID, o.Caller)
+	case w.errs && o.State == topup.StateFailed && len(w.vendor.Purchases()) > 0:
+		w.reconsider(ctx, p, o)
 	case o.State.Final():
 		return w.allTold(o.State) && (!w.undisturbed || w.reviewed(ctx, p))
 	}
 	return false
+}
+
+// reconsider is what follows when an operator called a charged order failed: the statement contradicts it, the operator
+// upholds the state all the same, and corrects it at last.
+func (w *world) reconsider(ctx context.Context, p *process, o topup.Order) {
+	switch {
+	case w.upheld:
+		c := topup.Correction{Outcome: topup.VerdictSucceeded, Reason: "in the statement after all", By: "ana"}
+		_, _ = p.producer.Correct(ctx, o.ID, c)
+	case o.DisputedAt == nil:
+		_, err := p.journal.Dispute(ctx, o.ID, topup.Dispute{Evidence: "line 7 charges it", RaisedBy: "statement"}, time.Now())
+		w.upheld = err == nil && w.disputedBefore(ctx, p, o.ID)
+	default:
+		_, err := p.producer.Uphold(ctx, o.ID, topup.Upholding{Outcome: topup.DisputeUpheld, Reason: "a guess", By: "ana"})
+		w.upheld = err == nil
+	}
+}
+
+// disputedBefore tells that a dispute has ended already, though its end was not heard of.
+func (w *world) disputedBefore(ctx context.Context, p *process, id topup.ID) bool {
+	d, err := p.journal.Details(ctx, id)
+	return err == nil && len(d.Disputes) > 0 && d.Disputes[0].EndedAt != nil
 }
 
 func (w *world) place(ctx context.Context, p *process) {
@@ -231,6 +260,8 @@ func (w *world) place(ctx context.Context, p *process) {
 func (w *world) decision() topup.Resolution {
 	r := topup.Resolution{Outcome: topup.VerdictFailed, Reason: "not in the statement", By: "ana"}
 	switch {
+	case w.errs && len(w.vendor.Purchases()) > 0:
+		r.Forced = true
 	case len(w.vendor.Purchases()) > 0:
 		r.Outcome, r.Reason = topup.VerdictSucceeded, "in the statement"
 	case w.resend:
@@ -404,7 +435,7 @@ func onPostgres(tb testing.TB) servers {
 			return "", err
 		}
 		// DELETE, which unlike TRUNCATE makes no files: there is but one order.
-		for _, table := range []string{"orders", "attempts", "events", "tallies", "resolutions", "failing_endpoints"} {
+		for _, table := range []string{"orders", "attempts", "events", "tallies", "resolutions", "corrections", "disputes", "failing_endpoints"} {
 			_, err1 := conn.Exec(ctx, "DELETE FROM "+table)
 			err = errors.Join(err, err1)
 		}

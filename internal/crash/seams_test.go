@@ -83,8 +83,8 @@ func (b book) Finish(ctx context.Context, s topup.Settlement, now time.Time) (to
 	return b.change("journal.Finish", func() (topup.Order, *topup.Event, error) { return b.j.Finish(ctx, s, now) })
 }
 
-func (b book) End(ctx context.Context, id topup.ID, attempts int, by string, reason topup.Reason, now time.Time) (topup.Order, *topup.Event, error) {
-	return b.change("journal.End", func() (topup.Order, *topup.Event, error) { return b.j.End(ctx, id, attempts, by, reason, now) })
+func (b book) End(ctx context.Context, id topup.ID, now time.Time) (topup.Order, *topup.Event, error) {
+	return b.change("journal.End", func() (topup.Order, *topup.Event, error) { return b.j.End(ctx, id, now) })
 }
 
 func (b book) Cancel(ctx context.Context, id topup.ID, caller string, now time.Time) (topup.Order, *topup.Event, error) {
@@ -93,6 +93,14 @@ func (b book) Cancel(ctx context.Context, id topup.ID, caller string, now time.T
 
 func (b book) Resolve(ctx context.Context, id topup.ID, r topup.Resolution, now time.Time) (topup.Order, *topup.Event, error) {
 	return b.change("journal.Resolve", func() (topup.Order, *topup.Event, error) { return b.j.Resolve(ctx, id, r, now) })
+}
+
+func (b book) Correct(ctx context.Context, id topup.ID, c topup.Correction, now time.Time) (topup.Order, *topup.Event, error) {
+	return b.change("journal.Correct", func() (topup.Order, *topup.Event, error) { return b.j.Correct(ctx, id, c, now) })
+}
+
+func (b book) Uphold(ctx context.Context, id topup.ID, u topup.Upholding, now time.Time) (topup.Order, error) {
+	return through(b.g, "journal.Uphold", func() (topup.Order, error) { return b.j.Uphold(ctx, id, u, now) })
 }
 
 func (b book) Due(ctx context.Context, now time.Time, after topup.Due, limit int) ([]topup.Due, error) {

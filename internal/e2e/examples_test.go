@@ -136,7 +136,7 @@ func checkReceiver(t *testing.T, e *example, secret string) {
 	t.Helper()
 	at, other := time.Now(), webhook.NewSecret()
 	event := func(state topup.State, sequence int) []byte {
-		ev, err := topup.NewEvent("evt", topup.Order{ID: "ORD-1", State: state, Caller: "shop"}, sequence, at)
+		ev, err := topup.NewEvent("evt", topup.EventTypeOf(state), topup.Order{ID: "ORD-1", State: state, Caller: "shop"}, sequence, at)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -213,7 +213,7 @@ func TestNodeDuringRotation(t *testing.T) {
 	t.Parallel()
 	folder := testkit.Node(t, "../../examples/node")
 	former, current, other := webhook.NewSecret(), webhook.NewSecret(), webhook.NewSecret()
-	ev, err := topup.NewEvent("evt_1", topup.Order{ID: "ROTATED", State: topup.StateSucceeded, Caller: "shop"}, 1, time.Now())
+	ev, err := topup.NewEvent("evt_1", topup.EventTypeOf(topup.StateSucceeded), topup.Order{ID: "ROTATED", State: topup.StateSucceeded, Caller: "shop"}, 1, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

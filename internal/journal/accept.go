@@ -14,8 +14,8 @@ import (
 const sqlOrder = `SELECT ` + orderColumns + ` FROM orders WHERE id = $1`
 
 const sqlInsert = `INSERT INTO orders (id, caller, fingerprint, state, reason, phone, product, amount, operator, metadata, callback_url,
-response_message, event_count, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at, due_at, priority, line, waits_for)
-SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23
+response_message, event_count, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at, due_at, priority, line, waits_for, ends_at)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24
 WHERE NOT EXISTS (SELECT 1 FROM archived WHERE id = $1) ON CONFLICT (id) DO NOTHING`
 
 const sqlInsertInvalid = sqlInsert + ` RETURNING ` + orderColumns
@@ -32,6 +32,7 @@ func (j *Journal) Accept(ctx context.Context, r topup.Request, now time.Time) (o
 	if fresh.Priority == topup.PriorityBulk && fresh.ProcessAt == nil {
 		fresh.WaitsFor = topup.NullString(topup.WaitTurn)
 	}
+	fresh.EndsAt = j.limits.untried(fresh.Order)
 	insert, err := insertion(fresh)
 	if err != nil {
 		return o, false, fmt.Errorf("accept %s: %w", r.ID, err)
@@ -151,6 +152,7 @@ func insertion(r record) ([]any, error) {
 		string(r.ID), r.Caller, r.fingerprint, string(r.State), string(r.Reason), r.Phone.Digits(), r.Product, int64(r.Amount),
 		string(r.Operator), metadata, r.CallbackURL, string(r.ResponseMessage), int64(r.events), r.CreatedAt.UnixMicro(), r.UpdatedAt.UnixMicro(),
 		micros(r.ProcessAt), micros(r.ExpiresAt), micros(r.NextAttemptAt), micros(r.FinishedAt), micros(firstDue(r.Order)), int64(r.Priority.Rank()), line, string(r.WaitsFor),
+		micros(r.EndsAt),
 	}, nil
 }
 
@@ -165,8 +167,8 @@ func firstDue(o topup.Order) *time.Time {
 	case o.NextAttemptAt != nil:
 		due = o.NextAttemptAt
 	}
-	if o.ExpiresAt != nil && o.ExpiresAt.Before(*due) {
-		return o.ExpiresAt
+	if o.EndsAt != nil && o.EndsAt.Before(*due) {
+		return o.EndsAt
 	}
 	return due
 }

@@ -27,6 +27,8 @@ const (
 	fileMembers = 160
 	// archiveLock is what PostgreSQL lets one process hold: who moves orders, one after the other.
 	archiveLock = 0x7265636172676101
+	// unlockFor bounds the wait for a server that does not take the lock back; then the connection's end does.
+	unlockFor = 2 * time.Second
 )
 
 // ErrArchiving: another process moves orders to the archive at this moment.
@@ -89,9 +91,17 @@ func (e *engine) alone(ctx context.Context) (conn *sql.Conn, release func(), err
 	if conn, err = e.write.Conn(ctx); err != nil {
 		return nil, nil, err
 	}
-	// The end of the connection is the end of its transaction and its lock, whatever has become of them.
-	release = func() { _ = conn.Raw(func(any) error { return driver.ErrBadConn }) }
 	mine := true
+	// The end of the connection is the end of its transaction and its lock, whatever has become of them. A busy server
+	// takes its time to notice that end, so that the lock is given back first.
+	release = func() {
+		if e.name == "postgres" && mine {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockFor)
+			defer cancel()
+			_, _ = conn.ExecContext(ctx, "SELECT pg_advisory_unlock($1)", archiveLock)
+		}
+		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+	}
 	if e.name == "postgres" {
 		err = conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", archiveLock).Scan(&mine)
 	}
@@ -183,6 +193,7 @@ func (j *Journal) leaving(ctx context.Context, before time.Time, after Place) (r
 	defer func() { _ = t.Rollback() }() // it only read
 	c := Filter{FinishedUntil: before}.conditions()
 	c.add("(created_at, key) > (%s, %s)", after.at, after.key)
+	c.add("disputed_at IS NULL") // somebody must still look at it
 	q, args := c.query("created_at, key", memberOrders)
 	if records, err = query(ctx, t, scanOrder, q, args...); err != nil {
 		return nil, nil, err
@@ -292,7 +303,7 @@ func (m member) take(ctx context.Context, conn *sql.Conn, file string, leaving [
 		}
 	}
 	chosen, keys := keysOf(leaving)
-	for _, of := range []string{"events WHERE order_key", "attempts WHERE order_key", "resolutions WHERE order_key", "orders WHERE key"} {
+	for _, of := range []string{"events WHERE order_key", "attempts WHERE order_key", "resolutions WHERE order_key", "corrections WHERE order_key", "disputes WHERE order_key", "orders WHERE key"} {
 		if _, err := conn.ExecContext(ctx, "DELETE FROM "+of+chosen, keys...); err != nil {
 			return err
 		}
@@ -302,7 +313,7 @@ func (m member) take(ctx context.Context, conn *sql.Conn, file string, leaving [
 
 // CountLeaving is how many orders ended before a time and can leave for the archive.
 func (j *Journal) CountLeaving(ctx context.Context, before time.Time) (n int64, err error) {
-	const q = `SELECT COUNT(*) FROM orders WHERE finished_at < $1
+	const q = `SELECT COUNT(*) FROM orders WHERE finished_at < $1 AND disputed_at IS NULL
 AND NOT EXISTS (SELECT 1 FROM events WHERE order_key = orders.key AND due_at IS NOT NULL)`
 	if err := j.engine.read.QueryRowContext(ctx, q, before.UnixMicro()).Scan(&n); err != nil {
 		return 0, fmt.Errorf("%s: %w", j.engine.name, err)

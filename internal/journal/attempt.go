@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 )
 
 // from is the SQL condition that an order's state allows the operation, by the table of transitions.
-func from(by string, to topup.State) string {
+func from(by topup.Operation, to topup.State) string {
 	var states []string
 	for _, f := range topup.StateTable() {
 		if topup.Allowed(f.State, to, by) {
@@ -23,13 +24,16 @@ func from(by string, to topup.State) string {
 	return "state IN (" + strings.Join(states, ", ") + ")"
 }
 
-// sqlBeginIf takes a condition beside the usual ones.
+// sqlBeginIf takes a condition beside the usual ones. Nothing is sent once the order's time is over. That time is
+// counted from the first attempt, and $5 is when it is over for an order that has its first one now.
 func sqlBeginIf(tables, condition string) string {
-	return `UPDATE orders SET state = 'submitting', attempt_count = attempt_count + 1, updated_at = $3, next_attempt_at = NULL, due_at = $4, line = NULL, waits_for = ''
-` + tables + ` WHERE id = $1 AND attempt_count = $2 AND ` + from("begin", topup.StateSubmitting) + ` AND ` + condition
+	return `UPDATE orders SET state = 'submitting', attempt_count = attempt_count + 1, updated_at = $3, next_attempt_at = NULL, due_at = $4, line = NULL, waits_for = '',
+ends_at = CASE WHEN attempt_count > 0 THEN ends_at WHEN expires_at < $5 THEN expires_at ELSE COALESCE($5, expires_at) END
+` + tables + ` WHERE id = $1 AND attempt_count = $2 AND ` + from(topup.OpBegin, topup.StateSubmitting) +
+		` AND (ends_at IS NULL OR ends_at > $3) AND (expires_at IS NULL OR expires_at > $3) AND ` + condition
 }
 
-const isFirst = "due_at <= $3 AND (expires_at IS NULL OR expires_at > $3)"
+const isFirst = "due_at <= $3"
 
 var (
 	sqlBegin      = sqlBeginIf("", "TRUE") + ` RETURNING ` + orderColumns
@@ -42,9 +46,9 @@ const sqlAttempt = `INSERT INTO attempts (order_key, number, worker, nonce, star
 const sqlOwn = `SELECT ` + orderColumns + ` FROM orders WHERE id = $1 AND attempt_count = $2 AND state = 'submitting'
 AND EXISTS (SELECT 1 FROM attempts WHERE order_key = orders.key AND number = $2 AND worker = $3 AND nonce = $4)`
 
-// Begin records that the next attempt is under way, for an order that is queued or retrying and has
-// had exactly the given number of attempts; otherwise it returns topup.ErrLost, and nothing may be
-// sent. It is durable before it returns. After giveUpAt anybody may call the attempt's outcome unknown.
+// Begin records that the next attempt is under way, for an order that is queued or retrying, has had exactly the
+// given number of attempts, and whose time is not over; otherwise it returns topup.ErrLost, and nothing may be sent. It
+// is durable before it returns. After giveUpAt anybody may call the attempt's outcome unknown.
 //
 // A commit whose answer was lost is made again, and recognised where it had happened: an attempt is
 // not wasted on it. Only if that fails as well is the error ErrInDoubt.
@@ -60,10 +64,10 @@ func (j *Journal) BeginFirst(ctx context.Context, id topup.ID, worker string, gi
 
 func (j *Journal) begin(ctx context.Context, query string, id topup.ID, attempts int, worker string, giveUpAt, now time.Time) (topup.Order, error) {
 	now, giveUpAt = whole(now), whole(giveUpAt)
-	nonce := rand.Int64()
+	nonce, endsAt := rand.Int64(), j.limits.afterFirst(now)
 	begin := func() (record, error) {
 		return write(ctx, j, string(id), func(t *tx) (record, error) {
-			r, found, err := t.ending(t.bulk).order(query, string(id), attempts, now.UnixMicro(), giveUpAt.UnixMicro(), worker, nonce)
+			r, found, err := t.ending(t.bulk).order(query, string(id), attempts, now.UnixMicro(), giveUpAt.UnixMicro(), endsAt, worker, nonce)
 			switch {
 			case err != nil:
 				return r, err
@@ -104,13 +108,33 @@ error = CASE WHEN error = '' THEN $9 WHEN $9 = '' OR replace(error, $9, '') <> e
 evidence = CASE WHEN evidence = '' THEN $10 WHEN $10 = '' OR replace(evidence, $10, '') <> evidence THEN evidence ELSE evidence || '; ' || $10 END
 WHERE order_key = (SELECT key FROM orders WHERE id = $1) AND number = $2 AND outcome = $3`
 
-const setFinish = `state = $4, reason = $5, response_code = $6, response_message = $7, transaction_id = $8, reference = $9,
-auth_code = $10, balance_after = $11, updated_at = $12, finished_at = $13, next_attempt_at = $14,
-due_at = CASE WHEN expires_at < $14 THEN expires_at ELSE $14 END, event_count = event_count + $15, unknown_attempts = unknown_attempts + $16, line = NULL, waits_for = ''`
+// stillInDoubt: $4, the state after a result, would say that no money moved, and an attempt is in doubt. $16 is what
+// the result adds to the doubts.
+const stillInDoubt = `$4 = 'failed' AND unknown_attempts + $16 > 0`
 
-const sqlFinish = `UPDATE orders SET ` + setFinish + ` WHERE id = $1 AND attempt_count = $2 AND state = $3 RETURNING ` + orderColumns
+// setFinish never forgets a doubt: an order is not failed while one of its attempts is in doubt, but unknown.
+const setFinish = `state = CASE WHEN ` + stillInDoubt + ` THEN 'unknown' ELSE $4 END, reason = CASE WHEN ` + stillInDoubt + ` THEN '' ELSE $5 END,
+response_code = $6, response_message = $7, transaction_id = $8, reference = $9, auth_code = $10, balance_after = $11, updated_at = $12,
+finished_at = CASE WHEN ` + stillInDoubt + ` THEN NULL ELSE CAST($13 AS BIGINT) END, next_attempt_at = $14,
+due_at = CASE WHEN ends_at < $14 THEN ends_at ELSE $14 END, event_count = event_count + $15, unknown_attempts = unknown_attempts + $16, line = NULL, waits_for = ''`
 
-const sqlDoubt = `UPDATE orders SET unknown_attempts = unknown_attempts + $2 WHERE id = $1 RETURNING ` + orderColumns
+// An order that is unknown and stays so has changed in nothing that its caller must be notified of.
+const sqlFinish = `UPDATE orders SET ` + setFinish + ` WHERE id = $1 AND attempt_count = $2 AND state = $3
+AND NOT ($3 = 'unknown' AND ` + stillInDoubt + `) RETURNING ` + orderColumns
+
+// sqlFinishLate is for an approval, of whichever attempt. It takes the arguments of sqlFinish, with no state (”) before.
+var sqlFinishLate = `UPDATE orders SET ` + setFinish + ` WHERE id = $1 AND attempt_count >= $2 AND state <> $3 AND ` +
+	from(topup.OpFinishLate, topup.StateSucceeded) + ` RETURNING ` + orderColumns
+
+// sqlDoubt is for a result that changes no state. The doubts of a final order are a person's word.
+const sqlDoubt = `UPDATE orders SET unknown_attempts = unknown_attempts + CASE WHEN finished_at IS NULL THEN $2 ELSE 0 END
+WHERE id = $1 RETURNING ` + orderColumns
+
+// sqlCleared ends an order that was held only for the doubt about an earlier attempt, which is gone.
+const sqlCleared = `UPDATE orders SET state = 'failed', reason = CASE
+WHEN (SELECT outcome FROM attempts WHERE order_key = orders.key AND number = orders.attempt_count) = 'declined' THEN 'declined'
+WHEN expires_at <= $2 THEN 'expired' ELSE 'retries_exhausted' END, updated_at = $2, finished_at = $2, event_count = event_count + 1
+WHERE id = $1 AND state = 'unknown' AND unknown_attempts = 0 RETURNING ` + orderColumns
 
 // settled is an order after a change, and the event that tells of it, if it is told.
 type settled struct {
@@ -119,15 +143,19 @@ type settled struct {
 }
 
 // Finish records the result of an attempt and the state that follows from it, with the event where the
-// caller must be told; in one transaction. The attempt must be the order's latest, and under way or
-// unknown; otherwise the result is kept with the attempt, as evidence, and the error is topup.ErrLost.
-// A result that leaves an unknown order unknown only adds evidence, and no event.
+// caller must be notified; in one transaction. The order's state may be another one than the settlement's:
+//   - While an attempt is in doubt, failed becomes, or stays, unknown.
+//   - An approval of any attempt makes an order succeeded that is not final; one that is failed or canceled is disputed.
+//   - An order that is unknown for an earlier attempt alone fails when that is known to have moved no money.
+//
+// Otherwise the attempt must be the order's latest, and under way or unknown. A result that leaves the order as it is
+// only adds evidence, and no event: without an error for the latest attempt of an unknown order, and else topup.ErrLost.
 //
 // A *topup.TransitionError is a settlement that contradicts its own result.
 func (j *Journal) Finish(ctx context.Context, s topup.Settlement, now time.Time) (topup.Order, *topup.Event, error) {
 	s, now = tidy(s, now), whole(now)
 	if !coherent(s) {
-		return topup.Order{}, nil, &topup.TransitionError{ID: s.ID, From: topup.StateSubmitting, By: fmt.Sprintf("finish as %s after %s", s.State, s.Result.Outcome)}
+		return topup.Order{}, nil, &topup.TransitionError{ID: s.ID, From: topup.StateSubmitting, By: topup.Operation(fmt.Sprintf("finish as %s after %s", s.State, s.Result.Outcome))}
 	}
 	done, err := write(ctx, j, string(s.ID), func(t *tx) (settled, error) { return t.finish(s, now) })
 	if err != nil {
@@ -155,7 +183,7 @@ func tidy(s topup.Settlement, now time.Time) topup.Settlement {
 // that it did not.
 func coherent(s topup.Settlement) bool {
 	approved := s.Result.Outcome == topup.OutcomeApproved
-	if !topup.Allowed(topup.StateSubmitting, s.State, "finish") || (s.NextAttemptAt != nil) != (s.State == topup.StateRetrying) {
+	if !topup.Allowed(topup.StateSubmitting, s.State, topup.OpFinish) || (s.NextAttemptAt != nil) != (s.State == topup.StateRetrying) {
 		return false
 	}
 	switch s.State {
@@ -184,20 +212,24 @@ func (t *tx) finish(s topup.Settlement, now time.Time) (settled, error) {
 	if err != nil || !found {
 		return settled{}, errors.Join(err, lostUnless(found))
 	}
-	doubt := doubtOf(s)
+	doubt, before := doubtOf(s), topup.StateSubmitting
 	if was == topup.OutcomeUnknown {
-		doubt--
+		doubt, before = doubt-1, topup.StateUnknown
 	}
-	for _, from := range origins(was, s.State) {
-		r, found, err := t.order(sqlFinish, finishArgs(s, from, doubt, now)...)
-		if err != nil {
-			return settled{}, err
-		}
-		if found {
-			return t.changed(r, now)
-		}
+	if was == topup.OutcomeUnknown && s.Result.Outcome == topup.OutcomeUnknown {
+		return t.evidence(s, doubt, now)
 	}
-	return t.evidence(s, doubt)
+	r, found, err := t.order(sqlFinish, finishArgs(s, before, doubt, now)...)
+	if err == nil && !found && s.State == topup.StateSucceeded {
+		r, found, err = t.order(sqlFinishLate, finishArgs(s, "", doubt, now)...)
+	}
+	switch {
+	case err != nil:
+		return settled{}, err
+	case found:
+		return t.changed(r, now)
+	}
+	return t.evidence(s, doubt, now)
 }
 
 // doubtOf is 1 for a result that leaves it open whether money has moved.
@@ -206,23 +238,6 @@ func doubtOf(s topup.Settlement) int {
 		return 1
 	}
 	return 0
-}
-
-// origins are the states in which the result of its latest attempt moves an order to a state; was is
-// the attempt's outcome until now.
-func origins(was topup.Outcome, to topup.State) (from []topup.State) {
-	add := func(state topup.State, by string) {
-		if topup.Allowed(state, to, by) {
-			from = append(from, state)
-		}
-	}
-	if was != topup.OutcomeUnknown {
-		add(topup.StateSubmitting, "finish")
-		return from
-	}
-	add(topup.StateUnknown, "finish")
-	add(topup.StateRetrying, "finish late")
-	return from
 }
 
 func lostUnless(found bool) error {
@@ -270,18 +285,32 @@ func settleArgs(s topup.Settlement, now time.Time) []any {
 	return append(finishArgs(s, topup.StateSubmitting, doubtOf(s), now), string(r.Outcome), r.HTTPStatus, r.Error, r.Evidence)
 }
 
-// evidence ends a Finish that changes no state. An attempt that turns out approved too late to settle
-// its order stays in doubt: it moved money, so the order must never be called failed by itself.
-func (t *tx) evidence(s topup.Settlement, doubt int) (settled, error) {
-	if s.Result.Outcome == topup.OutcomeApproved {
-		doubt = 0
-	}
+// evidence ends a Finish that leaves the order's state as it is, or shows that it is wrong, or that what it was held
+// for is over.
+func (t *tx) evidence(s topup.Settlement, doubt int, now time.Time) (settled, error) {
 	r, found, err := t.order(sqlDoubt, string(s.ID), doubt)
-	if err != nil {
+	switch {
+	case err != nil:
 		return settled{}, err
+	case !found:
+		return settled{}, topup.ErrLost
+	case s.Result.Outcome == topup.OutcomeApproved && r.State != topup.StateSucceeded:
+		_, err := t.dispute(r, lateApproval(s), "a late answer of the distributor", now)
+		return settled{}, cmp.Or(err, topup.ErrLost)
 	}
-	if found && r.State == topup.StateUnknown && s.State == topup.StateUnknown && r.AttemptCount == s.Number {
+	cleared, found, err := t.order(sqlCleared, string(s.ID), now.UnixMicro())
+	switch {
+	case err != nil:
+		return settled{}, err
+	case found:
+		return t.changed(cleared, now)
+	case r.State == topup.StateUnknown && r.AttemptCount == s.Number:
 		return settled{order: r.Order}, nil
 	}
 	return settled{}, topup.ErrLost
+}
+
+func lateApproval(s topup.Settlement) string {
+	return fmt.Sprintf("attempt %d was approved: transaction %q, reference %q, authorisation %q", s.Number,
+		s.Result.TransactionID, s.Result.Reference, s.Result.AuthCode)
 }

@@ -28,7 +28,7 @@ func FuzzBody(f *testing.F) {
 			ID: "A", Caller: caller, State: topup.StateFailed, Reason: topup.ReasonDeclined, ResponseMessage: topup.NullString(message),
 			Metadata: map[string]string{key: value},
 		}
-		ev, err := topup.NewEvent("evt_1", o, 1, time.Unix(0, 0))
+		ev, err := topup.NewEvent("evt_1", topup.EventTypeOf(o.State), o, 1, time.Unix(0, 0))
 		if err != nil {
 			t.Fatal(err)
 		}

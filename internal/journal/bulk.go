@@ -15,7 +15,7 @@ import (
 // that was changed.
 var bulks = map[string]string{
 	sqlInsert: bulk(strings.Replace(sqlInsert, "WHERE NOT", "FROM GIVEN WHERE NOT", 1)+" RETURNING id", `text text bytea text text text text bigint text text text
-text bigint bigint bigint bigint bigint bigint bigint bigint bigint bigint text`),
+text bigint bigint bigint bigint bigint bigint bigint bigint bigint bigint text bigint`),
 	sqlBegin:      bulkBegin("TRUE"),
 	sqlBeginFirst: bulkBegin(isFirst),
 	sqlSettle: bulk(sqlSettle, `text bigint text text text text text text text
@@ -38,10 +38,10 @@ SELECT id, ` + orderColumns + ` FROM settled`
 
 // bulkBegin is sqlBeginIf and sqlAttempt in one.
 func bulkBegin(condition string) string {
-	return bulk(`WITH begun AS (`+sqlBeginIf("FROM GIVEN", condition)+` RETURNING orders.*, $5 AS worker, $6 AS nonce),
+	return bulk(`WITH begun AS (`+sqlBeginIf("FROM GIVEN", condition)+` RETURNING orders.*, $6 AS worker, $7 AS nonce),
 attempt AS (INSERT INTO attempts (order_key, number, worker, nonce, started_at, give_up_at)
 SELECT key, attempt_count, worker, nonce, updated_at, due_at FROM begun)
-SELECT id, `+orderColumns+` FROM begun`, "text bigint bigint bigint text bigint")
+SELECT id, `+orderColumns+` FROM begun`, "text bigint bigint bigint bigint text bigint")
 }
 
 // bulk has a statement take its parameters, of these types, from the rows that it names GIVEN. unnest in a SELECT

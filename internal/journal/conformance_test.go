@@ -42,6 +42,8 @@ func conformance(t *testing.T, open func(testing.TB) store) {
 		{"what statements are compared with, of several attempts", testStandingOfSeveral},
 		{"what moved around an attempt", testAround},
 		{"a late approval of what was to be sent again", testLateApproval},
+		{"corrections", testCorrect},
+		{"disputes", testUphold},
 		{"state and event, or neither", testAtomic},
 		{"neighbours of a failure", testNeighbours},
 		{"different operations in one commit", testSideBySide},
@@ -86,7 +88,9 @@ func testAccept(t *testing.T, s store) {
 	if replayed {
 		t.Error("a new order is called a repeat")
 	}
-	if diff := cmp.Diff(r.Order(noon), accepted); diff != "" {
+	want := r.Order(noon)
+	want.EndsAt = &until
+	if diff := cmp.Diff(want, accepted); diff != "" {
 		t.Error(diff)
 	}
 	other, others := r, r
@@ -218,7 +222,7 @@ func testReadBack(t *testing.T, s store) {
 			TryCount: 2, DueAt: noon.Add(time.Hour), CreatedAt: noon,
 			Tries: []topup.Try{{At: noon, Status: &status, DurationMS: 12}, {At: noon, Error: "connection \"refused\"\uFFFD", DurationMS: 3}},
 		}},
-		Resolutions: []topup.Resolution{},
+		Resolutions: []topup.Resolution{}, Corrections: []topup.Correction{}, Disputes: []topup.Dispute{},
 	}
 	if diff := cmp.Diff(want, d); diff != "" {
 		t.Error(diff)
@@ -244,33 +248,38 @@ func testReadBack(t *testing.T, s store) {
 
 // operation is one way to change an order, by the names of topup.Transitions.
 type operation struct {
-	by string
+	by topup.Operation
 	to topup.State
 	do func(store, *testing.T, topup.Order) (topup.Order, *topup.Event, error)
 }
 
 func operations() []operation {
 	ops := []operation{
-		{"begin", topup.StateSubmitting, func(s store, t *testing.T, o topup.Order) (topup.Order, *topup.Event, error) {
+		{topup.OpBegin, topup.StateSubmitting, func(s store, t *testing.T, o topup.Order) (topup.Order, *topup.Event, error) {
 			o, err := s.Begin(t.Context(), o.ID, o.AttemptCount, workerName, noon.Add(time.Minute), noon)
 			return o, nil, err
 		}},
-		{"expire", topup.StateFailed, func(s store, t *testing.T, o topup.Order) (topup.Order, *topup.Event, error) {
-			return s.End(t.Context(), o.ID, o.AttemptCount, "expire", topup.ReasonExpired, noon)
+		{topup.OpEnd, topup.StateFailed, func(s store, t *testing.T, o topup.Order) (topup.Order, *topup.Event, error) {
+			return s.End(t.Context(), o.ID, timeIsUp)
 		}},
-		{"exhaust", topup.StateFailed, func(s store, t *testing.T, o topup.Order) (topup.Order, *topup.Event, error) {
-			return s.End(t.Context(), o.ID, o.AttemptCount, "exhaust", topup.ReasonRetriesExhausted, noon)
-		}},
-		{"cancel", topup.StateCanceled, func(s store, t *testing.T, o topup.Order) (topup.Order, *topup.Event, error) {
+		{topup.OpCorrect, topup.StateSucceeded, correction(topup.VerdictSucceeded)},
+		{topup.OpCorrect, topup.StateFailed, correction(topup.VerdictFailed)},
+		{topup.OpCancel, topup.StateCanceled, func(s store, t *testing.T, o topup.Order) (topup.Order, *topup.Event, error) {
 			return s.Cancel(t.Context(), o.ID, "shop", noon)
 		}},
 	}
 	for _, to := range []topup.State{topup.StateSucceeded, topup.StateFailed, topup.StateRetrying, topup.StateUnknown} {
-		ops = append(ops, operation{"finish", to, func(s store, t *testing.T, o topup.Order) (topup.Order, *topup.Event, error) {
+		ops = append(ops, operation{topup.OpFinish, to, func(s store, t *testing.T, o topup.Order) (topup.Order, *topup.Event, error) {
 			return s.Finish(t.Context(), settlement(o, to), noon)
 		}})
 	}
 	return ops
+}
+
+func correction(v topup.Verdict) func(store, *testing.T, topup.Order) (topup.Order, *topup.Event, error) {
+	return func(s store, t *testing.T, o topup.Order) (topup.Order, *topup.Event, error) {
+		return s.Correct(t.Context(), o.ID, topup.Correction{Outcome: v, Reason: "the statement was wrong", By: "ana"}, noon)
+	}
 }
 
 // testTransitions: what the table of transitions allows happens, with its event; all else is refused
@@ -289,7 +298,7 @@ func testTransitions(t *testing.T, s store) {
 				must(t, readErr)
 				if topup.Allowed(f.State, op.to, op.by) {
 					done[fmt.Sprint(f.State, op.by, op.to)] = true
-					checkMoved(t, op.to, after, ev, err, stored)
+					checkMoved(t, op.by, op.to, after, ev, err, stored)
 					return
 				}
 				checkRefused(t, op, f.State, ev, err)
@@ -303,20 +312,24 @@ func testTransitions(t *testing.T, s store) {
 		}
 	}
 	for _, tr := range topup.Transitions() {
-		ours := tr.From != "" && tr.By != "resolve" && tr.By != "give up" && tr.By != "finish late"
-		if ours && !done[fmt.Sprint(tr.From, tr.By, tr.To)] {
+		elsewhere := []topup.Operation{topup.OpAccept, topup.OpResolve, topup.OpGiveUp, topup.OpFinishLate}
+		doubtful := tr.By == topup.OpEnd && tr.To == topup.StateUnknown // testDoubt
+		if !doubtful && !slices.Contains(elsewhere, tr.By) && !done[fmt.Sprint(tr.From, tr.By, tr.To)] {
 			t.Errorf("%v was not tried", tr)
 		}
 	}
 }
 
-func checkMoved(t *testing.T, to topup.State, o topup.Order, ev *topup.Event, err error, stored topup.Details) {
+func checkMoved(t *testing.T, by topup.Operation, to topup.State, o topup.Order, ev *topup.Event, err error, stored topup.Details) {
 	t.Helper()
 	must(t, err)
 	if diff := cmp.Diff(stored.Order, o); diff != "" || o.State != to || (o.FinishedAt != nil) != to.Final() {
 		t.Errorf("state %s, finished at %v; stored otherwise: %s", o.State, o.FinishedAt, diff)
 	}
 	told := topup.EventTypeOf(to)
+	if by == topup.OpCorrect {
+		told = topup.EventCorrected
+	}
 	if (ev != nil) != (told != "") {
 		t.Fatalf("event %v in state %s", ev, to)
 	}
@@ -329,9 +342,9 @@ func checkRefused(t *testing.T, op operation, state topup.State, ev *topup.Event
 	t.Helper()
 	want := "lost"
 	switch {
-	case op.by == "cancel" && state == topup.StateCanceled, op.to == topup.StateUnknown && state == topup.StateUnknown:
+	case op.by == topup.OpCancel && state == topup.StateCanceled, op.to == topup.StateUnknown && state == topup.StateUnknown:
 		want = "ok"
-	case op.by == "cancel":
+	case op.by == topup.OpCancel, op.by == topup.OpCorrect:
 		want = "refused"
 	}
 	if kind(err) != want || ev != nil {
@@ -361,9 +374,6 @@ func testIncoherent(t *testing.T, s store) {
 		if _, _, err := s.Finish(t.Context(), c, noon); kind(err) != "refused" {
 			t.Errorf("%s: %v", name, err)
 		}
-	}
-	if _, _, err := s.End(t.Context(), "A", 1, "cancel", topup.ReasonExpired, noon); err == nil {
-		t.Error("End by cancel is accepted")
 	}
 	if got, err := s.Order(t.Context(), "A"); err != nil || got.State != topup.StateSubmitting {
 		t.Errorf("%s, %v", got.State, err)
@@ -438,22 +448,34 @@ func testDoubt(t *testing.T, s store) {
 					t.Errorf("%s, attempt %s; want %s", d.State, d.Attempts[0].Outcome, want)
 				}
 			}
-			_, _, err := s.End(t.Context(), o.ID, 7, "expire", topup.ReasonExpired, noon)
-			if !errors.Is(err, topup.ErrLost) {
-				t.Errorf("expire after 7 attempts: %v", err)
-			}
-			for _, by := range []string{"expire", "exhaust"} {
-				if c.cancel == "ok" {
-					break
-				}
-				if _, _, err := s.End(t.Context(), o.ID, 1, by, topup.ReasonExpired, noon); kind(err) != "refused" {
-					t.Errorf("%s: %v", by, err)
-				}
+			if _, _, err := s.End(t.Context(), o.ID, timeIsUp.Add(-limits.Untried)); !errors.Is(err, topup.ErrLost) {
+				t.Errorf("ended although its time is not over: %v", err)
 			}
 			if _, _, err := s.Cancel(t.Context(), o.ID, "shop", noon); kind(err) != c.cancel {
 				t.Errorf("cancel: %v, want %s", err, c.cancel)
 			}
+			if c.cancel == "ok" {
+				return
+			}
+			if _, err := s.Begin(t.Context(), o.ID, 1, workerName, timeIsUp, timeIsUp); kind(err) != "lost" {
+				t.Errorf("begun although its time is over: %v", err)
+			}
+			if o, ev, err := s.End(t.Context(), o.ID, timeIsUp); err != nil || o.State != topup.StateUnknown || ev == nil || o.FinishedAt != nil {
+				t.Errorf("its time is over, and it is %s with event %v, %v", o.State, ev, err)
+			}
 		})
+	}
+	// A decline of the second attempt proves nothing of the first; an answer to the first does.
+	for name, late := range map[string]topup.State{"both-declined": topup.StateFailed, "charged-after-all": topup.StateSucceeded} {
+		first := s.inState(t, name, topup.StateSubmitting)
+		second, _ := s.finish(t, resent(first))
+		held, ev := s.finish(t, settlement(s.begin(t, second), topup.StateFailed))
+		if held.State != topup.StateUnknown || held.Reason != "" || held.FinishedAt != nil || ev == nil {
+			t.Errorf("%s: declined with a doubt: %+v, event %v", name, held, ev)
+		}
+		if o, ev := s.finish(t, settlement(first, late)); o.State != late || ev == nil || o.FinishedAt == nil {
+			t.Errorf("%s: a late answer to the first makes it %s, event %v", name, o.State, ev)
+		}
 	}
 	// Two attempts in doubt: an answer to the first is no answer to the second.
 	first := s.inState(t, "both", topup.StateSubmitting)
@@ -465,6 +487,12 @@ func testDoubt(t *testing.T, s store) {
 		}
 		if o, err := s.Order(t.Context(), "both"); err != nil || !cmp.Equal(o, held) {
 			t.Errorf("%v, %s", err, cmp.Diff(held, o))
+		}
+	}
+	// The table itself refuses a doubt forgotten.
+	for _, state := range []string{"failed", "canceled"} {
+		if _, err := s.db.Exec("UPDATE orders SET state = '" + state + "', finished_at = 1 WHERE id = 'both'"); err == nil {
+			t.Errorf("an order in doubt can be called %s", state)
 		}
 	}
 	if _, _, err := s.Cancel(t.Context(), "unknown", "another shop", noon); kind(err) != "not found" {

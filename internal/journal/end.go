@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,42 +10,34 @@ import (
 	"recarga/topup"
 )
 
-// sqlEnd is without a condition on the attempts made for the operation that has none.
-func sqlEnd(by string, to topup.State, condition string) string {
-	return `UPDATE orders SET state = '` + string(to) + `', reason = $2, updated_at = $3, finished_at = $3, next_attempt_at = NULL, due_at = NULL, line = NULL, waits_for = '',
-event_count = event_count + 1 WHERE id = $1 AND ` + from(by, to) + ` AND unknown_attempts = 0 AND ` + condition + ` RETURNING ` + orderColumns
-}
+// setEnded is what ends an order that waits, at $2. Its caller is notified.
+const setEnded = `updated_at = $2, next_attempt_at = NULL, due_at = NULL, line = NULL, waits_for = '', event_count = event_count + 1`
 
+// An order in doubt is held when its time is over.
 var (
-	sqlExpire  = sqlEnd("expire", topup.StateFailed, "attempt_count = $4")
-	sqlExhaust = sqlEnd("exhaust", topup.StateFailed, "attempt_count = $4")
-	sqlCancel  = sqlEnd("cancel", topup.StateCanceled, "($4 = '' OR caller = $4)")
+	sqlEnd = `UPDATE orders SET ` + setEnded + `, state = CASE WHEN unknown_attempts > 0 THEN 'unknown' ELSE 'failed' END,
+reason = CASE WHEN unknown_attempts > 0 THEN '' WHEN expires_at <= $2 OR attempt_count = 0 THEN 'expired' ELSE 'retries_exhausted' END,
+finished_at = CASE WHEN unknown_attempts > 0 THEN NULL ELSE CAST($2 AS BIGINT) END
+WHERE id = $1 AND ` + from(topup.OpEnd, topup.StateFailed) + ` AND ends_at <= $2 RETURNING ` + orderColumns
+	sqlCancel = `UPDATE orders SET ` + setEnded + `, state = 'canceled', reason = '', finished_at = $2
+WHERE id = $1 AND ` + from(topup.OpCancel, topup.StateCanceled) + ` AND unknown_attempts = 0 AND ($3 = '' OR caller = $3) RETURNING ` + orderColumns
 )
 
-// End fails an order that waits and has had exactly the given number of attempts. by is "expire", or
-// "exhaust" for one that is retrying.
-//
-// Errors: topup.ErrLost when it is not so; *topup.TransitionError when an earlier attempt may have
-// moved money, which no clock can undo.
-func (j *Journal) End(ctx context.Context, id topup.ID, attempts int, by string, reason topup.Reason, now time.Time) (topup.Order, *topup.Event, error) {
-	query, ok := map[string]string{"expire": sqlExpire, "exhaust": sqlExhaust}[by]
-	if !ok || reason == "" {
-		return topup.Order{}, nil, fmt.Errorf("end %s by %q for %q: no such end", id, by, reason)
-	}
-	refusal := func(r record) error {
-		if r.doubts > 0 && r.AttemptCount == attempts && topup.Allowed(r.State, topup.StateFailed, by) {
-			return &topup.TransitionError{ID: id, From: r.State, By: by}
+// End ends an order that waits and whose time is over: it is failed (expired, or retries_exhausted once it was tried)
+// or, where an attempt is in doubt, unknown. topup.ErrLost means that it does not wait, or that its time is not over.
+func (j *Journal) End(ctx context.Context, id topup.ID, now time.Time) (topup.Order, *topup.Event, error) {
+	now = whole(now)
+	done, err := write(ctx, j, string(id), func(t *tx) (settled, error) {
+		r, found, err := t.order(sqlEnd, string(id), now.UnixMicro())
+		if err != nil || !found {
+			return settled{}, orLost(err)
 		}
-		return topup.ErrLost
-	}
-	o, event, err := j.end(ctx, id, whole(now), query, refusal, string(reason), attempts)
-	if errors.Is(err, topup.ErrNotFound) {
-		err = topup.ErrLost
-	}
+		return t.changed(r, now)
+	})
 	if err != nil {
-		return topup.Order{}, nil, fmt.Errorf("%s %s: %w", by, id, err)
+		return topup.Order{}, nil, fmt.Errorf("end %s: %w", id, err)
 	}
-	return o, event, nil
+	return done.order, done.event, nil
 }
 
 // Cancel withdraws an order that waits, for its caller or, with an empty caller, for the operator. One
@@ -53,6 +46,7 @@ func (j *Journal) End(ctx context.Context, id topup.ID, attempts int, by string,
 // Errors: topup.ErrNotFound, also for another caller's order; *topup.TransitionError when the order is
 // under way or final, or an earlier attempt may have moved money.
 func (j *Journal) Cancel(ctx context.Context, id topup.ID, caller string, now time.Time) (topup.Order, *topup.Event, error) {
+	now = whole(now)
 	refusal := func(r record) error {
 		switch {
 		case caller != "" && r.Caller != caller:
@@ -60,40 +54,37 @@ func (j *Journal) Cancel(ctx context.Context, id topup.ID, caller string, now ti
 		case r.State == topup.StateCanceled:
 			return nil
 		}
-		return &topup.TransitionError{ID: id, From: r.State, By: "cancel"}
+		return &topup.TransitionError{ID: id, From: r.State, By: topup.OpCancel}
 	}
-	o, event, err := j.end(ctx, id, whole(now), sqlCancel, refusal, "", caller)
-	if err != nil {
-		return topup.Order{}, nil, fmt.Errorf("cancel %s: %w", id, err)
-	}
-	return o, event, nil
-}
-
-// end runs one of the queries of sqlEnd; refusal says what its failure means, given the order.
-func (j *Journal) end(ctx context.Context, id topup.ID, now time.Time, query string, refusal func(record) error, reason string, condition any) (topup.Order, *topup.Event, error) {
 	done, err := write(ctx, j, string(id), func(t *tx) (settled, error) {
-		r, found, err := t.order(query, string(id), reason, now.UnixMicro(), condition)
+		r, found, err := t.order(sqlCancel, string(id), now.UnixMicro(), caller)
 		if err != nil {
 			return settled{}, err
 		}
 		if found {
 			return t.changed(r, now)
 		}
-		r, found, err = t.order(sqlOrder, string(id))
-		switch {
-		case err != nil:
-			return settled{}, err
-		case !found:
-			return settled{}, topup.ErrNotFound
-		}
-		return settled{order: r.Order}, refusal(r)
+		r, err = t.known(id)
+		return settled{order: r.Order}, cmp.Or(err, refusal(r))
 	})
 	if errors.Is(err, topup.ErrNotFound) {
 		left, readErr := j.archivedRecord(ctx, id)
-		if readErr == nil {
-			return left.Order, nil, refusal(left)
+		done.order, err = left.Order, readErr
+		if err == nil {
+			err = refusal(left)
 		}
-		err = readErr
 	}
-	return done.order, done.event, err
+	if err != nil {
+		return topup.Order{}, nil, fmt.Errorf("cancel %s: %w", id, err)
+	}
+	return done.order, done.event, nil
+}
+
+// known is an order's row, or topup.ErrNotFound.
+func (t *tx) known(id topup.ID) (record, error) {
+	r, found, err := t.order(sqlOrder, string(id))
+	if err == nil && !found {
+		err = topup.ErrNotFound
+	}
+	return r, err
 }

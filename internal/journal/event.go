@@ -19,17 +19,24 @@ const eventPrefix = "evt_"
 
 const sqlNewEvent = `INSERT INTO events (id, order_key, sequence, type, state, body, created_at, due_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
 
-// changed ends every change of state: it counts the order, and makes the event if the state is told.
+// changed ends every change of state but a correction: it counts the order, and makes the event if callers are
+// notified of the state.
 func (t *tx) changed(r record, now time.Time) (settled, error) {
 	t.count(r.State)
-	if topup.EventTypeOf(r.State) == "" {
+	kind := topup.EventTypeOf(r.State)
+	if kind == "" {
 		return settled{order: r.Order}, nil
 	}
+	return t.notified(r, kind, now)
+}
+
+// notified makes the event of an order that has changed.
+func (t *tx) notified(r record, kind topup.EventType, now time.Time) (settled, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return settled{}, err
 	}
-	ev, err := topup.NewEvent(eventPrefix+id.String(), r.Order, r.events, now)
+	ev, err := topup.NewEvent(eventPrefix+id.String(), kind, r.Order, r.events, now)
 	if err != nil {
 		return settled{}, err
 	}

@@ -15,7 +15,7 @@ const exportPage = 500
 
 // Parts says what an export has beside the orders themselves.
 type Parts struct {
-	// Attempts come with the resolutions.
+	// Attempts come with what people decided of the order.
 	Attempts, Events bool
 }
 
@@ -110,8 +110,12 @@ func (p Parts) read(ctx context.Context, db querier, records []record, page []ex
 	if p.Attempts {
 		q := "SELECT order_key, " + attemptColumns + " FROM attempts WHERE order_key" + chosen + "order_key, number"
 		err = eachOf(ctx, db, scanAttempt, q, keys, func(key int64, a topup.Attempt) { at[key].Attempts = append(at[key].Attempts, a) })
-		q = "SELECT order_key, " + resolutionColumns + " FROM resolutions WHERE order_key" + chosen + "order_key, attempt"
+		q = "SELECT order_key, " + resolutionColumns + " FROM resolutions WHERE order_key" + chosen + "order_key, number"
 		err = cmp.Or(err, eachOf(ctx, db, scanResolution, q, keys, func(key int64, r topup.Resolution) { at[key].Resolutions = append(at[key].Resolutions, r) }))
+		q = "SELECT order_key, " + correctionColumns + " FROM corrections WHERE order_key" + chosen + "order_key, number"
+		err = cmp.Or(err, eachOf(ctx, db, scanCorrection, q, keys, func(key int64, c topup.Correction) { at[key].Corrections = append(at[key].Corrections, c) }))
+		q = "SELECT order_key, " + disputeColumns + " FROM disputes WHERE order_key" + chosen + "order_key, number"
+		err = cmp.Or(err, eachOf(ctx, db, scanDispute, q, keys, func(key int64, d topup.Dispute) { at[key].Disputes = append(at[key].Disputes, d) }))
 	}
 	if p.Events && err == nil {
 		q := "SELECT e.order_key, " + eventColumns + eventTables + "WHERE e.order_key" + chosen + "e.order_key, e.sequence, e.endpoint"
@@ -148,7 +152,7 @@ func (j *Journal) exportArchived(ctx context.Context, f Filter, parts Parts, aft
 // of leaves out the parts that are not asked for.
 func (p Parts) of(d topup.Details) topup.Details {
 	if !p.Attempts {
-		d.Attempts, d.Resolutions = nil, nil
+		d.Attempts, d.Resolutions, d.Corrections, d.Disputes = nil, nil, nil, nil
 	}
 	if !p.Events {
 		d.Events = nil

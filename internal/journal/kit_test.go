@@ -122,7 +122,7 @@ func newStore(tb testing.TB, url, driver, dsn string, d dialect) store {
 
 func open(tb testing.TB, url string, opts ...journal.Option) *journal.Journal {
 	tb.Helper()
-	j, err := journal.Open(tb.Context(), url, opts...)
+	j, err := journal.Open(tb.Context(), url, append([]journal.Option{journal.WithTimeLimits(limits)}, opts...)...)
 	must(tb, err)
 	tb.Cleanup(func() { must(tb, j.Close()) })
 	return j
@@ -187,6 +187,12 @@ func each(n int, f func(i int)) {
 	}
 	all.Wait()
 }
+
+// limits are how long the tests' orders wait; at timeIsUp it is over for all that were placed at noon.
+var (
+	limits   = journal.TimeLimits{Untried: 48 * time.Hour, Tried: 24 * time.Hour}
+	timeIsUp = noon.Add(limits.Untried)
+)
 
 func request(id string) topup.Request {
 	return topup.Request{ID: topup.ID(id), Caller: "shop", Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: 1050, Operator: "MOVISTAR"}
@@ -271,6 +277,10 @@ func kind(err error) string {
 		return "too early"
 	case err == nil:
 		return "ok"
+	case errors.Is(err, topup.ErrNotDisputed):
+		return "not disputed"
+	case errors.Is(err, topup.ErrArchived):
+		return "archived"
 	case errors.Is(err, topup.ErrLost):
 		return "lost"
 	case errors.Is(err, topup.ErrConflict):

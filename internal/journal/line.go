@@ -19,7 +19,7 @@ const (
 	mostLines = 1000
 )
 
-const sqlStandInLine = `UPDATE orders SET line = priority, waits_for = $3, due_at = CASE WHEN expires_at < $4 THEN expires_at ELSE $4 END
+const sqlStandInLine = `UPDATE orders SET line = priority, waits_for = $3, due_at = CASE WHEN ends_at < $4 THEN ends_at ELSE $4 END
 WHERE id = $1 AND attempt_count = $2 AND state IN ('queued', 'retrying') RETURNING ` + orderColumns
 
 // StandInLine notes that an order that waits and has had exactly the given number of attempts cannot be bought
@@ -29,7 +29,7 @@ func (j *Journal) StandInLine(ctx context.Context, id topup.ID, attempts int, wh
 	return err
 }
 
-const sqlCall = `UPDATE orders SET line = -1, waits_for = '', due_at = CASE WHEN expires_at < $2 THEN expires_at ELSE $2 END
+const sqlCall = `UPDATE orders SET line = -1, waits_for = '', due_at = CASE WHEN ends_at < $2 THEN ends_at ELSE $2 END
 WHERE id = $1 AND line >= 0 RETURNING ` + orderColumns
 
 // Call says that an order's turn has come: it leaves the line, and is due. Of those who call one order, one

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,15 +15,16 @@ import (
 type model map[topup.ID]*modelOrder
 
 type modelOrder struct {
-	state    topup.State
-	outcomes []topup.Outcome
-	events   int
-	// approvedLate are attempts that moved money after the order had moved on.
-	approvedLate int
-	resolutions  int
+	state       topup.State
+	outcomes    []topup.Outcome
+	events      int
+	resolutions int
+	corrections int
+	disputed    bool
 	// inLine: it stands there. Whatever moves it takes it out of the line.
-	inLine   bool
-	resolved topup.Verdict // the last
+	inLine    bool
+	resolved  topup.Verdict // the last
+	corrected topup.Verdict // the last
 }
 
 func (m model) find(id topup.ID) *modelOrder {
@@ -32,7 +34,7 @@ func (m model) find(id topup.ID) *modelOrder {
 	return &modelOrder{}
 }
 
-func (o *modelOrder) move(to topup.State, by string) bool {
+func (o *modelOrder) move(to topup.State, by topup.Operation) bool {
 	if !topup.Allowed(o.state, to, by) {
 		return false
 	}
@@ -43,14 +45,7 @@ func (o *modelOrder) move(to topup.State, by string) bool {
 	return true
 }
 
-func (o *modelOrder) doubt() bool {
-	for _, outcome := range o.outcomes {
-		if outcome == topup.OutcomeUnknown {
-			return true
-		}
-	}
-	return o.approvedLate > 0
-}
+func (o *modelOrder) doubt() bool { return slices.Contains(o.outcomes, topup.OutcomeUnknown) }
 
 func (m model) accept(id topup.ID) string {
 	if m[id] != nil {
@@ -62,7 +57,7 @@ func (m model) accept(id topup.ID) string {
 
 func (m model) begin(id topup.ID, attempts int) string {
 	o := m.find(id)
-	if attempts != len(o.outcomes) || !o.move(topup.StateSubmitting, "begin") {
+	if attempts != len(o.outcomes) || !o.move(topup.StateSubmitting, topup.OpBegin) {
 		return "lost"
 	}
 	o.outcomes = append(o.outcomes, "")
@@ -79,28 +74,68 @@ func (m model) finish(s topup.Settlement) string {
 		return "lost"
 	}
 	o.outcomes[s.Number-1] = s.Result.Outcome
+	to, by := s.State, topup.OpFinish
+	if to == topup.StateFailed && o.doubt() {
+		to = topup.StateUnknown
+	}
+	before := topup.StateSubmitting
+	if was == topup.OutcomeUnknown {
+		before = topup.StateUnknown
+	}
+	again := was == topup.OutcomeUnknown && s.Result.Outcome == topup.OutcomeUnknown
+	if !latest || o.state != before || again {
+		by = topup.OpFinishLate
+	}
 	switch {
-	case latest && o.move(s.State, "finish"):
+	case s.Result.Outcome == topup.OutcomeApproved && o.state.Final():
+		o.disputed = o.disputed || o.state != topup.StateSucceeded
+		return "lost"
+	case (by == topup.OpFinish || s.Result.Outcome == topup.OutcomeApproved) && o.move(to, by):
 		return "ok"
-	case latest && was == topup.OutcomeUnknown && o.move(s.State, "finish late"):
+	case o.state == topup.StateUnknown && !o.doubt() && o.move(topup.StateFailed, topup.OpFinishLate):
 		return "ok"
-	case latest && o.state == topup.StateUnknown && s.State == topup.StateUnknown:
+	case latest && o.state == topup.StateUnknown:
 		return "ok"
-	case s.Result.Outcome == topup.OutcomeApproved:
-		o.approvedLate++
 	}
 	return "lost"
 }
 
-func (m model) end(id topup.ID, attempts int, by string) string {
+func (m model) end(id topup.ID, now time.Time) string {
 	o := m.find(id)
-	switch {
-	case attempts != len(o.outcomes) || !topup.Allowed(o.state, topup.StateFailed, by):
+	to := topup.StateFailed
+	if o.doubt() {
+		to = topup.StateUnknown
+	}
+	if now.Before(timeIsUp) || !o.move(to, topup.OpEnd) {
 		return "lost"
-	case o.doubt():
+	}
+	return "ok"
+}
+
+func (m model) correct(id topup.ID, v topup.Verdict) string {
+	o := m[id]
+	switch {
+	case o == nil:
+		return "not found"
+	case topup.Allowed(o.state, v.State(), topup.OpCorrect):
+		o.state, o.disputed, o.corrected = v.State(), false, v
+		o.corrections++
+		o.events++
+	case o.corrected != v:
 		return "refused"
 	}
-	o.move(topup.StateFailed, by)
+	return "ok"
+}
+
+func (m model) dispute(id topup.ID) string {
+	o := m[id]
+	switch {
+	case o == nil:
+		return "not found"
+	case !o.state.Final():
+		return "refused"
+	}
+	o.disputed = true
 	return "ok"
 }
 
@@ -109,14 +144,14 @@ func (m model) resolve(id topup.ID, v topup.Verdict, late bool) string {
 	switch {
 	case o == nil:
 		return "not found"
-	case !topup.Allowed(o.state, v.State(), "resolve") && o.resolved == v:
+	case !topup.Allowed(o.state, v.State(), topup.OpResolve) && o.resolved == v:
 		return "ok"
-	case !topup.Allowed(o.state, v.State(), "resolve"):
+	case !topup.Allowed(o.state, v.State(), topup.OpResolve):
 		return "refused"
 	case !late && v != topup.VerdictSucceeded:
 		return "too early"
 	}
-	o.move(v.State(), "resolve")
+	o.move(v.State(), topup.OpResolve)
 	o.resolutions++
 	o.resolved = v
 	return "ok"
@@ -147,7 +182,7 @@ func (m model) cancel(id topup.ID) string {
 		return "not found"
 	case o.state == topup.StateCanceled:
 		return "ok"
-	case o.doubt() || !o.move(topup.StateCanceled, "cancel"):
+	case o.doubt() || !o.move(topup.StateCanceled, topup.OpCancel):
 		return "refused"
 	}
 	return "ok"
@@ -160,7 +195,7 @@ func (s store) step(t *testing.T, m model, r *rand.Rand) (what, got, want string
 		attempts = len(o.outcomes) - r.IntN(4)/3 // now and then a stale number
 	}
 	var err error
-	switch by := []string{"accept", "begin", "begin", "finish", "finish", "finish", "expire", "exhaust", "cancel", "resolve", "stand in line", "call"}[r.IntN(12)]; by {
+	switch by := []string{"accept", "begin", "begin", "finish", "finish", "finish", "end", "cancel", "resolve", "correct", "dispute", "stand in line", "call"}[r.IntN(13)]; by {
 	case "accept":
 		var replayed bool
 		if _, replayed, err = s.Accept(t.Context(), request(string(id)), noon); replayed {
@@ -197,9 +232,17 @@ func (s store) step(t *testing.T, m model, r *rand.Rand) (what, got, want string
 	case "cancel":
 		_, _, err = s.Cancel(t.Context(), id, "", noon)
 		return fmt.Sprint("cancel ", id), kind(err), m.cancel(id)
+	case "correct":
+		v := []topup.Verdict{topup.VerdictSucceeded, topup.VerdictFailed}[r.IntN(2)]
+		_, _, err = s.Correct(t.Context(), id, topup.Correction{Outcome: v, Reason: "a walk"}, noon)
+		return fmt.Sprint("correct ", id, v), kind(err), m.correct(id, v)
+	case "dispute":
+		_, err = s.Dispute(t.Context(), id, topup.Dispute{Evidence: fmt.Sprint("line ", r.Uint64())}, noon)
+		return fmt.Sprint("dispute ", id), kind(err), m.dispute(id)
 	default:
-		_, _, err = s.End(t.Context(), id, attempts, by, topup.ReasonExpired, noon)
-		return fmt.Sprint(by, id, attempts), kind(err), m.end(id, attempts, by)
+		now := []time.Time{noon, timeIsUp}[r.IntN(2)]
+		_, _, err = s.End(t.Context(), id, now)
+		return fmt.Sprint("end ", id, now), kind(err), m.end(id, now)
 	}
 }
 
@@ -226,7 +269,8 @@ func testModel(t *testing.T, s store) {
 		}
 		d, err := s.Details(t.Context(), id)
 		must(t, err)
-		if d.State != want.state || d.AttemptCount != len(want.outcomes) || len(d.Attempts) != len(want.outcomes) || len(d.Events) != want.events || len(d.Resolutions) != want.resolutions {
+		if d.State != want.state || d.AttemptCount != len(want.outcomes) || len(d.Attempts) != len(want.outcomes) || len(d.Events) != want.events || len(d.Resolutions) != want.resolutions ||
+			len(d.Corrections) != want.corrections || (d.DisputedAt != nil) != want.disputed {
 			t.Errorf("%s is %s with %d attempts and %d events; want %+v", id, d.State, len(d.Attempts), len(d.Events), want)
 		}
 		for i, a := range d.Attempts {

@@ -31,6 +31,7 @@ type Journal struct {
 	lane      *lane
 	stats     stats
 	grace     time.Duration
+	limits    TimeLimits
 	orderByID *sql.Stmt // the one read that every purchase makes
 	archive   archive.Folder
 }

@@ -39,7 +39,7 @@ const (
 	sqlEventsOf    = sqlEvents + `WHERE e.order_key = $1 ORDER BY e.sequence, e.endpoint`
 )
 
-// Details is an order with its attempts, events and resolutions, all of one moment, also of an archived one; or
+// Details is an order with its attempts, events and what people decided of it, all of one moment, also of an archived one; or
 // topup.ErrNotFound.
 func (j *Journal) Details(ctx context.Context, id topup.ID) (d topup.Details, err error) {
 	d, err = j.details(ctx, id)
@@ -69,6 +69,12 @@ func (j *Journal) details(ctx context.Context, id topup.ID) (d topup.Details, er
 	}
 	if d.Resolutions, err = query(ctx, t, scanResolution, sqlResolutionsOf, r.key); err != nil {
 		return d, fmt.Errorf("order %s: resolutions: %w", id, err)
+	}
+	if d.Corrections, err = query(ctx, t, scanCorrection, sqlCorrectionsOf, r.key); err != nil {
+		return d, fmt.Errorf("order %s: corrections: %w", id, err)
+	}
+	if d.Disputes, err = query(ctx, t, scanDispute, sqlDisputesOf, r.key); err != nil {
+		return d, fmt.Errorf("order %s: disputes: %w", id, err)
 	}
 	return d, nil
 }
@@ -133,6 +139,8 @@ type Filter struct {
 	State   topup.State
 	Phone   topup.Phone
 	Product string
+	// Disputed leaves out the orders that are not.
+	Disputed bool
 	// TransactionID is the distributor's, the whole of it.
 	TransactionID string
 	// Since and Until bound the time of creation; Until is not included.
@@ -225,6 +233,9 @@ func (f Filter) conditions() *conditions {
 		c.add("finished_at IS NULL") // what the index of open orders is limited to
 		caller = "caller || ''"      // not by the caller's index: it leads through all that are finished
 	}
+	if f.Disputed {
+		c.add("disputed_at IS NOT NULL")
+	}
 	state := string(f.State)
 	if f.State == topup.StateFailed || f.State == topup.StateCanceled {
 		c.add("state = '" + state + "' AND state IN ('failed', 'canceled')") // what the index of these is limited to
@@ -262,7 +273,7 @@ func (f Filter) chooses(o topup.Order) bool {
 			return false
 		}
 	}
-	return within(o.CreatedAt, f.Since, f.Until) && within(*o.FinishedAt, f.FinishedSince, f.FinishedUntil)
+	return (!f.Disputed || o.DisputedAt != nil) && within(o.CreatedAt, f.Since, f.Until) && within(*o.FinishedAt, f.FinishedSince, f.FinishedUntil)
 }
 
 func within(at, since, until time.Time) bool {

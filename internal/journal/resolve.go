@@ -18,10 +18,11 @@ transaction_id = CASE WHEN $3 = '' THEN transaction_id ELSE $3 END, reference = 
 auth_code = CASE WHEN $5 = '' THEN auth_code ELSE $5 END`,
 		topup.VerdictFailed: `finished_at = $2, due_at = NULL, event_count = event_count + 1, unknown_attempts = 0,
 reason = '` + string(topup.ReasonResolved) + `', transaction_id = $3, reference = $4, auth_code = $5`,
-		topup.VerdictResend: `next_attempt_at = $2, due_at = $2, transaction_id = $3, reference = $4, auth_code = $5`,
+		topup.VerdictResend: `next_attempt_at = $2, due_at = $2, transaction_id = $3, reference = $4, auth_code = $5,
+ends_at = CASE WHEN expires_at < $6 THEN expires_at ELSE COALESCE($6, expires_at) END`,
 	}[v]
 	return `UPDATE orders SET state = '` + string(v.State()) + `', updated_at = $2, ` + set +
-		` WHERE id = $1 AND ` + from("resolve", v.State()) + ` RETURNING ` + orderColumns
+		` WHERE id = $1 AND ` + from(topup.OpResolve, v.State()) + ` RETURNING ` + orderColumns
 }
 
 var sqlResolves = map[topup.Verdict]string{
@@ -31,13 +32,13 @@ var sqlResolves = map[topup.Verdict]string{
 }
 
 const (
-	sqlResolution = `INSERT INTO resolutions (order_key, outcome, reason, decided_by, forced, transaction_id, reference, auth_code, attempt, decided_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+	sqlResolution = `INSERT INTO resolutions (order_key, outcome, reason, decided_by, forced, transaction_id, reference, auth_code, attempt, decided_at, number)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, (SELECT COALESCE(MAX(number), 0) + 1 FROM resolutions WHERE order_key = $1))`
 	// sqlResolvedSo is one row: whether the last resolution of an order is this very one.
 	sqlResolvedSo = `SELECT COUNT(*) FROM resolutions WHERE order_key = $1 AND outcome = $2 AND reason = $3 AND decided_by = $4 AND forced = $5
-AND transaction_id = $6 AND reference = $7 AND auth_code = $8 AND attempt = (SELECT MAX(attempt) FROM resolutions WHERE order_key = $1)`
+AND transaction_id = $6 AND reference = $7 AND auth_code = $8 AND number = (SELECT MAX(number) FROM resolutions WHERE order_key = $1)`
 	resolutionColumns = `attempt, outcome, reason, decided_by, forced, transaction_id, reference, auth_code, decided_at`
-	sqlResolutionsOf  = `SELECT ` + resolutionColumns + ` FROM resolutions WHERE order_key = $1 ORDER BY attempt`
+	sqlResolutionsOf  = `SELECT ` + resolutionColumns + ` FROM resolutions WHERE order_key = $1 ORDER BY number`
 	// sqlSettledBy is one row: the deadline after which no attempt of the order can still be under way.
 	sqlSettledBy = `SELECT COALESCE(MAX(give_up_at), 0) FROM attempts WHERE order_key = $1`
 )
@@ -49,18 +50,20 @@ AND transaction_id = $6 AND reference = $7 AND auth_code = $8 AND attempt = (SEL
 // order as it now is, without an event. On an order that is unknown again it is no repeat, but a new one.
 //
 // Errors: those of topup.FieldErrors; topup.ErrNotFound; *topup.TransitionError when the order is not
-// unknown; *topup.TooEarlyError when, unless it is forced, a worker might still act on an attempt that
-// is to be failed or sent again: its answer would come after the decision.
+// unknown; *topup.MovedOnError when the resolution names another attempt than its latest; *topup.TooEarlyError when,
+// unless it is forced, a worker might still act on an attempt that is to be failed or sent again: its answer would come
+// after the decision.
 func (j *Journal) Resolve(ctx context.Context, id topup.ID, r topup.Resolution, now time.Time) (topup.Order, *topup.Event, error) {
 	if err := r.Check(); err != nil {
 		return topup.Order{}, nil, err
 	}
 	now = whole(now)
-	done, err := write(ctx, j, string(id), func(t *tx) (settled, error) { return t.resolve(id, r, now) })
+	endsAt := j.limits.afterFirst(now)
+	done, err := write(ctx, j, string(id), func(t *tx) (settled, error) { return t.resolve(id, r, endsAt, now) })
 	if errors.Is(err, topup.ErrNotFound) {
 		left, readErr := j.archivedRecord(ctx, id)
 		if err = readErr; err == nil {
-			err = &topup.TransitionError{ID: id, From: left.State, By: "resolve"}
+			err = &topup.TransitionError{ID: id, From: left.State, By: topup.OpResolve}
 		}
 	}
 	if err != nil {
@@ -69,23 +72,24 @@ func (j *Journal) Resolve(ctx context.Context, id topup.ID, r topup.Resolution, 
 	return done.order, done.event, nil
 }
 
-func (t *tx) resolve(id topup.ID, r topup.Resolution, now time.Time) (settled, error) {
-	held, found, err := t.order(sqlOrder, string(id))
-	switch {
-	case err != nil:
+// resolve takes when the tries of an order end that is sent again.
+func (t *tx) resolve(id topup.ID, r topup.Resolution, endsAt any, now time.Time) (settled, error) {
+	held, err := t.known(id)
+	if err != nil {
 		return settled{}, err
-	case !found:
-		return settled{}, topup.ErrNotFound
 	}
 	decision := decisionColumns(held.key, r)
-	if !topup.Allowed(held.State, r.Outcome.State(), "resolve") {
+	if !topup.Allowed(held.State, r.Outcome.State(), topup.OpResolve) {
 		return t.resolvedSo(held, decision)
 	}
 	if err := t.resolvable(held, r, now); err != nil {
 		return settled{}, err
 	}
-	receipts := decision[len(decision)-3:]
-	o, found, err := t.order(sqlResolves[r.Outcome], append([]any{string(id), now.UnixMicro()}, receipts...)...)
+	args := append([]any{string(id), now.UnixMicro()}, decision[len(decision)-3:]...)
+	if r.Outcome == topup.VerdictResend {
+		args = append(args, endsAt)
+	}
+	o, found, err := t.order(sqlResolves[r.Outcome], args...)
 	if err != nil || !found {
 		return settled{}, orLost(err) // PostgreSQL: it moved on between the two statements
 	}
@@ -108,13 +112,16 @@ func decisionColumns(order int64, r topup.Resolution) []any {
 func (t *tx) resolvedSo(o record, decision []any) (settled, error) {
 	n, err := t.number(sqlResolvedSo, decision...)
 	if err == nil && n == 0 {
-		err = &topup.TransitionError{ID: o.ID, From: o.State, By: "resolve"}
+		err = &topup.TransitionError{ID: o.ID, From: o.State, By: topup.OpResolve}
 	}
 	return settled{order: o.Order}, err
 }
 
 // resolvable refuses what could be overtaken by the truth, and what the caller does not want any more.
 func (t *tx) resolvable(held record, r topup.Resolution, now time.Time) error {
+	if r.Attempt != 0 && r.Attempt != held.AttemptCount {
+		return &topup.MovedOnError{ID: held.ID, Attempt: r.Attempt, Latest: held.AttemptCount}
+	}
 	if r.Outcome == topup.VerdictResend && held.ExpiresAt != nil && !now.Before(*held.ExpiresAt) {
 		return &topup.FieldError{Field: "outcome", Value: string(r.Outcome), Allowed: "succeeded or failed: the order has expired"}
 	}

@@ -2,11 +2,14 @@ package journal_test
 
 import (
 	"encoding/json"
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"recarga/internal/journal"
 	"recarga/topup"
 )
 
@@ -52,7 +55,7 @@ func testResolve(t *testing.T, s store) {
 			}
 			continue
 		}
-		checkMoved(t, c.verdict.State(), after, ev, err, stored)
+		checkMoved(t, topup.OpResolve, c.verdict.State(), after, ev, err, stored)
 		r.At = at
 		if diff := cmp.Diff([]topup.Resolution{r}, stored.Resolutions); diff != "" {
 			t.Error(diff)
@@ -101,6 +104,7 @@ func testResolveRepeated(t *testing.T, s store, r topup.Resolution, was topup.De
 	was.Order = o
 	repeat(r, "ok") // while it is being sent again
 	s.finish(t, settlement(o, topup.StateUnknown))
+	r.Attempt = 2
 	if again, _, err := s.Resolve(t.Context(), was.ID, r, noon.Add(time.Hour)); err != nil || again.State != topup.StateRetrying {
 		t.Errorf("%s, unknown again and resolved: %s, %v", was.ID, again.State, err)
 	}
@@ -162,22 +166,119 @@ func testLateApproval(t *testing.T, s store) {
 	if _, _, err := s.Finish(t.Context(), settlement(o, topup.StateFailed), noon); kind(err) != "lost" {
 		t.Errorf("a late decline: %v", err)
 	}
-	// Approved when the next attempt has begun: nothing is undone, and neither the clock nor the caller
-	// may end what has moved money.
+	// Approved when the next attempt has begun: it is sold, and what comes of that attempt is evidence.
 	o = s.begin(t, s.accept(t, "too-late"))
 	waiting, _ := s.finish(t, resent(o))
 	second := s.begin(t, waiting)
-	if _, _, err := s.Finish(t.Context(), settlement(o, topup.StateSucceeded), noon); kind(err) != "lost" {
-		t.Errorf("approved too late: %v", err)
+	sold, ev := s.finish(t, settlement(o, topup.StateSucceeded))
+	if sold.State != topup.StateSucceeded || ev == nil {
+		t.Errorf("approved late: %+v, event %v", sold, ev)
 	}
-	s.finish(t, settlement(second, topup.StateRetrying))
-	for _, by := range []string{"expire", "exhaust"} {
-		if _, _, err := s.End(t.Context(), o.ID, 2, by, topup.ReasonExpired, noon); kind(err) != "refused" {
-			t.Errorf("%s: %v", by, err)
+	for _, to := range []topup.State{topup.StateFailed, topup.StateRetrying, topup.StateUnknown} {
+		if _, _, err := s.Finish(t.Context(), settlement(second, to), noon); kind(err) != "lost" {
+			t.Errorf("the second attempt, as %s: %v", to, err)
 		}
 	}
-	if _, _, err := s.Cancel(t.Context(), o.ID, "", noon); kind(err) != "refused" {
-		t.Errorf("cancel: %v", err)
+	if now, err := s.Order(t.Context(), o.ID); err != nil || !cmp.Equal(now, sold) {
+		t.Errorf("%v, and the order changed: %s", err, cmp.Diff(sold, now))
+	}
+}
+
+// testCorrect: what a person called failed was charged after all. The evidence marks it, and only a person changes it.
+func testCorrect(t *testing.T, s store) {
+	ctx := t.Context()
+	o := s.begin(t, s.accept(t, "wrong"))
+	s.finish(t, settlement(o, topup.StateUnknown))
+	_, _, err := s.Resolve(ctx, o.ID, topup.Resolution{Outcome: topup.VerdictFailed, Reason: "a guess", Attempt: 1}, noon.Add(time.Hour))
+	must(t, err)
+	if _, _, err := s.Finish(ctx, settlement(o, topup.StateSucceeded), noon); kind(err) != "lost" {
+		t.Errorf("a late approval of a failed order: %v", err)
+	}
+	bystander := s.inState(t, "bystander", topup.StateFailed)
+	d, err := s.Details(ctx, o.ID)
+	must(t, err)
+	if d.State != topup.StateFailed || d.DisputedAt == nil || len(d.Disputes) != 1 || !strings.Contains(d.Disputes[0].Evidence, "TXN-123456789") {
+		t.Errorf("a late approval: %+v", d)
+	}
+	for range 2 { // the same evidence twice is no more
+		if _, err := s.Dispute(ctx, o.ID, topup.Dispute{Evidence: "line 7 charges it", RaisedBy: "statement"}, noon); err != nil {
+			t.Error(err)
+		}
+	}
+	listed, _, err := s.List(ctx, journal.Filter{Disputed: true})
+	n, since, countErr := s.Disputed(ctx)
+	if err != nil || countErr != nil || n != 1 || !since.Equal(noon) || len(listed) != 1 || listed[0].ID != o.ID {
+		t.Errorf("%d disputed since %s, listed %+v, %v, %v", n, since, listed, err, countErr)
+	}
+	correction := topup.Correction{Outcome: topup.VerdictSucceeded, Reason: "line 7 of the statement", By: "ana", Reference: "RRN-7"}
+	for i := range 2 { // the second is the repeat after a lost answer
+		got, ev, err := s.Correct(ctx, o.ID, correction, noon)
+		if err != nil || got.State != topup.StateSucceeded || got.Reason != "" || got.Reference != "RRN-7" || got.DisputedAt != nil {
+			t.Errorf("corrected: %+v, %v", got, err)
+		}
+		if (ev != nil) != (i == 0) || ev != nil && (ev.Type != topup.EventCorrected || ev.Sequence != 3) {
+			t.Errorf("correction %d has event %+v", i+1, ev)
+		}
+	}
+	if d, err = s.Details(ctx, o.ID); err != nil || len(d.Corrections) != 1 || d.Corrections[0].Was != topup.StateFailed || d.Corrections[0].By != "ana" ||
+		len(d.Disputes) != 1 || d.Disputes[0].Outcome != topup.DisputeCorrected || !strings.Contains(d.Disputes[0].Evidence, "line 7 charges it") {
+		t.Errorf("%v: %+v, %+v", err, d.Corrections, d.Disputes)
+	}
+	other := correction
+	other.Reason = "another"
+	if _, _, err := s.Correct(ctx, o.ID, other, noon); kind(err) != "refused" {
+		t.Errorf("corrected to what it is: %v", err)
+	}
+	if _, err := s.Dispute(ctx, o.ID, topup.Dispute{Evidence: "line 7 charges it", RaisedBy: "statement"}, noon); err != nil {
+		t.Error(err)
+	}
+	if now, err := s.Order(ctx, o.ID); err != nil || now.DisputedAt != nil {
+		t.Errorf("evidence that a person has judged disputes it again: %+v, %v", now, err)
+	}
+	if counts, err := s.CountByState(ctx); err != nil || counts[topup.StateSucceeded] != 1 || counts[topup.StateFailed] != 1 {
+		t.Errorf("counts %v, %v", counts, err)
+	}
+	if now, err := s.Order(ctx, bystander.ID); err != nil || !cmp.Equal(now, bystander) {
+		t.Errorf("a bystander changed: %v %s", err, cmp.Diff(bystander, now))
+	}
+	for _, c := range []struct {
+		id   topup.ID
+		want string
+	}{{"nobody", "not found"}, {s.inState(t, "held", topup.StateUnknown).ID, "refused"}} {
+		if _, _, err := s.Correct(ctx, c.id, correction, noon); kind(err) != c.want {
+			t.Errorf("correct %s: %v, want %s", c.id, err, c.want)
+		}
+		if _, err := s.Dispute(ctx, c.id, topup.Dispute{Evidence: "x"}, noon); kind(err) != c.want {
+			t.Errorf("dispute %s: %v, want %s", c.id, err, c.want)
+		}
+	}
+	if _, _, err := s.Resolve(ctx, "held", topup.Resolution{Outcome: topup.VerdictSucceeded, Reason: "why", Attempt: 2}, noon); !errors.As(err, new(*topup.MovedOnError)) {
+		t.Errorf("a resolution of another attempt: %v", err)
+	}
+}
+
+// testUphold: a person says that a disputed order is right.
+func testUphold(t *testing.T, s store) {
+	ctx := t.Context()
+	o := s.inState(t, "sold", topup.StateSucceeded)
+	uphold := topup.Upholding{Outcome: topup.DisputeUpheld, Reason: "the vendor's statement was cut off", By: "ana"}
+	if _, err := s.Uphold(ctx, o.ID, uphold, noon); kind(err) != "not disputed" {
+		t.Errorf("upheld without a dispute: %v", err)
+	}
+	disputed, err := s.Dispute(ctx, o.ID, topup.Dispute{Evidence: "line 9 calls it declined", RaisedBy: "statement"}, noon)
+	if err != nil || disputed.State != topup.StateSucceeded || disputed.DisputedAt == nil {
+		t.Errorf("%+v, %v", disputed, err)
+	}
+	for range 2 {
+		if got, err := s.Uphold(ctx, o.ID, uphold, noon); err != nil || !cmp.Equal(got, o) {
+			t.Errorf("upheld: %v %s", err, cmp.Diff(o, got))
+		}
+	}
+	if d, err := s.Details(ctx, o.ID); err != nil || len(d.Disputes) != 1 || d.Disputes[0].Outcome != topup.DisputeUpheld || len(d.Events) != 1 {
+		t.Errorf("%+v, %v", d, err)
+	}
+	if _, err := s.Uphold(ctx, "nobody", uphold, noon); kind(err) != "not found" {
+		t.Errorf("%v", err)
 	}
 }
 

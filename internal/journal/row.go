@@ -16,13 +16,14 @@ type record struct {
 	key         int64
 	fingerprint []byte
 	events      int
-	// doubts are attempts that may have moved money without having settled the order.
+	// doubts are the attempts of an order that is not final whose outcome is unknown.
 	doubts int
 }
 
 const orderColumns = `key, fingerprint, event_count, unknown_attempts, id, caller, state, reason, phone, product, amount,
 operator, metadata, callback_url, attempt_count, response_code, response_message, transaction_id, reference, auth_code,
-balance_after, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at, priority, line, waits_for`
+balance_after, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at, priority, line, waits_for,
+disputed_at, ends_at`
 
 type scanner interface{ Scan(dest ...any) error }
 
@@ -34,9 +35,12 @@ func scanOrder(row scanner) (r record, err error) {
 	err = row.Scan(&r.key, &r.fingerprint, &r.events, &r.doubts, &r.ID, &r.Caller, &r.State, &r.Reason, &r.Phone, &r.Product, &r.Amount,
 		&r.Operator, &metadata, &r.CallbackURL, &r.AttemptCount, &r.ResponseCode, &r.ResponseMessage, &r.TransactionID, &r.Reference, &r.AuthCode,
 		&balance, when{&r.CreatedAt}, when{&r.UpdatedAt}, maybe{&r.ProcessAt}, maybe{&r.ExpiresAt}, maybe{&r.NextAttemptAt}, maybe{&r.FinishedAt},
-		&rank, &line, &r.WaitsFor)
+		&rank, &line, &r.WaitsFor, maybe{&r.DisputedAt}, maybe{&r.EndsAt})
 	if err != nil {
 		return r, err
+	}
+	if r.State.Final() {
+		r.EndsAt = nil
 	}
 	r.Priority, r.Called = topup.PriorityOfRank(rank), line.Valid && line.Int64 == called
 	if balance != "" {

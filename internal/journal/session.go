@@ -269,7 +269,7 @@ func (t *tx) verdict(o *op) error {
 // notOwn is err unless it is an operation's own verdict, which leaves nothing half done.
 func notOwn(err error) error {
 	var refused *topup.TransitionError
-	own := errors.Is(err, topup.ErrLost) || errors.Is(err, topup.ErrConflict) || errors.Is(err, topup.ErrNotFound) ||
+	own := errors.Is(err, topup.ErrLost) || errors.Is(err, topup.ErrNotDisputed) || errors.Is(err, topup.ErrConflict) || errors.Is(err, topup.ErrNotFound) ||
 		errors.Is(err, errArchived) || errors.As(err, &refused) || len(topup.FieldErrors(err)) > 0
 	if own {
 		return nil

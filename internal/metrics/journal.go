@@ -59,7 +59,7 @@ func (m *Metrics) ReadFrom(j *journal.Journal, log *slog.Logger) (stop func()) {
 
 // Describe implements prometheus.Collector.
 func (b book) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{b.m.orders, b.m.inLine, b.m.unknownAge, b.m.dueAge, b.m.events, b.m.eventDueAge, b.m.endpointsDisabled, b.m.balanceLow, b.m.balanceDrift} {
+	for _, d := range []*prometheus.Desc{b.m.orders, b.m.inLine, b.m.unknownAge, b.m.dueAge, b.m.events, b.m.eventDueAge, b.m.endpointsDisabled, b.m.balanceLow, b.m.balanceDrift, b.m.disputed, b.m.disputedAge} {
 		descs <- d
 	}
 }
@@ -96,6 +96,12 @@ func (b book) readOrders(ctx context.Context, metrics chan<- prometheus.Metric) 
 		return err
 	}
 	metrics <- prometheus.MustNewConstMetric(b.m.unknownAge, prometheus.GaugeValue, age(oldest))
+	disputed, first, err := b.journal.Disputed(ctx)
+	if err != nil {
+		return err
+	}
+	metrics <- prometheus.MustNewConstMetric(b.m.disputed, prometheus.GaugeValue, float64(disputed))
+	metrics <- prometheus.MustNewConstMetric(b.m.disputedAge, prometheus.GaugeValue, age(first))
 	due, err := b.journal.Due(ctx, time.Now(), topup.Due{}, 1)
 	if err != nil {
 		return err

@@ -46,11 +46,12 @@ type Metrics struct {
 	distributor, webhooks, disabled, queueErrors    *prometheus.CounterVec
 	webhookSeconds, commitWrites, commitSeconds     *prometheus.HistogramVec
 	commitErrors, http, archived, archiveErrors     *prometheus.CounterVec
+	corrected                                       *prometheus.CounterVec
 	httpSeconds                                     *prometheus.HistogramVec
 	settings                                        *prometheus.GaugeVec
 	orders, unknownAge, dueAge, events, eventDueAge *prometheus.Desc
 	endpointsDisabled, inLine, outage               *prometheus.Desc
-	balanceLow, balanceDrift                        *prometheus.Desc
+	balanceLow, balanceDrift, disputed, disputedAge *prometheus.Desc
 	stoodInLine                                     *prometheus.CounterVec
 	tasks, pendingAge, paused, servers, stuck       *prometheus.Desc
 	repairs, skew, redisMemory, up                  *prometheus.Desc

@@ -11,6 +11,9 @@ import (
 func (m *Metrics) defineOrders() {
 	m.accepted = m.counters(alone(), "recarga_orders_accepted_total", "New orders recorded by this process; repeats are none.")
 	m.finished = m.counters(m.ends(), "recarga_orders_finished_total", "Orders that this process brought to a final state, with the reason of a failure (none) and the response code of the last attempt: one of the document's or of RECARGA_RETRY_CODES, other, or none.", "state", "reason", "code")
+	m.corrected = m.counters(alone(), "recarga_orders_corrected_total", "Final states that a person corrected through this process.")
+	m.disputed = m.desc(gauge, "recarga_orders_disputed", "Orders whose final state later evidence contradicts, and on which no person has decided yet. From the book of record.")
+	m.disputedAge = m.desc(gauge, "recarga_disputed_oldest_age_seconds", "How long the order has been disputed that has been for longest; 0 when none is. From the book of record.")
 	m.held = m.counters(alone(), "recarga_orders_held_total", "Orders that this process found unknown: each may have been charged, and waits for a person.")
 	m.attempts = m.counters(m.results(), "recarga_attempts_total", "Results of attempts recorded by this process, by outcome (approved, declined, unavailable, not_sent, unknown) and response code. An answer that comes after its attempt was given up as unknown counts again.", "outcome", "code")
 	m.stoodInLine = m.counters(each("turn", "pace", "outage", "balance"), "recarga_orders_stood_in_line_total", "Orders that this process could not buy at once, by the reason: turn (of bulk orders), pace (the distributor's limit), outage, balance.", "reason")
@@ -128,8 +131,8 @@ func (j *Journal) Finish(ctx context.Context, s topup.Settlement, now time.Time)
 }
 
 // End counts the order's end.
-func (j *Journal) End(ctx context.Context, id topup.ID, attempts int, by string, reason topup.Reason, now time.Time) (topup.Order, *topup.Event, error) {
-	return j.m.ended(j.Journal.End(ctx, id, attempts, by, reason, now))
+func (j *Journal) End(ctx context.Context, id topup.ID, now time.Time) (topup.Order, *topup.Event, error) {
+	return j.m.ended(j.Journal.End(ctx, id, now))
 }
 
 // Cancel counts the order's end.
@@ -140,6 +143,15 @@ func (j *Journal) Cancel(ctx context.Context, id topup.ID, caller string, now ti
 // Resolve counts the order's end.
 func (j *Journal) Resolve(ctx context.Context, id topup.ID, r topup.Resolution, now time.Time) (topup.Order, *topup.Event, error) {
 	return j.m.ended(j.Journal.Resolve(ctx, id, r, now))
+}
+
+// Correct counts no end: the order has had its own.
+func (j *Journal) Correct(ctx context.Context, id topup.ID, c topup.Correction, now time.Time) (topup.Order, *topup.Event, error) {
+	o, ev, err := j.Journal.Correct(ctx, id, c, now)
+	if ev != nil {
+		j.m.corrected.WithLabelValues().Inc()
+	}
+	return o, ev, err
 }
 
 func (m *Metrics) ended(o topup.Order, ev *topup.Event, err error) (topup.Order, *topup.Event, error) {

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"recarga/producer"
+	"recarga/topup"
+)
+
+func newCorrectCommand(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "correct ID --as succeeded|failed --reason TEXT",
+		Short: "Change a final state that was wrong",
+		Long: `Change a final state that was wrong: of a failed or canceled order that was charged after all, or of a
+succeeded one that was not. Who, when and why are kept with the order, its dispute ends, and its caller gets
+topup.corrected. Needs the admin key.`,
+		Example: `  recarga correct MY-TXN-001 --as succeeded --reason "line 7 of the statement of 22 November" --transaction-id TXN-9
+  recarga correct MY-TXN-001 --as failed --reason "the distributor's support, ticket 4711"`,
+		Args: cobra.ExactArgs(1),
+	}
+	var c topup.Correction
+	cmd.Flags().StringVar((*string)(&c.Outcome), "as", "", "what happened: succeeded or failed")
+	cmd.Flags().StringVar(&c.Reason, "reason", "", "why this is known")
+	byFlag(cmd.Flags(), &c.By)
+	receiptFlags(cmd.Flags(), &c.TransactionID, &c.Reference, &c.AuthCode)
+	completes(cmd, "as", topup.VerdictSucceeded, topup.VerdictFailed)
+	asJSON := jsonFlag(cmd)
+	return adminCommand(p, cmd, func(cmd *cobra.Command, client *producer.Client, args []string) error {
+		c.By = decider(c.By)
+		if err := c.Check(); err != nil {
+			return usage(fmt.Errorf("%w; see recarga correct --help", err))
+		}
+		o, err := client.Correct(cmd.Context(), topup.ID(args[0]), c)
+		if err != nil {
+			return err
+		}
+		return p.printOrders([]topup.Order{o}, *asJSON)
+	})
+}
+
+func newDisputeCommand(p *program) *cobra.Command {
+	dispute := &cobra.Command{
+		Use:     "dispute",
+		Short:   "End the disputes of final orders that later evidence contradicts",
+		Example: `  recarga dispute end MY-TXN-001 --as upheld --reason "the statement of 22 November was cut off"`,
+	}
+	cmd := &cobra.Command{
+		Use:   "end ID --as upheld --reason TEXT",
+		Short: "Say that a disputed order's state is right",
+		Long: `Say that a disputed order's state is right, whatever the evidence against it. Where the state is wrong,
+recarga correct puts it right, which ends the dispute as well. recarga list --disputed has the orders, and recarga get
+the evidence. Needs the admin key.`,
+		Example: `  recarga dispute end MY-TXN-001 --as upheld --reason "the statement of 22 November was cut off"`,
+		Args:    cobra.ExactArgs(1),
+	}
+	var u topup.Upholding
+	cmd.Flags().StringVar((*string)(&u.Outcome), "as", "", "how it ends: upheld")
+	cmd.Flags().StringVar(&u.Reason, "reason", "", "why this is known")
+	byFlag(cmd.Flags(), &u.By)
+	completes(cmd, "as", topup.DisputeUpheld)
+	asJSON := jsonFlag(cmd)
+	dispute.AddCommand(adminCommand(p, cmd, func(cmd *cobra.Command, client *producer.Client, args []string) error {
+		u.By = decider(u.By)
+		if err := u.Check(); err != nil {
+			return usage(fmt.Errorf("%w; see recarga dispute end --help", err))
+		}
+		o, err := client.Uphold(cmd.Context(), topup.ID(args[0]), u)
+		if err != nil {
+			return err
+		}
+		return p.printOrders([]topup.Order{o}, *asJSON)
+	}))
+	return dispute
+}

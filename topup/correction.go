@@ -1,0 +1,87 @@
+package topup
+
+import (
+	"errors"
+	"time"
+)
+
+var (
+	// ErrNotDisputed: the order has no open dispute.
+	ErrNotDisputed = errors.New("the order is not disputed")
+	// ErrArchived: the order has left the database for the archive, where nothing changes.
+	ErrArchived = errors.New("the order is archived: it can be read, and not changed")
+)
+
+// Correction changes a final state that was wrong. Only a person makes one; who, when and why are kept with the order.
+type Correction struct {
+	// Outcome is what the order becomes: VerdictSucceeded or VerdictFailed.
+	Outcome Verdict `json:"outcome"`
+	// Reason says why, for whoever asks later.
+	Reason string `json:"reason"`
+	// By is who decided.
+	By string `json:"by"`
+	// At is when; the journal sets it.
+	At time.Time `json:"at"`
+	// Was is the state before, which the journal sets; WasTransactionID is the distributor's id that the order had.
+	Was              State      `json:"was"`
+	WasTransactionID NullString `json:"was_transaction_id"`
+
+	// What the distributor's statement says of the purchase; for VerdictSucceeded only.
+	TransactionID NullString `json:"transaction_id"`
+	Reference     NullString `json:"reference"`
+	AuthCode      NullString `json:"auth_code"`
+}
+
+// Check names every wrong field of a correction that was asked for.
+func (c Correction) Check() error {
+	var errs []error
+	if c.Outcome != VerdictSucceeded && c.Outcome != VerdictFailed {
+		errs = append(errs, &FieldError{Field: "outcome", Value: string(c.Outcome), Allowed: "one of succeeded, failed"})
+	}
+	errs = append(errs, checkDecision(c.Reason, c.By)...)
+	return errors.Join(append(errs, checkReceipts(c.Outcome, c.TransactionID, c.Reference, c.AuthCode)...)...)
+}
+
+// DisputeEnd is how a dispute ended.
+type DisputeEnd string
+
+// The ends of a dispute.
+const (
+	// DisputeUpheld: the order's state was right.
+	DisputeUpheld DisputeEnd = "upheld"
+	// DisputeCorrected: it was wrong, and has been corrected.
+	DisputeCorrected DisputeEnd = "corrected"
+)
+
+// Dispute is evidence against an order's final state, and how a person judged it. The order keeps its state meanwhile.
+type Dispute struct {
+	// Since is when the evidence came; the journal sets it.
+	Since time.Time `json:"since"`
+	// Evidence says what contradicts the state, and where that is written.
+	Evidence string `json:"evidence"`
+	// RaisedBy is who or what brought it.
+	RaisedBy string `json:"raised_by"`
+
+	// EndedAt is null while the dispute is open.
+	EndedAt *time.Time `json:"ended_at"`
+	Outcome DisputeEnd `json:"outcome,omitempty"`
+	Reason  string     `json:"reason,omitempty"`
+	EndedBy string     `json:"ended_by,omitempty"`
+}
+
+// Upholding is a person's decision that a disputed order's state is right.
+type Upholding struct {
+	Outcome DisputeEnd `json:"outcome"`
+	Reason  string     `json:"reason"`
+	By      string     `json:"by"`
+}
+
+// Check names every wrong field of a decision that was asked for.
+func (u Upholding) Check() error {
+	var errs []error
+	if u.Outcome != DisputeUpheld {
+		allowed := "upheld; where the state was wrong, correct the order instead, which ends its dispute"
+		errs = append(errs, &FieldError{Field: "outcome", Value: string(u.Outcome), Allowed: allowed})
+	}
+	return errors.Join(append(errs, checkDecision(u.Reason, u.By)...)...)
+}

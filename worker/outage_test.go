@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"recarga/internal/journal"
 	"recarga/internal/testkit"
 	"recarga/topup"
 	"recarga/worker"
@@ -190,6 +192,56 @@ func TestOutageEnds(t *testing.T) {
 			t.Error("the outage goes on, though nobody waits to end it")
 		}
 	})
+}
+
+// TestAnyOutageEnds: however many orders, workers, tries and whatever time they have, orders that are always answered
+// 96 end by their tries or by their time, each in its turn, and the outage ends with them.
+func TestAnyOutageEnds(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	for range 8 {
+		orders, workers, tries := 1+r.IntN(6), 1+r.IntN(3), 1+r.IntN(6)
+		tried := time.Duration(10+r.IntN(120)) * time.Second
+		t.Run(fmt.Sprint(orders, " orders, ", workers, " workers, ", tries, " tries, ", tried), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { outageEnds(t, orders, workers, tries, tried) })
+		})
+	}
+}
+
+func outageEnds(t *testing.T, orders, workers, tries int, tried time.Duration) {
+	const probe, forgotten, slack = 5 * time.Second, 30 * time.Second, 10 * time.Second
+	b := setUpWithin(t, journal.TimeLimits{Untried: time.Hour, Tried: tried}, always96)
+	shared := out()
+	b.placed(t, orders)
+	b.crew(t, workers, func(c *worker.Config) {
+		c.Board, c.Breaker, c.SweepInterval = shared, worker.Breaker{Share: 0.5, Probe: probe}, time.Second
+		c.Policy = worker.Policy{Initial: time.Second, Max: time.Second, MaxAttempts: tries}
+	})
+	// Each is probed for the first time in its turn, has its time from then on, and nobody waits after that.
+	time.Sleep(time.Duration(orders)*probe + tried + forgotten + slack) // of a clock that jumps
+	if shared.outages() != 0 {
+		t.Error("the outage goes on")
+	}
+	made, last := map[topup.ID]int{}, map[topup.ID]int{}
+	for i, id := range b.vendor.requests {
+		last[id] = i
+	}
+	for i, id := range b.vendor.requests {
+		for other, until := range last {
+			if until > i && made[other] < made[id] {
+				t.Errorf("request %d is of %s, and %s still waits for its turn: %v", i, id, other, b.vendor.requests)
+			}
+		}
+		made[id]++
+	}
+	for i := range orders {
+		id := topup.ID(fmt.Sprintf("ORD-%04d", i))
+		b.is(t, id, topup.StateFailed, topup.ReasonRetriesExhausted, len(b.vendor.requests))
+		if n := made[id]; n == 0 || n > 3+tries {
+			t.Errorf("%s had %d attempts, with %d tries", id, n, tries)
+		}
+	}
 }
 
 // TestNewOrderEndsAnOutage: nobody waited for the operator any more. The next order is the probe, at once, and what

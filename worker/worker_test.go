@@ -148,7 +148,14 @@ type bench struct {
 
 func setUp(t *testing.T, answers ...topup.Result) *bench {
 	t.Helper()
-	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"), journal.WithFirstTryGrace(0), journal.WithArchive(archive.Folder(t.TempDir())))
+	return setUpWithin(t, journal.TimeLimits{}, answers...)
+}
+
+// setUpWithin is setUp with limits of the orders' time; zero: none.
+func setUpWithin(t *testing.T, limits journal.TimeLimits, answers ...topup.Result) *bench {
+	t.Helper()
+	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"), journal.WithFirstTryGrace(0),
+		journal.WithArchive(archive.Folder(t.TempDir())), journal.WithTimeLimits(limits))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -309,7 +309,8 @@ func TestLimitOfOneOrder(t *testing.T) {
 		now = *s.NextAttemptAt
 	}
 	limited.RetryAfter = 10 * time.Minute
-	if s := policy.Verdict(topup.Order{AttemptCount: 1}, limited, nil, 0, begun); !s.NextAttemptAt.Equal(begun.Add(limited.RetryAfter)) {
+	s := policy.Verdict(topup.Order{AttemptCount: 1}, limited, nil, 0, begun)
+	if !s.NextAttemptAt.Equal(begun.Add(limited.RetryAfter)) {
 		t.Errorf("Retry-After of %s: comes back at %v", limited.RetryAfter, s.NextAttemptAt)
 	}
 }

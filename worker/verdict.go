@@ -81,9 +81,9 @@ func rateLimited(httpStatus int) bool { return httpStatus == http.StatusTooManyR
 const freeProbes = 3
 
 // next is when another attempt is due after those of this schedule and the one of the result; nil when
-// tries have run out, or the time for them will have. An attempt that was turned away at the door (429) spends no try,
-// nor do an order's first probes: waiting for room, or for an operator, is no failure. The time counts for all of them.
-// An order that expires first waits for that.
+// tries have run out, or the time for them will have. An attempt that was turned away at the door (429) spends no
+// try, nor do an order's first probes: waiting for room, or for an operator, is no failure. The time counts for all
+// of them. An order that expires first waits for that.
 func (p Policy) next(o topup.Order, result topup.Result, earlier []topup.Attempt, now time.Time) *time.Time {
 	tries, probes, turnedAway := 0, 0, 0
 	count := func(probe bool, httpStatus int) {

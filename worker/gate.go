@@ -170,7 +170,7 @@ func (g *gate) barred(o topup.InLine, called bool) topup.Wait {
 		return topup.WaitPace
 	}
 	outage, out := g.notices.Outages[topup.OperatorOf(o.Product)]
-	if out && !(called && outage.Recovering()) {
+	if out && (!called || !outage.Recovering()) {
 		return topup.WaitOutage
 	}
 	return ""

@@ -87,7 +87,7 @@ type Attempt struct {
 	// with secrets masked, and what the balance did meanwhile. For others it says which fields of the
 	// answer could not be taken.
 	Evidence string `json:"evidence,omitempty"`
-	// Probe: it was made to try an operator that was out, and spent no try.
+	// Probe: it was made to try an operator that was out. The first three of an order spent no try.
 	Probe bool `json:"probe,omitempty"`
 }
 

@@ -35,7 +35,7 @@ type Result struct {
 	// LimitedOrder: the 429 speaks of this order's number or customer alone (a daily limit, say), so other
 	// orders need not wait. Set with OutcomeNotSent only.
 	LimitedOrder bool
-	// Probe: it was made to try an operator that is out, and spends no try.
+	// Probe: it was made to try an operator that is out. The first ones of an order spend no try.
 	Probe bool
 	// TooLate: it was not sent because this process was not quick enough, which says nothing of the distributor.
 	TooLate bool

@@ -39,6 +39,14 @@ func (b *budget) retry() bool {
 	return true
 }
 
+// has is how many retries there is room for.
+func (b *budget) has() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.grow()
+	return int(b.room)
+}
+
 func (b *budget) add(n float64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -1,12 +1,12 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"recarga/topup"
@@ -28,14 +28,17 @@ const (
 type feeder struct {
 	*Worker
 	// latest is the caller of each priority who was served last.
-	latest  map[topup.Priority]string
-	probing atomic.Bool
+	latest map[topup.Priority]string
+	// waited is when an order was last seen to wait for an operator that is out.
+	waited map[string]time.Time
+	// probing has the operators that this process tries at the moment.
+	probing sync.Map
 	probes  sync.WaitGroup
 }
 
 // feed works off the line until ctx ends.
 func (w *Worker) feed(ctx context.Context) {
-	f := &feeder{Worker: w, latest: map[topup.Priority]string{}}
+	f := &feeder{Worker: w, latest: map[topup.Priority]string{}, waited: map[string]time.Time{}}
 	defer f.probes.Wait()
 	for ctx.Err() == nil {
 		pause, err := f.look(ctx)
@@ -72,6 +75,7 @@ func (f *feeder) look(ctx context.Context) (pause time.Duration, err error) {
 	for rank, p := range topup.Priorities() {
 		f.gate.crowd[rank].Store(slices.ContainsFunc(all, func(o topup.InLine) bool { return o.Priority == p }))
 	}
+	f.forget(ctx, all)
 	if len(all) == 0 {
 		return idlePause, nil
 	}
@@ -79,9 +83,10 @@ func (f *feeder) look(ctx context.Context) (pause time.Duration, err error) {
 	if err != nil {
 		return 0, err
 	}
-	ready := f.ready(ctx, all)
+	ready, limits := f.ready(ctx, all)
 	f.probe(ctx, all)
-	n, wait, err := f.callThose(ctx, ready, mostCalled-called)
+	n, wait, err := f.callThose(ctx, ready, limits, mostCalled-called)
+	f.giveBack(ctx, limits)
 	if err != nil || n == 0 {
 		return blockedPause, err
 	}
@@ -91,26 +96,99 @@ func (f *feeder) look(ctx context.Context) (pause time.Duration, err error) {
 	return busyPause, nil
 }
 
-// ready are those that may be bought, in the order of their turns.
-func (f *feeder) ready(ctx context.Context, all []topup.InLine) []topup.InLine {
-	outages := f.gate.outages()
-	resumed := map[string][]topup.InLine{}
-	ready := slices.DeleteFunc(slices.Clone(all), func(o topup.InLine) bool {
-		operator := topup.OperatorOf(o.Product)
-		if f.gate.barred(o) == topup.WaitOutage && outages[operator].Recovering() {
-			resumed[operator] = append(resumed[operator], o)
+// ready are those that may be bought, in the order of their turns: of those that were tried before as many as the
+// retry budget has room for. Of an operator that recovers only as many may be called as limits says.
+func (f *feeder) ready(ctx context.Context, all []topup.InLine) (ready []topup.InLine, limits resumption) {
+	outages, room := f.gate.outages(), f.gate.budget.has()
+	waiting := map[string]int{}
+	for _, o := range inTurns(all, f.latest) {
+		if f.gate.barred(o, true) != "" {
+			continue
 		}
-		return f.gate.barred(o) != ""
-	})
-	for operator, orders := range resumed {
-		rate := 1 << min(int(time.Since(outages[operator].RecoveringSince).Seconds()), 16)
-		n, err := f.Board.Resume(ctx, operator, rate, len(orders))
+		if o.AttemptCount > 0 {
+			if room == 0 {
+				continue
+			}
+			room--
+		}
+		ready = append(ready, o)
+		waiting[topup.OperatorOf(o.Product)]++
+	}
+	limits = resumption{}
+	for operator, outage := range outages {
+		if waiting[operator] == 0 {
+			continue
+		}
+		since := outage.RecoveringSince
+		n, err := f.Board.Resume(ctx, operator, since, resumable(time.Since(since)), waiting[operator])
 		if err != nil {
 			f.Log.WarnContext(ctx, "resumption put off", "operator", operator, "error", err)
 		}
-		ready = append(ready, inTurns(orders, f.latest)[:n]...)
+		limits[operator] = &share{since, n}
 	}
-	return inTurns(ready, f.latest)
+	return ready, limits
+}
+
+// resumption is how many orders of each operator that recovers may be called here. Others have no such limit.
+type resumption map[string]*share
+
+type share struct {
+	recoveringSince time.Time
+	n               int
+}
+
+// allowed counts the orders that may be called, at most room.
+func (r resumption) allowed(orders []topup.InLine, room int) (n int) {
+	used := map[string]int{}
+	for _, o := range orders {
+		operator := topup.OperatorOf(o.Product)
+		if limit := r[operator]; n < room && (limit == nil || used[operator] < limit.n) {
+			used[operator]++
+			n++
+		}
+	}
+	return n
+}
+
+// take takes the first n of the orders that may be called, and leaves the others.
+func (r resumption) take(orders []topup.InLine, n int) (taken, left []topup.InLine) {
+	for _, o := range orders {
+		limit := r[topup.OperatorOf(o.Product)]
+		if len(taken) == n || limit != nil && limit.n == 0 {
+			left = append(left, o)
+			continue
+		}
+		if limit != nil {
+			limit.n--
+		}
+		taken = append(taken, o)
+	}
+	return taken, left
+}
+
+// untake undoes take for an order that another worker has called.
+func (r resumption) untake(o topup.InLine) {
+	if limit := r[topup.OperatorOf(o.Product)]; limit != nil {
+		limit.n++
+	}
+}
+
+// giveBack leaves to all workers what was not called here.
+func (f *feeder) giveBack(ctx context.Context, limits resumption) {
+	for operator, limit := range limits {
+		if limit.n == 0 {
+			continue
+		}
+		if err := f.Board.GiveBack(ctx, operator, limit.recoveringSince, limit.n); err != nil {
+			f.Log.WarnContext(ctx, "resumption is slower than it may be", "operator", operator, "error", err)
+		}
+	}
+}
+
+// resumable is how many purchases an operator may have had so long after it began to recover: one in the first
+// second, two more in the next, then four, and so on.
+func resumable(after time.Duration) int {
+	return 1<<(1+min(max(int(after.Seconds()), 0), 16)) - 1
 }
 
 // inTurns sorts orders by their priority; those of one priority so that their callers take turns, from the
@@ -145,14 +223,12 @@ func inTurns(orders []topup.InLine, latest map[topup.Priority]string) (sorted []
 	return sorted
 }
 
-// callThose calls the first of the orders, as many as there is room for and as the pace allows.
-func (f *feeder) callThose(ctx context.Context, orders []topup.InLine, room int) (n int, wait time.Duration, err error) {
+// callThose calls the first of the orders, as many as there is room for and as the pace and the limits allow.
+func (f *feeder) callThose(ctx context.Context, orders []topup.InLine, limits resumption, room int) (n int, wait time.Duration, err error) {
 	for _, p := range topup.Priorities() {
-		of := slices.DeleteFunc(slices.Clone(orders), func(o topup.InLine) bool {
-			return o.Priority != p || o.AttemptCount > 0 && !f.gate.budget.retry()
-		})
-		want := min(len(of), room-n)
-		if want <= 0 {
+		of := slices.DeleteFunc(slices.Clone(orders), func(o topup.InLine) bool { return o.Priority != p })
+		want := limits.allowed(of, room-n)
+		if want == 0 {
 			continue
 		}
 		granted := want
@@ -161,7 +237,7 @@ func (f *feeder) callThose(ctx context.Context, orders []topup.InLine, room int)
 				return n, 0, err
 			}
 		}
-		called, err := f.call(ctx, of, granted)
+		called, err := f.call(ctx, of, limits, granted)
 		n += called
 		if err != nil || granted < want {
 			return n, wait, err // those of less priority wait as well
@@ -170,11 +246,13 @@ func (f *feeder) callThose(ctx context.Context, orders []topup.InLine, room int)
 	return n, wait, nil
 }
 
-// call calls n of the orders, the first ones that nobody else has called.
-func (f *feeder) call(ctx context.Context, orders []topup.InLine, n int) (called int, err error) {
-	for len(orders) > 0 && called < n && err == nil {
-		batch := orders[:min(n-called, len(orders))]
-		orders = orders[len(batch):]
+// call calls n of the orders, the first ones that the limits allow and that nobody else has called.
+func (f *feeder) call(ctx context.Context, orders []topup.InLine, limits resumption, n int) (called int, err error) {
+	for err == nil {
+		var batch []topup.InLine
+		if batch, orders = limits.take(orders, n-called); len(batch) == 0 {
+			break
+		}
 		errs := make([]error, len(batch))
 		var done sync.WaitGroup
 		for i, o := range batch {
@@ -186,7 +264,9 @@ func (f *feeder) call(ctx context.Context, orders []topup.InLine, n int) (called
 			case e == nil:
 				called++
 				f.latest[batch[i].Priority] = batch[i].Caller
-			case !errors.Is(e, topup.ErrLost):
+			case errors.Is(e, topup.ErrLost):
+				limits.untake(batch[i])
+			default:
 				err = e
 			}
 		}
@@ -201,6 +281,8 @@ func (f *feeder) callOne(ctx context.Context, in topup.InLine) error {
 	}
 	if o.AttemptCount == 0 {
 		f.gate.budget.first()
+	} else {
+		f.gate.budget.retry()
 	}
 	if err := f.Bell.RingOrder(ctx, o.Request(), time.Time{}); err != nil {
 		f.Log.WarnContext(ctx, "queue not reached; the sweep will ring", "order", o.ID, "error", err)
@@ -208,56 +290,87 @@ func (f *feeder) callOne(ctx context.Context, in topup.InLine) error {
 	return nil
 }
 
-// probe tries operators that are out, beside the line: with the balance first, which moves no money, and then
-// with the order that has had the fewest attempts.
+// forget ends the outages that nobody waits for any more: what began them is past, no probe is under way, and there
+// is no order to find out with. Whoever comes next finds out.
+func (f *feeder) forget(ctx context.Context, all []topup.InLine) {
+	outages := f.gate.outages()
+	maps.DeleteFunc(f.waited, func(operator string, _ time.Time) bool { return outages[operator].Since.IsZero() })
+	for operator, outage := range outages {
+		wait := slices.ContainsFunc(all, func(o topup.InLine) bool { return topup.OperatorOf(o.Product) == operator })
+		last, known := f.waited[operator]
+		switch {
+		case wait || !known || outage.Since.After(last):
+			f.waited[operator] = time.Now()
+		case !outage.Recovering() && time.Since(last) > max(breakerWindow, f.Timeout+f.Slack):
+			f.gate.endOutage(ctx, operator, outage)
+			delete(f.waited, operator)
+		}
+	}
+}
+
+// probe tries operators that are out, beside the line, with the orders that wait for them.
 func (f *feeder) probe(ctx context.Context, all []topup.InLine) {
 	for operator, outage := range f.gate.outages() {
 		if outage.Recovering() || f.gate.pausedFor() > 0 {
 			continue
 		}
-		of := slices.DeleteFunc(slices.Clone(all), func(o topup.InLine) bool {
-			return topup.OperatorOf(o.Product) != operator || f.gate.barred(o) != topup.WaitOutage
+		waiting := slices.DeleteFunc(slices.Clone(all), func(o topup.InLine) bool {
+			return topup.OperatorOf(o.Product) != operator || f.gate.barred(o, false) != topup.WaitOutage
 		})
-		if len(of) == 0 || !f.probing.CompareAndSwap(false, true) {
+		if len(waiting) == 0 {
 			continue
 		}
-		fewest := slices.MinFunc(of, func(a, b topup.InLine) int { return a.AttemptCount - b.AttemptCount })
+		if _, busy := f.probing.LoadOrStore(operator, true); busy {
+			continue
+		}
 		f.probes.Go(func() {
-			defer f.probing.Store(false)
-			if err := f.probeWith(ctx, operator, fewest.ID); err != nil && ctx.Err() == nil {
-				f.Log.InfoContext(ctx, "probe failed", "operator", operator, "error", err)
+			defer f.probing.Delete(operator)
+			if err := f.probeWith(ctx, operator, waiting); err != nil && ctx.Err() == nil {
+				f.Log.WarnContext(ctx, "probe not made", "operator", operator, "error", err)
 			}
 		})
 	}
 }
 
-func (f *feeder) probeWith(ctx context.Context, operator string, id topup.ID) error {
+// probeWith buys one of the orders, if no other worker has just done so. They take turns: first those with the
+// fewest attempts, of these the oldest; so one that is never answered well cannot be all that is tried.
+func (f *feeder) probeWith(ctx context.Context, operator string, waiting []topup.InLine) error {
 	if claimed, err := f.Board.ClaimProbe(ctx, operator, f.Breaker.Probe); err != nil || !claimed {
 		return err
-	}
-	if f.Balances != nil {
-		if _, err := f.Balances.Balance(ctx); err != nil {
-			return err
-		}
-	}
-	o, err := f.Journal.Order(ctx, id)
-	if err != nil {
-		return err
-	}
-	if _, wait := f.notDue(ctx, o); wait || f.gate.take(o) != "" {
-		return nil
 	}
 	if f.Pacer != nil {
 		if granted, _, err := f.Pacer.Take(ctx, topup.PriorityHigh, 1); err != nil || granted == 0 {
 			return err
 		}
 	}
+	slices.SortFunc(waiting, func(a, b topup.InLine) int {
+		return cmp.Or(cmp.Compare(a.AttemptCount, b.AttemptCount), cmp.Compare(a.Place, b.Place))
+	})
+	for _, in := range waiting {
+		o, err := f.Journal.Order(ctx, in.ID)
+		if err != nil {
+			return err
+		}
+		if _, wait := f.notDue(ctx, o); wait || f.gate.take(o) != "" {
+			continue
+		}
+		if err := f.probeWithOrder(ctx, operator, o); !errors.Is(err, topup.ErrLost) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *feeder) probeWithOrder(ctx context.Context, operator string, o topup.Order) error {
 	result, again, err := f.tryUntilSettled(ctx, o)
 	if err != nil {
 		return err
 	}
 	if answers(result) {
 		f.gate.recovers(ctx, operator)
+	} else {
+		f.Log.WarnContext(ctx, "probe failed", "operator", operator, "order", o.ID, "outcome", result.Outcome,
+			"http_status", result.HTTPStatus, "response_code", string(result.Code), "error", cmp.Or(result.Error, result.Message))
 	}
 	if !again.IsZero() {
 		return f.Bell.RingOrder(ctx, o.Request(), again)

@@ -35,8 +35,11 @@ type Board interface {
 	SetOutage(ctx context.Context, operator string, o topup.Outage) error
 	EndOutage(ctx context.Context, operator string) error
 	ClaimProbe(ctx context.Context, operator string, every time.Duration) (bool, error)
-	// Resume says how many of n purchases an operator that recovers gets now, of so many a second.
-	Resume(ctx context.Context, operator string, perSecond, n int) (int, error)
+	// Resume says how many of n purchases an operator that recovers gets now; all workers together get at most
+	// total since it began to recover.
+	Resume(ctx context.Context, operator string, recoveringSince time.Time, total, n int) (int, error)
+	// GiveBack gives back n that Resume granted, and that were not made.
+	GiveBack(ctx context.Context, operator string, recoveringSince time.Time, n int) error
 }
 
 // Hold keeps orders in line for a reason of its own.
@@ -53,7 +56,7 @@ type Hold interface {
 type Breaker struct {
 	// Share of the purchases of the last half minute that have to fail, of at least 50; 0: never.
 	Share float64
-	// Probe is the time between two tries of an operator that is out, by all workers together.
+	// Probe is the time between two purchases that try an operator that is out, by all workers together.
 	// Defaults to 5s.
 	Probe time.Duration
 }
@@ -80,9 +83,11 @@ type gate struct {
 	// crowd tells, by rank, that orders of that priority stand in line.
 	crowd []atomic.Bool
 
-	mu        sync.Mutex
-	read      time.Time
-	notices   topup.Notices
+	mu      sync.Mutex
+	read    time.Time
+	notices topup.Notices
+	// changes counts what this worker has changed of the outages itself: what was read before it is older.
+	changes   int
 	detectors map[string]*gobreaker.TwoStepCircuitBreaker[struct{}]
 }
 
@@ -115,7 +120,13 @@ func (g *gate) take(o topup.Order) topup.Wait {
 }
 
 func (g *gate) mayGo(ctx context.Context, o topup.Order) (why topup.Wait, after time.Duration, err error) {
-	if why := g.barred(inLine(o)); why != "" {
+	why = g.barred(inLine(o), o.Called)
+	if why == topup.WaitOutage && o.Called {
+		// Another worker may have called it since the board was read: to send it back would waste its turn.
+		g.reread(ctx)
+		why = g.barred(inLine(o), o.Called)
+	}
+	if why != "" {
 		return why, 0, nil
 	}
 	switch {
@@ -145,8 +156,9 @@ func inLine(o topup.Order) topup.InLine {
 	return topup.InLine{ID: o.ID, Priority: o.Priority, Caller: o.Caller, Product: o.Product, Amount: o.Amount, AttemptCount: o.AttemptCount}
 }
 
-// barred says why no order like this one may be bought now.
-func (g *gate) barred(o topup.InLine) topup.Wait {
+// barred says why no order like this one may be bought now. One that was called may be while its operator
+// recovers: it is one of those that the recovery resumes with.
+func (g *gate) barred(o topup.InLine, called bool) topup.Wait {
 	for _, h := range g.Holds {
 		if why := h.Holds(o); why != "" {
 			return why
@@ -157,45 +169,65 @@ func (g *gate) barred(o topup.InLine) topup.Wait {
 	if time.Now().Before(g.notices.PausedUntil) {
 		return topup.WaitPace
 	}
-	if _, out := g.notices.Outages[topup.OperatorOf(o.Product)]; out {
+	outage, out := g.notices.Outages[topup.OperatorOf(o.Product)]
+	if out && (!called || !outage.Recovering()) {
 		return topup.WaitOutage
 	}
 	return ""
 }
 
-// refresh reads the board, and ends recoveries. Without Redis, what is known stays.
+// refresh reads the board where what is known may be old.
 func (g *gate) refresh(ctx context.Context) {
-	defer g.judgeFreedom()
+	g.mu.Lock()
+	stale := time.Since(g.read) > noticesFor
+	g.mu.Unlock()
+	if stale {
+		g.reread(ctx)
+	}
+	g.judgeFreedom()
+}
+
+// reread reads the board, and ends recoveries. Without Redis, what is known stays.
+func (g *gate) reread(ctx context.Context) {
 	if g.Board == nil {
 		return
 	}
 	g.mu.Lock()
-	stale := time.Since(g.read) > noticesFor
+	before := g.changes
 	g.mu.Unlock()
-	if !stale {
-		return
-	}
 	notices, err := g.Board.Notices(ctx)
 	if err != nil {
 		return
 	}
 	for operator, o := range notices.Outages {
-		if !o.Recovering() || time.Since(o.RecoveringSince) < recovery {
-			continue
-		}
-		if err := g.Board.EndOutage(ctx, operator); err == nil {
+		if o.Recovering() && time.Since(o.RecoveringSince) >= recovery && g.endOutage(ctx, operator, o) {
 			delete(notices.Outages, operator)
-			g.Log.InfoContext(ctx, "outage is over", "operator", operator, "lasted", time.Since(o.Since).Round(time.Second))
 		}
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.changes != before {
+		return
+	}
+	if g.notices.PausedUntil.After(notices.PausedUntil) {
+		notices.PausedUntil = g.notices.PausedUntil // the board has what another was asked to wait
+	}
 	for operator := range g.notices.Outages {
 		if _, still := notices.Outages[operator]; !still {
 			delete(g.detectors, operator)
 		}
 	}
 	g.read, g.notices = time.Now(), notices
+}
+
+// endOutage takes an outage off the board.
+func (g *gate) endOutage(ctx context.Context, operator string, o topup.Outage) bool {
+	if err := g.Board.EndOutage(ctx, operator); err != nil {
+		return false
+	}
+	g.Log.InfoContext(ctx, "outage is over", "operator", operator, "lasted", time.Since(o.Since).Round(time.Second),
+		"recovered", o.Recovering())
+	return true
 }
 
 func (g *gate) judgeFreedom() {
@@ -225,14 +257,14 @@ func (g *gate) pausedFor() time.Duration {
 // report learns from the result of an attempt.
 func (g *gate) report(ctx context.Context, o topup.Order, r topup.Result) {
 	switch {
-	case r.LoginAgain, r.TooLate: // says nothing of the operator
+	case r.LoginAgain, r.TooLate, r.LimitedOrder: // says nothing of the operator, nor of other orders
 	case rateLimited(r.HTTPStatus):
 		g.pause(ctx, max(r.RetryAfter, leastPause))
 	case g.Board == nil || g.Breaker.Share <= 0:
 	default:
 		g.judge(ctx, topup.OperatorOf(o.Product), r)
 	}
-	if o.AttemptCount > 1 && answers(r) {
+	if o.AttemptCount > 1 && (answers(r) || r.LimitedOrder) {
 		g.budget.refund()
 	}
 }
@@ -256,7 +288,7 @@ func (g *gate) pause(ctx context.Context, d time.Duration) {
 		return
 	}
 	g.Log.WarnContext(ctx, "distributor asks to slow down", "wait", d)
-	if err := g.Board.Pause(ctx, until); err != nil {
+	if err := g.Board.Pause(context.WithoutCancel(ctx), until); err != nil {
 		g.Log.WarnContext(ctx, "other workers not told to slow down", "error", err)
 	}
 }
@@ -321,6 +353,7 @@ func (g *gate) recovers(ctx context.Context, operator string) {
 // tellOutage is called with the lock.
 func (g *gate) tellOutage(ctx context.Context, operator string, o topup.Outage) {
 	delete(g.detectors, operator)
+	g.changes++
 	outages := maps.Clone(g.notices.Outages)
 	if outages == nil {
 		outages = map[string]topup.Outage{}

@@ -45,6 +45,7 @@ type board struct {
 	mu      sync.Mutex
 	notices topup.Notices
 	probed  time.Time
+	resumed int
 }
 
 func (b *board) Notices(context.Context) (topup.Notices, error) {
@@ -84,7 +85,20 @@ func (b *board) ClaimProbe(_ context.Context, _ string, every time.Duration) (bo
 	return true, nil
 }
 
-func (b *board) Resume(_ context.Context, _ string, _, n int) (int, error) { return n, nil }
+func (b *board) Resume(_ context.Context, _ string, _ time.Time, total, n int) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	granted := max(0, min(n, total-b.resumed))
+	b.resumed += granted
+	return granted, nil
+}
+
+func (b *board) GiveBack(_ context.Context, _ string, _ time.Time, n int) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.resumed -= n
+	return nil
+}
 
 func (b *board) outages() int {
 	b.mu.Lock()

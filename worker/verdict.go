@@ -76,30 +76,50 @@ func (p Policy) Verdict(o topup.Order, result topup.Result, earlier []topup.Atte
 
 func rateLimited(httpStatus int) bool { return httpStatus == http.StatusTooManyRequests }
 
+// freeProbes is how many probes of an order spend no try. One whose answer is always the same must end some time,
+// even if it is the only one left to probe with.
+const freeProbes = 3
+
 // next is when another attempt is due after those of this schedule and the one of the result; nil when
-// tries have run out, or the time for them will have. A probe spends no try, nor does an attempt that was turned away
-// at the door (429): waiting for room, or for an operator, is no failure. An order that expires first waits for that.
+// tries have run out, or the time for them will have. An attempt that was turned away at the door (429) spends no
+// try, nor do an order's first probes: waiting for room, or for an operator, is no failure. The time counts for all
+// of them. An order that expires first waits for that.
 func (p Policy) next(o topup.Order, result topup.Result, earlier []topup.Attempt, now time.Time) *time.Time {
-	n := 0
+	tries, probes, turnedAway := 0, 0, 0
+	count := func(probe bool, httpStatus int) {
+		switch {
+		case rateLimited(httpStatus):
+			turnedAway++
+		case probe && probes < freeProbes:
+			probes++
+		default:
+			tries++
+		}
+	}
 	for _, a := range earlier {
-		if a.Probe {
-			continue
-		}
-		if a.HTTPStatus == nil || !rateLimited(*a.HTTPStatus) {
-			n++
-		}
+		count(a.Probe, status(a))
 	}
-	if !result.Probe && !rateLimited(result.HTTPStatus) {
-		n++
+	count(result.Probe, result.HTTPStatus)
+	grown := tries
+	if result.LimitedOrder {
+		grown += turnedAway // there is no pause for all that would put it off
 	}
-	wait := max(p.Wait(max(n, 1)), result.RetryAfter)
+	wait := max(p.Wait(max(grown, 1)), result.RetryAfter)
 	if result.LoginAgain {
 		wait = 0
 	}
 	next := now.Add(wait)
 	expires := o.EndsAt != nil && o.ExpiresAt != nil && o.EndsAt.Equal(*o.ExpiresAt)
-	if !result.Probe && n >= p.MaxAttempts || o.EndsAt != nil && !expires && !next.Before(*o.EndsAt) {
+	if tries >= p.MaxAttempts || o.EndsAt != nil && !expires && !next.Before(*o.EndsAt) {
 		return nil
 	}
 	return &next
+}
+
+// status is an attempt's HTTP status; 0 where there was no answer.
+func status(a topup.Attempt) int {
+	if a.HTTPStatus == nil {
+		return 0
+	}
+	return *a.HTTPStatus
 }

@@ -118,26 +118,39 @@ func TestExpiryIsWaitedFor(t *testing.T) {
 	}
 }
 
-// TestProbesSpendNothing: an order that was used for a hundred probes has all of its tries left.
-func TestProbesSpendNothing(t *testing.T) {
+// TestFirstProbesSpendNoTry: an order's first three probes spend none of its tries, further ones do; and no probe
+// lengthens its time.
+func TestFirstProbesSpendNoTry(t *testing.T) {
 	p := Policy{Initial: time.Second, Max: time.Second, MaxAttempts: 2}
 	now := time.Now()
-	var earlier []topup.Attempt
-	for i := range 100 {
-		earlier = append(earlier, topup.Attempt{Number: i + 1, StartedAt: now.Add(time.Duration(i-200) * time.Minute), Outcome: topup.OutcomeUnavailable, Probe: true})
-	}
-	o := topup.Order{AttemptCount: 101}
-	probe := topup.Result{Outcome: topup.OutcomeUnavailable, HTTPStatus: 500, Code: "91", Probe: true}
-	if s := p.Verdict(o, probe, earlier, 0, now); s.State != topup.StateRetrying {
-		t.Errorf("after one more probe it is %s", s.State)
-	}
-	failed := probe
-	failed.Probe = false
-	if s := p.Verdict(o, failed, earlier, 0, now); s.State != topup.StateRetrying {
-		t.Errorf("after its first own try it is %s", s.State)
-	}
-	earlier = append(earlier, topup.Attempt{Number: 101, StartedAt: now, Outcome: topup.OutcomeUnavailable})
-	if s := p.Verdict(topup.Order{AttemptCount: 102}, failed, earlier, 0, now); s.State != topup.StateFailed || s.Reason != topup.ReasonRetriesExhausted {
-		t.Errorf("after its second it is %s", s.State)
+	const own, probe = false, true
+	for _, c := range []struct {
+		attempts []bool
+		again    bool
+	}{
+		{[]bool{own}, true},
+		{[]bool{own, own}, false},
+		{[]bool{probe, probe, probe}, true},
+		{[]bool{probe, probe, probe, own}, true},
+		{[]bool{probe, probe, probe, own, own}, false},
+		{[]bool{own, probe, probe, probe}, true},
+		{[]bool{own, probe, probe, probe, probe}, false},
+		{[]bool{probe, probe, probe, probe}, true},
+		{[]bool{probe, probe, probe, probe, probe}, false},
+	} {
+		for _, left := range []time.Duration{time.Hour, 0} {
+			var earlier []topup.Attempt
+			n := len(c.attempts)
+			for i, probe := range c.attempts[:n-1] {
+				earlier = append(earlier, topup.Attempt{Number: i + 1, StartedAt: now.Add(-time.Minute), Outcome: topup.OutcomeUnavailable, Probe: probe})
+			}
+			result := topup.Result{Outcome: topup.OutcomeUnavailable, HTTPStatus: 500, Code: "91", Probe: c.attempts[n-1]}
+			endsAt := now.Add(left)
+			s := p.Verdict(topup.Order{AttemptCount: n, EndsAt: &endsAt}, result, earlier, 0, now)
+			again := c.again && left > 0
+			if (s.State == topup.StateRetrying) != again {
+				t.Errorf("after the attempts %v (probe: true), %s before its end, it is %s", c.attempts, left, s.State)
+			}
+		}
 	}
 }

@@ -31,6 +31,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type vendor struct {
 	mu       sync.Mutex
 	login    error
+	balance  error
 	answers  []topup.Result
 	during   func(ctx context.Context, o topup.Order)
 	sendBy   time.Time // of the latest request
@@ -54,7 +55,7 @@ func (v *vendor) Purchase(ctx context.Context, o topup.Order, sendBy time.Time) 
 }
 
 func (v *vendor) Balance(context.Context) (distributor.Balance, error) {
-	return distributor.Balance{Amount: "970.00", Currency: "USD"}, nil
+	return distributor.Balance{Amount: "970.00", Currency: "USD"}, v.balance
 }
 
 // ears is where the worker tells and rings.
@@ -64,6 +65,8 @@ type ears struct {
 	told   []topup.Event
 	rung   []string
 	failed bool
+	// answer, if any, does what the ring asks for.
+	answer func(id topup.ID, at time.Time)
 }
 
 func (e *ears) TryNow(_ context.Context, ev topup.Event, _ func(topup.Event, time.Time)) bool {
@@ -89,12 +92,18 @@ func (e *ears) ring(id string) error {
 }
 
 func (e *ears) RingEvent(_ context.Context, id string, _ time.Time) error { return e.ring(id) }
-func (e *ears) RingOrder(_ context.Context, r topup.Request, _ time.Time) error {
-	return e.ring(string(r.ID))
+func (e *ears) RingOrder(_ context.Context, r topup.Request, at time.Time) error {
+	if err := e.ring(string(r.ID)); err != nil || e.answer == nil {
+		return err
+	}
+	e.answer(r.ID, at)
+	return nil
 }
-func (e *ears) InsistOrder(_ context.Context, r topup.Request) error { return e.ring(string(r.ID)) }
-func (e *ears) InsistEvent(_ context.Context, id string) error       { return e.ring(id) }
-func (e *ears) Announce(context.Context) error                       { return nil }
+func (e *ears) InsistOrder(ctx context.Context, r topup.Request) error {
+	return e.RingOrder(ctx, r, time.Time{})
+}
+func (e *ears) InsistEvent(_ context.Context, id string) error { return e.ring(id) }
+func (e *ears) Announce(context.Context) error                 { return nil }
 
 func (e *ears) heard() []string {
 	e.mu.Lock()
@@ -139,7 +148,14 @@ type bench struct {
 
 func setUp(t *testing.T, answers ...topup.Result) *bench {
 	t.Helper()
-	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"), journal.WithFirstTryGrace(0), journal.WithArchive(archive.Folder(t.TempDir())))
+	return setUpWithin(t, journal.TimeLimits{}, answers...)
+}
+
+// setUpWithin is setUp with limits of the orders' time; zero: none.
+func setUpWithin(t *testing.T, limits journal.TimeLimits, answers ...topup.Result) *bench {
+	t.Helper()
+	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"), journal.WithFirstTryGrace(0),
+		journal.WithArchive(archive.Folder(t.TempDir())), journal.WithTimeLimits(limits))
 	if err != nil {
 		t.Fatal(err)
 	}

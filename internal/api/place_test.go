@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -252,6 +253,29 @@ func TestNotDurable(t *testing.T) {
 	line := lines(t, s.batch(shopKey, order("ORD-1")))[0]
 	if line.Status != http.StatusServiceUnavailable {
 		t.Errorf("line %+v", line)
+	}
+}
+
+// TestHungUp: a request whose client is gone counts as that, not as a fault of ours.
+func TestHungUp(t *testing.T) {
+	var statuses []int
+	var cfg api.Config
+	serve(t, func(c *api.Config) {
+		c.Observe = func(s api.Served) { statuses = append(statuses, s.Status) }
+		cfg = *c
+	})
+	handler := api.New(cfg)
+	defer func() { _ = handler.Close() }()
+	ctx, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	for method, path := range map[string]string{http.MethodPost: "/v1/topups", http.MethodGet: "/v1/topups/ORD-1"} {
+		r := httptest.NewRequestWithContext(ctx, method, path, strings.NewReader(order("ORD-1")))
+		r.Header.Set("Authorization", "Bearer "+shopKey)
+		r.Header.Set("Content-Type", typeJSON)
+		handler.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	if !slices.Equal(statuses, []int{499, 499}) {
+		t.Errorf("they count as %v", statuses)
 	}
 }
 

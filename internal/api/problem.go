@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"net/http"
 	"strconv"
@@ -22,6 +21,10 @@ import (
 type tooLarge int
 
 func (e tooLarge) Error() string { return fmt.Sprintf("more than %d bytes", int(e)) }
+
+// statusHungUp is what a request counts as whose client closed its connection: nobody reads it, and it is no fault of
+// ours. nginx has the number.
+const statusHungUp = 499
 
 // problem turns an error into what is answered. in says where its fields are: body or query.
 // What it does not know is a fault of ours, told as 503: the request may be sent again.
@@ -54,11 +57,11 @@ func (s *Server) problem(ctx context.Context, in string, err error) error {
 	case errors.As(err, &large):
 		return huma.Error413RequestEntityTooLarge(err.Error())
 	}
-	level := slog.LevelError
-	if ctx.Err() != nil {
-		level = slog.LevelDebug // the client went away, and that is why
+	if errors.Is(ctx.Err(), context.Canceled) { // and that is why
+		s.log.DebugContext(ctx, "client hung up", "request", requestID(ctx), "error", err)
+		return huma.NewError(statusHungUp, "the client closed its connection before it was answered")
 	}
-	s.log.Log(ctx, level, "request not served", "request", requestID(ctx), "error", err)
+	s.log.ErrorContext(ctx, "request not served", "request", requestID(ctx), "error", err)
 	return withHeader(huma.Error503ServiceUnavailable("the book of record cannot be reached; send the same request again"), "Retry-After", "1")
 }
 

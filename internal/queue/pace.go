@@ -91,10 +91,7 @@ func (p *Pacer) takeAlone(limit redis_rate.Limit, n int) (granted int, wait time
 }
 
 // Board is where all workers on one Redis read and write what they know of the distributor's trouble.
-type Board struct {
-	rdb     redis.UniversalClient
-	limiter *redis_rate.Limiter
-}
+type Board struct{ rdb redis.UniversalClient }
 
 const (
 	noticesKey   = "recarga:distributor:notices"
@@ -103,7 +100,7 @@ const (
 )
 
 // Board is the one of this Redis.
-func (q *Queue) Board() *Board { return &Board{q.rest, redis_rate.NewLimiter(q.rest)} }
+func (q *Queue) Board() *Board { return &Board{q.rest} }
 
 // Notices are what is on the board.
 func (b *Board) Notices(ctx context.Context) (n topup.Notices, err error) {
@@ -174,14 +171,45 @@ func (b *Board) ClaimProbe(ctx context.Context, operator string, every time.Dura
 	return true, nil
 }
 
-// Resume says how many of n purchases an operator that recovers gets now, of so many a second.
-func (b *Board) Resume(ctx context.Context, operator string, perSecond, n int) (granted int, err error) {
+// resumeFor is how long what was resumed is remembered: longer than any recovery lasts.
+const resumeFor = 5 * time.Minute
+
+// resumeScript takes as many as are left of a total. All of its numbers are whole ones: the embedded Redis knows
+// no others.
+//
+// KEYS: how many were taken. ARGV: the total, how many are wanted, seconds until the key is forgotten.
+// Returns: how many it took.
+var resumeScript = redis.NewScript(`
+local left = tonumber(ARGV[1]) - tonumber(redis.call("GET", KEYS[1]) or "0")
+local granted = math.max(0, math.min(left, tonumber(ARGV[2])))
+if granted > 0 then
+	redis.call("INCRBY", KEYS[1], string.format("%d", granted))
+	redis.call("EXPIRE", KEYS[1], ARGV[3])
+end
+return granted`)
+
+// Resume says how many of n purchases an operator that recovers gets now; all workers together get at most total
+// since it began to recover.
+func (b *Board) Resume(ctx context.Context, operator string, recoveringSince time.Time, total, n int) (granted int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, boardTimeout)
 	defer cancel()
-	limit := redis_rate.PerSecond(perSecond)
-	result, err := b.limiter.AllowAtMost(ctx, "recarga:distributor:resume:"+operator, limit, min(n, limit.Burst))
+	granted, err = resumeScript.Run(ctx, b.rdb, []string{resumeKey(operator, recoveringSince)}, total, n, int(resumeFor.Seconds())).Int()
 	if err != nil {
 		return 0, fmt.Errorf("resumption of %s: %w", operator, err)
 	}
-	return result.Allowed, nil
+	return granted, nil
+}
+
+// GiveBack gives back n that Resume granted, and that were not made.
+func (b *Board) GiveBack(ctx context.Context, operator string, recoveringSince time.Time, n int) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), boardTimeout)
+	defer cancel()
+	if err := b.rdb.DecrBy(ctx, resumeKey(operator, recoveringSince), int64(n)).Err(); err != nil {
+		return fmt.Errorf("resumption of %s: %w", operator, err)
+	}
+	return nil
+}
+
+func resumeKey(operator string, recoveringSince time.Time) string {
+	return fmt.Sprintf("recarga:distributor:resume:%s:%d", operator, recoveringSince.UnixMilli())
 }

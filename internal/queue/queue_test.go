@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -361,6 +362,83 @@ func TestRedisGoneAndBack(t *testing.T) {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// TestHangUp: whoever rings goes away meanwhile. The order, which has been accepted, is rung for all the same, and
+// nobody takes Redis for gone.
+func TestHangUp(t *testing.T) {
+	for name, url := range map[string]string{"embedded": queue.Embedded, "redis": testkit.Redis(t).URL()} {
+		t.Run(name, func(t *testing.T) {
+			q := open(t, url)
+			gone, hangUp := context.WithCancel(t.Context())
+			hangUp()
+			if err := q.RingOrder(gone, request("GONE"), time.Time{}); err != nil {
+				t.Errorf("the ring of the client that hung up: %v", err)
+			}
+			if err := q.RingEvent(gone, "EVENT", time.Time{}); err != nil {
+				t.Errorf("the ring for an event: %v", err)
+			}
+			if err := q.RingOrder(t.Context(), request("OTHER"), time.Time{}); err != nil {
+				t.Errorf("the ring of another client: %v", err)
+			}
+			for id, queueName := range map[string]string{"GONE": tasks.QueueTopups, "OTHER": tasks.QueueTopups, "EVENT": tasks.QueueWebhooks} {
+				if _, err := asynq.NewInspectorFromRedisClient(q.Redis()).GetTaskInfo(queueName, id); err != nil {
+					t.Errorf("%s has no task: %v", id, err)
+				}
+			}
+		})
+	}
+}
+
+// TestResume: all workers together get no more than the total, and all of it, whatever is given back meanwhile.
+func TestResume(t *testing.T) {
+	for name, url := range map[string]string{"embedded": queue.Embedded, "redis": testkit.Redis(t).URL()} {
+		t.Run(name, func(t *testing.T) {
+			q := open(t, url)
+			since := time.Now()
+			taken := 0
+			for _, total := range []int{1, 3, 7, 127} {
+				if taken += resumeByMany(t, q, since, total); taken != total {
+					t.Errorf("of a total of %d, %d are granted", total, taken)
+				}
+			}
+			if n, err := q.Board().Resume(t.Context(), "TELCEL", since.Add(time.Second), 1, 5); n != 1 || err != nil {
+				t.Errorf("another recovery gets %d, %v", n, err)
+			}
+		})
+	}
+}
+
+// resumeByMany is how many purchases workers side by side, and then one that comes last, get of the total.
+func resumeByMany(t *testing.T, q *queue.Queue, since time.Time, total int) (taken int) {
+	t.Helper()
+	var workers sync.WaitGroup
+	granted := make([]int, 8)
+	for i := range granted {
+		workers.Go(func() {
+			for range 30 {
+				n, err := q.Board().Resume(t.Context(), "TELCEL", since, total, 2+i)
+				if err == nil && n > 1 {
+					n--
+					err = q.Board().GiveBack(t.Context(), "TELCEL", since, 1)
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				granted[i] += n
+			}
+		})
+	}
+	workers.Wait()
+	left, err := q.Board().Resume(t.Context(), "TELCEL", since, total, 1000)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, n := range append(granted, left) {
+		taken += n
+	}
+	return taken
 }
 
 func TestPacer(t *testing.T) {

@@ -120,6 +120,7 @@ type Server struct {
 	mux     *http.ServeMux
 	handler http.Handler
 	balance balanceCache
+	schemas huma.Registry
 	spec    []byte
 	queues  *asynqmon.HTTPHandler // nil: there is no such page
 }
@@ -138,6 +139,7 @@ func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, log: cfg.Log, mux: http.NewServeMux()}
 	s.balance.ask = cfg.Balances
 	api := humago.New(s.mux, humaConfig(cfg.Version))
+	s.schemas = api.OpenAPI().Components.Schemas
 	s.register(api)
 	s.spec = describe(api)
 	s.mountDocs()
@@ -172,31 +174,32 @@ func (s *Server) register(api huma.API) {
 	huma.Register(api, s.secured(opList()), s.list)
 	huma.Register(api, s.secured(opFind()), s.find)
 	huma.Register(api, s.secured(opCancel()), s.cancel)
-	huma.Register(api, s.secured(opResolve()), s.resolve)
-	huma.Register(api, s.secured(opCorrect()), s.correct)
-	huma.Register(api, s.secured(opUphold()), s.uphold)
+	huma.Register(api, s.secured(opResolve(), operatorOnly), s.resolve)
+	huma.Register(api, s.secured(opCorrect(), operatorOnly), s.correct)
+	huma.Register(api, s.secured(opUphold(), operatorOnly), s.uphold)
 	huma.Register(api, s.secured(opEvents()), s.events)
 	huma.Register(api, s.secured(opRedeliver()), s.redeliver)
 	huma.Register(api, s.secured(opRedeliverAll()), s.redeliverAll)
-	huma.Register(api, s.secured(opListCallers()), s.listCallers)
-	huma.Register(api, s.secured(opAddCaller()), s.addCaller)
-	huma.Register(api, s.secured(opChangeCaller()), s.changeCaller)
-	huma.Register(api, s.secured(opRotateSecret()), s.rotateSecret)
-	huma.Register(api, s.secured(opRotateKey()), s.rotateKey)
-	huma.Register(api, s.secured(opSetEndpoint()), s.setEndpoint)
-	huma.Register(api, s.secured(opRemoveEndpoint()), s.removeEndpoint)
-	huma.Register(api, s.secured(opEnableEndpoint()), s.enableEndpoint)
-	huma.Register(api, s.secured(opDisableEndpoint()), s.disableEndpoint)
-	huma.Register(api, s.secured(opReconcile()), s.reconcile)
-	huma.Register(api, s.secured(opExport()), s.export)
+	huma.Register(api, s.secured(opListCallers(), operatorOnly), s.listCallers)
+	huma.Register(api, s.secured(opAddCaller(), operatorOnly), s.addCaller)
+	huma.Register(api, s.secured(opChangeCaller(), operatorOnly), s.changeCaller)
+	huma.Register(api, s.secured(opRotateSecret(), operatorOnly), s.rotateSecret)
+	huma.Register(api, s.secured(opRotateKey(), operatorOnly), s.rotateKey)
+	huma.Register(api, s.secured(opSetEndpoint(), operatorOnly), s.setEndpoint)
+	huma.Register(api, s.secured(opRemoveEndpoint(), operatorOnly), s.removeEndpoint)
+	huma.Register(api, s.secured(opEnableEndpoint(), operatorOnly), s.enableEndpoint)
+	huma.Register(api, s.secured(opDisableEndpoint(), operatorOnly), s.disableEndpoint)
+	huma.Register(api, s.secured(opReconcile(), operatorOnly), s.reconcile)
+	huma.Register(api, s.secured(opExport(), operatorOnly), s.export)
 	huma.Register(api, s.secured(opProducts()), s.products)
 	huma.Register(api, s.secured(opBalance()), s.getBalance)
 }
 
-// secured puts in front of an operation what is checked before anything else is read, in this order:
-// who asks, what kind of body comes, and whether the query is one that is understood.
-func (s *Server) secured(op huma.Operation) huma.Operation {
-	op.Middlewares = huma.Middlewares{s.authenticate, checkMedia(op), checkQuery(op)}
+// secured puts in front of an operation what is checked before it, in this order: who asks, and only then what was
+// sent: its path and query as texts, its headers, the query's parameters, and the body.
+func (s *Server) secured(op huma.Operation, allowed ...func(huma.Context, func(huma.Context))) huma.Operation {
+	op.Middlewares = append(huma.Middlewares{s.authenticate}, allowed...)
+	op.Middlewares = append(op.Middlewares, checkTexts, checkKey, checkMedia, checkQuery(op), s.checkBody)
 	return op
 }
 

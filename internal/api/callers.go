@@ -94,6 +94,15 @@ func (s *Server) authenticate(ctx huma.Context, next func(huma.Context)) {
 	next(huma.WithValue(ctx, identityKey{}, who))
 }
 
+// operatorOnly lets a request through only with the admin key.
+func operatorOnly(ctx huma.Context, next func(huma.Context)) {
+	if !identityOf(ctx.Context()).Admin {
+		refuse(ctx, forbidden("this is for the admin key"))
+		return
+	}
+	next(ctx)
+}
+
 // identify returns the key's owner or the problem to answer.
 func (s *Server) identify(ctx context.Context, key string) (Identity, error) {
 	if key == "" {

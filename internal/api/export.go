@@ -84,9 +84,6 @@ type exporting struct {
 }
 
 func (s *Server) export(ctx context.Context, in *exportInput) (*batchOutput, error) {
-	if !identityOf(ctx).Admin {
-		return nil, forbidden("orders are exported with the admin key")
-	}
 	e, err := parseExport(identityOf(ctx), in.query, time.Now())
 	if err != nil {
 		return nil, s.problem(ctx, "query", err)

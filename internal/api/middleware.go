@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -13,8 +14,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
@@ -104,6 +107,16 @@ func (w *answerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // route serves a request, with problems instead of the mux's plain texts.
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	handler, pattern := s.mux.Handler(r)
+	if !strings.Contains(pattern, " /v1/") { // an operation says who may ask first: see secured
+		wrong := queryTexts(r.URL)
+		if !plainText(r.URL.Path) {
+			wrong = append(wrong, notText("path", r.URL.Path))
+		}
+		if len(wrong) > 0 {
+			writeProblem(w, invalid("url", wrong))
+			return
+		}
+	}
 	if pattern != "" {
 		nameSpan(r.Context(), pattern)
 		s.mux.ServeHTTP(w, r)
@@ -141,28 +154,91 @@ func (d *discard) Header() http.Header            { return d.header }
 func (d *discard) WriteHeader(status int)         { d.status = status }
 func (d *discard) Write(data []byte) (int, error) { return len(data), nil }
 
-// checkMedia refuses a body of another media type than the operation's. An absent type is refused
-// too: what is in the body would be a guess.
-func checkMedia(op huma.Operation) func(huma.Context, func(huma.Context)) {
-	return func(ctx huma.Context, next func(huma.Context)) {
-		if op.RequestBody != nil {
-			given, _, _ := mime.ParseMediaType(ctx.Header("Content-Type"))
-			if op.RequestBody.Content[given] == nil {
-				refuse(ctx, huma.Error415UnsupportedMediaType("Content-Type must be "+mediaOf(op)))
-				return
-			}
-		}
+// checkMedia refuses a body of another media type than the operation's, and one that is compressed. An absent type is
+// refused too: what is in the body would be a guess.
+func checkMedia(ctx huma.Context, next func(huma.Context)) {
+	body := ctx.Operation().RequestBody
+	if body == nil {
+		next(ctx)
+		return
+	}
+	given, _, _ := mime.ParseMediaType(ctx.Header("Content-Type"))
+	coding := ctx.Header("Content-Encoding")
+	switch {
+	case body.Content[given] == nil:
+		allowed := strings.Join(slices.Sorted(maps.Keys(body.Content)), " or ")
+		refuse(ctx, huma.Error415UnsupportedMediaType("Content-Type must be "+allowed))
+	case coding != "" && !strings.EqualFold(coding, "identity"):
+		refuse(ctx, withHeader(huma.Error415UnsupportedMediaType("Content-Encoding must be absent: send the body as it is"), "Accept-Encoding", "identity"))
+	default:
 		next(ctx)
 	}
 }
 
-func mediaOf(op huma.Operation) string {
-	var names []string
-	for name := range op.RequestBody.Content {
-		names = append(names, name)
+// idempotencyKey is a header by which clients say which requests are the same one.
+const idempotencyKey = "Idempotency-Key"
+
+// checkKey refuses an Idempotency-Key where nothing would be kept by it. What it is worth to an order, place says.
+func checkKey(ctx huma.Context, next func(huma.Context)) {
+	r, _ := humago.Unwrap(ctx)
+	given := slices.Compact(r.Header.Values(idempotencyKey))
+	op := ctx.Operation()
+	allowed := ""
+	switch {
+	case op.Method == http.MethodGet || len(given) == 0: // a repeat is harmless
+	case op.OperationID != opPlace().OperationID:
+		allowed = "absent: only POST /v1/topups takes it"
+	case len(given) > 1:
+		allowed = "given once"
 	}
-	slices.Sort(names)
-	return strings.Join(names, " or ")
+	if allowed != "" {
+		refuse(ctx, invalid("header", []*topup.FieldError{{Field: idempotencyKey, Value: strings.Join(given, ", "), Allowed: allowed}}))
+		return
+	}
+	next(ctx)
+}
+
+// checkTexts refuses a path or a query that is no text: no database of ours can hold it.
+func checkTexts(ctx huma.Context, next func(huma.Context)) {
+	var wrong []*topup.FieldError
+	for _, m := range pathParameter.FindAllStringSubmatch(ctx.Operation().Path, -1) {
+		if value := ctx.Param(m[1]); !plainText(value) {
+			wrong = append(wrong, notText(m[1], value))
+		}
+	}
+	if len(wrong) > 0 {
+		refuse(ctx, invalid("path", wrong))
+		return
+	}
+	u := ctx.URL()
+	if wrong = queryTexts(&u); len(wrong) > 0 {
+		refuse(ctx, invalid("query", wrong))
+		return
+	}
+	next(ctx)
+}
+
+var pathParameter = regexp.MustCompile(`\{(\w+)\}`)
+
+// queryTexts are the parameters that are no text. A query that cannot be read at all is left to checkQuery.
+func queryTexts(u *url.URL) (wrong []*topup.FieldError) {
+	values := u.Query()
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		switch text := strings.Join(values[name], ", "); {
+		case !plainText(name):
+			wrong = append(wrong, notText("string", name))
+		case !plainText(text):
+			wrong = append(wrong, notText(name, text))
+		}
+	}
+	return wrong
+}
+
+// plainText tells whether a text is UTF-8 without NUL.
+func plainText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+
+func notText(field, value string) *topup.FieldError {
+	return &topup.FieldError{Field: field, Value: strings.ToValidUTF8(value, "\ufffd"), Allowed: "UTF-8 text without NUL"}
 }
 
 // checkQuery refuses query parameters that the operation has not got: a misspelt filter that is

@@ -94,7 +94,7 @@ type (
 )
 
 func (idSchema) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeString, Pattern: `^[A-Za-z0-9._:-]{1,64}$`, Examples: []any{"ORD-1"}}
+	return &huma.Schema{Type: huma.TypeString, Pattern: topup.IDPattern, Examples: []any{"ORD-1"}}
 }
 
 func (phoneSchema) Schema(huma.Registry) *huma.Schema {

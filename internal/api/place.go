@@ -15,6 +15,7 @@ import (
 )
 
 type placeInput struct {
+	Key     string `header:"Idempotency-Key" doc:"Not needed: the order's id says which requests are the same one. Where it is sent it must be that id."`
 	RawBody []byte
 }
 
@@ -28,7 +29,7 @@ type orderOutput struct {
 
 func (s *Server) place(ctx context.Context, in *placeInput) (*orderOutput, error) {
 	r, err := parse(identityOf(ctx), in.RawBody)
-	if err != nil {
+	if err = errors.Join(err, checkSameKey(in.Key, r.ID)); err != nil {
 		return nil, s.problem(ctx, "body", err)
 	}
 	trace.SpanFromContext(ctx).SetAttributes(attribute.String(topup.TraceOrder, string(r.ID)))
@@ -60,6 +61,15 @@ func parse(who Identity, body []byte) (topup.Request, error) {
 	err = errors.Join(err, checkCaller(who, r.Caller), checkCallback(who, r.CallbackURL))
 	r.Caller = who.Caller
 	return r, err
+}
+
+// checkSameKey: a repeat is known by the order's id alone, so another key would promise what is not kept. The key may
+// be in quotes, as the header's draft standard has it.
+func checkSameKey(key string, id topup.ID) error {
+	if text := strings.TrimSuffix(strings.TrimPrefix(key, `"`), `"`); text == "" || text == string(id) || id == "" {
+		return nil
+	}
+	return &topup.FieldError{Field: idempotencyKey, Value: key, Allowed: "absent, or the order's distributor_transaction_id"}
 }
 
 // checkCaller: an order belongs to the key's owner, whatever its body says.

@@ -139,6 +139,9 @@ func ParseRequest(data []byte) (Request, error) {
 		ExpiresAt: errs.text(raw, FieldExpiresAt), Priority: errs.text(raw, FieldPriority), Metadata: errs.texts(raw, FieldMetadata),
 	}
 	r, err := f.Request()
+	if errs.has(FieldID) {
+		r.ID = "" // of two, neither is meant for sure
+	}
 	for _, e := range FieldErrors(err) {
 		if !errs.has(e.Field) {
 			errs.add(e)
@@ -150,16 +153,16 @@ func ParseRequest(data []byte) (Request, error) {
 	return r, errs.join()
 }
 
-// RequestID is the id that a request's JSON object names, whatever else is in it.
+// RequestID is the id that a request's JSON object names, whatever else is wrong with it.
 func RequestID(data []byte) (ID, error) {
 	o, err := strictjson.Read(data)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrNotObject, err)
 	}
-	var errs errorList
+	errs := repeatedFields(o)
 	id := errs.text(o.Fields, FieldID)
-	if len(errs) > 0 {
-		return "", errs[0]
+	if errs.has(FieldID) {
+		return "", errs.join()
 	}
 	return ParseID(id)
 }

@@ -171,6 +171,22 @@ func TestWrongProductHidesNoWrongAmount(t *testing.T) {
 	}
 }
 
+// TestRequestID: where two readers could find different ids, there is none.
+func TestRequestID(t *testing.T) {
+	for data, want := range map[string]topup.ID{
+		whole: "ORD-1", `{"distributor_transaction_id":"A","amount":"x","amount":1}`: "A", `{"distributor_transaction_id":"A","distributor_transaction_id":"B"}`: "",
+		`{"Distributor_Transaction_ID":"A"}`: "", `{"distributor_transaction_id":7}`: "", `{"distributor_transaction_id":".."}`: "", `{"distributor_transaction_id":"A"} x`: "",
+	} {
+		id, err := topup.RequestID([]byte(data))
+		if id != want || (err == nil) != (want != "") {
+			t.Errorf("%s: %q, %v; want %q", data, id, err, want)
+		}
+		if r, _ := topup.ParseRequest([]byte(data)); r.ID != want {
+			t.Errorf("%s is read with the id %q, want %q", data, r.ID, want)
+		}
+	}
+}
+
 // TestManyFaults: however much is wrong with a body, what is said of it is little and soon said, and it begins with the
 // fields that an order has.
 func TestManyFaults(t *testing.T) {

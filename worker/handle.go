@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -19,7 +18,7 @@ import (
 // one that names no valid id cannot be recorded, so it stays in the queue as an error for the
 // operator to see.
 func (w *Worker) HandlePurchase(ctx context.Context, task *asynq.Task) (again time.Time, err error) {
-	if id, err := orderOf(task); err == nil {
+	if id, err := topup.RequestID(task.Payload()); err == nil {
 		noteOrder(ctx, id)
 		if again, err := w.lookFirst(ctx, id); !errors.Is(err, topup.ErrLost) {
 			return again, err
@@ -42,21 +41,10 @@ func (w *Worker) HandlePurchase(ctx context.Context, task *asynq.Task) (again ti
 	return time.Time{}, err
 }
 
-// orderOf is the order that a purchase task names.
-func orderOf(task *asynq.Task) (topup.ID, error) {
-	var named struct {
-		ID string `json:"distributor_transaction_id"`
-	}
-	if err := json.Unmarshal(task.Payload(), &named); err != nil {
-		return "", err
-	}
-	return topup.ParseID(named.ID)
-}
-
 // HandleDelivery does a webhook:deliver task.
 func (w *Worker) HandleDelivery(ctx context.Context, task *asynq.Task) (again time.Time, err error) {
-	var d tasks.Delivery
-	if err := json.Unmarshal(task.Payload(), &d); err != nil {
+	d, err := tasks.ParseDelivery(task.Payload())
+	if err != nil {
 		return time.Time{}, fmt.Errorf("delivery task: %w", err)
 	}
 	return w.Teller.Deliver(ctx, d.EventID)

@@ -13,8 +13,10 @@ import (
 
 // Balance is the distributor's word on the account, which may be some time old: a hint, never proof.
 type Balance struct {
-	Amount      json.Number
-	Currency    string
+	Amount json.Number
+	// Currency is empty where the answer names none.
+	Currency string
+	// LastUpdated is zero where the answer gives no time that can be read.
 	LastUpdated time.Time
 	// FetchedAt is when it was asked for.
 	FetchedAt time.Time
@@ -59,14 +61,28 @@ func (c *Client) balanceOnce(ctx context.Context) (Balance, error) {
 		c.tokens.drop(current.value)
 		return Balance{}, errToken
 	}
-	var answer struct {
-		Success     bool        `json:"success"`
-		Balance     json.Number `json:"balance"`
-		Currency    string      `json:"currency"`
-		LastUpdated time.Time   `json:"last_updated"`
-	}
-	if err := json.Unmarshal(a.body, &answer); err != nil || a.status != http.StatusOK || !answer.Success || answer.Balance == "" {
+	c.tokens.accept(current.value)
+	b, ok := balanceOf(a)
+	if !ok {
 		return Balance{}, fmt.Errorf("answer of HTTP status %d has no balance", a.status)
 	}
-	return Balance{Amount: answer.Balance, Currency: answer.Currency, LastUpdated: answer.LastUpdated, FetchedAt: time.Now()}, nil
+	b.Currency = c.tokens.border().text(b.Currency, maxText)
+	return b, nil
+}
+
+// balanceOf needs a balance that can be read, and nothing that plainly says that it is none: a status other
+// than 2xx, or success false.
+func balanceOf(a answer) (b Balance, ok bool) {
+	o, err := parseObject(a.body)
+	if err != nil || a.status < 200 || a.status > 299 || o.denies() {
+		return b, false
+	}
+	if b.Amount, ok = moneyOf(o.value("balance")); !ok {
+		return b, false
+	}
+	b.Currency, b.FetchedAt = o.text("currency"), time.Now()
+	if at, err := time.Parse(time.RFC3339, o.text("last_updated")); err == nil {
+		b.LastUpdated = at
+	}
+	return b, true
 }

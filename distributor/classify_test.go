@@ -1,6 +1,7 @@
 package distributor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -117,12 +118,9 @@ func TestClassifyBrokenAnswers(t *testing.T) {
 		{"something behind", answer{status: 200, body: []byte(approved + approved)}, topup.OutcomeUnknown},
 		{"half an object", answer{status: 200, body: []byte(approved[:len(approved)-1])}, topup.OutcomeUnknown},
 		{"code twice", answer{status: 200, body: []byte(body(success, ownID, code("51"), code("00")))}, topup.OutcomeUnknown},
-		{"code a number", answer{status: 402, body: []byte(body(failure, `"response_code":51`))}, topup.OutcomeUnknown},
-		{"success a text", answer{status: 200, body: []byte(body(`"success":"true"`, ownID, code("00")))}, topup.OutcomeUnknown},
 		{"code null", answer{status: 402, body: []byte(body(failure, `"response_code":null`))}, topup.OutcomeDeclined},
 		{"code with a space", answer{status: 200, body: []byte(body(failure, code("51 ")))}, topup.OutcomeUnknown},
 		{"code once with a long s", answer{status: 200, body: []byte(body(success, ownID, code("51"), `"reſponse_code":"00"`))}, topup.OutcomeUnknown},
-		{"a name once with the Kelvin sign", answer{status: 200, body: []byte(body(success, ownID, code("00"), `"risk":0,"risK":1`))}, topup.OutcomeUnknown},
 		{"code in capitals of another name", answer{status: 200, body: []byte(body(success, ownID, `"RESPONSE_CODE":"51"`, code("00")))}, topup.OutcomeUnknown},
 	}
 	for _, c := range cases {
@@ -131,6 +129,142 @@ func TestClassifyBrokenAnswers(t *testing.T) {
 				t.Errorf("%s (%s), want %s", got.Outcome, got.Error, c.want)
 			}
 		})
+	}
+}
+
+// TestClassifyReadings: an answer means what all its readers agree on. Each fault is put into an approved
+// answer (HTTP 200) and into a decline (HTTP 402, code 51).
+func TestClassifyReadings(t *testing.T) {
+	const (
+		unknown, approved, declined = topup.OutcomeUnknown, topup.OutcomeApproved, topup.OutcomeDeclined
+		keep                        = "" // the field as it should be
+	)
+	for _, c := range []struct {
+		name, success, id, code, more string
+		whenApproved, whenDeclined    topup.Outcome
+	}{
+		{"as documented", keep, keep, keep, ``, approved, declined},
+		{"success a text", `"success":"%"`, keep, keep, ``, approved, declined},
+		{"success in capitals", `"success":"TRUE"`, keep, keep, ``, unknown, unknown},
+		{"success 1", `"success":1`, keep, keep, ``, unknown, unknown},
+		{"success 0", `"success":0`, keep, keep, ``, unknown, declined},
+		{"success null", `"success":null`, keep, keep, ``, unknown, declined},
+		{"success an object", `"success":{"a":true}`, keep, keep, ``, unknown, unknown},
+		{"success with a space", `"success":"true "`, keep, keep, ``, unknown, unknown},
+		{"success twice, alike", `"success":%,"success":%`, keep, keep, ``, approved, declined},
+		{"success twice", `"success":true,"success":false`, keep, keep, ``, unknown, unknown},
+		{"success twice, the other way", `"success":false,"success":true`, keep, keep, ``, unknown, unknown},
+		{"success in two cases", keep, keep, keep, `"SUCCESS":true`, approved, unknown},
+		{"success in another case only", `"Success":%`, keep, keep, ``, unknown, declined},
+		{"success with an escape", `"\u0073uccess":%`, keep, keep, ``, approved, declined},
+
+		{"code a number of one digit", keep, keep, `"response_code":0`, ``, unknown, unknown},
+		{"code a number", keep, keep, `"response_code":51`, ``, unknown, declined},
+		{"code a float", keep, keep, `"response_code":51.0`, ``, unknown, unknown},
+		{"code an exponent", keep, keep, `"response_code":5.1e1`, ``, unknown, unknown},
+		{"code 0", keep, keep, `"response_code":"0"`, ``, unknown, unknown},
+		{"code 000", keep, keep, `"response_code":"000"`, ``, unknown, unknown},
+		{"code with a space", keep, keep, `"response_code":"% "`, ``, unknown, unknown},
+		{"code with an invisible character", keep, keep, `"response_code":"%\u200b"`, ``, unknown, unknown},
+		{"code in full-width digits", keep, keep, `"response_code":"\uff10\uff10"`, ``, unknown, unknown},
+		{"code a list", keep, keep, `"response_code":["%"]`, ``, unknown, unknown},
+		{"code false", keep, keep, `"response_code":false`, ``, unknown, unknown},
+		{"code null", keep, keep, `"response_code":null`, ``, unknown, declined}, // 402 has one meaning
+		{"code empty", keep, keep, `"response_code":""`, ``, unknown, declined},
+		{"code also 91", keep, keep, keep, `"response_code":"91"`, unknown, unknown},
+		{"code also 00 in capitals", keep, keep, keep, `"RESPONSE_CODE":"00"`, approved, unknown},
+		{"code also 00 with a long s", keep, keep, keep, `"re\u017fponse_code":"00"`, approved, unknown},
+		{"code over and over", keep, keep, keep, repeated(`"response_code":"%d"`, 2000), unknown, unknown},
+
+		{"id in another case", keep, `"distributor_transaction_id":"ord-1"`, keep, ``, unknown, unknown},
+		{"id with a space", keep, `"distributor_transaction_id":" ORD-1"`, keep, ``, unknown, unknown},
+		{"id cut", keep, `"distributor_transaction_id":"ORD"`, keep, ``, unknown, unknown},
+		{"id a number", keep, `"distributor_transaction_id":1`, keep, ``, unknown, unknown},
+		{"id a list", keep, `"distributor_transaction_id":["ORD-1"]`, keep, ``, unknown, unknown},
+		{"id empty", keep, `"distributor_transaction_id":""`, keep, ``, unknown, unknown},
+		{"id null", keep, `"distributor_transaction_id":null`, keep, ``, unknown, declined},
+		{"no id", keep, `"id":"ORD-1"`, keep, ``, unknown, declined},
+		{"id twice", keep, keep, keep, `"distributor_transaction_id":"ORD-2"`, unknown, unknown},
+		{"id twice, alike", keep, keep, keep, ownID, approved, declined},
+
+		{"nested what decides", keep, keep, keep, `"data":{"success":1,"response_code":"96","distributor_transaction_id":"x"}`, approved, declined},
+		{"a name twice", keep, keep, keep, `"reference":"1","reference":"2"`, approved, declined},
+		{"a name with the Kelvin sign, too", keep, keep, keep, `"risk":0,"ris\u212a":1`, approved, declined},
+		{"names that look like it", keep, keep, keep, `" success":false,"responseCode":"96","success\u0000":0,"":0`, approved, declined},
+		{"numbers beyond all size", keep, keep, keep, `"balance_after":1e999999999,"reference":-1E-999999999`, approved, declined},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, a := range []struct {
+				status     int
+				flag, code string
+				want       topup.Outcome
+			}{{200, "true", "00", c.whenApproved}, {402, "false", "51", c.whenDeclined}} {
+				fields := []string{
+					strings.ReplaceAll(cmp.Or(c.success, `"success":%`), "%", a.flag), cmp.Or(c.id, ownID),
+					strings.ReplaceAll(cmp.Or(c.code, `"response_code":"%"`), "%", a.code),
+				}
+				if c.more != "" {
+					fields = append(fields, c.more)
+				}
+				text := body(fields...)
+				for _, text := range []string{text, "\ufeff" + text, " \r\n" + text + "\n\n"} {
+					got := classify(answer{status: a.status, body: []byte(text)}, own, topup.DefaultRetryCodes())
+					if got.Outcome != a.want || (got.Outcome == unknown) && got.Error == "" {
+						t.Errorf("HTTP %d %.300s is %s (%s), want %s", a.status, text, got.Outcome, got.Error, a.want)
+					}
+				}
+			}
+		})
+	}
+}
+
+func repeated(format string, n int) string {
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprintf(format, i))
+	}
+	return strings.Join(all, ",")
+}
+
+// TestClassifyAnIDOfDigits: an id that looks like a number may be echoed as one, digit for digit.
+func TestClassifyAnIDOfDigits(t *testing.T) {
+	for _, c := range []struct {
+		sent topup.ID
+		echo string
+		want topup.Outcome
+	}{
+		{"12345678901234567890123", `12345678901234567890123`, topup.OutcomeApproved},
+		{"12345678901234567890123", `1.2345678901234568e22`, topup.OutcomeUnknown},
+		{"12345678901234567890123", `12345678901234567000000`, topup.OutcomeUnknown},
+		{"1e5", `1e5`, topup.OutcomeUnknown},
+		{"100000", `1e5`, topup.OutcomeUnknown},
+		{"7", `7.0`, topup.OutcomeUnknown},
+		{"007", `7`, topup.OutcomeUnknown},
+		{"-7", `-7`, topup.OutcomeUnknown},
+	} {
+		text := body(success, code("00"), `"distributor_transaction_id":`+c.echo)
+		if got := classify(answer{status: 200, body: []byte(text)}, c.sent, topup.DefaultRetryCodes()); got.Outcome != c.want {
+			t.Errorf("%s for %s is %s, want %s", c.echo, c.sent, got.Outcome, c.want)
+		}
+	}
+}
+
+// TestClassifyOtherCharsets: what decides is ASCII, so an answer in a charset that contains ASCII is read.
+func TestClassifyOtherCharsets(t *testing.T) {
+	plain := body(success, ownID, code("00"))
+	latin1 := body(success, ownID, code("00"), "\"response_message\":\"Transacci\xf3n aprobada\"", "\"\xf1\":1")
+	got := classify(answer{status: 200, body: []byte(latin1)}, own, topup.DefaultRetryCodes())
+	if got.Outcome != topup.OutcomeApproved || got.Message != "Transacci\uFFFDn aprobada" {
+		t.Errorf("%+v", got)
+	}
+	for _, mark := range []string{"\xff\xfe", "\xfe\xff", "", "\ufeff\ufeff", "\ufeff \ufeff"} {
+		text := mark + plain
+		if !strings.HasPrefix(mark, "\ufeff") {
+			text = mark + strings.Join(strings.Split(plain, ""), "\x00") + "\x00"
+		}
+		if got := classify(answer{status: 200, body: []byte(text)}, own, topup.DefaultRetryCodes()); got.Outcome != topup.OutcomeUnknown {
+			t.Errorf("%q: %+v", text, got)
+		}
 	}
 }
 

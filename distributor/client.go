@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/trace"
 
+	"recarga/internal/httpclient"
 	"recarga/topup"
 )
 
@@ -102,6 +103,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{cfg: cfg, http: newHTTP(cfg.MaxConns), host: u.Hostname(), tracer: otel.Tracer("recarga/distributor")}
 	c.tokens = &tokens{client: c, store: cfg.Tokens}
+	c.tokens.remember()
 	return c, nil
 }
 
@@ -113,7 +115,7 @@ func newHTTP(conns int) *http.Client {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &http.Client{
-		Transport: &http.Transport{
+		Transport: httpclient.Guard{Base: &http.Transport{
 			Proxy: nil, Protocols: protocols, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 				conn, err := dialer.DialContext(ctx, network, addr)
 				if err != nil {
@@ -123,7 +125,8 @@ func newHTTP(conns int) *http.Client {
 			},
 			MaxIdleConnsPerHost: conns, MaxIdleConns: conns,
 			IdleConnTimeout: idleTimeout, TLSHandshakeTimeout: 10 * time.Second, WriteBufferSize: writeBuffer,
-		},
+			MaxResponseHeaderBytes: httpclient.MaxHeader,
+		}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"recarga/distributor"
+	"recarga/internal/testkit"
 	"recarga/topup"
 )
 
@@ -39,6 +40,8 @@ type vendor struct {
 	*httptest.Server
 	purchase  http.HandlerFunc
 	expiresIn int
+	// answerLogin and answerBalance are nil for good answers.
+	answerLogin, answerBalance http.HandlerFunc
 
 	logins, purchases atomic.Int64
 	lastBody          atomic.Pointer[[]byte]
@@ -50,6 +53,10 @@ func newVendor(t *testing.T, purchase http.HandlerFunc) *vendor {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /api/login", v.login)
 	mux.HandleFunc("GET /api/get_balance", func(w http.ResponseWriter, r *http.Request) {
+		if v.answerBalance != nil {
+			v.answerBalance(w, r)
+			return
+		}
 		if r.Header.Get("Authorization") != v.bearer() {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
@@ -82,6 +89,10 @@ func (v *vendor) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	n := v.logins.Add(1)
+	if v.answerLogin != nil {
+		v.answerLogin(w, r)
+		return
+	}
 	_, _ = fmt.Fprintf(w, `{"success":true,"access_token":"token-%d","token_type":"Bearer","expires_in":%d}`, n, v.expiresIn)
 }
 
@@ -205,6 +216,44 @@ func TestPurchaseOverTheWire(t *testing.T) {
 				if strings.Contains(got.Evidence+got.Error, secret) {
 					t.Errorf("shows %s: %+v", secret, got)
 				}
+			}
+		})
+	}
+}
+
+// TestAnswersWithoutEnd: no answer holds a purchase beyond its timeout, and a 101 not even so long.
+func TestAnswersWithoutEnd(t *testing.T) {
+	hints := func(w http.ResponseWriter, r *http.Request) {
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for r.Context().Err() == nil {
+			<-tick.C
+			w.WriteHeader(http.StatusEarlyHints)
+		}
+	}
+	switching := func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusSwitchingProtocols)
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done() // the client has closed the connection
+	}
+	for _, c := range []struct {
+		name     string
+		purchase http.HandlerFunc
+		timeout  time.Duration
+		want     string
+	}{
+		{"101", switching, time.Hour, "101"},
+		{"early hints for ever", hints, time.Second, "deadline"},
+		{"a header without end", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X", strings.Repeat("x", 1<<20))
+			w.WriteHeader(http.StatusOK)
+		}, time.Hour, "exceeded"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			v := newVendor(t, c.purchase)
+			got := buy(t, newClient(t, v.URL, func(cfg *distributor.Config) { cfg.Timeout = c.timeout }))
+			if got.Outcome != topup.OutcomeUnknown || !strings.Contains(got.Error, c.want) || got.Evidence == "" {
+				t.Errorf("%+v, want an unknown because of %s", got, c.want)
 			}
 		})
 	}
@@ -352,16 +401,33 @@ func TestTokenIsRenewedOnceForAll(t *testing.T) {
 	}
 }
 
+// TestRefusedWhateverTheToken: a vendor that refuses every token, since it does not admit our address, say,
+// does not get a login for each purchase; and it is served again as soon as it accepts one.
+func TestRefusedWhateverTheToken(t *testing.T) {
+	v := newVendor(t, answer(http.StatusUnauthorized, `{"success":false,"error":"address not allowed"}`))
+	c := newClient(t, v.URL, nil)
+	for range 100 {
+		if got := buy(t, c); got.Outcome != topup.OutcomeNotSent || got.Error == "" {
+			t.Fatalf("%+v", got)
+		}
+	}
+	if n := v.logins.Load(); n > 10 { // they are 1, 2, 4 … seconds apart
+		t.Errorf("%d logins for 100 purchases", n)
+	}
+	v.purchase = answer(http.StatusOK, approved)
+	testkit.Eventually(t, time.Minute, func() bool { return buy(t, c).Outcome == topup.OutcomeApproved }, "no purchase after the vendor has come round")
+}
+
 func TestTokenIsRenewedBeforeItExpires(t *testing.T) {
 	v := newVendor(t, answer(http.StatusOK, approved))
-	v.expiresIn = 0
+	v.expiresIn = 1
 	c := newClient(t, v.URL, nil)
-	for range 2 {
-		buy(t, c)
-	}
-	if n := v.logins.Load(); n != 2 {
-		t.Errorf("%d logins with tokens that expire at once, want 2", n)
-	}
+	testkit.Eventually(t, time.Minute, func() bool {
+		if got := buy(t, c); got.Outcome != topup.OutcomeApproved {
+			t.Fatalf("%+v", got)
+		}
+		return v.logins.Load() > 1
+	}, "a token that has expired is not renewed")
 }
 
 func TestBalance(t *testing.T) {

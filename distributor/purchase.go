@@ -42,16 +42,16 @@ func (c *Client) Purchase(ctx context.Context, o topup.Order, sendBy time.Time) 
 	defer cancel()
 	current, err := c.tokens.obtain(ctx)
 	if err != nil {
-		return topup.Result{Outcome: topup.OutcomeNotSent, Error: clip(err.Error())}
+		return topup.Result{Outcome: topup.OutcomeNotSent, Error: err.Error()}
 	}
 	payload, err := json.Marshal(purchaseBody{ID: o.ID, Phone: o.Phone.Digits(), Product: o.Product, Amount: o.Amount, Operator: o.Operator})
 	if err != nil {
-		return topup.Result{Outcome: topup.OutcomeNotSent, Error: clip(err.Error())}
+		return topup.Result{Outcome: topup.OutcomeNotSent, Error: err.Error()}
 	}
 	p := &progress{sendBy: sendBy}
 	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, p.trace()), http.MethodPost, c.cfg.URL+"/product_purchase", bytes.NewReader(payload))
 	if err != nil {
-		return topup.Result{Outcome: topup.OutcomeNotSent, Error: clip(err.Error())}
+		return topup.Result{Outcome: topup.OutcomeNotSent, Error: err.Error()}
 	}
 	req.GetBody = nil // with it, net/http repeats a request by itself
 	req.Header.Set("Content-Type", "application/json")
@@ -59,14 +59,17 @@ func (c *Client) Purchase(ctx context.Context, o topup.Order, sendBy time.Time) 
 	passTrace(ctx, req.Header)
 	a := c.do(CallPurchase, req)
 	if a.err != nil && !p.left() {
-		return topup.Result{Outcome: topup.OutcomeNotSent, Error: clip(a.err.Error()), TooLate: errors.Is(a.err, errTooLate)}
+		return topup.Result{Outcome: topup.OutcomeNotSent, Error: a.err.Error(), TooLate: errors.Is(a.err, errTooLate)}
 	}
-	result = classify(a, o.ID, c.cfg.RetryCodes)
+	border := c.tokens.border()
+	result = border.result(classify(a, o.ID, c.cfg.RetryCodes))
 	if result.LoginAgain {
 		c.tokens.drop(current.value)
+	} else if a.err == nil {
+		c.tokens.accept(current.value)
 	}
 	if result.Outcome == topup.OutcomeUnknown {
-		result.Evidence = c.evidence(p, a, current.value, o.Phone)
+		result.Evidence = strings.TrimSuffix(border.evidence(p, a, o.Phone)+"; "+result.Evidence, "; ")
 	}
 	return result
 }
@@ -136,6 +139,7 @@ var errTooLarge = fmt.Errorf("the answer is larger than %d bytes", maxAnswer)
 func (c *Client) do(call string, req *http.Request) answer {
 	began := time.Now()
 	a := c.send(req)
+	a.err = c.tokens.border().error(a.err)
 	r := Request{Call: call, Err: a.err, Took: time.Since(began), Header: a.header, Body: a.body}
 	if a.err == nil {
 		r.Status = a.status
@@ -155,21 +159,6 @@ func (c *Client) send(req *http.Request) answer {
 		err = errTooLarge
 	}
 	return answer{status: res.StatusCode, header: res.Header, body: body, err: err}
-}
-
-// evidence is what a person needs to find out what happened: how far the request got, and the first
-// KiB of the answer without token, secret or phone number.
-func (c *Client) evidence(p *progress, a answer, token string, phone topup.Phone) string {
-	const most = 1 << 10
-	body := string(a.body[:min(len(a.body), most)])
-	body = strings.NewReplacer(token, "***", c.cfg.SecretKey, "***", phone.Digits(), phone.String()).Replace(body)
-	body = strings.ReplaceAll(strings.ToValidUTF8(body, "\uFFFD"), "\x00", "\uFFFD")
-	return fmt.Sprintf("%s; HTTP status %d; answer %q", p, a.status, body)
-}
-
-func clip(s string) string {
-	const most = 200
-	return strings.ToValidUTF8(s[:min(len(s), most)], "")
 }
 
 // retryAfter is how long a 429 asks to wait, bounded.

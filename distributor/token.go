@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,6 +24,7 @@ var ErrCredentials = errors.New("the distributor refused RECARGA_DISTRIBUTOR_CUS
 type token struct {
 	value   string
 	expires time.Time
+	refresh string // never used; known only to be masked
 }
 
 // good tells that the token may be used for a call that begins now.
@@ -47,7 +51,33 @@ type tokens struct {
 
 	mu      sync.Mutex
 	current token
-	refused string // the token that the distributor refused last
+	refused string    // the token that the distributor refused last
+	useless int       // how many logins in a row gave a token that was refused at its first use
+	proven  bool      // the current token was accepted
+	loginAt time.Time // no login before it
+	secrets []string  // the latest tokens of either kind
+	masks   *border   // for them, and the secret key
+}
+
+// maxSecrets is how many tokens are masked, the last ones: an answer echoes the one it was sent, or one
+// of a login a moment ago.
+const maxSecrets = 8
+
+// remember has the texts that leave masked for tokens, too.
+func (t *tokens) remember(tokens ...string) {
+	for _, one := range tokens {
+		if one != "" && !slices.Contains(t.secrets, one) {
+			t.secrets = append(t.secrets, one)
+		}
+	}
+	t.secrets = t.secrets[max(0, len(t.secrets)-maxSecrets):]
+	t.masks = newBorder(append([]string{t.client.cfg.SecretKey}, t.secrets...)...)
+}
+
+func (t *tokens) border() *border {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.masks
 }
 
 func (t *tokens) get() token {
@@ -59,7 +89,8 @@ func (t *tokens) get() token {
 func (t *tokens) set(current token) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.current = current
+	t.current, t.proven = current, false
+	t.remember(current.value, current.refresh)
 }
 
 // drop forgets a token that was refused, unless there is a newer one.
@@ -67,9 +98,40 @@ func (t *tokens) drop(value string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.refused = value
-	if t.current.value == value {
-		t.current = token{}
+	if t.current.value != value || value == "" {
+		return
 	}
+	t.current = token{}
+	if t.useless++; t.proven {
+		t.useless = 0
+	}
+	// The first may have been ended by another session. After that it is no matter of tokens: the address
+	// is not admitted, say, and a login for each purchase would only use up the rate.
+	if t.useless > 1 {
+		t.loginAt = time.Now().Add(min(time.Second<<min(t.useless-2, 10), maxLoginWait))
+	}
+}
+
+// maxLoginWait is the longest wait between logins whose tokens are refused.
+const maxLoginWait = time.Minute
+
+// accept notes that a token is good.
+func (t *tokens) accept(value string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.current.value == value {
+		t.proven, t.useless, t.loginAt = true, 0, time.Time{}
+	}
+}
+
+// mayLogIn is an error while the distributor refuses the very tokens that it gives.
+func (t *tokens) mayLogIn() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if wait := time.Until(t.loginAt); wait > 0 {
+		return fmt.Errorf("the distributor refuses the tokens of its own logins; the next login is in %s", wait.Round(time.Second))
+	}
+	return nil
 }
 
 // shared is the other processes' token, if there is a good one.
@@ -117,6 +179,9 @@ func (t *tokens) renew(ctx context.Context) (token, error) {
 			return found, nil
 		}
 	}
+	if err := t.mayLogIn(); err != nil {
+		return token{}, err
+	}
 	current, err := t.client.login(ctx)
 	if err != nil {
 		return token{}, err
@@ -162,17 +227,46 @@ func (c *Client) loginOnce(ctx context.Context) (token, error) {
 	if a.err != nil {
 		return token{}, a.err
 	}
-	var answer struct {
-		Success     bool   `json:"success"`
-		AccessToken string `json:"access_token"`
-		ExpiresIn   int    `json:"expires_in"`
-	}
-	switch err := json.Unmarshal(a.body, &answer); {
-	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
+	if a.status == http.StatusUnauthorized || a.status == http.StatusForbidden {
 		return token{}, ErrCredentials
-	case err != nil || a.status != http.StatusOK || !answer.Success || answer.AccessToken == "" || len(answer.AccessToken) > maxToken:
+	}
+	current, ok := tokenOf(a, time.Now())
+	if !ok {
 		return token{}, fmt.Errorf("answer of HTTP status %d has no token", a.status)
 	}
-	life := time.Duration(answer.ExpiresIn) * time.Second
-	return token{value: answer.AccessToken, expires: time.Now().Add(life - min(life/10, time.Minute))}, nil
+	return current, nil
+}
+
+// tokenOf is a login's token. Nothing else in the answer decides, unless it says plainly that there is
+// none: a status other than 2xx, or success false.
+func tokenOf(a answer, now time.Time) (token, bool) {
+	o, err := parseObject(a.body)
+	if err != nil || a.status < 200 || a.status > 299 {
+		return token{}, false
+	}
+	value, ok := plain(o.value("access_token"))
+	if !ok || o.denies() || len(value) > maxToken || strings.ContainsFunc(value, notVisible) || value == "" {
+		return token{}, false
+	}
+	life := lifeOf(o.value("expires_in"))
+	return token{value: value, expires: now.Add(life - min(life/10, time.Minute)), refresh: o.text("refresh_token")}, true
+}
+
+// notVisible tells what no token has, and no header may.
+func notVisible(r rune) bool { return r <= ' ' || r > '~' }
+
+const (
+	// defaultLife is the life of a token whose answer does not say it usably: that of the vendor's document.
+	defaultLife = time.Hour
+	// maxLife is the longest that is believed.
+	maxLife = 30 * 24 * time.Hour
+)
+
+// lifeOf is expires_in, whole seconds as a number or a text; or the default.
+func lifeOf(value json.RawMessage) time.Duration {
+	s, ok := textOf(value)
+	if d, err := strconv.ParseUint(s, 10, 32); ok && err == nil && d > 0 && d <= uint64(maxLife/time.Second) {
+		return time.Duration(d) * time.Second
+	}
+	return defaultLife
 }

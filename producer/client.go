@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
 
+	"recarga/internal/httpclient"
 	"recarga/topup"
 )
 
@@ -54,6 +55,9 @@ func NewClient(baseURL, apiKey string, opts ...ClientOption) *Client {
 	for _, opt := range opts {
 		opt(c)
 	}
+	guarded := *c.http
+	guarded.Transport = httpclient.Guard{Base: guarded.Transport}
+	c.http = &guarded
 	return c
 }
 

@@ -160,6 +160,22 @@ func TestClientPlaceTwiceIsOneOrder(t *testing.T) {
 }
 
 // TestClientPlaceGivesUp with its context, and says what it waited for.
+// TestClientSwitchingProtocols: whoever answers 101 holds nobody up, whatever client is given.
+func TestClientSwitchingProtocols(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusSwitchingProtocols)
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}))
+	t.Cleanup(server.Close)
+	for _, options := range [][]producer.ClientOption{nil, {producer.WithHTTPClient(&http.Client{})}} {
+		_, err := producer.NewClient(server.URL, shopKey, options...).Get(t.Context(), "ORD-1")
+		if err == nil || !strings.Contains(err.Error(), "101") {
+			t.Errorf("%v, want that it is about 101", err)
+		}
+	}
+}
+
 func TestClientPlaceGivesUp(t *testing.T) {
 	down := httptest.NewServer(http.NotFoundHandler())
 	down.Close()

@@ -84,7 +84,8 @@ type Attempt struct {
 	ResponseMessage NullString `json:"response_message"`
 	Error           NullString `json:"error"`
 	// Evidence is kept for an unknown attempt: how far the request got, the first KiB of the answer
-	// with secrets masked, and what the balance did meanwhile.
+	// with secrets masked, and what the balance did meanwhile. For others it says which fields of the
+	// answer could not be taken.
 	Evidence string `json:"evidence,omitempty"`
 	// Probe: it was made to try an operator that was out, and spent no try.
 	Probe bool `json:"probe,omitempty"`

@@ -28,10 +28,13 @@ type Result struct {
 	// Error says in words why the outcome is not approved, declined or unavailable by its code.
 	Error string
 	// Evidence, for an unknown outcome: how far the request got and the first KiB of the answer,
-	// secrets masked.
+	// secrets masked. For any other: which fields of the answer could not be taken; empty as a rule.
 	Evidence string
 	// RetryAfter is how long the distributor asked to wait; 0 when it did not say.
 	RetryAfter time.Duration
+	// LimitedOrder: the 429 speaks of this order's number or customer alone (a daily limit, say), so other
+	// orders need not wait. Set with OutcomeNotSent only.
+	LimitedOrder bool
 	// Probe: it was made to try an operator that is out, and spends no try.
 	Probe bool
 	// TooLate: it was not sent because this process was not quick enough, which says nothing of the distributor.

@@ -62,6 +62,24 @@ func TestDeliverSendsWhatThePublicLibraryVerifies(t *testing.T) {
 	}
 }
 
+// TestSwitchingProtocols: an endpoint that answers 101 is a failed try at once, and holds up no shutdown.
+func TestSwitchingProtocols(t *testing.T) {
+	r := newReceiver(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusSwitchingProtocols)
+		_ = http.NewResponseController(w).Flush()
+		hang(w, r)
+	})
+	ev := news(t, "evt_1")
+	b := newBook(ev)
+	d := deliverer(t, webhook.Config{Timeout: time.Hour}, b, at(r.URL, webhook.NewSecret()))
+	if next := deliver(t, d, ev.ID); next.IsZero() {
+		t.Error("it is not tried again")
+	}
+	if kept, try := b.get(t, ev.ID); kept.State != topup.EventPending || try.Status != nil || !strings.Contains(string(try.Error), "101") {
+		t.Errorf("%s after %+v", kept.State, try)
+	}
+}
+
 func TestScheduleIsWalkedToItsEnd(t *testing.T) {
 	r := newReceiver(t, status(500))
 	ev := news(t, "evt_1")

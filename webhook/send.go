@@ -16,6 +16,7 @@ import (
 
 	"code.dny.dev/ssrf"
 
+	"recarga/internal/httpclient"
 	"recarga/topup"
 )
 
@@ -54,7 +55,7 @@ func newClient(cfg Config) *http.Client {
 	}
 	return &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
+		Transport: httpclient.Guard{Base: &http.Transport{
 			Protocols:              protocols,
 			DialContext:            dialer.DialContext,
 			TLSHandshakeTimeout:    connectTimeout,
@@ -64,7 +65,7 @@ func newClient(cfg Config) *http.Client {
 			MaxIdleConnsPerHost:    cfg.PerEndpoint,
 			IdleConnTimeout:        idleTimeout,
 			DisableCompression:     true,
-		},
+		}},
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"recarga/internal/httpclient"
 	"recarga/topup"
 )
 
@@ -81,7 +82,7 @@ func TestSendUsesNeitherProxyNorHTTP2(t *testing.T) {
 	defer server.Close()
 	d := NewDeliverer(Config{AllowPrivate: true}, nil, nil)
 	defer d.Close(t.Context())
-	transport := d.client.Transport.(*http.Transport)
+	transport := d.client.Transport.(httpclient.Guard).Base.(*http.Transport)
 	if transport.Proxy != nil {
 		t.Error("a proxy is asked for")
 	}

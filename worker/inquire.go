@@ -82,8 +82,12 @@ func describe(a topup.Surroundings, after distributor.Balance, failed error) str
 	if failed != nil {
 		fmt.Fprintf(&b, "; after: not known: %v", failed)
 	} else {
+		of := "unknown time"
+		if !after.LastUpdated.IsZero() {
+			of = after.LastUpdated.UTC().Format(time.RFC3339)
+		}
 		fmt.Fprintf(&b, "; after: %s %s (asked %s, the distributor's figure of %s)", after.Amount, after.Currency,
-			after.FetchedAt.UTC().Format(time.RFC3339), after.LastUpdated.UTC().Format(time.RFC3339))
+			after.FetchedAt.UTC().Format(time.RFC3339), of)
 	}
 	fmt.Fprintf(&b, "; in between %d other orders succeeded, for %s MXN, and %d others are unknown", a.Succeeded, a.Amount, a.Unknown)
 	return b.String()

@@ -42,8 +42,8 @@ topup.corrected. Needs the admin key.`,
 
 func newDisputeCommand(p *program) *cobra.Command {
 	dispute := &cobra.Command{
-		Use:   "dispute",
-		Short: "End the disputes of final orders that later evidence contradicts",
+		Use:     "dispute",
+		Short:   "End the disputes of final orders that later evidence contradicts",
 		Example: `  recarga dispute end MY-TXN-001 --as upheld --reason "the statement of 22 November was cut off"`,
 	}
 	cmd := &cobra.Command{

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"recarga/distributor"
+	"recarga/internal/params"
 )
 
 // The phases of a process.
@@ -198,6 +199,6 @@ func answerProbe(w http.ResponseWriter, r *http.Request, report report, good, ba
 
 // mount adds the probes to a process's pages.
 func (h *health) mount(mux *http.ServeMux) {
-	mux.HandleFunc("GET /healthz", h.live)
-	mux.HandleFunc("GET /readyz", h.ready)
+	mux.Handle("GET /healthz", params.Only(http.HandlerFunc(h.live), refuseQuery, "verbose"))
+	mux.Handle("GET /readyz", params.Only(http.HandlerFunc(h.ready), refuseQuery, "verbose"))
 }

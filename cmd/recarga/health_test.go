@@ -67,6 +67,22 @@ func TestProbes(t *testing.T) {
 	}
 }
 
+func TestOpsPagesRefuseOtherParameters(t *testing.T) {
+	h := newHealth(nil)
+	h.enter(phaseRunning)
+	pages := opsPages(h, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	for target, want := range map[string]int{
+		"/metrics": 200, "/metrics?name[]=a&name[]=b": 200, "/metrics?name=a": 400,
+		"/healthz?verbose": 200, "/healthz?verbos": 400, "/readyz?verbose=1": 200, "/readyz?verbose&verbose": 400, "/readyz?a=%zz": 400,
+	} {
+		answer := httptest.NewRecorder()
+		pages.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, target, nil))
+		if answer.Code != want {
+			t.Errorf("%s: %d %s, want %d", target, answer.Code, answer.Body, want)
+		}
+	}
+}
+
 // TestSandboxProbes: the sandbox has its probes beside the distributor's API.
 func TestSandboxProbes(t *testing.T) {
 	vendor := start(t, nil, "", "sandbox", "--addr", "127.0.0.1:0", "--log-level", "error")

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"recarga/internal/httpclient"
 )
 
 func newHealthcheckCommand(p *program) *cobra.Command {
@@ -45,7 +47,7 @@ func (p *program) healthcheck(ctx context.Context, addr string) error {
 	if err != nil {
 		return err
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := httpclient.Guard{}.RoundTrip(req) // it has no redirects
 	if err != nil {
 		return err
 	}

@@ -3,9 +3,21 @@ package main
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"recarga/internal/metrics"
+	"recarga/internal/params"
+	"recarga/topup"
 )
+
+// refuseQuery answers a query that has parameters which nobody reads.
+func refuseQuery(w http.ResponseWriter, _ *http.Request, wrong []*topup.FieldError) {
+	texts := make([]string, len(wrong))
+	for i, e := range wrong {
+		texts[i] = e.Error()
+	}
+	http.Error(w, strings.Join(texts, "\n"), http.StatusBadRequest)
+}
 
 // newMetrics are the metrics of a process with these settings and roles.
 func newMetrics(s Settings, r roles) *metrics.Metrics {
@@ -28,10 +40,14 @@ func newMetrics(s Settings, r roles) *metrics.Metrics {
 // whether it lives and is ready.
 func (n *node) startOps(ctx context.Context) error {
 	n.metrics.ShowDependencies(n.health.up)
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", n.metrics.Handler())
-	n.health.mount(mux)
-	url, err := n.listen(ctx, n.settings.MetricsAddr, "RECARGA_METRICS_ADDR", mux)
+	url, err := n.listen(ctx, n.settings.MetricsAddr, "RECARGA_METRICS_ADDR", opsPages(n.health, n.metrics.Handler()))
 	n.metricsURL = url
 	return err
+}
+
+func opsPages(h *health, metrics http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", params.Only(metrics, refuseQuery, "name[]"))
+	h.mount(mux)
+	return mux
 }

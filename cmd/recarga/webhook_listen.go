@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"recarga/internal/api"
+	"recarga/internal/httpclient"
 	"recarga/webhook"
 )
 
@@ -92,7 +93,7 @@ type webhookListener struct {
 	asJSON bool
 	// forward is nil where webhooks are only shown.
 	forward   *url.URL
-	transport *http.Transport
+	transport httpclient.Guard
 
 	mu  sync.Mutex // guards out
 	out io.Writer
@@ -103,7 +104,7 @@ type webhookListener struct {
 // compressed that the sender has not asked for.
 func (l *webhookListener) forwardTo(target string) {
 	l.forward, _ = url.Parse(target)
-	l.transport = &http.Transport{DisableKeepAlives: true, DisableCompression: true}
+	l.transport = httpclient.Guard{Base: &http.Transport{DisableKeepAlives: true, DisableCompression: true}}
 }
 
 // leadsTo tells whether a URL leads to where this process listens: what is forwarded would come back

@@ -37,8 +37,11 @@ receiver that drops repeats is safe. With the admin key, those of all callers.`,
 	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, ids []string) error {
 		filter := map[string]any{}
 		for name, value := range map[string]string{"state": *state, "caller": *caller, "type": *kind, "endpoint": *endpoint, "since": *since, "until": *until} {
-			if value != "" {
+			switch {
+			case value != "":
 				filter[name] = value
+			case cmd.Flags().Changed(name): // as with a variable that is not set: it would mean everything
+				return usage(fmt.Errorf("--%s: \"\" is not allowed; must be a value, or leave the flag out", name))
 			}
 		}
 		if given := len(filter) > 0 || *all; given == (len(ids) > 0) {

@@ -19,6 +19,7 @@ import (
 
 	"recarga/distributor"
 	"recarga/internal/journal"
+	"recarga/internal/params"
 	"recarga/internal/reconcile"
 	"recarga/topup"
 )
@@ -140,6 +141,8 @@ func New(cfg Config) *Server {
 	s.balance.ask = cfg.Balances
 	api := humago.New(s.mux, humaConfig(cfg.Version))
 	s.schemas = api.OpenAPI().Components.Schemas
+	// What is checked before every operation, in this order: who asks, and only then what was sent.
+	api.UseMiddleware(s.authenticate, checkOperator, checkPath, checkQuery, checkKey, checkMedia, s.checkBody)
 	s.register(api)
 	s.spec = describe(api)
 	s.mountDocs()
@@ -168,39 +171,36 @@ func (s *Server) Close() error {
 
 // register adds the operations; what is said of them is in operations.go.
 func (s *Server) register(api huma.API) {
-	huma.Register(api, s.secured(opPlace()), s.place)
-	huma.Register(api, s.secured(opBatch()), s.batch)
-	huma.Register(api, s.secured(opGet()), s.get)
-	huma.Register(api, s.secured(opList()), s.list)
-	huma.Register(api, s.secured(opFind()), s.find)
-	huma.Register(api, s.secured(opCancel()), s.cancel)
-	huma.Register(api, s.secured(opResolve(), operatorOnly), s.resolve)
-	huma.Register(api, s.secured(opCorrect(), operatorOnly), s.correct)
-	huma.Register(api, s.secured(opUphold(), operatorOnly), s.uphold)
-	huma.Register(api, s.secured(opEvents()), s.events)
-	huma.Register(api, s.secured(opRedeliver()), s.redeliver)
-	huma.Register(api, s.secured(opRedeliverAll()), s.redeliverAll)
-	huma.Register(api, s.secured(opListCallers(), operatorOnly), s.listCallers)
-	huma.Register(api, s.secured(opAddCaller(), operatorOnly), s.addCaller)
-	huma.Register(api, s.secured(opChangeCaller(), operatorOnly), s.changeCaller)
-	huma.Register(api, s.secured(opRotateSecret(), operatorOnly), s.rotateSecret)
-	huma.Register(api, s.secured(opRotateKey(), operatorOnly), s.rotateKey)
-	huma.Register(api, s.secured(opSetEndpoint(), operatorOnly), s.setEndpoint)
-	huma.Register(api, s.secured(opRemoveEndpoint(), operatorOnly), s.removeEndpoint)
-	huma.Register(api, s.secured(opEnableEndpoint(), operatorOnly), s.enableEndpoint)
-	huma.Register(api, s.secured(opDisableEndpoint(), operatorOnly), s.disableEndpoint)
-	huma.Register(api, s.secured(opReconcile(), operatorOnly), s.reconcile)
-	huma.Register(api, s.secured(opExport(), operatorOnly), s.export)
-	huma.Register(api, s.secured(opProducts()), s.products)
-	huma.Register(api, s.secured(opBalance()), s.getBalance)
+	huma.Register(api, opPlace(), s.place)
+	huma.Register(api, opBatch(), s.batch)
+	huma.Register(api, opGet(), s.get)
+	huma.Register(api, opList(), s.list)
+	huma.Register(api, opFind(), s.find)
+	huma.Register(api, opCancel(), s.cancel)
+	huma.Register(api, operatorOnly(opResolve()), s.resolve)
+	huma.Register(api, operatorOnly(opCorrect()), s.correct)
+	huma.Register(api, operatorOnly(opUphold()), s.uphold)
+	huma.Register(api, opEvents(), s.events)
+	huma.Register(api, opRedeliver(), s.redeliver)
+	huma.Register(api, opRedeliverAll(), s.redeliverAll)
+	huma.Register(api, operatorOnly(opListCallers()), s.listCallers)
+	huma.Register(api, operatorOnly(opAddCaller()), s.addCaller)
+	huma.Register(api, operatorOnly(opChangeCaller()), s.changeCaller)
+	huma.Register(api, operatorOnly(opRotateSecret()), s.rotateSecret)
+	huma.Register(api, operatorOnly(opRotateKey()), s.rotateKey)
+	huma.Register(api, operatorOnly(opSetEndpoint()), s.setEndpoint)
+	huma.Register(api, operatorOnly(opRemoveEndpoint()), s.removeEndpoint)
+	huma.Register(api, operatorOnly(opEnableEndpoint()), s.enableEndpoint)
+	huma.Register(api, operatorOnly(opDisableEndpoint()), s.disableEndpoint)
+	huma.Register(api, operatorOnly(opReconcile()), s.reconcile)
+	huma.Register(api, operatorOnly(opExport()), s.export)
+	huma.Register(api, opProducts(), s.products)
+	huma.Register(api, opBalance(), s.getBalance)
 }
 
-// secured puts in front of an operation what is checked before it, in this order: who asks, and only then what was
-// sent: its path and query as texts, its headers, the query's parameters, and the body.
-func (s *Server) secured(op huma.Operation, allowed ...func(huma.Context, func(huma.Context))) huma.Operation {
-	op.Middlewares = append(huma.Middlewares{s.authenticate}, allowed...)
-	op.Middlewares = append(op.Middlewares, checkTexts, checkKey, checkMedia, checkQuery(op), s.checkBody)
-	return op
+// handle serves what is no operation, with the only query parameters that it takes.
+func (s *Server) handle(pattern string, h http.Handler, query ...string) {
+	s.mux.Handle(pattern, params.Only(h, refuseQuery, query...))
 }
 
 // HTTPServer serves h with limits on what a stranger can hold open. There is no limit on a whole

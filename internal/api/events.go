@@ -2,8 +2,11 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -120,16 +123,33 @@ func (s *Server) ownEvent(ctx context.Context, id string) (topup.Event, error) {
 	return ev, err
 }
 
-// replayInput has no default: an empty filter would be everything, and must be written as {}.
+// replayInput has no default: everything must be meant, and written as {}. A field that has lost its value is refused,
+// since it would mean everything as well.
 type replayInput struct {
-	Body replayRequest
+	RawBody []byte
+	Body    replayRequest
+}
+
+// Resolve is called by huma with the request. It refuses what would be taken for an absent field.
+func (in *replayInput) Resolve(huma.Context) (wrong []error) {
+	var given map[string]json.RawMessage
+	if err := json.Unmarshal(in.RawBody, &given); err != nil {
+		return []error{&huma.ErrorDetail{Location: "body", Message: "must be one JSON object: " + err.Error()}}
+	}
+	zero := map[string]bool{"since": in.Body.Since.IsZero(), "until": in.Body.Until.IsZero()}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if string(given[name]) == "null" || zero[strings.ToLower(name)] {
+			wrong = append(wrong, &huma.ErrorDetail{Location: "body." + name, Message: "must be a value, or absent", Value: given[name]})
+		}
+	}
+	return wrong
 }
 
 type replayRequest struct {
 	State    string    `json:"state,omitempty" enum:"exhausted,pending,delivered" doc:"How far they got."`
-	Caller   string    `json:"caller,omitempty" doc:"Of this caller. For the admin key only; any other sees its own."`
+	Caller   string    `json:"caller,omitempty" minLength:"1" doc:"Of this caller. For the admin key only; any other sees its own."`
 	Type     string    `json:"type,omitempty" enum:"topup.succeeded,topup.failed,topup.canceled,topup.unknown,endpoint.disabled"`
-	Endpoint string    `json:"endpoint,omitempty" doc:"For this endpoint of their caller; default is the callback_url."`
+	Endpoint string    `json:"endpoint,omitempty" minLength:"1" doc:"For this endpoint of their caller; default is the callback_url."`
 	Since    time.Time `json:"since,omitempty" doc:"Made at this time or later."`
 	Until    time.Time `json:"until,omitempty" doc:"Made before this time."`
 	Limit    int       `json:"limit,omitempty" minimum:"0" maximum:"1000" doc:"Only so many, the newest; 0 is all."`

@@ -89,6 +89,14 @@ func TestRedeliverRefused(t *testing.T) {
 	for _, query := range []string{"?state=lost", "?type=x", "?since=yesterday", "?limit=0", "?cursor=x", "?order=1"} {
 		s.get(shopKey, "/v1/events"+query).want(http.StatusUnprocessableEntity)
 	}
+	for _, body := range []string{
+		`{"caller":""}`, `{"endpoint":""}`, `{"state":""}`, `{"type":""}`, `{"since":""}`, `{"since":"0001-01-01T00:00:00Z"}`, `{"until":"0001-01-01T00:00:00Z"}`,
+		`{"caller":null}`, `{"state":null}`, `{"filter":{"state":"exhausted"}}`, `null`, `[]`, `""`,
+	} {
+		if a := s.post(adminKey, "/v1/events/redeliver", body); a.status != http.StatusUnprocessableEntity && a.status != http.StatusBadRequest {
+			t.Errorf("%s is answered %d: %s", body, a.status, a.body)
+		}
+	}
 	for _, body := range []string{`{"state":"lost"}`, `{"since":"yesterday"}`, `{"order":"A"}`, `{"limit":-1}`, `{"cursor":"x","limit":1}`} {
 		s.post(shopKey, "/v1/events/redeliver", body).want(http.StatusUnprocessableEntity)
 	}

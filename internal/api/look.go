@@ -38,8 +38,8 @@ func (s *Server) get(ctx context.Context, in *orderInput) (*detailsOutput, error
 	if err != nil {
 		return nil, s.problem(ctx, "path", err)
 	}
-	if !who.Admin { // what the operator knows of it, and who decided
-		d.Disputes, d.Corrections, d.DisputedAt = nil, nil, nil
+	if !who.Admin { // the operator's evidence, and who decided
+		d.Disputes, d.Corrections = nil, nil
 	}
 	return &detailsOutput{Body: d}, nil
 }
@@ -127,15 +127,11 @@ type queryReader struct {
 
 func read[T any](q *queryReader, name string, parse func(string) (T, error)) T {
 	var zero T
-	given := q.values[name]
-	if len(given) > 1 {
-		q.errs = append(q.errs, &topup.FieldError{Field: name, Value: strings.Join(given, ", "), Allowed: "given once"})
+	given := q.values.Get(name) // checkQuery has refused one that comes twice
+	if given == "" {
 		return zero
 	}
-	if len(given) == 0 || given[0] == "" {
-		return zero
-	}
-	value, err := parse(given[0])
+	value, err := parse(given)
 	if err != nil {
 		q.errs = append(q.errs, err)
 		return zero
@@ -156,7 +152,7 @@ func knownProduct(s string) (string, error) {
 func timeOf(name string) func(string) (time.Time, error) {
 	return func(s string) (time.Time, error) {
 		t, err := time.Parse(time.RFC3339, strings.ReplaceAll(s, " ", "+"))
-		if err != nil {
+		if err != nil || t.IsZero() { // the zero time would mean that none is given
 			return time.Time{}, &topup.FieldError{Field: name, Value: s, Allowed: "a time of RFC 3339, as in 2026-01-31T18:00:00Z"}
 		}
 		return t.UTC(), nil

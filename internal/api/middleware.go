@@ -8,19 +8,18 @@ import (
 	"maps"
 	"mime"
 	"net/http"
-	"net/url"
 	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
+	"recarga/internal/params"
 	"recarga/topup"
 )
 
@@ -107,16 +106,6 @@ func (w *answerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // route serves a request, with problems instead of the mux's plain texts.
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	handler, pattern := s.mux.Handler(r)
-	if !strings.Contains(pattern, " /v1/") { // an operation says who may ask first: see secured
-		wrong := queryTexts(r.URL)
-		if !plainText(r.URL.Path) {
-			wrong = append(wrong, notText("path", r.URL.Path))
-		}
-		if len(wrong) > 0 {
-			writeProblem(w, invalid("url", wrong))
-			return
-		}
-	}
 	if pattern != "" {
 		nameSpan(r.Context(), pattern)
 		s.mux.ServeHTTP(w, r)
@@ -198,21 +187,14 @@ func checkKey(ctx huma.Context, next func(huma.Context)) {
 	next(ctx)
 }
 
-// checkTexts refuses a path or a query that is no text: no database of ours can hold it.
-func checkTexts(ctx huma.Context, next func(huma.Context)) {
+// checkPath refuses a path that is no text: no database of ours can hold it.
+func checkPath(ctx huma.Context, next func(huma.Context)) {
 	var wrong []*topup.FieldError
 	for _, m := range pathParameter.FindAllStringSubmatch(ctx.Operation().Path, -1) {
-		if value := ctx.Param(m[1]); !plainText(value) {
-			wrong = append(wrong, notText(m[1], value))
-		}
+		wrong = append(wrong, params.CheckPath(m[1], ctx.Param(m[1]))...)
 	}
 	if len(wrong) > 0 {
 		refuse(ctx, invalid("path", wrong))
-		return
-	}
-	u := ctx.URL()
-	if wrong = queryTexts(&u); len(wrong) > 0 {
-		refuse(ctx, invalid("query", wrong))
 		return
 	}
 	next(ctx)
@@ -220,56 +202,24 @@ func checkTexts(ctx huma.Context, next func(huma.Context)) {
 
 var pathParameter = regexp.MustCompile(`\{(\w+)\}`)
 
-// queryTexts are the parameters that are no text. A query that cannot be read at all is left to checkQuery.
-func queryTexts(u *url.URL) (wrong []*topup.FieldError) {
-	values := u.Query()
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		switch text := strings.Join(values[name], ", "); {
-		case !plainText(name):
-			wrong = append(wrong, notText("string", name))
-		case !plainText(text):
-			wrong = append(wrong, notText(name, text))
+// checkQuery refuses query parameters that the operation's description has not got, and one that comes twice: a
+// filter that is ignored would answer another question than was asked.
+func checkQuery(ctx huma.Context, next func(huma.Context)) {
+	var names []string
+	for _, p := range ctx.Operation().Parameters {
+		if p.In == "query" {
+			names = append(names, p.Name)
 		}
 	}
-	return wrong
+	u := ctx.URL()
+	if wrong := params.CheckQuery(u.RawQuery, names...); len(wrong) > 0 {
+		refuse(ctx, invalid("query", wrong))
+		return
+	}
+	next(ctx)
 }
 
-// plainText tells whether a text is UTF-8 without NUL.
-func plainText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
-
-func notText(field, value string) *topup.FieldError {
-	return &topup.FieldError{Field: field, Value: strings.ToValidUTF8(value, "\ufffd"), Allowed: "UTF-8 text without NUL"}
-}
-
-// checkQuery refuses query parameters that the operation has not got: a misspelt filter that is
-// ignored would answer another question than was asked.
-func checkQuery(op huma.Operation) func(huma.Context, func(huma.Context)) {
-	return func(ctx huma.Context, next func(huma.Context)) {
-		u := ctx.URL()
-		if u.RawQuery == "" {
-			next(ctx)
-			return
-		}
-		if fields := unknownParameters(op, u.RawQuery); len(fields) > 0 {
-			refuse(ctx, invalid("query", fields))
-			return
-		}
-		next(ctx)
-	}
-}
-
-func unknownParameters(op huma.Operation, query string) []*topup.FieldError {
-	var fields []*topup.FieldError
-	values, err := url.ParseQuery(query)
-	if err != nil {
-		return append(fields, &topup.FieldError{Field: "string", Value: query, Allowed: "well-formed"})
-	}
-	for name := range values {
-		known := slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.In == "query" && p.Name == name })
-		if !known {
-			fields = append(fields, &topup.FieldError{Field: name, Value: values.Get(name), Allowed: "absent: there is no such parameter"})
-		}
-	}
-	slices.SortFunc(fields, func(a, b *topup.FieldError) int { return strings.Compare(a.Field, b.Field) })
-	return fields
+// refuseQuery does so for what is no operation.
+func refuseQuery(w http.ResponseWriter, _ *http.Request, wrong []*topup.FieldError) {
+	writeProblem(w, invalid("query", wrong))
 }

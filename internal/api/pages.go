@@ -14,16 +14,16 @@ import (
 
 // mountDocs serves the OpenAPI document and the page to try it on, both without a key.
 func (s *Server) mountDocs() {
-	s.mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+	s.handle("GET /openapi.json", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(s.spec)
-	})
+	}))
 	page := localPages(v5emb.NewHandlerWithConfig(swgui.Config{
 		Title: "Recarga", SwaggerJSON: "/openapi.json", BasePath: "/docs",
 		SettingsUI: map[string]string{"tryItOutEnabled": "true", "persistAuthorization": "false"},
 	}))
-	s.mux.Handle("GET /docs", page)
-	s.mux.Handle("GET /docs/", page)
+	s.handle("GET /docs", page)
+	s.handle("GET /docs/", page)
 }
 
 // localPages makes the web pages of a handler ask no other host for anything: what they link to

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hibiken/asynqmon"
 
+	"recarga/internal/params"
 	"recarga/topup"
 )
 
@@ -30,10 +31,14 @@ func (s *Server) mountQueues() {
 	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, forbidden("another site's page may not do this"))
 	}))
-	pages := s.adminOnly(sameOrigin.Handler(localPages(maskedErrors(s.queues))))
+	known := params.Only(localPages(maskedErrors(s.queues)), refuseQuery, asynqmonQuery...)
+	pages := s.adminOnly(sameOrigin.Handler(known))
 	s.mux.Handle(queuesPath, pages)
 	s.mux.Handle(queuesPath+"/", pages)
 }
+
+// asynqmonQuery are the parameters of asynqmon's own pages, and of the API behind them.
+var asynqmonQuery = []string{"status", "page", "size", "end", "endtime", "duration", "queues"}
 
 // maskedErrors masks numbers in the tasks' error texts, for which asynqmon has no formatter.
 func maskedErrors(next http.Handler) http.Handler {

@@ -139,8 +139,8 @@ const exampleStatement = `date,transaction_id,distributor_transaction_id,phone_n
 
 const exampleReconciled = `{"finding":{"class":"unknown_found","distributor_transaction_id":"ORD-1","state":"unknown","lines":[2],"amount":10,"transaction_id":null,` +
 	`"statement_amount":10,"statement_transaction_ids":["TXN-1702857600000-abc123def"],"statement_time":"2026-01-31T18:00:03Z",` +
-	`"outcome":"succeeded","settled":true,"detail":"line 2: charged as TXN-1702857600000-abc123def"}}
+	`"outcome":"succeeded","settled":true,"disputed":false,"detail":"line 2: charged as TXN-1702857600000-abc123def"}}
 {"summary":{"statement":"january.csv","sha256":"8d969eef6ecad3c29a3a629280e686cf0c3f5d5a86aff3ca12020c923adc6c92","lines":1,` +
 	`"columns":{"id":"distributor_transaction_id"},"covers":null,"matched":0,"charged":{"count":1,"amount":10},"sold":{"count":1,"amount":10},` +
-	`"findings":{"unknown_found":1},"settled":{"succeeded":1},"dry_run":false,"outside":0,"notes":[],"agrees":true}}
+	`"findings":{"unknown_found":1},"settled":{"succeeded":1},"dry_run":false,"disputed":0,"outside":0,"notes":[],"not_understood":[],"agrees":true}}
 `

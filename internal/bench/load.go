@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"recarga/internal/httpclient"
 )
 
 const (
@@ -49,7 +51,7 @@ func (l *load) place(ctx context.Context, id string) error {
 }
 
 func newClient() *http.Client {
-	return &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * steadyConnections}}
+	return &http.Client{Transport: httpclient.Guard{Base: &http.Transport{MaxIdleConnsPerHost: 2 * steadyConnections}}}
 }
 
 func post(ctx context.Context, client *http.Client, url, key string, body []byte) error {

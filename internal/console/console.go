@@ -14,7 +14,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -30,6 +29,7 @@ type Book interface {
 	List(ctx context.Context, f journal.Filter) ([]topup.Order, string, error)
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
 	Overview(ctx context.Context, now time.Time) (journal.Overview, error)
+	Disputed(ctx context.Context) (n int64, since time.Time, err error)
 }
 
 // Events are what callers were told.
@@ -37,13 +37,14 @@ type Events interface {
 	Event(ctx context.Context, id string) (topup.Event, error)
 	Events(ctx context.Context, f journal.EventFilter) ([]topup.Event, string, error)
 	Redeliver(ctx context.Context, ev topup.Event, now time.Time) error
-	RedeliverAll(ctx context.Context, f journal.EventFilter, now time.Time, each func(topup.Event)) (count int, next string, err error)
 }
 
 // Orders acts on orders.
 type Orders interface {
 	Cancel(ctx context.Context, id topup.ID, caller string) (topup.Order, error)
 	Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error)
+	Correct(ctx context.Context, id topup.ID, c topup.Correction) (topup.Order, error)
+	Uphold(ctx context.Context, id topup.ID, u topup.Upholding) (topup.Order, error)
 }
 
 // Queue is asynq's, as far as a person looks at it and stops it.
@@ -132,6 +133,7 @@ var pages embed.FS
 type Console struct {
 	cfg      Config
 	sessions *sessions
+	seals    seals
 	logins   *guesses
 	etag     string
 	pages    map[string]*template.Template
@@ -149,7 +151,10 @@ func New(cfg Config) (*Console, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Console{cfg: cfg, sessions: newSessions(cfg.AdminKey), logins: newGuesses(), etag: etag, pages: parsed}
+	c := &Console{
+		cfg: cfg, sessions: newSessions(cfg.AdminKey), seals: newSeals(cfg.AdminKey), logins: newGuesses(),
+		etag: etag, pages: parsed,
+	}
 	c.now = &snapshot{c: c}
 	c.handler = c.routes()
 	return c, nil
@@ -164,43 +169,15 @@ func (c *Console) LoggedIn(r *http.Request) bool {
 	return ok
 }
 
-func (c *Console) routes() http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("GET "+Path+"/assets/{file}", http.StripPrefix(Path, c.files()))
-	mux.HandleFunc("GET "+Path+"/login", c.loginPage)
-	mux.HandleFunc("POST "+Path+"/login", c.login)
-	mux.HandleFunc("POST "+Path+"/logout", c.logout)
-	for pattern, page := range map[string]page{
-		"GET " + Path + "/{$}":                      c.overview,
-		"GET " + Path + "/orders":                   c.orders,
-		"GET " + Path + "/orders/{id}":              c.order,
-		"GET " + Path + "/orders/{id}/resolve":      c.resolvePage,
-		"POST " + Path + "/orders/{id}/resolve":     c.resolve,
-		"GET " + Path + "/orders/{id}/cancel":       c.cancelPage,
-		"POST " + Path + "/orders/{id}/cancel":      c.cancel,
-		"GET " + Path + "/events":                   c.events,
-		"GET " + Path + "/events/{id}/redeliver":    c.redeliverPage,
-		"POST " + Path + "/events/{id}/redeliver":   c.redeliver,
-		"GET " + Path + "/bulk/{action}":            c.bulkPage,
-		"POST " + Path + "/bulk/{action}":           c.bulk,
-		"GET " + Path + "/callers":                  c.callers,
-		"GET " + Path + "/queues/{queue}/{action}":  c.queuePage,
-		"POST " + Path + "/queues/{queue}/{action}": c.switchQueue,
-	} {
-		mux.Handle(pattern, c.guarded(page))
-	}
-	mux.Handle("GET "+Path, http.RedirectHandler(Path+"/", http.StatusSeeOther))
-	return secure(http.NewCrossOriginProtection().Handler(mux))
-}
-
 // files are the style, the script and the icon. A browser asks each time whether they are still the same.
-func (c *Console) files() http.Handler {
-	files := http.FileServerFS(assets)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+func (c *Console) files() page {
+	files := http.StripPrefix(Path, http.FileServerFS(assets))
+	return func(w http.ResponseWriter, r *http.Request, _ operator) error {
 		w.Header().Set("Cache-Control", "no-cache")
 		w.Header().Set("ETag", c.etag)
 		files.ServeHTTP(w, r)
-	})
+		return nil
+	}
 }
 
 func digestOf(files fs.FS) (string, error) {
@@ -231,33 +208,10 @@ func secure(next http.Handler) http.Handler {
 	})
 }
 
-// page answers a request of somebody who is logged in. Its error becomes an error page.
-type page func(w http.ResponseWriter, r *http.Request, who operator) error
-
-func (c *Console) guarded(p page) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		who, ok := c.sessions.of(r)
-		switch {
-		case !ok && r.Header.Get("Sec-Fetch-Site") == "cross-site":
-			// A link on another site's page, as in a chat: the browser keeps the cookie back until it comes from
-			// a page of ours.
-			c.show(w, r, http.StatusOK, "enter", view{Title: "Recarga", Data: localPath(r)})
-			return
-		case !ok:
-			http.Redirect(w, r, Path+"/login?next="+url.QueryEscape(localPath(r)), http.StatusSeeOther)
-			return
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-		if err := p(w, r, who); err != nil {
-			c.fail(w, r, err)
-		}
-	})
-}
-
 // localPath is where to go back to after the login: a GET's own address.
 func localPath(r *http.Request) string {
 	if r.Method != http.MethodGet {
-		return Path + "/"
+		return address(nil)
 	}
 	return r.URL.RequestURI()
 }
@@ -280,8 +234,11 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
 		p = known
 	case errors.Is(err, topup.ErrNotFound):
 		p = &problem{http.StatusNotFound, "There is no such thing, or no more."}
-	case errors.As(err, &transition), errors.As(err, &early):
+	case errors.As(err, &transition), errors.As(err, &early),
+		errors.Is(err, topup.ErrNotDisputed), errors.Is(err, topup.ErrArchived):
 		p = &problem{http.StatusConflict, err.Error()}
+	case errors.Is(err, topup.ErrLost):
+		p = &problem{http.StatusConflict, "The order has changed since you looked at it. Nothing was done; look again."}
 	case len(topup.FieldErrors(err)) > 0:
 		p = &problem{http.StatusUnprocessableEntity, err.Error()}
 	default:

@@ -16,18 +16,19 @@ type eventsView struct {
 	Events []topup.Event
 	Chips  []chip
 	Next   string
-	// State, Caller and Type are the filter; Filter is its query for the bulk action.
-	State, Caller, Type, Since, Until, Filter string
-	Wrong                                     string
+	// State, Caller, Type, Since and Until are the filter as it was typed; Filter is its query.
+	State, Caller, Type, Since, Until string
+	Filter                            url.Values
+	Wrong                             string
 }
 
 func (c *Console) events(w http.ResponseWriter, r *http.Request, _ operator) error {
 	q := r.URL.Query()
 	f, err := eventFilter(q)
 	f.Cursor = q.Get("cursor")
-	v := eventsView{State: string(f.State), Caller: f.Caller, Type: string(f.Type), Since: q.Get("since"), Until: q.Get("until"), Filter: kept(q, eventNames).Encode()}
+	v := eventsView{State: string(f.State), Caller: f.Caller, Type: string(f.Type), Since: q.Get("since"), Until: q.Get("until"), Filter: kept(q, eventNames)}
 	for _, s := range []topup.EventState{"", topup.EventPending, topup.EventDelivered, topup.EventExhausted} {
-		v.Chips = append(v.Chips, newChip("/events?", kept(q, eventNames), string(s)))
+		v.Chips = append(v.Chips, newChip("events", kept(q, eventNames), string(s)))
 	}
 	var next string
 	if err == nil {
@@ -41,9 +42,7 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request, _ operator) err
 		return err
 	}
 	if next != "" {
-		more := kept(q, eventNames)
-		more.Set("cursor", next)
-		v.Next = Path + "/events?" + more.Encode()
+		v.Next = address(older(q, eventNames, next), "events")
 	}
 	c.show(w, r, status, "events", view{Title: "Events", Data: v})
 	return nil
@@ -83,9 +82,9 @@ func (c *Console) redeliver(w http.ResponseWriter, r *http.Request, who operator
 	}
 	c.cfg.Log.InfoContext(r.Context(), "event redelivered", "event", ev.ID, "order", ev.OrderID, "caller", ev.Caller, "by", who.Name, "reason", reason)
 	c.ring(r, ev)
-	back := Path + "/events"
+	back := address(nil, "events")
 	if ev.OrderID != "" {
-		back = orderPath(ev.OrderID) + "?done=redelivered"
+		back = done(ev.OrderID, "redelivered")
 	}
 	http.Redirect(w, r, back, http.StatusSeeOther)
 	return nil
@@ -178,7 +177,7 @@ func (c *Console) switchQueue(w http.ResponseWriter, r *http.Request, who operat
 	}
 	c.cfg.Log.WarnContext(r.Context(), "queue switched by the operator", "queue", v.Queue, "action", v.Action, "by", who.Name, "reason", reason)
 	c.now.forget()
-	http.Redirect(w, r, Path+"/", http.StatusSeeOther)
+	http.Redirect(w, r, address(nil), http.StatusSeeOther)
 	return nil
 }
 

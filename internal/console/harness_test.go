@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"recarga/internal/api"
@@ -215,8 +216,13 @@ func must(tb testing.TB, err error) {
 // placed is an order that was accepted at a time.
 func (s *site) placed(id string, phone topup.Phone, at time.Time) topup.Order {
 	s.tb.Helper()
+	return s.placedBy("shop", id, phone, at)
+}
+
+func (s *site) placedBy(caller, id string, phone topup.Phone, at time.Time) topup.Order {
+	s.tb.Helper()
 	o, _, err := s.journal.Accept(s.tb.Context(), topup.Request{
-		ID: topup.ID(id), Caller: "shop", Phone: phone, Product: "MOVISTAR_TAE", Amount: topup.Pesos(50), Operator: "MOVISTAR",
+		ID: topup.ID(id), Caller: caller, Phone: phone, Product: "MOVISTAR_TAE", Amount: topup.Pesos(50), Operator: "MOVISTAR",
 	}, at)
 	must(s.tb, err)
 	return o
@@ -233,7 +239,12 @@ func (s *site) begun(o topup.Order, giveUp, at time.Time) topup.Order {
 // held is an order of unknown outcome.
 func (s *site) held(id string, phone topup.Phone, at time.Time, lasts time.Duration) topup.Order {
 	s.tb.Helper()
-	o := s.begun(s.placed(id, phone, at), at.Add(lasts), at)
+	return s.heldFor(s.placed(id, phone, at), at, lasts)
+}
+
+func (s *site) heldFor(o topup.Order, at time.Time, lasts time.Duration) topup.Order {
+	s.tb.Helper()
+	o = s.begun(o, at.Add(lasts), at)
 	o, _, err := s.journal.Finish(s.tb.Context(), topup.Settlement{
 		ID: o.ID, Number: o.AttemptCount, State: topup.StateUnknown,
 		Result: topup.Result{
@@ -261,6 +272,33 @@ func (s *site) bought(id string, phone topup.Phone, at time.Time, took time.Dura
 	return o
 }
 
+func (s *site) disputed(id, evidence string) {
+	s.tb.Helper()
+	_, err := s.journal.Dispute(s.tb.Context(), topup.ID(id), topup.Dispute{Evidence: evidence, RaisedBy: "reconcile"}, time.Now())
+	must(s.tb, err)
+}
+
+// bystanders are all orders but one, as they were.
+type bystanders struct {
+	*site
+	but topup.ID
+	was map[topup.ID]topup.Details
+}
+
+func (s *site) bystanders(but topup.ID) bystanders {
+	s.tb.Helper()
+	return bystanders{s, but, s.book()}
+}
+
+func (b bystanders) wantUntouched() {
+	b.tb.Helper()
+	now := b.book()
+	now[b.but] = b.was[b.but]
+	if diff := cmp.Diff(b.was, now); diff != "" {
+		b.tb.Errorf("others have changed: %s", diff)
+	}
+}
+
 // told delivers an event.
 func (s *site) told(ev *topup.Event, at time.Time) {
 	s.tb.Helper()
@@ -279,6 +317,22 @@ func (s *site) wantState(id string, want topup.State) {
 	s.tb.Helper()
 	if got := s.order(id).State; got != want {
 		s.tb.Errorf("order %s is %s, want %s", id, got, want)
+	}
+}
+
+// book is every order with all of its story.
+func (s *site) book() map[topup.ID]topup.Details {
+	s.tb.Helper()
+	all := map[topup.ID]topup.Details{}
+	for f := (journal.Filter{Limit: 1000}); ; {
+		orders, next, err := s.journal.List(s.tb.Context(), f)
+		must(s.tb, err)
+		for _, o := range orders {
+			all[o.ID] = s.order(string(o.ID))
+		}
+		if f.Cursor = next; next == "" {
+			return all
+		}
 	}
 }
 

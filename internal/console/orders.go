@@ -21,8 +21,8 @@ type ordersView struct {
 	Form  filterForm
 	Next  string
 	Wrong string
-	// Filter is the query of the bulk actions: what the page lists.
-	Filter string
+	// Filter is the query of what the page lists.
+	Filter url.Values
 }
 
 type chip struct {
@@ -32,23 +32,25 @@ type chip struct {
 
 // filterForm is the filter as it was typed.
 type filterForm struct {
-	State, Caller, Product, Phone, Since, Until string
-	Products                                    []string
+	State, Disputed, Caller, Product, Phone, Since, Until string
+	Products                                              []string
 }
 
 func (c *Console) orders(w http.ResponseWriter, r *http.Request, _ operator) error {
 	q := r.URL.Query()
 	if name := strings.TrimSpace(q.Get("q")); name != "" {
+		if len(kept(q, filterNames)) > 0 {
+			return &problem{http.StatusBadRequest, "A search (q) finds all orders of a name, whatever the filter: send one or the other."}
+		}
 		return c.found(w, r, name)
 	}
-	v := ordersView{Form: formOf(q), Chips: chips(q), Filter: kept(q, filterNames).Encode()}
+	v := ordersView{Form: formOf(q), Chips: chips(q), Filter: kept(q, filterNames)}
 	f, err := filterOf(q)
 	status := http.StatusOK
 	if err == nil {
 		var next string
 		if v.Orders, next, err = c.cfg.Book.List(r.Context(), f); next != "" {
-			q.Set("cursor", next)
-			v.Next = Path + "/orders?" + q.Encode()
+			v.Next = address(older(q, filterNames, next), "orders")
 		}
 	}
 	if err != nil {
@@ -80,9 +82,7 @@ func (c *Console) found(w http.ResponseWriter, r *http.Request, name string) err
 	return nil
 }
 
-func orderPath(id topup.ID) string { return Path + "/orders/" + url.PathEscape(string(id)) }
-
-var filterNames = []string{"state", "caller", "product", "phone", "since", "until"}
+var filterNames = []string{"state", "disputed", "caller", "product", "phone", "since", "until"}
 
 // kept is what of a query chooses things, whatever page of them.
 func kept(q url.Values, names []string) url.Values {
@@ -95,9 +95,16 @@ func kept(q url.Values, names []string) url.Values {
 	return kept
 }
 
+// older is the query of the next page of what a query chooses.
+func older(q url.Values, names []string, cursor string) url.Values {
+	q = kept(q, names)
+	q.Set("cursor", cursor)
+	return q
+}
+
 func formOf(q url.Values) filterForm {
 	return filterForm{
-		State: q.Get("state"), Caller: q.Get("caller"), Product: q.Get("product"), Phone: q.Get("phone"),
+		State: q.Get("state"), Disputed: q.Get("disputed"), Caller: q.Get("caller"), Product: q.Get("product"), Phone: q.Get("phone"),
 		Since: q.Get("since"), Until: q.Get("until"), Products: productIDs(),
 	}
 }
@@ -110,20 +117,22 @@ func productIDs() (ids []string) {
 }
 
 func chips(q url.Values) []chip {
-	all := []chip{newChip("/orders?", kept(q, filterNames), "")}
+	all := []chip{newChip("orders", kept(q, filterNames), "")}
 	for _, f := range topup.StateTable() {
-		all = append(all, newChip("/orders?", kept(q, filterNames), string(f.State)))
+		all = append(all, newChip("orders", kept(q, filterNames), string(f.State)))
 	}
-	return all
+	disputed := kept(q, filterNames)
+	disputed.Set("disputed", "true")
+	return append(all, chip{"disputed", address(disputed, "orders"), q.Get("disputed") == "true"})
 }
 
 // newChip leads to what the query chooses, but of the state; an empty one means all.
-func newChip(path string, q url.Values, state string) chip {
+func newChip(page string, q url.Values, state string) chip {
 	on := q.Get("state") == state
 	if q.Set("state", state); state == "" {
 		q.Del("state")
 	}
-	return chip{cmp.Or(state, "all"), Path + path + q.Encode(), on}
+	return chip{cmp.Or(state, "all"), address(q, page), on}
 }
 
 // filterOf reads a filter. The error joins a *topup.FieldError for each wrong field.
@@ -134,6 +143,13 @@ func filterOf(q url.Values) (f journal.Filter, err error) {
 	if s := given.Get("state"); s != "" {
 		f.State, err = topup.ParseState(s)
 		errs = append(errs, err)
+	}
+	switch s := given.Get("disputed"); s {
+	case "true":
+		f.Disputed = true
+	case "", "false":
+	default:
+		errs = append(errs, &topup.FieldError{Field: "disputed", Value: s, Allowed: "true or false"})
 	}
 	if s := given.Get("phone"); s != "" {
 		f.Phone, err = topup.ParsePhone(s)

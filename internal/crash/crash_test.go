@@ -215,7 +215,7 @@ func (w *world) act(p *process) bool {
 		_, _ = p.producer.Resolve(ctx, o.ID, w.decision())
 	case w.cancel && !o.State.Final():
 		_, _ = p.producer.Cancel(ctx, o.ID, o.Caller)
-	case w.errs && o.State == topup.StateFailed:
+	case w.errs && o.State == topup.StateFailed && len(w.vendor.Purchases()) > 0:
 		w.reconsider(ctx, p, o)
 	case o.State.Final():
 		return w.allTold(o.State) && (!w.undisturbed || w.reviewed(ctx, p))
@@ -260,7 +260,7 @@ func (w *world) place(ctx context.Context, p *process) {
 func (w *world) decision() topup.Resolution {
 	r := topup.Resolution{Outcome: topup.VerdictFailed, Reason: "not in the statement", By: "ana"}
 	switch {
-	case w.errs:
+	case w.errs && len(w.vendor.Purchases()) > 0:
 		r.Forced = true
 	case len(w.vendor.Purchases()) > 0:
 		r.Outcome, r.Reason = topup.VerdictSucceeded, "in the statement"

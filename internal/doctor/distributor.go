@@ -13,6 +13,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"recarga/distributor"
+	"recarga/internal/httpclient"
 	"recarga/topup"
 )
 
@@ -83,7 +84,7 @@ func (d *distributorPart) clock(ctx context.Context) Finding {
 	if err != nil {
 		return warn("%v", err)
 	}
-	transport := &http.Transport{TLSClientConfig: publicTLS(d.roots)}
+	transport := httpclient.Guard{Base: &http.Transport{TLSClientConfig: publicTLS(d.roots)}}
 	defer transport.CloseIdleConnections()
 	asked := time.Now()
 	res, err := transport.RoundTrip(req) // no redirects

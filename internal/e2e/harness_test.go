@@ -135,6 +135,17 @@ func (r *receiver) last(id topup.ID) (latest webhook.Event, ok bool) {
 	return latest, ok
 }
 
+// orders are those of which the checkout was notified.
+func (r *receiver) orders() map[topup.ID]bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := map[topup.ID]bool{}
+	for id := range r.latest {
+		all[id] = true
+	}
+	return all
+}
+
 // process is one running recarga.
 type process struct {
 	t          testing.TB

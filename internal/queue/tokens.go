@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/bsm/redislock"
@@ -21,8 +22,8 @@ type TokenStore struct {
 }
 
 const (
-	// loginLock is longer than a login takes, so that a process that dies in one does not stop the
-	// others for long.
+	// loginLock is how long a process that dies in a login stops the others. One that lives prolongs
+	// it: a vendor of one session would end the token of a login that is overtaken.
 	loginLock = 10 * time.Second
 	// loginPoll is how often somebody who waits for another's login looks.
 	loginPoll = 100 * time.Millisecond
@@ -80,5 +81,28 @@ func (s *TokenStore) Lock(ctx context.Context) (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock for login: %w", err)
 	}
-	return func() { _ = lock.Release(context.WithoutCancel(ctx)) }, nil // it expires by itself
+	held, release := context.WithCancel(ctx)
+	var keeping sync.WaitGroup
+	keeping.Go(func() { keep(held, lock) })
+	return func() {
+		release()
+		keeping.Wait()
+		_ = lock.Release(context.WithoutCancel(ctx)) // it expires by itself
+	}, nil
+}
+
+// keep prolongs a lock until ctx ends, or the lock is lost.
+func keep(ctx context.Context, lock *redislock.Lock) {
+	tick := time.NewTicker(loginLock / 4)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if errors.Is(lock.Refresh(ctx, loginLock, nil), redislock.ErrNotObtained) {
+			return
+		}
+	}
 }

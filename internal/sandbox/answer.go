@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/json"
+	"maps"
 	"net"
 	"net/http"
 )
@@ -69,6 +70,28 @@ func (a answer) write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", a.contentType)
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body) // a client that left is no fault
+}
+
+// bent is an answer as another vendor would give it. One that is cut or no JSON object stays as it is.
+func (a answer) bent(odd OddAnswer) answer {
+	if odd.Status == 0 && odd.Set == nil && odd.Omit == nil {
+		return a
+	}
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(a.body, &fields) != nil {
+		return a
+	}
+	if odd.Set != nil || odd.Omit != nil {
+		maps.Copy(fields, odd.Set)
+		for _, name := range odd.Omit {
+			delete(fields, name)
+		}
+		a.body = reply(0, fields).body
+	}
+	if odd.Status != 0 {
+		a.status = odd.Status
+	}
+	return a
 }
 
 // cut resets the connection. Where it can't be taken over (HTTP/2), the handler is aborted, which ends the stream.

@@ -136,7 +136,7 @@ func letters(n int) string {
 
 // serveBalance is GET /get_balance.
 func (s *Server) serveBalance(w http.ResponseWriter, r *http.Request) {
-	s.gate(w, func() answer {
+	s.gate(w, callBalance, func() answer {
 		if _, ok := s.session(r); !ok {
 			return unauthorized()
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -65,12 +66,36 @@ type Config struct {
 	LimitRequests int `json:"limit_requests"`
 	LimitWindowMS int `json:"limit_window_ms"`
 
+	// OddAnswers bends the answers to login, get_balance and product_purchase, after they were decided and charged:
+	// the world's vendors keep to no document.
+	OddAnswers map[string]OddAnswer `json:"odd_answers"`
+
 	// The statement's lies: ids it leaves out, rows it adds, and rows it alters (found by distributor_transaction_id;
 	// only the columns that are given change).
 	StatementLeaveOut []string       `json:"statement_leave_out"`
 	StatementAdd      []StatementRow `json:"statement_add"`
 	StatementAlter    []StatementRow `json:"statement_alter"`
 }
+
+// OddAnswer is how the answers to one call differ from the document.
+type OddAnswer struct {
+	// Status replaces the HTTP status. 0 leaves it.
+	Status int `json:"status,omitempty"`
+	// Set puts these fields in, or in place of those that are there; Omit leaves some out.
+	Set  map[string]json.RawMessage `json:"set,omitempty"`
+	Omit []string                   `json:"omit,omitempty"`
+}
+
+func (o OddAnswer) ok() bool {
+	return o.Status == 0 || o.Status == http.StatusSwitchingProtocols || o.Status >= 200 && o.Status <= 599
+}
+
+// The calls that OddAnswers knows.
+const (
+	callLogin    = "login"
+	callBalance  = "get_balance"
+	callPurchase = "product_purchase"
+)
 
 // DefaultConfig is the vendor as its document describes it.
 func DefaultConfig() Config {
@@ -84,6 +109,7 @@ func DefaultConfig() Config {
 		ApproveDelayMS:    5_000,
 		RepeatedID:        RepeatCharge,
 		LimitWindowMS:     60_000,
+		OddAnswers:        map[string]OddAnswer{},
 		StatementLeaveOut: []string{},
 		StatementAdd:      []StatementRow{},
 		StatementAlter:    []StatementRow{},
@@ -172,6 +198,11 @@ func settings() []setting {
 		{"limit_requests", "a whole number from 0 (no limit)", func(c Config) bool { return c.LimitRequests >= 0 }},
 		{"limit_window_ms", "1 to 3600000 (milliseconds)", func(c Config) bool {
 			return c.LimitWindowMS >= 1 && c.LimitWindowMS <= maxMillis
+		}},
+		{"odd_answers", "an object of login, get_balance, product_purchase, each one of status (101, 200 to 599), set (fields), omit (names)", func(c Config) bool {
+			return !slices.ContainsFunc(slices.Collect(maps.Keys(c.OddAnswers)), func(call string) bool {
+				return !slices.Contains([]string{callLogin, callBalance, callPurchase}, call) || !c.OddAnswers[call].ok()
+			})
 		}},
 		{"statement_leave_out", "a list of distributor_transaction_ids", anything},
 		{"statement_add", list, anything},

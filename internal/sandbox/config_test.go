@@ -81,6 +81,9 @@ func TestConfigMistakes(t *testing.T) {
 		{`{"seed":-1}`, "seed: -1"},
 		{`{"customer_id":""}`, `customer_id: ""`},
 		{`{"secret_key":""}`, `secret_key: ***`},
+		{`{"odd_answers":{"logout":{}}}`, `odd_answers: {"logout":{}}`},
+		{`{"odd_answers":{"login":{"status":100}}}`, `odd_answers: {"login":{"status":100}}`},
+		{`{"odd_answers":{"login":{"stat":200}}}`, `odd_answers: {"login":{"stat":200}}`},
 		{`{"statement_leave_out":"A"}`, `statement_leave_out: "A"`},
 		{`{"statement_add":[{"amuont":"10"}]}`, `statement_add: [{"amuont":"10"}]`},
 		{`{"statement_alter":[{"amount":"11.00"}]}`, `statement_alter: [{"amount":"11.00"}]`},
@@ -407,5 +410,29 @@ func TestCredentials(t *testing.T) {
 	a := c.post("/api/distributor/login", `{"customer_id":"shop","secret_key":"s3cret"}`)
 	if a.status != 200 || fmt.Sprint(a.fields["expires_in"]) != "5" {
 		t.Errorf("the new credentials: %d %s", a.status, a.body)
+	}
+}
+
+func TestOddAnswers(t *testing.T) {
+	c := overHTTP(t, nil)
+	c.configure(`{"odd_answers":{"product_purchase":{"set":{"balance_after":"N/A","reference":12345678901234567890},"omit":["auth_code"]},
+		"get_balance":{"status":500},"login":{"set":{"expires_in":null}}}}`)
+	a := c.buy("ODD-1", "5537686660")
+	if _, has := a.fields["auth_code"]; has || a.status != 200 || a.fields["balance_after"] != "N/A" ||
+		fmt.Sprint(a.fields["reference"]) != "12345678901234567890" || a.fields["response_code"] != "00" {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if a := c.get("/api/distributor/get_balance"); a.status != 500 || a.fields["balance"] == nil {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	c.login()
+	c.configure(`{"odd_answers":{"product_purchase":{"status":101}}}`)
+	if a, err := c.try("ODD-2", "5537686660"); err == nil && a.status != 101 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	c.wantCharges(2)
+	c.configure(`{"odd_answers":{}}`)
+	if a := c.buy("ODD-3", "5537686660"); fmt.Sprint(a.fields["auth_code"]) == "" || a.fields["balance_after"] == "N/A" {
+		t.Errorf("%d %s", a.status, a.body)
 	}
 }

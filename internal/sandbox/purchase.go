@@ -21,7 +21,7 @@ type order struct {
 func (s *Server) servePurchase(w http.ResponseWriter, r *http.Request) {
 	in, problem := readOrder(w, r)
 	entry := s.received(in)
-	a := s.gate(w, func() answer {
+	a := s.gate(w, callPurchase, func() answer {
 		token, ok := s.session(r)
 		switch {
 		case !ok:

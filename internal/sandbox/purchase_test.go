@@ -227,6 +227,13 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/api/distributor/login/", 404, ""},
 		{"GET", "/healthz", 200, ""},
 		{"HEAD", "/healthz", 200, ""},
+		{"GET", "/sandbox/purchases?order=1", 400, ""},
+		{"GET", "/sandbox/requests?limit=1", 400, ""},
+		{"POST", "/sandbox/reset?all=1", 400, ""},
+		{"GET", "/sandbox/config?month=2026-11", 400, ""},
+		{"GET", "/sandbox/statement.csv?month=2026-11&month=2026-12", 400, ""},
+		{"GET", "/sandbox/statement.csv?m=2026-11", 400, ""},
+		{"GET", "/sandbox/statement.csv?month=2026-11", 200, ""},
 	} {
 		a := c.must(c.call(tt.method, tt.path, ""))
 		if a.status != tt.status || a.header.Get("Allow") != tt.allow {

@@ -9,6 +9,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,6 +43,9 @@ func New(cfg Config, log *slog.Logger) *Server {
 	if err := cfg.Validate(); err != nil {
 		panic("sandbox: " + err.Error())
 	}
+	odd := map[string]OddAnswer{}
+	maps.Copy(odd, cfg.OddAnswers)
+	cfg.OddAnswers = odd
 	cfg.StatementLeaveOut = append([]string{}, cfg.StatementLeaveOut...)
 	cfg.StatementAdd = append([]StatementRow{}, cfg.StatementAdd...)
 	cfg.StatementAlter = append([]StatementRow{}, cfg.StatementAlter...)
@@ -96,7 +100,32 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		failed(http.StatusMethodNotAllowed, "Method not allowed").write(w)
 		return
 	}
+	if wrong := unknownParameter(r); wrong != "" {
+		failed(http.StatusBadRequest, wrong).write(w)
+		return
+	}
 	serve(w, r)
+}
+
+// unknownParameter says which parameter of a request for the sandbox's own pages is not known. The distributor's own
+// endpoints read none, and its document does not say that it refuses any.
+func unknownParameter(r *http.Request) string {
+	if strings.HasPrefix(r.URL.Path, "/api/") {
+		return ""
+	}
+	given, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return "query: " + err.Error()
+	}
+	for name, values := range given {
+		switch known := name == "month" && r.URL.Path == "/sandbox/statement.csv"; {
+		case !known:
+			return name + ": there is no such parameter here (allowed: month, of /sandbox/statement.csv)"
+		case len(values) > 1:
+			return name + ": must be given once"
+		}
+	}
+	return ""
 }
 
 // Close ends every wait, of now and of later, so that a server can shut down: what would have followed the wait (a
@@ -143,15 +172,16 @@ func (s *Server) wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// gate is what every call of the distributor's API passes before it is served: the rate limit, then the latency.
-func (s *Server) gate(w http.ResponseWriter, serve func() answer) answer {
+// gate is what every call of the distributor's API passes before it is served: the rate limit, then the latency; and
+// what bends its answer.
+func (s *Server) gate(w http.ResponseWriter, call string, serve func() answer) answer {
 	if over := s.limit(w.Header(), time.Now()); over {
 		return failed(http.StatusTooManyRequests, "Too many requests")
 	}
 	cfg := s.config()
 	latency := cfg.LatencyMinMS + rand.IntN(cfg.LatencyMaxMS-cfg.LatencyMinMS+1)
 	s.wait(context.Background(), millisToDuration(latency)) // a vendor does not stop working because its client left
-	return serve()
+	return serve().bent(s.config().OddAnswers[call])
 }
 
 func millisToDuration(ms int) time.Duration { return time.Duration(ms) * time.Millisecond }

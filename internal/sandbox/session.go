@@ -12,7 +12,7 @@ import (
 
 // serveLogin is POST /login.
 func (s *Server) serveLogin(w http.ResponseWriter, r *http.Request) {
-	s.gate(w, func() answer {
+	s.gate(w, callLogin, func() answer {
 		var fields map[string]json.RawMessage
 		body, err := readBody(w, r)
 		if err != nil || !isJSON(r) || json.Unmarshal(body, &fields) != nil {

@@ -1,0 +1,33 @@
+package console
+
+import (
+	"net/url"
+	"time"
+
+	"recarga/internal/bulk"
+)
+
+// Seal is a confirmation as the console with this key makes it.
+func Seal(
+	adminKey string, action bulk.Action, by string, until time.Time, filter url.Values, set bulk.Set,
+) (string, error) {
+	c := confirmation{Action: action, By: by, Until: until, Filter: filter, shown: set.Fingerprints()}
+	return newSeals(adminKey).seal(c)
+}
+
+// Route is what a test may know of a route.
+type Route struct {
+	Pattern     string
+	Query, Form []string
+}
+
+// Routes are all routes of the console.
+func (c *Console) Routes() (all []Route) {
+	for _, r := range c.table() {
+		all = append(all, Route{r.pattern, r.query, r.form})
+	}
+	return all
+}
+
+// Templates are the sources of the pages.
+var Templates = pages

@@ -1,0 +1,141 @@
+package console
+
+import (
+	"cmp"
+	"errors"
+	"mime"
+	"net/http"
+	"net/url"
+
+	"recarga/internal/bulk"
+	"recarga/internal/params"
+	"recarga/topup"
+)
+
+// route is a page with the only parameters that it takes: a request with another one, or with one twice, is refused.
+type route struct {
+	// pattern is that of the http.ServeMux, with the method.
+	pattern string
+	page    page
+	// query and form are the names of the parameters in the address and of the fields in the body.
+	query, form []string
+	// open pages need no login.
+	open bool
+	// maxForm is what is read of the form, in bytes; 0: maxForm.
+	maxForm int64
+}
+
+func (c *Console) table() []route {
+	reason := []string{"reason"}
+	inBulk := func(action bulk.Action, form ...string) []route {
+		at := Path + "/bulk/" + string(action)
+		return []route{
+			{pattern: "GET " + at, page: c.bulkPage(action), query: namesOf(action)},
+			{pattern: "POST " + at, page: c.bulk(action), form: append(form, "reason", "seal"), maxForm: maxBulkForm},
+		}
+	}
+	table := []route{
+		{pattern: "GET " + Path, page: redirectTo(address(nil)), open: true},
+		{pattern: "GET " + Path + "/assets/{file}", page: c.files(), open: true},
+		{pattern: "GET " + Path + "/login", page: c.loginPage, query: []string{"next"}, open: true},
+		{pattern: "POST " + Path + "/login", page: c.login, form: []string{"next", "name", "key"}, open: true},
+		{pattern: "POST " + Path + "/logout", page: c.logout, open: true},
+		{pattern: "GET " + Path + "/{$}", page: c.overview},
+		{pattern: "GET " + Path + "/orders", page: c.orders, query: append([]string{"q", "cursor"}, filterNames...)},
+		{pattern: "GET " + Path + "/orders/{id}", page: c.order, query: []string{"done"}},
+		{pattern: "GET " + Path + "/orders/{id}/resolve", page: c.resolvePage},
+		{
+			pattern: "POST " + Path + "/orders/{id}/resolve", page: c.resolve,
+			form: []string{"outcome", "reason", "transaction_id", "reference", "auth_code", "force", "attempt"},
+		},
+		{pattern: "GET " + Path + "/orders/{id}/correct", page: c.correctPage},
+		{
+			pattern: "POST " + Path + "/orders/{id}/correct", page: c.correct,
+			form: []string{"was", "outcome", "reason", "transaction_id", "reference", "auth_code"},
+		},
+		{pattern: "GET " + Path + "/orders/{id}/uphold", page: c.upholdPage},
+		{pattern: "POST " + Path + "/orders/{id}/uphold", page: c.uphold, form: []string{"was", "reason"}},
+		{pattern: "GET " + Path + "/orders/{id}/cancel", page: c.cancelPage},
+		{pattern: "POST " + Path + "/orders/{id}/cancel", page: c.cancel, form: reason},
+		{pattern: "GET " + Path + "/events", page: c.events, query: append([]string{"cursor"}, eventNames...)},
+		{pattern: "GET " + Path + "/events/{id}/redeliver", page: c.redeliverPage},
+		{pattern: "POST " + Path + "/events/{id}/redeliver", page: c.redeliver, form: reason},
+		{pattern: "GET " + Path + "/callers", page: c.callers},
+		{pattern: "GET " + Path + "/queues/{queue}/{action}", page: c.queuePage},
+		{pattern: "POST " + Path + "/queues/{queue}/{action}", page: c.switchQueue, form: reason},
+	}
+	table = append(table, inBulk(bulk.Resolve, "outcome", "force")...)
+	table = append(table, inBulk(bulk.Cancel)...)
+	return append(table, inBulk(bulk.Redeliver)...)
+}
+
+func (c *Console) routes() http.Handler {
+	mux := http.NewServeMux()
+	for _, r := range c.table() {
+		mux.Handle(r.pattern, c.guarded(r))
+	}
+	return secure(http.NewCrossOriginProtection().Handler(mux))
+}
+
+func redirectTo(path string) page {
+	return func(w http.ResponseWriter, r *http.Request, _ operator) error {
+		http.Redirect(w, r, path, http.StatusSeeOther)
+		return nil
+	}
+}
+
+// page answers a request of somebody who is logged in, or of anybody where its route is open. Its error becomes an
+// error page.
+type page func(w http.ResponseWriter, r *http.Request, who operator) error
+
+func (c *Console) guarded(to route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who, ok := c.sessions.of(r)
+		ok = ok || to.open
+		switch {
+		case !ok && r.Header.Get("Sec-Fetch-Site") == "cross-site":
+			// A link on another site's page, as in a chat: the browser keeps the cookie back until it comes from
+			// a page of ours.
+			c.show(w, r, http.StatusOK, "enter", view{Title: "Recarga", Data: localPath(r)})
+			return
+		case !ok:
+			http.Redirect(w, r, address(url.Values{"next": {localPath(r)}}, "login"), http.StatusSeeOther)
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, cmp.Or(to.maxForm, maxForm))
+		err := to.check(r)
+		if err == nil {
+			err = to.page(w, r, who)
+		}
+		if err != nil {
+			c.fail(w, r, err)
+		}
+	})
+}
+
+// check refuses what the route does not take. It must come before anything reads the form.
+func (to route) check(r *http.Request) error {
+	wrong := append(params.CheckPath("path", r.URL.Path), params.CheckQuery(r.URL.RawQuery, to.query...)...)
+	if r.Method == http.MethodPost {
+		// A body of another type would be read later, by whoever asks for a field, and unseen by this check.
+		if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/x-www-form-urlencoded" {
+			return &problem{http.StatusUnsupportedMediaType, "A form must be sent as application/x-www-form-urlencoded."}
+		}
+		if err := r.ParseForm(); err != nil && len(wrong) == 0 {
+			return &problem{http.StatusBadRequest, "The form cannot be read: " + err.Error()}
+		}
+		wrong = append(wrong, params.Check(r.PostForm, to.form...)...)
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return &problem{http.StatusUnprocessableEntity, "Nothing was done. " + joined(wrong)}
+}
+
+func joined(wrong []*topup.FieldError) string {
+	errs := make([]error, len(wrong))
+	for i, e := range wrong {
+		errs[i] = e
+	}
+	return errors.Join(errs...).Error()
+}

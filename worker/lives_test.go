@@ -1,0 +1,293 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"recarga/internal/journal"
+	"recarga/internal/testkit"
+	"recarga/topup"
+	"recarga/worker"
+)
+
+// TestRandomLives: random lives of orders, in the time of a bubble, judged by what the vendor really charged. An order
+// that is failed or canceled was never charged, one that succeeded was; every order ends or is held; nothing is sent
+// when an order's time is over; and nobody but a person says a wrong word about money. RECARGA_TEST_SEED repeats a run.
+func TestRandomLives(t *testing.T) {
+	seed := rand.Uint64()
+	if given := os.Getenv("RECARGA_TEST_SEED"); given != "" {
+		var err error
+		if seed, err = strconv.ParseUint(given, 10, 64); err != nil {
+			t.Fatalf("RECARGA_TEST_SEED is %q: %v", given, err)
+		}
+	}
+	sqlite := func(t *testing.T) string { return "sqlite:" + filepath.Join(memory(t), "recarga.db") }
+	postgres := func(t *testing.T) string { return testkit.Postgres(t).URL() }
+	for _, c := range []struct {
+		name     string
+		database func(*testing.T) string
+		resend   bool
+		lives    int
+	}{
+		{"sqlite, hold", sqlite, false, 10_000},
+		{"sqlite, resend", sqlite, true, 6000},
+		{"postgres, hold", postgres, false, 2000},
+		{"postgres, resend", postgres, true, 2000},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Logf("seed %d", seed)
+			url, lives := c.database(t), c.lives
+			if raceDetector {
+				lives /= 10
+			}
+			synctest.Test(t, func(t *testing.T) { liveRandomly(t, url, seed, lives, c.resend) })
+		})
+	}
+}
+
+// memory is a folder whose files need no disk, where there is one: nothing here is lost by a power cut.
+func memory(t *testing.T) string {
+	folder, err := os.MkdirTemp("/dev/shm", "recarga-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) }) // what is left ends with the machine
+	return folder
+}
+
+const (
+	// callTimeout is of a purchase; a worker that slept answers long after it.
+	callTimeout = 20 * time.Second
+	// A whole life is longer than all limits of an order together.
+	expiresAfter, maxElapsed, wholeLife = time.Hour, 20 * time.Minute, 4 * time.Hour
+)
+
+// planet is the world of all lives: the vendor with its ledger, the queue, and the people.
+type planet struct {
+	*worker.Worker
+	t       *testing.T
+	seed    uint64
+	resend  bool
+	journal *journal.Journal
+	looks   sync.WaitGroup
+
+	mu sync.Mutex
+	// charged is the vendor's ledger.
+	charged map[topup.ID]int
+	// blind are the orders that a person sent again, or called failed, without looking into the ledger.
+	blind map[topup.ID]bool
+}
+
+// chance is the luck of one order at one matter, the same in each run of a seed.
+func (p *planet) chance(id topup.ID, matter string) *rand.Rand {
+	h := fnv.New64a()
+	_, _ = fmt.Fprint(h, id, "/", matter) // it never fails
+	return rand.New(rand.NewPCG(p.seed, h.Sum64()))
+}
+
+func (p *planet) Authorize(context.Context) error { return nil }
+
+// Purchase charges, or does not, and says so, or does not: at once, or when everybody has given it up.
+func (p *planet) Purchase(_ context.Context, o topup.Order, sendBy time.Time) topup.Result {
+	now := time.Now()
+	if !now.Before(sendBy) {
+		return topup.Result{Outcome: topup.OutcomeNotSent}
+	}
+	if o.ExpiresAt != nil && !now.Before(*o.ExpiresAt) {
+		p.t.Errorf("%s is sent at %s, and expired at %s", o.ID, now, o.ExpiresAt)
+	}
+	r := p.chance(o.ID, fmt.Sprint("attempt", o.AttemptCount))
+	fates := []struct {
+		charges bool
+		result  topup.Result
+	}{
+		{true, approved}, {false, declined}, {false, topup.Result{Outcome: topup.OutcomeDeclined, Code: "12"}},
+		{false, unavailable}, {false, topup.Result{Outcome: topup.OutcomeNotSent, Error: "no route"}},
+		{true, unknown}, {false, unknown},
+	}
+	fate := fates[r.IntN(len(fates))]
+	if fate.charges {
+		p.mu.Lock()
+		p.charged[o.ID]++
+		p.mu.Unlock()
+	}
+	switch r.IntN(4) {
+	case 0: // the worker sleeps, or its process stands still, and comes back
+		time.Sleep(time.Duration(r.IntN(int(2 * maxElapsed))))
+	case 1:
+		time.Sleep(time.Duration(r.IntN(int(callTimeout))))
+	}
+	return fate.result
+}
+
+// look is what a task of the queue does; now and then the queue loses it.
+func (p *planet) look(r topup.Request, at time.Time) {
+	if p.chance(r.ID, fmt.Sprint("queue", at.UnixNano())).IntN(8) == 0 {
+		return
+	}
+	p.looks.Go(func() {
+		time.Sleep(time.Until(at))
+		again, err := p.Look(context.Background(), r)
+		if err != nil && !errors.Is(err, topup.ErrLost) {
+			p.t.Errorf("%s: %v", r.ID, err)
+		}
+		if !again.IsZero() {
+			p.look(r, again)
+		}
+	})
+}
+
+func (p *planet) RingOrder(_ context.Context, r topup.Request, at time.Time) error {
+	p.look(r, at)
+	return nil
+}
+
+func (p *planet) InsistOrder(ctx context.Context, r topup.Request) error {
+	return p.RingOrder(ctx, r, time.Time{})
+}
+func (*planet) RingEvent(context.Context, string, time.Time) error { return nil }
+func (*planet) InsistEvent(context.Context, string) error          { return nil }
+func (*planet) Announce(context.Context) error                     { return nil }
+
+func liveRandomly(t *testing.T, url string, seed uint64, lives int, resend bool) {
+	j, err := journal.Open(context.Background(), url, journal.WithTimeLimits(journal.TimeLimits{Untried: expiresAfter, Tried: maxElapsed}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &planet{t: t, seed: seed, resend: resend, journal: j, charged: map[topup.ID]int{}, blind: map[topup.ID]bool{}}
+	p.Worker = worker.New(worker.Config{
+		Journal: j, Distributor: p, Teller: &ears{}, Bell: p, Timeout: callTimeout, Log: slog.New(slog.DiscardHandler),
+		Policy: worker.Policy{Initial: time.Second, Max: time.Minute, MaxAttempts: 4, ResendUnknown: resend},
+	})
+	ctx, stop := context.WithCancel(context.Background())
+	var sweeping, people sync.WaitGroup
+	sweeping.Go(func() {
+		for ctx.Err() == nil {
+			p.SweepOnce(ctx)
+			time.Sleep(15 * time.Second)
+		}
+	})
+	for i := range lives {
+		people.Go(func() { p.live(topup.ID(fmt.Sprint("LIFE-", i))) })
+	}
+	people.Wait()
+	stop()
+	sweeping.Wait()
+	p.looks.Wait()
+	states := map[string]int{}
+	for i := range lives {
+		states[p.judge(topup.ID(fmt.Sprint("LIFE-", i)))]++
+	}
+	t.Logf("%d lives: %v", lives, states)
+	if len(states) < 6 {
+		t.Errorf("the lives were poor: %v", states)
+	}
+	p.Close()
+	if err := j.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// live is one order's life as its people make it: it is placed, perhaps canceled, and resolved while it is held.
+func (p *planet) live(id topup.ID) {
+	r := p.chance(id, "people")
+	begins := time.Now().Add(time.Duration(r.IntN(int(wholeLife / 2))))
+	time.Sleep(time.Until(begins))
+	order := request(id)
+	if r.IntN(4) == 0 {
+		order.ExpiresAt = new(begins.Add(time.Duration(1 + r.IntN(int(maxElapsed)))))
+	}
+	if _, _, err := p.journal.Accept(context.Background(), order, begins); err != nil {
+		p.t.Errorf("%s: %v", id, err)
+		return
+	}
+	if r.IntN(20) > 0 { // else nobody is woken until its time is over
+		p.look(order, begins)
+	}
+	if r.IntN(6) == 0 {
+		time.Sleep(time.Duration(r.IntN(int(5 * time.Minute))))
+		_, _, _ = p.journal.Cancel(context.Background(), id, "", time.Now()) // it may be too late for it
+	}
+	for time.Since(begins) < wholeLife {
+		time.Sleep(time.Minute + time.Duration(r.IntN(int(10*time.Minute))))
+		o, err := p.journal.Order(context.Background(), id)
+		switch {
+		case err != nil:
+			p.t.Errorf("%s: %v", id, err)
+		case o.State == topup.StateUnknown && r.IntN(3) > 0:
+			p.resolve(r, o)
+		case o.DisputedAt != nil:
+			p.correct(o)
+		case o.State.Final():
+			time.Sleep(2 * maxElapsed) // for answers that come late
+			if o, err = p.journal.Order(context.Background(), id); err == nil && o.DisputedAt != nil {
+				p.correct(o)
+			}
+			return
+		}
+	}
+}
+
+// resolve is a person's decision: by the vendor's ledger, or now and then without a look at it.
+func (p *planet) resolve(r *rand.Rand, o topup.Order) {
+	p.mu.Lock()
+	charged, blindly := p.charged[o.ID] > 0, r.IntN(10) == 0
+	p.mu.Unlock()
+	d := topup.Resolution{Outcome: topup.VerdictFailed, Reason: "the ledger", Attempt: o.AttemptCount}
+	switch {
+	case time.Since(o.CreatedAt) < wholeLife/2 && (blindly && r.IntN(2) == 0 || !charged && r.IntN(2) == 0):
+		d.Outcome = topup.VerdictResend
+	case charged && !blindly:
+		d.Outcome = topup.VerdictSucceeded
+	}
+	if blindly && charged {
+		p.mu.Lock()
+		p.blind[o.ID] = true
+		p.mu.Unlock()
+	}
+	_, _, _ = p.journal.Resolve(context.Background(), o.ID, d, time.Now()) // it may be too early, or expired
+}
+
+func (p *planet) correct(o topup.Order) {
+	c := topup.Correction{Outcome: topup.VerdictSucceeded, Reason: "the vendor approved it"}
+	if _, _, err := p.journal.Correct(context.Background(), o.ID, c, time.Now()); err != nil {
+		p.t.Errorf("%s: %v", o.ID, err)
+	}
+}
+
+// judge compares an order with the ledger, and says what became of it.
+func (p *planet) judge(id topup.ID) string {
+	d, err := p.journal.Details(context.Background(), id)
+	if err != nil {
+		p.t.Error(err)
+		return ""
+	}
+	charged, blind := p.charged[id], p.blind[id]
+	uncharged := d.State == topup.StateFailed || d.State == topup.StateCanceled
+	wrong := ""
+	switch {
+	case uncharged && charged > 0 && (!blind || d.Reason != topup.ReasonResolved):
+		wrong = "was charged"
+	case d.State == topup.StateSucceeded && charged == 0:
+		wrong = "was never charged"
+	case charged > 1 && !p.resend && !blind:
+		wrong = "was charged twice"
+	case !d.State.Final() && d.State != topup.StateUnknown:
+		wrong = "has neither ended nor is it held"
+	}
+	if wrong != "" {
+		p.t.Errorf("%s is %s/%s, and %s (%d times, ledger); seed %d\n%+v\n%+v", id, d.State, d.Reason, wrong, charged, p.seed, d.Attempts, d.Resolutions)
+	}
+	return string(d.State) + "/" + string(d.Reason)
+}

@@ -18,7 +18,7 @@ import (
 )
 
 // Request is what a caller asks for: a valid order that has not been accepted yet. Make one with
-// ParseRequest or Fields.Request; its JSON is what the queue carries.
+// ParseRequest or Fields.Request, or with those of a Catalog; its JSON is what the queue carries.
 type Request struct {
 	ID          ID                `json:"distributor_transaction_id"`
 	Caller      string            `json:"caller,omitempty"`
@@ -47,18 +47,18 @@ var (
 	operatorPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._&-]{0,31}$`)
 )
 
+// Request validates every field, the product and its price by the DefaultCatalog; see Catalog.Request.
+func (f Fields) Request() (Request, error) { return DefaultCatalog().Request(f) }
+
 // Request validates every field. The error, if any, joins one *FieldError for each wrong field
 // (FieldErrors takes it apart). Whether ExpiresAt has passed is not judged here: see CheckTimes.
-func (f Fields) Request() (Request, error) {
+func (c Catalog) Request(f Fields) (Request, error) {
 	var r Request
 	var errs errorList
 	r.ID = check(&errs, ParseID, f.ID)
 	r.Phone = check(&errs, ParsePhone, f.Phone)
-	r.Product = check(&errs, parseProduct, f.Product)
-	r.Amount = check(&errs, ParseAmount, f.Amount)
-	if p, ok := ProductByID(r.Product); ok && !errs.has(FieldAmount) && !p.Sells(r.Amount) {
-		errs.add(&FieldError{Field: FieldAmount, Value: f.Amount, Allowed: p.Prices()})
-	}
+	r.Product = check(&errs, c.parseProduct, f.Product)
+	r.Amount = check(&errs, parsePrice, f.Amount)
 	r.Operator = check(&errs, optional(parseOperator), f.Operator)
 	r.Caller = check(&errs, optional(parseCaller), f.Caller)
 	r.CallbackURL = check(&errs, optional(parseCallback), f.CallbackURL)
@@ -69,6 +69,7 @@ func (f Fields) Request() (Request, error) {
 		errs.add(&FieldError{Field: FieldExpiresAt, Value: f.ExpiresAt, Allowed: "later than process_at"})
 	}
 	r.Metadata = check(&errs, parseMetadata, f.Metadata)
+	c.judge(&errs, r, f.Amount)
 	return r, errors.Join(errs...)
 }
 
@@ -118,10 +119,14 @@ func (o Order) Request() Request {
 	}
 }
 
+// ParseRequest reads a request from its JSON object, and judges its product and price by the DefaultCatalog;
+// see Catalog.ParseRequest.
+func ParseRequest(data []byte) (Request, error) { return DefaultCatalog().ParseRequest(data) }
+
 // ParseRequest reads a request from its JSON object. Unknown, repeated and wrongly typed fields are
 // refused like wrong values are: the error joins one *FieldError for each; an input that is no JSON
 // object at all gives ErrNotObject.
-func ParseRequest(data []byte) (Request, error) {
+func (c Catalog) ParseRequest(data []byte) (Request, error) {
 	raw, errs, err := rawFields(data)
 	if err != nil {
 		return Request{}, err
@@ -135,7 +140,8 @@ func ParseRequest(data []byte) (Request, error) {
 	for _, name := range slices.Sorted(maps.Keys(raw)) {
 		errs.add(&FieldError{Field: name, Value: string(raw[name]), Allowed: "absent: there is no such field"})
 	}
-	r, err := f.Request()
+	c.lenient = c.lenient && len(errs) == 0
+	r, err := c.Request(f)
 	for _, e := range FieldErrors(err) {
 		if !errs.has(e.Field) {
 			errs.add(e)
@@ -256,13 +262,6 @@ func optional[T any](parse func(string) (T, error)) func(string) (T, error) {
 		}
 		return parse(s)
 	}
-}
-
-func parseProduct(s string) (string, error) {
-	if _, ok := ProductByID(s); !ok {
-		return "", &FieldError{Field: FieldProduct, Value: s, Allowed: productsAllowed()}
-	}
-	return s, nil
 }
 
 func parseOperator(s string) (string, error) {

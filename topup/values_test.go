@@ -71,7 +71,7 @@ func TestAmount(t *testing.T) {
 }
 
 func TestCatalogue(t *testing.T) {
-	products := topup.Catalogue()
+	products := topup.DefaultCatalog().Products()
 	if len(products) != 11 {
 		t.Fatalf("%d products, the document has 11", len(products))
 	}

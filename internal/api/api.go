@@ -72,6 +72,9 @@ type Config struct {
 	Orders  Orders
 	Book    Book
 	Callers Callers
+	// Catalog is what is shown, and what is said of an invalid request; Orders judges the others. The zero one
+	// stands for topup.DefaultCatalog.
+	Catalog topup.Catalog
 	// Registry manages callers. Where their keys are to be good, Callers is WithRegistry.
 	Registry Registry
 	// Endpoints are the callers' of the registry and of the settings, and Health is how they do.
@@ -127,6 +130,9 @@ func New(cfg Config) *Server {
 	if cfg.Version == "" {
 		cfg.Version = "dev"
 	}
+	if cfg.Catalog.Equal(topup.Catalog{}) {
+		cfg.Catalog = topup.DefaultCatalog()
+	}
 	if cfg.Observe == nil {
 		cfg.Observe = func(Served) {}
 	}
@@ -134,7 +140,7 @@ func New(cfg Config) *Server {
 	s.balance.ask = cfg.Balances
 	api := humago.New(s.mux, humaConfig(cfg.Version))
 	s.register(api)
-	s.spec = describe(api)
+	s.spec = describe(api, cfg.Catalog)
 	s.mountDocs()
 	s.mountQueues()
 	if cfg.Console != nil {

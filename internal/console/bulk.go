@@ -38,8 +38,8 @@ type bulkView struct {
 }
 
 // bulkFilter reads the filter of an action. Only orders in a state that the action is for are chosen.
-func (c *Console) bulkFilter(action string, q url.Values) (f journal.Filter, err error) {
-	f, err = filterOf(q)
+func (c *Console) bulkFilter(ctx context.Context, action string, q url.Values) (f journal.Filter, err error) {
+	f, err = c.filterOf(ctx, q)
 	if err != nil {
 		return f, err
 	}
@@ -83,7 +83,7 @@ func (c *Console) bulkView(r *http.Request) (v bulkView, err error) {
 		v.Count, v.More, err = c.countEvents(r.Context(), f)
 		return v, err
 	}
-	f, err := c.bulkFilter(v.Action, q)
+	f, err := c.bulkFilter(r.Context(), v.Action, q)
 	if err != nil {
 		return v, err
 	}
@@ -160,7 +160,7 @@ func (c *Console) bulkAction(r *http.Request, who operator, reason string) (func
 		f, err := eventFilter(r.URL.Query())
 		return func(ctx context.Context, p *progress) error { return c.redeliverAll(ctx, r, f, p) }, err
 	}
-	f, err := c.bulkFilter(action, r.URL.Query())
+	f, err := c.bulkFilter(r.Context(), action, r.URL.Query())
 	if err != nil {
 		return nil, err
 	}

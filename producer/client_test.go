@@ -339,7 +339,7 @@ func TestClientLook(t *testing.T) {
 	if p := problemIn(t, err); p.Status != http.StatusNotFound && p.Status != http.StatusUnprocessableEntity {
 		t.Errorf("Get of what is no id: %v", err)
 	}
-	if products, err := c.Products(t.Context()); err != nil || len(products) != len(topup.Catalogue()) {
+	if products, err := c.Products(t.Context()); err != nil || len(products) != len(topup.DefaultCatalog().Products()) {
 		t.Errorf("Products: %d, %v", len(products), err)
 	}
 	_, err = c.Balance(t.Context())

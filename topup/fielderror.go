@@ -1,7 +1,6 @@
 package topup
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -91,16 +90,17 @@ func clip(s string) string {
 
 // FieldErrors collects the FieldErrors that err is made of, in order.
 func FieldErrors(err error) []*FieldError {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+	switch e := err.(type) {
+	case *FieldError:
+		return []*FieldError{e}
+	case interface{ Unwrap() error }:
+		return FieldErrors(e.Unwrap())
+	case interface{ Unwrap() []error }:
 		var all []*FieldError
-		for _, e := range joined.Unwrap() {
-			all = append(all, FieldErrors(e)...)
+		for _, one := range e.Unwrap() {
+			all = append(all, FieldErrors(one)...)
 		}
 		return all
-	}
-	var one *FieldError
-	if errors.As(err, &one) {
-		return []*FieldError{one}
 	}
 	return nil
 }

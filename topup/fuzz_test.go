@@ -309,7 +309,7 @@ func checkSaid(t *testing.T, r topup.Request, said map[string]json.RawMessage) {
 // record and the caller's JSON.
 func checkRequest(t *testing.T, r topup.Request) {
 	t.Helper()
-	p, ok := topup.ProductByID(r.Product)
+	p, ok := topup.DefaultCatalog().Product(r.Product)
 	if !ok || r.Amount < p.Min || r.Amount > p.Max || !idRule.MatchString(string(r.ID)) || phoneOf(r.Phone.Digits()) != r.Phone.Digits() {
 		t.Fatalf("accepted: %+v for %s", r, r.Amount)
 	}

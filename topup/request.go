@@ -19,7 +19,7 @@ import (
 )
 
 // Request is what a caller asks for: a valid order that has not been accepted yet. Make one with
-// ParseRequest or Fields.Request; its JSON is what the queue carries.
+// ParseRequest or Fields.Request, or with those of a Catalog; its JSON is what the queue carries.
 type Request struct {
 	ID          ID                `json:"distributor_transaction_id"`
 	Caller      string            `json:"caller,omitempty"`
@@ -51,18 +51,18 @@ const MaxFaults = 20
 
 var operatorPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._&-]{0,31}$`)
 
+// Request validates every field, the product and its price by the DefaultCatalog; see Catalog.Request.
+func (f Fields) Request() (Request, error) { return DefaultCatalog().Request(f) }
+
 // Request validates every field. The error, if any, joins one *FieldError for each wrong field
 // (FieldErrors takes it apart). Whether ExpiresAt has passed is not judged here: see CheckTimes.
-func (f Fields) Request() (Request, error) {
+func (c Catalog) Request(f Fields) (Request, error) {
 	var r Request
 	var errs errorList
 	r.ID = check(&errs, ParseID, f.ID)
 	r.Phone = check(&errs, ParsePhone, f.Phone)
-	r.Product = check(&errs, parseProduct, f.Product)
+	r.Product = check(&errs, c.parseProduct, f.Product)
 	r.Amount = check(&errs, parsePrice, f.Amount)
-	if p, ok := ProductByID(r.Product); ok && !errs.has(FieldAmount) && !p.Sells(r.Amount) {
-		errs.add(&FieldError{Field: FieldAmount, Value: f.Amount, Allowed: p.Prices()})
-	}
 	r.Operator = check(&errs, optional(parseOperator), f.Operator)
 	r.Caller = check(&errs, optional(parseCaller), f.Caller)
 	r.CallbackURL = check(&errs, optional(parseCallback), f.CallbackURL)
@@ -73,6 +73,7 @@ func (f Fields) Request() (Request, error) {
 		errs.add(&FieldError{Field: FieldExpiresAt, Value: f.ExpiresAt, Allowed: "later than process_at"})
 	}
 	r.Metadata = check(&errs, parseMetadata, f.Metadata)
+	c.judge(&errs, r, f.Amount)
 	return r, errs.join()
 }
 
@@ -122,10 +123,14 @@ func (o Order) Request() Request {
 	}
 }
 
+// ParseRequest reads a request from its JSON object, and judges its product and price by the DefaultCatalog;
+// see Catalog.ParseRequest.
+func ParseRequest(data []byte) (Request, error) { return DefaultCatalog().ParseRequest(data) }
+
 // ParseRequest reads a request from its JSON object. Unknown, repeated and wrongly typed fields are
 // refused like wrong values are: the error joins one *FieldError for each, up to MaxFaults; an input that is no JSON
 // object in UTF-8 at all gives ErrNotObject.
-func ParseRequest(data []byte) (Request, error) {
+func (c Catalog) ParseRequest(data []byte) (Request, error) {
 	o, err := strictjson.Read(data)
 	if err != nil {
 		return Request{}, fmt.Errorf("%w: %w", ErrNotObject, err)
@@ -138,7 +143,8 @@ func ParseRequest(data []byte) (Request, error) {
 		CallbackURL: errs.text(raw, FieldCallbackURL), ProcessAt: errs.text(raw, FieldProcessAt),
 		ExpiresAt: errs.text(raw, FieldExpiresAt), Priority: errs.text(raw, FieldPriority), Metadata: errs.texts(raw, FieldMetadata),
 	}
-	r, err := f.Request()
+	c.lenient = c.lenient && len(errs)+len(raw) == 0 // what is left in raw is unknown
+	r, err := c.Request(f)
 	if errs.has(FieldID) {
 		r.ID = "" // of two, neither is meant for sure
 	}
@@ -299,13 +305,6 @@ func optional[T any](parse func(string) (T, error)) func(string) (T, error) {
 		}
 		return parse(s)
 	}
-}
-
-func parseProduct(s string) (string, error) {
-	if _, ok := ProductByID(s); !ok {
-		return "", &FieldError{Field: FieldProduct, Value: s, Allowed: productsAllowed()}
-	}
-	return s, nil
 }
 
 func parseOperator(s string) (string, error) {

@@ -237,7 +237,7 @@ func TestIDCases(t *testing.T) {
 }
 
 func TestCatalogue(t *testing.T) {
-	products := topup.Catalogue()
+	products := topup.DefaultCatalog().Products()
 	if len(products) != 11 {
 		t.Fatalf("%d products, the document has 11", len(products))
 	}

@@ -14,7 +14,8 @@ import (
 
 // HandlePurchase does a topup:purchase task.
 //
-// The payload is the order's request. It is judged only for an order that the journal does not know;
+// The payload is the order's request. It is judged only for an order that the journal does not know (its product and
+// price by the journal, as it is accepted, so that no catalogue of this process stops one that was accepted before);
 // one that names no valid id cannot be recorded, so it stays in the queue as an error for the
 // operator to see.
 func (w *Worker) HandlePurchase(ctx context.Context, task *asynq.Task) (again time.Time, err error) {
@@ -24,7 +25,7 @@ func (w *Worker) HandlePurchase(ctx context.Context, task *asynq.Task) (again ti
 			return again, err
 		}
 	}
-	r, invalid := topup.ParseRequest(task.Payload())
+	r, invalid := topup.AnyProduct().ParseRequest(task.Payload())
 	if r.ID == "" {
 		return time.Time{}, fmt.Errorf("purchase task names no valid order: %w", invalid)
 	}

@@ -8,6 +8,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"recarga/internal/catalog"
+	"recarga/topup"
 )
 
 func newRoot(p *program) *cobra.Command {
@@ -126,6 +129,25 @@ func addSettingFlags(cmd *cobra.Command, names ...string) {
 		}
 	}
 	cmd.Flags().SortFlags = false
+}
+
+// serverSettings are settings, with the catalogue that they name. The error joins the mistakes of both.
+func (p *program) serverSettings(cmd *cobra.Command, required needs) (Settings, topup.Catalog, error) {
+	s, err := p.settings(cmd, required)
+	c, catalogErr := s.catalog()
+	return s, c, usage(errors.Join(err, catalogErr))
+}
+
+// catalog is what can be bought.
+func (s Settings) catalog() (topup.Catalog, error) {
+	if s.CatalogFile == "" {
+		return topup.DefaultCatalog(), nil
+	}
+	c, err := catalog.ReadFile(s.CatalogFile)
+	if err != nil {
+		return c, fmt.Errorf("RECARGA_CATALOG: %w", err)
+	}
+	return c, nil
 }
 
 // settings are a command's, from all sources. The error joins all mistakes, a line each.

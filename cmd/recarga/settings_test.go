@@ -114,6 +114,7 @@ func TestValues(t *testing.T) {
 		"DATABASE_URL":            {[]string{"sqlite:x.db", "sqlite:///tmp/x.db", "postgres://u:p@h/d", "postgresql://h/d"}, []string{"x.db", "sqlite:", "mysql://h/d", "postgres:h"}},
 		"REDIS_URL":               {[]string{"embedded", "redis://h", "rediss://h:1/2", "unix:///s", "redis-sentinel://a:1,b:2/0?master=m", "redis-cluster://a:1"}, []string{"embedded:", "embed", "redis:h", "redis://", "http://h"}},
 		"DISTRIBUTOR_URL":         {[]string{"https://h/api/distributor", "http://[::1]:1"}, []string{"h/api", "ftp://h", "https://", "https://u:p@h", "https://:1"}},
+		"CATALOG":                 {[]string{"products.yaml"}, nil},
 		"DISTRIBUTOR_TIMEOUT":     {[]string{"1s", "2m"}, []string{"0", "0s", "-1s", "120", "26m", "soon"}},
 		"DISTRIBUTOR_RATE":        {[]string{"1/s", "200/m", "9/h"}, []string{"200", "0/m", "-1/s", "1/d", "1/", "/m", "1.5/s"}},
 		"DISTRIBUTOR_CONCURRENCY": {[]string{"1", "10000"}, []string{"0", "-1", "10001", "1.5", "many"}},

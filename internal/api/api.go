@@ -78,6 +78,9 @@ type Config struct {
 	Orders  Orders
 	Book    Book
 	Callers Callers
+	// Catalog is what is shown, and what is said of an invalid request; Orders judges the others. The zero one
+	// stands for topup.DefaultCatalog.
+	Catalog topup.Catalog
 	// Registry manages callers. Where their keys are to be good, Callers is WithRegistry.
 	Registry Registry
 	// Endpoints are the callers' of the registry and of the settings, and Health is how they do.
@@ -134,6 +137,9 @@ func New(cfg Config) *Server {
 	if cfg.Version == "" {
 		cfg.Version = "dev"
 	}
+	if cfg.Catalog.Equal(topup.Catalog{}) {
+		cfg.Catalog = topup.DefaultCatalog()
+	}
 	if cfg.Observe == nil {
 		cfg.Observe = func(Served) {}
 	}
@@ -144,7 +150,7 @@ func New(cfg Config) *Server {
 	// What is checked before every operation, in this order: who asks, and only then what was sent.
 	api.UseMiddleware(s.authenticate, checkOperator, checkPath, checkQuery, checkKey, checkMedia, s.checkBody)
 	s.register(api)
-	s.spec = describe(api)
+	s.spec = describe(api, cfg.Catalog)
 	s.mountDocs()
 	s.mountQueues()
 	if cfg.Console != nil {

@@ -71,7 +71,7 @@ func serve(tb testing.TB, change ...func(*api.Config)) *server {
 // serveOn is serve over a database.
 func serveOn(tb testing.TB, database string, change ...func(*api.Config)) *server {
 	tb.Helper()
-	j, err := journal.Open(tb.Context(), database)
+	j, err := journal.Open(tb.Context(), database, journal.WithCatalog(topup.DefaultCatalog()))
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -28,8 +28,8 @@ type orderOutput struct {
 }
 
 func (s *Server) place(ctx context.Context, in *placeInput) (*orderOutput, error) {
-	r, err := parse(identityOf(ctx), in.RawBody)
-	if err = errors.Join(err, checkSameKey(in.Key, r.ID)); err != nil {
+	r, err := s.parse(identityOf(ctx), in.RawBody, in.Key)
+	if err != nil {
 		return nil, s.problem(ctx, "body", err)
 	}
 	trace.SpanFromContext(ctx).SetAttributes(attribute.String(topup.TraceOrder, string(r.ID)))
@@ -52,13 +52,18 @@ func placedStatus(replayed bool) int {
 }
 
 // parse reads a request for the owner of the key. Even with an error, the request's ID is there when
-// it is a valid one.
-func parse(who Identity, body []byte) (topup.Request, error) {
-	r, err := topup.ParseRequest(body)
+// it is a valid one. Whether the product is sold for the amount is for Orders to say, which know a repeat;
+// it is said here of a request that is refused anyway, so that all that is wrong is said at once.
+func (s *Server) parse(who Identity, body []byte, key string) (topup.Request, error) {
+	r, err := s.cfg.Catalog.Lenient().ParseRequest(body)
 	if errors.Is(err, topup.ErrNotObject) {
 		return r, err
 	}
-	err = errors.Join(err, checkCaller(who, r.Caller), checkCallback(who, r.CallbackURL))
+	more := errors.Join(checkCaller(who, r.Caller), checkCallback(who, r.CallbackURL), checkSameKey(key, r.ID))
+	if err == nil && more != nil {
+		err = s.cfg.Catalog.Check(r)
+	}
+	err = errors.Join(err, more)
 	r.Caller = who.Caller
 	return r, err
 }

@@ -214,7 +214,7 @@ func (l batchLine) placed(id topup.ID) (Placed, error) {
 
 // Get returns an order with its attempts and events.
 func (c *Client) Get(ctx context.Context, id topup.ID) (d topup.Details, err error) {
-	if _, err = c.once(ctx, http.MethodGet, "/v1/topups/"+url.PathEscape(string(id)), nil, &d); err != nil {
+	if err = c.onTopup(ctx, http.MethodGet, id, "", nil, &d); err != nil {
 		return topup.Details{}, fmt.Errorf("get %s: %w", id, err)
 	}
 	return d, nil
@@ -222,7 +222,7 @@ func (c *Client) Get(ctx context.Context, id topup.ID) (d topup.Details, err err
 
 // Cancel withdraws an order. A *Problem with status 409 says that money may have moved.
 func (c *Client) Cancel(ctx context.Context, id topup.ID) (o topup.Order, err error) {
-	if _, err = c.once(ctx, http.MethodPost, "/v1/topups/"+url.PathEscape(string(id))+"/cancel", nil, &o); err != nil {
+	if err = c.onTopup(ctx, http.MethodPost, id, "/cancel", nil, &o); err != nil {
 		return topup.Order{}, fmt.Errorf("cancel %s: %w", id, err)
 	}
 	return o, nil
@@ -269,12 +269,21 @@ type decision struct {
 func (c *Client) decide(ctx context.Context, id topup.ID, action string, d decision) (o topup.Order, err error) {
 	body, err := json.Marshal(d)
 	if err == nil {
-		_, err = c.once(ctx, http.MethodPost, "/v1/topups/"+url.PathEscape(string(id))+"/"+action, body, &o)
+		err = c.onTopup(ctx, http.MethodPost, id, "/"+action, body, &o)
 	}
 	if err != nil {
 		return topup.Order{}, fmt.Errorf("%s %s: %w", action, id, err)
 	}
 	return o, nil
+}
+
+// onTopup asks something of one order. What cannot be an order's id could lead to another path.
+func (c *Client) onTopup(ctx context.Context, method string, id topup.ID, action string, body []byte, answer any) error {
+	_, err := topup.ParseID(string(id))
+	if err == nil {
+		_, err = c.once(ctx, method, "/v1/topups/"+string(id)+action, body, answer)
+	}
+	return err
 }
 
 // List returns a page of orders, newest first, that the query's parameters choose (state, caller,

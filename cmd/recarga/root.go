@@ -13,6 +13,14 @@ import (
 	"recarga/topup"
 )
 
+// flagError also tells how to name what begins as a flag does: an order's id may.
+func flagError(cmd *cobra.Command, err error) error {
+	if _, arguments, _ := strings.Cut(cmd.Use, " "); arguments != "" && strings.HasPrefix(err.Error(), "unknown ") {
+		return usage(fmt.Errorf("%w; see %s --help, and write -- before what begins with - and is no flag", err, cmd.CommandPath()))
+	}
+	return usage(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
+}
+
 func newRoot(p *program) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "recarga",
@@ -31,9 +39,7 @@ this order. Exit status: 0 done, 1 failed, 2 wrong usage or settings.`,
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	root.PersistentFlags().String("config", "", "YAML file of settings (RECARGA_CONFIG)")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usage(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
-	})
+	root.SetFlagErrorFunc(flagError)
 	addGroup(root, "Try it out", newDemoCommand(p), newSandboxCommand(p))
 	addGroup(root, "Run it", newServeCommand(p), newAPICommand(p), newWorkerCommand(p), newDoctorCommand(p), newHealthcheckCommand(p), newArchiveCommand(p), newBenchCommand(p))
 	addGroup(root, "Orders", newEnqueueCommand(p), newGetCommand(p), newFindCommand(p), newListCommand(p), newWatchCommand(p), newCancelCommand(p),

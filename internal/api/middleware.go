@@ -8,6 +8,7 @@ import (
 	"maps"
 	"mime"
 	"net/http"
+	"path"
 	"regexp"
 	"runtime/debug"
 	"slices"
@@ -106,6 +107,9 @@ func (w *answerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // route serves a request, with problems instead of the mux's plain texts.
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	handler, pattern := s.mux.Handler(r)
+	if strings.HasPrefix(r.URL.Path, "/v1/") && path.Clean(r.URL.Path) != r.URL.Path {
+		pattern = "" // the mux would lead to another path, where something else may be done
+	}
 	if pattern != "" {
 		nameSpan(r.Context(), pattern)
 		s.mux.ServeHTTP(w, r)

@@ -85,6 +85,8 @@ type Problem struct {
 type WrongField struct {
 	Location string `json:"location"`
 	Message  string `json:"message"`
+	// Value is what was found there, cut short, and masked where it may be a phone number; nil where nothing was.
+	Value any `json:"value"`
 }
 
 func (p *Problem) Error() string {
@@ -93,13 +95,21 @@ func (p *Problem) Error() string {
 		said = nil
 	}
 	for _, f := range p.Errors {
-		said = append(said, strings.TrimPrefix(strings.TrimPrefix(f.Location, "body."), "query.")+" "+f.Message)
+		said = append(said, f.String())
 	}
 	text := fmt.Sprintf("%d %s", p.Status, p.Title)
 	if details := strings.Join(said, "; "); details != "" {
 		text += ": " + details
 	}
 	return text
+}
+
+func (f WrongField) String() string {
+	field := strings.TrimPrefix(strings.TrimPrefix(f.Location, "body."), "query.")
+	if f.Value == nil {
+		return field + " " + f.Message
+	}
+	return fmt.Sprintf("%s %#v %s", field, f.Value, f.Message)
 }
 
 // Temporary tells that the same request may succeed later.

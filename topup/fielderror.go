@@ -49,10 +49,17 @@ func (e *FieldError) Shown() string {
 	case e.Value == "":
 		return "an absent or empty value"
 	case e.Field == FieldPhone:
-		return fmt.Sprintf("%q (%d characters)", e.Safe(), utf8.RuneCountInString(e.Value))
+		return fmt.Sprintf("%q (%s)", e.Safe(), counted(utf8.RuneCountInString(e.Value), "character"))
 	default:
 		return fmt.Sprintf("%q", e.Safe())
 	}
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // Safe is the refused value as it may be shown to anybody: cut short, and of what may be a phone number the last four

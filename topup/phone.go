@@ -144,7 +144,7 @@ func (w writtenPhone) number() (digits, cause string) {
 	case strings.HasPrefix(all, "044"), strings.HasPrefix(all, "045"), strings.HasPrefix(all, "01"), strings.HasPrefix(all, "00"):
 		return "", "the prefixes 00, 01, 044 and 045 are not part of a number; leave them out"
 	case len(all) != 10:
-		return "", fmt.Sprintf("it has %d digits", len(all))
+		return "", "it has " + counted(len(all), "digit")
 	}
 	digits = all[code:]
 	switch {

@@ -31,7 +31,6 @@ Exit status with --check: 0 when the file can be used, 1 when it cannot.`,
 	}
 	check := cmd.Flags().Bool("check", false, "check a file of products")
 	document := cmd.Flags().Bool("default", false, "write the file of the distributor's document")
-	cmd.MarkFlagsMutuallyExclusive("check", "default")
 	asJSON := jsonFlag(cmd)
 	fromAPI := clientCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, _ []string) error {
 		products, err := c.Products(cmd.Context())
@@ -43,6 +42,8 @@ Exit status with --check: 0 when the file can be used, 1 when it cannot.`,
 	addSettingFlags(cmd, "CATALOG")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		switch {
+		case *check && *document:
+			return usage(errors.New("--check and --default exclude each other"))
 		case *check:
 			return p.checkProducts(cmd, args, *asJSON)
 		case len(args) > 0:

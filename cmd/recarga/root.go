@@ -15,8 +15,8 @@ import (
 
 // flagError also tells how to name what begins as a flag does: an order's id may.
 func flagError(cmd *cobra.Command, err error) error {
-	if _, arguments, _ := strings.Cut(cmd.Use, " "); arguments != "" && strings.HasPrefix(err.Error(), "unknown ") {
-		return usage(fmt.Errorf("%w; see %s --help, and write -- before what begins with - and is no flag", err, cmd.CommandPath()))
+	if _, arguments, _ := strings.Cut(cmd.Use, " "); arguments != "" {
+		err = fmt.Errorf("%w (write -- before what begins with - and is no flag)", err)
 	}
 	return usage(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
 }

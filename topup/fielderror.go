@@ -1,6 +1,7 @@
 package topup
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -96,18 +97,17 @@ func clip(s string) string {
 }
 
 // FieldErrors collects the FieldErrors that err is made of, in order.
-func FieldErrors(err error) []*FieldError {
-	switch e := err.(type) {
-	case *FieldError:
-		return []*FieldError{e}
-	case interface{ Unwrap() error }:
-		return FieldErrors(e.Unwrap())
-	case interface{ Unwrap() []error }:
-		var all []*FieldError
-		for _, one := range e.Unwrap() {
+func FieldErrors(err error) (all []*FieldError) {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		for _, one := range joined.Unwrap() {
 			all = append(all, FieldErrors(one)...)
 		}
 		return all
 	}
-	return nil
+	var one *FieldError
+	if errors.As(err, &one) {
+		all = append(all, one)
+	}
+	return all
 }

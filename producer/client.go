@@ -85,6 +85,8 @@ type Problem struct {
 type WrongField struct {
 	Location string `json:"location"`
 	Message  string `json:"message"`
+	// Value is what was found there, cut short, and masked where it may be a phone number; nil where nothing was.
+	Value any `json:"value"`
 }
 
 func (p *Problem) Error() string {
@@ -93,13 +95,21 @@ func (p *Problem) Error() string {
 		said = nil
 	}
 	for _, f := range p.Errors {
-		said = append(said, strings.TrimPrefix(strings.TrimPrefix(f.Location, "body."), "query.")+" "+f.Message)
+		said = append(said, f.String())
 	}
 	text := fmt.Sprintf("%d %s", p.Status, p.Title)
 	if details := strings.Join(said, "; "); details != "" {
 		text += ": " + details
 	}
 	return text
+}
+
+func (f WrongField) String() string {
+	field := strings.TrimPrefix(strings.TrimPrefix(f.Location, "body."), "query.")
+	if f.Value == nil {
+		return field + " " + f.Message
+	}
+	return fmt.Sprintf("%s %#v %s", field, f.Value, f.Message)
 }
 
 // Temporary tells that the same request may succeed later.
@@ -214,7 +224,7 @@ func (l batchLine) placed(id topup.ID) (Placed, error) {
 
 // Get returns an order with its attempts and events.
 func (c *Client) Get(ctx context.Context, id topup.ID) (d topup.Details, err error) {
-	if _, err = c.once(ctx, http.MethodGet, "/v1/topups/"+url.PathEscape(string(id)), nil, &d); err != nil {
+	if err = c.onTopup(ctx, http.MethodGet, id, "", nil, &d); err != nil {
 		return topup.Details{}, fmt.Errorf("get %s: %w", id, err)
 	}
 	return d, nil
@@ -222,7 +232,7 @@ func (c *Client) Get(ctx context.Context, id topup.ID) (d topup.Details, err err
 
 // Cancel withdraws an order. A *Problem with status 409 says that money may have moved.
 func (c *Client) Cancel(ctx context.Context, id topup.ID) (o topup.Order, err error) {
-	if _, err = c.once(ctx, http.MethodPost, "/v1/topups/"+url.PathEscape(string(id))+"/cancel", nil, &o); err != nil {
+	if err = c.onTopup(ctx, http.MethodPost, id, "/cancel", nil, &o); err != nil {
 		return topup.Order{}, fmt.Errorf("cancel %s: %w", id, err)
 	}
 	return o, nil
@@ -269,12 +279,21 @@ type decision struct {
 func (c *Client) decide(ctx context.Context, id topup.ID, action string, d decision) (o topup.Order, err error) {
 	body, err := json.Marshal(d)
 	if err == nil {
-		_, err = c.once(ctx, http.MethodPost, "/v1/topups/"+url.PathEscape(string(id))+"/"+action, body, &o)
+		err = c.onTopup(ctx, http.MethodPost, id, "/"+action, body, &o)
 	}
 	if err != nil {
 		return topup.Order{}, fmt.Errorf("%s %s: %w", action, id, err)
 	}
 	return o, nil
+}
+
+// onTopup asks something of one order. What cannot be an order's id could lead to another path.
+func (c *Client) onTopup(ctx context.Context, method string, id topup.ID, action string, body []byte, answer any) error {
+	_, err := topup.ParseID(string(id))
+	if err == nil {
+		_, err = c.once(ctx, method, "/v1/topups/"+string(id)+action, body, answer)
+	}
+	return err
 }
 
 // List returns a page of orders, newest first, that the query's parameters choose (state, caller,

@@ -13,10 +13,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/hibiken/asynq"
 
+	"recarga/internal/strictjson"
 	"recarga/topup"
 )
 
@@ -68,6 +72,28 @@ func NewPurchaseContext(ctx context.Context, r topup.Request) (*asynq.Task, erro
 type Delivery struct {
 	EventID string `json:"event_id"`
 }
+
+// ParseDelivery reads the payload of a webhook:deliver task, as strictly as topup.ParseRequest reads that of a purchase.
+func ParseDelivery(payload []byte) (d Delivery, err error) {
+	o, err := strictjson.Read(payload)
+	switch {
+	case err != nil:
+		return d, fmt.Errorf("%w: %w", topup.ErrNotObject, err)
+	case len(o.Repeated) > 0:
+		return d, topup.RepeatedField(o.Repeated[0])
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.Fields)) {
+		if name != fieldEventID {
+			return d, topup.UnknownField(name, string(o.Fields[name]), slices.Values([]string{fieldEventID}))
+		}
+	}
+	if json.Unmarshal(o.Fields[fieldEventID], &d.EventID) != nil || d.EventID == "" || strings.ContainsRune(d.EventID, 0) {
+		return d, &topup.FieldError{Field: fieldEventID, Value: string(o.Fields[fieldEventID]), Allowed: "the id of an event"}
+	}
+	return d, nil
+}
+
+const fieldEventID = "event_id"
 
 // NewDelivery is the task that asks a worker to deliver an event, with the trace of ctx in its headers.
 // Its id is the event's.

@@ -48,6 +48,18 @@ func TestPurchase(t *testing.T) {
 	}
 }
 
+func TestParseDelivery(t *testing.T) {
+	for payload, id := range map[string]string{
+		`{"event_id":"evt_1"}`: "evt_1", "\ufeff" + ` {"event_id" : "evt_1"} `: "evt_1", ``: "", `[]`: "", `{}`: "", `{"event_id":""}`: "", `{"event_id":null}`: "",
+		`{"event_id":7}`: "", `{"Event_ID":"evt_1"}`: "", `{"event_id":"evt_1","event_id":"evt_2"}`: "", `{"event_id":"evt_1","x":1}`: "",
+		`{"event_id":"evt_1"}{}`: "", `{"event_id":"a\u0000"}`: "", `{"event_id":"a\ud800"}`: "", "{\"event_id\":\"\xff\"}": "",
+	} {
+		if d, err := tasks.ParseDelivery([]byte(payload)); (err == nil) != (id != "") || err == nil && d.EventID != id {
+			t.Errorf("%q: %+v, %v; want %q", payload, d, err, id)
+		}
+	}
+}
+
 func TestDelivery(t *testing.T) {
 	task, err := tasks.NewDelivery(t.Context(), "evt_1")
 	if err != nil {

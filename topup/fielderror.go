@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // The fields of a request, as callers know them.
@@ -26,24 +27,67 @@ type FieldError struct {
 	Field   string
 	Value   string
 	Allowed string
+	// Cause says what is wrong with this value, or how it has probably come about; empty where Allowed says enough. It
+	// never holds the value itself.
+	Cause string
 }
 
 func (e *FieldError) Error() string {
-	return fmt.Sprintf("%s: %s is not allowed; must be %s", e.Field, e.Shown(), e.Allowed)
+	return fmt.Sprintf("%s: %s is not allowed; %s", e.Field, e.Shown(), e.Message())
 }
 
-// Shown is the refused value as it may be shown to anybody: cut short, and masked for a phone number.
+// Message says what is allowed, and the cause.
+func (e *FieldError) Message() string {
+	if e.Cause == "" {
+		return "must be " + e.Allowed
+	}
+	return fmt.Sprintf("must be %s; %s", e.Allowed, e.Cause)
+}
+
+// Shown is Safe in quotes, with how long a refused phone number is.
 func (e *FieldError) Shown() string {
 	switch {
 	case e.Value == "":
 		return "an absent or empty value"
 	case e.Field == FieldPhone:
-		return fmt.Sprintf("%q", MaskPhone(clip(e.Value)))
+		return fmt.Sprintf("%q (%s)", e.Safe(), counted(utf8.RuneCountInString(e.Value), "character"))
 	default:
-		return fmt.Sprintf("%q", clip(e.Value))
+		return fmt.Sprintf("%q", e.Safe())
 	}
 }
 
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// Safe is the refused value as it may be shown to anybody: cut short, and of what may be a phone number the last four
+// characters, by which its owner knows it.
+func (e *FieldError) Safe() string {
+	switch e.Field {
+	case FieldPhone:
+		return safePhone(e.Value)
+	case FieldID, FieldAmount, FieldProduct:
+		return clip(e.Value)
+	default:
+		return MaskPhones(clip(e.Value))
+	}
+}
+
+// safePhone masks a text that was refused as a phone number. Of one as short as the end that is shown there is nothing
+// to hide.
+func safePhone(s string) string {
+	const shown, most = 4, 40
+	runes := []rune(s)
+	if len(runes) <= shown {
+		return s
+	}
+	return MaskPhone(string(runes[max(0, len(runes)-most):]))
+}
+
+// clip cuts a text of somebody else's short.
 func clip(s string) string {
 	const most = 80
 	if len(s) <= most {
@@ -53,17 +97,17 @@ func clip(s string) string {
 }
 
 // FieldErrors collects the FieldErrors that err is made of, in order.
-func FieldErrors(err error) []*FieldError {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var all []*FieldError
-		for _, e := range joined.Unwrap() {
-			all = append(all, FieldErrors(e)...)
+func FieldErrors(err error) (all []*FieldError) {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		for _, one := range joined.Unwrap() {
+			all = append(all, FieldErrors(one)...)
 		}
 		return all
 	}
 	var one *FieldError
 	if errors.As(err, &one) {
-		return []*FieldError{one}
+		all = append(all, one)
 	}
-	return nil
+	return all
 }

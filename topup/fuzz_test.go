@@ -1,14 +1,17 @@
 package topup_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"math/big"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -19,28 +22,64 @@ import (
 // The rules of the contract's "Validation", written once more and in another way than the code's.
 var (
 	idRule    = regexp.MustCompile(`\A[A-Za-z0-9._:\-]{1,64}\z`)
-	phoneRule = regexp.MustCompile(`\A(?:\+?521?)?([2-9]\d{9})\z`)
+	phoneRule = regexp.MustCompile(`\A(\+?52|\+?521)?([2-9]\d{9})\z`)
 	neverRule = regexp.MustCompile(`\A(?:300|500|800|888|900)`)
 	moneyRule = regexp.MustCompile(`\A-?(?:0|[1-9]\d*)(?:\.\d+)?\z`)
+	plainRule = regexp.MustCompile(`\A\d+(?:\.\d{1,2})?\z`)
+	// writtenRule is a number without spaces and parentheses.
+	writtenRule = regexp.MustCompile(`\A\+?\d+(?:[.-]+\d+)*\z`)
+	// pointedRule are the groups that dots may make, with a country code in front, or joined to the first.
+	pointedRule = regexp.MustCompile(`\A(?:52 ?1? ?)?(?:\d\d \d{4} \d{4}|\d{3} \d{3} \d{4}|\d\d \d\d \d\d \d\d \d\d)\z`)
+	notDigits   = regexp.MustCompile(`\D+`)
 )
 
 // phoneOf is the number that a text gives, empty where it gives none.
 func phoneOf(text string) string {
-	plain := strings.Map(func(r rune) rune {
-		if strings.ContainsRune(" \u00a0-.()", r) {
+	if !utf8.ValidString(text) {
+		return ""
+	}
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.Is(unicode.Cf, r):
 			return -1
+		case unicode.Is(unicode.Zs, r), r == '\t', r == '(', r == ')':
+			return ' '
+		case unicode.Is(unicode.Pd, r), r == '\u2212', r == '\u2043':
+			return '-'
 		}
 		return r
 	}, strings.TrimSpace(text))
-	found := phoneRule.FindStringSubmatch(plain)
-	if found == nil || neverRule.MatchString(found[1]) {
+	plain := strings.ReplaceAll(text, " ", "")
+	if !writtenRule.MatchString(plain) || strings.Contains(plain, "..") {
 		return ""
 	}
-	return found[1]
+	groups := strings.TrimSpace(notDigits.ReplaceAllString(text, " "))
+	digits := strings.ReplaceAll(groups, " ", "")
+	found := phoneRule.FindStringSubmatch(plain[:strings.IndexFunc(plain, unicode.IsDigit)] + digits)
+	if found == nil || neverRule.MatchString(found[2]) || strings.Contains(plain, ".") && !pointedRule.MatchString(groups) {
+		return ""
+	}
+	if found[1] != "" && plain[0] != '+' && behindTen(groups) {
+		return ""
+	}
+	return found[2]
+}
+
+// behindTen tells whether the first 10 digits are a group, or several of which none is the country code alone.
+func behindTen(groups string) bool {
+	n, ends := 0, map[int]bool{}
+	for _, g := range strings.Fields(groups) {
+		n += len(g)
+		ends[n] = true
+	}
+	return ends[10] && !ends[2] && (n != 13 || !ends[3])
 }
 
 func FuzzParsePhone(f *testing.F) {
-	for _, s := range []string{"55 3768 6660", "+52 1 55 3768 6660", "(+52) 55-3768-6660", "5255376866", "5215537686660", "+5537686660", "52+5537686660", "5000000000", "\u00a05537686660\t"} {
+	for _, s := range []string{
+		"55 3768 6660", "+52 1 55 3768 6660", "(+52) 55-3768-6660", "5255376866", "5215537686660", "+5537686660", "52+5537686660", "5000000000",
+		"\u00a05537686660\t", "55.3768.6660", "553768666.0", "5255376866.60", "5255376866 60", "\u202a55\u2011", "-5537686660", "55.(.)3768.6660", "521.55.3768.6660",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -49,7 +88,7 @@ func FuzzParsePhone(f *testing.F) {
 			t.Fatalf("ParsePhone(%q) = %q, %v; want %q", s, got.Digits(), err, want)
 		}
 		if err != nil {
-			if fields := topup.FieldErrors(err); len(fields) != 1 || fields[0].Field != topup.FieldPhone {
+			if fields := topup.FieldErrors(err); len(fields) != 1 || fields[0].Field != topup.FieldPhone || !utf8.ValidString(err.Error()) {
 				t.Errorf("%q: %v does not name the field", s, err)
 			}
 			return
@@ -61,6 +100,42 @@ func FuzzParsePhone(f *testing.F) {
 		}
 		if shown := got.String(); strings.Contains(shown, got.Digits()[:6]) || !strings.HasSuffix(shown, got.Digits()[6:]) {
 			t.Errorf("%s is shown as %s", got.Digits(), shown)
+		}
+	})
+}
+
+// FuzzPhoneFormatting: whatever is put between the digits of a number, or taken out from between them, it is read as
+// the same number, or refused. Its digits are never others, and what cannot be seen changes nothing at all.
+func FuzzPhoneFormatting(f *testing.F) {
+	for _, s := range []string{"55 3768 6660", "+52 55 3768 6660", "5255376866 60", "55.3768.6660", "521 5537686660", "5,537,686,660", "5.53769E+09"} {
+		f.Add(s, uint8(3), uint8(0))
+		f.Add(s, uint8(10), uint8(7))
+	}
+	marks := []string{" ", "\u00a0", "-", "\u2011", "(", ")", "\u2013", "\u3000", ".", "\u202a", "\u200b", "\u00ad", "\ufeff", "\u2066"}
+	const unseen = 9
+	f.Fuzz(func(t *testing.T, s string, at, which uint8) {
+		got, err := topup.ParsePhone(s)
+		i := int(at) % (len(s) + 1)
+		if !utf8.ValidString(s) || !utf8.ValidString(s[:i]) {
+			t.Skip("between two characters only")
+		}
+		n := int(which) % len(marks)
+		more, moreErr := topup.ParsePhone(s[:i] + marks[n] + s[i:])
+		if n >= unseen && (more != got || (moreErr == nil) != (err == nil)) {
+			t.Errorf("%q is %q, with %+q in it %q, %v", s, got.Digits(), marks[n], more.Digits(), moreErr)
+		}
+		if err == nil && moreErr == nil && more != got {
+			t.Errorf("%q is %q, with %+q in it %q", s, got.Digits(), marks[n], more.Digits())
+		}
+		if err != nil {
+			return
+		}
+		all := notDigits.ReplaceAllString(s, "")
+		if !slices.Contains([]string{"", "52", "521"}, strings.TrimSuffix(all, got.Digits())) {
+			t.Errorf("%q is read as %q", s, got.Digits())
+		}
+		if bare, err := topup.ParsePhone(all); bare != got {
+			t.Errorf("%q is %q, and without what is between its digits %q, %v", s, got.Digits(), bare.Digits(), err)
 		}
 	})
 }
@@ -81,27 +156,25 @@ func centavosOf(text string) (int64, bool) {
 	return r.Num().Int64(), r.IsInt() && r.Num().IsInt64()
 }
 
-// FuzzParseAmount: no amount is anything but exactly what is written, and a plain number of at most
-// 2 decimals is always one.
+// FuzzParseAmount: of what is read as an amount, only marks and the currency are left out; a plain number of at most 2
+// decimals is always one; and each amount reads back from its text and its JSON.
 func FuzzParseAmount(f *testing.F) {
-	for _, s := range []string{"10", "10.5", "0.29", "1e1", "1e-2", "9.999", "1e999999999", "92233720368547758.07", "92233720368547758.08", "-92233720368547758.08", "-12345678901234567.5", "+1", ".5", "0x10", "1_0", "Inf"} {
+	for _, s := range []string{
+		"10", "10.5", "0.29", "1e1", "1e-2", "9.999", "1e999999999", "92233720368547758.07", "92233720368547758.08", "-12345678901234567.5", "+1", ".5", "0x10",
+		"1_0", "Inf", "$1,234.50", "1.234,5", "1 234", "10 MXN", "1'000", "12,34,567.8", "1.000", "10,00",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		a, err := topup.ParseAmount(s)
-		const bounded = 20 // longer texts may be refused unread
-		if len(s) > bounded && err != nil {
-			return
-		}
-		want, ok := centavosOf(s)
-		if err == nil && (!ok || int64(a) != want) {
-			t.Fatalf("ParseAmount(%q) = %d centavos; want %d, %v", s, a, want, ok)
-		}
 		if err != nil {
-			if ok && moneyRule.MatchString(s) {
+			if want, ok := centavosOf(s); ok && len(s) <= 20 && plainRule.MatchString(s) {
 				t.Fatalf("ParseAmount(%q): %v; want %d centavos", s, err, want)
 			}
 			return
+		}
+		if a < 0 || !slices.ContainsFunc(meanings(s), func(number string) bool { want, ok := centavosOf(number); return ok && want == int64(a) }) {
+			t.Fatalf("ParseAmount(%q) = %d centavos", s, a)
 		}
 		if back, err := topup.ParseAmount(a.String()); back != a || err != nil || !moneyRule.MatchString(a.String()) {
 			t.Errorf("%d centavos are written %s, which is read as %d, %v", a, a, back, err)
@@ -113,13 +186,47 @@ func FuzzParseAmount(f *testing.F) {
 	})
 }
 
+// meanings are the numbers that a text with marks can be: with its last mark before the decimals, or with all of them
+// between thousands. Where it is read as either, three digits behind the only mark would be the other.
+func meanings(s string) []string {
+	marks := regexp.MustCompile(`[.,' ]`)
+	number := strings.Trim(regexp.MustCompile(`[^0-9., ']`).ReplaceAllString(strings.ReplaceAll(strings.ToUpper(s), "M.N.", ""), ""), " '")
+	last := strings.LastIndexAny(number, ".,")
+	if last < 0 {
+		return []string{marks.ReplaceAllString(number, "")}
+	}
+	point := marks.ReplaceAllString(number[:last], "") + "." + number[last+1:] + "0"
+	if strings.Count(number, number[last:last+1]) > 1 {
+		return []string{marks.ReplaceAllString(number, "")}
+	}
+	return []string{point}
+}
+
+// FuzzAmountJSON: a JSON number is read as exactly what it says, or refused.
+func FuzzAmountJSON(f *testing.F) {
+	for _, s := range []string{"10", "10.50", "1e1", "1E400", "-0.01", "10.001", "1e-2", "-92233720368547758.08", "92233720368547758.08", `"10"`, "null", "true"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		var a topup.Amount
+		err := json.Unmarshal([]byte(s), &a)
+		want, ok := centavosOf(strings.TrimSpace(s))
+		if err == nil && (!ok || int64(a) != want) {
+			t.Fatalf("%s is read as %d centavos; want %d, %v", s, a, want, ok)
+		}
+		if err != nil && ok && len(s) <= 20 && moneyRule.MatchString(s) {
+			t.Fatalf("%s: %v; want %d centavos", s, err, want)
+		}
+	})
+}
+
 func FuzzParseID(f *testing.F) {
-	for _, s := range []string{"ORD-1", "a.b_c:d-e", "", "a\n", "a b", "ñ", strings.Repeat("x", 64), strings.Repeat("x", 65)} {
+	for _, s := range []string{"ORD-1", "a.b_c:d-e", "", ".", "..", "...", ".a", "..a", "a\n", "a b", "ñ", strings.Repeat("x", 64), strings.Repeat("x", 65)} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		id, err := topup.ParseID(s)
-		if valid := idRule.MatchString(s); (err == nil) != valid || valid && string(id) != s || !valid && id != "" {
+		if valid := idRule.MatchString(s) && s != "." && s != ".."; (err == nil) != valid || valid && string(id) != s || !valid && id != "" {
 			t.Errorf("ParseID(%q) = %q, %v", s, id, err)
 		}
 	})
@@ -138,15 +245,15 @@ func FuzzRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := topup.ParseRequest(data)
 		var object map[string]json.RawMessage
-		isObject := json.Unmarshal(data, &object) == nil && object != nil
+		isObject := json.Unmarshal(bytes.TrimPrefix(data, []byte("\ufeff")), &object) == nil && object != nil
 		switch {
 		case errors.Is(err, topup.ErrNotObject):
-			if isObject {
+			if isObject && utf8.Valid(data) && !bytes.Contains(bytes.ToLower(data), []byte(`\ud`)) {
 				t.Errorf("%q is an object, and refused as none: %v", data, err)
 			}
 		case err != nil:
 			checkRefusal(t, err)
-		case !isObject:
+		case !isObject || !utf8.Valid(data):
 			t.Fatalf("%q is no JSON object, and accepted", data)
 		default:
 			checkSaid(t, r, object)
@@ -159,8 +266,8 @@ func FuzzRequest(f *testing.F) {
 func checkRefusal(t *testing.T, err error) {
 	t.Helper()
 	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok || len(topup.FieldErrors(err)) != len(joined.Unwrap()) {
-		t.Fatalf("%v is not made of FieldErrors only", err)
+	if fields := len(topup.FieldErrors(err)); !ok || fields != min(len(joined.Unwrap()), topup.MaxFaults) {
+		t.Fatalf("%v is not made of FieldErrors only, or of too many", err)
 	}
 	for _, e := range topup.FieldErrors(err) {
 		if e.Allowed == "" || !strings.HasPrefix(e.Error(), e.Field+": ") {
@@ -202,7 +309,7 @@ func checkSaid(t *testing.T, r topup.Request, said map[string]json.RawMessage) {
 // record and the caller's JSON.
 func checkRequest(t *testing.T, r topup.Request) {
 	t.Helper()
-	p, ok := topup.ProductByID(r.Product)
+	p, ok := topup.DefaultCatalog().Product(r.Product)
 	if !ok || r.Amount < p.Min || r.Amount > p.Max || !idRule.MatchString(string(r.ID)) || phoneOf(r.Phone.Digits()) != r.Phone.Digits() {
 		t.Fatalf("accepted: %+v for %s", r, r.Amount)
 	}

@@ -1,13 +1,12 @@
 package topup
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"iter"
 	"maps"
 	"net/url"
 	"regexp"
@@ -15,10 +14,12 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"recarga/internal/strictjson"
 )
 
 // Request is what a caller asks for: a valid order that has not been accepted yet. Make one with
-// ParseRequest or Fields.Request; its JSON is what the queue carries.
+// ParseRequest or Fields.Request, or with those of a Catalog; its JSON is what the queue carries.
 type Request struct {
 	ID          ID                `json:"distributor_transaction_id"`
 	Caller      string            `json:"caller,omitempty"`
@@ -40,25 +41,28 @@ type Fields struct {
 	Metadata                                                                                  map[string]string
 }
 
-// MaxMetadata is the size limit of an order's metadata, in bytes of JSON.
+// MaxMetadata is the size limit of an order's metadata, in bytes of its shortest JSON: without blanks between its
+// texts, and without an escape that JSON does not demand. So whoever sends no more bytes than that is accepted,
+// however it was written on its way.
 const MaxMetadata = 4 << 10
 
-var (
-	operatorPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._&-]{0,31}$`)
-)
+// MaxFaults is how many wrong fields an error names at most. There may be as many of them as a body has room for.
+const MaxFaults = 20
+
+var operatorPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._&-]{0,31}$`)
+
+// Request validates every field, the product and its price by the DefaultCatalog; see Catalog.Request.
+func (f Fields) Request() (Request, error) { return DefaultCatalog().Request(f) }
 
 // Request validates every field. The error, if any, joins one *FieldError for each wrong field
 // (FieldErrors takes it apart). Whether ExpiresAt has passed is not judged here: see CheckTimes.
-func (f Fields) Request() (Request, error) {
+func (c Catalog) Request(f Fields) (Request, error) {
 	var r Request
 	var errs errorList
 	r.ID = check(&errs, ParseID, f.ID)
 	r.Phone = check(&errs, ParsePhone, f.Phone)
-	r.Product = check(&errs, parseProduct, f.Product)
-	r.Amount = check(&errs, ParseAmount, f.Amount)
-	if p, ok := ProductByID(r.Product); ok && !errs.has(FieldAmount) && !p.Sells(r.Amount) {
-		errs.add(&FieldError{Field: FieldAmount, Value: f.Amount, Allowed: p.Prices()})
-	}
+	r.Product = check(&errs, c.parseProduct, f.Product)
+	r.Amount = check(&errs, parsePrice, f.Amount)
 	r.Operator = check(&errs, optional(parseOperator), f.Operator)
 	r.Caller = check(&errs, optional(parseCaller), f.Caller)
 	r.CallbackURL = check(&errs, optional(parseCallback), f.CallbackURL)
@@ -69,7 +73,8 @@ func (f Fields) Request() (Request, error) {
 		errs.add(&FieldError{Field: FieldExpiresAt, Value: f.ExpiresAt, Allowed: "later than process_at"})
 	}
 	r.Metadata = check(&errs, parseMetadata, f.Metadata)
-	return r, errors.Join(errs...)
+	c.judge(&errs, r, f.Amount)
+	return r, errs.join()
 }
 
 // CheckTimes refuses an order that expires before it could be bought. It applies to new orders only:
@@ -118,66 +123,93 @@ func (o Order) Request() Request {
 	}
 }
 
+// ParseRequest reads a request from its JSON object, and judges its product and price by the DefaultCatalog;
+// see Catalog.ParseRequest.
+func ParseRequest(data []byte) (Request, error) { return DefaultCatalog().ParseRequest(data) }
+
 // ParseRequest reads a request from its JSON object. Unknown, repeated and wrongly typed fields are
-// refused like wrong values are: the error joins one *FieldError for each; an input that is no JSON
-// object at all gives ErrNotObject.
-func ParseRequest(data []byte) (Request, error) {
-	raw, errs, err := rawFields(data)
+// refused like wrong values are: the error joins one *FieldError for each, up to MaxFaults; an input that is no JSON
+// object in UTF-8 at all gives ErrNotObject.
+func (c Catalog) ParseRequest(data []byte) (Request, error) {
+	o, err := strictjson.Read(data)
 	if err != nil {
-		return Request{}, err
+		return Request{}, fmt.Errorf("%w: %w", ErrNotObject, err)
 	}
+	raw := o.Fields
+	errs := repeatedFields(o)
 	f := Fields{
 		ID: errs.text(raw, FieldID), Caller: errs.text(raw, FieldCaller), Phone: errs.text(raw, FieldPhone),
-		Product: errs.text(raw, FieldProduct), Amount: errs.number(raw, FieldAmount), Operator: errs.text(raw, FieldOperator),
+		Product: errs.text(raw, FieldProduct), Amount: errs.amount(raw), Operator: errs.text(raw, FieldOperator),
 		CallbackURL: errs.text(raw, FieldCallbackURL), ProcessAt: errs.text(raw, FieldProcessAt),
 		ExpiresAt: errs.text(raw, FieldExpiresAt), Priority: errs.text(raw, FieldPriority), Metadata: errs.texts(raw, FieldMetadata),
 	}
-	for _, name := range slices.Sorted(maps.Keys(raw)) {
-		errs.add(&FieldError{Field: name, Value: string(raw[name]), Allowed: "absent: there is no such field"})
+	c.lenient = c.lenient && len(errs)+len(raw) == 0 // what is left in raw is unknown
+	r, err := c.Request(f)
+	if errs.has(FieldID) {
+		r.ID = "" // of two, neither is meant for sure
 	}
-	r, err := f.Request()
 	for _, e := range FieldErrors(err) {
 		if !errs.has(e.Field) {
 			errs.add(e)
 		}
 	}
-	return r, errors.Join(errs...)
+	for _, name := range slices.Sorted(maps.Keys(raw)) { // last: what is wrong with the fields that there are says more
+		errs.add(UnknownField(name, string(raw[name]), slices.Values(requestFields)))
+	}
+	return r, errs.join()
+}
+
+// RequestID is the id that a request's JSON object names, whatever else is wrong with it.
+func RequestID(data []byte) (ID, error) {
+	o, err := strictjson.Read(data)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrNotObject, err)
+	}
+	errs := repeatedFields(o)
+	id := errs.text(o.Fields, FieldID)
+	if errs.has(FieldID) {
+		return "", errs.join()
+	}
+	return ParseID(id)
 }
 
 // ErrNotObject is an input that is not one JSON object.
 var ErrNotObject = errors.New("not a JSON object")
 
-// rawFields splits a JSON object into its fields; a field given twice is an error, because readers
-// of JSON disagree on which one counts.
-func rawFields(data []byte) (map[string]json.RawMessage, errorList, error) {
-	var errs errorList
-	raw := map[string]json.RawMessage{}
-	d := json.NewDecoder(bytes.NewReader(data))
-	if open, err := d.Token(); err != nil || open != json.Delim('{') {
-		return nil, nil, ErrNotObject
-	}
-	for d.More() {
-		key, err := d.Token()
-		if err != nil {
-			return nil, nil, fmt.Errorf("%w: %w", ErrNotObject, err)
+// requestFields are all fields of a request.
+var requestFields = []string{
+	FieldID, FieldPhone, FieldProduct, FieldAmount, FieldOperator, FieldPriority, FieldCallbackURL, FieldProcessAt,
+	FieldExpiresAt, FieldMetadata, FieldCaller,
+}
+
+// UnknownField refuses a field that is none of those known.
+func UnknownField(name, value string, known iter.Seq[string]) *FieldError {
+	e := &FieldError{Field: clip(name), Value: value, Allowed: "absent: there is no such field"}
+	for field := range known {
+		if strings.EqualFold(field, name) {
+			e.Cause = "did you mean " + field + "?"
 		}
-		name, _ := key.(string)
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return nil, nil, fmt.Errorf("%w: %w", ErrNotObject, err)
+	}
+	return e
+}
+
+// repeatedFields refuses what is given twice: readers of JSON disagree on which one counts. Of what is repeated within
+// a field it names the first. A field that is unknown as well is refused for that later.
+func repeatedFields(o strictjson.Object) (errs errorList) {
+	named := map[string]bool{}
+	for _, path := range o.Repeated {
+		field, _, _ := strings.Cut(path, ".")
+		if slices.Contains(requestFields, field) && !named[field] {
+			named[field] = true
+			errs.add(RepeatedField(path))
 		}
-		if _, twice := raw[name]; twice && !errs.has(name) {
-			errs.add(&FieldError{Field: name, Value: string(value), Allowed: "given once"})
-		}
-		raw[name] = value
 	}
-	if _, err := d.Token(); err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrNotObject, err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, nil, fmt.Errorf("%w: there is more behind it", ErrNotObject)
-	}
-	return raw, errs, nil
+	return errs
+}
+
+// RepeatedField refuses a field that is given more than once.
+func RepeatedField(path string) *FieldError {
+	return &FieldError{Field: path, Value: "several values", Allowed: "given once"}
 }
 
 // errorList holds the FieldErrors found so far.
@@ -190,6 +222,14 @@ func (l errorList) has(field string) bool {
 		var f *FieldError
 		return errors.As(err, &f) && f.Field == field
 	})
+}
+
+// join is all of them, or as many as are told.
+func (l errorList) join() error {
+	if len(l) > MaxFaults {
+		l = append(l[:MaxFaults:MaxFaults], fmt.Errorf("and %d more", len(l)-MaxFaults))
+	}
+	return errors.Join(l...)
 }
 
 // take removes a field from raw; null counts as absent.
@@ -211,13 +251,22 @@ func (l *errorList) text(raw map[string]json.RawMessage, field string) string {
 	return s
 }
 
-func (l *errorList) number(raw map[string]json.RawMessage, field string) string {
-	value := take(raw, field)
-	if value != nil && value[0] != '-' && (value[0] < '0' || value[0] > '9') {
-		l.add(&FieldError{Field: field, Value: string(value), Allowed: "a JSON number"})
+// amount is the amount as ParseAmount reads it: a JSON number has one meaning, also one such as 1e1 or 10.000.
+func (l *errorList) amount(raw map[string]json.RawMessage) string {
+	value := take(raw, FieldAmount)
+	if value == nil {
 		return ""
 	}
-	return string(value)
+	a, err := amountOfJSON(string(value))
+	switch {
+	case err != nil:
+		l.add(FieldErrors(err)[0])
+		return ""
+	case a <= 0:
+		l.add(&FieldError{Field: FieldAmount, Value: string(value), Allowed: priceAllowed})
+		return ""
+	}
+	return a.String()
 }
 
 func (l *errorList) texts(raw map[string]json.RawMessage, field string) map[string]string {
@@ -256,13 +305,6 @@ func optional[T any](parse func(string) (T, error)) func(string) (T, error) {
 		}
 		return parse(s)
 	}
-}
-
-func parseProduct(s string) (string, error) {
-	if _, ok := ProductByID(s); !ok {
-		return "", &FieldError{Field: FieldProduct, Value: s, Allowed: productsAllowed()}
-	}
-	return s, nil
 }
 
 func parseOperator(s string) (string, error) {
@@ -308,9 +350,33 @@ func parseMetadata(m map[string]string) (map[string]string, error) {
 			return nil, &FieldError{Field: FieldMetadata, Value: k, Allowed: "UTF-8 text without NUL"}
 		}
 	}
-	encoded, err := json.Marshal(m)
-	if err != nil || len(encoded) > MaxMetadata {
-		return nil, &FieldError{Field: FieldMetadata, Value: string(encoded), Allowed: fmt.Sprintf("at most %d bytes of JSON", MaxMetadata)}
+	size := metadataSize(m)
+	if size > MaxMetadata {
+		allowed := fmt.Sprintf("at most %d bytes of JSON", MaxMetadata)
+		return nil, &FieldError{Field: FieldMetadata, Value: fmt.Sprintf("%d bytes", size), Allowed: allowed}
 	}
 	return m, nil
+}
+
+// metadataSize is the length of the shortest JSON of m.
+func metadataSize(m map[string]string) int {
+	size := len("{}") + len(m) - 1 // a comma between two
+	for k, v := range m {
+		size += jsonLength(k) + len(":") + jsonLength(v)
+	}
+	return size
+}
+
+// jsonLength is the length of the shortest JSON of a text.
+func jsonLength(s string) int {
+	size := len(`""`) + len(s)
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"', c == '\\', c == '\b', c == '\f', c == '\n', c == '\r', c == '\t':
+			size += len(`\n`) - 1
+		case c < ' ':
+			size += len(`\u0000`) - 1
+		}
+	}
+	return size
 }

@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -15,17 +14,18 @@ import (
 
 // HandlePurchase does a topup:purchase task.
 //
-// The payload is the order's request. It is judged only for an order that the journal does not know;
+// The payload is the order's request. It is judged only for an order that the journal does not know (its product and
+// price by the journal, as it is accepted, so that no catalogue of this process stops one that was accepted before);
 // one that names no valid id cannot be recorded, so it stays in the queue as an error for the
 // operator to see.
 func (w *Worker) HandlePurchase(ctx context.Context, task *asynq.Task) (again time.Time, err error) {
-	if id, err := orderOf(task); err == nil {
+	if id, err := topup.RequestID(task.Payload()); err == nil {
 		noteOrder(ctx, id)
 		if again, err := w.lookFirst(ctx, id); !errors.Is(err, topup.ErrLost) {
 			return again, err
 		}
 	}
-	r, invalid := topup.ParseRequest(task.Payload())
+	r, invalid := topup.AnyProduct().ParseRequest(task.Payload())
 	if r.ID == "" {
 		return time.Time{}, fmt.Errorf("purchase task names no valid order: %w", invalid)
 	}
@@ -42,21 +42,10 @@ func (w *Worker) HandlePurchase(ctx context.Context, task *asynq.Task) (again ti
 	return time.Time{}, err
 }
 
-// orderOf is the order that a purchase task names.
-func orderOf(task *asynq.Task) (topup.ID, error) {
-	var named struct {
-		ID string `json:"distributor_transaction_id"`
-	}
-	if err := json.Unmarshal(task.Payload(), &named); err != nil {
-		return "", err
-	}
-	return topup.ParseID(named.ID)
-}
-
 // HandleDelivery does a webhook:deliver task.
 func (w *Worker) HandleDelivery(ctx context.Context, task *asynq.Task) (again time.Time, err error) {
-	var d tasks.Delivery
-	if err := json.Unmarshal(task.Payload(), &d); err != nil {
+	d, err := tasks.ParseDelivery(task.Payload())
+	if err != nil {
 		return time.Time{}, fmt.Errorf("delivery task: %w", err)
 	}
 	return w.Teller.Deliver(ctx, d.EventID)

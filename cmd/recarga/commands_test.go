@@ -165,7 +165,7 @@ func TestCommands(t *testing.T) {
 	want(t, env, exitOK, `(?s)CMD-2 .*CMD-1 `, `^$`, "list", "--limit", "1", "--all")
 	want(t, env, exitOK, `"CMD-1","caller":"default","state":"succeeded"`, `^$`, "list", "--state", "succeeded", "--phone", "5537686660", "--product", "MOVISTAR_TAE", "--since", "2020-01-01T00:00:00Z", "--json")
 	want(t, env, exitUsage, `^$`, `--caller: "" is not allowed`, "webhook", "redeliver", "--state", "exhausted", "--caller", "")
-	want(t, env, exitUsage, `^$`, `state must be one of`, "list", "--state", "done")
+	want(t, env, exitUsage, `^$`, `state "done" must be one of`, "list", "--state", "done")
 
 	// A person corrects CMD-1, and CMD-2 is what it was.
 	correct := []string{"correct", "CMD-1", "--as", "failed", "--reason", "ticket 4711", "--by", "ana"}
@@ -197,7 +197,7 @@ func TestEnqueueFile(t *testing.T) {
 	env := shop(t)
 	const rows = "distributor_transaction_id,phone_number,product_id,amount,expires_at\n" +
 		"F-1,5537686660,MOVISTAR_TAE,10,\nF-2,1,MOVISTAR_TAE,1,\nF-1,5537686660,MOVISTAR_TAE,11,\nF-3,5537686661,MOVISTAR_TAE,10,2020-01-01T00:00:00Z\nF-1,5537686660,MOVISTAR_TAE,10,\n"
-	wantOf(t, env, rows, exitFailed, `^$`, `(?s)^line 3: phone_number: .*; amount: .*\nline 4: 409 .*\nline 5: 422 .*: expires_at must be in the future\n1 placed, 1 already there, 3 refused\nrecarga: -: 3 rows were refused\n$`, "enqueue", "--file", "-")
+	wantOf(t, env, rows, exitFailed, `^$`, `(?s)^line 3: phone_number: .*; amount: .*\nline 4: 409 .*\nline 5: 422 .*: expires_at "2020-01-01T00:00:00Z" must be in the future\n1 placed, 1 already there, 3 refused\nrecarga: -: 3 rows were refused\n$`, "enqueue", "--file", "-")
 	wantOf(t, env, rows, exitFailed, `^$`, `\n0 placed, 2 already there, 3 refused\n`, "enqueue", "--file", "-")
 
 	out := wantOf(t, env, rows, exitFailed, `"result"`, ``, "enqueue", "--file", "-", "--json")

@@ -42,7 +42,7 @@ func completes[T ~string](cmd *cobra.Command, flag string, values ...T) {
 
 // offerNoFiles has the shell offer files for those flags only that name one.
 func offerNoFiles(cmd *cobra.Command) {
-	files := []string{"file", "output", "report", "csv", "json"}
+	files := []string{"file", "catalog", "output", "report", "csv", "json"}
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		if _, has := cmd.GetFlagCompletionFunc(f.Name); !has && !slices.Contains(files, f.Name) {
 			completes[string](cmd, f.Name)
@@ -58,9 +58,20 @@ func states() (all []topup.State) {
 	return all
 }
 
-func productIDs() (all []string) {
-	for _, p := range topup.Catalogue() {
-		all = append(all, p.ID)
+// completesProducts has the shell offer the products that the environment's RECARGA_CATALOG has.
+func (p *program) completesProducts(cmd *cobra.Command) {
+	offer := func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		c, err := Settings{CatalogFile: p.getenv(envPrefix + "CATALOG")}.catalog()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+		var ids []cobra.Completion
+		for _, product := range c.Products() {
+			ids = append(ids, product.ID)
+		}
+		return ids, cobra.ShellCompDirectiveNoFileComp
 	}
-	return all
+	if err := cmd.RegisterFlagCompletionFunc("product", offer); err != nil {
+		panic(err) // as in completes
+	}
 }

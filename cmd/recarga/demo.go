@@ -154,7 +154,7 @@ func (d *demo) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.node, err = startNode(ctx, settings, roles{api: true, worker: true}, slog.New(slog.NewJSONHandler(logFile, nil)))
+	d.node, err = startNode(ctx, settings, topup.DefaultCatalog(), roles{api: true, worker: true}, slog.New(slog.NewJSONHandler(logFile, nil)))
 	if err != nil {
 		return err
 	}

@@ -39,29 +39,29 @@ are wrong.`,
 	timeout := cmd.Flags().Duration("timeout", doctor.DefaultTimeout, fmt.Sprintf("what each check may take (with --live: %s)", doctor.LiveTimeout))
 	strict := cmd.Flags().Bool("strict", false, "count warnings as failures")
 	asJSON := jsonFlag(cmd)
-	live := addLiveFlags(cmd)
+	live := p.addLiveFlags(cmd)
 	addSettingFlags(cmd)
 	addSettingFlags(cmd, "API_URL")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *timeout <= 0 {
 			return usage(fmt.Errorf("--timeout is %s; must be above zero", *timeout))
 		}
-		if _, err := live.request(cmd, time.Now()); err != nil {
-			return usage(err)
-		}
 		show := p.showFindings
 		if *asJSON {
 			show = func(w io.Writer, found []doctor.Finding) error { return printJSON(w, found) }
 		}
-		s, err := p.settings(cmd, needsDistributor)
+		s, catalog, err := p.serverSettings(cmd, needsDistributor)
 		if err != nil {
 			return errors.Join(show(p.stdout, settingsFindings(err)), usage(errors.New("the settings are wrong")))
+		}
+		if _, err := live.request(cmd, catalog, time.Now()); err != nil {
+			return usage(err)
 		}
 		if *live.on {
 			if !cmd.Flags().Changed("timeout") {
 				*timeout = doctor.LiveTimeout
 			}
-			return p.doctorLive(cmd, s, live, *timeout, *asJSON, *strict)
+			return p.doctorLive(cmd, s, catalog, live, *timeout, *asJSON, *strict)
 		}
 		cfg := doctorConfig(s, *timeout)
 		cfg.TraceCollector, cfg.TracesOff = tracing.Collector(p.getenv)

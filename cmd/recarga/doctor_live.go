@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -32,7 +33,7 @@ type liveFlags struct {
 // purchaseFlags need --purchase.
 var purchaseFlags = []string{"product", "amount", "yes", "wait"}
 
-func addLiveFlags(cmd *cobra.Command) liveFlags {
+func (p *program) addLiveFlags(cmd *cobra.Command) liveFlags {
 	f := liveFlags{
 		on:      cmd.Flags().Bool("live", false, "walk through the distributor's integration checklist at its real API instead"),
 		phone:   cmd.Flags().String("purchase", "", "with --live: then buy one top-up for this phone number, with real money"),
@@ -41,12 +42,12 @@ func addLiveFlags(cmd *cobra.Command) liveFlags {
 		yes:     cmd.Flags().Bool("yes", false, "with --purchase: buy without asking"),
 		wait:    cmd.Flags().Duration("wait", 5*time.Minute, "with --purchase: how long to wait for the result; the order expires with it"),
 	}
-	completes(cmd, "product", productIDs()...)
+	p.completesProducts(cmd)
 	return f
 }
 
 // request is the purchase that the flags ask for; nil where they ask for none.
-func (f liveFlags) request(cmd *cobra.Command, now time.Time) (*topup.Request, error) {
+func (f liveFlags) request(cmd *cobra.Command, catalog topup.Catalog, now time.Time) (*topup.Request, error) {
 	if *f.phone == "" {
 		if i := slices.IndexFunc(purchaseFlags, cmd.Flags().Changed); i >= 0 {
 			return nil, fmt.Errorf("--%s needs --purchase PHONE", purchaseFlags[i])
@@ -59,14 +60,14 @@ func (f liveFlags) request(cmd *cobra.Command, now time.Time) (*topup.Request, e
 	case *f.wait < time.Second:
 		return nil, fmt.Errorf("--wait is %s; must be at least 1s", *f.wait)
 	}
-	product, amount := cheapest(*f.product)
+	product, amount := cheapest(catalog, *f.product)
 	if *f.amount != "" {
 		amount = *f.amount
 	}
-	r, err := topup.Fields{
+	r, err := catalog.Request(topup.Fields{
 		ID: fmt.Sprintf("doctor-%s-%s", now.UTC().Format("20060102T150405Z"), rand.Text()[:6]), Phone: *f.phone, Product: product, Amount: amount,
 		ExpiresAt: now.Add(*f.wait).Format(time.RFC3339), Metadata: map[string]string{"placed_by": "recarga doctor"},
-	}.Request()
+	})
 	if err != nil {
 		return nil, ofFlags(err)
 	}
@@ -74,20 +75,20 @@ func (f liveFlags) request(cmd *cobra.Command, now time.Time) (*topup.Request, e
 }
 
 // cheapest is the product and its least amount, of those there are or of the one that is named.
-func cheapest(named string) (product, amount string) {
-	least := slices.MinFunc(topup.Catalogue(), func(a, b topup.Product) int { return int(a.Min - b.Min) })
+func cheapest(catalog topup.Catalog, named string) (product, amount string) {
+	least := slices.MinFunc(catalog.Products(), func(a, b topup.Product) int { return cmp.Compare(a.Min, b.Min) })
 	if named == "" {
 		return least.ID, least.Min.String()
 	}
-	if p, ok := topup.ProductByID(named); ok {
+	if p, ok := catalog.Product(named); ok {
 		least = p
 	}
 	return named, least.Min.String() // what is no product is refused with the rest
 }
 
 // doctorLive walks, and buys when it may.
-func (p *program) doctorLive(cmd *cobra.Command, s Settings, f liveFlags, timeout time.Duration, asJSON, strict bool) error {
-	request, err := f.request(cmd, time.Now())
+func (p *program) doctorLive(cmd *cobra.Command, s Settings, c topup.Catalog, f liveFlags, timeout time.Duration, asJSON, strict bool) error {
+	request, err := f.request(cmd, c, time.Now())
 	if err != nil {
 		return usage(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -39,7 +40,7 @@ they ended, and the exit status is 0 only if all succeeded.`,
 	cmd.Flags().StringVar(&job.file, "file", "", "orders.csv, orders.ndjson or -")
 	cmd.Flags().StringVar(&job.results, "results", "", "with --file: file to write what became of each row to, .csv or .ndjson, compressed if it ends with .gz")
 	cmd.Flags().BoolVar(&job.wait, "wait", false, "with --file: wait until the orders have ended")
-	ofOrder := orderFlags(cmd, &f)
+	ofOrder := p.orderFlags(cmd, &f)
 	asJSON := jsonFlag(cmd)
 	return clientCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, _ []string) error {
 		if job.file == "" && (job.results != "" || job.wait) {
@@ -49,18 +50,31 @@ they ended, and the exit status is 0 only if all succeeded.`,
 			return usage(errors.New("there is nothing to place: give --id, --phone, --product and --amount, or --file; see recarga enqueue --help"))
 		}
 		if job.file == "" {
-			return p.enqueueOne(cmd.Context(), c, f, *asJSON)
+			return p.enqueueOne(cmd.Context(), c, p.ownCatalog(cmd), f, *asJSON)
 		}
 		if slices.ContainsFunc(ofOrder, cmd.Flags().Changed) {
 			return usage(errors.New("--file and an order's own flags exclude each other"))
 		}
-		job.asJSON = *asJSON
+		job.asJSON, job.catalog = *asJSON, p.ownCatalog(cmd)
 		return p.enqueueFile(cmd.Context(), c, job)
 	})
 }
 
+// ownCatalog is what this machine knows of the catalogue, to say of an order that is refused anyway. The API judges.
+func (p *program) ownCatalog(cmd *cobra.Command) topup.Catalog {
+	s, err := p.settings(cmd, nil)
+	if err != nil {
+		return topup.AnyProduct()
+	}
+	c, err := s.catalog()
+	if err != nil {
+		return topup.AnyProduct()
+	}
+	return c.Lenient()
+}
+
 // orderFlags gives a command a flag for each field of an order, and returns their names.
-func orderFlags(cmd *cobra.Command, f *topup.Fields) (names []string) {
+func (p *program) orderFlags(cmd *cobra.Command, f *topup.Fields) (names []string) {
 	for _, field := range []struct {
 		to         *string
 		name, help string
@@ -73,7 +87,7 @@ func orderFlags(cmd *cobra.Command, f *topup.Fields) (names []string) {
 		cmd.Flags().StringVar(field.to, field.name, "", field.help)
 		names = append(names, field.name)
 	}
-	completes(cmd, "product", productIDs()...)
+	p.completesProducts(cmd)
 	completes(cmd, "priority", priorityNames()...)
 	cmd.Flags().StringToStringVar(&f.Metadata, "metadata", nil, "key=value, echoed back")
 	return append(names, "metadata")
@@ -97,11 +111,29 @@ func ofFlags(err error) error {
 	return errors.Join(named...)
 }
 
+// refusedFlags is a refusal of the API in words of the flags, where that is what it is.
+func refusedFlags(err error, f topup.Fields) error {
+	var problem *producer.Problem
+	if !errors.As(err, &problem) || problem.Status != http.StatusUnprocessableEntity {
+		return err
+	}
+	given := map[string]string{topup.FieldProduct: f.Product, topup.FieldAmount: f.Amount}
+	var wrong []error
+	for _, w := range problem.Errors {
+		name := strings.TrimPrefix(w.Location, "body.")
+		if given[name] == "" {
+			return err
+		}
+		wrong = append(wrong, &topup.FieldError{Field: name, Value: given[name], Allowed: strings.TrimPrefix(w.Message, "must be ")})
+	}
+	return usage(ofFlags(errors.Join(wrong...)))
+}
+
 // patience is how long an API that does not answer is tried again, for one order or one batch.
 const patience = 2 * time.Minute
 
-func (p *program) enqueueOne(ctx context.Context, c *producer.Client, f topup.Fields, asJSON bool) error {
-	r, err := f.Request()
+func (p *program) enqueueOne(ctx context.Context, c *producer.Client, catalog topup.Catalog, f topup.Fields, asJSON bool) error {
+	r, err := catalog.Request(f) // what is sold, and whether this is a repeat, the API knows
 	if err != nil {
 		return usage(ofFlags(err))
 	}
@@ -109,7 +141,7 @@ func (p *program) enqueueOne(ctx context.Context, c *producer.Client, f topup.Fi
 	defer cancel()
 	o, replayed, err := c.Place(ctx, r)
 	if err != nil {
-		return err
+		return refusedFlags(err, f)
 	}
 	if replayed {
 		_, _ = fmt.Fprintln(p.stderr, "This order was placed before; nothing new was placed.")
@@ -121,6 +153,7 @@ func (p *program) enqueueOne(ctx context.Context, c *producer.Client, f topup.Fi
 type enqueueJob struct {
 	file, results string
 	wait, asJSON  bool
+	catalog       topup.Catalog
 }
 
 // enqueuing is the placing of a whole file.
@@ -168,7 +201,7 @@ func (p *program) enqueueFile(ctx context.Context, c *producer.Client, job enque
 
 func (e *enqueuing) run(ctx context.Context, job enqueueJob, in io.Reader) error {
 	counted := progressbar.NewReader(in, e.bar)
-	err := readRows(&counted, job.file, func(r row) error { return e.take(ctx, r) })
+	err := readRows(&counted, job.file, job.catalog, func(r row) error { return e.take(ctx, r) })
 	if err == nil {
 		err = e.send(ctx)
 	}

@@ -143,7 +143,7 @@ func (w *openRows) each(use func(row) error) error {
 		}
 		r := row{line: line.Line, result: line.Result}
 		if err == nil {
-			r.request, err = topup.ParseRequest(line.Request)
+			r.request, err = topup.AnyProduct().ParseRequest(line.Request)
 		}
 		if err == nil {
 			err = use(r)

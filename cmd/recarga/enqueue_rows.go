@@ -24,7 +24,7 @@ type row struct {
 }
 
 // readRows calls use with every row of a file: CSV, or NDJSON by its name or its first character.
-func readRows(in io.Reader, name string, use func(row) error) error {
+func readRows(in io.Reader, name string, c topup.Catalog, use func(row) error) error {
 	buffered := bufio.NewReaderSize(in, 64<<10)
 	if bom, err := buffered.Peek(3); err == nil && bytes.Equal(bom, []byte("\xef\xbb\xbf")) {
 		_, _ = buffered.Discard(len(bom)) // it is in the buffer
@@ -34,9 +34,9 @@ func readRows(in io.Reader, name string, use func(row) error) error {
 		return errors.New("the file is empty")
 	}
 	if strings.HasSuffix(name, ".ndjson") || strings.HasSuffix(name, ".jsonl") || first[0] == '{' {
-		return readNDJSON(buffered, use)
+		return readNDJSON(buffered, c, use)
 	}
-	return readCSV(buffered, use)
+	return readCSV(buffered, c, use)
 }
 
 // maxRow bounds a row, in bytes: a quote that is not closed must not read a whole file into memory.
@@ -44,7 +44,7 @@ const maxRow = 64 << 10
 
 var errRowTooLong = fmt.Errorf("longer than %d bytes; is a quote not closed?", maxRow)
 
-func readNDJSON(in *bufio.Reader, use func(row) error) error {
+func readNDJSON(in *bufio.Reader, c topup.Catalog, use func(row) error) error {
 	for number := 1; ; number++ {
 		text, err := in.ReadSlice('\n')
 		r := row{line: number}
@@ -54,7 +54,7 @@ func readNDJSON(in *bufio.Reader, use func(row) error) error {
 				_, err = in.ReadSlice('\n')
 			}
 		} else if text = bytes.TrimSpace(text); len(text) > 0 {
-			r.request, r.err = topup.ParseRequest(text)
+			r.request, r.err = c.ParseRequest(text)
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("line %d: %w", number, err)
@@ -81,7 +81,7 @@ func columns(f *topup.Fields) map[string]*string {
 	}
 }
 
-func readCSV(in *bufio.Reader, use func(row) error) error {
+func readCSV(in *bufio.Reader, c topup.Catalog, use func(row) error) error {
 	allowed := &allowance{in: in}
 	records := csv.NewReader(allowed)
 	records.FieldsPerRecord = -1 // a short row is one bad row, not the end of the file
@@ -109,7 +109,7 @@ func readCSV(in *bufio.Reader, use func(row) error) error {
 			return fmt.Errorf("the row after line %d: %w", line, err)
 		default:
 			line, _ = records.FieldPos(0)
-			r = csvRow(line, head, record)
+			r = csvRow(c, line, head, record)
 		}
 		if err := use(r); err != nil {
 			return err
@@ -148,7 +148,7 @@ func checkHead(head []string) error {
 	return nil
 }
 
-func csvRow(line int, head, record []string) row {
+func csvRow(c topup.Catalog, line int, head, record []string) row {
 	r := row{line: line}
 	if len(record) != len(head) {
 		r.err = fmt.Errorf("%d columns, the header has %d", len(record), len(head))
@@ -166,6 +166,6 @@ func csvRow(line int, head, record []string) row {
 		}
 		*named[name] = value
 	}
-	r.request, r.err = f.Request()
+	r.request, r.err = c.Request(f)
 	return r
 }

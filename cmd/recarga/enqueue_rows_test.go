@@ -8,11 +8,13 @@ import (
 	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"recarga/topup"
 )
 
 // rowsOf is what is read of a file: "LINE ID" for a good row, "LINE! REASONS" for a bad one.
 func rowsOf(in io.Reader, name string) (rows []string, err error) {
-	err = readRows(in, name, func(r row) error {
+	err = readRows(in, name, topup.DefaultCatalog().Lenient(), func(r row) error {
 		if r.err != nil {
 			rows = append(rows, fmt.Sprintf("%d! %s", r.line, strings.ReplaceAll(r.err.Error(), "\n", "; ")))
 			return nil
@@ -77,7 +79,7 @@ func TestRowHasAllFields(t *testing.T) {
 	const in = header + ",operator,callback_url,process_at,expires_at,metadata.cart,metadata.empty\n" +
 		"A,+52 55 3768 6660,MOVISTAR_TAE,10.50,MOVISTAR,https://shop.example/x,2030-01-01T00:00:00Z,2030-01-02T00:00:00Z,\"7, \"\"big\"\"\",\n"
 	var got row
-	if err := readRows(strings.NewReader(in), "-", func(r row) error { got = r; return r.err }); err != nil {
+	if err := readRows(strings.NewReader(in), "-", topup.DefaultCatalog().Lenient(), func(r row) error { got = r; return r.err }); err != nil {
 		t.Fatal(err)
 	}
 	r := got.request

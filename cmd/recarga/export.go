@@ -37,7 +37,7 @@ output, what was broken off has a cut end; the exit status is 1.`,
 		cmd.Flags().String(f.flag, "", f.help)
 	}
 	completes(cmd, "state", states()...)
-	completes(cmd, "product", productIDs()...)
+	p.completesProducts(cmd)
 	format := cmd.Flags().String("format", "", "csv or ndjson (default: the ending of --output, or else csv)")
 	completes(cmd, "format", "csv", "ndjson")
 	output := cmd.Flags().String("output", "", "file to write; compressed if it ends with .gz (default: standard output)")

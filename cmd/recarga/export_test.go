@@ -19,7 +19,7 @@ func TestExport(t *testing.T) {
 	want(t, env, exitOK, "(?s)^distributor_transaction_id,.*\nEXP-1,", "1 orders", "export")
 	want(t, env, exitOK, `^{"distributor_transaction_id":"EXP-1",.*"attempts":\[`, "", "export", "--format", "ndjson", "--attempts")
 	want(t, env, exitOK, "^distributor_transaction_id,[^\n]*\n$", "0 orders", "export", "--phone", "5537686661")
-	want(t, env, exitUsage, "^$", "query.since|since must be", "export", "--since", "monday")
+	want(t, env, exitUsage, "^$", `since "monday" must be`, "export", "--since", "monday")
 	want(t, env, exitUsage, "^$", "format", "export", "--events")
 	folder := t.TempDir()
 	for name, begins := range map[string]string{"orders.csv": "distributor_transaction_id,", "orders.ndjson.gz": `{"distributor_transaction_id":"EXP-1"`} {

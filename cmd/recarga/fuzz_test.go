@@ -37,7 +37,7 @@ func FuzzOrderFile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content string, lines bool) {
 		name := map[bool]string{true: "orders.ndjson", false: "orders.csv"}[lines]
 		var rows []row
-		err := readRows(strings.NewReader(content), name, func(r row) error { rows = append(rows, r); return nil })
+		err := readRows(strings.NewReader(content), name, topup.DefaultCatalog().Lenient(), func(r row) error { rows = append(rows, r); return nil })
 		for i, r := range rows {
 			if r.line < 1 || i > 0 && r.line <= rows[i-1].line || r.line > strings.Count(content, "\n")+1 {
 				t.Fatalf("row %d is at line %d", i, r.line)

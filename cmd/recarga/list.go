@@ -38,7 +38,7 @@ func newListCommand(p *program) *cobra.Command {
 		cmd.Flags().String(f.flag, "", f.help)
 	}
 	completes(cmd, "state", states()...)
-	completes(cmd, "product", productIDs()...)
+	p.completesProducts(cmd)
 	disputed := cmd.Flags().Bool("disputed", false, "only orders whose final state later evidence contradicts")
 	limit := cmd.Flags().Int("limit", 50, "orders of a page, 1 to 200")
 	all := cmd.Flags().Bool("all", false, "all pages")

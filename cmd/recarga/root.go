@@ -8,7 +8,18 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"recarga/internal/catalog"
+	"recarga/topup"
 )
+
+// flagError also tells how to name what begins as a flag does: an order's id may.
+func flagError(cmd *cobra.Command, err error) error {
+	if _, arguments, _ := strings.Cut(cmd.Use, " "); arguments != "" {
+		err = fmt.Errorf("%w (write -- before what begins with - and is no flag)", err)
+	}
+	return usage(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
+}
 
 func newRoot(p *program) *cobra.Command {
 	root := &cobra.Command{
@@ -28,9 +39,7 @@ this order. Exit status: 0 done, 1 failed, 2 wrong usage or settings.`,
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	root.PersistentFlags().String("config", "", "YAML file of settings (RECARGA_CONFIG)")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usage(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
-	})
+	root.SetFlagErrorFunc(flagError)
 	addGroup(root, "Try it out", newDemoCommand(p), newSandboxCommand(p))
 	addGroup(root, "Run it", newServeCommand(p), newAPICommand(p), newWorkerCommand(p), newDoctorCommand(p), newHealthcheckCommand(p), newArchiveCommand(p), newBenchCommand(p))
 	addGroup(root, "Orders", newEnqueueCommand(p), newGetCommand(p), newFindCommand(p), newListCommand(p), newWatchCommand(p), newCancelCommand(p),
@@ -126,6 +135,25 @@ func addSettingFlags(cmd *cobra.Command, names ...string) {
 		}
 	}
 	cmd.Flags().SortFlags = false
+}
+
+// serverSettings are settings, with the catalogue that they name. The error joins the mistakes of both.
+func (p *program) serverSettings(cmd *cobra.Command, required needs) (Settings, topup.Catalog, error) {
+	s, err := p.settings(cmd, required)
+	c, catalogErr := s.catalog()
+	return s, c, usage(errors.Join(err, catalogErr))
+}
+
+// catalog is what can be bought.
+func (s Settings) catalog() (topup.Catalog, error) {
+	if s.CatalogFile == "" {
+		return topup.DefaultCatalog(), nil
+	}
+	c, err := catalog.ReadFile(s.CatalogFile)
+	if err != nil {
+		return c, fmt.Errorf("RECARGA_CATALOG: %w", err)
+	}
+	return c, nil
 }
 
 // settings are a command's, from all sources. The error joins all mistakes, a line each.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -23,10 +24,11 @@ func newSandboxCommand(p *program) *cobra.Command {
 		Long: `Run the distributor's API as its document describes it. Magic phone numbers choose the fate of an
 order: 550000 followed by 0051 is declined with code 51, by 0502 charged and then cut off, and so
 on; GET / lists them all. GET /sandbox/purchases is what it really charged. It accepts
-RECARGA_DISTRIBUTOR_CUSTOMER_ID and RECARGA_DISTRIBUTOR_SECRET_KEY where set, else demo and demo.`,
+RECARGA_DISTRIBUTOR_CUSTOMER_ID and RECARGA_DISTRIBUTOR_SECRET_KEY where set, else demo and demo, and sells what
+RECARGA_CATALOG has, else the products of the document.`,
 		Example: "  recarga sandbox\n  recarga sandbox --addr 127.0.0.1:0",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := p.settings(cmd, nil)
+			s, _, err := p.serverSettings(cmd, nil)
 			if err != nil {
 				return err
 			}
@@ -36,8 +38,16 @@ RECARGA_DISTRIBUTOR_CUSTOMER_ID and RECARGA_DISTRIBUTOR_SECRET_KEY where set, el
 		},
 	}
 	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:8081", "where to listen")
-	addSettingFlags(cmd, append([]string{"DISTRIBUTOR_CUSTOMER_ID", "DISTRIBUTOR_SECRET_KEY"}, logSettings...)...)
+	addSettingFlags(cmd, append([]string{"DISTRIBUTOR_CUSTOMER_ID", "DISTRIBUTOR_SECRET_KEY", "CATALOG"}, logSettings...)...)
 	return cmd
+}
+
+func readProducts(path string) (sandbox.Products, error) {
+	file, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return sandbox.ReadProducts(file)
 }
 
 func (p *program) serveSandbox(ctx context.Context, s Settings, addr string, log *slog.Logger) error {
@@ -48,7 +58,15 @@ func (p *program) serveSandbox(ctx context.Context, s Settings, addr string, log
 	if s.DistributorSecretKey != "" {
 		cfg.SecretKey = s.DistributorSecretKey
 	}
-	vendor := sandbox.New(cfg, log)
+	var options []sandbox.Option
+	if s.CatalogFile != "" {
+		products, err := readProducts(s.CatalogFile)
+		if err != nil {
+			return usage(fmt.Errorf("RECARGA_CATALOG: %w", err))
+		}
+		options = append(options, sandbox.Selling(products))
+	}
+	vendor := sandbox.New(cfg, log, options...)
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return usage(fmt.Errorf("--addr: %w", err))

@@ -20,7 +20,7 @@ func (r roles) refuse(s Settings) error {
 func nodeCommand(p *program, r roles, cmd *cobra.Command) *cobra.Command {
 	addSettingFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		s, err := p.settings(cmd, needsDistributor)
+		s, catalog, err := p.serverSettings(cmd, needsDistributor)
 		if err == nil {
 			err = usage(r.refuse(s))
 		}
@@ -34,7 +34,7 @@ func nodeCommand(p *program, r roles, cmd *cobra.Command) *cobra.Command {
 		if s.OperatorOff != nil {
 			log.Warn("the operator's endpoint is off", "error", s.OperatorOff)
 		}
-		n, err := startNode(cmd.Context(), s, r, log)
+		n, err := startNode(cmd.Context(), s, catalog, r, log)
 		switch {
 		case err != nil && cmd.Context().Err() != nil:
 			return nil // told to stop while it waited

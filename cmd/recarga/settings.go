@@ -42,6 +42,7 @@ type Settings struct {
 	DatabaseURL, RedisURL                                       string
 	Retention                                                   time.Duration // 0 is for ever
 	ArchiveDir                                                  string
+	CatalogFile                                                 string
 	DistributorURL, DistributorCustomerID, DistributorSecretKey string
 	DistributorTimeout                                          time.Duration
 	DistributorRate                                             Rate

@@ -101,21 +101,64 @@ func checkKeys(path string, values map[string]yaml.Node) error {
 // configVariable names the settings' file where --config is not given.
 const configVariable = envPrefix + "CONFIG"
 
-// serviceVariable is what Kubernetes and Docker links set by themselves for a service named recarga
-// or recarga-…; it must not keep the program from starting.
-var serviceVariable = regexp.MustCompile(`^RECARGA_(.+_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_(TCP|UDP|SCTP)(_.+)?)?)$`)
+// injected are the variables that Kubernetes sets by itself for a service named recarga or recarga-…, and Docker for a
+// link: their names, and the values that they have. They must not keep the program from starting. One of such a name
+// with another value was set by a person, who means something by it.
+var injected = []struct{ name, value *regexp.Regexp }{
+	{regexp.MustCompile(`^RECARGA_(.+_)?SERVICE_HOST$`), anIP},
+	{regexp.MustCompile(`^RECARGA_(.+_)?SERVICE_PORT(_.+)?$`), aPort},
+	{regexp.MustCompile(`^RECARGA_(.+_)?PORT(_\d+_(TCP|UDP|SCTP)(_START|_END)?)?$`), regexp.MustCompile(`^(tcp|udp|sctp)://\S+:\d+$`)},
+	{regexp.MustCompile(`^RECARGA_(.+_)?PORT_\d+_(TCP|UDP|SCTP)_PROTO$`), regexp.MustCompile(`^(tcp|udp|sctp)$`)},
+	{regexp.MustCompile(`^RECARGA_(.+_)?PORT_\d+_(TCP|UDP|SCTP)_PORT(_START|_END)?$`), aPort},
+	{regexp.MustCompile(`^RECARGA_(.+_)?PORT_\d+_(TCP|UDP|SCTP)_ADDR$`), anIP},
+}
+
+var (
+	aPort = regexp.MustCompile(`^\d+$`)
+	anIP  = regexp.MustCompile(`^[0-9a-fA-F.:]+$`)
+)
+
+// isInjected also tells whether only the name is such a one.
+func isInjected(name, value string) (ok, byName bool) {
+	for _, known := range injected {
+		if known.name.MatchString(name) {
+			ok, byName = ok || known.value.MatchString(value), true
+		}
+	}
+	return ok, byName
+}
+
+// dockerLink is what Docker sets for a link: the containers' names, and with them the environment of the other one.
+var dockerLink = regexp.MustCompile(`^(RECARGA_(?:.+_)?)NAME=/[^/]+/[^/]+$`)
+
+func linked(environ []string) (prefixes []string) {
+	for _, entry := range environ {
+		if found := dockerLink.FindStringSubmatch(entry); found != nil {
+			prefixes = append(prefixes, found[1]+"NAME=", found[1]+"ENV_")
+		}
+	}
+	return prefixes
+}
 
 // unknownVariables refuses RECARGA_ variables that are no setting: most are typing mistakes.
 func unknownVariables(environ []string) error {
-	names := settingNames(setting.env, "_FILE")
+	names, links := settingNames(setting.env, "_FILE"), linked(environ)
 	var errs []error
 	for _, entry := range environ {
-		name, _, _ := strings.Cut(entry, "=")
+		name, value, _ := strings.Cut(entry, "=")
 		if !strings.HasPrefix(name, envPrefix) || slices.Contains(names, name) || name == configVariable ||
-			strings.HasPrefix(name, envPrefix+"TEST_") || serviceVariable.MatchString(name) {
+			strings.HasPrefix(name, envPrefix+"TEST_") ||
+			slices.ContainsFunc(links, func(prefix string) bool { return strings.HasPrefix(entry, prefix) }) {
 			continue
 		}
-		errs = append(errs, fmt.Errorf("%s (from environment) is no setting; did you mean %s?", name, nearest(name, names)))
+		meant := nearest(name, names)
+		switch ok, byName := isInjected(name, value); {
+		case ok:
+			continue
+		case byName:
+			meant = envPrefix + "HTTP_ADDR"
+		}
+		errs = append(errs, fmt.Errorf("%s (from environment) is no setting; did you mean %s?", name, meant))
 	}
 	return errors.Join(errs...)
 }

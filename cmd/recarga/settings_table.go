@@ -121,6 +121,9 @@ func distributorSettings(s *Settings) []setting {
 		name: "DISTRIBUTOR_SECRET_KEY", secret: true, allowed: "a text", set: text(&s.DistributorSecretKey, anything),
 		help: "the distributor's secret_key; required to serve",
 	}, {
+		name: "CATALOG", allowed: "a YAML file of products (docs/products.md)", set: text(&s.CatalogFile, anything),
+		help: "what can be bought, instead of the products of the distributor's document; read at the start, and the same for all processes",
+	}, {
 		name: "DISTRIBUTOR_TIMEOUT", standard: "120s", allowed: allowedDuration + ", at most 25m", set: spanTo(&s.DistributorTimeout, longestPurchase),
 		help: "one purchase call; the distributor tries several providers in turn, and cutting it short makes an unknown",
 	}, {

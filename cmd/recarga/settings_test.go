@@ -114,6 +114,7 @@ func TestValues(t *testing.T) {
 		"DATABASE_URL":            {[]string{"sqlite:x.db", "sqlite:///tmp/x.db", "postgres://u:p@h/d", "postgresql://h/d"}, []string{"x.db", "sqlite:", "mysql://h/d", "postgres:h"}},
 		"REDIS_URL":               {[]string{"embedded", "redis://h", "rediss://h:1/2", "unix:///s", "redis-sentinel://a:1,b:2/0?master=m", "redis-cluster://a:1"}, []string{"embedded:", "embed", "redis:h", "redis://", "http://h"}},
 		"DISTRIBUTOR_URL":         {[]string{"https://h/api/distributor", "http://[::1]:1"}, []string{"h/api", "ftp://h", "https://", "https://u:p@h", "https://:1"}},
+		"CATALOG":                 {[]string{"products.yaml"}, nil},
 		"DISTRIBUTOR_TIMEOUT":     {[]string{"1s", "2m"}, []string{"0", "0s", "-1s", "120", "26m", "soon"}},
 		"DISTRIBUTOR_RATE":        {[]string{"1/s", "200/m", "9/h"}, []string{"200", "0/m", "-1/s", "1/d", "1/", "/m", "1.5/s"}},
 		"DISTRIBUTOR_CONCURRENCY": {[]string{"1", "10000"}, []string{"0", "-1", "10001", "1.5", "many"}},
@@ -309,13 +310,36 @@ func TestUnusableConfig(t *testing.T) {
 	}
 }
 
-// TestForeignVariables: what Kubernetes sets for a service named recarga must not stop the program.
+// TestForeignVariables: what Kubernetes sets for a service named recarga, and Docker for a link, must not stop the
+// program; what a person has set by such a name is refused, and not passed over.
 func TestForeignVariables(t *testing.T) {
-	foreign := []string{"RECARGA_SERVICE_HOST=x", "RECARGA_SERVICE_PORT_HTTP=1", "RECARGA_PORT=tcp://x", "RECARGA_PORT_8080_TCP_ADDR=x", "RECARGA_API_SERVICE_HOST=x", "RECARGA_API_PORT=x", "RECARGA_TEST_REQUIRE=1", "OTHER=1"}
+	foreign := []string{
+		"RECARGA_SERVICE_HOST=10.0.0.11", "RECARGA_SERVICE_HOST=fd00::1", "RECARGA_SERVICE_PORT=8080", "RECARGA_SERVICE_PORT_HTTP=8080",
+		"RECARGA_PORT=tcp://10.0.0.11:8080", "RECARGA_PORT=tcp://[fd00::1]:8080", "RECARGA_PORT_8080_TCP=tcp://10.0.0.11:8080",
+		"RECARGA_PORT_8080_TCP_PROTO=tcp", "RECARGA_PORT_8080_TCP_PORT=8080", "RECARGA_PORT_8080_TCP_ADDR=10.0.0.11",
+		"RECARGA_PORT_53_UDP=udp://10.0.0.11:53", "RECARGA_PORT_53_UDP_PROTO=udp", "RECARGA_PORT_80_TCP_START=tcp://10.0.0.11:80",
+		"RECARGA_PORT_80_TCP_PORT_START=80", "RECARGA_PORT_80_TCP_PORT_END=81", "RECARGA_NAME=/shop/recarga", "RECARGA_ENV_PGDATA=/data",
+		"RECARGA_API_SERVICE_HOST=10.0.0.12", "RECARGA_API_PORT=tcp://10.0.0.12:80", "RECARGA_API_PORT_80_TCP_ADDR=10.0.0.12",
+		"RECARGA_TEST_REQUIRE=1", "OTHER=1",
+	}
 	if err := unknownVariables(foreign); err != nil {
 		t.Error(err)
 	}
-	if err := unknownVariables([]string{"RECARGA_HTTP_PORTS=1", "RECARGA_=1"}); len(linesOf(err)) != 2 {
-		t.Errorf("got %v", err)
+	meant := []string{
+		"RECARGA_PORT=9090", "RECARGA_PORT=:9090", "RECARGA_PORT=0.0.0.0:9090", "RECARGA_PORT=", "RECARGA_API_PORT=9090",
+		"RECARGA_PORT=http://example.com", "RECARGA_SERVICE_HOST=recarga.example", "RECARGA_SERVICE_PORT=http", "RECARGA_SERVICE_PORT=0.0.0.0:80",
+		"RECARGA_PORT_8080_TCP=8080", "RECARGA_PORT_8080_TCP_ADDR=localhost",
+	}
+	for _, entry := range meant {
+		name, _, _ := strings.Cut(entry, "=")
+		want := name + " (from environment) is no setting; did you mean RECARGA_HTTP_ADDR?"
+		if err := unknownVariables([]string{entry}); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", entry, err, want)
+		}
+	}
+	for _, entry := range []string{"RECARGA_HTTP_PORTS=1", "RECARGA_=1", "RECARGA_HOST=x", "RECARGA_NAME=shop", "RECARGA_ENV=prod", "RECARGA_ENV_NAME=prod", "RECARGA_PORTS=tcp://10.0.0.11:80"} {
+		if err := unknownVariables([]string{entry}); len(linesOf(err)) != 1 {
+			t.Errorf("%s: got %v", entry, err)
+		}
 	}
 }

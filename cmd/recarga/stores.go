@@ -71,7 +71,7 @@ func (n *node) useStores() {
 
 func (n *node) openJournal(ctx context.Context) (err error) {
 	n.journal, err = journal.Open(ctx, n.settings.DatabaseURL, journal.WithFirstTryGrace(0), journal.WithObserver(n.metrics.Committed),
-		journal.WithArchive(n.settings.archive()),
+		journal.WithCatalog(n.catalog), journal.WithArchive(n.settings.archive()),
 		journal.WithTimeLimits(journal.TimeLimits{Untried: n.settings.ExpiresAfter, Tried: n.settings.RetryMaxElapsed}))
 	if err == nil {
 		n.health.set("database", dependency{required: true, ask: n.journal.Ping})

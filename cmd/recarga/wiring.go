@@ -56,6 +56,7 @@ func (r roles) names() (names []string) {
 // node is one running process with its roles.
 type node struct {
 	settings Settings
+	catalog  topup.Catalog
 	roles    roles
 	log      *slog.Logger
 	// ballast is memory that is never touched, so that it takes none. Go collects garbage when the heap has
@@ -92,9 +93,9 @@ type node struct {
 // startNode starts a process's parts in the order in which they need each other. It waits for a database
 // or a Redis that is not there yet, and says so; meanwhile the process lives and is not ready. On an error
 // it has stopped what it had started.
-func startNode(ctx context.Context, s Settings, r roles, log *slog.Logger) (*node, error) {
+func startNode(ctx context.Context, s Settings, c topup.Catalog, r roles, log *slog.Logger) (*node, error) {
 	n := &node{
-		settings: s, roles: r, log: log, ballast: make([]byte, ballast), failed: make(chan error, 2),
+		settings: s, catalog: c, roles: r, log: log, ballast: make([]byte, ballast), failed: make(chan error, 2),
 		metrics: newMetrics(s, r), health: newHealth(r.names()),
 	}
 	steps := []func(context.Context) error{n.startOps, n.openStores, n.openDistributor}
@@ -186,7 +187,7 @@ func (n *node) startWorker(ctx context.Context) error {
 		n.log.Warn("the last balance is not known", "error", err)
 	}
 	n.worker = worker.New(n.workerConfig())
-	n.metrics.ShowOutages(n.worker.Outages)
+	n.metrics.ShowOutages(n.catalog, n.worker.Outages)
 	// Called after the queue's servers have drained: results are written until then.
 	n.onShutdown(n.worker.Close)
 	if err := n.serve(queue.ServeConfig{Queue: tasks.QueueWebhooks, Servers: 1, Concurrency: deliveryConcurrency}, tasks.TypeDeliver, n.worker.HandleDelivery); err != nil {
@@ -245,7 +246,7 @@ func (n *node) startAPI(ctx context.Context) error {
 		n.log.Warn("neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY is set: the HTTP API refuses every order")
 	}
 	pages, err := console.New(console.Config{
-		AdminKey: s.AdminKey, Book: n.journal, Events: n.journal, Orders: n.producer, Queue: n.queue, Callers: n.callers,
+		Catalog: n.catalog, AdminKey: s.AdminKey, Book: n.journal, Events: n.journal, Orders: n.producer, Queue: n.queue, Callers: n.callers,
 		Health: n.journal, Balances: n.vendor, History: n.journal, Breaker: held{n.queue.Board()}, Line: n.journal, Rate: s.DistributorRate.String(),
 		Log: n.log, Version: version,
 	})
@@ -253,7 +254,7 @@ func (n *node) startAPI(ctx context.Context) error {
 		return err
 	}
 	handler := api.New(api.Config{
-		Orders: n.producer, Book: n.journal, Events: n.journal, Bell: n.bell, Balances: n.vendor, BalanceBook: n.journal, Observe: n.metrics.Served,
+		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Events: n.journal, Bell: n.bell, Balances: n.vendor, BalanceBook: n.journal, Observe: n.metrics.Served,
 		Callers: api.WithRegistry(api.StaticCallers(s.APIKey, s.CallbackURL, s.AdminKey), n.callers), Registry: n.callers,
 		Endpoints: endpoints{s, n.callers}, Health: n.journal, Reconciler: reconcile.New(n.journal, n.producer, n.log),
 		Queues: n.queue, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: version,

@@ -24,7 +24,7 @@ func viewOf(o topup.Order) view {
 		ID: o.ID, State: o.State, Transaction: string(o.TransactionID), AuthCode: string(o.AuthCode), Final: o.State.Final(),
 		Phone: o.Phone.String(), Amount: o.Amount, What: o.Product,
 	}
-	if p, ok := topup.ProductByID(o.Product); ok {
+	if p, ok := topup.DefaultCatalog().Product(o.Product); ok {
 		v.What = p.Description
 	}
 	v.Headline, v.Text = words(o)

@@ -78,6 +78,9 @@ type Config struct {
 	Orders  Orders
 	Book    Book
 	Callers Callers
+	// Catalog is what is shown, and what is said of an invalid request; Orders judges the others. The zero one
+	// stands for topup.DefaultCatalog.
+	Catalog topup.Catalog
 	// Registry manages callers. Where their keys are to be good, Callers is WithRegistry.
 	Registry Registry
 	// Endpoints are the callers' of the registry and of the settings, and Health is how they do.
@@ -121,6 +124,7 @@ type Server struct {
 	mux     *http.ServeMux
 	handler http.Handler
 	balance balanceCache
+	schemas huma.Registry
 	spec    []byte
 	queues  *asynqmon.HTTPHandler // nil: there is no such page
 }
@@ -133,17 +137,20 @@ func New(cfg Config) *Server {
 	if cfg.Version == "" {
 		cfg.Version = "dev"
 	}
+	if cfg.Catalog.Equal(topup.Catalog{}) {
+		cfg.Catalog = topup.DefaultCatalog()
+	}
 	if cfg.Observe == nil {
 		cfg.Observe = func(Served) {}
 	}
 	s := &Server{cfg: cfg, log: cfg.Log, mux: http.NewServeMux()}
 	s.balance.ask = cfg.Balances
 	api := humago.New(s.mux, humaConfig(cfg.Version))
-	// What is checked of every operation before anything else is read, in this order: who asks, what kind of body
-	// comes, and whether the query is one that is understood.
-	api.UseMiddleware(s.authenticate, checkMedia, checkQuery)
+	s.schemas = api.OpenAPI().Components.Schemas
+	// What is checked before every operation, in this order: who asks, and only then what was sent.
+	api.UseMiddleware(s.authenticate, checkOperator, checkPath, checkQuery, checkKey, checkMedia, s.checkBody)
 	s.register(api)
-	s.spec = describe(api)
+	s.spec = describe(api, cfg.Catalog)
 	s.mountDocs()
 	s.mountQueues()
 	if cfg.Console != nil {
@@ -176,23 +183,23 @@ func (s *Server) register(api huma.API) {
 	huma.Register(api, opList(), s.list)
 	huma.Register(api, opFind(), s.find)
 	huma.Register(api, opCancel(), s.cancel)
-	huma.Register(api, opResolve(), s.resolve)
-	huma.Register(api, opCorrect(), s.correct)
-	huma.Register(api, opUphold(), s.uphold)
+	huma.Register(api, operatorOnly(opResolve()), s.resolve)
+	huma.Register(api, operatorOnly(opCorrect()), s.correct)
+	huma.Register(api, operatorOnly(opUphold()), s.uphold)
 	huma.Register(api, opEvents(), s.events)
 	huma.Register(api, opRedeliver(), s.redeliver)
 	huma.Register(api, opRedeliverAll(), s.redeliverAll)
-	huma.Register(api, opListCallers(), s.listCallers)
-	huma.Register(api, opAddCaller(), s.addCaller)
-	huma.Register(api, opChangeCaller(), s.changeCaller)
-	huma.Register(api, opRotateSecret(), s.rotateSecret)
-	huma.Register(api, opRotateKey(), s.rotateKey)
-	huma.Register(api, opSetEndpoint(), s.setEndpoint)
-	huma.Register(api, opRemoveEndpoint(), s.removeEndpoint)
-	huma.Register(api, opEnableEndpoint(), s.enableEndpoint)
-	huma.Register(api, opDisableEndpoint(), s.disableEndpoint)
-	huma.Register(api, opReconcile(), s.reconcile)
-	huma.Register(api, opExport(), s.export)
+	huma.Register(api, operatorOnly(opListCallers()), s.listCallers)
+	huma.Register(api, operatorOnly(opAddCaller()), s.addCaller)
+	huma.Register(api, operatorOnly(opChangeCaller()), s.changeCaller)
+	huma.Register(api, operatorOnly(opRotateSecret()), s.rotateSecret)
+	huma.Register(api, operatorOnly(opRotateKey()), s.rotateKey)
+	huma.Register(api, operatorOnly(opSetEndpoint()), s.setEndpoint)
+	huma.Register(api, operatorOnly(opRemoveEndpoint()), s.removeEndpoint)
+	huma.Register(api, operatorOnly(opEnableEndpoint()), s.enableEndpoint)
+	huma.Register(api, operatorOnly(opDisableEndpoint()), s.disableEndpoint)
+	huma.Register(api, operatorOnly(opReconcile()), s.reconcile)
+	huma.Register(api, operatorOnly(opExport()), s.export)
 	huma.Register(api, opProducts(), s.products)
 	huma.Register(api, opBalance(), s.getBalance)
 }

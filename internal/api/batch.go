@@ -133,7 +133,7 @@ func (s *Server) survive(ctx context.Context, line *batchLine) {
 func (s *Server) startLine(ctx context.Context, who Identity, line *batchLine, text []byte, large bool, earlier *recentLines) {
 	r, err := topup.Request{}, error(tooLarge(maxBody))
 	if !large {
-		r, err = parse(who, text)
+		r, err = s.parse(who, text, "")
 	}
 	line.id, line.answer.ID = r.ID, topup.NullString(r.ID)
 	if err != nil {

@@ -94,6 +94,23 @@ func (s *Server) authenticate(ctx huma.Context, next func(huma.Context)) {
 	next(huma.WithValue(ctx, identityKey{}, who))
 }
 
+// operatorOnly marks an operation as one for the admin key.
+func operatorOnly(op huma.Operation) huma.Operation {
+	op.Metadata = map[string]any{operatorMark: true}
+	return op
+}
+
+const operatorMark = "operator"
+
+// checkOperator lets a request of such an operation through only with the admin key.
+func checkOperator(ctx huma.Context, next func(huma.Context)) {
+	if ctx.Operation().Metadata[operatorMark] != nil && !identityOf(ctx.Context()).Admin {
+		refuse(ctx, forbidden("this is for the admin key"))
+		return
+	}
+	next(ctx)
+}
+
 // identify returns the key's owner or the problem to answer.
 func (s *Server) identify(ctx context.Context, key string) (Identity, error) {
 	if key == "" {

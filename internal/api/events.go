@@ -148,7 +148,7 @@ func (in *replayInput) Resolve(huma.Context) (wrong []error) {
 type replayRequest struct {
 	State    string    `json:"state,omitempty" enum:"exhausted,pending,delivered" doc:"How far they got."`
 	Caller   string    `json:"caller,omitempty" minLength:"1" doc:"Of this caller. For the admin key only; any other sees its own."`
-	Type     string    `json:"type,omitempty" enum:"topup.succeeded,topup.failed,topup.canceled,topup.unknown,endpoint.disabled"`
+	Type     string    `json:"type,omitempty" enum:"topup.succeeded,topup.failed,topup.canceled,topup.unknown,topup.corrected,endpoint.disabled"`
 	Endpoint string    `json:"endpoint,omitempty" minLength:"1" doc:"For this endpoint of their caller; default is the callback_url."`
 	Since    time.Time `json:"since,omitempty" doc:"Made at this time or later."`
 	Until    time.Time `json:"until,omitempty" doc:"Made before this time."`

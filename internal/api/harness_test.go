@@ -65,7 +65,13 @@ type server struct {
 
 func serve(tb testing.TB, change ...func(*api.Config)) *server {
 	tb.Helper()
-	j, err := journal.Open(tb.Context(), "sqlite:"+filepath.Join(tb.TempDir(), "recarga.db"))
+	return serveOn(tb, "sqlite:"+filepath.Join(tb.TempDir(), "recarga.db"), change...)
+}
+
+// serveOn is serve over a database.
+func serveOn(tb testing.TB, database string, change ...func(*api.Config)) *server {
+	tb.Helper()
+	j, err := journal.Open(tb.Context(), database, journal.WithCatalog(topup.DefaultCatalog()))
 	if err != nil {
 		tb.Fatal(err)
 	}

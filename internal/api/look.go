@@ -65,7 +65,7 @@ type orderPage struct {
 }
 
 func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
-	filter, err := parseFilter(identityOf(ctx), in.query)
+	filter, err := s.parseFilter(ctx, identityOf(ctx), in.query)
 	if err != nil {
 		return nil, s.problem(ctx, "query", err)
 	}
@@ -85,7 +85,7 @@ func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
 
 // parseFilter reads the query of GET /v1/topups; an empty parameter is an absent one. The error
 // joins a *topup.FieldError for each wrong parameter.
-func parseFilter(who Identity, query url.Values) (journal.Filter, error) {
+func (s *Server) parseFilter(ctx context.Context, who Identity, query url.Values) (journal.Filter, error) {
 	if !who.Admin {
 		if query.Get(topup.FieldCaller) != "" {
 			return journal.Filter{}, forbidden("the filter caller is for the admin key; every other key sees its own orders")
@@ -97,7 +97,7 @@ func parseFilter(who Identity, query url.Values) (journal.Filter, error) {
 		State:         read(&q, "state", topup.ParseState),
 		Caller:        read(&q, topup.FieldCaller, asIs),
 		Phone:         read(&q, topup.FieldPhone, topup.ParsePhone),
-		Product:       read(&q, topup.FieldProduct, knownProduct),
+		Product:       read(&q, topup.FieldProduct, asIs),
 		Disputed:      read(&q, "disputed", oneOf("disputed", "true", "false")) == "true",
 		TransactionID: read(&q, "transaction_id", asIs),
 		Since:         read(&q, "since", timeOf("since")),
@@ -108,7 +108,8 @@ func parseFilter(who Identity, query url.Values) (journal.Filter, error) {
 	if f.Limit == 0 {
 		f.Limit = defaultLimit
 	}
-	return f, errors.Join(q.errs...)
+	err := journal.ProductFilter(ctx, s.cfg.Catalog, s.cfg.Book.List, f.Caller, topup.FieldProduct, f.Product)
+	return f, errors.Join(append(q.errs, err)...)
 }
 
 func withValue(query url.Values, name, value string) url.Values {
@@ -141,13 +142,6 @@ func read[T any](q *queryReader, name string, parse func(string) (T, error)) T {
 
 func asIs(s string) (string, error) { return s, nil }
 
-func knownProduct(s string) (string, error) {
-	if _, ok := topup.ProductByID(s); !ok {
-		return "", &topup.FieldError{Field: topup.FieldProduct, Value: s, Allowed: "a product_id of GET /v1/products"}
-	}
-	return s, nil
-}
-
 // timeOf reads RFC 3339. A plus sign that was not escaped has become a space on the way.
 func timeOf(name string) func(string) (time.Time, error) {
 	return func(s string) (time.Time, error) {
@@ -176,5 +170,5 @@ type productList struct {
 }
 
 func (s *Server) products(context.Context, *struct{}) (*productsOutput, error) {
-	return &productsOutput{Body: productList{Data: topup.Catalogue()}}, nil
+	return &productsOutput{Body: productList{Data: s.cfg.Catalog.Products()}}, nil
 }

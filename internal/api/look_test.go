@@ -151,7 +151,7 @@ func TestProducts(t *testing.T) {
 	s := serve(t)
 	var got struct{ Data []topup.Product }
 	decode(t, s.get(shopKey, "/v1/products").want(http.StatusOK).body, &got)
-	if diff := cmp.Diff(topup.Catalogue(), got.Data); diff != "" {
+	if diff := cmp.Diff(topup.DefaultCatalog().Products(), got.Data); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"mime"
 	"net/http"
+	"path"
 	"regexp"
 	"runtime/debug"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
@@ -105,6 +107,9 @@ func (w *answerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // route serves a request, with problems instead of the mux's plain texts.
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	handler, pattern := s.mux.Handler(r)
+	if strings.HasPrefix(r.URL.Path, "/v1/") && path.Clean(r.URL.Path) != r.URL.Path {
+		pattern = "" // the mux would lead to another path, where something else may be done
+	}
 	if pattern != "" {
 		nameSpan(r.Context(), pattern)
 		s.mux.ServeHTTP(w, r)
@@ -142,22 +147,64 @@ func (d *discard) Header() http.Header            { return d.header }
 func (d *discard) WriteHeader(status int)         { d.status = status }
 func (d *discard) Write(data []byte) (int, error) { return len(data), nil }
 
-// checkMedia refuses a body of another media type than the operation's. An absent type is refused
-// too: what is in the body would be a guess.
+// checkMedia refuses a body of another media type than the operation's, and one that is compressed. An absent type is
+// refused too: what is in the body would be a guess.
 func checkMedia(ctx huma.Context, next func(huma.Context)) {
-	if body := ctx.Operation().RequestBody; body != nil {
-		given, _, _ := mime.ParseMediaType(ctx.Header("Content-Type"))
-		if body.Content[given] == nil {
-			refuse(ctx, huma.Error415UnsupportedMediaType("Content-Type must be "+mediaOf(body)))
-			return
-		}
+	body := ctx.Operation().RequestBody
+	if body == nil {
+		next(ctx)
+		return
+	}
+	given, _, _ := mime.ParseMediaType(ctx.Header("Content-Type"))
+	coding := ctx.Header("Content-Encoding")
+	switch {
+	case body.Content[given] == nil:
+		allowed := strings.Join(slices.Sorted(maps.Keys(body.Content)), " or ")
+		refuse(ctx, huma.Error415UnsupportedMediaType("Content-Type must be "+allowed))
+	case coding != "" && !strings.EqualFold(coding, "identity"):
+		refuse(ctx, withHeader(huma.Error415UnsupportedMediaType("Content-Encoding must be absent: send the body as it is"), "Accept-Encoding", "identity"))
+	default:
+		next(ctx)
+	}
+}
+
+// idempotencyKey is a header by which clients say which requests are the same one.
+const idempotencyKey = "Idempotency-Key"
+
+// checkKey refuses an Idempotency-Key where nothing would be kept by it. What it is worth to an order, place says.
+func checkKey(ctx huma.Context, next func(huma.Context)) {
+	r, _ := humago.Unwrap(ctx)
+	given := slices.Compact(r.Header.Values(idempotencyKey))
+	op := ctx.Operation()
+	allowed := ""
+	switch {
+	case op.Method == http.MethodGet || len(given) == 0: // a repeat is harmless
+	case op.OperationID != opPlace().OperationID:
+		allowed = "absent: only POST /v1/topups takes it"
+	case len(given) > 1:
+		allowed = "given once"
+	}
+	if allowed != "" {
+		refuse(ctx, invalid("header", []*topup.FieldError{{Field: idempotencyKey, Value: strings.Join(given, ", "), Allowed: allowed}}))
+		return
 	}
 	next(ctx)
 }
 
-func mediaOf(body *huma.RequestBody) string {
-	return strings.Join(slices.Sorted(maps.Keys(body.Content)), " or ")
+// checkPath refuses a path that is no text: no database of ours can hold it.
+func checkPath(ctx huma.Context, next func(huma.Context)) {
+	var wrong []*topup.FieldError
+	for _, m := range pathParameter.FindAllStringSubmatch(ctx.Operation().Path, -1) {
+		wrong = append(wrong, params.CheckPath(m[1], ctx.Param(m[1]))...)
+	}
+	if len(wrong) > 0 {
+		refuse(ctx, invalid("path", wrong))
+		return
+	}
+	next(ctx)
 }
+
+var pathParameter = regexp.MustCompile(`\{(\w+)\}`)
 
 // checkQuery refuses query parameters that the operation's description has not got, and one that comes twice: a
 // filter that is ignored would answer another question than was asked.

@@ -94,7 +94,7 @@ type (
 )
 
 func (idSchema) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeString, Pattern: `^[A-Za-z0-9._:-]{1,64}$`, Examples: []any{"ORD-1"}}
+	return &huma.Schema{Type: huma.TypeString, Pattern: topup.IDPattern, Examples: []any{"ORD-1"}}
 }
 
 func (phoneSchema) Schema(huma.Registry) *huma.Schema {
@@ -142,17 +142,17 @@ func nullableEnum[T ~string](values ...T) *huma.Schema {
 	return s
 }
 
-func productSchema() *huma.Schema {
+func productSchema(c topup.Catalog) *huma.Schema {
 	s := &huma.Schema{Type: huma.TypeString}
-	for _, p := range topup.Catalogue() {
+	for _, p := range c.Products() {
 		s.Enum = append(s.Enum, p.ID)
 	}
 	return s
 }
 
 // describe completes the document with what the Go types cannot say, and writes it.
-func describe(api huma.API) []byte {
-	doc := api.OpenAPI()
+func describe(api huma.API, catalog topup.Catalog) []byte {
+	doc, texts := api.OpenAPI(), propertyTexts(catalog)
 	schemas := doc.Components.Schemas
 	schemas.Schema(reflect.TypeFor[topup.Request](), true, "")
 	schemas.Schema(reflect.TypeFor[lineAnswer](), true, "")
@@ -164,14 +164,14 @@ func describe(api huma.API) []byte {
 		for _, p := range s.Properties {
 			p.Nullable = p.Nullable && p.Items == nil // a list may be empty, never null
 		}
-		annotate(s, propertyTexts()[name])
+		annotate(s, texts[name])
 	}
 	// huma adds this type for a raw body. Taken out here, it is refused as well: see checkMedia.
 	for _, path := range []string{"/v1/topups", "/v1/events/redeliver"} {
 		delete(doc.Paths[path].Post.RequestBody.Content, "application/octet-stream")
 	}
-	describeRequest(schemas.Map()["OrderRequest"])
-	annotate(schemas.Map()["OrderDetails"], propertyTexts()["Order"])
+	describeRequest(schemas.Map()["OrderRequest"], catalog)
+	annotate(schemas.Map()["OrderDetails"], texts["Order"])
 	schemas.Map()["Order"].Examples = []any{json.RawMessage(exampleOrder)}
 	for _, p := range schemas.Map()["Problem"].Properties {
 		p.Examples = nil // huma's own, of another API
@@ -196,13 +196,13 @@ func annotate(s *huma.Schema, texts map[string]string) {
 }
 
 // describeRequest: what is accepted is wider than what is recorded.
-func describeRequest(s *huma.Schema) {
+func describeRequest(s *huma.Schema, catalog topup.Catalog) {
 	p := s.Properties
 	p["phone_number"].Pattern = `^[+]?[0-9 ().\u00a0-]{10,32}$`
-	product := productSchema()
+	product := productSchema(catalog)
 	product.Description = p["product_id"].Description
 	p["product_id"] = product
-	p["amount"].Minimum, p["amount"].Maximum = amountRange()
+	p["amount"].Minimum, p["amount"].Maximum = amountRange(catalog)
 	p["operator"].Pattern = `^[A-Za-z0-9][A-Za-z0-9 ._&-]{0,31}$`
 	p["operator"].Examples = []any{"MOVISTAR"}
 	for _, priority := range topup.Priorities() {
@@ -214,8 +214,8 @@ func describeRequest(s *huma.Schema) {
 }
 
 // amountRange is the lowest and the highest price of the catalogue, in MXN.
-func amountRange() (low, high *float64) {
-	products := topup.Catalogue()
+func amountRange(c topup.Catalog) (low, high *float64) {
+	products := c.Products()
 	least, most := products[0].Min, products[0].Max
 	for _, p := range products {
 		least, most = min(least, p.Min), max(most, p.Max)

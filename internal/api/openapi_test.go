@@ -50,7 +50,9 @@ type document struct {
 type operation struct {
 	OperationID string
 	Summary     string
+	Description string
 	Parameters  []struct{ Name, In string }
+	RequestBody *struct{ Content map[string]any }
 	Security    []map[string][]string
 	Responses   map[string]struct {
 		Description string

@@ -80,7 +80,7 @@ func filterParameters() []*huma.Param {
 		query("state", "Orders in this state.", stateSchema{}.Schema(nil)),
 		query("caller", "Orders of this caller. For the admin key only.", &huma.Schema{Type: huma.TypeString}),
 		query("phone_number", "Orders for this number.", &huma.Schema{Type: huma.TypeString, Examples: []any{"5537686660"}}),
-		query("product_id", "Orders for this product.", productSchema()),
+		query("product_id", "Orders for this product: of the catalogue, or one that left it and that an order has.", &huma.Schema{Type: huma.TypeString}),
 		query("disputed", "Only orders whose final state later evidence contradicts.", &huma.Schema{Type: huma.TypeBoolean}),
 		query("transaction_id", "Orders whose purchase has this id at the distributor.", &huma.Schema{Type: huma.TypeString}),
 		query("since", "Orders placed at this time or later.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),

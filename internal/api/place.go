@@ -15,6 +15,7 @@ import (
 )
 
 type placeInput struct {
+	Key     string `header:"Idempotency-Key" doc:"Not needed: the order's id says which requests are the same one. Where it is sent it must be that id."`
 	RawBody []byte
 }
 
@@ -27,7 +28,7 @@ type orderOutput struct {
 }
 
 func (s *Server) place(ctx context.Context, in *placeInput) (*orderOutput, error) {
-	r, err := parse(identityOf(ctx), in.RawBody)
+	r, err := s.parse(identityOf(ctx), in.RawBody, in.Key)
 	if err != nil {
 		return nil, s.problem(ctx, "body", err)
 	}
@@ -51,15 +52,29 @@ func placedStatus(replayed bool) int {
 }
 
 // parse reads a request for the owner of the key. Even with an error, the request's ID is there when
-// it is a valid one.
-func parse(who Identity, body []byte) (topup.Request, error) {
-	r, err := topup.ParseRequest(body)
+// it is a valid one. Whether the product is sold for the amount is for Orders to say, which know a repeat;
+// it is said here of a request that is refused anyway, so that all that is wrong is said at once.
+func (s *Server) parse(who Identity, body []byte, key string) (topup.Request, error) {
+	r, err := s.cfg.Catalog.Lenient().ParseRequest(body)
 	if errors.Is(err, topup.ErrNotObject) {
 		return r, err
 	}
-	err = errors.Join(err, checkCaller(who, r.Caller), checkCallback(who, r.CallbackURL))
+	more := errors.Join(checkCaller(who, r.Caller), checkCallback(who, r.CallbackURL), checkSameKey(key, r.ID))
+	if err == nil && more != nil {
+		err = s.cfg.Catalog.Check(r)
+	}
+	err = errors.Join(err, more)
 	r.Caller = who.Caller
 	return r, err
+}
+
+// checkSameKey: a repeat is known by the order's id alone, so another key would promise what is not kept. The key may
+// be in quotes, as the header's draft standard has it.
+func checkSameKey(key string, id topup.ID) error {
+	if text := strings.TrimSuffix(strings.TrimPrefix(key, `"`), `"`); text == "" || text == string(id) || id == "" {
+		return nil
+	}
+	return &topup.FieldError{Field: idempotencyKey, Value: key, Allowed: "absent, or the order's distributor_transaction_id"}
 }
 
 // checkCaller: an order belongs to the key's owner, whatever its body says.

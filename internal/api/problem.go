@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -40,7 +41,7 @@ func (s *Server) problem(ctx context.Context, in string, err error) error {
 	case len(fields) > 0:
 		return invalid(in, fields)
 	case errors.Is(err, topup.ErrNotObject):
-		return huma.Error400BadRequest("the body must be one JSON object: " + err.Error())
+		return huma.Error400BadRequest("the body is " + err.Error())
 	case errors.Is(err, topup.ErrConflict):
 		return huma.Error409Conflict("the id is taken by an order of other content; use a new distributor_transaction_id for a new order")
 	case errors.As(err, &early):
@@ -67,27 +68,42 @@ func (s *Server) problem(ctx context.Context, in string, err error) error {
 
 // invalid names every wrong field.
 func invalid(in string, fields []*topup.FieldError) error {
-	names := make([]string, len(fields))
 	details := make([]error, len(fields))
 	for i, f := range fields {
-		names[i] = f.Field
-		details[i] = &huma.ErrorDetail{Location: in + "." + f.Field, Message: "must be " + f.Allowed, Value: shown(f)}
+		details[i] = detail(in, f)
 	}
-	return huma.Error422UnprocessableEntity("not allowed: "+strings.Join(names, ", "), details...)
+	return notAllowed(details)
 }
 
-// shown is the refused value, cut short, and masked where it may hold a phone number; nil for an
-// absent one.
-func shown(f *topup.FieldError) any {
-	value, err := strconv.Unquote(f.Shown())
-	switch {
-	case err != nil:
-		return nil
-	case f.Field == topup.FieldID || f.Field == topup.FieldAmount || f.Field == topup.FieldProduct:
-		return value
-	default:
-		return maskNumbers(value)
+// detail is a wrong field; its value is absent where the field is.
+func detail(in string, f *topup.FieldError) error {
+	if f.Field == idempotencyKey {
+		in = "header"
 	}
+	d := &huma.ErrorDetail{Location: in + "." + f.Field, Message: f.Message()}
+	if f.Value != "" {
+		d.Value = f.Safe()
+	}
+	return d
+}
+
+// notAllowed is the problem of wrong fields. It names topup.MaxFaults of them at most, so that an answer stays short
+// however much is wrong.
+func notAllowed(details []error) error {
+	told := details[:min(len(details), topup.MaxFaults)]
+	names := make([]string, len(told))
+	for i, err := range told {
+		var d *huma.ErrorDetail
+		if errors.As(err, &d) {
+			_, names[i], _ = strings.Cut(d.Location, ".")
+			names[i] = cmp.Or(names[i], d.Location)
+		}
+	}
+	text := "not allowed: " + strings.Join(names, ", ")
+	if len(told) == topup.MaxFaults {
+		text += fmt.Sprintf("; %d wrong fields at most are named", topup.MaxFaults)
+	}
+	return huma.Error422UnprocessableEntity(text, told...)
 }
 
 func unauthorized(detail string) error {

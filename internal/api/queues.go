@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -26,7 +25,7 @@ func (s *Server) mountQueues() {
 	s.queues = asynqmon.New(asynqmon.Options{
 		RootPath: queuesPath, RedisConnOpt: s.cfg.Queues, ReadOnly: s.cfg.QueuesReadOnly,
 		PayloadFormatter: asynqmon.PayloadFormatterFunc(func(_ string, payload []byte) string { return maskPayload(payload) }),
-		ResultFormatter:  asynqmon.ResultFormatterFunc(func(_ string, result []byte) string { return maskNumbers(string(result)) }),
+		ResultFormatter:  asynqmon.ResultFormatterFunc(func(_ string, result []byte) string { return topup.MaskPhones(string(result)) }),
 	})
 	sameOrigin := http.NewCrossOriginProtection()
 	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -64,7 +63,7 @@ func maskErrorTexts(body []byte) []byte {
 	d.UseNumber()
 	var v any
 	if err := d.Decode(&v); err != nil {
-		return []byte(maskNumbers(string(body)))
+		return []byte(topup.MaskPhones(string(body)))
 	}
 	masked, err := json.Marshal(maskTree(v))
 	if err != nil {
@@ -82,7 +81,7 @@ func maskTree(v any) any {
 	case map[string]any:
 		for name, value := range v {
 			if text, ok := value.(string); ok && name == "error_message" {
-				v[name] = maskNumbers(text)
+				v[name] = topup.MaskPhones(text)
 				continue
 			}
 			v[name] = maskTree(value)
@@ -133,10 +132,3 @@ func maskField(name string, value json.RawMessage) any {
 		return masked
 	}
 }
-
-// phoneLike is ten digits or more, with the separators that phone numbers are written with; not with
-// dots, since an error without its IP address is of no use.
-var phoneLike = regexp.MustCompile(`\+?(?:[0-9][ ()-]{0,2}){9,}[0-9]`)
-
-// maskNumbers masks whatever may be a phone number in a text.
-func maskNumbers(text string) string { return phoneLike.ReplaceAllStringFunc(text, topup.MaskPhone) }

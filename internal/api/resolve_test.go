@@ -83,7 +83,7 @@ func TestResolveRefused(t *testing.T) {
 			t.Errorf("%s: %v, want %s", body, named, field)
 		}
 	}
-	s.post(adminKey, path, `[]`).want(http.StatusUnprocessableEntity)
+	s.post(adminKey, path, `[]`).want(http.StatusBadRequest)
 	s.post(adminKey, path, `{`).want(http.StatusBadRequest)
 	s.post(adminKey, path, fine).want(http.StatusOK)
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // propertyTexts says of each object's fields what their types do not.
-func propertyTexts() map[string]map[string]string {
+func propertyTexts(catalog topup.Catalog) map[string]map[string]string {
 	return map[string]map[string]string{
 		"OrderRequest": {
 			"distributor_transaction_id": "The order's id: yours, unique for ever. The same id with the same content is the same order.",
@@ -17,7 +17,7 @@ func propertyTexts() map[string]map[string]string {
 			"phone_number": "A Mexican number of 10 digits, the first 2-9, not one of the non-geographic 300, 500, 800, 888, 900. " +
 				"Separators, +52, 52 (of 12 digits) and 521 (of 13) are removed.",
 			"product_id":   "A product of `GET /v1/products`.",
-			"amount":       "MXN, at most 2 decimals, exact: within the product's range, or its fixed price. " + prices(),
+			"amount":       "MXN, at most 2 decimals, exact: within the product's range, or its fixed price. " + prices(catalog),
 			"operator":     "The carrier's name; the distributor finds it out where it is absent.",
 			"priority":     "How soon it is bought while not all can be: `high` for an order that a person waits for, `bulk` for one that may wait in line. Default: `normal`. Not part of the order's content.",
 			"callback_url": "Where this order's events go instead of the caller's own URL; of the same origin. Not part of the order's content.",
@@ -91,9 +91,14 @@ func states() string {
 	return text
 }
 
-func prices() string {
-	text := ""
-	for _, p := range topup.Catalogue() {
+// prices are those of a catalogue that is short enough to be read here.
+func prices(catalog topup.Catalog) string {
+	const few = 20
+	products, text := catalog.Products(), ""
+	if len(products) > few {
+		return "`GET /v1/products` has them."
+	}
+	for _, p := range products {
 		text += p.Prices() + ". "
 	}
 	return text

@@ -64,7 +64,7 @@ func (c *Console) choose(ctx context.Context, action bulk.Action, filter url.Val
 		}
 		return bulk.ChooseEvents(ctx, c.cfg.Events, f)
 	}
-	f, err := filterOf(filter)
+	f, err := c.filterOf(ctx, filter)
 	if err != nil {
 		return bulk.Set{}, err
 	}

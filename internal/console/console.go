@@ -105,7 +105,9 @@ type Config struct {
 	Orders   Orders
 	Queue    Queue
 	Callers  Callers
-	Health   Health
+	// Catalog is what the filter offers. The zero one stands for topup.DefaultCatalog.
+	Catalog topup.Catalog
+	Health  Health
 	// Balances may be nil: then a balance that nobody recorded is not shown.
 	Balances Balances
 	// History may be nil, or have nothing yet: then the distributor is asked while somebody looks.
@@ -143,6 +145,9 @@ type Console struct {
 
 // New builds a Console.
 func New(cfg Config) (*Console, error) {
+	if cfg.Catalog.Equal(topup.Catalog{}) {
+		cfg.Catalog = topup.DefaultCatalog()
+	}
 	parsed, err := parsePages()
 	if err != nil {
 		return nil, err

@@ -64,7 +64,8 @@ func open(tb testing.TB, change ...func(*console.Config)) *site {
 	s := &site{tb: tb, log: &screen{}}
 	log := slog.New(slog.NewTextHandler(s.log, nil))
 	var err error
-	s.journal, err = journal.Open(tb.Context(), "sqlite:"+filepath.Join(tb.TempDir(), "recarga.db"))
+	s.journal, err = journal.Open(tb.Context(), "sqlite:"+filepath.Join(tb.TempDir(), "recarga.db"),
+		journal.WithCatalog(topup.DefaultCatalog()))
 	must(tb, err)
 	tb.Cleanup(func() { must(tb, s.journal.Close()) })
 	s.queue = s.openQueue(queue.Embedded, log)

@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -44,8 +45,8 @@ func (c *Console) orders(w http.ResponseWriter, r *http.Request, _ operator) err
 		}
 		return c.found(w, r, name)
 	}
-	v := ordersView{Form: formOf(q), Chips: chips(q), Filter: kept(q, filterNames)}
-	f, err := filterOf(q)
+	v := ordersView{Form: c.formOf(q), Chips: chips(q), Filter: kept(q, filterNames)}
+	f, err := c.filterOf(r.Context(), q)
 	status := http.StatusOK
 	if err == nil {
 		var next string
@@ -74,7 +75,7 @@ func (c *Console) found(w http.ResponseWriter, r *http.Request, name string) err
 		return nil
 	}
 	v := ordersView{Orders: orders, Chips: chips(url.Values{})}
-	v.Form.Products = productIDs()
+	v.Form.Products = c.productIDs("")
 	if len(orders) == 0 {
 		v.Wrong = "No order has this id, transaction id, reference or phone number: " + name
 	}
@@ -102,16 +103,20 @@ func older(q url.Values, names []string, cursor string) url.Values {
 	return q
 }
 
-func formOf(q url.Values) filterForm {
+func (c *Console) formOf(q url.Values) filterForm {
 	return filterForm{
 		State: q.Get("state"), Disputed: q.Get("disputed"), Caller: q.Get("caller"), Product: q.Get("product"), Phone: q.Get("phone"),
-		Since: q.Get("since"), Until: q.Get("until"), Products: productIDs(),
+		Since: q.Get("since"), Until: q.Get("until"), Products: c.productIDs(q.Get("product")),
 	}
 }
 
-func productIDs() (ids []string) {
-	for _, p := range topup.Catalogue() {
+// productIDs are the catalogue's, and the one that is chosen: it may have left.
+func (c *Console) productIDs(chosen string) (ids []string) {
+	for _, p := range c.cfg.Catalog.Products() {
 		ids = append(ids, p.ID)
+	}
+	if chosen != "" && !slices.Contains(ids, chosen) {
+		ids = append(ids, chosen)
 	}
 	return ids
 }
@@ -136,7 +141,7 @@ func newChip(page string, q url.Values, state string) chip {
 }
 
 // filterOf reads a filter. The error joins a *topup.FieldError for each wrong field.
-func filterOf(q url.Values) (f journal.Filter, err error) {
+func (c *Console) filterOf(ctx context.Context, q url.Values) (f journal.Filter, err error) {
 	given := kept(q, filterNames)
 	var errs []error
 	f = journal.Filter{Caller: given.Get("caller"), Product: given.Get("product"), Cursor: q.Get("cursor")}
@@ -155,9 +160,7 @@ func filterOf(q url.Values) (f journal.Filter, err error) {
 		f.Phone, err = topup.ParsePhone(s)
 		errs = append(errs, err)
 	}
-	if f.Product != "" && !slices.Contains(productIDs(), f.Product) {
-		errs = append(errs, &topup.FieldError{Field: "product", Value: f.Product, Allowed: "a product of the catalogue"})
-	}
+	errs = append(errs, journal.ProductFilter(ctx, c.cfg.Catalog, c.cfg.Book.List, f.Caller, "product", f.Product))
 	f.Since, f.Until, err = span(given)
 	return f, errors.Join(append(errs, err)...)
 }

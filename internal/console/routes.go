@@ -115,7 +115,7 @@ func (c *Console) guarded(to route) http.Handler {
 
 // check refuses what the route does not take. It must come before anything reads the form.
 func (to route) check(r *http.Request) error {
-	wrong := params.CheckQuery(r.URL.RawQuery, to.query...)
+	wrong := append(params.CheckPath("path", r.URL.Path), params.CheckQuery(r.URL.RawQuery, to.query...)...)
 	if r.Method == http.MethodPost {
 		// A body of another type would be read later, by whoever asks for a field, and unseen by this check.
 		if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/x-www-form-urlencoded" {
@@ -129,7 +129,7 @@ func (to route) check(r *http.Request) error {
 	if len(wrong) == 0 {
 		return nil
 	}
-	return &problem{http.StatusBadRequest, "Nothing was done. " + joined(wrong)}
+	return &problem{http.StatusUnprocessableEntity, "Nothing was done. " + joined(wrong)}
 }
 
 func joined(wrong []*topup.FieldError) string {

@@ -50,20 +50,31 @@ func TestEveryRouteRefusesOtherParameters(t *testing.T) {
 				if len(query) > 0 {
 					address += "?" + query.Encode()
 				}
-				b.send(method, address, form.Encode()).want(http.StatusBadRequest, html.EscapeString(names), "Nothing was done")
+				b.send(method, address, form.Encode()).want(http.StatusUnprocessableEntity, html.EscapeString(names), "Nothing was done")
 			}
 			refused(url.Values{"nonsense": {"1"}}, form, "nonsense")
 			refused(url.Values{"state=unknown&caller=shop": {""}}, form, "state=unknown&caller=shop")
 			for _, name := range route.Query {
 				refused(url.Values{name: {"", ""}}, form, name)
 			}
-			b.send(method, path+"?%zz", form.Encode()).want(http.StatusBadRequest, "query")
+			b.send(method, path+"?%zz", form.Encode()).want(http.StatusUnprocessableEntity, "query")
+			for _, text := range notTexts {
+				for _, name := range route.Query {
+					refused(url.Values{name: {text}}, form, "UTF-8 text without NUL")
+				}
+				if at := strings.Replace(path, id, url.PathEscape(text), 1); at != path {
+					b.send(method, at, form.Encode()).want(http.StatusUnprocessableEntity, "path: ", "UTF-8 text without NUL")
+				}
+			}
 			if method != http.MethodPost {
 				return
 			}
 			refused(nil, with(form, "nonsense", "1"), "nonsense")
 			for _, name := range route.Form {
 				refused(nil, with(form, name, sample(name), sample(name)), name)
+				for _, text := range notTexts {
+					refused(nil, with(form, name, text), "UTF-8 text without NUL")
+				}
 			}
 		})
 	}
@@ -71,6 +82,9 @@ func TestEveryRouteRefusesOtherParameters(t *testing.T) {
 		t.Errorf("a refused request changed the book: %s", diff)
 	}
 }
+
+// notTexts can stand in no database.
+var notTexts = []string{"a\x00b", "\x00", "a\xff", "\xc3\x28", "\xed\xa0\x80"}
 
 // sample is a value that a form would act with.
 func sample(field string) string {

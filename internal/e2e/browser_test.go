@@ -123,7 +123,7 @@ func anHour(t *testing.T, w *world) {
 
 // history is one order of the hour, bought or declined, and told.
 func history(ctx context.Context, j *journal.Journal, i int, at time.Time) error {
-	products := topup.Catalogue()
+	products := topup.DefaultCatalog().Products()
 	product := products[i*i%len(products)]
 	phone := topup.Phone(fmt.Sprintf("55%08d", 10_000_019*(i+1)%100_000_000))
 	o, _, err := j.Accept(ctx, topup.Request{ID: topup.ID(fmt.Sprintf("SHOP-%04d", 600+i)), Caller: topup.DefaultCaller, Phone: phone, Product: product.ID, Amount: product.Min}, at)

@@ -23,8 +23,8 @@ const sqlInsertInvalid = sqlInsert + ` RETURNING ` + orderColumns
 // Accept records a new order durably, queued; one of bulk priority that is due stands in line from the start. The repeat of an order's id and content returns the
 // order as it now is, with replayed set.
 //
-// Errors: topup.ErrConflict when the id is taken by other content or another caller; a
-// *topup.FieldError when a new order has expired already.
+// Errors: topup.ErrConflict when the id is taken by other content or another caller; those of topup.FieldErrors when
+// a new order has expired already, or the catalogue does not sell what it asks for. A repeat is judged by neither.
 func (j *Journal) Accept(ctx context.Context, r topup.Request, now time.Time) (o topup.Order, replayed bool, err error) {
 	r.ProcessAt, r.ExpiresAt = wholeOrNil(r.ProcessAt), wholeOrNil(r.ExpiresAt)
 	now = whole(now)
@@ -37,19 +37,19 @@ func (j *Journal) Accept(ctx context.Context, r topup.Request, now time.Time) (o
 	if err != nil {
 		return o, false, fmt.Errorf("accept %s: %w", r.ID, err)
 	}
-	expired := r.CheckTimes(now)
+	refused := errors.Join(j.catalog.Check(r), r.CheckTimes(now))
 	type accepted struct {
 		record
 		replayed bool
 	}
 	a, err := write(ctx, j, string(r.ID), func(t *tx) (accepted, error) {
-		if expired == nil {
+		if refused == nil {
 			// What is stored is what was given, so it need not be read back.
 			if inserted, err := t.ending(true).exec(sqlInsert, insert...); inserted > 0 || err != nil {
 				return accepted{record: fresh}, err
 			}
 		}
-		stored, err := t.repeated(fresh, expired)
+		stored, err := t.repeated(fresh, refused)
 		return accepted{record: stored, replayed: !t.again || !stored.CreatedAt.Equal(now)}, err
 	})
 	if errors.Is(err, errArchived) {
@@ -62,14 +62,14 @@ func (j *Journal) Accept(ctx context.Context, r topup.Request, now time.Time) (o
 	return a.Order, a.replayed, nil
 }
 
-// repeated is the stored order of which r is a repeat; expired is returned when there is none.
-func (t *tx) repeated(r record, expired error) (record, error) {
+// repeated is the stored order of which r is a repeat; refused is returned when there is none.
+func (t *tx) repeated(r record, refused error) (record, error) {
 	stored, found, err := t.order(sqlOrder, string(r.ID))
 	switch {
 	case err != nil:
 		return record{}, err
 	case !found:
-		return record{}, t.unlessArchived(r.ID, expired)
+		return record{}, t.unlessArchived(r.ID, refused)
 	}
 	return stored, r.differsFrom(stored)
 }

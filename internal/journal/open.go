@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"recarga/internal/archive"
+	"recarga/topup"
 )
 
 const (
@@ -32,6 +33,7 @@ type Journal struct {
 	stats     stats
 	grace     time.Duration
 	limits    TimeLimits
+	catalog   topup.Catalog
 	orderByID *sql.Stmt // the one read that every purchase makes
 	archive   archive.Folder
 	doubtful  doubtful
@@ -43,6 +45,9 @@ type Option func(*Journal)
 // WithFirstTryGrace sets how long after an order's end its event becomes due. Until then the event
 // belongs to whoever ended the order, who may try it at once. Defaults to 30s.
 func WithFirstTryGrace(d time.Duration) Option { return func(j *Journal) { j.grace = d } }
+
+// WithCatalog sets what new orders may ask for. Without it they may ask for anything.
+func WithCatalog(c topup.Catalog) Option { return func(j *Journal) { j.catalog = c } }
 
 // Commit is one transaction of the journal, made or not.
 type Commit struct {
@@ -104,7 +109,7 @@ func Open(ctx context.Context, databaseURL string, opts ...Option) (*Journal, er
 	if err := e.forgetCommits(ctx); err != nil {
 		return nil, errors.Join(err, e.close())
 	}
-	j := &Journal{engine: e, grace: firstTryGrace}
+	j := &Journal{engine: e, grace: firstTryGrace, catalog: topup.AnyProduct()}
 	j.stats.observe = func(Commit) {}
 	if j.orderByID, err = e.read.PrepareContext(ctx, sqlOrder); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", e.name, err), e.close())

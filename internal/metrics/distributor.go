@@ -94,13 +94,14 @@ func currency(c string) string {
 
 // outages are those that a worker knows of.
 type outages struct {
-	m    *Metrics
-	read func() map[string]topup.Outage
+	m       *Metrics
+	catalog topup.Catalog
+	read    func() map[string]topup.Outage
 }
 
-// ShowOutages has scrapes read the operators that are out.
-func (m *Metrics) ShowOutages(read func() map[string]topup.Outage) {
-	m.registry.MustRegister(outages{m, read})
+// ShowOutages has scrapes read the operators that are out, of the catalogue's and all others.
+func (m *Metrics) ShowOutages(c topup.Catalog, read func() map[string]topup.Outage) {
+	m.registry.MustRegister(outages{m, c, read})
 }
 
 // Describe implements prometheus.Collector.
@@ -110,8 +111,11 @@ func (o outages) Describe(descs chan<- *prometheus.Desc) { descs <- o.m.outage }
 func (o outages) Collect(metrics chan<- prometheus.Metric) {
 	known := o.read()
 	operators := map[string]bool{}
-	for _, p := range topup.Catalogue() {
-		operators[p.Operator] = true
+	for operator := range known { // one whose products have left the catalogue may be out as well
+		operators[operator] = true
+	}
+	for _, p := range o.catalog.Products() {
+		operators[topup.OperatorOf(p.ID)] = true
 	}
 	for operator := range operators {
 		outage, out := known[operator]

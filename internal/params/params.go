@@ -8,27 +8,47 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"recarga/topup"
 )
 
-// Check returns a *topup.FieldError, in the order of their names, for each given parameter that is none of names or
-// that is given more than once. A name that ends in [] may be given often.
+// Check returns a *topup.FieldError, in the order of their names, for each given parameter that is none of names, that
+// is given more than once, or whose value is no Text. A name that ends in [] may be given often.
 func Check(given url.Values, names ...string) []*topup.FieldError {
 	var wrong []*topup.FieldError
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		e := &topup.FieldError{Field: clip(name), Value: strings.Join(given[name], ", ")}
+		e := &topup.FieldError{Field: clip(readable(name)), Value: readable(strings.Join(given[name], ", "))}
 		switch {
 		case !slices.Contains(names, name):
 			e.Allowed = "absent: there is no such parameter here; " + listed(names)
 		case len(given[name]) > 1 && !strings.HasSuffix(name, "[]"):
 			e.Allowed = "given once"
-		default:
+		case !slices.ContainsFunc(given[name], notText):
 			continue
+		default:
+			e.Allowed = allowedText
 		}
 		wrong = append(wrong, e)
 	}
 	return wrong
+}
+
+const allowedText = "UTF-8 text without NUL"
+
+// Text tells whether s is UTF-8 without NUL. A database cannot hold anything else, and one that can finds nothing by it.
+func Text(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+
+func notText(s string) bool { return !Text(s) }
+
+func readable(s string) string { return strings.ToValidUTF8(s, "\ufffd") }
+
+// CheckPath returns a *topup.FieldError if value, which is a path or the part of one that is called name, is no Text.
+func CheckPath(name, value string) []*topup.FieldError {
+	if Text(value) {
+		return nil
+	}
+	return []*topup.FieldError{{Field: name, Value: readable(value), Allowed: allowedText}}
 }
 
 func listed(names []string) string {
@@ -56,10 +76,12 @@ func CheckQuery(raw string, names ...string) []*topup.FieldError {
 	return Check(given, names...)
 }
 
-// Only serves the requests whose query has no parameters but names, each once, and gives the others to refuse.
+// Only serves the requests whose path is Text and whose query has no parameters but names, each once, and gives the
+// others to refuse.
 func Only(next http.Handler, refuse func(http.ResponseWriter, *http.Request, []*topup.FieldError), names ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if wrong := CheckQuery(r.URL.RawQuery, names...); len(wrong) > 0 {
+		wrong := append(CheckPath("path", r.URL.Path), CheckQuery(r.URL.RawQuery, names...)...)
+		if len(wrong) > 0 {
 			refuse(w, r, wrong)
 			return
 		}

@@ -31,6 +31,10 @@ func TestCheckQuery(t *testing.T) {
 		{"state=%zz", []string{"query"}},
 		{"state=unknown;caller=shop", []string{"query"}},
 		{"=unknown", []string{""}},
+		{"state=%00", []string{"state"}},
+		{"caller=a%ffb&state=unknown", []string{"caller"}},
+		{"name[]=a&name[]=%ed%a0%80", []string{"name[]"}},
+		{"a%ff=1", []string{"a\ufffd"}},
 		{strings.Repeat("é", 99) + "=1", []string{strings.Repeat("é", 30) + "…"}},
 	}
 	for _, tt := range tests {
@@ -64,7 +68,7 @@ func TestOnly(t *testing.T) {
 		http.Error(w, wrong[0].Field, http.StatusBadRequest)
 	}
 	h := params.Only(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served = true }), refuse, "verbose")
-	for target, want := range map[string]int{"/?verbose": 200, "/": 200, "/?verbos": 400, "/?verbose=1&verbose=2": 400} {
+	for target, want := range map[string]int{"/?verbose": 200, "/": 200, "/?verbos": 400, "/?verbose=%00": 400, "/a%00b": 400, "/%ff?verbose": 400, "/?verbose=1&verbose=2": 400} {
 		served = false
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, nil))

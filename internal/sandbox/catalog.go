@@ -1,17 +1,53 @@
 package sandbox
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/shopspring/decimal"
+	"go.yaml.in/yaml/v3"
 )
 
 // product is one row of the document's "Products". A package has one price: its least and its most are the same.
 type product struct{ least, most decimal.Decimal }
 
-// catalog is the document's "Products", amounts in MXN.
-func catalog() map[string]product {
-	products := map[string]product{
+// Products are what a sandbox sells, by id.
+type Products map[string]product
+
+// ReadProducts reads what is sold from a file of the form that RECARGA_CATALOG names. It is a reading of its own, so that
+// it and Recarga's can disagree; what may be in such a file Recarga judges.
+func ReadProducts(file []byte) (Products, error) {
+	var list struct {
+		Products []struct {
+			ID    string    `yaml:"product_id"`
+			Price yaml.Node `yaml:"price"` // nodes keep a number as it is written
+			Least yaml.Node `yaml:"min_amount"`
+			Most  yaml.Node `yaml:"max_amount"`
+		} `yaml:"products"`
+	}
+	if err := yaml.Unmarshal(file, &list); err != nil {
+		return nil, err
+	}
+	products := Products{}
+	for _, p := range list.Products {
+		least, most := p.Least, p.Most
+		if !p.Price.IsZero() {
+			least, most = p.Price, p.Price
+		}
+		low, lowErr := decimal.NewFromString(least.Value)
+		high, highErr := decimal.NewFromString(most.Value)
+		if err := errors.Join(lowErr, highErr); err != nil {
+			return nil, fmt.Errorf("product %q: %w", p.ID, err)
+		}
+		products[p.ID] = product{low, high}
+	}
+	return products, nil
+}
+
+// documented is the document's "Products", amounts in MXN.
+func documented() Products {
+	products := Products{
 		"MOVISTAR_TAE": {decimal.NewFromInt(10), decimal.NewFromInt(5000)},
 	}
 	for id, price := range map[string]int64{

@@ -112,7 +112,7 @@ func parseOrder(fields map[string]json.RawMessage) (in order, problem string) {
 		in.amount = parseAmount(raw)
 	}
 	if in.operator == "" {
-		in.operator = "MOVISTAR" // "auto-detected if omitted": the catalogue sells no other
+		in.operator, _, _ = strings.Cut(in.product, "_") // "auto-detected if omitted"
 	}
 	return in, complaint(missing, wrong)
 }

@@ -24,7 +24,7 @@ const maxBody = 64 << 10
 type Server struct {
 	log      *slog.Logger
 	routes   map[string]map[string]http.HandlerFunc // path, method
-	products map[string]product
+	products Products
 	magic    map[string]outcome // by phone number
 
 	close  sync.Once
@@ -37,9 +37,15 @@ type Server struct {
 	book   book
 }
 
+// Option is what [Config] has no room for.
+type Option func(*Server)
+
+// Selling makes a distributor of these products instead of the document's.
+func Selling(products Products) Option { return func(s *Server) { s.products = products } }
+
 // New makes a distributor whose configuration is cfg. It panics when cfg is not valid: whoever takes cfg from a person
 // asks [Config.Validate] first. A nil log discards.
-func New(cfg Config, log *slog.Logger) *Server {
+func New(cfg Config, log *slog.Logger, options ...Option) *Server {
 	if err := cfg.Validate(); err != nil {
 		panic("sandbox: " + err.Error())
 	}
@@ -54,7 +60,7 @@ func New(cfg Config, log *slog.Logger) *Server {
 	}
 	s := &Server{
 		log:      log,
-		products: catalog(),
+		products: documented(),
 		magic:    map[string]outcome{},
 		closed:   make(chan struct{}),
 		cfg:      cfg,
@@ -65,6 +71,9 @@ func New(cfg Config, log *slog.Logger) *Server {
 		s.magic[magicPrefix+one.digits] = one.run
 	}
 	s.routes = s.routing()
+	for _, option := range options {
+		option(s)
+	}
 	return s
 }
 

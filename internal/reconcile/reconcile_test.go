@@ -252,20 +252,31 @@ func TestFindings(t *testing.T) {
 			delete(s.lines, "DAY-011")
 		}, []string{
 			"missing_there DAY-010 no line names it", "missing_there DAY-011 no line names it",
-			held + "the statement is not complete: of 144 orders that succeeded it lacks 2",
+			held + "the statement is not complete: it lacks or denies 2 orders that succeeded, such as DAY-010",
 		}, topup.StateUnknown},
 		{"absent, a bad line has its id", absent, func(s *shop) { unknown(s); s.extra = []string{"X,\n"} },
 			[]string{"bad_line  2 values, the header has 7", held + "line 146, which cannot be read, has its id"}, topup.StateUnknown},
-		{"absent, a bad line without its id", absent, func(s *shop) { unknown(s); s.extra = []string{"Total,1440.00\n"} },
-			[]string{"bad_line  2 values, the header has 7", "unknown_absent X no line charges it"}, topup.StateFailed},
+		{"absent, a bad line without its id", absent, func(s *shop) { unknown(s); s.extra = []string{"garbage,1440.00\n"} },
+			[]string{"bad_line  2 values, the header has 7", held + "what cannot be read may be its charge: 1 lines"}, topup.StateUnknown},
 		{"absent, a stranger may be its charge", absent, func(s *shop) { unknown(s); s.extra = []string{s.charge("Y", s.at(day/2))} },
-			[]string{"missing_here Y we know no such order", held + "line 146, of an order that we do not know, may be its charge"}, topup.StateUnknown},
-		{"absent, a stranger cannot be its charge", absent, func(s *shop) {
+			[]string{"missing_here Y we know no such order", "unknown_held X no line charges it; a charge of the same phone, amount and time " +
+				"that no order claims: line 146 (TXN-Y); held: line 146, a charge that no order claims, may be its charge"}, topup.StateUnknown},
+		{"absent, a stranger's charge of another amount", absent, func(s *shop) {
 			unknown(s)
 			s.extra = []string{strings.ReplaceAll(s.charge("Y", s.at(day/2)), "10.00", "30.00")}
+		}, []string{"missing_here Y we know no such order", held + "line 146, a charge that no order claims, may be its charge"}, topup.StateUnknown},
+		{"absent, a stranger's charge of another phone and time", absent, func(s *shop) {
+			unknown(s)
+			s.extra = []string{strings.ReplaceAll(s.charge("Y", s.at(time.Hour)), "5537686660", "5512345678")}
 		}, []string{"missing_here Y we know no such order", "unknown_absent X no line charges it"}, topup.StateFailed},
-		{"absent, covered by hand", absent + "&covers=%s", func(s *shop) { s.order("X", topup.StateUnknown, s.at(day-40*time.Minute)) },
-			[]string{"unknown_absent X no line charges it"}, topup.StateFailed},
+		{"absent, a stranger's charge of its phone at another time", absent, func(s *shop) { unknown(s); s.extra = []string{s.charge("Y", s.at(time.Hour))} },
+			[]string{"missing_here Y we know no such order", held + "line 146, a charge that no order claims, may be its charge"}, topup.StateUnknown},
+		{"absent, covered by hand, and nothing after it", absent + "&covers=%s", func(s *shop) { s.order("X", topup.StateUnknown, s.at(day-40*time.Minute)) },
+			[]string{held + "fewer than 3 orders that the distributor approved lie after it"}, topup.StateUnknown},
+		{"absent, in a smaller time than the statement's", absent + "&covers=%s", func(s *shop) {
+			unknown(s)
+			delete(s.lines, "DAY-143")
+		}, []string{"missing_there DAY-143 ", held + "the statement is not complete: it lacks or denies 1 orders"}, topup.StateUnknown},
 
 		{"failed, and charged", "", func(s *shop) {
 			s.order("X", topup.StateFailed, s.at(day/2))

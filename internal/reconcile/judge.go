@@ -125,6 +125,7 @@ type verdict struct {
 
 // pendingFinding is one that waits until the whole statement is known.
 type pendingFinding struct {
+	Order   journal.Standing
 	Finding Finding
 	// Settle is how the finding's order is settled.
 	Settle *topup.Resolution
@@ -211,7 +212,7 @@ func (v *verdict) addDisputed(f Finding, o *journal.Standing, j judging, surely 
 		v.add(f)
 		return
 	}
-	v.later = append(v.later, pendingFinding{Finding: f, Dispute: j.source + ", " + f.Detail})
+	v.later = append(v.later, pendingFinding{Order: *o, Finding: f, Dispute: j.source + ", " + f.Detail})
 }
 
 func (v *verdict) judgeSold(g group, a account, o *journal.Standing, j judging, claimed bool) {
@@ -226,13 +227,13 @@ func (v *verdict) judgeSold(g group, a account, o *journal.Standing, j judging, 
 	case len(a.charges) == 0:
 		return // a line that cannot be read is told of as such
 	case len(a.reversals) > 0:
+		v.contradicts++
 		v.add(newFinding(NotCharged, g, o, a.reversals, fmt.Sprintf("charged in line %d; %s", a.charges[0].number, said(a.reversals))))
-	}
-	v.sold.named = namedAsElse
-	if claimed && len(a.reversals)+len(a.unreadable) == 0 && len(j.otherTimes(a.charges, o)) == 0 {
+	case claimed && len(a.unreadable) == 0 && len(j.otherTimes(a.charges, o)) == 0:
 		v.sold.named = namedAsOurs
 		v.supports++
-	} else {
+	default:
+		v.sold.named = namedAsElse
 		v.contradicts++
 	}
 	v.addDuplicates(g, a, o)
@@ -316,7 +317,7 @@ func foundAs(g group, a account, o *journal.Standing, source string) pendingFind
 	}
 	f := newFinding(UnknownFound, g, o, a.charges, detail)
 	f.Outcome = topup.NullString(topup.VerdictSucceeded)
-	return pendingFinding{Finding: f, Settle: &topup.Resolution{
+	return pendingFinding{Order: *o, Finding: f, Settle: &topup.Resolution{
 		Outcome: topup.VerdictSucceeded, Reason: source + ", " + detail, Attempt: o.Attempt,
 		TransactionID: topup.NullString(c.transaction), Reference: topup.NullString(c.reference), AuthCode: topup.NullString(c.auth),
 	}}

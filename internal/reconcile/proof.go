@@ -120,10 +120,13 @@ func (j *job) cover(ctx context.Context) error {
 	if !j.known && j.stage.lines > 0 {
 		j.note("no line is of an order of ours" + j.s.idColumns())
 	}
-	if err := j.stage.addLacking(ctx); err != nil || j.sum.Covers == nil {
+	if some, err := j.stage.undecided(ctx); err != nil || !some {
 		return err
 	}
-	var err error
+	err := j.stage.addLacking(ctx)
+	if err != nil || j.sum.Covers == nil {
+		return err
+	}
 	j.lacking, j.lack, err = j.stage.lacking(ctx, *j.sum.Covers)
 	return err
 }

@@ -36,12 +36,12 @@ func (j *job) decided(ctx context.Context) error {
 func (j *job) found(ctx context.Context, p pendingFinding) error {
 	why := j.distrust()
 	if why == "" {
-		other, err := j.stage.contested(ctx, topup.ID(p.Finding.ID))
+		other, err := j.stage.contested(ctx, p.Order, j.judging.slop)
 		if err != nil {
 			return err
 		}
 		if other != "" {
-			why = "its transaction is that of " + other
+			why = "the charge may be that of " + other
 		}
 	}
 	if why != "" {
@@ -134,7 +134,7 @@ func (j *job) missing(ctx context.Context) error {
 		if err != nil || why != "" {
 			return errors.Join(err, j.tell(f))
 		}
-		return j.dispute(ctx, pendingFinding{Finding: f, Dispute: j.absentReason(f)})
+		return j.dispute(ctx, pendingFinding{Order: a.Standing, Finding: f, Dispute: j.absentReason(f)})
 	})
 }
 

@@ -67,7 +67,7 @@ CREATE INDEX sold_since ON sold (since) WHERE approved;
 CREATE INDEX sold_wrong ON sold (until) WHERE named < 2;
 CREATE INDEX unclaimed_until ON unclaimed (until);
 CREATE INDEX unclaimed_phone ON unclaimed (phone);
-ANALYZE`
+CREATE INDEX absent_phone ON absent (phone, amount);`
 
 const (
 	sqlLine       = `INSERT INTO lines (line, id, txn, ref, auth, phone, amount, at, day, kind, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
@@ -399,6 +399,12 @@ func (s *stage) addSold(ctx context.Context, list []soldOrder) error {
 	})
 }
 
+// undecided tells that a decision is to be made: there is an order that is unknown, or that the statement contradicts.
+func (s *stage) undecided(ctx context.Context) (bool, error) {
+	n, err := s.number(ctx, "SELECT EXISTS (SELECT 1 FROM later) OR EXISTS (SELECT 1 FROM absent)")
+	return n > 0, err
+}
+
 // addLacking adds the succeeded orders that no line names to the sold ones, and makes ready for decisions.
 func (s *stage) addLacking(ctx context.Context) error {
 	_, err := s.db.ExecContext(ctx, `INSERT OR IGNORE INTO sold SELECT id, since, until, approved, txn, 0
@@ -462,12 +468,17 @@ func (s *stage) candidates(ctx context.Context, a absence, from, until time.Time
 WHERE u.phone = ? AND u.amount = ? AND u.until >= ? AND u.since <= ? ORDER BY u.line LIMIT ?`, a.Phone.Digits(), int64(a.Amount), from.UnixMicro(), until.UnixMicro(), limit)
 }
 
-// contested is another order that has the transaction of one of the charges of an order: in our book, or on another
-// line; empty where there is none.
-func (s *stage) contested(ctx context.Context, id topup.ID) (other string, err error) {
-	err = s.db.QueryRowContext(ctx, `SELECT s.id FROM lines l JOIN sold s ON s.txn = l.txn AND s.id <> l.id WHERE l.id = ?1 AND l.kind = ?2 AND l.txn <> ''
-UNION ALL SELECT 'line ' || o.line FROM lines l JOIN lines o ON o.txn = l.txn AND o.id <> l.id WHERE l.id = ?1 AND l.kind = ?2 AND l.txn <> '' LIMIT 1`,
-		string(id), int(charged)).Scan(&other)
+// contested says whose else the charges of an order may be: of another order, in our book or on another line, that has
+// the transaction of one of them; or of one that we call succeeded, of the same phone, amount and time, that no line
+// names. Empty where there is none.
+func (s *stage) contested(ctx context.Context, o journal.Standing, slop time.Duration) (other string, err error) {
+	err = s.db.QueryRowContext(ctx, `
+SELECT s.id FROM lines l JOIN sold s ON s.txn = l.txn AND s.txn <> '' AND s.id <> l.id WHERE l.id = ?1 AND l.kind = ?2 AND l.txn <> ''
+UNION ALL
+SELECT 'line ' || o.line FROM lines l JOIN lines o ON o.txn = l.txn AND o.txn <> '' AND o.id <> l.id WHERE l.id = ?1 AND l.kind = ?2 AND l.txn <> ''
+UNION ALL
+SELECT id FROM absent WHERE state = 'succeeded' AND phone = ?3 AND amount = ?4 AND until >= ?5 AND since <= ?6
+LIMIT 1`, string(o.ID), int(charged), o.Phone.Digits(), int64(o.Amount), o.From.Add(-2*slop).UnixMicro(), o.Until.Add(2*slop).UnixMicro()).Scan(&other)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
 	}

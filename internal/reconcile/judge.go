@@ -142,7 +142,8 @@ func (j judging) judge(g group, o *journal.Standing) (v verdict) {
 	v.times(a, o, j.slop)
 	claimed := !g.over && j.claims(o, a)
 	if !claimed {
-		v.unclaimed, v.all = a.charges, g.over
+		others := filter(a.charges, func(c line) bool { return o.TransactionID == "" || c.transaction != o.TransactionID })
+		v.unclaimed, v.all = others, g.over
 	}
 	switch o.State {
 	case topup.StateSucceeded:

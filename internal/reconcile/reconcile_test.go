@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"recarga/internal/archive"
 	"recarga/internal/journal"
 	"recarga/internal/reconcile"
 	"recarga/producer"
@@ -39,18 +40,36 @@ type shop struct {
 	// lines are the statement's, by order; extra are lines beside them.
 	lines map[string]string
 	extra []string
+	// head is the statement's; clock is how its times are written.
+	head  string
+	clock string
+	// resolver settles instead of the journal; disputed are the orders that were marked, with the evidence.
+	resolver reconcile.Resolver
+	disputed map[topup.ID]string
+}
+
+// Dispute remembers what was marked.
+func (s *shop) Dispute(_ context.Context, id topup.ID, evidence, by string) error {
+	if s.disputed[id] = evidence; by != "reconcile" {
+		return errors.New("by " + by)
+	}
+	return nil
 }
 
 const head = "date,transaction_id,distributor_transaction_id,phone_number,amount,reference,status\n"
 
 func newShop(t *testing.T) *shop {
 	t.Helper()
-	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"))
+	folder := t.TempDir()
+	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(folder, "recarga.db"), journal.WithArchive(archive.Folder(filepath.Join(folder, "archive"))))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = j.Close() })
-	s := &shop{t: t, journal: j, dawn: time.Now().UTC().Truncate(24 * time.Hour).Add(-48 * time.Hour), lines: map[string]string{}}
+	s := &shop{
+		t: t, journal: j, dawn: time.Now().UTC().Truncate(24 * time.Hour).Add(-48 * time.Hour), lines: map[string]string{}, head: head,
+		clock: time.RFC3339, resolver: producer.New(j, noBell{}, slog.New(slog.DiscardHandler)), disputed: map[topup.ID]string{},
+	}
 	for i := range 24 * 6 {
 		s.order(fmt.Sprintf("DAY-%03d", i), topup.StateSucceeded, s.at(time.Duration(i)*10*time.Minute))
 	}
@@ -90,7 +109,7 @@ func (s *shop) attempt(id string, before int, state topup.State, at time.Time) {
 	settle := topup.Settlement{ID: o.ID, Number: o.AttemptCount, State: state}
 	switch state {
 	case topup.StateSucceeded:
-		settle.Result = topup.Result{Outcome: topup.OutcomeApproved, Code: "00", TransactionID: "TXN-" + id, Reference: "RRN-" + id}
+		settle.Result = topup.Result{Outcome: topup.OutcomeApproved, Code: "00", TransactionID: "TXN-" + id, Reference: "RRN-" + id, AuthCode: "AUTH-" + id}
 	case topup.StateFailed:
 		settle.Reason, settle.Result = topup.ReasonDeclined, topup.Result{Outcome: topup.OutcomeDeclined, Code: "51"}
 	case topup.StateRetrying:
@@ -104,7 +123,7 @@ func (s *shop) attempt(id string, before int, state topup.State, at time.Time) {
 
 // charge is the statement's line of an order.
 func (s *shop) charge(id string, at time.Time) string {
-	return fmt.Sprintf("%s,TXN-%s,%s,5537686660,10.00,RRN-%s,Aprobado\n", at.Add(time.Second).Format(time.RFC3339), id, id, id)
+	return fmt.Sprintf("%s,TXN-%s,%s,5537686660,10.00,RRN-%s,Aprobado\n", at.Add(time.Second).Format(s.clock), id, id, id)
 }
 
 // edit changes the line of an order.
@@ -118,7 +137,7 @@ func (s *shop) edit(id, old, now string) {
 
 func (s *shop) statement() io.Reader {
 	var b strings.Builder
-	b.WriteString(head)
+	b.WriteString(s.head)
 	for _, id := range slices.Sorted(maps.Keys(s.lines)) {
 		b.WriteString(s.lines[id])
 	}
@@ -141,7 +160,7 @@ func (s *shop) reconcile(query string) ([]string, reconcile.Summary) {
 	quiet := slog.New(slog.DiscardHandler)
 	var findings []string
 	var sum *reconcile.Summary
-	err = reconcile.New(s.journal, producer.New(s.journal, noBell{}, quiet), quiet).Run(s.t.Context(), read, func(r reconcile.Result) error {
+	err = reconcile.New(s.journal, s.resolver, quiet).WithDisputes(s).Run(s.t.Context(), read, func(r reconcile.Result) error {
 		if f := r.Finding; f != nil {
 			findings = append(findings, fmt.Sprintf("%s %s %s", f.Class, f.ID, f.Detail))
 		}

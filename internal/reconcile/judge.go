@@ -142,8 +142,7 @@ func (j judging) judge(g group, o *journal.Standing) (v verdict) {
 	v.times(a, o, j.slop)
 	claimed := !g.over && j.claims(o, a)
 	if !claimed {
-		others := filter(a.charges, func(c line) bool { return o.TransactionID == "" || c.transaction != o.TransactionID })
-		v.unclaimed, v.all = others, g.over
+		v.unclaimed, v.all = filter(a.charges, func(c line) bool { return !isOurs(o, c) }), g.over
 	}
 	switch o.State {
 	case topup.StateSucceeded:
@@ -165,22 +164,23 @@ func (j judging) judge(g group, o *journal.Standing) (v verdict) {
 
 // claims tells whether the order accounts for all its charges. A charge is accounted for by an attempt that may have
 // made it, so there are no more of them than attempts. It is of our phone and amount, and of the time of our attempts,
-// or it has the transaction that the distributor told us; and that is among them where we know it.
+// or it has the transaction that the distributor told us.
 func (j judging) claims(o *journal.Standing, a account) bool {
 	if len(a.charges) > o.Attempts || o.State == topup.StateFailed || o.State == topup.StateCanceled {
 		return len(a.charges) == 0
 	}
-	known, told := false, false
-	for _, c := range a.charges {
-		told = told || c.transaction != ""
-		switch {
-		case o.TransactionID != "" && c.transaction == o.TransactionID:
-			known = true
-		case !j.agrees(o, []line{c}):
-			return false
-		}
-	}
-	return known || !told || o.TransactionID == ""
+	return !lacksOurs(o, a) && j.agrees(o, filter(a.charges, func(c line) bool { return !isOurs(o, c) }))
+}
+
+// isOurs tells a charge that has the transaction that the distributor told us.
+func isOurs(o *journal.Standing, c line) bool {
+	return o.TransactionID != "" && c.transaction == o.TransactionID
+}
+
+// lacksOurs tells that the statement knows the transactions of an order, and not the one that the distributor told us.
+func lacksOurs(o *journal.Standing, a account) bool {
+	told := slices.ContainsFunc(a.charges, func(c line) bool { return c.transaction != "" })
+	return told && o.TransactionID != "" && !slices.ContainsFunc(a.charges, func(c line) bool { return isOurs(o, c) })
 }
 
 // agrees tells that charges are of the order's phone, amount and time, as far as they tell.
@@ -233,6 +233,8 @@ func (v *verdict) judgeSold(g group, a account, o *journal.Standing, j judging, 
 	case claimed && len(a.unreadable) == 0 && len(j.otherTimes(a.charges, o)) == 0:
 		v.sold.named = namedAsOurs
 		v.supports++
+	case lacksOurs(o, a):
+		v.contradicts++
 	default:
 		v.sold.named = namedAsElse
 		v.contradicts++

@@ -110,6 +110,11 @@ func TestAbsenceNeedsProof(t *testing.T) {
 		{"it stands in the place of an order that was sold", "", func(s *shop) {
 			unknown(s)
 			s.lines["DAY-071"] = strings.ReplaceAll(s.charge("X", s.at(day/2)), ",X,", ",DAY-071,")
+		}, "it is not complete: it lacks or denies 1 orders that succeeded, such as DAY-071"},
+		{"it stands in the place of an order that was sold, without the distributor's ids", "", func(s *shop) {
+			unknown(s)
+			s.head = "date,operator,distributor_transaction_id,phone_number,amount,product,status\n"
+			s.lines["DAY-071"] = strings.ReplaceAll(s.charge("X", s.at(day/2)), ",X,5537686660,", ",DAY-071,5512345678,")
 		}, "the statement does not charge DAY-071"},
 		{"it stands under the id of an order that failed", "", func(s *shop) {
 			unknown(s)

@@ -5,17 +5,22 @@ package reconcile_test
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"flag"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"recarga/internal/archive"
+	"recarga/internal/journal"
 	"recarga/internal/reconcile"
+	"recarga/producer"
 	"recarga/topup"
 )
 
@@ -30,6 +35,8 @@ const parts = 4
 // story is one round: a book, a statement of it, and what was settled by it.
 type story struct {
 	w        *world
+	book     reconcile.Book
+	orders   reconcile.Resolver
 	f        *file
 	text     []byte
 	margin   time.Duration
@@ -41,8 +48,17 @@ type story struct {
 // round plays one round of a seed; the same again for the same numbers.
 func round(t *testing.T, seed, n uint64, whole bool) *story {
 	t.Helper()
-	w := newWorld(rand.New(rand.NewPCG(seed, n)))
-	s := &story{w: w, f: newFile(t, w), margin: pick(w, time.Hour, 10*time.Minute, 0)}
+	w := newWorld(rand.New(rand.NewPCG(seed, n)), dawn, "")
+	s := &story{w: w, book: w, orders: w}
+	s.play(t, whole)
+	return s
+}
+
+// play writes the statement, spoils it unless it shall be whole, and reconciles.
+func (s *story) play(t *testing.T, whole bool) {
+	t.Helper()
+	w := s.w
+	s.f, s.margin = newFile(t, w), pick(w, time.Hour, 10*time.Minute, 0)
 	s.f.options.Set("margin", s.margin.String())
 	s.f.options.Set("absent", pick(w, "failed", "resend"))
 	s.do(pick(w, styles()...))
@@ -56,12 +72,11 @@ func round(t *testing.T, seed, n uint64, whole bool) *story {
 			}
 		}
 		if w.one(4) {
-			s.f.options.Set("covers", dawn.Format(time.RFC3339)+".."+dawn.Add(240*time.Hour).Format(time.RFC3339))
+			s.f.options.Set("covers", w.start.Format(time.RFC3339)+".."+w.start.Add(240*time.Hour).Format(time.RFC3339))
 		}
 	}
 	s.text = s.f.write()
 	s.run(t)
-	return s
 }
 
 func (s *story) do(c change) {
@@ -86,7 +101,7 @@ func (s *story) run(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = reconcile.New(s.w, s.w, quiet).WithDisputes(s.w).Run(context.Background(), read, func(r reconcile.Result) error {
+		err = reconcile.New(s.book, s.orders, quiet).WithDisputes(s.w).Run(context.Background(), read, func(r reconcile.Result) error {
 			if f := r.Finding; f != nil && i == 0 {
 				s.findings = append(s.findings, fmt.Sprintf("%s %s %s", f.Class, f.ID, f.Detail))
 			}
@@ -159,6 +174,104 @@ func TestNeverWrong(t *testing.T) {
 		if n := settled[i].Load(); n < int64(*roundsFlag)/50 {
 			t.Errorf("only %d orders were settled as %s: the test tests nothing", n, v)
 		}
+	}
+}
+
+// sqlRounds is how many rounds are played with a journal in SQLite.
+const sqlRounds = 200
+
+// TestNeverWrongOverSQLite plays rounds with one journal that has the books of all of them, the older half archived.
+func TestNeverWrongOverSQLite(t *testing.T) {
+	seed := seedOf(t)
+	folder := t.TempDir()
+	path := filepath.Join(folder, "recarga.db")
+	j, err := journal.Open(t.Context(), "sqlite:"+path, journal.WithArchive(archive.Folder(filepath.Join(folder, "archive"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = j.Close() }()
+	var worlds []*world
+	start := func(n int) time.Time { return dawn.Add(-time.Duration(n) * 20 * 24 * time.Hour) }
+	for n := range sqlRounds {
+		w := newWorld(rand.New(rand.NewPCG(seed, uint64(n))), start(n), fmt.Sprintf("w%d.", n))
+		worlds = append(worlds, w)
+	}
+	insert(t, path, worlds)
+	moved, err := j.Archive(t.Context(), start(sqlRounds/2), dawn, nil)
+	if err != nil || moved.Orders == 0 {
+		t.Fatal(moved, err)
+	}
+	orders := producer.New(j, noBell{}, slog.New(slog.DiscardHandler))
+	settled := 0
+	for n, w := range worlds {
+		s := &story{w: w, book: j, orders: orders}
+		s.play(t, n%4 == 0)
+		for _, o := range w.unknown() {
+			now, err := j.Order(t.Context(), o.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.settled = map[topup.State]topup.Verdict{
+				topup.StateSucceeded: topup.VerdictSucceeded, topup.StateFailed: topup.VerdictFailed, topup.StateRetrying: topup.VerdictResend,
+			}[now.State]
+			if o.settled != "" {
+				settled++
+			} else if n%4 == 0 && !w.odd {
+				t.Errorf("round %d of seed %d, whole: %s\n%s", n, seed, w.story(o), s)
+			}
+		}
+		for _, o := range s.wrong() {
+			t.Errorf("round %d of seed %d: %s\n%s", n, seed, w.story(o), s)
+		}
+	}
+	if settled < sqlRounds {
+		t.Errorf("only %d orders were settled", settled)
+	}
+}
+
+const (
+	sqlOrder = `INSERT INTO orders (id, caller, fingerprint, state, phone, product, amount, operator, metadata, callback_url, attempt_count, unknown_attempts,
+transaction_id, reference, auth_code, created_at, updated_at, finished_at) VALUES (?, 'shop', x'00', ?, ?, 'MOVISTAR_TAE', ?, '', '', '', ?, ?, ?, ?, ?, ?, ?, ?)`
+	sqlAttempt = `INSERT INTO attempts (order_key, number, worker, nonce, started_at, give_up_at, finished_at, outcome)
+VALUES ((SELECT key FROM orders WHERE id = ?), ?, 'w', 0, ?, ?, ?, ?)`
+)
+
+// insert writes the orders of the worlds as their lives would have, without living them.
+func insert(t *testing.T, path string, worlds []*world) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=synchronous(OFF)&_pragma=busy_timeout(10000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	tx, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec := func(q string, args ...any) {
+		if _, err := tx.ExecContext(t.Context(), q, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, w := range worlds {
+		for _, o := range w.orders {
+			var finished any
+			if o.State.Final() {
+				finished = o.Until.UnixMicro()
+			}
+			doubts := 0
+			if o.State == topup.StateUnknown {
+				doubts = o.Attempts
+			}
+			exec(sqlOrder, string(o.ID), string(o.State), o.Phone.Digits(), int64(o.Amount), o.Attempt, doubts, o.TransactionID, o.Reference, o.AuthCode,
+				o.From.UnixMicro(), o.Until.UnixMicro(), finished)
+			for i, a := range o.attempts {
+				exec(sqlAttempt, string(o.ID), i+1, a.at.UnixMicro(), a.giveUp.UnixMicro(), a.finished.UnixMicro(), string(a.outcome))
+			}
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -424,7 +424,7 @@ func spoils() []change {
 				return
 			}
 			o := of[f.w.IntN(len(of))]
-			f.w.onLooked = func() { f.w.sent(o, dawn.Add(20*24*time.Hour), true) }
+			f.w.onLooked = func() { f.w.sent(o, f.w.start.Add(20*24*time.Hour), true) }
 		}},
 	}
 }
@@ -477,7 +477,7 @@ func (f *file) deniable(o *life, slop time.Duration) bool {
 				return false
 			}
 		case r.cells[colStatus] == "Aprobado" && !back[r.cells[colID]]:
-			there[r.of.TransactionID] = true
+			there[r.of.DistributorTransactionID] = true
 			if first.IsZero() || r.at().Before(first) {
 				first = r.at()
 			}
@@ -488,7 +488,7 @@ func (f *file) deniable(o *life, slop time.Duration) bool {
 	}
 	return !slices.ContainsFunc(f.w.ledger, func(p sandbox.Purchase) bool {
 		owner := f.w.byID[topup.ID(p.DistributorTransactionID)]
-		return owner != nil && owner.State == topup.StateSucceeded && owner.settled == "" && !there[p.TransactionID] &&
+		return owner != nil && owner.State == topup.StateSucceeded && owner.settled == "" && !there[string(owner.ID)] &&
 			!p.ChargedAt.Before(first) && !p.ChargedAt.After(last)
 	})
 }

@@ -23,6 +23,7 @@ import (
 // world is a vendor's ledger, which is the truth, and our book of the same days.
 type world struct {
 	*rand.Rand
+	start  time.Time
 	orders []*life
 	byID   map[topup.ID]*life
 	ledger []sandbox.Purchase
@@ -38,8 +39,15 @@ type world struct {
 // life is an order as the book has it, and what its id was charged.
 type life struct {
 	journal.Standing
-	charges int
-	settled topup.Verdict
+	attempts []attempt
+	charges  int
+	settled  topup.Verdict
+}
+
+type attempt struct {
+	at, giveUp time.Time
+	finished   time.Time
+	outcome    topup.Outcome
 }
 
 var dawn = time.Date(2025, 11, 10, 6, 0, 0, 0, time.UTC)
@@ -47,10 +55,11 @@ var dawn = time.Date(2025, 11, 10, 6, 0, 0, 0, time.UTC)
 // edge is how many orders succeed before the first that is in doubt, and after the last.
 const edge = 7
 
-// newWorld makes some days of an account: what succeeded, was declined, is not known.
-func newWorld(r *rand.Rand) *world {
-	w := &world{Rand: r, byID: map[topup.ID]*life{}}
-	ids, at := w.style(), dawn
+// newWorld makes some days of an account from a time on: what succeeded, was declined, is not known. All ids have a
+// beginning in common.
+func newWorld(r *rand.Rand, start time.Time, common string) *world {
+	w := &world{Rand: r, byID: map[topup.ID]*life{}, start: start}
+	ids, at := w.style(common), start
 	// At both ends nothing is unknown, for longer than the margin, and a day where there are dates only.
 	guard := 3 * time.Hour
 	if w.days = w.one(5); w.days {
@@ -76,8 +85,8 @@ func newWorld(r *rand.Rand) *world {
 }
 
 // style is how a shop numbers its orders.
-func (w *world) style() func(int) topup.ID {
-	format := pick(w, "ORD-%04d", "%d", "A%d", "2025111000000%04d", "shop:%x", "Xy-%d-zY")
+func (w *world) style(common string) func(int) topup.ID {
+	format := common + pick(w, "ORD-%04d", "%d", "A%d", "2025111000000%04d", "shop:%x", "Xy-%d-zY")
 	return func(i int) topup.ID { return topup.ID(fmt.Sprintf(format, i)) }
 }
 
@@ -101,6 +110,7 @@ func (w *world) sent(o *life, at time.Time, charged bool) {
 	}
 	o.Attempt++
 	o.Until = at.Add(2 * time.Minute)
+	o.attempts = append(o.attempts, attempt{at, o.Until, o.Until, topup.OutcomeUnknown})
 	if charged {
 		w.charge(o, at.Add(time.Duration(w.Int64N(int64(2*time.Minute)))))
 	}
@@ -114,6 +124,7 @@ func (w *world) answered(o *life, at time.Time) {
 	o.Attempt++
 	p := w.charge(o, at.Add(time.Second))
 	o.Approved, o.Until = true, at.Add(time.Duration(1+w.IntN(5))*time.Second)
+	o.attempts = append(o.attempts, attempt{at, at.Add(2 * time.Minute), o.Until, topup.OutcomeApproved})
 	o.TransactionID, o.Reference, o.AuthCode = p.TransactionID, p.Reference, p.AuthCode
 }
 
@@ -152,6 +163,7 @@ func (w *world) order(id topup.ID, at time.Time) {
 	case 7: // declined; an odd vendor has charged it
 		o := w.add(id, topup.StateFailed, at)
 		o.Attempt = 1
+		o.attempts = []attempt{{at, at.Add(2 * time.Minute), at.Add(time.Second), topup.OutcomeDeclined}}
 		if w.odd && w.one(3) {
 			w.charge(o, at.Add(time.Second))
 		}

@@ -48,6 +48,8 @@ type file struct {
 	options url.Values
 	// mangle spoils what was written.
 	mangle []func([]byte) []byte
+	// unseen are the columns that were taken out.
+	unseen []int
 	// allIDs tells that the ids of all lines were changed.
 	allIDs bool
 	// done names what was done to it.
@@ -191,6 +193,11 @@ func (f *file) times(layout string) {
 
 // keep empties the columns but those, and takes them out of the header and the lines.
 func (f *file) keep(columns ...int) {
+	for c := range f.head {
+		if !slices.Contains(columns, c) {
+			f.unseen = append(f.unseen, c)
+		}
+	}
 	f.mangle = append(f.mangle, func(text []byte) []byte { return cut(text, columns) })
 }
 
@@ -465,18 +472,18 @@ func (f *file) deniable(o *life, slop time.Duration) bool {
 	var first, last time.Time
 	there, back := map[string]bool{}, map[string]bool{}
 	for _, r := range f.rows {
-		if r.of == nil && r.cells[colStatus] == "Reversado" {
+		if r.of == nil && f.status(r) == "Reversado" {
 			back[r.cells[colID]], back[r.cells[colID]+r.cells[colTransaction]] = true, true
 		}
 	}
 	for _, r := range f.rows {
 		switch {
-		case r.of == nil || denied(r):
+		case r.of == nil || f.denies(r):
 		case r.of.DistributorTransactionID == string(o.ID):
 			if !back[r.cells[colID]+r.cells[colTransaction]] && !f.fits(r, f.w.byID[topup.ID(r.cells[colID])], slop) {
 				return false
 			}
-		case r.cells[colStatus] == "Aprobado" && !back[r.cells[colID]]:
+		case f.status(r) == "Aprobado" && !back[r.cells[colID]]:
 			there[r.of.DistributorTransactionID] = true
 			if first.IsZero() || r.at().Before(first) {
 				first = r.at()
@@ -493,9 +500,21 @@ func (f *file) deniable(o *life, slop time.Duration) bool {
 	})
 }
 
-// denied tells a row that says, of its own order, that it was not charged.
-func denied(r row) bool {
-	return slices.Contains([]string{"Rechazado", "Reversado", "Cancelada"}, r.cells[colStatus]) && r.cells[colID] == r.of.DistributorTransactionID
+// status is what a row says of money, as far as it can be seen.
+func (f *file) status(r row) string {
+	switch {
+	case !slices.Contains(f.unseen, colStatus):
+		return r.cells[colStatus]
+	case !slices.Contains(f.unseen, colCode) && r.cells[colCode] != "00" && r.cells[colCode] != "":
+		return "Rechazado"
+	default:
+		return "Aprobado"
+	}
+}
+
+// denies tells a row that says, of its own order, that it was not charged.
+func (f *file) denies(r row) bool {
+	return slices.Contains([]string{"Rechazado", "Reversado", "Cancelada"}, f.status(r)) && r.cells[colID] == r.of.DistributorTransactionID
 }
 
 // credible tells that nobody can see that an order was not charged: a line says that it was, of its phone, its amount
@@ -503,7 +522,7 @@ func denied(r row) bool {
 // world in which this one was charged.
 func (f *file) credible(o *life, slop time.Duration) bool {
 	return !f.allIDs && slices.ContainsFunc(f.rows, func(r row) bool {
-		if r.of == nil || r.cells[colID] != string(o.ID) {
+		if r.of == nil || r.cells[colID] != string(o.ID) || f.status(r) != "Aprobado" {
 			return false
 		}
 		owner := f.w.byID[topup.ID(r.of.DistributorTransactionID)]

@@ -37,9 +37,9 @@ transaction_id, reference, auth_code, amount (MXN), currency, time, clock (the t
 column of its own), status, code, phone.
 
 An unknown order that the statement charges becomes succeeded. One that it does not charge is held
-unless --absent says otherwise, and then only if the statement covers its attempts with the margin: a
-statement covers what --covers says, or else the time from its first to its last charge. resend charges
-twice if the order was charged after all.
+unless --absent says otherwise, and then only if the statement proves it: it lacks none of our sold orders,
+has some of them before and after it, and no charge that may be its own. docs/reconcile.md says all that is
+needed, and what no statement can show. resend charges twice if the order was charged after all.
 
 Running it again with the same statement does nothing twice.
 
@@ -84,7 +84,7 @@ func reconcileFlags(cmd *cobra.Command) func(file string) url.Values {
 		"charged":     flags.String("charged", "", "more words of the status column that mean a charge: WORD,…"),
 		"not_charged": flags.String("not-charged", "", "more words that mean that nothing was charged: WORD,…"),
 		"covers":      flags.String("covers", "", "FROM..UNTIL of which the statement names every charge: times (RFC 3339) or dates (default: its first to its last charge)"),
-		"margin":      flags.String("margin", reconcile.DefaultMargin.String(), "how far within that time an attempt must lie, to be settled by absence"),
+		"margin":      flags.String("margin", reconcile.DefaultMargin.String(), "by how much times may differ, and how far within that time an order must lie to be settled by absence"),
 		"absent":      flags.String("absent", "hold", "what becomes of an unknown order that is covered and not charged: hold, failed or resend"),
 		"by":          flags.String("by", "", "who reconciles (default: the name of the user who runs this)"),
 	}

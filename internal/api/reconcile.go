@@ -56,8 +56,8 @@ func reconcileParameters() []*huma.Param {
 		query("charged", "More words of the status column, separated by commas, that mean a charge.", text),
 		query("not_charged", "More words that mean that nothing was charged.", text),
 		query("covers", "FROM..UNTIL: the time of which the statement names every charge; RFC 3339 or dates. Default: from its first to its last charge.", text),
-		query("margin", "How far within that time an unknown order's attempts must lie to be settled by absence.", &huma.Schema{Type: huma.TypeString, Default: reconcile.DefaultMargin.String()}),
-		query("absent", "What becomes of an unknown order that the statement covers and does not call charged.", one("hold", "hold", "failed", "resend")),
+		query("margin", "By how much times may differ, and how far within that time an unknown order must lie to be settled by absence.", &huma.Schema{Type: huma.TypeString, Default: reconcile.DefaultMargin.String()}),
+		query("absent", "What becomes of an unknown order that the statement proves not to be charged.", one("hold", "hold", "failed", "resend")),
 		query("dry_run", "Settle nothing, and say what would be.", &huma.Schema{Type: huma.TypeBoolean, Default: false}),
 	}
 }

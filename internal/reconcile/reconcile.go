@@ -39,10 +39,9 @@ type Resolver interface {
 	Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error)
 }
 
-// Disputer marks final orders that the statement contradicts.
+// Disputer marks final orders that the statement contradicts: journal.Journal. The same evidence again changes nothing.
 type Disputer interface {
-	// Dispute marks an order by the evidence, with who says so. The same evidence again changes nothing.
-	Dispute(ctx context.Context, id topup.ID, evidence, by string) error
+	Dispute(ctx context.Context, id topup.ID, d topup.Dispute, now time.Time) (topup.Order, error)
 }
 
 // Reconciler reconciles statements.

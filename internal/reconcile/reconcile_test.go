@@ -43,17 +43,8 @@ type shop struct {
 	// head is the statement's; clock is how its times are written.
 	head  string
 	clock string
-	// resolver settles instead of the journal; disputed are the orders that were marked, with the evidence.
+	// resolver settles orders.
 	resolver reconcile.Resolver
-	disputed map[topup.ID]string
-}
-
-// Dispute remembers what was marked.
-func (s *shop) Dispute(_ context.Context, id topup.ID, evidence, by string) error {
-	if s.disputed[id] = evidence; by != "reconcile" {
-		return errors.New("by " + by)
-	}
-	return nil
 }
 
 const head = "date,transaction_id,distributor_transaction_id,phone_number,amount,reference,status\n"
@@ -68,7 +59,7 @@ func newShop(t *testing.T) *shop {
 	t.Cleanup(func() { _ = j.Close() })
 	s := &shop{
 		t: t, journal: j, dawn: time.Now().UTC().Truncate(24 * time.Hour).Add(-48 * time.Hour), lines: map[string]string{}, head: head,
-		clock: time.RFC3339, resolver: producer.New(j, noBell{}, slog.New(slog.DiscardHandler)), disputed: map[topup.ID]string{},
+		clock: time.RFC3339, resolver: producer.New(j, noBell{}, slog.New(slog.DiscardHandler)),
 	}
 	for i := range 24 * 6 {
 		s.order(fmt.Sprintf("DAY-%03d", i), topup.StateSucceeded, s.at(time.Duration(i)*10*time.Minute))
@@ -160,7 +151,7 @@ func (s *shop) reconcile(query string) ([]string, reconcile.Summary) {
 	quiet := slog.New(slog.DiscardHandler)
 	var findings []string
 	var sum *reconcile.Summary
-	err = reconcile.New(s.journal, s.resolver, quiet).WithDisputes(s).Run(s.t.Context(), read, func(r reconcile.Result) error {
+	err = reconcile.New(s.journal, s.resolver, quiet).WithDisputes(s.journal).Run(s.t.Context(), read, func(r reconcile.Result) error {
 		if f := r.Finding; f != nil {
 			findings = append(findings, fmt.Sprintf("%s %s %s", f.Class, f.ID, f.Detail))
 		}

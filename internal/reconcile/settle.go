@@ -81,7 +81,7 @@ func refused(err error) bool {
 	var transition *topup.TransitionError
 	var early *topup.TooEarlyError
 	return errors.As(err, &transition) || errors.As(err, &early) || errors.Is(err, topup.ErrLost) || errors.Is(err, topup.ErrNotFound) ||
-		len(topup.FieldErrors(err)) > 0
+		errors.Is(err, topup.ErrArchived) || len(topup.FieldErrors(err)) > 0
 }
 
 // settled counts an order that was settled, or would be. One that succeeded is sold.
@@ -99,7 +99,7 @@ func (j *job) dispute(ctx context.Context, p pendingFinding) error {
 	if j.r.disputes == nil || j.s.opts.DryRun || j.distrust() != "" {
 		return j.tell(f)
 	}
-	switch err := j.r.disputes.Dispute(ctx, topup.ID(f.ID), clip(p.Dispute, topup.MaxReason), j.s.opts.By); {
+	switch _, err := j.r.disputes.Dispute(ctx, topup.ID(f.ID), topup.Dispute{Evidence: p.Dispute, RaisedBy: j.s.opts.By}, time.Now()); {
 	case err == nil:
 		f.Disputed = true
 		j.sum.Disputed++

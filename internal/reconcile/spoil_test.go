@@ -503,7 +503,7 @@ func (f *file) deniable(o *life, slop time.Duration) bool {
 // status is what a row says of money, as far as it can be seen.
 func (f *file) status(r row) string {
 	switch {
-	case !slices.Contains(f.unseen, colStatus):
+	case !slices.Contains(f.unseen, colStatus) && r.cells[colStatus] != "":
 		return r.cells[colStatus]
 	case !slices.Contains(f.unseen, colCode) && r.cells[colCode] != "00" && r.cells[colCode] != "":
 		return "Rechazado"

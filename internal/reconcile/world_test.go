@@ -246,20 +246,20 @@ func (w *world) Resolve(_ context.Context, id topup.ID, r topup.Resolution) (top
 	case o == nil:
 		return topup.Order{}, topup.ErrNotFound
 	case o.State != topup.StateUnknown:
-		return topup.Order{}, &topup.TransitionError{ID: id, From: o.State, By: "resolve"}
+		return topup.Order{}, &topup.TransitionError{ID: id, From: o.State, By: topup.OpResolve}
 	case r.Attempt != 0 && r.Attempt != o.Attempt:
-		return topup.Order{}, topup.ErrLost
+		return topup.Order{}, &topup.MovedOnError{ID: id, Attempt: r.Attempt, Latest: o.Attempt}
 	}
 	o.State, o.settled = r.Outcome.State(), r.Outcome
 	return topup.Order{}, nil
 }
 
-// Dispute takes every mark, and remembers the wrong ones.
-func (w *world) Dispute(_ context.Context, id topup.ID, evidence, _ string) error {
+// Dispute takes every mark of a final order.
+func (w *world) Dispute(_ context.Context, id topup.ID, d topup.Dispute, _ time.Time) (topup.Order, error) {
 	if o := w.byID[id]; !o.State.Final() {
-		return fmt.Errorf("%s is %s: %s", id, o.State, evidence)
+		return topup.Order{}, fmt.Errorf("%s is %s: %s", id, o.State, d.Evidence)
 	}
-	return nil
+	return topup.Order{}, nil
 }
 
 // story is what happened to an order, for whoever reads why a test failed.

@@ -263,6 +263,11 @@ func TestFoundNeedsProof(t *testing.T) {
 			s.lines["X"] = s.charge("X", s.at(day/2))
 			delete(s.lines, "DAY-072")
 		}, "the charge may be that of DAY-072"},
+		{"the only charge for an order that was sold, at any time", func(s *shop) {
+			s.lines["X"] = s.charge("X", s.at(day/2))
+			delete(s.lines, "DAY-003")
+			s.head = strings.Replace(head, "date", "operator", 1)
+		}, "the charge may be that of DAY-003"},
 		{"a column that is not understood", func(s *shop) {
 			s.lines["X"] = s.charge("X", s.at(day/2))
 			s.head = strings.Replace(head, "reference", "aplica_reverso", 1)

@@ -36,7 +36,11 @@ func (j *job) decided(ctx context.Context) error {
 func (j *job) found(ctx context.Context, p pendingFinding) error {
 	why := j.distrust()
 	if why == "" {
-		other, err := j.stage.contested(ctx, p.Order, j.judging.slop)
+		since, until := p.Order.From.Add(-2*j.judging.slop), p.Order.Until.Add(2*j.judging.slop)
+		if p.Finding.StatementTime == nil {
+			since, until = time.Time{}, time.Now()
+		}
+		other, err := j.stage.contested(ctx, p.Order, since, until)
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
+	"slices"
 	"time"
 
 	"recarga/internal/journal"
@@ -33,8 +35,8 @@ type job struct {
 	lastly  time.Time // when progress was told last
 	// judging is what every order is judged with.
 	judging judging
-	// known tells that a line is of an order that we know.
-	known bool
+	// matched tells that a line is of an order that we know.
+	matched bool
 	// early and late bound the charges whose time agrees with ours; right and wrong count them all.
 	early, late  time.Time
 	right, wrong int64
@@ -238,30 +240,16 @@ func grouped(groups []group, l line) []group {
 }
 
 func (j *job) judge(ctx context.Context, groups []group) error {
-	var ids []topup.ID
-	for _, g := range groups {
-		if id, err := topup.ParseID(g.id); err == nil {
-			ids = append(ids, id)
-		}
-	}
-	known := map[topup.ID]*journal.Standing{}
-	for len(ids) > 0 {
-		n := min(len(ids), pageSize)
-		some, err := j.standings(ctx, ids[:n])
-		if err != nil {
-			return err
-		}
-		for id, o := range some {
-			known[id] = o
-		}
-		ids = ids[n:]
+	known, err := j.known(ctx, groups)
+	if err != nil {
+		return err
 	}
 	var absent []absence
 	var unclaimed []line
 	var sold []soldOrder
 	for _, g := range groups {
 		o := known[topup.ID(g.id)]
-		j.known = j.known || o != nil
+		j.matched = j.matched || o != nil
 		v := j.judging.judge(g, o)
 		if err := j.take(ctx, v); err != nil {
 			return err
@@ -282,6 +270,25 @@ func (j *job) judge(ctx context.Context, groups []group) error {
 		}
 	}
 	return errors.Join(j.stage.addAbsent(ctx, absent), j.stage.unclaim(ctx, unclaimed), j.stage.addSold(ctx, sold))
+}
+
+// known are the orders of the groups that there are.
+func (j *job) known(ctx context.Context, groups []group) (map[topup.ID]*journal.Standing, error) {
+	var ids []topup.ID
+	for _, g := range groups {
+		if id, err := topup.ParseID(g.id); err == nil {
+			ids = append(ids, id)
+		}
+	}
+	known := map[topup.ID]*journal.Standing{}
+	for some := range slices.Chunk(ids, pageSize) {
+		found, err := j.standings(ctx, some)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(known, found)
+	}
+	return known, nil
 }
 
 // take counts and tells what was judged of one order.

@@ -137,7 +137,7 @@ func notes(l layout) []string {
 func doubts(l layout) (list []string) {
 	used := slices.Collect(maps.Values(l.at))
 	for i, name := range l.head {
-		if !slices.Contains(used, i) && !slices.Contains([]string{"product id", "product", "producto", "operator", "operador"}, plain(name)) {
+		if !slices.Contains(used, i) && !slices.Contains([]string{"product id", "product", "operator"}, plain(name)) {
 			list = append(list, fmt.Sprintf("column %d (%s): say what it holds with columns", i+1, name))
 		}
 	}

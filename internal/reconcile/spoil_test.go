@@ -152,7 +152,7 @@ func styles() []change {
 		}},
 		{"Spanish", func(f *file) {
 			f.head = []string{
-				"Fecha y hora", "Folio", "Referencia cliente", "Telefono", "Producto", "Monto", "Moneda", "Referencia", "Autorizacion",
+				"Fecha y hora", "Folio", "Referencia cliente", "Telefono", "Product", "Monto", "Moneda", "Referencia", "Autorizacion",
 				"Codigo de respuesta", "Estatus",
 			}
 			f.comma = ';'

@@ -49,7 +49,7 @@ fuzz: ## Run every fuzz target for a while (DURATION=30m: each)
 	scripts/fuzz $(DURATION)
 
 check: $(GOLANGCI) ## Check format, vet, lint, go.mod and generated files
-	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'not formatted: run gofmt -w .'; exit 1; }
+	@files=$$(gofmt -l .); test -z "$$files" || { echo "not formatted: run gofmt -w on $$files"; exit 1; }
 	@scripts/check-sleeps
 	go vet ./...
 	$(GOLANGCI) run ./...

@@ -91,6 +91,8 @@ const (
 	OpResolve Operation = "resolve"
 	// OpCorrect changes a final state that was wrong. Only a person does.
 	OpCorrect Operation = "correct"
+	// OpDispute marks a final order, and changes no state.
+	OpDispute Operation = "dispute"
 )
 
 // Transition is one allowed change of state. From is empty for an order's first state.

@@ -204,6 +204,9 @@ func (w *Worker) attempt(ctx context.Context, how manner, begin func(giveUpAt, n
 		return topup.Result{}, begun, err
 	}
 	w.logState(ctx, begun)
+	if begun.EndsAt != nil && begun.EndsAt.Before(sendBy) {
+		sendBy = *begun.EndsAt
+	}
 	result := topup.Result{Outcome: topup.OutcomeNotSent}
 	if loginErr != nil {
 		result.Error = loginErr.Error()
@@ -218,7 +221,7 @@ func (w *Worker) attempt(ctx context.Context, how manner, begin func(giveUpAt, n
 	return result, settled, err
 }
 
-// deadlines of an attempt that begins now. A request is sent before sendBy or not at all, and has
+// deadlines of an attempt that begins now. A request is sent before sendBy, and before its order ends, or not at all, and has
 // ended by giveUpAt, after which anybody may call its outcome unknown.
 func (w *Worker) deadlines(now time.Time) (sendBy, giveUpAt time.Time) {
 	return now.Add(w.Slack / 2), now.Add(w.Timeout + w.Slack)
@@ -294,7 +297,7 @@ func persistent() backoff.BackOff {
 // verdict is what the journal is to say after an attempt. The attempts before it are looked up only
 // where they matter.
 func (w *Worker) verdict(ctx context.Context, o topup.Order, result topup.Result, now time.Time) (topup.Settlement, error) {
-	if o.AttemptCount <= 1 || result.Outcome == topup.OutcomeApproved || result.Outcome == topup.OutcomeDeclined { // then no try is counted
+	if o.AttemptCount <= 1 || result.Outcome == topup.OutcomeApproved || result.Outcome == topup.OutcomeDeclined {
 		return w.Policy.Verdict(o, result, nil, 0, now), nil
 	}
 	details, err := w.Journal.Details(ctx, o.ID)

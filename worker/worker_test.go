@@ -33,6 +33,7 @@ type vendor struct {
 	login    error
 	answers  []topup.Result
 	during   func(ctx context.Context, o topup.Order)
+	sendBy   time.Time // of the latest request
 	requests []topup.ID
 }
 
@@ -40,7 +41,7 @@ func (v *vendor) Authorize(context.Context) error { return v.login }
 
 func (v *vendor) Purchase(ctx context.Context, o topup.Order, sendBy time.Time) topup.Result {
 	v.mu.Lock()
-	v.requests = append(v.requests, o.ID)
+	v.requests, v.sendBy = append(v.requests, o.ID), sendBy
 	n, answers := len(v.requests), v.answers
 	v.mu.Unlock()
 	if !sendBy.After(time.Now()) {
@@ -513,5 +514,21 @@ func (b *bench) resend(t *testing.T, id topup.ID) {
 	r := topup.Resolution{Outcome: topup.VerdictResend, Reason: "not in the statement", Forced: true}
 	if _, _, err := b.journal.Resolve(t.Context(), id, r, time.Now()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestNothingIsSentAfterTheEnd: the request itself is bound by the order's end, which may come after its attempt began.
+func TestNothingIsSentAfterTheEnd(t *testing.T) {
+	b := setUp(t, approved)
+	r := request("A")
+	b.with(func(c *worker.Config) { c.Slack = time.Hour })
+	ends := time.Now().Add(time.Minute).UTC().Truncate(time.Microsecond)
+	r.ExpiresAt = &ends
+	b.accept(t, r)
+	if _, err := b.Look(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if len(b.vendor.requests) != 1 || !b.vendor.sendBy.Equal(ends) {
+		t.Errorf("a request may be sent until %s; the order ends at %s", b.vendor.sendBy, ends)
 	}
 }

@@ -162,6 +162,20 @@ func TestCommands(t *testing.T) {
 	want(t, env, exitUsage, `^$`, `--caller: "" is not allowed`, "webhook", "redeliver", "--state", "exhausted", "--caller", "")
 	want(t, env, exitUsage, `^$`, `state must be one of`, "list", "--state", "done")
 
+	// A person corrects CMD-1, and CMD-2 is what it was.
+	correct := []string{"correct", "CMD-1", "--as", "failed", "--reason", "ticket 4711", "--by", "ana"}
+	want(t, env, exitFailed, `^$`, `^recarga: correct CMD-1: 403 `, correct...)
+	admin := maps.Clone(env)
+	admin["RECARGA_ADMIN_KEY"] = "shop-admin-key"
+	delete(admin, "RECARGA_API_KEY")
+	want(t, admin, exitUsage, `^$`, `outcome: "paid" is not allowed`, "correct", "CMD-1", "--as", "paid", "--reason", "why")
+	want(t, admin, exitUsage, `^$`, `upheld`, "dispute", "end", "CMD-1", "--as", "corrected", "--reason", "why")
+	want(t, admin, exitFailed, `^$`, `the order is not disputed`, "dispute", "end", "CMD-1", "--as", "upheld", "--reason", "why")
+	want(t, admin, exitOK, `CMD-1  failed`, `^$`, correct...)
+	want(t, admin, exitOK, `(?s)corrected +failed, was succeeded, by ana: ticket 4711`, `^$`, "get", "CMD-1")
+	want(t, admin, exitOK, `CMD-2  canceled`, `^$`, "get", "CMD-2")
+	want(t, admin, exitOK, `^$`, `^No orders\.\n$`, "list", "--disputed")
+
 	want(t, env, exitOK, `^\d+\.?\d* USD `, `^$`, "balance")
 	want(t, env, exitOK, `(?s)MOVISTAR_TAE .*MOVISTAR_PAQUETE_25 `, `^$`, "products")
 	want(t, env, exitOK, `^ready\n$`, `^$`, "healthcheck")

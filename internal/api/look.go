@@ -38,8 +38,8 @@ func (s *Server) get(ctx context.Context, in *orderInput) (*detailsOutput, error
 	if err != nil {
 		return nil, s.problem(ctx, "path", err)
 	}
-	if !who.Admin { // what the operator knows of it, and who decided
-		d.Disputes, d.Corrections, d.DisputedAt = nil, nil, nil
+	if !who.Admin { // the operator's evidence, and who decided
+		d.Disputes, d.Corrections = nil, nil
 	}
 	return &detailsOutput{Body: d}, nil
 }

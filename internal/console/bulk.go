@@ -7,222 +7,193 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
-	"recarga/internal/journal"
+	"recarga/internal/bulk"
 	"recarga/topup"
 )
 
 const (
-	// countUpTo bounds the count that is shown before a bulk action.
-	countUpTo = 100_000
-	// bulkPage is how many orders are read at once.
-	bulkPage = 500
 	// refusalsShown bounds the refusals that are named one by one.
 	refusalsShown = 200
-	// bulkAtOnce is how many orders are acted on side by side.
-	bulkAtOnce = 16
+	// maxBulkForm is what is read of the form of a bulk action: a fingerprint for each member, in base64.
+	maxBulkForm = 2 << 20
 )
 
 // bulkView asks before something is done to all that a filter matches.
 type bulkView struct {
-	Action string
-	Filter url.Values
-	Count  int
-	More   bool
-	Wrong  string
+	Action bulk.Action
+	// Filter is what the list showed, and Parts all that it could have chosen by.
+	Filter  url.Values
+	Parts   []filterPart
+	Count   int
+	Callers []bulk.CallerCount
+	// Seal is the confirmation that the form sends back.
+	Seal  string
+	Wrong string
 }
 
-// bulkFilter reads the filter of an action. Only orders in a state that the action is for are chosen.
-func (c *Console) bulkFilter(action string, q url.Values) (f journal.Filter, err error) {
-	f, err = filterOf(q)
-	if err != nil {
-		return f, err
+// filterPart is a part of a filter; without a Value it chooses nothing.
+type filterPart struct{ Name, Value string }
+
+// Back is the list.
+func (v bulkView) Back() string {
+	if v.Action == bulk.Redeliver {
+		return address(v.Filter, "events")
 	}
-	switch action {
-	case "resolve":
-		f.State = topup.StateUnknown
-	case "cancel":
-		if f.State != topup.StateQueued && f.State != topup.StateRetrying {
-			return f, &topup.FieldError{Field: "state", Value: string(f.State), Allowed: "queued or retrying: only these can be canceled"}
+	return address(v.Filter, "orders")
+}
+
+// namesOf are those of an action's filter.
+func namesOf(action bulk.Action) []string {
+	if action == bulk.Redeliver {
+		return eventNames
+	}
+	return filterNames
+}
+
+// choose reads what the filter of an action matches now.
+func (c *Console) choose(ctx context.Context, action bulk.Action, filter url.Values) (bulk.Set, error) {
+	if action == bulk.Redeliver {
+		f, err := eventFilter(filter)
+		if err != nil {
+			return bulk.Set{}, err
 		}
-	case "redeliver":
-	default:
-		return f, topup.ErrNotFound
+		return bulk.ChooseEvents(ctx, c.cfg.Events, f)
 	}
-	f.Limit, f.Cursor = bulkPage, ""
-	return f, nil
+	f, err := filterOf(filter)
+	if err != nil {
+		return bulk.Set{}, err
+	}
+	return bulk.ChooseOrders(ctx, c.cfg.Book, action, f)
 }
 
-func (c *Console) bulkPage(action string) page {
-	return func(w http.ResponseWriter, r *http.Request, _ operator) error {
-		v, err := c.bulkView(r, action)
+func (c *Console) bulkPage(action bulk.Action) page {
+	return func(w http.ResponseWriter, r *http.Request, who operator) error {
+		filter := kept(r.URL.Query(), namesOf(action))
+		set, err := c.choose(r.Context(), action, filter)
 		if err != nil {
 			return err
 		}
-		c.askBulk(w, r, http.StatusOK, v)
-		return nil
+		return c.askBulk(w, r, http.StatusOK, confirmation{Action: action, By: who.Name, Filter: filter}, set, "")
 	}
 }
 
-func (c *Console) askBulk(w http.ResponseWriter, r *http.Request, status int, v bulkView) {
-	c.show(w, r, status, "bulk", view{Title: title(v.Action) + " all", Data: v})
-}
-
-// bulkView counts what the filter of a request matches.
-func (c *Console) bulkView(r *http.Request, action string) (v bulkView, err error) {
-	q := r.URL.Query()
-	v = bulkView{Action: action, Filter: kept(q, filterNames)}
-	if v.Action == "redeliver" {
-		v.Filter = kept(q, eventNames)
-		f, err := eventFilter(q)
-		if err != nil {
-			return v, err
-		}
-		v.Count, v.More, err = c.countEvents(r.Context(), f)
-		return v, err
-	}
-	f, err := c.bulkFilter(v.Action, q)
-	if err != nil {
-		return v, err
-	}
-	v.Count, v.More, err = c.countOrders(r.Context(), f)
-	return v, err
-}
-
-func (c *Console) countOrders(ctx context.Context, f journal.Filter) (n int, more bool, err error) {
-	for n < countUpTo {
-		page, next, err := c.cfg.Book.List(ctx, f)
-		n += len(page)
-		if err != nil || next == "" {
-			return n, false, err
-		}
-		f.Cursor = next
-	}
-	return n, true, nil
-}
-
-func (c *Console) countEvents(ctx context.Context, f journal.EventFilter) (n int, more bool, err error) {
-	for f.Limit = 1000; n < countUpTo; {
-		page, next, err := c.cfg.Events.Events(ctx, f)
-		n += len(page)
-		if err != nil || next == "" {
-			return n, false, err
-		}
-		f.Cursor = next
-	}
-	return n, true, nil
-}
-
-// bulk does it, to the end, and says how far it is while it does. A browser that goes away stops it; the same
-// form goes on then.
-func (c *Console) bulk(action string) page {
-	return func(w http.ResponseWriter, r *http.Request, who operator) error {
-		return c.actInBulk(w, r, who, action)
-	}
-}
-
-func (c *Console) actInBulk(w http.ResponseWriter, r *http.Request, who operator, action string) error {
-	reason, err := reasonOf(r)
+// askBulk shows a set, and seals what it shows.
+func (c *Console) askBulk(
+	w http.ResponseWriter, r *http.Request, status int, ask confirmation, set bulk.Set, wrong string,
+) error {
+	ask.Until, ask.shown = time.Now().Add(confirmationLasts), set.Fingerprints()
+	seal, err := c.seals.seal(ask)
 	if err != nil {
 		return err
 	}
-	do, err := c.bulkAction(r, who, action, reason)
-	if err != nil {
-		return err
+	v := bulkView{
+		Action: ask.Action, Filter: ask.Filter, Count: set.Count(), Callers: set.Callers(), Seal: seal, Wrong: wrong,
 	}
-	v, err := c.bulkView(r, action)
-	if err != nil {
-		return err
+	for _, name := range namesOf(ask.Action) {
+		v.Parts = append(v.Parts, filterPart{name, ask.Filter.Get(name)})
 	}
-	if confirmed, err := strconv.Atoi(r.PostFormValue("count")); err != nil || v.Count > confirmed {
-		v.Wrong = fmt.Sprintf("They are %d now, more than the %s that you confirmed. Nothing was done; look again.", v.Count, r.PostFormValue("count"))
-		c.askBulk(w, r, http.StatusConflict, v)
-		return nil
-	}
-	filter := maskedFilter(r.URL.Query())
-	c.cfg.Log.WarnContext(r.Context(), "bulk action begins", "action", v.Action, "by", who.Name, "reason", reason, "filter", filter)
-	p := c.begin(w, r, v.Action)
-	err = do(r.Context(), p)
-	p.end(err)
-	c.cfg.Log.WarnContext(r.Context(), "bulk action ended", "action", v.Action, "by", who.Name, "done", p.done, "refused", p.refused, "error", err)
+	c.show(w, r, status, "bulk", view{Title: title(string(ask.Action)) + " all", Data: v})
 	return nil
 }
 
-// maskedFilter is a filter as it may be logged.
-func maskedFilter(q url.Values) string {
-	q = kept(q, filterNames)
-	if phone := q.Get("phone"); phone != "" {
-		q.Set("phone", topup.MaskPhone(phone))
-	}
-	return q.Encode()
-}
-
-// bulkAction is what a form asks for.
-func (c *Console) bulkAction(r *http.Request, who operator, action, reason string) (func(context.Context, *progress) error, error) {
-	if action == "redeliver" {
-		f, err := eventFilter(r.URL.Query())
-		return func(ctx context.Context, p *progress) error { return c.redeliverAll(ctx, r, f, p) }, err
-	}
-	f, err := c.bulkFilter(action, r.URL.Query())
-	if err != nil {
-		return nil, err
-	}
-	act := func(ctx context.Context, id topup.ID) error {
-		_, err := c.cfg.Orders.Cancel(ctx, id, "")
-		return err
-	}
-	if action == "resolve" {
-		resolution := resolveForm{Outcome: r.PostFormValue("outcome"), Reason: reason, Force: r.PostFormValue("force")}.resolution(who)
-		if err := resolution.Check(); err != nil {
-			return nil, err
-		}
-		act = func(ctx context.Context, id topup.ID) error {
-			_, err := c.cfg.Orders.Resolve(ctx, id, resolution)
-			return err
-		}
-	}
-	return func(ctx context.Context, p *progress) error { return c.actOnAll(ctx, f, act, p) }, nil
-}
-
-// actOnAll acts on a page's orders side by side, so that they share the journal's commits.
-func (c *Console) actOnAll(ctx context.Context, f journal.Filter, act func(context.Context, topup.ID) error, p *progress) error {
-	for {
-		page, next, err := c.cfg.Book.List(ctx, f)
+// bulk does what was confirmed to exactly what was shown: when others match now, or what was shown has changed, it does
+// nothing and asks again. What matches no more is left out. It runs to the end, and says how far it is. A browser that
+// goes away stops it.
+func (c *Console) bulk(action bulk.Action) page {
+	return func(w http.ResponseWriter, r *http.Request, who operator) error {
+		reason, err := reasonOf(r)
 		if err != nil {
 			return err
 		}
-		var all errgroup.Group
-		all.SetLimit(bulkAtOnce)
-		for _, o := range page {
-			all.Go(func() error {
-				p.count(o.ID, act(ctx, o.ID))
-				return ctx.Err()
-			})
-		}
-		if err := all.Wait(); err != nil {
+		asked, err := c.seals.open(r.PostFormValue("seal"), action, who.Name)
+		if err != nil {
 			return err
 		}
-		if f.Cursor = next; next == "" {
-			return nil
+		do, err := c.bulkAction(r, who, action, reason)
+		if err != nil {
+			return err
 		}
+		set, err := c.choose(r.Context(), action, asked.Filter)
+		if err != nil {
+			return err
+		}
+		if wrong := asked.wrong(set); wrong != "" {
+			return c.askBulk(w, r, http.StatusConflict, asked, set, wrong)
+		}
+		c.runBulk(w, r, asked, set, reason, do)
+		return nil
 	}
 }
 
-func (c *Console) redeliverAll(ctx context.Context, r *http.Request, f journal.EventFilter, p *progress) error {
-	now := time.Now()
-	for f.Limit = bulkPage; ; {
-		count, next, err := c.cfg.Events.RedeliverAll(ctx, f, now, func(ev topup.Event) { c.ring(r, ev) })
-		p.done += count
-		p.say()
-		if f.Cursor = next; err != nil || next == "" {
+// wrong says why a confirmation does not hold for what would be acted on now.
+func (c confirmation) wrong(now bulk.Set) string {
+	n := now.New(c.shown)
+	switch {
+	case time.Now().After(c.Until):
+		return "You were asked more than an hour ago. Nothing was done; look again."
+	case n == 1:
+		return "One of these has come, or has changed, since you were asked. Nothing was done; look again."
+	case n > 1:
+		return fmt.Sprintf("%d of these have come, or have changed, since you were asked. Nothing was done; look again.", n)
+	}
+	return ""
+}
+
+func (c *Console) runBulk(
+	w http.ResponseWriter, r *http.Request, asked confirmation, set bulk.Set, reason string, do act,
+) {
+	log := c.cfg.Log.With("action", string(asked.Action), "by", asked.By, "filter", maskedFilter(asked.Filter))
+	log.WarnContext(r.Context(), "bulk action begins", "reason", reason, "count", set.Count())
+	p := c.begin(w, r, string(asked.Action))
+	err := set.Each(r.Context(), do, p.count)
+	p.end(err)
+	log.WarnContext(r.Context(), "bulk action ended", "done", p.done, "refused", p.refused, "error", err)
+}
+
+// maskedFilter is a filter as it may be logged.
+func maskedFilter(filter url.Values) string {
+	masked := kept(filter, slices.Concat(filterNames, eventNames))
+	if phone := masked.Get("phone"); phone != "" {
+		masked.Set("phone", topup.MaskPhone(phone))
+	}
+	return masked.Encode()
+}
+
+// act does something to one order or event.
+type act func(context.Context, bulk.Member) error
+
+// bulkAction is what a form asks for.
+func (c *Console) bulkAction(r *http.Request, who operator, action bulk.Action, reason string) (act, error) {
+	switch action {
+	case bulk.Resolve:
+		form := resolveForm{Outcome: r.PostFormValue("outcome"), Reason: reason, Force: r.PostFormValue("force")}
+		decision := form.resolution(who)
+		return func(ctx context.Context, m bulk.Member) error {
+			one := decision
+			one.Attempt = m.Attempt
+			_, err := c.cfg.Orders.Resolve(ctx, m.Order, one)
 			return err
-		}
+		}, decision.Check()
+	case bulk.Cancel:
+		return func(ctx context.Context, m bulk.Member) error {
+			_, err := c.cfg.Orders.Cancel(ctx, m.Order, "")
+			return err
+		}, nil
+	default:
+		now := time.Now()
+		return func(ctx context.Context, m bulk.Member) error {
+			ev := topup.Event{ID: m.ID, OrderID: m.Order}
+			err := c.cfg.Events.Redeliver(ctx, ev, now)
+			if err == nil {
+				c.ring(r, ev)
+			}
+			return err
+		}, nil
 	}
 }
 
@@ -263,13 +234,13 @@ func (p *progress) write(html string) {
 	_ = p.flush.Flush()
 }
 
-func (p *progress) count(id topup.ID, err error) {
+func (p *progress) count(m bulk.Member, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err == nil {
 		p.done++
 	} else if p.refused++; p.refused <= refusalsShown {
-		p.write(`<p class="bad">` + template.HTMLEscapeString(string(id)+": "+err.Error()) + "</p>")
+		p.write(`<p class="bad">` + template.HTMLEscapeString(m.ID+": "+err.Error()) + "</p>")
 	}
 	p.say()
 }
@@ -288,7 +259,8 @@ func (p *progress) end(err error) {
 		p.write(fmt.Sprintf("<p>The first %d refusals are named above.</p>", refusalsShown))
 	}
 	if err != nil {
-		p.write("<p class=\"bad\">Stopped: " + template.HTMLEscapeString(err.Error()) + ". What was done stays; the same action goes on.</p>")
+		p.write("<p class=\"bad\">Stopped: " + template.HTMLEscapeString(err.Error()) +
+			". What was done stays; begin again with the list to go on.</p>")
 	}
 	p.write(p.tail)
 }

@@ -29,6 +29,7 @@ type Book interface {
 	List(ctx context.Context, f journal.Filter) ([]topup.Order, string, error)
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
 	Overview(ctx context.Context, now time.Time) (journal.Overview, error)
+	Disputed(ctx context.Context) (n int64, since time.Time, err error)
 }
 
 // Events are what callers were told.
@@ -36,13 +37,14 @@ type Events interface {
 	Event(ctx context.Context, id string) (topup.Event, error)
 	Events(ctx context.Context, f journal.EventFilter) ([]topup.Event, string, error)
 	Redeliver(ctx context.Context, ev topup.Event, now time.Time) error
-	RedeliverAll(ctx context.Context, f journal.EventFilter, now time.Time, each func(topup.Event)) (count int, next string, err error)
 }
 
 // Orders acts on orders.
 type Orders interface {
 	Cancel(ctx context.Context, id topup.ID, caller string) (topup.Order, error)
 	Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error)
+	Correct(ctx context.Context, id topup.ID, c topup.Correction) (topup.Order, error)
+	Uphold(ctx context.Context, id topup.ID, u topup.Upholding) (topup.Order, error)
 }
 
 // Queue is asynq's, as far as a person looks at it and stops it.
@@ -131,6 +133,7 @@ var pages embed.FS
 type Console struct {
 	cfg      Config
 	sessions *sessions
+	seals    seals
 	logins   *guesses
 	etag     string
 	pages    map[string]*template.Template
@@ -148,7 +151,10 @@ func New(cfg Config) (*Console, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Console{cfg: cfg, sessions: newSessions(cfg.AdminKey), logins: newGuesses(), etag: etag, pages: parsed}
+	c := &Console{
+		cfg: cfg, sessions: newSessions(cfg.AdminKey), seals: newSeals(cfg.AdminKey), logins: newGuesses(),
+		etag: etag, pages: parsed,
+	}
 	c.now = &snapshot{c: c}
 	c.handler = c.routes()
 	return c, nil
@@ -228,8 +234,11 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
 		p = known
 	case errors.Is(err, topup.ErrNotFound):
 		p = &problem{http.StatusNotFound, "There is no such thing, or no more."}
-	case errors.As(err, &transition), errors.As(err, &early):
+	case errors.As(err, &transition), errors.As(err, &early),
+		errors.Is(err, topup.ErrNotDisputed), errors.Is(err, topup.ErrArchived):
 		p = &problem{http.StatusConflict, err.Error()}
+	case errors.Is(err, topup.ErrLost):
+		p = &problem{http.StatusConflict, "The order has changed since you looked at it. Nothing was done; look again."}
 	case len(topup.FieldErrors(err)) > 0:
 		p = &problem{http.StatusUnprocessableEntity, err.Error()}
 	default:

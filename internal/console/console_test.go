@@ -23,7 +23,8 @@ const (
 // pagesOf are all pages that need a login.
 var pagesOf = []string{
 	"/console/", "/console/orders", "/console/orders/HELD", "/console/orders/HELD/resolve", "/console/orders/WAITS/cancel",
-	"/console/events", "/console/callers", "/console/queues/topups/pause", "/console/bulk/redeliver", "/console/bulk/resolve", "/queues/",
+	"/console/orders/GOOD/correct", "/console/orders/DENIED/uphold", "/console/orders?disputed=true",
+	"/console/events", "/console/callers", "/console/queues/topups/pause", "/console/bulk/redeliver?state=delivered", "/console/bulk/resolve?state=unknown", "/queues/",
 }
 
 // busy is a site with an order of each kind.
@@ -35,6 +36,8 @@ func busy(t *testing.T) *site {
 	s.held("EARLY", ana, now, time.Hour)
 	s.placed("WAITS", luis, now)
 	s.bought("GOOD", luis, now.Add(-10*time.Minute), 2*time.Second)
+	s.bought("DENIED", luis, now.Add(-20*time.Minute), 2*time.Second)
+	s.disputed("DENIED", "statement of 23 November: not in it")
 	return s
 }
 
@@ -139,8 +142,8 @@ func TestOtherSitesCanDoNothing(t *testing.T) {
 	s := busy(t)
 	b := s.enter()
 	b.site = "cross-site"
-	for _, path := range []string{"/console/login", "/console/logout", "/console/orders/HELD/resolve", "/console/orders/WAITS/cancel", "/console/queues/topups/pause", "/console/bulk/resolve"} {
-		b.post(path, "outcome", "succeeded", "reason", "x", "name", "ana", "key", adminKey, "count", "9").want(http.StatusForbidden)
+	for _, path := range []string{"/console/login", "/console/logout", "/console/orders/GOOD/correct", "/console/orders/DENIED/uphold", "/console/orders/HELD/resolve", "/console/orders/WAITS/cancel", "/console/queues/topups/pause", "/console/bulk/resolve"} {
+		b.post(path, "outcome", "succeeded", "reason", "x", "name", "ana", "key", adminKey).want(http.StatusForbidden)
 	}
 	s.wantState("HELD", topup.StateUnknown)
 	s.wantState("WAITS", topup.StateQueued)
@@ -250,6 +253,8 @@ func TestFilters(t *testing.T) {
 		{"state=unknown", ">HELD<", ">GOOD<"},
 		{"state=succeeded&caller=shop&product=MOVISTAR_TAE", ">GOOD<", ">HELD<"},
 		{"phone=8112345678", ">WAITS<", ">HELD<"},
+		{"disputed=true", ">DENIED<", ">GOOD<"},
+		{"disputed=false", ">GOOD<", ">none<"},
 		{"until=" + time.Now().Add(-time.Hour).Format("2006-01-02T15:04"), ">HELD<", ">GOOD<"},
 	}
 	for _, tt := range tests {
@@ -258,7 +263,7 @@ func TestFilters(t *testing.T) {
 			t.Errorf("%s shows %s", tt.query, tt.hasN)
 		}
 	}
-	for _, wrong := range []string{"state=none", "phone=1", "product=none", "since=x", "cursor=x"} {
+	for _, wrong := range []string{"state=none", "phone=1", "product=none", "since=x", "cursor=x", "disputed=maybe"} {
 		b.get("/console/orders?" + wrong).want(http.StatusUnprocessableEntity)
 	}
 }
@@ -315,6 +320,69 @@ func TestResolve(t *testing.T) {
 	s.wantState("EARLY", topup.StateRetrying)
 }
 
+// TestCorrect: the wrong word of a person is put right, and all other orders stay as they are.
+func TestCorrect(t *testing.T) {
+	s := busy(t)
+	b := s.enter()
+	b.post("/console/orders/HELD/resolve", "outcome", "failed", "reason", "not in the statement").to("/console/orders/HELD?done=resolved")
+	bystanders := s.bystanders("HELD")
+	page := "/console/orders/HELD/correct"
+	b.get("/console/orders/HELD").want(200, "Correct…")
+	b.get(page).want(200, `value="succeeded"`, `name="was" value="failed"`)
+	b.post(page, "was", "failed", "outcome", "succeeded", "reason", " ").want(http.StatusUnprocessableEntity, "reason")
+	b.post(page, "was", "failed", "outcome", "resend", "reason", "x").want(http.StatusUnprocessableEntity, "outcome")
+	b.post(page, "was", "unknown", "outcome", "succeeded", "reason", "x").want(http.StatusConflict, "is failed, not unknown as it was shown")
+	b.post(page, "outcome", "succeeded", "reason", "x").want(http.StatusConflict, "Nothing was done")
+	s.wantState("HELD", topup.StateFailed)
+	b.post(page, "was", "failed", "outcome", "succeeded", "reason", "line 9", "auth_code", "77").to("/console/orders/HELD?done=corrected")
+	d := s.order("HELD")
+	if d.State != topup.StateSucceeded || d.AuthCode != "77" || d.Corrections[0].By != "ana" || d.Corrections[0].Reason != "line 9" {
+		t.Errorf("%+v", d)
+	}
+	if last := d.Events[len(d.Events)-1].Type; last != topup.EventCorrected {
+		t.Errorf("the last event is %s", last)
+	}
+	b.get("/console/orders/HELD?done=corrected").want(200, "Corrected to succeeded", "by ana: line 9", "Corrected.")
+	b.get("/console/orders/WAITS/correct").want(http.StatusConflict, "only a final state")
+	b.post("/console/orders/WAITS/correct", "was", "queued", "outcome", "failed", "reason", "x").want(http.StatusConflict)
+	bystanders.wantUntouched()
+}
+
+// TestDisputes: a disputed order is seen, and either of a person's judgements ends its dispute and no other.
+func TestDisputes(t *testing.T) {
+	s := busy(t)
+	b := s.enter()
+	for _, id := range []string{"RIGHT", "WRONG"} {
+		s.bought(id, luis, time.Now().Add(-time.Minute), time.Second)
+		s.disputed(id, "not in the statement")
+	}
+	b.get("/console/").want(200, "3 disputed")
+	b.get("/console/orders/RIGHT").want(200, "Disputed", "not in the statement", "Uphold…", "Correct…")
+	bystanders := s.bystanders("RIGHT")
+	b.post("/console/orders/RIGHT/uphold", "was", "succeeded", "reason", " ").want(http.StatusUnprocessableEntity, "Say why")
+	b.post("/console/orders/RIGHT/uphold", "was", "failed", "reason", "x").want(http.StatusConflict, "look again")
+	b.post("/console/orders/RIGHT/uphold", "was", "succeeded", "reason", "the vendor confirms").to("/console/orders/RIGHT?done=upheld")
+	bystanders.wantUntouched()
+	if d := s.order("RIGHT"); d.State != topup.StateSucceeded || d.DisputedAt != nil || d.Disputes[0].EndedBy != "ana" ||
+		d.Disputes[0].Reason != "the vendor confirms" {
+		t.Errorf("%+v", d)
+	}
+	b.get("/console/orders/RIGHT?done=upheld").want(200, "The dispute has ended", "Dispute ended: upheld")
+	b.get("/console/orders/RIGHT/uphold").want(http.StatusConflict)
+	b.post("/console/orders/RIGHT/uphold", "was", "succeeded", "reason", "again").want(http.StatusConflict)
+
+	bystanders = s.bystanders("WRONG")
+	b.post("/console/orders/WRONG/correct", "was", "succeeded", "outcome", "failed", "reason", "refunded").to("/console/orders/WRONG?done=corrected")
+	bystanders.wantUntouched()
+	if d := s.order("WRONG"); d.State != topup.StateFailed || d.DisputedAt != nil || d.Disputes[0].Outcome != topup.DisputeCorrected {
+		t.Errorf("%+v", d)
+	}
+	found := b.get("/console/orders?disputed=true").want(200, ">DENIED<").body
+	if strings.Contains(found, ">RIGHT<") || strings.Contains(found, ">WRONG<") {
+		t.Error("the list of the disputed has one that is not")
+	}
+}
+
 func TestCancel(t *testing.T) {
 	s := busy(t)
 	b := s.enter()
@@ -362,55 +430,6 @@ func TestPauseAndResume(t *testing.T) {
 	}
 	b.post("/console/queues/others/pause", "reason", "x").want(http.StatusNotFound)
 	b.get("/console/queues/topups/delete").want(http.StatusNotFound)
-}
-
-func TestBulkResolve(t *testing.T) {
-	s := busy(t)
-	for i := range 30 {
-		s.held(name(i), luis, time.Now().Add(-time.Hour), time.Minute)
-	}
-	b := s.enter()
-	b.get("/console/bulk/resolve?phone=8112345678").want(200, ">30 ", `name="count" value="30"`)
-	b.post("/console/bulk/resolve?phone=8112345678", "outcome", "failed", "reason", "not in the statement", "count", "29").want(http.StatusConflict, "Nothing was done")
-	s.wantState(name(0), topup.StateUnknown)
-	b.post("/console/bulk/resolve", "outcome", "failed", "reason", "not in the statement", "count", "32").
-		want(200, "31 done, 1 refused", "order EARLY: the outcome of its attempt may still arrive", "</html>")
-	for i := range 30 {
-		s.wantState(name(i), topup.StateFailed)
-	}
-	s.wantState("EARLY", topup.StateUnknown)
-	b.post("/console/bulk/resolve", "outcome", "none", "reason", "x", "count", "32").want(http.StatusUnprocessableEntity)
-}
-
-func TestBulkGoesToTheEnd(t *testing.T) {
-	s := open(t)
-	const many = 700 // more than a page
-	for i := range many {
-		s.placed(name(i), ana, time.Now())
-	}
-	b := s.enter()
-	b.get("/console/bulk/cancel").want(http.StatusUnprocessableEntity, "queued or retrying")
-	b.post("/console/bulk/cancel?state=queued&phone=5537686660", "reason", "a test by the shop", "count", "700").want(200, "700 done, 0 refused")
-	counts, err := s.journal.CountByState(t.Context())
-	must(t, err)
-	if counts[topup.StateCanceled] != many || counts[topup.StateQueued] != 0 {
-		t.Errorf("counts %v", counts)
-	}
-	if strings.Contains(s.log.String(), string(ana)) {
-		t.Error("a phone number is logged")
-	}
-}
-
-func TestBulkRedeliver(t *testing.T) {
-	s := busy(t)
-	b := s.enter()
-	b.get("/console/bulk/redeliver?state=delivered").want(200, `name="count" value="1"`)
-	b.post("/console/bulk/redeliver?state=delivered", "reason", "the shop lost them", "count", "1").want(200, "1 done, 0 refused")
-	if got := s.order("GOOD").Events[0].State; got != topup.EventPending {
-		t.Errorf("event is %s", got)
-	}
-	b.get("/console/bulk/delete").want(http.StatusNotFound)
-	b.get("/console/events?since=x").want(http.StatusUnprocessableEntity)
 }
 
 func TestCallers(t *testing.T) {

@@ -1,5 +1,20 @@
 package console
 
+import (
+	"net/url"
+	"time"
+
+	"recarga/internal/bulk"
+)
+
+// Seal is a confirmation as the console with this key makes it.
+func Seal(
+	adminKey string, action bulk.Action, by string, until time.Time, filter url.Values, set bulk.Set,
+) (string, error) {
+	c := confirmation{Action: action, By: by, Until: until, Filter: filter, shown: set.Fingerprints()}
+	return newSeals(adminKey).seal(c)
+}
+
 // Route is what a test may know of a route.
 type Route struct {
 	Pattern     string

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"recarga/internal/api"
@@ -269,6 +270,33 @@ func (s *site) bought(id string, phone topup.Phone, at time.Time, took time.Dura
 	must(s.tb, err)
 	s.told(ev, at.Add(took))
 	return o
+}
+
+func (s *site) disputed(id, evidence string) {
+	s.tb.Helper()
+	_, err := s.journal.Dispute(s.tb.Context(), topup.ID(id), topup.Dispute{Evidence: evidence, RaisedBy: "reconcile"}, time.Now())
+	must(s.tb, err)
+}
+
+// bystanders are all orders but one, as they were.
+type bystanders struct {
+	*site
+	but topup.ID
+	was map[topup.ID]topup.Details
+}
+
+func (s *site) bystanders(but topup.ID) bystanders {
+	s.tb.Helper()
+	return bystanders{s, but, s.book()}
+}
+
+func (b bystanders) wantUntouched() {
+	b.tb.Helper()
+	now := b.book()
+	now[b.but] = b.was[b.but]
+	if diff := cmp.Diff(b.was, now); diff != "" {
+		b.tb.Errorf("others have changed: %s", diff)
+	}
 }
 
 // told delivers an event.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,11 +18,23 @@ type orderView struct {
 	Steps []step
 	// CanCancel and CanResolve tell which actions make sense now.
 	CanCancel, CanResolve bool
+	// CanBecome is what a person may still make of its final state; nothing while it is open.
+	CanBecome []topup.Verdict
 	// SafeAt is when failed and resend are possible without force; zero: they are.
 	SafeAt time.Time
 	Form   resolveForm
 	Wrong  string
 	Done   string
+}
+
+// Disputed is the open dispute; nil when there is none.
+func (v orderView) Disputed() *topup.Dispute {
+	for i := range v.Disputes {
+		if v.Disputes[i].EndedAt == nil {
+			return &v.Disputes[i]
+		}
+	}
+	return nil
 }
 
 // step is one line of an order's life.
@@ -37,7 +50,11 @@ type step struct {
 	Event string
 }
 
-type resolveForm struct{ Outcome, Reason, TransactionID, Reference, AuthCode, Force string }
+type resolveForm struct {
+	Outcome, Reason, TransactionID, Reference, AuthCode, Force string
+	// Attempt is the one that was looked at.
+	Attempt int
+}
 
 func (c *Console) order(w http.ResponseWriter, r *http.Request, _ operator) error {
 	v, err := c.orderView(r)
@@ -53,6 +70,8 @@ func (c *Console) order(w http.ResponseWriter, r *http.Request, _ operator) erro
 var messages = map[string]string{
 	"resolved":    "Resolved.",
 	"canceled":    "Canceled. Its caller is told.",
+	"corrected":   "Corrected. Its caller is told.",
+	"upheld":      "The dispute has ended: the order's state is right.",
 	"redelivered": "The event is due again.",
 }
 
@@ -68,6 +87,11 @@ func (c *Console) orderView(r *http.Request) (orderView, error) {
 	v := orderView{Details: d, Facts: factsOf(d.State), Steps: life(d)}
 	v.CanCancel = d.State == topup.StateQueued || d.State == topup.StateRetrying
 	v.CanResolve = d.State == topup.StateUnknown
+	for _, verdict := range []topup.Verdict{topup.VerdictSucceeded, topup.VerdictFailed} {
+		if topup.Allowed(d.State, verdict.State(), topup.OpCorrect) {
+			v.CanBecome = append(v.CanBecome, verdict)
+		}
+	}
 	return v, nil
 }
 
@@ -95,6 +119,15 @@ func life(d topup.Details) []step {
 			s.Lines = append(s.Lines, "forced: a worker might still have been acting on it")
 		}
 		steps = append(steps, s)
+	}
+	for _, c := range d.Corrections {
+		steps = append(steps, step{At: c.At, Kind: "plain", Title: "Corrected to " + string(c.Outcome), Text: "was " + string(c.Was) + "; by " + c.By + ": " + c.Reason})
+	}
+	for _, c := range d.Disputes {
+		steps = append(steps, step{At: c.Since, Kind: "doubt", Title: "Disputed", Text: "by " + c.RaisedBy + ": " + c.Evidence})
+		if c.EndedAt != nil {
+			steps = append(steps, step{At: *c.EndedAt, Kind: "plain", Title: "Dispute ended: " + string(c.Outcome), Text: "by " + c.EndedBy + ": " + c.Reason})
+		}
 	}
 	for _, ev := range d.Events {
 		steps = append(steps, eventSteps(ev)...)
@@ -208,9 +241,11 @@ func (c *Console) resolve(w http.ResponseWriter, r *http.Request, who operator) 
 	if err != nil {
 		return err
 	}
-	f := resolveForm{
-		Outcome: r.PostFormValue("outcome"), Reason: r.PostFormValue("reason"), TransactionID: strings.TrimSpace(r.PostFormValue("transaction_id")),
-		Reference: strings.TrimSpace(r.PostFormValue("reference")), AuthCode: strings.TrimSpace(r.PostFormValue("auth_code")), Force: r.PostFormValue("force"),
+	f := readResolveForm(r)
+	if attempt := r.PostFormValue("attempt"); attempt != "" {
+		if f.Attempt, err = strconv.Atoi(attempt); err != nil {
+			return &topup.FieldError{Field: "attempt", Value: attempt, Allowed: "the number of the attempt that was looked at"}
+		}
 	}
 	v.Form = f
 	_, err = c.cfg.Orders.Resolve(r.Context(), v.ID, f.resolution(who))
@@ -229,9 +264,18 @@ func (c *Console) resolve(w http.ResponseWriter, r *http.Request, who operator) 
 	return err
 }
 
+func readResolveForm(r *http.Request) resolveForm {
+	field := func(name string) string { return strings.TrimSpace(r.PostFormValue(name)) }
+	return resolveForm{
+		Outcome: field("outcome"), Reason: field("reason"), TransactionID: field("transaction_id"),
+		Reference: field("reference"), AuthCode: field("auth_code"), Force: field("force"),
+	}
+}
+
 func (f resolveForm) resolution(who operator) topup.Resolution {
 	return topup.Resolution{
-		Outcome: topup.Verdict(f.Outcome), Reason: strings.TrimSpace(f.Reason), By: who.Name, Forced: f.Force == "yes",
+		Outcome: topup.Verdict(f.Outcome), Reason: f.Reason, By: who.Name,
+		Forced: f.Force == "yes", Attempt: f.Attempt,
 		TransactionID: topup.NullString(f.TransactionID), Reference: topup.NullString(f.Reference), AuthCode: topup.NullString(f.AuthCode),
 	}
 }

@@ -32,8 +32,8 @@ type chip struct {
 
 // filterForm is the filter as it was typed.
 type filterForm struct {
-	State, Caller, Product, Phone, Since, Until string
-	Products                                    []string
+	State, Disputed, Caller, Product, Phone, Since, Until string
+	Products                                              []string
 }
 
 func (c *Console) orders(w http.ResponseWriter, r *http.Request, _ operator) error {
@@ -82,7 +82,7 @@ func (c *Console) found(w http.ResponseWriter, r *http.Request, name string) err
 	return nil
 }
 
-var filterNames = []string{"state", "caller", "product", "phone", "since", "until"}
+var filterNames = []string{"state", "disputed", "caller", "product", "phone", "since", "until"}
 
 // kept is what of a query chooses things, whatever page of them.
 func kept(q url.Values, names []string) url.Values {
@@ -104,7 +104,7 @@ func older(q url.Values, names []string, cursor string) url.Values {
 
 func formOf(q url.Values) filterForm {
 	return filterForm{
-		State: q.Get("state"), Caller: q.Get("caller"), Product: q.Get("product"), Phone: q.Get("phone"),
+		State: q.Get("state"), Disputed: q.Get("disputed"), Caller: q.Get("caller"), Product: q.Get("product"), Phone: q.Get("phone"),
 		Since: q.Get("since"), Until: q.Get("until"), Products: productIDs(),
 	}
 }
@@ -121,7 +121,9 @@ func chips(q url.Values) []chip {
 	for _, f := range topup.StateTable() {
 		all = append(all, newChip("orders", kept(q, filterNames), string(f.State)))
 	}
-	return all
+	disputed := kept(q, filterNames)
+	disputed.Set("disputed", "true")
+	return append(all, chip{"disputed", address(disputed, "orders"), q.Get("disputed") == "true"})
 }
 
 // newChip leads to what the query chooses, but of the state; an empty one means all.
@@ -141,6 +143,13 @@ func filterOf(q url.Values) (f journal.Filter, err error) {
 	if s := given.Get("state"); s != "" {
 		f.State, err = topup.ParseState(s)
 		errs = append(errs, err)
+	}
+	switch s := given.Get("disputed"); s {
+	case "true":
+		f.Disputed = true
+	case "", "false":
+	default:
+		errs = append(errs, &topup.FieldError{Field: "disputed", Value: s, Allowed: "true or false"})
 	}
 	if s := given.Get("phone"); s != "" {
 		f.Phone, err = topup.ParsePhone(s)

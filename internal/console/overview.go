@@ -38,6 +38,9 @@ const (
 type glance struct {
 	journal.Overview
 	At time.Time
+	// Disputed are the orders whose final state is contradicted, the first since DisputedSince.
+	Disputed      int64
+	DisputedSince time.Time
 	// States are all states in their order.
 	States []stateCount
 	// Queues are asynq's, in the order of their names; QueueError says why there are none.
@@ -116,8 +119,12 @@ func (s *snapshot) get(ctx context.Context) (glance, error) {
 	if err != nil {
 		return glance{}, err
 	}
+	disputed, since, err := s.c.cfg.Book.Disputed(ctx)
+	if err != nil {
+		return glance{}, err
+	}
 	keep := max(glanceFresh, glanceShare*time.Since(now))
-	g := glance{Overview: o, At: now}
+	g := glance{Overview: o, At: now, Disputed: disputed, DisputedSince: since}
 	if g.Balance, err = s.standing(ctx, now); err != nil {
 		return glance{}, err
 	}

@@ -1,11 +1,13 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"mime"
 	"net/http"
 	"net/url"
 
+	"recarga/internal/bulk"
 	"recarga/internal/params"
 	"recarga/topup"
 )
@@ -19,14 +21,17 @@ type route struct {
 	query, form []string
 	// open pages need no login.
 	open bool
+	// maxForm is what is read of the form, in bytes; 0: maxForm.
+	maxForm int64
 }
 
 func (c *Console) table() []route {
 	reason := []string{"reason"}
-	bulk := func(action string, filter []string, form ...string) []route {
+	inBulk := func(action bulk.Action, form ...string) []route {
+		at := Path + "/bulk/" + string(action)
 		return []route{
-			{pattern: "GET " + Path + "/bulk/" + action, page: c.bulkPage(action), query: filter},
-			{pattern: "POST " + Path + "/bulk/" + action, page: c.bulk(action), query: filter, form: append(form, "reason", "count")},
+			{pattern: "GET " + at, page: c.bulkPage(action), query: namesOf(action)},
+			{pattern: "POST " + at, page: c.bulk(action), form: append(form, "reason", "seal"), maxForm: maxBulkForm},
 		}
 	}
 	table := []route{
@@ -41,8 +46,15 @@ func (c *Console) table() []route {
 		{pattern: "GET " + Path + "/orders/{id}/resolve", page: c.resolvePage},
 		{
 			pattern: "POST " + Path + "/orders/{id}/resolve", page: c.resolve,
-			form: []string{"outcome", "reason", "transaction_id", "reference", "auth_code", "force"},
+			form: []string{"outcome", "reason", "transaction_id", "reference", "auth_code", "force", "attempt"},
 		},
+		{pattern: "GET " + Path + "/orders/{id}/correct", page: c.correctPage},
+		{
+			pattern: "POST " + Path + "/orders/{id}/correct", page: c.correct,
+			form: []string{"was", "outcome", "reason", "transaction_id", "reference", "auth_code"},
+		},
+		{pattern: "GET " + Path + "/orders/{id}/uphold", page: c.upholdPage},
+		{pattern: "POST " + Path + "/orders/{id}/uphold", page: c.uphold, form: []string{"was", "reason"}},
 		{pattern: "GET " + Path + "/orders/{id}/cancel", page: c.cancelPage},
 		{pattern: "POST " + Path + "/orders/{id}/cancel", page: c.cancel, form: reason},
 		{pattern: "GET " + Path + "/events", page: c.events, query: append([]string{"cursor"}, eventNames...)},
@@ -52,9 +64,9 @@ func (c *Console) table() []route {
 		{pattern: "GET " + Path + "/queues/{queue}/{action}", page: c.queuePage},
 		{pattern: "POST " + Path + "/queues/{queue}/{action}", page: c.switchQueue, form: reason},
 	}
-	table = append(table, bulk("resolve", filterNames, "outcome", "force")...)
-	table = append(table, bulk("cancel", filterNames)...)
-	return append(table, bulk("redeliver", eventNames)...)
+	table = append(table, inBulk(bulk.Resolve, "outcome", "force")...)
+	table = append(table, inBulk(bulk.Cancel)...)
+	return append(table, inBulk(bulk.Redeliver)...)
 }
 
 func (c *Console) routes() http.Handler {
@@ -90,7 +102,7 @@ func (c *Console) guarded(to route) http.Handler {
 			http.Redirect(w, r, address(url.Values{"next": {localPath(r)}}, "login"), http.StatusSeeOther)
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		r.Body = http.MaxBytesReader(w, r.Body, cmp.Or(to.maxForm, maxForm))
 		err := to.check(r)
 		if err == nil {
 			err = to.page(w, r, who)

@@ -39,11 +39,16 @@ func newSessions(adminKey string) *sessions {
 	if adminKey == "" {
 		return &sessions{}
 	}
-	key, err := hkdf.Key(sha256.New, []byte(adminKey), nil, "recarga console sessions", sha256.Size)
+	return &sessions{adminKey: sha256.Sum256([]byte(adminKey)), key: derive(adminKey, "recarga console sessions")}
+}
+
+// derive makes the key for one purpose: what is signed for another one is not good for it.
+func derive(adminKey, purpose string) []byte {
+	key, err := hkdf.Key(sha256.New, []byte(adminKey), nil, purpose, sha256.Size)
 	if err != nil {
 		panic(err) // only for a length that SHA-256 cannot give
 	}
-	return &sessions{adminKey: sha256.Sum256([]byte(adminKey)), key: key}
+	return key
 }
 
 func (s *sessions) right(key string) bool {
@@ -51,17 +56,29 @@ func (s *sessions) right(key string) bool {
 	return s.key != nil && subtle.ConstantTimeCompare(given[:], s.adminKey[:]) == 1
 }
 
-func (s *sessions) sign(text string) string {
-	mac := hmac.New(sha256.New, s.key)
+// sign appends a signature to a text.
+func sign(key []byte, text string) string { return text + "." + signature(key, text) }
+
+func signature(key []byte, text string) string {
+	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte(text))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// signed is the text of what sign returned with the same key.
+func signed(key []byte, value string) (text string, ok bool) {
+	i := strings.LastIndexByte(value, '.')
+	if i < 0 || !hmac.Equal([]byte(signature(key, value[:i])), []byte(value[i+1:])) {
+		return "", false
+	}
+	return value[:i], true
 }
 
 // begin logs somebody in. The cookie goes back to this site only, never from another one's page.
 func (s *sessions) begin(w http.ResponseWriter, r *http.Request, name string) {
 	until := time.Now().Add(sessionHours * time.Hour)
 	text := strconv.FormatInt(until.Unix(), 10) + "." + base64.RawURLEncoding.EncodeToString([]byte(name))
-	s.set(w, r, text+"."+s.sign(text), until)
+	s.set(w, r, sign(s.key, text), until)
 }
 
 func (s *sessions) end(w http.ResponseWriter, r *http.Request) { s.set(w, r, "", time.Unix(1, 0)) }
@@ -80,11 +97,11 @@ func (s *sessions) of(r *http.Request) (operator, bool) {
 	if err != nil || s.key == nil {
 		return operator{}, false
 	}
-	i := strings.LastIndexByte(cookie.Value, '.')
-	if i < 0 || !hmac.Equal([]byte(s.sign(cookie.Value[:i])), []byte(cookie.Value[i+1:])) {
+	text, ok := signed(s.key, cookie.Value)
+	if !ok {
 		return operator{}, false
 	}
-	seconds, encoded, _ := strings.Cut(cookie.Value[:i], ".")
+	seconds, encoded, _ := strings.Cut(text, ".")
 	until, err := strconv.ParseInt(seconds, 10, 64)
 	name, nameErr := base64.RawURLEncoding.DecodeString(encoded)
 	if err != nil || nameErr != nil || time.Now().Unix() >= until {

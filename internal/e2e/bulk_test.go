@@ -81,6 +81,7 @@ func TestBulkInABrowser(t *testing.T) {
 			b.do("filter", chromedp.Click(".filter button"), chromedp.WaitVisible(`.filter input[name="caller"][value="default"]`))
 			b.do("all of these", chromedp.Click(`//a[contains(., "`+tt.link+`")]`, chromedp.BySearch), chromedp.WaitVisible("#reason"))
 			b.says("I mean all 2 of them", topup.DefaultCaller)
+			b.fits("bulk " + tt.name)
 			if tt.choice != "" {
 				b.do("choose", chromedp.Click(`input[value="`+tt.choice+`"]`))
 			}
@@ -106,6 +107,24 @@ func TestBulkInABrowser(t *testing.T) {
 			}
 		})
 	}
+	t.Run("correct", func(t *testing.T) {
+		b.t = t
+		o := bulkOrder{caller: topup.DefaultCaller, phone: "5537686661", state: topup.StateUnknown}
+		before := stories(t, c, book)
+		delete(before, o.id())
+		b.do("correct", chromedp.Navigate(b.url+"/console/orders/"+string(o.id())),
+			chromedp.Click(`//a[contains(., "Correct…")]`, chromedp.BySearch), chromedp.WaitVisible("#reason"))
+		b.fits("correct")
+		b.do("charged", chromedp.Click(`input[value="succeeded"]`), chromedp.SendKeys("#reason", "the distributor's support says so"),
+			chromedp.Click("main button.primary"), chromedp.WaitVisible("p.done"))
+		b.says("Corrected.", "Corrected to succeeded")
+		w.told(t, get(t, c, o.id()))
+		after := stories(t, c, book)
+		delete(after, o.id())
+		if diff := cmp.Diff(before, after); diff != "" {
+			t.Errorf("others were not meant, and changed: %s", diff)
+		}
+	})
 	b.t = t
 	b.clean()
 	charged, notified := map[topup.ID]int{}, map[topup.ID]bool{}

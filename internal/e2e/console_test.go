@@ -145,12 +145,37 @@ func TestConsole(t *testing.T) {
 	acts("/console/events/"+get(t, c, "GOOD-1").Events[0].ID+"/redeliver", nil, 422, "Say why")
 	acts("/console/events/"+get(t, c, "GOOD-1").Events[0].ID+"/redeliver", url.Values{"reason": {"the shop lost it"}}, 200, "due again")
 
+	// confirm asks for a bulk action, does meanwhile, and confirms it with the form that was shown.
+	confirm := func(action, filter string, form url.Values, meanwhile func(), status int, parts ...string) {
+		t.Helper()
+		_, page := s.get("/console/bulk/" + action + "?" + filter)
+		_, rest, _ := strings.Cut(page, `name="seal" value="`)
+		seal, _, asked := strings.Cut(rest, `"`)
+		if !asked {
+			t.Fatalf("%s of %s does not ask: %s", action, filter, page)
+		}
+		meanwhile()
+		form.Set("seal", seal)
+		acts("/console/bulk/"+action, form, status, parts...)
+	}
+	nothing := func() {}
 	shows("/console/bulk/cancel?state=queued", 200, "2", "I mean all")
-	shows("/console/bulk/cancel?state=succeeded", 422, "only these can be canceled")
-	acts("/console/bulk/cancel?state=queued", url.Values{"reason": {"the shop has closed"}, "count": {"2"}}, 200, "2 done, 0 refused", "</html>")
-	acts("/console/bulk/resolve?", url.Values{"reason": {"statement"}, "outcome": {"failed"}, "count": {"1"}}, 409, "Nothing was done")
-	acts("/console/bulk/resolve?", url.Values{"reason": {"statement"}, "outcome": {"failed"}, "count": {"2"}}, 200, "0 done, 2 refused", "HELD-1")
-	acts("/console/bulk/redeliver?state=delivered", url.Values{"reason": {"asked for"}, "count": {"100"}}, 200, "done, 0 refused")
+	shows("/console/bulk/cancel?state=succeeded", 422, "only such orders can be chosen")
+	shows("/console/bulk/resolve", 422, "unknown")
+	confirm("cancel", "state=queued", url.Values{"reason": {"the shop has closed"}}, nothing, 200, "2 done, 0 refused", "</html>")
+	statement := url.Values{"reason": {"statement"}, "outcome": {"failed"}}
+	confirm("resolve", "state=unknown", statement, nothing, 200, "0 done, 2 refused", "HELD-1")
+	confirm("resolve", "state=unknown", statement, func() {
+		settled(t, c, place(t, c, order("HELD-4", "5500000500")).ID)
+	}, 409, "Nothing was done")
+	acts("/console/bulk/resolve", statement, 409, "Nothing was done")
+	statement.Set("seal", statement.Get("seal")+"x")
+	acts("/console/bulk/resolve", statement, 400, "Nothing was done")
+	testkit.Eventually(t, patience, func() bool {
+		_, page := s.get("/console/events?state=pending")
+		return strings.Contains(page, "No events that fit")
+	}, "every event is delivered")
+	confirm("redeliver", "state=delivered", url.Values{"reason": {"asked for"}}, nothing, 200, "done, 0 refused")
 
 	acts("/console/queues/topups/pause", url.Values{"reason": {"the vendor has maintenance"}}, 200, "Queue topups is paused")
 	place(t, c, order("PAUSED-1", "5537686662"))

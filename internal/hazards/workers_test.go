@@ -118,7 +118,7 @@ func (s setup) runOurs(looked func()) (*running, error) {
 		return nil, err
 	}
 	w := worker.New(worker.Config{
-		Journal: book, Distributor: vendor, Teller: told{}, Bell: q, Timeout: vendorTimeout, SweepInterval: 200 * time.Millisecond, Log: log,
+		Journal: book, Distributor: stoppable{vendor, s}, Teller: told{}, Bell: q, Timeout: vendorTimeout, SweepInterval: 200 * time.Millisecond, Log: log,
 		Policy: worker.Policy{Initial: 200 * time.Millisecond, Max: time.Second, MaxAttempts: 10},
 	})
 	var handlers sync.WaitGroup
@@ -141,6 +141,18 @@ func (s setup) runOurs(looked func()) (*running, error) {
 		_ = q.Close()
 		_ = book.Close()
 	}}, nil
+}
+
+// stoppable is the vendor's client, which logs in once more between the record of an attempt and its request, where a
+// test can stop it.
+type stoppable struct {
+	*distributor.Client
+	s setup
+}
+
+func (v stoppable) Purchase(ctx context.Context, o topup.Order, sendBy time.Time) topup.Result {
+	_ = v.s.post("/login", "", []byte(`{"customer_id":"demo","secret_key":"demo"}`), nil) // its answer is of no use
+	return v.Client.Purchase(ctx, o, sendBy)
 }
 
 // told is a caller who hears everything at once.

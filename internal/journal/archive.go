@@ -27,6 +27,8 @@ const (
 	fileMembers = 160
 	// archiveLock is what PostgreSQL lets one process hold: who moves orders, one after the other.
 	archiveLock = 0x7265636172676101
+	// unlockFor bounds the wait for a server that does not take the lock back; then the connection's end does.
+	unlockFor = 2 * time.Second
 )
 
 // ErrArchiving: another process moves orders to the archive at this moment.
@@ -89,9 +91,17 @@ func (e *engine) alone(ctx context.Context) (conn *sql.Conn, release func(), err
 	if conn, err = e.write.Conn(ctx); err != nil {
 		return nil, nil, err
 	}
-	// The end of the connection is the end of its transaction and its lock, whatever has become of them.
-	release = func() { _ = conn.Raw(func(any) error { return driver.ErrBadConn }) }
 	mine := true
+	// The end of the connection is the end of its transaction and its lock, whatever has become of them. A busy server
+	// takes its time to notice that end, so that the lock is given back first.
+	release = func() {
+		if e.name == "postgres" && mine {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockFor)
+			defer cancel()
+			_, _ = conn.ExecContext(ctx, "SELECT pg_advisory_unlock($1)", archiveLock)
+		}
+		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+	}
 	if e.name == "postgres" {
 		err = conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", archiveLock).Scan(&mine)
 	}

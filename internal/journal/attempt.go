@@ -47,7 +47,8 @@ const sqlOwn = `SELECT ` + orderColumns + ` FROM orders WHERE id = $1 AND attemp
 AND EXISTS (SELECT 1 FROM attempts WHERE order_key = orders.key AND number = $2 AND worker = $3 AND nonce = $4)`
 
 // Begin records that the next attempt is under way, for an order that is queued or retrying, has had exactly the
-// given number of attempts, and whose time is not over; otherwise it returns topup.ErrLost, and nothing may be sent. It is durable before it returns. After giveUpAt anybody may call the attempt's outcome unknown.
+// given number of attempts, and whose time is not over; otherwise it returns topup.ErrLost, and nothing may be sent. It
+// is durable before it returns. After giveUpAt anybody may call the attempt's outcome unknown.
 //
 // A commit whose answer was lost is made again, and recognised where it had happened: an attempt is
 // not wasted on it. Only if that fails as well is the error ErrInDoubt.
@@ -121,7 +122,7 @@ due_at = CASE WHEN ends_at < $14 THEN ends_at ELSE $14 END, event_count = event_
 const sqlFinish = `UPDATE orders SET ` + setFinish + ` WHERE id = $1 AND attempt_count = $2 AND state = $3
 AND NOT ($3 = 'unknown' AND ` + stillInDoubt + `) RETURNING ` + orderColumns
 
-// sqlFinishLate is for an approval, of whichever attempt. It takes the arguments of sqlFinish.
+// sqlFinishLate is for an approval, of whichever attempt. It takes the arguments of sqlFinish, with no state (”) before.
 var sqlFinishLate = `UPDATE orders SET ` + setFinish + ` WHERE id = $1 AND attempt_count >= $2 AND state <> $3 AND ` +
 	from(topup.OpFinishLate, topup.StateSucceeded) + ` RETURNING ` + orderColumns
 

@@ -118,7 +118,7 @@ func (j *Journal) Dispute(ctx context.Context, id topup.ID, d topup.Dispute, now
 	r, err := write(ctx, j, string(id), func(t *tx) (record, error) {
 		r, err := t.known(id)
 		if err == nil && !r.State.Final() {
-			err = &topup.TransitionError{ID: id, From: r.State, By: "dispute"}
+			err = &topup.TransitionError{ID: id, From: r.State, By: topup.OpDispute}
 		}
 		if err != nil {
 			return r, err

@@ -26,21 +26,26 @@ func SchemaVersion() (version int64) {
 	return version
 }
 
-// migrate brings the database's tables up to date. Several processes may do so at once.
-func (e *engine) migrate(ctx context.Context) error {
+// provider runs the migrations of the engine.
+func (e *engine) provider() (*goose.Provider, error) {
 	files, err := fs.Sub(migrations, "migrations/"+e.name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	dialect, opts := goose.DialectSQLite3, []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
 	if e.name == "postgres" {
 		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		dialect, opts = goose.DialectPostgres, append(opts, goose.WithSessionLocker(locker))
 	}
-	p, err := goose.NewProvider(dialect, e.write, files, opts...)
+	return goose.NewProvider(dialect, e.write, files, opts...)
+}
+
+// migrate brings the database's tables up to date. Several processes may do so at once.
+func (e *engine) migrate(ctx context.Context) error {
+	p, err := e.provider()
 	if err != nil {
 		return err
 	}

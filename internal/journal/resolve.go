@@ -50,8 +50,9 @@ AND transaction_id = $6 AND reference = $7 AND auth_code = $8 AND number = (SELE
 // order as it now is, without an event. On an order that is unknown again it is no repeat, but a new one.
 //
 // Errors: those of topup.FieldErrors; topup.ErrNotFound; *topup.TransitionError when the order is not
-// unknown; *topup.MovedOnError when the resolution names another attempt than its latest; *topup.TooEarlyError when, unless it is forced, a worker might still act on an attempt that
-// is to be failed or sent again: its answer would come after the decision.
+// unknown; *topup.MovedOnError when the resolution names another attempt than its latest; *topup.TooEarlyError when,
+// unless it is forced, a worker might still act on an attempt that is to be failed or sent again: its answer would come
+// after the decision.
 func (j *Journal) Resolve(ctx context.Context, id topup.ID, r topup.Resolution, now time.Time) (topup.Order, *topup.Event, error) {
 	if err := r.Check(); err != nil {
 		return topup.Order{}, nil, err

@@ -64,7 +64,7 @@ func (j *job) badLines(ctx context.Context) error {
 		}
 		for _, b := range page {
 			after = b.line
-			if err := j.tell(Finding{Class: BadLine, Lines: []int64{b.line}, StatementTransactionIDs: []string{}, Detail: b.wrong}); err != nil {
+			if err := j.tell(Finding{Class: BadLine, ID: topup.NullString(b.id), Lines: []int64{b.line}, StatementTransactionIDs: []string{}, Detail: b.wrong}); err != nil {
 				return err
 			}
 		}
@@ -290,6 +290,11 @@ func (j *job) take(ctx context.Context, v verdict) error {
 
 // settle settles an unknown order and tells of it. One that cannot be settled now is told as held.
 func (j *job) settle(ctx context.Context, resolution topup.Resolution, f Finding) error {
+	if len(j.s.doubts) > 0 {
+		f.Class, f.Outcome = UnknownHeld, ""
+		f.Detail += "; not settled: not all of the statement is understood"
+		return j.tell(f)
+	}
 	if j.s.opts.DryRun {
 		j.settled(resolution.Outcome, f)
 		return j.tell(f)

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"recarga/internal/journal"
@@ -55,6 +56,8 @@ type Statement struct {
 	sha256 string
 	// notes say what is not compared.
 	notes []string
+	// doubts say what of the statement is not understood; as long as there are any, nothing is settled.
+	doubts []string
 }
 
 // Read reads a statement to its end, onto disk. Errors: those of topup.FieldErrors for a file that is no
@@ -72,7 +75,10 @@ func Read(ctx context.Context, in io.Reader, opts Options) (*Statement, error) {
 	if err = keep(ctx, lines, stage); err != nil {
 		return nil, errors.Join(err, stage.close())
 	}
-	return &Statement{opts: opts, stage: stage, layout: lines.layout, sha256: hex.EncodeToString(digest.Sum(nil)), notes: notes(lines.layout)}, nil
+	return &Statement{
+		opts: opts, stage: stage, layout: lines.layout, sha256: hex.EncodeToString(digest.Sum(nil)),
+		notes: append(notes(lines.layout), lines.table.Notes()...), doubts: lines.doubts(),
+	}, nil
 }
 
 func keep(ctx context.Context, lines *reader, s *stage) error {
@@ -86,7 +92,7 @@ func keep(ctx context.Context, lines *reader, s *stage) error {
 			err = s.add(ctx, l, wrong, lines.raw)
 		}
 		if err != nil {
-			return fmt.Errorf("line %d: %w", lines.number, err)
+			return fmt.Errorf("after line %d: %w", lines.number, err)
 		}
 	}
 }
@@ -97,7 +103,7 @@ func notes(l layout) []string {
 		column Column
 		text   string
 	}{
-		{ColumnID, "no column holds our ids: lines are matched by the distributor's alone, and no unknown order can be found or be absent"},
+		{ColumnID, noIDs(l) + "lines are matched by the distributor's alone, and no unknown order can be found or be absent"},
 		{ColumnAmount, "no column holds the amount in MXN: amounts are not compared"},
 		{ColumnTime, "no column holds the time: what the statement covers is not known, unless it is given with covers"},
 		{ColumnPhone, "no column holds the phone: phones are not compared"},
@@ -109,6 +115,33 @@ func notes(l layout) []string {
 	}
 	if !l.has(ColumnStatus) && !l.has(ColumnCode) {
 		list = append(list, "no column holds the status: every line counts as a charge")
+	}
+	return list
+}
+
+// noIDs names the columns that hold ids of others.
+func noIDs(l layout) string {
+	var others []string
+	for _, c := range []Column{ColumnTransaction, ColumnReference, ColumnAuthCode} {
+		if l.has(c) {
+			others = append(others, fmt.Sprintf("%s is none of them, and is read as %s", l.name(c), c))
+		}
+	}
+	return "no column holds our ids (" + strings.Join(others, "; ") + "; else name it with columns): "
+}
+
+// doubts say what of the statement is not understood.
+func (r *reader) doubts() []string {
+	list := []string{}
+	for _, name := range r.table.NotUnderstood() {
+		list = append(list, fmt.Sprintf("column %s: say what it holds with columns, or that it says nothing with ignore_columns", name))
+	}
+	if r.strange > 0 {
+		list = append(list, fmt.Sprintf("%d lines with words that are not known, such as %s: say what they mean with status, as in %s=charged",
+			r.strange, strings.Join(r.unknown, ", "), r.unknown[0]))
+	}
+	if r.neither != "" {
+		list = append(list, fmt.Sprintf("column %s: %s is neither yes nor no", r.layout.name(ColumnReversal), r.neither))
 	}
 	return list
 }
@@ -131,7 +164,7 @@ func (s *Statement) source() string {
 func (r *Reconciler) Run(ctx context.Context, s *Statement, emit func(Result) error) error {
 	j := &job{r: r, s: s, stage: s.stage, emit: emit, lastly: time.Now(), sum: Summary{
 		Statement: s.opts.Name, SHA256: s.sha256, Lines: s.stage.lines, Columns: s.layout.names(), Charged: s.stage.charges,
-		Findings: map[Class]int64{}, Settled: map[topup.Verdict]int64{}, DryRun: s.opts.DryRun, Notes: s.notes,
+		Findings: map[Class]int64{}, Settled: map[topup.Verdict]int64{}, DryRun: s.opts.DryRun, Notes: s.notes, NotUnderstood: s.doubts,
 	}}
 	for _, step := range []func(context.Context) error{
 		j.badLines, j.unnamed, j.adopt, j.compare, j.cover, j.missing, j.absent,
@@ -140,7 +173,7 @@ func (r *Reconciler) Run(ctx context.Context, s *Statement, emit func(Result) er
 			return fmt.Errorf("reconcile %s: %w", s.opts.Name, err)
 		}
 	}
-	j.sum.Agrees = !j.differs
+	j.sum.Agrees = !j.differs && len(s.doubts) == 0
 	r.log.InfoContext(ctx, "statement reconciled", "statement", s.opts.Name, "sha256", s.sha256, "lines", j.sum.Lines,
 		"matched", j.sum.Matched, "agrees", j.sum.Agrees, "dry_run", s.opts.DryRun)
 	return emit(Result{Summary: &j.sum})

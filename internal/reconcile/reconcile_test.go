@@ -206,7 +206,7 @@ func TestFindings(t *testing.T) {
 		{"unknown, pending", "absent=failed", func(s *shop) { charged(s); s.edit("X", "Aprobado", "Pendiente") },
 			[]string{`unknown_held X line 146 says "Pendiente" (pending)`}, topup.StateUnknown},
 		{"unknown, not readable", absent, func(s *shop) { charged(s); s.edit("X", "10.00", "ten") },
-			[]string{"bad_line  amount: ", "unknown_held X line 146 says what cannot be read"}, topup.StateUnknown},
+			[]string{"bad_line X amount: ", "unknown_held X line 146 says what cannot be read"}, topup.StateUnknown},
 
 		{"absent, hold", "", unknown, []string{held + "absent=hold"}, topup.StateUnknown},
 		{"absent, failed", absent, unknown, []string{"unknown_absent X no line charges it"}, topup.StateFailed},
@@ -256,7 +256,7 @@ func TestFindings(t *testing.T) {
 		}, topup.StateUnknown},
 		{"absent, a bad line has its id", absent, func(s *shop) { unknown(s); s.extra = []string{"X,\n"} },
 			[]string{"bad_line  2 values, the header has 7", held + "line 146, which cannot be read, has its id"}, topup.StateUnknown},
-		{"absent, a bad line without its id", absent, func(s *shop) { unknown(s); s.extra = []string{"Total,1440.00\n"} },
+		{"absent, a bad line without its id", absent, func(s *shop) { unknown(s); s.extra = []string{"?,1440.00\n"} },
 			[]string{"bad_line  2 values, the header has 7", "unknown_absent X no line charges it"}, topup.StateFailed},
 		{"absent, a stranger may be its charge", absent, func(s *shop) { unknown(s); s.extra = []string{s.charge("Y", s.at(day/2))} },
 			[]string{"missing_here Y we know no such order", held + "line 146, of an order that we do not know, may be its charge"}, topup.StateUnknown},

@@ -80,6 +80,9 @@ func (s Summary) Facts() [][2]string {
 		}
 		facts = append(facts, [2]string{what, text})
 	}
+	for _, n := range s.NotUnderstood {
+		facts = append(facts, [2]string{"Not understood", n})
+	}
 	for _, n := range s.Notes {
 		facts = append(facts, [2]string{"Note", n})
 	}

@@ -124,6 +124,8 @@ type Summary struct {
 	Outside int64 `json:"outside"`
 	// Notes say what was not compared, and why.
 	Notes []string `json:"notes"`
+	// NotUnderstood says what of the statement is not understood. As long as there is anything, nothing is settled.
+	NotUnderstood []string `json:"not_understood"`
 	// Agrees tells that nothing is left to be looked at.
 	Agrees bool `json:"agrees"`
 }

@@ -45,16 +45,21 @@ const head = "date,transaction_id,distributor_transaction_id,phone_number,amount
 
 func newShop(t *testing.T) *shop {
 	t.Helper()
+	s := emptyShop(t)
+	for i := range 24 * 6 {
+		s.order(fmt.Sprintf("DAY-%03d", i), topup.StateSucceeded, s.at(time.Duration(i)*10*time.Minute))
+	}
+	return s
+}
+
+func emptyShop(t *testing.T) *shop {
+	t.Helper()
 	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = j.Close() })
-	s := &shop{t: t, journal: j, dawn: time.Now().UTC().Truncate(24 * time.Hour).Add(-48 * time.Hour), lines: map[string]string{}}
-	for i := range 24 * 6 {
-		s.order(fmt.Sprintf("DAY-%03d", i), topup.StateSucceeded, s.at(time.Duration(i)*10*time.Minute))
-	}
-	return s
+	return &shop{t: t, journal: j, dawn: time.Now().UTC().Truncate(24 * time.Hour).Add(-48 * time.Hour), lines: map[string]string{}}
 }
 
 func (s *shop) at(d time.Duration) time.Time { return s.dawn.Add(d) }
@@ -69,14 +74,19 @@ func (s *shop) check(err error) {
 // order brings an order into a state, by one attempt at the time; one that succeeded has its line.
 func (s *shop) order(id string, state topup.State, at time.Time) {
 	s.t.Helper()
-	_, _, err := s.journal.Accept(s.t.Context(), topup.Request{ID: topup.ID(id), Caller: "shop", Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: topup.Pesos(10)}, at)
-	s.check(err)
+	s.accept(id, "5537686660", topup.Pesos(10), at)
 	if state == topup.StateSucceeded {
 		s.lines[id] = s.charge(id, at)
 	}
 	if state != topup.StateQueued {
 		s.attempt(id, 0, state, at)
 	}
+}
+
+func (s *shop) accept(id string, phone topup.Phone, amount topup.Amount, at time.Time) {
+	s.t.Helper()
+	_, _, err := s.journal.Accept(s.t.Context(), topup.Request{ID: topup.ID(id), Caller: "shop", Phone: phone, Product: "MOVISTAR_TAE", Amount: amount}, at)
+	s.check(err)
 }
 
 // attempt makes the next attempt of an order.
@@ -131,11 +141,16 @@ func (s *shop) statement() io.Reader {
 // reconcile returns the findings as "class order detail", sorted, and the summary.
 func (s *shop) reconcile(query string) ([]string, reconcile.Summary) {
 	s.t.Helper()
+	return s.reconcileText(s.statement(), query)
+}
+
+func (s *shop) reconcileText(statement io.Reader, query string) ([]string, reconcile.Summary) {
+	s.t.Helper()
 	q, err := url.ParseQuery(query)
 	s.check(err)
 	opts, err := reconcile.ParseOptions(q, time.Now())
 	s.check(err)
-	read, err := reconcile.Read(s.t.Context(), s.statement(), opts)
+	read, err := reconcile.Read(s.t.Context(), statement, opts)
 	s.check(err)
 	defer func() { s.check(read.Close()) }()
 	quiet := slog.New(slog.DiscardHandler)

@@ -131,12 +131,12 @@ func TestStatements(t *testing.T) {
 
 func TestNoStatements(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                                  "statement: an absent or empty value",
-		"\n\n":                              "statement: an absent or empty value",
-		"\xff\xfea\x00":                     "statement: \"UTF-16\"",
+		"":                                  `statement: "an empty file"`,
+		"\n\n":                              `statement: "an empty file"`,
+		"\xff\xfea\x00":                     `header: "a"`,
 		"amount,status\n":                   "header: \"amount, status\"",
-		"{\"a\":1}\n":                       "header: ",
-		"PK\x03\x04\x00\x00\n":              "header: ",
+		"{\"a\":1}\n":                       `statement: "JSON"`,
+		"PK\x03\x04\x00\x00\n":              `statement: "an Excel workbook (.xlsx), or another ZIP archive"`,
 		"order_id,\"amount\n":               "header: ",
 		strings.Repeat("x", table.MaxRow+1): "header: ",
 	} {

@@ -136,7 +136,7 @@ func (o *Options) layout(head []string) (*Layout, error) {
 		case l.known[i]:
 			missing = &FileError{Part: PartColumns, Value: c.Name + "=" + name, Allowed: "a column that no other option names"}
 		default:
-			l.use(c.Name, i, !byNumber)
+			l.use(c.Name, i, !byNumber || o.isHeader(plain[i]))
 		}
 	}
 	o.byHeaders(l, plain)
@@ -148,6 +148,11 @@ func (l *Layout) use(column string, i int, byHeader bool) {
 	if byHeader {
 		l.named++
 	}
+}
+
+// isHeader tells whether any column goes by the name.
+func (o *Options) isHeader(plain string) bool {
+	return slices.ContainsFunc(o.Columns, func(c Column) bool { return slices.Contains(c.Headers, plain) })
 }
 
 // byHeaders finds the columns that no option names.

@@ -34,6 +34,15 @@ func ParseDelimiter(s string) (rune, error) {
 	return c, nil
 }
 
+// ParseDecimal reads a decimal mark: point, comma or nothing.
+func ParseDecimal(s string) (Decimal, error) {
+	d := Decimal(s)
+	if d != DecimalAuto && d != DecimalPoint && d != DecimalComma {
+		return DecimalAuto, &FileError{Part: PartDecimal, Value: s, Allowed: "one of point, comma"}
+	}
+	return d, nil
+}
+
 // Pairs reads NAME=VALUE pairs, separated by commas; a pair with a comma in it is quoted, as in CSV. The error says no
 // more than that it is none.
 func Pairs(s string) (pairs [][2]string, err error) {

@@ -29,6 +29,7 @@ const (
 	PartColumns   = "columns"
 	PartIgnored   = "ignore_columns"
 	PartDelimiter = "delimiter"
+	PartDecimal   = "decimal"
 )
 
 func (e *FileError) Error() string {

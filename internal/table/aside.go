@@ -71,7 +71,7 @@ func (r *Reader) aside(cells []string) string {
 			return "a ruled line"
 		}
 		return ""
-	case len(cells) == len(head) && strings.Join(head, "") != "" && slices.EqualFunc(cells, head, func(a, b string) bool { return Plain(a) == Plain(b) }):
+	case r.layout.named > 0 && slices.EqualFunc(cells, r.layout.plain, func(cell, header string) bool { return Plain(cell) == header }):
 		return "the header again"
 	case len(head) < 3:
 		return ""

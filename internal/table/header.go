@@ -46,8 +46,9 @@ type Options struct {
 
 // Layout says which column holds what.
 type Layout struct {
-	head []string
-	at   map[string]int
+	head  []string
+	plain []string // the headers as Plain has them
+	at    map[string]int
 	// prefixed are the columns of Options.Prefix, by what follows it.
 	prefixed map[string]int
 	// known are the columns that are used, harmless or ignored.
@@ -110,19 +111,21 @@ func Plain(header string) string {
 
 // layout finds the columns of a header. Its error names the first option that names a column which is not there.
 func (o *Options) layout(head []string) (*Layout, error) {
-	l := &Layout{head: head, at: map[string]int{}, prefixed: map[string]int{}, known: make([]bool, len(head))}
 	plain := make([]string, len(head))
+	l := &Layout{head: head, plain: plain, at: map[string]int{}, prefixed: map[string]int{}, known: make([]bool, len(head))}
 	for i, h := range head {
 		plain[i] = Plain(h)
 	}
 	var missing error
 	for _, name := range o.Ignored {
-		i, _ := find(head, plain, name)
+		i, byNumber := find(head, plain, name)
 		if i < 0 {
 			missing = &FileError{Part: PartIgnored, Value: name, Allowed: columnOf(head)}
 			continue
 		}
-		l.known[i] = true
+		for j := range plain {
+			l.known[j] = l.known[j] || j == i || !byNumber && plain[j] == plain[i]
+		}
 	}
 	for _, c := range o.Columns {
 		name, given := o.Named[c.Name]
@@ -139,7 +142,7 @@ func (o *Options) layout(head []string) (*Layout, error) {
 			l.use(c.Name, i, !byNumber || o.isHeader(plain[i]))
 		}
 	}
-	o.byHeaders(l, plain)
+	o.byHeaders(l)
 	return l, missing
 }
 
@@ -156,15 +159,15 @@ func (o *Options) isHeader(plain string) bool {
 }
 
 // byHeaders finds the columns that no option names.
-func (o *Options) byHeaders(l *Layout, plain []string) {
+func (o *Options) byHeaders(l *Layout) {
 	for _, c := range o.Columns {
 		if l.Has(c.Name) || o.Named[c.Name] != "" {
 			continue
 		}
 	search:
 		for _, header := range c.Headers {
-			for i := range plain {
-				if !l.known[i] && plain[i] == header {
+			for i := range l.plain {
+				if !l.known[i] && l.plain[i] == header {
 					l.use(c.Name, i, true)
 					break search
 				}
@@ -174,7 +177,7 @@ func (o *Options) byHeaders(l *Layout, plain []string) {
 	for i, h := range l.head {
 		switch {
 		case l.known[i]:
-		case h == "#" || slices.Contains(o.Harmless, plain[i]):
+		case h == "#" || slices.Contains(o.Harmless, l.plain[i]):
 			l.known[i] = true
 			l.named++
 		case o.Prefix != "" && len(h) > len(o.Prefix) && strings.EqualFold(h[:len(o.Prefix)], o.Prefix):

@@ -133,7 +133,7 @@ func (r *Reader) Next() (Row, error) {
 
 func (r *Reader) next() (Row, error) {
 	for len(r.early) > 0 {
-		row := r.row(r.early[0])
+		row := r.row(r.early[0], false) // what comes next in the file is behind the header
 		r.early = r.early[1:]
 		if row.Early = true; row.Err == nil && row.aside == "" {
 			return row, nil
@@ -144,14 +144,15 @@ func (r *Reader) next() (Row, error) {
 		if err != nil {
 			return Row{}, err
 		}
-		if row := r.row(line); row.Err != nil || slices.ContainsFunc(row.Cells, func(c string) bool { return c != "" }) {
+		if row := r.row(line, true); row.Err != nil || slices.ContainsFunc(row.Cells, func(c string) bool { return c != "" }) {
 			return row, nil
 		}
 	}
 }
 
-// row is the row that begins with a line. One that does not read as a row with the header's columns ends with its line.
-func (r *Reader) row(line Line) Row {
+// row is the row that begins with a line. One that does not read as a row with the header's columns ends with its line,
+// and so does one that may not go on.
+func (r *Reader) row(line Line, mayGoOn bool) Row {
 	row := Row{Line: line.Number, Last: line.Number, Text: utf8Text(line.Text), Long: line.Long}
 	switch {
 	case line.Long:
@@ -163,7 +164,7 @@ func (r *Reader) row(line Line) Row {
 	default:
 		row.Cells, row.Err = r.split.cells(row.Text)
 	}
-	if row.Err != nil && !row.Long && open(row.Text) && r.goesOn(&row) {
+	if row.Err != nil && mayGoOn && !row.Long && open(row.Text) && r.goesOn(&row) {
 		row.Err = nil
 	}
 	if row.Err != nil {

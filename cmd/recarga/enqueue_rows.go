@@ -144,7 +144,7 @@ func tableRow(l *table.Layout, one table.Row, decimal table.Decimal) (r row, ok 
 	if one.Err == nil {
 		r.request, r.err = orderOf(l, one.Cells, decimal)
 	} else if id, err := topup.ParseID(l.Value(one.Cells, topup.FieldID)); err == nil {
-		r.request.ID = id
+		r.request.ID, r.err = id, fmt.Errorf("%s: %w", id, one.Err)
 	}
 	if one.Early {
 		if r.err != nil {

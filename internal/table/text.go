@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/charmap"
@@ -33,11 +32,10 @@ const (
 )
 
 func (e *FileError) Error() string {
-	value := e.Value
-	if e.Part != PartFile {
-		value = strconv.Quote(value)
+	if e.Part == PartFile {
+		return fmt.Sprintf("it is %s; must be %s", e.Value, e.Allowed)
 	}
-	return fmt.Sprintf("%s: %s is not allowed; must be %s", e.Part, value, e.Allowed)
+	return fmt.Sprintf("%s: %q is not allowed; must be %s", e.Part, e.Value, e.Allowed)
 }
 
 const fileAllowed = "a table of text (CSV) with a header"

@@ -195,7 +195,7 @@ func (s *statement) spoil(t *testing.T, m *month) {
 	for range 4 { // not readable
 		id := next()
 		s.of(t, id)[5] = "ten"
-		s.wrong(reconcile.BadLine, "")
+		s.wrong(reconcile.BadLine, id)
 	}
 	for _, id := range m.altered {
 		s.of(t, id)[5] = "11.00"

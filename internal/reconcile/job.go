@@ -73,7 +73,7 @@ func (j *job) badLines(ctx context.Context) error {
 		}
 		for _, b := range page {
 			after = b.line
-			if err := j.tell(Finding{Class: BadLine, Lines: []int64{b.line}, StatementTransactionIDs: []string{}, Detail: b.wrong}); err != nil {
+			if err := j.tell(Finding{Class: BadLine, ID: topup.NullString(b.id), Lines: []int64{b.line}, StatementTransactionIDs: []string{}, Detail: b.wrong}); err != nil {
 				return err
 			}
 		}

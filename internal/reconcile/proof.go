@@ -117,7 +117,7 @@ func (j *job) cover(ctx context.Context) error {
 	if j.wrong > 0 {
 		j.note(fmt.Sprintf("%d of %d charges have another time than our attempts, by more than the margin: are timezone and dates right?", j.wrong, j.wrong+j.right))
 	}
-	if !j.matched && j.stage.lines > 0 {
+	if !j.matched && j.stage.lines > 0 && j.s.layout.has(ColumnID) {
 		j.note("no line is of an order of ours" + j.s.idColumns())
 	}
 	if some, err := j.stage.undecided(ctx); err != nil || !some {

@@ -15,8 +15,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
-	"maps"
-	"slices"
+	"strings"
 	"time"
 
 	"recarga/internal/journal"
@@ -91,7 +90,8 @@ func Read(ctx context.Context, in io.Reader, opts Options) (*Statement, error) {
 		return nil, errors.Join(err, stage.close())
 	}
 	return &Statement{
-		opts: opts, stage: stage, layout: lines.layout, sha256: hex.EncodeToString(digest.Sum(nil)), notes: notes(lines.layout), doubts: doubts(lines.layout),
+		opts: opts, stage: stage, layout: lines.layout, sha256: hex.EncodeToString(digest.Sum(nil)),
+		notes: append(notes(lines.layout), lines.table.Notes()...), doubts: lines.doubts(),
 	}, nil
 }
 
@@ -106,7 +106,7 @@ func keep(ctx context.Context, lines *reader, s *stage) error {
 			err = s.add(ctx, l, wrong, lines.raw)
 		}
 		if err != nil {
-			return fmt.Errorf("line %d: %w", lines.number, err)
+			return fmt.Errorf("after line %d: %w", lines.number, err)
 		}
 	}
 }
@@ -117,7 +117,7 @@ func notes(l layout) []string {
 		column Column
 		text   string
 	}{
-		{ColumnID, "no column holds our ids: lines are matched by the distributor's alone, and no unknown order can be found or be absent"},
+		{ColumnID, noIDs(l) + "lines are matched by the distributor's alone, and no unknown order can be found or be absent"},
 		{ColumnAmount, "no column holds the amount in MXN: amounts are not compared"},
 		{ColumnTime, "no column holds the time: what the statement covers is not known, unless it is given with covers"},
 		{ColumnPhone, "no column holds the phone: phones are not compared"},
@@ -133,17 +133,6 @@ func notes(l layout) []string {
 	return list
 }
 
-// doubts names the columns that are neither known nor such that they cannot say anything of money.
-func doubts(l layout) (list []string) {
-	used := slices.Collect(maps.Values(l.at))
-	for i, name := range l.head {
-		if !slices.Contains(used, i) && !slices.Contains([]string{"product id", "product", "operator"}, plain(name)) {
-			list = append(list, fmt.Sprintf("column %d (%s): say what it holds with columns", i+1, name))
-		}
-	}
-	return list
-}
-
 // idColumns names the columns that hold ids.
 func (s *Statement) idColumns() (text string) {
 	for _, c := range []Column{ColumnID, ColumnTransaction, ColumnReference, ColumnAuthCode} {
@@ -152,6 +141,33 @@ func (s *Statement) idColumns() (text string) {
 		}
 	}
 	return text + ": say with columns which one holds our ids (id), or the authorisation codes (auth_code)"
+}
+
+// noIDs names the columns that hold ids of others.
+func noIDs(l layout) string {
+	var others []string
+	for _, c := range []Column{ColumnTransaction, ColumnReference, ColumnAuthCode} {
+		if l.has(c) {
+			others = append(others, fmt.Sprintf("%s is none of them, and is read as %s", l.name(c), c))
+		}
+	}
+	return "no column holds our ids (" + strings.Join(others, "; ") + "; else name it with columns): "
+}
+
+// doubts say what of the statement is not understood.
+func (r *reader) doubts() []string {
+	list := []string{}
+	for _, name := range r.table.NotUnderstood() {
+		list = append(list, fmt.Sprintf("column %s: say what it holds with columns, or that it says nothing with ignore_columns", name))
+	}
+	if r.strange > 0 {
+		list = append(list, fmt.Sprintf("%d lines with words that are not known, such as %s: say what they mean with status, as in %s=charged",
+			r.strange, strings.Join(r.unknown, ", "), r.unknown[0]))
+	}
+	if r.neither != "" {
+		list = append(list, fmt.Sprintf("column %s: %s is neither yes nor no", r.layout.name(ColumnReversal), r.neither))
+	}
+	return list
 }
 
 // Close removes what Read kept.

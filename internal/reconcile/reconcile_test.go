@@ -51,20 +51,25 @@ const head = "date,transaction_id,distributor_transaction_id,phone_number,amount
 
 func newShop(t *testing.T) *shop {
 	t.Helper()
+	s := emptyShop(t)
+	for i := range 24 * 6 {
+		s.order(fmt.Sprintf("DAY-%03d", i), topup.StateSucceeded, s.at(time.Duration(i)*10*time.Minute))
+	}
+	return s
+}
+
+func emptyShop(t *testing.T) *shop {
+	t.Helper()
 	folder := t.TempDir()
 	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(folder, "recarga.db"), journal.WithArchive(archive.Folder(filepath.Join(folder, "archive"))))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = j.Close() })
-	s := &shop{
+	return &shop{
 		t: t, journal: j, dawn: time.Now().UTC().Truncate(24 * time.Hour).Add(-48 * time.Hour), lines: map[string]string{}, head: head,
 		clock: time.RFC3339, resolver: producer.New(j, noBell{}, slog.New(slog.DiscardHandler)),
 	}
-	for i := range 24 * 6 {
-		s.order(fmt.Sprintf("DAY-%03d", i), topup.StateSucceeded, s.at(time.Duration(i)*10*time.Minute))
-	}
-	return s
 }
 
 func (s *shop) at(d time.Duration) time.Time { return s.dawn.Add(d) }
@@ -79,14 +84,19 @@ func (s *shop) check(err error) {
 // order brings an order into a state, by one attempt at the time; one that succeeded has its line.
 func (s *shop) order(id string, state topup.State, at time.Time) {
 	s.t.Helper()
-	_, _, err := s.journal.Accept(s.t.Context(), topup.Request{ID: topup.ID(id), Caller: "shop", Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: topup.Pesos(10)}, at)
-	s.check(err)
+	s.accept(id, "5537686660", topup.Pesos(10), at)
 	if state == topup.StateSucceeded {
 		s.lines[id] = s.charge(id, at)
 	}
 	if state != topup.StateQueued {
 		s.attempt(id, 0, state, at)
 	}
+}
+
+func (s *shop) accept(id string, phone topup.Phone, amount topup.Amount, at time.Time) {
+	s.t.Helper()
+	_, _, err := s.journal.Accept(s.t.Context(), topup.Request{ID: topup.ID(id), Caller: "shop", Phone: phone, Product: "MOVISTAR_TAE", Amount: amount}, at)
+	s.check(err)
 }
 
 // attempt makes the next attempt of an order.
@@ -141,11 +151,16 @@ func (s *shop) statement() io.Reader {
 // reconcile returns the findings as "class order detail", sorted, and the summary.
 func (s *shop) reconcile(query string) ([]string, reconcile.Summary) {
 	s.t.Helper()
+	return s.reconcileText(s.statement(), query)
+}
+
+func (s *shop) reconcileText(statement io.Reader, query string) ([]string, reconcile.Summary) {
+	s.t.Helper()
 	q, err := url.ParseQuery(query)
 	s.check(err)
 	opts, err := reconcile.ParseOptions(q, time.Now())
 	s.check(err)
-	read, err := reconcile.Read(s.t.Context(), s.statement(), opts)
+	read, err := reconcile.Read(s.t.Context(), statement, opts)
 	s.check(err)
 	defer func() { s.check(read.Close()) }()
 	quiet := slog.New(slog.DiscardHandler)
@@ -216,7 +231,7 @@ func TestFindings(t *testing.T) {
 		{"unknown, pending", "absent=failed", func(s *shop) { charged(s); s.edit("X", "Aprobado", "Pendiente") },
 			[]string{`unknown_held X line 146 says "Pendiente" (pending)`}, topup.StateUnknown},
 		{"unknown, not readable", absent, func(s *shop) { charged(s); s.edit("X", "10.00", "ten") },
-			[]string{"bad_line  amount: ", "unknown_held X line 146 says what cannot be read"}, topup.StateUnknown},
+			[]string{"bad_line X amount: ", "unknown_held X line 146 says what cannot be read"}, topup.StateUnknown},
 
 		{"absent, hold", "", unknown, []string{held + "absent=hold"}, topup.StateUnknown},
 		{"absent, failed", absent, unknown, []string{"unknown_absent X no line charges it"}, topup.StateFailed},
@@ -266,7 +281,7 @@ func TestFindings(t *testing.T) {
 		}, topup.StateUnknown},
 		{"absent, a bad line has its id", absent, func(s *shop) { unknown(s); s.extra = []string{"X,\n"} },
 			[]string{"bad_line  2 values, the header has 7", held + "line 146, which cannot be read, has its id"}, topup.StateUnknown},
-		{"absent, a bad line without its id", absent, func(s *shop) { unknown(s); s.extra = []string{"garbage,1440.00\n"} },
+		{"absent, a bad line without its id", absent, func(s *shop) { unknown(s); s.extra = []string{"?,1440.00\n"} },
 			[]string{"bad_line  2 values, the header has 7", held + "what cannot be read may be its charge: 1 lines"}, topup.StateUnknown},
 		{"absent, a stranger may be its charge", absent, func(s *shop) { unknown(s); s.extra = []string{s.charge("Y", s.at(day/2))} },
 			[]string{"missing_here Y we know no such order", "unknown_held X no line charges it; a charge of the same phone, amount and time " +

@@ -42,7 +42,7 @@ CREATE TABLE lines (
 	phone TEXT NOT NULL, amount INTEGER, at INTEGER, day INTEGER NOT NULL, kind INTEGER NOT NULL, status TEXT NOT NULL
 ) STRICT;
 -- Lines that cannot be read: what is wrong, and all they say.
-CREATE TABLE bad (line INTEGER PRIMARY KEY, wrong TEXT NOT NULL, raw TEXT NOT NULL) STRICT;
+CREATE TABLE bad (line INTEGER PRIMARY KEY, id TEXT NOT NULL, wrong TEXT NOT NULL, raw TEXT NOT NULL) STRICT;
 -- Charges that no order of ours accounts for. Their time is anywhere between since and until; NULL: not known.
 CREATE TABLE unclaimed (line INTEGER PRIMARY KEY, phone TEXT NOT NULL, amount INTEGER, since INTEGER, until INTEGER) STRICT;
 -- Orders that we call succeeded, when they can have been charged, and what the statement says of them: see named.
@@ -114,7 +114,7 @@ func (s *stage) add(ctx context.Context, l line, wrong error, raw []byte) error 
 	s.lines++
 	if wrong != nil {
 		s.bad++
-		if _, err := s.tx.ExecContext(ctx, "INSERT INTO bad VALUES (?, ?, ?)", l.number, oneLine(wrong), clean(string(raw))); err != nil {
+		if _, err := s.tx.ExecContext(ctx, "INSERT INTO bad VALUES (?, ?, ?, ?)", l.number, l.id, oneLine(wrong), string(raw)); err != nil {
 			return err
 		}
 		if l.id == "" {
@@ -503,11 +503,11 @@ func (s *stage) mention(ctx context.Context, id topup.ID) (int64, error) {
 }
 
 type badLine struct {
-	line  int64
-	wrong string
+	line      int64
+	id, wrong string
 }
 
 func (s *stage) badLines(ctx context.Context, after int64, limit int) ([]badLine, error) {
-	return rows(ctx, s, func(r *sql.Rows) (b badLine, err error) { return b, r.Scan(&b.line, &b.wrong) },
-		"SELECT line, wrong FROM bad WHERE line > ? ORDER BY line LIMIT ?", after, limit)
+	return rows(ctx, s, func(r *sql.Rows) (b badLine, err error) { return b, r.Scan(&b.line, &b.id, &b.wrong) },
+		"SELECT line, id, wrong FROM bad WHERE line > ? ORDER BY line LIMIT ?", after, limit)
 }

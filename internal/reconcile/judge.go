@@ -154,7 +154,7 @@ func (j judging) judge(g group, o *journal.Standing) (v verdict) {
 		if len(a.charges) > 0 {
 			v.contradicts++
 			f := newFinding(MissingHere, g, o, a.charges, "we call it "+string(o.State)+", which says that no money moved"+alsoReversed(a))
-			v.addDisputed(f, o, j, j.agrees(o, a.charges))
+			v.addDisputed(f, o, j, true)
 		} else {
 			v.matched = len(a.unreadable) == 0
 		}
@@ -207,7 +207,8 @@ func alsoReversed(a account) string {
 
 func (v *verdict) add(f Finding) { v.findings = append(v.findings, f) }
 
-// addDisputed adds a finding against a final order. It is a dispute if the lines are surely of the order.
+// addDisputed adds a finding against an order. It is a dispute if the order is final and the lines are surely its own:
+// those that say that it was not charged must be of its phone, amount and time.
 func (v *verdict) addDisputed(f Finding, o *journal.Standing, j judging, surely bool) {
 	if !surely || !o.State.Final() {
 		v.add(f)

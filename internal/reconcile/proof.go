@@ -15,6 +15,8 @@ import (
 // order, and after it, without a gap.
 const neighbours = 3
 
+const notUnderstood = "not all of the statement is understood"
+
 // distrust says why the statement proves nothing at all, neither by what it says nor by what it lacks; empty where it
 // can.
 func (j *job) distrust() string {
@@ -24,7 +26,7 @@ func (j *job) distrust() string {
 	}
 	switch {
 	case len(j.s.doubts) > 0:
-		return "not all of the statement is understood"
+		return notUnderstood
 	case j.renamed > 0:
 		return fmt.Sprintf("line %d calls an order of ours by another id: the statement's ids cannot be relied on", j.renamed)
 	case j.wrong > j.right:

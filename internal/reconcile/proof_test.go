@@ -136,6 +136,16 @@ func TestAbsenceNeedsProof(t *testing.T) {
 			s.rewrite("2006-01-02 15:04")
 			s.extra = []string{strings.ReplaceAll(s.charge("Y", s.at(day/2-time.Second)), "5537686660", "5512345678")}
 		}, "line 146, a charge that no order claims"},
+		{"a margin of nothing, and minutes only in some lines", "&margin=0s&timezone=UTC", func(s *shop) {
+			s.order("X", topup.StateUnknown, s.at(day/2+30*time.Second))
+			y := s.charge("Y", s.at(day/2-time.Second))
+			s.extra = []string{strings.NewReplacer(y[:len("2006-01-02T15:04:05Z")], s.at(day/2).Format("2006-01-02 15:04"), "5537686660", "5512345678").Replace(y)}
+		}, "line 146, a charge that no order claims"},
+		{"a margin of nothing, and whole hours", "&margin=0s&timezone=UTC" + wide, func(s *shop) {
+			s.order("X", topup.StateUnknown, s.at(day/2+30*time.Minute))
+			s.rewrite("2006-01-02 15:00:00")
+			s.extra = []string{strings.ReplaceAll(s.charge("Y", s.at(day/2)), "5537686660", "5512345678")}
+		}, "line 146, a charge that no order claims"},
 		{"dates without times", "&timezone=UTC&margin=0s" + wide, func(s *shop) {
 			for i := range 8 { // enough of them on the days before and after
 				s.order(fmt.Sprintf("BEFORE-%d", i), topup.StateSucceeded, s.at(-48*time.Hour+time.Duration(i)*time.Minute))
@@ -304,6 +314,15 @@ func TestDisputes(t *testing.T) {
 		{"none", "", func(*shop) {}, nil},
 		{"sold, and declined", "", func(s *shop) { s.edit("DAY-072", "Aprobado", "Rechazado") }, one},
 		{"sold, and reversed", "", func(s *shop) { s.edit("DAY-072", "Aprobado", "Reversado") }, one},
+		{"sold, and declined, and another is missing", "", func(s *shop) {
+			s.edit("DAY-072", "Aprobado", "Rechazado")
+			delete(s.lines, "DAY-003")
+		}, nil},
+		{"sold, and declined, at the end", "", func(s *shop) { s.edit("DAY-142", "Aprobado", "Rechazado") }, nil},
+		{"sold, and declined, and a stranger", "", func(s *shop) {
+			s.edit("DAY-072", "Aprobado", "Rechazado")
+			s.extra = []string{s.charge("Y", s.at(day/2))}
+		}, nil},
 		{"sold, and reversed, dry run", "dry_run=true", func(s *shop) { s.edit("DAY-072", "Aprobado", "Reversado") }, nil},
 		{"sold, and pending", "", func(s *shop) { s.edit("DAY-072", "Aprobado", "Pendiente") }, nil},
 		{"sold, and another phone was declined", "", func(s *shop) {
@@ -323,6 +342,23 @@ func TestDisputes(t *testing.T) {
 		{"failed, and another amount charged", "", func(s *shop) {
 			s.order("F", topup.StateFailed, s.at(day/2))
 			s.lines["F"] = strings.ReplaceAll(s.charge("F", s.at(day/2)), "10.00", "20.00")
+		}, []topup.ID{"F"}},
+		{"failed, and charged, by a statement that proves nothing else", "", func(s *shop) {
+			s.order("F", topup.StateFailed, s.at(day/2))
+			s.lines["F"] = s.charge("F", s.at(0))
+			for _, id := range between(0, 13) {
+				s.edit(id, "Aprobado", "Rechazado")
+			}
+		}, []topup.ID{"F"}},
+		{"failed, and charged and taken back", "", func(s *shop) {
+			s.order("F", topup.StateFailed, s.at(day/2))
+			s.lines["F"] = s.charge("F", s.at(day/2))
+			s.extra = []string{strings.ReplaceAll(s.lines["F"], "Aprobado", "Reversado")}
+		}, nil},
+		{"failed, and charged, and a column that is not understood", "", func(s *shop) {
+			s.order("F", topup.StateFailed, s.at(day/2))
+			s.lines["F"] = s.charge("F", s.at(day/2))
+			s.head = strings.Replace(head, "reference", "aplica_reverso", 1)
 		}, nil},
 		{"retrying, and charged", "", func(s *shop) {
 			s.order("R", topup.StateRetrying, s.at(day/2))
@@ -342,12 +378,12 @@ func TestDisputes(t *testing.T) {
 			t.Parallel()
 			s := newShop(t)
 			c.set(s)
-			found, sum := s.reconcile(c.query)
+			found, sum := s.reconcile(c.query + "&by=ana")
 			var disputed []topup.ID
 			for d, err := range s.journal.Export(t.Context(), journal.Filter{Disputed: true}, journal.Parts{Attempts: true}) {
 				s.check(err)
 				disputed = append(disputed, d.ID)
-				if len(d.Disputes) != 1 || !strings.Contains(d.Disputes[0].Evidence, sum.SHA256) || d.Disputes[0].RaisedBy != "reconcile" {
+				if len(d.Disputes) != 1 || !strings.Contains(d.Disputes[0].Evidence, sum.SHA256) || !strings.HasPrefix(d.Disputes[0].RaisedBy, "reconcile, run by ana") {
 					t.Errorf("%s: %+v", d.ID, d.Disputes)
 				}
 			}

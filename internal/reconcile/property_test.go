@@ -1,5 +1,3 @@
-//go:build !race
-
 package reconcile_test
 
 import (
@@ -26,7 +24,7 @@ import (
 
 var (
 	seedFlag   = flag.Uint64("seed", 0, "of the random statements; 0: a new one")
-	roundsFlag = flag.Uint64("rounds", 10_000, "how many random statements there are")
+	roundsFlag = flag.Uint64("rounds", allRounds, "how many random statements there are")
 )
 
 // parts are how many goroutines share the rounds.
@@ -178,7 +176,7 @@ func TestNeverWrong(t *testing.T) {
 }
 
 // sqlRounds is how many rounds are played with a journal in SQLite.
-const sqlRounds = 200
+const sqlRounds = allRounds / 50
 
 // TestNeverWrongOverSQLite plays rounds with one journal that has the books of all of them, the older half archived.
 func TestNeverWrongOverSQLite(t *testing.T) {

@@ -186,7 +186,7 @@ func (s *Statement) source() string {
 // last charge whose time is, within the margin, that of our own attempt: a time that was misread, or
 // is of another zone, then stretches it by nothing.
 func (r *Reconciler) Run(ctx context.Context, s *Statement, emit func(Result) error) error {
-	j := &job{r: r, s: s, stage: s.stage, emit: emit, lastly: time.Now(), judging: judging{s.source(), s.opts.Margin + s.stage.precision()}, sum: Summary{
+	j := &job{r: r, s: s, stage: s.stage, emit: emit, lastly: time.Now(), judging: judging{s.source(), s.opts.Margin + s.stage.times.unit()}, sum: Summary{
 		Statement: s.opts.Name, SHA256: s.sha256, Lines: s.stage.lines, Columns: s.layout.names(), Charged: s.stage.charges,
 		Findings: map[Class]int64{}, Settled: map[topup.Verdict]int64{}, DryRun: s.opts.DryRun, Notes: s.notes, NotUnderstood: s.doubts,
 	}}

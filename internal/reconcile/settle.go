@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"recarga/internal/journal"
 	"recarga/topup"
 )
 
@@ -100,10 +101,19 @@ func (j *job) settled(outcome topup.Verdict, f Finding) {
 // dispute tells of a final order that the statement contradicts, and marks it.
 func (j *job) dispute(ctx context.Context, p pendingFinding) error {
 	f := p.Finding
-	if j.r.disputes == nil || j.s.opts.DryRun || j.distrust() != "" {
+	if j.r.disputes == nil || j.s.opts.DryRun {
 		return j.tell(f)
 	}
-	switch _, err := j.r.disputes.Dispute(ctx, topup.ID(f.ID), topup.Dispute{Evidence: p.Dispute, RaisedBy: j.s.opts.By}, time.Now()); {
+	why, err := j.upholds(ctx, p.Order)
+	if err != nil || why != "" {
+		f.Detail += "; not disputed: " + why
+		return errors.Join(err, j.tell(f))
+	}
+	raised := topup.Dispute{Evidence: p.Dispute, RaisedBy: defaultBy}
+	if j.s.opts.By != defaultBy {
+		raised.RaisedBy += ", run by " + j.s.opts.By
+	}
+	switch _, err := j.r.disputes.Dispute(ctx, topup.ID(f.ID), raised, time.Now()); {
 	case err == nil:
 		f.Disputed = true
 		j.sum.Disputed++
@@ -113,6 +123,19 @@ func (j *job) dispute(ctx context.Context, p pendingFinding) error {
 		return err
 	}
 	return j.tell(f)
+}
+
+// upholds says why the statement cannot contradict a final order; empty where it can. That one was not charged needs
+// proof, as for an order in doubt. A charge of one that we say was not charged is money: somebody must look, always.
+func (j *job) upholds(ctx context.Context, o journal.Standing) (why string, err error) {
+	switch {
+	case len(j.s.doubts) > 0:
+		return notUnderstood, nil
+	case o.State == topup.StateSucceeded:
+		return j.silent(ctx, absence{Standing: o})
+	default:
+		return "", nil
+	}
 }
 
 // missing tells of the orders we call succeeded that the statement should have named.
@@ -134,10 +157,6 @@ func (j *job) missing(ctx context.Context) error {
 			detail += "; it is near an end of what is covered: look in the neighbouring statement"
 		}
 		f := newFinding(MissingThere, group{}, &a.Standing, nil, detail)
-		why, err := j.silent(ctx, a)
-		if err != nil || why != "" {
-			return errors.Join(err, j.tell(f))
-		}
 		return j.dispute(ctx, pendingFinding{Order: a.Standing, Finding: f, Dispute: j.absentReason(f)})
 	})
 }

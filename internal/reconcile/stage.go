@@ -30,8 +30,8 @@ type stage struct {
 	charges     Total
 	lines       int64
 	bad         int64
-	// days tells that a time is a date only, seconds that one has seconds.
-	days, seconds bool
+	// times is how exactly the statement tells times.
+	times exactness
 	// cut tells that a line was too long to be kept.
 	cut bool
 }
@@ -136,8 +136,7 @@ func (s *stage) count(l line) {
 	if l.at.isZero() {
 		return
 	}
-	s.days = s.days || l.at.day
-	s.seconds = s.seconds || l.at.at.Second() != 0
+	s.times.add(l.at)
 	if s.first.IsZero() || l.at.at.Before(s.first) {
 		s.first = l.at.at
 	}
@@ -149,15 +148,34 @@ func (s *stage) count(l line) {
 // longDay is no less than any day that a date stands for.
 const longDay = 25 * time.Hour
 
-// precision is by how much a time of the statement may be off the one that it stands for.
-func (s *stage) precision() time.Duration {
+// exactness is how exactly times are told.
+type exactness struct {
+	// day and minute tell that a time is a date only, or has no seconds.
+	day, minute bool
+	// seconds, minutes and hours tell that a time is no whole minute, no whole hour, no midnight.
+	seconds, minutes, hours bool
+}
+
+func (e *exactness) add(m moment) {
+	e.day, e.minute = e.day || m.day, e.minute || m.minute
+	hour, minute, second := m.at.Clock()
+	e.seconds = e.seconds || second != 0
+	e.minutes = e.minutes || minute != 0 || second != 0
+	e.hours = e.hours || hour != 0 || minute != 0 || second != 0
+}
+
+// unit is by how much a time may be off the one that it stands for: of the least exact of them. Where all of them are
+// whole minutes, hours or days, whoever wrote them has rounded.
+func (e *exactness) unit() time.Duration {
 	switch {
-	case s.days:
-		return 24 * time.Hour
-	case s.seconds:
-		return time.Second
-	default:
+	case e.day, !e.hours:
+		return longDay
+	case !e.minutes:
+		return time.Hour
+	case e.minute, !e.seconds:
 		return time.Minute
+	default:
+		return time.Second
 	}
 }
 

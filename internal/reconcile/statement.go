@@ -80,16 +80,22 @@ func (r *reader) read() (l line, wrong, err error) {
 			l = line{id: r.text(row.Cells, ColumnID)}
 		}
 		if row.Early {
-			if wrong != nil {
+			if wrong != nil && !mayBeCharge(l, row.Cells) {
 				continue
 			}
-			wrong = errors.New("a line before the header")
+			wrong = errors.Join(errors.New("a line before the header"), wrong)
 		}
 		if l.number = row.Line; wrong != nil {
 			l.kind = unreadable
 		}
 		return l, wrong, nil
 	}
+}
+
+// mayBeCharge tells a broken line from a preamble, whose cells hold nothing of what the columns below them hold.
+func mayBeCharge(l line, cells []string) bool {
+	filled := slices.DeleteFunc(slices.Clone(cells), func(c string) bool { return c == "" })
+	return len(filled) > 2 && (l.phone != "" || !l.at.isZero())
 }
 
 // parse reads every value, so that all that is wrong is told at once.

@@ -96,6 +96,8 @@ const (
 type moment struct {
 	at  time.Time
 	day bool
+	// minute tells that the text has no seconds.
+	minute bool
 }
 
 func (m moment) isZero() bool { return m.at.IsZero() }
@@ -124,8 +126,9 @@ func parseMoment(s string, order Dates, zone *time.Location) (moment, bool) {
 			continue
 		}
 		for _, clock := range clockLayouts() {
+			seconds := strings.Contains(clock, "05")
 			if t, err := time.ParseInLocation(date+clock, s, zone); err == nil {
-				return moment{at: t}, true
+				return moment{at: t, minute: !seconds}, true
 			}
 		}
 	}

@@ -100,6 +100,8 @@ type judging struct {
 	source string
 	// slop is by how much a time of the statement may be off ours: the margin, and the statement's precision.
 	slop time.Duration
+	// amounts and phones tell that the statement has some to compare.
+	amounts, phones bool
 }
 
 // verdict is what follows from the lines of one order.
@@ -169,7 +171,13 @@ func (j judging) claims(o *journal.Standing, a account) bool {
 	if len(a.charges) > o.Attempts || o.State == topup.StateFailed || o.State == topup.StateCanceled {
 		return len(a.charges) == 0
 	}
-	return !lacksOurs(o, a) && j.agrees(o, filter(a.charges, func(c line) bool { return !isOurs(o, c) }))
+	others := filter(a.charges, func(c line) bool { return !isOurs(o, c) })
+	return !lacksOurs(o, a) && j.agrees(o, others) && len(j.untold(others)) == 0
+}
+
+// untold are charges that hide what others tell: they agree with anybody's.
+func (j judging) untold(charges []line) []line {
+	return filter(charges, func(c line) bool { return j.amounts && c.amount == nil || j.phones && c.phone == "" })
 }
 
 // isOurs tells a charge that has the transaction that the distributor told us.
@@ -302,6 +310,9 @@ func (v *verdict) judgeUnknown(g group, a account, o *journal.Standing, j judgin
 	case len(wrongTimes) > 0:
 		hold(wrongTimes, fmt.Sprintf("charged, and the time differs: its attempts are from %s to %s here, %s there",
 			o.From.Format(time.RFC3339), o.Until.Format(time.RFC3339), wrongTimes[0].at.at.UTC().Format(time.RFC3339)))
+	case len(j.untold(a.charges)) > 0:
+		hold(j.untold(a.charges), fmt.Sprintf("charged, and line %d does not tell the phone and the amount in %s, as others do",
+			j.untold(a.charges)[0].number, topup.Currency))
 	default:
 		v.supports++
 		v.later = append(v.later, foundAs(g, a, o, j.source))

@@ -178,6 +178,10 @@ func (s *Statement) source() string {
 	return fmt.Sprintf("statement %q (sha256 %s)", s.opts.Name, s.sha256)
 }
 
+func (s *Statement) judging() judging {
+	return judging{source: s.source(), slop: s.opts.Margin + s.stage.times.unit(), amounts: s.stage.amounts, phones: s.stage.phones}
+}
+
 // Run reconciles the statement and calls emit for every finding, now and then with the progress, and at
 // the end once with the summary. An error of emit ends it. What it has settled until an error stays
 // settled.
@@ -186,7 +190,7 @@ func (s *Statement) source() string {
 // last charge whose time is, within the margin, that of our own attempt: a time that was misread, or
 // is of another zone, then stretches it by nothing.
 func (r *Reconciler) Run(ctx context.Context, s *Statement, emit func(Result) error) error {
-	j := &job{r: r, s: s, stage: s.stage, emit: emit, lastly: time.Now(), judging: judging{s.source(), s.opts.Margin + s.stage.times.unit()}, sum: Summary{
+	j := &job{r: r, s: s, stage: s.stage, emit: emit, lastly: time.Now(), judging: s.judging(), sum: Summary{
 		Statement: s.opts.Name, SHA256: s.sha256, Lines: s.stage.lines, Columns: s.layout.names(), Charged: s.stage.charges,
 		Findings: map[Class]int64{}, Settled: map[topup.Verdict]int64{}, DryRun: s.opts.DryRun, Notes: s.notes, NotUnderstood: s.doubts,
 	}}

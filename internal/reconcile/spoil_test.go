@@ -516,21 +516,37 @@ func (f *file) denies(r row) bool {
 }
 
 // credible tells that nobody can see that an order was not charged: a line says that it was, of its phone, its amount
-// and its time, which is another order's in doubt, or nobody's that we know. Word for word, that is the statement of a
-// world in which this one was charged.
+// and its time, which is another order's in doubt, or of an attempt in doubt of another order, or nobody's that we know.
+// Word for word, that is the statement of a world in which this one was charged.
 func (f *file) credible(o *life, slop time.Duration) bool {
 	return !f.allIDs && slices.ContainsFunc(f.rows, func(r row) bool {
 		if r.of == nil || r.cells[colID] != string(o.ID) || f.status(r) != "Aprobado" {
 			return false
 		}
 		owner := f.w.byID[topup.ID(r.of.DistributorTransactionID)]
-		return (owner == nil || owner.State == topup.StateUnknown || owner.settled != "") && f.fits(r, o, slop)
+		doubt := owner == nil || owner.State == topup.StateUnknown || owner.settled != "" ||
+			owner.Attempts > 1 && owner.TransactionID != r.of.TransactionID
+		return doubt && f.fits(r, o, slop)
 	})
+}
+
+// tells tells that any line has what can be compared in a column.
+func (f *file) tells(column int, told func(*file, row) bool) bool {
+	return !slices.Contains(f.unseen, column) && slices.ContainsFunc(f.rows, func(r row) bool { return told(f, r) })
+}
+
+func phoneTold(_ *file, r row) bool {
+	_, err := topup.ParsePhone(r.cells[colPhone])
+	return err == nil
+}
+
+func amountTold(f *file, r row) bool {
+	return slices.Contains(f.unseen, colCurrency) || r.cells[colCurrency] == "MXN" || r.cells[colCurrency] == ""
 }
 
 // fits tells that a line is of an order's phone, amount and time, and that the order has an attempt that may have made
 // the charge.
 func (f *file) fits(r row, o *life, slop time.Duration) bool {
-	return o != nil && o.Attempts > o.charges && r.of.PhoneNumber == o.Phone.Digits() &&
-		r.of.Amount.Equal(decimal.New(int64(o.Amount), -2)) && !r.at().Before(o.From.Add(-slop)) && !r.at().After(o.Until.Add(slop))
+	return o != nil && o.Attempts > o.charges && (r.of.PhoneNumber == o.Phone.Digits() || !f.tells(colPhone, phoneTold)) &&
+		(r.of.Amount.Equal(decimal.New(int64(o.Amount), -2)) || !f.tells(colAmount, amountTold)) && !r.at().Before(o.From.Add(-slop)) && !r.at().After(o.Until.Add(slop))
 }

@@ -30,6 +30,8 @@ type stage struct {
 	charges     Total
 	lines       int64
 	bad         int64
+	// amounts and phones tell that a charge has one that can be compared.
+	amounts, phones bool
 	// times is how exactly the statement tells times.
 	times exactness
 	// cut tells that a line was too long to be kept.
@@ -132,6 +134,7 @@ func (s *stage) count(l line) {
 		if l.amount != nil {
 			s.charges.Amount += *l.amount
 		}
+		s.amounts, s.phones = s.amounts || l.amount != nil, s.phones || l.phone != ""
 	}
 	if l.at.isZero() {
 		return

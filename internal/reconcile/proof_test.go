@@ -122,6 +122,10 @@ func TestAbsenceNeedsProof(t *testing.T) {
 			s.order("D", topup.StateUnknown, s.at(day/2))
 			s.extra = []string{strings.NewReplacer(",X,", ",D,", "5537686660", "55376*****").Replace(s.charge("X", s.at(day/2)))}
 		}, "line 146, a charge that no order claims"},
+		{"it stands before the header, and cannot be read", "", func(s *shop) {
+			unknown(s)
+			s.head = strings.ReplaceAll(s.charge("X", s.at(day/2)), "10.00", "ten") + head
+		}, "line 1 says what cannot be read"},
 		{"it stands under the id of an order that failed", "", func(s *shop) {
 			unknown(s)
 			s.order("F", topup.StateFailed, s.at(day/2))

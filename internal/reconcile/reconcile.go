@@ -158,7 +158,8 @@ func noIDs(l layout) string {
 func (r *reader) doubts() []string {
 	list := []string{}
 	for _, name := range r.table.NotUnderstood() {
-		list = append(list, fmt.Sprintf("column %s: say what it holds with columns, or that it says nothing with ignore_columns", name))
+		list = append(list, fmt.Sprintf("column %s: say what it holds with columns, or that it says nothing with ignore_columns",
+			strings.TrimPrefix(name, "column ")))
 	}
 	if r.strange > 0 {
 		list = append(list, fmt.Sprintf("%d lines with words that are not known, such as %s: say what they mean with status, as in %s=charged",

@@ -23,6 +23,7 @@ func TestOrderCases(t *testing.T) {
 	for name, want := range map[string][]string{
 		"amounts.csv":       {"A-1 10 map[]", "A-2 10 map[]", "A-3 1000 map[]", `A-4! amount: "1e1"`, "A-5 10 map[]"},
 		"latin1.csv":        {"L-1 10 map[nota:niño]"},
+		"long-row.csv":      {"G-1 10 map[]", "G-2! G-2: longer than 65536 bytes", "G-3 10 map[]"},
 		"sep-line.csv":      {"E-1 10 map[]"},
 		"spanish-excel.csv": {"S-1 10 map[]", "S-2 1000 map[]"},
 		"utf16.txt":         {"U-1 10 map[]"},

@@ -544,9 +544,19 @@ func amountTold(f *file, r row) bool {
 	return slices.Contains(f.unseen, colCurrency) || r.cells[colCurrency] == "MXN" || r.cells[colCurrency] == ""
 }
 
+// told counts the charges of an order that stand under its id.
+func (f *file) told(o *life) (n int) {
+	for _, r := range f.rows {
+		if r.of != nil && r.of.DistributorTransactionID == string(o.ID) && r.cells[colID] == string(o.ID) {
+			n++
+		}
+	}
+	return n
+}
+
 // fits tells that a line is of an order's phone, amount and time, and that the order has an attempt that may have made
-// the charge.
+// the charge: more of them than it has charges in the statement.
 func (f *file) fits(r row, o *life, slop time.Duration) bool {
-	return o != nil && o.Attempts > o.charges && (r.of.PhoneNumber == o.Phone.Digits() || !f.tells(colPhone, phoneTold)) &&
+	return o != nil && o.Attempts > f.told(o) && (r.of.PhoneNumber == o.Phone.Digits() || !f.tells(colPhone, phoneTold)) &&
 		(r.of.Amount.Equal(decimal.New(int64(o.Amount), -2)) || !f.tells(colAmount, amountTold)) && !r.at().Before(o.From.Add(-slop)) && !r.at().After(o.Until.Add(slop))
 }

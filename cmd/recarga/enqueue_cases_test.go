@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -198,7 +199,8 @@ func TestTableFlags(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = readRows(strings.NewReader("A,B\n"), "-", opts, func(row) error { return nil }, func(string) {})
-	if f, ok := err.(*table.FileError); !ok || f.Part != table.PartColumns || !strings.Contains(f.Allowed, "1 to 2") {
+	var f *table.FileError
+	if !errors.As(err, &f) || f.Part != table.PartColumns || !strings.Contains(f.Allowed, "1 to 2") {
 		t.Errorf("a column that is not there: %v", err)
 	}
 }

@@ -346,7 +346,7 @@ func reconcileAMonth(t *testing.T, s stack) {
 		!strings.Contains(shown.stdout, "Charged, and not sold: 15 (") || !strings.Contains(shown.stdout, "… and 13 more") {
 		t.Errorf("on the terminal: %+v", shown)
 	}
-	if none := w.run(t, "reconcile", differences, "--columns", "id=nothing"); none.status != 2 || !strings.Contains(none.stderr, "a column of the statement: class, ") {
+	if none := w.run(t, "reconcile", differences, "--columns", "id=nothing"); none.status != 2 || !strings.Contains(none.stderr, "a column of the table: class, ") {
 		t.Errorf("no statement: %+v", none)
 	}
 }

@@ -161,17 +161,8 @@ func (o *Options) isHeader(plain string) bool {
 // byHeaders finds the columns that no option names.
 func (o *Options) byHeaders(l *Layout) {
 	for _, c := range o.Columns {
-		if l.Has(c.Name) || o.Named[c.Name] != "" {
-			continue
-		}
-	search:
-		for _, header := range c.Headers {
-			for i := range l.plain {
-				if !l.known[i] && l.plain[i] == header {
-					l.use(c.Name, i, true)
-					break search
-				}
-			}
+		if i := l.search(c.Headers); i >= 0 && !l.Has(c.Name) && o.Named[c.Name] == "" {
+			l.use(c.Name, i, true)
 		}
 	}
 	for i, h := range l.head {
@@ -187,6 +178,18 @@ func (o *Options) byHeaders(l *Layout) {
 			}
 		}
 	}
+}
+
+// search is the first column that is not used and has one of the headers, the surest first; -1 where there is none.
+func (l *Layout) search(headers []string) int {
+	for _, header := range headers {
+		for i := range l.plain {
+			if !l.known[i] && l.plain[i] == header {
+				return i
+			}
+		}
+	}
+	return -1
 }
 
 // find is the column of a header, or else of a number, from 1.

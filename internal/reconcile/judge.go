@@ -226,7 +226,7 @@ func (v *verdict) addDisputed(f Finding, o *journal.Standing, j judging, surely 
 }
 
 func (v *verdict) judgeSold(g group, a account, o *journal.Standing, j judging, claimed bool) {
-	v.sold = &soldOrder{Standing: o}
+	v.sold = &soldOrder{Standing: o, named: namedDenied}
 	switch {
 	case len(a.charges) == 0 && len(a.notCharged())+len(a.pending) > 0:
 		v.contradicts++

@@ -24,6 +24,7 @@ import (
 
 var (
 	seedFlag   = flag.Uint64("seed", 0, "of the random statements; 0: a new one")
+	firstFlag  = flag.Uint64("first", 0, "the first of the rounds")
 	roundsFlag = flag.Uint64("rounds", allRounds, "how many random statements there are")
 )
 
@@ -154,7 +155,7 @@ func TestNeverWrong(t *testing.T) {
 		for part := range uint64(parts) {
 			t.Run(fmt.Sprint(part), func(t *testing.T) {
 				t.Parallel()
-				for n := part; n < *roundsFlag && !t.Failed(); n += parts {
+				for n := *firstFlag + part; n < *roundsFlag && !t.Failed(); n += parts {
 					s := round(t, seed, n, false)
 					for _, o := range s.w.orders {
 						if i := slices.Index(verdicts, o.settled); i >= 0 {
@@ -162,7 +163,7 @@ func TestNeverWrong(t *testing.T) {
 						}
 					}
 					for _, o := range s.wrong() {
-						t.Errorf("round %d of seed %d: %s\n%s", n, seed, s.w.story(o), s)
+						t.Errorf("repeat it with -seed %d -first %d -rounds %d: %s\n%s", seed, n, n+1, s.w.story(o), s)
 					}
 				}
 			})

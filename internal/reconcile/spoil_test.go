@@ -470,7 +470,7 @@ func (f *file) deniable(o *life, slop time.Duration) bool {
 	var first, last time.Time
 	there, back := map[string]bool{}, map[string]bool{}
 	for _, r := range f.rows {
-		if r.of == nil && f.status(r) == "Reversado" {
+		if slices.Contains([]string{"Reversado", "Cancelada"}, f.status(r)) {
 			back[r.cells[colID]], back[r.cells[colID]+r.cells[colTransaction]] = true, true
 		}
 	}
@@ -510,22 +510,25 @@ func (f *file) status(r row) string {
 	}
 }
 
-// denies tells a row that says, of its own order, that it was not charged.
+// denies tells a row that calls itself no charge.
 func (f *file) denies(r row) bool {
-	return slices.Contains([]string{"Rechazado", "Reversado", "Cancelada"}, f.status(r)) && r.cells[colID] == r.of.DistributorTransactionID
+	return slices.Contains([]string{"Rechazado", "Reversado", "Cancelada"}, f.status(r))
 }
 
 // credible tells that nobody can see that an order was not charged: a line says that it was, of its phone, its amount
-// and its time, which is another order's in doubt, or of an attempt in doubt of another order, or nobody's that we know.
+// and its time, which is none that the book knows of another order: of one that it does not call sold, or a second one.
 // Word for word, that is the statement of a world in which this one was charged.
 func (f *file) credible(o *life, slop time.Duration) bool {
 	return !f.allIDs && slices.ContainsFunc(f.rows, func(r row) bool {
-		if r.of == nil || r.cells[colID] != string(o.ID) || f.status(r) != "Aprobado" {
+		switch {
+		case r.cells[colID] != string(o.ID) || f.status(r) != "Aprobado":
 			return false
+		case r.of == nil: // it was declined, and the columns that said so are gone
+			return slices.Contains(f.unseen, colStatus) && slices.Contains(f.unseen, colCode)
 		}
 		owner := f.w.byID[topup.ID(r.of.DistributorTransactionID)]
-		doubt := owner == nil || owner.State == topup.StateUnknown || owner.settled != "" ||
-			owner.Attempts > 1 && owner.TransactionID != r.of.TransactionID
+		doubt := owner == nil || owner.State != topup.StateSucceeded || owner.settled != "" ||
+			owner.charges > 1 && owner.TransactionID != r.of.TransactionID
 		return doubt && f.fits(r, o, slop)
 	})
 }

@@ -399,8 +399,9 @@ SELECT line, phone, amount, at, at + day * ? FROM lines WHERE id = ? AND kind = 
 type named int
 
 const (
-	namedNot    named = iota // it lacks it, or says that it was not charged
-	namedAsElse              // it charges it, and not as we know it
+	namedDenied named = iota - 1 // it says that it was not charged
+	namedNot                     // it lacks it
+	namedAsElse                  // it charges it, and not as we know it
 	namedAsOurs
 )
 
@@ -433,9 +434,9 @@ FROM absent WHERE state = 'succeeded' AND attempts > 0;`+sqlJudged)
 	return err
 }
 
-// lacking counts the sold orders of a period that the statement lacks or denies, and names one.
+// lacking counts the sold orders that the statement denies, and those of a period that it lacks, and names one.
 func (s *stage) lacking(ctx context.Context, p Period) (n int64, one topup.ID, err error) {
-	err = s.db.QueryRowContext(ctx, "SELECT COUNT(*), COALESCE(MIN(id), '') FROM sold WHERE named = 0 AND since >= ? AND until <= ?",
+	err = s.db.QueryRowContext(ctx, "SELECT COUNT(*), COALESCE(MIN(id), '') FROM sold WHERE named < 0 OR named = 0 AND since >= ? AND until <= ?",
 		p.From.UnixMicro(), p.Until.UnixMicro()).Scan(&n, &one)
 	return n, one, err
 }

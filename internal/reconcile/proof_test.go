@@ -292,6 +292,10 @@ func TestFoundNeedsProof(t *testing.T) {
 			s.lines["X"] = s.charge("X", s.at(day/2))
 			delete(s.lines, "DAY-072")
 		}, "the charge may be that of DAY-072"},
+		{"the only charge for an order that was sold, and is called declined", func(s *shop) {
+			s.lines["X"] = s.charge("X", s.at(day/2))
+			s.edit("DAY-072", "Aprobado", "Rechazado")
+		}, "the charge may be that of DAY-072"},
 		{"the only charge for an order that was sold, at any time", func(s *shop) {
 			s.lines["X"] = s.charge("X", s.at(day/2))
 			delete(s.lines, "DAY-003")

@@ -191,12 +191,20 @@ func (f *file) times(layout string) {
 
 // keep empties the columns but those, and takes them out of the header and the lines.
 func (f *file) keep(columns ...int) {
+	var kept []int // of the columns that are left by now
+	left := 0
 	for c := range f.head {
-		if !slices.Contains(columns, c) {
+		if slices.Contains(f.unseen, c) {
+			continue
+		}
+		if slices.Contains(columns, c) {
+			kept = append(kept, left)
+		} else {
 			f.unseen = append(f.unseen, c)
 		}
+		left++
 	}
-	f.mangle = append(f.mangle, func(text []byte) []byte { return cut(text, columns) })
+	f.mangle = append(f.mangle, func(text []byte) []byte { return cut(text, kept) })
 }
 
 func cut(text []byte, columns []int) []byte {
@@ -528,7 +536,7 @@ func (f *file) credible(o *life, slop time.Duration) bool {
 		}
 		owner := f.w.byID[topup.ID(r.of.DistributorTransactionID)]
 		doubt := owner == nil || owner.State != topup.StateSucceeded || owner.settled != "" ||
-			owner.charges > 1 && owner.TransactionID != r.of.TransactionID
+			owner.charges > 1 && (owner.TransactionID != r.of.TransactionID || slices.Contains(f.unseen, colTransaction))
 		return doubt && f.fits(r, o, slop)
 	})
 }

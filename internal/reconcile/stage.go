@@ -49,7 +49,8 @@ CREATE TABLE bad (line INTEGER PRIMARY KEY, id TEXT NOT NULL, wrong TEXT NOT NUL
 CREATE TABLE unclaimed (line INTEGER PRIMARY KEY, phone TEXT NOT NULL, amount INTEGER, since INTEGER, until INTEGER) STRICT;
 -- Orders that we call succeeded, when they can have been charged, and what the statement says of them: see named.
 CREATE TABLE sold (
-	id TEXT PRIMARY KEY, since INTEGER NOT NULL, until INTEGER NOT NULL, approved INTEGER NOT NULL, txn TEXT NOT NULL, named INTEGER NOT NULL
+	id TEXT PRIMARY KEY, since INTEGER NOT NULL, until INTEGER NOT NULL, approved INTEGER NOT NULL, txn TEXT NOT NULL, named INTEGER NOT NULL,
+	phone TEXT NOT NULL, amount INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 -- Orders that no charge names. line is one that says that they were not charged, 0 where there is none.
 CREATE TABLE absent (
@@ -69,7 +70,7 @@ CREATE INDEX sold_since ON sold (since) WHERE approved;
 CREATE INDEX sold_wrong ON sold (until) WHERE named < 2;
 CREATE INDEX unclaimed_until ON unclaimed (until);
 CREATE INDEX unclaimed_phone ON unclaimed (phone);
-CREATE INDEX absent_phone ON absent (phone, amount);`
+CREATE INDEX sold_phone ON sold (phone, amount) WHERE named <= 0;`
 
 const (
 	sqlLine       = `INSERT INTO lines (line, id, txn, ref, auth, phone, amount, at, day, kind, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
@@ -415,9 +416,11 @@ func (s *stage) addSold(ctx context.Context, list []soldOrder) error {
 	if len(list) == 0 {
 		return nil
 	}
-	return s.all(ctx, "INSERT OR REPLACE INTO sold VALUES (?, ?, ?, ?, ?, ?)", len(list), func(i int) []any {
+	return s.all(ctx, "INSERT OR REPLACE INTO sold VALUES (?, ?, ?, ?, ?, ?, ?, ?)", len(list), func(i int) []any {
 		o := list[i]
-		return []any{string(o.ID), o.From.UnixMicro(), o.Until.UnixMicro(), o.Approved, o.TransactionID, int(o.named)}
+		return []any{
+			string(o.ID), o.From.UnixMicro(), o.Until.UnixMicro(), o.Approved, o.TransactionID, int(o.named), o.Phone.Digits(), int64(o.Amount),
+		}
 	})
 }
 
@@ -429,7 +432,7 @@ func (s *stage) undecided(ctx context.Context) (bool, error) {
 
 // addLacking adds the succeeded orders that no line names to the sold ones, and makes ready for decisions.
 func (s *stage) addLacking(ctx context.Context) error {
-	_, err := s.db.ExecContext(ctx, `INSERT OR IGNORE INTO sold SELECT id, since, until, approved, txn, 0
+	_, err := s.db.ExecContext(ctx, `INSERT OR IGNORE INTO sold SELECT id, since, until, approved, txn, 0, phone, amount
 FROM absent WHERE state = 'succeeded' AND attempts > 0;`+sqlJudged)
 	return err
 }
@@ -492,14 +495,14 @@ WHERE u.phone = ? AND u.amount = ? AND u.until >= ? AND u.since <= ? ORDER BY u.
 
 // contested says whose else the charges of an order may be: of another order, in our book or on another line, that has
 // the transaction of one of them; or of one that we call succeeded, of the same phone, amount and time, that no line
-// names. Empty where there is none. The charges are of any time between since and until.
+// charges. Empty where there is none. The charges are of any time between since and until.
 func (s *stage) contested(ctx context.Context, o journal.Standing, since, until time.Time) (other string, err error) {
 	err = s.db.QueryRowContext(ctx, `
 SELECT s.id FROM lines l JOIN sold s ON s.txn = l.txn AND s.txn <> '' AND s.id <> l.id WHERE l.id = ?1 AND l.kind = ?2 AND l.txn <> ''
 UNION ALL
 SELECT 'line ' || o.line FROM lines l JOIN lines o ON o.txn = l.txn AND o.txn <> '' AND o.id <> l.id WHERE l.id = ?1 AND l.kind = ?2 AND l.txn <> ''
 UNION ALL
-SELECT id FROM absent WHERE state = 'succeeded' AND phone = ?3 AND amount = ?4 AND until >= ?5 AND since <= ?6
+SELECT id FROM sold WHERE named <= 0 AND phone = ?3 AND amount = ?4 AND until >= ?5 AND since <= ?6
 LIMIT 1`, string(o.ID), int(charged), o.Phone.Digits(), int64(o.Amount), since.UnixMicro(), until.UnixMicro()).Scan(&other)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil

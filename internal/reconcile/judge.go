@@ -246,6 +246,9 @@ func (v *verdict) judgeSold(g group, a account, o *journal.Standing, j judging, 
 		v.contradicts++
 	default:
 		v.sold.named = namedAsElse
+		if slices.ContainsFunc(a.charges, func(c line) bool { return j.agrees(o, []line{c}) }) {
+			v.sold.named = namedToo
+		}
 		v.contradicts++
 	}
 	v.addDuplicates(g, a, o)

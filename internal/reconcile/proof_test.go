@@ -296,6 +296,11 @@ func TestFoundNeedsProof(t *testing.T) {
 			s.lines["X"] = s.charge("X", s.at(day/2))
 			s.edit("DAY-072", "Aprobado", "Rechazado")
 		}, "the charge may be that of DAY-072"},
+		{"the only charge for an order that was sold, which has that of another", func(s *shop) {
+			s.lines["X"] = s.charge("X", s.at(day/2))
+			s.head = "date,operator,distributor_transaction_id,phone_number,amount,product,status\n"
+			s.edit("DAY-072", s.at(day/2+time.Second).Format(s.clock), s.at(day/4).Format(s.clock))
+		}, "the charge may be that of DAY-072"},
 		{"the only charge for an order that was sold, at any time", func(s *shop) {
 			s.lines["X"] = s.charge("X", s.at(day/2))
 			delete(s.lines, "DAY-003")

@@ -67,10 +67,10 @@ CREATE INDEX lines_txn ON lines (txn) WHERE txn <> '';
 CREATE INDEX sold_txn ON sold (txn) WHERE txn <> '';
 CREATE INDEX sold_until ON sold (until) WHERE approved;
 CREATE INDEX sold_since ON sold (since) WHERE approved;
-CREATE INDEX sold_wrong ON sold (until) WHERE named < 2;
+CREATE INDEX sold_wrong ON sold (until) WHERE named < 3;
 CREATE INDEX unclaimed_until ON unclaimed (until);
 CREATE INDEX unclaimed_phone ON unclaimed (phone);
-CREATE INDEX sold_phone ON sold (phone, amount) WHERE named <= 0;`
+CREATE INDEX sold_phone ON sold (phone, amount) WHERE named < 2;`
 
 const (
 	sqlLine       = `INSERT INTO lines (line, id, txn, ref, auth, phone, amount, at, day, kind, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
@@ -403,6 +403,7 @@ const (
 	namedDenied named = iota - 1 // it says that it was not charged
 	namedNot                     // it lacks it
 	namedAsElse                  // it charges it, and not as we know it
+	namedToo                     // it charges it as we know it, and not only so
 	namedAsOurs
 )
 
@@ -465,7 +466,7 @@ func (s *stage) neighbour(ctx context.Context, before bool, at time.Time, n int,
 // gap is a sold order that can have been charged between two times and that the statement does not charge as we know
 // it; empty where there is none. but is an order that does not count.
 func (s *stage) gap(ctx context.Context, from, until time.Time, but topup.ID) (id topup.ID, err error) {
-	err = s.db.QueryRowContext(ctx, "SELECT id FROM sold WHERE named < 2 AND until >= ? AND since <= ? AND id <> ? ORDER BY until LIMIT 1",
+	err = s.db.QueryRowContext(ctx, "SELECT id FROM sold WHERE named < 3 AND until >= ? AND since <= ? AND id <> ? ORDER BY until LIMIT 1",
 		from.UnixMicro(), until.UnixMicro(), string(but)).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
@@ -495,14 +496,14 @@ WHERE u.phone = ? AND u.amount = ? AND u.until >= ? AND u.since <= ? ORDER BY u.
 
 // contested says whose else the charges of an order may be: of another order, in our book or on another line, that has
 // the transaction of one of them; or of one that we call succeeded, of the same phone, amount and time, that no line
-// charges. Empty where there is none. The charges are of any time between since and until.
+// charges as we know it. Empty where there is none. The charges are of any time between since and until.
 func (s *stage) contested(ctx context.Context, o journal.Standing, since, until time.Time) (other string, err error) {
 	err = s.db.QueryRowContext(ctx, `
 SELECT s.id FROM lines l JOIN sold s ON s.txn = l.txn AND s.txn <> '' AND s.id <> l.id WHERE l.id = ?1 AND l.kind = ?2 AND l.txn <> ''
 UNION ALL
 SELECT 'line ' || o.line FROM lines l JOIN lines o ON o.txn = l.txn AND o.txn <> '' AND o.id <> l.id WHERE l.id = ?1 AND l.kind = ?2 AND l.txn <> ''
 UNION ALL
-SELECT id FROM sold WHERE named <= 0 AND phone = ?3 AND amount = ?4 AND until >= ?5 AND since <= ?6
+SELECT id FROM sold WHERE named < 2 AND phone = ?3 AND amount = ?4 AND until >= ?5 AND since <= ?6
 LIMIT 1`, string(o.ID), int(charged), o.Phone.Digits(), int64(o.Amount), since.UnixMicro(), until.UnixMicro()).Scan(&other)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil

@@ -23,7 +23,7 @@ import (
 )
 
 var (
-	seedFlag   = flag.Uint64("seed", 0, "of the random statements; 0: a new one")
+	seedFlag   = flag.Uint64("seed", 1, "of the random statements; 0: a new one")
 	firstFlag  = flag.Uint64("first", 0, "the first of the rounds")
 	roundsFlag = flag.Uint64("rounds", allRounds, "how many random statements there are")
 )

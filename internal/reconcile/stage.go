@@ -496,15 +496,16 @@ WHERE u.phone = ? AND u.amount = ? AND u.until >= ? AND u.since <= ? ORDER BY u.
 
 // contested says whose else the charges of an order may be: of another order, in our book or on another line, that has
 // the transaction of one of them; or of one that we call succeeded, of the same phone, amount and time, that no line
-// charges as we know it. Empty where there is none. The charges are of any time between since and until.
+// charges as we know it; what the statement tells of no charge is not compared. Empty where there is none. The charges are of any time between since and until.
 func (s *stage) contested(ctx context.Context, o journal.Standing, since, until time.Time) (other string, err error) {
 	err = s.db.QueryRowContext(ctx, `
 SELECT s.id FROM lines l JOIN sold s ON s.txn = l.txn AND s.txn <> '' AND s.id <> l.id WHERE l.id = ?1 AND l.kind = ?2 AND l.txn <> ''
 UNION ALL
 SELECT 'line ' || o.line FROM lines l JOIN lines o ON o.txn = l.txn AND o.txn <> '' AND o.id <> l.id WHERE l.id = ?1 AND l.kind = ?2 AND l.txn <> ''
 UNION ALL
-SELECT id FROM sold WHERE named < 2 AND phone = ?3 AND amount = ?4 AND until >= ?5 AND since <= ?6
-LIMIT 1`, string(o.ID), int(charged), o.Phone.Digits(), int64(o.Amount), since.UnixMicro(), until.UnixMicro()).Scan(&other)
+SELECT id FROM sold WHERE named < 2 AND (NOT ?7 OR phone = ?3) AND (NOT ?8 OR amount = ?4) AND until >= ?5 AND since <= ?6
+LIMIT 1`, string(o.ID), int(charged), o.Phone.Digits(), int64(o.Amount), since.UnixMicro(), until.UnixMicro(),
+		s.phones, s.amounts).Scan(&other)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
 	}

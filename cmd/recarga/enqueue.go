@@ -14,6 +14,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
+	"recarga/internal/table"
 	"recarga/producer"
 	"recarga/topup"
 )
@@ -23,9 +24,9 @@ func newEnqueueCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "enqueue",
 		Short: "Place one order, or all of a file",
-		Long: `Place one order from flags, or many from a CSV file (whose header has the names of an order's
-fields) or an NDJSON file; - reads from standard input, NDJSON if it begins with {. Rows that are not valid are reported
-by their line, and stop no other. Rows are sent by the thousand, as orders of bulk priority unless
+		Long: `Place one order from flags, or many from a table (CSV, whose header has the names of an order's
+fields) or an NDJSON file; - reads from standard input, NDJSON if it begins with {. What spreadsheets write is read as it
+is: see docs/tables.md. Rows that are not valid are reported by their line, and stop no other. Rows are sent by the thousand, as orders of bulk priority unless
 they name another: they delay no order of a checkout. The ids make a second run of the
 same file place nothing twice: what was interrupted is gone on with by the same command.
 
@@ -34,15 +35,20 @@ each order has ended, or is held as unknown for somebody to decide; then the res
 they ended, and the exit status is 0 only if all succeeded.`,
 		Example: `  recarga enqueue --id MY-TXN-001 --phone 5537686660 --product MOVISTAR_TAE --amount 10
   recarga enqueue --file examples/orders.csv
-  recarga enqueue --file examples/orders.csv --wait --results results.csv`,
+  recarga enqueue --file examples/orders.csv --wait --results results.csv
+  recarga enqueue --file export.txt --delimiter '|' --columns distributor_transaction_id=3,phone_number=1,product_id=5,amount=2 --ignore-columns 4`,
 	}
 	var job enqueueJob
 	cmd.Flags().StringVar(&job.file, "file", "", "orders.csv, orders.ndjson or -")
 	cmd.Flags().StringVar(&job.results, "results", "", "with --file: file to write what became of each row to, .csv or .ndjson, compressed if it ends with .gz")
 	cmd.Flags().BoolVar(&job.wait, "wait", false, "with --file: wait until the orders have ended")
+	ofTable := tableFlags(cmd)
 	ofOrder := p.orderFlags(cmd, &f)
 	asJSON := jsonFlag(cmd)
 	return clientCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, _ []string) error {
+		if job.file == "" && ofTable.given(cmd) {
+			return usage(fmt.Errorf("--%s are for the table of a --file", strings.Join(tableFlagNames(), ", --")))
+		}
 		if job.file == "" && (job.results != "" || job.wait) {
 			return usage(errors.New("--results and --wait are for the orders of a --file; see recarga watch for one order"))
 		}
@@ -55,7 +61,12 @@ they ended, and the exit status is 0 only if all succeeded.`,
 		if slices.ContainsFunc(ofOrder, cmd.Flags().Changed) {
 			return usage(errors.New("--file and an order's own flags exclude each other"))
 		}
-		job.asJSON, job.catalog = *asJSON, p.ownCatalog(cmd)
+		job.asJSON = *asJSON
+		var err error
+		if job.table, err = ofTable.options(orderColumns()); err != nil {
+			return usage(err)
+		}
+		job.table.catalog = p.ownCatalog(cmd)
 		return p.enqueueFile(cmd.Context(), c, job)
 	})
 }
@@ -152,8 +163,8 @@ func (p *program) enqueueOne(ctx context.Context, c *producer.Client, catalog to
 // enqueueJob is what enqueue --file is asked for.
 type enqueueJob struct {
 	file, results string
+	table         tableOptions
 	wait, asJSON  bool
-	catalog       topup.Catalog
 }
 
 // enqueuing is the placing of a whole file.
@@ -201,7 +212,11 @@ func (p *program) enqueueFile(ctx context.Context, c *producer.Client, job enque
 
 func (e *enqueuing) run(ctx context.Context, job enqueueJob, in io.Reader) error {
 	counted := progressbar.NewReader(in, e.bar)
-	err := readRows(&counted, job.file, job.catalog, func(r row) error { return e.take(ctx, r) })
+	err := readRows(&counted, job.file, job.table, func(r row) error { return e.take(ctx, r) }, e.note)
+	if errors.As(err, new(*table.FileError)) {
+		_ = e.bar.Finish()
+		return usage(fmt.Errorf("%s: %w", job.file, err)) // nothing was placed
+	}
 	if err == nil {
 		err = e.send(ctx)
 	}
@@ -235,6 +250,9 @@ func (p *program) open(name string) (in io.ReadCloser, size int64, err error) {
 		return nil, 0, err
 	}
 	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = fmt.Errorf("%s is a directory; must be a file", name)
+	}
 	if err != nil {
 		return nil, 0, errors.Join(err, f.Close())
 	}
@@ -283,7 +301,7 @@ func (e *enqueuing) send(ctx context.Context) error {
 			}
 			result, results = results[0], results[1:]
 		}
-		if err := e.note(r, result); err != nil {
+		if err := e.answered(r, result); err != nil {
 			return err
 		}
 	}
@@ -291,7 +309,7 @@ func (e *enqueuing) send(ctx context.Context) error {
 	return err
 }
 
-func (e *enqueuing) note(r row, answer producer.Placed) error {
+func (e *enqueuing) answered(r row, answer producer.Placed) error {
 	switch {
 	case answer.Err != nil && r.result != "":
 		return fmt.Errorf("line %d: %w", r.line, answer.Err)
@@ -311,6 +329,12 @@ func (e *enqueuing) note(r row, answer producer.Placed) error {
 	}
 	e.ends[o.State]++
 	return e.report(rowResult{Line: r.line, ID: r.request.ID, Result: r.result, Order: &o})
+}
+
+// note tells what of the file is no row.
+func (e *enqueuing) note(text string) {
+	_ = e.bar.Clear()
+	_, _ = fmt.Fprintln(e.p.stderr, "note: "+printable(text))
 }
 
 func (e *enqueuing) report(r rowResult) error {

@@ -1,15 +1,15 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
-	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
+	"recarga/internal/table"
 	"recarga/topup"
 )
 
@@ -23,93 +23,44 @@ type row struct {
 	result string
 }
 
-// readRows calls use with every row of a file: CSV, or NDJSON by its name or its first character.
-func readRows(in io.Reader, name string, c topup.Catalog, use func(row) error) error {
-	buffered := bufio.NewReaderSize(in, 64<<10)
-	if bom, err := buffered.Peek(3); err == nil && bytes.Equal(bom, []byte("\xef\xbb\xbf")) {
-		_, _ = buffered.Discard(len(bom)) // it is in the buffer
-	}
-	first, err := buffered.Peek(1)
+// tableOptions are what is told of a table of orders.
+type tableOptions struct {
+	table.Options
+	decimal table.Decimal
+	catalog topup.Catalog
+}
+
+// readRows calls use with every row of a file: a table, or NDJSON by its name or its first character. A file that is
+// neither is a *table.FileError. note gets what of a table is no row, at the end.
+func readRows(in io.Reader, name string, opts tableOptions, use func(row) error, note func(string)) error {
+	lines, err := table.NewLines(in)
 	if err != nil {
-		return errors.New("the file is empty")
-	}
-	if strings.HasSuffix(name, ".ndjson") || strings.HasSuffix(name, ".jsonl") || first[0] == '{' {
-		return readNDJSON(buffered, c, use)
-	}
-	return readCSV(buffered, c, use)
-}
-
-// maxRow bounds a row, in bytes: a quote that is not closed must not read a whole file into memory.
-const maxRow = 64 << 10
-
-var errRowTooLong = fmt.Errorf("longer than %d bytes; is a quote not closed?", maxRow)
-
-func readNDJSON(in *bufio.Reader, c topup.Catalog, use func(row) error) error {
-	for number := 1; ; number++ {
-		text, err := in.ReadSlice('\n')
-		r := row{line: number}
-		if errors.Is(err, bufio.ErrBufferFull) {
-			r.err = errRowTooLong
-			for errors.Is(err, bufio.ErrBufferFull) {
-				_, err = in.ReadSlice('\n')
-			}
-		} else if text = bytes.TrimSpace(text); len(text) > 0 {
-			r.request, r.err = c.ParseRequest(text)
-		}
-		if err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("line %d: %w", number, err)
-		}
-		if len(text) > 0 {
-			if err := use(r); err != nil {
-				return err
-			}
-		}
-		if err != nil {
-			return nil
-		}
-	}
-}
-
-const metadataPrefix = topup.FieldMetadata + "."
-
-// columns are what a CSV file may have, beside metadata.KEY.
-func columns(f *topup.Fields) map[string]*string {
-	return map[string]*string{
-		topup.FieldID: &f.ID, topup.FieldPhone: &f.Phone, topup.FieldProduct: &f.Product, topup.FieldAmount: &f.Amount,
-		topup.FieldOperator: &f.Operator, topup.FieldPriority: &f.Priority, topup.FieldCallbackURL: &f.CallbackURL, topup.FieldProcessAt: &f.ProcessAt,
-		topup.FieldExpiresAt: &f.ExpiresAt,
-	}
-}
-
-func readCSV(in *bufio.Reader, c topup.Catalog, use func(row) error) error {
-	allowed := &allowance{in: in}
-	records := csv.NewReader(allowed)
-	records.FieldsPerRecord = -1 // a short row is one bad row, not the end of the file
-	records.ReuseRecord = true
-	allowed.left = maxRow
-	head, err := records.Read()
-	if err != nil {
-		return fmt.Errorf("header: %w", err)
-	}
-	head = slices.Clone(head)
-	if err := checkHead(head); err != nil {
 		return err
 	}
-	for line := 1; ; {
-		allowed.left = maxRow
-		record, err := records.Read()
-		var broken *csv.ParseError
-		var r row
+	if strings.HasSuffix(name, ".ndjson") || strings.HasSuffix(name, ".jsonl") || bytes.HasPrefix(lines.First(), []byte("{")) {
+		return readNDJSON(lines, opts.catalog, use)
+	}
+	return readTable(lines, opts, use, note)
+}
+
+func readNDJSON(lines *table.Lines, c topup.Catalog, use func(row) error) error {
+	for {
+		line, err := lines.Next()
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
-		case errors.As(err, &broken):
-			r = row{line: broken.StartLine, err: broken.Err}
 		case err != nil:
-			return fmt.Errorf("the row after line %d: %w", line, err)
+			return err
+		}
+		r := row{line: int(line.Number)}
+		text := bytes.TrimSpace(line.Text)
+		switch {
+		case line.Long:
+			r.err = fmt.Errorf("longer than %d bytes", table.MaxRow)
+		case len(text) == 0:
+			continue
 		default:
-			line, _ = records.FieldPos(0)
-			r = csvRow(c, line, head, record)
+			r.request, r.err = c.ParseRequest(text)
 		}
 		if err := use(r); err != nil {
 			return err
@@ -117,55 +68,145 @@ func readCSV(in *bufio.Reader, c topup.Catalog, use func(row) error) error {
 	}
 }
 
-// allowance reads until what is left of it is used up. What a CSV reader has read ahead of a row is
-// small beside it.
-type allowance struct {
-	in   io.Reader
-	left int
-}
+const metadataPrefix = topup.FieldMetadata + "."
 
-func (a *allowance) Read(p []byte) (int, error) {
-	if a.left <= 0 {
-		return 0, errRowTooLong
+// orderColumns are those that a table of orders may have, beside metadata.KEY.
+func orderColumns() []table.Column {
+	return []table.Column{
+		{Name: topup.FieldID, Headers: table.IDHeaders()},
+		{Name: topup.FieldPhone, Headers: table.PhoneHeaders()},
+		{Name: topup.FieldProduct, Headers: table.ProductHeaders(), Words: true},
+		{Name: topup.FieldAmount, Headers: table.AmountHeaders(), Total: true},
+		{Name: topup.FieldOperator, Headers: table.OperatorHeaders(), Words: true},
+		{Name: topup.FieldPriority, Headers: []string{"priority", "prioridad"}},
+		{Name: topup.FieldCallbackURL, Headers: []string{"callback url"}},
+		{Name: topup.FieldProcessAt, Headers: []string{"process at"}},
+		{Name: topup.FieldExpiresAt, Headers: []string{"expires at"}},
+		{Name: topup.FieldMetadata, Headers: []string{"metadata"}, Words: true},
 	}
-	n, err := a.in.Read(p)
-	a.left -= n
-	return n, err
 }
 
-func checkHead(head []string) error {
-	allowed := columns(&topup.Fields{})
-	for i, name := range head {
-		if _, ok := allowed[name]; !ok && !strings.HasPrefix(name, metadataPrefix) || slices.Contains(head[:i], name) {
-			return fmt.Errorf("header: column %q is not one of an order, or is there twice; must be distributor_transaction_id, phone_number, product_id, amount and optionally operator, callback_url, process_at, expires_at, metadata.KEY", name)
+func needed() []string {
+	return []string{topup.FieldID, topup.FieldPhone, topup.FieldProduct, topup.FieldAmount}
+}
+
+func readTable(lines *table.Lines, opts tableOptions, use func(row) error, note func(string)) error {
+	opts.Columns, opts.Prefix = orderColumns(), metadataPrefix
+	opts.Enough = func(has func(string) bool) bool {
+		return !slices.ContainsFunc(needed(), func(column string) bool { return !has(column) })
+	}
+	rows, err := table.NewReader(lines, opts.Options)
+	if err == nil {
+		err = checkLayout(rows)
+	}
+	if err != nil {
+		return err
+	}
+	for last := int64(0); ; {
+		one, err := rows.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			for _, n := range rows.Notes() {
+				note(n)
+			}
+			return nil
+		case err != nil:
+			return fmt.Errorf("after line %d: %w", last, err)
+		}
+		last = one.Last
+		if r, ok := tableRow(rows.Layout(), one, opts); ok {
+			if err := use(r); err != nil {
+				return err
+			}
 		}
 	}
-	for _, required := range []string{topup.FieldID, topup.FieldPhone, topup.FieldProduct, topup.FieldAmount} {
-		if !slices.Contains(head, required) {
-			return fmt.Errorf("header: column %s is missing", required)
+}
+
+// checkLayout refuses a table with a column that would be passed over, or without one that every order has.
+func checkLayout(rows *table.Reader) error {
+	l := rows.Layout()
+	if unknown := rows.NotUnderstood(); len(unknown) > 0 {
+		return &table.FileError{Part: table.PartHeader, Value: strings.Join(unknown, ", "), Allowed: "each column of an order once (" +
+			"distributor_transaction_id, phone_number, product_id, amount and optionally operator, priority, callback_url, process_at, " +
+			"expires_at, metadata, metadata.KEY), or named with --columns or --ignore-columns"}
+	}
+	for _, column := range needed() {
+		if !l.Has(column) {
+			return &table.FileError{Part: table.PartHeader, Value: strings.Join(l.Head(), ", "), Allowed: "with all columns that an order needs: " +
+				column + " is missing; name it with --columns, as in " + column + "=NAME"}
 		}
 	}
 	return nil
 }
 
-func csvRow(c topup.Catalog, line int, head, record []string) row {
-	r := row{line: line}
-	if len(record) != len(head) {
-		r.err = fmt.Errorf("%d columns, the header has %d", len(record), len(head))
-		return r
+// tableRow is the order of a row; not ok for a line that stands before the header and is none.
+func tableRow(l *table.Layout, one table.Row, opts tableOptions) (r row, ok bool) {
+	r = row{line: int(one.Line), err: one.Err}
+	if one.Err == nil {
+		r.request, r.err = orderOf(l, one.Cells, opts)
+	} else if id, err := topup.ParseID(l.Value(one.Cells, topup.FieldID)); err == nil {
+		r.request.ID, r.err = id, fmt.Errorf("%s: %w", id, one.Err)
 	}
-	f := topup.Fields{Metadata: map[string]string{}}
-	named := columns(&f)
-	for i, name := range head {
-		value := strings.Clone(strings.TrimSpace(record[i]))
-		if key, ok := strings.CutPrefix(name, metadataPrefix); ok {
-			if value != "" {
-				f.Metadata[key] = value
-			}
-			continue
+	if one.Early {
+		if r.err != nil {
+			return r, false
 		}
-		*named[name] = value
+		r.err = errors.New("it stands before the header")
 	}
-	r.request, r.err = c.Request(f)
-	return r
+	return r, true
+}
+
+// orderOf reads every cell, so that all that is wrong is told at once.
+func orderOf(l *table.Layout, cells []string, opts tableOptions) (topup.Request, error) {
+	metadata, wrong := metadataOf(l.Value(cells, topup.FieldMetadata))
+	for key, i := range l.Prefixed() {
+		if cells[i] != "" {
+			metadata[key] = strings.Clone(cells[i])
+		}
+	}
+	f := topup.Fields{Metadata: metadata}
+	for column, to := range map[string]*string{
+		topup.FieldID: &f.ID, topup.FieldPhone: &f.Phone, topup.FieldProduct: &f.Product, topup.FieldAmount: &f.Amount,
+		topup.FieldOperator: &f.Operator, topup.FieldPriority: &f.Priority, topup.FieldCallbackURL: &f.CallbackURL,
+		topup.FieldProcessAt: &f.ProcessAt, topup.FieldExpiresAt: &f.ExpiresAt,
+	} {
+		*to = strings.Clone(l.Value(cells, column))
+	}
+	if text := f.Amount; text != "" {
+		amount, err := opts.decimal.Amount(text)
+		if f.Amount = amount.String(); err != nil {
+			wrong, f.Amount = append(wrong, topup.FieldErrors(err)...), ""
+		}
+	}
+	request, err := opts.catalog.Request(f)
+	return request, joined(topup.FieldErrors(err), wrong)
+}
+
+// joined are all errors, where those of instead replace those of the same fields.
+func joined(fields, instead []*topup.FieldError) error {
+	var errs []error
+	for _, e := range fields {
+		if !slices.ContainsFunc(instead, func(i *topup.FieldError) bool { return i.Field == e.Field }) {
+			errs = append(errs, e)
+		}
+	}
+	for _, e := range instead {
+		errs = append(errs, e)
+	}
+	return errors.Join(errs...)
+}
+
+// metadataOf reads the metadata of a cell as those of a request are read.
+func metadataOf(cell string) (map[string]string, []*topup.FieldError) {
+	if cell == "" {
+		return map[string]string{}, nil
+	}
+	if !strings.HasPrefix(cell, "{") || !json.Valid([]byte(cell)) {
+		return map[string]string{}, []*topup.FieldError{{Field: topup.FieldMetadata, Value: cell, Allowed: "a JSON object whose values are strings"}}
+	}
+	r, err := topup.AnyProduct().ParseRequest([]byte(`{"` + topup.FieldMetadata + `":` + cell + `}`))
+	if r.Metadata == nil {
+		r.Metadata = map[string]string{}
+	}
+	return r.Metadata, slices.DeleteFunc(topup.FieldErrors(err), func(e *topup.FieldError) bool { return !strings.HasPrefix(e.Field, topup.FieldMetadata) })
 }

@@ -31,15 +31,19 @@ func newReconcileCommand(p *program) *cobra.Command {
 		Long: `Compare what the distributor says it charged with what we say was sold, and settle orders that are held
 as unknown, with the statement as evidence. Needs the admin key.
 
-The statement is CSV with a header, of any length and in any order; - reads standard input. Columns are
-found by their English or Spanish names; --columns names others, of: id (our distributor_transaction_id),
-transaction_id, reference, auth_code, amount (MXN), currency, time, clock (the time of day, where it has a
-column of its own), status, code, phone.
+The statement is a table (CSV), of any length and in any order; - reads standard input. Columns are found
+by their English or Spanish headers; --columns names others by their headers or numbers, of: id (our
+distributor_transaction_id), transaction_id, reference, auth_code, amount (MXN), currency, time, clock (the
+time of day, where it has a column of its own), status, code, phone, reversal (yes where a charge was taken
+back), debit, credit.
+
+As long as a column or a word of its status is not understood, nothing is settled: name the column with
+--columns or --ignore-columns, the word with --status.
 
 An unknown order that the statement charges becomes succeeded. One that it does not charge is held
-unless --absent says otherwise, and then only if the statement covers its attempts with the margin: a
-statement covers what --covers says, or else the time from its first to its last charge. resend charges
-twice if the order was charged after all.
+unless --absent says otherwise, and then only if the statement proves it: it lacks none of our sold orders,
+has some of them before and after it, and no charge that may be its own. docs/reconcile.md says all that is
+needed, and what no statement can show. resend charges twice if the order was charged after all.
 
 Running it again with the same statement does nothing twice.
 
@@ -48,7 +52,9 @@ cannot be read, or unknown orders that are held (or, in a dry run, would be sett
 wrong usage, or a file that is no statement. --json tells which.`,
 		Example: `  curl -s http://127.0.0.1:8081/sandbox/statement.csv | recarga reconcile - --dry-run
   recarga reconcile november.csv --covers 2026-11-01..2026-11-30 --absent failed --report november.html --csv differences.csv
-  recarga reconcile export.txt --columns id=Referencia,amount=Monto --timezone America/Tijuana`,
+  recarga reconcile export.txt --columns id=Referencia,amount=Monto --timezone America/Tijuana
+  recarga reconcile raw.txt --delimiter '|' --columns time=1,phone=6,amount=7,id=12,status=13,reversal=14 --ignore-columns 2-5,8-11
+  recarga reconcile codes.csv --status 1=charged,2=not_charged --ignore-columns Region`,
 		Args: cobra.ExactArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			return []cobra.Completion{"csv", "tsv", "txt"}, cobra.ShellCompDirectiveFilterFileExt
@@ -75,21 +81,19 @@ wrong usage, or a file that is no statement. --json tells which.`,
 // reconcileFlags gives the command its options, and returns what makes the API's query of them.
 func reconcileFlags(cmd *cobra.Command) func(file string) url.Values {
 	flags := cmd.Flags()
+	of := tableFlags(cmd)
 	values := map[string]*string{
-		"columns":     flags.String("columns", "", "columns that are not found by their names: COLUMN=NAME,…"),
-		"delimiter":   flags.String("delimiter", "", "comma, semicolon or tab (default: the one that the header has most of)"),
-		"decimal":     flags.String("decimal", "", "decimal mark of amounts: point or comma (default: found out of each)"),
+		"columns": of.columns, "ignore_columns": of.ignored, "delimiter": of.delimiter, "decimal": of.decimal,
 		"dates":       flags.String("dates", "dmy", "order of dates like 05/11/2026: dmy or mdy"),
 		"timezone":    flags.String("timezone", reconcile.DefaultZone, "of times without an offset"),
+		"status":      flags.String("status", "", "what words of the status column, or codes, mean: WORD=KIND,…, of charged, not_charged, reversed, pending"),
 		"charged":     flags.String("charged", "", "more words of the status column that mean a charge: WORD,…"),
 		"not_charged": flags.String("not-charged", "", "more words that mean that nothing was charged: WORD,…"),
 		"covers":      flags.String("covers", "", "FROM..UNTIL of which the statement names every charge: times (RFC 3339) or dates (default: its first to its last charge)"),
-		"margin":      flags.String("margin", reconcile.DefaultMargin.String(), "how far within that time an attempt must lie, to be settled by absence"),
+		"margin":      flags.String("margin", reconcile.DefaultMargin.String(), "by how much times may differ, and how far within that time an order must lie to be settled by absence"),
 		"absent":      flags.String("absent", "hold", "what becomes of an unknown order that is covered and not charged: hold, failed or resend"),
 		"by":          flags.String("by", "", "who reconciles (default: the name of the user who runs this)"),
 	}
-	completes(cmd, "delimiter", "comma", "semicolon", "tab")
-	completes(cmd, "decimal", reconcile.DecimalPoint, reconcile.DecimalComma)
 	completes(cmd, "dates", reconcile.DatesDayFirst, reconcile.DatesMonthFirst)
 	completes(cmd, "absent", reconcile.AbsentHold, reconcile.AbsentFailed, reconcile.AbsentResend)
 	dryRun := flags.Bool("dry-run", false, "settle nothing, and say what would be")
@@ -105,6 +109,9 @@ func reconcileFlags(cmd *cobra.Command) func(file string) url.Values {
 			if *value != "" {
 				q.Set(name, *value)
 			}
+		}
+		if *of.noHeader {
+			q.Set("no_header", "true")
 		}
 		if *dryRun {
 			q.Set("dry_run", "true")

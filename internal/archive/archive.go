@@ -63,7 +63,7 @@ func (f Folder) Create(now time.Time) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
 	}
-	w := &Writer{folder: f, name: "orders-" + now.UTC().Format("20060102T150405Z") + "-" + id.String()[:8] + ending, digest: sha256.New()}
+	w := &Writer{folder: f, name: MadeFrom(now) + "-" + id.String()[:8] + ending, digest: sha256.New()}
 	// CreateTemp makes it readable for its owner only: there are phone numbers in it.
 	if w.file, err = os.CreateTemp(string(f), "."+w.name+".*.part"); err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
@@ -71,6 +71,10 @@ func (f Folder) Create(now time.Time) (*Writer, error) {
 	w.zipped = gzip.NewWriter(w)
 	return w, nil
 }
+
+// MadeFrom is a text that the names of files made at a time or later are not less than, and the names of those that
+// were made earlier are.
+func MadeFrom(t time.Time) string { return "orders-" + t.UTC().Format("20060102T150405Z") }
 
 // make makes the folder, so that it is there after a crash of the machine too, as its files must be.
 func (f Folder) make() error {

@@ -40,6 +40,7 @@ func conformance(t *testing.T, open func(testing.TB) store) {
 		{"resolutions", testResolve},
 		{"what statements are compared with", testStandings},
 		{"what statements are compared with, of several attempts", testStandingOfSeveral},
+		{"what statements are compared with, archived", testStandingsArchived},
 		{"what moved around an attempt", testAround},
 		{"a late approval of what was to be sent again", testLateApproval},
 		{"corrections", testCorrect},

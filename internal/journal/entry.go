@@ -129,7 +129,7 @@ func (e entry) record() (record, error) {
 func (e entry) standing() Standing {
 	s := Standing{
 		ID: e.ID, State: e.State, Phone: e.Phone, Amount: e.Amount, TransactionID: string(e.TransactionID), Reference: string(e.Reference),
-		after: Place{e.FinishedAt.UnixMicro(), e.Journal.Key},
+		AuthCode: string(e.AuthCode), Attempt: e.AttemptCount, place: Place{e.FinishedAt.UnixMicro(), e.Journal.Key},
 	}
 	for i, a := range e.Attempts {
 		if a.Outcome == topup.OutcomeUnavailable || a.Outcome == topup.OutcomeNotSent || a.Outcome == topup.OutcomeDeclined {
@@ -139,6 +139,7 @@ func (e entry) standing() Standing {
 		if a.FinishedAt != nil && (a.Outcome == topup.OutcomeApproved || a.FinishedAt.After(until)) {
 			until = *a.FinishedAt
 		}
+		s.Approved = s.Approved || a.Outcome == topup.OutcomeApproved
 		if s.Attempts++; s.Attempts == 1 || a.StartedAt.Before(s.From) {
 			s.From = a.StartedAt
 		}

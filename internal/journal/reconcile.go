@@ -3,8 +3,12 @@ package journal
 import (
 	"context"
 	"fmt"
+	"iter"
+	"math"
+	"slices"
 	"time"
 
+	"recarga/internal/archive"
 	"recarga/topup"
 )
 
@@ -16,27 +20,33 @@ type Standing struct {
 	Amount        topup.Amount
 	TransactionID string
 	Reference     string
+	AuthCode      string
+	// Attempt is the number of the latest attempt: what a decision about the order is a decision about.
+	Attempt int
+	// Approved tells that the distributor itself answered that it charged an attempt.
+	Approved bool
 	// Attempts counts those that moved money, or may have. From and Until bound when: from the start of
 	// the first to when the last was answered or, without an answer, given up. Zero when there are none.
 	Attempts    int
 	From, Until time.Time
 
-	after Place
+	place Place
 }
 
-// Place is where a page of Standings ends; the zero Place is before the first.
+// Place is where an order stands among those that are read page by page; the zero Place is before the first.
 type Place struct{ at, key int64 }
 
 func (p Place) behind(other Place) bool {
 	return p.at > other.at || p.at == other.at && p.key > other.key
 }
 
-// After is the place behind the order.
-func (s Standing) After() Place { return s.after }
+// standingsPage is how many orders are read at once.
+const standingsPage = 500
 
 // sqlStandings has the orders' condition and order for its marks. An attempt that proves that it moved
 // nothing says nothing about when money moved.
-const sqlStandings = `SELECT o.id, o.state, o.phone, o.amount, o.transaction_id, o.reference, COUNT(a.number), COALESCE(MIN(a.started_at), 0),
+const sqlStandings = `SELECT o.id, o.state, o.phone, o.amount, o.transaction_id, o.reference, o.auth_code, o.attempt_count,
+MAX(CASE WHEN a.outcome = 'approved' THEN 1 ELSE 0 END), COUNT(a.number), COALESCE(MIN(a.started_at), 0),
 COALESCE(MAX(CASE WHEN a.outcome = 'approved' OR a.finished_at > a.give_up_at THEN a.finished_at ELSE a.give_up_at END), 0),
 COALESCE(o.finished_at, o.created_at), o.key
 FROM orders o LEFT JOIN attempts a ON a.order_key = o.key AND a.outcome NOT IN ('unavailable', 'not_sent', 'declined')
@@ -55,36 +65,113 @@ func (j *Journal) Standings(ctx context.Context, ids []topup.ID) ([]Standing, er
 		return nil, nil
 	}
 	args := make([]any, len(ids))
+	missing := map[topup.ID]bool{}
 	for i, id := range ids {
-		args[i] = string(id)
+		args[i], missing[id] = string(id), true
 	}
 	there, err := list(ctx, j, scanStanding, fmt.Sprintf(sqlStandings, "id IN ("+marks(1, len(ids))+")"), args...)
-	if err != nil || len(there) == len(ids) {
-		return there, err
+	if err != nil {
+		return nil, err
 	}
-	left, err := list(ctx, j, scanID, "SELECT id FROM archived WHERE id IN ("+marks(1, len(ids))+")", args...)
-	for _, id := range left {
-		e, err := j.archived(ctx, id)
+	for _, o := range there {
+		delete(missing, o.ID)
+	}
+	if len(missing) == 0 {
+		return there, nil
+	}
+	members, err := list(ctx, j, func(row scanner) (m stored, err error) {
+		err = row.Scan(&m.number, &m.file, &m.place, &m.orders)
+		return m, err
+	}, `SELECT number, file, place, orders FROM archive_members
+WHERE number IN (SELECT member FROM archived WHERE id IN (`+marks(1, len(ids))+`))`, args...)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range members {
+		entries, err := j.present(ctx, m)
 		if err != nil {
 			return nil, err
 		}
-		there = append(there, e.standing())
+		for _, e := range entries {
+			if missing[e.ID] {
+				there = append(there, e.standing())
+			}
+		}
 	}
-	return there, err
+	return there, nil
 }
 
-// Sold returns a page of the orders that have succeeded, in the order of their ends from since on, and
-// were placed by until: all that can have been charged between the two are among them.
-func (j *Journal) Sold(ctx context.Context, since, until time.Time, after Place, limit int) ([]Standing, error) {
-	if after == (Place{}) {
-		after.at = since.UnixMicro()
+// Sold returns the orders that have succeeded, ended at since or later and were placed by until, archived ones
+// too: all that can have been charged between the two are among them. One that is archived meanwhile can come
+// twice. An error is the last that comes.
+func (j *Journal) Sold(ctx context.Context, since, until time.Time) iter.Seq2[Standing, error] {
+	return func(yield func(Standing, error) bool) {
+		// The tables come first: orders leave them for the archive, and never come back.
+		tables := j.standingPages(ctx, Place{at: since.UnixMicro()}, func(after Place) ([]Standing, error) {
+			return list(ctx, j, scanStanding, sqlSold, after.at, after.key, until.UnixMicro(), standingsPage)
+		})
+		for o, err := range tables {
+			if !yield(o, err) || err != nil {
+				return
+			}
+		}
+		j.soldArchived(ctx, since, until, yield)
 	}
-	return list(ctx, j, scanStanding, sqlSold, after.at, after.key, until.UnixMicro(), limit)
 }
 
-// Held returns a page of the orders that are unknown, the oldest first.
-func (j *Journal) Held(ctx context.Context, after Place, limit int) ([]Standing, error) {
-	return list(ctx, j, scanStanding, sqlHeld, after.at, after.key, limit)
+// soldArchived yields the archived orders among Sold. All orders of a file ended before it was made.
+func (j *Journal) soldArchived(ctx context.Context, since, until time.Time, yield func(Standing, error) bool) {
+	oldest := archive.MadeFrom(since)
+	for m, err := range j.members(ctx, 0, math.MaxInt64, math.MinInt64, until.UnixMicro()) {
+		if err == nil && m.file < oldest {
+			continue
+		}
+		var entries []entry
+		if err == nil {
+			entries, err = j.present(ctx, m)
+		}
+		if err != nil {
+			yield(Standing{}, err)
+			return
+		}
+		entries = slices.DeleteFunc(entries, func(e entry) bool {
+			return e.State != topup.StateSucceeded || e.FinishedAt.Before(since) || e.CreatedAt.After(until)
+		})
+		for _, e := range entries {
+			if !yield(e.standing(), nil) {
+				return
+			}
+		}
+	}
+}
+
+// Held returns the orders that are unknown, the oldest first. An error is the last that comes.
+func (j *Journal) Held(ctx context.Context) iter.Seq2[Standing, error] {
+	return j.standingPages(ctx, Place{}, func(after Place) ([]Standing, error) {
+		return list(ctx, j, scanStanding, sqlHeld, after.at, after.key, standingsPage)
+	})
+}
+
+// standingPages reads page after page, each as it is at that moment.
+func (j *Journal) standingPages(ctx context.Context, after Place, next func(Place) ([]Standing, error)) iter.Seq2[Standing, error] {
+	return func(yield func(Standing, error) bool) {
+		for {
+			page, err := next(after)
+			if err != nil {
+				yield(Standing{}, err)
+				return
+			}
+			for _, o := range page {
+				if !yield(o, nil) {
+					return
+				}
+				after = o.place
+			}
+			if len(page) < standingsPage {
+				return
+			}
+		}
+	}
 }
 
 func scanID(row scanner) (id topup.ID, err error) {
@@ -93,7 +180,10 @@ func scanID(row scanner) (id topup.ID, err error) {
 }
 
 func scanStanding(row scanner) (s Standing, err error) {
-	err = row.Scan(&s.ID, &s.State, &s.Phone, &s.Amount, &s.TransactionID, &s.Reference, &s.Attempts, when{&s.From}, when{&s.Until}, &s.after.at, &s.after.key)
+	var approved int
+	err = row.Scan(&s.ID, &s.State, &s.Phone, &s.Amount, &s.TransactionID, &s.Reference, &s.AuthCode, &s.Attempt, &approved,
+		&s.Attempts, when{&s.From}, when{&s.Until}, &s.place.at, &s.place.key)
+	s.Approved = approved != 0
 	if s.Attempts == 0 {
 		s.From, s.Until = time.Time{}, time.Time{}
 	}

@@ -2,6 +2,7 @@ package journal_test
 
 import (
 	"fmt"
+	"iter"
 	"testing"
 	"time"
 
@@ -27,10 +28,13 @@ func testStandings(t *testing.T, s store) {
 	must(t, err)
 	want := []journal.Standing{
 		// A charge lies within the answered attempt; without an answer, anywhere before its deadline.
-		{ID: "SOLD-0", State: topup.StateSucceeded, Attempts: 1, From: noon.Truncate(time.Microsecond), Until: noon, TransactionID: "TXN-123456789", Reference: "RRN-123456"},
-		{ID: "HELD-0", State: topup.StateUnknown, Attempts: 1, From: noon, Until: noon.Add(time.Minute)},
+		{
+			ID: "SOLD-0", State: topup.StateSucceeded, Attempt: 1, Attempts: 1, Approved: true, From: noon.Truncate(time.Microsecond), Until: noon,
+			TransactionID: "TXN-123456789", Reference: "RRN-123456", AuthCode: "ABC123",
+		},
+		{ID: "HELD-0", State: topup.StateUnknown, Attempt: 1, Attempts: 1, From: noon, Until: noon.Add(time.Minute)},
 		// Neither of these has an attempt that can have moved money.
-		{ID: "FAILED", State: topup.StateFailed},
+		{ID: "FAILED", State: topup.StateFailed, Attempt: 1},
 		{ID: "QUEUED", State: topup.StateQueued},
 	}
 	for i := range want {
@@ -44,36 +48,64 @@ func testStandings(t *testing.T, s store) {
 		t.Errorf("of no ids: %v, %v", none, err)
 	}
 
-	pages := func(next func(journal.Place) ([]journal.Standing, error)) (ids []topup.ID) {
-		var after journal.Place
-		for {
-			page, err := next(after)
-			must(t, err)
-			if len(page) == 0 {
-				return ids
-			}
-			for _, o := range page {
-				ids = append(ids, o.ID)
-			}
-			after = page[len(page)-1].After()
-		}
-	}
-	soldBetween := func(since, until time.Time) []topup.ID {
-		return pages(func(after journal.Place) ([]journal.Standing, error) {
-			return s.Sold(t.Context(), since, until, after, 3)
-		})
-	}
-	if diff := cmp.Diff(sold, soldBetween(noon, noon)); diff != "" {
+	if diff := cmp.Diff(sold, soldBetween(t, s, noon, noon)); diff != "" {
 		t.Error(diff)
 	}
-	if ids := soldBetween(noon.Add(time.Microsecond), noon.Add(time.Hour)); ids != nil {
+	if ids := soldBetween(t, s, noon.Add(time.Microsecond), noon.Add(time.Hour)); ids != nil {
 		t.Errorf("succeeded later: %v", ids)
 	}
-	if ids := soldBetween(noon.Add(-time.Hour), noon.Add(-time.Microsecond)); ids != nil {
+	if ids := soldBetween(t, s, noon.Add(-time.Hour), noon.Add(-time.Microsecond)); ids != nil {
 		t.Errorf("placed earlier: %v", ids)
 	}
-	if diff := cmp.Diff(held, pages(func(after journal.Place) ([]journal.Standing, error) { return s.Held(t.Context(), after, 3) })); diff != "" {
+	if diff := cmp.Diff(held, idsOfStandings(t, s.Held(t.Context()))); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func soldBetween(t *testing.T, s store, since, until time.Time) []topup.ID {
+	t.Helper()
+	return idsOfStandings(t, s.Sold(t.Context(), since, until))
+}
+
+func idsOfStandings(t *testing.T, all iter.Seq2[journal.Standing, error]) (ids []topup.ID) {
+	t.Helper()
+	for o, err := range all {
+		must(t, err)
+		ids = append(ids, o.ID)
+	}
+	return ids
+}
+
+// testStandingsArchived: what has left for the archive is compared with a statement as it was before.
+func testStandingsArchived(t *testing.T, s store) {
+	var ids []topup.ID
+	for i := range 3 {
+		ids = append(ids, s.ended(t, fmt.Sprintf("LEFT-%d", i), topup.StateSucceeded).ID)
+	}
+	ids = append(ids, s.ended(t, "LEFT-FAILED", topup.StateFailed).ID)
+	s.inState(t, "HERE", topup.StateSucceeded) // its event is not delivered
+	before, err := s.Standings(t.Context(), ids)
+	must(t, err)
+	sold := soldBetween(t, s, noon, noon)
+	s.archived(t, 4)
+	after, err := s.Standings(t.Context(), ids)
+	must(t, err)
+	byID := cmpopts.SortSlices(func(a, b journal.Standing) bool { return a.ID < b.ID })
+	if diff := cmp.Diff(before, after, byID, cmpopts.IgnoreUnexported(journal.Standing{})); diff != "" || len(after) != 4 {
+		t.Errorf("standings:\n%s", diff)
+	}
+	got := soldBetween(t, s, noon, noon)
+	if diff := cmp.Diff(sold, got, cmpopts.SortSlices(func(a, b topup.ID) bool { return a < b })); diff != "" || len(got) != 4 {
+		t.Errorf("sold:\n%s", diff)
+	}
+	for name, none := range map[string][]topup.ID{
+		"succeeded later":       soldBetween(t, s, noon.Add(time.Microsecond), noon.Add(time.Hour)),
+		"placed earlier":        soldBetween(t, s, noon.Add(-time.Hour), noon.Add(-time.Microsecond)),
+		"in a file made before": soldBetween(t, s, tomorrow.Add(time.Second), tomorrow.Add(time.Hour)),
+	} {
+		if none != nil {
+			t.Errorf("%s: %v", name, none)
+		}
 	}
 }
 

@@ -10,14 +10,20 @@ import (
 	"recarga/topup"
 )
 
-// maxNamed bounds the lines of one order that are looked at: what is said of it is said by then.
-const maxNamed = 100
+const (
+	// maxNamed bounds the lines of one finding that are shown. Nothing is decided by it.
+	maxNamed = 100
+	// maxGroup bounds the lines of one id that are held in memory. What has more is a matter for people: it settles
+	// nothing, and none of its charges is accounted for.
+	maxGroup = 10_000
+)
 
-// group are the lines of one order.
+// group are the lines of one id.
 type group struct {
 	id    string
 	lines []line
-	more  int // lines beyond maxNamed
+	// over tells that there are more than maxGroup.
+	over bool
 }
 
 // account is what the lines of one order say of its money.
@@ -31,12 +37,16 @@ type account struct {
 // newAccount: a reversal cancels the charge of its own transaction.
 func newAccount(lines []line) (a account) {
 	var back []line
+	at := map[string]int{} // the charges that can be told from others
 	for _, l := range lines {
 		switch l.kind {
 		case charged:
-			if slices.ContainsFunc(a.charges, func(c line) bool { return same(c, l) }) {
+			if _, there := at[l.purchase()]; there {
 				a.repeats = append(a.repeats, l)
 				continue
+			}
+			if l.purchase() != "" {
+				at[l.purchase()] = len(a.charges)
 			}
 			a.charges = append(a.charges, l)
 		case reversed:
@@ -49,64 +59,104 @@ func newAccount(lines []line) (a account) {
 			a.unreadable = append(a.unreadable, l)
 		}
 	}
+	gone := map[int]bool{}
 	for _, l := range back {
-		i := slices.IndexFunc(a.charges, func(c line) bool { return same(c, l) })
-		if i < 0 {
+		if i, there := at[l.purchase()]; there {
+			gone[i] = true
+			a.returned = append(a.returned, l)
+		} else {
 			a.reversals = append(a.reversals, l)
-			continue
 		}
-		a.returned = append(a.returned, l)
-		a.charges = slices.Delete(a.charges, i, i+1)
 	}
+	var left []line
+	for i, c := range a.charges {
+		if !gone[i] {
+			left = append(left, c)
+		}
+	}
+	a.charges = left
 	return a
 }
 
-// same tells two lines of one purchase. Without the distributor's id that cannot be known, and they
-// count as two: to look at one purchase twice is the lesser harm.
-func same(a, b line) bool {
-	if a.transaction != "" || b.transaction != "" {
-		return a.transaction == b.transaction
+// purchase tells the lines of one purchase from those of others. Without the distributor's ids, when it is empty,
+// that cannot be known, and they count as several: to look at one purchase twice is the lesser harm.
+func (l line) purchase() string {
+	switch {
+	case l.transaction != "":
+		return "transaction " + l.transaction
+	case l.reference != "":
+		return "reference " + l.reference
+	default:
+		return ""
 	}
-	return a.reference != "" && a.reference == b.reference
 }
 
 // notCharged are the lines that say that money did not move, or came back.
 func (a account) notCharged() []line { return slices.Concat(a.reversals, a.returned, a.declined) }
 
+// judging is what every order is judged with.
+type judging struct {
+	// source names the statement.
+	source string
+	// slop is by how much a time of the statement may be off ours: the margin, and the statement's precision.
+	slop time.Duration
+	// amounts and phones tell that the statement has some to compare.
+	amounts, phones bool
+}
+
 // verdict is what follows from the lines of one order.
 type verdict struct {
 	findings []Finding
 	matched  bool
-	// sold tells that it is one we call succeeded.
-	sold bool
-	// settle is how an unknown order is settled; its finding is found.
-	settle *topup.Resolution
-	found  Finding
+	// later are findings that wait until the whole statement is known: what is settled, or disputed.
+	later []pendingFinding
+	// sold is one that we call succeeded, and what the statement says of it.
+	sold *soldOrder
 	// absent is an unknown order that its lines call not charged.
 	absent *absence
-	// orphans are charges of an order that is not known.
-	orphans []line
+	// unclaimed are charges that the order does not account for; all of them, where all is set.
+	unclaimed []line
+	all       bool
 	// agrees and differs count lines whose time is that of the order's attempts, or another.
 	agrees, differs []moment
+	// supports and contradicts count what the statement says, and whether that is what we know.
+	supports, contradicts int64
+	// strangers are charges of an order that is not known.
+	strangers int64
 }
 
-// judge compares the lines of one order with the order; o is nil where it is not known. source names
-// the statement.
-func judge(g group, o *journal.Standing, source string, margin time.Duration) (v verdict) {
+// pendingFinding is one that waits until the whole statement is known.
+type pendingFinding struct {
+	Order   journal.Standing
+	Finding Finding
+	// Settle is how the finding's order is settled.
+	Settle *topup.Resolution
+	// Dispute is the evidence against the finding's order, which is final.
+	Dispute string
+}
+
+// judge compares the lines of one order with the order; o is nil where it is not known.
+func (j judging) judge(g group, o *journal.Standing) (v verdict) {
 	a := newAccount(g.lines)
 	if o == nil {
 		return judgeStranger(g, a)
 	}
-	v.times(a, o, margin)
+	v.times(a, o, j.slop)
+	claimed := !g.over && j.claims(o, a)
+	if !claimed {
+		v.unclaimed, v.all = filter(a.charges, func(c line) bool { return !isOurs(o, c) }), g.over
+	}
 	switch o.State {
 	case topup.StateSucceeded:
-		v.judgeSold(g, a, o)
+		v.judgeSold(g, a, o, j, claimed)
 	case topup.StateUnknown:
-		v.judgeUnknown(g, a, o, source)
+		v.judgeUnknown(g, a, o, j)
 	case topup.StateSubmitting: // its charge is no news, and may be told before its answer is recorded
 	default:
 		if len(a.charges) > 0 {
-			v.add(newFinding(MissingHere, g, o, a.charges, "we call it "+string(o.State)+", which says that no money moved"+alsoReversed(a)))
+			v.contradicts++
+			f := newFinding(MissingHere, g, o, a.charges, "we call it "+string(o.State)+", which says that no money moved"+alsoReversed(a))
+			v.addDisputed(f, o, j, true)
 		} else {
 			v.matched = len(a.unreadable) == 0
 		}
@@ -114,11 +164,44 @@ func judge(g group, o *journal.Standing, source string, margin time.Duration) (v
 	return v
 }
 
+// claims tells whether the order accounts for all its charges. A charge is accounted for by an attempt that may have
+// made it, so there are no more of them than attempts. It is of our phone and amount, and of the time of our attempts,
+// or it has the transaction that the distributor told us.
+func (j judging) claims(o *journal.Standing, a account) bool {
+	if len(a.charges) > o.Attempts || o.State == topup.StateFailed || o.State == topup.StateCanceled {
+		return len(a.charges) == 0
+	}
+	others := filter(a.charges, func(c line) bool { return !isOurs(o, c) })
+	return !lacksOurs(o, a) && j.agrees(o, others) && len(j.untold(others)) == 0
+}
+
+// untold are charges that hide what others tell: they agree with anybody's.
+func (j judging) untold(charges []line) []line {
+	return filter(charges, func(c line) bool { return j.amounts && c.amount == nil || j.phones && c.phone == "" })
+}
+
+// isOurs tells a charge that has the transaction that the distributor told us.
+func isOurs(o *journal.Standing, c line) bool {
+	return o.TransactionID != "" && c.transaction == o.TransactionID
+}
+
+// lacksOurs tells that the statement knows the transactions of an order, and not the one that the distributor told us.
+func lacksOurs(o *journal.Standing, a account) bool {
+	told := slices.ContainsFunc(a.charges, func(c line) bool { return c.transaction != "" })
+	return told && o.TransactionID != "" && !slices.ContainsFunc(a.charges, func(c line) bool { return isOurs(o, c) })
+}
+
+// agrees tells that charges are of the order's phone, amount and time, as far as they tell.
+func (j judging) agrees(o *journal.Standing, charges []line) bool {
+	return len(otherAmounts(charges, o))+len(otherPhones(charges, o))+len(j.otherTimes(charges, o)) == 0
+}
+
 func judgeStranger(g group, a account) (v verdict) {
 	if len(a.charges) == 0 {
+		v.all = g.over
 		return v
 	}
-	v.orphans = a.charges
+	v.unclaimed, v.all, v.strangers = a.charges, g.over, int64(len(a.charges))
 	v.add(newFinding(MissingHere, g, nil, a.charges, "we know no such order"+alsoReversed(a)))
 	return v
 }
@@ -132,23 +215,47 @@ func alsoReversed(a account) string {
 
 func (v *verdict) add(f Finding) { v.findings = append(v.findings, f) }
 
-func (v *verdict) judgeSold(g group, a account, o *journal.Standing) {
-	v.sold = true
+// addDisputed adds a finding against an order. It is a dispute if the order is final and the lines are surely its own:
+// those that say that it was not charged must be of its phone, amount and time.
+func (v *verdict) addDisputed(f Finding, o *journal.Standing, j judging, surely bool) {
+	if !surely || !o.State.Final() {
+		v.add(f)
+		return
+	}
+	v.later = append(v.later, pendingFinding{Order: *o, Finding: f, Dispute: j.source + ", " + f.Detail})
+}
+
+func (v *verdict) judgeSold(g group, a account, o *journal.Standing, j judging, claimed bool) {
+	v.sold = &soldOrder{Standing: o, named: namedDenied}
 	switch {
 	case len(a.charges) == 0 && len(a.notCharged())+len(a.pending) > 0:
+		v.contradicts++
 		lines := slices.Concat(a.notCharged(), a.pending)
-		v.add(newFinding(NotCharged, g, o, lines, said(lines)))
+		surely := len(a.pending)+len(a.unreadable) == 0 && !g.over && j.agrees(o, lines)
+		v.addDisputed(newFinding(NotCharged, g, o, lines, said(lines)), o, j, surely)
 		return
 	case len(a.charges) == 0:
 		return // a line that cannot be read is told of as such
 	case len(a.reversals) > 0:
+		v.contradicts++
 		v.add(newFinding(NotCharged, g, o, a.reversals, fmt.Sprintf("charged in line %d; %s", a.charges[0].number, said(a.reversals))))
+	case claimed && len(a.unreadable) == 0 && len(j.otherTimes(a.charges, o)) == 0:
+		v.sold.named = namedAsOurs
+		v.supports++
+	case lacksOurs(o, a):
+		v.contradicts++
+	default:
+		v.sold.named = namedAsElse
+		if slices.ContainsFunc(a.charges, func(c line) bool { return j.agrees(o, []line{c}) }) {
+			v.sold.named = namedToo
+		}
+		v.contradicts++
 	}
 	v.addDuplicates(g, a, o)
-	if wrong := otherAmounts(a, o); len(wrong) > 0 {
+	if wrong := otherAmounts(a.charges, o); len(wrong) > 0 {
 		v.add(newFinding(AmountDiffers, g, o, wrong, fmt.Sprintf("%s here, %s there", o.Amount, *wrong[0].amount)))
 	}
-	if wrong := otherPhones(a, o); len(wrong) > 0 {
+	if wrong := otherPhones(a.charges, o); len(wrong) > 0 {
 		v.add(newFinding(PhoneDiffers, g, o, wrong, fmt.Sprintf("%s here, %s there", o.Phone.Digits(), wrong[0].phone)))
 	}
 	if c := a.charges[0]; len(a.charges) == 1 && o.TransactionID != "" && c.transaction != "" && c.transaction != o.TransactionID {
@@ -159,32 +266,39 @@ func (v *verdict) judgeSold(g group, a account, o *journal.Standing) {
 
 // addDuplicates names what is charged, or told, more than once.
 func (v *verdict) addDuplicates(g group, a account, o *journal.Standing) {
+	more := ""
+	if g.over {
+		more = "more than "
+	}
 	if len(a.charges) > 1 {
-		detail := fmt.Sprintf("%d charges", len(a.charges)+g.more)
+		detail := fmt.Sprintf("%s%d charges", more, len(a.charges))
 		if a.charges[0].transaction == "" {
 			detail += "; without the distributor's ids they could be one"
 		}
 		v.add(newFinding(ChargedTwice, g, o, a.charges, detail))
 	}
 	if len(a.repeats) > 0 {
-		first := slices.IndexFunc(a.charges, func(c line) bool { return same(c, a.repeats[0]) })
 		lines := a.repeats
+		first := slices.IndexFunc(a.charges, func(c line) bool { return c.purchase() == a.repeats[0].purchase() })
 		if first >= 0 {
 			lines = append([]line{a.charges[first]}, a.repeats...)
 		}
-		v.add(newFinding(RepeatedLine, g, o, lines, fmt.Sprintf("%d lines of one charge", len(a.repeats)+1+g.more)))
+		v.add(newFinding(RepeatedLine, g, o, lines, fmt.Sprintf("%s%d lines of one charge", more, len(a.repeats)+1)))
 	}
 }
 
 // judgeUnknown: what charged it must agree in all that is known, or somebody must look. Two charges do
 // not change that it was charged; the second one is a finding of its own.
-func (v *verdict) judgeUnknown(g group, a account, o *journal.Standing, source string) {
+func (v *verdict) judgeUnknown(g group, a account, o *journal.Standing, j judging) {
 	hold := func(lines []line, detail string) {
-		f := newFinding(UnknownHeld, g, o, lines, detail)
-		v.add(f)
+		v.contradicts++
+		v.add(newFinding(UnknownHeld, g, o, lines, detail))
 	}
 	unclear := slices.Concat(a.unreadable, a.pending)
+	wrongAmounts, wrongPhones, wrongTimes := otherAmounts(a.charges, o), otherPhones(a.charges, o), j.otherTimes(a.charges, o)
 	switch {
+	case g.over:
+		hold(g.lines, fmt.Sprintf("the statement has more than %d lines of it", maxGroup))
 	case len(unclear) > 0:
 		hold(unclear, said(unclear))
 	case len(a.charges) == 0:
@@ -192,20 +306,25 @@ func (v *verdict) judgeUnknown(g group, a account, o *journal.Standing, source s
 		v.absent = &absence{Standing: *o, line: lines[0].number, status: statusText(lines[0])}
 	case len(a.reversals) > 0:
 		hold(a.charges, fmt.Sprintf("charged in line %d; %s", a.charges[0].number, said(a.reversals)))
-	case len(otherAmounts(a, o)) > 0:
-		wrong := otherAmounts(a, o)
-		hold(wrong, fmt.Sprintf("charged, and the amount differs: %s here, %s there", o.Amount, *wrong[0].amount))
-	case len(otherPhones(a, o)) > 0:
-		wrong := otherPhones(a, o)
-		hold(wrong, fmt.Sprintf("charged, and the phone differs: %s here, %s there", o.Phone.Digits(), wrong[0].phone))
+	case len(wrongAmounts) > 0:
+		hold(wrongAmounts, fmt.Sprintf("charged, and the amount differs: %s here, %s there", o.Amount, *wrongAmounts[0].amount))
+	case len(wrongPhones) > 0:
+		hold(wrongPhones, fmt.Sprintf("charged, and the phone differs: %s here, %s there", o.Phone.Digits(), wrongPhones[0].phone))
+	case len(wrongTimes) > 0:
+		hold(wrongTimes, fmt.Sprintf("charged, and the time differs: its attempts are from %s to %s here, %s there",
+			o.From.Format(time.RFC3339), o.Until.Format(time.RFC3339), wrongTimes[0].at.at.UTC().Format(time.RFC3339)))
+	case len(j.untold(a.charges)) > 0:
+		hold(j.untold(a.charges), fmt.Sprintf("charged, and line %d does not tell the phone and the amount in %s, as others do",
+			j.untold(a.charges)[0].number, topup.Currency))
 	default:
-		v.settle, v.found = foundAs(g, a, o, source)
+		v.supports++
+		v.later = append(v.later, foundAs(g, a, o, j.source))
 		v.addDuplicates(g, a, o)
 	}
 }
 
 // foundAs settles an order by the first of its charges.
-func foundAs(g group, a account, o *journal.Standing, source string) (*topup.Resolution, Finding) {
+func foundAs(g group, a account, o *journal.Standing, source string) pendingFinding {
 	c := slices.MinFunc(a.charges, func(a, b line) int { return a.at.at.Compare(b.at.at) })
 	detail := fmt.Sprintf("line %d: charged", c.number)
 	if c.transaction != "" {
@@ -216,18 +335,30 @@ func foundAs(g group, a account, o *journal.Standing, source string) (*topup.Res
 	}
 	f := newFinding(UnknownFound, g, o, a.charges, detail)
 	f.Outcome = topup.NullString(topup.VerdictSucceeded)
-	return &topup.Resolution{
-		Outcome: topup.VerdictSucceeded, Reason: source + ", " + detail,
+	return pendingFinding{Order: *o, Finding: f, Settle: &topup.Resolution{
+		Outcome: topup.VerdictSucceeded, Reason: source + ", " + detail, Attempt: o.Attempt,
 		TransactionID: topup.NullString(c.transaction), Reference: topup.NullString(c.reference), AuthCode: topup.NullString(c.auth),
-	}, f
+	}}
 }
 
-func otherAmounts(a account, o *journal.Standing) []line {
-	return filter(a.charges, func(l line) bool { return l.amount != nil && *l.amount != o.Amount })
+func otherAmounts(charges []line, o *journal.Standing) []line {
+	return filter(charges, func(l line) bool { return l.amount != nil && *l.amount != o.Amount })
 }
 
-func otherPhones(a account, o *journal.Standing) []line {
-	return filter(a.charges, func(l line) bool { return l.phone != "" && l.phone != o.Phone.Digits() })
+func otherPhones(charges []line, o *journal.Standing) []line {
+	return filter(charges, func(l line) bool { return l.phone != "" && l.phone != o.Phone.Digits() })
+}
+
+// otherTimes are those of no attempt that can have moved money. An order that had none has no time to compare.
+func (j judging) otherTimes(charges []line, o *journal.Standing) []line {
+	return filter(charges, func(l line) bool {
+		return o.Attempts > 0 && !l.at.isZero() && !l.at.within(o.From.Add(-j.slop), o.Until.Add(j.slop))
+	})
+}
+
+// within tells that the moment can be between two times.
+func (m moment) within(from, until time.Time) bool {
+	return !m.last().Before(from) && !m.at.After(until)
 }
 
 func filter(lines []line, keep func(line) bool) (kept []line) {
@@ -239,22 +370,18 @@ func filter(lines []line, keep func(line) bool) (kept []line) {
 	return kept
 }
 
-// rounding is by how much a time may be off without being another one.
-const rounding = time.Minute
-
 // times holds the lines' times against those of the order's attempts.
-func (v *verdict) times(a account, o *journal.Standing, margin time.Duration) {
+func (v *verdict) times(a account, o *journal.Standing, slop time.Duration) {
 	if o.Attempts == 0 {
 		return
 	}
-	margin = max(margin, rounding)
 	for _, c := range a.charges {
 		switch {
 		case c.at.isZero():
-		case c.at.last().Before(o.From.Add(-margin)) || c.at.at.After(o.Until.Add(margin)):
-			v.differs = append(v.differs, c.at)
-		default:
+		case c.at.within(o.From.Add(-slop), o.Until.Add(slop)):
 			v.agrees = append(v.agrees, c.at)
+		default:
+			v.differs = append(v.differs, c.at)
 		}
 	}
 }
@@ -288,7 +415,7 @@ func newFinding(class Class, g group, o *journal.Standing, lines []line, detail 
 	if o != nil {
 		f.ID, f.State, f.Amount, f.TransactionID = topup.NullString(o.ID), topup.NullString(o.State), &o.Amount, topup.NullString(o.TransactionID)
 	}
-	for _, l := range lines {
+	for _, l := range lines[:min(len(lines), maxNamed)] {
 		f.Lines = append(f.Lines, l.number)
 		if l.transaction != "" && !slices.Contains(f.StatementTransactionIDs, l.transaction) {
 			f.StatementTransactionIDs = append(f.StatementTransactionIDs, l.transaction)

@@ -2,12 +2,14 @@ package reconcile
 
 import (
 	"errors"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 	_ "time/tzdata" // a machine without time zones would refuse the default one
 
+	"recarga/internal/table"
 	"recarga/topup"
 )
 
@@ -27,16 +29,20 @@ type Options struct {
 	Name string
 	// By is who reconciles, for the orders' records.
 	By string
-	// Columns names columns that are not to be found by their names.
+	// Columns names columns that are not to be found by their headers: the header, or the column's number.
 	Columns map[Column]string
-	// Delimiter; 0 is the one that the header has most of.
+	// Ignored are headers, or numbers, of columns that say nothing of money.
+	Ignored []string
+	// NoHeader tells that the first line is one of the statement's.
+	NoHeader bool
+	// Delimiter; 0 is found out.
 	Delimiter rune
 	Decimal   Decimal
 	Dates     Dates
 	// Zone is that of times without an offset.
 	Zone *time.Location
-	// Charged and NotCharged are words of the status column beside those that are known.
-	Charged, NotCharged []string
+	// Charged, NotCharged, Reversed and Pending are words of the status column, or codes, beside those that are known.
+	Charged, NotCharged, Reversed, Pending []string
 	// Covers is the time of which the statement names every charge; nil: see Reconciler.Run.
 	Covers *Period
 	// Margin is how far within that time an attempt must lie, for its absence to mean anything.
@@ -55,7 +61,10 @@ const (
 
 // Parameters are the names of the options in a query.
 func Parameters() []string {
-	return []string{"name", "by", "columns", "delimiter", "decimal", "dates", "timezone", "charged", "not_charged", "covers", "margin", "absent", "dry_run"}
+	return []string{
+		"name", "by", "columns", "ignore_columns", "no_header", "delimiter", "decimal", "dates", "timezone", "status", "charged", "not_charged",
+		"covers", "margin", "absent", "dry_run",
+	}
 }
 
 // ParseOptions reads options from a query; an empty one is its default. The error joins a
@@ -68,26 +77,62 @@ func ParseOptions(q url.Values, now time.Time) (Options, error) {
 		Dates:   choice(&p, "dates", DatesDayFirst, DatesMonthFirst),
 		Absent:  choice(&p, "absent", AbsentHold, AbsentFailed, AbsentResend),
 		Charged: p.list("charged"), NotCharged: p.list("not_charged"),
-		Zone: p.zone(), Margin: p.margin(), Delimiter: p.delimiter(), DryRun: p.yes("dry_run"),
+		Zone: p.zone(), Margin: p.margin(), DryRun: p.yes("dry_run"), NoHeader: p.yes("no_header"),
 	}
-	if s := p.value("columns"); s != "" {
-		columns, err := parseColumns(s)
-		o.Columns = columns
-		p.note(err)
-	}
+	p.table(&o)
+	p.status(&o)
 	if s := p.value("covers"); s != "" {
 		o.Covers = p.period(s, o.Zone, now)
-	}
-	for _, w := range o.NotCharged {
-		if slices.Contains(o.Charged, w) {
-			p.refuse("not_charged", w, "a word that charged does not name")
-		}
 	}
 	return o, errors.Join(p.errs...)
 }
 
 func (o Options) words() map[kind][]string {
-	return map[kind][]string{charged: o.Charged, declined: o.NotCharged}
+	return map[kind][]string{charged: o.Charged, declined: o.NotCharged, reversed: o.Reversed, pending: o.Pending}
+}
+
+// table reads what the statement's reader is told of the table.
+func (p *parser) table(o *Options) {
+	named, err := table.ParseNamed(p.value("columns"), known())
+	p.note(fieldError(err))
+	for column, name := range named {
+		if o.Columns == nil {
+			o.Columns = map[Column]string{}
+		}
+		o.Columns[Column(column)] = name
+	}
+	o.Ignored, err = table.ParseIgnored(p.value("ignore_columns"))
+	p.note(fieldError(err))
+	o.Delimiter, err = table.ParseDelimiter(p.value("delimiter"))
+	p.note(fieldError(err))
+}
+
+// status reads what words mean, and refuses one that is given two meanings.
+func (p *parser) status(o *Options) {
+	lists := map[string]*[]string{"charged": &o.Charged, "not_charged": &o.NotCharged, "reversed": &o.Reversed, "pending": &o.Pending}
+	if s := p.value("status"); s != "" {
+		pairs, err := table.Pairs(s)
+		for _, pair := range pairs {
+			list, ok := lists[pair[1]]
+			if !ok {
+				err = errors.New("no such kind")
+				break
+			}
+			*list = append(*list, word(pair[0]))
+		}
+		if err != nil {
+			p.refuse("status", s, "WORD=KIND,…, of the kinds charged, not_charged, reversed, pending")
+		}
+	}
+	seen := map[string]string{}
+	for _, kind := range slices.Sorted(maps.Keys(lists)) {
+		for _, w := range *lists[kind] {
+			if other := seen[w]; other != "" && other != kind {
+				p.refuse(kind, w, "a word that "+other+" does not name")
+			}
+			seen[w] = kind
+		}
+	}
 }
 
 type parser struct {
@@ -148,7 +193,7 @@ func choice[T ~string](p *parser, name string, allowed ...T) T {
 func (p *parser) list(name string) []string {
 	var words []string
 	for w := range strings.SplitSeq(p.value(name), ",") {
-		if w = plain(w); w != "" {
+		if w = word(w); w != "" {
 			words = append(words, w)
 		}
 	}
@@ -172,22 +217,6 @@ func (p *parser) margin() time.Duration {
 		p.refuse("margin", s, "a duration from 0s, as in 1h or 90m")
 	}
 	return d
-}
-
-func (p *parser) delimiter() rune {
-	switch s := p.value("delimiter"); s {
-	case "":
-		return 0
-	case ",", "comma":
-		return ','
-	case ";", "semicolon":
-		return ';'
-	case "\t", "tab":
-		return '\t'
-	default:
-		p.refuse("delimiter", s, "one of comma, semicolon, tab")
-		return 0
-	}
 }
 
 func (p *parser) yes(name string) bool {

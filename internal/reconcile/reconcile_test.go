@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"recarga/internal/archive"
 	"recarga/internal/journal"
 	"recarga/internal/reconcile"
 	"recarga/producer"
@@ -39,22 +40,36 @@ type shop struct {
 	// lines are the statement's, by order; extra are lines beside them.
 	lines map[string]string
 	extra []string
+	// head is the statement's; clock is how its times are written.
+	head  string
+	clock string
+	// resolver settles orders.
+	resolver reconcile.Resolver
 }
 
 const head = "date,transaction_id,distributor_transaction_id,phone_number,amount,reference,status\n"
 
 func newShop(t *testing.T) *shop {
 	t.Helper()
-	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = j.Close() })
-	s := &shop{t: t, journal: j, dawn: time.Now().UTC().Truncate(24 * time.Hour).Add(-48 * time.Hour), lines: map[string]string{}}
+	s := emptyShop(t)
 	for i := range 24 * 6 {
 		s.order(fmt.Sprintf("DAY-%03d", i), topup.StateSucceeded, s.at(time.Duration(i)*10*time.Minute))
 	}
 	return s
+}
+
+func emptyShop(t *testing.T) *shop {
+	t.Helper()
+	folder := t.TempDir()
+	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(folder, "recarga.db"), journal.WithArchive(archive.Folder(filepath.Join(folder, "archive"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = j.Close() })
+	return &shop{
+		t: t, journal: j, dawn: time.Now().UTC().Truncate(24 * time.Hour).Add(-48 * time.Hour), lines: map[string]string{}, head: head,
+		clock: time.RFC3339, resolver: producer.New(j, noBell{}, slog.New(slog.DiscardHandler)),
+	}
 }
 
 func (s *shop) at(d time.Duration) time.Time { return s.dawn.Add(d) }
@@ -69,14 +84,19 @@ func (s *shop) check(err error) {
 // order brings an order into a state, by one attempt at the time; one that succeeded has its line.
 func (s *shop) order(id string, state topup.State, at time.Time) {
 	s.t.Helper()
-	_, _, err := s.journal.Accept(s.t.Context(), topup.Request{ID: topup.ID(id), Caller: "shop", Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: topup.Pesos(10)}, at)
-	s.check(err)
+	s.accept(id, "5537686660", topup.Pesos(10), at)
 	if state == topup.StateSucceeded {
 		s.lines[id] = s.charge(id, at)
 	}
 	if state != topup.StateQueued {
 		s.attempt(id, 0, state, at)
 	}
+}
+
+func (s *shop) accept(id string, phone topup.Phone, amount topup.Amount, at time.Time) {
+	s.t.Helper()
+	_, _, err := s.journal.Accept(s.t.Context(), topup.Request{ID: topup.ID(id), Caller: "shop", Phone: phone, Product: "MOVISTAR_TAE", Amount: amount}, at)
+	s.check(err)
 }
 
 // attempt makes the next attempt of an order.
@@ -90,7 +110,7 @@ func (s *shop) attempt(id string, before int, state topup.State, at time.Time) {
 	settle := topup.Settlement{ID: o.ID, Number: o.AttemptCount, State: state}
 	switch state {
 	case topup.StateSucceeded:
-		settle.Result = topup.Result{Outcome: topup.OutcomeApproved, Code: "00", TransactionID: "TXN-" + id, Reference: "RRN-" + id}
+		settle.Result = topup.Result{Outcome: topup.OutcomeApproved, Code: "00", TransactionID: "TXN-" + id, Reference: "RRN-" + id, AuthCode: "AUTH-" + id}
 	case topup.StateFailed:
 		settle.Reason, settle.Result = topup.ReasonDeclined, topup.Result{Outcome: topup.OutcomeDeclined, Code: "51"}
 	case topup.StateRetrying:
@@ -104,7 +124,7 @@ func (s *shop) attempt(id string, before int, state topup.State, at time.Time) {
 
 // charge is the statement's line of an order.
 func (s *shop) charge(id string, at time.Time) string {
-	return fmt.Sprintf("%s,TXN-%s,%s,5537686660,10.00,RRN-%s,Aprobado\n", at.Add(time.Second).Format(time.RFC3339), id, id, id)
+	return fmt.Sprintf("%s,TXN-%s,%s,5537686660,10.00,RRN-%s,Aprobado\n", at.Add(time.Second).Format(s.clock), id, id, id)
 }
 
 // edit changes the line of an order.
@@ -118,7 +138,7 @@ func (s *shop) edit(id, old, now string) {
 
 func (s *shop) statement() io.Reader {
 	var b strings.Builder
-	b.WriteString(head)
+	b.WriteString(s.head)
 	for _, id := range slices.Sorted(maps.Keys(s.lines)) {
 		b.WriteString(s.lines[id])
 	}
@@ -131,17 +151,22 @@ func (s *shop) statement() io.Reader {
 // reconcile returns the findings as "class order detail", sorted, and the summary.
 func (s *shop) reconcile(query string) ([]string, reconcile.Summary) {
 	s.t.Helper()
+	return s.reconcileText(s.statement(), query)
+}
+
+func (s *shop) reconcileText(statement io.Reader, query string) ([]string, reconcile.Summary) {
+	s.t.Helper()
 	q, err := url.ParseQuery(query)
 	s.check(err)
 	opts, err := reconcile.ParseOptions(q, time.Now())
 	s.check(err)
-	read, err := reconcile.Read(s.t.Context(), s.statement(), opts)
+	read, err := reconcile.Read(s.t.Context(), statement, opts)
 	s.check(err)
 	defer func() { s.check(read.Close()) }()
 	quiet := slog.New(slog.DiscardHandler)
 	var findings []string
 	var sum *reconcile.Summary
-	err = reconcile.New(s.journal, producer.New(s.journal, noBell{}, quiet), quiet).Run(s.t.Context(), read, func(r reconcile.Result) error {
+	err = reconcile.New(s.journal, s.resolver, quiet).WithDisputes(s.journal).Run(s.t.Context(), read, func(r reconcile.Result) error {
 		if f := r.Finding; f != nil {
 			findings = append(findings, fmt.Sprintf("%s %s %s", f.Class, f.ID, f.Detail))
 		}
@@ -206,7 +231,7 @@ func TestFindings(t *testing.T) {
 		{"unknown, pending", "absent=failed", func(s *shop) { charged(s); s.edit("X", "Aprobado", "Pendiente") },
 			[]string{`unknown_held X line 146 says "Pendiente" (pending)`}, topup.StateUnknown},
 		{"unknown, not readable", absent, func(s *shop) { charged(s); s.edit("X", "10.00", "ten") },
-			[]string{"bad_line  amount: ", "unknown_held X line 146 says what cannot be read"}, topup.StateUnknown},
+			[]string{"bad_line X amount: ", "unknown_held X line 146 says what cannot be read"}, topup.StateUnknown},
 
 		{"absent, hold", "", unknown, []string{held + "absent=hold"}, topup.StateUnknown},
 		{"absent, failed", absent, unknown, []string{"unknown_absent X no line charges it"}, topup.StateFailed},
@@ -252,20 +277,31 @@ func TestFindings(t *testing.T) {
 			delete(s.lines, "DAY-011")
 		}, []string{
 			"missing_there DAY-010 no line names it", "missing_there DAY-011 no line names it",
-			held + "the statement is not complete: of 144 orders that succeeded it lacks 2",
+			held + "the statement is not complete: it lacks or denies 2 orders that succeeded, such as DAY-010",
 		}, topup.StateUnknown},
 		{"absent, a bad line has its id", absent, func(s *shop) { unknown(s); s.extra = []string{"X,\n"} },
 			[]string{"bad_line  2 values, the header has 7", held + "line 146, which cannot be read, has its id"}, topup.StateUnknown},
-		{"absent, a bad line without its id", absent, func(s *shop) { unknown(s); s.extra = []string{"Total,1440.00\n"} },
-			[]string{"bad_line  2 values, the header has 7", "unknown_absent X no line charges it"}, topup.StateFailed},
+		{"absent, a bad line without its id", absent, func(s *shop) { unknown(s); s.extra = []string{"?,1440.00\n"} },
+			[]string{"bad_line  2 values, the header has 7", held + "what cannot be read may be its charge: 1 lines"}, topup.StateUnknown},
 		{"absent, a stranger may be its charge", absent, func(s *shop) { unknown(s); s.extra = []string{s.charge("Y", s.at(day/2))} },
-			[]string{"missing_here Y we know no such order", held + "line 146, of an order that we do not know, may be its charge"}, topup.StateUnknown},
-		{"absent, a stranger cannot be its charge", absent, func(s *shop) {
+			[]string{"missing_here Y we know no such order", "unknown_held X no line charges it; a charge of the same phone, amount and time " +
+				"that no order claims: line 146 (TXN-Y); held: line 146, a charge that no order claims, may be its charge"}, topup.StateUnknown},
+		{"absent, a stranger's charge of another amount", absent, func(s *shop) {
 			unknown(s)
 			s.extra = []string{strings.ReplaceAll(s.charge("Y", s.at(day/2)), "10.00", "30.00")}
+		}, []string{"missing_here Y we know no such order", held + "line 146, a charge that no order claims, may be its charge"}, topup.StateUnknown},
+		{"absent, a stranger's charge of another phone and time", absent, func(s *shop) {
+			unknown(s)
+			s.extra = []string{strings.ReplaceAll(s.charge("Y", s.at(time.Hour)), "5537686660", "5512345678")}
 		}, []string{"missing_here Y we know no such order", "unknown_absent X no line charges it"}, topup.StateFailed},
-		{"absent, covered by hand", absent + "&covers=%s", func(s *shop) { s.order("X", topup.StateUnknown, s.at(day-40*time.Minute)) },
-			[]string{"unknown_absent X no line charges it"}, topup.StateFailed},
+		{"absent, a stranger's charge of its phone at another time", absent, func(s *shop) { unknown(s); s.extra = []string{s.charge("Y", s.at(time.Hour))} },
+			[]string{"missing_here Y we know no such order", held + "line 146, a charge that no order claims, may be its charge"}, topup.StateUnknown},
+		{"absent, covered by hand, and nothing after it", absent + "&covers=%s", func(s *shop) { s.order("X", topup.StateUnknown, s.at(day-40*time.Minute)) },
+			[]string{held + "fewer than 3 orders that the distributor approved lie after it"}, topup.StateUnknown},
+		{"absent, in a smaller time than the statement's", absent + "&covers=%s", func(s *shop) {
+			unknown(s)
+			delete(s.lines, "DAY-143")
+		}, []string{"missing_there DAY-143 ", held + "the statement is not complete: it lacks or denies 1 orders"}, topup.StateUnknown},
 
 		{"failed, and charged", "", func(s *shop) {
 			s.order("X", topup.StateFailed, s.at(day/2))

@@ -80,6 +80,12 @@ func (s Summary) Facts() [][2]string {
 		}
 		facts = append(facts, [2]string{what, text})
 	}
+	if s.Disputed > 0 {
+		facts = append(facts, [2]string{"Marked as disputed", fmt.Sprint(s.Disputed)})
+	}
+	for _, n := range s.NotUnderstood {
+		facts = append(facts, [2]string{"Not understood", n})
+	}
 	for _, n := range s.Notes {
 		facts = append(facts, [2]string{"Note", n})
 	}

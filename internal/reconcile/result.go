@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 
@@ -71,9 +72,28 @@ type Finding struct {
 	// Outcome is how an unknown order is settled; Settled tells that it was. Empty for one that is held.
 	Outcome topup.NullString `json:"outcome"`
 	Settled bool             `json:"settled"`
+	// Disputed tells that the order, which is final, was marked as disputed.
+	Disputed bool `json:"disputed"`
+	// Candidates of an unknown order are charges of its phone, amount and time that no order claims: for a person to
+	// compare. At most maxCandidates.
+	Candidates []Candidate `json:"candidates,omitempty"`
 	// Detail says the rest, for people.
 	Detail string `json:"detail"`
 }
+
+// Candidate is a charge that may be an order's.
+type Candidate struct {
+	Line int64 `json:"line"`
+	// ID is what the line has in the place of our id.
+	ID            string    `json:"distributor_transaction_id"`
+	TransactionID string    `json:"transaction_id"`
+	Reference     string    `json:"reference"`
+	AuthCode      string    `json:"auth_code"`
+	Time          time.Time `json:"time"`
+}
+
+// name is the first of its ids that it has.
+func (c Candidate) name() string { return cmp.Or(c.TransactionID, c.Reference, c.AuthCode, c.ID) }
 
 // Differs tells a finding that somebody must look at from an order that was settled.
 func (f Finding) Differs() bool {
@@ -120,10 +140,14 @@ type Summary struct {
 	// Settled counts the unknown orders that were settled, by outcome; in a dry run, those that would be.
 	Settled map[topup.Verdict]int64 `json:"settled"`
 	DryRun  bool                    `json:"dry_run"`
+	// Disputed counts the final orders that were marked as disputed.
+	Disputed int64 `json:"disputed"`
 	// Outside counts orders that no line names and that the statement does not cover.
 	Outside int64 `json:"outside"`
 	// Notes say what was not compared, and why.
 	Notes []string `json:"notes"`
+	// NotUnderstood says what of the statement is not understood. As long as there is anything, nothing is settled.
+	NotUnderstood []string `json:"not_understood"`
 	// Agrees tells that nothing is left to be looked at.
 	Agrees bool `json:"agrees"`
 }

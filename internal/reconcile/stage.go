@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -29,6 +30,10 @@ type stage struct {
 	charges     Total
 	lines       int64
 	bad         int64
+	// amounts and phones tell that a charge has one that can be compared.
+	amounts, phones bool
+	// times is how exactly the statement tells times.
+	times exactness
 	// cut tells that a line was too long to be kept.
 	cut bool
 }
@@ -39,20 +44,39 @@ CREATE TABLE lines (
 	phone TEXT NOT NULL, amount INTEGER, at INTEGER, day INTEGER NOT NULL, kind INTEGER NOT NULL, status TEXT NOT NULL
 ) STRICT;
 -- Lines that cannot be read: what is wrong, and all they say.
-CREATE TABLE bad (line INTEGER PRIMARY KEY, wrong TEXT NOT NULL, raw TEXT NOT NULL) STRICT;
--- Charges whose order is not known.
-CREATE TABLE orphans (line INTEGER PRIMARY KEY, phone TEXT NOT NULL, amount INTEGER, at INTEGER) STRICT;
+CREATE TABLE bad (line INTEGER PRIMARY KEY, id TEXT NOT NULL, wrong TEXT NOT NULL, raw TEXT NOT NULL) STRICT;
+-- Charges that no order of ours accounts for. Their time is anywhere between since and until; NULL: not known.
+CREATE TABLE unclaimed (line INTEGER PRIMARY KEY, phone TEXT NOT NULL, amount INTEGER, since INTEGER, until INTEGER) STRICT;
+-- Orders that we call succeeded, when they can have been charged, and what the statement says of them: see named.
+CREATE TABLE sold (
+	id TEXT PRIMARY KEY, since INTEGER NOT NULL, until INTEGER NOT NULL, approved INTEGER NOT NULL, txn TEXT NOT NULL, named INTEGER NOT NULL,
+	phone TEXT NOT NULL, amount INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 -- Orders that no charge names. line is one that says that they were not charged, 0 where there is none.
 CREATE TABLE absent (
 	n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, state TEXT NOT NULL, phone TEXT NOT NULL, amount INTEGER NOT NULL, txn TEXT NOT NULL,
-	ref TEXT NOT NULL, attempts INTEGER NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL, line INTEGER NOT NULL, status TEXT NOT NULL
-) STRICT;`
+	ref TEXT NOT NULL, auth TEXT NOT NULL, attempt INTEGER NOT NULL, approved INTEGER NOT NULL, attempts INTEGER NOT NULL,
+	since INTEGER NOT NULL, until INTEGER NOT NULL, line INTEGER NOT NULL, status TEXT NOT NULL
+) STRICT;
+-- Findings that wait until the whole statement is known: see later. what is JSON.
+CREATE TABLE later (n INTEGER PRIMARY KEY, what TEXT NOT NULL) STRICT;`
+
+// sqlJudged makes the indexes that only decisions need.
+const sqlJudged = `
+CREATE INDEX lines_txn ON lines (txn) WHERE txn <> '';
+CREATE INDEX sold_txn ON sold (txn) WHERE txn <> '';
+CREATE INDEX sold_until ON sold (until) WHERE approved;
+CREATE INDEX sold_since ON sold (since) WHERE approved;
+CREATE INDEX sold_wrong ON sold (until) WHERE named < 3;
+CREATE INDEX unclaimed_until ON unclaimed (until);
+CREATE INDEX unclaimed_phone ON unclaimed (phone);
+CREATE INDEX sold_phone ON sold (phone, amount) WHERE named < 2;`
 
 const (
-	sqlLine   = `INSERT INTO lines (line, id, txn, ref, auth, phone, amount, at, day, kind, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	sqlAbsent = `INSERT OR IGNORE INTO absent (id, state, phone, amount, txn, ref, attempts, since, until, line, status)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	lineColumns = `line, id, given, txn, ref, auth, phone, amount, at, day, kind, status`
+	sqlLine       = `INSERT INTO lines (line, id, txn, ref, auth, phone, amount, at, day, kind, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	absentColumns = `id, state, phone, amount, txn, ref, auth, attempt, approved, attempts, since, until, line, status`
+	sqlAbsent     = `INSERT OR IGNORE INTO absent (` + absentColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	lineColumns   = `line, id, given, txn, ref, auth, phone, amount, at, day, kind, status`
 )
 
 // newStage makes the file in a folder of its own, in the system's for temporary files.
@@ -93,7 +117,7 @@ func (s *stage) add(ctx context.Context, l line, wrong error, raw []byte) error 
 	s.lines++
 	if wrong != nil {
 		s.bad++
-		if _, err := s.tx.ExecContext(ctx, "INSERT INTO bad VALUES (?, ?, ?)", l.number, oneLine(wrong), clean(string(raw))); err != nil {
+		if _, err := s.tx.ExecContext(ctx, "INSERT INTO bad VALUES (?, ?, ?, ?)", l.number, l.id, oneLine(wrong), string(raw)); err != nil {
 			return err
 		}
 		if l.id == "" {
@@ -111,15 +135,51 @@ func (s *stage) count(l line) {
 		if l.amount != nil {
 			s.charges.Amount += *l.amount
 		}
+		s.amounts, s.phones = s.amounts || l.amount != nil, s.phones || l.phone != ""
 	}
 	if l.at.isZero() {
 		return
 	}
+	s.times.add(l.at)
 	if s.first.IsZero() || l.at.at.Before(s.first) {
 		s.first = l.at.at
 	}
 	if last := l.at.last(); last.After(s.last) {
 		s.last = last
+	}
+}
+
+// longDay is no less than any day that a date stands for.
+const longDay = 25 * time.Hour
+
+// exactness is how exactly times are told.
+type exactness struct {
+	// day and minute tell that a time is a date only, or has no seconds.
+	day, minute bool
+	// seconds, minutes and hours tell that a time is no whole minute, no whole hour, no midnight.
+	seconds, minutes, hours bool
+}
+
+func (e *exactness) add(m moment) {
+	e.day, e.minute = e.day || m.day, e.minute || m.minute
+	hour, minute, second := m.at.Clock()
+	e.seconds = e.seconds || second != 0
+	e.minutes = e.minutes || minute != 0 || second != 0
+	e.hours = e.hours || hour != 0 || minute != 0 || second != 0
+}
+
+// unit is by how much a time may be off the one that it stands for: of the least exact of them. Where all of them are
+// whole minutes, hours or days, whoever wrote them has rounded.
+func (e *exactness) unit() time.Duration {
+	switch {
+	case e.day, !e.hours:
+		return longDay
+	case !e.minutes:
+		return time.Hour
+	case e.minute, !e.seconds:
+		return time.Minute
+	default:
+		return time.Second
 	}
 }
 
@@ -213,10 +273,37 @@ func (s *stage) addAbsent(ctx context.Context, list []absence) error {
 	return s.all(ctx, sqlAbsent, len(list), func(i int) []any {
 		a := list[i]
 		return []any{
-			string(a.ID), string(a.State), a.Phone.Digits(), int64(a.Amount), a.TransactionID, a.Reference, a.Attempts,
-			a.From.UnixMicro(), a.Until.UnixMicro(), a.line, a.status,
+			string(a.ID), string(a.State), a.Phone.Digits(), int64(a.Amount), a.TransactionID, a.Reference, a.AuthCode, a.Attempt, a.Approved,
+			a.Attempts, a.From.UnixMicro(), a.Until.UnixMicro(), a.line, a.status,
 		}
 	})
+}
+
+func (s *stage) addLater(ctx context.Context, list []pendingFinding) error {
+	if len(list) == 0 {
+		return nil
+	}
+	texts := make([]string, len(list))
+	for i, p := range list {
+		text, err := json.Marshal(p)
+		if err != nil {
+			return err
+		}
+		texts[i] = string(text)
+	}
+	return s.all(ctx, "INSERT INTO later (what) VALUES (?)", len(list), func(i int) []any { return []any{texts[i]} })
+}
+
+// laterPage returns findings that wait, from behind the n-th on, and where the page ends.
+func (s *stage) laterPage(ctx context.Context, after int64, limit int) (n int64, page []pendingFinding, err error) {
+	page, err = rows(ctx, s, func(r *sql.Rows) (p pendingFinding, err error) {
+		var text []byte
+		if err := r.Scan(&n, &text); err != nil {
+			return p, err
+		}
+		return p, json.Unmarshal(text, &p)
+	}, "SELECT n, what FROM later WHERE n > ? ORDER BY n LIMIT ?", after, limit)
+	return n, page, err
 }
 
 // all runs one statement many times, in one transaction.
@@ -238,14 +325,14 @@ func (s *stage) all(ctx context.Context, q string, n int, args func(i int) []any
 func (s *stage) absents(ctx context.Context, state topup.State, after int64, limit int) ([]absence, error) {
 	return rows(ctx, s, func(r *sql.Rows) (a absence, err error) {
 		var since, until int64
-		err = r.Scan(&a.n, &a.ID, &a.State, &a.Phone, &a.Amount, &a.TransactionID, &a.Reference, &a.Attempts, &since, &until, &a.line, &a.status)
+		err = r.Scan(&a.n, &a.ID, &a.State, &a.Phone, &a.Amount, &a.TransactionID, &a.Reference, &a.AuthCode, &a.Attempt, &a.Approved,
+			&a.Attempts, &since, &until, &a.line, &a.status)
 		a.From, a.Until = time.UnixMicro(since).UTC(), time.UnixMicro(until).UTC()
 		return a, err
-	}, `SELECT n, id, state, phone, amount, txn, ref, attempts, since, until, line, status FROM absent WHERE state = ? AND n > ? ORDER BY n LIMIT ?`,
-		string(state), after, limit)
+	}, "SELECT n, "+absentColumns+" FROM absent WHERE state = ? AND n > ? ORDER BY n LIMIT ?", string(state), after, limit)
 }
 
-// claim is a line that has an order's transaction, or its reference and amount, and not its id.
+// claim is a line that has an order's transaction, or else its reference or authorisation code, and not its id.
 type claim struct {
 	line  int64
 	given topup.ID
@@ -258,10 +345,19 @@ const (
 WHERE l.txn <> '' AND l.line > ? ORDER BY l.line LIMIT ?`
 	sqlByReference = `SELECT l.line, l.id, a.id FROM lines l CROSS JOIN absent a ON a.ref = l.ref AND (l.amount IS NULL OR l.amount = a.amount)
 WHERE l.ref <> '' AND l.given = '' AND l.line > ? ORDER BY l.line LIMIT ?`
+	// An authorisation code has few digits: it names an order only together with the amount, the phone and the time.
+	sqlByAuthCode = `SELECT l.line, l.id, a.id FROM lines l CROSS JOIN absent a ON a.auth = l.auth AND (l.amount IS NULL OR l.amount = a.amount)
+AND l.phone IN ('', a.phone) AND (l.at IS NULL OR l.at BETWEEN a.since - ?3 AND a.until + ?3)
+WHERE l.auth <> '' AND l.given = '' AND l.line > ?1 ORDER BY l.line LIMIT ?2`
 )
 
-func (s *stage) claims(ctx context.Context, q string, after int64, limit int) ([]claim, error) {
-	return rows(ctx, s, func(r *sql.Rows) (c claim, err error) { return c, r.Scan(&c.line, &c.given, &c.order) }, q, after, limit)
+// claims are those behind a line; slop is by how much the times may differ.
+func (s *stage) claims(ctx context.Context, q string, after int64, limit int, slop time.Duration) ([]claim, error) {
+	args := []any{after, limit}
+	if q == sqlByAuthCode {
+		args = append(args, slop.Microseconds())
+	}
+	return rows(ctx, s, func(r *sql.Rows) (c claim, err error) { return c, r.Scan(&c.line, &c.given, &c.order) }, q, args...)
 }
 
 // adopt gives lines to the orders that they claim.
@@ -278,13 +374,142 @@ func (s *stage) forget(ctx context.Context) error {
 	return err
 }
 
-func (s *stage) addOrphans(ctx context.Context, list []line) error {
+// unclaim keeps charges that no order accounts for.
+func (s *stage) unclaim(ctx context.Context, list []line) error {
 	if len(list) == 0 {
 		return nil
 	}
-	return s.all(ctx, "INSERT OR IGNORE INTO orphans VALUES (?, ?, ?, ?)", len(list), func(i int) []any {
-		return []any{list[i].number, list[i].phone, centavos(list[i].amount), micros(list[i].at)}
+	return s.all(ctx, "INSERT OR IGNORE INTO unclaimed VALUES (?, ?, ?, ?, ?)", len(list), func(i int) []any {
+		l := list[i]
+		var since, until any
+		if !l.at.isZero() {
+			since, until = l.at.at.UnixMicro(), l.at.last().UnixMicro()
+		}
+		return []any{l.number, l.phone, centavos(l.amount), since, until}
 	})
+}
+
+// unclaimAll keeps every charge of an id.
+func (s *stage) unclaimAll(ctx context.Context, id string) error {
+	_, err := s.db.ExecContext(ctx, `INSERT OR IGNORE INTO unclaimed
+SELECT line, phone, amount, at, at + day * ? FROM lines WHERE id = ? AND kind = ?`, longDay.Microseconds(), id, int(charged))
+	return err
+}
+
+// named is what the statement says of an order that we call succeeded.
+type named int
+
+const (
+	namedDenied named = iota - 1 // it says that it was not charged
+	namedNot                     // it lacks it
+	namedAsElse                  // it charges it, and not as we know it
+	namedToo                     // it charges it as we know it, and not only so
+	namedAsOurs
+)
+
+// soldOrder is an order that we call succeeded.
+type soldOrder struct {
+	*journal.Standing
+	named named
+}
+
+func (s *stage) addSold(ctx context.Context, list []soldOrder) error {
+	if len(list) == 0 {
+		return nil
+	}
+	return s.all(ctx, "INSERT OR REPLACE INTO sold VALUES (?, ?, ?, ?, ?, ?, ?, ?)", len(list), func(i int) []any {
+		o := list[i]
+		return []any{
+			string(o.ID), o.From.UnixMicro(), o.Until.UnixMicro(), o.Approved, o.TransactionID, int(o.named), o.Phone.Digits(), int64(o.Amount),
+		}
+	})
+}
+
+// undecided tells that a decision is to be made: there is an order that is unknown, or that the statement contradicts.
+func (s *stage) undecided(ctx context.Context) (bool, error) {
+	n, err := s.number(ctx, "SELECT EXISTS (SELECT 1 FROM later) OR EXISTS (SELECT 1 FROM absent)")
+	return n > 0, err
+}
+
+// addLacking adds the succeeded orders that no line names to the sold ones, and makes ready for decisions.
+func (s *stage) addLacking(ctx context.Context) error {
+	_, err := s.db.ExecContext(ctx, `INSERT OR IGNORE INTO sold SELECT id, since, until, approved, txn, 0, phone, amount
+FROM absent WHERE state = 'succeeded' AND attempts > 0;`+sqlJudged)
+	return err
+}
+
+// lacking counts the sold orders that the statement denies, and those of a period that it lacks, and names one.
+func (s *stage) lacking(ctx context.Context, p Period) (n int64, one topup.ID, err error) {
+	err = s.db.QueryRowContext(ctx, "SELECT COUNT(*), COALESCE(MIN(id), '') FROM sold WHERE named < 0 OR named = 0 AND since >= ? AND until <= ?",
+		p.From.UnixMicro(), p.Until.UnixMicro()).Scan(&n, &one)
+	return n, one, err
+}
+
+// neighbour is the n-th order that the distributor approved wholly before a time, or after it, and how long that may
+// have been charged; found tells that there are so many. but is an order that does not count.
+func (s *stage) neighbour(ctx context.Context, before bool, at time.Time, n int, but topup.ID) (edge time.Time, shortest time.Duration, found bool, err error) {
+	q := `SELECT since, until - since FROM sold WHERE approved AND since > ? AND id <> ? ORDER BY since LIMIT ?`
+	if before {
+		q = `SELECT until, until - since FROM sold WHERE approved AND until < ? AND id <> ? ORDER BY until DESC LIMIT ?`
+	}
+	list, err := rows(ctx, s, func(r *sql.Rows) (e [2]int64, err error) { return e, r.Scan(&e[0], &e[1]) }, q, at.UnixMicro(), string(but), n)
+	if err != nil || len(list) < n {
+		return time.Time{}, 0, false, err
+	}
+	least := list[0][1]
+	for _, e := range list {
+		least = min(least, e[1])
+	}
+	return time.UnixMicro(list[n-1][0]), time.Duration(least) * time.Microsecond, true, nil
+}
+
+// gap is a sold order that can have been charged between two times and that the statement does not charge as we know
+// it; empty where there is none. but is an order that does not count.
+func (s *stage) gap(ctx context.Context, from, until time.Time, but topup.ID) (id topup.ID, err error) {
+	err = s.db.QueryRowContext(ctx, "SELECT id FROM sold WHERE named < 3 AND until >= ? AND since <= ? AND id <> ? ORDER BY until LIMIT 1",
+		from.UnixMicro(), until.UnixMicro(), string(but)).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return id, err
+}
+
+// stray is a line of an unclaimed charge that can be one of the order: it is between the two times, or of its phone,
+// or of a time or phone that the statement does not tell; 0 where there is none.
+func (s *stage) stray(ctx context.Context, a absence, from, until time.Time) (int64, error) {
+	return s.number(ctx, `SELECT * FROM (SELECT line FROM unclaimed WHERE until BETWEEN ? AND ? AND since <= ? ORDER BY until LIMIT 1)
+UNION ALL SELECT * FROM (SELECT line FROM unclaimed WHERE until IS NULL LIMIT 1)
+UNION ALL SELECT * FROM (SELECT line FROM unclaimed WHERE phone IN ('', ?) LIMIT 1) LIMIT 1`,
+		from.UnixMicro(), until.Add(longDay).UnixMicro(), until.UnixMicro(), a.Phone.Digits())
+}
+
+// candidates of an order are the unclaimed charges of its phone and amount between the two times.
+func (s *stage) candidates(ctx context.Context, a absence, from, until time.Time, limit int) ([]Candidate, error) {
+	return rows(ctx, s, func(r *sql.Rows) (c Candidate, err error) {
+		var at int64
+		err = r.Scan(&c.Line, &c.ID, &c.TransactionID, &c.Reference, &c.AuthCode, &at)
+		c.Time = time.UnixMicro(at).UTC()
+		return c, err
+	}, `SELECT l.line, l.id, l.txn, l.ref, l.auth, l.at FROM unclaimed u JOIN lines l ON l.line = u.line
+WHERE u.phone = ? AND u.amount = ? AND u.until >= ? AND u.since <= ? ORDER BY u.line LIMIT ?`, a.Phone.Digits(), int64(a.Amount), from.UnixMicro(), until.UnixMicro(), limit)
+}
+
+// contested says whose else the charges of an order may be: of another order, in our book or on another line, that has
+// the transaction of one of them; or of one that we call succeeded, of the same phone, amount and time, that no line
+// charges as we know it; what the statement tells of no charge is not compared. Empty where there is none. The charges are of any time between since and until.
+func (s *stage) contested(ctx context.Context, o journal.Standing, since, until time.Time) (other string, err error) {
+	err = s.db.QueryRowContext(ctx, `
+SELECT s.id FROM lines l JOIN sold s ON s.txn = l.txn AND s.txn <> '' AND s.id <> l.id WHERE l.id = ?1 AND l.kind = ?2 AND l.txn <> ''
+UNION ALL
+SELECT 'line ' || o.line FROM lines l JOIN lines o ON o.txn = l.txn AND o.txn <> '' AND o.id <> l.id WHERE l.id = ?1 AND l.kind = ?2 AND l.txn <> ''
+UNION ALL
+SELECT id FROM sold WHERE named < 2 AND (NOT ?7 OR phone = ?3) AND (NOT ?8 OR amount = ?4) AND until >= ?5 AND since <= ?6
+LIMIT 1`, string(o.ID), int(charged), o.Phone.Digits(), int64(o.Amount), since.UnixMicro(), until.UnixMicro(),
+		s.phones, s.amounts).Scan(&other)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return other, err
 }
 
 // number runs a query for one number; 0 where it finds nothing.
@@ -296,13 +521,6 @@ func (s *stage) number(ctx context.Context, q string, args ...any) (n int64, err
 	return n, err
 }
 
-// orphan is a line that charges what the order would have cost, for an order that is not known; 0 where
-// there is none.
-func (s *stage) orphan(ctx context.Context, a absence, margin time.Duration) (int64, error) {
-	return s.number(ctx, `SELECT line FROM orphans WHERE phone IN ('', ?) AND (amount IS NULL OR amount = ?) AND (at IS NULL OR at BETWEEN ? AND ?) ORDER BY line LIMIT 1`,
-		a.Phone.Digits(), int64(a.Amount), a.From.Add(-margin).UnixMicro(), a.Until.Add(margin).UnixMicro())
-}
-
 // mention is a line that cannot be read and holds the id; 0 where there is none.
 func (s *stage) mention(ctx context.Context, id topup.ID) (int64, error) {
 	if s.bad == 0 {
@@ -312,11 +530,11 @@ func (s *stage) mention(ctx context.Context, id topup.ID) (int64, error) {
 }
 
 type badLine struct {
-	line  int64
-	wrong string
+	line      int64
+	id, wrong string
 }
 
 func (s *stage) badLines(ctx context.Context, after int64, limit int) ([]badLine, error) {
-	return rows(ctx, s, func(r *sql.Rows) (b badLine, err error) { return b, r.Scan(&b.line, &b.wrong) },
-		"SELECT line, wrong FROM bad WHERE line > ? ORDER BY line LIMIT ?", after, limit)
+	return rows(ctx, s, func(r *sql.Rows) (b badLine, err error) { return b, r.Scan(&b.line, &b.id, &b.wrong) },
+		"SELECT line, id, wrong FROM bad WHERE line > ? ORDER BY line LIMIT ?", after, limit)
 }

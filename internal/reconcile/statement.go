@@ -1,26 +1,19 @@
 package reconcile
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/csv"
+	"cmp"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
+	"recarga/internal/table"
 	"recarga/topup"
 )
 
-const (
-	// maxLine bounds a line, in bytes.
-	maxLine = 64 << 10
-	// maxValue bounds a value that is kept, in bytes.
-	maxValue = 200
-)
+// maxValue bounds a value that is kept, in bytes.
+const maxValue = 200
 
 // line is one line of a statement.
 type line struct {
@@ -35,225 +28,183 @@ type line struct {
 	given string
 }
 
-// reader reads a statement line by line. A line break ends a line, also within quotes: what is wrong
-// with one line then spoils no other.
+// reader reads a statement line by line.
 type reader struct {
-	in     *bufio.Reader
+	table  *table.Reader
 	opts   Options
 	layout layout
-	number int64
-	feed   feed
-	fields *csv.Reader
 	now    time.Time
-	says   map[string]kind // of the status column, by plain
+	says   map[string]kind // of the status column, by word
+	given  map[string]kind // those that the operator has given, which count for codes too
+	asks   map[string]bool // of the reversal column, by word
+	number int64           // of the line that was read last
+	// unknown are words that says does not have, at most maxWords; strange counts the lines that have one.
+	unknown []string
+	strange int64
+	// neither is a value of the reversal column that is neither yes nor no.
+	neither string
 	// raw is the line that was read last; long ones are cut. Valid until the next is read.
 	raw []byte
 	cut bool
 }
 
-// feed gives a CSV reader one line, and the end of its input where it asks for more.
-type feed struct{ left []byte }
-
-func (f *feed) Read(p []byte) (int, error) {
-	if len(f.left) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, f.left)
-	f.left = f.left[n:]
-	return n, nil
-}
-
 // newReader reads the header. Its errors are those of topup.FieldErrors, and those of in.
 func newReader(in io.Reader, opts Options, now time.Time) (*reader, error) {
-	r := &reader{in: bufio.NewReaderSize(in, maxLine), opts: opts, now: now, says: dictionary(opts.words())}
-	if err := r.skipMark(); err != nil {
-		return nil, err
+	r := &reader{opts: opts, now: now, says: dictionary(words(), opts.words()), given: dictionary(opts.words()), asks: answers()}
+	lines, err := table.NewLines(in)
+	if err == nil {
+		r.table, err = table.NewReader(lines, opts.tableOptions())
 	}
-	text, long, err := r.next()
-	for err == nil && !long && len(text) == 0 {
-		text, long, err = r.next()
-	}
-	switch {
-	case errors.Is(err, io.EOF):
-		return nil, &topup.FieldError{Field: "statement", Allowed: "a CSV file with a header"}
-	case err != nil:
-		return nil, fmt.Errorf("header: %w", err)
-	case long:
-		return nil, &topup.FieldError{Field: "header", Value: string(text), Allowed: fmt.Sprintf("a line of at most %d bytes", maxLine)}
-	}
-	r.fields = csv.NewReader(&r.feed)
-	r.fields.FieldsPerRecord, r.fields.ReuseRecord = -1, true
-	r.fields.Comma = delimiter(text, opts.Delimiter)
-	head, err := r.split(text)
 	if err != nil {
-		return nil, &topup.FieldError{Field: "header", Value: string(text), Allowed: "a line of CSV: " + err.Error()}
+		return nil, fieldError(err)
 	}
-	head = slices.Clone(head)
-	for i := range head {
-		head[i] = strings.TrimSpace(clean(head[i]))
+	if r.layout = (layout{r.table.Layout()}); !hasIDs(r.layout.Has) {
+		return nil, &topup.FieldError{Field: table.PartHeader, Value: strings.Join(r.layout.Head(), ", "), Allowed: "the names of the columns, " +
+			"with id, transaction_id, reference or auth_code among them: name it with columns, as in id=NAME or id=3"}
 	}
-	r.layout, err = newLayout(head, opts.Columns)
-	return r, err
-}
-
-// skipMark skips the byte order mark that spreadsheets write.
-func (r *reader) skipMark() error {
-	start, _ := r.in.Peek(3) // a shorter file has none
-	switch {
-	case bytes.HasPrefix(start, []byte("\xef\xbb\xbf")):
-		_, _ = r.in.Discard(3) // it is in the buffer
-	case bytes.HasPrefix(start, []byte("\xff\xfe")), bytes.HasPrefix(start, []byte("\xfe\xff")):
-		return &topup.FieldError{Field: "statement", Value: "UTF-16", Allowed: "UTF-8: save it as \"CSV UTF-8\""}
-	}
-	return nil
-}
-
-// next returns the next line without its line break; long tells that it was cut at the limit. The line
-// is valid until the next call.
-func (r *reader) next() (text []byte, long bool, err error) {
-	text, err = r.in.ReadSlice('\n')
-	r.number++
-	if errors.Is(err, bufio.ErrBufferFull) {
-		text, long = bytes.Clone(text[:maxValue]), true
-		for errors.Is(err, bufio.ErrBufferFull) {
-			_, err = r.in.ReadSlice('\n')
-		}
-	}
-	if errors.Is(err, io.EOF) && len(text) > 0 {
-		err = nil // the last line; the next call has the end
-	}
-	return bytes.TrimRight(text, "\r\n"), long, err
-}
-
-// split is the line's values. They are valid until the next call.
-func (r *reader) split(text []byte) ([]string, error) {
-	r.feed.left = append(text[:len(text):len(text)], '\n')
-	fields, err := r.fields.Read()
-	r.feed.left = nil
-	var broken *csv.ParseError
-	switch {
-	case errors.As(err, &broken):
-		return nil, broken.Err
-	case errors.Is(err, io.EOF): // nothing but blanks
-		return nil, nil
-	}
-	return fields, err
-}
-
-// delimiter is the one that the header has most of.
-func delimiter(head []byte, given rune) rune {
-	if given != 0 {
-		return given
-	}
-	best := ','
-	for _, d := range ";\t" {
-		if bytes.Count(head, []byte(string(d))) > bytes.Count(head, []byte(string(best))) {
-			best = d
-		}
-	}
-	return best
-}
-
-// clean makes text of bytes: those that are no UTF-8 are of the older code of Western Europe.
-func clean(s string) string {
-	if !utf8.ValidString(s) {
-		letters := make([]rune, len(s))
-		for i := range len(s) {
-			letters[i] = rune(s[i])
-		}
-		s = string(letters)
-	}
-	return s
+	return r, nil
 }
 
 // read returns the next line that holds anything, or io.EOF. wrong says what of it cannot be read: then
 // its kind is unreadable, and it has only what could be read.
 func (r *reader) read() (l line, wrong, err error) {
 	for {
-		text, long, err := r.next()
+		row, err := r.table.Next()
 		if err != nil {
 			return line{}, nil, err
 		}
-		r.raw, r.cut = text, long
-		if long {
-			return line{number: r.number, kind: unreadable}, fmt.Errorf("longer than %d bytes", maxLine), nil
+		r.number, r.raw, r.cut = row.Line, row.Text, row.Long
+		if wrong = row.Err; wrong == nil {
+			l, wrong = r.parse(row.Cells)
+		} else {
+			l = line{id: r.text(row.Cells, ColumnID)}
 		}
-		fields, wrong := r.split(text)
-		if wrong != nil {
-			return line{number: r.number, kind: unreadable}, wrong, nil
+		if row.Early {
+			if wrong != nil && !mayBeCharge(l, row.Cells) {
+				continue
+			}
+			wrong = errors.Join(errors.New("a line before the header"), wrong)
 		}
-		if strings.TrimSpace(strings.Join(fields, "")) == "" {
-			continue
-		}
-		l, wrong := r.parse(fields)
-		l.number = r.number
-		if wrong != nil {
+		if l.number = row.Line; wrong != nil {
 			l.kind = unreadable
 		}
 		return l, wrong, nil
 	}
 }
 
+// mayBeCharge tells a broken line from a preamble, whose cells hold nothing of what the columns below them hold.
+func mayBeCharge(l line, cells []string) bool {
+	filled := slices.DeleteFunc(slices.Clone(cells), func(c string) bool { return c == "" })
+	return len(filled) > 2 && (l.phone != "" || !l.at.isZero())
+}
+
 // parse reads every value, so that all that is wrong is told at once.
 func (r *reader) parse(fields []string) (l line, wrong error) {
-	if len(fields) != len(r.layout.head) {
-		return l, fmt.Errorf("%d values, the header has %d", len(fields), len(r.layout.head))
-	}
 	l.id, l.transaction = r.text(fields, ColumnID), r.text(fields, ColumnTransaction)
 	l.reference, l.auth = r.text(fields, ColumnReference), r.text(fields, ColumnAuthCode)
 	l.status = r.text(fields, ColumnStatus)
 	if phone, err := topup.ParsePhone(r.layout.value(fields, ColumnPhone)); err == nil {
 		l.phone = phone.Digits()
 	}
-	var errs [4]error
+	var errs [5]error
 	l.kind, errs[0] = r.kindOf(fields)
 	l.amount, errs[1] = r.amount(fields, l.kind)
 	l.at, errs[2] = r.moment(fields)
-	if l.id == "" && l.transaction == "" && l.reference == "" {
+	l.kind, errs[4] = r.takenBack(fields, l.kind)
+	if l.id == "" && l.transaction == "" && l.reference == "" && l.auth == "" {
 		errs[3] = r.layout.wrong(ColumnID, "", "an id, here or in another column: without one the line is nobody's")
 	}
 	return l, errors.Join(errs[:]...)
 }
 
-// text is a value that is kept: copied, since the line's memory is used again.
+// text is a value that is kept: copied, since the row is one text.
 func (r *reader) text(fields []string, c Column) string {
-	v := clean(strings.ReplaceAll(r.layout.value(fields, c), "\x00", ""))
+	v := r.layout.value(fields, c)
 	if len(v) > maxValue {
 		v = strings.ToValidUTF8(v[:maxValue], "")
 	}
 	return strings.Clone(v)
 }
 
+// maxWords bounds the words of a status that are kept because they are not known.
+const maxWords = 20
+
+// notKnown notes a word whose meaning must be given.
+func (r *reader) notKnown(word string) {
+	r.strange++
+	if word = strings.Clone(word); len(r.unknown) < maxWords && !slices.Contains(r.unknown, word) {
+		r.unknown = append(r.unknown, word)
+	}
+}
+
 func (r *reader) kindOf(fields []string) (kind, error) {
-	status, code := clean(r.layout.value(fields, ColumnStatus)), r.layout.value(fields, ColumnCode)
-	byStatus, ok := r.says[plain(status)]
+	status, code := r.layout.value(fields, ColumnStatus), r.layout.value(fields, ColumnCode)
+	byStatus, ok := r.says[word(status)]
 	switch {
 	case status == "" && r.layout.has(ColumnStatus) && code == "":
 		return unreadable, r.layout.wrong(ColumnStatus, status, "a word such as Aprobado, Rechazado or Reversado")
 	case status != "" && !ok:
-		return unreadable, r.layout.wrong(ColumnStatus, status, "a word that is known, such as Aprobado, Rechazado or Reversado; name others with charged or not_charged")
+		r.notKnown(status)
+		return unreadable, r.layout.wrong(ColumnStatus, status, "a word that is known, such as Aprobado, Rechazado or Reversado; "+
+			"say what others mean with status, as in %s=charged", word(status))
 	case status == "":
-		return kindOfCode(r.layout, code)
+		return r.kindOfCode(code)
 	}
-	byCode, err := kindOfCode(r.layout, code)
+	byCode, err := r.kindOfCode(code)
 	if code != "" && err == nil && (byCode == charged) != (byStatus == charged) && byStatus != reversed {
 		return unreadable, r.layout.wrong(ColumnCode, code, "one that agrees with the status %s", status)
 	}
 	return byStatus, err
 }
 
-// kindOfCode: a statement without codes is one of charges.
-func kindOfCode(l layout, code string) (kind, error) {
-	switch {
-	case code == "" && l.has(ColumnCode) && !l.has(ColumnStatus):
-		return unreadable, l.wrong(ColumnCode, code, "a response code such as 00 or 51")
-	case code == "", code == "00", code == "0":
+// kindOfCode: a statement without codes is one of charges. A code that is not the document's says nothing, unless the
+// operator has said what.
+func (r *reader) kindOfCode(code string) (kind, error) {
+	const allowed = "a response code that is known, such as 00 or 51; say what others mean with status, as in %s=not_charged"
+	if code == "" {
+		if r.layout.has(ColumnCode) && !r.layout.has(ColumnStatus) {
+			return unreadable, r.layout.wrong(ColumnCode, code, "a response code such as 00 or 51")
+		}
 		return charged, nil
-	case codePattern.MatchString(code):
-		return declined, nil
-	default:
-		return unreadable, l.wrong(ColumnCode, code, "a response code such as 00 or 51")
 	}
+	if k, ok := r.given[word(code)]; ok {
+		return k, nil
+	}
+	switch topup.Code(code).Class(topup.DefaultRetryCodes()) {
+	case topup.OutcomeApproved:
+		return charged, nil
+	case topup.OutcomeDeclined, topup.OutcomeUnavailable:
+		return declined, nil
+	}
+	if code == "0" { // a spreadsheet took 00 for a number
+		return charged, nil
+	}
+	r.notKnown(code)
+	return unreadable, r.layout.wrong(ColumnCode, code, allowed, code)
+}
+
+// takenBack is what the columns reversal, debit and credit make of a line's kind.
+func (r *reader) takenBack(fields []string, k kind) (kind, error) {
+	value := r.layout.value(fields, ColumnReversal)
+	yes, known := r.asks[word(value)]
+	switch {
+	case value != "" && !known:
+		r.neither = cmp.Or(r.neither, strings.Clone(value))
+		return unreadable, r.layout.wrong(ColumnReversal, value, "yes or no, or empty for no")
+	case yes && k == charged:
+		k = reversed
+	}
+	if k != charged {
+		return k, nil
+	}
+	debit, credit := r.layout.value(fields, ColumnDebit), r.layout.value(fields, ColumnCredit)
+	if given, err := r.opts.Decimal.Amount(credit); credit != "" && (err != nil || given != 0) {
+		return unreadable, r.layout.wrong(ColumnCredit, credit, "empty or 0 for a charge: a credit is money that came back")
+	}
+	if taken, err := r.opts.Decimal.Amount(debit); r.layout.has(ColumnDebit) && (err != nil || taken == 0) {
+		return unreadable, r.layout.wrong(ColumnDebit, debit, "the amount that was taken for a charge")
+	}
+	return k, nil
 }
 
 // amount of a line, in MXN; nil where the statement gives none, or one in another currency.
@@ -265,9 +216,9 @@ func (r *reader) amount(fields []string, k kind) (*topup.Amount, error) {
 	if !r.layout.has(ColumnAmount) || text == "" && k != charged {
 		return nil, nil
 	}
-	amount, ok := parseAmount(text, r.opts.Decimal)
-	if !ok {
-		return nil, r.layout.wrong(ColumnAmount, text, amountAllowed)
+	amount, err := r.opts.Decimal.Amount(text)
+	if err != nil {
+		return nil, r.layout.wrong(ColumnAmount, text, table.MoneyAllowed)
 	}
 	return &amount, nil
 }

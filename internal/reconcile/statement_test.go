@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"recarga/internal/table"
 	"recarga/topup"
 )
 
@@ -86,15 +87,15 @@ func TestStatements(t *testing.T) {
 			"Ref,\"N,o\",Fecha,Estado\nORD-1,T1,11/22/2026 10:00 AM,Listo\nORD-2,T2,11/22/2026 10:00 AM,NADA\nORD-3,T3,11/22/2026 10:00 AM,Tal vez\n",
 			[]string{
 				"2 ORD-1 T1//  charged 2026-11-22T18:00:00Z", "3 ORD-2 T2//  declined 2026-11-22T18:00:00Z",
-				"4 ORD-3: Estado: \"Tal vez\" is not allowed; must be a word that is known, such as Aprobado, Rechazado or Reversado; name others with charged or not_charged",
+				"4 ORD-3: Estado: \"Tal vez\" is not allowed; must be a word that is known, such as Aprobado, Rechazado or Reversado; say what others mean with status, as in tal vez=charged",
 			},
 		},
 		{
 			"a bad line stops no other, and tells all that is wrong", "", "order_id,amount,date,status,code\n" +
 				"A,ten,never,Aprobado,\nB,10,2026-11-22,OK,,\n\"C,10,2026-11-22,OK,\nD,10,2026-11-22,OK,\n,10,2026-11-22,OK,\nF,1,2999-01-01,OK,\n",
 			[]string{
-				"2 A: amount: \"ten\" is not allowed; must be " + amountAllowed + "; date: \"never\" is not allowed; must be " + momentAllowed(DatesDayFirst),
-				"3 : 6 values, the header has 5",
+				"2 A: amount: \"ten\" is not allowed; must be " + table.MoneyAllowed + "; date: \"never\" is not allowed; must be " + momentAllowed(DatesDayFirst),
+				"3 B: 6 values, the header has 5",
 				"4 : extraneous or missing \" in quoted-field",
 				"5 D // 10 charged 2026-11-22T06:00:00Z",
 				"6 : order_id: an absent or empty value is not allowed; must be an id, here or in another column: without one the line is nobody's",
@@ -114,7 +115,7 @@ func TestStatements(t *testing.T) {
 			},
 		},
 		{
-			"a line that is too long", "", "order_id\n" + strings.Repeat("x", maxLine+1) + "\nB\n",
+			"a line that is too long", "", "order_id\n" + strings.Repeat("x", table.MaxRow+1) + "\nB\n",
 			[]string{"2 : longer than 65536 bytes", "3 B //  charged"},
 		},
 		{"a header alone", "", "order_id,amount\n", nil},
@@ -130,28 +131,28 @@ func TestStatements(t *testing.T) {
 
 func TestNoStatements(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                             "statement: an absent or empty value",
-		"\n\n":                         "statement: an absent or empty value",
-		"\xff\xfea\x00":                "statement: \"UTF-16\"",
-		"amount,status\n":              "header: \"amount, status\"",
-		"{\"a\":1}\n":                  "header: ",
-		"PK\x03\x04\x00\x00\n":         "header: ",
-		"order_id,\"amount\n":          "header: ",
-		strings.Repeat("x", maxLine+1): "header: ",
+		"":                                  `statement: "an empty file"`,
+		"\n\n":                              `statement: "an empty file"`,
+		"\xff\xfea\x00":                     `header: "a"`,
+		"amount,status\n":                   "header: \"amount, status\"",
+		"{\"a\":1}\n":                       `statement: "JSON"`,
+		"PK\x03\x04\x00\x00\n":              `statement: "an Excel workbook (.xlsx), or another ZIP archive"`,
+		"order_id,\"amount\n":               "header: ",
+		strings.Repeat("x", table.MaxRow+1): "header: ",
 	} {
 		_, err := readAll(t, text, "")
 		if fields := topup.FieldErrors(err); len(fields) != 1 || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%.20q: %v, want %s", text, err, want)
 		}
 	}
-	if _, err := readAll(t, "a,b\n", "columns=id=c"); err == nil || err.Error() != `columns: "id=c" is not allowed; must be a column of the statement: a, b` {
+	if _, err := readAll(t, "a,b\n", "columns=id=c"); err == nil || err.Error() != `columns: "id=c" is not allowed; must be a column of the table: a, b` {
 		t.Error(err)
 	}
 }
 
 func TestOptions(t *testing.T) {
 	wrong := url.Values{
-		"columns": {"nothing=x"}, "delimiter": {"|"}, "decimal": {"dot"}, "dates": {"ymd"}, "timezone": {"Mexico"}, "covers": {"2026-11-01..2026-11-30"},
+		"columns": {"nothing=x"}, "delimiter": {"x"}, "decimal": {"dot"}, "dates": {"ymd"}, "timezone": {"Mexico"}, "covers": {"2026-11-01..2026-11-30"},
 		"margin": {"-1h"}, "absent": {"maybe"}, "dry_run": {"perhaps"}, "name": {strings.Repeat("x", 101)}, "by": {"ana", "luis"}, "charged": {"Listo"}, "not_charged": {"LISTO"},
 	}
 	_, err := ParseOptions(wrong, today)

@@ -2,11 +2,11 @@ package reconcile
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
+	"unicode"
 
-	"recarga/topup"
+	"recarga/internal/table"
 )
 
 // kind is what a line says of money.
@@ -44,10 +44,18 @@ func words() map[kind][]string {
 	}
 }
 
-// dictionary is what each status word says; extra are words that the operator has added.
-func dictionary(extra map[kind][]string) map[string]kind {
+// word is a status as it is compared. Where it has no letters every sign counts: -1 is not 1.
+func word(s string) string {
+	if strings.ContainsFunc(s, unicode.IsLetter) {
+		return table.Plain(s)
+	}
+	return strings.TrimSpace(s)
+}
+
+// dictionary is what each status word says, of some lists: a later one decides.
+func dictionary(lists ...map[kind][]string) map[string]kind {
 	says := map[string]kind{}
-	for _, list := range []map[kind][]string{words(), extra} {
+	for _, list := range lists {
 		for k, some := range list {
 			for _, word := range some {
 				says[word] = k
@@ -57,96 +65,23 @@ func dictionary(extra map[kind][]string) map[string]kind {
 	return says
 }
 
-var (
-	// A number is its groups of digits with the marks between them.
-	numberPattern = regexp.MustCompile(`^\$?\s*([0-9][0-9.,]*)\s*(?:MXN|MN|M\.N\.)?$`)
-	codePattern   = regexp.MustCompile(`^[0-9A-Za-z]{1,4}$`)
-)
+// answers are what a column that asks for yes or no says.
+func answers() map[string]bool {
+	return map[string]bool{
+		"si": true, "s": true, "yes": true, "y": true, "true": true, "verdadero": true, "1": true, "x": true,
+		"no": false, "n": false, "false": false, "falso": false, "0": false, "n a": false, "na": false, "-": false,
+	}
+}
 
 // Decimal is how a statement writes the decimals of an amount.
-type Decimal string
+type Decimal = table.Decimal
 
-// The decimal marks. DecimalAuto takes the one that can be meant, and refuses what could be either.
+// The decimal marks.
 const (
-	DecimalAuto  Decimal = ""
-	DecimalPoint Decimal = "point"
-	DecimalComma Decimal = "comma"
+	DecimalAuto  = table.DecimalAuto
+	DecimalPoint = table.DecimalPoint
+	DecimalComma = table.DecimalComma
 )
-
-const amountAllowed = `an amount of MXN such as 10, 10.50 or 1,234.50, not negative, with at most 2 decimals that are not 0; ` +
-	`one that could be read in two ways, such as 1,234, needs decimal=point or decimal=comma`
-
-// parseAmount reads an amount as people and spreadsheets write it, or not at all.
-func parseAmount(s string, mark Decimal) (topup.Amount, bool) {
-	found := numberPattern.FindStringSubmatch(strings.ToUpper(s))
-	if found == nil {
-		return 0, false
-	}
-	text := found[1]
-	point, ok := decimalMark(text, mark)
-	if !ok {
-		return 0, false
-	}
-	whole, cents := text, ""
-	if point != 0 {
-		i := strings.LastIndexByte(text, point)
-		whole, cents = text[:i], strings.TrimRight(text[i+1:], "0")
-	}
-	whole, ok = ungrouped(whole)
-	if !ok || len(cents) > 2 || strings.ContainsAny(cents, ".,") {
-		return 0, false
-	}
-	amount, err := topup.ParseAmount(strings.TrimSuffix(whole+"."+cents, "."))
-	return amount, err == nil
-}
-
-// decimalMark is the mark before the decimals of a number, 0 where it has none; not ok where that
-// cannot be known.
-func decimalMark(text string, mark Decimal) (point byte, ok bool) {
-	switch mark {
-	case DecimalPoint, DecimalComma:
-		point, other := byte('.'), byte(',')
-		if mark == DecimalComma {
-			point, other = other, point
-		}
-		if strings.Count(text, string(point)) > 1 || strings.LastIndexByte(text, other) > strings.IndexByte(text, point) && strings.Contains(text, string(point)) {
-			return 0, false
-		}
-		if strings.Contains(text, string(point)) {
-			return point, true
-		}
-		return 0, true
-	}
-	i := strings.LastIndexAny(text, ".,")
-	if i < 0 {
-		return 0, true
-	}
-	last := text[i]
-	single := strings.Count(text, string(last)) == 1
-	mixed := strings.ContainsAny(text[:i], ".,")
-	switch {
-	case !single: // 1.234.567
-		return 0, true
-	case !mixed && len(text)-i-1 == 3: // 1,234
-		return 0, false
-	default:
-		return last, true
-	}
-}
-
-// ungrouped takes the marks out of 1,234,567, and refuses 12,34.
-func ungrouped(s string) (string, bool) {
-	groups := strings.FieldsFunc(s, func(r rune) bool { return r == '.' || r == ',' })
-	if len(groups) == 0 || strings.Contains(s, ".") && strings.Contains(s, ",") || strings.Count(s, ".")+strings.Count(s, ",") != len(groups)-1 {
-		return "", false
-	}
-	for i, g := range groups {
-		if i > 0 && len(g) != 3 || i == 0 && len(groups) > 1 && len(g) > 3 {
-			return "", false
-		}
-	}
-	return strings.Join(groups, ""), true
-}
 
 // Dates is the order of day and month in a date like 05/11/2026.
 type Dates string
@@ -161,6 +96,8 @@ const (
 type moment struct {
 	at  time.Time
 	day bool
+	// minute tells that the text has no seconds.
+	minute bool
 }
 
 func (m moment) isZero() bool { return m.at.IsZero() }
@@ -189,8 +126,9 @@ func parseMoment(s string, order Dates, zone *time.Location) (moment, bool) {
 			continue
 		}
 		for _, clock := range clockLayouts() {
+			seconds := strings.Contains(clock, "05")
 			if t, err := time.ParseInLocation(date+clock, s, zone); err == nil {
-				return moment{at: t}, true
+				return moment{at: t, minute: !seconds}, true
 			}
 		}
 	}

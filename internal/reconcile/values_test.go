@@ -3,32 +3,7 @@ package reconcile
 import (
 	"testing"
 	"time"
-
-	"recarga/topup"
 )
-
-func TestAmounts(t *testing.T) {
-	for _, c := range []struct {
-		text string
-		mark Decimal
-		want topup.Amount // -1: refused
-	}{
-		{"10", DecimalAuto, 1000}, {"10.5", DecimalAuto, 1050}, {"10.50", DecimalAuto, 1050}, {"10,50", DecimalAuto, 1050}, {"10.0000", DecimalAuto, 1000},
-		{"$10.00", DecimalAuto, 1000}, {"$ 10.00 MXN", DecimalAuto, 1000}, {"10 mxn", DecimalAuto, 1000}, {"0", DecimalAuto, 0}, {"0.5", DecimalAuto, 50},
-		{"1,234.50", DecimalAuto, 123450}, {"1.234,50", DecimalAuto, 123450}, {"1,234,567", DecimalAuto, 123456700}, {"1.234.567,8", DecimalAuto, 123456780},
-		{"1,234", DecimalAuto, -1}, {"1.234", DecimalAuto, -1}, {"10.000", DecimalAuto, -1},
-		{"1,234", DecimalPoint, 123400}, {"10.000", DecimalPoint, 1000}, {"1,234.000", DecimalPoint, 123400}, {"10,5", DecimalPoint, -1},
-		{"1.234", DecimalComma, 123400}, {"10,000", DecimalComma, 1000}, {"10.5", DecimalComma, -1}, {"1,234.5", DecimalComma, -1},
-		{"10.001", DecimalPoint, -1}, {"10.005", DecimalAuto, -1}, {"12,34,567", DecimalAuto, -1}, {"1,23.4", DecimalAuto, -1}, {"1.2,3.4", DecimalAuto, -1},
-		{"-10", DecimalAuto, -1}, {"(10)", DecimalAuto, -1}, {"", DecimalAuto, -1}, {"ten", DecimalAuto, -1}, {"1e3", DecimalAuto, -1}, {"10.", DecimalAuto, 1000},
-		{".5", DecimalAuto, -1}, {"10 USD", DecimalAuto, -1}, {"99999999999999999999", DecimalAuto, -1},
-	} {
-		got, ok := parseAmount(c.text, c.mark)
-		if ok != (c.want >= 0) || ok && got != c.want {
-			t.Errorf("%q with %q is %d, %t; want %d", c.text, c.mark, got, ok, c.want)
-		}
-	}
-}
 
 func TestMoments(t *testing.T) {
 	zone, err := time.LoadLocation(DefaultZone)

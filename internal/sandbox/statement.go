@@ -66,6 +66,15 @@ func statement(cfg Config, purchases []Purchase, month string) []StatementRow {
 	return append(rows, cfg.StatementAdd...)
 }
 
+// Statement is the statement of the charges, as [Server] writes it when it has nothing to lie about.
+func Statement(purchases []Purchase) ([]byte, error) {
+	rows := make([]StatementRow, len(purchases))
+	for i, p := range purchases {
+		rows[i] = rowOf(p)
+	}
+	return writeStatement(rows)
+}
+
 func rowOf(p Purchase) StatementRow {
 	return StatementRow{
 		Date:                     p.ChargedAt.Format(time.RFC3339),

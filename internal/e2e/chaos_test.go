@@ -44,24 +44,37 @@ func TestChaos(t *testing.T) {
 	for _, cast := range []struct {
 		name     string
 		postgres bool
+		settings map[string]string
 		commands []string
 	}{
-		{"redis+postgres", true, []string{"api", "api", "worker", "worker", "worker"}},
-		{"redis+sqlite", false, []string{"serve"}},
+		{"redis+postgres", true, nil, []string{"api", "api", "worker", "worker", "worker"}},
+		{"redis+sqlite", false, nil, []string{"serve"}},
+		{"impatient operator", true, impatient, []string{"api", "worker", "worker"}},
 	} {
 		t.Run(cast.name, func(t *testing.T) {
 			t.Parallel()
 			t.Logf("RECARGA_CHAOS_SEED=%d RECARGA_CHAOS_DURATION=%s RECARGA_CHAOS_RATE=%d", seed, duration, rate)
-			c := newChaos(t, seed, cast.postgres, cast.commands)
+			c := newChaos(t, seed, cast.postgres, cast.settings, cast.commands)
 			placed := c.load(rate)
 			c.rage(duration)
 			placed()
 			c.calm()
+			c.placeAgain()
+			c.end()
 			c.settle()
 			c.judge()
 		})
 	}
 }
+
+// impatient are the settings of an operator who waits for nothing: few tries, short deadlines, an outage soon called one.
+var impatient = map[string]string{
+	"RECARGA_DISTRIBUTOR_TIMEOUT": "1s", "RECARGA_BREAKER_SHARE": "20%", "RECARGA_BREAKER_PROBE": "1s",
+	"RECARGA_RETRY_MAX_ATTEMPTS": "2", "RECARGA_RETRY_MAX_ELAPSED": "20s", "RECARGA_EXPIRES_AFTER": "40s",
+}
+
+// endsWithin is what every order has to end, or to be held, when nothing is disturbed any more.
+const endsWithin = 2 * time.Minute
 
 func fromEnv[T any](t *testing.T, name string, otherwise T, parse func(string) (T, error)) T {
 	t.Helper()
@@ -116,7 +129,7 @@ type member struct {
 	down, leaving bool
 }
 
-func newChaos(t *testing.T, seed uint64, postgres bool, commands []string) *chaos {
+func newChaos(t *testing.T, seed uint64, postgres bool, settings map[string]string, commands []string) *chaos {
 	t.Helper()
 	c := &chaos{
 		t: t, r: rand.New(rand.NewPCG(seed, uint64(len(commands)))), busy: map[string]bool{}, done: map[string]int{},
@@ -135,6 +148,7 @@ func newChaos(t *testing.T, seed uint64, postgres bool, commands []string) *chao
 		"RECARGA_DISTRIBUTOR_TIMEOUT": "3s", "RECARGA_RETRY_MAX_ATTEMPTS": "6",
 		"RECARGA_WEBHOOK_TIMEOUT": "3s", "RECARGA_WEBHOOK_SCHEDULE": strings.TrimSuffix(strings.Repeat("1s,", 200), ","),
 	})
+	maps.Copy(c.world.env, settings)
 	if postgres {
 		c.pg = testkit.PostgresOwn(t)
 		c.world.env["RECARGA_DATABASE_URL"] = c.pg.URL()
@@ -460,17 +474,36 @@ func (c *chaos) calm() {
 	}
 }
 
-// settle places every order once more, as a checkout does that was not answered, waits until none is
-// under way, and settles those that are held, by the ledger.
+// placeAgain places every order once more, as a checkout does that was not answered.
+func (c *chaos) placeAgain() {
+	c.t.Helper()
+	c.each(func(r topup.Request) {
+		if _, _, err := c.api(rand.New(rand.NewPCG(1, 1))).Place(c.t.Context(), r); err != nil {
+			c.t.Errorf("place %s: %v", r.ID, err)
+		}
+	})
+}
+
+// end waits until every order has ended or is held.
+func (c *chaos) end() {
+	c.t.Helper()
+	operator := producer.NewClient(c.apis[0], adminKey)
+	testkit.Eventually(c.t, endsWithin, func() bool {
+		for _, state := range []topup.State{topup.StateQueued, topup.StateRetrying, topup.StateSubmitting} {
+			open, _, err := operator.List(c.t.Context(), url.Values{"state": {string(state)}, "limit": {"1"}})
+			if err != nil || len(open) > 0 {
+				return false
+			}
+		}
+		return true
+	}, "every order has ended or is held")
+}
+
+// settle settles the orders that are held, by the ledger, until none is left.
 func (c *chaos) settle() {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), 10*time.Minute)
 	defer cancel()
-	c.each(func(r topup.Request) {
-		if _, _, err := c.api(rand.New(rand.NewPCG(1, 1))).Place(ctx, r); err != nil {
-			c.t.Errorf("place %s: %v", r.ID, err)
-		}
-	})
 	operator, clean := producer.NewClient(c.apis[0], adminKey), 0
 	testkit.Eventually(c.t, 10*time.Minute, func() bool {
 		if clean++; !c.settled(ctx, operator) {

@@ -7,15 +7,18 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"recarga/internal/journal"
+	"recarga/internal/reconcile"
 	"recarga/internal/testkit"
 	"recarga/topup"
 	"recarga/worker"
@@ -71,6 +74,8 @@ const (
 	callTimeout = 20 * time.Second
 	// A whole life is longer than all limits of an order together.
 	expiresAfter, maxElapsed, wholeLife = time.Hour, 20 * time.Minute, 4 * time.Hour
+	// statementEvery is the time between two statements of the vendor.
+	statementEvery = 50 * time.Minute
 )
 
 // planet is the world of all lives: the vendor with its ledger, the queue, and the people.
@@ -83,8 +88,11 @@ type planet struct {
 	looks   sync.WaitGroup
 
 	mu sync.Mutex
-	// charged is the vendor's ledger.
-	charged map[topup.ID]int
+	// charged is the vendor's ledger, and statement its lines.
+	charged   map[topup.ID]int
+	statement strings.Builder
+	// byStatement counts the decisions that statements led to.
+	byStatement map[topup.Verdict]int
 	// blind are the orders that a person sent again, or called failed, without looking into the ledger.
 	blind map[topup.ID]bool
 }
@@ -123,6 +131,8 @@ func (p *planet) Purchase(_ context.Context, o topup.Order, sendBy time.Time) to
 	if fate.charges {
 		p.mu.Lock()
 		p.charged[o.ID]++
+		_, _ = fmt.Fprintf(&p.statement, "%s,TXN-%s-%d,%s,%s,%s,Aprobado\n", // it never fails
+			now.UTC().Format(time.RFC3339), o.ID, o.AttemptCount, o.ID, o.Phone.Digits(), o.Amount)
 		p.mu.Unlock()
 	}
 	switch r.IntN(4) {
@@ -168,13 +178,19 @@ func liveRandomly(t *testing.T, url string, seed uint64, lives int, resend bool)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &planet{t: t, seed: seed, resend: resend, journal: j, charged: map[topup.ID]int{}, blind: map[topup.ID]bool{}}
+	p := &planet{t: t, seed: seed, resend: resend, journal: j, charged: map[topup.ID]int{}, blind: map[topup.ID]bool{}, byStatement: map[topup.Verdict]int{}}
 	p.Worker = worker.New(worker.Config{
 		Journal: j, Distributor: p, Teller: &ears{}, Bell: p, Timeout: callTimeout, Log: slog.New(slog.DiscardHandler),
 		Policy: worker.Policy{Initial: time.Second, Max: time.Minute, MaxAttempts: 4, ResendUnknown: resend},
 	})
 	ctx, stop := context.WithCancel(context.Background())
 	var sweeping, people sync.WaitGroup
+	sweeping.Go(func() {
+		for n := 0; ctx.Err() == nil; n++ {
+			time.Sleep(statementEvery)
+			p.reconcile([]reconcile.Absent{reconcile.AbsentFailed, reconcile.AbsentResend}[n%2])
+		}
+	})
 	sweeping.Go(func() {
 		for ctx.Err() == nil {
 			p.SweepOnce(ctx)
@@ -192,9 +208,9 @@ func liveRandomly(t *testing.T, url string, seed uint64, lives int, resend bool)
 	for i := range lives {
 		states[p.judge(topup.ID(fmt.Sprint("LIFE-", i)))]++
 	}
-	t.Logf("%d lives: %v", lives, states)
-	if len(states) < 6 {
-		t.Errorf("the lives were poor: %v", states)
+	t.Logf("%d lives: %v; by statements %v", lives, states, p.byStatement)
+	if len(states) < 6 || p.byStatement[topup.VerdictSucceeded] == 0 {
+		t.Errorf("the lives were poor: %v, %v", states, p.byStatement)
 	}
 	p.Close()
 	if err := j.Close(); err != nil {
@@ -262,17 +278,70 @@ func (p *planet) resolve(r *rand.Rand, o topup.Order) {
 	_, _, _ = p.journal.Resolve(context.Background(), o.ID, d, time.Now()) // it may be too early, or expired
 }
 
+// reconcile compares the book with the vendor's statement of all that it has charged, settles what that proves, and
+// has a person decide what it disputes.
+func (p *planet) reconcile(absent reconcile.Absent) {
+	p.mu.Lock()
+	text := "date,transaction_id,distributor_transaction_id,phone_number,amount,status\n" + p.statement.String()
+	p.mu.Unlock()
+	opts, err := reconcile.ParseOptions(url.Values{"absent": {string(absent)}, "margin": {"1m"}}, time.Now())
+	if err != nil {
+		p.t.Error(err)
+		return
+	}
+	read, err := reconcile.Read(context.Background(), strings.NewReader(text), opts)
+	if err != nil {
+		p.t.Error(err)
+		return
+	}
+	defer func() { _ = read.Close() }() // it was read
+	var disputed []topup.ID
+	r := reconcile.New(p.journal, clerk{p}, slog.New(slog.DiscardHandler)).WithDisputes(p.journal)
+	err = r.Run(context.Background(), read, func(r reconcile.Result) error {
+		if f := r.Finding; f != nil && f.Disputed {
+			disputed = append(disputed, topup.ID(f.ID))
+		}
+		return nil
+	})
+	if err != nil {
+		p.t.Error(err)
+	}
+	for _, id := range disputed {
+		if o, err := p.journal.Order(context.Background(), id); err == nil && o.DisputedAt != nil {
+			p.decide(o)
+		}
+	}
+}
+
+// clerk settles what a statement proves, one at a time.
+type clerk struct{ *planet }
+
+// Resolve implements reconcile.Resolver.
+func (c clerk) Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error) {
+	o, _, err := c.journal.Resolve(ctx, id, r, time.Now())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil {
+		c.byStatement[r.Outcome]++
+	}
+	if charged := c.charged[id] > 0; err == nil && charged != (r.Outcome == topup.VerdictSucceeded) {
+		c.t.Errorf("%s is settled by a statement as %s, and charged: %t; seed %d", id, r.Outcome, charged, c.seed)
+	}
+	return o, err
+}
+
 // decide ends a dispute: the vendor has approved the order after all, or twice.
 func (p *planet) decide(o topup.Order) {
 	if o.State == topup.StateSucceeded {
 		u := topup.Upholding{Outcome: topup.DisputeUpheld, Reason: "the vendor pays one of them back"}
-		if _, err := p.journal.Uphold(context.Background(), o.ID, u, time.Now()); err != nil {
+		if _, err := p.journal.Uphold(context.Background(), o.ID, u, time.Now()); err != nil && !errors.Is(err, topup.ErrNotDisputed) {
 			p.t.Errorf("%s: %v", o.ID, err)
 		}
 		return
 	}
 	c := topup.Correction{Outcome: topup.VerdictSucceeded, Reason: "the vendor approved it"}
-	if _, _, err := p.journal.Correct(context.Background(), o.ID, c, time.Now()); err != nil {
+	_, _, err := p.journal.Correct(context.Background(), o.ID, c, time.Now())
+	if decided := new(topup.TransitionError); err != nil && !errors.As(err, &decided) { // two people may look at one dispute
 		p.t.Errorf("%s: %v", o.ID, err)
 	}
 }

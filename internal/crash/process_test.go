@@ -45,7 +45,7 @@ func (w *world) startProcess(f fault) (p *process, err error) {
 			p.stop()
 		}
 	}()
-	if p.journal, err = journal.Open(context.Background(), w.database, journal.WithFirstTryGrace(0)); err != nil {
+	if p.journal, err = journal.Open(context.Background(), w.database, journal.WithFirstTryGrace(0), journal.WithCatalog(topup.DefaultCatalog())); err != nil {
 		return p, err
 	}
 	p.onStop(func() { _ = p.journal.Close() })

@@ -22,9 +22,15 @@ import (
 // refused, "ID! " and the beginning of the reason.
 func TestOrderCases(t *testing.T) {
 	for name, want := range map[string][]string{
-		"amounts.csv":       {"A-1 10 map[]", "A-2 10 map[]", "A-3 1000 map[]", `A-4! amount: "1e1"`, "A-5 10 map[]"},
-		"latin1.csv":        {"L-1 10 map[nota:niño]"},
-		"long-row.csv":      {"G-1 10 map[]", "G-2! G-2: longer than 65536 bytes", "G-3 10 map[]"},
+		"amounts.csv":   {"A-1 10 map[]", "A-2 10 map[]", "A-3 1000 map[]", `A-4! amount: "1e1"`, "A-5 10 map[]"},
+		"ids.ndjson":    {`! distributor_transaction_id: "."`, `! distributor_transaction_id: ".."`, "a:b 10 map[]", "... 10 map[]", "-x 10 map[]"},
+		"invisible.csv": {"I-1 10 map[]", "I-2! phone_number: ", "I-3! phone_number: ", "I-4! phone_number: "},
+		"latin1.csv":    {"L-1 10 map[nota:niño]"},
+		"long-row.csv":  {"G-1 10 map[]", "G-2! G-2: longer than 65536 bytes", "G-3 10 map[]"},
+		"phones.csv": {
+			"P-1! phone_number: ", "P-2! phone_number: ", "P-3! phone_number: ", "P-4 10 map[]", "P-5! phone_number: ", "P-6! phone_number: ",
+			"P-7! phone_number: ", "P-8 10 map[]", "P-9! phone_number: ",
+		},
 		"sep-line.csv":      {"E-1 10 map[]"},
 		"spanish-excel.csv": {"S-1 10 map[]", "S-2 1000 map[]"},
 		"utf16.txt":         {"U-1 10 map[]"},

@@ -230,7 +230,7 @@ func TestOutageSpendsNoAttempts(t *testing.T) {
 	}
 	b.waitsFor(t, "ORD-69", topup.WaitOutage)
 	b.sweep(t)
-	testkit.Eventually(t, 10*time.Second, func() bool {
+	testkit.Eventually(t, time.Minute, func() bool {
 		b.vendor.mu.Lock()
 		defer b.vendor.mu.Unlock()
 		if len(b.vendor.requests) < 53 {
@@ -239,7 +239,7 @@ func TestOutageSpendsNoAttempts(t *testing.T) {
 		b.vendor.answers = []topup.Result{approved}
 		return true
 	}, "three probes are made")
-	testkit.Eventually(t, 20*time.Second, func() bool {
+	testkit.Eventually(t, 2*time.Minute, func() bool {
 		for i := range 70 {
 			id := topup.ID(fmt.Sprint("ORD-", i))
 			d := b.details(t, id)

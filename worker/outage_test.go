@@ -164,7 +164,7 @@ func TestOutageEnds(t *testing.T) {
 		shared := out()
 		b.placed(t, orders)
 		b.crew(t, 2, func(c *worker.Config) {
-			c.Board, c.Breaker = shared, worker.Breaker{Share: 0.5, Probe: 5 * time.Second}
+			c.Board, c.Breaker, c.SweepInterval = shared, worker.Breaker{Share: 0.5, Probe: 5 * time.Second}, time.Second
 			c.Policy = worker.Policy{Initial: time.Second, Max: time.Second, MaxAttempts: 2}
 			c.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 		})
@@ -200,7 +200,11 @@ func TestAnyOutageEnds(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
-	for range 8 {
+	rounds := 8
+	if raceDetector {
+		rounds = 2
+	}
+	for range rounds {
 		orders, workers, tries := 1+r.IntN(6), 1+r.IntN(3), 1+r.IntN(6)
 		tried := time.Duration(10+r.IntN(120)) * time.Second
 		t.Run(fmt.Sprint(orders, " orders, ", workers, " workers, ", tries, " tries, ", tried), func(t *testing.T) {
@@ -252,7 +256,7 @@ func TestNewOrderEndsAnOutage(t *testing.T) {
 		b.vendor.balance = errors.New("get_balance is out of order")
 		requests, shared := b.timeline(), out()
 		b.crew(t, 1, func(c *worker.Config) {
-			c.Board, c.Breaker = shared, worker.Breaker{Share: 0.5, Probe: 5 * time.Second}
+			c.Board, c.Breaker, c.SweepInterval = shared, worker.Breaker{Share: 0.5, Probe: 5 * time.Second}, time.Second
 		})
 		time.Sleep(10 * time.Second) // of a clock that jumps
 		if shared.outages() != 1 {

@@ -21,7 +21,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 # What the race detector is left out of: some 2,600 short lives of the whole program (internal/crash), and the
 # end-to-end tests with thousands of orders, which mostly wait, and leave a core to the model.
-ALONE := Reconcile|BulkDelays|TestOutage|EmptyAccount|Asynqmon
+ALONE := Reconcile|BulkDelays|TestOutage|EmptyAccount|Asynqmon|RandomLives
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,7 +33,7 @@ test: ## Run every test, with the race detector, against real Redis and PostgreS
 	@scripts/install-test-deps
 	RECARGA_TEST_REQUIRE=1 go test -race -shuffle=on -count=1 -timeout 15m $(PKG)
 ifeq ($(PKG),./...)
-	model/check --quick & model=$$!; RECARGA_TEST_REQUIRE=1 go test -count=1 -timeout 15m -run '$(ALONE)' ./internal/e2e; tests=$$?; wait $$model && exit $$tests
+	model/check --quick & model=$$!; RECARGA_TEST_REQUIRE=1 go test -count=1 -timeout 15m -run '$(ALONE)' ./internal/e2e ./worker; tests=$$?; wait $$model && exit $$tests
 	RECARGA_TEST_REQUIRE=1 go test -v -count=1 -timeout 15m ./internal/crash
 endif
 

@@ -185,8 +185,9 @@ func liveRandomly(t *testing.T, url string, seed uint64, lives int, resend bool)
 	})
 	ctx, stop := context.WithCancel(context.Background())
 	var sweeping, people sync.WaitGroup
+	// The race detector's own runtime breaks (ThreadSanitizer: CHECK failed) on a life with statements.
 	sweeping.Go(func() {
-		for n := 0; ctx.Err() == nil; n++ {
+		for n := 0; ctx.Err() == nil && !raceDetector; n++ {
 			time.Sleep(statementEvery)
 			p.reconcile([]reconcile.Absent{reconcile.AbsentFailed, reconcile.AbsentResend}[n%2])
 		}
@@ -209,7 +210,7 @@ func liveRandomly(t *testing.T, url string, seed uint64, lives int, resend bool)
 		states[p.judge(topup.ID(fmt.Sprint("LIFE-", i)))]++
 	}
 	t.Logf("%d lives: %v; by statements %v", lives, states, p.byStatement)
-	if len(states) < 6 || p.byStatement[topup.VerdictSucceeded] == 0 {
+	if !raceDetector && (len(states) < 6 || p.byStatement[topup.VerdictSucceeded] == 0) {
 		t.Errorf("the lives were poor: %v, %v", states, p.byStatement)
 	}
 	p.Close()

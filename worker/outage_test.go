@@ -29,7 +29,7 @@ func out() *board {
 	}}}
 }
 
-// crew are several workers like the bench's, on a queue without Redis: each in turn answers the rings, at their time.
+// crew are several workers like the bench's, on a queue without Redis: each in turn takes a task, at its time.
 func (b *bench) crew(t *testing.T, n int, change func(*worker.Config)) {
 	t.Helper()
 	b.with(change)

@@ -65,7 +65,7 @@ type ears struct {
 	told   []topup.Event
 	rung   []string
 	failed bool
-	// answer, if any, does what the ring asks for.
+	// answer, if any, does what the enqueued task asks for.
 	answer func(id topup.ID, at time.Time)
 }
 

@@ -23,7 +23,7 @@ type row struct {
 	result string
 }
 
-// tableOptions are what is told of a table of orders.
+// tableOptions are the options of a table of orders.
 type tableOptions struct {
 	table.Options
 	decimal table.Decimal

@@ -26,7 +26,7 @@ func TestHangUps(t *testing.T) {
 	const (
 		patientEvery, hangUpEvery = time.Second / 10, time.Second / 25
 		during                    = 12 * time.Second
-		// soon is half of what an order waits that nobody rings for, until the sweep finds it.
+		// soon is half of what an order waits that was not enqueued, until the sweep finds it.
 		soon = 5 * time.Second
 	)
 	for _, s := range []stack{stacks[0], stacks[2]} {
@@ -84,7 +84,7 @@ func TestHangUps(t *testing.T) {
 			slices.Sort(waits)
 			t.Logf("%d patient orders, bought %s (median), %s (p99), %s (most) after they were sent; %d orders of clients that hung up were accepted",
 				len(waits), waits[len(waits)/2], waits[len(waits)*99/100], waits[len(waits)-1], accepted)
-			// On a machine that stands still for half a second, a ring may fail for itself.
+			// On a machine that stands still for half a second, an order may fail to be enqueued for itself.
 			if most := (len(waits) + accepted) / 20; late > most {
 				t.Errorf("%d of %d orders waited for more than %s", late, len(waits)+accepted, soon)
 			}

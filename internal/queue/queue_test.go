@@ -364,8 +364,8 @@ func TestRedisGoneAndBack(t *testing.T) {
 	}
 }
 
-// TestHangUp: whoever rings goes away meanwhile. The order, which has been accepted, is rung for all the same, and
-// nobody takes Redis for gone.
+// TestHangUp: a client goes away while its order is enqueued. The order, which has been accepted, is enqueued all the
+// same, and nobody takes Redis for gone.
 func TestHangUp(t *testing.T) {
 	for name, url := range map[string]string{"embedded": queue.Embedded, "redis": testkit.Redis(t).URL()} {
 		t.Run(name, func(t *testing.T) {
@@ -373,13 +373,13 @@ func TestHangUp(t *testing.T) {
 			gone, hangUp := context.WithCancel(t.Context())
 			hangUp()
 			if err := q.RingOrder(gone, request("GONE"), time.Time{}); err != nil {
-				t.Errorf("the ring of the client that hung up: %v", err)
+				t.Errorf("the order of the client that hung up: %v", err)
 			}
 			if err := q.RingEvent(gone, "EVENT", time.Time{}); err != nil {
-				t.Errorf("the ring for an event: %v", err)
+				t.Errorf("the event: %v", err)
 			}
 			if err := q.RingOrder(t.Context(), request("OTHER"), time.Time{}); err != nil {
-				t.Errorf("the ring of another client: %v", err)
+				t.Errorf("the order of another client: %v", err)
 			}
 			for id, queueName := range map[string]string{"GONE": tasks.QueueTopups, "OTHER": tasks.QueueTopups, "EVENT": tasks.QueueWebhooks} {
 				if _, err := asynq.NewInspectorFromRedisClient(q.Redis()).GetTaskInfo(queueName, id); err != nil {

@@ -73,8 +73,8 @@ func (q *Queue) ring(ctx context.Context, r ring, at time.Time, insist bool) err
 		endRing(span, "", err)
 		return err
 	}
-	// A client that hangs up does not end the ring for its order, which has been accepted; and what ends early says
-	// nothing of Redis.
+	// A client that hangs up does not stop its order, which has been accepted, from being enqueued; and what ends
+	// early says nothing of Redis.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ringTimeout)
 	defer cancel()
 	taskID, err := q.put(ctx, task, r, at, insist)

@@ -91,7 +91,7 @@ func (o Options) words() map[kind][]string {
 	return map[kind][]string{charged: o.Charged, declined: o.NotCharged, reversed: o.Reversed, pending: o.Pending}
 }
 
-// table reads what the statement's reader is told of the table.
+// table reads the options of the statement's reader of tables.
 func (p *parser) table(o *Options) {
 	named, err := table.ParseNamed(p.value("columns"), known())
 	p.note(fieldError(err))

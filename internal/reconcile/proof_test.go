@@ -35,7 +35,7 @@ func (s *shop) rewrite(clock string) {
 	s.clock = clock
 }
 
-// delivered ends all that its caller has to be told of an order.
+// delivered marks every event of an order as delivered.
 func (s *shop) delivered(id string) {
 	s.t.Helper()
 	d, err := s.journal.Details(s.t.Context(), topup.ID(id))

@@ -147,7 +147,7 @@ func (j *job) missing(ctx context.Context) error {
 		}
 		if j.stage.bad <= maxBad {
 			if line, err := j.stage.mention(ctx, a.ID); err != nil || line > 0 {
-				return err // the bad line is told of
+				return err // the bad line is a finding of its own
 			}
 		}
 		j.sum.Sold.Count++

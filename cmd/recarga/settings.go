@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"recarga/internal/access"
 	"recarga/topup"
 )
 
@@ -57,6 +58,7 @@ type Settings struct {
 	OnUnknown                                                   string // hold or resend
 	HTTPAddr, MetricsAddr                                       string
 	APIKey, CallbackURL, WebhookSecret, AdminKey, EncryptionKey string
+	TrustedProxies                                              access.Proxies
 	OperatorCallbackURL, OperatorWebhookSecret                  string
 	OperatorOff                                                 error // what is wrong with the two, which are then empty
 	WebhookSchedule                                             []time.Duration

@@ -72,7 +72,7 @@ func (s *Server) events(ctx context.Context, in *listInput) (*eventsOutput, erro
 		Limit: read(&q, "limit", limit), Cursor: read(&q, "cursor", asIs),
 	}
 	err := errors.Join(q.errs...)
-	if !who.Admin {
+	if !who.SeesAll() {
 		f.Caller = who.Caller
 	}
 	var events []topup.Event
@@ -117,7 +117,7 @@ func (s *Server) redeliver(ctx context.Context, in *eventInput) (*eventOutput, e
 func (s *Server) ownEvent(ctx context.Context, id string) (topup.Event, error) {
 	who := identityOf(ctx)
 	ev, err := s.cfg.Events.Event(ctx, id)
-	if err == nil && ev.Caller != who.Caller && !who.Admin {
+	if err == nil && ev.Caller != who.Caller && !who.SeesAll() {
 		err = topup.ErrNotFound
 	}
 	return ev, err
@@ -172,7 +172,7 @@ func (s *Server) redeliverAll(ctx context.Context, in *replayInput) (*countOutpu
 		State: topup.EventState(in.Body.State), Caller: in.Body.Caller, Type: topup.EventType(in.Body.Type), Since: in.Body.Since, Until: in.Body.Until,
 		Endpoint: in.Body.Endpoint, Limit: in.Body.Limit, Cursor: in.Body.Cursor,
 	}
-	if !who.Admin {
+	if !who.SeesAll() {
 		f.Caller = who.Caller
 	}
 	var out countOutput
@@ -203,7 +203,7 @@ func (s *Server) ringFor(ctx context.Context) func(topup.Event) {
 
 // ownOnly refuses a filter by caller to any key but the operator's.
 func ownOnly(who Identity, caller string) error {
-	if who.Admin || caller == "" || caller == who.Caller {
+	if who.SeesAll() || caller == "" || caller == who.Caller {
 		return nil
 	}
 	return forbidden("the filter caller is for the admin key; every other key sees its own events")

@@ -33,7 +33,7 @@ func humaConfig(version string) huma.Config {
 			Components: &huma.Components{
 				Schemas: registry(),
 				SecuritySchemes: map[string]*huma.SecurityScheme{"key": {
-					Type: "http", Scheme: "bearer", Description: "The caller's API key, or the admin key.",
+					Type: "http", Scheme: "bearer", Description: "The caller's API key, the admin key, or an operator's.",
 				}},
 			},
 		},
@@ -70,6 +70,7 @@ func schemaName(t reflect.Type, hint string) string {
 		"Result": "ReconciliationResult", "Finding": "ReconciliationFinding", "Summary": "ReconciliationSummary", "Progress": "ReconciliationProgress",
 		"Total": "ReconciliationTotal", "Period": "ReconciliationPeriod",
 		"callerFacts": "Caller", "addCallerRequest": "NewCallerRequest", "changeCallerRequest": "CallerChangeRequest",
+		"operatorFacts": "Operator", "newOperator": "NewOperator", "addOperatorRequest": "NewOperatorRequest", "changeOperatorRequest": "OperatorChangeRequest",
 	}
 	name := huma.DefaultSchemaNamer(t, hint)
 	if t.Kind() == reflect.Pointer {

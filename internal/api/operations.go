@@ -134,7 +134,7 @@ func opBalance() huma.Operation {
 // that every request can meet.
 func operation(method, path, id, summary, text string, problems ...int) huma.Operation {
 	responses := map[string]*huma.Response{}
-	for _, status := range append(problems, 401, 422, 500) {
+	for _, status := range append(problems, 401, 422, 429, 500) {
 		responses[strconv.Itoa(status)] = problemResponse(status)
 	}
 	if method == http.MethodGet {
@@ -159,7 +159,7 @@ func problemResponse(status int) *huma.Response {
 	switch status {
 	case http.StatusUnauthorized:
 		header("WWW-Authenticate", "How to authenticate.")
-	case http.StatusServiceUnavailable, http.StatusBadGateway:
+	case http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusTooManyRequests:
 		header("Retry-After", "Seconds to wait before the same request is sent again.")
 	case http.StatusUnprocessableEntity:
 		r.Content[typeProblem].Example = exampleProblem()
@@ -178,6 +178,7 @@ func problemTexts() map[int]string {
 		413: "The body is larger than 64 KiB.",
 		415: "The body is of another media type.",
 		422: "Not allowed; `errors` names every wrong field.",
+		429: "Too many; wait for `Retry-After`. A wrong key is answered so when its address has sent too many of them.",
 		500: "A fault of ours.",
 		502: "The distributor did not answer.",
 		503: "Not recorded, or not readable now; send the same request again.",

@@ -84,6 +84,13 @@ func (s *Server) reconcile(ctx context.Context, in *reconcileInput) (*batchOutpu
 	if s.cfg.Reconciler == nil {
 		return nil, huma.Error503ServiceUnavailable("statements are not reconciled here")
 	}
+	by, err := identityOf(ctx).by(in.query.Get("by"), "")
+	if err != nil {
+		return nil, s.problem(ctx, "query", err)
+	}
+	if by != "" { // else the options have a name for it
+		in.query.Set("by", by)
+	}
 	opts, err := reconcile.ParseOptions(in.query, time.Now())
 	if err != nil {
 		return nil, s.problem(ctx, "query", err)

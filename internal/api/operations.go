@@ -95,7 +95,7 @@ func opCancel() huma.Operation {
 
 func opResolve() huma.Operation {
 	op := operation(http.MethodPost, "/v1/topups/{id}/resolve", "resolveTopup", "Settle an order that is held",
-		"For the admin key. Only from `unknown`. `failed` and `resend` are refused (409, with `Retry-After`) until no worker can still be "+
+		"For an operator's key. Only from `unknown`. `failed` and `resend` are refused (409, with `Retry-After`) until no worker can still be "+
 			"acting on the order's attempt, unless `force` is set. Who, when and why are kept with the order, and its caller is told. "+
 			"After a lost answer the very same may be asked again: it answers 200 with the order as it now is, and does nothing.",
 		400, 403, 404, 408, 409, 413, 415, 503)
@@ -104,7 +104,7 @@ func opResolve() huma.Operation {
 
 func opCorrect() huma.Operation {
 	op := operation(http.MethodPost, "/v1/topups/{id}/correct", "correctTopup", "Correct a final state that was wrong",
-		"For the admin key. From `succeeded` to `failed`, and from `failed` or `canceled` to `succeeded`; it ends the order's dispute. "+
+		"For an admin's key. From `succeeded` to `failed`, and from `failed` or `canceled` to `succeeded`; it ends the order's dispute. "+
 			"Who, when and why are kept with the order, and its caller gets `topup.corrected`. After a lost answer the very same may be "+
 			"asked again: it answers 200 with the order as it now is, and does nothing.",
 		400, 403, 404, 408, 409, 413, 415, 503)
@@ -113,7 +113,7 @@ func opCorrect() huma.Operation {
 
 func opUphold() huma.Operation {
 	op := operation(http.MethodPost, "/v1/topups/{id}/dispute", "endDispute", "End a dispute",
-		"For the admin key. The order's state is right, whatever the evidence that made it disputed. Where the state is wrong, correct "+
+		"For an operator's key. The order's state is right, whatever the evidence that made it disputed. Where the state is wrong, correct "+
 			"it instead. Nobody is notified.",
 		400, 403, 404, 408, 409, 413, 415, 503)
 	return bodied(op)
@@ -134,7 +134,7 @@ func opBalance() huma.Operation {
 // that every request can meet.
 func operation(method, path, id, summary, text string, problems ...int) huma.Operation {
 	responses := map[string]*huma.Response{}
-	for _, status := range append(problems, 401, 422, 429, 500) {
+	for _, status := range append(problems, 401, 403, 422, 429, 500) {
 		responses[strconv.Itoa(status)] = problemResponse(status)
 	}
 	if method == http.MethodGet {

@@ -61,6 +61,7 @@ func (n *node) openStores(ctx context.Context) error {
 // useStores builds what only holds the stores.
 func (n *node) useStores() {
 	n.onShutdown(n.metrics.ReadFrom(n.journal, n.log))
+	n.queue.OnRejected(n.metrics.Rejected)
 	n.book, n.bell = n.metrics.Journal(n.journal), n.metrics.Queue(n.queue)
 	n.callers = callers.New(n.journal, cmp.Or(n.settings.EncryptionKey, n.settings.AdminKey), n.settings.WebhookAllowPrivate)
 	n.producer = producer.New(n.book, n.bell, n.log)

@@ -146,7 +146,7 @@ func (n *node) openDistributor(context.Context) (err error) {
 	n.distributor, err = distributor.New(distributor.Config{
 		URL: s.DistributorURL, CustomerID: s.DistributorCustomerID, SecretKey: s.DistributorSecretKey,
 		Timeout: s.DistributorTimeout, RetryCodes: s.RetryCodes, MaxConns: s.DistributorConcurrency,
-		Tokens: queue.NewTokenStore(n.queue.Redis(), s.DistributorCustomerID, s.DistributorURL), Observe: n.requested, Log: n.log,
+		Tokens: n.queue.TokenStore(s.DistributorCustomerID, s.DistributorSecretKey, s.DistributorURL), Observe: n.requested, Log: n.log,
 	})
 	if err != nil {
 		return err
@@ -217,7 +217,7 @@ func (n *node) workerConfig() worker.Config {
 		},
 	}
 	cfg.Intake, cfg.Refused = n.intake(), n.metrics.Refused
-	cfg.Board, cfg.Breaker = n.queue.Board(), worker.Breaker{Share: s.BreakerShare, Probe: s.BreakerProbe}
+	cfg.Board, cfg.Breaker = n.queue.Board(s.DistributorSecretKey), worker.Breaker{Share: s.BreakerShare, Probe: s.BreakerProbe}
 	if n.pacer != nil {
 		cfg.Pacer = n.pacer
 	}
@@ -259,7 +259,7 @@ func (n *node) startAPI(ctx context.Context) error {
 	}
 	pages, err := console.New(console.Config{
 		Catalog: n.catalog, AdminKey: s.AdminKey, Book: n.journal, Events: n.journal, Orders: n.producer, Queue: n.queue, Callers: n.callers,
-		Health: n.journal, Balances: n.vendor, History: n.journal, Breaker: held{n.queue.Board()}, Line: n.journal, Rate: s.DistributorRate.String(),
+		Health: n.journal, Balances: n.vendor, History: n.journal, Breaker: held{n.queue.Board(s.DistributorSecretKey)}, Line: n.journal, Rate: s.DistributorRate.String(),
 		Log: n.log, Version: version,
 	})
 	if err != nil {

@@ -117,16 +117,12 @@ const maxLoginWait = time.Minute
 
 // judge learns from an answer to a call with a token. One that is refused is dropped; and so is one for which a gateway
 // may have refused the request as such: 431, or, unless it has been good before, 400 in words that are not the API's.
-// That says nothing of the logins.
 func (t *tokens) judge(value string, a answer, refused bool) {
 	switch {
 	case a.err != nil:
-	case refused:
+	case refused, a.status == http.StatusRequestHeaderFieldsTooLarge,
+		a.status == http.StatusBadRequest && !isObject(a.body) && !t.isProven(value):
 		t.drop(value)
-	case a.status == http.StatusRequestHeaderFieldsTooLarge:
-		t.forget(value, true)
-	case a.status == http.StatusBadRequest && !isObject(a.body):
-		t.forget(value, false)
 	default:
 		t.accept(value)
 	}
@@ -137,13 +133,10 @@ func isObject(body []byte) bool {
 	return err == nil
 }
 
-// forget drops a token that the distributor has not seen, a proven one only where that is meant.
-func (t *tokens) forget(value string, proven bool) {
+func (t *tokens) isProven(value string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.current.value == value && (proven || !t.proven) {
-		t.current, t.refused = token{}, value
-	}
+	return t.current.value == value && t.proven
 }
 
 // accept notes that a token is good.

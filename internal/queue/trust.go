@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -152,7 +153,7 @@ func (q *Queue) lost(ctx context.Context, queue, taskID string) bool {
 	length := pipe.LLen(ctx, list)
 	place := pipe.LPos(ctx, list, taskID, redis.LPosArgs{Rank: -1, MaxLen: look})
 	_, _ = pipe.Exec(ctx) // each has an error of its own
-	return length.Err() == nil && length.Val() <= look && place.Err() == redis.Nil
+	return length.Err() == nil && length.Val() <= look && errors.Is(place.Err(), redis.Nil)
 }
 
 // lastID is the id of a task for whose order or event all others are stuck: one a minute of each process, and none that

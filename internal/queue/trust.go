@@ -131,15 +131,21 @@ func clean(ctx context.Context, pipe redis.Pipeliner, queue string, now time.Tim
 
 // cleanShared looks at asynq's keys that belong to no queue.
 func (q *Queue) cleanShared(ctx context.Context) error {
-	for key, must := range map[string]string{"asynq:queues": "set", "asynq:servers": "zset", "asynq:workers": "zset"} {
-		is, err := q.rest.Type(ctx, key).Result()
-		if err == nil && is != must && is != "none" {
+	must := map[string]string{"asynq:queues": "set", "asynq:servers": "zset", "asynq:workers": "zset"}
+	is := map[string]*redis.StatusCmd{}
+	pipe := q.rest.Pipeline()
+	for key := range must {
+		is[key] = pipe.Type(ctx, key)
+	}
+	_, err := pipe.Exec(ctx)
+	for key, kind := range must {
+		if is := is[key].Val(); err == nil && is != kind && is != "none" {
 			q.reject(ctx, RejectedKey, key, "it is a "+is)
 			err = q.rest.Del(ctx, key).Err()
 		}
-		if err != nil {
-			return fmt.Errorf("watch %s: %w", key, err)
-		}
+	}
+	if err != nil {
+		return fmt.Errorf("watch asynq's keys: %w", err)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"recarga/internal/balance"
 	"recarga/internal/callers"
 	"recarga/internal/console"
+	"recarga/internal/intake"
 	"recarga/internal/journal"
 	"recarga/internal/metrics"
 	"recarga/internal/queue"
@@ -145,7 +146,7 @@ func (n *node) openDistributor(context.Context) (err error) {
 	n.distributor, err = distributor.New(distributor.Config{
 		URL: s.DistributorURL, CustomerID: s.DistributorCustomerID, SecretKey: s.DistributorSecretKey,
 		Timeout: s.DistributorTimeout, RetryCodes: s.RetryCodes, MaxConns: s.DistributorConcurrency,
-		Tokens: queue.NewTokenStore(n.queue.Redis(), s.DistributorCustomerID, s.DistributorURL), Observe: n.requested, Log: n.log,
+		Tokens: n.queue.TokenStore(s.DistributorCustomerID, s.DistributorSecretKey, s.DistributorURL), Observe: n.requested, Log: n.log,
 	})
 	if err != nil {
 		return err
@@ -215,7 +216,8 @@ func (n *node) workerConfig() worker.Config {
 			ResendUnknown: s.OnUnknown == "resend",
 		},
 	}
-	cfg.Board, cfg.Breaker = n.queue.Board(), worker.Breaker{Share: s.BreakerShare, Probe: s.BreakerProbe}
+	cfg.Intake, cfg.Refused = n.intake(), n.metrics.Refused
+	cfg.Board, cfg.Breaker = n.queue.Board(s.DistributorSecretKey), worker.Breaker{Share: s.BreakerShare, Probe: s.BreakerProbe}
 	if n.pacer != nil {
 		cfg.Pacer = n.pacer
 	}
@@ -223,6 +225,16 @@ func (n *node) workerConfig() worker.Config {
 		cfg.Holds = []worker.Hold{n.watch}
 	}
 	return cfg
+}
+
+// intake has the rules for orders whose producer has only Redis. The caller named default is one where any of its
+// settings is there, or the admin key, which places orders in its name.
+func (n *node) intake() intake.Rules {
+	s := n.settings
+	return intake.Rules{
+		TaskKeys: s.TaskKeys, Caller: n.callers.Caller, DefaultURL: s.CallbackURL,
+		Default: s.APIKey != "" || s.AdminKey != "" || s.CallbackURL != "" || s.WebhookSecret != "",
+	}
 }
 
 func (n *node) swept(at time.Time) {
@@ -247,7 +259,7 @@ func (n *node) startAPI(ctx context.Context) error {
 	}
 	pages, err := console.New(console.Config{
 		Catalog: n.catalog, AdminKey: s.AdminKey, Book: n.journal, Events: n.journal, Orders: n.producer, Queue: n.queue, Callers: n.callers,
-		Health: n.journal, Balances: n.vendor, History: n.journal, Breaker: held{n.queue.Board()}, Line: n.journal, Rate: s.DistributorRate.String(),
+		Health: n.journal, Balances: n.vendor, History: n.journal, Breaker: held{n.queue.Board(s.DistributorSecretKey)}, Line: n.journal, Rate: s.DistributorRate.String(),
 		Log: n.log, Version: version,
 	})
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"recarga/internal/seal"
 	"recarga/topup"
 	"recarga/webhook"
 )
@@ -52,7 +53,7 @@ const (
 // Registry knows the callers. It is safe for concurrent use.
 type Registry struct {
 	store Store
-	box   *box // nil: there is no key
+	box   *seal.Box
 	// plainHTTP allows callback URLs without TLS.
 	plainHTTP bool
 
@@ -67,11 +68,11 @@ type remembered struct {
 }
 
 // New builds a Registry. encryptionKey seals the secrets: every process that signs or changes them needs
-// the same one. plainHTTP allows callback URLs of http://.
-func New(store Store, encryptionKey string, plainHTTP bool) *Registry {
+// the same one; what formerKeys sealed is opened too. plainHTTP allows callback URLs of http://.
+func New(store Store, encryptionKey string, plainHTTP bool, formerKeys ...string) *Registry {
 	r := &Registry{store: store, plainHTTP: plainHTTP, byName: map[string]remembered{}, byKey: map[[sha256.Size]byte]remembered{}}
-	if encryptionKey != "" {
-		r.box = newBox(encryptionKey)
+	if encryptionKey != "" { // a former key alone seals nothing
+		r.box = seal.New(append([]string{encryptionKey}, formerKeys...)...)
 	}
 	return r
 }

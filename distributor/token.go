@@ -115,8 +115,9 @@ func (t *tokens) drop(value string) {
 // maxLoginWait is the longest wait between logins whose tokens are refused.
 const maxLoginWait = time.Minute
 
-// judge learns from an answer to a call with a token. One that is refused is dropped; and so is one for which a gateway
-// may have refused the request as such: 431, or, unless it has been good before, 400 in words that are not the API's.
+// judge learns from an answer to a call with a token. One that is refused is dropped; and so is one for which a
+// gateway may have refused the request as such: 431, or, unless it has been good before, 400 in words that are not
+// the API's.
 func (t *tokens) judge(value string, a answer, refused bool) {
 	switch {
 	case a.err != nil:
@@ -199,7 +200,7 @@ func (t *tokens) obtain(ctx context.Context) (token, error) {
 
 func (t *tokens) renew(ctx context.Context) (token, error) {
 	if t.store != nil {
-		unlock, err := t.store.Lock(ctx) // which has a bound of its own: what waits for others must not use up the login's time
+		unlock, err := t.store.Lock(ctx) // it has a bound of its own: waiting must not use up the login's time
 		if err == nil {
 			defer unlock()
 		}

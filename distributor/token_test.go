@@ -31,17 +31,20 @@ func TestPoisonedToken(t *testing.T) {
 		unsent  bool
 		outcome topup.Outcome // of the purchase with that token
 	}{
-		"a line break":   {poisoned{"x\r\nX-Evil: 1", soon}, nil, true, ""},
-		"not ASCII":      {poisoned{"tök", soon}, nil, true, ""},
-		"a blank":        {poisoned{"a b", soon}, nil, true, ""},
-		"NUL":            {poisoned{"a\x00", soon}, nil, true, ""},
-		"empty":          {poisoned{"", soon}, nil, true, ""},
-		"too long":       {poisoned{strings.Repeat("x", 8<<10+1), soon}, nil, true, ""},
-		"over":           {poisoned{"theirs", time.Now().Add(-time.Second)}, nil, true, ""},
-		"of year 1":      {poisoned{"theirs", time.Time{}}, nil, true, ""},
-		"for ever":       {poisoned{"theirs", never}, answer(http.StatusUnauthorized, `{"success":false}`), false, topup.OutcomeNotSent},
-		"431":            {poisoned{strings.Repeat("x", 8<<10), never}, answer(431, "Request Header Fields Too Large"), false, topup.OutcomeUnknown},
-		"400 of a proxy": {poisoned{"theirs", soon}, answer(400, "<html>400 Bad Request</html>"), false, topup.OutcomeUnknown},
+		"a line break": {poisoned{"x\r\nX-Evil: 1", soon}, nil, true, ""},
+		"not ASCII":    {poisoned{"tök", soon}, nil, true, ""},
+		"a blank":      {poisoned{"a b", soon}, nil, true, ""},
+		"NUL":          {poisoned{"a\x00", soon}, nil, true, ""},
+		"empty":        {poisoned{"", soon}, nil, true, ""},
+		"too long":     {poisoned{strings.Repeat("x", 8<<10+1), soon}, nil, true, ""},
+		"over":         {poisoned{"theirs", time.Now().Add(-time.Second)}, nil, true, ""},
+		"of year 1":    {poisoned{"theirs", time.Time{}}, nil, true, ""},
+		"for ever": {poisoned{"theirs", never}, answer(http.StatusUnauthorized, `{"success":false}`), false,
+			topup.OutcomeNotSent},
+		"431": {poisoned{strings.Repeat("x", 8<<10), never}, answer(431, "Request Header Fields Too Large"),
+			false, topup.OutcomeUnknown},
+		"400 of a proxy": {poisoned{"theirs", soon}, answer(400, "<html>400 Bad Request</html>"), false,
+			topup.OutcomeUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := newVendor(t, nil)

@@ -30,7 +30,8 @@ func TestVerify(t *testing.T) {
 		{"another key", signed(good), []string{"other"}, tasks.ErrSignature},
 		{"no key", signed(good), nil, tasks.ErrSignature},
 		{"of another type", signed(tasks.Sign("key", tasks.TypeDeliver, payload)), []string{"key"}, tasks.ErrSignature},
-		{"of another payload", signed(tasks.Sign("key", tasks.TypePurchase, append(payload, ' '))), []string{"key"}, tasks.ErrSignature},
+		{"of another payload", signed(tasks.Sign("key", tasks.TypePurchase, append(payload, ' '))), []string{"key"},
+			tasks.ErrSignature},
 		{"cut short", signed(good[:len(good)-1]), []string{"key"}, tasks.ErrSignature},
 		{"of another version", signed("v2" + good[2:]), []string{"key"}, tasks.ErrSignature},
 	} {
@@ -63,7 +64,8 @@ func ExampleSign() {
 
 // A program that has only Redis enqueues an order where RECARGA_TASK_KEY is set.
 func ExampleNewPurchase() {
-	request, err := topup.Fields{ID: "ORD-1", Caller: "shop", Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: "10"}.Request()
+	request, err := topup.Fields{ID: "ORD-1", Caller: "shop", Phone: "5537686660", Product: "MOVISTAR_TAE",
+		Amount: "10"}.Request()
 	if err != nil {
 		fmt.Println(err) // names every wrong field
 		return
@@ -74,7 +76,7 @@ func ExampleNewPurchase() {
 		return
 	}
 	// client.Enqueue(task), with an asynq.Client on Recarga's Redis
-	fmt.Println(task.Type(), string(task.Payload()))
+	fmt.Println(task.Type(), tasks.Verify(task, "a key of 16 signs or more"))
 	// Output:
-	// topup:purchase {"distributor_transaction_id":"ORD-1","caller":"shop","phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10}
+	// topup:purchase <nil>
 }

@@ -163,7 +163,8 @@ func setUp(t *testing.T, answers ...topup.Result) *bench {
 // setUpWithin is setUp with limits of the orders' time; zero: none.
 func setUpWithin(t *testing.T, limits journal.TimeLimits, answers ...topup.Result) *bench {
 	t.Helper()
-	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"), journal.WithFirstTryGrace(0), journal.WithCatalog(topup.DefaultCatalog()),
+	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"),
+		journal.WithFirstTryGrace(0), journal.WithCatalog(topup.DefaultCatalog()),
 		journal.WithArchive(archive.Folder(t.TempDir())), journal.WithTimeLimits(limits))
 	if err != nil {
 		t.Fatal(err)
@@ -171,9 +172,10 @@ func setUpWithin(t *testing.T, limits journal.TimeLimits, answers ...topup.Resul
 	b := &bench{journal: &shaky{Journal: j}, vendor: &vendor{answers: answers}, ears: &ears{}}
 	b.Worker = worker.New(worker.Config{
 		Journal: b.journal, Distributor: b.vendor, Teller: b.ears, Bell: b.ears, Balances: b.vendor, Timeout: 2 * time.Second,
-		Policy: worker.Policy{Initial: time.Second, Max: time.Minute, MaxAttempts: 3},
-		Intake: intake.Rules{Default: true, DefaultURL: "https://shop.example/hook", Caller: b.journal.Caller}, Refused: b.ears.refuse,
-		Log: slog.New(slog.DiscardHandler), SweepInterval: 10 * time.Millisecond, Alone: true,
+		Policy:  worker.Policy{Initial: time.Second, Max: time.Minute, MaxAttempts: 3},
+		Intake:  intake.Rules{Default: true, DefaultURL: "https://shop.example/hook", Caller: b.journal.Caller},
+		Refused: b.ears.refuse,
+		Log:     slog.New(slog.DiscardHandler), SweepInterval: 10 * time.Millisecond, Alone: true,
 	})
 	t.Cleanup(func() {
 		b.Worker.Close()

@@ -34,10 +34,11 @@ func newRekeyCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rekey",
 		Short: "Seal the webhook secrets anew, after the encryption key has changed",
-		Long: `Seal the webhook secrets of all callers with RECARGA_ENCRYPTION_KEY (default: RECARGA_ADMIN_KEY), also those that a key of
-RECARGA_ENCRYPTION_KEY_OLD has sealed. Run it when every process has been started with both settings; after
-it, and after recarga doctor has found nothing more, the former key can be taken away. docs/operations.md has
-the steps. It runs beside serve, api and worker, may be stopped at any time, and may be run again.
+		Long: `Seal the webhook secrets of all callers with RECARGA_ENCRYPTION_KEY (default: RECARGA_ADMIN_KEY), also
+those that a key of RECARGA_ENCRYPTION_KEY_OLD has sealed. Run it when every process has been started with both
+settings; after it, and after recarga doctor has found nothing more, the former key can be taken away.
+docs/operations.md has the steps. It runs beside serve, api and worker, may be stopped at any time, and may
+be run again.
 
 Exit status: 0 done, 1 when something failed or there are secrets that no key opens, 2 when the settings are wrong.`,
 		Example: "  recarga rekey --dry-run\n  recarga rekey --json",
@@ -79,11 +80,12 @@ func (p *program) showRekeyed(done callers.Rekeyed, dry, asJSON bool) (err error
 	if asJSON {
 		err = printJSON(p.stdout, done)
 	} else {
-		_, err = fmt.Fprintf(p.stdout, "%d callers' secrets %s, %d sealed with the present key before\n", done.Former, verb, done.Current)
+		_, err = fmt.Fprintf(p.stdout, "%d callers' secrets %s, %d sealed with the present key before\n",
+			done.Former, verb, done.Current)
 	}
 	if len(done.Unreadable) > 0 {
-		err = errors.Join(err, fmt.Errorf("no key opens the secrets of %s: set RECARGA_ENCRYPTION_KEY_OLD to the key that sealed them,"+
-			" or rotate them (recarga caller rotate-secret)", strings.Join(done.Unreadable, ", ")))
+		err = errors.Join(err, fmt.Errorf("no key opens the secrets of %s: set RECARGA_ENCRYPTION_KEY_OLD to the key that "+
+			"sealed them, or rotate them (recarga caller rotate-secret)", strings.Join(done.Unreadable, ", ")))
 	}
 	return err
 }

@@ -200,14 +200,17 @@ func callerSettings(s *Settings) []setting {
 		help: "signs the operator's webhooks",
 	}, {
 		name: "ENCRYPTION_KEY", secret: true, allowed: allowedKey, set: text(&s.EncryptionKey, key),
-		help: "seals the webhook secrets of the callers in the registry; every api and worker process needs the same. Default: RECARGA_ADMIN_KEY. To change either: docs/operations.md",
+		help: "seals the webhook secrets of the callers in the registry; every api and worker process needs the same. " +
+			"Default: RECARGA_ADMIN_KEY. To change either: docs/operations.md",
 	}, {
-		name: "ENCRYPTION_KEY_OLD", secret: true, allowed: allowedFormerKeys, set: keyList(&s.FormerEncryptionKeys, shortestKey),
-		help: "the encryption key before the present one: what it sealed is opened as well, until recarga rekey has sealed it anew",
+		name: "ENCRYPTION_KEY_OLD", secret: true, allowed: allowedFormerKeys,
+		set: keyList(&s.FormerEncryptionKeys, shortestKey),
+		help: "the encryption key before the present one: what it sealed is opened as well, until recarga rekey has " +
+			"sealed it anew",
 	}, {
 		name: "TASK_KEY", secret: true, allowed: allowedTaskKeys, set: keyList(&s.TaskKeys, shortestTaskKey),
-		help: "when set, tasks of producers that have only Redis must be signed with it (docs/queues.md); the worker needs it. " +
-			"A second key is accepted as well, while producers change from one to the other",
+		help: "when set, tasks of producers that have only Redis must be signed with it (docs/queues.md); the worker " +
+			"needs it. A second key is accepted as well, while producers change from one to the other",
 	}}
 }
 

@@ -27,8 +27,8 @@ type Rekeyed struct {
 	Unreadable []string `json:"unreadable"`
 }
 
-// Rekey seals every caller's secrets with the first key of a box; with dry, it only counts. It may end anywhere, and be
-// called again: each caller is one step, which loses nothing that is rotated at the same time.
+// Rekey seals every caller's secrets with the first key of a box; with dry, it only counts. It may end anywhere, and
+// be called again: each caller is one step, which loses nothing that is rotated at the same time.
 func Rekey(ctx context.Context, store SealedStore, box *seal.Box, dry bool) (r Rekeyed, err error) {
 	r.Unreadable = []string{}
 	if !box.Ready() {
@@ -56,9 +56,9 @@ func Rekey(ctx context.Context, store SealedStore, box *seal.Box, dry bool) (r R
 }
 
 // rekeyOne seals one caller's secrets anew, and tells whether that was so already.
-func rekeyOne(ctx context.Context, store SealedStore, box *seal.Box, c topup.Caller, dry bool) (current bool, err error) {
+func rekeyOne(ctx context.Context, store SealedStore, box *seal.Box, c topup.Caller, dry bool) (bool, error) {
 	for {
-		current, err = IsCurrent(box, c.Name, c.Secrets)
+		current, err := IsCurrent(box, c.Name, c.Secrets)
 		if err != nil || current || dry {
 			return current, err
 		}

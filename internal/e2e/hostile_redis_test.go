@@ -110,11 +110,13 @@ func (g *tokenGuard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // vandalize writes into a key after another, until ctx ends.
 func vandalize(ctx context.Context, rdb *redis.Client, r *rand.Rand) {
 	known := []string{
-		"recarga:distributor:notices", "recarga:distributor:probe:MOVISTAR", "rate:recarga:distributor", "asynq:queues", "asynq:servers", "asynq:workers",
+		"recarga:distributor:notices", "recarga:distributor:probe:MOVISTAR", "rate:recarga:distributor", "asynq:queues",
+		"asynq:servers", "asynq:workers",
 		"recarga:{topups}:strays", "recarga:{topups}:quarantine", "recarga:asked",
 	}
 	for _, queue := range []string{"topups", "webhooks"} {
-		for _, name := range []string{"pending", "active", "scheduled", "retry", "archived", "completed", "lease", "processed", "failed"} {
+		for _, name := range []string{"pending", "active", "scheduled", "retry", "archived", "completed", "lease",
+			"processed", "failed"} {
 			known = append(known, "asynq:{"+queue+"}:"+name)
 		}
 	}
@@ -157,7 +159,8 @@ func hostileTexts(r *rand.Rand) string {
 		garbage[i] = byte(r.UintN(256))
 	}
 	return []string{
-		"", "0", "-1", "1e18", "inf", "nan", "9223372036854775807", "x", string(garbage), strings.Repeat("x", 100_000), "HOSTILE-1", "HOSTILE-2~1",
+		"", "0", "-1", "1e18", "inf", "nan", "9223372036854775807", "x", string(garbage), strings.Repeat("x", 100_000),
+		"HOSTILE-1", "HOSTILE-2~1",
 		fmt.Sprint(time.Now().AddDate(10, 0, 0).UnixMilli()), `{"since":"2020-01-01T00:00:00Z","why":"forged"}`,
 		`{"token":"a-token-of-theirs","expires":"2099-01-01T00:00:00Z"}`,
 		`{"distributor_transaction_id":"STOLEN","phone_number":"5511111111","product_id":"MOVISTAR_TAE","amount":500}`,

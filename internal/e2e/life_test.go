@@ -264,8 +264,8 @@ func TestRedisOnlyProducer(t *testing.T) {
 	}
 }
 
-// TestSignedProducer: with RECARGA_TASK_KEY a task that is not signed buys nothing and takes no id. asynq keeps it with
-// its reason, and once it is signed, the same order is bought.
+// TestSignedProducer: with RECARGA_TASK_KEY a task that is not signed buys nothing and takes no id. asynq keeps it
+// with its reason, and once it is signed, the same order is bought.
 func TestSignedProducer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

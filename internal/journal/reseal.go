@@ -11,8 +11,8 @@ import (
 // the same, so the caller has not changed.
 const sqlReseal = `UPDATE callers SET secrets = $2 WHERE name = $1 AND secrets = $3`
 
-// ResealCaller replaces a caller's sealed secrets by the same ones, sealed anew. topup.ErrLost means that they are not as
-// they were any more, or that the caller is gone.
+// ResealCaller replaces a caller's sealed secrets by the same ones, sealed anew. topup.ErrLost means that they are
+// not as they were any more, or that the caller is gone.
 func (j *Journal) ResealCaller(ctx context.Context, name string, sealed, was []byte) error {
 	_, err := write(ctx, j, name, func(t *tx) (int64, error) {
 		n, err := t.exec(sqlReseal, name, sealed, was)

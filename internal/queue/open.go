@@ -64,7 +64,8 @@ func Open(ctx context.Context, rawURL string, log *slog.Logger) (*Queue, error) 
 
 // OpenUnchecked is Open for a process that can do without Redis: it does not ask for one, which Check does.
 func OpenUnchecked(ctx context.Context, rawURL string, log *slog.Logger) (*Queue, error) {
-	q := &Queue{log: log, tracer: otel.Tracer("recarga/internal/queue"), nonce: uuid.NewString(), onRejected: func(Rejected) {}}
+	q := &Queue{log: log, tracer: otel.Tracer("recarga/internal/queue"), nonce: uuid.NewString(),
+		onRejected: func(Rejected) {}}
 	background, stop := context.WithCancel(context.Background())
 	q.stopped = stop
 	if err := q.connect(background, rawURL); err != nil {

@@ -78,8 +78,8 @@ func (p *Pacer) Take(ctx context.Context, priority topup.Priority, n int) (grant
 	return result.Allowed, max(result.RetryAfter, limit.Period/time.Duration(limit.Rate)), nil
 }
 
-// allow asks the limiter. What is there may be no number, or a time so far ahead that nothing would be bought for years:
-// then it begins anew.
+// allow asks the limiter. What is there may be no number, or a time so far ahead that nothing would be bought for
+// years: then it begins anew.
 func (p *Pacer) allow(ctx context.Context, limit redis_rate.Limit, n int) (*redis_rate.Result, error) {
 	result, err := p.limiter.AllowAtMost(ctx, p.key, limit, n)
 	var reply redis.Error
@@ -116,8 +116,8 @@ func (p *Pacer) takeAlone(limit redis_rate.Limit, n int) (granted int, wait time
 	return granted, wait, nil
 }
 
-// Board is where all workers on one Redis read and write what they know of the distributor's trouble. It is sealed there
-// with the distributor's secret key: nobody else can stop purchases by what he writes.
+// Board is where all workers on one Redis read and write what they know of the distributor's trouble. It is sealed
+// there with the distributor's secret key: nobody else can stop purchases by what he writes.
 type Board struct {
 	rdb    redis.UniversalClient
 	sealed sealed
@@ -138,7 +138,8 @@ const (
 
 // Board is the one of this Redis for those who have the distributor's secret key.
 func (q *Queue) Board(secretKey string) *Board {
-	return &Board{rdb: q.rest, sealed: sealed{seal.New(secretKey), "distributor notices"}, guarded: !q.IsEmbedded(), reject: q.reject}
+	return &Board{rdb: q.rest, sealed: sealed{seal.New(secretKey), "distributor notices"}, guarded: !q.IsEmbedded(),
+		reject: q.reject}
 }
 
 // noticesScript reads the board, and removes what is too large to be of it.
@@ -152,7 +153,8 @@ if is ~= "hash" or redis.call("HLEN", KEYS[1]) > tonumber(ARGV[1]) then
 	return {}
 end
 for _, field in ipairs(redis.call("HKEYS", KEYS[1])) do
-	if #field > tonumber(ARGV[2]) or redis.call("HSTRLEN", KEYS[1], field) > tonumber(ARGV[2]) then redis.call("HDEL", KEYS[1], field) end
+	local size = math.max(#field, redis.call("HSTRLEN", KEYS[1], field))
+	if size > tonumber(ARGV[2]) then redis.call("HDEL", KEYS[1], field) end
 end
 return redis.call("HGETALL", KEYS[1])`)
 

@@ -93,7 +93,8 @@ func (s *TokenStore) Save(ctx context.Context, token string, expires time.Time) 
 	defer cancel()
 	data, err := json.Marshal(stored{Token: token, Expires: expires})
 	if err == nil {
-		err = s.rdb.Set(ctx, s.key, s.sealed.seal(data, s.customerID, s.url), max(time.Until(expires), time.Millisecond)).Err()
+		value := s.sealed.seal(data, s.customerID, s.url)
+		err = s.rdb.Set(ctx, s.key, value, max(time.Until(expires), time.Millisecond)).Err()
 	}
 	if err != nil {
 		return fmt.Errorf("save token: %w", err)
@@ -109,7 +110,8 @@ func (s *TokenStore) Lock(ctx context.Context) (unlock func(), err error) {
 	if freed, err := free(waiting, s.rdb, key, loginLock); err == nil && freed {
 		s.reject(ctx, RejectedLock, key, "it is held for longer than a process of ours would")
 	}
-	lock, err := s.lock.Obtain(waiting, key, loginLock, &redislock.Options{RetryStrategy: redislock.LinearBackoff(loginPoll)})
+	lock, err := s.lock.Obtain(waiting, key, loginLock,
+		&redislock.Options{RetryStrategy: redislock.LinearBackoff(loginPoll)})
 	if err != nil {
 		return nil, fmt.Errorf("lock for login: %w", err)
 	}

@@ -32,7 +32,8 @@ func TestTokenStore(t *testing.T) {
 	if got, until, err := store.Load(t.Context()); got != "abc" || !until.Equal(expires) || err != nil {
 		t.Errorf("%q until %v, %v", got, until, err)
 	}
-	if got, _, err := queue.NewTokenStore(rdb, "somebody else", "secret", "http://vendor").Load(t.Context()); got != "" || err != nil {
+	other := queue.NewTokenStore(rdb, "somebody else", "secret", "http://vendor")
+	if got, _, err := other.Load(t.Context()); got != "" || err != nil {
 		t.Errorf("another customer's token is %q, %v", got, err)
 	}
 	unlock, err := store.Lock(t.Context())

@@ -13,10 +13,10 @@ import (
 	"recarga/tasks"
 )
 
-// Redis is not trusted: others may be able to write to it. What decides about purchases beside the book is sealed there
-// with the distributor's secret key, which every process has that makes use of it, and with which a reader could do
-// what he likes anyway; so there is no key that could be missing. What cannot be sealed, because scripts calculate with
-// it, is bounded: a value that none of ours can be is removed.
+// Redis is not trusted: others may be able to write to it. What decides about purchases beside the book is sealed
+// there with the distributor's secret key, which every process has that makes use of it, and with which a reader
+// could do what he likes anyway; so there is no key that could be missing. What cannot be sealed, because scripts
+// calculate with it, is bounded: a value that none of ours can be is removed.
 
 // Rejected is the kind of something in Redis that no process of ours has written, and that was removed or ignored.
 type Rejected string
@@ -90,7 +90,8 @@ for i, key in ipairs(KEYS) do
 	local must, is = ARGV[i + 2], redis.call("TYPE", key).ok
 	if is == "none" then
 	elseif must == "number" then
-		if is ~= "string" or redis.call("STRLEN", key) > 18 or not string.find(redis.call("GET", key), "^%d+$") then drop(key) end
+		local short = is == "string" and redis.call("STRLEN", key) <= 18
+		if not (short and string.find(redis.call("GET", key), "^%d+$")) then drop(key) end
 	elseif is ~= must then
 		drop(key)
 	elseif must == "zset" then
@@ -119,7 +120,8 @@ func clean(ctx context.Context, pipe redis.Pipeliner, queue string, now time.Tim
 	}
 	own := func(name string) string { return "asynq:{" + queue + "}:" + name }
 	add("list", own("pending"), own("active"))
-	add("zset", own("scheduled"), own("retry"), own("archived"), own("completed"), own("lease"), "recarga:{"+queue+"}:strays")
+	add("zset", own("scheduled"), own("retry"), own("archived"), own("completed"), own("lease"),
+		"recarga:{"+queue+"}:strays")
 	add("hash", quarantineOf(queue))
 	add("number", own("processed"), own("failed"))
 	for _, day := range []time.Time{now.Add(-24 * time.Hour), now, now.Add(24 * time.Hour)} {
@@ -150,8 +152,8 @@ func (q *Queue) cleanShared(ctx context.Context) error {
 	return nil
 }
 
-// lost tells whether a task that calls itself pending is not in its list, where nothing would ever find it. A list that
-// is long is looked at where the next tasks are.
+// lost tells whether a task that calls itself pending is not in its list, where nothing would ever find it. A list
+// that is long is looked at where the next tasks are.
 func (q *Queue) lost(ctx context.Context, queue, taskID string) bool {
 	const look = 2000
 	list := "asynq:{" + queue + "}:pending"
@@ -162,8 +164,8 @@ func (q *Queue) lost(ctx context.Context, queue, taskID string) bool {
 	return length.Err() == nil && length.Val() <= look && errors.Is(place.Err(), redis.Nil)
 }
 
-// lastID is the id of a task for whose order or event all others are stuck: one a minute of each process, and none that
-// anybody could take before.
+// lastID is the id of a task for whose order or event all others are stuck: one a minute of each process, and none
+// that anybody could take before.
 func (q *Queue) lastID(id string, now time.Time) string {
 	return id + "~" + q.nonce + "-" + strconv.FormatInt(now.Unix()/60, 36)
 }

@@ -87,8 +87,10 @@ func TestSealedToken(t *testing.T) {
 	}
 	rejected.are(t, map[queue.Rejected]int{})
 	for name, value := range map[string]string{
-		"in plain": `{"token":"token-of-theirs","expires":"2099-01-01T00:00:00Z"}`, "with their key": theirs, "of another URL": other,
-		"of another customer": somebody, "a letter": "x", "cut short": ours[:len(ours)-1], "longer": ours + "x", "huge": strings.Repeat("x", 1<<20),
+		"in plain": `{"token":"token-of-theirs","expires":"2099-01-01T00:00:00Z"}`, "with their key": theirs,
+		"of another URL":      other,
+		"of another customer": somebody, "a letter": "x", "cut short": ours[:len(ours)-1], "longer": ours + "x",
+		"huge": strings.Repeat("x", 1<<20),
 	} {
 		must(t, rdb.Set(t.Context(), key, value, 0).Err())
 		if got, _, err := store.Load(t.Context()); got != "" || err != nil {
@@ -134,8 +136,8 @@ func TestLockWithoutEnd(t *testing.T) {
 	})
 }
 
-// TestPacePoison: whatever stands where the limit is counted, the next purchase waits no longer than the limit says; and
-// a limit that is drawn down by ours is never taken for poison.
+// TestPacePoison: whatever stands where the limit is counted, the next purchase waits no longer than the limit says;
+// and a limit that is drawn down by ours is never taken for poison.
 func TestPacePoison(t *testing.T) {
 	q := open(t, testkit.Redis(t).URL())
 	rdb, rejected := q.Redis(), countRejected(q)
@@ -153,7 +155,8 @@ func TestPacePoison(t *testing.T) {
 	rejected.are(t, map[queue.Rejected]int{})
 	key := onlyKey(t, rdb, "rate:*")
 	now := time.Since(time.Date(2017, 1, 1, 0, 0, 0, 0, time.UTC)).Seconds()
-	for _, value := range []string{"", "x", "1e18", "inf", "-nan", "99999999999999999999999999", "0x7fffffffffffffff", fmt.Sprint(now + 3600), "{}"} {
+	for _, value := range []string{"", "x", "1e18", "inf", "-nan", "99999999999999999999999999", "0x7fffffffffffffff",
+		fmt.Sprint(now + 3600), "{}"} {
 		must(t, rdb.Set(t.Context(), key, value, 0).Err())
 		if granted, wait, err := pacer.Take(t.Context(), topup.PriorityBulk, 1); granted != 1 || err != nil {
 			t.Errorf("%q: %d granted, wait %s, %v", value, granted, wait, err)
@@ -224,7 +227,8 @@ func TestForgedNotices(t *testing.T) {
 	}
 	put()
 	must(t, theirs.SetOutage(t.Context(), "MOVISTAR", topup.Outage{Since: since}))
-	must(t, rdb.HSet(t.Context(), notices, "outage:BIG", strings.Repeat("x", 1<<20), strings.Repeat("y", 1<<20), "z").Err())
+	must(t, rdb.HSet(t.Context(), notices, "outage:BIG", strings.Repeat("x", 1<<20), strings.Repeat("y", 1<<20),
+		"z").Err())
 	truth("with their key, and large ones")
 	must(t, board.Pause(t.Context(), time.Now().AddDate(100, 0, 0)))
 	if n, err := board.Notices(t.Context()); err != nil || time.Until(n.PausedUntil) > time.Hour {
@@ -276,7 +280,8 @@ func TestProbePoison(t *testing.T) {
 		}
 		since := time.Now()
 		for _, value := range []string{"x", "-1000000", "1e300", "nan", ""} {
-			must(t, rdb.Set(t.Context(), fmt.Sprintf("recarga:distributor:resume:TELCEL:%d", since.UnixMilli()), value, 0).Err())
+			must(t, rdb.Set(t.Context(), fmt.Sprintf("recarga:distributor:resume:TELCEL:%d", since.UnixMilli()), value,
+				0).Err())
 			if n, err := board.Resume(t.Context(), "TELCEL", since, 10, 5); n < 0 || n > 5 {
 				t.Errorf("%q: %d of 5 resumed, %v", value, n, err)
 			}
@@ -284,8 +289,8 @@ func TestProbePoison(t *testing.T) {
 	})
 }
 
-// TestWrongTypes: a key of another type than it must be makes all scripts on it fail. A look of the watchdog removes it,
-// and the queue goes on.
+// TestWrongTypes: a key of another type than it must be makes all scripts on it fail. A look of the watchdog removes
+// it, and the queue goes on.
 func TestWrongTypes(t *testing.T) {
 	q := open(t, testkit.Redis(t).URL())
 	rdb, rejected := q.Redis(), countRejected(q)
@@ -295,7 +300,8 @@ func TestWrongTypes(t *testing.T) {
 	next(t, calls)
 	today := time.Now().UTC().Format(time.DateOnly)
 	keys := []string{"asynq:queues", "asynq:servers", "asynq:workers"}
-	for _, name := range []string{"pending", "active", "scheduled", "retry", "archived", "completed", "lease", "processed", "failed", "processed:" + today, "failed:" + today} {
+	for _, name := range []string{"pending", "active", "scheduled", "retry", "archived", "completed", "lease",
+		"processed", "failed", "processed:" + today, "failed:" + today} {
 		keys = append(keys, "asynq:{topups}:"+name)
 	}
 	keys = append(keys, "recarga:{topups}:strays", "recarga:{topups}:quarantine")
@@ -335,7 +341,8 @@ func TestWrongTypes(t *testing.T) {
 	}
 }
 
-// TestStuckIDs: an order is looked at although everything that could stand for its task is occupied by what nobody runs.
+// TestStuckIDs: an order is looked at although everything that could stand for its task is occupied by what nobody
+// runs.
 func TestStuckIDs(t *testing.T) {
 	ids := func(id string) (all []string) {
 		for n := range 17 {
@@ -377,7 +384,8 @@ func TestStuckIDs(t *testing.T) {
 				must(t, q.InsistOrder(t.Context(), request("ORD-1")))
 			}
 			pending := q.Redis().LRange(t.Context(), "asynq:{topups}:pending", 0, -1).Val()
-			if len(pending) < 1 || len(pending) > 2 || !strings.HasPrefix(pending[0], "ORD-1~") { // two where a minute ends meanwhile
+			// Two where a minute ends meanwhile.
+			if len(pending) < 1 || len(pending) > 2 || !strings.HasPrefix(pending[0], "ORD-1~") {
 				t.Errorf("waiting: %q", pending)
 			}
 		})
@@ -396,8 +404,8 @@ func message(t *testing.T, id string) string {
 	return q.Redis().HGet(t.Context(), "asynq:{topups}:t:"+id, "msg").Val()
 }
 
-// TestMessagesOfOthers: an active task whose message says that it is another one can be taken back by nobody. It is kept
-// for a person to look at, and no task that is really that one is touched.
+// TestMessagesOfOthers: an active task whose message says that it is another one can be taken back by nobody. It is
+// kept for a person to look at, and no task that is really that one is touched.
 func TestMessagesOfOthers(t *testing.T) {
 	q := open(t, testkit.Redis(t).URL())
 	must(t, q.RingOrder(t.Context(), request("REAL"), time.Time{}))
@@ -414,7 +422,8 @@ func TestMessagesOfOthers(t *testing.T) {
 // TestServersPoison: what calls itself a server is nobody's, and stops no look.
 func TestServersPoison(t *testing.T) {
 	q := open(t, testkit.Redis(t).URL())
-	must(t, q.Redis().ZAdd(t.Context(), "asynq:servers", redis.Z{Score: 1e18, Member: "a-list"}, redis.Z{Score: 1e18, Member: "garbage"}, redis.Z{Score: 1e18, Member: ""}).Err())
+	must(t, q.Redis().ZAdd(t.Context(), "asynq:servers", redis.Z{Score: 1e18, Member: "a-list"},
+		redis.Z{Score: 1e18, Member: "garbage"}, redis.Z{Score: 1e18, Member: ""}).Err())
 	must(t, q.Redis().LPush(t.Context(), "a-list", "x").Err())
 	must(t, q.Redis().Set(t.Context(), "garbage", "\xff\xff", 0).Err())
 	if h := watch(t, q); h.Servers != 0 {

@@ -125,7 +125,8 @@ func (q *Queue) Watch(ctx context.Context) (Health, error) {
 	pipe := q.rest.Pipeline()
 	clock := pipe.Time(ctx)
 	now := time.Now()
-	servers := pipe.ZRangeByScore(ctx, "asynq:servers", &redis.ZRangeBy{Min: strconv.FormatInt(now.Unix(), 10), Max: "+inf", Count: watchPage})
+	servers := pipe.ZRangeByScore(ctx, "asynq:servers", &redis.ZRangeBy{Min: strconv.FormatInt(now.Unix(), 10),
+		Max: "+inf", Count: watchPage})
 	for _, name := range ourQueues() {
 		found[name] = inspect(ctx, pipe, name, now)
 	}
@@ -254,7 +255,8 @@ table.insert(found, redis.call("EXISTS", KEYS[8]))
 table.insert(found, redis.call("HLEN", KEYS[9]))
 local id = redis.call("LINDEX", KEYS[1], -1)
 local task = id and ARGV[1] .. id
-table.insert(found, task and redis.call("TYPE", task).ok == "hash" and redis.call("HGET", task, "pending_since") or "0")
+table.insert(found, task and redis.call("TYPE", task).ok == "hash" and redis.call("HGET", task,
+	"pending_since") or "0")
 return found`
 
 // report puts a queue's findings into words, and removes messages that cannot be decoded.

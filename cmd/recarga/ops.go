@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"recarga/internal/listen"
 	"recarga/internal/metrics"
 	"recarga/internal/params"
 	"recarga/topup"
@@ -60,6 +61,8 @@ const (
 	metricsSetting = "RECARGA_METRICS_ADDR"
 	// opsRetry is the time between two tries to listen.
 	opsRetry = 5 * time.Second
+	// opsConnections bounds those of whoever asks for metrics and probes.
+	opsConnections = 128
 )
 
 // keepOps serves from the listener, and from a new one where there is none, or no more.
@@ -67,7 +70,7 @@ func (n *node) keepOps(ctx context.Context, listener net.Listener, pages http.Ha
 	for {
 		if listener != nil {
 			ended := make(chan struct{})
-			end := n.serveHTTP(listener, metricsSetting, pages, func(err error) {
+			end := n.serveHTTP(listener, metricsSetting, listen.Config{Handler: pages, MaxConnections: opsConnections}, func(err error) {
 				n.log.Warn("metrics not served; trying again", "every", opsRetry, "error", err)
 				close(ended)
 			})

@@ -18,6 +18,7 @@ import (
 
 	"recarga/internal/api"
 	"recarga/internal/journal"
+	"recarga/internal/listen"
 	"recarga/producer"
 	"recarga/topup"
 )
@@ -81,18 +82,17 @@ func serveOn(tb testing.TB, database string, change ...func(*api.Config)) *serve
 	for _, c := range change {
 		c(&cfg)
 	}
-	return &server{tb: tb, url: listen(tb, cfg), journal: j, client: client(tb)}
+	return &server{tb: tb, url: listenOn(tb, cfg), journal: j, client: client(tb)}
 }
 
-func listen(tb testing.TB, cfg api.Config) (url string) {
+func listenOn(tb testing.TB, cfg api.Config) (url string) {
 	tb.Helper()
 	handler := api.New(cfg)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	httpServer := api.HTTPServer(handler)
-	httpServer.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	httpServer := listen.New(listen.Config{Handler: handler, Log: slog.New(slog.DiscardHandler)})
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = httpServer.Serve(listener) }()
 	tb.Cleanup(func() {

@@ -1,0 +1,95 @@
+package listen
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// body is a request's body that must come in time.
+type body struct {
+	io.ReadCloser
+	conn   *conn
+	left   int64 // of the declared length; below 0: none was declared
+	credit credit
+	// done tells that there is no more of it.
+	done atomic.Bool
+}
+
+// Read fails with os.ErrDeadlineExceeded when the client's time has run out.
+func (b *body) Read(p []byte) (int, error) {
+	began := time.Now()
+	if !b.done.Load() {
+		if err := b.conn.SetReadDeadline(began.Add(b.credit.time())); err != nil {
+			return 0, err
+		}
+	}
+	b.conn.waiting.Store(began.UnixNano())
+	n, err := b.ReadCloser.Read(p)
+	b.conn.waiting.Store(0)
+	b.credit.spend(time.Since(began), n)
+	if b.left -= int64(n); errors.Is(err, io.EOF) || b.left == 0 {
+		b.done.Store(true) // and net/http has taken the deadline back
+	}
+	return n, err
+}
+
+// answer closes the connection after an answer to a request whose body has not come, or was not wanted: net/http would
+// wait for it before it answers.
+type answer struct {
+	http.ResponseWriter
+	body        *body
+	begun, both bool
+}
+
+func (a *answer) begin() {
+	if a.begun {
+		return
+	}
+	a.begun = true
+	if !a.body.done.Load() && !a.both {
+		a.Header().Set("Connection", "close")
+	}
+}
+
+func (a *answer) WriteHeader(status int) {
+	if status >= http.StatusOK {
+		a.begin()
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(p []byte) (int, error) {
+	a.begin()
+	return a.ResponseWriter.Write(p)
+}
+
+// ReadFrom implements io.ReaderFrom: net/http has a shared buffer for it.
+func (a *answer) ReadFrom(r io.Reader) (int64, error) {
+	a.begin()
+	return io.Copy(a.ResponseWriter, r)
+}
+
+// Flush implements http.Flusher.
+func (a *answer) Flush() { _ = a.FlushError() }
+
+// FlushError is for http.ResponseController.
+func (a *answer) FlushError() error {
+	a.begin()
+	return http.NewResponseController(a.ResponseWriter).Flush()
+}
+
+// EnableFullDuplex is for http.ResponseController: the body is read while it is answered.
+func (a *answer) EnableFullDuplex() error {
+	a.both = true
+	return http.NewResponseController(a.ResponseWriter).EnableFullDuplex()
+}
+
+// SetReadDeadline is for http.ResponseController, and changes nothing: the body has its own deadline, and one that
+// outlives the body would end the request while it is served.
+func (a *answer) SetReadDeadline(time.Time) error { return nil }
+
+// Unwrap is for http.ResponseController.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }

@@ -1,0 +1,158 @@
+package listen
+
+import (
+	"container/list"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// writeChunk is what is written at a time: a deadline is extended when it has gone.
+const writeChunk = 32 << 10
+
+// conn is a connection whose client must take what we write. It has net.Conn's methods only: io.ReaderFrom would let
+// net/http write past it.
+type conn struct {
+	net.Conn
+	table *table
+	from  netip.Prefix
+	// trusted is a proxy, spare one over the bound.
+	trusted, spare bool
+	credit         credit // for our answers
+	limits         Limits
+	closing        sync.Once
+	// broken ones are not read any more: what comes is no request.
+	broken atomic.Bool
+	// waiting is since when we wait for the client in the middle of a request, in nanoseconds of the Unix time; 0: we do not.
+	waiting atomic.Int64
+	// wrote is when the last write ended, in the same way.
+	wrote atomic.Int64
+
+	// The table's.
+	idle  bool
+	place *list.Element
+
+	mu       sync.Mutex
+	deadline time.Time // of net/http or a handler
+}
+
+// begin is called for each request.
+func (c *conn) begin() { c.credit.reset(c.limits.Answer) }
+
+// SetWriteDeadline sets one that comes before the client's own time has run out, if it does.
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	c.mu.Lock()
+	c.deadline = t
+	c.mu.Unlock()
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// SetDeadline sets both.
+func (c *conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// SetLinger is net.TCPConn's, if this is one.
+func (c *conn) SetLinger(seconds int) error {
+	if tcp, ok := c.Conn.(interface{ SetLinger(int) error }); ok {
+		return tcp.SetLinger(seconds)
+	}
+	return nil
+}
+
+func (c *conn) Read(p []byte) (int, error) {
+	if c.broken.Load() {
+		return 0, net.ErrClosed
+	}
+	return c.Conn.Read(p)
+}
+
+func (c *conn) Write(p []byte) (n int, err error) {
+	for first := true; first || n < len(p); first = false {
+		moved, err := c.writeChunk(p[n:min(len(p), n+writeChunk)])
+		n += moved
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			_ = c.SetLinger(0) // what it has not taken by now would stay in the kernel's buffers for minutes
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+func (c *conn) writeChunk(p []byte) (int, error) {
+	began := time.Now()
+	until := began.Add(c.credit.time())
+	c.mu.Lock()
+	if !c.deadline.IsZero() && c.deadline.Before(until) {
+		until = c.deadline
+	}
+	err := c.Conn.SetWriteDeadline(until)
+	c.mu.Unlock()
+	if err != nil {
+		return 0, err
+	}
+	c.waiting.Store(began.UnixNano())
+	n, err := c.Conn.Write(p)
+	c.waiting.Store(0)
+	now := time.Now()
+	c.wrote.Store(now.UnixNano())
+	c.credit.spend(now.Sub(began), n)
+	return n, err
+}
+
+// Close forgets the connection. A client that has not taken our last answer for a while is cut off: the kernel would
+// hold it for minutes.
+func (c *conn) Close() error {
+	c.closing.Do(func() {
+		c.table.remove(c)
+		if wrote := c.wrote.Load(); wrote > 0 && time.Since(time.Unix(0, wrote)) > c.limits.Idle/3 && unsent(c.Conn) > 0 {
+			_ = c.SetLinger(0)
+		}
+	})
+	return c.Conn.Close()
+}
+
+// credit is how long a client may still keep us waiting.
+type credit struct {
+	rate int // bytes that earn a second
+
+	mu         sync.Mutex
+	left, most time.Duration
+}
+
+func newCredit(most time.Duration, rate int) credit {
+	return credit{rate: rate, left: most, most: most}
+}
+
+func (k *credit) reset(most time.Duration) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.left, k.most = most, most
+}
+
+// extend is reset, unless there is more.
+func (k *credit) extend(d time.Duration) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.most = max(k.most, d)
+	k.left = max(k.left, d)
+}
+
+func (k *credit) time() time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.left
+}
+
+// spend takes what the client has kept us waiting, and adds what the bytes that moved earn.
+func (k *credit) spend(waited time.Duration, moved int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.left = min(k.most, k.left-waited+time.Duration(moved)*time.Second/time.Duration(k.rate))
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,11 +15,7 @@ import (
 
 // refuseQuery answers a query that has parameters which nobody reads.
 func refuseQuery(w http.ResponseWriter, _ *http.Request, wrong []*topup.FieldError) {
-	texts := make([]string, len(wrong))
-	for i, e := range wrong {
-		texts[i] = e.Error()
-	}
-	http.Error(w, strings.Join(texts, "\n"), http.StatusBadRequest)
+	http.Error(w, topup.JoinFields(wrong).Error(), http.StatusBadRequest)
 }
 
 // newMetrics are the metrics of a process with these settings and roles.

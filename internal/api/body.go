@@ -89,7 +89,11 @@ func (s *Server) wrongFields(object strictjson.Object, schema *huma.Schema) (wro
 	for schema.Ref != "" {
 		schema = s.schemas.SchemaFromRef(schema.Ref)
 	}
-	refused := func(f *topup.FieldError) { wrong = append(wrong, detail("body", f)) }
+	refused := func(f *topup.FieldError) {
+		if len(wrong) < topup.MaxFaults { // the rest is not named
+			wrong = append(wrong, detail("body", f))
+		}
+	}
 	values := map[string]any{}
 	var strange []string
 	for _, name := range slices.Sorted(maps.Keys(object.Fields)) {
@@ -139,7 +143,7 @@ func (s *Server) schemaFaults(schema *huma.Schema, values map[string]any) (wrong
 	path := huma.NewPathBuffer(nil, 0)
 	path.Push("body")
 	huma.Validate(s.schemas, schema, path, huma.ModeWriteToServer, values, &result)
-	for _, err := range result.Errors {
+	for _, err := range result.Errors[:min(len(result.Errors), topup.MaxFaults)] {
 		var fault *huma.ErrorDetail
 		if !errors.As(err, &fault) {
 			wrong = append(wrong, err)

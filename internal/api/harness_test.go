@@ -126,13 +126,24 @@ type answer struct {
 
 func (s *server) send(method, path, body string, header ...string) answer {
 	s.tb.Helper()
+	r := s.make(method, path, body)
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	return s.request(r)
+}
+
+func (s *server) make(method, path, body string) *http.Request {
+	s.tb.Helper()
 	r, err := http.NewRequestWithContext(s.tb.Context(), method, s.url+path, strings.NewReader(body))
 	if err != nil {
 		s.tb.Fatal(err)
 	}
-	for i := 0; i < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
-	}
+	return r
+}
+
+func (s *server) request(r *http.Request) answer {
+	s.tb.Helper()
 	response, err := s.client.Do(r)
 	if err != nil {
 		s.tb.Fatal(err)

@@ -83,38 +83,35 @@ func (t *table) roomIn(p *pool, c *conn) (victim *conn, ok bool) {
 	full := p.order.Len() >= p.max
 	switch {
 	case !c.spare && !c.trusted && p.by[c.from] >= t.share:
-		victim = p.first(func(other *conn) bool { return other.idle && other.from == c.from })
+		victim = p.first(0, func(other *conn) bool { return other.idle && other.from == c.from })
 		return victim, victim != nil
 	case !full:
 		return nil, true
 	}
-	if victim = p.first(func(other *conn) bool { return other.idle }); victim == nil {
-		victim = t.stalled(p, c.from)
+	if victim = p.first(0, func(other *conn) bool { return other.idle }); victim == nil {
+		before := time.Now().Add(-t.limits.Stalled).UnixNano()
+		victim = p.first(p.by[c.from]+1, func(other *conn) bool {
+			since := other.waiting.Load()
+			return since > 0 && since <= before
+		})
 	}
 	return victim, victim != nil
 }
 
-// stalled is the oldest connection that keeps us waiting, of the address with the most such ones among those that have
-// more than from would have.
-func (t *table) stalled(p *pool, from netip.Prefix) (found *conn) {
-	before := time.Now().Add(-t.limits.Stalled).UnixNano()
-	most := p.by[from] + 1
+// first is the oldest one of which is is true, of the address with the most connections, if that has more than least. So
+// a flood from some addresses takes no connection of those who have a few.
+func (p *pool) first(least int, is func(*conn) bool) (found *conn) {
 	for at := p.order.Front(); at != nil; at = at.Next() {
 		c := at.Value.(*conn)
-		if since := c.waiting.Load(); since > 0 && since <= before && !c.trusted && p.by[c.from] > most {
-			found, most = c, p.by[c.from]
+		weight := p.by[c.from]
+		if c.trusted {
+			weight = 1 // there are many behind it
+		}
+		if weight > least && is(c) {
+			found, least = c, weight
 		}
 	}
 	return found
-}
-
-func (p *pool) first(is func(*conn) bool) *conn {
-	for at := p.order.Front(); at != nil; at = at.Next() {
-		if c := at.Value.(*conn); is(c) {
-			return c
-		}
-	}
-	return nil
 }
 
 func (t *table) poolOf(c *conn) *pool {

@@ -256,7 +256,7 @@ func (a attack) hold(conn net.Conn, most time.Duration) time.Duration {
 	if !a.deaf {
 		ends.Go(func() { _, _ = io.Copy(io.Discard, conn) })
 	}
-	look := time.NewTicker(100 * time.Millisecond)
+	look := time.NewTicker(200 * time.Millisecond)
 	defer look.Stop()
 	for next := opened.Add(a.every); time.Since(opened) < most; <-look.C {
 		if !established(conn) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -16,24 +17,52 @@ type body struct {
 	credit credit
 	// done tells that there is no more of it.
 	done atomic.Bool
+
+	mu      sync.Mutex
+	reading bool
 }
 
 // Read fails with os.ErrDeadlineExceeded when the client's time has run out.
 func (b *body) Read(p []byte) (int, error) {
+	if b.done.Load() {
+		return b.ReadCloser.Read(p)
+	}
 	began := time.Now()
-	if !b.done.Load() {
-		if err := b.conn.SetReadDeadline(began.Add(b.credit.time())); err != nil {
-			return 0, err
-		}
+	if err := b.setReading(true, began.Add(b.credit.time())); err != nil {
+		return 0, err
 	}
 	b.conn.waiting.Store(began.UnixNano())
 	n, err := b.ReadCloser.Read(p)
 	b.conn.waiting.Store(0)
-	b.credit.spend(time.Since(began), n)
+	b.credit.spend(began, time.Now(), n)
 	if b.left -= int64(n); errors.Is(err, io.EOF) || b.left == 0 {
-		b.done.Store(true) // and net/http has taken the deadline back
+		b.done.Store(true)
+		// From now on net/http reads, to learn of a client that leaves: no time is set for that. If this fails, it has left.
+		_ = b.setReading(false, time.Time{})
+		return n, err
 	}
+	b.mu.Lock()
+	b.reading = false
+	b.mu.Unlock()
 	return n, err
+}
+
+func (b *body) setReading(reading bool, deadline time.Time) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reading = reading
+	return b.conn.SetReadDeadline(deadline)
+}
+
+// extend is also for a Read that is waiting.
+func (b *body) extend(d time.Duration) {
+	now := time.Now()
+	b.credit.extend(d, now)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.reading {
+		_ = b.conn.SetReadDeadline(now.Add(b.credit.time())) // fails on a closed connection only, and so does Read
+	}
 }
 
 // answer closes the connection after an answer to a request whose body has not come, or was not wanted: net/http would

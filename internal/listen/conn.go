@@ -102,8 +102,16 @@ func (c *conn) writeChunk(p []byte) (int, error) {
 	c.waiting.Store(0)
 	now := time.Now()
 	c.wrote.Store(now.UnixNano())
-	c.credit.spend(now.Sub(began), n)
+	c.credit.spend(began, now, n)
 	return n, err
+}
+
+// CloseWrite is net.TCPConn's, if this is one: net/http tells a client by it that the answer was the last.
+func (c *conn) CloseWrite() error {
+	if tcp, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return tcp.CloseWrite()
+	}
+	return nil
 }
 
 // Close forgets the connection. A client that has not taken our last answer for a while is cut off: the kernel would
@@ -124,6 +132,7 @@ type credit struct {
 
 	mu         sync.Mutex
 	left, most time.Duration
+	extended   time.Time
 }
 
 func newCredit(most time.Duration, rate int) credit {
@@ -136,12 +145,11 @@ func (k *credit) reset(most time.Duration) {
 	k.left, k.most = most, most
 }
 
-// extend is reset, unless there is more.
-func (k *credit) extend(d time.Duration) {
+// extend is reset, unless there is more. What the client has kept us waiting before does not count.
+func (k *credit) extend(d time.Duration, now time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.most = max(k.most, d)
-	k.left = max(k.left, d)
+	k.most, k.left, k.extended = max(k.most, d), max(k.left, d), now
 }
 
 func (k *credit) time() time.Duration {
@@ -150,9 +158,10 @@ func (k *credit) time() time.Duration {
 	return k.left
 }
 
-// spend takes what the client has kept us waiting, and adds what the bytes that moved earn.
-func (k *credit) spend(waited time.Duration, moved int) {
+// spend takes what the client has kept us waiting, from began to now, and adds what the bytes that moved earn.
+func (k *credit) spend(began, now time.Time, moved int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	waited := min(now.Sub(began), now.Sub(k.extended))
 	k.left = min(k.most, k.left-waited+time.Duration(moved)*time.Second/time.Duration(k.rate))
 }

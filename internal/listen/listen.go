@@ -128,6 +128,9 @@ func (l *listener) Accept() (net.Conn, error) {
 	for {
 		inner, err := l.Listener.Accept()
 		if err != nil {
+			if !errors.Is(err, net.ErrClosed) { // as of too many open files; net/http tries again within a second
+				l.table.log.Warn("connection not accepted", "error", err)
+			}
 			return nil, err
 		}
 		if c := l.table.admit(inner); c != nil {
@@ -200,7 +203,7 @@ func (s *Server) route(c *conn, w http.ResponseWriter, r *http.Request) {
 // an order was placed. Outside of a Server it does nothing.
 func Extend(ctx context.Context, d time.Duration) {
 	if b, ok := ctx.Value(bodyKey{}).(*body); ok {
-		b.credit.extend(d)
-		b.conn.credit.extend(d)
+		b.extend(d)
+		b.conn.credit.extend(d, time.Now())
 	}
 }

@@ -157,6 +157,22 @@ func pages() http.Handler {
 			_ = out.Flush()
 		}
 	})
+	mux.HandleFunc("/slow-lines", func(w http.ResponseWriter, r *http.Request) {
+		out := http.NewResponseController(w)
+		_ = out.EnableFullDuplex()
+		listen.Extend(r.Context(), listen.LongWait)
+		var answers sync.WaitGroup
+		for lines := bufio.NewScanner(r.Body); lines.Scan(); {
+			listen.Extend(r.Context(), listen.LongWait)
+			answers.Go(func() {
+				time.Sleep(20 * time.Second)
+				_, _ = fmt.Fprintln(w, "done")
+				_ = out.Flush()
+				listen.Extend(r.Context(), listen.LongWait)
+			})
+		}
+		answers.Wait()
+	})
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
 	return mux
 }
@@ -286,6 +302,30 @@ func TestSlowIsNotStill(t *testing.T) {
 			body, _ := io.ReadAll(conn.answer(t).Body)
 			if string(body) != "waited" {
 				t.Errorf("got %q", body)
+			}
+		})
+	})
+	t.Run("lines that wait for the answer to the last one", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			conn := serve(t, listen.Config{Handler: pages()}).dial("192.0.2.1:1")
+			defer func() { _ = conn.Close() }()
+			if err := conn.send("POST /slow-lines HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			for i := range 5 {
+				if err := conn.send("2\r\nx\n\r\n"); err != nil {
+					t.Fatalf("line %d: %v", i, err)
+				}
+				for {
+					line, err := conn.in.ReadString('\n')
+					if err != nil {
+						t.Fatalf("line %d: %v", i, err)
+					}
+					if line == "done\n" {
+						break
+					}
+				}
+				time.Sleep(20 * time.Second)
 			}
 		})
 	})

@@ -65,7 +65,8 @@ func (n *node) keepOps(ctx context.Context, listener net.Listener, pages http.Ha
 	for {
 		if listener != nil {
 			ended := make(chan struct{})
-			end := n.serveHTTP(listener, metricsSetting, listen.Config{Handler: pages, MaxConnections: opsConnections}, func(err error) {
+			cfg := listen.Config{Handler: pages, MaxConnections: opsConnections}
+			end := n.serveHTTP(listener, metricsSetting, cfg, func(err error) {
 				n.log.Warn("metrics not served; trying again", "every", opsRetry, "error", err)
 				close(ended)
 			})

@@ -16,8 +16,8 @@ import (
 	"recarga/internal/tracing"
 )
 
-// localConnections bounds those to a server that stands in for somebody else on a developer's machine: all of them are of
-// one address, and may be as many as RECARGA_DISTRIBUTOR_CONCURRENCY.
+// localConnections bounds those to a server that stands in for somebody else on a developer's machine: all of them are
+// of one address, and may be as many as RECARGA_DISTRIBUTOR_CONCURRENCY.
 const localConnections = 16_384
 
 func newSandboxCommand(p *program) *cobra.Command {

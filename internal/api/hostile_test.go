@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// hostile are bodies of about n bytes that are wrong in as many ways as they have room for. property is a field that the
-// operation knows.
+// hostile are bodies of about n bytes that are wrong in as many ways as they have room for. property is a field that
+// the operation knows.
 var hostile = map[string]func(property string, n int) string{
 	"unknown fields": func(_ string, n int) string {
 		return object(n, func(i int) string { return fmt.Sprintf(`"k%d":1`, i) })
@@ -52,12 +52,20 @@ var hostile = map[string]func(property string, n int) string{
 	"a long text": func(p string, n int) string {
 		return fmt.Sprintf(`{"%s":"%s"}`, p, strings.Repeat("5512345678 ", n/11))
 	},
-	"a text of NULs":      func(p string, n int) string { return fmt.Sprintf(`{"%s":"%s"}`, p, strings.Repeat(`\u0000`, n/6)) },
-	"a long name":         func(_ string, n int) string { return fmt.Sprintf(`{"%s":1}`, strings.Repeat("n", n)) },
-	"half of surrogates":  func(p string, n int) string { return fmt.Sprintf(`{"%s":"%s"}`, p, strings.Repeat(`\ud800`, n/6)) },
-	"not closed":          func(_ string, n int) string { return strings.Repeat(`{"a":`, min(n/5, 9000)) },
-	"not UTF-8":           func(p string, n int) string { return fmt.Sprintf(`{"%s":"%s"}`, p, strings.Repeat("\xff", n)) },
-	"an array of numbers": func(p string, n int) string { return fmt.Sprintf(`{"%s":[%s1]}`, p, strings.Repeat("1,", n/2)) },
+	"a text of NULs":     textOf(`\u0000`),
+	"a long name":        func(_ string, n int) string { return fmt.Sprintf(`{"%s":1}`, strings.Repeat("n", n)) },
+	"half of surrogates": textOf(`\ud800`),
+	"not closed":         func(_ string, n int) string { return strings.Repeat(`{"a":`, min(n/5, 9000)) },
+	"not UTF-8":          textOf("\xff"),
+	"an array of numbers": func(p string, n int) string {
+		return fmt.Sprintf(`{"%s":[%s1]}`, p, strings.Repeat("1,", n/2))
+	},
+}
+
+func textOf(part string) func(property string, n int) string {
+	return func(property string, n int) string {
+		return fmt.Sprintf(`{"%s":"%s"}`, property, strings.Repeat(part, n/len(part)))
+	}
 }
 
 // object has members until it is of n bytes.
@@ -72,7 +80,8 @@ func object(n int, member func(i int) string) string {
 // mostAnswered is the most that an answer to a wrong request has, whatever is wrong, in bytes.
 const mostAnswered = 16 << 10
 
-// linear sends what request makes of n bytes and of 4n, and wants the work to grow as they do, and the answer not at all.
+// linear sends what request makes of n bytes and of 4n, and wants the work to grow as they do, and the answer not at
+// all.
 func (s *server) linear(t *testing.T, n int, request func(n int) *http.Request) {
 	t.Helper()
 	work := func(n int) (allocated uint64, took time.Duration) {
@@ -170,7 +179,9 @@ func TestHostileHeads(t *testing.T) {
 			r.URL.RawQuery = b.String()
 		}},
 		{"one parameter again and again", func(r *http.Request, n int) { r.URL.RawQuery = strings.Repeat("state=x&", n/8) }},
-		{"a long parameter", func(r *http.Request, n int) { r.URL.RawQuery = "state=" + strings.Repeat("55123456%20", n/11) }},
+		{"a long parameter", func(r *http.Request, n int) {
+			r.URL.RawQuery = "state=" + strings.Repeat("55123456%20", n/11)
+		}},
 		{"a query of escapes", func(r *http.Request, n int) { r.URL.RawQuery = strings.Repeat("%zz", n/3) }},
 		{"a query of NULs", func(r *http.Request, n int) { r.URL.RawQuery = "state=" + strings.Repeat("%00", n/3) }},
 		{"a long cursor", func(r *http.Request, n int) { r.URL.RawQuery = "cursor=" + strings.Repeat("A", n) }},

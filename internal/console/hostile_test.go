@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestHostileForms: the page that refuses a form stays short, whatever is in the form, and before anybody has logged in.
+// TestHostileForms: the page that refuses a form stays short, whatever is in the form, also before anybody has logged
+// in.
 func TestHostileForms(t *testing.T) {
 	const size, mostAnswered = 58 << 10, 16 << 10
 	b := newBrowser(t, open(t).url)

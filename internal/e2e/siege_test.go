@@ -45,9 +45,9 @@ const (
 	attackers = 24
 )
 
-// TestSiege: everything that a stranger may do to a listener, all at once, beside honest orders. These are placed at once
-// and bought once, memory stays flat, no attacker's connection lasts, and /healthz answers all the while. It is short
-// unless RECARGA_SIEGE_DURATION is set, and judges the time of orders only then: make siege.
+// TestSiege: everything that a stranger may do to a listener, all at once, beside honest orders. These are placed at
+// once and bought once, memory stays flat, no attacker's connection lasts, and /healthz answers all the while. It is
+// short unless RECARGA_SIEGE_DURATION is set, and judges the time of orders only then: make siege.
 func TestSiege(t *testing.T) {
 	bounds := siegeBounds{gone: 60 * time.Second, probe: 20 * time.Second, memory: 600 << 20}
 	during := fromEnv(t, "RECARGA_SIEGE_DURATION", 0, time.ParseDuration)
@@ -62,8 +62,8 @@ func TestSiege(t *testing.T) {
 	w := newWorld(t, nil)
 	w.env["RECARGA_HTTP_MAX_CONNECTIONS"] = strconv.Itoa(siegeMax)
 	s := &siege{
-		t: t, world: w, bounds: bounds, vendorAddr: startSandbox(t), process: w.start(t, "serve"), tallies: map[string]*tally{},
-		placed: map[topup.ID]time.Duration{},
+		t: t, world: w, bounds: bounds, vendorAddr: startSandbox(t), process: w.start(t, "serve"),
+		tallies: map[string]*tally{}, placed: map[topup.ID]time.Duration{},
 	}
 	s.apiAddr, s.metricsAddr = hostOf(t, s.process.apiURL), hostOf(t, s.process.metricsURL)
 	attacking, stop := context.WithTimeout(t.Context(), during)
@@ -176,25 +176,25 @@ func (s *siege) attacks() []attack {
 		return strings.Repeat("GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n", times)
 	}
 	const length, chunked, chunk = "Content-Length: 1000\r\n", "Transfer-Encoding: chunked\r\n", "1\r\nx\r\n"
+	const large = "Content-Length: 100000000\r\n"
+	header := strings.Repeat("X: "+strings.Repeat("x", 1000)+"\r\n", 200)
+	slow := func(name, send, drip string, every time.Duration) attack {
+		return attack{name: name, addr: s.apiAddr, workers: 8, send: send, drip: drip, every: every}
+	}
+	block := strings.Repeat("x", 64<<10)
 	all := []attack{
 		{name: "flood", addr: s.apiAddr, workers: 2 * siegeMax, pause: 2 * time.Second},
 		{name: "a request, then silence", addr: s.apiAddr, workers: 8, send: get("/healthz", 1)},
-		{name: "large header", addr: s.apiAddr, workers: 4, send: "GET / HTTP/1.1\r\n" + strings.Repeat("X: "+strings.Repeat("x", 1000)+"\r\n", 200)},
+		{name: "large header", addr: s.apiAddr, workers: 4, send: "GET / HTTP/1.1\r\n" + header},
 		{name: "no body, no key", addr: s.apiAddr, workers: 8, send: post("/v1/topups", length)},
 		{name: "no body, a key", addr: s.apiAddr, workers: 8, send: post("/v1/topups", key+length)},
 		{name: "no body, login", addr: s.apiAddr, workers: 8, send: post("/console/login", form+length)},
-		{name: "slow body, no key", addr: s.apiAddr, workers: 8, send: post("/v1/topups", length), drip: "x", every: time.Second},
-		{name: "slow body, login", addr: s.apiAddr, workers: 8, send: post("/console/login", form+length), drip: "x", every: 5 * time.Second},
-		{name: "slow chunks, no key", addr: s.apiAddr, workers: 8, send: post("/v1/topups/batch", chunked), drip: chunk, every: time.Second},
-		{name: "slow chunks, login", addr: s.apiAddr, workers: 8, send: post("/console/login", form+chunked), drip: chunk, every: time.Second},
-		{
-			name: "large body, no key", addr: s.apiAddr, workers: 4, send: post("/v1/topups", "Content-Length: 100000000\r\n"),
-			drip: strings.Repeat("x", 64<<10), every: 100 * time.Millisecond,
-		},
-		{
-			name: "large body, login", addr: s.apiAddr, workers: 4, send: post("/console/login", form+"Content-Length: 100000000\r\n"),
-			drip: strings.Repeat("x", 64<<10), every: 100 * time.Millisecond,
-		},
+		slow("slow body, no key", post("/v1/topups", length), "x", time.Second),
+		slow("slow body, login", post("/console/login", form+length), "x", 5*time.Second),
+		slow("slow chunks, no key", post("/v1/topups/batch", chunked), chunk, time.Second),
+		slow("slow chunks, login", post("/console/login", form+chunked), chunk, time.Second),
+		slow("large body, no key", post("/v1/topups", large), block, 100*time.Millisecond),
+		slow("large body, login", post("/console/login", form+large), block, 100*time.Millisecond),
 		{name: "deaf, documents", addr: s.apiAddr, workers: 30, send: get("/openapi.json", 100), deaf: true},
 		{name: "deaf, scripts", addr: s.apiAddr, workers: 30, send: get("/docs/swagger-ui-bundle.js", 50), deaf: true},
 		{name: "deaf, sandbox", addr: s.vendorAddr, workers: 8, send: get("/", 3000), deaf: true},
@@ -202,14 +202,15 @@ func (s *siege) attacks() []attack {
 		{name: "no body, sandbox", addr: s.vendorAddr, workers: 8, send: post("/api/distributor/login", length)},
 	}
 	if s.bounds.p99 > 0 { // it lasts for longer than a short siege
-		all = append(all, attack{
-			name: "slow chunks, a batch", addr: s.apiAddr, workers: 4, send: post("/v1/topups/batch", lines+chunked), drip: chunk, every: time.Second,
-		})
+		all = append(all, slow("slow chunks, a batch", post("/v1/topups/batch", lines+chunked), chunk, time.Second))
 	}
 	for name, addr := range map[string]string{"api": s.apiAddr, "metrics": s.metricsAddr, "sandbox": s.vendorAddr} {
 		all = append(all,
 			attack{name: "silent, " + name, addr: addr, workers: 8},
-			attack{name: "slow header, " + name, addr: addr, workers: 8, send: "GET / HTTP/1.1\r\n", drip: "X: y\r\n", every: time.Second})
+			attack{
+				name: "slow header, " + name, addr: addr, workers: 8, send: "GET / HTTP/1.1\r\n", drip: "X: y\r\n",
+				every: time.Second,
+			})
 	}
 	return all
 }
@@ -288,9 +289,10 @@ func established(conn net.Conn) (is bool) {
 
 // client is an attacker's who sends whole requests, each on a new connection.
 func (s *siege) client() *http.Client {
+	dial := func(ctx context.Context, _, addr string) (net.Conn, error) { return s.dial(ctx, addr) }
 	return &http.Client{
 		Timeout:       patience,
-		Transport:     &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) { return s.dial(ctx, addr) }},
+		Transport:     &http.Transport{DisableKeepAlives: true, DialContext: dial},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
@@ -462,7 +464,8 @@ func (s *siege) judge() {
 	t := s.t
 	for _, name := range slices.Sorted(maps.Keys(s.tallies)) {
 		a := s.tallies[name]
-		t.Logf("%-24s %5d connections, the longest %6.1f s, %d cut off, answers %v", name, a.connections, a.longest.Seconds(), a.refused, a.statuses)
+		t.Logf("%-24s %5d connections, the longest %6.1f s, %d cut off, answers %v",
+			name, a.connections, a.longest.Seconds(), a.refused, a.statuses)
 		if a.longest > s.bounds.gone {
 			t.Errorf("%s: a connection lasted %s; must be %s at most", name, a.longest, s.bounds.gone)
 		}
@@ -487,7 +490,7 @@ func (s *siege) judge() {
 	}
 	waits := slices.Sorted(maps.Values(s.placed))
 	p99 := waits[len(waits)*99/100]
-	t.Logf("%d honest orders, %d sent again; placed in %s (median), %s (p99), %s (most); memory %d MiB at most; %d probes answered",
+	t.Logf("%d honest orders, %d sent again; placed in %s (median), %s (p99), %s (most); memory %d MiB; %d probes",
 		len(waits), s.again, waits[len(waits)/2], p99, waits[len(waits)-1], s.memory>>20, s.probes)
 	if s.bounds.p99 > 0 && p99 > s.bounds.p99 {
 		t.Errorf("the p99 of honest orders is %s; must be %s at most", p99, s.bounds.p99)

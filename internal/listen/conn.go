@@ -27,7 +27,8 @@ type conn struct {
 	closing        sync.Once
 	// broken ones are not read any more: what comes is no request.
 	broken atomic.Bool
-	// waiting is since when we wait for the client in the middle of a request, in nanoseconds of the Unix time; 0: we do not.
+	// waiting is since when we wait for the client in the middle of a request, in nanoseconds of the Unix time; 0: we do
+	// not.
 	waiting atomic.Int64
 	// wrote is when the last write ended, in the same way.
 	wrote atomic.Int64

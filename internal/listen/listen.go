@@ -149,7 +149,8 @@ type (
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	c := r.Context().Value(connKey{}).(*conn)
 	c.begin()
-	b := &body{ReadCloser: r.Body, conn: c, left: r.ContentLength, credit: newCredit(s.cfg.Limits.Body, s.cfg.Limits.BodyRate)}
+	limits := s.cfg.Limits
+	b := &body{ReadCloser: r.Body, conn: c, left: r.ContentLength, credit: newCredit(limits.Body, limits.BodyRate)}
 	b.done.Store(r.Body == nil || r.Body == http.NoBody)
 	if !b.done.Load() {
 		r.Body = b
@@ -158,8 +159,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		// Also where the handler panics: net/http reads the rest of the body then, too.
 		if !b.done.Load() {
-			c.broken.Store(a.both)                                    // its answer did not say that the connection ends
-			_ = c.SetReadDeadline(time.Now().Add(s.cfg.Limits.Drain)) // fails on a closed connection only
+			c.broken.Store(a.both)                              // its answer did not say that the connection ends
+			_ = c.SetReadDeadline(time.Now().Add(limits.Drain)) // fails on a closed connection only
 		}
 	}()
 	defer s.recovered(r)

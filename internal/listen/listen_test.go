@@ -132,7 +132,9 @@ func serve(t *testing.T, cfg listen.Config) *network {
 // pages is a handler of everything that the tests need.
 func pages() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("/refuse", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusUnauthorized) })
+	mux.HandleFunc("/refuse", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "no", http.StatusUnauthorized)
+	})
 	mux.HandleFunc("/silent", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("/read", func(w http.ResponseWriter, r *http.Request) {
 		n, err := io.Copy(io.Discard, r.Body)
@@ -191,12 +193,18 @@ func TestNobodyHoldsOn(t *testing.T) {
 	}{
 		{name: "not a byte", most: 8 * time.Second},
 		{name: "half a header", send: "GET / HTTP/1.1\r\nHost", most: 8 * time.Second},
-		{name: "a header without end", send: "GET / HTTP/1.1\r\n", then: "X: y\r\n", every: time.Second, most: 9 * time.Second},
+		{
+			name: "a header without end", send: "GET / HTTP/1.1\r\n", then: "X: y\r\n", every: time.Second,
+			most: 9 * time.Second,
+		},
 		{name: "a request, then nothing", send: "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", most: 15 * time.Second},
 		{name: "a request, then half of one", send: "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /h", most: 8 * time.Second},
 		{name: "no body, refused", send: fmt.Sprintf(post, "/refuse", "Content-Length: 1000"), most: 3 * time.Second},
 		{name: "no body, ignored", send: fmt.Sprintf(post, "/silent", "Content-Length: 1000"), most: 3 * time.Second},
-		{name: "no large body, refused", send: fmt.Sprintf(post, "/refuse", "Content-Length: 100000000"), most: 3 * time.Second},
+		{
+			name: "no large body, refused", send: fmt.Sprintf(post, "/refuse", "Content-Length: 100000000"),
+			most: 3 * time.Second,
+		},
 		{name: "no body, read", send: fmt.Sprintf(post, "/read", "Content-Length: 1000"), most: 13 * time.Second},
 		{name: "no chunk, read", send: fmt.Sprintf(post, "/read", "Transfer-Encoding: chunked"), most: 13 * time.Second},
 		{
@@ -217,10 +225,13 @@ func TestNobodyHoldsOn(t *testing.T) {
 		},
 		{name: "reads nothing", send: "GET /large HTTP/1.1\r\nHost: x\r\n\r\n", deaf: true, most: 11 * time.Second},
 		{
-			name: "reads nothing, and asks again and again", send: strings.Repeat("GET /large HTTP/1.1\r\nHost: x\r\n\r\n", 100), deaf: true,
-			most: 11 * time.Second,
+			name: "reads nothing, and asks again and again", deaf: true, most: 11 * time.Second,
+			send: strings.Repeat("GET /large HTTP/1.1\r\nHost: x\r\n\r\n", 100),
 		},
-		{name: "lines, then nothing", send: fmt.Sprintf(post, "/lines", "Transfer-Encoding: chunked") + "2\r\na\n\r\n", most: 28 * time.Second},
+		{
+			name: "lines, then nothing", most: 28 * time.Second,
+			send: fmt.Sprintf(post, "/lines", "Transfer-Encoding: chunked") + "2\r\na\n\r\n",
+		},
 		{
 			name: "half a line, byte by byte", send: fmt.Sprintf(post, "/lines", "Transfer-Encoding: chunked"),
 			then: "1\r\nx\r\n", every: time.Second, most: 29 * time.Second,
@@ -511,9 +522,8 @@ func TestBound(t *testing.T) {
 func TestHealth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int32
-		n := serve(t, listen.Config{Handler: http.NotFoundHandler(), Health: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-			asked.Add(1)
-		})})
+		health := func(http.ResponseWriter, *http.Request) { asked.Add(1) }
+		n := serve(t, listen.Config{Handler: http.NotFoundHandler(), Health: http.HandlerFunc(health)})
 		c := n.dial("192.0.2.1:1")
 		defer func() { _ = c.Close() }()
 		if res := c.get(t, listen.HealthPath); res.StatusCode != http.StatusOK || asked.Load() != 1 {
@@ -534,7 +544,8 @@ func TestController(t *testing.T) {
 			}
 			_, _ = io.Copy(w, strings.NewReader("copied"))
 			out := http.NewResponseController(w)
-			if err := errors.Join(out.Flush(), out.SetWriteDeadline(time.Now().Add(time.Second)), out.SetReadDeadline(time.Time{})); err != nil {
+			soon := time.Now().Add(time.Second)
+			if err := errors.Join(out.Flush(), out.SetWriteDeadline(soon), out.SetReadDeadline(time.Time{})); err != nil {
 				t.Error(err)
 			}
 			<-time.After(2 * time.Second)

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestEverybodyListensHere: no other package makes a server of its own, whose connections nobody would bound. The example
-// checkout is a program of its own.
+// TestEverybodyListensHere: no other package makes a server of its own, whose connections nobody would bound. The
+// example checkout is a program of its own.
 func TestEverybodyListensHere(t *testing.T) {
 	const root = "../.."
 	files := 0

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// sparePart of the bound is how many more connections are let in to be told that it is reached, and at least spareLeast.
+	// sparePart of the bound is how many more connections are let in to be told that it is reached; at least spareLeast.
 	sparePart, spareLeast = 16, 16
 	// sayEvery is how often the log says that the bound is reached.
 	sayEvery = time.Minute
@@ -50,7 +50,8 @@ func newTable(cfg Config) *table {
 func (t *table) admit(inner net.Conn) *conn {
 	from, addr := network(inner.RemoteAddr())
 	c := &conn{
-		Conn: inner, table: t, from: from, idle: true, limits: t.limits, credit: newCredit(t.limits.Answer, t.limits.AnswerRate),
+		Conn: inner, table: t, from: from, idle: true, limits: t.limits,
+		credit:  newCredit(t.limits.Answer, t.limits.AnswerRate),
 		trusted: slices.ContainsFunc(t.trusted, func(p netip.Prefix) bool { return p.Contains(addr) }),
 	}
 	t.mu.Lock()
@@ -98,8 +99,8 @@ func (t *table) roomIn(p *pool, c *conn) (victim *conn, ok bool) {
 	return victim, victim != nil
 }
 
-// first is the oldest one of which is is true, of the address with the most connections, if that has more than least. So
-// a flood from some addresses takes no connection of those who have a few.
+// first is the oldest connection of which is holds, of the address with the most, if that has more than least. So a flood
+// from some addresses takes no connection of those who have a few.
 func (p *pool) first(least int, is func(*conn) bool) (found *conn) {
 	for at := p.order.Front(); at != nil; at = at.Next() {
 		c := at.Value.(*conn)
@@ -161,7 +162,7 @@ func (t *table) say() {
 	}
 }
 
-// network is an IPv4 address, or the /64 that whoever has an IPv6 address has all of. One that is neither is all the same.
+// network is an IPv4 address, or the /64 that whoever has an IPv6 address has all of. All that are neither are one.
 func network(remote net.Addr) (netip.Prefix, netip.Addr) {
 	at, err := netip.ParseAddrPort(remote.String())
 	if err != nil {

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"context"
+	endian "encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -21,8 +22,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"recarga/producer"
 	"recarga/topup"
@@ -71,6 +70,9 @@ func TestSiege(t *testing.T) {
 	watching, stopWatching := context.WithCancel(t.Context())
 	defer stopWatching()
 	var all, watchers sync.WaitGroup
+	s.sockets.Store(&sockets{})
+	watchers.Go(func() { s.watch(watching) })
+	watchers.Go(func() { s.weigh(watching) })
 	for _, a := range s.attacks() {
 		for range a.workers {
 			all.Go(func() { s.attack(attacking, a) })
@@ -79,7 +81,6 @@ func TestSiege(t *testing.T) {
 	all.Go(func() { s.guess(attacking) })
 	all.Go(func() { s.send(attacking) })
 	all.Go(func() { s.honest(attacking) })
-	watchers.Go(func() { s.weigh(watching) })
 	for _, addr := range []string{s.apiAddr, s.metricsAddr} {
 		watchers.Go(func() { s.probe(watching, addr) })
 	}
@@ -97,6 +98,7 @@ type siege struct {
 	bounds                           siegeBounds
 	apiAddr, metricsAddr, vendorAddr string
 	from                             atomic.Int64
+	sockets                          atomic.Pointer[sockets]
 
 	mu      sync.Mutex
 	tallies map[string]*tally
@@ -176,6 +178,7 @@ func (s *siege) attacks() []attack {
 		return strings.Repeat("GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n", times)
 	}
 	const length, chunked, chunk = "Content-Length: 1000\r\n", "Transfer-Encoding: chunked\r\n", "1\r\nx\r\n"
+	const last = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n"
 	const large = "Content-Length: 100000000\r\n"
 	header := strings.Repeat("X: "+strings.Repeat("x", 1000)+"\r\n", 200)
 	slow := func(name, send, drip string, every time.Duration) attack {
@@ -197,6 +200,7 @@ func (s *siege) attacks() []attack {
 		slow("large body, login", post("/console/login", form+large), block, 100*time.Millisecond),
 		{name: "deaf, documents", addr: s.apiAddr, workers: 30, send: get("/openapi.json", 100), deaf: true},
 		{name: "deaf, scripts", addr: s.apiAddr, workers: 30, send: get("/docs/swagger-ui-bundle.js", 50), deaf: true},
+		{name: "deaf, one script", addr: s.apiAddr, workers: 8, send: last, deaf: true},
 		{name: "deaf, sandbox", addr: s.vendorAddr, workers: 8, send: get("/", 3000), deaf: true},
 		{name: "deaf, metrics", addr: s.metricsAddr, workers: 4, send: get("/metrics", 100), deaf: true},
 		{name: "no body, sandbox", addr: s.vendorAddr, workers: 8, send: post("/api/distributor/login", length)},
@@ -237,7 +241,7 @@ func (s *siege) attack(ctx context.Context, a attack) {
 			s.tally(a.name, func(t *tally) { t.refused++ }) // the queue of the kernel is full, or the siege is over
 			continue
 		}
-		lasted := a.hold(conn, 2*s.bounds.gone)
+		lasted := s.hold(conn, a)
 		s.tally(a.name, func(t *tally) { t.connections++; t.longest = max(t.longest, lasted) })
 		select {
 		case <-ctx.Done():
@@ -246,9 +250,9 @@ func (s *siege) attack(ctx context.Context, a attack) {
 	}
 }
 
-// hold returns how long the connection lasted, at most.
-func (a attack) hold(conn net.Conn, most time.Duration) time.Duration {
-	opened := time.Now()
+// hold returns how long the connection lasted: how long the kernel had it of the attacked process.
+func (s *siege) hold(conn net.Conn, a attack) time.Duration {
+	opened, most := time.Now(), 2*s.bounds.gone
 	var ends sync.WaitGroup
 	defer ends.Wait()
 	defer func() { _ = conn.Close() }()
@@ -260,7 +264,7 @@ func (a attack) hold(conn net.Conn, most time.Duration) time.Duration {
 	look := time.NewTicker(200 * time.Millisecond)
 	defer look.Stop()
 	for next := opened.Add(a.every); time.Since(opened) < most; <-look.C {
-		if !established(conn) {
+		if now := s.sockets.Load(); now.at.After(opened) && !now.has[socketOf(conn.RemoteAddr(), conn.LocalAddr())] {
 			break
 		}
 		if a.drip != "" && time.Now().After(next) {
@@ -273,18 +277,45 @@ func (a attack) hold(conn net.Conn, most time.Duration) time.Duration {
 	return time.Since(opened)
 }
 
-// established tells whether neither side has closed the connection, of which no byte needs to be read.
-func established(conn net.Conn) (is bool) {
-	raw, err := conn.(*net.TCPConn).SyscallConn()
-	if err != nil {
-		return false
+// sockets are those that have something to send or to receive at a time, by socketOf.
+type sockets struct {
+	at  time.Time
+	has map[string]bool
+}
+
+// watch looks at the kernel's sockets. An attacker could not see that its connection has gone without reading.
+func (s *siege) watch(ctx context.Context) {
+	tick := time.NewTicker(250 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		now := &sockets{at: time.Now(), has: map[string]bool{}}
+		table, err := os.ReadFile("/proc/net/tcp")
+		if err != nil {
+			s.t.Error(err)
+		}
+		for line := range strings.Lines(string(table)) {
+			const established, finWait1, closeWait, lastAck, closing = "01", "04", "08", "09", "0B"
+			f := strings.Fields(line)
+			if slices.Contains([]string{established, finWait1, closeWait, lastAck, closing}, f[3]) {
+				now.has[f[1]+" "+f[2]] = true
+			}
+		}
+		s.sockets.Store(now)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
 	}
-	const tcpEstablished = 1
-	_ = raw.Control(func(fd uintptr) {
-		info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
-		is = err == nil && info.State == tcpEstablished
-	})
-	return is
+}
+
+// socketOf is how /proc/net/tcp names a socket.
+func socketOf(local, remote net.Addr) string {
+	name := func(addr net.Addr) string {
+		tcp := addr.(*net.TCPAddr)
+		return fmt.Sprintf("%08X:%04X", endian.NativeEndian.Uint32(tcp.IP.To4()), tcp.Port)
+	}
+	return name(local) + " " + name(remote)
 }
 
 // client is an attacker's who sends whole requests, each on a new connection.

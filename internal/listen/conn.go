@@ -24,14 +24,11 @@ type conn struct {
 	trusted, spare bool
 	credit         credit // for our answers
 	limits         Limits
-	closing        sync.Once
 	// broken ones are not read any more: what comes is no request.
 	broken atomic.Bool
 	// waiting is since when we wait for the client in the middle of a request, in nanoseconds of the Unix time; 0: we do
 	// not.
 	waiting atomic.Int64
-	// wrote is when the last write ended, in the same way.
-	wrote atomic.Int64
 
 	// The table's.
 	idle  bool
@@ -77,7 +74,7 @@ func (c *conn) Write(p []byte) (n int, err error) {
 		moved, err := c.writeChunk(p[n:min(len(p), n+writeChunk)])
 		n += moved
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			_ = c.SetLinger(0) // what it has not taken by now would stay in the kernel's buffers for minutes
+			_ = c.SetLinger(0) // what it has not taken by now is thrown away
 		}
 		if err != nil {
 			return n, err
@@ -102,7 +99,6 @@ func (c *conn) writeChunk(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	c.waiting.Store(0)
 	now := time.Now()
-	c.wrote.Store(now.UnixNano())
 	c.credit.spend(began, now, n)
 	return n, err
 }
@@ -115,16 +111,18 @@ func (c *conn) CloseWrite() error {
 	return nil
 }
 
-// Close forgets the connection. A client that has not taken our last answer for a while is cut off: the kernel would
-// hold it for minutes.
+// Close forgets the connection.
 func (c *conn) Close() error {
-	c.closing.Do(func() {
-		c.table.remove(c)
-		if wrote := c.wrote.Load(); wrote > 0 && time.Since(time.Unix(0, wrote)) > c.limits.Idle/3 && unsent(c.Conn) > 0 {
-			_ = c.SetLinger(0)
-		}
-	})
+	c.table.remove(c)
 	return c.Conn.Close()
+}
+
+// evict closes a connection for another one. What a client has not taken for a while is thrown away.
+func (c *conn) evict() {
+	if c.waiting.Load() > 0 {
+		_ = c.SetLinger(0)
+	}
+	_ = c.Close() // its client may have gone
 }
 
 // credit is how long a client may still keep us waiting.

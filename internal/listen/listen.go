@@ -20,7 +20,7 @@ const (
 	// DefaultMaxConnections is the bound of a listener that has no other.
 	DefaultMaxConnections = 1024
 	// LongWait is how long the client of long work may keep us waiting: of a batch, an export, a statement. See Extend.
-	LongWait = 25 * time.Second
+	LongWait = 20 * time.Second
 	// HealthPath is answered also where the bound of connections is reached.
 	HealthPath = "/healthz"
 

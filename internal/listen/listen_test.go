@@ -167,7 +167,7 @@ func pages() http.Handler {
 		for lines := bufio.NewScanner(r.Body); lines.Scan(); {
 			listen.Extend(r.Context(), listen.LongWait)
 			answers.Go(func() {
-				time.Sleep(20 * time.Second)
+				time.Sleep(15 * time.Second)
 				_, _ = fmt.Fprintln(w, "done")
 				_ = out.Flush()
 				listen.Extend(r.Context(), listen.LongWait)
@@ -336,18 +336,18 @@ func TestSlowIsNotStill(t *testing.T) {
 						break
 					}
 				}
-				time.Sleep(20 * time.Second)
+				time.Sleep(15 * time.Second)
 			}
 		})
 	})
-	t.Run("a line every 20 seconds", func(t *testing.T) {
+	t.Run("a line every 15 seconds", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			conn := serve(t, listen.Config{Handler: pages()}).dial("192.0.2.1:1")
 			defer func() { _ = conn.Close() }()
 			go func() {
 				_ = conn.send("POST /lines HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
 				for range 50 {
-					time.Sleep(20 * time.Second)
+					time.Sleep(15 * time.Second)
 					_ = conn.send("2\r\nx\n\r\n")
 				}
 				_ = conn.send("0\r\n\r\n")

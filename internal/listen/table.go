@@ -49,6 +49,7 @@ func newTable(cfg Config) *table {
 // admit makes room for a connection. Nil: there is none, not even to say so.
 func (t *table) admit(inner net.Conn) *conn {
 	from, addr := network(inner.RemoteAddr())
+	giveUpAfter(inner, LongWait)
 	c := &conn{
 		Conn: inner, table: t, from: from, idle: true, limits: t.limits,
 		credit:  newCredit(t.limits.Answer, t.limits.AnswerRate),
@@ -71,7 +72,7 @@ func (t *table) admit(inner net.Conn) *conn {
 	}
 	t.mu.Unlock()
 	if victim != nil {
-		_ = victim.Close() // its client may have gone
+		victim.evict()
 	}
 	if !ok {
 		return nil

@@ -113,7 +113,8 @@ type tally struct {
 	connections int
 	longest     time.Duration
 	statuses    map[int]int
-	refused     int // connections that were closed before an answer
+	refused     int // connections that were closed before an answer, or not opened
+	why         error
 }
 
 func (s *siege) tally(name string, count func(*tally)) {
@@ -236,13 +237,12 @@ func (s *siege) attack(ctx context.Context, a attack) {
 		pause.Reset(every)
 	}
 	for ctx.Err() == nil {
-		conn, err := s.dial(ctx, a.addr)
-		if err != nil {
-			s.tally(a.name, func(t *tally) { t.refused++ }) // the queue of the kernel is full, or the siege is over
-			continue
+		if conn, err := s.dial(ctx, a.addr); err == nil {
+			lasted := s.hold(conn, a)
+			s.tally(a.name, func(t *tally) { t.connections++; t.longest = max(t.longest, lasted) })
+		} else if ctx.Err() == nil {
+			s.tally(a.name, func(t *tally) { t.refused++; t.why = err }) // the kernel's queue is full
 		}
-		lasted := s.hold(conn, a)
-		s.tally(a.name, func(t *tally) { t.connections++; t.longest = max(t.longest, lasted) })
 		select {
 		case <-ctx.Done():
 		case <-pause.C:
@@ -375,7 +375,7 @@ func (s *siege) request(ctx context.Context, client *http.Client, name, method, 
 	began := time.Now()
 	res, err := client.Do(r)
 	if err != nil {
-		s.tally(name, func(t *tally) { t.connections++; t.refused++ })
+		s.tally(name, func(t *tally) { t.connections++; t.refused++; t.why = err })
 		return
 	}
 	defer func() { _ = res.Body.Close() }()
@@ -495,8 +495,8 @@ func (s *siege) judge() {
 	t := s.t
 	for _, name := range slices.Sorted(maps.Keys(s.tallies)) {
 		a := s.tallies[name]
-		t.Logf("%-24s %5d connections, the longest %6.1f s, %d cut off, answers %v",
-			name, a.connections, a.longest.Seconds(), a.refused, a.statuses)
+		t.Logf("%-24s %5d connections, the longest %5.1f s, answers %v, %d without one (%v)",
+			name, a.connections, a.longest.Seconds(), a.statuses, a.refused, a.why)
 		if a.longest > s.bounds.gone {
 			t.Errorf("%s: a connection lasted %s; must be %s at most", name, a.longest, s.bounds.gone)
 		}

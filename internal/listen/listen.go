@@ -125,19 +125,14 @@ type listener struct {
 }
 
 func (l *listener) Accept() (net.Conn, error) {
-	for {
-		inner, err := l.Listener.Accept()
-		if err != nil {
-			if !errors.Is(err, net.ErrClosed) { // as of too many open files; net/http tries again within a second
-				l.table.log.Warn("connection not accepted", "error", err)
-			}
-			return nil, err
+	inner, err := l.Listener.Accept()
+	if err != nil {
+		if !errors.Is(err, net.ErrClosed) { // as of too many open files; net/http tries again within a second
+			l.table.log.Warn("connection not accepted", "error", err)
 		}
-		if c := l.table.admit(inner); c != nil {
-			return c, nil
-		}
-		_ = inner.Close() // nobody was promised anything
+		return nil, err
 	}
+	return l.table.admit(inner), nil
 }
 
 type (

@@ -13,7 +13,7 @@ import (
 
 const (
 	// sparePart of the bound is how many more connections are let in to be told that it is reached; at least spareLeast.
-	sparePart, spareLeast = 16, 16
+	sparePart, spareLeast = 8, 64
 	// sayEvery is how often the log says that the bound is reached.
 	sayEvery = time.Minute
 )
@@ -46,7 +46,7 @@ func newTable(cfg Config) *table {
 	}
 }
 
-// admit makes room for a connection. Nil: there is none, not even to say so.
+// admit makes room for a connection, if only to say that there is none.
 func (t *table) admit(inner net.Conn) *conn {
 	from, addr := network(inner.RemoteAddr())
 	giveUpAfter(inner, LongWait)
@@ -59,23 +59,18 @@ func (t *table) admit(inner net.Conn) *conn {
 	victim, ok := t.roomIn(&t.main, c)
 	if !ok {
 		c.spare = true
-		victim, ok = t.roomIn(&t.spare, c)
+		victim, _ = t.roomIn(&t.spare, c) // there always is
 		t.say()
 	}
 	if victim != nil {
 		t.forget(victim)
 	}
-	if ok {
-		p := t.poolOf(c)
-		c.place = p.order.PushBack(c)
-		p.by[from]++
-	}
+	p := t.poolOf(c)
+	c.place = p.order.PushBack(c)
+	p.by[from]++
 	t.mu.Unlock()
 	if victim != nil {
 		victim.evict()
-	}
-	if !ok {
-		return nil
 	}
 	return c
 }
@@ -90,7 +85,11 @@ func (t *table) roomIn(p *pool, c *conn) (victim *conn, ok bool) {
 	case !full:
 		return nil, true
 	}
-	if victim = p.first(0, func(other *conn) bool { return other.idle }); victim == nil {
+	victim = p.first(0, func(other *conn) bool { return other.idle })
+	if victim == nil && c.spare {
+		victim = p.first(0, func(*conn) bool { return true }) // nothing is done for it
+	}
+	if victim == nil {
 		before := time.Now().Add(-t.limits.Stalled).UnixNano()
 		victim = p.first(p.by[c.from]+1, func(other *conn) bool {
 			since := other.waiting.Load()

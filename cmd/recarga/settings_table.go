@@ -237,8 +237,8 @@ func processSettings(s *Settings) []setting {
 	}, {
 		name: "HTTP_MAX_CONNECTIONS", standard: "1024", allowed: "a whole number from 16 to 65536",
 		set: countFrom(&s.HTTPMaxConnections, 16, 65_536),
-		help: "connections to RECARGA_HTTP_ADDR at a time, of one address half as many; over it /healthz is still answered, " +
-			"and all else 503 (docs/limits.md)",
+		help: "connections to RECARGA_HTTP_ADDR at a time, of one address half as many; over it /healthz is still " +
+			"answered, and all else 503 (docs/limits.md)",
 	}, {
 		name: "METRICS_ADDR", standard: "127.0.0.1:9464", allowed: allowedAddress, set: text(&s.MetricsAddr, address),
 		help: "where /metrics, /healthz and /readyz listen; an address that is taken is a warning, and is tried again every 5s",

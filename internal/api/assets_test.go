@@ -53,8 +53,8 @@ var largeAssets = []struct {
 	{"/queues/static/js/2.83624df2.chunk.js.map", "gzip", 4 << 20},
 }
 
-// TestAssetsAreInMemoryOnce: an answer costs no copy of the file, however large it is: neither of those who read slowly
-// nor of many who come at the same moment, when nobody has asked before.
+// TestAssetsAreInMemoryOnce: an answer costs no copy of the file, however large it is: neither of those who read
+// slowly nor of many who come at the same moment, when nobody has asked before.
 func TestAssetsAreInMemoryOnce(t *testing.T) {
 	const room = 100 << 10 // of a request: its headers, and a buffer of 32 KiB
 	for _, a := range largeAssets {

@@ -47,7 +47,9 @@ func (r Rival) Serve(ctx context.Context, stdin io.Reader, stdout io.Writer) err
 	if err != nil {
 		return err
 	}
-	server := listen.New(listen.Config{Handler: rivalAPI(accept), MaxConnections: connectionsMost, Share: connectionsMost})
+	server := listen.New(listen.Config{
+		Handler: rivalAPI(accept), MaxConnections: connectionsMost, Share: connectionsMost,
+	})
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() { _, _ = io.Copy(io.Discard, stdin); cancel() }()

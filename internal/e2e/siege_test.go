@@ -179,7 +179,8 @@ func (s *siege) attacks() []attack {
 		return strings.Repeat("GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n", times)
 	}
 	const length, chunked, chunk = "Content-Length: 1000\r\n", "Transfer-Encoding: chunked\r\n", "1\r\nx\r\n"
-	const last = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n"
+	const last = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n" +
+		"Connection: close\r\n\r\n"
 	const large = "Content-Length: 100000000\r\n"
 	header := strings.Repeat("X: "+strings.Repeat("x", 1000)+"\r\n", 200)
 	slow := func(name, send, drip string, every time.Duration) attack {

@@ -99,8 +99,8 @@ func (t *table) roomIn(p *pool, c *conn) (victim *conn, ok bool) {
 	return victim, victim != nil
 }
 
-// first is the oldest connection of which is holds, of the address with the most, if that has more than least. So a flood
-// from some addresses takes no connection of those who have a few.
+// first is the oldest connection of which is holds, of the address with the most, if that has more than least. So a
+// flood from some addresses takes no connection of those who have a few.
 func (p *pool) first(least int, is func(*conn) bool) (found *conn) {
 	for at := p.order.Front(); at != nil; at = at.Next() {
 		c := at.Value.(*conn)

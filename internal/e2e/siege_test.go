@@ -432,7 +432,10 @@ func (s *siege) place(client *producer.Client, r topup.Request) {
 
 // probe asks /healthz on a new connection each time.
 func (s *siege) probe(ctx context.Context, addr string) {
-	client := &http.Client{Timeout: s.bounds.probe, Transport: &http.Transport{DisableKeepAlives: true}}
+	from := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, 1)}} // no attacker's, and no shop's
+	client := &http.Client{
+		Timeout: s.bounds.probe, Transport: &http.Transport{DisableKeepAlives: true, DialContext: from.DialContext},
+	}
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {

@@ -32,6 +32,7 @@ type conn struct {
 
 	// The table's.
 	idle  bool
+	since time.Time // of idle
 	place *list.Element
 
 	mu       sync.Mutex

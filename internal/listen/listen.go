@@ -68,13 +68,15 @@ type Limits struct {
 	Drain time.Duration
 	// Stalled is how long a connection must have kept us waiting before one of an address with fewer may take its place.
 	Stalled time.Duration
+	// Fresh is how long a connection is not taken for an idle one: its request is on its way.
+	Fresh time.Duration
 }
 
 // DefaultLimits have every stranger's connection closed within 30 seconds of its first request, or of its last
 // whole one.
 func DefaultLimits() Limits {
 	return Limits{
-		Header: 8 * time.Second, Idle: 15 * time.Second, Drain: 2 * time.Second, Stalled: time.Second,
+		Header: 8 * time.Second, Idle: 15 * time.Second, Drain: 2 * time.Second, Stalled: time.Second, Fresh: 250 * time.Millisecond,
 		Body: 10 * time.Second, BodyRate: 8 << 10, Answer: 10 * time.Second, AnswerRate: 16 << 10,
 	}
 }

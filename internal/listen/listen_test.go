@@ -466,6 +466,16 @@ func TestBound(t *testing.T) {
 				t.Error("another than the oldest idle one of the heaviest address was closed")
 			}
 		}},
+		{"a connection that has just come is not idle yet", func(t *testing.T, n *network) {
+			oldest := fill(t, n, 1, "", func(int) string { return at(1, 1) })
+			fill(t, n, 6, hold, func(i int) string { return at(i+3, i) })
+			time.Sleep(time.Second)
+			heavy := fill(t, n, 3, "", func(i int) string { return at(2, i) })
+			served(t, n.dial(at(100, 1)), "/silent")
+			if !gone(oldest[0]) || gone(heavy[0]) {
+				t.Error("a connection whose request was on its way was closed")
+			}
+		}},
 		{"of an address over its share its own goes", func(t *testing.T, n *network) {
 			other := fill(t, n, 1, "", func(int) string { return at(2, 1) })
 			own := fill(t, n, 5, "", func(i int) string { return at(1, i) })

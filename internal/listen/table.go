@@ -51,7 +51,7 @@ func (t *table) admit(inner net.Conn) *conn {
 	from, addr := network(inner.RemoteAddr())
 	giveUpAfter(inner, LongWait)
 	c := &conn{
-		Conn: inner, table: t, from: from, idle: true, limits: t.limits,
+		Conn: inner, table: t, from: from, idle: true, since: time.Now(), limits: t.limits,
 		credit:  newCredit(t.limits.Answer, t.limits.AnswerRate),
 		trusted: slices.ContainsFunc(t.trusted, func(p netip.Prefix) bool { return p.Contains(addr) }),
 	}
@@ -85,7 +85,11 @@ func (t *table) roomIn(p *pool, c *conn) (victim *conn, ok bool) {
 	case !full:
 		return nil, true
 	}
-	victim = p.first(0, func(other *conn) bool { return other.idle })
+	fresh := time.Now().Add(-t.limits.Fresh)
+	victim = p.first(0, func(other *conn) bool { return other.idle && other.since.Before(fresh) })
+	if victim == nil {
+		victim = p.first(0, func(other *conn) bool { return other.idle })
+	}
 	if victim == nil && c.spare {
 		victim = p.first(0, func(*conn) bool { return true }) // nothing is done for it
 	}
@@ -130,7 +134,7 @@ func (t *table) changed(nc net.Conn, state http.ConnState) {
 	if c.place == nil || state != http.StateActive && state != http.StateIdle {
 		return
 	}
-	c.idle = state == http.StateIdle
+	c.idle, c.since = state == http.StateIdle, time.Now()
 	t.poolOf(c).order.MoveToBack(c.place)
 }
 

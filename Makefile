@@ -17,7 +17,7 @@ GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos model fuzz check bench build generate
+.PHONY: help demo test chaos siege model fuzz check bench build generate
 
 # What the race detector is left out of: some 2,600 short lives of the whole program (internal/crash), and the
 # end-to-end tests with thousands of orders, which mostly wait, and leave a core to the model.
@@ -41,6 +41,10 @@ chaos: ## Kill, pause and flush at random under load (DURATION=30m RATE=30 SEED=
 	@scripts/install-test-deps
 	RECARGA_TEST_REQUIRE=1 RECARGA_CHAOS_DURATION=$(DURATION) RECARGA_CHAOS_RATE=$(RATE) RECARGA_CHAOS_SEED=$(SEED) \
 		go test -v -timeout 0 -run '^TestChaos$$' ./internal/e2e
+
+siege: DURATION := $(if $(filter file,$(origin DURATION)),60s,$(DURATION))
+siege: ## Attack every listener at once, beside honest orders (DURATION=60s)
+	RECARGA_TEST_REQUIRE=1 RECARGA_SIEGE_DURATION=$(DURATION) go test -v -count=1 -timeout 0 -run '^TestSiege$$' ./internal/e2e
 
 model: ## Check the model of an order's life exhaustively, with spin
 	model/check

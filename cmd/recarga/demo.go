@@ -18,7 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"recarga/internal/api"
+	"recarga/internal/listen"
 	"recarga/internal/sandbox"
 	"recarga/producer"
 	"recarga/topup"
@@ -183,7 +183,9 @@ func (d *demo) listen(ctx context.Context, handler http.Handler) (url string, er
 	if err != nil {
 		return "", err
 	}
-	server := api.HTTPServer(handler)
+	server := listen.New(listen.Config{
+		Handler: handler, MaxConnections: localConnections, Share: localConnections, Log: slog.New(slog.DiscardHandler),
+	})
 	var done sync.WaitGroup
 	done.Go(func() { _ = server.Serve(listener) }) // its error says that it was closed
 	d.closers = append(d.closers, func() { _ = server.Close(); done.Wait() })

@@ -56,6 +56,7 @@ type Settings struct {
 	RetryCodes                                                  []topup.Code
 	OnUnknown                                                   string // hold or resend
 	HTTPAddr, MetricsAddr                                       string
+	HTTPMaxConnections                                          int
 	APIKey, CallbackURL, WebhookSecret, AdminKey, EncryptionKey string
 	TaskKeys, FormerEncryptionKeys                              []string
 	OperatorCallbackURL, OperatorWebhookSecret                  string

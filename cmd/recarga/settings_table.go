@@ -238,6 +238,11 @@ func processSettings(s *Settings) []setting {
 		name: "HTTP_ADDR", standard: "127.0.0.1:8080", allowed: allowedAddress, set: text(&s.HTTPAddr, address),
 		help: "where the API, /docs, /openapi.json and /queues listen",
 	}, {
+		name: "HTTP_MAX_CONNECTIONS", standard: "1024", allowed: "a whole number from 16 to 65536",
+		set: countFrom(&s.HTTPMaxConnections, 16, 65_536),
+		help: "connections to RECARGA_HTTP_ADDR at a time, of one address half as many; over it /healthz is still " +
+			"answered, and all else 503 (docs/limits.md)",
+	}, {
 		name: "METRICS_ADDR", standard: "127.0.0.1:9464", allowed: allowedAddress, set: text(&s.MetricsAddr, address),
 		help: "where /metrics, /healthz and /readyz listen; an address that is taken is a warning, and is tried again every 5s",
 	}, {
@@ -295,10 +300,12 @@ func spanTo(to *time.Duration, most time.Duration) func(string) error {
 	}
 }
 
-func count(to *int, most int) func(string) error {
+func count(to *int, most int) func(string) error { return countFrom(to, 1, most) }
+
+func countFrom(to *int, least, most int) func(string) error {
 	return func(v string) (err error) {
 		*to, err = strconv.Atoi(v)
-		return cmp.Or(err, when(*to < 1 || *to > most))
+		return cmp.Or(err, when(*to < least || *to > most))
 	}
 }
 

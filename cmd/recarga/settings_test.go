@@ -56,7 +56,7 @@ func TestDefaults(t *testing.T) {
 		DistributorTimeout: 120 * time.Second, DistributorConcurrency: 64, BreakerShare: 0.5, BreakerProbe: 5 * time.Second, BalanceInterval: time.Minute,
 		RetryInitial: 2 * time.Second, RetryMax: 2 * time.Minute, RetryMaxAttempts: 10, RetryMaxElapsed: 30 * time.Minute, ExpiresAfter: 72 * time.Hour,
 		RetryCodes: topup.DefaultRetryCodes(), OnUnknown: "hold",
-		HTTPAddr: "127.0.0.1:8080", MetricsAddr: "127.0.0.1:9464",
+		HTTPAddr: "127.0.0.1:8080", MetricsAddr: "127.0.0.1:9464", HTTPMaxConnections: 1024,
 		WebhookSchedule: webhook.DefaultSchedule(), WebhookTimeout: 15 * time.Second, WebhookDisableAfter: 120 * time.Hour,
 		ShutdownTimeout: 150 * time.Second, QueuesReadOnly: true, LogFormat: "json", APIURL: "http://127.0.0.1:8080",
 	}
@@ -131,6 +131,7 @@ func TestValues(t *testing.T) {
 		"EXPIRES_AFTER":           {[]string{"1h", "0"}, []string{"-1h", "0.5s", "soon"}},
 		"RETRY_CODES":             {[]string{"91", "91, 96", "Z1"}, []string{"00", "91,51", "05", "12", "13", "14", "83", "9", "911", "91,", ",", "9 ", "é"}},
 		"ON_UNKNOWN":              {[]string{"hold", "resend"}, []string{"Hold", "retry"}},
+		"HTTP_MAX_CONNECTIONS":    {[]string{"16", "1024", "65536"}, []string{"0", "15", "65537", "-1", "many"}},
 		"HTTP_ADDR":               {[]string{":0", "0.0.0.0:8080", "[::1]:1", "host:65535"}, []string{"8080", "host", "host:http", "host:65536", "host:-1"}},
 		"METRICS_ADDR":            {[]string{":9464"}, []string{"9464"}},
 		"API_KEY":                 {[]string{"12345678"}, []string{"1234567", "with a space", "ññññññññ", "12345678\n"}},

@@ -17,6 +17,7 @@ import (
 	"recarga/internal/console"
 	"recarga/internal/intake"
 	"recarga/internal/journal"
+	"recarga/internal/listen"
 	"recarga/internal/metrics"
 	"recarga/internal/queue"
 	"recarga/internal/reconcile"
@@ -283,7 +284,9 @@ func (n *node) listen(ctx context.Context, addr, setting string, handler http.Ha
 	if err != nil {
 		return "", err
 	}
-	end := n.serveHTTP(listener, setting, handler, func(err error) { n.failed <- err })
+	end := n.serveHTTP(listener, setting, listen.Config{
+		Handler: handler, Health: http.HandlerFunc(n.health.alive), MaxConnections: n.settings.HTTPMaxConnections,
+	}, func(err error) { n.failed <- err })
 	n.onShutdown(end)
 	return urlOf(listener), nil
 }
@@ -301,8 +304,9 @@ func urlOf(listener net.Listener) string { return "http://" + listener.Addr().St
 
 // serveHTTP serves until end is called, which waits for the requests under way. A listener that ends by itself is
 // reported to failed.
-func (n *node) serveHTTP(listener net.Listener, setting string, handler http.Handler, failed func(error)) (end func()) {
-	server := api.HTTPServer(handler)
+func (n *node) serveHTTP(listener net.Listener, setting string, cfg listen.Config, failed func(error)) (end func()) {
+	cfg.Log = n.log
+	server := listen.New(cfg)
 	var done sync.WaitGroup
 	done.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

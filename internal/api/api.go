@@ -208,14 +208,3 @@ func (s *Server) register(api huma.API) {
 func (s *Server) handle(pattern string, h http.Handler, query ...string) {
 	s.mux.Handle(pattern, params.Only(h, refuseQuery, query...))
 }
-
-// HTTPServer serves h with limits on what a stranger can hold open. There is no limit on a whole
-// request or answer, since a batch takes as long as it takes: bodies have their own.
-func HTTPServer(h http.Handler) *http.Server {
-	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10,
-	}
-}

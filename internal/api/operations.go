@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -16,8 +15,8 @@ const (
 	typeLines   = "application/x-ndjson"
 )
 
-// bodyPatience is how long the body of one order may take to arrive.
-const bodyPatience = 15 * time.Second
+// bodyPatience leaves the time of a body to internal/listen.
+const bodyPatience = -1
 
 func opPlace() huma.Operation {
 	op := operation(http.MethodPost, "/v1/topups", "placeTopup", "Place an order",

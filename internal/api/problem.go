@@ -68,8 +68,8 @@ func (s *Server) problem(ctx context.Context, in string, err error) error {
 
 // invalid names every wrong field.
 func invalid(in string, fields []*topup.FieldError) error {
-	details := make([]error, len(fields))
-	for i, f := range fields {
+	details := make([]error, min(len(fields), topup.MaxFaults))
+	for i, f := range fields[:len(details)] {
 		details[i] = detail(in, f)
 	}
 	return notAllowed(details)
@@ -101,7 +101,7 @@ func notAllowed(details []error) error {
 	}
 	text := "not allowed: " + strings.Join(names, ", ")
 	if len(told) == topup.MaxFaults {
-		text += fmt.Sprintf("; %d wrong fields at most are named", topup.MaxFaults)
+		text += "; " + topup.MostNamed
 	}
 	return huma.Error422UnprocessableEntity(text, told...)
 }

@@ -244,6 +244,9 @@ func (c Config) fields() map[string]json.RawMessage {
 	return fields
 }
 
+// mostMistakes is how many an answer names.
+const mostMistakes = 20
+
 // with is c changed by a JSON object of some of its fields. It returns [Mistakes] for the fields that can't be, and
 // shares no memory with c, which other requests are reading.
 func (c Config) with(change map[string]json.RawMessage) (Config, error) {
@@ -253,6 +256,9 @@ func (c Config) with(change map[string]json.RawMessage) (Config, error) {
 	}
 	var mistakes Mistakes
 	for _, field := range slices.Sorted(maps.Keys(change)) {
+		if len(mistakes) == mostMistakes {
+			break
+		}
 		rule, known := rules[field]
 		switch {
 		case !known:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"recarga/internal/metrics"
 	"recarga/internal/queue"
 	"recarga/internal/reconcile"
+	"recarga/internal/seal"
 	"recarga/internal/tracing"
 	"recarga/producer"
 	"recarga/tasks"
@@ -257,7 +259,9 @@ func (n *node) startAPI(ctx context.Context) error {
 		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Events: n.journal, Bell: n.bell, Balances: n.vendor, BalanceBook: n.journal, Observe: n.metrics.Served,
 		Callers: api.WithRegistry(api.StaticCallers(s.APIKey, s.CallbackURL, s.AdminKey), n.callers), Registry: n.callers,
 		Endpoints: endpoints{s, n.callers}, Health: n.journal, Reconciler: reconcile.New(n.journal, n.producer, n.log).WithDisputes(n.journal),
-		Queues: n.queue, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: version,
+		// With the API key alone there is one tenant: nobody from whom its cursors must be kept.
+		Cursors: seal.New(cmp.Or(s.EncryptionKey, s.AdminKey, s.APIKey)),
+		Queues:  n.queue, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: version,
 	})
 	n.closeLast("api", handler.Close)
 	url, err := n.listen(ctx, s.HTTPAddr, "RECARGA_HTTP_ADDR", tracing.Handler(handler, "/v1/"))

@@ -21,6 +21,7 @@ import (
 	"recarga/internal/journal"
 	"recarga/internal/params"
 	"recarga/internal/reconcile"
+	"recarga/internal/seal"
 	"recarga/topup"
 )
 
@@ -93,6 +94,9 @@ type Config struct {
 	Reconciler *reconcile.Reconciler
 	// Balances may be nil: then GET /v1/balance answers 503.
 	Balances Balances
+	// Cursors seals the cursors of lists. Every process needs the same keys, or a client that is led from one to
+	// another starts its list anew. Nil, or without a key: this process makes one.
+	Cursors *seal.Box
 	// BalanceBook may be nil: then GET /v1/balance has no history.
 	BalanceBook BalanceBook
 	// Queues is the Redis that /queues shows. Nil: there is no such page.
@@ -124,6 +128,7 @@ type Server struct {
 	mux     *http.ServeMux
 	handler http.Handler
 	balance balanceCache
+	cursors cursors
 	schemas huma.Registry
 	spec    []byte
 	queues  *asynqmon.HTTPHandler // nil: there is no such page
@@ -143,7 +148,7 @@ func New(cfg Config) *Server {
 	if cfg.Observe == nil {
 		cfg.Observe = func(Served) {}
 	}
-	s := &Server{cfg: cfg, log: cfg.Log, mux: http.NewServeMux()}
+	s := &Server{cfg: cfg, log: cfg.Log, mux: http.NewServeMux(), cursors: newCursors(cfg.Cursors)}
 	s.balance.ask = cfg.Balances
 	api := humago.New(s.mux, humaConfig(cfg.Version))
 	s.schemas = api.OpenAPI().Components.Schemas

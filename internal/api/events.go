@@ -75,6 +75,10 @@ func (s *Server) events(ctx context.Context, in *listInput) (*eventsOutput, erro
 	if !who.Admin {
 		f.Caller = who.Caller
 	}
+	list := listOfEvents(f)
+	if err == nil {
+		f.Cursor, err = s.cursors.open(list, f.Cursor)
+	}
 	var events []topup.Event
 	var next string
 	if err == nil {
@@ -83,12 +87,9 @@ func (s *Server) events(ctx context.Context, in *listInput) (*eventsOutput, erro
 	if err != nil {
 		return nil, s.problem(ctx, "query", err)
 	}
-	page := eventPage{Data: make([]eventFacts, len(events))}
+	page := eventPage{Data: make([]eventFacts, len(events)), NextCursor: s.cursors.seal(list, next)}
 	for i, ev := range events {
-		page.Data[i] = factsOf(ev)
-	}
-	if next != "" {
-		page.NextCursor = &next
+		page.Data[i] = shownEvent(who, ev)
 	}
 	return &eventsOutput{Body: page}, nil
 }
@@ -110,7 +111,7 @@ func (s *Server) redeliver(ctx context.Context, in *eventInput) (*eventOutput, e
 	if ev, err = s.cfg.Events.Event(ctx, ev.ID); err != nil {
 		return nil, s.problem(ctx, "path", err)
 	}
-	return &eventOutput{Body: factsOf(ev)}, nil
+	return &eventOutput{Body: shownEvent(identityOf(ctx), ev)}, nil
 }
 
 // ownEvent is an event of the key's own caller; another's is not found.
@@ -176,14 +177,17 @@ func (s *Server) redeliverAll(ctx context.Context, in *replayInput) (*countOutpu
 		f.Caller = who.Caller
 	}
 	var out countOutput
+	list := listOfEvents(f)
+	var err error
+	if f.Cursor, err = s.cursors.open(list, f.Cursor); err != nil {
+		return nil, s.problem(ctx, "body", err)
+	}
 	count, next, err := s.cfg.Events.RedeliverAll(ctx, f, time.Now(), s.ringFor(ctx))
 	s.log.InfoContext(ctx, "events redelivered", "count", count, "state", string(f.State), "caller", f.Caller, "type", string(f.Type))
 	if err != nil {
 		return nil, s.problem(ctx, "body", err)
 	}
-	if out.Body.Count = count; next != "" {
-		out.Body.NextCursor = &next
-	}
+	out.Body.Count, out.Body.NextCursor = count, s.cursors.seal(list, next)
 	return &out, nil
 }
 

@@ -28,7 +28,8 @@ type orderOutput struct {
 }
 
 func (s *Server) place(ctx context.Context, in *placeInput) (*orderOutput, error) {
-	r, err := s.parse(identityOf(ctx), in.RawBody, in.Key)
+	who := identityOf(ctx)
+	r, err := s.parse(who, in.RawBody, in.Key)
 	if err != nil {
 		return nil, s.problem(ctx, "body", err)
 	}
@@ -37,7 +38,7 @@ func (s *Server) place(ctx context.Context, in *placeInput) (*orderOutput, error
 	if err != nil {
 		return nil, s.problem(ctx, "body", err)
 	}
-	out := &orderOutput{Status: placedStatus(replayed), Location: "/v1/topups/" + string(o.ID), Body: o}
+	out := &orderOutput{Status: placedStatus(replayed), Location: "/v1/topups/" + string(o.ID), Body: shown(who, o)}
 	if replayed {
 		out.Replayed = "true"
 	}
@@ -139,7 +140,7 @@ func (s *Server) cancel(ctx context.Context, in *orderInput) (*orderOutput, erro
 	if err != nil {
 		return nil, s.problem(ctx, "path", err)
 	}
-	return &orderOutput{Status: http.StatusOK, Body: o}, nil
+	return &orderOutput{Status: http.StatusOK, Body: shown(who, o)}, nil
 }
 
 // pathID is the id in a path. One that no order can have is not found, like one that none has.

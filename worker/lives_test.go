@@ -151,7 +151,7 @@ func (p *planet) look(r topup.Request, at time.Time) {
 	}
 	p.looks.Go(func() {
 		time.Sleep(time.Until(at))
-		again, err := p.Look(context.Background(), r)
+		again, err := p.Look(context.Background(), r.ID)
 		if err != nil && !errors.Is(err, topup.ErrLost) {
 			p.t.Errorf("%s: %v", r.ID, err)
 		}

@@ -57,6 +57,7 @@ type Settings struct {
 	OnUnknown                                                   string // hold or resend
 	HTTPAddr, MetricsAddr                                       string
 	APIKey, CallbackURL, WebhookSecret, AdminKey, EncryptionKey string
+	TaskKeys, FormerEncryptionKeys                              []string
 	OperatorCallbackURL, OperatorWebhookSecret                  string
 	OperatorOff                                                 error // what is wrong with the two, which are then empty
 	WebhookSchedule                                             []time.Duration

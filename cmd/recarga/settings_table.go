@@ -86,6 +86,7 @@ const (
 	allowedDuration = "a duration above zero, as in 30s or 2m"
 	allowedAddress  = "HOST:PORT"
 	allowedKey      = "at least 8 visible ASCII characters"
+	allowedTaskKeys = "one key of at least 16 visible ASCII characters, or two separated by a comma"
 	allowedChoice   = "true or false"
 	allowedAmount   = "an amount above zero with at most 2 decimals, as in 500 or 99.50"
 )
@@ -199,6 +200,10 @@ func callerSettings(s *Settings) []setting {
 	}, {
 		name: "ENCRYPTION_KEY", secret: true, allowed: allowedKey, set: text(&s.EncryptionKey, key),
 		help: "seals the webhook secrets of the callers in the registry; every api and worker process needs the same. Default: RECARGA_ADMIN_KEY, which can then not be changed without rotating those secrets",
+	}, {
+		name: "TASK_KEY", secret: true, allowed: allowedTaskKeys, set: keyList(&s.TaskKeys, shortestTaskKey),
+		help: "when set, tasks of producers that have only Redis must be signed with it (docs/queues.md); the worker needs it. " +
+			"A second key is accepted as well, while producers change from one to the other",
 	}}
 }
 
@@ -373,6 +378,17 @@ func redisURL(v string) bool {
 func key(v string) bool {
 	const shortest = 8
 	return len(v) >= shortest && !strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// shortestTaskKey is more than for keys that somebody types: whoever reads a signed task may guess at leisure.
+const shortestTaskKey = 16
+
+// keyList takes one key, or two: a new one and the one before it.
+func keyList(to *[]string, shortest int) func(string) error {
+	return func(v string) error {
+		*to = strings.Split(v, ",")
+		return when(len(*to) > 2 || slices.ContainsFunc(*to, func(k string) bool { return len(k) < shortest || !key(k) }))
+	}
 }
 
 func webURL(v string) bool {

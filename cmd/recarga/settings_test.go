@@ -135,6 +135,10 @@ func TestValues(t *testing.T) {
 		"METRICS_ADDR":            {[]string{":9464"}, []string{"9464"}},
 		"API_KEY":                 {[]string{"12345678"}, []string{"1234567", "with a space", "ññññññññ", "12345678\n"}},
 		"ADMIN_KEY":               {[]string{"12345678"}, []string{"1234567"}},
+		"TASK_KEY": {
+			[]string{"0123456789abcdef", "0123456789abcdef,fedcba9876543210"},
+			[]string{"0123456789abcde", "0123456789abcdef,", "0123456789abcdef, fedcba9876543210", "0123456789abcdef,fedcba9876543210,0123456789abcdeg"},
+		},
 		"ENCRYPTION_KEY":          {[]string{"12345678"}, []string{"1234567"}},
 		"WEBHOOK_SECRET":          {[]string{"whsec_" + key}, []string{"whsec_", key, "whsec_" + key[:31], "whsec_QUJD"}},
 		"WEBHOOK_SCHEDULE":        {[]string{"5s", "1s, 2m,3h"}, []string{"5", "5s,", "0s", "1s;2s"}},

@@ -16,6 +16,7 @@ import (
 	"recarga/internal/balance"
 	"recarga/internal/callers"
 	"recarga/internal/console"
+	"recarga/internal/intake"
 	"recarga/internal/journal"
 	"recarga/internal/metrics"
 	"recarga/internal/queue"
@@ -217,6 +218,7 @@ func (n *node) workerConfig() worker.Config {
 			ResendUnknown: s.OnUnknown == "resend",
 		},
 	}
+	cfg.Intake, cfg.Refused = n.intake(), n.metrics.Refused
 	cfg.Board, cfg.Breaker = n.queue.Board(), worker.Breaker{Share: s.BreakerShare, Probe: s.BreakerProbe}
 	if n.pacer != nil {
 		cfg.Pacer = n.pacer
@@ -225,6 +227,16 @@ func (n *node) workerConfig() worker.Config {
 		cfg.Holds = []worker.Hold{n.watch}
 	}
 	return cfg
+}
+
+// intake has the rules for orders whose producer has only Redis. The caller named default is one where any of its
+// settings is there, or the admin key, which places orders in its name.
+func (n *node) intake() intake.Rules {
+	s := n.settings
+	return intake.Rules{
+		TaskKeys: s.TaskKeys, Caller: n.callers.Caller, DefaultURL: s.CallbackURL,
+		Default: s.APIKey != "" || s.AdminKey != "" || s.CallbackURL != "" || s.WebhookSecret != "",
+	}
 }
 
 func (n *node) swept(at time.Time) {

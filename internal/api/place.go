@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
-	"slices"
 	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -86,40 +84,8 @@ func checkCaller(who Identity, caller string) error {
 	return &topup.FieldError{Field: topup.FieldCaller, Value: caller, Allowed: "absent, or the key's own caller " + who.Caller}
 }
 
-// checkCallback: an order may move its webhook to another path of the registered origin, never to
-// another host; else a leaked key could send events anywhere.
 func checkCallback(who Identity, callback string) error {
-	if callback == "" {
-		return nil
-	}
-	var registered []string
-	for _, u := range append([]string{who.CallbackURL}, who.Endpoints...) {
-		if o := origin(u); o != "" && !slices.Contains(registered, o) {
-			registered = append(registered, o)
-		}
-	}
-	if slices.Contains(registered, origin(callback)) {
-		return nil
-	}
-	allowed := "absent: no callback URL is registered for this caller"
-	if len(registered) > 0 {
-		allowed = "a URL of the registered origin " + strings.Join(registered, " or ")
-	}
-	return &topup.FieldError{Field: topup.FieldCallbackURL, Value: callback, Allowed: allowed}
-}
-
-// origin is a URL's scheme, host and port, or empty for what is no http URL.
-func origin(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil || u.Hostname() == "" {
-		return ""
-	}
-	ports := map[string]string{"http": "80", "https": "443"}
-	port := u.Port()
-	if port == "" {
-		port = ports[u.Scheme]
-	}
-	return u.Scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port
+	return topup.CheckCallback(callback, append([]string{who.CallbackURL}, who.Endpoints...)...)
 }
 
 type orderInput struct {

@@ -43,7 +43,7 @@ func each[T any](all []T, see func(T) T) []T {
 func (a Attempt) ForCaller() Attempt {
 	seen := Attempt{
 		Number: a.Number, StartedAt: a.StartedAt, FinishedAt: a.FinishedAt, Outcome: a.Outcome, HTTPStatus: a.HTTPStatus,
-		ResponseCode: a.ResponseCode, ResponseMessage: a.ResponseMessage,
+		ResponseCode: a.ResponseCode, ResponseMessage: a.ResponseMessage, Probe: a.Probe,
 	}
 	switch {
 	case a.Error == "":

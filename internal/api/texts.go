@@ -47,7 +47,7 @@ func propertyTexts(catalog topup.Catalog) map[string]map[string]string {
 			"number":   "Counts from 1.",
 			"outcome":  "Null while it is under way.",
 			"error":    "Why the outcome does not follow from a response code. A caller sees one sentence for each outcome.",
-			"probe":    "For the operator: true where it was made to try an operator that was out. The first three of an order spent no try.",
+			"probe":    "True where it was made to try an operator that was out. The first three of an order spent no try.",
 			"evidence": "For the operator. Of an unknown outcome: how far the request got, how the answer began, and what the balance did meanwhile.",
 		},
 		"OrderDetails": {

@@ -163,7 +163,7 @@ func TestMalformedTasks(t *testing.T) {
 
 func (b *bench) register(t *testing.T, c topup.Caller) {
 	t.Helper()
-	c.KeyHash, c.CreatedAt = []byte(c.Name), time.Now()
+	c.Keys, c.CreatedAt = []topup.CallerKey{{Hash: []byte(c.Name), CreatedAt: time.Now()}}, time.Now()
 	if err := b.journal.AddCaller(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}

@@ -435,10 +435,10 @@ func TestPauseAndResume(t *testing.T) {
 func TestCallers(t *testing.T) {
 	s := open(t)
 	must(t, s.journal.AddCaller(t.Context(), topup.Caller{
-		Name: "kiosk", CallbackURL: "https://kiosk.example/hook", KeyHash: []byte("1"), Secrets: []byte("sealed"), CreatedAt: time.Now(),
+		Name: "kiosk", CallbackURL: "https://kiosk.example/hook", Keys: []topup.CallerKey{{Hash: []byte("1"), CreatedAt: time.Now()}}, Secrets: []byte("sealed"), CreatedAt: time.Now(),
 		Endpoints: []topup.CallerEndpoint{{Name: "crm", URL: "https://crm.example/"}},
 	}))
-	must(t, s.journal.AddCaller(t.Context(), topup.Caller{Name: "mute", KeyHash: []byte("2"), Secrets: []byte("sealed"), CreatedAt: time.Now()}))
+	must(t, s.journal.AddCaller(t.Context(), topup.Caller{Name: "mute", Keys: []topup.CallerKey{{Hash: []byte("2"), CreatedAt: time.Now()}}, Secrets: []byte("sealed"), CreatedAt: time.Now()}))
 	_, err := s.journal.EndpointFailed(t.Context(), "kiosk", "https://crm.example/", time.Now())
 	must(t, err)
 	s.enter().get("/console/callers").want(200, "kiosk.example", "good", "crm.example", "failing", "told nowhere")

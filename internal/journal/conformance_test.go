@@ -63,6 +63,8 @@ func conformance(t *testing.T, open func(testing.TB) store) {
 		{"deliveries", testDeliveries},
 		{"events, and their redelivery", testReplay},
 		{"callers", testCallers},
+		{"prefixes", testPrefixes},
+		{"prefixes at once", testPrefixesAtOnce},
 		{"the health of endpoints", testEndpointHealth},
 		{"one success clears an endpoint", testOneSuccessClears},
 		{"what the operator is told", testNotices},

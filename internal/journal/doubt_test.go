@@ -314,11 +314,11 @@ var changes = []change{
 		return done(len(copies) == 1, err)
 	}), topup.StateFailed, 2, false, false},
 	{"AddCaller", beside(func(ctx context.Context, s store, id topup.ID) error {
-		return s.AddCaller(ctx, topup.Caller{Name: string(id), KeyHash: []byte(id), Secrets: []byte("s"), CreatedAt: noon})
+		return s.AddCaller(ctx, caller(string(id), string(id)))
 	}), topup.StateQueued, 0, false, false},
 	{"ChangeCaller", func(tb testing.TB, s store, id topup.ID) action {
 		s.accept(tb, string(id))
-		was := topup.Caller{Name: string(id), KeyHash: []byte(id), Secrets: []byte("s"), CreatedAt: noon}
+		was := caller(string(id), string(id))
 		must(tb, s.AddCaller(tb.Context(), was))
 		is := was
 		is.Secrets = []byte("t")

@@ -272,8 +272,8 @@ func (n *node) startAPI(ctx context.Context) error {
 		Callers: api.WithRegistry(api.StaticCallers(s.APIKey, s.CallbackURL, s.AdminKey), n.callers), Registry: n.callers,
 		Endpoints: endpoints{s, n.callers}, Health: n.journal, Reconciler: reconcile.New(n.journal, n.producer, n.log).WithDisputes(n.journal),
 		// With the API key alone there is one tenant: nobody from whom its cursors must be kept.
-		Cursors: seal.New(cmp.Or(s.EncryptionKey, s.AdminKey, s.APIKey)),
-		Queues:  n.queue, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: version,
+		Cursors: seal.New(cmp.Or(s.EncryptionKey, s.AdminKey, s.APIKey)), Quotas: callers.NewQuotas(n.callers, n.journal),
+		Queues: n.queue, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: version,
 	})
 	n.closeLast("api", handler.Close)
 	url, err := n.listen(ctx, s.HTTPAddr, "RECARGA_HTTP_ADDR", tracing.Handler(handler, "/v1/"))

@@ -57,6 +57,13 @@ type Book interface {
 	Export(ctx context.Context, f journal.Filter, parts journal.Parts) iter.Seq2[topup.Details, error]
 }
 
+// Quotas keep callers within what they may have under way: callers.Quotas.
+type Quotas interface {
+	// Take makes room for an order, or returns a *topup.QuotaError. With room, settle must be called with whether a new
+	// order was placed.
+	Take(ctx context.Context, caller string) (settle func(placed bool), err error)
+}
+
 // Bell rings for events.
 type Bell interface {
 	RingEvent(ctx context.Context, eventID string, at time.Time) error
@@ -94,6 +101,8 @@ type Config struct {
 	Reconciler *reconcile.Reconciler
 	// Balances may be nil: then GET /v1/balance answers 503.
 	Balances Balances
+	// Quotas may be nil: then every caller places as many orders as it likes.
+	Quotas Quotas
 	// Cursors seals the cursors of lists. Every process needs the same keys, or a client that is led from one to
 	// another starts its list anew. Nil, or without a key: this process makes one.
 	Cursors *seal.Box

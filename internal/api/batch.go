@@ -153,7 +153,7 @@ func (s *Server) startLine(ctx context.Context, who Identity, line *batchLine, t
 }
 
 func (s *Server) placeLine(ctx context.Context, who Identity, line *batchLine, r topup.Request) {
-	o, replayed, err := s.cfg.Orders.Place(ctx, r)
+	o, replayed, err := s.placeWithin(ctx, r)
 	if err != nil {
 		s.fail(ctx, line, err)
 		return

@@ -82,6 +82,31 @@ func TestRedeliver(t *testing.T) {
 	}
 }
 
+// TestRedeliveriesAreBounded: a caller redelivers one event a hundred times a day; the operator, and another event, more.
+func TestRedeliveriesAreBounded(t *testing.T) {
+	s := serve(t)
+	often, other := s.canceled(shopKey, "OFTEN"), s.canceled(shopKey, "OTHER")
+	for i := range 100 {
+		if i%2 == 0 {
+			s.post(shopKey, "/v1/events/"+often+"/redeliver", "").want(http.StatusOK)
+			continue
+		}
+		s.post(shopKey, "/v1/events/redeliver", `{"state":"pending","limit":2}`).want(http.StatusOK)
+	}
+	a := s.post(shopKey, "/v1/events/"+often+"/redeliver", "").want(http.StatusTooManyRequests)
+	if p := a.problem(); !strings.Contains(p.Detail, "100 times today") || a.header.Get("Retry-After") == "" {
+		t.Errorf("%s, Retry-After %q", a.body, a.header.Get("Retry-After"))
+	}
+	if a := s.post(shopKey, "/v1/events/redeliver", `{}`).want(http.StatusOK); !strings.Contains(string(a.body), `"count":1`) {
+		t.Errorf("all of them: %s", a.body)
+	}
+	s.post(shopKey, "/v1/events/"+other+"/redeliver", "").want(http.StatusOK)
+	s.post(adminKey, "/v1/events/"+often+"/redeliver", "").want(http.StatusOK)
+	if a := s.post(adminKey, "/v1/events/redeliver", `{}`).want(http.StatusOK); !strings.Contains(string(a.body), `"count":2`) {
+		t.Errorf("all of them, by the operator: %s", a.body)
+	}
+}
+
 func TestRedeliverRefused(t *testing.T) {
 	s := serve(t)
 	s.post(shopKey, "/v1/events/redeliver", `{"caller":"other"}`).want(http.StatusForbidden)

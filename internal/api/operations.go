@@ -23,7 +23,7 @@ func opPlace() huma.Operation {
 	op := operation(http.MethodPost, "/v1/topups", "placeTopup", "Place an order",
 		"Records the order durably and answers. Send it again, the same, after any doubt: it is placed once. "+
 			"The fields are those of the distributor's product_purchase, and some more.",
-		400, 408, 409, 413, 415, 422, 503)
+		400, 408, 409, 413, 415, 422, 429, 503)
 	op.DefaultStatus = http.StatusAccepted
 	op.MaxBodyBytes = maxBody + 1 // huma refuses a body of exactly its limit
 	op.BodyReadTimeout = bodyPatience
@@ -160,7 +160,7 @@ func problemResponse(status int) *huma.Response {
 	switch status {
 	case http.StatusUnauthorized:
 		header("WWW-Authenticate", "How to authenticate.")
-	case http.StatusServiceUnavailable, http.StatusBadGateway:
+	case http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusTooManyRequests:
 		header("Retry-After", "Seconds to wait before the same request is sent again.")
 	case http.StatusUnprocessableEntity:
 		r.Content[typeProblem].Example = exampleProblem()
@@ -179,6 +179,7 @@ func problemTexts() map[int]string {
 		413: "The body is larger than 64 KiB.",
 		415: "The body is of another media type.",
 		422: "Not allowed; `errors` names every wrong field.",
+		429: "More than a quota of the caller's allows; `detail` names which. Never of an order that was placed before.",
 		500: "A fault of ours.",
 		502: "The distributor did not answer.",
 		503: "Not recorded, or not readable now; send the same request again.",

@@ -20,6 +20,7 @@ func withRegistry(t *testing.T) *server {
 	return serve(t, func(c *api.Config) {
 		registry := registrar.New(c.Book.(registrar.Store), "an encryption key", false)
 		c.Registry, c.Callers = registry, api.WithRegistry(c.Callers, registry)
+		c.Quotas = registrar.NewQuotas(registry, c.Book.(registrar.Book))
 		c.Endpoints, c.Health = registry, c.Book.(api.Health)
 	})
 }
@@ -182,6 +183,55 @@ func TestIDPrefix(t *testing.T) {
 	s.post(adminKey, "/v1/topups", order("X-1")).want(http.StatusUnprocessableEntity)
 	s.post(adminKey, "/v1/topups", order("D-1")).want(http.StatusAccepted)
 	s.do("PATCH", adminKey, "/v1/callers/default", `{"disabled":true}`).want(http.StatusUnprocessableEntity)
+}
+
+// TestQuotas: what is beyond a quota is answered 429 with the quota's name, alone and in a batch; the repeat of an order is
+// answered as ever, and other callers are.
+func TestQuotas(t *testing.T) {
+	s := withRegistry(t)
+	var c struct {
+		APIKey  string  `json:"api_key"`
+		MaxOpen *int    `json:"max_open"`
+		MaxRate *string `json:"max_rate"`
+	}
+	decode(t, s.post(adminKey, "/v1/callers", `{"name":"small","max_open":2,"max_rate":"500/s"}`).want(http.StatusCreated).body, &c)
+	if c.MaxOpen == nil || *c.MaxOpen != 2 || c.MaxRate == nil || *c.MaxRate != "500/s" {
+		t.Errorf("%+v", c)
+	}
+	for i := range 2 {
+		s.post(c.APIKey, "/v1/topups", order(fmt.Sprint("Q-", i))).want(http.StatusAccepted)
+	}
+	over := s.post(c.APIKey, "/v1/topups", order("Q-2")).want(http.StatusTooManyRequests)
+	if p := over.problem(); !strings.Contains(p.Detail, "max_open") || over.header.Get("Retry-After") == "" {
+		t.Errorf("%s, Retry-After %q", over.body, over.header.Get("Retry-After"))
+	}
+	s.get(adminKey, "/v1/topups/Q-2").want(http.StatusNotFound)
+	for range 3 {
+		s.post(c.APIKey, "/v1/topups", order("Q-1")).want(http.StatusOK)
+	}
+	s.post(c.APIKey, "/v1/topups", order("Q-1", `"operator":"TELCEL"`)).want(http.StatusConflict)
+	lines := s.send("POST", "/v1/topups/batch", order("Q-0")+"\n"+order("Q-3")+"\n"+order("Q-4"), "Authorization", "Bearer "+c.APIKey, "Content-Type", typeND)
+	if body := string(lines.want(http.StatusOK).body); strings.Count(body, `"status":429,"error"`) != 2 || !strings.Contains(body, `"status":200,"topup"`) {
+		t.Errorf("a batch: %s", body)
+	}
+	s.place("BYSTANDER").want(http.StatusAccepted)
+	s.post(c.APIKey, "/v1/topups/Q-0/cancel", "").want(http.StatusOK)
+	testkit.Eventually(t, time.Minute, func() bool { return s.post(c.APIKey, "/v1/topups", order("Q-5")).status == http.StatusAccepted }, "there is room again")
+	s.do("PATCH", adminKey, "/v1/callers/small", `{"max_open":0,"max_rate":"1/h"}`).want(http.StatusOK)
+	s.post(c.APIKey, "/v1/topups", order("Q-6")).want(http.StatusAccepted)
+	over = s.post(c.APIKey, "/v1/topups", order("Q-7")).want(http.StatusTooManyRequests)
+	if p := over.problem(); !strings.Contains(p.Detail, "max_rate") || len(over.header.Get("Retry-After")) != 4 {
+		t.Errorf("%s, Retry-After %q", over.body, over.header.Get("Retry-After"))
+	}
+	s.post(c.APIKey, "/v1/topups", order("Q-6")).want(http.StatusOK)
+	s.do("PATCH", adminKey, "/v1/callers/default", `{"max_open":1}`).want(http.StatusOK)
+	s.post(adminKey, "/v1/topups", order("D-1")).want(http.StatusAccepted)
+	s.post(adminKey, "/v1/topups", order("D-2")).want(http.StatusTooManyRequests)
+	for body, field := range map[string]string{`{"max_open":-1}`: "max_open", `{"max_rate":"5"}`: "max_rate", `{"max_rate":"0/s"}`: "max_rate"} {
+		if named := s.do("PATCH", adminKey, "/v1/callers/small", body).want(http.StatusUnprocessableEntity).problem().named(); fmt.Sprint(named) != "[body."+field+"]" {
+			t.Errorf("%s: %v", body, named)
+		}
+	}
 }
 
 func TestCallersRefused(t *testing.T) {

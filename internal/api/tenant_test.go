@@ -77,7 +77,9 @@ func (f fullEvents) Events(context.Context, journal.EventFilter) ([]topup.Event,
 	return f.d.Events, place, nil
 }
 
-func (f fullEvents) Redeliver(context.Context, topup.Event, time.Time) error { return nil }
+func (f fullEvents) RedeliverWithin(context.Context, topup.Event, int, time.Time) error {
+	return nil
+}
 
 func (f fullEvents) RedeliverAll(context.Context, journal.EventFilter, time.Time, func(topup.Event)) (int, string, error) {
 	return 1, place, nil

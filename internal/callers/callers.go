@@ -65,6 +65,7 @@ type Registry struct {
 
 	mu     sync.Mutex
 	byName map[string]remembered
+	quotas map[string]remembered
 	byKey  map[[sha256.Size]byte]remembered
 }
 
@@ -76,7 +77,7 @@ type remembered struct {
 // New builds a Registry. encryptionKey seals the secrets: every process that signs or changes them needs
 // the same one; what formerKeys sealed is opened too. plainHTTP allows callback URLs of http://.
 func New(store Store, encryptionKey string, plainHTTP bool, formerKeys ...string) *Registry {
-	r := &Registry{store: store, plainHTTP: plainHTTP, byName: map[string]remembered{}, byKey: map[[sha256.Size]byte]remembered{}}
+	r := &Registry{store: store, plainHTTP: plainHTTP, byName: map[string]remembered{}, quotas: map[string]remembered{}, byKey: map[[sha256.Size]byte]remembered{}}
 	if encryptionKey != "" { // a former key alone seals nothing
 		r.box = seal.New(append([]string{encryptionKey}, formerKeys...)...)
 	}
@@ -353,6 +354,7 @@ func (r *Registry) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	clear(r.byName)
+	clear(r.quotas)
 	clear(r.byKey)
 }
 

@@ -63,6 +63,7 @@ func conformance(t *testing.T, open func(testing.TB) store) {
 		{"deliveries", testDeliveries},
 		{"events, and their redelivery", testReplay},
 		{"callers", testCallers},
+		{"redeliveries", testRedeliveries},
 		{"prefixes", testPrefixes},
 		{"prefixes at once", testPrefixesAtOnce},
 		{"the health of endpoints", testEndpointHealth},

@@ -276,6 +276,10 @@ func (n *node) startAPI(ctx context.Context) error {
 		Queues: n.queue, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: version,
 	})
 	n.closeLast("api", handler.Close)
+	watching, stop := context.WithCancel(context.Background())
+	var watched sync.WaitGroup
+	watched.Go(func() { n.callers.WatchExpiry(watching, n.log) })
+	n.onShutdown(func() { stop(); watched.Wait() })
 	url, err := n.listen(ctx, s.HTTPAddr, "RECARGA_HTTP_ADDR", tracing.Handler(handler, "/v1/"))
 	n.apiURL = url
 	return err

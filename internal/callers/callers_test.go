@@ -2,7 +2,9 @@ package callers_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -198,6 +200,33 @@ func TestKeysFollowEachOther(t *testing.T) {
 			if _, _, err := r.RotateKey(t.Context(), "shop", how); len(topup.FieldErrors(err)) != 1 {
 				t.Errorf("%+v: %v", how, err)
 			}
+		}
+	})
+}
+
+// TestExpiryIsWarnedOf: once a day, from two weeks before a caller's newest key ends.
+func TestExpiryIsWarnedOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := callers.New(open(t), "key", false)
+		end := time.Now().Add(16*24*time.Hour + time.Hour)
+		for _, c := range []callers.NewCaller{{Name: "shop", KeyExpiresAt: &end}, {Name: "ever"}} {
+			if _, err := r.Add(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var said bytes.Buffer
+		ctx, cancel := context.WithCancel(t.Context())
+		watched := make(chan struct{})
+		go func() { defer close(watched); r.WatchExpiry(ctx, slog.New(slog.NewTextHandler(&said, nil))) }()
+		time.Sleep(5*24*time.Hour + time.Minute) // the days 3, 4 and 5 are within two weeks
+		if _, _, err := r.RotateKey(t.Context(), "shop", callers.Rotation{Overlap: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(30 * 24 * time.Hour)
+		cancel()
+		<-watched
+		if n := strings.Count(said.String(), "caller=shop"); n != 3 || strings.Contains(said.String(), "ever") {
+			t.Errorf("said %d times: %s", n, &said)
 		}
 	})
 }

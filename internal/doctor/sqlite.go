@@ -43,6 +43,7 @@ func newSQLite(cfg Config) part {
 	}, {
 		{"sqlite schema", whySchema, mendSchema, s.schema},
 		{"sqlite unknown orders", whyHeld, mendHeld, s.held},
+		{"sqlite caller keys", whyKeys, mendKeys, s.keys},
 	}}, close: s.close}
 }
 
@@ -169,4 +170,11 @@ func (s *sqlite) held(ctx context.Context) Finding {
 		return nothing()
 	}
 	return s.database.held(ctx, sqlTables)
+}
+
+func (s *sqlite) keys(ctx context.Context) Finding {
+	if s.isNew() {
+		return nothing()
+	}
+	return s.database.keys(ctx)
 }

@@ -86,7 +86,7 @@ func TestNothingIsConfirmedWithoutTheStandby(t *testing.T) {
 // reads are the methods that confirm nothing: what they return may be taken back by a failover.
 var reads = strings.Fields(`Around Balance BalanceChangesSince BalancesSince Called Caller CallerByKey Callers
 CheckArchive Close CountByState CountEvents CountLeaving Details DisabledEndpoints Disputed Due DueEvents
-EndpointHealth Events Export Find Held InLine LineLengths List OldestUnknown Order Overdue Overview Ping Sold
+EndpointHealth Events Export Find Held InLine LineLengths List OldestUnknown OpenByCaller Order Overdue Overview Ping Sold
 Standings Stats`)
 
 // TestEveryWriteIsCutOff: no method that writes is missing among the changes.
@@ -304,6 +304,9 @@ var changes = []change{
 	}), topup.StateFailed, 1, false, false},
 	{"Redeliver", onEvent(func(ctx context.Context, s store, ev topup.Event) error {
 		return s.Redeliver(ctx, ev, noon)
+	}), topup.StateFailed, 1, false, true},
+	{"RedeliverWithin", onEvent(func(ctx context.Context, s store, ev topup.Event) error {
+		return s.RedeliverWithin(ctx, ev, 3, noon)
 	}), topup.StateFailed, 1, false, true},
 	{"RedeliverAll", onEvent(func(ctx context.Context, s store, _ topup.Event) error {
 		_, _, err := s.RedeliverAll(ctx, journal.EventFilter{}, time.Now(), func(topup.Event) {})

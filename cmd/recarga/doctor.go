@@ -83,7 +83,8 @@ func doctorConfig(s Settings, timeout time.Duration) doctor.Config {
 		CallbackURL: s.CallbackURL, WebhookAllowPrivate: s.WebhookAllowPrivate,
 		HTTPAddr: s.HTTPAddr, MetricsAddr: s.MetricsAddr, Timeout: timeout,
 		OperatorCallbackURL: s.OperatorCallbackURL, OperatorOff: s.OperatorOff,
-		BalanceLow: max(s.BalanceLow, s.HoldBelow),
+		SealingKeys: s.sealingKeys(),
+		BalanceLow:  max(s.BalanceLow, s.HoldBelow),
 	}
 }
 

@@ -82,13 +82,14 @@ func settingsGroups(s *Settings) []settingsGroup {
 }
 
 const (
-	allowedURL      = "an http or https URL"
-	allowedDuration = "a duration above zero, as in 30s or 2m"
-	allowedAddress  = "HOST:PORT"
-	allowedKey      = "at least 8 visible ASCII characters"
-	allowedTaskKeys = "one key of at least 16 visible ASCII characters, or two separated by a comma"
-	allowedChoice   = "true or false"
-	allowedAmount   = "an amount above zero with at most 2 decimals, as in 500 or 99.50"
+	allowedURL        = "an http or https URL"
+	allowedDuration   = "a duration above zero, as in 30s or 2m"
+	allowedAddress    = "HOST:PORT"
+	allowedKey        = "at least 8 visible ASCII characters"
+	allowedFormerKeys = "one key of at least 8 visible ASCII characters, or two separated by a comma"
+	allowedTaskKeys   = "one key of at least 16 visible ASCII characters, or two separated by a comma"
+	allowedChoice     = "true or false"
+	allowedAmount     = "an amount above zero with at most 2 decimals, as in 500 or 99.50"
 )
 
 func storageSettings(s *Settings) []setting {
@@ -199,7 +200,10 @@ func callerSettings(s *Settings) []setting {
 		help: "signs the operator's webhooks",
 	}, {
 		name: "ENCRYPTION_KEY", secret: true, allowed: allowedKey, set: text(&s.EncryptionKey, key),
-		help: "seals the webhook secrets of the callers in the registry; every api and worker process needs the same. Default: RECARGA_ADMIN_KEY, which can then not be changed without rotating those secrets",
+		help: "seals the webhook secrets of the callers in the registry; every api and worker process needs the same. Default: RECARGA_ADMIN_KEY. To change either: docs/operations.md",
+	}, {
+		name: "ENCRYPTION_KEY_OLD", secret: true, allowed: allowedFormerKeys, set: keyList(&s.FormerEncryptionKeys, shortestKey),
+		help: "the encryption key before the present one: what it sealed is opened as well, until recarga rekey has sealed it anew",
 	}, {
 		name: "TASK_KEY", secret: true, allowed: allowedTaskKeys, set: keyList(&s.TaskKeys, shortestTaskKey),
 		help: "when set, tasks of producers that have only Redis must be signed with it (docs/queues.md); the worker needs it. " +
@@ -373,11 +377,12 @@ func redisURL(v string) bool {
 	return v == "embedded" || rest != "" && oneOf("redis", "rediss", "unix", "redis-sentinel", "redis-cluster")(scheme)
 }
 
+const shortestKey = 8
+
 // key is short enough to type and long enough to need more than a few guesses; other characters do
 // not pass through an HTTP header.
 func key(v string) bool {
-	const shortest = 8
-	return len(v) >= shortest && !strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r > '~' })
+	return len(v) >= shortestKey && !strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // shortestTaskKey is more than for keys that somebody types: whoever reads a signed task may guess at leisure.

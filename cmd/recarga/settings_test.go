@@ -139,6 +139,7 @@ func TestValues(t *testing.T) {
 			[]string{"0123456789abcdef", "0123456789abcdef,fedcba9876543210"},
 			[]string{"0123456789abcde", "0123456789abcdef,", "0123456789abcdef, fedcba9876543210", "0123456789abcdef,fedcba9876543210,0123456789abcdeg"},
 		},
+		"ENCRYPTION_KEY_OLD":      {[]string{"12345678", "12345678,87654321"}, []string{"1234567", "12345678,", "a,b,c", "12345678 87654321"}},
 		"ENCRYPTION_KEY":          {[]string{"12345678"}, []string{"1234567"}},
 		"WEBHOOK_SECRET":          {[]string{"whsec_" + key}, []string{"whsec_", key, "whsec_" + key[:31], "whsec_QUJD"}},
 		"WEBHOOK_SCHEDULE":        {[]string{"5s", "1s, 2m,3h"}, []string{"5", "5s,", "0s", "1s;2s"}},

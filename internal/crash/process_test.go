@@ -58,7 +58,7 @@ func (w *world) startProcess(f fault) (p *process, err error) {
 	p.producer = producer.New(records, p.bell, quiet)
 	vendor, err := distributor.New(distributor.Config{
 		URL: p.reach("distributor", w.vendor) + "/api/distributor", CustomerID: "demo", SecretKey: "demo",
-		Timeout: purchaseTimeout, Tokens: shared{p.g, queue.NewTokenStore(p.queue.Redis(), "demo", "url")}, Log: quiet,
+		Timeout: purchaseTimeout, Tokens: shared{p.g, queue.NewTokenStore(p.queue.Redis(), "demo", "demo", "url")}, Log: quiet,
 	})
 	if err != nil {
 		return p, err

@@ -16,6 +16,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"recarga/internal/sandbox"
+	"recarga/internal/seal"
 	"recarga/internal/testkit"
 	"recarga/tasks"
 	"recarga/topup"
@@ -55,7 +56,7 @@ func badDatabases() []bad {
 		})
 	}
 	return append(badFiles(), []bad{
-		{"postgres reachable", Fail, `connection refused.*10 more`, "RECARGA_DATABASE_URL", postgres(func(t *testing.T) string { return "postgres://u@" + nobody(t) + "/x" })},
+		{"postgres reachable", Fail, `connection refused.*11 more`, "RECARGA_DATABASE_URL", postgres(func(t *testing.T) string { return "postgres://u@" + nobody(t) + "/x" })},
 		{"postgres reachable", Fail, "^the URL cannot be parsed", "RECARGA_DATABASE_URL", postgres(func(*testing.T) string { return "postgres://u:%zz@x" })},
 		{"postgres version", Fail, "^11.22$", "14 or newer", judged("postgres version", judgePostgresVersion(110022))},
 		{"postgres version", Warn, "^13.3$", "14 or newer", judged("postgres version", judgePostgresVersion(130003))},
@@ -71,6 +72,11 @@ func badDatabases() []bad {
 			"CREATE TABLE orders (state text, finished_at bigint)", "INSERT INTO orders VALUES ('unknown', NULL), ('retrying', NULL)")},
 		{"postgres caller keys", Warn, `^former has expired 1970-01-01, shop expires \d{4}-\d\d-\d\d$`, "rotate-key", unsafe("",
 			"CREATE TABLE callers (name text, disabled_at bigint, key_expires_at bigint)", soonExpired)},
+		{"postgres sealed secrets", Warn, "^of 1 callers, 1 are sealed with a former key$", "recarga rekey", of(newPostgres, func(t *testing.T, cfg *Config) {
+			cfg.DatabaseURL, cfg.SealingKeys = testkit.Postgres(t).URL(), []string{"present key", "former key"}
+			do(t, "pgx", cfg.DatabaseURL, "CREATE TABLE goose_db_version (version_id bigint, is_applied boolean)", "CREATE TABLE callers (name text, secrets bytea)",
+				fmt.Sprintf(`INSERT INTO callers VALUES ('shop', '\x%x')`, seal.New("former key").Seal("recarga webhook secrets", []byte("[]"), "shop")))
+		})},
 		{"postgres clock", Warn, `^(9\.\d+|10)s ahead`, "synchronize the clocks", unsafe("&search_path=fake,pg_catalog", "CREATE SCHEMA fake",
 			"CREATE FUNCTION fake.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $$ SELECT pg_catalog.clock_timestamp() + interval '10s' $$")},
 		{"postgres connections", Fail, "^10 allowed, [12] in use", "max_connections", postgres(func(t *testing.T) string {
@@ -126,12 +132,27 @@ func badFiles() []bad {
 			callback_url, created_at, updated_at) VALUES ('A', 'shop', x'00', 'unknown', '5537686660', 'MOVISTAR_TAE', 1000, '', '', '', 1, 1)`)},
 		{"sqlite caller keys", Warn, `^former has expired 1970-01-01, shop expires \d{4}-\d\d-\d\d$`, "rotate-key",
 			with("DROP TABLE callers", "CREATE TABLE callers (name TEXT, disabled_at INTEGER, key_expires_at INTEGER)", soonExpired)},
+		{"sqlite sealed secrets", Warn, "^of 2 callers, 1 are sealed with a former key$", "recarga rekey", withCallers("present key", "former key")},
+		{"sqlite sealed secrets", Fail, "^no key opens those of caller-1$", "RECARGA_ENCRYPTION_KEY_OLD", withCallers("present key", "lost key")},
 	}
 }
 
 // soonExpired are callers whose keys end: before, in a week, in a year, and of one that is disabled.
 var soonExpired = fmt.Sprintf("INSERT INTO callers VALUES ('former', NULL, 1), ('shop', NULL, %d), ('next-year', NULL, %d), ('off', 1, 1), ('ever', NULL, NULL)",
 	time.Now().AddDate(0, 0, 7).UnixMicro(), time.Now().AddDate(1, 0, 0).UnixMicro())
+
+// withCallers has a caller for each key, which seals its secrets.
+func withCallers(keys ...string) func(*testing.T) []Finding {
+	return of(newSQLite, func(t *testing.T, cfg *Config) {
+		url, path := closedSQLite(t)
+		for i, key := range keys {
+			name := fmt.Sprint("caller-", i)
+			do(t, "sqlite", path, fmt.Sprintf("INSERT INTO callers (name, key_hash, callback_url, secrets, created_at) VALUES ('%s', x'0%d', '', x'%x', 1)",
+				name, i, seal.New(key).Seal("recarga webhook secrets", []byte("[]"), name)))
+		}
+		cfg.DatabaseURL, cfg.SealingKeys = url, []string{"present key", "former key"}
+	})
+}
 
 // TestSQLiteIsLeftAlone: no file comes or goes, whether a process has the book of record open or not.
 func TestSQLiteIsLeftAlone(t *testing.T) {
@@ -161,7 +182,7 @@ func badRedis() []bad {
 	// One finding of a Redis whose queues have everything that is wrong.
 	neglected := with(neglectedQueues)
 	return []bad{
-		{"redis reachable", Fail, "connection refused.*10 more", "RECARGA_REDIS_URL", with(func(t *testing.T) string { return "redis://" + nobody(t) })},
+		{"redis reachable", Fail, "connection refused.*11 more", "RECARGA_REDIS_URL", with(func(t *testing.T) string { return "redis://" + nobody(t) })},
 		{"redis reachable", Fail, "^redis url cannot be parsed", "RECARGA_REDIS_URL", with(func(*testing.T) string { return "redis://:geheim%@x" })},
 		{"redis reachable", Fail, "must end in .master=NAME", "RECARGA_REDIS_URL", with(func(*testing.T) string { return "redis-sentinel://x:1" })},
 		{"redis reachable", Fail, "NOAUTH", "RECARGA_REDIS_URL", args("--requirepass", "geheim")},

@@ -144,6 +144,8 @@ type Config struct {
 	// ResendUnknown is RECARGA_ON_UNKNOWN=resend.
 	ResendUnknown    bool
 	APIKey, AdminKey string
+	// SealingKeys open the callers' webhook secrets; the first one seals.
+	SealingKeys []string
 	// BalanceLow is the higher of RECARGA_BALANCE_LOW and RECARGA_HOLD_BELOW; 0: only an empty account is low.
 	BalanceLow            topup.Amount
 	CallbackURL           string

@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"recarga/internal/seal"
 )
 
 const (
@@ -22,7 +24,7 @@ const (
 type postgres struct{ database }
 
 func newPostgres(cfg Config) part {
-	p := &postgres{}
+	p := &postgres{database{box: seal.New(cfg.SealingKeys...)}}
 	config, err := pgx.ParseConfig(cfg.DatabaseURL)
 	if err != nil {
 		p.err = errors.New("the URL cannot be parsed") // its text may hold a password
@@ -40,6 +42,7 @@ func newPostgres(cfg Config) part {
 		{"postgres schema", whySchema, mendSchema, p.schema},
 		{"postgres unknown orders", whyHeld, mendHeld, p.held},
 		{"postgres caller keys", whyKeys, mendKeys, p.keys},
+		{"postgres sealed secrets", whySealed, mendSealed, p.sealed},
 		{"postgres clock", "orders are dated by the workers' clocks: one that is wrong ends attempts and schedules early or late", "synchronize the clocks of both machines (timedatectl set-ntp true)", p.clock},
 		{"postgres connections", "each process takes up to 16 connections; without them it neither accepts nor buys", "ALTER SYSTEM SET max_connections to 16 for each process and more for others, and restart PostgreSQL", p.connections},
 	}}, close: p.close}
@@ -121,7 +124,8 @@ func (p *postgres) schema(ctx context.Context) Finding { return p.database.schem
 
 func (p *postgres) held(ctx context.Context) Finding { return p.database.held(ctx, postgresTables) }
 
-func (p *postgres) keys(ctx context.Context) Finding { return p.database.keys(ctx) }
+func (p *postgres) keys(ctx context.Context) Finding   { return p.database.keys(ctx) }
+func (p *postgres) sealed(ctx context.Context) Finding { return p.database.sealed(ctx, postgresTables) }
 
 const postgresTables = "SELECT COUNT(to_regclass('goose_db_version'))"
 

@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	_ "modernc.org/sqlite" // the driver
+
+	"recarga/internal/seal"
 )
 
 const (
@@ -29,7 +31,7 @@ type sqlite struct {
 
 func newSQLite(cfg Config) part {
 	_, path, _ := strings.Cut(cfg.DatabaseURL, ":")
-	s := &sqlite{}
+	s := &sqlite{database: database{box: seal.New(cfg.SealingKeys...)}}
 	s.path, s.err = filepath.Abs(strings.TrimPrefix(path, "//"))
 	s.folder = filepath.Dir(s.path)
 	return part{stages: []stage{{
@@ -44,6 +46,7 @@ func newSQLite(cfg Config) part {
 		{"sqlite schema", whySchema, mendSchema, s.schema},
 		{"sqlite unknown orders", whyHeld, mendHeld, s.held},
 		{"sqlite caller keys", whyKeys, mendKeys, s.keys},
+		{"sqlite sealed secrets", whySealed, mendSealed, s.sealed},
 	}}, close: s.close}
 }
 
@@ -177,4 +180,11 @@ func (s *sqlite) keys(ctx context.Context) Finding {
 		return nothing()
 	}
 	return s.database.keys(ctx)
+}
+
+func (s *sqlite) sealed(ctx context.Context) Finding {
+	if s.isNew() {
+		return nothing()
+	}
+	return s.database.sealed(ctx, sqlTables)
 }

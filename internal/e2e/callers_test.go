@@ -73,6 +73,61 @@ func TestCallers(t *testing.T) {
 	}
 }
 
+// TestRekeyCommand: the encryption key changes, from the admin key to one of its own, and then the admin key, while a
+// caller is notified, signed with the secret that it has had from the start.
+func TestRekeyCommand(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	told := newReceiver()
+	var verify atomic.Pointer[http.Handler]
+	hooks := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*verify.Load()).ServeHTTP(rw, r) }))
+	t.Cleanup(hooks.Close)
+	p := w.start(t, "serve")
+	w.env["RECARGA_API_URL"] = p.apiURL
+	out := w.run(t, "caller", "add", "shop", "--callback-url", hooks.URL, "--json")
+	var shop producer.Caller
+	if err := json.Unmarshal([]byte(out.stdout), &shop); out.status != 0 || err != nil {
+		t.Fatalf("add: %+v", out)
+	}
+	h := webhook.Handler(shop.WebhookSecret, told.receive)
+	verify.Store(&h)
+	restart := func(id string, settings map[string]string) {
+		t.Helper()
+		p.terminate()
+		maps.Copy(w.env, settings)
+		p = w.start(t, "serve")
+		w.env["RECARGA_API_URL"] = p.apiURL
+		o := place(t, producer.NewClient(p.apiURL, shop.APIKey), order(id, "5537686660"))
+		testkit.Eventually(t, patience, func() bool { _, ok := told.last(o.ID); return ok }, "the shop is told of %s", id)
+	}
+	rekey := func(want string, args ...string) {
+		t.Helper()
+		if out := w.run(t, append([]string{"rekey"}, args...)...); out.status != 0 || strings.TrimSpace(out.stdout) != want {
+			t.Errorf("rekey %v: %+v, want %s", args, out, want)
+		}
+	}
+	sealed := func(want string) {
+		t.Helper()
+		if out := w.run(t, "doctor"); !strings.Contains(out.stdout, want) {
+			t.Errorf("doctor: %+v, want %s", out, want)
+		}
+	}
+	restart("KEY-1", map[string]string{"RECARGA_ENCRYPTION_KEY": "the-first-encryption-key"})
+	sealed("of 1 callers, 1 are sealed with a former key")
+	rekey("1 callers' secrets to be sealed anew, 0 sealed with the present key before", "--dry-run")
+	rekey("1 callers' secrets sealed anew, 0 sealed with the present key before")
+	sealed("of 1 callers, 0 are sealed with a former key")
+	restart("KEY-2", map[string]string{"RECARGA_ADMIN_KEY": "another-admin-key"})
+	restart("KEY-3", map[string]string{"RECARGA_ENCRYPTION_KEY": "the-second-encryption-key", "RECARGA_ENCRYPTION_KEY_OLD": "the-first-encryption-key"})
+	rekey("1 callers' secrets sealed anew, 0 sealed with the present key before")
+	rekey("0 callers' secrets sealed anew, 1 sealed with the present key before")
+	restart("KEY-4", map[string]string{"RECARGA_ENCRYPTION_KEY_OLD": ""})
+	w.env["RECARGA_ENCRYPTION_KEY"] = "a-key-that-sealed-nothing"
+	if out := w.run(t, "rekey"); out.status != 1 || !strings.Contains(out.stderr, "shop") || !strings.Contains(out.stderr, "RECARGA_ENCRYPTION_KEY_OLD") {
+		t.Errorf("with a wrong key: %+v", out)
+	}
+}
+
 // TestEndpoints: a second endpoint is told of what it wants; it is disabled when it says 410, the operator
 // hears of it, and the commands bring it back and send it what it missed.
 func TestEndpoints(t *testing.T) {

@@ -22,10 +22,11 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 	// sqlCallerByKey: an UNION, so that either key is found by its index.
 	sqlCallerByKey = `SELECT version, ` + callerColumns + ` FROM callers WHERE key_hash = $1
 UNION ALL SELECT version, ` + callerColumns + ` FROM callers WHERE former_hash = $1`
-	// sqlChangeCaller compares the version: of two changes that were made of the same one, only one is written.
+	// sqlChangeCaller compares the version: of two changes that were made of the same one, only one is written. It
+	// compares the secrets as well, which a rekey seals anew without making another version.
 	sqlChangeCaller = `UPDATE callers SET version = version + 1, callback_url = $2, key_hash = $3, secrets = $4, created_at = $5, disabled_at = $6,
 endpoints = $7, key_hint = $8, key_created_at = $9, key_expires_at = $10, former_hash = $11, former_hint = $12, former_created_at = $13,
-former_expires_at = $14, id_prefix = $15, max_open = $16, max_rate = $17 WHERE name = $1 AND version = $18`
+former_expires_at = $14, id_prefix = $15, max_open = $16, max_rate = $17 WHERE name = $1 AND version = $18 AND secrets = $19`
 )
 
 // callersKey is of every operation that writes callers: a prefix is judged by all of them.
@@ -40,7 +41,7 @@ func (j *Journal) AddCaller(ctx context.Context, c topup.Caller) error {
 // ChangeCaller writes a caller that was read as was; its version becomes the next one. topup.ErrLost means that it is
 // not at that version any more, or is gone; those of topup.FieldErrors that its prefix may not be given.
 func (j *Journal) ChangeCaller(ctx context.Context, c, was topup.Caller) error {
-	return j.writeCaller(ctx, c, was.IDPrefix, topup.ErrLost, sqlChangeCaller, was.Version)
+	return j.writeCaller(ctx, c, was.IDPrefix, topup.ErrLost, sqlChangeCaller, was.Version, was.Secrets)
 }
 
 func (j *Journal) writeCaller(ctx context.Context, c topup.Caller, had string, refused error, query string, more ...any) error {

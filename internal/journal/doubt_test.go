@@ -339,6 +339,13 @@ var changes = []change{
 		disabled, ev, err := s.DisableEndpoint(ctx, d, true, noon)
 		return done(disabled && ev != nil, err)
 	}), topup.StateQueued, 0, false, false},
+	{"ResealCaller", func(tb testing.TB, s store, id topup.ID) action {
+		s.accept(tb, string(id))
+		must(tb, s.AddCaller(tb.Context(), caller(string(id), string(id))))
+		return func(ctx context.Context) (*topup.Event, error) {
+			return nil, s.ResealCaller(ctx, string(id), []byte("t"), []byte("s"))
+		}
+	}, topup.StateQueued, 0, false, false},
 	{"Notify", beside(func(ctx context.Context, s store, id topup.ID) error {
 		_, err := s.Notify(ctx, topup.EventBalanceLow, map[string]string{"id": string(id)}, noon)
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -110,7 +111,12 @@ take them away. The caller named default may have them too.`,
 		Args:    cobra.ExactArgs(1),
 	}
 	limits := limitFlags(cmd)
-	cmd.MarkFlagsOneRequired("id-prefix", "max-open", "rate")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if len(limits()) == 0 {
+			return usage(errors.New("name a limit: --id-prefix, --max-open or --rate; see recarga caller limit --help"))
+		}
+		return nil
+	}
 	return p.callerChange(cmd, func([]string) map[string]any { return limits() })
 }
 

@@ -43,13 +43,7 @@ func propertyTexts(catalog topup.Catalog) map[string]map[string]string {
 			"disputed_at":      "Since when later evidence contradicts the final state, which stays until a person decides; absent when none does.",
 			"waits_for":        "Why it stands in line: `turn` (bulk), `pace` (the distributor's limit), `outage` (its operator fails), `balance`; null when it does not.",
 		},
-		"Attempt": {
-			"number":   "Counts from 1.",
-			"outcome":  "Null while it is under way.",
-			"error":    "Why the outcome does not follow from a response code. A caller sees one sentence for each outcome.",
-			"probe":    "True where it was made to try an operator that was out. The first three of an order spent no try.",
-			"evidence": "For the operator. Of an unknown outcome: how far the request got, how the answer began, and what the balance did meanwhile.",
-		},
+		"Attempt": attemptTexts(),
 		"OrderDetails": {
 			"resolutions": "What was decided of the order while it was held as `unknown`; absent where nothing was.",
 			"corrections": "The changes of a final state that was wrong; absent where there are none.",
@@ -73,6 +67,16 @@ func propertyTexts(catalog topup.Catalog) map[string]map[string]string {
 			"sequence": "Rises by one per order: drop what is older than you have.",
 		},
 		"Balance": balanceTexts(),
+	}
+}
+
+func attemptTexts() map[string]string {
+	return map[string]string{
+		"number":   "Counts from 1.",
+		"outcome":  "Null while it is under way.",
+		"error":    "Why the outcome does not follow from a response code. A caller sees one sentence for each outcome.",
+		"probe":    "True where it was made to try an operator that was out. The first three of an order spent no try.",
+		"evidence": "For the operator. Of an unknown outcome: how far the request got, how the answer began, and what the balance did meanwhile.",
 	}
 }
 

@@ -57,18 +57,24 @@ type Endpoint struct {
 }
 
 // SetEndpoint adds an endpoint to a caller, or changes the one of that name. version is as in ChangeCaller.
-func (c *Client) SetEndpoint(ctx context.Context, caller string, version int64, e Endpoint) (changed Caller, err error) {
+func (c *Client) SetEndpoint(
+	ctx context.Context, caller string, version int64, e Endpoint,
+) (changed Caller, err error) {
 	request := map[string]any{"url": e.URL, "event_types": e.EventTypes}
 	if len(e.EventTypes) == 0 {
 		delete(request, "event_types")
 	}
-	err = c.onCaller(ctx, "set an endpoint of", http.MethodPut, endpointPath(caller, e.Name)+versioned(version, nil), caller, request, &changed)
+	path := endpointPath(caller, e.Name) + versioned(version, nil)
+	err = c.onCaller(ctx, "set an endpoint of", http.MethodPut, path, caller, request, &changed)
 	return changed, err
 }
 
 // RemoveEndpoint takes an endpoint away from a caller. version is as in ChangeCaller.
-func (c *Client) RemoveEndpoint(ctx context.Context, caller string, version int64, name string) (changed Caller, err error) {
-	err = c.onCaller(ctx, "remove an endpoint of", http.MethodDelete, endpointPath(caller, name)+versioned(version, nil), caller, nil, &changed)
+func (c *Client) RemoveEndpoint(
+	ctx context.Context, caller string, version int64, name string,
+) (changed Caller, err error) {
+	path := endpointPath(caller, name) + versioned(version, nil)
+	err = c.onCaller(ctx, "remove an endpoint of", http.MethodDelete, path, caller, nil, &changed)
 	return changed, err
 }
 
@@ -99,7 +105,9 @@ func (c *Client) Callers(ctx context.Context) ([]Caller, error) {
 
 // AddCaller registers a caller, with the admin key. more has other fields of POST /v1/callers, such as id_prefix. Keep
 // its API key and its webhook secret: they are shown this once.
-func (c *Client) AddCaller(ctx context.Context, name, callbackURL string, more map[string]any) (added Caller, err error) {
+func (c *Client) AddCaller(
+	ctx context.Context, name, callbackURL string, more map[string]any,
+) (added Caller, err error) {
 	request := map[string]any{"name": name}
 	maps.Copy(request, more)
 	if callbackURL != "" {
@@ -109,8 +117,8 @@ func (c *Client) AddCaller(ctx context.Context, name, callbackURL string, more m
 	return added, err
 }
 
-// ChangeCaller changes a caller, by the fields of PATCH /v1/callers/{name}. With its version among them, as the changes
-// below take it, a *Problem with status 409 says that somebody has changed it since; 0 and absent are any version.
+// ChangeCaller changes a caller, by the fields of PATCH /v1/callers/{name}. With its version among them, as the
+// changes below take it, a *Problem with status 409 says that somebody has changed it since; 0 and absent are any.
 func (c *Client) ChangeCaller(ctx context.Context, name string, change map[string]any) (changed Caller, err error) {
 	err = c.onCaller(ctx, "change", http.MethodPatch, "/v1/callers/"+url.PathEscape(name), name, change, &changed)
 	return changed, err

@@ -56,7 +56,7 @@ func (e *ChangedError) Error() string {
 	if e.Latest == 0 || e.Version == 0 {
 		return fmt.Sprintf("caller %s was changed by somebody else at this moment; look at it again", e.Name)
 	}
-	return fmt.Sprintf("caller %s is at version %d, and this change is of version %d: somebody changed it meanwhile; look at it again",
+	return fmt.Sprintf("caller %s is at version %d, and this change is of version %d: look at it again",
 		e.Name, e.Latest, e.Version)
 }
 
@@ -71,7 +71,8 @@ var idPrefix = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,16}$`)
 // ParseIDPrefix returns s, if ids may begin with it so; empty is none.
 func ParseIDPrefix(s string) (string, error) {
 	if s != "" && !idPrefix.MatchString(s) {
-		return "", &FieldError{Field: FieldIDPrefix, Value: s, Allowed: "1 to 16 characters A-Za-z0-9._:-, or empty for none"}
+		allowed := "1 to 16 characters A-Za-z0-9._:-, or empty for none"
+		return "", &FieldError{Field: FieldIDPrefix, Value: s, Allowed: allowed}
 	}
 	return s, nil
 }

@@ -10,11 +10,13 @@ import "strings"
 // ForCaller is the order as its caller sees it.
 func (o Order) ForCaller() Order {
 	return Order{
-		ID: o.ID, Caller: o.Caller, State: o.State, Reason: o.Reason, Phone: o.Phone, Product: o.Product, Amount: o.Amount,
-		Currency: o.Currency, Operator: o.Operator, Priority: o.Priority, Metadata: o.Metadata, AttemptCount: o.AttemptCount,
-		ResponseCode: o.ResponseCode, ResponseMessage: o.ResponseMessage, TransactionID: o.TransactionID, Reference: o.Reference,
-		AuthCode: o.AuthCode, BalanceAfter: o.BalanceAfter, CreatedAt: o.CreatedAt, UpdatedAt: o.UpdatedAt, ProcessAt: o.ProcessAt,
-		ExpiresAt: o.ExpiresAt, NextAttemptAt: o.NextAttemptAt, FinishedAt: o.FinishedAt, WaitsFor: o.WaitsFor, DisputedAt: o.DisputedAt,
+		ID: o.ID, Caller: o.Caller, State: o.State, Reason: o.Reason,
+		Phone: o.Phone, Product: o.Product, Amount: o.Amount, Currency: o.Currency, Operator: o.Operator,
+		Priority: o.Priority, Metadata: o.Metadata, AttemptCount: o.AttemptCount,
+		ResponseCode: o.ResponseCode, ResponseMessage: o.ResponseMessage,
+		TransactionID: o.TransactionID, Reference: o.Reference, AuthCode: o.AuthCode, BalanceAfter: o.BalanceAfter,
+		CreatedAt: o.CreatedAt, UpdatedAt: o.UpdatedAt, ProcessAt: o.ProcessAt, ExpiresAt: o.ExpiresAt,
+		NextAttemptAt: o.NextAttemptAt, FinishedAt: o.FinishedAt, WaitsFor: o.WaitsFor, DisputedAt: o.DisputedAt,
 	}
 }
 
@@ -60,7 +62,8 @@ func (a Attempt) ForCaller() Attempt {
 // ForCaller is the resolution as the order's caller sees it: what was decided and when, not by whom and why.
 func (r Resolution) ForCaller() Resolution {
 	return Resolution{
-		Outcome: r.Outcome, At: r.At, Attempt: r.Attempt, TransactionID: r.TransactionID, Reference: r.Reference, AuthCode: r.AuthCode,
+		Outcome: r.Outcome, At: r.At, Attempt: r.Attempt,
+		TransactionID: r.TransactionID, Reference: r.Reference, AuthCode: r.AuthCode,
 	}
 }
 

@@ -23,8 +23,9 @@ secret, which is kept encrypted; both are shown once. The caller named default i
 RECARGA_API_KEY, and is not in the registry. Needs the admin key.`,
 		Example: "  recarga caller add shop --callback-url https://shop.example/recarga\n  recarga caller list",
 	}
-	cmd.AddCommand(newCallerAddCommand(p), newCallerListCommand(p), newCallerSetURLCommand(p), newCallerLimitCommand(p), newCallerRotateSecretCommand(p),
-		newCallerRotateKeyCommand(p), newCallerSwitchCommand(p, "disable", "Refuse a caller's key and tell it nothing", true),
+	cmd.AddCommand(newCallerAddCommand(p), newCallerListCommand(p), newCallerSetURLCommand(p), newCallerLimitCommand(p),
+		newCallerRotateSecretCommand(p), newCallerRotateKeyCommand(p),
+		newCallerSwitchCommand(p, "disable", "Refuse a caller's key and tell it nothing", true),
 		newCallerSwitchCommand(p, "enable", "Take a caller's orders again", false), newCallerEndpointCommand(p))
 	return cmd
 }
@@ -103,10 +104,10 @@ func newCallerLimitCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "limit NAME",
 		Short: "Give a caller a prefix for its orders' ids, or quotas",
-		Long: `Give a caller a prefix, which the ids of its orders must begin with from then on, and those of nobody else may;
-or quotas: how many of its orders may be open (accepted, and not final), and how many it may place in a time. An
-order beyond a quota is answered 429; the repeat of one that was placed never is. An empty prefix or rate, and 0,
-take them away. The caller named default may have them too.`,
+		Long: `Give a caller a prefix, which the ids of its orders must begin with from then on, and those of nobody else
+may; or quotas: how many of its orders may be open (accepted, and not final), and how many it may place in a time.
+An order beyond a quota is answered 429; the repeat of one that was placed never is. An empty prefix or rate, and
+0, take them away. The caller named default may have them too.`,
 		Example: "  recarga caller limit shop --id-prefix S-\n  recarga caller limit shop --max-open 1000 --rate 5/s",
 		Args:    cobra.ExactArgs(1),
 	}
@@ -123,9 +124,11 @@ take them away. The caller named default may have them too.`,
 // limitFlags adds the flags of a caller's limits, and returns what those that are given say.
 func limitFlags(cmd *cobra.Command) func() map[string]any {
 	flags := cmd.Flags()
-	prefix := flags.String("id-prefix", "", "what the ids of its orders begin with, and nobody else's: 1 to 16 characters A-Za-z0-9._:-")
+	prefix := flags.String("id-prefix", "",
+		"what the ids of its orders begin with, and nobody else's: 1 to 16 characters A-Za-z0-9._:-")
 	open := flags.Int("max-open", 0, "how many of its orders may be open (0: any number)")
-	rate := flags.String("rate", "", "how many orders it may place: COUNT/s, COUNT/m or COUNT/h, as in 5/s (empty: any number)")
+	rate := flags.String("rate", "",
+		"how many orders it may place: COUNT/s, COUNT/m or COUNT/h, as in 5/s (empty: any number)")
 	return func() map[string]any {
 		given := map[string]any{}
 		for name, limit := range map[string]struct {
@@ -154,7 +157,8 @@ func expiryFlag(cmd *cobra.Command) func() *time.Time {
 
 // versionFlag adds the flag of the version that a change is of.
 func versionFlag(cmd *cobra.Command) *int64 {
-	return cmd.Flags().Int64("version", 0, "the caller's version that this is a change of, by recarga caller list: refused if it has changed since (default: any)")
+	return cmd.Flags().Int64("version", 0,
+		"the caller's version, by recarga caller list, that this is a change of; refused if it has another (default: any)")
 }
 
 func (p *program) callerChange(cmd *cobra.Command, change func(args []string) map[string]any) *cobra.Command {
@@ -192,16 +196,18 @@ func newCallerRotateSecretCommand(p *program) *cobra.Command {
 
 func newCallerRotateKeyCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "rotate-key NAME",
-		Short:   "Give a caller a new API key; the former one ends, at once or after a while",
-		Example: "  recarga caller rotate-key shop\n  recarga caller rotate-key shop --overlap 24h --expires-in 2160h   # both are good for a day",
-		Args:    cobra.ExactArgs(1),
+		Use:   "rotate-key NAME",
+		Short: "Give a caller a new API key; the former one ends, at once or after a while",
+		Example: "  recarga caller rotate-key shop\n" +
+			"  recarga caller rotate-key shop --overlap 24h --expires-in 2160h   # both are good for a day",
+		Args: cobra.ExactArgs(1),
 	}
 	overlap := cmd.Flags().Duration("overlap", 0, "how long the former key is good as well, at most 720h")
 	expires := expiryFlag(cmd)
 	version := versionFlag(cmd)
 	return p.callerSecret(cmd, "api_key", func(cmd *cobra.Command, c *producer.Client, name string) (string, error) {
-		return c.RotateKey(cmd.Context(), name, producer.Rotation{Version: *version, Overlap: *overlap, ExpiresAt: expires()})
+		how := producer.Rotation{Version: *version, Overlap: *overlap, ExpiresAt: expires()}
+		return c.RotateKey(cmd.Context(), name, how)
 	})
 }
 
@@ -236,7 +242,8 @@ func (p *program) printCallers(all []producer.Caller) error {
 			rows = append(rows, append(slices.Clone(facts), e.Name, printable(e.URL), typesOf(e), healthOf(e)))
 		}
 	}
-	return p.terminal().table(p.stdout, []string{"NAME", "VERSION", "STATE", "KEYS", "LIMITS", "ENDPOINT", "URL", "EVENTS", "HEALTH"}, rows)
+	head := []string{"NAME", "VERSION", "STATE", "KEYS", "LIMITS", "ENDPOINT", "URL", "EVENTS", "HEALTH"}
+	return p.terminal().table(p.stdout, head, rows)
 }
 
 // keysOf names a caller's keys by their last characters.

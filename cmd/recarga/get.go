@@ -14,9 +14,10 @@ import (
 
 func newGetCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "get ID",
-		Short:   "Show an order with its attempts and its events",
-		Long:    "Show an order with its attempts and its events. The admin key, which is used where both keys are set, also shows the evidence.",
+		Use:   "get ID",
+		Short: "Show an order with its attempts and its events",
+		Long: "Show an order with its attempts and its events. The admin key, which is used where both keys are set,\n" +
+			"also shows the evidence.",
 		Example: "  recarga get MY-TXN-001\n  recarga get MY-TXN-001 --json",
 		Args:    cobra.ExactArgs(1),
 	}
@@ -97,7 +98,8 @@ func momentsOf(d topup.Details) []moment {
 		all = append(all, moment{at: r.At, what: "resolved", result: describeResolution(r)})
 	}
 	for _, c := range d.Corrections {
-		all = append(all, moment{at: c.At, what: "corrected", result: fmt.Sprintf("%s, was %s", c.Outcome, c.Was) + decidedBy(", by ", c.By, c.Reason)})
+		result := fmt.Sprintf("%s, was %s", c.Outcome, c.Was) + decidedBy(", by ", c.By, c.Reason)
+		all = append(all, moment{at: c.At, what: "corrected", result: result})
 	}
 	for _, c := range d.Disputes {
 		all = append(all, moment{at: c.Since, what: "disputed", result: "by " + printable(c.RaisedBy), evidence: printable(c.Evidence)})

@@ -272,8 +272,9 @@ func (n *node) startAPI(ctx context.Context) error {
 		Callers: api.WithRegistry(api.StaticCallers(s.APIKey, s.CallbackURL, s.AdminKey), n.callers), Registry: n.callers,
 		Endpoints: endpoints{s, n.callers}, Health: n.journal, Reconciler: reconcile.New(n.journal, n.producer, n.log).WithDisputes(n.journal),
 		// With the API key alone there is one tenant: nobody from whom its cursors must be kept.
-		Cursors: seal.New(append([]string{cmp.Or(s.encryptionKey(), s.APIKey)}, s.formerKeys()...)...), Quotas: callers.NewQuotas(n.callers, n.journal),
-		Queues: n.queue, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: version,
+		Cursors: seal.New(append([]string{cmp.Or(s.encryptionKey(), s.APIKey)}, s.formerKeys()...)...),
+		Quotas:  callers.NewQuotas(n.callers, n.journal),
+		Queues:  n.queue, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: version,
 	})
 	n.closeLast("api", handler.Close)
 	watching, stop := context.WithCancel(context.Background())

@@ -74,7 +74,8 @@ func (s *Server) setEndpoint(ctx context.Context, in *setEndpointInput) (*caller
 	if err != nil {
 		return nil, s.problem(ctx, "query", err)
 	}
-	c, err := s.cfg.Registry.SetEndpoint(ctx, in.Name, version, topup.CallerEndpoint{Name: in.Endpoint, URL: in.Body.URL, EventTypes: in.Body.EventTypes})
+	e := topup.CallerEndpoint{Name: in.Endpoint, URL: in.Body.URL, EventTypes: in.Body.EventTypes}
+	c, err := s.cfg.Registry.SetEndpoint(ctx, in.Name, version, e)
 	if err != nil {
 		return nil, s.callerProblem(ctx, err)
 	}
@@ -156,13 +157,16 @@ func (s *Server) endpointURL(ctx context.Context, caller, name string) (string, 
 
 func opSetEndpoint() huma.Operation {
 	op := operation(http.MethodPut, "/v1/callers/{name}/endpoints/{endpoint}", "setCallerEndpoint", "Add or change an endpoint of a caller",
-		"For the admin key. Its events go to it beside the callback_url, each with a `webhook-id` of its own. A caller may have ten.", 400, 403, 404, 408, 409, 413, 415, 503)
+		"For the admin key. Its events go to it beside the callback_url, each with a `webhook-id` of its own. A caller may "+
+			"have ten.",
+		400, 403, 404, 408, 409, 413, 415, 503)
 	op.Parameters = []*huma.Param{versionParameter()}
 	return bodied(op)
 }
 
 func opRemoveEndpoint() huma.Operation {
-	op := operation(http.MethodDelete, "/v1/callers/{name}/endpoints/{endpoint}", "removeCallerEndpoint", "Remove an endpoint of a caller",
+	op := operation(http.MethodDelete, "/v1/callers/{name}/endpoints/{endpoint}", "removeCallerEndpoint",
+		"Remove an endpoint of a caller",
 		"For the admin key. Events that it has not been told of are given up.", 403, 404, 409, 503)
 	op.Parameters = []*huma.Param{versionParameter()}
 	return op

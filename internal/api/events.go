@@ -267,13 +267,15 @@ func opEvents() huma.Operation {
 
 func opRedeliver() huma.Operation {
 	return operation("POST", "/v1/events/{id}/redeliver", "redeliverEvent", "Redeliver an event",
-		"Makes the event due at once, from the start of its schedule, whatever became of it before. Its `webhook-id` and its body stay the same. "+
+		"Makes the event due at once, from the start of its schedule, whatever became of it before. Its `webhook-id` and "+
+			"its body stay the same. "+
 			fmt.Sprintf("A caller may do so %d times a day (of UTC) with one event.", maxRedeliveries), 404, 429, 503)
 }
 
 func opRedeliverAll() huma.Operation {
 	op := operation("POST", "/v1/events/redeliver", "redeliverEvents", "Redeliver many events",
-		"All that the filter matches, not only a page; `{}` is everything. Answers when all are due again. After an error, send it again: what was done stays. "+
+		"All that the filter matches, not only a page; `{}` is everything. Answers when all are due again. After an error, "+
+			"send it again: what was done stays. "+
 			fmt.Sprintf("What its caller has redelivered %d times on this day is left out, and not counted.", maxRedeliveries),
 		400, 403, 408, 413, 415, 503)
 	return bodied(op)

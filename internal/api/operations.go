@@ -60,14 +60,16 @@ func opBatch() huma.Operation {
 
 func opGet() huma.Operation {
 	op := operation(http.MethodGet, "/v1/topups/{id}", "getTopup", "Look at an order",
-		"The order, its attempts at the distributor and the events its caller was told. Another caller's order is not found. "+
-			"A caller sees what concerns it; evidence, who decided and why, and what an error says of hosts are for the operator.", 404, 503)
+		"The order, its attempts at the distributor and the events its caller was told. Another caller's order is not "+
+			"found. A caller sees what concerns it; evidence, who decided and why, and what an error says of hosts are for "+
+			"the operator.", 404, 503)
 	return op
 }
 
 func opList() huma.Operation {
 	op := operation(http.MethodGet, "/v1/topups", "listTopups", "List orders",
-		"Newest first. Pass `next_cursor` as `cursor` for the next page, with the same key and filter; it is null on the last one. A key sees its own orders; the admin key sees all.",
+		"Newest first. Pass `next_cursor` as `cursor` for the next page, with the same key and filter; it is null on the "+
+			"last one. A key sees its own orders; the admin key sees all.",
 		403, 422, 503)
 	op.Parameters = append(filterParameters(),
 		query("limit", "Orders a page.", &huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0), Maximum: new(float64(maxLimit)), Default: defaultLimit}),

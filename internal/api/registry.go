@@ -71,11 +71,11 @@ type callerFacts struct {
 	Endpoints   []endpointFacts `json:"endpoints" doc:"All that are told of its events; the one named default is the callback_url."`
 	CreatedAt   time.Time       `json:"created_at"`
 	DisabledAt  *time.Time      `json:"disabled_at" doc:"Since when its key is refused and it is told nothing; null: it is enabled."`
-	Version     int64           `json:"version" doc:"Rises with each change. Send it with a change: 409 if somebody changed the caller meanwhile."`
-	Keys        []keyFacts      `json:"keys" doc:"Its API keys, the newest first: two while one follows the other. Of the caller default none: its key is of the settings."`
-	IDPrefix    *string         `json:"id_prefix" doc:"What the ids of its orders begin with, and nobody else's; null: none."`
-	MaxOpen     *int            `json:"max_open" doc:"How many of its orders may be open (accepted, and not final); null: any number."`
-	MaxRate     *string         `json:"max_rate" doc:"How many orders it may place in a time, as in 5/s; null: any number."`
+	Version     int64           `json:"version" doc:"Rises with each change; see its changes."`
+	Keys        []keyFacts      `json:"keys" doc:"Its API keys, the newest first; two while one follows the other."`
+	IDPrefix    *string         `json:"id_prefix" doc:"What its orders' ids begin with, and nobody else's; null: none."`
+	MaxOpen     *int            `json:"max_open" doc:"How many of its orders may be open; null: any number."`
+	MaxRate     *string         `json:"max_rate" doc:"How many orders it may place, as in 5/s; null: any number."`
 }
 
 // keyFacts is an API key as it is shown: never the key.
@@ -104,8 +104,9 @@ func known[T comparable](v T) *T {
 
 func (s *Server) callerFactsOf(ctx context.Context, c topup.Caller) (callerFacts, error) {
 	f := callerFacts{
-		Name: c.Name, CreatedAt: c.CreatedAt.UTC().Truncate(time.Microsecond), DisabledAt: c.DisabledAt, CallbackURL: known(c.CallbackURL),
-		Version: c.Version, Keys: keysOf(c), IDPrefix: known(c.IDPrefix), MaxOpen: known(c.Quota.MaxOpen), MaxRate: known(c.Quota.MaxRate.String()),
+		Name: c.Name, CreatedAt: c.CreatedAt.UTC().Truncate(time.Microsecond), DisabledAt: c.DisabledAt,
+		CallbackURL: known(c.CallbackURL), Version: c.Version, Keys: keysOf(c), IDPrefix: known(c.IDPrefix),
+		MaxOpen: known(c.Quota.MaxOpen), MaxRate: known(c.Quota.MaxRate.String()),
 	}
 	var err error
 	f.Endpoints, err = s.endpointsOf(ctx, c)
@@ -144,9 +145,9 @@ type addCallerRequest struct {
 	CallbackURL *string `json:"callback_url,omitempty" nullable:"true" doc:"Where its events go." example:"https://shop.example/recarga"`
 
 	KeyExpiresAt *time.Time `json:"key_expires_at,omitempty" doc:"When its key ends. Absent: never."`
-	IDPrefix     string     `json:"id_prefix,omitempty" doc:"What the ids of its orders begin with, and nobody else's; 1 to 16 characters A-Za-z0-9._:-. It must use it." example:"S-"`
+	IDPrefix     string     `json:"id_prefix,omitempty" doc:"What its orders' ids must begin with." example:"S-"`
 	MaxOpen      int        `json:"max_open,omitempty" doc:"How many of its orders may be open; absent or 0: any number."`
-	MaxRate      string     `json:"max_rate,omitempty" doc:"COUNT/s, COUNT/m or COUNT/h: how many orders it may place; absent: any number." example:"5/s"`
+	MaxRate      string     `json:"max_rate,omitempty" doc:"COUNT/s, COUNT/m or COUNT/h." example:"5/s"`
 }
 
 type createdCaller struct {
@@ -188,10 +189,10 @@ type callerInput struct {
 type changeCallerRequest struct {
 	CallbackURL *string `json:"callback_url,omitempty" nullable:"true" doc:"Where its events go; empty: nowhere. Absent: as it is."`
 	Disabled    *bool   `json:"disabled,omitempty" doc:"Refuse its key and tell it nothing, or do so no more."`
-	Version     int64   `json:"version,omitempty" minimum:"1" doc:"The caller's version that this is a change of: 409 if it has another. Absent: whichever it has."`
-	IDPrefix    *string `json:"id_prefix,omitempty" doc:"What the ids of its orders begin with, and nobody else's; empty: none any more. 422 while orders of others begin with it."`
+	Version     int64   `json:"version,omitempty" minimum:"1" doc:"What is changed: 409 if it is another. Absent: any."`
+	IDPrefix    *string `json:"id_prefix,omitempty" doc:"What its orders' ids must begin with; empty: nothing."`
 	MaxOpen     *int    `json:"max_open,omitempty" doc:"How many of its orders may be open; 0: any number."`
-	MaxRate     *string `json:"max_rate,omitempty" doc:"COUNT/s, COUNT/m or COUNT/h: how many orders it may place; empty: any number."`
+	MaxRate     *string `json:"max_rate,omitempty" doc:"COUNT/s, COUNT/m or COUNT/h; empty: any number."`
 }
 
 type callerOutput struct {
@@ -279,7 +280,8 @@ func rotationOf(values url.Values, overlap time.Duration) (callers.Rotation, err
 func version(s string) (int64, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 1 {
-		return 0, &topup.FieldError{Field: "version", Value: s, Allowed: "the caller's version that this is a change of, from 1, or absent"}
+		allowed := "the caller's version that this is a change of, from 1, or absent"
+		return 0, &topup.FieldError{Field: "version", Value: s, Allowed: allowed}
 	}
 	return n, nil
 }
@@ -343,8 +345,10 @@ func opAddCaller() huma.Operation {
 
 func opChangeCaller() huma.Operation {
 	op := operation(http.MethodPatch, "/v1/callers/{name}", "changeCaller", "Change a caller",
-		"For the admin key. A change takes effect in every process within two seconds. With `version` it is refused when the caller has changed "+
-			"since. Of the caller `default`, of the settings, only the prefix and the quotas can be changed.", 400, 403, 404, 408, 409, 413, 415, 503)
+		"For the admin key. A change takes effect in every process within two seconds. With `version` it is refused when "+
+			"the caller has changed since. A prefix is refused (422) while orders of others begin with it. Of the caller "+
+			"`default`, of the settings, only the prefix and the quotas can be changed.",
+		400, 403, 404, 408, 409, 413, 415, 503)
 	return bodied(op)
 }
 
@@ -352,24 +356,30 @@ func opRotateSecret() huma.Operation {
 	op := operation(http.MethodPost, "/v1/callers/{name}/rotate-secret", "rotateSecret", "Give a caller a new webhook secret",
 		"For the admin key. Until the overlap has passed, every webhook is signed with both.", 403, 404, 409, 503)
 	op.Parameters = []*huma.Param{
-		query("overlap", "How long the former secret signs as well: 24h if absent, 720h at most.", &huma.Schema{Type: huma.TypeString}), versionParameter(),
+		overlapParameter("How long the former secret signs as well: 24h if absent, 720h at most."), versionParameter(),
 	}
 	return op
 }
 
 func opRotateKey() huma.Operation {
 	op := operation(http.MethodPost, "/v1/callers/{name}/rotate-key", "rotateKey", "Give a caller a new API key",
-		"For the admin key. The former key ends within two seconds, or after the overlap; the one before that ends now.", 403, 404, 409, 503)
+		"For the admin key. The former key ends within two seconds, or after the overlap; the one before that ends now.",
+		403, 404, 409, 503)
 	op.Parameters = []*huma.Param{
-		query("overlap", "How long the former key is good as well: 0s if absent, 720h at most.", &huma.Schema{Type: huma.TypeString}),
-		query("expires_at", "When the new key ends. Absent: never.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}), versionParameter(),
+		overlapParameter("How long the former key is good as well: 0s if absent, 720h at most."), versionParameter(),
+		query("expires_at", "When the new key ends; absent: never.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
 	}
 	return op
 }
 
+func overlapParameter(text string) *huma.Param {
+	return query("overlap", text, &huma.Schema{Type: huma.TypeString})
+}
+
 // versionParameter is of what changes a caller without a body.
 func versionParameter() *huma.Param {
-	return query("version", "The caller's version that this is a change of: 409 if it has another. Absent: whichever it has.",
+	const text = "The caller's version that this is a change of: 409 if it has another. Absent: whichever it has."
+	return query("version", text,
 		&huma.Schema{Type: huma.TypeInteger, Format: "int64", Minimum: new(1.0)})
 }
 

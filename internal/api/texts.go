@@ -53,7 +53,7 @@ func propertyTexts(catalog topup.Catalog) map[string]map[string]string {
 			"by":      "For the operator: who decided.",
 			"reason":  "For the operator: why.",
 			"at":      "When.",
-			"forced":  "For the operator: true where it was decided while the attempt's answer might still have been on the way.",
+			"forced":  "For the operator: it was decided while the attempt's answer might still have been on the way.",
 			"attempt": "The number of the attempt that was held.",
 		},
 		"Correction": {
@@ -72,11 +72,12 @@ func propertyTexts(catalog topup.Catalog) map[string]map[string]string {
 
 func attemptTexts() map[string]string {
 	return map[string]string{
-		"number":   "Counts from 1.",
-		"outcome":  "Null while it is under way.",
-		"error":    "Why the outcome does not follow from a response code. A caller sees one sentence for each outcome.",
-		"probe":    "True where it was made to try an operator that was out. The first three of an order spent no try.",
-		"evidence": "For the operator. Of an unknown outcome: how far the request got, how the answer began, and what the balance did meanwhile.",
+		"number":  "Counts from 1.",
+		"outcome": "Null while it is under way.",
+		"error":   "Why the outcome does not follow from a response code. A caller sees one sentence for each outcome.",
+		"probe":   "True where it was made to try an operator that was out. The first three of an order spent no try.",
+		"evidence": "For the operator. Of an unknown outcome: how far the request got, how the answer began, and what the " +
+			"balance did meanwhile.",
 	}
 }
 
@@ -88,8 +89,10 @@ func balanceTexts() map[string]string {
 		"fetched_at":   "When it was asked.",
 		"age_seconds":  "How long ago it was asked.",
 		"low":          "For the operator: it is below `RECARGA_BALANCE_LOW`, where that is set.",
-		"history":      "For the operator: what the workers recorded in the last 24 hours, the oldest first; 96 points at most.",
-		"changes":      "For the operator, of a week: deposits, and drifts (falls that no order explains); each at least so large.",
+		"history": "For the operator: what the workers recorded in the last 24 hours, the oldest first; 96 points at " +
+			"most.",
+		"changes": "For the operator, of a week: deposits, and drifts (falls that no order explains); each at least so " +
+			"large.",
 	}
 }
 

@@ -77,7 +77,10 @@ type remembered struct {
 // New builds a Registry. encryptionKey seals the secrets: every process that signs or changes them needs
 // the same one; what formerKeys sealed is opened too. plainHTTP allows callback URLs of http://.
 func New(store Store, encryptionKey string, plainHTTP bool, formerKeys ...string) *Registry {
-	r := &Registry{store: store, plainHTTP: plainHTTP, byName: map[string]remembered{}, quotas: map[string]remembered{}, byKey: map[[sha256.Size]byte]remembered{}}
+	r := &Registry{
+		store: store, plainHTTP: plainHTTP,
+		byName: map[string]remembered{}, quotas: map[string]remembered{}, byKey: map[[sha256.Size]byte]remembered{},
+	}
 	if encryptionKey != "" { // a former key alone seals nothing
 		r.box = seal.New(append([]string{encryptionKey}, formerKeys...)...)
 	}
@@ -111,7 +114,8 @@ func (r *Registry) Add(ctx context.Context, n NewCaller) (Created, error) {
 	}
 	now := time.Now()
 	_, prefixErr := topup.ParseIDPrefix(n.IDPrefix)
-	if err = errors.Join(err, prefixErr, checkQuota(n.Quota), checkExpiry("key_expires_at", n.KeyExpiresAt, now)); err != nil {
+	err = errors.Join(err, prefixErr, checkQuota(n.Quota), checkExpiry("key_expires_at", n.KeyExpiresAt, now))
+	if err != nil {
 		return Created{}, err
 	}
 	created := Created{APIKey: newKey(), WebhookSecret: webhook.NewSecret()}
@@ -146,7 +150,8 @@ func checkExpiry(field string, at *time.Time, now time.Time) error {
 
 func checkQuota(q topup.Quota) error {
 	if q.MaxOpen < 0 {
-		return &topup.FieldError{Field: "max_open", Value: strconv.Itoa(q.MaxOpen), Allowed: "a number from 1, or 0 for any number"}
+		allowed := "a number from 1, or 0 for any number"
+		return &topup.FieldError{Field: "max_open", Value: strconv.Itoa(q.MaxOpen), Allowed: allowed}
 	}
 	return nil
 }
@@ -200,8 +205,8 @@ func (r *Registry) check(name string, c Change) error {
 }
 
 // Update changes a caller, if it is at the version, or whatever version it is at where that is 0. Errors: those of
-// topup.FieldErrors; topup.ErrNotFound; *topup.ChangedError. Of the caller named default only the prefix and the quotas
-// are kept here.
+// topup.FieldErrors; topup.ErrNotFound; *topup.ChangedError. Of the caller named default only the prefix and the
+// quotas are kept here.
 func (r *Registry) Update(ctx context.Context, name string, version int64, change Change) (topup.Caller, error) {
 	if err := r.check(name, change); err != nil {
 		return topup.Caller{}, err
@@ -240,7 +245,8 @@ func (r *Registry) keepDefault(ctx context.Context) error {
 	}
 	sealed, err := r.seal(topup.DefaultCaller, nil)
 	if err == nil {
-		err = r.store.AddCaller(ctx, topup.Caller{Name: topup.DefaultCaller, Version: 1, Secrets: sealed, CreatedAt: time.Now()})
+		c := topup.Caller{Name: topup.DefaultCaller, Version: 1, Secrets: sealed, CreatedAt: time.Now()}
+		err = r.store.AddCaller(ctx, c)
 	}
 	if errors.Is(err, topup.ErrConflict) { // somebody else was first
 		err = nil
@@ -260,14 +266,17 @@ type Rotation struct {
 
 func (o Rotation) check() error {
 	if o.Overlap < 0 || o.Overlap > MaxOverlap {
-		return &topup.FieldError{Field: "overlap", Value: o.Overlap.String(), Allowed: "a duration from 0s to " + MaxOverlap.String()}
+		allowed := "a duration from 0s to " + MaxOverlap.String()
+		return &topup.FieldError{Field: "overlap", Value: o.Overlap.String(), Allowed: allowed}
 	}
 	return checkExpiry("expires_at", o.ExpiresAt, time.Now())
 }
 
 // RotateSecret gives a caller a new webhook secret. For the time of the overlap, every webhook is signed
 // with both, so that its receiver can be changed at any moment of it. Errors: those of Update.
-func (r *Registry) RotateSecret(ctx context.Context, name string, how Rotation) (fresh string, c topup.Caller, err error) {
+func (r *Registry) RotateSecret(
+	ctx context.Context, name string, how Rotation,
+) (fresh string, c topup.Caller, err error) {
 	if err := how.check(); err != nil {
 		return "", c, err
 	}
@@ -318,7 +327,9 @@ func (r *Registry) RotateKey(ctx context.Context, name string, how Rotation) (ke
 }
 
 // change is write for what the caller of the settings does not have here.
-func (r *Registry) change(ctx context.Context, name string, version int64, apply func(*topup.Caller) error) (topup.Caller, error) {
+func (r *Registry) change(
+	ctx context.Context, name string, version int64, apply func(*topup.Caller) error,
+) (topup.Caller, error) {
 	if name == topup.DefaultCaller {
 		return topup.Caller{}, fmt.Errorf("caller %s: %w", name, topup.ErrNotFound)
 	}
@@ -327,7 +338,9 @@ func (r *Registry) change(ctx context.Context, name string, version int64, apply
 
 // write reads, changes and writes a caller. It is not repeated when somebody else was first: what they did may be what
 // this change was made without knowing.
-func (r *Registry) write(ctx context.Context, name string, version int64, apply func(*topup.Caller) error) (topup.Caller, error) {
+func (r *Registry) write(
+	ctx context.Context, name string, version int64, apply func(*topup.Caller) error,
+) (topup.Caller, error) {
 	defer r.forget()
 	c, err := r.store.Caller(ctx, name)
 	if err != nil {
@@ -409,7 +422,9 @@ func (r *Registry) Endpoints(ctx context.Context, name string) ([]webhook.Endpoi
 const maxEndpoints = 10
 
 // SetEndpoint adds an endpoint to a caller, or changes the one of that name. Errors: those of Update.
-func (r *Registry) SetEndpoint(ctx context.Context, name string, version int64, e topup.CallerEndpoint) (topup.Caller, error) {
+func (r *Registry) SetEndpoint(
+	ctx context.Context, name string, version int64, e topup.CallerEndpoint,
+) (topup.Caller, error) {
 	if err := r.checkEndpoint(e); err != nil {
 		return topup.Caller{}, err
 	}
@@ -442,7 +457,9 @@ func (r *Registry) checkEndpoint(e topup.CallerEndpoint) error {
 
 // RemoveEndpoint takes an endpoint away from a caller. Events that it has not been told of are given up.
 // Errors: those of Update; topup.ErrNotFound: there is no such caller or endpoint.
-func (r *Registry) RemoveEndpoint(ctx context.Context, name string, version int64, endpoint string) (topup.Caller, error) {
+func (r *Registry) RemoveEndpoint(
+	ctx context.Context, name string, version int64, endpoint string,
+) (topup.Caller, error) {
 	return r.change(ctx, name, version, func(c *topup.Caller) error {
 		i := c.EndpointIndex(endpoint)
 		if i < 0 {

@@ -12,8 +12,8 @@ const ExpiresSoon = 14 * 24 * time.Hour
 // warnEvery is how often that is said.
 const warnEvery = 24 * time.Hour
 
-// WatchExpiry says in the log, at once and then daily, which callers' newest keys end soon, or have ended. It returns when
-// ctx ends.
+// WatchExpiry says in the log, at once and then daily, which callers' newest keys end soon, or have ended. It returns
+// when ctx ends.
 func (r *Registry) WatchExpiry(ctx context.Context, log *slog.Logger) {
 	tick := time.NewTicker(warnEvery)
 	defer tick.Stop()
@@ -37,7 +37,8 @@ func (r *Registry) warnExpiry(ctx context.Context, log *slog.Logger, now time.Ti
 	}
 	for _, c := range all {
 		if c.DisabledAt == nil && len(c.Keys) > 0 && c.Keys[0].Expired(now.Add(ExpiresSoon)) {
-			log.WarnContext(ctx, "API key of a caller expires", "caller", c.Name, "expires_at", *c.Keys[0].ExpiresAt, "key", c.Keys[0].Hint)
+			key := c.Keys[0]
+			log.WarnContext(ctx, "API key of a caller expires", "caller", c.Name, "expires_at", *key.ExpiresAt, "key", key.Hint)
 		}
 	}
 }

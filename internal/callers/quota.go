@@ -29,7 +29,8 @@ const (
 // Quotas keep callers within what they may have under way. It is safe for concurrent use.
 //
 // Each process counts the open orders in the book about once a second, and adds what it accepts itself. So several
-// processes together exceed max_open by what the others accept in that time. A rate is kept by each process for itself.
+// processes together exceed max_open by what the others accept in that time. A rate is kept by each process for
+// itself.
 type Quotas struct {
 	registry *Registry
 	book     Book
@@ -51,7 +52,9 @@ type limiter struct {
 
 // NewQuotas builds the quotas of the registry's callers.
 func NewQuotas(registry *Registry, book Book) *Quotas {
-	return &Quotas{registry: registry, book: book, limiters: map[string]limiter{}, open: map[string]int{}, taken: map[string]int{}}
+	return &Quotas{
+		registry: registry, book: book, limiters: map[string]limiter{}, open: map[string]int{}, taken: map[string]int{},
+	}
 }
 
 // Quota is a caller's, as it was at most two seconds ago; that of the caller named default too.
@@ -66,8 +69,8 @@ func (r *Registry) Quota(ctx context.Context, name string) (topup.Quota, error) 
 	return c.Quota, err
 }
 
-// Take makes room for one more order of a caller, or returns a *topup.QuotaError. With room, settle must be called: with
-// whether an order was placed. Without it, what is no new order may be placed all the same.
+// Take makes room for one more order of a caller, or returns a *topup.QuotaError. With room, settle must be called:
+// with whether an order was placed. Without it, what is no new order may be placed all the same.
 func (q *Quotas) Take(ctx context.Context, caller string) (settle func(placed bool), err error) {
 	quota, err := q.registry.Quota(ctx, caller)
 	if err != nil || quota == (topup.Quota{}) {
@@ -80,12 +83,14 @@ func (q *Quotas) Take(ctx context.Context, caller string) (settle func(placed bo
 	defer q.mu.Unlock()
 	if n := q.open[caller]; quota.MaxOpen > 0 && n >= quota.MaxOpen {
 		return nil, &topup.QuotaError{
-			Reason: fmt.Sprintf("quota max_open: %d orders of caller %s are open (accepted, and not final), and it may have %d", n, caller, quota.MaxOpen),
-			After:  countEvery,
+			Reason: fmt.Sprintf("quota max_open: %d orders of caller %s are open (accepted, and not final), and it may have %d",
+				n, caller, quota.MaxOpen),
+			After: countEvery,
 		}
 	}
 	if wait := q.wait(caller, quota.MaxRate, time.Now()); wait > 0 {
-		return nil, &topup.QuotaError{Reason: fmt.Sprintf("quota max_rate: caller %s may place %s", caller, quota.MaxRate), After: wait}
+		reason := fmt.Sprintf("quota max_rate: caller %s may place %s", caller, quota.MaxRate)
+		return nil, &topup.QuotaError{Reason: reason, After: wait}
 	}
 	q.add(caller, 1)
 	return func(placed bool) {
@@ -121,8 +126,8 @@ func (q *Quotas) wait(caller string, r topup.Rate, now time.Time) time.Duration 
 	return wait
 }
 
-// count asks the book, if the last count is old. Who comes meanwhile goes by that one; the first waits. A book that does
-// not answer counts nothing: it takes no order either.
+// count asks the book, if the last count is old. Who comes meanwhile goes by that one; the first waits. A book that
+// does not answer counts nothing: it takes no order either.
 func (q *Quotas) count(ctx context.Context) {
 	q.mu.Lock()
 	due, first := !time.Now().Before(q.countAt), q.countAt.IsZero()

@@ -182,7 +182,7 @@ func badRedis() []bad {
 	// One finding of a Redis whose queues have everything that is wrong.
 	neglected := with(neglectedQueues)
 	return []bad{
-		{"redis reachable", Fail, "connection refused.*11 more", "RECARGA_REDIS_URL", with(func(t *testing.T) string { return "redis://" + nobody(t) })},
+		{"redis reachable", Fail, "connection refused.*10 more", "RECARGA_REDIS_URL", with(func(t *testing.T) string { return "redis://" + nobody(t) })},
 		{"redis reachable", Fail, "^redis url cannot be parsed", "RECARGA_REDIS_URL", with(func(*testing.T) string { return "redis://:geheim%@x" })},
 		{"redis reachable", Fail, "must end in .master=NAME", "RECARGA_REDIS_URL", with(func(*testing.T) string { return "redis-sentinel://x:1" })},
 		{"redis reachable", Fail, "NOAUTH", "RECARGA_REDIS_URL", args("--requirepass", "geheim")},

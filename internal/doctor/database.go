@@ -97,8 +97,8 @@ func (d *database) held(ctx context.Context, tables string) Finding {
 	return unless(n == 0, Warn, "%d held", n)
 }
 
-// keys names the callers whose key has expired, or does so soon. Tables that are older have no such keys, and the schema's
-// check says so.
+// keys names the callers whose key has expired, or does so soon. Tables that are older have no such keys, and the
+// schema's check says so.
 func (d *database) keys(ctx context.Context) Finding {
 	now := time.Now()
 	rows, err := d.db.QueryContext(ctx, sqlKeys, now.Add(callers.ExpiresSoon).UnixMicro())

@@ -28,8 +28,8 @@ const (
 // order as it now is, with replayed set.
 //
 // Errors: topup.ErrConflict when the id is taken by other content or another caller; those of topup.FieldErrors when
-// a new order has expired already, the catalogue does not sell what it asks for, or its id begins with another caller's
-// prefix, or not with its own caller's. A repeat is judged by none of these.
+// a new order has expired already, the catalogue does not sell what it asks for, or its id begins with another
+// caller's prefix, or not with its own caller's. A repeat is judged by none of these.
 func (j *Journal) Accept(ctx context.Context, r topup.Request, now time.Time) (o topup.Order, replayed bool, err error) {
 	r.ProcessAt, r.ExpiresAt = wholeOrNil(r.ProcessAt), wholeOrNil(r.ExpiresAt)
 	now = whole(now)

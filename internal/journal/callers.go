@@ -11,8 +11,8 @@ import (
 	"recarga/topup"
 )
 
-const callerColumns = `name, callback_url, key_hash, secrets, created_at, disabled_at, endpoints, key_hint, key_created_at, key_expires_at,
-former_hash, former_hint, former_created_at, former_expires_at, id_prefix, max_open, max_rate`
+const callerColumns = `name, callback_url, key_hash, secrets, created_at, disabled_at, endpoints,
+key_hint, key_created_at, key_expires_at, former_hash, former_hint, former_created_at, former_expires_at, id_prefix, max_open, max_rate`
 
 const (
 	sqlAddCaller = `INSERT INTO callers (` + callerColumns + `)
@@ -24,9 +24,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 UNION ALL SELECT version, ` + callerColumns + ` FROM callers WHERE former_hash = $1`
 	// sqlChangeCaller compares the version: of two changes that were made of the same one, only one is written. It
 	// compares the secrets as well, which a rekey seals anew without making another version.
-	sqlChangeCaller = `UPDATE callers SET version = version + 1, callback_url = $2, key_hash = $3, secrets = $4, created_at = $5, disabled_at = $6,
-endpoints = $7, key_hint = $8, key_created_at = $9, key_expires_at = $10, former_hash = $11, former_hint = $12, former_created_at = $13,
-former_expires_at = $14, id_prefix = $15, max_open = $16, max_rate = $17 WHERE name = $1 AND version = $18 AND secrets = $19`
+	sqlChangeCaller = `UPDATE callers SET version = version + 1, callback_url = $2, key_hash = $3, secrets = $4, created_at = $5,
+disabled_at = $6, endpoints = $7, key_hint = $8, key_created_at = $9, key_expires_at = $10, former_hash = $11,
+former_hint = $12, former_created_at = $13, former_expires_at = $14, id_prefix = $15, max_open = $16, max_rate = $17
+WHERE name = $1 AND version = $18 AND secrets = $19`
 )
 
 // callersKey is of every operation that writes callers: a prefix is judged by all of them.
@@ -44,7 +45,9 @@ func (j *Journal) ChangeCaller(ctx context.Context, c, was topup.Caller) error {
 	return j.writeCaller(ctx, c, was.IDPrefix, topup.ErrLost, sqlChangeCaller, was.Version, was.Secrets)
 }
 
-func (j *Journal) writeCaller(ctx context.Context, c topup.Caller, had string, refused error, query string, more ...any) error {
+func (j *Journal) writeCaller(
+	ctx context.Context, c topup.Caller, had string, refused error, query string, more ...any,
+) error {
 	args, err := callerArgs(c)
 	if err != nil {
 		return err
@@ -132,7 +135,8 @@ func (j *Journal) Caller(ctx context.Context, name string) (topup.Caller, error)
 	return j.oneCaller(ctx, sqlCaller, name)
 }
 
-// CallerByKey is the caller one of whose API keys has the digest, whether that has expired or not; or topup.ErrNotFound.
+// CallerByKey is the caller one of whose API keys has the digest, whether that has expired or not; or
+// topup.ErrNotFound.
 func (j *Journal) CallerByKey(ctx context.Context, hash []byte) (topup.Caller, error) {
 	if len(hash) == 0 {
 		return topup.Caller{}, fmt.Errorf("caller: %w", topup.ErrNotFound)
@@ -156,8 +160,9 @@ func scanCaller(row scanner) (c topup.Caller, err error) {
 	var key, former topup.CallerKey
 	var keySince, formerSince *time.Time
 	var rate string
-	err = row.Scan(&c.Version, &c.Name, &c.CallbackURL, &key.Hash, &c.Secrets, when{&c.CreatedAt}, maybe{&c.DisabledAt}, &endpoints,
-		&key.Hint, maybe{&keySince}, maybe{&key.ExpiresAt}, &former.Hash, &former.Hint, maybe{&formerSince}, maybe{&former.ExpiresAt},
+	err = row.Scan(&c.Version, &c.Name, &c.CallbackURL, &key.Hash, &c.Secrets, when{&c.CreatedAt}, maybe{&c.DisabledAt},
+		&endpoints, &key.Hint, maybe{&keySince}, maybe{&key.ExpiresAt},
+		&former.Hash, &former.Hint, maybe{&formerSince}, maybe{&former.ExpiresAt},
 		&c.IDPrefix, &c.Quota.MaxOpen, &rate)
 	if err != nil {
 		return c, err

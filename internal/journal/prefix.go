@@ -3,20 +3,21 @@ package journal
 import (
 	"context"
 	"fmt"
-	"strconv"
 
 	"recarga/topup"
 )
 
 // A caller may have a prefix: its orders' ids begin with it, and nobody else's. What inserts an order looks that up
-// itself, so that no way around it and no cache that is behind lets one in. No prefix is the beginning of another, so the
-// only one that an id can have is the last that is not after it, which one step in the index of prefixes finds.
+// itself, so that no way around it and no cache that is behind lets one in. No prefix is the beginning of another, so
+// the only one that an id can have is the last that is not after it, which one step in the index of prefixes finds.
 const (
 	// sqlNotForeign is true unless the id $1 begins with the prefix of a caller other than $2.
-	sqlNotForeign = `NOT EXISTS (SELECT 1 FROM (SELECT name, id_prefix FROM callers WHERE id_prefix <> '' AND id_prefix <= $1
-ORDER BY id_prefix DESC LIMIT 1) AS nearest WHERE nearest.name <> $2 AND substr($1, 1, length(nearest.id_prefix)) = nearest.id_prefix)`
+	sqlNotForeign = `NOT EXISTS (SELECT 1 FROM (SELECT name, id_prefix FROM callers
+WHERE id_prefix <> '' AND id_prefix <= $1 ORDER BY id_prefix DESC LIMIT 1) AS nearest
+WHERE nearest.name <> $2 AND substr($1, 1, length(nearest.id_prefix)) = nearest.id_prefix)`
 	// sqlOwnPrefix is true unless the caller $2 has a prefix that the id $1 does not begin with.
-	sqlOwnPrefix = `NOT EXISTS (SELECT 1 FROM callers WHERE name = $2 AND id_prefix <> '' AND substr($1, 1, length(id_prefix)) <> id_prefix)`
+	sqlOwnPrefix = `NOT EXISTS (SELECT 1 FROM callers
+WHERE name = $2 AND id_prefix <> '' AND substr($1, 1, length(id_prefix)) <> id_prefix)`
 
 	sqlPrefixOf = `SELECT id_prefix FROM callers WHERE name = $1`
 	// sqlPrefixTurn waits for whoever gives a prefix in another process, so that what follows sees it.
@@ -25,7 +26,8 @@ ORDER BY id_prefix DESC LIMIT 1) AS nearest WHERE nearest.name <> $2 AND substr(
 	sqlPrefixClash = `SELECT name FROM callers WHERE id_prefix <> '' AND name <> $2
 AND (substr(id_prefix, 1, length($1)) = $1 OR substr($1, 1, length(id_prefix)) = id_prefix) ORDER BY name LIMIT 1`
 	sqlLastKey = `SELECT COALESCE(MAX(key), 0) FROM orders`
-	// sqlForeignOrders counts the orders of others whose ids begin with $1; all characters of an id come before $2's last.
+	// sqlForeignOrders counts the orders of others whose ids begin with $1; all characters of an id come before the last
+	// of $2.
 	sqlForeignOrders = `SELECT COUNT(*) FROM orders WHERE id >= $1 AND id < $2 AND caller <> $3`
 	// sqlForeignSince is that of the orders since a key, which it finds by the key.
 	sqlForeignSince = `SELECT COUNT(*) FROM orders WHERE key > $4 AND id || '' >= $1 AND id || '' < $2 AND caller <> $3`
@@ -50,7 +52,7 @@ func (p prefixGiven) refuse(foreign int64) error {
 	}
 	return &topup.FieldError{
 		Field: topup.FieldIDPrefix, Value: p.prefix,
-		Allowed: "one that the ids of no other caller's orders begin with; those of " + strconv.FormatInt(foreign, 10) + " do",
+		Allowed: fmt.Sprintf("one that the ids of no other caller's orders begin with; those of %d do", foreign),
 	}
 }
 
@@ -86,7 +88,8 @@ func (t *tx) givePrefix(given prefixGiven) error {
 	if other != "" {
 		return &topup.FieldError{
 			Field: topup.FieldIDPrefix, Value: given.prefix,
-			Allowed: fmt.Sprintf("one that does not begin with another caller's prefix, and that no other begins with; it is too near to that of %s", other),
+			Allowed: "one that does not begin with another caller's prefix, and that no other begins with",
+			Cause:   "it is too near to that of " + other,
 		}
 	}
 	foreign, err := t.number(sqlForeignSince, append(given.args(), given.since)...)

@@ -126,7 +126,7 @@ func (t *tx) counted(key []byte, most int, now time.Time) error {
 		return err
 	}
 	return &topup.QuotaError{
-		Reason: fmt.Sprintf("the event was redelivered %d times today, which is the most; the operator may redeliver it", most),
+		Reason: fmt.Sprintf("the event was redelivered %d times today, and no more is allowed but to the operator", most),
 		After:  now.Truncate(day).Add(day).Sub(now),
 	}
 }
@@ -139,8 +139,8 @@ func (j *Journal) Redeliver(ctx context.Context, ev topup.Event, now time.Time) 
 	return j.RedeliverWithin(ctx, ev, 0, now)
 }
 
-// RedeliverWithin is Redeliver at most so many times a day, of those that were counted; 0 neither counts nor bounds. More
-// is a *topup.QuotaError.
+// RedeliverWithin is Redeliver at most so many times a day, of those that were counted; 0 neither counts nor bounds.
+// More is a *topup.QuotaError.
 func (j *Journal) RedeliverWithin(ctx context.Context, ev topup.Event, most int, now time.Time) error {
 	key, ok := eventKey(ev.ID)
 	if !ok {
@@ -195,7 +195,9 @@ func (j *Journal) RedeliverAll(ctx context.Context, f EventFilter, now time.Time
 }
 
 // redeliverPage writes a page's events side by side, so that they share commits, and returns those that are due again.
-func (j *Journal) redeliverPage(ctx context.Context, events []topup.Event, most int, now time.Time) (again []topup.Event, err error) {
+func (j *Journal) redeliverPage(
+	ctx context.Context, events []topup.Event, most int, now time.Time,
+) (again []topup.Event, err error) {
 	errs := make([]error, len(events))
 	done := make(chan struct{})
 	for i, ev := range events {

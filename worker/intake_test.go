@@ -53,7 +53,7 @@ func TestIntake(t *testing.T) {
 		{"no name", nil, of("../shop"), "", "caller_unknown"},
 		{"disabled", nil, of("former"), "", "caller_disabled"},
 		{"another caller's prefix", nil, with(func(r *topup.Request) { r.ID = "Z-1" }), "", "id_reserved"},
-		{"another caller's prefix, invalid", nil, with(func(r *topup.Request) { r.ID, r.Product = "Z-1", "NONE" }), "", "id_reserved"},
+		{"another's prefix, invalid", nil, with(func(r *topup.Request) { r.ID, r.Product = "Z-1", "NO" }), "", "id_reserved"},
 		{"its own prefix", nil, with(func(r *topup.Request) { r.ID, r.Caller = "Z-1", "prefixed" }), "", "succeeded/"},
 		{"not its own prefix", nil, of("prefixed"), "", "failed/invalid"},
 		{"the operator", nil, of("operator"), "", "caller_reserved"},

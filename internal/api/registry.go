@@ -367,7 +367,7 @@ func opRotateKey() huma.Operation {
 		403, 404, 409, 503)
 	op.Parameters = []*huma.Param{
 		overlapParameter("How long the former key is good as well: 0s if absent, 720h at most."), versionParameter(),
-		query("expires_at", "When the new key ends; absent: never.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
+		query("expires_at", "When the new key ends.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
 	}
 	return op
 }

@@ -50,7 +50,8 @@ func TestCallers(t *testing.T) {
 	s.get(shopKey, "/v1/topups/NEW-1").want(http.StatusNotFound)
 	s.get(adminKey, "/v1/topups/NEW-1").want(http.StatusOK)
 	list := s.get(adminKey, "/v1/callers").want(http.StatusOK)
-	if body := string(list.body); !strings.Contains(body, `"name":"new-shop"`) || strings.Contains(body, added.APIKey) || strings.Contains(body, "api_key") || strings.Contains(body, "whsec_") {
+	if body := string(list.body); !strings.Contains(body, `"name":"new-shop"`) || strings.Contains(body, added.APIKey) ||
+		strings.Contains(body, "api_key") || strings.Contains(body, "whsec_") {
 		t.Errorf("listed: %s", body)
 	}
 	s.do("PATCH", adminKey, "/v1/callers/new-shop", `{"disabled":true}`).want(http.StatusOK)
@@ -89,7 +90,8 @@ func TestCallerVersions(t *testing.T) {
 		},
 		func(v string) answer { return s.do("POST", adminKey, "/v1/callers/new/rotate-secret?version="+v, "") },
 		func(v string) answer {
-			return s.do("POST", adminKey, "/v1/callers/new/rotate-key?overlap=1h&expires_at=2100-01-01T00:00:00Z&version="+v, "")
+			const rotate = "/v1/callers/new/rotate-key?overlap=1h&expires_at=2100-01-01T00:00:00Z&version="
+			return s.do("POST", adminKey, rotate+v, "")
 		},
 		func(v string) answer {
 			return s.do("PUT", adminKey, "/v1/callers/new/endpoints/crm?version="+v, `{"url":"https://crm.example/"}`)
@@ -102,22 +104,27 @@ func TestCallerVersions(t *testing.T) {
 			if other == 0 {
 				continue
 			}
-			if p := change(fmt.Sprint(other)).want(http.StatusConflict).problem(); !strings.Contains(p.Detail, fmt.Sprintf("at version %d", before)) {
+			p := change(fmt.Sprint(other)).want(http.StatusConflict).problem()
+			if !strings.Contains(p.Detail, fmt.Sprintf("at version %d", before)) {
 				t.Errorf("change %d of version %d: %s", i, other, p.Detail)
 			}
 		}
 		for _, wrong := range []string{"0", "-1"} {
-			if got := change(wrong).want(http.StatusUnprocessableEntity).problem().named(); len(got) != 1 || !strings.HasSuffix(got[0], ".version") {
+			got := change(wrong).want(http.StatusUnprocessableEntity).problem().named()
+			if len(got) != 1 || !strings.HasSuffix(got[0], ".version") {
 				t.Errorf("version %s: %v", wrong, got)
 			}
 		}
 		is(change(fmt.Sprint(before)), before+1)
 	}
 	is(s.do("PATCH", adminKey, "/v1/callers/new", `{"disabled":false}`), int64(len(changes)+2))
-	if len(c.Keys) != 2 || c.Keys[0].ExpiresAt == nil || c.Keys[0].ExpiresAt.Year() != 2100 || len(c.Keys[0].Hint) != 4 || c.Keys[1].ExpiresAt == nil {
+	if len(c.Keys) != 2 || c.Keys[0].ExpiresAt == nil || c.Keys[0].ExpiresAt.Year() != 2100 ||
+		len(c.Keys[0].Hint) != 4 || c.Keys[1].ExpiresAt == nil {
 		t.Errorf("keys %+v", c.Keys)
 	}
-	for _, query := range []string{"overlap=ever", "overlap=1000h", "expires_at=never", "expires_at=2020-01-01T00:00:00Z"} {
+	for _, query := range []string{
+		"overlap=ever", "overlap=1000h", "expires_at=never", "expires_at=2020-01-01T00:00:00Z",
+	} {
 		s.do("POST", adminKey, "/v1/callers/new/rotate-key?"+query, "").want(http.StatusUnprocessableEntity)
 	}
 }
@@ -133,15 +140,16 @@ func TestExpiredKey(t *testing.T) {
 	decode(t, s.post(adminKey, "/v1/callers", body).want(http.StatusCreated).body, &c)
 	testkit.Eventually(t, time.Minute, func() bool {
 		got := s.get(c.APIKey, "/v1/topups")
-		return got.status == http.StatusUnauthorized && strings.Contains(got.want(http.StatusUnauthorized).problem().Detail, "caller new has expired")
+		return got.status == http.StatusUnauthorized && strings.Contains(got.problem().Detail, "caller new has expired")
 	}, "the key expires")
-	if p := s.get(c.APIKey+"x", "/v1/topups").want(http.StatusUnauthorized).problem(); strings.Contains(p.Detail, "expired") {
+	p := s.get(c.APIKey+"x", "/v1/topups").want(http.StatusUnauthorized).problem()
+	if strings.Contains(p.Detail, "expired") {
 		t.Errorf("another key: %s", p.Detail)
 	}
 }
 
-// TestIDPrefix: whoever places an order, alone or in a batch, is told that the beginning of its id is another's, and not
-// whose.
+// TestIDPrefix: whoever places an order, alone or in a batch, is told that the beginning of its id is another's, and
+// not whose.
 func TestIDPrefix(t *testing.T) {
 	s := withRegistry(t)
 	var c struct {
@@ -150,9 +158,9 @@ func TestIDPrefix(t *testing.T) {
 		Version  int64
 	}
 	s.place("B-1").want(http.StatusAccepted)
-	if named := s.post(adminKey, "/v1/callers", `{"name":"b-shop","id_prefix":"B-"}`).want(http.StatusUnprocessableEntity).problem(); named.Errors[0].Location != "body.id_prefix" ||
-		!strings.Contains(named.Errors[0].Message, "1 do") {
-		t.Errorf("%+v", named)
+	taken := s.post(adminKey, "/v1/callers", `{"name":"b-shop","id_prefix":"B-"}`).want(http.StatusUnprocessableEntity)
+	if e := taken.problem().Errors[0]; e.Location != "body.id_prefix" || !strings.Contains(e.Message, "1 do") {
+		t.Errorf("%+v", e)
 	}
 	decode(t, s.post(adminKey, "/v1/callers", `{"name":"b-shop","id_prefix":"B-2"}`).want(http.StatusCreated).body, &c)
 	if c.IDPrefix == nil || *c.IDPrefix != "B-2" || c.Version != 1 {
@@ -166,10 +174,10 @@ func TestIDPrefix(t *testing.T) {
 			continue
 		}
 		p := single.want(http.StatusUnprocessableEntity).problem()
-		if named := p.named(); fmt.Sprint(named) != "[body.distributor_transaction_id]" || strings.Contains(string(single.body), "b-shop") {
+		if fmt.Sprint(p.named()) != "[body.distributor_transaction_id]" || strings.Contains(string(single.body), "b-shop") {
 			t.Errorf("%s: %s", id, single.body)
 		}
-		lines := s.send("POST", "/v1/topups/batch", order(id)+"\n"+order(id+"x"), "Authorization", "Bearer "+key, "Content-Type", typeND).want(http.StatusOK)
+		lines := s.lines(key, order(id), order(id+"x"))
 		if n := strings.Count(string(lines.body), `"status":422,"error"`); n != 2 {
 			t.Errorf("%s in a batch: %s", id, lines.body)
 		}
@@ -185,8 +193,16 @@ func TestIDPrefix(t *testing.T) {
 	s.do("PATCH", adminKey, "/v1/callers/default", `{"disabled":true}`).want(http.StatusUnprocessableEntity)
 }
 
-// TestQuotas: what is beyond a quota is answered 429 with the quota's name, alone and in a batch; the repeat of an order is
-// answered as ever, and other callers are.
+// lines sends orders in one request.
+func (s *server) lines(key string, orders ...string) answer {
+	s.tb.Helper()
+	body := strings.Join(orders, "\n")
+	header := []string{"Authorization", "Bearer " + key, "Content-Type", typeND}
+	return s.send("POST", "/v1/topups/batch", body, header...).want(http.StatusOK)
+}
+
+// TestQuotas: what is beyond a quota is answered 429 with the quota's name, alone and in a batch; the repeat of an
+// order is answered as ever, and other callers are.
 func TestQuotas(t *testing.T) {
 	s := withRegistry(t)
 	var c struct {
@@ -194,7 +210,8 @@ func TestQuotas(t *testing.T) {
 		MaxOpen *int    `json:"max_open"`
 		MaxRate *string `json:"max_rate"`
 	}
-	decode(t, s.post(adminKey, "/v1/callers", `{"name":"small","max_open":2,"max_rate":"500/s"}`).want(http.StatusCreated).body, &c)
+	added := s.post(adminKey, "/v1/callers", `{"name":"small","max_open":2,"max_rate":"500/s"}`).want(http.StatusCreated)
+	decode(t, added.body, &c)
 	if c.MaxOpen == nil || *c.MaxOpen != 2 || c.MaxRate == nil || *c.MaxRate != "500/s" {
 		t.Errorf("%+v", c)
 	}
@@ -210,13 +227,16 @@ func TestQuotas(t *testing.T) {
 		s.post(c.APIKey, "/v1/topups", order("Q-1")).want(http.StatusOK)
 	}
 	s.post(c.APIKey, "/v1/topups", order("Q-1", `"operator":"TELCEL"`)).want(http.StatusConflict)
-	lines := s.send("POST", "/v1/topups/batch", order("Q-0")+"\n"+order("Q-3")+"\n"+order("Q-4"), "Authorization", "Bearer "+c.APIKey, "Content-Type", typeND)
-	if body := string(lines.want(http.StatusOK).body); strings.Count(body, `"status":429,"error"`) != 2 || !strings.Contains(body, `"status":200,"topup"`) {
+	lines := s.lines(c.APIKey, order("Q-0"), order("Q-3"), order("Q-4"))
+	if body := string(lines.body); strings.Count(body, `"status":429,"error"`) != 2 ||
+		!strings.Contains(body, `"status":200,"topup"`) {
 		t.Errorf("a batch: %s", body)
 	}
 	s.place("BYSTANDER").want(http.StatusAccepted)
 	s.post(c.APIKey, "/v1/topups/Q-0/cancel", "").want(http.StatusOK)
-	testkit.Eventually(t, time.Minute, func() bool { return s.post(c.APIKey, "/v1/topups", order("Q-5")).status == http.StatusAccepted }, "there is room again")
+	testkit.Eventually(t, time.Minute, func() bool {
+		return s.post(c.APIKey, "/v1/topups", order("Q-5")).status == http.StatusAccepted
+	}, "there is room again")
 	s.do("PATCH", adminKey, "/v1/callers/small", `{"max_open":0,"max_rate":"1/h"}`).want(http.StatusOK)
 	s.post(c.APIKey, "/v1/topups", order("Q-6")).want(http.StatusAccepted)
 	over = s.post(c.APIKey, "/v1/topups", order("Q-7")).want(http.StatusTooManyRequests)
@@ -227,9 +247,12 @@ func TestQuotas(t *testing.T) {
 	s.do("PATCH", adminKey, "/v1/callers/default", `{"max_open":1}`).want(http.StatusOK)
 	s.post(adminKey, "/v1/topups", order("D-1")).want(http.StatusAccepted)
 	s.post(adminKey, "/v1/topups", order("D-2")).want(http.StatusTooManyRequests)
-	for body, field := range map[string]string{`{"max_open":-1}`: "max_open", `{"max_rate":"5"}`: "max_rate", `{"max_rate":"0/s"}`: "max_rate"} {
-		if named := s.do("PATCH", adminKey, "/v1/callers/small", body).want(http.StatusUnprocessableEntity).problem().named(); fmt.Sprint(named) != "[body."+field+"]" {
-			t.Errorf("%s: %v", body, named)
+	for body, field := range map[string]string{
+		`{"max_open":-1}`: "max_open", `{"max_rate":"5"}`: "max_rate", `{"max_rate":"0/s"}`: "max_rate",
+	} {
+		p := s.do("PATCH", adminKey, "/v1/callers/small", body).want(http.StatusUnprocessableEntity).problem()
+		if fmt.Sprint(p.named()) != "[body."+field+"]" {
+			t.Errorf("%s: %v", body, p.named())
 		}
 	}
 }

@@ -81,7 +81,9 @@ func (f fullEvents) RedeliverWithin(context.Context, topup.Event, int, time.Time
 	return nil
 }
 
-func (f fullEvents) RedeliverAll(context.Context, journal.EventFilter, time.Time, func(topup.Event)) (int, string, error) {
+func (f fullEvents) RedeliverAll(
+	context.Context, journal.EventFilter, time.Time, func(topup.Event),
+) (int, string, error) {
 	return 1, place, nil
 }
 
@@ -130,9 +132,10 @@ func TestTenantsSeeTheirOwn(t *testing.T) {
 		c.Balances, c.BalanceBook = &wallet{}, fullBalances{}
 	})
 	bodies := map[string][2]string{ // the media type and the body of those that take one; empty for those that take none
-		"get /v1/topups": {}, "get /v1/topups/{id}": {}, "get /v1/search": {}, "post /v1/topups/{id}/cancel": {}, "get /v1/events": {},
-		"post /v1/events/{id}/redeliver": {}, "get /v1/products": {}, "get /v1/balance": {},
-		"post /v1/topups": {typeJSON, order("ORD-1")}, "post /v1/topups/batch": {typeND, order("ORD-1")}, "post /v1/events/redeliver": {typeJSON, `{"limit":1}`},
+		"get /v1/topups": {}, "get /v1/topups/{id}": {}, "get /v1/search": {}, "post /v1/topups/{id}/cancel": {},
+		"get /v1/events": {}, "post /v1/events/{id}/redeliver": {}, "get /v1/products": {}, "get /v1/balance": {},
+		"post /v1/topups": {typeJSON, order("ORD-1")}, "post /v1/topups/batch": {typeND, order("ORD-1")},
+		"post /v1/events/redeliver": {typeJSON, `{"limit":1}`},
 	}
 	var doc struct {
 		Paths map[string]map[string]any
@@ -151,7 +154,8 @@ func TestTenantsSeeTheirOwn(t *testing.T) {
 				where += "?q=ORD-1"
 			}
 			ask := func(key string) answer {
-				return s.send(strings.ToUpper(method), where, request[1], "Authorization", "Bearer "+key, "Content-Type", request[0])
+				header := []string{"Authorization", "Bearer " + key, "Content-Type", request[0]}
+				return s.send(strings.ToUpper(method), where, request[1], header...)
 			}
 			if !known {
 				if got := ask(shopKey); got.status != http.StatusForbidden {
@@ -183,7 +187,9 @@ func TestCursorsAreSealed(t *testing.T) {
 		s.canceled(shopKey, fmt.Sprint("SHOP-", i))
 		s.canceled(otherKey, fmt.Sprint("OTHER-", i))
 	}
-	lists := []string{"/v1/topups?limit=2", "/v1/topups?limit=2&state=canceled", "/v1/events?limit=2", "/v1/events?limit=2&state=pending"}
+	lists := []string{
+		"/v1/topups?limit=2", "/v1/topups?limit=2&state=canceled", "/v1/events?limit=2", "/v1/events?limit=2&state=pending",
+	}
 	next := map[string]string{}
 	for _, key := range []string{shopKey, otherKey, adminKey} {
 		for _, list := range lists {

@@ -43,7 +43,9 @@ func TestKeys(t *testing.T) {
 			t.Errorf("%s: %+v, %v", want, c, err)
 		}
 	}
-	for _, key := range []string{"", "rck_", shop.APIKey + "x", strings.TrimPrefix(shop.APIKey, "rck_"), string(shop.Keys[0].Hash)} {
+	for _, key := range []string{
+		"", "rck_", shop.APIKey + "x", strings.TrimPrefix(shop.APIKey, "rck_"), string(shop.Keys[0].Hash),
+	} {
 		if _, err := r.Authenticate(t.Context(), key); !errors.Is(err, topup.ErrNotFound) {
 			t.Errorf("%q: %v", key, err)
 		}
@@ -135,14 +137,15 @@ func TestRotation(t *testing.T) {
 		signs(t, r, third, second)
 		time.Sleep(2 * time.Hour)
 		signs(t, r, third)
-		if _, _, err := r.RotateSecret(t.Context(), "shop", callers.Rotation{Overlap: -time.Second}); len(topup.FieldErrors(err)) != 1 {
+		how := callers.Rotation{Overlap: -time.Second}
+		if _, _, err := r.RotateSecret(t.Context(), "shop", how); len(topup.FieldErrors(err)) != 1 {
 			t.Errorf("an overlap that has passed: %v", err)
 		}
 	})
 }
 
-// TestKeysFollowEachOther: two keys are good for the time of an overlap, and never three; a key ends when it was to, in a
-// process that remembers it as well.
+// TestKeysFollowEachOther: two keys are good for the time of an overlap, and never three; a key ends when it was to,
+// in a process that remembers it as well.
 func TestKeysFollowEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := open(t)
@@ -239,13 +242,15 @@ func TestDefaultsLimits(t *testing.T) {
 	if err != nil || c.IDPrefix != "D-" || c.Quota.MaxOpen != 5 || len(c.Keys) != 0 || c.Version != 2 {
 		t.Errorf("%+v, %v", c, err)
 	}
-	if _, err := r.Update(t.Context(), "default", 0, callers.Change{CallbackURL: &url, Disabled: &off}); len(topup.FieldErrors(err)) != 2 {
+	_, err = r.Update(t.Context(), "default", 0, callers.Change{CallbackURL: &url, Disabled: &off})
+	if len(topup.FieldErrors(err)) != 2 {
 		t.Errorf("what the settings say: %v", err)
 	}
 	if _, _, err := r.RotateKey(t.Context(), "default", callers.Rotation{}); !errors.Is(err, topup.ErrNotFound) {
 		t.Errorf("a key: %v", err)
 	}
-	if _, err := r.SetEndpoint(t.Context(), "default", 0, topup.CallerEndpoint{Name: "crm", URL: url}); !errors.Is(err, topup.ErrNotFound) {
+	_, err = r.SetEndpoint(t.Context(), "default", 0, topup.CallerEndpoint{Name: "crm", URL: url})
+	if !errors.Is(err, topup.ErrNotFound) {
 		t.Errorf("an endpoint: %v", err)
 	}
 }
@@ -276,11 +281,13 @@ func TestAddRefuses(t *testing.T) {
 		{"d", "https://", 1},
 		{"e", "//shop.example", 1},
 	} {
-		if _, err := r.Add(t.Context(), callers.NewCaller{Name: c.name, CallbackURL: c.url}); len(topup.FieldErrors(err)) != c.wrong {
+		_, err := r.Add(t.Context(), callers.NewCaller{Name: c.name, CallbackURL: c.url})
+		if len(topup.FieldErrors(err)) != c.wrong {
 			t.Errorf("%q %q: %v", c.name, c.url, err)
 		}
 	}
-	if _, err := plain.Add(t.Context(), callers.NewCaller{Name: "dev", CallbackURL: "http://127.0.0.1:3000/hook"}); err != nil {
+	dev := callers.NewCaller{Name: "dev", CallbackURL: "http://127.0.0.1:3000/hook"}
+	if _, err := plain.Add(t.Context(), dev); err != nil {
 		t.Errorf("http where it is allowed: %v", err)
 	}
 	bad := "ftp://x"

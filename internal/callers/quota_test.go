@@ -148,7 +148,7 @@ func TestRate(t *testing.T) {
 				var over *topup.QuotaError
 				switch {
 				case errors.As(err, &over):
-					if !strings.Contains(over.Reason, "max_rate") || !strings.Contains(over.Reason, "5/s") || over.After > time.Second {
+					if !strings.Contains(over.Reason, "max_rate: caller shop may place 5/s") || over.After > time.Second {
 						t.Errorf("%+v", over)
 					}
 				case err != nil:

@@ -36,9 +36,9 @@ type acknowledged struct {
 	apply   func(*model)
 }
 
-// TestRacingChanges: two processes change one caller at random and at once, with the version that they saw or without one.
-// In the order of their versions the changes that were acknowledged make what is there in the end, so that none is lost
-// and none undone; and one that names a version was made of that very one.
+// TestRacingChanges: two processes change one caller at random and at once, with the version that they saw or without
+// one. In the order of their versions the changes that were acknowledged make what is there in the end, so that none
+// is lost and none undone; and one that names a version was made of that very one.
 func TestRacingChanges(t *testing.T) {
 	for name, database := range map[string]func(*testing.T) string{
 		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "recarga.db") },
@@ -138,7 +138,8 @@ func change(t *testing.T, r *callers.Registry, random *rand.Rand, version int64)
 		return update(callers.Change{CallbackURL: &url}, url, func(m *model) { m.URL = url })
 	case 3:
 		prefix, rate := fmt.Sprintf("P%d-", n), topup.Rate{Count: n + 1, Per: time.Second}
-		return update(callers.Change{IDPrefix: &prefix, MaxOpen: &n, MaxRate: &rate}, prefix, func(m *model) { m.Prefix, m.Open, m.Rate = prefix, n, rate })
+		limits := callers.Change{IDPrefix: &prefix, MaxOpen: &n, MaxRate: &rate}
+		return update(limits, prefix, func(m *model) { m.Prefix, m.Open, m.Rate = prefix, n, rate })
 	case 4:
 		key, c, err := r.RotateKey(ctx, "shop", how)
 		return acknowledged{c.Version, "key", func(m *model) { m.Keys = follow(m.Keys, key, 2) }}, err
@@ -168,7 +169,9 @@ func verify(t *testing.T, r *callers.Registry, want model, bystander callers.Cre
 		t.Fatal(err)
 	}
 	c := all[1]
-	got := model{URL: c.CallbackURL, Prefix: c.IDPrefix, Disabled: c.DisabledAt != nil, Open: c.Quota.MaxOpen, Rate: c.Quota.MaxRate}
+	got := model{
+		URL: c.CallbackURL, Prefix: c.IDPrefix, Disabled: c.DisabledAt != nil, Open: c.Quota.MaxOpen, Rate: c.Quota.MaxRate,
+	}
 	for _, e := range c.Endpoints {
 		got.Endpoints = append(got.Endpoints, e.Name)
 	}

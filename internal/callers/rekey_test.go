@@ -49,7 +49,8 @@ func addFirstForm(t *testing.T, j *journal.Journal, name, key string) (secret st
 	aead, _ := cipher.NewGCMWithRandomNonce(block)
 	plain, _ := json.Marshal([]map[string]string{{"secret": secret}})
 	c := topup.Caller{Name: name, CallbackURL: "https://" + name + ".example", CreatedAt: time.Now()}
-	c.Keys, c.Secrets = []topup.CallerKey{{Hash: []byte(name), CreatedAt: time.Now()}}, aead.Seal(nil, nil, plain, []byte(name))
+	c.Keys = []topup.CallerKey{{Hash: []byte(name), CreatedAt: time.Now()}}
+	c.Secrets = aead.Seal(nil, nil, plain, []byte(name))
 	if err := j.AddCaller(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}

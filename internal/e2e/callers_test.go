@@ -77,8 +77,8 @@ func TestCallers(t *testing.T) {
 	}
 }
 
-// TestCallersLimits: by command a shop gets a prefix, a quota and a second key, in every process of the program; a change
-// of a version that it has no more is refused; and a page is led on from one process to another.
+// TestCallersLimits: by command a shop gets a prefix, a quota and a second key, in every process of the program; a
+// change of a version that it has no more is refused; and a page is led on from one process to another.
 func TestCallersLimits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -93,17 +93,22 @@ func TestCallersLimits(t *testing.T) {
 		return strings.TrimSpace(out.stdout)
 	}
 	var shop producer.Caller
-	if err := json.Unmarshal([]byte(done("caller", "add", "shop", "--id-prefix", "S-", "--expires-in", "240h", "--json")), &shop); err != nil {
+	added := done("caller", "add", "shop", "--id-prefix", "S-", "--expires-in", "240h", "--json")
+	if err := json.Unmarshal([]byte(added), &shop); err != nil {
 		t.Fatal(err)
 	}
-	if list := done("caller", "list"); !strings.Contains(list, "ids S-…") || !strings.Contains(list, "…"+shop.APIKey[len(shop.APIKey)-4:]+" until ") {
+	hint := "…" + shop.APIKey[len(shop.APIKey)-4:] + " until "
+	if list := done("caller", "list"); !strings.Contains(list, "ids S-…") || !strings.Contains(list, hint) {
 		t.Errorf("list: %s", list)
 	}
 	newer := done("caller", "rotate-key", "shop", "--overlap", "1h", "--version", "1")
 	for i, key := range []string{shop.APIKey, newer} {
 		for j, url := range []string{p.apiURL, second.apiURL} {
 			c := producer.NewClient(url, key)
-			testkit.Eventually(t, patience, func() bool { _, err := c.Products(t.Context()); return err == nil }, "a process knows the key")
+			testkit.Eventually(t, patience, func() bool {
+				_, err := c.Products(t.Context())
+				return err == nil
+			}, "a process knows the key")
 			place(t, c, order(fmt.Sprintf("S-%d%d", i, j), "5537686660"))
 		}
 	}
@@ -111,19 +116,22 @@ func TestCallersLimits(t *testing.T) {
 	if err != nil || len(page) != 3 {
 		t.Fatal(page, err)
 	}
-	rest, _, err := producer.NewClient(second.apiURL, newer).List(t.Context(), url.Values{"limit": {"3"}, "cursor": {next}})
+	query := url.Values{"limit": {"3"}, "cursor": {next}}
+	rest, _, err := producer.NewClient(second.apiURL, newer).List(t.Context(), query)
 	if err != nil || len(rest) != 1 || rest[0].ID != "S-00" {
 		t.Errorf("the next page, of another process: %+v, %v", rest, err)
 	}
 	for _, api := range []string{p.apiURL, second.apiURL} {
 		var problem *producer.Problem
 		for key, id := range map[string]string{apiKey: "S-9", newer: "9"} {
-			if _, _, err := producer.NewClient(api, key).Place(t.Context(), order(id, "5537686660")); !errors.As(err, &problem) || problem.Status != 422 {
+			_, _, err := producer.NewClient(api, key).Place(t.Context(), order(id, "5537686660"))
+			if !errors.As(err, &problem) || problem.Status != http.StatusUnprocessableEntity {
 				t.Errorf("%s: %v", id, err)
 			}
 		}
 	}
-	if out := w.run(t, "caller", "disable", "shop", "--version", "1"); out.status != 1 || !strings.Contains(out.stderr, "at version 2") {
+	out := w.run(t, "caller", "disable", "shop", "--version", "1")
+	if out.status != 1 || !strings.Contains(out.stderr, "at version 2") {
 		t.Errorf("of an older version: %+v", out)
 	}
 	done("caller", "limit", "shop", "--rate", "1/h", "--version", "2")

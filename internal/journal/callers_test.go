@@ -18,7 +18,8 @@ import (
 // caller is a new one with a key of the digest.
 func caller(name, hash string) topup.Caller {
 	return topup.Caller{
-		Name: name, Version: 1, Keys: []topup.CallerKey{{Hash: []byte(hash), Hint: "last", CreatedAt: noon}}, Secrets: []byte("s"), CreatedAt: noon,
+		Name: name, Version: 1, Secrets: []byte("s"), CreatedAt: noon,
+		Keys: []topup.CallerKey{{Hash: []byte(hash), Hint: "last", CreatedAt: noon}},
 	}
 }
 
@@ -38,7 +39,9 @@ func testCallers(t *testing.T, s store) {
 	}
 	changed := shop
 	changed.Secrets, changed.DisabledAt, changed.CallbackURL = []byte("sealed-2"), &at, ""
-	changed.Keys = []topup.CallerKey{{Hash: []byte("hash-4"), Hint: "abcd", CreatedAt: at}, {Hash: []byte("hash-5"), CreatedAt: noon, ExpiresAt: &at}}
+	changed.Keys = []topup.CallerKey{
+		{Hash: []byte("hash-4"), Hint: "abcd", CreatedAt: at}, {Hash: []byte("hash-5"), CreatedAt: noon, ExpiresAt: &at},
+	}
 	changed.IDPrefix, changed.Quota = "S-", topup.Quota{MaxOpen: 7, MaxRate: topup.Rate{Count: 5, Per: time.Second}}
 	changed.Endpoints = []topup.CallerEndpoint{{Name: "crm", URL: "https://crm.example", EventTypes: []topup.EventType{"topup.failed"}}}
 	must(t, s.ChangeCaller(t.Context(), changed, shop))
@@ -63,8 +66,8 @@ func testCallers(t *testing.T, s store) {
 	}
 }
 
-// testPrefixes: an order whose id begins with a caller's prefix is that caller's, and its orders begin with it; what was
-// placed before is not undone by a prefix.
+// testPrefixes: an order whose id begins with a caller's prefix is that caller's, and its orders begin with it; what
+// was placed before is not undone by a prefix.
 func testPrefixes(t *testing.T, s store) {
 	place := func(who, id string) error {
 		r := request(id)
@@ -105,7 +108,8 @@ func testPrefixes(t *testing.T, s store) {
 	must(t, err)
 	b.Version++
 	for _, wrong := range []struct{ who, id, says string }{
-		{"other", "B-2", "reserved"}, {"other", "B-2.7", "reserved"}, {"default", "B-2:x", "reserved"}, {"b-shop", "B-3", `begins with "B-2"`}, {"b-shop", "A", `begins with "B-2"`},
+		{"other", "B-2", "reserved"}, {"other", "B-2.7", "reserved"}, {"default", "B-2:x", "reserved"},
+		{"b-shop", "B-3", `begins with "B-2"`}, {"b-shop", "A", `begins with "B-2"`},
 	} {
 		err := place(wrong.who, wrong.id)
 		refused(err, topup.FieldID, wrong.says)
@@ -116,10 +120,15 @@ func testPrefixes(t *testing.T, s store) {
 			t.Errorf("%s was recorded: %v", wrong.id, err)
 		}
 	}
-	for _, right := range [][2]string{{"b-shop", "B-2"}, {"b-shop", "B-2.7"}, {"other", "B-3"}, {"other", "B-1"}, {"other", "b-2"}, {"b-shop", "OLD"}, {"default", "B"}} {
-		if err := place(right[0], right[1]); err != nil && right[1] != "B" || right[1] == "B" && kind(err) != "conflict" {
+	for _, right := range [][2]string{
+		{"b-shop", "B-2"}, {"b-shop", "B-2.7"}, {"other", "B-3"}, {"other", "B-1"}, {"other", "b-2"}, {"b-shop", "OLD"},
+	} {
+		if err := place(right[0], right[1]); err != nil {
 			t.Errorf("%s by %s: %v", right[1], right[0], err)
 		}
+	}
+	if err := place("default", "B"); kind(err) != "conflict" {
+		t.Errorf("an id that is taken: %v", err)
 	}
 	for id, want := range map[string]string{"B-2.8": "fields", "B-2": "conflict", "WRONG": "ok"} {
 		o := request(id).Order(noon)

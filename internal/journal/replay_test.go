@@ -105,7 +105,9 @@ func testRedeliveries(t *testing.T, s store) {
 		t.Helper()
 		err := s.RedeliverWithin(t.Context(), ev, 3, at)
 		var often *topup.QuotaError
-		if want != (err == nil) || !want && (!errors.As(err, &often) || !strings.Contains(often.Reason, "3 times") || !at.Add(often.After).Equal(at.Truncate(24*time.Hour).Add(24*time.Hour))) {
+		midnight := at.Truncate(24 * time.Hour).Add(24 * time.Hour)
+		if want && err != nil || !want && (!errors.As(err, &often) || !strings.Contains(often.Reason, "3 times") ||
+			!at.Add(often.After).Equal(midnight)) {
 			t.Errorf("at %s: %v", at, err)
 		}
 	}
@@ -121,7 +123,8 @@ func testRedeliveries(t *testing.T, s store) {
 		again(a, noon.Add(12*time.Hour), true)
 	}
 	again(a, noon.Add(12*time.Hour), false)
-	count, _, err := s.RedeliverAll(t.Context(), journal.EventFilter{MostRedeliveries: 3}, noon.Add(12*time.Hour), func(topup.Event) {})
+	rest := journal.EventFilter{MostRedeliveries: 3}
+	count, _, err := s.RedeliverAll(t.Context(), rest, noon.Add(12*time.Hour), func(topup.Event) {})
 	must(t, err)
 	if count != 1 {
 		t.Errorf("%d were redelivered together, want the other one", count)

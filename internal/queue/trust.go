@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -130,15 +131,21 @@ func clean(ctx context.Context, pipe redis.Pipeliner, queue string, now time.Tim
 
 // cleanShared looks at asynq's keys that belong to no queue.
 func (q *Queue) cleanShared(ctx context.Context) error {
-	for key, must := range map[string]string{"asynq:queues": "set", "asynq:servers": "zset", "asynq:workers": "zset"} {
-		is, err := q.rest.Type(ctx, key).Result()
-		if err == nil && is != must && is != "none" {
+	must := map[string]string{"asynq:queues": "set", "asynq:servers": "zset", "asynq:workers": "zset"}
+	is := map[string]*redis.StatusCmd{}
+	pipe := q.rest.Pipeline()
+	for key := range must {
+		is[key] = pipe.Type(ctx, key)
+	}
+	_, err := pipe.Exec(ctx)
+	for key, kind := range must {
+		if is := is[key].Val(); err == nil && is != kind && is != "none" {
 			q.reject(ctx, RejectedKey, key, "it is a "+is)
 			err = q.rest.Del(ctx, key).Err()
 		}
-		if err != nil {
-			return fmt.Errorf("watch %s: %w", key, err)
-		}
+	}
+	if err != nil {
+		return fmt.Errorf("watch asynq's keys: %w", err)
 	}
 	return nil
 }
@@ -152,7 +159,7 @@ func (q *Queue) lost(ctx context.Context, queue, taskID string) bool {
 	length := pipe.LLen(ctx, list)
 	place := pipe.LPos(ctx, list, taskID, redis.LPosArgs{Rank: -1, MaxLen: look})
 	_, _ = pipe.Exec(ctx) // each has an error of its own
-	return length.Err() == nil && length.Val() <= look && place.Err() == redis.Nil
+	return length.Err() == nil && length.Val() <= look && errors.Is(place.Err(), redis.Nil)
 }
 
 // lastID is the id of a task for whose order or event all others are stuck: one a minute of each process, and none that

@@ -111,7 +111,7 @@ func (h Health) Alarms() []string {
 }
 
 // Watch mends what asynq never would by itself, and reports the rest. It is for every worker to call
-// every few seconds: it takes two round trips, each step is bounded and atomic, and what several do at
+// every few seconds: it takes three round trips, each step is bounded and atomic, and what several do at
 // once is done once.
 //
 // It does not look for ghosts, tasks that are in no list: that takes a scan of all keys, and ringing

@@ -108,6 +108,12 @@ func (s *Server) callerFactsOf(ctx context.Context, c topup.Caller) (callerFacts
 		CallbackURL: known(c.CallbackURL), Version: c.Version, Keys: keysOf(c), IDPrefix: known(c.IDPrefix),
 		MaxOpen: known(c.Quota.MaxOpen), MaxRate: known(c.Quota.MaxRate.String()),
 	}
+	if c.Name == topup.DefaultCaller { // whose endpoint is in the settings
+		if all, err := s.cfg.Endpoints.Endpoints(ctx, c.Name); err == nil && len(all) > 0 {
+			c.CallbackURL = all[0].URL
+			f.CallbackURL = known(c.CallbackURL)
+		}
+	}
 	var err error
 	f.Endpoints, err = s.endpointsOf(ctx, c)
 	return f, err

@@ -3,8 +3,8 @@ package console
 import (
 	"errors"
 	"net/http"
-	"slices"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 

@@ -172,10 +172,14 @@ func scanCaller(row scanner) (c topup.Caller, err error) {
 		topup.CallerKey
 		since *time.Time
 	}{{key, keySince}, {former, formerSince}} {
-		if len(k.Hash) > 0 && k.since != nil {
-			k.CreatedAt = *k.since
-			c.Keys = append(c.Keys, k.CallerKey)
+		if len(k.Hash) == 0 {
+			continue
 		}
+		k.CreatedAt = c.CreatedAt
+		if k.since != nil { // a process of the release before writes none
+			k.CreatedAt = *k.since
+		}
+		c.Keys = append(c.Keys, k.CallerKey)
 	}
 	if string(endpoints) != "[]" {
 		err = json.Unmarshal(endpoints, &c.Endpoints)

@@ -56,6 +56,14 @@ func testCallers(t *testing.T, s store) {
 			t.Errorf("by %s: %s", hash, diff)
 		}
 	}
+	const asBefore = "INSERT INTO callers (name, key_hash, callback_url, secrets, created_at) VALUES ('former', $1, '', $2, 1)"
+	_, err = s.db.ExecContext(t.Context(), asBefore, []byte("hash-6"), []byte("s"))
+	must(t, err)
+	former, err := s.CallerByKey(t.Context(), []byte("hash-6"))
+	must(t, err)
+	if len(former.Keys) != 1 || former.Version != 1 || !former.Keys[0].CreatedAt.Equal(former.CreatedAt) {
+		t.Errorf("added by the release before: %+v", former)
+	}
 	for _, hash := range []string{"hash-1", ""} {
 		if _, err := s.CallerByKey(t.Context(), []byte(hash)); kind(err) != "not found" {
 			t.Errorf("key %q: %v", hash, err)

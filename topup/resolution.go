@@ -40,14 +40,14 @@ func (v Verdict) State() State {
 // Resolution settles an order that is held as unknown. Who, when and why are kept with the order.
 type Resolution struct {
 	Outcome Verdict `json:"outcome"`
-	// Reason says why, for whoever asks later.
-	Reason string `json:"reason"`
-	// By is who decided.
-	By string `json:"by"`
+	// Reason says why, for whoever asks later; for the operator alone.
+	Reason string `json:"reason,omitempty"`
+	// By is who decided; for the operator alone.
+	By string `json:"by,omitempty"`
 	// At is when; the journal sets it.
 	At time.Time `json:"at"`
 	// Forced: it was decided while a worker might still have been acting on the order.
-	Forced bool `json:"forced"`
+	Forced bool `json:"forced,omitempty"`
 	// Attempt is the number of the order's latest attempt that the decision looked at. Where it is given, an order
 	// that has been sent again meanwhile is not resolved (MovedOnError); 0 asks for no such comparison. The journal
 	// keeps the number of the attempt that was held.

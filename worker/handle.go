@@ -89,6 +89,9 @@ func (w *Worker) recordInvalid(ctx context.Context, r topup.Request, why error) 
 		o.Reason = topup.ReasonExpired // it was valid once
 	}
 	event, err := w.Journal.AcceptInvalid(ctx, o, why.Error(), now)
+	if len(topup.FieldErrors(err)) > 0 {
+		return topup.Order{}, w.refuseTask(ctx, r.ID, &intake.RefusedError{Reason: intake.IDReserved, Err: err})
+	}
 	if err != nil && !errors.Is(err, topup.ErrConflict) {
 		return topup.Order{}, err
 	}

@@ -52,6 +52,10 @@ func TestIntake(t *testing.T) {
 		{"nobody", nil, of("nobody"), "", "caller_unknown"},
 		{"no name", nil, of("../shop"), "", "caller_unknown"},
 		{"disabled", nil, of("former"), "", "caller_disabled"},
+		{"another caller's prefix", nil, with(func(r *topup.Request) { r.ID = "Z-1" }), "", "id_reserved"},
+		{"another's prefix, invalid", nil, with(func(r *topup.Request) { r.ID, r.Product = "Z-1", "NO" }), "", "id_reserved"},
+		{"its own prefix", nil, with(func(r *topup.Request) { r.ID, r.Caller = "Z-1", "prefixed" }), "", "succeeded/"},
+		{"not its own prefix", nil, of("prefixed"), "", "failed/invalid"},
 		{"the operator", nil, of("operator"), "", "caller_reserved"},
 		{"unsigned", []string{taskKey}, of("shop"), "", "unsigned"},
 		{"unsigned and invalid", []string{taskKey}, with(func(r *topup.Request) { r.Amount = 0 }), "", "unsigned"},
@@ -65,6 +69,7 @@ func TestIntake(t *testing.T) {
 			b.register(t, topup.Caller{Name: "shop", CallbackURL: "https://shop.example/hook",
 				Endpoints: []topup.CallerEndpoint{{Name: "books", URL: "https://books.example/hook"}}})
 			b.register(t, topup.Caller{Name: "mute"})
+			b.register(t, topup.Caller{Name: "prefixed", CallbackURL: "https://prefixed.example/", IDPrefix: "Z-"})
 			now := time.Now()
 			b.register(t, topup.Caller{Name: "former", CallbackURL: "https://former.example", DisabledAt: &now})
 			b.with(func(cfg *worker.Config) {
@@ -72,7 +77,7 @@ func TestIntake(t *testing.T) {
 			})
 			task := purchaseTask(t, c.request, c.signed)
 			_, err := b.HandlePurchase(t.Context(), task)
-			d, found := b.journal.Details(t.Context(), "A")
+			d, found := b.journal.Details(t.Context(), c.request.ID)
 			got := string(d.State) + "/" + string(d.Reason)
 			if errors.Is(found, topup.ErrNotFound) {
 				got = strings.Join(b.ears.refused, " ")
@@ -163,7 +168,7 @@ func TestMalformedTasks(t *testing.T) {
 
 func (b *bench) register(t *testing.T, c topup.Caller) {
 	t.Helper()
-	c.KeyHash, c.CreatedAt = []byte(c.Name), time.Now()
+	c.Keys, c.CreatedAt = []topup.CallerKey{{Hash: []byte(c.Name), CreatedAt: time.Now()}}, time.Now()
 	if err := b.journal.AddCaller(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}

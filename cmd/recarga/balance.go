@@ -21,7 +21,7 @@ week the deposits and the drifts (falls that no order of ours explains). See doc
 		Example: "  recarga balance\n  recarga balance --json",
 	}
 	asJSON := jsonFlag(cmd)
-	return clientCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, _ []string) error {
+	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, _ []string) error {
 		b, err := c.Balance(cmd.Context())
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 	"recarga/internal/metrics"
 	"recarga/internal/queue"
 	"recarga/internal/reconcile"
+	"recarga/internal/seal"
 	"recarga/internal/tracing"
 	"recarga/producer"
 	"recarga/tasks"
@@ -270,9 +272,16 @@ func (n *node) startAPI(ctx context.Context) error {
 		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Events: n.journal, Bell: n.bell, Balances: n.vendor, BalanceBook: n.journal, Observe: n.metrics.Served,
 		Callers: api.WithRegistry(api.StaticCallers(s.APIKey, s.CallbackURL, s.AdminKey), n.callers), Registry: n.callers,
 		Endpoints: endpoints{s, n.callers}, Health: n.journal, Reconciler: reconcile.New(n.journal, n.producer, n.log).WithDisputes(n.journal),
-		Queues: n.queue, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: version,
+		// With the API key alone there is one tenant: nobody from whom its cursors must be kept.
+		Cursors: seal.New(append([]string{cmp.Or(s.encryptionKey(), s.APIKey)}, s.formerKeys()...)...),
+		Quotas:  callers.NewQuotas(n.callers, n.journal),
+		Queues:  n.queue, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: version,
 	})
 	n.closeLast("api", handler.Close)
+	watching, stop := context.WithCancel(context.Background())
+	var watched sync.WaitGroup
+	watched.Go(func() { n.callers.WatchExpiry(watching, n.log) })
+	n.onShutdown(func() { stop(); watched.Wait() })
 	url, err := n.listen(ctx, s.HTTPAddr, "RECARGA_HTTP_ADDR", tracing.Handler(handler, "/v1/"))
 	n.apiURL = url
 	return err

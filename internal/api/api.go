@@ -21,6 +21,7 @@ import (
 	"recarga/internal/journal"
 	"recarga/internal/params"
 	"recarga/internal/reconcile"
+	"recarga/internal/seal"
 	"recarga/topup"
 )
 
@@ -54,6 +55,13 @@ type Book interface {
 	// Export returns all orders of a filter, the oldest first, with the parts that are asked for. An error
 	// is the last that comes.
 	Export(ctx context.Context, f journal.Filter, parts journal.Parts) iter.Seq2[topup.Details, error]
+}
+
+// Quotas keep callers within what they may have under way: callers.Quotas.
+type Quotas interface {
+	// Take makes room for an order, or returns a *topup.QuotaError. With room, settle must be called with whether a new
+	// order was placed.
+	Take(ctx context.Context, caller string) (settle func(placed bool), err error)
 }
 
 // Bell rings for events.
@@ -93,6 +101,11 @@ type Config struct {
 	Reconciler *reconcile.Reconciler
 	// Balances may be nil: then GET /v1/balance answers 503.
 	Balances Balances
+	// Quotas may be nil: then every caller places as many orders as it likes.
+	Quotas Quotas
+	// Cursors seals the cursors of lists. Every process needs the same keys, or a client that is led from one to
+	// another starts its list anew. Nil, or without a key: this process makes one.
+	Cursors *seal.Box
 	// BalanceBook may be nil: then GET /v1/balance has no history.
 	BalanceBook BalanceBook
 	// Queues is the Redis that /queues shows. Nil: there is no such page.
@@ -124,6 +137,7 @@ type Server struct {
 	mux     *http.ServeMux
 	handler http.Handler
 	balance balanceCache
+	cursors cursors
 	schemas huma.Registry
 	spec    []byte
 	queues  *asynqmon.HTTPHandler // nil: there is no such page
@@ -143,7 +157,7 @@ func New(cfg Config) *Server {
 	if cfg.Observe == nil {
 		cfg.Observe = func(Served) {}
 	}
-	s := &Server{cfg: cfg, log: cfg.Log, mux: http.NewServeMux()}
+	s := &Server{cfg: cfg, log: cfg.Log, mux: http.NewServeMux(), cursors: newCursors(cfg.Cursors)}
 	s.balance.ask = cfg.Balances
 	api := humago.New(s.mux, humaConfig(cfg.Version))
 	s.schemas = api.OpenAPI().Components.Schemas

@@ -148,16 +148,17 @@ func (s *Server) startLine(ctx context.Context, who Identity, line *batchLine, t
 		if before != nil {
 			<-before.done // of two lines with the same id the first one is the order
 		}
-		s.placeLine(ctx, line, r)
+		s.placeLine(ctx, who, line, r)
 	}()
 }
 
-func (s *Server) placeLine(ctx context.Context, line *batchLine, r topup.Request) {
-	o, replayed, err := s.cfg.Orders.Place(ctx, r)
+func (s *Server) placeLine(ctx context.Context, who Identity, line *batchLine, r topup.Request) {
+	o, replayed, err := s.placeWithin(ctx, r)
 	if err != nil {
 		s.fail(ctx, line, err)
 		return
 	}
+	o = shown(who, o)
 	line.answer.Status, line.answer.Topup = placedStatus(replayed), &o
 }
 

@@ -81,18 +81,18 @@ func TestOpenAPIIsComplete(t *testing.T) {
 		t.Errorf("header %+v", d.Info)
 	}
 	want := map[string]string{
-		"post /v1/topups": "200 202 400 401 408 409 413 415 422 500 503", "post /v1/topups/batch": "200 401 415 422 500",
+		"post /v1/topups": "200 202 400 401 408 409 413 415 422 429 500 503", "post /v1/topups/batch": "200 401 415 422 500",
 		"get /v1/topups": "200 401 403 422 500 503", "get /v1/topups/{id}": "200 401 404 422 500 503",
 		"post /v1/topups/{id}/cancel": "200 401 404 409 422 500 503", "get /v1/products": "200 401 422 500 503", "get /v1/balance": "200 401 422 500 502 503",
 		"get /v1/events": "200 401 403 422 500 503", "post /v1/events/redeliver": "200 400 401 403 408 413 415 422 500 503",
-		"post /v1/events/{id}/redeliver": "200 401 404 422 500 503",
+		"post /v1/events/{id}/redeliver": "200 401 404 422 429 500 503",
 		"get /v1/callers":                "200 401 403 422 500 503", "post /v1/callers": "201 400 401 403 408 409 413 415 422 500 503",
-		"patch /v1/callers/{name}":                             "200 400 401 403 404 408 413 415 422 500 503",
+		"patch /v1/callers/{name}":                             "200 400 401 403 404 408 409 413 415 422 500 503",
 		"post /v1/callers/{name}/rotate-secret":                "200 401 403 404 409 422 500 503",
 		"post /v1/callers/{name}/rotate-key":                   "200 401 403 404 409 422 500 503",
 		"get /v1/search":                                       "200 401 422 500 503",
-		"put /v1/callers/{name}/endpoints/{endpoint}":          "200 400 401 403 404 408 413 415 422 500 503",
-		"delete /v1/callers/{name}/endpoints/{endpoint}":       "200 401 403 404 422 500 503",
+		"put /v1/callers/{name}/endpoints/{endpoint}":          "200 400 401 403 404 408 409 413 415 422 500 503",
+		"delete /v1/callers/{name}/endpoints/{endpoint}":       "200 401 403 404 409 422 500 503",
 		"post /v1/callers/{name}/endpoints/{endpoint}/enable":  "200 401 403 404 422 500 503",
 		"post /v1/callers/{name}/endpoints/{endpoint}/disable": "200 401 403 404 422 500 503",
 		"post /v1/reconciliations":                             "200 401 403 415 422 500 503",

@@ -22,7 +22,7 @@ func opPlace() huma.Operation {
 	op := operation(http.MethodPost, "/v1/topups", "placeTopup", "Place an order",
 		"Records the order durably and answers. Send it again, the same, after any doubt: it is placed once. "+
 			"The fields are those of the distributor's product_purchase, and some more.",
-		400, 408, 409, 413, 415, 422, 503)
+		400, 408, 409, 413, 415, 422, 429, 503)
 	op.DefaultStatus = http.StatusAccepted
 	op.MaxBodyBytes = maxBody + 1 // huma refuses a body of exactly its limit
 	op.BodyReadTimeout = bodyPatience
@@ -59,13 +59,16 @@ func opBatch() huma.Operation {
 
 func opGet() huma.Operation {
 	op := operation(http.MethodGet, "/v1/topups/{id}", "getTopup", "Look at an order",
-		"The order, its attempts at the distributor and the events its caller was told. Another caller's order is not found.", 404, 503)
+		"The order, its attempts at the distributor and the events its caller was told. Another caller's order is not "+
+			"found. A caller sees what concerns it; evidence, who decided and why, and what an error says of hosts are for "+
+			"the operator.", 404, 503)
 	return op
 }
 
 func opList() huma.Operation {
 	op := operation(http.MethodGet, "/v1/topups", "listTopups", "List orders",
-		"Newest first. Pass `next_cursor` as `cursor` for the next page; it is null on the last one. A key sees its own orders; the admin key sees all.",
+		"Newest first. Pass `next_cursor` as `cursor` for the next page, with the same key and filter; it is null on the "+
+			"last one. A key sees its own orders; the admin key sees all.",
 		403, 422, 503)
 	op.Parameters = append(filterParameters(),
 		query("limit", "Orders a page.", &huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0), Maximum: new(float64(maxLimit)), Default: defaultLimit}),
@@ -158,7 +161,7 @@ func problemResponse(status int) *huma.Response {
 	switch status {
 	case http.StatusUnauthorized:
 		header("WWW-Authenticate", "How to authenticate.")
-	case http.StatusServiceUnavailable, http.StatusBadGateway:
+	case http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusTooManyRequests:
 		header("Retry-After", "Seconds to wait before the same request is sent again.")
 	case http.StatusUnprocessableEntity:
 		r.Content[typeProblem].Example = exampleProblem()
@@ -177,6 +180,7 @@ func problemTexts() map[int]string {
 		413: "The body is larger than 64 KiB.",
 		415: "The body is of another media type.",
 		422: "Not allowed; `errors` names every wrong field.",
+		429: "More than a quota of the caller's allows; `detail` names which. Never of an order that was placed before.",
 		500: "A fault of ours.",
 		502: "The distributor did not answer.",
 		503: "Not recorded, or not readable now; send the same request again.",

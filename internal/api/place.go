@@ -26,20 +26,43 @@ type orderOutput struct {
 }
 
 func (s *Server) place(ctx context.Context, in *placeInput) (*orderOutput, error) {
-	r, err := s.parse(identityOf(ctx), in.RawBody, in.Key)
+	who := identityOf(ctx)
+	r, err := s.parse(who, in.RawBody, in.Key)
 	if err != nil {
 		return nil, s.problem(ctx, "body", err)
 	}
 	trace.SpanFromContext(ctx).SetAttributes(attribute.String(topup.TraceOrder, string(r.ID)))
-	o, replayed, err := s.cfg.Orders.Place(ctx, r)
+	o, replayed, err := s.placeWithin(ctx, r)
 	if err != nil {
 		return nil, s.problem(ctx, "body", err)
 	}
-	out := &orderOutput{Status: placedStatus(replayed), Location: "/v1/topups/" + string(o.ID), Body: o}
+	out := &orderOutput{Status: placedStatus(replayed), Location: "/v1/topups/" + string(o.ID), Body: shown(who, o)}
 	if replayed {
 		out.Replayed = "true"
 	}
 	return out, nil
+}
+
+// placeWithin places an order within its caller's quotas. They refuse no repeat: of an order that was accepted, its
+// caller must be able to learn that.
+func (s *Server) placeWithin(ctx context.Context, r topup.Request) (o topup.Order, replayed bool, err error) {
+	if s.cfg.Quotas == nil {
+		return s.cfg.Orders.Place(ctx, r)
+	}
+	settle, err := s.cfg.Quotas.Take(ctx, r.Caller)
+	var over *topup.QuotaError
+	if errors.As(err, &over) {
+		settle = func(bool) {}
+		if _, err = s.cfg.Book.Details(ctx, r.ID); errors.Is(err, topup.ErrNotFound) {
+			err = over
+		}
+	}
+	if err != nil {
+		return o, false, err
+	}
+	o, replayed, err = s.cfg.Orders.Place(ctx, r)
+	settle(err == nil && !replayed)
+	return o, replayed, err
 }
 
 func placedStatus(replayed bool) int {
@@ -105,7 +128,7 @@ func (s *Server) cancel(ctx context.Context, in *orderInput) (*orderOutput, erro
 	if err != nil {
 		return nil, s.problem(ctx, "path", err)
 	}
-	return &orderOutput{Status: http.StatusOK, Body: o}, nil
+	return &orderOutput{Status: http.StatusOK, Body: shown(who, o)}, nil
 }
 
 // pathID is the id in a path. One that no order can have is not found, like one that none has.

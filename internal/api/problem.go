@@ -34,6 +34,7 @@ func (s *Server) problem(ctx context.Context, in string, err error) error {
 	var transition *topup.TransitionError
 	var early *topup.TooEarlyError
 	var large tooLarge
+	var over *topup.QuotaError
 	fields := topup.FieldErrors(err)
 	switch {
 	case errors.As(err, &known):
@@ -57,6 +58,9 @@ func (s *Server) problem(ctx context.Context, in string, err error) error {
 		return huma.Error404NotFound("there is no such order")
 	case errors.As(err, &large):
 		return huma.Error413RequestEntityTooLarge(err.Error())
+	case errors.As(err, &over):
+		wait := max(1, int(math.Ceil(over.After.Seconds())))
+		return withHeader(huma.Error429TooManyRequests(over.Reason), "Retry-After", strconv.Itoa(wait))
 	}
 	if errors.Is(ctx.Err(), context.Canceled) { // and that is why
 		s.log.DebugContext(ctx, "client hung up", "request", requestID(ctx), "error", err)

@@ -56,7 +56,7 @@ func badDatabases() []bad {
 		})
 	}
 	return append(badFiles(), []bad{
-		{"postgres reachable", Fail, `connection refused.*10 more`, "RECARGA_DATABASE_URL", postgres(func(t *testing.T) string { return "postgres://u@" + nobody(t) + "/x" })},
+		{"postgres reachable", Fail, `connection refused.*11 more`, "RECARGA_DATABASE_URL", postgres(func(t *testing.T) string { return "postgres://u@" + nobody(t) + "/x" })},
 		{"postgres reachable", Fail, "^the URL cannot be parsed", "RECARGA_DATABASE_URL", postgres(func(*testing.T) string { return "postgres://u:%zz@x" })},
 		{"postgres version", Fail, "^11.22$", "14 or newer", judged("postgres version", judgePostgresVersion(110022))},
 		{"postgres version", Warn, "^13.3$", "14 or newer", judged("postgres version", judgePostgresVersion(130003))},
@@ -70,6 +70,8 @@ func badDatabases() []bad {
 			"CREATE TABLE goose_db_version (version_id bigint, is_applied boolean)", "INSERT INTO goose_db_version VALUES (0, true)")},
 		{"postgres unknown orders", Warn, "^1 held$", "recarga resolve", unsafe("", "CREATE TABLE goose_db_version (version_id bigint, is_applied boolean)",
 			"CREATE TABLE orders (state text, finished_at bigint)", "INSERT INTO orders VALUES ('unknown', NULL), ('retrying', NULL)")},
+		{"postgres caller keys", Warn, saysExpired, "rotate-key", unsafe("",
+			"CREATE TABLE callers (name text, disabled_at bigint, key_expires_at bigint)", soonExpired)},
 		{"postgres sealed secrets", Warn, "^of 1 callers, 1 are sealed with a former key$", "recarga rekey", of(newPostgres, func(t *testing.T, cfg *Config) {
 			cfg.DatabaseURL, cfg.SealingKeys = testkit.Postgres(t).URL(), []string{"present key", "former key"}
 			do(t, "pgx", cfg.DatabaseURL, "CREATE TABLE goose_db_version (version_id bigint, is_applied boolean)", "CREATE TABLE callers (name text, secrets bytea)",
@@ -128,10 +130,19 @@ func badFiles() []bad {
 		{"sqlite schema", Warn, "pending", "start recarga serve", with("DELETE FROM goose_db_version WHERE version_id > 0")},
 		{"sqlite unknown orders", Warn, "^1 held$", "recarga resolve", with(`INSERT INTO orders (id, caller, fingerprint, state, phone, product, amount, operator, metadata,
 			callback_url, created_at, updated_at) VALUES ('A', 'shop', x'00', 'unknown', '5537686660', 'MOVISTAR_TAE', 1000, '', '', '', 1, 1)`)},
+		{"sqlite caller keys", Warn, saysExpired, "rotate-key", with("DROP TABLE callers",
+			"CREATE TABLE callers (name TEXT, disabled_at INTEGER, key_expires_at INTEGER)", soonExpired)},
 		{"sqlite sealed secrets", Warn, "^of 2 callers, 1 are sealed with a former key$", "recarga rekey", withCallers("present key", "former key")},
 		{"sqlite sealed secrets", Fail, "^no key opens those of caller-1$", "RECARGA_ENCRYPTION_KEY_OLD", withCallers("present key", "lost key")},
 	}
 }
+
+const saysExpired = `^former has expired 1970-01-01, shop expires \d{4}-\d\d-\d\d$`
+
+// soonExpired are callers whose keys end: before, in a week, in a year, and of one that is disabled.
+var soonExpired = fmt.Sprintf("INSERT INTO callers VALUES ('former', NULL, 1), ('shop', NULL, %d), "+
+	"('next-year', NULL, %d), ('off', 1, 1), ('ever', NULL, NULL)",
+	time.Now().AddDate(0, 0, 7).UnixMicro(), time.Now().AddDate(1, 0, 0).UnixMicro())
 
 // withCallers has a caller for each key, which seals its secrets.
 func withCallers(keys ...string) func(*testing.T) []Finding {

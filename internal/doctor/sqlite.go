@@ -45,6 +45,7 @@ func newSQLite(cfg Config) part {
 	}, {
 		{"sqlite schema", whySchema, mendSchema, s.schema},
 		{"sqlite unknown orders", whyHeld, mendHeld, s.held},
+		{"sqlite caller keys", whyKeys, mendKeys, s.keys},
 		{"sqlite sealed secrets", whySealed, mendSealed, s.sealed},
 	}}, close: s.close}
 }
@@ -172,6 +173,13 @@ func (s *sqlite) held(ctx context.Context) Finding {
 		return nothing()
 	}
 	return s.database.held(ctx, sqlTables)
+}
+
+func (s *sqlite) keys(ctx context.Context) Finding {
+	if s.isNew() {
+		return nothing()
+	}
+	return s.database.keys(ctx)
 }
 
 func (s *sqlite) sealed(ctx context.Context) Finding {

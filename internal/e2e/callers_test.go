@@ -1,11 +1,15 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -71,6 +75,101 @@ func TestCallers(t *testing.T) {
 	if log := p.log(); strings.Contains(log, shop.APIKey) || strings.Contains(log, shop.WebhookSecret) {
 		t.Error("a secret is in the log")
 	}
+}
+
+// TestCallersLimits: by command a shop gets a prefix, a quota and a second key, in every process of the program; a
+// change of a version that it has no more is refused; and a page is led on from one process to another.
+func TestCallersLimits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	p, second := w.start(t, "serve"), w.start(t, "api")
+	w.env["RECARGA_API_URL"] = p.apiURL
+	done := func(args ...string) string {
+		t.Helper()
+		out := w.run(t, args...)
+		if out.status != 0 {
+			t.Fatalf("%v: %+v", args, out)
+		}
+		return strings.TrimSpace(out.stdout)
+	}
+	var shop producer.Caller
+	added := done("caller", "add", "shop", "--id-prefix", "S-", "--expires-in", "240h", "--json")
+	if err := json.Unmarshal([]byte(added), &shop); err != nil {
+		t.Fatal(err)
+	}
+	hint := "…" + shop.APIKey[len(shop.APIKey)-4:] + " until "
+	if list := done("caller", "list"); !strings.Contains(list, "ids S-…") || !strings.Contains(list, hint) {
+		t.Errorf("list: %s", list)
+	}
+	newer := done("caller", "rotate-key", "shop", "--overlap", "1h", "--version", "1")
+	for i, key := range []string{shop.APIKey, newer} {
+		for j, url := range []string{p.apiURL, second.apiURL} {
+			c := producer.NewClient(url, key)
+			testkit.Eventually(t, patience, func() bool {
+				_, err := c.Products(t.Context())
+				return err == nil
+			}, "a process knows the key")
+			place(t, c, order(fmt.Sprintf("S-%d%d", i, j), "5537686660"))
+		}
+	}
+	page, next, err := producer.NewClient(p.apiURL, newer).List(t.Context(), url.Values{"limit": {"3"}})
+	if err != nil || len(page) != 3 {
+		t.Fatal(page, err)
+	}
+	query := url.Values{"limit": {"3"}, "cursor": {next}}
+	rest, _, err := producer.NewClient(second.apiURL, newer).List(t.Context(), query)
+	if err != nil || len(rest) != 1 || rest[0].ID != "S-00" {
+		t.Errorf("the next page, of another process: %+v, %v", rest, err)
+	}
+	for _, api := range []string{p.apiURL, second.apiURL} {
+		var problem *producer.Problem
+		for key, id := range map[string]string{apiKey: "S-9", newer: "9"} {
+			_, _, err := producer.NewClient(api, key).Place(t.Context(), order(id, "5537686660"))
+			if !errors.As(err, &problem) || problem.Status != http.StatusUnprocessableEntity {
+				t.Errorf("%s: %v", id, err)
+			}
+		}
+	}
+	out := w.run(t, "caller", "disable", "shop", "--version", "1")
+	if out.status != 1 || !strings.Contains(out.stderr, "at version 2") {
+		t.Errorf("of an older version: %+v", out)
+	}
+	done("caller", "limit", "shop", "--rate", "1/h", "--version", "2")
+	bounded, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	testkit.Eventually(t, patience, func() bool {
+		err := tryOnce(bounded, second.apiURL, newer)
+		return err != nil && strings.Contains(err.Error(), "429") && strings.Contains(err.Error(), "max_rate")
+	}, "the other process keeps the quota")
+	if out := w.run(t, "caller", "limit", "shop"); out.status != 2 {
+		t.Errorf("no limit: %+v", out)
+	}
+}
+
+var tried atomic.Int64
+
+// tryOnce places one new order, and does not repeat it.
+func tryOnce(ctx context.Context, api, key string) error {
+	body, err := json.Marshal(order(fmt.Sprintf("S-TRY-%d", tried.Add(1)), "5537686660"))
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, api+"/v1/topups", strings.NewReader(string(body)))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Authorization", "Bearer "+key)
+	r.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode < 300 {
+		return err
+	}
+	return fmt.Errorf("%d: %s", res.StatusCode, answer)
 }
 
 // TestRekeyCommand: the encryption key changes, from the admin key to one of its own, and then the admin key, while a

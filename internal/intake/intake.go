@@ -30,11 +30,13 @@ const (
 	CallerReserved Reason = "caller_reserved"
 	CallerUnknown  Reason = "caller_unknown"
 	CallerDisabled Reason = "caller_disabled"
+	// IDReserved: the id begins with another caller's prefix.
+	IDReserved Reason = "id_reserved"
 )
 
 // Reasons are all of them.
 func Reasons() []Reason {
-	return []Reason{Malformed, Invalid, Unsigned, Signature, CallerReserved, CallerUnknown, CallerDisabled}
+	return []Reason{Malformed, Invalid, Unsigned, Signature, CallerReserved, CallerUnknown, CallerDisabled, IDReserved}
 }
 
 // RefusedError is why a task is refused. Nothing of it is recorded in the book: whoever sent it may not take an id.

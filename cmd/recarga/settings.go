@@ -77,7 +77,7 @@ func NewLogger(s Settings, w io.Writer) *slog.Logger {
 	if s.LogFormat == "text" {
 		return slog.New(slog.NewTextHandler(w, options))
 	}
-	return slog.New(slog.NewJSONHandler(w, options))
+	return slog.New(slog.NewJSONHandler(jsonOutput{w}, options))
 }
 
 // needs says which settings a command cannot do without.

@@ -93,7 +93,11 @@ func momentsOf(d topup.Details) []moment {
 		all = append(all, moment{a.StartedAt, fmt.Sprintf("attempt %d", a.Number), describeAttempt(a), a.Evidence})
 	}
 	for _, r := range d.Resolutions {
-		all = append(all, moment{at: r.At, what: "resolved", result: describeResolution(r)})
+		what := "resolved"
+		if r.Outcome == topup.VerdictHeld {
+			what = "held"
+		}
+		all = append(all, moment{at: r.At, what: what, result: describeResolution(r)})
 	}
 	for _, c := range d.Corrections {
 		all = append(all, moment{at: c.At, what: "corrected", result: fmt.Sprintf("%s, was %s, by %s: %s", c.Outcome, c.Was, printable(c.By), printable(c.Reason))})
@@ -133,6 +137,9 @@ func describeAttempt(a topup.Attempt) string {
 
 func describeResolution(r topup.Resolution) string {
 	text := fmt.Sprintf("%s by %s: %s", r.Outcome, printable(r.By), printable(r.Reason))
+	if r.Outcome == topup.VerdictHeld {
+		text = fmt.Sprintf("not sent again, by %s: %s", printable(r.By), printable(r.Reason))
+	}
 	if r.Forced {
 		text += " (forced)"
 	}

@@ -51,11 +51,12 @@ func propertyTexts(catalog topup.Catalog) map[string]map[string]string {
 			"evidence": "Of an unknown outcome: how far the request got, how the answer began, and what the balance did meanwhile.",
 		},
 		"OrderDetails": {
-			"resolutions": "What was decided of the order while it was held as `unknown`; absent where nothing was.",
+			"resolutions": "What was decided of the order while it was held, or held it; absent where nothing was.",
 			"corrections": "The changes of a final state that was wrong. For the admin key; absent where there are none.",
 			"disputes":    "The evidence that contradicted a final state, and how it was judged. For the admin key; absent where there is none.",
 		},
 		"Resolution": {
+			"outcome": "`succeeded`, `failed` or `resend`; `held`: a statement charged it while it waited.",
 			"by":      "Who decided.",
 			"at":      "When.",
 			"forced":  "It was decided while the attempt's answer might still have been on the way.",

@@ -11,6 +11,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 GOLANGCI_VERSION := v2.15.0
 TOOLS := $(CURDIR)/bin/tools
 GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
+GOVULNCHECK_VERSION := v1.9.0
+GOVULNCHECK := $(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
 
 # A checkout that belongs to another user (a container's, a CI runner's) must not stop a build: go asks
 # git for the revision, and git refuses. The version comes from VERSION.
@@ -52,13 +54,14 @@ model: ## Check the model of an order's life exhaustively, with spin
 fuzz: ## Run every fuzz target for a while (DURATION=30m: each)
 	scripts/fuzz $(DURATION)
 
-check: $(GOLANGCI) ## Check format, vet, lint, go.mod and generated files
+check: $(GOLANGCI) $(GOVULNCHECK) ## Check format, vet, lint, go.mod, generated files and known vulnerabilities
 	@files=$$(gofmt -l .); test -z "$$files" || { echo "not formatted: run gofmt -w on $$files"; exit 1; }
 	@scripts/check-sleeps
 	go vet ./...
 	$(GOLANGCI) run ./...
 	go mod tidy -diff
 	@scripts/check-generated
+	@scripts/check-vulnerabilities $(GOVULNCHECK)
 
 bench: ## Run the Go benchmarks (PKG=./internal/journal BENCH=Begin)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
@@ -72,3 +75,7 @@ generate: ## Write the generated files anew
 $(GOLANGCI):
 	@echo "Building golangci-lint $(GOLANGCI_VERSION) into bin/tools, once; it takes a minute or two."
 	@GOFLAGS= GOBIN=$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+$(GOVULNCHECK):
+	@echo "Building govulncheck $(GOVULNCHECK_VERSION) into bin/tools, once."
+	@GOFLAGS= GOBIN=$(@D) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)

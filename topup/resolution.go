@@ -21,6 +21,8 @@ const (
 	VerdictFailed Verdict = "failed"
 	// VerdictResend: send it again. Where it was charged after all, that charges twice.
 	VerdictResend Verdict = "resend"
+	// VerdictHeld is in the record only: a statement charges an order that waited to be sent, and so held it (Hold).
+	VerdictHeld Verdict = "held"
 )
 
 // State is what the order becomes; empty for what is no verdict.
@@ -58,6 +60,18 @@ type Resolution struct {
 	Reference     NullString `json:"reference"`
 	AuthCode      NullString `json:"auth_code"`
 }
+
+// Hold is a statement's word that an order was charged that waits to be sent. Who, when and why are kept with the
+// order.
+type Hold struct {
+	// Evidence names the statement and its line.
+	Evidence string
+	// By is who compared the statement.
+	By string
+}
+
+// Check names every wrong field.
+func (h Hold) Check() error { return errors.Join(checkDecision(h.Evidence, h.By)...) }
 
 // The lengths of a resolution's texts, in characters.
 const (

@@ -56,7 +56,7 @@ func newCallerAddCommand(p *program) *cobra.Command {
 		if err := p.printCallers([]producer.Caller{added}); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(p.stdout, "\napi key:        %s\nwebhook secret: %s\n\nKeep them: they are not shown again.\n", added.APIKey, added.WebhookSecret)
+		_, err = fmt.Fprintf(p.stdout, "\napi key:        %s\nwebhook secret: %s\n\nKeep them: they are not shown again.\n", printable(added.APIKey), printable(added.WebhookSecret))
 		return err
 	})
 }
@@ -222,7 +222,7 @@ func (p *program) callerSecret(cmd *cobra.Command, name string, renew func(*cobr
 		if *asJSON {
 			return printJSON(p.stdout, map[string]string{name: secret})
 		}
-		_, err = fmt.Fprintln(p.stdout, secret)
+		_, err = fmt.Fprintln(p.stdout, printable(secret))
 		return err
 	})
 }

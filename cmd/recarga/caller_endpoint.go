@@ -83,7 +83,7 @@ func newEndpointSwitchCommand(p *program, use, short string, do func(*producer.C
 		if *asJSON {
 			return printJSON(p.stdout, map[string]any{"caller": args[0], "endpoint": args[1], "disabled": use == "disable"})
 		}
-		_, err := fmt.Fprintf(p.stdout, "%s %s: %sd\n", args[0], args[1], use)
+		_, err := fmt.Fprintf(p.stdout, "%s %s: %sd\n", printable(args[0]), printable(args[1]), use)
 		return err
 	})
 }

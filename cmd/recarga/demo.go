@@ -288,7 +288,7 @@ func (d *demo) draw(rows []demoRow, before int, elapsed time.Duration) (lines in
 	fmt.Fprintf(&b, "after %.1f s\n", elapsed.Seconds())
 	back := ""
 	if before > 0 {
-		back = fmt.Sprintf("\x1b[%dA\x1b[J", before)
+		back = t.control("[%dA", before) + t.control("[J")
 	}
 	d.say("%s", back+b.String())
 	return strings.Count(b.String(), "\n"), nil
@@ -298,7 +298,11 @@ func verdictOf(missed []string) error {
 	if len(missed) == 0 {
 		return nil
 	}
-	return errors.New("not as expected:\n  " + strings.Join(missed, "\n  "))
+	errs := []error{errors.New("not as expected")}
+	for _, what := range missed {
+		errs = append(errs, errors.New("  "+what))
+	}
+	return errors.Join(errs...)
 }
 
 // invite says where to look and how to place another order.

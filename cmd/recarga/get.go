@@ -95,7 +95,11 @@ func momentsOf(d topup.Details) []moment {
 		all = append(all, moment{a.StartedAt, fmt.Sprintf("attempt %d", a.Number), describeAttempt(a), a.Evidence})
 	}
 	for _, r := range d.Resolutions {
-		all = append(all, moment{at: r.At, what: "resolved", result: describeResolution(r)})
+		what := "resolved"
+		if r.Outcome == topup.VerdictHeld {
+			what = "held"
+		}
+		all = append(all, moment{at: r.At, what: what, result: describeResolution(r)})
 	}
 	for _, c := range d.Corrections {
 		result := fmt.Sprintf("%s, was %s", c.Outcome, c.Was) + decidedBy(", by ", c.By, c.Reason)
@@ -143,7 +147,12 @@ func decidedBy(joint, by, reason string) string {
 }
 
 func describeResolution(r topup.Resolution) string {
-	text := string(r.Outcome) + decidedBy(" by ", r.By, r.Reason)
+	text := string(r.Outcome)
+	by := " by "
+	if r.Outcome == topup.VerdictHeld {
+		text, by = "not sent again", ", by "
+	}
+	text += decidedBy(by, r.By, r.Reason)
 	if r.Forced {
 		text += " (forced)"
 	}

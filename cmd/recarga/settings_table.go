@@ -117,6 +117,10 @@ func distributorSettings(s *Settings) []setting {
 		name: "DISTRIBUTOR_URL", allowed: allowedURL, set: text(&s.DistributorURL, webURL),
 		help: "base URL of the distributor, up to and with /api/distributor; required to serve",
 	}, {
+		name: "DISTRIBUTOR_ALLOW_HTTP", standard: "false", choice: true, allowed: allowedChoice,
+		set:  choice(&s.DistributorAllowHTTP),
+		help: "permit an http:// distributor that is not on loopback: credentials and purchases travel in the clear",
+	}, {
 		name: "DISTRIBUTOR_CUSTOMER_ID", secret: true, allowed: "a text", set: text(&s.DistributorCustomerID, anything),
 		help: "the distributor's customer_id; required to serve",
 	}, {

@@ -45,11 +45,13 @@ func propertyTexts(catalog topup.Catalog) map[string]map[string]string {
 		},
 		"Attempt": attemptTexts(),
 		"OrderDetails": {
-			"resolutions": "What was decided of the order while it was held as `unknown`; absent where nothing was.",
+			"resolutions": "What was decided of the order while it was held, or held it; absent where nothing was.",
 			"corrections": "The changes of a final state that was wrong; absent where there are none.",
-			"disputes":    "The evidence that contradicted a final state, and how it was judged. For the admin key; absent where there is none.",
+			"disputes": "The evidence that contradicted a final state, and how it was judged. " +
+				"For the admin key; absent where there is none.",
 		},
 		"Resolution": {
+			"outcome": "`succeeded`, `failed` or `resend`; `held`: a statement charged it while it waited.",
 			"by":      "For the operator: who decided.",
 			"reason":  "For the operator: why.",
 			"at":      "When.",

@@ -77,7 +77,7 @@ func (p *process) startWorker(w *world, records book, vendor *distributor.Client
 	wk := worker.New(worker.Config{
 		Journal: records, Distributor: vendor, Teller: deliverer, Bell: p.bell, Balances: vendor,
 		Timeout: purchaseTimeout, Slack: slack, SweepInterval: 200 * time.Millisecond, Alone: true, Log: quiet,
-		Policy: worker.Policy{Initial: 10 * time.Millisecond, Max: 50 * time.Millisecond, MaxAttempts: 5},
+		Policy: w.policy(),
 	})
 	p.onStop(wk.Close)
 	for name, handler := range map[string]queue.Handler{tasks.TypePurchase: wk.HandlePurchase, tasks.TypeDeliver: wk.HandleDelivery} {

@@ -30,6 +30,21 @@ func badSettings() []bad {
 		{"distributor timeout", Warn, "is 30s", "RECARGA_DISTRIBUTOR_TIMEOUT", with(func(c *Config) { c.DistributorTimeout = 30 * time.Second })},
 		{"unknown outcomes", Warn, "resend", "promise.*RECARGA_ON_UNKNOWN=hold", with(func(c *Config) { c.ResendUnknown = true })},
 		{"distributor url", Fail, "http://vendor.example/api", "RECARGA_DISTRIBUTOR_URL.*https://", with(func(c *Config) { c.DistributorURL = "http://vendor.example/api" })},
+		{"distributor url", Warn, "http://vendor.example/api", "RECARGA_DISTRIBUTOR_ALLOW_HTTP=false", with(func(c *Config) {
+			c.DistributorURL, c.DistributorAllowHTTP = "http://vendor.example/api", true
+		})},
+		{"secrets", Warn, "^RECARGA_ADMIN_KEY is a flag$", "chmod 600.*_FILE", with(func(c *Config) {
+			c.Exposed = []string{"RECARGA_ADMIN_KEY is a flag"}
+		})},
+		{"archive folder", Warn, "can be read by others", "RECARGA_ARCHIVE_DIR.*chmod 700",
+			of(newSettings, func(t *testing.T, c *Config) { c.ArchiveDir = openFolder(t) })},
+		{"sqlite permissions", Warn, "^others can read .*recarga.db$", "chmod 600", of(newSQLite, func(t *testing.T, c *Config) {
+			folder := openFolder(t)
+			c.DatabaseURL = "sqlite:" + folder + "/recarga.db"
+			if err := os.WriteFile(folder+"/recarga.db", nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		})},
 		{"admin key", Warn, "not set", "RECARGA_ADMIN_KEY", with(func(*Config) {})},
 		{"admin key", Warn, "^RECARGA_ADMIN_KEY has 9 characters, 9 of them different$", "RECARGA_ADMIN_KEY", with(func(c *Config) { c.AdminKey = "admin-key" })},
 		{"api key", Warn, "refuses every order", "RECARGA_API_KEY", with(func(*Config) {})},
@@ -40,6 +55,44 @@ func badSettings() []bad {
 		{"metrics address", Warn, "a public address", "RECARGA_METRICS_ADDR", with(func(c *Config) { c.MetricsAddr = "8.8.8.8:9464" })},
 		{"redis access", Warn, "without a password", "RECARGA_REDIS_URL", with(func(c *Config) { c.RedisURL = "redis://redis.example:6379" })},
 		{"redis access", Warn, `^redis://:xxxxx@redis.example:6379: .* in the clear$`, "rediss://", with(func(c *Config) { c.RedisURL = "redis://:geheim@redis.example:6379" })},
+	}
+}
+
+// openFolder is one that everybody can read.
+func openFolder(t *testing.T) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "recarga-open-")
+	if err == nil {
+		err = os.Chmod(folder, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	return folder
+}
+
+// TestOthersCanRead: a file is as open as the path to it.
+func TestOthersCanRead(t *testing.T) {
+	folder := openFolder(t)
+	path := folder + "/secret"
+	for _, c := range []struct {
+		folder, file os.FileMode
+		want         bool
+	}{
+		{0o755, 0o644, true}, {0o711, 0o604, true}, {0o755, 0o602, true}, {0o755, 0o640, false}, {0o755, 0o600, false},
+		{0o700, 0o644, false}, {0o750, 0o666, false},
+	} {
+		err := os.WriteFile(path, nil, 0o600)
+		if err = errors.Join(err, os.Chmod(path, c.file), os.Chmod(folder, c.folder)); err != nil {
+			t.Fatal(err)
+		}
+		if got := OthersCanRead(path); got != c.want {
+			t.Errorf("file %o in folder %o: %t", c.file, c.folder, got)
+		}
+	}
+	if OthersCanRead(folder + "/none") {
+		t.Error("what is not there can be read")
 	}
 }
 

@@ -384,7 +384,8 @@ end_idle:
 		fi
 	};
 
-	/* mirrors: worker/look.go:Look, worker/look.go:orderOf, worker/look.go:refuse, internal/journal/accept.go:AcceptInvalid */
+	/* mirrors: worker/look.go:Look, worker/handle.go:acceptTask, worker/handle.go:recordInvalid,
+	 * worker/handle.go:refuseTask, internal/journal/accept.go:AcceptInvalid */
 	if
 	:: atomic { state == new -> move(new, queued, accept); k = 0 }
 	:: atomic { state == new -> move(new, failed, accept); goto tell }

@@ -57,11 +57,11 @@ func (c *Client) balanceOnce(ctx context.Context) (Balance, error) {
 	if a.err != nil {
 		return Balance{}, a.err
 	}
-	if a.status == http.StatusUnauthorized {
-		c.tokens.drop(current.value)
+	refused := a.status == http.StatusUnauthorized
+	c.tokens.judge(current.value, a, refused)
+	if refused {
 		return Balance{}, errToken
 	}
-	c.tokens.accept(current.value)
 	b, ok := balanceOf(a)
 	if !ok {
 		return Balance{}, fmt.Errorf("answer of HTTP status %d has no balance", a.status)

@@ -63,11 +63,7 @@ func (c *Client) Purchase(ctx context.Context, o topup.Order, sendBy time.Time) 
 	}
 	border := c.tokens.border()
 	result = border.result(classify(a, o.ID, c.cfg.RetryCodes))
-	if result.LoginAgain {
-		c.tokens.drop(current.value)
-	} else if a.err == nil {
-		c.tokens.accept(current.value)
-	}
+	c.tokens.judge(current.value, a, result.LoginAgain)
 	if result.Outcome == topup.OutcomeUnknown {
 		result.Evidence = strings.TrimSuffix(border.evidence(p, a, o.Phone)+"; "+result.Evidence, "; ")
 	}

@@ -36,7 +36,7 @@ type TokenStore interface {
 	// Load returns the shared token and when it is to be renewed; an empty one when there is none.
 	Load(ctx context.Context) (token string, expires time.Time, err error)
 	Save(ctx context.Context, token string, expires time.Time) error
-	// Lock waits until no other process logs in.
+	// Lock waits until no other process logs in, some time at most: with an error, the login is made all the same.
 	Lock(ctx context.Context) (unlock func(), err error)
 }
 
@@ -115,6 +115,31 @@ func (t *tokens) drop(value string) {
 // maxLoginWait is the longest wait between logins whose tokens are refused.
 const maxLoginWait = time.Minute
 
+// judge learns from an answer to a call with a token. One that is refused is dropped; and so is one for which a
+// gateway may have refused the request as such: 431, or, unless it has been good before, 400 in words that are not
+// the API's.
+func (t *tokens) judge(value string, a answer, refused bool) {
+	switch {
+	case a.err != nil:
+	case refused, a.status == http.StatusRequestHeaderFieldsTooLarge,
+		a.status == http.StatusBadRequest && !isObject(a.body) && !t.isProven(value):
+		t.drop(value)
+	default:
+		t.accept(value)
+	}
+}
+
+func isObject(body []byte) bool {
+	_, err := parseObject(body)
+	return err == nil
+}
+
+func (t *tokens) isProven(value string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.current.value == value && t.proven
+}
+
 // accept notes that a token is good.
 func (t *tokens) accept(value string) {
 	t.mu.Lock()
@@ -138,9 +163,17 @@ func (t *tokens) mayLogIn() error {
 func (t *tokens) shared(ctx context.Context) (found token, ok bool) {
 	value, expires, err := t.store.Load(ctx)
 	found = token{value: value, expires: expires}
+	if longest := time.Now().Add(maxLife); expires.After(longest) {
+		found.expires = longest
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return found, err == nil && found.good() && value != t.refused
+	return found, err == nil && fits(value) && found.good() && value != t.refused
+}
+
+// fits tells whether a text can be a token: it must go into a header.
+func fits(value string) bool {
+	return value != "" && len(value) <= maxToken && !strings.ContainsFunc(value, notVisible)
 }
 
 // Authorize makes sure that there is a token for the next call, and logs in if there is none. The
@@ -166,10 +199,8 @@ func (t *tokens) obtain(ctx context.Context) (token, error) {
 }
 
 func (t *tokens) renew(ctx context.Context) (token, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
-	defer cancel()
 	if t.store != nil {
-		unlock, err := t.store.Lock(ctx)
+		unlock, err := t.store.Lock(ctx) // it has a bound of its own: waiting must not use up the login's time
 		if err == nil {
 			defer unlock()
 		}
@@ -182,7 +213,9 @@ func (t *tokens) renew(ctx context.Context) (token, error) {
 	if err := t.mayLogIn(); err != nil {
 		return token{}, err
 	}
-	current, err := t.client.login(ctx)
+	loggingIn, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	current, err := t.client.login(loggingIn)
 	if err != nil {
 		return token{}, err
 	}
@@ -245,7 +278,7 @@ func tokenOf(a answer, now time.Time) (token, bool) {
 		return token{}, false
 	}
 	value, ok := plain(o.value("access_token"))
-	if !ok || o.denies() || len(value) > maxToken || strings.ContainsFunc(value, notVisible) || value == "" {
+	if !ok || o.denies() || !fits(value) {
 		return token{}, false
 	}
 	life := lifeOf(o.value("expires_in"))

@@ -44,6 +44,32 @@ func TestFailuresAreProven(t *testing.T) {
 	}
 }
 
+// TestTrustIsProven: every row of trust.md that says what somebody cannot do names tests that are there.
+func TestTrustIsProven(t *testing.T) {
+	text, err := os.ReadFile("trust.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	proof, rows := regexp.MustCompile("`([a-z0-9/]+)\\.(Test[A-Za-z0-9]+)`"), 0
+	for i, line := range strings.Split(string(text), "\n") {
+		proofs := proof.FindAllStringSubmatch(line, -1)
+		if row := strings.HasPrefix(line, "| ") && !strings.HasPrefix(line, "| he cannot"); row {
+			rows++
+			if len(proofs) == 0 {
+				t.Errorf("line %d has no proof", i+1)
+			}
+		}
+		for _, p := range proofs {
+			if !tests(t, p[1])[p[2]] {
+				t.Errorf("line %d: there is no test %s in %s", i+1, p[2], p[1])
+			}
+		}
+	}
+	if rows < 10 {
+		t.Errorf("only %d rows: is the table read?", rows)
+	}
+}
+
 // tests are the names of a package's tests.
 func tests(t *testing.T, pkg string) map[string]bool {
 	t.Helper()

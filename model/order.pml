@@ -12,10 +12,11 @@
  * Sizes:          WORKERS, SWEEPERS; TRIES (worker.Policy.MaxAttempts); RESENDS (of the operator)
  * Surroundings:   FAULTS=n (so many in all; without it, any number), NO_OPERATOR, RESEND_UNKNOWN with
  *                 DEDUP (a vendor that ignores a repeated id), REFUSES_REPEAT (one that declines it), TELL (events are
- *                 delivered, too), CORRECT (a person corrects final states, rightly or not)
+ *                 delivered, too), CORRECT (a person corrects final states, rightly or not), STATEMENT (a statement may
+ *                 charge an order at any time, rightly or not), SPITE (a vendor that also charges what it calls unmoved)
  * Assumptions taken away: LATE_WRITE, LATE_BOOKING, OLD_EVIDENCE, BLIND_RESEND, FORCED
  * Mistakes:       the macros whose names begin with BAD_
- * Properties:     CHECK_once, CHECK_final, CHECK_truth, CHECK_doubt (assertions); LTL_ends, LTL_told
+ * Properties:     CHECK_once, CHECK_final, CHECK_truth, CHECK_doubt, CHECK_held (assertions); LTL_ends, LTL_told
  */
 
 #ifndef WORKERS
@@ -49,6 +50,7 @@ mtype:request = { flying, adrift, answered }
 mtype:state state = new;
 byte n = 0;                    /* attempt_count */
 short doubts = 0;              /* unknown_attempts */
+bool held = false;             /* held_at: a statement charges it */
 mtype:outcome outcome[ROOM];   /* of attempts[i] */
 byte nonce[ROOM];              /* whose call of Begin made attempts[i]; 0: that call is over */
 
@@ -83,6 +85,12 @@ bool told = false;
 #define may_fail true
 #else
 #define may_fail no_doubt
+#endif
+
+#ifdef BAD_HELD_FORGOTTEN
+#define not_held true
+#else
+#define not_held (!held)
 #endif
 
 #define final(s) (s == succeeded || s == failed || s == canceled)
@@ -120,6 +128,12 @@ byte faults = FAULTS;
 #define must_doubt(x) skip
 #endif
 
+#ifdef CHECK_held
+#define must_held(x) assert(x)
+#else
+#define must_held(x) skip
+#endif
+
 #define in_question(i) (i <= n && outcome[i] == in_doubt)
 
 /* What must be so after every change of the state, and after every charge. */
@@ -150,15 +164,18 @@ c_decl {
 #define by_give_up false
 #define by_end false
 #define by_cancel false
+#define by_hold false
 #define by_resolve false
 #define by_correct true
 
 inline step(from, to, corrects) {
 	must_final(!final(state) || corrects);
+	must_held(!held || to == succeeded); /* the operator clears it first */
 #ifdef CHECK_from
 	assert(state == from);
 #endif
 	state = to;
+	held = false;
 	enter()
 }
 
@@ -257,7 +274,7 @@ inline finish(k, result, to, was, ours, sweep) {
 			:: to == unknown && !sweep -> move(submitting, unknown, finish)
 			:: to == unknown && sweep -> move(submitting, unknown, give_up)
 			fi
-		:: result != approved && result != in_doubt && latest && was == in_doubt && state == unknown && (to == retrying || may_fail) ->
+		:: result != approved && result != in_doubt && latest && was == in_doubt && state == unknown && not_held && (to == retrying || may_fail) ->
 			ours = true;
 			if
 			:: to == failed -> move(unknown, failed, finish)
@@ -265,7 +282,7 @@ inline finish(k, result, to, was, ours, sweep) {
 			fi
 		:: else ->
 			if
-			:: state == unknown && no_doubt -> ours = true; move(unknown, failed, finish_late)
+			:: state == unknown && no_doubt && not_held -> ours = true; move(unknown, failed, finish_late)
 			:: else -> judge(); ours = (state == unknown && n == k)
 			fi
 		fi
@@ -367,7 +384,8 @@ end_idle:
 		fi
 	};
 
-	/* mirrors: worker/look.go:Look, worker/look.go:orderOf, worker/look.go:refuse, internal/journal/accept.go:AcceptInvalid */
+	/* mirrors: worker/look.go:Look, worker/handle.go:acceptTask, worker/handle.go:recordInvalid,
+	 * worker/handle.go:refuseTask, internal/journal/accept.go:AcceptInvalid */
 	if
 	:: atomic { state == new -> move(new, queued, accept); k = 0 }
 	:: atomic { state == new -> move(new, failed, accept); goto tell }
@@ -595,6 +613,9 @@ end_vendor:
 			:: says = declined
 #endif
 			:: says = unmoved /* 91, 96, 401, 429 */
+#ifdef SPITE
+			:: says = unmoved; charge()
+#endif
 			fi;
 			if
 			:: request[i] == flying -> request[i] = answered; answer[i] = says
@@ -695,16 +716,30 @@ end_operator:
 #define guesses_none sees_none
 #endif
 	:: atomic { state == unknown && charged > 0 -> doubts = 0; move(unknown, succeeded, resolve); ring_event() }
-	:: atomic { state == unknown && sees_none && settled_by -> doubts = 0; move(unknown, failed, resolve); ring_event() }
+	:: atomic { state == unknown && sees_none && settled_by -> doubts = 0; held = false; move(unknown, failed, resolve); ring_event() }
 	:: atomic { state == unknown && guesses_none && resend_by && expiry != passed && resends < RESENDS ->
 			resends++;
 			uncharged = false;
+			held = false;
 			move(unknown, retrying, resolve);
 			if
 			:: rung = true
 			:: atomic { can_fail -> fault }
 			fi
 		}
+	od
+}
+#endif
+
+#ifdef STATEMENT
+/* A statement charges an order that waits. Nothing but a person and an approval settles it from then on.
+ * mirrors: internal/reconcile/job.go:hold, producer/producer.go:Hold, internal/journal/hold.go:Hold,
+ * internal/journal/hold.go:hold */
+active proctype Statement() {
+end_statement:
+	do
+	:: atomic { state == queued -> move(queued, unknown, hold); held = true; ring_event() }
+	:: atomic { state == retrying -> move(retrying, unknown, hold); held = true; ring_event() }
 	od
 }
 #endif

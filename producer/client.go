@@ -64,6 +64,7 @@ func NewClient(baseURL, apiKey string, opts ...ClientOption) *Client {
 func newHTTPClient() *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 64
+	transport.IdleConnTimeout = 10 * time.Second // the API closes it later, and a request that is just being sent with it
 	return &http.Client{
 		Transport: transport, Timeout: callTimeout,
 		// A redirected POST would become a GET, and look like an order that was placed.

@@ -17,6 +17,7 @@ type Journal interface {
 	Cancel(ctx context.Context, id topup.ID, caller string, now time.Time) (topup.Order, *topup.Event, error)
 	// Resolve settles an order that is held; see Producer.Resolve.
 	Resolve(ctx context.Context, id topup.ID, r topup.Resolution, now time.Time) (topup.Order, *topup.Event, error)
+	Hold(ctx context.Context, id topup.ID, h topup.Hold, now time.Time) (topup.Order, *topup.Event, error)
 	// Correct changes a final state that was wrong; see Producer.Correct.
 	Correct(ctx context.Context, id topup.ID, c topup.Correction, now time.Time) (topup.Order, *topup.Event, error)
 	// Uphold ends a dispute; see Producer.Uphold.
@@ -91,6 +92,20 @@ func (p *Producer) Resolve(ctx context.Context, id topup.ID, r topup.Resolution)
 		return o, nil
 	}
 	p.rang(ctx, p.bell.RingOrder(ctx, o.Request(), time.Time{}), "order", string(o.ID))
+	return o, nil
+}
+
+// Hold stops an order that waits to be sent, because a statement charges it: it becomes unknown, and its caller is
+// notified. Errors: those of topup.FieldErrors; topup.ErrNotFound; topup.ErrArchived; *topup.TransitionError when it
+// does not wait any more. The repeat of its last hold is no error.
+func (p *Producer) Hold(ctx context.Context, id topup.ID, h topup.Hold) (topup.Order, error) {
+	o, event, err := p.journal.Hold(ctx, id, h, time.Now())
+	if err != nil || event == nil {
+		return o, err
+	}
+	p.log.LogAttrs(ctx, slog.LevelWarn, "order held, as a statement charges it",
+		append(o.LogAttrs(), slog.String("by", h.By), slog.String("why", h.Evidence))...)
+	p.rang(ctx, p.bell.RingEvent(ctx, event.ID, event.DueAt), "event", event.ID)
 	return o, nil
 }
 

@@ -6,7 +6,10 @@
 //	task, err := tasks.NewPurchase(request)
 //	info, err := client.Enqueue(task) // an asynq.Client on Recarga's Redis
 //
-// The worker writes the order to the book of record before it acts on it.
+// The worker writes the order to the book of record before it acts on it, by the same rules as the API: its caller is
+// one that is registered and enabled. Where RECARGA_TASK_KEY is set, the task must be signed:
+//
+//	task, err := tasks.NewPurchase(request, tasks.SignedWith(key))
 package tasks
 
 import (
@@ -47,13 +50,23 @@ const (
 )
 
 // NewPurchase is the task that asks a worker to look at an order. Its id is the order's.
-func NewPurchase(r topup.Request) (*asynq.Task, error) {
-	return NewPurchaseContext(context.Background(), r)
+func NewPurchase(r topup.Request, options ...Option) (*asynq.Task, error) {
+	return NewPurchaseContext(context.Background(), r, options...)
+}
+
+// Option changes a task that is made here.
+type Option func(*made)
+
+// made is a task that is being made.
+type made struct {
+	kind    string
+	payload []byte
+	headers map[string]string
 }
 
 // NewPurchaseContext is NewPurchase with the trace of ctx in the task's headers: what becomes of the
 // order is part of it. That takes a propagator (otel.SetTextMapPropagator).
-func NewPurchaseContext(ctx context.Context, r topup.Request) (*asynq.Task, error) {
+func NewPurchaseContext(ctx context.Context, r topup.Request, options ...Option) (*asynq.Task, error) {
 	if r.Caller == "" {
 		r.Caller = topup.DefaultCaller
 	}
@@ -61,11 +74,15 @@ func NewPurchaseContext(ctx context.Context, r topup.Request) (*asynq.Task, erro
 	if err != nil {
 		return nil, fmt.Errorf("purchase task of %s: %w", r.ID, err)
 	}
-	options := append(base(QueueTopups), asynq.TaskID(string(r.ID)))
-	if r.ProcessAt != nil {
-		options = append(options, asynq.ProcessAt(*r.ProcessAt))
+	m := made{kind: TypePurchase, payload: payload, headers: headers(ctx)}
+	for _, option := range options {
+		option(&m)
 	}
-	return asynq.NewTaskWithHeaders(TypePurchase, payload, headers(ctx), options...), nil
+	enqueue := append(base(QueueTopups), asynq.TaskID(string(r.ID)))
+	if r.ProcessAt != nil {
+		enqueue = append(enqueue, asynq.ProcessAt(*r.ProcessAt))
+	}
+	return asynq.NewTaskWithHeaders(m.kind, m.payload, m.headers, enqueue...), nil
 }
 
 // Delivery is the payload of a webhook:deliver task.

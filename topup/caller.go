@@ -1,6 +1,7 @@
 package topup
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"time"
@@ -9,10 +10,12 @@ import (
 // Caller is who places orders and is told of them: a shop, a checkout.
 type Caller struct {
 	Name string
+	// Version counts its changes, from 1: a change that was made of another version is refused.
+	Version int64
 	// CallbackURL is where its events go; empty: nowhere.
 	CallbackURL string
-	// KeyHash is the SHA-256 of its API key.
-	KeyHash []byte
+	// Keys are its API keys, the newest first: one, or two while one follows the other. None: its key is of the settings.
+	Keys []CallerKey
 	// Endpoints are told beside the callback URL.
 	Endpoints []CallerEndpoint
 	// Secrets are its webhook secrets, sealed.
@@ -20,6 +23,58 @@ type Caller struct {
 	CreatedAt time.Time
 	// DisabledAt is since when its key is refused and it is told nothing; nil: it is enabled.
 	DisabledAt *time.Time
+	// IDPrefix is what the ids of its orders begin with, and those of nobody else; empty: its orders may have any id
+	// that is not of another's prefix.
+	IDPrefix string
+	Quota    Quota
+}
+
+// CallerKey is what is kept of an API key.
+type CallerKey struct {
+	// Hash is the SHA-256 of the key.
+	Hash []byte
+	// Hint is its last characters, by which people tell it from others; empty for one of an older release.
+	Hint      string
+	CreatedAt time.Time
+	// ExpiresAt is when it ends; nil: never.
+	ExpiresAt *time.Time
+}
+
+// Expired tells whether it has ended.
+func (k CallerKey) Expired(now time.Time) bool {
+	return k.ExpiresAt != nil && !now.Before(*k.ExpiresAt)
+}
+
+// ChangedError is a change of a caller that was made of a version which it has no more.
+type ChangedError struct {
+	Name string
+	// Version is the one that was changed, and Latest the one that the caller has; 0: not known.
+	Version, Latest int64
+}
+
+func (e *ChangedError) Error() string {
+	if e.Latest == 0 || e.Version == 0 {
+		return fmt.Sprintf("caller %s was changed by somebody else at this moment; look at it again", e.Name)
+	}
+	return fmt.Sprintf("caller %s is at version %d, and this change is of version %d: look at it again",
+		e.Name, e.Latest, e.Version)
+}
+
+// Is makes it an ErrLost.
+func (e *ChangedError) Is(target error) bool { return target == ErrLost }
+
+// FieldIDPrefix is a caller's prefix, as the API calls it.
+const FieldIDPrefix = "id_prefix"
+
+var idPrefix = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,16}$`)
+
+// ParseIDPrefix returns s, if ids may begin with it so; empty is none.
+func ParseIDPrefix(s string) (string, error) {
+	if s != "" && !idPrefix.MatchString(s) {
+		allowed := "1 to 16 characters A-Za-z0-9._:-, or empty for none"
+		return "", &FieldError{Field: FieldIDPrefix, Value: s, Allowed: allowed}
+	}
+	return s, nil
 }
 
 // EndpointIndex is where the endpoint of a name is in Endpoints; -1 means nowhere.

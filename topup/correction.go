@@ -16,10 +16,10 @@ var (
 type Correction struct {
 	// Outcome is what the order becomes: VerdictSucceeded or VerdictFailed.
 	Outcome Verdict `json:"outcome"`
-	// Reason says why, for whoever asks later.
-	Reason string `json:"reason"`
-	// By is who decided.
-	By string `json:"by"`
+	// Reason says why, for whoever asks later; for the operator alone.
+	Reason string `json:"reason,omitempty"`
+	// By is who decided; for the operator alone.
+	By string `json:"by,omitempty"`
 	// At is when; the journal sets it.
 	At time.Time `json:"at"`
 	// Was is the state before, which the journal sets; WasTransactionID is the distributor's id that the order had.

@@ -131,13 +131,14 @@ type eventData struct {
 	Order
 }
 
-// NewEvent freezes what the caller is notified of: the order as it now is, under an id that must be
-// unique for ever. kind must be one of EventTypes.
+// NewEvent freezes what the caller is notified of: the order as it now is and as its caller sees it, under an id that
+// must be unique for ever. kind must be one of EventTypes.
 func NewEvent(id string, kind EventType, o Order, sequence int, now time.Time) (Event, error) {
 	if !slices.Contains(EventTypes(), kind) {
 		return Event{}, fmt.Errorf("order %s: callers are not notified of %q", o.ID, kind)
 	}
-	body, err := json.Marshal(eventBody{Type: kind, Timestamp: now, Data: eventData{Sequence: sequence, Order: o}})
+	data := eventData{Sequence: sequence, Order: o.ForCaller()}
+	body, err := json.Marshal(eventBody{Type: kind, Timestamp: now, Data: data})
 	if err != nil {
 		return Event{}, fmt.Errorf("order %s: event body: %w", o.ID, err)
 	}

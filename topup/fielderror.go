@@ -96,6 +96,19 @@ func clip(s string) string {
 	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
+// JoinFields is an error that names the first MaxFaults of some wrong fields, and says so where there may be more.
+func JoinFields(fields []*FieldError) error {
+	named := fields[:min(len(fields), MaxFaults)]
+	errs := make([]error, len(named))
+	for i, e := range named {
+		errs[i] = e
+	}
+	if len(named) == MaxFaults {
+		errs = append(errs, errors.New(MostNamed))
+	}
+	return errors.Join(errs...)
+}
+
 // FieldErrors collects the FieldErrors that err is made of, in order.
 func FieldErrors(err error) (all []*FieldError) {
 	var joined interface{ Unwrap() []error }

@@ -49,6 +49,9 @@ const MaxMetadata = 4 << 10
 // MaxFaults is how many wrong fields an error names at most. There may be as many of them as a body has room for.
 const MaxFaults = 20
 
+// MostNamed ends an error that names MaxFaults.
+const MostNamed = "20 wrong fields at most are named"
+
 var operatorPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._&-]{0,31}$`)
 
 // Request validates every field, the product and its price by the DefaultCatalog; see Catalog.Request.

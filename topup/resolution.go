@@ -21,6 +21,8 @@ const (
 	VerdictFailed Verdict = "failed"
 	// VerdictResend: send it again. Where it was charged after all, that charges twice.
 	VerdictResend Verdict = "resend"
+	// VerdictHeld is in the record only: a statement charges an order that waited to be sent, and so held it (Hold).
+	VerdictHeld Verdict = "held"
 )
 
 // State is what the order becomes; empty for what is no verdict.
@@ -40,14 +42,14 @@ func (v Verdict) State() State {
 // Resolution settles an order that is held as unknown. Who, when and why are kept with the order.
 type Resolution struct {
 	Outcome Verdict `json:"outcome"`
-	// Reason says why, for whoever asks later.
-	Reason string `json:"reason"`
-	// By is who decided.
-	By string `json:"by"`
+	// Reason says why, for whoever asks later; for the operator alone.
+	Reason string `json:"reason,omitempty"`
+	// By is who decided; for the operator alone.
+	By string `json:"by,omitempty"`
 	// At is when; the journal sets it.
 	At time.Time `json:"at"`
 	// Forced: it was decided while a worker might still have been acting on the order.
-	Forced bool `json:"forced"`
+	Forced bool `json:"forced,omitempty"`
 	// Attempt is the number of the order's latest attempt that the decision looked at. Where it is given, an order
 	// that has been sent again meanwhile is not resolved (MovedOnError); 0 asks for no such comparison. The journal
 	// keeps the number of the attempt that was held.
@@ -58,6 +60,18 @@ type Resolution struct {
 	Reference     NullString `json:"reference"`
 	AuthCode      NullString `json:"auth_code"`
 }
+
+// Hold is a statement's word that an order was charged that waits to be sent. Who, when and why are kept with the
+// order.
+type Hold struct {
+	// Evidence names the statement and its line.
+	Evidence string
+	// By is who compared the statement.
+	By string
+}
+
+// Check names every wrong field.
+func (h Hold) Check() error { return errors.Join(checkDecision(h.Evidence, h.By)...) }
 
 // The lengths of a resolution's texts, in characters.
 const (

@@ -31,7 +31,7 @@ var states = []StateFacts{
 	{StateQueued, "accepted durably, waiting (also: scheduled for later)", "not moved", false},
 	{StateSubmitting, "an attempt is under way", "may be moving", false},
 	{StateRetrying, "the last attempt was `unavailable` or `not_sent`; the next one is scheduled", "not moved", false},
-	{StateUnknown, "an attempt is in doubt: its outcome is not known; held, never sent again by itself", "may have moved", false},
+	{StateUnknown, "an attempt is in doubt: its outcome is not known, or a statement charges what it denies; held, never sent again by itself", "may have moved", false},
 	{StateSucceeded, "code 00", "moved", true},
 	{StateFailed, "final, for the reason given", "not moved", true},
 	{StateCanceled, "withdrawn by the caller before any attempt could have moved money", "not moved", true},
@@ -87,6 +87,8 @@ const (
 	// OpEnd ends an order whose time is over while it waits.
 	OpEnd    Operation = "end"
 	OpCancel Operation = "cancel"
+	// OpHold stops an order that waits, because a statement charges it.
+	OpHold Operation = "hold"
 	// OpResolve settles an order that is held as unknown, by a person or a statement.
 	OpResolve Operation = "resolve"
 	// OpCorrect changes a final state that was wrong. Only a person does.
@@ -110,10 +112,12 @@ var transitions = []Transition{
 	{"", StateFailed, OpAccept, "an order that came through Redis alone is not valid (`invalid`)"},
 	{StateQueued, StateSubmitting, OpBegin, "it is due, and its time is not over"},
 	{StateQueued, StateFailed, OpEnd, "`expires_at` has passed or, without one, `RECARGA_EXPIRES_AFTER` (`expired`)"},
+	{StateQueued, StateUnknown, OpHold, "a statement charges it, though it was never sent"},
 	{StateQueued, StateCanceled, OpCancel, "the caller withdraws it"},
 	{StateRetrying, StateSubmitting, OpBegin, "it is due, and its time is not over"},
 	{StateRetrying, StateFailed, OpEnd, "`expires_at` (`expired`) or the time for its tries (`retries_exhausted`) has passed, and no attempt is in doubt"},
 	{StateRetrying, StateUnknown, OpEnd, "its time is over, and an attempt is in doubt"},
+	{StateRetrying, StateUnknown, OpHold, "a statement charges it, whatever its attempts said; it is not sent again"},
 	{StateRetrying, StateCanceled, OpCancel, "the caller withdraws it, and no attempt is in doubt"},
 	{StateSubmitting, StateSucceeded, OpFinish, "the attempt was approved"},
 	{StateSubmitting, StateFailed, OpFinish, "the attempt was declined (`declined`), or was the last one allowed and moved no money (`retries_exhausted`); and no attempt is in doubt"},

@@ -4,49 +4,128 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/hibiken/asynq"
 
+	"recarga/internal/intake"
 	"recarga/tasks"
 	"recarga/topup"
 )
 
+// Intake says which orders are accepted whose producer has only Redis.
+type Intake interface {
+	// Admit judges a task of an order that the book does not know, and the request that it carries. Errors:
+	// *intake.RefusedError; those of topup.FieldErrors for what is invalid; any other when it is not known yet.
+	Admit(ctx context.Context, task *asynq.Task, r topup.Request) error
+}
+
 // HandlePurchase does a topup:purchase task.
 //
-// The payload is the order's request. It is judged only for an order that the journal does not know (its product and
-// price by the journal, as it is accepted, so that no catalogue of this process stops one that was accepted before);
-// one that names no valid id cannot be recorded, so it stays in the queue as an error for the
-// operator to see.
+// Of a task for an order that the book knows, only the id counts: whoever sent it, it only wakes. What else is in it is
+// judged for an order that the book does not know (its product and price by the journal, as it is accepted). One that is
+// refused ends as an archived task in the queue, with its reason.
 func (w *Worker) HandlePurchase(ctx context.Context, task *asynq.Task) (again time.Time, err error) {
-	if id, err := topup.RequestID(task.Payload()); err == nil {
-		noteOrder(ctx, id)
-		if again, err := w.lookFirst(ctx, id); !errors.Is(err, topup.ErrLost) {
-			return again, err
-		}
+	id, err := topup.RequestID(task.Payload())
+	if err != nil {
+		return time.Time{}, w.refuseTask(ctx, "", &intake.RefusedError{Reason: intake.Malformed, Err: fmt.Errorf("it names no valid order: %w", err)})
 	}
-	r, invalid := topup.AnyProduct().ParseRequest(task.Payload())
-	if r.ID == "" {
-		return time.Time{}, fmt.Errorf("purchase task names no valid order: %w", invalid)
+	noteOrder(ctx, id)
+	if again, err := w.lookFirst(ctx, id); !errors.Is(err, topup.ErrLost) {
+		return again, err
 	}
-	if r.Caller == "" {
+	o, err := w.Journal.Order(ctx, id)
+	if errors.Is(err, topup.ErrNotFound) {
+		o, err = w.acceptTask(ctx, id, task)
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	return w.goOn(ctx, o, false)
+}
+
+// acceptTask records the order of a task, or refuses it.
+func (w *Worker) acceptTask(ctx context.Context, id topup.ID, task *asynq.Task) (topup.Order, error) {
+	r, err := topup.AnyProduct().ParseRequest(task.Payload())
+	invalid := topup.FieldErrors(err)
+	switch {
+	case slices.ContainsFunc(invalid, func(e *topup.FieldError) bool { return e.Field == topup.FieldCaller }):
+		return topup.Order{}, w.refuseTask(ctx, id, &intake.RefusedError{Reason: intake.CallerUnknown, Err: err})
+	case r.Caller == "":
 		r.Caller = topup.DefaultCaller
 	}
-	if invalid == nil {
-		return w.Look(ctx, r)
+	admitted := w.Intake.Admit(ctx, task, r)
+	var refused *intake.RefusedError
+	switch {
+	case errors.As(admitted, &refused):
+		return topup.Order{}, w.refuseTask(ctx, id, refused)
+	case len(topup.FieldErrors(admitted)) > 0:
+		r.CallbackURL = "" // what becomes of the order is nobody else's business
+		err = errors.Join(err, admitted)
+	case admitted != nil:
+		return topup.Order{}, admitted
 	}
-	if o, err := w.Journal.Order(ctx, r.ID); err == nil {
-		return w.Look(ctx, o.Request())
+	if err != nil {
+		return w.recordInvalid(ctx, r, err)
 	}
-	_, err = w.refuse(ctx, r, invalid)
-	return time.Time{}, err
+	o, _, err := w.Journal.Accept(ctx, r, time.Now())
+	if len(topup.FieldErrors(err)) > 0 {
+		return w.recordInvalid(ctx, r, err)
+	}
+	if err == nil {
+		w.Log.LogAttrs(ctx, slog.LevelInfo, "order accepted from the queue", append(o.LogAttrs(), slog.Any("phone", o.Phone))...)
+	}
+	return o, err
+}
+
+// recordInvalid records an order of a caller that may place orders, and that is not valid: its producer was told
+// nothing, so the record and a webhook are the only places where it can learn.
+func (w *Worker) recordInvalid(ctx context.Context, r topup.Request, why error) (topup.Order, error) {
+	now := time.Now()
+	o := r.Order(now)
+	if r.CheckTimes(now) != nil {
+		o.Reason = topup.ReasonExpired // it was valid once
+	}
+	event, err := w.Journal.AcceptInvalid(ctx, o, why.Error(), now)
+	if len(topup.FieldErrors(err)) > 0 {
+		return topup.Order{}, w.refuseTask(ctx, r.ID, &intake.RefusedError{Reason: intake.IDReserved, Err: err})
+	}
+	if err != nil && !errors.Is(err, topup.ErrConflict) {
+		return topup.Order{}, err
+	}
+	w.tell(ctx, event)
+	o, readErr := w.Journal.Order(ctx, r.ID)
+	if event != nil {
+		w.Refused(string(intake.Invalid))
+		w.Log.LogAttrs(ctx, slog.LevelWarn, "order from the queue is invalid", append(o.LogAttrs(), slog.Any("error", why))...)
+	}
+	return o, readErr
+}
+
+// refuseTask counts a task that nothing is done for, and has asynq archive it, where a person sees it with its reason.
+// After what it lacked has been seen to, it may be run again from there.
+func (w *Worker) refuseTask(ctx context.Context, id topup.ID, refused *intake.RefusedError) error {
+	w.Refused(string(refused.Reason))
+	taskID, _ := asynq.GetTaskID(ctx)
+	w.Log.WarnContext(ctx, "task refused", "reason", refused.Reason, "order", id, "task", taskID, "error", refused.Err)
+	return fmt.Errorf("%w: %w", refused, asynq.SkipRetry)
 }
 
 // HandleDelivery does a webhook:deliver task.
 func (w *Worker) HandleDelivery(ctx context.Context, task *asynq.Task) (again time.Time, err error) {
 	d, err := tasks.ParseDelivery(task.Payload())
 	if err != nil {
-		return time.Time{}, fmt.Errorf("delivery task: %w", err)
+		return time.Time{}, w.refuseTask(ctx, "", &intake.RefusedError{Reason: intake.Malformed, Err: err})
 	}
 	return w.Teller.Deliver(ctx, d.EventID)
+}
+
+// nobody is the Intake of a Worker that was given none.
+type nobody struct{}
+
+// Admit implements Intake.
+func (nobody) Admit(context.Context, *asynq.Task, topup.Request) error {
+	return &intake.RefusedError{Reason: intake.CallerReserved, Err: errors.New("no order is accepted from Redis alone")}
 }

@@ -171,7 +171,7 @@ func TestLineIsFair(t *testing.T) {
 			r := request(topup.ID(fmt.Sprintf("%s-%s-%d", of.priority, of.caller, i)))
 			r.Caller, r.Priority = of.caller, of.priority
 			b.accept(t, r)
-			if _, err := b.Look(t.Context(), r); err != nil {
+			if _, err := b.Look(t.Context(), r.ID); err != nil {
 				t.Fatal(err)
 			}
 		}

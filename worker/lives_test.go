@@ -43,7 +43,7 @@ func TestRandomLives(t *testing.T) {
 		resend   bool
 		lives    int
 	}{
-		{"sqlite, hold", sqlite, false, 10_000},
+		{"sqlite, hold", sqlite, false, manyLives},
 		{"sqlite, resend", sqlite, true, 6000},
 		{"postgres, hold", postgres, false, 2000},
 		{"postgres, resend", postgres, true, 2000},
@@ -74,6 +74,8 @@ const (
 	callTimeout = 20 * time.Second
 	// A whole life is longer than all limits of an order together.
 	expiresAfter, maxElapsed, wholeLife = time.Hour, 20 * time.Minute, 4 * time.Hour
+	// manyLives are enough for a statement to come, now and then, while an order waits that it charges.
+	manyLives = 10_000
 	// statementEvery is the time between two statements of the vendor.
 	statementEvery = 50 * time.Minute
 )
@@ -93,6 +95,10 @@ type planet struct {
 	statement strings.Builder
 	// byStatement counts the decisions that statements led to.
 	byStatement map[topup.Verdict]int
+	// spiteful are the orders that the vendor charged, and called unavailable. chargedHeld is how often those were
+	// charged that a statement then held.
+	spiteful    map[topup.ID]bool
+	chargedHeld map[topup.ID]int
 	// blind are the orders that a person sent again, or called failed, without looking into the ledger.
 	blind map[topup.ID]bool
 }
@@ -128,8 +134,10 @@ func (p *planet) Purchase(_ context.Context, o topup.Order, sendBy time.Time) to
 	if fate.result.Outcome == topup.OutcomeApproved {
 		fate.result.TransactionID = fmt.Sprint("TXN-", o.ID, "-", o.AttemptCount) // each purchase has its own
 	}
-	if fate.charges {
+	spite := fate.result.Outcome == topup.OutcomeUnavailable && r.IntN(3) == 0
+	if fate.charges || spite {
 		p.mu.Lock()
+		p.spiteful[o.ID] = p.spiteful[o.ID] || spite
 		p.charged[o.ID]++
 		_, _ = fmt.Fprintf(&p.statement, "%s,TXN-%s-%d,%s,%s,%s,Aprobado\n", // it never fails
 			now.UTC().Format(time.RFC3339), o.ID, o.AttemptCount, o.ID, o.Phone.Digits(), o.Amount)
@@ -151,7 +159,7 @@ func (p *planet) look(r topup.Request, at time.Time) {
 	}
 	p.looks.Go(func() {
 		time.Sleep(time.Until(at))
-		again, err := p.Look(context.Background(), r)
+		again, err := p.Look(context.Background(), r.ID)
 		if err != nil && !errors.Is(err, topup.ErrLost) {
 			p.t.Errorf("%s: %v", r.ID, err)
 		}
@@ -178,7 +186,8 @@ func liveRandomly(t *testing.T, url string, seed uint64, lives int, resend bool)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &planet{t: t, seed: seed, resend: resend, journal: j, charged: map[topup.ID]int{}, blind: map[topup.ID]bool{}, byStatement: map[topup.Verdict]int{}}
+	p := &planet{t: t, seed: seed, resend: resend, journal: j, charged: map[topup.ID]int{}, blind: map[topup.ID]bool{}, byStatement: map[topup.Verdict]int{},
+		spiteful: map[topup.ID]bool{}, chargedHeld: map[topup.ID]int{}}
 	p.Worker = worker.New(worker.Config{
 		Journal: j, Distributor: p, Teller: &ears{}, Bell: p, Timeout: callTimeout, Log: slog.New(slog.DiscardHandler),
 		Policy: worker.Policy{Initial: time.Second, Max: time.Minute, MaxAttempts: 4, ResendUnknown: resend},
@@ -210,7 +219,7 @@ func liveRandomly(t *testing.T, url string, seed uint64, lives int, resend bool)
 		states[p.judge(topup.ID(fmt.Sprint("LIFE-", i)))]++
 	}
 	t.Logf("%d lives: %v; by statements %v", lives, states, p.byStatement)
-	if !raceDetector && (len(states) < 6 || p.byStatement[topup.VerdictSucceeded] == 0) {
+	if !raceDetector && (len(states) < 6 || p.byStatement[topup.VerdictSucceeded] == 0 || lives >= manyLives && p.byStatement[topup.VerdictHeld] == 0) {
 		t.Errorf("the lives were poor: %v, %v", states, p.byStatement)
 	}
 	p.Close()
@@ -274,6 +283,7 @@ func (p *planet) resolve(r *rand.Rand, o topup.Order) {
 	if blindly && charged {
 		p.mu.Lock()
 		p.blind[o.ID] = true
+		delete(p.chargedHeld, o.ID)
 		p.mu.Unlock()
 	}
 	_, _, _ = p.journal.Resolve(context.Background(), o.ID, d, time.Now()) // it may be too early, or expired
@@ -331,6 +341,21 @@ func (c clerk) Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (to
 	return o, err
 }
 
+// Hold implements reconcile.Resolver.
+func (c clerk) Hold(ctx context.Context, id topup.ID, h topup.Hold) (topup.Order, error) {
+	o, _, err := c.journal.Hold(ctx, id, h, time.Now())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil {
+		c.byStatement[topup.VerdictHeld]++
+		c.chargedHeld[id] = c.charged[id]
+	}
+	if err == nil && c.charged[id] == 0 {
+		c.t.Errorf("%s is held by a statement, and was not charged; seed %d", id, c.seed)
+	}
+	return o, err
+}
+
 // decide ends a dispute: the vendor has approved the order after all, or twice.
 func (p *planet) decide(o topup.Order) {
 	if o.State == topup.StateSucceeded {
@@ -363,15 +388,18 @@ func (p *planet) judge(id topup.ID) string {
 		p.t.Error(err)
 		return ""
 	}
-	charged, blind := p.charged[id], p.blind[id]
+	charged, blind, spiteful := p.charged[id], p.blind[id], p.spiteful[id]
+	atHold, held := p.chargedHeld[id]
 	uncharged := d.State == topup.StateFailed || d.State == topup.StateCanceled
 	wrong := ""
 	switch {
-	case uncharged && charged > 0 && (!blind || d.Reason != topup.ReasonResolved):
+	case held && charged > atHold:
+		wrong = "was charged again after a statement had held it"
+	case uncharged && charged > 0 && !spiteful && (!blind || d.Reason != topup.ReasonResolved):
 		wrong = "was charged"
 	case d.State == topup.StateSucceeded && charged == 0:
 		wrong = "was never charged"
-	case charged > 1 && !p.resend && !blind:
+	case charged > 1 && !p.resend && !blind && !spiteful:
 		wrong = "was charged twice"
 	case approvals(d) > 1 && len(d.Disputes) == 0:
 		wrong = "was approved twice, and nobody was asked"

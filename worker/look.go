@@ -16,13 +16,12 @@ import (
 // any number of processes: the journal decides who may act. The time it returns is when the order
 // should be looked at again; zero means that nobody needs to.
 //
-//  1. An order that the journal does not know (its producer has only Redis) is accepted from r.
-//  2. One that is final, held, or under way elsewhere is left alone.
-//  3. One that has expired, or that is not due yet, is ended or put off.
-//  4. The attempt is recorded (Begin), one request is sent, and its result is recorded (Finish).
-//  5. The caller is told.
-func (w *Worker) Look(ctx context.Context, r topup.Request) (again time.Time, err error) {
-	o, err := w.orderOf(ctx, r)
+//  1. An order that is final, held, or under way elsewhere is left alone.
+//  2. One that has expired, or that is not due yet, is ended or put off.
+//  3. The attempt is recorded (Begin), one request is sent, and its result is recorded (Finish).
+//  4. The caller is told.
+func (w *Worker) Look(ctx context.Context, id topup.ID) (again time.Time, err error) {
+	o, err := w.Journal.Order(ctx, id)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -66,41 +65,6 @@ func (w *Worker) goOn(ctx context.Context, o topup.Order, renewed bool) (again t
 		}
 		renewed = true
 	}
-}
-
-func (w *Worker) orderOf(ctx context.Context, r topup.Request) (topup.Order, error) {
-	o, err := w.Journal.Order(ctx, r.ID)
-	if !errors.Is(err, topup.ErrNotFound) {
-		return o, err
-	}
-	o, _, err = w.Journal.Accept(ctx, r, time.Now())
-	if fields := topup.FieldErrors(err); len(fields) > 0 {
-		return w.refuse(ctx, r, err)
-	}
-	if err == nil {
-		w.Log.LogAttrs(ctx, slog.LevelInfo, "order accepted from the queue", append(o.LogAttrs(), slog.Any("phone", o.Phone))...)
-	}
-	return o, err
-}
-
-// refuse records an order that came through Redis alone and is not valid: its producer was told
-// nothing, so the record and a webhook are the only places where it can learn.
-func (w *Worker) refuse(ctx context.Context, r topup.Request, why error) (topup.Order, error) {
-	now := time.Now()
-	o := r.Order(now)
-	if r.CheckTimes(now) != nil {
-		o.Reason = topup.ReasonExpired // it was valid once
-	}
-	event, err := w.Journal.AcceptInvalid(ctx, o, why.Error(), now)
-	if err != nil && !errors.Is(err, topup.ErrConflict) {
-		return topup.Order{}, err
-	}
-	w.tell(ctx, event)
-	o, readErr := w.Journal.Order(ctx, r.ID)
-	if event != nil {
-		w.Log.LogAttrs(ctx, slog.LevelWarn, "order from the queue is invalid", append(o.LogAttrs(), slog.Any("error", why))...)
-	}
-	return o, readErr
 }
 
 // begin records the order's next attempt.

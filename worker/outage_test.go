@@ -54,7 +54,7 @@ func (b *bench) crew(t *testing.T, n int, change func(*worker.Config)) {
 				case <-time.After(time.Until(again)):
 				}
 				var err error
-				if again, err = w.Look(ctx, request(id)); err != nil && ctx.Err() == nil {
+				if again, err = w.Look(ctx, id); err != nil && ctx.Err() == nil {
 					t.Error(err)
 				}
 				if again.IsZero() || err != nil {

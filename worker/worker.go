@@ -90,6 +90,11 @@ type Config struct {
 	Bell        Bell
 	// Balances is asked after an unknown outcome; nil: nobody is.
 	Balances Balances
+	// Intake judges orders whose producer has only Redis; nil: none is accepted.
+	Intake Intake
+	// Refused is called for each task that is refused, with its reason (intake.Reasons); it must not block. Nil:
+	// nothing is.
+	Refused func(reason string)
 	// Pacer limits the purchases of all workers together; nil means no limit.
 	Pacer Pacer
 	// Board is what the workers tell each other of the distributor's trouble. Nil: each minds its own 429s, and
@@ -141,6 +146,12 @@ func New(cfg Config) *Worker {
 	}
 	if cfg.Swept == nil {
 		cfg.Swept = func(time.Time) {}
+	}
+	if cfg.Intake == nil {
+		cfg.Intake = nobody{}
+	}
+	if cfg.Refused == nil {
+		cfg.Refused = func(string) {}
 	}
 	closing, cancel := context.WithCancel(context.Background())
 	return &Worker{Config: cfg, gate: newGate(cfg), name: uuid.NewString(), inquiries: make(chan inquiry, mostInquiries), joined: make(chan struct{}, 1), closing: closing, close: cancel}

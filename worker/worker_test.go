@@ -18,6 +18,7 @@ import (
 
 	"recarga/distributor"
 	"recarga/internal/archive"
+	"recarga/internal/intake"
 	"recarga/internal/journal"
 	"recarga/internal/testkit"
 	"recarga/tasks"
@@ -65,6 +66,8 @@ type ears struct {
 	told   []topup.Event
 	rung   []string
 	failed bool
+	// refused are the reasons of refused tasks.
+	refused []string
 	// answer, if any, does what the enqueued task asks for.
 	answer func(id topup.ID, at time.Time)
 }
@@ -111,6 +114,12 @@ func (e *ears) heard() []string {
 	return slices.Clone(e.rung)
 }
 
+func (e *ears) refuse(reason string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.refused = append(e.refused, reason)
+}
+
 func (e *ears) types() (types []topup.EventType) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -154,7 +163,8 @@ func setUp(t *testing.T, answers ...topup.Result) *bench {
 // setUpWithin is setUp with limits of the orders' time; zero: none.
 func setUpWithin(t *testing.T, limits journal.TimeLimits, answers ...topup.Result) *bench {
 	t.Helper()
-	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"), journal.WithFirstTryGrace(0),
+	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"),
+		journal.WithFirstTryGrace(0), journal.WithCatalog(topup.DefaultCatalog()),
 		journal.WithArchive(archive.Folder(t.TempDir())), journal.WithTimeLimits(limits))
 	if err != nil {
 		t.Fatal(err)
@@ -162,8 +172,10 @@ func setUpWithin(t *testing.T, limits journal.TimeLimits, answers ...topup.Resul
 	b := &bench{journal: &shaky{Journal: j}, vendor: &vendor{answers: answers}, ears: &ears{}}
 	b.Worker = worker.New(worker.Config{
 		Journal: b.journal, Distributor: b.vendor, Teller: b.ears, Bell: b.ears, Balances: b.vendor, Timeout: 2 * time.Second,
-		Policy: worker.Policy{Initial: time.Second, Max: time.Minute, MaxAttempts: 3},
-		Log:    slog.New(slog.DiscardHandler), SweepInterval: 10 * time.Millisecond, Alone: true,
+		Policy:  worker.Policy{Initial: time.Second, Max: time.Minute, MaxAttempts: 3},
+		Intake:  intake.Rules{Default: true, DefaultURL: "https://shop.example/hook", Caller: b.journal.Caller},
+		Refused: b.ears.refuse,
+		Log:     slog.New(slog.DiscardHandler), SweepInterval: 10 * time.Millisecond, Alone: true,
 	})
 	t.Cleanup(func() {
 		b.Worker.Close()
@@ -187,7 +199,7 @@ func (b *bench) accept(t *testing.T, r topup.Request) {
 
 func (b *bench) look(t *testing.T, id topup.ID) (again time.Time) {
 	t.Helper()
-	again, err := b.Look(t.Context(), request(id))
+	again, err := b.Look(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -368,7 +380,7 @@ func TestShutdownDoesNotCutOff(t *testing.T) {
 			t.Error("the purchase is cut off with its task")
 		}
 	}
-	if _, err := b.Look(ctx, request("A")); err != nil {
+	if _, err := b.Look(ctx, "A"); err != nil {
 		t.Fatal(err)
 	}
 	b.is(t, "A", topup.StateSucceeded, "", 1)
@@ -541,7 +553,7 @@ func TestNothingIsSentAfterTheEnd(t *testing.T) {
 	ends := time.Now().Add(time.Minute).UTC().Truncate(time.Microsecond)
 	r.ExpiresAt = &ends
 	b.accept(t, r)
-	if _, err := b.Look(t.Context(), r); err != nil {
+	if _, err := b.Look(t.Context(), r.ID); err != nil {
 		t.Fatal(err)
 	}
 	if len(b.vendor.requests) != 1 || !b.vendor.sendBy.Equal(ends) {

@@ -21,7 +21,7 @@ week the deposits and the drifts (falls that no order of ours explains). See doc
 		Example: "  recarga balance\n  recarga balance --json",
 	}
 	asJSON := jsonFlag(cmd)
-	return clientCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, _ []string) error {
+	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, _ []string) error {
 		b, err := c.Balance(cmd.Context())
 		if err != nil {
 			return err
@@ -35,7 +35,7 @@ week the deposits and the drifts (falls that no order of ours explains). See doc
 
 func printBalance(w io.Writer, b producer.Balance) error {
 	var out strings.Builder
-	fmt.Fprintf(&out, "%s %s (asked for %s s ago; the distributor's own word may be older)\n", b.Balance, b.Currency, b.AgeSeconds)
+	fmt.Fprintf(&out, "%s %s (asked for %s s ago; the distributor's own word may be older)\n", b.Balance, printable(b.Currency), b.AgeSeconds)
 	if b.Low {
 		out.WriteString("It is below RECARGA_BALANCE_LOW.\n")
 	}

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,8 +23,9 @@ secret, which is kept encrypted; both are shown once. The caller named default i
 RECARGA_API_KEY, and is not in the registry. Needs the admin key.`,
 		Example: "  recarga caller add shop --callback-url https://shop.example/recarga\n  recarga caller list",
 	}
-	cmd.AddCommand(newCallerAddCommand(p), newCallerListCommand(p), newCallerSetURLCommand(p), newCallerRotateSecretCommand(p),
-		newCallerRotateKeyCommand(p), newCallerSwitchCommand(p, "disable", "Refuse a caller's key and tell it nothing", true),
+	cmd.AddCommand(newCallerAddCommand(p), newCallerListCommand(p), newCallerSetURLCommand(p), newCallerLimitCommand(p),
+		newCallerRotateSecretCommand(p), newCallerRotateKeyCommand(p),
+		newCallerSwitchCommand(p, "disable", "Refuse a caller's key and tell it nothing", true),
 		newCallerSwitchCommand(p, "enable", "Take a caller's orders again", false), newCallerEndpointCommand(p))
 	return cmd
 }
@@ -33,9 +38,15 @@ func newCallerAddCommand(p *program) *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 	}
 	callback := cmd.Flags().String("callback-url", "", "where its events go (default: nowhere)")
+	limits := limitFlags(cmd)
+	expires := expiryFlag(cmd)
 	asJSON := jsonFlag(cmd)
 	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
-		added, err := c.AddCaller(cmd.Context(), args[0], *callback)
+		more := limits()
+		if at := expires(); at != nil {
+			more["key_expires_at"] = at
+		}
+		added, err := c.AddCaller(cmd.Context(), args[0], *callback, more)
 		if err != nil {
 			return err
 		}
@@ -45,7 +56,7 @@ func newCallerAddCommand(p *program) *cobra.Command {
 		if err := p.printCallers([]producer.Caller{added}); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(p.stdout, "\napi key:        %s\nwebhook secret: %s\n\nKeep them: they are not shown again.\n", added.APIKey, added.WebhookSecret)
+		_, err = fmt.Fprintf(p.stdout, "\napi key:        %s\nwebhook secret: %s\n\nKeep them: they are not shown again.\n", printable(added.APIKey), printable(added.WebhookSecret))
 		return err
 	})
 }
@@ -89,10 +100,76 @@ func newCallerSwitchCommand(p *program, use, short string, disabled bool) *cobra
 	return p.callerChange(cmd, func([]string) map[string]any { return map[string]any{"disabled": disabled} })
 }
 
+func newCallerLimitCommand(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "limit NAME",
+		Short: "Give a caller a prefix for its orders' ids, or quotas",
+		Long: `Give a caller a prefix, which the ids of its orders must begin with from then on, and those of nobody else
+may; or quotas: how many of its orders may be open (accepted, and not final), and how many it may place in a time.
+An order beyond a quota is answered 429; the repeat of one that was placed never is. An empty prefix or rate, and
+0, take them away. The caller named default may have them too.`,
+		Example: "  recarga caller limit shop --id-prefix S-\n  recarga caller limit shop --max-open 1000 --rate 5/s",
+		Args:    cobra.ExactArgs(1),
+	}
+	limits := limitFlags(cmd)
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if len(limits()) == 0 {
+			return usage(errors.New("name a limit: --id-prefix, --max-open or --rate; see recarga caller limit --help"))
+		}
+		return nil
+	}
+	return p.callerChange(cmd, func([]string) map[string]any { return limits() })
+}
+
+// limitFlags adds the flags of a caller's limits, and returns what those that are given say.
+func limitFlags(cmd *cobra.Command) func() map[string]any {
+	flags := cmd.Flags()
+	prefix := flags.String("id-prefix", "",
+		"what the ids of its orders begin with, and nobody else's: 1 to 16 characters A-Za-z0-9._:-")
+	open := flags.Int("max-open", 0, "how many of its orders may be open (0: any number)")
+	rate := flags.String("rate", "",
+		"how many orders it may place: COUNT/s, COUNT/m or COUNT/h, as in 5/s (empty: any number)")
+	return func() map[string]any {
+		given := map[string]any{}
+		for name, limit := range map[string]struct {
+			field string
+			value any
+		}{"id-prefix": {"id_prefix", *prefix}, "max-open": {"max_open", *open}, "rate": {"max_rate", *rate}} {
+			if flags.Changed(name) {
+				given[limit.field] = limit.value
+			}
+		}
+		return given
+	}
+}
+
+// expiryFlag adds the flag of a key's end, and returns when that is; nil where it has none.
+func expiryFlag(cmd *cobra.Command) func() *time.Time {
+	in := cmd.Flags().Duration("expires-in", 0, "after how long the new key ends, as in 2160h (default: never)")
+	return func() *time.Time {
+		if !cmd.Flags().Changed("expires-in") {
+			return nil
+		}
+		at := time.Now().Add(*in).UTC().Truncate(time.Second)
+		return &at
+	}
+}
+
+// versionFlag adds the flag of the version that a change is of.
+func versionFlag(cmd *cobra.Command) *int64 {
+	return cmd.Flags().Int64("version", 0,
+		"the caller's version, by recarga caller list, that this is a change of; refused if it has another (default: any)")
+}
+
 func (p *program) callerChange(cmd *cobra.Command, change func(args []string) map[string]any) *cobra.Command {
+	version := versionFlag(cmd)
 	asJSON := jsonFlag(cmd)
 	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
-		changed, err := c.ChangeCaller(cmd.Context(), args[0], change(args))
+		fields := change(args)
+		if *version != 0 {
+			fields["version"] = *version
+		}
+		changed, err := c.ChangeCaller(cmd.Context(), args[0], fields)
 		if err != nil {
 			return err
 		}
@@ -111,20 +188,26 @@ func newCallerRotateSecretCommand(p *program) *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 	}
 	overlap := cmd.Flags().Duration("overlap", 24*time.Hour, "how long the former secret signs as well, at most 720h")
+	version := versionFlag(cmd)
 	return p.callerSecret(cmd, "webhook_secret", func(cmd *cobra.Command, c *producer.Client, name string) (string, error) {
-		return c.RotateSecret(cmd.Context(), name, *overlap)
+		return c.RotateSecret(cmd.Context(), name, producer.Rotation{Version: *version, Overlap: *overlap})
 	})
 }
 
 func newCallerRotateKeyCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "rotate-key NAME",
-		Short:   "Give a caller a new API key; the former one ends",
-		Example: "  recarga caller rotate-key shop",
-		Args:    cobra.ExactArgs(1),
+		Use:   "rotate-key NAME",
+		Short: "Give a caller a new API key; the former one ends, at once or after a while",
+		Example: "  recarga caller rotate-key shop\n" +
+			"  recarga caller rotate-key shop --overlap 24h --expires-in 2160h   # both are good for a day",
+		Args: cobra.ExactArgs(1),
 	}
+	overlap := cmd.Flags().Duration("overlap", 0, "how long the former key is good as well, at most 720h")
+	expires := expiryFlag(cmd)
+	version := versionFlag(cmd)
 	return p.callerSecret(cmd, "api_key", func(cmd *cobra.Command, c *producer.Client, name string) (string, error) {
-		return c.RotateKey(cmd.Context(), name)
+		how := producer.Rotation{Version: *version, Overlap: *overlap, ExpiresAt: expires()}
+		return c.RotateKey(cmd.Context(), name, how)
 	})
 }
 
@@ -139,7 +222,7 @@ func (p *program) callerSecret(cmd *cobra.Command, name string, renew func(*cobr
 		if *asJSON {
 			return printJSON(p.stdout, map[string]string{name: secret})
 		}
-		_, err = fmt.Fprintln(p.stdout, secret)
+		_, err = fmt.Fprintln(p.stdout, printable(secret))
 		return err
 	})
 }
@@ -151,14 +234,43 @@ func (p *program) printCallers(all []producer.Caller) error {
 		if c.DisabledAt != nil {
 			state = "disabled since " + local(*c.DisabledAt)
 		}
+		facts := []string{c.Name, strconv.FormatInt(c.Version, 10), state, keysOf(c), limitsOf(c)}
 		if len(c.Endpoints) == 0 {
-			rows = append(rows, []string{c.Name, state, "-", "-", "-", "-"})
+			rows = append(rows, append(facts, "-", "-", "-", "-"))
 		}
 		for _, e := range c.Endpoints {
-			rows = append(rows, []string{c.Name, state, e.Name, printable(e.URL), typesOf(e), healthOf(e)})
+			rows = append(rows, append(slices.Clone(facts), e.Name, printable(e.URL), typesOf(e), healthOf(e)))
 		}
 	}
-	return p.terminal().table(p.stdout, []string{"NAME", "STATE", "ENDPOINT", "URL", "EVENTS", "HEALTH"}, rows)
+	head := []string{"NAME", "VERSION", "STATE", "KEYS", "LIMITS", "ENDPOINT", "URL", "EVENTS", "HEALTH"}
+	return p.terminal().table(p.stdout, head, rows)
+}
+
+// keysOf names a caller's keys by their last characters.
+func keysOf(c producer.Caller) string {
+	var keys []string
+	for _, k := range c.Keys {
+		text := "…" + printable(k.Hint)
+		if k.ExpiresAt != nil {
+			text += " until " + local(*k.ExpiresAt)
+		}
+		keys = append(keys, text)
+	}
+	return cmp.Or(strings.Join(keys, ", "), "-")
+}
+
+func limitsOf(c producer.Caller) string {
+	var limits []string
+	if c.IDPrefix != nil {
+		limits = append(limits, "ids "+printable(*c.IDPrefix)+"…")
+	}
+	if c.MaxOpen != nil {
+		limits = append(limits, fmt.Sprintf("%d open", *c.MaxOpen))
+	}
+	if c.MaxRate != nil {
+		limits = append(limits, printable(*c.MaxRate))
+	}
+	return cmp.Or(strings.Join(limits, ", "), "-")
 }
 
 func typesOf(e producer.Endpoint) string {

@@ -33,12 +33,13 @@ func newEndpointSetCommand(p *program) *cobra.Command {
 	}
 	types := cmd.Flags().StringSlice("types", nil, "the types of events that it wants (default: every type)")
 	completes(cmd, "types", eventTypes()...)
+	version := versionFlag(cmd)
 	return p.endpointChange(cmd, func(cmd *cobra.Command, c *producer.Client, args []string) (producer.Caller, error) {
 		e := producer.Endpoint{Name: args[1], URL: args[2]}
 		for _, kind := range *types {
 			e.EventTypes = append(e.EventTypes, topup.EventType(kind))
 		}
-		return c.SetEndpoint(cmd.Context(), args[0], e)
+		return c.SetEndpoint(cmd.Context(), args[0], *version, e)
 	})
 }
 
@@ -49,8 +50,9 @@ func newEndpointRemoveCommand(p *program) *cobra.Command {
 		Example: "  recarga caller endpoint remove shop crm",
 		Args:    cobra.ExactArgs(2),
 	}
+	version := versionFlag(cmd)
 	return p.endpointChange(cmd, func(cmd *cobra.Command, c *producer.Client, args []string) (producer.Caller, error) {
-		return c.RemoveEndpoint(cmd.Context(), args[0], args[1])
+		return c.RemoveEndpoint(cmd.Context(), args[0], *version, args[1])
 	})
 }
 
@@ -81,7 +83,7 @@ func newEndpointSwitchCommand(p *program, use, short string, do func(*producer.C
 		if *asJSON {
 			return printJSON(p.stdout, map[string]any{"caller": args[0], "endpoint": args[1], "disabled": use == "disable"})
 		}
-		_, err := fmt.Fprintf(p.stdout, "%s %s: %sd\n", args[0], args[1], use)
+		_, err := fmt.Fprintf(p.stdout, "%s %s: %sd\n", printable(args[0]), printable(args[1]), use)
 		return err
 	})
 }

@@ -58,7 +58,7 @@ func start(t *testing.T, env map[string]string, stdin string, args ...string) *r
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &running{status: make(chan int, 1), stop: cancel}
-	p := &program{stdin: strings.NewReader(stdin), stdout: &r.stdout, stderr: &r.stderr}
+	p := &program{stdin: strings.NewReader(stdin), stdout: newOutput(&r.stdout), stderr: newOutput(&r.stderr)}
 	for name, value := range env {
 		p.environ = append(p.environ, name+"="+value)
 	}

@@ -18,7 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"recarga/internal/api"
+	"recarga/internal/listen"
 	"recarga/internal/sandbox"
 	"recarga/producer"
 	"recarga/topup"
@@ -183,7 +183,9 @@ func (d *demo) listen(ctx context.Context, handler http.Handler) (url string, er
 	if err != nil {
 		return "", err
 	}
-	server := api.HTTPServer(handler)
+	server := listen.New(listen.Config{
+		Handler: handler, MaxConnections: localConnections, Share: localConnections, Log: slog.New(slog.DiscardHandler),
+	})
 	var done sync.WaitGroup
 	done.Go(func() { _ = server.Serve(listener) }) // its error says that it was closed
 	d.closers = append(d.closers, func() { _ = server.Close(); done.Wait() })
@@ -286,7 +288,7 @@ func (d *demo) draw(rows []demoRow, before int, elapsed time.Duration) (lines in
 	fmt.Fprintf(&b, "after %.1f s\n", elapsed.Seconds())
 	back := ""
 	if before > 0 {
-		back = fmt.Sprintf("\x1b[%dA\x1b[J", before)
+		back = t.control("[%dA", before) + t.control("[J")
 	}
 	d.say("%s", back+b.String())
 	return strings.Count(b.String(), "\n"), nil
@@ -296,7 +298,11 @@ func verdictOf(missed []string) error {
 	if len(missed) == 0 {
 		return nil
 	}
-	return errors.New("not as expected:\n  " + strings.Join(missed, "\n  "))
+	errs := []error{errors.New("not as expected")}
+	for _, what := range missed {
+		errs = append(errs, errors.New("  "+what))
+	}
+	return errors.Join(errs...)
 }
 
 // invite says where to look and how to place another order.

@@ -50,11 +50,13 @@ and keys are refused (but for what Kubernetes and Docker set for a service or a 
 ~RECARGA_PORT=tcp://10.0.0.1:8080~), and all mistakes are reported at once, with exit status 2. Durations are Go's: ~30s~, ~2m~, ~1h30m~.
 
 A setting marked *secret* is never shown. In the environment and in the file it may also be given as the path of a file
-that holds it: the same name with ~_FILE~ (~_file~). An empty variable is not set; an empty flag or key unsets what
+that holds it: the same name with ~_FILE~ (~_file~). One that other users of the machine can read (in a flag, or in a
+file whose mode and folders let them) is a warning at the start and of ~recarga doctor~. An empty variable is not set; an empty flag or key unsets what
 comes after it.
 
 Wrong together: ~RECARGA_SHUTDOWN_TIMEOUT~ less than 10 s above ~RECARGA_DISTRIBUTOR_TIMEOUT~ · ~RECARGA_RETRY_INITIAL~ above
-~RECARGA_RETRY_MAX~ · ~RECARGA_CALLBACK_URL~ without ~RECARGA_WEBHOOK_SECRET~, or http or private without
+~RECARGA_RETRY_MAX~ · an http ~RECARGA_DISTRIBUTOR_URL~ that is not on loopback (~localhost~, 127.0.0.1, ::1) without
+~RECARGA_DISTRIBUTOR_ALLOW_HTTP~ · ~RECARGA_CALLBACK_URL~ without ~RECARGA_WEBHOOK_SECRET~, or http or private without
 ~RECARGA_WEBHOOK_ALLOW_PRIVATE~ · ~RECARGA_API_KEY~ equal to ~RECARGA_ADMIN_KEY~ · where there is an API (~serve~, ~api~),
 ~RECARGA_CALLBACK_URL~ without ~RECARGA_API_KEY~ and ~RECARGA_ADMIN_KEY~.
 `

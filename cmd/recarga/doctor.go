@@ -78,12 +78,14 @@ func doctorConfig(s Settings, timeout time.Duration) doctor.Config {
 	return doctor.Config{
 		DatabaseURL: s.DatabaseURL, RedisURL: s.RedisURL,
 		DistributorURL: s.DistributorURL, DistributorCustomerID: s.DistributorCustomerID, DistributorSecretKey: s.DistributorSecretKey,
+		DistributorAllowHTTP: s.DistributorAllowHTTP, Exposed: s.Exposed, ArchiveDir: string(s.archive()),
 		DistributorTimeout: s.DistributorTimeout, ShutdownTimeout: s.ShutdownTimeout,
 		ResendUnknown: s.OnUnknown == "resend", APIKey: s.APIKey, AdminKey: s.AdminKey,
 		CallbackURL: s.CallbackURL, WebhookAllowPrivate: s.WebhookAllowPrivate,
 		HTTPAddr: s.HTTPAddr, MetricsAddr: s.MetricsAddr, Timeout: timeout,
 		OperatorCallbackURL: s.OperatorCallbackURL, OperatorOff: s.OperatorOff,
-		BalanceLow: max(s.BalanceLow, s.HoldBelow),
+		SealingKeys: s.sealingKeys(),
+		BalanceLow:  max(s.BalanceLow, s.HoldBelow),
 	}
 }
 

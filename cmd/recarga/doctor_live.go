@@ -100,7 +100,7 @@ func (p *program) doctorLive(cmd *cobra.Command, s Settings, c topup.Catalog, f 
 	}
 	if rdb := sharedRedis(s); rdb != nil {
 		defer func() { _ = rdb.Close() }()
-		cfg.Tokens = queue.NewTokenStore(rdb, s.DistributorCustomerID, s.DistributorURL)
+		cfg.Tokens = queue.NewTokenStore(rdb, s.DistributorCustomerID, s.DistributorSecretKey, s.DistributorURL)
 	}
 	if !asJSON {
 		cfg.Show = p.showLive

@@ -261,12 +261,8 @@ func (p *program) open(name string) (in io.ReadCloser, size int64, err error) {
 
 // progressOf shows how much of the file is read, on a terminal.
 func (p *program) progressOf(what string, size int64) *progressbar.ProgressBar {
-	w := io.Discard
-	if isTerminal(p.stderr) {
-		w = p.stderr
-	}
 	// The interval 0 keeps the bar of a stream without a length from drawing beside us: it takes no lock for that.
-	return progressbar.NewOptions64(size, progressbar.OptionSetWriter(w), progressbar.OptionShowBytes(true),
+	return progressbar.NewOptions64(size, progressbar.OptionSetWriter(p.stderr.drawn()), progressbar.OptionShowBytes(true),
 		progressbar.OptionSetDescription(what), progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth(),
 		progressbar.OptionSetSpinnerChangeInterval(0))
 }

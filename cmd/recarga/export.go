@@ -78,7 +78,7 @@ func formatOf(output string) string {
 
 // export writes the answer to the file, or to standard output.
 func (p *program) export(ctx context.Context, c *producer.Client, query url.Values, output string) error {
-	to := io.WriteCloser(nopWriteCloser{p.stdout})
+	to := io.WriteCloser(nopWriteCloser{p.stdout.exact()})
 	bar := io.Discard // standard output may be shown on the same terminal
 	if output != "" {
 		file, err := newWholeFile(output)

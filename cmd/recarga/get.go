@@ -14,13 +14,15 @@ import (
 
 func newGetCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "get ID",
-		Short:   "Show an order with its attempts and its events",
+		Use:   "get ID",
+		Short: "Show an order with its attempts and its events",
+		Long: "Show an order with its attempts and its events. The admin key, which is used where both keys are set,\n" +
+			"also shows the evidence.",
 		Example: "  recarga get MY-TXN-001\n  recarga get MY-TXN-001 --json",
 		Args:    cobra.ExactArgs(1),
 	}
 	asJSON := jsonFlag(cmd)
-	return clientCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
+	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
 		d, err := c.Get(cmd.Context(), topup.ID(args[0]))
 		if err != nil {
 			return err
@@ -93,10 +95,15 @@ func momentsOf(d topup.Details) []moment {
 		all = append(all, moment{a.StartedAt, fmt.Sprintf("attempt %d", a.Number), describeAttempt(a), a.Evidence})
 	}
 	for _, r := range d.Resolutions {
-		all = append(all, moment{at: r.At, what: "resolved", result: describeResolution(r)})
+		what := "resolved"
+		if r.Outcome == topup.VerdictHeld {
+			what = "held"
+		}
+		all = append(all, moment{at: r.At, what: what, result: describeResolution(r)})
 	}
 	for _, c := range d.Corrections {
-		all = append(all, moment{at: c.At, what: "corrected", result: fmt.Sprintf("%s, was %s, by %s: %s", c.Outcome, c.Was, printable(c.By), printable(c.Reason))})
+		result := fmt.Sprintf("%s, was %s", c.Outcome, c.Was) + decidedBy(", by ", c.By, c.Reason)
+		all = append(all, moment{at: c.At, what: "corrected", result: result})
 	}
 	for _, c := range d.Disputes {
 		all = append(all, moment{at: c.Since, what: "disputed", result: "by " + printable(c.RaisedBy), evidence: printable(c.Evidence)})
@@ -131,8 +138,21 @@ func describeAttempt(a topup.Attempt) string {
 	return text
 }
 
+// decidedBy is empty with a caller's key, which is not shown who decided.
+func decidedBy(joint, by, reason string) string {
+	if by == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s%s: %s", joint, printable(by), printable(reason))
+}
+
 func describeResolution(r topup.Resolution) string {
-	text := fmt.Sprintf("%s by %s: %s", r.Outcome, printable(r.By), printable(r.Reason))
+	text := string(r.Outcome)
+	by := " by "
+	if r.Outcome == topup.VerdictHeld {
+		text, by = "not sent again", ", by "
+	}
+	text += decidedBy(by, r.By, r.Reason)
 	if r.Forced {
 		text += " (forced)"
 	}

@@ -40,6 +40,11 @@ type health struct {
 	dependencies map[string]dependency
 	// beats are when each loop came round last.
 	beats map[string]time.Time
+
+	asking sync.Mutex // guards what follows
+	// recent is what strangers are told, and was asked at askedAt.
+	recent  report
+	askedAt time.Time
 }
 
 // dependency is something that a process works with.
@@ -164,6 +169,28 @@ func (h *health) live(w http.ResponseWriter, r *http.Request) {
 	report := h.ask(r.Context())
 	report.OK = len(report.Stuck) == 0 || report.Phase == phaseStopping
 	answerProbe(w, r, report, "ok", "stuck: "+strings.Join(report.Stuck, "; "))
+}
+
+// recentFor is how old an answer to a stranger may be.
+const recentFor = time.Second
+
+// alive is live for strangers, on the address of the API: it says no more than that, and asks the dependencies at most
+// once in recentFor, however many ask.
+func (h *health) alive(w http.ResponseWriter, r *http.Request) {
+	h.asking.Lock()
+	if time.Since(h.askedAt) > recentFor {
+		h.recent, h.askedAt = h.ask(context.WithoutCancel(r.Context())), time.Now()
+	}
+	report := h.recent
+	h.asking.Unlock()
+	status, text := http.StatusOK, "ok"
+	if len(report.Stuck) > 0 && report.Phase != phaseStopping {
+		status, text = http.StatusServiceUnavailable, "stuck"
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintln(w, text) // whoever asks may be gone
 }
 
 // ready answers 200 when the process can do its work.

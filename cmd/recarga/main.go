@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"strings"
@@ -22,7 +23,8 @@ func main() {
 	// After the first signal the default is back: a second one ends the program at once.
 	context.AfterFunc(ctx, stop)
 	queue.Silence()
-	p := &program{environ: os.Environ(), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	p := &program{environ: os.Environ(), stdin: os.Stdin, stdout: newOutput(os.Stdout), stderr: newOutput(os.Stderr)}
+	log.SetOutput(p.stderr) // where net/http says what it thinks of its clients
 	os.Exit(p.run(ctx, os.Args[1:]))
 }
 
@@ -30,7 +32,7 @@ func main() {
 type program struct {
 	environ        []string
 	stdin          io.Reader
-	stdout, stderr io.Writer
+	stdout, stderr *output
 }
 
 func (p *program) getenv(name string) string {
@@ -71,7 +73,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 	if err == nil {
 		return exitOK
 	}
-	for line := range strings.SplitSeq(err.Error(), "\n") {
+	for _, line := range errorLines(err) {
 		_, _ = fmt.Fprintf(p.stderr, "recarga: %s\n", line)
 	}
 	var wrong usageError

@@ -4,10 +4,10 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
+	"recarga/internal/listen"
 	"recarga/internal/metrics"
 	"recarga/internal/params"
 	"recarga/topup"
@@ -15,11 +15,7 @@ import (
 
 // refuseQuery answers a query that has parameters which nobody reads.
 func refuseQuery(w http.ResponseWriter, _ *http.Request, wrong []*topup.FieldError) {
-	texts := make([]string, len(wrong))
-	for i, e := range wrong {
-		texts[i] = e.Error()
-	}
-	http.Error(w, strings.Join(texts, "\n"), http.StatusBadRequest)
+	http.Error(w, topup.JoinFields(wrong).Error(), http.StatusBadRequest)
 }
 
 // newMetrics are the metrics of a process with these settings and roles.
@@ -60,6 +56,8 @@ const (
 	metricsSetting = "RECARGA_METRICS_ADDR"
 	// opsRetry is the time between two tries to listen.
 	opsRetry = 5 * time.Second
+	// opsConnections bounds those of whoever asks for metrics and probes.
+	opsConnections = 128
 )
 
 // keepOps serves from the listener, and from a new one where there is none, or no more.
@@ -67,7 +65,8 @@ func (n *node) keepOps(ctx context.Context, listener net.Listener, pages http.Ha
 	for {
 		if listener != nil {
 			ended := make(chan struct{})
-			end := n.serveHTTP(listener, metricsSetting, pages, func(err error) {
+			cfg := listen.Config{Handler: pages, MaxConnections: opsConnections}
+			end := n.serveHTTP(listener, metricsSetting, cfg, func(err error) {
 				n.log.Warn("metrics not served; trying again", "every", opsRetry, "error", err)
 				close(ended)
 			})

@@ -8,13 +8,9 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"recarga/producer"
 	"recarga/topup"
@@ -66,7 +62,7 @@ func whereAPI(err error, apiURL string) error {
 
 // notice tells whoever waits why.
 func (p *program) notice(err error, wait time.Duration) {
-	_, _ = fmt.Fprintf(p.stderr, "%v; trying again in %s\n", err, wait.Round(100*time.Millisecond))
+	_, _ = fmt.Fprintf(p.stderr, "%s; trying again in %s\n", printable(err.Error()), wait.Round(100*time.Millisecond))
 }
 
 // jsonFlag gives a command --json.
@@ -74,17 +70,7 @@ func jsonFlag(cmd *cobra.Command) *bool {
 	return cmd.Flags().Bool("json", false, "print JSON")
 }
 
-func printJSON(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) }
-
-// printable is a text without what would move a terminal's cursor: part of it comes from elsewhere.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, s)
-}
+func printJSON(w io.Writer, v any) error { return json.NewEncoder(jsonOutput{w}).Encode(v) }
 
 // countOf counts things: "1 row was", "2 rows were".
 func countOf(n int, one, many string) string {
@@ -120,8 +106,3 @@ func stateOf(o topup.Order) string {
 
 // local is a time as people at the terminal read it.
 func local(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}

@@ -202,11 +202,11 @@ func (r *reconciling) take(line json.RawMessage) error {
 		return err
 	}
 	if result.Progress != nil {
-		r.bar.Describe(fmt.Sprintf("%s: %d", result.Progress.Step, result.Progress.Done))
+		r.bar.Describe(fmt.Sprintf("%s: %d", printable(result.Progress.Step), result.Progress.Done))
 		return nil
 	}
 	if r.asJSON {
-		_, err = fmt.Fprintf(r.out, "%s\n", line)
+		_, err = fmt.Fprintf(jsonOutput{r.out}, "%s\n", line)
 	}
 	if f := result.Finding; f != nil && err == nil {
 		r.report.Add(*f)

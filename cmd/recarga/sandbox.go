@@ -11,10 +11,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"recarga/internal/api"
+	"recarga/internal/listen"
 	"recarga/internal/sandbox"
 	"recarga/internal/tracing"
 )
+
+// localConnections bounds those to a server that stands in for somebody else on a developer's machine: all of them are
+// of one address, and may be as many as RECARGA_DISTRIBUTOR_CONCURRENCY.
+const localConnections = 16_384
 
 func newSandboxCommand(p *program) *cobra.Command {
 	var addr string
@@ -76,7 +80,7 @@ func (p *program) serveSandbox(ctx context.Context, s Settings, addr string, log
 	mux.Handle("/", tracing.Handler(vendor, "/api/distributor/"))
 	probes.mount(mux)
 	probes.enter(phaseRunning)
-	server := api.HTTPServer(mux)
+	server := listen.New(listen.Config{Handler: mux, MaxConnections: localConnections, Share: localConnections, Log: log})
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	_, _ = fmt.Fprintf(p.stdout, "The distributor, simulated: RECARGA_DISTRIBUTOR_URL=http://%s/api/distributor\n", listener.Addr())

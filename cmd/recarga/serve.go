@@ -34,6 +34,9 @@ func nodeCommand(p *program, r roles, cmd *cobra.Command) *cobra.Command {
 		if s.OperatorOff != nil {
 			log.Warn("the operator's endpoint is off", "error", s.OperatorOff)
 		}
+		for _, what := range s.unsafe() {
+			log.Warn("unsafe setting; recarga doctor says how to fix it", "what", what)
+		}
 		n, err := startNode(cmd.Context(), s, catalog, r, log)
 		switch {
 		case err != nil && cmd.Context().Err() != nil:

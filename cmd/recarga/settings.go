@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"recarga/internal/access"
+	"recarga/internal/doctor"
+	"recarga/internal/queue"
 	"recarga/topup"
 )
 
@@ -45,6 +47,7 @@ type Settings struct {
 	ArchiveDir                                                  string
 	CatalogFile                                                 string
 	DistributorURL, DistributorCustomerID, DistributorSecretKey string
+	DistributorAllowHTTP                                        bool
 	DistributorTimeout                                          time.Duration
 	DistributorRate                                             Rate
 	BreakerShare                                                float64 // 0 to 1; 0 is never
@@ -57,8 +60,10 @@ type Settings struct {
 	RetryCodes                                                  []topup.Code
 	OnUnknown                                                   string // hold or resend
 	HTTPAddr, MetricsAddr                                       string
+	HTTPMaxConnections                                          int
 	APIKey, CallbackURL, WebhookSecret, AdminKey, EncryptionKey string
 	TrustedProxies                                              access.Proxies
+	TaskKeys, FormerEncryptionKeys                              []string
 	OperatorCallbackURL, OperatorWebhookSecret                  string
 	OperatorOff                                                 error // what is wrong with the two, which are then empty
 	WebhookSchedule                                             []time.Duration
@@ -70,6 +75,8 @@ type Settings struct {
 	LogLevel                                                    slog.Level
 	LogFormat                                                   string // json or text
 	APIURL                                                      string
+	// Exposed says of each secret that others can read how they can.
+	Exposed []string
 }
 
 // NewLogger builds the program's logger.
@@ -78,7 +85,7 @@ func NewLogger(s Settings, w io.Writer) *slog.Logger {
 	if s.LogFormat == "text" {
 		return slog.New(slog.NewTextHandler(w, options))
 	}
-	return slog.New(slog.NewJSONHandler(w, options))
+	return slog.New(slog.NewJSONHandler(jsonOutput{w}, options))
 }
 
 // needs says which settings a command cannot do without.
@@ -107,6 +114,7 @@ func loadSettings(required needs, sources ...source) (Settings, error) {
 		l.load(row, required, sources)
 	}
 	l.crossCheck(s)
+	s.Exposed = l.exposed
 	if s.OperatorOff = errors.Join(l.auxiliary...); s.OperatorOff != nil {
 		s.OperatorCallbackURL, s.OperatorWebhookSecret = "", ""
 	}
@@ -116,8 +124,9 @@ func loadSettings(required needs, sources ...source) (Settings, error) {
 // loading collects what is said of the settings while they are loaded.
 type loading struct {
 	// good describes those that are right by themselves, by name.
-	good map[string]string
-	errs []error
+	good    map[string]string
+	errs    []error
+	exposed []string
 	// auxiliary are the mistakes that switch the operator's endpoint off, and refuse nothing.
 	auxiliary []error
 }
@@ -127,7 +136,10 @@ func (l *loading) load(row setting, required needs, sources []source) {
 	if row.auxiliary {
 		errs = &l.auxiliary
 	}
-	value, from, err := row.find(sources)
+	value, from, exposed, err := row.find(sources)
+	if row.secret && holdsSecret(value) && exposed != "" {
+		l.exposed = append(l.exposed, exposed)
+	}
 	switch {
 	case err != nil:
 		*errs = append(*errs, err)
@@ -142,16 +154,29 @@ func (l *loading) load(row setting, required needs, sources []source) {
 	}
 }
 
-// find returns the value of the first source that has one. A source that has an empty one unsets
-// what comes after it.
-func (row setting) find(sources []source) (value, from string, err error) {
+// find returns the value of the first source that has one, and how others can read it there, if they can. A source
+// that has an empty one unsets what comes after it.
+func (row setting) find(sources []source) (value, from, exposed string, err error) {
 	for _, src := range sources {
 		value, ok, err := src.get(row)
+		if ok && src.exposes != nil {
+			exposed = src.exposes(row)
+		}
 		if ok || err != nil {
-			return value, src.name, err
+			return value, src.name, exposed, err
 		}
 	}
-	return row.standard, "its default", nil
+	return row.standard, "its default", "", nil
+}
+
+// holdsSecret tells a secret from a URL that has no password: not every URL of a database is one.
+func holdsSecret(value string) bool {
+	u, err := url.Parse(value)
+	if err != nil || u.Scheme == "" {
+		return value != "" && value != queue.Embedded
+	}
+	_, password := u.User.Password()
+	return password || u.Query().Has("password")
 }
 
 // refuse reports settings that are right by themselves and wrong together. One that is not right by
@@ -185,12 +210,39 @@ func (l *loading) crossCheck(s Settings) {
 	l.refuse(s.ShutdownTimeout < s.DistributorTimeout+shutdownMargin,
 		fmt.Sprintf("the first must exceed the second by at least %s, or a stop cuts purchases off and their outcome is unknown", shutdownMargin),
 		"SHUTDOWN_TIMEOUT", "DISTRIBUTOR_TIMEOUT")
+	l.refuse(!s.DistributorAllowHTTP && !safeDistributor(s.DistributorURL),
+		"must be https or on loopback, unless RECARGA_DISTRIBUTOR_ALLOW_HTTP is true: "+
+			"the credentials and every purchase travel in the clear",
+		"DISTRIBUTOR_URL")
 	l.refuse(s.RetryInitial > s.RetryMax, "the first must not exceed the second", "RETRY_INITIAL", "RETRY_MAX")
 	l.refuse(s.WebhookSecret == "", "must come with RECARGA_WEBHOOK_SECRET: webhooks are signed", "CALLBACK_URL")
 	l.refuse(!s.WebhookAllowPrivate && !publicHTTPS(s.CallbackURL), "must be https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true", "CALLBACK_URL")
 	l.switchOff(s.OperatorWebhookSecret == "", "must come with RECARGA_OPERATOR_WEBHOOK_SECRET: webhooks are signed", "OPERATOR_CALLBACK_URL")
 	l.switchOff(!s.WebhookAllowPrivate && !publicHTTPS(s.OperatorCallbackURL), "must be https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true", "OPERATOR_CALLBACK_URL")
 	l.refuse(s.APIKey == s.AdminKey, "must differ, or every caller is the operator", "API_KEY", "ADMIN_KEY")
+}
+
+// safeDistributor tells whether what is sent to a URL can be read on the way. A name that resolves to loopback today
+// may resolve to something else tomorrow.
+func safeDistributor(raw string) bool {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return u.Scheme == "https" || u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// unsafe says what others can read of what this process keeps and is given.
+func (s Settings) unsafe() (list []string) {
+	list = append(list, s.Exposed...)
+	for _, path := range doctor.ReadableFiles(s.DatabaseURL) {
+		list = append(list, path+" can be read by others")
+	}
+	if dir := string(s.archive()); doctor.OthersCanRead(dir) {
+		list = append(list, dir+" can be read by others")
+	}
+	return list
 }
 
 // publicHTTPS tells whether a URL is https and does not name a private host. A name that resolves to

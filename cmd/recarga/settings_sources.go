@@ -11,12 +11,16 @@ import (
 
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
+
+	"recarga/internal/doctor"
 )
 
 // source is one place where settings come from. get tells whether it has one.
 type source struct {
 	name string
 	get  func(setting) (value string, ok bool, err error)
+	// exposes says how others can read what get returns of a secret; empty where they cannot. Nil: never.
+	exposes func(setting) string
 }
 
 // settingFlag marks a flag that gives a setting: --callback-url of an order is not the one of the settings.
@@ -30,6 +34,9 @@ func flagSource(flags *pflag.FlagSet) source {
 			return "", false, nil
 		}
 		return f.Value.String(), true, nil
+	}, exposes: func(row setting) string {
+		return fmt.Sprintf("%s is given as the flag --%s, and every user of this machine sees it in the list of processes",
+			row.env(), row.flag())
 	}}
 }
 
@@ -59,6 +66,12 @@ func orFromFile(from string, nameOf func(setting) string, suffix string, lookup 
 			return "", false, fmt.Errorf("%s (from %s): %w", name+suffix, from, err)
 		}
 		return strings.TrimRight(string(data), "\r\n"), true, nil
+	}, exposes: func(row setting) string {
+		name := nameOf(row)
+		if path, inFile := lookup(name + suffix); inFile && doctor.OthersCanRead(path) {
+			return fmt.Sprintf("%s names %s, which others can read", name+suffix, path)
+		}
+		return ""
 	}}
 }
 
@@ -82,7 +95,15 @@ func configFile(path string) (source, error) {
 		value, ok := values[name]
 		return value.Value, ok && value.Tag != "!!null"
 	}
-	return orFromFile(path, setting.key, "_file", get), checkKeys(path, values)
+	file := orFromFile(path, setting.key, "_file", get)
+	inFile := file.exposes
+	file.exposes = func(row setting) string {
+		if _, here := get(row.key()); here && doctor.OthersCanRead(path) {
+			return fmt.Sprintf("%s is in %s, which others can read", row.key(), path)
+		}
+		return inFile(row)
+	}
+	return file, checkKeys(path, values)
 }
 
 func checkKeys(path string, values map[string]yaml.Node) error {

@@ -83,12 +83,14 @@ func settingsGroups(s *Settings) []settingsGroup {
 }
 
 const (
-	allowedURL      = "an http or https URL"
-	allowedDuration = "a duration above zero, as in 30s or 2m"
-	allowedAddress  = "HOST:PORT"
-	allowedKey      = "at least 8 visible ASCII characters"
-	allowedChoice   = "true or false"
-	allowedAmount   = "an amount above zero with at most 2 decimals, as in 500 or 99.50"
+	allowedURL        = "an http or https URL"
+	allowedDuration   = "a duration above zero, as in 30s or 2m"
+	allowedAddress    = "HOST:PORT"
+	allowedKey        = "at least 8 visible ASCII characters"
+	allowedFormerKeys = "one key of at least 8 visible ASCII characters, or two separated by a comma"
+	allowedTaskKeys   = "one key of at least 16 visible ASCII characters, or two separated by a comma"
+	allowedChoice     = "true or false"
+	allowedAmount     = "an amount above zero with at most 2 decimals, as in 500 or 99.50"
 )
 
 func storageSettings(s *Settings) []setting {
@@ -115,6 +117,10 @@ func distributorSettings(s *Settings) []setting {
 	return []setting{{
 		name: "DISTRIBUTOR_URL", allowed: allowedURL, set: text(&s.DistributorURL, webURL),
 		help: "base URL of the distributor, up to and with /api/distributor; required to serve",
+	}, {
+		name: "DISTRIBUTOR_ALLOW_HTTP", standard: "false", choice: true, allowed: allowedChoice,
+		set:  choice(&s.DistributorAllowHTTP),
+		help: "permit an http:// distributor that is not on loopback: credentials and purchases travel in the clear",
 	}, {
 		name: "DISTRIBUTOR_CUSTOMER_ID", secret: true, allowed: "a text", set: text(&s.DistributorCustomerID, anything),
 		help: "the distributor's customer_id; required to serve",
@@ -202,7 +208,17 @@ func callerSettings(s *Settings) []setting {
 		help: "signs the operator's webhooks",
 	}, {
 		name: "ENCRYPTION_KEY", secret: true, allowed: allowedKey, set: text(&s.EncryptionKey, key),
-		help: "seals the webhook secrets of the callers in the registry; every api and worker process needs the same. Default: RECARGA_ADMIN_KEY, which can then not be changed without rotating those secrets",
+		help: "seals the webhook secrets of the callers in the registry; every api and worker process needs the same. " +
+			"Default: RECARGA_ADMIN_KEY. To change either: docs/operations.md",
+	}, {
+		name: "ENCRYPTION_KEY_OLD", secret: true, allowed: allowedFormerKeys,
+		set: keyList(&s.FormerEncryptionKeys, shortestKey),
+		help: "the encryption key before the present one: what it sealed is opened as well, until recarga rekey has " +
+			"sealed it anew",
+	}, {
+		name: "TASK_KEY", secret: true, allowed: allowedTaskKeys, set: keyList(&s.TaskKeys, shortestTaskKey),
+		help: "when set, tasks of producers that have only Redis must be signed with it (docs/queues.md); the worker " +
+			"needs it. A second key is accepted as well, while producers change from one to the other",
 	}}
 }
 
@@ -229,6 +245,11 @@ func processSettings(s *Settings) []setting {
 	return []setting{{
 		name: "HTTP_ADDR", standard: "127.0.0.1:8080", allowed: allowedAddress, set: text(&s.HTTPAddr, address),
 		help: "where the API, /docs, /openapi.json and /queues listen",
+	}, {
+		name: "HTTP_MAX_CONNECTIONS", standard: "1024", allowed: "a whole number from 16 to 65536",
+		set: countFrom(&s.HTTPMaxConnections, 16, 65_536),
+		help: "connections to RECARGA_HTTP_ADDR at a time, of one address half as many; over it /healthz is still " +
+			"answered, and all else 503 (docs/limits.md)",
 	}, {
 		name: "METRICS_ADDR", standard: "127.0.0.1:9464", allowed: allowedAddress, set: text(&s.MetricsAddr, address),
 		help: "where /metrics, /healthz and /readyz listen; an address that is taken is a warning, and is tried again every 5s",
@@ -287,10 +308,12 @@ func spanTo(to *time.Duration, most time.Duration) func(string) error {
 	}
 }
 
-func count(to *int, most int) func(string) error {
+func count(to *int, most int) func(string) error { return countFrom(to, 1, most) }
+
+func countFrom(to *int, least, most int) func(string) error {
 	return func(v string) (err error) {
 		*to, err = strconv.Atoi(v)
-		return cmp.Or(err, when(*to < 1 || *to > most))
+		return cmp.Or(err, when(*to < least || *to > most))
 	}
 }
 
@@ -379,11 +402,23 @@ func redisURL(v string) bool {
 	return v == "embedded" || rest != "" && oneOf("redis", "rediss", "unix", "redis-sentinel", "redis-cluster")(scheme)
 }
 
+const shortestKey = 8
+
 // key is short enough to type and long enough to need more than a few guesses; other characters do
 // not pass through an HTTP header.
 func key(v string) bool {
-	const shortest = 8
-	return len(v) >= shortest && !strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r > '~' })
+	return len(v) >= shortestKey && !strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// shortestTaskKey is more than for keys that somebody types: whoever reads a signed task may guess at leisure.
+const shortestTaskKey = 16
+
+// keyList takes one key, or two: a new one and the one before it.
+func keyList(to *[]string, shortest int) func(string) error {
+	return func(v string) error {
+		*to = strings.Split(v, ",")
+		return when(len(*to) > 2 || slices.ContainsFunc(*to, func(k string) bool { return len(k) < shortest || !key(k) }))
+	}
 }
 
 func webURL(v string) bool {

@@ -56,7 +56,7 @@ func TestDefaults(t *testing.T) {
 		DistributorTimeout: 120 * time.Second, DistributorConcurrency: 64, BreakerShare: 0.5, BreakerProbe: 5 * time.Second, BalanceInterval: time.Minute,
 		RetryInitial: 2 * time.Second, RetryMax: 2 * time.Minute, RetryMaxAttempts: 10, RetryMaxElapsed: 30 * time.Minute, ExpiresAfter: 72 * time.Hour,
 		RetryCodes: topup.DefaultRetryCodes(), OnUnknown: "hold",
-		HTTPAddr: "127.0.0.1:8080", MetricsAddr: "127.0.0.1:9464",
+		HTTPAddr: "127.0.0.1:8080", MetricsAddr: "127.0.0.1:9464", HTTPMaxConnections: 1024,
 		WebhookSchedule: webhook.DefaultSchedule(), WebhookTimeout: 15 * time.Second, WebhookDisableAfter: 120 * time.Hour,
 		ShutdownTimeout: 150 * time.Second, QueuesReadOnly: true, LogFormat: "json", APIURL: "http://127.0.0.1:8080",
 	}
@@ -96,6 +96,91 @@ func TestTextAsWritten(t *testing.T) {
 	}
 }
 
+// TestDistributorURLIsSafe: in the clear only where nobody listens, or where somebody said so.
+func TestDistributorURLIsSafe(t *testing.T) {
+	for raw, safe := range map[string]bool{
+		"https://vendor.example/api": true, "http://127.0.0.1:1/api": true, "http://127.8.0.1/api": true,
+		"http://[::1]:1/api": true, "http://localhost:1/api": true, "http://vendor.example/api": false,
+		"http://10.0.0.1/api": false, "http://0.0.0.0/api": false,
+		"http://localhost.example/api": false, "http://sandbox:8081/api": false, "HTTP://vendor.example/api": false,
+	} {
+		for allowed, want := range map[string]bool{"": safe, "false": safe, "true": true} {
+			env := map[string]string{"RECARGA_DISTRIBUTOR_URL": raw, "RECARGA_DISTRIBUTOR_ALLOW_HTTP": allowed}
+			_, err := from(t, nil, env, "", nil)
+			named := err == nil || strings.Contains(err.Error(), "unless RECARGA_DISTRIBUTOR_ALLOW_HTTP is true")
+			if (err == nil) != want || !named {
+				t.Errorf("%s, allowed %q: %v", raw, allowed, err)
+			}
+		}
+	}
+}
+
+// TestExposedSecrets: what others can read is named, and never its value.
+func TestExposedSecrets(t *testing.T) {
+	folder, err := os.MkdirTemp("", "recarga-open-") // of t.TempDir, the folders above let nobody in
+	if err == nil {
+		err = os.Chmod(folder, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	const secret = "correct-horse-battery"
+	for name, c := range map[string]struct {
+		flags []string
+		env   map[string]string
+		file  string
+		mode  os.FileMode
+		want  string
+	}{
+		"a flag": {flags: []string{"--admin-key", secret},
+			want: "RECARGA_ADMIN_KEY is given as the flag --admin-key"},
+		"the environment": {env: map[string]string{"RECARGA_ADMIN_KEY": secret}},
+		"an open file": {env: map[string]string{"RECARGA_ADMIN_KEY_FILE": "PATH"}, file: secret, mode: 0o644,
+			want: "RECARGA_ADMIN_KEY_FILE names PATH, which others can read"},
+		"a private file": {env: map[string]string{"RECARGA_ADMIN_KEY_FILE": "PATH"}, file: secret, mode: 0o600},
+		"an open YAML": {flags: []string{"--config", "PATH"}, file: "admin_key: " + secret, mode: 0o644,
+			want: "admin_key is in PATH, which others can read"},
+		"an open YAML without secrets": {flags: []string{"--config", "PATH"}, file: "log_level: warn", mode: 0o644},
+		"a private YAML":               {flags: []string{"--config", "PATH"}, file: "admin_key: " + secret, mode: 0o600},
+		"a password in a flag": {flags: []string{"--redis-url", "redis://:" + secret + "@redis"},
+			want: "RECARGA_REDIS_URL is given as the flag --redis-url"},
+		"no password in a flag": {flags: []string{"--redis-url", "redis://redis", "--database-url", "sqlite:a.db"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(folder, strings.ReplaceAll(name, " ", "-"))
+			err := errors.Join(os.WriteFile(path, []byte(c.file), 0o600), os.Chmod(path, c.mode|0o400))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range c.flags {
+				c.flags[i] = strings.ReplaceAll(c.flags[i], "PATH", path)
+			}
+			for key := range c.env {
+				c.env[key] = strings.ReplaceAll(c.env[key], "PATH", path)
+			}
+			var env []string
+			for key, value := range c.env {
+				env = append(env, key+"="+value)
+			}
+			p := &program{environ: env}
+			cmd := newServeCommand(p)
+			cmd.Flags().String("config", "", "")
+			if err := cmd.ParseFlags(c.flags); err != nil {
+				t.Fatal(err)
+			}
+			s, err := p.settings(cmd, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, want := strings.Join(s.unsafe(), "\n"), strings.ReplaceAll(c.want, "PATH", path)
+			if !strings.HasPrefix(got, want) || want == "" && got != "" || strings.Contains(got, secret) {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
+	}
+}
+
 func TestFlags(t *testing.T) {
 	env := map[string]string{"RECARGA_DISTRIBUTOR_RATE": "5/s", "RECARGA_API_KEY": "a-key-of-the-environment"}
 	got, err := from(t, []string{"--webhook-allow-private", "--queues-read-only=false", "--distributor-rate", ""}, env, "", nil)
@@ -131,10 +216,18 @@ func TestValues(t *testing.T) {
 		"EXPIRES_AFTER":           {[]string{"1h", "0"}, []string{"-1h", "0.5s", "soon"}},
 		"RETRY_CODES":             {[]string{"91", "91, 96", "Z1"}, []string{"00", "91,51", "05", "12", "13", "14", "83", "9", "911", "91,", ",", "9 ", "é"}},
 		"ON_UNKNOWN":              {[]string{"hold", "resend"}, []string{"Hold", "retry"}},
+		"HTTP_MAX_CONNECTIONS":    {[]string{"16", "1024", "65536"}, []string{"0", "15", "65537", "-1", "many"}},
 		"HTTP_ADDR":               {[]string{":0", "0.0.0.0:8080", "[::1]:1", "host:65535"}, []string{"8080", "host", "host:http", "host:65536", "host:-1"}},
 		"METRICS_ADDR":            {[]string{":9464"}, []string{"9464"}},
 		"API_KEY":                 {[]string{"12345678"}, []string{"1234567", "with a space", "ññññññññ", "12345678\n"}},
 		"ADMIN_KEY":               {[]string{"12345678"}, []string{"1234567"}},
+		"TASK_KEY": {
+			[]string{"0123456789abcdef", "0123456789abcdef,fedcba9876543210"},
+			[]string{"0123456789abcde", "0123456789abcdef,", "0123456789abcdef, fedcba9876543210",
+				"0123456789abcdef,fedcba9876543210,0123456789abcdeg"},
+		},
+		"ENCRYPTION_KEY_OLD": {[]string{"12345678", "12345678,87654321"}, []string{"1234567", "12345678,", "a,b,c",
+			"12345678 87654321"}},
 		"ENCRYPTION_KEY":          {[]string{"12345678"}, []string{"1234567"}},
 		"TRUSTED_PROXIES":         {[]string{"10.0.0.1", "10.0.0.0/8, ::1", "fd00::/8"}, []string{"proxy", "10.0.0.0/33", "10.0.0.1,", "10.0.0.1:80"}},
 		"WEBHOOK_SECRET":          {[]string{"whsec_" + key}, []string{"whsec_", key, "whsec_" + key[:31], "whsec_QUJD"}},
@@ -143,6 +236,7 @@ func TestValues(t *testing.T) {
 		"WEBHOOK_RATE":            {[]string{"50/s"}, []string{"50"}},
 		"WEBHOOK_DISABLE_AFTER":   {[]string{"24h"}, []string{"0s", "5d"}},
 		"OPERATOR_WEBHOOK_SECRET": {[]string{"whsec_" + key}, []string{"whsec_"}},
+		"DISTRIBUTOR_ALLOW_HTTP":  {[]string{"true", "false"}, []string{"yes", "1"}},
 		"WEBHOOK_ALLOW_PRIVATE":   {[]string{"true", "false"}, []string{"yes", "1", "True"}},
 		"SHUTDOWN_TIMEOUT":        {[]string{"130s", "1h"}, []string{"129s", "0s"}},
 		"QUEUES_READ_ONLY":        {[]string{"false"}, []string{"no"}},

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,8 +60,10 @@ func (n *node) openStores(ctx context.Context) error {
 // useStores builds what only holds the stores.
 func (n *node) useStores() {
 	n.onShutdown(n.metrics.ReadFrom(n.journal, n.log))
+	n.queue.OnRejected(n.metrics.Rejected)
 	n.book, n.bell = n.metrics.Journal(n.journal), n.metrics.Queue(n.queue)
-	n.callers = callers.New(n.journal, cmp.Or(n.settings.EncryptionKey, n.settings.AdminKey), n.settings.WebhookAllowPrivate)
+	n.callers = callers.New(n.journal, n.settings.encryptionKey(), n.settings.WebhookAllowPrivate,
+		n.settings.formerKeys()...)
 	n.producer = producer.New(n.book, n.bell, n.log)
 	if n.queue.IsEmbedded() && (!n.roles.api || !n.roles.worker) {
 		n.log.Warn("the embedded queue is seen by this process alone; orders reach the worker by its sweep, seconds later: set RECARGA_REDIS_URL")

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -20,16 +19,18 @@ type terminal struct {
 	// width and height are 0 where they are not known.
 	width, height int
 	colour        bool
+	// mark is the output's, for escape sequences of our own.
+	mark string
 }
 
 func (p *program) terminal() (t terminal) {
-	f, ok := p.stdout.(*os.File)
-	if !ok || !isTerminal(f) {
+	if !isTerminal(p.stdout) {
 		return t
 	}
-	if width, height, err := term.GetSize(int(f.Fd())); err == nil {
+	if width, height, err := term.GetSize(int(p.stdout.file().Fd())); err == nil {
 		t.width, t.height = width, height
 	}
+	t.mark = p.stdout.mark
 	t.colour = p.getenv("NO_COLOR") == "" && p.getenv("TERM") != "dumb"
 	return t
 }
@@ -183,5 +184,10 @@ func (t terminal) paint(colour int, text string) string {
 	if !t.colour || text == "" {
 		return text
 	}
-	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", colour, text)
+	return fmt.Sprintf("%s%s%s", t.control("[%dm", colour), text, t.control("[0m"))
+}
+
+// control is an escape sequence of our own.
+func (t terminal) control(format string, args ...any) string {
+	return escape + t.mark + fmt.Sprintf(format, args...)
 }

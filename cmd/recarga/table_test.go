@@ -79,7 +79,7 @@ func TestNoTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = file.Close() })
-	if got := (&program{stdout: file}).terminal(); got != (terminal{}) {
+	if got := (&program{stdout: newOutput(file)}).terminal(); got != (terminal{}) {
 		t.Errorf("%+v", got)
 	}
 }

@@ -13,6 +13,6 @@ import (
 // stop when nothing runs any more.
 func (p *program) traced(ctx context.Context, cmd *cobra.Command, log *slog.Logger) (_ *slog.Logger, stop func()) {
 	return tracing.Start(ctx, tracing.Config{
-		Getenv: p.getenv, Service: "recarga-" + cmd.Name(), Version: version, Console: p.stdout, Log: log,
+		Getenv: p.getenv, Service: "recarga-" + cmd.Name(), Version: version, Console: jsonOutput{p.stdout}, Log: log,
 	})
 }

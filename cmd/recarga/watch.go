@@ -57,7 +57,8 @@ func (p *program) printChange(o topup.Order, asJSON bool) error {
 	if asJSON {
 		return printJSON(p.stdout, o)
 	}
-	_, err := fmt.Fprintf(p.stdout, "%s  %s  %s  attempts %d  %s\n", local(o.UpdatedAt), o.ID, p.terminal().state(stateOf(o), stateOf(o)), o.AttemptCount, o.ResponseCode)
+	_, err := fmt.Fprintf(p.stdout, "%s  %s  %s  attempts %d  %s\n", local(o.UpdatedAt), printable(string(o.ID)),
+		p.terminal().state(stateOf(o), printable(stateOf(o))), o.AttemptCount, printable(string(o.ResponseCode)))
 	return err
 }
 
@@ -104,7 +105,7 @@ func (p *program) redraw(orders []topup.Order) error {
 	}
 	// Each line is drawn over the former one, and the rest of the screen is cleared: clearing all of it first
 	// would flicker.
-	_, err := fmt.Fprint(p.stdout, "\x1b[H"+strings.ReplaceAll(strings.Join(lines, ""), "\n", "\x1b[K\n")+"\x1b[J")
+	_, err := fmt.Fprint(p.stdout, t.control("[H")+strings.ReplaceAll(strings.Join(lines, ""), "\n", t.control("[K")+"\n")+t.control("[J"))
 	return err
 }
 

@@ -12,7 +12,7 @@ import (
 	"recarga/internal/queue"
 )
 
-// watchInterval is the time between two looks at the queues. A look costs two round trips.
+// watchInterval is the time between two looks at the queues. A look costs three round trips.
 const watchInterval = 10 * time.Second
 
 // watchdog looks after what asynq leaves behind, says what a person must look at, and remembers what it

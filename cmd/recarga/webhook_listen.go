@@ -17,8 +17,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"recarga/internal/api"
 	"recarga/internal/httpclient"
+	"recarga/internal/listen"
 	"recarga/webhook"
 )
 
@@ -153,8 +153,7 @@ and place an order; or, with the same secret: recarga webhook trigger --all --to
 
 // serve ends with ctx, which also ends what is being forwarded: its sender tries again.
 func (l *webhookListener) serve(ctx context.Context, listener net.Listener) error {
-	server := api.HTTPServer(l)
-	server.BaseContext = func(net.Listener) context.Context { return ctx }
+	server := listen.New(listen.Config{Handler: l, BaseContext: ctx})
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	select {

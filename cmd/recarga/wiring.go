@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,10 +17,13 @@ import (
 	"recarga/internal/balance"
 	"recarga/internal/callers"
 	"recarga/internal/console"
+	"recarga/internal/intake"
 	"recarga/internal/journal"
+	"recarga/internal/listen"
 	"recarga/internal/metrics"
 	"recarga/internal/queue"
 	"recarga/internal/reconcile"
+	"recarga/internal/seal"
 	"recarga/internal/tracing"
 	"recarga/producer"
 	"recarga/tasks"
@@ -146,7 +150,7 @@ func (n *node) openDistributor(context.Context) (err error) {
 	n.distributor, err = distributor.New(distributor.Config{
 		URL: s.DistributorURL, CustomerID: s.DistributorCustomerID, SecretKey: s.DistributorSecretKey,
 		Timeout: s.DistributorTimeout, RetryCodes: s.RetryCodes, MaxConns: s.DistributorConcurrency,
-		Tokens: queue.NewTokenStore(n.queue.Redis(), s.DistributorCustomerID, s.DistributorURL), Observe: n.requested, Log: n.log,
+		Tokens: n.queue.TokenStore(s.DistributorCustomerID, s.DistributorSecretKey, s.DistributorURL), Observe: n.requested, Log: n.log,
 	})
 	if err != nil {
 		return err
@@ -216,7 +220,8 @@ func (n *node) workerConfig() worker.Config {
 			ResendUnknown: s.OnUnknown == "resend",
 		},
 	}
-	cfg.Board, cfg.Breaker = n.queue.Board(), worker.Breaker{Share: s.BreakerShare, Probe: s.BreakerProbe}
+	cfg.Intake, cfg.Refused = n.intake(), n.metrics.Refused
+	cfg.Board, cfg.Breaker = n.queue.Board(s.DistributorSecretKey), worker.Breaker{Share: s.BreakerShare, Probe: s.BreakerProbe}
 	if n.pacer != nil {
 		cfg.Pacer = n.pacer
 	}
@@ -224,6 +229,16 @@ func (n *node) workerConfig() worker.Config {
 		cfg.Holds = []worker.Hold{n.watch}
 	}
 	return cfg
+}
+
+// intake has the rules for orders whose producer has only Redis. The caller named default is one where any of its
+// settings is there, or the admin key, which places orders in its name.
+func (n *node) intake() intake.Rules {
+	s := n.settings
+	return intake.Rules{
+		TaskKeys: s.TaskKeys, Caller: n.callers.Caller, DefaultURL: s.CallbackURL,
+		Default: s.APIKey != "" || s.AdminKey != "" || s.CallbackURL != "" || s.WebhookSecret != "",
+	}
 }
 
 func (n *node) swept(at time.Time) {
@@ -255,7 +270,7 @@ func (n *node) startAPI(ctx context.Context) error {
 	pages, err := console.New(console.Config{
 		Operators: operators, Ended: n.journal, Limiter: limiter, Proxies: s.TrustedProxies,
 		Catalog: n.catalog, AdminKey: s.AdminKey, Book: n.journal, Events: n.journal, Orders: n.producer, Queue: n.queue, Callers: n.callers,
-		Health: n.journal, Balances: n.vendor, History: n.journal, Breaker: held{n.queue.Board()}, Line: n.journal, Rate: s.DistributorRate.String(),
+		Health: n.journal, Balances: n.vendor, History: n.journal, Breaker: held{n.queue.Board(s.DistributorSecretKey)}, Line: n.journal, Rate: s.DistributorRate.String(),
 		Log: n.log, Version: version,
 	})
 	if err != nil {
@@ -265,9 +280,16 @@ func (n *node) startAPI(ctx context.Context) error {
 		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Events: n.journal, Bell: n.bell, Balances: n.vendor, BalanceBook: n.journal, Observe: n.metrics.Served,
 		Callers: keys, Registry: n.callers, Operators: operators, Limiter: limiter, Proxies: s.TrustedProxies,
 		Endpoints: endpoints{s, n.callers}, Health: n.journal, Reconciler: reconcile.New(n.journal, n.producer, n.log).WithDisputes(n.journal),
-		Queues: n.queue, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: version,
+		// With the API key alone there is one tenant: nobody from whom its cursors must be kept.
+		Cursors: seal.New(append([]string{cmp.Or(s.encryptionKey(), s.APIKey)}, s.formerKeys()...)...),
+		Quotas:  callers.NewQuotas(n.callers, n.journal),
+		Queues:  n.queue, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: version,
 	})
 	n.closeLast("api", handler.Close)
+	watching, stop := context.WithCancel(context.Background())
+	var watched sync.WaitGroup
+	watched.Go(func() { n.callers.WatchExpiry(watching, n.log) })
+	n.onShutdown(func() { stop(); watched.Wait() })
 	url, err := n.listen(ctx, s.HTTPAddr, "RECARGA_HTTP_ADDR", tracing.Handler(handler, "/v1/"))
 	n.apiURL = url
 	return err
@@ -279,7 +301,9 @@ func (n *node) listen(ctx context.Context, addr, setting string, handler http.Ha
 	if err != nil {
 		return "", err
 	}
-	end := n.serveHTTP(listener, setting, handler, func(err error) { n.failed <- err })
+	end := n.serveHTTP(listener, setting, listen.Config{
+		Handler: handler, Health: http.HandlerFunc(n.health.alive), MaxConnections: n.settings.HTTPMaxConnections,
+	}, func(err error) { n.failed <- err })
 	n.onShutdown(end)
 	return urlOf(listener), nil
 }
@@ -297,8 +321,9 @@ func urlOf(listener net.Listener) string { return "http://" + listener.Addr().St
 
 // serveHTTP serves until end is called, which waits for the requests under way. A listener that ends by itself is
 // reported to failed.
-func (n *node) serveHTTP(listener net.Listener, setting string, handler http.Handler, failed func(error)) (end func()) {
-	server := api.HTTPServer(handler)
+func (n *node) serveHTTP(listener net.Listener, setting string, cfg listen.Config, failed func(error)) (end func()) {
+	cfg.Log = n.log
+	server := listen.New(cfg)
 	var done sync.WaitGroup
 	done.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

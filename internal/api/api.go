@@ -22,6 +22,7 @@ import (
 	"recarga/internal/journal"
 	"recarga/internal/params"
 	"recarga/internal/reconcile"
+	"recarga/internal/seal"
 	"recarga/topup"
 )
 
@@ -55,6 +56,13 @@ type Book interface {
 	// Export returns all orders of a filter, the oldest first, with the parts that are asked for. An error
 	// is the last that comes.
 	Export(ctx context.Context, f journal.Filter, parts journal.Parts) iter.Seq2[topup.Details, error]
+}
+
+// Quotas keep callers within what they may have under way: callers.Quotas.
+type Quotas interface {
+	// Take makes room for an order, or returns a *topup.QuotaError. With room, settle must be called with whether a new
+	// order was placed.
+	Take(ctx context.Context, caller string) (settle func(placed bool), err error)
 }
 
 // Bell rings for events.
@@ -97,6 +105,11 @@ type Config struct {
 	Reconciler *reconcile.Reconciler
 	// Balances may be nil: then GET /v1/balance answers 503.
 	Balances Balances
+	// Quotas may be nil: then every caller places as many orders as it likes.
+	Quotas Quotas
+	// Cursors seals the cursors of lists. Every process needs the same keys, or a client that is led from one to
+	// another starts its list anew. Nil, or without a key: this process makes one.
+	Cursors *seal.Box
 	// BalanceBook may be nil: then GET /v1/balance has no history.
 	BalanceBook BalanceBook
 	// Queues is the Redis that /queues shows. Nil: there is no such page.
@@ -132,6 +145,7 @@ type Server struct {
 	mux     *http.ServeMux
 	handler http.Handler
 	balance balanceCache
+	cursors cursors
 	schemas huma.Registry
 	spec    []byte
 	queues  *asynqmon.HTTPHandler // nil: there is no such page
@@ -154,7 +168,7 @@ func New(cfg Config) *Server {
 	if cfg.Limiter == nil {
 		cfg.Limiter = access.NewLimiter(cfg.Log, nil)
 	}
-	s := &Server{cfg: cfg, log: slog.New(actorLog{cfg.Log.Handler()}), mux: http.NewServeMux()}
+	s := &Server{cfg: cfg, log: slog.New(actorLog{cfg.Log.Handler()}), mux: http.NewServeMux(), cursors: newCursors(cfg.Cursors)}
 	s.balance.ask = cfg.Balances
 	api := humago.New(s.mux, humaConfig(cfg.Version))
 	s.schemas = api.OpenAPI().Components.Schemas
@@ -223,15 +237,4 @@ func (s *Server) register(api huma.API) {
 // handle serves what is no operation, with the only query parameters that it takes.
 func (s *Server) handle(pattern string, h http.Handler, query ...string) {
 	s.mux.Handle(pattern, params.Only(h, refuseQuery, query...))
-}
-
-// HTTPServer serves h with limits on what a stranger can hold open. There is no limit on a whole
-// request or answer, since a batch takes as long as it takes: bodies have their own.
-func HTTPServer(h http.Handler) *http.Server {
-	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10,
-	}
 }

@@ -26,14 +26,16 @@ type balanceOutput struct {
 }
 
 type balance struct {
-	Balance     json.Number           `json:"balance"`
-	Currency    string                `json:"currency"`
-	LastUpdated *time.Time            `json:"last_updated"`
-	FetchedAt   time.Time             `json:"fetched_at"`
-	AgeSeconds  int64                 `json:"age_seconds"`
-	Low         bool                  `json:"low"`
-	History     []balancePoint        `json:"history"`
-	Changes     []topup.BalanceChange `json:"changes"`
+	Balance     json.Number `json:"balance"`
+	Currency    string      `json:"currency"`
+	LastUpdated *time.Time  `json:"last_updated"`
+	FetchedAt   time.Time   `json:"fetched_at"`
+	AgeSeconds  int64       `json:"age_seconds"`
+
+	// What the workers recorded is for the operator alone: a tenant would read the others' business from it.
+	Low     *bool                 `json:"low,omitempty"`
+	History []balancePoint        `json:"history,omitzero"`
+	Changes []topup.BalanceChange `json:"changes,omitzero"`
 }
 
 type balancePoint struct {
@@ -68,7 +70,10 @@ func (s *Server) getBalance(ctx context.Context, _ *struct{}) (*balanceOutput, e
 	if !b.LastUpdated.IsZero() {
 		out.LastUpdated = &b.LastUpdated
 	}
-	if err := s.addHistory(ctx, &out, time.Now()); err != nil {
+	if identityOf(ctx).SeesAll() {
+		err = s.addHistory(ctx, &out, time.Now())
+	}
+	if err != nil {
 		return nil, s.problem(ctx, "query", err)
 	}
 	return &balanceOutput{Body: out}, nil
@@ -76,7 +81,7 @@ func (s *Server) getBalance(ctx context.Context, _ *struct{}) (*balanceOutput, e
 
 // addHistory adds what the workers recorded.
 func (s *Server) addHistory(ctx context.Context, b *balance, now time.Time) error {
-	b.History, b.Changes = []balancePoint{}, []topup.BalanceChange{}
+	b.Low, b.History, b.Changes = new(bool), []balancePoint{}, []topup.BalanceChange{}
 	if s.cfg.BalanceBook == nil {
 		return nil
 	}
@@ -84,7 +89,7 @@ func (s *Server) addHistory(ctx context.Context, b *balance, now time.Time) erro
 	if err != nil {
 		return err
 	}
-	b.Low = standing.Low
+	*b.Low = standing.Low
 	readings, err := s.cfg.BalanceBook.BalancesSince(ctx, now.Add(-historySpan))
 	if err != nil {
 		return err

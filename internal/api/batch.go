@@ -8,11 +8,11 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"recarga/internal/listen"
 	"recarga/topup"
 )
 
@@ -21,8 +21,6 @@ const (
 	maxBody = 64 << 10
 	// batchWidth is how many lines of a batch are placed at once: the journal commits them together.
 	batchWidth = 64
-	// batchPatience is how long a batch's client may send nothing, or read nothing.
-	batchPatience = 2 * time.Minute
 )
 
 // batchOutput streams: its body reads the request while it writes the answer.
@@ -53,10 +51,11 @@ func (s *Server) stream(ctx context.Context, who Identity, body io.Reader, w htt
 	w.Header().Set("Content-Type", typeLines)
 	lines := make(chan *batchLine, batchWidth)
 	written := make(chan error, 1)
-	go func() { written <- writeLines(newAnswers(w, conn), lines, cancel) }()
-	readErr := s.readLines(ctx, who, &patientReader{body, conn}, lines)
+	listen.Extend(ctx, listen.LongWait)
+	go func() { written <- writeLines(newAnswers(ctx, w), lines, cancel) }()
+	readErr := s.readLines(ctx, who, body, lines)
 	close(lines)
-	return errors.Join(readErr, <-written, conn.SetReadDeadline(time.Time{}), conn.SetWriteDeadline(time.Time{}))
+	return errors.Join(readErr, <-written)
 }
 
 // batchLine is one line on its way. answer may be read once done is closed.
@@ -82,6 +81,7 @@ func (s *Server) readLines(ctx context.Context, who Identity, body io.Reader, li
 		text, err := nextLine(in)
 		large := errors.As(err, new(tooLarge))
 		if text != nil || large {
+			listen.Extend(ctx, listen.LongWait)
 			line := &batchLine{done: make(chan struct{}), answer: lineAnswer{Line: number}}
 			s.startLine(ctx, who, line, text, large, &earlier)
 			lines <- line
@@ -148,16 +148,17 @@ func (s *Server) startLine(ctx context.Context, who Identity, line *batchLine, t
 		if before != nil {
 			<-before.done // of two lines with the same id the first one is the order
 		}
-		s.placeLine(ctx, line, r)
+		s.placeLine(ctx, who, line, r)
 	}()
 }
 
-func (s *Server) placeLine(ctx context.Context, line *batchLine, r topup.Request) {
-	o, replayed, err := s.cfg.Orders.Place(ctx, r)
+func (s *Server) placeLine(ctx context.Context, who Identity, line *batchLine, r topup.Request) {
+	o, replayed, err := s.placeWithin(ctx, r)
 	if err != nil {
 		s.fail(ctx, line, err)
 		return
 	}
+	o = shown(who, o)
 	line.answer.Status, line.answer.Topup = placedStatus(replayed), &o
 }
 
@@ -219,17 +220,18 @@ func soon[T any](from <-chan T, idle func()) (T, bool) {
 
 // answers writes lines of JSON. err is what a flush failed with.
 type answers struct {
+	ctx    context.Context
 	buffer *bufio.Writer
 	conn   *http.ResponseController
 	json   *json.Encoder
 	err    error
 }
 
-func newAnswers(w http.ResponseWriter, conn *http.ResponseController) *answers {
-	buffer := bufio.NewWriterSize(&patientWriter{w, conn}, 16<<10)
+func newAnswers(ctx context.Context, w http.ResponseWriter) *answers {
+	buffer := bufio.NewWriterSize(w, 16<<10)
 	encoder := json.NewEncoder(buffer)
 	encoder.SetEscapeHTML(false)
-	return &answers{buffer: buffer, conn: conn, json: encoder}
+	return &answers{ctx: ctx, buffer: buffer, conn: http.NewResponseController(w), json: encoder}
 }
 
 func (a *answers) write(line lineAnswer) error { return a.json.Encode(line) }
@@ -241,30 +243,5 @@ func (a *answers) flush() {
 	if a.err = a.buffer.Flush(); a.err == nil {
 		a.err = a.conn.Flush()
 	}
-}
-
-// patientReader gives up on a client that sends nothing for batchPatience.
-type patientReader struct {
-	io.Reader
-	conn *http.ResponseController
-}
-
-func (r *patientReader) Read(p []byte) (int, error) {
-	if err := r.conn.SetReadDeadline(time.Now().Add(batchPatience)); err != nil {
-		return 0, err
-	}
-	return r.Reader.Read(p)
-}
-
-// patientWriter gives up on a client that reads nothing for batchPatience.
-type patientWriter struct {
-	io.Writer
-	conn *http.ResponseController
-}
-
-func (w *patientWriter) Write(p []byte) (int, error) {
-	if err := w.conn.SetWriteDeadline(time.Now().Add(batchPatience)); err != nil {
-		return 0, err
-	}
-	return w.Writer.Write(p)
+	listen.Extend(a.ctx, listen.LongWait) // for a client that sends its next lines when it knows this
 }

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -41,11 +40,11 @@ func (s *Server) checkBody(ctx huma.Context, next func(huma.Context)) {
 }
 
 func checkNoBody(ctx huma.Context) error {
-	r, w := humago.Unwrap(ctx)
+	r, _ := humago.Unwrap(ctx)
 	if r.ContentLength == 0 {
 		return nil
 	}
-	data, err := readBody(r, w)
+	data, err := readBody(r)
 	if text := string(bytes.TrimSpace(data)); err != nil || text == "" || text == "{}" {
 		return err
 	}
@@ -54,8 +53,8 @@ func checkNoBody(ctx huma.Context) error {
 
 // checkJSON leaves the body to be read again.
 func (s *Server) checkJSON(ctx huma.Context, schema *huma.Schema) error {
-	r, w := humago.Unwrap(ctx)
-	data, err := readBody(r, w)
+	r, _ := humago.Unwrap(ctx)
+	data, err := readBody(r)
 	if err != nil {
 		return err
 	}
@@ -70,16 +69,13 @@ func (s *Server) checkJSON(ctx huma.Context, schema *huma.Schema) error {
 	return nil
 }
 
-// readBody reads a body of up to maxBody bytes, if it comes in time.
-func readBody(r *http.Request, w http.ResponseWriter) ([]byte, error) {
-	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyPatience)); err != nil {
-		return nil, err
-	}
+// readBody reads a body of up to maxBody bytes, if it comes in the time that internal/listen has for it.
+func readBody(r *http.Request) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	var network net.Error
 	switch {
 	case errors.As(err, &network) && network.Timeout():
-		return nil, huma.NewError(http.StatusRequestTimeout, fmt.Sprintf("the body did not arrive within %s", bodyPatience))
+		return nil, huma.NewError(http.StatusRequestTimeout, "the body did not arrive in time")
 	case err != nil:
 		return nil, huma.Error400BadRequest("the body cannot be read: " + err.Error())
 	case len(data) > maxBody:
@@ -93,7 +89,11 @@ func (s *Server) wrongFields(object strictjson.Object, schema *huma.Schema) (wro
 	for schema.Ref != "" {
 		schema = s.schemas.SchemaFromRef(schema.Ref)
 	}
-	refused := func(f *topup.FieldError) { wrong = append(wrong, detail("body", f)) }
+	refused := func(f *topup.FieldError) {
+		if len(wrong) < topup.MaxFaults { // the rest is not named
+			wrong = append(wrong, detail("body", f))
+		}
+	}
 	values := map[string]any{}
 	var strange []string
 	for _, name := range slices.Sorted(maps.Keys(object.Fields)) {
@@ -143,7 +143,7 @@ func (s *Server) schemaFaults(schema *huma.Schema, values map[string]any) (wrong
 	path := huma.NewPathBuffer(nil, 0)
 	path.Push("body")
 	huma.Validate(s.schemas, schema, path, huma.ModeWriteToServer, values, &result)
-	for _, err := range result.Errors {
+	for _, err := range result.Errors[:min(len(result.Errors), topup.MaxFaults)] {
 		var fault *huma.ErrorDetail
 		if !errors.As(err, &fault) {
 			wrong = append(wrong, err)

@@ -65,7 +65,8 @@ func TestCorrect(t *testing.T) {
 	if len(operators.Corrections) != 1 || len(operators.Disputes) != 1 || operators.Disputes[0].Outcome != topup.DisputeCorrected {
 		t.Errorf("the operator sees %+v, %+v", operators.Corrections, operators.Disputes)
 	}
-	if len(shops.Corrections) != 0 || len(shops.Disputes) != 0 {
+	if len(shops.Corrections) != 1 || shops.Corrections[0].By+shops.Corrections[0].Reason != "" ||
+		len(shops.Disputes) != 0 {
 		t.Errorf("the shop sees %+v, %+v", shops.Corrections, shops.Disputes)
 	}
 	last := shops.Events[len(shops.Events)-1]

@@ -60,7 +60,8 @@ func (s *Server) endpointsOf(ctx context.Context, c topup.Caller) ([]endpointFac
 type setEndpointInput struct {
 	Name     string `path:"name"`
 	Endpoint string `path:"endpoint"`
-	Body     setEndpointRequest
+	listInput
+	Body setEndpointRequest
 }
 
 type setEndpointRequest struct {
@@ -69,7 +70,12 @@ type setEndpointRequest struct {
 }
 
 func (s *Server) setEndpoint(ctx context.Context, in *setEndpointInput) (*callerOutput, error) {
-	c, err := s.cfg.Registry.SetEndpoint(ctx, in.Name, topup.CallerEndpoint{Name: in.Endpoint, URL: in.Body.URL, EventTypes: in.Body.EventTypes})
+	version, err := versionOf(in.query)
+	if err != nil {
+		return nil, s.problem(ctx, "query", err)
+	}
+	e := topup.CallerEndpoint{Name: in.Endpoint, URL: in.Body.URL, EventTypes: in.Body.EventTypes}
+	c, err := s.cfg.Registry.SetEndpoint(ctx, in.Name, version, e)
 	if err != nil {
 		return nil, s.callerProblem(ctx, err)
 	}
@@ -82,8 +88,18 @@ type endpointInput struct {
 	Endpoint string `path:"endpoint"`
 }
 
-func (s *Server) removeEndpoint(ctx context.Context, in *endpointInput) (*callerOutput, error) {
-	c, err := s.cfg.Registry.RemoveEndpoint(ctx, in.Name, in.Endpoint)
+type removeEndpointInput struct {
+	Name     string `path:"name"`
+	Endpoint string `path:"endpoint"`
+	listInput
+}
+
+func (s *Server) removeEndpoint(ctx context.Context, in *removeEndpointInput) (*callerOutput, error) {
+	version, err := versionOf(in.query)
+	if err != nil {
+		return nil, s.problem(ctx, "query", err)
+	}
+	c, err := s.cfg.Registry.RemoveEndpoint(ctx, in.Name, version, in.Endpoint)
 	if err != nil {
 		return nil, s.callerProblem(ctx, err)
 	}
@@ -141,13 +157,19 @@ func (s *Server) endpointURL(ctx context.Context, caller, name string) (string, 
 
 func opSetEndpoint() huma.Operation {
 	op := operation(http.MethodPut, "/v1/callers/{name}/endpoints/{endpoint}", "setCallerEndpoint", "Add or change an endpoint of a caller",
-		"For the admin key. Its events go to it beside the callback_url, each with a `webhook-id` of its own. A caller may have ten.", 400, 403, 404, 408, 413, 415, 503)
+		"For the admin key. Its events go to it beside the callback_url, each with a `webhook-id` of its own. A caller may "+
+			"have ten.",
+		400, 403, 404, 408, 409, 413, 415, 503)
+	op.Parameters = []*huma.Param{versionParameter()}
 	return bodied(op)
 }
 
 func opRemoveEndpoint() huma.Operation {
-	return operation(http.MethodDelete, "/v1/callers/{name}/endpoints/{endpoint}", "removeCallerEndpoint", "Remove an endpoint of a caller",
-		"For the admin key. Events that it has not been told of are given up.", 403, 404, 503)
+	op := operation(http.MethodDelete, "/v1/callers/{name}/endpoints/{endpoint}", "removeCallerEndpoint",
+		"Remove an endpoint of a caller",
+		"For the admin key. Events that it has not been told of are given up.", 403, 404, 409, 503)
+	op.Parameters = []*huma.Param{versionParameter()}
+	return op
 }
 
 func opEnableEndpoint() huma.Operation {

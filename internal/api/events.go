@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -21,8 +22,9 @@ type Events interface {
 	Event(ctx context.Context, id string) (topup.Event, error)
 	// Events returns a page of events, newest first, and the cursor of the next one.
 	Events(ctx context.Context, f journal.EventFilter) ([]topup.Event, string, error)
-	// Redeliver makes an event due again.
-	Redeliver(ctx context.Context, ev topup.Event, now time.Time) error
+	// RedeliverWithin makes an event due again, at most so many times a day (0: any number), or returns a
+	// *topup.QuotaError.
+	RedeliverWithin(ctx context.Context, ev topup.Event, most int, now time.Time) error
 	// RedeliverAll does so for all that the filter chooses, or with a Limit for a page of them, of which next
 	// is the cursor of the rest; it calls each for them.
 	RedeliverAll(ctx context.Context, f journal.EventFilter, now time.Time, each func(topup.Event)) (count int, next string, err error)
@@ -75,6 +77,10 @@ func (s *Server) events(ctx context.Context, in *listInput) (*eventsOutput, erro
 	if !who.SeesAll() {
 		f.Caller = who.Caller
 	}
+	list := listOfEvents(f)
+	if err == nil {
+		f.Cursor, err = s.cursors.open(list, f.Cursor)
+	}
 	var events []topup.Event
 	var next string
 	if err == nil {
@@ -83,12 +89,9 @@ func (s *Server) events(ctx context.Context, in *listInput) (*eventsOutput, erro
 	if err != nil {
 		return nil, s.problem(ctx, "query", err)
 	}
-	page := eventPage{Data: make([]eventFacts, len(events))}
+	page := eventPage{Data: make([]eventFacts, len(events)), NextCursor: s.cursors.seal(list, next)}
 	for i, ev := range events {
-		page.Data[i] = factsOf(ev)
-	}
-	if next != "" {
-		page.NextCursor = &next
+		page.Data[i] = shownEvent(who, ev)
 	}
 	return &eventsOutput{Body: page}, nil
 }
@@ -100,7 +103,7 @@ type eventInput struct {
 func (s *Server) redeliver(ctx context.Context, in *eventInput) (*eventOutput, error) {
 	ev, err := s.ownEvent(ctx, in.ID)
 	if err == nil {
-		err = s.cfg.Events.Redeliver(ctx, ev, time.Now())
+		err = s.cfg.Events.RedeliverWithin(ctx, ev, mostRedeliveries(identityOf(ctx)), time.Now())
 	}
 	if err != nil {
 		return nil, s.problem(ctx, "path", err)
@@ -110,7 +113,19 @@ func (s *Server) redeliver(ctx context.Context, in *eventInput) (*eventOutput, e
 	if ev, err = s.cfg.Events.Event(ctx, ev.ID); err != nil {
 		return nil, s.problem(ctx, "path", err)
 	}
-	return &eventOutput{Body: factsOf(ev)}, nil
+	return &eventOutput{Body: shownEvent(identityOf(ctx), ev)}, nil
+}
+
+// maxRedeliveries of one event a day by its caller: whoever redelivers in a loop sends its own endpoint more than it
+// takes, and keeps the workers busy.
+const maxRedeliveries = 100
+
+// mostRedeliveries is how often an identity may redeliver an event on a day; 0: any number.
+func mostRedeliveries(who Identity) int {
+	if who.SeesAll() {
+		return 0
+	}
+	return maxRedeliveries
 }
 
 // ownEvent is an event of the key's own caller; another's is not found.
@@ -170,20 +185,23 @@ func (s *Server) redeliverAll(ctx context.Context, in *replayInput) (*countOutpu
 	}
 	f := journal.EventFilter{
 		State: topup.EventState(in.Body.State), Caller: in.Body.Caller, Type: topup.EventType(in.Body.Type), Since: in.Body.Since, Until: in.Body.Until,
-		Endpoint: in.Body.Endpoint, Limit: in.Body.Limit, Cursor: in.Body.Cursor,
+		Endpoint: in.Body.Endpoint, Limit: in.Body.Limit, Cursor: in.Body.Cursor, MostRedeliveries: mostRedeliveries(who),
 	}
 	if !who.SeesAll() {
 		f.Caller = who.Caller
 	}
 	var out countOutput
+	list := listOfEvents(f)
+	var err error
+	if f.Cursor, err = s.cursors.open(list, f.Cursor); err != nil {
+		return nil, s.problem(ctx, "body", err)
+	}
 	count, next, err := s.cfg.Events.RedeliverAll(ctx, f, time.Now(), s.ringFor(ctx))
 	s.log.InfoContext(ctx, "events redelivered", "count", count, "state", string(f.State), "caller", f.Caller, "type", string(f.Type))
 	if err != nil {
 		return nil, s.problem(ctx, "body", err)
 	}
-	if out.Body.Count = count; next != "" {
-		out.Body.NextCursor = &next
-	}
+	out.Body.Count, out.Body.NextCursor = count, s.cursors.seal(list, next)
 	return &out, nil
 }
 
@@ -249,12 +267,16 @@ func opEvents() huma.Operation {
 
 func opRedeliver() huma.Operation {
 	return operation("POST", "/v1/events/{id}/redeliver", "redeliverEvent", "Redeliver an event",
-		"Makes the event due at once, from the start of its schedule, whatever became of it before. Its `webhook-id` and its body stay the same.", 404, 503)
+		"Makes the event due at once, from the start of its schedule, whatever became of it before. Its `webhook-id` and "+
+			"its body stay the same. "+
+			fmt.Sprintf("A caller may do so %d times a day (of UTC) with one event.", maxRedeliveries), 404, 429, 503)
 }
 
 func opRedeliverAll() huma.Operation {
 	op := operation("POST", "/v1/events/redeliver", "redeliverEvents", "Redeliver many events",
-		"All that the filter matches, not only a page; `{}` is everything. Answers when all are due again. After an error, send it again: what was done stays.",
+		"All that the filter matches, not only a page; `{}` is everything. Answers when all are due again. After an error, "+
+			"send it again: what was done stays. "+
+			fmt.Sprintf("What its caller has redelivered %d times on this day is left out, and not counted.", maxRedeliveries),
 		400, 403, 408, 413, 415, 503)
 	return bodied(op)
 }

@@ -24,7 +24,8 @@ func (s *server) exhaust(id string) {
 	s.tb.Helper()
 	ev, err := s.journal.Event(s.tb.Context(), id)
 	if err == nil {
-		err = s.journal.RecordTry(s.tb.Context(), ev, topup.Try{At: time.Now(), Error: "refused"}, topup.EventExhausted, time.Time{})
+		try := topup.Try{At: time.Now(), Error: "dial tcp 10.0.0.7:443: connect: connection refused"}
+		err = s.journal.RecordTry(s.tb.Context(), ev, try, topup.EventExhausted, time.Time{})
 	}
 	if err != nil {
 		s.tb.Fatal(err)
@@ -52,12 +53,14 @@ func TestRedeliver(t *testing.T) {
 	mine, given, other := s.canceled(shopKey, "MINE"), s.canceled(shopKey, "GIVEN-UP"), s.canceled(otherKey, "OTHER")
 	s.exhaust(given)
 	s.exhaust(other)
-	if l := s.events(shopKey, "?state=exhausted"); len(l.Data) != 1 || l.Data[0].ID != given || l.Data[0].Order != "GIVEN-UP" || l.Data[0].Tries[0].Error != "refused" {
+	if l := s.events(shopKey, "?state=exhausted"); len(l.Data) != 1 || l.Data[0].ID != given ||
+		l.Data[0].Order != "GIVEN-UP" || l.Data[0].Tries[0].Error != "connection refused" {
 		t.Errorf("given up: %+v", l)
 	}
 	if l := s.events(adminKey, "?limit=2&type=topup.canceled"); len(l.Data) != 2 || l.NextCursor == nil || l.Data[0].ID != other {
 		t.Errorf("all: %+v", l)
-	} else if rest := s.events(adminKey, "?limit=2&cursor="+*l.NextCursor); len(rest.Data) != 1 || rest.Data[0].ID != mine || rest.NextCursor != nil {
+	} else if rest := s.events(adminKey, "?limit=2&type=topup.canceled&cursor="+*l.NextCursor); len(rest.Data) != 1 ||
+		rest.Data[0].ID != mine || rest.NextCursor != nil {
 		t.Errorf("the rest: %+v", rest)
 	}
 	s.post(otherKey, "/v1/events/"+given+"/redeliver", "").want(http.StatusNotFound)
@@ -79,6 +82,34 @@ func TestRedeliver(t *testing.T) {
 		if a := s.post(c.key, "/v1/events/redeliver", c.filter).want(http.StatusOK); !strings.Contains(string(a.body), fmt.Sprintf(`"count":%d`, c.count)) {
 			t.Errorf("%s: %s, want %d", c.filter, a.body, c.count)
 		}
+	}
+}
+
+// TestRedeliveriesAreBounded: a caller redelivers one event a hundred times a day; the operator, and another event,
+// more.
+func TestRedeliveriesAreBounded(t *testing.T) {
+	s := serve(t)
+	often, other := s.canceled(shopKey, "OFTEN"), s.canceled(shopKey, "OTHER")
+	for i := range 100 {
+		if i%2 == 0 {
+			s.post(shopKey, "/v1/events/"+often+"/redeliver", "").want(http.StatusOK)
+			continue
+		}
+		s.post(shopKey, "/v1/events/redeliver", `{"state":"pending","limit":2}`).want(http.StatusOK)
+	}
+	a := s.post(shopKey, "/v1/events/"+often+"/redeliver", "").want(http.StatusTooManyRequests)
+	if p := a.problem(); !strings.Contains(p.Detail, "100 times today") || a.header.Get("Retry-After") == "" {
+		t.Errorf("%s, Retry-After %q", a.body, a.header.Get("Retry-After"))
+	}
+	all := s.post(shopKey, "/v1/events/redeliver", `{}`).want(http.StatusOK)
+	if !strings.Contains(string(all.body), `"count":1`) {
+		t.Errorf("all of them: %s", all.body)
+	}
+	s.post(shopKey, "/v1/events/"+other+"/redeliver", "").want(http.StatusOK)
+	s.post(adminKey, "/v1/events/"+often+"/redeliver", "").want(http.StatusOK)
+	all = s.post(adminKey, "/v1/events/redeliver", `{}`).want(http.StatusOK)
+	if !strings.Contains(string(all.body), `"count":2`) {
+		t.Errorf("all of them, by the operator: %s", all.body)
 	}
 }
 

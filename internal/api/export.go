@@ -19,6 +19,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"recarga/internal/journal"
+	"recarga/internal/listen"
 	"recarga/topup"
 )
 
@@ -140,6 +141,7 @@ func (s *Server) exportTo(ctx context.Context, w http.ResponseWriter, e exportin
 		writeProblem(w, s.problem(ctx, "query", err))
 		return
 	}
+	listen.Extend(ctx, listen.LongWait)
 	count, err := e.write(w, func(yield func(topup.Details, error) bool) {
 		for o, err := first, error(nil); more && yield(o, err); {
 			o, err, more = next()
@@ -153,14 +155,13 @@ func (s *Server) exportTo(ctx context.Context, w http.ResponseWriter, e exportin
 
 // write sends the orders. No order is read before the ones ahead of it are on their way.
 func (e exporting) write(w http.ResponseWriter, orders iter.Seq2[topup.Details, error]) (count int64, err error) {
-	conn := http.NewResponseController(w)
 	kind := map[string]string{formatCSV: typeCSV + "; charset=utf-8; header=present", formatNDJSON: typeLines}[e.format]
 	head := w.Header()
 	head.Set("Content-Type", kind)
 	head.Set("Content-Disposition", `attachment; filename="orders.`+e.format+`"`)
 	head.Set("Vary", "Accept-Encoding")
 	head.Set("Trailer", exportCount)
-	out, closeOut := io.Writer(&patientWriter{w, conn}), func() error { return nil }
+	out, closeOut := io.Writer(w), func() error { return nil }
 	if e.gzip {
 		head.Set("Content-Encoding", "gzip")
 		zipped, _ := gzip.NewWriterLevel(out, gzip.BestSpeed) // the level is one
@@ -177,7 +178,7 @@ func (e exporting) write(w http.ResponseWriter, orders iter.Seq2[topup.Details, 
 		}
 		count++
 	}
-	if err = errors.Join(err, buffer.Flush(), closeOut(), conn.SetWriteDeadline(time.Time{})); err != nil {
+	if err = errors.Join(err, buffer.Flush(), closeOut()); err != nil {
 		return count, err
 	}
 	head.Set(exportCount, strconv.FormatInt(count, 10))

@@ -24,7 +24,7 @@ func (s *Server) find(ctx context.Context, in *listInput) (*listOutput, error) {
 	if err != nil {
 		return nil, s.problem(ctx, "query", err)
 	}
-	return &listOutput{Body: orderPage{Data: found}}, nil
+	return &listOutput{Body: shownPage(who, found, nil)}, nil
 }
 
 func opFind() huma.Operation {

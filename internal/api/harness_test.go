@@ -19,6 +19,7 @@ import (
 	"recarga/internal/access"
 	"recarga/internal/api"
 	"recarga/internal/journal"
+	"recarga/internal/listen"
 	"recarga/producer"
 	"recarga/topup"
 )
@@ -82,18 +83,17 @@ func serveOn(tb testing.TB, database string, change ...func(*api.Config)) *serve
 	for _, c := range change {
 		c(&cfg)
 	}
-	return &server{tb: tb, url: listen(tb, cfg), journal: j, client: client(tb)}
+	return &server{tb: tb, url: listenOn(tb, cfg), journal: j, client: client(tb)}
 }
 
-func listen(tb testing.TB, cfg api.Config) (url string) {
+func listenOn(tb testing.TB, cfg api.Config) (url string) {
 	tb.Helper()
 	handler := api.New(cfg)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	httpServer := api.HTTPServer(handler)
-	httpServer.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	httpServer := listen.New(listen.Config{Handler: handler, Log: slog.New(slog.DiscardHandler)})
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = httpServer.Serve(listener) }()
 	tb.Cleanup(func() {
@@ -127,13 +127,24 @@ type answer struct {
 
 func (s *server) send(method, path, body string, header ...string) answer {
 	s.tb.Helper()
+	r := s.make(method, path, body)
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	return s.request(r)
+}
+
+func (s *server) make(method, path, body string) *http.Request {
+	s.tb.Helper()
 	r, err := http.NewRequestWithContext(s.tb.Context(), method, s.url+path, strings.NewReader(body))
 	if err != nil {
 		s.tb.Fatal(err)
 	}
-	for i := 0; i < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
-	}
+	return r
+}
+
+func (s *server) request(r *http.Request) answer {
+	s.tb.Helper()
 	response, err := s.client.Do(r)
 	if err != nil {
 		s.tb.Fatal(err)

@@ -38,10 +38,7 @@ func (s *Server) get(ctx context.Context, in *orderInput) (*detailsOutput, error
 	if err != nil {
 		return nil, s.problem(ctx, "path", err)
 	}
-	if !who.SeesAll() { // the operator's evidence, and who decided
-		d.Disputes, d.Corrections = nil, nil
-	}
-	return &detailsOutput{Body: d}, nil
+	return &detailsOutput{Body: shownDetails(who, d)}, nil
 }
 
 type listInput struct {
@@ -65,7 +62,12 @@ type orderPage struct {
 }
 
 func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
-	filter, err := s.parseFilter(ctx, identityOf(ctx), in.query)
+	who := identityOf(ctx)
+	filter, err := s.parseFilter(ctx, who, in.query)
+	list := listOfOrders(filter)
+	if err == nil {
+		filter.Cursor, err = s.cursors.open(list, filter.Cursor)
+	}
 	if err != nil {
 		return nil, s.problem(ctx, "query", err)
 	}
@@ -73,14 +75,7 @@ func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
 	if err != nil {
 		return nil, s.problem(ctx, "query", err)
 	}
-	page := orderPage{Data: orders}
-	if page.Data == nil {
-		page.Data = []topup.Order{}
-	}
-	if next != "" {
-		page.NextCursor = &next
-	}
-	return &listOutput{Body: page}, nil
+	return &listOutput{Body: shownPage(who, orders, s.cursors.seal(list, next))}, nil
 }
 
 // parseFilter reads the query of GET /v1/topups; an empty parameter is an absent one. The error

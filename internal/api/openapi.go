@@ -69,8 +69,9 @@ func schemaName(t reflect.Type, hint string) string {
 		"resolveRequest": "ResolveRequest", "replayRequest": "RedeliverRequest", "eventFacts": "EventDetails",
 		"Result": "ReconciliationResult", "Finding": "ReconciliationFinding", "Summary": "ReconciliationSummary", "Progress": "ReconciliationProgress",
 		"Total": "ReconciliationTotal", "Period": "ReconciliationPeriod",
-		"callerFacts": "Caller", "addCallerRequest": "NewCallerRequest", "changeCallerRequest": "CallerChangeRequest",
 		"operatorFacts": "Operator", "newOperator": "NewOperator", "addOperatorRequest": "NewOperatorRequest", "changeOperatorRequest": "OperatorChangeRequest",
+		"callerFacts": "Caller", "keyFacts": "CallerKey",
+		"addCallerRequest": "NewCallerRequest", "changeCallerRequest": "CallerChangeRequest",
 	}
 	name := huma.DefaultSchemaNamer(t, hint)
 	if t.Kind() == reflect.Pointer {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -16,14 +15,14 @@ const (
 	typeLines   = "application/x-ndjson"
 )
 
-// bodyPatience is how long the body of one order may take to arrive.
-const bodyPatience = 15 * time.Second
+// bodyPatience leaves the time of a body to internal/listen.
+const bodyPatience = -1
 
 func opPlace() huma.Operation {
 	op := operation(http.MethodPost, "/v1/topups", "placeTopup", "Place an order",
 		"Records the order durably and answers. Send it again, the same, after any doubt: it is placed once. "+
 			"The fields are those of the distributor's product_purchase, and some more.",
-		400, 408, 409, 413, 415, 422, 503)
+		400, 408, 409, 413, 415, 422, 429, 503)
 	op.DefaultStatus = http.StatusAccepted
 	op.MaxBodyBytes = maxBody + 1 // huma refuses a body of exactly its limit
 	op.BodyReadTimeout = bodyPatience
@@ -60,13 +59,16 @@ func opBatch() huma.Operation {
 
 func opGet() huma.Operation {
 	op := operation(http.MethodGet, "/v1/topups/{id}", "getTopup", "Look at an order",
-		"The order, its attempts at the distributor and the events its caller was told. Another caller's order is not found.", 404, 503)
+		"The order, its attempts at the distributor and the events its caller was told. Another caller's order is not "+
+			"found. A caller sees what concerns it; evidence, who decided and why, and what an error says of hosts are for "+
+			"the operator.", 404, 503)
 	return op
 }
 
 func opList() huma.Operation {
 	op := operation(http.MethodGet, "/v1/topups", "listTopups", "List orders",
-		"Newest first. Pass `next_cursor` as `cursor` for the next page; it is null on the last one. A key sees its own orders; the admin key sees all.",
+		"Newest first. Pass `next_cursor` as `cursor` for the next page, with the same key and filter; it is null on the "+
+			"last one. A key sees its own orders; the admin key sees all.",
 		403, 422, 503)
 	op.Parameters = append(filterParameters(),
 		query("limit", "Orders a page.", &huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0), Maximum: new(float64(maxLimit)), Default: defaultLimit}),
@@ -178,7 +180,8 @@ func problemTexts() map[int]string {
 		413: "The body is larger than 64 KiB.",
 		415: "The body is of another media type.",
 		422: "Not allowed; `errors` names every wrong field.",
-		429: "Too many; wait for `Retry-After`. A wrong key is answered so when its address has sent too many of them.",
+		429: "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` " +
+			"names which; an order that was placed before is answered all the same).",
 		500: "A fault of ours.",
 		502: "The distributor did not answer.",
 		503: "Not recorded, or not readable now; send the same request again.",

@@ -2,22 +2,27 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/swaggest/swgui"
 	"github.com/swaggest/swgui/v5emb"
+	"golang.org/x/sync/singleflight"
 )
 
 // mountDocs serves the OpenAPI document and the page to try it on, both without a key.
 func (s *Server) mountDocs() {
-	s.handle("GET /openapi.json", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(s.spec)
-	}))
+	spec := newFile(http.Header{"Content-Type": {"application/json"}}, s.spec)
+	s.handle("GET /openapi.json", http.HandlerFunc(spec.serve))
 	page := localPages(v5emb.NewHandlerWithConfig(swgui.Config{
 		Title: "Recarga", SwaggerJSON: "/openapi.json", BasePath: "/docs",
 		SettingsUI: map[string]string{"tryItOutEnabled": "true", "persistAuthorization": "false"},
@@ -27,20 +32,96 @@ func (s *Server) mountDocs() {
 }
 
 // localPages makes the web pages of a handler ask no other host for anything: what they link to
-// elsewhere is taken out, and their Content-Security-Policy allows their own scripts only.
+// elsewhere is taken out, and their Content-Security-Policy allows their own scripts only. The handler must answer
+// everybody alike. Its files are made once and kept: however many read them, and however slowly, they are in memory
+// once.
 func localPages(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answer := record(next, r)
-		if page := bytes.TrimSpace(answer.body.Bytes()); bytes.HasPrefix(bytes.ToLower(page), []byte("<!doctype html")) {
-			page = foreignLink.ReplaceAll(page, nil)
-			answer.replace(page)
-			answer.header.Set("Content-Type", "text/html; charset=utf-8")
-			answer.header.Set("Content-Security-Policy", contentPolicy(page))
-		}
-		answer.header.Set("X-Content-Type-Options", "nosniff")
-		answer.header.Set("Referrer-Policy", "no-referrer")
-		answer.writeTo(w)
-	})
+	return &pages{next: next, files: map[fileKey]*file{}}
+}
+
+type pages struct {
+	next   http.Handler
+	making singleflight.Group
+
+	mu    sync.Mutex
+	files map[fileKey]*file
+}
+
+// fileKey is what a file's answer depends on.
+type fileKey struct {
+	path string
+	gzip bool
+}
+
+func (p *pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	key := fileKey{r.URL.Path, acceptsGzip(r.Header.Get("Accept-Encoding"))}
+	if f := p.file(key); f != nil {
+		f.serve(w, r)
+		return
+	}
+	made, _, _ := p.making.Do(fmt.Sprint(key), func() (any, error) { return p.make(r, key), nil })
+	switch made := made.(type) {
+	case *file:
+		made.serve(w, r)
+	case *recorded:
+		made.writeTo(w)
+	}
+}
+
+func (p *pages) file(key fileKey) *file {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.files[key]
+}
+
+// make asks the handler. A page is made anew each time, since any path may have one; and so is an error.
+func (p *pages) make(r *http.Request, key fileKey) any {
+	plain := r.Clone(context.WithoutCancel(r.Context()))
+	plain.Method, plain.Header = http.MethodGet, http.Header{}
+	if key.gzip {
+		plain.Header.Set("Accept-Encoding", "gzip")
+	}
+	answer := record(p.next, plain)
+	page := bytes.TrimSpace(answer.body.Bytes())
+	html := bytes.HasPrefix(bytes.ToLower(page[:min(len(page), len(htmlStart))]), []byte(htmlStart))
+	answer.header.Set("X-Content-Type-Options", "nosniff")
+	answer.header.Set("Referrer-Policy", "no-referrer")
+	if html {
+		page = foreignLink.ReplaceAll(page, nil)
+		answer.replace(page)
+		answer.header.Set("Content-Type", "text/html; charset=utf-8")
+		answer.header.Set("Content-Security-Policy", contentPolicy(page))
+	}
+	if html || answer.status != http.StatusOK {
+		return answer
+	}
+	f := newFile(answer.header, bytes.Clone(answer.body.Bytes())) // without the room that the buffer has left
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.files[key] = f
+	return f
+}
+
+const htmlStart = "<!doctype html"
+
+// file is an answer that is the same for all, and in memory once.
+type file struct {
+	header http.Header
+	body   []byte
+}
+
+// newFile keeps what it is given. A browser asks each time whether the file is still the same.
+func newFile(header http.Header, body []byte) *file {
+	digest := sha256.Sum256(body)
+	header.Del("Content-Length")
+	header.Set("ETag", fmt.Sprintf("%q", hex.EncodeToString(digest[:8])))
+	header.Set("Cache-Control", "no-cache")
+	return &file{header, body}
+}
+
+func (f *file) serve(w http.ResponseWriter, r *http.Request) {
+	maps.Copy(w.Header(), f.header.Clone())
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.body))
 }
 
 var (
@@ -85,9 +166,7 @@ func (a *recorded) replace(body []byte) {
 }
 
 func (a *recorded) writeTo(w http.ResponseWriter) {
-	for name, values := range a.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), a.header.Clone())
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body.Bytes()) // the client is gone when it fails
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
-	"slices"
 	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -28,20 +26,43 @@ type orderOutput struct {
 }
 
 func (s *Server) place(ctx context.Context, in *placeInput) (*orderOutput, error) {
-	r, err := s.parse(identityOf(ctx), in.RawBody, in.Key)
+	who := identityOf(ctx)
+	r, err := s.parse(who, in.RawBody, in.Key)
 	if err != nil {
 		return nil, s.problem(ctx, "body", err)
 	}
 	trace.SpanFromContext(ctx).SetAttributes(attribute.String(topup.TraceOrder, string(r.ID)))
-	o, replayed, err := s.cfg.Orders.Place(ctx, r)
+	o, replayed, err := s.placeWithin(ctx, r)
 	if err != nil {
 		return nil, s.problem(ctx, "body", err)
 	}
-	out := &orderOutput{Status: placedStatus(replayed), Location: "/v1/topups/" + string(o.ID), Body: o}
+	out := &orderOutput{Status: placedStatus(replayed), Location: "/v1/topups/" + string(o.ID), Body: shown(who, o)}
 	if replayed {
 		out.Replayed = "true"
 	}
 	return out, nil
+}
+
+// placeWithin places an order within its caller's quotas. They refuse no repeat: of an order that was accepted, its
+// caller must be able to learn that.
+func (s *Server) placeWithin(ctx context.Context, r topup.Request) (o topup.Order, replayed bool, err error) {
+	if s.cfg.Quotas == nil {
+		return s.cfg.Orders.Place(ctx, r)
+	}
+	settle, err := s.cfg.Quotas.Take(ctx, r.Caller)
+	var over *topup.QuotaError
+	if errors.As(err, &over) {
+		settle = func(bool) {}
+		if _, err = s.cfg.Book.Details(ctx, r.ID); errors.Is(err, topup.ErrNotFound) {
+			err = over
+		}
+	}
+	if err != nil {
+		return o, false, err
+	}
+	o, replayed, err = s.cfg.Orders.Place(ctx, r)
+	settle(err == nil && !replayed)
+	return o, replayed, err
 }
 
 func placedStatus(replayed bool) int {
@@ -85,40 +106,8 @@ func checkCaller(who Identity, caller string) error {
 	return &topup.FieldError{Field: topup.FieldCaller, Value: caller, Allowed: "absent, or the key's own caller " + who.Caller}
 }
 
-// checkCallback: an order may move its webhook to another path of the registered origin, never to
-// another host; else a leaked key could send events anywhere.
 func checkCallback(who Identity, callback string) error {
-	if callback == "" {
-		return nil
-	}
-	var registered []string
-	for _, u := range append([]string{who.CallbackURL}, who.Endpoints...) {
-		if o := origin(u); o != "" && !slices.Contains(registered, o) {
-			registered = append(registered, o)
-		}
-	}
-	if slices.Contains(registered, origin(callback)) {
-		return nil
-	}
-	allowed := "absent: no callback URL is registered for this caller"
-	if len(registered) > 0 {
-		allowed = "a URL of the registered origin " + strings.Join(registered, " or ")
-	}
-	return &topup.FieldError{Field: topup.FieldCallbackURL, Value: callback, Allowed: allowed}
-}
-
-// origin is a URL's scheme, host and port, or empty for what is no http URL.
-func origin(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil || u.Hostname() == "" {
-		return ""
-	}
-	ports := map[string]string{"http": "80", "https": "443"}
-	port := u.Port()
-	if port == "" {
-		port = ports[u.Scheme]
-	}
-	return u.Scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port
+	return topup.CheckCallback(callback, append([]string{who.CallbackURL}, who.Endpoints...)...)
 }
 
 type orderInput struct {
@@ -142,7 +131,7 @@ func (s *Server) cancel(ctx context.Context, in *orderInput) (*orderOutput, erro
 	if who.SeesAll() {
 		s.log.WarnContext(ctx, "order canceled by the operator", "order", id)
 	}
-	return &orderOutput{Status: http.StatusOK, Body: o}, nil
+	return &orderOutput{Status: http.StatusOK, Body: shown(who, o)}, nil
 }
 
 // pathID is the id in a path. One that no order can have is not found, like one that none has.

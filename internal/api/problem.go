@@ -36,6 +36,7 @@ func (s *Server) problem(ctx context.Context, in string, err error) error {
 	var early *topup.TooEarlyError
 	var large tooLarge
 	var many *access.TooManyError
+	var over *topup.QuotaError
 	fields := topup.FieldErrors(err)
 	switch {
 	case errors.As(err, &known):
@@ -60,6 +61,9 @@ func (s *Server) problem(ctx context.Context, in string, err error) error {
 		return withHeader(huma.Error429TooManyRequests(many.Error()), "Retry-After", seconds(many.Wait))
 	case errors.As(err, &large):
 		return huma.Error413RequestEntityTooLarge(err.Error())
+	case errors.As(err, &over):
+		wait := max(1, int(math.Ceil(over.After.Seconds())))
+		return withHeader(huma.Error429TooManyRequests(over.Reason), "Retry-After", strconv.Itoa(wait))
 	}
 	if errors.Is(ctx.Err(), context.Canceled) { // and that is why
 		s.log.DebugContext(ctx, "client hung up", "request", requestID(ctx), "error", err)
@@ -74,8 +78,8 @@ func seconds(wait time.Duration) string { return strconv.Itoa(max(1, int(math.Ce
 
 // invalid names every wrong field.
 func invalid(in string, fields []*topup.FieldError) error {
-	details := make([]error, len(fields))
-	for i, f := range fields {
+	details := make([]error, min(len(fields), topup.MaxFaults))
+	for i, f := range fields[:len(details)] {
 		details[i] = detail(in, f)
 	}
 	return notAllowed(details)
@@ -107,7 +111,7 @@ func notAllowed(details []error) error {
 	}
 	text := "not allowed: " + strings.Join(names, ", ")
 	if len(told) == topup.MaxFaults {
-		text += fmt.Sprintf("; %d wrong fields at most are named", topup.MaxFaults)
+		text += "; " + topup.MostNamed
 	}
 	return huma.Error422UnprocessableEntity(text, told...)
 }

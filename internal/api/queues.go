@@ -31,7 +31,7 @@ func (s *Server) mountQueues() {
 	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, forbidden("another site's page may not do this"))
 	}))
-	known := params.Only(localPages(maskedErrors(s.queues)), refuseQuery, asynqmonQuery...)
+	known := params.Only(queuesPages(s.queues), refuseQuery, asynqmonQuery...)
 	pages := s.operatorsOnly(sameOrigin.Handler(known))
 	s.mux.Handle(queuesPath, pages)
 	s.mux.Handle(queuesPath+"/", pages)
@@ -40,19 +40,29 @@ func (s *Server) mountQueues() {
 // asynqmonQuery are the parameters of asynqmon's own pages, and of the API behind them.
 var asynqmonQuery = []string{"status", "page", "size", "end", "endtime", "duration", "queues"}
 
+// queuesPages are asynqmon's page and files, and the API behind them.
+func queuesPages(queues http.Handler) http.Handler {
+	api, files := maskedErrors(queues), localPages(queues)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead || strings.HasPrefix(r.URL.Path, queuesPath+"/api/") {
+			api.ServeHTTP(w, r)
+			return
+		}
+		files.ServeHTTP(w, r)
+	})
+}
+
 // maskedErrors masks numbers in the tasks' error texts, for which asynqmon has no formatter.
 func maskedErrors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !strings.HasPrefix(r.URL.Path, queuesPath+"/api/") {
-			next.ServeHTTP(w, r)
-			return
-		}
 		answer := record(next, r)
 		answer.replace(maskErrorTexts(answer.body.Bytes()))
 		if answer.status == http.StatusOK {
 			answer.header.Set("Content-Type", "application/json")
 		}
 		answer.header.Set("Cache-Control", "no-store")
+		answer.header.Set("X-Content-Type-Options", "nosniff")
+		answer.header.Set("Referrer-Policy", "no-referrer")
 		answer.writeTo(w)
 	})
 }

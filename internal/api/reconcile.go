@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"recarga/internal/listen"
 	"recarga/internal/reconcile"
 )
 
@@ -75,8 +76,8 @@ type reconcileInput struct {
 
 // Resolve is called by huma with the request.
 func (in *reconcileInput) Resolve(ctx huma.Context) []error {
-	r, w := humago.Unwrap(ctx)
-	in.query, in.body = r.URL.Query(), &patientReader{r.Body, http.NewResponseController(w)}
+	r, _ := humago.Unwrap(ctx)
+	in.query, in.body = r.URL.Query(), r.Body
 	return nil
 }
 
@@ -91,6 +92,7 @@ func (s *Server) reconcile(ctx context.Context, in *reconcileInput) (*batchOutpu
 	if by != "" { // else the options have a name for it
 		in.query.Set("by", by)
 	}
+	listen.Extend(ctx, listen.LongWait)
 	opts, err := reconcile.ParseOptions(in.query, time.Now())
 	if err != nil {
 		return nil, s.problem(ctx, "query", err)
@@ -114,7 +116,7 @@ func (s *Server) reconcile(ctx context.Context, in *reconcileInput) (*batchOutpu
 func (s *Server) reconciled(ctx context.Context, statement *reconcile.Statement, w http.ResponseWriter) error {
 	conn := http.NewResponseController(w)
 	w.Header().Set("Content-Type", typeLines)
-	buffer := bufio.NewWriterSize(&patientWriter{w, conn}, 16<<10)
+	buffer := bufio.NewWriterSize(w, 16<<10)
 	lines := json.NewEncoder(buffer)
 	lines.SetEscapeHTML(false)
 	err := s.cfg.Reconciler.Run(ctx, statement, func(r reconcile.Result) error {
@@ -126,5 +128,5 @@ func (s *Server) reconciled(ctx context.Context, statement *reconcile.Statement,
 	if err != nil {
 		return err
 	}
-	return errors.Join(buffer.Flush(), conn.SetReadDeadline(time.Time{}), conn.SetWriteDeadline(time.Time{}))
+	return buffer.Flush()
 }

@@ -48,7 +48,7 @@ func TestReconciliation(t *testing.T) {
 		}
 		found = append(found, string(r.Finding.Class)+" "+string(r.Finding.ID)+" "+string(r.Finding.State))
 	}
-	if diff := cmp.Diff([]string{"bad_line ORD-3 ", "missing_here ORD-1 queued", "missing_here ORD-2 "}, found); diff != "" {
+	if diff := cmp.Diff([]string{"bad_line ORD-3 ", "unknown_held ORD-1 queued", "missing_here ORD-2 "}, found); diff != "" {
 		t.Error(diff)
 	}
 	last, err := reconcile.ParseResult(lines[len(lines)-1])

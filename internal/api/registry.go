@@ -1,10 +1,11 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -16,14 +17,15 @@ import (
 
 // Registry keeps the callers: callers.Registry.
 type Registry interface {
-	Add(ctx context.Context, name, callbackURL string) (callers.Created, error)
+	Add(ctx context.Context, n callers.NewCaller) (callers.Created, error)
 	List(ctx context.Context) ([]topup.Caller, error)
-	Update(ctx context.Context, name string, change callers.Change) (topup.Caller, error)
-	RotateSecret(ctx context.Context, name string, overlap time.Duration) (secret string, err error)
-	RotateKey(ctx context.Context, name string) (key string, err error)
+	// What changes a caller takes the version that it was made of; 0 is any. *topup.ChangedError: it has another.
+	Update(ctx context.Context, name string, version int64, change callers.Change) (topup.Caller, error)
+	RotateSecret(ctx context.Context, name string, how callers.Rotation) (secret string, c topup.Caller, err error)
+	RotateKey(ctx context.Context, name string, how callers.Rotation) (key string, c topup.Caller, err error)
 	Authenticate(ctx context.Context, key string) (topup.Caller, error)
-	SetEndpoint(ctx context.Context, name string, e topup.CallerEndpoint) (topup.Caller, error)
-	RemoveEndpoint(ctx context.Context, name, endpoint string) (topup.Caller, error)
+	SetEndpoint(ctx context.Context, name string, version int64, e topup.CallerEndpoint) (topup.Caller, error)
+	RemoveEndpoint(ctx context.Context, name string, version int64, endpoint string) (topup.Caller, error)
 }
 
 // registered looks a key up among the callers of the settings first, and then in the registry.
@@ -54,6 +56,8 @@ func (r registered) Authenticate(ctx context.Context, key string) (Identity, err
 		return Identity{}, ErrUnknownKey
 	case errors.Is(err, callers.ErrDisabled):
 		return Identity{}, forbidden("caller " + c.Name + " is disabled")
+	case errors.Is(err, callers.ErrExpired):
+		return Identity{}, unauthorized("the key of caller " + c.Name + " has expired; ask the operator for a new one")
 	}
 	who = Identity{Caller: c.Name, CallbackURL: c.CallbackURL}
 	for _, e := range c.Endpoints {
@@ -75,12 +79,48 @@ type callerFacts struct {
 	Endpoints   []endpointFacts `json:"endpoints" doc:"All that are told of its events; the one named default is the callback_url."`
 	CreatedAt   time.Time       `json:"created_at"`
 	DisabledAt  *time.Time      `json:"disabled_at" doc:"Since when its key is refused and it is told nothing; null: it is enabled."`
+	Version     int64           `json:"version" doc:"Rises with each change; see its changes."`
+	Keys        []keyFacts      `json:"keys" doc:"Its API keys, the newest first; two while one follows the other."`
+	IDPrefix    *string         `json:"id_prefix" doc:"What its orders' ids begin with, and nobody else's; null: none."`
+	MaxOpen     *int            `json:"max_open" doc:"How many of its orders may be open; null: any number."`
+	MaxRate     *string         `json:"max_rate" doc:"How many orders it may place, as in 5/s; null: any number."`
+}
+
+// keyFacts is an API key as it is shown: never the key.
+type keyFacts struct {
+	Hint      string     `json:"hint" doc:"The key's last characters; empty for a key of an older release."`
+	CreatedAt time.Time  `json:"created_at"`
+	ExpiresAt *time.Time `json:"expires_at" doc:"When it ends; null: never."`
+}
+
+func keysOf(c topup.Caller) []keyFacts {
+	facts := make([]keyFacts, len(c.Keys))
+	for i, k := range c.Keys {
+		facts[i] = keyFacts{Hint: k.Hint, CreatedAt: k.CreatedAt.UTC().Truncate(time.Microsecond), ExpiresAt: k.ExpiresAt}
+	}
+	return facts
+}
+
+// known is nil for the zero value.
+func known[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
 }
 
 func (s *Server) callerFactsOf(ctx context.Context, c topup.Caller) (callerFacts, error) {
-	f := callerFacts{Name: c.Name, CreatedAt: c.CreatedAt.UTC().Truncate(time.Microsecond), DisabledAt: c.DisabledAt}
-	if c.CallbackURL != "" {
-		f.CallbackURL = &c.CallbackURL
+	f := callerFacts{
+		Name: c.Name, CreatedAt: c.CreatedAt.UTC().Truncate(time.Microsecond), DisabledAt: c.DisabledAt,
+		CallbackURL: known(c.CallbackURL), Version: c.Version, Keys: keysOf(c), IDPrefix: known(c.IDPrefix),
+		MaxOpen: known(c.Quota.MaxOpen), MaxRate: known(c.Quota.MaxRate.String()),
+	}
+	if c.Name == topup.DefaultCaller { // whose endpoint is in the settings
+		if all, err := s.cfg.Endpoints.Endpoints(ctx, c.Name); err == nil && len(all) > 0 {
+			c.CallbackURL = all[0].URL
+			f.CallbackURL = known(c.CallbackURL)
+		}
 	}
 	var err error
 	f.Endpoints, err = s.endpointsOf(ctx, c)
@@ -117,6 +157,11 @@ type addCallerInput struct {
 type addCallerRequest struct {
 	Name        string  `json:"name" doc:"1 to 64 characters A-Za-z0-9._-; the orders carry it." example:"shop"`
 	CallbackURL *string `json:"callback_url,omitempty" nullable:"true" doc:"Where its events go." example:"https://shop.example/recarga"`
+
+	KeyExpiresAt *time.Time `json:"key_expires_at,omitempty" doc:"When its key ends. Absent: never."`
+	IDPrefix     string     `json:"id_prefix,omitempty" doc:"What its orders' ids must begin with." example:"S-"`
+	MaxOpen      int        `json:"max_open,omitempty" doc:"How many of its orders may be open; absent or 0: any number."`
+	MaxRate      string     `json:"max_rate,omitempty" doc:"COUNT/s, COUNT/m or COUNT/h." example:"5/s"`
 }
 
 type createdCaller struct {
@@ -130,7 +175,15 @@ type createdOutput struct {
 }
 
 func (s *Server) addCaller(ctx context.Context, in *addCallerInput) (*createdOutput, error) {
-	c, err := s.cfg.Registry.Add(ctx, in.Body.Name, string(nullString(in.Body.CallbackURL)))
+	b := in.Body
+	rate, err := topup.ParseRate("max_rate", b.MaxRate)
+	if err != nil {
+		return nil, s.callerProblem(ctx, err)
+	}
+	c, err := s.cfg.Registry.Add(ctx, callers.NewCaller{
+		Name: b.Name, CallbackURL: string(nullString(b.CallbackURL)), IDPrefix: b.IDPrefix, KeyExpiresAt: b.KeyExpiresAt,
+		Quota: topup.Quota{MaxOpen: b.MaxOpen, MaxRate: rate},
+	})
 	if err != nil {
 		return nil, s.callerProblem(ctx, err)
 	}
@@ -150,6 +203,10 @@ type callerInput struct {
 type changeCallerRequest struct {
 	CallbackURL *string `json:"callback_url,omitempty" nullable:"true" doc:"Where its events go; empty: nowhere. Absent: as it is."`
 	Disabled    *bool   `json:"disabled,omitempty" doc:"Refuse its key and tell it nothing, or do so no more."`
+	Version     int64   `json:"version,omitempty" minimum:"1" doc:"What is changed: 409 if it is another. Absent: any."`
+	IDPrefix    *string `json:"id_prefix,omitempty" doc:"What its orders' ids must begin with; empty: nothing."`
+	MaxOpen     *int    `json:"max_open,omitempty" doc:"How many of its orders may be open; 0: any number."`
+	MaxRate     *string `json:"max_rate,omitempty" doc:"COUNT/s, COUNT/m or COUNT/h; empty: any number."`
 }
 
 type callerOutput struct {
@@ -157,11 +214,20 @@ type callerOutput struct {
 }
 
 func (s *Server) changeCaller(ctx context.Context, in *callerInput) (*callerOutput, error) {
-	c, err := s.cfg.Registry.Update(ctx, in.Name, callers.Change{CallbackURL: in.Body.CallbackURL, Disabled: in.Body.Disabled})
+	b := in.Body
+	change := callers.Change{CallbackURL: b.CallbackURL, Disabled: b.Disabled, IDPrefix: b.IDPrefix, MaxOpen: b.MaxOpen}
+	if b.MaxRate != nil {
+		rate, err := topup.ParseRate("max_rate", *b.MaxRate)
+		if err != nil {
+			return nil, s.callerProblem(ctx, err)
+		}
+		change.MaxRate = &rate
+	}
+	c, err := s.cfg.Registry.Update(ctx, in.Name, b.Version, change)
 	if err != nil {
 		return nil, s.callerProblem(ctx, err)
 	}
-	s.log.InfoContext(ctx, "caller changed", "caller", c.Name, "disabled", c.DisabledAt != nil)
+	s.log.InfoContext(ctx, "caller changed", "caller", c.Name, "version", c.Version, "disabled", c.DisabledAt != nil)
 	return s.changed(ctx, c)
 }
 
@@ -181,47 +247,94 @@ type rotateInput struct {
 type secretOutput struct {
 	Body struct {
 		WebhookSecret string `json:"webhook_secret" doc:"Shown this once."`
+		Version       int64  `json:"version" doc:"The caller's."`
 	}
 }
 
 func (s *Server) rotateSecret(ctx context.Context, in *rotateInput) (*secretOutput, error) {
-	// A query parameter, so that a POST without a body does what most want.
-	text := cmp.Or(in.query.Get("overlap"), callers.DefaultOverlap.String())
-	overlap, err := time.ParseDuration(text)
+	how, err := rotationOf(in.query, callers.DefaultOverlap)
 	if err != nil {
-		return nil, s.problem(ctx, "query", &topup.FieldError{Field: "overlap", Value: text, Allowed: "a duration, as in 24h"})
+		return nil, s.problem(ctx, "query", err)
 	}
 	var out secretOutput
-	if out.Body.WebhookSecret, err = s.cfg.Registry.RotateSecret(ctx, in.Name, overlap); err != nil {
-		return nil, s.callerProblem(ctx, err)
+	secret, c, err := s.cfg.Registry.RotateSecret(ctx, in.Name, how)
+	if err != nil {
+		return nil, s.rotationProblem(ctx, err)
 	}
-	s.log.InfoContext(ctx, "webhook secret rotated", "caller", in.Name, "overlap", overlap)
+	out.Body.WebhookSecret, out.Body.Version = secret, c.Version
+	s.log.InfoContext(ctx, "webhook secret rotated", "caller", in.Name, "version", c.Version, "overlap", how.Overlap)
 	return &out, nil
 }
 
-type rotateKeyInput struct {
-	Name string `path:"name"`
+// rotationProblem is callerProblem for what came in the query.
+func (s *Server) rotationProblem(ctx context.Context, err error) error {
+	if len(topup.FieldErrors(err)) > 0 {
+		return s.problem(ctx, "query", err)
+	}
+	return s.callerProblem(ctx, err)
+}
+
+// rotationOf reads query parameters, so that a POST without a body does what most want.
+func rotationOf(values url.Values, overlap time.Duration) (callers.Rotation, error) {
+	q := queryReader{values: values}
+	how := callers.Rotation{Version: read(&q, "version", version), Overlap: overlap}
+	if given := values.Get("overlap"); given != "" {
+		how.Overlap = read(&q, "overlap", func(s string) (time.Duration, error) {
+			d, err := time.ParseDuration(s)
+			if err != nil {
+				err = &topup.FieldError{Field: "overlap", Value: s, Allowed: "a duration, as in 24h"}
+			}
+			return d, err
+		})
+	}
+	how.ExpiresAt = known(read(&q, "expires_at", timeOf("expires_at")))
+	return how, errors.Join(q.errs...)
+}
+
+func version(s string) (int64, error) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 1 {
+		allowed := "the caller's version that this is a change of, from 1, or absent"
+		return 0, &topup.FieldError{Field: "version", Value: s, Allowed: allowed}
+	}
+	return n, nil
+}
+
+// versionOf is the version of a change; 0 where none is given.
+func versionOf(values url.Values) (int64, error) {
+	q := queryReader{values: values}
+	v := read(&q, "version", version)
+	return v, errors.Join(q.errs...)
 }
 
 type keyOutput struct {
 	Body struct {
-		APIKey string `json:"api_key" doc:"Shown this once."`
+		APIKey  string `json:"api_key" doc:"Shown this once."`
+		Version int64  `json:"version" doc:"The caller's."`
 	}
 }
 
-func (s *Server) rotateKey(ctx context.Context, in *rotateKeyInput) (*keyOutput, error) {
-	var out keyOutput
-	var err error
-	if out.Body.APIKey, err = s.cfg.Registry.RotateKey(ctx, in.Name); err != nil {
-		return nil, s.callerProblem(ctx, err)
+func (s *Server) rotateKey(ctx context.Context, in *rotateInput) (*keyOutput, error) {
+	how, err := rotationOf(in.query, 0)
+	if err != nil {
+		return nil, s.problem(ctx, "query", err)
 	}
-	s.log.InfoContext(ctx, "API key rotated", "caller", in.Name)
+	var out keyOutput
+	key, c, err := s.cfg.Registry.RotateKey(ctx, in.Name, how)
+	if err != nil {
+		return nil, s.rotationProblem(ctx, err)
+	}
+	out.Body.APIKey, out.Body.Version = key, c.Version
+	s.log.InfoContext(ctx, "API key rotated", "caller", in.Name, "version", c.Version, "overlap", how.Overlap)
 	return &out, nil
 }
 
 // callerProblem has the registry's own words for errors that are orders' elsewhere.
 func (s *Server) callerProblem(ctx context.Context, err error) error {
+	var changed *topup.ChangedError
 	switch {
+	case errors.As(err, &changed):
+		return huma.Error409Conflict(changed.Error())
 	case errors.Is(err, topup.ErrConflict):
 		return huma.Error409Conflict("the name is taken")
 	case errors.Is(err, topup.ErrNotFound):
@@ -234,7 +347,7 @@ func (s *Server) callerProblem(ctx context.Context, err error) error {
 
 func opListCallers() huma.Operation {
 	return operation(http.MethodGet, "/v1/callers", "listCallers", "List the callers",
-		"For the admin key. The caller `default`, of the settings, is not among them.", 403)
+		"For the admin key. The caller `default`, of the settings, is among them once it has a prefix or a quota.", 403)
 }
 
 func opAddCaller() huma.Operation {
@@ -246,20 +359,42 @@ func opAddCaller() huma.Operation {
 
 func opChangeCaller() huma.Operation {
 	op := operation(http.MethodPatch, "/v1/callers/{name}", "changeCaller", "Change a caller",
-		"For the admin key. A change takes effect in every process within two seconds.", 400, 403, 404, 408, 413, 415, 503)
+		"For the admin key. A change takes effect in every process within two seconds. With `version` it is refused when "+
+			"the caller has changed since. A prefix is refused (422) while orders of others begin with it. Of the caller "+
+			"`default`, of the settings, only the prefix and the quotas can be changed.",
+		400, 403, 404, 408, 409, 413, 415, 503)
 	return bodied(op)
 }
 
 func opRotateSecret() huma.Operation {
 	op := operation(http.MethodPost, "/v1/callers/{name}/rotate-secret", "rotateSecret", "Give a caller a new webhook secret",
 		"For the admin key. Until the overlap has passed, every webhook is signed with both.", 403, 404, 409, 503)
-	op.Parameters = []*huma.Param{query("overlap", "How long the former secret signs as well: 24h if absent, 720h at most.", &huma.Schema{Type: huma.TypeString})}
+	op.Parameters = []*huma.Param{
+		overlapParameter("How long the former secret signs as well: 24h if absent, 720h at most."), versionParameter(),
+	}
 	return op
 }
 
 func opRotateKey() huma.Operation {
-	return operation(http.MethodPost, "/v1/callers/{name}/rotate-key", "rotateKey", "Give a caller a new API key",
-		"For the admin key. The former key ends within two seconds.", 403, 404, 409, 503)
+	op := operation(http.MethodPost, "/v1/callers/{name}/rotate-key", "rotateKey", "Give a caller a new API key",
+		"For the admin key. The former key ends within two seconds, or after the overlap; the one before that ends now.",
+		403, 404, 409, 503)
+	op.Parameters = []*huma.Param{
+		overlapParameter("How long the former key is good as well: 0s if absent, 720h at most."), versionParameter(),
+		query("expires_at", "When the new key ends.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
+	}
+	return op
+}
+
+func overlapParameter(text string) *huma.Param {
+	return query("overlap", text, &huma.Schema{Type: huma.TypeString})
+}
+
+// versionParameter is of what changes a caller without a body.
+func versionParameter() *huma.Param {
+	const text = "The caller's version that this is a change of: 409 if it has another. Absent: whichever it has."
+	return query("version", text,
+		&huma.Schema{Type: huma.TypeInteger, Format: "int64", Minimum: new(1.0)})
 }
 
 // bodied bounds what is read of a request's body.

@@ -5,21 +5,23 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"recarga/internal/api"
 	registrar "recarga/internal/callers"
+	"recarga/internal/testkit"
 )
 
 // withRegistry is a server whose callers are in its journal.
 func withRegistry(t *testing.T) *server {
 	t.Helper()
-	s := serve(t)
-	registry := registrar.New(s.journal, "an encryption key", false)
 	return serve(t, func(c *api.Config) {
+		registry := registrar.New(c.Book.(registrar.Store), "an encryption key", false)
 		c.Registry, c.Callers = registry, api.WithRegistry(c.Callers, registry)
-		c.Endpoints, c.Health = registry, s.journal
+		c.Quotas = registrar.NewQuotas(registry, c.Book.(registrar.Book))
+		c.Endpoints, c.Health = registry, c.Book.(api.Health)
 	})
 }
 
@@ -48,7 +50,8 @@ func TestCallers(t *testing.T) {
 	s.get(shopKey, "/v1/topups/NEW-1").want(http.StatusNotFound)
 	s.get(adminKey, "/v1/topups/NEW-1").want(http.StatusOK)
 	list := s.get(adminKey, "/v1/callers").want(http.StatusOK)
-	if body := string(list.body); !strings.Contains(body, `"name":"new-shop"`) || strings.Contains(body, "key") || strings.Contains(body, "whsec_") {
+	if body := string(list.body); !strings.Contains(body, `"name":"new-shop"`) || strings.Contains(body, added.APIKey) ||
+		strings.Contains(body, "api_key") || strings.Contains(body, "whsec_") {
 		t.Errorf("listed: %s", body)
 	}
 	s.do("PATCH", adminKey, "/v1/callers/new-shop", `{"disabled":true}`).want(http.StatusOK)
@@ -61,6 +64,197 @@ func TestCallers(t *testing.T) {
 	decode(t, s.do("POST", adminKey, "/v1/callers/new-shop/rotate-key", "").want(http.StatusOK).body, &raw)
 	s.get(added.APIKey, "/v1/topups").want(http.StatusUnauthorized)
 	s.get(raw["api_key"].(string), "/v1/topups").want(http.StatusOK)
+}
+
+// TestCallerVersions: each change is answered with the caller's version, and one of another version is refused.
+func TestCallerVersions(t *testing.T) {
+	s := withRegistry(t)
+	var c struct {
+		Version int64
+		Keys    []struct {
+			Hint      string
+			ExpiresAt *time.Time `json:"expires_at"`
+		}
+	}
+	is := func(a answer, version int64) {
+		t.Helper()
+		decode(t, a.want(http.StatusOK).body, &c)
+		if c.Version != version {
+			t.Errorf("version %d, want %d: %s", c.Version, version, a.body)
+		}
+	}
+	s.post(adminKey, "/v1/callers", `{"name":"new"}`).want(http.StatusCreated)
+	changes := []func(version string) answer{
+		func(v string) answer {
+			return s.do("PATCH", adminKey, "/v1/callers/new", strings.Replace(`{"disabled":true,"version":V}`, "V", v, 1))
+		},
+		func(v string) answer { return s.do("POST", adminKey, "/v1/callers/new/rotate-secret?version="+v, "") },
+		func(v string) answer {
+			const rotate = "/v1/callers/new/rotate-key?overlap=1h&expires_at=2100-01-01T00:00:00Z&version="
+			return s.do("POST", adminKey, rotate+v, "")
+		},
+		func(v string) answer {
+			return s.do("PUT", adminKey, "/v1/callers/new/endpoints/crm?version="+v, `{"url":"https://crm.example/"}`)
+		},
+		func(v string) answer { return s.do("DELETE", adminKey, "/v1/callers/new/endpoints/crm?version="+v, "") },
+	}
+	for i, change := range changes {
+		before := int64(i + 1)
+		for _, other := range []int64{before - 1, before + 1} {
+			if other == 0 {
+				continue
+			}
+			p := change(fmt.Sprint(other)).want(http.StatusConflict).problem()
+			if !strings.Contains(p.Detail, fmt.Sprintf("at version %d", before)) {
+				t.Errorf("change %d of version %d: %s", i, other, p.Detail)
+			}
+		}
+		for _, wrong := range []string{"0", "-1"} {
+			got := change(wrong).want(http.StatusUnprocessableEntity).problem().named()
+			if len(got) != 1 || !strings.HasSuffix(got[0], ".version") {
+				t.Errorf("version %s: %v", wrong, got)
+			}
+		}
+		is(change(fmt.Sprint(before)), before+1)
+	}
+	is(s.do("PATCH", adminKey, "/v1/callers/new", `{"disabled":false}`), int64(len(changes)+2))
+	if len(c.Keys) != 2 || c.Keys[0].ExpiresAt == nil || c.Keys[0].ExpiresAt.Year() != 2100 ||
+		len(c.Keys[0].Hint) != 4 || c.Keys[1].ExpiresAt == nil {
+		t.Errorf("keys %+v", c.Keys)
+	}
+	for _, query := range []string{
+		"overlap=ever", "overlap=1000h", "expires_at=never", "expires_at=2020-01-01T00:00:00Z",
+	} {
+		s.do("POST", adminKey, "/v1/callers/new/rotate-key?"+query, "").want(http.StatusUnprocessableEntity)
+	}
+}
+
+// TestExpiredKey: who has it is told that it has expired.
+func TestExpiredKey(t *testing.T) {
+	s := withRegistry(t)
+	var c struct {
+		APIKey string `json:"api_key"`
+	}
+	end := time.Now().Add(300 * time.Millisecond)
+	body := fmt.Sprintf(`{"name":"new","key_expires_at":%q}`, end.Format(time.RFC3339Nano))
+	decode(t, s.post(adminKey, "/v1/callers", body).want(http.StatusCreated).body, &c)
+	testkit.Eventually(t, time.Minute, func() bool {
+		got := s.get(c.APIKey, "/v1/topups")
+		return got.status == http.StatusUnauthorized && strings.Contains(got.problem().Detail, "caller new has expired")
+	}, "the key expires")
+	p := s.get(c.APIKey+"x", "/v1/topups").want(http.StatusUnauthorized).problem()
+	if strings.Contains(p.Detail, "expired") {
+		t.Errorf("another key: %s", p.Detail)
+	}
+}
+
+// TestIDPrefix: whoever places an order, alone or in a batch, is told that the beginning of its id is another's, and
+// not whose.
+func TestIDPrefix(t *testing.T) {
+	s := withRegistry(t)
+	var c struct {
+		APIKey   string  `json:"api_key"`
+		IDPrefix *string `json:"id_prefix"`
+		Version  int64
+	}
+	s.place("B-1").want(http.StatusAccepted)
+	taken := s.post(adminKey, "/v1/callers", `{"name":"b-shop","id_prefix":"B-"}`).want(http.StatusUnprocessableEntity)
+	if e := taken.problem().Errors[0]; e.Location != "body.id_prefix" || !strings.Contains(e.Message, "1 do") {
+		t.Errorf("%+v", e)
+	}
+	decode(t, s.post(adminKey, "/v1/callers", `{"name":"b-shop","id_prefix":"B-2"}`).want(http.StatusCreated).body, &c)
+	if c.IDPrefix == nil || *c.IDPrefix != "B-2" || c.Version != 1 {
+		t.Errorf("%+v", c)
+	}
+	s.post(c.APIKey, "/v1/topups", order("B-2")).want(http.StatusAccepted)
+	for key, id := range map[string]string{shopKey: "B-22", otherKey: "B-2", adminKey: "B-2.", c.APIKey: "B-3"} {
+		single := s.post(key, "/v1/topups", order(id))
+		if id == "B-2" { // it is taken, whoever's it is
+			single.want(http.StatusConflict)
+			continue
+		}
+		p := single.want(http.StatusUnprocessableEntity).problem()
+		if fmt.Sprint(p.named()) != "[body.distributor_transaction_id]" || strings.Contains(string(single.body), "b-shop") {
+			t.Errorf("%s: %s", id, single.body)
+		}
+		lines := s.lines(key, order(id), order(id+"x"))
+		if n := strings.Count(string(lines.body), `"status":422,"error"`); n != 2 {
+			t.Errorf("%s in a batch: %s", id, lines.body)
+		}
+	}
+	s.place("B-1").want(http.StatusOK)
+	s.do("PATCH", adminKey, "/v1/callers/b-shop", `{"id_prefix":"?"}`).want(http.StatusUnprocessableEntity)
+	s.do("PATCH", adminKey, "/v1/callers/b-shop", `{"id_prefix":""}`).want(http.StatusOK)
+	s.place("B-22").want(http.StatusAccepted)
+	s.do("PATCH", adminKey, "/v1/callers/default", `{"id_prefix":"D-"}`).want(http.StatusOK)
+	s.place("D-1").want(http.StatusUnprocessableEntity)
+	s.post(adminKey, "/v1/topups", order("X-1")).want(http.StatusUnprocessableEntity)
+	s.post(adminKey, "/v1/topups", order("D-1")).want(http.StatusAccepted)
+	s.do("PATCH", adminKey, "/v1/callers/default", `{"disabled":true}`).want(http.StatusUnprocessableEntity)
+}
+
+// lines sends orders in one request.
+func (s *server) lines(key string, orders ...string) answer {
+	s.tb.Helper()
+	body := strings.Join(orders, "\n")
+	header := []string{"Authorization", "Bearer " + key, "Content-Type", typeND}
+	return s.send("POST", "/v1/topups/batch", body, header...).want(http.StatusOK)
+}
+
+// TestQuotas: what is beyond a quota is answered 429 with the quota's name, alone and in a batch; the repeat of an
+// order is answered as ever, and other callers are.
+func TestQuotas(t *testing.T) {
+	s := withRegistry(t)
+	var c struct {
+		APIKey  string  `json:"api_key"`
+		MaxOpen *int    `json:"max_open"`
+		MaxRate *string `json:"max_rate"`
+	}
+	added := s.post(adminKey, "/v1/callers", `{"name":"small","max_open":2,"max_rate":"500/s"}`).want(http.StatusCreated)
+	decode(t, added.body, &c)
+	if c.MaxOpen == nil || *c.MaxOpen != 2 || c.MaxRate == nil || *c.MaxRate != "500/s" {
+		t.Errorf("%+v", c)
+	}
+	for i := range 2 {
+		s.post(c.APIKey, "/v1/topups", order(fmt.Sprint("Q-", i))).want(http.StatusAccepted)
+	}
+	over := s.post(c.APIKey, "/v1/topups", order("Q-2")).want(http.StatusTooManyRequests)
+	if p := over.problem(); !strings.Contains(p.Detail, "max_open") || over.header.Get("Retry-After") == "" {
+		t.Errorf("%s, Retry-After %q", over.body, over.header.Get("Retry-After"))
+	}
+	s.get(adminKey, "/v1/topups/Q-2").want(http.StatusNotFound)
+	for range 3 {
+		s.post(c.APIKey, "/v1/topups", order("Q-1")).want(http.StatusOK)
+	}
+	s.post(c.APIKey, "/v1/topups", order("Q-1", `"operator":"TELCEL"`)).want(http.StatusConflict)
+	lines := s.lines(c.APIKey, order("Q-0"), order("Q-3"), order("Q-4"))
+	if body := string(lines.body); strings.Count(body, `"status":429,"error"`) != 2 ||
+		!strings.Contains(body, `"status":200,"topup"`) {
+		t.Errorf("a batch: %s", body)
+	}
+	s.place("BYSTANDER").want(http.StatusAccepted)
+	s.post(c.APIKey, "/v1/topups/Q-0/cancel", "").want(http.StatusOK)
+	testkit.Eventually(t, time.Minute, func() bool {
+		return s.post(c.APIKey, "/v1/topups", order("Q-5")).status == http.StatusAccepted
+	}, "there is room again")
+	s.do("PATCH", adminKey, "/v1/callers/small", `{"max_open":0,"max_rate":"1/h"}`).want(http.StatusOK)
+	s.post(c.APIKey, "/v1/topups", order("Q-6")).want(http.StatusAccepted)
+	over = s.post(c.APIKey, "/v1/topups", order("Q-7")).want(http.StatusTooManyRequests)
+	if p := over.problem(); !strings.Contains(p.Detail, "max_rate") || len(over.header.Get("Retry-After")) != 4 {
+		t.Errorf("%s, Retry-After %q", over.body, over.header.Get("Retry-After"))
+	}
+	s.post(c.APIKey, "/v1/topups", order("Q-6")).want(http.StatusOK)
+	s.do("PATCH", adminKey, "/v1/callers/default", `{"max_open":1}`).want(http.StatusOK)
+	s.post(adminKey, "/v1/topups", order("D-1")).want(http.StatusAccepted)
+	s.post(adminKey, "/v1/topups", order("D-2")).want(http.StatusTooManyRequests)
+	for body, field := range map[string]string{
+		`{"max_open":-1}`: "max_open", `{"max_rate":"5"}`: "max_rate", `{"max_rate":"0/s"}`: "max_rate",
+	} {
+		p := s.do("PATCH", adminKey, "/v1/callers/small", body).want(http.StatusUnprocessableEntity).problem()
+		if fmt.Sprint(p.named()) != "[body."+field+"]" {
+			t.Errorf("%s: %v", body, p.named())
+		}
+	}
 }
 
 func TestCallersRefused(t *testing.T) {

@@ -44,6 +44,12 @@ func TestResolve(t *testing.T) {
 	}
 	var d topup.Details
 	decode(t, s.get(shopKey, "/v1/topups/PAID").want(http.StatusOK).body, &d)
+	if len(d.Resolutions) != 1 || d.Resolutions[0].By+d.Resolutions[0].Reason != "" ||
+		d.Resolutions[0].Outcome != topup.VerdictSucceeded {
+		t.Errorf("the shop sees %+v", d.Resolutions)
+	}
+	d = topup.Details{}
+	decode(t, s.get(adminKey, "/v1/topups/PAID").want(http.StatusOK).body, &d)
 	if len(d.Resolutions) != 1 || d.Resolutions[0].By != "ana" || d.Resolutions[0].Reason != "line 7" || d.Resolutions[0].At.IsZero() {
 		t.Errorf("resolutions %+v", d.Resolutions)
 	}
@@ -56,7 +62,8 @@ func TestResolve(t *testing.T) {
 	}
 	s.post(adminKey, paid, `{"outcome":"succeeded","reason":"line 7","by":"eva","transaction_id":"TXN-7","auth_code":"A7"}`).want(http.StatusConflict)
 	s.post(adminKey, paid, `{"outcome":"failed","reason":"again","force":true}`).want(http.StatusConflict)
-	decode(t, s.get(shopKey, "/v1/topups/PAID").want(http.StatusOK).body, &d)
+	d = topup.Details{}
+	decode(t, s.get(adminKey, "/v1/topups/PAID").want(http.StatusOK).body, &d)
 	if len(d.Resolutions) != 1 || len(d.Events) != 2 {
 		t.Errorf("after a repeat: resolutions %+v, events %+v", d.Resolutions, d.Events)
 	}

@@ -43,23 +43,25 @@ func propertyTexts(catalog topup.Catalog) map[string]map[string]string {
 			"disputed_at":      "Since when later evidence contradicts the final state, which stays until a person decides; absent when none does.",
 			"waits_for":        "Why it stands in line: `turn` (bulk), `pace` (the distributor's limit), `outage` (its operator fails), `balance`; null when it does not.",
 		},
-		"Attempt": {
-			"number":   "Counts from 1.",
-			"outcome":  "Null while it is under way.",
-			"error":    "Why the outcome does not follow from a response code.",
-			"probe":    "True where it was made to try an operator that was out. The first three of an order spent no try.",
-			"evidence": "Of an unknown outcome: how far the request got, how the answer began, and what the balance did meanwhile.",
-		},
+		"Attempt": attemptTexts(),
 		"OrderDetails": {
-			"resolutions": "What was decided of the order while it was held as `unknown`; absent where nothing was.",
-			"corrections": "The changes of a final state that was wrong. For the admin key; absent where there are none.",
-			"disputes":    "The evidence that contradicted a final state, and how it was judged. For the admin key; absent where there is none.",
+			"resolutions": "What was decided of the order while it was held, or held it; absent where nothing was.",
+			"corrections": "The changes of a final state that was wrong; absent where there are none.",
+			"disputes": "The evidence that contradicted a final state, and how it was judged. " +
+				"For the admin key; absent where there is none.",
 		},
 		"Resolution": {
-			"by":      "Who decided.",
+			"outcome": "`succeeded`, `failed` or `resend`; `held`: a statement charged it while it waited.",
+			"by":      "For the operator: who decided.",
+			"reason":  "For the operator: why.",
 			"at":      "When.",
-			"forced":  "It was decided while the attempt's answer might still have been on the way.",
+			"forced":  "For the operator: it was decided while the attempt's answer might still have been on the way.",
 			"attempt": "The number of the attempt that was held.",
+		},
+		"Correction": {
+			"by":     "For the operator: who decided.",
+			"reason": "For the operator: why.",
+			"at":     "When.",
 		},
 		"Event": {
 			"id":       "The webhook-id: the same on every try.",
@@ -70,6 +72,17 @@ func propertyTexts(catalog topup.Catalog) map[string]map[string]string {
 	}
 }
 
+func attemptTexts() map[string]string {
+	return map[string]string{
+		"number":  "Counts from 1.",
+		"outcome": "Null while it is under way.",
+		"error":   "Why the outcome does not follow from a response code. A caller sees one sentence for each outcome.",
+		"probe":   "True where it was made to try an operator that was out. The first three of an order spent no try.",
+		"evidence": "For the operator. Of an unknown outcome: how far the request got, how the answer began, and what the " +
+			"balance did meanwhile.",
+	}
+}
+
 func balanceTexts() map[string]string {
 	return map[string]string{
 		"balance":      "As the distributor gave it.",
@@ -77,9 +90,11 @@ func balanceTexts() map[string]string {
 		"last_updated": "The distributor's own time of it.",
 		"fetched_at":   "When it was asked.",
 		"age_seconds":  "How long ago it was asked.",
-		"low":          "It is below `RECARGA_BALANCE_LOW`, where that is set.",
-		"history":      "What the workers recorded in the last 24 hours, the oldest first; 96 points at most.",
-		"changes":      "Of a week: deposits, and drifts (falls that no order explains); each at least so large.",
+		"low":          "For the operator: it is below `RECARGA_BALANCE_LOW`, where that is set.",
+		"history": "For the operator: what the workers recorded in the last 24 hours, the oldest first; 96 points at " +
+			"most.",
+		"changes": "For the operator, of a week: deposits, and drifts (falls that no order explains); each at least so " +
+			"large.",
 	}
 }
 

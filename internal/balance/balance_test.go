@@ -112,7 +112,7 @@ func (k *kit) buy(t *testing.T, worker int, id topup.ID, phone topup.Phone, peso
 		return
 	}
 	for {
-		again, err := k.workers[worker].Look(t.Context(), r)
+		again, err := k.workers[worker].Look(t.Context(), r.ID)
 		if err != nil {
 			t.Error(err)
 		}

@@ -9,6 +9,8 @@ import (
 	"net/http"
 
 	"github.com/hibiken/asynq"
+
+	"recarga/internal/listen"
 )
 
 // Rival is a program that does the standard job without a journal.
@@ -45,7 +47,9 @@ func (r Rival) Serve(ctx context.Context, stdin io.Reader, stdout io.Writer) err
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: rivalAPI(accept)} //nolint:gosec // both ends are ours
+	server := listen.New(listen.Config{
+		Handler: rivalAPI(accept), MaxConnections: connectionsMost, Share: connectionsMost,
+	})
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() { _, _ = io.Copy(io.Discard, stdin); cancel() }()

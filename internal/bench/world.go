@@ -10,7 +10,12 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+
+	"recarga/internal/listen"
 )
+
+// connectionsMost bounds those to a server whose other end is ours as well.
+const connectionsMost = 16_384
 
 // world is a vendor and a receiver that answer at once, and what they saw.
 type world struct {
@@ -20,7 +25,7 @@ type world struct {
 
 	mu      sync.Mutex
 	charges map[string]int
-	servers []*http.Server
+	servers []*listen.Server
 	done    sync.WaitGroup
 }
 
@@ -49,7 +54,7 @@ func (w *world) serve(ctx context.Context, h http.Handler) (url string, err erro
 	if err != nil {
 		return "", err
 	}
-	server := &http.Server{Handler: h} //nolint:gosec // both ends are ours
+	server := listen.New(listen.Config{Handler: h, MaxConnections: connectionsMost, Share: connectionsMost})
 	w.servers = append(w.servers, server)
 	w.done.Go(func() { _ = server.Serve(listener) }) // it says that it was closed
 	return "http://" + listener.Addr().String(), nil

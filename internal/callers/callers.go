@@ -3,6 +3,7 @@
 package callers
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -11,10 +12,12 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"recarga/internal/seal"
 	"recarga/topup"
 	"recarga/webhook"
 )
@@ -34,6 +37,8 @@ type Store interface {
 var (
 	// ErrDisabled: the caller's key is right, and is refused.
 	ErrDisabled = errors.New("the caller is disabled")
+	// ErrExpired: the key was the caller's, and has ended.
+	ErrExpired = errors.New("the key has expired")
 	// ErrNoKey: there is no key to seal secrets with.
 	ErrNoKey = errors.New("no key to seal secrets with: set RECARGA_ENCRYPTION_KEY or RECARGA_ADMIN_KEY")
 )
@@ -45,19 +50,22 @@ const (
 	fresh = 2 * time.Second
 	// DefaultOverlap is how long the former secret signs beside a new one.
 	DefaultOverlap = 24 * time.Hour
-	// MaxOverlap bounds it: a secret that is replaced because it leaked must end.
+	// MaxOverlap bounds it, of keys too: what is replaced because it leaked must end.
 	MaxOverlap = 30 * 24 * time.Hour
+	// hintLength is how much of a key is kept, so that people can tell it from others.
+	hintLength = 4
 )
 
 // Registry knows the callers. It is safe for concurrent use.
 type Registry struct {
 	store Store
-	box   *box // nil: there is no key
+	box   *seal.Box
 	// plainHTTP allows callback URLs without TLS.
 	plainHTTP bool
 
 	mu     sync.Mutex
 	byName map[string]remembered
+	quotas map[string]remembered
 	byKey  map[[sha256.Size]byte]remembered
 }
 
@@ -67,11 +75,14 @@ type remembered struct {
 }
 
 // New builds a Registry. encryptionKey seals the secrets: every process that signs or changes them needs
-// the same one. plainHTTP allows callback URLs of http://.
-func New(store Store, encryptionKey string, plainHTTP bool) *Registry {
-	r := &Registry{store: store, plainHTTP: plainHTTP, byName: map[string]remembered{}, byKey: map[[sha256.Size]byte]remembered{}}
-	if encryptionKey != "" {
-		r.box = newBox(encryptionKey)
+// the same one; what formerKeys sealed is opened too. plainHTTP allows callback URLs of http://.
+func New(store Store, encryptionKey string, plainHTTP bool, formerKeys ...string) *Registry {
+	r := &Registry{
+		store: store, plainHTTP: plainHTTP,
+		byName: map[string]remembered{}, quotas: map[string]remembered{}, byKey: map[[sha256.Size]byte]remembered{},
+	}
+	if encryptionKey != "" { // a former key alone seals nothing
+		r.box = seal.New(append([]string{encryptionKey}, formerKeys...)...)
 	}
 	return r
 }
@@ -82,9 +93,18 @@ type Created struct {
 	APIKey, WebhookSecret string
 }
 
+// NewCaller is a caller as Add takes it. Only the name is needed.
+type NewCaller struct {
+	Name, CallbackURL, IDPrefix string
+	Quota                       topup.Quota
+	// KeyExpiresAt is when its key ends; nil: never.
+	KeyExpiresAt *time.Time
+}
+
 // Add registers a caller. Errors: those of topup.FieldErrors; topup.ErrConflict for a name that is taken;
 // ErrNoKey.
-func (r *Registry) Add(ctx context.Context, name, callbackURL string) (Created, error) {
+func (r *Registry) Add(ctx context.Context, n NewCaller) (Created, error) {
+	name, callbackURL := n.Name, n.CallbackURL
 	_, err := topup.ParseCallerName(name)
 	if name == topup.DefaultCaller || name == topup.OperatorCaller {
 		err = &topup.FieldError{Field: "name", Value: name, Allowed: "another name: this one's settings are RECARGA_…"}
@@ -92,11 +112,17 @@ func (r *Registry) Add(ctx context.Context, name, callbackURL string) (Created, 
 	if callbackURL != "" { // without one it is told nothing
 		err = errors.Join(err, r.checkURL(topup.FieldCallbackURL, callbackURL))
 	}
+	now := time.Now()
+	_, prefixErr := topup.ParseIDPrefix(n.IDPrefix)
+	err = errors.Join(err, prefixErr, checkQuota(n.Quota), checkExpiry("key_expires_at", n.KeyExpiresAt, now))
 	if err != nil {
 		return Created{}, err
 	}
 	created := Created{APIKey: newKey(), WebhookSecret: webhook.NewSecret()}
-	created.Caller = topup.Caller{Name: name, CallbackURL: callbackURL, KeyHash: digest(created.APIKey), CreatedAt: time.Now()}
+	created.Caller = topup.Caller{
+		Name: name, Version: 1, CallbackURL: callbackURL, CreatedAt: now, IDPrefix: n.IDPrefix, Quota: n.Quota,
+		Keys: []topup.CallerKey{keptKey(created.APIKey, now, n.KeyExpiresAt)},
+	}
 	if created.Secrets, err = r.seal(name, []secret{{Secret: created.WebhookSecret}}); err != nil {
 		return Created{}, err
 	}
@@ -109,9 +135,25 @@ func newKey() string {
 	return keyPrefix + base64.RawURLEncoding.EncodeToString(key)
 }
 
-func digest(key string) []byte {
+// keptKey is what is kept of a key.
+func keptKey(key string, now time.Time, expires *time.Time) topup.CallerKey {
 	sum := sha256.Sum256([]byte(key))
-	return sum[:]
+	return topup.CallerKey{Hash: sum[:], Hint: key[len(key)-hintLength:], CreatedAt: now, ExpiresAt: expires}
+}
+
+func checkExpiry(field string, at *time.Time, now time.Time) error {
+	if at == nil || at.After(now) {
+		return nil
+	}
+	return &topup.FieldError{Field: field, Value: at.Format(time.RFC3339), Allowed: "a time to come, or absent"}
+}
+
+func checkQuota(q topup.Quota) error {
+	if q.MaxOpen < 0 {
+		allowed := "a number from 1, or 0 for any number"
+		return &topup.FieldError{Field: "max_open", Value: strconv.Itoa(q.MaxOpen), Allowed: allowed}
+	}
+	return nil
 }
 
 func (r *Registry) checkURL(field, s string) error {
@@ -133,19 +175,52 @@ func (r *Registry) List(ctx context.Context) ([]topup.Caller, error) { return r.
 type Change struct {
 	CallbackURL *string
 	Disabled    *bool
+	IDPrefix    *string
+	MaxOpen     *int
+	MaxRate     *topup.Rate
 }
 
-// Update changes a caller. Errors: those of topup.FieldErrors; topup.ErrNotFound.
-func (r *Registry) Update(ctx context.Context, name string, change Change) (topup.Caller, error) {
-	if change.CallbackURL != nil && *change.CallbackURL != "" {
-		if err := r.checkURL(topup.FieldCallbackURL, *change.CallbackURL); err != nil {
+// check names what is wrong with a change of the caller of a name.
+func (r *Registry) check(name string, c Change) error {
+	var errs []error
+	if name == topup.DefaultCaller {
+		const allowed = "absent: of this caller, the settings RECARGA_API_KEY and RECARGA_CALLBACK_URL say that"
+		if c.CallbackURL != nil {
+			errs = append(errs, &topup.FieldError{Field: topup.FieldCallbackURL, Value: *c.CallbackURL, Allowed: allowed})
+		}
+		if c.Disabled != nil {
+			errs = append(errs, &topup.FieldError{Field: "disabled", Value: strconv.FormatBool(*c.Disabled), Allowed: allowed})
+		}
+	} else if c.CallbackURL != nil && *c.CallbackURL != "" {
+		errs = append(errs, r.checkURL(topup.FieldCallbackURL, *c.CallbackURL))
+	}
+	if c.IDPrefix != nil {
+		_, err := topup.ParseIDPrefix(*c.IDPrefix)
+		errs = append(errs, err)
+	}
+	if c.MaxOpen != nil {
+		errs = append(errs, checkQuota(topup.Quota{MaxOpen: *c.MaxOpen}))
+	}
+	return errors.Join(errs...)
+}
+
+// Update changes a caller, if it is at the version, or whatever version it is at where that is 0. Errors: those of
+// topup.FieldErrors; topup.ErrNotFound; *topup.ChangedError. Of the caller named default only the prefix and the
+// quotas are kept here.
+func (r *Registry) Update(ctx context.Context, name string, version int64, change Change) (topup.Caller, error) {
+	if err := r.check(name, change); err != nil {
+		return topup.Caller{}, err
+	}
+	if name == topup.DefaultCaller {
+		if err := r.keepDefault(ctx); err != nil {
 			return topup.Caller{}, err
 		}
 	}
-	return r.change(ctx, name, func(c *topup.Caller) error {
-		if change.CallbackURL != nil {
-			c.CallbackURL = *change.CallbackURL
-		}
+	return r.write(ctx, name, version, func(c *topup.Caller) error {
+		set(&c.CallbackURL, change.CallbackURL)
+		set(&c.IDPrefix, change.IDPrefix)
+		set(&c.Quota.MaxOpen, change.MaxOpen)
+		set(&c.Quota.MaxRate, change.MaxRate)
 		if change.Disabled != nil && *change.Disabled != (c.DisabledAt != nil) {
 			c.DisabledAt = nil
 			if now := time.Now().UTC(); *change.Disabled {
@@ -156,14 +231,57 @@ func (r *Registry) Update(ctx context.Context, name string, change Change) (topu
 	})
 }
 
+func set[T any](to, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}
+
+// keepDefault makes sure that there is a row for the caller of the settings, with neither a key nor a secret.
+func (r *Registry) keepDefault(ctx context.Context) error {
+	_, err := r.store.Caller(ctx, topup.DefaultCaller)
+	if !errors.Is(err, topup.ErrNotFound) {
+		return err
+	}
+	sealed, err := r.seal(topup.DefaultCaller, nil)
+	if err == nil {
+		c := topup.Caller{Name: topup.DefaultCaller, Version: 1, Secrets: sealed, CreatedAt: time.Now()}
+		err = r.store.AddCaller(ctx, c)
+	}
+	if errors.Is(err, topup.ErrConflict) { // somebody else was first
+		err = nil
+	}
+	return err
+}
+
+// Rotation is how a key or a secret follows another.
+type Rotation struct {
+	// Version is that of the caller; see Update.
+	Version int64
+	// Overlap is how long the former one is good as well.
+	Overlap time.Duration
+	// ExpiresAt is when a new key ends; nil: never.
+	ExpiresAt *time.Time
+}
+
+func (o Rotation) check() error {
+	if o.Overlap < 0 || o.Overlap > MaxOverlap {
+		allowed := "a duration from 0s to " + MaxOverlap.String()
+		return &topup.FieldError{Field: "overlap", Value: o.Overlap.String(), Allowed: allowed}
+	}
+	return checkExpiry("expires_at", o.ExpiresAt, time.Now())
+}
+
 // RotateSecret gives a caller a new webhook secret. For the time of the overlap, every webhook is signed
-// with both, so that its receiver can be changed at any moment of it.
-func (r *Registry) RotateSecret(ctx context.Context, name string, overlap time.Duration) (fresh string, err error) {
-	if overlap < 0 || overlap > MaxOverlap {
-		return "", &topup.FieldError{Field: "overlap", Value: overlap.String(), Allowed: "a duration from 0s to " + MaxOverlap.String()}
+// with both, so that its receiver can be changed at any moment of it. Errors: those of Update.
+func (r *Registry) RotateSecret(
+	ctx context.Context, name string, how Rotation,
+) (fresh string, c topup.Caller, err error) {
+	if err := how.check(); err != nil {
+		return "", c, err
 	}
 	fresh = webhook.NewSecret()
-	_, err = r.change(ctx, name, func(c *topup.Caller) error {
+	c, err = r.change(ctx, name, how.Version, func(c *topup.Caller) error {
 		now := time.Now()
 		old, err := r.open(*c)
 		if errors.Is(err, ErrNoKey) {
@@ -171,7 +289,7 @@ func (r *Registry) RotateSecret(ctx context.Context, name string, overlap time.D
 		}
 		kept := []secret{{Secret: fresh}}
 		for _, s := range old {
-			until := now.Add(overlap)
+			until := now.Add(how.Overlap)
 			if s.Until.IsZero() || s.Until.After(until) {
 				s.Until = until
 			}
@@ -182,54 +300,94 @@ func (r *Registry) RotateSecret(ctx context.Context, name string, overlap time.D
 		c.Secrets, err = r.seal(c.Name, kept)
 		return err
 	})
-	return fresh, err
+	return fresh, c, err
 }
 
-// RotateKey gives a caller a new API key; the former one ends.
-func (r *Registry) RotateKey(ctx context.Context, name string) (key string, err error) {
+// RotateKey gives a caller a new API key. The former one is good for the time of the overlap, unless it ends before;
+// the one before that ends now: two are good at most. Errors: those of Update.
+func (r *Registry) RotateKey(ctx context.Context, name string, how Rotation) (key string, c topup.Caller, err error) {
+	if err := how.check(); err != nil {
+		return "", c, err
+	}
 	key = newKey()
-	_, err = r.change(ctx, name, func(c *topup.Caller) error {
-		c.KeyHash = digest(key)
+	c, err = r.change(ctx, name, how.Version, func(c *topup.Caller) error {
+		now := time.Now()
+		keys := []topup.CallerKey{keptKey(key, now, how.ExpiresAt)}
+		if until := now.Add(how.Overlap); how.Overlap > 0 && len(c.Keys) > 0 {
+			former := c.Keys[0]
+			if former.ExpiresAt == nil || former.ExpiresAt.After(until) {
+				former.ExpiresAt = &until
+			}
+			keys = append(keys, former)
+		}
+		c.Keys = keys
 		return nil
 	})
-	return key, err
+	return key, c, err
 }
 
-// change reads, changes and writes a caller, again when somebody else was first.
-func (r *Registry) change(ctx context.Context, name string, apply func(*topup.Caller) error) (c topup.Caller, err error) {
-	for range 5 {
-		if c, err = r.store.Caller(ctx, name); err != nil {
-			return c, err
-		}
-		was := c
-		was.Endpoints = slices.Clone(c.Endpoints)
-		if err = apply(&c); err != nil {
-			return c, err
-		}
-		if err = r.store.ChangeCaller(ctx, c, was); !errors.Is(err, topup.ErrLost) {
-			break
-		}
+// change is write for what the caller of the settings does not have here.
+func (r *Registry) change(
+	ctx context.Context, name string, version int64, apply func(*topup.Caller) error,
+) (topup.Caller, error) {
+	if name == topup.DefaultCaller {
+		return topup.Caller{}, fmt.Errorf("caller %s: %w", name, topup.ErrNotFound)
 	}
-	r.forget()
-	return c, err
+	return r.write(ctx, name, version, apply)
+}
+
+// write reads, changes and writes a caller. It is not repeated when somebody else was first: what they did may be what
+// this change was made without knowing.
+func (r *Registry) write(
+	ctx context.Context, name string, version int64, apply func(*topup.Caller) error,
+) (topup.Caller, error) {
+	defer r.forget()
+	c, err := r.store.Caller(ctx, name)
+	if err != nil {
+		return c, err
+	}
+	if version != 0 && version != c.Version {
+		return c, &topup.ChangedError{Name: name, Version: version, Latest: c.Version}
+	}
+	was := c
+	c.Endpoints = slices.Clone(c.Endpoints)
+	if err := apply(&c); err != nil {
+		return c, err
+	}
+	if err := r.store.ChangeCaller(ctx, c, was); errors.Is(err, topup.ErrLost) {
+		return c, &topup.ChangedError{Name: name, Version: was.Version}
+	} else if err != nil {
+		return c, err
+	}
+	c.Version++
+	return c, nil
 }
 
 func (r *Registry) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	clear(r.byName)
+	clear(r.quotas)
 	clear(r.byKey)
 }
 
-// Authenticate is the caller of an API key. Errors: topup.ErrNotFound for an unknown key; ErrDisabled.
+// Authenticate is the caller of an API key. Errors: topup.ErrNotFound for an unknown key; ErrDisabled; ErrExpired.
 func (r *Registry) Authenticate(ctx context.Context, key string) (topup.Caller, error) {
 	if !strings.HasPrefix(key, keyPrefix) {
 		return topup.Caller{}, topup.ErrNotFound
 	}
 	hash := sha256.Sum256([]byte(key))
 	c, err := recall(r, r.byKey, hash, func() (topup.Caller, error) { return r.store.CallerByKey(ctx, hash[:]) })
-	if err == nil && c.DisabledAt != nil {
+	switch {
+	case err != nil:
+	case c.DisabledAt != nil:
 		err = ErrDisabled
+	default:
+		// When it ends is known beforehand, so no memory of it is behind.
+		i := slices.IndexFunc(c.Keys, func(k topup.CallerKey) bool { return bytes.Equal(k.Hash, hash[:]) })
+		if i < 0 || c.Keys[i].Expired(time.Now()) {
+			err = ErrExpired
+		}
 	}
 	return c, err
 }
@@ -263,13 +421,14 @@ func (r *Registry) Endpoints(ctx context.Context, name string) ([]webhook.Endpoi
 // maxEndpoints of one caller: each costs an event's copy.
 const maxEndpoints = 10
 
-// SetEndpoint adds an endpoint to a caller, or changes the one of that name. Errors: those of
-// topup.FieldErrors; topup.ErrNotFound.
-func (r *Registry) SetEndpoint(ctx context.Context, name string, e topup.CallerEndpoint) (topup.Caller, error) {
+// SetEndpoint adds an endpoint to a caller, or changes the one of that name. Errors: those of Update.
+func (r *Registry) SetEndpoint(
+	ctx context.Context, name string, version int64, e topup.CallerEndpoint,
+) (topup.Caller, error) {
 	if err := r.checkEndpoint(e); err != nil {
 		return topup.Caller{}, err
 	}
-	return r.change(ctx, name, func(c *topup.Caller) error {
+	return r.change(ctx, name, version, func(c *topup.Caller) error {
 		i := c.EndpointIndex(e.Name)
 		switch {
 		case i >= 0:
@@ -297,9 +456,11 @@ func (r *Registry) checkEndpoint(e topup.CallerEndpoint) error {
 }
 
 // RemoveEndpoint takes an endpoint away from a caller. Events that it has not been told of are given up.
-// topup.ErrNotFound: there is no such caller or endpoint.
-func (r *Registry) RemoveEndpoint(ctx context.Context, name, endpoint string) (topup.Caller, error) {
-	return r.change(ctx, name, func(c *topup.Caller) error {
+// Errors: those of Update; topup.ErrNotFound: there is no such caller or endpoint.
+func (r *Registry) RemoveEndpoint(
+	ctx context.Context, name string, version int64, endpoint string,
+) (topup.Caller, error) {
+	return r.change(ctx, name, version, func(c *topup.Caller) error {
 		i := c.EndpointIndex(endpoint)
 		if i < 0 {
 			return fmt.Errorf("endpoint %s: %w", endpoint, topup.ErrNotFound)

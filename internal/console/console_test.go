@@ -443,11 +443,16 @@ func TestPauseAndResume(t *testing.T) {
 
 func TestCallers(t *testing.T) {
 	s := open(t)
+	keys := func(hash string) []topup.CallerKey {
+		return []topup.CallerKey{{Hash: []byte(hash), CreatedAt: time.Now()}}
+	}
 	must(t, s.journal.AddCaller(t.Context(), topup.Caller{
-		Name: "kiosk", CallbackURL: "https://kiosk.example/hook", KeyHash: []byte("1"), Secrets: []byte("sealed"), CreatedAt: time.Now(),
+		Name: "kiosk", CallbackURL: "https://kiosk.example/hook", Keys: keys("1"), Secrets: []byte("s"),
+		CreatedAt: time.Now(),
 		Endpoints: []topup.CallerEndpoint{{Name: "crm", URL: "https://crm.example/"}},
 	}))
-	must(t, s.journal.AddCaller(t.Context(), topup.Caller{Name: "mute", KeyHash: []byte("2"), Secrets: []byte("sealed"), CreatedAt: time.Now()}))
+	mute := topup.Caller{Name: "mute", Keys: keys("2"), Secrets: []byte("sealed"), CreatedAt: time.Now()}
+	must(t, s.journal.AddCaller(t.Context(), mute))
 	_, err := s.journal.EndpointFailed(t.Context(), "kiosk", "https://crm.example/", time.Now())
 	must(t, err)
 	s.enter().get("/console/callers").want(200, "kiosk.example", "good", "crm.example", "failing", "told nowhere")

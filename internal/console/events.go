@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -113,6 +114,8 @@ func (c *Console) callers(w http.ResponseWriter, r *http.Request, _ operator) er
 	if err != nil {
 		return err
 	}
+	// Of the one of the settings the registry has limits alone.
+	all = slices.DeleteFunc(all, func(c topup.Caller) bool { return c.Name == topup.DefaultCaller })
 	views := make([]callerView, len(all))
 	for i, caller := range all {
 		endpoints := caller.Endpoints

@@ -23,6 +23,7 @@ import (
 	"recarga/internal/callers"
 	"recarga/internal/console"
 	"recarga/internal/journal"
+	"recarga/internal/listen"
 	"recarga/internal/queue"
 	"recarga/producer"
 	"recarga/topup"
@@ -101,7 +102,7 @@ func (s *site) listen(cfg console.Config) string {
 	})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(s.tb, err)
-	server := api.HTTPServer(handler)
+	server := listen.New(listen.Config{Handler: handler, Log: cfg.Log})
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = server.Serve(listener) }()
 	s.tb.Cleanup(func() {

@@ -115,6 +115,9 @@ func life(d topup.Details) []step {
 	}
 	for _, r := range d.Resolutions {
 		s := step{At: r.At, Kind: "plain", Title: "Resolved as " + string(r.Outcome), Text: "by " + r.By + ": " + r.Reason}
+		if r.Outcome == topup.VerdictHeld {
+			s.Kind, s.Title = "doubt", "Held, and not sent again"
+		}
 		if r.Forced {
 			s.Lines = append(s.Lines, "forced: a worker might still have been acting on it")
 		}

@@ -144,13 +144,5 @@ func (to route) check(r *http.Request) error {
 	if len(wrong) == 0 {
 		return nil
 	}
-	return &problem{http.StatusUnprocessableEntity, "Nothing was done. " + joined(wrong)}
-}
-
-func joined(wrong []*topup.FieldError) string {
-	errs := make([]error, len(wrong))
-	for i, e := range wrong {
-		errs[i] = e
-	}
-	return errors.Join(errs...).Error()
+	return &problem{http.StatusUnprocessableEntity, "Nothing was done. " + topup.JoinFields(wrong).Error()}
 }

@@ -66,6 +66,8 @@ type scenario struct {
 	resend bool
 	// errs: the operator calls a charged order failed, upholds that against the statement, and corrects it in the end.
 	errs bool
+	// spite: the distributor charges what it calls unavailable, and a statement says so while the order waits.
+	spite bool
 	// busyHook refuses the first webhooks.
 	busyHook int
 	// endpointGone: the caller has two more endpoints, of which one answers 410, and the operator has one.
@@ -90,6 +92,7 @@ var scenarios = []scenario{
 	{name: "by the queue alone, invalid", phone: "5537686664", viaQueue: true, request: func(r *topup.Request) { r.Product = "NO_SUCH" }, want: topup.StateFailed},
 	{name: "webhook refused twice", phone: "5537686665", busyHook: 2, want: topup.StateSucceeded},
 	{name: "three endpoints, one of them gone", phone: "5537686669", endpointGone: true, want: topup.StateSucceeded},
+	{name: "charged in spite of 91, held by a statement", phone: "5500000091", spite: true, want: topup.StateSucceeded},
 	{name: "canceled", phone: "5537686666", cancel: true, request: func(r *topup.Request) { r.ProcessAt = in(time.Hour) }, want: topup.StateCanceled},
 	{name: "expired", phone: "5500000091", request: func(r *topup.Request) { r.ExpiresAt = in(time.Second) },
 		want: topup.StateFailed},
@@ -126,7 +129,7 @@ type world struct {
 
 func newWorld(s scenario, on servers, database string) *world {
 	cfg := sandbox.DefaultConfig()
-	cfg.ApproveDelayMS = 0
+	cfg.ApproveDelayMS, cfg.ChargeUnavailable = 0, s.spite
 	w := &world{scenario: s, servers: on, database: database, vendor: sandbox.New(cfg, quiet), secret: webhook.NewSecret(), told: map[int]topup.State{}}
 	w.hooks = webhook.Handler(w.secret, w.receive)
 	w.request = topup.Request{ID: "CRASH-1", Caller: topup.DefaultCaller, Phone: s.phone, Product: "MOVISTAR_TAE", Amount: topup.Pesos(10)}
@@ -213,6 +216,11 @@ func (w *world) act(p *process) bool {
 	case err != nil:
 	case o.State == topup.StateUnknown:
 		_, _ = p.producer.Resolve(ctx, o.ID, w.decision())
+	case w.spite && o.State == topup.StateRetrying && len(w.vendor.Purchases()) > 0:
+		_, _ = p.producer.Hold(ctx, o.ID, topup.Hold{Evidence: "line 7: charged", By: "ana"})
+	case w.spite && o.State == topup.StateFailed && len(w.vendor.Purchases()) > 0:
+		c := topup.Correction{Outcome: topup.VerdictSucceeded, Reason: "in the statement", By: "ana"}
+		_, _ = p.producer.Correct(ctx, o.ID, c)
 	case w.cancel && !o.State.Final():
 		_, _ = p.producer.Cancel(ctx, o.ID, o.Caller)
 	case w.errs && o.State == topup.StateFailed && len(w.vendor.Purchases()) > 0:
@@ -221,6 +229,15 @@ func (w *world) act(p *process) bool {
 		return w.allTold(o.State) && (!w.undisturbed || w.reviewed(ctx, p))
 	}
 	return false
+}
+
+// policy leaves time for a statement to come between two attempts, where there is one.
+func (w *world) policy() worker.Policy {
+	p := worker.Policy{Initial: 10 * time.Millisecond, Max: 50 * time.Millisecond, MaxAttempts: 5}
+	if w.spite {
+		p.Initial, p.Max = time.Second, time.Second
+	}
+	return p
 }
 
 // reconsider is what follows when an operator called a charged order failed: the statement contradicts it, the operator

@@ -58,7 +58,8 @@ func (w *world) startProcess(f fault) (p *process, err error) {
 	p.producer = producer.New(records, p.bell, quiet)
 	vendor, err := distributor.New(distributor.Config{
 		URL: p.reach("distributor", w.vendor) + "/api/distributor", CustomerID: "demo", SecretKey: "demo",
-		Timeout: purchaseTimeout, Tokens: shared{p.g, queue.NewTokenStore(p.queue.Redis(), "demo", "url")}, Log: quiet,
+		Timeout: purchaseTimeout, Tokens: shared{p.g, queue.NewTokenStore(p.queue.Redis(), "demo", "demo", "url")},
+		Log: quiet,
 	})
 	if err != nil {
 		return p, err
@@ -76,7 +77,7 @@ func (p *process) startWorker(w *world, records book, vendor *distributor.Client
 	wk := worker.New(worker.Config{
 		Journal: records, Distributor: vendor, Teller: deliverer, Bell: p.bell, Balances: vendor,
 		Timeout: purchaseTimeout, Slack: slack, SweepInterval: 200 * time.Millisecond, Alone: true, Log: quiet,
-		Policy: worker.Policy{Initial: 10 * time.Millisecond, Max: 50 * time.Millisecond, MaxAttempts: 5},
+		Policy: w.policy(),
 	})
 	p.onStop(wk.Close)
 	for name, handler := range map[string]queue.Handler{tasks.TypePurchase: wk.HandlePurchase, tasks.TypeDeliver: wk.HandleDelivery} {

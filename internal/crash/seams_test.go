@@ -95,6 +95,10 @@ func (b book) Resolve(ctx context.Context, id topup.ID, r topup.Resolution, now 
 	return b.change("journal.Resolve", func() (topup.Order, *topup.Event, error) { return b.j.Resolve(ctx, id, r, now) })
 }
 
+func (b book) Hold(ctx context.Context, id topup.ID, h topup.Hold, now time.Time) (topup.Order, *topup.Event, error) {
+	return b.change("journal.Hold", func() (topup.Order, *topup.Event, error) { return b.j.Hold(ctx, id, h, now) })
+}
+
 func (b book) Correct(ctx context.Context, id topup.ID, c topup.Correction, now time.Time) (topup.Order, *topup.Event, error) {
 	return b.change("journal.Correct", func() (topup.Order, *topup.Event, error) { return b.j.Correct(ctx, id, c, now) })
 }

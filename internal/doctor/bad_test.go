@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"recarga/internal/sandbox"
+	"recarga/internal/seal"
 	"recarga/internal/testkit"
 	"recarga/tasks"
 	"recarga/topup"
@@ -28,6 +30,21 @@ func badSettings() []bad {
 		{"distributor timeout", Warn, "is 30s", "RECARGA_DISTRIBUTOR_TIMEOUT", with(func(c *Config) { c.DistributorTimeout = 30 * time.Second })},
 		{"unknown outcomes", Warn, "resend", "promise.*RECARGA_ON_UNKNOWN=hold", with(func(c *Config) { c.ResendUnknown = true })},
 		{"distributor url", Fail, "http://vendor.example/api", "RECARGA_DISTRIBUTOR_URL.*https://", with(func(c *Config) { c.DistributorURL = "http://vendor.example/api" })},
+		{"distributor url", Warn, "http://vendor.example/api", "RECARGA_DISTRIBUTOR_ALLOW_HTTP=false", with(func(c *Config) {
+			c.DistributorURL, c.DistributorAllowHTTP = "http://vendor.example/api", true
+		})},
+		{"secrets", Warn, "^RECARGA_ADMIN_KEY is a flag$", "chmod 600.*_FILE", with(func(c *Config) {
+			c.Exposed = []string{"RECARGA_ADMIN_KEY is a flag"}
+		})},
+		{"archive folder", Warn, "can be read by others", "RECARGA_ARCHIVE_DIR.*chmod 700",
+			of(newSettings, func(t *testing.T, c *Config) { c.ArchiveDir = openFolder(t) })},
+		{"sqlite permissions", Warn, "^others can read .*recarga.db$", "chmod 600", of(newSQLite, func(t *testing.T, c *Config) {
+			folder := openFolder(t)
+			c.DatabaseURL = "sqlite:" + folder + "/recarga.db"
+			if err := os.WriteFile(folder+"/recarga.db", nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		})},
 		{"admin key", Warn, "not set", "RECARGA_ADMIN_KEY", with(func(*Config) {})},
 		{"admin key", Warn, "^RECARGA_ADMIN_KEY has 9 characters, 9 of them different$", "RECARGA_ADMIN_KEY", with(func(c *Config) { c.AdminKey = "admin-key" })},
 		{"api key", Warn, "refuses every order", "RECARGA_API_KEY", with(func(*Config) {})},
@@ -38,6 +55,44 @@ func badSettings() []bad {
 		{"metrics address", Warn, "a public address", "RECARGA_METRICS_ADDR", with(func(c *Config) { c.MetricsAddr = "8.8.8.8:9464" })},
 		{"redis access", Warn, "without a password", "RECARGA_REDIS_URL", with(func(c *Config) { c.RedisURL = "redis://redis.example:6379" })},
 		{"redis access", Warn, `^redis://:xxxxx@redis.example:6379: .* in the clear$`, "rediss://", with(func(c *Config) { c.RedisURL = "redis://:geheim@redis.example:6379" })},
+	}
+}
+
+// openFolder is one that everybody can read.
+func openFolder(t *testing.T) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "recarga-open-")
+	if err == nil {
+		err = os.Chmod(folder, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	return folder
+}
+
+// TestOthersCanRead: a file is as open as the path to it.
+func TestOthersCanRead(t *testing.T) {
+	folder := openFolder(t)
+	path := folder + "/secret"
+	for _, c := range []struct {
+		folder, file os.FileMode
+		want         bool
+	}{
+		{0o755, 0o644, true}, {0o711, 0o604, true}, {0o755, 0o602, true}, {0o755, 0o640, false}, {0o755, 0o600, false},
+		{0o700, 0o644, false}, {0o750, 0o666, false},
+	} {
+		err := os.WriteFile(path, nil, 0o600)
+		if err = errors.Join(err, os.Chmod(path, c.file), os.Chmod(folder, c.folder)); err != nil {
+			t.Fatal(err)
+		}
+		if got := OthersCanRead(path); got != c.want {
+			t.Errorf("file %o in folder %o: %t", c.file, c.folder, got)
+		}
+	}
+	if OthersCanRead(folder + "/none") {
+		t.Error("what is not there can be read")
 	}
 }
 
@@ -54,7 +109,7 @@ func badDatabases() []bad {
 		})
 	}
 	return append(badFiles(), []bad{
-		{"postgres reachable", Fail, `connection refused.*9 more`, "RECARGA_DATABASE_URL", postgres(func(t *testing.T) string { return "postgres://u@" + nobody(t) + "/x" })},
+		{"postgres reachable", Fail, `connection refused.*11 more`, "RECARGA_DATABASE_URL", postgres(func(t *testing.T) string { return "postgres://u@" + nobody(t) + "/x" })},
 		{"postgres reachable", Fail, "^the URL cannot be parsed", "RECARGA_DATABASE_URL", postgres(func(*testing.T) string { return "postgres://u:%zz@x" })},
 		{"postgres version", Fail, "^11.22$", "14 or newer", judged("postgres version", judgePostgresVersion(110022))},
 		{"postgres version", Warn, "^13.3$", "14 or newer", judged("postgres version", judgePostgresVersion(130003))},
@@ -68,6 +123,13 @@ func badDatabases() []bad {
 			"CREATE TABLE goose_db_version (version_id bigint, is_applied boolean)", "INSERT INTO goose_db_version VALUES (0, true)")},
 		{"postgres unknown orders", Warn, "^1 held$", "recarga resolve", unsafe("", "CREATE TABLE goose_db_version (version_id bigint, is_applied boolean)",
 			"CREATE TABLE orders (state text, finished_at bigint)", "INSERT INTO orders VALUES ('unknown', NULL), ('retrying', NULL)")},
+		{"postgres caller keys", Warn, saysExpired, "rotate-key", unsafe("",
+			"CREATE TABLE callers (name text, disabled_at bigint, key_expires_at bigint)", soonExpired)},
+		{"postgres sealed secrets", Warn, "^of 1 callers, 1 are sealed with a former key$", "recarga rekey", of(newPostgres, func(t *testing.T, cfg *Config) {
+			cfg.DatabaseURL, cfg.SealingKeys = testkit.Postgres(t).URL(), []string{"present key", "former key"}
+			do(t, "pgx", cfg.DatabaseURL, "CREATE TABLE goose_db_version (version_id bigint, is_applied boolean)", "CREATE TABLE callers (name text, secrets bytea)",
+				fmt.Sprintf(`INSERT INTO callers VALUES ('shop', '\x%x')`, seal.New("former key").Seal("recarga webhook secrets", []byte("[]"), "shop")))
+		})},
 		{"postgres clock", Warn, `^(9\.\d+|10)s ahead`, "synchronize the clocks", unsafe("&search_path=fake,pg_catalog", "CREATE SCHEMA fake",
 			"CREATE FUNCTION fake.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $$ SELECT pg_catalog.clock_timestamp() + interval '10s' $$")},
 		{"postgres connections", Fail, "^10 allowed, [12] in use", "max_connections", postgres(func(t *testing.T) string {
@@ -121,7 +183,31 @@ func badFiles() []bad {
 		{"sqlite schema", Warn, "pending", "start recarga serve", with("DELETE FROM goose_db_version WHERE version_id > 0")},
 		{"sqlite unknown orders", Warn, "^1 held$", "recarga resolve", with(`INSERT INTO orders (id, caller, fingerprint, state, phone, product, amount, operator, metadata,
 			callback_url, created_at, updated_at) VALUES ('A', 'shop', x'00', 'unknown', '5537686660', 'MOVISTAR_TAE', 1000, '', '', '', 1, 1)`)},
+		{"sqlite caller keys", Warn, saysExpired, "rotate-key", with("DROP TABLE callers",
+			"CREATE TABLE callers (name TEXT, disabled_at INTEGER, key_expires_at INTEGER)", soonExpired)},
+		{"sqlite sealed secrets", Warn, "^of 2 callers, 1 are sealed with a former key$", "recarga rekey", withCallers("present key", "former key")},
+		{"sqlite sealed secrets", Fail, "^no key opens those of caller-1$", "RECARGA_ENCRYPTION_KEY_OLD", withCallers("present key", "lost key")},
 	}
+}
+
+const saysExpired = `^former has expired 1970-01-01, shop expires \d{4}-\d\d-\d\d$`
+
+// soonExpired are callers whose keys end: before, in a week, in a year, and of one that is disabled.
+var soonExpired = fmt.Sprintf("INSERT INTO callers VALUES ('former', NULL, 1), ('shop', NULL, %d), "+
+	"('next-year', NULL, %d), ('off', 1, 1), ('ever', NULL, NULL)",
+	time.Now().AddDate(0, 0, 7).UnixMicro(), time.Now().AddDate(1, 0, 0).UnixMicro())
+
+// withCallers has a caller for each key, which seals its secrets.
+func withCallers(keys ...string) func(*testing.T) []Finding {
+	return of(newSQLite, func(t *testing.T, cfg *Config) {
+		url, path := closedSQLite(t)
+		for i, key := range keys {
+			name := fmt.Sprint("caller-", i)
+			do(t, "sqlite", path, fmt.Sprintf("INSERT INTO callers (name, key_hash, callback_url, secrets, created_at) VALUES ('%s', x'0%d', '', x'%x', 1)",
+				name, i, seal.New(key).Seal("recarga webhook secrets", []byte("[]"), name)))
+		}
+		cfg.DatabaseURL, cfg.SealingKeys = url, []string{"present key", "former key"}
+	})
 }
 
 // TestSQLiteIsLeftAlone: no file comes or goes, whether a process has the book of record open or not.

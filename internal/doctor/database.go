@@ -3,9 +3,13 @@ package doctor
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"strings"
+	"time"
 
+	"recarga/internal/callers"
 	"recarga/internal/journal"
+	"recarga/internal/seal"
 )
 
 // newDatabase is the book of record, whichever it is.
@@ -20,6 +24,7 @@ func newDatabase(cfg Config) part {
 type database struct {
 	db  *sql.DB
 	err error // of the URL
+	box *seal.Box
 }
 
 func (d *database) close() {
@@ -41,6 +46,16 @@ const (
 	whyHeld  = "each may have been charged, and waits for a person"
 	mendHeld = "recarga list --state unknown, and for each: recarga get ID, ask the distributor, recarga resolve ID; or all by a statement: recarga reconcile"
 
+	whyKeys  = "a caller whose key has expired places no orders"
+	mendKeys = "recarga caller rotate-key NAME --overlap 24h --expires-in 2160h, and give the caller the new key"
+
+	sqlKeys = `SELECT name, key_expires_at FROM callers
+WHERE disabled_at IS NULL AND key_expires_at IS NOT NULL AND key_expires_at < $1 ORDER BY key_expires_at, name`
+
+	whySealed  = "a webhook whose secret cannot be opened is not sent, and a former encryption key that is still needed cannot be taken away"
+	mendSealed = "recarga rekey, when every process has the present RECARGA_ENCRYPTION_KEY and RECARGA_ENCRYPTION_KEY_OLD"
+
+	sqlSealed = "SELECT name, secrets FROM callers"
 	sqlHeld   = "SELECT COUNT(*) FROM orders WHERE state = 'unknown' AND finished_at IS NULL"
 	sqlSchema = "SELECT MAX(version_id) FROM goose_db_version WHERE is_applied"
 )
@@ -80,4 +95,74 @@ func (d *database) held(ctx context.Context, tables string) Finding {
 		return warn("%v", err)
 	}
 	return unless(n == 0, Warn, "%d held", n)
+}
+
+// keys names the callers whose key has expired, or does so soon. Tables that are older have no such keys, and the
+// schema's check says so.
+func (d *database) keys(ctx context.Context) Finding {
+	now := time.Now()
+	rows, err := d.db.QueryContext(ctx, sqlKeys, now.Add(callers.ExpiresSoon).UnixMicro())
+	if err != nil {
+		return nothing()
+	}
+	defer func() { _ = rows.Close() }() // it only read
+	var soon []string
+	for rows.Next() {
+		var name string
+		var at int64
+		if err := rows.Scan(&name, &at); err != nil {
+			return warn("%v", err)
+		}
+		verb := " expires "
+		if !time.UnixMicro(at).After(now) {
+			verb = " has expired "
+		}
+		soon = append(soon, name+verb+time.UnixMicro(at).UTC().Format(time.DateOnly))
+	}
+	if err := rows.Err(); err != nil {
+		return warn("%v", err)
+	}
+	if len(soon) == 0 {
+		return ok("none expires within %d days", int(callers.ExpiresSoon.Hours()/24))
+	}
+	return warn("%s", strings.Join(soon, ", "))
+}
+
+// sealed counts the callers by the keys that their secrets are sealed with; tables as for schema.
+func (d *database) sealed(ctx context.Context, tables string) Finding {
+	if exists, err := value[int](ctx, d.db, tables); err != nil || exists == 0 {
+		return nothing() // the schema's check says so
+	}
+	rows, err := d.db.QueryContext(ctx, sqlSealed)
+	if err != nil {
+		return warn("%v", err)
+	}
+	defer func() { _ = rows.Close() }()
+	all, former, unreadable := 0, 0, []string{}
+	for rows.Next() {
+		var name string
+		var secrets []byte
+		if err := rows.Scan(&name, &secrets); err != nil {
+			return warn("%v", err)
+		}
+		all++
+		switch current, err := callers.IsCurrent(d.box, name, secrets); {
+		case err != nil:
+			unreadable = append(unreadable, name)
+		case !current:
+			former++
+		}
+	}
+	slices.Sort(unreadable)
+	switch {
+	case rows.Err() != nil:
+		return warn("%v", rows.Err())
+	case all == 0:
+		return ok("no callers in the registry")
+	case len(unreadable) > 0:
+		return fail("no key opens those of %s", strings.Join(unreadable, ", ")).
+			with("set RECARGA_ENCRYPTION_KEY_OLD to the key that sealed them, or rotate them: recarga caller rotate-secret NAME")
+	default:
+		return unless(former == 0, Warn, "of %d callers, %d are sealed with a former key", all, former)
+	}
 }

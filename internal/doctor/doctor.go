@@ -140,10 +140,17 @@ func (s stage) examine(ctx context.Context, timeout time.Duration) []Finding {
 type Config struct {
 	DatabaseURL, RedisURL                                       string
 	DistributorURL, DistributorCustomerID, DistributorSecretKey string
+	DistributorAllowHTTP                                        bool
 	DistributorTimeout, ShutdownTimeout                         time.Duration
+	// Exposed says of each secret that others can read how they can.
+	Exposed []string
+	// ArchiveDir is empty where no order leaves the database.
+	ArchiveDir string
 	// ResendUnknown is RECARGA_ON_UNKNOWN=resend.
 	ResendUnknown    bool
 	APIKey, AdminKey string
+	// SealingKeys open the callers' webhook secrets; the first one seals.
+	SealingKeys []string
 	// BalanceLow is the higher of RECARGA_BALANCE_LOW and RECARGA_HOLD_BELOW; 0: only an empty account is low.
 	BalanceLow            topup.Amount
 	CallbackURL           string
@@ -179,7 +186,7 @@ func Examine(ctx context.Context, cfg Config) []Finding {
 
 // Checks are all checks there are, for both databases, in the order of their findings.
 func Checks() (all []Check) {
-	cfg := Config{RedisURL: "redis://redis", DistributorURL: "https://distributor", CallbackURL: "https://caller"}
+	cfg := Config{ArchiveDir: "archive", RedisURL: "redis://redis", DistributorURL: "https://distributor", CallbackURL: "https://caller"}
 	for _, p := range []part{newSettings(cfg), newSQLite(cfg), newPostgres(cfg), newRedis(cfg), newDistributor(cfg), newCallback(cfg), newAuxiliaries(cfg)} {
 		all = append(all, slices.Concat(p.stages...)...)
 		p.close()

@@ -140,7 +140,7 @@ func TestWell(t *testing.T) {
 	ca := authority(t)
 	cfg := Config{
 		Timeout: patience, RedisURL: served(t), DistributorURL: vendor(t, nil), DistributorCustomerID: "demo", DistributorSecretKey: "demo",
-		DistributorTimeout: 2 * time.Minute, ShutdownTimeout: 3 * time.Minute,
+		ArchiveDir: t.TempDir(), DistributorTimeout: 2 * time.Minute, ShutdownTimeout: 3 * time.Minute,
 		APIKey: "0123456789abcdef01234567", AdminKey: "abcdef012345678901234567",
 		HTTPAddr: "127.0.0.1:8080", MetricsAddr: "10.0.0.1:9464",
 		CallbackURL: ca.server(t, 365*24*time.Hour), WebhookAllowPrivate: true, RootCAs: ca.pool,

@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"recarga/internal/seal"
 )
 
 const (
@@ -22,7 +24,7 @@ const (
 type postgres struct{ database }
 
 func newPostgres(cfg Config) part {
-	p := &postgres{}
+	p := &postgres{database{box: seal.New(cfg.SealingKeys...)}}
 	config, err := pgx.ParseConfig(cfg.DatabaseURL)
 	if err != nil {
 		p.err = errors.New("the URL cannot be parsed") // its text may hold a password
@@ -39,6 +41,8 @@ func newPostgres(cfg Config) part {
 		{"postgres synchronous_commit", "off, a crash loses orders that were accepted, and attempts that were made: those are then bought twice", "remove synchronous_commit from RECARGA_DATABASE_URL; a pooler must pass startup parameters on", p.synchronous},
 		{"postgres schema", whySchema, mendSchema, p.schema},
 		{"postgres unknown orders", whyHeld, mendHeld, p.held},
+		{"postgres caller keys", whyKeys, mendKeys, p.keys},
+		{"postgres sealed secrets", whySealed, mendSealed, p.sealed},
 		{"postgres clock", "orders are dated by the workers' clocks: one that is wrong ends attempts and schedules early or late", "synchronize the clocks of both machines (timedatectl set-ntp true)", p.clock},
 		{"postgres connections", "each process takes up to 16 connections; without them it neither accepts nor buys", "ALTER SYSTEM SET max_connections to 16 for each process and more for others, and restart PostgreSQL", p.connections},
 	}}, close: p.close}
@@ -119,6 +123,9 @@ func (p *postgres) synchronous(ctx context.Context) Finding {
 func (p *postgres) schema(ctx context.Context) Finding { return p.database.schema(ctx, postgresTables) }
 
 func (p *postgres) held(ctx context.Context) Finding { return p.database.held(ctx, postgresTables) }
+
+func (p *postgres) keys(ctx context.Context) Finding   { return p.database.keys(ctx) }
+func (p *postgres) sealed(ctx context.Context) Finding { return p.database.sealed(ctx, postgresTables) }
 
 const postgresTables = "SELECT COUNT(to_regclass('goose_db_version'))"
 

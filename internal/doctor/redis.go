@@ -71,7 +71,9 @@ func (r *redisPart) checks() stage {
 		{"redis clock", "leases are dated by the workers' clocks: where they differ, a task that still runs is given to a second worker (which the book of record stops)", "synchronize the clocks of both machines (timedatectl set-ntp true)", r.each(r.clock)},
 		{"queues paused", "nothing is bought while `topups` is paused, nobody is told by a retry while `webhooks` is", "the button on /console, or: asynq queue unpause NAME", r.paused},
 		{"queues served", "a task in a queue that no worker serves waits for ever", "start recarga serve or recarga worker on this RECARGA_REDIS_URL (where Redis is full, those that run are not seen: mend that first); a program that enqueues itself must use the queues of package tasks", r.served},
-		{"tasks archived", "Recarga archives nothing: somebody did, in /queues or by a command; the sweep rings for their orders under other ids", "asynq task deleteall --queue=NAME --state=archived", r.archived},
+		{"tasks archived", "Recarga archives only what it refuses (docs/queues.md): look at their errors. All others " +
+			"somebody archived, in /queues or by a command; the sweep enqueues their orders under other ids",
+			"see why in /queues, then: asynq task deleteall --queue=NAME --state=archived", r.archived},
 		{"tasks without lease", "their worker was killed or cut off, or somebody removed the lease", "have a worker running: it takes over within two minutes, and the sweep rings for the rest", r.leaseless},
 		{"oldest pending task", "tasks that wait mean too few workers, or a distributor that is slow", "start more workers, or raise RECARGA_DISTRIBUTOR_CONCURRENCY or RECARGA_DISTRIBUTOR_RATE where the distributor allows it", r.pending},
 	}

@@ -31,7 +31,10 @@ func newSettings(cfg Config) part {
 		{"unknown outcomes", "sending again charges twice unless the distributor ignores a repeated id",
 			"have the distributor's written promise that a repeated distributor_transaction_id is never charged again, or set RECARGA_ON_UNKNOWN=hold", s.unknown},
 		{"distributor url", "over http the credentials and every purchase travel in the clear",
-			"set RECARGA_DISTRIBUTOR_URL to an https:// URL", s.distributor},
+			"set RECARGA_DISTRIBUTOR_URL to an https:// URL, and RECARGA_DISTRIBUTOR_ALLOW_HTTP=false", s.distributor},
+		{"secrets", "who reads a secret buys with it; every user of the machine sees flags, in the list of processes",
+			"give each secret in the environment, or in a file that only this user can read (chmod 600), " +
+				"named by its setting with _FILE", s.secrets},
 		{"admin key", "it sees every caller's orders and says what became of money; without it unknowns cannot be settled",
 			"set RECARGA_ADMIN_KEY to 32 random characters, as of: openssl rand -hex 16", s.adminKey},
 		{"api key", "whoever guesses it spends the balance",
@@ -42,6 +45,8 @@ func newSettings(cfg Config) part {
 			"set RECARGA_HTTP_ADDR to a loopback or private address, behind a proxy that speaks https", s.http},
 		{"metrics address", "/metrics needs no key and tells the business's numbers",
 			"set RECARGA_METRICS_ADDR to a loopback or private address, or let a firewall admit the scraper only", s.metrics},
+		{"archive folder", "it has phone numbers, and what was bought",
+			"let only this user into the folder of RECARGA_ARCHIVE_DIR (chmod 700)", s.archive},
 		{"redis access", "whoever may write to Redis can place orders, and payloads have phone numbers",
 			"set RECARGA_REDIS_URL to a rediss:// URL with a password", s.redis},
 	}}, close: func() {}}
@@ -63,7 +68,11 @@ func (s settings) distributor(context.Context) Finding {
 	if err != nil {
 		return fail("RECARGA_DISTRIBUTOR_URL cannot be parsed")
 	}
-	return unless(u.Scheme == "https" || loopback(u.Hostname()), Fail, "%s", u.Redacted())
+	bad := Fail // no start
+	if s.DistributorAllowHTTP {
+		bad = Warn
+	}
+	return unless(u.Scheme == "https" || loopback(u.Hostname()), bad, "%s", u.Redacted())
 }
 
 func (s settings) adminKey(context.Context) Finding {

@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	_ "modernc.org/sqlite" // the driver
+
+	"recarga/internal/seal"
 )
 
 const (
@@ -29,12 +31,14 @@ type sqlite struct {
 
 func newSQLite(cfg Config) part {
 	_, path, _ := strings.Cut(cfg.DatabaseURL, ":")
-	s := &sqlite{}
+	s := &sqlite{database: database{box: seal.New(cfg.SealingKeys...)}}
 	s.path, s.err = filepath.Abs(strings.TrimPrefix(path, "//"))
 	s.folder = filepath.Dir(s.path)
 	return part{stages: []stage{{
 		{"sqlite file", "the book of record: without it nothing is accepted and nothing bought", "create the folder of RECARGA_DATABASE_URL and give it and the file to this user (chown)", s.writable},
 	}, {
+		{"sqlite permissions", "the book of record has phone numbers, and who may write to it says what was bought",
+			"let only this user read RECARGA_DATABASE_URL's file (chmod 600) and its folder (chmod 700)", s.private},
 		{"sqlite file system", "the processes share memory through the file (WAL), which network and user-space file systems do not do: the book of record is destroyed", "name a file on a local disk in RECARGA_DATABASE_URL, or use PostgreSQL", s.local},
 		{"sqlite disk space", "on a full disk nothing is accepted, and no outcome is written down", "make room on the disk of RECARGA_DATABASE_URL's file", s.space},
 		{"sqlite journal mode", "only in WAL mode do readers not hinder writers; Recarga's own connections set it, with synchronous=FULL", "start recarga serve once, which sets WAL; if it does not, name a file on a local disk in RECARGA_DATABASE_URL", s.journalMode},
@@ -43,6 +47,8 @@ func newSQLite(cfg Config) part {
 	}, {
 		{"sqlite schema", whySchema, mendSchema, s.schema},
 		{"sqlite unknown orders", whyHeld, mendHeld, s.held},
+		{"sqlite caller keys", whyKeys, mendKeys, s.keys},
+		{"sqlite sealed secrets", whySealed, mendSealed, s.sealed},
 	}}, close: s.close}
 }
 
@@ -169,4 +175,18 @@ func (s *sqlite) held(ctx context.Context) Finding {
 		return nothing()
 	}
 	return s.database.held(ctx, sqlTables)
+}
+
+func (s *sqlite) keys(ctx context.Context) Finding {
+	if s.isNew() {
+		return nothing()
+	}
+	return s.database.keys(ctx)
+}
+
+func (s *sqlite) sealed(ctx context.Context) Finding {
+	if s.isNew() {
+		return nothing()
+	}
+	return s.database.sealed(ctx, sqlTables)
 }

@@ -1,11 +1,15 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -70,6 +74,156 @@ func TestCallers(t *testing.T) {
 	}
 	if log := p.log(); strings.Contains(log, shop.APIKey) || strings.Contains(log, shop.WebhookSecret) {
 		t.Error("a secret is in the log")
+	}
+}
+
+// TestCallersLimits: by command a shop gets a prefix, a quota and a second key, in every process of the program; a
+// change of a version that it has no more is refused; and a page is led on from one process to another.
+func TestCallersLimits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	p, second := w.start(t, "serve"), w.start(t, "api")
+	w.env["RECARGA_API_URL"] = p.apiURL
+	done := func(args ...string) string {
+		t.Helper()
+		out := w.run(t, args...)
+		if out.status != 0 {
+			t.Fatalf("%v: %+v", args, out)
+		}
+		return strings.TrimSpace(out.stdout)
+	}
+	var shop producer.Caller
+	added := done("caller", "add", "shop", "--id-prefix", "S-", "--expires-in", "240h", "--json")
+	if err := json.Unmarshal([]byte(added), &shop); err != nil {
+		t.Fatal(err)
+	}
+	hint := "…" + shop.APIKey[len(shop.APIKey)-4:] + " until "
+	if list := done("caller", "list"); !strings.Contains(list, "ids S-…") || !strings.Contains(list, hint) {
+		t.Errorf("list: %s", list)
+	}
+	newer := done("caller", "rotate-key", "shop", "--overlap", "1h", "--version", "1")
+	for i, key := range []string{shop.APIKey, newer} {
+		for j, url := range []string{p.apiURL, second.apiURL} {
+			c := producer.NewClient(url, key)
+			testkit.Eventually(t, patience, func() bool {
+				_, err := c.Products(t.Context())
+				return err == nil
+			}, "a process knows the key")
+			place(t, c, order(fmt.Sprintf("S-%d%d", i, j), "5537686660"))
+		}
+	}
+	page, next, err := producer.NewClient(p.apiURL, newer).List(t.Context(), url.Values{"limit": {"3"}})
+	if err != nil || len(page) != 3 {
+		t.Fatal(page, err)
+	}
+	query := url.Values{"limit": {"3"}, "cursor": {next}}
+	rest, _, err := producer.NewClient(second.apiURL, newer).List(t.Context(), query)
+	if err != nil || len(rest) != 1 || rest[0].ID != "S-00" {
+		t.Errorf("the next page, of another process: %+v, %v", rest, err)
+	}
+	for _, api := range []string{p.apiURL, second.apiURL} {
+		var problem *producer.Problem
+		for key, id := range map[string]string{apiKey: "S-9", newer: "9"} {
+			_, _, err := producer.NewClient(api, key).Place(t.Context(), order(id, "5537686660"))
+			if !errors.As(err, &problem) || problem.Status != http.StatusUnprocessableEntity {
+				t.Errorf("%s: %v", id, err)
+			}
+		}
+	}
+	out := w.run(t, "caller", "disable", "shop", "--version", "1")
+	if out.status != 1 || !strings.Contains(out.stderr, "at version 2") {
+		t.Errorf("of an older version: %+v", out)
+	}
+	done("caller", "limit", "shop", "--rate", "1/h", "--version", "2")
+	bounded, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	testkit.Eventually(t, patience, func() bool {
+		err := tryOnce(bounded, second.apiURL, newer)
+		return err != nil && strings.Contains(err.Error(), "429") && strings.Contains(err.Error(), "max_rate")
+	}, "the other process keeps the quota")
+	if out := w.run(t, "caller", "limit", "shop"); out.status != 2 {
+		t.Errorf("no limit: %+v", out)
+	}
+}
+
+var tried atomic.Int64
+
+// tryOnce places one new order, and does not repeat it.
+func tryOnce(ctx context.Context, api, key string) error {
+	body, err := json.Marshal(order(fmt.Sprintf("S-TRY-%d", tried.Add(1)), "5537686660"))
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, api+"/v1/topups", strings.NewReader(string(body)))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Authorization", "Bearer "+key)
+	r.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode < 300 {
+		return err
+	}
+	return fmt.Errorf("%d: %s", res.StatusCode, answer)
+}
+
+// TestRekeyCommand: the encryption key changes, from the admin key to one of its own, and then the admin key, while a
+// caller is notified, signed with the secret that it has had from the start.
+func TestRekeyCommand(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	told := newReceiver()
+	var verify atomic.Pointer[http.Handler]
+	hooks := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*verify.Load()).ServeHTTP(rw, r) }))
+	t.Cleanup(hooks.Close)
+	p := w.start(t, "serve")
+	w.env["RECARGA_API_URL"] = p.apiURL
+	out := w.run(t, "caller", "add", "shop", "--callback-url", hooks.URL, "--json")
+	var shop producer.Caller
+	if err := json.Unmarshal([]byte(out.stdout), &shop); out.status != 0 || err != nil {
+		t.Fatalf("add: %+v", out)
+	}
+	h := webhook.Handler(shop.WebhookSecret, told.receive)
+	verify.Store(&h)
+	restart := func(id string, settings map[string]string) {
+		t.Helper()
+		p.terminate()
+		maps.Copy(w.env, settings)
+		p = w.start(t, "serve")
+		w.env["RECARGA_API_URL"] = p.apiURL
+		o := place(t, producer.NewClient(p.apiURL, shop.APIKey), order(id, "5537686660"))
+		testkit.Eventually(t, patience, func() bool { _, ok := told.last(o.ID); return ok }, "the shop is told of %s", id)
+	}
+	rekey := func(want string, args ...string) {
+		t.Helper()
+		if out := w.run(t, append([]string{"rekey"}, args...)...); out.status != 0 || strings.TrimSpace(out.stdout) != want {
+			t.Errorf("rekey %v: %+v, want %s", args, out, want)
+		}
+	}
+	sealed := func(want string) {
+		t.Helper()
+		if out := w.run(t, "doctor"); !strings.Contains(out.stdout, want) {
+			t.Errorf("doctor: %+v, want %s", out, want)
+		}
+	}
+	restart("KEY-1", map[string]string{"RECARGA_ENCRYPTION_KEY": "the-first-encryption-key"})
+	sealed("of 1 callers, 1 are sealed with a former key")
+	rekey("1 callers' secrets to be sealed anew, 0 sealed with the present key before", "--dry-run")
+	rekey("1 callers' secrets sealed anew, 0 sealed with the present key before")
+	sealed("of 1 callers, 0 are sealed with a former key")
+	restart("KEY-2", map[string]string{"RECARGA_ADMIN_KEY": "another-admin-key"})
+	restart("KEY-3", map[string]string{"RECARGA_ENCRYPTION_KEY": "the-second-encryption-key", "RECARGA_ENCRYPTION_KEY_OLD": "the-first-encryption-key"})
+	rekey("1 callers' secrets sealed anew, 0 sealed with the present key before")
+	rekey("0 callers' secrets sealed anew, 1 sealed with the present key before")
+	restart("KEY-4", map[string]string{"RECARGA_ENCRYPTION_KEY_OLD": ""})
+	w.env["RECARGA_ENCRYPTION_KEY"] = "a-key-that-sealed-nothing"
+	if out := w.run(t, "rekey"); out.status != 1 || !strings.Contains(out.stderr, "shop") || !strings.Contains(out.stderr, "RECARGA_ENCRYPTION_KEY_OLD") {
+		t.Errorf("with a wrong key: %+v", out)
 	}
 }
 

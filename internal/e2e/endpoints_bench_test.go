@@ -74,7 +74,7 @@ func newMall(b *testing.B, first int) *mall {
 	for i := range shopsInMall {
 		hook := httptest.NewServer(m.hook(i))
 		b.Cleanup(func() { hook.CloseClientConnections(); hook.Close() })
-		shop, err := admin.AddCaller(b.Context(), fmt.Sprintf("shop-%d", i), hook.URL)
+		shop, err := admin.AddCaller(b.Context(), fmt.Sprintf("shop-%d", i), hook.URL, nil)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -264,6 +264,66 @@ func TestRedisOnlyProducer(t *testing.T) {
 	}
 }
 
+// TestSignedProducer: with RECARGA_TASK_KEY a task that is not signed buys nothing and takes no id. asynq keeps it
+// with its reason, and once it is signed, the same order is bought.
+func TestSignedProducer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	redis := testkit.Redis(t)
+	w.env["RECARGA_REDIS_URL"], w.env["RECARGA_TASK_KEY"] = redis.URL(), "the-producers-new-key,the-producers-old-key"
+	p := w.start(t, "serve")
+	opt := asynq.RedisClientOpt{Addr: redis.Addr()}
+	client, inspector := asynq.NewClient(opt), asynq.NewInspector(opt)
+	defer func() { _, _ = client.Close(), inspector.Close() }()
+	enqueue := func(taskID string, r topup.Request, options ...tasks.Option) {
+		t.Helper()
+		task, err := tasks.NewPurchase(r, options...)
+		if err == nil {
+			_, err = client.Enqueue(task, asynq.TaskID(taskID))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	operator, bystander := order("R-OPERATOR", "5537686660"), order("R-BYSTANDER", "5537686660")
+	operator.Caller = topup.OperatorCaller
+	for taskID, reason := range map[string]string{"R-1": "unsigned", "R-2": "signature", "R-3": "caller_reserved"} {
+		switch r := order("R-GOOD", "5537686660"); reason {
+		case "unsigned":
+			enqueue(taskID, r)
+		case "signature":
+			enqueue(taskID, r, tasks.SignedWith("a-key-of-a-stranger"))
+		default:
+			enqueue(taskID, operator, tasks.SignedWith("the-producers-new-key"))
+		}
+		var info *asynq.TaskInfo
+		testkit.Eventually(t, patience, func() (ok bool) {
+			info, _ = inspector.GetTaskInfo(tasks.QueueTopups, taskID)
+			return info != nil && info.State == asynq.TaskStateArchived
+		}, "%s is archived", taskID)
+		if !strings.Contains(info.LastErr, reason) {
+			t.Errorf("%s is archived for %q, want %s", taskID, info.LastErr, reason)
+		}
+		if !strings.Contains(p.log(), `"reason":"`+reason+`"`) {
+			t.Errorf("%s is not in the log", reason)
+		}
+		if _, err := p.client().Get(t.Context(), "R-GOOD"); err == nil {
+			t.Fatalf("%s: a refused order is in the book", reason)
+		}
+	}
+	enqueue("R-GOOD", order("R-GOOD", "5537686660"), tasks.SignedWith("the-producers-old-key"))
+	place(t, p.client(), bystander)
+	for _, id := range []topup.ID{"R-GOOD", "R-BYSTANDER"} {
+		testkit.Eventually(t, patience, func() bool {
+			d, err := p.client().Get(t.Context(), id)
+			return err == nil && d.State == topup.StateSucceeded
+		}, "%s is bought", id)
+	}
+	if diff := cmp.Diff(map[topup.ID]int{"R-GOOD": 1, "R-BYSTANDER": 1}, w.charges()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestQueueUI: the asynq web UI shows the queues behind the admin key, with masked numbers.
 func TestQueueUI(t *testing.T) {
 	t.Parallel()

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"recarga/internal/sandbox"
+	"recarga/producer"
 	"recarga/topup"
 )
 
@@ -26,7 +27,7 @@ func TestOddVendor(t *testing.T) {
 		}
 	})
 	vendor := w.counted(t)
-	c := w.start(t, "serve").client()
+	c := producer.NewClient(w.start(t, "serve").apiURL, adminKey) // evidence is the operator's
 	for i := range 5 {
 		id := fmt.Sprint("ODD-", i)
 		place(t, c, order(id, "5537686660"))

@@ -13,18 +13,23 @@ import (
 
 const sqlOrder = `SELECT ` + orderColumns + ` FROM orders WHERE id = $1`
 
-const sqlInsert = `INSERT INTO orders (id, caller, fingerprint, state, reason, phone, product, amount, operator, metadata, callback_url,
+const sqlInsertNew = `INSERT INTO orders (id, caller, fingerprint, state, reason, phone, product, amount, operator, metadata, callback_url,
 response_message, event_count, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at, due_at, priority, line, waits_for, ends_at)
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24
-WHERE NOT EXISTS (SELECT 1 FROM archived WHERE id = $1) ON CONFLICT (id) DO NOTHING`
+WHERE NOT EXISTS (SELECT 1 FROM archived WHERE id = $1) AND ` + sqlNotForeign
 
-const sqlInsertInvalid = sqlInsert + ` RETURNING ` + orderColumns
+const (
+	sqlInsert = sqlInsertNew + ` AND ` + sqlOwnPrefix + ` ON CONFLICT (id) DO NOTHING`
+	// sqlInsertInvalid also takes an order whose id lacks its caller's prefix: that is what it is told.
+	sqlInsertInvalid = sqlInsertNew + ` ON CONFLICT (id) DO NOTHING RETURNING ` + orderColumns
+)
 
 // Accept records a new order durably, queued; one of bulk priority that is due stands in line from the start. The repeat of an order's id and content returns the
 // order as it now is, with replayed set.
 //
 // Errors: topup.ErrConflict when the id is taken by other content or another caller; those of topup.FieldErrors when
-// a new order has expired already, or the catalogue does not sell what it asks for. A repeat is judged by neither.
+// a new order has expired already, the catalogue does not sell what it asks for, or its id begins with another
+// caller's prefix, or not with its own caller's. A repeat is judged by none of these.
 func (j *Journal) Accept(ctx context.Context, r topup.Request, now time.Time) (o topup.Order, replayed bool, err error) {
 	r.ProcessAt, r.ExpiresAt = wholeOrNil(r.ProcessAt), wholeOrNil(r.ExpiresAt)
 	now = whole(now)
@@ -69,7 +74,7 @@ func (t *tx) repeated(r record, refused error) (record, error) {
 	case err != nil:
 		return record{}, err
 	case !found:
-		return record{}, t.unlessArchived(r.ID, refused)
+		return record{}, t.unlessArchived(r, refused)
 	}
 	return stored, r.differsFrom(stored)
 }
@@ -77,16 +82,18 @@ func (t *tx) repeated(r record, refused error) (record, error) {
 // errArchived: the order of an id has left for the archive.
 var errArchived = errors.New("archived")
 
-// unlessArchived is err, or errArchived.
-func (t *tx) unlessArchived(id topup.ID, err error) error {
-	n, countErr := t.number(`SELECT COUNT(*) FROM archived WHERE id = $1`, string(id))
+// unlessArchived is refused, or errArchived, or why else a new order was not inserted: for its prefix.
+func (t *tx) unlessArchived(r record, refused error) error {
+	n, err := t.number(`SELECT COUNT(*) FROM archived WHERE id = $1`, string(r.ID))
 	switch {
-	case countErr != nil:
-		return countErr
+	case err != nil:
+		return err
 	case n > 0:
 		return errArchived
+	case refused != nil:
+		return refused
 	}
-	return err
+	return t.wrongPrefix(r.ID, r.Caller)
 }
 
 // differsFrom is topup.ErrConflict unless the stored order is of the same content and caller.
@@ -100,7 +107,8 @@ func (r record) differsFrom(stored record) error {
 // AcceptInvalid records an order that came through Redis alone and cannot be bought: failed, for the
 // order's own reason or else as invalid, with why as its response message, and with the event to tell
 // of it. Its fields may be empty, but for the id.
-// An id that is taken is topup.ErrConflict, and nothing changes.
+// An id that is taken is topup.ErrConflict, and nothing changes; one that begins with another caller's prefix is
+// recorded neither: the error is one of topup.FieldErrors.
 func (j *Journal) AcceptInvalid(ctx context.Context, o topup.Order, why string, now time.Time) (*topup.Event, error) {
 	if _, err := topup.ParseID(string(o.ID)); err != nil {
 		return nil, err
@@ -122,7 +130,7 @@ func (j *Journal) AcceptInvalid(ctx context.Context, o topup.Order, why string, 
 			return nil, err
 		}
 		if !inserted {
-			return nil, topup.ErrConflict
+			return nil, t.notInserted(r)
 		}
 		done, err := t.changed(stored, now)
 		return done.event, err
@@ -131,6 +139,18 @@ func (j *Journal) AcceptInvalid(ctx context.Context, o topup.Order, why string, 
 		return nil, fmt.Errorf("accept invalid %s: %w", o.ID, err)
 	}
 	return event, nil
+}
+
+// notInserted is why an invalid order was not.
+func (t *tx) notInserted(r record) error {
+	_, taken, err := t.order(sqlOrder, string(r.ID))
+	if err == nil && !taken {
+		err = t.unlessArchived(r, nil)
+	}
+	if err == nil || errors.Is(err, errArchived) {
+		return topup.ErrConflict
+	}
+	return err
 }
 
 func fingerprint(r topup.Request) []byte {

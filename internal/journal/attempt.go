@@ -110,11 +110,13 @@ const stillInDoubt = `$4 = 'failed' AND unknown_attempts + $16 > 0`
 const setFinish = `state = CASE WHEN ` + stillInDoubt + ` THEN 'unknown' ELSE $4 END, reason = CASE WHEN ` + stillInDoubt + ` THEN '' ELSE $5 END,
 response_code = $6, response_message = $7, transaction_id = $8, reference = $9, auth_code = $10, balance_after = $11, updated_at = $12,
 finished_at = CASE WHEN ` + stillInDoubt + ` THEN NULL ELSE CAST($13 AS BIGINT) END, next_attempt_at = $14,
-due_at = CASE WHEN ends_at < $14 THEN ends_at ELSE $14 END, event_count = event_count + $15, unknown_attempts = unknown_attempts + $16, line = NULL, waits_for = ''`
+due_at = CASE WHEN ends_at < $14 THEN ends_at ELSE $14 END, event_count = event_count + $15, unknown_attempts = unknown_attempts + $16, line = NULL, waits_for = '', held_at = NULL`
 
-// An order that is unknown and stays so has changed in nothing that its caller must be notified of.
+// An order that is unknown and stays so has changed in nothing that its caller must be notified of. One that a
+// statement holds is settled by an approval alone: that its latest attempt moved no money is what the statement
+// denies.
 const sqlFinish = `UPDATE orders SET ` + setFinish + ` WHERE id = $1 AND attempt_count = $2 AND state = $3
-AND NOT ($3 = 'unknown' AND ` + stillInDoubt + `) RETURNING ` + orderColumns
+AND NOT ($3 = 'unknown' AND ` + stillInDoubt + `) AND (held_at IS NULL OR $4 = 'succeeded') RETURNING ` + orderColumns
 
 // sqlFinishLate is for an approval, of whichever attempt. It takes the arguments of sqlFinish, with no state (”) before.
 var sqlFinishLate = `UPDATE orders SET ` + setFinish + ` WHERE id = $1 AND attempt_count >= $2 AND state <> $3 AND ` +
@@ -128,7 +130,7 @@ WHERE id = $1 RETURNING ` + orderColumns
 const sqlCleared = `UPDATE orders SET state = 'failed', reason = CASE
 WHEN (SELECT outcome FROM attempts WHERE order_key = orders.key AND number = orders.attempt_count) = 'declined' THEN 'declined'
 WHEN expires_at <= $2 THEN 'expired' ELSE 'retries_exhausted' END, updated_at = $2, finished_at = $2, event_count = event_count + 1
-WHERE id = $1 AND state = 'unknown' AND unknown_attempts = 0 RETURNING ` + orderColumns
+WHERE id = $1 AND state = 'unknown' AND unknown_attempts = 0 AND held_at IS NULL RETURNING ` + orderColumns
 
 // settled is an order after a change, and the event that tells of it, if it is told.
 type settled struct {

@@ -6,48 +6,110 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"recarga/topup"
 )
 
-const callerColumns = `name, callback_url, key_hash, secrets, created_at, disabled_at, endpoints`
+const callerColumns = `name, callback_url, key_hash, secrets, created_at, disabled_at, endpoints,
+key_hint, key_created_at, key_expires_at, former_hash, former_hint, former_created_at, former_expires_at,
+id_prefix, max_open, max_rate`
 
 const (
-	sqlAddCaller   = `INSERT INTO callers (` + callerColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (name) DO NOTHING`
-	sqlCallers     = `SELECT ` + callerColumns + ` FROM callers ORDER BY name`
-	sqlCaller      = `SELECT ` + callerColumns + ` FROM callers WHERE name = $1`
-	sqlCallerByKey = `SELECT ` + callerColumns + ` FROM callers WHERE key_hash = $1`
-	// sqlChangeCaller compares with what was read: of two changes at once, none may be lost.
-	sqlChangeCaller = `UPDATE callers SET callback_url = $2, key_hash = $3, secrets = $4, disabled_at = $5, endpoints = $6
-WHERE name = $1 AND secrets = $7 AND endpoints = $8`
+	sqlAddCaller = `INSERT INTO callers (` + callerColumns + `)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT (name) DO NOTHING`
+	sqlCallers = `SELECT version, ` + callerColumns + ` FROM callers ORDER BY name`
+	sqlCaller  = `SELECT version, ` + callerColumns + ` FROM callers WHERE name = $1`
+	// sqlCallerByKey: an UNION, so that either key is found by its index.
+	sqlCallerByKey = `SELECT version, ` + callerColumns + ` FROM callers WHERE key_hash = $1
+UNION ALL SELECT version, ` + callerColumns + ` FROM callers WHERE former_hash = $1`
+	// sqlChangeCaller compares the version: of two changes that were made of the same one, only one is written. It
+	// compares the secrets as well, which a rekey seals anew without making another version.
+	sqlChangeCaller = `UPDATE callers SET version = version + 1, callback_url = $2, key_hash = $3, secrets = $4,
+created_at = $5, disabled_at = $6, endpoints = $7, key_hint = $8, key_created_at = $9, key_expires_at = $10,
+former_hash = $11, former_hint = $12, former_created_at = $13, former_expires_at = $14, id_prefix = $15, max_open = $16, max_rate = $17
+WHERE name = $1 AND version = $18 AND secrets = $19`
 )
 
-// AddCaller records a new caller. topup.ErrConflict means that the name is taken.
+// callersKey is of every operation that writes callers: a prefix is judged by all of them.
+const callersKey = "callers"
+
+// AddCaller records a new caller, at version 1. topup.ErrConflict means that the name is taken; those of
+// topup.FieldErrors that its prefix may not be given.
 func (j *Journal) AddCaller(ctx context.Context, c topup.Caller) error {
-	endpoints, err := encodeEndpoints(c.Endpoints)
-	if err != nil {
-		return err
-	}
-	return j.callerWrite(ctx, c.Name, topup.ErrConflict, sqlAddCaller,
-		c.Name, c.CallbackURL, c.KeyHash, c.Secrets, whole(c.CreatedAt).UnixMicro(), micros(c.DisabledAt), endpoints)
+	return j.writeCaller(ctx, c, "", topup.ErrConflict, sqlAddCaller)
 }
 
-// ChangeCaller writes a caller that was read as was. topup.ErrLost means that somebody else changed its
-// secrets or endpoints meanwhile, or that it is gone.
+// ChangeCaller writes a caller that was read as was; its version becomes the next one. topup.ErrLost means that it is
+// not at that version any more, or is gone; those of topup.FieldErrors that its prefix may not be given.
 func (j *Journal) ChangeCaller(ctx context.Context, c, was topup.Caller) error {
-	before, err := encodeEndpoints(was.Endpoints)
-	if err != nil {
-		return err
-	}
-	after, err := encodeEndpoints(c.Endpoints)
-	if err != nil {
-		return err
-	}
-	return j.callerWrite(ctx, c.Name, topup.ErrLost, sqlChangeCaller,
-		c.Name, c.CallbackURL, c.KeyHash, c.Secrets, micros(c.DisabledAt), after, was.Secrets, before)
+	return j.writeCaller(ctx, c, was.IDPrefix, topup.ErrLost, sqlChangeCaller, was.Version, was.Secrets)
 }
 
-// encodeEndpoints gives the same text for the same endpoints: it is compared.
+func (j *Journal) writeCaller(
+	ctx context.Context, c topup.Caller, had string, refused error, query string, more ...any,
+) error {
+	args, err := callerArgs(c)
+	if err != nil {
+		return err
+	}
+	given := prefixGiven{}
+	if c.IDPrefix != "" && c.IDPrefix != had {
+		if given, err = j.unusedPrefix(ctx, c); err != nil {
+			return fmt.Errorf("caller %s: %w", c.Name, err)
+		}
+	}
+	_, err = write(ctx, j, callersKey, func(t *tx) (int64, error) {
+		if err := t.givePrefix(given); err != nil {
+			return 0, err
+		}
+		n, err := t.exec(query, append(args, more...)...)
+		if err == nil && n == 0 {
+			err = refused
+		}
+		return n, err
+	})
+	if err != nil {
+		return fmt.Errorf("caller %s: %w", c.Name, err)
+	}
+	return nil
+}
+
+// callerArgs are the values of callerColumns.
+func callerArgs(c topup.Caller) ([]any, error) {
+	endpoints, err := encodeEndpoints(c.Endpoints)
+	var key, former topup.CallerKey
+	if len(c.Keys) > 0 {
+		key = c.Keys[0]
+	}
+	if len(c.Keys) > 1 {
+		former = c.Keys[1]
+	}
+	if key.Hash == nil {
+		key.Hash = []byte{} // one caller alone has none: default
+	}
+	return []any{
+		c.Name, c.CallbackURL, key.Hash, c.Secrets, whole(c.CreatedAt).UnixMicro(), micros(c.DisabledAt), endpoints,
+		key.Hint, sinceOf(key), micros(wholeOrNil(key.ExpiresAt)),
+		orNull(former.Hash), former.Hint, sinceOf(former), micros(wholeOrNil(former.ExpiresAt)),
+		c.IDPrefix, int64(c.Quota.MaxOpen), c.Quota.MaxRate.String(),
+	}, err
+}
+
+func sinceOf(k topup.CallerKey) any {
+	if k.CreatedAt.IsZero() {
+		return nil
+	}
+	return whole(k.CreatedAt).UnixMicro()
+}
+
+func orNull(hash []byte) any {
+	if len(hash) == 0 {
+		return nil
+	}
+	return hash
+}
+
 func encodeEndpoints(all []topup.CallerEndpoint) (string, error) {
 	if len(all) == 0 {
 		return "[]", nil
@@ -56,14 +118,8 @@ func encodeEndpoints(all []topup.CallerEndpoint) (string, error) {
 	return string(encoded), err
 }
 
-func (j *Journal) callerWrite(ctx context.Context, name string, refused error, query string, args ...any) error {
-	_, err := write(ctx, j, name, func(t *tx) (int64, error) {
-		n, err := t.exec(query, args...)
-		if err == nil && n == 0 {
-			err = refused
-		}
-		return n, err
-	})
+func (j *Journal) callerWrite(ctx context.Context, name string, query string, args ...any) error {
+	_, err := write(ctx, j, name, func(t *tx) (int64, error) { return t.exec(query, args...) })
 	if err != nil {
 		return fmt.Errorf("caller %s: %w", name, err)
 	}
@@ -80,8 +136,12 @@ func (j *Journal) Caller(ctx context.Context, name string) (topup.Caller, error)
 	return j.oneCaller(ctx, sqlCaller, name)
 }
 
-// CallerByKey is the caller whose API key has the digest, or topup.ErrNotFound.
+// CallerByKey is the caller one of whose API keys has the digest, whether that has expired or not; or
+// topup.ErrNotFound.
 func (j *Journal) CallerByKey(ctx context.Context, hash []byte) (topup.Caller, error) {
+	if len(hash) == 0 {
+		return topup.Caller{}, fmt.Errorf("caller: %w", topup.ErrNotFound)
+	}
 	return j.oneCaller(ctx, sqlCallerByKey, hash)
 }
 
@@ -98,9 +158,34 @@ func (j *Journal) oneCaller(ctx context.Context, query string, arg any) (topup.C
 
 func scanCaller(row scanner) (c topup.Caller, err error) {
 	var endpoints []byte
-	err = row.Scan(&c.Name, &c.CallbackURL, &c.KeyHash, &c.Secrets, when{&c.CreatedAt}, maybe{&c.DisabledAt}, &endpoints)
-	if err == nil && string(endpoints) != "[]" {
+	var key, former topup.CallerKey
+	var keySince, formerSince *time.Time
+	var rate string
+	err = row.Scan(&c.Version, &c.Name, &c.CallbackURL, &key.Hash, &c.Secrets, when{&c.CreatedAt}, maybe{&c.DisabledAt},
+		&endpoints, &key.Hint, maybe{&keySince}, maybe{&key.ExpiresAt},
+		&former.Hash, &former.Hint, maybe{&formerSince}, maybe{&former.ExpiresAt},
+		&c.IDPrefix, &c.Quota.MaxOpen, &rate)
+	if err != nil {
+		return c, err
+	}
+	for _, k := range []struct {
+		topup.CallerKey
+		since *time.Time
+	}{{key, keySince}, {former, formerSince}} {
+		if len(k.Hash) == 0 {
+			continue
+		}
+		k.CreatedAt = c.CreatedAt
+		if k.since != nil { // a process of the release before writes none
+			k.CreatedAt = *k.since
+		}
+		c.Keys = append(c.Keys, k.CallerKey)
+	}
+	if string(endpoints) != "[]" {
 		err = json.Unmarshal(endpoints, &c.Endpoints)
+	}
+	if err == nil {
+		c.Quota.MaxRate, err = topup.ParseRate("max_rate", rate)
 	}
 	return c, err
 }

@@ -2,7 +2,10 @@ package journal_test
 
 import (
 	"bytes"
+	"fmt"
 	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,12 +15,21 @@ import (
 	"recarga/topup"
 )
 
+// caller is a new one with a key of the digest.
+func caller(name, hash string) topup.Caller {
+	return topup.Caller{
+		Name: name, Version: 1, Secrets: []byte("s"), CreatedAt: noon,
+		Keys: []topup.CallerKey{{Hash: []byte(hash), Hint: "last", CreatedAt: noon}},
+	}
+}
+
 func testCallers(t *testing.T, s store) {
 	at := noon.Add(time.Hour)
-	shop := topup.Caller{Name: "shop", CallbackURL: "https://shop.example/hook", KeyHash: []byte("hash-1"), Secrets: []byte("sealed-1"), CreatedAt: noon}
+	shop := caller("shop", "hash-1")
+	shop.CallbackURL = "https://shop.example/hook"
 	must(t, s.AddCaller(t.Context(), shop))
-	must(t, s.AddCaller(t.Context(), topup.Caller{Name: "a-shop", KeyHash: []byte("hash-2"), Secrets: []byte{}, CreatedAt: noon}))
-	if err := s.AddCaller(t.Context(), topup.Caller{Name: "shop", KeyHash: []byte("hash-3"), Secrets: []byte{}, CreatedAt: noon}); kind(err) != "conflict" {
+	must(t, s.AddCaller(t.Context(), caller("a-shop", "hash-2")))
+	if err := s.AddCaller(t.Context(), caller("shop", "hash-3")); kind(err) != "conflict" {
 		t.Errorf("a name twice: %v", err)
 	}
 	all, err := s.Callers(t.Context())
@@ -26,16 +38,31 @@ func testCallers(t *testing.T, s store) {
 		t.Errorf("callers: %+v", all)
 	}
 	changed := shop
-	changed.KeyHash, changed.Secrets, changed.DisabledAt, changed.CallbackURL = []byte("hash-4"), []byte("sealed-2"), &at, ""
+	changed.Secrets, changed.DisabledAt, changed.CallbackURL = []byte("sealed-2"), &at, ""
+	changed.Keys = []topup.CallerKey{
+		{Hash: []byte("hash-4"), Hint: "abcd", CreatedAt: at}, {Hash: []byte("hash-5"), CreatedAt: noon, ExpiresAt: &at},
+	}
+	changed.IDPrefix, changed.Quota = "S-", topup.Quota{MaxOpen: 7, MaxRate: topup.Rate{Count: 5, Per: time.Second}}
 	changed.Endpoints = []topup.CallerEndpoint{{Name: "crm", URL: "https://crm.example", EventTypes: []topup.EventType{"topup.failed"}}}
 	must(t, s.ChangeCaller(t.Context(), changed, shop))
 	if err := s.ChangeCaller(t.Context(), shop, shop); kind(err) != "lost" {
 		t.Errorf("a change of what has changed: %v", err)
 	}
-	got, err := s.CallerByKey(t.Context(), []byte("hash-4"))
+	changed.Version = 2
+	for _, hash := range []string{"hash-4", "hash-5"} {
+		got, err := s.CallerByKey(t.Context(), []byte(hash))
+		must(t, err)
+		if diff := cmp.Diff(changed, got); diff != "" {
+			t.Errorf("by %s: %s", hash, diff)
+		}
+	}
+	const asBefore = "INSERT INTO callers (name, key_hash, callback_url, secrets, created_at) VALUES ('former', $1, '', $2, 1)"
+	_, err = s.db.ExecContext(t.Context(), asBefore, []byte("hash-6"), []byte("s"))
 	must(t, err)
-	if diff := cmp.Diff(changed, got); diff != "" {
-		t.Error(diff)
+	former, err := s.CallerByKey(t.Context(), []byte("hash-6"))
+	must(t, err)
+	if len(former.Keys) != 1 || former.Version != 1 || !former.Keys[0].CreatedAt.Equal(former.CreatedAt) {
+		t.Errorf("added by the release before: %+v", former)
 	}
 	for _, hash := range []string{"hash-1", ""} {
 		if _, err := s.CallerByKey(t.Context(), []byte(hash)); kind(err) != "not found" {
@@ -44,6 +71,140 @@ func testCallers(t *testing.T, s store) {
 	}
 	if _, err := s.Caller(t.Context(), "nobody"); kind(err) != "not found" {
 		t.Errorf("nobody: %v", err)
+	}
+}
+
+// testPrefixes: an order whose id begins with a caller's prefix is that caller's, and its orders begin with it; what
+// was placed before is not undone by a prefix.
+func testPrefixes(t *testing.T, s store) {
+	place := func(who, id string) error {
+		r := request(id)
+		r.Caller = who
+		_, _, err := s.Accept(t.Context(), r, noon)
+		return err
+	}
+	change := func(c topup.Caller, prefix string) (topup.Caller, error) {
+		was := c
+		c.IDPrefix = prefix
+		err := s.ChangeCaller(t.Context(), c, was)
+		if err == nil {
+			c.Version++
+		}
+		return c, err
+	}
+	refused := func(err error, field string, says ...string) {
+		t.Helper()
+		fields := topup.FieldErrors(err)
+		if len(fields) != 1 || fields[0].Field != field {
+			t.Fatalf("%v, want one of %s", err, field)
+		}
+		for _, text := range says {
+			if !strings.Contains(err.Error(), text) {
+				t.Errorf("%v does not say %s", err, text)
+			}
+		}
+	}
+	b, other := caller("b-shop", "b"), caller("other", "o")
+	must(t, s.AddCaller(t.Context(), b))
+	must(t, s.AddCaller(t.Context(), other))
+	must(t, place("other", "B-1"))
+	must(t, place("other", "B"))
+	must(t, place("b-shop", "OLD"))
+	_, err := change(b, "B-")
+	refused(err, topup.FieldIDPrefix, "those of 1 do")
+	_, err = change(b, "B-2")
+	must(t, err)
+	b.Version++
+	for _, wrong := range []struct{ who, id, says string }{
+		{"other", "B-2", "reserved"}, {"other", "B-2.7", "reserved"}, {"default", "B-2:x", "reserved"},
+		{"b-shop", "B-3", `begins with "B-2"`}, {"b-shop", "A", `begins with "B-2"`},
+	} {
+		err := place(wrong.who, wrong.id)
+		refused(err, topup.FieldID, wrong.says)
+		if strings.Contains(err.Error(), "b-shop") {
+			t.Errorf("it names the caller: %v", err)
+		}
+		if _, err := s.Order(t.Context(), topup.ID(wrong.id)); kind(err) != "not found" {
+			t.Errorf("%s was recorded: %v", wrong.id, err)
+		}
+	}
+	for _, right := range [][2]string{
+		{"b-shop", "B-2"}, {"b-shop", "B-2.7"}, {"other", "B-3"}, {"other", "B-1"}, {"other", "b-2"}, {"b-shop", "OLD"},
+	} {
+		if err := place(right[0], right[1]); err != nil {
+			t.Errorf("%s by %s: %v", right[1], right[0], err)
+		}
+	}
+	if err := place("default", "B"); kind(err) != "conflict" {
+		t.Errorf("an id that is taken: %v", err)
+	}
+	for id, want := range map[string]string{"B-2.8": "fields", "B-2": "conflict", "WRONG": "ok"} {
+		o := request(id).Order(noon)
+		o.Caller = "other"
+		_, err := s.AcceptInvalid(t.Context(), o, "why", noon)
+		got := kind(err)
+		if len(topup.FieldErrors(err)) == 1 {
+			got = "fields"
+		}
+		if got != want {
+			t.Errorf("an invalid %s: %v, want %q", id, err, want)
+		}
+	}
+	for _, near := range []string{"B-2", "B-", "B", "B-2.", "B-2x"} {
+		_, err := change(other, near)
+		refused(err, topup.FieldIDPrefix)
+	}
+	c := caller("late", "l")
+	c.IDPrefix = "B-2-"
+	refused(s.AddCaller(t.Context(), c), topup.FieldIDPrefix, "b-shop")
+	_, err = change(other, "B-3")
+	must(t, err)
+	b.IDPrefix = "B-2"
+	if b, err = change(b, ""); err != nil || b.Version != 3 {
+		t.Fatal(b, err)
+	}
+	must(t, place("default", "B-2.9"))
+	must(t, place("b-shop", "ANY"))
+	_, err = change(b, "B-2")
+	refused(err, topup.FieldIDPrefix, "those of 1 do")
+}
+
+// testPrefixesAtOnce: of prefixes that are given at once, one of which begins with another, one is given.
+func testPrefixesAtOnce(t *testing.T, s store) {
+	other, err := journal.Open(t.Context(), s.url)
+	must(t, err)
+	defer func() { must(t, other.Close()) }()
+	books := []*journal.Journal{s.Journal, other}
+	prefixes := []string{"P", "P-", "P-1", "P-12", "P-2", "PQ"}
+	for round := range 10 {
+		errs := make([]error, len(prefixes))
+		var adding sync.WaitGroup
+		for i, prefix := range prefixes {
+			c := caller(fmt.Sprintf("c%d-%d", round, i), fmt.Sprintf("h%d-%d", round, i))
+			c.IDPrefix = string(rune('a'+round)) + prefix
+			adding.Go(func() { errs[i] = books[i%2].AddCaller(t.Context(), c) })
+		}
+		adding.Wait()
+		all, err := s.Callers(t.Context())
+		must(t, err)
+		added := 0
+		for _, a := range all {
+			for _, b := range all {
+				if a.Name != b.Name && strings.HasPrefix(a.IDPrefix, b.IDPrefix) {
+					t.Fatalf("%s has %q, and %s has %q", a.Name, a.IDPrefix, b.Name, b.IDPrefix)
+				}
+			}
+		}
+		for i, err := range errs {
+			if err == nil {
+				added++
+			} else if len(topup.FieldErrors(err)) != 1 {
+				t.Errorf("%s: %v", prefixes[i], err)
+			}
+		}
+		if added == 0 {
+			t.Error("none was given")
+		}
 	}
 }
 

@@ -38,6 +38,8 @@ func conformance(t *testing.T, open func(testing.TB) store) {
 		{"late answers", testLate},
 		{"an earlier attempt in doubt", testDoubt},
 		{"resolutions", testResolve},
+		{"what a statement holds", testHold},
+		{"begin and hold, at once", testHoldRace},
 		{"what statements are compared with", testStandings},
 		{"what statements are compared with, of several attempts", testStandingOfSeveral},
 		{"what statements are compared with, archived", testStandingsArchived},
@@ -63,6 +65,9 @@ func conformance(t *testing.T, open func(testing.TB) store) {
 		{"deliveries", testDeliveries},
 		{"events, and their redelivery", testReplay},
 		{"callers", testCallers},
+		{"redeliveries", testRedeliveries},
+		{"prefixes", testPrefixes},
+		{"prefixes at once", testPrefixesAtOnce},
 		{"the health of endpoints", testEndpointHealth},
 		{"one success clears an endpoint", testOneSuccessClears},
 		{"what the operator is told", testNotices},
@@ -269,6 +274,9 @@ func operations() []operation {
 		{topup.OpCancel, topup.StateCanceled, func(s store, t *testing.T, o topup.Order) (topup.Order, *topup.Event, error) {
 			return s.Cancel(t.Context(), o.ID, "shop", noon)
 		}},
+		{topup.OpHold, topup.StateUnknown, func(s store, t *testing.T, o topup.Order) (topup.Order, *topup.Event, error) {
+			return s.Hold(t.Context(), o.ID, topup.Hold{Evidence: "line 7: charged", By: "ana"}, noon)
+		}},
 	}
 	for _, to := range []topup.State{topup.StateSucceeded, topup.StateFailed, topup.StateRetrying, topup.StateUnknown} {
 		ops = append(ops, operation{topup.OpFinish, to, func(s store, t *testing.T, o topup.Order) (topup.Order, *topup.Event, error) {
@@ -344,6 +352,8 @@ func checkRefused(t *testing.T, op operation, state topup.State, ev *topup.Event
 	t.Helper()
 	want := "lost"
 	switch {
+	case op.by == topup.OpHold:
+		want = "refused"
 	case op.by == topup.OpCancel && state == topup.StateCanceled, op.to == topup.StateUnknown && state == topup.StateUnknown:
 		want = "ok"
 	case op.by == topup.OpCancel, op.by == topup.OpCorrect:

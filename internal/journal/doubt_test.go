@@ -86,8 +86,8 @@ func TestNothingIsConfirmedWithoutTheStandby(t *testing.T) {
 // reads are the methods that confirm nothing: what they return may be taken back by a failover.
 var reads = strings.Fields(`Around Balance BalanceChangesSince BalancesSince Called Caller CallerByKey Callers
 CheckArchive Close CountByState CountEvents CountLeaving Details DisabledEndpoints Disputed Due DueEvents
-EndpointHealth Events Export Find Held InLine LineLengths List OldestUnknown Order Overdue Overview Ping Sold
-Standings Stats`)
+EndpointHealth Events Export Find Held InLine LineLengths List OldestUnknown OpenByCaller Order Overdue Overview
+Ping Sold Standings Stats`)
 
 // TestEveryWriteIsCutOff: no method that writes is missing among the changes.
 func TestEveryWriteIsCutOff(t *testing.T) {
@@ -305,6 +305,9 @@ var changes = []change{
 	{"Redeliver", onEvent(func(ctx context.Context, s store, ev topup.Event) error {
 		return s.Redeliver(ctx, ev, noon)
 	}), topup.StateFailed, 1, false, true},
+	{"RedeliverWithin", onEvent(func(ctx context.Context, s store, ev topup.Event) error {
+		return s.RedeliverWithin(ctx, ev, 3, noon)
+	}), topup.StateFailed, 1, false, true},
 	{"RedeliverAll", onEvent(func(ctx context.Context, s store, _ topup.Event) error {
 		_, _, err := s.RedeliverAll(ctx, journal.EventFilter{}, time.Now(), func(topup.Event) {})
 		return err
@@ -314,11 +317,11 @@ var changes = []change{
 		return done(len(copies) == 1, err)
 	}), topup.StateFailed, 2, false, false},
 	{"AddCaller", beside(func(ctx context.Context, s store, id topup.ID) error {
-		return s.AddCaller(ctx, topup.Caller{Name: string(id), KeyHash: []byte(id), Secrets: []byte("s"), CreatedAt: noon})
+		return s.AddCaller(ctx, caller(string(id), string(id)))
 	}), topup.StateQueued, 0, false, false},
 	{"ChangeCaller", func(tb testing.TB, s store, id topup.ID) action {
 		s.accept(tb, string(id))
-		was := topup.Caller{Name: string(id), KeyHash: []byte(id), Secrets: []byte("s"), CreatedAt: noon}
+		was := caller(string(id), string(id))
 		must(tb, s.AddCaller(tb.Context(), was))
 		is := was
 		is.Secrets = []byte("t")
@@ -336,6 +339,13 @@ var changes = []change{
 		disabled, ev, err := s.DisableEndpoint(ctx, d, true, noon)
 		return done(disabled && ev != nil, err)
 	}), topup.StateQueued, 0, false, false},
+	{"ResealCaller", func(tb testing.TB, s store, id topup.ID) action {
+		s.accept(tb, string(id))
+		must(tb, s.AddCaller(tb.Context(), caller(string(id), string(id))))
+		return func(ctx context.Context) (*topup.Event, error) {
+			return nil, s.ResealCaller(ctx, string(id), []byte("t"), []byte("s"))
+		}
+	}, topup.StateQueued, 0, false, false},
 	{"Notify", beside(func(ctx context.Context, s store, id topup.ID) error {
 		_, err := s.Notify(ctx, topup.EventBalanceLow, map[string]string{"id": string(id)}, noon)
 		return err

@@ -108,7 +108,7 @@ func (j *Journal) EndpointFailed(ctx context.Context, caller, url string, now ti
 
 // EndpointHealthy forgets an endpoint's failures, and has it tried again.
 func (j *Journal) EndpointHealthy(ctx context.Context, caller, url string) error {
-	return j.callerWrite(ctx, caller, nil, sqlHealthy, caller, url)
+	return j.callerWrite(ctx, caller, sqlHealthy, caller, url)
 }
 
 // DisableEndpoint stops all tries to an endpoint, if it was not disabled before. tell makes an event for the

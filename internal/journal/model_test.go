@@ -23,7 +23,9 @@ type modelOrder struct {
 	disputed    bool
 	sale        string // its transaction id
 	// inLine: it stands there. Whatever moves it takes it out of the line.
-	inLine    bool
+	inLine bool
+	// held: a statement charges it.
+	held      bool
 	resolved  topup.Verdict // the last
 	corrected topup.Verdict // the last
 }
@@ -39,7 +41,7 @@ func (o *modelOrder) move(to topup.State, by topup.Operation) bool {
 	if !topup.Allowed(o.state, to, by) {
 		return false
 	}
-	o.state, o.inLine = to, false
+	o.state, o.inLine, o.held = to, false, false
 	if topup.EventTypeOf(to) != "" {
 		o.events++
 	}
@@ -100,15 +102,32 @@ func (m model) finish(s topup.Settlement) string {
 		again := o.sale != s.Result.TransactionID && (o.sale != "" || len(sold) > 1)
 		o.disputed = o.disputed || o.state != topup.StateSucceeded || again
 		return "lost"
+	case o.held && s.Result.Outcome != topup.OutcomeApproved: // the statement says more
 	case (by == topup.OpFinish || s.Result.Outcome == topup.OutcomeApproved) && o.move(to, by):
 		o.sale = s.Result.TransactionID
 		return "ok"
 	case o.state == topup.StateUnknown && !o.doubt() && o.move(topup.StateFailed, topup.OpFinishLate):
 		return "ok"
-	case latest && o.state == topup.StateUnknown:
+	}
+	if latest && o.state == topup.StateUnknown {
 		return "ok"
 	}
 	return "lost"
+}
+
+func (m model) hold(id topup.ID) string {
+	o := m[id]
+	switch {
+	case o == nil:
+		return "not found"
+	case o.state == topup.StateUnknown && o.resolved == topup.VerdictHeld:
+		return "ok" // a repeat
+	case !o.move(topup.StateUnknown, topup.OpHold):
+		return "refused"
+	}
+	o.held, o.resolved = true, topup.VerdictHeld
+	o.resolutions++
+	return "ok"
 }
 
 func (m model) end(id topup.ID, now time.Time) string {
@@ -160,7 +179,7 @@ func (m model) resolve(id topup.ID, v topup.Verdict, late bool) string {
 		return "ok"
 	case !topup.Allowed(o.state, v.State(), topup.OpResolve):
 		return "refused"
-	case !late && v != topup.VerdictSucceeded:
+	case !late && v != topup.VerdictSucceeded && len(o.outcomes) > 0:
 		return "too early"
 	}
 	o.move(v.State(), topup.OpResolve)
@@ -208,7 +227,7 @@ func (s store) step(t *testing.T, m model, r *rand.Rand) (what, got, want string
 		attempts = len(o.outcomes) - r.IntN(4)/3 // now and then a stale number
 	}
 	var err error
-	switch by := []string{"accept", "begin", "begin", "finish", "finish", "finish", "end", "cancel", "resolve", "correct", "dispute", "stand in line", "call"}[r.IntN(13)]; by {
+	switch by := []string{"accept", "begin", "begin", "finish", "finish", "finish", "end", "cancel", "resolve", "correct", "dispute", "stand in line", "call", "hold"}[r.IntN(14)]; by {
 	case "accept":
 		var replayed bool
 		if _, replayed, err = s.Accept(t.Context(), request(string(id)), noon); replayed {
@@ -242,6 +261,9 @@ func (s store) step(t *testing.T, m model, r *rand.Rand) (what, got, want string
 	case "stand in line":
 		err = s.StandInLine(t.Context(), id, attempts, topup.WaitPace, noon)
 		return fmt.Sprint("stand in line ", id, attempts), kind(err), m.standInLine(id, attempts)
+	case "hold":
+		_, _, err = s.Hold(t.Context(), id, topup.Hold{Evidence: "line 7"}, noon)
+		return fmt.Sprint("hold ", id), kind(err), m.hold(id)
 	case "call":
 		_, err = s.Call(t.Context(), id, noon)
 		return fmt.Sprint("call ", id), kind(err), m.call(id)

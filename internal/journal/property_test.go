@@ -68,6 +68,8 @@ type lives struct {
 	seen map[topup.ID]topup.Details
 	// moved are the transitions that happened.
 	moved map[string]bool
+	// seeksLate: the next finish is of an earlier attempt in doubt, if there is one.
+	seeksLate bool
 	// refuses are the orders whose events the database does not take.
 	refuses map[topup.ID]bool
 }
@@ -135,6 +137,7 @@ func (l *lives) aim(by string, id topup.ID) (string, topup.ID) {
 	if len(fit) == 0 {
 		return by, id
 	}
+	l.seeksLate = late
 	return aimed, fit[l.r.IntN(len(fit))]
 }
 
@@ -144,8 +147,9 @@ func (l *lives) step(n int) {
 	ops := map[string]func(context.Context, topup.Details) error{
 		"accept": l.accept, "begin": l.begin, "finish": l.finish, "end": l.end, "correct": l.correct, "dispute": l.dispute,
 		"cancel": l.cancel, "resolve": l.resolve, "try": l.try, "redeliver": l.redeliver, "evidence": l.evidence,
+		"hold": l.hold,
 	}
-	words := strings.Fields("accept accept begin begin begin begin begin finish finish finish finish finish finish end end cancel resolve resolve resolve correct dispute try try redeliver evidence")
+	words := strings.Fields("accept accept begin begin begin begin begin finish finish finish finish finish finish end end cancel resolve resolve resolve hold correct dispute try try redeliver evidence")
 	by := words[l.r.IntN(len(words))]
 	id := l.choose(by)
 	if n > least && l.r.IntN(2) == 0 {
@@ -213,7 +217,10 @@ func (l *lives) begin(ctx context.Context, o topup.Details) error {
 }
 
 func (l *lives) finish(ctx context.Context, o topup.Details) error {
-	if o.AttemptCount > 0 && l.r.IntN(3) == 0 { // late answers are what is looked for
+	inQuestion := func(a topup.Attempt) bool { return a.Outcome == topup.OutcomeUnknown }
+	if at := slices.IndexFunc(o.Attempts, inQuestion); l.seeksLate && at >= 0 {
+		o.AttemptCount = at + 1
+	} else if o.AttemptCount > 0 && l.r.IntN(3) == 0 { // late answers are what is looked for
 		o.AttemptCount = 1 + l.r.IntN(o.AttemptCount)
 	}
 	notSent := settlement(o.Order, topup.StateRetrying)
@@ -226,6 +233,9 @@ func (l *lives) finish(ctx context.Context, o topup.Details) error {
 		settlement(o.Order, topup.StateUnknown), settlement(o.Order, topup.StateUnknown), settlement(o.Order, topup.StateUnknown),
 	}
 	choice := choices[l.r.IntN(len(choices))]
+	if l.seeksLate {
+		choice, l.seeksLate = choices[l.r.IntN(4)], false
+	}
 	if choice.State == topup.StateSucceeded {
 		choice = sale(choice, o.AttemptCount)
 	}
@@ -265,6 +275,11 @@ func (l *lives) resolve(ctx context.Context, o topup.Details) error {
 	return err
 }
 
+func (l *lives) hold(ctx context.Context, o topup.Details) error {
+	_, _, err := l.Hold(ctx, o.ID, topup.Hold{Evidence: "line 7", By: "a walk"}, l.now)
+	return err
+}
+
 func (l *lives) try(ctx context.Context, o topup.Details) error {
 	if len(o.Events) == 0 {
 		return topup.ErrLost
@@ -297,6 +312,9 @@ func (l *lives) check(by topup.Operation, before, after topup.Details, err error
 	} else if len(after.Events) != len(before.Events) {
 		l.t.Errorf("%s of %s: %d events without a change of state", by, after.ID, len(after.Events)-len(before.Events))
 	}
+	if l.isHeld(before) && after.State != before.State && after.State != topup.StateSucceeded && by != topup.OpResolve {
+		l.t.Errorf("%s of %s: a statement holds it, and it became %s", by, after.ID, after.State)
+	}
 	// A final state changes by a correction alone; besides, it may be disputed, by a late approval too.
 	was, is := before.Order, after.Order
 	if before.State.Final() && len(after.Disputes) > len(before.Disputes) {
@@ -316,6 +334,12 @@ func (l *lives) check(by topup.Operation, before, after topup.Details, err error
 	}
 	l.checkAttempts(by, before, after)
 	l.checkEvents(by, before, after)
+}
+
+// isHeld tells that the latest word on an unknown order is a statement's.
+func (*lives) isHeld(d topup.Details) bool {
+	n := len(d.Resolutions)
+	return d.State == topup.StateUnknown && n > 0 && d.Resolutions[n-1].Outcome == topup.VerdictHeld
 }
 
 func approvals(d topup.Details) (n int) {
@@ -357,7 +381,8 @@ func (l *lives) checkMove(by topup.Operation, before, after topup.Details, err e
 	if after.State == topup.StateSucceeded && !approved && by != topup.OpResolve && by != topup.OpCorrect {
 		l.t.Errorf("%s: %s after attempts %+v", after.ID, name, after.Attempts)
 	}
-	if resolutions := len(after.Resolutions) - len(before.Resolutions); (by == topup.OpResolve) != (resolutions == 1) {
+	decided := by == topup.OpResolve || by == topup.OpHold
+	if resolutions := len(after.Resolutions) - len(before.Resolutions); decided != (resolutions == 1) {
 		l.t.Errorf("%s: %s with %d more resolutions", after.ID, name, resolutions)
 	}
 }

@@ -133,6 +133,21 @@ func (j *Journal) CountByState(ctx context.Context) (map[topup.State]int64, erro
 	return byState, err
 }
 
+const sqlOpenByCaller = `SELECT caller, COUNT(*) FROM orders WHERE finished_at IS NULL GROUP BY caller`
+
+// OpenByCaller counts the orders of each caller that are not final. Callers without any are absent. It reads the
+// orders that are not final, and no others.
+func (j *Journal) OpenByCaller(ctx context.Context) (map[string]int, error) {
+	open := map[string]int{}
+	_, err := list(ctx, j, func(row scanner) (caller string, err error) {
+		var n int
+		err = row.Scan(&caller, &n)
+		open[caller] = n
+		return caller, err
+	}, sqlOpenByCaller)
+	return open, err
+}
+
 // Filter chooses orders of a list. Zero fields choose all.
 type Filter struct {
 	Caller  string

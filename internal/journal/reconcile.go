@@ -23,9 +23,13 @@ type Standing struct {
 	AuthCode      string
 	// Attempt is the number of the latest attempt: what a decision about the order is a decision about.
 	Attempt int
+	// Held tells that a statement charges it, though no attempt of it is in doubt, and so stopped it.
+	Held bool
 	// Approved tells that the distributor itself answered that it charged an attempt.
 	Approved bool
-	// Attempts counts those that moved money, or may have. From and Until bound when: from the start of
+	// Attempts counts those that moved money, or may have. Of an order that waits, or that a statement holds, they
+	// are also those that were unavailable: a statement that charges it says that one of them did. From and Until
+	// bound when: from the start of
 	// the first to when the last was answered or, without an answer, given up. Zero when there are none.
 	Attempts    int
 	From, Until time.Time
@@ -43,13 +47,14 @@ func (p Place) behind(other Place) bool {
 // standingsPage is how many orders are read at once.
 const standingsPage = 500
 
-// sqlStandings has the orders' condition and order for its marks. An attempt that proves that it moved
-// nothing says nothing about when money moved.
+// sqlStandings has the orders' condition for its mark. An attempt that proves that it moved nothing says nothing about
+// when money moved.
 const sqlStandings = `SELECT o.id, o.state, o.phone, o.amount, o.transaction_id, o.reference, o.auth_code, o.attempt_count,
 MAX(CASE WHEN a.outcome = 'approved' THEN 1 ELSE 0 END), COUNT(a.number), COALESCE(MIN(a.started_at), 0),
 COALESCE(MAX(CASE WHEN a.outcome = 'approved' OR a.finished_at > a.give_up_at THEN a.finished_at ELSE a.give_up_at END), 0),
-COALESCE(o.finished_at, o.created_at), o.key
-FROM orders o LEFT JOIN attempts a ON a.order_key = o.key AND a.outcome NOT IN ('unavailable', 'not_sent', 'declined')
+COALESCE(o.finished_at, o.created_at), o.key, CASE WHEN o.held_at IS NULL THEN 0 ELSE 1 END
+FROM orders o LEFT JOIN attempts a ON a.order_key = o.key AND (a.outcome NOT IN ('unavailable', 'not_sent', 'declined')
+OR a.outcome = 'unavailable' AND (o.held_at IS NOT NULL OR o.state = 'retrying'))
 WHERE o.%s GROUP BY o.key ORDER BY COALESCE(o.finished_at, o.created_at), o.key`
 
 var (
@@ -180,10 +185,10 @@ func scanID(row scanner) (id topup.ID, err error) {
 }
 
 func scanStanding(row scanner) (s Standing, err error) {
-	var approved int
+	var approved, held int
 	err = row.Scan(&s.ID, &s.State, &s.Phone, &s.Amount, &s.TransactionID, &s.Reference, &s.AuthCode, &s.Attempt, &approved,
-		&s.Attempts, when{&s.From}, when{&s.Until}, &s.place.at, &s.place.key)
-	s.Approved = approved != 0
+		&s.Attempts, when{&s.From}, when{&s.Until}, &s.place.at, &s.place.key, &held)
+	s.Approved, s.Held = approved != 0, held != 0
 	if s.Attempts == 0 {
 		s.From, s.Until = time.Time{}, time.Time{}
 	}

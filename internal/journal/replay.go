@@ -26,6 +26,8 @@ type EventFilter struct {
 	Limit int
 	// Cursor is what the page before returned as next; empty for the first.
 	Cursor string
+	// MostRedeliveries leaves out of RedeliverAll what was redelivered so often on this day; 0: nothing.
+	MostRedeliveries int
 }
 
 // Events returns a page of events, newest first, and the cursor of the next page, empty after the last.
@@ -104,16 +106,52 @@ func earliest(t time.Time) (id uuid.UUID) {
 	return id
 }
 
+const (
+	// sqlForgetRedeliveries forgets former days.
+	sqlForgetRedeliveries = `DELETE FROM redeliveries WHERE day < $1`
+	sqlCountRedelivery    = `INSERT INTO redeliveries (day, event, times) VALUES ($1, $2, 1)
+ON CONFLICT (day, event) DO UPDATE SET times = redeliveries.times + 1 WHERE redeliveries.times < $3`
+)
+
+const day = 24 * time.Hour
+
+// counted counts a redelivery, unless the event has had so many on this day, of UTC.
+func (t *tx) counted(key []byte, most int, now time.Time) error {
+	today := now.UnixMicro() / day.Microseconds()
+	if _, err := t.exec(sqlForgetRedeliveries, today); err != nil {
+		return err
+	}
+	n, err := t.exec(sqlCountRedelivery, today, key, most)
+	if err != nil || n > 0 {
+		return err
+	}
+	return &topup.QuotaError{
+		Reason: fmt.Sprintf("the event was redelivered %d times today, and no more is allowed but to the operator", most),
+		After:  now.Truncate(day).Add(day).Sub(now),
+	}
+}
+
 const sqlRedeliver = `UPDATE events SET state = 'pending', due_at = $2, delivered_at = NULL, schedule_start = try_count WHERE id = $1`
 
 // Redeliver makes an event due again, from the start of its schedule, whatever became of it before. Its
 // tries are kept. topup.ErrNotFound means that there is no such event.
 func (j *Journal) Redeliver(ctx context.Context, ev topup.Event, now time.Time) error {
+	return j.RedeliverWithin(ctx, ev, 0, now)
+}
+
+// RedeliverWithin is Redeliver at most so many times a day, of those that were counted; 0 neither counts nor bounds.
+// More is a *topup.QuotaError.
+func (j *Journal) RedeliverWithin(ctx context.Context, ev topup.Event, most int, now time.Time) error {
 	key, ok := eventKey(ev.ID)
 	if !ok {
 		return fmt.Errorf("redeliver %q: %w", ev.ID, topup.ErrNotFound)
 	}
 	_, err := write(ctx, j, string(ev.OrderID), func(t *tx) (int64, error) {
+		if most > 0 {
+			if err := t.counted(key, most, now); err != nil {
+				return 0, err
+			}
+		}
 		n, err := t.exec(sqlRedeliver, key, whole(now).UnixMicro())
 		if err == nil && n == 0 {
 			err = topup.ErrNotFound
@@ -142,31 +180,43 @@ func (j *Journal) RedeliverAll(ctx context.Context, f EventFilter, now time.Time
 		if err != nil {
 			return count, f.Cursor, err
 		}
-		if err := errors.Join(j.redeliverPage(ctx, events, now)...); err != nil {
+		done, err := j.redeliverPage(ctx, events, f.MostRedeliveries, now)
+		if err != nil {
 			return count, f.Cursor, err
 		}
-		for _, ev := range events {
+		for _, ev := range done {
 			each(ev)
 		}
-		count += len(events)
+		count += len(done)
 		if f.Cursor = next; next == "" || page {
 			return count, next, nil
 		}
 	}
 }
 
-// redeliverPage writes a page's events side by side, so that they share commits.
-func (j *Journal) redeliverPage(ctx context.Context, events []topup.Event, now time.Time) []error {
+// redeliverPage writes a page's events side by side, so that they share commits, and returns those that are due again.
+func (j *Journal) redeliverPage(
+	ctx context.Context, events []topup.Event, most int, now time.Time,
+) (again []topup.Event, err error) {
 	errs := make([]error, len(events))
 	done := make(chan struct{})
 	for i, ev := range events {
 		go func() {
-			errs[i] = j.Redeliver(ctx, ev, now)
+			errs[i] = j.RedeliverWithin(ctx, ev, most, now)
 			done <- struct{}{}
 		}()
 	}
 	for range events {
 		<-done
 	}
-	return errs
+	for i, ev := range events {
+		var often *topup.QuotaError
+		switch {
+		case errs[i] == nil:
+			again = append(again, ev)
+		case !errors.As(errs[i], &often):
+			err = errors.Join(err, errs[i])
+		}
+	}
+	return again, err
 }

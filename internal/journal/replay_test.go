@@ -2,8 +2,10 @@ package journal_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -92,5 +94,47 @@ func testReplay(t *testing.T, s store) {
 		if _, _, err := s.Events(context.Background(), f); len(topup.FieldErrors(err)) != 1 {
 			t.Errorf("%+v: %v", f, err)
 		}
+	}
+}
+
+// testRedeliveries: the bound is for one event and one day.
+func testRedeliveries(t *testing.T, s store) {
+	noon := time.Now().UTC().Truncate(24 * time.Hour).Add(12 * time.Hour) // events have the time of their making in them
+	a, b := canceled(t, s, "A"), canceled(t, s, "B")
+	again := func(ev topup.Event, at time.Time, want bool) {
+		t.Helper()
+		err := s.RedeliverWithin(t.Context(), ev, 3, at)
+		var often *topup.QuotaError
+		midnight := at.Truncate(24 * time.Hour).Add(24 * time.Hour)
+		if want && err != nil || !want && (!errors.As(err, &often) || !strings.Contains(often.Reason, "3 times") ||
+			!at.Add(often.After).Equal(midnight)) {
+			t.Errorf("at %s: %v", at, err)
+		}
+	}
+	for range 3 {
+		again(a, noon, true)
+	}
+	again(a, noon, false)
+	again(a, noon.Add(11*time.Hour), false)
+	again(b, noon, true)
+	must(t, s.Redeliver(t.Context(), a, noon))
+	again(a, noon, false)
+	for range 3 {
+		again(a, noon.Add(12*time.Hour), true)
+	}
+	again(a, noon.Add(12*time.Hour), false)
+	rest := journal.EventFilter{MostRedeliveries: 3}
+	count, _, err := s.RedeliverAll(t.Context(), rest, noon.Add(12*time.Hour), func(topup.Event) {})
+	must(t, err)
+	if count != 1 {
+		t.Errorf("%d were redelivered together, want the other one", count)
+	}
+	open, err := s.OpenByCaller(t.Context())
+	must(t, err)
+	s.accept(t, "C")
+	more, err := s.OpenByCaller(t.Context())
+	must(t, err)
+	if len(open) != 0 || more["shop"] != 1 || len(more) != 1 {
+		t.Errorf("open orders: %v, and then %v", open, more)
 	}
 }

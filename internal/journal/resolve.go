@@ -21,7 +21,7 @@ reason = '` + string(topup.ReasonResolved) + `', transaction_id = $3, reference 
 		topup.VerdictResend: `next_attempt_at = $2, due_at = $2, transaction_id = $3, reference = $4, auth_code = $5,
 ends_at = CASE WHEN expires_at < $6 THEN expires_at ELSE COALESCE($6, expires_at) END`,
 	}[v]
-	return `UPDATE orders SET state = '` + string(v.State()) + `', updated_at = $2, ` + set +
+	return `UPDATE orders SET state = '` + string(v.State()) + `', updated_at = $2, held_at = NULL, ` + set +
 		` WHERE id = $1 AND ` + from(topup.OpResolve, v.State()) + ` RETURNING ` + orderColumns
 }
 

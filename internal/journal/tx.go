@@ -62,6 +62,16 @@ func (t *tx) number(query string, args ...any) (n int64, err error) {
 	return n, t.check(c.err)
 }
 
+// text runs a query of one text; "" where it has no row.
+func (t *tx) text(query string, args ...any) (s string, err error) {
+	c := &call{query: query, args: args, scan: func(row scanner) error { return row.Scan(&s) }}
+	t.session.do(t.ctx, c)
+	if errors.Is(c.err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return s, t.check(c.err)
+}
+
 func (t *tx) check(err error) error {
 	if *t.broken == nil {
 		*t.broken = err

@@ -52,7 +52,7 @@ type Metrics struct {
 	orders, unknownAge, dueAge, events, eventDueAge *prometheus.Desc
 	endpointsDisabled, inLine, outage               *prometheus.Desc
 	balanceLow, balanceDrift, disputed, disputedAge *prometheus.Desc
-	stoodInLine                                     *prometheus.CounterVec
+	stoodInLine, refused, rejected                  *prometheus.CounterVec
 	tasks, pendingAge, paused, servers, stuck       *prometheus.Desc
 	repairs, skew, redisMemory, up                  *prometheus.Desc
 }

@@ -145,6 +145,13 @@ func (j *Journal) Resolve(ctx context.Context, id topup.ID, r topup.Resolution, 
 	return j.m.ended(j.Journal.Resolve(ctx, id, r, now))
 }
 
+// Hold counts an order that is unknown from then on.
+func (j *Journal) Hold(
+	ctx context.Context, id topup.ID, h topup.Hold, now time.Time,
+) (topup.Order, *topup.Event, error) {
+	return j.m.ended(j.Journal.Hold(ctx, id, h, now))
+}
+
 // Correct counts no end: the order has had its own.
 func (j *Journal) Correct(ctx context.Context, id topup.ID, c topup.Correction, now time.Time) (topup.Order, *topup.Event, error) {
 	o, ev, err := j.Journal.Correct(ctx, id, c, now)

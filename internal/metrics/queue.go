@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"recarga/internal/intake"
 	"recarga/internal/queue"
 	"recarga/topup"
 )
@@ -14,6 +15,13 @@ import (
 func (m *Metrics) defineQueue() {
 	m.sweptAt = m.gauges("recarga_sweep_timestamp_seconds", "When this worker's sweep came round last.")
 	m.queueErrors = m.counters(each("order", "event", "again"), "recarga_queue_errors_total", "Rings that Redis did not take, from the API (order, event) or the sweep (again). Nothing is lost by them: the sweep rings again.", "ring")
+	m.refused = m.counters(reasons(), "recarga_tasks_refused_total",
+		"Tasks that this worker refused, and that asynq archived with their reason: malformed, unsigned or signature "+
+			"(RECARGA_TASK_KEY), caller_reserved, caller_unknown, caller_disabled; invalid are orders that are in the book, "+
+			"failed.", "reason")
+	m.rejected = m.counters(rejectedKinds(), "recarga_redis_rejected_total",
+		"Values in Redis that no process of ours wrote, ignored or removed by this one: token, lock, notice, pace, probe, "+
+			"key (of another type than it must be).", "kind")
 	m.tasks = m.desc(gauge, "recarga_queue_tasks", "Tasks by queue and state, as a worker saw them within the last 10 s.", "queue", "state")
 	m.pendingAge = m.desc(gauge, "recarga_queue_oldest_pending_seconds", "How long the next task of a queue has been waiting.", "queue")
 	m.paused = m.desc(gauge, "recarga_queue_paused", "1 when a person has paused the queue.", "queue")
@@ -28,6 +36,26 @@ func (m *Metrics) defineQueue() {
 func (m *Metrics) Swept(at time.Time) {
 	m.sweptAt.WithLabelValues().Set(float64(at.UnixMilli()) / 1e3)
 }
+
+func reasons() (start [][]string) {
+	for _, reason := range intake.Reasons() {
+		start = append(start, []string{string(reason)})
+	}
+	return start
+}
+
+func rejectedKinds() (start [][]string) {
+	for _, kind := range queue.RejectedKinds() {
+		start = append(start, []string{string(kind)})
+	}
+	return start
+}
+
+// Rejected counts a value in Redis that is none of ours; it is for Queue.OnRejected.
+func (m *Metrics) Rejected(kind queue.Rejected) { m.rejected.WithLabelValues(string(kind)).Inc() }
+
+// Refused counts a task; it is worker.Config.Refused.
+func (m *Metrics) Refused(reason string) { m.refused.WithLabelValues(reason).Inc() }
 
 // Queue is a queue whose failed rings are counted.
 type Queue struct {

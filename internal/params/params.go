@@ -14,7 +14,8 @@ import (
 )
 
 // Check returns a *topup.FieldError, in the order of their names, for each given parameter that is none of names, that
-// is given more than once, or whose value is no Text. A name that ends in [] may be given often.
+// is given more than once, or whose value is no Text; for topup.MaxFaults of them at most. A name that ends in []
+// may be given often.
 func Check(given url.Values, names ...string) []*topup.FieldError {
 	var wrong []*topup.FieldError
 	for _, name := range slices.Sorted(maps.Keys(given)) {
@@ -29,7 +30,9 @@ func Check(given url.Values, names ...string) []*topup.FieldError {
 		default:
 			e.Allowed = allowedText
 		}
-		wrong = append(wrong, e)
+		if wrong = append(wrong, e); len(wrong) == topup.MaxFaults {
+			break
+		}
 	}
 	return wrong
 }

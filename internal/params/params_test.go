@@ -1,6 +1,7 @@
 package params_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -50,6 +51,22 @@ func TestCheckQuery(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestFaultsAreFew: however much is wrong, an error names topup.MaxFaults and says that there may be more.
+func TestFaultsAreFew(t *testing.T) {
+	for _, count := range []int{1, topup.MaxFaults - 1, topup.MaxFaults, 4000} {
+		var query strings.Builder
+		for i := range count {
+			fmt.Fprintf(&query, "&k%d=1&k%d=2", i, i)
+		}
+		wrong := params.CheckQuery(query.String(), "state")
+		text := topup.JoinFields(wrong).Error()
+		more := strings.Contains(text, topup.MostNamed)
+		if len(wrong) != min(count, topup.MaxFaults) || more != (count >= topup.MaxFaults) {
+			t.Errorf("%d wrong: %d named in\n%s", count, len(wrong), text)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/time/rate"
 
+	"recarga/internal/seal"
 	"recarga/topup"
 )
 
@@ -25,6 +27,7 @@ type Pacer struct {
 	limiter *redis_rate.Limiter
 	key     string
 	limits  []redis_rate.Limit // by rank
+	reject  rejecting
 
 	// The embedded Redis serves this process alone, and cuts the numbers of a script to whole seconds: there the
 	// limit is kept here.
@@ -45,7 +48,7 @@ const (
 // NewPacer allows count in every period, evenly spread, less a fiftieth, and a second's share at once, or six.
 func (q *Queue) NewPacer(key string, count int, period time.Duration) *Pacer {
 	burst := max(leastBurst, int(float64(count)/period.Seconds()/float64(len(topup.Priorities()))))
-	p := &Pacer{limiter: redis_rate.NewLimiter(q.rest), key: "recarga:" + key}
+	p := &Pacer{limiter: redis_rate.NewLimiter(q.rest), key: "recarga:" + key, reject: q.reject}
 	for n := len(topup.Priorities()); n > 0; n-- {
 		p.limits = append(p.limits, redis_rate.Limit{Rate: count - count/spare, Period: period, Burst: n * burst})
 	}
@@ -65,7 +68,7 @@ func (p *Pacer) Take(ctx context.Context, priority topup.Priority, n int) (grant
 	}
 	ctx, cancel := context.WithTimeout(ctx, boardTimeout)
 	defer cancel()
-	result, err := p.limiter.AllowAtMost(ctx, p.key, limit, min(n, limit.Burst))
+	result, err := p.allow(ctx, limit, min(n, limit.Burst))
 	switch {
 	case err != nil:
 		return 0, 0, fmt.Errorf("pace %s: %w", p.key, err)
@@ -73,6 +76,29 @@ func (p *Pacer) Take(ctx context.Context, priority topup.Priority, n int) (grant
 		return n, 0, nil
 	}
 	return result.Allowed, max(result.RetryAfter, limit.Period/time.Duration(limit.Rate)), nil
+}
+
+// allow asks the limiter. What is there may be no number, or a time so far ahead that nothing would be bought for
+// years: then it begins anew.
+func (p *Pacer) allow(ctx context.Context, limit redis_rate.Limit, n int) (*redis_rate.Result, error) {
+	result, err := p.limiter.AllowAtMost(ctx, p.key, limit, n)
+	var reply redis.Error
+	var number *strconv.NumError
+	if err == nil && p.plausible(result, limit, n) || err != nil && !errors.As(err, &reply) && !errors.As(err, &number) {
+		return result, err
+	}
+	if resetErr := p.limiter.Reset(ctx, p.key); resetErr != nil {
+		return nil, errors.Join(err, resetErr)
+	}
+	p.reject(ctx, RejectedPace, "rate:"+p.key, "no purchase of ours has put the limit there")
+	return p.limiter.AllowAtMost(ctx, p.key, limit, n)
+}
+
+// plausible tells whether an answer can be: the limit is drawn down by a burst of the highest priority at most.
+func (p *Pacer) plausible(r *redis_rate.Result, limit redis_rate.Limit, n int) bool {
+	every := limit.Period / time.Duration(limit.Rate)
+	longest := every*time.Duration(p.limits[0].Burst-limit.Burst+1) + time.Second
+	return r.Allowed >= 0 && r.Allowed <= n && r.RetryAfter >= -1 && r.RetryAfter <= longest
 }
 
 // takeAlone leaves what is beyond the priority's own burst to those above it.
@@ -90,38 +116,106 @@ func (p *Pacer) takeAlone(limit redis_rate.Limit, n int) (granted int, wait time
 	return granted, wait, nil
 }
 
-// Board is where all workers on one Redis read and write what they know of the distributor's trouble.
-type Board struct{ rdb redis.UniversalClient }
+// Board is where all workers on one Redis read and write what they know of the distributor's trouble. It is sealed
+// there with the distributor's secret key: nobody else can stop purchases by what he writes.
+type Board struct {
+	rdb    redis.UniversalClient
+	sealed sealed
+	// guarded: others may write to this Redis.
+	guarded bool
+	reject  rejecting
+}
 
 const (
 	noticesKey   = "recarga:distributor:notices"
 	pausedField  = "paused_until"
 	outagePrefix = "outage:"
+	// maxPause is the longest that the distributor's word is taken for.
+	maxPause = time.Hour
+	// maxNotices and maxNotice bound what is read of the board: how many, and the bytes of each.
+	maxNotices, maxNotice = 256, 8 << 10
 )
 
-// Board is the one of this Redis.
-func (q *Queue) Board() *Board { return &Board{q.rest} }
+// Board is the one of this Redis for those who have the distributor's secret key.
+func (q *Queue) Board(secretKey string) *Board {
+	return &Board{rdb: q.rest, sealed: sealed{seal.New(secretKey), "distributor notices"}, guarded: !q.IsEmbedded(),
+		reject: q.reject}
+}
+
+// noticesScript reads the board, and removes what is too large to be of it.
+//
+// KEYS: notices. ARGV: how many fields, bytes of each. Returns: field, value, …
+var noticesScript = redis.NewScript(`
+local is = redis.call("TYPE", KEYS[1]).ok
+if is == "none" then return {} end
+if is ~= "hash" or redis.call("HLEN", KEYS[1]) > tonumber(ARGV[1]) then
+	redis.call("DEL", KEYS[1])
+	return {}
+end
+for _, field in ipairs(redis.call("HKEYS", KEYS[1])) do
+	local size = math.max(#field, redis.call("HSTRLEN", KEYS[1], field))
+	if size > tonumber(ARGV[2]) then redis.call("HDEL", KEYS[1], field) end
+end
+return redis.call("HGETALL", KEYS[1])`)
+
+func (b *Board) fields(ctx context.Context) (map[string]string, error) {
+	if !b.guarded {
+		return b.rdb.HGetAll(ctx, noticesKey).Result()
+	}
+	pairs, err := noticesScript.Run(ctx, b.rdb, []string{noticesKey}, maxNotices, maxNotice).StringSlice()
+	fields := map[string]string{}
+	for pair := range slices.Chunk(pairs, 2) {
+		fields[pair[0]] = pair[1]
+	}
+	return fields, err
+}
 
 // Notices are what is on the board.
 func (b *Board) Notices(ctx context.Context) (n topup.Notices, err error) {
 	ctx, cancel := context.WithTimeout(ctx, boardTimeout)
 	defer cancel()
-	fields, err := b.rdb.HGetAll(ctx, noticesKey).Result()
+	fields, err := b.fields(ctx)
 	if err != nil {
 		return n, fmt.Errorf("notices: %w", err)
 	}
 	n.Outages = map[string]topup.Outage{}
 	for name, value := range fields {
-		operator, isOutage := strings.CutPrefix(name, outagePrefix)
-		var o topup.Outage
-		switch ms, err := strconv.ParseInt(value, 10, 64); {
-		case name == pausedField && err == nil:
-			n.PausedUntil = time.UnixMilli(ms)
-		case isOutage && json.Unmarshal([]byte(value), &o) == nil:
-			n.Outages[operator] = o
+		if err := b.read(&n, name, value, time.Now()); err != nil {
+			b.reject(ctx, RejectedNotice, noticesKey, fmt.Sprintf("field %.40q: %v", name, err))
+			_ = b.rdb.HDel(ctx, noticesKey, name).Err() // it is ignored anyway
 		}
 	}
 	return n, nil
+}
+
+// read adds one notice. None stops purchases for longer than the distributor itself could, or for ever.
+func (b *Board) read(n *topup.Notices, name, value string, now time.Time) error {
+	text, err := b.sealed.open(value, name)
+	if err != nil {
+		return err
+	}
+	operator, isOutage := strings.CutPrefix(name, outagePrefix)
+	if !isOutage {
+		ms, err := strconv.ParseInt(string(text), 10, 64)
+		n.PausedUntil = earlier(time.UnixMilli(ms), now.Add(maxPause))
+		return err
+	}
+	var o topup.Outage
+	if err := json.Unmarshal(text, &o); err != nil {
+		return err
+	}
+	if o.Since.After(now.Add(mostSkew)) || o.RecoveringSince.After(now.Add(mostSkew)) {
+		return errors.New("it is of the future")
+	}
+	n.Outages[operator] = o
+	return nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // Pause tells that the distributor wants no request until a time.
@@ -141,7 +235,7 @@ func (b *Board) SetOutage(ctx context.Context, operator string, o topup.Outage) 
 func (b *Board) set(ctx context.Context, field, value string) error {
 	ctx, cancel := context.WithTimeout(ctx, boardTimeout)
 	defer cancel()
-	if err := b.rdb.HSet(ctx, noticesKey, field, value).Err(); err != nil {
+	if err := b.rdb.HSet(ctx, noticesKey, field, b.sealed.seal([]byte(value), field)).Err(); err != nil {
 		return fmt.Errorf("notice %s: %w", field, err)
 	}
 	return nil
@@ -161,14 +255,27 @@ func (b *Board) EndOutage(ctx context.Context, operator string) error {
 func (b *Board) ClaimProbe(ctx context.Context, operator string, every time.Duration) (claimed bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, boardTimeout)
 	defer cancel()
-	err = b.rdb.SetArgs(ctx, "recarga:distributor:probe:"+operator, "", redis.SetArgs{Mode: "NX", TTL: every}).Err()
-	switch {
-	case errors.Is(err, redis.Nil):
-		return false, nil
-	case err != nil:
+	key := "recarga:distributor:probe:" + operator
+	claimed, err = b.claim(ctx, key, every)
+	if err == nil && !claimed {
+		var freed bool
+		if freed, err = free(ctx, b.rdb, key, every+time.Second); freed {
+			b.reject(ctx, RejectedProbe, key, "it is claimed for longer than a process of ours would")
+			claimed, err = b.claim(ctx, key, every)
+		}
+	}
+	if err != nil {
 		return false, fmt.Errorf("probe of %s: %w", operator, err)
 	}
-	return true, nil
+	return claimed, nil
+}
+
+func (b *Board) claim(ctx context.Context, key string, every time.Duration) (claimed bool, err error) {
+	err = b.rdb.SetArgs(ctx, key, "", redis.SetArgs{Mode: "NX", TTL: every}).Err()
+	if errors.Is(err, redis.Nil) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // resumeFor is how long what was resumed is remembered: longer than any recovery lasts.
@@ -197,7 +304,7 @@ func (b *Board) Resume(ctx context.Context, operator string, recoveringSince tim
 	if err != nil {
 		return 0, fmt.Errorf("resumption of %s: %w", operator, err)
 	}
-	return granted, nil
+	return min(max(granted, 0), n), nil // whatever the key says
 }
 
 // GiveBack gives back n that Resume granted, and that were not made.

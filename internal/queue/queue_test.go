@@ -402,7 +402,7 @@ func TestResume(t *testing.T) {
 					t.Errorf("of a total of %d, %d are granted", total, taken)
 				}
 			}
-			if n, err := q.Board().Resume(t.Context(), "TELCEL", since.Add(time.Second), 1, 5); n != 1 || err != nil {
+			if n, err := q.Board("secret").Resume(t.Context(), "TELCEL", since.Add(time.Second), 1, 5); n != 1 || err != nil {
 				t.Errorf("another recovery gets %d, %v", n, err)
 			}
 		})
@@ -417,10 +417,10 @@ func resumeByMany(t *testing.T, q *queue.Queue, since time.Time, total int) (tak
 	for i := range granted {
 		workers.Go(func() {
 			for range 30 {
-				n, err := q.Board().Resume(t.Context(), "TELCEL", since, total, 2+i)
+				n, err := q.Board("secret").Resume(t.Context(), "TELCEL", since, total, 2+i)
 				if err == nil && n > 1 {
 					n--
-					err = q.Board().GiveBack(t.Context(), "TELCEL", since, 1)
+					err = q.Board("secret").GiveBack(t.Context(), "TELCEL", since, 1)
 				}
 				if err != nil {
 					t.Error(err)
@@ -431,7 +431,7 @@ func resumeByMany(t *testing.T, q *queue.Queue, since time.Time, total int) (tak
 		})
 	}
 	workers.Wait()
-	left, err := q.Board().Resume(t.Context(), "TELCEL", since, total, 1000)
+	left, err := q.Board("secret").Resume(t.Context(), "TELCEL", since, total, 1000)
 	if err != nil {
 		t.Error(err)
 	}

@@ -20,6 +20,8 @@ const (
 	outagePause = time.Second
 	// soonEnough is how much later than asked a task that waits may run, and count as the one that wakes.
 	soonEnough = time.Minute
+	// overdueForward is how long after its time asynq should have moved a task that was put off to those that wait.
+	overdueForward = 30 * time.Second
 	// generations bounds the ids tried for one order or event.
 	generations = 16
 )
@@ -101,16 +103,31 @@ func (q *Queue) put(ctx context.Context, task *asynq.Task, r ring, at time.Time,
 		case !errors.Is(err, asynq.ErrTaskIDConflict):
 			q.outage.begin()
 			return "", fmt.Errorf("ring %s: %w", taskID, err)
-		case q.willWake(r.queue, taskID, at, insist):
+		case q.willWake(ctx, r.queue, taskID, at, insist):
 			return "", nil
 		}
 	}
-	return "", fmt.Errorf("ring %s: %d tasks of that id are stuck in queue %s", r.id, generations, r.queue)
+	return q.putLast(ctx, task, r, at)
+}
+
+// putLast enqueues a task where those of all other ids are stuck.
+func (q *Queue) putLast(ctx context.Context, task *asynq.Task, r ring, at time.Time) (taskID string, err error) {
+	taskID = q.lastID(r.id, time.Now())
+	_, err = q.client.EnqueueContext(ctx, task, asynq.TaskID(taskID), asynq.ProcessAt(notBefore(at)))
+	switch {
+	case errors.Is(err, asynq.ErrTaskIDConflict):
+		return "", nil
+	case err != nil:
+		q.outage.begin()
+		return "", fmt.Errorf("ring %s: %w", taskID, err)
+	}
+	q.log.WarnContext(ctx, "all tasks of an id are stuck; made another one", "queue", r.queue, "id", r.id, "task", taskID)
+	return taskID, nil
 }
 
 // willWake tells whether the task that holds an id will still be run, at about the time given. asynq refuses an id while any
 // trace of its task is left, also of one that nothing will ever run.
-func (q *Queue) willWake(queue, taskID string, at time.Time, insist bool) bool {
+func (q *Queue) willWake(ctx context.Context, queue, taskID string, at time.Time, insist bool) bool {
 	info, err := q.inspector.GetTaskInfo(queue, taskID)
 	if err != nil {
 		// It ended between the two questions, or it is a ghost; a ring too many harms nobody.
@@ -118,8 +135,11 @@ func (q *Queue) willWake(queue, taskID string, at time.Time, insist bool) bool {
 	}
 	switch info.State {
 	case asynq.TaskStatePending:
-		return true
+		return !insist || !q.lost(ctx, queue, taskID)
 	case asynq.TaskStateScheduled, asynq.TaskStateRetry:
+		if insist && time.Since(info.NextProcessAt) > overdueForward {
+			return false
+		}
 		// An event that is sent again has a task that waits for the next try of the schedule, for up to a day.
 		return !info.NextProcessAt.After(later(at, time.Now()).Add(soonEnough))
 	case asynq.TaskStateActive:

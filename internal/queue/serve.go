@@ -157,7 +157,11 @@ func isFailure(err error) bool {
 	return err != nil && !errors.As(err, &again) && !errors.Is(err, errStranger)
 }
 
+// handleError leaves what is archived to its handler, which knows why.
 func (q *Queue) handleError(_ context.Context, task *asynq.Task, err error) {
+	if errors.Is(err, asynq.SkipRetry) {
+		return
+	}
 	if isFailure(err) || errors.Is(err, errStranger) {
 		q.log.Error("task failed", "type", task.Type(), "error", err)
 	}

@@ -12,13 +12,19 @@ import (
 
 	"github.com/bsm/redislock"
 	"github.com/redis/go-redis/v9"
+
+	"recarga/internal/seal"
 )
 
-// TokenStore shares the distributor's token between all processes on one Redis.
+// TokenStore shares the distributor's token between all processes on one Redis. It is sealed there with the secret key
+// for the customer and the URL: somebody who can write to Redis cannot have purchases made with a token of his own.
 type TokenStore struct {
-	rdb  redis.UniversalClient
-	lock *redislock.Client
-	key  string
+	rdb             redis.UniversalClient
+	lock            *redislock.Client
+	key             string
+	sealed          sealed
+	customerID, url string
+	reject          rejecting
 }
 
 const (
@@ -29,15 +35,30 @@ const (
 	loginPoll = 100 * time.Millisecond
 	// tokenTimeout bounds what a purchase waits for Redis here.
 	tokenTimeout = time.Second
+	// lockPatience is how long a login waits for another one, which takes less, before it goes on beside it.
+	lockPatience = 30 * time.Second
+	// maxSealed bounds what is read as a token: one of the largest that the client takes, with all around it.
+	maxSealed = 16 << 10
 )
 
-// NewTokenStore keeps the token of one customer at one distributor.
-func NewTokenStore(rdb redis.UniversalClient, customerID, url string) *TokenStore {
-	sum := sha256.Sum256([]byte(url + "\x00" + customerID))
-	return &TokenStore{rdb: rdb, lock: redislock.New(rdb), key: "recarga:distributor:token:" + hex.EncodeToString(sum[:8])}
+// TokenStore keeps the token of one customer at one distributor.
+func (q *Queue) TokenStore(customerID, secretKey, url string) *TokenStore {
+	s := NewTokenStore(q.rest, customerID, secretKey, url)
+	s.reject = q.reject
+	return s
 }
 
-// stored is the token as Redis has it.
+// NewTokenStore is Queue.TokenStore for a program without a Queue.
+func NewTokenStore(rdb redis.UniversalClient, customerID, secretKey, url string) *TokenStore {
+	sum := sha256.Sum256([]byte(url + "\x00" + customerID))
+	return &TokenStore{
+		rdb: rdb, lock: redislock.New(rdb), key: "recarga:distributor:token:" + hex.EncodeToString(sum[:8]),
+		sealed: sealed{seal.New(secretKey), "distributor token"}, customerID: customerID, url: url,
+		reject: func(context.Context, Rejected, string, string) {},
+	}
+}
+
+// stored is the token as Redis has it, sealed.
 type stored struct {
 	Token   string    `json:"token"`
 	Expires time.Time `json:"expires"`
@@ -47,16 +68,21 @@ type stored struct {
 func (s *TokenStore) Load(ctx context.Context) (token string, expires time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
 	defer cancel()
-	data, err := s.rdb.Get(ctx, s.key).Bytes()
-	if errors.Is(err, redis.Nil) {
+	value, err := s.rdb.GetRange(ctx, s.key, 0, maxSealed).Result()
+	switch {
+	case err != nil:
+		return "", time.Time{}, fmt.Errorf("load token: %w", err)
+	case value == "":
 		return "", time.Time{}, nil
 	}
 	var t stored
+	data, err := s.sealed.open(value, s.customerID, s.url)
 	if err == nil {
 		err = json.Unmarshal(data, &t)
 	}
-	if err != nil {
-		return "", time.Time{}, fmt.Errorf("load token: %w", err)
+	if err != nil { // the next login puts another in its place
+		s.reject(ctx, RejectedToken, s.key, err.Error())
+		return "", time.Time{}, nil
 	}
 	return t.Token, t.Expires, nil
 }
@@ -67,7 +93,8 @@ func (s *TokenStore) Save(ctx context.Context, token string, expires time.Time) 
 	defer cancel()
 	data, err := json.Marshal(stored{Token: token, Expires: expires})
 	if err == nil {
-		err = s.rdb.Set(ctx, s.key, data, max(time.Until(expires), time.Millisecond)).Err()
+		value := s.sealed.seal(data, s.customerID, s.url)
+		err = s.rdb.Set(ctx, s.key, value, max(time.Until(expires), time.Millisecond)).Err()
 	}
 	if err != nil {
 		return fmt.Errorf("save token: %w", err)
@@ -75,9 +102,16 @@ func (s *TokenStore) Save(ctx context.Context, token string, expires time.Time) 
 	return nil
 }
 
-// Lock waits until no other process logs in.
+// Lock waits until no other process logs in, or until its login should have come to an end.
 func (s *TokenStore) Lock(ctx context.Context) (unlock func(), err error) {
-	lock, err := s.lock.Obtain(ctx, s.key+":login", loginLock, &redislock.Options{RetryStrategy: redislock.LinearBackoff(loginPoll)})
+	waiting, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	key := s.key + ":login"
+	if freed, err := free(waiting, s.rdb, key, loginLock); err == nil && freed {
+		s.reject(ctx, RejectedLock, key, "it is held for longer than a process of ours would")
+	}
+	lock, err := s.lock.Obtain(waiting, key, loginLock,
+		&redislock.Options{RetryStrategy: redislock.LinearBackoff(loginPoll)})
 	if err != nil {
 		return nil, fmt.Errorf("lock for login: %w", err)
 	}

@@ -21,7 +21,7 @@ import (
 func TestTokenStore(t *testing.T) {
 	redis := testkit.Redis(t)
 	rdb := open(t, redis.URL()).Redis()
-	store := queue.NewTokenStore(rdb, "me", "http://vendor")
+	store := queue.NewTokenStore(rdb, "me", "secret", "http://vendor")
 	if got, _, err := store.Load(t.Context()); got != "" || err != nil {
 		t.Fatalf("an empty store has %q, %v", got, err)
 	}
@@ -32,7 +32,8 @@ func TestTokenStore(t *testing.T) {
 	if got, until, err := store.Load(t.Context()); got != "abc" || !until.Equal(expires) || err != nil {
 		t.Errorf("%q until %v, %v", got, until, err)
 	}
-	if got, _, err := queue.NewTokenStore(rdb, "somebody else", "http://vendor").Load(t.Context()); got != "" || err != nil {
+	other := queue.NewTokenStore(rdb, "somebody else", "secret", "http://vendor")
+	if got, _, err := other.Load(t.Context()); got != "" || err != nil {
 		t.Errorf("another customer's token is %q, %v", got, err)
 	}
 	unlock, err := store.Lock(t.Context())
@@ -83,7 +84,7 @@ func oneSession(t *testing.T, processes int, odd sandbox.OddAnswer) {
 	for range processes {
 		c, err := distributor.New(distributor.Config{
 			URL: server.URL + "/api/distributor", CustomerID: "demo", SecretKey: "demo", Log: quiet,
-			Tokens: queue.NewTokenStore(open(t, url).Redis(), "demo", server.URL),
+			Tokens: queue.NewTokenStore(open(t, url).Redis(), "demo", "demo", server.URL),
 			Observe: func(r distributor.Request) {
 				if r.Call == "login" {
 					logins.Add(1)
@@ -123,7 +124,7 @@ func oneSession(t *testing.T, processes int, odd sandbox.OddAnswer) {
 // session would end its own.
 func TestSlowLogin(t *testing.T) {
 	rdb := open(t, testkit.Redis(t).URL()).Redis()
-	store := queue.NewTokenStore(rdb, "me", "http://vendor")
+	store := queue.NewTokenStore(rdb, "me", "secret", "http://vendor")
 	unlock, err := store.Lock(t.Context())
 	if err != nil {
 		t.Fatal(err)

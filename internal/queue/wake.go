@@ -124,6 +124,9 @@ func (p *patience) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		if err == nil || redis.HasErrorPrefix(err, "NOSCRIPT") {
 			return err
 		}
+		if redis.HasErrorPrefix(err, "WRONGTYPE") { // of one task, which has left the list by now
+			return err
+		}
 		if queue, ok := dequeuedFrom(cmd); ok {
 			p.wait(queue, err)
 		}

@@ -15,8 +15,6 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
-
-	"recarga/tasks"
 )
 
 const (
@@ -113,7 +111,7 @@ func (h Health) Alarms() []string {
 }
 
 // Watch mends what asynq never would by itself, and reports the rest. It is for every worker to call
-// every few seconds: it takes two round trips, each step is bounded and atomic, and what several do at
+// every few seconds: it takes three round trips, each step is bounded and atomic, and what several do at
 // once is done once.
 //
 // It does not look for ghosts, tasks that are in no list: that takes a scan of all keys, and ringing
@@ -121,12 +119,16 @@ func (h Health) Alarms() []string {
 func (q *Queue) Watch(ctx context.Context) (Health, error) {
 	h := Health{Queues: map[string]QueueHealth{}}
 	found := map[string]*findings{}
+	if err := q.cleanShared(ctx); err != nil {
+		return h, err
+	}
 	pipe := q.rest.Pipeline()
 	clock := pipe.Time(ctx)
 	now := time.Now()
-	servers := pipe.ZRangeByScore(ctx, "asynq:servers", &redis.ZRangeBy{Min: strconv.FormatInt(now.Unix(), 10), Max: "+inf"})
-	for _, name := range []string{tasks.QueueTopups, tasks.QueueWebhooks} {
-		found[name] = inspect(ctx, pipe, name)
+	servers := pipe.ZRangeByScore(ctx, "asynq:servers", &redis.ZRangeBy{Min: strconv.FormatInt(now.Unix(), 10),
+		Max: "+inf", Count: watchPage})
+	for _, name := range ourQueues() {
+		found[name] = inspect(ctx, pipe, name, now)
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return h, fmt.Errorf("watch the queues: %w", err)
@@ -148,12 +150,13 @@ func (q *Queue) Watch(ctx context.Context) (Health, error) {
 }
 
 // findings are the answers of one queue's scripts.
-type findings struct{ survey, mend, trim, overdue *redis.Cmd }
+type findings struct{ clean, survey, mend, trim, overdue *redis.Cmd }
 
-func inspect(ctx context.Context, pipe redis.Pipeliner, queue string) *findings {
+func inspect(ctx context.Context, pipe redis.Pipeliner, queue string, now time.Time) *findings {
 	key := func(name string) string { return "asynq:{" + queue + "}:" + name }
 	task, strays, quarantine := key("t:"), "recarga:{"+queue+"}:strays", quarantineOf(queue)
 	return &findings{
+		clean: clean(ctx, pipe, queue, now), // first, because the others fail on what it removes
 		mend: pipe.Eval(ctx, mendScript, []string{key("active"), key("lease"), strays},
 			task, watchPage, leaseOverdue.Seconds(), strayGrace.Seconds()),
 		trim: pipe.Eval(ctx, trimScript, []string{key("archived")}, task, archivePage, archiveLife.Seconds()),
@@ -176,11 +179,14 @@ func quarantineOf(queue string) string { return "recarga:{" + queue + "}:quarant
 // ARGV: prefix of the task keys, how many to look at, age of an overdue lease, grace of a stray.
 // Returns: active tasks without a lease, leases given, tasks removed that have no message.
 const mendScript = `
+local function has(key)
+	return redis.call("TYPE", key).ok == "hash" and redis.call("HEXISTS", key, "msg") == 1
+end
 local now = tonumber(redis.call("TIME")[1])
 local strays, leases, vanished, seen = 0, 0, 0, {}
 for _, id in ipairs(redis.call("LRANGE", KEYS[1], -ARGV[2], -1)) do
 	local lease = redis.call("ZSCORE", KEYS[2], id)
-	if redis.call("HEXISTS", ARGV[1] .. id, "msg") == 0 then
+	if not has(ARGV[1] .. id) then
 		if not lease or tonumber(lease) < now - ARGV[3] then
 			redis.call("LREM", KEYS[1], 0, id)
 			redis.call("ZREM", KEYS[2], id)
@@ -226,7 +232,7 @@ local rest = redis.call("ZCOUNT", KEYS[1], "-inf", old) - ARGV[2]
 local from = math.floor(math.max(0, rest + 1) * ARGV[4])
 local found = {}
 for _, id in ipairs(redis.call("ZRANGEBYSCORE", KEYS[1], "-inf", old, "LIMIT", from, ARGV[2])) do
-	local message = redis.call("HGET", ARGV[1] .. id, "msg")
+	local message = redis.call("TYPE", ARGV[1] .. id).ok == "hash" and redis.call("HGET", ARGV[1] .. id, "msg")
 	if message then
 		table.insert(found, id)
 		table.insert(found, message)
@@ -248,11 +254,20 @@ table.insert(found, redis.call("ZCOUNT", KEYS[7], "(0", redis.call("TIME")[1] - 
 table.insert(found, redis.call("EXISTS", KEYS[8]))
 table.insert(found, redis.call("HLEN", KEYS[9]))
 local id = redis.call("LINDEX", KEYS[1], -1)
-table.insert(found, id and redis.call("HGET", ARGV[1] .. id, "pending_since") or "0")
+local task = id and ARGV[1] .. id
+table.insert(found, task and redis.call("TYPE", task).ok == "hash" and redis.call("HGET", task,
+	"pending_since") or "0")
 return found`
 
 // report puts a queue's findings into words, and removes messages that cannot be decoded.
 func (q *Queue) report(ctx context.Context, queue string, f *findings) (QueueHealth, error) {
+	removed, err := f.clean.StringSlice()
+	if err != nil {
+		return QueueHealth{}, err
+	}
+	for _, key := range removed {
+		q.reject(ctx, RejectedKey, key, "it is of another type than it must be")
+	}
 	survey, err := f.survey.Slice()
 	mended, mendErr := f.mend.Int64Slice()
 	trimmed, trimErr := f.trim.Int()
@@ -307,11 +322,15 @@ redis.call("ZREM", KEYS[3], ARGV[1])
 return 1`
 
 // quarantine removes those overdue tasks that cannot be decoded: a single one keeps every server of
-// its queue from taking back any task of a lost worker.
+// its queue from taking back any task of a lost worker. A message that says that it is another's task could be taken
+// back by nobody either.
 func (q *Queue) quarantine(ctx context.Context, queue string, overdue []string) (removed int, err error) {
 	for pair := range slices.Chunk(overdue, 2) {
 		id, message := pair[0], pair[1]
-		_, why := decode("asynq.TaskMessage", message)
+		m, why := decode("asynq.TaskMessage", message)
+		if why == nil && !isOf(m, queue, id) {
+			why = errors.New("it says that it is another task")
+		}
 		switch {
 		case why == nil:
 			continue
@@ -329,6 +348,11 @@ func (q *Queue) quarantine(ctx context.Context, queue string, overdue []string) 
 		}
 	}
 	return removed, nil
+}
+
+func isOf(m protoreflect.Message, queue, id string) bool {
+	fields := m.Descriptor().Fields()
+	return m.Get(fields.ByName("id")).String() == id && m.Get(fields.ByName("queue")).String() == queue
 }
 
 // decode reads what asynq wrote exactly as asynq does: its message types are internal to it, but
@@ -353,11 +377,11 @@ func (q *Queue) serving(ctx context.Context, servers []string) (map[string]int, 
 	for i, key := range servers {
 		infos[i] = pipe.Get(ctx, key)
 	}
-	// One that ended a moment ago is not there any more.
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
-		return nil, fmt.Errorf("watch the servers: %w", err)
-	}
+	_, _ = pipe.Exec(ctx) // each has an error of its own: one that ended a moment ago is not there any more
 	for _, info := range infos {
+		if err := info.Err(); err != nil && !errors.Is(err, redis.Nil) && !redis.HasErrorPrefix(err, "WRONGTYPE") {
+			return nil, fmt.Errorf("watch the servers: %w", err)
+		}
 		server, err := decode("asynq.ServerInfo", info.Val())
 		if err != nil {
 			continue // another version's; it may serve or not

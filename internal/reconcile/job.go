@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -250,7 +251,10 @@ func (j *job) judge(ctx context.Context, groups []group) error {
 	for _, g := range groups {
 		o := known[topup.ID(g.id)]
 		j.matched = j.matched || o != nil
-		v := j.judging.judge(g, o)
+		v, err := j.judgeOne(ctx, g, o)
+		if err != nil {
+			return err
+		}
 		if err := j.take(ctx, v); err != nil {
 			return err
 		}
@@ -270,6 +274,69 @@ func (j *job) judge(ctx context.Context, groups []group) error {
 		}
 	}
 	return errors.Join(j.stage.addAbsent(ctx, absent), j.stage.unclaim(ctx, unclaimed), j.stage.addSold(ctx, sold))
+}
+
+// judgeOne judges one order. One that waits to be sent, and is charged, is held first: each moment that it waits it
+// can be sent again.
+func (j *job) judgeOne(ctx context.Context, g group, o *journal.Standing) (verdict, error) {
+	if o == nil || o.State != topup.StateQueued && o.State != topup.StateRetrying {
+		return j.judging.judge(g, o), nil
+	}
+	charge := slices.IndexFunc(g.lines, func(l line) bool { return l.kind == charged })
+	if len(newAccount(g.lines).charges) == 0 {
+		return j.judging.judge(g, o), nil
+	}
+	was := o.State
+	o, why, err := j.hold(ctx, *o, g.lines[charge])
+	if err != nil {
+		return verdict{}, err
+	}
+	v := j.judging.judge(g, o)
+	for i := range v.findings {
+		v.findings[i] = asHeld(v.findings[i], was, why)
+	}
+	for i := range v.later {
+		v.later[i].Finding = asHeld(v.later[i].Finding, was, why)
+	}
+	return v, nil
+}
+
+// asHeld is a finding of an order as it was before it was held or, as why says, could not be.
+func asHeld(f Finding, was topup.State, why string) Finding {
+	f.State = topup.NullString(was)
+	switch {
+	case why != "":
+		f.Detail += "; not held: " + why
+	case f.Class == UnknownHeld || f.Class == UnknownFound:
+		f.Detail = "we called it " + string(was) + "; it is not sent again; " + f.Detail
+	}
+	return f
+}
+
+// hold stops an order that waits, and returns how it is from then on; or as it was, and why it was not held. A dry run
+// stops nothing, and says what would follow.
+func (j *job) hold(ctx context.Context, o journal.Standing, charge line) (*journal.Standing, string, error) {
+	if len(j.s.doubts) > 0 {
+		return &o, notUnderstood, nil
+	}
+	then := o
+	then.State, then.Held = topup.StateUnknown, true
+	if j.s.opts.DryRun {
+		return &then, "", nil
+	}
+	evidence := fmt.Sprintf("%s, line %d: charged", j.s.source(), charge.number)
+	h := topup.Hold{Evidence: clip(evidence, topup.MaxReason), By: j.s.opts.By}
+	switch _, err := j.r.orders.Hold(ctx, o.ID, h); {
+	case refused(err):
+		return &o, oneLine(err) + "; run the statement again", nil
+	case err != nil:
+		return nil, "", err
+	}
+	known, err := j.standings(ctx, []topup.ID{o.ID})
+	if err != nil || known[o.ID] == nil {
+		return &then, "", err
+	}
+	return known[o.ID], "", nil
 }
 
 // known are the orders of the groups that there are.

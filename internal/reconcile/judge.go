@@ -152,6 +152,11 @@ func (j judging) judge(g group, o *journal.Standing) (v verdict) {
 	case topup.StateUnknown:
 		v.judgeUnknown(g, a, o, j)
 	case topup.StateSubmitting: // its charge is no news, and may be told before its answer is recorded
+		if len(a.charges) > 0 && !claimed {
+			v.contradicts++
+			v.add(newFinding(MissingHere, g, o, a.charges,
+				"an attempt is under way, and not all of this is its charge: run the statement again"))
+		}
 	default:
 		if len(a.charges) > 0 {
 			v.contradicts++
@@ -160,6 +165,9 @@ func (j judging) judge(g group, o *journal.Standing) (v verdict) {
 		} else {
 			v.matched = len(a.unreadable) == 0
 		}
+	}
+	if o.Held { // what the distributor said of it is the other way round
+		v.contradicts, v.supports = v.contradicts+v.supports, 0
 	}
 	return v
 }
@@ -299,6 +307,8 @@ func (v *verdict) judgeUnknown(g group, a account, o *journal.Standing, j judgin
 	switch {
 	case g.over:
 		hold(g.lines, fmt.Sprintf("the statement has more than %d lines of it", maxGroup))
+	case o.Held && o.Attempts == 0 && len(a.charges) > 0:
+		hold(a.charges, "charged, and it was never sent, as far as we know: is the account used elsewhere, or the id?")
 	case len(unclear) > 0:
 		hold(unclear, said(unclear))
 	case len(a.charges) == 0:

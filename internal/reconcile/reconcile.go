@@ -36,6 +36,9 @@ type Book interface {
 // order that has moved on, it must be refused.
 type Resolver interface {
 	Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error)
+	// Hold stops an order that waits to be sent, and that the statement charges. Of one that does not wait any more it
+	// must be refused.
+	Hold(ctx context.Context, id topup.ID, h topup.Hold) (topup.Order, error)
 }
 
 // Disputer marks final orders that the statement contradicts: journal.Journal. The same evidence again changes nothing.

@@ -183,7 +183,10 @@ func (j *job) absent(ctx context.Context) error {
 			f.Detail += "; " + offered(offers)
 		}
 		why := "absent=hold"
-		if j.s.opts.Absent != AbsentHold {
+		switch {
+		case a.Held:
+			why = "another statement charges it"
+		case j.s.opts.Absent != AbsentHold:
 			why, err = j.silent(ctx, a)
 		}
 		if err != nil || why != "" {

@@ -56,7 +56,7 @@ CREATE TABLE sold (
 CREATE TABLE absent (
 	n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, state TEXT NOT NULL, phone TEXT NOT NULL, amount INTEGER NOT NULL, txn TEXT NOT NULL,
 	ref TEXT NOT NULL, auth TEXT NOT NULL, attempt INTEGER NOT NULL, approved INTEGER NOT NULL, attempts INTEGER NOT NULL,
-	since INTEGER NOT NULL, until INTEGER NOT NULL, line INTEGER NOT NULL, status TEXT NOT NULL
+	since INTEGER NOT NULL, until INTEGER NOT NULL, line INTEGER NOT NULL, status TEXT NOT NULL, held INTEGER NOT NULL
 ) STRICT;
 -- Findings that wait until the whole statement is known: see later. what is JSON.
 CREATE TABLE later (n INTEGER PRIMARY KEY, what TEXT NOT NULL) STRICT;`
@@ -74,8 +74,8 @@ CREATE INDEX sold_phone ON sold (phone, amount) WHERE named < 2;`
 
 const (
 	sqlLine       = `INSERT INTO lines (line, id, txn, ref, auth, phone, amount, at, day, kind, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	absentColumns = `id, state, phone, amount, txn, ref, auth, attempt, approved, attempts, since, until, line, status`
-	sqlAbsent     = `INSERT OR IGNORE INTO absent (` + absentColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	absentColumns = `id, state, phone, amount, txn, ref, auth, attempt, approved, attempts, since, until, line, status, held`
+	sqlAbsent     = `INSERT OR IGNORE INTO absent (` + absentColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	lineColumns   = `line, id, given, txn, ref, auth, phone, amount, at, day, kind, status`
 )
 
@@ -274,7 +274,7 @@ func (s *stage) addAbsent(ctx context.Context, list []absence) error {
 		a := list[i]
 		return []any{
 			string(a.ID), string(a.State), a.Phone.Digits(), int64(a.Amount), a.TransactionID, a.Reference, a.AuthCode, a.Attempt, a.Approved,
-			a.Attempts, a.From.UnixMicro(), a.Until.UnixMicro(), a.line, a.status,
+			a.Attempts, a.From.UnixMicro(), a.Until.UnixMicro(), a.line, a.status, a.Held,
 		}
 	})
 }
@@ -326,7 +326,7 @@ func (s *stage) absents(ctx context.Context, state topup.State, after int64, lim
 	return rows(ctx, s, func(r *sql.Rows) (a absence, err error) {
 		var since, until int64
 		err = r.Scan(&a.n, &a.ID, &a.State, &a.Phone, &a.Amount, &a.TransactionID, &a.Reference, &a.AuthCode, &a.Attempt, &a.Approved,
-			&a.Attempts, &since, &until, &a.line, &a.status)
+			&a.Attempts, &since, &until, &a.line, &a.status, &a.Held)
 		a.From, a.Until = time.UnixMicro(since).UTC(), time.UnixMicro(until).UTC()
 		return a, err
 	}, "SELECT n, "+absentColumns+" FROM absent WHERE state = ? AND n > ? ORDER BY n LIMIT ?", string(state), after, limit)

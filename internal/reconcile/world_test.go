@@ -114,6 +114,12 @@ func (w *world) sent(o *life, at time.Time, charged bool) {
 	}
 }
 
+// denied is an attempt that the distributor called unavailable; an odd one has charged it all the same.
+func (w *world) denied(o *life, at time.Time, charged bool) {
+	w.sent(o, at, charged)
+	o.attempts[len(o.attempts)-1].outcome = topup.OutcomeUnavailable
+}
+
 // answered is an attempt that the distributor approved.
 func (w *world) answered(o *life, at time.Time) {
 	if o.Attempts++; o.Attempts == 1 {
@@ -142,7 +148,7 @@ func (w *world) sold(id topup.ID, at time.Time) { w.answered(w.add(id, topup.Sta
 
 // order gives one a random life.
 func (w *world) order(id topup.ID, at time.Time) {
-	switch w.IntN(20) {
+	switch w.IntN(22) {
 	case 0, 1: // in doubt, and charged
 		w.sent(w.add(id, topup.StateUnknown, at), at, true)
 	case 2, 3: // in doubt, and not charged
@@ -172,6 +178,14 @@ func (w *world) order(id topup.ID, at time.Time) {
 		} else {
 			w.add(id, topup.StateCanceled, at)
 		}
+	case 10: // unavailable, and about to be sent again
+		o, first := w.add(id, topup.StateRetrying, at), w.odd && w.one(2)
+		w.denied(o, at, first)
+		if w.one(2) {
+			w.denied(o, at.Add(4*time.Minute), w.odd && !first && w.one(2))
+		}
+	case 11:
+		w.add(id, topup.StateQueued, at)
 	case 9:
 		if w.odd && w.one(2) { // of another shop with the same account
 			w.charge(&life{Standing: journal.Standing{ID: "OTHER-" + id, Phone: "5500110011", Amount: topup.Pesos(10)}}, at)
@@ -248,7 +262,23 @@ func (w *world) Resolve(_ context.Context, id topup.ID, r topup.Resolution) (top
 	case r.Attempt != 0 && r.Attempt != o.Attempt:
 		return topup.Order{}, &topup.MovedOnError{ID: id, Attempt: r.Attempt, Latest: o.Attempt}
 	}
-	o.State, o.settled = r.Outcome.State(), r.Outcome
+	o.State, o.Held, o.settled = r.Outcome.State(), false, r.Outcome
+	return topup.Order{}, nil
+}
+
+// Hold is the journal's. Now and then the order's next attempt has begun.
+func (w *world) Hold(_ context.Context, id topup.ID, h topup.Hold) (topup.Order, error) {
+	o := w.byID[id]
+	if err := h.Check(); err != nil {
+		return topup.Order{}, err
+	}
+	if o.State == topup.StateRetrying && w.one(8) {
+		o.State = topup.StateSubmitting
+	}
+	if !topup.Allowed(o.State, topup.StateUnknown, topup.OpHold) {
+		return topup.Order{}, &topup.TransitionError{ID: id, From: o.State, By: topup.OpHold}
+	}
+	o.State, o.Held = topup.StateUnknown, true
 	return topup.Order{}, nil
 }
 

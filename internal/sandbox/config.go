@@ -61,6 +61,9 @@ type Config struct {
 	// RepeatedID is [RepeatCharge] (the default), [RepeatReplay] or [RepeatRefuse].
 	RepeatedID string `json:"repeated_id"`
 
+	// ChargeUnavailable charges the first purchase of an id that is answered with 91 or 96, against the document.
+	ChargeUnavailable bool `json:"charge_unavailable"`
+
 	// LimitRequests is how many calls of the distributor's API are served in each LimitWindowMS; the others get 429.
 	// 0 is no limit. The window defaults to 60000.
 	LimitRequests int `json:"limit_requests"`
@@ -195,6 +198,7 @@ func settings() []setting {
 		{"repeated_id", "charge, replay or refuse", func(c Config) bool {
 			return slices.Contains([]string{RepeatCharge, RepeatReplay, RepeatRefuse}, c.RepeatedID)
 		}},
+		{"charge_unavailable", "true or false", anything},
 		{"limit_requests", "a whole number from 0 (no limit)", func(c Config) bool { return c.LimitRequests >= 0 }},
 		{"limit_window_ms", "1 to 3600000 (milliseconds)", func(c Config) bool {
 			return c.LimitWindowMS >= 1 && c.LimitWindowMS <= maxMillis
@@ -244,6 +248,9 @@ func (c Config) fields() map[string]json.RawMessage {
 	return fields
 }
 
+// mostMistakes is how many an answer names.
+const mostMistakes = 20
+
 // with is c changed by a JSON object of some of its fields. It returns [Mistakes] for the fields that can't be, and
 // shares no memory with c, which other requests are reading.
 func (c Config) with(change map[string]json.RawMessage) (Config, error) {
@@ -253,6 +260,9 @@ func (c Config) with(change map[string]json.RawMessage) (Config, error) {
 	}
 	var mistakes Mistakes
 	for _, field := range slices.Sorted(maps.Keys(change)) {
+		if len(mistakes) == mostMistakes {
+			break
+		}
 		rule, known := rules[field]
 		switch {
 		case !known:

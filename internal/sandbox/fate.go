@@ -88,7 +88,12 @@ func times(n int, first outcome) outcome {
 }
 
 func declining(code string) outcome {
-	return func(c *call) answer { return declined(code, c.in.id) }
+	return func(c *call) answer {
+		if c.cfg.ChargeUnavailable && c.nth == 1 && (code == "91" || code == "96") {
+			c.s.charge(c.in)
+		}
+		return declined(code, c.in.id)
+	}
 }
 
 // slowly charges late, and does so for a client that has left, too.

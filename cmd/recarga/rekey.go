@@ -1,0 +1,91 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"recarga/internal/callers"
+	"recarga/internal/journal"
+	"recarga/internal/seal"
+)
+
+// encryptionKey seals; formerKeys are opened as well. The admin key is one of them where it is not the one that seals:
+// it was, before RECARGA_ENCRYPTION_KEY was set.
+func (s Settings) encryptionKey() string { return cmp.Or(s.EncryptionKey, s.AdminKey) }
+
+func (s Settings) formerKeys() []string {
+	return append([]string{s.AdminKey}, s.FormerEncryptionKeys...)
+}
+
+// sealingKeys are all keys, the one that seals first; none where nothing is sealed.
+func (s Settings) sealingKeys() []string {
+	if s.encryptionKey() == "" {
+		return nil
+	}
+	return append([]string{s.encryptionKey()}, s.formerKeys()...)
+}
+
+func newRekeyCommand(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "rekey",
+		Short: "Seal the webhook secrets anew, after the encryption key has changed",
+		Long: `Seal the webhook secrets of all callers with RECARGA_ENCRYPTION_KEY (default: RECARGA_ADMIN_KEY), also
+those that a key of RECARGA_ENCRYPTION_KEY_OLD has sealed. Run it when every process has been started with both
+settings; after it, and after recarga doctor has found nothing more, the former key can be taken away.
+docs/operations.md has the steps. It runs beside serve, api and worker, may be stopped at any time, and may
+be run again.
+
+Exit status: 0 done, 1 when something failed or there are secrets that no key opens, 2 when the settings are wrong.`,
+		Example: "  recarga rekey --dry-run\n  recarga rekey --json",
+		Args:    cobra.NoArgs,
+	}
+	dry := cmd.Flags().Bool("dry-run", false, "only count what would be sealed anew")
+	asJSON := jsonFlag(cmd)
+	addSettingFlags(cmd, "DATABASE_URL", "ENCRYPTION_KEY", "ENCRYPTION_KEY_OLD", "ADMIN_KEY")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		s, err := p.settings(cmd, nil)
+		if err != nil {
+			return err
+		}
+		if path, isFile := s.databaseFile(); isFile {
+			_, err = os.Stat(path) // to open it would make it
+		}
+		if err == nil && s.encryptionKey() == "" {
+			err = callers.ErrNoKey
+		}
+		if err != nil {
+			return usage(err)
+		}
+		j, err := journal.Open(cmd.Context(), s.DatabaseURL)
+		if err != nil {
+			return usage(fmt.Errorf("RECARGA_DATABASE_URL: %w", err))
+		}
+		done, err := callers.Rekey(cmd.Context(), j, seal.New(s.sealingKeys()...), *dry)
+		return errors.Join(err, p.showRekeyed(done, *dry, *asJSON), j.Close())
+	}
+	return cmd
+}
+
+// showRekeyed says what was found, and fails where something cannot be opened.
+func (p *program) showRekeyed(done callers.Rekeyed, dry, asJSON bool) (err error) {
+	verb := "sealed anew"
+	if dry {
+		verb = "to be sealed anew"
+	}
+	if asJSON {
+		err = printJSON(p.stdout, done)
+	} else {
+		_, err = fmt.Fprintf(p.stdout, "%d callers' secrets %s, %d sealed with the present key before\n",
+			done.Former, verb, done.Current)
+	}
+	if len(done.Unreadable) > 0 {
+		err = errors.Join(err, fmt.Errorf("no key opens the secrets of %s: set RECARGA_ENCRYPTION_KEY_OLD to the key that "+
+			"sealed them, or rotate them (recarga caller rotate-secret)", strings.Join(done.Unreadable, ", ")))
+	}
+	return err
+}

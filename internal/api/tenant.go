@@ -1,0 +1,100 @@
+package api
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+
+	"recarga/internal/journal"
+	"recarga/internal/seal"
+	"recarga/topup"
+)
+
+// shown is an order as an identity may see it.
+func shown(who Identity, o topup.Order) topup.Order {
+	if who.SeesAll() {
+		return o
+	}
+	return o.ForCaller()
+}
+
+// shownDetails is shown for an order with its attempts and events.
+func shownDetails(who Identity, d topup.Details) topup.Details {
+	if who.SeesAll() {
+		return d
+	}
+	return d.ForCaller()
+}
+
+// shownPage is shown for the orders of a page.
+func shownPage(who Identity, orders []topup.Order, next *string) orderPage {
+	page := orderPage{Data: make([]topup.Order, len(orders)), NextCursor: next}
+	for i, o := range orders {
+		page.Data[i] = shown(who, o)
+	}
+	return page
+}
+
+// shownEvent is an event as an identity may see it.
+func shownEvent(who Identity, ev topup.Event) eventFacts {
+	f := factsOf(ev)
+	if !who.SeesAll() {
+		f.Event = ev.ForCaller()
+	}
+	return f
+}
+
+// cursors seals what the book of record calls a place in a list: it has times and row numbers in it, from which one
+// tenant could count the orders of the others. A sealed one opens only for the list that it was made of: of the same
+// caller, with the same filter.
+type cursors struct{ box *seal.Box }
+
+// newCursors seals with a box, or where there is none with a key of this process alone.
+func newCursors(box *seal.Box) cursors {
+	if !box.Ready() {
+		box = seal.New(rand.Text())
+	}
+	return cursors{box}
+}
+
+const cursorPurpose = "recarga cursor"
+
+// seal returns nil for the end of a list.
+func (c cursors) seal(list, place string) *string {
+	if place == "" {
+		return nil
+	}
+	sealed := base64.RawURLEncoding.EncodeToString(c.box.Seal(cursorPurpose, []byte(place), list))
+	return &sealed
+}
+
+// open returns the place, empty for the beginning. Its error is a *topup.FieldError.
+func (c cursors) open(list, cursor string) (place string, err error) {
+	if cursor == "" {
+		return "", nil
+	}
+	sealed, err := base64.RawURLEncoding.DecodeString(cursor)
+	plain := []byte(nil)
+	if err == nil {
+		plain, err = c.box.Open(cursorPurpose, sealed, list)
+	}
+	if err != nil {
+		allowed := "the next_cursor of an earlier page of the same list: with the same key and the same filter"
+		return "", &topup.FieldError{Field: "cursor", Value: cursor, Allowed: allowed}
+	}
+	return string(plain), nil
+}
+
+// listOfOrders names the list that a filter chooses, whatever its pages.
+func listOfOrders(f journal.Filter) string {
+	f.Limit, f.Cursor = 0, ""
+	name, _ := json.Marshal(f) // it has texts and times alone
+	return "orders " + string(name)
+}
+
+// listOfEvents names the list that a filter chooses, whatever its pages.
+func listOfEvents(f journal.EventFilter) string {
+	f.Limit, f.Cursor = 0, ""
+	name, _ := json.Marshal(f) // it has texts and times alone
+	return "events " + string(name)
+}

@@ -1,0 +1,25 @@
+package listen
+
+import (
+	"net"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// giveUpAfter makes the kernel give up what it has sent, or still has to send, when the client has taken nothing of it
+// for d: also after the connection was closed, when nobody else would.
+func giveUpAfter(c net.Conn, d time.Duration) {
+	raw, ok := c.(syscall.Conn)
+	if !ok {
+		return
+	}
+	conn, err := raw.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = conn.Control(func(fd uintptr) { // without it the kernel takes minutes
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.Milliseconds()))
+	})
+}

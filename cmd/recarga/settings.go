@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"recarga/internal/access"
 	"recarga/internal/doctor"
 	"recarga/internal/queue"
 	"recarga/topup"
@@ -61,6 +62,7 @@ type Settings struct {
 	HTTPAddr, MetricsAddr                                       string
 	HTTPMaxConnections                                          int
 	APIKey, CallbackURL, WebhookSecret, AdminKey, EncryptionKey string
+	TrustedProxies                                              access.Proxies
 	TaskKeys, FormerEncryptionKeys                              []string
 	OperatorCallbackURL, OperatorWebhookSecret                  string
 	OperatorOff                                                 error // what is wrong with the two, which are then empty

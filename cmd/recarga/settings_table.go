@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"recarga/internal/access"
 	"recarga/topup"
 	"recarga/webhook"
 )
@@ -196,6 +197,9 @@ func callerSettings(s *Settings) []setting {
 		name: "ADMIN_KEY", secret: true, allowed: allowedKey, set: text(&s.AdminKey, key),
 		help: "the operator's key: sees every caller's orders, opens /queues; client commands send it where RECARGA_API_KEY is not set",
 	}, {
+		name: "TRUSTED_PROXIES", allowed: "addresses or networks separated by commas, as in 10.0.0.0/8,::1", set: proxies(&s.TrustedProxies),
+		help: "proxies whose X-Forwarded-For and X-Forwarded-Proto count; those who try keys are slowed down by address. Empty: none",
+	}, {
 		name: "OPERATOR_CALLBACK_URL", auxiliary: true, allowed: allowedURL, set: text(&s.OperatorCallbackURL, webURL),
 		help: "where the operator is told what concerns no order (endpoint.disabled); https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true. A mistake in it is a warning at the start, and the operator is not told",
 	}, {
@@ -372,6 +376,13 @@ func schedule(to *[]time.Duration) func(string) error {
 func logLevel(to *slog.Level) func(string) error {
 	return func(v string) error {
 		return cmp.Or(to.UnmarshalText([]byte(v)), when(strings.ContainsAny(v, "+-")))
+	}
+}
+
+func proxies(to *access.Proxies) func(string) error {
+	return func(v string) (err error) {
+		*to, err = access.ParseProxies(v)
+		return err
 	}
 }
 

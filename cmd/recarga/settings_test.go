@@ -229,6 +229,7 @@ func TestValues(t *testing.T) {
 		"ENCRYPTION_KEY_OLD": {[]string{"12345678", "12345678,87654321"}, []string{"1234567", "12345678,", "a,b,c",
 			"12345678 87654321"}},
 		"ENCRYPTION_KEY":          {[]string{"12345678"}, []string{"1234567"}},
+		"TRUSTED_PROXIES":         {[]string{"10.0.0.1", "10.0.0.0/8, ::1", "fd00::/8"}, []string{"proxy", "10.0.0.0/33", "10.0.0.1,", "10.0.0.1:80"}},
 		"WEBHOOK_SECRET":          {[]string{"whsec_" + key}, []string{"whsec_", key, "whsec_" + key[:31], "whsec_QUJD"}},
 		"WEBHOOK_SCHEDULE":        {[]string{"5s", "1s, 2m,3h"}, []string{"5", "5s,", "0s", "1s;2s"}},
 		"WEBHOOK_TIMEOUT":         {[]string{"1s"}, []string{"0s"}},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"recarga/distributor"
+	"recarga/internal/access"
 	"recarga/internal/api"
 	"recarga/internal/balance"
 	"recarga/internal/callers"
@@ -260,7 +261,14 @@ func (n *node) startAPI(ctx context.Context) error {
 	if s.APIKey == "" && s.AdminKey == "" {
 		n.log.Warn("neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY is set: the HTTP API refuses every order")
 	}
+	limiter := access.NewLimiter(n.log, n.metrics.AuthFailed)
+	operators := access.NewOperators(n.journal)
+	keys := api.WithRegistry(api.StaticCallers(s.APIKey, s.CallbackURL, s.AdminKey), n.callers)
+	if s.AdminKey != "" { // without it, what is for operators is closed
+		keys = api.WithOperators(keys, operators)
+	}
 	pages, err := console.New(console.Config{
+		Operators: operators, Ended: n.journal, Limiter: limiter, Proxies: s.TrustedProxies,
 		Catalog: n.catalog, AdminKey: s.AdminKey, Book: n.journal, Events: n.journal, Orders: n.producer, Queue: n.queue, Callers: n.callers,
 		Health: n.journal, Balances: n.vendor, History: n.journal, Breaker: held{n.queue.Board(s.DistributorSecretKey)}, Line: n.journal, Rate: s.DistributorRate.String(),
 		Log: n.log, Version: version,
@@ -270,7 +278,7 @@ func (n *node) startAPI(ctx context.Context) error {
 	}
 	handler := api.New(api.Config{
 		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Events: n.journal, Bell: n.bell, Balances: n.vendor, BalanceBook: n.journal, Observe: n.metrics.Served,
-		Callers: api.WithRegistry(api.StaticCallers(s.APIKey, s.CallbackURL, s.AdminKey), n.callers), Registry: n.callers,
+		Callers: keys, Registry: n.callers, Operators: operators, Limiter: limiter, Proxies: s.TrustedProxies,
 		Endpoints: endpoints{s, n.callers}, Health: n.journal, Reconciler: reconcile.New(n.journal, n.producer, n.log).WithDisputes(n.journal),
 		// With the API key alone there is one tenant: nobody from whom its cursors must be kept.
 		Cursors: seal.New(append([]string{cmp.Or(s.encryptionKey(), s.APIKey)}, s.formerKeys()...)...),

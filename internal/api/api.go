@@ -18,6 +18,7 @@ import (
 	"github.com/hibiken/asynqmon"
 
 	"recarga/distributor"
+	"recarga/internal/access"
 	"recarga/internal/journal"
 	"recarga/internal/params"
 	"recarga/internal/reconcile"
@@ -77,8 +78,9 @@ type Balances interface {
 // Console is the operator's web page: console.Console.
 type Console interface {
 	http.Handler
-	// LoggedIn tells whether the request's browser logged in to it.
-	LoggedIn(r *http.Request) bool
+	// LoggedIn is who logged in to it with the request's browser. Errors: access.ErrNoSession,
+	// *access.TooManyError, and any other when that cannot be known now.
+	LoggedIn(r *http.Request) (access.Person, error)
 }
 
 // Config is what an API is made of.
@@ -91,6 +93,8 @@ type Config struct {
 	Catalog topup.Catalog
 	// Registry manages callers. Where their keys are to be good, Callers is WithRegistry.
 	Registry Registry
+	// Operators manages the operators' keys. Where they are to be good, Callers is WithOperators. Nil: there are none.
+	Operators Operators
 	// Endpoints are the callers' of the registry and of the settings, and Health is how they do.
 	Endpoints Endpoints
 	Health    Health
@@ -116,6 +120,10 @@ type Config struct {
 	QueuesReadOnly bool
 	// Observe is told of every answer; it must not block. Nil: nobody is.
 	Observe func(Served)
+	// Limiter slows down those who try keys; the console's is the same. Nil: one is made.
+	Limiter *access.Limiter
+	// Proxies are those that say for whom they ask.
+	Proxies access.Proxies
 	// Log defaults to slog.Default().
 	Log *slog.Logger
 	// Version is shown in the OpenAPI document. Defaults to "dev".
@@ -157,12 +165,15 @@ func New(cfg Config) *Server {
 	if cfg.Observe == nil {
 		cfg.Observe = func(Served) {}
 	}
-	s := &Server{cfg: cfg, log: cfg.Log, mux: http.NewServeMux(), cursors: newCursors(cfg.Cursors)}
+	if cfg.Limiter == nil {
+		cfg.Limiter = access.NewLimiter(cfg.Log, nil)
+	}
+	s := &Server{cfg: cfg, log: slog.New(actorLog{cfg.Log.Handler()}), mux: http.NewServeMux(), cursors: newCursors(cfg.Cursors)}
 	s.balance.ask = cfg.Balances
 	api := humago.New(s.mux, humaConfig(cfg.Version))
 	s.schemas = api.OpenAPI().Components.Schemas
 	// What is checked before every operation, in this order: who asks, and only then what was sent.
-	api.UseMiddleware(s.authenticate, checkOperator, checkPath, checkQuery, checkKey, checkMedia, s.checkBody)
+	api.UseMiddleware(s.authenticate, checkPath, checkQuery, checkKey, checkMedia, s.checkBody)
 	s.register(api)
 	s.spec = describe(api, cfg.Catalog)
 	s.mountDocs()
@@ -189,33 +200,38 @@ func (s *Server) Close() error {
 	return s.queues.Close()
 }
 
-// register adds the operations; what is said of them is in operations.go.
+// register adds the operations; what is said of them is in operations.go, and who may do them in internal/access.
 func (s *Server) register(api huma.API) {
-	huma.Register(api, opPlace(), s.place)
-	huma.Register(api, opBatch(), s.batch)
-	huma.Register(api, opGet(), s.get)
-	huma.Register(api, opList(), s.list)
-	huma.Register(api, opFind(), s.find)
-	huma.Register(api, opCancel(), s.cancel)
-	huma.Register(api, operatorOnly(opResolve()), s.resolve)
-	huma.Register(api, operatorOnly(opCorrect()), s.correct)
-	huma.Register(api, operatorOnly(opUphold()), s.uphold)
-	huma.Register(api, opEvents(), s.events)
-	huma.Register(api, opRedeliver(), s.redeliver)
-	huma.Register(api, opRedeliverAll(), s.redeliverAll)
-	huma.Register(api, operatorOnly(opListCallers()), s.listCallers)
-	huma.Register(api, operatorOnly(opAddCaller()), s.addCaller)
-	huma.Register(api, operatorOnly(opChangeCaller()), s.changeCaller)
-	huma.Register(api, operatorOnly(opRotateSecret()), s.rotateSecret)
-	huma.Register(api, operatorOnly(opRotateKey()), s.rotateKey)
-	huma.Register(api, operatorOnly(opSetEndpoint()), s.setEndpoint)
-	huma.Register(api, operatorOnly(opRemoveEndpoint()), s.removeEndpoint)
-	huma.Register(api, operatorOnly(opEnableEndpoint()), s.enableEndpoint)
-	huma.Register(api, operatorOnly(opDisableEndpoint()), s.disableEndpoint)
-	huma.Register(api, operatorOnly(opReconcile()), s.reconcile)
-	huma.Register(api, operatorOnly(opExport()), s.export)
-	huma.Register(api, opProducts(), s.products)
-	huma.Register(api, opBalance(), s.getBalance)
+	to := operations{api}
+	add(to, opPlace(), s.place)
+	add(to, opBatch(), s.batch)
+	add(to, opGet(), s.get)
+	add(to, opList(), s.list)
+	add(to, opFind(), s.find)
+	add(to, opCancel(), s.cancel)
+	add(to, opResolve(), s.resolve)
+	add(to, opCorrect(), s.correct)
+	add(to, opUphold(), s.uphold)
+	add(to, opEvents(), s.events)
+	add(to, opRedeliver(), s.redeliver)
+	add(to, opRedeliverAll(), s.redeliverAll)
+	add(to, opListCallers(), s.listCallers)
+	add(to, opAddCaller(), s.addCaller)
+	add(to, opChangeCaller(), s.changeCaller)
+	add(to, opRotateSecret(), s.rotateSecret)
+	add(to, opRotateKey(), s.rotateKey)
+	add(to, opSetEndpoint(), s.setEndpoint)
+	add(to, opRemoveEndpoint(), s.removeEndpoint)
+	add(to, opEnableEndpoint(), s.enableEndpoint)
+	add(to, opDisableEndpoint(), s.disableEndpoint)
+	add(to, opListOperators(), s.listOperators)
+	add(to, opAddOperator(), s.addOperator)
+	add(to, opChangeOperator(), s.changeOperator)
+	add(to, opRotateOperatorKey(), s.rotateOperatorKey)
+	add(to, opReconcile(), s.reconcile)
+	add(to, opExport(), s.export)
+	add(to, opProducts(), s.products)
+	add(to, opBalance(), s.getBalance)
 }
 
 // handle serves what is no operation, with the only query parameters that it takes.

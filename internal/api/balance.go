@@ -70,7 +70,7 @@ func (s *Server) getBalance(ctx context.Context, _ *struct{}) (*balanceOutput, e
 	if !b.LastUpdated.IsZero() {
 		out.LastUpdated = &b.LastUpdated
 	}
-	if seesAll(identityOf(ctx)) {
+	if identityOf(ctx).SeesAll() {
 		err = s.addHistory(ctx, &out, time.Now())
 	}
 	if err != nil {

@@ -74,7 +74,7 @@ func (s *Server) events(ctx context.Context, in *listInput) (*eventsOutput, erro
 		Limit: read(&q, "limit", limit), Cursor: read(&q, "cursor", asIs),
 	}
 	err := errors.Join(q.errs...)
-	if !who.Admin {
+	if !who.SeesAll() {
 		f.Caller = who.Caller
 	}
 	list := listOfEvents(f)
@@ -122,7 +122,7 @@ const maxRedeliveries = 100
 
 // mostRedeliveries is how often an identity may redeliver an event on a day; 0: any number.
 func mostRedeliveries(who Identity) int {
-	if seesAll(who) {
+	if who.SeesAll() {
 		return 0
 	}
 	return maxRedeliveries
@@ -132,7 +132,7 @@ func mostRedeliveries(who Identity) int {
 func (s *Server) ownEvent(ctx context.Context, id string) (topup.Event, error) {
 	who := identityOf(ctx)
 	ev, err := s.cfg.Events.Event(ctx, id)
-	if err == nil && ev.Caller != who.Caller && !who.Admin {
+	if err == nil && ev.Caller != who.Caller && !who.SeesAll() {
 		err = topup.ErrNotFound
 	}
 	return ev, err
@@ -187,7 +187,7 @@ func (s *Server) redeliverAll(ctx context.Context, in *replayInput) (*countOutpu
 		State: topup.EventState(in.Body.State), Caller: in.Body.Caller, Type: topup.EventType(in.Body.Type), Since: in.Body.Since, Until: in.Body.Until,
 		Endpoint: in.Body.Endpoint, Limit: in.Body.Limit, Cursor: in.Body.Cursor, MostRedeliveries: mostRedeliveries(who),
 	}
-	if !who.Admin {
+	if !who.SeesAll() {
 		f.Caller = who.Caller
 	}
 	var out countOutput
@@ -221,7 +221,7 @@ func (s *Server) ringFor(ctx context.Context) func(topup.Event) {
 
 // ownOnly refuses a filter by caller to any key but the operator's.
 func ownOnly(who Identity, caller string) error {
-	if who.Admin || caller == "" || caller == who.Caller {
+	if who.SeesAll() || caller == "" || caller == who.Caller {
 		return nil
 	}
 	return forbidden("the filter caller is for the admin key; every other key sees its own events")

@@ -17,7 +17,7 @@ func (s *Server) find(ctx context.Context, in *listInput) (*listOutput, error) {
 	}
 	who := identityOf(ctx)
 	caller := who.Caller
-	if who.Admin {
+	if who.SeesAll() {
 		caller = ""
 	}
 	found, err := s.cfg.Book.Find(ctx, caller, name)

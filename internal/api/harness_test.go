@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"recarga/internal/access"
 	"recarga/internal/api"
 	"recarga/internal/journal"
 	"recarga/internal/listen"
@@ -46,7 +47,7 @@ func twoShops() callers {
 	return callers{
 		shopKey:  {Caller: "shop", CallbackURL: "https://shop.example/hooks"},
 		otherKey: {Caller: "other"},
-		adminKey: {Caller: topup.DefaultCaller, Admin: true},
+		adminKey: {Caller: topup.DefaultCaller, Role: access.Admin, Operator: access.AdminName},
 	}
 }
 

@@ -32,7 +32,7 @@ func (s *Server) get(ctx context.Context, in *orderInput) (*detailsOutput, error
 	}
 	who := identityOf(ctx)
 	d, err := s.cfg.Book.Details(ctx, id)
-	if err == nil && d.Caller != who.Caller && !who.Admin {
+	if err == nil && d.Caller != who.Caller && !who.SeesAll() {
 		err = topup.ErrNotFound // not 403: whether another caller's order exists is none of its business
 	}
 	if err != nil {
@@ -81,7 +81,7 @@ func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
 // parseFilter reads the query of GET /v1/topups; an empty parameter is an absent one. The error
 // joins a *topup.FieldError for each wrong parameter.
 func (s *Server) parseFilter(ctx context.Context, who Identity, query url.Values) (journal.Filter, error) {
-	if !who.Admin {
+	if !who.SeesAll() {
 		if query.Get(topup.FieldCaller) != "" {
 			return journal.Filter{}, forbidden("the filter caller is for the admin key; every other key sees its own orders")
 		}

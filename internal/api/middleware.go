@@ -20,6 +20,7 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
+	"recarga/internal/access"
 	"recarga/internal/params"
 	"recarga/topup"
 )
@@ -44,7 +45,7 @@ func (s *Server) observed(next http.Handler) http.Handler {
 			id = rand.Text()
 		}
 		w.Header().Set("X-Request-Id", id)
-		ctx := context.WithValue(r.Context(), requestIDKey{}, id)
+		ctx := access.WithClient(context.WithValue(r.Context(), requestIDKey{}, id), s.cfg.Proxies.Client(r))
 		answer := &answerWriter{ResponseWriter: w}
 		r = r.WithContext(ctx)
 		defer func() { s.cfg.Observe(Served{Route: r.Pattern, Status: answer.status, Took: time.Since(start)}) }() // the mux sets the pattern

@@ -33,7 +33,7 @@ func humaConfig(version string) huma.Config {
 			Components: &huma.Components{
 				Schemas: registry(),
 				SecuritySchemes: map[string]*huma.SecurityScheme{"key": {
-					Type: "http", Scheme: "bearer", Description: "The caller's API key, or the admin key.",
+					Type: "http", Scheme: "bearer", Description: "The caller's API key, the admin key, or an operator's.",
 				}},
 			},
 		},
@@ -69,6 +69,7 @@ func schemaName(t reflect.Type, hint string) string {
 		"resolveRequest": "ResolveRequest", "replayRequest": "RedeliverRequest", "eventFacts": "EventDetails",
 		"Result": "ReconciliationResult", "Finding": "ReconciliationFinding", "Summary": "ReconciliationSummary", "Progress": "ReconciliationProgress",
 		"Total": "ReconciliationTotal", "Period": "ReconciliationPeriod",
+		"operatorFacts": "Operator", "newOperator": "NewOperator", "addOperatorRequest": "NewOperatorRequest", "changeOperatorRequest": "OperatorChangeRequest",
 		"callerFacts": "Caller", "keyFacts": "CallerKey",
 		"addCallerRequest": "NewCallerRequest", "changeCallerRequest": "CallerChangeRequest",
 	}

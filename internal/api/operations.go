@@ -97,7 +97,7 @@ func opCancel() huma.Operation {
 
 func opResolve() huma.Operation {
 	op := operation(http.MethodPost, "/v1/topups/{id}/resolve", "resolveTopup", "Settle an order that is held",
-		"For the admin key. Only from `unknown`. `failed` and `resend` are refused (409, with `Retry-After`) until no worker can still be "+
+		"For an operator's key. Only from `unknown`. `failed` and `resend` are refused (409, with `Retry-After`) until no worker can still be "+
 			"acting on the order's attempt, unless `force` is set. Who, when and why are kept with the order, and its caller is told. "+
 			"After a lost answer the very same may be asked again: it answers 200 with the order as it now is, and does nothing.",
 		400, 403, 404, 408, 409, 413, 415, 503)
@@ -106,7 +106,7 @@ func opResolve() huma.Operation {
 
 func opCorrect() huma.Operation {
 	op := operation(http.MethodPost, "/v1/topups/{id}/correct", "correctTopup", "Correct a final state that was wrong",
-		"For the admin key. From `succeeded` to `failed`, and from `failed` or `canceled` to `succeeded`; it ends the order's dispute. "+
+		"For an admin's key. From `succeeded` to `failed`, and from `failed` or `canceled` to `succeeded`; it ends the order's dispute. "+
 			"Who, when and why are kept with the order, and its caller gets `topup.corrected`. After a lost answer the very same may be "+
 			"asked again: it answers 200 with the order as it now is, and does nothing.",
 		400, 403, 404, 408, 409, 413, 415, 503)
@@ -115,7 +115,7 @@ func opCorrect() huma.Operation {
 
 func opUphold() huma.Operation {
 	op := operation(http.MethodPost, "/v1/topups/{id}/dispute", "endDispute", "End a dispute",
-		"For the admin key. The order's state is right, whatever the evidence that made it disputed. Where the state is wrong, correct "+
+		"For an operator's key. The order's state is right, whatever the evidence that made it disputed. Where the state is wrong, correct "+
 			"it instead. Nobody is notified.",
 		400, 403, 404, 408, 409, 413, 415, 503)
 	return bodied(op)
@@ -136,7 +136,7 @@ func opBalance() huma.Operation {
 // that every request can meet.
 func operation(method, path, id, summary, text string, problems ...int) huma.Operation {
 	responses := map[string]*huma.Response{}
-	for _, status := range append(problems, 401, 422, 500) {
+	for _, status := range append(problems, 401, 403, 422, 429, 500) {
 		responses[strconv.Itoa(status)] = problemResponse(status)
 	}
 	if method == http.MethodGet {
@@ -180,7 +180,8 @@ func problemTexts() map[int]string {
 		413: "The body is larger than 64 KiB.",
 		415: "The body is of another media type.",
 		422: "Not allowed; `errors` names every wrong field.",
-		429: "More than a quota of the caller's allows; `detail` names which. Never of an order that was placed before.",
+		429: "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` " +
+			"names which; an order that was placed before is answered all the same).",
 		500: "A fault of ours.",
 		502: "The distributor did not answer.",
 		503: "Not recorded, or not readable now; send the same request again.",

@@ -121,12 +121,15 @@ func (s *Server) cancel(ctx context.Context, in *orderInput) (*orderOutput, erro
 	}
 	who := identityOf(ctx)
 	caller := who.Caller
-	if who.Admin {
+	if who.SeesAll() {
 		caller = ""
 	}
 	o, err := s.cfg.Orders.Cancel(ctx, id, caller)
 	if err != nil {
 		return nil, s.problem(ctx, "path", err)
+	}
+	if who.SeesAll() {
+		s.log.WarnContext(ctx, "order canceled by the operator", "order", id)
 	}
 	return &orderOutput{Status: http.StatusOK, Body: shown(who, o)}, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"recarga/internal/access"
 	"recarga/internal/api"
 	"recarga/topup"
 )
@@ -317,8 +318,8 @@ func TestStaticCallers(t *testing.T) {
 		err                   error
 	}{
 		{"caller", "a", "b", "a", api.Identity{Caller: "default", CallbackURL: "https://x"}, nil},
-		{"operator", "a", "b", "b", api.Identity{Caller: "default", CallbackURL: "https://x", Admin: true}, nil},
-		{"operator alone", "", "b", "b", api.Identity{Caller: "default", CallbackURL: "https://x", Admin: true}, nil},
+		{"operator", "a", "b", "b", api.Identity{Caller: "default", CallbackURL: "https://x", Role: access.Admin, Operator: access.AdminName}, nil},
+		{"operator alone", "", "b", "b", api.Identity{Caller: "default", CallbackURL: "https://x", Role: access.Admin, Operator: access.AdminName}, nil},
 		{"nobody", "a", "b", "c", api.Identity{}, api.ErrUnknownKey},
 		{"empty matches nothing", "", "", "", api.Identity{}, api.ErrUnknownKey},
 	}

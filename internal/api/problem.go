@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"recarga/internal/access"
 	"recarga/topup"
 )
 
@@ -34,6 +35,7 @@ func (s *Server) problem(ctx context.Context, in string, err error) error {
 	var transition *topup.TransitionError
 	var early *topup.TooEarlyError
 	var large tooLarge
+	var many *access.TooManyError
 	var over *topup.QuotaError
 	fields := topup.FieldErrors(err)
 	switch {
@@ -46,8 +48,7 @@ func (s *Server) problem(ctx context.Context, in string, err error) error {
 	case errors.Is(err, topup.ErrConflict):
 		return huma.Error409Conflict("the id is taken by an order of other content; use a new distributor_transaction_id for a new order")
 	case errors.As(err, &early):
-		wait := max(1, int(math.Ceil(time.Until(early.Until).Seconds())))
-		return withHeader(huma.Error409Conflict(early.Error()), "Retry-After", strconv.Itoa(wait))
+		return withHeader(huma.Error409Conflict(early.Error()), "Retry-After", seconds(time.Until(early.Until)))
 	case errors.As(err, new(*topup.MovedOnError)), errors.Is(err, topup.ErrNotDisputed), errors.Is(err, topup.ErrArchived):
 		return huma.Error409Conflict(err.Error())
 	case errors.Is(err, topup.ErrLost):
@@ -56,6 +57,8 @@ func (s *Server) problem(ctx context.Context, in string, err error) error {
 		return huma.Error409Conflict(transition.Error())
 	case errors.Is(err, topup.ErrNotFound):
 		return huma.Error404NotFound("there is no such order")
+	case errors.As(err, &many):
+		return withHeader(huma.Error429TooManyRequests(many.Error()), "Retry-After", seconds(many.Wait))
 	case errors.As(err, &large):
 		return huma.Error413RequestEntityTooLarge(err.Error())
 	case errors.As(err, &over):
@@ -69,6 +72,9 @@ func (s *Server) problem(ctx context.Context, in string, err error) error {
 	s.log.ErrorContext(ctx, "request not served", "request", requestID(ctx), "error", err)
 	return withHeader(huma.Error503ServiceUnavailable("the book of record cannot be reached; send the same request again"), "Retry-After", "1")
 }
+
+// seconds is a wait as Retry-After has it.
+func seconds(wait time.Duration) string { return strconv.Itoa(max(1, int(math.Ceil(wait.Seconds())))) }
 
 // invalid names every wrong field.
 func invalid(in string, fields []*topup.FieldError) error {

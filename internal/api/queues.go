@@ -32,7 +32,7 @@ func (s *Server) mountQueues() {
 		writeProblem(w, forbidden("another site's page may not do this"))
 	}))
 	known := params.Only(queuesPages(s.queues), refuseQuery, asynqmonQuery...)
-	pages := s.adminOnly(sameOrigin.Handler(known))
+	pages := s.operatorsOnly(sameOrigin.Handler(known))
 	s.mux.Handle(queuesPath, pages)
 	s.mux.Handle(queuesPath+"/", pages)
 }

@@ -24,7 +24,7 @@ const (
 
 func opReconcile() huma.Operation {
 	op := operation(http.MethodPost, "/v1/reconciliations", "reconcile", "Reconcile with a statement",
-		"For the admin key. The body is the distributor's statement, a table (CSV) of any length and in any order. It is read to its end "+
+		"For an operator's key. The body is the distributor's statement, a table (CSV) of any length and in any order. It is read to its end "+
 			"before anything is settled. The answer is a ReconciliationResult a line: findings and progress, and at the end the summary; an "+
 			"answer without one was broken off: send the statement again. See docs/reconcile.md.",
 		403, 415, 503)
@@ -84,6 +84,13 @@ func (in *reconcileInput) Resolve(ctx huma.Context) []error {
 func (s *Server) reconcile(ctx context.Context, in *reconcileInput) (*batchOutput, error) {
 	if s.cfg.Reconciler == nil {
 		return nil, huma.Error503ServiceUnavailable("statements are not reconciled here")
+	}
+	by, err := identityOf(ctx).by(in.query.Get("by"), "")
+	if err != nil {
+		return nil, s.problem(ctx, "query", err)
+	}
+	if by != "" { // else the options have a name for it
+		in.query.Set("by", by)
 	}
 	listen.Extend(ctx, listen.LongWait)
 	opts, err := reconcile.ParseOptions(in.query, time.Now())

@@ -10,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"recarga/internal/access"
 	"recarga/internal/callers"
 	"recarga/topup"
 )
@@ -31,10 +32,13 @@ type Registry interface {
 type registered struct {
 	static   Callers
 	registry Registry
+	lookups  *access.Lookups
 }
 
 // WithRegistry adds the callers of the registry to those of the settings.
-func WithRegistry(static Callers, registry Registry) Callers { return registered{static, registry} }
+func WithRegistry(static Callers, registry Registry) Callers {
+	return registered{static, registry, access.NewLookups()}
+}
 
 // Authenticate implements Callers.
 func (r registered) Authenticate(ctx context.Context, key string) (Identity, error) {
@@ -42,7 +46,11 @@ func (r registered) Authenticate(ctx context.Context, key string) (Identity, err
 	if !errors.Is(err, ErrUnknownKey) {
 		return who, err
 	}
-	c, err := r.registry.Authenticate(ctx, key)
+	var c topup.Caller
+	err = r.lookups.Do(ctx, key, func() (err error) {
+		c, err = r.registry.Authenticate(ctx, key)
+		return err
+	})
 	switch {
 	case errors.Is(err, topup.ErrNotFound):
 		return Identity{}, ErrUnknownKey

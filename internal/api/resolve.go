@@ -1,15 +1,11 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 
 	"recarga/topup"
 )
-
-// defaultOperator is who decided, where the request does not say.
-const defaultOperator = "operator"
 
 type resolveInput struct {
 	ID   string `path:"id"`
@@ -29,9 +25,9 @@ type resolveRequest struct {
 
 func (s *Server) resolve(ctx context.Context, in *resolveInput) (*orderOutput, error) {
 	b := in.Body
-	return s.decide(ctx, in.ID, func(id topup.ID) (topup.Order, error) {
+	return s.decide(ctx, in.ID, b.By, func(id topup.ID, by string) (topup.Order, error) {
 		return s.cfg.Orders.Resolve(ctx, id, topup.Resolution{
-			Outcome: b.Outcome, Reason: b.Reason, By: cmp.Or(b.By, defaultOperator), Forced: b.Force, Attempt: b.Attempt,
+			Outcome: b.Outcome, Reason: b.Reason, By: by, Forced: b.Force, Attempt: b.Attempt,
 			TransactionID: nullString(b.TransactionID), Reference: nullString(b.Reference), AuthCode: nullString(b.AuthCode),
 		})
 	})
@@ -53,9 +49,9 @@ type correctRequest struct {
 
 func (s *Server) correct(ctx context.Context, in *correctInput) (*orderOutput, error) {
 	b := in.Body
-	return s.decide(ctx, in.ID, func(id topup.ID) (topup.Order, error) {
+	return s.decide(ctx, in.ID, b.By, func(id topup.ID, by string) (topup.Order, error) {
 		return s.cfg.Orders.Correct(ctx, id, topup.Correction{
-			Outcome: b.Outcome, Reason: b.Reason, By: cmp.Or(b.By, defaultOperator),
+			Outcome: b.Outcome, Reason: b.Reason, By: by,
 			TransactionID: nullString(b.TransactionID), Reference: nullString(b.Reference), AuthCode: nullString(b.AuthCode),
 		})
 	})
@@ -74,18 +70,24 @@ type upholdRequest struct {
 
 func (s *Server) uphold(ctx context.Context, in *upholdInput) (*orderOutput, error) {
 	b := in.Body
-	return s.decide(ctx, in.ID, func(id topup.ID) (topup.Order, error) {
-		return s.cfg.Orders.Uphold(ctx, id, topup.Upholding{Outcome: b.Outcome, Reason: b.Reason, By: cmp.Or(b.By, defaultOperator)})
+	return s.decide(ctx, in.ID, b.By, func(id topup.ID, by string) (topup.Order, error) {
+		return s.cfg.Orders.Uphold(ctx, id, topup.Upholding{Outcome: b.Outcome, Reason: b.Reason, By: by})
 	})
 }
 
-// decide answers with the order after a person's decision.
-func (s *Server) decide(ctx context.Context, path string, do func(topup.ID) (topup.Order, error)) (*orderOutput, error) {
+// decide answers with the order after a person's decision; given is who it says decided.
+func (s *Server) decide(
+	ctx context.Context, path, given string, do func(id topup.ID, by string) (topup.Order, error),
+) (*orderOutput, error) {
 	id, err := pathID(path)
 	if err != nil {
 		return nil, s.problem(ctx, "path", err)
 	}
-	o, err := do(id)
+	by, err := identityOf(ctx).by(given, defaultOperator)
+	if err != nil {
+		return nil, s.problem(ctx, "body", err)
+	}
+	o, err := do(id, by)
 	if err != nil {
 		return nil, s.problem(ctx, "body", err)
 	}

@@ -10,12 +10,9 @@ import (
 	"recarga/topup"
 )
 
-// seesAll tells that an identity sees every caller's orders, with the operator's evidence.
-func seesAll(who Identity) bool { return who.Admin }
-
 // shown is an order as an identity may see it.
 func shown(who Identity, o topup.Order) topup.Order {
-	if seesAll(who) {
+	if who.SeesAll() {
 		return o
 	}
 	return o.ForCaller()
@@ -23,7 +20,7 @@ func shown(who Identity, o topup.Order) topup.Order {
 
 // shownDetails is shown for an order with its attempts and events.
 func shownDetails(who Identity, d topup.Details) topup.Details {
-	if seesAll(who) {
+	if who.SeesAll() {
 		return d
 	}
 	return d.ForCaller()
@@ -41,7 +38,7 @@ func shownPage(who Identity, orders []topup.Order, next *string) orderPage {
 // shownEvent is an event as an identity may see it.
 func shownEvent(who Identity, ev topup.Event) eventFacts {
 	f := factsOf(ev)
-	if !seesAll(who) {
+	if !who.SeesAll() {
 		f.Event = ev.ForCaller()
 	}
 	return f

@@ -4,6 +4,7 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"embed"
@@ -19,6 +20,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"recarga/distributor"
+	"recarga/internal/access"
 	"recarga/internal/journal"
 	"recarga/topup"
 )
@@ -100,11 +102,19 @@ type Line interface {
 type Config struct {
 	// AdminKey is the login. Empty: the console is closed, and says so.
 	AdminKey string
-	Book     Book
-	Events   Events
-	Orders   Orders
-	Queue    Queue
-	Callers  Callers
+	// Operators have keys of their own. Nil: there are none.
+	Operators *access.Operators
+	// Ended are the sessions that a logout has ended.
+	Ended Ended
+	// Limiter slows down those who try keys; the API's is the same. Nil: one is made.
+	Limiter *access.Limiter
+	// Proxies are those that say for whom they ask, and whether with TLS.
+	Proxies access.Proxies
+	Book    Book
+	Events  Events
+	Orders  Orders
+	Queue   Queue
+	Callers Callers
 	// Catalog is what the filter offers. The zero one stands for topup.DefaultCatalog.
 	Catalog topup.Catalog
 	Health  Health
@@ -136,7 +146,6 @@ type Console struct {
 	cfg      Config
 	sessions *sessions
 	seals    seals
-	logins   *guesses
 	etag     string
 	pages    map[string]*template.Template
 	now      *snapshot
@@ -148,6 +157,12 @@ func New(cfg Config) (*Console, error) {
 	if cfg.Catalog.Equal(topup.Catalog{}) {
 		cfg.Catalog = topup.DefaultCatalog()
 	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	if cfg.Limiter == nil {
+		cfg.Limiter = access.NewLimiter(cfg.Log, nil)
+	}
 	parsed, err := parsePages()
 	if err != nil {
 		return nil, err
@@ -157,8 +172,7 @@ func New(cfg Config) (*Console, error) {
 		return nil, err
 	}
 	c := &Console{
-		cfg: cfg, sessions: newSessions(cfg.AdminKey), seals: newSeals(cfg.AdminKey), logins: newGuesses(),
-		etag: etag, pages: parsed,
+		cfg: cfg, sessions: newSessions(cfg), seals: newSeals(cfg.AdminKey), etag: etag, pages: parsed,
 	}
 	c.now = &snapshot{c: c}
 	c.handler = c.routes()
@@ -168,10 +182,20 @@ func New(cfg Config) (*Console, error) {
 // ServeHTTP answers any request below Path.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.handler.ServeHTTP(w, r) }
 
-// LoggedIn tells whether a request comes from a browser that logged in here.
-func (c *Console) LoggedIn(r *http.Request) bool {
-	_, ok := c.sessions.of(r)
-	return ok
+// LoggedIn is who logged in here with the request's browser. Errors: access.ErrNoSession, *access.TooManyError, and
+// those of the journal.
+func (c *Console) LoggedIn(r *http.Request) (access.Person, error) {
+	who, err := c.sessions.of(r)
+	return who, c.slowed(r, err)
+}
+
+// slowed turns the error of a session that we have not signed into what is answered: there is none, or there were too
+// many such.
+func (c *Console) slowed(r *http.Request, err error) error {
+	if !errors.Is(err, errForged) {
+		return err
+	}
+	return cmp.Or(c.cfg.Limiter.Failed(r.Context(), access.AtSession, access.ForgedSession), access.ErrNoSession)
 }
 
 // files are the style, the script and the icon. A browser asks each time whether they are still the same.
@@ -234,9 +258,13 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var known *problem
 	var transition *topup.TransitionError
 	var early *topup.TooEarlyError
+	var many *access.TooManyError
 	switch {
 	case errors.As(err, &known):
 		p = known
+	case errors.As(err, &many):
+		retryAfter(w, many)
+		p = &problem{http.StatusTooManyRequests, "Too many sessions that are none of ours came from your address; wait a little."}
 	case errors.Is(err, topup.ErrNotFound):
 		p = &problem{http.StatusNotFound, "There is no such thing, or no more."}
 	case errors.As(err, &transition), errors.As(err, &early),
@@ -262,12 +290,21 @@ type view struct {
 	Who     string
 	Query   string
 	Data    any
+	role    access.Role
+}
+
+// May tells whether who looks may do something, by its name in access: what they may not is not offered.
+func (v view) May(name string) (bool, error) {
+	p, known := access.Of(name)
+	if !known {
+		return false, errors.New(name + " has no permission in internal/access")
+	}
+	return p.Allows(v.role), nil
 }
 
 func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, name string, v view) {
-	if who, ok := c.sessions.of(r); ok {
-		v.Who = who.Name
-	}
+	who, _ := r.Context().Value(operatorKey{}).(operator)
+	v.Who, v.role = who.Name, who.Role
 	v.Version, v.Path, v.Query = c.cfg.Version, r.URL.Path, r.URL.Query().Get("q")
 	var buf bytes.Buffer
 	if err := c.pages[name].ExecuteTemplate(&buf, "layout.html", v); err != nil {

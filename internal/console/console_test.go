@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"recarga/internal/access"
 	"recarga/internal/console"
 	"recarga/internal/journal"
 	"recarga/internal/testkit"
@@ -127,14 +128,22 @@ func TestClosedWithoutAdminKey(t *testing.T) {
 	b.get("/console/").want(http.StatusSeeOther)
 }
 
-func TestGuessesAreSlowed(t *testing.T) {
-	b := newBrowser(t, open(t).url)
-	for range 5 {
-		b.login("a guess").want(http.StatusUnauthorized)
+// TestWrongKeysAreSlowed: those of one address, and never the right one.
+func TestWrongKeysAreSlowed(t *testing.T) {
+	s := open(t)
+	b := newBrowser(t, s.url)
+	answers := map[int]int{}
+	for range 4 * access.FailuresAtOnce {
+		got := b.login("a guess")
+		if answers[got.status]++; got.status == http.StatusTooManyRequests {
+			if got.want(http.StatusTooManyRequests, "Too many").header.Get("Retry-After") == "" {
+				t.Error("no Retry-After")
+			}
+		}
+		newBrowser(t, s.url).login(adminKey).to("/console/")
 	}
-	got := b.login(adminKey).want(http.StatusTooManyRequests, "Too many")
-	if got.header.Get("Retry-After") == "" {
-		t.Error("no Retry-After")
+	if answers[http.StatusUnauthorized] < access.FailuresAtOnce || answers[http.StatusTooManyRequests] == 0 {
+		t.Errorf("answers %v", answers)
 	}
 }
 

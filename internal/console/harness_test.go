@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"recarga/internal/access"
 	"recarga/internal/api"
 	"recarga/internal/callers"
 	"recarga/internal/console"
@@ -71,7 +72,7 @@ func open(tb testing.TB, change ...func(*console.Config)) *site {
 	tb.Cleanup(func() { must(tb, s.journal.Close()) })
 	s.queue = s.openQueue(queue.Embedded, log)
 	s.config = console.Config{
-		AdminKey: adminKey, Book: s.journal, Events: s.journal, Orders: producer.New(s.journal, s.queue, log), Queue: s.queue,
+		AdminKey: adminKey, Operators: access.NewOperators(s.journal), Ended: s.journal, Book: s.journal, Events: s.journal, Orders: producer.New(s.journal, s.queue, log), Queue: s.queue,
 		Callers: callers.New(s.journal, adminKey, true), Health: s.journal, Log: log, Version: "v1.0.0",
 	}
 	for _, c := range change {
@@ -95,8 +96,9 @@ func (s *site) listen(cfg console.Config) string {
 	page, err := console.New(cfg)
 	must(s.tb, err)
 	handler := api.New(api.Config{
-		Orders: producer.New(s.journal, s.queue, cfg.Log), Book: s.journal, Events: s.journal, Callers: api.StaticCallers("shop-key", "", cfg.AdminKey),
-		Queues: s.queue, Console: page, Log: cfg.Log,
+		Orders: producer.New(s.journal, s.queue, cfg.Log), Book: s.journal, Events: s.journal, Limiter: cfg.Limiter, Proxies: cfg.Proxies,
+		Callers: api.WithOperators(api.StaticCallers("shop-key", "", cfg.AdminKey), cfg.Operators),
+		Queues:  s.queue, Console: page, Log: cfg.Log,
 	})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(s.tb, err)

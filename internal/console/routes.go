@@ -2,10 +2,13 @@ package console
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"mime"
 	"net/http"
 	"net/url"
 
+	"recarga/internal/access"
 	"recarga/internal/bulk"
 	"recarga/internal/params"
 	"recarga/topup"
@@ -18,8 +21,6 @@ type route struct {
 	page    page
 	// query and form are the names of the parameters in the address and of the fields in the body.
 	query, form []string
-	// open pages need no login.
-	open bool
 	// maxForm is what is read of the form, in bytes; 0: maxForm.
 	maxForm int64
 }
@@ -34,11 +35,11 @@ func (c *Console) table() []route {
 		}
 	}
 	table := []route{
-		{pattern: "GET " + Path, page: redirectTo(address(nil)), open: true},
-		{pattern: "GET " + Path + "/assets/{file}", page: c.files(), open: true},
-		{pattern: "GET " + Path + "/login", page: c.loginPage, query: []string{"next"}, open: true},
-		{pattern: "POST " + Path + "/login", page: c.login, form: []string{"next", "name", "key"}, open: true},
-		{pattern: "POST " + Path + "/logout", page: c.logout, open: true},
+		{pattern: "GET " + Path, page: redirectTo(address(nil))},
+		{pattern: "GET " + Path + "/assets/{file}", page: c.files()},
+		{pattern: "GET " + Path + "/login", page: c.loginPage, query: []string{"next"}},
+		{pattern: "POST " + Path + "/login", page: c.login, form: []string{"next", "name", "key"}},
+		{pattern: "POST " + Path + "/logout", page: c.logout},
 		{pattern: "GET " + Path + "/{$}", page: c.overview},
 		{pattern: "GET " + Path + "/orders", page: c.orders, query: append([]string{"q", "cursor"}, filterNames...)},
 		{pattern: "GET " + Path + "/orders/{id}", page: c.order, query: []string{"done"}},
@@ -71,7 +72,11 @@ func (c *Console) table() []route {
 func (c *Console) routes() http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range c.table() {
-		mux.Handle(r.pattern, c.guarded(r))
+		permission, known := access.Of(r.pattern)
+		if !known {
+			panic("page " + r.pattern + " has no permission in internal/access")
+		}
+		mux.Handle(r.pattern, c.guarded(r, permission))
 	}
 	return secure(http.NewCrossOriginProtection().Handler(mux))
 }
@@ -87,22 +92,31 @@ func redirectTo(path string) page {
 // error page.
 type page func(w http.ResponseWriter, r *http.Request, who operator) error
 
-func (c *Console) guarded(to route) http.Handler {
+func (c *Console) guarded(to route, permission access.Permission) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		who, ok := c.sessions.of(r)
-		ok = ok || to.open
+		who, err := c.sessions.of(r)
+		if permission.Open {
+			err = nil
+		}
+		err = c.slowed(r, err)
 		switch {
-		case !ok && r.Header.Get("Sec-Fetch-Site") == "cross-site":
+		case errors.Is(err, access.ErrNoSession) && r.Header.Get("Sec-Fetch-Site") == "cross-site":
 			// A link on another site's page, as in a chat: the browser keeps the cookie back until it comes from
 			// a page of ours.
 			c.show(w, r, http.StatusOK, "enter", view{Title: "Recarga", Data: localPath(r)})
 			return
-		case !ok:
+		case errors.Is(err, access.ErrNoSession):
 			http.Redirect(w, r, address(url.Values{"next": {localPath(r)}}, "login"), http.StatusSeeOther)
 			return
+		case err == nil && !permission.Allows(who.Role):
+			text := "This needs the role " + permission.Least.String() + "; your key has the role " + who.Role.String() + "."
+			err = &problem{http.StatusForbidden, text}
 		}
+		r = r.WithContext(context.WithValue(r.Context(), operatorKey{}, who))
 		r.Body = http.MaxBytesReader(w, r.Body, cmp.Or(to.maxForm, maxForm))
-		err := to.check(r)
+		if err == nil {
+			err = to.check(r)
+		}
 		if err == nil {
 			err = to.page(w, r, who)
 		}
@@ -111,6 +125,8 @@ func (c *Console) guarded(to route) http.Handler {
 		}
 	})
 }
+
+type operatorKey struct{}
 
 // check refuses what the route does not take. It must come before anything reads the form.
 func (to route) check(r *http.Request) error {

@@ -1,16 +1,26 @@
 package console
 
 import (
+	"cmp"
+	"context"
 	"crypto/hkdf"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/json"
+	"errors"
 	"net/http"
+	"net/url"
+	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
+
+	"recarga/internal/access"
 )
 
 const (
@@ -19,27 +29,53 @@ const (
 	maxName      = 64
 	// maxForm is what is read of a form, in bytes.
 	maxForm = 64 << 10
+	// endedFresh is how long it is remembered that a session has not ended: a logout takes effect everywhere within it.
+	endedFresh = 2 * time.Second
+	// endedKept bounds the memory of it.
+	endedKept = 10_000
 )
 
 // operator is who is logged in.
-type operator struct {
-	// Name is what they call themselves; what they do is kept under it.
-	Name  string
-	until time.Time
+type operator = access.Person
+
+// Ended remembers the sessions that a logout has ended: the journal.
+type Ended interface {
+	// EndSession ends a session that would have ended by itself at until.
+	EndSession(ctx context.Context, id string, until time.Time) error
+	SessionEnded(ctx context.Context, id string) (bool, error)
+}
+
+// session is what a cookie says.
+type session struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	// Key is the id of the named key that began it; empty: the admin key did.
+	Key string `json:"key,omitempty"`
+	// Until is when it ends by itself, in Unix seconds.
+	Until int64 `json:"until"`
 }
 
 // sessions are signed cookies. The key follows from the admin key, so that every process knows them, and a new
-// admin key ends them all.
+// admin key ends them all. A named key that is disabled, changed or expired ends those that it began.
 type sessions struct {
-	adminKey [sha256.Size]byte
-	key      []byte // nil: nobody can log in
+	adminKey  [sha256.Size]byte
+	key       []byte // nil: nobody can log in
+	proxies   access.Proxies
+	operators *access.Operators // nil: there are no named keys
+	ended     Ended
+
+	mu   sync.Mutex
+	good map[string]time.Time // until when a session is taken for one that has not ended
 }
 
-func newSessions(adminKey string) *sessions {
-	if adminKey == "" {
-		return &sessions{}
+func newSessions(cfg Config) *sessions {
+	s := &sessions{
+		proxies: cfg.Proxies, operators: cfg.Operators, ended: cfg.Ended, good: map[string]time.Time{},
 	}
-	return &sessions{adminKey: sha256.Sum256([]byte(adminKey)), key: derive(adminKey, "recarga console sessions")}
+	if cfg.AdminKey != "" {
+		s.adminKey, s.key = sha256.Sum256([]byte(cfg.AdminKey)), derive(cfg.AdminKey, "recarga console sessions")
+	}
+	return s
 }
 
 // derive makes the key for one purpose: what is signed for another one is not good for it.
@@ -51,9 +87,20 @@ func derive(adminKey, purpose string) []byte {
 	return key
 }
 
-func (s *sessions) right(key string) bool {
+// owner is whose key it is. Whoever has the admin key has yet to say their name. Errors: access.ErrUnknownKey,
+// access.ErrKeyEnded, and those of the registry.
+func (s *sessions) owner(ctx context.Context, key string) (session, error) {
 	given := sha256.Sum256([]byte(key))
-	return s.key != nil && subtle.ConstantTimeCompare(given[:], s.adminKey[:]) == 1
+	switch {
+	case s.key == nil:
+		return session{}, access.ErrUnknownKey
+	case subtle.ConstantTimeCompare(given[:], s.adminKey[:]) == 1:
+		return session{}, nil
+	case s.operators == nil:
+		return session{}, access.ErrUnknownKey
+	}
+	o, err := s.operators.Authenticate(ctx, key)
+	return session{Name: o.Name, Key: access.KeyID(key)}, err
 }
 
 // sign appends a signature to a text.
@@ -75,39 +122,103 @@ func signed(key []byte, value string) (text string, ok bool) {
 }
 
 // begin logs somebody in. The cookie goes back to this site only, never from another one's page.
-func (s *sessions) begin(w http.ResponseWriter, r *http.Request, name string) {
+func (s *sessions) begin(w http.ResponseWriter, r *http.Request, who session) error {
 	until := time.Now().Add(sessionHours * time.Hour)
-	text := strconv.FormatInt(until.Unix(), 10) + "." + base64.RawURLEncoding.EncodeToString([]byte(name))
-	s.set(w, r, sign(s.key, text), until)
+	who.ID, who.Until = rand.Text(), until.Unix()
+	text, err := json.Marshal(who)
+	if err == nil {
+		s.set(w, r, sign(s.key, base64.RawURLEncoding.EncodeToString(text)), until)
+	}
+	return err
 }
 
-func (s *sessions) end(w http.ResponseWriter, r *http.Request) { s.set(w, r, "", time.Unix(1, 0)) }
+// end logs out: in this browser, and wherever else the cookie has got to.
+func (s *sessions) end(w http.ResponseWriter, r *http.Request) error {
+	s.set(w, r, "", time.Unix(1, 0))
+	who, err := s.read(r)
+	if err != nil {
+		return nil // it is none of ours
+	}
+	s.mu.Lock()
+	delete(s.good, who.ID)
+	s.mu.Unlock()
+	return s.ended.EndSession(r.Context(), who.ID, time.Unix(who.Until, 0))
+}
 
 func (s *sessions) set(w http.ResponseWriter, r *http.Request, value string, until time.Time) {
 	http.SetCookie(w, &http.Cookie{
 		Name: cookieName, Value: value, Path: "/", Expires: until, HttpOnly: true, SameSite: http.SameSiteStrictMode,
-		// Behind a proxy that speaks TLS the request itself is plain.
-		Secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https",
+		Secure: s.proxies.TLS(r),
 	})
 }
 
-// of is who sent the request.
-func (s *sessions) of(r *http.Request) (operator, bool) {
+// errForged is a cookie that we have not signed, or with another admin key.
+var errForged = errors.New("the session is none of ours")
+
+// read is the session that a request comes with. It may have ended. Errors: access.ErrNoSession, errForged.
+func (s *sessions) read(r *http.Request) (who session, err error) {
 	cookie, err := r.Cookie(cookieName)
-	if err != nil || s.key == nil {
-		return operator{}, false
+	if err != nil || cookie.Value == "" || s.key == nil {
+		return who, access.ErrNoSession
 	}
 	text, ok := signed(s.key, cookie.Value)
 	if !ok {
-		return operator{}, false
+		return who, errForged
 	}
-	seconds, encoded, _ := strings.Cut(text, ".")
-	until, err := strconv.ParseInt(seconds, 10, 64)
-	name, nameErr := base64.RawURLEncoding.DecodeString(encoded)
-	if err != nil || nameErr != nil || time.Now().Unix() >= until {
-		return operator{}, false
+	content, err := base64.RawURLEncoding.DecodeString(text)
+	if err == nil {
+		err = json.Unmarshal(content, &who)
 	}
-	return operator{Name: string(name), until: time.Unix(until, 0)}, true
+	if err != nil {
+		return who, errForged
+	}
+	return who, nil
+}
+
+// of is who sent the request. Errors: those of read, and of the journal.
+func (s *sessions) of(r *http.Request) (operator, error) {
+	who, err := s.read(r)
+	if err != nil {
+		return operator{}, err
+	}
+	if time.Now().Unix() >= who.Until {
+		return operator{}, access.ErrNoSession
+	}
+	if err := s.checkEnded(r.Context(), who.ID); err != nil {
+		return operator{}, err
+	}
+	switch {
+	case who.Key == "":
+		return operator{Name: who.Name, Role: access.Admin}, nil
+	case s.operators == nil:
+		return operator{}, access.ErrNoSession
+	}
+	return s.operators.Holder(r.Context(), who.Name, who.Key)
+}
+
+// checkEnded asks the journal at most every so often.
+func (s *sessions) checkEnded(ctx context.Context, id string) error {
+	now := time.Now()
+	s.mu.Lock()
+	good := now.Before(s.good[id])
+	s.mu.Unlock()
+	if good {
+		return nil
+	}
+	ended, err := s.ended.SessionEnded(ctx, id)
+	switch {
+	case err != nil:
+		return err
+	case ended:
+		return access.ErrNoSession
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.good) >= endedKept {
+		clear(s.good)
+	}
+	s.good[id] = now.Add(endedFresh)
+	return nil
 }
 
 type loginView struct {
@@ -128,34 +239,77 @@ func (c *Console) askKey(w http.ResponseWriter, r *http.Request, status int, wro
 }
 
 func (c *Console) login(w http.ResponseWriter, r *http.Request, _ operator) error {
-	wait := c.logins.wait(r.RemoteAddr, time.Now())
-	name := strings.TrimSpace(r.PostFormValue("name"))
+	ctx := r.Context()
+	who, err := c.sessions.owner(ctx, r.PostFormValue("key"))
 	switch {
-	case wait > 0:
-		seconds := strconv.Itoa(int(wait/time.Second) + 1)
-		w.Header().Set("Retry-After", seconds)
-		c.askKey(w, r, http.StatusTooManyRequests, "Too many tries from your address; wait "+seconds+" s.")
+	case errors.Is(err, access.ErrUnknownKey):
+		c.refuseKey(w, r)
 		return nil
-	case !c.sessions.right(r.PostFormValue("key")):
-		c.cfg.Log.WarnContext(r.Context(), "console login refused", "remote", r.RemoteAddr)
-		c.askKey(w, r, http.StatusUnauthorized, "This is not the admin key (RECARGA_ADMIN_KEY).")
+	case errors.Is(err, access.ErrKeyEnded):
+		c.cfg.Limiter.Refused(ctx, access.AtLogin, access.DisabledKey)
+		c.askKey(w, r, http.StatusForbidden, "This key is refused: "+err.Error()+".")
 		return nil
-	case name == "" || utf8.RuneCountInString(name) > maxName:
-		c.askKey(w, r, http.StatusUnprocessableEntity, "Say who you are, in 1 to 64 characters: what you decide is kept under your name.")
+	case err != nil:
+		return err
+	}
+	if who.Key == "" { // behind the admin key there may be anybody
+		who.Name = strings.TrimSpace(r.PostFormValue("name"))
+	}
+	if who.Name == "" || utf8.RuneCountInString(who.Name) > maxName {
+		c.askKey(w, r, http.StatusUnprocessableEntity,
+			"Say who you are, in 1 to 64 characters: what you decide is kept under your name.")
 		return nil
 	}
-	c.sessions.begin(w, r, name)
-	c.cfg.Log.InfoContext(r.Context(), "console login", "by", name, "remote", r.RemoteAddr)
-	next := r.PostFormValue("next")
-	if !strings.HasPrefix(next, Path+"/") && next != "/queues" && !strings.HasPrefix(next, "/queues/") {
-		next = address(nil)
+	if err := c.sessions.begin(w, r, who); err != nil {
+		return err
 	}
-	http.Redirect(w, r, next, http.StatusSeeOther)
+	c.cfg.Log.InfoContext(ctx, "console login", "by", who.Name, "client", access.ClientOf(ctx).String())
+	http.Redirect(w, r, cmp.Or(ownPath(r.PostFormValue("next")), address(nil)), http.StatusSeeOther)
 	return nil
 }
 
+// refuseKey answers a key that is nobody's.
+func (c *Console) refuseKey(w http.ResponseWriter, r *http.Request) {
+	var many *access.TooManyError
+	if errors.As(c.cfg.Limiter.Failed(r.Context(), access.AtLogin, access.WrongKey), &many) {
+		retryAfter(w, many)
+		c.askKey(w, r, http.StatusTooManyRequests, "Too many tries from your address; wait a little. The right key is let in.")
+		return
+	}
+	c.askKey(w, r, http.StatusUnauthorized, "This is not the admin key (RECARGA_ADMIN_KEY), nor an operator's.")
+}
+
+func retryAfter(w http.ResponseWriter, many *access.TooManyError) {
+	w.Header().Set("Retry-After", strconv.Itoa(int(many.Wait/time.Second)+1))
+}
+
+// ownPath is where a login leads to: a plain path of the console or of the queue UI, with its query. Whatever else
+// somebody put into a link is empty, and also what a browser could take for another site's address.
+func ownPath(next string) string {
+	u, err := url.Parse(next)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" || u.Fragment != "" {
+		return ""
+	}
+	plain := func(r rune) bool { return r <= ' ' || r > '~' || r == '\\' }
+	if strings.ContainsFunc(next, plain) || u.EscapedPath() != u.Path || strings.Contains(u.Path, "//") {
+		return ""
+	}
+	clean := path.Clean(u.Path)
+	if u.Path != clean && u.Path != clean+"/" {
+		return ""
+	}
+	for _, ours := range []string{Path, "/queues"} {
+		if clean == ours || strings.HasPrefix(clean, ours+"/") {
+			return (&url.URL{Path: u.Path, RawQuery: u.RawQuery}).String()
+		}
+	}
+	return ""
+}
+
 func (c *Console) logout(w http.ResponseWriter, r *http.Request, _ operator) error {
-	c.sessions.end(w, r)
+	if err := c.sessions.end(w, r); err != nil {
+		return err
+	}
 	http.Redirect(w, r, address(nil, "login"), http.StatusSeeOther)
 	return nil
 }

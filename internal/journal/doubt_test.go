@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"recarga/internal/access"
 	"recarga/internal/journal"
 	"recarga/topup"
 )
@@ -87,7 +88,7 @@ func TestNothingIsConfirmedWithoutTheStandby(t *testing.T) {
 var reads = strings.Fields(`Around Balance BalanceChangesSince BalancesSince Called Caller CallerByKey Callers
 CheckArchive Close CountByState CountEvents CountLeaving Details DisabledEndpoints Disputed Due DueEvents
 EndpointHealth Events Export Find Held InLine LineLengths List OldestUnknown OpenByCaller Order Overdue Overview
-Ping Sold Standings Stats`)
+Operator OperatorByKey Operators Ping SessionEnded Sold Standings Stats`)
 
 // TestEveryWriteIsCutOff: no method that writes is missing among the changes.
 func TestEveryWriteIsCutOff(t *testing.T) {
@@ -281,6 +282,10 @@ var changes = []change{
 			return nil, err
 		}
 	}, topup.StateFailed, 1, false, true},
+	{"Hold", on(topup.StateRetrying, func(ctx context.Context, s store, o topup.Order) (*topup.Event, error) {
+		_, ev, err := s.Hold(ctx, o.ID, aHold, noon)
+		return ev, err
+	}), topup.StateUnknown, 1, true, true},
 	{"AddEvidence", on(topup.StateUnknown, func(ctx context.Context, s store, o topup.Order) (*topup.Event, error) {
 		return nil, s.AddEvidence(ctx, o.ID, 1, "seen")
 	}), topup.StateUnknown, 1, false, true},
@@ -346,6 +351,19 @@ var changes = []change{
 			return nil, s.ResealCaller(ctx, string(id), []byte("t"), []byte("s"))
 		}
 	}, topup.StateQueued, 0, false, false},
+	{"AddOperator", beside(func(ctx context.Context, s store, id topup.ID) error {
+		return s.AddOperator(ctx, operator(string(id)))
+	}), topup.StateQueued, 0, false, false},
+	{"ChangeOperator", func(tb testing.TB, s store, id topup.ID) action {
+		s.accept(tb, string(id))
+		o := operator(string(id))
+		must(tb, s.AddOperator(tb.Context(), o))
+		o.Role, o.Version = access.Viewer, 2
+		return func(ctx context.Context) (*topup.Event, error) { return nil, s.ChangeOperator(ctx, o) }
+	}, topup.StateQueued, 0, false, false},
+	{"EndSession", beside(func(ctx context.Context, s store, id topup.ID) error {
+		return s.EndSession(ctx, string(id), noon)
+	}), topup.StateQueued, 0, false, true},
 	{"Notify", beside(func(ctx context.Context, s store, id topup.ID) error {
 		_, err := s.Notify(ctx, topup.EventBalanceLow, map[string]string{"id": string(id)}, noon)
 		return err
@@ -370,4 +388,8 @@ var changes = []change{
 			return nil, done(m.Drift > 0 && m.Event != nil, err)
 		}
 	}, topup.StateQueued, 0, false, false},
+}
+
+func operator(name string) access.Account {
+	return access.Account{Name: name, Role: access.Admin, KeyHash: []byte(name), CreatedAt: noon, Version: 1}
 }

@@ -3,11 +3,19 @@ package metrics
 import (
 	"strconv"
 
+	"recarga/internal/access"
 	"recarga/internal/api"
 )
 
 func (m *Metrics) defineHTTP() {
 	m.http = m.counters(nil, "recarga_http_requests_total", "Requests to the API by route, as in \"POST /v1/topups\" (other: none of ours), and HTTP status.", "route", "status")
+	m.authFailures = m.counters(nil, "recarga_auth_failures_total", "Keys and sessions that were refused, by where (api, queues, login, session) and reason "+
+		"(wrong_key, disabled: known and switched off or expired, forged: a session that is none of ours).", "where", "reason")
+	for _, where := range access.Places() {
+		for _, reason := range access.Reasons() {
+			m.authFailures.WithLabelValues(where, reason)
+		}
+	}
 	m.httpSeconds = m.histograms(quick, "recarga_http_request_seconds", "Time of the requests to the API by route. A batch takes as long as it takes.", "route")
 }
 
@@ -19,4 +27,9 @@ func (m *Metrics) Served(r api.Served) {
 	}
 	m.http.WithLabelValues(route, strconv.Itoa(r.Status)).Inc()
 	m.httpSeconds.WithLabelValues(route).Observe(r.Took.Seconds())
+}
+
+// AuthFailed counts a key or a session that was refused; it is for access.NewLimiter.
+func (m *Metrics) AuthFailed(where, reason string) {
+	m.authFailures.WithLabelValues(where, reason).Inc()
 }

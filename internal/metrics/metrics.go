@@ -46,7 +46,7 @@ type Metrics struct {
 	distributor, webhooks, disabled, queueErrors    *prometheus.CounterVec
 	webhookSeconds, commitWrites, commitSeconds     *prometheus.HistogramVec
 	commitErrors, http, archived, archiveErrors     *prometheus.CounterVec
-	corrected                                       *prometheus.CounterVec
+	corrected, authFailures                         *prometheus.CounterVec
 	httpSeconds                                     *prometheus.HistogramVec
 	settings                                        *prometheus.GaugeVec
 	orders, unknownAge, dueAge, events, eventDueAge *prometheus.Desc

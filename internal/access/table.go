@@ -1,0 +1,95 @@
+package access
+
+import (
+	"maps"
+	"slices"
+)
+
+// Permission says whose key may do something. The zero value is nobody's.
+type Permission struct {
+	// Open tells that no key is needed.
+	Open bool
+	// Callers tells that a caller may, with what is its own.
+	Callers bool
+	// Least is the least role of an operator that may; Caller, the zero value: none may.
+	Least Role
+}
+
+var (
+	anybody = Permission{Open: true}
+	// lookedAt is what a caller and every operator may see.
+	lookedAt = Permission{Callers: true, Least: Viewer}
+	// acted is what a caller does with its own orders, and an operator with all.
+	acted = Permission{Callers: true, Least: Operator}
+	// bought spends money as the caller of the settings.
+	bought    = Permission{Callers: true, Least: Admin}
+	viewers   = Permission{Least: Viewer}
+	operators = Permission{Least: Operator}
+	admins    = Permission{Least: Admin}
+)
+
+// Allows tells whether the permission is one of a role.
+func (p Permission) Allows(r Role) bool {
+	switch {
+	case p.Open:
+		return true
+	case r == Caller:
+		return p.Callers
+	}
+	return p.Least > Caller && r >= p.Least
+}
+
+// Of is the permission of an operation of the API, by its operation id; of a page of the console, by its pattern; or of
+// the queue UI (QueuesLook, QueuesAct). Whoever serves something that has none must refuse to start.
+func Of(name string) (p Permission, known bool) {
+	p, known = permissions[name]
+	return p, known
+}
+
+// Names are those that have a permission.
+func Names() []string { return slices.Sorted(maps.Keys(permissions)) }
+
+// What may be done at /queues.
+const (
+	QueuesLook = "GET /queues"
+	QueuesAct  = "POST /queues"
+)
+
+// permissions is the one table of who may do what. docs/access.md is made of it, and of a walk over the API that shows
+// that it holds.
+var permissions = map[string]Permission{
+	"placeTopup":     bought,
+	"placeTopups":    bought,
+	"getTopup":       lookedAt,
+	"listTopups":     lookedAt,
+	"findTopups":     lookedAt,
+	"listEvents":     lookedAt,
+	"listProducts":   lookedAt,
+	"getBalance":     lookedAt,
+	"cancelTopup":    acted,
+	"redeliverEvent": acted, "redeliverEvents": acted,
+	"resolveTopup": operators, "endDispute": operators, "reconcile": operators,
+	"exportTopups": viewers,
+	"correctTopup": admins,
+	"listCallers":  viewers,
+	"addCaller":    admins, "changeCaller": admins, "rotateSecret": admins, "rotateKey": admins,
+	"listOperators": admins, "addOperator": admins, "changeOperator": admins, "rotateOperatorKey": admins,
+	"setCallerEndpoint": admins, "removeCallerEndpoint": admins, "enableCallerEndpoint": admins, "disableCallerEndpoint": admins,
+
+	QueuesLook: viewers,
+	QueuesAct:  operators,
+
+	"GET /console": anybody, "GET /console/assets/{file}": anybody,
+	"GET /console/login": anybody, "POST /console/login": anybody, "POST /console/logout": anybody,
+	"GET /console/{$}": viewers, "GET /console/orders": viewers, "GET /console/orders/{id}": viewers,
+	"GET /console/events": viewers, "GET /console/callers": viewers,
+	"GET /console/orders/{id}/resolve": operators, "POST /console/orders/{id}/resolve": operators,
+	"GET /console/orders/{id}/uphold": operators, "POST /console/orders/{id}/uphold": operators,
+	"GET /console/orders/{id}/cancel": operators, "POST /console/orders/{id}/cancel": operators,
+	"GET /console/orders/{id}/correct": admins, "POST /console/orders/{id}/correct": admins,
+	"GET /console/events/{id}/redeliver": operators, "POST /console/events/{id}/redeliver": operators,
+	"GET /console/queues/{queue}/{action}": operators, "POST /console/queues/{queue}/{action}": operators,
+	"GET /console/bulk/resolve": operators, "POST /console/bulk/resolve": operators,
+	"GET /console/bulk/cancel": operators, "POST /console/bulk/cancel": operators,
+	"GET /console/bulk/redeliver": operators, "POST /console/bulk/redeliver": operators,
+}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"recarga/producer"
@@ -28,9 +26,8 @@ topup.corrected. Needs the admin key.`,
 	completes(cmd, "as", topup.VerdictSucceeded, topup.VerdictFailed)
 	asJSON := jsonFlag(cmd)
 	return adminCommand(p, cmd, func(cmd *cobra.Command, client *producer.Client, args []string) error {
-		c.By = decider(c.By)
-		if err := c.Check(); err != nil {
-			return usage(fmt.Errorf("%w; see recarga correct --help", err))
+		if err := p.checkDecision(cmd, &c.By, func() error { return c.Check() }); err != nil {
+			return err
 		}
 		o, err := client.Correct(cmd.Context(), topup.ID(args[0]), c)
 		if err != nil {
@@ -62,9 +59,8 @@ the evidence. Needs the admin key.`,
 	completes(cmd, "as", topup.DisputeUpheld)
 	asJSON := jsonFlag(cmd)
 	dispute.AddCommand(adminCommand(p, cmd, func(cmd *cobra.Command, client *producer.Client, args []string) error {
-		u.By = decider(u.By)
-		if err := u.Check(); err != nil {
-			return usage(fmt.Errorf("%w; see recarga dispute end --help", err))
+		if err := p.checkDecision(cmd, &u.By, func() error { return u.Check() }); err != nil {
+			return err
 		}
 		o, err := client.Uphold(cmd.Context(), topup.ID(args[0]), u)
 		if err != nil {

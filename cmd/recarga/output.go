@@ -28,8 +28,10 @@ func keyOfCaller(s Settings) string { return cmp.Or(s.APIKey, s.AdminKey) }
 
 // adminCommand makes a command of one for the operator: where both keys are set, it uses the admin's.
 func adminCommand(p *program, cmd *cobra.Command, run clientRun) *cobra.Command {
-	return apiCommand(p, cmd, func(s Settings) string { return cmp.Or(s.AdminKey, s.APIKey) }, run)
+	return apiCommand(p, cmd, adminKey, run)
 }
+
+func adminKey(s Settings) string { return cmp.Or(s.AdminKey, s.APIKey) }
 
 func apiCommand(p *program, cmd *cobra.Command, keyOf func(Settings) string, run clientRun) *cobra.Command {
 	addSettingFlags(cmd, clientSettings...)

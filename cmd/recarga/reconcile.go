@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/user"
 	"path/filepath"
 	"time"
 
@@ -61,7 +60,7 @@ wrong usage, or a file that is no statement. --json tells which.`,
 		},
 	}
 	r := reconciling{p: p}
-	options := reconcileFlags(cmd)
+	options := reconcileFlags(p, cmd)
 	flags := cmd.Flags()
 	flags.IntVar(&r.show, "show", 10, "findings of each class that are printed")
 	flags.StringVar(&r.htmlFile, "report", "", "write a report to this HTML file, to be read or printed")
@@ -79,7 +78,7 @@ wrong usage, or a file that is no statement. --json tells which.`,
 }
 
 // reconcileFlags gives the command its options, and returns what makes the API's query of them.
-func reconcileFlags(cmd *cobra.Command) func(file string) url.Values {
+func reconcileFlags(p *program, cmd *cobra.Command) func(file string) url.Values {
 	flags := cmd.Flags()
 	of := tableFlags(cmd)
 	values := map[string]*string{
@@ -92,7 +91,7 @@ func reconcileFlags(cmd *cobra.Command) func(file string) url.Values {
 		"covers":      flags.String("covers", "", "FROM..UNTIL of which the statement names every charge: times (RFC 3339) or dates (default: its first to its last charge)"),
 		"margin":      flags.String("margin", reconcile.DefaultMargin.String(), "by how much times may differ, and how far within that time an order must lie to be settled by absence"),
 		"absent":      flags.String("absent", "hold", "what becomes of an unknown order that is covered and not charged: hold, failed or resend"),
-		"by":          flags.String("by", "", "who reconciles (default: the name of the user who runs this)"),
+		"by":          flags.String("by", "", "who reconciles"+byDefault),
 	}
 	completes(cmd, "dates", reconcile.DatesDayFirst, reconcile.DatesMonthFirst)
 	completes(cmd, "absent", reconcile.AbsentHold, reconcile.AbsentFailed, reconcile.AbsentResend)
@@ -102,8 +101,8 @@ func reconcileFlags(cmd *cobra.Command) func(file string) url.Values {
 		if file == "-" {
 			q.Set("name", "standard input")
 		}
-		if u, err := user.Current(); err == nil && *values["by"] == "" {
-			q.Set("by", u.Username)
+		if by := userName(); by != "" && !p.hasOwnKey(cmd) {
+			q.Set("by", by)
 		}
 		for name, value := range values {
 			if *value != "" {

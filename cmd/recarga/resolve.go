@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os/user"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"recarga/internal/access"
 	"recarga/producer"
 	"recarga/topup"
 )
@@ -39,9 +41,8 @@ may be on the way; --force does it nevertheless. Needs the admin key.`,
 	completes(cmd, "as", topup.VerdictSucceeded, topup.VerdictFailed, topup.VerdictResend)
 	asJSON := jsonFlag(cmd)
 	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
-		r.By = decider(r.By)
-		if err := r.Check(); err != nil {
-			return usage(fmt.Errorf("%w; see recarga resolve --help", err))
+		if err := p.checkDecision(cmd, &r.By, func() error { return r.Check() }); err != nil {
+			return err
 		}
 		o, err := c.Resolve(cmd.Context(), topup.ID(args[0]), r)
 		if err != nil {
@@ -51,16 +52,38 @@ may be on the way; --force does it nevertheless. Needs the admin key.`,
 	})
 }
 
-// byFlag is who decides, and decider is who it is without the flag.
-func byFlag(flags *pflag.FlagSet, by *string) {
-	flags.StringVar(by, "by", "", "who decides (default: the name of the user who runs this)")
+const byDefault = " (default: the name of the user who runs this; with an operator's own key, always its name)"
+
+// byFlag is who decides.
+func byFlag(flags *pflag.FlagSet, by *string) { flags.StringVar(by, "by", "", "who decides"+byDefault) }
+
+// checkDecision fills in who decides, where the flag does not say, and checks the decision before it is sent. With an
+// operator's own key nothing is sent: the server knows whose it is.
+func (p *program) checkDecision(cmd *cobra.Command, by *string, check func() error) error {
+	given := *by
+	*by = cmp.Or(given, userName())
+	err := check()
+	if p.hasOwnKey(cmd) {
+		*by = given
+	}
+	if err != nil {
+		return usage(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
+	}
+	return nil
 }
 
-func decider(by string) string {
-	if u, err := user.Current(); err == nil && by == "" {
-		return u.Username
+func userName() string {
+	u, err := user.Current()
+	if err != nil {
+		return ""
 	}
-	return by
+	return u.Username
+}
+
+// hasOwnKey tells whether an operator's command uses the key of one operator, not the admin key.
+func (p *program) hasOwnKey(cmd *cobra.Command) bool {
+	s, err := p.settings(cmd, nil)
+	return err == nil && access.IsOperatorKey(adminKey(s))
 }
 
 func receiptFlags(flags *pflag.FlagSet, transactionID, reference, authCode *topup.NullString) {

@@ -45,7 +45,7 @@ this order. Exit status: 0 done, 1 failed, 2 wrong usage or settings.`,
 		newHealthcheckCommand(p), newArchiveCommand(p), newRekeyCommand(p), newBenchCommand(p))
 	addGroup(root, "Orders", newEnqueueCommand(p), newGetCommand(p), newFindCommand(p), newListCommand(p), newWatchCommand(p), newCancelCommand(p),
 		newResolveCommand(p), newCorrectCommand(p), newDisputeCommand(p), newReconcileCommand(p), newExportCommand(p))
-	addGroup(root, "Callers and the distributor", newCallerCommand(p), newWebhookCommand(p), newBalanceCommand(p), newProductsCommand(p))
+	addGroup(root, "Callers, operators and the distributor", newCallerCommand(p), newOperatorCommand(p), newWebhookCommand(p), newBalanceCommand(p), newProductsCommand(p))
 	root.InitDefaultHelpCmd()
 	addCompletion(root)
 	finish(root)

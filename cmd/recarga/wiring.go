@@ -303,6 +303,7 @@ func (n *node) listen(ctx context.Context, addr, setting string, handler http.Ha
 	}
 	end := n.serveHTTP(listener, setting, listen.Config{
 		Handler: handler, Health: http.HandlerFunc(n.health.alive), MaxConnections: n.settings.HTTPMaxConnections,
+		Trusted: n.settings.TrustedProxies,
 	}, func(err error) { n.failed <- err })
 	n.onShutdown(end)
 	return urlOf(listener), nil

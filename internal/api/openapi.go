@@ -69,8 +69,8 @@ func schemaName(t reflect.Type, hint string) string {
 		"resolveRequest": "ResolveRequest", "replayRequest": "RedeliverRequest", "eventFacts": "EventDetails",
 		"Result": "ReconciliationResult", "Finding": "ReconciliationFinding", "Summary": "ReconciliationSummary", "Progress": "ReconciliationProgress",
 		"Total": "ReconciliationTotal", "Period": "ReconciliationPeriod",
-		"operatorFacts": "Operator", "newOperator": "NewOperator", "addOperatorRequest": "NewOperatorRequest", "changeOperatorRequest": "OperatorChangeRequest",
-		"callerFacts": "Caller", "keyFacts": "CallerKey",
+		"OperatorFacts": "Operator", "newOperator": "CreatedOperator", "addOperatorRequest": "NewOperatorRequest", "changeOperatorRequest": "OperatorChangeRequest",
+		"CallerFacts": "Caller", "keyFacts": "CallerKey",
 		"addCallerRequest": "NewCallerRequest", "changeCallerRequest": "CallerChangeRequest",
 	}
 	name := huma.DefaultSchemaNamer(t, hint)

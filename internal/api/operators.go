@@ -54,8 +54,8 @@ func (w withOperators) HasAdmin() bool {
 	return !ok || static.HasAdmin()
 }
 
-// operatorFacts are an operator as it is shown.
-type operatorFacts struct {
+// OperatorFacts are an operator as it is shown.
+type OperatorFacts struct {
 	Name        string     `json:"name"`
 	Role        string     `json:"role" enum:"viewer,operator,admin"`
 	CreatedAt   time.Time  `json:"created_at"`
@@ -65,8 +65,8 @@ type operatorFacts struct {
 	Version     int64      `json:"version" doc:"Counts the changes, from 1."`
 }
 
-func operatorFactsOf(o access.Account) operatorFacts {
-	f := operatorFacts{
+func operatorFactsOf(o access.Account) OperatorFacts {
+	f := OperatorFacts{
 		Name: o.Name, Role: o.Role.String(), CreatedAt: o.CreatedAt.UTC().Truncate(time.Microsecond),
 		ExpiresAt: o.ExpiresAt, DisabledAt: o.DisabledAt, Version: o.Version,
 	}
@@ -78,7 +78,7 @@ func operatorFactsOf(o access.Account) operatorFacts {
 
 type operatorsOutput struct {
 	Body struct {
-		Data       []operatorFacts `json:"data"`
+		Data       []OperatorFacts `json:"data"`
 		NextCursor *string         `json:"next_cursor" doc:"Always null: all operators are listed."`
 	}
 }
@@ -89,7 +89,7 @@ func (s *Server) listOperators(ctx context.Context, _ *struct{}) (*operatorsOutp
 		return nil, s.problem(ctx, "query", err)
 	}
 	var out operatorsOutput
-	out.Body.Data = make([]operatorFacts, len(all))
+	out.Body.Data = make([]OperatorFacts, len(all))
 	for i, o := range all {
 		out.Body.Data[i] = operatorFactsOf(o)
 	}
@@ -111,7 +111,7 @@ type newOperatorOutput struct {
 }
 
 type newOperator struct {
-	operatorFacts
+	OperatorFacts
 	Key string `json:"key" doc:"Shown this once."`
 }
 
@@ -141,7 +141,7 @@ type changeOperatorRequest struct {
 }
 
 type operatorOutput struct {
-	Body operatorFacts
+	Body OperatorFacts
 }
 
 func (s *Server) changeOperator(ctx context.Context, in *changeOperatorInput) (*operatorOutput, error) {

@@ -72,8 +72,8 @@ func (r registered) HasAdmin() bool {
 	return !ok || static.HasAdmin()
 }
 
-// callerFacts is a caller as it is shown.
-type callerFacts struct {
+// CallerFacts is a caller as it is shown.
+type CallerFacts struct {
 	Name        string          `json:"name"`
 	CallbackURL *string         `json:"callback_url" doc:"Where its events go; null: nowhere."`
 	Endpoints   []endpointFacts `json:"endpoints" doc:"All that are told of its events; the one named default is the callback_url."`
@@ -110,8 +110,8 @@ func known[T comparable](v T) *T {
 	return &v
 }
 
-func (s *Server) callerFactsOf(ctx context.Context, c topup.Caller) (callerFacts, error) {
-	f := callerFacts{
+func (s *Server) callerFactsOf(ctx context.Context, c topup.Caller) (CallerFacts, error) {
+	f := CallerFacts{
 		Name: c.Name, CreatedAt: c.CreatedAt.UTC().Truncate(time.Microsecond), DisabledAt: c.DisabledAt,
 		CallbackURL: known(c.CallbackURL), Version: c.Version, Keys: keysOf(c), IDPrefix: known(c.IDPrefix),
 		MaxOpen: known(c.Quota.MaxOpen), MaxRate: known(c.Quota.MaxRate.String()),
@@ -128,7 +128,7 @@ func (s *Server) callerFactsOf(ctx context.Context, c topup.Caller) (callerFacts
 }
 
 type callerPage struct {
-	Data       []callerFacts `json:"data"`
+	Data       []CallerFacts `json:"data"`
 	NextCursor *string       `json:"next_cursor" doc:"Always null: all callers are listed."`
 }
 
@@ -141,7 +141,7 @@ func (s *Server) listCallers(ctx context.Context, _ *struct{}) (*callersOutput, 
 	if err != nil {
 		return nil, s.problem(ctx, "query", err)
 	}
-	page := callerPage{Data: make([]callerFacts, len(all))}
+	page := callerPage{Data: make([]CallerFacts, len(all))}
 	for i, c := range all {
 		if page.Data[i], err = s.callerFactsOf(ctx, c); err != nil {
 			return nil, s.problem(ctx, "query", err)
@@ -165,7 +165,7 @@ type addCallerRequest struct {
 }
 
 type createdCaller struct {
-	callerFacts
+	CallerFacts
 	APIKey        string `json:"api_key" doc:"Shown this once."`
 	WebhookSecret string `json:"webhook_secret" doc:"Shown this once."`
 }
@@ -210,7 +210,7 @@ type changeCallerRequest struct {
 }
 
 type callerOutput struct {
-	Body callerFacts
+	Body CallerFacts
 }
 
 func (s *Server) changeCaller(ctx context.Context, in *callerInput) (*callerOutput, error) {

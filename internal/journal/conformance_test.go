@@ -65,6 +65,8 @@ func conformance(t *testing.T, open func(testing.TB) store) {
 		{"deliveries", testDeliveries},
 		{"events, and their redelivery", testReplay},
 		{"callers", testCallers},
+		{"operators", testOperators},
+		{"sessions that have ended", testSessions},
 		{"redeliveries", testRedeliveries},
 		{"prefixes", testPrefixes},
 		{"prefixes at once", testPrefixesAtOnce},

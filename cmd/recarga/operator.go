@@ -1,0 +1,158 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"recarga/producer"
+)
+
+func newOperatorCommand(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "operator",
+		Short: "Manage the operators: who sees and decides what, with a key of their own",
+		Long: `Manage the operators' keys. Each has a name, under which everything is kept that is done with it, and a role:
+
+  viewer    sees every caller's orders, the console and the queues
+  operator  also acts: resolve, cancel, redeliver, pause, reconcile
+  admin     also manages callers and operators, and corrects final states
+
+A key is shown once. It opens the console, and client commands take it as RECARGA_ADMIN_KEY. The operator admin is
+the one of the server's RECARGA_ADMIN_KEY, and is not in the registry. Needs an admin's key.`,
+		Example: "  recarga operator add ana --role operator --expires-in 2160h\n  recarga operator list",
+	}
+	cmd.AddCommand(newOperatorAddCommand(p), newOperatorListCommand(p), newOperatorSetRoleCommand(p),
+		newOperatorSwitchCommand(p, "disable", "Refuse an operator's keys, and end the sessions that they began", true),
+		newOperatorSwitchCommand(p, "enable", "Take an operator's keys again", false), newOperatorRotateKeyCommand(p))
+	return cmd
+}
+
+func newOperatorAddCommand(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "add NAME",
+		Short:   "Add an operator; prints its key, once",
+		Example: "  recarga operator add ana --role operator",
+		Args:    cobra.ExactArgs(1),
+	}
+	role := cmd.Flags().String("role", "", "viewer, operator or admin")
+	_ = cmd.MarkFlagRequired("role") // fails only for a flag that there is not
+	expires := expiryFlag(cmd)
+	asJSON := jsonFlag(cmd)
+	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
+		added, err := c.AddOperator(cmd.Context(), args[0], *role, expires())
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return printJSON(p.stdout, added)
+		}
+		if err := p.printOperators([]producer.Operator{added}); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(p.stdout, "\nkey: %s\n\nKeep it: it is not shown again.\n", printable(added.Key))
+		return err
+	})
+}
+
+func newOperatorListCommand(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "list", Short: "List the operators", Example: "  recarga operator list", Args: cobra.NoArgs,
+	}
+	asJSON := jsonFlag(cmd)
+	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, _ []string) error {
+		all, err := c.Operators(cmd.Context())
+		switch {
+		case err != nil:
+			return err
+		case !*asJSON && len(all) == 0:
+			_, err := fmt.Fprintln(p.stderr, "No operators in the registry; the one named admin is that of RECARGA_ADMIN_KEY.")
+			return err
+		case !*asJSON:
+			return p.printOperators(all)
+		}
+		for _, o := range all {
+			if err := printJSON(p.stdout, o); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func newOperatorSetRoleCommand(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "set-role NAME viewer|operator|admin",
+		Short:   "Change what an operator may do",
+		Example: "  recarga operator set-role ana viewer",
+		Args:    cobra.ExactArgs(2),
+	}
+	return p.operatorChange(cmd, func(args []string) map[string]any { return map[string]any{"role": args[1]} })
+}
+
+func newOperatorSwitchCommand(p *program, use, short string, disabled bool) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use + " NAME", Short: short, Example: "  recarga operator " + use + " ana", Args: cobra.ExactArgs(1),
+	}
+	return p.operatorChange(cmd, func([]string) map[string]any { return map[string]any{"disabled": disabled} })
+}
+
+func (p *program) operatorChange(cmd *cobra.Command, change func(args []string) map[string]any) *cobra.Command {
+	version := cmd.Flags().Int64("version", 0,
+		"the operator's version, by recarga operator list, that this is a change of; refused if it has another (default: any)")
+	asJSON := jsonFlag(cmd)
+	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
+		fields := change(args)
+		if *version != 0 {
+			fields["version"] = *version
+		}
+		changed, err := c.ChangeOperator(cmd.Context(), args[0], fields)
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return printJSON(p.stdout, changed)
+		}
+		return p.printOperators([]producer.Operator{changed})
+	})
+}
+
+func newOperatorRotateKeyCommand(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "rotate-key NAME",
+		Short:   "Give an operator a new key; the former one ends, at once or after a while",
+		Example: "  recarga operator rotate-key ana\n  recarga operator rotate-key ana --overlap 1h",
+		Args:    cobra.ExactArgs(1),
+	}
+	overlap := cmd.Flags().Duration("overlap", 0, "how long the former key is good as well, at most 720h")
+	return p.callerSecret(cmd, "key", func(cmd *cobra.Command, c *producer.Client, name string) (string, error) {
+		o, err := c.RotateOperatorKey(cmd.Context(), name, *overlap)
+		return o.Key, err
+	})
+}
+
+func (p *program) printOperators(all []producer.Operator) error {
+	var rows [][]string
+	for _, o := range all {
+		state := "enabled"
+		if o.DisabledAt != nil {
+			state = "disabled since " + local(*o.DisabledAt)
+		}
+		rows = append(rows, []string{
+			printable(o.Name), strconv.FormatInt(o.Version, 10), printable(o.Role), state,
+			until(o.ExpiresAt), until(o.FormerKeyUntil),
+		})
+	}
+	return p.terminal().table(p.stdout, []string{"NAME", "VERSION", "ROLE", "STATE", "EXPIRES", "FORMER KEY UNTIL"}, rows)
+}
+
+func until(at *time.Time) string {
+	text := ""
+	if at != nil {
+		text = local(*at)
+	}
+	return cmp.Or(text, "-")
+}

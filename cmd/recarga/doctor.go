@@ -78,7 +78,7 @@ func doctorConfig(s Settings, timeout time.Duration) doctor.Config {
 	return doctor.Config{
 		DatabaseURL: s.DatabaseURL, RedisURL: s.RedisURL,
 		DistributorURL: s.DistributorURL, DistributorCustomerID: s.DistributorCustomerID, DistributorSecretKey: s.DistributorSecretKey,
-		DistributorAllowHTTP: s.DistributorAllowHTTP, Exposed: s.Exposed, ArchiveDir: string(s.archive()),
+		DistributorAllowHTTP: s.DistributorAllowHTTP, AdminKeyAllowWeak: s.AdminKeyAllowWeak, Exposed: s.Exposed, ArchiveDir: string(s.archive()),
 		DistributorTimeout: s.DistributorTimeout, ShutdownTimeout: s.ShutdownTimeout,
 		ResendUnknown: s.OnUnknown == "resend", APIKey: s.APIKey, AdminKey: s.AdminKey,
 		CallbackURL: s.CallbackURL, WebhookAllowPrivate: s.WebhookAllowPrivate,

@@ -22,7 +22,7 @@ func healthy(t *testing.T) map[string]string {
 		"RECARGA_DISTRIBUTOR_URL":         server.URL + "/api/distributor",
 		"RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo", "RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
 		"RECARGA_DATABASE_URL": "sqlite:" + filepath.Join(t.TempDir(), "recarga.db"),
-		"RECARGA_API_KEY":      "0123456789abcdef01234567", "RECARGA_ADMIN_KEY": "abcdef012345678901234567",
+		"RECARGA_API_KEY":      "hvQ2cP7sXk0mTz4bRw8yLd", "RECARGA_ADMIN_KEY": "Jf5uNe1gYq9aVt3iKo6xCs",
 	}
 }
 

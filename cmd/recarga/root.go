@@ -42,7 +42,7 @@ this order. Exit status: 0 done, 1 failed, 2 wrong usage or settings.`,
 	root.SetFlagErrorFunc(flagError)
 	addGroup(root, "Try it out", newDemoCommand(p), newSandboxCommand(p))
 	addGroup(root, "Run it", newServeCommand(p), newAPICommand(p), newWorkerCommand(p), newDoctorCommand(p),
-		newHealthcheckCommand(p), newArchiveCommand(p), newRekeyCommand(p), newBenchCommand(p))
+		newHealthcheckCommand(p), newArchiveCommand(p), newRekeyCommand(p), newKeyCommand(p), newBenchCommand(p))
 	addGroup(root, "Orders", newEnqueueCommand(p), newGetCommand(p), newFindCommand(p), newListCommand(p), newWatchCommand(p), newCancelCommand(p),
 		newResolveCommand(p), newCorrectCommand(p), newDisputeCommand(p), newReconcileCommand(p), newExportCommand(p))
 	addGroup(root, "Callers, operators and the distributor", newCallerCommand(p), newOperatorCommand(p), newWebhookCommand(p), newBalanceCommand(p), newProductsCommand(p))

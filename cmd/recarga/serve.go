@@ -2,16 +2,24 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"recarga/internal/access"
+	"recarga/internal/doctor"
 )
 
 // refuse says what cannot be meant where these roles are: a worker needs no keys, as it has no API.
 func (r roles) refuse(s Settings) error {
 	if r.api && s.CallbackURL != "" && s.APIKey == "" && s.AdminKey == "" {
 		return errors.New("RECARGA_CALLBACK_URL is set, and neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY; must come with one of them: without a key nobody can place the orders that are told of there")
+	}
+	if why := access.Weak(s.AdminKey); r.api && s.AdminKey != "" && why != "" && !s.AdminKeyAllowWeak && !doctor.OnLoopback(s.HTTPAddr) {
+		return fmt.Errorf("RECARGA_ADMIN_KEY is \"(hidden)\", which %s; must be a key that nobody can guess, as recarga key makes one, "+
+			"since RECARGA_HTTP_ADDR is %q, or RECARGA_ADMIN_KEY_ALLOW_WEAK true", why, s.HTTPAddr)
 	}
 	return nil
 }

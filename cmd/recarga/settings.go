@@ -47,7 +47,7 @@ type Settings struct {
 	ArchiveDir                                                  string
 	CatalogFile                                                 string
 	DistributorURL, DistributorCustomerID, DistributorSecretKey string
-	DistributorAllowHTTP                                        bool
+	DistributorAllowHTTP, AdminKeyAllowWeak                     bool
 	DistributorTimeout                                          time.Duration
 	DistributorRate                                             Rate
 	BreakerShare                                                float64 // 0 to 1; 0 is never
@@ -236,6 +236,11 @@ func safeDistributor(raw string) bool {
 // unsafe says what others can read of what this process keeps and is given.
 func (s Settings) unsafe() (list []string) {
 	list = append(list, s.Exposed...)
+	for _, key := range [][2]string{{"RECARGA_ADMIN_KEY", s.AdminKey}, {"RECARGA_API_KEY", s.APIKey}} {
+		if why := access.Weak(key[1]); key[1] != "" && why != "" && !doctor.OnLoopback(s.HTTPAddr) {
+			list = append(list, key[0]+" "+why)
+		}
+	}
 	for _, path := range doctor.ReadableFiles(s.DatabaseURL) {
 		list = append(list, path+" can be read by others")
 	}

@@ -200,6 +200,10 @@ func callerSettings(s *Settings) []setting {
 		name: "TRUSTED_PROXIES", allowed: "addresses or networks separated by commas, as in 10.0.0.0/8,::1", set: proxies(&s.TrustedProxies),
 		help: "proxies whose X-Forwarded-For and X-Forwarded-Proto count; those who try keys are slowed down by address. Empty: none",
 	}, {
+		name: "ADMIN_KEY_ALLOW_WEAK", standard: "false", choice: true, allowed: allowedChoice,
+		set:  choice(&s.AdminKeyAllowWeak),
+		help: "permit an admin key that can be guessed where RECARGA_HTTP_ADDR is not on loopback",
+	}, {
 		name: "OPERATOR_CALLBACK_URL", auxiliary: true, allowed: allowedURL, set: text(&s.OperatorCallbackURL, webURL),
 		help: "where the operator is told what concerns no order (endpoint.disabled); https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true. A mistake in it is a warning at the start, and the operator is not told",
 	}, {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 
+	"recarga/internal/access"
 	"recarga/topup"
 	"recarga/webhook"
 )
@@ -237,6 +238,7 @@ func TestValues(t *testing.T) {
 		"WEBHOOK_DISABLE_AFTER":   {[]string{"24h"}, []string{"0s", "5d"}},
 		"OPERATOR_WEBHOOK_SECRET": {[]string{"whsec_" + key}, []string{"whsec_"}},
 		"DISTRIBUTOR_ALLOW_HTTP":  {[]string{"true", "false"}, []string{"yes", "1"}},
+		"ADMIN_KEY_ALLOW_WEAK":    {[]string{"true", "false"}, []string{"yes", "1"}},
 		"WEBHOOK_ALLOW_PRIVATE":   {[]string{"true", "false"}, []string{"yes", "1", "True"}},
 		"SHUTDOWN_TIMEOUT":        {[]string{"130s", "1h"}, []string{"129s", "0s"}},
 		"QUEUES_READ_ONLY":        {[]string{"false"}, []string{"no"}},
@@ -325,7 +327,7 @@ func TestWrongTogether(t *testing.T) {
 func TestCallbackOfNobody(t *testing.T) {
 	told := Settings{CallbackURL: "https://shop.example/x"}
 	both, shop, operator := roles{api: true, worker: true}, told, told
-	shop.APIKey, operator.AdminKey = "shop-api-key", "operator-key"
+	shop.APIKey, operator.AdminKey, operator.HTTPAddr = "shop-api-key", "operator-key", "127.0.0.1:0"
 	for _, c := range []struct {
 		r       roles
 		s       Settings
@@ -437,4 +439,41 @@ func TestForeignVariables(t *testing.T) {
 			t.Errorf("%s: got %v", entry, err)
 		}
 	}
+}
+
+// TestWeakAdminKey: whoever guesses it decides what became of money. The process does not start where others reach it.
+func TestWeakAdminKey(t *testing.T) {
+	weak, strong := "dev-admin-key", access.NewKey()
+	for _, c := range []struct {
+		key, addr string
+		allowed   bool
+		roles     roles
+		refused   bool
+	}{
+		{weak, "127.0.0.1:8080", false, roles{api: true}, false},
+		{weak, "localhost:8080", false, roles{api: true}, false},
+		{weak, "[::1]:8080", false, roles{api: true}, false},
+		{weak, "0.0.0.0:8080", false, roles{api: true}, true},
+		{weak, ":8080", false, roles{api: true, worker: true}, true},
+		{weak, "10.0.0.7:8080", false, roles{api: true}, true},
+		{weak, "shop.example:8080", false, roles{api: true}, true},
+		{weak, "0.0.0.0:8080", true, roles{api: true}, false},
+		{weak, "0.0.0.0:8080", false, roles{worker: true}, false},
+		{strong, "0.0.0.0:8080", false, roles{api: true}, false},
+		{"", "0.0.0.0:8080", false, roles{api: true}, false},
+	} {
+		err := c.roles.refuse(Settings{AdminKey: c.key, HTTPAddr: c.addr, AdminKeyAllowWeak: c.allowed})
+		if (err != nil) != c.refused {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+	env := map[string]string{
+		"RECARGA_DISTRIBUTOR_URL": "http://127.0.0.1:1", "RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo", "RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
+		"RECARGA_HTTP_ADDR": "0.0.0.0:0", "RECARGA_ADMIN_KEY": weak,
+	}
+	for _, command := range []string{"serve", "api"} {
+		want(t, env, exitUsage, `^$`, `^recarga: RECARGA_ADMIN_KEY is "\(hidden\)", which has 13 characters.*recarga key`, command)
+	}
+	want(t, nil, exitOK, `^[A-Za-z0-9_-]{43}\n$`, `^$`, "key")
+	want(t, nil, exitOK, `^\{"key":"[A-Za-z0-9_-]{43}"\}\n$`, `^$`, "key", "--json")
 }

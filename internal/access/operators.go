@@ -2,7 +2,6 @@ package access
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -110,9 +109,7 @@ func checkExpiry(at *time.Time) error {
 }
 
 func newOperatorKey() string {
-	key := make([]byte, keySize)
-	_, _ = rand.Read(key) // never fails: without randomness the program ends
-	return operatorPrefix + base64.RawURLEncoding.EncodeToString(key)
+	return operatorPrefix + NewKey()
 }
 
 // IsOperatorKey tells whether a key has the form of an operator's.

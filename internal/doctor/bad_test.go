@@ -46,7 +46,13 @@ func badSettings() []bad {
 			}
 		})},
 		{"admin key", Warn, "not set", "RECARGA_ADMIN_KEY", with(func(*Config) {})},
-		{"admin key", Warn, "^RECARGA_ADMIN_KEY has 9 characters, 9 of them different$", "RECARGA_ADMIN_KEY", with(func(c *Config) { c.AdminKey = "admin-key" })},
+		{"admin key", Warn, "^RECARGA_ADMIN_KEY has 9 characters, 9 of them different$", "RECARGA_ADMIN_KEY", with(func(c *Config) { c.AdminKey, c.HTTPAddr = "admin-key", "127.0.0.1:8080" })},
+		{"admin key", Fail, "^RECARGA_ADMIN_KEY has a word in it", "recarga key", with(func(c *Config) {
+			c.AdminKey, c.HTTPAddr = "our-admin-key-of-2026-and-on", "0.0.0.0:8080"
+		})},
+		{"admin key", Warn, "^RECARGA_ADMIN_KEY has a word in it", "recarga key", with(func(c *Config) {
+			c.AdminKey, c.HTTPAddr, c.AdminKeyAllowWeak = "our-admin-key-of-2026-and-on", "0.0.0.0:8080", true
+		})},
 		{"api key", Warn, "refuses every order", "RECARGA_API_KEY", with(func(*Config) {})},
 		{"api key", Warn, "^RECARGA_API_KEY has 24 characters, 1 of them different$", "RECARGA_API_KEY", with(func(c *Config) { c.APIKey = strings.Repeat("x", 24) })},
 		{"private webhooks", Warn, "is true", "RECARGA_WEBHOOK_ALLOW_PRIVATE=false", with(func(c *Config) { c.WebhookAllowPrivate = true })},

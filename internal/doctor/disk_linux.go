@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// access tells why this user may not write a file or folder, without writing.
-func access(path string) error { return unix.Access(path, unix.W_OK) }
+// mayWrite tells why this user may not write a file or folder, without writing.
+func mayWrite(path string) error { return unix.Access(path, unix.W_OK) }
 
 // fileSystem is the name of a folder's, or its number where it has no name here.
 func fileSystem(folder string) (string, error) {

@@ -8,7 +8,7 @@ import (
 )
 
 // access only tells whether it is there: where this user may not write, a start says so.
-func access(path string) error {
+func mayWrite(path string) error {
 	_, err := os.Stat(path)
 	return err
 }

@@ -140,7 +140,7 @@ func (s stage) examine(ctx context.Context, timeout time.Duration) []Finding {
 type Config struct {
 	DatabaseURL, RedisURL                                       string
 	DistributorURL, DistributorCustomerID, DistributorSecretKey string
-	DistributorAllowHTTP                                        bool
+	DistributorAllowHTTP, AdminKeyAllowWeak                     bool
 	DistributorTimeout, ShutdownTimeout                         time.Duration
 	// Exposed says of each secret that others can read how they can.
 	Exposed []string

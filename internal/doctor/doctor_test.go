@@ -141,7 +141,7 @@ func TestWell(t *testing.T) {
 	cfg := Config{
 		Timeout: patience, RedisURL: served(t), DistributorURL: vendor(t, nil), DistributorCustomerID: "demo", DistributorSecretKey: "demo",
 		ArchiveDir: t.TempDir(), DistributorTimeout: 2 * time.Minute, ShutdownTimeout: 3 * time.Minute,
-		APIKey: "0123456789abcdef01234567", AdminKey: "abcdef012345678901234567",
+		APIKey: "hvQ2cP7sXk0mTz4bRw8yLd", AdminKey: "Jf5uNe1gYq9aVt3iKo6xCs",
 		HTTPAddr: "127.0.0.1:8080", MetricsAddr: "10.0.0.1:9464",
 		CallbackURL: ca.server(t, 365*24*time.Hour), WebhookAllowPrivate: true, RootCAs: ca.pool,
 		OperatorCallbackURL: ca.server(t, time.Hour), TraceCollector: silence(t),

@@ -1,22 +1,21 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
 	"time"
 
+	"recarga/internal/access"
 	"recarga/internal/queue"
 )
 
 const (
 	// shortPurchase: the distributor tries its providers in turn, which takes up to two minutes.
 	shortPurchase = 60 * time.Second
-	// A key of 20 characters chosen at random cannot be guessed; one of few different characters was
-	// not chosen at random.
-	strongKey      = 20
-	differentChars = 8
 )
 
 type settings struct{ Config }
@@ -36,9 +35,9 @@ func newSettings(cfg Config) part {
 			"give each secret in the environment, or in a file that only this user can read (chmod 600), " +
 				"named by its setting with _FILE", s.secrets},
 		{"admin key", "it sees every caller's orders and says what became of money; without it unknowns cannot be settled",
-			"set RECARGA_ADMIN_KEY to 32 random characters, as of: openssl rand -hex 16", s.adminKey},
+			"set RECARGA_ADMIN_KEY to what this prints: recarga key", s.adminKey},
 		{"api key", "whoever guesses it spends the balance",
-			"set RECARGA_API_KEY to 32 random characters, as of: openssl rand -hex 16", s.apiKey},
+			"set RECARGA_API_KEY to what this prints: recarga key", s.apiKey},
 		{"private webhooks", "whoever sets a callback URL can make the worker call addresses inside the network, and webhooks travel in the clear",
 			"set RECARGA_WEBHOOK_ALLOW_PRIVATE=false, unless every caller is trusted", s.private},
 		{"http address", "the API speaks plain http: on a public interface keys travel in the clear",
@@ -79,13 +78,17 @@ func (s settings) adminKey(context.Context) Finding {
 	if s.AdminKey == "" {
 		return warn("RECARGA_ADMIN_KEY is not set")
 	}
-	return strength("RECARGA_ADMIN_KEY", s.AdminKey)
+	bad := Fail // no start
+	if s.AdminKeyAllowWeak || OnLoopback(s.HTTPAddr) {
+		bad = Warn
+	}
+	return strength("RECARGA_ADMIN_KEY", s.AdminKey, bad)
 }
 
 func (s settings) apiKey(context.Context) Finding {
 	switch {
 	case s.APIKey != "":
-		return strength("RECARGA_API_KEY", s.APIKey)
+		return strength("RECARGA_API_KEY", s.APIKey, Warn)
 	case s.AdminKey == "":
 		return warn("neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY is set: the API refuses every order")
 	default:
@@ -94,13 +97,9 @@ func (s settings) apiKey(context.Context) Finding {
 }
 
 // strength judges a key without showing it.
-func strength(name, key string) Finding {
-	different := map[rune]bool{}
-	for _, r := range key {
-		different[r] = true
-	}
-	return unless(len(key) >= strongKey && len(different) >= differentChars, Warn,
-		"%s has %d characters, %d of them different", name, len(key), len(different))
+func strength(name, key string, bad Status) Finding {
+	why := access.Weak(key)
+	return unless(why == "", bad, "%s %s", name, cmp.Or(why, fmt.Sprintf("has %d characters", len(key))))
 }
 
 func (s settings) private(context.Context) Finding {
@@ -152,6 +151,12 @@ func (s settings) redis(context.Context) Finding {
 	default:
 		return ok("%s", u.Redacted())
 	}
+}
+
+// OnLoopback tells whether only this machine reaches an address HOST:PORT.
+func OnLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	return err == nil && loopback(host)
 }
 
 func loopback(host string) bool {

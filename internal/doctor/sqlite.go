@@ -76,10 +76,10 @@ func (s *sqlite) writable(context.Context) Finding {
 	if folder, err := os.Stat(s.folder); err != nil || !folder.IsDir() {
 		return fail("folder %s does not exist", s.folder)
 	}
-	if err := access(s.folder); err != nil {
+	if err := mayWrite(s.folder); err != nil {
 		return fail("folder %s is not writable: %v", s.folder, err)
 	}
-	switch err := access(s.path); {
+	switch err := mayWrite(s.path); {
 	case errors.Is(err, fs.ErrNotExist):
 		return ok("%s does not exist yet; the first start makes it", s.path)
 	case err != nil:

@@ -40,8 +40,8 @@ func (who Identity) name() string { return cmp.Or(who.Operator, who.Caller) }
 // defaultOperator is who decided, where a request with the admin key does not say.
 const defaultOperator = "operator"
 
-// by is who decides: what the request says, or standard where it says nothing. Behind the admin key there may be anybody, who says so; a named key is its owner's, who cannot
-// act under another name.
+// by is who decides: what the request says, or standard where it says nothing. Behind the admin key there may be
+// anybody, who says so; a named key is its owner's, who cannot act under another name.
 func (who Identity) by(given, standard string) (string, error) {
 	if who.Operator == "" || who.Operator == access.AdminName {
 		return cmp.Or(given, standard), nil
@@ -135,6 +135,9 @@ func add[I, O any](to operations, op huma.Operation, handler func(context.Contex
 		panic("operation " + op.OperationID + " has no permission in internal/access")
 	}
 	op.Metadata = map[string]any{permissionMark: permission}
+	if !permission.Callers {
+		op.Description = "For an operator's key with " + atLeast(permission) + ". " + op.Description
+	}
 	huma.Register(to.API, op, handler)
 }
 

@@ -157,7 +157,7 @@ func (s *Server) endpointURL(ctx context.Context, caller, name string) (string, 
 
 func opSetEndpoint() huma.Operation {
 	op := operation(http.MethodPut, "/v1/callers/{name}/endpoints/{endpoint}", "setCallerEndpoint", "Add or change an endpoint of a caller",
-		"For the admin key. Its events go to it beside the callback_url, each with a `webhook-id` of its own. A caller may "+
+		"Its events go to it beside the callback_url, each with a `webhook-id` of its own. A caller may "+
 			"have ten.",
 		400, 403, 404, 408, 409, 413, 415, 503)
 	op.Parameters = []*huma.Param{versionParameter()}
@@ -167,18 +167,18 @@ func opSetEndpoint() huma.Operation {
 func opRemoveEndpoint() huma.Operation {
 	op := operation(http.MethodDelete, "/v1/callers/{name}/endpoints/{endpoint}", "removeCallerEndpoint",
 		"Remove an endpoint of a caller",
-		"For the admin key. Events that it has not been told of are given up.", 403, 404, 409, 503)
+		"Events that it has not been told of are given up.", 403, 404, 409, 503)
 	op.Parameters = []*huma.Param{versionParameter()}
 	return op
 }
 
 func opEnableEndpoint() huma.Operation {
 	return operation(http.MethodPost, "/v1/callers/{name}/endpoints/{endpoint}/enable", "enableCallerEndpoint", "Send to an endpoint again",
-		"For the admin key. Clears the record of its failures. What was given up meanwhile is sent by `POST /v1/events/redeliver`. "+
+		"Clears the record of its failures. What was given up meanwhile is sent by `POST /v1/events/redeliver`. "+
 			"The endpoint `default` is the callback_url; the callers `default` and `operator` are those of the settings.", 403, 404, 503)
 }
 
 func opDisableEndpoint() huma.Operation {
 	return operation(http.MethodPost, "/v1/callers/{name}/endpoints/{endpoint}/disable", "disableCallerEndpoint", "Send nothing more to an endpoint",
-		"For the admin key. Its events are given up, and kept, until it is enabled.", 403, 404, 503)
+		"Its events are given up, and kept, until it is enabled.", 403, 404, 503)
 }

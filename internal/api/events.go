@@ -162,7 +162,7 @@ func (in *replayInput) Resolve(huma.Context) (wrong []error) {
 
 type replayRequest struct {
 	State    string    `json:"state,omitempty" enum:"exhausted,pending,delivered" doc:"How far they got."`
-	Caller   string    `json:"caller,omitempty" minLength:"1" doc:"Of this caller. For the admin key only; any other sees its own."`
+	Caller   string    `json:"caller,omitempty" minLength:"1" doc:"Of this caller. For operators' keys only; any other sees its own."`
 	Type     string    `json:"type,omitempty" enum:"topup.succeeded,topup.failed,topup.canceled,topup.unknown,topup.corrected,endpoint.disabled"`
 	Endpoint string    `json:"endpoint,omitempty" minLength:"1" doc:"For this endpoint of their caller; default is the callback_url."`
 	Since    time.Time `json:"since,omitempty" doc:"Made at this time or later."`
@@ -224,7 +224,7 @@ func ownOnly(who Identity, caller string) error {
 	if who.SeesAll() || caller == "" || caller == who.Caller {
 		return nil
 	}
-	return forbidden("the filter caller is for the admin key; every other key sees its own events")
+	return forbidden("the filter caller is for operators' keys; a caller's key sees its own events")
 }
 
 func eventState(s string) (topup.EventState, error) {
@@ -249,12 +249,12 @@ func eventTypes() []any {
 
 func opEvents() huma.Operation {
 	op := operation("GET", "/v1/events", "listEvents", "List events",
-		"What callers were told, newest first, with every try. `state=exhausted` lists what was given up. A key sees its own; the admin key sees all.",
+		"What callers were told, newest first, with every try. `state=exhausted` lists what was given up. A caller's key sees its own; an operator's all.",
 		403, 422, 503)
 	text := func(values ...any) *huma.Schema { return &huma.Schema{Type: huma.TypeString, Enum: values} }
 	op.Parameters = []*huma.Param{
 		query("state", "Events that got this far.", text("pending", "delivered", "exhausted")),
-		query("caller", "Events of this caller. For the admin key only.", &huma.Schema{Type: huma.TypeString}),
+		query("caller", "Events of this caller. For operators' keys only.", &huma.Schema{Type: huma.TypeString}),
 		query("type", "Events of this type.", text(eventTypes()...)),
 		query("endpoint", "Events for this endpoint of their caller; `default` is the callback_url.", &huma.Schema{Type: huma.TypeString}),
 		query("since", "Events made at this time or later.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),

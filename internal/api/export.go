@@ -28,7 +28,7 @@ const exportCount = "X-Export-Orders"
 
 func opExport() huma.Operation {
 	op := operation(http.MethodGet, "/v1/export", "exportTopups", "Export orders",
-		"For an operator's key, of any role. All orders that the filters choose, the oldest first, as CSV (RFC 4180, with a header) or one order a line. Of any "+
+		"All orders that the filters choose, the oldest first, as CSV (RFC 4180, with a header) or one order a line. Of any "+
 			"length; gzip where it is accepted. An export that breaks off has its connection cut: it lacks the end of its chunks, that of its "+
 			"gzip, and the trailer `"+exportCount+"`. In CSV a text that a spreadsheet would take for a formula gets a quote (') in front. See docs/export.md.",
 		403, 503)

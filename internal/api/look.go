@@ -83,7 +83,7 @@ func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
 func (s *Server) parseFilter(ctx context.Context, who Identity, query url.Values) (journal.Filter, error) {
 	if !who.SeesAll() {
 		if query.Get(topup.FieldCaller) != "" {
-			return journal.Filter{}, forbidden("the filter caller is for the admin key; every other key sees its own orders")
+			return journal.Filter{}, forbidden("the filter caller is for operators' keys; a caller's key sees its own orders")
 		}
 		query = withValue(query, topup.FieldCaller, who.Caller)
 	}

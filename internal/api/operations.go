@@ -68,7 +68,7 @@ func opGet() huma.Operation {
 func opList() huma.Operation {
 	op := operation(http.MethodGet, "/v1/topups", "listTopups", "List orders",
 		"Newest first. Pass `next_cursor` as `cursor` for the next page, with the same key and filter; it is null on the "+
-			"last one. A key sees its own orders; the admin key sees all.",
+			"last one. A caller's key sees its own orders; an operator's all.",
 		403, 422, 503)
 	op.Parameters = append(filterParameters(),
 		query("limit", "Orders a page.", &huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0), Maximum: new(float64(maxLimit)), Default: defaultLimit}),
@@ -80,7 +80,7 @@ func opList() huma.Operation {
 func filterParameters() []*huma.Param {
 	return []*huma.Param{
 		query("state", "Orders in this state.", stateSchema{}.Schema(nil)),
-		query("caller", "Orders of this caller. For the admin key only.", &huma.Schema{Type: huma.TypeString}),
+		query("caller", "Orders of this caller. For operators' keys only.", &huma.Schema{Type: huma.TypeString}),
 		query("phone_number", "Orders for this number.", &huma.Schema{Type: huma.TypeString, Examples: []any{"5537686660"}}),
 		query("product_id", "Orders for this product: of the catalogue, or one that left it and that an order has.", &huma.Schema{Type: huma.TypeString}),
 		query("disputed", "Only orders whose final state later evidence contradicts.", &huma.Schema{Type: huma.TypeBoolean}),
@@ -97,7 +97,7 @@ func opCancel() huma.Operation {
 
 func opResolve() huma.Operation {
 	op := operation(http.MethodPost, "/v1/topups/{id}/resolve", "resolveTopup", "Settle an order that is held",
-		"For an operator's key. Only from `unknown`. `failed` and `resend` are refused (409, with `Retry-After`) until no worker can still be "+
+		"Only from `unknown`. `failed` and `resend` are refused (409, with `Retry-After`) until no worker can still be "+
 			"acting on the order's attempt, unless `force` is set. Who, when and why are kept with the order, and its caller is told. "+
 			"After a lost answer the very same may be asked again: it answers 200 with the order as it now is, and does nothing.",
 		400, 403, 404, 408, 409, 413, 415, 503)
@@ -106,7 +106,7 @@ func opResolve() huma.Operation {
 
 func opCorrect() huma.Operation {
 	op := operation(http.MethodPost, "/v1/topups/{id}/correct", "correctTopup", "Correct a final state that was wrong",
-		"For an admin's key. From `succeeded` to `failed`, and from `failed` or `canceled` to `succeeded`; it ends the order's dispute. "+
+		"From `succeeded` to `failed`, and from `failed` or `canceled` to `succeeded`; it ends the order's dispute. "+
 			"Who, when and why are kept with the order, and its caller gets `topup.corrected`. After a lost answer the very same may be "+
 			"asked again: it answers 200 with the order as it now is, and does nothing.",
 		400, 403, 404, 408, 409, 413, 415, 503)
@@ -115,7 +115,7 @@ func opCorrect() huma.Operation {
 
 func opUphold() huma.Operation {
 	op := operation(http.MethodPost, "/v1/topups/{id}/dispute", "endDispute", "End a dispute",
-		"For an operator's key. The order's state is right, whatever the evidence that made it disputed. Where the state is wrong, correct "+
+		"The order's state is right, whatever the evidence that made it disputed. Where the state is wrong, correct "+
 			"it instead. Nobody is notified.",
 		400, 403, 404, 408, 409, 413, 415, 503)
 	return bodied(op)

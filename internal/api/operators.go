@@ -221,12 +221,12 @@ func (noOperators) Authenticate(context.Context, string) (access.Account, error)
 
 func opListOperators() huma.Operation {
 	return operation(http.MethodGet, "/v1/operators", "listOperators", "List the operators",
-		"For an admin's key. The operator `admin`, of RECARGA_ADMIN_KEY, is not among them.", 403)
+		"The operator `admin`, of RECARGA_ADMIN_KEY, is not among them.", 403)
 }
 
 func opAddOperator() huma.Operation {
 	op := operation(http.MethodPost, "/v1/operators", "addOperator", "Add an operator with a key of its own",
-		"For an admin's key. The answer is the only time that the key is shown. What is done with it is kept under its name.",
+		"The answer is the only time that the key is shown. What is done with it is kept under its name.",
 		400, 403, 408, 409, 413, 415, 503)
 	op.DefaultStatus = http.StatusCreated
 	return bodied(op)
@@ -234,14 +234,14 @@ func opAddOperator() huma.Operation {
 
 func opChangeOperator() huma.Operation {
 	op := operation(http.MethodPatch, "/v1/operators/{name}", "changeOperator", "Change an operator",
-		"For an admin's key. A change takes effect in every process, and for the console's sessions, within two seconds.",
+		"A change takes effect in every process, and for the console's sessions, within two seconds.",
 		400, 403, 404, 408, 409, 413, 415, 503)
 	return bodied(op)
 }
 
 func opRotateOperatorKey() huma.Operation {
 	op := operation(http.MethodPost, "/v1/operators/{name}/rotate-key", "rotateOperatorKey", "Give an operator a new key",
-		"For an admin's key. The former key, and the console's sessions that it began, end within two seconds after the overlap.",
+		"The former key, and the console's sessions that it began, end within two seconds after the overlap.",
 		403, 404, 409, 503)
 	op.Parameters = []*huma.Param{query("overlap", "How long the former key is good as well: 0s if absent, 720h at most.",
 		&huma.Schema{Type: huma.TypeString})}

@@ -24,7 +24,7 @@ const (
 
 func opReconcile() huma.Operation {
 	op := operation(http.MethodPost, "/v1/reconciliations", "reconcile", "Reconcile with a statement",
-		"For an operator's key. The body is the distributor's statement, a table (CSV) of any length and in any order. It is read to its end "+
+		"The body is the distributor's statement, a table (CSV) of any length and in any order. It is read to its end "+
 			"before anything is settled. The answer is a ReconciliationResult a line: findings and progress, and at the end the summary; an "+
 			"answer without one was broken off: send the statement again. See docs/reconcile.md.",
 		403, 415, 503)

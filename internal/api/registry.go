@@ -347,19 +347,19 @@ func (s *Server) callerProblem(ctx context.Context, err error) error {
 
 func opListCallers() huma.Operation {
 	return operation(http.MethodGet, "/v1/callers", "listCallers", "List the callers",
-		"For the admin key. The caller `default`, of the settings, is among them once it has a prefix or a quota.", 403)
+		"The caller `default`, of the settings, is among them once it has a prefix or a quota.", 403)
 }
 
 func opAddCaller() huma.Operation {
 	op := operation(http.MethodPost, "/v1/callers", "addCaller", "Add a caller",
-		"For the admin key. The answer is the only time that its API key and its webhook secret are shown.", 400, 403, 408, 409, 413, 415, 503)
+		"The answer is the only time that its API key and its webhook secret are shown.", 400, 403, 408, 409, 413, 415, 503)
 	op.DefaultStatus = http.StatusCreated
 	return bodied(op)
 }
 
 func opChangeCaller() huma.Operation {
 	op := operation(http.MethodPatch, "/v1/callers/{name}", "changeCaller", "Change a caller",
-		"For the admin key. A change takes effect in every process within two seconds. With `version` it is refused when "+
+		"A change takes effect in every process within two seconds. With `version` it is refused when "+
 			"the caller has changed since. A prefix is refused (422) while orders of others begin with it. Of the caller "+
 			"`default`, of the settings, only the prefix and the quotas can be changed.",
 		400, 403, 404, 408, 409, 413, 415, 503)
@@ -368,7 +368,7 @@ func opChangeCaller() huma.Operation {
 
 func opRotateSecret() huma.Operation {
 	op := operation(http.MethodPost, "/v1/callers/{name}/rotate-secret", "rotateSecret", "Give a caller a new webhook secret",
-		"For the admin key. Until the overlap has passed, every webhook is signed with both.", 403, 404, 409, 503)
+		"Until the overlap has passed, every webhook is signed with both.", 403, 404, 409, 503)
 	op.Parameters = []*huma.Param{
 		overlapParameter("How long the former secret signs as well: 24h if absent, 720h at most."), versionParameter(),
 	}
@@ -377,7 +377,7 @@ func opRotateSecret() huma.Operation {
 
 func opRotateKey() huma.Operation {
 	op := operation(http.MethodPost, "/v1/callers/{name}/rotate-key", "rotateKey", "Give a caller a new API key",
-		"For the admin key. The former key ends within two seconds, or after the overlap; the one before that ends now.",
+		"The former key ends within two seconds, or after the overlap; the one before that ends now.",
 		403, 404, 409, 503)
 	op.Parameters = []*huma.Param{
 		overlapParameter("How long the former key is good as well: 0s if absent, 720h at most."), versionParameter(),

@@ -48,7 +48,7 @@ func propertyTexts(catalog topup.Catalog) map[string]map[string]string {
 			"resolutions": "What was decided of the order while it was held, or held it; absent where nothing was.",
 			"corrections": "The changes of a final state that was wrong; absent where there are none.",
 			"disputes": "The evidence that contradicted a final state, and how it was judged. " +
-				"For the admin key; absent where there is none.",
+				"For operators' keys; absent where there is none.",
 		},
 		"Resolution": {
 			"outcome": "`succeeded`, `failed` or `resend`; `held`: a statement charged it while it waited.",

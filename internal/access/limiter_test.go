@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,15 +101,15 @@ func TestLookups(t *testing.T) {
 		}
 		stuck, end := context.WithCancel(client(t, "198.51.100.1"))
 		var group sync.WaitGroup
-		under := 0
+		var under atomic.Int64
 		for range 50 {
 			group.Go(func() {
-				_ = l.Do(stuck, "wrong", func() error { under++; <-stuck.Done(); return stuck.Err() })
+				_ = l.Do(stuck, "wrong", func() error { under.Add(1); <-stuck.Done(); return stuck.Err() })
 			})
 		}
 		synctest.Wait()
-		if under != 2 {
-			t.Errorf("%d lookups of one address are under way", under)
+		if n := under.Load(); n != 2 {
+			t.Errorf("%d lookups of one address are under way", n)
 		}
 		if err := l.Do(client(t, "198.51.100.2"), "another", right); err != nil {
 			t.Error(err)

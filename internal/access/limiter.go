@@ -59,6 +59,8 @@ type Limiter struct {
 	lines *rate.Limiter
 	// others are the addresses that there is no room for, all together.
 	others *failures
+	// forgot is when addresses were dropped last.
+	forgot time.Time
 }
 
 // failures are those of one address.
@@ -149,7 +151,7 @@ func (l *Limiter) of(network netip.Prefix, now time.Time) *failures {
 	if known, ok := l.by[network]; ok {
 		return known
 	}
-	if len(l.by) >= addressesKept {
+	if len(l.by) >= addressesKept && now.Sub(l.forgot) >= failureEvery { // it goes through all of them
 		l.forget(now)
 	}
 	if len(l.by) >= addressesKept {
@@ -162,6 +164,7 @@ func (l *Limiter) of(network netip.Prefix, now time.Time) *failures {
 
 // forget drops the addresses that may fail as often as one that never did.
 func (l *Limiter) forget(now time.Time) {
+	l.forgot = now
 	for network, f := range l.by {
 		if now.Sub(f.last) >= FailuresAtOnce*failureEvery {
 			delete(l.by, network)

@@ -13,6 +13,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"recarga/distributor"
+	"recarga/internal/intake"
 	"recarga/internal/journal"
 	"recarga/internal/queue"
 	"recarga/producer"
@@ -77,7 +78,7 @@ func (p *process) startWorker(w *world, records book, vendor *distributor.Client
 	wk := worker.New(worker.Config{
 		Journal: records, Distributor: vendor, Teller: deliverer, Bell: p.bell, Balances: vendor,
 		Timeout: purchaseTimeout, Slack: slack, SweepInterval: 200 * time.Millisecond, Alone: true, Log: quiet,
-		Policy: w.policy(),
+		Policy: w.policy(), Intake: intake.Rules{Default: true, Caller: p.journal.Caller},
 	})
 	p.onStop(wk.Close)
 	for name, handler := range map[string]queue.Handler{tasks.TypePurchase: wk.HandlePurchase, tasks.TypeDeliver: wk.HandleDelivery} {

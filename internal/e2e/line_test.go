@@ -92,16 +92,16 @@ func (w *world) change(t *testing.T, settings string) {
 	}
 }
 
-// crew starts what a stack is run with: serve, or an api and two workers.
+// crew starts what a stack is run with: serve, or an api and two workers. The client is the operator's.
 func (w *world) crew(t *testing.T, s stack) *producer.Client {
 	t.Helper()
 	s.set(t, w.env)
 	// A thousand orders at once on a busy machine must not be too late to be sent.
 	w.env["RECARGA_DISTRIBUTOR_TIMEOUT"], w.env["RECARGA_SHUTDOWN_TIMEOUT"] = "60s", "90s"
 	if w.env["RECARGA_REDIS_URL"] == "embedded" {
-		return w.start(t, "serve").client()
+		return producer.NewClient(w.start(t, "serve").apiURL, adminKey)
 	}
-	c := w.start(t, "api").client()
+	c := producer.NewClient(w.start(t, "api").apiURL, adminKey)
 	w.start(t, "worker")
 	w.start(t, "worker")
 	return c

@@ -234,8 +234,15 @@ func (s shared) Save(ctx context.Context, token string, expires time.Time) error
 	return run(s.g, "token.Save", func() error { return s.store.Save(ctx, token, expires) })
 }
 
+// Lock keeps the lock no longer than the process lives that has it; Redis keeps it for its time.
 func (s shared) Lock(ctx context.Context) (func(), error) {
-	return through(s.g, "token.Lock", func() (func(), error) { return s.store.Lock(ctx) })
+	held, die := context.WithCancel(ctx)
+	unlock, err := through(s.g, "token.Lock", func() (func(), error) { return s.store.Lock(held) })
+	if err != nil {
+		die()
+		return nil, err
+	}
+	return func() { unlock(); die() }, nil
 }
 
 // edge is another server as a process that can die reaches it: before is the moment in which the

@@ -115,7 +115,7 @@ func (s *TokenStore) Lock(ctx context.Context) (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock for login: %w", err)
 	}
-	held, release := context.WithCancel(ctx)
+	held, release := context.WithTimeout(ctx, lockPatience) // a login that hangs must not stop the others
 	var keeping sync.WaitGroup
 	keeping.Go(func() { keep(held, lock) })
 	return func() {

@@ -35,9 +35,20 @@ const escape = "\x1b"
 func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	all := append(o.left, p...)
+	all := p
+	if len(o.left) > 0 {
+		all = append(o.left, p...)
+	}
 	var b bytes.Buffer
-	for len(all) > 0 && !o.begun(all) {
+	for len(all) > 0 {
+		if n := plain(all); n > 0 {
+			b.Write(all[:n])
+			all = all[n:]
+			continue
+		}
+		if o.begun(all) {
+			break
+		}
 		r, size := utf8.DecodeRune(all)
 		switch {
 		case bytes.HasPrefix(all, []byte(escape+o.mark)):
@@ -55,6 +66,16 @@ func (o *output) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// plain is how many bytes at the beginning are visible ASCII, blanks, tabs and line ends: most of what is written.
+func plain(p []byte) int {
+	for i, c := range p {
+		if (c < ' ' || c > '~') && c != '\n' && c != '\t' {
+			return i
+		}
+	}
+	return len(p)
 }
 
 // begun tells that what is there may go on in the next write.
@@ -145,6 +166,11 @@ func (j jsonOutput) Write(p []byte) (int, error) {
 func escaped(p []byte) []byte {
 	var b bytes.Buffer
 	for len(p) > 0 {
+		if n := plain(p); n > 0 {
+			b.Write(p[:n])
+			p = p[n:]
+			continue
+		}
 		r, size := utf8.DecodeRune(p)
 		if controls(r) && !strings.ContainsRune("\n\r\t", r) { // these three stand between JSON's values
 			for _, half := range utf16.Encode([]rune{r}) {

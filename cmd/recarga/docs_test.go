@@ -57,7 +57,8 @@ comes after it.
 Wrong together: ~RECARGA_SHUTDOWN_TIMEOUT~ less than 10 s above ~RECARGA_DISTRIBUTOR_TIMEOUT~ · ~RECARGA_RETRY_INITIAL~ above
 ~RECARGA_RETRY_MAX~ · an http ~RECARGA_DISTRIBUTOR_URL~ that is not on loopback (~localhost~, 127.0.0.1, ::1) without
 ~RECARGA_DISTRIBUTOR_ALLOW_HTTP~ · ~RECARGA_CALLBACK_URL~ without ~RECARGA_WEBHOOK_SECRET~, or http or private without
-~RECARGA_WEBHOOK_ALLOW_PRIVATE~ · ~RECARGA_API_KEY~ equal to ~RECARGA_ADMIN_KEY~ · where there is an API (~serve~, ~api~),
+~RECARGA_WEBHOOK_ALLOW_PRIVATE~ · ~RECARGA_API_KEY~ equal to ~RECARGA_ADMIN_KEY~ · ~RECARGA_METRICS_ADDR~ equal to
+~RECARGA_HTTP_ADDR~ · where there is an API (~serve~, ~api~),
 ~RECARGA_CALLBACK_URL~ without ~RECARGA_API_KEY~ and ~RECARGA_ADMIN_KEY~, and an admin key that can be guessed (less than 20
 characters, few different ones, or a known word in it) where ~RECARGA_HTTP_ADDR~ is not on loopback, without
 ~RECARGA_ADMIN_KEY_ALLOW_WEAK~. ~recarga key~ makes one that cannot.

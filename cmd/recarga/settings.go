@@ -214,6 +214,8 @@ func (l *loading) crossCheck(s Settings) {
 		"must be https or on loopback, unless RECARGA_DISTRIBUTOR_ALLOW_HTTP is true: "+
 			"the credentials and every purchase travel in the clear",
 		"DISTRIBUTOR_URL")
+	l.refuse(s.MetricsAddr == s.HTTPAddr && !strings.HasSuffix(s.HTTPAddr, ":0"), "must differ: each listens by itself",
+		"METRICS_ADDR", "HTTP_ADDR")
 	l.refuse(s.RetryInitial > s.RetryMax, "the first must not exceed the second", "RETRY_INITIAL", "RETRY_MAX")
 	l.refuse(s.WebhookSecret == "", "must come with RECARGA_WEBHOOK_SECRET: webhooks are signed", "CALLBACK_URL")
 	l.refuse(!s.WebhookAllowPrivate && !publicHTTPS(s.CallbackURL), "must be https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true", "CALLBACK_URL")

@@ -477,3 +477,13 @@ func TestWeakAdminKey(t *testing.T) {
 	want(t, nil, exitOK, `^[A-Za-z0-9_-]{43}\n$`, `^$`, "key")
 	want(t, nil, exitOK, `^\{"key":"[A-Za-z0-9_-]{43}"\}\n$`, `^$`, "key", "--json")
 }
+
+func TestOneAddressForTwo(t *testing.T) {
+	for addr, refused := range map[string]bool{"127.0.0.1:8080": true, "127.0.0.1:0": false} {
+		env := map[string]string{"RECARGA_HTTP_ADDR": addr, "RECARGA_METRICS_ADDR": addr}
+		_, err := from(t, nil, env, "", nil)
+		if named := err != nil && strings.Contains(err.Error(), "must differ: each listens by itself"); named != refused {
+			t.Errorf("%s: %v", addr, err)
+		}
+	}
+}

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"recarga/internal/testkit"
 )
 
 func read(t *testing.T, path string) string {
@@ -38,12 +40,9 @@ func TestUnitIsConfined(t *testing.T) {
 	}
 }
 
-// TestUnitIsUnderstood asks systemd itself, where there is one.
+// TestUnitIsUnderstood asks systemd itself.
 func TestUnitIsUnderstood(t *testing.T) {
-	analyze, err := exec.LookPath("systemd-analyze")
-	if err != nil {
-		t.Skip("no systemd-analyze")
-	}
+	analyze := testkit.Program(t, "systemd-analyze", "systemd")
 	// It also wants the program that is started to be there.
 	unit := filepath.Join(t.TempDir(), "recarga.service")
 	text := regexp.MustCompile(`ExecStart=\S+`).ReplaceAllString(read(t, "recarga.service"), "ExecStart=/bin/true")

@@ -46,7 +46,7 @@ func Places() []string { return []string{AtAPI, AtQueues, AtLogin, AtSession} }
 func Reasons() []string { return []string{WrongKey, DisabledKey, ForgedSession} }
 
 // Limiter slows down those who try keys: of each address, and over all, only so many failures a second are judged
-// aloud. It is asked after a key was found to be wrong: a right one is let in whatever its address has done, since
+// aloud. It is asked after a key was found to be wrong: a right one is accepted whatever its address has done, since
 // otherwise one stranger behind the same address would lock its owner out. So it bounds what guessing costs us, and
 // not how often somebody may guess: a key that can be guessed must not be set (see Weak).
 type Limiter struct {
@@ -95,7 +95,7 @@ type TooManyError struct {
 
 func (e *TooManyError) Error() string {
 	return "too many wrong keys from your address; wait " + e.Wait.Round(time.Millisecond).String() +
-		". A right key is let in at any time"
+		". A right key is accepted at any time"
 }
 
 // Failed counts and logs a failure of the client noted in ctx. It returns nil, or a *TooManyError where it is not
@@ -118,7 +118,7 @@ func (l *Limiter) Failed(ctx context.Context, where, reason string) error {
 	return nil
 }
 
-// Refused counts and logs a key that is known and not let in: no guess, so it is not slowed down.
+// Refused counts and logs a key that is known and refused: no guess, so it is not slowed down.
 func (l *Limiter) Refused(ctx context.Context, where, reason string) {
 	now := time.Now()
 	l.mu.Lock()

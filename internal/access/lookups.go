@@ -17,7 +17,7 @@ const (
 
 // Lookups bound what those who try keys can ask of the book of record: keys that were right before are looked up at
 // once, and of the others a few at a time, of each address and over all. The rest waits for its turn: a right key is
-// always let in.
+// always accepted.
 type Lookups struct {
 	all chan struct{}
 

@@ -226,7 +226,7 @@ Every request carries a key (~Authorization: Bearer KEY~), or a session of the c
 ## Wrong keys
 
 A wrong key is answered with 401. Of one address (an IPv4 address, or an IPv6 network of 64 bits) ten in a row are, and
-then one a second; of all addresses 200 a second. Those above get 429 with ~Retry-After~. A right key is let in at any
+then one a second; of all addresses 200 a second. Those above get 429 with ~Retry-After~. A right key is accepted at any
 time, also from an address that is being slowed down: so this bounds what guessing costs, and not how often somebody may
 guess. Keys that can be guessed must not be set; ~recarga key~ makes one that cannot.
 
@@ -249,7 +249,7 @@ The least role that may.
 {{pages}}
 `
 
-// TestGuesser: whoever tries keys is slowed down, and a right key from the same address is let in each time.
+// TestGuesser: whoever tries keys is slowed down, and a right key from the same address is accepted each time.
 func TestGuesser(t *testing.T) {
 	s := serve(t)
 	const guesses = 4000

@@ -5,9 +5,7 @@ package callers
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/url"
@@ -17,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"recarga/internal/access"
 	"recarga/internal/seal"
 	"recarga/topup"
 	"recarga/webhook"
@@ -45,7 +44,6 @@ var (
 
 const (
 	keyPrefix = "rck_"
-	keySize   = 32
 	// fresh is how long a caller is remembered: a change takes effect everywhere within it.
 	fresh = 2 * time.Second
 	// DefaultOverlap is how long the former secret signs beside a new one.
@@ -118,7 +116,7 @@ func (r *Registry) Add(ctx context.Context, n NewCaller) (Created, error) {
 	if err != nil {
 		return Created{}, err
 	}
-	created := Created{APIKey: newKey(), WebhookSecret: webhook.NewSecret()}
+	created := Created{APIKey: keyPrefix + access.NewKey(), WebhookSecret: webhook.NewSecret()}
 	created.Caller = topup.Caller{
 		Name: name, Version: 1, CallbackURL: callbackURL, CreatedAt: now, IDPrefix: n.IDPrefix, Quota: n.Quota,
 		Keys: []topup.CallerKey{keptKey(created.APIKey, now, n.KeyExpiresAt)},
@@ -127,12 +125,6 @@ func (r *Registry) Add(ctx context.Context, n NewCaller) (Created, error) {
 		return Created{}, err
 	}
 	return created, r.store.AddCaller(ctx, created.Caller)
-}
-
-func newKey() string {
-	key := make([]byte, keySize)
-	_, _ = rand.Read(key) // never fails: without randomness the program ends
-	return keyPrefix + base64.RawURLEncoding.EncodeToString(key)
 }
 
 // keptKey is what is kept of a key.
@@ -309,7 +301,7 @@ func (r *Registry) RotateKey(ctx context.Context, name string, how Rotation) (ke
 	if err := how.check(); err != nil {
 		return "", c, err
 	}
-	key = newKey()
+	key = keyPrefix + access.NewKey()
 	c, err = r.change(ctx, name, how.Version, func(c *topup.Caller) error {
 		now := time.Now()
 		keys := []topup.CallerKey{keptKey(key, now, how.ExpiresAt)}

@@ -74,6 +74,16 @@ func Node(tb testing.TB, from string) (folder string) {
 	return folder
 }
 
+// Program returns where a program is, which a package of Debian has.
+func Program(tb testing.TB, name, debian string) string {
+	tb.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		missing(tb, name+" not found: apt-get install "+debian+", or run make test")
+	}
+	return path
+}
+
 // missing ends a test whose server program is not there.
 func missing(tb testing.TB, text string) {
 	tb.Helper()

@@ -212,7 +212,7 @@ func checkResult(t *testing.T, r topup.Result) {
 	}
 }
 
-// response is written as it is: net/http's server would mend it.
+// response is written as it is: net/http's server would fix it.
 type response struct {
 	status int
 	header string

@@ -237,7 +237,7 @@ inline begin(tries, call, won) {
 }
 
 /* The journal never forgets a doubt: an order is not failed while an attempt is in doubt. An approval of any attempt
- * settles an order that is not final. sweep: a settlement by the sweep, which the table calls "give up".
+ * settles an order that is not final. sweep: a settlement by the sweep, which the table calls "time out".
  * mirrors: internal/journal/attempt.go:Finish, internal/journal/attempt.go:finish, internal/journal/attempt.go:result,
  * internal/journal/attempt.go:evidence, worker/sweep.go:giveUp */
 inline finish(k, result, to, was, ours, sweep) {

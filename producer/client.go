@@ -40,9 +40,9 @@ type ClientOption func(*Client)
 // WithHTTPClient has the client use h. Without it each request has 60 seconds, and no redirect is followed.
 func WithHTTPClient(h *http.Client) ClientOption { return func(c *Client) { c.http = h } }
 
-// WithRetryNotice has f called before each repeat of Place and PlaceMany, with what went wrong and
+// WithRetryNotify has f called before each repeat of Place and PlaceMany, with what went wrong and
 // the time until the repeat.
-func WithRetryNotice(f func(err error, wait time.Duration)) ClientOption {
+func WithRetryNotify(f func(err error, wait time.Duration)) ClientOption {
 	return func(c *Client) { c.notify = f }
 }
 

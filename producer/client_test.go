@@ -23,11 +23,11 @@ import (
 
 const shopKey = "shop-api-key"
 
-// noBell may be rung by many at once; that nobody hears it is not what is tested here.
-type noBell struct{}
+// noWaker may be rung by many at once; that nobody hears it is not what is tested here.
+type noWaker struct{}
 
-func (noBell) RingOrder(context.Context, topup.Request, time.Time) error { return nil }
-func (noBell) RingEvent(context.Context, string, time.Time) error        { return nil }
+func (noWaker) EnqueueOrder(context.Context, topup.Request, time.Time) error { return nil }
+func (noWaker) EnqueueEvent(context.Context, string, time.Time) error        { return nil }
 
 // serve is Recarga's API over a real journal, behind what a test puts before it.
 func serve(t *testing.T, before func(api http.Handler) http.Handler) (url string) {
@@ -37,7 +37,7 @@ func serve(t *testing.T, before func(api http.Handler) http.Handler) (url string
 		t.Fatal(err)
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	handler := api.New(api.Config{Orders: producer.New(j, noBell{}, quiet), Book: j, Callers: api.StaticCallers(shopKey, "", ""), Log: quiet})
+	handler := api.New(api.Config{Orders: producer.New(j, noWaker{}, quiet), Book: j, Callers: api.StaticCallers(shopKey, "", ""), Log: quiet})
 	server := httptest.NewServer(before(handler))
 	t.Cleanup(func() {
 		server.Close()
@@ -120,7 +120,7 @@ func TestClientPlaceRepeats(t *testing.T) {
 	})
 	var waits []time.Duration
 	var reasons []string
-	c := producer.NewClient(url, shopKey, producer.WithRetryNotice(func(err error, wait time.Duration) {
+	c := producer.NewClient(url, shopKey, producer.WithRetryNotify(func(err error, wait time.Duration) {
 		reasons, waits = append(reasons, err.Error()), append(waits, wait)
 	}))
 	o, replayed, err := c.Place(t.Context(), order("P-1"))

@@ -56,7 +56,7 @@ func exampleAPI() (url string, stop func()) {
 	}
 	quiet := slog.New(slog.DiscardHandler)
 	server := httptest.NewServer(api.New(api.Config{
-		Orders: producer.New(j, &bell{}, quiet), Book: j, Callers: api.StaticCallers("dev-api-key", "", ""), Log: quiet,
+		Orders: producer.New(j, &waker{}, quiet), Book: j, Callers: api.StaticCallers("dev-api-key", "", ""), Log: quiet,
 	}))
 	return server.URL, func() {
 		server.Close()

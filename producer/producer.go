@@ -24,22 +24,22 @@ type Journal interface {
 	Uphold(ctx context.Context, id topup.ID, u topup.Upholding, now time.Time) (topup.Order, error)
 }
 
-// Bell wakes the workers. Its errors are not the caller's: the sweep rings again.
-type Bell interface {
-	RingOrder(ctx context.Context, r topup.Request, at time.Time) error
-	RingEvent(ctx context.Context, eventID string, at time.Time) error
+// Waker wakes the workers. Its errors are not the caller's: the sweep rings again.
+type Waker interface {
+	EnqueueOrder(ctx context.Context, r topup.Request, at time.Time) error
+	EnqueueEvent(ctx context.Context, eventID string, at time.Time) error
 }
 
 // Producer records orders and rings for them.
 type Producer struct {
 	journal Journal
-	bell    Bell
+	waker   Waker
 	log     *slog.Logger
 }
 
 // New builds a Producer.
-func New(journal Journal, bell Bell, log *slog.Logger) *Producer {
-	return &Producer{journal: journal, bell: bell, log: log}
+func New(journal Journal, waker Waker, log *slog.Logger) *Producer {
+	return &Producer{journal: journal, waker: waker, log: log}
 }
 
 // Place records the order durably, then rings the queue, then returns it. The repeat of an order
@@ -58,7 +58,7 @@ func (p *Producer) Place(ctx context.Context, r topup.Request) (o topup.Order, r
 	p.log.LogAttrs(ctx, slog.LevelInfo, "order accepted",
 		append(o.LogAttrs(), slog.Any("phone", o.Phone), slog.String("product", o.Product), slog.String("amount", o.Amount.String()))...)
 	if o.WaitsFor == "" { // a worker calls it when its turn comes
-		p.rang(ctx, p.bell.RingOrder(ctx, r, firstLook(o)), "order", string(o.ID))
+		p.rang(ctx, p.waker.EnqueueOrder(ctx, r, firstLook(o)), "order", string(o.ID))
 	}
 	return o, false, nil
 }
@@ -72,7 +72,7 @@ func (p *Producer) Cancel(ctx context.Context, id topup.ID, caller string) (topu
 		return o, err
 	}
 	p.log.LogAttrs(ctx, slog.LevelInfo, "order canceled", o.LogAttrs()...)
-	p.rang(ctx, p.bell.RingEvent(ctx, event.ID, event.DueAt), "event", event.ID)
+	p.rang(ctx, p.waker.EnqueueEvent(ctx, event.ID, event.DueAt), "event", event.ID)
 	return o, nil
 }
 
@@ -88,10 +88,10 @@ func (p *Producer) Resolve(ctx context.Context, id topup.ID, r topup.Resolution)
 	p.log.LogAttrs(ctx, slog.LevelWarn, "order resolved",
 		append(o.LogAttrs(), slog.String("as", string(r.Outcome)), slog.String("by", r.By), slog.String("why", r.Reason), slog.Bool("forced", r.Forced))...)
 	if event != nil {
-		p.rang(ctx, p.bell.RingEvent(ctx, event.ID, event.DueAt), "event", event.ID)
+		p.rang(ctx, p.waker.EnqueueEvent(ctx, event.ID, event.DueAt), "event", event.ID)
 		return o, nil
 	}
-	p.rang(ctx, p.bell.RingOrder(ctx, o.Request(), time.Time{}), "order", string(o.ID))
+	p.rang(ctx, p.waker.EnqueueOrder(ctx, o.Request(), time.Time{}), "order", string(o.ID))
 	return o, nil
 }
 
@@ -105,7 +105,7 @@ func (p *Producer) Hold(ctx context.Context, id topup.ID, h topup.Hold) (topup.O
 	}
 	p.log.LogAttrs(ctx, slog.LevelWarn, "order held, as a statement charges it",
 		append(o.LogAttrs(), slog.String("by", h.By), slog.String("why", h.Evidence))...)
-	p.rang(ctx, p.bell.RingEvent(ctx, event.ID, event.DueAt), "event", event.ID)
+	p.rang(ctx, p.waker.EnqueueEvent(ctx, event.ID, event.DueAt), "event", event.ID)
 	return o, nil
 }
 
@@ -118,7 +118,7 @@ func (p *Producer) Correct(ctx context.Context, id topup.ID, c topup.Correction)
 		return o, err
 	}
 	p.log.LogAttrs(ctx, slog.LevelWarn, "order corrected", append(o.LogAttrs(), slog.String("by", c.By), slog.String("why", c.Reason))...)
-	p.rang(ctx, p.bell.RingEvent(ctx, event.ID, event.DueAt), "event", event.ID)
+	p.rang(ctx, p.waker.EnqueueEvent(ctx, event.ID, event.DueAt), "event", event.ID)
 	return o, nil
 }
 

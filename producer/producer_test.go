@@ -14,32 +14,32 @@ import (
 	"recarga/topup"
 )
 
-// bell remembers what it was rung for, or fails as a lost Redis does.
-type bell struct {
+// waker remembers what it was rung for, or fails as a lost Redis does.
+type waker struct {
 	lost   bool
 	orders []topup.ID
 	events []string
 	at     time.Time
 }
 
-func (b *bell) RingOrder(_ context.Context, r topup.Request, at time.Time) error {
+func (b *waker) EnqueueOrder(_ context.Context, r topup.Request, at time.Time) error {
 	b.orders, b.at = append(b.orders, r.ID), at
 	return b.err()
 }
 
-func (b *bell) RingEvent(_ context.Context, id string, _ time.Time) error {
+func (b *waker) EnqueueEvent(_ context.Context, id string, _ time.Time) error {
 	b.events = append(b.events, id)
 	return b.err()
 }
 
-func (b *bell) err() error {
+func (b *waker) err() error {
 	if b.lost {
 		return errors.New("no Redis")
 	}
 	return nil
 }
 
-func newProducer(t *testing.T, b *bell) (*producer.Producer, *journal.Journal) {
+func newProducer(t *testing.T, b *waker) (*producer.Producer, *journal.Journal) {
 	t.Helper()
 	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"))
 	if err != nil {
@@ -57,7 +57,7 @@ var topUp = topup.Request{ID: "ORD-1", Phone: "5537686660", Product: "MOVISTAR_T
 
 func TestPlace(t *testing.T) {
 	for _, lost := range []bool{false, true} {
-		b := &bell{lost: lost}
+		b := &waker{lost: lost}
 		p, j := newProducer(t, b)
 		o, replayed, err := p.Place(t.Context(), topUp)
 		if err != nil || replayed || o.State != topup.StateQueued || o.Caller != topup.DefaultCaller {
@@ -77,7 +77,7 @@ func TestPlace(t *testing.T) {
 }
 
 func TestPlaceRefuses(t *testing.T) {
-	b := &bell{}
+	b := &waker{}
 	p, _ := newProducer(t, b)
 	past := time.Now().Add(-time.Hour)
 	expired := topUp
@@ -99,7 +99,7 @@ func TestPlaceRefuses(t *testing.T) {
 }
 
 func TestScheduledOrderRingsWhenDue(t *testing.T) {
-	b := &bell{}
+	b := &waker{}
 	p, _ := newProducer(t, b)
 	at := time.Now().Add(time.Hour).Truncate(time.Microsecond)
 	r := topUp
@@ -110,7 +110,7 @@ func TestScheduledOrderRingsWhenDue(t *testing.T) {
 }
 
 func TestCancel(t *testing.T) {
-	b := &bell{}
+	b := &waker{}
 	p, j := newProducer(t, b)
 	if _, _, err := p.Place(t.Context(), topUp); err != nil {
 		t.Fatal(err)

@@ -14,8 +14,8 @@ var (
 
 // Correction changes a final state that was wrong. Only a person makes one; who, when and why are kept with the order.
 type Correction struct {
-	// Outcome is what the order becomes: VerdictSucceeded or VerdictFailed.
-	Outcome Verdict `json:"outcome"`
+	// Outcome is what the order becomes: ResolvedSucceeded or ResolvedFailed.
+	Outcome ResolvedAs `json:"outcome"`
 	// Reason says why, for whoever asks later; for the operator alone.
 	Reason string `json:"reason,omitempty"`
 	// By is who decided; for the operator alone.
@@ -26,7 +26,7 @@ type Correction struct {
 	Was              State      `json:"was"`
 	WasTransactionID NullString `json:"was_transaction_id"`
 
-	// What the distributor's statement says of the purchase; for VerdictSucceeded only.
+	// What the distributor's statement says of the purchase; for ResolvedSucceeded only.
 	TransactionID NullString `json:"transaction_id"`
 	Reference     NullString `json:"reference"`
 	AuthCode      NullString `json:"auth_code"`
@@ -35,7 +35,7 @@ type Correction struct {
 // Check names every wrong field of a correction that was asked for.
 func (c Correction) Check() error {
 	var errs []error
-	if c.Outcome != VerdictSucceeded && c.Outcome != VerdictFailed {
+	if c.Outcome != ResolvedSucceeded && c.Outcome != ResolvedFailed {
 		errs = append(errs, &FieldError{Field: "outcome", Value: string(c.Outcome), Allowed: "one of succeeded, failed"})
 	}
 	errs = append(errs, checkDecision(c.Reason, c.By)...)

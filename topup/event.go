@@ -117,8 +117,8 @@ type notice struct {
 	Data      any       `json:"data"`
 }
 
-// NewNotice freezes what the operator is told, under an id that must be unique for ever.
-func NewNotice(id string, kind EventType, data any, sequence int, now time.Time) (Event, error) {
+// NewOperatorEvent freezes what the operator is told, under an id that must be unique for ever.
+func NewOperatorEvent(id string, kind EventType, data any, sequence int, now time.Time) (Event, error) {
 	body, err := json.Marshal(notice{Type: kind, Timestamp: now, Data: data})
 	if err != nil {
 		return Event{}, fmt.Errorf("event %s: body: %w", kind, err)

@@ -51,8 +51,8 @@ type Order struct {
 	// CallbackURL overrides the caller's own; empty means the caller's. It is not part of the
 	// order's content.
 	CallbackURL string `json:"-"`
-	// Called tells that it stood in line, and that its turn has come.
-	Called bool `json:"-"`
+	// Released tells that it stood in line, and that its turn has come.
+	Released bool `json:"-"`
 }
 
 // LogAttrs are what a log says of an order's state, with the ids to find the rest: never its phone's number, nor

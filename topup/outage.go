@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Notices are what all workers know of the distributor's trouble.
-type Notices struct {
+// Restrictions are what all workers know of the distributor's trouble.
+type Restrictions struct {
 	// PausedUntil is when the distributor may be asked again (its 429 and Retry-After).
 	PausedUntil time.Time
 	// Outages are the operators whose purchases fail.

@@ -53,18 +53,18 @@ type Wait string
 
 // Why an order waits.
 const (
-	// WaitTurn: its priority is bulk.
-	WaitTurn Wait = "turn"
-	// WaitPace: the distributor's limit of requests is used up (RECARGA_DISTRIBUTOR_RATE, or its 429).
-	WaitPace Wait = "pace"
+	// WaitFairShare: its priority is bulk.
+	WaitFairShare Wait = "turn"
+	// WaitRate: the distributor's limit of requests is used up (RECARGA_DISTRIBUTOR_RATE, or its 429).
+	WaitRate Wait = "pace"
 	// WaitOutage: its operator, or the distributor, fails.
 	WaitOutage Wait = "outage"
-	// WaitBalance: the balance is below RECARGA_HOLD_BELOW.
+	// WaitBalance: the balance is below RECARGA_BALANCE_RESERVE.
 	WaitBalance Wait = "balance"
 )
 
-// InLine is an order that stands in line.
-type InLine struct {
+// Waiting is an order that stands in line.
+type Waiting struct {
 	ID           ID
 	Priority     Priority
 	Caller       string

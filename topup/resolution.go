@@ -10,29 +10,29 @@ import (
 	"unicode/utf8"
 )
 
-// Verdict is what a person or a statement says of an order that is held as unknown.
-type Verdict string
+// ResolvedAs is what a person or a statement says of an order that is held as unknown.
+type ResolvedAs string
 
 // The verdicts of a Resolution.
 const (
-	// VerdictSucceeded: it was charged.
-	VerdictSucceeded Verdict = "succeeded"
-	// VerdictFailed: it was not charged, and will not be.
-	VerdictFailed Verdict = "failed"
-	// VerdictResend: send it again. Where it was charged after all, that charges twice.
-	VerdictResend Verdict = "resend"
-	// VerdictHeld is in the record only: a statement charges an order that waited to be sent, and so held it (Hold).
-	VerdictHeld Verdict = "held"
+	// ResolvedSucceeded: it was charged.
+	ResolvedSucceeded ResolvedAs = "succeeded"
+	// ResolvedFailed: it was not charged, and will not be.
+	ResolvedFailed ResolvedAs = "failed"
+	// ResolvedResend: send it again. Where it was charged after all, that charges twice.
+	ResolvedResend ResolvedAs = "resend"
+	// ResolvedHeld is in the record only: a statement charges an order that waited to be sent, and so held it (Hold).
+	ResolvedHeld ResolvedAs = "held"
 )
 
 // State is what the order becomes; empty for what is no verdict.
-func (v Verdict) State() State {
+func (v ResolvedAs) State() State {
 	switch v {
-	case VerdictSucceeded:
+	case ResolvedSucceeded:
 		return StateSucceeded
-	case VerdictFailed:
+	case ResolvedFailed:
 		return StateFailed
-	case VerdictResend:
+	case ResolvedResend:
 		return StateRetrying
 	default:
 		return ""
@@ -41,7 +41,7 @@ func (v Verdict) State() State {
 
 // Resolution settles an order that is held as unknown. Who, when and why are kept with the order.
 type Resolution struct {
-	Outcome Verdict `json:"outcome"`
+	Outcome ResolvedAs `json:"outcome"`
 	// Reason says why, for whoever asks later; for the operator alone.
 	Reason string `json:"reason,omitempty"`
 	// By is who decided; for the operator alone.
@@ -55,7 +55,7 @@ type Resolution struct {
 	// keeps the number of the attempt that was held.
 	Attempt int `json:"attempt"`
 
-	// What the distributor's statement says of the purchase; for VerdictSucceeded only.
+	// What the distributor's statement says of the purchase; for ResolvedSucceeded only.
 	TransactionID NullString `json:"transaction_id"`
 	Reference     NullString `json:"reference"`
 	AuthCode      NullString `json:"auth_code"`
@@ -109,14 +109,14 @@ func checkDecision(reason, by string) (errs []error) {
 }
 
 // checkReceipts names what is wrong with the distributor's names of a purchase.
-func checkReceipts(outcome Verdict, transactionID, reference, authCode NullString) (errs []error) {
+func checkReceipts(outcome ResolvedAs, transactionID, reference, authCode NullString) (errs []error) {
 	for _, receipt := range []struct {
 		field string
 		value NullString
 	}{{"transaction_id", transactionID}, {"reference", reference}, {"auth_code", authCode}} {
 		allowed := ""
 		switch {
-		case receipt.value != "" && outcome != VerdictSucceeded:
+		case receipt.value != "" && outcome != ResolvedSucceeded:
 			allowed = "absent, unless the outcome is succeeded"
 		case utf8.RuneCountInString(string(receipt.value)) > maxReceipts:
 			allowed = fmt.Sprintf("at most %d characters", maxReceipts)

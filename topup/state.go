@@ -82,8 +82,8 @@ const (
 	OpFinish Operation = "finish"
 	// OpFinishLate records a result that came after the order had moved on from its attempt.
 	OpFinishLate Operation = "finish late"
-	// OpGiveUp is OpFinish by somebody who only knows that the attempt's deadline has passed.
-	OpGiveUp Operation = "give up"
+	// OpTimeOut is OpFinish by somebody who only knows that the attempt's deadline has passed.
+	OpTimeOut Operation = "time out"
 	// OpEnd ends an order whose time is over while it waits.
 	OpEnd    Operation = "end"
 	OpCancel Operation = "cancel"
@@ -125,7 +125,7 @@ var transitions = []Transition{
 	{StateSubmitting, StateUnknown, OpFinish, "the attempt's outcome is not known; or no further one is made, and an earlier one is in doubt"},
 	{StateSubmitting, StateSucceeded, OpFinishLate, "a late answer shows that an earlier attempt was approved; the result of the one under way becomes evidence"},
 	{StateRetrying, StateSucceeded, OpFinishLate, "a late answer shows that an attempt was approved; it is not sent again"},
-	{StateSubmitting, StateUnknown, OpGiveUp, "the attempt's deadline passed and nobody recorded an outcome"},
+	{StateSubmitting, StateUnknown, OpTimeOut, "the attempt's deadline passed and nobody recorded an outcome"},
 	{StateUnknown, StateSucceeded, OpFinish, "a late answer shows that the latest attempt was approved"},
 	{StateUnknown, StateSucceeded, OpFinishLate, "a late answer shows that an earlier attempt was approved"},
 	{StateUnknown, StateFailed, OpFinish, "a late answer shows that the latest attempt moved no money, none is in doubt any more, and it was declined or no try is left"},

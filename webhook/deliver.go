@@ -238,10 +238,10 @@ func patience(ev topup.Event, now time.Time) time.Duration {
 	return min(max(now.Sub(ev.DueAt), minPatience), maxPatience)
 }
 
-// TryNow makes the first try of a new event at once, beside the caller. It returns false when there is
+// DeliverNow makes the first try of a new event at once, beside the caller. It returns false when there is
 // no room for it (see slots), or no telling where to send it: somebody must call Deliver then. When the
 // try fails, notDelivered is called with the time at which somebody must.
-func (d *Deliverer) TryNow(ctx context.Context, ev topup.Event, notDelivered func(ev topup.Event, next time.Time)) bool {
+func (d *Deliverer) DeliverNow(ctx context.Context, ev topup.Event, notDelivered func(ev topup.Event, next time.Time)) bool {
 	ctx = within(d.working, ctx)
 	looking, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()

@@ -366,7 +366,7 @@ func TestTryThatCannotBeRecordedIsMadeAgain(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	again := make(chan time.Time, 1)
-	if !d.TryNow(t.Context(), news(t, "evt_1"), func(_ topup.Event, next time.Time) { again <- next }) {
+	if !d.DeliverNow(t.Context(), news(t, "evt_1"), func(_ topup.Event, next time.Time) { again <- next }) {
 		t.Fatal("no room")
 	}
 	if next := <-again; !next.After(time.Now()) {
@@ -402,7 +402,7 @@ func TestCloseCutsTriesShort(t *testing.T) {
 	b := newBook(news(t, "evt_1"))
 	d := deliverer(t, webhook.Config{}, b, at(r.URL, webhook.NewSecret()))
 	told := make(chan time.Time, 1)
-	if !d.TryNow(t.Context(), news(t, "evt_1"), func(_ topup.Event, next time.Time) { told <- next }) {
+	if !d.DeliverNow(t.Context(), news(t, "evt_1"), func(_ topup.Event, next time.Time) { told <- next }) {
 		t.Fatal("no room")
 	}
 	testkit.Eventually(t, patience, func() bool { return len(r.requests()) == 1 }, "no request")
@@ -412,7 +412,7 @@ func TestCloseCutsTriesShort(t *testing.T) {
 	if kept, try := b.get(t, "evt_1"); kept.State != topup.EventPending || try.Error != "cut short by a shutdown" || len(told) != 1 {
 		t.Errorf("recorded %s with %q, told %d times", kept.State, try.Error, len(told))
 	}
-	if d.TryNow(t.Context(), news(t, "evt_2"), nil) {
+	if d.DeliverNow(t.Context(), news(t, "evt_2"), nil) {
 		t.Error("a closed Deliverer begins a try")
 	}
 }
@@ -454,7 +454,7 @@ func TestOverTheJournal(t *testing.T) {
 	cfg := webhook.Config{Schedule: []time.Duration{50 * time.Millisecond}}
 	one, two := deliverer(t, cfg, j, at(r.URL, vectorSecret)), deliverer(t, cfg, j, at(r.URL, vectorSecret))
 	failed := make(chan time.Time, 1)
-	if !one.TryNow(t.Context(), *ev, func(_ topup.Event, next time.Time) { failed <- next }) {
+	if !one.DeliverNow(t.Context(), *ev, func(_ topup.Event, next time.Time) { failed <- next }) {
 		t.Fatal("no room")
 	}
 	next := <-failed

@@ -77,7 +77,7 @@ func TestSeveralEndpoints(t *testing.T) {
 	}}
 	d := deliverer(t, webhook.Config{Health: j}, j, endpoints)
 	ev := withdrawn(t, j, "ORD-1")
-	if !d.TryNow(t.Context(), ev, func(topup.Event, time.Time) {}) {
+	if !d.DeliverNow(t.Context(), ev, func(topup.Event, time.Time) {}) {
 		t.Fatal("no room")
 	}
 	testkit.Eventually(t, patience, func() bool { return states(t, j, "ORD-1")["crm"] == topup.EventDelivered }, "the endpoint waits for another that hangs")
@@ -223,7 +223,7 @@ func TestRate(t *testing.T) {
 		t.Errorf("comes back at %s after %d requests", next, len(r.requests()))
 	}
 	ev, _ := b.Event(t.Context(), "evt_2")
-	if d.TryNow(t.Context(), ev, nil) {
+	if d.DeliverNow(t.Context(), ev, nil) {
 		t.Error("a first try beyond the rate")
 	}
 	endpoints["shop"] = webhook.Endpoint{URL: other.URL, Secrets: []string{vectorSecret}}

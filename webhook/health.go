@@ -134,7 +134,7 @@ func (d *Deliverer) disable(ctx context.Context, to target, why string, since *t
 		d.cfg.Log.ErrorContext(ctx, "webhook endpoint disabled", "caller", to.caller, "endpoint", name, "origin", to.origin, "reason", why)
 	}
 	if ev != nil {
-		d.TryNow(ctx, *ev, leaveToSweep)
+		d.DeliverNow(ctx, *ev, leaveToSweep)
 	}
 	return err
 }

@@ -43,7 +43,7 @@ func TestHangingEndpointLeavesRoomForFirstTries(t *testing.T) {
 	t.Cleanup(release)
 	begun := 0
 	for _, ev := range newsFor(t, b, "dead", 20) {
-		if d.TryNow(t.Context(), ev, nil) {
+		if d.DeliverNow(t.Context(), ev, nil) {
 			begun++
 		}
 	}
@@ -51,7 +51,7 @@ func TestHangingEndpointLeavesRoomForFirstTries(t *testing.T) {
 		t.Errorf("%d tries are under way to the endpoint that hangs, want 3", begun)
 	}
 	for _, ev := range newsFor(t, b, "alive", 20) {
-		testkit.Eventually(t, patience, func() bool { return d.TryNow(t.Context(), ev, nil) }, "no room for the endpoint that answers")
+		testkit.Eventually(t, patience, func() bool { return d.DeliverNow(t.Context(), ev, nil) }, "no room for the endpoint that answers")
 	}
 	testkit.Eventually(t, patience, func() bool { return len(alive.requests()) == 20 }, "the endpoint that hangs delays the other")
 	if n := len(dead.requests()); n > 3 {

@@ -147,7 +147,7 @@ func (d *Deliverer) shareOut(ctx context.Context, ev *topup.Event, all []Endpoin
 		ev.Endpoint = names[0]
 	}
 	for _, c := range copies {
-		if !d.TryNow(ctx, c, rest) {
+		if !d.DeliverNow(ctx, c, rest) {
 			rest(c, time.Time{})
 		}
 	}

@@ -68,18 +68,18 @@ func wait(ctx context.Context, d time.Duration, come <-chan struct{}) {
 // look calls those whose turn it is, and says when to look again.
 func (f *feeder) look(ctx context.Context) (pause time.Duration, err error) {
 	f.gate.refresh(ctx)
-	all, err := f.Journal.InLine(ctx, foremost)
+	all, err := f.Journal.Waiting(ctx, foremost)
 	if err != nil {
 		return 0, err
 	}
 	for rank, p := range topup.Priorities() {
-		f.gate.crowd[rank].Store(slices.ContainsFunc(all, func(o topup.InLine) bool { return o.Priority == p }))
+		f.gate.crowd[rank].Store(slices.ContainsFunc(all, func(o topup.Waiting) bool { return o.Priority == p }))
 	}
 	f.forget(ctx, all)
 	if len(all) == 0 {
 		return idlePause, nil
 	}
-	called, err := f.Journal.Called(ctx)
+	called, err := f.Journal.Released(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -98,7 +98,7 @@ func (f *feeder) look(ctx context.Context) (pause time.Duration, err error) {
 
 // ready are those that may be bought, in the order of their turns: of those that were tried before as many as the
 // retry budget has room for. Of an operator that recovers only as many may be called as limits says.
-func (f *feeder) ready(ctx context.Context, all []topup.InLine) (ready []topup.InLine, limits resumption) {
+func (f *feeder) ready(ctx context.Context, all []topup.Waiting) (ready []topup.Waiting, limits resumption) {
 	outages, room := f.gate.outages(), f.gate.budget.has()
 	waiting := map[string]int{}
 	for _, o := range inTurns(all, f.latest) {
@@ -120,7 +120,7 @@ func (f *feeder) ready(ctx context.Context, all []topup.InLine) (ready []topup.I
 			continue
 		}
 		since := outage.RecoveringSince
-		n, err := f.Board.Resume(ctx, operator, since, resumable(time.Since(since)), waiting[operator])
+		n, err := f.SharedState.Resume(ctx, operator, since, resumable(time.Since(since)), waiting[operator])
 		if err != nil {
 			f.Log.WarnContext(ctx, "resumption put off", "operator", operator, "error", err)
 		}
@@ -138,7 +138,7 @@ type share struct {
 }
 
 // allowed counts the orders that may be called, at most room.
-func (r resumption) allowed(orders []topup.InLine, room int) (n int) {
+func (r resumption) allowed(orders []topup.Waiting, room int) (n int) {
 	used := map[string]int{}
 	for _, o := range orders {
 		operator := topup.OperatorOf(o.Product)
@@ -151,7 +151,7 @@ func (r resumption) allowed(orders []topup.InLine, room int) (n int) {
 }
 
 // take takes the first n of the orders that may be called, and leaves the others.
-func (r resumption) take(orders []topup.InLine, n int) (taken, left []topup.InLine) {
+func (r resumption) take(orders []topup.Waiting, n int) (taken, left []topup.Waiting) {
 	for _, o := range orders {
 		limit := r[topup.OperatorOf(o.Product)]
 		if len(taken) == n || limit != nil && limit.n == 0 {
@@ -167,7 +167,7 @@ func (r resumption) take(orders []topup.InLine, n int) (taken, left []topup.InLi
 }
 
 // untake undoes take for an order that another worker has called.
-func (r resumption) untake(o topup.InLine) {
+func (r resumption) untake(o topup.Waiting) {
 	if limit := r[topup.OperatorOf(o.Product)]; limit != nil {
 		limit.n++
 	}
@@ -179,7 +179,7 @@ func (f *feeder) giveBack(ctx context.Context, limits resumption) {
 		if limit.n == 0 {
 			continue
 		}
-		if err := f.Board.GiveBack(ctx, operator, limit.recoveringSince, limit.n); err != nil {
+		if err := f.SharedState.GiveBack(ctx, operator, limit.recoveringSince, limit.n); err != nil {
 			f.Log.WarnContext(ctx, "resumption is slower than it may be", "operator", operator, "error", err)
 		}
 	}
@@ -193,9 +193,9 @@ func resumable(after time.Duration) int {
 
 // inTurns sorts orders by their priority; those of one priority so that their callers take turns, from the
 // one after the latest on; and those of one caller by their age.
-func inTurns(orders []topup.InLine, latest map[topup.Priority]string) (sorted []topup.InLine) {
+func inTurns(orders []topup.Waiting, latest map[topup.Priority]string) (sorted []topup.Waiting) {
 	for _, p := range topup.Priorities() {
-		of := map[string][]topup.InLine{}
+		of := map[string][]topup.Waiting{}
 		for _, o := range orders {
 			if o.Priority == p {
 				of[o.Caller] = append(of[o.Caller], o)
@@ -203,7 +203,7 @@ func inTurns(orders []topup.InLine, latest map[topup.Priority]string) (sorted []
 		}
 		callers := slices.Sorted(maps.Keys(of))
 		for _, c := range callers {
-			slices.SortFunc(of[c], func(a, b topup.InLine) int { return int(a.Place - b.Place) })
+			slices.SortFunc(of[c], func(a, b topup.Waiting) int { return int(a.Place - b.Place) })
 		}
 		next, found := slices.BinarySearch(callers, latest[p])
 		if found {
@@ -224,16 +224,16 @@ func inTurns(orders []topup.InLine, latest map[topup.Priority]string) (sorted []
 }
 
 // callThose calls the first of the orders, as many as there is room for and as the pace and the limits allow.
-func (f *feeder) callThose(ctx context.Context, orders []topup.InLine, limits resumption, room int) (n int, wait time.Duration, err error) {
+func (f *feeder) callThose(ctx context.Context, orders []topup.Waiting, limits resumption, room int) (n int, wait time.Duration, err error) {
 	for _, p := range topup.Priorities() {
-		of := slices.DeleteFunc(slices.Clone(orders), func(o topup.InLine) bool { return o.Priority != p })
+		of := slices.DeleteFunc(slices.Clone(orders), func(o topup.Waiting) bool { return o.Priority != p })
 		want := limits.allowed(of, room-n)
 		if want == 0 {
 			continue
 		}
 		granted := want
-		if f.Pacer != nil {
-			if granted, wait, err = f.Pacer.Take(ctx, p, want); err != nil {
+		if f.RateLimiter != nil {
+			if granted, wait, err = f.RateLimiter.Take(ctx, p, want); err != nil {
 				return n, 0, err
 			}
 		}
@@ -247,9 +247,9 @@ func (f *feeder) callThose(ctx context.Context, orders []topup.InLine, limits re
 }
 
 // call calls n of the orders, the first ones that the limits allow and that nobody else has called.
-func (f *feeder) call(ctx context.Context, orders []topup.InLine, limits resumption, n int) (called int, err error) {
+func (f *feeder) call(ctx context.Context, orders []topup.Waiting, limits resumption, n int) (called int, err error) {
 	for err == nil {
-		var batch []topup.InLine
+		var batch []topup.Waiting
 		if batch, orders = limits.take(orders, n-called); len(batch) == 0 {
 			break
 		}
@@ -274,8 +274,8 @@ func (f *feeder) call(ctx context.Context, orders []topup.InLine, limits resumpt
 	return called, err
 }
 
-func (f *feeder) callOne(ctx context.Context, in topup.InLine) error {
-	o, err := f.Journal.Call(ctx, in.ID, time.Now())
+func (f *feeder) callOne(ctx context.Context, in topup.Waiting) error {
+	o, err := f.Journal.Release(ctx, in.ID, time.Now())
 	if err != nil {
 		return err
 	}
@@ -284,7 +284,7 @@ func (f *feeder) callOne(ctx context.Context, in topup.InLine) error {
 	} else {
 		f.gate.budget.retry()
 	}
-	if err := f.Bell.RingOrder(ctx, o.Request(), time.Time{}); err != nil {
+	if err := f.Waker.EnqueueOrder(ctx, o.Request(), time.Time{}); err != nil {
 		f.Log.WarnContext(ctx, "queue not reached; the sweep will ring", "order", o.ID, "error", err)
 	}
 	return nil
@@ -292,11 +292,11 @@ func (f *feeder) callOne(ctx context.Context, in topup.InLine) error {
 
 // forget ends the outages that nobody waits for any more: what began them is past, no probe is under way, and there
 // is no order to find out with. Whoever comes next finds out.
-func (f *feeder) forget(ctx context.Context, all []topup.InLine) {
+func (f *feeder) forget(ctx context.Context, all []topup.Waiting) {
 	outages := f.gate.outages()
 	maps.DeleteFunc(f.waited, func(operator string, _ time.Time) bool { return outages[operator].Since.IsZero() })
 	for operator, outage := range outages {
-		wait := slices.ContainsFunc(all, func(o topup.InLine) bool { return topup.OperatorOf(o.Product) == operator })
+		wait := slices.ContainsFunc(all, func(o topup.Waiting) bool { return topup.OperatorOf(o.Product) == operator })
 		last, known := f.waited[operator]
 		switch {
 		case wait || !known || outage.Since.After(last):
@@ -309,12 +309,12 @@ func (f *feeder) forget(ctx context.Context, all []topup.InLine) {
 }
 
 // probe tries operators that are out, beside the line, with the orders that wait for them.
-func (f *feeder) probe(ctx context.Context, all []topup.InLine) {
+func (f *feeder) probe(ctx context.Context, all []topup.Waiting) {
 	for operator, outage := range f.gate.outages() {
 		if outage.Recovering() || f.gate.pausedFor() > 0 {
 			continue
 		}
-		waiting := slices.DeleteFunc(slices.Clone(all), func(o topup.InLine) bool {
+		waiting := slices.DeleteFunc(slices.Clone(all), func(o topup.Waiting) bool {
 			return topup.OperatorOf(o.Product) != operator || f.gate.barred(o, false) != topup.WaitOutage
 		})
 		if len(waiting) == 0 {
@@ -334,16 +334,16 @@ func (f *feeder) probe(ctx context.Context, all []topup.InLine) {
 
 // probeWith buys one of the orders, if no other worker has just done so. They take turns: first those with the
 // fewest attempts, of these the oldest; so one that is never answered well cannot be all that is tried.
-func (f *feeder) probeWith(ctx context.Context, operator string, waiting []topup.InLine) error {
-	if claimed, err := f.Board.ClaimProbe(ctx, operator, f.Breaker.Probe); err != nil || !claimed {
+func (f *feeder) probeWith(ctx context.Context, operator string, waiting []topup.Waiting) error {
+	if claimed, err := f.SharedState.ClaimProbe(ctx, operator, f.Breaker.Probe); err != nil || !claimed {
 		return err
 	}
-	if f.Pacer != nil {
-		if granted, _, err := f.Pacer.Take(ctx, topup.PriorityHigh, 1); err != nil || granted == 0 {
+	if f.RateLimiter != nil {
+		if granted, _, err := f.RateLimiter.Take(ctx, topup.PriorityHigh, 1); err != nil || granted == 0 {
 			return err
 		}
 	}
-	slices.SortFunc(waiting, func(a, b topup.InLine) int {
+	slices.SortFunc(waiting, func(a, b topup.Waiting) int {
 		return cmp.Or(cmp.Compare(a.AttemptCount, b.AttemptCount), cmp.Compare(a.Place, b.Place))
 	})
 	for _, in := range waiting {
@@ -373,7 +373,7 @@ func (f *feeder) probeWithOrder(ctx context.Context, operator string, o topup.Or
 			"http_status", result.HTTPStatus, "response_code", string(result.Code), "error", cmp.Or(result.Error, result.Message))
 	}
 	if !again.IsZero() {
-		return f.Bell.RingOrder(ctx, o.Request(), again)
+		return f.Waker.EnqueueOrder(ctx, o.Request(), again)
 	}
 	return nil
 }

@@ -16,21 +16,21 @@ import (
 
 // Line is where orders stand that cannot be bought now. Nobody who stands there spends a try.
 type Line interface {
-	StandInLine(ctx context.Context, id topup.ID, attempts int, why topup.Wait, now time.Time) error
-	InLine(ctx context.Context, each int) ([]topup.InLine, error)
-	Called(ctx context.Context) (int, error)
-	Call(ctx context.Context, id topup.ID, now time.Time) (topup.Order, error)
+	Defer(ctx context.Context, id topup.ID, attempts int, why topup.Wait, now time.Time) error
+	Waiting(ctx context.Context, each int) ([]topup.Waiting, error)
+	Released(ctx context.Context) (int, error)
+	Release(ctx context.Context, id topup.ID, now time.Time) (topup.Order, error)
 }
 
-// Pacer limits the purchases of all workers together.
-type Pacer interface {
+// RateLimiter limits the purchases of all workers together.
+type RateLimiter interface {
 	// Take takes the right to at most n purchases, and says how many it got; wait is until there may be another.
 	Take(ctx context.Context, p topup.Priority, n int) (granted int, wait time.Duration, err error)
 }
 
-// Board is what all workers know of the distributor's trouble.
-type Board interface {
-	Notices(ctx context.Context) (topup.Notices, error)
+// SharedState is what all workers know of the distributor's trouble.
+type SharedState interface {
+	Restrictions(ctx context.Context) (topup.Restrictions, error)
 	Pause(ctx context.Context, until time.Time) error
 	SetOutage(ctx context.Context, operator string, o topup.Outage) error
 	EndOutage(ctx context.Context, operator string) error
@@ -42,14 +42,14 @@ type Board interface {
 	GiveBack(ctx context.Context, operator string, recoveringSince time.Time, n int) error
 }
 
-// Hold keeps orders in line for a reason of its own.
-type Hold interface {
-	// Holding tells whether it keeps any, without asking anybody.
-	Holding() bool
-	// Holds says why an order must wait; empty when it need not.
-	Holds(o topup.InLine) topup.Wait
-	// Take is Holds of an order that is bought now, if it need not wait.
-	Take(o topup.InLine) topup.Wait
+// Reserve keeps orders in line for a reason of its own.
+type Reserve interface {
+	// Active tells whether it keeps any, without asking anybody.
+	Active() bool
+	// Waits says why an order must wait; empty when it need not.
+	Waits(o topup.Waiting) topup.Wait
+	// Take is Waits of an order that is bought now, if it need not wait.
+	Take(o topup.Waiting) topup.Wait
 }
 
 // Breaker says when an operator's purchases stop because they fail, and how they come back.
@@ -85,7 +85,7 @@ type gate struct {
 
 	mu      sync.Mutex
 	read    time.Time
-	notices topup.Notices
+	notices topup.Restrictions
 	// changes counts what this worker has changed of the outages itself: what was read before it is older.
 	changes   int
 	detectors map[string]*gobreaker.TwoStepCircuitBreaker[struct{}]
@@ -111,8 +111,8 @@ func (g *gate) admit(ctx context.Context, o topup.Order) (why topup.Wait, after 
 
 // take says what else an order has to wait for, which may be bought by all other rules.
 func (g *gate) take(o topup.Order) topup.Wait {
-	for _, h := range g.Holds {
-		if why := h.Take(inLine(o)); why != "" {
+	for _, h := range g.Reserves {
+		if why := h.Take(waiting(o)); why != "" {
 			return why
 		}
 	}
@@ -120,30 +120,30 @@ func (g *gate) take(o topup.Order) topup.Wait {
 }
 
 func (g *gate) mayGo(ctx context.Context, o topup.Order) (why topup.Wait, after time.Duration, err error) {
-	why = g.barred(inLine(o), o.Called)
-	if why == topup.WaitOutage && o.Called {
+	why = g.barred(waiting(o), o.Released)
+	if why == topup.WaitOutage && o.Released {
 		// Another worker may have called it since the board was read: to send it back would waste its turn.
 		g.reread(ctx)
-		why = g.barred(inLine(o), o.Called)
+		why = g.barred(waiting(o), o.Released)
 	}
 	if why != "" {
 		return why, 0, nil
 	}
 	switch {
-	case o.Called: // it has been counted
+	case o.Released: // it has been counted
 		return "", 0, nil
 	case o.Priority == topup.PriorityBulk:
-		return topup.WaitTurn, 0, nil
+		return topup.WaitFairShare, 0, nil
 	case o.AttemptCount > 0 && !g.budget.retry():
 		return "", budgetWait + rand.N(budgetWait), nil
 	}
-	if g.Pacer != nil {
+	if g.RateLimiter != nil {
 		if g.crowd[o.Priority.Rank()].Load() {
-			return topup.WaitPace, 0, nil
+			return topup.WaitRate, 0, nil
 		}
-		granted, _, err := g.Pacer.Take(ctx, o.Priority, 1)
+		granted, _, err := g.RateLimiter.Take(ctx, o.Priority, 1)
 		if err != nil || granted == 0 {
-			return topup.WaitPace, 0, err
+			return topup.WaitRate, 0, err
 		}
 	}
 	if o.AttemptCount == 0 {
@@ -152,22 +152,22 @@ func (g *gate) mayGo(ctx context.Context, o topup.Order) (why topup.Wait, after 
 	return "", 0, nil
 }
 
-func inLine(o topup.Order) topup.InLine {
-	return topup.InLine{ID: o.ID, Priority: o.Priority, Caller: o.Caller, Product: o.Product, Amount: o.Amount, AttemptCount: o.AttemptCount}
+func waiting(o topup.Order) topup.Waiting {
+	return topup.Waiting{ID: o.ID, Priority: o.Priority, Caller: o.Caller, Product: o.Product, Amount: o.Amount, AttemptCount: o.AttemptCount}
 }
 
 // barred says why no order like this one may be bought now. One that was called may be while its operator
 // recovers: it is one of those that the recovery resumes with.
-func (g *gate) barred(o topup.InLine, called bool) topup.Wait {
-	for _, h := range g.Holds {
-		if why := h.Holds(o); why != "" {
+func (g *gate) barred(o topup.Waiting, called bool) topup.Wait {
+	for _, h := range g.Reserves {
+		if why := h.Waits(o); why != "" {
 			return why
 		}
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if time.Now().Before(g.notices.PausedUntil) {
-		return topup.WaitPace
+		return topup.WaitRate
 	}
 	outage, out := g.notices.Outages[topup.OperatorOf(o.Product)]
 	if out && (!called || !outage.Recovering()) {
@@ -189,13 +189,13 @@ func (g *gate) refresh(ctx context.Context) {
 
 // reread reads the board, and ends recoveries. Without Redis, what is known stays.
 func (g *gate) reread(ctx context.Context) {
-	if g.Board == nil {
+	if g.SharedState == nil {
 		return
 	}
 	g.mu.Lock()
 	before := g.changes
 	g.mu.Unlock()
-	notices, err := g.Board.Notices(ctx)
+	notices, err := g.SharedState.Restrictions(ctx)
 	if err != nil {
 		return
 	}
@@ -222,7 +222,7 @@ func (g *gate) reread(ctx context.Context) {
 
 // endOutage takes an outage off the board.
 func (g *gate) endOutage(ctx context.Context, operator string, o topup.Outage) bool {
-	if err := g.Board.EndOutage(ctx, operator); err != nil {
+	if err := g.SharedState.EndOutage(ctx, operator); err != nil {
 		return false
 	}
 	g.Log.InfoContext(ctx, "outage is over", "operator", operator, "lasted", time.Since(o.Since).Round(time.Second),
@@ -231,9 +231,9 @@ func (g *gate) endOutage(ctx context.Context, operator string, o topup.Outage) b
 }
 
 func (g *gate) judgeFreedom() {
-	holding := g.Pacer != nil
-	for _, h := range g.Holds {
-		holding = holding || h.Holding()
+	holding := g.RateLimiter != nil
+	for _, h := range g.Reserves {
+		holding = holding || h.Active()
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -260,7 +260,7 @@ func (g *gate) report(ctx context.Context, o topup.Order, r topup.Result) {
 	case r.LoginAgain, r.TooLate, r.LimitedOrder: // says nothing of the operator, nor of other orders
 	case rateLimited(r.HTTPStatus):
 		g.pause(ctx, max(r.RetryAfter, leastPause))
-	case g.Board == nil || g.Breaker.Share <= 0:
+	case g.SharedState == nil || g.Breaker.Share <= 0:
 	default:
 		g.judge(ctx, topup.OperatorOf(o.Product), r)
 	}
@@ -284,11 +284,11 @@ func (g *gate) pause(ctx context.Context, d time.Duration) {
 	}
 	g.mu.Unlock()
 	g.judgeFreedom()
-	if !longer || g.Board == nil {
+	if !longer || g.SharedState == nil {
 		return
 	}
 	g.Log.WarnContext(ctx, "distributor asks to slow down", "wait", d)
-	if err := g.Board.Pause(context.WithoutCancel(ctx), until); err != nil {
+	if err := g.SharedState.Pause(context.WithoutCancel(ctx), until); err != nil {
 		g.Log.WarnContext(ctx, "other workers not told to slow down", "error", err)
 	}
 }
@@ -366,7 +366,7 @@ func (g *gate) tellOutage(ctx context.Context, operator string, o topup.Outage) 
 	} else {
 		g.Log.WarnContext(ctx, "purchases stop but for probes", "operator", operator, "why", o.Why)
 	}
-	if err := g.Board.SetOutage(context.WithoutCancel(ctx), operator, o); err != nil {
+	if err := g.SharedState.SetOutage(context.WithoutCancel(ctx), operator, o); err != nil {
 		g.Log.WarnContext(ctx, "other workers not told of an outage", "operator", operator, "error", err)
 	}
 }

@@ -119,7 +119,7 @@ func (w *Worker) HandleDelivery(ctx context.Context, task *asynq.Task) (again ti
 	if err != nil {
 		return time.Time{}, w.refuseTask(ctx, "", &intake.RefusedError{Reason: intake.Malformed, Err: err})
 	}
-	return w.Teller.Deliver(ctx, d.EventID)
+	return w.Deliverer.Deliver(ctx, d.EventID)
 }
 
 // nobody is the Intake of a Worker that was given none.

@@ -94,7 +94,7 @@ type planet struct {
 	charged   map[topup.ID]int
 	statement strings.Builder
 	// byStatement counts the decisions that statements led to.
-	byStatement map[topup.Verdict]int
+	byStatement map[topup.ResolvedAs]int
 	// spiteful are the orders that the vendor charged, and called unavailable. chargedHeld is how often those were
 	// charged that a statement then held.
 	spiteful    map[topup.ID]bool
@@ -159,7 +159,7 @@ func (p *planet) look(r topup.Request, at time.Time) {
 	}
 	p.looks.Go(func() {
 		time.Sleep(time.Until(at))
-		again, err := p.Look(context.Background(), r.ID)
+		again, err := p.Process(context.Background(), r.ID)
 		if err != nil && !errors.Is(err, topup.ErrLost) {
 			p.t.Errorf("%s: %v", r.ID, err)
 		}
@@ -169,27 +169,27 @@ func (p *planet) look(r topup.Request, at time.Time) {
 	})
 }
 
-func (p *planet) RingOrder(_ context.Context, r topup.Request, at time.Time) error {
+func (p *planet) EnqueueOrder(_ context.Context, r topup.Request, at time.Time) error {
 	p.look(r, at)
 	return nil
 }
 
-func (p *planet) InsistOrder(ctx context.Context, r topup.Request) error {
-	return p.RingOrder(ctx, r, time.Time{})
+func (p *planet) ForceEnqueueOrder(ctx context.Context, r topup.Request) error {
+	return p.EnqueueOrder(ctx, r, time.Time{})
 }
-func (*planet) RingEvent(context.Context, string, time.Time) error { return nil }
-func (*planet) InsistEvent(context.Context, string) error          { return nil }
-func (*planet) Announce(context.Context) error                     { return nil }
+func (*planet) EnqueueEvent(context.Context, string, time.Time) error { return nil }
+func (*planet) ForceEnqueueEvent(context.Context, string) error       { return nil }
+func (*planet) Announce(context.Context) error                        { return nil }
 
 func liveRandomly(t *testing.T, url string, seed uint64, lives int, resend bool) {
 	j, err := journal.Open(context.Background(), url, journal.WithTimeLimits(journal.TimeLimits{Untried: expiresAfter, Tried: maxElapsed}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &planet{t: t, seed: seed, resend: resend, journal: j, charged: map[topup.ID]int{}, blind: map[topup.ID]bool{}, byStatement: map[topup.Verdict]int{},
+	p := &planet{t: t, seed: seed, resend: resend, journal: j, charged: map[topup.ID]int{}, blind: map[topup.ID]bool{}, byStatement: map[topup.ResolvedAs]int{},
 		spiteful: map[topup.ID]bool{}, chargedHeld: map[topup.ID]int{}}
 	p.Worker = worker.New(worker.Config{
-		Journal: j, Distributor: p, Teller: &ears{}, Bell: p, Timeout: callTimeout, Log: slog.New(slog.DiscardHandler),
+		Journal: j, Distributor: p, Deliverer: &ears{}, Waker: p, Timeout: callTimeout, Log: slog.New(slog.DiscardHandler),
 		Policy: worker.Policy{Initial: time.Second, Max: time.Minute, MaxAttempts: 4, ResendUnknown: resend},
 	})
 	ctx, stop := context.WithCancel(context.Background())
@@ -219,7 +219,7 @@ func liveRandomly(t *testing.T, url string, seed uint64, lives int, resend bool)
 		states[p.judge(topup.ID(fmt.Sprint("LIFE-", i)))]++
 	}
 	t.Logf("%d lives: %v; by statements %v", lives, states, p.byStatement)
-	if !raceDetector && (len(states) < 6 || p.byStatement[topup.VerdictSucceeded] == 0 || lives >= manyLives && p.byStatement[topup.VerdictHeld] == 0) {
+	if !raceDetector && (len(states) < 6 || p.byStatement[topup.ResolvedSucceeded] == 0 || lives >= manyLives && p.byStatement[topup.ResolvedHeld] == 0) {
 		t.Errorf("the lives were poor: %v, %v", states, p.byStatement)
 	}
 	p.Close()
@@ -273,12 +273,12 @@ func (p *planet) resolve(r *rand.Rand, o topup.Order) {
 	p.mu.Lock()
 	charged, blindly := p.charged[o.ID] > 0, r.IntN(10) == 0
 	p.mu.Unlock()
-	d := topup.Resolution{Outcome: topup.VerdictFailed, Reason: "the ledger", Attempt: o.AttemptCount}
+	d := topup.Resolution{Outcome: topup.ResolvedFailed, Reason: "the ledger", Attempt: o.AttemptCount}
 	switch {
 	case time.Since(o.CreatedAt) < wholeLife/2 && (blindly && r.IntN(2) == 0 || !charged && r.IntN(2) == 0):
-		d.Outcome = topup.VerdictResend
+		d.Outcome = topup.ResolvedResend
 	case charged && !blindly:
-		d.Outcome = topup.VerdictSucceeded
+		d.Outcome = topup.ResolvedSucceeded
 	}
 	if blindly && charged {
 		p.mu.Lock()
@@ -335,7 +335,7 @@ func (c clerk) Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (to
 	if err == nil {
 		c.byStatement[r.Outcome]++
 	}
-	if charged := c.charged[id] > 0; err == nil && charged != (r.Outcome == topup.VerdictSucceeded) {
+	if charged := c.charged[id] > 0; err == nil && charged != (r.Outcome == topup.ResolvedSucceeded) {
 		c.t.Errorf("%s is settled by a statement as %s, and charged: %t; seed %d", id, r.Outcome, charged, c.seed)
 	}
 	return o, err
@@ -347,7 +347,7 @@ func (c clerk) Hold(ctx context.Context, id topup.ID, h topup.Hold) (topup.Order
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err == nil {
-		c.byStatement[topup.VerdictHeld]++
+		c.byStatement[topup.ResolvedHeld]++
 		c.chargedHeld[id] = c.charged[id]
 	}
 	if err == nil && c.charged[id] == 0 {
@@ -365,7 +365,7 @@ func (p *planet) decide(o topup.Order) {
 		}
 		return
 	}
-	c := topup.Correction{Outcome: topup.VerdictSucceeded, Reason: "the vendor approved it"}
+	c := topup.Correction{Outcome: topup.ResolvedSucceeded, Reason: "the vendor approved it"}
 	_, _, err := p.journal.Correct(context.Background(), o.ID, c, time.Now())
 	if decided := new(topup.TransitionError); err != nil && !errors.As(err, &decided) { // two people may look at one dispute
 		p.t.Errorf("%s: %v", o.ID, err)

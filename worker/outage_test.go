@@ -24,7 +24,7 @@ var always96 = topup.Result{Outcome: topup.OutcomeUnavailable, HTTPStatus: 500, 
 
 // out puts an operator's outage on a new board.
 func out() *board {
-	return &board{notices: topup.Notices{Outages: map[string]topup.Outage{
+	return &board{notices: topup.Restrictions{Outages: map[string]topup.Outage{
 		topup.OperatorOf(request("A").Product): {Since: time.Now()},
 	}}}
 }
@@ -54,7 +54,7 @@ func (b *bench) crew(t *testing.T, n int, change func(*worker.Config)) {
 				case <-time.After(time.Until(again)):
 				}
 				var err error
-				if again, err = w.Look(ctx, id); err != nil && ctx.Err() == nil {
+				if again, err = w.Process(ctx, id); err != nil && ctx.Err() == nil {
 					t.Error(err)
 				}
 				if again.IsZero() || err != nil {
@@ -81,7 +81,7 @@ func (b *bench) placed(t *testing.T, n int) {
 	for i := range n {
 		id := topup.ID(fmt.Sprintf("ORD-%04d", i))
 		b.accept(t, request(id))
-		if err := b.journal.StandInLine(t.Context(), id, 0, topup.WaitOutage, time.Now()); err != nil {
+		if err := b.journal.Defer(t.Context(), id, 0, topup.WaitOutage, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -114,7 +114,7 @@ func TestRecoveryGoesStepByStep(t *testing.T) {
 				requests, shared := b.timeline(), out()
 				b.placed(t, orders)
 				b.crew(t, workers, func(c *worker.Config) {
-					c.Board, c.Breaker = shared, worker.Breaker{Share: 0.5, Probe: 5 * time.Second}
+					c.SharedState, c.Breaker = shared, worker.Breaker{Share: 0.5, Probe: 5 * time.Second}
 				})
 				time.Sleep(15 * time.Second) // of a clock that jumps
 				perSecond := make([]int, 8)
@@ -140,7 +140,7 @@ func TestRecoveryGoesStepByStep(t *testing.T) {
 func TestCalledByADeadWorker(t *testing.T) {
 	b := setUp(t, approved)
 	b.placed(t, 1)
-	if _, err := b.journal.Call(t.Context(), "ORD-0000", time.Now()); err != nil {
+	if _, err := b.journal.Release(t.Context(), "ORD-0000", time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	shared := out()
@@ -148,7 +148,7 @@ func TestCalledByADeadWorker(t *testing.T) {
 		o.RecoveringSince = time.Now().Add(time.Hour) // so that it does not end
 		shared.notices.Outages[operator] = o
 	}
-	b.crew(t, 1, func(c *worker.Config) { c.Board, c.Breaker = shared, worker.Breaker{Share: 0.5} })
+	b.crew(t, 1, func(c *worker.Config) { c.SharedState, c.Breaker = shared, worker.Breaker{Share: 0.5} })
 	b.rings(t, 1)
 	b.ends(t, "ORD-0000", topup.StateSucceeded)
 }
@@ -164,7 +164,7 @@ func TestOutageEnds(t *testing.T) {
 		shared := out()
 		b.placed(t, orders)
 		b.crew(t, 2, func(c *worker.Config) {
-			c.Board, c.Breaker, c.SweepInterval = shared, worker.Breaker{Share: 0.5, Probe: 5 * time.Second}, time.Second
+			c.SharedState, c.Breaker, c.SweepInterval = shared, worker.Breaker{Share: 0.5, Probe: 5 * time.Second}, time.Second
 			c.Policy = worker.Policy{Initial: time.Second, Max: time.Second, MaxAttempts: 2}
 			c.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 		})
@@ -219,7 +219,7 @@ func outageEnds(t *testing.T, orders, workers, tries int, tried time.Duration) {
 	shared := out()
 	b.placed(t, orders)
 	b.crew(t, workers, func(c *worker.Config) {
-		c.Board, c.Breaker, c.SweepInterval = shared, worker.Breaker{Share: 0.5, Probe: probe}, time.Second
+		c.SharedState, c.Breaker, c.SweepInterval = shared, worker.Breaker{Share: 0.5, Probe: probe}, time.Second
 		c.Policy = worker.Policy{Initial: time.Second, Max: time.Second, MaxAttempts: tries}
 	})
 	// Each is probed for the first time in its turn, has its time from then on, and nobody waits after that.
@@ -256,7 +256,7 @@ func TestNewOrderEndsAnOutage(t *testing.T) {
 		b.vendor.balance = errors.New("get_balance is out of order")
 		requests, shared := b.timeline(), out()
 		b.crew(t, 1, func(c *worker.Config) {
-			c.Board, c.Breaker, c.SweepInterval = shared, worker.Breaker{Share: 0.5, Probe: 5 * time.Second}, time.Second
+			c.SharedState, c.Breaker, c.SweepInterval = shared, worker.Breaker{Share: 0.5, Probe: 5 * time.Second}, time.Second
 		})
 		time.Sleep(10 * time.Second) // of a clock that jumps
 		if shared.outages() != 1 {
@@ -280,7 +280,7 @@ func TestLimitOfOneOrder(t *testing.T) {
 	limited := topup.Result{Outcome: topup.OutcomeNotSent, HTTPStatus: 429, LimitedOrder: true, Error: "limit"}
 	b := setUp(t, limited, approved)
 	shared := &board{}
-	b.with(func(c *worker.Config) { c.Board, c.Breaker = shared, worker.Breaker{Share: 0.5} })
+	b.with(func(c *worker.Config) { c.SharedState, c.Breaker = shared, worker.Breaker{Share: 0.5} })
 	for _, id := range []topup.ID{"A", "B"} {
 		b.accept(t, request(id))
 		b.look(t, id)
@@ -297,7 +297,7 @@ func TestLimitOfOneOrder(t *testing.T) {
 	var earlier []topup.Attempt
 	before, now := time.Duration(0), begun
 	for n := 1; ; n++ {
-		s := policy.Verdict(topup.Order{AttemptCount: n, EndsAt: &endsAt}, limited, earlier, 0, now)
+		s := policy.Decide(topup.Order{AttemptCount: n, EndsAt: &endsAt}, limited, earlier, 0, now)
 		if s.State != topup.StateRetrying {
 			if s.Reason != topup.ReasonRetriesExhausted || now.Sub(begun) < 27*time.Minute {
 				t.Errorf("after %s it is %s/%s", now.Sub(begun), s.State, s.Reason)
@@ -313,7 +313,7 @@ func TestLimitOfOneOrder(t *testing.T) {
 		now = *s.NextAttemptAt
 	}
 	limited.RetryAfter = 10 * time.Minute
-	s := policy.Verdict(topup.Order{AttemptCount: 1}, limited, nil, 0, begun)
+	s := policy.Decide(topup.Order{AttemptCount: 1}, limited, nil, 0, begun)
 	if !s.NextAttemptAt.Equal(begun.Add(limited.RetryAfter)) {
 		t.Errorf("Retry-After of %s: comes back at %v", limited.RetryAfter, s.NextAttemptAt)
 	}
@@ -332,12 +332,12 @@ func TestWaitingRetriesSpendNoRoom(t *testing.T) {
 		time.Sleep(5 * time.Second) // of a clock that jumps, so that all are due again
 		for i := range orders {
 			id := topup.ID(fmt.Sprintf("ORD-%04d", i))
-			if err := b.journal.StandInLine(t.Context(), id, 1, topup.WaitPace, time.Now()); err != nil {
+			if err := b.journal.Defer(t.Context(), id, 1, topup.WaitRate, time.Now()); err != nil {
 				t.Fatal(err)
 			}
 		}
 		p := &pace{}
-		b.with(func(c *worker.Config) { c.Pacer = p })
+		b.with(func(c *worker.Config) { c.RateLimiter = p })
 		b.sweep(t)
 		time.Sleep(10 * time.Second) // of a clock that jumps
 		p.add(orders)

@@ -58,8 +58,8 @@ func (s *sweeper) sweep(ctx context.Context, ordersLate, eventsLate time.Duratio
 		name string
 		do   func(context.Context) error
 	}{
-		{"give up", s.giveUp},
-		{"announce", s.Bell.Announce},
+		{"time out", s.timeOut},
+		{"announce", s.Waker.Announce},
 		{"orders", func(ctx context.Context) error { return s.ringOrders(ctx, ordersLate) }},
 		{"events", func(ctx context.Context) error { return s.ringEvents(ctx, eventsLate) }},
 	}
@@ -70,8 +70,8 @@ func (s *sweeper) sweep(ctx context.Context, ordersLate, eventsLate time.Duratio
 	}
 }
 
-// giveUp settles attempts whose deadline has passed without a result: nobody knows what they did.
-func (s *sweeper) giveUp(ctx context.Context) error {
+// timeOut settles attempts whose deadline has passed without a result: nobody knows what they did.
+func (s *sweeper) timeOut(ctx context.Context) error {
 	overdue, err := s.Journal.Overdue(ctx, time.Now(), sweepPage)
 	if err != nil {
 		return err
@@ -119,7 +119,7 @@ func (s *sweeper) ringOrder(ctx context.Context, due topup.Due) error {
 	if o.EndsAt != nil && !time.Now().Before(*o.EndsAt) {
 		return s.end(ctx, o.ID) // without the queue, which may be paused, or away
 	}
-	return s.Bell.InsistOrder(ctx, o.Request())
+	return s.Waker.ForceEnqueueOrder(ctx, o.Request())
 }
 
 func (s *sweeper) ringEvents(ctx context.Context, late time.Duration) error {
@@ -128,7 +128,7 @@ func (s *sweeper) ringEvents(ctx context.Context, late time.Duration) error {
 		return err
 	}
 	for _, due := range page {
-		if err := s.Bell.InsistEvent(ctx, due.ID); err != nil {
+		if err := s.Waker.ForceEnqueueEvent(ctx, due.ID); err != nil {
 			return err
 		}
 		s.events = due

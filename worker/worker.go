@@ -46,9 +46,9 @@ type Orders interface {
 // Attempts moves an order through its attempts.
 type Attempts interface {
 	// Begin is durable before it returns: only then may a byte be sent.
-	Begin(ctx context.Context, id topup.ID, attempts int, worker string, giveUpAt, now time.Time) (topup.Order, error)
+	Begin(ctx context.Context, id topup.ID, attempts int, worker string, deadline, now time.Time) (topup.Order, error)
 	// BeginFirst is Begin for an order that is new and due, which need not be read for it.
-	BeginFirst(ctx context.Context, id topup.ID, worker string, giveUpAt, now time.Time) (topup.Order, error)
+	BeginFirst(ctx context.Context, id topup.ID, worker string, deadline, now time.Time) (topup.Order, error)
 	Finish(ctx context.Context, s topup.Settlement, now time.Time) (topup.Order, *topup.Event, error)
 	// End ends an order that waits and whose time is over; topup.ErrLost for any other.
 	End(ctx context.Context, id topup.ID, now time.Time) (topup.Order, *topup.Event, error)
@@ -67,18 +67,18 @@ type Distributor interface {
 	Purchase(ctx context.Context, o topup.Order, sendBy time.Time) topup.Result
 }
 
-// Teller tells callers: at once where it has room for a try, which it says.
-type Teller interface {
-	TryNow(ctx context.Context, ev topup.Event, notDelivered func(ev topup.Event, next time.Time)) bool
+// Deliverer tells callers: at once where it has room for a try, which it says.
+type Deliverer interface {
+	DeliverNow(ctx context.Context, ev topup.Event, notDelivered func(ev topup.Event, next time.Time)) bool
 	Deliver(ctx context.Context, eventID string) (next time.Time, err error)
 }
 
-// Bell wakes workers.
-type Bell interface {
-	RingOrder(ctx context.Context, r topup.Request, at time.Time) error
-	RingEvent(ctx context.Context, eventID string, at time.Time) error
-	InsistOrder(ctx context.Context, r topup.Request) error
-	InsistEvent(ctx context.Context, eventID string) error
+// Waker wakes workers.
+type Waker interface {
+	EnqueueOrder(ctx context.Context, r topup.Request, at time.Time) error
+	EnqueueEvent(ctx context.Context, eventID string, at time.Time) error
+	ForceEnqueueOrder(ctx context.Context, r topup.Request) error
+	ForceEnqueueEvent(ctx context.Context, eventID string) error
 	Announce(ctx context.Context) error
 }
 
@@ -86,8 +86,8 @@ type Bell interface {
 type Config struct {
 	Journal     Journal
 	Distributor Distributor
-	Teller      Teller
-	Bell        Bell
+	Deliverer   Deliverer
+	Waker       Waker
 	// Balances is asked after an unknown outcome; nil: nobody is.
 	Balances Balances
 	// Intake judges orders whose producer has only Redis; nil: none is accepted.
@@ -95,14 +95,14 @@ type Config struct {
 	// Refused is called for each task that is refused, with its reason (intake.Reasons); it must not block. Nil:
 	// nothing is.
 	Refused func(reason string)
-	// Pacer limits the purchases of all workers together; nil means no limit.
-	Pacer Pacer
-	// Board is what the workers tell each other of the distributor's trouble. Nil: each minds its own 429s, and
+	// RateLimiter limits the purchases of all workers together; nil means no limit.
+	RateLimiter RateLimiter
+	// SharedState is what the workers tell each other of the distributor's trouble. Nil: each minds its own 429s, and
 	// Breaker is off.
-	Board   Board
-	Breaker Breaker
-	// Holds keep orders in line for reasons of their own.
-	Holds []Hold
+	SharedState SharedState
+	Breaker     Breaker
+	// Reserves keep orders in line for reasons of their own.
+	Reserves []Reserve
 	// Timeout of one purchase call, as the distributor's client has it.
 	Timeout time.Duration
 	// Slack is how much longer than Timeout an attempt may take in all, half of it before the request

@@ -72,7 +72,7 @@ type ears struct {
 	answer func(id topup.ID, at time.Time)
 }
 
-func (e *ears) TryNow(_ context.Context, ev topup.Event, _ func(topup.Event, time.Time)) bool {
+func (e *ears) DeliverNow(_ context.Context, ev topup.Event, _ func(topup.Event, time.Time)) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.full {
@@ -94,19 +94,19 @@ func (e *ears) ring(id string) error {
 	return nil
 }
 
-func (e *ears) RingEvent(_ context.Context, id string, _ time.Time) error { return e.ring(id) }
-func (e *ears) RingOrder(_ context.Context, r topup.Request, at time.Time) error {
+func (e *ears) EnqueueEvent(_ context.Context, id string, _ time.Time) error { return e.ring(id) }
+func (e *ears) EnqueueOrder(_ context.Context, r topup.Request, at time.Time) error {
 	if err := e.ring(string(r.ID)); err != nil || e.answer == nil {
 		return err
 	}
 	e.answer(r.ID, at)
 	return nil
 }
-func (e *ears) InsistOrder(ctx context.Context, r topup.Request) error {
-	return e.RingOrder(ctx, r, time.Time{})
+func (e *ears) ForceEnqueueOrder(ctx context.Context, r topup.Request) error {
+	return e.EnqueueOrder(ctx, r, time.Time{})
 }
-func (e *ears) InsistEvent(_ context.Context, id string) error { return e.ring(id) }
-func (e *ears) Announce(context.Context) error                 { return nil }
+func (e *ears) ForceEnqueueEvent(_ context.Context, id string) error { return e.ring(id) }
+func (e *ears) Announce(context.Context) error                       { return nil }
 
 func (e *ears) heard() []string {
 	e.mu.Lock()
@@ -171,7 +171,7 @@ func setUpWithin(t *testing.T, limits journal.TimeLimits, answers ...topup.Resul
 	}
 	b := &bench{journal: &shaky{Journal: j}, vendor: &vendor{answers: answers}, ears: &ears{}}
 	b.Worker = worker.New(worker.Config{
-		Journal: b.journal, Distributor: b.vendor, Teller: b.ears, Bell: b.ears, Balances: b.vendor, Timeout: 2 * time.Second,
+		Journal: b.journal, Distributor: b.vendor, Deliverer: b.ears, Waker: b.ears, Balances: b.vendor, Timeout: 2 * time.Second,
 		Policy:  worker.Policy{Initial: time.Second, Max: time.Minute, MaxAttempts: 3},
 		Intake:  intake.Rules{Default: true, DefaultURL: "https://shop.example/hook", Caller: b.journal.Caller},
 		Refused: b.ears.refuse,
@@ -199,7 +199,7 @@ func (b *bench) accept(t *testing.T, r topup.Request) {
 
 func (b *bench) look(t *testing.T, id topup.ID) (again time.Time) {
 	t.Helper()
-	again, err := b.Look(t.Context(), id)
+	again, err := b.Process(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -380,7 +380,7 @@ func TestShutdownDoesNotCutOff(t *testing.T) {
 			t.Error("the purchase is cut off with its task")
 		}
 	}
-	if _, err := b.Look(ctx, "A"); err != nil {
+	if _, err := b.Process(ctx, "A"); err != nil {
 		t.Fatal(err)
 	}
 	b.is(t, "A", topup.StateSucceeded, "", 1)
@@ -539,7 +539,7 @@ func TestResentByAPerson(t *testing.T) {
 
 func (b *bench) resend(t *testing.T, id topup.ID) {
 	t.Helper()
-	r := topup.Resolution{Outcome: topup.VerdictResend, Reason: "not in the statement", Forced: true}
+	r := topup.Resolution{Outcome: topup.ResolvedResend, Reason: "not in the statement", Forced: true}
 	if _, _, err := b.journal.Resolve(t.Context(), id, r, time.Now()); err != nil {
 		t.Fatal(err)
 	}
@@ -553,7 +553,7 @@ func TestNothingIsSentAfterTheEnd(t *testing.T) {
 	ends := time.Now().Add(time.Minute).UTC().Truncate(time.Microsecond)
 	r.ExpiresAt = &ends
 	b.accept(t, r)
-	if _, err := b.Look(t.Context(), r.ID); err != nil {
+	if _, err := b.Process(t.Context(), r.ID); err != nil {
 		t.Fatal(err)
 	}
 	if len(b.vendor.requests) != 1 || !b.vendor.sendBy.Equal(ends) {

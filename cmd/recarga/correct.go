@@ -23,7 +23,7 @@ topup.corrected. Needs the admin key.`,
 	cmd.Flags().StringVar(&c.Reason, "reason", "", "why this is known")
 	byFlag(cmd.Flags(), &c.By)
 	receiptFlags(cmd.Flags(), &c.TransactionID, &c.Reference, &c.AuthCode)
-	completes(cmd, "as", topup.VerdictSucceeded, topup.VerdictFailed)
+	completes(cmd, "as", topup.ResolvedSucceeded, topup.ResolvedFailed)
 	asJSON := jsonFlag(cmd)
 	return adminCommand(p, cmd, func(cmd *cobra.Command, client *producer.Client, args []string) error {
 		if err := p.checkDecision(cmd, &c.By, func() error { return c.Check() }); err != nil {

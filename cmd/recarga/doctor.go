@@ -17,9 +17,9 @@ import (
 func newDoctorCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Check every dependency and unsafe setting, and say how to mend it",
+		Short: "Check every dependency and unsafe setting, and say how to fix it",
 		Long: `Look at the settings, the database, Redis and its queues, the distributor and the callback URL: one
-line each, with the mend below it. docs/doctor.md lists the checks. Nothing is changed, bought or
+line each, with the fix below it. docs/doctor.md lists the checks. Nothing is changed, bought or
 sent; at the distributor it logs in once. Give it the settings of the process it is to judge.
 
 With --live it walks through the distributor's integration checklist at its real API instead: login,
@@ -85,7 +85,7 @@ func doctorConfig(s Settings, timeout time.Duration) doctor.Config {
 		HTTPAddr: s.HTTPAddr, MetricsAddr: s.MetricsAddr, Timeout: timeout,
 		OperatorCallbackURL: s.OperatorCallbackURL, OperatorOff: s.OperatorOff,
 		SealingKeys: s.sealingKeys(),
-		BalanceLow:  max(s.BalanceLow, s.HoldBelow),
+		BalanceLow:  max(s.BalanceLow, s.Reserve),
 	}
 }
 
@@ -93,16 +93,16 @@ func doctorConfig(s Settings, timeout time.Duration) doctor.Config {
 // it must be.
 func settingsFindings(err error) (found []doctor.Finding) {
 	for line := range strings.SplitSeq(err.Error(), "\n") {
-		f := doctor.Finding{Check: "settings", Status: doctor.Fail, Found: line, Mend: "docs/settings.md says what is allowed"}
+		f := doctor.Finding{Check: "settings", Status: doctor.Fail, Found: line, Fix: "docs/settings.md says what is allowed"}
 		if i := strings.LastIndex(line, "; "); i >= 0 {
-			f.Found, f.Mend = line[:i], line[i+len("; "):]
+			f.Found, f.Fix = line[:i], line[i+len("; "):]
 		}
 		found = append(found, f)
 	}
 	return found
 }
 
-// showFindings prints a line each, and the mend below it.
+// showFindings prints a line each, and the fix below it.
 func (p *program) showFindings(w io.Writer, found []doctor.Finding) error {
 	widest := 0
 	for _, f := range found {
@@ -122,8 +122,8 @@ func (p *program) showFinding(w io.Writer, f doctor.Finding, widest int) error {
 	t := p.terminal()
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %-*s  %s\n", t.paint(colourOf(f.Status), fmt.Sprintf("%-4s", f.Status)), widest, f.Check, t.hanging(printable(f.Found), mendAt+widest+2))
-	if f.Mend != "" {
-		fmt.Fprintf(&b, "%*s→ %s\n", mendAt, "", t.hanging(printable(f.Mend), mendAt+2))
+	if f.Fix != "" {
+		fmt.Fprintf(&b, "%*s→ %s\n", mendAt, "", t.hanging(printable(f.Fix), mendAt+2))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

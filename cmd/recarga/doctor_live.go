@@ -150,7 +150,7 @@ func (p *program) liveBuy(ctx context.Context, live *doctor.Live, s Settings, r 
 		}
 	}
 	_, _ = fmt.Fprintf(p.stderr, "Placing order %s at %s …\n", r.ID, s.APIURL)
-	c := producer.NewClient(s.APIURL, keyOfCaller(s), producer.WithRetryNotice(p.notice))
+	c := producer.NewClient(s.APIURL, keyOfCaller(s), producer.WithRetryNotify(p.notice))
 	found, d := live.Purchase(ctx, c, r, *f.wait)
 	if d.ID == "" || asJSON {
 		return found, nil

@@ -51,7 +51,7 @@ func TestDoctorJSON(t *testing.T) {
 	env := healthy(t)
 	env["RECARGA_WEBHOOK_ALLOW_PRIVATE"] = "true"
 	for _, f := range findings(t, env, exitOK) {
-		if warns := f.Check == "private webhooks"; warns != (f.Status == doctor.Warn) || warns != (f.Mend != "") || f.Found == "" {
+		if warns := f.Check == "private webhooks"; warns != (f.Status == doctor.Warn) || warns != (f.Fix != "") || f.Found == "" {
 			t.Errorf("%+v", f)
 		}
 	}
@@ -61,24 +61,24 @@ func TestDoctorJSON(t *testing.T) {
 func TestDoctorOfWrongSettings(t *testing.T) {
 	env := healthy(t)
 	maps.Copy(env, map[string]string{"RECARGA_ADMIN_KEY": "geheim", "RECARGA_DISTRIBUTOR_TIMEOUT": "10m", "RECARGA_REDIS": "embedded"})
-	mend := map[string]string{}
+	fix := map[string]string{}
 	for _, f := range findings(t, env, exitUsage) {
 		if f.Check != "settings" || f.Status != doctor.Fail || strings.Contains(f.Found, "geheim") {
 			t.Errorf("%+v", f)
 		}
-		mend[f.Found] = f.Mend
+		fix[f.Found] = f.Fix
 	}
 	for found, want := range map[string]string{
 		`RECARGA_ADMIN_KEY (from environment) is "(hidden)"`:                                                                "must be at least 8 visible ASCII characters",
 		`RECARGA_REDIS (from environment) is no setting`:                                                                    "did you mean RECARGA_REDIS_URL?",
 		`RECARGA_SHUTDOWN_TIMEOUT (from its default) is "150s" and RECARGA_DISTRIBUTOR_TIMEOUT (from environment) is "10m"`: "the first must exceed the second by at least 10s, or a stop cuts purchases off and their outcome is unknown",
 	} {
-		if mend[found] != want {
-			t.Errorf("%s: mend is %q, want %q", found, mend[found], want)
+		if fix[found] != want {
+			t.Errorf("%s: fix is %q, want %q", found, fix[found], want)
 		}
 	}
-	if len(mend) != 3 {
-		t.Errorf("%d mistakes, want 3: %v", len(mend), mend)
+	if len(fix) != 3 {
+		t.Errorf("%d mistakes, want 3: %v", len(fix), fix)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"recarga/internal/sheet"
+	"recarga/internal/csvsafe"
 	"recarga/topup"
 )
 
@@ -81,7 +81,7 @@ func (r csvResults) add(one rowResult) error {
 		string(o.TransactionID), string(o.Reference), string(o.AuthCode), attempts, finished, strings.Join(one.Errors, "; "),
 	}
 	for i, cell := range row {
-		row[i] = sheet.Harmless(cell)
+		row[i] = csvsafe.Harmless(cell)
 	}
 	return r.rows.Write(row)
 }

@@ -96,7 +96,7 @@ func momentsOf(d topup.Details) []moment {
 	}
 	for _, r := range d.Resolutions {
 		what := "resolved"
-		if r.Outcome == topup.VerdictHeld {
+		if r.Outcome == topup.ResolvedHeld {
 			what = "held"
 		}
 		all = append(all, moment{at: r.At, what: what, result: describeResolution(r)})
@@ -149,7 +149,7 @@ func decidedBy(joint, by, reason string) string {
 func describeResolution(r topup.Resolution) string {
 	text := string(r.Outcome)
 	by := " by "
-	if r.Outcome == topup.VerdictHeld {
+	if r.Outcome == topup.ResolvedHeld {
 		text, by = "not sent again", ", by "
 	}
 	text += decidedBy(by, r.By, r.Reason)

@@ -44,7 +44,7 @@ func apiCommand(p *program, cmd *cobra.Command, keyOf func(Settings) string, run
 		if key == "" {
 			return usage(fmt.Errorf("neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY is set; must be a key of the API at %s", s.APIURL))
 		}
-		return whereAPI(run(cmd, producer.NewClient(s.APIURL, key, producer.WithRetryNotice(p.notice)), args), s.APIURL)
+		return whereAPI(run(cmd, producer.NewClient(s.APIURL, key, producer.WithRetryNotify(p.notice)), args), s.APIURL)
 	}
 	return cmd
 }

@@ -38,7 +38,7 @@ may be on the way; --force does it nevertheless. Needs the admin key.`,
 	flags.BoolVar(&r.Forced, "force", false, "also while the attempt's answer may still be on the way")
 	flags.IntVar(&r.Attempt, "attempt", 0, "the attempt that the decision looked at; refused if the order has been sent again meanwhile (default: the latest)")
 	receiptFlags(flags, &r.TransactionID, &r.Reference, &r.AuthCode)
-	completes(cmd, "as", topup.VerdictSucceeded, topup.VerdictFailed, topup.VerdictResend)
+	completes(cmd, "as", topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend)
 	asJSON := jsonFlag(cmd)
 	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
 		if err := p.checkDecision(cmd, &r.By, func() error { return r.Check() }); err != nil {

@@ -54,7 +54,7 @@ type Settings struct {
 	BreakerProbe                                                time.Duration
 	DistributorConcurrency                                      int
 	BalanceInterval                                             time.Duration
-	BalanceLow, HoldBelow                                       topup.Amount // 0 is never
+	BalanceLow, Reserve                                         topup.Amount // 0 is never
 	RetryInitial, RetryMax, RetryMaxElapsed, ExpiresAfter       time.Duration
 	RetryMaxAttempts                                            int
 	RetryCodes                                                  []topup.Code

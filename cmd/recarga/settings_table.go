@@ -152,7 +152,7 @@ func distributorSettings(s *Settings) []setting {
 		name: "BALANCE_LOW", allowed: allowedAmount, set: amount(&s.BalanceLow),
 		help: "when the balance falls below it, an alarm is logged and the operator is told, once (balance.low). Empty: never",
 	}, {
-		name: "HOLD_BELOW", allowed: allowedAmount, set: amount(&s.HoldBelow),
+		name: "BALANCE_RESERVE", allowed: allowedAmount, set: amount(&s.Reserve),
 		help: "orders whose purchase would leave less than this of the balance wait in line until it has risen. Empty: never",
 	}}
 }

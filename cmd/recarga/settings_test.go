@@ -208,7 +208,7 @@ func TestValues(t *testing.T) {
 		"BREAKER_PROBE":           {[]string{"1s"}, []string{"0s", "5"}},
 		"BALANCE_INTERVAL":        {[]string{"1s"}, []string{"0s", "5"}},
 		"BALANCE_LOW":             {[]string{"500", "99.50"}, []string{"0", "-1", "1.005", "much"}},
-		"HOLD_BELOW":              {[]string{"500"}, []string{"0", "x"}},
+		"BALANCE_RESERVE":         {[]string{"500"}, []string{"0", "x"}},
 		"RETRY_INITIAL":           {[]string{"2m"}, []string{"0s", "3m"}},
 		"RETRY_MAX":               {[]string{"2s"}, []string{"1s", "x"}},
 		"RETRY_MAX_ATTEMPTS":      {[]string{"1", "1000"}, []string{"0", "1001"}},

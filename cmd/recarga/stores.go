@@ -61,10 +61,10 @@ func (n *node) openStores(ctx context.Context) error {
 func (n *node) useStores() {
 	n.onShutdown(n.metrics.ReadFrom(n.journal, n.log))
 	n.queue.OnRejected(n.metrics.Rejected)
-	n.book, n.bell = n.metrics.Journal(n.journal), n.metrics.Queue(n.queue)
+	n.book, n.waker = n.metrics.Journal(n.journal), n.metrics.Queue(n.queue)
 	n.callers = callers.New(n.journal, n.settings.encryptionKey(), n.settings.WebhookAllowPrivate,
 		n.settings.formerKeys()...)
-	n.producer = producer.New(n.book, n.bell, n.log)
+	n.producer = producer.New(n.book, n.waker, n.log)
 	if n.queue.IsEmbedded() && (!n.roles.api || !n.roles.worker) {
 		n.log.Warn("the embedded queue is seen by this process alone; orders reach the worker by its sweep, seconds later: set RECARGA_REDIS_URL")
 	}
@@ -121,7 +121,7 @@ func (n *node) checkQueue(ctx context.Context) error {
 }
 
 // await opens a dependency, again as long as it is unavailable: whoever starts machines in any order need
-// not start this one last. What no waiting mends ends the start at once.
+// not start this one last. What no waiting fixes ends the start at once.
 func (n *node) await(ctx context.Context, name, setting string, unavailable func(error) bool, open func(context.Context) error) error {
 	var said time.Time
 	try := func() error {

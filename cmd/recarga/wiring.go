@@ -82,9 +82,9 @@ type node struct {
 	health  *health
 	metrics *metrics.Metrics
 	book    *metrics.Journal
-	bell    *metrics.Queue
+	waker   *metrics.Queue
 	// pacer is nil where the distributor's requests are not limited.
-	pacer  *queue.Pacer
+	pacer  *queue.RateLimiter
 	vendor *metrics.Distributor
 
 	// apiURL and metricsURL are where it really listens.
@@ -145,7 +145,7 @@ func (n *node) closeLast(what string, f func() error) {
 func (n *node) openDistributor(context.Context) (err error) {
 	s := n.settings
 	if s.DistributorRate.Count > 0 {
-		n.pacer = n.queue.NewPacer("distributor", s.DistributorRate.Count, s.DistributorRate.Per)
+		n.pacer = n.queue.NewRateLimiter("distributor", s.DistributorRate.Count, s.DistributorRate.Per)
 	}
 	n.distributor, err = distributor.New(distributor.Config{
 		URL: s.DistributorURL, CustomerID: s.DistributorCustomerID, SecretKey: s.DistributorSecretKey,
@@ -182,11 +182,11 @@ func (n *node) startWorker(ctx context.Context) error {
 	}, n.book, endpoints{s, n.callers})
 	n.onShutdown(func() { n.deliverer.Close(context.Background()) })
 	n.watch = balance.New(balance.Config{
-		Book: n.journal, Asker: n.vendor, Teller: n.deliverer, Interval: s.BalanceInterval, Low: s.BalanceLow, HoldBelow: s.HoldBelow,
+		Book: n.journal, Asker: n.vendor, Deliverer: n.deliverer, Interval: s.BalanceInterval, Low: s.BalanceLow, Reserve: s.Reserve,
 		Tell: s.OperatorWebhookSecret != "", Log: n.log,
 	})
 	if err := n.watch.Load(ctx); err != nil {
-		if s.HoldBelow > 0 {
+		if s.Reserve > 0 {
 			return err // what was held must stay held
 		}
 		n.log.Warn("the last balance is not known", "error", err)
@@ -213,7 +213,7 @@ func (n *node) startWorker(ctx context.Context) error {
 func (n *node) workerConfig() worker.Config {
 	s := n.settings
 	cfg := worker.Config{
-		Journal: n.book, Distributor: n.watch.Distributor(n.vendor), Teller: n.deliverer, Bell: n.bell, Balances: n.vendor,
+		Journal: n.book, Distributor: n.watch.Distributor(n.vendor), Deliverer: n.deliverer, Waker: n.waker, Balances: n.vendor,
 		Timeout: s.DistributorTimeout, Alone: n.queue.IsEmbedded(), Swept: n.swept, Log: n.log,
 		Policy: worker.Policy{
 			Initial: s.RetryInitial, Max: s.RetryMax, MaxAttempts: s.RetryMaxAttempts,
@@ -221,12 +221,12 @@ func (n *node) workerConfig() worker.Config {
 		},
 	}
 	cfg.Intake, cfg.Refused = n.intake(), n.metrics.Refused
-	cfg.Board, cfg.Breaker = n.queue.Board(s.DistributorSecretKey), worker.Breaker{Share: s.BreakerShare, Probe: s.BreakerProbe}
+	cfg.SharedState, cfg.Breaker = n.queue.SharedState(s.DistributorSecretKey), worker.Breaker{Share: s.BreakerShare, Probe: s.BreakerProbe}
 	if n.pacer != nil {
-		cfg.Pacer = n.pacer
+		cfg.RateLimiter = n.pacer
 	}
-	if s.HoldBelow > 0 {
-		cfg.Holds = []worker.Hold{n.watch}
+	if s.Reserve > 0 {
+		cfg.Reserves = []worker.Reserve{n.watch}
 	}
 	return cfg
 }
@@ -270,14 +270,14 @@ func (n *node) startAPI(ctx context.Context) error {
 	pages, err := console.New(console.Config{
 		Operators: operators, Ended: n.journal, Limiter: limiter, Proxies: s.TrustedProxies,
 		Catalog: n.catalog, AdminKey: s.AdminKey, Book: n.journal, Events: n.journal, Orders: n.producer, Queue: n.queue, Callers: n.callers,
-		Health: n.journal, Balances: n.vendor, History: n.journal, Breaker: held{n.queue.Board(s.DistributorSecretKey)}, Line: n.journal, Rate: s.DistributorRate.String(),
+		Health: n.journal, Balances: n.vendor, History: n.journal, Breaker: held{n.queue.SharedState(s.DistributorSecretKey)}, Line: n.journal, Rate: s.DistributorRate.String(),
 		Log: n.log, Version: version,
 	})
 	if err != nil {
 		return err
 	}
 	handler := api.New(api.Config{
-		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Events: n.journal, Bell: n.bell, Balances: n.vendor, BalanceBook: n.journal, Observe: n.metrics.Served,
+		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Events: n.journal, Waker: n.waker, Balances: n.vendor, BalanceBook: n.journal, Observe: n.metrics.Served,
 		Callers: keys, Registry: n.callers, Operators: operators, Limiter: limiter, Proxies: s.TrustedProxies,
 		Endpoints: endpoints{s, n.callers}, Health: n.journal, Reconciler: reconcile.New(n.journal, n.producer, n.log).WithDisputes(n.journal),
 		// With the API key alone there is one tenant: nobody from whom its cursors must be kept.
@@ -356,11 +356,11 @@ func (n *node) wait(ctx context.Context) error {
 }
 
 // held tells the console why purchases are held back.
-type held struct{ board *queue.Board }
+type held struct{ board *queue.SharedState }
 
 // Breaker implements console.Breaker.
 func (h held) Breaker(ctx context.Context) (s console.BreakerState, err error) {
-	notices, err := h.board.Notices(ctx)
+	notices, err := h.board.Restrictions(ctx)
 	if err != nil {
 		return s, err
 	}

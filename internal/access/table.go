@@ -40,7 +40,7 @@ func (p Permission) Allows(r Role) bool {
 }
 
 // Of is the permission of an operation of the API, by its operation id; of a page of the console, by its pattern; or of
-// the queue UI (QueuesLook, QueuesAct). Whoever serves something that has none must refuse to start.
+// the queue UI (QueuesView, QueuesAct). Whoever serves something that has none must refuse to start.
 func Of(name string) (p Permission, known bool) {
 	p, known = permissions[name]
 	return p, known
@@ -51,7 +51,7 @@ func Names() []string { return slices.Sorted(maps.Keys(permissions)) }
 
 // What may be done at /queues.
 const (
-	QueuesLook = "GET /queues"
+	QueuesView = "GET /queues"
 	QueuesAct  = "POST /queues"
 )
 
@@ -76,7 +76,7 @@ var permissions = map[string]Permission{
 	"listOperators": admins, "addOperator": admins, "changeOperator": admins, "rotateOperatorKey": admins,
 	"setCallerEndpoint": admins, "removeCallerEndpoint": admins, "enableCallerEndpoint": admins, "disableCallerEndpoint": admins,
 
-	QueuesLook: viewers,
+	QueuesView: viewers,
 	QueuesAct:  operators,
 
 	"GET /console": anybody, "GET /console/assets/{file}": anybody,

@@ -65,9 +65,9 @@ type Quotas interface {
 	Take(ctx context.Context, caller string) (settle func(placed bool), err error)
 }
 
-// Bell rings for events.
-type Bell interface {
-	RingEvent(ctx context.Context, eventID string, at time.Time) error
+// Waker rings for events.
+type Waker interface {
+	EnqueueEvent(ctx context.Context, eventID string, at time.Time) error
 }
 
 // Balances asks the distributor for the balance: distributor.Client.
@@ -99,8 +99,8 @@ type Config struct {
 	Endpoints Endpoints
 	Health    Health
 	Events    Events
-	// Bell wakes a worker for an event that is due again; nil: the sweep does.
-	Bell Bell
+	// Waker wakes a worker for an event that is due again; nil: the sweep does.
+	Waker Waker
 	// Reconciler compares statements with the book; nil: there is none.
 	Reconciler *reconcile.Reconciler
 	// Balances may be nil: then GET /v1/balance answers 503.

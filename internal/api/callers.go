@@ -217,7 +217,7 @@ func (s *Server) operatorsOnly(next http.Handler) http.Handler {
 			writeProblem(w, forbidden("this page needs an admin key, and none is set: set RECARGA_ADMIN_KEY and restart"))
 		})
 	}
-	look, _ := access.Of(access.QueuesLook)
+	look, _ := access.Of(access.QueuesView)
 	act, _ := access.Of(access.QueuesAct)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, err := s.operatorOf(r)

@@ -207,12 +207,12 @@ func (s *Server) redeliverAll(ctx context.Context, in *replayInput) (*countOutpu
 
 // ringFor rings for events that are due again, until a ring fails: the sweep rings for the rest.
 func (s *Server) ringFor(ctx context.Context) func(topup.Event) {
-	silent := s.cfg.Bell == nil
+	silent := s.cfg.Waker == nil
 	return func(ev topup.Event) {
 		if silent {
 			return
 		}
-		if err := s.cfg.Bell.RingEvent(ctx, ev.ID, time.Time{}); err != nil {
+		if err := s.cfg.Waker.EnqueueEvent(ctx, ev.ID, time.Time{}); err != nil {
 			silent = true
 			s.log.WarnContext(ctx, "queue not reached; the sweep will ring", "event", ev.ID, "error", err)
 		}

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"recarga/internal/sheet"
+	"recarga/internal/csvsafe"
 	"recarga/topup"
 )
 
@@ -19,23 +19,23 @@ type exportColumn struct {
 // exportColumns are the fields of an order's JSON, in its order. What is null there is empty here.
 func exportColumns() []exportColumn {
 	return []exportColumn{
-		{"distributor_transaction_id", func(o *topup.Order) string { return sheet.Harmless(string(o.ID)) }},
-		{"caller", func(o *topup.Order) string { return sheet.Harmless(o.Caller) }},
+		{"distributor_transaction_id", func(o *topup.Order) string { return csvsafe.Harmless(string(o.ID)) }},
+		{"caller", func(o *topup.Order) string { return csvsafe.Harmless(o.Caller) }},
 		{"state", func(o *topup.Order) string { return string(o.State) }},
 		{"reason", func(o *topup.Order) string { return string(o.Reason) }},
-		{"phone_number", func(o *topup.Order) string { return sheet.Harmless(o.Phone.Digits()) }},
-		{"product_id", func(o *topup.Order) string { return sheet.Harmless(o.Product) }},
+		{"phone_number", func(o *topup.Order) string { return csvsafe.Harmless(o.Phone.Digits()) }},
+		{"product_id", func(o *topup.Order) string { return csvsafe.Harmless(o.Product) }},
 		{"amount", func(o *topup.Order) string { return o.Amount.String() }},
 		{"currency", func(o *topup.Order) string { return o.Currency }},
-		{"operator", func(o *topup.Order) string { return sheet.Harmless(string(o.Operator)) }},
+		{"operator", func(o *topup.Order) string { return csvsafe.Harmless(string(o.Operator)) }},
 		{"priority", func(o *topup.Order) string { return string(o.Priority) }},
 		{"metadata", func(o *topup.Order) string { return metadataText(o.Metadata) }},
 		{"attempt_count", func(o *topup.Order) string { return strconv.Itoa(o.AttemptCount) }},
-		{"response_code", func(o *topup.Order) string { return sheet.Harmless(string(o.ResponseCode)) }},
-		{"response_message", func(o *topup.Order) string { return sheet.Harmless(string(o.ResponseMessage)) }},
-		{"transaction_id", func(o *topup.Order) string { return sheet.Harmless(string(o.TransactionID)) }},
-		{"reference", func(o *topup.Order) string { return sheet.Harmless(string(o.Reference)) }},
-		{"auth_code", func(o *topup.Order) string { return sheet.Harmless(string(o.AuthCode)) }},
+		{"response_code", func(o *topup.Order) string { return csvsafe.Harmless(string(o.ResponseCode)) }},
+		{"response_message", func(o *topup.Order) string { return csvsafe.Harmless(string(o.ResponseMessage)) }},
+		{"transaction_id", func(o *topup.Order) string { return csvsafe.Harmless(string(o.TransactionID)) }},
+		{"reference", func(o *topup.Order) string { return csvsafe.Harmless(string(o.Reference)) }},
+		{"auth_code", func(o *topup.Order) string { return csvsafe.Harmless(string(o.AuthCode)) }},
 		{"balance_after", func(o *topup.Order) string { return numberText(o.BalanceAfter) }},
 		{"created_at", func(o *topup.Order) string { return timeText(&o.CreatedAt) }},
 		{"updated_at", func(o *topup.Order) string { return timeText(&o.UpdatedAt) }},

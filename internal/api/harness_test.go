@@ -51,11 +51,11 @@ func twoShops() callers {
 	}
 }
 
-// noBell: the queue is not what is tested here.
-type noBell struct{}
+// noWaker: the queue is not what is tested here.
+type noWaker struct{}
 
-func (noBell) RingOrder(context.Context, topup.Request, time.Time) error { return nil }
-func (noBell) RingEvent(context.Context, string, time.Time) error        { return nil }
+func (noWaker) EnqueueOrder(context.Context, topup.Request, time.Time) error { return nil }
+func (noWaker) EnqueueEvent(context.Context, string, time.Time) error        { return nil }
 
 // server is the API over a real journal, on a real port.
 type server struct {
@@ -79,7 +79,7 @@ func serveOn(tb testing.TB, database string, change ...func(*api.Config)) *serve
 	}
 	tb.Cleanup(func() { _ = j.Close() })
 	quiet := slog.New(slog.DiscardHandler)
-	cfg := api.Config{Orders: producer.New(j, noBell{}, quiet), Book: j, Events: j, Callers: twoShops(), Log: quiet}
+	cfg := api.Config{Orders: producer.New(j, noWaker{}, quiet), Book: j, Events: j, Callers: twoShops(), Log: quiet}
 	for _, c := range change {
 		c(&cfg)
 	}

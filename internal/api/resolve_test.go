@@ -45,7 +45,7 @@ func TestResolve(t *testing.T) {
 	var d topup.Details
 	decode(t, s.get(shopKey, "/v1/topups/PAID").want(http.StatusOK).body, &d)
 	if len(d.Resolutions) != 1 || d.Resolutions[0].By+d.Resolutions[0].Reason != "" ||
-		d.Resolutions[0].Outcome != topup.VerdictSucceeded {
+		d.Resolutions[0].Outcome != topup.ResolvedSucceeded {
 		t.Errorf("the shop sees %+v", d.Resolutions)
 	}
 	d = topup.Details{}

@@ -33,24 +33,24 @@ type Asker interface {
 	Balance(ctx context.Context) (distributor.Balance, error)
 }
 
-// Teller tells the operator.
-type Teller interface {
-	TryNow(ctx context.Context, ev topup.Event, notDelivered func(ev topup.Event, next time.Time)) bool
+// Deliverer tells the operator.
+type Deliverer interface {
+	DeliverNow(ctx context.Context, ev topup.Event, notDelivered func(ev topup.Event, next time.Time)) bool
 }
 
 // Config is what a Watch works with.
 type Config struct {
-	Book   Book
-	Asker  Asker
-	Teller Teller
+	Book      Book
+	Asker     Asker
+	Deliverer Deliverer
 	// Interval is the time between two questions of all workers together. Defaults to a minute.
 	Interval time.Duration
 	// Stale is how old the distributor's word may be. Defaults to 30s, at most half of Interval.
 	Stale time.Duration
 	// Low is the balance below which it is told; 0: never.
 	Low topup.Amount
-	// HoldBelow is what a purchase must leave of the balance; 0: orders are never held.
-	HoldBelow topup.Amount
+	// Reserve is what a purchase must leave of the balance; 0: orders are never held.
+	Reserve topup.Amount
 	// Tell says that the operator has an endpoint.
 	Tell bool
 	Log  *slog.Logger
@@ -134,7 +134,7 @@ func (w *Watch) beat(ctx context.Context) error {
 		}
 	}
 	now := time.Now()
-	if due := !now.Before(w.next); due || w.HoldBelow > 0 {
+	if due := !now.Before(w.next); due || w.Reserve > 0 {
 		s, err := w.Book.Balance(ctx)
 		if err != nil {
 			return err
@@ -214,7 +214,7 @@ func (w *Watch) record(ctx context.Context, r topup.BalanceReading) error {
 
 func (w *Watch) tell(ctx context.Context, ev *topup.Event) {
 	if ev != nil {
-		w.Teller.TryNow(ctx, *ev, func(topup.Event, time.Time) {}) // the sweep tries what was not delivered
+		w.Deliverer.DeliverNow(ctx, *ev, func(topup.Event, time.Time) {}) // the sweep tries what was not delivered
 	}
 }
 

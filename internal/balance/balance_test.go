@@ -31,13 +31,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // quiet rings for nothing, and tells nobody: orders are looked at by the tests.
 type quiet struct{}
 
-func (quiet) RingOrder(context.Context, topup.Request, time.Time) error { return nil }
-func (quiet) RingEvent(context.Context, string, time.Time) error        { return nil }
-func (quiet) InsistOrder(context.Context, topup.Request) error          { return nil }
-func (quiet) InsistEvent(context.Context, string) error                 { return nil }
-func (quiet) Announce(context.Context) error                            { return nil }
-func (quiet) Deliver(context.Context, string) (time.Time, error)        { return time.Time{}, nil }
-func (quiet) TryNow(context.Context, topup.Event, func(topup.Event, time.Time)) bool {
+func (quiet) EnqueueOrder(context.Context, topup.Request, time.Time) error { return nil }
+func (quiet) EnqueueEvent(context.Context, string, time.Time) error        { return nil }
+func (quiet) ForceEnqueueOrder(context.Context, topup.Request) error       { return nil }
+func (quiet) ForceEnqueueEvent(context.Context, string) error              { return nil }
+func (quiet) Announce(context.Context) error                               { return nil }
+func (quiet) Deliver(context.Context, string) (time.Time, error)           { return time.Time{}, nil }
+func (quiet) DeliverNow(context.Context, topup.Event, func(topup.Event, time.Time)) bool {
 	return true
 }
 
@@ -67,14 +67,14 @@ func setUp(t *testing.T, databaseURL string, change func(*balance.Config)) *kit 
 		t.Fatal(err)
 	}
 	for range 2 {
-		cfg := balance.Config{Book: j, Asker: k.client, Teller: quiet{}, Interval: 10 * time.Millisecond, Stale: time.Millisecond, Tell: true, Log: log}
+		cfg := balance.Config{Book: j, Asker: k.client, Deliverer: quiet{}, Interval: 10 * time.Millisecond, Stale: time.Millisecond, Tell: true, Log: log}
 		change(&cfg)
 		w := balance.New(cfg)
 		k.watches = append(k.watches, w)
 		k.workers = append(k.workers, worker.New(worker.Config{
-			Journal: j, Distributor: w.Distributor(k.client), Teller: quiet{}, Bell: quiet{}, Timeout: 5 * time.Second, Log: log,
-			Policy: worker.Policy{Initial: time.Millisecond, Max: time.Millisecond, MaxAttempts: 3},
-			Holds:  []worker.Hold{w},
+			Journal: j, Distributor: w.Distributor(k.client), Deliverer: quiet{}, Waker: quiet{}, Timeout: 5 * time.Second, Log: log,
+			Policy:   worker.Policy{Initial: time.Millisecond, Max: time.Millisecond, MaxAttempts: 3},
+			Reserves: []worker.Reserve{w},
 		}))
 	}
 	t.Cleanup(func() {
@@ -112,7 +112,7 @@ func (k *kit) buy(t *testing.T, worker int, id topup.ID, phone topup.Phone, peso
 		return
 	}
 	for {
-		again, err := k.workers[worker].Look(t.Context(), r.ID)
+		again, err := k.workers[worker].Process(t.Context(), r.ID)
 		if err != nil {
 			t.Error(err)
 		}
@@ -251,16 +251,16 @@ func TestLowIsToldOncePerFall(t *testing.T) {
 
 // TestTakeLeavesEnough: of many orders that are let through at once, no more than there is money for.
 func TestTakeLeavesEnough(t *testing.T) {
-	k := setUp(t, sqlite(t), func(c *balance.Config) { c.HoldBelow = topup.Pesos(100) })
+	k := setUp(t, sqlite(t), func(c *balance.Config) { c.Reserve = topup.Pesos(100) })
 	now := time.Now()
 	if err := k.RecordBalance(t.Context(), topup.BalanceReading{Amount: topup.Pesos(175), From: now, At: now}); err != nil {
 		t.Fatal(err)
 	}
 	w := k.watches[0]
-	order := func(i int) topup.InLine {
-		return topup.InLine{ID: topup.ID(fmt.Sprint(i)), Amount: topup.Pesos(10)}
+	order := func(i int) topup.Waiting {
+		return topup.Waiting{ID: topup.ID(fmt.Sprint(i)), Amount: topup.Pesos(10)}
 	}
-	if why := w.Holds(order(0)); why != "" {
+	if why := w.Waits(order(0)); why != "" {
 		t.Errorf("with nothing known it waits for %s", why)
 	}
 	if err := w.Load(t.Context()); err != nil {
@@ -282,7 +282,7 @@ func TestTakeLeavesEnough(t *testing.T) {
 	if let != 7 {
 		t.Errorf("%d orders of 10 are let through with 75 above the limit", let)
 	}
-	if why := w.Holds(order(99)); why != topup.WaitBalance {
+	if why := w.Waits(order(99)); why != topup.WaitBalance {
 		t.Errorf("the next one waits for %q", why)
 	}
 }

@@ -60,8 +60,8 @@ const (
 	Memory       = "resident_peak_mib"        // of the program, after the standard job
 	VendorP50    = "to_vendor_p50_ms"         // a lone order, from the start of its POST
 	VendorP99    = "to_vendor_p99_ms"         //
-	ToldP50      = "to_webhook_p50_ms"        //
-	ToldP99      = "to_webhook_p99_ms"        //
+	DeliveredP50 = "to_webhook_p50_ms"        //
+	DeliveredP99 = "to_webhook_p99_ms"        //
 	PlaceP50     = "place_p50_ms"             // POST /v1/topups while Config.Rate come in, from when it was due
 	PlaceP99     = "place_p99_ms"             //
 	PlaceRate    = "place_per_second"         // what came in then

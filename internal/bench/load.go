@@ -193,7 +193,7 @@ func (l *load) lone(ctx context.Context) error {
 		}
 	}
 	l.got[VendorP50], l.got[VendorP99] = quantile(toVendor, 0.5), quantile(toVendor, 0.99)
-	l.got[ToldP50], l.got[ToldP99] = quantile(toHook, 0.5), quantile(toHook, 0.99)
+	l.got[DeliveredP50], l.got[DeliveredP99] = quantile(toHook, 0.5), quantile(toHook, 0.99)
 	return nil
 }
 

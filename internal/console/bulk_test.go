@@ -84,7 +84,7 @@ func TestBulkNamesRefusals(t *testing.T) {
 // TestBulkAsksAgain: what matches has changed between the question and the answer.
 func TestBulkAsksAgain(t *testing.T) {
 	ago := time.Now().Add(-time.Hour)
-	settle := func(s *site, id string, as topup.Verdict) topup.Order {
+	settle := func(s *site, id string, as topup.ResolvedAs) topup.Order {
 		s.tb.Helper()
 		decision := topup.Resolution{Outcome: as, Reason: "by phone", By: "luis"}
 		o, _, err := s.journal.Resolve(s.tb.Context(), topup.ID(id), decision, time.Now())
@@ -106,13 +106,13 @@ func TestBulkAsksAgain(t *testing.T) {
 			s.held("NEWER", luis, ago, time.Minute)
 		}, 0, "2 of these have come"},
 		{"one for another", func(s *site) {
-			settle(s, name(0), topup.VerdictSucceeded)
+			settle(s, name(0), topup.ResolvedSucceeded)
 			s.held("NEW", luis, ago.Add(-time.Hour), time.Minute)
 		}, 0, "One of these has come"},
 		{"sent again, and held again", func(s *site) {
-			s.heldFor(settle(s, name(0), topup.VerdictResend), time.Now(), 0)
+			s.heldFor(settle(s, name(0), topup.ResolvedResend), time.Now(), 0)
 		}, 0, "One of these has come, or has changed"},
-		{"fewer", func(s *site) { settle(s, name(0), topup.VerdictSucceeded) }, 1, ""},
+		{"fewer", func(s *site) { settle(s, name(0), topup.ResolvedSucceeded) }, 1, ""},
 		{"others", func(s *site) { s.held("NEW", ana, ago, time.Minute) }, 2, ""},
 	}
 	for _, tt := range tests {
@@ -280,7 +280,7 @@ func TestResolveNamesTheAttempt(t *testing.T) {
 	s := busy(t)
 	b := s.enter()
 	b.get("/console/orders/HELD/resolve").want(200, `name="attempt" value="1"`)
-	again := topup.Resolution{Outcome: topup.VerdictResend, Reason: "x", By: "luis"}
+	again := topup.Resolution{Outcome: topup.ResolvedResend, Reason: "x", By: "luis"}
 	o, _, err := s.journal.Resolve(t.Context(), "HELD", again, time.Now())
 	must(t, err)
 	s.heldFor(o, time.Now().Add(-time.Minute), 0)

@@ -54,7 +54,7 @@ type Queue interface {
 	Glance(ctx context.Context) (map[string]asynq.QueueInfo, error)
 	Pause(ctx context.Context, name string) error
 	Resume(ctx context.Context, name string) error
-	RingEvent(ctx context.Context, eventID string, at time.Time) error
+	EnqueueEvent(ctx context.Context, eventID string, at time.Time) error
 }
 
 // Balances asks the distributor for the balance.
@@ -95,7 +95,7 @@ type History interface {
 
 // Line is where orders stand that cannot be bought now.
 type Line interface {
-	LineLengths(ctx context.Context) (map[topup.Priority]int64, error)
+	WaitingByPriority(ctx context.Context) (map[topup.Priority]int64, error)
 }
 
 // Config is what a console is made of. Every part is needed but those that say otherwise.

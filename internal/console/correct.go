@@ -30,7 +30,7 @@ func (c *Console) correct(w http.ResponseWriter, r *http.Request, who operator) 
 	}
 	v.Form = readResolveForm(r)
 	_, err = c.cfg.Orders.Correct(r.Context(), v.ID, topup.Correction{
-		Outcome: topup.Verdict(v.Form.Outcome), Reason: v.Form.Reason, By: who.Name,
+		Outcome: topup.ResolvedAs(v.Form.Outcome), Reason: v.Form.Reason, By: who.Name,
 		TransactionID: topup.NullString(v.Form.TransactionID), Reference: topup.NullString(v.Form.Reference),
 		AuthCode: topup.NullString(v.Form.AuthCode),
 	})

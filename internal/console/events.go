@@ -93,7 +93,7 @@ func (c *Console) redeliver(w http.ResponseWriter, r *http.Request, who operator
 
 // ring wakes a worker; without Redis the sweep does.
 func (c *Console) ring(r *http.Request, ev topup.Event) {
-	if err := c.cfg.Queue.RingEvent(r.Context(), ev.ID, time.Time{}); err != nil {
+	if err := c.cfg.Queue.EnqueueEvent(r.Context(), ev.ID, time.Time{}); err != nil {
 		c.cfg.Log.WarnContext(r.Context(), "queue not reached; the sweep will ring", "event", ev.ID, "error", err)
 	}
 }

@@ -19,7 +19,7 @@ type orderView struct {
 	// CanCancel and CanResolve tell which actions make sense now.
 	CanCancel, CanResolve bool
 	// CanBecome is what a person may still make of its final state; nothing while it is open.
-	CanBecome []topup.Verdict
+	CanBecome []topup.ResolvedAs
 	// SafeAt is when failed and resend are possible without force; zero: they are.
 	SafeAt time.Time
 	Form   resolveForm
@@ -87,7 +87,7 @@ func (c *Console) orderView(r *http.Request) (orderView, error) {
 	v := orderView{Details: d, Facts: factsOf(d.State), Steps: life(d)}
 	v.CanCancel = d.State == topup.StateQueued || d.State == topup.StateRetrying
 	v.CanResolve = d.State == topup.StateUnknown
-	for _, verdict := range []topup.Verdict{topup.VerdictSucceeded, topup.VerdictFailed} {
+	for _, verdict := range []topup.ResolvedAs{topup.ResolvedSucceeded, topup.ResolvedFailed} {
 		if topup.Allowed(d.State, verdict.State(), topup.OpCorrect) {
 			v.CanBecome = append(v.CanBecome, verdict)
 		}
@@ -115,7 +115,7 @@ func life(d topup.Details) []step {
 	}
 	for _, r := range d.Resolutions {
 		s := step{At: r.At, Kind: "plain", Title: "Resolved as " + string(r.Outcome), Text: "by " + r.By + ": " + r.Reason}
-		if r.Outcome == topup.VerdictHeld {
+		if r.Outcome == topup.ResolvedHeld {
 			s.Kind, s.Title = "doubt", "Held, and not sent again"
 		}
 		if r.Forced {
@@ -157,9 +157,9 @@ func waits(why topup.Wait) string {
 	switch why {
 	case "":
 		return ""
-	case topup.WaitTurn:
+	case topup.WaitFairShare:
 		return "stands in line until it is its turn: it is of bulk priority"
-	case topup.WaitPace:
+	case topup.WaitRate:
 		return "stands in line: the distributor's limit of requests is used up"
 	case topup.WaitOutage:
 		return "stands in line: its operator, or the distributor, fails"
@@ -277,7 +277,7 @@ func readResolveForm(r *http.Request) resolveForm {
 
 func (f resolveForm) resolution(who operator) topup.Resolution {
 	return topup.Resolution{
-		Outcome: topup.Verdict(f.Outcome), Reason: f.Reason, By: who.Name,
+		Outcome: topup.ResolvedAs(f.Outcome), Reason: f.Reason, By: who.Name,
 		Forced: f.Force == "yes", Attempt: f.Attempt,
 		TransactionID: topup.NullString(f.TransactionID), Reference: topup.NullString(f.Reference), AuthCode: topup.NullString(f.AuthCode),
 	}

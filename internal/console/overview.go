@@ -159,7 +159,7 @@ func (g *glance) line(ctx context.Context, cfg Config) error {
 	if cfg.Line == nil {
 		return nil
 	}
-	lengths, err := cfg.Line.LineLengths(ctx)
+	lengths, err := cfg.Line.WaitingByPriority(ctx)
 	if err != nil {
 		return err
 	}

@@ -219,7 +219,7 @@ func (w *world) act(p *process) bool {
 	case w.spite && o.State == topup.StateRetrying && len(w.vendor.Purchases()) > 0:
 		_, _ = p.producer.Hold(ctx, o.ID, topup.Hold{Evidence: "line 7: charged", By: "ana"})
 	case w.spite && o.State == topup.StateFailed && len(w.vendor.Purchases()) > 0:
-		c := topup.Correction{Outcome: topup.VerdictSucceeded, Reason: "in the statement", By: "ana"}
+		c := topup.Correction{Outcome: topup.ResolvedSucceeded, Reason: "in the statement", By: "ana"}
 		_, _ = p.producer.Correct(ctx, o.ID, c)
 	case w.cancel && !o.State.Final():
 		_, _ = p.producer.Cancel(ctx, o.ID, o.Caller)
@@ -245,7 +245,7 @@ func (w *world) policy() worker.Policy {
 func (w *world) reconsider(ctx context.Context, p *process, o topup.Order) {
 	switch {
 	case w.upheld:
-		c := topup.Correction{Outcome: topup.VerdictSucceeded, Reason: "in the statement after all", By: "ana"}
+		c := topup.Correction{Outcome: topup.ResolvedSucceeded, Reason: "in the statement after all", By: "ana"}
 		_, _ = p.producer.Correct(ctx, o.ID, c)
 	case o.DisputedAt == nil:
 		_, err := p.journal.Dispute(ctx, o.ID, topup.Dispute{Evidence: "line 7 charges it", RaisedBy: "statement"}, time.Now())
@@ -265,7 +265,7 @@ func (w *world) disputedBefore(ctx context.Context, p *process, id topup.ID) boo
 func (w *world) place(ctx context.Context, p *process) {
 	if w.viaQueue {
 		w.placed = true
-		_ = p.queue.RingOrder(ctx, w.request, time.Time{}) // the producer's own client, not the process's
+		_ = p.queue.EnqueueOrder(ctx, w.request, time.Time{}) // the producer's own client, not the process's
 		return
 	}
 	_, _, err := p.producer.Place(ctx, w.request)
@@ -275,14 +275,14 @@ func (w *world) place(ctx context.Context, p *process) {
 
 // decision is an operator's, who knows what the distributor's statement says.
 func (w *world) decision() topup.Resolution {
-	r := topup.Resolution{Outcome: topup.VerdictFailed, Reason: "not in the statement", By: "ana"}
+	r := topup.Resolution{Outcome: topup.ResolvedFailed, Reason: "not in the statement", By: "ana"}
 	switch {
 	case w.errs && len(w.vendor.Purchases()) > 0:
 		r.Forced = true
 	case len(w.vendor.Purchases()) > 0:
-		r.Outcome, r.Reason = topup.VerdictSucceeded, "in the statement"
+		r.Outcome, r.Reason = topup.ResolvedSucceeded, "in the statement"
 	case w.resend:
-		r.Outcome = topup.VerdictResend
+		r.Outcome = topup.ResolvedResend
 	}
 	return r
 }
@@ -537,7 +537,7 @@ func noneEscaped(t *testing.T, met map[string]bool) {
 	t.Helper()
 	for prefix, seams := range map[string][]reflect.Type{
 		"journal.": {reflect.TypeFor[worker.Journal](), reflect.TypeFor[producer.Journal](), reflect.TypeFor[webhook.Store](), reflect.TypeFor[webhook.Health]()},
-		"queue.":   {reflect.TypeFor[worker.Bell](), reflect.TypeFor[producer.Bell]()},
+		"queue.":   {reflect.TypeFor[worker.Waker](), reflect.TypeFor[producer.Waker]()},
 	} {
 		for _, seam := range seams {
 			for i := range seam.NumMethod() {

@@ -41,7 +41,7 @@ var (
 // each time.
 func mostCalls(name string) int {
 	switch name {
-	case "journal.Due", "journal.Overdue", "journal.DueEvents", "journal.InLine", "journal.Called", "queue.Announce":
+	case "journal.Due", "journal.Overdue", "journal.DueEvents", "journal.Waiting", "journal.Released", "queue.Announce":
 		return 1
 	}
 	return 4

@@ -29,7 +29,7 @@ type process struct {
 	g        *gate
 	journal  *journal.Journal
 	queue    *queue.Queue
-	bell     bell
+	waker    waker
 	producer *producer.Producer
 	// hookURL is where this process reaches the checkout.
 	hookURL string
@@ -54,9 +54,9 @@ func (w *world) startProcess(f fault) (p *process, err error) {
 		return p, err
 	}
 	p.onStop(func() { _ = p.queue.Close() })
-	p.bell = bell{p.g, p.queue}
+	p.waker = waker{p.g, p.queue}
 	records := book{p.g, p.journal}
-	p.producer = producer.New(records, p.bell, quiet)
+	p.producer = producer.New(records, p.waker, quiet)
 	vendor, err := distributor.New(distributor.Config{
 		URL: p.reach("distributor", w.vendor) + "/api/distributor", CustomerID: "demo", SecretKey: "demo",
 		Timeout: purchaseTimeout, Tokens: shared{p.g, queue.NewTokenStore(p.queue.Redis(), "demo", "demo", "url")},
@@ -76,7 +76,7 @@ func (p *process) startWorker(w *world, records book, vendor *distributor.Client
 	}, records, w.endpoints(p))
 	p.onStop(func() { deliverer.Close(context.Background()) })
 	wk := worker.New(worker.Config{
-		Journal: records, Distributor: vendor, Teller: deliverer, Bell: p.bell, Balances: vendor,
+		Journal: records, Distributor: vendor, Deliverer: deliverer, Waker: p.waker, Balances: vendor,
 		Timeout: purchaseTimeout, Slack: slack, SweepInterval: 200 * time.Millisecond, Alone: true, Log: quiet,
 		Policy: w.policy(), Intake: intake.Rules{Default: true, Caller: p.journal.Caller},
 	})

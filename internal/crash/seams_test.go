@@ -71,12 +71,12 @@ func (b book) AcceptInvalid(ctx context.Context, o topup.Order, why string, now 
 	return through(b.g, "journal.AcceptInvalid", func() (*topup.Event, error) { return b.j.AcceptInvalid(ctx, o, why, now) })
 }
 
-func (b book) BeginFirst(ctx context.Context, id topup.ID, worker string, giveUpAt, now time.Time) (topup.Order, error) {
-	return through(b.g, "journal.BeginFirst", func() (topup.Order, error) { return b.j.BeginFirst(ctx, id, worker, giveUpAt, now) })
+func (b book) BeginFirst(ctx context.Context, id topup.ID, worker string, deadline, now time.Time) (topup.Order, error) {
+	return through(b.g, "journal.BeginFirst", func() (topup.Order, error) { return b.j.BeginFirst(ctx, id, worker, deadline, now) })
 }
 
-func (b book) Begin(ctx context.Context, id topup.ID, attempts int, worker string, giveUpAt, now time.Time) (topup.Order, error) {
-	return through(b.g, "journal.Begin", func() (topup.Order, error) { return b.j.Begin(ctx, id, attempts, worker, giveUpAt, now) })
+func (b book) Begin(ctx context.Context, id topup.ID, attempts int, worker string, deadline, now time.Time) (topup.Order, error) {
+	return through(b.g, "journal.Begin", func() (topup.Order, error) { return b.j.Begin(ctx, id, attempts, worker, deadline, now) })
 }
 
 func (b book) Finish(ctx context.Context, s topup.Settlement, now time.Time) (topup.Order, *topup.Event, error) {
@@ -119,20 +119,20 @@ func (b book) DueEvents(ctx context.Context, now time.Time, after topup.DueEvent
 	return through(b.g, "journal.DueEvents", func() ([]topup.DueEvent, error) { return b.j.DueEvents(ctx, now, after, limit) })
 }
 
-func (b book) StandInLine(ctx context.Context, id topup.ID, attempts int, why topup.Wait, now time.Time) error {
-	return run(b.g, "journal.StandInLine", func() error { return b.j.StandInLine(ctx, id, attempts, why, now) })
+func (b book) Defer(ctx context.Context, id topup.ID, attempts int, why topup.Wait, now time.Time) error {
+	return run(b.g, "journal.Defer", func() error { return b.j.Defer(ctx, id, attempts, why, now) })
 }
 
-func (b book) InLine(ctx context.Context, each int) ([]topup.InLine, error) {
-	return through(b.g, "journal.InLine", func() ([]topup.InLine, error) { return b.j.InLine(ctx, each) })
+func (b book) Waiting(ctx context.Context, each int) ([]topup.Waiting, error) {
+	return through(b.g, "journal.Waiting", func() ([]topup.Waiting, error) { return b.j.Waiting(ctx, each) })
 }
 
-func (b book) Called(ctx context.Context) (int, error) {
-	return through(b.g, "journal.Called", func() (int, error) { return b.j.Called(ctx) })
+func (b book) Released(ctx context.Context) (int, error) {
+	return through(b.g, "journal.Released", func() (int, error) { return b.j.Released(ctx) })
 }
 
-func (b book) Call(ctx context.Context, id topup.ID, now time.Time) (topup.Order, error) {
-	return through(b.g, "journal.Call", func() (topup.Order, error) { return b.j.Call(ctx, id, now) })
+func (b book) Release(ctx context.Context, id topup.ID, now time.Time) (topup.Order, error) {
+	return through(b.g, "journal.Call", func() (topup.Order, error) { return b.j.Release(ctx, id, now) })
 }
 
 func (b book) Around(ctx context.Context, id topup.ID, number int, now time.Time) (topup.Surroundings, error) {
@@ -180,34 +180,34 @@ func (b book) DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, tel
 	return done.first, done.ev, err
 }
 
-// bell is the queue as a process that can die sees it.
-type bell struct {
+// waker is the queue as a process that can die sees it.
+type waker struct {
 	g *gate
 	q *queue.Queue
 }
 
 var (
-	_ worker.Bell   = bell{}
-	_ producer.Bell = bell{}
+	_ worker.Waker   = waker{}
+	_ producer.Waker = waker{}
 )
 
-func (b bell) RingOrder(ctx context.Context, r topup.Request, at time.Time) error {
-	return run(b.g, "queue.RingOrder", func() error { return b.q.RingOrder(ctx, r, at) })
+func (b waker) EnqueueOrder(ctx context.Context, r topup.Request, at time.Time) error {
+	return run(b.g, "queue.EnqueueOrder", func() error { return b.q.EnqueueOrder(ctx, r, at) })
 }
 
-func (b bell) RingEvent(ctx context.Context, id string, at time.Time) error {
-	return run(b.g, "queue.RingEvent", func() error { return b.q.RingEvent(ctx, id, at) })
+func (b waker) EnqueueEvent(ctx context.Context, id string, at time.Time) error {
+	return run(b.g, "queue.EnqueueEvent", func() error { return b.q.EnqueueEvent(ctx, id, at) })
 }
 
-func (b bell) InsistOrder(ctx context.Context, r topup.Request) error {
-	return run(b.g, "queue.InsistOrder", func() error { return b.q.InsistOrder(ctx, r) })
+func (b waker) ForceEnqueueOrder(ctx context.Context, r topup.Request) error {
+	return run(b.g, "queue.ForceEnqueueOrder", func() error { return b.q.ForceEnqueueOrder(ctx, r) })
 }
 
-func (b bell) InsistEvent(ctx context.Context, id string) error {
-	return run(b.g, "queue.InsistEvent", func() error { return b.q.InsistEvent(ctx, id) })
+func (b waker) ForceEnqueueEvent(ctx context.Context, id string) error {
+	return run(b.g, "queue.ForceEnqueueEvent", func() error { return b.q.ForceEnqueueEvent(ctx, id) })
 }
 
-func (b bell) Announce(ctx context.Context) error {
+func (b waker) Announce(ctx context.Context) error {
 	return run(b.g, "queue.Announce", func() error { return b.q.Announce(ctx) })
 }
 

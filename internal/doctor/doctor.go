@@ -1,5 +1,5 @@
 // Package doctor looks at everything that Recarga depends on and at every setting that is allowed but
-// unsafe, and says of each what it found and how to mend it.
+// unsafe, and says of each what it found and how to fix it.
 //
 // Examine changes nothing: it opens the book of record for reading only, migrates nothing, writes nothing
 // to Redis, sends no webhook and never purchases. At the distributor it logs in once, which at one
@@ -37,8 +37,8 @@ type Finding struct {
 	Status Status `json:"status"`
 	// Found is the value that was looked at, without secrets.
 	Found string `json:"found"`
-	// Mend is what to change; empty when the status is OK.
-	Mend string `json:"mend"`
+	// Fix is what to change; empty when the status is OK.
+	Fix string `json:"fix"`
 	// Order is the one that a Live bought, as it was last seen.
 	Order *topup.Details `json:"order,omitempty"`
 }
@@ -59,9 +59,9 @@ func unless(good bool, bad Status, format string, args ...any) Finding {
 	return finding(bad, format, args)
 }
 
-// with gives a finding a mend of its own in place of its check's.
+// with gives a finding a fix of its own in place of its check's.
 func (f Finding) with(format string, args ...any) Finding {
-	f.Mend = fmt.Sprintf(format, args...)
+	f.Fix = fmt.Sprintf(format, args...)
 	return f
 }
 
@@ -71,9 +71,9 @@ func nothing() Finding { return Finding{} }
 // Check is one thing that is looked at.
 type Check struct {
 	Name string
-	// Why it is looked at, and how to Mend what is wrong.
-	Why, Mend string
-	run       func(context.Context) Finding
+	// Why it is looked at, and how to Fix what is wrong.
+	Why, Fix string
+	run      func(context.Context) Finding
 }
 
 // unheeding is what a check gets beyond its timeout to come to its own end.
@@ -96,9 +96,9 @@ func (c Check) bounded(ctx context.Context, timeout time.Duration) Finding {
 	f.Check = c.Name
 	switch {
 	case f.Status == OK:
-		f.Mend = ""
-	case f.Mend == "":
-		f.Mend = c.Mend
+		f.Fix = ""
+	case f.Fix == "":
+		f.Fix = c.Fix
 	}
 	return f
 }
@@ -151,7 +151,7 @@ type Config struct {
 	APIKey, AdminKey string
 	// SealingKeys open the callers' webhook secrets; the first one seals.
 	SealingKeys []string
-	// BalanceLow is the higher of RECARGA_BALANCE_LOW and RECARGA_HOLD_BELOW; 0: only an empty account is low.
+	// BalanceLow is the higher of RECARGA_BALANCE_LOW and RECARGA_BALANCE_RESERVE; 0: only an empty account is low.
 	BalanceLow            topup.Amount
 	CallbackURL           string
 	WebhookAllowPrivate   bool

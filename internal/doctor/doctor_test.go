@@ -33,8 +33,8 @@ const patience = 20 * time.Second
 type bad struct {
 	check  string
 	status Status
-	// found and mend are patterns.
-	found, mend string
+	// found and fix are patterns.
+	found, fix string
 	// in is what the doctor finds.
 	in func(t *testing.T) []Finding
 }
@@ -85,8 +85,8 @@ func TestBad(t *testing.T) {
 		t.Run(strings.ReplaceAll(c.check+" "+c.found, " ", "_"), func(t *testing.T) {
 			t.Parallel()
 			f := findingOf(t, c.in(t), c.check)
-			if f.Status != c.status || !regexp.MustCompile(c.found).MatchString(f.Found) || !regexp.MustCompile(c.mend).MatchString(f.Mend) {
-				t.Errorf("%+v; want %s, found %q, mend %q", f, c.status, c.found, c.mend)
+			if f.Status != c.status || !regexp.MustCompile(c.found).MatchString(f.Found) || !regexp.MustCompile(c.fix).MatchString(f.Fix) {
+				t.Errorf("%+v; want %s, found %q, fix %q", f, c.status, c.found, c.fix)
 			}
 		})
 	}
@@ -116,7 +116,7 @@ func TestDown(t *testing.T) {
 		t.Errorf("took %s", took)
 	}
 	for _, check := range []string{"redis reachable", "postgres reachable", "distributor credentials", "callback certificate"} {
-		if f := findingOf(t, found, check); f.Status != Fail || f.Mend == "" {
+		if f := findingOf(t, found, check); f.Status != Fail || f.Fix == "" {
 			t.Errorf("%+v", f)
 		}
 	}
@@ -128,8 +128,8 @@ func TestDown(t *testing.T) {
 func TestUnheeding(t *testing.T) {
 	stuck := make(chan struct{})
 	defer close(stuck)
-	c := Check{Name: "stuck", Mend: "pull", run: func(context.Context) Finding { <-stuck; return ok("") }}
-	want := Finding{Check: "stuck", Status: Fail, Found: "no answer within 1ms", Mend: "pull"}
+	c := Check{Name: "stuck", Fix: "pull", run: func(context.Context) Finding { <-stuck; return ok("") }}
+	want := Finding{Check: "stuck", Status: Fail, Found: "no answer within 1ms", Fix: "pull"}
 	if diff := cmp.Diff(want, c.bounded(t.Context(), time.Millisecond)); diff != "" {
 		t.Error(diff)
 	}
@@ -152,7 +152,7 @@ func TestWell(t *testing.T) {
 			cfg.DatabaseURL = open(t)
 			found := Examine(t.Context(), cfg)
 			for _, f := range found {
-				if meant := f.Check == "private webhooks"; f.Status != OK && !meant || f.Status == OK && f.Mend != "" {
+				if meant := f.Check == "private webhooks"; f.Status != OK && !meant || f.Status == OK && f.Fix != "" {
 					t.Errorf("%+v", f)
 				}
 			}
@@ -202,7 +202,7 @@ func TestDocument(t *testing.T) {
 // introduction has ~ where Markdown has a backquote.
 const introduction = `# The doctor
 
-~recarga doctor~ looks at every dependency and at every setting that is allowed but unsafe: one line each, and how to mend
+~recarga doctor~ looks at every dependency and at every setting that is allowed but unsafe: one line each, and how to fix
 it below. Give it the settings of the process it is to judge: the same environment, flags or ~--config~, as the same user.
 
     ok    redis version           7.0.15
@@ -211,8 +211,8 @@ it below. Give it the settings of the process it is to judge: the same environme
 
 A **warning** is what may be meant. A **failure** loses orders, money or secrets, or keeps the program from starting. The
 exit status is 0 when nothing failed, 1 when a check failed, 2 when the settings are wrong, which are then all that is
-shown. ~--strict~ counts warnings as failures. ~--json~ prints an array of ~{"check","status","found","mend"}~, where the
-status is ~ok~, ~warn~ or ~fail~ and ~mend~ is empty when there is nothing to mend. No check takes longer than
+shown. ~--strict~ counts warnings as failures. ~--json~ prints an array of ~{"check","status","found","fix"}~, where the
+status is ~ok~, ~warn~ or ~fail~ and ~fix~ is empty when there is nothing to fix. No check takes longer than
 ~--timeout~ (5s), and the dependencies are looked at side by side. What needs something that failed is not looked at;
 the line says how many checks that were. What does not apply has no line.
 
@@ -264,8 +264,8 @@ func document() string {
 }
 
 func table(b *strings.Builder, checks []Check) {
-	b.WriteString("| check | why | how to mend it |\n|---|---|---|\n")
+	b.WriteString("| check | why | how to fix it |\n|---|---|---|\n")
 	for _, c := range checks {
-		fmt.Fprintf(b, "| %s | %s | %s |\n", c.Name, c.Why, c.Mend)
+		fmt.Fprintf(b, "| %s | %s | %s |\n", c.Name, c.Why, c.Fix)
 	}
 }

@@ -101,10 +101,10 @@ func TestLiveBad(t *testing.T) {
 	cases := []struct {
 		check  string
 		status Status
-		// found and mend are patterns.
-		found, mend string
-		url         func(*testing.T) string
-		change      func(*LiveConfig)
+		// found and fix are patterns.
+		found, fix string
+		url        func(*testing.T) string
+		change     func(*LiveConfig)
 	}{
 		{"live reachable", Fail, "connection refused.*9 more", "RECARGA_DISTRIBUTOR_URL", func(t *testing.T) string { return "http://" + nobody(t) }, nil},
 		{"live reachable", Fail, "cannot be used", "RECARGA_DISTRIBUTOR_URL", func(*testing.T) string { return "ftp://x" }, nil},
@@ -135,8 +135,8 @@ func TestLiveBad(t *testing.T) {
 			}
 			found := walked(t, cfg)
 			f := findingOf(t, found, c.check)
-			if f.Status != c.status || !regexp.MustCompile(c.found).MatchString(f.Found) || !regexp.MustCompile(c.mend).MatchString(f.Mend) {
-				t.Errorf("%+v; want %s, found %q, mend %q", f, c.status, c.found, c.mend)
+			if f.Status != c.status || !regexp.MustCompile(c.found).MatchString(f.Found) || !regexp.MustCompile(c.fix).MatchString(f.Fix) {
+				t.Errorf("%+v; want %s, found %q, fix %q", f, c.status, c.found, c.fix)
 			}
 			if last := found[len(found)-1]; c.status == Fail && last.Check != c.check {
 				t.Errorf("the walk went on to %q", last.Check)
@@ -157,7 +157,7 @@ func walked(t *testing.T, cfg LiveConfig) []Finding {
 		t.Error(diff)
 	}
 	for _, f := range found {
-		if (f.Status == OK) != (f.Mend == "") || strings.Contains(f.Found+f.Mend, "geheim") {
+		if (f.Status == OK) != (f.Fix == "") || strings.Contains(f.Found+f.Fix, "geheim") {
 			t.Errorf("%+v", f)
 		}
 	}
@@ -201,7 +201,7 @@ func TestLiveSharesItsToken(t *testing.T) {
 		t.Errorf("after that: %+v", f)
 	}
 	mustDo(t, rdb.Close())
-	if f := shared(); f.Status != Warn || !strings.Contains(f.Mend, "RECARGA_REDIS_URL") {
+	if f := shared(); f.Status != Warn || !strings.Contains(f.Fix, "RECARGA_REDIS_URL") {
 		t.Errorf("without Redis: %+v", f)
 	}
 }

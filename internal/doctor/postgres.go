@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// The journal refuses PostgreSQL before 12; versions before 14 get no more mends.
+	// The journal refuses PostgreSQL before 12; versions before 14 get no more fixes.
 	postgresOldest, postgresSupported = 120000, 140000
 	// journalConnections is the most that one process holds.
 	journalConnections = 16
@@ -34,7 +34,7 @@ func newPostgres(cfg Config) part {
 	return part{stages: []stage{{
 		{"postgres reachable", "the book of record: without it nothing is accepted and nothing bought", "start PostgreSQL, or correct RECARGA_DATABASE_URL", p.ping},
 	}, {
-		{"postgres version", "the journal needs PostgreSQL 12; versions before 14 are no longer mended", "upgrade PostgreSQL to 14 or newer", p.version},
+		{"postgres version", "the journal needs PostgreSQL 12; versions before 14 are no longer fixed", "upgrade PostgreSQL to 14 or newer", p.version},
 		{"postgres writable", "a standby or a read-only database accepts no order", "name the primary in RECARGA_DATABASE_URL, or set default_transaction_read_only=off", p.writable},
 		{"postgres fsync", "off, a crash of the machine destroys the book of record", "ALTER SYSTEM SET fsync = on; SELECT pg_reload_conf()", p.fsync},
 		{"postgres full_page_writes", "off, a crash in the middle of a write leaves torn pages", "ALTER SYSTEM SET full_page_writes = on; SELECT pg_reload_conf()", p.fullPages},

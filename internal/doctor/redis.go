@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// asynq asks for Redis 4.0; versions before 6.2 get no more mends from their makers.
+	// asynq asks for Redis 4.0; versions before 6.2 get no more fixes from their makers.
 	redisOldest    = "4.0"
 	redisSupported = "6.2"
 	// A full Redis with noeviction refuses to enqueue.
@@ -64,13 +64,13 @@ func embedded(context.Context) Finding {
 
 func (r *redisPart) checks() stage {
 	return stage{
-		{"redis version", "asynq needs Redis " + redisOldest + "; versions before " + redisSupported + " are no longer mended", "upgrade Redis to " + redisSupported + " or newer", r.each(r.version)},
+		{"redis version", "asynq needs Redis " + redisOldest + "; versions before " + redisSupported + " are no longer fixed", "upgrade Redis to " + redisSupported + " or newer", r.each(r.version)},
 		{"redis eviction", "any other policy drops queued tasks when memory is short; Recarga refuses to start on it", "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf", r.each(r.eviction)},
 		{"redis memory", "a full Redis takes no task and gives none out: orders are accepted, and nothing is bought until there is room", "raise maxmemory in redis.conf (CONFIG SET maxmemory), or remove what else is kept in it", r.each(r.memory)},
 		{"redis persistence", "what Redis forgets, the sweep rings again from the book of record; only orders enqueued by programs that know Redis alone are lost", "CONFIG SET appendonly yes, CONFIG SET appendfsync everysec, and the same in redis.conf", r.each(r.persistence)},
 		{"redis clock", "leases are dated by the workers' clocks: where they differ, a task that still runs is given to a second worker (which the book of record stops)", "synchronize the clocks of both machines (timedatectl set-ntp true)", r.each(r.clock)},
 		{"queues paused", "nothing is bought while `topups` is paused, nobody is told by a retry while `webhooks` is", "the button on /console, or: asynq queue unpause NAME", r.paused},
-		{"queues served", "a task in a queue that no worker serves waits for ever", "start recarga serve or recarga worker on this RECARGA_REDIS_URL (where Redis is full, those that run are not seen: mend that first); a program that enqueues itself must use the queues of package tasks", r.served},
+		{"queues served", "a task in a queue that no worker serves waits for ever", "start recarga serve or recarga worker on this RECARGA_REDIS_URL (where Redis is full, those that run are not seen: fix that first); a program that enqueues itself must use the queues of package tasks", r.served},
 		{"tasks archived", "Recarga archives only what it refuses (docs/queues.md): look at their errors. All others " +
 			"somebody archived, in /queues or by a command; the sweep enqueues their orders under other ids",
 			"see why in /queues, then: asynq task deleteall --queue=NAME --state=archived", r.archived},

@@ -19,7 +19,7 @@ func TestEmptyAccountHoldsOrders(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, func(c *sandbox.Config) { c.LatencyMinMS, c.LatencyMaxMS = 5, 20 })
 			w.change(t, `{"initial_balance": 2500}`)
-			w.env["RECARGA_BALANCE_INTERVAL"], w.env["RECARGA_BALANCE_LOW"], w.env["RECARGA_HOLD_BELOW"] = "400ms", "2000", "1500"
+			w.env["RECARGA_BALANCE_INTERVAL"], w.env["RECARGA_BALANCE_LOW"], w.env["RECARGA_BALANCE_RESERVE"] = "400ms", "2000", "1500"
 			c := w.crew(t, s)
 			placeMany(t, c, 200, topup.PriorityNormal)
 			held := func() (n int) {

@@ -34,7 +34,7 @@ func TestBench(t *testing.T) {
 		measured[c.Name] = c.Metrics
 	}
 	for _, contender := range []string{bench.Plain, bench.Ceiling, bench.Embedded, bench.SQLite, bench.Postgres} {
-		for _, metric := range []string{bench.Throughput, bench.Memory, bench.VendorP99, bench.ToldP50} {
+		for _, metric := range []string{bench.Throughput, bench.Memory, bench.VendorP99, bench.DeliveredP50} {
 			if measured[contender][metric].Median <= 0 {
 				t.Errorf("%s: no %s: %v", contender, metric, measured[contender])
 			}

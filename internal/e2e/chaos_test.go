@@ -531,9 +531,9 @@ func (c *chaos) settled(ctx context.Context, operator *producer.Client) bool {
 func (c *chaos) resolve(ctx context.Context, operator *producer.Client, held []topup.Order) {
 	charges := c.world.charges()
 	for _, o := range held {
-		r := topup.Resolution{Outcome: topup.VerdictFailed, Reason: "not in the statement", By: "chaos"}
+		r := topup.Resolution{Outcome: topup.ResolvedFailed, Reason: "not in the statement", By: "chaos"}
 		if charges[o.ID] > 0 {
-			r.Outcome = topup.VerdictSucceeded
+			r.Outcome = topup.ResolvedSucceeded
 		}
 		if _, err := operator.Resolve(ctx, o.ID, r); err == nil {
 			c.done["held orders settled"]++

@@ -143,7 +143,7 @@ func heldAndSettled(t *testing.T, j *journal.Journal, id topup.ID) (events []top
 		t.Fatal(err)
 	}
 	time.Sleep(10 * time.Minute)
-	_, settled, err := j.Resolve(ctx, id, topup.Resolution{Outcome: topup.VerdictSucceeded, Reason: "in the statement", By: "ana"}, time.Now())
+	_, settled, err := j.Resolve(ctx, id, topup.Resolution{Outcome: topup.ResolvedSucceeded, Reason: "in the statement", By: "ana"}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ func TestLogTellsEveryChange(t *testing.T) {
 	held := place(t, c, order("LOG-2", "5500000500"))
 	w.told(t, settled(t, c, bought.ID))
 	w.told(t, settled(t, c, held.ID))
-	if _, err := p.client().Resolve(t.Context(), held.ID, topup.Resolution{Outcome: topup.VerdictSucceeded, Reason: "in the statement", By: "ana"}); err == nil {
+	if _, err := p.client().Resolve(t.Context(), held.ID, topup.Resolution{Outcome: topup.ResolvedSucceeded, Reason: "in the statement", By: "ana"}); err == nil {
 		t.Error("a caller's key settles an order")
 	}
 	p.terminate()

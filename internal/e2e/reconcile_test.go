@@ -381,10 +381,10 @@ func TestReconcileProvesAbsence(t *testing.T) {
 	testkit.Eventually(t, patience, func() bool {
 		sell()
 		_, found, sum := w.reconciled(t, append(args(), "--dry-run")...)
-		if held := found["unknown_held BROKEN"]; held == 0 && sum.Settled[topup.VerdictFailed] == 0 && sum.Outside == 0 {
+		if held := found["unknown_held BROKEN"]; held == 0 && sum.Settled[topup.ResolvedFailed] == 0 && sum.Outside == 0 {
 			t.Fatalf("%v, %+v", found, sum)
 		}
-		return sum.Settled[topup.VerdictFailed] == int64(len(unknown))
+		return sum.Settled[topup.ResolvedFailed] == int64(len(unknown))
 	}, "the statement goes on beyond the attempts")
 	if out, _, sum := w.reconciled(t, args()...); out.status != 0 || !sum.Agrees {
 		t.Errorf("status %d: %+v", out.status, sum)

@@ -128,7 +128,7 @@ func TestAPIWithoutRedis(t *testing.T) {
 	}
 }
 
-// TestStartEndsAtOnce: what no waiting mends ends the start, with the setting's name and status 2.
+// TestStartEndsAtOnce: what no waiting fixes ends the start, with the setting's name and status 2.
 func TestStartEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	locked, evicting := testkit.Redis(t, "--requirepass", "geheim"), testkit.Redis(t, "--maxmemory-policy", "allkeys-lru")

@@ -118,7 +118,7 @@ func (s setup) runOurs(looked func()) (*running, error) {
 		return nil, err
 	}
 	w := worker.New(worker.Config{
-		Journal: book, Distributor: stoppable{vendor, s}, Teller: told{}, Bell: q, Timeout: vendorTimeout, SweepInterval: 200 * time.Millisecond, Log: log,
+		Journal: book, Distributor: stoppable{vendor, s}, Deliverer: told{}, Waker: q, Timeout: vendorTimeout, SweepInterval: 200 * time.Millisecond, Log: log,
 		Policy: worker.Policy{Initial: 200 * time.Millisecond, Max: time.Second, MaxAttempts: 10},
 	})
 	var handlers sync.WaitGroup
@@ -158,5 +158,5 @@ func (v stoppable) Purchase(ctx context.Context, o topup.Order, sendBy time.Time
 // told is a caller who hears everything at once.
 type told struct{}
 
-func (told) TryNow(context.Context, topup.Event, func(topup.Event, time.Time)) bool { return true }
-func (told) Deliver(context.Context, string) (time.Time, error)                     { return time.Time{}, nil }
+func (told) DeliverNow(context.Context, topup.Event, func(topup.Event, time.Time)) bool { return true }
+func (told) Deliver(context.Context, string) (time.Time, error)                         { return time.Time{}, nil }

@@ -35,7 +35,7 @@ func (j *Journal) Accept(ctx context.Context, r topup.Request, now time.Time) (o
 	now = whole(now)
 	fresh := record{Order: r.Order(now), fingerprint: fingerprint(r)}
 	if fresh.Priority == topup.PriorityBulk && fresh.ProcessAt == nil {
-		fresh.WaitsFor = topup.NullString(topup.WaitTurn)
+		fresh.WaitsFor = topup.NullString(topup.WaitFairShare)
 	}
 	fresh.EndsAt = j.limits.untried(fresh.Order)
 	insert, err := insertion(fresh)

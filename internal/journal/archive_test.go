@@ -79,7 +79,7 @@ func testArchive(t *testing.T, s store) {
 		s.ended(t, "BOUGHT", topup.StateSucceeded), s.ended(t, "DECLINED", topup.StateFailed), s.ended(t, "CANCELED", topup.StateCanceled),
 	}
 	held := s.inState(t, "SETTLED", topup.StateUnknown)
-	_, _, err := s.Resolve(t.Context(), held.ID, topup.Resolution{Outcome: topup.VerdictSucceeded, Reason: "in the statement", By: "ana"}, noon)
+	_, _, err := s.Resolve(t.Context(), held.ID, topup.Resolution{Outcome: topup.ResolvedSucceeded, Reason: "in the statement", By: "ana"}, noon)
 	must(t, err)
 	s.told(t, held.ID)
 	left = append(left, held)
@@ -194,7 +194,7 @@ func (s store) cannotComeBack(t *testing.T) {
 		{"cancel again", func() error { _, _, err := s.Cancel(t.Context(), "CANCELED", "shop", noon); return err }, "ok"},
 		{"cancel another's", func() error { _, _, err := s.Cancel(t.Context(), "CANCELED", "other", noon); return err }, "not found"},
 		{"resolve", func() error {
-			_, _, err := s.Resolve(t.Context(), "SETTLED", topup.Resolution{Outcome: topup.VerdictFailed, Reason: "no", By: "ana", Forced: true}, noon)
+			_, _, err := s.Resolve(t.Context(), "SETTLED", topup.Resolution{Outcome: topup.ResolvedFailed, Reason: "no", By: "ana", Forced: true}, noon)
 			return err
 		}, "refused"},
 	} {
@@ -227,7 +227,7 @@ func testArchiveBrokenOff(t *testing.T, s store) {
 			if err == nil || !strings.Contains(err.Error(), "broken by the test") {
 				t.Errorf("%+v, %v", moved, err)
 			}
-			s.exec(t, s.sql.mended(step)...)
+			s.exec(t, s.sql.fixed(step)...)
 			if total := len(s.exported(t, journal.Filter{}, journal.Parts{})); total != orders {
 				t.Errorf("%d orders are left", total)
 			}

@@ -48,24 +48,24 @@ AND EXISTS (SELECT 1 FROM attempts WHERE order_key = orders.key AND number = $2 
 
 // Begin records that the next attempt is under way, for an order that is queued or retrying, has had exactly the
 // given number of attempts, and whose time is not over; otherwise it returns topup.ErrLost, and nothing may be sent. It
-// is durable before it returns. After giveUpAt anybody may call the attempt's outcome unknown.
+// is durable before it returns. After deadline anybody may call the attempt's outcome unknown.
 //
 // An attempt is not wasted on a commit whose answer was lost: it is recognised where it had happened.
-func (j *Journal) Begin(ctx context.Context, id topup.ID, attempts int, worker string, giveUpAt, now time.Time) (topup.Order, error) {
-	return j.begin(ctx, sqlBegin, id, attempts, worker, giveUpAt, now)
+func (j *Journal) Begin(ctx context.Context, id topup.ID, attempts int, worker string, deadline, now time.Time) (topup.Order, error) {
+	return j.begin(ctx, sqlBegin, id, attempts, worker, deadline, now)
 }
 
 // BeginFirst is Begin for an order that has had no attempt, is due and has not expired: whoever is woken
 // for a new order need not read it first. It is topup.ErrLost for any other.
-func (j *Journal) BeginFirst(ctx context.Context, id topup.ID, worker string, giveUpAt, now time.Time) (topup.Order, error) {
-	return j.begin(ctx, sqlBeginFirst, id, 0, worker, giveUpAt, now)
+func (j *Journal) BeginFirst(ctx context.Context, id topup.ID, worker string, deadline, now time.Time) (topup.Order, error) {
+	return j.begin(ctx, sqlBeginFirst, id, 0, worker, deadline, now)
 }
 
-func (j *Journal) begin(ctx context.Context, query string, id topup.ID, attempts int, worker string, giveUpAt, now time.Time) (topup.Order, error) {
-	now, giveUpAt = whole(now), whole(giveUpAt)
+func (j *Journal) begin(ctx context.Context, query string, id topup.ID, attempts int, worker string, deadline, now time.Time) (topup.Order, error) {
+	now, deadline = whole(now), whole(deadline)
 	nonce, endsAt := rand.Int64(), j.limits.afterFirst(now)
 	r, err := write(ctx, j, string(id), func(t *tx) (record, error) {
-		args := []any{string(id), attempts, now.UnixMicro(), giveUpAt.UnixMicro(), endsAt, worker, nonce}
+		args := []any{string(id), attempts, now.UnixMicro(), deadline.UnixMicro(), endsAt, worker, nonce}
 		r, found, err := t.ending(t.bulk).order(query, args...)
 		switch {
 		case err != nil:
@@ -75,7 +75,7 @@ func (j *Journal) begin(ctx context.Context, query string, id topup.ID, attempts
 		case t.bulk: // which has recorded the attempt as well
 			return r, nil
 		}
-		_, err = t.exec(sqlAttempt, r.key, r.AttemptCount, worker, nonce, now.UnixMicro(), giveUpAt.UnixMicro())
+		_, err = t.exec(sqlAttempt, r.key, r.AttemptCount, worker, nonce, now.UnixMicro(), deadline.UnixMicro())
 		return r, err
 	})
 	if err != nil {

@@ -271,8 +271,8 @@ func operations() []operation {
 		{topup.OpEnd, topup.StateFailed, func(s store, t *testing.T, o topup.Order) (topup.Order, *topup.Event, error) {
 			return s.End(t.Context(), o.ID, timeIsUp)
 		}},
-		{topup.OpCorrect, topup.StateSucceeded, correction(topup.VerdictSucceeded)},
-		{topup.OpCorrect, topup.StateFailed, correction(topup.VerdictFailed)},
+		{topup.OpCorrect, topup.StateSucceeded, correction(topup.ResolvedSucceeded)},
+		{topup.OpCorrect, topup.StateFailed, correction(topup.ResolvedFailed)},
 		{topup.OpCancel, topup.StateCanceled, func(s store, t *testing.T, o topup.Order) (topup.Order, *topup.Event, error) {
 			return s.Cancel(t.Context(), o.ID, "shop", noon)
 		}},
@@ -288,7 +288,7 @@ func operations() []operation {
 	return ops
 }
 
-func correction(v topup.Verdict) func(store, *testing.T, topup.Order) (topup.Order, *topup.Event, error) {
+func correction(v topup.ResolvedAs) func(store, *testing.T, topup.Order) (topup.Order, *topup.Event, error) {
 	return func(s store, t *testing.T, o topup.Order) (topup.Order, *topup.Event, error) {
 		return s.Correct(t.Context(), o.ID, topup.Correction{Outcome: v, Reason: "the statement was wrong", By: "ana"}, noon)
 	}
@@ -324,7 +324,7 @@ func testTransitions(t *testing.T, s store) {
 		}
 	}
 	for _, tr := range topup.Transitions() {
-		elsewhere := []topup.Operation{topup.OpAccept, topup.OpResolve, topup.OpGiveUp, topup.OpFinishLate}
+		elsewhere := []topup.Operation{topup.OpAccept, topup.OpResolve, topup.OpTimeOut, topup.OpFinishLate}
 		doubtful := tr.By == topup.OpEnd && tr.To == topup.StateUnknown // testDoubt
 		if !doubtful && !slices.Contains(elsewhere, tr.By) && !done[fmt.Sprint(tr.From, tr.By, tr.To)] {
 			t.Errorf("%v was not tried", tr)

@@ -12,19 +12,19 @@ import (
 )
 
 // sqlCorrect takes the receipts of a purchase that was charged; one that was not has none.
-func sqlCorrect(v topup.Verdict) string {
-	set := map[topup.Verdict]string{
-		topup.VerdictSucceeded: `reason = '', transaction_id = CASE WHEN $3 = '' THEN transaction_id ELSE $3 END,
+func sqlCorrect(v topup.ResolvedAs) string {
+	set := map[topup.ResolvedAs]string{
+		topup.ResolvedSucceeded: `reason = '', transaction_id = CASE WHEN $3 = '' THEN transaction_id ELSE $3 END,
 reference = CASE WHEN $4 = '' THEN reference ELSE $4 END, auth_code = CASE WHEN $5 = '' THEN auth_code ELSE $5 END`,
-		topup.VerdictFailed: `reason = '` + string(topup.ReasonResolved) + `', transaction_id = $3, reference = $4, auth_code = $5`,
+		topup.ResolvedFailed: `reason = '` + string(topup.ReasonResolved) + `', transaction_id = $3, reference = $4, auth_code = $5`,
 	}[v]
 	return `UPDATE orders SET state = '` + string(v.State()) + `', updated_at = $2, disputed_at = NULL, unknown_attempts = 0,
 event_count = event_count + 1, ` + set + ` WHERE id = $1 AND ` + from(topup.OpCorrect, v.State()) + ` RETURNING ` + orderColumns
 }
 
-var sqlCorrects = map[topup.Verdict]string{
-	topup.VerdictSucceeded: sqlCorrect(topup.VerdictSucceeded),
-	topup.VerdictFailed:    sqlCorrect(topup.VerdictFailed),
+var sqlCorrects = map[topup.ResolvedAs]string{
+	topup.ResolvedSucceeded: sqlCorrect(topup.ResolvedSucceeded),
+	topup.ResolvedFailed:    sqlCorrect(topup.ResolvedFailed),
 }
 
 const (

@@ -85,9 +85,9 @@ func TestNothingIsConfirmedWithoutTheStandby(t *testing.T) {
 }
 
 // reads are the methods that confirm nothing: what they return may be taken back by a failover.
-var reads = strings.Fields(`Around Balance BalanceChangesSince BalancesSince Called Caller CallerByKey Callers
+var reads = strings.Fields(`Around Balance BalanceChangesSince BalancesSince Released Caller CallerByKey Callers
 CheckArchive Close CountByState CountEvents CountLeaving Details DisabledEndpoints Disputed Due DueEvents
-EndpointHealth Events Export Find Held InLine LineLengths List OldestUnknown OpenByCaller Order Overdue Overview
+EndpointHealth Events Export Find Held Waiting WaitingByPriority List OldestUnknown OpenByCaller Order Overdue Overview
 Operator OperatorByKey Operators Ping SessionEnded Sold Standings Stats`)
 
 // TestEveryWriteIsCutOff: no method that writes is missing among the changes.
@@ -208,7 +208,7 @@ func finishing(state topup.State) preparation {
 	})
 }
 
-func resolving(as topup.Verdict) preparation {
+func resolving(as topup.ResolvedAs) preparation {
 	r := topup.Resolution{Outcome: as, Reason: "by the portal", By: "ana", Forced: true}
 	return on(topup.StateUnknown, func(ctx context.Context, s store, o topup.Order) (*topup.Event, error) {
 		_, ev, err := s.Resolve(ctx, o.ID, r, noon)
@@ -261,10 +261,10 @@ var changes = []change{
 		_, ev, err := s.Cancel(ctx, o.ID, "shop", noon)
 		return ev, err
 	}), topup.StateCanceled, 1, true, true},
-	{"Resolve", resolving(topup.VerdictSucceeded), topup.StateSucceeded, 2, true, true},
-	{"Resolve, to be sent again", resolving(topup.VerdictResend), topup.StateRetrying, 1, false, true},
+	{"Resolve", resolving(topup.ResolvedSucceeded), topup.StateSucceeded, 2, true, true},
+	{"Resolve, to be sent again", resolving(topup.ResolvedResend), topup.StateRetrying, 1, false, true},
 	{"Correct", on(topup.StateFailed, func(ctx context.Context, s store, o topup.Order) (*topup.Event, error) {
-		c := topup.Correction{Outcome: topup.VerdictSucceeded, Reason: "by the portal", By: "ana"}
+		c := topup.Correction{Outcome: topup.ResolvedSucceeded, Reason: "by the portal", By: "ana"}
 		_, ev, err := s.Correct(ctx, o.ID, c, noon)
 		return ev, err
 	}), topup.StateSucceeded, 2, true, true},
@@ -289,14 +289,14 @@ var changes = []change{
 	{"AddEvidence", on(topup.StateUnknown, func(ctx context.Context, s store, o topup.Order) (*topup.Event, error) {
 		return nil, s.AddEvidence(ctx, o.ID, 1, "seen")
 	}), topup.StateUnknown, 1, false, true},
-	{"StandInLine", beside(func(ctx context.Context, s store, id topup.ID) error {
-		return s.StandInLine(ctx, id, 0, topup.WaitPace, noon)
+	{"Defer", beside(func(ctx context.Context, s store, id topup.ID) error {
+		return s.Defer(ctx, id, 0, topup.WaitRate, noon)
 	}), topup.StateQueued, 0, false, true},
 	{"Call", func(tb testing.TB, s store, id topup.ID) action {
 		o := s.accept(tb, string(id))
-		must(tb, s.StandInLine(tb.Context(), o.ID, 0, topup.WaitPace, noon))
+		must(tb, s.Defer(tb.Context(), o.ID, 0, topup.WaitRate, noon))
 		return func(ctx context.Context) (*topup.Event, error) {
-			_, err := s.Call(ctx, o.ID, noon)
+			_, err := s.Release(ctx, o.ID, noon)
 			return nil, err
 		}
 	}, topup.StateQueued, 0, false, false},

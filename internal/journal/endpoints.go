@@ -172,7 +172,7 @@ func (t *tx) notify(kind topup.EventType, data any, now time.Time) (*topup.Event
 	if err != nil {
 		return nil, err
 	}
-	ev, err := topup.NewNotice(eventPrefix+id.String(), kind, data, int(sequence), now)
+	ev, err := topup.NewOperatorEvent(eventPrefix+id.String(), kind, data, int(sequence), now)
 	if err != nil {
 		return nil, err
 	}

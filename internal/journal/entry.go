@@ -29,7 +29,7 @@ type kept struct {
 
 type keptAttempt struct {
 	Worker   string    `json:"worker"`
-	GiveUpAt time.Time `json:"give_up_at"`
+	Deadline time.Time `json:"give_up_at"`
 }
 
 type keptEvent struct {
@@ -58,7 +58,7 @@ func entriesOf(ctx context.Context, db querier, records []record) ([]entry, erro
 	}
 	chosen, keys := keysOf(records)
 	err := eachOf(ctx, db, func(row scanner) (a keptAttempt, err error) {
-		err = row.Scan(&a.Worker, when{&a.GiveUpAt})
+		err = row.Scan(&a.Worker, when{&a.Deadline})
 		return a, err
 	}, "SELECT order_key, worker, give_up_at FROM attempts WHERE order_key"+chosen+" ORDER BY order_key, number", keys,
 		func(key int64, a keptAttempt) { at[key].Journal.Attempts = append(at[key].Journal.Attempts, a) })
@@ -135,7 +135,7 @@ func (e entry) standing() Standing {
 		if a.Outcome == topup.OutcomeUnavailable || a.Outcome == topup.OutcomeNotSent || a.Outcome == topup.OutcomeDeclined {
 			continue
 		}
-		until := e.Journal.Attempts[i].GiveUpAt
+		until := e.Journal.Attempts[i].Deadline
 		if a.FinishedAt != nil && (a.Outcome == topup.OutcomeApproved || a.FinishedAt.After(until)) {
 			until = *a.FinishedAt
 		}

@@ -26,7 +26,7 @@ func testExport(t *testing.T, s store) {
 	const orders = 1100
 	each(orders, func(i int) { s.accept(t, fmt.Sprintf("ORD-%04d", i)) })
 	held := s.inState(t, "HELD", topup.StateUnknown)
-	_, _, err := s.Resolve(t.Context(), held.ID, topup.Resolution{Outcome: topup.VerdictFailed, Reason: "not there", By: "ana", Forced: true}, noon)
+	_, _, err := s.Resolve(t.Context(), held.ID, topup.Resolution{Outcome: topup.ResolvedFailed, Reason: "not there", By: "ana", Forced: true}, noon)
 	must(t, err)
 	s.inState(t, "BOUGHT", topup.StateSucceeded)
 	whole := s.exported(t, journal.Filter{}, journal.Parts{Attempts: true, Events: true})

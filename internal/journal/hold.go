@@ -14,7 +14,7 @@ var sqlHold = `UPDATE orders SET ` + setEnded + `, state = 'unknown', held_at = 
 
 // Hold makes an order unknown that waits to be sent, though a statement charges it: it is not sent again by itself.
 // From then on only an approval, a person or a statement settles it; what else its attempts say does not. The
-// statement's word is kept as a resolution (topup.VerdictHeld). The repeat of a Hold changes nothing, and returns no
+// statement's word is kept as a resolution (topup.ResolvedHeld). The repeat of a Hold changes nothing, and returns no
 // event.
 //
 // Errors: those of topup.FieldErrors; topup.ErrNotFound; topup.ErrArchived; *topup.TransitionError when the order does
@@ -34,7 +34,7 @@ func (j *Journal) Hold(
 }
 
 func (t *tx) hold(id topup.ID, h topup.Hold, now time.Time) (settled, error) {
-	decision := topup.Resolution{Outcome: topup.VerdictHeld, Reason: h.Evidence, By: h.By}
+	decision := topup.Resolution{Outcome: topup.ResolvedHeld, Reason: h.Evidence, By: h.By}
 	r, found, err := t.order(sqlHold, string(id), now.UnixMicro())
 	if err != nil {
 		return settled{}, err

@@ -18,7 +18,7 @@ var aHold = topup.Hold{Evidence: "november.csv, line 7: charged", By: "ana"}
 func (s store) held(t *testing.T, id string) topup.Order {
 	t.Helper()
 	o := s.inState(t, id, topup.StateUnknown)
-	_, _, err := s.Resolve(t.Context(), o.ID, topup.Resolution{Outcome: topup.VerdictResend, Reason: "not there", Forced: true}, noon)
+	_, _, err := s.Resolve(t.Context(), o.ID, topup.Resolution{Outcome: topup.ResolvedResend, Reason: "not there", Forced: true}, noon)
 	must(t, err)
 	o, err = s.Begin(t.Context(), o.ID, o.AttemptCount, workerName, noon, noon)
 	must(t, err)
@@ -37,7 +37,7 @@ func testHold(t *testing.T, s store) {
 	o := s.held(t, "A")
 	before, err := s.Details(t.Context(), o.ID)
 	must(t, err)
-	if last := before.Resolutions[len(before.Resolutions)-1]; last.Outcome != topup.VerdictHeld || last.Reason != aHold.Evidence || last.By != "ana" {
+	if last := before.Resolutions[len(before.Resolutions)-1]; last.Outcome != topup.ResolvedHeld || last.Reason != aHold.Evidence || last.By != "ana" {
 		t.Errorf("the statement's word: %+v", last)
 	}
 	for name, do := range map[string]func() error{
@@ -69,8 +69,8 @@ func testHold(t *testing.T, s store) {
 		t.Error(diff)
 	}
 	testHeldLate(t, s)
-	for v, want := range map[topup.Verdict]topup.State{
-		topup.VerdictSucceeded: topup.StateSucceeded, topup.VerdictFailed: topup.StateFailed, topup.VerdictResend: topup.StateRetrying,
+	for v, want := range map[topup.ResolvedAs]topup.State{
+		topup.ResolvedSucceeded: topup.StateSucceeded, topup.ResolvedFailed: topup.StateFailed, topup.ResolvedResend: topup.StateRetrying,
 	} {
 		o := s.held(t, "R-"+string(v))
 		o, _, err := s.Resolve(t.Context(), o.ID, topup.Resolution{Outcome: v, Reason: "seen", Forced: true}, noon)

@@ -22,12 +22,12 @@ type modelOrder struct {
 	corrections int
 	disputed    bool
 	sale        string // its transaction id
-	// inLine: it stands there. Whatever moves it takes it out of the line.
-	inLine bool
+	// waiting: it stands there. Whatever moves it takes it out of the line.
+	waiting bool
 	// held: a statement charges it.
 	held      bool
-	resolved  topup.Verdict // the last
-	corrected topup.Verdict // the last
+	resolved  topup.ResolvedAs // the last
+	corrected topup.ResolvedAs // the last
 }
 
 func (m model) find(id topup.ID) *modelOrder {
@@ -41,7 +41,7 @@ func (o *modelOrder) move(to topup.State, by topup.Operation) bool {
 	if !topup.Allowed(o.state, to, by) {
 		return false
 	}
-	o.state, o.inLine, o.held = to, false, false
+	o.state, o.waiting, o.held = to, false, false
 	if topup.EventTypeOf(to) != "" {
 		o.events++
 	}
@@ -51,8 +51,8 @@ func (o *modelOrder) move(to topup.State, by topup.Operation) bool {
 func (o *modelOrder) doubt() bool { return slices.Contains(o.outcomes, topup.OutcomeUnknown) }
 
 // forget is a decision without receipts: only a purchase that was charged keeps those that it has.
-func (o *modelOrder) forget(v topup.Verdict) {
-	if v != topup.VerdictSucceeded {
+func (o *modelOrder) forget(v topup.ResolvedAs) {
+	if v != topup.ResolvedSucceeded {
 		o.sale = ""
 	}
 }
@@ -120,12 +120,12 @@ func (m model) hold(id topup.ID) string {
 	switch {
 	case o == nil:
 		return "not found"
-	case o.state == topup.StateUnknown && o.resolved == topup.VerdictHeld:
+	case o.state == topup.StateUnknown && o.resolved == topup.ResolvedHeld:
 		return "ok" // a repeat
 	case !o.move(topup.StateUnknown, topup.OpHold):
 		return "refused"
 	}
-	o.held, o.resolved = true, topup.VerdictHeld
+	o.held, o.resolved = true, topup.ResolvedHeld
 	o.resolutions++
 	return "ok"
 }
@@ -142,7 +142,7 @@ func (m model) end(id topup.ID, now time.Time) string {
 	return "ok"
 }
 
-func (m model) correct(id topup.ID, v topup.Verdict) string {
+func (m model) correct(id topup.ID, v topup.ResolvedAs) string {
 	o := m[id]
 	switch {
 	case o == nil:
@@ -170,7 +170,7 @@ func (m model) dispute(id topup.ID) string {
 	return "ok"
 }
 
-func (m model) resolve(id topup.ID, v topup.Verdict, late bool) string {
+func (m model) resolve(id topup.ID, v topup.ResolvedAs, late bool) string {
 	o := m[id]
 	switch {
 	case o == nil:
@@ -179,7 +179,7 @@ func (m model) resolve(id topup.ID, v topup.Verdict, late bool) string {
 		return "ok"
 	case !topup.Allowed(o.state, v.State(), topup.OpResolve):
 		return "refused"
-	case !late && v != topup.VerdictSucceeded && len(o.outcomes) > 0:
+	case !late && v != topup.ResolvedSucceeded && len(o.outcomes) > 0:
 		return "too early"
 	}
 	o.move(v.State(), topup.OpResolve)
@@ -194,16 +194,16 @@ func (m model) standInLine(id topup.ID, attempts int) string {
 	if attempts != len(o.outcomes) || o.state != topup.StateQueued && o.state != topup.StateRetrying {
 		return "lost"
 	}
-	o.inLine = true
+	o.waiting = true
 	return "ok"
 }
 
 func (m model) call(id topup.ID) string {
 	o := m.find(id)
-	if !o.inLine {
+	if !o.waiting {
 		return "lost"
 	}
-	o.inLine = false
+	o.waiting = false
 	return "ok"
 }
 
@@ -250,7 +250,7 @@ func (s store) step(t *testing.T, m model, r *rand.Rand) (what, got, want string
 		_, _, err = s.Finish(t.Context(), choice, noon)
 		return fmt.Sprint("finish ", id, attempts, choice.State, choice.Result.Outcome), kind(err), m.finish(choice)
 	case "resolve":
-		v := []topup.Verdict{topup.VerdictSucceeded, topup.VerdictFailed, topup.VerdictResend, topup.VerdictResend}[r.IntN(4)]
+		v := []topup.ResolvedAs{topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend, topup.ResolvedResend}[r.IntN(4)]
 		late := r.IntN(2) == 0
 		now := noon // the deadline of every attempt of the walk
 		if !late {
@@ -259,19 +259,19 @@ func (s store) step(t *testing.T, m model, r *rand.Rand) (what, got, want string
 		_, _, err = s.Resolve(t.Context(), id, topup.Resolution{Outcome: v, Reason: "a walk"}, now)
 		return fmt.Sprint("resolve ", id, v, late), kind(err), m.resolve(id, v, late)
 	case "stand in line":
-		err = s.StandInLine(t.Context(), id, attempts, topup.WaitPace, noon)
+		err = s.Defer(t.Context(), id, attempts, topup.WaitRate, noon)
 		return fmt.Sprint("stand in line ", id, attempts), kind(err), m.standInLine(id, attempts)
 	case "hold":
 		_, _, err = s.Hold(t.Context(), id, topup.Hold{Evidence: "line 7"}, noon)
 		return fmt.Sprint("hold ", id), kind(err), m.hold(id)
 	case "call":
-		_, err = s.Call(t.Context(), id, noon)
+		_, err = s.Release(t.Context(), id, noon)
 		return fmt.Sprint("call ", id), kind(err), m.call(id)
 	case "cancel":
 		_, _, err = s.Cancel(t.Context(), id, "", noon)
 		return fmt.Sprint("cancel ", id), kind(err), m.cancel(id)
 	case "correct":
-		v := []topup.Verdict{topup.VerdictSucceeded, topup.VerdictFailed}[r.IntN(2)]
+		v := []topup.ResolvedAs{topup.ResolvedSucceeded, topup.ResolvedFailed}[r.IntN(2)]
 		_, _, err = s.Correct(t.Context(), id, topup.Correction{Outcome: v, Reason: "a walk"}, noon)
 		return fmt.Sprint("correct ", id, v), kind(err), m.correct(id, v)
 	case "dispute":
@@ -299,11 +299,11 @@ func testModel(t *testing.T, s store) {
 	if len(answers) < 5 {
 		t.Errorf("the walk was poor: %v", answers)
 	}
-	counts, inLine := map[topup.State]int64{}, int64(0)
+	counts, waiting := map[topup.State]int64{}, int64(0)
 	for id, want := range m {
 		counts[want.state]++
-		if want.inLine {
-			inLine++
+		if want.waiting {
+			waiting++
 		}
 		d, err := s.Details(t.Context(), id)
 		must(t, err)
@@ -317,8 +317,8 @@ func testModel(t *testing.T, s store) {
 			}
 		}
 	}
-	if got, err := s.LineLengths(t.Context()); err != nil || got[topup.PriorityNormal] != inLine {
-		t.Errorf("%v stand in line, %v; want %d", got, err, inLine)
+	if got, err := s.WaitingByPriority(t.Context()); err != nil || got[topup.PriorityNormal] != waiting {
+		t.Errorf("%v stand in line, %v; want %d", got, err, waiting)
 	}
 	if got, err := s.CountByState(t.Context()); err != nil || !maps.Equal(got, counts) {
 		t.Errorf("counts %v, %v; want %v", got, err, counts)

@@ -198,7 +198,7 @@ func write[T any](ctx context.Context, j *Journal, key string, run func(*tx) (T,
 
 // Unavailable tells that a database which Open could not open may be there later by itself: its server does
 // not answer yet, is starting, or has no connection left. Anything else, such as a wrong password or newer
-// tables, somebody must mend.
+// tables, somebody must fix.
 func Unavailable(err error) bool {
 	var certificate *tls.CertificateVerificationError
 	var reply *pgconn.PgError

@@ -107,7 +107,7 @@ func testLives(t *testing.T, s store, crash func(*journal.Journal) *journal.Jour
 // missing are the transitions of the table that have not happened yet. To give up is to finish as unknown.
 func (l *lives) missing() (names []string) {
 	for _, tr := range topup.Transitions() {
-		if name := fmt.Sprintf("%s %s %s", tr.From, tr.By, tr.To); tr.By != topup.OpGiveUp && !l.moved[name] {
+		if name := fmt.Sprintf("%s %s %s", tr.From, tr.By, tr.To); tr.By != topup.OpTimeOut && !l.moved[name] {
 			names = append(names, name)
 		}
 	}
@@ -254,7 +254,7 @@ func (l *lives) end(ctx context.Context, o topup.Details) error {
 }
 
 func (l *lives) correct(ctx context.Context, o topup.Details) error {
-	verdicts := []topup.Verdict{topup.VerdictSucceeded, topup.VerdictFailed, topup.VerdictResend}
+	verdicts := []topup.ResolvedAs{topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend}
 	_, _, err := l.Correct(ctx, o.ID, topup.Correction{Outcome: verdicts[l.r.IntN(len(verdicts))], Reason: "a walk"}, l.now)
 	return err
 }
@@ -270,7 +270,7 @@ func (l *lives) cancel(ctx context.Context, o topup.Details) error {
 }
 
 func (l *lives) resolve(ctx context.Context, o topup.Details) error {
-	verdicts := []topup.Verdict{topup.VerdictSucceeded, topup.VerdictFailed, topup.VerdictResend, topup.VerdictResend, "paid"}
+	verdicts := []topup.ResolvedAs{topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend, topup.ResolvedResend, "paid"}
 	_, _, err := l.Resolve(ctx, o.ID, topup.Resolution{Outcome: verdicts[l.r.IntN(len(verdicts))], Reason: "a walk", Forced: l.r.IntN(2) == 0}, l.now)
 	return err
 }
@@ -339,7 +339,7 @@ func (l *lives) check(by topup.Operation, before, after topup.Details, err error
 // isHeld tells that the latest word on an unknown order is a statement's.
 func (*lives) isHeld(d topup.Details) bool {
 	n := len(d.Resolutions)
-	return d.State == topup.StateUnknown && n > 0 && d.Resolutions[n-1].Outcome == topup.VerdictHeld
+	return d.State == topup.StateUnknown && n > 0 && d.Resolutions[n-1].Outcome == topup.ResolvedHeld
 }
 
 func approvals(d topup.Details) (n int) {

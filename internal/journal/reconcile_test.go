@@ -119,7 +119,7 @@ func testStandingOfSeveral(t *testing.T, s store) {
 		o, _, err = s.Finish(t.Context(), settlement(begun, state), at.Add(time.Second))
 		must(t, err)
 		if i == 1 {
-			o, _, err = s.Resolve(t.Context(), o.ID, topup.Resolution{Outcome: topup.VerdictResend, Reason: "test", By: "ana"}, at.Add(2*time.Minute))
+			o, _, err = s.Resolve(t.Context(), o.ID, topup.Resolution{Outcome: topup.ResolvedResend, Reason: "test", By: "ana"}, at.Add(2*time.Minute))
 			must(t, err)
 		}
 	}

@@ -11,24 +11,24 @@ import (
 
 // sqlResolve: a person who says that nothing was charged speaks of all attempts of the order; one who
 // has it sent again proves nothing, so their doubt stays.
-func sqlResolve(v topup.Verdict) string {
-	set := map[topup.Verdict]string{
-		topup.VerdictSucceeded: `finished_at = $2, due_at = NULL, event_count = event_count + 1, unknown_attempts = 0,
+func sqlResolve(v topup.ResolvedAs) string {
+	set := map[topup.ResolvedAs]string{
+		topup.ResolvedSucceeded: `finished_at = $2, due_at = NULL, event_count = event_count + 1, unknown_attempts = 0,
 transaction_id = CASE WHEN $3 = '' THEN transaction_id ELSE $3 END, reference = CASE WHEN $4 = '' THEN reference ELSE $4 END,
 auth_code = CASE WHEN $5 = '' THEN auth_code ELSE $5 END`,
-		topup.VerdictFailed: `finished_at = $2, due_at = NULL, event_count = event_count + 1, unknown_attempts = 0,
+		topup.ResolvedFailed: `finished_at = $2, due_at = NULL, event_count = event_count + 1, unknown_attempts = 0,
 reason = '` + string(topup.ReasonResolved) + `', transaction_id = $3, reference = $4, auth_code = $5`,
-		topup.VerdictResend: `next_attempt_at = $2, due_at = $2, transaction_id = $3, reference = $4, auth_code = $5,
+		topup.ResolvedResend: `next_attempt_at = $2, due_at = $2, transaction_id = $3, reference = $4, auth_code = $5,
 ends_at = CASE WHEN expires_at < $6 THEN expires_at ELSE COALESCE($6, expires_at) END`,
 	}[v]
 	return `UPDATE orders SET state = '` + string(v.State()) + `', updated_at = $2, held_at = NULL, ` + set +
 		` WHERE id = $1 AND ` + from(topup.OpResolve, v.State()) + ` RETURNING ` + orderColumns
 }
 
-var sqlResolves = map[topup.Verdict]string{
-	topup.VerdictSucceeded: sqlResolve(topup.VerdictSucceeded),
-	topup.VerdictFailed:    sqlResolve(topup.VerdictFailed),
-	topup.VerdictResend:    sqlResolve(topup.VerdictResend),
+var sqlResolves = map[topup.ResolvedAs]string{
+	topup.ResolvedSucceeded: sqlResolve(topup.ResolvedSucceeded),
+	topup.ResolvedFailed:    sqlResolve(topup.ResolvedFailed),
+	topup.ResolvedResend:    sqlResolve(topup.ResolvedResend),
 }
 
 const (
@@ -86,7 +86,7 @@ func (t *tx) resolve(id topup.ID, r topup.Resolution, endsAt any, now time.Time)
 		return settled{}, err
 	}
 	args := append([]any{string(id), now.UnixMicro()}, decision[len(decision)-3:]...)
-	if r.Outcome == topup.VerdictResend {
+	if r.Outcome == topup.ResolvedResend {
 		args = append(args, endsAt)
 	}
 	o, found, err := t.order(sqlResolves[r.Outcome], args...)
@@ -122,10 +122,10 @@ func (t *tx) resolvable(held record, r topup.Resolution, now time.Time) error {
 	if r.Attempt != 0 && r.Attempt != held.AttemptCount {
 		return &topup.MovedOnError{ID: held.ID, Attempt: r.Attempt, Latest: held.AttemptCount}
 	}
-	if r.Outcome == topup.VerdictResend && held.ExpiresAt != nil && !now.Before(*held.ExpiresAt) {
+	if r.Outcome == topup.ResolvedResend && held.ExpiresAt != nil && !now.Before(*held.ExpiresAt) {
 		return &topup.FieldError{Field: "outcome", Value: string(r.Outcome), Allowed: "succeeded or failed: the order has expired"}
 	}
-	if r.Outcome == topup.VerdictSucceeded || r.Forced {
+	if r.Outcome == topup.ResolvedSucceeded || r.Forced {
 		return nil
 	}
 	until, err := t.number(sqlSettledBy, held.key)

@@ -17,19 +17,19 @@ import (
 func testResolve(t *testing.T, s store) {
 	const deadline = time.Minute
 	cases := []struct {
-		verdict topup.Verdict
+		verdict topup.ResolvedAs
 		after   time.Duration
 		forced  bool
 		want    string
 	}{
-		{topup.VerdictSucceeded, 0, false, "ok"},
-		{topup.VerdictFailed, 0, false, "too early"},
-		{topup.VerdictFailed, deadline - time.Microsecond, false, "too early"},
-		{topup.VerdictFailed, deadline, false, "ok"},
-		{topup.VerdictFailed, 0, true, "ok"},
-		{topup.VerdictResend, 0, false, "too early"},
-		{topup.VerdictResend, deadline, false, "ok"},
-		{topup.VerdictResend, 0, true, "ok"},
+		{topup.ResolvedSucceeded, 0, false, "ok"},
+		{topup.ResolvedFailed, 0, false, "too early"},
+		{topup.ResolvedFailed, deadline - time.Microsecond, false, "too early"},
+		{topup.ResolvedFailed, deadline, false, "ok"},
+		{topup.ResolvedFailed, 0, true, "ok"},
+		{topup.ResolvedResend, 0, false, "too early"},
+		{topup.ResolvedResend, deadline, false, "ok"},
+		{topup.ResolvedResend, 0, true, "ok"},
 	}
 	for i, c := range cases {
 		id := "R" + string(rune('A'+i))
@@ -38,7 +38,7 @@ func testResolve(t *testing.T, s store) {
 		must(t, err)
 		s.finish(t, settlement(o, topup.StateUnknown))
 		r := topup.Resolution{Outcome: c.verdict, Reason: "the statement says so", By: "ana", Forced: c.forced, Attempt: 1}
-		if c.verdict == topup.VerdictSucceeded {
+		if c.verdict == topup.ResolvedSucceeded {
 			r.TransactionID, r.Reference, r.AuthCode = "TXN-9", "RRN-9", "A9"
 		}
 		at := noon.Add(c.after)
@@ -60,10 +60,10 @@ func testResolve(t *testing.T, s store) {
 		if diff := cmp.Diff([]topup.Resolution{r}, stored.Resolutions); diff != "" {
 			t.Error(diff)
 		}
-		if c.verdict == topup.VerdictSucceeded && (after.TransactionID != "TXN-9" || after.Reference != "RRN-9" || after.AuthCode != "A9") {
+		if c.verdict == topup.ResolvedSucceeded && (after.TransactionID != "TXN-9" || after.Reference != "RRN-9" || after.AuthCode != "A9") {
 			t.Errorf("receipts of the statement: %+v", after)
 		}
-		if c.verdict == topup.VerdictFailed && after.Reason != topup.ReasonResolved {
+		if c.verdict == topup.ResolvedFailed && after.Reason != topup.ReasonResolved {
 			t.Errorf("reason %q", after.Reason)
 		}
 		testResolveRepeated(t, s, r, stored)
@@ -86,11 +86,11 @@ func testResolveRepeated(t *testing.T, s store, r topup.Resolution, was topup.De
 	reason.Reason += "."
 	by.By = "eva"
 	forced.Forced = !r.Forced
-	if verdict.Outcome = topup.VerdictResend; r.Outcome == topup.VerdictResend {
-		verdict.Outcome = topup.VerdictFailed
+	if verdict.Outcome = topup.ResolvedResend; r.Outcome == topup.ResolvedResend {
+		verdict.Outcome = topup.ResolvedFailed
 	}
 	verdict.TransactionID, verdict.Reference, verdict.AuthCode = "", "", ""
-	receipt.Outcome, receipt.AuthCode = topup.VerdictSucceeded, "A8"
+	receipt.Outcome, receipt.AuthCode = topup.ResolvedSucceeded, "A8"
 	for _, other := range []topup.Resolution{reason, by, forced, verdict, receipt} {
 		repeat(other, "refused")
 	}
@@ -112,8 +112,8 @@ func testResolveRepeated(t *testing.T, s store, r topup.Resolution, was topup.De
 
 func testResolveRefused(t *testing.T, s store) {
 	t.Helper()
-	because := func(v topup.Verdict) topup.Resolution { return topup.Resolution{Outcome: v, Reason: "why"} }
-	if _, _, err := s.Resolve(t.Context(), "nobody", because(topup.VerdictFailed), noon); kind(err) != "not found" {
+	because := func(v topup.ResolvedAs) topup.Resolution { return topup.Resolution{Outcome: v, Reason: "why"} }
+	if _, _, err := s.Resolve(t.Context(), "nobody", because(topup.ResolvedFailed), noon); kind(err) != "not found" {
 		t.Errorf("no such order: %v", err)
 	}
 	for _, f := range topup.StateTable() {
@@ -121,13 +121,13 @@ func testResolveRefused(t *testing.T, s store) {
 			continue
 		}
 		o := s.inState(t, "not-"+string(f.State), f.State)
-		for _, v := range []topup.Verdict{topup.VerdictSucceeded, topup.VerdictFailed, topup.VerdictResend} {
+		for _, v := range []topup.ResolvedAs{topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend} {
 			if _, _, err := s.Resolve(t.Context(), o.ID, because(v), noon.Add(time.Hour)); kind(err) != "refused" {
 				t.Errorf("%s from %s: %v", v, f.State, err)
 			}
 		}
 	}
-	for _, r := range []topup.Resolution{{Outcome: "paid", Reason: "why"}, {Outcome: topup.VerdictFailed}, {Outcome: topup.VerdictFailed, Reason: "why", Reference: "R"}} {
+	for _, r := range []topup.Resolution{{Outcome: "paid", Reason: "why"}, {Outcome: topup.ResolvedFailed}, {Outcome: topup.ResolvedFailed, Reason: "why", Reference: "R"}} {
 		if _, _, err := s.Resolve(t.Context(), "nobody", r, noon); len(topup.FieldErrors(err)) != 1 {
 			t.Errorf("%+v: %v", r, err)
 		}
@@ -139,7 +139,7 @@ func testResolveRefused(t *testing.T, s store) {
 	must(t, err)
 	o = s.begin(t, o)
 	s.finish(t, settlement(o, topup.StateUnknown))
-	if _, _, err := s.Resolve(t.Context(), o.ID, because(topup.VerdictResend), until); len(topup.FieldErrors(err)) != 1 {
+	if _, _, err := s.Resolve(t.Context(), o.ID, because(topup.ResolvedResend), until); len(topup.FieldErrors(err)) != 1 {
 		t.Errorf("an expired order, to be sent again: %v", err)
 	}
 }
@@ -149,7 +149,7 @@ func testResolveRefused(t *testing.T, s store) {
 func testLateApproval(t *testing.T, s store) {
 	o := s.begin(t, s.accept(t, "late"))
 	s.finish(t, settlement(o, topup.StateUnknown))
-	_, _, err := s.Resolve(t.Context(), o.ID, topup.Resolution{Outcome: topup.VerdictResend, Reason: "a guess"}, noon.Add(time.Hour))
+	_, _, err := s.Resolve(t.Context(), o.ID, topup.Resolution{Outcome: topup.ResolvedResend, Reason: "a guess"}, noon.Add(time.Hour))
 	must(t, err)
 	after, ev := s.finish(t, settlement(o, topup.StateSucceeded))
 	if after.State != topup.StateSucceeded || after.NextAttemptAt != nil || ev == nil {
@@ -161,7 +161,7 @@ func testLateApproval(t *testing.T, s store) {
 	// A late answer that nothing was charged changes nothing: it is being sent again anyway.
 	o = s.begin(t, s.accept(t, "late-91"))
 	s.finish(t, settlement(o, topup.StateUnknown))
-	_, _, err = s.Resolve(t.Context(), o.ID, topup.Resolution{Outcome: topup.VerdictResend, Reason: "a guess"}, noon.Add(time.Hour))
+	_, _, err = s.Resolve(t.Context(), o.ID, topup.Resolution{Outcome: topup.ResolvedResend, Reason: "a guess"}, noon.Add(time.Hour))
 	must(t, err)
 	if _, _, err := s.Finish(t.Context(), settlement(o, topup.StateFailed), noon); kind(err) != "lost" {
 		t.Errorf("a late decline: %v", err)
@@ -189,7 +189,7 @@ func testCorrect(t *testing.T, s store) {
 	ctx := t.Context()
 	o := s.begin(t, s.accept(t, "wrong"))
 	s.finish(t, settlement(o, topup.StateUnknown))
-	_, _, err := s.Resolve(ctx, o.ID, topup.Resolution{Outcome: topup.VerdictFailed, Reason: "a guess", Attempt: 1}, noon.Add(time.Hour))
+	_, _, err := s.Resolve(ctx, o.ID, topup.Resolution{Outcome: topup.ResolvedFailed, Reason: "a guess", Attempt: 1}, noon.Add(time.Hour))
 	must(t, err)
 	if _, _, err := s.Finish(ctx, settlement(o, topup.StateSucceeded), noon); kind(err) != "lost" {
 		t.Errorf("a late approval of a failed order: %v", err)
@@ -210,7 +210,7 @@ func testCorrect(t *testing.T, s store) {
 	if err != nil || countErr != nil || n != 1 || !since.Equal(noon) || len(listed) != 1 || listed[0].ID != o.ID {
 		t.Errorf("%d disputed since %s, listed %+v, %v, %v", n, since, listed, err, countErr)
 	}
-	correction := topup.Correction{Outcome: topup.VerdictSucceeded, Reason: "line 7 of the statement", By: "ana", Reference: "RRN-7"}
+	correction := topup.Correction{Outcome: topup.ResolvedSucceeded, Reason: "line 7 of the statement", By: "ana", Reference: "RRN-7"}
 	for i := range 2 { // the second is the repeat after a lost answer
 		got, ev, err := s.Correct(ctx, o.ID, correction, noon)
 		if err != nil || got.State != topup.StateSucceeded || got.Reason != "" || got.Reference != "RRN-7" || got.DisputedAt != nil {
@@ -252,7 +252,7 @@ func testCorrect(t *testing.T, s store) {
 			t.Errorf("dispute %s: %v, want %s", c.id, err, c.want)
 		}
 	}
-	if _, _, err := s.Resolve(ctx, "held", topup.Resolution{Outcome: topup.VerdictSucceeded, Reason: "why", Attempt: 2}, noon); !errors.As(err, new(*topup.MovedOnError)) {
+	if _, _, err := s.Resolve(ctx, "held", topup.Resolution{Outcome: topup.ResolvedSucceeded, Reason: "why", Attempt: 2}, noon); !errors.As(err, new(*topup.MovedOnError)) {
 		t.Errorf("a resolution of another attempt: %v", err)
 	}
 }
@@ -341,7 +341,7 @@ func testApprovedTwice(t *testing.T, s store) {
 		r.TransactionID, r.Reference, r.AuthCode = transaction, reference, authorisation
 		return topup.Settlement{State: topup.StateSucceeded, Result: r}
 	}
-	person := topup.Resolution{Outcome: topup.VerdictSucceeded, Reason: "the portal has it", By: "ana"}
+	person := topup.Resolution{Outcome: topup.ResolvedSucceeded, Reason: "the portal has it", By: "ana"}
 	known := person
 	known.Reference = "R1"
 	for name, c := range map[string]struct {

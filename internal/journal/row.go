@@ -42,7 +42,7 @@ func scanOrder(row scanner) (r record, err error) {
 	if r.State.Final() {
 		r.EndsAt = nil
 	}
-	r.Priority, r.Called = topup.PriorityOfRank(rank), line.Valid && line.Int64 == called
+	r.Priority, r.Released = topup.PriorityOfRank(rank), line.Valid && line.Int64 == called
 	if balance != "" {
 		n := json.Number(balance)
 		r.BalanceAfter = &n

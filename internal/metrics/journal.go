@@ -59,7 +59,7 @@ func (m *Metrics) ReadFrom(j *journal.Journal, log *slog.Logger) (stop func()) {
 
 // Describe implements prometheus.Collector.
 func (b book) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{b.m.orders, b.m.inLine, b.m.unknownAge, b.m.dueAge, b.m.events, b.m.eventDueAge, b.m.endpointsDisabled, b.m.balanceLow, b.m.balanceDrift, b.m.disputed, b.m.disputedAge} {
+	for _, d := range []*prometheus.Desc{b.m.orders, b.m.waiting, b.m.unknownAge, b.m.dueAge, b.m.events, b.m.eventDueAge, b.m.endpointsDisabled, b.m.balanceLow, b.m.balanceDrift, b.m.disputed, b.m.disputedAge} {
 		descs <- d
 	}
 }
@@ -84,12 +84,12 @@ func (b book) readOrders(ctx context.Context, metrics chan<- prometheus.Metric) 
 	for _, f := range topup.StateTable() {
 		metrics <- prometheus.MustNewConstMetric(b.m.orders, prometheus.GaugeValue, float64(counts[f.State]), string(f.State))
 	}
-	lengths, err := b.journal.LineLengths(ctx)
+	lengths, err := b.journal.WaitingByPriority(ctx)
 	if err != nil {
 		return err
 	}
 	for _, p := range topup.Priorities() {
-		metrics <- prometheus.MustNewConstMetric(b.m.inLine, prometheus.GaugeValue, float64(lengths[p]), string(p))
+		metrics <- prometheus.MustNewConstMetric(b.m.waiting, prometheus.GaugeValue, float64(lengths[p]), string(p))
 	}
 	oldest, err := b.journal.OldestUnknown(ctx)
 	if err != nil {

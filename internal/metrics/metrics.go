@@ -50,7 +50,7 @@ type Metrics struct {
 	httpSeconds                                     *prometheus.HistogramVec
 	settings                                        *prometheus.GaugeVec
 	orders, unknownAge, dueAge, events, eventDueAge *prometheus.Desc
-	endpointsDisabled, inLine, outage               *prometheus.Desc
+	endpointsDisabled, waiting, outage              *prometheus.Desc
 	balanceLow, balanceDrift, disputed, disputedAge *prometheus.Desc
 	stoodInLine, refused, rejected                  *prometheus.CounterVec
 	tasks, pendingAge, paused, servers, stuck       *prometheus.Desc

@@ -16,11 +16,11 @@ func (m *Metrics) defineOrders() {
 	m.disputedAge = m.desc(gauge, "recarga_disputed_oldest_age_seconds", "How long the order has been disputed that has been for longest; 0 when none is. From the book of record.")
 	m.held = m.counters(alone(), "recarga_orders_held_total", "Orders that this process found unknown: each may have been charged, and waits for a person.")
 	m.attempts = m.counters(m.results(), "recarga_attempts_total", "Results of attempts recorded by this process, by outcome (approved, declined, unavailable, not_sent, unknown) and response code. An answer that comes after its attempt was given up as unknown counts again.", "outcome", "code")
-	m.stoodInLine = m.counters(each("turn", "pace", "outage", "balance"), "recarga_orders_stood_in_line_total", "Orders that this process could not buy at once, by the reason: turn (of bulk orders), pace (the distributor's limit), outage, balance.", "reason")
+	m.stoodInLine = m.counters(each("turn", "pace", "outage", "balance"), "recarga_orders_deferred_total", "Orders that this process could not buy at once, by the reason: turn (of bulk orders), pace (the distributor's limit), outage, balance.", "reason")
 	m.firstAttemptSeconds = m.histograms(wait, "recarga_order_first_attempt_seconds", "From an order's acceptance, or the time it is scheduled for, to its first attempt.")
 	m.orderSeconds = m.histograms(life, "recarga_order_seconds", "From an order's acceptance, or the time it is scheduled for, to its final state.", "state")
 	m.orders = m.desc(gauge, "recarga_orders", "Orders by state, from the book of record: every process on it says the same.", "state")
-	m.inLine = m.desc(gauge, "recarga_orders_in_line", "Orders that stand in line, by priority. From the book of record.", "priority")
+	m.waiting = m.desc(gauge, "recarga_orders_waiting", "Orders that stand in line, by priority. From the book of record.", "priority")
 	m.unknownAge = m.desc(gauge, "recarga_unknown_oldest_age_seconds", "How long the order has been held as unknown that has been held for longest; 0 when none is. From the book of record.")
 	m.dueAge = m.desc(gauge, "recarga_order_due_oldest_age_seconds", "How long the order has been due that nobody has looked at for longest, or past its attempt's deadline; 0 when none is. From the book of record.")
 }
@@ -85,14 +85,14 @@ func (j *Journal) AcceptInvalid(ctx context.Context, o topup.Order, why string, 
 }
 
 // Begin measures the wait for the first attempt.
-func (j *Journal) Begin(ctx context.Context, id topup.ID, attempts int, worker string, giveUpAt, now time.Time) (topup.Order, error) {
-	o, err := j.Journal.Begin(ctx, id, attempts, worker, giveUpAt, now)
+func (j *Journal) Begin(ctx context.Context, id topup.ID, attempts int, worker string, deadline, now time.Time) (topup.Order, error) {
+	o, err := j.Journal.Begin(ctx, id, attempts, worker, deadline, now)
 	return o, j.m.began(o, err)
 }
 
 // BeginFirst measures the wait for the first attempt.
-func (j *Journal) BeginFirst(ctx context.Context, id topup.ID, worker string, giveUpAt, now time.Time) (topup.Order, error) {
-	o, err := j.Journal.BeginFirst(ctx, id, worker, giveUpAt, now)
+func (j *Journal) BeginFirst(ctx context.Context, id topup.ID, worker string, deadline, now time.Time) (topup.Order, error) {
+	o, err := j.Journal.BeginFirst(ctx, id, worker, deadline, now)
 	return o, j.m.began(o, err)
 }
 
@@ -111,9 +111,9 @@ func wanted(o topup.Order) time.Time {
 	return o.CreatedAt
 }
 
-// StandInLine counts it.
-func (j *Journal) StandInLine(ctx context.Context, id topup.ID, attempts int, why topup.Wait, now time.Time) error {
-	err := j.Journal.StandInLine(ctx, id, attempts, why, now)
+// Defer counts it.
+func (j *Journal) Defer(ctx context.Context, id topup.ID, attempts int, why topup.Wait, now time.Time) error {
+	err := j.Journal.Defer(ctx, id, attempts, why, now)
 	if err == nil {
 		j.m.stoodInLine.WithLabelValues(string(why)).Inc()
 	}

@@ -27,7 +27,7 @@ func (m *Metrics) defineQueue() {
 	m.paused = m.desc(gauge, "recarga_queue_paused", "1 when a person has paused the queue.", "queue")
 	m.servers = m.desc(gauge, "recarga_queue_servers", "Servers of a queue, in all processes.", "queue")
 	m.stuck = m.desc(gauge, "recarga_queue_stuck_tasks", "Tasks that asynq would leave as they are for ever: active without a lease, or of lost workers and not taken back.", "queue")
-	m.repairs = m.desc(counter, "recarga_queue_repairs_total", "Tasks that this process mended or removed, by kind: lease, vanished, quarantined, archived.", "queue", "kind")
+	m.repairs = m.desc(counter, "recarga_queue_repairs_total", "Tasks that this process fixed or removed, by kind: lease, vanished, quarantined, archived.", "queue", "kind")
 	m.skew = m.desc(gauge, "recarga_clock_skew_seconds", "How far this machine's clock is ahead of Redis'.")
 	m.redisMemory = m.desc(gauge, "recarga_redis_memory_bytes", "Memory of Redis: used, and the most that it may use (max; absent without a limit).", "kind")
 }
@@ -66,24 +66,24 @@ type Queue struct {
 // Queue counts the rings through it that fail.
 func (m *Metrics) Queue(q *queue.Queue) *Queue { return &Queue{q, m} }
 
-// RingOrder counts a ring that failed.
-func (q *Queue) RingOrder(ctx context.Context, r topup.Request, at time.Time) error {
-	return q.m.rang("order", q.Queue.RingOrder(ctx, r, at))
+// EnqueueOrder counts a ring that failed.
+func (q *Queue) EnqueueOrder(ctx context.Context, r topup.Request, at time.Time) error {
+	return q.m.rang("order", q.Queue.EnqueueOrder(ctx, r, at))
 }
 
-// RingEvent counts a ring that failed.
-func (q *Queue) RingEvent(ctx context.Context, eventID string, at time.Time) error {
-	return q.m.rang("event", q.Queue.RingEvent(ctx, eventID, at))
+// EnqueueEvent counts a ring that failed.
+func (q *Queue) EnqueueEvent(ctx context.Context, eventID string, at time.Time) error {
+	return q.m.rang("event", q.Queue.EnqueueEvent(ctx, eventID, at))
 }
 
-// InsistOrder counts a ring that failed.
-func (q *Queue) InsistOrder(ctx context.Context, r topup.Request) error {
-	return q.m.rang("again", q.Queue.InsistOrder(ctx, r))
+// ForceEnqueueOrder counts a ring that failed.
+func (q *Queue) ForceEnqueueOrder(ctx context.Context, r topup.Request) error {
+	return q.m.rang("again", q.Queue.ForceEnqueueOrder(ctx, r))
 }
 
-// InsistEvent counts a ring that failed.
-func (q *Queue) InsistEvent(ctx context.Context, eventID string) error {
-	return q.m.rang("again", q.Queue.InsistEvent(ctx, eventID))
+// ForceEnqueueEvent counts a ring that failed.
+func (q *Queue) ForceEnqueueEvent(ctx context.Context, eventID string) error {
+	return q.m.rang("again", q.Queue.ForceEnqueueEvent(ctx, eventID))
 }
 
 func (m *Metrics) rang(kind string, err error) error {

@@ -289,7 +289,7 @@ func several(u *url.URL) (*redis.UniversalOptions, error) {
 
 // Unavailable tells that a Redis which Open could not use may be there later by itself: it does not answer
 // yet, loads its data, or has no connection left. Anything else, such as a wrong password or an unsafe
-// setting, somebody must mend.
+// setting, somebody must fix.
 func Unavailable(err error) bool {
 	var silent *silentError
 	var certificate *tls.CertificateVerificationError

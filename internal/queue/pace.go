@@ -19,11 +19,11 @@ import (
 	"recarga/topup"
 )
 
-// Pacer limits how many purchases are made, over all processes on the same Redis.
+// RateLimiter limits how many purchases are made, over all processes on the same Redis.
 //
 // All priorities draw on one limit, and the lower ones may draw it down less far: what is left then is there
 // at once for an order that a person waits for, however many others stand in line.
-type Pacer struct {
+type RateLimiter struct {
 	limiter *redis_rate.Limiter
 	key     string
 	limits  []redis_rate.Limit // by rank
@@ -45,10 +45,10 @@ const (
 	boardTimeout = time.Second
 )
 
-// NewPacer allows count in every period, evenly spread, less a fiftieth, and a second's share at once, or six.
-func (q *Queue) NewPacer(key string, count int, period time.Duration) *Pacer {
+// NewRateLimiter allows count in every period, evenly spread, less a fiftieth, and a second's share at once, or six.
+func (q *Queue) NewRateLimiter(key string, count int, period time.Duration) *RateLimiter {
 	burst := max(leastBurst, int(float64(count)/period.Seconds()/float64(len(topup.Priorities()))))
-	p := &Pacer{limiter: redis_rate.NewLimiter(q.rest), key: "recarga:" + key, reject: q.reject}
+	p := &RateLimiter{limiter: redis_rate.NewLimiter(q.rest), key: "recarga:" + key, reject: q.reject}
 	for n := len(topup.Priorities()); n > 0; n-- {
 		p.limits = append(p.limits, redis_rate.Limit{Rate: count - count/spare, Period: period, Burst: n * burst})
 	}
@@ -61,7 +61,7 @@ func (q *Queue) NewPacer(key string, count int, period time.Duration) *Pacer {
 
 // Take takes the right to at most n purchases, and says how many it got. wait is until there may be another;
 // zero where it got them all.
-func (p *Pacer) Take(ctx context.Context, priority topup.Priority, n int) (granted int, wait time.Duration, err error) {
+func (p *RateLimiter) Take(ctx context.Context, priority topup.Priority, n int) (granted int, wait time.Duration, err error) {
 	limit := p.limits[priority.Rank()]
 	if p.alone != nil {
 		return p.takeAlone(limit, n)
@@ -80,7 +80,7 @@ func (p *Pacer) Take(ctx context.Context, priority topup.Priority, n int) (grant
 
 // allow asks the limiter. What is there may be no number, or a time so far ahead that nothing would be bought for
 // years: then it begins anew.
-func (p *Pacer) allow(ctx context.Context, limit redis_rate.Limit, n int) (*redis_rate.Result, error) {
+func (p *RateLimiter) allow(ctx context.Context, limit redis_rate.Limit, n int) (*redis_rate.Result, error) {
 	result, err := p.limiter.AllowAtMost(ctx, p.key, limit, n)
 	var reply redis.Error
 	var number *strconv.NumError
@@ -90,19 +90,19 @@ func (p *Pacer) allow(ctx context.Context, limit redis_rate.Limit, n int) (*redi
 	if resetErr := p.limiter.Reset(ctx, p.key); resetErr != nil {
 		return nil, errors.Join(err, resetErr)
 	}
-	p.reject(ctx, RejectedPace, "rate:"+p.key, "no purchase of ours has put the limit there")
+	p.reject(ctx, RejectedRate, "rate:"+p.key, "no purchase of ours has put the limit there")
 	return p.limiter.AllowAtMost(ctx, p.key, limit, n)
 }
 
 // plausible tells whether an answer can be: the limit is drawn down by a burst of the highest priority at most.
-func (p *Pacer) plausible(r *redis_rate.Result, limit redis_rate.Limit, n int) bool {
+func (p *RateLimiter) plausible(r *redis_rate.Result, limit redis_rate.Limit, n int) bool {
 	every := limit.Period / time.Duration(limit.Rate)
 	longest := every*time.Duration(p.limits[0].Burst-limit.Burst+1) + time.Second
 	return r.Allowed >= 0 && r.Allowed <= n && r.RetryAfter >= -1 && r.RetryAfter <= longest
 }
 
 // takeAlone leaves what is beyond the priority's own burst to those above it.
-func (p *Pacer) takeAlone(limit redis_rate.Limit, n int) (granted int, wait time.Duration, err error) {
+func (p *RateLimiter) takeAlone(limit redis_rate.Limit, n int) (granted int, wait time.Duration, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
@@ -116,9 +116,9 @@ func (p *Pacer) takeAlone(limit redis_rate.Limit, n int) (granted int, wait time
 	return granted, wait, nil
 }
 
-// Board is where all workers on one Redis read and write what they know of the distributor's trouble. It is sealed
+// SharedState is where all workers on one Redis read and write what they know of the distributor's trouble. It is sealed
 // there with the distributor's secret key: nobody else can stop purchases by what he writes.
-type Board struct {
+type SharedState struct {
 	rdb    redis.UniversalClient
 	sealed sealed
 	// guarded: others may write to this Redis.
@@ -136,9 +136,9 @@ const (
 	maxNotices, maxNotice = 256, 8 << 10
 )
 
-// Board is the one of this Redis for those who have the distributor's secret key.
-func (q *Queue) Board(secretKey string) *Board {
-	return &Board{rdb: q.rest, sealed: sealed{seal.New(secretKey), "distributor notices"}, guarded: !q.IsEmbedded(),
+// SharedState is the one of this Redis for those who have the distributor's secret key.
+func (q *Queue) SharedState(secretKey string) *SharedState {
+	return &SharedState{rdb: q.rest, sealed: sealed{seal.New(secretKey), "distributor notices"}, guarded: !q.IsEmbedded(),
 		reject: q.reject}
 }
 
@@ -158,7 +158,7 @@ for _, field in ipairs(redis.call("HKEYS", KEYS[1])) do
 end
 return redis.call("HGETALL", KEYS[1])`)
 
-func (b *Board) fields(ctx context.Context) (map[string]string, error) {
+func (b *SharedState) fields(ctx context.Context) (map[string]string, error) {
 	if !b.guarded {
 		return b.rdb.HGetAll(ctx, noticesKey).Result()
 	}
@@ -170,8 +170,8 @@ func (b *Board) fields(ctx context.Context) (map[string]string, error) {
 	return fields, err
 }
 
-// Notices are what is on the board.
-func (b *Board) Notices(ctx context.Context) (n topup.Notices, err error) {
+// Restrictions are what is on the board.
+func (b *SharedState) Restrictions(ctx context.Context) (n topup.Restrictions, err error) {
 	ctx, cancel := context.WithTimeout(ctx, boardTimeout)
 	defer cancel()
 	fields, err := b.fields(ctx)
@@ -181,7 +181,7 @@ func (b *Board) Notices(ctx context.Context) (n topup.Notices, err error) {
 	n.Outages = map[string]topup.Outage{}
 	for name, value := range fields {
 		if err := b.read(&n, name, value, time.Now()); err != nil {
-			b.reject(ctx, RejectedNotice, noticesKey, fmt.Sprintf("field %.40q: %v", name, err))
+			b.reject(ctx, RejectedState, noticesKey, fmt.Sprintf("field %.40q: %v", name, err))
 			_ = b.rdb.HDel(ctx, noticesKey, name).Err() // it is ignored anyway
 		}
 	}
@@ -189,7 +189,7 @@ func (b *Board) Notices(ctx context.Context) (n topup.Notices, err error) {
 }
 
 // read adds one notice. None stops purchases for longer than the distributor itself could, or for ever.
-func (b *Board) read(n *topup.Notices, name, value string, now time.Time) error {
+func (b *SharedState) read(n *topup.Restrictions, name, value string, now time.Time) error {
 	text, err := b.sealed.open(value, name)
 	if err != nil {
 		return err
@@ -219,12 +219,12 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // Pause tells that the distributor wants no request until a time.
-func (b *Board) Pause(ctx context.Context, until time.Time) error {
+func (b *SharedState) Pause(ctx context.Context, until time.Time) error {
 	return b.set(ctx, pausedField, strconv.FormatInt(until.UnixMilli(), 10))
 }
 
 // SetOutage tells of an operator's outage, or of what has become of it.
-func (b *Board) SetOutage(ctx context.Context, operator string, o topup.Outage) error {
+func (b *SharedState) SetOutage(ctx context.Context, operator string, o topup.Outage) error {
 	value, err := json.Marshal(o)
 	if err != nil {
 		return fmt.Errorf("outage of %s: %w", operator, err)
@@ -232,7 +232,7 @@ func (b *Board) SetOutage(ctx context.Context, operator string, o topup.Outage) 
 	return b.set(ctx, outagePrefix+operator, string(value))
 }
 
-func (b *Board) set(ctx context.Context, field, value string) error {
+func (b *SharedState) set(ctx context.Context, field, value string) error {
 	ctx, cancel := context.WithTimeout(ctx, boardTimeout)
 	defer cancel()
 	if err := b.rdb.HSet(ctx, noticesKey, field, b.sealed.seal([]byte(value), field)).Err(); err != nil {
@@ -242,7 +242,7 @@ func (b *Board) set(ctx context.Context, field, value string) error {
 }
 
 // EndOutage takes an operator's outage off the board.
-func (b *Board) EndOutage(ctx context.Context, operator string) error {
+func (b *SharedState) EndOutage(ctx context.Context, operator string) error {
 	ctx, cancel := context.WithTimeout(ctx, boardTimeout)
 	defer cancel()
 	if err := b.rdb.HDel(ctx, noticesKey, outagePrefix+operator).Err(); err != nil {
@@ -252,7 +252,7 @@ func (b *Board) EndOutage(ctx context.Context, operator string) error {
 }
 
 // ClaimProbe says who may try an operator that is out: one worker each time that every has passed.
-func (b *Board) ClaimProbe(ctx context.Context, operator string, every time.Duration) (claimed bool, err error) {
+func (b *SharedState) ClaimProbe(ctx context.Context, operator string, every time.Duration) (claimed bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, boardTimeout)
 	defer cancel()
 	key := "recarga:distributor:probe:" + operator
@@ -270,7 +270,7 @@ func (b *Board) ClaimProbe(ctx context.Context, operator string, every time.Dura
 	return claimed, nil
 }
 
-func (b *Board) claim(ctx context.Context, key string, every time.Duration) (claimed bool, err error) {
+func (b *SharedState) claim(ctx context.Context, key string, every time.Duration) (claimed bool, err error) {
 	err = b.rdb.SetArgs(ctx, key, "", redis.SetArgs{Mode: "NX", TTL: every}).Err()
 	if errors.Is(err, redis.Nil) {
 		return false, nil
@@ -297,7 +297,7 @@ return granted`)
 
 // Resume says how many of n purchases an operator that recovers gets now; all workers together get at most total
 // since it began to recover.
-func (b *Board) Resume(ctx context.Context, operator string, recoveringSince time.Time, total, n int) (granted int, err error) {
+func (b *SharedState) Resume(ctx context.Context, operator string, recoveringSince time.Time, total, n int) (granted int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, boardTimeout)
 	defer cancel()
 	granted, err = resumeScript.Run(ctx, b.rdb, []string{resumeKey(operator, recoveringSince)}, total, n, int(resumeFor.Seconds())).Int()
@@ -308,7 +308,7 @@ func (b *Board) Resume(ctx context.Context, operator string, recoveringSince tim
 }
 
 // GiveBack gives back n that Resume granted, and that were not made.
-func (b *Board) GiveBack(ctx context.Context, operator string, recoveringSince time.Time, n int) error {
+func (b *SharedState) GiveBack(ctx context.Context, operator string, recoveringSince time.Time, n int) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), boardTimeout)
 	defer cancel()
 	if err := b.rdb.DecrBy(ctx, resumeKey(operator, recoveringSince), int64(n)).Err(); err != nil {

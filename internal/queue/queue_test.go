@@ -91,7 +91,7 @@ func TestRingWakesAWorker(t *testing.T) {
 	q := open(t, queue.Embedded)
 	calls, handler := looks(done)
 	serve(t, q, handler)
-	if err := q.RingOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
+	if err := q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	l := next(t, calls)
@@ -136,7 +136,7 @@ func TestComesBackNotEarlyAndForNothing(t *testing.T) {
 		return time.Time{}, nil
 	})
 	serve(t, q, handler)
-	if err := q.RingOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
+	if err := q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	next(t, calls)
@@ -151,7 +151,7 @@ func TestScheduledNotEarly(t *testing.T) {
 	calls, handler := looks(done)
 	serve(t, q, handler)
 	at := time.Now().Add(700 * time.Millisecond)
-	if err := q.RingOrder(t.Context(), request("ORD-1"), at); err != nil {
+	if err := q.EnqueueOrder(t.Context(), request("ORD-1"), at); err != nil {
 		t.Fatal(err)
 	}
 	if l := next(t, calls); l.at.Before(at) {
@@ -191,12 +191,12 @@ func TestRingPastADeadTask(t *testing.T) {
 	for name, how := range kill {
 		t.Run(name, func(t *testing.T) {
 			q := open(t, queue.Embedded)
-			if err := q.RingOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
+			if err := q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
 				t.Fatal(err)
 			}
 			inspector := asynq.NewInspectorFromRedisClient(q.Redis())
 			how(t, q, inspector)
-			if err := q.RingOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
+			if err := q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
 				t.Fatal(err)
 			}
 			calls, handler := looks(done)
@@ -212,7 +212,7 @@ func TestRingPastADeadTask(t *testing.T) {
 func TestRingBesideATaskOfMuchLater(t *testing.T) {
 	q := open(t, queue.Embedded)
 	for _, at := range []time.Time{time.Now().Add(5 * time.Hour), time.Now().Add(5 * time.Hour), {}} {
-		if err := q.RingOrder(t.Context(), request("ORD-1"), at); err != nil {
+		if err := q.EnqueueOrder(t.Context(), request("ORD-1"), at); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -235,14 +235,14 @@ func TestInsistBesideAnActiveTask(t *testing.T) {
 		return time.Time{}, nil
 	})
 	t.Cleanup(func() { close(release) }) // before the shutdown, which waits for the handlers
-	if err := q.RingOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
+	if err := q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	next(t, calls)
-	if err := q.RingOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
+	if err := q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := q.InsistOrder(t.Context(), request("ORD-1")); err != nil {
+	if err := q.ForceEnqueueOrder(t.Context(), request("ORD-1")); err != nil {
 		t.Fatal(err)
 	}
 	if l := next(t, calls); l.id != "ORD-1~1" {
@@ -303,13 +303,13 @@ func TestOnRealRedis(t *testing.T) {
 		}
 		return time.Time{}, nil
 	})
-	if err := q.RingOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
+	if err := q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := asynq.NewInspectorFromRedisClient(q.Redis()).ArchiveTask(tasks.QueueTopups, "ORD-1"); err != nil {
 		t.Fatal(err)
 	}
-	if err := q.RingOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
+	if err := q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	serve(t, q, handler)
@@ -343,10 +343,10 @@ func TestRedisGoneAndBack(t *testing.T) {
 	q := open(t, queue.Embedded)
 	q.StopEmbedded()
 	start := time.Now()
-	if err := q.RingOrder(t.Context(), request("ORD-1"), time.Time{}); err == nil {
+	if err := q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}); err == nil {
 		t.Fatal("a ring without Redis succeeds")
 	}
-	if err := q.RingOrder(t.Context(), request("ORD-2"), time.Time{}); !errors.Is(err, queue.ErrUnreachable) {
+	if err := q.EnqueueOrder(t.Context(), request("ORD-2"), time.Time{}); !errors.Is(err, queue.ErrUnreachable) {
 		t.Errorf("the second ring is %v, want ErrUnreachable at once", err)
 	}
 	if took := time.Since(start); took > 5*time.Second {
@@ -355,7 +355,7 @@ func TestRedisGoneAndBack(t *testing.T) {
 	if err := q.RestartEmbedded(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.After(20 * time.Second); q.RingOrder(t.Context(), request("ORD-3"), time.Time{}) != nil; {
+	for deadline := time.After(20 * time.Second); q.EnqueueOrder(t.Context(), request("ORD-3"), time.Time{}) != nil; {
 		select {
 		case <-deadline:
 			t.Fatal("rings still fail after Redis is back")
@@ -372,13 +372,13 @@ func TestHangUp(t *testing.T) {
 			q := open(t, url)
 			gone, hangUp := context.WithCancel(t.Context())
 			hangUp()
-			if err := q.RingOrder(gone, request("GONE"), time.Time{}); err != nil {
+			if err := q.EnqueueOrder(gone, request("GONE"), time.Time{}); err != nil {
 				t.Errorf("the order of the client that hung up: %v", err)
 			}
-			if err := q.RingEvent(gone, "EVENT", time.Time{}); err != nil {
+			if err := q.EnqueueEvent(gone, "EVENT", time.Time{}); err != nil {
 				t.Errorf("the event: %v", err)
 			}
-			if err := q.RingOrder(t.Context(), request("OTHER"), time.Time{}); err != nil {
+			if err := q.EnqueueOrder(t.Context(), request("OTHER"), time.Time{}); err != nil {
 				t.Errorf("the order of another client: %v", err)
 			}
 			for id, queueName := range map[string]string{"GONE": tasks.QueueTopups, "OTHER": tasks.QueueTopups, "EVENT": tasks.QueueWebhooks} {
@@ -402,7 +402,7 @@ func TestResume(t *testing.T) {
 					t.Errorf("of a total of %d, %d are granted", total, taken)
 				}
 			}
-			if n, err := q.Board("secret").Resume(t.Context(), "TELCEL", since.Add(time.Second), 1, 5); n != 1 || err != nil {
+			if n, err := q.SharedState("secret").Resume(t.Context(), "TELCEL", since.Add(time.Second), 1, 5); n != 1 || err != nil {
 				t.Errorf("another recovery gets %d, %v", n, err)
 			}
 		})
@@ -417,10 +417,10 @@ func resumeByMany(t *testing.T, q *queue.Queue, since time.Time, total int) (tak
 	for i := range granted {
 		workers.Go(func() {
 			for range 30 {
-				n, err := q.Board("secret").Resume(t.Context(), "TELCEL", since, total, 2+i)
+				n, err := q.SharedState("secret").Resume(t.Context(), "TELCEL", since, total, 2+i)
 				if err == nil && n > 1 {
 					n--
-					err = q.Board("secret").GiveBack(t.Context(), "TELCEL", since, 1)
+					err = q.SharedState("secret").GiveBack(t.Context(), "TELCEL", since, 1)
 				}
 				if err != nil {
 					t.Error(err)
@@ -431,7 +431,7 @@ func resumeByMany(t *testing.T, q *queue.Queue, since time.Time, total int) (tak
 		})
 	}
 	workers.Wait()
-	left, err := q.Board("secret").Resume(t.Context(), "TELCEL", since, total, 1000)
+	left, err := q.SharedState("secret").Resume(t.Context(), "TELCEL", since, total, 1000)
 	if err != nil {
 		t.Error(err)
 	}
@@ -448,7 +448,7 @@ func TestPacer(t *testing.T) {
 }
 
 func testPacer(t *testing.T, q *queue.Queue) {
-	pacer := q.NewPacer("distributor", 36, time.Hour)
+	pacer := q.NewRateLimiter("distributor", 36, time.Hour)
 	// Each priority may go further than the one below it, and none further than the limit's burst.
 	for _, c := range []struct {
 		p          topup.Priority
@@ -504,7 +504,7 @@ func BenchmarkPickup(b *testing.B) {
 		q := open(b, queue.Embedded)
 		calls, handler := looks(done)
 		serve(b, q, handler)
-		benchmarkPickup(b, calls, func(id topup.ID) error { return q.RingOrder(b.Context(), request(id), time.Time{}) })
+		benchmarkPickup(b, calls, func(id topup.ID) error { return q.EnqueueOrder(b.Context(), request(id), time.Time{}) })
 	})
 	b.Run("polled-5ms", func(b *testing.B) {
 		q := open(b, queue.Embedded)

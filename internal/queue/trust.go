@@ -23,18 +23,18 @@ type Rejected string
 
 // The kinds.
 const (
-	RejectedToken  Rejected = "token"
-	RejectedLock   Rejected = "lock"
-	RejectedNotice Rejected = "notice"
-	RejectedPace   Rejected = "pace"
-	RejectedProbe  Rejected = "probe"
+	RejectedToken Rejected = "token"
+	RejectedLock  Rejected = "lock"
+	RejectedState Rejected = "notice"
+	RejectedRate  Rejected = "pace"
+	RejectedProbe Rejected = "probe"
 	// RejectedKey is a key of another type than asynq's or ours, which would make every script on it fail.
 	RejectedKey Rejected = "key"
 )
 
 // RejectedKinds are all of them.
 func RejectedKinds() []Rejected {
-	return []Rejected{RejectedToken, RejectedLock, RejectedNotice, RejectedPace, RejectedProbe, RejectedKey}
+	return []Rejected{RejectedToken, RejectedLock, RejectedState, RejectedRate, RejectedProbe, RejectedKey}
 }
 
 // OnRejected has f called for everything that is rejected; it must not block. Call it before the queue is used.

@@ -141,7 +141,7 @@ func TestLockWithoutEnd(t *testing.T) {
 func TestPacePoison(t *testing.T) {
 	q := open(t, testkit.Redis(t).URL())
 	rdb, rejected := q.Redis(), countRejected(q)
-	pacer := q.NewPacer("distributor", 3600, time.Hour)
+	pacer := q.NewRateLimiter("distributor", 3600, time.Hour)
 	for range 3 {
 		for _, p := range topup.Priorities() {
 			for granted := 1; granted > 0; {
@@ -161,7 +161,7 @@ func TestPacePoison(t *testing.T) {
 		if granted, wait, err := pacer.Take(t.Context(), topup.PriorityBulk, 1); granted != 1 || err != nil {
 			t.Errorf("%q: %d granted, wait %s, %v", value, granted, wait, err)
 		}
-		rejected.are(t, map[queue.Rejected]int{queue.RejectedPace: 1})
+		rejected.are(t, map[queue.Rejected]int{queue.RejectedRate: 1})
 	}
 	for _, value := range []string{"-1e18", "-inf", "0", "nan"} { // as if nothing had been bought for long
 		must(t, rdb.Set(t.Context(), key, value, 0).Err())
@@ -184,7 +184,7 @@ const notices = "recarga:distributor:notices"
 func TestForgedNotices(t *testing.T) {
 	q := open(t, testkit.Redis(t).URL())
 	rdb, rejected := q.Redis(), countRejected(q)
-	board, theirs := q.Board("secret"), q.Board("their secret")
+	board, theirs := q.SharedState("secret"), q.SharedState("their secret")
 	until, since := time.Now().Add(time.Minute).Truncate(time.Millisecond), time.Now().Add(-time.Minute).UTC()
 	put := func() {
 		must(t, rdb.Del(t.Context(), notices).Err())
@@ -193,7 +193,7 @@ func TestForgedNotices(t *testing.T) {
 	}
 	truth := func(name string) {
 		t.Helper()
-		n, err := board.Notices(t.Context())
+		n, err := board.Restrictions(t.Context())
 		if err != nil || !n.PausedUntil.Equal(until) || len(n.Outages) != 1 || !n.Outages["TELCEL"].Since.Equal(since) {
 			t.Errorf("%s: %+v, %v", name, n, err)
 		}
@@ -218,12 +218,12 @@ func TestForgedNotices(t *testing.T) {
 		}
 		must(t, rdb.HSet(t.Context(), notices, c.field, c.value).Err())
 		for range 2 { // the second look finds it gone
-			n, err := board.Notices(t.Context())
+			n, err := board.Restrictions(t.Context())
 			if err != nil || len(n.Outages) != 1 || c.field == "paused_until" && !n.PausedUntil.IsZero() {
 				t.Errorf("%s: %+v, %v", name, n, err)
 			}
 		}
-		rejected.are(t, map[queue.Rejected]int{queue.RejectedNotice: 1})
+		rejected.are(t, map[queue.Rejected]int{queue.RejectedState: 1})
 	}
 	put()
 	must(t, theirs.SetOutage(t.Context(), "MOVISTAR", topup.Outage{Since: since}))
@@ -231,11 +231,11 @@ func TestForgedNotices(t *testing.T) {
 		"z").Err())
 	truth("with their key, and large ones")
 	must(t, board.Pause(t.Context(), time.Now().AddDate(100, 0, 0)))
-	if n, err := board.Notices(t.Context()); err != nil || time.Until(n.PausedUntil) > time.Hour {
+	if n, err := board.Restrictions(t.Context()); err != nil || time.Until(n.PausedUntil) > time.Hour {
 		t.Errorf("a pause of 100 years: %s, %v", n.PausedUntil, err)
 	}
 	must(t, board.SetOutage(t.Context(), "TELCEL", topup.Outage{Since: time.Now().Add(time.Hour)}))
-	if n, err := board.Notices(t.Context()); err != nil || len(n.Outages) != 0 {
+	if n, err := board.Restrictions(t.Context()); err != nil || len(n.Outages) != 0 {
 		t.Errorf("an outage of the future: %v, %v", n.Outages, err)
 	}
 	for name, poison := range map[string]func() error{
@@ -250,7 +250,7 @@ func TestForgedNotices(t *testing.T) {
 	} {
 		must(t, rdb.Del(t.Context(), notices).Err())
 		must(t, poison())
-		if n, err := board.Notices(t.Context()); err != nil || len(n.Outages) != 0 || !n.PausedUntil.IsZero() {
+		if n, err := board.Restrictions(t.Context()); err != nil || len(n.Outages) != 0 || !n.PausedUntil.IsZero() {
 			t.Errorf("%s: %+v, %v", name, n, err)
 		}
 		put()
@@ -261,7 +261,7 @@ func TestForgedNotices(t *testing.T) {
 // TestProbePoison: a claim that does not end keeps nobody from trying an operator that is out.
 func TestProbePoison(t *testing.T) {
 	onBoth(t, func(t *testing.T, q *queue.Queue) {
-		rdb, rejected, board := q.Redis(), countRejected(q), q.Board("secret")
+		rdb, rejected, board := q.Redis(), countRejected(q), q.SharedState("secret")
 		const key = "recarga:distributor:probe:TELCEL"
 		for name, poison := range map[string]func() error{
 			"without an end": func() error { return rdb.Set(t.Context(), key, "", 0).Err() },
@@ -296,7 +296,7 @@ func TestWrongTypes(t *testing.T) {
 	rdb, rejected := q.Redis(), countRejected(q)
 	calls, handler := looks(done)
 	serve(t, q, handler)
-	must(t, q.RingOrder(t.Context(), request("FIRST"), time.Time{}))
+	must(t, q.EnqueueOrder(t.Context(), request("FIRST"), time.Time{}))
 	next(t, calls)
 	today := time.Now().UTC().Format(time.DateOnly)
 	keys := []string{"asynq:queues", "asynq:servers", "asynq:workers"}
@@ -319,7 +319,7 @@ func TestWrongTypes(t *testing.T) {
 			t.Errorf("%s: %d keys removed", key, n)
 		}
 		id := fmt.Sprint("ORD-", i)
-		must(t, q.InsistOrder(t.Context(), request(topup.ID(id))))
+		must(t, q.ForceEnqueueOrder(t.Context(), request(topup.ID(id))))
 		if got := next(t, calls).id; got != id {
 			t.Errorf("after %s: %s instead of %s", key, got, id)
 		}
@@ -331,7 +331,7 @@ func TestWrongTypes(t *testing.T) {
 	}
 	must(t, rdb.RPush(t.Context(), "asynq:{topups}:pending", "POISON-pending").Err())
 	must(t, rdb.Set(t.Context(), "asynq:{topups}:t:POISON-pending", "x", 0).Err())
-	must(t, q.RingOrder(t.Context(), request("BEHIND"), time.Now().Add(time.Second)))
+	must(t, q.EnqueueOrder(t.Context(), request("BEHIND"), time.Now().Add(time.Second)))
 	testkit.Eventually(t, time.Minute, func() bool {
 		watch(t, q)
 		return len(calls) > 0
@@ -381,7 +381,7 @@ func TestStuckIDs(t *testing.T) {
 				occupy(t, q, id)
 			}
 			for range 3 { // a sweep that comes again makes no more of them
-				must(t, q.InsistOrder(t.Context(), request("ORD-1")))
+				must(t, q.ForceEnqueueOrder(t.Context(), request("ORD-1")))
 			}
 			pending := q.Redis().LRange(t.Context(), "asynq:{topups}:pending", 0, -1).Val()
 			// Two where a minute ends meanwhile.
@@ -408,7 +408,7 @@ func message(t *testing.T, id string) string {
 // kept for a person to look at, and no task that is really that one is touched.
 func TestMessagesOfOthers(t *testing.T) {
 	q := open(t, testkit.Redis(t).URL())
-	must(t, q.RingOrder(t.Context(), request("REAL"), time.Time{}))
+	must(t, q.EnqueueOrder(t.Context(), request("REAL"), time.Time{}))
 	active(t, q, 2*time.Minute)
 	must(t, q.Redis().HSet(t.Context(), "asynq:{topups}:t:ORD-1", "msg", message(t, "REAL")).Err())
 	if h := watch(t, q); h.Repaired.Quarantined != 1 || h.Depth["pending"] != 1 {

@@ -70,7 +70,7 @@ type QueueHealth struct {
 	Repaired Repairs
 }
 
-// Repairs are counts of what a watch mended. Whatever order or event stood behind a task that was
+// Repairs are counts of what a watch fixed. Whatever order or event stood behind a task that was
 // removed, the journal's sweep rings for it again.
 type Repairs struct {
 	// Leases given to active tasks that had none, so that asynq takes them back.
@@ -110,7 +110,7 @@ func (h Health) Alarms() []string {
 	return alarms
 }
 
-// Watch mends what asynq never would by itself, and reports the rest. It is for every worker to call
+// Watch fixes what asynq never would by itself, and reports the rest. It is for every worker to call
 // every few seconds: it takes three round trips, each step is bounded and atomic, and what several do at
 // once is done once.
 //
@@ -150,14 +150,14 @@ func (q *Queue) Watch(ctx context.Context) (Health, error) {
 }
 
 // findings are the answers of one queue's scripts.
-type findings struct{ clean, survey, mend, trim, overdue *redis.Cmd }
+type findings struct{ clean, survey, fix, trim, overdue *redis.Cmd }
 
 func inspect(ctx context.Context, pipe redis.Pipeliner, queue string, now time.Time) *findings {
 	key := func(name string) string { return "asynq:{" + queue + "}:" + name }
 	task, strays, quarantine := key("t:"), "recarga:{"+queue+"}:strays", quarantineOf(queue)
 	return &findings{
 		clean: clean(ctx, pipe, queue, now), // first, because the others fail on what it removes
-		mend: pipe.Eval(ctx, mendScript, []string{key("active"), key("lease"), strays},
+		fix: pipe.Eval(ctx, mendScript, []string{key("active"), key("lease"), strays},
 			task, watchPage, leaseOverdue.Seconds(), strayGrace.Seconds()),
 		trim: pipe.Eval(ctx, trimScript, []string{key("archived")}, task, archivePage, archiveLife.Seconds()),
 		overdue: pipe.Eval(ctx, overdueScript, []string{key("lease")},
@@ -269,7 +269,7 @@ func (q *Queue) report(ctx context.Context, queue string, f *findings) (QueueHea
 		q.reject(ctx, RejectedKey, key, "it is of another type than it must be")
 	}
 	survey, err := f.survey.Slice()
-	mended, mendErr := f.mend.Int64Slice()
+	fixed, mendErr := f.fix.Int64Slice()
 	trimmed, trimErr := f.trim.Int()
 	overdue, overdueErr := f.overdue.StringSlice()
 	if err := errors.Join(err, mendErr, trimErr, overdueErr); err != nil {
@@ -286,8 +286,8 @@ func (q *Queue) report(ctx context.Context, queue string, f *findings) (QueueHea
 		Paused:             count(7) > 0,
 		Undecodable:        count(8) + quarantined,
 		OldestPending:      age(survey[9]),
-		ActiveWithoutLease: int(mended[0]),
-		Repaired:           Repairs{Leases: int(mended[1]), Vanished: int(mended[2]), Quarantined: quarantined, Archived: trimmed},
+		ActiveWithoutLease: int(fixed[0]),
+		Repaired:           Repairs{Leases: int(fixed[1]), Vanished: int(fixed[2]), Quarantined: quarantined, Archived: trimmed},
 	}
 	for i, state := range []string{"pending", "active", "scheduled", "retry", "archived", "completed"} {
 		h.Depth[state] = count(i)

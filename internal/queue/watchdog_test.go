@@ -36,7 +36,7 @@ func watch(t *testing.T, q *queue.Queue) queue.QueueHealth {
 func active(t *testing.T, q *queue.Queue, leaseEnded time.Duration) {
 	t.Helper()
 	ctx, rdb := t.Context(), q.Redis()
-	if err := q.RingOrder(ctx, request("ORD-1"), time.Time{}); err != nil {
+	if err := q.EnqueueOrder(ctx, request("ORD-1"), time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	must(t, rdb.RPopLPush(ctx, "asynq:{topups}:pending", "asynq:{topups}:active").Err())
@@ -179,8 +179,8 @@ func TestWatchReports(t *testing.T) {
 		if h.Skew.Abs() > time.Second {
 			t.Errorf("skew %s on one machine", h.Skew)
 		}
-		must(t, q.RingOrder(t.Context(), request("NOW"), time.Time{}))
-		must(t, q.RingOrder(t.Context(), request("LATER"), time.Now().Add(time.Hour)))
+		must(t, q.EnqueueOrder(t.Context(), request("NOW"), time.Time{}))
+		must(t, q.EnqueueOrder(t.Context(), request("LATER"), time.Now().Add(time.Hour)))
 		must(t, asynq.NewInspectorFromRedisClient(q.Redis()).PauseQueue(tasks.QueueTopups))
 		_, handler := looks(done)
 		serve(t, q, handler)
@@ -201,7 +201,7 @@ func TestWatchReports(t *testing.T) {
 	})
 }
 
-// TestWatchByMany: many workers watching at once mend each thing once.
+// TestWatchByMany: many workers watching at once fix each thing once.
 func TestWatchByMany(t *testing.T) {
 	q := open(t, testkit.Redis(t).URL())
 	active(t, q, 2*time.Minute)

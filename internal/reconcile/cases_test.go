@@ -238,7 +238,7 @@ func TestNotUnderstoodSettlesNothing(t *testing.T) {
 				return
 			}
 			_, sum = s.reconcileText(statement(), query+"&"+c.said)
-			if want := map[topup.Verdict]int64{topup.VerdictSucceeded: 1, topup.VerdictFailed: 1}; cmp.Diff(want, sum.Settled) != "" {
+			if want := map[topup.ResolvedAs]int64{topup.ResolvedSucceeded: 1, topup.ResolvedFailed: 1}; cmp.Diff(want, sum.Settled) != "" {
 				t.Errorf("%+v", sum)
 			}
 		})

@@ -344,9 +344,9 @@ func foundAs(g group, a account, o *journal.Standing, source string) pendingFind
 		detail += "; the amount was not compared"
 	}
 	f := newFinding(UnknownFound, g, o, a.charges, detail)
-	f.Outcome = topup.NullString(topup.VerdictSucceeded)
+	f.Outcome = topup.NullString(topup.ResolvedSucceeded)
 	return pendingFinding{Order: *o, Finding: f, Settle: &topup.Resolution{
-		Outcome: topup.VerdictSucceeded, Reason: source + ", " + detail, Attempt: o.Attempt,
+		Outcome: topup.ResolvedSucceeded, Reason: source + ", " + detail, Attempt: o.Attempt,
 		TransactionID: topup.NullString(c.transaction), Reference: topup.NullString(c.reference), AuthCode: topup.NullString(c.auth),
 	}}
 }

@@ -219,7 +219,7 @@ func TestAbsenceNeedsProof(t *testing.T) {
 			held := func(f string) bool {
 				return strings.HasPrefix(f, "unknown_held X ") && strings.Contains(f, strings.Replace(c.why, "it is not", "the statement is not", 1))
 			}
-			if !slices.ContainsFunc(found, held) || s.state("X") != topup.StateUnknown || sum.Settled[topup.VerdictFailed] != 0 {
+			if !slices.ContainsFunc(found, held) || s.state("X") != topup.StateUnknown || sum.Settled[topup.ResolvedFailed] != 0 {
 				t.Errorf("X is %s; want it held because %s\n%s", s.state("X"), c.why, strings.Join(found, "\n"))
 			}
 		})
@@ -234,7 +234,7 @@ type meanwhile struct {
 
 func (m meanwhile) Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error) {
 	if id == "X" {
-		_, _, err := m.s.journal.Resolve(ctx, id, topup.Resolution{Outcome: topup.VerdictResend, Reason: "r", By: "b"}, m.s.at(day+time.Hour))
+		_, _, err := m.s.journal.Resolve(ctx, id, topup.Resolution{Outcome: topup.ResolvedResend, Reason: "r", By: "b"}, m.s.at(day+time.Hour))
 		m.s.check(err)
 		m.s.attempt("X", 1, topup.StateUnknown, m.s.at(day+2*time.Hour))
 	}

@@ -123,8 +123,8 @@ func (s *story) wrong() (list []*life) {
 	slop := s.margin + 26*time.Hour // a date stands for a whole day, in any zone
 	for _, o := range s.w.orders {
 		switch {
-		case o.settled == topup.VerdictSucceeded && o.charges == 0 && !s.f.credible(o, slop),
-			(o.settled == topup.VerdictFailed || o.settled == topup.VerdictResend) && o.charges > 0 && !s.f.deniable(o, slop):
+		case o.settled == topup.ResolvedSucceeded && o.charges == 0 && !s.f.credible(o, slop),
+			(o.settled == topup.ResolvedFailed || o.settled == topup.ResolvedResend) && o.charges > 0 && !s.f.deniable(o, slop):
 			list = append(list, o)
 		}
 	}
@@ -150,7 +150,7 @@ func seedOf(t *testing.T) uint64 {
 func TestNeverWrong(t *testing.T) {
 	seed := seedOf(t)
 	var settled [3]atomic.Int64
-	verdicts := []topup.Verdict{topup.VerdictSucceeded, topup.VerdictFailed, topup.VerdictResend}
+	verdicts := []topup.ResolvedAs{topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend}
 	t.Run("rounds", func(t *testing.T) {
 		for part := range uint64(parts) {
 			t.Run(fmt.Sprint(part), func(t *testing.T) {
@@ -200,7 +200,7 @@ func TestNeverWrongOverSQLite(t *testing.T) {
 	if err != nil || moved.Orders == 0 {
 		t.Fatal(moved, err)
 	}
-	orders := producer.New(j, noBell{}, slog.New(slog.DiscardHandler))
+	orders := producer.New(j, noWaker{}, slog.New(slog.DiscardHandler))
 	settled := 0
 	for n, w := range worlds {
 		s := &story{w: w, book: j, orders: orders}
@@ -210,8 +210,8 @@ func TestNeverWrongOverSQLite(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			o.settled = map[topup.State]topup.Verdict{
-				topup.StateSucceeded: topup.VerdictSucceeded, topup.StateFailed: topup.VerdictFailed, topup.StateRetrying: topup.VerdictResend,
+			o.settled = map[topup.State]topup.ResolvedAs{
+				topup.StateSucceeded: topup.ResolvedSucceeded, topup.StateFailed: topup.ResolvedFailed, topup.StateRetrying: topup.ResolvedResend,
 			}[now.State]
 			if o.settled != "" {
 				settled++
@@ -282,7 +282,7 @@ func TestWholeSettlesAll(t *testing.T) {
 		s := round(t, seed, n, true)
 		for _, o := range s.w.orders {
 			held := o.State == topup.StateUnknown && (o.charges > 0 || !s.w.odd)
-			if held || o.settled == topup.VerdictSucceeded && o.charges == 0 || o.settled != topup.VerdictSucceeded && o.settled != "" && o.charges > 0 {
+			if held || o.settled == topup.ResolvedSucceeded && o.charges == 0 || o.settled != topup.ResolvedSucceeded && o.settled != "" && o.charges > 0 {
 				t.Fatalf("round %d of seed %d: %s\n%s", n, seed, s.w.story(o), s)
 			}
 		}

@@ -196,7 +196,7 @@ func (s *Statement) judging() judging {
 func (r *Reconciler) Run(ctx context.Context, s *Statement, emit func(Result) error) error {
 	j := &job{r: r, s: s, stage: s.stage, emit: emit, lastly: time.Now(), judging: s.judging(), sum: Summary{
 		Statement: s.opts.Name, SHA256: s.sha256, Lines: s.stage.lines, Columns: s.layout.names(), Charged: s.stage.charges,
-		Findings: map[Class]int64{}, Settled: map[topup.Verdict]int64{}, DryRun: s.opts.DryRun, Notes: s.notes, NotUnderstood: s.doubts,
+		Findings: map[Class]int64{}, Settled: map[topup.ResolvedAs]int64{}, DryRun: s.opts.DryRun, Notes: s.notes, NotUnderstood: s.doubts,
 	}}
 	for _, step := range []func(context.Context) error{
 		j.badLines, j.unnamed, j.adopt, j.compare, j.cover, j.missing, j.decided, j.absent,

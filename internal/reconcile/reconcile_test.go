@@ -27,11 +27,11 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// noBell: the queue is not what is tested here.
-type noBell struct{}
+// noWaker: the queue is not what is tested here.
+type noWaker struct{}
 
-func (noBell) RingOrder(context.Context, topup.Request, time.Time) error { return nil }
-func (noBell) RingEvent(context.Context, string, time.Time) error        { return nil }
+func (noWaker) EnqueueOrder(context.Context, topup.Request, time.Time) error { return nil }
+func (noWaker) EnqueueEvent(context.Context, string, time.Time) error        { return nil }
 
 // shop is a journal with a day of orders two days ago: one succeeded every ten minutes, and those of a test.
 type shop struct {
@@ -69,7 +69,7 @@ func emptyShop(t *testing.T) *shop {
 	t.Cleanup(func() { _ = j.Close() })
 	return &shop{
 		t: t, journal: j, dawn: time.Now().UTC().Truncate(24 * time.Hour).Add(-48 * time.Hour), lines: map[string]string{}, head: head,
-		clock: time.RFC3339, resolver: producer.New(j, noBell{}, slog.New(slog.DiscardHandler)),
+		clock: time.RFC3339, resolver: producer.New(j, noWaker{}, slog.New(slog.DiscardHandler)),
 	}
 }
 
@@ -244,13 +244,13 @@ func TestFindings(t *testing.T) {
 			[]string{`unknown_held X line 146 says "Reversado" (reversed); held: absent=hold`}, topup.StateUnknown},
 		{"absent, two attempts", absent, func(s *shop) {
 			unknown(s)
-			_, _, err := s.journal.Resolve(s.t.Context(), "X", topup.Resolution{Outcome: topup.VerdictResend, Reason: "r", By: "b"}, s.at(day/2+3*time.Minute))
+			_, _, err := s.journal.Resolve(s.t.Context(), "X", topup.Resolution{Outcome: topup.ResolvedResend, Reason: "r", By: "b"}, s.at(day/2+3*time.Minute))
 			s.check(err)
 			s.attempt("X", 1, topup.StateUnknown, s.at(day/2+4*time.Minute))
 		}, []string{"unknown_absent X no line charges it"}, topup.StateFailed},
 		{"absent, the second attempt is after the statement", absent, func(s *shop) {
 			unknown(s)
-			_, _, err := s.journal.Resolve(s.t.Context(), "X", topup.Resolution{Outcome: topup.VerdictResend, Reason: "r", By: "b"}, s.at(day/2+3*time.Minute))
+			_, _, err := s.journal.Resolve(s.t.Context(), "X", topup.Resolution{Outcome: topup.ResolvedResend, Reason: "r", By: "b"}, s.at(day/2+3*time.Minute))
 			s.check(err)
 			s.attempt("X", 1, topup.StateUnknown, s.at(day+time.Hour))
 		}, []string{held + "its attempts, from "}, topup.StateUnknown},
@@ -415,7 +415,7 @@ func TestTotals(t *testing.T) {
 	s.lines["X"] = s.charge("X", s.at(day/2))
 	_, sum := s.reconcile("name=a.csv&by=ana")
 	want := reconcile.Total{Count: 145, Amount: topup.Pesos(1450)}
-	if !sum.Agrees || sum.Charged != want || sum.Sold != want || sum.Matched != 144 || sum.Settled[topup.VerdictSucceeded] != 1 {
+	if !sum.Agrees || sum.Charged != want || sum.Sold != want || sum.Matched != 144 || sum.Settled[topup.ResolvedSucceeded] != 1 {
 		t.Errorf("%+v", sum)
 	}
 	d, err := s.journal.Details(t.Context(), "X")
@@ -441,7 +441,7 @@ func TestBrokenOff(t *testing.T) {
 	read, err := reconcile.Read(t.Context(), s.statement(), opts)
 	s.check(err)
 	quiet := slog.New(slog.DiscardHandler)
-	r := reconcile.New(s.journal, producer.New(s.journal, noBell{}, quiet), quiet)
+	r := reconcile.New(s.journal, producer.New(s.journal, noWaker{}, quiet), quiet)
 	if err := r.Run(t.Context(), read, func(reconcile.Result) error { return gone }); !errors.Is(err, gone) {
 		t.Errorf("the reader goes: %v", err)
 	}

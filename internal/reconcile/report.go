@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"recarga/internal/sheet"
+	"recarga/internal/csvsafe"
 	"recarga/topup"
 )
 
@@ -103,7 +103,7 @@ func columnsText(columns map[Column]string) string {
 	return strings.Join(pairs, ", ")
 }
 
-func settledText(settled map[topup.Verdict]int64) string {
+func settledText(settled map[topup.ResolvedAs]int64) string {
 	var texts []string
 	for _, v := range slices.Sorted(maps.Keys(settled)) {
 		texts = append(texts, fmt.Sprintf("%d as %s", settled[v], v))
@@ -160,7 +160,7 @@ func NewDifferences(w io.Writer) (*Differences, error) {
 func (d *Differences) Add(f Finding) error {
 	row := f.Row()
 	for i, cell := range row {
-		row[i] = sheet.Harmless(cell)
+		row[i] = csvsafe.Harmless(cell)
 	}
 	return d.csv.Write(row)
 }

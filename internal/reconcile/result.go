@@ -138,8 +138,8 @@ type Summary struct {
 	// Findings counts them by class; a class that is absent has none.
 	Findings map[Class]int64 `json:"findings"`
 	// Settled counts the unknown orders that were settled, by outcome; in a dry run, those that would be.
-	Settled map[topup.Verdict]int64 `json:"settled"`
-	DryRun  bool                    `json:"dry_run"`
+	Settled map[topup.ResolvedAs]int64 `json:"settled"`
+	DryRun  bool                       `json:"dry_run"`
 	// Disputed counts the final orders that were marked as disputed.
 	Disputed int64 `json:"disputed"`
 	// Outside counts orders that no line names and that the statement does not cover.

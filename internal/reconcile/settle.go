@@ -90,9 +90,9 @@ func refused(err error) bool {
 }
 
 // settled counts an order that was settled, or would be. One that succeeded is sold.
-func (j *job) settled(outcome topup.Verdict, f Finding) {
+func (j *job) settled(outcome topup.ResolvedAs, f Finding) {
 	j.sum.Settled[outcome]++
-	if outcome == topup.VerdictSucceeded {
+	if outcome == topup.ResolvedSucceeded {
 		j.sum.Sold.Count++
 		j.sum.Sold.Amount += *f.Amount
 	}
@@ -193,7 +193,7 @@ func (j *job) absent(ctx context.Context) error {
 			return errors.Join(err, j.tell(held(f, why)))
 		}
 		f.Class, f.Outcome = UnknownAbsent, topup.NullString(j.s.opts.Absent)
-		return j.settle(ctx, topup.Resolution{Outcome: topup.Verdict(j.s.opts.Absent), Reason: j.absentReason(f), Attempt: a.Attempt}, f)
+		return j.settle(ctx, topup.Resolution{Outcome: topup.ResolvedAs(j.s.opts.Absent), Reason: j.absentReason(f), Attempt: a.Attempt}, f)
 	})
 }
 

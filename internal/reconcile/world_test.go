@@ -39,7 +39,7 @@ type life struct {
 	journal.Standing
 	attempts []attempt
 	charges  int
-	settled  topup.Verdict
+	settled  topup.ResolvedAs
 }
 
 type attempt struct {

@@ -102,7 +102,7 @@ func TestRefusals(t *testing.T) {
 		{"two values", order() + "{}", "400  Invalid JSON"},
 		{"empty", ``, "400  Invalid JSON"},
 		{"too large", order("ORD-1", strings.Repeat("x", 64<<10)), "400  Request body is cut short or too large"},
-		{"magic does not mend it", order("5537686660", "5500000502", "MOVISTAR_TAE", "X"), "400 14 Invalid package"},
+		{"magic does not fix it", order("5537686660", "5500000502", "MOVISTAR_TAE", "X"), "400 14 Invalid package"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a := c.post("/api/distributor/product_purchase", tt.body)

@@ -43,15 +43,15 @@ func (p *pace) add(n int) {
 // board is what several workers know.
 type board struct {
 	mu      sync.Mutex
-	notices topup.Notices
+	notices topup.Restrictions
 	probed  time.Time
 	resumed int
 }
 
-func (b *board) Notices(context.Context) (topup.Notices, error) {
+func (b *board) Restrictions(context.Context) (topup.Restrictions, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return topup.Notices{PausedUntil: b.notices.PausedUntil, Outages: maps.Clone(b.notices.Outages)}, nil
+	return topup.Restrictions{PausedUntil: b.notices.PausedUntil, Outages: maps.Clone(b.notices.Outages)}, nil
 }
 
 func (b *board) Pause(_ context.Context, until time.Time) error {
@@ -140,12 +140,12 @@ func (b *bench) waitsFor(t *testing.T, id topup.ID, why topup.Wait) {
 func TestPacedOrderStandsInLine(t *testing.T) {
 	b := setUp(t, approved)
 	p := &pace{}
-	b.with(func(c *worker.Config) { c.Pacer = p })
+	b.with(func(c *worker.Config) { c.RateLimiter = p })
 	b.accept(t, request("A"))
 	if again := b.look(t, "A"); !again.IsZero() {
 		t.Errorf("comes back at %v; whoever works off the line calls it", again)
 	}
-	b.waitsFor(t, "A", topup.WaitPace)
+	b.waitsFor(t, "A", topup.WaitRate)
 	p.add(1)
 	b.sweep(t)
 	b.rings(t, 1)
@@ -161,7 +161,7 @@ func TestPacedOrderStandsInLine(t *testing.T) {
 func TestLineIsFair(t *testing.T) {
 	b := setUp(t, approved)
 	p := &pace{}
-	b.with(func(c *worker.Config) { c.Pacer = p })
+	b.with(func(c *worker.Config) { c.RateLimiter = p })
 	for _, of := range []struct {
 		caller   string
 		priority topup.Priority
@@ -171,7 +171,7 @@ func TestLineIsFair(t *testing.T) {
 			r := request(topup.ID(fmt.Sprintf("%s-%s-%d", of.priority, of.caller, i)))
 			r.Caller, r.Priority = of.caller, of.priority
 			b.accept(t, r)
-			if _, err := b.Look(t.Context(), r.ID); err != nil {
+			if _, err := b.Process(t.Context(), r.ID); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -192,12 +192,12 @@ func TestBusyIsHonouredByAll(t *testing.T) {
 	busy := topup.Result{Outcome: topup.OutcomeUnavailable, HTTPStatus: 429, RetryAfter: time.Hour}
 	b := setUp(t, busy)
 	shared := &board{}
-	b.with(func(c *worker.Config) { c.Board = shared })
+	b.with(func(c *worker.Config) { c.SharedState = shared })
 	for _, id := range []topup.ID{"A", "B"} {
 		b.accept(t, request(id))
 		b.look(t, id)
 	}
-	b.waitsFor(t, "B", topup.WaitPace)
+	b.waitsFor(t, "B", topup.WaitRate)
 	if until := shared.notices.PausedUntil; time.Until(until) < 50*time.Minute {
 		t.Errorf("the others are told to wait until %v", until)
 	}
@@ -205,7 +205,7 @@ func TestBusyIsHonouredByAll(t *testing.T) {
 		t.Errorf("the vendor saw %v", b.vendor.requests)
 	}
 	policy := worker.Policy{Initial: time.Second, Max: time.Second, MaxAttempts: 1}
-	if s := policy.Verdict(topup.Order{AttemptCount: 1}, busy, nil, 0, time.Now()); s.State != topup.StateRetrying {
+	if s := policy.Decide(topup.Order{AttemptCount: 1}, busy, nil, 0, time.Now()); s.State != topup.StateRetrying {
 		t.Errorf("an order that was turned away is %s", s.State)
 	}
 }
@@ -216,7 +216,7 @@ func TestOutageSpendsNoAttempts(t *testing.T) {
 	b := setUp(t, unavailable)
 	shared := &board{}
 	b.with(func(c *worker.Config) {
-		c.Board, c.Breaker = shared, worker.Breaker{Share: 0.5, Probe: 50 * time.Millisecond}
+		c.SharedState, c.Breaker = shared, worker.Breaker{Share: 0.5, Probe: 50 * time.Millisecond}
 		c.Policy.Initial = time.Hour // so that only probes try again
 		c.Policy.Max = time.Hour
 	})
@@ -246,7 +246,7 @@ func TestOutageSpendsNoAttempts(t *testing.T) {
 			if len(d.Attempts) > 1 {
 				t.Fatalf("%s has spent %d attempts", id, len(d.Attempts))
 			}
-			if d.Called {
+			if d.Released {
 				b.look(t, id)
 			}
 			if len(d.Attempts) == 0 {
@@ -260,9 +260,9 @@ func TestOutageSpendsNoAttempts(t *testing.T) {
 // account has no money; nobody knows before it is to be spent.
 type account struct{ asked atomic.Int64 }
 
-func (*account) Holding() bool                 { return true }
-func (*account) Holds(topup.InLine) topup.Wait { return "" }
-func (a *account) Take(topup.InLine) topup.Wait {
+func (*account) Active() bool                   { return true }
+func (*account) Waits(topup.Waiting) topup.Wait { return "" }
+func (a *account) Take(topup.Waiting) topup.Wait {
 	a.asked.Add(1)
 	return topup.WaitBalance
 }
@@ -273,8 +273,8 @@ func TestProbeSpendsNoHeldMoney(t *testing.T) {
 	shared, empty := &board{}, &account{}
 	shared.notices.Outages = map[string]topup.Outage{topup.OperatorOf(request("A").Product): {Since: time.Now()}}
 	b.with(func(c *worker.Config) {
-		c.Board, c.Breaker = shared, worker.Breaker{Share: 0.5, Probe: 10 * time.Millisecond}
-		c.Holds = []worker.Hold{empty}
+		c.SharedState, c.Breaker = shared, worker.Breaker{Share: 0.5, Probe: 10 * time.Millisecond}
+		c.Reserves = []worker.Reserve{empty}
 	})
 	b.accept(t, request("A"))
 	b.look(t, "A") // and so it stands in line
@@ -287,7 +287,7 @@ func TestProbeSpendsNoHeldMoney(t *testing.T) {
 func TestTurns(t *testing.T) {
 	b := setUp(t, approved)
 	p := &pace{}
-	b.with(func(c *worker.Config) { c.Pacer = p })
+	b.with(func(c *worker.Config) { c.RateLimiter = p })
 	r := rand.New(rand.NewPCG(1, 2))
 	var all []string
 	for i := range 120 {

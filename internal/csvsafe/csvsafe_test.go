@@ -1,9 +1,9 @@
-package sheet_test
+package csvsafe_test
 
 import (
 	"testing"
 
-	"recarga/internal/sheet"
+	"recarga/internal/csvsafe"
 )
 
 func TestHarmless(t *testing.T) {
@@ -12,7 +12,7 @@ func TestHarmless(t *testing.T) {
 		"=1+1": "'=1+1", "+5215537686660": "'+5215537686660", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)", "\t=1": "'\t=1",
 		"＝1": "'＝1", "＠x": "'＠x", "\xff=1": "\xff=1",
 	} {
-		if got := sheet.Harmless(cell); got != want {
+		if got := csvsafe.Harmless(cell); got != want {
 			t.Errorf("Harmless(%q) = %q, want %q", cell, got, want)
 		}
 	}

@@ -50,9 +50,9 @@ type dialect struct {
 	waits string
 	// taken is how many bytes the archived ids take.
 	taken string
-	// broken makes a step fail, such as "DELETE ON orders", once it comes to an order's id; mended ends that.
+	// broken makes a step fail, such as "DELETE ON orders", once it comes to an order's id; fixed ends that.
 	broken func(step, id string) []string
-	mended func(step string) []string
+	fixed  func(step string) []string
 }
 
 func sqliteStore(tb testing.TB) store {
@@ -65,7 +65,7 @@ func sqliteStore(tb testing.TB) store {
 		broken: func(step, id string) []string {
 			return []string{fmt.Sprintf("CREATE TRIGGER broken BEFORE %s WHEN %s BEGIN SELECT RAISE(ABORT, 'broken by the test'); END", step, brokenWhen(step, id))}
 		},
-		mended: func(string) []string { return []string{"DROP TRIGGER broken"} },
+		fixed: func(string) []string { return []string{"DROP TRIGGER broken"} },
 	})
 }
 
@@ -87,7 +87,7 @@ func postgresStore(tb testing.TB) store {
 				"CREATE TRIGGER broken BEFORE " + step + " FOR EACH ROW EXECUTE FUNCTION broken()",
 			}
 		},
-		mended: func(step string) []string {
+		fixed: func(step string) []string {
 			_, table, _ := strings.Cut(step, " ON ")
 			return []string{"DROP TRIGGER broken ON " + table, "DROP FUNCTION broken()"}
 		},

@@ -1,5 +1,5 @@
 // Package sheet keeps texts from elsewhere from being run by the spreadsheet that opens a CSV file of ours.
-package sheet
+package csvsafe
 
 import (
 	"strings"

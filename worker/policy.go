@@ -46,7 +46,7 @@ func (p Policy) Wait(n int) time.Duration {
 // again after it.
 //
 // An attempt in doubt is not its business: the journal never calls an order failed that has one.
-func (p Policy) Verdict(o topup.Order, result topup.Result, earlier []topup.Attempt, resent int, now time.Time) topup.Settlement {
+func (p Policy) Decide(o topup.Order, result topup.Result, earlier []topup.Attempt, resent int, now time.Time) topup.Settlement {
 	s := topup.Settlement{ID: o.ID, Number: o.AttemptCount, Result: result}
 	again, otherwise := true, topup.StateFailed
 	switch result.Outcome {

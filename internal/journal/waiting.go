@@ -19,23 +19,23 @@ const (
 	mostLines = 1000
 )
 
-const sqlStandInLine = `UPDATE orders SET line = priority, waits_for = $3, due_at = CASE WHEN ends_at < $4 THEN ends_at ELSE $4 END
+const sqlDefer = `UPDATE orders SET line = priority, waits_for = $3, due_at = CASE WHEN ends_at < $4 THEN ends_at ELSE $4 END
 WHERE id = $1 AND attempt_count = $2 AND state IN ('queued', 'retrying') RETURNING ` + orderColumns
 
-// StandInLine notes that an order that waits and has had exactly the given number of attempts cannot be bought
+// Defer notes that an order that waits and has had exactly the given number of attempts cannot be bought
 // now, and why. Whoever works off the line calls it. topup.ErrLost means that it is not so.
-func (j *Journal) StandInLine(ctx context.Context, id topup.ID, attempts int, why topup.Wait, now time.Time) error {
-	_, err := j.line(ctx, id, sqlStandInLine, string(id), attempts, string(why), whole(now).Add(lineGrace).UnixMicro())
+func (j *Journal) Defer(ctx context.Context, id topup.ID, attempts int, why topup.Wait, now time.Time) error {
+	_, err := j.line(ctx, id, sqlDefer, string(id), attempts, string(why), whole(now).Add(lineGrace).UnixMicro())
 	return err
 }
 
-const sqlCall = `UPDATE orders SET line = -1, waits_for = '', due_at = CASE WHEN ends_at < $2 THEN ends_at ELSE $2 END
+const sqlRelease = `UPDATE orders SET line = -1, waits_for = '', due_at = CASE WHEN ends_at < $2 THEN ends_at ELSE $2 END
 WHERE id = $1 AND line >= 0 RETURNING ` + orderColumns
 
 // Call says that an order's turn has come: it leaves the line, and is due. Of those who call one order, one
 // does; for the others it is topup.ErrLost.
-func (j *Journal) Call(ctx context.Context, id topup.ID, now time.Time) (topup.Order, error) {
-	return j.line(ctx, id, sqlCall, string(id), whole(now).UnixMicro())
+func (j *Journal) Release(ctx context.Context, id topup.ID, now time.Time) (topup.Order, error) {
+	return j.line(ctx, id, sqlRelease, string(id), whole(now).UnixMicro())
 }
 
 func (j *Journal) line(ctx context.Context, id topup.ID, query string, args ...any) (topup.Order, error) {
@@ -55,15 +55,15 @@ func (j *Journal) line(ctx context.Context, id topup.ID, query string, args ...a
 const (
 	sqlNextLine = `SELECT line, caller, product FROM orders
 WHERE line >= 0 AND (line, caller, product) > ($1, $2, $3) ORDER BY line, caller, product LIMIT 1`
-	sqlInLine = `SELECT id, line, caller, product, amount, attempt_count, key FROM orders
+	sqlWaiting = `SELECT id, line, caller, product, amount, attempt_count, key FROM orders
 WHERE line = $1 AND caller = $2 AND product = $3 ORDER BY key LIMIT $4`
-	sqlCalled  = `SELECT COUNT(*) FROM orders WHERE line = -1`
-	sqlLengths = `SELECT line, COUNT(*) FROM orders WHERE line >= 0 GROUP BY line`
+	sqlReleased = `SELECT COUNT(*) FROM orders WHERE line = -1`
+	sqlLengths  = `SELECT line, COUNT(*) FROM orders WHERE line >= 0 GROUP BY line`
 )
 
-// InLine lists the foremost of the orders that stand in line: of each priority, caller and product as many as
+// Waiting lists the foremost of the orders that stand in line: of each priority, caller and product as many as
 // each, in the order of priority, caller, product and age. It costs nothing that grows with the line.
-func (j *Journal) InLine(ctx context.Context, each int) (all []topup.InLine, err error) {
+func (j *Journal) Waiting(ctx context.Context, each int) (all []topup.Waiting, err error) {
 	type head struct {
 		rank            int
 		caller, product string
@@ -77,7 +77,7 @@ func (j *Journal) InLine(ctx context.Context, each int) (all []topup.InLine, err
 			return all, err
 		}
 		at = next[0]
-		foremost, err := list(ctx, j, scanInLine, sqlInLine, at.rank, at.caller, at.product, each)
+		foremost, err := list(ctx, j, scanWaiting, sqlWaiting, at.rank, at.caller, at.product, each)
 		if err != nil {
 			return nil, err
 		}
@@ -86,16 +86,16 @@ func (j *Journal) InLine(ctx context.Context, each int) (all []topup.InLine, err
 	return all, nil
 }
 
-func scanInLine(row scanner) (o topup.InLine, err error) {
+func scanWaiting(row scanner) (o topup.Waiting, err error) {
 	var rank int
 	err = row.Scan(&o.ID, &rank, &o.Caller, &o.Product, &o.Amount, &o.AttemptCount, &o.Place)
 	o.Priority = topup.PriorityOfRank(rank)
 	return o, err
 }
 
-// Called counts the orders whose turn has come and for whom nothing has been begun yet.
-func (j *Journal) Called(ctx context.Context) (n int, err error) {
-	counts, err := list(ctx, j, func(row scanner) (n int, err error) { return n, row.Scan(&n) }, sqlCalled)
+// Released counts the orders whose turn has come and for whom nothing has been begun yet.
+func (j *Journal) Released(ctx context.Context) (n int, err error) {
+	counts, err := list(ctx, j, func(row scanner) (n int, err error) { return n, row.Scan(&n) }, sqlReleased)
 	if err == nil && len(counts) != 1 {
 		err = errors.New("a count without a row")
 	}
@@ -105,8 +105,8 @@ func (j *Journal) Called(ctx context.Context) (n int, err error) {
 	return counts[0], nil
 }
 
-// LineLengths counts the orders that stand in line, by priority. A priority without any is absent.
-func (j *Journal) LineLengths(ctx context.Context) (map[topup.Priority]int64, error) {
+// WaitingByPriority counts the orders that stand in line, by priority. A priority without any is absent.
+func (j *Journal) WaitingByPriority(ctx context.Context) (map[topup.Priority]int64, error) {
 	type length struct {
 		rank int
 		n    int64

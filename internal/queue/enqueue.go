@@ -29,25 +29,25 @@ const (
 // ErrUnreachable: Redis did not answer a moment ago, so this ring was not tried.
 var ErrUnreachable = errors.New("redis is not reachable")
 
-// RingOrder asks some worker to look at an order at the given time (now, if it has passed). An error
+// EnqueueOrder asks some worker to look at an order at the given time (now, if it has passed). An error
 // means that nobody was told; the sweep will.
-func (q *Queue) RingOrder(ctx context.Context, r topup.Request, at time.Time) error {
+func (q *Queue) EnqueueOrder(ctx context.Context, r topup.Request, at time.Time) error {
 	return q.ring(ctx, ringOfOrder(r), at, false)
 }
 
-// RingEvent asks some worker to deliver an event at the given time.
-func (q *Queue) RingEvent(ctx context.Context, eventID string, at time.Time) error {
+// EnqueueEvent asks some worker to deliver an event at the given time.
+func (q *Queue) EnqueueEvent(ctx context.Context, eventID string, at time.Time) error {
 	return q.ring(ctx, ringOfEvent(eventID), at, false)
 }
 
-// InsistOrder rings for an order that should have been looked at long ago: a task that is active in
+// ForceEnqueueOrder rings for an order that should have been looked at long ago: a task that is active in
 // asynq for it counts as dead, and a new one is made beside it. Both may run: the journal decides.
-func (q *Queue) InsistOrder(ctx context.Context, r topup.Request) error {
+func (q *Queue) ForceEnqueueOrder(ctx context.Context, r topup.Request) error {
 	return q.ring(ctx, ringOfOrder(r), time.Time{}, true)
 }
 
-// InsistEvent is InsistOrder for an event.
-func (q *Queue) InsistEvent(ctx context.Context, eventID string) error {
+// ForceEnqueueEvent is ForceEnqueueOrder for an event.
+func (q *Queue) ForceEnqueueEvent(ctx context.Context, eventID string) error {
 	return q.ring(ctx, ringOfEvent(eventID), time.Time{}, true)
 }
 

@@ -84,7 +84,7 @@ func TestVerdict(t *testing.T) {
 			if len(c.earlier) > c.resent {
 				o.EndsAt = new(c.earlier[c.resent].StartedAt.Add(tried))
 			}
-			s := c.policy.Verdict(o, c.result, c.earlier, c.resent, now)
+			s := c.policy.Decide(o, c.result, c.earlier, c.resent, now)
 			if s.State != c.state || s.Reason != c.reason {
 				t.Errorf("%s/%s, want %s/%s", s.State, s.Reason, c.state, c.reason)
 			}
@@ -98,11 +98,11 @@ func TestVerdict(t *testing.T) {
 func TestVerdictHonoursTheDistributorsWish(t *testing.T) {
 	now := time.Now()
 	o := topup.Order{ID: "A", AttemptCount: 1}
-	asked := policy.Verdict(o, topup.Result{Outcome: topup.OutcomeNotSent, RetryAfter: time.Minute}, nil, 0, now)
+	asked := policy.Decide(o, topup.Result{Outcome: topup.OutcomeNotSent, RetryAfter: time.Minute}, nil, 0, now)
 	if got := asked.NextAttemptAt.Sub(now); got != time.Minute {
 		t.Errorf("Retry-After of a minute is waited for %s", got)
 	}
-	login := policy.Verdict(o, topup.Result{Outcome: topup.OutcomeNotSent, LoginAgain: true}, nil, 0, now)
+	login := policy.Decide(o, topup.Result{Outcome: topup.OutcomeNotSent, LoginAgain: true}, nil, 0, now)
 	if got := login.NextAttemptAt.Sub(now); got != 0 {
 		t.Errorf("a refused token is waited for %s", got)
 	}
@@ -113,7 +113,7 @@ func TestExpiryIsWaitedFor(t *testing.T) {
 	now := time.Now()
 	until := now.Add(time.Second)
 	o := topup.Order{ID: "A", AttemptCount: 1, ExpiresAt: &until, EndsAt: &until}
-	if s := policy.Verdict(o, topup.Result{Outcome: topup.OutcomeUnavailable}, nil, 0, now); s.State != topup.StateRetrying {
+	if s := policy.Decide(o, topup.Result{Outcome: topup.OutcomeUnavailable}, nil, 0, now); s.State != topup.StateRetrying {
 		t.Errorf("it is %s", s.State)
 	}
 }
@@ -146,7 +146,7 @@ func TestFirstProbesSpendNoTry(t *testing.T) {
 			}
 			result := topup.Result{Outcome: topup.OutcomeUnavailable, HTTPStatus: 500, Code: "91", Probe: c.attempts[n-1]}
 			endsAt := now.Add(left)
-			s := p.Verdict(topup.Order{AttemptCount: n, EndsAt: &endsAt}, result, earlier, 0, now)
+			s := p.Decide(topup.Order{AttemptCount: n, EndsAt: &endsAt}, result, earlier, 0, now)
 			again := c.again && left > 0
 			if (s.State == topup.StateRetrying) != again {
 				t.Errorf("after the attempts %v (probe: true), %s before its end, it is %s", c.attempts, left, s.State)

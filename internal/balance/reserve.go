@@ -79,30 +79,30 @@ func (w *Watch) forget(now time.Time) {
 	}
 }
 
-// Holding implements worker.Hold.
-func (w *Watch) Holding() bool { return w.HoldBelow > 0 }
+// Active implements worker.Reserve.
+func (w *Watch) Active() bool { return w.Reserve > 0 }
 
-// Holds implements worker.Hold: an order waits while its purchase would leave less than HoldBelow, of what is known of
+// Waits implements worker.Reserve: an order waits while its purchase would leave less than Reserve, of what is known of
 // the balance without all that this process is about to buy.
-func (w *Watch) Holds(o topup.InLine) topup.Wait {
+func (w *Watch) Waits(o topup.Waiting) topup.Wait {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.holds(o)
 }
 
-// Take implements worker.Hold: of many orders that are let through at once, no more than there is money for.
-func (w *Watch) Take(o topup.InLine) topup.Wait {
+// Take implements worker.Reserve: of many orders that are let through at once, no more than there is money for.
+func (w *Watch) Take(o topup.Waiting) topup.Wait {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	why := w.holds(o)
-	if why == "" && w.HoldBelow > 0 {
+	if why == "" && w.Reserve > 0 {
 		w.taken[o.ID] = taking{o.Amount, time.Now(), false}
 	}
 	return why
 }
 
-func (w *Watch) holds(o topup.InLine) topup.Wait {
-	if w.HoldBelow == 0 || w.known.At.IsZero() {
+func (w *Watch) holds(o topup.Waiting) topup.Wait {
+	if w.Reserve == 0 || w.known.At.IsZero() {
 		return ""
 	}
 	left := w.known.Amount - w.doubt - o.Amount
@@ -111,7 +111,7 @@ func (w *Watch) holds(o topup.InLine) topup.Wait {
 			left -= t.amount
 		}
 	}
-	if left < w.HoldBelow {
+	if left < w.Reserve {
 		return topup.WaitBalance
 	}
 	return ""

@@ -12,7 +12,7 @@ import (
 	"recarga/topup"
 )
 
-// Look does whatever an order needs now. It is safe to call at any time, any number of times, from
+// Process does whatever an order needs now. It is safe to call at any time, any number of times, from
 // any number of processes: the journal decides who may act. The time it returns is when the order
 // should be looked at again; zero means that nobody needs to.
 //
@@ -20,7 +20,7 @@ import (
 //  2. One that has expired, or that is not due yet, is ended or put off.
 //  3. The attempt is recorded (Begin), one request is sent, and its result is recorded (Finish).
 //  4. The caller is told.
-func (w *Worker) Look(ctx context.Context, id topup.ID) (again time.Time, err error) {
+func (w *Worker) Process(ctx context.Context, id topup.ID) (again time.Time, err error) {
 	o, err := w.Journal.Order(ctx, id)
 	if err != nil {
 		return time.Time{}, err
@@ -34,8 +34,8 @@ func (w *Worker) lookFirst(ctx context.Context, id topup.ID) (again time.Time, e
 	if !w.gate.free.Load() { // it might have to wait
 		return time.Time{}, topup.ErrLost
 	}
-	result, o, err := w.attempt(ctx, manner{}, func(giveUpAt, now time.Time) (topup.Order, error) {
-		return w.Journal.BeginFirst(ctx, id, w.name, giveUpAt, now)
+	result, o, err := w.attempt(ctx, manner{}, func(deadline, now time.Time) (topup.Order, error) {
+		return w.Journal.BeginFirst(ctx, id, w.name, deadline, now)
 	})
 	switch {
 	case err != nil:
@@ -68,9 +68,9 @@ func (w *Worker) goOn(ctx context.Context, o topup.Order, renewed bool) (again t
 }
 
 // begin records the order's next attempt.
-func (w *Worker) begin(ctx context.Context, o topup.Order, name string) func(giveUpAt, now time.Time) (topup.Order, error) {
-	return func(giveUpAt, now time.Time) (topup.Order, error) {
-		return w.Journal.Begin(ctx, o.ID, o.AttemptCount, name, giveUpAt, now)
+func (w *Worker) begin(ctx context.Context, o topup.Order, name string) func(deadline, now time.Time) (topup.Order, error) {
+	return func(deadline, now time.Time) (topup.Order, error) {
+		return w.Journal.Begin(ctx, o.ID, o.AttemptCount, name, deadline, now)
 	}
 }
 
@@ -87,7 +87,7 @@ func (w *Worker) notNow(ctx context.Context, o topup.Order) (again time.Time, wa
 		w.Log.WarnContext(ctx, "pace unknown, purchase put off", "order", o.ID, "error", err)
 		after = time.Second
 	case why != "":
-		err := w.Journal.StandInLine(ctx, o.ID, o.AttemptCount, why, time.Now())
+		err := w.Journal.Defer(ctx, o.ID, o.AttemptCount, why, time.Now())
 		if err == nil || errors.Is(err, topup.ErrLost) {
 			select {
 			case w.joined <- struct{}{}:
@@ -159,11 +159,11 @@ type manner struct {
 // the record comes before the request, so that a crash after it is known to have happened;
 // the result is written until it is, whatever happens to ctx. A token that is refused although it was
 // renewed is no reason to hurry.
-func (w *Worker) attempt(ctx context.Context, how manner, begin func(giveUpAt, now time.Time) (topup.Order, error)) (topup.Result, topup.Order, error) {
+func (w *Worker) attempt(ctx context.Context, how manner, begin func(deadline, now time.Time) (topup.Order, error)) (topup.Result, topup.Order, error) {
 	loginErr := w.Distributor.Authorize(ctx)
 	now := time.Now()
-	sendBy, giveUpAt := w.deadlines(now)
-	begun, err := begin(giveUpAt, now)
+	sendBy, deadline := w.deadlines(now)
+	begun, err := begin(deadline, now)
 	if err != nil {
 		return topup.Result{}, begun, err
 	}
@@ -186,8 +186,8 @@ func (w *Worker) attempt(ctx context.Context, how manner, begin func(giveUpAt, n
 }
 
 // deadlines of an attempt that begins now. A request is sent before sendBy, and before its order ends, or not at all, and has
-// ended by giveUpAt, after which anybody may call its outcome unknown.
-func (w *Worker) deadlines(now time.Time) (sendBy, giveUpAt time.Time) {
+// ended by deadline, after which anybody may call its outcome unknown.
+func (w *Worker) deadlines(now time.Time) (sendBy, deadline time.Time) {
 	return now.Add(w.Slack / 2), now.Add(w.Timeout + w.Slack)
 }
 
@@ -262,19 +262,19 @@ func persistent() backoff.BackOff {
 // where they matter.
 func (w *Worker) verdict(ctx context.Context, o topup.Order, result topup.Result, now time.Time) (topup.Settlement, error) {
 	if o.AttemptCount <= 1 || result.Outcome == topup.OutcomeApproved || result.Outcome == topup.OutcomeDeclined {
-		return w.Policy.Verdict(o, result, nil, 0, now), nil
+		return w.Policy.Decide(o, result, nil, 0, now), nil
 	}
 	details, err := w.Journal.Details(ctx, o.ID)
 	if err != nil {
 		return topup.Settlement{}, err
 	}
-	return w.Policy.Verdict(o, result, details.Attempts[:o.AttemptCount-1], resent(details.Resolutions), now), nil
+	return w.Policy.Decide(o, result, details.Attempts[:o.AttemptCount-1], resent(details.Resolutions), now), nil
 }
 
 // resent is the number of the last attempt after which a person had the order sent again; 0 for none.
 func resent(resolutions []topup.Resolution) (number int) {
 	for _, r := range resolutions {
-		if r.Outcome == topup.VerdictResend {
+		if r.Outcome == topup.ResolvedResend {
 			number = max(number, r.Attempt)
 		}
 	}
@@ -289,11 +289,11 @@ func (w *Worker) tell(ctx context.Context, event *topup.Event) {
 	}
 	ctx = w.lasting(ctx)
 	ring := func(ev topup.Event, at time.Time) {
-		if err := w.Bell.RingEvent(ctx, ev.ID, at); err != nil {
+		if err := w.Waker.EnqueueEvent(ctx, ev.ID, at); err != nil {
 			w.Log.WarnContext(ctx, "queue not reached; the sweep will ring", "event", ev.ID, "error", err)
 		}
 	}
-	if !w.Teller.TryNow(ctx, *event, ring) {
+	if !w.Deliverer.DeliverNow(ctx, *event, ring) {
 		ring(*event, time.Time{})
 	}
 }

@@ -161,7 +161,7 @@ c_decl {
 #define by_begin false
 #define by_finish false
 #define by_finish_late false
-#define by_give_up false
+#define by_time_out false
 #define by_end false
 #define by_cancel false
 #define by_hold false
@@ -239,7 +239,7 @@ inline begin(tries, call, won) {
 /* The journal never forgets a doubt: an order is not failed while an attempt is in doubt. An approval of any attempt
  * settles an order that is not final. sweep: a settlement by the sweep, which the table calls "time out".
  * mirrors: internal/journal/attempt.go:Finish, internal/journal/attempt.go:finish, internal/journal/attempt.go:result,
- * internal/journal/attempt.go:evidence, worker/sweep.go:giveUp */
+ * internal/journal/attempt.go:evidence, worker/sweep.go:timeOut */
 inline finish(k, result, to, was, ours, sweep) {
 	ours = false;
 	if
@@ -272,7 +272,7 @@ inline finish(k, result, to, was, ours, sweep) {
 			:: to == failed && !(may_fail) -> move(submitting, unknown, finish)
 			:: to == retrying -> move(submitting, retrying, finish)
 			:: to == unknown && !sweep -> move(submitting, unknown, finish)
-			:: to == unknown && sweep -> move(submitting, unknown, give_up)
+			:: to == unknown && sweep -> move(submitting, unknown, time_out)
 			fi
 		:: result != approved && result != in_doubt && latest && was == in_doubt && state == unknown && not_held && (to == retrying || may_fail) ->
 			ours = true;
@@ -296,7 +296,7 @@ inline recount(result, was) {
 }
 
 /* The order's state after a result; what is in doubt is the journal's business.
- * mirrors: worker/verdict.go:Verdict, worker/verdict.go:next, worker/look.go:verdict */
+ * mirrors: worker/policy.go:Decide, worker/policy.go:next, worker/process.go:verdict */
 inline verdict(k, result, to) {
 	if
 	:: result == approved -> to = succeeded
@@ -319,7 +319,7 @@ inline verdict(k, result, to) {
 }
 
 /* Its time is over while it waits.
- * mirrors: internal/journal/end.go:End, worker/look.go:end */
+ * mirrors: internal/journal/end.go:End, worker/process.go:end */
 inline end_in_time() {
 	if
 	:: state == queued -> move(queued, failed, end)
@@ -349,7 +349,7 @@ inline leave(k) {
 
 /* --- the processes ---------------------------------------------------------------------------- */
 
-/* mirrors: producer/producer.go:Place, internal/journal/accept.go:Accept, internal/queue/ring.go:RingOrder */
+/* mirrors: producer/producer.go:Place, internal/journal/accept.go:Accept, internal/queue/enqueue.go:EnqueueOrder */
 active proctype Producer() {
 	if
 	:: atomic { state == new -> move(new, queued, accept) };
@@ -384,7 +384,7 @@ end_idle:
 		fi
 	};
 
-	/* mirrors: worker/look.go:Look, worker/handle.go:acceptTask, worker/handle.go:recordInvalid,
+	/* mirrors: worker/process.go:Process, worker/handle.go:acceptTask, worker/handle.go:recordInvalid,
 	 * worker/handle.go:refuseTask, internal/journal/accept.go:AcceptInvalid */
 	if
 	:: atomic { state == new -> move(new, queued, accept); k = 0 }
@@ -396,7 +396,7 @@ end_idle:
 
 	/* A wait until next_attempt_at is a delay like any other. Begin asks for the order's end as well, so that the
 	 * look at the clock and Begin are one step here.
-	 * mirrors: worker/look.go:notNow, worker/look.go:notDue */
+	 * mirrors: worker/process.go:notNow, worker/process.go:notDue */
 not_now:
 	if
 	:: atomic { expiry == passed && waiting -> end_in_time(); k = 0; goto tell }
@@ -412,7 +412,7 @@ record:
 	if
 #endif
 
-	/* mirrors: worker/look.go:attempt, internal/journal/attempt.go:Begin */
+	/* mirrors: worker/process.go:attempt, internal/journal/attempt.go:Begin */
 	:: atomic {
 			!(expiry == passed && waiting) ->
 			begin(k, _pid + 1, yes);
@@ -428,7 +428,7 @@ record:
 	atomic { nonce[k] = 0; goto settle };
 #endif
 
-	/* mirrors: distributor/purchase.go:Purchase, distributor/wire.go:begin, distributor/wire.go:onTime, worker/look.go:deadlines */
+	/* mirrors: distributor/purchase.go:Purchase, distributor/wire.go:begin, distributor/wire.go:onTime, worker/process.go:deadlines */
 purchase:
 	if
 	:: atomic { result = unmoved; leave(k); goto settle }            /* no token, no connection */
@@ -457,7 +457,7 @@ purchase:
 	fi;
 
 	/* Until it is written, whatever happens.
-	 * mirrors: worker/look.go:settle */
+	 * mirrors: worker/process.go:settle */
 settle:
 	if
 	:: atomic {
@@ -494,7 +494,7 @@ begin_again:
 	:: atomic { can_fail -> forget(k + 1); fault; goto died }
 	fi;
 
-	/* mirrors: worker/look.go:tell */
+	/* mirrors: worker/process.go:tell */
 tell:
 #ifdef TELL
 #ifdef BAD_EVENT_AFTERWARDS
@@ -523,7 +523,7 @@ active [SWEEPERS] proctype Sweeper() {
 
 end_sweep:
 	do
-	/* mirrors: worker/sweep.go:giveUp, internal/journal/read.go:Overdue */
+	/* mirrors: worker/sweep.go:timeOut, internal/journal/read.go:Overdue */
 	:: atomic { state == submitting && old >= n -> k = n };
 		if
 		:: atomic {
@@ -540,7 +540,7 @@ end_sweep:
 			}
 		:: atomic { can_fail -> fault; k = 0 } /* the sweeper dies, or the journal refuses */
 		fi
-	/* mirrors: worker/sweep.go:ringOrders, worker/sweep.go:ringOrder, internal/journal/read.go:Due, internal/queue/ring.go:InsistOrder */
+	/* mirrors: worker/sweep.go:ringOrders, worker/sweep.go:ringOrder, internal/journal/read.go:Due, internal/queue/enqueue.go:ForceEnqueueOrder */
 	:: atomic { waiting && expiry == passed -> end_in_time() }
 	:: atomic { waiting && !rung -> rung = true }
 #ifdef TELL

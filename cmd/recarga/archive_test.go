@@ -12,6 +12,7 @@ import (
 
 	_ "modernc.org/sqlite" // to make an order old
 
+	"recarga/internal/config"
 	"recarga/internal/journal"
 	"recarga/topup"
 )
@@ -19,8 +20,8 @@ import (
 // TestArchiveByItself: what a worker does every day, and says of it.
 func TestArchiveByItself(t *testing.T) {
 	now := time.Now()
-	s := Settings{DatabaseURL: "sqlite:" + filepath.Join(t.TempDir(), "recarga.db"), Retention: 48 * time.Hour}
-	j, err := journal.Open(t.Context(), s.DatabaseURL, journal.WithArchive(s.archive()))
+	s := config.Settings{DatabaseURL: "sqlite:" + filepath.Join(t.TempDir(), "recarga.db"), Retention: 48 * time.Hour}
+	j, err := journal.Open(t.Context(), s.DatabaseURL, journal.WithArchive(s.Archive()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,16 +37,16 @@ func TestArchiveByItself(t *testing.T) {
 		}
 	}
 	var log screen
-	n := &node{settings: s, journal: j, metrics: newMetrics(s, roles{worker: true}), log: NewLogger(Settings{LogFormat: "text"}, &log)}
+	n := &node{settings: s, journal: j, metrics: newMetrics(s, roles{worker: true}), log: NewLogger(config.Settings{LogFormat: "text"}, &log)}
 	n.archiveBy(t.Context(), now)
 	n.archiveBy(t.Context(), now)
 	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `msg="orders archived" orders=1 files=1`) {
 		t.Error(got)
 	}
-	if err := os.RemoveAll(string(s.archive())); err != nil {
+	if err := os.RemoveAll(string(s.Archive())); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(string(s.archive()), nil, 0o600); err != nil {
+	if err := os.WriteFile(string(s.Archive()), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	n.archiveBy(t.Context(), now.Add(48*time.Hour))

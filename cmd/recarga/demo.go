@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"recarga/internal/config"
 	"recarga/internal/listen"
 	"recarga/internal/sandbox"
 	"recarga/producer"
@@ -165,7 +166,7 @@ func (d *demo) start(ctx context.Context) error {
 }
 
 // demoSettings are short waits, so that every fate is decided within seconds.
-func demoSettings(database, vendorURL, receiverURL, secret string) (Settings, error) {
+func demoSettings(database, vendorURL, receiverURL, secret string) (config.Settings, error) {
 	env := map[string]string{
 		"RECARGA_DATABASE_URL": "sqlite:" + database, "RECARGA_DISTRIBUTOR_URL": vendorURL,
 		"RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo", "RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
@@ -175,7 +176,7 @@ func demoSettings(database, vendorURL, receiverURL, secret string) (Settings, er
 		"RECARGA_API_KEY": demoAPIKey, "RECARGA_ADMIN_KEY": demoAdminKey, "RECARGA_CALLBACK_URL": receiverURL,
 		"RECARGA_WEBHOOK_SECRET": secret, "RECARGA_WEBHOOK_ALLOW_PRIVATE": "true",
 	}
-	return loadSettings(needsDistributor, environment(func(name string) string { return env[name] }))
+	return config.Load(config.NeedsDistributor, config.Environment(func(name string) string { return env[name] }))
 }
 
 func (d *demo) listen(ctx context.Context, handler http.Handler) (url string, err error) {

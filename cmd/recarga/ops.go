@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"recarga/internal/config"
 	"recarga/internal/listen"
 	"recarga/internal/metrics"
 	"recarga/internal/params"
@@ -19,7 +20,7 @@ func refuseQuery(w http.ResponseWriter, _ *http.Request, wrong []*topup.FieldErr
 }
 
 // newMetrics are the metrics of a process with these settings and roles.
-func newMetrics(s Settings, r roles) *metrics.Metrics {
+func newMetrics(s config.Settings, r roles) *metrics.Metrics {
 	m := metrics.New(version, r.names(), s.RetryCodes)
 	for name, value := range map[string]float64{
 		"distributor_timeout":     s.DistributorTimeout.Seconds(),

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"recarga/internal/config"
 	"recarga/internal/listen"
 	"recarga/internal/sandbox"
 	"recarga/internal/tracing"
@@ -42,7 +43,7 @@ RECARGA_CATALOG has, else the products of the document.`,
 		},
 	}
 	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:8081", "where to listen")
-	addSettingFlags(cmd, append([]string{"DISTRIBUTOR_CUSTOMER_ID", "DISTRIBUTOR_SECRET_KEY", "CATALOG"}, logSettings...)...)
+	config.AddFlags(cmd.Flags(), append([]string{"DISTRIBUTOR_CUSTOMER_ID", "DISTRIBUTOR_SECRET_KEY", "CATALOG"}, logSettings...)...)
 	return cmd
 }
 
@@ -54,7 +55,7 @@ func readProducts(path string) (sandbox.Products, error) {
 	return sandbox.ReadProducts(file)
 }
 
-func (p *program) serveSandbox(ctx context.Context, s Settings, addr string, log *slog.Logger) error {
+func (p *program) serveSandbox(ctx context.Context, s config.Settings, addr string, log *slog.Logger) error {
 	cfg := sandbox.DefaultConfig()
 	if s.DistributorCustomerID != "" {
 		cfg.CustomerID = s.DistributorCustomerID

@@ -9,15 +9,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"recarga/internal/access"
-	"recarga/internal/doctor"
+	"recarga/internal/config"
+	"recarga/internal/exposure"
 )
 
 // refuse says what cannot be meant where these roles are: a worker needs no keys, as it has no API.
-func (r roles) refuse(s Settings) error {
+func (r roles) refuse(s config.Settings) error {
 	if r.api && s.CallbackURL != "" && s.APIKey == "" && s.AdminKey == "" {
 		return errors.New("RECARGA_CALLBACK_URL is set, and neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY; must come with one of them: without a key nobody can place the orders that are told of there")
 	}
-	if why := access.Weak(s.AdminKey); r.api && s.AdminKey != "" && why != "" && !s.AdminKeyAllowWeak && !doctor.OnLoopback(s.HTTPAddr) {
+	if why := access.Weak(s.AdminKey); r.api && s.AdminKey != "" && why != "" && !s.AdminKeyAllowWeak && !exposure.OnLoopback(s.HTTPAddr) {
 		return fmt.Errorf("RECARGA_ADMIN_KEY is \"(hidden)\", which %s; must be a key that nobody can guess, as recarga key makes one, "+
 			"since RECARGA_HTTP_ADDR is %q, or RECARGA_ADMIN_KEY_ALLOW_WEAK true", why, s.HTTPAddr)
 	}
@@ -26,9 +27,9 @@ func (r roles) refuse(s Settings) error {
 
 // nodeCommand makes a command of one that runs a node with its roles until it is told to stop.
 func nodeCommand(p *program, r roles, cmd *cobra.Command) *cobra.Command {
-	addSettingFlags(cmd)
+	config.AddFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		s, catalog, err := p.serverSettings(cmd, needsDistributor)
+		s, catalog, err := p.serverSettings(cmd, config.NeedsDistributor)
 		if err == nil {
 			err = usage(r.refuse(s))
 		}
@@ -42,7 +43,7 @@ func nodeCommand(p *program, r roles, cmd *cobra.Command) *cobra.Command {
 		if s.OperatorOff != nil {
 			log.Warn("the operator's endpoint is off", "error", s.OperatorOff)
 		}
-		for _, what := range s.unsafe() {
+		for _, what := range s.Unsafe() {
 			log.Warn("unsafe setting; recarga doctor says how to fix it", "what", what)
 		}
 		n, err := startNode(cmd.Context(), s, catalog, r, log)

@@ -62,8 +62,8 @@ func (n *node) useStores() {
 	n.onShutdown(n.metrics.ReadFrom(n.journal, n.log))
 	n.queue.OnRejected(n.metrics.Rejected)
 	n.book, n.waker = n.metrics.Journal(n.journal), n.metrics.Queue(n.queue)
-	n.callers = callers.New(n.journal, n.settings.encryptionKey(), n.settings.WebhookAllowPrivate,
-		n.settings.formerKeys()...)
+	n.callers = callers.New(n.journal, n.settings.SealingKey(), n.settings.WebhookAllowPrivate,
+		n.settings.FormerKeys()...)
 	n.producer = producer.New(n.book, n.waker, n.log)
 	if n.queue.IsEmbedded() && (!n.roles.api || !n.roles.worker) {
 		n.log.Warn("the embedded queue is seen by this process alone; orders reach the worker by its sweep, seconds later: set RECARGA_REDIS_URL")
@@ -72,7 +72,7 @@ func (n *node) useStores() {
 
 func (n *node) openJournal(ctx context.Context) (err error) {
 	n.journal, err = journal.Open(ctx, n.settings.DatabaseURL, journal.WithFirstTryGrace(0), journal.WithObserver(n.metrics.Committed),
-		journal.WithCatalog(n.catalog), journal.WithArchive(n.settings.archive()),
+		journal.WithCatalog(n.catalog), journal.WithArchive(n.settings.Archive()),
 		journal.WithTimeLimits(journal.TimeLimits{Untried: n.settings.ExpiresAfter, Tried: n.settings.RetryMaxElapsed}))
 	if err == nil {
 		n.health.set("database", dependency{required: true, ask: n.journal.Ping})

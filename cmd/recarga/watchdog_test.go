@@ -8,6 +8,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"recarga/internal/config"
 	"recarga/internal/queue"
 	"recarga/internal/testkit"
 	"recarga/tasks"
@@ -22,7 +23,7 @@ func TestWatchdog(t *testing.T) {
 	t.Cleanup(func() { _ = q.Close() })
 	var log screen
 	w := newWatchdog(q, slog.New(slog.NewTextHandler(&log, nil)))
-	m := newMetrics(Settings{}, roles{worker: true})
+	m := newMetrics(config.Settings{}, roles{worker: true})
 	m.ShowQueues(w.seen)
 	inspector := asynq.NewInspectorFromRedisClient(q.Redis())
 	if err := q.Announce(t.Context()); err != nil {

@@ -16,6 +16,7 @@ import (
 	"recarga/internal/api"
 	"recarga/internal/balance"
 	"recarga/internal/callers"
+	"recarga/internal/config"
 	"recarga/internal/console"
 	"recarga/internal/intake"
 	"recarga/internal/journal"
@@ -60,7 +61,7 @@ func (r roles) names() (names []string) {
 
 // node is one running process with its roles.
 type node struct {
-	settings Settings
+	settings config.Settings
 	catalog  topup.Catalog
 	roles    roles
 	log      *slog.Logger
@@ -98,7 +99,7 @@ type node struct {
 // startNode starts a process's parts in the order in which they need each other. It waits for a database
 // or a Redis that is not there yet, and says so; meanwhile the process lives and is not ready. On an error
 // it has stopped what it had started.
-func startNode(ctx context.Context, s Settings, c topup.Catalog, r roles, log *slog.Logger) (*node, error) {
+func startNode(ctx context.Context, s config.Settings, c topup.Catalog, r roles, log *slog.Logger) (*node, error) {
 	n := &node{
 		settings: s, catalog: c, roles: r, log: log, ballast: make([]byte, ballast), failed: make(chan error, 2),
 		metrics: newMetrics(s, r), health: newHealth(r.names()),
@@ -281,7 +282,7 @@ func (n *node) startAPI(ctx context.Context) error {
 		Callers: keys, Registry: n.callers, Operators: operators, Limiter: limiter, Proxies: s.TrustedProxies,
 		Endpoints: endpoints{s, n.callers}, Health: n.journal, Reconciler: reconcile.New(n.journal, n.producer, n.log).WithDisputes(n.journal),
 		// With the API key alone there is one tenant: nobody from whom its cursors must be kept.
-		Cursors: seal.New(append([]string{cmp.Or(s.encryptionKey(), s.APIKey)}, s.formerKeys()...)...),
+		Cursors: seal.New(append([]string{cmp.Or(s.SealingKey(), s.APIKey)}, s.FormerKeys()...)...),
 		Quotas:  callers.NewQuotas(n.callers, n.journal),
 		Queues:  n.queue, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: version,
 	})
@@ -379,7 +380,7 @@ func (h held) Breaker(ctx context.Context) (s console.BreakerState, err error) {
 // endpoints are where callers are told: the one named default and the operator by the settings, all others
 // by the registry.
 type endpoints struct {
-	s        Settings
+	s        config.Settings
 	registry *callers.Registry
 }
 

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,42 +14,6 @@ import (
 	"recarga/internal/config"
 	"recarga/internal/journal"
 )
-
-// archiveEvery is the longest time between two looks at what is old enough to leave. Orders leave by whole days, so
-// that nearly all looks find nothing.
-const archiveEvery = time.Hour
-
-// startArchiver needs the journal; its end needs to come before the journal's.
-func (n *node) startArchiver(context.Context) error {
-	if n.settings.Retention == 0 || n.settings.Archive() == "" {
-		return nil
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var archiving sync.WaitGroup
-	archiving.Go(func() { n.archiveOld(ctx) })
-	n.onShutdown(func() { cancel(); archiving.Wait() })
-	return nil
-}
-
-// archiveOld looks soon after the start, and then again and again; not all workers at once.
-func (n *node) archiveOld(ctx context.Context) {
-	for wait := archiveEvery / 60; paused(ctx, wait+rand.N(wait)) == nil; wait = archiveEvery / 2 {
-		n.archiveBy(ctx, time.Now())
-	}
-}
-
-func (n *node) archiveBy(ctx context.Context, now time.Time) {
-	before := n.settings.ArchiveBefore(now)
-	moved, err := n.journal.Archive(ctx, before, now, nil)
-	if moved.Orders > 0 {
-		n.log.Info("orders archived", "orders", moved.Orders, "files", moved.Files, "bytes", moved.Bytes, "ended_before", before)
-	}
-	failed := err != nil && ctx.Err() == nil && !errors.Is(err, journal.ErrArchiving)
-	if failed {
-		n.log.Error("orders not archived", "error", err)
-	}
-	n.metrics.Archived(moved.Orders, !failed)
-}
 
 func newArchiveCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{

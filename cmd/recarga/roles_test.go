@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"recarga/internal/access"
+	"recarga/internal/app"
 	"recarga/internal/config"
 	"recarga/webhook"
 )
@@ -11,14 +12,14 @@ import (
 // TestCallbackOfNobody: a callback URL is of no use where nobody has a key to place orders with.
 func TestCallbackOfNobody(t *testing.T) {
 	told := config.Settings{CallbackURL: "https://shop.example/x"}
-	both, shop, operator := roles{api: true, worker: true}, told, told
+	both, shop, operator := app.Roles{API: true, Worker: true}, told, told
 	shop.APIKey, operator.AdminKey, operator.HTTPAddr = "shop-api-key", "operator-key", "127.0.0.1:0"
 	for _, c := range []struct {
-		r       roles
+		r       app.Roles
 		s       config.Settings
 		refused bool
-	}{{both, told, true}, {roles{api: true}, told, true}, {roles{worker: true}, told, false}, {both, shop, false}, {both, operator, false}, {both, config.Settings{}, false}} {
-		if err := c.r.refuse(c.s); (err != nil) != c.refused {
+	}{{both, told, true}, {app.Roles{API: true}, told, true}, {app.Roles{Worker: true}, told, false}, {both, shop, false}, {both, operator, false}, {both, config.Settings{}, false}} {
+		if err := c.r.Refuse(c.s); (err != nil) != c.refused {
 			t.Errorf("%+v with keys %q and %q: %v", c.r, c.s.APIKey, c.s.AdminKey, err)
 		}
 	}
@@ -37,22 +38,22 @@ func TestWeakAdminKey(t *testing.T) {
 	for _, c := range []struct {
 		key, addr string
 		allowed   bool
-		roles     roles
+		roles     app.Roles
 		refused   bool
 	}{
-		{weak, "127.0.0.1:8080", false, roles{api: true}, false},
-		{weak, "localhost:8080", false, roles{api: true}, false},
-		{weak, "[::1]:8080", false, roles{api: true}, false},
-		{weak, "0.0.0.0:8080", false, roles{api: true}, true},
-		{weak, ":8080", false, roles{api: true, worker: true}, true},
-		{weak, "10.0.0.7:8080", false, roles{api: true}, true},
-		{weak, "shop.example:8080", false, roles{api: true}, true},
-		{weak, "0.0.0.0:8080", true, roles{api: true}, false},
-		{weak, "0.0.0.0:8080", false, roles{worker: true}, false},
-		{strong, "0.0.0.0:8080", false, roles{api: true}, false},
-		{"", "0.0.0.0:8080", false, roles{api: true}, false},
+		{weak, "127.0.0.1:8080", false, app.Roles{API: true}, false},
+		{weak, "localhost:8080", false, app.Roles{API: true}, false},
+		{weak, "[::1]:8080", false, app.Roles{API: true}, false},
+		{weak, "0.0.0.0:8080", false, app.Roles{API: true}, true},
+		{weak, ":8080", false, app.Roles{API: true, Worker: true}, true},
+		{weak, "10.0.0.7:8080", false, app.Roles{API: true}, true},
+		{weak, "shop.example:8080", false, app.Roles{API: true}, true},
+		{weak, "0.0.0.0:8080", true, app.Roles{API: true}, false},
+		{weak, "0.0.0.0:8080", false, app.Roles{Worker: true}, false},
+		{strong, "0.0.0.0:8080", false, app.Roles{API: true}, false},
+		{"", "0.0.0.0:8080", false, app.Roles{API: true}, false},
 	} {
-		err := c.roles.refuse(config.Settings{AdminKey: c.key, HTTPAddr: c.addr, AdminKeyAllowWeak: c.allowed})
+		err := c.roles.Refuse(config.Settings{AdminKey: c.key, HTTPAddr: c.addr, AdminKeyAllowWeak: c.allowed})
 		if (err != nil) != c.refused {
 			t.Errorf("%+v: %v", c, err)
 		}

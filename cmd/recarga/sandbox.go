@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"recarga/internal/app"
 	"recarga/internal/config"
 	"recarga/internal/listen"
 	"recarga/internal/sandbox"
@@ -76,11 +77,11 @@ func (p *program) serveSandbox(ctx context.Context, s config.Settings, addr stri
 	if err != nil {
 		return usage(fmt.Errorf("--addr: %w", err))
 	}
-	probes := newHealth([]string{"sandbox"})
+	probes := app.NewHealth([]string{"sandbox"})
 	mux := http.NewServeMux()
 	mux.Handle("/", tracing.Handler(vendor, "/api/distributor/"))
-	probes.mount(mux)
-	probes.enter(phaseRunning)
+	probes.Mount(mux)
+	probes.Enter(app.PhaseRunning)
 	server := listen.New(listen.Config{Handler: mux, MaxConnections: localConnections, Share: localConnections, Log: log})
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
@@ -90,9 +91,9 @@ func (p *program) serveSandbox(ctx context.Context, s config.Settings, addr stri
 		return err
 	case <-ctx.Done():
 	}
-	probes.enter(phaseStopping)
+	probes.Enter(app.PhaseStopping)
 	vendor.Close()
-	stopping, cancel := context.WithTimeout(context.Background(), requestsEnd)
+	stopping, cancel := context.WithTimeout(context.Background(), app.RequestsEnd)
 	defer cancel()
 	if err := server.Shutdown(stopping); err != nil {
 		return err

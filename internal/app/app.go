@@ -1,4 +1,6 @@
-package main
+// Package app puts a process together of its parts, in the order in which they need each other, and takes it apart
+// again. It says whether the process lives and can work.
+package app
 
 import (
 	"cmp"
@@ -41,29 +43,17 @@ const (
 	deliveryConcurrency = 64
 	// ballast is chosen so that the heap stays below about 100 MiB with little in it.
 	ballast = 32 << 20
-	// requestsEnd is how long a shutdown waits for HTTP requests under way; their orders are durable
+	// RequestsEnd is how long a shutdown waits for HTTP requests under way; their orders are durable
 	// or not whether they hear of it or not, and may be placed again.
-	requestsEnd = 10 * time.Second
+	RequestsEnd = 10 * time.Second
 )
 
-// roles says what a process does.
-type roles struct{ api, worker bool }
-
-func (r roles) names() (names []string) {
-	if r.api {
-		names = append(names, "api")
-	}
-	if r.worker {
-		names = append(names, "worker")
-	}
-	return names
-}
-
-// node is one running process with its roles.
-type node struct {
+// Node is one running process with its roles.
+type Node struct {
 	settings config.Settings
 	catalog  topup.Catalog
-	roles    roles
+	roles    Roles
+	version  string
 	log      *slog.Logger
 	// ballast is memory that is never touched, so that it takes none. Go collects garbage when the heap has
 	// doubled: with a heap as small as ours that would be many times a second.
@@ -80,7 +70,7 @@ type node struct {
 	watchdog    *watchdog // nil without a worker
 
 	// The same book of record, queue and distributor, with what is done counted.
-	health  *health
+	health  *Health
 	metrics *metrics.Metrics
 	book    *metrics.Journal
 	waker   *metrics.Queue
@@ -88,54 +78,54 @@ type node struct {
 	pacer  *queue.RateLimiter
 	vendor *metrics.Distributor
 
-	// apiURL and metricsURL are where it really listens.
-	apiURL, metricsURL string
+	// APIURL and MetricsURL are where it really listens.
+	APIURL, MetricsURL string
 	// closers end the parts, the last one started first.
 	closers []func()
 	// failed receives the error of a listener that ended by itself.
 	failed chan error
 }
 
-// startNode starts a process's parts in the order in which they need each other. It waits for a database
+// Start starts a process's parts in the order in which they need each other. It waits for a database
 // or a Redis that is not there yet, and says so; meanwhile the process lives and is not ready. On an error
 // it has stopped what it had started.
-func startNode(ctx context.Context, s config.Settings, c topup.Catalog, r roles, log *slog.Logger) (*node, error) {
-	n := &node{
-		settings: s, catalog: c, roles: r, log: log, ballast: make([]byte, ballast), failed: make(chan error, 2),
-		metrics: newMetrics(s, r), health: newHealth(r.names()),
+func Start(ctx context.Context, s config.Settings, c topup.Catalog, r Roles, version string, log *slog.Logger) (*Node, error) {
+	n := &Node{
+		settings: s, catalog: c, roles: r, version: version, log: log, ballast: make([]byte, ballast), failed: make(chan error, 2),
+		metrics: newMetrics(s, r, version), health: NewHealth(r.names()),
 	}
 	steps := []func(context.Context) error{n.startOps, n.openStores, n.openDistributor}
-	if r.worker {
+	if r.Worker {
 		steps = append(steps, n.startWorker, n.startWatchdog, n.startArchiver)
 	}
-	if r.api {
+	if r.API {
 		steps = append(steps, n.startAPI)
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
-			n.shutdown()
+			n.Shutdown()
 			return nil, err
 		}
 	}
-	n.health.enter(phaseRunning)
+	n.health.Enter(PhaseRunning)
 	n.log.Info("started", "roles", r.names(), "version", version)
 	return n, nil
 }
 
-// shutdown ends the parts in the opposite order: first nothing more comes in, then what is under way
+// Shutdown ends the parts in the opposite order: first nothing more comes in, then what is under way
 // is waited for, and only then are the connections closed that it needs.
-func (n *node) shutdown() {
-	n.health.enter(phaseStopping)
+func (n *Node) Shutdown() {
+	n.health.Enter(PhaseStopping)
 	for i := len(n.closers) - 1; i >= 0; i-- {
 		n.closers[i]()
 	}
 	n.closers = nil
 }
 
-func (n *node) onShutdown(f func()) { n.closers = append(n.closers, f) }
+func (n *Node) onShutdown(f func()) { n.closers = append(n.closers, f) }
 
 // closeLast notes the close of a connection, whose error can only be logged.
-func (n *node) closeLast(what string, f func() error) {
+func (n *Node) closeLast(what string, f func() error) {
 	n.onShutdown(func() {
 		if err := f(); err != nil {
 			n.log.Warn("close", "what", what, "error", err)
@@ -143,7 +133,7 @@ func (n *node) closeLast(what string, f func() error) {
 	})
 }
 
-func (n *node) openDistributor(context.Context) (err error) {
+func (n *Node) openDistributor(context.Context) (err error) {
 	s := n.settings
 	if s.DistributorRate.Count > 0 {
 		n.pacer = n.queue.NewRateLimiter("distributor", s.DistributorRate.Count, s.DistributorRate.Per)
@@ -162,7 +152,7 @@ func (n *node) openDistributor(context.Context) (err error) {
 }
 
 // requested counts a request. Logins and balances are not held back, but they use up the pace as well.
-func (n *node) requested(r distributor.Request) {
+func (n *Node) requested(r distributor.Request) {
 	n.metrics.Requested(r)
 	n.health.requested(r)
 	if n.pacer == nil || r.Call == distributor.CallPurchase {
@@ -175,7 +165,7 @@ func (n *node) requested(r distributor.Request) {
 	}()
 }
 
-func (n *node) startWorker(ctx context.Context) error {
+func (n *Node) startWorker(ctx context.Context) error {
 	s := n.settings
 	n.deliverer = webhook.NewDeliverer(webhook.Config{
 		Schedule: s.WebhookSchedule, Timeout: s.WebhookTimeout, AllowPrivate: s.WebhookAllowPrivate, Log: n.log,
@@ -211,7 +201,7 @@ func (n *node) startWorker(ctx context.Context) error {
 	return nil
 }
 
-func (n *node) workerConfig() worker.Config {
+func (n *Node) workerConfig() worker.Config {
 	s := n.settings
 	cfg := worker.Config{
 		Journal: n.book, Distributor: n.watch.Distributor(n.vendor), Deliverer: n.deliverer, Waker: n.waker, Balances: n.vendor,
@@ -234,7 +224,7 @@ func (n *node) workerConfig() worker.Config {
 
 // intake has the rules for orders whose producer has only Redis. The caller named default is one where any of its
 // settings is there, or the admin key, which places orders in its name.
-func (n *node) intake() intake.Rules {
+func (n *Node) intake() intake.Rules {
 	s := n.settings
 	return intake.Rules{
 		TaskKeys: s.TaskKeys, Caller: n.callers.Caller, DefaultURL: s.CallbackURL,
@@ -242,12 +232,12 @@ func (n *node) intake() intake.Rules {
 	}
 }
 
-func (n *node) swept(at time.Time) {
+func (n *Node) swept(at time.Time) {
 	n.metrics.Swept(at)
 	n.health.beat("sweep")
 }
 
-func (n *node) serve(cfg queue.ServeConfig, kind string, handler queue.Handler) error {
+func (n *Node) serve(cfg queue.ServeConfig, kind string, handler queue.Handler) error {
 	cfg.ShutdownTimeout = n.settings.ShutdownTimeout
 	servers, err := n.queue.Serve(cfg, map[string]queue.Handler{kind: handler})
 	if err != nil {
@@ -257,7 +247,7 @@ func (n *node) serve(cfg queue.ServeConfig, kind string, handler queue.Handler) 
 	return nil
 }
 
-func (n *node) startAPI(ctx context.Context) error {
+func (n *Node) startAPI(ctx context.Context) error {
 	s := n.settings
 	if s.APIKey == "" && s.AdminKey == "" {
 		n.log.Warn("neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY is set: the HTTP API refuses every order")
@@ -272,7 +262,7 @@ func (n *node) startAPI(ctx context.Context) error {
 		Operators: operators, Ended: n.journal, Limiter: limiter, Proxies: s.TrustedProxies,
 		Catalog: n.catalog, AdminKey: s.AdminKey, Book: n.journal, Events: n.journal, Orders: n.producer, Queue: n.queue, Callers: n.callers,
 		Health: n.journal, Balances: n.vendor, History: n.journal, Breaker: held{n.queue.SharedState(s.DistributorSecretKey)}, Line: n.journal, Rate: s.DistributorRate.String(),
-		Log: n.log, Version: version,
+		Log: n.log, Version: n.version,
 	})
 	if err != nil {
 		return err
@@ -284,7 +274,7 @@ func (n *node) startAPI(ctx context.Context) error {
 		// With the API key alone there is one tenant: nobody from whom its cursors must be kept.
 		Cursors: seal.New(append([]string{cmp.Or(s.SealingKey(), s.APIKey)}, s.FormerKeys()...)...),
 		Quotas:  callers.NewQuotas(n.callers, n.journal),
-		Queues:  n.queue, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: version,
+		Queues:  n.queue, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: n.version,
 	})
 	n.closeLast("api", handler.Close)
 	watching, stop := context.WithCancel(context.Background())
@@ -292,12 +282,12 @@ func (n *node) startAPI(ctx context.Context) error {
 	watched.Go(func() { n.callers.WatchExpiry(watching, n.log) })
 	n.onShutdown(func() { stop(); watched.Wait() })
 	url, err := n.listen(ctx, s.HTTPAddr, "RECARGA_HTTP_ADDR", tracing.Handler(handler, "/v1/"))
-	n.apiURL = url
+	n.APIURL = url
 	return err
 }
 
 // listen serves HTTP until the shutdown.
-func (n *node) listen(ctx context.Context, addr, setting string, handler http.Handler) (url string, err error) {
+func (n *Node) listen(ctx context.Context, addr, setting string, handler http.Handler) (url string, err error) {
 	listener, err := n.bind(ctx, addr, setting)
 	if err != nil {
 		return "", err
@@ -310,7 +300,7 @@ func (n *node) listen(ctx context.Context, addr, setting string, handler http.Ha
 	return urlOf(listener), nil
 }
 
-func (n *node) bind(ctx context.Context, addr, setting string) (net.Listener, error) {
+func (n *Node) bind(ctx context.Context, addr, setting string) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", setting, err)
@@ -323,7 +313,7 @@ func urlOf(listener net.Listener) string { return "http://" + listener.Addr().St
 
 // serveHTTP serves until end is called, which waits for the requests under way. A listener that ends by itself is
 // reported to failed.
-func (n *node) serveHTTP(listener net.Listener, setting string, cfg listen.Config, failed func(error)) (end func()) {
+func (n *Node) serveHTTP(listener net.Listener, setting string, cfg listen.Config, failed func(error)) (end func()) {
 	cfg.Log = n.log
 	server := listen.New(cfg)
 	var done sync.WaitGroup
@@ -333,7 +323,7 @@ func (n *node) serveHTTP(listener net.Listener, setting string, cfg listen.Confi
 		}
 	})
 	return func() {
-		ctx, cancel := context.WithTimeout(context.Background(), requestsEnd)
+		ctx, cancel := context.WithTimeout(context.Background(), RequestsEnd)
 		defer cancel()
 		if err := server.Shutdown(ctx); err != nil {
 			n.log.Warn("requests cut off", "setting", setting, "error", err)
@@ -343,15 +333,15 @@ func (n *node) serveHTTP(listener net.Listener, setting string, cfg listen.Confi
 	}
 }
 
-// wait blocks until ctx ends or a part fails, and then shuts the node down.
-func (n *node) wait(ctx context.Context) error {
+// Wait blocks until ctx ends or a part fails, and then shuts the node down.
+func (n *Node) Wait(ctx context.Context) error {
 	var err error
 	select {
 	case <-ctx.Done():
 		n.log.Info("shutting down", "waits_at_most", n.settings.ShutdownTimeout)
 	case err = <-n.failed:
 	}
-	n.shutdown()
+	n.Shutdown()
 	n.log.Info("stopped")
 	return err
 }

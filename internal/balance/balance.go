@@ -51,9 +51,9 @@ type Config struct {
 	Low topup.Amount
 	// Reserve is what a purchase must leave of the balance; 0: orders are never held.
 	Reserve topup.Amount
-	// Tell says that the operator has an endpoint.
-	Tell bool
-	Log  *slog.Logger
+	// Notify says that the operator has an endpoint.
+	Notify bool
+	Log    *slog.Logger
 }
 
 const (
@@ -169,7 +169,7 @@ func (w *Watch) ask(ctx context.Context) error {
 		return err
 	}
 	// The slack that the reading has before From already is the age of the word; clocks need as much again.
-	m, err := w.Book.JudgeBalance(ctx, r, w.Stale, w.Tell, time.Now())
+	m, err := w.Book.JudgeBalance(ctx, r, w.Stale, w.Notify, time.Now())
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (w *Watch) record(ctx context.Context, r topup.BalanceReading) error {
 	if r.Currency == "" {
 		r.Currency = s.Currency
 	}
-	news, ev, err := w.Book.SetBalanceLow(ctx, r, w.Low, w.Tell, time.Now())
+	news, ev, err := w.Book.SetBalanceLow(ctx, r, w.Low, w.Notify, time.Now())
 	switch {
 	case err != nil || !news:
 		return err

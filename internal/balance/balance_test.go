@@ -67,7 +67,7 @@ func setUp(t *testing.T, databaseURL string, change func(*balance.Config)) *kit 
 		t.Fatal(err)
 	}
 	for range 2 {
-		cfg := balance.Config{Book: j, Asker: k.client, Deliverer: quiet{}, Interval: 10 * time.Millisecond, Stale: time.Millisecond, Tell: true, Log: log}
+		cfg := balance.Config{Book: j, Asker: k.client, Deliverer: quiet{}, Interval: 10 * time.Millisecond, Stale: time.Millisecond, Notify: true, Log: log}
 		change(&cfg)
 		w := balance.New(cfg)
 		k.watches = append(k.watches, w)

@@ -65,7 +65,7 @@ func Start(ctx context.Context, cfg Config) (log *slog.Logger, stop func()) {
 	if len(options) == 0 {
 		return cfg.Log, func() {}
 	}
-	// Before anything of the SDK, which tells of settings that it does not understand in this way only.
+	// Before anything of the SDK, which says of settings that it does not understand in this way only.
 	otel.SetLogger(logr.FromSlogHandler(cfg.Log.Handler()))
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { cfg.Log.Warn("tracing", "error", err) }))
 	provider := sdk.NewTracerProvider(append(options, sdk.WithResource(describe(ctx, cfg)))...)

@@ -11,12 +11,12 @@
  *
  * Sizes:          WORKERS, SWEEPERS; TRIES (worker.Policy.MaxAttempts); RESENDS (of the operator)
  * Surroundings:   FAULTS=n (so many in all; without it, any number), NO_OPERATOR, RESEND_UNKNOWN with
- *                 DEDUP (a vendor that ignores a repeated id), REFUSES_REPEAT (one that declines it), TELL (events are
+ *                 DEDUP (a vendor that ignores a repeated id), REFUSES_REPEAT (one that declines it), DELIVER (events are
  *                 delivered, too), CORRECT (a person corrects final states, rightly or not), STATEMENT (a statement may
  *                 charge an order at any time, rightly or not), SPITE (a vendor that also charges what it calls unmoved)
  * Assumptions taken away: LATE_WRITE, LATE_BOOKING, OLD_EVIDENCE, BLIND_RESEND, FORCED
  * Mistakes:       the macros whose names begin with BAD_
- * Properties:     CHECK_once, CHECK_final, CHECK_truth, CHECK_doubt, CHECK_held (assertions); LTL_ends, LTL_told
+ * Properties:     CHECK_once, CHECK_final, CHECK_truth, CHECK_doubt, CHECK_held (assertions); LTL_ends, LTL_delivered
  */
 
 #ifndef WORKERS
@@ -56,23 +56,23 @@ byte nonce[ROOM];              /* whose call of Begin made attempts[i]; 0: that 
 
 /* --- the world ------------------------------------------------------------------------------- */
 
-bool rung = false;             /* the queue has a task for the order */
+bool enqueued = false;             /* the queue has a task for the order */
 byte charged = 0;              /* how often the vendor took money: the truth */
 mtype:request request[ROOM];
 mtype:outcome answer[ROOM];
-bool gap[ROOM];                /* a worker stands between its last look at the clock and its write */
+bool gap[ROOM];                /* a worker stands between its last reading of the clock and its write */
 byte late = 0;                 /* attempts 1..late are past sendBy */
-byte old = 0;                  /* attempts 1..old are past give_up_at */
+byte old = 0;                  /* attempts 1..old are past their deadline */
 byte resends = 0;
 mtype:expiry = { ahead, passed, unset }
 mtype:expiry expiry = ahead;         /* expires_at: still ahead, passed, or not set */
 #ifdef DEDUP
 mtype:outcome remembered = none; /* what the vendor said of this id the first time */
 #endif
-#ifdef TELL
+#ifdef DELIVER
 bool owed = false;             /* the event of the final state is pending */
 bool eventRung = false;
-bool told = false;
+bool delivered = false;
 #endif
 
 #define no_doubt (doubts == 0)
@@ -161,7 +161,7 @@ c_decl {
 #define by_begin false
 #define by_finish false
 #define by_finish_late false
-#define by_give_up false
+#define by_time_out false
 #define by_end false
 #define by_cancel false
 #define by_hold false
@@ -187,7 +187,7 @@ inline force(to) {
 }
 
 inline enter() {
-#ifdef TELL
+#ifdef DELIVER
 	if
 	:: final(state) ->
 #ifndef BAD_EVENT_AFTERWARDS
@@ -239,7 +239,7 @@ inline begin(tries, call, won) {
 /* The journal never forgets a doubt: an order is not failed while an attempt is in doubt. An approval of any attempt
  * settles an order that is not final. sweep: a settlement by the sweep, which the table calls "time out".
  * mirrors: internal/journal/attempt.go:Finish, internal/journal/attempt.go:finish, internal/journal/attempt.go:result,
- * internal/journal/attempt.go:evidence, worker/sweep.go:giveUp */
+ * internal/journal/attempt.go:evidence, worker/sweep.go:timeOut */
 inline finish(k, result, to, was, ours, sweep) {
 	ours = false;
 	if
@@ -272,7 +272,7 @@ inline finish(k, result, to, was, ours, sweep) {
 			:: to == failed && !(may_fail) -> move(submitting, unknown, finish)
 			:: to == retrying -> move(submitting, retrying, finish)
 			:: to == unknown && !sweep -> move(submitting, unknown, finish)
-			:: to == unknown && sweep -> move(submitting, unknown, give_up)
+			:: to == unknown && sweep -> move(submitting, unknown, time_out)
 			fi
 		:: result != approved && result != in_doubt && latest && was == in_doubt && state == unknown && not_held && (to == retrying || may_fail) ->
 			ours = true;
@@ -296,8 +296,8 @@ inline recount(result, was) {
 }
 
 /* The order's state after a result; what is in doubt is the journal's business.
- * mirrors: worker/verdict.go:Verdict, worker/verdict.go:next, worker/look.go:verdict */
-inline verdict(k, result, to) {
+ * mirrors: worker/policy.go:Decide, worker/policy.go:next, worker/settle.go:decide */
+inline decide(k, result, to) {
 	if
 	:: result == approved -> to = succeeded
 	:: result == declined -> to = failed
@@ -319,7 +319,7 @@ inline verdict(k, result, to) {
 }
 
 /* Its time is over while it waits.
- * mirrors: internal/journal/end.go:End, worker/look.go:end */
+ * mirrors: internal/journal/end.go:End, worker/defer.go:end */
 inline end_in_time() {
 	if
 	:: state == queued -> move(queued, failed, end)
@@ -349,15 +349,15 @@ inline leave(k) {
 
 /* --- the processes ---------------------------------------------------------------------------- */
 
-/* mirrors: producer/producer.go:Place, internal/journal/accept.go:Accept, internal/queue/ring.go:RingOrder */
+/* mirrors: producer/producer.go:Place, internal/journal/accept.go:Accept, internal/queue/enqueue.go:EnqueueOrder */
 active proctype Producer() {
 	if
 	:: atomic { state == new -> move(new, queued, accept) };
 		if
-		:: rung = true
+		:: enqueued = true
 		:: atomic { can_fail -> fault } /* Redis is away, or the process dies here */
 		fi
-	:: rung = true /* a producer that has only Redis: its worker accepts the order */
+	:: enqueued = true /* a producer that has only Redis: its worker accepts the order */
 	fi
 }
 
@@ -377,29 +377,29 @@ active [WORKERS] proctype Worker() {
 	 * mirrors: worker/handle.go:HandlePurchase */
 end_idle:
 	atomic {
-		rung ->
+		enqueued ->
 		if
-		:: rung = false
+		:: enqueued = false
 		:: atomic { can_fail -> fault }
 		fi
 	};
 
-	/* mirrors: worker/look.go:Look, worker/handle.go:acceptTask, worker/handle.go:recordInvalid,
+	/* mirrors: worker/process.go:Process, worker/handle.go:acceptTask, worker/handle.go:recordInvalid,
 	 * worker/handle.go:refuseTask, internal/journal/accept.go:AcceptInvalid */
 	if
 	:: atomic { state == new -> move(new, queued, accept); k = 0 }
-	:: atomic { state == new -> move(new, failed, accept); goto tell }
+	:: atomic { state == new -> move(new, failed, accept); goto deliver }
 	:: atomic { waiting -> k = n }
 	:: state != new && !waiting -> goto end_idle /* final, held, or under way elsewhere */
 	or_dies
 	fi;
 
 	/* A wait until next_attempt_at is a delay like any other. Begin asks for the order's end as well, so that the
-	 * look at the clock and Begin are one step here.
-	 * mirrors: worker/look.go:notNow, worker/look.go:notDue */
+	 * reading the clock and Begin are one step here.
+	 * mirrors: worker/defer.go:deferUntil, worker/defer.go:notDue */
 not_now:
 	if
-	:: atomic { expiry == passed && waiting -> end_in_time(); k = 0; goto tell }
+	:: atomic { expiry == passed && waiting -> end_in_time(); k = 0; goto deliver }
 	:: atomic { expiry == passed && !waiting -> k = 0; goto end_idle }
 
 #ifdef BAD_RECORD_AFTERWARDS
@@ -412,7 +412,7 @@ record:
 	if
 #endif
 
-	/* mirrors: worker/look.go:attempt, internal/journal/attempt.go:Begin */
+	/* mirrors: worker/process.go:attempt, internal/journal/attempt.go:Begin */
 	:: atomic {
 			!(expiry == passed && waiting) ->
 			begin(k, _pid + 1, yes);
@@ -428,7 +428,7 @@ record:
 	atomic { nonce[k] = 0; goto settle };
 #endif
 
-	/* mirrors: distributor/purchase.go:Purchase, distributor/wire.go:begin, distributor/wire.go:onTime, worker/look.go:deadlines */
+	/* mirrors: distributor/purchase.go:Purchase, distributor/wire.go:begin, distributor/wire.go:onTime, worker/process.go:deadlines */
 purchase:
 	if
 	:: atomic { result = unmoved; leave(k); goto settle }            /* no token, no connection */
@@ -457,22 +457,22 @@ purchase:
 	fi;
 
 	/* Until it is written, whatever happens.
-	 * mirrors: worker/look.go:settle */
+	 * mirrors: worker/settle.go:settle */
 settle:
 	if
 	:: atomic {
-			verdict(k, result, to);
+			decide(k, result, to);
 			finish(k, result, to, was, yes, false);
 			was = 0;
 			if
-			:: yes && final(state) -> forget_all(); goto tell
-			:: yes && state == retrying && result == unmoved && !renewed -> /* LoginAgain: at once, without a new look */
+			:: yes && final(state) -> forget_all(); goto deliver
+			:: yes && state == retrying && result == unmoved && !renewed -> /* LoginAgain: at once, without a new check */
 				renewed = true; yes = false; result = 0; to = 0; goto not_now
 			:: else -> goto died /* the task is done, or the order has moved on */
 			fi
 		}
 	:: atomic { can_fail -> /* done, but the answer is lost */
-			verdict(k, result, to);
+			decide(k, result, to);
 			finish(k, result, to, was, yes, false);
 			was = 0; yes = false; to = 0;
 			fault;
@@ -494,9 +494,9 @@ begin_again:
 	:: atomic { can_fail -> forget(k + 1); fault; goto died }
 	fi;
 
-	/* mirrors: worker/look.go:tell */
-tell:
-#ifdef TELL
+	/* mirrors: worker/settle.go:deliver */
+deliver:
+#ifdef DELIVER
 #ifdef BAD_EVENT_AFTERWARDS
 	if
 	:: owed = true
@@ -523,7 +523,7 @@ active [SWEEPERS] proctype Sweeper() {
 
 end_sweep:
 	do
-	/* mirrors: worker/sweep.go:giveUp, internal/journal/read.go:Overdue */
+	/* mirrors: worker/sweep.go:timeOut, internal/journal/read.go:Overdue */
 	:: atomic { state == submitting && old >= n -> k = n };
 		if
 		:: atomic {
@@ -533,33 +533,33 @@ end_sweep:
 				:: else
 				fi
 #else
-				verdict(k, in_doubt, to);
+				decide(k, in_doubt, to);
 				finish(k, in_doubt, to, was, yes, true)
 #endif
 				;k = 0; was = 0; to = 0; yes = false
 			}
 		:: atomic { can_fail -> fault; k = 0 } /* the sweeper dies, or the journal refuses */
 		fi
-	/* mirrors: worker/sweep.go:ringOrders, worker/sweep.go:ringOrder, internal/journal/read.go:Due, internal/queue/ring.go:InsistOrder */
+	/* mirrors: worker/sweep.go:enqueueOrders, worker/sweep.go:enqueueOrder, internal/journal/read.go:Due, internal/queue/enqueue.go:ForceEnqueueOrder */
 	:: atomic { waiting && expiry == passed -> end_in_time() }
-	:: atomic { waiting && !rung -> rung = true }
-#ifdef TELL
-	/* mirrors: worker/sweep.go:ringEvents, internal/journal/event.go:DueEvents */
+	:: atomic { waiting && !enqueued -> enqueued = true }
+#ifdef DELIVER
+	/* mirrors: worker/sweep.go:enqueueEvents, internal/journal/event.go:DueEvents */
 	:: atomic { owed && !eventRung -> eventRung = true }
 #endif
 	od
 }
 #endif
 
-#ifdef TELL
+#ifdef DELIVER
 /* At least once: a delivery whose record is lost is made again, under the same id.
  * mirrors: worker/handle.go:HandleDelivery, internal/journal/event.go:RecordTry */
-active proctype Teller() {
-end_tell:
+active proctype Deliverer() {
+end_deliver:
 	do
 	:: atomic { eventRung -> eventRung = false };
 		if
-		:: atomic { owed -> told = true };
+		:: atomic { owed -> delivered = true };
 			if
 			:: owed = false
 			:: atomic { can_fail -> fault }
@@ -575,8 +575,8 @@ end_tell:
 active proctype Redis() {
 end_redis:
 	do
-	:: atomic { can_fail && rung -> rung = false; fault }
-#ifdef TELL
+	:: atomic { can_fail && enqueued -> enqueued = false; fault }
+#ifdef DELIVER
 	:: atomic { can_fail && eventRung -> eventRung = false; fault }
 #endif
 	od
@@ -627,8 +627,8 @@ end_vendor:
 	od
 }
 
-/* Deadlines pass in the order of the attempts. sendBy and give_up_at can pass at any moment, but for
- * what README.md names as assumptions: when give_up_at passes, no worker stands in the gap, and the
+/* Deadlines pass in the order of the attempts. sendBy and the deadline can pass at any moment, but for
+ * what README.md names as assumptions: when the deadline passes, no worker stands in the gap, and the
  * vendor has booked what it received. */
 #ifdef LATE_WRITE
 #define no_writer true
@@ -663,7 +663,7 @@ active proctype Caller() {
 #endif
 	:: skip
 	fi
-#ifdef TELL
+#ifdef DELIVER
 	;if
 	:: final(state) -> eventRung = true
 	:: skip
@@ -686,8 +686,8 @@ active proctype Caller() {
 #define resend_by settled_by
 #endif
 
-inline ring_event() {
-#ifdef TELL
+inline enqueue_event() {
+#ifdef DELIVER
 	if
 	:: eventRung = true
 	:: atomic { can_fail -> fault }
@@ -698,7 +698,7 @@ inline ring_event() {
 }
 
 #ifndef NO_OPERATOR
-/* Looks into the vendor's books, and says what is there. With OLD_EVIDENCE some time passes between.
+/* Reads the vendor's books, and says what is there. With OLD_EVIDENCE some time passes between.
  * mirrors: internal/journal/resolve.go:Resolve, internal/journal/resolve.go:resolvable, internal/journal/resolve.go:resolve */
 active proctype Operator() {
 	bool uncharged = false;
@@ -715,15 +715,15 @@ end_operator:
 #else
 #define guesses_none sees_none
 #endif
-	:: atomic { state == unknown && charged > 0 -> doubts = 0; move(unknown, succeeded, resolve); ring_event() }
-	:: atomic { state == unknown && sees_none && settled_by -> doubts = 0; held = false; move(unknown, failed, resolve); ring_event() }
+	:: atomic { state == unknown && charged > 0 -> doubts = 0; move(unknown, succeeded, resolve); enqueue_event() }
+	:: atomic { state == unknown && sees_none && settled_by -> doubts = 0; held = false; move(unknown, failed, resolve); enqueue_event() }
 	:: atomic { state == unknown && guesses_none && resend_by && expiry != passed && resends < RESENDS ->
 			resends++;
 			uncharged = false;
 			held = false;
 			move(unknown, retrying, resolve);
 			if
-			:: rung = true
+			:: enqueued = true
 			:: atomic { can_fail -> fault }
 			fi
 		}
@@ -738,8 +738,8 @@ end_operator:
 active proctype Statement() {
 end_statement:
 	do
-	:: atomic { state == queued -> move(queued, unknown, hold); held = true; ring_event() }
-	:: atomic { state == retrying -> move(retrying, unknown, hold); held = true; ring_event() }
+	:: atomic { state == queued -> move(queued, unknown, hold); held = true; enqueue_event() }
+	:: atomic { state == retrying -> move(retrying, unknown, hold); held = true; enqueue_event() }
 	od
 }
 #endif
@@ -761,7 +761,7 @@ end_corrector:
 /* Every accepted order ends, or is held. */
 ltl ends { [] ((state != new) -> <> (final(state) || state == unknown)) }
 #endif
-#ifdef LTL_told
-/* Whoever placed an order that ended is told. */
-ltl told_in_the_end { [] (final(state) -> <> told) }
+#ifdef LTL_delivered
+/* The event of an order that ended is delivered. */
+ltl delivered_in_the_end { [] (final(state) -> <> delivered) }
 #endif

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"recarga/distributor"
+	"recarga/internal/admission"
 	"recarga/internal/balance"
 	"recarga/internal/journal"
 	"recarga/internal/sandbox"
@@ -73,8 +74,8 @@ func setUp(t *testing.T, databaseURL string, change func(*balance.Config)) *kit 
 		k.watches = append(k.watches, w)
 		k.workers = append(k.workers, worker.New(worker.Config{
 			Journal: j, Distributor: w.Distributor(k.client), Deliverer: quiet{}, Waker: quiet{}, Timeout: 5 * time.Second, Log: log,
-			Policy:   worker.Policy{Initial: time.Millisecond, Max: time.Millisecond, MaxAttempts: 3},
-			Reserves: []worker.Reserve{w},
+			Policy:    worker.Policy{Initial: time.Millisecond, Max: time.Millisecond, MaxAttempts: 3},
+			Admission: admission.Config{Reserves: []admission.Reserve{w}},
 		}))
 	}
 	t.Cleanup(func() {

@@ -27,7 +27,7 @@ func signature(key []byte, id, at string, body []byte) string {
 
 func secretOf(key []byte) string { return "whsec_" + base64.StdEncoding.EncodeToString(key) }
 
-// isEvent tells whether a body has what every event has, wherever else it may be wrong.
+// isEvent reports whether a body has what every event has, wherever else it may be wrong.
 func isEvent(body []byte) bool {
 	var ev struct {
 		Type string

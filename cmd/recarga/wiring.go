@@ -184,7 +184,7 @@ func (n *node) startWorker(ctx context.Context) error {
 	n.onShutdown(func() { n.deliverer.Close(context.Background()) })
 	n.watch = balance.New(balance.Config{
 		Book: n.journal, Asker: n.vendor, Deliverer: n.deliverer, Interval: s.BalanceInterval, Low: s.BalanceLow, Reserve: s.Reserve,
-		Tell: s.OperatorWebhookSecret != "", Log: n.log,
+		Notify: s.OperatorWebhookSecret != "", Log: n.log,
 	})
 	if err := n.watch.Load(ctx); err != nil {
 		if s.Reserve > 0 {

@@ -168,11 +168,15 @@ func apart(s string, from, to int) bool {
 		(to == len(s) || !strings.Contains(word, s[to:to+1]))
 }
 
+// is stands between a name and its value, in JSON, in a form or in a header.
+const is = `\\?["']?\s*[:=]\s*\\?["']?`
+
 var (
 	scheme = regexp.MustCompile(`(?i)\b(?:bearer|basic|digest)[\s:]+"?([A-Za-z0-9._~+/=-]{8,})`)
-	member = regexp.MustCompile(`(?i)(?:(?:access|refresh|id)_?token|secret_?key)\\?["']?\s*[:=]\s*\\?["']?([^\s"',;&<>{}\[\]\\]+)`)
-	named  = regexp.MustCompile(`(?i)(?:token|secret(?:_?key)?|api_?key|password|passwd|authorization)\\?["']?\s*[:=]\s*\\?["']?([^\s"',;&<>{}\[\]\\]{8,})`)
-	jwt    = regexp.MustCompile(`\b(eyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*){0,2})`)
+	member = regexp.MustCompile(`(?i)(?:(?:access|refresh|id)_?token|secret_?key)` + is + `([^\s"',;&<>{}\[\]\\]+)`)
+	named  = regexp.MustCompile(`(?i)(?:token|secret(?:_?key)?|api_?key|password|passwd|authorization)` + is +
+		`([^\s"',;&<>{}\[\]\\]{8,})`)
+	jwt = regexp.MustCompile(`\b(eyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*){0,2})`)
 )
 
 // credentials masks what looks like some, whoever's they are.
@@ -288,7 +292,8 @@ func clip(s string, most int) string {
 // result passes the texts of a result. An id that is too long to be kept whole is left out: a part of one
 // names nothing.
 func (b *border) result(r topup.Result) topup.Result {
-	r.Message, r.Error, r.Code = b.text(r.Message, maxText), b.text(r.Error, maxText), topup.Code(b.text(string(r.Code), maxText))
+	r.Message, r.Error = b.text(r.Message, maxText), b.text(r.Error, maxText)
+	r.Code = topup.Code(b.text(string(r.Code), maxText))
 	long := ""
 	for _, id := range []struct {
 		name string

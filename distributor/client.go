@@ -67,7 +67,7 @@ type Request struct {
 	Took time.Duration
 	// Header and Body are the answer's. They contain secrets: they are for examining the distributor, never for a log.
 	Header http.Header
-	Body   []byte
+	Body   []byte // whole, or as far as it came
 }
 
 // Client talks to the distributor. It is safe for concurrent use.

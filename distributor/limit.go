@@ -8,8 +8,8 @@ import (
 	"unicode"
 )
 
-// limitsOne reports whether a 429 is about one number or customer, and not the general rate limit: its body has, at any
-// depth, a field such as daily_limit_mxn, or a text such as "daily limit of this number".
+// limitsOne reports whether a 429 is about one number or customer, and not the general rate limit: its body has, at
+// any depth, a field such as daily_limit_mxn, or a text such as "daily limit of this number".
 //
 // The vendor's document has neither. Where this errs, no money moves: the other orders wait without need,
 // or get a 429 each.

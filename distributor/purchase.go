@@ -51,7 +51,8 @@ func (c *Client) Purchase(ctx context.Context, o topup.Order, sendBy time.Time) 
 	}
 	p := &progress{sendBy: sendBy}
 	traced := httptrace.WithClientTrace(ctx, p.trace())
-	req, err := http.NewRequestWithContext(traced, http.MethodPost, c.cfg.URL+"/product_purchase", bytes.NewReader(payload))
+	url := c.cfg.URL + "/product_purchase"
+	req, err := http.NewRequestWithContext(traced, http.MethodPost, url, bytes.NewReader(payload))
 	if err != nil {
 		return topup.Result{Outcome: topup.OutcomeNotSent, Error: err.Error()}
 	}

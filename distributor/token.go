@@ -18,7 +18,8 @@ import (
 )
 
 // ErrCredentials: the distributor refused the customer id or the secret key. Trying again is no use.
-var ErrCredentials = errors.New("the distributor refused RECARGA_DISTRIBUTOR_CUSTOMER_ID or RECARGA_DISTRIBUTOR_SECRET_KEY")
+var ErrCredentials = errors.New(
+	"the distributor refused RECARGA_DISTRIBUTOR_CUSTOMER_ID or RECARGA_DISTRIBUTOR_SECRET_KEY")
 
 // token is a bearer token and when it is to be renewed.
 type token struct {
@@ -155,7 +156,8 @@ func (t *tokens) mayLogIn() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if wait := time.Until(t.loginAt); wait > 0 {
-		return fmt.Errorf("the distributor refuses the tokens of its own logins; the next login is in %s", wait.Round(time.Second))
+		return fmt.Errorf("the distributor refuses the tokens of its own logins; the next login is in %s",
+			wait.Round(time.Second))
 	}
 	return nil
 }

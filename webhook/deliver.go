@@ -246,10 +246,10 @@ func patience(ev topup.Event, now time.Time) time.Duration {
 	return min(max(now.Sub(ev.DueAt), minPatience), maxPatience)
 }
 
-// DeliverNow makes the first try of a new event at once, beside the caller, and those of the copies that the event gets
-// for further endpoints. It returns false when there is no room for the event's own (see slots), or it is not known where
-// to send it: somebody must call Deliver then. For each event whose try fails, and for a copy that gets no try,
-// notDelivered is called with the time at which somebody must.
+// DeliverNow makes the first try of a new event at once, beside the caller, and those of the copies that the event
+// gets for further endpoints. It returns false when there is no room for the event's own (see slots), or it is not
+// known where to send it: somebody must call Deliver then. For each event whose try fails, and for a copy that gets
+// no try, notDelivered is called with the time at which somebody must.
 func (d *Deliverer) DeliverNow(ctx context.Context, ev topup.Event, notDelivered NotDelivered) bool {
 	ctx = within(d.working, ctx)
 	expanding, cancel := context.WithTimeout(ctx, lookupTimeout)
@@ -347,7 +347,9 @@ func (a answer) record(at time.Time) topup.Try {
 	return try
 }
 
-func (d *Deliverer) log(ctx context.Context, ev topup.Event, to target, a answer, state topup.EventState, next time.Time) {
+func (d *Deliverer) log(
+	ctx context.Context, ev topup.Event, to target, a answer, state topup.EventState, next time.Time,
+) {
 	attrs := []slog.Attr{
 		slog.String("event", ev.ID), slog.String("order", string(ev.OrderID)), slog.String("caller", ev.Caller),
 		slog.String("endpoint", to.origin), slog.Int("try", ev.TryCount+1), slog.Int("status", a.status),

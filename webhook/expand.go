@@ -12,8 +12,8 @@ import (
 	"recarga/topup"
 )
 
-// expand returns what a new event is delivered to: the names of its caller's endpoints that want it, beside the callback
-// URL; and whether there is no callback URL, so that the first of them takes the event itself.
+// expand returns what a new event is delivered to: the names of its caller's endpoints that want it, beside the
+// callback URL; and whether there is no callback URL, so that the first of them takes the event itself.
 func expand(ev topup.Event, all []Endpoint) (names []string, adopt bool) {
 	adopt = ev.CallbackURL == ""
 	for _, e := range all {
@@ -27,9 +27,11 @@ func expand(ev topup.Event, all []Endpoint) (names []string, adopt bool) {
 	return names, adopt && len(names) > 0
 }
 
-// deliveries are an event, and the copies of it that a new one has got for its caller's further endpoints. The copies are
-// durable when deliveries returns, and nothing has been sent. all are the caller's endpoints.
-func (d *Deliverer) deliveries(ctx context.Context, ev topup.Event) (own topup.Event, copies []topup.Event, all []Endpoint, err error) {
+// deliveries are an event, and the copies of it that a new one has got for its caller's further endpoints. The copies
+// are durable when deliveries returns, and nothing has been sent. all are the caller's endpoints.
+func (d *Deliverer) deliveries(ctx context.Context, ev topup.Event) (
+	own topup.Event, copies []topup.Event, all []Endpoint, err error,
+) {
 	all, err = d.endpoints.Endpoints(ctx, ev.Caller)
 	if err != nil && !errors.Is(err, topup.ErrNotFound) {
 		return ev, nil, nil, fmt.Errorf("endpoints of caller %s: %w", ev.Caller, err)

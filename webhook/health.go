@@ -19,7 +19,8 @@ type Health interface {
 	EndpointHealthy(ctx context.Context, caller, url string) error
 	// DisableEndpoint stops all tries, unless the endpoint has succeeded since d.FailingSince. With notify it makes an
 	// event for the operator.
-	DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, notify bool, now time.Time) (disabled bool, ev *topup.Event, err error)
+	DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, notify bool, now time.Time) (
+		disabled bool, ev *topup.Event, err error)
 }
 
 const (
@@ -99,7 +100,8 @@ func (d *Deliverer) review(ctx context.Context, to target, a answer) {
 	}
 	d.health.forget(to.caller, to.url)
 	if err != nil {
-		d.cfg.Log.WarnContext(ctx, "health of an endpoint not recorded", "caller", to.caller, "endpoint", to.origin, "error", err)
+		d.cfg.Log.WarnContext(ctx, "health of an endpoint not recorded",
+			"caller", to.caller, "endpoint", to.origin, "error", err)
 	}
 }
 

@@ -25,8 +25,8 @@ type Intake interface {
 // HandlePurchase does a topup:purchase task.
 //
 // Of a task for an order that the book knows, only the id counts: whoever sent it, it only wakes. The rest of it is
-// judged for an order that the book does not know (its product and price by the journal, as it is accepted). A task that
-// is refused ends as an archived task in the queue, with its reason.
+// judged for an order that the book does not know (its product and price by the journal, as it is accepted). A task
+// that is refused ends as an archived task in the queue, with its reason.
 func (w *Worker) HandlePurchase(ctx context.Context, task *asynq.Task) (again time.Time, err error) {
 	id, err := topup.RequestID(task.Payload())
 	if err != nil {

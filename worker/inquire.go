@@ -32,8 +32,8 @@ func (w *Worker) askAbout(id topup.ID, number int) {
 	}
 }
 
-// inquire adds to unknown attempts how the distributor's balance changed meanwhile, until ctx ends. It helps whoever must
-// decide, and never decides: a balance may be stale, in another currency, and changed by others.
+// inquire adds to unknown attempts how the distributor's balance changed meanwhile, until ctx ends. It helps whoever
+// must decide, and never decides: a balance may be stale, in another currency, and changed by others.
 func (w *Worker) inquire(ctx context.Context) {
 	for {
 		select {

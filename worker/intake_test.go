@@ -18,8 +18,9 @@ import (
 
 const taskKey = "the key that producers have"
 
-// TestIntake: a task of an order that the book does not know has to pass what the API asks of a request. What is refused
-// takes no id, is archived by asynq, and is counted; a task of an order in the book wakes, whatever else it says.
+// TestIntake: a task of an order that the book does not know has to pass what the API asks of a request. What is
+// refused takes no id, is archived by asynq, and is counted; a task of an order in the book wakes, whatever else it
+// says.
 func TestIntake(t *testing.T) {
 	valid := topup.Request{ID: "A", Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: topup.Pesos(10)}
 	with := func(change func(*topup.Request)) topup.Request {

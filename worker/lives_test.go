@@ -24,9 +24,10 @@ import (
 	"recarga/worker"
 )
 
-// TestRandomLives: random lives of orders, in the time of a bubble, judged by what the vendor really charged. An order
-// that is failed or canceled was never charged, one that succeeded was; every order ends or is held; nothing is sent
-// when an order's time is over; and nobody but a person says a wrong word about money. RECARGA_TEST_SEED repeats a run.
+// TestRandomLives: random lives of orders, in the time of a bubble, judged by what the vendor really charged. An
+// order that is failed or canceled was never charged, one that succeeded was; every order ends or is held; nothing is
+// sent when an order's time is over; and nobody but a person says a wrong word about money. RECARGA_TEST_SEED repeats
+// a run.
 func TestRandomLives(t *testing.T) {
 	seed := rand.Uint64()
 	if given := os.Getenv("RECARGA_TEST_SEED"); given != "" {

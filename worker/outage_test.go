@@ -136,8 +136,8 @@ func TestRecoveryGoesStepByStep(t *testing.T) {
 	}
 }
 
-// TestReleasedByADeadWorker: the worker that released the order with which recovery begins has died before it enqueued it. The
-// sweep finds it, and it is bought while its operator still recovers.
+// TestReleasedByADeadWorker: the worker that released the order with which recovery begins has died before it
+// enqueued it. The sweep finds it, and it is bought while its operator still recovers.
 func TestReleasedByADeadWorker(t *testing.T) {
 	b := setUp(t, approved)
 	b.placed(t, 1)
@@ -156,8 +156,8 @@ func TestReleasedByADeadWorker(t *testing.T) {
 	b.ends(t, "ORD-0000", topup.StateSucceeded)
 }
 
-// TestOutageEnds: all orders that are left are answered 96 for ever. Probes take one after the other, each ends when its
-// tries are spent, and an outage that nobody waits for ends too. The balance, which is out of order, has no say.
+// TestOutageEnds: all orders that are left are answered 96 for ever. Probes take one after the other, each ends when
+// its tries are spent, and an outage that nobody waits for ends too. The balance, which is out of order, has no say.
 func TestOutageEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const orders = 3
@@ -324,7 +324,8 @@ func TestLimitOfOneOrder(t *testing.T) {
 	}
 }
 
-// TestWaitingRetriesSpendNoRoom: retries that the rate limit keeps waiting take nothing from the retry budget meanwhile.
+// TestWaitingRetriesSpendNoRoom: retries that the rate limit keeps waiting take nothing from the retry budget
+// meanwhile.
 func TestWaitingRetriesSpendNoRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const orders = 60

@@ -42,17 +42,19 @@ func (p Policy) Wait(n int) time.Duration {
 	return wait
 }
 
-// Decide decides what follows from the result of the order's latest attempt. Apart from the random part of Wait it is a
-// pure function of its arguments:
+// Decide decides what follows from the result of the order's latest attempt. Apart from the random part of Wait it is
+// a pure function of its arguments:
 //
 //   - approved: succeeded; declined: failed.
 //   - unavailable, not sent: retrying while tries and time are left, then failed.
 //   - anything else: unknown; with ResendUnknown, retrying while tries and time are left, then unknown.
 //
 // earlier are the attempts before the latest. Those up to number resent belong to a former schedule: a person had the
-// order sent again after them. Whether an earlier attempt is still in doubt is for the journal, which never calls such an
-// order failed.
-func (p Policy) Decide(o topup.Order, result topup.Result, earlier []topup.Attempt, resent int, now time.Time) topup.Settlement {
+// order sent again after them. Whether an earlier attempt is still in doubt is for the journal, which never calls
+// such an order failed.
+func (p Policy) Decide(
+	o topup.Order, result topup.Result, earlier []topup.Attempt, resent int, now time.Time,
+) topup.Settlement {
 	s := topup.Settlement{ID: o.ID, Number: o.AttemptCount, Result: result}
 	again, otherwise := true, topup.StateFailed
 	switch result.Outcome {
@@ -82,14 +84,14 @@ func (p Policy) Decide(o topup.Order, result topup.Result, earlier []topup.Attem
 
 func rateLimited(httpStatus int) bool { return httpStatus == http.StatusTooManyRequests }
 
-// freeProbes is how many probes of an order spend no try. An order that always fails must end some time, even if no other
-// is left to probe with.
+// freeProbes is how many probes of an order spend no try. An order that always fails must end some time, even if no
+// other is left to probe with.
 const freeProbes = 3
 
-// next is when another attempt is due, after those of this schedule and the one of the result; nil: no try is left, or no
-// time would be. An attempt that the distributor turned away (429) spends no try, nor do the first probes of an order: it
-// is no failure to wait for room, or for an operator. The time counts for all of them. An order that expires before its
-// next attempt waits for that.
+// next is when another attempt is due, after those of this schedule and the one of the result; nil: no try is left,
+// or no time would be. An attempt that the distributor turned away (429) spends no try, nor do the first probes of an
+// order: it is no failure to wait for room, or for an operator. The time counts for all of them. An order that
+// expires before its next attempt waits for that.
 func (p Policy) next(o topup.Order, result topup.Result, earlier []topup.Attempt, now time.Time) *time.Time {
 	tries, probes, turnedAway := 0, 0, 0
 	count := func(probe bool, httpStatus int) {

@@ -9,8 +9,8 @@ import (
 	"recarga/topup"
 )
 
-// Process does whatever an order needs now. Call it at any time, any number of times, from any number of processes: the
-// journal decides who may act. again is when to process the order again; zero: nobody needs to.
+// Process does whatever an order needs now. Call it at any time, any number of times, from any number of processes:
+// the journal decides who may act. again is when to process the order again; zero: nobody needs to.
 func (w *Worker) Process(ctx context.Context, id topup.ID) (again time.Time, err error) {
 	o, err := w.Journal.Order(ctx, id)
 	if err != nil {
@@ -25,7 +25,8 @@ func (w *Worker) Process(ctx context.Context, id topup.ID) (again time.Time, err
 //  2. Begin records the attempt, one request is sent, and Finish records its result with the event for the caller.
 //  3. The event is delivered.
 //
-// If another worker began an attempt first, nothing is sent. If the token was refused, a second attempt follows at once.
+// If another worker began an attempt first, nothing is sent. If the token was refused, a second attempt follows at
+// once.
 func (w *Worker) run(ctx context.Context, o topup.Order, how attemptOptions) (again time.Time, err error) {
 	if again, deferred := w.deferUntil(ctx, o); deferred {
 		return again, nil
@@ -77,8 +78,9 @@ type attemptOptions struct {
 	probe bool
 }
 
-// purchase sends the one request of an attempt, before sendBy and before the order ends. It is detached from ctx: neither
-// a shutdown nor a lost lease may cut off a call whose money is moving. A panic in it leaves the outcome unknown.
+// purchase sends the one request of an attempt, before sendBy and before the order ends. It is detached from ctx:
+// neither a shutdown nor a lost lease may cut off a call whose money is moving. A panic in it leaves the outcome
+// unknown.
 func (w *Worker) purchase(ctx context.Context, o topup.Order, sendBy time.Time) (result topup.Result) {
 	defer func() {
 		if p := recover(); p != nil {

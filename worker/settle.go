@@ -103,8 +103,9 @@ func (w *Worker) logTooLate(ctx context.Context, o topup.Order, r topup.Result) 
 	if r.Outcome == topup.OutcomeApproved {
 		level = slog.LevelError
 	}
-	w.Log.Log(ctx, level, "result came after the order had changed; kept as evidence", "order", o.ID, "attempt", o.AttemptCount,
-		"outcome", r.Outcome, "response_code", string(r.Code), "transaction_id", r.TransactionID)
+	w.Log.Log(ctx, level, "result came after the order had changed; kept as evidence",
+		"order", o.ID, "attempt", o.AttemptCount, "outcome", r.Outcome,
+		"response_code", string(r.Code), "transaction_id", r.TransactionID)
 }
 
 // logSettled logs the state after an attempt, and the error where the response code does not explain it. An order that

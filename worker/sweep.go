@@ -25,10 +25,10 @@ type sweeper struct {
 	events topup.DueEvent
 }
 
-// Sweep finds what was lost, until ctx ends: it enqueues orders and events that are due and that nobody has processed,
-// and settles attempts whose deadline has passed as unknown. It makes Redis expendable. Every worker sweeps; each step is
-// bounded, and harmless when repeated. Beside the sweep, it gathers evidence about unknown attempts, and releases orders
-// that wait.
+// Sweep finds what was lost, until ctx ends: it enqueues orders and events that are due and that nobody has
+// processed, and settles attempts whose deadline has passed as unknown. It makes Redis expendable. Every worker
+// sweeps; each step is bounded, and harmless when repeated. Beside the sweep, it gathers evidence about unknown
+// attempts, and releases orders that wait.
 func (w *Worker) Sweep(ctx context.Context) {
 	s := &sweeper{Worker: w}
 	patience := 1
@@ -89,8 +89,8 @@ func (s *sweeper) timeOut(ctx context.Context) error {
 	return nil
 }
 
-// enqueueOrders enqueues the next page of orders that wait too long. It goes page by page, because the first ones may well
-// be in the queue: only Redis knows, and to enqueue them is to ask it.
+// enqueueOrders enqueues the next page of orders that wait too long. It goes page by page, because the first ones may
+// well be in the queue: only Redis knows, and to enqueue them is to ask it.
 func (s *sweeper) enqueueOrders(ctx context.Context, late time.Duration) error {
 	page, err := s.Journal.Due(ctx, time.Now().Add(-late), s.orders, sweepPage)
 	if err != nil {

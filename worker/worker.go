@@ -123,7 +123,7 @@ type Config struct {
 
 // Worker processes orders. It is safe for concurrent use.
 type Worker struct {
-	Config
+	Config    // with the defaults
 	admission *admission.Control
 	// name distinguishes the attempts of this process from all others in the journal.
 	name      string

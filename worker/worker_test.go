@@ -545,7 +545,8 @@ func (b *bench) resend(t *testing.T, id topup.ID) {
 	}
 }
 
-// TestNothingIsSentAfterTheEnd: the request itself is bound by the order's end, which may come after its attempt began.
+// TestNothingIsSentAfterTheEnd: the request itself is bound by the order's end, which may come after its attempt
+// began.
 func TestNothingIsSentAfterTheEnd(t *testing.T) {
 	b := setUp(t, approved)
 	r := request("A")

@@ -113,7 +113,7 @@ const (
 
 // Control decides which orders one worker may buy now. It is safe for concurrent use.
 type Control struct {
-	Config
+	Config  // with the defaults
 	retries *retryBudget
 	// unrestricted: every order may be bought. It is the short way, which most purchases take.
 	unrestricted atomic.Bool
@@ -225,7 +225,8 @@ func (c *Control) takeRate(ctx context.Context, o topup.Waiting) RateGrant {
 
 // known gathers what is known about an order without asking anybody.
 func (c *Control) known(o topup.Waiting) Known {
-	k := Known{Waiting: o, Now: time.Now(), Restrictions: c.currentRestrictions(), NoRetries: o.AttemptCount > 0 && c.retries.left() == 0}
+	k := Known{Waiting: o, Now: time.Now(), Restrictions: c.currentRestrictions()}
+	k.NoRetries = o.AttemptCount > 0 && c.retries.left() == 0
 	k.RetryAt = k.Now.Add(retryWait + rand.N(retryWait))
 	k.OthersWait = c.RateLimiter != nil && c.waitingByPriority[o.Priority.Rank()].Load()
 	for _, r := range c.Reserves {

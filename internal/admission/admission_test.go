@@ -77,8 +77,8 @@ func order(priority topup.Priority, attempts int) topup.Order {
 	return topup.Order{ID: "A", Priority: priority, Product: "MOVISTAR_TAE", Amount: topup.Pesos(10), AttemptCount: attempts}
 }
 
-// TestAdmit: an order that must wait is in the wait queue; and nothing is taken for an order that is not bought by what
-// was known before.
+// TestAdmit: an order that must wait is in the wait queue; and nothing is taken for an order that is not bought by
+// what was known before.
 func TestAdmit(t *testing.T) {
 	isReleased := order(topup.PriorityBulk, 0)
 	isReleased.Released = true

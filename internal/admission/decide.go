@@ -61,8 +61,8 @@ func outageStops(o topup.Outage, k Known) bool { return !k.Probe && !(k.Released
 //
 //  1. A reserve keeps the order waiting: wait for it.
 //  2. The distributor asked for a pause: wait for the rate.
-//  3. The order's operator is out: wait for its end. A probe goes through, and so does an order that was released while
-//     its operator recovers.
+//  3. The order's operator is out: wait for its end. A probe goes through, and so does an order that was released
+//     while its operator recovers.
 //  4. A probe, and an order that was released, may be bought: their share of the rate was taken before.
 //  5. An order of priority bulk waits until it is released in its fair share.
 //  6. A retry for which the budget has no room: ask again at RetryAt.

@@ -9,8 +9,8 @@ import (
 	"recarga/topup"
 )
 
-// fairOrder sorts orders by their priority. Within a priority the callers alternate, beginning after the latest one, and
-// the orders of one caller are sorted by their age.
+// fairOrder sorts orders by their priority. Within a priority the callers alternate, beginning after the latest one,
+// and the orders of one caller are sorted by their age.
 func fairOrder(orders []topup.Waiting, latest map[topup.Priority]string) (sorted []topup.Waiting) {
 	for _, p := range topup.Priorities() {
 		of := map[string][]topup.Waiting{}

@@ -9,8 +9,8 @@ import (
 	"recarga/topup"
 )
 
-// Probe buys an order to find out whether its operator works again. made: an attempt was made, whose result it returns.
-// topup.ErrLost: another worker began an attempt for the order.
+// Probe buys an order to find out whether its operator works again. made: an attempt was made, whose result it
+// returns. topup.ErrLost: another worker began an attempt for the order.
 type Probe func(ctx context.Context, id topup.ID) (result topup.Result, made bool, err error)
 
 // probeOutages probes operators that are out, with the orders that wait for them. It does not wait for the results.
@@ -72,5 +72,6 @@ func (r *releaser) learnFromProbe(ctx context.Context, operator string, id topup
 		return
 	}
 	r.Log.WarnContext(ctx, "probe failed", "operator", operator, "order", id, "outcome", result.Outcome,
-		"http_status", result.HTTPStatus, "response_code", string(result.Code), "error", cmp.Or(result.Error, result.Message))
+		"http_status", result.HTTPStatus, "response_code", string(result.Code),
+		"error", cmp.Or(result.Error, result.Message))
 }

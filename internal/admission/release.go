@@ -35,8 +35,8 @@ type releaser struct {
 }
 
 // Run releases orders that wait, until ctx ends: those that may be bought, by their priority, the callers of one
-// priority in their fair share, and of each caller the oldest first. Every worker does, and the wait queue has each order
-// released once. It also has probe try the operators that are out.
+// priority in their fair share, and of each caller the oldest first. Every worker does, and the wait queue has each
+// order released once. It also has probe try the operators that are out.
 func (c *Control) Run(ctx context.Context, probe Probe) {
 	r := &releaser{Control: c, probe: probe, latest: map[topup.Priority]string{}, lastWaited: map[string]time.Time{}}
 	defer r.probes.Wait()
@@ -97,8 +97,8 @@ func (r *releaser) round(ctx context.Context) (pause time.Duration, err error) {
 	return busyPause, nil
 }
 
-// ready are the orders that may be bought once they are released, in the order of their release; of the retries as many
-// as the budget has room for.
+// ready are the orders that may be bought once they are released, in the order of their release; of the retries as
+// many as the budget has room for.
 func (r *releaser) ready(all []topup.Waiting) (ready []topup.Waiting) {
 	room := r.retries.left()
 	for _, o := range fairOrder(all, r.latest) {
@@ -118,7 +118,9 @@ func (r *releaser) ready(all []topup.Waiting) (ready []topup.Waiting) {
 }
 
 // releaseAll releases the first of the orders, as many as there is room for and as the rate and the limits allow.
-func (r *releaser) releaseAll(ctx context.Context, orders []topup.Waiting, limits limits, room int) (n int, wait time.Duration, err error) {
+func (r *releaser) releaseAll(ctx context.Context, orders []topup.Waiting, limits limits, room int) (
+	n int, wait time.Duration, err error,
+) {
 	for _, p := range topup.Priorities() {
 		of := slices.DeleteFunc(slices.Clone(orders), func(o topup.Waiting) bool { return o.Priority != p })
 		want := limits.allowed(of, room-n)
@@ -141,22 +143,22 @@ func (r *releaser) releaseAll(ctx context.Context, orders []topup.Waiting, limit
 }
 
 // release releases n of the orders: the first that the limits allow and that no other worker has released.
-func (r *releaser) release(ctx context.Context, orders []topup.Waiting, limits limits, n int) (released int, err error) {
+func (r *releaser) release(ctx context.Context, orders []topup.Waiting, limits limits, n int) (done int, err error) {
 	for err == nil {
 		var batch []topup.Waiting
-		if batch, orders = limits.take(orders, n-released); len(batch) == 0 {
+		if batch, orders = limits.take(orders, n-done); len(batch) == 0 {
 			break
 		}
 		errs := make([]error, len(batch))
-		var done sync.WaitGroup
+		var busy sync.WaitGroup
 		for i, o := range batch {
-			done.Go(func() { errs[i] = r.releaseOne(ctx, o) })
+			busy.Go(func() { errs[i] = r.releaseOne(ctx, o) })
 		}
-		done.Wait()
+		busy.Wait()
 		for i, e := range errs {
 			switch {
 			case e == nil:
-				released++
+				done++
 				r.latest[batch[i].Priority] = batch[i].Caller
 			case errors.Is(e, topup.ErrLost):
 				limits.undo(batch[i])
@@ -165,7 +167,7 @@ func (r *releaser) release(ctx context.Context, orders []topup.Waiting, limits l
 			}
 		}
 	}
-	return released, err
+	return done, err
 }
 
 func (r *releaser) releaseOne(ctx context.Context, in topup.Waiting) error {

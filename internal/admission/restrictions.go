@@ -74,7 +74,8 @@ func (c *Control) updateUnrestricted() {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.unrestricted.Store(!restricted && len(c.restrictions.Outages) == 0 && !time.Now().Before(c.restrictions.PausedUntil))
+	restricted = restricted || len(c.restrictions.Outages) > 0 || time.Now().Before(c.restrictions.PausedUntil)
+	c.unrestricted.Store(!restricted)
 }
 
 // Learn learns from the result of an attempt.

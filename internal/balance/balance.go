@@ -24,8 +24,12 @@ type Book interface {
 
 // Judge says what a reading means, each thing once over all processes: journal.Journal.
 type Judge interface {
-	SetBalanceLow(ctx context.Context, r topup.BalanceReading, below topup.Amount, notify bool, now time.Time) (news bool, ev *topup.Event, err error)
-	JudgeBalance(ctx context.Context, r topup.BalanceReading, slack time.Duration, notify bool, now time.Time) (journal.BalanceMovement, error)
+	// SetBalanceLow records whether the balance is low. With notify it makes the event of an alarm.
+	SetBalanceLow(ctx context.Context, r topup.BalanceReading, below topup.Amount, notify bool, now time.Time) (
+		news bool, ev *topup.Event, err error)
+	// JudgeBalance compares a reading with the one before it and with the orders between them.
+	JudgeBalance(ctx context.Context, r topup.BalanceReading, slack time.Duration, notify bool, now time.Time) (
+		journal.BalanceMovement, error)
 }
 
 // Asker asks the distributor.
@@ -71,7 +75,7 @@ const (
 
 // Watch is one process's watch. It is safe for concurrent use.
 type Watch struct {
-	Config
+	Config // with the defaults
 
 	mu sync.Mutex
 	// known is the lowest of the latest readings. Its At is zero while nothing is known.
@@ -182,7 +186,8 @@ func (w *Watch) ask(ctx context.Context) error {
 	}
 	if m.Drift > 0 {
 		w.Log.ErrorContext(ctx, "balance fell by more than orders explain", "unexplained", m.Drift,
-			"explained", m.Detail.Explained, "before", m.Detail.BalanceBefore, "after", r.Amount, "since", m.Detail.From, "currency", r.Currency)
+			"explained", m.Detail.Explained, "before", m.Detail.BalanceBefore, "after", r.Amount, "since", m.Detail.From,
+			"currency", r.Currency)
 	}
 	w.deliver(ctx, m.Event)
 	return nil

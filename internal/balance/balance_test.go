@@ -204,7 +204,8 @@ func TestNeverCriesWolf(t *testing.T) {
 	}
 }
 
-// TestSecondChargeIsNoticed: an order that the distributor charges twice is a drift of its amount, of which the operator is notified once.
+// TestSecondChargeIsNoticed: an order that the distributor charges twice is a drift of its amount, of which the
+// operator is notified once.
 func TestSecondChargeIsNoticed(t *testing.T) {
 	k := setUp(t, sqlite(t), func(*balance.Config) {})
 	defer k.watch(t)()

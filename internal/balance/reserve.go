@@ -22,8 +22,8 @@ type Distributor interface {
 
 // Watching is a distributor whose purchases are watched.
 type Watching struct {
-	Distributor
-	w *Watch
+	Distributor // the one that buys
+	w           *Watch
 }
 
 // Distributor has the watch read what purchases through d say.
@@ -82,8 +82,8 @@ func (w *Watch) forget(now time.Time) {
 // Active implements admission.Reserve.
 func (w *Watch) Active() bool { return w.Reserve > 0 }
 
-// Waits implements admission.Reserve: an order waits while its purchase would leave less than Reserve, of what is known of
-// the balance without all that this process is about to buy.
+// Waits implements admission.Reserve: an order waits while its purchase would leave less than Reserve, of what is
+// known of the balance without all that this process is about to buy.
 func (w *Watch) Waits(o topup.Waiting) topup.Wait {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -59,7 +59,7 @@ func (w *Worker) end(ctx context.Context, id topup.ID) error {
 	if err != nil {
 		return err
 	}
-	w.logSettled(ctx, ended, topup.Result{Error: "its time is over"})
+	w.logChanged(ctx, ended, topup.Result{Error: "its time is over"})
 	w.deliver(ctx, event)
 	return nil
 }

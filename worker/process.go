@@ -31,7 +31,7 @@ func (w *Worker) run(ctx context.Context, o topup.Order, how attemptOptions) (ag
 	if again, deferred := w.deferUntil(ctx, o); deferred {
 		return again, nil
 	}
-	result, o, err := w.attempt(ctx, how, w.begin(ctx, o, w.name))
+	result, o, err := w.attempt(ctx, o, how)
 	switch {
 	case errors.Is(err, topup.ErrLost):
 		return time.Time{}, nil
@@ -47,15 +47,15 @@ func (w *Worker) run(ctx context.Context, o topup.Order, how attemptOptions) (ag
 // the token comes first, so that the time between the record and the request is short;
 // the record comes before the request, so that a crash after the request leaves a trace;
 // the result is written until the journal takes it, whatever happens to ctx.
-func (w *Worker) attempt(ctx context.Context, how attemptOptions, begin beginner) (topup.Result, topup.Order, error) {
+func (w *Worker) attempt(ctx context.Context, o topup.Order, how attemptOptions) (topup.Result, topup.Order, error) {
 	loginErr := w.Distributor.Authorize(ctx)
 	now := time.Now()
 	sendBy, deadline := w.deadlines(now)
-	o, err := begin(deadline, now)
+	o, err := w.begin(ctx, o, how, deadline, now)
 	if err != nil {
 		return topup.Result{}, o, err
 	}
-	w.logState(ctx, o)
+	w.logChanged(ctx, o, topup.Result{})
 	result := topup.Result{Outcome: topup.OutcomeNotSent}
 	if loginErr != nil {
 		result.Error = loginErr.Error()
@@ -72,6 +72,8 @@ func (w *Worker) attempt(ctx context.Context, how attemptOptions, begin beginner
 
 // attemptOptions say how an attempt is made.
 type attemptOptions struct {
+	// unread: only the order's id is known; begin it if it is new and due.
+	unread bool
 	// tokenRenewed: the token was just renewed for the order. If it is refused again, the order waits for its retry.
 	tokenRenewed bool
 	// probe: the attempt is to find out whether an operator works again.
@@ -93,20 +95,24 @@ func (w *Worker) purchase(ctx context.Context, o topup.Order, sendBy time.Time) 
 	return w.Distributor.Purchase(context.WithoutCancel(ctx), o, sendBy)
 }
 
+// begin records an attempt. Nothing is sent if it returns an error.
+func (w *Worker) begin(
+	ctx context.Context, o topup.Order, how attemptOptions, deadline, now time.Time,
+) (topup.Order, error) {
+	name := w.name
+	if how.probe {
+		name = topup.ProbeBy(name)
+	}
+	if how.unread {
+		return w.Journal.BeginFirst(ctx, o.ID, name, deadline, now)
+	}
+	return w.Journal.Begin(ctx, o.ID, o.AttemptCount, name, deadline, now)
+}
+
 // deadlines of an attempt that begins now. Its request is sent before sendBy, or not at all. It has ended by deadline;
 // after that anybody may call its outcome unknown.
 func (w *Worker) deadlines(now time.Time) (sendBy, deadline time.Time) {
 	return now.Add(w.Slack / 2), now.Add(w.Timeout + w.Slack)
-}
-
-// beginner records an attempt that must end by a deadline. Nothing is sent if it returns an error.
-type beginner func(deadline, now time.Time) (topup.Order, error)
-
-// begin records the order's next attempt.
-func (w *Worker) begin(ctx context.Context, o topup.Order, name string) beginner {
-	return func(deadline, now time.Time) (topup.Order, error) {
-		return w.Journal.Begin(ctx, o.ID, o.AttemptCount, name, deadline, now)
-	}
 }
 
 // processNew is Process for an order that is new and due, as most are. It need not read the order. topup.ErrLost: the
@@ -115,9 +121,7 @@ func (w *Worker) processNew(ctx context.Context, id topup.ID) (again time.Time, 
 	if !w.admission.Unrestricted() {
 		return time.Time{}, topup.ErrLost
 	}
-	result, o, err := w.attempt(ctx, attemptOptions{}, func(deadline, now time.Time) (topup.Order, error) {
-		return w.Journal.BeginFirst(ctx, id, w.name, deadline, now)
-	})
+	result, o, err := w.attempt(ctx, topup.Order{ID: id}, attemptOptions{unread: true})
 	switch {
 	case err != nil:
 		return time.Time{}, err
@@ -138,8 +142,7 @@ func (w *Worker) probe(ctx context.Context, id topup.ID) (result topup.Result, m
 		return result, false, nil
 	}
 	for _, renewed := range []bool{false, true} {
-		how := attemptOptions{tokenRenewed: renewed, probe: true}
-		if result, o, err = w.attempt(ctx, how, w.begin(ctx, o, topup.ProbeBy(w.name))); err != nil {
+		if result, o, err = w.attempt(ctx, o, attemptOptions{tokenRenewed: renewed, probe: true}); err != nil {
 			return result, false, err
 		}
 		if !result.LoginAgain {

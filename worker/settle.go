@@ -42,7 +42,7 @@ func (w *Worker) settle(ctx context.Context, o topup.Order, result topup.Result)
 			"response_code", string(result.Code), "transaction_id", result.TransactionID, "error", err)
 		return o, err
 	}
-	w.logSettled(ctx, settled, result)
+	w.logChanged(ctx, settled, result)
 	w.deliver(ctx, event)
 	if result.Outcome == topup.OutcomeUnknown {
 		w.askAbout(o.ID, o.AttemptCount)
@@ -108,9 +108,9 @@ func (w *Worker) logTooLate(ctx context.Context, o topup.Order, r topup.Result) 
 		"response_code", string(r.Code), "transaction_id", r.TransactionID)
 }
 
-// logSettled logs the state after an attempt, and the error where the response code does not explain it. An order that
+// logChanged logs an order's new state, and the error of its result where the response code does not explain it. An order that
 // somebody must settle is a warning.
-func (w *Worker) logSettled(ctx context.Context, o topup.Order, r topup.Result) {
+func (w *Worker) logChanged(ctx context.Context, o topup.Order, r topup.Result) {
 	level, attrs := slog.LevelInfo, o.LogAttrs()
 	if o.State == topup.StateUnknown {
 		level = slog.LevelWarn
@@ -119,8 +119,4 @@ func (w *Worker) logSettled(ctx context.Context, o topup.Order, r topup.Result) 
 		attrs = append(attrs, slog.String("error", r.Error))
 	}
 	w.Log.LogAttrs(ctx, level, "order changed", attrs...)
-}
-
-func (w *Worker) logState(ctx context.Context, o topup.Order) {
-	w.Log.LogAttrs(ctx, slog.LevelInfo, "order changed", o.LogAttrs()...)
 }

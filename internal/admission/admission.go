@@ -199,7 +199,7 @@ func (c *Control) take(ctx context.Context, k Known) Decision {
 			return d
 		}
 		if k.AttemptCount == 0 {
-			c.retries.first()
+			c.retries.add()
 		}
 	}
 	for _, r := range c.Reserves {

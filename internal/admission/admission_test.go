@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +24,14 @@ type world struct {
 	// shared is what the other workers know, moneyFor how many purchases there is money for.
 	shared   topup.Restrictions
 	moneyFor int
+	// waits are the orders in the wait queue; lost are those that another worker releases first; released counts the
+	// orders that no worker has begun yet.
+	waits    []topup.Waiting
+	lost     []topup.ID
+	released int
+
+	mu       sync.Mutex
+	enqueued []topup.ID
 }
 
 func (w *world) Defer(_ context.Context, id topup.ID, _ int, why topup.Wait, _ time.Time) error {
@@ -30,18 +40,28 @@ func (w *world) Defer(_ context.Context, id topup.ID, _ int, why topup.Wait, _ t
 	}
 	return w.deferErr
 }
-func (*world) Waiting(context.Context, int) ([]topup.Waiting, error) { return nil, nil }
-func (*world) Released(context.Context) (int, error)                 { return 0, nil }
-func (*world) Release(context.Context, topup.ID, time.Time) (topup.Order, error) {
-	return topup.Order{}, topup.ErrLost
+func (w *world) Waiting(context.Context, int) ([]topup.Waiting, error) { return w.waits, nil }
+func (w *world) Released(context.Context) (int, error)                 { return w.released, nil }
+func (w *world) Release(_ context.Context, id topup.ID, _ time.Time) (topup.Order, error) {
+	if slices.Contains(w.lost, id) {
+		return topup.Order{}, topup.ErrLost
+	}
+	return topup.Order{ID: id}, nil
+}
+
+func (w *world) EnqueueOrder(_ context.Context, r topup.Request, _ time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.enqueued = append(w.enqueued, r.ID)
+	return nil
 }
 
 // limiter is the world's rate limiter.
 type limiter struct{ *world }
 
-func (l limiter) Take(context.Context, topup.Priority, int) (int, time.Duration, error) {
+func (l limiter) Take(_ context.Context, _ topup.Priority, n int) (int, time.Duration, error) {
 	l.taken = append(l.taken, "rate")
-	return l.granted, 0, l.rateErr
+	return min(n, l.granted), 0, l.rateErr
 }
 
 // money is the world's reserve.
@@ -68,7 +88,7 @@ func (s state) Restrictions(context.Context) (topup.Restrictions, error) { retur
 func (w *world) control() *Control {
 	w.deferred = map[topup.ID]topup.Wait{}
 	return New(Config{
-		RateLimiter: limiter{w}, SharedState: state{world: w}, Reserves: []Reserve{money{w}}, Queue: w,
+		RateLimiter: limiter{w}, SharedState: state{world: w}, Reserves: []Reserve{money{w}}, Queue: w, Waker: w,
 		Log: slog.New(slog.DiscardHandler),
 	})
 }
@@ -84,21 +104,21 @@ func TestAdmit(t *testing.T) {
 	isReleased.Released = true
 	for _, c := range []struct {
 		name  string
-		world world
+		world *world
 		order topup.Order
 		want  Decision
 		taken []string
 		waits topup.Wait
 	}{
-		{"bought", world{granted: 1, moneyFor: 1}, order(topup.PriorityHigh, 0), buy, []string{"rate", "money"}, ""},
-		{"bulk", world{granted: 1, moneyFor: 1}, order(topup.PriorityBulk, 0), waitFor(topup.WaitFairShare), nil, topup.WaitFairShare},
-		{"released", world{moneyFor: 1}, isReleased, buy, []string{"money"}, ""},
-		{"no rate", world{moneyFor: 1}, order(topup.PriorityHigh, 0), waitFor(topup.WaitRate), []string{"rate"}, topup.WaitRate},
-		{"no money", world{granted: 1}, order(topup.PriorityHigh, 0), waitFor(topup.WaitBalance), []string{"rate", "money"}, topup.WaitBalance},
-		{"changed since", world{deferErr: topup.ErrLost}, order(topup.PriorityHigh, 0), waitFor(topup.WaitRate), []string{"rate"}, ""},
+		{"bought", &world{granted: 1, moneyFor: 1}, order(topup.PriorityHigh, 0), buy, []string{"rate", "money"}, ""},
+		{"bulk", &world{granted: 1, moneyFor: 1}, order(topup.PriorityBulk, 0), waitFor(topup.WaitFairShare), nil, topup.WaitFairShare},
+		{"released", &world{moneyFor: 1}, isReleased, buy, []string{"money"}, ""},
+		{"no rate", &world{moneyFor: 1}, order(topup.PriorityHigh, 0), waitFor(topup.WaitRate), []string{"rate"}, topup.WaitRate},
+		{"no money", &world{granted: 1}, order(topup.PriorityHigh, 0), waitFor(topup.WaitBalance), []string{"rate", "money"}, topup.WaitBalance},
+		{"changed since", &world{deferErr: topup.ErrLost}, order(topup.PriorityHigh, 0), waitFor(topup.WaitRate), []string{"rate"}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := &c.world
+			w := c.world
 			if got := w.control().Admit(t.Context(), c.order); got != c.want {
 				t.Errorf("%+v, want %+v", got, c.want)
 			}
@@ -164,6 +184,71 @@ func TestRetriesWithoutRoom(t *testing.T) {
 			t.Errorf("the retry that it made room for: %+v", d)
 		}
 	})
+}
+
+// TestRelease: as many orders are released as there is room for and as the rate grants, the oldest first; for one that
+// another worker releases first, the next one is.
+func TestRelease(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		world *world
+		want  []topup.ID
+	}{
+		{"the rate grants two", &world{granted: 2}, []topup.ID{"0", "1"}},
+		{"two were released by others", &world{granted: 2, lost: []topup.ID{"0", "2"}}, []topup.ID{"1", "3"}},
+		{"room for one", &world{granted: 1, released: mostReleased - 1}, []topup.ID{"0"}},
+		{"no room", &world{granted: 4, released: mostReleased}, nil},
+		{"more are released than there is room for", &world{granted: 4, released: mostReleased + 9}, nil},
+		{"the rate grants none", &world{}, nil},
+		{"the limiter does not answer", &world{granted: 4, rateErr: errors.New("gone")}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := c.world
+			for i := range 4 {
+				w.waits = append(w.waits, topup.Waiting{ID: topup.ID(strconv.Itoa(i)), Priority: topup.PriorityBulk, Place: int64(i)})
+			}
+			r := &releaser{Control: w.control(), latest: map[topup.Priority]string{}, lastWaited: map[string]time.Time{}}
+			if _, err := r.round(t.Context()); !errors.Is(err, w.rateErr) {
+				t.Errorf("%v, want %v", err, w.rateErr)
+			}
+			if slices.Sort(w.enqueued); !slices.Equal(w.enqueued, c.want) {
+				t.Errorf("released %v, want %v", w.enqueued, c.want)
+			}
+		})
+	}
+}
+
+// TestRecoveryIsShared: of the orders of an operator that recovers, no more are released than all workers may have, and
+// what was not released is given back.
+func TestRecoveryIsShared(t *testing.T) {
+	w := &world{granted: 1}
+	c := w.control()
+	shared := &recovering{grant: 3}
+	c.SharedState = shared
+	c.readAt, c.restrictions.Outages = time.Now(), map[string]topup.Outage{"MOVISTAR": {Since: time.Now(), RecoveringSince: time.Now()}}
+	for i := range 5 {
+		w.waits = append(w.waits, topup.Waiting{ID: topup.ID(strconv.Itoa(i)), Product: "MOVISTAR_TAE", Priority: topup.PriorityBulk, Place: int64(i)})
+	}
+	r := &releaser{Control: c, latest: map[topup.Priority]string{}, lastWaited: map[string]time.Time{}}
+	if _, err := r.round(t.Context()); err != nil || len(w.enqueued) != 1 || shared.asked != 5 || shared.back != 2 {
+		t.Errorf("%v: released %v; asked for %d, gave back %d", err, w.enqueued, shared.asked, shared.back)
+	}
+}
+
+// recovering is a shared state whose operator recovers, and that grants so many purchases.
+type recovering struct {
+	SharedState
+	grant, asked, back int
+}
+
+func (r *recovering) Resume(_ context.Context, _ string, _ time.Time, _, n int) (int, error) {
+	r.asked = n
+	return r.grant, nil
+}
+
+func (r *recovering) GiveBack(_ context.Context, _ string, _ time.Time, n int) error {
+	r.back = n
+	return nil
 }
 
 // TestFairOrder: the urgent come first, the callers alternate from the one after the latest, the oldest of each first.

@@ -24,9 +24,6 @@ type retryBudget struct {
 
 func newRetryBudget() *retryBudget { return &retryBudget{room: mostRetries, at: time.Now()} }
 
-func (b *retryBudget) first()  { b.add(1) }
-func (b *retryBudget) refund() { b.add(1) }
-
 // take takes room for a retry; false: there is none.
 func (b *retryBudget) take() bool {
 	b.mu.Lock()
@@ -47,11 +44,12 @@ func (b *retryBudget) left() int {
 	return int(b.room)
 }
 
-func (b *retryBudget) add(n float64) {
+// add makes room for one retry.
+func (b *retryBudget) add() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.grow()
-	b.room = min(b.room+n, mostRetries)
+	b.room = min(b.room+1, mostRetries)
 }
 
 func (b *retryBudget) grow() {

@@ -20,7 +20,7 @@ func TestRetryBudget(t *testing.T) {
 			t.Errorf("%d at the start", n)
 		}
 		for range 30 {
-			b.first()
+			b.add()
 		}
 		if n := spend(); n != 30 {
 			t.Errorf("%d after 30 first attempts", n)
@@ -29,7 +29,7 @@ func TestRetryBudget(t *testing.T) {
 		if n := spend(); n != 10*retriesPerSecond {
 			t.Errorf("%d after 10 seconds", n)
 		}
-		b.refund()
+		b.add()
 		if n := spend(); n != 1 {
 			t.Errorf("%d after one that was answered", n)
 		}

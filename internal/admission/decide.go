@@ -53,9 +53,8 @@ type Decision struct {
 	Wait topup.Wait
 }
 
-func deferUntil(t time.Time) Decision          { return Decision{Until: t} }
-func waitFor(why topup.Wait) Decision          { return Decision{Wait: why} }
-func outageStops(o topup.Outage, k Known) bool { return !k.Probe && !(k.Released && o.Recovering()) }
+func deferUntil(t time.Time) Decision { return Decision{Until: t} }
+func waitFor(why topup.Wait) Decision { return Decision{Wait: why} }
 
 // Decide decides whether an order may be bought now. It is a pure function; the first rule that applies counts:
 //
@@ -71,12 +70,13 @@ func outageStops(o topup.Outage, k Known) bool { return !k.Probe && !(k.Released
 //  9. Everything else may be bought.
 func Decide(k Known) Decision {
 	outage, out := k.Restrictions.Outages[topup.OperatorOf(k.Product)]
+	goesThrough := k.Probe || k.Released && outage.Recovering()
 	switch {
 	case k.Reserve != "":
 		return waitFor(k.Reserve)
 	case k.Now.Before(k.Restrictions.PausedUntil):
 		return waitFor(topup.WaitRate)
-	case out && outageStops(outage, k):
+	case out && !goesThrough:
 		return waitFor(topup.WaitOutage)
 	case k.Probe, k.Released:
 		return Decision{Buy: true}

@@ -157,7 +157,7 @@ func broken(k Known, d Decision) string {
 		return "it is bought while all are paused"
 	case k.Reserve != "":
 		return "it is bought against the reserve"
-	case isOut && !k.Probe && !(k.Released && o.Recovering()):
+	case isOut && !k.Probe && (!k.Released || !o.Recovering()):
 		return "it is bought while its operator is out"
 	case k.Probe || k.Released:
 		return ""

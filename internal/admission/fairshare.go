@@ -88,19 +88,6 @@ func (r *releaser) giveBack(ctx context.Context, taken limits) {
 	}
 }
 
-// allowed counts the orders that may be released, at most room.
-func (l limits) allowed(orders []topup.Waiting, room int) (n int) {
-	used := map[string]int{}
-	for _, o := range orders {
-		operator := topup.OperatorOf(o.Product)
-		if limit := l[operator]; n < room && (limit == nil || used[operator] < limit.n) {
-			used[operator]++
-			n++
-		}
-	}
-	return n
-}
-
 // take takes the first n of the orders that may be released, and returns the others too.
 func (l limits) take(orders []topup.Waiting, n int) (taken, left []topup.Waiting) {
 	for _, o := range orders {
@@ -117,9 +104,11 @@ func (l limits) take(orders []topup.Waiting, n int) (taken, left []topup.Waiting
 	return taken, left
 }
 
-// undo undoes take for an order that another worker has released.
-func (l limits) undo(o topup.Waiting) {
-	if limit := l[topup.OperatorOf(o.Product)]; limit != nil {
-		limit.n++
+// undo undoes take for orders that are not released here.
+func (l limits) undo(orders ...topup.Waiting) {
+	for _, o := range orders {
+		if limit := l[topup.OperatorOf(o.Product)]; limit != nil {
+			limit.n++
+		}
 	}
 }

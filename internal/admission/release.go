@@ -123,17 +123,19 @@ func (r *releaser) releaseAll(ctx context.Context, orders []topup.Waiting, limit
 ) {
 	for _, p := range topup.Priorities() {
 		of := slices.DeleteFunc(slices.Clone(orders), func(o topup.Waiting) bool { return o.Priority != p })
-		want := limits.allowed(of, room-n)
-		if want == 0 {
+		batch, others := limits.take(of, max(room-n, 0))
+		if len(batch) == 0 {
 			continue
 		}
-		granted := want
+		granted, want := len(batch), len(batch)
 		if r.RateLimiter != nil {
 			if granted, wait, err = r.RateLimiter.Take(ctx, p, want); err != nil {
+				limits.undo(batch...)
 				return n, 0, err
 			}
 		}
-		released, err := r.release(ctx, of, limits, granted)
+		limits.undo(batch[granted:]...)
+		released, err := r.release(ctx, batch[:granted], slices.Concat(batch[granted:], others), limits)
 		n += released
 		if err != nil || granted < want {
 			return n, wait, err // the lower priorities wait as well
@@ -142,30 +144,29 @@ func (r *releaser) releaseAll(ctx context.Context, orders []topup.Waiting, limit
 	return n, wait, nil
 }
 
-// release releases n of the orders: the first that the limits allow and that no other worker has released.
-func (r *releaser) release(ctx context.Context, orders []topup.Waiting, limits limits, n int) (done int, err error) {
-	for err == nil {
-		var batch []topup.Waiting
-		if batch, orders = limits.take(orders, n-done); len(batch) == 0 {
-			break
-		}
+// release releases the orders of a batch, and for each that another worker has released one of the others.
+func (r *releaser) release(ctx context.Context, batch, others []topup.Waiting, limits limits) (done int, err error) {
+	for err == nil && len(batch) > 0 {
 		errs := make([]error, len(batch))
 		var busy sync.WaitGroup
 		for i, o := range batch {
 			busy.Go(func() { errs[i] = r.releaseOne(ctx, o) })
 		}
 		busy.Wait()
+		lost := 0
 		for i, e := range errs {
 			switch {
 			case e == nil:
 				done++
 				r.latest[batch[i].Priority] = batch[i].Caller
 			case errors.Is(e, topup.ErrLost):
+				lost++
 				limits.undo(batch[i])
 			default:
 				err = e
 			}
 		}
+		batch, others = limits.take(others, lost)
 	}
 	return done, err
 }
@@ -176,7 +177,7 @@ func (r *releaser) releaseOne(ctx context.Context, in topup.Waiting) error {
 		return err
 	}
 	if o.AttemptCount == 0 {
-		r.retries.first()
+		r.retries.add()
 	} else {
 		r.retries.take()
 	}

@@ -89,7 +89,7 @@ func (c *Control) Learn(ctx context.Context, o topup.Order, r topup.Result) {
 		c.count(ctx, topup.OperatorOf(o.Product), r)
 	}
 	if o.AttemptCount > 1 && (answers(r) || r.LimitedOrder) {
-		c.retries.refund()
+		c.retries.add()
 	}
 }
 

@@ -2,17 +2,11 @@ package balance
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"time"
 
-	"github.com/shopspring/decimal"
-
 	"recarga/topup"
 )
-
-// Number is an amount as a JSON number with two decimals.
-func Number(a topup.Amount) json.Number { return json.Number(decimal.New(int64(a), -2).StringFixed(2)) }
 
 // Distributor is what a worker buys from.
 type Distributor interface {

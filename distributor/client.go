@@ -28,7 +28,7 @@ const (
 	// closes an idle connection: a request written on a connection that is just being closed has an
 	// unknown outcome.
 	idleTimeout = 4 * time.Second
-	// writeBuffer holds any request whole, so that its headers and its body leave in one write.
+	// writeBuffer fits any request whole, so that its headers and its body leave in one write.
 	writeBuffer = 64 << 10
 )
 

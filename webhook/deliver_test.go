@@ -62,7 +62,7 @@ func TestDeliverSendsWhatThePublicLibraryVerifies(t *testing.T) {
 	}
 }
 
-// TestSwitchingProtocols: an endpoint that answers 101 is a failed try at once, and holds up no shutdown.
+// TestSwitchingProtocols: an endpoint that answers 101 is a failed try at once, and delays no shutdown.
 func TestSwitchingProtocols(t *testing.T) {
 	r := newReceiver(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusSwitchingProtocols)

@@ -65,7 +65,7 @@ func (p Policy) Decide(
 		s.State, s.Reason = topup.StateFailed, topup.ReasonDeclined
 		return s
 	case topup.OutcomeUnavailable, topup.OutcomeNotSent:
-	default: // unknown, and whatever else it may be called
+	default: // unknown, and any outcome that is not known here
 		again, otherwise = p.ResendUnknown, topup.StateUnknown
 	}
 	if again {

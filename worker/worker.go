@@ -54,7 +54,7 @@ type Attempts interface {
 	End(ctx context.Context, id topup.ID, now time.Time) (topup.Order, *topup.Event, error)
 }
 
-// Backlog lists what the sweep sees to.
+// Backlog lists what the sweep enqueues or settles.
 type Backlog interface {
 	Due(ctx context.Context, now time.Time, after topup.Due, limit int) ([]topup.Due, error)
 	Overdue(ctx context.Context, now time.Time, limit int) ([]topup.Due, error)

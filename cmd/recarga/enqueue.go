@@ -77,7 +77,7 @@ func (p *program) ownCatalog(cmd *cobra.Command) topup.Catalog {
 	if err != nil {
 		return topup.AnyProduct()
 	}
-	c, err := s.catalog()
+	c, err := s.Catalog()
 	if err != nil {
 		return topup.AnyProduct()
 	}

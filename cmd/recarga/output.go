@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"recarga/internal/config"
 	"recarga/producer"
 	"recarga/topup"
 )
@@ -24,17 +25,17 @@ func clientCommand(p *program, cmd *cobra.Command, run clientRun) *cobra.Command
 	return apiCommand(p, cmd, keyOfCaller, run)
 }
 
-func keyOfCaller(s Settings) string { return cmp.Or(s.APIKey, s.AdminKey) }
+func keyOfCaller(s config.Settings) string { return cmp.Or(s.APIKey, s.AdminKey) }
 
 // adminCommand makes a command of one for the operator: where both keys are set, it uses the admin's.
 func adminCommand(p *program, cmd *cobra.Command, run clientRun) *cobra.Command {
 	return apiCommand(p, cmd, adminKey, run)
 }
 
-func adminKey(s Settings) string { return cmp.Or(s.AdminKey, s.APIKey) }
+func adminKey(s config.Settings) string { return cmp.Or(s.AdminKey, s.APIKey) }
 
-func apiCommand(p *program, cmd *cobra.Command, keyOf func(Settings) string, run clientRun) *cobra.Command {
-	addSettingFlags(cmd, clientSettings...)
+func apiCommand(p *program, cmd *cobra.Command, keyOf func(config.Settings) string, run clientRun) *cobra.Command {
+	config.AddFlags(cmd.Flags(), clientSettings...)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s, err := p.settings(cmd, nil)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -14,6 +15,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/term"
+
+	"recarga/internal/config"
 )
 
 // output is standard output or standard error: all that a command writes goes through it. Nothing that came from
@@ -182,4 +185,13 @@ func escaped(p []byte) []byte {
 		p = p[size:]
 	}
 	return b.Bytes()
+}
+
+// NewLogger builds the program's logger.
+func NewLogger(s config.Settings, w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: s.LogLevel}
+	if s.LogFormat == "text" {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(jsonOutput{w}, options))
 }

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"recarga/internal/config"
 	"recarga/internal/listen"
 	"recarga/internal/metrics"
 	"recarga/internal/params"
@@ -19,7 +20,7 @@ func refuseQuery(w http.ResponseWriter, _ *http.Request, wrong []*topup.FieldErr
 }
 
 // newMetrics are the metrics of a process with these settings and roles.
-func newMetrics(s Settings, r roles) *metrics.Metrics {
+func newMetrics(s config.Settings, r Roles, version string) *metrics.Metrics {
 	m := metrics.New(version, r.names(), s.RetryCodes)
 	for name, value := range map[string]float64{
 		"distributor_timeout":     s.DistributorTimeout.Seconds(),
@@ -37,13 +38,13 @@ func newMetrics(s Settings, r roles) *metrics.Metrics {
 
 // startOps serves what the people and programs that keep the process running ask for: metrics, and
 // whether it lives and is ready. Orders go on without it: an address that is taken is tried again.
-func (n *node) startOps(ctx context.Context) error {
+func (n *Node) startOps(ctx context.Context) error {
 	n.metrics.ShowDependencies(n.health.up)
 	listener, err := n.bind(ctx, n.settings.MetricsAddr, metricsSetting)
 	if err != nil {
 		n.log.Warn("metrics not served; trying again", "every", opsRetry, "error", err)
 	} else {
-		n.metricsURL = urlOf(listener)
+		n.MetricsURL = urlOf(listener)
 	}
 	serving, stop := context.WithCancel(context.Background())
 	var done sync.WaitGroup
@@ -61,7 +62,7 @@ const (
 )
 
 // keepOps serves from the listener, and from a new one where there is none, or no more.
-func (n *node) keepOps(ctx context.Context, listener net.Listener, pages http.Handler) {
+func (n *Node) keepOps(ctx context.Context, listener net.Listener, pages http.Handler) {
 	for {
 		if listener != nil {
 			ended := make(chan struct{})
@@ -85,9 +86,9 @@ func (n *node) keepOps(ctx context.Context, listener net.Listener, pages http.Ha
 	}
 }
 
-func opsPages(h *health, metrics http.Handler) http.Handler {
+func opsPages(h *Health, metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", params.Only(metrics, refuseQuery, "name[]"))
-	h.mount(mux)
+	h.Mount(mux)
 	return mux
 }

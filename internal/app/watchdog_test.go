@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"log/slog"
@@ -8,6 +8,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"recarga/internal/config"
 	"recarga/internal/queue"
 	"recarga/internal/testkit"
 	"recarga/tasks"
@@ -20,9 +21,9 @@ func TestWatchdog(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = q.Close() })
-	var log screen
+	var log strings.Builder
 	w := newWatchdog(q, slog.New(slog.NewTextHandler(&log, nil)))
-	m := newMetrics(Settings{}, roles{worker: true})
+	m := newMetrics(config.Settings{}, Roles{Worker: true}, "test")
 	m.ShowQueues(w.seen)
 	inspector := asynq.NewInspectorFromRedisClient(q.Redis())
 	if err := q.Announce(t.Context()); err != nil {

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -17,9 +17,9 @@ import (
 
 // The phases of a process.
 const (
-	phaseStarting = "starting"
-	phaseRunning  = "running"
-	phaseStopping = "shutting down"
+	PhaseStarting = "starting"
+	PhaseRunning  = "running"
+	PhaseStopping = "shutting down"
 )
 
 const (
@@ -30,8 +30,8 @@ const (
 	stuckAfter = 5 * time.Minute
 )
 
-// health is what a process says of itself: whether it lives (/healthz) and can do its work (/readyz).
-type health struct {
+// Health is what a process says of itself: whether it lives (/healthz) and can do its work (/readyz).
+type Health struct {
 	roles []string
 
 	mu    sync.Mutex
@@ -75,24 +75,25 @@ type report struct {
 	Stuck []string `json:"stuck,omitempty"`
 }
 
-func newHealth(roles []string) *health {
-	return &health{roles: roles, phase: phaseStarting, dependencies: map[string]dependency{}, beats: map[string]time.Time{}}
+// NewHealth is that of a process that is starting.
+func NewHealth(roles []string) *Health {
+	return &Health{roles: roles, phase: PhaseStarting, dependencies: map[string]dependency{}, beats: map[string]time.Time{}}
 }
 
-func (h *health) enter(phase string) {
+func (h *Health) Enter(phase string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.phase = phase
 }
 
-func (h *health) set(name string, d dependency) {
+func (h *Health) set(name string, d dependency) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.dependencies[name] = d
 }
 
 // beat notes that a loop has come round.
-func (h *health) beat(loop string) {
+func (h *Health) beat(loop string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.beats[loop] = time.Now()
@@ -100,7 +101,7 @@ func (h *health) beat(loop string) {
 
 // requested notes what came of a request to the distributor. The distributor is never asked for the
 // probe's own sake: it counts requests.
-func (h *health) requested(r distributor.Request) {
+func (h *Health) requested(r distributor.Request) {
 	err := r.Err
 	switch {
 	case err != nil:
@@ -116,14 +117,14 @@ func (h *health) requested(r distributor.Request) {
 }
 
 // ask asks all dependencies at once.
-func (h *health) ask(ctx context.Context) report {
+func (h *Health) ask(ctx context.Context) report {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	h.mu.Lock()
 	all, beats, phase := maps.Clone(h.dependencies), maps.Clone(h.beats), h.phase
 	h.mu.Unlock()
 	names := slices.Sorted(maps.Keys(all))
-	r := report{OK: phase == phaseRunning, Phase: phase, Roles: h.roles, Dependencies: make([]condition, len(names))}
+	r := report{OK: phase == PhaseRunning, Phase: phase, Roles: h.roles, Dependencies: make([]condition, len(names))}
 	var asking sync.WaitGroup
 	for i, name := range names {
 		asking.Go(func() { r.Dependencies[i] = all[name].condition(ctx, name) })
@@ -155,7 +156,7 @@ func (d dependency) condition(ctx context.Context, name string) condition {
 }
 
 // up says which dependencies answer, for the metrics.
-func (h *health) up(ctx context.Context) map[string]bool {
+func (h *Health) up(ctx context.Context) map[string]bool {
 	up := map[string]bool{}
 	for _, c := range h.ask(ctx).Dependencies {
 		up[c.Name] = c.OK
@@ -165,9 +166,9 @@ func (h *health) up(ctx context.Context) map[string]bool {
 
 // live answers 200 unless a loop does not move although all that it needs answers: then a restart may
 // help. It helps against no dependency that is away, so none of them counts.
-func (h *health) live(w http.ResponseWriter, r *http.Request) {
+func (h *Health) live(w http.ResponseWriter, r *http.Request) {
 	report := h.ask(r.Context())
-	report.OK = len(report.Stuck) == 0 || report.Phase == phaseStopping
+	report.OK = len(report.Stuck) == 0 || report.Phase == PhaseStopping
 	answerProbe(w, r, report, "ok", "stuck: "+strings.Join(report.Stuck, "; "))
 }
 
@@ -176,7 +177,7 @@ const recentFor = time.Second
 
 // alive is live for strangers, on the address of the API: it says no more than that, and asks the dependencies at most
 // once in recentFor, however many ask.
-func (h *health) alive(w http.ResponseWriter, r *http.Request) {
+func (h *Health) alive(w http.ResponseWriter, r *http.Request) {
 	h.asking.Lock()
 	if time.Since(h.askedAt) > recentFor {
 		h.recent, h.askedAt = h.ask(context.WithoutCancel(r.Context())), time.Now()
@@ -184,7 +185,7 @@ func (h *health) alive(w http.ResponseWriter, r *http.Request) {
 	report := h.recent
 	h.asking.Unlock()
 	status, text := http.StatusOK, "ok"
-	if len(report.Stuck) > 0 && report.Phase != phaseStopping {
+	if len(report.Stuck) > 0 && report.Phase != PhaseStopping {
 		status, text = http.StatusServiceUnavailable, "stuck"
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -194,10 +195,10 @@ func (h *health) alive(w http.ResponseWriter, r *http.Request) {
 }
 
 // ready answers 200 when the process can do its work.
-func (h *health) ready(w http.ResponseWriter, r *http.Request) {
+func (h *Health) ready(w http.ResponseWriter, r *http.Request) {
 	report := h.ask(r.Context())
 	why := []string{}
-	if report.Phase != phaseRunning {
+	if report.Phase != PhaseRunning {
 		why = append(why, report.Phase)
 	}
 	for _, c := range report.Dependencies {
@@ -224,8 +225,8 @@ func answerProbe(w http.ResponseWriter, r *http.Request, report report, good, ba
 	_ = json.NewEncoder(w).Encode(report)
 }
 
-// mount adds the probes to a process's pages.
-func (h *health) mount(mux *http.ServeMux) {
+// Mount adds the probes to a process's pages.
+func (h *Health) Mount(mux *http.ServeMux) {
 	mux.Handle("GET /healthz", params.Only(http.HandlerFunc(h.live), refuseQuery, "verbose"))
 	mux.Handle("GET /readyz", params.Only(http.HandlerFunc(h.ready), refuseQuery, "verbose"))
 }

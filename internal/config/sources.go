@@ -1,6 +1,7 @@
-package main
+package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -12,37 +13,76 @@ import (
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 
-	"recarga/internal/doctor"
+	"recarga/internal/exposure"
 )
 
-// source is one place where settings come from. get tells whether it has one.
-type source struct {
+// Source is one place where settings come from. get tells whether it has one.
+type Source struct {
 	name string
-	get  func(setting) (value string, ok bool, err error)
+	get  func(Setting) (value string, ok bool, err error)
 	// exposes says how others can read what get returns of a secret; empty where they cannot. Nil: never.
-	exposes func(setting) string
+	exposes func(Setting) string
 }
 
-// settingFlag marks a flag that gives a setting: --callback-url of an order is not the one of the settings.
-const settingFlag = "setting"
+// flagMark marks a flag that gives a setting: --callback-url of an order is not the one of the settings.
+const flagMark = "setting"
+
+// AddFlags gives a command a flag for each of the named settings; none named means all but those of the client.
+func AddFlags(flags *pflag.FlagSet, names ...string) {
+	for _, row := range Table(new(Settings)) {
+		if len(names) == 0 && row.Name == "API_URL" || len(names) > 0 && !slices.Contains(names, row.Name) {
+			continue
+		}
+		flags.String(row.Flag(), row.Default, fmt.Sprintf("%s (%s)", row.Help, row.Env()))
+		f := flags.Lookup(row.Flag())
+		f.Annotations = map[string][]string{flagMark: {row.Env()}}
+		if row.Choice {
+			f.NoOptDefVal = "true"
+		}
+	}
+	flags.SortFlags = false
+}
+
+// Read takes each setting from the flags, the environment (NAME=value) or the file of settings that the flag config or
+// RECARGA_CONFIG names, in that order, or its default. The error joins all mistakes, a line each.
+func Read(flags *pflag.FlagSet, environ []string, required Required) (Settings, error) {
+	path, err := flags.GetString("config")
+	if err != nil {
+		return Settings{}, err
+	}
+	getenv := func(name string) string { return Getenv(environ, name) }
+	file, fileErr := configFile(cmp.Or(path, getenv(FileVariable)))
+	s, err := Load(required, flagSource(flags), Environment(getenv), file)
+	return s, errors.Join(checkEnvironment(environ), fileErr, err)
+}
+
+// Getenv is the value that an environment gives a name; empty where it gives none.
+func Getenv(environ []string, name string) string {
+	for _, entry := range environ {
+		if value, ok := strings.CutPrefix(entry, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
 
 // flagSource are the settings given as flags.
-func flagSource(flags *pflag.FlagSet) source {
-	return source{name: "flag", get: func(row setting) (string, bool, error) {
-		f := flags.Lookup(row.flag())
-		if f == nil || !f.Changed || f.Annotations[settingFlag] == nil {
+func flagSource(flags *pflag.FlagSet) Source {
+	return Source{name: "flag", get: func(row Setting) (string, bool, error) {
+		f := flags.Lookup(row.Flag())
+		if f == nil || !f.Changed || f.Annotations[flagMark] == nil {
 			return "", false, nil
 		}
 		return f.Value.String(), true, nil
-	}, exposes: func(row setting) string {
+	}, exposes: func(row Setting) string {
 		return fmt.Sprintf("%s is given as the flag --%s, and every user of this machine sees it in the list of processes",
-			row.env(), row.flag())
+			row.Env(), row.Flag())
 	}}
 }
 
-// environment are the RECARGA_ variables. An empty one is not set.
-func environment(getenv func(string) string) source {
-	return orFromFile("environment", setting.env, "_FILE", func(name string) (string, bool) {
+// Environment are the RECARGA_ variables. An empty one is not set.
+func Environment(getenv func(string) string) Source {
+	return orFromFile("environment", Setting.Env, "_FILE", func(name string) (string, bool) {
 		value := getenv(name)
 		return value, value != ""
 	})
@@ -50,13 +90,13 @@ func environment(getenv func(string) string) source {
 
 // orFromFile is a source that has settings by the names that nameOf gives them. A secret may also be
 // in a file, whose path the source has by the name with the suffix; its last line break is no part of it.
-func orFromFile(from string, nameOf func(setting) string, suffix string, lookup func(name string) (string, bool)) source {
-	return source{name: from, get: func(row setting) (string, bool, error) {
+func orFromFile(from string, nameOf func(Setting) string, suffix string, lookup func(name string) (string, bool)) Source {
+	return Source{name: from, get: func(row Setting) (string, bool, error) {
 		name := nameOf(row)
 		value, given := lookup(name)
 		path, inFile := lookup(name + suffix)
 		switch {
-		case !row.secret || !inFile:
+		case !row.Secret || !inFile:
 			return value, given, nil
 		case given:
 			return "", false, fmt.Errorf("%s and %s are both set (from %s); must be one of them", name, name+suffix, from)
@@ -66,9 +106,9 @@ func orFromFile(from string, nameOf func(setting) string, suffix string, lookup 
 			return "", false, fmt.Errorf("%s (from %s): %w", name+suffix, from, err)
 		}
 		return strings.TrimRight(string(data), "\r\n"), true, nil
-	}, exposes: func(row setting) string {
+	}, exposes: func(row Setting) string {
 		name := nameOf(row)
-		if path, inFile := lookup(name + suffix); inFile && doctor.OthersCanRead(path) {
+		if path, inFile := lookup(name + suffix); inFile && exposure.OthersCanRead(path) {
 			return fmt.Sprintf("%s names %s, which others can read", name+suffix, path)
 		}
 		return ""
@@ -77,8 +117,8 @@ func orFromFile(from string, nameOf func(setting) string, suffix string, lookup 
 
 // configFile reads a YAML file whose keys are the settings' lower-case names. Without a path it has
 // nothing.
-func configFile(path string) (source, error) {
-	nothing := source{name: path, get: func(setting) (string, bool, error) { return "", false, nil }}
+func configFile(path string) (Source, error) {
+	nothing := Source{name: path, get: func(Setting) (string, bool, error) { return "", false, nil }}
 	if path == "" {
 		return nothing, nil
 	}
@@ -95,11 +135,11 @@ func configFile(path string) (source, error) {
 		value, ok := values[name]
 		return value.Value, ok && value.Tag != "!!null"
 	}
-	file := orFromFile(path, setting.key, "_file", get)
+	file := orFromFile(path, Setting.Key, "_file", get)
 	inFile := file.exposes
-	file.exposes = func(row setting) string {
-		if _, here := get(row.key()); here && doctor.OthersCanRead(path) {
-			return fmt.Sprintf("%s is in %s, which others can read", row.key(), path)
+	file.exposes = func(row Setting) string {
+		if _, here := get(row.Key()); here && exposure.OthersCanRead(path) {
+			return fmt.Sprintf("%s is in %s, which others can read", row.Key(), path)
 		}
 		return inFile(row)
 	}
@@ -107,7 +147,7 @@ func configFile(path string) (source, error) {
 }
 
 func checkKeys(path string, values map[string]yaml.Node) error {
-	names := settingNames(setting.key, "_file")
+	names := settingNames(Setting.Key, "_file")
 	var errs []error
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		if !slices.Contains(names, key) {
@@ -119,8 +159,8 @@ func checkKeys(path string, values map[string]yaml.Node) error {
 	return errors.Join(errs...)
 }
 
-// configVariable names the settings' file where --config is not given.
-const configVariable = envPrefix + "CONFIG"
+// FileVariable names the settings' file where --config is not given.
+const FileVariable = Prefix + "CONFIG"
 
 // injected are the variables that Kubernetes sets by itself for a service named recarga or recarga-…, and Docker for a
 // link: their names, and the values that they have. They must not keep the program from starting. One of such a name
@@ -161,14 +201,14 @@ func linked(environ []string) (prefixes []string) {
 	return prefixes
 }
 
-// unknownVariables refuses RECARGA_ variables that are no setting: most are typing mistakes.
-func unknownVariables(environ []string) error {
-	names, links := settingNames(setting.env, "_FILE"), linked(environ)
+// checkEnvironment refuses RECARGA_ variables that are no setting: most are typing mistakes.
+func checkEnvironment(environ []string) error {
+	names, links := settingNames(Setting.Env, "_FILE"), linked(environ)
 	var errs []error
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, envPrefix) || slices.Contains(names, name) || name == configVariable ||
-			strings.HasPrefix(name, envPrefix+"TEST_") ||
+		if !strings.HasPrefix(name, Prefix) || slices.Contains(names, name) || name == FileVariable ||
+			strings.HasPrefix(name, Prefix+"TEST_") ||
 			slices.ContainsFunc(links, func(prefix string) bool { return strings.HasPrefix(entry, prefix) }) {
 			continue
 		}
@@ -177,7 +217,7 @@ func unknownVariables(environ []string) error {
 		case ok:
 			continue
 		case byName:
-			meant = envPrefix + "HTTP_ADDR"
+			meant = Prefix + "HTTP_ADDR"
 		}
 		errs = append(errs, fmt.Errorf("%s (from environment) is no setting; did you mean %s?", name, meant))
 	}
@@ -185,10 +225,10 @@ func unknownVariables(environ []string) error {
 }
 
 // settingNames are all names that a source may have.
-func settingNames(nameOf func(setting) string, suffix string) (names []string) {
-	for _, row := range settingsTable(new(Settings)) {
+func settingNames(nameOf func(Setting) string, suffix string) (names []string) {
+	for _, row := range Table(new(Settings)) {
 		names = append(names, nameOf(row))
-		if row.secret {
+		if row.Secret {
 			names = append(names, nameOf(row)+suffix)
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"errors"
@@ -11,30 +11,35 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
-	"recarga/internal/access"
 	"recarga/topup"
 	"recarga/webhook"
 )
 
 // from are the settings that a command gets from flags, environment and a file of settings.
-func from(t *testing.T, flags []string, env map[string]string, file string, required needs) (Settings, error) {
+func from(t *testing.T, flags []string, env map[string]string, file string, required Required) (Settings, error) {
 	t.Helper()
-	p := &program{}
+	var environ []string
 	for name, value := range env {
-		p.environ = append(p.environ, name+"="+value)
+		environ = append(environ, name+"="+value)
 	}
-	cmd := &cobra.Command{}
-	cmd.Flags().String("config", "", "")
-	addSettingFlags(cmd)
 	if file != "" {
 		flags = append(flags, "--config", written(t, file))
 	}
-	if err := cmd.ParseFlags(flags); err != nil {
+	return parsed(t, flags, environ, required)
+}
+
+// parsed reads the settings of a command line in an environment.
+func parsed(t *testing.T, flags, environ []string, required Required) (Settings, error) {
+	t.Helper()
+	set := pflag.NewFlagSet("", pflag.ContinueOnError)
+	set.String("config", "", "")
+	AddFlags(set)
+	if err := set.Parse(flags); err != nil {
 		t.Fatal(err)
 	}
-	return p.settings(cmd, required)
+	return Read(set, environ, required)
 }
 
 func written(t *testing.T, content string) (path string) {
@@ -164,17 +169,11 @@ func TestExposedSecrets(t *testing.T) {
 			for key, value := range c.env {
 				env = append(env, key+"="+value)
 			}
-			p := &program{environ: env}
-			cmd := newServeCommand(p)
-			cmd.Flags().String("config", "", "")
-			if err := cmd.ParseFlags(c.flags); err != nil {
-				t.Fatal(err)
-			}
-			s, err := p.settings(cmd, nil)
+			s, err := parsed(t, c.flags, env, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, want := strings.Join(s.unsafe(), "\n"), strings.ReplaceAll(c.want, "PATH", path)
+			got, want := strings.Join(s.Unsafe(), "\n"), strings.ReplaceAll(c.want, "PATH", path)
 			if !strings.HasPrefix(got, want) || want == "" && got != "" || strings.Contains(got, secret) {
 				t.Errorf("got %q, want %q", got, want)
 			}
@@ -248,24 +247,24 @@ func TestValues(t *testing.T) {
 	}
 	for name, c := range cases {
 		for _, value := range c.good {
-			if _, err := from(t, nil, map[string]string{envPrefix + name: value}, "", nil); err != nil {
+			if _, err := from(t, nil, map[string]string{Prefix + name: value}, "", nil); err != nil {
 				t.Errorf("%s=%q is refused: %v", name, value, err)
 			}
 		}
 		for _, value := range c.bad {
-			s, err := from(t, nil, map[string]string{envPrefix + name: value}, "", nil)
+			s, err := from(t, nil, map[string]string{Prefix + name: value}, "", nil)
 			if strings.HasPrefix(name, "OPERATOR_") {
 				err = s.OperatorOff
 			}
-			if lines := linesOf(err); len(lines) != 1 || !strings.Contains(lines[0], envPrefix+name+" (from environment)") || !strings.Contains(lines[0], "must") {
+			if lines := linesOf(err); len(lines) != 1 || !strings.Contains(lines[0], Prefix+name+" (from environment)") || !strings.Contains(lines[0], "must") {
 				t.Errorf("%s=%q: %q; want one line that names it, its source and what is allowed", name, value, lines)
 			}
 		}
 	}
-	for _, row := range settingsTable(new(Settings)) {
+	for _, row := range Table(new(Settings)) {
 		free := []string{"DISTRIBUTOR_CUSTOMER_ID", "DISTRIBUTOR_SECRET_KEY", "ARCHIVE_DIR", "CALLBACK_URL", "OPERATOR_CALLBACK_URL"} // any text; and see TestWrongTogether
-		if _, ok := cases[row.name]; !ok && !slices.Contains(free, row.name) {
-			t.Errorf("%s is not in this test", row.name)
+		if _, ok := cases[row.Name]; !ok && !slices.Contains(free, row.Name) {
+			t.Errorf("%s is not in this test", row.Name)
 		}
 	}
 }
@@ -304,7 +303,7 @@ func TestWrongTogether(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			env := map[string]string{}
 			for k, v := range c.env {
-				env[envPrefix+k] = v
+				env[Prefix+k] = v
 			}
 			s, err := from(t, nil, env, "", nil)
 			lines := linesOf(errors.Join(err, s.OperatorOff))
@@ -323,33 +322,10 @@ func TestWrongTogether(t *testing.T) {
 	}
 }
 
-// TestCallbackOfNobody: a callback URL is of no use where nobody has a key to place orders with.
-func TestCallbackOfNobody(t *testing.T) {
-	told := Settings{CallbackURL: "https://shop.example/x"}
-	both, shop, operator := roles{api: true, worker: true}, told, told
-	shop.APIKey, operator.AdminKey, operator.HTTPAddr = "shop-api-key", "operator-key", "127.0.0.1:0"
-	for _, c := range []struct {
-		r       roles
-		s       Settings
-		refused bool
-	}{{both, told, true}, {roles{api: true}, told, true}, {roles{worker: true}, told, false}, {both, shop, false}, {both, operator, false}, {both, Settings{}, false}} {
-		if err := c.r.refuse(c.s); (err != nil) != c.refused {
-			t.Errorf("%+v with keys %q and %q: %v", c.r, c.s.APIKey, c.s.AdminKey, err)
-		}
-	}
-	env := map[string]string{
-		"RECARGA_DISTRIBUTOR_URL": "http://127.0.0.1:1", "RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo", "RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
-		"RECARGA_CALLBACK_URL": told.CallbackURL, "RECARGA_WEBHOOK_SECRET": webhook.NewSecret(),
-	}
-	for _, command := range []string{"serve", "api"} {
-		want(t, env, exitUsage, `^$`, `^recarga: RECARGA_CALLBACK_URL is set, and neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY; must`, command)
-	}
-}
-
 // TestAllMistakesAtOnce: whoever sets up a server should not need one start a mistake.
 func TestAllMistakesAtOnce(t *testing.T) {
 	env := map[string]string{"RECARGA_LOG_FORMAT": "xml", "RECARGA_REDIS_URI": "redis://h", "RECARGA_API_KEY": "short", "RECARGA_DISTRIBUTOR_URL": "h"}
-	_, err := from(t, []string{"--retry-max-attempts", "0"}, env, "on_unknown: guess\nhttp_adr: :1\nretry_codes: [91]\n", needsDistributor)
+	_, err := from(t, []string{"--retry-max-attempts", "0"}, env, "on_unknown: guess\nhttp_adr: :1\nretry_codes: [91]\n", NeedsDistributor)
 	want := []string{
 		`RECARGA_REDIS_URI (from environment) is no setting; did you mean RECARGA_REDIS_URL?`,
 		`did you mean http_addr?`, `retry_codes (from `, `RECARGA_LOG_FORMAT (from environment) is "xml"; must be json or text`,
@@ -365,8 +341,8 @@ func TestAllMistakesAtOnce(t *testing.T) {
 	if len(linesOf(err)) != len(want) {
 		t.Errorf("%d lines, want %d:\n%v", len(linesOf(err)), len(want), err)
 	}
-	if !errors.As(err, new(usageError)) || !errors.As(err, new(*SettingError)) {
-		t.Errorf("%T is no mistake of usage made of SettingErrors", err)
+	if !errors.As(err, new(*SettingError)) {
+		t.Errorf("%T has no SettingError", err)
 	}
 }
 
@@ -395,12 +371,12 @@ func TestSecretFiles(t *testing.T) {
 func TestUnusableConfig(t *testing.T) {
 	for name, content := range map[string]string{"no YAML": "a: [", "no map": "- http_addr", "twice": "http_addr: :1\nhttp_addr: :2\n", "a map": "http_addr: {a: b}", "an alias": "log_level: &a info\nlog_format: *a\n"} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := from(t, nil, nil, content, nil); !errors.As(err, new(usageError)) {
-				t.Errorf("got %v, want a mistake of usage", err)
+			if _, err := from(t, nil, nil, content, nil); err == nil {
+				t.Error("accepted")
 			}
 		})
 	}
-	for _, env := range []map[string]string{{configVariable: filepath.Join(t.TempDir(), "none")}, {configVariable: written(t, "log_format: xml")}} {
+	for _, env := range []map[string]string{{FileVariable: filepath.Join(t.TempDir(), "none")}, {FileVariable: written(t, "log_format: xml")}} {
 		if _, err := from(t, nil, env, "", nil); err == nil {
 			t.Error("RECARGA_CONFIG is not read")
 		}
@@ -419,7 +395,7 @@ func TestForeignVariables(t *testing.T) {
 		"RECARGA_API_SERVICE_HOST=10.0.0.12", "RECARGA_API_PORT=tcp://10.0.0.12:80", "RECARGA_API_PORT_80_TCP_ADDR=10.0.0.12",
 		"RECARGA_TEST_REQUIRE=1", "OTHER=1",
 	}
-	if err := unknownVariables(foreign); err != nil {
+	if err := checkEnvironment(foreign); err != nil {
 		t.Error(err)
 	}
 	meant := []string{
@@ -430,52 +406,15 @@ func TestForeignVariables(t *testing.T) {
 	for _, entry := range meant {
 		name, _, _ := strings.Cut(entry, "=")
 		want := name + " (from environment) is no setting; did you mean RECARGA_HTTP_ADDR?"
-		if err := unknownVariables([]string{entry}); err == nil || err.Error() != want {
+		if err := checkEnvironment([]string{entry}); err == nil || err.Error() != want {
 			t.Errorf("%s: got %v, want %s", entry, err, want)
 		}
 	}
 	for _, entry := range []string{"RECARGA_HTTP_PORTS=1", "RECARGA_=1", "RECARGA_HOST=x", "RECARGA_NAME=shop", "RECARGA_ENV=prod", "RECARGA_ENV_NAME=prod", "RECARGA_PORTS=tcp://10.0.0.11:80"} {
-		if err := unknownVariables([]string{entry}); len(linesOf(err)) != 1 {
+		if err := checkEnvironment([]string{entry}); len(linesOf(err)) != 1 {
 			t.Errorf("%s: got %v", entry, err)
 		}
 	}
-}
-
-// TestWeakAdminKey: whoever guesses it decides what became of money. The process does not start where others reach it.
-func TestWeakAdminKey(t *testing.T) {
-	weak, strong := "dev-admin-key", access.NewKey()
-	for _, c := range []struct {
-		key, addr string
-		allowed   bool
-		roles     roles
-		refused   bool
-	}{
-		{weak, "127.0.0.1:8080", false, roles{api: true}, false},
-		{weak, "localhost:8080", false, roles{api: true}, false},
-		{weak, "[::1]:8080", false, roles{api: true}, false},
-		{weak, "0.0.0.0:8080", false, roles{api: true}, true},
-		{weak, ":8080", false, roles{api: true, worker: true}, true},
-		{weak, "10.0.0.7:8080", false, roles{api: true}, true},
-		{weak, "shop.example:8080", false, roles{api: true}, true},
-		{weak, "0.0.0.0:8080", true, roles{api: true}, false},
-		{weak, "0.0.0.0:8080", false, roles{worker: true}, false},
-		{strong, "0.0.0.0:8080", false, roles{api: true}, false},
-		{"", "0.0.0.0:8080", false, roles{api: true}, false},
-	} {
-		err := c.roles.refuse(Settings{AdminKey: c.key, HTTPAddr: c.addr, AdminKeyAllowWeak: c.allowed})
-		if (err != nil) != c.refused {
-			t.Errorf("%+v: %v", c, err)
-		}
-	}
-	env := map[string]string{
-		"RECARGA_DISTRIBUTOR_URL": "http://127.0.0.1:1", "RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo", "RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
-		"RECARGA_HTTP_ADDR": "0.0.0.0:0", "RECARGA_ADMIN_KEY": weak,
-	}
-	for _, command := range []string{"serve", "api"} {
-		want(t, env, exitUsage, `^$`, `^recarga: RECARGA_ADMIN_KEY is "\(hidden\)", which has 13 characters.*recarga key`, command)
-	}
-	want(t, nil, exitOK, `^[A-Za-z0-9_-]{43}\n$`, `^$`, "key")
-	want(t, nil, exitOK, `^\{"key":"[A-Za-z0-9_-]{43}"\}\n$`, `^$`, "key", "--json")
 }
 
 func TestOneAddressForTwo(t *testing.T) {

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -28,10 +28,10 @@ const (
 )
 
 // openStores opens the book of record and the queue, side by side, so that whichever is missing is named.
-func (n *node) openStores(ctx context.Context) error {
+func (n *Node) openStores(ctx context.Context) error {
 	n.health.set("database", dependency{required: true, err: errors.New("not opened yet")})
-	n.health.set("redis", dependency{required: n.roles.worker, err: errors.New("not opened yet")})
-	if !n.roles.worker {
+	n.health.set("redis", dependency{required: n.roles.Worker, err: errors.New("not opened yet")})
+	if !n.roles.Worker {
 		if err := n.openQueueLater(ctx); err != nil {
 			return err
 		}
@@ -40,14 +40,14 @@ func (n *node) openStores(ctx context.Context) error {
 	opening.Go(func() error {
 		return n.await(ctx, "database", "RECARGA_DATABASE_URL", journal.Unavailable, n.openJournal)
 	})
-	if n.roles.worker {
+	if n.roles.Worker {
 		opening.Go(func() error { return n.await(ctx, "redis", "RECARGA_REDIS_URL", queue.Unavailable, n.openQueue) })
 	}
 	err := opening.Wait()
 	if n.journal != nil {
 		n.closeLast("journal", n.journal.Close)
 	}
-	if n.queue != nil && n.roles.worker {
+	if n.queue != nil && n.roles.Worker {
 		n.closeLast("queue", n.queue.Close)
 	}
 	if err != nil {
@@ -58,21 +58,21 @@ func (n *node) openStores(ctx context.Context) error {
 }
 
 // useStores builds what only holds the stores.
-func (n *node) useStores() {
+func (n *Node) useStores() {
 	n.onShutdown(n.metrics.ReadFrom(n.journal, n.log))
 	n.queue.OnRejected(n.metrics.Rejected)
 	n.book, n.waker = n.metrics.Journal(n.journal), n.metrics.Queue(n.queue)
-	n.callers = callers.New(n.journal, n.settings.encryptionKey(), n.settings.WebhookAllowPrivate,
-		n.settings.formerKeys()...)
+	n.callers = callers.New(n.journal, n.settings.SealingKey(), n.settings.WebhookAllowPrivate,
+		n.settings.FormerKeys()...)
 	n.producer = producer.New(n.book, n.waker, n.log)
-	if n.queue.IsEmbedded() && (!n.roles.api || !n.roles.worker) {
+	if n.queue.IsEmbedded() && (!n.roles.API || !n.roles.Worker) {
 		n.log.Warn("the embedded queue is seen by this process alone; orders reach the worker by its sweep, seconds later: set RECARGA_REDIS_URL")
 	}
 }
 
-func (n *node) openJournal(ctx context.Context) (err error) {
+func (n *Node) openJournal(ctx context.Context) (err error) {
 	n.journal, err = journal.Open(ctx, n.settings.DatabaseURL, journal.WithFirstTryGrace(0), journal.WithObserver(n.metrics.Committed),
-		journal.WithCatalog(n.catalog), journal.WithArchive(n.settings.archive()),
+		journal.WithCatalog(n.catalog), journal.WithArchive(n.settings.Archive()),
 		journal.WithTimeLimits(journal.TimeLimits{Untried: n.settings.ExpiresAfter, Tried: n.settings.RetryMaxElapsed}))
 	if err == nil {
 		n.health.set("database", dependency{required: true, ask: n.journal.Ping})
@@ -81,7 +81,7 @@ func (n *node) openJournal(ctx context.Context) (err error) {
 }
 
 // openQueue waits for Redis: a worker needs it.
-func (n *node) openQueue(ctx context.Context) (err error) {
+func (n *Node) openQueue(ctx context.Context) (err error) {
 	n.queue, err = queue.Open(ctx, n.settings.RedisURL, n.log)
 	if err == nil {
 		n.health.set("redis", dependency{required: true, ask: n.queue.Takes})
@@ -91,7 +91,7 @@ func (n *node) openQueue(ctx context.Context) (err error) {
 
 // openQueueLater does not wait for Redis: the book of record alone accepts an order, and the workers' sweep rings for
 // it. An unsafe Redis ends the start, but not a process that has accepted orders without it: that only says so.
-func (n *node) openQueueLater(ctx context.Context) (err error) {
+func (n *Node) openQueueLater(ctx context.Context) (err error) {
 	if n.queue, err = queue.OpenUnchecked(ctx, n.settings.RedisURL, n.log); err != nil {
 		return fmt.Errorf("RECARGA_REDIS_URL: %w", err)
 	}
@@ -109,7 +109,7 @@ func (n *node) openQueueLater(ctx context.Context) (err error) {
 	return nil
 }
 
-func (n *node) checkQueue(ctx context.Context) error {
+func (n *Node) checkQueue(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	err := n.queue.Check(ctx)
@@ -122,7 +122,7 @@ func (n *node) checkQueue(ctx context.Context) error {
 
 // await opens a dependency, again as long as it is unavailable: whoever starts machines in any order need
 // not start this one last. What no waiting fixes ends the start at once.
-func (n *node) await(ctx context.Context, name, setting string, unavailable func(error) bool, open func(context.Context) error) error {
+func (n *Node) await(ctx context.Context, name, setting string, unavailable func(error) bool, open func(context.Context) error) error {
 	var said time.Time
 	try := func() error {
 		ctx, cancel := context.WithTimeout(ctx, openTimeout)
@@ -134,7 +134,7 @@ func (n *node) await(ctx context.Context, name, setting string, unavailable func
 		return err
 	}
 	waiting := func(err error, _ time.Duration) {
-		n.health.set(name, dependency{required: name != "redis" || n.roles.worker, err: err})
+		n.health.set(name, dependency{required: name != "redis" || n.roles.Worker, err: err})
 		if time.Since(said) >= sayEvery {
 			said = time.Now()
 			n.log.Warn("waiting for a dependency to start", "dependency", name, "setting", setting, "error", err)

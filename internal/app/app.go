@@ -1,4 +1,6 @@
-package main
+// Package app puts a process together of its parts, in the order in which they need each other, and takes it apart
+// again. It says whether the process lives and can work.
+package app
 
 import (
 	"cmp"
@@ -17,7 +19,9 @@ import (
 	"recarga/internal/api"
 	"recarga/internal/balance"
 	"recarga/internal/callers"
+	"recarga/internal/config"
 	"recarga/internal/console"
+	"recarga/internal/coordination"
 	"recarga/internal/intake"
 	"recarga/internal/journal"
 	"recarga/internal/listen"
@@ -41,29 +45,17 @@ const (
 	deliveryConcurrency = 64
 	// ballast is chosen so that the heap stays below about 100 MiB with little in it.
 	ballast = 32 << 20
-	// requestsEnd is how long a shutdown waits for HTTP requests under way; their orders are durable
+	// RequestsEnd is how long a shutdown waits for HTTP requests under way; their orders are durable
 	// or not whether they hear of it or not, and may be placed again.
-	requestsEnd = 10 * time.Second
+	RequestsEnd = 10 * time.Second
 )
 
-// roles says what a process does.
-type roles struct{ api, worker bool }
-
-func (r roles) names() (names []string) {
-	if r.api {
-		names = append(names, "api")
-	}
-	if r.worker {
-		names = append(names, "worker")
-	}
-	return names
-}
-
-// node is one running process with its roles.
-type node struct {
-	settings Settings
+// Node is one running process with its roles.
+type Node struct {
+	settings config.Settings
 	catalog  topup.Catalog
-	roles    roles
+	roles    Roles
+	version  string
 	log      *slog.Logger
 	// ballast is memory that is never touched, so that it takes none. Go collects garbage when the heap has
 	// doubled: with a heap as small as ours that would be many times a second.
@@ -80,62 +72,62 @@ type node struct {
 	watchdog    *watchdog // nil without a worker
 
 	// The same book of record, queue and distributor, with what is done counted.
-	health  *health
+	health  *Health
 	metrics *metrics.Metrics
 	book    *metrics.Journal
 	waker   *metrics.Queue
 	// pacer is nil where the distributor's requests are not limited.
-	pacer  *queue.RateLimiter
+	pacer  *coordination.RateLimiter
 	vendor *metrics.Distributor
 
-	// apiURL and metricsURL are where it really listens.
-	apiURL, metricsURL string
+	// APIURL and MetricsURL are where it really listens.
+	APIURL, MetricsURL string
 	// closers end the parts, the last one started first.
 	closers []func()
 	// failed receives the error of a listener that ended by itself.
 	failed chan error
 }
 
-// startNode starts a process's parts in the order in which they need each other. It waits for a database
+// Start starts a process's parts in the order in which they need each other. It waits for a database
 // or a Redis that is not there yet, and says so; meanwhile the process lives and is not ready. On an error
 // it has stopped what it had started.
-func startNode(ctx context.Context, s Settings, c topup.Catalog, r roles, log *slog.Logger) (*node, error) {
-	n := &node{
-		settings: s, catalog: c, roles: r, log: log, ballast: make([]byte, ballast), failed: make(chan error, 2),
-		metrics: newMetrics(s, r), health: newHealth(r.names()),
+func Start(ctx context.Context, s config.Settings, c topup.Catalog, r Roles, version string, log *slog.Logger) (*Node, error) {
+	n := &Node{
+		settings: s, catalog: c, roles: r, version: version, log: log, ballast: make([]byte, ballast), failed: make(chan error, 2),
+		metrics: newMetrics(s, r, version), health: NewHealth(r.names()),
 	}
 	steps := []func(context.Context) error{n.startOps, n.openStores, n.openDistributor}
-	if r.worker {
+	if r.Worker {
 		steps = append(steps, n.startWorker, n.startWatchdog, n.startArchiver)
 	}
-	if r.api {
+	if r.API {
 		steps = append(steps, n.startAPI)
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
-			n.shutdown()
+			n.Shutdown()
 			return nil, err
 		}
 	}
-	n.health.enter(phaseRunning)
+	n.health.Enter(PhaseRunning)
 	n.log.Info("started", "roles", r.names(), "version", version)
 	return n, nil
 }
 
-// shutdown ends the parts in the opposite order: first nothing more comes in, then what is under way
+// Shutdown ends the parts in the opposite order: first nothing more comes in, then what is under way
 // is waited for, and only then are the connections closed that it needs.
-func (n *node) shutdown() {
-	n.health.enter(phaseStopping)
+func (n *Node) Shutdown() {
+	n.health.Enter(PhaseStopping)
 	for i := len(n.closers) - 1; i >= 0; i-- {
 		n.closers[i]()
 	}
 	n.closers = nil
 }
 
-func (n *node) onShutdown(f func()) { n.closers = append(n.closers, f) }
+func (n *Node) onShutdown(f func()) { n.closers = append(n.closers, f) }
 
 // closeLast notes the close of a connection, whose error can only be logged.
-func (n *node) closeLast(what string, f func() error) {
+func (n *Node) closeLast(what string, f func() error) {
 	n.onShutdown(func() {
 		if err := f(); err != nil {
 			n.log.Warn("close", "what", what, "error", err)
@@ -143,15 +135,15 @@ func (n *node) closeLast(what string, f func() error) {
 	})
 }
 
-func (n *node) openDistributor(context.Context) (err error) {
+func (n *Node) openDistributor(context.Context) (err error) {
 	s := n.settings
 	if s.DistributorRate.Count > 0 {
-		n.pacer = n.queue.NewRateLimiter("distributor", s.DistributorRate.Count, s.DistributorRate.Per)
+		n.pacer = n.shared().RateLimiter("distributor", s.DistributorRate.Count, s.DistributorRate.Per)
 	}
 	n.distributor, err = distributor.New(distributor.Config{
 		URL: s.DistributorURL, CustomerID: s.DistributorCustomerID, SecretKey: s.DistributorSecretKey,
 		Timeout: s.DistributorTimeout, RetryCodes: s.RetryCodes, MaxConns: s.DistributorConcurrency,
-		Tokens: n.queue.TokenStore(s.DistributorCustomerID, s.DistributorSecretKey, s.DistributorURL), Observe: n.requested, Log: n.log,
+		Tokens: n.shared().TokenStore(s.DistributorCustomerID, s.DistributorSecretKey, s.DistributorURL), Observe: n.requested, Log: n.log,
 	})
 	if err != nil {
 		return err
@@ -161,8 +153,13 @@ func (n *node) openDistributor(context.Context) (err error) {
 	return nil
 }
 
+// shared is what all processes on this Redis share.
+func (n *Node) shared() coordination.Redis {
+	return coordination.Redis{Client: n.queue.Redis(), Embedded: n.queue.IsEmbedded(), Reject: n.queue.Reject}
+}
+
 // requested counts a request. Logins and balances are not held back, but they use up the pace as well.
-func (n *node) requested(r distributor.Request) {
+func (n *Node) requested(r distributor.Request) {
 	n.metrics.Requested(r)
 	n.health.requested(r)
 	if n.pacer == nil || r.Call == distributor.CallPurchase {
@@ -175,7 +172,7 @@ func (n *node) requested(r distributor.Request) {
 	}()
 }
 
-func (n *node) startWorker(ctx context.Context) error {
+func (n *Node) startWorker(ctx context.Context) error {
 	s := n.settings
 	n.deliverer = webhook.NewDeliverer(webhook.Config{
 		Schedule: s.WebhookSchedule, Timeout: s.WebhookTimeout, AllowPrivate: s.WebhookAllowPrivate, Log: n.log,
@@ -211,7 +208,7 @@ func (n *node) startWorker(ctx context.Context) error {
 	return nil
 }
 
-func (n *node) workerConfig() worker.Config {
+func (n *Node) workerConfig() worker.Config {
 	s := n.settings
 	cfg := worker.Config{
 		Journal: n.book, Distributor: n.watch.Distributor(n.vendor), Deliverer: n.deliverer, Waker: n.waker, Balances: n.vendor,
@@ -222,7 +219,7 @@ func (n *node) workerConfig() worker.Config {
 		},
 	}
 	cfg.Intake, cfg.Refused = n.intake(), n.metrics.Refused
-	cfg.Admission.SharedState = n.queue.SharedState(s.DistributorSecretKey)
+	cfg.Admission.SharedState = n.shared().SharedState(s.DistributorSecretKey)
 	cfg.Admission.Breaker = admission.Breaker{Share: s.BreakerShare, Probe: s.BreakerProbe}
 	if n.pacer != nil {
 		cfg.Admission.RateLimiter = n.pacer
@@ -235,7 +232,7 @@ func (n *node) workerConfig() worker.Config {
 
 // intake has the rules for orders whose producer has only Redis. The caller named default is one where any of its
 // settings is there, or the admin key, which places orders in its name.
-func (n *node) intake() intake.Rules {
+func (n *Node) intake() intake.Rules {
 	s := n.settings
 	return intake.Rules{
 		TaskKeys: s.TaskKeys, Caller: n.callers.Caller, DefaultURL: s.CallbackURL,
@@ -243,12 +240,12 @@ func (n *node) intake() intake.Rules {
 	}
 }
 
-func (n *node) swept(at time.Time) {
+func (n *Node) swept(at time.Time) {
 	n.metrics.Swept(at)
 	n.health.beat("sweep")
 }
 
-func (n *node) serve(cfg queue.ServeConfig, kind string, handler queue.Handler) error {
+func (n *Node) serve(cfg queue.ServeConfig, kind string, handler queue.Handler) error {
 	cfg.ShutdownTimeout = n.settings.ShutdownTimeout
 	servers, err := n.queue.Serve(cfg, map[string]queue.Handler{kind: handler})
 	if err != nil {
@@ -258,7 +255,7 @@ func (n *node) serve(cfg queue.ServeConfig, kind string, handler queue.Handler) 
 	return nil
 }
 
-func (n *node) startAPI(ctx context.Context) error {
+func (n *Node) startAPI(ctx context.Context) error {
 	s := n.settings
 	if s.APIKey == "" && s.AdminKey == "" {
 		n.log.Warn("neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY is set: the HTTP API refuses every order")
@@ -272,8 +269,8 @@ func (n *node) startAPI(ctx context.Context) error {
 	pages, err := console.New(console.Config{
 		Operators: operators, Ended: n.journal, Limiter: limiter, Proxies: s.TrustedProxies,
 		Catalog: n.catalog, AdminKey: s.AdminKey, Book: n.journal, Events: n.journal, Orders: n.producer, Queue: n.queue, Callers: n.callers,
-		Health: n.journal, Balances: n.vendor, History: n.journal, Breaker: held{n.queue.SharedState(s.DistributorSecretKey)}, Line: n.journal, Rate: s.DistributorRate.String(),
-		Log: n.log, Version: version,
+		Health: n.journal, Balances: n.vendor, History: n.journal, Breaker: held{n.shared().SharedState(s.DistributorSecretKey)}, Line: n.journal, Rate: s.DistributorRate.String(),
+		Log: n.log, Version: n.version,
 	})
 	if err != nil {
 		return err
@@ -283,9 +280,9 @@ func (n *node) startAPI(ctx context.Context) error {
 		Callers: keys, Registry: n.callers, Operators: operators, Limiter: limiter, Proxies: s.TrustedProxies,
 		Endpoints: endpoints{s, n.callers}, Health: n.journal, Reconciler: reconcile.New(n.journal, n.producer, n.log).WithDisputes(n.journal),
 		// With the API key alone there is one tenant: nobody from whom its cursors must be kept.
-		Cursors: seal.New(append([]string{cmp.Or(s.encryptionKey(), s.APIKey)}, s.formerKeys()...)...),
+		Cursors: seal.New(append([]string{cmp.Or(s.SealingKey(), s.APIKey)}, s.FormerKeys()...)...),
 		Quotas:  callers.NewQuotas(n.callers, n.journal),
-		Queues:  n.queue, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: version,
+		Queues:  n.queue, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: n.version,
 	})
 	n.closeLast("api", handler.Close)
 	watching, stop := context.WithCancel(context.Background())
@@ -293,12 +290,12 @@ func (n *node) startAPI(ctx context.Context) error {
 	watched.Go(func() { n.callers.WatchExpiry(watching, n.log) })
 	n.onShutdown(func() { stop(); watched.Wait() })
 	url, err := n.listen(ctx, s.HTTPAddr, "RECARGA_HTTP_ADDR", tracing.Handler(handler, "/v1/"))
-	n.apiURL = url
+	n.APIURL = url
 	return err
 }
 
 // listen serves HTTP until the shutdown.
-func (n *node) listen(ctx context.Context, addr, setting string, handler http.Handler) (url string, err error) {
+func (n *Node) listen(ctx context.Context, addr, setting string, handler http.Handler) (url string, err error) {
 	listener, err := n.bind(ctx, addr, setting)
 	if err != nil {
 		return "", err
@@ -311,7 +308,7 @@ func (n *node) listen(ctx context.Context, addr, setting string, handler http.Ha
 	return urlOf(listener), nil
 }
 
-func (n *node) bind(ctx context.Context, addr, setting string) (net.Listener, error) {
+func (n *Node) bind(ctx context.Context, addr, setting string) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", setting, err)
@@ -324,7 +321,7 @@ func urlOf(listener net.Listener) string { return "http://" + listener.Addr().St
 
 // serveHTTP serves until end is called, which waits for the requests under way. A listener that ends by itself is
 // reported to failed.
-func (n *node) serveHTTP(listener net.Listener, setting string, cfg listen.Config, failed func(error)) (end func()) {
+func (n *Node) serveHTTP(listener net.Listener, setting string, cfg listen.Config, failed func(error)) (end func()) {
 	cfg.Log = n.log
 	server := listen.New(cfg)
 	var done sync.WaitGroup
@@ -334,7 +331,7 @@ func (n *node) serveHTTP(listener net.Listener, setting string, cfg listen.Confi
 		}
 	})
 	return func() {
-		ctx, cancel := context.WithTimeout(context.Background(), requestsEnd)
+		ctx, cancel := context.WithTimeout(context.Background(), RequestsEnd)
 		defer cancel()
 		if err := server.Shutdown(ctx); err != nil {
 			n.log.Warn("requests cut off", "setting", setting, "error", err)
@@ -344,25 +341,25 @@ func (n *node) serveHTTP(listener net.Listener, setting string, cfg listen.Confi
 	}
 }
 
-// wait blocks until ctx ends or a part fails, and then shuts the node down.
-func (n *node) wait(ctx context.Context) error {
+// Wait blocks until ctx ends or a part fails, and then shuts the node down.
+func (n *Node) Wait(ctx context.Context) error {
 	var err error
 	select {
 	case <-ctx.Done():
 		n.log.Info("shutting down", "waits_at_most", n.settings.ShutdownTimeout)
 	case err = <-n.failed:
 	}
-	n.shutdown()
+	n.Shutdown()
 	n.log.Info("stopped")
 	return err
 }
 
 // held tells the console why purchases are held back.
-type held struct{ board *queue.SharedState }
+type held struct{ state *coordination.SharedState }
 
 // Breaker implements console.Breaker.
 func (h held) Breaker(ctx context.Context) (s console.BreakerState, err error) {
-	notices, err := h.board.Restrictions(ctx)
+	notices, err := h.state.Restrictions(ctx)
 	if err != nil {
 		return s, err
 	}
@@ -381,7 +378,7 @@ func (h held) Breaker(ctx context.Context) (s console.BreakerState, err error) {
 // endpoints are where callers are told: the one named default and the operator by the settings, all others
 // by the registry.
 type endpoints struct {
-	s        Settings
+	s        config.Settings
 	registry *callers.Registry
 }
 

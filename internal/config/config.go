@@ -1,19 +1,23 @@
-package main
+// Package config has the settings of the program: one table from which flags, environment, file, defaults, checks and
+// docs/settings.md follow.
+package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"recarga/internal/access"
-	"recarga/internal/doctor"
-	"recarga/internal/queue"
+	"recarga/internal/archive"
+	"recarga/internal/catalog"
+	"recarga/internal/exposure"
 	"recarga/topup"
 )
 
@@ -79,19 +83,11 @@ type Settings struct {
 	Exposed []string
 }
 
-// NewLogger builds the program's logger.
-func NewLogger(s Settings, w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: s.LogLevel}
-	if s.LogFormat == "text" {
-		return slog.New(slog.NewTextHandler(w, options))
-	}
-	return slog.New(slog.NewJSONHandler(jsonOutput{w}, options))
-}
+// Required says which settings a command cannot do without.
+type Required []string
 
-// needs says which settings a command cannot do without.
-type needs []string
-
-var needsDistributor = needs{"DISTRIBUTOR_URL", "DISTRIBUTOR_CUSTOMER_ID", "DISTRIBUTOR_SECRET_KEY"}
+// NeedsDistributor are the settings of everything that talks to the distributor.
+var NeedsDistributor = Required{"DISTRIBUTOR_URL", "DISTRIBUTOR_CUSTOMER_ID", "DISTRIBUTOR_SECRET_KEY"}
 
 // SettingError is one setting that cannot be as it is.
 type SettingError struct {
@@ -106,11 +102,11 @@ func (e *SettingError) Error() string {
 	return fmt.Sprintf("%s (from %s) is %q; must be %s", e.Setting, e.Source, e.Value, e.Allowed)
 }
 
-// loadSettings takes each setting from the first source that has it. The error joins all mistakes.
-func loadSettings(required needs, sources ...source) (Settings, error) {
+// Load takes each setting from the first source that has it. The error joins all mistakes.
+func Load(required Required, sources ...Source) (Settings, error) {
 	var s Settings
 	l := loading{good: map[string]string{}}
-	for _, row := range settingsTable(&s) {
+	for _, row := range Table(&s) {
 		l.load(row, required, sources)
 	}
 	l.crossCheck(s)
@@ -131,32 +127,32 @@ type loading struct {
 	auxiliary []error
 }
 
-func (l *loading) load(row setting, required needs, sources []source) {
+func (l *loading) load(row Setting, required Required, sources []Source) {
 	errs := &l.errs
-	if row.auxiliary {
+	if row.Auxiliary {
 		errs = &l.auxiliary
 	}
 	value, from, exposed, err := row.find(sources)
-	if row.secret && holdsSecret(value) && exposed != "" {
+	if row.Secret && holdsSecret(value) && exposed != "" {
 		l.exposed = append(l.exposed, exposed)
 	}
 	switch {
 	case err != nil:
 		*errs = append(*errs, err)
-	case value == "" && row.standard == "":
-		if slices.Contains(required, row.name) {
-			l.errs = append(l.errs, &SettingError{Setting: row.env(), Allowed: row.allowed})
+	case value == "" && row.Default == "":
+		if slices.Contains(required, row.Name) {
+			l.errs = append(l.errs, &SettingError{Setting: row.Env(), Allowed: row.Allowed})
 		}
 	case row.set(value) != nil:
-		*errs = append(*errs, &SettingError{Setting: row.env(), Source: from, Value: row.shown(value), Allowed: row.allowed})
+		*errs = append(*errs, &SettingError{Setting: row.Env(), Source: from, Value: row.Shown(value), Allowed: row.Allowed})
 	default:
-		l.good[row.name] = fmt.Sprintf("%s (from %s) is %q", row.env(), from, row.shown(value))
+		l.good[row.Name] = fmt.Sprintf("%s (from %s) is %q", row.Env(), from, row.Shown(value))
 	}
 }
 
 // find returns the value of the first source that has one, and how others can read it there, if they can. A source
 // that has an empty one unsets what comes after it.
-func (row setting) find(sources []source) (value, from, exposed string, err error) {
+func (row Setting) find(sources []Source) (value, from, exposed string, err error) {
 	for _, src := range sources {
 		value, ok, err := src.get(row)
 		if ok && src.exposes != nil {
@@ -166,14 +162,14 @@ func (row setting) find(sources []source) (value, from, exposed string, err erro
 			return value, src.name, exposed, err
 		}
 	}
-	return row.standard, "its default", "", nil
+	return row.Default, "its default", "", nil
 }
 
 // holdsSecret tells a secret from a URL that has no password: not every URL of a database is one.
 func holdsSecret(value string) bool {
 	u, err := url.Parse(value)
 	if err != nil || u.Scheme == "" {
-		return value != "" && value != queue.Embedded
+		return value != "" && value != embedded
 	}
 	_, password := u.User.Password()
 	return password || u.Query().Has("password")
@@ -235,18 +231,18 @@ func safeDistributor(raw string) bool {
 	return u.Scheme == "https" || u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
 }
 
-// unsafe says what others can read of what this process keeps and is given.
-func (s Settings) unsafe() (list []string) {
+// Unsafe says what others can read of what this process keeps and is given.
+func (s Settings) Unsafe() (list []string) {
 	list = append(list, s.Exposed...)
 	for _, key := range [][2]string{{"RECARGA_ADMIN_KEY", s.AdminKey}, {"RECARGA_API_KEY", s.APIKey}} {
-		if why := access.Weak(key[1]); key[1] != "" && why != "" && !doctor.OnLoopback(s.HTTPAddr) {
+		if why := access.Weak(key[1]); key[1] != "" && why != "" && !exposure.OnLoopback(s.HTTPAddr) {
 			list = append(list, key[0]+" "+why)
 		}
 	}
-	for _, path := range doctor.ReadableFiles(s.DatabaseURL) {
+	for _, path := range exposure.ReadableFiles(s.DatabaseURL) {
 		list = append(list, path+" can be read by others")
 	}
-	if dir := string(s.archive()); doctor.OthersCanRead(dir) {
+	if dir := string(s.Archive()); exposure.OthersCanRead(dir) {
 		list = append(list, dir+" can be read by others")
 	}
 	return list
@@ -261,4 +257,54 @@ func publicHTTPS(raw string) bool {
 	}
 	ip, err := netip.ParseAddr(u.Hostname())
 	return err != nil || ip.IsGlobalUnicast() && !ip.IsPrivate()
+}
+
+// Archive is where old orders are kept; empty: nowhere.
+func (s Settings) Archive() archive.Folder {
+	path, isFile := s.DatabaseFile()
+	if s.ArchiveDir == "" && isFile {
+		return archive.Folder(filepath.Join(filepath.Dir(path), "archive"))
+	}
+	return archive.Folder(s.ArchiveDir)
+}
+
+// DatabaseFile is SQLite's.
+func (s Settings) DatabaseFile() (path string, isFile bool) {
+	path, isFile = strings.CutPrefix(s.DatabaseURL, "sqlite:")
+	return strings.TrimPrefix(path, "//"), isFile
+}
+
+// ArchiveBefore is when an order must have ended to leave the database now: at midnight UTC, so that a day's orders
+// leave together.
+func (s Settings) ArchiveBefore(now time.Time) time.Time {
+	return now.Add(-s.Retention).UTC().Truncate(24 * time.Hour)
+}
+
+// Catalog is what can be bought: the file that RECARGA_CATALOG names, or the products of the distributor's document.
+func (s Settings) Catalog() (topup.Catalog, error) {
+	if s.CatalogFile == "" {
+		return topup.DefaultCatalog(), nil
+	}
+	c, err := catalog.ReadFile(s.CatalogFile)
+	if err != nil {
+		return c, fmt.Errorf("RECARGA_CATALOG: %w", err)
+	}
+	return c, nil
+}
+
+// SealingKey seals the secrets in the database; FormerKeys open as well. The admin key is one of them where it is not
+// the one that seals: it was, before RECARGA_ENCRYPTION_KEY was set.
+func (s Settings) SealingKey() string { return cmp.Or(s.EncryptionKey, s.AdminKey) }
+
+// FormerKeys are those that open what they sealed before SealingKey was set.
+func (s Settings) FormerKeys() []string {
+	return append([]string{s.AdminKey}, s.FormerEncryptionKeys...)
+}
+
+// SealingKeys are all keys, the one that seals first; none where nothing is sealed.
+func (s Settings) SealingKeys() []string {
+	if s.SealingKey() == "" {
+		return nil
+	}
+	return append([]string{s.SealingKey()}, s.FormerKeys()...)
 }

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -34,7 +34,7 @@ func newWatchdog(q *queue.Queue, log *slog.Logger) *watchdog {
 }
 
 // startWatchdog needs the queue; its end needs to come before the queue's.
-func (n *node) startWatchdog(context.Context) error {
+func (n *Node) startWatchdog(context.Context) error {
 	n.watchdog = newWatchdog(n.queue, n.log)
 	n.health.beat("watchdog")
 	n.metrics.ShowQueues(n.watchdog.seen)

@@ -71,7 +71,7 @@ mtype:outcome remembered = none; /* what the vendor said of this id the first ti
 #endif
 #ifdef DELIVER
 bool owed = false;             /* the event of the final state is pending */
-bool eventRung = false;
+bool eventEnqueued = false;
 bool delivered = false;
 #endif
 
@@ -397,7 +397,7 @@ end_idle:
 	/* A wait until next_attempt_at is a delay like any other. Begin asks for the order's end as well, so that the
 	 * reading the clock and Begin are one step here.
 	 * mirrors: worker/defer.go:deferUntil, worker/defer.go:notDue */
-not_now:
+deferred:
 	if
 	:: atomic { expiry == passed && waiting -> end_in_time(); k = 0; goto deliver }
 	:: atomic { expiry == passed && !waiting -> k = 0; goto end_idle }
@@ -467,7 +467,7 @@ settle:
 			if
 			:: yes && final(state) -> forget_all(); goto deliver
 			:: yes && state == retrying && result == unmoved && !renewed -> /* LoginAgain: at once, without a new check */
-				renewed = true; yes = false; result = 0; to = 0; goto not_now
+				renewed = true; yes = false; result = 0; to = 0; goto deferred
 			:: else -> goto died /* the task is done, or the order has moved on */
 			fi
 		}
@@ -504,7 +504,7 @@ deliver:
 	fi;
 #endif
 	if
-	:: eventRung = true
+	:: eventEnqueued = true
 	or_dies
 	fi;
 #endif
@@ -545,7 +545,7 @@ end_sweep:
 	:: atomic { waiting && !enqueued -> enqueued = true }
 #ifdef DELIVER
 	/* mirrors: worker/sweep.go:enqueueEvents, internal/journal/event.go:DueEvents */
-	:: atomic { owed && !eventRung -> eventRung = true }
+	:: atomic { owed && !eventEnqueued -> eventEnqueued = true }
 #endif
 	od
 }
@@ -557,7 +557,7 @@ end_sweep:
 active proctype Deliverer() {
 end_deliver:
 	do
-	:: atomic { eventRung -> eventRung = false };
+	:: atomic { eventEnqueued -> eventEnqueued = false };
 		if
 		:: atomic { owed -> delivered = true };
 			if
@@ -577,7 +577,7 @@ end_redis:
 	do
 	:: atomic { can_fail && enqueued -> enqueued = false; fault }
 #ifdef DELIVER
-	:: atomic { can_fail && eventRung -> eventRung = false; fault }
+	:: atomic { can_fail && eventEnqueued -> eventEnqueued = false; fault }
 #endif
 	od
 }
@@ -665,7 +665,7 @@ active proctype Caller() {
 	fi
 #ifdef DELIVER
 	;if
-	:: final(state) -> eventRung = true
+	:: final(state) -> eventEnqueued = true
 	:: skip
 	fi
 #endif
@@ -689,7 +689,7 @@ active proctype Caller() {
 inline enqueue_event() {
 #ifdef DELIVER
 	if
-	:: eventRung = true
+	:: eventEnqueued = true
 	:: atomic { can_fail -> fault }
 	fi
 #else

@@ -15,6 +15,7 @@ import (
 
 	"recarga/distributor"
 	"recarga/internal/access"
+	"recarga/internal/admission"
 	"recarga/internal/api"
 	"recarga/internal/balance"
 	"recarga/internal/callers"
@@ -218,12 +219,13 @@ func (n *Node) workerConfig() worker.Config {
 		},
 	}
 	cfg.Intake, cfg.Refused = n.intake(), n.metrics.Refused
-	cfg.SharedState, cfg.Breaker = n.shared().SharedState(s.DistributorSecretKey), worker.Breaker{Share: s.BreakerShare, Probe: s.BreakerProbe}
+	cfg.Admission.SharedState = n.shared().SharedState(s.DistributorSecretKey)
+	cfg.Admission.Breaker = admission.Breaker{Share: s.BreakerShare, Probe: s.BreakerProbe}
 	if n.pacer != nil {
-		cfg.RateLimiter = n.pacer
+		cfg.Admission.RateLimiter = n.pacer
 	}
 	if s.Reserve > 0 {
-		cfg.Reserves = []worker.Reserve{n.watch}
+		cfg.Admission.Reserves = []admission.Reserve{n.watch}
 	}
 	return cfg
 }

@@ -132,7 +132,7 @@ func (b book) Released(ctx context.Context) (int, error) {
 }
 
 func (b book) Release(ctx context.Context, id topup.ID, now time.Time) (topup.Order, error) {
-	return through(b.g, "journal.Call", func() (topup.Order, error) { return b.j.Release(ctx, id, now) })
+	return through(b.g, "journal.Release", func() (topup.Order, error) { return b.j.Release(ctx, id, now) })
 }
 
 func (b book) Around(ctx context.Context, id topup.ID, number int, now time.Time) (topup.Surroundings, error) {

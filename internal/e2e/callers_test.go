@@ -266,8 +266,8 @@ func TestEndpoints(t *testing.T) {
 		settled(t, c, place(t, c, order(id, phone)).ID)
 	}
 	testkit.Eventually(t, patience, func() bool { return len(ops.all()) == 1 }, "the operator is notified")
-	if ev := ops.all()[0]; ev.Type != topup.EventEndpointDisabled || !strings.Contains(string(ev.Notice), `"endpoint":"crm"`) {
-		t.Errorf("notified %+v with %s", ev, ev.Notice)
+	if ev := ops.all()[0]; ev.Type != topup.EventEndpointDisabled || !strings.Contains(string(ev.OperatorData), `"endpoint":"crm"`) {
+		t.Errorf("delivered %+v with %s", ev, ev.OperatorData)
 	}
 	if out := w.run(t, "caller", "list"); !strings.Contains(out.stdout, "it answered 410") {
 		t.Errorf("list: %s", out.stdout)

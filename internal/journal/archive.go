@@ -12,7 +12,6 @@ import (
 	"iter"
 	"math"
 	"slices"
-	"strconv"
 	"time"
 
 	"recarga/internal/archive"
@@ -85,6 +84,12 @@ func (j *Journal) Archive(ctx context.Context, before, now time.Time, progress f
 	}
 }
 
+var (
+	sqlLockArchive   = statement("postgres/lock_archive")
+	sqlUnlockArchive = statement("postgres/unlock_archive")
+	sqlUnlockAll     = statement("postgres/unlock_all")
+)
+
 // alone is a connection of the only process that moves orders: the numbers of members then rise in the order of their
 // commits, which an export relies on. SQLite has one writer anyhow.
 func (e *engine) alone(ctx context.Context) (conn *sql.Conn, release func(), err error) {
@@ -98,7 +103,7 @@ func (e *engine) alone(ctx context.Context) (conn *sql.Conn, release func(), err
 		if e.name == "postgres" && mine {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockFor)
 			defer cancel()
-			_, _ = conn.ExecContext(ctx, "SELECT pg_advisory_unlock($1)", archiveLock)
+			_, _ = conn.ExecContext(ctx, sqlUnlockArchive, archiveLock)
 		}
 		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 	}
@@ -106,10 +111,10 @@ func (e *engine) alone(ctx context.Context) (conn *sql.Conn, release func(), err
 		end := release
 		release = func() {
 			// A server that is busy takes its time to see that a connection has ended.
-			_, _ = conn.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock_all()")
+			_, _ = conn.ExecContext(context.WithoutCancel(ctx), sqlUnlockAll)
 			end()
 		}
-		err = conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", archiveLock).Scan(&mine)
+		err = conn.QueryRowContext(ctx, sqlLockArchive, archiveLock).Scan(&mine)
 	}
 	if err == nil && !mine {
 		err = ErrArchiving
@@ -197,14 +202,12 @@ func (j *Journal) leaving(ctx context.Context, before time.Time, after Place) (r
 		return nil, nil, err
 	}
 	defer func() { _ = t.Rollback() }() // it only read
-	c := Filter{FinishedUntil: before}.conditions()
-	c.add("(created_at, key) > (%s, %s)", after.at, after.key)
-	c.add("disputed_at IS NULL") // somebody must still look at it
-	q, args := c.query("created_at, key", memberOrders)
-	if records, err = query(ctx, t, scanOrder, q, args...); err != nil {
+	ended := Filter{FinishedUntil: before}
+	const undisputed = true // somebody must still look at the others
+	if records, err = query(ctx, t, scanOrder, ended.oldest(undisputed), ended.args(after, memberOrders)...); err != nil {
 		return nil, nil, err
 	}
-	all, err := entriesOf(ctx, t, records)
+	all, err := entriesOf(ctx, j.engine, t, records)
 	for _, e := range all {
 		if !e.due() {
 			entries = append(entries, e)
@@ -235,7 +238,7 @@ func written(file *archive.Writer, records []record, entries []entry) (m member,
 // move takes the orders of a member out of the tables, but for those that are not as they were written.
 func (j *Journal) move(ctx context.Context, conn *sql.Conn, file string, m member) (n int, err error) {
 	for range retries {
-		n, err = j.engine.alter(ctx, conn, func() (int, error) { return m.leave(ctx, conn, file) })
+		n, err = j.engine.alter(ctx, conn, func() (int, error) { return m.leave(ctx, j.engine, conn, file) })
 		if err == nil || !j.engine.transient(err) {
 			break
 		}
@@ -266,38 +269,43 @@ func (e *engine) alter(ctx context.Context, conn *sql.Conn, change func() (int, 
 	return n, errors.Join(err, endErr)
 }
 
-const (
-	sqlNewMember   = `INSERT INTO archive_members (file, place, orders, created_from, created_until) VALUES ($1, $2, $3, $4, $5) RETURNING number`
-	sqlNewArchived = `INSERT INTO archived (id, member) VALUES ($1, $2)`
+var (
+	sqlNewMember    = statement("new_member")
+	sqlNewArchived  = statement("new_archived")
+	sqlChosenOrders = eachEngine("chosen_orders")
+	// sqlDeletes take the chosen orders out of the tables, themselves last.
+	sqlDeletes = []perEngine{
+		eachEngine("delete_events"), eachEngine("delete_attempts"), eachEngine("delete_resolutions"),
+		eachEngine("delete_corrections"), eachEngine("delete_disputes"), eachEngine("delete_orders"),
+	}
 )
 
-func (m member) leave(ctx context.Context, conn *sql.Conn, file string) (n int, err error) {
-	chosen, keys := keysOf(m.records)
-	records, err := query(ctx, conn, scanOrder, "SELECT "+orderColumns+" FROM orders WHERE key"+chosen+" ORDER BY created_at, key", keys...)
+func (m member) leave(ctx context.Context, e *engine, conn *sql.Conn, file string) (n int, err error) {
+	records, err := query(ctx, conn, scanOrder, sqlChosenOrders.of(e), keysOf(e, m.records))
 	if err != nil {
 		return 0, err
 	}
-	entries, err := entriesOf(ctx, conn, records)
+	entries, err := entriesOf(ctx, e, conn, records)
 	if err != nil {
 		return 0, err
 	}
 	leaving := records[:0]
-	for i, e := range entries {
-		line, err := json.Marshal(e)
+	for i, one := range entries {
+		line, err := json.Marshal(one)
 		if err != nil {
 			return 0, err
 		}
-		if sha256.Sum256(line) == m.sums[e.Journal.Key] {
+		if sha256.Sum256(line) == m.sums[one.Journal.Key] {
 			leaving = append(leaving, records[i])
 		}
 	}
 	if len(leaving) == 0 {
 		return 0, nil
 	}
-	return len(leaving), m.take(ctx, conn, file, leaving)
+	return len(leaving), m.take(ctx, e, conn, file, leaving)
 }
 
-func (m member) take(ctx context.Context, conn *sql.Conn, file string, leaving []record) error {
+func (m member) take(ctx context.Context, e *engine, conn *sql.Conn, file string, leaving []record) error {
 	var number int64
 	from, until := leaving[0].CreatedAt.UnixMicro(), leaving[len(leaving)-1].CreatedAt.UnixMicro()
 	if err := conn.QueryRowContext(ctx, sqlNewMember, file, m.place, len(leaving), from, until).Scan(&number); err != nil {
@@ -308,26 +316,26 @@ func (m member) take(ctx context.Context, conn *sql.Conn, file string, leaving [
 			return err
 		}
 	}
-	chosen, keys := keysOf(leaving)
-	for _, of := range []string{"events WHERE order_key", "attempts WHERE order_key", "resolutions WHERE order_key", "corrections WHERE order_key", "disputes WHERE order_key", "orders WHERE key"} {
-		if _, err := conn.ExecContext(ctx, "DELETE FROM "+of+chosen, keys...); err != nil {
+	keys := keysOf(e, leaving)
+	for _, del := range sqlDeletes {
+		if _, err := conn.ExecContext(ctx, del.of(e), keys); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+var sqlCountLeaving = statement("count_leaving")
+
 // CountLeaving is how many orders ended before a time and can leave for the archive.
 func (j *Journal) CountLeaving(ctx context.Context, before time.Time) (n int64, err error) {
-	const q = `SELECT COUNT(*) FROM orders WHERE finished_at < $1 AND disputed_at IS NULL
-AND NOT EXISTS (SELECT 1 FROM events WHERE order_key = orders.key AND due_at IS NOT NULL)`
-	if err := j.engine.read.QueryRowContext(ctx, q, before.UnixMicro()).Scan(&n); err != nil {
+	if err := j.engine.read.QueryRowContext(ctx, sqlCountLeaving, before.UnixMicro()).Scan(&n); err != nil {
 		return 0, fmt.Errorf("%s: %w", j.engine.name, err)
 	}
 	return n, nil
 }
 
-const sqlArchived = `SELECT m.file, m.place FROM archived a JOIN archive_members m ON m.number = a.member WHERE a.id = $1`
+var sqlArchived = statement("archived")
 
 // archived is an order that has left, or topup.ErrNotFound.
 func (j *Journal) archived(ctx context.Context, id topup.ID) (e entry, err error) {
@@ -386,16 +394,16 @@ type stored struct {
 	orders int
 }
 
+var sqlMembers = statement("members")
+
 // members are those with numbers above from, up to to, whose orders were placed between the two times.
 func (j *Journal) members(ctx context.Context, from, to int64, since, until int64) iter.Seq2[stored, error] {
-	const q = `SELECT number, file, place, orders FROM archive_members
-WHERE number > $1 AND number <= $2 AND created_until >= $3 AND created_from <= $4 ORDER BY number LIMIT 500`
 	return func(yield func(stored, error) bool) {
 		for {
 			page, err := list(ctx, j, func(row scanner) (m stored, err error) {
 				err = row.Scan(&m.number, &m.file, &m.place, &m.orders)
 				return m, err
-			}, q, from, to, since, until)
+			}, sqlMembers, from, to, since, until)
 			if err != nil {
 				yield(stored{}, err)
 				return
@@ -421,10 +429,11 @@ func (j *Journal) present(ctx context.Context, m stored) ([]entry, error) {
 	return j.taken(ctx, m, entries)
 }
 
+var sqlTaken = eachEngine("taken")
+
 // taken are those of the entries whose ids are taken by orders of the member.
 func (j *Journal) taken(ctx context.Context, m stored, entries []entry) ([]entry, error) {
-	ids, err := list(ctx, j, scanID, "SELECT id FROM archived WHERE id IN ("+marks(1, len(entries))+") AND member = $"+strconv.Itoa(len(entries)+1),
-		append(idsOf(entries), m.number)...)
+	ids, err := list(ctx, j, scanID, sqlTaken.of(j.engine), set(j.engine, idsOf(entries)), m.number)
 	return slices.DeleteFunc(entries, func(e entry) bool { return !slices.Contains(ids, e.ID) }), err
 }
 
@@ -436,6 +445,8 @@ type ArchiveCheck struct {
 	// Unused are files that no order is read from: the orders in them are in the tables, or in other files.
 	Unused []string `json:"unused"`
 }
+
+var sqlCountArchived = statement("count_archived")
 
 // CheckArchive compares the files of the archive with their manifests, and with the orders that have left.
 func (j *Journal) CheckArchive(ctx context.Context) (c ArchiveCheck, err error) {
@@ -463,7 +474,7 @@ func (j *Journal) CheckArchive(ctx context.Context) (c ArchiveCheck, err error) 
 	}
 	c.Unused = append(c.Unused, slices.DeleteFunc(files, func(name string) bool { return used[name] })...)
 	var taken int64
-	if err := j.engine.read.QueryRowContext(ctx, "SELECT COUNT(*) FROM archived").Scan(&taken); err != nil {
+	if err := j.engine.read.QueryRowContext(ctx, sqlCountArchived).Scan(&taken); err != nil {
 		return c, fmt.Errorf("%s: %w", j.engine.name, err)
 	}
 	if taken != c.Orders {

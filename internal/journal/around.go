@@ -14,12 +14,10 @@ import (
 // lookBack bounds, by their time of creation, the orders that are looked at around an attempt.
 const lookBack = time.Hour
 
-const (
-	sqlStarted = `SELECT a.started_at FROM attempts a JOIN orders o ON o.key = a.order_key WHERE o.id = $1 AND a.number = $2`
-	sqlBefore  = `SELECT id, balance_after, finished_at FROM orders
-WHERE created_at > $1 AND finished_at <= $2 AND state = 'succeeded' AND balance_after <> '' AND id <> $3 ORDER BY finished_at DESC LIMIT 1`
-	sqlBetween = `SELECT state, COUNT(*), CAST(SUM(amount) AS BIGINT) FROM orders
-WHERE created_at > $1 AND id <> $2 AND (state = 'succeeded' AND finished_at > $3 AND finished_at <= $4 OR state = 'unknown' AND updated_at > $3) GROUP BY state`
+var (
+	sqlStarted = statement("started")
+	sqlBefore  = statement("before")
+	sqlBetween = statement("between")
 )
 
 // Around looks at what else moved the balance near an attempt, among orders placed up to an hour
@@ -61,8 +59,7 @@ func (j *Journal) Around(ctx context.Context, id topup.ID, number int, now time.
 	return s, err
 }
 
-const sqlEvidence = `UPDATE attempts SET evidence = CASE WHEN evidence = '' THEN $3 ELSE evidence || '; ' || $3 END
-WHERE order_key = (SELECT key FROM orders WHERE id = $1) AND number = $2 AND outcome = 'unknown'`
+var sqlEvidence = statement("evidence")
 
 // AddEvidence adds to what is known of an attempt, while its outcome is unknown; afterwards it does
 // nothing.
@@ -76,7 +73,7 @@ func (j *Journal) AddEvidence(ctx context.Context, id topup.ID, number int, evid
 	return nil
 }
 
-const sqlOldestUnknown = `SELECT COALESCE(MIN(updated_at), 0) FROM orders WHERE state = 'unknown' AND finished_at IS NULL`
+var sqlOldestUnknown = statement("oldest_unknown")
 
 // OldestUnknown is since when the order is held that has been held as unknown for longest; zero when
 // none is.

@@ -19,7 +19,7 @@ const (
 )
 
 // sqlClaimBalance also takes a claim from a clock that is far ahead.
-const sqlClaimBalance = `UPDATE balance_watch SET ask_after = $1 WHERE ask_after <= $2 OR ask_after > $1`
+var sqlClaimBalance = statement("claim_balance")
 
 // ClaimBalance gives one of those who ask at once the right to ask the distributor, once in every so long.
 func (j *Journal) ClaimBalance(ctx context.Context, every time.Duration, now time.Time) (bool, error) {
@@ -37,15 +37,12 @@ func (j *Journal) balanceWrite(ctx context.Context, run func(*tx) (int64, error)
 	return n, nil
 }
 
-const (
-	sqlKeepBalance = `INSERT INTO balances (minute, at, amount, currency) VALUES ($1, $2, $3, $4)
-ON CONFLICT (minute) DO UPDATE SET at = excluded.at, amount = excluded.amount,
-currency = CASE WHEN excluded.currency = '' THEN balances.currency ELSE excluded.currency END WHERE excluded.at >= balances.at`
-	sqlForgetBalances = `DELETE FROM balances WHERE minute < $1`
-	sqlForgetChanges  = `DELETE FROM balance_changes WHERE at < $1`
+var (
+	sqlKeepBalance    = statement("keep_balance")
+	sqlForgetBalances = statement("forget_balances")
+	sqlForgetChanges  = statement("forget_changes")
 	// sqlSeeBalance: of readings that overlap in time, nobody knows which is the later one; the lower one counts.
-	sqlSeeBalance = `UPDATE balance_watch SET amount = $1, currency = CASE WHEN $2 = '' THEN currency ELSE $2 END, seen_from = $3, seen_at = $4
-WHERE seen_at <= $3 OR amount >= $1`
+	sqlSeeBalance = statement("see_balance")
 )
 
 // RecordBalance adds a reading to the history, which has one a minute for 90 days, and makes it what the
@@ -69,7 +66,7 @@ func (j *Journal) RecordBalance(ctx context.Context, r topup.BalanceReading) err
 	return err
 }
 
-const sqlBalance = `SELECT amount, currency, seen_from, seen_at, ask_after, low, drift FROM balance_watch`
+var sqlBalance = statement("balance")
 
 // Balance is what is known of the distributor's balance.
 func (j *Journal) Balance(ctx context.Context) (s topup.BalanceStanding, err error) {
@@ -86,9 +83,9 @@ func (j *Journal) Balance(ctx context.Context) (s topup.BalanceStanding, err err
 	return s, nil
 }
 
-const (
-	sqlBalances       = `SELECT at, amount, currency FROM balances WHERE minute >= $1 ORDER BY minute`
-	sqlBalanceChanges = `SELECT at, kind, amount FROM balance_changes WHERE at >= $1 ORDER BY at`
+var (
+	sqlBalances       = statement("balances")
+	sqlBalanceChanges = statement("balance_changes")
 )
 
 // BalancesSince is the history of the balance, the oldest first, one reading a minute.
@@ -109,7 +106,7 @@ func (j *Journal) BalanceChangesSince(ctx context.Context, since time.Time) ([]t
 }
 
 // sqlBalanceLow takes only a reading that began after the last change: an older one says nothing of it.
-const sqlBalanceLow = `UPDATE balance_watch SET low = $1, low_at = $2 WHERE low <> $1 AND low_at <= $3`
+var sqlBalanceLow = statement("balance_low")
 
 // SetBalanceLow notes that a reading is below the limit, or no more, and tells whether that is news: of all who
 // note it, one hears so. With tell, a fall makes an event for the operator in the same transaction.
@@ -135,19 +132,17 @@ type anchor struct {
 	at int64
 }
 
-const (
-	sqlAnchor = `SELECT anchor_amount, anchor_currency, anchor_from, anchor_at FROM balance_watch`
+var (
+	sqlAnchor = statement("anchor")
 	// sqlMost is the most that orders can have taken since a time: what succeeded, each attempt in doubt, and what
 	// is under way.
-	sqlMostSucceeded = `SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM orders WHERE finished_at >= $1 AND state = 'succeeded'`
-	sqlMostDoubted   = `SELECT CAST(COALESCE(SUM(amount * unknown_attempts), 0) AS BIGINT) FROM orders WHERE finished_at >= $1 AND unknown_attempts > 0`
-	sqlMostOpen      = `SELECT CAST(COALESCE(SUM(amount * (unknown_attempts + CASE WHEN state = 'submitting' THEN 1 ELSE 0 END)), 0) AS BIGINT)
-FROM orders WHERE finished_at IS NULL AND state IN ('submitting', 'retrying', 'unknown') AND (state = 'submitting' OR unknown_attempts > 0 AND updated_at >= $1)`
+	sqlMostSucceeded = statement("most_succeeded")
+	sqlMostDoubted   = statement("most_doubted")
+	sqlMostOpen      = statement("most_open")
 	// sqlLeast is what orders have certainly taken between two times.
-	sqlLeast = `SELECT CAST(COALESCE(SUM(o.amount), 0) AS BIGINT) FROM orders o JOIN attempts a ON a.order_key = o.key AND a.number = o.attempt_count
-WHERE o.finished_at >= $1 AND o.finished_at <= $2 AND o.state = 'succeeded' AND a.started_at >= $1 AND a.outcome = 'approved'`
-	sqlSetAnchor = `UPDATE balance_watch SET anchor_amount = $1, anchor_currency = $2, anchor_from = $3, anchor_at = $4, drift = drift + $5 WHERE anchor_at = $6`
-	sqlChange    = `INSERT INTO balance_changes (at, kind, amount) VALUES ($1, $2, $3) ON CONFLICT (at, kind) DO NOTHING`
+	sqlLeast     = statement("least")
+	sqlSetAnchor = statement("set_anchor")
+	sqlChange    = statement("change")
 )
 
 // BalanceMovement is what a reading says beside an earlier one.

@@ -11,30 +11,17 @@ import (
 	"recarga/topup"
 )
 
-// sqlCorrect takes the receipts of a purchase that was charged; one that was not has none.
-func sqlCorrect(v topup.ResolvedAs) string {
-	set := map[topup.ResolvedAs]string{
-		topup.ResolvedSucceeded: `reason = '', transaction_id = CASE WHEN $3 = '' THEN transaction_id ELSE $3 END,
-reference = CASE WHEN $4 = '' THEN reference ELSE $4 END, auth_code = CASE WHEN $5 = '' THEN auth_code ELSE $5 END`,
-		topup.ResolvedFailed: `reason = '` + string(topup.ReasonResolved) + `', transaction_id = $3, reference = $4, auth_code = $5`,
-	}[v]
-	return `UPDATE orders SET state = '` + string(v.State()) + `', updated_at = $2, disputed_at = NULL, unknown_attempts = 0,
-event_count = event_count + 1, ` + set + ` WHERE id = $1 AND ` + from(topup.OpCorrect, v.State()) + ` RETURNING ` + orderColumns
-}
-
+// sqlCorrects take the receipts of a purchase that was charged; one that was not has none.
 var sqlCorrects = map[topup.ResolvedAs]string{
-	topup.ResolvedSucceeded: sqlCorrect(topup.ResolvedSucceeded),
-	topup.ResolvedFailed:    sqlCorrect(topup.ResolvedFailed),
+	topup.ResolvedSucceeded: statement("correct_succeeded"),
+	topup.ResolvedFailed:    statement("correct_failed"),
 }
 
-const (
-	sqlCorrection = `INSERT INTO corrections (order_key, number, outcome, reason, decided_by, transaction_id, reference, auth_code, was, was_transaction_id, decided_at)
-VALUES ($1, (SELECT COALESCE(MAX(number), 0) + 1 FROM corrections WHERE order_key = $1), $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+var (
+	sqlCorrection = statement("correction")
 	// sqlCorrectedSo is one row: whether the last correction of an order is this very one.
-	sqlCorrectedSo = `SELECT COUNT(*) FROM corrections WHERE order_key = $1 AND outcome = $2 AND reason = $3 AND decided_by = $4
-AND transaction_id = $5 AND reference = $6 AND auth_code = $7 AND number = (SELECT MAX(number) FROM corrections WHERE order_key = $1)`
-	correctionColumns = `outcome, reason, decided_by, was, was_transaction_id, transaction_id, reference, auth_code, decided_at`
-	sqlCorrectionsOf  = `SELECT ` + correctionColumns + ` FROM corrections WHERE order_key = $1 ORDER BY number`
+	sqlCorrectedSo   = statement("corrected_so")
+	sqlCorrectionsOf = statement("corrections_of")
 )
 
 // Correct changes a final state that was wrong, by a person's word, ends the order's dispute, and keeps who, when and why.
@@ -96,17 +83,16 @@ func (t *tx) correct(id topup.ID, c topup.Correction, now time.Time) (settled, e
 	return t.notified(r, topup.EventCorrected, now)
 }
 
-const (
-	sqlDispute     = `UPDATE orders SET disputed_at = $2, updated_at = $2 WHERE id = $1 AND finished_at IS NOT NULL AND disputed_at IS NULL RETURNING ` + orderColumns
-	sqlNewDispute  = `INSERT INTO disputes (order_key, number, since, evidence, raised_by) VALUES ($1, (SELECT COALESCE(MAX(number), 0) + 1 FROM disputes WHERE order_key = $1), $2, $3, $4)`
-	sqlMoreDispute = `UPDATE disputes SET evidence = evidence || '; ' || $2 WHERE order_key = $1 AND ended_at IS NULL AND length(evidence) < 4096`
+var (
+	sqlDispute     = statement("dispute")
+	sqlNewDispute  = statement("new_dispute")
+	sqlMoreDispute = statement("more_dispute")
 	// sqlSaidBefore counts the disputes of an order that had this evidence.
-	sqlSaidBefore  = `SELECT COUNT(*) FROM disputes WHERE order_key = $1 AND replace(evidence, $2, '') <> evidence`
-	sqlEndDispute  = `UPDATE disputes SET ended_at = $2, outcome = $3, reason = $4, ended_by = $5 WHERE order_key = $1 AND ended_at IS NULL`
-	sqlUphold      = `UPDATE orders SET disputed_at = NULL, updated_at = $2 WHERE id = $1 AND disputed_at IS NOT NULL RETURNING ` + orderColumns
-	sqlUpheldSo    = `SELECT COUNT(*) FROM disputes WHERE order_key = $1 AND outcome = $2 AND reason = $3 AND ended_by = $4`
-	disputeColumns = `since, evidence, raised_by, ended_at, outcome, reason, ended_by`
-	sqlDisputesOf  = `SELECT ` + disputeColumns + ` FROM disputes WHERE order_key = $1 ORDER BY number`
+	sqlSaidBefore = statement("said_before")
+	sqlEndDispute = statement("end_dispute")
+	sqlUphold     = statement("uphold")
+	sqlUpheldSo   = statement("upheld_so")
+	sqlDisputesOf = statement("disputes_of")
 )
 
 // Dispute marks a final order as disputed by evidence that contradicts its state, which it keeps. Further evidence is
@@ -182,7 +168,7 @@ func (j *Journal) Uphold(ctx context.Context, id topup.ID, u topup.Upholding, no
 	return r.Order, nil
 }
 
-const sqlCountDisputed = `SELECT COUNT(*), COALESCE(MIN(disputed_at), 0) FROM orders WHERE disputed_at IS NOT NULL`
+var sqlCountDisputed = statement("count_disputed")
 
 // Disputed counts the orders that are disputed, and says since when the first of them is; zero when there is none.
 func (j *Journal) Disputed(ctx context.Context) (n int64, since time.Time, err error) {

@@ -12,11 +12,9 @@ import (
 	"recarga/topup"
 )
 
-const (
-	sqlAdopt = `UPDATE events SET endpoint = $2 WHERE id = $1 AND endpoint = '' AND try_count = 0`
-	sqlCopy  = `INSERT INTO events (order_key, sequence, endpoint, id, type, state, body, created_at, due_at)
-SELECT order_key, sequence, $2, $3, type, 'pending', body, created_at, $4 FROM events WHERE id = $1
-ON CONFLICT (order_key, sequence, endpoint) DO NOTHING`
+var (
+	sqlAdopt = statement("adopt")
+	sqlCopy  = statement("copy")
 )
 
 // FanOut makes an event, which must not have been tried yet, one for each of the endpoints: a copy with an
@@ -62,18 +60,14 @@ func (t *tx) copyEvent(ev topup.Event, key []byte, endpoint string, now time.Tim
 	return ev, n > 0, err
 }
 
-const (
-	sqlFailing = `INSERT INTO failing_endpoints (caller, url, failing_since, last_failed_at) VALUES ($1, $2, $3, $3)
-ON CONFLICT (caller, url) DO UPDATE SET last_failed_at = excluded.last_failed_at, failing_since = CASE
-WHEN failing_endpoints.disabled_at IS NULL AND failing_endpoints.last_failed_at < $4 THEN excluded.failing_since ELSE failing_endpoints.failing_since END
-RETURNING failing_since`
-	sqlDisable = `INSERT INTO failing_endpoints (caller, url, failing_since, last_failed_at, disabled_at, reason) VALUES ($1, $2, $3, $3, $3, $4)
-ON CONFLICT (caller, url) DO UPDATE SET disabled_at = excluded.disabled_at, reason = excluded.reason WHERE failing_endpoints.disabled_at IS NULL`
-	sqlHealthy     = `DELETE FROM failing_endpoints WHERE caller = $1 AND url = $2`
-	sqlHealth      = `SELECT failing_since, last_failed_at, disabled_at, reason FROM failing_endpoints WHERE caller = $1 AND url = $2`
-	sqlDisabled    = `SELECT COUNT(*) FROM failing_endpoints WHERE disabled_at IS NOT NULL`
-	sqlDeliveredTo = `SELECT COUNT(*) FROM (SELECT 1 FROM events e JOIN orders o ON o.key = e.order_key WHERE o.caller = $1 AND e.endpoint = $2 AND e.delivered_at >= $3 LIMIT 1) one`
-	sqlNextNotice  = `SELECT COALESCE(MAX(sequence), 0) + 1 FROM events WHERE order_key = 0`
+var (
+	sqlFailing     = statement("failing")
+	sqlDisable     = statement("disable")
+	sqlHealthy     = statement("healthy")
+	sqlHealth      = statement("health")
+	sqlDisabled    = statement("disabled")
+	sqlDeliveredTo = statement("delivered_to")
+	sqlNextNotice  = statement("next_notice")
 )
 
 // EndpointHealth is what is kept of an endpoint's failures.

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"recarga/topup"
@@ -39,13 +38,15 @@ type keptEvent struct {
 	Body          json.RawMessage  `json:"body"`
 }
 
+var sqlKeptAttempts = eachEngine("kept_attempts")
+
 // entriesOf are the entries of orders, with all parts.
-func entriesOf(ctx context.Context, db querier, records []record) ([]entry, error) {
+func entriesOf(ctx context.Context, e *engine, db querier, records []record) ([]entry, error) {
 	if len(records) == 0 {
 		return nil, nil
 	}
 	page := pageOf(records, everything)
-	if err := everything.read(ctx, db, records, page); err != nil {
+	if err := everything.read(ctx, e, db, records, page); err != nil {
 		return nil, err
 	}
 	entries, at := make([]entry, len(records)), map[int64]*entry{}
@@ -56,37 +57,29 @@ func entriesOf(ctx context.Context, db querier, records []record) ([]entry, erro
 			entries[i].Journal.Events = append(entries[i].Journal.Events, keptEvent{State: ev.State, CreatedAt: ev.CreatedAt, ScheduleStart: ev.ScheduleStart, Body: ev.Body})
 		}
 	}
-	chosen, keys := keysOf(records)
 	err := eachOf(ctx, db, func(row scanner) (a keptAttempt, err error) {
 		err = row.Scan(&a.Worker, when{&a.Deadline})
 		return a, err
-	}, "SELECT order_key, worker, give_up_at FROM attempts WHERE order_key"+chosen+" ORDER BY order_key, number", keys,
+	}, sqlKeptAttempts.of(e), keysOf(e, records),
 		func(key int64, a keptAttempt) { at[key].Journal.Attempts = append(at[key].Journal.Attempts, a) })
 	return entries, err
 }
 
-// keysOf is the condition that a column is one of the orders' keys, and the keys.
-func keysOf(records []record) (chosen string, keys []any) {
-	for _, r := range records {
-		keys = append(keys, r.key)
+// keysOf are the orders' keys, as one argument.
+func keysOf(e *engine, records []record) any {
+	keys := make([]int64, len(records))
+	for i, r := range records {
+		keys[i] = r.key
 	}
-	return " IN (" + marks(1, len(keys)) + ")", keys
+	return set(e, keys)
 }
 
-func idsOf(entries []entry) (ids []any) {
-	for _, e := range entries {
-		ids = append(ids, string(e.ID))
+func idsOf(entries []entry) []string {
+	ids := make([]string, len(entries))
+	for i, e := range entries {
+		ids[i] = string(e.ID)
 	}
 	return ids
-}
-
-// marks are n marks of a query, from $first on.
-func marks(first, n int) string {
-	all := make([]string, n)
-	for i := range all {
-		all[i] = fmt.Sprintf("$%d", first+i)
-	}
-	return strings.Join(all, ", ")
 }
 
 // due tells that one of its events is still to be delivered.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"recarga/topup"
@@ -33,10 +32,9 @@ func foundOrder(row scanner, id topup.ID) (record, error) {
 	return r, nil
 }
 
-const (
-	attemptColumns = `number, started_at, finished_at, outcome, http_status, response_code, response_message, error, evidence, worker`
-	sqlAttempts    = `SELECT ` + attemptColumns + ` FROM attempts WHERE order_key = $1 ORDER BY number`
-	sqlEventsOf    = sqlEvents + `WHERE e.order_key = $1 ORDER BY e.sequence, e.endpoint`
+var (
+	sqlAttempts = statement("attempts_of")
+	sqlEventsOf = statement("events_of")
 )
 
 // Details is an order with its attempts, events and what people decided of it, all of one moment, also of an archived one; or
@@ -90,8 +88,7 @@ func scanAttempt(row scanner) (a topup.Attempt, err error) {
 	return a, err
 }
 
-const sqlDue = `SELECT id, state, attempt_count, due_at FROM orders
-WHERE due_at <= $1 AND (due_at, id) > ($2, $3) ORDER BY due_at, id LIMIT $4`
+var sqlDue = statement("due")
 
 // Due lists orders that were due by now, in the order of (due, id), from after on; the zero after is
 // the start. Attempts past their deadline are among them.
@@ -99,8 +96,7 @@ func (j *Journal) Due(ctx context.Context, now time.Time, after topup.Due, limit
 	return list(ctx, j, scanDue, sqlDue, now.UnixMicro(), after.DueAt.UnixMicro(), string(after.ID), limit)
 }
 
-const sqlOverdue = `SELECT id, state, attempt_count, due_at FROM orders
-WHERE state = 'submitting' AND finished_at IS NULL AND due_at <= $1 ORDER BY due_at, id LIMIT $2`
+var sqlOverdue = statement("overdue")
 
 // Overdue lists attempts past their deadline, whatever else is due.
 func (j *Journal) Overdue(ctx context.Context, now time.Time, limit int) ([]topup.Due, error) {
@@ -112,8 +108,7 @@ func scanDue(row scanner) (due topup.Due, err error) {
 	return due, err
 }
 
-const sqlCount = `SELECT state, COUNT(*) FROM orders WHERE finished_at IS NULL GROUP BY state
-UNION ALL SELECT state, CAST(SUM(orders) AS BIGINT) FROM tallies GROUP BY state`
+var sqlCount = statement("count")
 
 // CountByState counts the orders in each state. States that no order is in are absent. It reads the
 // index of the orders that are not final, and nothing of the others.
@@ -133,7 +128,7 @@ func (j *Journal) CountByState(ctx context.Context) (map[topup.State]int64, erro
 	return byState, err
 }
 
-const sqlOpenByCaller = `SELECT caller, COUNT(*) FROM orders WHERE finished_at IS NULL GROUP BY caller`
+var sqlOpenByCaller = statement("open_by_caller")
 
 // OpenByCaller counts the orders of each caller that are not final. Callers without any are absent. It reads the
 // orders that are not final, and no others.
@@ -203,80 +198,17 @@ func (j *Journal) List(ctx context.Context, f Filter) (orders []topup.Order, nex
 
 // query asks for one order more than the page has, to know whether there is a next.
 func (f Filter) query() (string, []any, error) {
-	c := f.conditions()
+	l := f.list()
+	var before Place
 	if f.Cursor != "" {
 		created, key, err := parseCursor(f.Cursor)
 		if err != nil {
 			return "", nil, err
 		}
-		c.add("(created_at, key) < (%s, %s)", created, key)
+		before = Place{created, key}
+		l.where(true, sqlOrdersBefore)
 	}
-	q, args := c.query("created_at DESC, key DESC", f.Limit+1)
-	return q, args, nil
-}
-
-// conditions are those of a query of orders, with their arguments.
-type conditions struct {
-	where []string
-	args  []any
-}
-
-// add takes a condition with a verb for each of its values.
-func (c *conditions) add(condition string, values ...any) {
-	marks := make([]any, len(values))
-	for i, v := range values {
-		c.args = append(c.args, v)
-		marks[i] = fmt.Sprintf("$%d", len(c.args))
-	}
-	c.where = append(c.where, fmt.Sprintf(condition, marks...))
-}
-
-func (c *conditions) query(order string, limit int) (string, []any) {
-	q := "SELECT " + orderColumns + " FROM orders"
-	if len(c.where) > 0 {
-		q += " WHERE " + strings.Join(c.where, " AND ")
-	}
-	args := append(c.args, limit)
-	return fmt.Sprintf("%s ORDER BY %s LIMIT $%d", q, order, len(args)), args
-}
-
-// conditions are the filter's, but for its cursor.
-func (f Filter) conditions() *conditions {
-	c := &conditions{}
-	caller := "caller"
-	if f.State != "" && !f.State.Final() {
-		c.add("finished_at IS NULL") // what the index of open orders is limited to
-		caller = "caller || ''"      // not by the caller's index: it leads through all that are finished
-	}
-	if f.Disputed {
-		c.add("disputed_at IS NOT NULL")
-	}
-	state := string(f.State)
-	if f.State == topup.StateFailed || f.State == topup.StateCanceled {
-		c.add("state = '" + state + "' AND state IN ('failed', 'canceled')") // what the index of these is limited to
-		state = ""
-	}
-	if f.TransactionID != "" {
-		c.add("transaction_id = %s AND transaction_id <> ''", f.TransactionID) // the same
-	}
-	for _, is := range [][2]string{{caller, f.Caller}, {"state", state}, {"phone", f.Phone.Digits()}, {"product", f.Product}} {
-		if column, value := is[0], is[1]; value != "" {
-			c.add(column+" = %s", value)
-		}
-	}
-	// The plus keeps it from being looked up by the end, and then sorted by the beginning, for every page.
-	for _, bound := range []struct {
-		condition string
-		at        time.Time
-	}{
-		{"created_at >= %s", f.Since}, {"created_at < %s", f.Until}, {"+finished_at >= %s", f.FinishedSince},
-		{"+finished_at < %s", f.FinishedUntil}, {"created_at < %s", f.FinishedUntil},
-	} {
-		if !bound.at.IsZero() {
-			c.add(bound.condition, bound.at.UnixMicro())
-		}
-	}
-	return c
+	return append(l, sqlNewestOrders).String(), f.args(before, f.Limit+1), nil
 }
 
 // chooses tells what the conditions do of an order that is final.

@@ -9,38 +9,21 @@ import (
 	"recarga/topup"
 )
 
-// sqlResolve: a person who says that nothing was charged speaks of all attempts of the order; one who
+// sqlResolves: a person who says that nothing was charged speaks of all attempts of the order; one who
 // has it sent again proves nothing, so their doubt stays.
-func sqlResolve(v topup.ResolvedAs) string {
-	set := map[topup.ResolvedAs]string{
-		topup.ResolvedSucceeded: `finished_at = $2, due_at = NULL, event_count = event_count + 1, unknown_attempts = 0,
-transaction_id = CASE WHEN $3 = '' THEN transaction_id ELSE $3 END, reference = CASE WHEN $4 = '' THEN reference ELSE $4 END,
-auth_code = CASE WHEN $5 = '' THEN auth_code ELSE $5 END`,
-		topup.ResolvedFailed: `finished_at = $2, due_at = NULL, event_count = event_count + 1, unknown_attempts = 0,
-reason = '` + string(topup.ReasonResolved) + `', transaction_id = $3, reference = $4, auth_code = $5`,
-		topup.ResolvedResend: `next_attempt_at = $2, due_at = $2, transaction_id = $3, reference = $4, auth_code = $5,
-ends_at = CASE WHEN expires_at < $6 THEN expires_at ELSE COALESCE($6, expires_at) END`,
-	}[v]
-	return `UPDATE orders SET state = '` + string(v.State()) + `', updated_at = $2, held_at = NULL, ` + set +
-		` WHERE id = $1 AND ` + from(topup.OpResolve, v.State()) + ` RETURNING ` + orderColumns
-}
-
 var sqlResolves = map[topup.ResolvedAs]string{
-	topup.ResolvedSucceeded: sqlResolve(topup.ResolvedSucceeded),
-	topup.ResolvedFailed:    sqlResolve(topup.ResolvedFailed),
-	topup.ResolvedResend:    sqlResolve(topup.ResolvedResend),
+	topup.ResolvedSucceeded: statement("resolve_succeeded"),
+	topup.ResolvedFailed:    statement("resolve_failed"),
+	topup.ResolvedResend:    statement("resolve_resend"),
 }
 
-const (
-	sqlResolution = `INSERT INTO resolutions (order_key, outcome, reason, decided_by, forced, transaction_id, reference, auth_code, attempt, decided_at, number)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, (SELECT COALESCE(MAX(number), 0) + 1 FROM resolutions WHERE order_key = $1))`
+var (
+	sqlResolution = statement("resolution")
 	// sqlResolvedSo is one row: whether the last resolution of an order is this very one.
-	sqlResolvedSo = `SELECT COUNT(*) FROM resolutions WHERE order_key = $1 AND outcome = $2 AND reason = $3 AND decided_by = $4 AND forced = $5
-AND transaction_id = $6 AND reference = $7 AND auth_code = $8 AND number = (SELECT MAX(number) FROM resolutions WHERE order_key = $1)`
-	resolutionColumns = `attempt, outcome, reason, decided_by, forced, transaction_id, reference, auth_code, decided_at`
-	sqlResolutionsOf  = `SELECT ` + resolutionColumns + ` FROM resolutions WHERE order_key = $1 ORDER BY number`
+	sqlResolvedSo    = statement("resolved_so")
+	sqlResolutionsOf = statement("resolutions_of")
 	// sqlSettledBy is one row: the deadline after which no attempt of the order can still be under way.
-	sqlSettledBy = `SELECT COALESCE(MAX(give_up_at), 0) FROM attempts WHERE order_key = $1`
+	sqlSettledBy = statement("settled_by")
 )
 
 // Resolve settles an order that is held as unknown, by what a person or a statement says, and keeps

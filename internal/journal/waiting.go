@@ -19,8 +19,7 @@ const (
 	mostLines = 1000
 )
 
-const sqlDefer = `UPDATE orders SET line = priority, waits_for = $3, due_at = CASE WHEN ends_at < $4 THEN ends_at ELSE $4 END
-WHERE id = $1 AND attempt_count = $2 AND state IN ('queued', 'retrying') RETURNING ` + orderColumns
+var sqlDefer = statement("defer")
 
 // Defer notes that an order that waits and has had exactly the given number of attempts cannot be bought
 // now, and why. Whoever works off the line calls it. topup.ErrLost means that it is not so.
@@ -29,8 +28,7 @@ func (j *Journal) Defer(ctx context.Context, id topup.ID, attempts int, why topu
 	return err
 }
 
-const sqlRelease = `UPDATE orders SET line = -1, waits_for = '', due_at = CASE WHEN ends_at < $2 THEN ends_at ELSE $2 END
-WHERE id = $1 AND line >= 0 RETURNING ` + orderColumns
+var sqlRelease = statement("release")
 
 // Call says that an order's turn has come: it leaves the line, and is due. Of those who call one order, one
 // does; for the others it is topup.ErrLost.
@@ -52,13 +50,11 @@ func (j *Journal) line(ctx context.Context, id topup.ID, query string, args ...a
 	return r.Order, nil
 }
 
-const (
-	sqlNextLine = `SELECT line, caller, product FROM orders
-WHERE line >= 0 AND (line, caller, product) > ($1, $2, $3) ORDER BY line, caller, product LIMIT 1`
-	sqlWaiting = `SELECT id, line, caller, product, amount, attempt_count, key FROM orders
-WHERE line = $1 AND caller = $2 AND product = $3 ORDER BY key LIMIT $4`
-	sqlReleased = `SELECT COUNT(*) FROM orders WHERE line = -1`
-	sqlLengths  = `SELECT line, COUNT(*) FROM orders WHERE line >= 0 GROUP BY line`
+var (
+	sqlNextLine = statement("next_line")
+	sqlWaiting  = statement("waiting")
+	sqlReleased = statement("released")
+	sqlLengths  = statement("lengths")
 )
 
 // Waiting lists the foremost of the orders that stand in line: of each priority, caller and product as many as

@@ -12,11 +12,11 @@ import (
 )
 
 var (
-	sqlOrder      = statement("order")
-	sqlArchivedID = statement("is_archived")
-	sqlInsert     = eachEngine("insert")
+	sqlOrder      = sqls.Get("order")
+	sqlArchivedID = sqls.Get("is_archived")
+	sqlInsert     = sqls.Engines("insert")
 	// sqlInsertInvalid also takes an order whose id lacks its caller's prefix: that is what it is told.
-	sqlInsertInvalid = statement("insert_invalid")
+	sqlInsertInvalid = sqls.Get("insert_invalid")
 )
 
 // Accept records a new order durably, queued; one of bulk priority that is due stands in line from the start. The repeat of an order's id and content returns the
@@ -45,7 +45,7 @@ func (j *Journal) Accept(ctx context.Context, r topup.Request, now time.Time) (o
 	a, err := write(ctx, j, string(r.ID), func(t *tx) (accepted, error) {
 		if refused == nil {
 			// What is stored is what was given, so it need not be read back.
-			if inserted, err := t.ending(true).exec(sqlInsert.sqlite, insert...); inserted > 0 || err != nil {
+			if inserted, err := t.ending(true).exec(sqlInsert.SQLite, insert...); inserted > 0 || err != nil {
 				return accepted{record: fresh}, err
 			}
 		}

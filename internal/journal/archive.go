@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"recarga/internal/archive"
+	"recarga/internal/sqlfile"
 	"recarga/topup"
 )
 
@@ -85,9 +86,9 @@ func (j *Journal) Archive(ctx context.Context, before, now time.Time, progress f
 }
 
 var (
-	sqlLockArchive   = statement("postgres/lock_archive")
-	sqlUnlockArchive = statement("postgres/unlock_archive")
-	sqlUnlockAll     = statement("postgres/unlock_all")
+	sqlLockArchive   = sqls.Get("postgres/lock_archive")
+	sqlUnlockArchive = sqls.Get("postgres/unlock_archive")
+	sqlUnlockAll     = sqls.Get("postgres/unlock_all")
 )
 
 // alone is a connection of the only process that moves orders: the numbers of members then rise in the order of their
@@ -270,18 +271,18 @@ func (e *engine) alter(ctx context.Context, conn *sql.Conn, change func() (int, 
 }
 
 var (
-	sqlNewMember    = statement("new_member")
-	sqlNewArchived  = statement("new_archived")
-	sqlChosenOrders = eachEngine("chosen_orders")
+	sqlNewMember    = sqls.Get("new_member")
+	sqlNewArchived  = sqls.Get("new_archived")
+	sqlChosenOrders = sqls.Engines("chosen_orders")
 	// sqlDeletes take the chosen orders out of the tables, themselves last.
-	sqlDeletes = []perEngine{
-		eachEngine("delete_events"), eachEngine("delete_attempts"), eachEngine("delete_resolutions"),
-		eachEngine("delete_corrections"), eachEngine("delete_disputes"), eachEngine("delete_orders"),
+	sqlDeletes = []sqlfile.Engines{
+		sqls.Engines("delete_events"), sqls.Engines("delete_attempts"), sqls.Engines("delete_resolutions"),
+		sqls.Engines("delete_corrections"), sqls.Engines("delete_disputes"), sqls.Engines("delete_orders"),
 	}
 )
 
 func (m member) leave(ctx context.Context, e *engine, conn *sql.Conn, file string) (n int, err error) {
-	records, err := query(ctx, conn, scanOrder, sqlChosenOrders.of(e), keysOf(e, m.records))
+	records, err := query(ctx, conn, scanOrder, e.words(sqlChosenOrders), keysOf(e, m.records))
 	if err != nil {
 		return 0, err
 	}
@@ -318,14 +319,14 @@ func (m member) take(ctx context.Context, e *engine, conn *sql.Conn, file string
 	}
 	keys := keysOf(e, leaving)
 	for _, del := range sqlDeletes {
-		if _, err := conn.ExecContext(ctx, del.of(e), keys); err != nil {
+		if _, err := conn.ExecContext(ctx, e.words(del), keys); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-var sqlCountLeaving = statement("count_leaving")
+var sqlCountLeaving = sqls.Get("count_leaving")
 
 // CountLeaving is how many orders ended before a time and can leave for the archive.
 func (j *Journal) CountLeaving(ctx context.Context, before time.Time) (n int64, err error) {
@@ -335,7 +336,7 @@ func (j *Journal) CountLeaving(ctx context.Context, before time.Time) (n int64, 
 	return n, nil
 }
 
-var sqlArchived = statement("archived")
+var sqlArchived = sqls.Get("archived")
 
 // archived is an order that has left, or topup.ErrNotFound.
 func (j *Journal) archived(ctx context.Context, id topup.ID) (e entry, err error) {
@@ -394,7 +395,7 @@ type stored struct {
 	orders int
 }
 
-var sqlMembers = statement("members")
+var sqlMembers = sqls.Get("members")
 
 // members are those with numbers above from, up to to, whose orders were placed between the two times.
 func (j *Journal) members(ctx context.Context, from, to int64, since, until int64) iter.Seq2[stored, error] {
@@ -429,11 +430,11 @@ func (j *Journal) present(ctx context.Context, m stored) ([]entry, error) {
 	return j.taken(ctx, m, entries)
 }
 
-var sqlTaken = eachEngine("taken")
+var sqlTaken = sqls.Engines("taken")
 
 // taken are those of the entries whose ids are taken by orders of the member.
 func (j *Journal) taken(ctx context.Context, m stored, entries []entry) ([]entry, error) {
-	ids, err := list(ctx, j, scanID, sqlTaken.of(j.engine), set(j.engine, idsOf(entries)), m.number)
+	ids, err := list(ctx, j, scanID, j.engine.words(sqlTaken), set(j.engine, idsOf(entries)), m.number)
 	return slices.DeleteFunc(entries, func(e entry) bool { return !slices.Contains(ids, e.ID) }), err
 }
 
@@ -446,7 +447,7 @@ type ArchiveCheck struct {
 	Unused []string `json:"unused"`
 }
 
-var sqlCountArchived = statement("count_archived")
+var sqlCountArchived = sqls.Get("count_archived")
 
 // CheckArchive compares the files of the archive with their manifests, and with the orders that have left.
 func (j *Journal) CheckArchive(ctx context.Context) (c ArchiveCheck, err error) {

@@ -15,9 +15,9 @@ import (
 const lookBack = time.Hour
 
 var (
-	sqlStarted = statement("started")
-	sqlBefore  = statement("before")
-	sqlBetween = statement("between")
+	sqlStarted = sqls.Get("started")
+	sqlBefore  = sqls.Get("before")
+	sqlBetween = sqls.Get("between")
 )
 
 // Around looks at what else moved the balance near an attempt, among orders placed up to an hour
@@ -59,7 +59,7 @@ func (j *Journal) Around(ctx context.Context, id topup.ID, number int, now time.
 	return s, err
 }
 
-var sqlEvidence = statement("evidence")
+var sqlEvidence = sqls.Get("evidence")
 
 // AddEvidence adds to what is known of an attempt, while its outcome is unknown; afterwards it does
 // nothing.
@@ -73,7 +73,7 @@ func (j *Journal) AddEvidence(ctx context.Context, id topup.ID, number int, evid
 	return nil
 }
 
-var sqlOldestUnknown = statement("oldest_unknown")
+var sqlOldestUnknown = sqls.Get("oldest_unknown")
 
 // OldestUnknown is since when the order is held that has been held as unknown for longest; zero when
 // none is.

@@ -15,13 +15,13 @@ import (
 // Nothing is sent once the order's time is over. That time is counted from the first attempt, and $5 is when it is over
 // for an order that has its first one now. PostgreSQL records the attempt in the same statement.
 var (
-	sqlBegin      = eachEngine("begin")
-	sqlBeginFirst = eachEngine("begin_first")
-	sqlAttempt    = statement("sqlite/attempt")
+	sqlBegin      = sqls.Engines("begin")
+	sqlBeginFirst = sqls.Engines("begin_first")
+	sqlAttempt    = sqls.Get("sqlite/attempt")
 )
 
 // sqlOwn finds the order whose attempt under way was begun by one call of Begin.
-var sqlOwn = statement("own_attempt")
+var sqlOwn = sqls.Get("own_attempt")
 
 // Begin records that the next attempt is under way, for an order that is queued or retrying, has had exactly the
 // given number of attempts, and whose time is not over; otherwise it returns topup.ErrLost, and nothing may be sent. It
@@ -29,13 +29,13 @@ var sqlOwn = statement("own_attempt")
 //
 // An attempt is not wasted on a commit whose answer was lost: it is recognised where it had happened.
 func (j *Journal) Begin(ctx context.Context, id topup.ID, attempts int, worker string, deadline, now time.Time) (topup.Order, error) {
-	return j.begin(ctx, sqlBegin.sqlite, id, attempts, worker, deadline, now)
+	return j.begin(ctx, sqlBegin.SQLite, id, attempts, worker, deadline, now)
 }
 
 // BeginFirst is Begin for an order that has had no attempt, is due and has not expired: whoever is woken
 // for a new order need not read it first. It is topup.ErrLost for any other.
 func (j *Journal) BeginFirst(ctx context.Context, id topup.ID, worker string, deadline, now time.Time) (topup.Order, error) {
-	return j.begin(ctx, sqlBeginFirst.sqlite, id, 0, worker, deadline, now)
+	return j.begin(ctx, sqlBeginFirst.SQLite, id, 0, worker, deadline, now)
 }
 
 func (j *Journal) begin(ctx context.Context, query string, id topup.ID, attempts int, worker string, deadline, now time.Time) (topup.Order, error) {
@@ -70,7 +70,7 @@ func (t *tx) own(id topup.ID, number int, worker string, nonce int64) (record, e
 }
 
 // sqlResult adds to what an attempt already says: a poorer result that comes later takes nothing away.
-var sqlResult = statement("result")
+var sqlResult = sqls.Get("result")
 
 // Neither forgets a doubt: an order is not failed while one of its attempts is in doubt, but unknown. $16 is what the
 // result adds to the doubts.
@@ -78,16 +78,16 @@ var sqlResult = statement("result")
 // An order that is unknown and stays so has changed in nothing that its caller must be notified of. One that a
 // statement holds is settled by an approval alone: that its latest attempt moved no money is what the statement
 // denies.
-var sqlFinish = statement("finish")
+var sqlFinish = sqls.Get("finish")
 
 // sqlFinishLate is for an approval, of whichever attempt. It takes the arguments of sqlFinish, with no state (”) before.
-var sqlFinishLate = statement("finish_late")
+var sqlFinishLate = sqls.Get("finish_late")
 
 // sqlDoubt is for a result that changes no state. The doubts of a final order are a person's word.
-var sqlDoubt = statement("doubt")
+var sqlDoubt = sqls.Get("doubt")
 
 // sqlCleared ends an order that was held only for the doubt about an earlier attempt, which is gone.
-var sqlCleared = statement("cleared")
+var sqlCleared = sqls.Get("cleared")
 
 // settled is an order after a change, and the event that tells of it, if it is told.
 type settled struct {
@@ -265,7 +265,7 @@ func (t *tx) evidence(s topup.Settlement, doubt int, now time.Time) (settled, er
 	return settled{}, topup.ErrLost
 }
 
-var sqlOtherApprovals = statement("other_approvals")
+var sqlOtherApprovals = sqls.Get("other_approvals")
 
 // approvedLate disputes a final order by an approval that contradicts it: one that is not succeeded, or that succeeded
 // by another purchase.

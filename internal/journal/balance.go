@@ -19,7 +19,7 @@ const (
 )
 
 // sqlClaimBalance also takes a claim from a clock that is far ahead.
-var sqlClaimBalance = statement("claim_balance")
+var sqlClaimBalance = sqls.Get("claim_balance")
 
 // ClaimBalance gives one of those who ask at once the right to ask the distributor, once in every so long.
 func (j *Journal) ClaimBalance(ctx context.Context, every time.Duration, now time.Time) (bool, error) {
@@ -38,11 +38,11 @@ func (j *Journal) balanceWrite(ctx context.Context, run func(*tx) (int64, error)
 }
 
 var (
-	sqlKeepBalance    = statement("keep_balance")
-	sqlForgetBalances = statement("forget_balances")
-	sqlForgetChanges  = statement("forget_changes")
+	sqlKeepBalance    = sqls.Get("keep_balance")
+	sqlForgetBalances = sqls.Get("forget_balances")
+	sqlForgetChanges  = sqls.Get("forget_changes")
 	// sqlSeeBalance: of readings that overlap in time, nobody knows which is the later one; the lower one counts.
-	sqlSeeBalance = statement("see_balance")
+	sqlSeeBalance = sqls.Get("see_balance")
 )
 
 // RecordBalance adds a reading to the history, which has one a minute for 90 days, and makes it what the
@@ -66,7 +66,7 @@ func (j *Journal) RecordBalance(ctx context.Context, r topup.BalanceReading) err
 	return err
 }
 
-var sqlBalance = statement("balance")
+var sqlBalance = sqls.Get("balance")
 
 // Balance is what is known of the distributor's balance.
 func (j *Journal) Balance(ctx context.Context) (s topup.BalanceStanding, err error) {
@@ -84,8 +84,8 @@ func (j *Journal) Balance(ctx context.Context) (s topup.BalanceStanding, err err
 }
 
 var (
-	sqlBalances       = statement("balances")
-	sqlBalanceChanges = statement("balance_changes")
+	sqlBalances       = sqls.Get("balances")
+	sqlBalanceChanges = sqls.Get("balance_changes")
 )
 
 // BalancesSince is the history of the balance, the oldest first, one reading a minute.
@@ -106,7 +106,7 @@ func (j *Journal) BalanceChangesSince(ctx context.Context, since time.Time) ([]t
 }
 
 // sqlBalanceLow takes only a reading that began after the last change: an older one says nothing of it.
-var sqlBalanceLow = statement("balance_low")
+var sqlBalanceLow = sqls.Get("balance_low")
 
 // SetBalanceLow notes that a reading is below the limit, or no more, and tells whether that is news: of all who
 // note it, one hears so. With tell, a fall makes an event for the operator in the same transaction.
@@ -133,16 +133,16 @@ type anchor struct {
 }
 
 var (
-	sqlAnchor = statement("anchor")
+	sqlAnchor = sqls.Get("anchor")
 	// sqlMost is the most that orders can have taken since a time: what succeeded, each attempt in doubt, and what
 	// is under way.
-	sqlMostSucceeded = statement("most_succeeded")
-	sqlMostDoubted   = statement("most_doubted")
-	sqlMostOpen      = statement("most_open")
+	sqlMostSucceeded = sqls.Get("most_succeeded")
+	sqlMostDoubted   = sqls.Get("most_doubted")
+	sqlMostOpen      = sqls.Get("most_open")
 	// sqlLeast is what orders have certainly taken between two times.
-	sqlLeast     = statement("least")
-	sqlSetAnchor = statement("set_anchor")
-	sqlChange    = statement("change")
+	sqlLeast     = sqls.Get("least")
+	sqlSetAnchor = sqls.Get("set_anchor")
+	sqlChange    = sqls.Get("change")
 )
 
 // BalanceMovement is what a reading says beside an earlier one.

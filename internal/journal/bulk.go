@@ -12,17 +12,17 @@ import (
 // The first argument is another one for each operation, and comes back, as the first column, with each row
 // that was changed.
 var bulks = map[string]string{
-	sqlInsert.sqlite:     sqlInsert.postgres,
-	sqlBegin.sqlite:      sqlBegin.postgres,
-	sqlBeginFirst.sqlite: sqlBeginFirst.postgres,
+	sqlInsert.SQLite:     sqlInsert.Postgres,
+	sqlBegin.SQLite:      sqlBegin.Postgres,
+	sqlBeginFirst.SQLite: sqlBeginFirst.Postgres,
 	sqlSettle:            sqlSettle,
-	sqlNewEvent.sqlite:   sqlNewEvent.postgres,
-	sqlTry.sqlite:        sqlTry.postgres,
+	sqlNewEvent.SQLite:   sqlNewEvent.Postgres,
+	sqlTry.SQLite:        sqlTry.Postgres,
 }
 
 // sqlSettle is sqlResult and sqlFinish in one, for the result of an attempt that is under way. Nothing changes unless both do.
 // Its arguments are those of sqlFinish, and what only the attempt keeps.
-var sqlSettle = statement("postgres/settle")
+var sqlSettle = sqls.Get("postgres/settle")
 
 // volley is calls that are one statement: those of a bulk, or a single other one.
 type volley struct {

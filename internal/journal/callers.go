@@ -12,14 +12,14 @@ import (
 )
 
 var (
-	sqlAddCaller = statement("add_caller")
-	sqlCallers   = statement("callers")
-	sqlCaller    = statement("caller")
+	sqlAddCaller = sqls.Get("add_caller")
+	sqlCallers   = sqls.Get("callers")
+	sqlCaller    = sqls.Get("caller")
 	// sqlCallerByKey: an UNION, so that either key is found by its index.
-	sqlCallerByKey = statement("caller_by_key")
+	sqlCallerByKey = sqls.Get("caller_by_key")
 	// sqlChangeCaller compares the version: of two changes that were made of the same one, only one is written. It
 	// compares the secrets as well, which a rekey seals anew without making another version.
-	sqlChangeCaller = statement("change_caller")
+	sqlChangeCaller = sqls.Get("change_caller")
 )
 
 // callersKey is of every operation that writes callers: a prefix is judged by all of them.

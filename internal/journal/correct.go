@@ -13,15 +13,15 @@ import (
 
 // sqlCorrects take the receipts of a purchase that was charged; one that was not has none.
 var sqlCorrects = map[topup.ResolvedAs]string{
-	topup.ResolvedSucceeded: statement("correct_succeeded"),
-	topup.ResolvedFailed:    statement("correct_failed"),
+	topup.ResolvedSucceeded: sqls.Get("correct_succeeded"),
+	topup.ResolvedFailed:    sqls.Get("correct_failed"),
 }
 
 var (
-	sqlCorrection = statement("correction")
+	sqlCorrection = sqls.Get("correction")
 	// sqlCorrectedSo is one row: whether the last correction of an order is this very one.
-	sqlCorrectedSo   = statement("corrected_so")
-	sqlCorrectionsOf = statement("corrections_of")
+	sqlCorrectedSo   = sqls.Get("corrected_so")
+	sqlCorrectionsOf = sqls.Get("corrections_of")
 )
 
 // Correct changes a final state that was wrong, by a person's word, ends the order's dispute, and keeps who, when and why.
@@ -84,15 +84,15 @@ func (t *tx) correct(id topup.ID, c topup.Correction, now time.Time) (settled, e
 }
 
 var (
-	sqlDispute     = statement("dispute")
-	sqlNewDispute  = statement("new_dispute")
-	sqlMoreDispute = statement("more_dispute")
+	sqlDispute     = sqls.Get("dispute")
+	sqlNewDispute  = sqls.Get("new_dispute")
+	sqlMoreDispute = sqls.Get("more_dispute")
 	// sqlSaidBefore counts the disputes of an order that had this evidence.
-	sqlSaidBefore = statement("said_before")
-	sqlEndDispute = statement("end_dispute")
-	sqlUphold     = statement("uphold")
-	sqlUpheldSo   = statement("upheld_so")
-	sqlDisputesOf = statement("disputes_of")
+	sqlSaidBefore = sqls.Get("said_before")
+	sqlEndDispute = sqls.Get("end_dispute")
+	sqlUphold     = sqls.Get("uphold")
+	sqlUpheldSo   = sqls.Get("upheld_so")
+	sqlDisputesOf = sqls.Get("disputes_of")
 )
 
 // Dispute marks a final order as disputed by evidence that contradicts its state, which it keeps. Further evidence is
@@ -168,7 +168,7 @@ func (j *Journal) Uphold(ctx context.Context, id topup.ID, u topup.Upholding, no
 	return r.Order, nil
 }
 
-var sqlCountDisputed = statement("count_disputed")
+var sqlCountDisputed = sqls.Get("count_disputed")
 
 // Disputed counts the orders that are disputed, and says since when the first of them is; zero when there is none.
 func (j *Journal) Disputed(ctx context.Context) (n int64, since time.Time, err error) {

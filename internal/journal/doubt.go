@@ -20,11 +20,11 @@ var (
 	// sqlCommit is in every transaction of PostgreSQL. A server waits for its synchronous standby only at the end of a
 	// transaction that has written something: one that only read would confirm what a failover takes back. The division
 	// by zero is for a transaction that its lost connection still holds, and that nobody expects any more.
-	sqlCommit = statement("commit")
+	sqlCommit = sqls.Get("commit")
 	// sqlLatestCommit waits for a lost connection's transaction that is about to end, and has any later end fail. It
 	// writes, so that its own end waits for the standby.
-	sqlLatestCommit  = statement("latest_commit")
-	sqlForgetCommits = statement("forget_commits")
+	sqlLatestCommit  = sqls.Get("latest_commit")
+	sqlForgetCommits = sqls.Get("forget_commits")
 )
 
 // forgetCommits deletes the rows of processes that are long gone.
@@ -61,7 +61,7 @@ func (l *lane) unanswered(cause error, last []*call) error {
 		return cause
 	}
 	for _, c := range last {
-		if c.failed() && c.query == sqlNewEvent.sqlite { // without its row there is no commit
+		if c.failed() && c.query == sqlNewEvent.SQLite { // without its row there is no commit
 			c.rows, c.err = 1, nil
 		}
 	}

@@ -12,8 +12,8 @@ import (
 
 var (
 	// sqlEnd: an order in doubt is held when its time is over.
-	sqlEnd    = statement("end")
-	sqlCancel = statement("cancel")
+	sqlEnd    = sqls.Get("end")
+	sqlCancel = sqls.Get("cancel")
 )
 
 // End ends an order that waits and whose time is over: it is failed (expired, or retries_exhausted once it was tried)

@@ -13,8 +13,8 @@ import (
 )
 
 var (
-	sqlAdopt = statement("adopt")
-	sqlCopy  = statement("copy")
+	sqlAdopt = sqls.Get("adopt")
+	sqlCopy  = sqls.Get("copy")
 )
 
 // FanOut makes an event, which must not have been tried yet, one for each of the endpoints: a copy with an
@@ -61,13 +61,13 @@ func (t *tx) copyEvent(ev topup.Event, key []byte, endpoint string, now time.Tim
 }
 
 var (
-	sqlFailing     = statement("failing")
-	sqlDisable     = statement("disable")
-	sqlHealthy     = statement("healthy")
-	sqlHealth      = statement("health")
-	sqlDisabled    = statement("disabled")
-	sqlDeliveredTo = statement("delivered_to")
-	sqlNextNotice  = statement("next_notice")
+	sqlFailing     = sqls.Get("failing")
+	sqlDisable     = sqls.Get("disable")
+	sqlHealthy     = sqls.Get("healthy")
+	sqlHealth      = sqls.Get("health")
+	sqlDisabled    = sqls.Get("disabled")
+	sqlDeliveredTo = sqls.Get("delivered_to")
+	sqlNextNotice  = sqls.Get("next_notice")
 )
 
 // EndpointHealth is what is kept of an endpoint's failures.

@@ -38,7 +38,7 @@ type keptEvent struct {
 	Body          json.RawMessage  `json:"body"`
 }
 
-var sqlKeptAttempts = eachEngine("kept_attempts")
+var sqlKeptAttempts = sqls.Engines("kept_attempts")
 
 // entriesOf are the entries of orders, with all parts.
 func entriesOf(ctx context.Context, e *engine, db querier, records []record) ([]entry, error) {
@@ -60,7 +60,7 @@ func entriesOf(ctx context.Context, e *engine, db querier, records []record) ([]
 	err := eachOf(ctx, db, func(row scanner) (a keptAttempt, err error) {
 		err = row.Scan(&a.Worker, when{&a.Deadline})
 		return a, err
-	}, sqlKeptAttempts.of(e), keysOf(e, records),
+	}, e.words(sqlKeptAttempts), keysOf(e, records),
 		func(key int64, a keptAttempt) { at[key].Journal.Attempts = append(at[key].Journal.Attempts, a) })
 	return entries, err
 }

@@ -17,7 +17,7 @@ import (
 
 const eventPrefix = "evt_"
 
-var sqlNewEvent = eachEngine("new_event")
+var sqlNewEvent = sqls.Engines("new_event")
 
 // changed ends every change of state but a correction: it counts the order, and makes the event if callers are
 // notified of the state.
@@ -45,12 +45,12 @@ func (t *tx) notified(r record, kind topup.EventType, now time.Time) (settled, e
 
 func (t *tx) newEvent(order int64, id uuid.UUID, ev *topup.Event, now time.Time) error {
 	ev.DueAt = now.Add(t.grace)
-	_, err := t.ending(true).exec(sqlNewEvent.sqlite, id[:], order, ev.Sequence, string(ev.Type), string(ev.State), squeeze(ev.Body), now.UnixMicro(), ev.DueAt.UnixMicro())
+	_, err := t.ending(true).exec(sqlNewEvent.SQLite, id[:], order, ev.Sequence, string(ev.Type), string(ev.State), squeeze(ev.Body), now.UnixMicro(), ev.DueAt.UnixMicro())
 	return err
 }
 
 // sqlEvent: an event without an order is the operator's.
-var sqlEvent = statement("event")
+var sqlEvent = sqls.Get("event")
 
 // Event is one event with all that its delivery needs, or topup.ErrNotFound. What a pending one says is durable, as if
 // it had just been written: it may be delivered.
@@ -99,7 +99,7 @@ func scanEvent(row scanner) (ev topup.Event, err error) {
 	return ev, err
 }
 
-var sqlDueEvents = statement("due_events")
+var sqlDueEvents = sqls.Get("due_events")
 
 // DueEvents lists events whose next try was due by now, in the order of (due, id), from after on.
 func (j *Journal) DueEvents(ctx context.Context, now time.Time, after topup.DueEvent, limit int) ([]topup.DueEvent, error) {
@@ -119,7 +119,7 @@ func (j *Journal) DueEvents(ctx context.Context, now time.Time, after topup.DueE
 }
 
 // sqlCountEvents reads the indexes of what is open, and nothing of what was delivered.
-var sqlCountEvents = statement("count_events")
+var sqlCountEvents = sqls.Get("count_events")
 
 // CountEvents counts the events that are pending, and those that are exhausted.
 func (j *Journal) CountEvents(ctx context.Context) (map[topup.EventState]int64, error) {
@@ -133,7 +133,7 @@ func (j *Journal) CountEvents(ctx context.Context) (map[topup.EventState]int64, 
 	return counts, err
 }
 
-var sqlTry = eachEngine("try")
+var sqlTry = sqls.Engines("try")
 
 // RecordTry adds a try to an event that is pending and has as many tries as ev says, and sets what
 // follows: delivered, exhausted, or pending until dueAt. Otherwise it returns topup.ErrLost: somebody
@@ -156,7 +156,7 @@ func (j *Journal) RecordTry(ctx context.Context, ev topup.Event, try topup.Try, 
 		delivered = &at
 	}
 	_, err = write(ctx, j, string(ev.OrderID), func(t *tx) (int64, error) {
-		n, err := t.ending(true).exec(sqlTry.sqlite, key, ev.TryCount, line, string(next), micros(due), micros(delivered))
+		n, err := t.ending(true).exec(sqlTry.SQLite, key, ev.TryCount, line, string(next), micros(due), micros(delivered))
 		if err == nil && n == 0 && t.again {
 			n, err = t.number(sqlTriedSo, key, ev.TryCount, line)
 		}

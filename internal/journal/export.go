@@ -61,7 +61,7 @@ type exported struct {
 	place Place
 }
 
-var sqlNewestMember = statement("newest_member")
+var sqlNewestMember = sqls.Get("newest_member")
 
 // exportPage reads a page and the newest member of the archive, both of one moment.
 func (j *Journal) exportPage(ctx context.Context, f Filter, parts Parts, after Place) (page []exported, newest int64, err error) {
@@ -98,11 +98,11 @@ func pageOf(records []record, parts Parts) []exported {
 
 // The parts of the orders whose keys are chosen, each with the key before it.
 var (
-	sqlChosenAttempts    = eachEngine("chosen_attempts")
-	sqlChosenResolutions = eachEngine("chosen_resolutions")
-	sqlChosenCorrections = eachEngine("chosen_corrections")
-	sqlChosenDisputes    = eachEngine("chosen_disputes")
-	sqlChosenEvents      = eachEngine("chosen_events")
+	sqlChosenAttempts    = sqls.Engines("chosen_attempts")
+	sqlChosenResolutions = sqls.Engines("chosen_resolutions")
+	sqlChosenCorrections = sqls.Engines("chosen_corrections")
+	sqlChosenDisputes    = sqls.Engines("chosen_disputes")
+	sqlChosenEvents      = sqls.Engines("chosen_events")
 )
 
 // read gives the orders of a page their parts.
@@ -113,13 +113,13 @@ func (p Parts) read(ctx context.Context, e *engine, db querier, records []record
 		at[r.key] = &page[i].Details
 	}
 	if p.Attempts {
-		err = eachOf(ctx, db, scanAttempt, sqlChosenAttempts.of(e), keys, func(key int64, a topup.Attempt) { at[key].Attempts = append(at[key].Attempts, a) })
-		err = cmp.Or(err, eachOf(ctx, db, scanResolution, sqlChosenResolutions.of(e), keys, func(key int64, r topup.Resolution) { at[key].Resolutions = append(at[key].Resolutions, r) }))
-		err = cmp.Or(err, eachOf(ctx, db, scanCorrection, sqlChosenCorrections.of(e), keys, func(key int64, c topup.Correction) { at[key].Corrections = append(at[key].Corrections, c) }))
-		err = cmp.Or(err, eachOf(ctx, db, scanDispute, sqlChosenDisputes.of(e), keys, func(key int64, d topup.Dispute) { at[key].Disputes = append(at[key].Disputes, d) }))
+		err = eachOf(ctx, db, scanAttempt, e.words(sqlChosenAttempts), keys, func(key int64, a topup.Attempt) { at[key].Attempts = append(at[key].Attempts, a) })
+		err = cmp.Or(err, eachOf(ctx, db, scanResolution, e.words(sqlChosenResolutions), keys, func(key int64, r topup.Resolution) { at[key].Resolutions = append(at[key].Resolutions, r) }))
+		err = cmp.Or(err, eachOf(ctx, db, scanCorrection, e.words(sqlChosenCorrections), keys, func(key int64, c topup.Correction) { at[key].Corrections = append(at[key].Corrections, c) }))
+		err = cmp.Or(err, eachOf(ctx, db, scanDispute, e.words(sqlChosenDisputes), keys, func(key int64, d topup.Dispute) { at[key].Disputes = append(at[key].Disputes, d) }))
 	}
 	if p.Events && err == nil {
-		err = eachOf(ctx, db, scanEvent, sqlChosenEvents.of(e), keys, func(key int64, ev topup.Event) { at[key].Events = append(at[key].Events, ev) })
+		err = eachOf(ctx, db, scanEvent, e.words(sqlChosenEvents), keys, func(key int64, ev topup.Event) { at[key].Events = append(at[key].Events, ev) })
 	}
 	return err
 }

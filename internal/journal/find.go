@@ -13,8 +13,8 @@ import (
 const findLimit = 50
 
 var (
-	sqlFindTransaction = statement("find_transaction")
-	sqlFindReference   = statement("find_reference")
+	sqlFindTransaction = sqls.Get("find_transaction")
+	sqlFindReference   = sqls.Get("find_reference")
 )
 
 // Find returns the orders that a text names: by their id, the distributor's transaction id, its reference, or
@@ -77,11 +77,11 @@ type Overview struct {
 }
 
 var (
-	sqlMinutes       = statement("minutes")
-	sqlLatencies     = statement("latencies")
-	sqlOldestWaiting = statement("oldest_waiting")
-	sqlUnknownAges   = statement("unknown_ages")
-	sqlExhausted     = statement("exhausted")
+	sqlMinutes       = sqls.Get("minutes")
+	sqlLatencies     = sqls.Get("latencies")
+	sqlOldestWaiting = sqls.Get("oldest_waiting")
+	sqlUnknownAges   = sqls.Get("unknown_ages")
+	sqlExhausted     = sqls.Get("exhausted")
 )
 
 // Overview reads what an operator wants to see at a glance. It reads the orders that are open and those of the

@@ -148,7 +148,7 @@ func (e *engine) close() error {
 	return errors.Join(e.read.Close(), e.write.Close())
 }
 
-var sqlPing = statement("ping")
+var sqlPing = sqls.Get("ping")
 
 // Ping asks the database for a sign of life.
 func (j *Journal) Ping(ctx context.Context) error {

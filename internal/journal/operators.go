@@ -12,16 +12,16 @@ import (
 )
 
 var (
-	sqlAddOperator   = statement("add_operator")
-	sqlOperators     = statement("operators")
-	sqlOperator      = statement("operator")
-	sqlOperatorByKey = statement("operator_by_key")
+	sqlAddOperator   = sqls.Get("add_operator")
+	sqlOperators     = sqls.Get("operators")
+	sqlOperator      = sqls.Get("operator")
+	sqlOperatorByKey = sqls.Get("operator_by_key")
 	// sqlChangeOperator compares the version with the one that was read: of two changes at once, none may be lost.
-	sqlChangeOperator = statement("change_operator")
+	sqlChangeOperator = sqls.Get("change_operator")
 
-	sqlEndSession   = statement("end_session")
-	sqlForgetEnded  = statement("forget_ended")
-	sqlSessionEnded = statement("session_ended")
+	sqlEndSession   = sqls.Get("end_session")
+	sqlForgetEnded  = sqls.Get("forget_ended")
+	sqlSessionEnded = sqls.Get("session_ended")
 )
 
 const (

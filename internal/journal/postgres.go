@@ -103,7 +103,7 @@ func (e *engine) current(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-var sqlServerVersion = statement("postgres/server_version")
+var sqlServerVersion = sqls.Get("postgres/server_version")
 
 func (e *engine) checkVersion(ctx context.Context) error {
 	var version int

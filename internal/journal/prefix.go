@@ -11,17 +11,17 @@ import (
 // itself, so that no way around it and no cache that is behind lets one in. No prefix is the beginning of another, so
 // the only one that an id can have is the last that is not after it, which one step in the index of prefixes finds.
 var (
-	sqlPrefixOf = statement("prefix_of")
+	sqlPrefixOf = sqls.Get("prefix_of")
 	// sqlPrefixTurn waits for whoever gives a prefix in another process, so that what follows sees it.
-	sqlPrefixTurn = statement("prefix_turn")
+	sqlPrefixTurn = sqls.Get("prefix_turn")
 	// sqlPrefixClash is who has a prefix that begins with $1, or that $1 begins with.
-	sqlPrefixClash = statement("prefix_clash")
-	sqlLastKey     = statement("last_key")
+	sqlPrefixClash = sqls.Get("prefix_clash")
+	sqlLastKey     = sqls.Get("last_key")
 	// sqlForeignOrders counts the orders of others whose ids begin with $1; all characters of an id come before the last
 	// of $2.
-	sqlForeignOrders = statement("foreign_orders")
+	sqlForeignOrders = sqls.Get("foreign_orders")
 	// sqlForeignSince is that of the orders since a key, which it finds by the key.
-	sqlForeignSince = statement("foreign_since")
+	sqlForeignSince = sqls.Get("foreign_since")
 )
 
 // inFlight is how many orders before the last one may not have been visible yet when the others were counted.

@@ -33,8 +33,8 @@ func foundOrder(row scanner, id topup.ID) (record, error) {
 }
 
 var (
-	sqlAttempts = statement("attempts_of")
-	sqlEventsOf = statement("events_of")
+	sqlAttempts = sqls.Get("attempts_of")
+	sqlEventsOf = sqls.Get("events_of")
 )
 
 // Details is an order with its attempts, events and what people decided of it, all of one moment, also of an archived one; or
@@ -88,7 +88,7 @@ func scanAttempt(row scanner) (a topup.Attempt, err error) {
 	return a, err
 }
 
-var sqlDue = statement("due")
+var sqlDue = sqls.Get("due")
 
 // Due lists orders that were due by now, in the order of (due, id), from after on; the zero after is
 // the start. Attempts past their deadline are among them.
@@ -96,7 +96,7 @@ func (j *Journal) Due(ctx context.Context, now time.Time, after topup.Due, limit
 	return list(ctx, j, scanDue, sqlDue, now.UnixMicro(), after.DueAt.UnixMicro(), string(after.ID), limit)
 }
 
-var sqlOverdue = statement("overdue")
+var sqlOverdue = sqls.Get("overdue")
 
 // Overdue lists attempts past their deadline, whatever else is due.
 func (j *Journal) Overdue(ctx context.Context, now time.Time, limit int) ([]topup.Due, error) {
@@ -108,7 +108,7 @@ func scanDue(row scanner) (due topup.Due, err error) {
 	return due, err
 }
 
-var sqlCount = statement("count")
+var sqlCount = sqls.Get("count")
 
 // CountByState counts the orders in each state. States that no order is in are absent. It reads the
 // index of the orders that are not final, and nothing of the others.
@@ -128,7 +128,7 @@ func (j *Journal) CountByState(ctx context.Context) (map[topup.State]int64, erro
 	return byState, err
 }
 
-var sqlOpenByCaller = statement("open_by_caller")
+var sqlOpenByCaller = sqls.Get("open_by_caller")
 
 // OpenByCaller counts the orders of each caller that are not final. Callers without any are absent. It reads the
 // orders that are not final, and no others.

@@ -48,10 +48,10 @@ const standingsPage = 500
 
 // An attempt that proves that it moved nothing says nothing about when money moved.
 var (
-	sqlStandings = eachEngine("standings")
-	sqlSold      = statement("sold")
-	sqlHeld      = statement("held")
-	sqlMembersOf = eachEngine("members_of")
+	sqlStandings = sqls.Engines("standings")
+	sqlSold      = sqls.Get("sold")
+	sqlHeld      = sqls.Get("held")
+	sqlMembersOf = sqls.Engines("members_of")
 )
 
 // Standings returns those of the orders that there are, archived ones too, in no order that means anything.
@@ -64,7 +64,7 @@ func (j *Journal) Standings(ctx context.Context, ids []topup.ID) ([]Standing, er
 	for i, id := range ids {
 		texts[i], missing[id] = string(id), true
 	}
-	there, err := list(ctx, j, scanStanding, sqlStandings.of(j.engine), set(j.engine, texts))
+	there, err := list(ctx, j, scanStanding, j.engine.words(sqlStandings), set(j.engine, texts))
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func (j *Journal) Standings(ctx context.Context, ids []topup.ID) ([]Standing, er
 	members, err := list(ctx, j, func(row scanner) (m stored, err error) {
 		err = row.Scan(&m.number, &m.file, &m.place, &m.orders)
 		return m, err
-	}, sqlMembersOf.of(j.engine), set(j.engine, texts))
+	}, j.engine.words(sqlMembersOf), set(j.engine, texts))
 	if err != nil {
 		return nil, err
 	}

@@ -15,10 +15,10 @@ import (
 
 var (
 	// sqlFinishedSo is an order whose state followed from the result of an attempt.
-	sqlFinishedSo = statement("finished_so")
-	sqlUntried    = statement("untried")
+	sqlFinishedSo = sqls.Get("finished_so")
+	sqlUntried    = sqls.Get("untried")
 	// sqlTriedSo is 1 where the latest try of an event is this very one.
-	sqlTriedSo = statement("tried_so")
+	sqlTriedSo = sqls.Get("tried_so")
 )
 
 // doubtful remembers attempts of which this process does not know whether it has recorded their results. No other

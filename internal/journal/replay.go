@@ -84,8 +84,8 @@ func earliest(t time.Time) (id uuid.UUID) {
 
 var (
 	// sqlForgetRedeliveries forgets former days.
-	sqlForgetRedeliveries = statement("forget_redeliveries")
-	sqlCountRedelivery    = statement("count_redelivery")
+	sqlForgetRedeliveries = sqls.Get("forget_redeliveries")
+	sqlCountRedelivery    = sqls.Get("count_redelivery")
 )
 
 const day = 24 * time.Hour
@@ -106,7 +106,7 @@ func (t *tx) counted(key []byte, most int, now time.Time) error {
 	}
 }
 
-var sqlRedeliver = statement("redeliver")
+var sqlRedeliver = sqls.Get("redeliver")
 
 // Redeliver makes an event due again, from the start of its schedule, whatever became of it before. Its
 // tries are kept. topup.ErrNotFound means that there is no such event.

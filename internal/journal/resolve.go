@@ -12,18 +12,18 @@ import (
 // sqlResolves: a person who says that nothing was charged speaks of all attempts of the order; one who
 // has it sent again proves nothing, so their doubt stays.
 var sqlResolves = map[topup.ResolvedAs]string{
-	topup.ResolvedSucceeded: statement("resolve_succeeded"),
-	topup.ResolvedFailed:    statement("resolve_failed"),
-	topup.ResolvedResend:    statement("resolve_resend"),
+	topup.ResolvedSucceeded: sqls.Get("resolve_succeeded"),
+	topup.ResolvedFailed:    sqls.Get("resolve_failed"),
+	topup.ResolvedResend:    sqls.Get("resolve_resend"),
 }
 
 var (
-	sqlResolution = statement("resolution")
+	sqlResolution = sqls.Get("resolution")
 	// sqlResolvedSo is one row: whether the last resolution of an order is this very one.
-	sqlResolvedSo    = statement("resolved_so")
-	sqlResolutionsOf = statement("resolutions_of")
+	sqlResolvedSo    = sqls.Get("resolved_so")
+	sqlResolutionsOf = sqls.Get("resolutions_of")
 	// sqlSettledBy is one row: the deadline after which no attempt of the order can still be under way.
-	sqlSettledBy = statement("settled_by")
+	sqlSettledBy = sqls.Get("settled_by")
 )
 
 // Resolve settles an order that is held as unknown, by what a person or a statement says, and keeps

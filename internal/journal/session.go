@@ -81,7 +81,7 @@ type pipelined struct {
 
 // planned has a lane's statements planned once, for tables of any size: while these are small and new, the
 // server would plan each run anew, or remember a plan that reads whole tables. Each finds a few rows by a key.
-var planned = statement("postgres/plan_once")
+var planned = sqls.Get("postgres/plan_once")
 
 func newPipelined(ctx context.Context, cfg *pgx.ConnConfig) (session, error) {
 	p := &pipelined{}

@@ -87,7 +87,7 @@ func (t *tx) count(s topup.State) {
 	t.finished[s]++
 }
 
-var sqlTally = statement("tally")
+var sqlTally = sqls.Get("tally")
 
 // tallies write what was counted, once a commit.
 func (t *tx) tallies(writer int32) (calls []*call) {

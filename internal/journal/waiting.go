@@ -19,7 +19,7 @@ const (
 	mostLines = 1000
 )
 
-var sqlDefer = statement("defer")
+var sqlDefer = sqls.Get("defer")
 
 // Defer notes that an order that waits and has had exactly the given number of attempts cannot be bought
 // now, and why. Whoever works off the line calls it. topup.ErrLost means that it is not so.
@@ -28,7 +28,7 @@ func (j *Journal) Defer(ctx context.Context, id topup.ID, attempts int, why topu
 	return err
 }
 
-var sqlRelease = statement("release")
+var sqlRelease = sqls.Get("release")
 
 // Call says that an order's turn has come: it leaves the line, and is due. Of those who call one order, one
 // does; for the others it is topup.ErrLost.
@@ -51,10 +51,10 @@ func (j *Journal) line(ctx context.Context, id topup.ID, query string, args ...a
 }
 
 var (
-	sqlNextLine = statement("next_line")
-	sqlWaiting  = statement("waiting")
-	sqlReleased = statement("released")
-	sqlLengths  = statement("lengths")
+	sqlNextLine = sqls.Get("next_line")
+	sqlWaiting  = sqls.Get("waiting")
+	sqlReleased = sqls.Get("released")
+	sqlLengths  = sqls.Get("lengths")
 )
 
 // Waiting lists the foremost of the orders that stand in line: of each priority, caller and product as many as

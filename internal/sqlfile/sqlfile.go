@@ -68,3 +68,11 @@ func (s Statements) Get(name string) string {
 	}
 	return s[name]
 }
+
+// Engines is a statement that is written out for each engine.
+type Engines struct{ SQLite, Postgres string }
+
+// Engines is the statement of a name for each engine. It panics unless both have one.
+func (s Statements) Engines(name string) Engines {
+	return Engines{SQLite: s.Get("sqlite/" + name), Postgres: s.Get("postgres/" + name)}
+}

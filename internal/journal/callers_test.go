@@ -249,8 +249,8 @@ func testEndpointHealth(t *testing.T, s store) {
 	is(&first, &first, &first, "it is gone")
 }
 
-// testNotices: what the operator is told is an event as others are.
-func testNotices(t *testing.T, s store) {
+// testOperatorEvents: what the operator is notified of is an event as others are.
+func testOperatorEvents(t *testing.T, s store) {
 	d := topup.DisabledEndpoint{Caller: "shop", Endpoint: "crm", URL: "https://crm.example", Reason: "it answered 410"}
 	_, ev, err := s.DisableEndpoint(t.Context(), d, true, noon)
 	must(t, err)

@@ -72,7 +72,7 @@ func conformance(t *testing.T, open func(testing.TB) store) {
 		{"prefixes at once", testPrefixesAtOnce},
 		{"the health of endpoints", testEndpointHealth},
 		{"one success clears an endpoint", testOneSuccessClears},
-		{"what the operator is told", testNotices},
+		{"what the operator is notified of", testOperatorEvents},
 		{"several endpoints", testFanOut},
 		{"orders are found by their names", testFind},
 		{"the balance", testBalance},
@@ -324,7 +324,7 @@ func testTransitions(t *testing.T, s store) {
 		}
 	}
 	for _, tr := range topup.Transitions() {
-		elsewhere := []topup.Operation{topup.OpAccept, topup.OpResolve, topup.OpTimeOut, topup.OpFinishLate}
+		elsewhere := []topup.Operation{topup.OpAccept, topup.OpResolve, topup.OpFinishLate}
 		doubtful := tr.By == topup.OpEnd && tr.To == topup.StateUnknown // testDoubt
 		if !doubtful && !slices.Contains(elsewhere, tr.By) && !done[fmt.Sprint(tr.From, tr.By, tr.To)] {
 			t.Errorf("%v was not tried", tr)
@@ -338,14 +338,14 @@ func checkMoved(t *testing.T, by topup.Operation, to topup.State, o topup.Order,
 	if diff := cmp.Diff(stored.Order, o); diff != "" || o.State != to || (o.FinishedAt != nil) != to.Final() {
 		t.Errorf("state %s, finished at %v; stored otherwise: %s", o.State, o.FinishedAt, diff)
 	}
-	told := topup.EventTypeOf(to)
+	notified := topup.EventTypeOf(to)
 	if by == topup.OpCorrect {
-		told = topup.EventCorrected
+		notified = topup.EventCorrected
 	}
-	if (ev != nil) != (told != "") {
+	if (ev != nil) != (notified != "") {
 		t.Fatalf("event %v in state %s", ev, to)
 	}
-	if ev != nil && (ev.Type != told || ev.Sequence != len(stored.Events) || stored.Events[ev.Sequence-1].ID != ev.ID) {
+	if ev != nil && (ev.Type != notified || ev.Sequence != len(stored.Events) || stored.Events[ev.Sequence-1].ID != ev.ID) {
 		t.Errorf("event %+v, stored %+v", ev, stored.Events)
 	}
 }
@@ -653,8 +653,8 @@ func testSideBySide(t *testing.T, s store) {
 			t.Errorf("%s: %s with %d attempts of %d, want %s", c.name, d.State, len(d.Attempts), d.AttemptCount, c.now)
 		}
 		for _, ev := range d.Events {
-			if told := ev.DeliveredAt != nil; told != (c.answer == "ok" && ev.Type == topup.EventTypeOf(topup.StateSucceeded)) {
-				t.Errorf("%s: %s is delivered: %t", c.name, ev.Type, told)
+			if delivered := ev.DeliveredAt != nil; delivered != (c.answer == "ok" && ev.Type == topup.EventTypeOf(topup.StateSucceeded)) {
+				t.Errorf("%s: %s is delivered: %t", c.name, ev.Type, delivered)
 			}
 		}
 	}

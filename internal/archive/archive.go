@@ -133,7 +133,7 @@ func (w *Writer) Close(from, until, now time.Time) (Manifest, error) {
 	return m, nil
 }
 
-// Discard gives up what was not closed.
+// Discard removes what was not closed.
 func (w *Writer) Discard() {
 	_ = w.file.Close()           // it may be closed already
 	_ = os.Remove(w.file.Name()) // it may have its name already

@@ -50,7 +50,7 @@ const (
 	DefaultOverlap = 24 * time.Hour
 	// MaxOverlap bounds it, of keys too: what is replaced because it leaked must end.
 	MaxOverlap = 30 * 24 * time.Hour
-	// hintLength is how much of a key is kept, so that people can tell it from others.
+	// hintLength is how much of a key is kept, so that people recognise it.
 	hintLength = 4
 )
 
@@ -107,7 +107,7 @@ func (r *Registry) Add(ctx context.Context, n NewCaller) (Created, error) {
 	if name == topup.DefaultCaller || name == topup.OperatorCaller {
 		err = &topup.FieldError{Field: "name", Value: name, Allowed: "another name: this one's settings are RECARGA_…"}
 	}
-	if callbackURL != "" { // without one it is told nothing
+	if callbackURL != "" { // without one it gets no webhooks
 		err = errors.Join(err, r.checkURL(topup.FieldCallbackURL, callbackURL))
 	}
 	now := time.Now()
@@ -384,7 +384,7 @@ func (r *Registry) Authenticate(ctx context.Context, key string) (topup.Caller, 
 	return c, err
 }
 
-// Endpoints are where a caller is told, and with which secrets. topup.ErrNotFound: nowhere.
+// Endpoints are where a caller is notified, and with which secrets. topup.ErrNotFound: nowhere.
 func (r *Registry) Endpoints(ctx context.Context, name string) ([]webhook.Endpoint, error) {
 	c, err := recall(r, r.byName, name, func() (topup.Caller, error) { return r.store.Caller(ctx, name) })
 	if err != nil {
@@ -447,7 +447,7 @@ func (r *Registry) checkEndpoint(e topup.CallerEndpoint) error {
 	return errors.Join(errs...)
 }
 
-// RemoveEndpoint takes an endpoint away from a caller. Events that it has not been told of are given up.
+// RemoveEndpoint takes an endpoint away from a caller. Its pending events are exhausted.
 // Errors: those of Update; topup.ErrNotFound: there is no such caller or endpoint.
 func (r *Registry) RemoveEndpoint(
 	ctx context.Context, name string, version int64, endpoint string,

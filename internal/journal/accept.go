@@ -178,7 +178,7 @@ func firstDue(o topup.Order) *time.Time {
 	case o.State.Final():
 		return nil
 	case o.WaitsFor != "":
-		due = new(o.CreatedAt.Add(lineGrace))
+		due = new(o.CreatedAt.Add(waitGrace))
 	case o.NextAttemptAt != nil:
 		due = o.NextAttemptAt
 	}

@@ -55,10 +55,10 @@ type member struct {
 	sums map[int64][sha256.Size]byte
 }
 
-// Archive moves the orders that ended before a time, and of which nobody is to be told any more, from the tables to
+// Archive moves the orders that ended before a time, and of which every notification has ended, from the tables to
 // files of the archive. A file is whole and durable before the first order of it leaves, so that each is in the tables
-// or in the archive at any moment, whatever breaks off. An order that changes meanwhile stays. progress is told after
-// each file; nil tells nobody.
+// or in the archive at any moment, whatever breaks off. An order that changes meanwhile stays. progress, if it is not
+// nil, is called after each file.
 //
 // Errors: ErrArchiving; those of the files and the database. What was moved before one stays moved.
 func (j *Journal) Archive(ctx context.Context, before, now time.Time, progress func(Archived)) (total Archived, err error) {
@@ -99,7 +99,7 @@ func (e *engine) alone(ctx context.Context) (conn *sql.Conn, release func(), err
 	}
 	mine := true
 	// The end of the connection is the end of its transaction and its lock, whatever has become of them. A busy server
-	// takes its time to notice that end, so that the lock is given back first.
+	// takes its time to see that end, so that the lock is given back first.
 	release = func() {
 		if e.name == "postgres" && mine {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockFor)

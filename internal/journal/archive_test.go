@@ -24,8 +24,8 @@ const archiveLock = 0x7265636172676101
 // tomorrow is when what is from noon may leave.
 var tomorrow = noon.Add(24 * time.Hour)
 
-// told ends what the caller is to be told of an order.
-func (s store) told(tb testing.TB, id topup.ID) {
+// delivered ends the events of an order.
+func (s store) delivered(tb testing.TB, id topup.ID) {
 	tb.Helper()
 	d, err := s.Details(tb.Context(), id)
 	must(tb, err)
@@ -37,11 +37,11 @@ func (s store) told(tb testing.TB, id topup.ID) {
 	}
 }
 
-// ended is an order that nobody has to be told of any more.
+// ended is an order without an event that is pending.
 func (s store) ended(tb testing.TB, id string, state topup.State) topup.Order {
 	tb.Helper()
 	o := s.inState(tb, id, state)
-	s.told(tb, o.ID)
+	s.delivered(tb, o.ID)
 	return o
 }
 
@@ -73,7 +73,7 @@ func (s store) rows(tb testing.TB, table string) (n int64) {
 }
 
 // testArchive: what has left reads as before, its id stays taken, and nothing can be done to it; what is open, held,
-// or still to be told stays.
+// or with a pending event stays.
 func testArchive(t *testing.T, s store) {
 	left := []topup.Order{
 		s.ended(t, "BOUGHT", topup.StateSucceeded), s.ended(t, "DECLINED", topup.StateFailed), s.ended(t, "CANCELED", topup.StateCanceled),
@@ -81,15 +81,15 @@ func testArchive(t *testing.T, s store) {
 	held := s.inState(t, "SETTLED", topup.StateUnknown)
 	_, _, err := s.Resolve(t.Context(), held.ID, topup.Resolution{Outcome: topup.ResolvedSucceeded, Reason: "in the statement", By: "ana"}, noon)
 	must(t, err)
-	s.told(t, held.ID)
+	s.delivered(t, held.ID)
 	left = append(left, held)
 	refused := request("INVALID")
 	refused.Metadata = map[string]string{"cart": "1 <& 2"}
 	_, err = s.AcceptInvalid(t.Context(), refused.Order(noon), "phone_number: wrong", noon)
 	must(t, err)
-	s.told(t, refused.ID)
+	s.delivered(t, refused.ID)
 	left = append(left, refused.Order(noon))
-	stay := []topup.Order{s.inState(t, "NOT-TOLD", topup.StateSucceeded), s.inState(t, "HELD", topup.StateUnknown), s.accept(t, "OPEN"), s.inState(t, "AWAY", topup.StateSubmitting)}
+	stay := []topup.Order{s.inState(t, "NOT-DELIVERED", topup.StateSucceeded), s.inState(t, "HELD", topup.StateUnknown), s.accept(t, "OPEN"), s.inState(t, "AWAY", topup.StateSubmitting)}
 
 	before := s.seen(t, left, stay)
 	if n, err := s.CountLeaving(t.Context(), tomorrow); err != nil || n != int64(len(left)) {
@@ -252,7 +252,7 @@ func testArchiveBrokenOff(t *testing.T, s store) {
 	}
 }
 
-// testArchiveBesideChange: an order that somebody wants to be told of again stays.
+// testArchiveBesideChange: an order that somebody has redelivered stays.
 func testArchiveBesideChange(t *testing.T, s store) {
 	s.ended(t, "STAYS", topup.StateSucceeded)
 	s.ended(t, "LEAVES", topup.StateSucceeded)
@@ -277,7 +277,7 @@ func testArchiveBesideChange(t *testing.T, s store) {
 	if all := s.exported(t, journal.Filter{}, journal.Parts{}); len(all) != 2 {
 		t.Errorf("%d orders in the export", len(all))
 	}
-	s.told(t, "STAYS")
+	s.delivered(t, "STAYS")
 	s.archived(t, 1)
 	s.sound(t)
 	if all := s.exported(t, journal.Filter{}, journal.Parts{}); len(all) != 2 {

@@ -12,7 +12,7 @@ const (
 	// balancesKept is how long the history of the balance goes back.
 	balancesKept = 90 * 24 * time.Hour
 	// lateCharge is how long after an attempt became unknown the distributor may still charge it: it tries its
-	// providers in turn.
+	// providers one after the other.
 	lateCharge = 15 * time.Minute
 	// anchorAge bounds what is read to explain a movement while orders never cease.
 	anchorAge = 15 * time.Minute
@@ -30,7 +30,7 @@ func (j *Journal) ClaimBalance(ctx context.Context, every time.Duration, now tim
 }
 
 func (j *Journal) balanceWrite(ctx context.Context, run func(*tx) (int64, error)) (int64, error) {
-	n, err := write(ctx, j, noticeKey, run)
+	n, err := write(ctx, j, operatorKey, run)
 	if err != nil {
 		return 0, fmt.Errorf("balance: %w", err)
 	}
@@ -108,9 +108,9 @@ func (j *Journal) BalanceChangesSince(ctx context.Context, since time.Time) ([]t
 // sqlBalanceLow takes only a reading that began after the last change: an older one says nothing of it.
 var sqlBalanceLow = sqls.Get("balance_low")
 
-// SetBalanceLow notes that a reading is below the limit, or no more, and tells whether that is news: of all who
-// note it, one hears so. With tell, a fall makes an event for the operator in the same transaction.
-func (j *Journal) SetBalanceLow(ctx context.Context, r topup.BalanceReading, below topup.Amount, tell bool, now time.Time) (news bool, ev *topup.Event, err error) {
+// SetBalanceLow notes that a reading is below the limit, or no more, and reports whether that is news: of all who
+// note it, one hears so. With notify, a fall makes an event for the operator in the same transaction.
+func (j *Journal) SetBalanceLow(ctx context.Context, r topup.BalanceReading, below topup.Amount, notify bool, now time.Time) (news bool, ev *topup.Event, err error) {
 	low := 0
 	if r.Amount < below {
 		low = 1
@@ -118,7 +118,7 @@ func (j *Journal) SetBalanceLow(ctx context.Context, r topup.BalanceReading, bel
 	n, err := j.balanceWrite(ctx, func(t *tx) (int64, error) {
 		ev = nil
 		n, err := t.exec(sqlBalanceLow, low, r.At.UnixMicro(), r.From.UnixMicro())
-		if err == nil && n > 0 && low == 1 && tell {
+		if err == nil && n > 0 && low == 1 && notify {
 			ev, err = t.notify(topup.EventBalanceLow, topup.LowBalance{Balance: r.Amount, Currency: r.Currency, Below: below, At: whole(r.At)}, whole(now))
 		}
 		return n, err
@@ -150,7 +150,7 @@ type BalanceMovement struct {
 	// Deposit and Drift are what came and went at least without an order of ours.
 	Deposit topup.Amount
 	Drift   topup.Amount
-	// Detail says more of a Drift; Event tells the operator of it.
+	// Detail says more of a Drift; Event notifies the operator of it.
 	Detail topup.DriftedBalance
 	Event  *topup.Event
 }
@@ -159,7 +159,7 @@ type BalanceMovement struct {
 // readings, so both are bounds: a drift is a fall of more than all that can have been charged, a deposit a fall of less
 // than what certainly was. slack is how old the distributor's word may be, and how far clocks may be apart. It counts each
 // movement once, whoever else judges. One unit of the balance is taken for a peso.
-func (j *Journal) JudgeBalance(ctx context.Context, r topup.BalanceReading, slack time.Duration, tell bool, now time.Time) (m BalanceMovement, err error) {
+func (j *Journal) JudgeBalance(ctx context.Context, r topup.BalanceReading, slack time.Duration, notify bool, now time.Time) (m BalanceMovement, err error) {
 	was, most, least, err := j.explain(ctx, r, slack)
 	if err != nil {
 		return m, fmt.Errorf("balance: %w", err)
@@ -175,7 +175,7 @@ func (j *Journal) JudgeBalance(ctx context.Context, r topup.BalanceReading, slac
 	m.Detail = topup.DriftedBalance{
 		From: was.From, To: whole(r.At), BalanceBefore: was.Amount, BalanceAfter: r.Amount, Currency: r.Currency, Explained: most, Unexplained: m.Drift,
 	}
-	n, err := j.balanceWrite(ctx, func(t *tx) (int64, error) { return t.move(was, r, &m, tell, whole(now)) })
+	n, err := j.balanceWrite(ctx, func(t *tx) (int64, error) { return t.move(was, r, &m, notify, whole(now)) })
 	if err != nil || n == 0 {
 		return BalanceMovement{}, err
 	}
@@ -183,7 +183,7 @@ func (j *Journal) JudgeBalance(ctx context.Context, r topup.BalanceReading, slac
 }
 
 // move writes a movement, unless somebody else did.
-func (t *tx) move(was anchor, r topup.BalanceReading, m *BalanceMovement, tell bool, now time.Time) (n int64, err error) {
+func (t *tx) move(was anchor, r topup.BalanceReading, m *BalanceMovement, notify bool, now time.Time) (n int64, err error) {
 	n, err = t.exec(sqlSetAnchor, int64(r.Amount), text(r.Currency), r.From.UnixMicro(), r.At.UnixMicro(), int64(m.Drift), was.at)
 	if err != nil || n == 0 {
 		return n, err
@@ -196,7 +196,7 @@ func (t *tx) move(was anchor, r topup.BalanceReading, m *BalanceMovement, tell b
 			return n, err
 		}
 	}
-	if m.Drift > 0 && tell {
+	if m.Drift > 0 && notify {
 		m.Event, err = t.notify(topup.EventBalanceDrift, m.Detail, now)
 	}
 	return n, err

@@ -61,13 +61,13 @@ func (t *tx) copyEvent(ev topup.Event, key []byte, endpoint string, now time.Tim
 }
 
 var (
-	sqlFailing     = sqls.Get("failing")
-	sqlDisable     = sqls.Get("disable")
-	sqlHealthy     = sqls.Get("healthy")
-	sqlHealth      = sqls.Get("health")
-	sqlDisabled    = sqls.Get("disabled")
-	sqlDeliveredTo = sqls.Get("delivered_to")
-	sqlNextNotice  = sqls.Get("next_notice")
+	sqlFailing      = sqls.Get("failing")
+	sqlDisable      = sqls.Get("disable")
+	sqlHealthy      = sqls.Get("healthy")
+	sqlHealth       = sqls.Get("health")
+	sqlDisabled     = sqls.Get("disabled")
+	sqlDeliveredTo  = sqls.Get("delivered_to")
+	sqlNextSequence = sqls.Get("next_sequence")
 )
 
 // EndpointHealth is what is kept of an endpoint's failures.
@@ -105,17 +105,17 @@ func (j *Journal) EndpointHealthy(ctx context.Context, caller, url string) error
 	return j.callerWrite(ctx, caller, sqlHealthy, caller, url)
 }
 
-// DisableEndpoint stops all tries to an endpoint, if it was not disabled before. tell makes an event for the
+// DisableEndpoint stops all tries to an endpoint, if it was not disabled before. notify makes an event for the
 // operator in the same transaction. An endpoint that has failed for long (FailingSince) but has taken an
 // event since then is not disabled: its record is cleared.
-func (j *Journal) DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, tell bool, now time.Time) (disabled bool, ev *topup.Event, err error) {
-	disabled, err = write(ctx, j, noticeKey, func(t *tx) (bool, error) {
+func (j *Journal) DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, notify bool, now time.Time) (disabled bool, ev *topup.Event, err error) {
+	disabled, err = write(ctx, j, operatorKey, func(t *tx) (bool, error) {
 		ev = nil
 		if lives, err := t.deliveredSince(d); err != nil || lives {
 			return false, err
 		}
 		n, err := t.exec(sqlDisable, d.Caller, d.URL, whole(now).UnixMicro(), text(d.Reason))
-		if err == nil && n > 0 && tell {
+		if err == nil && n > 0 && notify {
 			ev, err = t.notify(topup.EventEndpointDisabled, d, whole(now))
 		}
 		return n > 0, err
@@ -146,23 +146,23 @@ func (t *tx) deliveredSince(d topup.DisabledEndpoint) (bool, error) {
 
 // Notify makes an event for the operator. data must be of JSON.
 func (j *Journal) Notify(ctx context.Context, kind topup.EventType, data any, now time.Time) (topup.Event, error) {
-	ev, err := write(ctx, j, noticeKey, func(t *tx) (*topup.Event, error) { return t.notify(kind, data, whole(now)) })
+	ev, err := write(ctx, j, operatorKey, func(t *tx) (*topup.Event, error) { return t.notify(kind, data, whole(now)) })
 	if err != nil {
 		return topup.Event{}, fmt.Errorf("notify %s: %w", kind, err)
 	}
 	return *ev, nil
 }
 
-// noticeKey is of every operation that may notify the operator: each takes the next number, so that of two side by
+// operatorKey is of every operation that may notify the operator: each takes the next number, so that of two side by
 // side one would break the commit of all.
-const noticeKey = "notice"
+const operatorKey = "operator"
 
 func (t *tx) notify(kind topup.EventType, data any, now time.Time) (*topup.Event, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return nil, err
 	}
-	sequence, err := t.number(sqlNextNotice)
+	sequence, err := t.number(sqlNextSequence)
 	if err != nil {
 		return nil, err
 	}

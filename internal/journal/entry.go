@@ -82,7 +82,7 @@ func idsOf(entries []entry) []string {
 	return ids
 }
 
-// due tells that one of its events is still to be delivered.
+// due reports that one of its events is still to be delivered.
 func (e entry) due() bool {
 	for _, ev := range e.Events {
 		if !ev.DueAt.IsZero() {

@@ -125,7 +125,7 @@ func (p Parts) read(ctx context.Context, e *engine, db querier, records []record
 }
 
 // exportArchived yields the orders behind a place that the filter chooses of the members of the archive above from, up
-// to to. more tells that there is more to do.
+// to to. more reports that there is more to do.
 func (j *Journal) exportArchived(ctx context.Context, f Filter, parts Parts, after Place, from, to int64, yield func(topup.Details, error) bool) (more bool) {
 	if from == to {
 		return true

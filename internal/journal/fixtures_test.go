@@ -46,7 +46,7 @@ type dialect struct {
 	refuse []string
 	// block keeps every writer out until the connection ends its transaction.
 	block []string
-	// waits counts the writers that wait for others; empty where nothing tells.
+	// waits counts the writers that wait for others; empty where nothing shows them.
 	waits string
 	// taken is how many bytes the archived ids take.
 	taken string

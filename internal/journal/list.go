@@ -77,7 +77,7 @@ func (f Filter) args(from Place, limit int) []any {
 	}
 }
 
-// page is the statement of a page of the filter's orders, the oldest first, behind a place.
+// oldest is the statement of a page of the filter's orders, the oldest first, behind a place.
 func (f Filter) oldest(undisputed bool) string {
 	l := append(f.list(), sqlOrdersAfter)
 	l.where(undisputed, sqlUndisputedOrders)

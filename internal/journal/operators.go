@@ -113,7 +113,7 @@ func (j *Journal) EndSession(ctx context.Context, id string, until time.Time) er
 	return nil
 }
 
-// SessionEnded tells whether EndSession has noted a session.
+// SessionEnded reports whether EndSession has noted a session.
 func (j *Journal) SessionEnded(ctx context.Context, id string) (bool, error) {
 	var n int64
 	if err := j.engine.read.QueryRowContext(ctx, sqlSessionEnded, id).Scan(&n); err != nil {

@@ -12,8 +12,8 @@ import (
 // the only one that an id can have is the last that is not after it, which one step in the index of prefixes finds.
 var (
 	sqlPrefixOf = sqls.Get("prefix_of")
-	// sqlPrefixTurn waits for whoever gives a prefix in another process, so that what follows sees it.
-	sqlPrefixTurn = sqls.Get("prefix_turn")
+	// sqlLockPrefixes waits for whoever gives a prefix in another process, so that what follows sees it.
+	sqlLockPrefixes = sqls.Get("lock_prefixes")
 	// sqlPrefixClash is who has a prefix that begins with $1, or that $1 begins with.
 	sqlPrefixClash = sqls.Get("prefix_clash")
 	sqlLastKey     = sqls.Get("last_key")
@@ -69,7 +69,7 @@ func (t *tx) givePrefix(given prefixGiven) error {
 	if given.prefix == "" {
 		return nil
 	}
-	if _, err := t.exec(sqlPrefixTurn); err != nil {
+	if _, err := t.exec(sqlLockPrefixes); err != nil {
 		return err
 	}
 	other, err := t.text(sqlPrefixClash, given.prefix, given.caller)

@@ -211,7 +211,7 @@ func (f Filter) query() (string, []any, error) {
 	return append(l, sqlNewestOrders).String(), f.args(before, f.Limit+1), nil
 }
 
-// chooses tells what the conditions do of an order that is final.
+// chooses reports whether the conditions choose an order that is final.
 func (f Filter) chooses(o topup.Order) bool {
 	for _, is := range [][2]string{
 		{f.Caller, o.Caller}, {string(f.State), string(o.State)}, {f.Phone.Digits(), o.Phone.Digits()}, {f.Product, o.Product}, {f.TransactionID, string(o.TransactionID)},

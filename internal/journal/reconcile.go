@@ -22,9 +22,9 @@ type Standing struct {
 	AuthCode      string
 	// Attempt is the number of the latest attempt: what a decision about the order is a decision about.
 	Attempt int
-	// Held tells that a statement charges it, though no attempt of it is in doubt, and so stopped it.
+	// Held reports that a statement charges it, though no attempt of it is in doubt, and so stopped it.
 	Held bool
-	// Approved tells that the distributor itself answered that it charged an attempt.
+	// Approved reports that the distributor itself answered that it charged an attempt.
 	Approved bool
 	// Attempts counts those that moved money, or may have. Of an order that waits, or that a statement holds, they
 	// are also those that were unavailable: a statement that charges it says that one of them did. From and Until

@@ -13,14 +13,14 @@ import (
 	"recarga/topup"
 )
 
-// testResolve: every verdict, before and after the attempt's deadline, forced or not.
+// testResolve: every decision, before and after the attempt's deadline, forced or not.
 func testResolve(t *testing.T, s store) {
 	const deadline = time.Minute
 	cases := []struct {
-		verdict topup.ResolvedAs
-		after   time.Duration
-		forced  bool
-		want    string
+		decision topup.ResolvedAs
+		after    time.Duration
+		forced   bool
+		want     string
 	}{
 		{topup.ResolvedSucceeded, 0, false, "ok"},
 		{topup.ResolvedFailed, 0, false, "too early"},
@@ -37,14 +37,14 @@ func testResolve(t *testing.T, s store) {
 		o, err := s.Begin(t.Context(), o.ID, 0, workerName, noon.Add(deadline), noon)
 		must(t, err)
 		s.finish(t, settlement(o, topup.StateUnknown))
-		r := topup.Resolution{Outcome: c.verdict, Reason: "the statement says so", By: "ana", Forced: c.forced, Attempt: 1}
-		if c.verdict == topup.ResolvedSucceeded {
+		r := topup.Resolution{Outcome: c.decision, Reason: "the statement says so", By: "ana", Forced: c.forced, Attempt: 1}
+		if c.decision == topup.ResolvedSucceeded {
 			r.TransactionID, r.Reference, r.AuthCode = "TXN-9", "RRN-9", "A9"
 		}
 		at := noon.Add(c.after)
 		after, ev, err := s.Resolve(t.Context(), o.ID, r, at)
 		if kind(err) != c.want {
-			t.Errorf("%s %s: %v, want %s", id, c.verdict, err, c.want)
+			t.Errorf("%s %s: %v, want %s", id, c.decision, err, c.want)
 			continue
 		}
 		stored, err := s.Details(t.Context(), o.ID)
@@ -55,15 +55,15 @@ func testResolve(t *testing.T, s store) {
 			}
 			continue
 		}
-		checkMoved(t, topup.OpResolve, c.verdict.State(), after, ev, err, stored)
+		checkMoved(t, topup.OpResolve, c.decision.State(), after, ev, err, stored)
 		r.At = at
 		if diff := cmp.Diff([]topup.Resolution{r}, stored.Resolutions); diff != "" {
 			t.Error(diff)
 		}
-		if c.verdict == topup.ResolvedSucceeded && (after.TransactionID != "TXN-9" || after.Reference != "RRN-9" || after.AuthCode != "A9") {
+		if c.decision == topup.ResolvedSucceeded && (after.TransactionID != "TXN-9" || after.Reference != "RRN-9" || after.AuthCode != "A9") {
 			t.Errorf("receipts of the statement: %+v", after)
 		}
-		if c.verdict == topup.ResolvedFailed && after.Reason != topup.ReasonResolved {
+		if c.decision == topup.ResolvedFailed && after.Reason != topup.ReasonResolved {
 			t.Errorf("reason %q", after.Reason)
 		}
 		testResolveRepeated(t, s, r, stored)
@@ -82,16 +82,16 @@ func testResolveRepeated(t *testing.T, s store, r topup.Resolution, was topup.De
 		}
 	}
 	repeat(r, "ok")
-	reason, by, forced, verdict, receipt := r, r, r, r, r
+	reason, by, forced, decision, receipt := r, r, r, r, r
 	reason.Reason += "."
 	by.By = "eva"
 	forced.Forced = !r.Forced
-	if verdict.Outcome = topup.ResolvedResend; r.Outcome == topup.ResolvedResend {
-		verdict.Outcome = topup.ResolvedFailed
+	if decision.Outcome = topup.ResolvedResend; r.Outcome == topup.ResolvedResend {
+		decision.Outcome = topup.ResolvedFailed
 	}
-	verdict.TransactionID, verdict.Reference, verdict.AuthCode = "", "", ""
+	decision.TransactionID, decision.Reference, decision.AuthCode = "", "", ""
 	receipt.Outcome, receipt.AuthCode = topup.ResolvedSucceeded, "A8"
-	for _, other := range []topup.Resolution{reason, by, forced, verdict, receipt} {
+	for _, other := range []topup.Resolution{reason, by, forced, decision, receipt} {
 		repeat(other, "refused")
 	}
 	if now, err := s.Details(t.Context(), was.ID); err != nil || !cmp.Equal(was, now) {

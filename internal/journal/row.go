@@ -38,7 +38,7 @@ func scanOrder(row scanner) (r record, err error) {
 	if r.State.Final() {
 		r.EndsAt = nil
 	}
-	r.Priority, r.Released = topup.PriorityOfRank(rank), line.Valid && line.Int64 == called
+	r.Priority, r.Released = topup.PriorityOfRank(rank), line.Valid && line.Int64 == released
 	if balance != "" {
 		n := json.Number(balance)
 		r.BalanceAfter = &n

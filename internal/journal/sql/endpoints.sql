@@ -37,5 +37,5 @@ SELECT COUNT(*)
 FROM (SELECT 1 FROM events e JOIN orders o ON o.key = e.order_key WHERE o.caller = $1 AND e.endpoint = $2
     AND e.delivered_at >= $3 LIMIT 1) one
 
--- name: next_notice
+-- name: next_sequence
 SELECT COALESCE(MAX(sequence), 0) + 1 FROM events WHERE order_key = 0

@@ -1,7 +1,7 @@
 -- name: prefix_of
 SELECT id_prefix FROM callers WHERE name = $1
 
--- name: prefix_turn
+-- name: lock_prefixes
 UPDATE prefix_changes SET changes = changes + 1 WHERE one = 1
 
 -- name: prefix_clash

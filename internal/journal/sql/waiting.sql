@@ -14,7 +14,7 @@ RETURNING key, fingerprint, event_count, unknown_attempts, id, caller, state, re
     auth_code, balance_after, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at,
     priority, line, waits_for, disputed_at, ends_at
 
--- name: next_line
+-- name: next_group
 SELECT line, caller, product FROM orders
 WHERE line >= 0 AND (line, caller, product) > ($1, $2, $3)
 ORDER BY line, caller, product LIMIT 1
@@ -27,5 +27,5 @@ ORDER BY key LIMIT $4
 -- name: released
 SELECT COUNT(*) FROM orders WHERE line = -1
 
--- name: lengths
+-- name: count_waiting
 SELECT line, COUNT(*) FROM orders WHERE line >= 0 GROUP BY line

@@ -225,7 +225,8 @@ func (f Folder) Check(name string) (Manifest, error) {
 		return m, fmt.Errorf("archive: %w", err)
 	}
 	if sum := hex.EncodeToString(digest.Sum(nil)); sum != m.SHA256 || n != m.Bytes {
-		return m, fmt.Errorf("archive: %s has %d bytes and the SHA-256 %s; its manifest says %d and %s", f.path(name), n, sum, m.Bytes, m.SHA256)
+		return m, fmt.Errorf("archive: %s has %d bytes and the SHA-256 %s; its manifest says %d and %s", f.path(name), n,
+			sum, m.Bytes, m.SHA256)
 	}
 	return m, nil
 }

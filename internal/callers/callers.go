@@ -154,7 +154,8 @@ func (r *Registry) checkURL(field, s string) error {
 	if r.plainHTTP {
 		allowed = "an https:// or http:// URL without user and fragment"
 	}
-	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" || u.Scheme != "https" && (u.Scheme != "http" || !r.plainHTTP) {
+	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" || u.Scheme != "https" &&
+		(u.Scheme != "http" || !r.plainHTTP) {
 		return &topup.FieldError{Field: field, Value: s, Allowed: allowed}
 	}
 	return nil
@@ -426,7 +427,8 @@ func (r *Registry) SetEndpoint(
 		case i >= 0:
 			c.Endpoints[i] = e
 		case len(c.Endpoints) >= maxEndpoints:
-			return &topup.FieldError{Field: "endpoint", Value: e.Name, Allowed: fmt.Sprintf("at most %d endpoints beside the callback URL; remove one first", maxEndpoints)}
+			return &topup.FieldError{Field: "endpoint", Value: e.Name,
+				Allowed: fmt.Sprintf("at most %d endpoints beside the callback URL; remove one first", maxEndpoints)}
 		default:
 			c.Endpoints = append(c.Endpoints, e)
 		}
@@ -437,7 +439,8 @@ func (r *Registry) SetEndpoint(
 func (r *Registry) checkEndpoint(e topup.CallerEndpoint) error {
 	_, err := topup.ParseCallerName(e.Name)
 	if e.Name == topup.DefaultEndpoint {
-		err = &topup.FieldError{Field: "name", Value: e.Name, Allowed: "another name: this is the callback_url, which is changed as such"}
+		err = &topup.FieldError{Field: "name", Value: e.Name,
+			Allowed: "another name: this is the callback_url, which is changed as such"}
 	}
 	errs := []error{err, r.checkURL("url", e.URL)}
 	for _, kind := range e.EventTypes {
@@ -464,7 +467,9 @@ func (r *Registry) RemoveEndpoint(
 
 // recall asks the store at most every so often. Only callers are remembered: what is not found may be
 // anything that somebody sends.
-func recall[K comparable](r *Registry, memory map[K]remembered, key K, ask func() (topup.Caller, error)) (topup.Caller, error) {
+func recall[K comparable](
+	r *Registry, memory map[K]remembered, key K, ask func() (topup.Caller, error),
+) (topup.Caller, error) {
 	now := time.Now()
 	r.mu.Lock()
 	known, ok := memory[key]

@@ -61,7 +61,9 @@ type member struct {
 // nil, is called after each file.
 //
 // Errors: ErrArchiving; those of the files and the database. What was moved before one stays moved.
-func (j *Journal) Archive(ctx context.Context, before, now time.Time, progress func(Archived)) (total Archived, err error) {
+func (j *Journal) Archive(
+	ctx context.Context, before, now time.Time, progress func(Archived),
+) (total Archived, err error) {
 	if j.archive == "" {
 		return total, errNoFolder
 	}
@@ -126,8 +128,11 @@ func (e *engine) alone(ctx context.Context) (conn *sql.Conn, release func(), err
 	return conn, release, err
 }
 
-// archiveFile moves the orders behind after that fit one file. next is where it ended, or after when there are no more.
-func (j *Journal) archiveFile(ctx context.Context, conn *sql.Conn, before, now time.Time, after Place) (moved Archived, next Place, err error) {
+// archiveFile moves the orders behind after that fit one file. next is where it ended, or after when there are no
+// more.
+func (j *Journal) archiveFile(
+	ctx context.Context, conn *sql.Conn, before, now time.Time, after Place,
+) (moved Archived, next Place, err error) {
 	members, manifest, next, err := j.writeFile(ctx, before, now, after)
 	if err != nil || len(members) == 0 {
 		return moved, next, err
@@ -159,7 +164,9 @@ func leaveTo(ctx context.Context, d time.Duration) error {
 }
 
 // writeFile writes one file, and remembers what is in it. There is none without members.
-func (j *Journal) writeFile(ctx context.Context, before, now time.Time, after Place) (members []member, m archive.Manifest, next Place, err error) {
+func (j *Journal) writeFile(
+	ctx context.Context, before, now time.Time, after Place,
+) (members []member, m archive.Manifest, next Place, err error) {
 	var file *archive.Writer
 	var from, until time.Time
 	for next = after; len(members) < fileMembers; {
@@ -197,7 +204,9 @@ func (j *Journal) writeFile(ctx context.Context, before, now time.Time, after Pl
 
 // leaving are the next records behind a place that have ended before a time, and the entries of those of them that
 // may leave.
-func (j *Journal) leaving(ctx context.Context, before time.Time, after Place) (records []record, entries []entry, err error) {
+func (j *Journal) leaving(
+	ctx context.Context, before time.Time, after Place,
+) (records []record, entries []entry, err error) {
 	t, err := j.engine.read.BeginTx(ctx, j.engine.readTx)
 	if err != nil {
 		return nil, nil, err
@@ -309,7 +318,8 @@ func (m member) leave(ctx context.Context, e *engine, conn *sql.Conn, file strin
 func (m member) take(ctx context.Context, e *engine, conn *sql.Conn, file string, leaving []record) error {
 	var number int64
 	from, until := leaving[0].CreatedAt.UnixMicro(), leaving[len(leaving)-1].CreatedAt.UnixMicro()
-	if err := conn.QueryRowContext(ctx, sqlNewMember, file, m.place, len(leaving), from, until).Scan(&number); err != nil {
+	if err := conn.QueryRowContext(ctx, sqlNewMember, file, m.place, len(leaving), from,
+		until).Scan(&number); err != nil {
 		return err
 	}
 	for _, r := range leaving {
@@ -499,7 +509,8 @@ func (j *Journal) checkMember(ctx context.Context, m stored) error {
 		return err
 	}
 	if entries, err = j.taken(ctx, m, entries); err == nil && len(entries) != m.orders {
-		err = fmt.Errorf("archive %s: at %d: %d orders are read from there; it has %d of them", m.file, m.place, m.orders, len(entries))
+		err = fmt.Errorf("archive %s: at %d: %d orders are read from there; it has %d of them", m.file, m.place, m.orders,
+			len(entries))
 	}
 	return err
 }

@@ -22,7 +22,9 @@ var (
 
 // Around looks at what else moved the balance near an attempt, among orders placed up to an hour
 // before it: the last balance an answer gave before it, and what has succeeded since.
-func (j *Journal) Around(ctx context.Context, id topup.ID, number int, now time.Time) (s topup.Surroundings, err error) {
+func (j *Journal) Around(
+	ctx context.Context, id topup.ID, number int, now time.Time,
+) (s topup.Surroundings, err error) {
 	var started time.Time
 	db := j.engine.read
 	if err := db.QueryRowContext(ctx, sqlStarted, string(id), number).Scan(when{&started}); err != nil {
@@ -30,7 +32,8 @@ func (j *Journal) Around(ctx context.Context, id topup.ID, number int, now time.
 	}
 	since := started.Add(-lookBack).UnixMicro()
 	var balance string
-	err = db.QueryRowContext(ctx, sqlBefore, since, started.UnixMicro(), string(id)).Scan(&s.BeforeOrder, &balance, when{&s.BeforeAt})
+	err = db.QueryRowContext(ctx, sqlBefore, since, started.UnixMicro(), string(id)).Scan(&s.BeforeOrder, &balance,
+		when{&s.BeforeAt})
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		s.BeforeAt = started

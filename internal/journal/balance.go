@@ -72,7 +72,8 @@ var sqlBalance = sqls.Get("balance")
 func (j *Journal) Balance(ctx context.Context) (s topup.BalanceStanding, err error) {
 	var low int
 	var at int64
-	err = j.engine.read.QueryRowContext(ctx, sqlBalance).Scan(&s.Amount, &s.Currency, when{&s.From}, &at, when{&s.AskAfter}, &low, &s.Drift)
+	err = j.engine.read.QueryRowContext(ctx, sqlBalance).Scan(&s.Amount, &s.Currency, when{&s.From}, &at,
+		when{&s.AskAfter}, &low, &s.Drift)
 	if err != nil {
 		return s, fmt.Errorf("balance: %w", err)
 	}
@@ -110,7 +111,9 @@ var sqlBalanceLow = sqls.Get("balance_low")
 
 // SetBalanceLow notes that a reading is below the limit, or no more, and reports whether that is news: of all who
 // note it, one hears so. With notify, a fall makes an event for the operator in the same transaction.
-func (j *Journal) SetBalanceLow(ctx context.Context, r topup.BalanceReading, below topup.Amount, notify bool, now time.Time) (news bool, ev *topup.Event, err error) {
+func (j *Journal) SetBalanceLow(
+	ctx context.Context, r topup.BalanceReading, below topup.Amount, notify bool, now time.Time,
+) (news bool, ev *topup.Event, err error) {
 	low := 0
 	if r.Amount < below {
 		low = 1
@@ -119,7 +122,8 @@ func (j *Journal) SetBalanceLow(ctx context.Context, r topup.BalanceReading, bel
 		ev = nil
 		n, err := t.exec(sqlBalanceLow, low, r.At.UnixMicro(), r.From.UnixMicro())
 		if err == nil && n > 0 && low == 1 && notify {
-			ev, err = t.notify(topup.EventBalanceLow, topup.LowBalance{Balance: r.Amount, Currency: r.Currency, Below: below, At: whole(r.At)}, whole(now))
+			ev, err = t.notify(topup.EventBalanceLow, topup.LowBalance{Balance: r.Amount, Currency: r.Currency, Below: below,
+				At: whole(r.At)}, whole(now))
 		}
 		return n, err
 	})
@@ -156,10 +160,12 @@ type BalanceMovement struct {
 }
 
 // JudgeBalance compares a reading with an earlier one, and with what orders have taken in between. Purchases overlap
-// readings, so both are bounds: a drift is a fall of more than all that can have been charged, a deposit a fall of less
-// than what certainly was. slack is how old the distributor's word may be, and how far clocks may be apart. It counts each
-// movement once, whoever else judges. One unit of the balance is taken for a peso.
-func (j *Journal) JudgeBalance(ctx context.Context, r topup.BalanceReading, slack time.Duration, notify bool, now time.Time) (m BalanceMovement, err error) {
+// readings, so both are bounds: a drift is a fall of more than all that can have been charged, a deposit a fall of
+// less than what certainly was. slack is how old the distributor's word may be, and how far clocks may be apart. It
+// counts each movement once, whoever else judges. One unit of the balance is taken for a peso.
+func (j *Journal) JudgeBalance(
+	ctx context.Context, r topup.BalanceReading, slack time.Duration, notify bool, now time.Time,
+) (m BalanceMovement, err error) {
 	was, most, least, err := j.explain(ctx, r, slack)
 	if err != nil {
 		return m, fmt.Errorf("balance: %w", err)
@@ -173,7 +179,8 @@ func (j *Journal) JudgeBalance(ctx context.Context, r topup.BalanceReading, slac
 		return BalanceMovement{}, j.confirm(ctx) // nothing is sure yet, or it is no later one
 	}
 	m.Detail = topup.DriftedBalance{
-		From: was.From, To: whole(r.At), BalanceBefore: was.Amount, BalanceAfter: r.Amount, Currency: r.Currency, Explained: most, Unexplained: m.Drift,
+		From: was.From, To: whole(r.At), BalanceBefore: was.Amount, BalanceAfter: r.Amount, Currency: r.Currency,
+		Explained: most, Unexplained: m.Drift,
 	}
 	n, err := j.balanceWrite(ctx, func(t *tx) (int64, error) { return t.move(was, r, &m, notify, whole(now)) })
 	if err != nil || n == 0 {
@@ -183,12 +190,16 @@ func (j *Journal) JudgeBalance(ctx context.Context, r topup.BalanceReading, slac
 }
 
 // move writes a movement, unless somebody else did.
-func (t *tx) move(was anchor, r topup.BalanceReading, m *BalanceMovement, notify bool, now time.Time) (n int64, err error) {
-	n, err = t.exec(sqlSetAnchor, int64(r.Amount), text(r.Currency), r.From.UnixMicro(), r.At.UnixMicro(), int64(m.Drift), was.at)
+func (t *tx) move(
+	was anchor, r topup.BalanceReading, m *BalanceMovement, notify bool, now time.Time,
+) (n int64, err error) {
+	n, err = t.exec(sqlSetAnchor, int64(r.Amount), text(r.Currency), r.From.UnixMicro(), r.At.UnixMicro(),
+		int64(m.Drift), was.at)
 	if err != nil || n == 0 {
 		return n, err
 	}
-	for kind, amount := range map[topup.BalanceChangeKind]topup.Amount{topup.BalanceDeposit: m.Deposit, topup.BalanceDrift: m.Drift} {
+	for kind, amount := range map[topup.BalanceChangeKind]topup.Amount{topup.BalanceDeposit: m.Deposit,
+		topup.BalanceDrift: m.Drift} {
 		if amount == 0 {
 			continue
 		}
@@ -204,7 +215,9 @@ func (t *tx) move(was anchor, r topup.BalanceReading, m *BalanceMovement, notify
 
 // explain is what can have moved the balance between the anchor and a reading. It is one snapshot, made after the
 // reading: whatever was charged by then is in it, under way at least.
-func (j *Journal) explain(ctx context.Context, r topup.BalanceReading, slack time.Duration) (was anchor, most, least topup.Amount, err error) {
+func (j *Journal) explain(
+	ctx context.Context, r topup.BalanceReading, slack time.Duration,
+) (was anchor, most, least topup.Amount, err error) {
 	t, err := j.engine.read.BeginTx(ctx, j.engine.readTx)
 	if err != nil {
 		return was, 0, 0, err

@@ -24,14 +24,17 @@ var (
 	sqlCorrectionsOf = sqls.Get("corrections_of")
 )
 
-// Correct changes a final state that was wrong, by a person's word, ends the order's dispute, and keeps who, when and why.
+// Correct changes a final state that was wrong, by a person's word, ends the order's dispute, and keeps who, when and
+// why.
 //
-// The repeat of the order's last correction, because its answer was lost, changes nothing and returns the order without
-// an event.
+// The repeat of the order's last correction, because its answer was lost, changes nothing and returns the order
+// without an event.
 //
-// Errors: those of topup.FieldErrors; topup.ErrNotFound; topup.ErrArchived; *topup.TransitionError when the order is not
-// final, or is so already.
-func (j *Journal) Correct(ctx context.Context, id topup.ID, c topup.Correction, now time.Time) (topup.Order, *topup.Event, error) {
+// Errors: those of topup.FieldErrors; topup.ErrNotFound; topup.ErrArchived; *topup.TransitionError when the order is
+// not final, or is so already.
+func (j *Journal) Correct(
+	ctx context.Context, id topup.ID, c topup.Correction, now time.Time,
+) (topup.Order, *topup.Event, error) {
 	if err := c.Check(); err != nil {
 		return topup.Order{}, nil, err
 	}
@@ -72,10 +75,12 @@ func (t *tx) correct(id topup.ID, c topup.Correction, now time.Time) (settled, e
 		}
 		return settled{order: was.Order}, err
 	}
-	if _, err := t.exec(sqlCorrection, append(decision, string(was.State), string(was.TransactionID), now.UnixMicro())...); err != nil {
+	if _, err := t.exec(sqlCorrection, append(decision, string(was.State), string(was.TransactionID),
+		now.UnixMicro())...); err != nil {
 		return settled{}, err
 	}
-	if _, err := t.exec(sqlEndDispute, r.key, now.UnixMicro(), string(topup.DisputeCorrected), text(c.Reason), text(c.By)); err != nil {
+	if _, err := t.exec(sqlEndDispute, r.key, now.UnixMicro(), string(topup.DisputeCorrected), text(c.Reason),
+		text(c.By)); err != nil {
 		return settled{}, err
 	}
 	t.finished[was.State]--
@@ -96,7 +101,8 @@ var (
 )
 
 // Dispute marks a final order as disputed by evidence that contradicts its state, which it keeps. Further evidence is
-// added to an open dispute. Evidence that was brought before, in a dispute that a person has ended too, changes nothing.
+// added to an open dispute. Evidence that was brought before, in a dispute that a person has ended too, changes
+// nothing.
 //
 // Errors: topup.ErrNotFound; topup.ErrArchived; *topup.TransitionError when the order is not final.
 func (j *Journal) Dispute(ctx context.Context, id topup.ID, d topup.Dispute, now time.Time) (topup.Order, error) {
@@ -135,7 +141,8 @@ func (t *tx) dispute(r record, evidence, raisedBy string, now time.Time) (record
 	return disputed, err
 }
 
-// Uphold ends an order's dispute: a person says that its state is right. The repeat of the same decision changes nothing.
+// Uphold ends an order's dispute: a person says that its state is right. The repeat of the same decision changes
+// nothing.
 //
 // Errors: those of topup.FieldErrors; topup.ErrNotFound; topup.ErrArchived; topup.ErrNotDisputed.
 func (j *Journal) Uphold(ctx context.Context, id topup.ID, u topup.Upholding, now time.Time) (topup.Order, error) {
@@ -183,7 +190,8 @@ func (j *Journal) Disputed(ctx context.Context) (n int64, since time.Time, err e
 }
 
 func scanCorrection(row scanner) (c topup.Correction, err error) {
-	err = row.Scan(&c.Outcome, &c.Reason, &c.By, &c.Was, &c.WasTransactionID, &c.TransactionID, &c.Reference, &c.AuthCode, when{&c.At})
+	err = row.Scan(&c.Outcome, &c.Reason, &c.By, &c.Was, &c.WasTransactionID, &c.TransactionID, &c.Reference,
+		&c.AuthCode, when{&c.At})
 	return c, err
 }
 

@@ -20,7 +20,9 @@ var (
 // FanOut makes an event, which must not have been tried yet, one for each of the endpoints: a copy with an
 // id of its own for each that has none yet. Where the event itself is for nobody (adopt), the first endpoint
 // gets the event. It returns the copies that were made now; done again, it makes none.
-func (j *Journal) FanOut(ctx context.Context, ev topup.Event, endpoints []string, adopt bool, now time.Time) ([]topup.Event, error) {
+func (j *Journal) FanOut(
+	ctx context.Context, ev topup.Event, endpoints []string, adopt bool, now time.Time,
+) ([]topup.Event, error) {
 	key, ok := eventKey(ev.ID)
 	if !ok {
 		return nil, fmt.Errorf("event %q: %w", ev.ID, topup.ErrNotFound)
@@ -72,7 +74,8 @@ var (
 
 // EndpointHealth is what is kept of an endpoint's failures.
 func (j *Journal) EndpointHealth(ctx context.Context, caller, url string) (h topup.EndpointHealth, err error) {
-	err = j.engine.read.QueryRowContext(ctx, sqlHealth, caller, url).Scan(maybe{&h.FailingSince}, maybe{&h.LastFailedAt}, maybe{&h.DisabledAt}, &h.Reason)
+	err = j.engine.read.QueryRowContext(ctx, sqlHealth, caller, url).Scan(maybe{&h.FailingSince}, maybe{&h.LastFailedAt},
+		maybe{&h.DisabledAt}, &h.Reason)
 	if errors.Is(err, sql.ErrNoRows) {
 		return topup.EndpointHealth{}, nil
 	}
@@ -108,7 +111,9 @@ func (j *Journal) EndpointHealthy(ctx context.Context, caller, url string) error
 // DisableEndpoint stops all tries to an endpoint, if it was not disabled before. notify makes an event for the
 // operator in the same transaction. An endpoint that has failed for long (FailingSince) but has taken an
 // event since then is not disabled: its record is cleared.
-func (j *Journal) DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, notify bool, now time.Time) (disabled bool, ev *topup.Event, err error) {
+func (j *Journal) DisableEndpoint(
+	ctx context.Context, d topup.DisabledEndpoint, notify bool, now time.Time,
+) (disabled bool, ev *topup.Event, err error) {
 	disabled, err = write(ctx, j, operatorKey, func(t *tx) (bool, error) {
 		ev = nil
 		if lives, err := t.deliveredSince(d); err != nil || lives {

@@ -51,10 +51,12 @@ func entriesOf(ctx context.Context, e *engine, db querier, records []record) ([]
 	}
 	entries, at := make([]entry, len(records)), map[int64]*entry{}
 	for i, r := range records {
-		entries[i] = entry{Details: page[i].Details, Journal: kept{Key: r.key, Fingerprint: hex.EncodeToString(r.fingerprint), CallbackURL: r.CallbackURL}}
+		entries[i] = entry{Details: page[i].Details, Journal: kept{Key: r.key,
+			Fingerprint: hex.EncodeToString(r.fingerprint), CallbackURL: r.CallbackURL}}
 		at[r.key] = &entries[i]
 		for _, ev := range page[i].Events {
-			entries[i].Journal.Events = append(entries[i].Journal.Events, keptEvent{State: ev.State, CreatedAt: ev.CreatedAt, ScheduleStart: ev.ScheduleStart, Body: ev.Body})
+			entries[i].Journal.Events = append(entries[i].Journal.Events,
+				keptEvent{State: ev.State, CreatedAt: ev.CreatedAt, ScheduleStart: ev.ScheduleStart, Body: ev.Body})
 		}
 	}
 	err := eachOf(ctx, db, func(row scanner) (a keptAttempt, err error) {
@@ -104,7 +106,8 @@ func parseEntry(line []byte) (e entry, err error) {
 	for i, k := range e.Journal.Events {
 		ev := &e.Events[i]
 		ev.OrderID, ev.Caller, ev.CallbackURL = e.ID, e.Caller, e.CallbackURL
-		ev.State, ev.CreatedAt, ev.ScheduleStart, ev.Body, ev.TryCount = k.State, k.CreatedAt, k.ScheduleStart, k.Body, len(ev.Tries)
+		ev.State, ev.CreatedAt, ev.ScheduleStart, ev.Body, ev.TryCount = k.State, k.CreatedAt, k.ScheduleStart, k.Body,
+			len(ev.Tries)
 	}
 	return e, nil
 }
@@ -121,8 +124,9 @@ func (e entry) record() (record, error) {
 // standing is the order as sqlStandings reads it.
 func (e entry) standing() Standing {
 	s := Standing{
-		ID: e.ID, State: e.State, Phone: e.Phone, Amount: e.Amount, TransactionID: string(e.TransactionID), Reference: string(e.Reference),
-		AuthCode: string(e.AuthCode), Attempt: e.AttemptCount, place: Place{e.FinishedAt.UnixMicro(), e.Journal.Key},
+		ID: e.ID, State: e.State, Phone: e.Phone, Amount: e.Amount, TransactionID: string(e.TransactionID),
+		Reference: string(e.Reference),
+		AuthCode:  string(e.AuthCode), Attempt: e.AttemptCount, place: Place{e.FinishedAt.UnixMicro(), e.Journal.Key},
 	}
 	for i, a := range e.Attempts {
 		if a.Outcome == topup.OutcomeUnavailable || a.Outcome == topup.OutcomeNotSent || a.Outcome == topup.OutcomeDeclined {

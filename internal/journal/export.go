@@ -64,7 +64,9 @@ type exported struct {
 var sqlNewestMember = sqls.Get("newest_member")
 
 // exportPage reads a page and the newest member of the archive, both of one moment.
-func (j *Journal) exportPage(ctx context.Context, f Filter, parts Parts, after Place) (page []exported, newest int64, err error) {
+func (j *Journal) exportPage(
+	ctx context.Context, f Filter, parts Parts, after Place,
+) (page []exported, newest int64, err error) {
 	t, err := j.engine.read.BeginTx(ctx, j.engine.readTx)
 	if err != nil {
 		return nil, 0, err
@@ -113,20 +115,27 @@ func (p Parts) read(ctx context.Context, e *engine, db querier, records []record
 		at[r.key] = &page[i].Details
 	}
 	if p.Attempts {
-		err = eachOf(ctx, db, scanAttempt, e.words(sqlChosenAttempts), keys, func(key int64, a topup.Attempt) { at[key].Attempts = append(at[key].Attempts, a) })
-		err = cmp.Or(err, eachOf(ctx, db, scanResolution, e.words(sqlChosenResolutions), keys, func(key int64, r topup.Resolution) { at[key].Resolutions = append(at[key].Resolutions, r) }))
-		err = cmp.Or(err, eachOf(ctx, db, scanCorrection, e.words(sqlChosenCorrections), keys, func(key int64, c topup.Correction) { at[key].Corrections = append(at[key].Corrections, c) }))
-		err = cmp.Or(err, eachOf(ctx, db, scanDispute, e.words(sqlChosenDisputes), keys, func(key int64, d topup.Dispute) { at[key].Disputes = append(at[key].Disputes, d) }))
+		err = eachOf(ctx, db, scanAttempt, e.words(sqlChosenAttempts), keys,
+			func(key int64, a topup.Attempt) { at[key].Attempts = append(at[key].Attempts, a) })
+		err = cmp.Or(err, eachOf(ctx, db, scanResolution, e.words(sqlChosenResolutions), keys,
+			func(key int64, r topup.Resolution) { at[key].Resolutions = append(at[key].Resolutions, r) }))
+		err = cmp.Or(err, eachOf(ctx, db, scanCorrection, e.words(sqlChosenCorrections), keys,
+			func(key int64, c topup.Correction) { at[key].Corrections = append(at[key].Corrections, c) }))
+		err = cmp.Or(err, eachOf(ctx, db, scanDispute, e.words(sqlChosenDisputes), keys,
+			func(key int64, d topup.Dispute) { at[key].Disputes = append(at[key].Disputes, d) }))
 	}
 	if p.Events && err == nil {
-		err = eachOf(ctx, db, scanEvent, e.words(sqlChosenEvents), keys, func(key int64, ev topup.Event) { at[key].Events = append(at[key].Events, ev) })
+		err = eachOf(ctx, db, scanEvent, e.words(sqlChosenEvents), keys,
+			func(key int64, ev topup.Event) { at[key].Events = append(at[key].Events, ev) })
 	}
 	return err
 }
 
 // exportArchived yields the orders behind a place that the filter chooses of the members of the archive above from, up
 // to to. more reports that there is more to do.
-func (j *Journal) exportArchived(ctx context.Context, f Filter, parts Parts, after Place, from, to int64, yield func(topup.Details, error) bool) (more bool) {
+func (j *Journal) exportArchived(
+	ctx context.Context, f Filter, parts Parts, after Place, from, to int64, yield func(topup.Details, error) bool,
+) (more bool) {
 	if from == to {
 		return true
 	}
@@ -161,7 +170,9 @@ func (p Parts) of(d topup.Details) topup.Details {
 }
 
 // eachOf calls use with every row and the order that it is of, which is the row's first column.
-func eachOf[T any](ctx context.Context, db querier, scan func(scanner) (T, error), q string, keys any, use func(order int64, one T)) error {
+func eachOf[T any](
+	ctx context.Context, db querier, scan func(scanner) (T, error), q string, keys any, use func(order int64, one T),
+) error {
 	_, err := query(ctx, db, func(row scanner) (struct{}, error) {
 		var order int64
 		one, err := scan(behind{row, &order})

@@ -6,8 +6,8 @@ import (
 	"recarga/topup"
 )
 
-// listed is a list's statement. It is the only one that is composed: of whole sections of sql/list.sql, whose parameters
-// have the same numbers in every list.
+// listed is a list's statement. It is the only one that is composed: of whole sections of sql/list.sql, whose
+// parameters have the same numbers in every list.
 type listed []string
 
 // where adds a section if it is asked for.

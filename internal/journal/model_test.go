@@ -254,7 +254,8 @@ func (s store) step(t *testing.T, m model, r *rand.Rand) (what, got, want string
 		_, _, err = s.Finish(t.Context(), choice, noon)
 		return fmt.Sprint("finish ", id, attempts, choice.State, choice.Result.Outcome), kind(err), m.finish(choice)
 	case topup.OpResolve:
-		v := []topup.ResolvedAs{topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend, topup.ResolvedResend}[r.IntN(4)]
+		v := []topup.ResolvedAs{topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend,
+			topup.ResolvedResend}[r.IntN(4)]
 		late := r.IntN(2) == 0
 		now := noon // the deadline of every attempt of the walk
 		if !late {
@@ -311,7 +312,8 @@ func testModel(t *testing.T, s store) {
 		}
 		d, err := s.Details(t.Context(), id)
 		must(t, err)
-		if d.State != want.state || d.AttemptCount != len(want.outcomes) || len(d.Attempts) != len(want.outcomes) || len(d.Events) != want.events || len(d.Resolutions) != want.resolutions ||
+		if d.State != want.state || d.AttemptCount != len(want.outcomes) || len(d.Attempts) != len(want.outcomes) ||
+			len(d.Events) != want.events || len(d.Resolutions) != want.resolutions ||
 			len(d.Corrections) != want.corrections || (d.DisputedAt != nil) != want.disputed {
 			t.Errorf("%s is %s with %d attempts and %d events; want %+v", id, d.State, len(d.Attempts), len(d.Events), want)
 		}

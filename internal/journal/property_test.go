@@ -154,7 +154,8 @@ const (
 // oftenChosen are what a step does, each as often as it stands here.
 var oftenChosen = slices.Concat(
 	slices.Repeat([]topup.Operation{topup.OpFinish}, 7), slices.Repeat([]topup.Operation{topup.OpBegin}, 5),
-	slices.Repeat([]topup.Operation{topup.OpResolve}, 3), slices.Repeat([]topup.Operation{topup.OpAccept, topup.OpEnd, opTry}, 2),
+	slices.Repeat([]topup.Operation{topup.OpResolve}, 3), slices.Repeat([]topup.Operation{topup.OpAccept, topup.OpEnd,
+		opTry}, 2),
 	[]topup.Operation{topup.OpCancel, topup.OpHold, topup.OpCorrect, topup.OpDispute, opRedeliver, opEvidence},
 )
 
@@ -244,9 +245,11 @@ func (l *lives) finish(ctx context.Context, o topup.Details) error {
 	exhausted := settlement(o.Order, topup.StateFailed)
 	exhausted.Reason, exhausted.Result.Outcome = topup.ReasonRetriesExhausted, topup.OutcomeUnavailable
 	choices := []topup.Settlement{
-		settlement(o.Order, topup.StateSucceeded), settlement(o.Order, topup.StateSucceeded), settlement(o.Order, topup.StateFailed), exhausted,
+		settlement(o.Order, topup.StateSucceeded), settlement(o.Order, topup.StateSucceeded),
+		settlement(o.Order, topup.StateFailed), exhausted,
 		settlement(o.Order, topup.StateRetrying), notSent, resent(o.Order), resent(o.Order), resent(o.Order),
-		settlement(o.Order, topup.StateUnknown), settlement(o.Order, topup.StateUnknown), settlement(o.Order, topup.StateUnknown),
+		settlement(o.Order, topup.StateUnknown), settlement(o.Order, topup.StateUnknown),
+		settlement(o.Order, topup.StateUnknown),
 	}
 	choice := choices[l.r.IntN(len(choices))]
 	if l.seeksLate {
@@ -271,7 +274,8 @@ func (l *lives) end(ctx context.Context, o topup.Details) error {
 
 func (l *lives) correct(ctx context.Context, o topup.Details) error {
 	decisions := []topup.ResolvedAs{topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend}
-	_, _, err := l.Correct(ctx, o.ID, topup.Correction{Outcome: decisions[l.r.IntN(len(decisions))], Reason: "a walk"}, l.now)
+	_, _, err := l.Correct(ctx, o.ID, topup.Correction{Outcome: decisions[l.r.IntN(len(decisions))], Reason: "a walk"},
+		l.now)
 	return err
 }
 
@@ -286,8 +290,10 @@ func (l *lives) cancel(ctx context.Context, o topup.Details) error {
 }
 
 func (l *lives) resolve(ctx context.Context, o topup.Details) error {
-	decisions := []topup.ResolvedAs{topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend, topup.ResolvedResend, "paid"}
-	_, _, err := l.Resolve(ctx, o.ID, topup.Resolution{Outcome: decisions[l.r.IntN(len(decisions))], Reason: "a walk", Forced: l.r.IntN(2) == 0}, l.now)
+	decisions := []topup.ResolvedAs{topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend,
+		topup.ResolvedResend, "paid"}
+	_, _, err := l.Resolve(ctx, o.ID, topup.Resolution{Outcome: decisions[l.r.IntN(len(decisions))], Reason: "a walk",
+		Forced: l.r.IntN(2) == 0}, l.now)
 	return err
 }
 
@@ -302,7 +308,8 @@ func (l *lives) try(ctx context.Context, o topup.Details) error {
 	}
 	ev := o.Events[l.r.IntN(len(o.Events))]
 	ev.TryCount -= l.r.IntN(6) / 5
-	next := []topup.EventState{topup.EventPending, topup.EventPending, topup.EventDelivered, topup.EventExhausted}[l.r.IntN(4)]
+	next := []topup.EventState{topup.EventPending, topup.EventPending, topup.EventDelivered,
+		topup.EventExhausted}[l.r.IntN(4)]
 	return l.RecordTry(ctx, ev, topup.Try{At: l.now, Error: "refused", DurationMS: 3}, next, l.now.Add(time.Minute))
 }
 
@@ -339,10 +346,12 @@ func (l *lives) check(by topup.Operation, before, after topup.Details, err error
 	if (err != nil || before.State.Final() && by != topup.OpCorrect) && before.State != "" && !cmp.Equal(was, is) {
 		l.t.Errorf("%s: %v, and the order changed: %s", by, err, cmp.Diff(was, is))
 	}
-	if is.DisputedAt != nil && !is.State.Final() || (is.State == topup.StateFailed || is.State == topup.StateCanceled) && before.State != is.State && inDoubt(after) && by != topup.OpResolve && by != topup.OpCorrect {
+	if is.DisputedAt != nil && !is.State.Final() || (is.State == topup.StateFailed || is.State == topup.StateCanceled) &&
+		before.State != is.State && inDoubt(after) && by != topup.OpResolve && by != topup.OpCorrect {
 		l.t.Errorf("%s of %s: %s, disputed %v, after attempts %+v", by, after.ID, is.State, is.DisputedAt, after.Attempts)
 	}
-	if (after.FinishedAt != nil) != after.State.Final() || after.NextAttemptAt != nil && after.State != topup.StateRetrying && after.State != topup.StateQueued {
+	if (after.FinishedAt != nil) != after.State.Final() || after.NextAttemptAt != nil &&
+		after.State != topup.StateRetrying && after.State != topup.StateQueued {
 		l.t.Errorf("%s is %s, finished %v, next attempt %v", after.ID, after.State, after.FinishedAt, after.NextAttemptAt)
 	}
 	if n := approvals(after); n > 1 && n > approvals(before) && after.DisputedAt == nil {
@@ -392,7 +401,8 @@ func (l *lives) checkMove(by topup.Operation, before, after topup.Details, err e
 	if len(after.Events) != len(before.Events)+notified || notified == 1 && l.refuses[after.ID] {
 		l.t.Errorf("%s: %s with %d events after %d", after.ID, name, len(after.Events), len(before.Events))
 	}
-	approved := slices.ContainsFunc(after.Attempts, func(a topup.Attempt) bool { return a.Outcome == topup.OutcomeApproved })
+	approved := slices.ContainsFunc(after.Attempts,
+		func(a topup.Attempt) bool { return a.Outcome == topup.OutcomeApproved })
 	if after.State == topup.StateSucceeded && !approved && by != topup.OpResolve && by != topup.OpCorrect {
 		l.t.Errorf("%s: %s after attempts %+v", after.ID, name, after.Attempts)
 	}
@@ -417,7 +427,8 @@ func (l *lives) checkAttempts(by topup.Operation, before, after topup.Details) {
 	l.t.Helper()
 	more := len(after.Attempts) - len(before.Attempts)
 	if more < 0 || more > 1 || more == 1 && by != topup.OpBegin || after.AttemptCount != len(after.Attempts) {
-		l.t.Fatalf("%s of %s: %d attempts, then %d, counted %d", by, after.ID, len(before.Attempts), len(after.Attempts), after.AttemptCount)
+		l.t.Fatalf("%s of %s: %d attempts, then %d, counted %d", by, after.ID, len(before.Attempts), len(after.Attempts),
+			after.AttemptCount)
 	}
 	for i, was := range before.Attempts {
 		is := after.Attempts[i]
@@ -444,7 +455,8 @@ func (l *lives) checkEvents(by topup.Operation, before, after topup.Details) {
 		}
 		must(l.t, json.Unmarshal(ev.Body, &body))
 		if ev.Sequence != i+1 || body.Data.Sequence != i+1 || body.Type != ev.Type || len(ev.Tries) != ev.TryCount {
-			l.t.Errorf("%s: event %d is number %d, %s with %d tries: %s", after.ID, i+1, ev.Sequence, ev.Type, ev.TryCount, ev.Body)
+			l.t.Errorf("%s: event %d is number %d, %s with %d tries: %s", after.ID, i+1, ev.Sequence, ev.Type, ev.TryCount,
+				ev.Body)
 		}
 		switch {
 		case i >= len(before.Events):
@@ -452,7 +464,8 @@ func (l *lives) checkEvents(by topup.Operation, before, after topup.Details) {
 				l.t.Errorf("event %d is of another order: %s", i+1, diff)
 			}
 		case ev.ID != before.Events[i].ID || string(ev.Body) != string(before.Events[i].Body):
-			l.t.Errorf("%s: event %d was %s %s, and is %s %s", after.ID, i+1, before.Events[i].ID, before.Events[i].Body, ev.ID, ev.Body)
+			l.t.Errorf("%s: event %d was %s %s, and is %s %s", after.ID, i+1, before.Events[i].ID, before.Events[i].Body,
+				ev.ID, ev.Body)
 		default:
 			l.checkTries(by, before.Events[i], ev)
 		}
@@ -471,7 +484,8 @@ func (l *lives) checkTries(by topup.Operation, was, is topup.Event) {
 	if changed || more < 0 || !cmp.Equal(was.Tries, is.Tries[:was.TryCount]) {
 		l.t.Errorf("%s was %s with tries %+v, and is %s with %+v", is.ID, was.State, was.Tries, is.State, is.Tries)
 	}
-	if (is.DeliveredAt != nil) != (is.State == topup.EventDelivered) || is.DueAt.IsZero() != (is.State != topup.EventPending) {
+	if (is.DeliveredAt != nil) != (is.State == topup.EventDelivered) ||
+		is.DueAt.IsZero() != (is.State != topup.EventPending) {
 		l.t.Errorf("%s is %s, delivered %v, due %s", is.ID, is.State, is.DeliveredAt, is.DueAt)
 	}
 }
@@ -511,7 +525,8 @@ func (l *lives) checkAll() {
 	must(l.t, err)
 	id := func(d topup.Due) string { return string(d.ID) }
 	got := map[string][]string{
-		"due": namesOf(due, id), "overdue": namesOf(overdue, id), "events": namesOf(events, func(d topup.DueEvent) string { return d.ID }), "all": l.listed(),
+		"due": namesOf(due, id), "overdue": namesOf(overdue, id), "events": namesOf(events,
+			func(d topup.DueEvent) string { return d.ID }), "all": l.listed(),
 	}
 	for name := range got {
 		slices.Sort(got[name])

@@ -37,8 +37,8 @@ var (
 	sqlEventsOf = sqls.Get("events_of")
 )
 
-// Details is an order with its attempts, events and what people decided of it, all of one moment, also of an archived one; or
-// topup.ErrNotFound.
+// Details is an order with its attempts, events and what people decided of it, all of one moment, also of an archived
+// one; or topup.ErrNotFound.
 func (j *Journal) Details(ctx context.Context, id topup.ID) (d topup.Details, err error) {
 	d, err = j.details(ctx, id)
 	if errors.Is(err, topup.ErrNotFound) {
@@ -80,7 +80,8 @@ func (j *Journal) details(ctx context.Context, id topup.ID) (d topup.Details, er
 func scanAttempt(row scanner) (a topup.Attempt, err error) {
 	var status int
 	var worker string
-	err = row.Scan(&a.Number, when{&a.StartedAt}, maybe{&a.FinishedAt}, &a.Outcome, &status, &a.ResponseCode, &a.ResponseMessage, &a.Error, &a.Evidence, &worker)
+	err = row.Scan(&a.Number, when{&a.StartedAt}, maybe{&a.FinishedAt}, &a.Outcome, &status, &a.ResponseCode,
+		&a.ResponseMessage, &a.Error, &a.Evidence, &worker)
 	a.Probe = topup.IsProbe(worker)
 	if status != 0 {
 		a.HTTPStatus = &status
@@ -214,13 +215,15 @@ func (f Filter) query() (string, []any, error) {
 // chooses reports whether the conditions choose an order that is final.
 func (f Filter) chooses(o topup.Order) bool {
 	for _, is := range [][2]string{
-		{f.Caller, o.Caller}, {string(f.State), string(o.State)}, {f.Phone.Digits(), o.Phone.Digits()}, {f.Product, o.Product}, {f.TransactionID, string(o.TransactionID)},
+		{f.Caller, o.Caller}, {string(f.State), string(o.State)}, {f.Phone.Digits(), o.Phone.Digits()},
+		{f.Product, o.Product}, {f.TransactionID, string(o.TransactionID)},
 	} {
 		if is[0] != "" && is[0] != is[1] {
 			return false
 		}
 	}
-	return (!f.Disputed || o.DisputedAt != nil) && within(o.CreatedAt, f.Since, f.Until) && within(*o.FinishedAt, f.FinishedSince, f.FinishedUntil)
+	return (!f.Disputed || o.DisputedAt != nil) && within(o.CreatedAt, f.Since, f.Until) &&
+		within(*o.FinishedAt, f.FinishedSince, f.FinishedUntil)
 }
 
 func within(at, since, until time.Time) bool {
@@ -273,7 +276,9 @@ type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-func query[T any](ctx context.Context, db querier, scan func(scanner) (T, error), q string, args ...any) (out []T, err error) {
+func query[T any](
+	ctx context.Context, db querier, scan func(scanner) (T, error), q string, args ...any,
+) (out []T, err error) {
 	rows, err := db.QueryContext(ctx, q, args...)
 	if err != nil {
 		return nil, err

@@ -147,7 +147,9 @@ func (j *Journal) Held(ctx context.Context) iter.Seq2[Standing, error] {
 }
 
 // standingPages reads page after page, each as it is at that moment.
-func (j *Journal) standingPages(ctx context.Context, after Place, next func(Place) ([]Standing, error)) iter.Seq2[Standing, error] {
+func (j *Journal) standingPages(
+	ctx context.Context, after Place, next func(Place) ([]Standing, error),
+) iter.Seq2[Standing, error] {
 	return func(yield func(Standing, error) bool) {
 		for {
 			page, err := next(after)
@@ -175,7 +177,8 @@ func scanID(row scanner) (id topup.ID, err error) {
 
 func scanStanding(row scanner) (s Standing, err error) {
 	var approved, held int
-	err = row.Scan(&s.ID, &s.State, &s.Phone, &s.Amount, &s.TransactionID, &s.Reference, &s.AuthCode, &s.Attempt, &approved,
+	err = row.Scan(&s.ID, &s.State, &s.Phone, &s.Amount, &s.TransactionID, &s.Reference, &s.AuthCode, &s.Attempt,
+		&approved,
 		&s.Attempts, when{&s.From}, when{&s.Until}, &s.place.at, &s.place.key, &held)
 	s.Approved, s.Held = approved != 0, held != 0
 	if s.Attempts == 0 {

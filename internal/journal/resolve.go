@@ -34,9 +34,11 @@ var (
 //
 // Errors: those of topup.FieldErrors; topup.ErrNotFound; *topup.TransitionError when the order is not
 // unknown; *topup.MovedOnError when the resolution names another attempt than its latest; *topup.TooEarlyError when,
-// unless it is forced, a worker might still act on an attempt that is to be failed or sent again: its answer would come
-// after the decision.
-func (j *Journal) Resolve(ctx context.Context, id topup.ID, r topup.Resolution, now time.Time) (topup.Order, *topup.Event, error) {
+// unless it is forced, a worker might still act on an attempt that is to be failed or sent again: its answer would
+// come after the decision.
+func (j *Journal) Resolve(
+	ctx context.Context, id topup.ID, r topup.Resolution, now time.Time,
+) (topup.Order, *topup.Event, error) {
 	if err := r.Check(); err != nil {
 		return topup.Order{}, nil, err
 	}
@@ -88,7 +90,8 @@ func decisionColumns(order int64, r topup.Resolution) []any {
 	if r.Forced {
 		forced = 1
 	}
-	return []any{order, string(r.Outcome), text(r.Reason), text(r.By), forced, text(string(r.TransactionID)), text(string(r.Reference)), text(string(r.AuthCode))}
+	return []any{order, string(r.Outcome), text(r.Reason), text(r.By), forced, text(string(r.TransactionID)),
+		text(string(r.Reference)), text(string(r.AuthCode))}
 }
 
 // resolvedSo is the order as it is, if its last resolution is the very same decision.
@@ -106,7 +109,8 @@ func (t *tx) resolvable(held record, r topup.Resolution, now time.Time) error {
 		return &topup.MovedOnError{ID: held.ID, Attempt: r.Attempt, Latest: held.AttemptCount}
 	}
 	if r.Outcome == topup.ResolvedResend && held.ExpiresAt != nil && !now.Before(*held.ExpiresAt) {
-		return &topup.FieldError{Field: "outcome", Value: string(r.Outcome), Allowed: "succeeded or failed: the order has expired"}
+		return &topup.FieldError{Field: "outcome", Value: string(r.Outcome),
+			Allowed: "succeeded or failed: the order has expired"}
 	}
 	if r.Outcome == topup.ResolvedSucceeded || r.Forced {
 		return nil
@@ -127,7 +131,8 @@ func orLost(err error) error {
 
 func scanResolution(row scanner) (r topup.Resolution, err error) {
 	var forced int
-	err = row.Scan(&r.Attempt, &r.Outcome, &r.Reason, &r.By, &forced, &r.TransactionID, &r.Reference, &r.AuthCode, when{&r.At})
+	err = row.Scan(&r.Attempt, &r.Outcome, &r.Reason, &r.By, &forced, &r.TransactionID, &r.Reference, &r.AuthCode,
+		when{&r.At})
 	r.Forced = forced != 0
 	return r, err
 }

@@ -108,7 +108,8 @@ func (j *Journal) WaitingByPriority(ctx context.Context) (map[topup.Priority]int
 		rank int
 		n    int64
 	}
-	counts, err := list(ctx, j, func(row scanner) (c count, err error) { return c, row.Scan(&c.rank, &c.n) }, sqlCountWaiting)
+	counts, err := list(ctx, j, func(row scanner) (c count, err error) { return c, row.Scan(&c.rank, &c.n) },
+		sqlCountWaiting)
 	byPriority := map[topup.Priority]int64{}
 	for _, c := range counts {
 		byPriority[topup.PriorityOfRank(c.rank)] = c.n

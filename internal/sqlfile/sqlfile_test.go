@@ -30,12 +30,14 @@ func files(content map[string]string) fs.FS {
 
 func TestLoad(t *testing.T) {
 	got := sqlfile.Load(files(map[string]string{
-		"accept.sql":          "-- About the file.\n\n-- name: order\nSELECT 1\n  -- not this one\nFROM t\n\n-- About the next.\n-- name: other\nSELECT 2\n",
+		"accept.sql": "-- About the file.\n\n-- name: order\nSELECT 1\n  -- not this one\nFROM t\n\n" +
+			"-- About the next.\n-- name: other\nSELECT 2\n",
 		"accept.postgres.sql": "-- name: insert\nINSERT 1",
 		"accept.sqlite.sql":   "-- name: insert\nINSERT 2",
 	}), "sql")
 	want := sqlfile.Statements{
-		"order": "SELECT 1\n  -- not this one\nFROM t", "other": "SELECT 2", "postgres/insert": "INSERT 1", "sqlite/insert": "INSERT 2",
+		"order": "SELECT 1\n  -- not this one\nFROM t", "other": "SELECT 2", "postgres/insert": "INSERT 1",
+		"sqlite/insert": "INSERT 2",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -95,8 +97,8 @@ func goFiles(t *testing.T, each func(path string, set *token.FileSet, file *ast.
 var looksLikeSQL = regexp.MustCompile(`^\s*(SELECT|WITH|INSERT|UPDATE|DELETE|CREATE|DROP|AND|SET)\s` +
 	`|\s(FROM|WHERE|RETURNING|VALUES|ORDER BY|GROUP BY|INTO)\s`)
 
-// TestNoSQLInGo: a statement that is put together of pieces in Go can be neither read nor searched, and a change of one
-// piece changes statements that nobody looked at.
+// TestNoSQLInGo: a statement that is put together of pieces in Go can be neither read nor searched, and a change of
+// one piece changes statements that nobody looked at.
 func TestNoSQLInGo(t *testing.T) {
 	goFiles(t, func(_ string, set *token.FileSet, file *ast.File) {
 		ast.Inspect(file, func(n ast.Node) bool {

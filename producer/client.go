@@ -10,7 +10,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -115,7 +114,7 @@ func (f WrongField) String() string {
 
 // Temporary tells that the same request may succeed later.
 func (p *Problem) Temporary() bool {
-	return p.Status == http.StatusTooManyRequests || p.Status >= 500
+	return httpclient.MayRecover(p.Status)
 }
 
 // Place places an order, and repeats that until it is answered or ctx ends. replayed tells that the
@@ -486,7 +485,7 @@ func (c *Client) send(ctx context.Context, method, path, kind string, body []byt
 	if err != nil {
 		return nil, err
 	}
-	if res.StatusCode < 300 {
+	if httpclient.Succeeded(res.StatusCode) {
 		return res, nil
 	}
 	defer func() { _ = res.Body.Close() }()
@@ -504,8 +503,6 @@ func problemOf(res *http.Response) error {
 		p.Detail = "the answer is no problem document; is this Recarga's API?"
 	}
 	p.Status, p.Title = res.StatusCode, http.StatusText(res.StatusCode)
-	if seconds, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil {
-		p.RetryAfter = time.Duration(seconds) * time.Second
-	}
+	p.RetryAfter, _ = httpclient.RetryAfter(res.Header.Get("Retry-After"), time.Now(), 24*time.Hour)
 	return p
 }

@@ -307,7 +307,7 @@ func (d *Deliverer) try(ctx context.Context, ev topup.Event, to target) (next ti
 
 // record is the answer as it is kept.
 func (a answer) record(at time.Time) topup.Try {
-	try := topup.Try{At: at, Error: clip(a.err), DurationMS: a.took.Milliseconds()}
+	try := topup.Try{At: at, Error: a.errorText(), DurationMS: a.took.Milliseconds()}
 	if a.status != 0 {
 		try.Status = &a.status
 	}
@@ -317,7 +317,7 @@ func (a answer) record(at time.Time) topup.Try {
 func (d *Deliverer) log(ctx context.Context, ev topup.Event, to target, a answer, state topup.EventState, next time.Time) {
 	attrs := []slog.Attr{
 		slog.String("event", ev.ID), slog.String("order", string(ev.OrderID)), slog.String("caller", ev.Caller), slog.String("endpoint", to.origin),
-		slog.Int("try", ev.TryCount+1), slog.Int("status", a.status), slog.Int64("duration_ms", a.took.Milliseconds()), slog.String("error", string(clip(a.err))),
+		slog.Int("try", ev.TryCount+1), slog.Int("status", a.status), slog.Int64("duration_ms", a.took.Milliseconds()), slog.String("error", string(a.errorText())),
 	}
 	log := d.cfg.Log
 	switch state {

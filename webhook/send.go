@@ -10,13 +10,14 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
 	"code.dny.dev/ssrf"
 
+	"recarga/internal/clip"
 	"recarga/internal/httpclient"
+	"recarga/internal/origin"
 	"recarga/topup"
 )
 
@@ -113,11 +114,11 @@ func (d *Deliverer) target(ctx context.Context, ev *topup.Event, rest func(topup
 		}
 		if to.url != "" && to.url == e.URL {
 			if to.health, err = d.health.of(ctx, ev.Caller, to.url); err != nil {
-				return target{}, fmt.Errorf("health of %s: %w", origin(to.url), err)
+				return target{}, fmt.Errorf("health of %s: %w", origin.Of(to.url), err)
 			}
 		}
 	}
-	to.origin = origin(to.url)
+	to.origin = origin.Of(to.url)
 	return to, nil
 }
 
@@ -154,15 +155,6 @@ func (d *Deliverer) shareOut(ctx context.Context, ev *topup.Event, all []Endpoin
 	return nil
 }
 
-// origin is scheme, host and port of a URL; empty for none.
-func origin(rawURL string) string {
-	u, err := url.Parse(rawURL)
-	if err != nil || u.Host == "" {
-		return ""
-	}
-	return strings.ToLower(u.Scheme + "://" + u.Host)
-}
-
 // answer is what came of one try.
 type answer struct {
 	status     int // 0: none came
@@ -171,7 +163,15 @@ type answer struct {
 	took       time.Duration
 }
 
-func (a answer) delivered() bool { return a.status >= 200 && a.status <= 299 }
+func (a answer) delivered() bool { return httpclient.Succeeded(a.status) }
+
+// errorText is the error for the record, cut short; empty for none.
+func (a answer) errorText() topup.NullString {
+	if a.err == nil {
+		return ""
+	}
+	return topup.NullString(clip.To(a.err.Error(), maxErrorLength))
+}
 
 // hopeless tells that another try makes no sense.
 func (a answer) hopeless() bool { return errors.Is(a.err, errGone) || a.unsent() }
@@ -278,13 +278,4 @@ func (d *Deliverer) plain(err error) error {
 	default:
 		return err
 	}
-}
-
-// clip shortens an error for the record.
-func clip(err error) topup.NullString {
-	if err == nil {
-		return ""
-	}
-	text := err.Error()
-	return topup.NullString(strings.ToValidUTF8(text[:min(len(text), maxErrorLength)], ""))
 }

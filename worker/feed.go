@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"recarga/internal/wake"
 	"recarga/topup"
 )
 
@@ -284,9 +285,7 @@ func (f *feeder) callOne(ctx context.Context, in topup.Waiting) error {
 	} else {
 		f.gate.budget.retry()
 	}
-	if err := f.Waker.EnqueueOrder(ctx, o.Request(), time.Time{}); err != nil {
-		f.Log.WarnContext(ctx, "queue not reached; the sweep will ring", "order", o.ID, "error", err)
-	}
+	wake.Waker{Queue: f.Waker, Log: f.Log}.Order(ctx, o.Request(), time.Time{})
 	return nil
 }
 

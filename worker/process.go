@@ -9,6 +9,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 
+	"recarga/internal/wake"
 	"recarga/topup"
 )
 
@@ -289,9 +290,7 @@ func (w *Worker) tell(ctx context.Context, event *topup.Event) {
 	}
 	ctx = w.lasting(ctx)
 	ring := func(ev topup.Event, at time.Time) {
-		if err := w.Waker.EnqueueEvent(ctx, ev.ID, at); err != nil {
-			w.Log.WarnContext(ctx, "queue not reached; the sweep will ring", "event", ev.ID, "error", err)
-		}
+		wake.Waker{Queue: w.Waker, Log: w.Log}.Event(ctx, ev.ID, at)
 	}
 	if !w.Deliverer.DeliverNow(ctx, *event, ring) {
 		ring(*event, time.Time{})

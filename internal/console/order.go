@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"recarga/internal/httpclient"
 	"recarga/topup"
 )
 
@@ -211,7 +212,7 @@ func eventSteps(ev topup.Event) []step {
 		s := step{At: try.At, Kind: "bad", Title: "Webhook try " + number(i+1), Took: time.Duration(try.DurationMS) * time.Millisecond}
 		if try.Status != nil {
 			s.Text = "HTTP " + number(*try.Status)
-			if *try.Status/100 == 2 {
+			if httpclient.Succeeded(*try.Status) {
 				s.Kind = "good"
 			}
 		}

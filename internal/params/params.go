@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"recarga/internal/clip"
 	"recarga/topup"
 )
 
@@ -19,7 +20,7 @@ import (
 func Check(given url.Values, names ...string) []*topup.FieldError {
 	var wrong []*topup.FieldError
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		e := &topup.FieldError{Field: clip(readable(name)), Value: readable(strings.Join(given[name], ", "))}
+		e := &topup.FieldError{Field: clip.Marked(readable(name), maxName), Value: readable(strings.Join(given[name], ", "))}
 		switch {
 		case !slices.Contains(names, name):
 			e.Allowed = "absent: there is no such parameter here; " + listed(names)
@@ -36,6 +37,9 @@ func Check(given url.Values, names ...string) []*topup.FieldError {
 	}
 	return wrong
 }
+
+// maxName bounds a name that somebody else has chosen, in bytes.
+const maxName = 60
 
 const allowedText = "UTF-8 text without NUL"
 
@@ -59,15 +63,6 @@ func listed(names []string) string {
 		return "there are none"
 	}
 	return "there are: " + strings.Join(names, ", ")
-}
-
-// clip bounds a name that somebody else has chosen.
-func clip(name string) string {
-	const most = 60
-	if len(name) <= most {
-		return name
-	}
-	return strings.ToValidUTF8(name[:most], "") + "…"
 }
 
 // CheckQuery is Check of a request's raw query. One that cannot be read is refused as the field "query".

@@ -10,8 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"unicode/utf8"
+
+	"recarga/internal/clip"
 )
 
 // Object is one JSON object.
@@ -22,6 +23,9 @@ type Object struct {
 	// the name of the member that it is in comes first, as in "metadata.cart". They are cut short.
 	Repeated []string
 }
+
+// maxName bounds a name in Repeated, in bytes.
+const maxName = 80
 
 // byteOrderMark may come before the object, and says nothing.
 const byteOrderMark = "\xef\xbb\xbf"
@@ -165,23 +169,14 @@ func (s *splitter) take(token json.Token) {
 // name takes a member's name.
 func (s *splitter) name(in *level, name string) {
 	in.value = true
-	path := Clip(name)
+	path := clip.Marked(name, maxName)
 	if len(s.levels) == 1 {
 		s.top, s.from = name, s.tokens.InputOffset()
 	} else {
-		path = Clip(s.top) + "." + path
+		path = clip.Marked(s.top, maxName) + "." + path
 	}
 	in.names[name]++
 	if in.names[name] == 2 {
 		s.object.Repeated = append(s.object.Repeated, path)
 	}
-}
-
-// Clip cuts a text of somebody else's short, so that a message does not grow with it.
-func Clip(s string) string {
-	const most = 80
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
 }

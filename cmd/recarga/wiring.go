@@ -213,7 +213,7 @@ func (n *node) startWorker(ctx context.Context) error {
 func (n *node) workerConfig() worker.Config {
 	s := n.settings
 	cfg := worker.Config{
-		Journal: n.book, Distributor: n.watch.Distributor(n.vendor), Deliverer: n.deliverer, Waker: n.waker, Balances: n.vendor,
+		Journal: n.book, Distributor: n.watch.Distributor(n.vendor), Deliverer: n.deliverer, Balances: n.vendor,
 		Timeout: s.DistributorTimeout, Alone: n.queue.IsEmbedded(), Swept: n.swept, Log: n.log,
 		Policy: worker.Policy{
 			Initial: s.RetryInitial, Max: s.RetryMax, MaxAttempts: s.RetryMaxAttempts,
@@ -277,12 +277,11 @@ func (n *node) startAPI(ctx context.Context) error {
 		return err
 	}
 	handler := api.New(api.Config{
-		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Events: n.journal, Waker: n.waker, Balances: n.vendor, BalanceBook: n.journal, Observe: n.metrics.Served,
+		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Events: n.journal, Balances: n.vendor, BalanceBook: n.journal, Observe: n.metrics.Served,
 		Callers: keys, Registry: n.callers, Operators: operators, Limiter: limiter, Proxies: s.TrustedProxies,
 		Endpoints: endpoints{s, n.callers}, Health: n.journal, Reconciler: reconcile.New(n.journal, n.producer, n.log).WithDisputes(n.journal),
 		// With the API key alone there is one tenant: nobody from whom its cursors must be kept.
 		Cursors: seal.New(append([]string{cmp.Or(s.encryptionKey(), s.APIKey)}, s.formerKeys()...)...),
-		Quotas:  callers.NewQuotas(n.callers, n.journal),
 		Queues:  n.queue, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: version,
 	})
 	n.closeLast("api", handler.Close)

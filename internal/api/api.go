@@ -23,17 +23,17 @@ import (
 	"recarga/internal/params"
 	"recarga/internal/reconcile"
 	"recarga/internal/seal"
+	"recarga/producer"
 	"recarga/topup"
 )
 
-// Orders accepts and withdraws orders: producer.Producer.
+// Orders are the operations on orders and events: producer.Producer.
 type Orders interface {
-	// Place records the order durably. Errors: those of topup.FieldErrors, topup.ErrConflict, and
+	// Place records the order durably. Errors: those of topup.FieldErrors, topup.ErrConflict, *topup.QuotaError, and
 	// any other when the order could not be made durable.
 	Place(ctx context.Context, r topup.Request) (o topup.Order, replayed bool, err error)
-	// Cancel withdraws an order for its caller, or for the operator when caller is empty. Errors:
-	// topup.ErrNotFound, *topup.TransitionError.
-	Cancel(ctx context.Context, id topup.ID, caller string) (topup.Order, error)
+	// Cancel withdraws an order. Errors: topup.ErrNotFound, *topup.TransitionError.
+	Cancel(ctx context.Context, id topup.ID, who producer.Actor) (topup.Order, error)
 	// Resolve settles an order that is held as unknown. Errors: those of topup.FieldErrors,
 	// topup.ErrNotFound, *topup.TransitionError, *topup.TooEarlyError.
 	Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error)
@@ -42,6 +42,11 @@ type Orders interface {
 	Correct(ctx context.Context, id topup.ID, c topup.Correction) (topup.Order, error)
 	// Uphold ends a dispute. Errors: those of topup.FieldErrors, topup.ErrNotFound, topup.ErrArchived, topup.ErrNotDisputed.
 	Uphold(ctx context.Context, id topup.ID, u topup.Upholding) (topup.Order, error)
+	// Redeliver makes an event due again. Errors: topup.ErrNotFound, *topup.QuotaError.
+	Redeliver(ctx context.Context, id string, who producer.Actor) (topup.Event, error)
+	// RedeliverAll does so to all events of a filter, or with a Limit to a page of them, of which next is the cursor of
+	// the rest. A bad cursor is a *topup.FieldError.
+	RedeliverAll(ctx context.Context, f topup.EventFilter, who producer.Actor) (count int, next string, err error)
 }
 
 // Book is what the journal knows of orders.
@@ -56,18 +61,6 @@ type Book interface {
 	// Export returns all orders of a filter, the oldest first, with the parts that are asked for. An error
 	// is the last that comes.
 	Export(ctx context.Context, f journal.Filter, parts journal.Parts) iter.Seq2[topup.Details, error]
-}
-
-// Quotas keep callers within what they may have under way: callers.Quotas.
-type Quotas interface {
-	// Take makes room for an order, or returns a *topup.QuotaError. With room, settle must be called with whether a new
-	// order was placed.
-	Take(ctx context.Context, caller string) (settle func(placed bool), err error)
-}
-
-// Waker rings for events.
-type Waker interface {
-	EnqueueEvent(ctx context.Context, eventID string, at time.Time) error
 }
 
 // Balances asks the distributor for the balance: distributor.Client.
@@ -99,14 +92,10 @@ type Config struct {
 	Endpoints Endpoints
 	Health    Health
 	Events    Events
-	// Waker wakes a worker for an event that is due again; nil: the sweep does.
-	Waker Waker
 	// Reconciler compares statements with the book; nil: there is none.
 	Reconciler *reconcile.Reconciler
 	// Balances may be nil: then GET /v1/balance answers 503.
 	Balances Balances
-	// Quotas may be nil: then every caller places as many orders as it likes.
-	Quotas Quotas
 	// Cursors seals the cursors of lists. Every process needs the same keys, or a client that is led from one to
 	// another starts its list anew. Nil, or without a key: this process makes one.
 	Cursors *seal.Box

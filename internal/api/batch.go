@@ -131,7 +131,7 @@ func (s *Server) startLine(ctx context.Context, who Identity, line *batchLine, r
 }
 
 func (s *Server) placeLine(ctx context.Context, who Identity, line *batchLine, r topup.Request) {
-	o, replayed, err := s.placeWithin(ctx, r)
+	o, replayed, err := s.cfg.Orders.Place(ctx, r)
 	if err != nil {
 		s.fail(ctx, line, err)
 		return

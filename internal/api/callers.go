@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"recarga/internal/access"
+	"recarga/producer"
 	"recarga/topup"
 )
 
@@ -36,6 +37,14 @@ func (who Identity) SeesAll() bool { return who.Role >= access.Viewer }
 
 // name is who acts, for the log.
 func (who Identity) name() string { return cmp.Or(who.Operator, who.Caller) }
+
+// actor is who acts on orders and events.
+func (who Identity) actor() producer.Actor {
+	if who.SeesAll() {
+		return producer.Actor{By: who.name()}
+	}
+	return producer.Actor{Caller: who.Caller}
+}
 
 // defaultOperator is who decided, where a request with the admin key does not say.
 const defaultOperator = "operator"

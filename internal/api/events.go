@@ -12,7 +12,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"recarga/internal/journal"
+	"recarga/producer"
 	"recarga/topup"
 )
 
@@ -21,13 +21,7 @@ type Events interface {
 	// Event is one event, or topup.ErrNotFound.
 	Event(ctx context.Context, id string) (topup.Event, error)
 	// Events returns a page of events, newest first, and the cursor of the next one.
-	Events(ctx context.Context, f journal.EventFilter) ([]topup.Event, string, error)
-	// RedeliverWithin makes an event due again, at most so many times a day (0: any number), or returns a
-	// *topup.QuotaError.
-	RedeliverWithin(ctx context.Context, ev topup.Event, most int, now time.Time) error
-	// RedeliverAll does so for all that the filter chooses, or with a Limit for a page of them, of which next
-	// is the cursor of the rest; it calls each for them.
-	RedeliverAll(ctx context.Context, f journal.EventFilter, now time.Time, each func(topup.Event)) (count int, next string, err error)
+	Events(ctx context.Context, f topup.EventFilter) ([]topup.Event, string, error)
 }
 
 // eventFacts is an event as it is listed: with the order it tells of, and how far it got.
@@ -68,7 +62,7 @@ func (s *Server) events(ctx context.Context, in *listInput) (*eventsOutput, erro
 		return nil, err
 	}
 	q := queryReader{values: in.query}
-	f := journal.EventFilter{
+	f := topup.EventFilter{
 		State: read(&q, "state", eventState), Caller: read(&q, topup.FieldCaller, asIs), Type: read(&q, "type", eventType), Endpoint: read(&q, "endpoint", asIs),
 		Since: read(&q, "since", timeOf("since")), Until: read(&q, "until", timeOf("until")),
 		Limit: read(&q, "limit", limit), Cursor: read(&q, "cursor", asIs),
@@ -101,41 +95,12 @@ type eventInput struct {
 }
 
 func (s *Server) redeliver(ctx context.Context, in *eventInput) (*eventOutput, error) {
-	ev, err := s.ownEvent(ctx, in.ID)
-	if err == nil {
-		err = s.cfg.Events.RedeliverWithin(ctx, ev, mostRedeliveries(identityOf(ctx)), time.Now())
-	}
+	who := identityOf(ctx)
+	ev, err := s.cfg.Orders.Redeliver(ctx, in.ID, who.actor())
 	if err != nil {
 		return nil, s.problem(ctx, "path", err)
 	}
-	s.log.InfoContext(ctx, "event redelivered", "event", ev.ID, "order", ev.OrderID, "caller", ev.Caller)
-	s.ringFor(ctx)(ev)
-	if ev, err = s.cfg.Events.Event(ctx, ev.ID); err != nil {
-		return nil, s.problem(ctx, "path", err)
-	}
-	return &eventOutput{Body: shownEvent(identityOf(ctx), ev)}, nil
-}
-
-// maxRedeliveries of one event a day by its caller: whoever redelivers in a loop sends its own endpoint more than it
-// takes, and keeps the workers busy.
-const maxRedeliveries = 100
-
-// mostRedeliveries is how often an identity may redeliver an event on a day; 0: any number.
-func mostRedeliveries(who Identity) int {
-	if who.SeesAll() {
-		return 0
-	}
-	return maxRedeliveries
-}
-
-// ownEvent is an event of the key's own caller; another's is not found.
-func (s *Server) ownEvent(ctx context.Context, id string) (topup.Event, error) {
-	who := identityOf(ctx)
-	ev, err := s.cfg.Events.Event(ctx, id)
-	if err == nil && ev.Caller != who.Caller && !who.SeesAll() {
-		err = topup.ErrNotFound
-	}
-	return ev, err
+	return &eventOutput{Body: shownEvent(who, ev)}, nil
 }
 
 // replayInput has no default: everything must be meant, and written as {}. A field that has lost its value is refused,
@@ -183,9 +148,9 @@ func (s *Server) redeliverAll(ctx context.Context, in *replayInput) (*countOutpu
 	if err := ownOnly(who, in.Body.Caller); err != nil {
 		return nil, err
 	}
-	f := journal.EventFilter{
+	f := topup.EventFilter{
 		State: topup.EventState(in.Body.State), Caller: in.Body.Caller, Type: topup.EventType(in.Body.Type), Since: in.Body.Since, Until: in.Body.Until,
-		Endpoint: in.Body.Endpoint, Limit: in.Body.Limit, Cursor: in.Body.Cursor, MostRedeliveries: mostRedeliveries(who),
+		Endpoint: in.Body.Endpoint, Limit: in.Body.Limit, Cursor: in.Body.Cursor,
 	}
 	if !who.SeesAll() {
 		f.Caller = who.Caller
@@ -196,27 +161,12 @@ func (s *Server) redeliverAll(ctx context.Context, in *replayInput) (*countOutpu
 	if f.Cursor, err = s.cursors.open(list, f.Cursor); err != nil {
 		return nil, s.problem(ctx, "body", err)
 	}
-	count, next, err := s.cfg.Events.RedeliverAll(ctx, f, time.Now(), s.ringFor(ctx))
-	s.log.InfoContext(ctx, "events redelivered", "count", count, "state", string(f.State), "caller", f.Caller, "type", string(f.Type))
+	count, next, err := s.cfg.Orders.RedeliverAll(ctx, f, who.actor())
 	if err != nil {
 		return nil, s.problem(ctx, "body", err)
 	}
 	out.Body.Count, out.Body.NextCursor = count, s.cursors.seal(list, next)
 	return &out, nil
-}
-
-// ringFor rings for events that are due again, until a ring fails: the sweep rings for the rest.
-func (s *Server) ringFor(ctx context.Context) func(topup.Event) {
-	silent := s.cfg.Waker == nil
-	return func(ev topup.Event) {
-		if silent {
-			return
-		}
-		if err := s.cfg.Waker.EnqueueEvent(ctx, ev.ID, time.Time{}); err != nil {
-			silent = true
-			s.log.WarnContext(ctx, "queue not reached; the sweep will ring", "event", ev.ID, "error", err)
-		}
-	}
 }
 
 // ownOnly refuses a filter by caller to any key but the operator's.
@@ -269,14 +219,14 @@ func opRedeliver() huma.Operation {
 	return operation("POST", "/v1/events/{id}/redeliver", "redeliverEvent", "Redeliver an event",
 		"Makes the event due at once, from the start of its schedule, whatever became of it before. Its `webhook-id` and "+
 			"its body stay the same. "+
-			fmt.Sprintf("A caller may do so %d times a day (of UTC) with one event.", maxRedeliveries), 404, 429, 503)
+			fmt.Sprintf("A caller may do so %d times a day (of UTC) with one event.", producer.MaxRedeliveries), 404, 429, 503)
 }
 
 func opRedeliverAll() huma.Operation {
 	op := operation("POST", "/v1/events/redeliver", "redeliverEvents", "Redeliver many events",
 		"All that the filter matches, not only a page; `{}` is everything. Answers when all are due again. After an error, "+
 			"send it again: what was done stays. "+
-			fmt.Sprintf("What its caller has redelivered %d times on this day is left out, and not counted.", maxRedeliveries),
+			fmt.Sprintf("What its caller has redelivered %d times on this day is left out, and not counted.", producer.MaxRedeliveries),
 		400, 403, 408, 413, 415, 503)
 	return bodied(op)
 }

@@ -32,7 +32,7 @@ func (s *Server) place(ctx context.Context, in *placeInput) (*orderOutput, error
 		return nil, s.problem(ctx, "body", err)
 	}
 	trace.SpanFromContext(ctx).SetAttributes(attribute.String(topup.TraceOrder, string(r.ID)))
-	o, replayed, err := s.placeWithin(ctx, r)
+	o, replayed, err := s.cfg.Orders.Place(ctx, r)
 	if err != nil {
 		return nil, s.problem(ctx, "body", err)
 	}
@@ -41,28 +41,6 @@ func (s *Server) place(ctx context.Context, in *placeInput) (*orderOutput, error
 		out.Replayed = "true"
 	}
 	return out, nil
-}
-
-// placeWithin places an order within its caller's quotas. They refuse no repeat: of an order that was accepted, its
-// caller must be able to learn that.
-func (s *Server) placeWithin(ctx context.Context, r topup.Request) (o topup.Order, replayed bool, err error) {
-	if s.cfg.Quotas == nil {
-		return s.cfg.Orders.Place(ctx, r)
-	}
-	settle, err := s.cfg.Quotas.Take(ctx, r.Caller)
-	var over *topup.QuotaError
-	if errors.As(err, &over) {
-		settle = func(bool) {}
-		if _, err = s.cfg.Book.Details(ctx, r.ID); errors.Is(err, topup.ErrNotFound) {
-			err = over
-		}
-	}
-	if err != nil {
-		return o, false, err
-	}
-	o, replayed, err = s.cfg.Orders.Place(ctx, r)
-	settle(err == nil && !replayed)
-	return o, replayed, err
 }
 
 func placedStatus(replayed bool) int {
@@ -120,16 +98,9 @@ func (s *Server) cancel(ctx context.Context, in *orderInput) (*orderOutput, erro
 		return nil, s.problem(ctx, "path", err)
 	}
 	who := identityOf(ctx)
-	caller := who.Caller
-	if who.SeesAll() {
-		caller = ""
-	}
-	o, err := s.cfg.Orders.Cancel(ctx, id, caller)
+	o, err := s.cfg.Orders.Cancel(ctx, id, who.actor())
 	if err != nil {
 		return nil, s.problem(ctx, "path", err)
-	}
-	if who.SeesAll() {
-		s.log.WarnContext(ctx, "order canceled by the operator", "order", id)
 	}
 	return &orderOutput{Status: http.StatusOK, Body: shown(who, o)}, nil
 }

@@ -12,6 +12,7 @@ import (
 	"recarga/internal/api"
 	registrar "recarga/internal/callers"
 	"recarga/internal/testkit"
+	"recarga/producer"
 )
 
 // withRegistry is a server whose callers are in its journal.
@@ -20,7 +21,7 @@ func withRegistry(t *testing.T) *server {
 	return serve(t, func(c *api.Config) {
 		registry := registrar.New(c.Book.(registrar.Store), "an encryption key", false)
 		c.Registry, c.Callers = registry, api.WithRegistry(c.Callers, registry)
-		c.Quotas = registrar.NewQuotas(registry, c.Book.(registrar.Book))
+		c.Orders = c.Orders.(*producer.Producer).WithQuotas(registrar.NewQuotas(registry, c.Book.(registrar.Book)))
 		c.Endpoints, c.Health = registry, c.Book.(api.Health)
 	})
 }

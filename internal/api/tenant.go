@@ -93,7 +93,7 @@ func listOfOrders(f journal.Filter) string {
 }
 
 // listOfEvents names the list that a filter chooses, whatever its pages.
-func listOfEvents(f journal.EventFilter) string {
+func listOfEvents(f topup.EventFilter) string {
 	f.Limit, f.Cursor = 0, ""
 	name, _ := json.Marshal(f) // it has texts and times alone
 	return "events " + string(name)

@@ -48,7 +48,7 @@ type Orders interface {
 
 // Events lists events: the journal.
 type Events interface {
-	Events(ctx context.Context, f journal.EventFilter) ([]topup.Event, string, error)
+	Events(ctx context.Context, f topup.EventFilter) ([]topup.Event, string, error)
 }
 
 // Member is an order or an event of a set.
@@ -101,9 +101,9 @@ func allowedStates(action Action, states []topup.State) string {
 
 // ChooseEvents reads the events that a filter chooses. Errors: a *topup.FieldError where the filter is empty, or
 // where it chooses more than Most.
-func ChooseEvents(ctx context.Context, book Events, f journal.EventFilter) (Set, error) {
+func ChooseEvents(ctx context.Context, book Events, f topup.EventFilter) (Set, error) {
 	f.Limit, f.Cursor = 0, ""
-	if f == (journal.EventFilter{}) {
+	if f == (topup.EventFilter{}) {
 		allowed := "given, by state or another of its parts: no filter does not mean everything"
 		return Set{}, &topup.FieldError{Field: "filter", Allowed: allowed}
 	}

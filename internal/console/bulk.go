@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"recarga/internal/bulk"
+	"recarga/producer"
 	"recarga/topup"
 )
 
@@ -169,6 +170,7 @@ type act func(context.Context, bulk.Member) error
 
 // bulkAction is what a form asks for.
 func (c *Console) bulkAction(r *http.Request, who operator, action bulk.Action, reason string) (act, error) {
+	actor := producer.Actor{By: who.Name, Reason: reason}
 	switch action {
 	case bulk.Resolve:
 		form := resolveForm{Outcome: r.PostFormValue("outcome"), Reason: reason, Force: r.PostFormValue("force")}
@@ -181,17 +183,12 @@ func (c *Console) bulkAction(r *http.Request, who operator, action bulk.Action, 
 		}, decision.Check()
 	case bulk.Cancel:
 		return func(ctx context.Context, m bulk.Member) error {
-			_, err := c.cfg.Orders.Cancel(ctx, m.Order, "")
+			_, err := c.cfg.Orders.Cancel(ctx, m.Order, actor)
 			return err
 		}, nil
 	default:
-		now := time.Now()
 		return func(ctx context.Context, m bulk.Member) error {
-			ev := topup.Event{ID: m.ID, OrderID: m.Order}
-			err := c.cfg.Events.Redeliver(ctx, ev, now)
-			if err == nil {
-				c.ring(r, ev)
-			}
+			_, err := c.cfg.Orders.Redeliver(ctx, m.ID, actor)
 			return err
 		}, nil
 	}

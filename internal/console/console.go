@@ -22,6 +22,7 @@ import (
 	"recarga/distributor"
 	"recarga/internal/access"
 	"recarga/internal/journal"
+	"recarga/producer"
 	"recarga/topup"
 )
 
@@ -37,16 +38,16 @@ type Book interface {
 // Events are what callers were told.
 type Events interface {
 	Event(ctx context.Context, id string) (topup.Event, error)
-	Events(ctx context.Context, f journal.EventFilter) ([]topup.Event, string, error)
-	Redeliver(ctx context.Context, ev topup.Event, now time.Time) error
+	Events(ctx context.Context, f topup.EventFilter) ([]topup.Event, string, error)
 }
 
-// Orders acts on orders.
+// Orders are the operations on orders and events: producer.Producer, which documents their errors.
 type Orders interface {
-	Cancel(ctx context.Context, id topup.ID, caller string) (topup.Order, error)
+	Cancel(ctx context.Context, id topup.ID, who producer.Actor) (topup.Order, error)
 	Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error)
 	Correct(ctx context.Context, id topup.ID, c topup.Correction) (topup.Order, error)
 	Uphold(ctx context.Context, id topup.ID, u topup.Upholding) (topup.Order, error)
+	Redeliver(ctx context.Context, id string, who producer.Actor) (topup.Event, error)
 }
 
 // Queue is asynq's, as far as a person looks at it and stops it.
@@ -54,7 +55,6 @@ type Queue interface {
 	Glance(ctx context.Context) (map[string]asynq.QueueInfo, error)
 	Pause(ctx context.Context, name string) error
 	Resume(ctx context.Context, name string) error
-	EnqueueEvent(ctx context.Context, eventID string, at time.Time) error
 }
 
 // Balances asks the distributor for the balance.

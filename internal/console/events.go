@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"recarga/internal/journal"
+	"recarga/producer"
 	"recarga/topup"
 )
 
@@ -50,8 +50,8 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request, _ operator) err
 }
 
 // eventFilter reads a filter. The error joins a *topup.FieldError for each wrong field.
-func eventFilter(q url.Values) (f journal.EventFilter, err error) {
-	f = journal.EventFilter{
+func eventFilter(q url.Values) (f topup.EventFilter, err error) {
+	f = topup.EventFilter{
 		State: topup.EventState(q.Get("state")), Caller: strings.TrimSpace(q.Get("caller")), Type: topup.EventType(strings.TrimSpace(q.Get("type"))),
 	}
 	f.Since, f.Until, err = span(q)
@@ -74,28 +74,16 @@ func (c *Console) redeliver(w http.ResponseWriter, r *http.Request, who operator
 	if err != nil {
 		return err
 	}
-	ev, err := c.cfg.Events.Event(r.Context(), r.PathValue("id"))
-	if err == nil {
-		err = c.cfg.Events.Redeliver(r.Context(), ev, time.Now())
-	}
+	ev, err := c.cfg.Orders.Redeliver(r.Context(), r.PathValue("id"), producer.Actor{By: who.Name, Reason: reason})
 	if err != nil {
 		return err
 	}
-	c.cfg.Log.InfoContext(r.Context(), "event redelivered", "event", ev.ID, "order", ev.OrderID, "caller", ev.Caller, "by", who.Name, "reason", reason)
-	c.ring(r, ev)
 	back := address(nil, "events")
 	if ev.OrderID != "" {
 		back = done(ev.OrderID, "redelivered")
 	}
 	http.Redirect(w, r, back, http.StatusSeeOther)
 	return nil
-}
-
-// ring wakes a worker; without Redis the sweep does.
-func (c *Console) ring(r *http.Request, ev topup.Event) {
-	if err := c.cfg.Queue.EnqueueEvent(r.Context(), ev.ID, time.Time{}); err != nil {
-		c.cfg.Log.WarnContext(r.Context(), "queue not reached; the sweep will ring", "event", ev.ID, "error", err)
-	}
 }
 
 // callerView is a caller with its endpoints; the first may be the callback URL.

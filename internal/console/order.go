@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"recarga/internal/httpclient"
+	"recarga/producer"
 	"recarga/topup"
 )
 
@@ -302,10 +303,9 @@ func (c *Console) cancel(w http.ResponseWriter, r *http.Request, who operator) e
 		return err
 	}
 	id := topup.ID(r.PathValue("id"))
-	if _, err := c.cfg.Orders.Cancel(r.Context(), id, ""); err != nil {
+	if _, err := c.cfg.Orders.Cancel(r.Context(), id, producer.Actor{By: who.Name, Reason: reason}); err != nil {
 		return err
 	}
-	c.cfg.Log.WarnContext(r.Context(), "order canceled by the operator", "order", id, "by", who.Name, "reason", reason)
 	http.Redirect(w, r, done(id, "canceled"), http.StatusSeeOther)
 	return nil
 }

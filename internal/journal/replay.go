@@ -12,23 +12,8 @@ import (
 	"recarga/topup"
 )
 
-// EventFilter chooses events. Zero fields choose all.
-type EventFilter struct {
-	State  topup.EventState
-	Caller string
-	Type   topup.EventType
-	// Endpoint is one of the caller's, by name; topup.DefaultEndpoint is its callback URL.
-	Endpoint string
-	// Since and Until bound the time at which the event was made; Until is not included. To the
-	// millisecond: an event's id begins with its time, and ids are what is searched.
-	Since, Until time.Time
-	// Limit is the length of a page; 0 means 50, and 1000 is the most.
-	Limit int
-	// Cursor is what the page before returned as next; empty for the first.
-	Cursor string
-	// MostRedeliveries leaves out of RedeliverAll what was redelivered so often on this day; 0: nothing.
-	MostRedeliveries int
-}
+// EventFilter chooses events.
+type EventFilter = topup.EventFilter
 
 // Events returns a page of events, newest first, and the cursor of the next page, empty after the last.
 // A cursor that is none of ours is a *topup.FieldError.
@@ -37,7 +22,7 @@ func (j *Journal) Events(ctx context.Context, f EventFilter) (events []topup.Eve
 		f.Limit = pageLength
 	}
 	f.Limit = min(f.Limit, longestPage)
-	where, args, err := f.where()
+	where, args, err := whereEvents(f)
 	if err != nil {
 		return nil, "", err
 	}
@@ -50,8 +35,8 @@ func (j *Journal) Events(ctx context.Context, f EventFilter) (events []topup.Eve
 	return events, next, err
 }
 
-// where is the filter as a condition on e, the event, and o, its order.
-func (f EventFilter) where() (string, []any, error) {
+// whereEvents is the filter as a condition on e, the event, and o, its order.
+func whereEvents(f EventFilter) (string, []any, error) {
 	first, last := uuid.Nil, uuid.Max
 	if !f.Since.IsZero() {
 		first = earliest(f.Since)

@@ -23,7 +23,7 @@ import (
 
 const shopKey = "shop-api-key"
 
-// noWaker may be rung by many at once; that nobody hears it is not what is tested here.
+// noWaker may be called by many at once; the queue is not what is tested here.
 type noWaker struct{}
 
 func (noWaker) EnqueueOrder(context.Context, topup.Request, time.Time) error { return nil }
@@ -78,7 +78,7 @@ func TestClientPlace(t *testing.T) {
 		t.Errorf("an invalid order: %d, wrong: %s", p.Status, got)
 	}
 	if text := err.Error(); !strings.Contains(text, `phone_number "`) || !strings.Contains(text, `; product_id "`) {
-		t.Errorf("the error does not tell every wrong field: %s", text)
+		t.Errorf("the error does not name every wrong field: %s", text)
 	}
 	_, _, err = producer.NewClient(serve(t, asItIs), "wrong-key").Place(t.Context(), order("P-1"))
 	if p := problemIn(t, err); p.Status != http.StatusUnauthorized {
@@ -324,7 +324,7 @@ func TestClientPlaceManyWaitsForOneLine(t *testing.T) {
 	}
 }
 
-func TestClientLook(t *testing.T) {
+func TestClientReads(t *testing.T) {
 	c := producer.NewClient(serve(t, asItIs), shopKey, producer.WithHTTPClient(&http.Client{Timeout: time.Minute}))
 	if _, _, err := c.Place(t.Context(), order("L-1")); err != nil {
 		t.Fatal(err)

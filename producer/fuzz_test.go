@@ -59,7 +59,7 @@ func FuzzPlaceAnswer(f *testing.F) {
 		}
 		var problem *producer.Problem
 		if errors.As(err, &problem) && problem.Status != status {
-			t.Errorf("HTTP %d %q is told as %d", status, body, problem.Status)
+			t.Errorf("HTTP %d %q is returned as %d", status, body, problem.Status)
 		}
 		checkPlaceMany(t, c, status, body)
 	})

@@ -28,7 +28,7 @@ type asker struct{ title, key string }
 type variant struct {
 	name string
 	send func(c call, s *server, at string, header ...string) answer
-	// judges tells whether it is a mistake in a request of an operation; nil: it is none.
+	// judges reports whether it is a mistake in a request of an operation; nil: it is none.
 	judges func(c call) bool
 }
 

@@ -107,7 +107,7 @@ type Config struct {
 	Console Console
 	// QueuesReadOnly leaves out every button of /queues.
 	QueuesReadOnly bool
-	// Observe is told of every answer; it must not block. Nil: nobody is.
+	// Observe is called for every answer; it must not block. Nil: nothing is.
 	Observe func(Served)
 	// Limiter slows down those who try keys; the console's is the same. Nil: one is made.
 	Limiter *access.Limiter

@@ -32,7 +32,7 @@ type Identity struct {
 	Endpoints []string
 }
 
-// SeesAll tells whether the key sees every caller's orders.
+// SeesAll reports whether the key sees every caller's orders.
 func (who Identity) SeesAll() bool { return who.Role >= access.Viewer }
 
 // name is who acts, for the log.
@@ -70,7 +70,7 @@ type Callers interface {
 	Authenticate(ctx context.Context, key string) (Identity, error)
 }
 
-// adminless is a Callers that can tell that no key is the operator's.
+// adminless is a Callers that knows whether no key is the operator's.
 type adminless interface{ HasAdmin() bool }
 
 type staticCallers []staticCaller
@@ -107,7 +107,7 @@ func (c staticCallers) Authenticate(_ context.Context, key string) (Identity, er
 	return Identity{}, ErrUnknownKey
 }
 
-// HasAdmin tells whether an admin key is set.
+// HasAdmin reports whether an admin key is set.
 func (c staticCallers) HasAdmin() bool {
 	return len(c) > 0 && c[0].owner.Role == access.Admin
 }
@@ -219,18 +219,18 @@ func bearer(header string) string {
 const consolePath = "/console"
 
 // operatorsOnly guards /queues: by the console's login, or with an operator's key as a bearer key or as the password of
-// HTTP Basic. What changes something needs another role than what is looked at.
+// HTTP Basic. To change something needs another role than to view it.
 func (s *Server) operatorsOnly(next http.Handler) http.Handler {
 	if c, ok := s.cfg.Callers.(adminless); ok && !c.HasAdmin() {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			writeProblem(w, forbidden("this page needs an admin key, and none is set: set RECARGA_ADMIN_KEY and restart"))
 		})
 	}
-	look, _ := access.Of(access.QueuesView)
+	view, _ := access.Of(access.QueuesView)
 	act, _ := access.Of(access.QueuesAct)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, err := s.operatorOf(r)
-		permission := look
+		permission := view
 		if acts := r.Method != http.MethodGet && r.Method != http.MethodHead; acts {
 			permission = act
 		}

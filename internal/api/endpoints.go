@@ -11,9 +11,9 @@ import (
 	"recarga/webhook"
 )
 
-// Endpoints knows where callers are told, also those of the settings.
+// Endpoints knows where callers are notified, also those of the settings.
 type Endpoints interface {
-	// Endpoints returns topup.ErrNotFound for a caller that is told nothing.
+	// Endpoints returns topup.ErrNotFound for a caller that is notified nowhere.
 	Endpoints(ctx context.Context, caller string) ([]webhook.Endpoint, error)
 }
 
@@ -21,7 +21,7 @@ type Endpoints interface {
 type Health interface {
 	EndpointHealth(ctx context.Context, caller, url string) (topup.EndpointHealth, error)
 	EndpointHealthy(ctx context.Context, caller, url string) error
-	DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, tell bool, now time.Time) (disabled bool, ev *topup.Event, err error)
+	DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, notify bool, now time.Time) (disabled bool, ev *topup.Event, err error)
 }
 
 // endpointFacts is an endpoint as it is shown.
@@ -167,18 +167,18 @@ func opSetEndpoint() huma.Operation {
 func opRemoveEndpoint() huma.Operation {
 	op := operation(http.MethodDelete, "/v1/callers/{name}/endpoints/{endpoint}", "removeCallerEndpoint",
 		"Remove an endpoint of a caller",
-		"Events that it has not been told of are given up.", 403, 404, 409, 503)
+		"Events that were not delivered to it become `exhausted`.", 403, 404, 409, 503)
 	op.Parameters = []*huma.Param{versionParameter()}
 	return op
 }
 
 func opEnableEndpoint() huma.Operation {
 	return operation(http.MethodPost, "/v1/callers/{name}/endpoints/{endpoint}/enable", "enableCallerEndpoint", "Send to an endpoint again",
-		"Clears the record of its failures. What was given up meanwhile is sent by `POST /v1/events/redeliver`. "+
+		"Clears the record of its failures. What became `exhausted` meanwhile is sent by `POST /v1/events/redeliver`. "+
 			"The endpoint `default` is the callback_url; the callers `default` and `operator` are those of the settings.", 403, 404, 503)
 }
 
 func opDisableEndpoint() huma.Operation {
 	return operation(http.MethodPost, "/v1/callers/{name}/endpoints/{endpoint}/disable", "disableCallerEndpoint", "Send nothing more to an endpoint",
-		"Its events are given up, and kept, until it is enabled.", 403, 404, 503)
+		"Its events become `exhausted`, and are kept. Once it is enabled, redeliver them.", 403, 404, 503)
 }

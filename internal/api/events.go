@@ -16,7 +16,7 @@ import (
 	"recarga/topup"
 )
 
-// Events is what the journal knows of the events that callers are told.
+// Events is what the journal knows of events.
 type Events interface {
 	// Event is one event, or topup.ErrNotFound.
 	Event(ctx context.Context, id string) (topup.Event, error)
@@ -24,7 +24,7 @@ type Events interface {
 	Events(ctx context.Context, f topup.EventFilter) ([]topup.Event, string, error)
 }
 
-// eventFacts is an event as it is listed: with the order it tells of, and how far it got.
+// eventFacts is an event as it is listed: with the order that it is about, and how far it got.
 type eventFacts struct {
 	topup.Event
 	OrderID   topup.ID         `json:"distributor_transaction_id"`
@@ -185,7 +185,7 @@ func eventState(s string) (topup.EventState, error) {
 	return "", &topup.FieldError{Field: "state", Value: s, Allowed: "one of pending, delivered, exhausted"}
 }
 
-// eventType reads a type of a filter: also one that only the operator is told.
+// eventType reads a type of a filter: also one that only the operator gets.
 func eventType(s string) (topup.EventType, error) {
 	if slices.Contains(eventTypes(), any(s)) {
 		return topup.EventType(s), nil
@@ -199,7 +199,7 @@ func eventTypes() []any {
 
 func opEvents() huma.Operation {
 	op := operation("GET", "/v1/events", "listEvents", "List events",
-		"What callers were told, newest first, with every try. `state=exhausted` lists what was given up. A caller's key sees its own; an operator's all.",
+		"What callers are notified of, newest first, with every try. `state=exhausted` lists what no try is left for. A caller's key sees its own; an operator's all.",
 		403, 422, 503)
 	text := func(values ...any) *huma.Schema { return &huma.Schema{Type: huma.TypeString, Enum: values} }
 	op.Parameters = []*huma.Param{

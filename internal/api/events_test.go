@@ -55,7 +55,7 @@ func TestRedeliver(t *testing.T) {
 	s.exhaust(other)
 	if l := s.events(shopKey, "?state=exhausted"); len(l.Data) != 1 || l.Data[0].ID != given ||
 		l.Data[0].Order != "GIVEN-UP" || l.Data[0].Tries[0].Error != "connection refused" {
-		t.Errorf("given up: %+v", l)
+		t.Errorf("exhausted: %+v", l)
 	}
 	if l := s.events(adminKey, "?limit=2&type=topup.canceled"); len(l.Data) != 2 || l.NextCursor == nil || l.Data[0].ID != other {
 		t.Errorf("all: %+v", l)

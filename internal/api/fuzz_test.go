@@ -186,7 +186,7 @@ func checkNamed(t *testing.T, a answer) {
 }
 
 // FuzzBatch: every line that is not blank has one answer, in its order, of a status that the order
-// alone would have had; the answers tell which orders are in the book.
+// alone would have had; the answers say which orders are in the book.
 func FuzzBatch(f *testing.F) {
 	f.Add([]byte(order("A") + "\n" + order("A") + "\n\n" + order("A", `"operator":"TELCEL"`) + "\r\n{"))
 	f.Add([]byte("\n \n\t\r\n" + order("B", `"expires_at":"9999-12-31T23:59:59-23:59"`)))

@@ -25,7 +25,7 @@ func humaConfig(version string) huma.Config {
 			OpenAPI: "3.1.0",
 			Info: &huma.Info{
 				Title: "Recarga", Version: version,
-				Description: "Mobile top-ups in Mexico, asynchronously: place an order, and be told by webhook what became of it. " +
+				Description: "Mobile top-ups in Mexico, asynchronously: place an order, and a webhook reports what became of it. " +
 					"Amounts are MXN, exact, with at most two decimals. Times are RFC 3339, in UTC. Errors are RFC 9457 problems.",
 			},
 			Servers: []*huma.Server{{URL: "/"}},

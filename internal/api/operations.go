@@ -58,8 +58,8 @@ func opBatch() huma.Operation {
 }
 
 func opGet() huma.Operation {
-	op := operation(http.MethodGet, "/v1/topups/{id}", "getTopup", "Look at an order",
-		"The order, its attempts at the distributor and the events its caller was told. Another caller's order is not "+
+	op := operation(http.MethodGet, "/v1/topups/{id}", "getTopup", "Get an order",
+		"The order, its attempts at the distributor and the events for its caller. Another caller's order is not "+
 			"found. A caller sees what concerns it; evidence, who decided and why, and what an error says of hosts are for "+
 			"the operator.", 404, 503)
 	return op
@@ -98,7 +98,7 @@ func opCancel() huma.Operation {
 func opResolve() huma.Operation {
 	op := operation(http.MethodPost, "/v1/topups/{id}/resolve", "resolveTopup", "Settle an order that is held",
 		"Only from `unknown`. `failed` and `resend` are refused (409, with `Retry-After`) until no worker can still be "+
-			"acting on the order's attempt, unless `force` is set. Who, when and why are kept with the order, and its caller is told. "+
+			"acting on the order's attempt, unless `force` is set. Who, when and why are kept with the order, and its caller is notified. "+
 			"After a lost answer the very same may be asked again: it answers 200 with the order as it now is, and does nothing.",
 		400, 403, 404, 408, 409, 413, 415, 503)
 	return bodied(op)

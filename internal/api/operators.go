@@ -22,7 +22,7 @@ type Operators interface {
 	Authenticate(ctx context.Context, key string) (access.Account, error)
 }
 
-// withOperators looks a key up among the operators' first, whose form tells them.
+// withOperators looks a key up among the operators' first, which their form shows.
 type withOperators struct {
 	Callers
 	operators Operators
@@ -48,7 +48,7 @@ func (w withOperators) Authenticate(ctx context.Context, key string) (Identity, 
 	return Identity{Caller: topup.DefaultCaller, Role: o.Role, Operator: o.Name}, err
 }
 
-// HasAdmin tells whether an admin key is set.
+// HasAdmin reports whether an admin key is set.
 func (w withOperators) HasAdmin() bool {
 	static, ok := w.Callers.(adminless)
 	return !ok || static.HasAdmin()
@@ -189,7 +189,7 @@ func (s *Server) operatorProblem(ctx context.Context, in string, err error) erro
 	case errors.Is(err, topup.ErrConflict):
 		return huma.Error409Conflict("the name is taken")
 	case errors.Is(err, topup.ErrLost):
-		return huma.Error409Conflict("the operator has changed since; look at it again")
+		return huma.Error409Conflict("the operator has changed since; get it again")
 	case errors.Is(err, topup.ErrNotFound):
 		return huma.Error404NotFound("there is no such operator")
 	}

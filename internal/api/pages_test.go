@@ -181,7 +181,7 @@ func TestQueuesAreTheOperators(t *testing.T) {
 			for _, path := range []string{"/queues", "/queues/api/queues", "/queues/static/js/none.js"} {
 				got := s.send("GET", path, "", tt.header...).want(tt.status)
 				if tt.status == 401 && !strings.HasPrefix(got.header.Get("WWW-Authenticate"), "Basic ") {
-					t.Errorf("a browser is not told to ask: %q", got.header.Get("WWW-Authenticate"))
+					t.Errorf("a browser is not asked for a key: %q", got.header.Get("WWW-Authenticate"))
 				}
 			}
 		})

@@ -29,7 +29,7 @@ func (e tooLarge) Error() string { return fmt.Sprintf("more than %d bytes", int(
 const statusHungUp = 499
 
 // problem turns an error into what is answered. in says where its fields are: body or query.
-// What it does not know is a fault of ours, told as 503: the request may be sent again.
+// What it does not know is a fault of ours, answered with 503: the request may be sent again.
 func (s *Server) problem(ctx context.Context, in string, err error) error {
 	var known huma.StatusError
 	var transition *topup.TransitionError
@@ -52,7 +52,7 @@ func (s *Server) problem(ctx context.Context, in string, err error) error {
 	case errors.As(err, new(*topup.MovedOnError)), errors.Is(err, topup.ErrNotDisputed), errors.Is(err, topup.ErrArchived):
 		return huma.Error409Conflict(err.Error())
 	case errors.Is(err, topup.ErrLost):
-		return huma.Error409Conflict("somebody else changed the order at this moment; look at it again")
+		return huma.Error409Conflict("somebody else changed the order at this moment; get it again")
 	case errors.As(err, &transition):
 		return huma.Error409Conflict(transition.Error())
 	case errors.Is(err, topup.ErrNotFound):
@@ -100,9 +100,9 @@ func detail(in string, f *topup.FieldError) error {
 // notAllowed is the problem of wrong fields. It names topup.MaxFaults of them at most, so that an answer stays short
 // however much is wrong.
 func notAllowed(details []error) error {
-	told := details[:min(len(details), topup.MaxFaults)]
-	names := make([]string, len(told))
-	for i, err := range told {
+	named := details[:min(len(details), topup.MaxFaults)]
+	names := make([]string, len(named))
+	for i, err := range named {
 		var d *huma.ErrorDetail
 		if errors.As(err, &d) {
 			_, names[i], _ = strings.Cut(d.Location, ".")
@@ -110,10 +110,10 @@ func notAllowed(details []error) error {
 		}
 	}
 	text := "not allowed: " + strings.Join(names, ", ")
-	if len(told) == topup.MaxFaults {
+	if len(named) == topup.MaxFaults {
 		text += "; " + topup.MostNamed
 	}
-	return huma.Error422UnprocessableEntity(text, told...)
+	return huma.Error422UnprocessableEntity(text, named...)
 }
 
 func unauthorized(detail string) error {

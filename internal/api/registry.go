@@ -66,7 +66,7 @@ func (r registered) Authenticate(ctx context.Context, key string) (Identity, err
 	return who, err
 }
 
-// HasAdmin tells whether an admin key is set.
+// HasAdmin reports whether an admin key is set.
 func (r registered) HasAdmin() bool {
 	static, ok := r.static.(adminless)
 	return !ok || static.HasAdmin()
@@ -76,9 +76,9 @@ func (r registered) HasAdmin() bool {
 type CallerFacts struct {
 	Name        string          `json:"name"`
 	CallbackURL *string         `json:"callback_url" doc:"Where its events go; null: nowhere."`
-	Endpoints   []endpointFacts `json:"endpoints" doc:"All that are told of its events; the one named default is the callback_url."`
+	Endpoints   []endpointFacts `json:"endpoints" doc:"All that its events are delivered to; the one named default is the callback_url."`
 	CreatedAt   time.Time       `json:"created_at"`
-	DisabledAt  *time.Time      `json:"disabled_at" doc:"Since when its key is refused and it is told nothing; null: it is enabled."`
+	DisabledAt  *time.Time      `json:"disabled_at" doc:"Since when its key is refused and nothing is delivered to it; null: it is enabled."`
 	Version     int64           `json:"version" doc:"Rises with each change; see its changes."`
 	Keys        []keyFacts      `json:"keys" doc:"Its API keys, the newest first; two while one follows the other."`
 	IDPrefix    *string         `json:"id_prefix" doc:"What its orders' ids begin with, and nobody else's; null: none."`
@@ -202,7 +202,7 @@ type callerInput struct {
 
 type changeCallerRequest struct {
 	CallbackURL *string `json:"callback_url,omitempty" nullable:"true" doc:"Where its events go; empty: nowhere. Absent: as it is."`
-	Disabled    *bool   `json:"disabled,omitempty" doc:"Refuse its key and tell it nothing, or do so no more."`
+	Disabled    *bool   `json:"disabled,omitempty" doc:"Refuse its key and deliver nothing to it, or do so no more."`
 	Version     int64   `json:"version,omitempty" minimum:"1" doc:"What is changed: 409 if it is another. Absent: any."`
 	IDPrefix    *string `json:"id_prefix,omitempty" doc:"What its orders' ids must begin with; empty: nothing."`
 	MaxOpen     *int    `json:"max_open,omitempty" doc:"How many of its orders may be open; 0: any number."`

@@ -130,7 +130,7 @@ func TestCallerVersions(t *testing.T) {
 	}
 }
 
-// TestExpiredKey: who has it is told that it has expired.
+// TestExpiredKey: whoever has it learns that it has expired.
 func TestExpiredKey(t *testing.T) {
 	s := withRegistry(t)
 	var c struct {
@@ -149,7 +149,7 @@ func TestExpiredKey(t *testing.T) {
 	}
 }
 
-// TestIDPrefix: whoever places an order, alone or in a batch, is told that the beginning of its id is another's, and
+// TestIDPrefix: whoever places an order, alone or in a batch, learns that the beginning of its id is another's, and
 // not whose.
 func TestIDPrefix(t *testing.T) {
 	s := withRegistry(t)

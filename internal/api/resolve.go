@@ -13,7 +13,7 @@ type resolveInput struct {
 }
 
 type resolveRequest struct {
-	Outcome       topup.ResolvedAs `json:"outcome" enum:"succeeded,failed,resend" doc:"What happened: it was charged; it was not, and is given up; or send it again, which charges twice if it was charged after all."`
+	Outcome       topup.ResolvedAs `json:"outcome" enum:"succeeded,failed,resend" doc:"What happened: it was charged; it was not, and the order fails; or send it again, which charges twice if it was charged after all."`
 	Reason        string           `json:"reason" minLength:"1" maxLength:"500" doc:"Why this is known. Kept with the order." example:"line 4711 of the statement of 22 November"`
 	By            string           `json:"by,omitempty" maxLength:"100" doc:"Who decided. Kept with the order." example:"ana"`
 	Force         bool             `json:"force,omitempty" doc:"Also while a worker may still be acting on the attempt, or its answer may be on the way."`

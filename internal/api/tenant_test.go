@@ -179,7 +179,7 @@ func TestTenantsSeeTheirOwn(t *testing.T) {
 	}
 }
 
-// TestCursorsAreSealed: a cursor tells nothing, and leads on in no other list than its own.
+// TestCursorsAreSealed: a cursor says nothing, and leads on in no other list than its own.
 func TestCursorsAreSealed(t *testing.T) {
 	s := serve(t)
 	for i := range 3 {

@@ -19,7 +19,7 @@ func propertyTexts(catalog topup.Catalog) map[string]map[string]string {
 			"product_id":   "A product of `GET /v1/products`.",
 			"amount":       "MXN, at most 2 decimals, exact: within the product's range, or its fixed price. " + prices(catalog),
 			"operator":     "The carrier's name; the distributor finds it out where it is absent.",
-			"priority":     "How soon it is bought while not all can be: `high` for an order that a person waits for, `bulk` for one that may wait in line. Default: `normal`. Not part of the order's content.",
+			"priority":     "How soon it is bought while not all can be: `high` for an order that a person waits for, `bulk` for one that may wait. Default: `normal`. Not part of the order's content.",
 			"callback_url": "Where this order's events go instead of the caller's own URL; of the same origin. Not part of the order's content.",
 			"process_at":   "Not before this time. Default: at once.",
 			"expires_at":   "Not after this time: then the order becomes `failed`, reason `expired`. Later than process_at and than now.",
@@ -41,7 +41,7 @@ func propertyTexts(catalog topup.Catalog) map[string]map[string]string {
 			"finished_at":      "When it became final.",
 			"priority":         "`high`, `normal` or `bulk`.",
 			"disputed_at":      "Since when later evidence contradicts the final state, which stays until a person decides; absent when none does.",
-			"waits_for":        "Why it stands in line: `turn` (bulk), `pace` (the distributor's limit), `outage` (its operator fails), `balance`; null when it does not.",
+			"waits_for":        "Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`; null when it does not.",
 		},
 		"Attempt": attemptTexts(),
 		"OrderDetails": {

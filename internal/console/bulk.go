@@ -136,11 +136,11 @@ func (c confirmation) wrong(now bulk.Set) string {
 	n := now.New(c.shown)
 	switch {
 	case time.Now().After(c.Until):
-		return "You were asked more than an hour ago. Nothing was done; look again."
+		return "You were asked more than an hour ago. Nothing was done. Review them again."
 	case n == 1:
-		return "One of these has come, or has changed, since you were asked. Nothing was done; look again."
+		return "One of these has come, or has changed, since you were asked. Nothing was done. Review them again."
 	case n > 1:
-		return fmt.Sprintf("%d of these have come, or have changed, since you were asked. Nothing was done; look again.", n)
+		return fmt.Sprintf("%d of these have come, or have changed, since you were asked. Nothing was done. Review them again.", n)
 	}
 	return ""
 }

@@ -35,7 +35,7 @@ type Book interface {
 	Disputed(ctx context.Context) (n int64, since time.Time, err error)
 }
 
-// Events are what callers were told.
+// Events are what callers are notified of.
 type Events interface {
 	Event(ctx context.Context, id string) (topup.Event, error)
 	Events(ctx context.Context, f topup.EventFilter) ([]topup.Event, string, error)
@@ -50,7 +50,7 @@ type Orders interface {
 	Redeliver(ctx context.Context, id string, who producer.Actor) (topup.Event, error)
 }
 
-// Queue is asynq's, as far as a person looks at it and stops it.
+// Queue is asynq's, as far as a person sees and stops it.
 type Queue interface {
 	Glance(ctx context.Context) (map[string]asynq.QueueInfo, error)
 	Pause(ctx context.Context, name string) error
@@ -72,12 +72,12 @@ type Callers interface {
 	List(ctx context.Context) ([]topup.Caller, error)
 }
 
-// Breaker tells whether purchases are held back because the distributor fails.
+// Breaker reports whether purchases are deferred because the distributor fails.
 type Breaker interface {
 	Breaker(ctx context.Context) (BreakerState, error)
 }
 
-// BreakerState is what holds purchases back; the zero value holds none.
+// BreakerState is why purchases are deferred; of the zero value none are.
 type BreakerState struct {
 	Open bool
 	// Until is when the next purchase is let through; zero where that is not known.
@@ -93,8 +93,8 @@ type History interface {
 	BalancesSince(ctx context.Context, since time.Time) ([]topup.BalanceReading, error)
 }
 
-// Line is where orders stand that cannot be bought now.
-type Line interface {
+// WaitQueue has the orders that wait to be bought.
+type WaitQueue interface {
 	WaitingByPriority(ctx context.Context) (map[topup.Priority]int64, error)
 }
 
@@ -120,12 +120,12 @@ type Config struct {
 	Health  Health
 	// Balances may be nil: then a balance that nobody recorded is not shown.
 	Balances Balances
-	// History may be nil, or have nothing yet: then the distributor is asked while somebody looks.
+	// History may be nil, or have nothing yet: then the distributor is asked while somebody watches.
 	History History
 	// Breaker may be nil: then nothing is said of it.
 	Breaker Breaker
-	// Line may be nil: then nothing is said of it.
-	Line Line
+	// WaitQueue may be nil: then nothing is said of it.
+	WaitQueue WaitQueue
 	// Rate is the limit of requests to the distributor, in words; empty: there is none.
 	Rate    string
 	Log     *slog.Logger
@@ -271,7 +271,7 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
 		errors.Is(err, topup.ErrNotDisputed), errors.Is(err, topup.ErrArchived):
 		p = &problem{http.StatusConflict, err.Error()}
 	case errors.Is(err, topup.ErrLost):
-		p = &problem{http.StatusConflict, "The order has changed since you looked at it. Nothing was done; look again."}
+		p = &problem{http.StatusConflict, "The order has changed since it was shown to you. Nothing was done; reload it."}
 	case len(topup.FieldErrors(err)) > 0:
 		p = &problem{http.StatusUnprocessableEntity, err.Error()}
 	default:
@@ -293,7 +293,7 @@ type view struct {
 	role    access.Role
 }
 
-// May tells whether who looks may do something, by its name in access: what they may not is not offered.
+// May reports whether the operator may do something, by its name in access: what they may not is not offered.
 func (v view) May(name string) (bool, error) {
 	p, known := access.Of(name)
 	if !known {

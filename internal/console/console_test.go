@@ -202,19 +202,19 @@ func (downBreaker) Breaker(context.Context) (console.BreakerState, error) {
 
 func TestOverviewTellsOfTheBreaker(t *testing.T) {
 	s := open(t, func(c *console.Config) { c.Breaker = downBreaker{} })
-	s.enter().get("/console/").want(200, "Purchases are held back", "9 of 10 calls failed")
+	s.enter().get("/console/").want(200, "Purchases are deferred", "9 of 10 calls failed")
 }
 
-func TestOverviewTellsOfTheLine(t *testing.T) {
+func TestOverviewShowsWhatWaits(t *testing.T) {
 	s := open(t, func(c *console.Config) { c.Rate = "200 a minute" })
-	s.config.Line = s.journal
+	s.config.WaitQueue = s.journal
 	s.url = s.listen(s.config)
 	r := topup.Request{ID: "BULK", Caller: "default", Phone: ana, Product: "MOVISTAR_TAE", Amount: topup.Pesos(10), Priority: topup.PriorityBulk}
 	_, _, err := s.journal.Accept(t.Context(), r, time.Now())
 	must(t, err)
 	b := s.enter()
-	b.get("/console/").want(200, "Limit</dt><dd>200 a minute", "In line, bulk</dt><dd>1<", "In line, high</dt><dd>0<")
-	b.get("/console/orders/BULK").want(200, "Priority</dt><dd>bulk", "until it is its turn")
+	b.get("/console/").want(200, "Limit</dt><dd>200 a minute", "Waiting, bulk</dt><dd>1<", "Waiting, high</dt><dd>0<")
+	b.get("/console/orders/BULK").want(200, "Priority</dt><dd>bulk", "waits: bulk orders share what the others leave")
 }
 
 func TestOverviewTellsOfTheBalance(t *testing.T) {
@@ -232,7 +232,7 @@ func TestOverviewTellsOfTheBalance(t *testing.T) {
 		must(t, s.journal.RecordBalance(t.Context(), r))
 	}
 	s.url = s.listen(s.config) // whose overview is not the former one, kept for a moment
-	s.enter().get("/console/").want(200, "12\u202f145.00 <small>USD", "told 10 min ago", "<polyline points=\"0.0,2.0 300.0,30.0 600.0,58.0 ")
+	s.enter().get("/console/").want(200, "12\u202f145.00 <small>USD", "asked 10 min ago", "<polyline points=\"0.0,2.0 300.0,30.0 600.0,58.0 ")
 	_, _, err := s.journal.SetBalanceLow(t.Context(), r, topup.Pesos(20_000), false, time.Now())
 	must(t, err)
 	s.url = s.listen(s.config)
@@ -369,7 +369,7 @@ func TestDisputes(t *testing.T) {
 	b.get("/console/orders/RIGHT").want(200, "Disputed", "not in the statement", "Uphold…", "Correct…")
 	bystanders := s.bystanders("RIGHT")
 	b.post("/console/orders/RIGHT/uphold", "was", "succeeded", "reason", " ").want(http.StatusUnprocessableEntity, "Say why")
-	b.post("/console/orders/RIGHT/uphold", "was", "failed", "reason", "x").want(http.StatusConflict, "look again")
+	b.post("/console/orders/RIGHT/uphold", "was", "failed", "reason", "x").want(http.StatusConflict, "Review it again")
 	b.post("/console/orders/RIGHT/uphold", "was", "succeeded", "reason", "the vendor confirms").to("/console/orders/RIGHT?done=upheld")
 	bystanders.wantUntouched()
 	if d := s.order("RIGHT"); d.State != topup.StateSucceeded || d.DisputedAt != nil || d.Disputes[0].EndedBy != "ana" ||
@@ -455,7 +455,7 @@ func TestCallers(t *testing.T) {
 	must(t, s.journal.AddCaller(t.Context(), mute))
 	_, err := s.journal.EndpointFailed(t.Context(), "kiosk", "https://crm.example/", time.Now())
 	must(t, err)
-	s.enter().get("/console/callers").want(200, "kiosk.example", "good", "crm.example", "failing", "told nowhere")
+	s.enter().get("/console/callers").want(200, "kiosk.example", "good", "crm.example", "failing", "notified nowhere")
 }
 
 func TestQueuesOpenWithTheConsolesSession(t *testing.T) {

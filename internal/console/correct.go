@@ -77,7 +77,7 @@ func (c *Console) uphold(w http.ResponseWriter, r *http.Request, who operator) e
 func (c *Console) judged(r *http.Request) (orderView, error) {
 	v, err := c.orderView(r)
 	if was := r.PostFormValue("was"); err == nil && was != string(v.State) {
-		text := "Nothing was done. Order " + string(v.ID) + " is " + string(v.State) + ", not " + was + " as it was shown: look again."
+		text := "Nothing was done. Order " + string(v.ID) + " is " + string(v.State) + ", not " + was + " as it was shown. Review it again."
 		return v, &problem{http.StatusConflict, text}
 	}
 	return v, err

@@ -12,7 +12,7 @@ import (
 	"recarga/topup"
 )
 
-// eventsView is a page of what callers were told.
+// eventsView is a page of events.
 type eventsView struct {
 	Events []topup.Event
 	Chips  []chip

@@ -272,7 +272,7 @@ func (s *site) bought(id string, phone topup.Phone, at time.Time, took time.Dura
 		},
 	}, at.Add(took))
 	must(s.tb, err)
-	s.told(ev, at.Add(took))
+	s.delivered(ev, at.Add(took))
 	return o
 }
 
@@ -303,8 +303,8 @@ func (b bystanders) wantUntouched() {
 	}
 }
 
-// told delivers an event.
-func (s *site) told(ev *topup.Event, at time.Time) {
+// delivered delivers an event.
+func (s *site) delivered(ev *topup.Event, at time.Time) {
 	s.tb.Helper()
 	status := http.StatusOK
 	must(s.tb, s.journal.RecordTry(s.tb.Context(), *ev, topup.Try{At: at, Status: &status, DurationMS: 12}, topup.EventDelivered, time.Time{}))

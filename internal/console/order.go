@@ -18,7 +18,7 @@ type orderView struct {
 	topup.Details
 	Facts topup.StateFacts
 	Steps []step
-	// CanCancel and CanResolve tell which actions make sense now.
+	// CanCancel and CanResolve say which actions make sense now.
 	CanCancel, CanResolve bool
 	// CanBecome is what a person may still make of its final state; nothing while it is open.
 	CanBecome []topup.ResolvedAs
@@ -54,7 +54,7 @@ type step struct {
 
 type resolveForm struct {
 	Outcome, Reason, TransactionID, Reference, AuthCode, Force string
-	// Attempt is the one that was looked at.
+	// Attempt is the one that was shown.
 	Attempt int
 }
 
@@ -71,8 +71,8 @@ func (c *Console) order(w http.ResponseWriter, r *http.Request, _ operator) erro
 // messages are those after an action: a link cannot put others on the page.
 var messages = map[string]string{
 	"resolved":    "Resolved.",
-	"canceled":    "Canceled. Its caller is told.",
-	"corrected":   "Corrected. Its caller is told.",
+	"canceled":    "Canceled. Its caller is notified.",
+	"corrected":   "Corrected. Its caller is notified.",
 	"upheld":      "The dispute has ended: the order's state is right.",
 	"redelivered": "The event is due again.",
 }
@@ -89,9 +89,9 @@ func (c *Console) orderView(r *http.Request) (orderView, error) {
 	v := orderView{Details: d, Facts: factsOf(d.State), Steps: life(d)}
 	v.CanCancel = d.State == topup.StateQueued || d.State == topup.StateRetrying
 	v.CanResolve = d.State == topup.StateUnknown
-	for _, verdict := range []topup.ResolvedAs{topup.ResolvedSucceeded, topup.ResolvedFailed} {
-		if topup.Allowed(d.State, verdict.State(), topup.OpCorrect) {
-			v.CanBecome = append(v.CanBecome, verdict)
+	for _, outcome := range []topup.ResolvedAs{topup.ResolvedSucceeded, topup.ResolvedFailed} {
+		if topup.Allowed(d.State, outcome.State(), topup.OpCorrect) {
+			v.CanBecome = append(v.CanBecome, outcome)
 		}
 	}
 	return v, nil
@@ -106,7 +106,7 @@ func factsOf(s topup.State) topup.StateFacts {
 	return topup.StateFacts{State: s}
 }
 
-// life tells an order's story, by time.
+// life is an order's story, by time.
 func life(d topup.Details) []step {
 	steps := []step{{At: d.CreatedAt, Kind: "open", Title: "Accepted", Text: "from " + d.Caller}}
 	if d.ProcessAt != nil && d.ProcessAt.After(d.CreatedAt) {
@@ -154,21 +154,21 @@ func life(d topup.Details) []step {
 	return steps
 }
 
-// waits says why an order stands in line.
+// waits says why an order waits.
 func waits(why topup.Wait) string {
 	switch why {
 	case "":
 		return ""
 	case topup.WaitFairShare:
-		return "stands in line until it is its turn: it is of bulk priority"
+		return "waits: bulk orders share what the others leave"
 	case topup.WaitRate:
-		return "stands in line: the distributor's limit of requests is used up"
+		return "waits: the distributor's limit of requests is used up"
 	case topup.WaitOutage:
-		return "stands in line: its operator, or the distributor, fails"
+		return "waits: its operator, or the distributor, fails"
 	case topup.WaitBalance:
-		return "stands in line: the balance at the distributor is too low"
+		return "waits: the balance at the distributor is too low"
 	}
-	return "stands in line: " + string(why)
+	return "waits: " + string(why)
 }
 
 func attemptStep(a topup.Attempt) step {
@@ -249,7 +249,7 @@ func (c *Console) resolve(w http.ResponseWriter, r *http.Request, who operator) 
 	f := readResolveForm(r)
 	if attempt := r.PostFormValue("attempt"); attempt != "" {
 		if f.Attempt, err = strconv.Atoi(attempt); err != nil {
-			return &topup.FieldError{Field: "attempt", Value: attempt, Allowed: "the number of the attempt that was looked at"}
+			return &topup.FieldError{Field: "attempt", Value: attempt, Allowed: "the number of the attempt that was shown"}
 		}
 	}
 	v.Form = f

@@ -43,7 +43,7 @@ const maxName = 60
 
 const allowedText = "UTF-8 text without NUL"
 
-// Text tells whether s is UTF-8 without NUL. A database cannot hold anything else, and one that can finds nothing by it.
+// Text reports whether s is UTF-8 without NUL. A database cannot hold anything else, and one that can finds nothing by it.
 func Text(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
 func notText(s string) bool { return !Text(s) }

@@ -71,7 +71,8 @@ func newHTTPClient() *http.Client {
 // repeat tries until it succeeds, ctx ends, or a problem says that it never will.
 func (c *Client) repeat(ctx context.Context, try func() error) error {
 	wait := &asked{BackOff: backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMaxInterval(5*time.Second), backoff.WithMaxElapsedTime(0))}
+		backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMaxInterval(5*time.Second),
+		backoff.WithMaxElapsedTime(0))}
 	var last error
 	err := backoff.RetryNotify(func() error {
 		err := try()

@@ -84,12 +84,14 @@ func (c *Client) RemoveEndpoint(
 
 // EnableEndpoint has an endpoint tried again, and clears the record of its failures.
 func (c *Client) EnableEndpoint(ctx context.Context, caller, name string) error {
-	return c.onCaller(ctx, "enable an endpoint of", http.MethodPost, endpointPath(caller, name)+"/enable", caller, nil, &Caller{})
+	return c.onCaller(ctx, "enable an endpoint of", http.MethodPost, endpointPath(caller, name)+"/enable", caller, nil,
+		&Caller{})
 }
 
 // DisableEndpoint has nothing more sent to an endpoint.
 func (c *Client) DisableEndpoint(ctx context.Context, caller, name string) error {
-	return c.onCaller(ctx, "disable an endpoint of", http.MethodPost, endpointPath(caller, name)+"/disable", caller, nil, &Caller{})
+	return c.onCaller(ctx, "disable an endpoint of", http.MethodPost, endpointPath(caller, name)+"/disable", caller, nil,
+		&Caller{})
 }
 
 func endpointPath(caller, name string) string {

@@ -39,7 +39,9 @@ func (c *Client) Redeliver(ctx context.Context, id string) (ev Event, err error)
 // RedeliverAll redelivers every event of a filter, that of POST /v1/events/redeliver: state, caller, type,
 // since, until. progress is called with the count so far. The count is right also with an error; the same
 // call continues then.
-func (c *Client) RedeliverAll(ctx context.Context, filter map[string]any, progress func(count int)) (count int, err error) {
+func (c *Client) RedeliverAll(
+	ctx context.Context, filter map[string]any, progress func(count int),
+) (count int, err error) {
 	body := maps.Clone(filter)
 	if body == nil {
 		body = map[string]any{}

@@ -65,8 +65,8 @@ func (c *Client) Correct(ctx context.Context, id topup.ID, r topup.Correction) (
 	})
 }
 
-// Uphold ends a dispute: the order's state is right; with the admin key. A *Problem with status 409 says that the order
-// is not disputed.
+// Uphold ends a dispute: the order's state is right; with the admin key. A *Problem with status 409 says that the
+// order is not disputed.
 func (c *Client) Uphold(ctx context.Context, id topup.ID, u topup.Upholding) (topup.Order, error) {
 	return c.decide(ctx, id, "dispute", decision{Outcome: string(u.Outcome), Reason: u.Reason, By: u.By})
 }
@@ -91,7 +91,8 @@ func (c *Client) decide(
 }
 
 // onTopup asks something of one order. What cannot be an order's id could lead to another path.
-func (c *Client) onTopup(ctx context.Context, what, method string, id topup.ID, action string, request, answer any) error {
+func (c *Client) onTopup(ctx context.Context, what, method string, id topup.ID, action string, request,
+	answer any) error {
 	what += " " + string(id)
 	if _, err := topup.ParseID(string(id)); err != nil {
 		return fmt.Errorf("%s: %w", what, err)

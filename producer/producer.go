@@ -32,7 +32,9 @@ type Journal interface {
 	// RedeliverWithin makes an event due again, at most so many times a day (0: any number); see Producer.Redeliver.
 	RedeliverWithin(ctx context.Context, ev topup.Event, most int, now time.Time) error
 	// RedeliverAll makes the events of a filter due again, and calls each for them; see Producer.RedeliverAll.
-	RedeliverAll(ctx context.Context, f topup.EventFilter, now time.Time, each func(topup.Event)) (count int, next string, err error)
+	RedeliverAll(
+		ctx context.Context, f topup.EventFilter, now time.Time, each func(topup.Event),
+	) (count int, next string, err error)
 }
 
 // Quotas keep callers within what they may have under way: callers.Quotas.
@@ -65,8 +67,8 @@ func (a Actor) attrs() []slog.Attr {
 }
 
 // Producer is everything that can be done to an order or an event from outside: each operation is recorded in the
-// journal, logged with who did it and why, and the workers are woken for what follows. If the queue is not reached, the
-// operation has succeeded all the same: the sweep enqueues what it left to do.
+// journal, logged with who did it and why, and the workers are woken for what follows. If the queue is not reached,
+// the operation has succeeded all the same: the sweep enqueues what it left to do.
 type Producer struct {
 	journal Journal
 	waker   wake.Waker
@@ -106,7 +108,8 @@ func (p *Producer) Place(ctx context.Context, r topup.Request) (o topup.Order, r
 		return o, replayed, err
 	}
 	p.log.LogAttrs(ctx, slog.LevelInfo, "order accepted",
-		append(o.LogAttrs(), slog.Any("phone", o.Phone), slog.String("product", o.Product), slog.String("amount", o.Amount.String()))...)
+		append(o.LogAttrs(), slog.Any("phone", o.Phone), slog.String("product", o.Product),
+			slog.String("amount", o.Amount.String()))...)
 	if o.WaitsFor == "" { // else a worker releases it
 		p.waker.Order(ctx, r, dueAt(o))
 	}
@@ -152,15 +155,16 @@ func (p *Producer) Cancel(ctx context.Context, id topup.ID, who Actor) (topup.Or
 
 // Resolve settles an order that is held as unknown, by what a person or a statement says of it, and notifies its
 // caller, or has it sent again. Errors: those of topup.FieldErrors; topup.ErrNotFound; *topup.TransitionError when it
-// is not unknown; *topup.TooEarlyError while a worker might still be acting on it. The repeat of its last resolution is
-// no error, and returns it as it now is.
+// is not unknown; *topup.TooEarlyError while a worker might still be acting on it. The repeat of its last resolution
+// is no error, and returns it as it now is.
 func (p *Producer) Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error) {
 	o, event, err := p.journal.Resolve(ctx, id, r, time.Now())
 	if err != nil || event == nil && o.State != topup.StateRetrying { // a repeat: its event is delivered, or on its way
 		return o, err
 	}
 	p.log.LogAttrs(ctx, slog.LevelWarn, "order resolved",
-		append(o.LogAttrs(), slog.String("as", string(r.Outcome)), slog.String("by", r.By), slog.String("why", r.Reason), slog.Bool("forced", r.Forced))...)
+		append(o.LogAttrs(), slog.String("as", string(r.Outcome)), slog.String("by", r.By), slog.String("why", r.Reason),
+			slog.Bool("forced", r.Forced))...)
 	if event != nil {
 		p.waker.Event(ctx, event.ID, event.DueAt)
 		return o, nil
@@ -191,7 +195,8 @@ func (p *Producer) Correct(ctx context.Context, id topup.ID, c topup.Correction)
 	if err != nil || event == nil {
 		return o, err
 	}
-	p.log.LogAttrs(ctx, slog.LevelWarn, "order corrected", append(o.LogAttrs(), slog.String("by", c.By), slog.String("why", c.Reason))...)
+	p.log.LogAttrs(ctx, slog.LevelWarn, "order corrected",
+		append(o.LogAttrs(), slog.String("by", c.By), slog.String("why", c.Reason))...)
 	p.waker.Event(ctx, event.ID, event.DueAt)
 	return o, nil
 }

@@ -115,11 +115,13 @@ func TestCancel(t *testing.T) {
 	if _, _, err := p.Place(t.Context(), topUp); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Cancel(t.Context(), topUp.ID, producer.Actor{Caller: "somebody else"}); !errors.Is(err, topup.ErrNotFound) {
+	if _, err := p.Cancel(t.Context(), topUp.ID, producer.Actor{Caller: "somebody else"}); !errors.Is(err,
+		topup.ErrNotFound) {
 		t.Errorf("another caller cancels: %v", err)
 	}
 	for range 2 {
-		if o, err := p.Cancel(t.Context(), topUp.ID, producer.Actor{Caller: topup.DefaultCaller}); err != nil || o.State != topup.StateCanceled {
+		if o, err := p.Cancel(t.Context(), topUp.ID, producer.Actor{Caller: topup.DefaultCaller}); err != nil ||
+			o.State != topup.StateCanceled {
 			t.Errorf("%s, %v", o.State, err)
 		}
 	}

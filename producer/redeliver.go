@@ -41,7 +41,9 @@ func (p *Producer) Redeliver(ctx context.Context, id string, who Actor) (topup.E
 // RedeliverAll does so to all events that a filter chooses, or with a Limit to a page of them, of which next is the
 // cursor of the rest. Of a caller they are its own, without those that it has redelivered MaxRedeliveries times today.
 // The count is right also with an error: what was done stays. A bad cursor is a *topup.FieldError.
-func (p *Producer) RedeliverAll(ctx context.Context, f topup.EventFilter, who Actor) (count int, next string, err error) {
+func (p *Producer) RedeliverAll(
+	ctx context.Context, f topup.EventFilter, who Actor,
+) (count int, next string, err error) {
 	if f.MostRedeliveries = mostRedeliveries(who); who.Caller != "" {
 		f.Caller = who.Caller
 	}

@@ -24,7 +24,8 @@ func canceled(t *testing.T, lost bool) (*producer.Producer, *waker, topup.Event)
 		t.Fatal(err)
 	}
 	b.events = nil
-	if err := j.RecordTry(t.Context(), d.Events[0], topup.Try{At: time.Now()}, topup.EventDelivered, time.Time{}); err != nil {
+	if err := j.RecordTry(t.Context(), d.Events[0], topup.Try{At: time.Now()}, topup.EventDelivered,
+		time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	return p, b, d.Events[0]
@@ -34,7 +35,8 @@ func TestRedeliver(t *testing.T) {
 	for _, lost := range []bool{false, true} {
 		p, b, ev := canceled(t, lost)
 		for _, who := range []producer.Actor{{Caller: topup.DefaultCaller}, {By: "ana", Reason: "the shop lost it"}} {
-			if got, err := p.Redeliver(t.Context(), ev.ID, who); err != nil || got.State != topup.EventPending || got.ID != ev.ID {
+			if got, err := p.Redeliver(t.Context(), ev.ID, who); err != nil || got.State != topup.EventPending ||
+				got.ID != ev.ID {
 				t.Errorf("queue lost %v, %+v: %+v, %v", lost, who, got, err)
 			}
 		}
@@ -100,7 +102,8 @@ func TestRedeliverQuota(t *testing.T) {
 	if count, _, err := p.RedeliverAll(t.Context(), topup.EventFilter{}, who); count != 0 || err != nil {
 		t.Errorf("by a filter: %d, %v", count, err)
 	}
-	if count, _, err := p.RedeliverAll(t.Context(), topup.EventFilter{}, producer.Actor{By: "ana"}); count != 1 || err != nil {
+	if count, _, err := p.RedeliverAll(t.Context(), topup.EventFilter{}, producer.Actor{By: "ana"}); count != 1 ||
+		err != nil {
 		t.Errorf("by an operator: %d, %v", count, err)
 	}
 }

@@ -40,7 +40,8 @@ type Orders interface {
 	// Correct changes a final state that was wrong. Errors: those of topup.FieldErrors, topup.ErrNotFound,
 	// topup.ErrArchived, *topup.TransitionError.
 	Correct(ctx context.Context, id topup.ID, c topup.Correction) (topup.Order, error)
-	// Uphold ends a dispute. Errors: those of topup.FieldErrors, topup.ErrNotFound, topup.ErrArchived, topup.ErrNotDisputed.
+	// Uphold ends a dispute. Errors: those of topup.FieldErrors, topup.ErrNotFound, topup.ErrArchived,
+	// topup.ErrNotDisputed.
 	Uphold(ctx context.Context, id topup.ID, u topup.Upholding) (topup.Order, error)
 	// Redeliver makes an event due again. Errors: topup.ErrNotFound, *topup.QuotaError.
 	Redeliver(ctx context.Context, id string, who producer.Actor) (topup.Event, error)
@@ -157,7 +158,8 @@ func New(cfg Config) *Server {
 	if cfg.Limiter == nil {
 		cfg.Limiter = access.NewLimiter(cfg.Log, nil)
 	}
-	s := &Server{cfg: cfg, log: slog.New(actorLog{cfg.Log.Handler()}), mux: http.NewServeMux(), cursors: newCursors(cfg.Cursors)}
+	s := &Server{cfg: cfg, log: slog.New(actorLog{cfg.Log.Handler()}), mux: http.NewServeMux(),
+		cursors: newCursors(cfg.Cursors)}
 	s.balance.ask = cfg.Balances
 	api := humago.New(s.mux, humaConfig(cfg.Version))
 	s.schemas = api.OpenAPI().Components.Schemas

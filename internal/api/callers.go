@@ -56,7 +56,8 @@ func (who Identity) by(given, standard string) (string, error) {
 		return cmp.Or(given, standard), nil
 	}
 	if given != "" && given != who.Operator {
-		return "", &topup.FieldError{Field: "by", Value: given, Allowed: "absent: what this key does is kept under " + who.Operator}
+		return "", &topup.FieldError{Field: "by", Value: given, Allowed: "absent: what this key does is kept under " +
+			who.Operator}
 	}
 	return who.Operator, nil
 }
@@ -85,7 +86,8 @@ type staticCaller struct {
 func StaticCallers(apiKey, callbackURL, adminKey string) Callers {
 	var c staticCallers
 	owner := Identity{Caller: topup.DefaultCaller, CallbackURL: callbackURL}
-	c = c.with(adminKey, Identity{Caller: owner.Caller, CallbackURL: owner.CallbackURL, Role: access.Admin, Operator: access.AdminName})
+	c = c.with(adminKey, Identity{Caller: owner.Caller, CallbackURL: owner.CallbackURL, Role: access.Admin,
+		Operator: access.AdminName})
 	return c.with(apiKey, owner)
 }
 
@@ -218,8 +220,8 @@ func bearer(header string) string {
 
 const consolePath = "/console"
 
-// operatorsOnly guards /queues: by the console's login, or with an operator's key as a bearer key or as the password of
-// HTTP Basic. To change something needs another role than to view it.
+// operatorsOnly guards /queues: by the console's login, or with an operator's key as a bearer key or as the password
+// of HTTP Basic. To change something needs another role than to view it.
 func (s *Server) operatorsOnly(next http.Handler) http.Handler {
 	if c, ok := s.cfg.Callers.(adminless); ok && !c.HasAdmin() {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

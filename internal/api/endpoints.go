@@ -21,7 +21,9 @@ type Endpoints interface {
 type Health interface {
 	EndpointHealth(ctx context.Context, caller, url string) (topup.EndpointHealth, error)
 	EndpointHealthy(ctx context.Context, caller, url string) error
-	DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, notify bool, now time.Time) (disabled bool, ev *topup.Event, err error)
+	DisableEndpoint(
+		ctx context.Context, d topup.DisabledEndpoint, notify bool, now time.Time,
+	) (disabled bool, ev *topup.Event, err error)
 }
 
 // endpointFacts is an endpoint as it is shown.
@@ -29,7 +31,7 @@ type endpointFacts struct {
 	Name         string            `json:"name"`
 	URL          string            `json:"url"`
 	EventTypes   []topup.EventType `json:"event_types" doc:"The types that it wants; empty: every type."`
-	FailingSince *time.Time        `json:"failing_since" doc:"The first failure after its last success; null: it answers."`
+	FailingSince *time.Time        `json:"failing_since"`
 	DisabledAt   *time.Time        `json:"disabled_at" doc:"Since when nothing is sent to it; null: it is enabled."`
 	Reason       *string           `json:"reason" doc:"Why it is disabled."`
 }
@@ -45,7 +47,8 @@ func (s *Server) endpointsOf(ctx context.Context, c topup.Caller) ([]endpointFac
 		if err != nil {
 			return nil, err
 		}
-		f := endpointFacts{Name: e.Name, URL: e.URL, EventTypes: e.EventTypes, FailingSince: h.FailingSince, DisabledAt: h.DisabledAt}
+		f := endpointFacts{Name: e.Name, URL: e.URL, EventTypes: e.EventTypes, FailingSince: h.FailingSince,
+			DisabledAt: h.DisabledAt}
 		if f.EventTypes == nil {
 			f.EventTypes = []topup.EventType{}
 		}
@@ -66,7 +69,7 @@ type setEndpointInput struct {
 
 type setEndpointRequest struct {
 	URL        string            `json:"url" doc:"Where these events go." example:"https://crm.example/recarga"`
-	EventTypes []topup.EventType `json:"event_types,omitempty" doc:"The types that it wants; absent or empty: every type." example:"[\"topup.failed\"]"`
+	EventTypes []topup.EventType `json:"event_types,omitempty" example:"[\"topup.failed\"]"`
 }
 
 func (s *Server) setEndpoint(ctx context.Context, in *setEndpointInput) (*callerOutput, error) {
@@ -117,7 +120,10 @@ type switchedOutput struct {
 }
 
 func (s *Server) enableEndpoint(ctx context.Context, in *endpointInput) (*switchedOutput, error) {
-	return s.switchEndpoint(ctx, in, false, func(url string) error { return s.cfg.Health.EndpointHealthy(ctx, in.Name, url) })
+	return s.switchEndpoint(ctx, in, false, func(url string) error {
+		return s.cfg.Health.EndpointHealthy(ctx, in.Name,
+			url)
+	})
 }
 
 func (s *Server) disableEndpoint(ctx context.Context, in *endpointInput) (*switchedOutput, error) {
@@ -128,7 +134,8 @@ func (s *Server) disableEndpoint(ctx context.Context, in *endpointInput) (*switc
 	})
 }
 
-func (s *Server) switchEndpoint(ctx context.Context, in *endpointInput, disabled bool, do func(url string) error) (*switchedOutput, error) {
+func (s *Server) switchEndpoint(ctx context.Context, in *endpointInput, disabled bool,
+	do func(url string) error) (*switchedOutput, error) {
 	url, err := s.endpointURL(ctx, in.Name, in.Endpoint)
 	if err == nil {
 		err = do(url)
@@ -156,7 +163,8 @@ func (s *Server) endpointURL(ctx context.Context, caller, name string) (string, 
 }
 
 func opSetEndpoint() huma.Operation {
-	op := operation(http.MethodPut, "/v1/callers/{name}/endpoints/{endpoint}", "setCallerEndpoint", "Add or change an endpoint of a caller",
+	op := operation(http.MethodPut, "/v1/callers/{name}/endpoints/{endpoint}", "setCallerEndpoint",
+		"Add or change an endpoint of a caller",
 		"Its events go to it beside the callback_url, each with a `webhook-id` of its own. A caller may "+
 			"have ten.",
 		400, 403, 404, 408, 409, 413, 415, 503)
@@ -173,12 +181,15 @@ func opRemoveEndpoint() huma.Operation {
 }
 
 func opEnableEndpoint() huma.Operation {
-	return operation(http.MethodPost, "/v1/callers/{name}/endpoints/{endpoint}/enable", "enableCallerEndpoint", "Send to an endpoint again",
+	return operation(http.MethodPost, "/v1/callers/{name}/endpoints/{endpoint}/enable", "enableCallerEndpoint",
+		"Send to an endpoint again",
 		"Clears the record of its failures. What became `exhausted` meanwhile is sent by `POST /v1/events/redeliver`. "+
-			"The endpoint `default` is the callback_url; the callers `default` and `operator` are those of the settings.", 403, 404, 503)
+			"The endpoint `default` is the callback_url; the callers `default` and `operator` are those of the settings.", 403,
+		404, 503)
 }
 
 func opDisableEndpoint() huma.Operation {
-	return operation(http.MethodPost, "/v1/callers/{name}/endpoints/{endpoint}/disable", "disableCallerEndpoint", "Send nothing more to an endpoint",
+	return operation(http.MethodPost, "/v1/callers/{name}/endpoints/{endpoint}/disable", "disableCallerEndpoint",
+		"Send nothing more to an endpoint",
 		"Its events become `exhausted`, and are kept. Once it is enabled, redeliver them.", 403, 404, 503)
 }

@@ -63,8 +63,9 @@ func (s *Server) events(ctx context.Context, in *listInput) (*eventsOutput, erro
 	}
 	q := queryReader{values: in.query}
 	f := topup.EventFilter{
-		State: read(&q, "state", eventState), Caller: read(&q, topup.FieldCaller, asIs), Type: read(&q, "type", eventType), Endpoint: read(&q, "endpoint", asIs),
-		Since: read(&q, "since", timeOf("since")), Until: read(&q, "until", timeOf("until")),
+		State: read(&q, "state", eventState), Caller: read(&q, topup.FieldCaller, asIs), Type: read(&q, "type", eventType),
+		Endpoint: read(&q, "endpoint", asIs),
+		Since:    read(&q, "since", timeOf("since")), Until: read(&q, "until", timeOf("until")),
 		Limit: read(&q, "limit", limit), Cursor: read(&q, "cursor", asIs),
 	}
 	err := errors.Join(q.errs...)
@@ -119,21 +120,22 @@ func (in *replayInput) Resolve(huma.Context) (wrong []error) {
 	zero := map[string]bool{"since": in.Body.Since.IsZero(), "until": in.Body.Until.IsZero()}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if string(given[name]) == "null" || zero[strings.ToLower(name)] {
-			wrong = append(wrong, &huma.ErrorDetail{Location: "body." + name, Message: "must be a value, or absent", Value: given[name]})
+			wrong = append(wrong, &huma.ErrorDetail{Location: "body." + name, Message: "must be a value, or absent",
+				Value: given[name]})
 		}
 	}
 	return wrong
 }
 
 type replayRequest struct {
-	State    string    `json:"state,omitempty" enum:"exhausted,pending,delivered" doc:"How far they got."`
-	Caller   string    `json:"caller,omitempty" minLength:"1" doc:"Of this caller. For operators' keys only; any other sees its own."`
-	Type     string    `json:"type,omitempty" enum:"topup.succeeded,topup.failed,topup.canceled,topup.unknown,topup.corrected,endpoint.disabled"`
-	Endpoint string    `json:"endpoint,omitempty" minLength:"1" doc:"For this endpoint of their caller; default is the callback_url."`
-	Since    time.Time `json:"since,omitempty" doc:"Made at this time or later."`
-	Until    time.Time `json:"until,omitempty" doc:"Made before this time."`
-	Limit    int       `json:"limit,omitempty" minimum:"0" maximum:"1000" doc:"Only so many, the newest; 0 is all."`
-	Cursor   string    `json:"cursor,omitempty" doc:"With limit: the next_cursor of the answer before."`
+	State    string          `json:"state,omitempty" enum:"exhausted,pending,delivered" doc:"How far they got."`
+	Caller   string          `json:"caller,omitempty" minLength:"1"`
+	Type     eventTypeSchema `json:"type,omitempty"`
+	Endpoint string          `json:"endpoint,omitempty" minLength:"1"`
+	Since    time.Time       `json:"since,omitempty" doc:"Made at this time or later."`
+	Until    time.Time       `json:"until,omitempty" doc:"Made before this time."`
+	Limit    int             `json:"limit,omitempty" minimum:"0" maximum:"1000" doc:"Only so many, the newest; 0 is all."`
+	Cursor   string          `json:"cursor,omitempty" doc:"With limit: the next_cursor of the answer before."`
 }
 
 type countOutput struct {
@@ -149,7 +151,8 @@ func (s *Server) redeliverAll(ctx context.Context, in *replayInput) (*countOutpu
 		return nil, err
 	}
 	f := topup.EventFilter{
-		State: topup.EventState(in.Body.State), Caller: in.Body.Caller, Type: topup.EventType(in.Body.Type), Since: in.Body.Since, Until: in.Body.Until,
+		State: topup.EventState(in.Body.State), Caller: in.Body.Caller, Type: topup.EventType(in.Body.Type),
+		Since: in.Body.Since, Until: in.Body.Until,
 		Endpoint: in.Body.Endpoint, Limit: in.Body.Limit, Cursor: in.Body.Cursor,
 	}
 	if !who.SeesAll() {
@@ -193,23 +196,38 @@ func eventType(s string) (topup.EventType, error) {
 	return topup.ParseEventType(s)
 }
 
-func eventTypes() []any {
-	return []any{"topup.succeeded", "topup.failed", "topup.canceled", "topup.unknown", string(topup.EventEndpointDisabled)}
+// eventTypes are the types that a filter can choose.
+func eventTypes() (types []any) {
+	for _, one := range append(topup.EventTypes(), topup.EventEndpointDisabled) {
+		types = append(types, string(one))
+	}
+	return types
+}
+
+// eventTypeSchema is a type in a request's body.
+type eventTypeSchema string
+
+// Schema implements huma.SchemaProvider.
+func (eventTypeSchema) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Enum: eventTypes()}
 }
 
 func opEvents() huma.Operation {
 	op := operation("GET", "/v1/events", "listEvents", "List events",
-		"What callers are notified of, newest first, with every try. `state=exhausted` lists what no try is left for. A caller's key sees its own; an operator's all.",
+		"What callers are notified of, newest first, with every try. `state=exhausted` lists what no try is left for. A "+
+			"caller's key sees its own; an operator's all.",
 		403, 422, 503)
 	text := func(values ...any) *huma.Schema { return &huma.Schema{Type: huma.TypeString, Enum: values} }
 	op.Parameters = []*huma.Param{
 		query("state", "Events that got this far.", text("pending", "delivered", "exhausted")),
 		query("caller", "Events of this caller. For operators' keys only.", &huma.Schema{Type: huma.TypeString}),
 		query("type", "Events of this type.", text(eventTypes()...)),
-		query("endpoint", "Events for this endpoint of their caller; `default` is the callback_url.", &huma.Schema{Type: huma.TypeString}),
+		query("endpoint", "Events for this endpoint of their caller; `default` is the callback_url.",
+			&huma.Schema{Type: huma.TypeString}),
 		query("since", "Events made at this time or later.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
 		query("until", "Events made before this time.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
-		query("limit", "Events a page.", &huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0), Maximum: new(float64(maxLimit)), Default: defaultLimit}),
+		query("limit", "Events a page.", &huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0),
+			Maximum: new(float64(maxLimit)), Default: defaultLimit}),
 		query("cursor", "The `next_cursor` of the page before.", &huma.Schema{Type: huma.TypeString}),
 	}
 	return op
@@ -226,7 +244,8 @@ func opRedeliverAll() huma.Operation {
 	op := operation("POST", "/v1/events/redeliver", "redeliverEvents", "Redeliver many events",
 		"All that the filter matches, not only a page; `{}` is everything. Answers when all are due again. After an error, "+
 			"send it again: what was done stays. "+
-			fmt.Sprintf("What its caller has redelivered %d times on this day is left out, and not counted.", producer.MaxRedeliveries),
+			fmt.Sprintf("What its caller has redelivered %d times on this day is left out, and not counted.",
+				producer.MaxRedeliveries),
 		400, 403, 408, 413, 415, 503)
 	return bodied(op)
 }

@@ -142,7 +142,8 @@ func timeOf(name string) func(string) (time.Time, error) {
 	return func(s string) (time.Time, error) {
 		t, err := time.Parse(time.RFC3339, strings.ReplaceAll(s, " ", "+"))
 		if err != nil || t.IsZero() { // the zero time would mean that none is given
-			return time.Time{}, &topup.FieldError{Field: name, Value: s, Allowed: "a time of RFC 3339, as in 2026-01-31T18:00:00Z"}
+			return time.Time{}, &topup.FieldError{Field: name, Value: s,
+				Allowed: "a time of RFC 3339, as in 2026-01-31T18:00:00Z"}
 		}
 		return t.UTC(), nil
 	}

@@ -48,7 +48,8 @@ func (s *Server) observed(next http.Handler) http.Handler {
 		ctx := access.WithClient(context.WithValue(r.Context(), requestIDKey{}, id), s.cfg.Proxies.Client(r))
 		answer := &answerWriter{ResponseWriter: w}
 		r = r.WithContext(ctx)
-		defer func() { s.cfg.Observe(Served{Route: r.Pattern, Status: answer.status, Took: time.Since(start)}) }() // the mux sets the pattern
+		// the mux sets the pattern
+		defer func() { s.cfg.Observe(Served{Route: r.Pattern, Status: answer.status, Took: time.Since(start)}) }()
 		defer s.recovered(ctx, answer)
 		next.ServeHTTP(answer, r)
 		s.log.LogAttrs(ctx, slog.LevelDebug, "request served", slog.String("request", id), slog.String("method", r.Method),
@@ -163,7 +164,8 @@ func checkMedia(ctx huma.Context, next func(huma.Context)) {
 		allowed := strings.Join(slices.Sorted(maps.Keys(body.Content)), " or ")
 		refuse(ctx, huma.Error415UnsupportedMediaType("Content-Type must be "+allowed))
 	case coding != "" && !strings.EqualFold(coding, "identity"):
-		refuse(ctx, withHeader(huma.Error415UnsupportedMediaType("Content-Encoding must be absent: send the body as it is"), "Accept-Encoding", "identity"))
+		refuse(ctx, withHeader(huma.Error415UnsupportedMediaType("Content-Encoding must be absent: send the body as it is"),
+			"Accept-Encoding", "identity"))
 	default:
 		next(ctx)
 	}
@@ -186,7 +188,8 @@ func checkKey(ctx huma.Context, next func(huma.Context)) {
 		allowed = "given once"
 	}
 	if allowed != "" {
-		refuse(ctx, invalid("header", []*topup.FieldError{{Field: idempotencyKey, Value: strings.Join(given, ", "), Allowed: allowed}}))
+		refuse(ctx, invalid("header", []*topup.FieldError{{Field: idempotencyKey, Value: strings.Join(given, ", "),
+			Allowed: allowed}}))
 		return
 	}
 	next(ctx)

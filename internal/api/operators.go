@@ -60,7 +60,7 @@ type OperatorFacts struct {
 	Role        string     `json:"role" enum:"viewer,operator,admin"`
 	CreatedAt   time.Time  `json:"created_at"`
 	ExpiresAt   *time.Time `json:"expires_at" doc:"When its keys end; null: never."`
-	FormerUntil *time.Time `json:"former_key_until" doc:"Until when the key before the last rotation is good as well; null: it has ended."`
+	FormerUntil *time.Time `json:"former_key_until"`
 	DisabledAt  *time.Time `json:"disabled_at" doc:"Since when its keys are refused; null: they are not."`
 	Version     int64      `json:"version" doc:"Counts the changes, from 1."`
 }
@@ -137,7 +137,7 @@ type changeOperatorRequest struct {
 	Role      *string    `json:"role,omitempty" enum:"viewer,operator,admin" doc:"Absent: as it is."`
 	Disabled  *bool      `json:"disabled,omitempty" doc:"Refuse its keys, or do so no more."`
 	ExpiresAt *time.Time `json:"expires_at,omitempty" doc:"When its keys end. Absent: as it is."`
-	Version   int64      `json:"version,omitempty" minimum:"1" doc:"The version that the change is for: 409 if it has changed since. Absent: any."`
+	Version   int64      `json:"version,omitempty" minimum:"1"`
 }
 
 type operatorOutput struct {
@@ -157,7 +157,8 @@ func (s *Server) changeOperator(ctx context.Context, in *changeOperatorInput) (*
 	if err != nil {
 		return nil, s.operatorProblem(ctx, "body", err)
 	}
-	s.log.WarnContext(ctx, "operator changed", "operator", o.Name, "role", o.Role.String(), "disabled", o.DisabledAt != nil)
+	s.log.WarnContext(ctx, "operator changed", "operator", o.Name, "role", o.Role.String(), "disabled",
+		o.DisabledAt != nil)
 	return &operatorOutput{Body: operatorFactsOf(o)}, nil
 }
 
@@ -165,7 +166,8 @@ func (s *Server) rotateOperatorKey(ctx context.Context, in *rotateInput) (*newOp
 	text := cmp.Or(in.query.Get("overlap"), "0s")
 	overlap, err := time.ParseDuration(text)
 	if err != nil {
-		return nil, s.problem(ctx, "query", &topup.FieldError{Field: "overlap", Value: text, Allowed: "a duration, as in 24h"})
+		return nil, s.problem(ctx, "query", &topup.FieldError{Field: "overlap", Value: text,
+			Allowed: "a duration, as in 24h"})
 	}
 	o, key, err := s.operators().RotateKey(ctx, in.Name, overlap)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 )
 
 type placeInput struct {
-	Key     string `header:"Idempotency-Key" doc:"Not needed: the order's id says which requests are the same one. Where it is sent it must be that id."`
+	Key     string `header:"Idempotency-Key" doc:"Not needed: the order's id does it. Where it is sent, it must be that id."`
 	RawBody []byte
 }
 
@@ -73,7 +73,8 @@ func checkSameKey(key string, id topup.ID) error {
 	if text := strings.TrimSuffix(strings.TrimPrefix(key, `"`), `"`); text == "" || text == string(id) || id == "" {
 		return nil
 	}
-	return &topup.FieldError{Field: idempotencyKey, Value: key, Allowed: "absent, or the order's distributor_transaction_id"}
+	return &topup.FieldError{Field: idempotencyKey, Value: key,
+		Allowed: "absent, or the order's distributor_transaction_id"}
 }
 
 // checkCaller: an order belongs to the key's owner, whatever its body says.
@@ -81,7 +82,8 @@ func checkCaller(who Identity, caller string) error {
 	if caller == "" || caller == who.Caller {
 		return nil
 	}
-	return &topup.FieldError{Field: topup.FieldCaller, Value: caller, Allowed: "absent, or the key's own caller " + who.Caller}
+	return &topup.FieldError{Field: topup.FieldCaller, Value: caller, Allowed: "absent, or the key's own caller " +
+		who.Caller}
 }
 
 func checkCallback(who Identity, callback string) error {

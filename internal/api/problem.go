@@ -46,10 +46,12 @@ func (s *Server) problem(ctx context.Context, in string, err error) error {
 	case errors.Is(err, topup.ErrNotObject):
 		return huma.Error400BadRequest("the body is " + err.Error())
 	case errors.Is(err, topup.ErrConflict):
-		return huma.Error409Conflict("the id is taken by an order of other content; use a new distributor_transaction_id for a new order")
+		return huma.Error409Conflict("the id is taken by an order of other content; use a new distributor_transaction_id " +
+			"for a new order")
 	case errors.As(err, &early):
 		return withHeader(huma.Error409Conflict(early.Error()), "Retry-After", seconds(time.Until(early.Until)))
-	case errors.As(err, new(*topup.MovedOnError)), errors.Is(err, topup.ErrNotDisputed), errors.Is(err, topup.ErrArchived):
+	case errors.As(err, new(*topup.MovedOnError)), errors.Is(err, topup.ErrNotDisputed),
+		errors.Is(err, topup.ErrArchived):
 		return huma.Error409Conflict(err.Error())
 	case errors.Is(err, topup.ErrLost):
 		return huma.Error409Conflict("somebody else changed the order at this moment; get it again")
@@ -70,7 +72,8 @@ func (s *Server) problem(ctx context.Context, in string, err error) error {
 		return huma.NewError(statusHungUp, "the client closed its connection before it was answered")
 	}
 	s.log.ErrorContext(ctx, "request not served", "request", requestID(ctx), "error", err)
-	return withHeader(huma.Error503ServiceUnavailable("the book of record cannot be reached; send the same request again"), "Retry-After", "1")
+	return withHeader(huma.Error503ServiceUnavailable("the book of record cannot be reached; send the same request "+
+		"again"), "Retry-After", "1")
 }
 
 // seconds is a wait as Retry-After has it.
@@ -154,5 +157,6 @@ func modelOf(err error) *huma.ErrorModel {
 	if errors.As(err, &model) {
 		return model
 	}
-	return &huma.ErrorModel{Status: http.StatusInternalServerError, Title: http.StatusText(http.StatusInternalServerError)}
+	return &huma.ErrorModel{Status: http.StatusInternalServerError,
+		Title: http.StatusText(http.StatusInternalServerError)}
 }

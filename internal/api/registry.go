@@ -76,9 +76,9 @@ func (r registered) HasAdmin() bool {
 type CallerFacts struct {
 	Name        string          `json:"name"`
 	CallbackURL *string         `json:"callback_url" doc:"Where its events go; null: nowhere."`
-	Endpoints   []endpointFacts `json:"endpoints" doc:"All that its events are delivered to; the one named default is the callback_url."`
+	Endpoints   []endpointFacts `json:"endpoints"`
 	CreatedAt   time.Time       `json:"created_at"`
-	DisabledAt  *time.Time      `json:"disabled_at" doc:"Since when its key is refused and nothing is delivered to it; null: it is enabled."`
+	DisabledAt  *time.Time      `json:"disabled_at"`
 	Version     int64           `json:"version" doc:"Rises with each change; see its changes."`
 	Keys        []keyFacts      `json:"keys" doc:"Its API keys, the newest first; two while one follows the other."`
 	IDPrefix    *string         `json:"id_prefix" doc:"What its orders' ids begin with, and nobody else's; null: none."`
@@ -156,7 +156,7 @@ type addCallerInput struct {
 
 type addCallerRequest struct {
 	Name        string  `json:"name" doc:"1 to 64 characters A-Za-z0-9._-; the orders carry it." example:"shop"`
-	CallbackURL *string `json:"callback_url,omitempty" nullable:"true" doc:"Where its events go." example:"https://shop.example/recarga"`
+	CallbackURL *string `json:"callback_url,omitempty" nullable:"true" example:"https://shop.example/recarga"`
 
 	KeyExpiresAt *time.Time `json:"key_expires_at,omitempty" doc:"When its key ends. Absent: never."`
 	IDPrefix     string     `json:"id_prefix,omitempty" doc:"What its orders' ids must begin with." example:"S-"`
@@ -201,7 +201,7 @@ type callerInput struct {
 }
 
 type changeCallerRequest struct {
-	CallbackURL *string `json:"callback_url,omitempty" nullable:"true" doc:"Where its events go; empty: nowhere. Absent: as it is."`
+	CallbackURL *string `json:"callback_url,omitempty" nullable:"true"`
 	Disabled    *bool   `json:"disabled,omitempty" doc:"Refuse its key and deliver nothing to it, or do so no more."`
 	Version     int64   `json:"version,omitempty" minimum:"1" doc:"What is changed: 409 if it is another. Absent: any."`
 	IDPrefix    *string `json:"id_prefix,omitempty" doc:"What its orders' ids must begin with; empty: nothing."`
@@ -367,7 +367,8 @@ func opChangeCaller() huma.Operation {
 }
 
 func opRotateSecret() huma.Operation {
-	op := operation(http.MethodPost, "/v1/callers/{name}/rotate-secret", "rotateSecret", "Give a caller a new webhook secret",
+	op := operation(http.MethodPost, "/v1/callers/{name}/rotate-secret", "rotateSecret",
+		"Give a caller a new webhook secret",
 		"Until the overlap has passed, every webhook is signed with both.", 403, 404, 409, 503)
 	op.Parameters = []*huma.Param{
 		overlapParameter("How long the former secret signs as well: 24h if absent, 720h at most."), versionParameter(),

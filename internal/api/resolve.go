@@ -13,12 +13,12 @@ type resolveInput struct {
 }
 
 type resolveRequest struct {
-	Outcome       topup.ResolvedAs `json:"outcome" enum:"succeeded,failed,resend" doc:"What happened: it was charged; it was not, and the order fails; or send it again, which charges twice if it was charged after all."`
-	Reason        string           `json:"reason" minLength:"1" maxLength:"500" doc:"Why this is known. Kept with the order." example:"line 4711 of the statement of 22 November"`
-	By            string           `json:"by,omitempty" maxLength:"100" doc:"Who decided. Kept with the order." example:"ana"`
-	Force         bool             `json:"force,omitempty" doc:"Also while a worker may still be acting on the attempt, or its answer may be on the way."`
-	Attempt       int              `json:"attempt,omitempty" minimum:"1" doc:"The number of the latest attempt that the decision looked at: 409 if the order has been sent again meanwhile. Absent: whichever is the latest."`
-	TransactionID *string          `json:"transaction_id,omitempty" nullable:"true" maxLength:"200" doc:"The distributor's id of the purchase, where it succeeded."`
+	Outcome       topup.ResolvedAs `json:"outcome" enum:"succeeded,failed,resend"`
+	Reason        string           `json:"reason" minLength:"1" maxLength:"500" example:"line 4711 of the statement"`
+	By            string           `json:"by,omitempty" maxLength:"100" example:"ana"`
+	Force         bool             `json:"force,omitempty"`
+	Attempt       int              `json:"attempt,omitempty" minimum:"1"`
+	TransactionID *string          `json:"transaction_id,omitempty" nullable:"true" maxLength:"200"`
 	Reference     *string          `json:"reference,omitempty" nullable:"true" maxLength:"200"`
 	AuthCode      *string          `json:"auth_code,omitempty" nullable:"true" maxLength:"200"`
 }
@@ -39,10 +39,10 @@ type correctInput struct {
 }
 
 type correctRequest struct {
-	Outcome       topup.ResolvedAs `json:"outcome" enum:"succeeded,failed" doc:"What happened: it was charged; or it was not."`
-	Reason        string           `json:"reason" minLength:"1" maxLength:"500" doc:"Why this is known. Kept with the order." example:"the distributor's support, ticket 4711"`
-	By            string           `json:"by,omitempty" maxLength:"100" doc:"Who decided. Kept with the order." example:"ana"`
-	TransactionID *string          `json:"transaction_id,omitempty" nullable:"true" maxLength:"200" doc:"The distributor's id of the purchase, where it succeeded."`
+	Outcome       topup.ResolvedAs `json:"outcome" enum:"succeeded,failed"`
+	Reason        string           `json:"reason" minLength:"1" maxLength:"500" example:"the distributor, ticket 4711"`
+	By            string           `json:"by,omitempty" maxLength:"100" example:"ana"`
+	TransactionID *string          `json:"transaction_id,omitempty" nullable:"true" maxLength:"200"`
 	Reference     *string          `json:"reference,omitempty" nullable:"true" maxLength:"200"`
 	AuthCode      *string          `json:"auth_code,omitempty" nullable:"true" maxLength:"200"`
 }
@@ -64,7 +64,7 @@ type upholdInput struct {
 
 type upholdRequest struct {
 	Outcome topup.DisputeEnd `json:"outcome" enum:"upheld" doc:"The order's state is right."`
-	Reason  string           `json:"reason" minLength:"1" maxLength:"500" doc:"Why this is known. Kept with the order." example:"the statement of 22 November was cut off"`
+	Reason  string           `json:"reason" minLength:"1" maxLength:"500" example:"the statement was cut off"`
 	By      string           `json:"by,omitempty" maxLength:"100" doc:"Who decided. Kept with the order." example:"ana"`
 }
 

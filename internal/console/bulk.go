@@ -102,9 +102,9 @@ func (c *Console) askBulk(
 	return nil
 }
 
-// bulk does what was confirmed to exactly what was shown: when others match now, or what was shown has changed, it does
-// nothing and asks again. What matches no more is left out. It runs to the end, and says how far it is. A browser that
-// goes away stops it.
+// bulk does what was confirmed to exactly what was shown: when others match now, or what was shown has changed, it
+// does nothing and asks again. What matches no more is left out. It runs to the end, and says how far it is. A browser
+// that goes away stops it.
 func (c *Console) bulk(action bulk.Action) page {
 	return func(w http.ResponseWriter, r *http.Request, who operator) error {
 		reason, err := reasonOf(r)
@@ -140,7 +140,8 @@ func (c confirmation) wrong(now bulk.Set) string {
 	case n == 1:
 		return "One of these has come, or has changed, since you were asked. Nothing was done. Review them again."
 	case n > 1:
-		return fmt.Sprintf("%d of these have come, or have changed, since you were asked. Nothing was done. Review them again.", n)
+		return fmt.Sprintf("%d of these have come, or have changed, since you were asked. Nothing was done. Review them "+
+			"again.", n)
 	}
 	return ""
 }
@@ -211,7 +212,8 @@ const marker = "<!--progress-->"
 
 func (c *Console) begin(w http.ResponseWriter, r *http.Request, action string) *progress {
 	rest := &cut{ResponseWriter: w}
-	c.show(rest, r, http.StatusOK, "progress", view{Title: title(action) + " all", Data: template.HTML(marker)}) //nolint:gosec // a constant
+	v := view{Title: title(action) + " all", Data: template.HTML(marker)} //nolint:gosec // a constant
+	c.show(rest, r, http.StatusOK, "progress", v)
 	head, tail, _ := strings.Cut(rest.page.String(), marker)
 	p := &progress{w: w, flush: http.NewResponseController(w), tail: tail}
 	p.write(head + "<p>Begun.</p>")

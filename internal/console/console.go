@@ -254,7 +254,8 @@ type problem struct {
 func (p *problem) Error() string { return p.Text }
 
 func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
-	p := &problem{http.StatusInternalServerError, "The journal does not answer, or another fault of ours: the log says more."}
+	p := &problem{http.StatusInternalServerError, "The journal does not answer, or another fault of ours: the log says " +
+		"more."}
 	var known *problem
 	var transition *topup.TransitionError
 	var early *topup.TooEarlyError
@@ -264,7 +265,8 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
 		p = known
 	case errors.As(err, &many):
 		retryAfter(w, many)
-		p = &problem{http.StatusTooManyRequests, "Too many sessions that are none of ours came from your address; wait a little."}
+		p = &problem{http.StatusTooManyRequests, "Too many sessions that are none of ours came from your address; wait a " +
+			"little."}
 	case errors.Is(err, topup.ErrNotFound):
 		p = &problem{http.StatusNotFound, "There is no such thing, or no more."}
 	case errors.As(err, &transition), errors.As(err, &early),

@@ -27,7 +27,8 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request, _ operator) err
 	q := r.URL.Query()
 	f, err := eventFilter(q)
 	f.Cursor = q.Get("cursor")
-	v := eventsView{State: string(f.State), Caller: f.Caller, Type: string(f.Type), Since: q.Get("since"), Until: q.Get("until"), Filter: kept(q, eventNames)}
+	v := eventsView{State: string(f.State), Caller: f.Caller, Type: string(f.Type), Since: q.Get("since"),
+		Until: q.Get("until"), Filter: kept(q, eventNames)}
 	for _, s := range []topup.EventState{"", topup.EventPending, topup.EventDelivered, topup.EventExhausted} {
 		v.Chips = append(v.Chips, newChip("events", kept(q, eventNames), string(s)))
 	}
@@ -52,7 +53,8 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request, _ operator) err
 // eventFilter reads a filter. The error joins a *topup.FieldError for each wrong field.
 func eventFilter(q url.Values) (f topup.EventFilter, err error) {
 	f = topup.EventFilter{
-		State: topup.EventState(q.Get("state")), Caller: strings.TrimSpace(q.Get("caller")), Type: topup.EventType(strings.TrimSpace(q.Get("type"))),
+		State: topup.EventState(q.Get("state")), Caller: strings.TrimSpace(q.Get("caller")),
+		Type: topup.EventType(strings.TrimSpace(q.Get("type"))),
 	}
 	f.Since, f.Until, err = span(q)
 	return f, err
@@ -154,7 +156,8 @@ func (c *Console) switchQueue(w http.ResponseWriter, r *http.Request, who operat
 	}
 	info, err := c.cfg.Queue.Glance(r.Context())
 	if err != nil {
-		return &problem{http.StatusServiceUnavailable, "Redis does not answer, so nothing can be paused or resumed: " + err.Error()}
+		return &problem{http.StatusServiceUnavailable, "Redis does not answer, so nothing can be paused or resumed: " +
+			err.Error()}
 	}
 	if _, ours := info[v.Queue]; !ours {
 		return topup.ErrNotFound
@@ -166,7 +169,8 @@ func (c *Console) switchQueue(w http.ResponseWriter, r *http.Request, who operat
 	if err := do(r.Context(), v.Queue); err != nil {
 		return errors.Join(&problem{http.StatusServiceUnavailable, err.Error()})
 	}
-	c.cfg.Log.WarnContext(r.Context(), "queue switched by the operator", "queue", v.Queue, "action", v.Action, "by", who.Name, "reason", reason)
+	c.cfg.Log.WarnContext(r.Context(), "queue switched by the operator", "queue", v.Queue, "action", v.Action, "by",
+		who.Name, "reason", reason)
 	c.now.forget()
 	http.Redirect(w, r, address(nil), http.StatusSeeOther)
 	return nil

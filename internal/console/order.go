@@ -126,12 +126,15 @@ func life(d topup.Details) []step {
 		steps = append(steps, s)
 	}
 	for _, c := range d.Corrections {
-		steps = append(steps, step{At: c.At, Kind: "plain", Title: "Corrected to " + string(c.Outcome), Text: "was " + string(c.Was) + "; by " + c.By + ": " + c.Reason})
+		steps = append(steps, step{At: c.At, Kind: "plain", Title: "Corrected to " + string(c.Outcome), Text: "was " +
+			string(c.Was) + "; by " + c.By + ": " + c.Reason})
 	}
 	for _, c := range d.Disputes {
-		steps = append(steps, step{At: c.Since, Kind: "doubt", Title: "Disputed", Text: "by " + c.RaisedBy + ": " + c.Evidence})
+		steps = append(steps, step{At: c.Since, Kind: "doubt", Title: "Disputed", Text: "by " + c.RaisedBy + ": " +
+			c.Evidence})
 		if c.EndedAt != nil {
-			steps = append(steps, step{At: *c.EndedAt, Kind: "plain", Title: "Dispute ended: " + string(c.Outcome), Text: "by " + c.EndedBy + ": " + c.Reason})
+			steps = append(steps, step{At: *c.EndedAt, Kind: "plain", Title: "Dispute ended: " + string(c.Outcome),
+				Text: "by " + c.EndedBy + ": " + c.Reason})
 		}
 	}
 	for _, ev := range d.Events {
@@ -191,7 +194,8 @@ func attemptStep(a topup.Attempt) step {
 	if a.Error != "" {
 		s.Lines = append(s.Lines, string(a.Error))
 	}
-	evidence := strings.NewReplacer("; balance before", "\nbalance before", "; in between", "\nin between").Replace(a.Evidence)
+	evidence := strings.NewReplacer("; balance before", "\nbalance before", "; in between",
+		"\nin between").Replace(a.Evidence)
 	for line := range strings.SplitSeq(evidence, "\n") {
 		if line != "" {
 			s.Lines = append(s.Lines, line)
@@ -205,12 +209,14 @@ func eventSteps(ev topup.Event) []step {
 	if ev.Endpoint != "" {
 		to = ev.Endpoint
 	}
-	steps := []step{{At: ev.CreatedAt, Kind: "plain", Title: "Event " + string(ev.Type), Text: "#" + number(ev.Sequence) + " for endpoint " + to + ": " + string(ev.State), Event: ev.ID}}
+	steps := []step{{At: ev.CreatedAt, Kind: "plain", Title: "Event " + string(ev.Type), Text: "#" + number(ev.Sequence) +
+		" for endpoint " + to + ": " + string(ev.State), Event: ev.ID}}
 	if ev.State == topup.EventPending && !ev.DueAt.IsZero() {
 		steps[0].Lines = append(steps[0].Lines, "next try at "+clock(ev.DueAt))
 	}
 	for i, try := range ev.Tries {
-		s := step{At: try.At, Kind: "bad", Title: "Webhook try " + number(i+1), Took: time.Duration(try.DurationMS) * time.Millisecond}
+		s := step{At: try.At, Kind: "bad", Title: "Webhook try " + number(i+1),
+			Took: time.Duration(try.DurationMS) * time.Millisecond}
 		if try.Status != nil {
 			s.Text = "HTTP " + number(*try.Status)
 			if httpclient.Succeeded(*try.Status) {
@@ -235,7 +241,8 @@ func (c *Console) resolvePage(w http.ResponseWriter, r *http.Request, _ operator
 
 func (c *Console) askResolve(w http.ResponseWriter, r *http.Request, status int, v orderView) error {
 	if !v.CanResolve {
-		return &problem{http.StatusConflict, "Order " + string(v.ID) + " is " + string(v.State) + ": only an order that is held as unknown can be resolved."}
+		return &problem{http.StatusConflict, "Order " + string(v.ID) + " is " + string(v.State) +
+			": only an order that is held as unknown can be resolved."}
 	}
 	c.show(w, r, status, "resolve", view{Title: "Resolve " + string(v.ID), Data: v})
 	return nil
@@ -281,7 +288,8 @@ func (f resolveForm) resolution(who operator) topup.Resolution {
 	return topup.Resolution{
 		Outcome: topup.ResolvedAs(f.Outcome), Reason: f.Reason, By: who.Name,
 		Forced: f.Force == "yes", Attempt: f.Attempt,
-		TransactionID: topup.NullString(f.TransactionID), Reference: topup.NullString(f.Reference), AuthCode: topup.NullString(f.AuthCode),
+		TransactionID: topup.NullString(f.TransactionID), Reference: topup.NullString(f.Reference),
+		AuthCode: topup.NullString(f.AuthCode),
 	}
 }
 

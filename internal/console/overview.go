@@ -54,7 +54,7 @@ type glance struct {
 	Breaker               BreakerState
 	// Waiting are the orders that wait, by priority; nil: nothing is said of it.
 	Waiting []waiting
-	Rate string
+	Rate    string
 }
 
 // waiting is how many orders of a priority wait.

@@ -12,14 +12,18 @@ import (
 )
 
 func parsePages() (map[string]*template.Template, error) {
-	names := []string{"login", "overview", "orders", "order", "resolve", "correct", "uphold", "cancel", "events", "callers", "queue", "bulk", "progress", "redeliver", "enter", "error"}
+	names := []string{"login", "overview", "orders", "order", "resolve", "correct", "uphold", "cancel", "events",
+		"callers", "queue", "bulk", "progress", "redeliver", "enter", "error"}
 	parsed := map[string]*template.Template{}
 	for _, name := range names {
 		t, err := template.New("").Funcs(template.FuncMap{
-			"clock": clock, "zone": func() string { return time.Now().Format("MST") }, "ago": ago, "took": took, "title": title, "kind": stateKind, "eventKind": eventKind,
+			"clock": clock, "zone": func() string { return time.Now().Format("MST") }, "ago": ago, "took": took, "title": title,
+			"kind": stateKind, "eventKind": eventKind,
 			"page": func(parts ...any) string { return address(nil, parts...) }, "filtered": address, "query": query,
-			"when": func(t *time.Time) string { return clock(*t) }, "percent": func(f float64) string { return fmt.Sprintf("%.1f %%", f) },
-			"thousands": thousands, "money": money, "plural": plural[int], "count": plural[int64], "last": func(tries []topup.Try) int { return len(tries) - 1 }, "phone": topup.Phone.Digits,
+			"when":      func(t *time.Time) string { return clock(*t) },
+			"percent":   func(f float64) string { return fmt.Sprintf("%.1f %%", f) },
+			"thousands": thousands, "money": money, "plural": plural[int], "count": plural[int64],
+			"last": func(tries []topup.Try) int { return len(tries) - 1 }, "phone": topup.Phone.Digits,
 		}).ParseFS(pages, "pages/layout.html", "pages/"+name+".html")
 		if err != nil {
 			return nil, fmt.Errorf("console page %s: %w", name, err)

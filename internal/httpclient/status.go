@@ -14,8 +14,8 @@ func MayRecover(status int) bool {
 	return status == http.StatusTooManyRequests || status >= http.StatusInternalServerError
 }
 
-// RetryAfter reads the value of a Retry-After header (RFC 9110: seconds, or a date), bounded by most. ok is false where
-// it is neither.
+// RetryAfter reads the value of a Retry-After header (RFC 9110: seconds, or a date), bounded by most. ok is false
+// where it is neither.
 func RetryAfter(value string, now time.Time, most time.Duration) (wait time.Duration, ok bool) {
 	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil {
 		return time.Duration(min(seconds, uint64(most/time.Second))) * time.Second, true

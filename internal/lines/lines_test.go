@@ -45,7 +45,8 @@ func TestLines(t *testing.T) {
 		if diff := cmp.Diff(want.lf, all(t, lines.NewReader(iotest.OneByteReader(strings.NewReader(in)), 32))); diff != "" {
 			t.Errorf("%q, LF:\n%s", in, diff)
 		}
-		if diff := cmp.Diff(want.any, all(t, lines.NewTextReader(iotest.OneByteReader(strings.NewReader(in)), 32))); diff != "" {
+		if diff := cmp.Diff(want.any, all(t, lines.NewTextReader(iotest.OneByteReader(strings.NewReader(in)),
+			32))); diff != "" {
 			t.Errorf("%q, any:\n%s", in, diff)
 		}
 	}

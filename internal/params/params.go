@@ -43,7 +43,8 @@ const maxName = 60
 
 const allowedText = "UTF-8 text without NUL"
 
-// Text reports whether s is UTF-8 without NUL. A database cannot hold anything else, and one that can finds nothing by it.
+// Text reports whether s is UTF-8 without NUL. A database cannot hold anything else, and one that can finds nothing by
+// it.
 func Text(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
 func notText(s string) bool { return !Text(s) }
@@ -76,7 +77,8 @@ func CheckQuery(raw string, names ...string) []*topup.FieldError {
 
 // Only serves the requests whose path is Text and whose query has no parameters but names, each once, and gives the
 // others to refuse.
-func Only(next http.Handler, refuse func(http.ResponseWriter, *http.Request, []*topup.FieldError), names ...string) http.Handler {
+func Only(next http.Handler, refuse func(http.ResponseWriter, *http.Request, []*topup.FieldError),
+	names ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		wrong := append(CheckPath("path", r.URL.Path), CheckQuery(r.URL.RawQuery, names...)...)
 		if len(wrong) > 0 {

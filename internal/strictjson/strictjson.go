@@ -1,7 +1,7 @@
 // Package strictjson reads a JSON object that somebody else wrote, and refuses whatever two readers of JSON could
 // read differently: text that is not UTF-8, half a surrogate pair, data behind the object. Which names it repeats is
-// reported with it, since readers disagree on which value counts. All requests and all payloads of the queue are read by
-// it. Its time and memory are linear in the input.
+// reported with it, since readers disagree on which value counts. All requests and all payloads of the queue are read
+// by it. Its time and memory are linear in the input.
 package strictjson
 
 import (
@@ -130,7 +130,8 @@ type level struct {
 }
 
 func split(data []byte) Object {
-	s := splitter{data: data, tokens: json.NewDecoder(bytes.NewReader(data)), object: Object{Fields: map[string]json.RawMessage{}}}
+	s := splitter{data: data, tokens: json.NewDecoder(bytes.NewReader(data)),
+		object: Object{Fields: map[string]json.RawMessage{}}}
 	s.tokens.UseNumber() // a number may be too large for any type
 	for {
 		token, err := s.tokens.Token()

@@ -15,8 +15,8 @@ type Queue interface {
 	EnqueueEvent(ctx context.Context, eventID string, at time.Time) error
 }
 
-// Waker enqueues orders and events that the journal has already. So a queue that is not reached is no failure of whoever
-// enqueues: it is logged, and the sweep enqueues them again.
+// Waker enqueues orders and events that the journal has already. So a queue that is not reached is no failure of
+// whoever enqueues: it is logged, and the sweep enqueues them again.
 type Waker struct {
 	Queue Queue
 	Log   *slog.Logger

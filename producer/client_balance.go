@@ -27,14 +27,17 @@ type Balance struct {
 	AgeSeconds json.Number `json:"age_seconds"`
 	// Low reports whether it is below RECARGA_BALANCE_LOW, where that is set.
 	Low bool `json:"low"`
-	// History is that of the last 24 hours, the oldest first; Changes are the deposits and drifts of a week.
-	History []BalancePoint        `json:"history"`
+	// History is that of the last 24 hours, the oldest first.
+	History []BalancePoint `json:"history"`
+	// Changes are the deposits and drifts of a week.
 	Changes []topup.BalanceChange `json:"changes"`
 }
 
 // BalancePoint is a balance that was recorded.
 type BalancePoint struct {
-	At      time.Time    `json:"at"`
+	// At is when.
+	At time.Time `json:"at"`
+	// Balance is in the distributor's currency.
 	Balance topup.Amount `json:"balance"`
 }
 

@@ -14,6 +14,7 @@ import (
 
 // Placed is the result of one order of many.
 type Placed struct {
+	// Order is the order as it now is; the zero one with an Err.
 	Order topup.Order
 	// Replayed: the order had been placed before.
 	Replayed bool

@@ -19,7 +19,8 @@ type Caller struct {
 	CallbackURL *string `json:"callback_url"`
 	// Endpoints are all that are notified, the callback URL too.
 	Endpoints []Endpoint `json:"endpoints"`
-	CreatedAt time.Time  `json:"created_at"`
+	// CreatedAt is when it was added.
+	CreatedAt time.Time `json:"created_at"`
 	// DisabledAt is since when its keys are refused; nil: they are not.
 	DisabledAt *time.Time `json:"disabled_at"`
 	// Version rises with each change; see Client.ChangeCaller.
@@ -28,18 +29,21 @@ type Caller struct {
 	Keys []CallerKey `json:"keys"`
 	// IDPrefix is what the ids of its orders begin with, and nobody else's; nil: none.
 	IDPrefix *string `json:"id_prefix"`
-	// MaxOpen and MaxRate are its quotas; nil: any number.
-	MaxOpen *int    `json:"max_open"`
+	// MaxOpen is how many of its orders may be open; nil: any number.
+	MaxOpen *int `json:"max_open"`
+	// MaxRate is how many orders it may place, as in 5/s; nil: any number.
 	MaxRate *string `json:"max_rate"`
-	// APIKey and WebhookSecret are there when the caller has just been added, and never again.
-	APIKey        string `json:"api_key,omitempty"`
+	// APIKey is there when the caller has just been added, and never again.
+	APIKey string `json:"api_key,omitempty"`
+	// WebhookSecret is there when the caller has just been added, and never again.
 	WebhookSecret string `json:"webhook_secret,omitempty"`
 }
 
 // CallerKey is what is shown of an API key.
 type CallerKey struct {
 	// Hint is the key's last characters; empty for one of an older release.
-	Hint      string    `json:"hint"`
+	Hint string `json:"hint"`
+	// CreatedAt is when it was made.
 	CreatedAt time.Time `json:"created_at"`
 	// ExpiresAt is when it ends; nil: never.
 	ExpiresAt *time.Time `json:"expires_at"`
@@ -55,9 +59,10 @@ type Endpoint struct {
 	EventTypes []topup.EventType `json:"event_types"`
 	// FailingSince is the first failure after its last success; nil: it answers.
 	FailingSince *time.Time `json:"failing_since"`
-	// DisabledAt is since when nothing is sent to it, for Reason; nil: it is enabled.
+	// DisabledAt is since when nothing is sent to it; nil: it is enabled.
 	DisabledAt *time.Time `json:"disabled_at"`
-	Reason     *string    `json:"reason"`
+	// Reason is why it is disabled; nil: it is enabled.
+	Reason *string `json:"reason"`
 }
 
 // SetEndpoint adds an endpoint to a caller, or changes the one of that name. version is as in ChangeCaller.

@@ -18,8 +18,9 @@ type Event struct {
 	// Caller is who is notified.
 	Caller string `json:"caller"`
 	// State is how far it got.
-	State     topup.EventState `json:"state"`
-	CreatedAt time.Time        `json:"created_at"`
+	State topup.EventState `json:"state"`
+	// CreatedAt is when it was made.
+	CreatedAt time.Time `json:"created_at"`
 	// DueAt is when it will be tried (again); nil: never.
 	DueAt *time.Time `json:"due_at"`
 }

@@ -12,7 +12,8 @@ type Operator struct {
 	// Name is under which is kept what it does.
 	Name string `json:"name"`
 	// Role is viewer, operator or admin.
-	Role      string    `json:"role"`
+	Role string `json:"role"`
+	// CreatedAt is when it was added.
 	CreatedAt time.Time `json:"created_at"`
 	// ExpiresAt is when its keys end; nil: never.
 	ExpiresAt *time.Time `json:"expires_at"`

@@ -79,8 +79,11 @@ type Console interface {
 
 // Config is what an API is made of.
 type Config struct {
-	Orders  Orders
-	Book    Book
+	// Orders are the operations on orders and events.
+	Orders Orders
+	// Book is where orders are read.
+	Book Book
+	// Callers knows whom a key belongs to.
 	Callers Callers
 	// Catalog is what is shown, and what is said of an invalid request; Orders judges the others. The zero one
 	// stands for topup.DefaultCatalog.
@@ -89,10 +92,12 @@ type Config struct {
 	Registry Registry
 	// Operators manages the operators' keys. Where they are to be good, Callers is WithOperators. Nil: there are none.
 	Operators Operators
-	// Endpoints are the callers' of the registry and of the settings, and Health is how they do.
+	// Endpoints are the callers' of the registry and of the settings.
 	Endpoints Endpoints
-	Health    Health
-	Events    Events
+	// Health is which endpoints fail.
+	Health Health
+	// Events is where events are read.
+	Events Events
 	// Reconciler compares statements with the book; nil: there is none.
 	Reconciler *reconcile.Reconciler
 	// Balances may be nil: then GET /v1/balance answers 503.
@@ -123,9 +128,11 @@ type Config struct {
 // Served is a request that was answered.
 type Served struct {
 	// Route is as in "POST /v1/topups/{id}/cancel"; empty where there is none.
-	Route  string
+	Route string
+	// Status is that of HTTP; 0 when the connection was cut before it.
 	Status int
-	Took   time.Duration
+	// Took is from the request's header to the end of its answer.
+	Took time.Duration
 }
 
 // Server is the HTTP API, an http.Handler.

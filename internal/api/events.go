@@ -217,18 +217,16 @@ func opEvents() huma.Operation {
 		"What callers are notified of, newest first, with every try. `state=exhausted` lists what no try is left for. A "+
 			"caller's key sees its own; an operator's all.",
 		403, 422, 503)
-	text := func(values ...any) *huma.Schema { return &huma.Schema{Type: huma.TypeString, Enum: values} }
 	op.Parameters = []*huma.Param{
-		query("state", "Events that got this far.", text("pending", "delivered", "exhausted")),
-		query("caller", "Events of this caller. For operators' keys only.", &huma.Schema{Type: huma.TypeString}),
-		query("type", "Events of this type.", text(eventTypes()...)),
-		query("endpoint", "Events for this endpoint of their caller; `default` is the callback_url.",
-			&huma.Schema{Type: huma.TypeString}),
-		query("since", "Events made at this time or later.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
-		query("until", "Events made before this time.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
+		query("state", "Events that got this far.", textSchema("pending", "delivered", "exhausted")),
+		query("caller", "Events of this caller. For operators' keys only.", textSchema()),
+		query("type", "Events of this type.", textSchema(eventTypes()...)),
+		query("endpoint", "Events for this endpoint of their caller; `default` is the callback_url.", textSchema()),
+		query("since", "Events made at this time or later.", timeSchema()),
+		query("until", "Events made before this time.", timeSchema()),
 		query("limit", "Events a page.", &huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0),
 			Maximum: new(float64(maxLimit)), Default: defaultLimit}),
-		query("cursor", "The `next_cursor` of the page before.", &huma.Schema{Type: huma.TypeString}),
+		query("cursor", "The `next_cursor` of the page before.", textSchema()),
 	}
 	return op
 }

@@ -37,21 +37,18 @@ func opExport() huma.Operation {
 		403, 503)
 	flag := &huma.Schema{Type: huma.TypeBoolean, Default: false}
 	op.Parameters = append(filterParameters(),
-		query("finished_since", "Orders that became final at this time or later.",
-			&huma.Schema{Type: huma.TypeString, Format: "date-time"}),
-		query("finished_until", "Orders that became final before this time.",
-			&huma.Schema{Type: huma.TypeString, Format: "date-time"}),
+		query("finished_since", "Orders that became final at this time or later.", timeSchema()),
+		query("finished_until", "Orders that became final before this time.", timeSchema()),
 		query("format", "csv or ndjson.", &huma.Schema{Type: huma.TypeString, Enum: []any{formatCSV, formatNDJSON},
 			Default: formatCSV}),
 		query("attempts", "With each order's attempts and resolutions; NDJSON only.", flag),
 		query("events", "With each order's events; NDJSON only.", flag))
-	text := &huma.Schema{Type: huma.TypeString}
 	op.Responses["200"] = &huma.Response{
 		Description: "The orders. Of CSV the columns, of NDJSON each line has the fields of an Order.",
 		Headers: map[string]*huma.Param{exportCount: {Description: "A trailer: how many orders there are. Only a " +
 			"whole export has it.", Schema: &huma.Schema{Type: huma.TypeInteger}}},
-		Content: map[string]*huma.MediaType{typeCSV: {Schema: text},
-			typeLines: {Schema: text, Example: exampleOrder + "\n"}},
+		Content: map[string]*huma.MediaType{typeCSV: {Schema: textSchema()},
+			typeLines: {Schema: textSchema(), Example: exampleOrder + "\n"}},
 	}
 	return op
 }

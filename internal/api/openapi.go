@@ -27,8 +27,8 @@ func humaConfig(version string) huma.Config {
 			Info: &huma.Info{
 				Title: "Recarga", Version: version,
 				Description: "Mobile top-ups in Mexico, asynchronously: place an order, and a webhook reports what became of " +
-					"it. " +
-					"Amounts are MXN, exact, with at most two decimals. Times are RFC 3339, in UTC. Errors are RFC 9457 problems.",
+					"it. Amounts are MXN, exact, with at most two decimals. Times are RFC 3339, in UTC. Errors are RFC 9457 " +
+					"problems.",
 			},
 			Servers: []*huma.Server{{URL: "/"}},
 			Tags:    []*huma.Tag{{Name: "v1", Description: "Orders, the catalogue and the balance."}},

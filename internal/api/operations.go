@@ -81,7 +81,7 @@ func opList() huma.Operation {
 	op.Parameters = append(filterParameters(),
 		query("limit", "Orders a page.", &huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0),
 			Maximum: new(float64(maxLimit)), Default: defaultLimit}),
-		query("cursor", "The `next_cursor` of the page before.", &huma.Schema{Type: huma.TypeString}))
+		query("cursor", "The `next_cursor` of the page before.", textSchema()))
 	return op
 }
 
@@ -89,15 +89,14 @@ func opList() huma.Operation {
 func filterParameters() []*huma.Param {
 	return []*huma.Param{
 		query("state", "Orders in this state.", stateSchema{}.Schema(nil)),
-		query("caller", "Orders of this caller. For operators' keys only.", &huma.Schema{Type: huma.TypeString}),
+		query("caller", "Orders of this caller. For operators' keys only.", textSchema()),
 		query("phone_number", "Orders for this number.", &huma.Schema{Type: huma.TypeString, Examples: []any{"5537686660"}}),
 		query("product_id", "Orders for this product: of the catalogue, or one that left it and that an order has.",
-			&huma.Schema{Type: huma.TypeString}),
+			textSchema()),
 		query("disputed", "Only orders whose final state later evidence contradicts.", &huma.Schema{Type: huma.TypeBoolean}),
-		query("transaction_id", "Orders whose purchase has this id at the distributor.",
-			&huma.Schema{Type: huma.TypeString}),
-		query("since", "Orders placed at this time or later.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
-		query("until", "Orders placed before this time.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
+		query("transaction_id", "Orders whose purchase has this id at the distributor.", textSchema()),
+		query("since", "Orders placed at this time or later.", timeSchema()),
+		query("until", "Orders placed before this time.", timeSchema()),
 	}
 }
 
@@ -174,7 +173,7 @@ func problemResponse(status int) *huma.Response {
 		Content:     map[string]*huma.MediaType{typeProblem: {Schema: ref("Problem"), Example: example}},
 	}
 	header := func(name, text string) {
-		r.Headers = map[string]*huma.Param{name: {Description: text, Schema: &huma.Schema{Type: huma.TypeString}}}
+		r.Headers = map[string]*huma.Param{name: {Description: text, Schema: textSchema()}}
 	}
 	switch status {
 	case http.StatusUnauthorized:
@@ -199,8 +198,7 @@ func problemTexts() map[int]string {
 		415: "The body is of another media type.",
 		422: "Not allowed; `errors` names every wrong field.",
 		429: "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows " +
-			"(`detail` " +
-			"names which; an order that was placed before is answered all the same).",
+			"(`detail` names which; an order that was placed before is answered all the same).",
 		500: "A fault of ours.",
 		502: "The distributor did not answer.",
 		503: "Not recorded, or not readable now; send the same request again.",
@@ -214,11 +212,16 @@ func orderResponse(text string, example any, headers map[string]*huma.Param) *hu
 }
 
 func locationHeader() *huma.Param {
-	return &huma.Param{Description: "Path of the order.", Schema: &huma.Schema{Type: huma.TypeString}}
+	return &huma.Param{Description: "Path of the order.", Schema: textSchema()}
 }
 
 func query(name, text string, schema *huma.Schema) *huma.Param {
 	return &huma.Param{Name: name, In: "query", Description: text, Schema: schema}
 }
+
+// textSchema is any text, or one of the values.
+func textSchema(values ...any) *huma.Schema { return &huma.Schema{Type: huma.TypeString, Enum: values} }
+
+func timeSchema() *huma.Schema { return &huma.Schema{Type: huma.TypeString, Format: "date-time"} }
 
 func ref(name string) *huma.Schema { return &huma.Schema{Ref: schemaPrefix + name} }

@@ -56,11 +56,11 @@ func (w withOperators) HasAdmin() bool {
 
 // OperatorFacts are an operator as it is shown.
 type OperatorFacts struct {
-	Name        string     `json:"name"`
-	Role        string     `json:"role" enum:"viewer,operator,admin"`
-	CreatedAt   time.Time  `json:"created_at"`
+	Name        string     `json:"name" doc:"What it does is kept under it."`
+	Role        string     `json:"role" enum:"viewer,operator,admin" doc:"What its keys may do."`
+	CreatedAt   time.Time  `json:"created_at" doc:"When it was added."`
 	ExpiresAt   *time.Time `json:"expires_at" doc:"When its keys end; null: never."`
-	FormerUntil *time.Time `json:"former_key_until"`
+	FormerUntil *time.Time `json:"former_key_until"` // see registryTexts
 	DisabledAt  *time.Time `json:"disabled_at" doc:"Since when its keys are refused; null: they are not."`
 	Version     int64      `json:"version" doc:"Counts the changes, from 1."`
 }
@@ -246,6 +246,6 @@ func opRotateOperatorKey() huma.Operation {
 		"The former key, and the console's sessions that it began, end within two seconds after the overlap.",
 		403, 404, 409, 503)
 	op.Parameters = []*huma.Param{query("overlap", "How long the former key is good as well: 0s if absent, 720h at most.",
-		&huma.Schema{Type: huma.TypeString})}
+		textSchema())}
 	return op
 }

@@ -13,7 +13,7 @@ import (
 )
 
 type placeInput struct {
-	Key     string `header:"Idempotency-Key" doc:"Not needed: the order's id does it. Where it is sent, it must be that id."`
+	Key     string `header:"Idempotency-Key" doc:"Not needed: the order's id does it. Where sent, it must be that id."`
 	RawBody []byte
 }
 

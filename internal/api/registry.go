@@ -74,16 +74,17 @@ func (r registered) HasAdmin() bool {
 
 // CallerFacts is a caller as it is shown.
 type CallerFacts struct {
-	Name        string          `json:"name"`
-	CallbackURL *string         `json:"callback_url" doc:"Where its events go; null: nowhere."`
-	Endpoints   []endpointFacts `json:"endpoints"`
-	CreatedAt   time.Time       `json:"created_at"`
-	DisabledAt  *time.Time      `json:"disabled_at"`
-	Version     int64           `json:"version" doc:"Rises with each change; see its changes."`
-	Keys        []keyFacts      `json:"keys" doc:"Its API keys, the newest first; two while one follows the other."`
-	IDPrefix    *string         `json:"id_prefix" doc:"What its orders' ids begin with, and nobody else's; null: none."`
-	MaxOpen     *int            `json:"max_open" doc:"How many of its orders may be open; null: any number."`
-	MaxRate     *string         `json:"max_rate" doc:"How many orders it may place, as in 5/s; null: any number."`
+	Name        string  `json:"name" doc:"The orders carry it."`
+	CallbackURL *string `json:"callback_url" doc:"Where its events go; null: nowhere."`
+	// Endpoints and DisabledAt: see registryTexts.
+	Endpoints  []endpointFacts `json:"endpoints"`
+	CreatedAt  time.Time       `json:"created_at" doc:"When it was added."`
+	DisabledAt *time.Time      `json:"disabled_at"` // null: it is enabled
+	Version    int64           `json:"version" doc:"Rises with each change; see its changes."`
+	Keys       []keyFacts      `json:"keys" doc:"Its API keys, the newest first; two while one follows the other."`
+	IDPrefix   *string         `json:"id_prefix" doc:"What its orders' ids begin with, and nobody else's; null: none."`
+	MaxOpen    *int            `json:"max_open" doc:"How many of its orders may be open; null: any number."`
+	MaxRate    *string         `json:"max_rate" doc:"How many orders it may place, as in 5/s; null: any number."`
 }
 
 // keyFacts is an API key as it is shown: never the key.
@@ -252,18 +253,28 @@ type secretOutput struct {
 }
 
 func (s *Server) rotateSecret(ctx context.Context, in *rotateInput) (*secretOutput, error) {
-	how, err := rotationOf(in.query, callers.DefaultOverlap)
-	if err != nil {
-		return nil, s.problem(ctx, "query", err)
-	}
 	var out secretOutput
-	secret, c, err := s.cfg.Registry.RotateSecret(ctx, in.Name, how)
+	secret, version, err := s.rotate(ctx, in, "webhook secret", callers.DefaultOverlap, s.cfg.Registry.RotateSecret)
+	out.Body.WebhookSecret, out.Body.Version = secret, version
+	return &out, err
+}
+
+// rotate gives a caller another key or secret; what is its name for the log.
+func (s *Server) rotate(
+	ctx context.Context, in *rotateInput, what string, overlap time.Duration,
+	do func(context.Context, string, callers.Rotation) (string, topup.Caller, error),
+) (secret string, version int64, err error) {
+	how, err := rotationOf(in.query, overlap)
 	if err != nil {
-		return nil, s.rotationProblem(ctx, err)
+		return "", 0, s.problem(ctx, "query", err)
 	}
-	out.Body.WebhookSecret, out.Body.Version = secret, c.Version
-	s.log.InfoContext(ctx, "webhook secret rotated", "caller", in.Name, "version", c.Version, "overlap", how.Overlap)
-	return &out, nil
+	secret, c, err := do(ctx, in.Name, how)
+	if err != nil {
+		return "", 0, s.rotationProblem(ctx, err)
+	}
+	s.log.InfoContext(ctx, "caller's key or secret rotated", "what", what, "caller", in.Name, "version", c.Version,
+		"overlap", how.Overlap)
+	return secret, c.Version, nil
 }
 
 // rotationProblem is callerProblem for what came in the query.
@@ -315,18 +326,10 @@ type keyOutput struct {
 }
 
 func (s *Server) rotateKey(ctx context.Context, in *rotateInput) (*keyOutput, error) {
-	how, err := rotationOf(in.query, 0)
-	if err != nil {
-		return nil, s.problem(ctx, "query", err)
-	}
 	var out keyOutput
-	key, c, err := s.cfg.Registry.RotateKey(ctx, in.Name, how)
-	if err != nil {
-		return nil, s.rotationProblem(ctx, err)
-	}
-	out.Body.APIKey, out.Body.Version = key, c.Version
-	s.log.InfoContext(ctx, "API key rotated", "caller", in.Name, "version", c.Version, "overlap", how.Overlap)
-	return &out, nil
+	key, version, err := s.rotate(ctx, in, "API key", 0, s.cfg.Registry.RotateKey)
+	out.Body.APIKey, out.Body.Version = key, version
+	return &out, err
 }
 
 // callerProblem has the registry's own words for errors that are orders' elsewhere.
@@ -382,13 +385,13 @@ func opRotateKey() huma.Operation {
 		403, 404, 409, 503)
 	op.Parameters = []*huma.Param{
 		overlapParameter("How long the former key is good as well: 0s if absent, 720h at most."), versionParameter(),
-		query("expires_at", "When the new key ends.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
+		query("expires_at", "When the new key ends.", timeSchema()),
 	}
 	return op
 }
 
 func overlapParameter(text string) *huma.Param {
-	return query("overlap", text, &huma.Schema{Type: huma.TypeString})
+	return query("overlap", text, textSchema())
 }
 
 // versionParameter is of what changes a caller without a body.

@@ -13,14 +13,20 @@ type resolveInput struct {
 }
 
 type resolveRequest struct {
-	Outcome       topup.ResolvedAs `json:"outcome" enum:"succeeded,failed,resend"`
-	Reason        string           `json:"reason" minLength:"1" maxLength:"500" example:"line 4711 of the statement"`
-	By            string           `json:"by,omitempty" maxLength:"100" example:"ana"`
-	Force         bool             `json:"force,omitempty"`
-	Attempt       int              `json:"attempt,omitempty" minimum:"1"`
-	TransactionID *string          `json:"transaction_id,omitempty" nullable:"true" maxLength:"200"`
-	Reference     *string          `json:"reference,omitempty" nullable:"true" maxLength:"200"`
-	AuthCode      *string          `json:"auth_code,omitempty" nullable:"true" maxLength:"200"`
+	Outcome topup.ResolvedAs `json:"outcome" enum:"succeeded,failed,resend"`
+	Reason  string           `json:"reason" minLength:"1" maxLength:"500" example:"line 4711 of the statement"`
+	By      string           `json:"by,omitempty" maxLength:"100" example:"ana"`
+	Force   bool             `json:"force,omitempty"`
+	Attempt int              `json:"attempt,omitempty" minimum:"1"`
+	Receipt
+}
+
+// Receipt is what the distributor's statement says of a charge.
+type Receipt struct {
+	// TransactionID is the distributor's, Reference and AuthCode are the carrier's.
+	TransactionID *string `json:"transaction_id,omitempty" nullable:"true" maxLength:"200"`
+	Reference     *string `json:"reference,omitempty" nullable:"true" maxLength:"200"`
+	AuthCode      *string `json:"auth_code,omitempty" nullable:"true" maxLength:"200"`
 }
 
 func (s *Server) resolve(ctx context.Context, in *resolveInput) (*orderOutput, error) {
@@ -39,12 +45,10 @@ type correctInput struct {
 }
 
 type correctRequest struct {
-	Outcome       topup.ResolvedAs `json:"outcome" enum:"succeeded,failed"`
-	Reason        string           `json:"reason" minLength:"1" maxLength:"500" example:"the distributor, ticket 4711"`
-	By            string           `json:"by,omitempty" maxLength:"100" example:"ana"`
-	TransactionID *string          `json:"transaction_id,omitempty" nullable:"true" maxLength:"200"`
-	Reference     *string          `json:"reference,omitempty" nullable:"true" maxLength:"200"`
-	AuthCode      *string          `json:"auth_code,omitempty" nullable:"true" maxLength:"200"`
+	Outcome topup.ResolvedAs `json:"outcome" enum:"succeeded,failed"`
+	Reason  string           `json:"reason" minLength:"1" maxLength:"500" example:"the distributor, ticket 4711"`
+	By      string           `json:"by,omitempty" maxLength:"100" example:"ana"`
+	Receipt
 }
 
 func (s *Server) correct(ctx context.Context, in *correctInput) (*orderOutput, error) {

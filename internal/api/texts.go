@@ -15,9 +15,8 @@ func propertyTexts(catalog topup.Catalog) map[string]map[string]string {
 			"distributor_transaction_id": "The order's id: yours, unique for ever. The same id with the same content is the " +
 				"same order.",
 			"caller": "Absent, or the name of the key's own caller.",
-			"phone_number": "A Mexican number of 10 digits, the first 2-9, not one of the non-geographic 300, 500, 800, " +
-				"888, 900. " +
-				"Separators, +52, 52 (of 12 digits) and 521 (of 13) are removed.",
+			"phone_number": "A Mexican number of 10 digits, the first 2-9, not one of the non-geographic 300, 500, 800, 888, " +
+				"900. Separators, +52, 52 (of 12 digits) and 521 (of 13) are removed.",
 			"product_id": "A product of `GET /v1/products`.",
 			"amount": "MXN, at most 2 decimals, exact: within the product's range, or its fixed price. " +
 				prices(catalog),

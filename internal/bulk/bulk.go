@@ -56,7 +56,8 @@ type Member struct {
 	// ID is the order's or the event's.
 	ID string
 	// Order is the event's order, or the order itself.
-	Order  topup.ID
+	Order topup.ID
+	// Caller is whose it is.
 	Caller string
 	// Attempt is the number of the order's latest attempt; 0 for an event.
 	Attempt int
@@ -164,6 +165,7 @@ func (s Set) Count() int { return len(s.members) }
 
 // CallerCount is how many members of a set are a caller's.
 type CallerCount struct {
+	// Caller is its name, and Count how many members it has.
 	Caller string
 	Count  int
 }

@@ -48,8 +48,7 @@ func (s seals) seal(c confirmation) (string, error) {
 // open returns what seal has sealed for this action and operator. It may be too old.
 func (s seals) open(sealed string, action bulk.Action, by string) (c confirmation, err error) {
 	foreign := &problem{http.StatusBadRequest, "Nothing was done: this confirmation is not of a page that you were " +
-		"shown " +
-		"for it. Begin with the list."}
+		"shown for it. Begin with the list."}
 	text, ok := signed(s.key, sealed)
 	if !ok {
 		return c, foreign

@@ -79,6 +79,7 @@ type Breaker interface {
 
 // BreakerState is why purchases are deferred; of the zero value none are.
 type BreakerState struct {
+	// Open: purchases are deferred.
 	Open bool
 	// Until is when the next purchase is let through; zero where that is not known.
 	Until time.Time
@@ -110,14 +111,19 @@ type Config struct {
 	Limiter *access.Limiter
 	// Proxies are those that say for whom they ask, and whether with TLS.
 	Proxies access.Proxies
-	Book    Book
-	Events  Events
-	Orders  Orders
-	Queue   Queue
+	// Book and Events are where orders and events are read.
+	Book   Book
+	Events Events
+	// Orders are the operations on both.
+	Orders Orders
+	// Queue is what can be paused.
+	Queue Queue
+	// Callers are listed with their endpoints.
 	Callers Callers
 	// Catalog is what the filter offers. The zero one stands for topup.DefaultCatalog.
 	Catalog topup.Catalog
-	Health  Health
+	// Health is which endpoints fail.
+	Health Health
 	// Balances may be nil: then a balance that nobody recorded is not shown.
 	Balances Balances
 	// History may be nil, or have nothing yet: then the distributor is asked while somebody watches.
@@ -127,8 +133,10 @@ type Config struct {
 	// WaitQueue may be nil: then nothing is said of it.
 	WaitQueue WaitQueue
 	// Rate is the limit of requests to the distributor, in words; empty: there is none.
-	Rate    string
-	Log     *slog.Logger
+	Rate string
+	// Log defaults to slog.Default().
+	Log *slog.Logger
+	// Version is shown at the foot of each page.
 	Version string
 }
 

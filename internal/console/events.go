@@ -126,11 +126,22 @@ func (c *Console) callers(w http.ResponseWriter, r *http.Request, _ operator) er
 }
 
 // switchView asks before a queue is paused or resumed.
-type switchView struct{ Queue, Action string }
+type switchView struct {
+	Queue  string
+	Action queueAction
+}
+
+// queueAction is what a person does to a queue.
+type queueAction string
+
+const (
+	pauseQueue  queueAction = "pause"
+	resumeQueue queueAction = "resume"
+)
 
 func switchOf(r *http.Request) (switchView, error) {
-	v := switchView{Queue: r.PathValue("queue"), Action: r.PathValue("action")}
-	if v.Action != "pause" && v.Action != "resume" {
+	v := switchView{Queue: r.PathValue("queue"), Action: queueAction(r.PathValue("action"))}
+	if v.Action != pauseQueue && v.Action != resumeQueue {
 		return v, topup.ErrNotFound
 	}
 	return v, nil
@@ -141,7 +152,7 @@ func (c *Console) queuePage(w http.ResponseWriter, r *http.Request, _ operator) 
 	if err != nil {
 		return err
 	}
-	c.show(w, r, http.StatusOK, "queue", view{Title: title(v.Action) + " " + v.Queue, Data: v})
+	c.show(w, r, http.StatusOK, "queue", view{Title: title(string(v.Action)) + " " + v.Queue, Data: v})
 	return nil
 }
 
@@ -163,13 +174,14 @@ func (c *Console) switchQueue(w http.ResponseWriter, r *http.Request, who operat
 		return topup.ErrNotFound
 	}
 	do := c.cfg.Queue.Pause
-	if v.Action == "resume" {
+	if v.Action == resumeQueue {
 		do = c.cfg.Queue.Resume
 	}
 	if err := do(r.Context(), v.Queue); err != nil {
 		return errors.Join(&problem{http.StatusServiceUnavailable, err.Error()})
 	}
-	c.cfg.Log.WarnContext(r.Context(), "queue switched by the operator", "queue", v.Queue, "action", v.Action, "by",
+	c.cfg.Log.WarnContext(r.Context(), "queue switched by the operator", "queue", v.Queue, "action", string(v.Action),
+		"by",
 		who.Name, "reason", reason)
 	c.now.forget()
 	http.Redirect(w, r, address(nil), http.StatusSeeOther)

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"html/template"
@@ -103,37 +104,17 @@ func number(n int) string { return strconv.Itoa(n) }
 
 // stateKind is the colour and the mark of a state; its name always stands beside it.
 func stateKind(s topup.State) string {
-	switch s {
-	case topup.StateSucceeded:
-		return "good"
-	case topup.StateUnknown:
-		return "doubt"
-	case topup.StateFailed:
-		return "bad"
-	case topup.StateCanceled:
-		return "plain"
-	}
-	return "open"
+	return cmp.Or(map[topup.State]string{
+		topup.StateSucceeded: "good", topup.StateUnknown: "doubt", topup.StateFailed: "bad", topup.StateCanceled: "plain",
+	}[s], "open")
 }
 
 func outcomeKind(o topup.Outcome) string {
-	switch o {
-	case topup.OutcomeApproved:
-		return "good"
-	case topup.OutcomeUnknown:
-		return "doubt"
-	case topup.OutcomeDeclined:
-		return "bad"
-	}
-	return "open"
+	return cmp.Or(map[topup.Outcome]string{
+		topup.OutcomeApproved: "good", topup.OutcomeUnknown: "doubt", topup.OutcomeDeclined: "bad",
+	}[o], "open")
 }
 
 func eventKind(s topup.EventState) string {
-	switch s {
-	case topup.EventDelivered:
-		return "good"
-	case topup.EventExhausted:
-		return "bad"
-	}
-	return "open"
+	return cmp.Or(map[topup.EventState]string{topup.EventDelivered: "good", topup.EventExhausted: "bad"}[s], "open")
 }

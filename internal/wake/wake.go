@@ -18,8 +18,10 @@ type Queue interface {
 // Waker enqueues orders and events that the journal has already. So a queue that is not reached is no failure of
 // whoever enqueues: it is logged, and the sweep enqueues them again.
 type Waker struct {
+	// Queue takes what is enqueued.
 	Queue Queue
-	Log   *slog.Logger
+	// Log gets a line for what it did not take.
+	Log *slog.Logger
 }
 
 // Order enqueues an order, and reports whether the queue took it.

@@ -175,7 +175,7 @@ func writeLines(out *answers, started <-chan *batchLine, stop func()) error {
 		}
 		soon(line.done, out.flush)
 		if failed == nil {
-			if failed = out.write(line.answer); failed != nil {
+			if failed = out.json.Encode(line.answer); failed != nil {
 				stop()
 			}
 		}
@@ -211,8 +211,6 @@ func newAnswers(ctx context.Context, w http.ResponseWriter) *answers {
 	encoder.SetEscapeHTML(false)
 	return &answers{ctx: ctx, buffer: buffer, conn: http.NewResponseController(w), json: encoder}
 }
-
-func (a *answers) write(line lineAnswer) error { return a.json.Encode(line) }
 
 func (a *answers) flush() {
 	if a.buffer.Buffered() == 0 || a.err != nil {

@@ -89,15 +89,10 @@ func (s *Server) setEndpoint(ctx context.Context, in *setEndpointInput) (*caller
 type endpointInput struct {
 	Name     string `path:"name"`
 	Endpoint string `path:"endpoint"`
-}
-
-type removeEndpointInput struct {
-	Name     string `path:"name"`
-	Endpoint string `path:"endpoint"`
 	listInput
 }
 
-func (s *Server) removeEndpoint(ctx context.Context, in *removeEndpointInput) (*callerOutput, error) {
+func (s *Server) removeEndpoint(ctx context.Context, in *endpointInput) (*callerOutput, error) {
 	version, err := versionOf(in.query)
 	if err != nil {
 		return nil, s.problem(ctx, "query", err)

@@ -63,7 +63,8 @@ func (s *Server) events(ctx context.Context, in *listInput) (*eventsOutput, erro
 	}
 	q := queryReader{values: in.query}
 	f := topup.EventFilter{
-		State: read(&q, "state", eventState), Caller: read(&q, topup.FieldCaller, asIs), Type: read(&q, "type", eventType),
+		State:  topup.EventState(read(&q, "state", oneOf("state", "pending", "delivered", "exhausted"))),
+		Caller: read(&q, topup.FieldCaller, asIs), Type: read(&q, "type", eventType),
 		Endpoint: read(&q, "endpoint", asIs),
 		Since:    read(&q, "since", timeOf("since")), Until: read(&q, "until", timeOf("until")),
 		Limit: read(&q, "limit", limit), Cursor: read(&q, "cursor", asIs),
@@ -178,14 +179,6 @@ func ownOnly(who Identity, caller string) error {
 		return nil
 	}
 	return forbidden("the filter caller is for operators' keys; a caller's key sees its own events")
-}
-
-func eventState(s string) (topup.EventState, error) {
-	switch state := topup.EventState(s); state {
-	case topup.EventPending, topup.EventDelivered, topup.EventExhausted:
-		return state, nil
-	}
-	return "", &topup.FieldError{Field: "state", Value: s, Allowed: "one of pending, delivered, exhausted"}
 }
 
 // eventType reads a type of a filter: also one that only the operator gets.

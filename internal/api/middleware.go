@@ -117,8 +117,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 		s.mux.ServeHTTP(w, r)
 		return
 	}
-	refusal := &discard{header: http.Header{}}
-	handler.ServeHTTP(refusal, r)
+	refusal := record(handler, r)
 	if refusal.status != http.StatusMethodNotAllowed {
 		writeProblem(w, huma.Error404NotFound("there is nothing at this path; see /docs"))
 		return
@@ -138,16 +137,6 @@ func nameSpan(ctx context.Context, pattern string) {
 		span.SetAttributes(semconv.HTTPRoute(route))
 	}
 }
-
-// discard keeps status and headers of an answer, and drops the rest.
-type discard struct {
-	header http.Header
-	status int
-}
-
-func (d *discard) Header() http.Header            { return d.header }
-func (d *discard) WriteHeader(status int)         { d.status = status }
-func (d *discard) Write(data []byte) (int, error) { return len(data), nil }
 
 // checkMedia refuses a body of another media type than the operation's, and one that is compressed. An absent type is
 // refused too: what is in the body would be a guess.

@@ -163,11 +163,9 @@ func (s *Server) changeOperator(ctx context.Context, in *changeOperatorInput) (*
 }
 
 func (s *Server) rotateOperatorKey(ctx context.Context, in *rotateInput) (*newOperatorOutput, error) {
-	text := cmp.Or(in.query.Get("overlap"), "0s")
-	overlap, err := time.ParseDuration(text)
+	overlap, err := parseOverlap(cmp.Or(in.query.Get("overlap"), "0s"))
 	if err != nil {
-		return nil, s.problem(ctx, "query", &topup.FieldError{Field: "overlap", Value: text,
-			Allowed: "a duration, as in 24h"})
+		return nil, s.problem(ctx, "query", err)
 	}
 	o, key, err := s.operators().RotateKey(ctx, in.Name, overlap)
 	if err != nil {

@@ -290,16 +290,18 @@ func rotationOf(values url.Values, overlap time.Duration) (callers.Rotation, err
 	q := queryReader{values: values}
 	how := callers.Rotation{Version: read(&q, "version", version), Overlap: overlap}
 	if given := values.Get("overlap"); given != "" {
-		how.Overlap = read(&q, "overlap", func(s string) (time.Duration, error) {
-			d, err := time.ParseDuration(s)
-			if err != nil {
-				err = &topup.FieldError{Field: "overlap", Value: s, Allowed: "a duration, as in 24h"}
-			}
-			return d, err
-		})
+		how.Overlap = read(&q, "overlap", parseOverlap)
 	}
 	how.ExpiresAt = known(read(&q, "expires_at", timeOf("expires_at")))
 	return how, errors.Join(q.errs...)
+}
+
+func parseOverlap(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		err = &topup.FieldError{Field: "overlap", Value: s, Allowed: "a duration, as in 24h"}
+	}
+	return d, err
 }
 
 func version(s string) (int64, error) {

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
@@ -159,19 +160,15 @@ func life(d topup.Details) []step {
 
 // waits says why an order waits.
 func waits(why topup.Wait) string {
-	switch why {
-	case "":
+	if why == "" {
 		return ""
-	case topup.WaitFairShare:
-		return "waits: bulk orders share what the others leave"
-	case topup.WaitRate:
-		return "waits: the distributor's limit of requests is used up"
-	case topup.WaitOutage:
-		return "waits: its operator, or the distributor, fails"
-	case topup.WaitBalance:
-		return "waits: the balance at the distributor is too low"
 	}
-	return "waits: " + string(why)
+	return "waits: " + cmp.Or(map[topup.Wait]string{
+		topup.WaitFairShare: "bulk orders share what the others leave",
+		topup.WaitRate:      "the distributor's limit of requests is used up",
+		topup.WaitOutage:    "its operator, or the distributor, fails",
+		topup.WaitBalance:   "the balance at the distributor is too low",
+	}[why], string(why))
 }
 
 func attemptStep(a topup.Attempt) step {

@@ -165,7 +165,7 @@ func (r *recentLines) add(line *batchLine) (before *batchLine) {
 }
 
 // writeLines answers in the order of started until it is closed. When the client is gone it calls stop
-// and goes on, without writing, so that what was started ends.
+// and continues, without writing, so that what was started ends.
 func writeLines(out *answers, started <-chan *batchLine, stop func()) error {
 	var failed error
 	for {

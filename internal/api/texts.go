@@ -11,26 +11,7 @@ import (
 // propertyTexts says of each object's fields what their types do not.
 func propertyTexts(catalog topup.Catalog) map[string]map[string]string {
 	return map[string]map[string]string{
-		"OrderRequest": {
-			"distributor_transaction_id": "The order's id: yours, unique for ever. The same id with the same content is the " +
-				"same order.",
-			"caller": "Absent, or the name of the key's own caller.",
-			"phone_number": "A Mexican number of 10 digits, the first 2-9, not one of the non-geographic 300, 500, 800, 888, " +
-				"900. Separators, +52, 52 (of 12 digits) and 521 (of 13) are removed.",
-			"product_id": "A product of `GET /v1/products`.",
-			"amount": "MXN, at most 2 decimals, exact: within the product's range, or its fixed price. " +
-				prices(catalog),
-			"operator": "The carrier's name; the distributor finds it out where it is absent.",
-			"priority": "How soon it is bought while not all can be: `high` for an order that a person waits for, `bulk` " +
-				"for one that may wait. Default: `normal`. Not part of the order's content.",
-			"callback_url": "Where this order's events go instead of the caller's own URL; of the same origin. Not part of " +
-				"the order's content.",
-			"process_at": "Not before this time. Default: at once.",
-			"expires_at": "Not after this time: then the order becomes `failed`, reason `expired`. Later than process_at " +
-				"and than now.",
-			"metadata": fmt.Sprintf("Your own texts, echoed everywhere the order appears; at most %d bytes of JSON.",
-				topup.MaxMetadata),
-		},
+		"OrderRequest": requestTexts(catalog),
 		"Order": {
 			"caller":           "Who placed it.",
 			"state":            states(),
@@ -77,6 +58,29 @@ func propertyTexts(catalog topup.Catalog) map[string]map[string]string {
 			"sequence": "Rises by one per order: drop what is older than you have.",
 		},
 		"Balance": balanceTexts(),
+	}
+}
+
+func requestTexts(catalog topup.Catalog) map[string]string {
+	return map[string]string{
+		"distributor_transaction_id": "The order's id: yours, unique for ever. The same id with the same content is the " +
+			"same order.",
+		"caller": "Absent, or the name of the key's own caller.",
+		"phone_number": "A Mexican number of 10 digits, the first 2-9, not one of the non-geographic 300, 500, 800, 888, " +
+			"900. Separators, +52, 52 (of 12 digits) and 521 (of 13) are removed.",
+		"product_id": "A product of `GET /v1/products`.",
+		"amount": "MXN, at most 2 decimals, exact: within the product's range, or its fixed price. " +
+			prices(catalog),
+		"operator": "The carrier's name; the distributor finds it out where it is absent.",
+		"priority": "How soon it is bought while not all can be: `high` for an order that a person waits for, `bulk` " +
+			"for one that may wait. Default: `normal`. Not part of the order's content.",
+		"callback_url": "Where this order's events go instead of the caller's own URL; of the same origin. Not part of " +
+			"the order's content.",
+		"process_at": "Not before this time. Default: at once.",
+		"expires_at": "Not after this time: then the order becomes `failed`, reason `expired`. Later than process_at " +
+			"and than now.",
+		"metadata": fmt.Sprintf("Your own texts, echoed everywhere the order appears; at most %d bytes of JSON.",
+			topup.MaxMetadata),
 	}
 }
 

@@ -26,7 +26,7 @@ func newRoot(p *program) *cobra.Command {
 		Long: `Recarga takes orders for mobile top-ups, buys each from the distributor exactly as often as it
 should be bought, and tells whoever ordered it by signed webhook.
 
-config.Settings come from flags, RECARGA_… environment variables, --config recarga.yaml and defaults, in
+Settings come from flags, RECARGA_… environment variables, --config recarga.yaml and defaults, in
 this order. Exit status: 0 done, 1 failed, 2 wrong usage or settings.`,
 		Example:       "  recarga demo\n  recarga serve --config recarga.yaml\n  recarga enqueue --id MY-TXN-001 --phone 5537686660 --product MOVISTAR_TAE --amount 10",
 		Version:       version,

@@ -82,6 +82,8 @@ type Settings struct {
 	APIURL                                                      string
 	// Exposed says of each secret that others can read how they can.
 	Exposed []string
+	// Renamed names the settings that were given by a former name, with the present one.
+	Renamed []string
 }
 
 // Required says which settings a command cannot do without.
@@ -111,7 +113,7 @@ func Load(required Required, sources ...Source) (Settings, error) {
 		l.load(row, required, sources)
 	}
 	l.crossCheck(s)
-	s.Exposed = l.exposed
+	s.Exposed, s.Renamed = l.exposed, l.renamed
 	if s.OperatorOff = errors.Join(l.auxiliary...); s.OperatorOff != nil {
 		s.OperatorCallbackURL, s.OperatorWebhookSecret = "", ""
 	}
@@ -124,6 +126,8 @@ type loading struct {
 	good    map[string]string
 	errs    []error
 	exposed []string
+	// renamed are the settings that were given by a former name, with the present one.
+	renamed []string
 	// auxiliary are the mistakes that switch the operator's endpoint off, and refuse nothing.
 	auxiliary []error
 }
@@ -133,37 +137,74 @@ func (l *loading) load(row Setting, required Required, sources []Source) {
 	if row.Auxiliary {
 		errs = &l.auxiliary
 	}
-	value, from, exposed, err := row.find(sources)
-	if row.Secret && holdsSecret(value) && exposed != "" {
-		l.exposed = append(l.exposed, exposed)
+	given, err := l.find(row, sources)
+	if row.Secret && holdsSecret(given.value) && given.exposed != "" {
+		l.exposed = append(l.exposed, given.exposed)
 	}
 	switch {
 	case err != nil:
 		*errs = append(*errs, err)
-	case value == "" && row.Default == "":
+	case given.value == "" && row.Default == "":
 		if slices.Contains(required, row.Name) {
 			l.errs = append(l.errs, &SettingError{Setting: row.Env(), Allowed: row.Allowed})
 		}
-	case row.set(value) != nil:
-		*errs = append(*errs, &SettingError{Setting: row.Env(), Source: from, Value: row.Shown(value), Allowed: row.Allowed})
+	case row.set(given.value) != nil:
+		*errs = append(*errs, &SettingError{Setting: given.env, Source: given.from, Value: row.Shown(given.value), Allowed: row.Allowed})
 	default:
-		l.good[row.Name] = fmt.Sprintf("%s (from %s) is %q", row.Env(), from, row.Shown(value))
+		l.good[row.Name] = given.describe(row)
 	}
 }
 
-// find returns the value of the first source that has one, and how others can read it there, if they can. A source
-// that has an empty one unsets what comes after it.
-func (row Setting) find(sources []Source) (value, from, exposed string, err error) {
+// given is a setting's value and where it came from.
+type given struct {
+	// env is the variable of the name that was used; from is the source, "its default" where no source has a value.
+	env, value, from string
+	// exposed says how others can read the value in its source; empty where they cannot.
+	exposed string
+	// bySource is whether a source has the value; it may be empty.
+	bySource bool
+}
+
+func (g given) describe(row Setting) string {
+	return fmt.Sprintf("%s (from %s) is %q", g.env, g.from, row.Shown(g.value))
+}
+
+// find returns what was given by the setting's name or by its former one.
+func (l *loading) find(row Setting, sources []Source) (given, error) {
+	now, err := row.find(sources)
+	if row.Formerly == "" {
+		return now, err
+	}
+	before := row
+	before.Name = row.Formerly
+	former, formerErr := before.find(sources)
+	switch {
+	case err != nil || formerErr != nil || !former.bySource:
+		return now, errors.Join(err, formerErr)
+	case !now.bySource:
+		now = former
+	case now.value != former.value:
+		return now, fmt.Errorf("%s and %s; must be one of them, as the first is the former name of the second",
+			former.describe(row), now.describe(row))
+	}
+	l.renamed = append(l.renamed, fmt.Sprintf("%s (from %s) is now named %s", former.env, former.from, row.Env()))
+	return now, nil
+}
+
+// find returns the value of the first source that has one. A source that has an empty one unsets what comes after it.
+func (row Setting) find(sources []Source) (given, error) {
 	for _, src := range sources {
 		value, ok, err := src.get(row)
+		if !ok && err == nil {
+			continue
+		}
+		g := given{env: row.Env(), value: value, from: src.name, bySource: true}
 		if ok && src.exposes != nil {
-			exposed = src.exposes(row)
+			g.exposed = src.exposes(row)
 		}
-		if ok || err != nil {
-			return value, src.name, exposed, err
-		}
+		return g, err
 	}
-	return row.Default, "its default", "", nil
+	return given{env: row.Env(), value: row.Default, from: "its default"}, nil
 }
 
 // holdsSecret tells a secret from a URL that has no password: not every URL of a database is one.

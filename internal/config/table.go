@@ -26,6 +26,8 @@ const Prefix = "RECARGA_"
 type Setting struct {
 	// Name is without the Prefix.
 	Name string
+	// Formerly is the name that the setting had before, and still works; empty: none.
+	Formerly string
 	// Default is the value where no source has one; empty: none.
 	Default string
 	// Help says what the setting is for.
@@ -164,7 +166,7 @@ func distributorSettings(s *Settings) []Setting {
 		Name: "BALANCE_LOW", Allowed: allowedAmount, set: amount(&s.BalanceLow),
 		Help: "when the balance falls below it, an alarm is logged and the operator is told, once (balance.low). Empty: never",
 	}, {
-		Name: "BALANCE_RESERVE", Allowed: allowedAmount, set: amount(&s.Reserve),
+		Name: "BALANCE_RESERVE", Formerly: "HOLD_BELOW", Allowed: allowedAmount, set: amount(&s.Reserve),
 		Help: "orders whose purchase would leave less than this of the balance wait in line until it has risen. Empty: never",
 	}}
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"recarga/internal/config"
+	"recarga/internal/coordination"
 	"recarga/internal/doctor"
 	"recarga/internal/queue"
 	"recarga/producer"
@@ -101,7 +102,8 @@ func (p *program) doctorLive(cmd *cobra.Command, s config.Settings, c topup.Cata
 	}
 	if rdb := sharedRedis(s); rdb != nil {
 		defer func() { _ = rdb.Close() }()
-		cfg.Tokens = queue.NewTokenStore(rdb, s.DistributorCustomerID, s.DistributorSecretKey, s.DistributorURL)
+		cfg.Tokens = coordination.Redis{Client: rdb}.TokenStore(s.DistributorCustomerID, s.DistributorSecretKey,
+			s.DistributorURL)
 	}
 	if !asJSON {
 		cfg.Show = p.showLive

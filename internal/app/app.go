@@ -20,6 +20,7 @@ import (
 	"recarga/internal/callers"
 	"recarga/internal/config"
 	"recarga/internal/console"
+	"recarga/internal/coordination"
 	"recarga/internal/intake"
 	"recarga/internal/journal"
 	"recarga/internal/listen"
@@ -75,7 +76,7 @@ type Node struct {
 	book    *metrics.Journal
 	waker   *metrics.Queue
 	// pacer is nil where the distributor's requests are not limited.
-	pacer  *queue.RateLimiter
+	pacer  *coordination.RateLimiter
 	vendor *metrics.Distributor
 
 	// APIURL and MetricsURL are where it really listens.
@@ -136,12 +137,12 @@ func (n *Node) closeLast(what string, f func() error) {
 func (n *Node) openDistributor(context.Context) (err error) {
 	s := n.settings
 	if s.DistributorRate.Count > 0 {
-		n.pacer = n.queue.NewRateLimiter("distributor", s.DistributorRate.Count, s.DistributorRate.Per)
+		n.pacer = n.shared().RateLimiter("distributor", s.DistributorRate.Count, s.DistributorRate.Per)
 	}
 	n.distributor, err = distributor.New(distributor.Config{
 		URL: s.DistributorURL, CustomerID: s.DistributorCustomerID, SecretKey: s.DistributorSecretKey,
 		Timeout: s.DistributorTimeout, RetryCodes: s.RetryCodes, MaxConns: s.DistributorConcurrency,
-		Tokens: n.queue.TokenStore(s.DistributorCustomerID, s.DistributorSecretKey, s.DistributorURL), Observe: n.requested, Log: n.log,
+		Tokens: n.shared().TokenStore(s.DistributorCustomerID, s.DistributorSecretKey, s.DistributorURL), Observe: n.requested, Log: n.log,
 	})
 	if err != nil {
 		return err
@@ -149,6 +150,11 @@ func (n *Node) openDistributor(context.Context) (err error) {
 	n.onShutdown(n.distributor.Close)
 	n.vendor = n.metrics.Distributor(n.distributor)
 	return nil
+}
+
+// shared is what all processes on this Redis share.
+func (n *Node) shared() coordination.Redis {
+	return coordination.Redis{Client: n.queue.Redis(), Embedded: n.queue.IsEmbedded(), Reject: n.queue.Reject}
 }
 
 // requested counts a request. Logins and balances are not held back, but they use up the pace as well.
@@ -212,7 +218,7 @@ func (n *Node) workerConfig() worker.Config {
 		},
 	}
 	cfg.Intake, cfg.Refused = n.intake(), n.metrics.Refused
-	cfg.SharedState, cfg.Breaker = n.queue.SharedState(s.DistributorSecretKey), worker.Breaker{Share: s.BreakerShare, Probe: s.BreakerProbe}
+	cfg.SharedState, cfg.Breaker = n.shared().SharedState(s.DistributorSecretKey), worker.Breaker{Share: s.BreakerShare, Probe: s.BreakerProbe}
 	if n.pacer != nil {
 		cfg.RateLimiter = n.pacer
 	}
@@ -261,7 +267,7 @@ func (n *Node) startAPI(ctx context.Context) error {
 	pages, err := console.New(console.Config{
 		Operators: operators, Ended: n.journal, Limiter: limiter, Proxies: s.TrustedProxies,
 		Catalog: n.catalog, AdminKey: s.AdminKey, Book: n.journal, Events: n.journal, Orders: n.producer, Queue: n.queue, Callers: n.callers,
-		Health: n.journal, Balances: n.vendor, History: n.journal, Breaker: held{n.queue.SharedState(s.DistributorSecretKey)}, Line: n.journal, Rate: s.DistributorRate.String(),
+		Health: n.journal, Balances: n.vendor, History: n.journal, Breaker: held{n.shared().SharedState(s.DistributorSecretKey)}, Line: n.journal, Rate: s.DistributorRate.String(),
 		Log: n.log, Version: n.version,
 	})
 	if err != nil {
@@ -347,11 +353,11 @@ func (n *Node) Wait(ctx context.Context) error {
 }
 
 // held tells the console why purchases are held back.
-type held struct{ board *queue.SharedState }
+type held struct{ state *coordination.SharedState }
 
 // Breaker implements console.Breaker.
 func (h held) Breaker(ctx context.Context) (s console.BreakerState, err error) {
-	notices, err := h.board.Restrictions(ctx)
+	notices, err := h.state.Restrictions(ctx)
 	if err != nil {
 		return s, err
 	}

@@ -18,7 +18,6 @@ import (
 	"recarga/internal/archive"
 	"recarga/internal/catalog"
 	"recarga/internal/exposure"
-	"recarga/internal/queue"
 	"recarga/topup"
 )
 
@@ -211,7 +210,7 @@ func (row Setting) find(sources []Source) (given, error) {
 func holdsSecret(value string) bool {
 	u, err := url.Parse(value)
 	if err != nil || u.Scheme == "" {
-		return value != "" && value != queue.Embedded
+		return value != "" && value != embedded
 	}
 	_, password := u.User.Password()
 	return password || u.Query().Has("password")

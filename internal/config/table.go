@@ -114,7 +114,7 @@ func storageSettings(s *Settings) []Setting {
 		Allowed: "sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE",
 		set:     text(&s.DatabaseURL, databaseURL),
 	}, {
-		Name: "REDIS_URL", Default: "embedded", Secret: true,
+		Name: "REDIS_URL", Default: embedded, Secret: true,
 		Help:    "where the queue lives; embedded: in this process, and rung again from the book of record after a restart",
 		Allowed: "embedded, redis://, rediss://, unix://, redis-sentinel://HOST:PORT,…/DB?master=NAME or redis-cluster://HOST:PORT,…",
 		set:     text(&s.RedisURL, redisURL),
@@ -415,9 +415,12 @@ func databaseURL(v string) bool {
 	return scheme == "sqlite" && strings.Trim(rest, "/") != "" || oneOf("postgres", "postgresql")(scheme) && strings.HasPrefix(rest, "//")
 }
 
+// embedded is the URL of the Redis in this process.
+const embedded = "embedded"
+
 func redisURL(v string) bool {
 	scheme, rest, _ := strings.Cut(v, "://")
-	return v == "embedded" || rest != "" && oneOf("redis", "rediss", "unix", "redis-sentinel", "redis-cluster")(scheme)
+	return v == embedded || rest != "" && oneOf("redis", "rediss", "unix", "redis-sentinel", "redis-cluster")(scheme)
 }
 
 const shortestKey = 8

@@ -18,7 +18,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/shopspring/decimal"
 
-	"recarga/internal/queue"
+	"recarga/internal/coordination"
 	"recarga/internal/sandbox"
 	"recarga/internal/testkit"
 )
@@ -184,7 +184,7 @@ func TestLiveWell(t *testing.T) {
 func TestLiveSharesItsToken(t *testing.T) {
 	rdb := redis.NewClient(&redis.Options{Addr: testkit.Redis(t).Addr()})
 	url := vendor(t, func(c *sandbox.Config) { c.OneSession = true })
-	store := queue.NewTokenStore(rdb, "demo", "demo", url)
+	store := coordination.Redis{Client: rdb}.TokenStore("demo", "demo", url)
 	cfg := LiveConfig{URL: url, CustomerID: "demo", SecretKey: "demo", Tokens: store}
 	shared := func() Finding { return findingOf(t, walked(t, cfg), "live shared token") }
 	if f := shared(); f.Status != OK || !strings.HasPrefix(f.Found, "none") {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"recarga/internal/coordination"
 	"recarga/internal/intake"
 	"recarga/internal/queue"
 	"recarga/topup"
@@ -45,14 +46,14 @@ func reasons() (start [][]string) {
 }
 
 func rejectedKinds() (start [][]string) {
-	for _, kind := range queue.RejectedKinds() {
-		start = append(start, []string{string(kind)})
+	for _, kind := range append(coordination.Kinds(), queue.KindKey) {
+		start = append(start, []string{kind})
 	}
 	return start
 }
 
 // Rejected counts a value in Redis that is none of ours; it is for Queue.OnRejected.
-func (m *Metrics) Rejected(kind queue.Rejected) { m.rejected.WithLabelValues(string(kind)).Inc() }
+func (m *Metrics) Rejected(kind string) { m.rejected.WithLabelValues(kind).Inc() }
 
 // Refused counts a task; it is worker.Config.Refused.
 func (m *Metrics) Refused(reason string) { m.refused.WithLabelValues(reason).Inc() }

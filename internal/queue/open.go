@@ -41,7 +41,7 @@ type Queue struct {
 	tracer    trace.Tracer
 	// nonce is part of the ids that this process alone gives to tasks.
 	nonce      string
-	onRejected func(Rejected)
+	onRejected func(kind string)
 }
 
 // serverConnections is the pool of the client that asynq's servers share. Each needs a connection a
@@ -65,7 +65,7 @@ func Open(ctx context.Context, rawURL string, log *slog.Logger) (*Queue, error) 
 // OpenUnchecked is Open for a process that can do without Redis: it does not ask for one, which Check does.
 func OpenUnchecked(ctx context.Context, rawURL string, log *slog.Logger) (*Queue, error) {
 	q := &Queue{log: log, tracer: otel.Tracer("recarga/internal/queue"), nonce: uuid.NewString(),
-		onRejected: func(Rejected) {}}
+		onRejected: func(string) {}}
 	background, stop := context.WithCancel(context.Background())
 	q.stopped = stop
 	if err := q.connect(background, rawURL); err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -387,80 +386,6 @@ func TestHangUp(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// TestResume: all workers together get no more than the total, and all of it, whatever is given back meanwhile.
-func TestResume(t *testing.T) {
-	for name, url := range map[string]string{"embedded": queue.Embedded, "redis": testkit.Redis(t).URL()} {
-		t.Run(name, func(t *testing.T) {
-			q := open(t, url)
-			since := time.Now()
-			taken := 0
-			for _, total := range []int{1, 3, 7, 127} {
-				if taken += resumeByMany(t, q, since, total); taken != total {
-					t.Errorf("of a total of %d, %d are granted", total, taken)
-				}
-			}
-			if n, err := q.SharedState("secret").Resume(t.Context(), "TELCEL", since.Add(time.Second), 1, 5); n != 1 || err != nil {
-				t.Errorf("another recovery gets %d, %v", n, err)
-			}
-		})
-	}
-}
-
-// resumeByMany is how many purchases workers side by side, and then one that comes last, get of the total.
-func resumeByMany(t *testing.T, q *queue.Queue, since time.Time, total int) (taken int) {
-	t.Helper()
-	var workers sync.WaitGroup
-	granted := make([]int, 8)
-	for i := range granted {
-		workers.Go(func() {
-			for range 30 {
-				n, err := q.SharedState("secret").Resume(t.Context(), "TELCEL", since, total, 2+i)
-				if err == nil && n > 1 {
-					n--
-					err = q.SharedState("secret").GiveBack(t.Context(), "TELCEL", since, 1)
-				}
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				granted[i] += n
-			}
-		})
-	}
-	workers.Wait()
-	left, err := q.SharedState("secret").Resume(t.Context(), "TELCEL", since, total, 1000)
-	if err != nil {
-		t.Error(err)
-	}
-	for _, n := range append(granted, left) {
-		taken += n
-	}
-	return taken
-}
-
-func TestPacer(t *testing.T) {
-	for name, url := range map[string]string{"embedded": queue.Embedded, "redis": testkit.Redis(t).URL()} {
-		t.Run(name, func(t *testing.T) { testPacer(t, open(t, url)) })
-	}
-}
-
-func testPacer(t *testing.T, q *queue.Queue) {
-	pacer := q.NewRateLimiter("distributor", 36, time.Hour)
-	// Each priority may go further than the one below it, and none further than the limit's burst.
-	for _, c := range []struct {
-		p          topup.Priority
-		n, granted int
-	}{
-		{topup.PriorityBulk, 9, 2}, {topup.PriorityBulk, 1, 0}, {topup.PriorityNormal, 1, 1}, {topup.PriorityNormal, 9, 1},
-		{topup.PriorityNormal, 1, 0}, {topup.PriorityHigh, 2, 2}, {topup.PriorityHigh, 1, 0}, {topup.PriorityBulk, 1, 0},
-	} {
-		granted, wait, err := pacer.Take(t.Context(), c.p, c.n)
-		if granted != c.granted || err != nil || (wait > 0) != (granted < c.n) {
-			t.Errorf("%s asks for %d, gets %d, is told to wait %s, %v; want %d", c.p, c.n, granted, wait, err, c.granted)
-		}
 	}
 }
 

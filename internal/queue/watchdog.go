@@ -266,7 +266,7 @@ func (q *Queue) report(ctx context.Context, queue string, f *findings) (QueueHea
 		return QueueHealth{}, err
 	}
 	for _, key := range removed {
-		q.reject(ctx, RejectedKey, key, "it is of another type than it must be")
+		q.Reject(ctx, KindKey, key, "it is of another type than it must be")
 	}
 	survey, err := f.survey.Slice()
 	fixed, mendErr := f.fix.Int64Slice()

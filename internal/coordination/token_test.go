@@ -1,4 +1,4 @@
-package queue_test
+package coordination_test
 
 import (
 	"encoding/json"
@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"recarga/distributor"
-	"recarga/internal/queue"
+	"recarga/internal/coordination"
 	"recarga/internal/sandbox"
 	"recarga/internal/testkit"
 	"recarga/topup"
@@ -20,8 +20,8 @@ import (
 
 func TestTokenStore(t *testing.T) {
 	redis := testkit.Redis(t)
-	rdb := open(t, redis.URL()).Redis()
-	store := queue.NewTokenStore(rdb, "me", "secret", "http://vendor")
+	rdb := client(t, redis.URL())
+	store := coordination.Redis{Client: rdb}.TokenStore("me", "secret", "http://vendor")
 	if got, _, err := store.Load(t.Context()); got != "" || err != nil {
 		t.Fatalf("an empty store has %q, %v", got, err)
 	}
@@ -32,7 +32,7 @@ func TestTokenStore(t *testing.T) {
 	if got, until, err := store.Load(t.Context()); got != "abc" || !until.Equal(expires) || err != nil {
 		t.Errorf("%q until %v, %v", got, until, err)
 	}
-	other := queue.NewTokenStore(rdb, "somebody else", "secret", "http://vendor")
+	other := coordination.Redis{Client: rdb}.TokenStore("somebody else", "secret", "http://vendor")
 	if got, _, err := other.Load(t.Context()); got != "" || err != nil {
 		t.Errorf("another customer's token is %q, %v", got, err)
 	}
@@ -84,7 +84,7 @@ func oneSession(t *testing.T, processes int, odd sandbox.OddAnswer) {
 	for range processes {
 		c, err := distributor.New(distributor.Config{
 			URL: server.URL + "/api/distributor", CustomerID: "demo", SecretKey: "demo", Log: quiet,
-			Tokens: queue.NewTokenStore(open(t, url).Redis(), "demo", "demo", server.URL),
+			Tokens: coordination.Redis{Client: client(t, url)}.TokenStore("demo", "demo", server.URL),
 			Observe: func(r distributor.Request) {
 				if r.Call == "login" {
 					logins.Add(1)
@@ -123,8 +123,8 @@ func oneSession(t *testing.T, processes int, odd sandbox.OddAnswer) {
 // TestSlowLogin: a login that takes longer than its lock was made for is not overtaken by another, whose
 // session would end its own.
 func TestSlowLogin(t *testing.T) {
-	rdb := open(t, testkit.Redis(t).URL()).Redis()
-	store := queue.NewTokenStore(rdb, "me", "secret", "http://vendor")
+	rdb := client(t, testkit.Redis(t).URL())
+	store := coordination.Redis{Client: rdb}.TokenStore("me", "secret", "http://vendor")
 	unlock, err := store.Lock(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package queue
+package coordination
 
 import (
 	"context"
@@ -24,7 +24,7 @@ type TokenStore struct {
 	key             string
 	sealed          sealed
 	customerID, url string
-	reject          rejecting
+	reject          func(ctx context.Context, kind, key, why string)
 }
 
 const (
@@ -33,28 +33,18 @@ const (
 	loginLock = 10 * time.Second
 	// loginPoll is how often somebody who waits for another's login looks.
 	loginPoll = 100 * time.Millisecond
-	// tokenTimeout bounds what a purchase waits for Redis here.
-	tokenTimeout = time.Second
-	// lockPatience is how long a login waits for another one, which takes less, before it goes on beside it.
+	// lockPatience is how long a login waits for another one, which takes less, before it no longer waits.
 	lockPatience = 30 * time.Second
 	// maxSealed bounds what is read as a token: one of the largest that the client takes, with all around it.
 	maxSealed = 16 << 10
 )
 
 // TokenStore keeps the token of one customer at one distributor.
-func (q *Queue) TokenStore(customerID, secretKey, url string) *TokenStore {
-	s := NewTokenStore(q.rest, customerID, secretKey, url)
-	s.reject = q.reject
-	return s
-}
-
-// NewTokenStore is Queue.TokenStore for a program without a Queue.
-func NewTokenStore(rdb redis.UniversalClient, customerID, secretKey, url string) *TokenStore {
+func (r Redis) TokenStore(customerID, secretKey, url string) *TokenStore {
 	sum := sha256.Sum256([]byte(url + "\x00" + customerID))
 	return &TokenStore{
-		rdb: rdb, lock: redislock.New(rdb), key: "recarga:distributor:token:" + hex.EncodeToString(sum[:8]),
-		sealed: sealed{seal.New(secretKey), "distributor token"}, customerID: customerID, url: url,
-		reject: func(context.Context, Rejected, string, string) {},
+		rdb: r.Client, lock: redislock.New(r.Client), key: "recarga:distributor:token:" + hex.EncodeToString(sum[:8]),
+		sealed: sealed{seal.New(secretKey), "distributor token"}, customerID: customerID, url: url, reject: r.rejecting(),
 	}
 }
 
@@ -66,7 +56,7 @@ type stored struct {
 
 // Load returns the shared token and when it is to be renewed; an empty one when there is none.
 func (s *TokenStore) Load(ctx context.Context) (token string, expires time.Time, err error) {
-	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	value, err := s.rdb.GetRange(ctx, s.key, 0, maxSealed).Result()
 	switch {
@@ -81,7 +71,7 @@ func (s *TokenStore) Load(ctx context.Context) (token string, expires time.Time,
 		err = json.Unmarshal(data, &t)
 	}
 	if err != nil { // the next login puts another in its place
-		s.reject(ctx, RejectedToken, s.key, err.Error())
+		s.reject(ctx, KindToken, s.key, err.Error())
 		return "", time.Time{}, nil
 	}
 	return t.Token, t.Expires, nil
@@ -89,7 +79,7 @@ func (s *TokenStore) Load(ctx context.Context) (token string, expires time.Time,
 
 // Save shares a token until it is to be renewed.
 func (s *TokenStore) Save(ctx context.Context, token string, expires time.Time) error {
-	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	data, err := json.Marshal(stored{Token: token, Expires: expires})
 	if err == nil {
@@ -108,7 +98,7 @@ func (s *TokenStore) Lock(ctx context.Context) (unlock func(), err error) {
 	defer cancel()
 	key := s.key + ":login"
 	if freed, err := free(waiting, s.rdb, key, loginLock); err == nil && freed {
-		s.reject(ctx, RejectedLock, key, "it is held for longer than a process of ours would")
+		s.reject(ctx, KindLock, key, "it is held for longer than a process of ours would")
 	}
 	lock, err := s.lock.Obtain(waiting, key, loginLock,
 		&redislock.Options{RetryStrategy: redislock.LinearBackoff(loginPoll)})

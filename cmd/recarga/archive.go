@@ -20,8 +20,8 @@ func newArchiveCommand(p *program) *cobra.Command {
 		Use:   "archive",
 		Short: "Move old orders to the archive now, or check the archive",
 		Long: `Move the orders that ended longer ago than RECARGA_RETENTION from the database to files of RECARGA_ARCHIVE_DIR, as
-the workers do by themselves every day. Orders that are open, held as unknown, or whose caller is still
-to be told stay. Runs beside serve, api and worker. See docs/retention.md.
+the workers do by themselves every day. Orders that are open, held as unknown, or have an event
+to deliver stay. Runs beside serve, api and worker. See docs/retention.md.
 
 With --verify nothing is moved: every file is compared with its manifest, and with the orders that have left.
 
@@ -29,7 +29,7 @@ Exit status: 0 done, 1 when something failed or --verify found something wrong.`
 		Example: "  recarga archive --dry-run\n  recarga archive --before 2025-01-01\n  recarga archive --verify --json",
 	}
 	before := cmd.Flags().String("before", "", "move what ended before this time, instead: a date or a time (RFC 3339), at least 24h ago")
-	dry := cmd.Flags().Bool("dry-run", false, "only count what would leave")
+	dry := cmd.Flags().Bool("dry-run", false, "only count the orders that would leave")
 	verify := cmd.Flags().Bool("verify", false, "check the archive instead")
 	asJSON := jsonFlag(cmd)
 	config.AddFlags(cmd.Flags(), "DATABASE_URL", "RETENTION", "ARCHIVE_DIR")

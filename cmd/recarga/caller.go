@@ -17,7 +17,7 @@ import (
 func newCallerCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "caller",
-		Short: "Manage the callers: who places orders and is told of them",
+		Short: "Manage the callers: who places orders and gets their webhooks",
 		Long: `Manage the callers in the registry. Each has an API key, of which only a digest is kept, and a webhook
 secret, which is kept encrypted; both are shown once. The caller named default is the one of
 RECARGA_API_KEY, and is not in the registry. Needs the admin key.`,
@@ -25,8 +25,8 @@ RECARGA_API_KEY, and is not in the registry. Needs the admin key.`,
 	}
 	cmd.AddCommand(newCallerAddCommand(p), newCallerListCommand(p), newCallerSetURLCommand(p), newCallerLimitCommand(p),
 		newCallerRotateSecretCommand(p), newCallerRotateKeyCommand(p),
-		newCallerSwitchCommand(p, "disable", "Refuse a caller's key and tell it nothing", true),
-		newCallerSwitchCommand(p, "enable", "Take a caller's orders again", false), newCallerEndpointCommand(p))
+		newCallerSwitchCommand(p, "disable", "Refuse a caller's key and send it no webhooks", true),
+		newCallerSwitchCommand(p, "enable", "Accept a caller's orders again", false), newCallerEndpointCommand(p))
 	return cmd
 }
 
@@ -104,10 +104,10 @@ func newCallerLimitCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "limit NAME",
 		Short: "Give a caller a prefix for its orders' ids, or quotas",
-		Long: `Give a caller a prefix, which the ids of its orders must begin with from then on, and those of nobody else
-may; or quotas: how many of its orders may be open (accepted, and not final), and how many it may place in a time.
-An order beyond a quota is answered 429; the repeat of one that was placed never is. An empty prefix or rate, and
-0, take them away. The caller named default may have them too.`,
+		Long: `Give a caller a prefix or quotas. From then on the ids of its orders must begin with the prefix, and nobody
+else's may. The quotas are how many of its orders may be open (accepted, and not final), and how many it may place in
+a time. An order beyond a quota is answered 429; the repeat of a placed order never is. An empty prefix, an empty
+rate and 0 remove a limit. The caller named default may have limits too.`,
 		Example: "  recarga caller limit shop --id-prefix S-\n  recarga caller limit shop --max-open 1000 --rate 5/s",
 		Args:    cobra.ExactArgs(1),
 	}
@@ -155,10 +155,10 @@ func expiryFlag(cmd *cobra.Command) func() *time.Time {
 	}
 }
 
-// versionFlag adds the flag of the version that a change is of.
+// versionFlag adds the flag of the version that a change applies to.
 func versionFlag(cmd *cobra.Command) *int64 {
 	return cmd.Flags().Int64("version", 0,
-		"the caller's version, by recarga caller list, that this is a change of; refused if it has another (default: any)")
+		"the caller's version, by recarga caller list, that this changes; refused if the caller has another (default: any)")
 }
 
 func (p *program) callerChange(cmd *cobra.Command, change func(args []string) map[string]any) *cobra.Command {

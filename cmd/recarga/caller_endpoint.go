@@ -14,8 +14,8 @@ func newCallerEndpointCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "endpoint",
 		Short: "Add, change, remove, disable and enable a caller's endpoints",
-		Long: `A caller is told at its callback URL, which is the endpoint named default, and at up to ten endpoints
-beside it, each of which may want only some types of events.`,
+		Long: `Webhooks go to a caller's callback URL, which is the endpoint named default, and to up to ten more
+endpoints. Each may want only some types of events.`,
 		Example: "  recarga caller endpoint set shop crm https://crm.example/recarga --types topup.failed,topup.unknown",
 	}
 	cmd.AddCommand(newEndpointSetCommand(p), newEndpointRemoveCommand(p),

@@ -19,9 +19,9 @@ func newDoctorCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check every dependency and unsafe setting, and say how to fix it",
-		Long: `Look at the settings, the database, Redis and its queues, the distributor and the callback URL: one
-line each, with the fix below it. docs/doctor.md lists the checks. Nothing is changed, bought or
-sent; at the distributor it logs in once. Give it the settings of the process it is to judge.
+		Long: `Check the settings, the database, Redis and its queues, the distributor and the callback URL: one
+line each, with the fix below it. docs/doctor.md lists the checks. It changes, buys and sends nothing;
+at the distributor it logs in once. Give it the settings of the process that it is to check.
 
 With --live it walks through the distributor's integration checklist at its real API instead: login,
 renewal of the token, balance, every field as documented, clock and latency. It logs in twice, and
@@ -119,12 +119,12 @@ func (p *program) showFindings(w io.Writer, found []doctor.Finding) error {
 
 // showFinding prints a finding beside others whose checks have names of up to widest characters.
 func (p *program) showFinding(w io.Writer, f doctor.Finding, widest int) error {
-	const mendAt = len("fail") + 2
+	const fixAt = len("fail") + 2
 	t := p.terminal()
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %-*s  %s\n", t.paint(colourOf(f.Status), fmt.Sprintf("%-4s", f.Status)), widest, f.Check, t.hanging(printable(f.Found), mendAt+widest+2))
+	fmt.Fprintf(&b, "%s  %-*s  %s\n", t.paint(colourOf(f.Status), fmt.Sprintf("%-4s", f.Status)), widest, f.Check, t.hanging(printable(f.Found), fixAt+widest+2))
 	if f.Fix != "" {
-		fmt.Fprintf(&b, "%*s→ %s\n", mendAt, "", t.hanging(printable(f.Fix), mendAt+2))
+		fmt.Fprintf(&b, "%*s→ %s\n", fixAt, "", t.hanging(printable(f.Fix), fixAt+2))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

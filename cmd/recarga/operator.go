@@ -15,7 +15,7 @@ func newOperatorCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "operator",
 		Short: "Manage the operators: who sees and decides what, with a key of their own",
-		Long: `Manage the operators' keys. Each has a name, under which everything is kept that is done with it, and a role:
+		Long: `Manage the operators' keys. Each has a name, which is recorded with everything done with it, and a role:
 
   viewer    sees every caller's orders, the console and the queues
   operator  also acts: resolve, cancel, redeliver, pause, reconcile
@@ -27,7 +27,7 @@ the one of the server's RECARGA_ADMIN_KEY, and is not in the registry. Needs an 
 	}
 	cmd.AddCommand(newOperatorAddCommand(p), newOperatorListCommand(p), newOperatorSetRoleCommand(p),
 		newOperatorSwitchCommand(p, "disable", "Refuse an operator's keys, and end the sessions that they began", true),
-		newOperatorSwitchCommand(p, "enable", "Take an operator's keys again", false), newOperatorRotateKeyCommand(p))
+		newOperatorSwitchCommand(p, "enable", "Accept an operator's keys again", false), newOperatorRotateKeyCommand(p))
 	return cmd
 }
 
@@ -102,7 +102,7 @@ func newOperatorSwitchCommand(p *program, use, short string, disabled bool) *cob
 
 func (p *program) operatorChange(cmd *cobra.Command, change func(args []string) map[string]any) *cobra.Command {
 	version := cmd.Flags().Int64("version", 0,
-		"the operator's version, by recarga operator list, that this is a change of; refused if it has another (default: any)")
+		"the operator's version, by recarga operator list, that this changes; refused if the operator has another (default: any)")
 	asJSON := jsonFlag(cmd)
 	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
 		fields := change(args)

@@ -45,7 +45,7 @@ func apiCommand(p *program, cmd *cobra.Command, keyOf func(config.Settings) stri
 		if key == "" {
 			return usage(fmt.Errorf("neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY is set; must be a key of the API at %s", s.APIURL))
 		}
-		return whereAPI(run(cmd, producer.NewClient(s.APIURL, key, producer.WithRetryNotify(p.notice)), args), s.APIURL)
+		return whereAPI(run(cmd, producer.NewClient(s.APIURL, key, producer.WithRetryNotify(p.reportRetry)), args), s.APIURL)
 	}
 	return cmd
 }
@@ -63,8 +63,8 @@ func whereAPI(err error, apiURL string) error {
 	return err
 }
 
-// notice tells whoever waits why.
-func (p *program) notice(err error, wait time.Duration) {
+// reportRetry says why the command waits.
+func (p *program) reportRetry(err error, wait time.Duration) {
 	_, _ = fmt.Fprintf(p.stderr, "%s; trying again in %s\n", printable(err.Error()), wait.Round(100*time.Millisecond))
 }
 

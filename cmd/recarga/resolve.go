@@ -18,14 +18,14 @@ func newResolveCommand(p *program) *cobra.Command {
 		Use:   "resolve ID --as succeeded|failed|resend --reason TEXT",
 		Short: "Settle an order that is held as unknown",
 		Long: `Settle an order that is held as unknown, once it is known what happened: from the distributor's
-statement, its support, or the customer. Who, when and why are kept with the order; its caller is told.
+statement, its support, or the customer. Who, when and why are kept with the order; its caller is notified.
 
   succeeded  it was charged
-  failed     it was not charged, and is given up
+  failed     it was not charged, and is not tried again
   resend     send it again; if it was charged after all, that charges twice
 
-failed and resend are refused while a worker may still be acting on the order's attempt, or its answer
-may be on the way; --force does it nevertheless. Needs the admin key.`,
+failed and resend are refused while a worker may still work on the order's attempt, or while its answer
+may be on the way. --force allows them nevertheless. Needs the admin key.`,
 		Example: `  recarga resolve MY-TXN-001 --as succeeded --reason "in the statement of 22 November" --transaction-id TXN-9 --reference RRN-9
   recarga resolve MY-TXN-001 --as failed --reason "not in the statement of 22 November"`,
 		Args: cobra.ExactArgs(1),
@@ -36,7 +36,7 @@ may be on the way; --force does it nevertheless. Needs the admin key.`,
 	flags.StringVar(&r.Reason, "reason", "", "why this is known")
 	byFlag(flags, &r.By)
 	flags.BoolVar(&r.Forced, "force", false, "also while the attempt's answer may still be on the way")
-	flags.IntVar(&r.Attempt, "attempt", 0, "the attempt that the decision looked at; refused if the order has been sent again meanwhile (default: the latest)")
+	flags.IntVar(&r.Attempt, "attempt", 0, "the attempt that the decision is about; refused if the order was sent again meanwhile (default: the latest)")
 	receiptFlags(flags, &r.TransactionID, &r.Reference, &r.AuthCode)
 	completes(cmd, "as", topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend)
 	asJSON := jsonFlag(cmd)
@@ -80,7 +80,7 @@ func userName() string {
 	return u.Username
 }
 
-// hasOwnKey tells whether an operator's command uses the key of one operator, not the admin key.
+// hasOwnKey reports whether an operator's command uses the key of one operator, not the admin key.
 func (p *program) hasOwnKey(cmd *cobra.Command) bool {
 	s, err := p.settings(cmd, nil)
 	return err == nil && access.IsOperatorKey(adminKey(s))

@@ -27,8 +27,8 @@ const (
 	forwardTimeout = 30 * time.Second
 	// listenEnd is how long Ctrl-C waits for answers under way.
 	listenEnd = 2 * time.Second
-	// lookTimeout bounds the look at where --forward-to leads.
-	lookTimeout = 2 * time.Second
+	// dialTimeout bounds the connection that shows where --forward-to leads.
+	dialTimeout = 2 * time.Second
 	// largestWebhook is the most that webhook.Handler reads.
 	largestWebhook = 256 << 10
 )
@@ -107,14 +107,14 @@ func (l *webhookListener) forwardTo(target string) {
 	l.transport = httpclient.Guard{Base: &http.Transport{DisableKeepAlives: true, DisableCompression: true}}
 }
 
-// leadsTo tells whether a URL leads to where this process listens: what is forwarded would come back
-// without end. Only a connection tells: of a name's addresses one may be here and another not.
+// leadsTo reports whether a URL leads to where this process listens: what is forwarded would come back
+// without end. Only a connection shows it: of a name's addresses one may be here and another not.
 func leadsTo(ctx context.Context, target *url.URL, here net.Addr) bool {
 	port := cmp.Or(target.Port(), map[string]string{"http": "80", "https": "443"}[target.Scheme])
 	if _, own, _ := net.SplitHostPort(here.String()); port != own {
 		return false
 	}
-	dialer := net.Dialer{Timeout: lookTimeout}
+	dialer := net.Dialer{Timeout: dialTimeout}
 	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(target.Hostname(), port))
 	if err != nil {
 		return false
@@ -171,7 +171,7 @@ func (l *webhookListener) serve(ctx context.Context, listener net.Listener) erro
 	return nil
 }
 
-// received is one request and what became of it, as --json prints it.
+// received is one request and its result, as --json prints it.
 type received struct {
 	At       time.Time `json:"at"`
 	Verified bool      `json:"verified"`

@@ -147,7 +147,7 @@ func sampleOrder(o topup.Order, state topup.State, now time.Time) topup.Order {
 	return o
 }
 
-// trigger sends all events, also after one that was not taken.
+// trigger sends all events, also after one that was refused.
 func (p *program) trigger(ctx context.Context, events []topup.Event, to webhook.Endpoint, timeout time.Duration, asJSON bool) error {
 	var failed error
 	for _, ev := range events {

@@ -157,7 +157,7 @@ func (n *Node) shared() coordination.Redis {
 	return coordination.Redis{Client: n.queue.Redis(), Embedded: n.queue.IsEmbedded(), Reject: n.queue.Reject}
 }
 
-// requested counts a request. Logins and balances are not held back, but they use up the pace as well.
+// requested counts a request. Logins and balances are never deferred, but they use up the rate as well.
 func (n *Node) requested(r distributor.Request) {
 	n.metrics.Requested(r)
 	n.health.requested(r)
@@ -352,19 +352,19 @@ func (n *Node) Wait(ctx context.Context) error {
 	return err
 }
 
-// held tells the console why purchases are held back.
+// held shows the console why purchases are deferred.
 type held struct{ state *coordination.SharedState }
 
 // Breaker implements console.Breaker.
 func (h held) Breaker(ctx context.Context) (s console.BreakerState, err error) {
-	notices, err := h.state.Restrictions(ctx)
+	now, err := h.state.Restrictions(ctx)
 	if err != nil {
 		return s, err
 	}
-	if time.Now().Before(notices.PausedUntil) {
-		s = console.BreakerState{Open: true, Until: notices.PausedUntil, Reason: "the distributor asks for fewer requests (429)"}
+	if time.Now().Before(now.PausedUntil) {
+		s = console.BreakerState{Open: true, Until: now.PausedUntil, Reason: "the distributor asks for fewer requests (429)"}
 	}
-	for operator, o := range notices.Outages {
+	for operator, o := range now.Outages {
 		s.Open, s.Reason = true, fmt.Sprintf("%s since %s: %s", operator, o.Since.Local().Format(time.TimeOnly), o.Why)
 		if o.Recovering() {
 			s.Reason = operator + " recovers: purchases are resumed step by step"
@@ -373,8 +373,8 @@ func (h held) Breaker(ctx context.Context) (s console.BreakerState, err error) {
 	return s, nil
 }
 
-// endpoints are where callers are told: the one named default and the operator by the settings, all others
-// by the registry.
+// endpoints are where webhooks go: those of the caller named default and of the operator by the settings, all others by
+// the registry.
 type endpoints struct {
 	s        config.Settings
 	registry *callers.Registry

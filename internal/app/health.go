@@ -42,7 +42,7 @@ type Health struct {
 	beats map[string]time.Time
 
 	asking sync.Mutex // guards what follows
-	// recent is what strangers are told, and was asked at askedAt.
+	// recent is the answer to strangers, of the moment askedAt.
 	recent  report
 	askedAt time.Time
 }
@@ -80,6 +80,7 @@ func NewHealth(roles []string) *Health {
 	return &Health{roles: roles, phase: PhaseStarting, dependencies: map[string]dependency{}, beats: map[string]time.Time{}}
 }
 
+// Enter notes the process's phase.
 func (h *Health) Enter(phase string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -119,7 +119,7 @@ func Load(required Required, sources ...Source) (Settings, error) {
 	return s, errors.Join(l.errs...)
 }
 
-// loading collects what is said of the settings while they are loaded.
+// loading collects mistakes and warnings while the settings are loaded.
 type loading struct {
 	// good describes those that are right by themselves, by name.
 	good    map[string]string
@@ -206,7 +206,7 @@ func (row Setting) find(sources []Source) (given, error) {
 	return given{env: row.Env(), value: row.Default, from: "its default"}, nil
 }
 
-// holdsSecret tells a secret from a URL that has no password: not every URL of a database is one.
+// holdsSecret reports whether a value is a secret, as a URL without a password is not.
 func holdsSecret(value string) bool {
 	u, err := url.Parse(value)
 	if err != nil || u.Scheme == "" {
@@ -261,7 +261,7 @@ func (l *loading) crossCheck(s Settings) {
 	l.refuse(s.APIKey == s.AdminKey, "must differ, or every caller is the operator", "API_KEY", "ADMIN_KEY")
 }
 
-// safeDistributor tells whether what is sent to a URL can be read on the way. A name that resolves to loopback today
+// safeDistributor reports whether nobody can read on the way what is sent to a URL. A name that resolves to loopback today
 // may resolve to something else tomorrow.
 func safeDistributor(raw string) bool {
 	u, err := url.Parse(raw)
@@ -289,7 +289,7 @@ func (s Settings) Unsafe() (list []string) {
 	return list
 }
 
-// publicHTTPS tells whether a URL is https and does not name a private host. A name that resolves to
+// publicHTTPS reports whether a URL is https and does not name a private host. A name that resolves to
 // a private address is noticed when it is delivered to.
 func publicHTTPS(raw string) bool {
 	u, err := url.Parse(raw)

@@ -43,7 +43,7 @@ type LiveConfig struct {
 	Timeout time.Duration
 	// RootCAs are who may sign certificates. Nil: those that the system trusts.
 	RootCAs *x509.CertPool
-	// Show is told of each finding at once. Nil: nobody is.
+	// Show gets each finding at once. Nil: nobody does.
 	Show func(Finding)
 }
 
@@ -70,7 +70,7 @@ func NewLive(cfg LiveConfig) *Live {
 	}
 	l := &Live{cfg: cfg, part: &distributorPart{roots: cfg.RootCAs, url: new(url.URL)}, tokens: cfg.Tokens}
 	if l.tokens == nil {
-		l.tokens = new(lonely)
+		l.tokens = new(localTokenStore)
 	}
 	l.client = l.newClient(first(l.tokens, ""))
 	if l.part.err == nil {
@@ -103,15 +103,15 @@ func (l *Live) Close() {
 func (l *Live) checks() []Check {
 	return []Check{
 		{"live reachable", "nothing can be bought without it", "correct RECARGA_DISTRIBUTOR_URL, let this machine through the firewall, or ask the distributor whether it admits this address", l.part.reachable},
-		{"live certificate", "with one that has ended, every purchase stops", "tell the distributor to renew it; if this machine does not know its issuer, install ca-certificates", l.part.certificate},
+		{"live certificate", "with one that has ended, every purchase stops", "ask the distributor to renew it; if this machine does not know its issuer, install ca-certificates", l.part.certificate},
 		{"live shared token", "the token that the running workers share; not there with the embedded Redis", "nothing, if a login from elsewhere ended it; where the distributor allows one session, only programs on this RECARGA_REDIS_URL may log in", l.sharedToken},
 		{"live login", "the checklist's login, and every field of its answer; the new token is shared with the running workers. A wrong secret is not tried: the checklist does not ask for it, and some vendors lock the account", "correct RECARGA_DISTRIBUTOR_CUSTOMER_ID and RECARGA_DISTRIBUTOR_SECRET_KEY", l.login},
 		{"live token renewal", "the checklist's token refresh: a token that is refused with 401 must lead to a new login and to an answer; no refresh endpoint is documented", "ask the distributor: its document says 401 for an invalid token, on which Recarga logs in again", l.renewal},
 		{"live sessions", "whether a login ends the token before it: then every program that logs in must share one RECARGA_REDIS_URL", "ask the distributor how many sessions it allows", l.sessions},
 		{"live balance", "the checklist's balance inquiry: every field, the number as it was written, its age", "ask the distributor what its get_balance means; pay in, if it is empty", l.balance},
-		{"live errors", "all errors are to be JSON with success false and an error; looked at in the refusal of the made-up token", "ask the distributor; Recarga decides by the status where the body says nothing", l.errors},
+		{"live errors", "all errors are to be JSON with success false and an error; checked in the refusal of the made-up token", "ask the distributor; Recarga decides by the status where the body says nothing", l.errors},
 		{"live clock", "a wrong clock here makes receivers refuse webhooks, and tokens end early or late", "synchronize this machine's clock (timedatectl set-ntp true)", l.clock},
-		{"live latency", "logins and balances that are slow mean purchases that are slower", "look at the network, or ask the distributor; RECARGA_DISTRIBUTOR_TIMEOUT must be above the longest purchase, or it becomes an unknown", l.latency},
+		{"live latency", "logins and balances that are slow mean purchases that are slower", "check the network, or ask the distributor; RECARGA_DISTRIBUTOR_TIMEOUT must be above the longest purchase, or it becomes an unknown", l.latency},
 	}
 }
 
@@ -133,7 +133,7 @@ func (l *Live) walk(ctx context.Context, checks []Check, timeout time.Duration) 
 		}
 		left := len(checks) - i - 1
 		if f.Status == Fail && left > 0 {
-			f.Found += fmt.Sprintf(" (not looked at for that: %d more)", left)
+			f.Found += fmt.Sprintf(" (%d more not checked)", left)
 		}
 		l.cfg.Show(f)
 		all = append(all, f)
@@ -196,7 +196,7 @@ func (l *Live) renewal(ctx context.Context) Finding {
 	case len(said) == 0 || said[0].Err != nil:
 		return refused(said, err)
 	case said[0].Status == http.StatusOK:
-		return fail("a made-up token was accepted").with("tell the distributor: whoever knows its address can use the account")
+		return fail("a made-up token was accepted").with("report it to the distributor: whoever knows its address can use the account")
 	case said[0].Status != http.StatusUnauthorized:
 		return refused(said[:1], fmt.Errorf("a refused token was answered with HTTP %d", said[0].Status))
 	case err != nil:
@@ -222,7 +222,7 @@ func (l *Live) sessions(ctx context.Context) Finding {
 	case err != nil:
 		return refused(said, err)
 	case said[0].Call != "balance":
-		return ok("cannot be told: a token lives too short")
+		return ok("cannot be found out: a token lives too short")
 	case said[0].Status == http.StatusOK:
 		return ok("several: an older token stays valid after a login")
 	case l.cfg.Tokens == nil:
@@ -255,7 +255,7 @@ func (l *Live) balance(ctx context.Context) Finding {
 func age(b distributor.Balance) string {
 	switch old := b.FetchedAt.Sub(b.LastUpdated).Round(time.Second); {
 	case b.LastUpdated.IsZero():
-		return "of an age that is not told"
+		return "of unknown age"
 	case old <= 0:
 		return "of this moment"
 	default:
@@ -269,20 +269,20 @@ func (l *Live) errors(context.Context) Finding {
 
 // clock takes the answer that leaves the least doubt.
 func (l *Live) clock(context.Context) Finding {
-	told := false
+	found := false
 	least := time.Duration(1<<63 - 1)
 	for _, a := range l.answers.since(0) {
 		theirs, err := http.ParseTime(a.Header.Get("Date"))
 		if err != nil {
 			continue
 		}
-		told = true
+		found = true
 		if off := offset(theirs, a.asked().Truncate(time.Second), a.at); off.Abs() < least.Abs() {
 			least = off
 		}
 	}
-	if !told {
-		return ok("not told")
+	if !found {
+		return ok("it does not say")
 	}
 	return clock(least, distributorClockWarn, 0)
 }
@@ -352,7 +352,7 @@ type heard struct {
 
 func (h heard) asked() time.Time { return h.at.Add(-h.Took) }
 
-// answers are all that were heard. A check that was given up may still add one.
+// answers are all that were heard. A check that timed out may still add one.
 type answers struct {
 	mu  sync.Mutex
 	all []heard
@@ -400,24 +400,24 @@ func (b *beginning) Load(ctx context.Context) (string, time.Time, error) {
 	return next, time.Now().Add(time.Hour), nil
 }
 
-// lonely is a token store of this process.
-type lonely struct {
+// localTokenStore is a token store of this process.
+type localTokenStore struct {
 	mu      sync.Mutex
 	token   string
 	expires time.Time
 }
 
-func (s *lonely) Load(context.Context) (string, time.Time, error) {
+func (s *localTokenStore) Load(context.Context) (string, time.Time, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.token, s.expires, nil
 }
 
-func (s *lonely) Save(_ context.Context, token string, expires time.Time) error {
+func (s *localTokenStore) Save(_ context.Context, token string, expires time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.token, s.expires = token, expires
 	return nil
 }
 
-func (s *lonely) Lock(context.Context) (func(), error) { return func() {}, nil }
+func (s *localTokenStore) Lock(context.Context) (func(), error) { return func() {}, nil }

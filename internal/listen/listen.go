@@ -1,7 +1,7 @@
 // Package listen is the one way in which this program serves HTTP. It bounds what a stranger can hold: how long a
 // request's header, its body, our answer and the rest of a refused body may take, and how many connections there are,
 // of all and of each address. A bound of time counts only while we wait for the client, and what moves earns more of
-// it: so a long export goes on for as long as somebody reads it, and a byte now and then earns nothing worth having.
+// it: so a long export continues as long as somebody reads it, and a byte now and then earns nothing worth having.
 package listen
 
 import (
@@ -26,7 +26,7 @@ const (
 
 	// maxHeader is net/http's bound of a request's header, in bytes; it adds 4 KiB.
 	maxHeader = 32 << 10
-	// retryAfter is what a client is told that came when the bound was reached, in seconds.
+	// retryAfter is when a client may try again that came when the bound was reached, in seconds.
 	retryAfter = "5"
 )
 

@@ -44,15 +44,12 @@ Exit status: 0 done, 1 when something failed or --verify found something wrong.`
 		if err == nil && s.Archive() == "" {
 			err = errors.New("RECARGA_ARCHIVE_DIR is not set; must be a folder")
 		}
-		if path, isFile := s.DatabaseFile(); err == nil && isFile {
-			_, err = os.Stat(path) // to open it would make it
-		}
 		if err != nil {
 			return usage(err)
 		}
-		j, err := journal.Open(cmd.Context(), s.DatabaseURL, journal.WithArchive(s.Archive()))
+		j, err := openJournal(cmd.Context(), s)
 		if err != nil {
-			return usage(fmt.Errorf("RECARGA_DATABASE_URL: %w", err))
+			return err
 		}
 		switch {
 		case *verify:
@@ -65,6 +62,20 @@ Exit status: 0 done, 1 when something failed or --verify found something wrong.`
 		return errors.Join(err, j.Close())
 	}
 	return cmd
+}
+
+// openJournal opens the book of record of the settings, if it is there: to open a SQLite file would make it.
+func openJournal(ctx context.Context, s config.Settings) (*journal.Journal, error) {
+	if path, isFile := s.DatabaseFile(); isFile {
+		if _, err := os.Stat(path); err != nil {
+			return nil, usage(err)
+		}
+	}
+	j, err := journal.Open(ctx, s.DatabaseURL, journal.WithArchive(s.Archive()))
+	if err != nil {
+		return nil, usage(fmt.Errorf("RECARGA_DATABASE_URL: %w", err))
+	}
+	return j, nil
 }
 
 // archiveUntil is what --before says, or else the retention.

@@ -80,7 +80,7 @@ func (p *program) bench(ctx context.Context, cfg bench.Config, s config.Settings
 	if cfg.Program, err = os.Executable(); err != nil {
 		return err
 	}
-	cfg.Log = NewLogger(s, p.stderr)
+	cfg.Log = newLogger(s, p.stderr)
 	for _, entry := range p.environ {
 		if !strings.HasPrefix(entry, config.Prefix) {
 			cfg.Environ = append(cfg.Environ, entry)

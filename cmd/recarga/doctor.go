@@ -64,7 +64,7 @@ are wrong.`,
 			}
 			return p.doctorLive(cmd, s, catalog, live, *timeout, *asJSON, *strict)
 		}
-		cfg := doctorConfig(s, *timeout)
+		cfg := doctor.Config{Settings: s, Timeout: *timeout}
 		cfg.TraceCollector, cfg.TracesOff = tracing.Collector(p.getenv)
 		found := doctor.Examine(cmd.Context(), cfg)
 		if err := show(p.stdout, found); err != nil {
@@ -73,21 +73,6 @@ are wrong.`,
 		return diagnosis(found, *strict)
 	}
 	return cmd
-}
-
-func doctorConfig(s config.Settings, timeout time.Duration) doctor.Config {
-	return doctor.Config{
-		DatabaseURL: s.DatabaseURL, RedisURL: s.RedisURL,
-		DistributorURL: s.DistributorURL, DistributorCustomerID: s.DistributorCustomerID, DistributorSecretKey: s.DistributorSecretKey,
-		DistributorAllowHTTP: s.DistributorAllowHTTP, AdminKeyAllowWeak: s.AdminKeyAllowWeak, Exposed: s.Exposed, ArchiveDir: string(s.Archive()),
-		DistributorTimeout: s.DistributorTimeout, ShutdownTimeout: s.ShutdownTimeout,
-		ResendUnknown: s.OnUnknown == "resend", APIKey: s.APIKey, AdminKey: s.AdminKey,
-		CallbackURL: s.CallbackURL, WebhookAllowPrivate: s.WebhookAllowPrivate,
-		HTTPAddr: s.HTTPAddr, MetricsAddr: s.MetricsAddr, Timeout: timeout,
-		OperatorCallbackURL: s.OperatorCallbackURL, OperatorOff: s.OperatorOff,
-		SealingKeys: s.SealingKeys(),
-		BalanceLow:  max(s.BalanceLow, s.Reserve),
-	}
 }
 
 // settingsFindings are the mistakes in the settings, each of which says after its last semicolon what

@@ -39,17 +39,12 @@ may be on the way. --force allows them nevertheless. Needs the admin key.`,
 	flags.IntVar(&r.Attempt, "attempt", 0, "the attempt that the decision is about; refused if the order was sent again meanwhile (default: the latest)")
 	receiptFlags(flags, &r.TransactionID, &r.Reference, &r.AuthCode)
 	completes(cmd, "as", topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend)
-	asJSON := jsonFlag(cmd)
-	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
+	return showCommand(p, cmd, adminKey, func(cmd *cobra.Command, c *producer.Client, args []string) (topup.Order, error) {
 		if err := p.checkDecision(cmd, &r.By, func() error { return r.Check() }); err != nil {
-			return err
+			return topup.Order{}, err
 		}
-		o, err := c.Resolve(cmd.Context(), topup.ID(args[0]), r)
-		if err != nil {
-			return err
-		}
-		return p.printOrders([]topup.Order{o}, *asJSON)
-	})
+		return c.Resolve(cmd.Context(), topup.ID(args[0]), r)
+	}, p.printOrder)
 }
 
 const byDefault = " (default: the name of the user who runs this; with an operator's own key, always its name)"

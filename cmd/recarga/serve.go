@@ -23,7 +23,7 @@ func nodeCommand(p *program, r app.Roles, cmd *cobra.Command) *cobra.Command {
 		}
 		// Whoever reads the log may go away. The default would end the process at its next line.
 		signal.Ignore(syscall.SIGPIPE)
-		log, stop := p.traced(cmd.Context(), cmd, NewLogger(s, p.stderr))
+		log, stop := p.startLog(cmd, s)
 		defer stop()
 		if s.OperatorOff != nil {
 			log.Warn("the operator's endpoint is off", "error", s.OperatorOff)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -15,8 +14,6 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/term"
-
-	"recarga/internal/config"
 )
 
 // output is standard output or standard error: all that a command writes goes through it. Nothing that came from
@@ -185,13 +182,4 @@ func escaped(p []byte) []byte {
 		p = p[size:]
 	}
 	return b.Bytes()
-}
-
-// NewLogger builds the program's logger.
-func NewLogger(s config.Settings, w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: s.LogLevel}
-	if s.LogFormat == "text" {
-		return slog.New(slog.NewTextHandler(w, options))
-	}
-	return slog.New(slog.NewJSONHandler(jsonOutput{w}, options))
 }

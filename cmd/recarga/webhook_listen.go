@@ -154,21 +154,11 @@ and place an order; or, with the same secret: recarga webhook trigger --all --to
 // serve ends with ctx, which also ends what is being forwarded: its sender tries again.
 func (l *webhookListener) serve(ctx context.Context, listener net.Listener) error {
 	server := listen.New(listen.Config{Handler: l, BaseContext: ctx})
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
+	err := serveUntil(ctx, server, listener, listenEnd, func() {})
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil // whoever has not been answered by now comes again
 	}
-	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), listenEnd)
-	defer cancel()
-	_ = server.Shutdown(stopping)
-	_ = server.Close() // whoever has not been answered by now comes again
-	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return err
 }
 
 // received is one request and its result, as --json prints it.

@@ -29,7 +29,7 @@ type distributorPart struct {
 }
 
 func newDistributor(cfg Config) part {
-	d := &distributorPart{roots: cfg.RootCAs, low: cfg.BalanceLow, url: new(url.URL)}
+	d := &distributorPart{roots: cfg.RootCAs, low: max(cfg.BalanceLow, cfg.Reserve), url: new(url.URL)}
 	d.client, d.err = distributor.New(distributor.Config{
 		URL: cfg.DistributorURL, CustomerID: cfg.DistributorCustomerID, SecretKey: cfg.DistributorSecretKey,
 		Log: slog.New(slog.DiscardHandler),

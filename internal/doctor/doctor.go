@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"recarga/internal/config"
 	"recarga/topup"
 )
 
@@ -138,27 +139,8 @@ func (s stage) examine(ctx context.Context, timeout time.Duration) []Finding {
 
 // Config is what the doctor checks.
 type Config struct {
-	DatabaseURL, RedisURL                                       string
-	DistributorURL, DistributorCustomerID, DistributorSecretKey string
-	DistributorAllowHTTP, AdminKeyAllowWeak                     bool
-	DistributorTimeout, ShutdownTimeout                         time.Duration
-	// Exposed says of each secret that others can read how they can.
-	Exposed []string
-	// ArchiveDir is empty where no order leaves the database.
-	ArchiveDir string
-	// ResendUnknown is RECARGA_ON_UNKNOWN=resend.
-	ResendUnknown    bool
-	APIKey, AdminKey string
-	// SealingKeys open the callers' webhook secrets; the first one seals.
-	SealingKeys []string
-	// BalanceLow is the higher of RECARGA_BALANCE_LOW and RECARGA_BALANCE_RESERVE; 0: only an empty account is low.
-	BalanceLow            topup.Amount
-	CallbackURL           string
-	WebhookAllowPrivate   bool
-	HTTPAddr, MetricsAddr string
-	// OperatorCallbackURL is empty where the operator is not notified; OperatorOff is the mistake for which.
-	OperatorCallbackURL string
-	OperatorOff         error
+	// Settings are those of the process that is checked.
+	config.Settings
 	// TraceCollector is the host and port that spans are sent to; empty: none are. TracesOff says why some are not.
 	TraceCollector string
 	TracesOff      error
@@ -186,7 +168,9 @@ func Examine(ctx context.Context, cfg Config) []Finding {
 
 // Checks are all checks there are, for both databases, in the order of their findings.
 func Checks() (all []Check) {
-	cfg := Config{ArchiveDir: "archive", RedisURL: "redis://redis", DistributorURL: "https://distributor", CallbackURL: "https://caller"}
+	cfg := Config{Settings: config.Settings{
+		ArchiveDir: "archive", RedisURL: "redis://redis", DistributorURL: "https://distributor", CallbackURL: "https://caller",
+	}}
 	for _, p := range []part{newSettings(cfg), newSQLite(cfg), newPostgres(cfg), newRedis(cfg), newDistributor(cfg), newCallback(cfg), newAuxiliaries(cfg)} {
 		all = append(all, slices.Concat(p.stages...)...)
 		p.close()

@@ -24,7 +24,7 @@ const (
 type postgres struct{ database }
 
 func newPostgres(cfg Config) part {
-	p := &postgres{database{box: seal.New(cfg.SealingKeys...)}}
+	p := &postgres{database{box: seal.New(cfg.SealingKeys()...)}}
 	config, err := pgx.ParseConfig(cfg.DatabaseURL)
 	if err != nil {
 		p.err = errors.New("the URL cannot be parsed") // its text may hold a password

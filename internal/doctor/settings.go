@@ -57,7 +57,7 @@ func (s settings) timeout(context.Context) Finding {
 }
 
 func (s settings) unknown(context.Context) Finding {
-	if s.ResendUnknown {
+	if s.OnUnknown == "resend" {
 		return warn("RECARGA_ON_UNKNOWN is resend: an attempt of unknown outcome is sent again")
 	}
 	return ok("RECARGA_ON_UNKNOWN is hold")

@@ -31,7 +31,7 @@ type sqlite struct {
 
 func newSQLite(cfg Config) part {
 	_, path, _ := strings.Cut(cfg.DatabaseURL, ":")
-	s := &sqlite{database: database{box: seal.New(cfg.SealingKeys...)}}
+	s := &sqlite{database: database{box: seal.New(cfg.SealingKeys()...)}}
 	s.path, s.err = filepath.Abs(strings.TrimPrefix(path, "//"))
 	s.folder = filepath.Dir(s.path)
 	return part{stages: []stage{{

@@ -21,11 +21,11 @@ import (
 
 // rowResult is the result of a row.
 type rowResult struct {
-	Line   int          `json:"line"`
+	Line   int          `json:"line"` // where the row begins in the file, from 1
 	ID     topup.ID     `json:"distributor_transaction_id,omitempty"`
-	Result string       `json:"result"`
-	Order  *topup.Order `json:"topup,omitempty"`
-	Errors []string     `json:"errors,omitempty"`
+	Result string       `json:"result"`           // placed, already_there or refused
+	Order  *topup.Order `json:"topup,omitempty"`  // nil where it was refused
+	Errors []string     `json:"errors,omitempty"` // why it was refused
 }
 
 // results take the results of the rows.
@@ -102,9 +102,9 @@ type openRows struct {
 
 // openRow is a line of the file.
 type openRow struct {
-	Line    int             `json:"line"`
-	Result  string          `json:"result"`
-	Request json.RawMessage `json:"request"`
+	Line    int             `json:"line"`    // as in rowResult
+	Result  string          `json:"result"`  // as in rowResult
+	Request json.RawMessage `json:"request"` // to be placed again
 }
 
 func newOpenRows() (*openRows, error) {

@@ -163,14 +163,14 @@ func (l *webhookListener) serve(ctx context.Context, listener net.Listener) erro
 
 // received is one request and its result, as --json prints it.
 type received struct {
-	At       time.Time `json:"at"`
-	Verified bool      `json:"verified"`
+	At       time.Time `json:"at"`       // when it came
+	Verified bool      `json:"verified"` // its signature is right
 	// Refused says why it did not verify.
 	Refused string `json:"refused,omitempty"`
 	// Status is what the sender was answered.
 	Status  int         `json:"status"`
-	Forward *forwarded  `json:"forward,omitempty"`
-	Headers http.Header `json:"headers"`
+	Forward *forwarded  `json:"forward,omitempty"` // nil: it was not forwarded
+	Headers http.Header `json:"headers"`           // those of the request
 	// Body is a text, so that the signature can be computed again.
 	Body string `json:"body"`
 

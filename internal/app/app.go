@@ -45,7 +45,7 @@ const (
 	// ballast is chosen so that the heap stays below about 100 MiB with little in it.
 	ballast = 32 << 20
 	// RequestsEnd is how long a shutdown waits for HTTP requests under way; their orders are durable
-	// or not whether they hear of it or not, and may be placed again.
+	// or not whether their clients get the answer or not, and may be placed again.
 	RequestsEnd = 10 * time.Second
 )
 
@@ -113,8 +113,14 @@ func Start(ctx context.Context, s config.Settings, c topup.Catalog, r Roles, ver
 	return n, nil
 }
 
-// Shutdown ends the parts in the opposite order: first nothing more comes in, then what is under way
-// is waited for, and only then are the connections closed that it needs.
+// Shutdown ends the parts in the opposite order of their start, since each needs those that were started before it:
+//
+//  1. the API's listener: nothing more comes in, and requests under way have RequestsEnd;
+//  2. archiver, watchdog, sweep and balance watch: nothing more is begun;
+//  3. the queue's servers of purchases, then those of deliveries: what is under way has RECARGA_SHUTDOWN_TIMEOUT;
+//  4. worker, deliverer and distributor's client: their last results are recorded;
+//  5. queue and book of record;
+//  6. metrics and probes, which answer until then.
 func (n *Node) Shutdown() {
 	n.health.Enter(PhaseStopping)
 	for i := len(n.closers) - 1; i >= 0; i-- {

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -10,9 +12,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"recarga/internal/config"
 	"recarga/internal/sandbox"
+	"recarga/internal/testkit"
 	"recarga/topup"
 )
 
@@ -124,4 +128,39 @@ func TestFailedStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.Shutdown()
+}
+
+// TestReadyOnceOpened: a process whose database is not there yet lives, is not ready, says why, and ends when it must.
+func TestReadyOnceOpened(t *testing.T) {
+	addr := nobody(t)
+	s := settings(t, "RECARGA_METRICS_ADDR="+addr)
+	s.DatabaseURL = "postgres://u@" + nobody(t) + "/x"
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := Start(ctx, s, topup.DefaultCatalog(), both, "test", slog.New(slog.DiscardHandler))
+		ended <- err
+	}()
+	testkit.Eventually(t, 10*time.Second, func() bool {
+		status, body := get(t, "http://"+addr+"/readyz")
+		return status == http.StatusServiceUnavailable && strings.Contains(body, "not ready: starting") && strings.Contains(body, "database: ")
+	}, "it says that it is not ready")
+	if status, body := get(t, "http://"+addr+"/healthz"); status != http.StatusOK {
+		t.Errorf("it does not live while it waits: %d %s", status, body)
+	}
+	stop()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("the start ended with %v", err)
+	}
+}
+
+// nobody is an address where nobody listens.
+func nobody(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().String()
 }

@@ -58,19 +58,19 @@ type dependency struct {
 
 // condition is a dependency as a probe shows it.
 type condition struct {
-	Name     string `json:"name"`
-	Required bool   `json:"required"`
-	OK       bool   `json:"ok"`
-	Error    string `json:"error,omitempty"`
+	Name     string `json:"name"`            // database, redis or distributor
+	Required bool   `json:"required"`        // without it the process is not ready
+	OK       bool   `json:"ok"`              // it answers
+	Error    string `json:"error,omitempty"` // why it is not OK
 }
 
 // report is what the probes answer to ?verbose.
 type report struct {
 	// OK is what the probe says.
 	OK           bool        `json:"ok"`
-	Phase        string      `json:"phase"`
-	Roles        []string    `json:"roles"`
-	Dependencies []condition `json:"dependencies"`
+	Phase        string      `json:"phase"`        // one of the phases of a process
+	Roles        []string    `json:"roles"`        // api, worker
+	Dependencies []condition `json:"dependencies"` // by name
 	// Stuck are loops that do not move although they could.
 	Stuck []string `json:"stuck,omitempty"`
 }
@@ -100,7 +100,7 @@ func (h *Health) beat(loop string) {
 	h.beats[loop] = time.Now()
 }
 
-// requested notes what came of a request to the distributor. The distributor is never asked for the
+// requested notes the result of a request to the distributor. The distributor is never asked for the
 // probe's own sake: it counts requests.
 func (h *Health) requested(r distributor.Request) {
 	err := r.Err

@@ -10,7 +10,10 @@ import (
 )
 
 // Roles says what a process does.
-type Roles struct{ API, Worker bool }
+type Roles struct {
+	API    bool // it accepts orders
+	Worker bool // it buys them and delivers webhooks
+}
 
 func (r Roles) names() (names []string) {
 	if r.API {

@@ -23,8 +23,8 @@ import (
 
 // Rate is at most Count in every Per. A zero Count is no limit.
 type Rate struct {
-	Count int
-	Per   time.Duration
+	Count int           // 0: no limit
+	Per   time.Duration // a second, a minute or an hour
 }
 
 // String is the rate in words; empty for no limit.
@@ -44,41 +44,49 @@ func (r Rate) PerSecond() float64 {
 	return float64(r.Count) / r.Per.Seconds()
 }
 
-// Settings are all settings of the program; docs/settings.md says what each is for.
+// Settings are all settings of the program; docs/settings.md says what each is for. An empty text or list is none.
 type Settings struct {
-	DatabaseURL, RedisURL                                       string
-	Retention                                                   time.Duration // 0 is for ever
-	ArchiveDir                                                  string
-	CatalogFile                                                 string
-	DistributorURL, DistributorCustomerID, DistributorSecretKey string
-	DistributorAllowHTTP, AdminKeyAllowWeak                     bool
-	DistributorTimeout                                          time.Duration
-	DistributorRate                                             Rate
-	BreakerShare                                                float64 // 0 to 1; 0 is never
-	BreakerProbe                                                time.Duration
-	DistributorConcurrency                                      int
-	BalanceInterval                                             time.Duration
-	BalanceLow, Reserve                                         topup.Amount // 0 is never
-	RetryInitial, RetryMax, RetryMaxElapsed, ExpiresAfter       time.Duration
-	RetryMaxAttempts                                            int
-	RetryCodes                                                  []topup.Code
-	OnUnknown                                                   string // hold or resend
-	HTTPAddr, MetricsAddr                                       string
-	HTTPMaxConnections                                          int
-	APIKey, CallbackURL, WebhookSecret, AdminKey, EncryptionKey string
-	TrustedProxies                                              access.Proxies
-	TaskKeys, FormerEncryptionKeys                              []string
-	OperatorCallbackURL, OperatorWebhookSecret                  string
-	OperatorOff                                                 error // what is wrong with the two, which are then empty
-	WebhookSchedule                                             []time.Duration
-	WebhookTimeout, WebhookDisableAfter                         time.Duration
-	WebhookRate                                                 Rate
-	WebhookAllowPrivate                                         bool
-	ShutdownTimeout                                             time.Duration
-	QueuesReadOnly                                              bool
-	LogLevel                                                    slog.Level
-	LogFormat                                                   string // json or text
-	APIURL                                                      string
+	DatabaseURL                                                 string          // sqlite: or postgres://
+	RedisURL                                                    string          // or queue.Embedded
+	Retention                                                   time.Duration   // 0: for ever
+	ArchiveDir                                                  string          // see Archive
+	CatalogFile                                                 string          // see Catalog
+	APIURL                                                      string          // of client commands
+	DistributorURL, DistributorCustomerID, DistributorSecretKey string          // up to and with /api/distributor, and its credentials
+	DistributorAllowHTTP                                        bool            // also where it is not on loopback
+	DistributorTimeout                                          time.Duration   // of one purchase call
+	DistributorRate                                             Rate            // of all workers together
+	DistributorConcurrency                                      int             // purchases at a time of one worker process
+	BreakerShare                                                float64         // 0 to 1; 0: never
+	BreakerProbe                                                time.Duration   // between two probes of an operator that is out
+	BalanceInterval                                             time.Duration   // between two questions for the balance
+	BalanceLow, Reserve                                         topup.Amount    // 0: never
+	RetryInitial, RetryMax                                      time.Duration   // the first and the longest wait
+	RetryMaxElapsed                                             time.Duration   // from the start of the first attempt
+	ExpiresAfter                                                time.Duration   // of an order that was never tried; 0: never
+	RetryMaxAttempts                                            int             // the first included
+	RetryCodes                                                  []topup.Code    // those that prove that nothing was charged
+	OnUnknown                                                   string          // hold or resend
+	HTTPAddr, MetricsAddr                                       string          // HOST:PORT to listen on
+	HTTPMaxConnections                                          int             // at a time, to HTTPAddr
+	APIKey, CallbackURL, WebhookSecret                          string          // of the caller named default
+	AdminKey                                                    string          // of the operator named admin
+	AdminKeyAllowWeak                                           bool            // also where HTTPAddr is not on loopback
+	EncryptionKey                                               string          // see SealingKey
+	FormerEncryptionKeys                                        []string        // at most two
+	TaskKeys                                                    []string        // at most two; none: tasks are not signed
+	TrustedProxies                                              access.Proxies  // whose X-Forwarded-For counts
+	OperatorCallbackURL, OperatorWebhookSecret                  string          // both empty where OperatorOff is not nil
+	OperatorOff                                                 error           // what is wrong with the two
+	WebhookSchedule                                             []time.Duration // waits between the tries
+	WebhookTimeout                                              time.Duration   // of one try
+	WebhookDisableAfter                                         time.Duration   // without a success
+	WebhookRate                                                 Rate            // to one endpoint, of each worker process
+	WebhookAllowPrivate                                         bool            // also http:// and private targets
+	ShutdownTimeout                                             time.Duration   // of purchases under way
+	QueuesReadOnly                                              bool            // /queues has no buttons
+	LogLevel                                                    slog.Level      // the least that is logged
+	LogFormat                                                   string          // json or text
 	// Exposed says of each secret that others can read how they can.
 	Exposed []string
 	// Renamed names the settings that were given by a former name, with the present one.
@@ -93,7 +101,8 @@ var NeedsDistributor = Required{"DISTRIBUTOR_URL", "DISTRIBUTOR_CUSTOMER_ID", "D
 
 // SettingError is one setting that cannot be as it is.
 type SettingError struct {
-	// Source is where the value came from; empty for a setting that is missing.
+	// Setting is the variable or flag, Value what is wrong and Allowed what is right. Source is where the value came
+	// from; empty for a setting that is missing.
 	Setting, Source, Value, Allowed string
 }
 
@@ -240,7 +249,7 @@ func (l *loading) switchOff(wrong bool, rule string, names ...string) {
 	l.auxiliary = append(l.auxiliary, l.together(wrong, rule, names)...)
 }
 
-// shutdownMargin is the least time by which a stop outlasts a purchase, to record what came of it.
+// shutdownMargin is the least time by which a stop outlasts a purchase, to record its result.
 const shutdownMargin = 10 * time.Second
 
 func (l *loading) crossCheck(s Settings) {

@@ -67,8 +67,8 @@ func (row Setting) Shown(value string) string {
 
 // Group is a section of docs/settings.md.
 type Group struct {
-	Title string
-	Rows  []Setting
+	Title string    // the heading
+	Rows  []Setting // in the order of the document
 }
 
 // Table are all settings, stored in s.
@@ -192,7 +192,7 @@ func retrySettings(s *Settings) []Setting {
 		Help: "codes that prove that nothing was charged and that another try makes sense",
 	}, {
 		Name: "ON_UNKNOWN", Default: "hold", Allowed: "hold or resend", set: text(&s.OnUnknown, oneOf("hold", "resend")),
-		Help: "what becomes of an attempt of unknown outcome; resend only where the distributor has promised to ignore a repeated id",
+		Help: "what happens to an attempt of unknown outcome; resend only where the distributor has promised to ignore a repeated id",
 	}}
 }
 

@@ -34,8 +34,8 @@ const (
 
 // Finding is what one check found.
 type Finding struct {
-	Check  string `json:"check"`
-	Status Status `json:"status"`
+	Check  string `json:"check"`  // its name, as in Check
+	Status Status `json:"status"` // its result
 	// Found is the value that was checked, without secrets.
 	Found string `json:"found"`
 	// Fix is what to change; empty when the status is OK.
@@ -71,7 +71,7 @@ func nothing() Finding { return Finding{} }
 
 // Check is one thing that is checked.
 type Check struct {
-	Name string
+	Name string // as in "redis memory"
 	// Why it is checked, and how to Fix what is wrong.
 	Why, Fix string
 	run      func(context.Context) Finding
@@ -143,7 +143,7 @@ type Config struct {
 	config.Settings
 	// TraceCollector is the host and port that spans are sent to; empty: none are. TracesOff says why some are not.
 	TraceCollector string
-	TracesOff      error
+	TracesOff      error // nil: all are
 	// Timeout of each check. Defaults to DefaultTimeout.
 	Timeout time.Duration
 	// RootCAs are who may sign certificates. Nil: those that the system trusts.

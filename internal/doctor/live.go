@@ -35,6 +35,7 @@ const (
 
 // LiveConfig is where a Live walks.
 type LiveConfig struct {
+	// URL, CustomerID and SecretKey are the distributor's, as in the settings.
 	URL, CustomerID, SecretKey string
 	// Tokens is the store that the running workers share; nil where they share none. A login's token
 	// is put into it, so that they need none of their own.
@@ -59,7 +60,7 @@ type Live struct {
 	client  *distributor.Client
 	clients []*distributor.Client
 	// refusal is the answer to a token that nobody issued.
-	refusal heard
+	refusal timedAnswer
 }
 
 // NewLive prepares a walk. Close it.
@@ -206,7 +207,7 @@ func (l *Live) renewal(ctx context.Context) Finding {
 	return ok("a refused token led to a new login, and that to an answer, in %s", millis(total(said)))
 }
 
-func total(all []heard) (sum time.Duration) {
+func total(all []timedAnswer) (sum time.Duration) {
 	for _, a := range all {
 		sum += a.Took
 	}
@@ -305,7 +306,7 @@ func millis(d time.Duration) time.Duration {
 }
 
 // deviating is fine where the answer is as documented.
-func deviating(call string, a heard, format string, args ...any) Finding {
+func deviating(call string, a timedAnswer, format string, args ...any) Finding {
 	f := ok(format, args...)
 	if all := distributor.Deviations(call, a.Body); len(all) > 0 {
 		return warn("%s; not as documented: %s", f.Found, strings.Join(all, ", ")).with("ask the distributor what changed, and whether its document is the current one")
@@ -314,7 +315,7 @@ func deviating(call string, a heard, format string, args ...any) Finding {
 }
 
 // refused says why there is no good answer.
-func refused(said []heard, err error) Finding {
+func refused(said []timedAnswer, err error) Finding {
 	const until = "ask the distributor; until it answers, orders wait and nothing is charged"
 	if len(said) == 0 {
 		return fail("%v", err).with(until)
@@ -344,27 +345,27 @@ func waiting(h http.Header) string {
 	return ""
 }
 
-// heard is an answer and when it was there.
-type heard struct {
+// timedAnswer is an answer and when it came.
+type timedAnswer struct {
 	distributor.Request
 	at time.Time
 }
 
-func (h heard) asked() time.Time { return h.at.Add(-h.Took) }
+func (h timedAnswer) asked() time.Time { return h.at.Add(-h.Took) }
 
-// answers are all that were heard. A check that timed out may still add one.
+// answers are all that came. A check that timed out may still add one.
 type answers struct {
 	mu  sync.Mutex
-	all []heard
+	all []timedAnswer
 }
 
 func (a *answers) add(r distributor.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.all = append(a.all, heard{r, time.Now()})
+	a.all = append(a.all, timedAnswer{r, time.Now()})
 }
 
-func (a *answers) since(n int) []heard {
+func (a *answers) since(n int) []timedAnswer {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clone(a.all[n:])
@@ -372,7 +373,7 @@ func (a *answers) since(n int) []heard {
 
 func (a *answers) count() int { return len(a.since(0)) }
 
-func (a *answers) last() heard {
+func (a *answers) last() timedAnswer {
 	all := a.since(0)
 	return all[len(all)-1]
 }

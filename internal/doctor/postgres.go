@@ -113,7 +113,7 @@ func (p *postgres) fullPages(ctx context.Context) Finding {
 	return p.setting(ctx, "full_page_writes", "on")
 }
 
-// synchronous looks at what a connection like the journal's has, whatever the server's default is.
+// synchronous checks what a connection like the journal's has, whatever the server's default is.
 func (p *postgres) synchronous(ctx context.Context) Finding {
 	f := p.setting(ctx, "synchronous_commit", "on", "local", "remote_write", "remote_apply")
 	f.Found += " on our connections"

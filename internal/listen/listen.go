@@ -32,7 +32,7 @@ const (
 
 // Config is what a Server is made of. Only Handler is needed.
 type Config struct {
-	Handler http.Handler
+	Handler http.Handler // of all requests
 	// Health answers GET HealthPath, whatever Handler has there. Nil: Handler does.
 	Health http.Handler
 	// MaxConnections is how many connections there may be at a time. Defaults to DefaultMaxConnections.
@@ -58,11 +58,11 @@ type Limits struct {
 	Idle time.Duration
 	// Body is how long we wait for a request's body in all. Each BodyRate bytes that come earn a second, up to Body.
 	Body     time.Duration
-	BodyRate int
+	BodyRate int // bytes
 	// Answer is how long we wait for the client to take our answer. Each AnswerRate bytes that it takes earn a second, up
 	// to Answer.
 	Answer     time.Duration
-	AnswerRate int
+	AnswerRate int // bytes
 	// Drain is how long the rest of a refused body may take, of which net/http reads 256 KiB: whoever is still sending
 	// could not read the answer otherwise.
 	Drain time.Duration

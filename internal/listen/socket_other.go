@@ -7,5 +7,5 @@ import (
 	"time"
 )
 
-// dropAfter is Linux's: other kernels give up in their own time.
+// dropAfter is Linux's: other kernels drop it in their own time.
 func dropAfter(net.Conn, time.Duration) {}

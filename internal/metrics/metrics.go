@@ -28,8 +28,10 @@ const (
 
 // Definition is what docs/metrics.md says of a metric.
 type Definition struct {
-	Name, Kind, Help string
-	Labels           []string
+	Name   string   // with the prefix recarga_
+	Kind   string   // counter, gauge or histogram
+	Help   string   // one line
+	Labels []string // their names
 }
 
 // Metrics are the metrics of one process.

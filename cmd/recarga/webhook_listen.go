@@ -179,9 +179,9 @@ type received struct {
 
 // forwarded is the local server's answer.
 type forwarded struct {
-	Status     int    `json:"status,omitempty"`
-	Error      string `json:"error,omitempty"`
-	DurationMS int64  `json:"duration_ms"`
+	Status     int    `json:"status,omitempty"` // 0: there was no answer
+	Error      string `json:"error,omitempty"`  // why there was none
+	DurationMS int64  `json:"duration_ms"`      // from the request to its end
 }
 
 // ServeHTTP receives one request.

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -21,17 +22,17 @@ import (
 )
 
 // settings are those of a process of its own, on free ports, beside a simulated distributor.
-func settings(t *testing.T, more ...string) config.Settings {
+func settings(t *testing.T) config.Settings {
 	t.Helper()
 	vendor := sandbox.New(sandbox.DefaultConfig(), slog.New(slog.DiscardHandler))
 	server := httptest.NewServer(vendor)
 	t.Cleanup(func() { server.Close(); vendor.Close() })
-	environ := append([]string{
+	environ := []string{
 		"RECARGA_DATABASE_URL=sqlite:" + filepath.Join(t.TempDir(), "recarga.db"),
 		"RECARGA_DISTRIBUTOR_URL=" + server.URL + "/api/distributor",
 		"RECARGA_DISTRIBUTOR_CUSTOMER_ID=demo", "RECARGA_DISTRIBUTOR_SECRET_KEY=demo",
 		"RECARGA_HTTP_ADDR=127.0.0.1:0", "RECARGA_METRICS_ADDR=127.0.0.1:0", "RECARGA_API_KEY=a-key-of-the-shop",
-	}, more...)
+	}
 	s, err := config.Load(config.NeedsDistributor, config.Environment(func(name string) string {
 		return config.Getenv(environ, name)
 	}))
@@ -132,9 +133,9 @@ func TestFailedStart(t *testing.T) {
 
 // TestReadyOnceOpened: a process whose database is not there yet lives, is not ready, says why, and ends when it must.
 func TestReadyOnceOpened(t *testing.T) {
-	addr := nobody(t)
-	s := settings(t, "RECARGA_METRICS_ADDR="+addr)
-	s.DatabaseURL = "postgres://u@" + nobody(t) + "/x"
+	s := settings(t)
+	addr := fmt.Sprint("127.0.0.1:", testkit.FreePort(t))
+	s.MetricsAddr, s.DatabaseURL = addr, fmt.Sprintf("postgres://u@127.0.0.1:%d/x", testkit.FreePort(t))
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
@@ -152,15 +153,4 @@ func TestReadyOnceOpened(t *testing.T) {
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("the start ended with %v", err)
 	}
-}
-
-// nobody is an address where nobody listens.
-func nobody(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
 }

@@ -24,11 +24,11 @@ const (
 
 // FieldError is one wrong field of an input: its name, the value found, and what is allowed.
 type FieldError struct {
-	Field   string
-	Value   string
-	Allowed string
+	Field   string // as callers know it
+	Value   string // as it was given; show Safe
+	Allowed string // follows "must be"
 	// Cause says what is wrong with this value, or how it has probably come about; empty where Allowed says enough. It
-	// never holds the value itself.
+	// never contains the value itself.
 	Cause string
 }
 

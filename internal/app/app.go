@@ -15,6 +15,7 @@ import (
 
 	"recarga/distributor"
 	"recarga/internal/access"
+	"recarga/internal/admission"
 	"recarga/internal/api"
 	"recarga/internal/balance"
 	"recarga/internal/callers"
@@ -186,7 +187,7 @@ func (n *Node) startWorker(ctx context.Context) error {
 	n.onShutdown(func() { n.deliverer.Close(context.Background()) })
 	n.watch = balance.New(balance.Config{
 		Book: n.journal, Asker: n.vendor, Deliverer: n.deliverer, Interval: s.BalanceInterval, Low: s.BalanceLow, Reserve: s.Reserve,
-		Tell: s.OperatorWebhookSecret != "", Log: n.log,
+		Notify: s.OperatorWebhookSecret != "", Log: n.log,
 	})
 	if err := n.watch.Load(ctx); err != nil {
 		if s.Reserve > 0 {
@@ -224,12 +225,13 @@ func (n *Node) workerConfig() worker.Config {
 		},
 	}
 	cfg.Intake, cfg.Refused = n.intake(), n.metrics.Refused
-	cfg.SharedState, cfg.Breaker = n.shared().SharedState(s.DistributorSecretKey), worker.Breaker{Share: s.BreakerShare, Probe: s.BreakerProbe}
+	cfg.Admission.SharedState = n.shared().SharedState(s.DistributorSecretKey)
+	cfg.Admission.Breaker = admission.Breaker{Share: s.BreakerShare, Probe: s.BreakerProbe}
 	if n.pacer != nil {
-		cfg.RateLimiter = n.pacer
+		cfg.Admission.RateLimiter = n.pacer
 	}
 	if s.Reserve > 0 {
-		cfg.Reserves = []worker.Reserve{n.watch}
+		cfg.Admission.Reserves = []admission.Reserve{n.watch}
 	}
 	return cfg
 }

@@ -132,7 +132,7 @@ func (b book) Released(ctx context.Context) (int, error) {
 }
 
 func (b book) Release(ctx context.Context, id topup.ID, now time.Time) (topup.Order, error) {
-	return through(b.g, "journal.Call", func() (topup.Order, error) { return b.j.Release(ctx, id, now) })
+	return through(b.g, "journal.Release", func() (topup.Order, error) { return b.j.Release(ctx, id, now) })
 }
 
 func (b book) Around(ctx context.Context, id topup.ID, number int, now time.Time) (topup.Surroundings, error) {
@@ -172,9 +172,9 @@ type disabled struct {
 	ev    *topup.Event
 }
 
-func (b book) DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, tell bool, now time.Time) (bool, *topup.Event, error) {
+func (b book) DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, notify bool, now time.Time) (bool, *topup.Event, error) {
 	done, err := through(b.g, "journal.DisableEndpoint", func() (is disabled, err error) {
-		is.first, is.ev, err = b.j.DisableEndpoint(ctx, d, tell, now)
+		is.first, is.ev, err = b.j.DisableEndpoint(ctx, d, notify, now)
 		return is, err
 	})
 	return done.first, done.ev, err

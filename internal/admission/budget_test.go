@@ -1,4 +1,4 @@
-package worker
+package admission
 
 import (
 	"testing"
@@ -6,35 +6,35 @@ import (
 	"time"
 )
 
-// TestBudget: while retries fail they are at most as many as first attempts and the reserve.
-func TestBudget(t *testing.T) {
+// TestRetryBudget: while retries fail they are at most as many as first attempts and the reserve.
+func TestRetryBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBudget()
+		b := newRetryBudget()
 		spend := func() (n int) {
-			for b.retry() {
+			for b.take() {
 				n++
 			}
 			return n
 		}
-		if n := spend(); n != budgetMost {
+		if n := spend(); n != mostRetries {
 			t.Errorf("%d at the start", n)
 		}
 		for range 30 {
-			b.first()
+			b.add()
 		}
 		if n := spend(); n != 30 {
 			t.Errorf("%d after 30 first attempts", n)
 		}
 		time.Sleep(10 * time.Second) // of a clock that jumps
-		if n := spend(); n != 10*budgetReserve {
+		if n := spend(); n != 10*retriesPerSecond {
 			t.Errorf("%d after 10 seconds", n)
 		}
-		b.refund()
+		b.add()
 		if n := spend(); n != 1 {
 			t.Errorf("%d after one that was answered", n)
 		}
 		time.Sleep(time.Hour)
-		if n := spend(); n != budgetMost {
+		if n := spend(); n != mostRetries {
 			t.Errorf("%d after an hour", n)
 		}
 	})

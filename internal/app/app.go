@@ -76,8 +76,8 @@ type Node struct {
 	metrics *metrics.Metrics
 	book    *metrics.Journal
 	waker   *metrics.Queue
-	// pacer is nil where the distributor's requests are not limited.
-	pacer  *coordination.RateLimiter
+	// limiter is nil where the distributor's requests are not limited.
+	limiter  *coordination.RateLimiter
 	vendor *metrics.Distributor
 
 	// APIURL and MetricsURL are where it really listens.
@@ -144,7 +144,7 @@ func (n *Node) closeLast(what string, f func() error) {
 func (n *Node) openDistributor(context.Context) (err error) {
 	s := n.settings
 	if s.DistributorRate.Count > 0 {
-		n.pacer = n.shared().RateLimiter("distributor", s.DistributorRate.Count, s.DistributorRate.Per)
+		n.limiter = n.shared().RateLimiter("distributor", s.DistributorRate.Count, s.DistributorRate.Per)
 	}
 	n.distributor, err = distributor.New(distributor.Config{
 		URL: s.DistributorURL, CustomerID: s.DistributorCustomerID, SecretKey: s.DistributorSecretKey,
@@ -168,11 +168,11 @@ func (n *Node) shared() coordination.Redis {
 func (n *Node) requested(r distributor.Request) {
 	n.metrics.Requested(r)
 	n.health.requested(r)
-	if n.pacer == nil || r.Call == distributor.CallPurchase {
+	if n.limiter == nil || r.Call == distributor.CallPurchase {
 		return
 	}
 	go func() {
-		if _, _, err := n.pacer.Take(context.Background(), topup.PriorityHigh, 1); err != nil {
+		if _, _, err := n.limiter.Take(context.Background(), topup.PriorityHigh, 1); err != nil {
 			n.log.Debug("request not counted", "call", r.Call, "error", err)
 		}
 	}()
@@ -227,8 +227,8 @@ func (n *Node) workerConfig() worker.Config {
 	cfg.Intake, cfg.Refused = n.intake(), n.metrics.Refused
 	cfg.Admission.SharedState = n.shared().SharedState(s.DistributorSecretKey)
 	cfg.Admission.Breaker = admission.Breaker{Share: s.BreakerShare, Probe: s.BreakerProbe}
-	if n.pacer != nil {
-		cfg.Admission.RateLimiter = n.pacer
+	if n.limiter != nil {
+		cfg.Admission.RateLimiter = n.limiter
 	}
 	if s.Reserve > 0 {
 		cfg.Admission.Reserves = []admission.Reserve{n.watch}

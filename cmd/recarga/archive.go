@@ -20,8 +20,8 @@ func newArchiveCommand(p *program) *cobra.Command {
 		Use:   "archive",
 		Short: "Move old orders to the archive now, or check the archive",
 		Long: `Move the orders that ended longer ago than RECARGA_RETENTION from the database to files of RECARGA_ARCHIVE_DIR, as
-the workers do by themselves every day. Orders that are open, held as unknown, or whose caller is still
-to be notified stay. Runs beside serve, api and worker. See docs/retention.md.
+the workers do by themselves every day. Orders that are open, held as unknown, or have an event
+to deliver stay. Runs beside serve, api and worker. See docs/retention.md.
 
 With --verify nothing is moved: every file is compared with its manifest, and with the orders that have left.
 
@@ -29,7 +29,7 @@ Exit status: 0 done, 1 when something failed or --verify found something wrong.`
 		Example: "  recarga archive --dry-run\n  recarga archive --before 2025-01-01\n  recarga archive --verify --json",
 	}
 	before := cmd.Flags().String("before", "", "move what ended before this time, instead: a date or a time (RFC 3339), at least 24h ago")
-	dry := cmd.Flags().Bool("dry-run", false, "only count what would leave")
+	dry := cmd.Flags().Bool("dry-run", false, "only count the orders that would leave")
 	verify := cmd.Flags().Bool("verify", false, "check the archive instead")
 	asJSON := jsonFlag(cmd)
 	config.AddFlags(cmd.Flags(), "DATABASE_URL", "RETENTION", "ARCHIVE_DIR")
@@ -44,15 +44,12 @@ Exit status: 0 done, 1 when something failed or --verify found something wrong.`
 		if err == nil && s.Archive() == "" {
 			err = errors.New("RECARGA_ARCHIVE_DIR is not set; must be a folder")
 		}
-		if path, isFile := s.DatabaseFile(); err == nil && isFile {
-			_, err = os.Stat(path) // to open it would make it
-		}
 		if err != nil {
 			return usage(err)
 		}
-		j, err := journal.Open(cmd.Context(), s.DatabaseURL, journal.WithArchive(s.Archive()))
+		j, err := openJournal(cmd.Context(), s)
 		if err != nil {
-			return usage(fmt.Errorf("RECARGA_DATABASE_URL: %w", err))
+			return err
 		}
 		switch {
 		case *verify:
@@ -65,6 +62,20 @@ Exit status: 0 done, 1 when something failed or --verify found something wrong.`
 		return errors.Join(err, j.Close())
 	}
 	return cmd
+}
+
+// openJournal opens the book of record of the settings, if it is there: to open a SQLite file would make it.
+func openJournal(ctx context.Context, s config.Settings) (*journal.Journal, error) {
+	if path, isFile := s.DatabaseFile(); isFile {
+		if _, err := os.Stat(path); err != nil {
+			return nil, usage(err)
+		}
+	}
+	j, err := journal.Open(ctx, s.DatabaseURL, journal.WithArchive(s.Archive()))
+	if err != nil {
+		return nil, usage(fmt.Errorf("RECARGA_DATABASE_URL: %w", err))
+	}
+	return j, nil
 }
 
 // archiveUntil is what --before says, or else the retention.

@@ -20,17 +20,9 @@ func newBalanceCommand(p *program) *cobra.Command {
 week the deposits and the drifts (falls that no order of ours explains). See docs/balance.md.`,
 		Example: "  recarga balance\n  recarga balance --json",
 	}
-	asJSON := jsonFlag(cmd)
-	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, _ []string) error {
-		b, err := c.Balance(cmd.Context())
-		if err != nil {
-			return err
-		}
-		if *asJSON {
-			return printJSON(p.stdout, b)
-		}
-		return printBalance(p.stdout, b)
-	})
+	return showCommand(p, cmd, adminKey, func(cmd *cobra.Command, c *producer.Client, _ []string) (producer.Balance, error) {
+		return c.Balance(cmd.Context())
+	}, func(b producer.Balance) error { return printBalance(p.stdout, b) })
 }
 
 func printBalance(w io.Writer, b producer.Balance) error {

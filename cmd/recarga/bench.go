@@ -25,7 +25,7 @@ func newBenchCommand(p *program) *cobra.Command {
 		Long: `Measure orders per second from placing to webhook, a lone order's way to the vendor and to its webhook,
 CPU, memory, bytes on disk and idle CPU. Vendor, receiver and load run in this process; "recarga
 serve" runs as its users run it, beside a plain asynq worker without a journal and a worker without
-any store. They take turns, round by round: read the ratios.
+any store. They alternate, round by round: read the ratios.
 
 Without settings it measures the embedded parts, and SQLite and PostgreSQL with servers of its own
 where redis-server and PostgreSQL are installed. With --database-url or --redis-url (or their
@@ -80,7 +80,7 @@ func (p *program) bench(ctx context.Context, cfg bench.Config, s config.Settings
 	if cfg.Program, err = os.Executable(); err != nil {
 		return err
 	}
-	cfg.Log = NewLogger(s, p.stderr)
+	cfg.Log = newLogger(s, p.stderr)
 	for _, entry := range p.environ {
 		if !strings.HasPrefix(entry, config.Prefix) {
 			cfg.Environ = append(cfg.Environ, entry)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,7 +18,7 @@ import (
 func newCallerCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "caller",
-		Short: "Manage the callers: who places orders and is notified of them",
+		Short: "Manage the callers: who places orders and gets their webhooks",
 		Long: `Manage the callers in the registry. Each has an API key, of which only a digest is kept, and a webhook
 secret, which is kept encrypted; both are shown once. The caller named default is the one of
 RECARGA_API_KEY, and is not in the registry. Needs the admin key.`,
@@ -25,8 +26,8 @@ RECARGA_API_KEY, and is not in the registry. Needs the admin key.`,
 	}
 	cmd.AddCommand(newCallerAddCommand(p), newCallerListCommand(p), newCallerSetURLCommand(p), newCallerLimitCommand(p),
 		newCallerRotateSecretCommand(p), newCallerRotateKeyCommand(p),
-		newCallerSwitchCommand(p, "disable", "Refuse a caller's key and send it nothing", true),
-		newCallerSwitchCommand(p, "enable", "Take a caller's orders again", false), newCallerEndpointCommand(p))
+		newCallerSwitchCommand(p, "disable", "Refuse a caller's key and send it no webhooks", true),
+		newCallerSwitchCommand(p, "enable", "Accept a caller's orders again", false), newCallerEndpointCommand(p))
 	return cmd
 }
 
@@ -40,23 +41,17 @@ func newCallerAddCommand(p *program) *cobra.Command {
 	callback := cmd.Flags().String("callback-url", "", "where its events go (default: nowhere)")
 	limits := limitFlags(cmd)
 	expires := expiryFlag(cmd)
-	asJSON := jsonFlag(cmd)
-	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
+	return showCommand(p, cmd, adminKey, func(cmd *cobra.Command, c *producer.Client, args []string) (producer.Caller, error) {
 		more := limits()
 		if at := expires(); at != nil {
 			more["key_expires_at"] = at
 		}
-		added, err := c.AddCaller(cmd.Context(), args[0], *callback, more)
-		if err != nil {
-			return err
-		}
-		if *asJSON {
-			return printJSON(p.stdout, added)
-		}
+		return c.AddCaller(cmd.Context(), args[0], *callback, more)
+	}, func(added producer.Caller) error {
 		if err := p.printCallers([]producer.Caller{added}); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(p.stdout, "\napi key:        %s\nwebhook secret: %s\n\nKeep them: they are not shown again.\n", printable(added.APIKey), printable(added.WebhookSecret))
+		_, err := fmt.Fprintf(p.stdout, "\napi key:        %s\nwebhook secret: %s\n\nKeep them: they are not shown again.\n", printable(added.APIKey), printable(added.WebhookSecret))
 		return err
 	})
 }
@@ -69,19 +64,8 @@ func newCallerListCommand(p *program) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		switch {
-		case !*asJSON && len(all) == 0:
-			_, err := fmt.Fprintln(p.stderr, "No callers in the registry; the one named default is that of RECARGA_API_KEY.")
-			return err
-		case !*asJSON:
-			return p.printCallers(all)
-		}
-		for _, caller := range all {
-			if err := printJSON(p.stdout, caller); err != nil {
-				return err
-			}
-		}
-		return nil
+		const none = "No callers in the registry; the one named default is that of RECARGA_API_KEY."
+		return printList(p, all, *asJSON, none, p.printCallers)
 	})
 }
 
@@ -92,22 +76,22 @@ func newCallerSetURLCommand(p *program) *cobra.Command {
 		Example: "  recarga caller set-url shop https://shop.example/webhooks/recarga",
 		Args:    cobra.ExactArgs(2),
 	}
-	return p.callerChange(cmd, func(args []string) map[string]any { return map[string]any{"callback_url": args[1]} })
+	return callerChange(p, cmd, func(args []string) map[string]any { return map[string]any{"callback_url": args[1]} })
 }
 
 func newCallerSwitchCommand(p *program, use, short string, disabled bool) *cobra.Command {
 	cmd := &cobra.Command{Use: use + " NAME", Short: short, Example: "  recarga caller " + use + " shop", Args: cobra.ExactArgs(1)}
-	return p.callerChange(cmd, func([]string) map[string]any { return map[string]any{"disabled": disabled} })
+	return callerChange(p, cmd, func([]string) map[string]any { return map[string]any{"disabled": disabled} })
 }
 
 func newCallerLimitCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "limit NAME",
 		Short: "Give a caller a prefix for its orders' ids, or quotas",
-		Long: `Give a caller a prefix, which the ids of its orders must begin with from then on, and those of nobody else
-may; or quotas: how many of its orders may be open (accepted, and not final), and how many it may place in a time.
-An order beyond a quota is answered 429; the repeat of one that was placed never is. An empty prefix or rate, and
-0, take them away. The caller named default may have them too.`,
+		Long: `Give a caller a prefix or quotas. From then on the ids of its orders must begin with the prefix, and nobody
+else's may. The quotas are how many of its orders may be open (accepted, and not final), and how many it may place in
+a time. An order beyond a quota is answered 429; the repeat of a placed order never is. An empty prefix, an empty
+rate and 0 remove a limit. The caller named default may have limits too.`,
 		Example: "  recarga caller limit shop --id-prefix S-\n  recarga caller limit shop --max-open 1000 --rate 5/s",
 		Args:    cobra.ExactArgs(1),
 	}
@@ -118,7 +102,7 @@ An order beyond a quota is answered 429; the repeat of one that was placed never
 		}
 		return nil
 	}
-	return p.callerChange(cmd, func([]string) map[string]any { return limits() })
+	return callerChange(p, cmd, func([]string) map[string]any { return limits() })
 }
 
 // limitFlags adds the flags of a caller's limits, and returns what those that are given say.
@@ -155,29 +139,29 @@ func expiryFlag(cmd *cobra.Command) func() *time.Time {
 	}
 }
 
-// versionFlag adds the flag of the version that a change is of.
-func versionFlag(cmd *cobra.Command) *int64 {
-	return cmd.Flags().Int64("version", 0,
-		"the caller's version, by recarga caller list, that this is a change of; refused if it has another (default: any)")
+// versionFlag adds the flag of the version that a change of a caller or an operator applies to.
+func versionFlag(cmd *cobra.Command, what string) *int64 {
+	return cmd.Flags().Int64("version", 0, fmt.Sprintf("the %[1]s's version, by recarga %[1]s list, that this changes; "+
+		"refused if the %[1]s has another (default: any)", what))
 }
 
-func (p *program) callerChange(cmd *cobra.Command, change func(args []string) map[string]any) *cobra.Command {
-	version := versionFlag(cmd)
-	asJSON := jsonFlag(cmd)
-	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
+func callerChange(p *program, cmd *cobra.Command, change func(args []string) map[string]any) *cobra.Command {
+	return changeCommand(p, cmd, "caller", change, (*producer.Client).ChangeCaller, p.printCallers)
+}
+
+// changeCommand makes a command that changes fields of the caller or operator that is its first argument.
+func changeCommand[T any](
+	p *program, cmd *cobra.Command, what string, change func(args []string) map[string]any,
+	send func(c *producer.Client, ctx context.Context, name string, fields map[string]any) (T, error), show func([]T) error,
+) *cobra.Command {
+	version := versionFlag(cmd, what)
+	return showCommand(p, cmd, adminKey, func(cmd *cobra.Command, c *producer.Client, args []string) (T, error) {
 		fields := change(args)
 		if *version != 0 {
 			fields["version"] = *version
 		}
-		changed, err := c.ChangeCaller(cmd.Context(), args[0], fields)
-		if err != nil {
-			return err
-		}
-		if *asJSON {
-			return printJSON(p.stdout, changed)
-		}
-		return p.printCallers([]producer.Caller{changed})
-	})
+		return send(c, cmd.Context(), args[0], fields)
+	}, func(changed T) error { return show([]T{changed}) })
 }
 
 func newCallerRotateSecretCommand(p *program) *cobra.Command {
@@ -188,7 +172,7 @@ func newCallerRotateSecretCommand(p *program) *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 	}
 	overlap := cmd.Flags().Duration("overlap", 24*time.Hour, "how long the former secret signs as well, at most 720h")
-	version := versionFlag(cmd)
+	version := versionFlag(cmd, "caller")
 	return p.callerSecret(cmd, "webhook_secret", func(cmd *cobra.Command, c *producer.Client, name string) (string, error) {
 		return c.RotateSecret(cmd.Context(), name, producer.Rotation{Version: *version, Overlap: *overlap})
 	})
@@ -204,7 +188,7 @@ func newCallerRotateKeyCommand(p *program) *cobra.Command {
 	}
 	overlap := cmd.Flags().Duration("overlap", 0, "how long the former key is good as well, at most 720h")
 	expires := expiryFlag(cmd)
-	version := versionFlag(cmd)
+	version := versionFlag(cmd, "caller")
 	return p.callerSecret(cmd, "api_key", func(cmd *cobra.Command, c *producer.Client, name string) (string, error) {
 		how := producer.Rotation{Version: *version, Overlap: *overlap, ExpiresAt: expires()}
 		return c.RotateKey(cmd.Context(), name, how)
@@ -213,16 +197,11 @@ func newCallerRotateKeyCommand(p *program) *cobra.Command {
 
 // callerSecret makes a command that prints one new secret: alone, so that it can be put into a file.
 func (p *program) callerSecret(cmd *cobra.Command, name string, renew func(*cobra.Command, *producer.Client, string) (string, error)) *cobra.Command {
-	asJSON := jsonFlag(cmd)
-	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
+	return showCommand(p, cmd, adminKey, func(cmd *cobra.Command, c *producer.Client, args []string) (map[string]string, error) {
 		secret, err := renew(cmd, c, args[0])
-		if err != nil {
-			return err
-		}
-		if *asJSON {
-			return printJSON(p.stdout, map[string]string{name: secret})
-		}
-		_, err = fmt.Fprintln(p.stdout, printable(secret))
+		return map[string]string{name: secret}, err
+	}, func(renewed map[string]string) error {
+		_, err := fmt.Fprintln(p.stdout, printable(renewed[name]))
 		return err
 	})
 }

@@ -14,8 +14,8 @@ func newCallerEndpointCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "endpoint",
 		Short: "Add, change, remove, disable and enable a caller's endpoints",
-		Long: `A caller is notified at its callback URL, which is the endpoint named default, and at up to ten endpoints
-beside it, each of which may want only some types of events.`,
+		Long: `Webhooks go to a caller's callback URL, which is the endpoint named default, and to up to ten more
+endpoints. Each may want only some types of events.`,
 		Example: "  recarga caller endpoint set shop crm https://crm.example/recarga --types topup.failed,topup.unknown",
 	}
 	cmd.AddCommand(newEndpointSetCommand(p), newEndpointRemoveCommand(p),
@@ -33,7 +33,7 @@ func newEndpointSetCommand(p *program) *cobra.Command {
 	}
 	types := cmd.Flags().StringSlice("types", nil, "the types of events that it wants (default: every type)")
 	completes(cmd, "types", eventTypes()...)
-	version := versionFlag(cmd)
+	version := versionFlag(cmd, "caller")
 	return p.endpointChange(cmd, func(cmd *cobra.Command, c *producer.Client, args []string) (producer.Caller, error) {
 		e := producer.Endpoint{Name: args[1], URL: args[2]}
 		for _, kind := range *types {
@@ -50,22 +50,14 @@ func newEndpointRemoveCommand(p *program) *cobra.Command {
 		Example: "  recarga caller endpoint remove shop crm",
 		Args:    cobra.ExactArgs(2),
 	}
-	version := versionFlag(cmd)
+	version := versionFlag(cmd, "caller")
 	return p.endpointChange(cmd, func(cmd *cobra.Command, c *producer.Client, args []string) (producer.Caller, error) {
 		return c.RemoveEndpoint(cmd.Context(), args[0], *version, args[1])
 	})
 }
 
-func (p *program) endpointChange(cmd *cobra.Command, change func(*cobra.Command, *producer.Client, []string) (producer.Caller, error)) *cobra.Command {
-	asJSON := jsonFlag(cmd)
-	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
-		changed, err := change(cmd, c, args)
-		if err != nil {
-			return err
-		}
-		if *asJSON {
-			return printJSON(p.stdout, changed)
-		}
+func (p *program) endpointChange(cmd *cobra.Command, change apiCall[producer.Caller]) *cobra.Command {
+	return showCommand(p, cmd, adminKey, change, func(changed producer.Caller) error {
 		return p.printCallers([]producer.Caller{changed})
 	})
 }
@@ -75,15 +67,11 @@ func newEndpointSwitchCommand(p *program, use, short string, do func(*producer.C
 		Use: use + " CALLER ENDPOINT", Short: short, Args: cobra.ExactArgs(2),
 		Example: "  recarga caller endpoint " + use + " shop default",
 	}
-	asJSON := jsonFlag(cmd)
-	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
-		if err := do(c, cmd.Context(), args[0], args[1]); err != nil {
-			return err
-		}
-		if *asJSON {
-			return printJSON(p.stdout, map[string]any{"caller": args[0], "endpoint": args[1], "disabled": use == "disable"})
-		}
-		_, err := fmt.Fprintf(p.stdout, "%s %s: %sd\n", printable(args[0]), printable(args[1]), use)
+	return showCommand(p, cmd, adminKey, func(cmd *cobra.Command, c *producer.Client, args []string) (map[string]any, error) {
+		switched := map[string]any{"caller": args[0], "endpoint": args[1], "disabled": use == "disable"}
+		return switched, do(c, cmd.Context(), args[0], args[1])
+	}, func(switched map[string]any) error {
+		_, err := fmt.Fprintf(p.stdout, "%s %s: %sd\n", printable(fmt.Sprint(switched["caller"])), printable(fmt.Sprint(switched["endpoint"])), use)
 		return err
 	})
 }

@@ -14,12 +14,7 @@ func newCancelCommand(p *program) *cobra.Command {
 		Example: "  recarga cancel MY-TXN-001",
 		Args:    cobra.ExactArgs(1),
 	}
-	asJSON := jsonFlag(cmd)
-	return clientCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
-		o, err := c.Cancel(cmd.Context(), topup.ID(args[0]))
-		if err != nil {
-			return err
-		}
-		return p.printOrders([]topup.Order{o}, *asJSON)
-	})
+	return showCommand(p, cmd, keyOfCaller, func(cmd *cobra.Command, c *producer.Client, args []string) (topup.Order, error) {
+		return c.Cancel(cmd.Context(), topup.ID(args[0]))
+	}, p.printOrder)
 }

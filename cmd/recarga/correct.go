@@ -24,17 +24,12 @@ topup.corrected. Needs the admin key.`,
 	byFlag(cmd.Flags(), &c.By)
 	receiptFlags(cmd.Flags(), &c.TransactionID, &c.Reference, &c.AuthCode)
 	completes(cmd, "as", topup.ResolvedSucceeded, topup.ResolvedFailed)
-	asJSON := jsonFlag(cmd)
-	return adminCommand(p, cmd, func(cmd *cobra.Command, client *producer.Client, args []string) error {
+	return showCommand(p, cmd, adminKey, func(cmd *cobra.Command, client *producer.Client, args []string) (topup.Order, error) {
 		if err := p.checkDecision(cmd, &c.By, func() error { return c.Check() }); err != nil {
-			return err
+			return topup.Order{}, err
 		}
-		o, err := client.Correct(cmd.Context(), topup.ID(args[0]), c)
-		if err != nil {
-			return err
-		}
-		return p.printOrders([]topup.Order{o}, *asJSON)
-	})
+		return client.Correct(cmd.Context(), topup.ID(args[0]), c)
+	}, p.printOrder)
 }
 
 func newDisputeCommand(p *program) *cobra.Command {
@@ -57,16 +52,11 @@ the evidence. Needs the admin key.`,
 	cmd.Flags().StringVar(&u.Reason, "reason", "", "why this is known")
 	byFlag(cmd.Flags(), &u.By)
 	completes(cmd, "as", topup.DisputeUpheld)
-	asJSON := jsonFlag(cmd)
-	dispute.AddCommand(adminCommand(p, cmd, func(cmd *cobra.Command, client *producer.Client, args []string) error {
+	dispute.AddCommand(showCommand(p, cmd, adminKey, func(cmd *cobra.Command, client *producer.Client, args []string) (topup.Order, error) {
 		if err := p.checkDecision(cmd, &u.By, func() error { return u.Check() }); err != nil {
-			return err
+			return topup.Order{}, err
 		}
-		o, err := client.Uphold(cmd.Context(), topup.ID(args[0]), u)
-		if err != nil {
-			return err
-		}
-		return p.printOrders([]topup.Order{o}, *asJSON)
-	}))
+		return client.Uphold(cmd.Context(), topup.ID(args[0]), u)
+	}, p.printOrder))
 	return dispute
 }

@@ -214,7 +214,7 @@ func (d *demo) place(ctx context.Context) error {
 	return nil
 }
 
-// watch shows the orders until all have ended and been notified, and returns what is not as expected.
+// watch shows the orders until all have ended and been delivered, and returns what is not as expected.
 func (d *demo) watch(ctx context.Context) (missed []string, err error) {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
@@ -276,11 +276,11 @@ func (r demoRow) complaint() string {
 func (d *demo) draw(rows []demoRow, before int, elapsed time.Duration) (lines int, err error) {
 	cells := make([][]string, len(rows))
 	for i, r := range rows {
-		notified := ""
+		delivered := ""
 		if r.webhooks > 0 {
-			notified = "verified"
+			delivered = "verified"
 		}
-		cells[i] = []string{string(r.fate.id()), r.fate.what, stateOf(r.order.Order), strconv.Itoa(r.order.AttemptCount), string(r.order.ResponseCode), notified}
+		cells[i] = []string{string(r.fate.id()), r.fate.what, stateOf(r.order.Order), strconv.Itoa(r.order.AttemptCount), string(r.order.ResponseCode), delivered}
 	}
 	var b strings.Builder
 	t := d.terminal()
@@ -307,7 +307,7 @@ func resultOf(missed []string) error {
 	return errors.Join(errs...)
 }
 
-// invite says where to look and how to place another order.
+// invite says what can be opened and how to place another order.
 func (d *demo) invite() {
 	d.say(`
 All as expected: what is unknown is held, never sent again by itself. The system stays up (Ctrl-C ends it).
@@ -317,7 +317,7 @@ All as expected: what is unknown is held, never sent again by itself. The system
   queue UI            %[1]s/queues
   metrics             %[2]s/metrics
 
-Place another order, then look at it:
+Place another order, then show it:
 
   curl -i %[1]s/v1/topups -H 'Authorization: Bearer %[4]s' -H 'Content-Type: application/json' \
     -d '{"distributor_transaction_id":"MY-TXN-001","phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10,"operator":"MOVISTAR"}'

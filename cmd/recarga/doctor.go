@@ -19,9 +19,9 @@ func newDoctorCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check every dependency and unsafe setting, and say how to fix it",
-		Long: `Look at the settings, the database, Redis and its queues, the distributor and the callback URL: one
-line each, with the fix below it. docs/doctor.md lists the checks. Nothing is changed, bought or
-sent; at the distributor it logs in once. Give it the settings of the process it is to judge.
+		Long: `Check the settings, the database, Redis and its queues, the distributor and the callback URL: one
+line each, with the fix below it. docs/doctor.md lists the checks. It changes, buys and sends nothing;
+at the distributor it logs in once. Give it the settings of the process that it is to check.
 
 With --live it walks through the distributor's integration checklist at its real API instead: login,
 renewal of the token, balance, every field as documented, clock and latency. It logs in twice, and
@@ -64,7 +64,7 @@ are wrong.`,
 			}
 			return p.doctorLive(cmd, s, catalog, live, *timeout, *asJSON, *strict)
 		}
-		cfg := doctorConfig(s, *timeout)
+		cfg := doctor.Config{Settings: s, Timeout: *timeout}
 		cfg.TraceCollector, cfg.TracesOff = tracing.Collector(p.getenv)
 		found := doctor.Examine(cmd.Context(), cfg)
 		if err := show(p.stdout, found); err != nil {
@@ -73,21 +73,6 @@ are wrong.`,
 		return diagnosis(found, *strict)
 	}
 	return cmd
-}
-
-func doctorConfig(s config.Settings, timeout time.Duration) doctor.Config {
-	return doctor.Config{
-		DatabaseURL: s.DatabaseURL, RedisURL: s.RedisURL,
-		DistributorURL: s.DistributorURL, DistributorCustomerID: s.DistributorCustomerID, DistributorSecretKey: s.DistributorSecretKey,
-		DistributorAllowHTTP: s.DistributorAllowHTTP, AdminKeyAllowWeak: s.AdminKeyAllowWeak, Exposed: s.Exposed, ArchiveDir: string(s.Archive()),
-		DistributorTimeout: s.DistributorTimeout, ShutdownTimeout: s.ShutdownTimeout,
-		ResendUnknown: s.OnUnknown == "resend", APIKey: s.APIKey, AdminKey: s.AdminKey,
-		CallbackURL: s.CallbackURL, WebhookAllowPrivate: s.WebhookAllowPrivate,
-		HTTPAddr: s.HTTPAddr, MetricsAddr: s.MetricsAddr, Timeout: timeout,
-		OperatorCallbackURL: s.OperatorCallbackURL, OperatorOff: s.OperatorOff,
-		SealingKeys: s.SealingKeys(),
-		BalanceLow:  max(s.BalanceLow, s.Reserve),
-	}
 }
 
 // settingsFindings are the mistakes in the settings, each of which says after its last semicolon what

@@ -153,7 +153,7 @@ func (p *program) liveBuy(ctx context.Context, live *doctor.Live, s config.Setti
 		}
 	}
 	_, _ = fmt.Fprintf(p.stderr, "Placing order %s at %s …\n", r.ID, s.APIURL)
-	c := producer.NewClient(s.APIURL, keyOfCaller(s), producer.WithRetryNotify(p.notice))
+	c := producer.NewClient(s.APIURL, keyOfCaller(s), producer.WithRetryNotify(p.reportRetry))
 	found, d := live.Purchase(ctx, c, r, *f.wait)
 	if d.ID == "" || asJSON {
 		return found, nil
@@ -164,7 +164,7 @@ func (p *program) liveBuy(ctx context.Context, live *doctor.Live, s config.Setti
 	return found, p.terminal().details(p.stdout, d)
 }
 
-// canAsk says that a person can be asked.
+// canAsk reports whether a person can be asked.
 func (p *program) canAsk() bool {
 	f, ok := p.stdin.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))

@@ -26,13 +26,13 @@ func newEnqueueCommand(p *program) *cobra.Command {
 		Short: "Place one order, or all of a file",
 		Long: `Place one order from flags, or many from a table (CSV, whose header has the names of an order's
 fields) or an NDJSON file; - reads from standard input, NDJSON if it begins with {. What spreadsheets write is read as it
-is: see docs/tables.md. Rows that are not valid are reported by their line, and stop no other. Rows are sent by the thousand, as orders of bulk priority unless
-they name another: they delay no order of a checkout. The ids make a second run of the
-same file place nothing twice: what was interrupted is continued with by the same command.
+is: see docs/tables.md. Invalid rows are reported with their line, and stop no other row. Rows are sent in batches of a
+thousand, as orders of bulk priority unless they name another: they delay no order of a checkout. The ids make sure
+that a second run of the same file places nothing twice: the same command continues what was interrupted.
 
---results writes what became of each row to a file, which is there under its name once it is whole. --wait waits until
-each order has ended, or is held as unknown for somebody to decide; then the results say how, in the order in which
-they ended, and the exit status is 0 only if all succeeded.`,
+--results writes the result of each row to a file, which appears under its name when it is complete. --wait waits
+until each order has ended, or is held as unknown until a person decides. Then the results say how each ended, in the
+order in which they ended, and the exit status is 0 only if all succeeded.`,
 		Example: `  recarga enqueue --id MY-TXN-001 --phone 5537686660 --product MOVISTAR_TAE --amount 10
   recarga enqueue --file examples/orders.csv
   recarga enqueue --file examples/orders.csv --wait --results results.csv
@@ -40,7 +40,7 @@ they ended, and the exit status is 0 only if all succeeded.`,
 	}
 	var job enqueueJob
 	cmd.Flags().StringVar(&job.file, "file", "", "orders.csv, orders.ndjson or -")
-	cmd.Flags().StringVar(&job.results, "results", "", "with --file: file to write what became of each row to, .csv or .ndjson, compressed if it ends with .gz")
+	cmd.Flags().StringVar(&job.results, "results", "", "with --file: file to write the result of each row to, .csv or .ndjson, compressed if it ends with .gz")
 	cmd.Flags().BoolVar(&job.wait, "wait", false, "with --file: wait until the orders have ended")
 	ofTable := tableFlags(cmd)
 	ofOrder := p.orderFlags(cmd, &f)
@@ -92,7 +92,7 @@ func (p *program) orderFlags(cmd *cobra.Command, f *topup.Fields) (names []strin
 	}{
 		{&f.ID, "id", "distributor_transaction_id: unique for ever"}, {&f.Phone, "phone", "Mexican phone number"},
 		{&f.Product, "product", "product_id; see recarga products"}, {&f.Amount, "amount", "MXN"},
-		{&f.Operator, "operator", "carrier's name"}, {&f.Priority, "priority", "high, normal or bulk (default normal)"}, {&f.CallbackURL, "callback-url", "where to say this order"},
+		{&f.Operator, "operator", "carrier's name"}, {&f.Priority, "priority", "high, normal or bulk (default normal)"}, {&f.CallbackURL, "callback-url", "where to send this order's webhooks"},
 		{&f.ProcessAt, "process-at", "not before this time (RFC 3339)"}, {&f.ExpiresAt, "expires-at", "not after this time (RFC 3339)"},
 	} {
 		cmd.Flags().StringVar(field.to, field.name, "", field.help)
@@ -140,7 +140,7 @@ func refusedFlags(err error, f topup.Fields) error {
 	return usage(ofFlags(errors.Join(wrong...)))
 }
 
-// patience is how long an API that does not answer is tried again, for one order or one batch.
+// patience is how long a request to an API that does not answer is repeated, for one order or one batch.
 const patience = 2 * time.Minute
 
 func (p *program) enqueueOne(ctx context.Context, c *producer.Client, catalog topup.Catalog, f topup.Fields, asJSON bool) error {
@@ -173,12 +173,12 @@ type enqueuing struct {
 	client *producer.Client
 	asJSON bool
 	bar    *progressbar.ProgressBar
-	// results is notified what became of each row; nil without --results.
+	// results gets the result of each row; nil without --results.
 	results results
 
 	rows                      []row
 	placed, replayed, refused int
-	// open are the rows to wait for; nil without --wait. last says that this look at them is the last one.
+	// open are the rows to wait for; nil without --wait. last is set for the last request for them.
 	open *openRows
 	last bool
 	ends map[topup.State]int
@@ -229,7 +229,7 @@ func (e *enqueuing) run(ctx context.Context, job enqueueJob, in io.Reader) error
 		err = e.results.end()
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w; run it again to go on", job.file, err)
+		return fmt.Errorf("%s: %w; run it again to continue", job.file, err)
 	}
 	var failed error
 	if job.wait {
@@ -267,7 +267,7 @@ func (p *program) progressOf(what string, size int64) *progressbar.ProgressBar {
 		progressbar.OptionSetSpinnerChangeInterval(0))
 }
 
-// take holds a row until there are enough for one request.
+// take collects rows until there are enough for one request.
 func (e *enqueuing) take(ctx context.Context, r row) error {
 	if r.request.Priority == "" {
 		r.request.Priority = topup.PriorityBulk
@@ -327,7 +327,7 @@ func (e *enqueuing) answered(r row, answer producer.Placed) error {
 	return e.report(rowResult{Line: r.line, ID: r.request.ID, Result: r.result, Order: &o})
 }
 
-// note says what of the file is no row.
+// note reports what of the file is no row.
 func (e *enqueuing) note(text string) {
 	_ = e.bar.Clear()
 	_, _ = fmt.Fprintln(e.p.stderr, "note: "+printable(text))

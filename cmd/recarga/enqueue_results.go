@@ -19,16 +19,16 @@ import (
 	"recarga/topup"
 )
 
-// rowResult is what became of a row.
+// rowResult is the result of a row.
 type rowResult struct {
-	Line   int          `json:"line"`
+	Line   int          `json:"line"` // where the row begins in the file, from 1
 	ID     topup.ID     `json:"distributor_transaction_id,omitempty"`
-	Result string       `json:"result"`
-	Order  *topup.Order `json:"topup,omitempty"`
-	Errors []string     `json:"errors,omitempty"`
+	Result string       `json:"result"`           // placed, already_there or refused
+	Order  *topup.Order `json:"topup,omitempty"`  // nil where it was refused
+	Errors []string     `json:"errors,omitempty"` // why it was refused
 }
 
-// results take what became of the rows.
+// results take the results of the rows.
 type results interface {
 	add(rowResult) error
 	// end is called once all are added.
@@ -102,9 +102,9 @@ type openRows struct {
 
 // openRow is a line of the file.
 type openRow struct {
-	Line    int             `json:"line"`
-	Result  string          `json:"result"`
-	Request json.RawMessage `json:"request"`
+	Line    int             `json:"line"`    // as in rowResult
+	Result  string          `json:"result"`  // as in rowResult
+	Request json.RawMessage `json:"request"` // to be placed again
 }
 
 func newOpenRows() (*openRows, error) {
@@ -159,11 +159,11 @@ func (w *openRows) close() {
 	_ = os.Remove(w.file.Name())
 }
 
-// The shortest time between two looks at the orders of a file, and how many times as long as a look itself it is
-// at least: most of the time the API has for others.
+// pollEvery is the shortest time between two requests for the orders of a file. The pause is also at least pollPauses
+// times as long as the requests took: most of the time the API works for others.
 const (
-	lookEvery  = time.Second
-	lookPauses = 4
+	pollEvery  = time.Second
+	pollPauses = 4
 )
 
 // wait ends when all orders of the file have, but for those that are held as unknown until somebody decides. It
@@ -173,23 +173,23 @@ func (e *enqueuing) wait(ctx context.Context) error {
 	if total > 0 {
 		_, _ = fmt.Fprintf(e.p.stderr, "waiting for %s\n", countOf(total, "order", "orders"))
 	}
-	for pause := lookEvery; e.open.count > 0 && !e.last; {
+	for pause := pollEvery; e.open.count > 0 && !e.last; {
 		if e.last = e.open.moving == 0; !e.last {
 			if err := paused(ctx, pause); err != nil {
 				return fmt.Errorf("%d of %s still open: %w", e.open.count, countOf(total, "order", "orders"), err)
 			}
 		}
 		began := time.Now()
-		if err := e.look(ctx); err != nil {
+		if err := e.poll(ctx); err != nil {
 			return err
 		}
-		pause = max(lookEvery, lookPauses*time.Since(began))
+		pause = max(pollEvery, pollPauses*time.Since(began))
 	}
 	return nil
 }
 
-// look places the open rows again.
-func (e *enqueuing) look(ctx context.Context) (err error) {
+// poll places the open rows again.
+func (e *enqueuing) poll(ctx context.Context) (err error) {
 	before := e.open
 	defer before.close()
 	if e.open, err = newOpenRows(); err != nil {

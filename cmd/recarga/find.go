@@ -11,9 +11,9 @@ import (
 func newFindCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "find TEXT",
-		Short: "Find an order by id, phone, transaction id or reference, and show its story",
-		Long: `Find orders by what somebody has at hand: the id, the phone number, or the distributor's transaction id
-or reference. One order is shown whole, as by recarga get; several are listed, the newest first.
+		Short: "Find an order by id, phone, transaction id or reference, and show its history",
+		Long: `Find orders by an id, a phone number, or the distributor's transaction id or reference.
+One order is shown in full, as by recarga get. Several are listed, the newest first.
 
 Exit status: 0 when there is one or more, 1 otherwise.`,
 		Example: "  recarga find 5537686660\n  recarga find TXN-1700000000000-abc",

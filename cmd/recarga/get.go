@@ -21,17 +21,9 @@ func newGetCommand(p *program) *cobra.Command {
 		Example: "  recarga get MY-TXN-001\n  recarga get MY-TXN-001 --json",
 		Args:    cobra.ExactArgs(1),
 	}
-	asJSON := jsonFlag(cmd)
-	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
-		d, err := c.Get(cmd.Context(), topup.ID(args[0]))
-		if err != nil {
-			return err
-		}
-		if *asJSON {
-			return printJSON(p.stdout, d)
-		}
-		return p.terminal().details(p.stdout, d)
-	})
+	return showCommand(p, cmd, adminKey, func(cmd *cobra.Command, c *producer.Client, args []string) (topup.Details, error) {
+		return c.Get(cmd.Context(), topup.ID(args[0]))
+	}, func(d topup.Details) error { return p.terminal().details(p.stdout, d) })
 }
 
 // details shows an order's life: what it is, each attempt, each event with its tries.

@@ -80,19 +80,9 @@ func wrongFilter(err error) error {
 
 // printOrders prints a page: one JSON object a line, or a table.
 func (p *program) printOrders(orders []topup.Order, asJSON bool) error {
-	switch {
-	case !asJSON && len(orders) == 0:
-		_, err := fmt.Fprintln(p.stderr, "No orders.")
-		return err
-	case !asJSON:
+	return printList(p, orders, asJSON, "No orders.", func(orders []topup.Order) error {
 		return p.terminal().orders(p.stdout, orders...)
-	}
-	for _, o := range orders {
-		if err := printJSON(p.stdout, o); err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }
 
 func (p *program) more(next string, asJSON bool) error {

@@ -15,7 +15,7 @@ func newOperatorCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "operator",
 		Short: "Manage the operators: who sees and decides what, with a key of their own",
-		Long: `Manage the operators' keys. Each has a name, under which everything is kept that is done with it, and a role:
+		Long: `Manage the operators' keys. Each has a name, which is recorded with everything done with it, and a role:
 
   viewer    sees every caller's orders, the console and the queues
   operator  also acts: resolve, cancel, redeliver, pause, reconcile
@@ -27,7 +27,7 @@ the one of the server's RECARGA_ADMIN_KEY, and is not in the registry. Needs an 
 	}
 	cmd.AddCommand(newOperatorAddCommand(p), newOperatorListCommand(p), newOperatorSetRoleCommand(p),
 		newOperatorSwitchCommand(p, "disable", "Refuse an operator's keys, and end the sessions that they began", true),
-		newOperatorSwitchCommand(p, "enable", "Take an operator's keys again", false), newOperatorRotateKeyCommand(p))
+		newOperatorSwitchCommand(p, "enable", "Accept an operator's keys again", false), newOperatorRotateKeyCommand(p))
 	return cmd
 }
 
@@ -41,19 +41,13 @@ func newOperatorAddCommand(p *program) *cobra.Command {
 	role := cmd.Flags().String("role", "", "viewer, operator or admin")
 	_ = cmd.MarkFlagRequired("role") // fails only for a flag that there is not
 	expires := expiryFlag(cmd)
-	asJSON := jsonFlag(cmd)
-	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
-		added, err := c.AddOperator(cmd.Context(), args[0], *role, expires())
-		if err != nil {
-			return err
-		}
-		if *asJSON {
-			return printJSON(p.stdout, added)
-		}
+	return showCommand(p, cmd, adminKey, func(cmd *cobra.Command, c *producer.Client, args []string) (producer.Operator, error) {
+		return c.AddOperator(cmd.Context(), args[0], *role, expires())
+	}, func(added producer.Operator) error {
 		if err := p.printOperators([]producer.Operator{added}); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(p.stdout, "\nkey: %s\n\nKeep it: it is not shown again.\n", printable(added.Key))
+		_, err := fmt.Fprintf(p.stdout, "\nkey: %s\n\nKeep it: it is not shown again.\n", printable(added.Key))
 		return err
 	})
 }
@@ -65,21 +59,11 @@ func newOperatorListCommand(p *program) *cobra.Command {
 	asJSON := jsonFlag(cmd)
 	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, _ []string) error {
 		all, err := c.Operators(cmd.Context())
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case !*asJSON && len(all) == 0:
-			_, err := fmt.Fprintln(p.stderr, "No operators in the registry; the one named admin is that of RECARGA_ADMIN_KEY.")
-			return err
-		case !*asJSON:
-			return p.printOperators(all)
 		}
-		for _, o := range all {
-			if err := printJSON(p.stdout, o); err != nil {
-				return err
-			}
-		}
-		return nil
+		const none = "No operators in the registry; the one named admin is that of RECARGA_ADMIN_KEY."
+		return printList(p, all, *asJSON, none, p.printOperators)
 	})
 }
 
@@ -90,34 +74,18 @@ func newOperatorSetRoleCommand(p *program) *cobra.Command {
 		Example: "  recarga operator set-role ana viewer",
 		Args:    cobra.ExactArgs(2),
 	}
-	return p.operatorChange(cmd, func(args []string) map[string]any { return map[string]any{"role": args[1]} })
+	return operatorChange(p, cmd, func(args []string) map[string]any { return map[string]any{"role": args[1]} })
 }
 
 func newOperatorSwitchCommand(p *program, use, short string, disabled bool) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use + " NAME", Short: short, Example: "  recarga operator " + use + " ana", Args: cobra.ExactArgs(1),
 	}
-	return p.operatorChange(cmd, func([]string) map[string]any { return map[string]any{"disabled": disabled} })
+	return operatorChange(p, cmd, func([]string) map[string]any { return map[string]any{"disabled": disabled} })
 }
 
-func (p *program) operatorChange(cmd *cobra.Command, change func(args []string) map[string]any) *cobra.Command {
-	version := cmd.Flags().Int64("version", 0,
-		"the operator's version, by recarga operator list, that this is a change of; refused if it has another (default: any)")
-	asJSON := jsonFlag(cmd)
-	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
-		fields := change(args)
-		if *version != 0 {
-			fields["version"] = *version
-		}
-		changed, err := c.ChangeOperator(cmd.Context(), args[0], fields)
-		if err != nil {
-			return err
-		}
-		if *asJSON {
-			return printJSON(p.stdout, changed)
-		}
-		return p.printOperators([]producer.Operator{changed})
-	})
+func operatorChange(p *program, cmd *cobra.Command, change func(args []string) map[string]any) *cobra.Command {
+	return changeCommand(p, cmd, "operator", change, (*producer.Client).ChangeOperator, p.printOperators)
 }
 
 func newOperatorRotateKeyCommand(p *program) *cobra.Command {

@@ -34,6 +34,43 @@ func adminCommand(p *program, cmd *cobra.Command, run clientRun) *cobra.Command 
 
 func adminKey(s config.Settings) string { return cmp.Or(s.AdminKey, s.APIKey) }
 
+// apiCall gets something from the API.
+type apiCall[T any] func(cmd *cobra.Command, c *producer.Client, args []string) (T, error)
+
+// showCommand makes a command of a call whose answer is shown: as JSON with --json, and otherwise by show.
+func showCommand[T any](
+	p *program, cmd *cobra.Command, keyOf func(config.Settings) string, call apiCall[T], show func(T) error,
+) *cobra.Command {
+	asJSON := jsonFlag(cmd)
+	return apiCommand(p, cmd, keyOf, func(cmd *cobra.Command, c *producer.Client, args []string) error {
+		answer, err := call(cmd, c, args)
+		switch {
+		case err != nil:
+			return err
+		case *asJSON:
+			return printJSON(p.stdout, answer)
+		}
+		return show(answer)
+	})
+}
+
+// printList prints one JSON object a line, or a table; of an empty table it says none on standard error.
+func printList[T any](p *program, list []T, asJSON bool, none string, show func([]T) error) error {
+	switch {
+	case !asJSON && len(list) == 0:
+		_, err := fmt.Fprintln(p.stderr, none)
+		return err
+	case !asJSON:
+		return show(list)
+	}
+	for _, one := range list {
+		if err := printJSON(p.stdout, one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func apiCommand(p *program, cmd *cobra.Command, keyOf func(config.Settings) string, run clientRun) *cobra.Command {
 	config.AddFlags(cmd.Flags(), clientSettings...)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -45,7 +82,7 @@ func apiCommand(p *program, cmd *cobra.Command, keyOf func(config.Settings) stri
 		if key == "" {
 			return usage(fmt.Errorf("neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY is set; must be a key of the API at %s", s.APIURL))
 		}
-		return whereAPI(run(cmd, producer.NewClient(s.APIURL, key, producer.WithRetryNotify(p.notice)), args), s.APIURL)
+		return whereAPI(run(cmd, producer.NewClient(s.APIURL, key, producer.WithRetryNotify(p.reportRetry)), args), s.APIURL)
 	}
 	return cmd
 }
@@ -63,8 +100,8 @@ func whereAPI(err error, apiURL string) error {
 	return err
 }
 
-// notice says whoever waits why.
-func (p *program) notice(err error, wait time.Duration) {
+// reportRetry says why the command waits.
+func (p *program) reportRetry(err error, wait time.Duration) {
 	_, _ = fmt.Fprintf(p.stderr, "%s; trying again in %s\n", printable(err.Error()), wait.Round(100*time.Millisecond))
 }
 
@@ -82,6 +119,9 @@ func countOf(n int, one, many string) string {
 	}
 	return fmt.Sprintf("%d %s", n, many)
 }
+
+// printOrder prints a table of one order.
+func (p *program) printOrder(o topup.Order) error { return p.terminal().orders(p.stdout, o) }
 
 // orders writes a table of orders.
 func (t terminal) orders(w io.Writer, orders ...topup.Order) error {

@@ -18,7 +18,7 @@ func newProductsCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "products [FILE]",
 		Short: "Show the catalogue, or check a file of products",
-		Long: `Show what the API at RECARGA_API_URL sells. With --check look at a file of products instead, without any API: FILE, or
+		Long: `Show what the API at RECARGA_API_URL sells. With --check it checks a file of products instead, without any API: FILE, or
 else that of RECARGA_CATALOG. Every mistake is named by its line, product and field; a file without mistakes is
 shown. --default writes the file of the distributor's document, to begin with. See docs/products.md.
 

@@ -20,7 +20,7 @@ import (
 	"recarga/producer"
 )
 
-// reportMost is how many findings of a class the HTML report has.
+// reportMost is how many findings of a class the HTML report shows.
 const reportMost = 1000
 
 func newReconcileCommand(p *program) *cobra.Command {
@@ -46,9 +46,9 @@ needed, and what no statement can show. resend charges twice if the order was ch
 
 Running it again with the same statement does nothing twice.
 
-Exit status: 0 both sides agree and nothing is left to be looked at; 1 there are differences, lines that
+Exit status: 0 both sides agree and nothing is left to check; 1 there are differences, lines that
 cannot be read, or unknown orders that are held (or, in a dry run, would be settled), or it failed; 2
-wrong usage, or a file that is no statement. --json says which.`,
+wrong usage, or a file that is no statement. --json shows which.`,
 		Example: `  curl -s http://127.0.0.1:8081/sandbox/statement.csv | recarga reconcile - --dry-run
   recarga reconcile november.csv --covers 2026-11-01..2026-11-30 --absent failed --report november.html --csv differences.csv
   recarga reconcile export.txt --columns id=Referencia,amount=Monto --timezone America/Tijuana
@@ -90,7 +90,7 @@ func reconcileFlags(p *program, cmd *cobra.Command) func(file string) url.Values
 		"not_charged": flags.String("not-charged", "", "more words that mean that nothing was charged: WORD,…"),
 		"covers":      flags.String("covers", "", "FROM..UNTIL of which the statement names every charge: times (RFC 3339) or dates (default: its first to its last charge)"),
 		"margin":      flags.String("margin", reconcile.DefaultMargin.String(), "by how much times may differ, and how far within that time an order must lie to be settled by absence"),
-		"absent":      flags.String("absent", "hold", "what becomes of an unknown order that is covered and not charged: hold, failed or resend"),
+		"absent":      flags.String("absent", "hold", "what happens to an unknown order that is covered and not charged: hold, failed or resend"),
 		"by":          flags.String("by", "", "who reconciles"+byDefault),
 	}
 	completes(cmd, "dates", reconcile.DatesDayFirst, reconcile.DatesMonthFirst)

@@ -3,14 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"recarga/internal/callers"
 	"recarga/internal/config"
-	"recarga/internal/journal"
 	"recarga/internal/seal"
 )
 
@@ -36,18 +34,12 @@ Exit status: 0 done, 1 when something failed or there are secrets that no key op
 		if err != nil {
 			return err
 		}
-		if path, isFile := s.DatabaseFile(); isFile {
-			_, err = os.Stat(path) // to open it would make it
+		if s.SealingKey() == "" {
+			return usage(callers.ErrNoKey)
 		}
-		if err == nil && s.SealingKey() == "" {
-			err = callers.ErrNoKey
-		}
+		j, err := openJournal(cmd.Context(), s)
 		if err != nil {
-			return usage(err)
-		}
-		j, err := journal.Open(cmd.Context(), s.DatabaseURL)
-		if err != nil {
-			return usage(fmt.Errorf("RECARGA_DATABASE_URL: %w", err))
+			return err
 		}
 		done, err := callers.Rekey(cmd.Context(), j, seal.New(s.SealingKeys()...), *dry)
 		return errors.Join(err, p.showRekeyed(done, *dry, *asJSON), j.Close())

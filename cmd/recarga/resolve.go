@@ -21,11 +21,11 @@ func newResolveCommand(p *program) *cobra.Command {
 statement, its support, or the customer. Who, when and why are kept with the order; its caller is notified.
 
   succeeded  it was charged
-  failed     it was not charged, and is given up
+  failed     it was not charged, and is not tried again
   resend     send it again; if it was charged after all, that charges twice
 
-failed and resend are refused while a worker may still be acting on the order's attempt, or its answer
-may be on the way; --force does it nevertheless. Needs the admin key.`,
+failed and resend are refused while a worker may still work on the order's attempt, or while its answer
+may be on the way. --force allows them nevertheless. Needs the admin key.`,
 		Example: `  recarga resolve MY-TXN-001 --as succeeded --reason "in the statement of 22 November" --transaction-id TXN-9 --reference RRN-9
   recarga resolve MY-TXN-001 --as failed --reason "not in the statement of 22 November"`,
 		Args: cobra.ExactArgs(1),
@@ -36,20 +36,15 @@ may be on the way; --force does it nevertheless. Needs the admin key.`,
 	flags.StringVar(&r.Reason, "reason", "", "why this is known")
 	byFlag(flags, &r.By)
 	flags.BoolVar(&r.Forced, "force", false, "also while the attempt's answer may still be on the way")
-	flags.IntVar(&r.Attempt, "attempt", 0, "the attempt that the decision looked at; refused if the order has been sent again meanwhile (default: the latest)")
+	flags.IntVar(&r.Attempt, "attempt", 0, "the attempt that the decision is about; refused if the order was sent again meanwhile (default: the latest)")
 	receiptFlags(flags, &r.TransactionID, &r.Reference, &r.AuthCode)
 	completes(cmd, "as", topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend)
-	asJSON := jsonFlag(cmd)
-	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
+	return showCommand(p, cmd, adminKey, func(cmd *cobra.Command, c *producer.Client, args []string) (topup.Order, error) {
 		if err := p.checkDecision(cmd, &r.By, func() error { return r.Check() }); err != nil {
-			return err
+			return topup.Order{}, err
 		}
-		o, err := c.Resolve(cmd.Context(), topup.ID(args[0]), r)
-		if err != nil {
-			return err
-		}
-		return p.printOrders([]topup.Order{o}, *asJSON)
-	})
+		return c.Resolve(cmd.Context(), topup.ID(args[0]), r)
+	}, p.printOrder)
 }
 
 const byDefault = " (default: the name of the user who runs this; with an operator's own key, always its name)"

@@ -11,7 +11,7 @@ import (
 	"recarga/topup"
 )
 
-// flagError also says how to name what begins as a flag does: an order's id may.
+// flagError also says how to give an argument that begins as a flag does: an order's id may.
 func flagError(cmd *cobra.Command, err error) error {
 	if _, arguments, _ := strings.Cut(cmd.Use, " "); arguments != "" {
 		err = fmt.Errorf("%w (write -- before what begins with - and is no flag)", err)
@@ -23,10 +23,10 @@ func newRoot(p *program) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "recarga",
 		Short: "Buy mobile top-ups in Mexico: once, with proof, and notify the checkout",
-		Long: `Recarga takes orders for mobile top-ups, buys each from the distributor exactly as often as it
-should be bought, and says whoever ordered it by signed webhook.
+		Long: `Recarga takes orders for mobile top-ups, buys each from the distributor exactly once,
+and notifies whoever ordered it by signed webhook.
 
-config.Settings come from flags, RECARGA_… environment variables, --config recarga.yaml and defaults, in
+Settings come from flags, RECARGA_… environment variables, --config recarga.yaml and defaults, in
 this order. Exit status: 0 done, 1 failed, 2 wrong usage or settings.`,
 		Example:       "  recarga demo\n  recarga serve --config recarga.yaml\n  recarga enqueue --id MY-TXN-001 --phone 5537686660 --product MOVISTAR_TAE --amount 10",
 		Version:       version,

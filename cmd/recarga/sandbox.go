@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -38,7 +39,7 @@ RECARGA_CATALOG has, else the products of the document.`,
 			if err != nil {
 				return err
 			}
-			log, stop := p.traced(cmd.Context(), cmd, NewLogger(s, p.stderr))
+			log, stop := p.startLog(cmd, s)
 			defer stop()
 			return p.serveSandbox(cmd.Context(), s, addr, log)
 		},
@@ -83,23 +84,30 @@ func (p *program) serveSandbox(ctx context.Context, s config.Settings, addr stri
 	probes.Mount(mux)
 	probes.Enter(app.PhaseRunning)
 	server := listen.New(listen.Config{Handler: mux, MaxConnections: localConnections, Share: localConnections, Log: log})
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
 	_, _ = fmt.Fprintf(p.stdout, "The distributor, simulated: RECARGA_DISTRIBUTOR_URL=http://%s/api/distributor\n", listener.Addr())
+	return serveUntil(ctx, server, listener, app.RequestsEnd, func() {
+		probes.Enter(app.PhaseStopping)
+		vendor.Close()
+	})
+}
+
+// serveUntil serves until ctx ends. Then it calls stopping, and waits for the requests under way, but not longer than
+// wait; those that take longer are cut off, and an error that is context.DeadlineExceeded.
+func serveUntil(ctx context.Context, server *listen.Server, on net.Listener, wait time.Duration, stopping func()) error {
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(on) }()
 	select {
 	case err := <-ended:
 		return err
 	case <-ctx.Done():
 	}
-	probes.Enter(app.PhaseStopping)
-	vendor.Close()
-	stopping, cancel := context.WithTimeout(context.Background(), app.RequestsEnd)
+	stopping()
+	waiting, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait)
 	defer cancel()
-	if err := server.Shutdown(stopping); err != nil {
-		return err
+	err := server.Shutdown(waiting)
+	_ = server.Close()
+	if ended := <-ended; !errors.Is(ended, http.ErrServerClosed) {
+		err = errors.Join(err, ended)
 	}
-	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return err
 }

@@ -10,7 +10,7 @@ import (
 	"recarga/internal/config"
 )
 
-// nodeCommand makes a command of one that runs a node with its roles until it is asked to stop.
+// nodeCommand makes a command of one that runs a node with its roles until a signal stops it.
 func nodeCommand(p *program, r app.Roles, cmd *cobra.Command) *cobra.Command {
 	config.AddFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -23,10 +23,13 @@ func nodeCommand(p *program, r app.Roles, cmd *cobra.Command) *cobra.Command {
 		}
 		// Whoever reads the log may go away. The default would end the process at its next line.
 		signal.Ignore(syscall.SIGPIPE)
-		log, stop := p.traced(cmd.Context(), cmd, NewLogger(s, p.stderr))
+		log, stop := p.startLog(cmd, s)
 		defer stop()
 		if s.OperatorOff != nil {
 			log.Warn("the operator's endpoint is off", "error", s.OperatorOff)
+		}
+		for _, what := range s.Renamed {
+			log.Warn("a setting has a new name", "what", what)
 		}
 		for _, what := range s.Unsafe() {
 			log.Warn("unsafe setting; recarga doctor says how to fix it", "what", what)
@@ -34,7 +37,7 @@ func nodeCommand(p *program, r app.Roles, cmd *cobra.Command) *cobra.Command {
 		n, err := app.Start(cmd.Context(), s, catalog, r, version, log)
 		switch {
 		case err != nil && cmd.Context().Err() != nil:
-			return nil // asked to stop while it waited
+			return nil // stopped while it waited
 		case err != nil:
 			return usage(err)
 		}
@@ -69,7 +72,7 @@ func newWorkerCommand(p *program) *cobra.Command {
 	return nodeCommand(p, app.Roles{Worker: true}, &cobra.Command{
 		Use:     "worker",
 		Short:   "Run purchases, webhook delivery and the sweep only",
-		Long:    `Buy what the queue and the sweep bring, and notify the caller. Any number of workers may run.`,
+		Long:    `Buy the orders that the queue and the sweep bring, and deliver the webhooks. Any number of workers may run.`,
 		Example: `  recarga worker --database-url postgres://recarga@db/recarga --redis-url redis://redis:6379/0`,
 	})
 }

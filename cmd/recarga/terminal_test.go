@@ -296,7 +296,7 @@ func TestDoctorIsSafe(t *testing.T) {
 func TestLogsAreSafe(t *testing.T) {
 	for _, format := range []string{"json", "text"} {
 		var s screen
-		NewLogger(config.Settings{LogFormat: format}, &s).Info("said", "by", hostile+forged, "error", fmt.Errorf("%s", hostile))
+		newLogger(config.Settings{LogFormat: format}, &s).Info("said", "by", hostile+forged, "error", fmt.Errorf("%s", hostile))
 		harmless(t, format, &s)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"recarga/topup"
 )
 
-// watchEvery is the time between two looks.
+// watchEvery is the time between two requests.
 const watchEvery = 500 * time.Millisecond
 
 func newWatchCommand(p *program) *cobra.Command {
@@ -23,7 +23,7 @@ func newWatchCommand(p *program) *cobra.Command {
 		Short: "Show orders as they change",
 		Long: `Without an id, show the newest orders until interrupted. With one, print each change of its state
 and end when it is final. An order held as unknown is not: it waits for a late answer or a person.
-An API that stops answering is asked again.`,
+When the API stops answering, the command asks it again.`,
 		Example: "  recarga watch MY-TXN-001\n  recarga watch",
 		Args:    cobra.MaximumNArgs(1),
 	}
@@ -125,7 +125,7 @@ func (p *program) every(ctx context.Context, interval time.Duration, step func()
 		case err == nil:
 			worked, waiting = true, false
 		case !waiting:
-			p.notice(err, interval) // once
+			p.reportRetry(err, interval) // once
 			waiting = true
 		}
 		select {
@@ -136,7 +136,7 @@ func (p *program) every(ctx context.Context, interval time.Duration, step func()
 	}
 }
 
-// passing says that the API was not reached, or may answer later.
+// passing reports whether the API was not reached, or may answer later.
 func passing(err error) bool {
 	var problem *producer.Problem
 	var network *url.Error

@@ -28,8 +28,8 @@ const (
 	forwardTimeout = 30 * time.Second
 	// listenEnd is how long Ctrl-C waits for answers under way.
 	listenEnd = 2 * time.Second
-	// lookTimeout bounds the look at where --forward-to leads.
-	lookTimeout = 2 * time.Second
+	// dialTimeout bounds the connection that shows where --forward-to leads.
+	dialTimeout = 2 * time.Second
 	// largestWebhook is the most that webhook.Handler reads.
 	largestWebhook = 256 << 10
 )
@@ -109,13 +109,13 @@ func (l *webhookListener) forwardTo(target string) {
 }
 
 // leadsTo reports whether a URL leads to where this process listens: what is forwarded would come back
-// without end. Only a connection says: of a name's addresses one may be here and another not.
+// without end. Only a connection shows it: of a name's addresses one may be here and another not.
 func leadsTo(ctx context.Context, target *url.URL, here net.Addr) bool {
 	port := origin.Port(target)
 	if _, own, _ := net.SplitHostPort(here.String()); port != own {
 		return false
 	}
-	dialer := net.Dialer{Timeout: lookTimeout}
+	dialer := net.Dialer{Timeout: dialTimeout}
 	conn, err := dialer.DialContext(ctx, "tcp", origin.HostPort(target))
 	if err != nil {
 		return false
@@ -155,33 +155,23 @@ and place an order; or, with the same secret: recarga webhook trigger --all --to
 // serve ends with ctx, which also ends what is being forwarded: its sender tries again.
 func (l *webhookListener) serve(ctx context.Context, listener net.Listener) error {
 	server := listen.New(listen.Config{Handler: l, BaseContext: ctx})
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
+	err := serveUntil(ctx, server, listener, listenEnd, func() {})
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil // whoever has not been answered by now comes again
 	}
-	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), listenEnd)
-	defer cancel()
-	_ = server.Shutdown(stopping)
-	_ = server.Close() // whoever has not been answered by now comes again
-	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return err
 }
 
-// received is one request and what became of it, as --json prints it.
+// received is one request and its result, as --json prints it.
 type received struct {
-	At       time.Time `json:"at"`
-	Verified bool      `json:"verified"`
+	At       time.Time `json:"at"`       // when it came
+	Verified bool      `json:"verified"` // its signature is right
 	// Refused says why it did not verify.
 	Refused string `json:"refused,omitempty"`
 	// Status is what the sender was answered.
 	Status  int         `json:"status"`
-	Forward *forwarded  `json:"forward,omitempty"`
-	Headers http.Header `json:"headers"`
+	Forward *forwarded  `json:"forward,omitempty"` // nil: it was not forwarded
+	Headers http.Header `json:"headers"`           // those of the request
 	// Body is a text, so that the signature can be computed again.
 	Body string `json:"body"`
 
@@ -190,9 +180,9 @@ type received struct {
 
 // forwarded is the local server's answer.
 type forwarded struct {
-	Status     int    `json:"status,omitempty"`
-	Error      string `json:"error,omitempty"`
-	DurationMS int64  `json:"duration_ms"`
+	Status     int    `json:"status,omitempty"` // 0: there was no answer
+	Error      string `json:"error,omitempty"`  // why there was none
+	DurationMS int64  `json:"duration_ms"`      // from the request to its end
 }
 
 // ServeHTTP receives one request.

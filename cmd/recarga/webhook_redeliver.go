@@ -15,8 +15,8 @@ func newWebhookRedeliverCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "redeliver [EVENT-ID…]",
 		Short: "Send events again: some, or all that a filter matches",
-		Long: `Make events due again at once, from the start of their schedule, whatever became of them before: those
-that are named, or all that the filter matches. Their webhook-id and their body stay the same, so a
+		Long: `Make events due again at once, from the start of their schedule, whatever their state: the named ones,
+or all that the filter matches. Their webhook-id and their body stay the same, so a
 receiver that drops repeats is safe. With the admin key, those of all callers.`,
 		Example: `  recarga webhook redeliver evt_0198c0de-7a10-7cc3-98a5-0b1c2d3e4f50
   recarga webhook redeliver --state exhausted --since 2026-11-20T00:00:00Z
@@ -24,7 +24,7 @@ receiver that drops repeats is safe. With the admin key, those of all callers.`,
 		Args: cobra.ArbitraryArgs,
 	}
 	flags := cmd.Flags()
-	state := flags.String("state", "", "exhausted (given up), pending or delivered")
+	state := flags.String("state", "", "exhausted (not tried again), pending or delivered")
 	caller := flags.String("caller", "", "of this caller; needs the admin key")
 	kind := flags.String("type", "", "of this type, as in topup.succeeded")
 	endpoint := flags.String("endpoint", "", "for this endpoint of the caller; default is its callback URL")
@@ -54,7 +54,7 @@ receiver that drops repeats is safe. With the admin key, those of all callers.`,
 	})
 }
 
-// redeliver goes on after an event that cannot be redelivered.
+// redeliver continues after an event that cannot be redelivered.
 func (p *program) redeliver(cmd *cobra.Command, c *producer.Client, ids []string, asJSON bool) error {
 	var failed error
 	var rows [][]string
@@ -84,7 +84,7 @@ func (p *program) redeliverAll(cmd *cobra.Command, c *producer.Client, filter ma
 		}
 	})
 	if err != nil {
-		return fmt.Errorf("%w; %d events were redelivered before: the same command goes on", err, count)
+		return fmt.Errorf("%w; %d events were redelivered before: run the same command to continue", err, count)
 	}
 	if asJSON {
 		return printJSON(p.stdout, map[string]int{"count": count})

@@ -147,7 +147,7 @@ func sampleOrder(o topup.Order, state topup.State, now time.Time) topup.Order {
 	return o
 }
 
-// trigger sends all events, also after one that was not taken.
+// trigger sends all events, also after one that was refused.
 func (p *program) trigger(ctx context.Context, events []topup.Event, to webhook.Endpoint, timeout time.Duration, asJSON bool) error {
 	var failed error
 	for _, ev := range events {
@@ -220,12 +220,12 @@ func (s *sending) result() string {
 
 // sendingJSON is a sending as --json prints it.
 type sendingJSON struct {
-	ID      string          `json:"id"`
-	Type    topup.EventType `json:"type"`
-	OrderID topup.ID        `json:"distributor_transaction_id"`
-	URL     string          `json:"url"`
-	Headers http.Header     `json:"headers"`
-	Body    string          `json:"body"`
+	ID      string          `json:"id"`                         // the event's, its webhook-id
+	Type    topup.EventType `json:"type"`                       // the event's
+	OrderID topup.ID        `json:"distributor_transaction_id"` // of an order that does not exist
+	URL     string          `json:"url"`                        // the receiver's
+	Headers http.Header     `json:"headers"`                    // that were sent
+	Body    string          `json:"body"`                       // that was sent
 	topup.Try
 	// Answer is the first 4 KiB of the answer's body.
 	Answer string `json:"answer"`

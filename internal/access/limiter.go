@@ -45,8 +45,8 @@ func Places() []string { return []string{AtAPI, AtQueues, AtLogin, AtSession} }
 // Reasons are why a key or a session is refused.
 func Reasons() []string { return []string{WrongKey, DisabledKey, ForgedSession} }
 
-// Limiter slows down those who try keys: of each address, and over all, only so many failures a second are judged
-// aloud. It is asked after a key was found to be wrong: a right one is accepted whatever its address has done, since
+// Limiter slows down those who try keys: of each address, and over all, only so many failures a second are answered
+// as such. It is asked after a key was found to be wrong: a right one is accepted whatever its address has done, since
 // otherwise one stranger behind the same address would lock its owner out. So it bounds what guessing costs us, and
 // not how often somebody may guess: a key that can be guessed must not be set (see Weak).
 type Limiter struct {

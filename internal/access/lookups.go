@@ -16,18 +16,18 @@ const (
 )
 
 // Lookups bound what those who try keys can ask of the book of record: keys that were right before are looked up at
-// once, and of the others a few at a time, of each address and over all. The rest waits for its turn: a right key is
-// always accepted.
+// once, and of the others a few at a time, of each address and over all. The rest waits: a right key is always
+// accepted.
 type Lookups struct {
 	all chan struct{}
 
 	mu    sync.Mutex
 	right map[[sha256.Size]byte]bool
-	by    map[netip.Prefix]*turns
+	by    map[netip.Prefix]*addressSlots
 }
 
-// turns are those of one address; it is forgotten with its last user.
-type turns struct {
+// slots are those of one address; they are forgotten with the last user.
+type addressSlots struct {
 	slots chan struct{}
 	users int
 }
@@ -35,7 +35,7 @@ type turns struct {
 // NewLookups builds Lookups.
 func NewLookups() *Lookups {
 	return &Lookups{
-		all: make(chan struct{}, lookupsAtOnce), right: map[[sha256.Size]byte]bool{}, by: map[netip.Prefix]*turns{},
+		all: make(chan struct{}, lookupsAtOnce), right: map[[sha256.Size]byte]bool{}, by: map[netip.Prefix]*addressSlots{},
 	}
 }
 
@@ -44,7 +44,7 @@ func NewLookups() *Lookups {
 func (l *Lookups) Do(ctx context.Context, key string, find func() error) error {
 	digest := sha256.Sum256([]byte(key))
 	if !l.wasRight(digest) {
-		done, err := l.turn(ctx, networkOf(ClientOf(ctx)))
+		done, err := l.reserve(ctx, networkOf(ClientOf(ctx)))
 		if err != nil {
 			return err
 		}
@@ -72,12 +72,12 @@ func (l *Lookups) note(digest [sha256.Size]byte) {
 	l.right[digest] = true
 }
 
-// turn waits for the address's turn first, so that one address cannot take the places of the others.
-func (l *Lookups) turn(ctx context.Context, network netip.Prefix) (done func(), err error) {
+// reserve waits for a slot of the address first, so that one address cannot take those of the others.
+func (l *Lookups) reserve(ctx context.Context, network netip.Prefix) (done func(), err error) {
 	l.mu.Lock()
 	mine := l.by[network]
 	if mine == nil {
-		mine = &turns{slots: make(chan struct{}, lookupsEach)}
+		mine = &addressSlots{slots: make(chan struct{}, lookupsEach)}
 		l.by[network] = mine
 	}
 	mine.users++

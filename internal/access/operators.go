@@ -16,14 +16,14 @@ import (
 
 // An Account is an operator: a person, or a program, with a key of its own for what operators do.
 type Account struct {
-	Name string
-	Role Role
+	Name string // of the form of a caller's
+	Role Role   // what it may do
 	// KeyHash is the SHA-256 of the key, and FormerHash of the one before it, which is good until FormerUntil.
 	KeyHash, FormerHash []byte
-	FormerUntil         *time.Time
+	FormerUntil         *time.Time // nil: there is no former key
 	// ExpiresAt is when the keys end; nil: never.
 	ExpiresAt *time.Time
-	CreatedAt time.Time
+	CreatedAt time.Time // when it was added
 	// DisabledAt is since when the keys are refused; nil: they are not.
 	DisabledAt *time.Time
 	// Version counts the changes, from 1.
@@ -127,8 +127,8 @@ func (r *Operators) List(ctx context.Context) ([]Account, error) { return r.stor
 
 // AccountChange is what may be changed of an operator; what is nil stays.
 type AccountChange struct {
-	Role     *Role
-	Disabled *bool
+	Role     *Role // what it may do
+	Disabled *bool // its keys are refused
 	// ExpiresAt is when its keys end.
 	ExpiresAt *time.Time
 	// Version is the one that the change is for; 0: any.
@@ -238,7 +238,7 @@ func (r *Operators) Holder(ctx context.Context, name, keyID string) (Person, err
 	return Person{o.Name, o.Role}, nil
 }
 
-// accepts reports whether a key is good now.
+// accepts returns why a key is not good now.
 func (o Account) accepts(same func(hash []byte) bool) error {
 	now := time.Now()
 	former := len(o.FormerHash) > 0 && same(o.FormerHash)

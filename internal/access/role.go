@@ -48,7 +48,7 @@ const AdminName = "admin"
 type Person struct {
 	// Name is what is kept with what they do.
 	Name string
-	Role Role
+	Role Role // what they may do
 }
 
 // ErrNoSession: the request's browser has not logged in, or no more.

@@ -46,7 +46,7 @@ const (
 	// ballast is chosen so that the heap stays below about 100 MiB with little in it.
 	ballast = 32 << 20
 	// RequestsEnd is how long a shutdown waits for HTTP requests under way; their orders are durable
-	// or not whether they hear of it or not, and may be placed again.
+	// or not whether their clients get the answer or not, and may be placed again.
 	RequestsEnd = 10 * time.Second
 )
 
@@ -76,8 +76,8 @@ type Node struct {
 	metrics *metrics.Metrics
 	book    *metrics.Journal
 	waker   *metrics.Queue
-	// pacer is nil where the distributor's requests are not limited.
-	pacer  *coordination.RateLimiter
+	// limiter is nil where the distributor's requests are not limited.
+	limiter  *coordination.RateLimiter
 	vendor *metrics.Distributor
 
 	// APIURL and MetricsURL are where it really listens.
@@ -114,8 +114,14 @@ func Start(ctx context.Context, s config.Settings, c topup.Catalog, r Roles, ver
 	return n, nil
 }
 
-// Shutdown ends the parts in the opposite order: first nothing more comes in, then what is under way
-// is waited for, and only then are the connections closed that it needs.
+// Shutdown ends the parts in the opposite order of their start, since each needs those that were started before it:
+//
+//  1. the API's listener: nothing more comes in, and requests under way have RequestsEnd;
+//  2. archiver, watchdog, sweep and balance watch: nothing more is begun;
+//  3. the queue's servers of purchases, then those of deliveries: what is under way has RECARGA_SHUTDOWN_TIMEOUT;
+//  4. worker, deliverer and distributor's client: their last results are recorded;
+//  5. queue and book of record;
+//  6. metrics and probes, which answer until then.
 func (n *Node) Shutdown() {
 	n.health.Enter(PhaseStopping)
 	for i := len(n.closers) - 1; i >= 0; i-- {
@@ -138,7 +144,7 @@ func (n *Node) closeLast(what string, f func() error) {
 func (n *Node) openDistributor(context.Context) (err error) {
 	s := n.settings
 	if s.DistributorRate.Count > 0 {
-		n.pacer = n.shared().RateLimiter("distributor", s.DistributorRate.Count, s.DistributorRate.Per)
+		n.limiter = n.shared().RateLimiter("distributor", s.DistributorRate.Count, s.DistributorRate.Per)
 	}
 	n.distributor, err = distributor.New(distributor.Config{
 		URL: s.DistributorURL, CustomerID: s.DistributorCustomerID, SecretKey: s.DistributorSecretKey,
@@ -158,15 +164,15 @@ func (n *Node) shared() coordination.Redis {
 	return coordination.Redis{Client: n.queue.Redis(), Embedded: n.queue.IsEmbedded(), Reject: n.queue.Reject}
 }
 
-// requested counts a request. Logins and balances are not held back, but they use up the pace as well.
+// requested counts a request. Logins and balances are never deferred, but they use up the rate as well.
 func (n *Node) requested(r distributor.Request) {
 	n.metrics.Requested(r)
 	n.health.requested(r)
-	if n.pacer == nil || r.Call == distributor.CallPurchase {
+	if n.limiter == nil || r.Call == distributor.CallPurchase {
 		return
 	}
 	go func() {
-		if _, _, err := n.pacer.Take(context.Background(), topup.PriorityHigh, 1); err != nil {
+		if _, _, err := n.limiter.Take(context.Background(), topup.PriorityHigh, 1); err != nil {
 			n.log.Debug("request not counted", "call", r.Call, "error", err)
 		}
 	}()
@@ -221,8 +227,8 @@ func (n *Node) workerConfig() worker.Config {
 	cfg.Intake, cfg.Refused = n.intake(), n.metrics.Refused
 	cfg.Admission.SharedState = n.shared().SharedState(s.DistributorSecretKey)
 	cfg.Admission.Breaker = admission.Breaker{Share: s.BreakerShare, Probe: s.BreakerProbe}
-	if n.pacer != nil {
-		cfg.Admission.RateLimiter = n.pacer
+	if n.limiter != nil {
+		cfg.Admission.RateLimiter = n.limiter
 	}
 	if s.Reserve > 0 {
 		cfg.Admission.Reserves = []admission.Reserve{n.watch}
@@ -353,19 +359,19 @@ func (n *Node) Wait(ctx context.Context) error {
 	return err
 }
 
-// held says the console why purchases are held back.
+// held shows the console why purchases are deferred.
 type held struct{ state *coordination.SharedState }
 
 // Breaker implements console.Breaker.
 func (h held) Breaker(ctx context.Context) (s console.BreakerState, err error) {
-	restrictions, err := h.state.Restrictions(ctx)
+	now, err := h.state.Restrictions(ctx)
 	if err != nil {
 		return s, err
 	}
-	if time.Now().Before(restrictions.PausedUntil) {
-		s = console.BreakerState{Open: true, Until: restrictions.PausedUntil, Reason: "the distributor asks for fewer requests (429)"}
+	if time.Now().Before(now.PausedUntil) {
+		s = console.BreakerState{Open: true, Until: now.PausedUntil, Reason: "the distributor asks for fewer requests (429)"}
 	}
-	for operator, o := range restrictions.Outages {
+	for operator, o := range now.Outages {
 		s.Open, s.Reason = true, fmt.Sprintf("%s since %s: %s", operator, o.Since.Local().Format(time.TimeOnly), o.Why)
 		if o.Recovering() {
 			s.Reason = operator + " recovers: purchases are resumed step by step"
@@ -374,8 +380,8 @@ func (h held) Breaker(ctx context.Context) (s console.BreakerState, err error) {
 	return s, nil
 }
 
-// endpoints are where callers are notified: the one named default and the operator by the settings, all others
-// by the registry.
+// endpoints are where webhooks go: those of the caller named default and of the operator by the settings, all others by
+// the registry.
 type endpoints struct {
 	s        config.Settings
 	registry *callers.Registry

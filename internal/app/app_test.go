@@ -1,6 +1,9 @@
 package app
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -10,24 +13,26 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"recarga/internal/config"
 	"recarga/internal/sandbox"
+	"recarga/internal/testkit"
 	"recarga/topup"
 )
 
 // settings are those of a process of its own, on free ports, beside a simulated distributor.
-func settings(t *testing.T, more ...string) config.Settings {
+func settings(t *testing.T) config.Settings {
 	t.Helper()
 	vendor := sandbox.New(sandbox.DefaultConfig(), slog.New(slog.DiscardHandler))
 	server := httptest.NewServer(vendor)
 	t.Cleanup(func() { server.Close(); vendor.Close() })
-	environ := append([]string{
+	environ := []string{
 		"RECARGA_DATABASE_URL=sqlite:" + filepath.Join(t.TempDir(), "recarga.db"),
 		"RECARGA_DISTRIBUTOR_URL=" + server.URL + "/api/distributor",
 		"RECARGA_DISTRIBUTOR_CUSTOMER_ID=demo", "RECARGA_DISTRIBUTOR_SECRET_KEY=demo",
 		"RECARGA_HTTP_ADDR=127.0.0.1:0", "RECARGA_METRICS_ADDR=127.0.0.1:0", "RECARGA_API_KEY=a-key-of-the-shop",
-	}, more...)
+	}
 	s, err := config.Load(config.NeedsDistributor, config.Environment(func(name string) string {
 		return config.Getenv(environ, name)
 	}))
@@ -124,4 +129,28 @@ func TestFailedStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.Shutdown()
+}
+
+// TestReadyOnceOpened: a process whose database is not there yet lives, is not ready, says why, and ends when it must.
+func TestReadyOnceOpened(t *testing.T) {
+	s := settings(t)
+	addr := fmt.Sprint("127.0.0.1:", testkit.FreePort(t))
+	s.MetricsAddr, s.DatabaseURL = addr, fmt.Sprintf("postgres://u@127.0.0.1:%d/x", testkit.FreePort(t))
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := Start(ctx, s, topup.DefaultCatalog(), both, "test", slog.New(slog.DiscardHandler))
+		ended <- err
+	}()
+	testkit.Eventually(t, 10*time.Second, func() bool {
+		status, body := get(t, "http://"+addr+"/readyz")
+		return status == http.StatusServiceUnavailable && strings.Contains(body, "not ready: starting") && strings.Contains(body, "database: ")
+	}, "it says that it is not ready")
+	if status, body := get(t, "http://"+addr+"/healthz"); status != http.StatusOK {
+		t.Errorf("it does not live while it waits: %d %s", status, body)
+	}
+	stop()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("the start ended with %v", err)
+	}
 }

@@ -10,8 +10,8 @@ import (
 	"recarga/internal/journal"
 )
 
-// archiveEvery is the longest time between two looks at what is old enough to leave. Orders leave by whole days, so
-// that nearly all looks find nothing.
+// archiveEvery is the longest time between two searches for orders that are old enough to leave. Orders leave by whole
+// days, so that nearly all searches find nothing.
 const archiveEvery = time.Hour
 
 // startArchiver needs the journal; its end needs to come before the journal's.
@@ -26,7 +26,7 @@ func (n *Node) startArchiver(context.Context) error {
 	return nil
 }
 
-// archiveOld looks soon after the start, and then again and again; not all workers at once.
+// archiveOld archives soon after the start, and then again and again; not all workers at once.
 func (n *Node) archiveOld(ctx context.Context) {
 	for wait := archiveEvery / 60; sleep(ctx, wait+rand.N(wait)) == nil; wait = archiveEvery / 2 {
 		n.archiveBy(ctx, time.Now())

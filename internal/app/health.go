@@ -43,7 +43,7 @@ type Health struct {
 	beats map[string]time.Time
 
 	asking sync.Mutex // guards what follows
-	// recent is what strangers are notified, and was asked at askedAt.
+	// recent is the answer to strangers, of the moment askedAt.
 	recent  report
 	askedAt time.Time
 }
@@ -59,19 +59,19 @@ type dependency struct {
 
 // condition is a dependency as a probe shows it.
 type condition struct {
-	Name     string `json:"name"`
-	Required bool   `json:"required"`
-	OK       bool   `json:"ok"`
-	Error    string `json:"error,omitempty"`
+	Name     string `json:"name"`            // database, redis or distributor
+	Required bool   `json:"required"`        // without it the process is not ready
+	OK       bool   `json:"ok"`              // it answers
+	Error    string `json:"error,omitempty"` // why it is not OK
 }
 
 // report is what the probes answer to ?verbose.
 type report struct {
 	// OK is what the probe says.
 	OK           bool        `json:"ok"`
-	Phase        string      `json:"phase"`
-	Roles        []string    `json:"roles"`
-	Dependencies []condition `json:"dependencies"`
+	Phase        string      `json:"phase"`        // one of the phases of a process
+	Roles        []string    `json:"roles"`        // api, worker
+	Dependencies []condition `json:"dependencies"` // by name
 	// Stuck are loops that do not move although they could.
 	Stuck []string `json:"stuck,omitempty"`
 }
@@ -81,6 +81,7 @@ func NewHealth(roles []string) *Health {
 	return &Health{roles: roles, phase: PhaseStarting, dependencies: map[string]dependency{}, beats: map[string]time.Time{}}
 }
 
+// Enter notes the process's phase.
 func (h *Health) Enter(phase string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -100,7 +101,7 @@ func (h *Health) beat(loop string) {
 	h.beats[loop] = time.Now()
 }
 
-// requested notes what came of a request to the distributor. The distributor is never asked for the
+// requested notes the result of a request to the distributor. The distributor is never asked for the
 // probe's own sake: it counts requests.
 func (h *Health) requested(r distributor.Request) {
 	err := r.Err

@@ -37,7 +37,7 @@ func newMetrics(s config.Settings, r Roles, version string) *metrics.Metrics {
 }
 
 // startOps serves what the people and programs that keep the process running ask for: metrics, and
-// whether it lives and is ready. Orders go on without it: an address that is taken is tried again.
+// whether it lives and is ready. Orders are bought without it: an address that is taken is tried again.
 func (n *Node) startOps(ctx context.Context) error {
 	n.metrics.ShowDependencies(n.health.up)
 	listener, err := n.bind(ctx, n.settings.MetricsAddr, metricsSetting)

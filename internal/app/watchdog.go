@@ -12,20 +12,20 @@ import (
 	"recarga/internal/queue"
 )
 
-// watchInterval is the time between two looks at the queues. A look costs three round trips.
+// watchInterval is the time between two checks of the queues. A check costs three round trips.
 const watchInterval = 10 * time.Second
 
-// watchdog looks after what asynq leaves behind, says what a person must look at, and remembers what it
-// saw for the metrics.
+// watchdog repairs what asynq leaves behind, logs what a person must see to, and keeps its last result for the
+// metrics.
 type watchdog struct {
 	queue *queue.Queue
 	log   *slog.Logger
 	last  atomic.Pointer[queue.Health]
 
 	mu                    sync.Mutex
-	fresh                 bool              // the last look succeeded
+	fresh                 bool              // the last check succeeded
 	repairs               map[[2]string]int // by queue and kind
-	alarms                map[string]bool   // those that were said already
+	alarms                map[string]bool   // those that were logged already
 	memoryUsed, memoryMax int64
 }
 
@@ -45,8 +45,8 @@ func (n *Node) startWatchdog(context.Context) error {
 	return nil
 }
 
-// run calls looked after each look.
-func (w *watchdog) run(ctx context.Context, looked func()) {
+// run calls checked after each check.
+func (w *watchdog) run(ctx context.Context, checked func()) {
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
 	for {
@@ -54,13 +54,13 @@ func (w *watchdog) run(ctx context.Context, looked func()) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			w.look(ctx)
-			looked()
+			w.check(ctx)
+			checked()
 		}
 	}
 }
 
-func (w *watchdog) look(ctx context.Context) {
+func (w *watchdog) check(ctx context.Context) {
 	health, err := w.queue.Watch(ctx)
 	used, most := w.queue.Memory(ctx)
 	w.mu.Lock()
@@ -68,7 +68,7 @@ func (w *watchdog) look(ctx context.Context) {
 	w.fresh, w.memoryUsed, w.memoryMax = err == nil, used, most
 	if err != nil {
 		if ctx.Err() == nil {
-			w.log.Warn("queues not looked at", "error", err)
+			w.log.Warn("queues not checked", "error", err)
 		}
 		return
 	}
@@ -104,7 +104,7 @@ func (w *watchdog) say(alarms []string) {
 func (w *watchdog) seen() (metrics.Watched, bool) {
 	health := w.last.Load()
 	if health == nil {
-		return metrics.Watched{}, false // not looked yet
+		return metrics.Watched{}, false // not checked yet
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

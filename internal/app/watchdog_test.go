@@ -42,7 +42,7 @@ func TestWatchdog(t *testing.T) {
 		if err := step.do(); err != nil {
 			t.Fatal(err)
 		}
-		w.look(t.Context())
+		w.check(t.Context())
 		if got := gauge(t, m.Gatherer(), "recarga_queue_paused", tasks.QueueTopups); got != step.paused {
 			t.Errorf("recarga_queue_paused is %v, want %v", got, step.paused)
 		}

@@ -181,7 +181,7 @@ func (r *reader) item(item *yaml.Node) {
 		}
 	}
 	if line, twice := r.lines[p.ID]; twice {
-		r.refuse(item, topup.FieldProduct, p.ID, fmt.Sprintf("given once; it is in line %d as well", line))
+		r.refuse(item, topup.FieldProduct, p.ID, fmt.Sprintf("given once; line %d has it as well", line))
 	}
 	r.lines[p.ID] = item.Line
 	r.products = append(r.products, p)

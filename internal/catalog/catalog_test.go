@@ -110,7 +110,7 @@ func TestMistakes(t *testing.T) {
 		"merge":             {"products:\n  - &a {product_id: A_1, price: 1}\n  - <<: *a\n    product_id: B_1", []string{`^line 3: B_1: key: "<<"`, `B_1: price: `}},
 		"alias":             {"products:\n  - &a {product_id: A_1, price: 1}\n  - *a", []string{`^line 3: product 2: entry: "\*a"`}},
 		"list for text":     {one("price: [1, 2]"), []string{`^line 3: A_1: price: "a list of 2" .* one text or number$`}},
-		"twice":             {one("price: 1") + "  - product_id: A_1\n    price: 2\n", []string{`^line 4: A_1: product_id: "A_1" .* given once; it is in line 2 as well$`}},
+		"twice":             {one("price: 1") + "  - product_id: A_1\n    price: 2\n", []string{`^line 4: A_1: product_id: "A_1" .* given once; line 2 has it as well$`}},
 		"operator":          {one("price: 1\n    operator: '?'"), []string{`^line 4: A_1: operator: "\?" .* carrier's name`}},
 		"description":       {one("price: 1\n    description: \"a\\nb\""), []string{`^line 4: A_1: description: .* one line`}},
 		"all at once": {"x: 1\nproducts:\n  - product_id: A_1\n    price: 0\n  - product_id: B_1\n    min_amount: x\n    max_amount: 1.001\n", []string{

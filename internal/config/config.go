@@ -23,8 +23,8 @@ import (
 
 // Rate is at most Count in every Per. A zero Count is no limit.
 type Rate struct {
-	Count int
-	Per   time.Duration
+	Count int           // 0: no limit
+	Per   time.Duration // a second, a minute or an hour
 }
 
 // String is the rate in words; empty for no limit.
@@ -44,43 +44,53 @@ func (r Rate) PerSecond() float64 {
 	return float64(r.Count) / r.Per.Seconds()
 }
 
-// Settings are all settings of the program; docs/settings.md says what each is for.
+// Settings are all settings of the program; docs/settings.md says what each is for. An empty text or list is none.
 type Settings struct {
-	DatabaseURL, RedisURL                                       string
-	Retention                                                   time.Duration // 0 is for ever
-	ArchiveDir                                                  string
-	CatalogFile                                                 string
-	DistributorURL, DistributorCustomerID, DistributorSecretKey string
-	DistributorAllowHTTP, AdminKeyAllowWeak                     bool
-	DistributorTimeout                                          time.Duration
-	DistributorRate                                             Rate
-	BreakerShare                                                float64 // 0 to 1; 0 is never
-	BreakerProbe                                                time.Duration
-	DistributorConcurrency                                      int
-	BalanceInterval                                             time.Duration
-	BalanceLow, Reserve                                         topup.Amount // 0 is never
-	RetryInitial, RetryMax, RetryMaxElapsed, ExpiresAfter       time.Duration
-	RetryMaxAttempts                                            int
-	RetryCodes                                                  []topup.Code
-	OnUnknown                                                   string // hold or resend
-	HTTPAddr, MetricsAddr                                       string
-	HTTPMaxConnections                                          int
-	APIKey, CallbackURL, WebhookSecret, AdminKey, EncryptionKey string
-	TrustedProxies                                              access.Proxies
-	TaskKeys, FormerEncryptionKeys                              []string
-	OperatorCallbackURL, OperatorWebhookSecret                  string
-	OperatorOff                                                 error // what is wrong with the two, which are then empty
-	WebhookSchedule                                             []time.Duration
-	WebhookTimeout, WebhookDisableAfter                         time.Duration
-	WebhookRate                                                 Rate
-	WebhookAllowPrivate                                         bool
-	ShutdownTimeout                                             time.Duration
-	QueuesReadOnly                                              bool
-	LogLevel                                                    slog.Level
-	LogFormat                                                   string // json or text
-	APIURL                                                      string
+	DatabaseURL                                                 string          // sqlite: or postgres://
+	RedisURL                                                    string          // or queue.Embedded
+	Retention                                                   time.Duration   // 0: for ever
+	ArchiveDir                                                  string          // see Archive
+	CatalogFile                                                 string          // see Catalog
+	APIURL                                                      string          // of client commands
+	DistributorURL, DistributorCustomerID, DistributorSecretKey string          // up to and with /api/distributor, and its credentials
+	DistributorAllowHTTP                                        bool            // also where it is not on loopback
+	DistributorTimeout                                          time.Duration   // of one purchase call
+	DistributorRate                                             Rate            // of all workers together
+	DistributorConcurrency                                      int             // purchases at a time of one worker process
+	BreakerShare                                                float64         // 0 to 1; 0: never
+	BreakerProbe                                                time.Duration   // between two probes of an operator that is out
+	BalanceInterval                                             time.Duration   // between two questions for the balance
+	BalanceLow, Reserve                                         topup.Amount    // 0: never
+	RetryInitial, RetryMax                                      time.Duration   // the first and the longest wait
+	RetryMaxElapsed                                             time.Duration   // from the start of the first attempt
+	ExpiresAfter                                                time.Duration   // of an order that was never tried; 0: never
+	RetryMaxAttempts                                            int             // the first included
+	RetryCodes                                                  []topup.Code    // those that prove that nothing was charged
+	OnUnknown                                                   string          // hold or resend
+	HTTPAddr, MetricsAddr                                       string          // HOST:PORT to listen on
+	HTTPMaxConnections                                          int             // at a time, to HTTPAddr
+	APIKey, CallbackURL, WebhookSecret                          string          // of the caller named default
+	AdminKey                                                    string          // of the operator named admin
+	AdminKeyAllowWeak                                           bool            // also where HTTPAddr is not on loopback
+	EncryptionKey                                               string          // see SealingKey
+	FormerEncryptionKeys                                        []string        // at most two
+	TaskKeys                                                    []string        // at most two; none: tasks are not signed
+	TrustedProxies                                              access.Proxies  // whose X-Forwarded-For counts
+	OperatorCallbackURL, OperatorWebhookSecret                  string          // both empty where OperatorOff is not nil
+	OperatorOff                                                 error           // what is wrong with the two
+	WebhookSchedule                                             []time.Duration // waits between the tries
+	WebhookTimeout                                              time.Duration   // of one try
+	WebhookDisableAfter                                         time.Duration   // without a success
+	WebhookRate                                                 Rate            // to one endpoint, of each worker process
+	WebhookAllowPrivate                                         bool            // also http:// and private targets
+	ShutdownTimeout                                             time.Duration   // of purchases under way
+	QueuesReadOnly                                              bool            // /queues has no buttons
+	LogLevel                                                    slog.Level      // the least that is logged
+	LogFormat                                                   string          // json or text
 	// Exposed says of each secret that others can read how they can.
 	Exposed []string
+	// Renamed names the settings that were given by a former name, with the present one.
+	Renamed []string
 }
 
 // Required says which settings a command cannot do without.
@@ -91,7 +101,8 @@ var NeedsDistributor = Required{"DISTRIBUTOR_URL", "DISTRIBUTOR_CUSTOMER_ID", "D
 
 // SettingError is one setting that cannot be as it is.
 type SettingError struct {
-	// Source is where the value came from; empty for a setting that is missing.
+	// Setting is the variable or flag, Value what is wrong and Allowed what is right. Source is where the value came
+	// from; empty for a setting that is missing.
 	Setting, Source, Value, Allowed string
 }
 
@@ -110,19 +121,21 @@ func Load(required Required, sources ...Source) (Settings, error) {
 		l.load(row, required, sources)
 	}
 	l.crossCheck(s)
-	s.Exposed = l.exposed
+	s.Exposed, s.Renamed = l.exposed, l.renamed
 	if s.OperatorOff = errors.Join(l.auxiliary...); s.OperatorOff != nil {
 		s.OperatorCallbackURL, s.OperatorWebhookSecret = "", ""
 	}
 	return s, errors.Join(l.errs...)
 }
 
-// loading collects what is said of the settings while they are loaded.
+// loading collects mistakes and warnings while the settings are loaded.
 type loading struct {
 	// good describes those that are right by themselves, by name.
 	good    map[string]string
 	errs    []error
 	exposed []string
+	// renamed are the settings that were given by a former name, with the present one.
+	renamed []string
 	// auxiliary are the mistakes that switch the operator's endpoint off, and refuse nothing.
 	auxiliary []error
 }
@@ -132,40 +145,77 @@ func (l *loading) load(row Setting, required Required, sources []Source) {
 	if row.Auxiliary {
 		errs = &l.auxiliary
 	}
-	value, from, exposed, err := row.find(sources)
-	if row.Secret && holdsSecret(value) && exposed != "" {
-		l.exposed = append(l.exposed, exposed)
+	given, err := l.find(row, sources)
+	if row.Secret && holdsSecret(given.value) && given.exposed != "" {
+		l.exposed = append(l.exposed, given.exposed)
 	}
 	switch {
 	case err != nil:
 		*errs = append(*errs, err)
-	case value == "" && row.Default == "":
+	case given.value == "" && row.Default == "":
 		if slices.Contains(required, row.Name) {
 			l.errs = append(l.errs, &SettingError{Setting: row.Env(), Allowed: row.Allowed})
 		}
-	case row.set(value) != nil:
-		*errs = append(*errs, &SettingError{Setting: row.Env(), Source: from, Value: row.Shown(value), Allowed: row.Allowed})
+	case row.set(given.value) != nil:
+		*errs = append(*errs, &SettingError{Setting: given.env, Source: given.from, Value: row.Shown(given.value), Allowed: row.Allowed})
 	default:
-		l.good[row.Name] = fmt.Sprintf("%s (from %s) is %q", row.Env(), from, row.Shown(value))
+		l.good[row.Name] = given.describe(row)
 	}
 }
 
-// find returns the value of the first source that has one, and how others can read it there, if they can. A source
-// that has an empty one unsets what comes after it.
-func (row Setting) find(sources []Source) (value, from, exposed string, err error) {
+// given is a setting's value and where it came from.
+type given struct {
+	// env is the variable of the name that was used; from is the source, "its default" where no source has a value.
+	env, value, from string
+	// exposed says how others can read the value in its source; empty where they cannot.
+	exposed string
+	// bySource is whether a source has the value; it may be empty.
+	bySource bool
+}
+
+func (g given) describe(row Setting) string {
+	return fmt.Sprintf("%s (from %s) is %q", g.env, g.from, row.Shown(g.value))
+}
+
+// find returns what was given by the setting's name or by its former one.
+func (l *loading) find(row Setting, sources []Source) (given, error) {
+	now, err := row.find(sources)
+	if row.Formerly == "" {
+		return now, err
+	}
+	before := row
+	before.Name = row.Formerly
+	former, formerErr := before.find(sources)
+	switch {
+	case err != nil || formerErr != nil || !former.bySource:
+		return now, errors.Join(err, formerErr)
+	case !now.bySource:
+		now = former
+	case now.value != former.value:
+		return now, fmt.Errorf("%s and %s; must be one of them, as the first is the former name of the second",
+			former.describe(row), now.describe(row))
+	}
+	l.renamed = append(l.renamed, fmt.Sprintf("%s (from %s) is now named %s", former.env, former.from, row.Env()))
+	return now, nil
+}
+
+// find returns the value of the first source that has one. A source that has an empty one unsets what comes after it.
+func (row Setting) find(sources []Source) (given, error) {
 	for _, src := range sources {
 		value, ok, err := src.get(row)
+		if !ok && err == nil {
+			continue
+		}
+		g := given{env: row.Env(), value: value, from: src.name, bySource: true}
 		if ok && src.exposes != nil {
-			exposed = src.exposes(row)
+			g.exposed = src.exposes(row)
 		}
-		if ok || err != nil {
-			return value, src.name, exposed, err
-		}
+		return g, err
 	}
-	return row.Default, "its default", "", nil
+	return given{env: row.Env(), value: row.Default, from: "its default"}, nil
 }
 
-// holdsSecret says a secret from a URL that has no password: not every URL of a database is one.
+// holdsSecret reports whether a value is a secret, as a URL without a password is not.
 func holdsSecret(value string) bool {
 	u, err := url.Parse(value)
 	if err != nil || u.Scheme == "" {
@@ -199,7 +249,7 @@ func (l *loading) switchOff(wrong bool, rule string, names ...string) {
 	l.auxiliary = append(l.auxiliary, l.together(wrong, rule, names)...)
 }
 
-// shutdownMargin is the least time by which a stop outlasts a purchase, to record what came of it.
+// shutdownMargin is the least time by which a stop outlasts a purchase, to record its result.
 const shutdownMargin = 10 * time.Second
 
 func (l *loading) crossCheck(s Settings) {
@@ -220,7 +270,7 @@ func (l *loading) crossCheck(s Settings) {
 	l.refuse(s.APIKey == s.AdminKey, "must differ, or every caller is the operator", "API_KEY", "ADMIN_KEY")
 }
 
-// safeDistributor reports whether what is sent to a URL can be read on the way. A name that resolves to loopback today
+// safeDistributor reports whether nobody can read on the way what is sent to a URL. A name that resolves to loopback today
 // may resolve to something else tomorrow.
 func safeDistributor(raw string) bool {
 	u, err := url.Parse(raw)

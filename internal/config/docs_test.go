@@ -42,7 +42,8 @@ and keys are refused (but for what Kubernetes and Docker set for a service or a 
 A setting marked *secret* is never shown. In the environment and in the file it may also be given as the path of a file
 that holds it: the same name with ~_FILE~ (~_file~). One that other users of the machine can read (in a flag, or in a
 file whose mode and folders let them) is a warning at the start and of ~recarga doctor~. An empty variable is not set; an empty flag or key unsets what
-comes after it.
+comes after it. A setting that was renamed still works by its former name, with a warning at the start; both names with different
+values are a mistake.
 
 Wrong together: ~RECARGA_SHUTDOWN_TIMEOUT~ less than 10 s above ~RECARGA_DISTRIBUTOR_TIMEOUT~ · ~RECARGA_RETRY_INITIAL~ above
 ~RECARGA_RETRY_MAX~ · an http ~RECARGA_DISTRIBUTOR_URL~ that is not on loopback (~localhost~, 127.0.0.1, ::1) without
@@ -66,6 +67,9 @@ func settingsMarkdown() string {
 			}
 			if row.Secret {
 				what += " *(secret)*"
+			}
+			if row.Formerly != "" {
+				what += "; formerly `" + Prefix + row.Formerly + "`"
 			}
 			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", row.Env(), standard, row.Allowed, what)
 		}

@@ -16,7 +16,7 @@ import (
 	"recarga/internal/exposure"
 )
 
-// Source is one place where settings come from. get reports whether it has one.
+// Source is one place where settings come from. get reports whether it has a setting.
 type Source struct {
 	name string
 	get  func(Setting) (value string, ok bool, err error)
@@ -33,14 +33,23 @@ func AddFlags(flags *pflag.FlagSet, names ...string) {
 		if len(names) == 0 && row.Name == "API_URL" || len(names) > 0 && !slices.Contains(names, row.Name) {
 			continue
 		}
-		flags.String(row.Flag(), row.Default, fmt.Sprintf("%s (%s)", row.Help, row.Env()))
-		f := flags.Lookup(row.Flag())
-		f.Annotations = map[string][]string{flagMark: {row.Env()}}
-		if row.Choice {
-			f.NoOptDefVal = "true"
+		addFlag(flags, row)
+		if row.Formerly != "" {
+			row.Name = row.Formerly
+			addFlag(flags, row).Hidden = true
 		}
 	}
 	flags.SortFlags = false
+}
+
+func addFlag(flags *pflag.FlagSet, row Setting) *pflag.Flag {
+	flags.String(row.Flag(), row.Default, fmt.Sprintf("%s (%s)", row.Help, row.Env()))
+	f := flags.Lookup(row.Flag())
+	f.Annotations = map[string][]string{flagMark: {row.Env()}}
+	if row.Choice {
+		f.NoOptDefVal = "true"
+	}
+	return f
 }
 
 // Read takes each setting from the flags, the environment (NAME=value) or the file of settings that the flag config or
@@ -230,6 +239,10 @@ func settingNames(nameOf func(Setting) string, suffix string) (names []string) {
 		names = append(names, nameOf(row))
 		if row.Secret {
 			names = append(names, nameOf(row)+suffix)
+		}
+		if row.Formerly != "" {
+			row.Name = row.Formerly
+			names = append(names, nameOf(row))
 		}
 	}
 	return names

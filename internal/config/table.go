@@ -26,17 +26,19 @@ const Prefix = "RECARGA_"
 type Setting struct {
 	// Name is without the Prefix.
 	Name string
+	// Formerly is the name that the setting had before, and still works; empty: none.
+	Formerly string
 	// Default is the value where no source has one; empty: none.
 	Default string
 	// Help says what the setting is for.
 	Help string
 	// Allowed says which values are, in the words of an error.
 	Allowed string
-	// Secret is never shown, and may come from a file.
+	// Secret: the value is never shown, and may come from a file.
 	Secret bool
-	// Choice is true or false: its flag needs no value.
+	// Choice: the value is true or false, and the flag needs none.
 	Choice bool
-	// Auxiliary is of the operator's endpoint: a mistake in it switches that off, and stops nothing.
+	// Auxiliary: a mistake switches the operator's endpoint off, and stops nothing.
 	Auxiliary bool
 	// set parses a value and stores it. Its error only says that the value is not allowed.
 	set func(string) error
@@ -65,8 +67,8 @@ func (row Setting) Shown(value string) string {
 
 // Group is a section of docs/settings.md.
 type Group struct {
-	Title string
-	Rows  []Setting
+	Title string    // the heading
+	Rows  []Setting // in the order of the document
 }
 
 // Table are all settings, stored in s.
@@ -113,7 +115,7 @@ func storageSettings(s *Settings) []Setting {
 		set:     text(&s.DatabaseURL, databaseURL),
 	}, {
 		Name: "REDIS_URL", Default: embedded, Secret: true,
-		Help:    "where the queue lives; embedded: in this process, and enqueued again from the book of record after a restart",
+		Help:    "where the queue lives; embedded: in this process, and filled again from the book of record after a restart",
 		Allowed: "embedded, redis://, rediss://, unix://, redis-sentinel://HOST:PORT,…/DB?master=NAME or redis-cluster://HOST:PORT,…",
 		set:     text(&s.RedisURL, redisURL),
 	}, {
@@ -144,19 +146,19 @@ func distributorSettings(s *Settings) []Setting {
 		Help: "what can be bought, instead of the products of the distributor's document; read at the start, and the same for all processes",
 	}, {
 		Name: "DISTRIBUTOR_TIMEOUT", Default: "120s", Allowed: allowedDuration + ", at most 25m", set: spanTo(&s.DistributorTimeout, longestPurchase),
-		Help: "one purchase call; the distributor tries several providers in turn, and cutting it short makes an unknown",
+		Help: "one purchase call; the distributor tries several providers one after the other, and a call that is cut short leaves the outcome unknown",
 	}, {
 		Name: "DISTRIBUTOR_RATE", Allowed: "COUNT/s, COUNT/m or COUNT/h, as in 200/m", set: rate(&s.DistributorRate),
-		Help: "at most so many requests, all workers together; orders waits, by their priority. Empty: no limit",
+		Help: "at most so many requests, all workers together; orders are deferred, by their priority. Empty: no limit",
 	}, {
 		Name: "BREAKER_SHARE", Default: "50%", Allowed: "a whole percentage from 0% (never) to 100%", set: percentage(&s.BreakerShare),
-		Help: "when so many of an operator's last purchases (of half a minute, at least 50) were unavailable, not sent or unknown, its orders waits while probes try it",
+		Help: "when so many of an operator's last purchases (of half a minute, at least 50) were unavailable, not sent or unknown, its orders are deferred while probes try it",
 	}, {
 		Name: "BREAKER_PROBE", Default: "5s", Allowed: allowedDuration, set: span(&s.BreakerProbe),
 		Help: "time between two probes of an operator that is out, by all workers together",
 	}, {
 		Name: "DISTRIBUTOR_CONCURRENCY", Default: "64", Allowed: "a whole number from 1 to 10000", set: count(&s.DistributorConcurrency, 10000),
-		Help: "purchase calls under way in one worker process",
+		Help: "purchase calls at a time of one worker process",
 	}, {
 		Name: "BALANCE_INTERVAL", Default: "60s", Allowed: allowedDuration, set: span(&s.BalanceInterval),
 		Help: "time between two questions for the balance, by all workers together",
@@ -164,8 +166,8 @@ func distributorSettings(s *Settings) []Setting {
 		Name: "BALANCE_LOW", Allowed: allowedAmount, set: amount(&s.BalanceLow),
 		Help: "when the balance falls below it, an alarm is logged and the operator is notified, once (balance.low). Empty: never",
 	}, {
-		Name: "BALANCE_RESERVE", Allowed: allowedAmount, set: amount(&s.Reserve),
-		Help: "orders whose purchase would leave less than this of the balance waits until it has risen. Empty: never",
+		Name: "BALANCE_RESERVE", Formerly: "HOLD_BELOW", Allowed: allowedAmount, set: amount(&s.Reserve),
+		Help: "orders whose purchase would leave less than this of the balance are deferred until it has risen. Empty: never",
 	}}
 }
 
@@ -190,7 +192,7 @@ func retrySettings(s *Settings) []Setting {
 		Help: "codes that prove that nothing was charged and that another try makes sense",
 	}, {
 		Name: "ON_UNKNOWN", Default: "hold", Allowed: "hold or resend", set: text(&s.OnUnknown, oneOf("hold", "resend")),
-		Help: "what becomes of an attempt of unknown outcome; resend only where the distributor has promised to ignore a repeated id",
+		Help: "what happens to an attempt of unknown outcome; resend only where the distributor has promised to ignore a repeated id",
 	}}
 }
 
@@ -200,7 +202,7 @@ func callerSettings(s *Settings) []Setting {
 		Help: "key of the caller named default; client commands send it",
 	}, {
 		Name: "CALLBACK_URL", Allowed: AllowedURL, set: text(&s.CallbackURL, WebURL),
-		Help: "where the caller named default is notified; https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true",
+		Help: "where the webhooks of the caller named default go; https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true",
 	}, {
 		Name: "WEBHOOK_SECRET", Secret: true, Allowed: "whsec_ and base64 of 24 to 64 bytes",
 		set:  text(&s.WebhookSecret, func(v string) bool { return webhook.ParseSecret(v) == nil }),
@@ -217,7 +219,7 @@ func callerSettings(s *Settings) []Setting {
 		Help: "permit an admin key that can be guessed where RECARGA_HTTP_ADDR is not on loopback",
 	}, {
 		Name: "OPERATOR_CALLBACK_URL", Auxiliary: true, Allowed: AllowedURL, set: text(&s.OperatorCallbackURL, WebURL),
-		Help: "where the operator is notified what concerns no order (endpoint.disabled); https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true. A mistake in it is a warning at the start, and the operator is not notified",
+		Help: "where the operator's webhooks go, which concern no order (endpoint.disabled); https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true. A mistake in it is a warning at the start, and the operator is not notified",
 	}, {
 		Name: "OPERATOR_WEBHOOK_SECRET", Auxiliary: true, Secret: true, Allowed: "whsec_ and base64 of 24 to 64 bytes",
 		set:  text(&s.OperatorWebhookSecret, func(v string) bool { return webhook.ParseSecret(v) == nil }),

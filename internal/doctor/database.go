@@ -45,7 +45,7 @@ const (
 	whySchema = "an older program must not write into newer tables, and refuses to start"
 	fixSchema = "run the newer recarga on all machines"
 
-	whyHeld = "each may have been charged, and waits for a person"
+	whyHeld = "each may have been charged, and waits for a person's decision"
 	fixHeld = "recarga list --state unknown, and for each: recarga get ID, ask the distributor, recarga resolve ID; or all by a statement: recarga reconcile"
 
 	whyKeys = "a caller whose key has expired places no orders"

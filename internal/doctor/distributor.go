@@ -29,7 +29,7 @@ type distributorPart struct {
 }
 
 func newDistributor(cfg Config) part {
-	d := &distributorPart{roots: cfg.RootCAs, low: cfg.BalanceLow, url: new(url.URL)}
+	d := &distributorPart{roots: cfg.RootCAs, low: max(cfg.BalanceLow, cfg.Reserve), url: new(url.URL)}
 	d.client, d.err = distributor.New(distributor.Config{
 		URL: cfg.DistributorURL, CustomerID: cfg.DistributorCustomerID, SecretKey: cfg.DistributorSecretKey,
 		Log: slog.New(slog.DiscardHandler),
@@ -77,7 +77,7 @@ func (d *distributorPart) credentials(ctx context.Context) Finding {
 	}
 }
 
-// clock asks the server's root, without credentials, for what time it has.
+// clock asks the server's root, without credentials, for its time.
 func (d *distributorPart) clock(ctx context.Context) Finding {
 	root := url.URL{Scheme: d.url.Scheme, Host: d.url.Host, Path: "/"}
 	req, err := http.NewRequestWithContext(ctx, http.MethodHead, root.String(), nil)
@@ -89,12 +89,12 @@ func (d *distributorPart) clock(ctx context.Context) Finding {
 	asked := time.Now()
 	res, err := transport.RoundTrip(req) // no redirects
 	if err != nil {
-		return warn("not notified: %v", err)
+		return warn("no answer: %v", err)
 	}
 	_ = res.Body.Close() // HEAD has none
 	theirs, err := http.ParseTime(res.Header.Get("Date"))
 	if err != nil {
-		return ok("not notified")
+		return ok("it does not say")
 	}
 	return clock(offset(theirs, asked.Truncate(time.Second), time.Now()), distributorClockWarn, 0)
 }

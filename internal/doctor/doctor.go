@@ -1,4 +1,4 @@
-// Package doctor looks at everything that Recarga depends on and at every setting that is allowed but
+// Package doctor checks everything that Recarga depends on and every setting that is allowed but
 // unsafe, and says of each what it found and how to fix it.
 //
 // Examine changes nothing: it opens the book of record for reading only, migrates nothing, writes nothing
@@ -15,13 +15,14 @@ import (
 	"sync"
 	"time"
 
+	"recarga/internal/config"
 	"recarga/topup"
 )
 
 // DefaultTimeout is what a check may take, unless Config says otherwise.
 const DefaultTimeout = 5 * time.Second
 
-// Status is what became of a check.
+// Status is the result of a check.
 type Status string
 
 // A warning is what may be meant; a failure loses orders, money or secrets, or stops the program.
@@ -33,9 +34,9 @@ const (
 
 // Finding is what one check found.
 type Finding struct {
-	Check  string `json:"check"`
-	Status Status `json:"status"`
-	// Found is the value that was looked at, without secrets.
+	Check  string `json:"check"`  // its name, as in Check
+	Status Status `json:"status"` // its result
+	// Found is the value that was checked, without secrets.
 	Found string `json:"found"`
 	// Fix is what to change; empty when the status is OK.
 	Fix string `json:"fix"`
@@ -68,16 +69,16 @@ func (f Finding) with(format string, args ...any) Finding {
 // nothing is the finding of a check that does not apply; it is not shown.
 func nothing() Finding { return Finding{} }
 
-// Check is one thing that is looked at.
+// Check is one thing that is checked.
 type Check struct {
-	Name string
-	// Why it is looked at, and how to Fix what is wrong.
+	Name string // as in "redis memory"
+	// Why it is checked, and how to Fix what is wrong.
 	Why, Fix string
 	run      func(context.Context) Finding
 }
 
-// unheeding is what a check gets beyond its timeout to come to its own end.
-const unheeding = 500 * time.Millisecond
+// grace is what a check gets beyond its timeout to end by itself.
+const grace = 500 * time.Millisecond
 
 // bounded runs a check and waits for it no longer than the timeout, even if it does not heed it.
 func (c Check) bounded(ctx context.Context, timeout time.Duration) Finding {
@@ -85,7 +86,7 @@ func (c Check) bounded(ctx context.Context, timeout time.Duration) Finding {
 	defer cancel()
 	done := make(chan Finding, 1)
 	go func() { done <- c.run(ctx) }()
-	late := time.NewTimer(timeout + unheeding)
+	late := time.NewTimer(timeout + grace)
 	defer late.Stop()
 	var f Finding
 	select {
@@ -119,7 +120,7 @@ func (p part) examine(ctx context.Context, timeout time.Duration) (all []Finding
 		all = append(all, now...)
 		last := slices.IndexFunc(now, func(f Finding) bool { return f.Status == Fail })
 		if left := len(slices.Concat(p.stages[i+1:]...)); last >= 0 && left > 0 {
-			all[len(all)-len(now)+last].Found += fmt.Sprintf(" (not looked at for that: %d more)", left)
+			all[len(all)-len(now)+last].Found += fmt.Sprintf(" (%d more not checked)", left)
 			return all
 		}
 	}
@@ -136,32 +137,13 @@ func (s stage) examine(ctx context.Context, timeout time.Duration) []Finding {
 	return slices.DeleteFunc(found, func(f Finding) bool { return f.Status == "" })
 }
 
-// Config is what the doctor looks at.
+// Config is what the doctor checks.
 type Config struct {
-	DatabaseURL, RedisURL                                       string
-	DistributorURL, DistributorCustomerID, DistributorSecretKey string
-	DistributorAllowHTTP, AdminKeyAllowWeak                     bool
-	DistributorTimeout, ShutdownTimeout                         time.Duration
-	// Exposed says of each secret that others can read how they can.
-	Exposed []string
-	// ArchiveDir is empty where no order leaves the database.
-	ArchiveDir string
-	// ResendUnknown is RECARGA_ON_UNKNOWN=resend.
-	ResendUnknown    bool
-	APIKey, AdminKey string
-	// SealingKeys open the callers' webhook secrets; the first one seals.
-	SealingKeys []string
-	// BalanceLow is the higher of RECARGA_BALANCE_LOW and RECARGA_BALANCE_RESERVE; 0: only an empty account is low.
-	BalanceLow            topup.Amount
-	CallbackURL           string
-	WebhookAllowPrivate   bool
-	HTTPAddr, MetricsAddr string
-	// OperatorCallbackURL is empty where the operator is not notified; OperatorOff is the mistake for which.
-	OperatorCallbackURL string
-	OperatorOff         error
+	// Settings are those of the process that is checked.
+	config.Settings
 	// TraceCollector is the host and port that spans are sent to; empty: none are. TracesOff says why some are not.
 	TraceCollector string
-	TracesOff      error
+	TracesOff      error // nil: all are
 	// Timeout of each check. Defaults to DefaultTimeout.
 	Timeout time.Duration
 	// RootCAs are who may sign certificates. Nil: those that the system trusts.
@@ -186,7 +168,9 @@ func Examine(ctx context.Context, cfg Config) []Finding {
 
 // Checks are all checks there are, for both databases, in the order of their findings.
 func Checks() (all []Check) {
-	cfg := Config{ArchiveDir: "archive", RedisURL: "redis://redis", DistributorURL: "https://distributor", CallbackURL: "https://caller"}
+	cfg := Config{Settings: config.Settings{
+		ArchiveDir: "archive", RedisURL: "redis://redis", DistributorURL: "https://distributor", CallbackURL: "https://caller",
+	}}
 	for _, p := range []part{newSettings(cfg), newSQLite(cfg), newPostgres(cfg), newRedis(cfg), newDistributor(cfg), newCallback(cfg), newAuxiliaries(cfg)} {
 		all = append(all, slices.Concat(p.stages...)...)
 		p.close()

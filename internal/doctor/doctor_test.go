@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"recarga/internal/config"
 	"recarga/internal/testkit"
 )
 
@@ -100,17 +101,17 @@ func TestBad(t *testing.T) {
 	}
 }
 
-// TestDown: whatever does not answer is a failure, in time, and the other parts are looked at.
+// TestDown: whatever does not answer is a failure, in time, and the other parts are checked.
 func TestDown(t *testing.T) {
 	vault := testkit.Redis(t)
 	vault.Pause()
 	silent := silence(t)
 	const timeout = 300 * time.Millisecond
 	began := time.Now()
-	found := Examine(t.Context(), Config{
-		Timeout: timeout, RedisURL: vault.URL(), DatabaseURL: "postgres://u:geheim@" + silent + "/x",
+	found := Examine(t.Context(), Config{Timeout: timeout, Settings: config.Settings{
+		RedisURL: vault.URL(), DatabaseURL: "postgres://u:geheim@" + silent + "/x",
 		DistributorURL: "http://" + silent + "/api/distributor", CallbackURL: "https://" + silent, WebhookAllowPrivate: true,
-	})
+	}})
 	// Three stages at most, each with its timeout and what is granted beyond; the machine may be slow.
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("took %s", took)
@@ -138,14 +139,14 @@ func TestUnheeding(t *testing.T) {
 // TestWell: where nothing is wrong, nothing is said to be, and nothing changes.
 func TestWell(t *testing.T) {
 	ca := authority(t)
-	cfg := Config{
-		Timeout: patience, RedisURL: served(t), DistributorURL: vendor(t, nil), DistributorCustomerID: "demo", DistributorSecretKey: "demo",
+	cfg := Config{Timeout: patience, RootCAs: ca.pool, TraceCollector: silence(t), Settings: config.Settings{
+		RedisURL: served(t), DistributorURL: vendor(t, nil), DistributorCustomerID: "demo", DistributorSecretKey: "demo",
 		ArchiveDir: t.TempDir(), DistributorTimeout: 2 * time.Minute, ShutdownTimeout: 3 * time.Minute,
 		APIKey: "hvQ2cP7sXk0mTz4bRw8yLd", AdminKey: "Jf5uNe1gYq9aVt3iKo6xCs",
 		HTTPAddr: "127.0.0.1:8080", MetricsAddr: "10.0.0.1:9464",
-		CallbackURL: ca.server(t, 365*24*time.Hour), WebhookAllowPrivate: true, RootCAs: ca.pool,
-		OperatorCallbackURL: ca.server(t, time.Hour), TraceCollector: silence(t),
-	}
+		CallbackURL: ca.server(t, 365*24*time.Hour), WebhookAllowPrivate: true,
+		OperatorCallbackURL: ca.server(t, time.Hour),
+	}}
 	for name, open := range map[string]func(*testing.T) string{"sqlite": usedSQLite, "postgres": usedPostgres} {
 		t.Run(name, func(t *testing.T) {
 			cfg := cfg
@@ -248,7 +249,7 @@ that moment is refused with 401 before it is looked at, and sent again. Each che
 ~recarga doctor --live --purchase 5537686660~ then buys one top-up **with real money**: of the smallest amount that the catalogue
 has (10 MXN of ~MOVISTAR_TAE~; ~--product~, ~--amount~ choose another), after asking on the terminal (~--yes~: without), and only
 where no check failed. It is an ordinary order, ~doctor-…~, placed at the ~recarga serve~ of ~RECARGA_API_URL~: in the book of record
-before any money moves, never charged twice, notified to the caller whose key is used, and found by ~recarga get~. It expires
+before any money moves, never charged twice, delivered to the caller whose key is used, and found by ~recarga get~. It expires
 after ~--wait~ (5m), so that nothing is bought later, when nobody looks. That ~recarga serve~ must have the same distributor
 and customer. With ~--json~ the finding ~live purchase~ has the ~order~.
 

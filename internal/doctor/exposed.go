@@ -15,13 +15,14 @@ func (s settings) secrets(context.Context) Finding {
 }
 
 func (s settings) archive(context.Context) Finding {
+	folder := string(s.Archive())
 	switch {
-	case s.ArchiveDir == "":
+	case folder == "":
 		return nothing()
-	case exposure.OthersCanRead(s.ArchiveDir):
-		return warn("%s can be read by others", s.ArchiveDir)
+	case exposure.OthersCanRead(folder):
+		return warn("%s can be read by others", folder)
 	}
-	return ok("%s", s.ArchiveDir)
+	return ok("%s", folder)
 }
 
 func (s *sqlite) private(context.Context) Finding {

@@ -35,6 +35,7 @@ const (
 
 // LiveConfig is where a Live walks.
 type LiveConfig struct {
+	// URL, CustomerID and SecretKey are the distributor's, as in the settings.
 	URL, CustomerID, SecretKey string
 	// Tokens is the store that the running workers share; nil where they share none. A login's token
 	// is put into it, so that they need none of their own.
@@ -43,7 +44,7 @@ type LiveConfig struct {
 	Timeout time.Duration
 	// RootCAs are who may sign certificates. Nil: those that the system trusts.
 	RootCAs *x509.CertPool
-	// Show is notified of each finding at once. Nil: nobody is.
+	// Show gets each finding at once. Nil: nobody does.
 	Show func(Finding)
 }
 
@@ -59,7 +60,7 @@ type Live struct {
 	client  *distributor.Client
 	clients []*distributor.Client
 	// refusal is the answer to a token that nobody issued.
-	refusal heard
+	refusal timedAnswer
 }
 
 // NewLive prepares a walk. Close it.
@@ -70,7 +71,7 @@ func NewLive(cfg LiveConfig) *Live {
 	}
 	l := &Live{cfg: cfg, part: &distributorPart{roots: cfg.RootCAs, url: new(url.URL)}, tokens: cfg.Tokens}
 	if l.tokens == nil {
-		l.tokens = new(lonely)
+		l.tokens = new(localTokenStore)
 	}
 	l.client = l.newClient(first(l.tokens, ""))
 	if l.part.err == nil {
@@ -109,9 +110,9 @@ func (l *Live) checks() []Check {
 		{"live token renewal", "the checklist's token refresh: a token that is refused with 401 must lead to a new login and to an answer; no refresh endpoint is documented", "ask the distributor: its document says 401 for an invalid token, on which Recarga logs in again", l.renewal},
 		{"live sessions", "whether a login ends the token before it: then every program that logs in must share one RECARGA_REDIS_URL", "ask the distributor how many sessions it allows", l.sessions},
 		{"live balance", "the checklist's balance inquiry: every field, the number as it was written, its age", "ask the distributor what its get_balance means; pay in, if it is empty", l.balance},
-		{"live errors", "all errors are to be JSON with success false and an error; looked at in the refusal of the made-up token", "ask the distributor; Recarga decides by the status where the body says nothing", l.errors},
+		{"live errors", "all errors are to be JSON with success false and an error; checked in the refusal of the made-up token", "ask the distributor; Recarga decides by the status where the body says nothing", l.errors},
 		{"live clock", "a wrong clock here makes receivers refuse webhooks, and tokens end early or late", "synchronize this machine's clock (timedatectl set-ntp true)", l.clock},
-		{"live latency", "logins and balances that are slow mean purchases that are slower", "look at the network, or ask the distributor; RECARGA_DISTRIBUTOR_TIMEOUT must be above the longest purchase, or it becomes an unknown", l.latency},
+		{"live latency", "logins and balances that are slow mean purchases that are slower", "check the network, or ask the distributor; RECARGA_DISTRIBUTOR_TIMEOUT must be above the longest purchase, or it becomes an unknown", l.latency},
 	}
 }
 
@@ -133,7 +134,7 @@ func (l *Live) walk(ctx context.Context, checks []Check, timeout time.Duration) 
 		}
 		left := len(checks) - i - 1
 		if f.Status == Fail && left > 0 {
-			f.Found += fmt.Sprintf(" (not looked at for that: %d more)", left)
+			f.Found += fmt.Sprintf(" (%d more not checked)", left)
 		}
 		l.cfg.Show(f)
 		all = append(all, f)
@@ -196,7 +197,7 @@ func (l *Live) renewal(ctx context.Context) Finding {
 	case len(said) == 0 || said[0].Err != nil:
 		return refused(said, err)
 	case said[0].Status == http.StatusOK:
-		return fail("a made-up token was accepted").with("ask the distributor: whoever knows its address can use the account")
+		return fail("a made-up token was accepted").with("report it to the distributor: whoever knows its address can use the account")
 	case said[0].Status != http.StatusUnauthorized:
 		return refused(said[:1], fmt.Errorf("a refused token was answered with HTTP %d", said[0].Status))
 	case err != nil:
@@ -206,7 +207,7 @@ func (l *Live) renewal(ctx context.Context) Finding {
 	return ok("a refused token led to a new login, and that to an answer, in %s", millis(total(said)))
 }
 
-func total(all []heard) (sum time.Duration) {
+func total(all []timedAnswer) (sum time.Duration) {
 	for _, a := range all {
 		sum += a.Took
 	}
@@ -222,7 +223,7 @@ func (l *Live) sessions(ctx context.Context) Finding {
 	case err != nil:
 		return refused(said, err)
 	case said[0].Call != "balance":
-		return ok("cannot be notified: a token lives too short")
+		return ok("cannot be found out: a token lives too short")
 	case said[0].Status == http.StatusOK:
 		return ok("several: an older token stays valid after a login")
 	case l.cfg.Tokens == nil:
@@ -255,7 +256,7 @@ func (l *Live) balance(ctx context.Context) Finding {
 func age(b distributor.Balance) string {
 	switch old := b.FetchedAt.Sub(b.LastUpdated).Round(time.Second); {
 	case b.LastUpdated.IsZero():
-		return "of an age that is not notified"
+		return "of unknown age"
 	case old <= 0:
 		return "of this moment"
 	default:
@@ -269,20 +270,20 @@ func (l *Live) errors(context.Context) Finding {
 
 // clock takes the answer that leaves the least doubt.
 func (l *Live) clock(context.Context) Finding {
-	told := false
+	found := false
 	least := time.Duration(1<<63 - 1)
 	for _, a := range l.answers.since(0) {
 		theirs, err := http.ParseTime(a.Header.Get("Date"))
 		if err != nil {
 			continue
 		}
-		told = true
+		found = true
 		if off := offset(theirs, a.asked().Truncate(time.Second), a.at); off.Abs() < least.Abs() {
 			least = off
 		}
 	}
-	if !told {
-		return ok("not notified")
+	if !found {
+		return ok("it does not say")
 	}
 	return clock(least, distributorClockWarn, 0)
 }
@@ -305,7 +306,7 @@ func millis(d time.Duration) time.Duration {
 }
 
 // deviating is fine where the answer is as documented.
-func deviating(call string, a heard, format string, args ...any) Finding {
+func deviating(call string, a timedAnswer, format string, args ...any) Finding {
 	f := ok(format, args...)
 	if all := distributor.Deviations(call, a.Body); len(all) > 0 {
 		return warn("%s; not as documented: %s", f.Found, strings.Join(all, ", ")).with("ask the distributor what changed, and whether its document is the current one")
@@ -314,7 +315,7 @@ func deviating(call string, a heard, format string, args ...any) Finding {
 }
 
 // refused says why there is no good answer.
-func refused(said []heard, err error) Finding {
+func refused(said []timedAnswer, err error) Finding {
 	const until = "ask the distributor; until it answers, orders wait and nothing is charged"
 	if len(said) == 0 {
 		return fail("%v", err).with(until)
@@ -344,27 +345,27 @@ func waiting(h http.Header) string {
 	return ""
 }
 
-// heard is an answer and when it was there.
-type heard struct {
+// timedAnswer is an answer and when it came.
+type timedAnswer struct {
 	distributor.Request
 	at time.Time
 }
 
-func (h heard) asked() time.Time { return h.at.Add(-h.Took) }
+func (h timedAnswer) asked() time.Time { return h.at.Add(-h.Took) }
 
-// answers are all that were heard. A check that was given up may still add one.
+// answers are all that came. A check that timed out may still add one.
 type answers struct {
 	mu  sync.Mutex
-	all []heard
+	all []timedAnswer
 }
 
 func (a *answers) add(r distributor.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.all = append(a.all, heard{r, time.Now()})
+	a.all = append(a.all, timedAnswer{r, time.Now()})
 }
 
-func (a *answers) since(n int) []heard {
+func (a *answers) since(n int) []timedAnswer {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clone(a.all[n:])
@@ -372,7 +373,7 @@ func (a *answers) since(n int) []heard {
 
 func (a *answers) count() int { return len(a.since(0)) }
 
-func (a *answers) last() heard {
+func (a *answers) last() timedAnswer {
 	all := a.since(0)
 	return all[len(all)-1]
 }
@@ -400,24 +401,24 @@ func (b *beginning) Load(ctx context.Context) (string, time.Time, error) {
 	return next, time.Now().Add(time.Hour), nil
 }
 
-// lonely is a token store of this process.
-type lonely struct {
+// localTokenStore is a token store of this process.
+type localTokenStore struct {
 	mu      sync.Mutex
 	token   string
 	expires time.Time
 }
 
-func (s *lonely) Load(context.Context) (string, time.Time, error) {
+func (s *localTokenStore) Load(context.Context) (string, time.Time, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.token, s.expires, nil
 }
 
-func (s *lonely) Save(_ context.Context, token string, expires time.Time) error {
+func (s *localTokenStore) Save(_ context.Context, token string, expires time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.token, s.expires = token, expires
 	return nil
 }
 
-func (s *lonely) Lock(context.Context) (func(), error) { return func() {}, nil }
+func (s *localTokenStore) Lock(context.Context) (func(), error) { return func() {}, nil }

@@ -22,10 +22,10 @@ type Orders interface {
 }
 
 const (
-	// lookEvery is the time between two looks at the order.
-	lookEvery = 250 * time.Millisecond
-	// toldWithin is what the first try of a webhook gets.
-	toldWithin = 10 * time.Second
+	// pollEvery is the time between two requests for the order.
+	pollEvery = 250 * time.Millisecond
+	// deliveredWithin is what the first try of a webhook gets.
+	deliveredWithin = 10 * time.Second
 )
 
 // buying is one purchase.
@@ -38,12 +38,12 @@ type buying struct {
 	details topup.Details
 }
 
-// Purchase places the order, waits for its end for so long, and judges what came of it. It is called
+// Purchase places the order, waits for its end for so long, and judges the result. It is called
 // after Examine found no failure. The details are the order's as it was last seen; its id is empty where
 // it was not placed.
 func (l *Live) Purchase(ctx context.Context, orders Orders, r topup.Request, wait time.Duration) ([]Finding, topup.Details) {
 	b := &buying{live: l, orders: orders, request: r, wait: wait}
-	timeout := max(wait, l.cfg.Timeout) + toldWithin
+	timeout := max(wait, l.cfg.Timeout) + deliveredWithin
 	found := l.walk(ctx, b.checks()[:1], timeout)
 	if b.details.ID != "" {
 		for _, c := range b.checks()[1:] { // however the purchase ended, the rest is worth knowing
@@ -56,9 +56,9 @@ func (l *Live) Purchase(ctx context.Context, orders Orders, r topup.Request, wai
 func (b *buying) checks() []Check {
 	return []Check{
 		{"live order", "only with --purchase: an ordinary order, in the book of record before any money moves, so that it is never charged twice", "start recarga serve, or correct RECARGA_API_URL and RECARGA_API_KEY", b.place},
-		{"live purchase", "the checklist's test with a small amount", "look at the order with recarga get", b.outcome},
+		{"live purchase", "the checklist's test with a small amount", "see the order with recarga get", b.outcome},
 		{"live purchase answer", "the fields of a success, which a complaint or a reconciliation needs", "ask the distributor for what is missing", b.answer},
-		{"live webhook", "the caller must hear of the outcome", "set RECARGA_CALLBACK_URL, or look at the tries with recarga get", b.told},
+		{"live webhook", "the caller must get the outcome", "set RECARGA_CALLBACK_URL, or see the tries with recarga get", b.delivered},
 		{"live balance change", "what the purchase cost, by get_balance before and by the answer or get_balance after: a hint, since others may buy or pay in meanwhile, and a balance may be old", "ask for it again with recarga balance; if it has still not changed, the API at RECARGA_API_URL works for another account, or the distributor must be asked", b.change},
 	}
 }
@@ -102,7 +102,7 @@ func (b *buying) ended(d topup.Details) Finding {
 	case d.State == topup.StateUnknown:
 		return fail("%s: it may have been charged", said).with("find out at the distributor, then: recarga resolve %s --as succeeded or failed --reason …; it is not sent again by itself", d.ID)
 	case d.State.Final():
-		return fail("%s", said).with("%s", declineMend(d.Order))
+		return fail("%s", said).with("%s", declineFix(d.Order))
 	default:
 		return fail("still %s after %s", stateAndCode(d), b.wait).with("recarga watch %s; a worker must run on the API's database, and its queue must not be paused", d.ID)
 	}
@@ -119,8 +119,8 @@ func stateAndCode(d topup.Details) string {
 	return said
 }
 
-// declineMend says what to do about an order that failed. Nothing was charged.
-func declineMend(o topup.Order) string {
+// declineFix says what to do about an order that failed. Nothing was charged.
+func declineFix(o topup.Order) string {
 	switch o.ResponseCode {
 	case "51":
 		return "pay into the account at the distributor"
@@ -160,9 +160,9 @@ func (b *buying) answer(context.Context) Finding {
 	return ok("transaction %s, reference %s, authorization %s", d.TransactionID, d.Reference, d.AuthCode)
 }
 
-func (b *buying) told(ctx context.Context) Finding {
+func (b *buying) delivered(ctx context.Context) Finding {
 	tried := func(e topup.Event) bool { return e.DeliveredAt != nil || len(e.Tries) > 0 }
-	b.until(ctx, toldWithin, func(d topup.Details) bool { return slices.ContainsFunc(d.Events, tried) })
+	b.until(ctx, deliveredWithin, func(d topup.Details) bool { return slices.ContainsFunc(d.Events, tried) })
 	i := slices.IndexFunc(b.details.Events, tried)
 	if i < 0 {
 		return warn("caller %s was not notified yet", b.details.Caller)
@@ -187,10 +187,10 @@ func (b *buying) change(ctx context.Context) Finding {
 }
 
 // fell judges the balance after the purchase: it must have fallen if that succeeded, and must not if it failed.
-func (b *buying) fell(told json.Number, by string) Finding {
-	after, err := decimal.NewFromString(told.String())
+func (b *buying) fell(amount json.Number, by string) Finding {
+	after, err := decimal.NewFromString(amount.String())
 	if err != nil {
-		return warn("%q is not a number", told)
+		return warn("%q is not a number", amount)
 	}
 	cost := b.before.Sub(after)
 	f := ok("from %s to %s %s: %s for %s MXN", b.before.StringFixed(2), after.StringFixed(2), by, cost, b.request.Amount)
@@ -203,12 +203,12 @@ func (b *buying) fell(told json.Number, by string) Finding {
 	return f
 }
 
-// until looks at the order until it is as wanted, the time has passed or ctx ends. An API that does not
+// until asks for the order until it is as wanted, the time has passed or ctx ends. An API that does not
 // answer for a moment is asked again.
 func (b *buying) until(ctx context.Context, wait time.Duration, done func(topup.Details) bool) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	tick := time.NewTicker(lookEvery)
+	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
 		if d, err := b.orders.Get(ctx, b.request.ID); err == nil {

@@ -108,7 +108,7 @@ func TestLiveBad(t *testing.T) {
 	}{
 		{"live reachable", Fail, "connection refused.*9 more", "RECARGA_DISTRIBUTOR_URL", func(t *testing.T) string { return "http://" + nobody(t) }, nil},
 		{"live reachable", Fail, "cannot be used", "RECARGA_DISTRIBUTOR_URL", func(*testing.T) string { return "ftp://x" }, nil},
-		{"live login", Fail, "^refused, HTTP 401 .not looked at for that: 6 more.$", "RECARGA_DISTRIBUTOR_SECRET_KEY", with(nil), func(c *LiveConfig) { c.SecretKey = "geheim" }},
+		{"live login", Fail, "^refused, HTTP 401 .6 more not checked.$", "RECARGA_DISTRIBUTOR_SECRET_KEY", with(nil), func(c *LiveConfig) { c.SecretKey = "geheim" }},
 		{"live login", Fail, "down, HTTP 503", "ask the distributor", answering(http.StatusServiceUnavailable), nil},
 		{"live login", Fail, "HTTP 429", "RECARGA_DISTRIBUTOR_RATE", answering(http.StatusTooManyRequests), nil},
 		{"live login", Fail, "HTTP 404", "must end in /api/distributor", func(t *testing.T) string { return vendor(t, nil) + "/login" }, nil},
@@ -121,7 +121,7 @@ func TestLiveBad(t *testing.T) {
 		{"live balance", Warn, `^0\.00 USD, of this moment$`, "pay into", with(func(c *sandbox.Config) { c.InitialBalance.Decimal = decimal.Zero }), nil},
 		{"live balance", Warn, `^1000\.00000000000011 USD`, "binary floating point", altering("/get_balance", `100000\.00`, "1000.00000000000011"), nil},
 		{"live balance", Warn, `^100000\.00 USD, \d{4,}h.* old$`, "get_balance means", altering("/get_balance", `"last_updated":"[^"]+"`, `"last_updated":"2024-12-17T00:00:00.000Z"`), nil},
-		{"live balance", Warn, `age that is not notified; not as documented: last_updated is missing`, "what changed", altering("/get_balance", `,"last_updated":"[^"]+"`, ""), nil},
+		{"live balance", Warn, `of unknown age; not as documented: last_updated is missing`, "what changed", altering("/get_balance", `,"last_updated":"[^"]+"`, ""), nil},
 		{"live errors", Warn, "not as documented: success is missing, error is missing", "what changed", altering("/get_balance", `"success":false,"error":`, `"message":`), nil},
 		{"live clock", Warn, "(59|1m0).*s ahead", "synchronize", dated, nil},
 		{"live latency", Warn, "^6 answers, .* slowest took 2\\.", "RECARGA_DISTRIBUTOR_TIMEOUT", slowAtLast, nil},
@@ -231,7 +231,7 @@ func TestLiveTriesNoWrongSecret(t *testing.T) {
 	}
 }
 
-// TestLiveCertificate: an end that is near is notified before anything is asked.
+// TestLiveCertificate: an end that is near is reported before anything is asked.
 func TestLiveCertificate(t *testing.T) {
 	a := authority(t)
 	cfg := LiveConfig{URL: a.server(t, 10*24*time.Hour+time.Hour), CustomerID: "demo", SecretKey: "demo", RootCAs: a.pool, Timeout: patience}

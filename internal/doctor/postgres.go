@@ -24,7 +24,7 @@ const (
 type postgres struct{ database }
 
 func newPostgres(cfg Config) part {
-	p := &postgres{database{box: seal.New(cfg.SealingKeys...)}}
+	p := &postgres{database{box: seal.New(cfg.SealingKeys()...)}}
 	config, err := pgx.ParseConfig(cfg.DatabaseURL)
 	if err != nil {
 		p.err = errors.New("the URL cannot be parsed") // its text may hold a password
@@ -113,7 +113,7 @@ func (p *postgres) fullPages(ctx context.Context) Finding {
 	return p.setting(ctx, "full_page_writes", "on")
 }
 
-// synchronous looks at what a connection like the journal's has, whatever the server's default is.
+// synchronous checks what a connection like the journal's has, whatever the server's default is.
 func (p *postgres) synchronous(ctx context.Context) Finding {
 	f := p.setting(ctx, "synchronous_commit", "on", "local", "remote_write", "remote_apply")
 	f.Found += " on our connections"

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// shortPurchase: the distributor tries its providers in turn, which takes up to two minutes.
+	// shortPurchase: the distributor tries its providers one after the other, which takes up to two minutes.
 	shortPurchase = 60 * time.Second
 )
 
@@ -26,16 +26,16 @@ type settings struct{ Config }
 func newSettings(cfg Config) part {
 	s := settings{cfg}
 	return part{stages: []stage{{
-		{"distributor timeout", "the distributor tries several providers in turn; a purchase that is cut short is an `unknown`, which a person must settle",
+		{"distributor timeout", "the distributor tries several providers one after the other; a purchase that is cut short is an `unknown`, which a person must settle",
 			"set RECARGA_DISTRIBUTOR_TIMEOUT to 120s, and RECARGA_SHUTDOWN_TIMEOUT to 150s", s.timeout},
 		{"unknown outcomes", "sending again charges twice unless the distributor ignores a repeated id",
 			"have the distributor's written promise that a repeated distributor_transaction_id is never charged again, or set RECARGA_ON_UNKNOWN=hold", s.unknown},
 		{"distributor url", "over http the credentials and every purchase travel in the clear",
 			"set RECARGA_DISTRIBUTOR_URL to an https:// URL, and RECARGA_DISTRIBUTOR_ALLOW_HTTP=false", s.distributor},
-		{"secrets", "who reads a secret buys with it; every user of the machine sees flags, in the list of processes",
+		{"secrets", "whoever reads a secret can buy with it; every user of the machine sees flags in the list of processes",
 			"give each secret in the environment, or in a file that only this user can read (chmod 600), " +
 				"named by its setting with _FILE", s.secrets},
-		{"admin key", "it sees every caller's orders and says what became of money; without it unknowns cannot be settled",
+		{"admin key", "it sees every caller's orders and decides what was charged; without it unknown orders cannot be settled",
 			"set RECARGA_ADMIN_KEY to what this prints: recarga key", s.adminKey},
 		{"api key", "whoever guesses it spends the balance",
 			"set RECARGA_API_KEY to what this prints: recarga key", s.apiKey},
@@ -43,7 +43,7 @@ func newSettings(cfg Config) part {
 			"set RECARGA_WEBHOOK_ALLOW_PRIVATE=false, unless every caller is trusted", s.private},
 		{"http address", "the API speaks plain http: on a public interface keys travel in the clear",
 			"set RECARGA_HTTP_ADDR to a loopback or private address, behind a proxy that speaks https", s.http},
-		{"metrics address", "/metrics needs no key and says the business's numbers",
+		{"metrics address", "/metrics needs no key and shows the business's numbers",
 			"set RECARGA_METRICS_ADDR to a loopback or private address, or let a firewall admit the scraper only", s.metrics},
 		{"archive folder", "it has phone numbers, and what was bought",
 			"let only this user into the folder of RECARGA_ARCHIVE_DIR (chmod 700)", s.archive},
@@ -57,7 +57,7 @@ func (s settings) timeout(context.Context) Finding {
 }
 
 func (s settings) unknown(context.Context) Finding {
-	if s.ResendUnknown {
+	if s.OnUnknown == "resend" {
 		return warn("RECARGA_ON_UNKNOWN is resend: an attempt of unknown outcome is sent again")
 	}
 	return ok("RECARGA_ON_UNKNOWN is hold")
@@ -113,7 +113,7 @@ func (s settings) metrics(context.Context) Finding {
 	return listens("RECARGA_METRICS_ADDR", s.MetricsAddr)
 }
 
-// listens judges an address to listen on. All addresses count as public, since nobody can tell which
+// listens judges an address to listen on. All addresses count as public, since nobody knows which
 // of them are.
 func listens(name, addr string) Finding {
 	host, _, err := net.SplitHostPort(addr)

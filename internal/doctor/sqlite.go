@@ -31,7 +31,7 @@ type sqlite struct {
 
 func newSQLite(cfg Config) part {
 	_, path, _ := strings.Cut(cfg.DatabaseURL, ":")
-	s := &sqlite{database: database{box: seal.New(cfg.SealingKeys...)}}
+	s := &sqlite{database: database{box: seal.New(cfg.SealingKeys()...)}}
 	s.path, s.err = filepath.Abs(strings.TrimPrefix(path, "//"))
 	s.folder = filepath.Dir(s.path)
 	return part{stages: []stage{{
@@ -53,7 +53,7 @@ func newSQLite(cfg Config) part {
 }
 
 // openReadOnly opens a file without changing anything. Where no process has it open, and its log is
-// empty, SQLite is notified so: it would otherwise leave the files of its shared memory behind.
+// empty, SQLite must know it: it would otherwise leave the files of its shared memory behind.
 func openReadOnly(path string) (*sql.DB, error) {
 	query := url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(5000)"}}
 	if log, err := os.Stat(path + "-wal"); errors.Is(err, fs.ErrNotExist) || err == nil && log.Size() == 0 {
@@ -63,7 +63,7 @@ func openReadOnly(path string) (*sql.DB, error) {
 	return sql.Open("sqlite", name.String())
 }
 
-// isNew says that the first start is yet to come.
+// isNew reports whether the first start is yet to come.
 func (s *sqlite) isNew() bool {
 	file, err := os.Stat(s.path)
 	return errors.Is(err, fs.ErrNotExist) || err == nil && file.Size() == 0
@@ -92,7 +92,7 @@ func (s *sqlite) writable(context.Context) Finding {
 func (s *sqlite) local(context.Context) Finding {
 	kind, err := fileSystem(s.folder)
 	if err != nil {
-		return ok("cannot be notified: %v", err)
+		return ok("cannot be found out: %v", err)
 	}
 	return judgeFileSystem(kind)
 }
@@ -109,7 +109,7 @@ func judgeFileSystem(kind string) Finding {
 func (s *sqlite) space(context.Context) Finding {
 	free, err := freeSpace(s.folder)
 	if err != nil {
-		return ok("cannot be notified: %v", err)
+		return ok("cannot be found out: %v", err)
 	}
 	return judgeSpace(free)
 }
@@ -153,7 +153,7 @@ func (s *sqlite) integrity(ctx context.Context) Finding {
 	said, err := value[string](ctx, s.db, sqls.Get("sqlite/quick_check"))
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return warn("too large to look at in this time").with("give doctor a longer --timeout")
+		return warn("too large to check in this time").with("give doctor a longer --timeout")
 	case err != nil:
 		return fail("%v", err)
 	default:

@@ -89,7 +89,7 @@ func TestMetrics(t *testing.T) {
 		`recarga_role{role="worker"}`:                                                        1,
 		`recarga_setting{name="retry_max_attempts"}`:                                         2,
 		`recarga_webhook_endpoints_disabled_total`:                                           0,
-		`recarga_queue_errors_total{ring="order"}`:                                           0,
+		`recarga_queue_errors_total{kind="order"}`:                                           0,
 		`recarga_orders_finished_total{code="none",reason="expired",state="failed"}`:         0,
 	} {
 		if got, ok := p.metric(t, series); got != want || !ok {

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// OthersCanRead says that users of this machine who are neither the owner nor of the group of a file or folder can
-// read it or write to it: its mode lets them, and that of each folder above it. What is not there, nobody reads.
+// OthersCanRead reports whether users of this machine who are neither the owner nor of the group of a file or folder
+// can read it or write to it: its mode lets them, and that of each folder above it. What is not there, nobody reads.
 func OthersCanRead(path string) bool { return othersCan(path, 0o006) }
 
 func othersCan(path string, do os.FileMode) bool {

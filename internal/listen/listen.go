@@ -1,7 +1,7 @@
 // Package listen is the one way in which this program serves HTTP. It bounds what a stranger can hold: how long a
 // request's header, its body, our answer and the rest of a refused body may take, and how many connections there are,
 // of all and of each address. A bound of time counts only while we wait for the client, and what moves earns more of
-// it: so a long export goes on for as long as somebody reads it, and a byte now and then earns nothing worth having.
+// it: so a long export continues as long as somebody reads it, and a byte now and then earns nothing worth having.
 package listen
 
 import (
@@ -26,13 +26,13 @@ const (
 
 	// maxHeader is net/http's bound of a request's header, in bytes; it adds 4 KiB.
 	maxHeader = 32 << 10
-	// retryAfter is what a client is notified that came when the bound was reached, in seconds.
+	// retryAfter is when a client may try again that came when the bound was reached, in seconds.
 	retryAfter = "5"
 )
 
 // Config is what a Server is made of. Only Handler is needed.
 type Config struct {
-	Handler http.Handler
+	Handler http.Handler // of all requests
 	// Health answers GET HealthPath, whatever Handler has there. Nil: Handler does.
 	Health http.Handler
 	// MaxConnections is how many connections there may be at a time. Defaults to DefaultMaxConnections.
@@ -58,11 +58,11 @@ type Limits struct {
 	Idle time.Duration
 	// Body is how long we wait for a request's body in all. Each BodyRate bytes that come earn a second, up to Body.
 	Body     time.Duration
-	BodyRate int
+	BodyRate int // bytes
 	// Answer is how long we wait for the client to take our answer. Each AnswerRate bytes that it takes earn a second, up
 	// to Answer.
 	Answer     time.Duration
-	AnswerRate int
+	AnswerRate int // bytes
 	// Drain is how long the rest of a refused body may take, of which net/http reads 256 KiB: whoever is still sending
 	// could not read the answer otherwise.
 	Drain time.Duration

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// giveUpAfter makes the kernel give up what it has sent, or still has to send, when the client has taken nothing of it
-// for d: also after the connection was closed, when nobody else would.
-func giveUpAfter(c net.Conn, d time.Duration) {
+// dropAfter makes the kernel drop what it has sent, or still has to send, when the client has taken nothing of it for
+// d: also after the connection was closed, when nobody else would.
+func dropAfter(c net.Conn, d time.Duration) {
 	raw, ok := c.(syscall.Conn)
 	if !ok {
 		return

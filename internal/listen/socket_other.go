@@ -7,5 +7,5 @@ import (
 	"time"
 )
 
-// giveUpAfter is Linux's: other kernels give up in their own time.
-func giveUpAfter(net.Conn, time.Duration) {}
+// dropAfter is Linux's: other kernels drop it in their own time.
+func dropAfter(net.Conn, time.Duration) {}

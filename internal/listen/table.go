@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// sparePart of the bound is how many more connections are let in to be notified that it is reached; at least spareLeast.
+	// sparePart of the bound is how many more connections are let in to be answered that it is reached; at least spareLeast.
 	sparePart, spareLeast = 8, 64
 	// sayEvery is how often the log says that the bound is reached.
 	sayEvery = time.Minute
@@ -49,7 +49,7 @@ func newTable(cfg Config) *table {
 // admit makes room for a connection, if only to say that there is none.
 func (t *table) admit(inner net.Conn) *conn {
 	from, addr := network(inner.RemoteAddr())
-	giveUpAfter(inner, LongWait)
+	dropAfter(inner, LongWait)
 	c := &conn{
 		Conn: inner, table: t, from: from, idle: true, since: time.Now(), limits: t.limits,
 		credit:  newCredit(t.limits.Answer, t.limits.AnswerRate),

@@ -1,5 +1,5 @@
-// Package metrics counts what a process does, for Prometheus, and reads what the book of record and the
-// queue say when it is asked. docs/metrics.md lists what there is.
+// Package metrics counts what a process does, for Prometheus, and reads the book of record and the queue
+// when it is scraped. docs/metrics.md lists what there is.
 //
 // The parts of the program know nothing of it: it wraps their interfaces, or is called by their hooks. No
 // label comes from outside unless it is one of a fixed set.
@@ -28,8 +28,10 @@ const (
 
 // Definition is what docs/metrics.md says of a metric.
 type Definition struct {
-	Name, Kind, Help string
-	Labels           []string
+	Name   string   // with the prefix recarga_
+	Kind   string   // counter, gauge or histogram
+	Help   string   // one line
+	Labels []string // their names
 }
 
 // Metrics are the metrics of one process.
@@ -52,7 +54,7 @@ type Metrics struct {
 	orders, unknownAge, dueAge, events, eventDueAge *prometheus.Desc
 	endpointsDisabled, waiting, outage              *prometheus.Desc
 	balanceLow, balanceDrift, disputed, disputedAge *prometheus.Desc
-	stoodInLine, refused, rejected                  *prometheus.CounterVec
+	deferred, refused, rejected                     *prometheus.CounterVec
 	tasks, pendingAge, paused, servers, stuck       *prometheus.Desc
 	repairs, skew, redisMemory, up                  *prometheus.Desc
 }

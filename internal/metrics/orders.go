@@ -14,15 +14,15 @@ func (m *Metrics) defineOrders() {
 	m.corrected = m.counters(alone(), "recarga_orders_corrected_total", "Final states that a person corrected through this process.")
 	m.disputed = m.desc(gauge, "recarga_orders_disputed", "Orders whose final state later evidence contradicts, and on which no person has decided yet. From the book of record.")
 	m.disputedAge = m.desc(gauge, "recarga_disputed_oldest_age_seconds", "How long the order has been disputed that has been for longest; 0 when none is. From the book of record.")
-	m.held = m.counters(alone(), "recarga_orders_held_total", "Orders that this process found unknown: each may have been charged, and waits for a person.")
-	m.attempts = m.counters(m.results(), "recarga_attempts_total", "Results of attempts recorded by this process, by outcome (approved, declined, unavailable, not_sent, unknown) and response code. An answer that comes after its attempt was given up as unknown counts again.", "outcome", "code")
-	m.stoodInLine = m.counters(each("turn", "pace", "outage", "balance"), "recarga_orders_deferred_total", "Orders that this process could not buy at once, by the reason: turn (of bulk orders), pace (the distributor's limit), outage, balance.", "reason")
+	m.held = m.counters(alone(), "recarga_orders_held_total", "Orders whose outcome this process found unknown: each may have been charged, and waits for a person.")
+	m.attempts = m.counters(m.results(), "recarga_attempts_total", "Results of attempts recorded by this process, by outcome (approved, declined, unavailable, not_sent, unknown) and response code. An answer that comes after its attempt timed out as unknown counts again.", "outcome", "code")
+	m.deferred = m.counters(each("turn", "pace", "outage", "balance"), "recarga_orders_deferred_total", "Orders that this process could not buy at once, by the reason: turn (the fair share of bulk orders), pace (the distributor's rate limit), outage, balance.", "reason")
 	m.firstAttemptSeconds = m.histograms(wait, "recarga_order_first_attempt_seconds", "From an order's acceptance, or the time it is scheduled for, to its first attempt.")
 	m.orderSeconds = m.histograms(life, "recarga_order_seconds", "From an order's acceptance, or the time it is scheduled for, to its final state.", "state")
 	m.orders = m.desc(gauge, "recarga_orders", "Orders by state, from the book of record: every process on it says the same.", "state")
-	m.waiting = m.desc(gauge, "recarga_orders_waiting", "Orders that waits, by priority. From the book of record.", "priority")
+	m.waiting = m.desc(gauge, "recarga_orders_waiting", "Orders that were deferred and wait, by priority. From the book of record.", "priority")
 	m.unknownAge = m.desc(gauge, "recarga_unknown_oldest_age_seconds", "How long the order has been held as unknown that has been held for longest; 0 when none is. From the book of record.")
-	m.dueAge = m.desc(gauge, "recarga_order_due_oldest_age_seconds", "How long the order has been due that nobody has looked at for longest, or past its attempt's deadline; 0 when none is. From the book of record.")
+	m.dueAge = m.desc(gauge, "recarga_order_due_oldest_age_seconds", "How long the order has been due that no worker has processed for longest, or past its attempt's deadline; 0 when none is. From the book of record.")
 }
 
 // results are the outcomes and codes that attempts have.
@@ -111,11 +111,11 @@ func wanted(o topup.Order) time.Time {
 	return o.CreatedAt
 }
 
-// Defer counts it.
+// Defer counts an order that could not be bought at once.
 func (j *Journal) Defer(ctx context.Context, id topup.ID, attempts int, why topup.Wait, now time.Time) error {
 	err := j.Journal.Defer(ctx, id, attempts, why, now)
 	if err == nil {
-		j.m.stoodInLine.WithLabelValues(string(why)).Inc()
+		j.m.deferred.WithLabelValues(string(why)).Inc()
 	}
 	return err
 }
@@ -168,7 +168,7 @@ func (m *Metrics) ended(o topup.Order, ev *topup.Event, err error) (topup.Order,
 	return o, ev, err
 }
 
-// changed counts an order whose caller is notified of its change; without an event it was a repeat.
+// changed counts an order whose change has an event; without one it was a repeat.
 func (m *Metrics) changed(o topup.Order, ev *topup.Event) {
 	switch {
 	case ev == nil:
@@ -186,7 +186,7 @@ func (m *Metrics) changed(o topup.Order, ev *topup.Event) {
 	}
 }
 
-// DisableEndpoint counts the endpoints that this process gave up.
+// DisableEndpoint counts the endpoints that this process disabled.
 func (j *Journal) DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, notify bool, now time.Time) (disabled bool, ev *topup.Event, err error) {
 	disabled, ev, err = j.Journal.DisableEndpoint(ctx, d, notify, now)
 	if disabled {

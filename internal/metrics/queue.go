@@ -15,13 +15,13 @@ import (
 
 func (m *Metrics) defineQueue() {
 	m.sweptAt = m.gauges("recarga_sweep_timestamp_seconds", "When this worker's sweep came round last.")
-	m.queueErrors = m.counters(each("order", "event", "again"), "recarga_queue_errors_total", "Tasks that Redis did not take, from the API (order, event) or the sweep (again). Nothing is lost by them: the sweep enqueues it again.", "ring")
+	m.queueErrors = m.counters(each("order", "event", "again"), "recarga_queue_errors_total", "Tasks that could not be enqueued in Redis, by the API (order, event) or the sweep (again). Nothing is lost: the sweep enqueues them again.", "kind")
 	m.refused = m.counters(reasons(), "recarga_tasks_refused_total",
 		"Tasks that this worker refused, and that asynq archived with their reason: malformed, unsigned or signature "+
 			"(RECARGA_TASK_KEY), caller_reserved, caller_unknown, caller_disabled; invalid are orders that are in the book, "+
 			"failed.", "reason")
 	m.rejected = m.counters(rejectedKinds(), "recarga_redis_rejected_total",
-		"Values in Redis that no process of ours wrote, ignored or removed by this one: token, lock, notice, pace, probe, "+
+		"Values in Redis that no process of ours wrote, ignored or removed by this one: token, lock, notice (an outage or a pause), pace (the rate limit), probe, "+
 			"key (of another type than it must be).", "kind")
 	m.tasks = m.desc(gauge, "recarga_queue_tasks", "Tasks by queue and state, as a worker saw them within the last 10 s.", "queue", "state")
 	m.pendingAge = m.desc(gauge, "recarga_queue_oldest_pending_seconds", "How long the next task of a queue has been waiting.", "queue")
@@ -58,31 +58,31 @@ func (m *Metrics) Rejected(kind string) { m.rejected.WithLabelValues(kind).Inc()
 // Refused counts a task; it is worker.Config.Refused.
 func (m *Metrics) Refused(reason string) { m.refused.WithLabelValues(reason).Inc() }
 
-// Queue is a queue whose failed enqueues are counted.
+// Queue is a queue that counts the tasks it could not enqueue.
 type Queue struct {
 	*queue.Queue
 	m *Metrics
 }
 
-// Queue counts the enqueues through it that fail.
+// Queue counts the tasks that cannot be enqueued through it.
 func (m *Metrics) Queue(q *queue.Queue) *Queue { return &Queue{q, m} }
 
-// EnqueueOrder counts one that failed.
+// EnqueueOrder counts a failure.
 func (q *Queue) EnqueueOrder(ctx context.Context, r topup.Request, at time.Time) error {
 	return q.m.enqueued("order", q.Queue.EnqueueOrder(ctx, r, at))
 }
 
-// EnqueueEvent counts one that failed.
+// EnqueueEvent counts a failure.
 func (q *Queue) EnqueueEvent(ctx context.Context, eventID string, at time.Time) error {
 	return q.m.enqueued("event", q.Queue.EnqueueEvent(ctx, eventID, at))
 }
 
-// ForceEnqueueOrder counts one that failed.
+// ForceEnqueueOrder counts a failure.
 func (q *Queue) ForceEnqueueOrder(ctx context.Context, r topup.Request) error {
 	return q.m.enqueued("again", q.Queue.ForceEnqueueOrder(ctx, r))
 }
 
-// ForceEnqueueEvent counts one that failed.
+// ForceEnqueueEvent counts a failure.
 func (q *Queue) ForceEnqueueEvent(ctx context.Context, eventID string) error {
 	return q.m.enqueued("again", q.Queue.ForceEnqueueEvent(ctx, eventID))
 }
@@ -94,10 +94,10 @@ func (m *Metrics) enqueued(kind string, err error) error {
 	return err
 }
 
-// Watched is what a worker's last look at the queues found.
+// Watched is what a worker's last check of the queues found.
 type Watched struct {
 	queue.Health
-	// Fresh is false when the last look failed: what the one before it saw may not be so any more.
+	// Fresh is false when the last check failed: what the one before it saw may not be so any more.
 	Fresh bool
 	// Repaired counts since the start, by queue and kind.
 	Repaired map[[2]string]int
@@ -105,13 +105,13 @@ type Watched struct {
 	MemoryUsed, MemoryMax int64
 }
 
-// watched shows the last look.
+// watched shows the last check.
 type watched struct {
 	m    *Metrics
 	last func() (Watched, bool)
 }
 
-// ShowQueues has scrapes show what last returns; it returns false before the first look.
+// ShowQueues has scrapes show what last returns; it returns false before the first check.
 func (m *Metrics) ShowQueues(last func() (Watched, bool)) { m.registry.MustRegister(watched{m, last}) }
 
 // Describe implements prometheus.Collector.

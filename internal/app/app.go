@@ -280,7 +280,7 @@ func (n *Node) startAPI(ctx context.Context) error {
 		// With the API key alone there is one tenant: nobody from whom its cursors must be kept.
 		Cursors: seal.New(append([]string{cmp.Or(s.SealingKey(), s.APIKey)}, s.FormerKeys()...)...),
 		Quotas:  callers.NewQuotas(n.callers, n.journal),
-		Queues:  n.queue, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: n.version,
+		Queues:  n.queue.Page, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: n.version,
 	})
 	n.closeLast("api", handler.Close)
 	watching, stop := context.WithCancel(context.Background())

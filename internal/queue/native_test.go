@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+
+	"recarga/tasks"
 )
 
 // TestNativeDoesWhatTheScriptsDo runs the same scripts as Lua and in Go, and compares what they say and what
@@ -94,7 +96,7 @@ func TestNativeKnowsAsynqsScripts(t *testing.T) {
 	q.serve.AddHook(missed)
 	ran := make(chan struct{})
 	servers, err := q.Serve(ServeConfig{Queue: "topups", Servers: 1, Concurrency: 1}, map[string]Handler{
-		"a": func(context.Context, *asynq.Task) (time.Time, error) { close(ran); return time.Time{}, nil },
+		"a": func(context.Context, tasks.Task) (time.Time, error) { close(ran); return time.Time{}, nil },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -159,9 +159,6 @@ func (q *Queue) newClient(tune func(*redis.UniversalOptions)) redis.UniversalCli
 // IsEmbedded tells that the queue lives in this process alone.
 func (q *Queue) IsEmbedded() bool { return q.embedded != nil }
 
-// MakeRedisClient makes Queue an asynq.RedisConnOpt, for tools that open connections of their own.
-func (q *Queue) MakeRedisClient() any { return q.newClient(func(*redis.UniversalOptions) {}) }
-
 // Redis is a client for uses beside the queue, such as the token that all workers share.
 func (q *Queue) Redis() redis.UniversalClient { return q.rest }
 

@@ -11,7 +11,6 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/hibiken/asynq"
-	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
 	"recarga/internal/queue"
@@ -58,7 +57,7 @@ func serve(t testing.TB, q *queue.Queue, handler queue.Handler) {
 
 // look is one call of a handler.
 type look struct {
-	task *asynq.Task
+	task tasks.Task
 	id   string
 	at   time.Time
 }
@@ -66,9 +65,8 @@ type look struct {
 // looks makes a handler that reports its calls and answers as told.
 func looks(answer func() (time.Time, error)) (<-chan look, queue.Handler) {
 	calls := make(chan look, 100)
-	return calls, func(ctx context.Context, task *asynq.Task) (time.Time, error) {
-		id, _ := asynq.GetTaskID(ctx)
-		calls <- look{task: task, id: id, at: time.Now()}
+	return calls, func(ctx context.Context, task tasks.Task) (time.Time, error) {
+		calls <- look{task: task, id: tasks.ID(ctx), at: time.Now()}
 		return answer()
 	}
 }
@@ -97,9 +95,9 @@ func TestRingWakesAWorker(t *testing.T) {
 	if l.id != "ORD-1" {
 		t.Errorf("task id %q, want the order's", l.id)
 	}
-	got, err := topup.ParseRequest(l.task.Payload())
+	got, err := topup.ParseRequest(l.task.Payload)
 	if err != nil || got.Phone != "5537686660" || got.Caller != topup.DefaultCaller {
-		t.Errorf("payload %s: %v", l.task.Payload(), err)
+		t.Errorf("payload %s: %v", l.task.Payload, err)
 	}
 }
 
@@ -109,8 +107,7 @@ func TestRingFromAnotherProcess(t *testing.T) {
 	q := open(t, queue.Embedded)
 	calls, handler := looks(done)
 	serve(t, q, handler)
-	client := asynq.NewClient(q)
-	defer func() { _ = client.Close() }()
+	client := asynq.NewClientFromRedisClient(q.Redis())
 	task, err := tasks.NewPurchase(request("ORD-2"))
 	if err != nil {
 		t.Fatal(err)
@@ -227,9 +224,8 @@ func TestInsistBesideAnActiveTask(t *testing.T) {
 	q := open(t, queue.Embedded)
 	release := make(chan struct{})
 	calls := make(chan look, 10)
-	serve(t, q, func(ctx context.Context, task *asynq.Task) (time.Time, error) {
-		id, _ := asynq.GetTaskID(ctx)
-		calls <- look{id: id}
+	serve(t, q, func(ctx context.Context, task tasks.Task) (time.Time, error) {
+		calls <- look{id: tasks.ID(ctx)}
 		<-release
 		return time.Time{}, nil
 	})
@@ -257,8 +253,8 @@ func TestInsistBesideAnActiveTask(t *testing.T) {
 func TestFailuresUseUpNothing(t *testing.T) {
 	q := open(t, queue.Embedded)
 	answers := map[string]queue.Handler{
-		"panic":   func(context.Context, *asynq.Task) (time.Time, error) { panic("boom") },
-		"error":   func(context.Context, *asynq.Task) (time.Time, error) { return time.Time{}, errors.New("no journal") },
+		"panic":   func(context.Context, tasks.Task) (time.Time, error) { panic("boom") },
+		"error":   func(context.Context, tasks.Task) (time.Time, error) { return time.Time{}, errors.New("no journal") },
 		"unknown": nil,
 	}
 	for name, answer := range answers {
@@ -433,16 +429,16 @@ func BenchmarkPickup(b *testing.B) {
 	})
 	b.Run("polled-5ms", func(b *testing.B) {
 		q := open(b, queue.Embedded)
-		rdb := q.MakeRedisClient().(redis.UniversalClient)
+		rdb := q.Redis()
 		calls, handler := looks(done)
 		server := asynq.NewServerFromRedisClient(rdb, asynq.Config{Concurrency: 4, TaskCheckInterval: 5 * time.Millisecond, LogLevel: asynq.FatalLevel})
 		if err := server.Start(asynq.HandlerFunc(func(ctx context.Context, task *asynq.Task) error {
-			_, err := handler(ctx, task)
+			_, err := handler(ctx, tasks.Received(task))
 			return err
 		})); err != nil {
 			b.Fatal(err)
 		}
-		b.Cleanup(func() { server.Shutdown(); _ = rdb.Close() })
+		b.Cleanup(server.Shutdown)
 		client := asynq.NewClientFromRedisClient(rdb)
 		benchmarkPickup(b, calls, func(id topup.ID) error {
 			_, err := client.Enqueue(asynq.NewTask("x", nil), asynq.TaskID(string(id)))

@@ -16,7 +16,7 @@ import (
 
 // Handler does what one task asks for. A zero time ends the task; another one asks to be called
 // again then. An error is logged, and the task comes back after a while.
-type Handler func(ctx context.Context, task *asynq.Task) (again time.Time, err error)
+type Handler func(ctx context.Context, task tasks.Task) (again time.Time, err error)
 
 // Servers are the asynq servers of one queue in this process.
 type Servers struct {
@@ -114,16 +114,17 @@ var errStranger = errors.New("unknown task type")
 
 // dialect translates a handler's answer into asynq's.
 func (q *Queue) dialect(handlers map[string]Handler) asynq.HandlerFunc {
-	return func(ctx context.Context, task *asynq.Task) (err error) {
-		handler, known := handlers[task.Type()]
+	return func(ctx context.Context, received *asynq.Task) (err error) {
+		task := tasks.Received(received)
+		handler, known := handlers[task.Type]
 		if !known {
-			return fmt.Errorf("%w %q", errStranger, task.Type())
+			return fmt.Errorf("%w %q", errStranger, task.Type)
 		}
 		ctx, span := q.startTask(ctx, task)
 		defer func() { endTask(span, err) }()
 		defer func() {
 			if p := recover(); p != nil {
-				q.log.ErrorContext(ctx, "task handler panicked", "type", task.Type(), "panic", p, "stack", string(debug.Stack()))
+				q.log.ErrorContext(ctx, "task handler panicked", "type", task.Type, "panic", p, "stack", string(debug.Stack()))
 				err = fmt.Errorf("panic: %v", p)
 			}
 		}()

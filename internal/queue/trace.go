@@ -39,13 +39,12 @@ func endRing(span trace.Span, taskID string, err error) {
 
 // startTask starts the span of one run of a task. All of its runs belong to the trace that it was
 // enqueued in, however much later.
-func (q *Queue) startTask(ctx context.Context, task *asynq.Task) (context.Context, trace.Span) {
+func (q *Queue) startTask(ctx context.Context, task tasks.Task) (context.Context, trace.Span) {
 	queue, _ := asynq.GetQueueName(ctx)
 	ctx, span := q.tracer.Start(tasks.Context(ctx, task), "process "+queue, trace.WithSpanKind(trace.SpanKindConsumer))
 	if span.IsRecording() {
-		id, _ := asynq.GetTaskID(ctx)
 		span.SetAttributes(messaging(queue, "process", semconv.MessagingOperationTypeProcess)...)
-		span.SetAttributes(semconv.MessagingMessageID(id))
+		span.SetAttributes(semconv.MessagingMessageID(tasks.ID(ctx)))
 	}
 	return ctx, span
 }

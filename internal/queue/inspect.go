@@ -9,6 +9,8 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+
+	"recarga/tasks"
 )
 
 // Info is what a queue has in it.
@@ -114,3 +116,5 @@ func (q *Queue) setPaused(ctx context.Context, name string, paused bool, do func
 	}
 	return nil
 }
+
+func ourQueues() []string { return []string{tasks.QueueTopups, tasks.QueueWebhooks} }

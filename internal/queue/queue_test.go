@@ -47,46 +47,46 @@ func open(t testing.TB, url string) *queue.Queue {
 // serve works on the topups with one handler for purchases.
 func serve(t testing.TB, q *queue.Queue, handler queue.Handler) {
 	t.Helper()
-	servers, err := q.Serve(queue.ServeConfig{Queue: tasks.QueueTopups, Servers: 2, Concurrency: 8, ShutdownTimeout: 5 * time.Second},
-		map[string]queue.Handler{tasks.TypePurchase: handler})
+	cfg := queue.ServeConfig{Queue: tasks.QueueTopups, Servers: 2, Concurrency: 8, ShutdownTimeout: 5 * time.Second}
+	servers, err := q.Serve(cfg, map[string]queue.Handler{tasks.TypePurchase: handler})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(servers.Shutdown)
 }
 
-// look is one call of a handler.
-type look struct {
+// run is one run of a handler.
+type run struct {
 	task tasks.Task
 	id   string
 	at   time.Time
 }
 
-// looks makes a handler that reports its calls and answers as told.
-func looks(answer func() (time.Time, error)) (<-chan look, queue.Handler) {
-	calls := make(chan look, 100)
+// recorded makes a handler that reports its runs, and answers as answer does.
+func recorded(answer func() (time.Time, error)) (<-chan run, queue.Handler) {
+	calls := make(chan run, 100)
 	return calls, func(ctx context.Context, task tasks.Task) (time.Time, error) {
-		calls <- look{task: task, id: tasks.ID(ctx), at: time.Now()}
+		calls <- run{task: task, id: tasks.ID(ctx), at: time.Now()}
 		return answer()
 	}
 }
 
 func done() (time.Time, error) { return time.Time{}, nil }
 
-func next(t testing.TB, calls <-chan look) look {
+func next(t testing.TB, calls <-chan run) run {
 	t.Helper()
 	select {
 	case l := <-calls:
 		return l
 	case <-time.After(20 * time.Second):
-		t.Fatal("nobody looked")
-		return look{}
+		t.Fatal("no handler ran")
+		return run{}
 	}
 }
 
-func TestRingWakesAWorker(t *testing.T) {
+func TestEnqueueWakesAWorker(t *testing.T) {
 	q := open(t, queue.Embedded)
-	calls, handler := looks(done)
+	calls, handler := recorded(done)
 	serve(t, q, handler)
 	if err := q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
 		t.Fatal(err)
@@ -101,11 +101,11 @@ func TestRingWakesAWorker(t *testing.T) {
 	}
 }
 
-// TestRingFromAnotherProcess: a second connection to the same Redis, as another process has, wakes
+// TestEnqueueFromAnotherProcess: a second connection to the same Redis, as another process has, wakes
 // the worker by its message; one that only enqueues is found by the poll.
-func TestRingFromAnotherProcess(t *testing.T) {
+func TestEnqueueFromAnotherProcess(t *testing.T) {
 	q := open(t, queue.Embedded)
-	calls, handler := looks(done)
+	calls, handler := recorded(done)
 	serve(t, q, handler)
 	client := asynq.NewClientFromRedisClient(q.Redis())
 	task, err := tasks.NewPurchase(request("ORD-2"))
@@ -123,7 +123,7 @@ func TestRingFromAnotherProcess(t *testing.T) {
 func TestComesBackNotEarlyAndForNothing(t *testing.T) {
 	q := open(t, queue.Embedded)
 	var again atomic.Int64
-	calls, handler := looks(func() (time.Time, error) {
+	calls, handler := recorded(func() (time.Time, error) {
 		if again.Load() == 0 {
 			at := time.Now().Add(300 * time.Millisecond)
 			again.Store(at.UnixNano())
@@ -144,7 +144,7 @@ func TestComesBackNotEarlyAndForNothing(t *testing.T) {
 
 func TestScheduledNotEarly(t *testing.T) {
 	q := open(t, queue.Embedded)
-	calls, handler := looks(done)
+	calls, handler := recorded(done)
 	serve(t, q, handler)
 	at := time.Now().Add(700 * time.Millisecond)
 	if err := q.EnqueueOrder(t.Context(), request("ORD-1"), at); err != nil {
@@ -155,9 +155,9 @@ func TestScheduledNotEarly(t *testing.T) {
 	}
 }
 
-// TestRingPastADeadTask: whatever was done to the task of an order in asynq, ringing finds an id
-// under which the order is looked at.
-func TestRingPastADeadTask(t *testing.T) {
+// TestEnqueuePastADeadTask: whatever was done to the task of an order in asynq, enqueueing finds an id
+// under which the order is processed.
+func TestEnqueuePastADeadTask(t *testing.T) {
 	kill := map[string]func(*testing.T, *queue.Queue, *asynq.Inspector){
 		"archived": func(t *testing.T, _ *queue.Queue, i *asynq.Inspector) {
 			if err := i.ArchiveTask(tasks.QueueTopups, "ORD-1"); err != nil {
@@ -195,37 +195,37 @@ func TestRingPastADeadTask(t *testing.T) {
 			if err := q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
 				t.Fatal(err)
 			}
-			calls, handler := looks(done)
+			calls, handler := recorded(done)
 			serve(t, q, handler)
 			if l := next(t, calls); !strings.HasPrefix(l.id, "ORD-1") {
-				t.Errorf("looked at %q", l.id)
+				t.Errorf("ran task %q", l.id)
 			}
 		})
 	}
 }
 
-// TestRingBesideATaskOfMuchLater: an event that is sent again, and whose next try is hours away, is rung for now.
-func TestRingBesideATaskOfMuchLater(t *testing.T) {
+// TestEnqueueBesideATaskOfMuchLater: an event that is sent again, and whose next try is hours away, is enqueued for now.
+func TestEnqueueBesideATaskOfMuchLater(t *testing.T) {
 	q := open(t, queue.Embedded)
 	for _, at := range []time.Time{time.Now().Add(5 * time.Hour), time.Now().Add(5 * time.Hour), {}} {
 		if err := q.EnqueueOrder(t.Context(), request("ORD-1"), at); err != nil {
 			t.Fatal(err)
 		}
 	}
-	calls, handler := looks(done)
+	calls, handler := recorded(done)
 	serve(t, q, handler)
 	if l := next(t, calls); l.id != "ORD-1~1" {
 		t.Errorf("task id %q", l.id)
 	}
 }
 
-// TestInsistBesideAnActiveTask: the sweep does not wait for a task whose worker is gone.
-func TestInsistBesideAnActiveTask(t *testing.T) {
+// TestForceEnqueueBesideAnActiveTask: the sweep does not wait for a task whose worker is gone.
+func TestForceEnqueueBesideAnActiveTask(t *testing.T) {
 	q := open(t, queue.Embedded)
 	release := make(chan struct{})
-	calls := make(chan look, 10)
+	calls := make(chan run, 10)
 	serve(t, q, func(ctx context.Context, task tasks.Task) (time.Time, error) {
-		calls <- look{id: tasks.ID(ctx)}
+		calls <- run{id: tasks.ID(ctx)}
 		<-release
 		return time.Time{}, nil
 	})
@@ -244,7 +244,7 @@ func TestInsistBesideAnActiveTask(t *testing.T) {
 		t.Errorf("task id %q, want a second generation", l.id)
 	}
 	if len(calls) != 0 {
-		t.Error("the ring beside an active task made another one")
+		t.Error("enqueueing beside an active task made another one")
 	}
 }
 
@@ -264,9 +264,9 @@ func TestFailuresUseUpNothing(t *testing.T) {
 				kind += "back"
 			}
 			client := asynq.NewClientFromRedisClient(q.Redis())
-			if _, err := client.Enqueue(asynq.NewTask(kind, nil), asynq.Queue(tasks.QueueTopups), asynq.TaskID(name), asynq.MaxRetry(5)); err != nil {
-				t.Fatal(err)
-			}
+			_, err := client.Enqueue(asynq.NewTask(kind, nil), asynq.Queue(tasks.QueueTopups), asynq.TaskID(name),
+				asynq.MaxRetry(5))
+			must(t, err)
 			serve(t, q, answer)
 			inspector := asynq.NewInspectorFromRedisClient(q.Redis())
 			for deadline := time.After(20 * time.Second); ; {
@@ -287,12 +287,12 @@ func TestFailuresUseUpNothing(t *testing.T) {
 	}
 }
 
-// TestOnRealRedis repeats what matters most on a real server: waking, coming back, and ringing past a
+// TestOnRealRedis repeats what matters most on a real server: waking, coming back, and enqueueing past a
 // dead task, each with asynq's Lua run by Redis itself.
 func TestOnRealRedis(t *testing.T) {
 	q := open(t, testkit.Redis(t).URL())
 	var again atomic.Int64
-	calls, handler := looks(func() (time.Time, error) {
+	calls, handler := recorded(func() (time.Time, error) {
 		if again.CompareAndSwap(0, time.Now().Add(300*time.Millisecond).UnixNano()) {
 			return time.Unix(0, again.Load()), nil
 		}
@@ -309,7 +309,7 @@ func TestOnRealRedis(t *testing.T) {
 	}
 	serve(t, q, handler)
 	if l := next(t, calls); l.id != "ORD-1~1" {
-		t.Errorf("looked at %q", l.id)
+		t.Errorf("ran task %q", l.id)
 	}
 	if l := next(t, calls); l.at.UnixNano() < again.Load() {
 		t.Error("came back early")
@@ -339,10 +339,10 @@ func TestRedisGoneAndBack(t *testing.T) {
 	q.StopEmbedded()
 	start := time.Now()
 	if err := q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}); err == nil {
-		t.Fatal("a ring without Redis succeeds")
+		t.Fatal("enqueueing without Redis succeeds")
 	}
 	if err := q.EnqueueOrder(t.Context(), request("ORD-2"), time.Time{}); !errors.Is(err, queue.ErrUnreachable) {
-		t.Errorf("the second ring is %v, want ErrUnreachable at once", err)
+		t.Errorf("the second time is %v, want ErrUnreachable at once", err)
 	}
 	if took := time.Since(start); took > 5*time.Second {
 		t.Errorf("a caller waited %s for Redis", took)
@@ -353,7 +353,7 @@ func TestRedisGoneAndBack(t *testing.T) {
 	for deadline := time.After(20 * time.Second); q.EnqueueOrder(t.Context(), request("ORD-3"), time.Time{}) != nil; {
 		select {
 		case <-deadline:
-			t.Fatal("rings still fail after Redis is back")
+			t.Fatal("enqueueing still fails after Redis is back")
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
@@ -376,7 +376,9 @@ func TestHangUp(t *testing.T) {
 			if err := q.EnqueueOrder(t.Context(), request("OTHER"), time.Time{}); err != nil {
 				t.Errorf("the order of another client: %v", err)
 			}
-			for id, queueName := range map[string]string{"GONE": tasks.QueueTopups, "OTHER": tasks.QueueTopups, "EVENT": tasks.QueueWebhooks} {
+			for id, queueName := range map[string]string{
+				"GONE": tasks.QueueTopups, "OTHER": tasks.QueueTopups, "EVENT": tasks.QueueWebhooks,
+			} {
 				if _, err := asynq.NewInspectorFromRedisClient(q.Redis()).GetTaskInfo(queueName, id); err != nil {
 					t.Errorf("%s has no task: %v", id, err)
 				}
@@ -418,20 +420,21 @@ func TestAnnounce(t *testing.T) {
 	}
 }
 
-// BenchmarkPickup measures the time from a ring to the handler's first line, for a lone order, beside
+// BenchmarkPickup measures the time from enqueueing to the handler's first line, for a lone order, beside
 // asynq's own polling at 5 ms.
 func BenchmarkPickup(b *testing.B) {
 	b.Run("woken", func(b *testing.B) {
 		q := open(b, queue.Embedded)
-		calls, handler := looks(done)
+		calls, handler := recorded(done)
 		serve(b, q, handler)
 		benchmarkPickup(b, calls, func(id topup.ID) error { return q.EnqueueOrder(b.Context(), request(id), time.Time{}) })
 	})
 	b.Run("polled-5ms", func(b *testing.B) {
 		q := open(b, queue.Embedded)
 		rdb := q.Redis()
-		calls, handler := looks(done)
-		server := asynq.NewServerFromRedisClient(rdb, asynq.Config{Concurrency: 4, TaskCheckInterval: 5 * time.Millisecond, LogLevel: asynq.FatalLevel})
+		calls, handler := recorded(done)
+		server := asynq.NewServerFromRedisClient(rdb, asynq.Config{Concurrency: 4, TaskCheckInterval: 5 * time.Millisecond,
+			LogLevel: asynq.FatalLevel})
 		if err := server.Start(asynq.HandlerFunc(func(ctx context.Context, task *asynq.Task) error {
 			_, err := handler(ctx, tasks.Received(task))
 			return err
@@ -447,11 +450,11 @@ func BenchmarkPickup(b *testing.B) {
 	})
 }
 
-func benchmarkPickup(b *testing.B, calls <-chan look, ring func(topup.ID) error) {
+func benchmarkPickup(b *testing.B, calls <-chan run, enqueue func(topup.ID) error) {
 	var total time.Duration
 	for n := 0; b.Loop(); n++ {
 		start := time.Now()
-		if err := ring(topup.ID("ORD-" + time.Now().Format("150405.000000000"))); err != nil {
+		if err := enqueue(topup.ID("ORD-" + time.Now().Format("150405.000000000"))); err != nil {
 			b.Fatal(err)
 		}
 		total += next(b, calls).at.Sub(start)

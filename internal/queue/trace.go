@@ -10,22 +10,21 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"recarga/tasks"
-	"recarga/topup"
 )
 
-// startRing starts the span of a ring: the parent of all that is done for the task.
-func (q *Queue) startRing(ctx context.Context, r ring) (context.Context, trace.Span) {
-	ctx, span := q.tracer.Start(ctx, "enqueue "+r.queue, trace.WithSpanKind(trace.SpanKindProducer))
+// startEnqueue starts the span in which a task is enqueued: the parent of all that is done for the task.
+func (q *Queue) startEnqueue(ctx context.Context, s subject) (context.Context, trace.Span) {
+	ctx, span := q.tracer.Start(ctx, "enqueue "+s.queue, trace.WithSpanKind(trace.SpanKindProducer))
 	if span.IsRecording() {
-		span.SetAttributes(messaging(r.queue, "enqueue", semconv.MessagingOperationTypeSend)...)
-		span.SetAttributes(attribute.String(subject(r.queue), r.id))
+		span.SetAttributes(messaging(s.queue, "enqueue", semconv.MessagingOperationTypeSend)...)
+		span.SetAttributes(attribute.String(s.attribute, s.id))
 	}
 	return ctx, span
 }
 
-// endRing drops the span where there was nothing to enqueue: a sweep asks after the same tasks every
+// endEnqueue drops the span where there was nothing to enqueue: a sweep asks for the same tasks every
 // few seconds, and a span that does not end is not sent.
-func endRing(span trace.Span, taskID string, err error) {
+func endEnqueue(span trace.Span, taskID string, err error) {
 	switch {
 	case err != nil:
 		span.SetStatus(codes.Error, "")
@@ -59,14 +58,7 @@ func endTask(span trace.Span, err error) {
 
 func messaging(queue, operation string, kind attribute.KeyValue) []attribute.KeyValue {
 	return []attribute.KeyValue{
-		semconv.MessagingSystemKey.String("asynq"), semconv.MessagingDestinationName(queue), semconv.MessagingOperationName(operation), kind,
+		semconv.MessagingSystemKey.String("asynq"), semconv.MessagingDestinationName(queue),
+		semconv.MessagingOperationName(operation), kind,
 	}
-}
-
-// subject is what the ids of a queue's tasks are of.
-func subject(queue string) string {
-	if queue == tasks.QueueWebhooks {
-		return topup.TraceEvent
-	}
-	return topup.TraceOrder
 }

@@ -14,13 +14,12 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
-	"github.com/hibiken/asynq"
-	"github.com/hibiken/asynqmon"
 
 	"recarga/distributor"
 	"recarga/internal/access"
 	"recarga/internal/journal"
 	"recarga/internal/params"
+	"recarga/internal/queue"
 	"recarga/internal/reconcile"
 	"recarga/internal/seal"
 	"recarga/producer"
@@ -107,8 +106,8 @@ type Config struct {
 	Cursors *seal.Box
 	// BalanceBook may be nil: then GET /v1/balance has no history.
 	BalanceBook BalanceBook
-	// Queues is the Redis that /queues shows. Nil: there is no such page.
-	Queues asynq.RedisConnOpt
+	// Queues makes the page of the queues, /queues. Nil: there is no such page.
+	Queues func(queue.PageOptions) queue.Page
 	// Console is served at /console, if there is one.
 	Console Console
 	// QueuesReadOnly leaves out every button of /queues.
@@ -145,7 +144,7 @@ type Server struct {
 	cursors cursors
 	schemas huma.Registry
 	spec    []byte
-	queues  *asynqmon.HTTPHandler // nil: there is no such page
+	queues  queue.Page // nil: there is no such page
 }
 
 // New builds the API. Close it after the last request.

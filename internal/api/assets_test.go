@@ -7,8 +7,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/hibiken/asynq"
-
 	"recarga/internal/api"
 )
 
@@ -35,7 +33,7 @@ func asset(h http.Handler, path, coding string) *sink {
 // assetsAPI has the pages of others, whose files are large. Its Redis is never asked.
 func assetsAPI(t *testing.T) http.Handler {
 	handler := api.New(api.Config{
-		Callers: api.StaticCallers("shop-key", "", "admin-key"), Queues: asynq.RedisClientOpt{Addr: "127.0.0.1:1"},
+		Callers: api.StaticCallers("shop-key", "", "admin-key"), Queues: queuesOf(t, "127.0.0.1:1"),
 	})
 	t.Cleanup(func() { _ = handler.Close() })
 	return handler

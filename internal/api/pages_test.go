@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"recarga/internal/api"
+	"recarga/internal/queue"
 	"recarga/internal/testkit"
 	"recarga/tasks"
 	"recarga/topup"
@@ -90,6 +92,17 @@ func TestDocsNeedNoKey(t *testing.T) {
 	s.send("GET", "/queues", "").want(http.StatusNotFound) // there is no queue to show
 }
 
+// queuesOf makes the page of the queues in a Redis, which need not be there before the page is asked for.
+func queuesOf(t *testing.T, addr string) func(queue.PageOptions) queue.Page {
+	t.Helper()
+	q, err := queue.OpenUnchecked(t.Context(), "redis://"+addr, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = q.Close() })
+	return q.Page
+}
+
 // serveQueues has one order's task in its queue, and one that failed.
 func serveQueues(t *testing.T, readOnly bool) *server {
 	t.Helper()
@@ -112,7 +125,7 @@ func serveQueues(t *testing.T, readOnly bool) *server {
 		asynq.Queue(tasks.QueueTopups), asynq.TaskID("ODD"))); err != nil {
 		t.Fatal(err)
 	}
-	return serve(t, func(c *api.Config) { c.Queues, c.QueuesReadOnly = redis, readOnly })
+	return serve(t, func(c *api.Config) { c.Queues, c.QueuesReadOnly = queuesOf(t, redis.Addr), readOnly })
 }
 
 func TestQueuesMaskTheirTasks(t *testing.T) {
@@ -153,7 +166,7 @@ func TestQueuesMaskErrorTexts(t *testing.T) {
 	if _, err := queue.Enqueue(asynq.NewTask("x", nil, asynq.Queue("topups"), asynq.TaskID("A"))); err != nil {
 		t.Fatal(err)
 	}
-	s := serve(t, func(c *api.Config) { c.Queues = redis })
+	s := serve(t, func(c *api.Config) { c.Queues = queuesOf(t, addr) })
 	var task struct {
 		State string
 		Error string `json:"error_message"`
@@ -202,10 +215,10 @@ func basic(user, password string) string {
 }
 
 func TestQueuesWithoutAdminKey(t *testing.T) {
-	redis := asynq.RedisClientOpt{Addr: testkit.Redis(t).Addr()}
-	s := serve(t, func(c *api.Config) { c.Queues, c.Callers = redis, api.StaticCallers(shopKey, "", "") })
-	if p := s.get(shopKey, "/queues").want(http.StatusForbidden).problem(); !strings.Contains(p.Detail,
-		"RECARGA_ADMIN_KEY") {
+	s := serve(t, func(c *api.Config) {
+		c.Queues, c.Callers = queuesOf(t, testkit.Redis(t).Addr()), api.StaticCallers(shopKey, "", "")
+	})
+	if p := s.get(shopKey, "/queues").want(http.StatusForbidden).problem(); !strings.Contains(p.Detail, "RECARGA_ADMIN_KEY") {
 		t.Errorf("detail %q", p.Detail)
 	}
 }

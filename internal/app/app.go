@@ -77,8 +77,8 @@ type Node struct {
 	book    *metrics.Journal
 	waker   *metrics.Queue
 	// limiter is nil where the distributor's requests are not limited.
-	limiter  *coordination.RateLimiter
-	vendor *metrics.Distributor
+	limiter *coordination.RateLimiter
+	vendor  *metrics.Distributor
 
 	// APIURL and MetricsURL are where it really listens.
 	APIURL, MetricsURL string
@@ -287,7 +287,7 @@ func (n *Node) startAPI(ctx context.Context) error {
 		Endpoints: endpoints{s, n.callers}, Health: n.journal, Reconciler: reconcile.New(n.journal, n.producer, n.log).WithDisputes(n.journal),
 		// With the API key alone there is one tenant: nobody from whom its cursors must be kept.
 		Cursors: seal.New(append([]string{cmp.Or(s.SealingKey(), s.APIKey)}, s.FormerKeys()...)...),
-		Queues:  n.queue, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: n.version,
+		Queues:  n.queue.Page, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: n.version,
 	})
 	n.closeLast("api", handler.Close)
 	watching, stop := context.WithCancel(context.Background())

@@ -17,11 +17,10 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/hibiken/asynq"
-
 	"recarga/distributor"
 	"recarga/internal/access"
 	"recarga/internal/journal"
+	"recarga/internal/queue"
 	"recarga/producer"
 	"recarga/topup"
 )
@@ -52,7 +51,7 @@ type Orders interface {
 
 // Queue is asynq's, as far as a person sees and stops it.
 type Queue interface {
-	Glance(ctx context.Context) (map[string]asynq.QueueInfo, error)
+	Glance(ctx context.Context) (map[string]queue.Info, error)
 	Pause(ctx context.Context, name string) error
 	Resume(ctx context.Context, name string) error
 }

@@ -100,7 +100,7 @@ func (s *site) listen(cfg console.Config) string {
 		Orders: producer.New(s.journal, s.queue, cfg.Log), Book: s.journal, Events: s.journal, Limiter: cfg.Limiter,
 		Proxies: cfg.Proxies,
 		Callers: api.WithOperators(api.StaticCallers("shop-key", "", cfg.AdminKey), cfg.Operators),
-		Queues:  s.queue, Console: page, Log: cfg.Log,
+		Queues:  s.queue.Page, Console: page, Log: cfg.Log,
 	})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(s.tb, err)

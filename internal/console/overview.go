@@ -8,11 +8,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hibiken/asynq"
 	"github.com/shopspring/decimal"
 
 	"recarga/distributor"
 	"recarga/internal/journal"
+	"recarga/internal/queue"
 	"recarga/tasks"
 	"recarga/topup"
 )
@@ -44,7 +44,7 @@ type glance struct {
 	// States are all states in their order.
 	States []stateCount
 	// Queues are asynq's, in the order of their names; QueueError says why there are none.
-	Queues     []asynq.QueueInfo
+	Queues     []queue.Info
 	QueueError string
 	// Orders, Settled and Good count the last hour: placed, final, and succeeded.
 	Orders, Settled, Good int64

@@ -21,7 +21,7 @@ func newArchiveCommand(p *program) *cobra.Command {
 		Short: "Move old orders to the archive now, or check the archive",
 		Long: `Move the orders that ended longer ago than RECARGA_RETENTION from the database to files of RECARGA_ARCHIVE_DIR, as
 the workers do by themselves every day. Orders that are open, held as unknown, or whose caller is still
-to be told stay. Runs beside serve, api and worker. See docs/retention.md.
+to be notified stay. Runs beside serve, api and worker. See docs/retention.md.
 
 With --verify nothing is moved: every file is compared with its manifest, and with the orders that have left.
 

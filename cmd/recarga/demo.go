@@ -113,7 +113,7 @@ func (d *demo) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := verdictOf(missed); d.once || err != nil {
+	if err := resultOf(missed); d.once || err != nil {
 		return err
 	}
 	d.invite()
@@ -214,7 +214,7 @@ func (d *demo) place(ctx context.Context) error {
 	return nil
 }
 
-// watch shows the orders until all have ended and been told, and returns what is not as expected.
+// watch shows the orders until all have ended and been notified, and returns what is not as expected.
 func (d *demo) watch(ctx context.Context) (missed []string, err error) {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
@@ -276,11 +276,11 @@ func (r demoRow) complaint() string {
 func (d *demo) draw(rows []demoRow, before int, elapsed time.Duration) (lines int, err error) {
 	cells := make([][]string, len(rows))
 	for i, r := range rows {
-		told := ""
+		notified := ""
 		if r.webhooks > 0 {
-			told = "verified"
+			notified = "verified"
 		}
-		cells[i] = []string{string(r.fate.id()), r.fate.what, stateOf(r.order.Order), strconv.Itoa(r.order.AttemptCount), string(r.order.ResponseCode), told}
+		cells[i] = []string{string(r.fate.id()), r.fate.what, stateOf(r.order.Order), strconv.Itoa(r.order.AttemptCount), string(r.order.ResponseCode), notified}
 	}
 	var b strings.Builder
 	t := d.terminal()
@@ -296,7 +296,7 @@ func (d *demo) draw(rows []demoRow, before int, elapsed time.Duration) (lines in
 	return strings.Count(b.String(), "\n"), nil
 }
 
-func verdictOf(missed []string) error {
+func resultOf(missed []string) error {
 	if len(missed) == 0 {
 		return nil
 	}

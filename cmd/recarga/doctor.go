@@ -119,12 +119,12 @@ func (p *program) showFindings(w io.Writer, found []doctor.Finding) error {
 
 // showFinding prints a finding beside others whose checks have names of up to widest characters.
 func (p *program) showFinding(w io.Writer, f doctor.Finding, widest int) error {
-	const mendAt = len("fail") + 2
+	const fixAt = len("fail") + 2
 	t := p.terminal()
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %-*s  %s\n", t.paint(colourOf(f.Status), fmt.Sprintf("%-4s", f.Status)), widest, f.Check, t.hanging(printable(f.Found), mendAt+widest+2))
+	fmt.Fprintf(&b, "%s  %-*s  %s\n", t.paint(colourOf(f.Status), fmt.Sprintf("%-4s", f.Status)), widest, f.Check, t.hanging(printable(f.Found), fixAt+widest+2))
 	if f.Fix != "" {
-		fmt.Fprintf(&b, "%*s→ %s\n", mendAt, "", t.hanging(printable(f.Fix), mendAt+2))
+		fmt.Fprintf(&b, "%*s→ %s\n", fixAt, "", t.hanging(printable(f.Fix), fixAt+2))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -164,7 +164,7 @@ func (p *program) liveBuy(ctx context.Context, live *doctor.Live, s config.Setti
 	return found, p.terminal().details(p.stdout, d)
 }
 
-// canAsk tells that a person can be asked.
+// canAsk says that a person can be asked.
 func (p *program) canAsk() bool {
 	f, ok := p.stdin.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))

@@ -63,7 +63,7 @@ func whereAPI(err error, apiURL string) error {
 	return err
 }
 
-// notice tells whoever waits why.
+// notice says whoever waits why.
 func (p *program) notice(err error, wait time.Duration) {
 	_, _ = fmt.Fprintf(p.stderr, "%s; trying again in %s\n", printable(err.Error()), wait.Round(100*time.Millisecond))
 }

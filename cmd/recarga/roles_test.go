@@ -11,21 +11,21 @@ import (
 
 // TestCallbackOfNobody: a callback URL is of no use where nobody has a key to place orders with.
 func TestCallbackOfNobody(t *testing.T) {
-	told := config.Settings{CallbackURL: "https://shop.example/x"}
-	both, shop, operator := app.Roles{API: true, Worker: true}, told, told
+	notified := config.Settings{CallbackURL: "https://shop.example/x"}
+	both, shop, operator := app.Roles{API: true, Worker: true}, notified, notified
 	shop.APIKey, operator.AdminKey, operator.HTTPAddr = "shop-api-key", "operator-key", "127.0.0.1:0"
 	for _, c := range []struct {
 		r       app.Roles
 		s       config.Settings
 		refused bool
-	}{{both, told, true}, {app.Roles{API: true}, told, true}, {app.Roles{Worker: true}, told, false}, {both, shop, false}, {both, operator, false}, {both, config.Settings{}, false}} {
+	}{{both, notified, true}, {app.Roles{API: true}, notified, true}, {app.Roles{Worker: true}, notified, false}, {both, shop, false}, {both, operator, false}, {both, config.Settings{}, false}} {
 		if err := c.r.Refuse(c.s); (err != nil) != c.refused {
 			t.Errorf("%+v with keys %q and %q: %v", c.r, c.s.APIKey, c.s.AdminKey, err)
 		}
 	}
 	env := map[string]string{
 		"RECARGA_DISTRIBUTOR_URL": "http://127.0.0.1:1", "RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo", "RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
-		"RECARGA_CALLBACK_URL": told.CallbackURL, "RECARGA_WEBHOOK_SECRET": webhook.NewSecret(),
+		"RECARGA_CALLBACK_URL": notified.CallbackURL, "RECARGA_WEBHOOK_SECRET": webhook.NewSecret(),
 	}
 	for _, command := range []string{"serve", "api"} {
 		want(t, env, exitUsage, `^$`, `^recarga: RECARGA_CALLBACK_URL is set, and neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY; must`, command)

@@ -11,7 +11,7 @@ import (
 	"recarga/topup"
 )
 
-// flagError also tells how to name what begins as a flag does: an order's id may.
+// flagError also says how to name what begins as a flag does: an order's id may.
 func flagError(cmd *cobra.Command, err error) error {
 	if _, arguments, _ := strings.Cut(cmd.Use, " "); arguments != "" {
 		err = fmt.Errorf("%w (write -- before what begins with - and is no flag)", err)
@@ -22,9 +22,9 @@ func flagError(cmd *cobra.Command, err error) error {
 func newRoot(p *program) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "recarga",
-		Short: "Buy mobile top-ups in Mexico: once, with proof, and tell the checkout",
+		Short: "Buy mobile top-ups in Mexico: once, with proof, and notify the checkout",
 		Long: `Recarga takes orders for mobile top-ups, buys each from the distributor exactly as often as it
-should be bought, and tells whoever ordered it by signed webhook.
+should be bought, and says whoever ordered it by signed webhook.
 
 config.Settings come from flags, RECARGA_… environment variables, --config recarga.yaml and defaults, in
 this order. Exit status: 0 done, 1 failed, 2 wrong usage or settings.`,

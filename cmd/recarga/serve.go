@@ -10,7 +10,7 @@ import (
 	"recarga/internal/config"
 )
 
-// nodeCommand makes a command of one that runs a node with its roles until it is told to stop.
+// nodeCommand makes a command of one that runs a node with its roles until it is asked to stop.
 func nodeCommand(p *program, r app.Roles, cmd *cobra.Command) *cobra.Command {
 	config.AddFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -34,7 +34,7 @@ func nodeCommand(p *program, r app.Roles, cmd *cobra.Command) *cobra.Command {
 		n, err := app.Start(cmd.Context(), s, catalog, r, version, log)
 		switch {
 		case err != nil && cmd.Context().Err() != nil:
-			return nil // told to stop while it waited
+			return nil // asked to stop while it waited
 		case err != nil:
 			return usage(err)
 		}
@@ -49,7 +49,7 @@ func newServeCommand(p *program) *cobra.Command {
 		Short: "Run API, worker and queue UI in one process",
 		Long: `Run everything in one process: the HTTP API with its documentation and the queue UI, the purchases,
 the webhooks and the sweep. With no settings but the distributor's it keeps its orders in
-recarga.db and its queue in memory; a restart rings for every order that is not final.`,
+recarga.db and its queue in memory; a restart enqueues every order that is not final.`,
 		Example: `  RECARGA_DISTRIBUTOR_URL=http://127.0.0.1:8081/api/distributor \
   RECARGA_DISTRIBUTOR_CUSTOMER_ID=demo RECARGA_DISTRIBUTOR_SECRET_KEY=demo \
   RECARGA_API_KEY=dev-api-key recarga serve`,
@@ -60,7 +60,7 @@ func newAPICommand(p *program) *cobra.Command {
 	return nodeCommand(p, app.Roles{API: true}, &cobra.Command{
 		Use:     "api",
 		Short:   "Run the HTTP API and the queue UI only",
-		Long:    `Accept orders, record them and ring the queue; a "recarga worker" on the same database and Redis buys them.`,
+		Long:    `Accept orders, record them and enqueue them; a "recarga worker" on the same database and Redis buys them.`,
 		Example: `  recarga api --database-url postgres://recarga@db/recarga --redis-url redis://redis:6379/0`,
 	})
 }
@@ -69,7 +69,7 @@ func newWorkerCommand(p *program) *cobra.Command {
 	return nodeCommand(p, app.Roles{Worker: true}, &cobra.Command{
 		Use:     "worker",
 		Short:   "Run purchases, webhook delivery and the sweep only",
-		Long:    `Buy what the queue and the sweep bring, and tell the callers. Any number of workers may run.`,
+		Long:    `Buy what the queue and the sweep bring, and notify the caller. Any number of workers may run.`,
 		Example: `  recarga worker --database-url postgres://recarga@db/recarga --redis-url redis://redis:6379/0`,
 	})
 }

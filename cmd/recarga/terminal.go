@@ -81,7 +81,7 @@ func plain(p []byte) int {
 	return len(p)
 }
 
-// begun tells that what is there may go on in the next write.
+// begun says that what is there may go on in the next write.
 func (o *output) begun(p []byte) bool {
 	mark := escape + o.mark
 	return !utf8.FullRune(p) || len(p) < len(mark) && strings.HasPrefix(mark, string(p))
@@ -115,7 +115,7 @@ func isTerminal(w io.Writer) bool {
 	return ok && o.file() != nil && term.IsTerminal(int(o.file().Fd()))
 }
 
-// controls tells a character that does something to a terminal or to the text around it, or that cannot be seen: C0,
+// controls says a character that does something to a terminal or to the text around it, or that cannot be seen: C0,
 // DEL and C1; what breaks lines; Unicode's Cf, among them all that turn the direction of writing.
 func controls(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }
 

@@ -354,19 +354,19 @@ func (n *Node) Wait(ctx context.Context) error {
 	return err
 }
 
-// held tells the console why purchases are held back.
+// held says the console why purchases are held back.
 type held struct{ state *coordination.SharedState }
 
 // Breaker implements console.Breaker.
 func (h held) Breaker(ctx context.Context) (s console.BreakerState, err error) {
-	notices, err := h.state.Restrictions(ctx)
+	restrictions, err := h.state.Restrictions(ctx)
 	if err != nil {
 		return s, err
 	}
-	if time.Now().Before(notices.PausedUntil) {
-		s = console.BreakerState{Open: true, Until: notices.PausedUntil, Reason: "the distributor asks for fewer requests (429)"}
+	if time.Now().Before(restrictions.PausedUntil) {
+		s = console.BreakerState{Open: true, Until: restrictions.PausedUntil, Reason: "the distributor asks for fewer requests (429)"}
 	}
-	for operator, o := range notices.Outages {
+	for operator, o := range restrictions.Outages {
 		s.Open, s.Reason = true, fmt.Sprintf("%s since %s: %s", operator, o.Since.Local().Format(time.TimeOnly), o.Why)
 		if o.Recovering() {
 			s.Reason = operator + " recovers: purchases are resumed step by step"
@@ -375,7 +375,7 @@ func (h held) Breaker(ctx context.Context) (s console.BreakerState, err error) {
 	return s, nil
 }
 
-// endpoints are where callers are told: the one named default and the operator by the settings, all others
+// endpoints are where callers are notified: the one named default and the operator by the settings, all others
 // by the registry.
 type endpoints struct {
 	s        config.Settings

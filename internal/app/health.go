@@ -42,7 +42,7 @@ type Health struct {
 	beats map[string]time.Time
 
 	asking sync.Mutex // guards what follows
-	// recent is what strangers are told, and was asked at askedAt.
+	// recent is what strangers are notified, and was asked at askedAt.
 	recent  report
 	askedAt time.Time
 }

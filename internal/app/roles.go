@@ -25,7 +25,7 @@ func (r Roles) names() (names []string) {
 // Refuse says what cannot be meant where these roles are: a worker needs no keys, as it has no API.
 func (r Roles) Refuse(s config.Settings) error {
 	if r.API && s.CallbackURL != "" && s.APIKey == "" && s.AdminKey == "" {
-		return errors.New("RECARGA_CALLBACK_URL is set, and neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY; must come with one of them: without a key nobody can place the orders that are told of there")
+		return errors.New("RECARGA_CALLBACK_URL is set, and neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY; must come with one of them: without a key nobody can place the orders that are notified of there")
 	}
 	if why := access.Weak(s.AdminKey); r.API && s.AdminKey != "" && why != "" && !s.AdminKeyAllowWeak && !exposure.OnLoopback(s.HTTPAddr) {
 		return fmt.Errorf("RECARGA_ADMIN_KEY is \"(hidden)\", which %s; must be a key that nobody can guess, as recarga key makes one, "+

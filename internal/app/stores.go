@@ -89,7 +89,7 @@ func (n *Node) openQueue(ctx context.Context) (err error) {
 	return err
 }
 
-// openQueueLater does not wait for Redis: the book of record alone accepts an order, and the workers' sweep rings for
+// openQueueLater does not wait for Redis: the book of record alone accepts an order, and the workers' sweep enqueues
 // it. An unsafe Redis ends the start, but not a process that has accepted orders without it: that only says so.
 func (n *Node) openQueueLater(ctx context.Context) (err error) {
 	if n.queue, err = queue.OpenUnchecked(ctx, n.settings.RedisURL, n.log); err != nil {

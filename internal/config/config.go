@@ -165,7 +165,7 @@ func (row Setting) find(sources []Source) (value, from, exposed string, err erro
 	return row.Default, "its default", "", nil
 }
 
-// holdsSecret tells a secret from a URL that has no password: not every URL of a database is one.
+// holdsSecret says a secret from a URL that has no password: not every URL of a database is one.
 func holdsSecret(value string) bool {
 	u, err := url.Parse(value)
 	if err != nil || u.Scheme == "" {
@@ -220,7 +220,7 @@ func (l *loading) crossCheck(s Settings) {
 	l.refuse(s.APIKey == s.AdminKey, "must differ, or every caller is the operator", "API_KEY", "ADMIN_KEY")
 }
 
-// safeDistributor tells whether what is sent to a URL can be read on the way. A name that resolves to loopback today
+// safeDistributor reports whether what is sent to a URL can be read on the way. A name that resolves to loopback today
 // may resolve to something else tomorrow.
 func safeDistributor(raw string) bool {
 	u, err := url.Parse(raw)
@@ -248,7 +248,7 @@ func (s Settings) Unsafe() (list []string) {
 	return list
 }
 
-// publicHTTPS tells whether a URL is https and does not name a private host. A name that resolves to
+// publicHTTPS reports whether a URL is https and does not name a private host. A name that resolves to
 // a private address is noticed when it is delivered to.
 func publicHTTPS(raw string) bool {
 	u, err := url.Parse(raw)

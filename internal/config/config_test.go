@@ -308,14 +308,14 @@ func TestWrongTogether(t *testing.T) {
 			s, err := from(t, nil, env, "", nil)
 			lines := linesOf(errors.Join(err, s.OperatorOff))
 			if off := c.env["OPERATOR_CALLBACK_URL"] != ""; off && (err != nil || s.OperatorCallbackURL+s.OperatorWebhookSecret != "") {
-				t.Errorf("%v; the operator is told at %q", err, s.OperatorCallbackURL)
+				t.Errorf("%v; the operator is notified at %q", err, s.OperatorCallbackURL)
 			}
 			if (len(c.want) > 0) != (len(lines) == 1) {
 				t.Fatalf("got %q", lines)
 			}
 			for _, want := range c.want {
 				if !strings.Contains(lines[0], want) {
-					t.Errorf("%q does not tell %q", lines[0], want)
+					t.Errorf("%q does not say %q", lines[0], want)
 				}
 			}
 		})
@@ -335,7 +335,7 @@ func TestAllMistakesAtOnce(t *testing.T) {
 	}
 	for _, w := range want {
 		if err == nil || !strings.Contains(err.Error(), w) {
-			t.Errorf("not told: %s", w)
+			t.Errorf("not notified: %s", w)
 		}
 	}
 	if len(linesOf(err)) != len(want) {

@@ -16,7 +16,7 @@ import (
 	"recarga/internal/exposure"
 )
 
-// Source is one place where settings come from. get tells whether it has one.
+// Source is one place where settings come from. get reports whether it has one.
 type Source struct {
 	name string
 	get  func(Setting) (value string, ok bool, err error)
@@ -179,7 +179,7 @@ var (
 	anIP  = regexp.MustCompile(`^[0-9a-fA-F.:]+$`)
 )
 
-// isInjected also tells whether only the name is such a one.
+// isInjected also reports whether only the name is such a one.
 func isInjected(name, value string) (ok, byName bool) {
 	for _, known := range injected {
 		if known.name.MatchString(name) {

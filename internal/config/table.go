@@ -113,7 +113,7 @@ func storageSettings(s *Settings) []Setting {
 		set:     text(&s.DatabaseURL, databaseURL),
 	}, {
 		Name: "REDIS_URL", Default: embedded, Secret: true,
-		Help:    "where the queue lives; embedded: in this process, and rung again from the book of record after a restart",
+		Help:    "where the queue lives; embedded: in this process, and enqueued again from the book of record after a restart",
 		Allowed: "embedded, redis://, rediss://, unix://, redis-sentinel://HOST:PORT,…/DB?master=NAME or redis-cluster://HOST:PORT,…",
 		set:     text(&s.RedisURL, redisURL),
 	}, {
@@ -147,10 +147,10 @@ func distributorSettings(s *Settings) []Setting {
 		Help: "one purchase call; the distributor tries several providers in turn, and cutting it short makes an unknown",
 	}, {
 		Name: "DISTRIBUTOR_RATE", Allowed: "COUNT/s, COUNT/m or COUNT/h, as in 200/m", set: rate(&s.DistributorRate),
-		Help: "at most so many requests, all workers together; orders wait in line, by their priority. Empty: no limit",
+		Help: "at most so many requests, all workers together; orders waits, by their priority. Empty: no limit",
 	}, {
 		Name: "BREAKER_SHARE", Default: "50%", Allowed: "a whole percentage from 0% (never) to 100%", set: percentage(&s.BreakerShare),
-		Help: "when so many of an operator's last purchases (of half a minute, at least 50) were unavailable, not sent or unknown, its orders wait in line while probes try it",
+		Help: "when so many of an operator's last purchases (of half a minute, at least 50) were unavailable, not sent or unknown, its orders waits while probes try it",
 	}, {
 		Name: "BREAKER_PROBE", Default: "5s", Allowed: allowedDuration, set: span(&s.BreakerProbe),
 		Help: "time between two probes of an operator that is out, by all workers together",
@@ -162,10 +162,10 @@ func distributorSettings(s *Settings) []Setting {
 		Help: "time between two questions for the balance, by all workers together",
 	}, {
 		Name: "BALANCE_LOW", Allowed: allowedAmount, set: amount(&s.BalanceLow),
-		Help: "when the balance falls below it, an alarm is logged and the operator is told, once (balance.low). Empty: never",
+		Help: "when the balance falls below it, an alarm is logged and the operator is notified, once (balance.low). Empty: never",
 	}, {
 		Name: "BALANCE_RESERVE", Allowed: allowedAmount, set: amount(&s.Reserve),
-		Help: "orders whose purchase would leave less than this of the balance wait in line until it has risen. Empty: never",
+		Help: "orders whose purchase would leave less than this of the balance waits until it has risen. Empty: never",
 	}}
 }
 
@@ -200,7 +200,7 @@ func callerSettings(s *Settings) []Setting {
 		Help: "key of the caller named default; client commands send it",
 	}, {
 		Name: "CALLBACK_URL", Allowed: AllowedURL, set: text(&s.CallbackURL, WebURL),
-		Help: "where the caller named default is told; https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true",
+		Help: "where the caller named default is notified; https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true",
 	}, {
 		Name: "WEBHOOK_SECRET", Secret: true, Allowed: "whsec_ and base64 of 24 to 64 bytes",
 		set:  text(&s.WebhookSecret, func(v string) bool { return webhook.ParseSecret(v) == nil }),
@@ -217,7 +217,7 @@ func callerSettings(s *Settings) []Setting {
 		Help: "permit an admin key that can be guessed where RECARGA_HTTP_ADDR is not on loopback",
 	}, {
 		Name: "OPERATOR_CALLBACK_URL", Auxiliary: true, Allowed: AllowedURL, set: text(&s.OperatorCallbackURL, WebURL),
-		Help: "where the operator is told what concerns no order (endpoint.disabled); https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true. A mistake in it is a warning at the start, and the operator is not told",
+		Help: "where the operator is notified what concerns no order (endpoint.disabled); https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true. A mistake in it is a warning at the start, and the operator is not notified",
 	}, {
 		Name: "OPERATOR_WEBHOOK_SECRET", Auxiliary: true, Secret: true, Allowed: "whsec_ and base64 of 24 to 64 bytes",
 		set:  text(&s.OperatorWebhookSecret, func(v string) bool { return webhook.ParseSecret(v) == nil }),
@@ -250,7 +250,7 @@ func webhookSettings(s *Settings) []Setting {
 		Help: "at most so many tries to one endpoint, of each worker process; empty: no limit",
 	}, {
 		Name: "WEBHOOK_DISABLE_AFTER", Default: "120h", Allowed: allowedDuration, set: span(&s.WebhookDisableAfter),
-		Help: "how long an endpoint may fail without a success before it is disabled and the operator is told",
+		Help: "how long an endpoint may fail without a success before it is disabled and the operator is notified",
 	}, {
 		Name: "WEBHOOK_ALLOW_PRIVATE", Default: "false", Choice: true, Allowed: allowedChoice, set: choice(&s.WebhookAllowPrivate),
 		Help: "permit http:// and loopback, private and link-local targets",
@@ -440,7 +440,7 @@ func keyList(to *[]string, shortest int) func(string) error {
 	}
 }
 
-// WebURL tells whether a text is an http or https URL with a host and without a user.
+// WebURL reports whether a text is an http or https URL with a host and without a user.
 func WebURL(v string) bool {
 	u, err := url.Parse(v)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil

@@ -88,7 +88,7 @@ func (l *RateLimiter) allow(ctx context.Context, limit redis_rate.Limit, n int) 
 	return l.limiter.AllowAtMost(ctx, l.key, limit, n)
 }
 
-// plausible tells whether an answer can be: the limit is drawn down by a burst of the highest priority at most.
+// plausible reports whether an answer can be: the limit is drawn down by a burst of the highest priority at most.
 func (l *RateLimiter) plausible(r *redis_rate.Result, limit redis_rate.Limit, n int) bool {
 	every := limit.Period / time.Duration(limit.Rate)
 	longest := every*time.Duration(l.limits[0].Burst-limit.Burst+1) + time.Second

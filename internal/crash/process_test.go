@@ -141,7 +141,7 @@ func (p *process) stop() {
 	}
 }
 
-// endpoints are where the process tells callers.
+// endpoints are where the process says callers.
 func (w *world) endpoints(p *process) webhook.Endpoints {
 	secret := []string{w.secret}
 	p.hookURL = p.reach("webhook", w.hooks)

@@ -172,9 +172,9 @@ type disabled struct {
 	ev    *topup.Event
 }
 
-func (b book) DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, tell bool, now time.Time) (bool, *topup.Event, error) {
+func (b book) DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, notify bool, now time.Time) (bool, *topup.Event, error) {
 	done, err := through(b.g, "journal.DisableEndpoint", func() (is disabled, err error) {
-		is.first, is.ev, err = b.j.DisableEndpoint(ctx, d, tell, now)
+		is.first, is.ev, err = b.j.DisableEndpoint(ctx, d, notify, now)
 		return is, err
 	})
 	return done.first, done.ev, err

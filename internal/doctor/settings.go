@@ -43,7 +43,7 @@ func newSettings(cfg Config) part {
 			"set RECARGA_WEBHOOK_ALLOW_PRIVATE=false, unless every caller is trusted", s.private},
 		{"http address", "the API speaks plain http: on a public interface keys travel in the clear",
 			"set RECARGA_HTTP_ADDR to a loopback or private address, behind a proxy that speaks https", s.http},
-		{"metrics address", "/metrics needs no key and tells the business's numbers",
+		{"metrics address", "/metrics needs no key and says the business's numbers",
 			"set RECARGA_METRICS_ADDR to a loopback or private address, or let a firewall admit the scraper only", s.metrics},
 		{"archive folder", "it has phone numbers, and what was bought",
 			"let only this user into the folder of RECARGA_ARCHIVE_DIR (chmod 700)", s.archive},

@@ -141,7 +141,7 @@ func TestConsole(t *testing.T) {
 	if got := get(t, c, "LATER-0").State; got != topup.StateCanceled {
 		t.Errorf("LATER-0 is %s", got)
 	}
-	w.told(t, get(t, c, "GOOD-1"))
+	w.notified(t, get(t, c, "GOOD-1"))
 	acts("/console/events/"+get(t, c, "GOOD-1").Events[0].ID+"/redeliver", nil, 422, "Say why")
 	acts("/console/events/"+get(t, c, "GOOD-1").Events[0].ID+"/redeliver", url.Values{"reason": {"the shop lost it"}}, 200, "due again")
 

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// OthersCanRead tells that users of this machine who are neither the owner nor of the group of a file or folder can
+// OthersCanRead says that users of this machine who are neither the owner nor of the group of a file or folder can
 // read it or write to it: its mode lets them, and that of each folder above it. What is not there, nobody reads.
 func OthersCanRead(path string) bool { return othersCan(path, 0o006) }
 
@@ -55,13 +55,13 @@ func ReadableFiles(databaseURL string) (readable []string) {
 	return readable
 }
 
-// OnLoopback tells whether only this machine reaches an address HOST:PORT.
+// OnLoopback reports whether only this machine reaches an address HOST:PORT.
 func OnLoopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	return err == nil && Loopback(host)
 }
 
-// Loopback tells whether a host is this machine.
+// Loopback reports whether a host is this machine.
 func Loopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()

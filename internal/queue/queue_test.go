@@ -63,7 +63,7 @@ type look struct {
 	at   time.Time
 }
 
-// looks makes a handler that reports its calls and answers as told.
+// looks makes a handler that reports its calls and answers as asked.
 func looks(answer func() (time.Time, error)) (<-chan look, queue.Handler) {
 	calls := make(chan look, 100)
 	return calls, func(ctx context.Context, task *asynq.Task) (time.Time, error) {
@@ -86,7 +86,7 @@ func next(t testing.TB, calls <-chan look) look {
 	}
 }
 
-func TestRingWakesAWorker(t *testing.T) {
+func TestEnqueueWakesAWorker(t *testing.T) {
 	q := open(t, queue.Embedded)
 	calls, handler := looks(done)
 	serve(t, q, handler)
@@ -103,9 +103,9 @@ func TestRingWakesAWorker(t *testing.T) {
 	}
 }
 
-// TestRingFromAnotherProcess: a second connection to the same Redis, as another process has, wakes
+// TestEnqueueFromAnotherProcess: a second connection to the same Redis, as another process has, wakes
 // the worker by its message; one that only enqueues is found by the poll.
-func TestRingFromAnotherProcess(t *testing.T) {
+func TestEnqueueFromAnotherProcess(t *testing.T) {
 	q := open(t, queue.Embedded)
 	calls, handler := looks(done)
 	serve(t, q, handler)
@@ -158,9 +158,9 @@ func TestScheduledNotEarly(t *testing.T) {
 	}
 }
 
-// TestRingPastADeadTask: whatever was done to the task of an order in asynq, ringing finds an id
+// TestEnqueuePastADeadTask: whatever was done to the task of an order in asynq, enqueueing finds an id
 // under which the order is looked at.
-func TestRingPastADeadTask(t *testing.T) {
+func TestEnqueuePastADeadTask(t *testing.T) {
 	kill := map[string]func(*testing.T, *queue.Queue, *asynq.Inspector){
 		"archived": func(t *testing.T, _ *queue.Queue, i *asynq.Inspector) {
 			if err := i.ArchiveTask(tasks.QueueTopups, "ORD-1"); err != nil {
@@ -207,8 +207,8 @@ func TestRingPastADeadTask(t *testing.T) {
 	}
 }
 
-// TestRingBesideATaskOfMuchLater: an event that is sent again, and whose next try is hours away, is rung for now.
-func TestRingBesideATaskOfMuchLater(t *testing.T) {
+// TestEnqueueBesideATaskOfMuchLater: an event that is sent again, and whose next try is hours away, is enqueued for now.
+func TestEnqueueBesideATaskOfMuchLater(t *testing.T) {
 	q := open(t, queue.Embedded)
 	for _, at := range []time.Time{time.Now().Add(5 * time.Hour), time.Now().Add(5 * time.Hour), {}} {
 		if err := q.EnqueueOrder(t.Context(), request("ORD-1"), at); err != nil {
@@ -222,8 +222,8 @@ func TestRingBesideATaskOfMuchLater(t *testing.T) {
 	}
 }
 
-// TestInsistBesideAnActiveTask: the sweep does not wait for a task whose worker is gone.
-func TestInsistBesideAnActiveTask(t *testing.T) {
+// TestForceBesideAnActiveTask: the sweep does not wait for a task whose worker is gone.
+func TestForceBesideAnActiveTask(t *testing.T) {
 	q := open(t, queue.Embedded)
 	release := make(chan struct{})
 	calls := make(chan look, 10)
@@ -248,7 +248,7 @@ func TestInsistBesideAnActiveTask(t *testing.T) {
 		t.Errorf("task id %q, want a second generation", l.id)
 	}
 	if len(calls) != 0 {
-		t.Error("the ring beside an active task made another one")
+		t.Error("enqueueing beside an active task made another one")
 	}
 }
 
@@ -291,7 +291,7 @@ func TestFailuresUseUpNothing(t *testing.T) {
 	}
 }
 
-// TestOnRealRedis repeats what matters most on a real server: waking, coming back, and ringing past a
+// TestOnRealRedis repeats what matters most on a real server: waking, coming back, and enqueueing past a
 // dead task, each with asynq's Lua run by Redis itself.
 func TestOnRealRedis(t *testing.T) {
 	q := open(t, testkit.Redis(t).URL())
@@ -343,10 +343,10 @@ func TestRedisGoneAndBack(t *testing.T) {
 	q.StopEmbedded()
 	start := time.Now()
 	if err := q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}); err == nil {
-		t.Fatal("a ring without Redis succeeds")
+		t.Fatal("enqueueing without Redis succeeds")
 	}
 	if err := q.EnqueueOrder(t.Context(), request("ORD-2"), time.Time{}); !errors.Is(err, queue.ErrUnreachable) {
-		t.Errorf("the second ring is %v, want ErrUnreachable at once", err)
+		t.Errorf("the second enqueueing is %v, want ErrUnreachable at once", err)
 	}
 	if took := time.Since(start); took > 5*time.Second {
 		t.Errorf("a caller waited %s for Redis", took)
@@ -357,7 +357,7 @@ func TestRedisGoneAndBack(t *testing.T) {
 	for deadline := time.After(20 * time.Second); q.EnqueueOrder(t.Context(), request("ORD-3"), time.Time{}) != nil; {
 		select {
 		case <-deadline:
-			t.Fatal("rings still fail after Redis is back")
+			t.Fatal("enqueues still fail after Redis is back")
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
@@ -422,7 +422,7 @@ func TestAnnounce(t *testing.T) {
 	}
 }
 
-// BenchmarkPickup measures the time from a ring to the handler's first line, for a lone order, beside
+// BenchmarkPickup measures the time from an enqueueing to the handler's first line, for a lone order, beside
 // asynq's own polling at 5 ms.
 func BenchmarkPickup(b *testing.B) {
 	b.Run("woken", func(b *testing.B) {
@@ -451,11 +451,11 @@ func BenchmarkPickup(b *testing.B) {
 	})
 }
 
-func benchmarkPickup(b *testing.B, calls <-chan look, ring func(topup.ID) error) {
+func benchmarkPickup(b *testing.B, calls <-chan look, enqueue func(topup.ID) error) {
 	var total time.Duration
 	for n := 0; b.Loop(); n++ {
 		start := time.Now()
-		if err := ring(topup.ID("ORD-" + time.Now().Format("150405.000000000"))); err != nil {
+		if err := enqueue(topup.ID("ORD-" + time.Now().Format("150405.000000000"))); err != nil {
 			b.Fatal(err)
 		}
 		total += next(b, calls).at.Sub(start)

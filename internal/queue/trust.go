@@ -101,7 +101,7 @@ func (q *Queue) cleanShared(ctx context.Context) error {
 	return nil
 }
 
-// lost tells whether a task that calls itself pending is not in its list, where nothing would ever find it. A list
+// lost reports whether a task that calls itself pending is not in its list, where nothing would ever find it. A list
 // that is long is looked at where the next tasks are.
 func (q *Queue) lost(ctx context.Context, queue, taskID string) bool {
 	const look = 2000

@@ -1,6 +1,6 @@
 // Package strictjson reads a JSON object that somebody else wrote, and refuses whatever two readers of JSON could
 // read differently: text that is not UTF-8, half a surrogate pair, data behind the object. Which names it repeats is
-// told with it, since readers disagree on which value counts. All requests and all payloads of the queue are read by
+// named with it, since readers disagree on which value counts. All requests and all payloads of the queue are read by
 // it. Its time and memory are linear in the input.
 package strictjson
 
@@ -121,7 +121,7 @@ type splitter struct {
 type level struct {
 	// names are those of an object so far, and how often they were given; nil for an array.
 	names map[string]int
-	// value tells that a name has been read, and its value comes next.
+	// value says that a name has been read, and its value comes next.
 	value bool
 }
 

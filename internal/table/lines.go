@@ -10,7 +10,7 @@ import (
 const (
 	// MaxRow bounds a row, in bytes.
 	MaxRow = 64 << 10
-	// maxKept is how much of a longer one is kept, to tell which it is.
+	// maxKept is how much of a longer one is kept, to say which it is.
 	maxKept = 200
 	// The lines in which a header is looked for: so many, of so many bytes together.
 	previewLines = 100
@@ -22,7 +22,7 @@ type Line struct {
 	Number int64 // from 1
 	// Text is valid until the next line is read. It is as the file has it, but for UTF-16, which has become UTF-8.
 	Text []byte
-	// Long tells that the line was longer than MaxRow, and Text is its beginning only.
+	// Long says that the line was longer than MaxRow, and Text is its beginning only.
 	Long bool
 }
 
@@ -75,7 +75,7 @@ func (l *Lines) Next() (Line, error) {
 	return l.read()
 }
 
-// look tells whether there is a line i lines after the next one, near enough to be held in memory.
+// look reports whether there is a line i lines after the next one, near enough to be held in memory.
 func (l *Lines) look(i int) bool {
 	for len(l.ahead) <= i {
 		if l.err != nil || len(l.ahead) >= previewLines || l.size >= previewBytes {

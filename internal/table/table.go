@@ -22,7 +22,7 @@ type Row struct {
 	Cells []string
 	// Err says why the cells are not those of the header's columns.
 	Err error
-	// Early tells that the row stands before the header.
+	// Early says that the row stands before the header.
 	Early bool
 	// Text is the whole row, valid until the next one is read; of one that is Long it is the beginning only.
 	Text []byte
@@ -39,7 +39,7 @@ type Reader struct {
 	split  *splitter
 	early  []Line // before the header
 	notes  notes
-	// filled tells which columns had a value in any row.
+	// filled says which columns had a value in any row.
 	filled []bool
 }
 
@@ -99,7 +99,7 @@ func (r *Reader) withoutHeader(commas []rune) error {
 	return missing
 }
 
-// certain tells a header from a row that happens to hold the name of a column: no header is a number.
+// certain says a header from a row that happens to hold the name of a column: no header is a number.
 func (h *headings) certain() bool {
 	return h != nil && h.layout.named > 0 && !slices.ContainsFunc(h.layout.head, func(cell string) bool {
 		return strings.ContainsFunc(cell, unicode.IsDigit) && !strings.ContainsFunc(cell, unicode.IsLetter)
@@ -215,7 +215,7 @@ func (r *Reader) goesOn(row *Row) bool {
 	return false
 }
 
-// open tells that a quote is open at the end.
+// open says that a quote is open at the end.
 func open(text []byte) bool { return bytes.Count(text, []byte{'"'})%2 == 1 }
 
 func joined(text, next []byte) []byte { return slices.Concat(text, []byte{'\n'}, next) }

@@ -185,7 +185,7 @@ func TestSecretsStayInside(t *testing.T) {
 	}
 }
 
-// echoes are the forms in which a vendor tells somebody's secrets.
+// echoes are the forms in which a vendor repeats somebody's secrets.
 func echoes(secrets ...string) map[string]string {
 	all := map[string]string{}
 	for i, s := range secrets {

@@ -11,8 +11,9 @@ import (
 	"github.com/cenkalti/backoff/v4"
 )
 
-// Balance is the distributor's word on the account, which may be some time old: a hint, never proof.
+// Balance is the distributor's figure of the account, which may be some time old: a hint, never proof.
 type Balance struct {
+	// Amount is the figure as the answer gives it, in its own currency.
 	Amount json.Number
 	// Currency is empty where the answer names none.
 	Currency string
@@ -26,7 +27,7 @@ var errToken = errors.New("the distributor refused the token")
 
 // Balance asks for the balance. It moves no money, so it is repeated for some seconds.
 func (c *Client) Balance(ctx context.Context) (b Balance, err error) {
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	try := func() (err error) {
 		b, err = c.balanceOnce(ctx)

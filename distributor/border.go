@@ -12,6 +12,7 @@ import (
 	"strings"
 	"unicode"
 
+	"recarga/internal/clip"
 	"recarga/topup"
 )
 
@@ -70,11 +71,11 @@ func lower(s string) string {
 
 // text is a vendor's text without secrets and without what a terminal or a page would obey, of at most so
 // many bytes.
-func (b *border) text(s string, most int) string { return clip(b.mask(s), most) }
+func (b *border) text(s string, most int) string { return clip.To(b.mask(s), most) }
 
 func (b *border) mask(s string) string {
 	s = clean(s)
-	// What is undone most tells most: a secret may be escaped in parts only.
+	// The text that is decoded most comes first: a secret may be escaped in parts only.
 	levels := decodings(s)
 	for rounds := 0; len(levels) > 0 && rounds < maxDecodings; {
 		deepest := len(levels) - 1
@@ -94,7 +95,7 @@ func (b *border) mask(s string) string {
 	})
 }
 
-// hide masks the secrets and whatever else looks like one, and tells whether there were any.
+// hide masks the secrets and whatever else looks like one, and reports whether there were any.
 func (b *border) hide(s string) (hidden string, found bool) {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	hidden = credentials(b.known(s))
@@ -131,7 +132,7 @@ func (b *border) known(s string) string {
 	return without(s, hidden)
 }
 
-// placesOf are the places of a secret in a text; a short one must stand apart there.
+// placesOf are the places of a secret in a text; a short one must be a word of its own there.
 func placesOf(low, secret string) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for i := 0; ; i++ {
@@ -161,17 +162,22 @@ func without(s string, hidden []bool) string {
 	return strings.ToValidUTF8(out.String(), "")
 }
 
-// apart tells that a short secret stands alone, and is not a part of a word.
+// apart reports whether a short secret is a word of its own, and not a part of one.
 func apart(s string, from, to int) bool {
 	const word = letters + "0123456789"
-	return (from == 0 || !strings.Contains(word, s[from-1:from])) && (to == len(s) || !strings.Contains(word, s[to:to+1]))
+	return (from == 0 || !strings.Contains(word, s[from-1:from])) &&
+		(to == len(s) || !strings.Contains(word, s[to:to+1]))
 }
+
+// is stands between a name and its value, in JSON, in a form or in a header.
+const is = `\\?["']?\s*[:=]\s*\\?["']?`
 
 var (
 	scheme = regexp.MustCompile(`(?i)\b(?:bearer|basic|digest)[\s:]+"?([A-Za-z0-9._~+/=-]{8,})`)
-	member = regexp.MustCompile(`(?i)(?:(?:access|refresh|id)_?token|secret_?key)\\?["']?\s*[:=]\s*\\?["']?([^\s"',;&<>{}\[\]\\]+)`)
-	named  = regexp.MustCompile(`(?i)(?:token|secret(?:_?key)?|api_?key|password|passwd|authorization)\\?["']?\s*[:=]\s*\\?["']?([^\s"',;&<>{}\[\]\\]{8,})`)
-	jwt    = regexp.MustCompile(`\b(eyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*){0,2})`)
+	member = regexp.MustCompile(`(?i)(?:(?:access|refresh|id)_?token|secret_?key)` + is + `([^\s"',;&<>{}\[\]\\]+)`)
+	named  = regexp.MustCompile(`(?i)(?:token|secret(?:_?key)?|api_?key|password|passwd|authorization)` + is +
+		`([^\s"',;&<>{}\[\]\\]{8,})`)
+	jwt = regexp.MustCompile(`\b(eyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*){0,2})`)
 )
 
 // credentials masks what looks like some, whoever's they are.
@@ -280,14 +286,11 @@ func clean(s string) string {
 	}, strings.ToValidUTF8(s, "\uFFFD"))
 }
 
-func clip(s string, most int) string {
-	return strings.ToValidUTF8(s[:min(len(s), most)], "")
-}
-
 // result passes the texts of a result. An id that is too long to be kept whole is left out: a part of one
 // names nothing.
 func (b *border) result(r topup.Result) topup.Result {
-	r.Message, r.Error, r.Code = b.text(r.Message, maxText), b.text(r.Error, maxText), topup.Code(b.text(string(r.Code), maxText))
+	r.Message, r.Error = b.text(r.Message, maxText), b.text(r.Error, maxText)
+	r.Code = topup.Code(b.text(string(r.Code), maxText))
 	long := ""
 	for _, id := range []struct {
 		name string

@@ -57,7 +57,7 @@ func TestClassifyEveryCell(t *testing.T) {
 	t.Logf("%d cells", cells)
 }
 
-// gateway tells statuses that are not the vendor's own: something between answered.
+// gateway has statuses that are not the vendor's own: something between answered.
 func gateway(status int) bool {
 	return status == 201 || status == 302 || status == 502 || status == 504
 }

@@ -22,20 +22,21 @@ import (
 const (
 	// maxAnswer bounds what is read of an answer; a real one has some hundred bytes.
 	maxAnswer = 64 << 10
-	// lookTimeout bounds a login or a balance inquiry, which move no money and may be repeated.
-	lookTimeout = 30 * time.Second
+	// queryTimeout bounds a login or a balance inquiry, which move no money and may be repeated.
+	queryTimeout = 30 * time.Second
 	// idleTimeout is below the 5 s after which Node's HTTP server, which the vendor seems to use,
 	// closes an idle connection: a request written on a connection that is just being closed has an
 	// unknown outcome.
 	idleTimeout = 4 * time.Second
-	// writeBuffer holds any request whole, so that its headers and its body leave in one write.
+	// writeBuffer fits any request whole, so that its headers and its body leave in one write.
 	writeBuffer = 64 << 10
 )
 
 // Config is what a Client is made of.
 type Config struct {
 	// URL is the API's, up to and with /api/distributor.
-	URL                   string
+	URL string
+	// CustomerID and SecretKey are the credentials of a login.
 	CustomerID, SecretKey string
 	// Timeout of one purchase call. Defaults to 120s: the vendor tries several providers in turn.
 	Timeout time.Duration
@@ -45,7 +46,7 @@ type Config struct {
 	Tokens TokenStore
 	// MaxConns bounds the connections. Defaults to 64.
 	MaxConns int
-	// Observe is told of every request that was made; it must not block. Nil: nobody is.
+	// Observe is called for each request that was made; it must not block. Nil: nothing is.
 	Observe func(Request)
 	// Log defaults to slog.Default().
 	Log *slog.Logger
@@ -56,18 +57,17 @@ const CallPurchase = "purchase"
 
 // Request is one HTTP request to the distributor, and what came of it.
 type Request struct {
-	// Call is login, balance or purchase.
+	// Call is login, balance or purchase (CallPurchase).
 	Call string
 	// Status is 0 where no whole answer came.
 	Status int
-	// Err is why none did.
+	// Err is why no whole answer came.
 	Err error
 	// Took is the time to the end of the answer.
 	Took time.Duration
-	// Header and Body are the answer's. Among them are secrets: they are for those who examine the
-	// distributor, never for a log.
+	// Header and Body are the answer's. They contain secrets: they are for examining the distributor, never for a log.
 	Header http.Header
-	Body   []byte
+	Body   []byte // whole, or as far as it came
 }
 
 // Client talks to the distributor. It is safe for concurrent use.

@@ -221,7 +221,7 @@ func TestPurchaseOverTheWire(t *testing.T) {
 	}
 }
 
-// TestAnswersWithoutEnd: no answer holds a purchase beyond its timeout, and a 101 not even so long.
+// TestAnswersWithoutEnd: no answer delays a purchase beyond its timeout, and a 101 not even so long.
 func TestAnswersWithoutEnd(t *testing.T) {
 	hints := func(w http.ResponseWriter, r *http.Request) {
 		tick := time.NewTicker(5 * time.Millisecond)
@@ -322,7 +322,7 @@ func (f fixed) Save(context.Context, string, time.Time) error   { return nil }
 func (f fixed) Lock(context.Context) (unlock func(), err error) { return func() {}, nil }
 
 // TestIdleConnectionsAreClosedUnderUs: the vendor closes each connection after its answer without
-// saying so. Whatever the next purchase meets, it is sent at most once, and never called not sent if
+// saying so. Whatever the next purchase meets, it is sent at most once, and never reported as not sent if
 // it arrived.
 func TestIdleConnectionsAreClosedUnderUs(t *testing.T) {
 	var requests atomic.Int64
@@ -350,7 +350,7 @@ func TestIdleConnectionsAreClosedUnderUs(t *testing.T) {
 		case arrived > 1:
 			t.Fatalf("purchase %d was sent %d times", i, arrived)
 		case got.Outcome == topup.OutcomeNotSent && arrived != 0:
-			t.Fatalf("purchase %d is called not sent, and arrived", i)
+			t.Fatalf("purchase %d is reported as not sent, and arrived", i)
 		}
 	}
 	if requests.Load() == 0 {

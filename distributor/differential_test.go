@@ -16,7 +16,7 @@ func deciding() []string {
 	return []string{"success", "response_code", "distributor_transaction_id"}
 }
 
-// decides tells a field that some reader takes for a deciding one.
+// decides reports whether a field is one that some reader takes for a deciding one.
 func decides(name string) bool { return slices.Contains(deciding(), fold(name)) }
 
 type base struct {
@@ -186,7 +186,7 @@ func (c chaos) meddle(fields []field) []field {
 	return fields
 }
 
-// proven tells by its own means that every proof of an approval is there, and nothing against it.
+// proven reports by its own means whether every proof of an approval is there, and nothing against it.
 func proven(status int, fields []field) bool {
 	proofs := map[string][]string{"success": {`true`, `"true"`}, "response_code": {`"00"`}, "distributor_transaction_id": {`"ORD-1"`}}
 	found := 0

@@ -15,10 +15,15 @@ type documented struct {
 func documentOf(call string) []documented {
 	switch call {
 	case "login":
-		return []documented{{"success", "true", exactly("true")}, {"access_token", "a text", isText}, {"refresh_token", "a text", isText},
-			{"token_type", "Bearer", exactly(`"Bearer"`)}, {"expires_in", "a number", isNumber}}
+		return []documented{
+			{"success", "true", exactly("true")}, {"access_token", "a text", isText}, {"refresh_token", "a text", isText},
+			{"token_type", "Bearer", exactly(`"Bearer"`)}, {"expires_in", "a number", isNumber},
+		}
 	case "balance":
-		return []documented{{"success", "true", exactly("true")}, {"balance", "a number", isNumber}, {"currency", "a text", isText}, {"last_updated", "a time", isTime}}
+		return []documented{
+			{"success", "true", exactly("true")}, {"balance", "a number", isNumber}, {"currency", "a text", isText},
+			{"last_updated", "a time", isTime},
+		}
 	default:
 		return []documented{{"success", "false", exactly("false")}, {"error", "a text", isText}}
 	}

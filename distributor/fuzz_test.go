@@ -196,7 +196,7 @@ func FuzzAnswer(f *testing.F) {
 func checkResult(t *testing.T, r topup.Result) {
 	t.Helper()
 	if r.RetryAfter < 0 || r.RetryAfter > time.Hour || r.RetryAfter > 0 && (r.Outcome != topup.OutcomeNotSent || r.HTTPStatus != 429) {
-		t.Errorf("%s after HTTP %d is told to wait %s", r.Outcome, r.HTTPStatus, r.RetryAfter)
+		t.Errorf("%s after HTTP %d has to wait %s", r.Outcome, r.HTTPStatus, r.RetryAfter)
 	}
 	if r.LoginAgain != (r.Outcome == topup.OutcomeNotSent && r.HTTPStatus == 401) {
 		t.Errorf("%s after HTTP %d: log in again is %v", r.Outcome, r.HTTPStatus, r.LoginAgain)
@@ -208,7 +208,7 @@ func checkResult(t *testing.T, r topup.Result) {
 		t.Errorf("approved by code %q and HTTP %d", r.Code, r.HTTPStatus)
 	}
 	if strings.Contains(r.Evidence, phone.Digits()) || strings.Contains(r.Evidence, secretKey) {
-		t.Errorf("the evidence tells a secret: %s", r.Evidence)
+		t.Errorf("the evidence shows a secret: %s", r.Evidence)
 	}
 }
 
@@ -243,7 +243,7 @@ func notToken(r rune) bool {
 	return r != '-' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
 }
 
-// whole tells that the body arrives as it was written: not cut, and of a status that has one.
+// whole reports whether the body arrives as it was written: not cut, and of a status that has one.
 func (r response) whole() bool {
 	const most = 64 << 10
 	return r.cut == 0 && len(r.body) <= most && r.status >= 200 && r.status != http.StatusNoContent && r.status != http.StatusNotModified

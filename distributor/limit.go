@@ -8,8 +8,8 @@ import (
 	"unicode"
 )
 
-// limitsOne tells a 429 that speaks of one number or customer from the general rate limit: its body has,
-// at any depth, a field such as daily_limit_mxn, or a text such as "daily limit of this number".
+// limitsOne reports whether a 429 is about one number or customer, and not the general rate limit: its body has, at
+// any depth, a field such as daily_limit_mxn, or a text such as "daily limit of this number".
 //
 // The vendor's document has neither. Where this errs, no money moves: the other orders wait without need,
 // or get a 429 each.
@@ -36,8 +36,8 @@ func limits(v any) bool {
 	return false
 }
 
-// namesLimit tells a name or sentence that joins a limit with a number, a customer, an amount or a span
-// of days, and that does not speak of requests.
+// namesLimit reports whether a name or sentence joins a limit with a number, a customer, an amount or a span of days,
+// and does not mention requests.
 func namesLimit(text string) bool {
 	limit, one := false, false
 	for _, word := range words(text) {

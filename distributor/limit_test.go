@@ -6,7 +6,7 @@ import (
 	"recarga/topup"
 )
 
-// TestLimitOfOneOrder: a limit of one number or customer holds up nobody else, and the general rate limit
+// TestLimitOfOneOrder: a limit of one number or customer delays nobody else, and the general rate limit
 // never passes for one.
 func TestLimitOfOneOrder(t *testing.T) {
 	for _, c := range []struct {

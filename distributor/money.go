@@ -12,7 +12,8 @@ import (
 
 // written are the texts that say one amount: 990, 990.00, 1,234.50, $ 990.00, 990.00 USD. The balance is in
 // US dollars, so a text in another currency is none.
-var written = regexp.MustCompile(`^(?:USD|US\$|\$)?\s*(-?(?:(?:0|[1-9]\d*)(?:\.\d+)?|[1-9]\d{0,2}(?:,\d{3})+\.\d+))\s*(?:USD)?$`)
+var written = regexp.MustCompile(`^(?:USD|US\$|\$)?\s*` +
+	`(-?(?:(?:0|[1-9]\d*)(?:\.\d+)?|[1-9]\d{0,2}(?:,\d{3})+\.\d+))\s*(?:USD)?$`)
 
 // thousand is a text that is a thousand to some and one to others. The comma's are not in written.
 var thousand = regexp.MustCompile(`^-?[1-9]\d{0,2}\.\d{3}$`)

@@ -55,7 +55,7 @@ func withoutBOM(data []byte) []byte { return bytes.TrimPrefix(data, []byte("\ufe
 func fold(name string) string { return strings.ToLower(strings.ToUpper(name)) }
 
 // candidates are all that a reader might take for a field: of several of one name some take the first and
-// some the last, and some do not tell cases apart. A nil is the field's absence.
+// some the last, and some ignore case. A nil is the field's absence.
 func (o *object) candidates(name string) (all []json.RawMessage) {
 	exact := false
 	for _, f := range o.fields {

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"recarga/internal/httpclient"
 	"recarga/topup"
 )
 
@@ -28,9 +29,9 @@ type purchaseBody struct {
 	Operator topup.NullString `json:"operator,omitempty"`
 }
 
-// Purchase sends one product_purchase request, once, and says what became of it. Every way that it
-// can go is a Result: it is topup.OutcomeNotSent only where provably no byte left or the vendor
-// refused to look at it, and topup.OutcomeUnknown wherever the money may have moved.
+// Purchase sends one product_purchase request, once, and returns what became of it. Every end is a Result: it is
+// topup.OutcomeNotSent only where provably no byte left or the vendor refused to process it, and topup.OutcomeUnknown
+// wherever the money may have moved.
 //
 // After sendBy nothing is sent any more. That is checked against the wall clock in the last moment
 // before the bytes leave, because a process may have been stopped between the record of the attempt
@@ -44,12 +45,15 @@ func (c *Client) Purchase(ctx context.Context, o topup.Order, sendBy time.Time) 
 	if err != nil {
 		return topup.Result{Outcome: topup.OutcomeNotSent, Error: err.Error()}
 	}
-	payload, err := json.Marshal(purchaseBody{ID: o.ID, Phone: o.Phone.Digits(), Product: o.Product, Amount: o.Amount, Operator: o.Operator})
+	body := purchaseBody{ID: o.ID, Phone: o.Phone.Digits(), Product: o.Product, Amount: o.Amount, Operator: o.Operator}
+	payload, err := json.Marshal(body)
 	if err != nil {
 		return topup.Result{Outcome: topup.OutcomeNotSent, Error: err.Error()}
 	}
 	p := &progress{sendBy: sendBy}
-	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, p.trace()), http.MethodPost, c.cfg.URL+"/product_purchase", bytes.NewReader(payload))
+	traced := httptrace.WithClientTrace(ctx, p.trace())
+	url := c.cfg.URL + "/product_purchase"
+	req, err := http.NewRequestWithContext(traced, http.MethodPost, url, bytes.NewReader(payload))
 	if err != nil {
 		return topup.Result{Outcome: topup.OutcomeNotSent, Error: err.Error()}
 	}
@@ -78,13 +82,13 @@ type progress struct {
 	before int64 // bytes that had been written on the connection before the request
 }
 
-// left tells whether any byte of the request was handed to the operating system.
+// left reports whether any byte of the request was handed to the operating system.
 func (p *progress) left() bool {
 	w := p.wire.Load()
 	return w != nil && w.left(p.before)
 }
 
-// connected notes the connection that the request gets, and what may be written on it from now on.
+// connected records the connection that the request gets, and what may be written on it from now on.
 // Without HTTP/2 it carries one request at a time.
 func (p *progress) connected(conn net.Conn) {
 	p.reach("connected")
@@ -162,14 +166,11 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	const most = time.Hour
 	for _, name := range []string{"Retry-After", "RateLimit-Reset", "X-RateLimit-Reset"} {
 		v := h.Get(name)
-		if n, err := strconv.ParseInt(v, 10, 64); err == nil && n >= 0 {
-			if n > now.Unix()/2 { // a moment, not a span
-				return min(max(time.Unix(n, 0).Sub(now), 0), most)
-			}
-			return min(time.Duration(min(n, 3600))*time.Second, most)
+		if n, err := strconv.ParseInt(v, 10, 64); err == nil && n > now.Unix()/2 { // a moment, not a span
+			return min(max(time.Unix(n, 0).Sub(now), 0), most)
 		}
-		if t, err := http.ParseTime(v); err == nil {
-			return min(max(t.Sub(now), 0), most)
+		if wait, ok := httpclient.RetryAfter(v, now, most); ok {
+			return wait
 		}
 	}
 	return 0

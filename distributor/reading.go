@@ -36,14 +36,15 @@ const (
 	anothers
 )
 
-// maxReadings bounds the ways that are looked at: an answer of more has no meaning.
+// maxReadings bounds the ways that are tried: an answer of more has no meaning.
 const maxReadings = 64
 
 // readings are all ways in which a body can be read. Nil: there are too many.
 func readings(o *object, sent topup.ID) []reading {
 	successes := meanings(o.candidates("success"), truthsOf)
 	codes := meanings(o.candidates("response_code"), codesOf)
-	ids := meanings(o.candidates("distributor_transaction_id"), func(v json.RawMessage) []echo { return echoesOf(v, sent) })
+	echoes := func(v json.RawMessage) []echo { return echoesOf(v, sent) }
+	ids := meanings(o.candidates("distributor_transaction_id"), echoes)
 	if len(successes)*len(codes)*len(ids) > maxReadings {
 		return nil
 	}
@@ -86,9 +87,10 @@ func truthsOf(value json.RawMessage) []truth {
 	return []truth{silent, yes, no}
 }
 
-// denies tells that an answer plainly says that it is a failure.
+// denies reports whether an answer plainly says that it is a failure.
 func (o *object) denies() bool {
-	return slices.ContainsFunc(o.candidates("success"), func(v json.RawMessage) bool { return slices.Equal(truthsOf(v), []truth{no}) })
+	plainlyNo := func(v json.RawMessage) bool { return slices.Equal(truthsOf(v), []truth{no}) }
+	return slices.ContainsFunc(o.candidates("success"), plainlyNo)
 }
 
 // codesOf: 51 is plainly the code 51, while 0 is not plainly 00.

@@ -18,7 +18,8 @@ import (
 )
 
 // ErrCredentials: the distributor refused the customer id or the secret key. Trying again is no use.
-var ErrCredentials = errors.New("the distributor refused RECARGA_DISTRIBUTOR_CUSTOMER_ID or RECARGA_DISTRIBUTOR_SECRET_KEY")
+var ErrCredentials = errors.New(
+	"the distributor refused RECARGA_DISTRIBUTOR_CUSTOMER_ID or RECARGA_DISTRIBUTOR_SECRET_KEY")
 
 // token is a bearer token and when it is to be renewed.
 type token struct {
@@ -27,7 +28,7 @@ type token struct {
 	refresh string // never used; known only to be masked
 }
 
-// good tells that the token may be used for a call that begins now.
+// good reports whether the token may be used for a call that begins now.
 func (t token) good() bool { return t.value != "" && time.Now().Before(t.expires) }
 
 // TokenStore shares the token between processes, since a vendor may allow one session at a time: a
@@ -35,15 +36,16 @@ func (t token) good() bool { return t.value != "" && time.Now().Before(t.expires
 type TokenStore interface {
 	// Load returns the shared token and when it is to be renewed; an empty one when there is none.
 	Load(ctx context.Context) (token string, expires time.Time, err error)
+	// Save shares a new token until it is to be renewed.
 	Save(ctx context.Context, token string, expires time.Time) error
-	// Lock waits until no other process logs in, some time at most: with an error, the login is made all the same.
+	// Lock waits until no other process logs in, for a bounded time. After an error the login is made all the same.
 	Lock(ctx context.Context) (unlock func(), err error)
 }
 
 // maxToken bounds a token, which must fit into a request's headers.
 const maxToken = 8 << 10
 
-// tokens holds the current token, and renews it once for all who wait.
+// tokens keeps the current token, and renews it once for all who wait.
 type tokens struct {
 	client *Client
 	store  TokenStore
@@ -105,8 +107,8 @@ func (t *tokens) drop(value string) {
 	if t.useless++; t.proven {
 		t.useless = 0
 	}
-	// The first may have been ended by another session. After that it is no matter of tokens: the address
-	// is not admitted, say, and a login for each purchase would only use up the rate.
+	// Another session may have ended the first token. After that, tokens are not the cause: the address is not
+	// admitted, say, and a login for each purchase would only use up the rate.
 	if t.useless > 1 {
 		t.loginAt = time.Now().Add(min(time.Second<<min(t.useless-2, 10), maxLoginWait))
 	}
@@ -140,7 +142,7 @@ func (t *tokens) isProven(value string) bool {
 	return t.current.value == value && t.proven
 }
 
-// accept notes that a token is good.
+// accept records that a token is good.
 func (t *tokens) accept(value string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -154,7 +156,8 @@ func (t *tokens) mayLogIn() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if wait := time.Until(t.loginAt); wait > 0 {
-		return fmt.Errorf("the distributor refuses the tokens of its own logins; the next login is in %s", wait.Round(time.Second))
+		return fmt.Errorf("the distributor refuses the tokens of its own logins; the next login is in %s",
+			wait.Round(time.Second))
 	}
 	return nil
 }
@@ -171,7 +174,7 @@ func (t *tokens) shared(ctx context.Context) (found token, ok bool) {
 	return found, err == nil && fits(value) && found.good() && value != t.refused
 }
 
-// fits tells whether a text can be a token: it must go into a header.
+// fits reports whether a text can be a token: it must go into a header.
 func fits(value string) bool {
 	return value != "" && len(value) <= maxToken && !strings.ContainsFunc(value, notVisible)
 }
@@ -213,7 +216,7 @@ func (t *tokens) renew(ctx context.Context) (token, error) {
 	if err := t.mayLogIn(); err != nil {
 		return token{}, err
 	}
-	loggingIn, cancel := context.WithTimeout(ctx, lookTimeout)
+	loggingIn, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	current, err := t.client.login(loggingIn)
 	if err != nil {
@@ -285,7 +288,7 @@ func tokenOf(a answer, now time.Time) (token, bool) {
 	return token{value: value, expires: now.Add(life - min(life/10, time.Minute)), refresh: o.text("refresh_token")}, true
 }
 
-// notVisible tells what no token has, and no header may.
+// notVisible reports whether r is a character that no token has, and no header may have.
 func notVisible(r rune) bool { return r <= ' ' || r > '~' }
 
 const (

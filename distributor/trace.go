@@ -40,8 +40,8 @@ func endPurchase(span trace.Span, r topup.Result) {
 	span.End()
 }
 
-// passTrace tells the distributor which span its work belongs to, and nothing else: tracestate and
-// baggage may have been filled by others.
+// passTrace passes on to the distributor which span its work belongs to, and nothing else: others may have put
+// something into tracestate and baggage.
 func passTrace(ctx context.Context, h http.Header) {
 	carrier := propagation.HeaderCarrier{}
 	otel.GetTextMapPropagator().Inject(ctx, carrier)

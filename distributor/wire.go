@@ -11,7 +11,7 @@ import (
 // first write of a purchase when it comes too late.
 //
 // It is the last place before the operating system. Checks further up leave time between the check
-// and the bytes, in which a process can be stopped; and what they say of bytes is a guess, since
+// and the bytes, in which a process can be stopped; and what they know about bytes is a guess, since
 // net/http buffers some and flushes others early.
 type wire struct {
 	net.Conn
@@ -21,13 +21,13 @@ type wire struct {
 	written int64
 	// sendBy is set while the first write of a purchase is awaited.
 	sendBy time.Time
-	// barred: a purchase was declared not sent, so nothing may be written any more.
-	barred bool
+	// closed: a purchase was declared not sent, so nothing may be written any more.
+	closed bool
 }
 
 var (
 	errTooLate = errors.New("too late to send: the attempt's time has passed")
-	errBarred  = errors.New("the request was given up before it was written")
+	errClosed  = errors.New("the request had timed out before it was written")
 )
 
 // Write implements net.Conn.
@@ -46,8 +46,8 @@ func (w *wire) begin(n int) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
-	case w.barred:
-		return errBarred
+	case w.closed:
+		return errClosed
 	case !w.sendBy.IsZero() && !onTime(w.sendBy):
 		return errTooLate
 	}
@@ -64,12 +64,12 @@ func (w *wire) expect(sendBy time.Time) (before int64) {
 	return w.written
 }
 
-// left tells whether any byte has been handed to the operating system since before. If none has, none
-// ever will: net/http's writer may still be about to write when its caller has given up.
+// left reports whether any byte has been handed to the operating system since before. If none has, none ever will:
+// net/http's writer may still be about to write when its caller has stopped waiting.
 func (w *wire) left(before int64) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.barred = w.barred || w.written == before
+	w.closed = w.closed || w.written == before
 	return w.written > before
 }
 

@@ -40,7 +40,7 @@ func TestWireKeepsItsWord(t *testing.T) {
 	if before = given.expect(time.Now().Add(time.Minute)); given.left(before) {
 		t.Error("nothing was written, and counts as sent")
 	}
-	if _, err := given.Write([]byte("x")); !errors.Is(err, errBarred) {
+	if _, err := given.Write([]byte("x")); !errors.Is(err, errClosed) {
 		t.Errorf("a write after it was declared not sent: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-// Package model_test holds the model to the code.
+// Package model_test compares the model with the code.
 package model_test
 
 import (

@@ -11,12 +11,12 @@
  *
  * Sizes:          WORKERS, SWEEPERS; TRIES (worker.Policy.MaxAttempts); RESENDS (of the operator)
  * Surroundings:   FAULTS=n (so many in all; without it, any number), NO_OPERATOR, RESEND_UNKNOWN with
- *                 DEDUP (a vendor that ignores a repeated id), REFUSES_REPEAT (one that declines it), TELL (events are
+ *                 DEDUP (a vendor that ignores a repeated id), REFUSES_REPEAT (one that declines it), DELIVER (events are
  *                 delivered, too), CORRECT (a person corrects final states, rightly or not), STATEMENT (a statement may
  *                 charge an order at any time, rightly or not), SPITE (a vendor that also charges what it calls unmoved)
  * Assumptions taken away: LATE_WRITE, LATE_BOOKING, OLD_EVIDENCE, BLIND_RESEND, FORCED
  * Mistakes:       the macros whose names begin with BAD_
- * Properties:     CHECK_once, CHECK_final, CHECK_truth, CHECK_doubt, CHECK_held (assertions); LTL_ends, LTL_told
+ * Properties:     CHECK_once, CHECK_final, CHECK_truth, CHECK_doubt, CHECK_held (assertions); LTL_ends, LTL_delivered
  */
 
 #ifndef WORKERS
@@ -56,23 +56,23 @@ byte nonce[ROOM];              /* whose call of Begin made attempts[i]; 0: that 
 
 /* --- the world ------------------------------------------------------------------------------- */
 
-bool rung = false;             /* the queue has a task for the order */
+bool enqueued = false;             /* the queue has a task for the order */
 byte charged = 0;              /* how often the vendor took money: the truth */
 mtype:request request[ROOM];
 mtype:outcome answer[ROOM];
-bool gap[ROOM];                /* a worker stands between its last look at the clock and its write */
+bool gap[ROOM];                /* a worker stands between its last reading of the clock and its write */
 byte late = 0;                 /* attempts 1..late are past sendBy */
-byte old = 0;                  /* attempts 1..old are past give_up_at */
+byte old = 0;                  /* attempts 1..old are past their deadline */
 byte resends = 0;
 mtype:expiry = { ahead, passed, unset }
 mtype:expiry expiry = ahead;         /* expires_at: still ahead, passed, or not set */
 #ifdef DEDUP
 mtype:outcome remembered = none; /* what the vendor said of this id the first time */
 #endif
-#ifdef TELL
+#ifdef DELIVER
 bool owed = false;             /* the event of the final state is pending */
-bool eventRung = false;
-bool told = false;
+bool eventEnqueued = false;
+bool delivered = false;
 #endif
 
 #define no_doubt (doubts == 0)
@@ -186,7 +186,7 @@ inline force(to) {
 }
 
 inline enter() {
-#ifdef TELL
+#ifdef DELIVER
 	if
 	:: final(state) ->
 #ifndef BAD_EVENT_AFTERWARDS
@@ -294,8 +294,8 @@ inline recount(result, was) {
 }
 
 /* The order's state after a result; what is in doubt is the journal's business.
- * mirrors: worker/policy.go:Decide, worker/policy.go:next, worker/process.go:verdict */
-inline verdict(k, result, to) {
+ * mirrors: worker/policy.go:Decide, worker/policy.go:next, worker/settle.go:decide */
+inline decide(k, result, to) {
 	if
 	:: result == approved -> to = succeeded
 	:: result == declined -> to = failed
@@ -317,7 +317,7 @@ inline verdict(k, result, to) {
 }
 
 /* Its time is over while it waits.
- * mirrors: internal/journal/end.go:End, worker/process.go:end */
+ * mirrors: internal/journal/end.go:End, worker/defer.go:end */
 inline end_in_time() {
 	if
 	:: state == queued -> move(queued, failed, end)
@@ -352,10 +352,10 @@ active proctype Producer() {
 	if
 	:: atomic { state == new -> move(new, queued, accept) };
 		if
-		:: rung = true
+		:: enqueued = true
 		:: atomic { can_fail -> fault } /* Redis is away, or the process dies here */
 		fi
-	:: rung = true /* a producer that has only Redis: its worker accepts the order */
+	:: enqueued = true /* a producer that has only Redis: its worker accepts the order */
 	fi
 }
 
@@ -375,9 +375,9 @@ active [WORKERS] proctype Worker() {
 	 * mirrors: worker/handle.go:HandlePurchase */
 end_idle:
 	atomic {
-		rung ->
+		enqueued ->
 		if
-		:: rung = false
+		:: enqueued = false
 		:: atomic { can_fail -> fault }
 		fi
 	};
@@ -386,18 +386,18 @@ end_idle:
 	 * worker/handle.go:refuseTask, internal/journal/accept.go:AcceptInvalid */
 	if
 	:: atomic { state == new -> move(new, queued, accept); k = 0 }
-	:: atomic { state == new -> move(new, failed, accept); goto tell }
+	:: atomic { state == new -> move(new, failed, accept); goto deliver }
 	:: atomic { waiting -> k = n }
 	:: state != new && !waiting -> goto end_idle /* final, held, or under way elsewhere */
 	or_dies
 	fi;
 
 	/* A wait until next_attempt_at is a delay like any other. Begin asks for the order's end as well, so that the
-	 * look at the clock and Begin are one step here.
-	 * mirrors: worker/process.go:notNow, worker/process.go:notDue */
-not_now:
+	 * reading the clock and Begin are one step here.
+	 * mirrors: worker/defer.go:deferUntil, worker/defer.go:notDue */
+deferred:
 	if
-	:: atomic { expiry == passed && waiting -> end_in_time(); k = 0; goto tell }
+	:: atomic { expiry == passed && waiting -> end_in_time(); k = 0; goto deliver }
 	:: atomic { expiry == passed && !waiting -> k = 0; goto end_idle }
 
 #ifdef BAD_RECORD_AFTERWARDS
@@ -455,22 +455,22 @@ purchase:
 	fi;
 
 	/* Until it is written, whatever happens.
-	 * mirrors: worker/process.go:settle */
+	 * mirrors: worker/settle.go:settle */
 settle:
 	if
 	:: atomic {
-			verdict(k, result, to);
+			decide(k, result, to);
 			finish(k, result, to, was, yes);
 			was = 0;
 			if
-			:: yes && final(state) -> forget_all(); goto tell
-			:: yes && state == retrying && result == unmoved && !renewed -> /* LoginAgain: at once, without a new look */
-				renewed = true; yes = false; result = 0; to = 0; goto not_now
+			:: yes && final(state) -> forget_all(); goto deliver
+			:: yes && state == retrying && result == unmoved && !renewed -> /* LoginAgain: at once, without a new check */
+				renewed = true; yes = false; result = 0; to = 0; goto deferred
 			:: else -> goto died /* the task is done, or the order has moved on */
 			fi
 		}
 	:: atomic { can_fail -> /* done, but the answer is lost */
-			verdict(k, result, to);
+			decide(k, result, to);
 			finish(k, result, to, was, yes);
 			was = 0; yes = false; to = 0;
 			fault;
@@ -492,9 +492,9 @@ begin_again:
 	:: atomic { can_fail -> forget(k + 1); fault; goto died }
 	fi;
 
-	/* mirrors: worker/process.go:tell */
-tell:
-#ifdef TELL
+	/* mirrors: worker/settle.go:deliver */
+deliver:
+#ifdef DELIVER
 #ifdef BAD_EVENT_AFTERWARDS
 	if
 	:: owed = true
@@ -502,7 +502,7 @@ tell:
 	fi;
 #endif
 	if
-	:: eventRung = true
+	:: eventEnqueued = true
 	or_dies
 	fi;
 #endif
@@ -531,33 +531,33 @@ end_sweep:
 				:: else
 				fi
 #else
-				verdict(k, in_doubt, to);
+				decide(k, in_doubt, to);
 				finish(k, in_doubt, to, was, yes)
 #endif
 				;k = 0; was = 0; to = 0; yes = false
 			}
 		:: atomic { can_fail -> fault; k = 0 } /* the sweeper dies, or the journal refuses */
 		fi
-	/* mirrors: worker/sweep.go:ringOrders, worker/sweep.go:ringOrder, internal/journal/read.go:Due, internal/queue/enqueue.go:ForceEnqueueOrder */
+	/* mirrors: worker/sweep.go:enqueueOrders, worker/sweep.go:enqueueOrder, internal/journal/read.go:Due, internal/queue/enqueue.go:ForceEnqueueOrder */
 	:: atomic { waiting && expiry == passed -> end_in_time() }
-	:: atomic { waiting && !rung -> rung = true }
-#ifdef TELL
-	/* mirrors: worker/sweep.go:ringEvents, internal/journal/event.go:DueEvents */
-	:: atomic { owed && !eventRung -> eventRung = true }
+	:: atomic { waiting && !enqueued -> enqueued = true }
+#ifdef DELIVER
+	/* mirrors: worker/sweep.go:enqueueEvents, internal/journal/event.go:DueEvents */
+	:: atomic { owed && !eventEnqueued -> eventEnqueued = true }
 #endif
 	od
 }
 #endif
 
-#ifdef TELL
+#ifdef DELIVER
 /* At least once: a delivery whose record is lost is made again, under the same id.
  * mirrors: worker/handle.go:HandleDelivery, internal/journal/event.go:RecordTry */
-active proctype Teller() {
-end_tell:
+active proctype Deliverer() {
+end_deliver:
 	do
-	:: atomic { eventRung -> eventRung = false };
+	:: atomic { eventEnqueued -> eventEnqueued = false };
 		if
-		:: atomic { owed -> told = true };
+		:: atomic { owed -> delivered = true };
 			if
 			:: owed = false
 			:: atomic { can_fail -> fault }
@@ -573,9 +573,9 @@ end_tell:
 active proctype Redis() {
 end_redis:
 	do
-	:: atomic { can_fail && rung -> rung = false; fault }
-#ifdef TELL
-	:: atomic { can_fail && eventRung -> eventRung = false; fault }
+	:: atomic { can_fail && enqueued -> enqueued = false; fault }
+#ifdef DELIVER
+	:: atomic { can_fail && eventEnqueued -> eventEnqueued = false; fault }
 #endif
 	od
 }
@@ -625,8 +625,8 @@ end_vendor:
 	od
 }
 
-/* Deadlines pass in the order of the attempts. sendBy and give_up_at can pass at any moment, but for
- * what README.md names as assumptions: when give_up_at passes, no worker stands in the gap, and the
+/* Deadlines pass in the order of the attempts. sendBy and the deadline can pass at any moment, but for
+ * what README.md names as assumptions: when the deadline passes, no worker stands in the gap, and the
  * vendor has booked what it received. */
 #ifdef LATE_WRITE
 #define no_writer true
@@ -661,9 +661,9 @@ active proctype Caller() {
 #endif
 	:: skip
 	fi
-#ifdef TELL
+#ifdef DELIVER
 	;if
-	:: final(state) -> eventRung = true
+	:: final(state) -> eventEnqueued = true
 	:: skip
 	fi
 #endif
@@ -684,10 +684,10 @@ active proctype Caller() {
 #define resend_by settled_by
 #endif
 
-inline ring_event() {
-#ifdef TELL
+inline enqueue_event() {
+#ifdef DELIVER
 	if
-	:: eventRung = true
+	:: eventEnqueued = true
 	:: atomic { can_fail -> fault }
 	fi
 #else
@@ -696,7 +696,7 @@ inline ring_event() {
 }
 
 #ifndef NO_OPERATOR
-/* Looks into the vendor's books, and says what is there. With OLD_EVIDENCE some time passes between.
+/* Reads the vendor's books, and says what is there. With OLD_EVIDENCE some time passes between.
  * mirrors: internal/journal/resolve.go:Resolve, internal/journal/resolve.go:resolvable, internal/journal/resolve.go:resolve */
 active proctype Operator() {
 	bool uncharged = false;
@@ -713,15 +713,15 @@ end_operator:
 #else
 #define guesses_none sees_none
 #endif
-	:: atomic { state == unknown && charged > 0 -> doubts = 0; move(unknown, succeeded, resolve); ring_event() }
-	:: atomic { state == unknown && sees_none && settled_by -> doubts = 0; held = false; move(unknown, failed, resolve); ring_event() }
+	:: atomic { state == unknown && charged > 0 -> doubts = 0; move(unknown, succeeded, resolve); enqueue_event() }
+	:: atomic { state == unknown && sees_none && settled_by -> doubts = 0; held = false; move(unknown, failed, resolve); enqueue_event() }
 	:: atomic { state == unknown && guesses_none && resend_by && expiry != passed && resends < RESENDS ->
 			resends++;
 			uncharged = false;
 			held = false;
 			move(unknown, retrying, resolve);
 			if
-			:: rung = true
+			:: enqueued = true
 			:: atomic { can_fail -> fault }
 			fi
 		}
@@ -736,8 +736,8 @@ end_operator:
 active proctype Statement() {
 end_statement:
 	do
-	:: atomic { state == queued -> move(queued, unknown, hold); held = true; ring_event() }
-	:: atomic { state == retrying -> move(retrying, unknown, hold); held = true; ring_event() }
+	:: atomic { state == queued -> move(queued, unknown, hold); held = true; enqueue_event() }
+	:: atomic { state == retrying -> move(retrying, unknown, hold); held = true; enqueue_event() }
 	od
 }
 #endif
@@ -759,7 +759,7 @@ end_corrector:
 /* Every accepted order ends, or is held. */
 ltl ends { [] ((state != new) -> <> (final(state) || state == unknown)) }
 #endif
-#ifdef LTL_told
-/* Whoever placed an order that ended is told. */
-ltl told_in_the_end { [] (final(state) -> <> told) }
+#ifdef LTL_delivered
+/* The event of an order that ended is delivered. */
+ltl delivered_in_the_end { [] (final(state) -> <> delivered) }
 #endif

@@ -41,7 +41,7 @@ func Sign(key, kind string, payload []byte) string {
 	return "v1=" + hex.EncodeToString(mac.Sum(nil))
 }
 
-// Verify tells whether a task was signed with one of the keys. Errors: ErrUnsigned, ErrSignature.
+// Verify reports whether a task was signed with one of the keys. Errors: ErrUnsigned, ErrSignature.
 func Verify(task *asynq.Task, keys ...string) error {
 	signature := task.Headers()[SignatureHeader]
 	if signature == "" {

@@ -36,9 +36,9 @@ const (
 	MarkComma DecimalMark = ','
 )
 
-// ParseAmount reads an amount of MXN exactly as people and spreadsheets write it (10, 10.50, 10,50, $1,234.50, 10 MXN),
-// or returns a *FieldError. What could be read in two ways is refused, as 1,234 is. It is not for JSON, whose numbers
-// have one meaning: see UnmarshalJSON.
+// ParseAmount reads an amount of MXN exactly as people and spreadsheets write it (10, 10.50, 10,50, $1,234.50, 10
+// MXN), or returns a *FieldError. What could be read in two ways is refused, as 1,234 is. It is not for JSON, whose
+// numbers have one meaning: see UnmarshalJSON.
 func ParseAmount(s string) (Amount, error) { return ParseAmountMark(s, MarkAny) }
 
 // ParseAmountMark is ParseAmount where the decimal mark is known.

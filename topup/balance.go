@@ -32,10 +32,11 @@ func ParseBalance(n json.Number) (Amount, error) {
 // BalanceReading is the distributor's balance as one answer gave it: the figure held at some moment between From and
 // At. Its Amount is in hundredths of the balance's own unit.
 type BalanceReading struct {
+	// Amount is the figure.
 	Amount Amount
 	// Currency is empty where the answer named none, as that of a purchase.
 	Currency string
-	From, At time.Time
+	From, At time.Time // the figure is of some moment between them
 }
 
 // BalanceStanding is what all workers together know of the balance.
@@ -44,7 +45,7 @@ type BalanceStanding struct {
 	BalanceReading
 	// AskAfter is when somebody should ask next.
 	AskAfter time.Time
-	// Low tells that it is below RECARGA_BALANCE_LOW, and that this was told.
+	// Low: it is below RECARGA_BALANCE_LOW, and the operator was notified.
 	Low bool
 	// Drift is all that has ever gone from the balance without an order of ours to explain it.
 	Drift Amount
@@ -61,28 +62,28 @@ const (
 
 // BalanceChange is a change of the balance that no order explains, at least so large.
 type BalanceChange struct {
-	At     time.Time         `json:"at"`
-	Kind   BalanceChangeKind `json:"kind"`
-	Amount Amount            `json:"amount"`
+	At     time.Time         `json:"at"`     // when it was found
+	Kind   BalanceChangeKind `json:"kind"`   // up or down
+	Amount Amount            `json:"amount"` // at least; above zero
 }
 
 // LowBalance is the data of an EventBalanceLow.
 type LowBalance struct {
-	Balance  Amount    `json:"balance"`
-	Currency string    `json:"currency"`
-	Below    Amount    `json:"below"`
-	At       time.Time `json:"at"`
+	Balance  Amount    `json:"balance"`  // in Currency
+	Currency string    `json:"currency"` // the balance's own
+	Below    Amount    `json:"below"`    // RECARGA_BALANCE_LOW
+	At       time.Time `json:"at"`       // of the reading
 }
 
 // DriftedBalance is the data of an EventBalanceDrift: between two answers the balance fell by more than all orders
 // that can have been charged.
 type DriftedBalance struct {
-	From          time.Time `json:"from"`
-	To            time.Time `json:"to"`
-	BalanceBefore Amount    `json:"balance_before"`
-	BalanceAfter  Amount    `json:"balance_after"`
-	Currency      string    `json:"currency"`
+	From          time.Time `json:"from"`           // the first answer
+	To            time.Time `json:"to"`             // the second answer
+	BalanceBefore Amount    `json:"balance_before"` // by the first
+	BalanceAfter  Amount    `json:"balance_after"`  // by the second
+	Currency      string    `json:"currency"`       // the balance's own
 	// Explained is the most that orders can have taken, those of unknown outcome and those under way included.
 	Explained   Amount `json:"explained_at_most"`
-	Unexplained Amount `json:"unexplained_at_least"`
+	Unexplained Amount `json:"unexplained_at_least"` // the rest
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"recarga/internal/clip"
 )
 
 // Catalog says what can be bought, and for how much. It never changes; a process is given one at its start. The
@@ -36,7 +38,7 @@ func NewCatalog(products []Product) (Catalog, error) {
 	}
 	for _, p := range products {
 		if err := p.Check(); err != nil {
-			errs = append(errs, fmt.Errorf("product %q: %w", clip(p.ID), err))
+			errs = append(errs, fmt.Errorf("product %q: %w", clip.Marked(p.ID, maxShown), err))
 		}
 		if seen[p.ID] {
 			errs = append(errs, &FieldError{Field: FieldProduct, Value: p.ID, Allowed: "given once"})
@@ -58,7 +60,7 @@ func catalogOf(products []Product) Catalog {
 	return c
 }
 
-// Equal tells whether both sell the same.
+// Equal reports whether both sell the same.
 func (c Catalog) Equal(other Catalog) bool {
 	return c.any == other.any && slices.Equal(c.products, other.products)
 }
@@ -86,7 +88,8 @@ func (c Catalog) Product(id string) (p Product, ok bool) {
 	return c.products[i], true
 }
 
-// Check tells whether a new order of r's product and amount can be placed: a *FieldError says what is allowed.
+// Check returns nil if a new order of r's product and amount can be placed, or a *FieldError that says what is
+// allowed.
 func (c Catalog) Check(r Request) error {
 	p, known := c.Product(r.Product)
 	switch {
@@ -142,21 +145,27 @@ const (
 
 const maxDescription = 200
 
+// nameAllowed is what a product's id and a caller's name may be.
+const nameAllowed = "1 to 64 characters of A-Z a-z 0-9 . _ -, the first a letter or digit"
+
 var productID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
-// Check tells whether a catalogue may have the product: the error joins one *FieldError for each wrong field.
+// Check returns nil if a catalogue may have the product. The error joins one *FieldError for each wrong field.
 func (p Product) Check() error {
 	var errs errorList
 	check(&errs, ParseProductID, p.ID)
-	if utf8.RuneCountInString(p.Description) > maxDescription || !utf8.ValidString(p.Description) || strings.ContainsFunc(p.Description, unicode.IsControl) {
-		errs.add(&FieldError{Field: FieldDescription, Value: p.Description, Allowed: fmt.Sprintf("one line of at most %d characters", maxDescription)})
+	if utf8.RuneCountInString(p.Description) > maxDescription || !utf8.ValidString(p.Description) ||
+		strings.ContainsFunc(p.Description, unicode.IsControl) {
+		allowed := fmt.Sprintf("one line of at most %d characters", maxDescription)
+		errs.add(&FieldError{Field: FieldDescription, Value: p.Description, Allowed: allowed})
 	}
 	check(&errs, parseOperator, p.Operator)
 	if p.Min <= 0 {
 		errs.add(&FieldError{Field: FieldMinAmount, Value: p.Min.String(), Allowed: priceAllowed})
 	}
 	if p.Max < p.Min {
-		errs.add(&FieldError{Field: FieldMaxAmount, Value: p.Max.String(), Allowed: "at least min_amount, which is " + p.Min.String()})
+		allowed := "at least min_amount, which is " + p.Min.String()
+		errs.add(&FieldError{Field: FieldMaxAmount, Value: p.Max.String(), Allowed: allowed})
 	}
 	if p.Currency != Currency {
 		errs.add(&FieldError{Field: "currency", Value: p.Currency, Allowed: Currency})
@@ -167,7 +176,7 @@ func (p Product) Check() error {
 // ParseProductID reads what can be a product's id, whether or not a catalogue has it, or returns a *FieldError.
 func ParseProductID(s string) (string, error) {
 	if !productID.MatchString(s) {
-		return "", &FieldError{Field: FieldProduct, Value: s, Allowed: "1 to 64 characters of A-Z a-z 0-9 . _ -, the first a letter or digit"}
+		return "", &FieldError{Field: FieldProduct, Value: s, Allowed: nameAllowed}
 	}
 	return s, nil
 }

@@ -35,7 +35,7 @@ var declineCodes = []Code{
 	CodeInsufficientFunds, CodeInvalidPhone,
 }
 
-// Message is the vendor's word for the code, empty for a code its document does not have.
+// Message is the vendor's text for the code, empty for a code its document does not have.
 func (c Code) Message() string { return codeMessages[c] }
 
 // MarshalJSON writes no code as null.
@@ -45,7 +45,7 @@ func (c Code) MarshalJSON() ([]byte, error) { return marshalNull(string(c)) }
 // try makes sense.
 func DefaultRetryCodes() []Code { return []Code{CodeIssuerUnavailable, CodeSystemError} }
 
-// Declines tells whether the code is a final refusal.
+// Declines reports whether the code is a final refusal.
 func (c Code) Declines() bool { return slices.Contains(declineCodes, c) }
 
 // Outcome is what one attempt did, as far as it is known.

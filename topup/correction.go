@@ -22,14 +22,15 @@ type Correction struct {
 	By string `json:"by,omitempty"`
 	// At is when; the journal sets it.
 	At time.Time `json:"at"`
-	// Was is the state before, which the journal sets; WasTransactionID is the distributor's id that the order had.
-	Was              State      `json:"was"`
+	// Was is the state before; the journal sets it.
+	Was State `json:"was"`
+	// WasTransactionID is the distributor's id that the order had; the journal sets it.
 	WasTransactionID NullString `json:"was_transaction_id"`
 
 	// What the distributor's statement says of the purchase; for ResolvedSucceeded only.
-	TransactionID NullString `json:"transaction_id"`
-	Reference     NullString `json:"reference"`
-	AuthCode      NullString `json:"auth_code"`
+	TransactionID NullString `json:"transaction_id"` // empty: not given
+	Reference     NullString `json:"reference"`      // empty: not given
+	AuthCode      NullString `json:"auth_code"`      // empty: not given
 }
 
 // Check names every wrong field of a correction that was asked for.
@@ -64,16 +65,16 @@ type Dispute struct {
 
 	// EndedAt is null while the dispute is open.
 	EndedAt *time.Time `json:"ended_at"`
-	Outcome DisputeEnd `json:"outcome,omitempty"`
-	Reason  string     `json:"reason,omitempty"`
-	EndedBy string     `json:"ended_by,omitempty"`
+	Outcome DisputeEnd `json:"outcome,omitempty"`  // empty while it is open
+	Reason  string     `json:"reason,omitempty"`   // why it ended so
+	EndedBy string     `json:"ended_by,omitempty"` // who decided
 }
 
 // Upholding is a person's decision that a disputed order's state is right.
 type Upholding struct {
-	Outcome DisputeEnd `json:"outcome"`
-	Reason  string     `json:"reason"`
-	By      string     `json:"by"`
+	Outcome DisputeEnd `json:"outcome"` // DisputeUpheld
+	Reason  string     `json:"reason"`  // why, for whoever asks later
+	By      string     `json:"by"`      // who decided
 }
 
 // Check names every wrong field of a decision that was asked for.

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// EventType is what kind of thing the caller is told.
+// EventType is the kind of thing that happened.
 type EventType string
 
-// EventTypeOf is the event that tells of an order's state; empty for a state that is not told.
+// EventTypeOf is the event of an order's state; empty for a state of which callers are not notified.
 func EventTypeOf(s State) EventType {
 	switch s {
 	case StateSucceeded, StateFailed, StateCanceled, StateUnknown:
@@ -21,7 +21,7 @@ func EventTypeOf(s State) EventType {
 	}
 }
 
-// Types of events that concern no order: the operator is told, as the caller named OperatorCaller.
+// Types of events that concern no order. The operator receives them, as the caller named OperatorCaller.
 const (
 	// EventEndpointDisabled: a caller's endpoint answered 410, or failed for days. Its data is a DisabledEndpoint.
 	EventEndpointDisabled EventType = "endpoint.disabled"
@@ -31,7 +31,7 @@ const (
 	EventBalanceDrift EventType = "balance.drift"
 )
 
-// EventCorrected tells that a final state was wrong, and what the order is now.
+// EventCorrected: a final state was wrong; the event has what the order is now.
 const EventCorrected EventType = "topup.corrected"
 
 // EventTypes are those of orders' events, in the order of the documents.
@@ -61,27 +61,29 @@ type EventState string
 
 // The states of an event.
 const (
-	EventPending   EventState = "pending"
+	// EventPending: it is being delivered, or waits for its next try.
+	EventPending EventState = "pending"
+	// EventDelivered: its endpoint answered 2xx.
 	EventDelivered EventState = "delivered"
 	// EventExhausted: the schedule ran out, or there is nowhere to deliver to. Kept; can be redelivered.
 	EventExhausted EventState = "exhausted"
 )
 
-// Event is one thing that one endpoint is told about an order.
+// Event is one thing that happened to an order, for one endpoint.
 type Event struct {
 	// ID is the webhook-id: the same on every try.
 	ID   string    `json:"id"`
-	Type EventType `json:"type"`
+	Type EventType `json:"type"` // what happened
 	// Sequence rises by one per order, from 1.
 	Sequence int `json:"sequence"`
-	// Endpoint is the name of the caller's endpoint that is told; empty is its callback URL.
+	// Endpoint is the name of the caller's endpoint that receives it; empty is its callback URL.
 	Endpoint    string     `json:"endpoint,omitempty"`
-	DeliveredAt *time.Time `json:"delivered_at"`
-	Tries       []Try      `json:"tries"`
+	DeliveredAt *time.Time `json:"delivered_at"` // nil: it was not
+	Tries       []Try      `json:"tries"`        // all of them, in their order
 
-	OrderID ID         `json:"-"`
-	Caller  string     `json:"-"`
-	State   EventState `json:"-"`
+	OrderID ID         `json:"-"` // empty for an event of the operator's
+	Caller  string     `json:"-"` // who receives it
+	State   EventState `json:"-"` // how far its delivery got
 	// Body is frozen when the event is made: every try sends the same bytes.
 	Body []byte `json:"-"`
 	// CallbackURL overrides the caller's own; empty means the caller's.
@@ -93,15 +95,15 @@ type Event struct {
 	ScheduleStart int `json:"-"`
 	// DueAt is when the next try is due; zero when none is.
 	DueAt     time.Time `json:"-"`
-	CreatedAt time.Time `json:"-"`
+	CreatedAt time.Time `json:"-"` // when it happened
 }
 
 // Try is one request of an event to its endpoint.
 type Try struct {
-	At         time.Time  `json:"at"`
-	Status     *int       `json:"status"`
-	Error      NullString `json:"error"`
-	DurationMS int64      `json:"duration_ms"`
+	At         time.Time  `json:"at"`          // when it began
+	Status     *int       `json:"status"`      // of the answer; nil: there was none
+	Error      NullString `json:"error"`       // why it is not delivered, where the status does not say it
+	DurationMS int64      `json:"duration_ms"` // to the answer, or to the error
 }
 
 // eventBody is the JSON of a webhook: the order with its sequence in front.
@@ -111,19 +113,22 @@ type eventBody struct {
 	Data      eventData `json:"data"`
 }
 
-type notice struct {
+type operatorEventBody struct {
 	Type      EventType `json:"type"`
 	Timestamp time.Time `json:"timestamp"`
 	Data      any       `json:"data"`
 }
 
-// NewOperatorEvent freezes what the operator is told, under an id that must be unique for ever.
+// NewOperatorEvent freezes an event for the operator, under an id that must be unique for ever.
 func NewOperatorEvent(id string, kind EventType, data any, sequence int, now time.Time) (Event, error) {
-	body, err := json.Marshal(notice{Type: kind, Timestamp: now, Data: data})
+	body, err := json.Marshal(operatorEventBody{Type: kind, Timestamp: now, Data: data})
 	if err != nil {
 		return Event{}, fmt.Errorf("event %s: body: %w", kind, err)
 	}
-	return Event{ID: id, Type: kind, Sequence: sequence, Caller: OperatorCaller, State: EventPending, Body: body, DueAt: now, CreatedAt: now}, nil
+	return Event{
+		ID: id, Type: kind, Sequence: sequence, Caller: OperatorCaller,
+		State: EventPending, Body: body, DueAt: now, CreatedAt: now,
+	}, nil
 }
 
 type eventData struct {

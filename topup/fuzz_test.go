@@ -65,7 +65,7 @@ func phoneOf(text string) string {
 	return found[2]
 }
 
-// behindTen tells whether the first 10 digits are a group, or several of which none is the country code alone.
+// behindTen reports whether the first 10 digits are a group, or several of which none is the country code alone.
 func behindTen(groups string) bool {
 	n, ends := 0, map[int]bool{}
 	for _, g := range strings.Fields(groups) {

@@ -6,8 +6,9 @@ import "regexp"
 type ID string
 
 // IDPattern is what an ID looks like. It is not "." or "..": every reader of a URL takes those out of its path, and
-// such an order could not be looked at or canceled.
-const IDPattern = `^(?:[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,63}|\.[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,62}|\.\.[A-Za-z0-9._:-]{1,62})$`
+// such an order could not be read or canceled.
+const IDPattern = `^(?:[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,63}|` +
+	`\.[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,62}|\.\.[A-Za-z0-9._:-]{1,62})$`
 
 var idPattern = regexp.MustCompile(IDPattern)
 

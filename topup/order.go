@@ -13,33 +13,37 @@ const DefaultCaller = "default"
 // Order is one caller's request for one top-up, and all that is known of it. Its JSON is the same
 // everywhere: API, webhook, command line and export. Times are UTC, in whole microseconds.
 type Order struct {
-	ID              ID                `json:"distributor_transaction_id"`
-	Caller          string            `json:"caller"`
-	State           State             `json:"state"`
-	Reason          Reason            `json:"reason"`
-	Phone           Phone             `json:"phone_number"`
-	Product         string            `json:"product_id"`
-	Amount          Amount            `json:"amount"`
-	Currency        string            `json:"currency"`
-	Operator        NullString        `json:"operator"`
-	Priority        Priority          `json:"priority"`
-	Metadata        map[string]string `json:"metadata"`
-	AttemptCount    int               `json:"attempt_count"`
-	ResponseCode    Code              `json:"response_code"`
-	ResponseMessage NullString        `json:"response_message"`
-	TransactionID   NullString        `json:"transaction_id"`
-	Reference       NullString        `json:"reference"`
-	AuthCode        NullString        `json:"auth_code"`
+	ID ID `json:"distributor_transaction_id"` // chosen by the caller
+	// Caller is the name of the caller that placed it.
+	Caller string `json:"caller"`
+	State  State  `json:"state"`  // what is true of the money: StateTable
+	Reason Reason `json:"reason"` // why it failed; null in any other state
+	// What was asked for. Operator is empty where the caller named none.
+	Phone    Phone             `json:"phone_number"`
+	Product  string            `json:"product_id"` // of the catalogue at that time
+	Amount   Amount            `json:"amount"`     // in Currency
+	Currency string            `json:"currency"`   // always topup.Currency
+	Operator NullString        `json:"operator"`   // sent to the distributor as it is
+	Priority Priority          `json:"priority"`   // never empty
+	Metadata map[string]string `json:"metadata"`   // the caller's own; never nil
+	// AttemptCount counts all attempts, the one under way included.
+	AttemptCount int `json:"attempt_count"`
+	// What the distributor answered last: its code, its text, and its names of the purchase.
+	ResponseCode    Code       `json:"response_code"`
+	ResponseMessage NullString `json:"response_message"` // in Spanish
+	TransactionID   NullString `json:"transaction_id"`   // empty until it is approved
+	Reference       NullString `json:"reference"`        // empty until it is approved
+	AuthCode        NullString `json:"auth_code"`        // empty until it is approved
 	// BalanceAfter is the distributor's balance as its answer gave it, in its own currency; nil
 	// when it gave none.
 	BalanceAfter  *json.Number `json:"balance_after"`
-	CreatedAt     time.Time    `json:"created_at"`
-	UpdatedAt     time.Time    `json:"updated_at"`
-	ProcessAt     *time.Time   `json:"process_at"`
-	ExpiresAt     *time.Time   `json:"expires_at"`
-	NextAttemptAt *time.Time   `json:"next_attempt_at"`
-	FinishedAt    *time.Time   `json:"finished_at"`
-	// WaitsFor is why it stands in line; null when it does not.
+	CreatedAt     time.Time    `json:"created_at"`      // when it was accepted
+	UpdatedAt     time.Time    `json:"updated_at"`      // of the last change
+	ProcessAt     *time.Time   `json:"process_at"`      // not bought before; nil: at once
+	ExpiresAt     *time.Time   `json:"expires_at"`      // not bought from then on, as the caller asked; nil: no such time
+	NextAttemptAt *time.Time   `json:"next_attempt_at"` // nil: no attempt is scheduled, or it is due
+	FinishedAt    *time.Time   `json:"finished_at"`     // when it became final; nil: it is not
+	// WaitsFor is why it waits in the wait queue; null when it does not.
 	WaitsFor NullString `json:"waits_for"`
 
 	// DisputedAt is since when later evidence contradicts the order's final state; absent when none does.
@@ -51,19 +55,22 @@ type Order struct {
 	// CallbackURL overrides the caller's own; empty means the caller's. It is not part of the
 	// order's content.
 	CallbackURL string `json:"-"`
-	// Released tells that it stood in line, and that its turn has come.
+	// Released: it waited in the wait queue, and may be bought now.
 	Released bool `json:"-"`
 }
 
 // LogAttrs are what a log says of an order's state, with the ids to find the rest: never its phone's number, nor
 // what is empty.
 func (o Order) LogAttrs() []slog.Attr {
-	attrs := []slog.Attr{slog.String("order", string(o.ID)), slog.String("caller", o.Caller), slog.String("state", string(o.State))}
+	attrs := []slog.Attr{
+		slog.String("order", string(o.ID)), slog.String("caller", o.Caller), slog.String("state", string(o.State)),
+	}
 	if o.AttemptCount > 0 {
 		attrs = append(attrs, slog.Int("attempt", o.AttemptCount))
 	}
 	for _, a := range []slog.Attr{
-		slog.String("reason", string(o.Reason)), slog.String("response_code", string(o.ResponseCode)), slog.String("transaction_id", string(o.TransactionID)),
+		slog.String("reason", string(o.Reason)), slog.String("response_code", string(o.ResponseCode)),
+		slog.String("transaction_id", string(o.TransactionID)),
 	} {
 		if a.Value.String() != "" {
 			attrs = append(attrs, a)
@@ -76,13 +83,13 @@ func (o Order) LogAttrs() []slog.Attr {
 type Attempt struct {
 	// Number counts from 1.
 	Number          int        `json:"number"`
-	StartedAt       time.Time  `json:"started_at"`
-	FinishedAt      *time.Time `json:"finished_at"`
-	Outcome         Outcome    `json:"outcome"`
-	HTTPStatus      *int       `json:"http_status"`
-	ResponseCode    Code       `json:"response_code"`
-	ResponseMessage NullString `json:"response_message"`
-	Error           NullString `json:"error"`
+	StartedAt       time.Time  `json:"started_at"`       // when it was recorded, before anything was sent
+	FinishedAt      *time.Time `json:"finished_at"`      // when its result was recorded; nil: it is under way
+	Outcome         Outcome    `json:"outcome"`          // empty while it is under way
+	HTTPStatus      *int       `json:"http_status"`      // nil: there was no answer
+	ResponseCode    Code       `json:"response_code"`    // empty: the answer had none
+	ResponseMessage NullString `json:"response_message"` // in the distributor's words
+	Error           NullString `json:"error"`            // why the code alone does not explain the outcome
 	// Evidence is kept for an unknown attempt: how far the request got, the first KiB of the answer
 	// with secrets masked, and what the balance did meanwhile. For others it says which fields of the
 	// answer could not be taken.
@@ -94,16 +101,16 @@ type Attempt struct {
 // ProbeBy is the name under which a worker records a probe.
 func ProbeBy(worker string) string { return probePrefix + worker }
 
-// IsProbe tells a name that ProbeBy made.
+// IsProbe reports whether ProbeBy made the name.
 func IsProbe(worker string) bool { return strings.HasPrefix(worker, probePrefix) }
 
 const probePrefix = "probe:"
 
 // Details is an order with its attempts and its events.
 type Details struct {
-	Order
-	Attempts []Attempt `json:"attempts"`
-	Events   []Event   `json:"events"`
+	Order              // as it is now
+	Attempts []Attempt `json:"attempts"` // all of them, in their order
+	Events   []Event   `json:"events"`   // all of them, in their order
 	// Resolutions are the decisions on the order while it was held as unknown.
 	Resolutions []Resolution `json:"resolutions,omitempty"`
 	// Corrections are the changes of a final state that was wrong.

@@ -5,16 +5,17 @@ import (
 	"time"
 )
 
-// Restrictions are what all workers know of the distributor's trouble.
+// Restrictions are when, and for whom, nothing may be bought, as all workers know it.
 type Restrictions struct {
-	// PausedUntil is when the distributor may be asked again (its 429 and Retry-After).
+	// PausedUntil is when requests may be sent again, by the distributor's 429 and Retry-After; zero: there is no pause.
 	PausedUntil time.Time
-	// Outages are the operators whose purchases fail.
+	// Outages are the operators whose purchases fail, by OperatorOf.
 	Outages map[string]Outage
 }
 
-// Outage is an operator's (or, for all of them, the distributor's).
+// Outage is the time in which too many of an operator's purchases fail, so that only probes are made.
 type Outage struct {
+	// Since is when it was declared.
 	Since time.Time `json:"since"`
 	// RecoveringSince is when a probe went through; zero before that.
 	RecoveringSince time.Time `json:"recovering_since,omitzero"`
@@ -22,7 +23,7 @@ type Outage struct {
 	Why string `json:"why"`
 }
 
-// Recovering tells that purchases go through again, and are resumed step by step.
+// Recovering reports whether purchases go through again, and are resumed step by step.
 func (o Outage) Recovering() bool { return !o.RecoveringSince.IsZero() }
 
 // OperatorOf is the operator of a product: what its id has before the first "_". It asks no catalogue, so that all

@@ -15,17 +15,17 @@ import (
 // Printing or logging a Phone shows its last four digits only; Digits gives the number itself.
 type Phone string
 
-const phoneAllowed = "a Mexican number of 10 digits, the first 2-9, not one of the non-geographic 300, 500, 800, 888, 900; " +
-	"separators, +52, 52 and 521 before it are removed"
+const phoneAllowed = "a Mexican number of 10 digits, the first 2-9, " +
+	"not one of the non-geographic 300, 500, 800, 888, 900; separators, +52, 52 and 521 before it are removed"
 
 // nonGeographic are the prefixes of Mexico's numbering plan that never belong to a mobile line.
 var nonGeographic = []string{"300", "500", "800", "888", "900"}
 
-// ParsePhone returns the 10 digits of s, or a *FieldError that says what is wrong with it. Removed are the country code
-// (+52, 52 where 12 digits are given, and the older mobile form 521 where 13 are) and what people and programs write
-// between digits: spaces, hyphens, parentheses, and characters that cannot be seen (Unicode's Cf). A dot is removed
-// only where people write one, as in 55.3768.6660: anywhere else it is the decimal point of a spreadsheet, which took
-// the number for an amount and may have lost a digit of it.
+// ParsePhone returns the 10 digits of s, or a *FieldError that says what is wrong with it. Removed are the country
+// code (+52, 52 where 12 digits are given, and the older mobile form 521 where 13 are) and what people and programs
+// write between digits: spaces, hyphens, parentheses, and characters that cannot be seen (Unicode's Cf). A dot is
+// removed only where people write one, as in 55.3768.6660: anywhere else it is the decimal point of a spreadsheet,
+// which took the number for an amount and may have lost a digit of it.
 func ParsePhone(s string) (Phone, error) {
 	text, digits := strings.TrimSpace(s), ""
 	w, cause := readPhone(text)
@@ -122,7 +122,7 @@ func (w *writtenPhone) separate(r, last rune) (cause string) {
 	return ""
 }
 
-// hyphen tells whether r is a hyphen, a dash or a minus.
+// hyphen reports whether r is a hyphen, a dash or a minus.
 func hyphen(r rune) bool { return unicode.Is(unicode.Pd, r) || r == '\u2212' || r == '\u2043' }
 
 // named is a character as a message has it: also one that cannot be seen, or that looks like another.
@@ -141,7 +141,8 @@ func (w writtenPhone) number() (digits, cause string) {
 		return "", "it has no digits"
 	case w.plus:
 		return "", "a number with + must begin with +52 and have 10 digits behind it"
-	case strings.HasPrefix(all, "044"), strings.HasPrefix(all, "045"), strings.HasPrefix(all, "01"), strings.HasPrefix(all, "00"):
+	case strings.HasPrefix(all, "044"), strings.HasPrefix(all, "045"), strings.HasPrefix(all, "01"),
+		strings.HasPrefix(all, "00"):
 		return "", "the prefixes 00, 01, 044 and 045 are not part of a number; leave them out"
 	case len(all) != 10:
 		return "", "it has " + counted(len(all), "digit")
@@ -160,7 +161,7 @@ func (w writtenPhone) number() (digits, cause string) {
 	return digits, ""
 }
 
-// divided tells whether a separator comes behind the first n digits.
+// divided reports whether a separator comes behind the first n digits.
 func (w writtenPhone) divided(n int) bool {
 	for _, g := range w.groups {
 		n -= len(g)
@@ -171,7 +172,7 @@ func (w writtenPhone) divided(n int) bool {
 	return n == 0
 }
 
-// pointed tells whether the groups behind a country code of so many digits are such as people divide by dots.
+// pointed reports whether the groups behind a country code of so many digits are such as people divide by dots.
 func (w writtenPhone) pointed(code int) bool {
 	var shape []string
 	for _, g := range w.groups {

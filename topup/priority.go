@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Priority is how soon an order is bought while not all can be: by the distributor's limit of requests, or
-// after it was away. The empty Priority of a Request is PriorityNormal.
+// Priority is how soon an order is bought while not all can be: within the distributor's rate limit, or after an
+// outage. The empty Priority of a Request is PriorityNormal.
 type Priority string
 
 // The priorities, the most urgent first.
@@ -15,7 +15,7 @@ const (
 	// PriorityHigh is for an order that a person waits for.
 	PriorityHigh   Priority = "high"
 	PriorityNormal Priority = "normal"
-	// PriorityBulk is for the many of a file: they stand in line from the start, and delay no other.
+	// PriorityBulk is for the many orders of a file: they wait from the start, and delay no other order.
 	PriorityBulk Priority = "bulk"
 )
 
@@ -48,28 +48,30 @@ func parsePriority(s string) (Priority, error) {
 	return "", &FieldError{Field: FieldPriority, Value: s, Allowed: "one of " + strings.Join(names, ", ")}
 }
 
-// Wait is why an order stands in line instead of being bought.
+// Wait is why an order waits in the wait queue instead of being bought. The values are stored.
 type Wait string
 
 // Why an order waits.
 const (
-	// WaitFairShare: its priority is bulk.
+	// WaitFairShare: its priority is bulk, so that it waits until it is released.
 	WaitFairShare Wait = "turn"
-	// WaitRate: the distributor's limit of requests is used up (RECARGA_DISTRIBUTOR_RATE, or its 429).
+	// WaitRate: the distributor's rate limit is used up (RECARGA_DISTRIBUTOR_RATE, or its 429).
 	WaitRate Wait = "pace"
-	// WaitOutage: its operator, or the distributor, fails.
+	// WaitOutage: its operator's purchases fail.
 	WaitOutage Wait = "outage"
 	// WaitBalance: the balance is below RECARGA_BALANCE_RESERVE.
 	WaitBalance Wait = "balance"
 )
 
-// Waiting is an order that stands in line.
+// Waiting is an order that waits in the wait queue.
 type Waiting struct {
-	ID           ID
-	Priority     Priority
-	Caller       string
-	Product      string
-	Amount       Amount
+	// ID, Caller, Product and Amount are the order's.
+	ID              ID
+	Caller, Product string // its operator is OperatorOf(Product)
+	Amount          Amount // in MXN
+	// Priority decides first which order is released.
+	Priority Priority
+	// AttemptCount is how many attempts it has had; 0: it has never been tried.
 	AttemptCount int
 	// Place is smaller for an order that was accepted earlier.
 	Place int64

@@ -17,8 +17,8 @@ type Quota struct {
 
 // Rate is at most Count in every Per; the zero value is no limit.
 type Rate struct {
-	Count int
-	Per   time.Duration
+	Count int           // at most so many
+	Per   time.Duration // in each such time
 }
 
 var rateUnits = []struct {

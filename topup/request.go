@@ -15,30 +15,33 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"recarga/internal/clip"
 	"recarga/internal/strictjson"
 )
 
 // Request is what a caller asks for: a valid order that has not been accepted yet. Make one with
 // ParseRequest or Fields.Request, or with those of a Catalog; its JSON is what the queue carries.
 type Request struct {
-	ID          ID                `json:"distributor_transaction_id"`
-	Caller      string            `json:"caller,omitempty"`
-	Phone       Phone             `json:"phone_number"`
-	Product     string            `json:"product_id"`
-	Amount      Amount            `json:"amount"`
-	Operator    string            `json:"operator,omitempty"`
-	CallbackURL string            `json:"callback_url,omitempty"`
-	ProcessAt   *time.Time        `json:"process_at,omitempty"`
-	ExpiresAt   *time.Time        `json:"expires_at,omitempty"`
-	Priority    Priority          `json:"priority,omitempty"`
-	Metadata    map[string]string `json:"metadata,omitempty"`
+	ID          ID                `json:"distributor_transaction_id"` // globally unique, for ever
+	Caller      string            `json:"caller,omitempty"`           // empty: the one who sends it, or DefaultCaller
+	Phone       Phone             `json:"phone_number"`               // the number that is topped up
+	Product     string            `json:"product_id"`                 // of the catalogue
+	Amount      Amount            `json:"amount"`                     // in MXN; one that the product can be bought for
+	Operator    string            `json:"operator,omitempty"`         // sent to the distributor as it is; empty: none
+	CallbackURL string            `json:"callback_url,omitempty"`     // overrides the caller's own; empty: that one
+	ProcessAt   *time.Time        `json:"process_at,omitempty"`       // not bought before; nil: at once
+	ExpiresAt   *time.Time        `json:"expires_at,omitempty"`       // not bought from then on; nil: no such time
+	Priority    Priority          `json:"priority,omitempty"`         // empty: PriorityNormal
+	Metadata    map[string]string `json:"metadata,omitempty"`         // the caller's own, of at most MaxMetadata bytes
 }
 
 // Fields are a request's fields as text, before anything is known to be valid: a row of a CSV file,
 // a command line's flags. An empty text is an absent field.
 type Fields struct {
+	// Each is written as in the JSON of a Request, or as people write phone numbers and amounts.
 	ID, Caller, Phone, Product, Amount, Operator, CallbackURL, ProcessAt, ExpiresAt, Priority string
-	Metadata                                                                                  map[string]string
+	// Metadata is the caller's own.
+	Metadata map[string]string
 }
 
 // MaxMetadata is the size limit of an order's metadata, in bytes of its shortest JSON: without blanks between its
@@ -121,8 +124,9 @@ func (o Order) Request() Request {
 		priority = ""
 	}
 	return Request{
-		Priority: priority, ID: o.ID, Caller: o.Caller, Phone: o.Phone, Product: o.Product, Amount: o.Amount, Operator: string(o.Operator),
-		CallbackURL: o.CallbackURL, ProcessAt: o.ProcessAt, ExpiresAt: o.ExpiresAt, Metadata: o.Metadata,
+		Priority: priority, ID: o.ID, Caller: o.Caller, Phone: o.Phone, Product: o.Product, Amount: o.Amount,
+		Operator: string(o.Operator), CallbackURL: o.CallbackURL, ProcessAt: o.ProcessAt, ExpiresAt: o.ExpiresAt,
+		Metadata: o.Metadata,
 	}
 }
 
@@ -144,7 +148,8 @@ func (c Catalog) ParseRequest(data []byte) (Request, error) {
 		ID: errs.text(raw, FieldID), Caller: errs.text(raw, FieldCaller), Phone: errs.text(raw, FieldPhone),
 		Product: errs.text(raw, FieldProduct), Amount: errs.amount(raw), Operator: errs.text(raw, FieldOperator),
 		CallbackURL: errs.text(raw, FieldCallbackURL), ProcessAt: errs.text(raw, FieldProcessAt),
-		ExpiresAt: errs.text(raw, FieldExpiresAt), Priority: errs.text(raw, FieldPriority), Metadata: errs.texts(raw, FieldMetadata),
+		ExpiresAt: errs.text(raw, FieldExpiresAt), Priority: errs.text(raw, FieldPriority),
+		Metadata: errs.texts(raw, FieldMetadata),
 	}
 	c.lenient = c.lenient && len(errs)+len(raw) == 0 // what is left in raw is unknown
 	r, err := c.Request(f)
@@ -187,7 +192,7 @@ var requestFields = []string{
 
 // UnknownField refuses a field that is none of those known.
 func UnknownField(name, value string, known iter.Seq[string]) *FieldError {
-	e := &FieldError{Field: clip(name), Value: value, Allowed: "absent: there is no such field"}
+	e := &FieldError{Field: clip.Marked(name, maxShown), Value: value, Allowed: "absent: there is no such field"}
 	for field := range known {
 		if strings.EqualFold(field, name) {
 			e.Cause = "did you mean " + field + "?"
@@ -215,7 +220,7 @@ func RepeatedField(path string) *FieldError {
 	return &FieldError{Field: path, Value: "several values", Allowed: "given once"}
 }
 
-// errorList holds the FieldErrors found so far.
+// errorList has the FieldErrors found so far.
 type errorList []error
 
 func (l *errorList) add(e *FieldError) { *l = append(*l, e) }
@@ -227,7 +232,7 @@ func (l errorList) has(field string) bool {
 	})
 }
 
-// join is all of them, or as many as are told.
+// join is all of them, or as many as are named.
 func (l errorList) join() error {
 	if len(l) > MaxFaults {
 		l = append(l[:MaxFaults:MaxFaults], fmt.Errorf("and %d more", len(l)-MaxFaults))
@@ -312,14 +317,15 @@ func optional[T any](parse func(string) (T, error)) func(string) (T, error) {
 
 func parseOperator(s string) (string, error) {
 	if !operatorPattern.MatchString(s) {
-		return "", &FieldError{Field: FieldOperator, Value: s, Allowed: "a carrier's name of 1 to 32 letters, digits, spaces or . _ & -"}
+		allowed := "a carrier's name of 1 to 32 letters, digits, spaces or . _ & -"
+		return "", &FieldError{Field: FieldOperator, Value: s, Allowed: allowed}
 	}
 	return s, nil
 }
 
 func parseCaller(s string) (string, error) {
 	if !callerName.MatchString(s) {
-		return "", &FieldError{Field: FieldCaller, Value: s, Allowed: "1 to 64 characters of A-Z a-z 0-9 . _ -, the first a letter or digit"}
+		return "", &FieldError{Field: FieldCaller, Value: s, Allowed: nameAllowed}
 	}
 	return s, nil
 }
@@ -327,8 +333,10 @@ func parseCaller(s string) (string, error) {
 func parseCallback(s string) (string, error) {
 	const most = 2048
 	u, err := url.Parse(s)
-	if err != nil || len(s) > most || !utf8.ValidString(s) || u.Host == "" || u.User != nil || u.Fragment != "" || u.Scheme != "https" && u.Scheme != "http" {
-		return "", &FieldError{Field: FieldCallbackURL, Value: s, Allowed: "an absolute https URL without user or fragment, of at most 2048 characters"}
+	if err != nil || len(s) > most || !utf8.ValidString(s) || u.Host == "" || u.User != nil || u.Fragment != "" ||
+		u.Scheme != "https" && u.Scheme != "http" {
+		allowed := "an absolute https URL without user or fragment, of at most 2048 characters"
+		return "", &FieldError{Field: FieldCallbackURL, Value: s, Allowed: allowed}
 	}
 	return s, nil
 }
@@ -336,7 +344,7 @@ func parseCallback(s string) (string, error) {
 func parseTime(field string) func(string) (*time.Time, error) {
 	return func(s string) (*time.Time, error) {
 		t, err := time.Parse(time.RFC3339, s)
-		t = t.UTC().Truncate(time.Microsecond) // before the year is judged: 9999-12-31T23:59-01:00 is in 10000, which has no JSON
+		t = t.UTC().Truncate(time.Microsecond) // before the year is judged: 9999-12-31T23:59-01:00 is in 10000, without JSON
 		if err != nil || t.Year() < 2000 || t.Year() > 9999 {
 			return nil, &FieldError{Field: field, Value: s, Allowed: "a time of RFC 3339, as in 2026-01-31T18:00:00Z"}
 		}

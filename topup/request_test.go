@@ -187,8 +187,8 @@ func TestRequestID(t *testing.T) {
 	}
 }
 
-// TestManyFaults: however much is wrong with a body, what is said of it is little and soon said, and it begins with the
-// fields that an order has.
+// TestManyFaults: however much is wrong with a body, what is said of it is little and soon said, and it begins with
+// the fields that an order has.
 func TestManyFaults(t *testing.T) {
 	var strange, repeated, names strings.Builder
 	for i := range 4000 {

@@ -10,10 +10,10 @@ import (
 	"unicode/utf8"
 )
 
-// ResolvedAs is what a person or a statement says of an order that is held as unknown.
+// ResolvedAs is what a person, or a statement, decided about an order that is held as unknown.
 type ResolvedAs string
 
-// The verdicts of a Resolution.
+// The outcomes of a Resolution.
 const (
 	// ResolvedSucceeded: it was charged.
 	ResolvedSucceeded ResolvedAs = "succeeded"
@@ -25,9 +25,9 @@ const (
 	ResolvedHeld ResolvedAs = "held"
 )
 
-// State is what the order becomes; empty for what is no verdict.
-func (v ResolvedAs) State() State {
-	switch v {
+// State is the state that the order gets; empty for what settles none.
+func (r ResolvedAs) State() State {
+	switch r {
 	case ResolvedSucceeded:
 		return StateSucceeded
 	case ResolvedFailed:
@@ -41,6 +41,7 @@ func (v ResolvedAs) State() State {
 
 // Resolution settles an order that is held as unknown. Who, when and why are kept with the order.
 type Resolution struct {
+	// Outcome is the decision.
 	Outcome ResolvedAs `json:"outcome"`
 	// Reason says why, for whoever asks later; for the operator alone.
 	Reason string `json:"reason,omitempty"`
@@ -50,18 +51,18 @@ type Resolution struct {
 	At time.Time `json:"at"`
 	// Forced: it was decided while a worker might still have been acting on the order.
 	Forced bool `json:"forced,omitempty"`
-	// Attempt is the number of the order's latest attempt that the decision looked at. Where it is given, an order
-	// that has been sent again meanwhile is not resolved (MovedOnError); 0 asks for no such comparison. The journal
+	// Attempt is the number of the order's latest attempt when it was decided. Where it is given, an order that has been
+	// sent again since is not resolved (MovedOnError); 0 asks for no such comparison. The journal
 	// keeps the number of the attempt that was held.
 	Attempt int `json:"attempt"`
 
 	// What the distributor's statement says of the purchase; for ResolvedSucceeded only.
-	TransactionID NullString `json:"transaction_id"`
-	Reference     NullString `json:"reference"`
-	AuthCode      NullString `json:"auth_code"`
+	TransactionID NullString `json:"transaction_id"` // empty: not given
+	Reference     NullString `json:"reference"`      // empty: not given
+	AuthCode      NullString `json:"auth_code"`      // empty: not given
 }
 
-// Hold is a statement's word that an order was charged that waits to be sent. Who, when and why are kept with the
+// Hold is a statement's evidence that an order was charged that waits to be sent. Who, when and why are kept with the
 // order.
 type Hold struct {
 	// Evidence names the statement and its line.
@@ -91,7 +92,7 @@ func (r Resolution) Check() error {
 	}
 	errs = append(errs, checkDecision(r.Reason, r.By)...)
 	if r.Attempt < 0 {
-		wrong("attempt", strconv.Itoa(r.Attempt), "the number of the attempt that was looked at, from 1")
+		wrong("attempt", strconv.Itoa(r.Attempt), "the number of the attempt that the decision is about, from 1")
 	}
 	return errors.Join(append(errs, checkReceipts(r.Outcome, r.TransactionID, r.Reference, r.AuthCode)...)...)
 }
@@ -103,7 +104,8 @@ func checkDecision(reason, by string) (errs []error) {
 		errs = append(errs, &FieldError{Field: "reason", Value: reason, Allowed: allowed})
 	}
 	if utf8.RuneCountInString(by) > maxName {
-		errs = append(errs, &FieldError{Field: "by", Value: by, Allowed: fmt.Sprintf("a name of at most %d characters", maxName)})
+		allowed := fmt.Sprintf("a name of at most %d characters", maxName)
+		errs = append(errs, &FieldError{Field: "by", Value: by, Allowed: allowed})
 	}
 	return errs
 }
@@ -130,13 +132,15 @@ func checkReceipts(outcome ResolvedAs, transactionID, reference, authCode NullSt
 
 // MovedOnError is a decision about an attempt that is not the order's latest any more: it was sent again meanwhile.
 type MovedOnError struct {
+	// ID is the order's.
 	ID ID
-	// Attempt is the one that was looked at, Latest the one that the order has now.
+	// Attempt is the one that the decision is about, Latest the one that the order has now.
 	Attempt, Latest int
 }
 
 func (e *MovedOnError) Error() string {
-	return fmt.Sprintf("order %s: the decision is about attempt %d, and the latest one is %d; look again", e.ID, e.Attempt, e.Latest)
+	return fmt.Sprintf("order %s: the decision is about attempt %d, and the latest one is %d; check it again",
+		e.ID, e.Attempt, e.Latest)
 }
 
 // Is makes it an ErrLost.
@@ -145,24 +149,25 @@ func (e *MovedOnError) Is(target error) bool { return target == ErrLost }
 // TooEarlyError is a resolution that might be overtaken: until then, a worker may still be acting on
 // the order's attempt, or its answer may still be on the way.
 type TooEarlyError struct {
-	ID    ID
-	Until time.Time
+	ID    ID        // the order's
+	Until time.Time // when it may be resolved
 }
 
 func (e *TooEarlyError) Error() string {
-	return fmt.Sprintf("order %s: the outcome of its attempt may still arrive; resolve it after %s, or force it", e.ID, e.Until.UTC().Format(time.RFC3339))
+	return fmt.Sprintf("order %s: the outcome of its attempt may still arrive; resolve it after %s, or force it",
+		e.ID, e.Until.UTC().Format(time.RFC3339))
 }
 
-// Surroundings are what else moved the distributor's balance near an attempt.
+// Surroundings are what else changed the distributor's balance near an attempt.
 type Surroundings struct {
 	// Before is the last balance that an answer gave before the attempt, at BeforeAt, to BeforeOrder; nil
 	// when none did.
 	Before      *json.Number
-	BeforeAt    time.Time
-	BeforeOrder ID
+	BeforeAt    time.Time // zero: there is no Before
+	BeforeOrder ID        // empty: there is no Before
 	// Succeeded counts the other orders that succeeded since then, for Amount together.
 	Succeeded int
-	Amount    Amount
+	Amount    Amount // in MXN
 	// Unknown counts the others that have become unknown since.
 	Unknown int
 }

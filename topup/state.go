@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// State is where an order stands. What is true of the money in each is in StateTable.
+// State is how far an order is. What is true of the money in each state is in StateTable.
 type State string
 
 // The states of an order.
@@ -21,10 +21,10 @@ const (
 
 // StateFacts is what a state means.
 type StateFacts struct {
-	State   State
-	Meaning string
-	Money   string
-	Final   bool
+	State   State  // the state
+	Meaning string // what it means, for the documents
+	Money   string // what is true of the money, for the documents
+	Final   bool   // nothing but a person's correction changes it
 }
 
 var states = []StateFacts{
@@ -47,10 +47,11 @@ func ParseState(s string) (State, error) {
 			return f.State, nil
 		}
 	}
-	return "", &FieldError{Field: "state", Value: s, Allowed: "one of queued, submitting, retrying, unknown, succeeded, failed, canceled"}
+	allowed := "one of queued, submitting, retrying, unknown, succeeded, failed, canceled"
+	return "", &FieldError{Field: "state", Value: s, Allowed: allowed}
 }
 
-// Final tells that the state never changes again, but by a person's correction.
+// Final reports whether the state never changes again, but by a person's correction.
 func (s State) Final() bool {
 	i := slices.IndexFunc(states, func(f StateFacts) bool { return f.State == s })
 	return i >= 0 && states[i].Final
@@ -80,7 +81,7 @@ const (
 	OpBegin  Operation = "begin"
 	// OpFinish records the result of the attempt under way, or a late result of the latest attempt.
 	OpFinish Operation = "finish"
-	// OpFinishLate records a result that came after the order had moved on from its attempt.
+	// OpFinishLate records a result that came after another attempt had begun, or the order had been settled.
 	OpFinishLate Operation = "finish late"
 	// OpEnd ends an order whose time is over while it waits.
 	OpEnd    Operation = "end"
@@ -97,8 +98,8 @@ const (
 
 // Transition is one allowed change of state. From is empty for an order's first state.
 type Transition struct {
-	From State
-	To   State
+	From State // empty for a new order
+	To   State // the next state
 	// By is the operation that makes the change.
 	By Operation
 	// When is what must be so.
@@ -139,7 +140,7 @@ var transitions = []Transition{
 // Transitions lists every allowed change of state: the whole life of an order.
 func Transitions() []Transition { return slices.Clone(transitions) }
 
-// Allowed tells whether the operation may move an order from one state to another.
+// Allowed reports whether the operation may move an order from one state to another.
 func Allowed(from, to State, by Operation) bool {
 	return slices.ContainsFunc(transitions, func(t Transition) bool {
 		return t.From == from && t.To == to && t.By == by
@@ -148,9 +149,9 @@ func Allowed(from, to State, by Operation) bool {
 
 // TransitionError is a change of state that is not in the table.
 type TransitionError struct {
-	ID   ID
-	From State
-	By   Operation
+	ID   ID        // the order's
+	From State     // its state
+	By   Operation // what was asked for
 }
 
 func (e *TransitionError) Error() string {

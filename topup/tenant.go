@@ -4,8 +4,8 @@ import "strings"
 
 // What a caller sees of its orders, everywhere: in the API's answers and in its webhooks. Each ForCaller copies what
 // a caller may see, field by field, so that a field which is new is hidden until somebody adds it here. The operator
-// sees the rest as well: evidence (which speaks of other orders and of the balance), who decided and why, and what
-// errors say of hosts and networks.
+// sees the rest as well: evidence (which mentions other orders and the balance), who decided and why, and what
+// errors show of hosts and networks.
 
 // ForCaller is the order as its caller sees it.
 func (o Order) ForCaller() Order {
@@ -83,18 +83,18 @@ func (e Event) ForCaller() Event {
 	}
 }
 
-// ForCaller is the try as the event's caller sees it: Error is one of a few sentences, since the error itself may tell
-// of our network, or why an operator disabled the endpoint.
+// ForCaller is the try as the event's caller sees it: Error is one of a few sentences, since the error itself may show
+// our network, or why an operator disabled the endpoint.
 func (t Try) ForCaller() Try {
 	return Try{At: t.At, Status: t.Status, Error: deliveryError(t.Error), DurationMS: t.DurationMS}
 }
 
-// deliveryError is what a caller is told of an error. The first row whose words are in it counts.
+// deliveryError is what a caller sees of an error. The first row whose words are in it counts.
 func deliveryError(err NullString) NullString {
 	if err == "" {
 		return ""
 	}
-	for _, row := range []struct{ words, told string }{
+	for _, row := range []struct{ words, shown string }{
 		{"not public", "target refused: its address is not public"},
 		{"only https://", "target refused: only https:// is allowed"},
 		{"redirects", "redirects are not followed"},
@@ -114,7 +114,7 @@ func deliveryError(err NullString) NullString {
 		{"EOF", "the connection was closed"},
 	} {
 		if strings.Contains(string(err), row.words) {
-			return NullString(row.told)
+			return NullString(row.shown)
 		}
 	}
 	return "the request failed"

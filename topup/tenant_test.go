@@ -51,7 +51,7 @@ func TestCallersView(t *testing.T) {
 	for path, value := range whole {
 		_, ok := seen[path]
 		if _, flag := value.(bool); flag || ok && !slices.Contains(rewritten, path) {
-			continue // of two flags nobody can tell which is which
+			continue // of two flags nobody knows which is which
 		}
 		for shown, v := range seen {
 			if strings.Contains(fmt.Sprint(v), fmt.Sprint(value)) {
@@ -91,7 +91,7 @@ func TestWebhooksTellNoMore(t *testing.T) {
 	}
 }
 
-// TestDeliveryErrors: of an error a caller is told one of a few sentences, whatever is in it.
+// TestDeliveryErrors: of an error a caller sees one of a few sentences, whatever is in it.
 func TestDeliveryErrors(t *testing.T) {
 	for err, want := range map[topup.NullString]topup.NullString{
 		"": "",
@@ -105,7 +105,7 @@ func TestDeliveryErrors(t *testing.T) {
 		"something new at worker-7":                                               "the request failed",
 	} {
 		if got := (topup.Try{Error: err}).ForCaller().Error; got != want {
-			t.Errorf("%q is told as %q, want %q", err, got, want)
+			t.Errorf("%q is shown as %q, want %q", err, got, want)
 		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"recarga/topup"
 )
 
-// Endpoint is where a caller is told, and how it knows that it is us.
+// Endpoint is where a caller receives events, and how it knows that they are ours.
 type Endpoint struct {
 	// Name is empty for the caller's callback URL.
 	Name string
@@ -28,10 +28,10 @@ type Endpoint struct {
 	Secrets []string
 }
 
-// Endpoints knows the callers.
+// Endpoints has the endpoints of the callers.
 type Endpoints interface {
-	// Endpoints must be quick: the first try of an event waits for it. topup.ErrNotFound means that
-	// the caller has nowhere to be told; its events are given up.
+	// Endpoints must be quick: the first try of an event waits for it. topup.ErrNotFound: the caller has no endpoint,
+	// and its events are exhausted.
 	Endpoints(ctx context.Context, caller string) ([]Endpoint, error)
 }
 
@@ -68,13 +68,12 @@ type Config struct {
 	DisableAfter time.Duration
 	// Health keeps which endpoints fail; nil: none is ever disabled.
 	Health Health
-	// Deliveries is how many calls of Deliver the caller makes at once: one endpoint takes at most
-	// half of them. Defaults to 64.
+	// Deliveries is how many calls of Deliver run at once: one endpoint takes at most half of them. Defaults to 64.
 	Deliveries int
-	// Answers is written the first 4 KiB of the body of every answer, which is kept nowhere else. It is
-	// for tools that make one try at a time: tries do not take turns. Defaults to io.Discard.
+	// Answers gets the first 4 KiB of the body of every answer, which is kept nowhere else. It is for tools that make
+	// one try at a time: tries write to it side by side. Defaults to io.Discard.
 	Answers io.Writer
-	// Observe is told of every try that was recorded; it must not block. Nil: nobody is.
+	// Observe is called for each try that was recorded; it must not block. Nil: nothing is.
 	Observe func(Tried)
 	// Log defaults to slog.Default().
 	Log *slog.Logger
@@ -96,8 +95,10 @@ const (
 
 // Tried is a try that was recorded.
 type Tried struct {
+	// Outcome is what the try came to.
 	Outcome TryOutcome
-	Took    time.Duration
+	// Took is the time from the request to the answer.
+	Took time.Duration
 }
 
 func tried(a answer, state topup.EventState) Tried {
@@ -152,7 +153,7 @@ const (
 	recordTimeout = 15 * time.Second
 	// unrecordedWait is when a first try that the store did not take is made again.
 	unrecordedWait = 10 * time.Second
-	// minPatience and maxPatience bound how long a busy endpoint is left alone; see patience.
+	// minPatience and maxPatience bound how long an event waits for a busy endpoint; see patience.
 	minPatience = time.Second
 	maxPatience = 5 * time.Minute
 )
@@ -197,7 +198,7 @@ func (d *Deliverer) Close(ctx context.Context) {
 }
 
 // Deliver makes one try of an event that is pending and due, and records it. next is when to call it
-// again; zero means never: the event is delivered or exhausted, or somebody else saw to it.
+// again; zero means never: the event is delivered or exhausted, or somebody else tries it.
 //
 // An error means that what happened is not recorded; the event is tried again, so call again. A try
 // that has begun does not end with ctx but by its own timeout.
@@ -217,7 +218,14 @@ func (d *Deliverer) Deliver(ctx context.Context, eventID string) (next time.Time
 	if !due(ev, now) {
 		return ev.DueAt, nil
 	}
-	to, err := d.target(ctx, &ev, leaveToSweep)
+	ev, copies, all, err := d.deliveries(ctx, ev)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("deliver %s: %w", eventID, err)
+	}
+	for _, c := range copies {
+		d.startFirst(ctx, c, all, leaveToSweep)
+	}
+	to, err := d.target(ctx, ev, all)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("deliver %s: %w", eventID, err)
 	}
@@ -228,8 +236,8 @@ func (d *Deliverer) Deliver(ctx context.Context, eventID string) (next time.Time
 	return d.try(ctx, ev, to)
 }
 
-// due tells whether an event may be tried. The time of its very first try does not matter: until then
-// it is left to whoever made the event, and if that is who calls now, it had no room for a try.
+// due reports whether an event may be tried. Its very first try may be made before its time: until then it is left to
+// whoever made the event, and if that one calls Deliver, there was no room for a try.
 func due(ev topup.Event, now time.Time) bool { return ev.TryCount == 0 || !now.Before(ev.DueAt) }
 
 // patience is how long an event waits for a slot of its endpoint: as long again as it has waited, so
@@ -238,16 +246,38 @@ func patience(ev topup.Event, now time.Time) time.Duration {
 	return min(max(now.Sub(ev.DueAt), minPatience), maxPatience)
 }
 
-// DeliverNow makes the first try of a new event at once, beside the caller. It returns false when there is
-// no room for it (see slots), or no telling where to send it: somebody must call Deliver then. When the
-// try fails, notDelivered is called with the time at which somebody must.
-func (d *Deliverer) DeliverNow(ctx context.Context, ev topup.Event, notDelivered func(ev topup.Event, next time.Time)) bool {
+// DeliverNow makes the first try of a new event at once, beside the caller, and those of the copies that the event
+// gets for further endpoints. It returns false when there is no room for the event's own (see slots), or it is not
+// known where to send it: somebody must call Deliver then. For each event whose try fails, and for a copy that gets
+// no try, notDelivered is called with the time at which somebody must.
+func (d *Deliverer) DeliverNow(ctx context.Context, ev topup.Event, notDelivered NotDelivered) bool {
 	ctx = within(d.working, ctx)
-	looking, cancel := context.WithTimeout(ctx, lookupTimeout)
+	expanding, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	to, err := d.target(looking, &ev, notDelivered)
+	own, copies, all, err := d.deliveries(expanding, ev)
 	if err != nil {
-		d.cfg.Log.WarnContext(ctx, "webhook put off", "event", ev.ID, "caller", ev.Caller, "error", err)
+		d.logDeferred(ctx, ev, err)
+		return false
+	}
+	for _, c := range copies {
+		if !d.startFirst(ctx, c, all, notDelivered) {
+			notDelivered(c, time.Time{})
+		}
+	}
+	return d.startFirst(ctx, own, all, notDelivered)
+}
+
+// NotDelivered is called for an event that somebody must call Deliver for, at a time; zero: at once.
+type NotDelivered = func(ev topup.Event, next time.Time)
+
+// startFirst starts an event's first try; false: there is no room for it, or it is not known where to send it.
+func (d *Deliverer) startFirst(ctx context.Context, ev topup.Event, all []Endpoint, notDelivered NotDelivered) bool {
+	ctx = within(d.working, ctx)
+	reading, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	to, err := d.target(reading, ev, all)
+	if err != nil {
+		d.logDeferred(ctx, ev, err)
 		return false
 	}
 	if !d.room(d.first, to) {
@@ -267,6 +297,10 @@ func (d *Deliverer) DeliverNow(ctx context.Context, ev topup.Event, notDelivered
 	return true
 }
 
+func (d *Deliverer) logDeferred(ctx context.Context, ev topup.Event, err error) {
+	d.cfg.Log.WarnContext(ctx, "webhook deferred", "event", ev.ID, "caller", ev.Caller, "error", err)
+}
+
 // room takes a slot for a try, if the endpoint's rate allows one.
 func (d *Deliverer) room(s *slots, to target) bool {
 	if !s.take(to.origin) {
@@ -279,11 +313,10 @@ func (d *Deliverer) room(s *slots, to target) bool {
 	return true
 }
 
-// leaveToSweep is for events that are not this call's to ring for; the sweep rings for all that are late.
+// leaveToSweep is for events that the caller need not enqueue; the sweep enqueues all that are late.
 func leaveToSweep(topup.Event, time.Time) {}
 
-// try makes one try and records it. Losing the record to somebody else's try is no error: what follows
-// is theirs to see to.
+// try makes one try and records it. If somebody else recorded a try first, that is no error: what follows is theirs.
 func (d *Deliverer) try(ctx context.Context, ev topup.Event, to target) (next time.Time, err error) {
 	ctx, span := d.startTry(within(d.working, ctx), ev, to)
 	at := time.Now().UTC()
@@ -307,24 +340,27 @@ func (d *Deliverer) try(ctx context.Context, ev topup.Event, to target) (next ti
 
 // record is the answer as it is kept.
 func (a answer) record(at time.Time) topup.Try {
-	try := topup.Try{At: at, Error: clip(a.err), DurationMS: a.took.Milliseconds()}
+	try := topup.Try{At: at, Error: a.errorText(), DurationMS: a.took.Milliseconds()}
 	if a.status != 0 {
 		try.Status = &a.status
 	}
 	return try
 }
 
-func (d *Deliverer) log(ctx context.Context, ev topup.Event, to target, a answer, state topup.EventState, next time.Time) {
+func (d *Deliverer) log(
+	ctx context.Context, ev topup.Event, to target, a answer, state topup.EventState, next time.Time,
+) {
 	attrs := []slog.Attr{
-		slog.String("event", ev.ID), slog.String("order", string(ev.OrderID)), slog.String("caller", ev.Caller), slog.String("endpoint", to.origin),
-		slog.Int("try", ev.TryCount+1), slog.Int("status", a.status), slog.Int64("duration_ms", a.took.Milliseconds()), slog.String("error", string(clip(a.err))),
+		slog.String("event", ev.ID), slog.String("order", string(ev.OrderID)), slog.String("caller", ev.Caller),
+		slog.String("endpoint", to.origin), slog.Int("try", ev.TryCount+1), slog.Int("status", a.status),
+		slog.Int64("duration_ms", a.took.Milliseconds()), slog.String("error", string(a.errorText())),
 	}
 	log := d.cfg.Log
 	switch state {
 	case topup.EventDelivered:
 		log.LogAttrs(ctx, slog.LevelInfo, "webhook delivered", attrs...)
 	case topup.EventExhausted:
-		log.LogAttrs(ctx, slog.LevelWarn, "webhook given up", attrs...)
+		log.LogAttrs(ctx, slog.LevelWarn, "webhook exhausted", attrs...)
 	default:
 		log.LogAttrs(ctx, slog.LevelWarn, "webhook not delivered", append(attrs, slog.Time("next", next))...)
 	}

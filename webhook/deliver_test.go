@@ -62,7 +62,7 @@ func TestDeliverSendsWhatThePublicLibraryVerifies(t *testing.T) {
 	}
 }
 
-// TestSwitchingProtocols: an endpoint that answers 101 is a failed try at once, and holds up no shutdown.
+// TestSwitchingProtocols: an endpoint that answers 101 is a failed try at once, and delays no shutdown.
 func TestSwitchingProtocols(t *testing.T) {
 	r := newReceiver(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusSwitchingProtocols)
@@ -92,7 +92,7 @@ func TestScheduleIsWalkedToItsEnd(t *testing.T) {
 			t.Fatalf("comes back after %s, want %s", next.Sub(began), wait)
 		}
 		if early := deliver(t, d, ev.ID); !early.Equal(next) {
-			t.Fatalf("called early, it comes back at %s, want %s", early, next)
+			t.Fatalf("tried early, it comes back at %s, want %s", early, next)
 		}
 		b.change(ev.ID, func(ev *topup.Event) { ev.DueAt = time.Now() }) // the wait passes
 	}
@@ -390,7 +390,7 @@ func TestLogsHideSecretsPhonesAndQueries(t *testing.T) {
 			t.Errorf("the log shows %s: %s", hidden, log.String())
 		}
 	}
-	for _, shown := range []string{"webhook delivered", "webhook not delivered", "webhook given up", "evt_1", "ORD-1"} {
+	for _, shown := range []string{"webhook delivered", "webhook not delivered", "webhook exhausted", "evt_1", "ORD-1"} {
 		if !strings.Contains(log.String(), shown) {
 			t.Errorf("the log does not show %q: %s", shown, log.String())
 		}
@@ -401,16 +401,16 @@ func TestCloseCutsTriesShort(t *testing.T) {
 	r := newReceiver(t, hang)
 	b := newBook(news(t, "evt_1"))
 	d := deliverer(t, webhook.Config{}, b, at(r.URL, webhook.NewSecret()))
-	told := make(chan time.Time, 1)
-	if !d.DeliverNow(t.Context(), news(t, "evt_1"), func(_ topup.Event, next time.Time) { told <- next }) {
+	later := make(chan time.Time, 1)
+	if !d.DeliverNow(t.Context(), news(t, "evt_1"), func(_ topup.Event, next time.Time) { later <- next }) {
 		t.Fatal("no room")
 	}
 	testkit.Eventually(t, patience, func() bool { return len(r.requests()) == 1 }, "no request")
 	ended, end := context.WithCancel(t.Context())
 	end()
 	d.Close(ended)
-	if kept, try := b.get(t, "evt_1"); kept.State != topup.EventPending || try.Error != "cut short by a shutdown" || len(told) != 1 {
-		t.Errorf("recorded %s with %q, told %d times", kept.State, try.Error, len(told))
+	if kept, try := b.get(t, "evt_1"); kept.State != topup.EventPending || try.Error != "cut short by a shutdown" || len(later) != 1 {
+		t.Errorf("recorded %s with %q, deferred %d times", kept.State, try.Error, len(later))
 	}
 	if d.DeliverNow(t.Context(), news(t, "evt_2"), nil) {
 		t.Error("a closed Deliverer begins a try")

@@ -1,4 +1,4 @@
-// Package webhook tells callers what became of their orders, and helps callers to listen.
+// Package webhook delivers to callers what became of their orders, and helps callers to receive it.
 //
 // A receiver needs Verify, or Handler, which calls it:
 //

@@ -65,7 +65,7 @@ func states(t *testing.T, j *journal.Journal, id topup.ID) map[string]topup.Even
 	return got
 }
 
-// TestSeveralEndpoints: each is told of what it wants under an id of its own, and none waits for another.
+// TestSeveralEndpoints: each receives what it wants under an id of its own, and none waits for another.
 func TestSeveralEndpoints(t *testing.T) {
 	j := openJournal(t)
 	secret := []string{vectorSecret}
@@ -91,7 +91,7 @@ func TestSeveralEndpoints(t *testing.T) {
 	}
 }
 
-// TestNoCallbackURL: the first endpoint that wants the event takes it; an event that nobody wants is given up.
+// TestNoCallbackURL: the first endpoint that wants the event takes it; an event that nobody wants is exhausted.
 func TestNoCallbackURL(t *testing.T) {
 	j := openJournal(t)
 	crm, erp := newReceiver(t, status(204)), newReceiver(t, status(204))
@@ -103,15 +103,15 @@ func TestNoCallbackURL(t *testing.T) {
 	d := deliverer(t, webhook.Config{Health: j}, j, endpoints)
 	deliver(t, d, withdrawn(t, j, "ORD-1").ID)
 	want := map[string]topup.EventState{"crm": topup.EventDelivered, "erp": topup.EventDelivered}
-	testkit.Eventually(t, patience, func() bool { return cmp.Equal(want, states(t, j, "ORD-1")) }, "not both endpoints were told")
+	testkit.Eventually(t, patience, func() bool { return cmp.Equal(want, states(t, j, "ORD-1")) }, "not both endpoints received it")
 	delete(endpoints, "shop")
 	deliver(t, d, withdrawn(t, j, "ORD-2").ID)
 	if got := states(t, j, "ORD-2"); !cmp.Equal(got, map[string]topup.EventState{"": topup.EventExhausted}) {
-		t.Errorf("a caller that is told nowhere: %v", got)
+		t.Errorf("a caller without an endpoint: %v", got)
 	}
 }
 
-// TestGone: 410 disables the endpoint, the operator is told, the next event is given up unsent, and all are
+// TestGone: 410 disables the endpoint, the operator is notified, the next event is exhausted unsent, and all are
 // there to be sent when it is enabled again.
 func TestGone(t *testing.T) {
 	j := openJournal(t)
@@ -133,15 +133,15 @@ func TestGone(t *testing.T) {
 	if err != nil || kept.State != topup.EventExhausted || string(kept.Tries[0].Error) != "the endpoint is disabled: it answered 410" {
 		t.Errorf("the next event is %s: %+v, %v", kept.State, kept.Tries, err)
 	}
-	testkit.Eventually(t, patience, func() bool { return len(ops.requests()) == 1 }, "the operator was not told")
-	notice, err := webhook.Verify(ops.requests()[0].body, ops.requests()[0].Header, vectorSecret)
+	testkit.Eventually(t, patience, func() bool { return len(ops.requests()) == 1 }, "the operator was not notified")
+	notified, err := webhook.Verify(ops.requests()[0].body, ops.requests()[0].Header, vectorSecret)
 	var disabled topup.DisabledEndpoint
 	if err == nil {
-		err = json.Unmarshal(notice.Notice, &disabled)
+		err = json.Unmarshal(notified.OperatorData, &disabled)
 	}
 	want := topup.DisabledEndpoint{Caller: "shop", Endpoint: topup.DefaultEndpoint, URL: shop.URL + "/hook", Reason: "it answered 410"}
-	if diff := cmp.Diff(want, disabled); diff != "" || err != nil || notice.Type != topup.EventEndpointDisabled {
-		t.Errorf("told %+v, %v: %s", notice, err, diff)
+	if diff := cmp.Diff(want, disabled); diff != "" || err != nil || notified.Type != topup.EventEndpointDisabled {
+		t.Errorf("notified of %+v, %v: %s", notified, err, diff)
 	}
 
 	answer.Store(http.StatusOK)

@@ -101,7 +101,7 @@ func (p phoneBook) Endpoints(_ context.Context, caller string) ([]webhook.Endpoi
 	return []webhook.Endpoint{e}, nil
 }
 
-// at is a phoneBook in which the caller "shop" is told at a URL.
+// at is a phoneBook in which the caller "shop" receives events at a URL.
 func at(url string, secrets ...string) phoneBook {
 	return phoneBook{"shop": {URL: url, Secrets: secrets}}
 }

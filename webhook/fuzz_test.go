@@ -27,7 +27,7 @@ func signature(key []byte, id, at string, body []byte) string {
 
 func secretOf(key []byte) string { return "whsec_" + base64.StdEncoding.EncodeToString(key) }
 
-// isEvent tells whether a body has what every event has, wherever else it may be wrong.
+// isEvent reports whether a body has what every event has, wherever else it may be wrong.
 func isEvent(body []byte) bool {
 	var ev struct {
 		Type string
@@ -96,7 +96,7 @@ func checkChanged(t *testing.T, key, body []byte, header http.Header, part uint8
 }
 
 // FuzzSignatures: a message is believed if and only if one of its signatures is the HMAC of a secret
-// that the receiver holds, and it is of these minutes.
+// that the receiver knows, and it is of these minutes.
 func FuzzSignatures(f *testing.F) {
 	keys := [][]byte{bytes.Repeat([]byte("old!"), 6), bytes.Repeat([]byte("new!"), 16), bytes.Repeat([]byte("else"), 8)}
 	f.Add("v1,AAAA v2,x ,,, v1a,", uint8(0), " ", int64(0), "evt_1")

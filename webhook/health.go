@@ -11,20 +11,22 @@ import (
 
 // Health keeps which endpoints fail.
 type Health interface {
+	// EndpointHealth is the zero value for an endpoint that does not fail.
 	EndpointHealth(ctx context.Context, caller, url string) (topup.EndpointHealth, error)
 	// EndpointFailed returns since when the endpoint has failed.
 	EndpointFailed(ctx context.Context, caller, url string, now time.Time) (since time.Time, err error)
 	// EndpointHealthy forgets the failures.
 	EndpointHealthy(ctx context.Context, caller, url string) error
-	// DisableEndpoint stops all tries, unless it finds no reason to (any more). tell makes an event for
-	// the operator.
-	DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, tell bool, now time.Time) (disabled bool, ev *topup.Event, err error)
+	// DisableEndpoint stops all tries, unless the endpoint has succeeded since d.FailingSince. With notify it makes an
+	// event for the operator.
+	DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, notify bool, now time.Time) (
+		disabled bool, ev *topup.Event, err error)
 }
 
 const (
 	// healthFresh is how long an endpoint's health is remembered.
 	healthFresh = 2 * time.Second
-	// noteEvery bounds the writes of an endpoint that goes on failing.
+	// noteEvery bounds the writes for an endpoint that keeps failing.
 	noteEvery = time.Hour
 	// maxHealth bounds what is remembered.
 	maxHealth = 4096
@@ -98,7 +100,8 @@ func (d *Deliverer) review(ctx context.Context, to target, a answer) {
 	}
 	d.health.forget(to.caller, to.url)
 	if err != nil {
-		d.cfg.Log.WarnContext(ctx, "health of an endpoint not recorded", "caller", to.caller, "endpoint", to.origin, "error", err)
+		d.cfg.Log.WarnContext(ctx, "health of an endpoint not recorded",
+			"caller", to.caller, "endpoint", to.origin, "error", err)
 	}
 }
 
@@ -131,7 +134,8 @@ func (d *Deliverer) disable(ctx context.Context, to target, why string, since *t
 		Caller: to.caller, Endpoint: name, URL: to.url, Reason: why, FailingSince: since,
 	}, nobody == nil, time.Now())
 	if disabled {
-		d.cfg.Log.ErrorContext(ctx, "webhook endpoint disabled", "caller", to.caller, "endpoint", name, "origin", to.origin, "reason", why)
+		d.cfg.Log.ErrorContext(ctx, "webhook endpoint disabled", "caller", to.caller, "endpoint", name,
+			"origin", to.origin, "reason", why)
 	}
 	if ev != nil {
 		d.DeliverNow(ctx, *ev, leaveToSweep)

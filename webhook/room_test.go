@@ -14,14 +14,14 @@ import (
 // neighbours are two endpoints, one of which answers nothing until it is released.
 func neighbours(t *testing.T) (endpoints phoneBook, dead, alive *receiver, release func()) {
 	t.Helper()
-	gate := make(chan struct{})
-	dead = newReceiver(t, func(w http.ResponseWriter, _ *http.Request) { <-gate; w.WriteHeader(200) })
+	answer := make(chan struct{})
+	dead = newReceiver(t, func(w http.ResponseWriter, _ *http.Request) { <-answer; w.WriteHeader(200) })
 	alive = newReceiver(t, status(200))
 	endpoints = phoneBook{
 		"dead":  {URL: dead.URL, Secrets: []string{webhook.NewSecret()}},
 		"alive": {URL: alive.URL, Secrets: []string{webhook.NewSecret()}},
 	}
-	return endpoints, dead, alive, func() { close(gate) }
+	return endpoints, dead, alive, func() { close(answer) }
 }
 
 // newsFor are n events of a caller, already in the book.

@@ -29,7 +29,7 @@ func NewSecret() string {
 	return secretPrefix + base64.StdEncoding.EncodeToString(key)
 }
 
-// ParseSecret tells what is wrong with a secret: an ErrSecret, or nil.
+// ParseSecret returns what is wrong with a secret: an ErrSecret, or nil.
 func ParseSecret(s string) error {
 	_, err := signer(s)
 	return err

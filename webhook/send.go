@@ -9,13 +9,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
-	"strings"
 	"syscall"
 	"time"
 
 	"code.dny.dev/ssrf"
 
+	"recarga/internal/clip"
 	"recarga/internal/httpclient"
 	"recarga/topup"
 )
@@ -70,7 +69,7 @@ func newClient(cfg Config) *http.Client {
 }
 
 // PublicOnly makes a net.Dialer's Control that refuses to connect to any address that is not on the
-// public internet. It looks at the very address that is about to be connected to, so no name, redirect
+// public internet. It checks the very address that is about to be connected to, so no name, redirect
 // or notation gets around it.
 func PublicOnly() func(network, address string, c syscall.RawConn) error {
 	guard := ssrf.New(ssrf.WithAnyPort())
@@ -82,87 +81,6 @@ func PublicOnly() func(network, address string, c syscall.RawConn) error {
 	}
 }
 
-// target is where an event goes.
-type target struct {
-	caller, name, url string
-	secrets           []string
-	// origin is what counts as one endpoint.
-	origin string
-	// health is nil for a URL that is not the caller's, but that of one order.
-	health *topup.EndpointHealth
-}
-
-// target returns one without a URL when the caller has nowhere to be told. A new event is first shared out
-// among the caller's endpoints; copies that get no try at once are left to rest.
-func (d *Deliverer) target(ctx context.Context, ev *topup.Event, rest func(topup.Event, time.Time)) (target, error) {
-	all, err := d.endpoints.Endpoints(ctx, ev.Caller)
-	if err != nil && !errors.Is(err, topup.ErrNotFound) {
-		return target{}, fmt.Errorf("endpoints of caller %s: %w", ev.Caller, err)
-	}
-	if err := d.shareOut(ctx, ev, all, rest); err != nil {
-		return target{}, err
-	}
-	to := target{caller: ev.Caller, name: ev.Endpoint}
-	for _, e := range all {
-		if e.Name != ev.Endpoint {
-			continue
-		}
-		to.url, to.secrets = e.URL, e.Secrets
-		if e.Name == "" && ev.CallbackURL != "" {
-			to.url = ev.CallbackURL
-		}
-		if to.url != "" && to.url == e.URL {
-			if to.health, err = d.health.of(ctx, ev.Caller, to.url); err != nil {
-				return target{}, fmt.Errorf("health of %s: %w", origin(to.url), err)
-			}
-		}
-	}
-	to.origin = origin(to.url)
-	return to, nil
-}
-
-// shareOut makes a new event one for each of the caller's endpoints that want it.
-func (d *Deliverer) shareOut(ctx context.Context, ev *topup.Event, all []Endpoint, rest func(topup.Event, time.Time)) error {
-	if ev.TryCount > 0 || ev.Endpoint != "" {
-		return nil
-	}
-	var names []string
-	nobodys := ev.CallbackURL == ""
-	for _, e := range all {
-		switch {
-		case e.Name == "":
-			nobodys = nobodys && e.URL == ""
-		case len(e.Types) == 0 || slices.Contains(e.Types, ev.Type):
-			names = append(names, e.Name)
-		}
-	}
-	if len(names) == 0 {
-		return nil
-	}
-	copies, err := d.store.FanOut(ctx, *ev, names, nobodys, time.Now())
-	if err != nil {
-		return err
-	}
-	if nobodys {
-		ev.Endpoint = names[0]
-	}
-	for _, c := range copies {
-		if !d.DeliverNow(ctx, c, rest) {
-			rest(c, time.Time{})
-		}
-	}
-	return nil
-}
-
-// origin is scheme, host and port of a URL; empty for none.
-func origin(rawURL string) string {
-	u, err := url.Parse(rawURL)
-	if err != nil || u.Host == "" {
-		return ""
-	}
-	return strings.ToLower(u.Scheme + "://" + u.Host)
-}
-
 // answer is what came of one try.
 type answer struct {
 	status     int // 0: none came
@@ -171,12 +89,20 @@ type answer struct {
 	took       time.Duration
 }
 
-func (a answer) delivered() bool { return a.status >= 200 && a.status <= 299 }
+func (a answer) delivered() bool { return httpclient.Succeeded(a.status) }
 
-// hopeless tells that another try makes no sense.
+// errorText is the error for the record, cut short; empty for none.
+func (a answer) errorText() topup.NullString {
+	if a.err == nil {
+		return ""
+	}
+	return topup.NullString(clip.To(a.err.Error(), maxErrorLength))
+}
+
+// hopeless reports whether another try makes no sense.
 func (a answer) hopeless() bool { return errors.Is(a.err, errGone) || a.unsent() }
 
-// unsent tells that there was nowhere to send to.
+// unsent reports whether there was nowhere to send to.
 func (a answer) unsent() bool {
 	var nowhere *nowhereError
 	return errors.As(a.err, &nowhere)
@@ -214,7 +140,9 @@ func (d *Deliverer) send(ctx context.Context, ev topup.Event, to target, at time
 	}
 	defer resp.Body.Close()
 	_, _ = io.CopyN(d.cfg.Answers, resp.Body, maxAnswer) // the status is the answer, whatever follows it
-	return answer{status: resp.StatusCode, err: objection(resp.StatusCode), retryAfter: retryAfter(resp, time.Now()), took: took}
+	a := answer{status: resp.StatusCode, err: objection(resp.StatusCode), took: took}
+	a.retryAfter = retryAfter(resp, time.Now())
+	return a
 }
 
 func (d *Deliverer) request(ctx context.Context, ev topup.Event, to target, at time.Time) (*http.Request, error) {
@@ -237,13 +165,13 @@ func (d *Deliverer) request(ctx context.Context, ev topup.Event, to target, at t
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", userAgent)
 	passTrace(ctx, req.Header)
-	// Present but empty: it is not sent, and tells the transport that the request may be repeated
-	// when a kept connection turns out to be closed, which is then no failed try.
+	// Present but empty, it is not sent, and allows the transport to repeat the request when an idle connection
+	// turns out to be closed. That is then no failed try.
 	req.Header["Idempotency-Key"] = nil
 	return req, nil
 }
 
-// objection says why a status does not do; nothing where the status says it all.
+// objection explains a status that is no success; nil where the status explains itself.
 func objection(status int) error {
 	switch {
 	case status == http.StatusGone:
@@ -256,7 +184,7 @@ func objection(status int) error {
 }
 
 // plain is an error of a request without its URL (whose query may carry a token) and without what it
-// tells of our own network.
+// shows of our own network.
 func (d *Deliverer) plain(err error) error {
 	var inURL *url.Error
 	if errors.As(err, &inURL) {
@@ -278,13 +206,4 @@ func (d *Deliverer) plain(err error) error {
 	default:
 		return err
 	}
-}
-
-// clip shortens an error for the record.
-func clip(err error) topup.NullString {
-	if err == nil {
-		return ""
-	}
-	text := err.Error()
-	return topup.NullString(strings.ToValidUTF8(text[:min(len(text), maxErrorLength)], ""))
 }

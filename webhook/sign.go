@@ -15,7 +15,7 @@ func SignTest(secret, id string, at time.Time, body []byte) (http.Header, error)
 	return sign([]string{secret}, id, at, body)
 }
 
-// sign signs with every secret, so that a receiver may hold any of them while one is being replaced.
+// sign signs with every secret, so that a receiver may know any of them while one is being replaced.
 func sign(secrets []string, id string, at time.Time, body []byte) (http.Header, error) {
 	signatures := make([]string, len(secrets))
 	for i, secret := range secrets {

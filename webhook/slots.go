@@ -4,8 +4,8 @@ import "sync"
 
 // slots bounds the tries under way, so that an endpoint that hangs fills its own slots only.
 //
-// An origin gets a slot while it holds fewer than each, and fewer than are still free. By the second
-// condition k origins that hang hold total/(k+1) each, and as many stay free for all others: no number
+// An origin gets a slot while it has fewer than each, and fewer than are still free. By the second
+// condition k origins that hang have total/(k+1) each, and as many stay free for all others: no number
 // of dead endpoints, below total, ever takes the last slot.
 type slots struct {
 	each int
@@ -14,8 +14,8 @@ type slots struct {
 	total int // 0 once closed
 	used  int
 	by    map[string]int
-	// held lets close wait. It counts up under mu only, so never while close waits.
-	held sync.WaitGroup
+	// taken lets close wait. It counts up under mu only, so never while close waits.
+	taken sync.WaitGroup
 }
 
 func newSlots(total, each int) *slots {
@@ -25,12 +25,12 @@ func newSlots(total, each int) *slots {
 func (s *slots) take(origin string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if held := s.by[origin]; held >= min(s.each, s.total-s.used) {
+	if has := s.by[origin]; has >= min(s.each, s.total-s.used) {
 		return false
 	}
 	s.used++
 	s.by[origin]++
-	s.held.Add(1)
+	s.taken.Add(1)
 	return true
 }
 
@@ -41,7 +41,7 @@ func (s *slots) free(origin string) {
 	if s.by[origin]--; s.by[origin] == 0 {
 		delete(s.by, origin)
 	}
-	s.held.Done()
+	s.taken.Done()
 }
 
 // close gives out no more slots, and waits until all are free.
@@ -49,5 +49,5 @@ func (s *slots) close() {
 	s.mu.Lock()
 	s.total = 0
 	s.mu.Unlock()
-	s.held.Wait()
+	s.taken.Wait()
 }

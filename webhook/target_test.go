@@ -20,13 +20,13 @@ import (
 // doorbell counts the connections that a listener is asked for.
 type doorbell struct {
 	net.Listener
-	rung atomic.Int32
+	connections atomic.Int32
 }
 
 func (d *doorbell) Accept() (net.Conn, error) {
 	conn, err := d.Listener.Accept()
 	if err == nil {
-		d.rung.Add(1)
+		d.connections.Add(1)
 	}
 	return conn, err
 }
@@ -85,7 +85,7 @@ func TestPrivateTargetsAreRefusedWhereTheyAreConnectedTo(t *testing.T) {
 			}
 		})
 	}
-	if n := door.rung.Load(); n != 0 {
+	if n := door.connections.Load(); n != 0 {
 		t.Errorf("%d connections were made", n)
 	}
 }
@@ -131,7 +131,7 @@ func TestParseSchedule(t *testing.T) {
 }
 
 // TestNameThatChangesItsMind: a name that is public at the first look-up and private at the second is
-// refused, for what is looked at is the address that is connected to.
+// refused, for what is checked is the address that is connected to.
 func TestNameThatChangesItsMind(t *testing.T) {
 	server := httptest.NewUnstartedServer(status(200))
 	door := &doorbell{Listener: server.Listener}
@@ -149,8 +149,8 @@ func TestNameThatChangesItsMind(t *testing.T) {
 	}
 	b := newBook(news(t, "evt_1"))
 	deliver(t, strictDeliverer(t, webhook.Config{Timeout: 5 * time.Second}, b, at("https://rebind.example.:"+port, webhook.NewSecret())), "evt_1")
-	if _, try := b.get(t, "evt_1"); try.Error != "target refused: its address is not public" || asked.Load() < 2 || door.rung.Load() != 0 {
-		t.Errorf("recorded %+v after %d look-ups and %d connections", try, asked.Load(), door.rung.Load())
+	if _, try := b.get(t, "evt_1"); try.Error != "target refused: its address is not public" || asked.Load() < 2 || door.connections.Load() != 0 {
+		t.Errorf("recorded %+v after %d look-ups and %d connections", try, asked.Load(), door.connections.Load())
 	}
 }
 

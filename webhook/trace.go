@@ -24,8 +24,9 @@ func (d *Deliverer) startTry(ctx context.Context, ev topup.Event, to target) (co
 	ctx, span := d.tracer.Start(ctx, "POST webhook", trace.WithSpanKind(trace.SpanKindClient))
 	if span.IsRecording() {
 		_, host, _ := strings.Cut(to.origin, "://")
-		span.SetAttributes(semconv.HTTPRequestMethodPost, semconv.ServerAddress(host), attribute.String("recarga.event.type", string(ev.Type)),
-			attribute.String(topup.TraceEvent, ev.ID), attribute.String(topup.TraceOrder, string(ev.OrderID)), attribute.Int(topup.TraceTry, ev.TryCount+1))
+		span.SetAttributes(semconv.HTTPRequestMethodPost, semconv.ServerAddress(host),
+			attribute.String("recarga.event.type", string(ev.Type)), attribute.String(topup.TraceEvent, ev.ID),
+			attribute.String(topup.TraceOrder, string(ev.OrderID)), attribute.Int(topup.TraceTry, ev.TryCount+1))
 	}
 	return ctx, span
 }
@@ -43,7 +44,7 @@ func endTry(span trace.Span, a answer, state topup.EventState) {
 	span.End()
 }
 
-// passTrace lets the receiver go on with the trace: traceparent, and tracestate where the caller sent one.
+// passTrace lets the receiver continue the trace: traceparent, and tracestate where the caller sent one.
 func passTrace(ctx context.Context, h http.Header) {
 	otel.GetTextMapPropagator().Inject(ctx, propagation.HeaderCarrier(h))
 }

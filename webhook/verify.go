@@ -25,23 +25,26 @@ var (
 	ErrBody = errors.New("the body is not an event")
 )
 
-// Event is one thing that happened to an order, or that the operator is told.
+// Event is one thing that happened to an order, or of which the operator is notified.
 type Event struct {
 	// ID is the same on every try: what has been handled under it needs no handling again.
-	ID   string          `json:"-"`
+	ID string `json:"-"`
+	// Type is one of topup.EventTypes, or of the operator's types, such as topup.EventBalanceLow.
 	Type topup.EventType `json:"type"`
 	// Timestamp is when it happened, not when it was sent.
 	Timestamp time.Time `json:"timestamp"`
-	Data      Data      `json:"data"`
-	// Notice is the data of an event that concerns no order, which only the operator is told; nil for all
+	// Data is the order. It is zero for an event of the operator's.
+	Data Data `json:"data"`
+	// OperatorData is the data of an event that concerns no order, of which only the operator is notified; nil for all
 	// others. That of topup.EventEndpointDisabled is a topup.DisabledEndpoint.
-	Notice json.RawMessage `json:"-"`
+	OperatorData json.RawMessage `json:"-"`
 }
 
 // Data is the order as it was when the event was made.
 type Data struct {
 	// Sequence rises by one with every event of the order, from 1: a lower one is older news.
 	Sequence int `json:"sequence"`
+	// Order is the order then, as its caller sees it.
 	topup.Order
 }
 
@@ -62,7 +65,7 @@ func Verify(body []byte, header http.Header, secrets ...string) (Event, error) {
 	return ev, nil
 }
 
-// ofOrders begins the types of events that tell of an order.
+// ofOrders begins the types of events that are about an order.
 const ofOrders = "topup."
 
 func parse(body []byte) (Event, error) {
@@ -79,7 +82,7 @@ func parse(body []byte) (Event, error) {
 	case ev.Type == "":
 		return Event{}, errors.New("it has no type")
 	case !strings.HasPrefix(string(ev.Type), ofOrders):
-		ev.Notice = envelope.Data
+		ev.OperatorData = envelope.Data
 		return ev, nil
 	}
 	if err := json.Unmarshal(envelope.Data, &ev.Data); err != nil {

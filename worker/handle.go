@@ -24,16 +24,17 @@ type Intake interface {
 
 // HandlePurchase does a topup:purchase task.
 //
-// Of a task for an order that the book knows, only the id counts: whoever sent it, it only wakes. What else is in it is
-// judged for an order that the book does not know (its product and price by the journal, as it is accepted). One that is
-// refused ends as an archived task in the queue, with its reason.
+// Of a task for an order that the book knows, only the id counts: whoever sent it, it only wakes. The rest of it is
+// judged for an order that the book does not know (its product and price by the journal, as it is accepted). A task
+// that is refused ends as an archived task in the queue, with its reason.
 func (w *Worker) HandlePurchase(ctx context.Context, task *asynq.Task) (again time.Time, err error) {
 	id, err := topup.RequestID(task.Payload())
 	if err != nil {
-		return time.Time{}, w.refuseTask(ctx, "", &intake.RefusedError{Reason: intake.Malformed, Err: fmt.Errorf("it names no valid order: %w", err)})
+		err = fmt.Errorf("it names no valid order: %w", err)
+		return time.Time{}, w.refuseTask(ctx, "", &intake.RefusedError{Reason: intake.Malformed, Err: err})
 	}
 	noteOrder(ctx, id)
-	if again, err := w.lookFirst(ctx, id); !errors.Is(err, topup.ErrLost) {
+	if again, err := w.processNew(ctx, id); !errors.Is(err, topup.ErrLost) {
 		return again, err
 	}
 	o, err := w.Journal.Order(ctx, id)
@@ -43,7 +44,7 @@ func (w *Worker) HandlePurchase(ctx context.Context, task *asynq.Task) (again ti
 	if err != nil {
 		return time.Time{}, err
 	}
-	return w.goOn(ctx, o, false)
+	return w.run(ctx, o, attemptOptions{})
 }
 
 // acceptTask records the order of a task, or refuses it.
@@ -62,7 +63,7 @@ func (w *Worker) acceptTask(ctx context.Context, id topup.ID, task *asynq.Task) 
 	case errors.As(admitted, &refused):
 		return topup.Order{}, w.refuseTask(ctx, id, refused)
 	case len(topup.FieldErrors(admitted)) > 0:
-		r.CallbackURL = "" // what becomes of the order is nobody else's business
+		r.CallbackURL = "" // no URL that was not allowed learns what becomes of the order
 		err = errors.Join(err, admitted)
 	case admitted != nil:
 		return topup.Order{}, admitted
@@ -75,13 +76,14 @@ func (w *Worker) acceptTask(ctx context.Context, id topup.ID, task *asynq.Task) 
 		return w.recordInvalid(ctx, r, err)
 	}
 	if err == nil {
-		w.Log.LogAttrs(ctx, slog.LevelInfo, "order accepted from the queue", append(o.LogAttrs(), slog.Any("phone", o.Phone))...)
+		attrs := append(o.LogAttrs(), slog.Any("phone", o.Phone))
+		w.Log.LogAttrs(ctx, slog.LevelInfo, "order accepted from the queue", attrs...)
 	}
 	return o, err
 }
 
-// recordInvalid records an order of a caller that may place orders, and that is not valid: its producer was told
-// nothing, so the record and a webhook are the only places where it can learn.
+// recordInvalid records an order of a caller that may place orders, and that is not valid: its producer got
+// no answer, so the record and a webhook are the only places where it can learn.
 func (w *Worker) recordInvalid(ctx context.Context, r topup.Request, why error) (topup.Order, error) {
 	now := time.Now()
 	o := r.Order(now)
@@ -95,17 +97,18 @@ func (w *Worker) recordInvalid(ctx context.Context, r topup.Request, why error) 
 	if err != nil && !errors.Is(err, topup.ErrConflict) {
 		return topup.Order{}, err
 	}
-	w.tell(ctx, event)
+	w.deliver(ctx, event)
 	o, readErr := w.Journal.Order(ctx, r.ID)
 	if event != nil {
 		w.Refused(string(intake.Invalid))
-		w.Log.LogAttrs(ctx, slog.LevelWarn, "order from the queue is invalid", append(o.LogAttrs(), slog.Any("error", why))...)
+		attrs := append(o.LogAttrs(), slog.Any("error", why))
+		w.Log.LogAttrs(ctx, slog.LevelWarn, "order from the queue is invalid", attrs...)
 	}
 	return o, readErr
 }
 
-// refuseTask counts a task that nothing is done for, and has asynq archive it, where a person sees it with its reason.
-// After what it lacked has been seen to, it may be run again from there.
+// refuseTask counts a task that is refused, and has asynq archive it, where a person sees it with its reason. When the
+// reason is gone, the task may be run again from there.
 func (w *Worker) refuseTask(ctx context.Context, id topup.ID, refused *intake.RefusedError) error {
 	w.Refused(string(refused.Reason))
 	taskID, _ := asynq.GetTaskID(ctx)
@@ -122,10 +125,10 @@ func (w *Worker) HandleDelivery(ctx context.Context, task *asynq.Task) (again ti
 	return w.Deliverer.Deliver(ctx, d.EventID)
 }
 
-// nobody is the Intake of a Worker that was given none.
-type nobody struct{}
+// noIntake is the Intake of a Worker that was given none.
+type noIntake struct{}
 
 // Admit implements Intake.
-func (nobody) Admit(context.Context, *asynq.Task, topup.Request) error {
+func (noIntake) Admit(context.Context, *asynq.Task, topup.Request) error {
 	return &intake.RefusedError{Reason: intake.CallerReserved, Err: errors.New("no order is accepted from Redis alone")}
 }

@@ -14,7 +14,7 @@ import (
 // of their answers alone: in such an outage one balance says little of one order.
 const mostInquiries = 256
 
-// inquiry is an unknown attempt whose surroundings are to be looked at.
+// inquiry is an unknown attempt about which evidence is to be gathered.
 type inquiry struct {
 	id     topup.ID
 	number int
@@ -32,9 +32,8 @@ func (w *Worker) askAbout(id topup.ID, number int) {
 	}
 }
 
-// inquire adds to unknown attempts what the distributor's balance did meanwhile, until ctx ends. It is
-// help for whoever must decide, never a decision: a balance may be stale, in another currency, and
-// moved by others.
+// inquire adds to unknown attempts how the distributor's balance changed meanwhile, until ctx ends. It helps whoever
+// must decide, and never decides: a balance may be stale, in another currency, and changed by others.
 func (w *Worker) inquire(ctx context.Context) {
 	for {
 		select {
@@ -42,15 +41,15 @@ func (w *Worker) inquire(ctx context.Context) {
 			return
 		case first := <-w.inquiries:
 			balance, err := w.Balances.Balance(ctx)
-			for _, q := range append([]inquiry{first}, w.waiting()...) {
+			for _, q := range append([]inquiry{first}, w.listed()...) {
 				w.note(ctx, q, balance, err)
 			}
 		}
 	}
 }
 
-// waiting is what has been put on the list meanwhile: one balance serves them all.
-func (w *Worker) waiting() (all []inquiry) {
+// listed is what has been put on the list meanwhile: one balance serves them all.
+func (w *Worker) listed() (all []inquiry) {
 	for {
 		select {
 		case q := <-w.inquiries:
@@ -71,7 +70,7 @@ func (w *Worker) note(ctx context.Context, q inquiry, after distributor.Balance,
 	}
 }
 
-// describe says what is known of the money around an attempt.
+// describe describes what is known about the money around an attempt.
 func describe(a topup.Surroundings, after distributor.Balance, failed error) string {
 	var b strings.Builder
 	if a.Before == nil {
@@ -89,6 +88,7 @@ func describe(a topup.Surroundings, after distributor.Balance, failed error) str
 		fmt.Fprintf(&b, "; after: %s %s (asked %s, the distributor's figure of %s)", after.Amount, after.Currency,
 			after.FetchedAt.UTC().Format(time.RFC3339), of)
 	}
-	fmt.Fprintf(&b, "; in between %d other orders succeeded, for %s MXN, and %d others are unknown", a.Succeeded, a.Amount, a.Unknown)
+	fmt.Fprintf(&b, "; in between %d other orders succeeded, for %s MXN, and %d others are unknown",
+		a.Succeeded, a.Amount, a.Unknown)
 	return b.String()
 }

@@ -18,8 +18,9 @@ import (
 
 const taskKey = "the key that producers have"
 
-// TestIntake: a task of an order that the book does not know has to pass what the API asks of a request. What is refused
-// takes no id, is archived by asynq, and is counted; a task of an order in the book wakes, whatever else it says.
+// TestIntake: a task of an order that the book does not know has to pass what the API asks of a request. What is
+// refused takes no id, is archived by asynq, and is counted; a task of an order in the book wakes, whatever else it
+// says.
 func TestIntake(t *testing.T) {
 	valid := topup.Request{ID: "A", Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: topup.Pesos(10)}
 	with := func(change func(*topup.Request)) topup.Request {
@@ -80,7 +81,7 @@ func TestIntake(t *testing.T) {
 			d, found := b.journal.Details(t.Context(), c.request.ID)
 			got := string(d.State) + "/" + string(d.Reason)
 			if errors.Is(found, topup.ErrNotFound) {
-				got = strings.Join(b.ears.refused, " ")
+				got = strings.Join(b.outlet.refused, " ")
 				if !errors.Is(err, asynq.SkipRetry) || !strings.Contains(err.Error(), got) {
 					t.Errorf("refused with %v: asynq does not archive it with its reason", err)
 				}
@@ -90,11 +91,11 @@ func TestIntake(t *testing.T) {
 			if got != c.want {
 				t.Errorf("%s, want %s", got, c.want)
 			}
-			if got == "failed/invalid" && (!slices.Equal(b.ears.refused, []string{"invalid"}) || len(b.vendor.requests) > 0) {
-				t.Errorf("counted %v, %d requests", b.ears.refused, len(b.vendor.requests))
+			if got == "failed/invalid" && (!slices.Equal(b.outlet.refused, []string{"invalid"}) || len(b.vendor.requests) > 0) {
+				t.Errorf("counted %v, %d requests", b.outlet.refused, len(b.vendor.requests))
 			}
 			if strings.Contains(d.CallbackURL, "thief") {
-				t.Errorf("a refused order is told at %s", d.CallbackURL)
+				t.Errorf("a refused order is delivered to %s", d.CallbackURL)
 			}
 		})
 	}
@@ -124,8 +125,8 @@ func TestATaskOfAKnownOrderWakes(t *testing.T) {
 	if o := b.details(t, "LATER"); o.State != topup.StateQueued || len(o.Attempts) > 0 {
 		t.Errorf("LATER is %s", o.State)
 	}
-	if o := b.details(t, "NOW"); o.Caller != topup.DefaultCaller || o.Amount != topup.Pesos(10) || o.CallbackURL != "" || len(b.ears.refused) > 0 {
-		t.Errorf("%+v, refused %v", o.Order, b.ears.refused)
+	if o := b.details(t, "NOW"); o.Caller != topup.DefaultCaller || o.Amount != topup.Pesos(10) || o.CallbackURL != "" || len(b.outlet.refused) > 0 {
+		t.Errorf("%+v, refused %v", o.Order, b.outlet.refused)
 	}
 }
 
@@ -140,12 +141,12 @@ func TestIntakeNotKnownYet(t *testing.T) {
 	r := request("A")
 	r.Caller = "shop"
 	_, err := b.HandlePurchase(t.Context(), purchaseTask(t, r, ""))
-	if err == nil || errors.Is(err, asynq.SkipRetry) || len(b.ears.refused) > 0 {
-		t.Errorf("%v, refused %v", err, b.ears.refused)
+	if err == nil || errors.Is(err, asynq.SkipRetry) || len(b.outlet.refused) > 0 {
+		t.Errorf("%v, refused %v", err, b.outlet.refused)
 	}
 	r.Caller = topup.DefaultCaller
-	if _, err := b.HandlePurchase(t.Context(), purchaseTask(t, r, "")); !errors.Is(err, asynq.SkipRetry) || !slices.Equal(b.ears.refused, []string{"caller_reserved"}) {
-		t.Errorf("default where it is not set up: %v, refused %v", err, b.ears.refused)
+	if _, err := b.HandlePurchase(t.Context(), purchaseTask(t, r, "")); !errors.Is(err, asynq.SkipRetry) || !slices.Equal(b.outlet.refused, []string{"caller_reserved"}) {
+		t.Errorf("default where it is not set up: %v, refused %v", err, b.outlet.refused)
 	}
 }
 
@@ -161,8 +162,8 @@ func TestMalformedTasks(t *testing.T) {
 			}
 		}
 	}
-	if slices.ContainsFunc(b.ears.refused, func(reason string) bool { return reason != "malformed" }) || len(b.ears.refused) != 12 {
-		t.Errorf("counted %v", b.ears.refused)
+	if slices.ContainsFunc(b.outlet.refused, func(reason string) bool { return reason != "malformed" }) || len(b.outlet.refused) != 12 {
+		t.Errorf("counted %v", b.outlet.refused)
 	}
 }
 

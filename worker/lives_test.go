@@ -24,9 +24,10 @@ import (
 	"recarga/worker"
 )
 
-// TestRandomLives: random lives of orders, in the time of a bubble, judged by what the vendor really charged. An order
-// that is failed or canceled was never charged, one that succeeded was; every order ends or is held; nothing is sent
-// when an order's time is over; and nobody but a person says a wrong word about money. RECARGA_TEST_SEED repeats a run.
+// TestRandomLives: random lives of orders, in the time of a bubble, judged by what the vendor really charged. An
+// order that is failed or canceled was never charged, one that succeeded was; every order ends or is held; nothing is
+// sent when an order's time is over; and nobody but a person says a wrong word about money. RECARGA_TEST_SEED repeats
+// a run.
 func TestRandomLives(t *testing.T) {
 	seed := rand.Uint64()
 	if given := os.Getenv("RECARGA_TEST_SEED"); given != "" {
@@ -87,7 +88,7 @@ type planet struct {
 	seed    uint64
 	resend  bool
 	journal *journal.Journal
-	looks   sync.WaitGroup
+	busy    sync.WaitGroup
 
 	mu sync.Mutex
 	// charged is the vendor's ledger, and statement its lines.
@@ -112,7 +113,7 @@ func (p *planet) chance(id topup.ID, matter string) *rand.Rand {
 
 func (p *planet) Authorize(context.Context) error { return nil }
 
-// Purchase charges, or does not, and says so, or does not: at once, or when everybody has given it up.
+// Purchase charges, or does not, and says so, or does not: at once, or when everybody has stopped waiting for it.
 func (p *planet) Purchase(_ context.Context, o topup.Order, sendBy time.Time) topup.Result {
 	now := time.Now()
 	if !now.Before(sendBy) {
@@ -152,25 +153,25 @@ func (p *planet) Purchase(_ context.Context, o topup.Order, sendBy time.Time) to
 	return fate.result
 }
 
-// look is what a task of the queue does; now and then the queue loses it.
-func (p *planet) look(r topup.Request, at time.Time) {
+// task is what a task of the queue does; now and then the queue loses it.
+func (p *planet) task(r topup.Request, at time.Time) {
 	if p.chance(r.ID, fmt.Sprint("queue", at.UnixNano())).IntN(8) == 0 {
 		return
 	}
-	p.looks.Go(func() {
+	p.busy.Go(func() {
 		time.Sleep(time.Until(at))
 		again, err := p.Process(context.Background(), r.ID)
 		if err != nil && !errors.Is(err, topup.ErrLost) {
 			p.t.Errorf("%s: %v", r.ID, err)
 		}
 		if !again.IsZero() {
-			p.look(r, again)
+			p.task(r, again)
 		}
 	})
 }
 
 func (p *planet) EnqueueOrder(_ context.Context, r topup.Request, at time.Time) error {
-	p.look(r, at)
+	p.task(r, at)
 	return nil
 }
 
@@ -189,7 +190,7 @@ func liveRandomly(t *testing.T, url string, seed uint64, lives int, resend bool)
 	p := &planet{t: t, seed: seed, resend: resend, journal: j, charged: map[topup.ID]int{}, blind: map[topup.ID]bool{}, byStatement: map[topup.ResolvedAs]int{},
 		spiteful: map[topup.ID]bool{}, chargedHeld: map[topup.ID]int{}}
 	p.Worker = worker.New(worker.Config{
-		Journal: j, Distributor: p, Deliverer: &ears{}, Waker: p, Timeout: callTimeout, Log: slog.New(slog.DiscardHandler),
+		Journal: j, Distributor: p, Deliverer: &outlet{}, Waker: p, Timeout: callTimeout, Log: slog.New(slog.DiscardHandler),
 		Policy: worker.Policy{Initial: time.Second, Max: time.Minute, MaxAttempts: 4, ResendUnknown: resend},
 	})
 	ctx, stop := context.WithCancel(context.Background())
@@ -213,7 +214,7 @@ func liveRandomly(t *testing.T, url string, seed uint64, lives int, resend bool)
 	people.Wait()
 	stop()
 	sweeping.Wait()
-	p.looks.Wait()
+	p.busy.Wait()
 	states := map[string]int{}
 	for i := range lives {
 		states[p.judge(topup.ID(fmt.Sprint("LIFE-", i)))]++
@@ -242,7 +243,7 @@ func (p *planet) live(id topup.ID) {
 		return
 	}
 	if r.IntN(20) > 0 { // else nobody is woken until its time is over
-		p.look(order, begins)
+		p.task(order, begins)
 	}
 	if r.IntN(6) == 0 {
 		time.Sleep(time.Duration(r.IntN(int(5 * time.Minute))))
@@ -268,7 +269,7 @@ func (p *planet) live(id topup.ID) {
 	}
 }
 
-// resolve is a person's decision: by the vendor's ledger, or now and then without a look at it.
+// resolve is a person's decision: by the vendor's ledger, or now and then without reading it.
 func (p *planet) resolve(r *rand.Rand, o topup.Order) {
 	p.mu.Lock()
 	charged, blindly := p.charged[o.ID] > 0, r.IntN(10) == 0
@@ -367,7 +368,7 @@ func (p *planet) decide(o topup.Order) {
 	}
 	c := topup.Correction{Outcome: topup.ResolvedSucceeded, Reason: "the vendor approved it"}
 	_, _, err := p.journal.Correct(context.Background(), o.ID, c, time.Now())
-	if decided := new(topup.TransitionError); err != nil && !errors.As(err, &decided) { // two people may look at one dispute
+	if decided := new(topup.TransitionError); err != nil && !errors.As(err, &decided) { // two people may decide one dispute
 		p.t.Errorf("%s: %v", o.ID, err)
 	}
 }

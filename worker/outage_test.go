@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"recarga/internal/admission"
 	"recarga/internal/journal"
 	"recarga/internal/testkit"
 	"recarga/topup"
@@ -22,14 +23,14 @@ import (
 
 var always96 = topup.Result{Outcome: topup.OutcomeUnavailable, HTTPStatus: 500, Code: "96", Message: "System malfunction"}
 
-// out puts an operator's outage on a new board.
-func out() *board {
-	return &board{notices: topup.Restrictions{Outages: map[string]topup.Outage{
+// out is a new shared state with an operator's outage.
+func out() *sharedState {
+	return &sharedState{restrictions: topup.Restrictions{Outages: map[string]topup.Outage{
 		topup.OperatorOf(request("A").Product): {Since: time.Now()},
 	}}}
 }
 
-// crew are several workers like the bench's, on a queue without Redis: each in turn takes a task, at its time.
+// crew are several workers like the bench's, on a queue without Redis: the next one takes the next task, at its time.
 func (b *bench) crew(t *testing.T, n int, change func(*worker.Config)) {
 	t.Helper()
 	b.with(change)
@@ -40,11 +41,11 @@ func (b *bench) crew(t *testing.T, n int, change func(*worker.Config)) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var busy sync.WaitGroup
 	var mu sync.Mutex
-	turn := 0
-	b.ears.answer = func(id topup.ID, at time.Time) {
+	next := 0
+	b.outlet.answer = func(id topup.ID, at time.Time) {
 		mu.Lock()
-		turn++
-		w := workers[turn%n]
+		next++
+		w := workers[next%n]
 		mu.Unlock()
 		busy.Go(func() {
 			for again := at; ; {
@@ -114,7 +115,7 @@ func TestRecoveryGoesStepByStep(t *testing.T) {
 				requests, shared := b.timeline(), out()
 				b.placed(t, orders)
 				b.crew(t, workers, func(c *worker.Config) {
-					c.SharedState, c.Breaker = shared, worker.Breaker{Share: 0.5, Probe: 5 * time.Second}
+					c.Admission.SharedState, c.Admission.Breaker = shared, admission.Breaker{Share: 0.5, Probe: 5 * time.Second}
 				})
 				time.Sleep(15 * time.Second) // of a clock that jumps
 				perSecond := make([]int, 8)
@@ -135,26 +136,28 @@ func TestRecoveryGoesStepByStep(t *testing.T) {
 	}
 }
 
-// TestCalledByADeadWorker: whoever called the order that recovery resumes with has died before it was rung for. The
-// sweep finds it, and it is bought while its operator still recovers.
-func TestCalledByADeadWorker(t *testing.T) {
+// TestReleasedByADeadWorker: the worker that released the order with which recovery begins has died before it
+// enqueued it. The sweep finds it, and it is bought while its operator still recovers.
+func TestReleasedByADeadWorker(t *testing.T) {
 	b := setUp(t, approved)
 	b.placed(t, 1)
 	if _, err := b.journal.Release(t.Context(), "ORD-0000", time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	shared := out()
-	for operator, o := range shared.notices.Outages {
+	for operator, o := range shared.restrictions.Outages {
 		o.RecoveringSince = time.Now().Add(time.Hour) // so that it does not end
-		shared.notices.Outages[operator] = o
+		shared.restrictions.Outages[operator] = o
 	}
-	b.crew(t, 1, func(c *worker.Config) { c.SharedState, c.Breaker = shared, worker.Breaker{Share: 0.5} })
-	b.rings(t, 1)
+	b.crew(t, 1, func(c *worker.Config) {
+		c.Admission.SharedState, c.Admission.Breaker = shared, admission.Breaker{Share: 0.5}
+	})
+	b.enqueues(t, 1)
 	b.ends(t, "ORD-0000", topup.StateSucceeded)
 }
 
-// TestOutageEnds: all orders that are left are answered 96 for ever. Probes take them in turn, each ends when its
-// tries are spent, and an outage that nobody waits for ends too. The balance, which is out of order, has no say.
+// TestOutageEnds: all orders that are left are answered 96 for ever. Probes take one after the other, each ends when
+// its tries are spent, and an outage that nobody waits for ends too. The balance, which is out of order, has no say.
 func TestOutageEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const orders = 3
@@ -164,38 +167,38 @@ func TestOutageEnds(t *testing.T) {
 		shared := out()
 		b.placed(t, orders)
 		b.crew(t, 2, func(c *worker.Config) {
-			c.SharedState, c.Breaker, c.SweepInterval = shared, worker.Breaker{Share: 0.5, Probe: 5 * time.Second}, time.Second
+			c.Admission.SharedState, c.SweepInterval, c.Admission.Breaker = shared, time.Second, admission.Breaker{Share: 0.5, Probe: 5 * time.Second}
 			c.Policy = worker.Policy{Initial: time.Second, Max: time.Second, MaxAttempts: 2}
 			c.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 		})
 		time.Sleep(2 * time.Minute) // of a clock that jumps
 		const each = 3 + 2          // probes that spend no try, and tries
-		var turns []topup.ID
+		var probes []topup.ID
 		for range each {
 			for i := range orders {
-				turns = append(turns, topup.ID(fmt.Sprintf("ORD-%04d", i)))
+				probes = append(probes, topup.ID(fmt.Sprintf("ORD-%04d", i)))
 			}
 		}
-		if !slices.Equal(b.vendor.requests, turns) {
-			t.Errorf("probes took %v, want %v", b.vendor.requests, turns)
+		if !slices.Equal(b.vendor.requests, probes) {
+			t.Errorf("probes took %v, want %v", b.vendor.requests, probes)
 		}
-		for _, id := range turns[:orders] {
-			b.is(t, id, topup.StateFailed, topup.ReasonRetriesExhausted, len(turns))
+		for _, id := range probes[:orders] {
+			b.is(t, id, topup.StateFailed, topup.ReasonRetriesExhausted, len(probes))
 		}
-		if n := strings.Count(log.String(), `level=WARN msg="probe failed"`); n != len(turns) {
-			t.Errorf("%d of %d failing probes are in the log:\n%s", n, len(turns), log.String())
+		if n := strings.Count(log.String(), `level=WARN msg="probe failed"`); n != len(probes) {
+			t.Errorf("%d of %d failing probes are in the log:\n%s", n, len(probes), log.String())
 		}
 		if want := `response_code=96 error="System malfunction"`; !strings.Contains(log.String(), want) {
 			t.Errorf("the log has no %s:\n%s", want, log.String())
 		}
 		if shared.outages() != 0 {
-			t.Error("the outage goes on, though nobody waits to end it")
+			t.Error("the outage continues, though nobody waits to end it")
 		}
 	})
 }
 
 // TestAnyOutageEnds: however many orders, workers, tries and whatever time they have, orders that are always answered
-// 96 end by their tries or by their time, each in its turn, and the outage ends with them.
+// 96 end by their tries or by their time, each after the others with fewer attempts, and the outage ends with them.
 func TestAnyOutageEnds(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -219,13 +222,13 @@ func outageEnds(t *testing.T, orders, workers, tries int, tried time.Duration) {
 	shared := out()
 	b.placed(t, orders)
 	b.crew(t, workers, func(c *worker.Config) {
-		c.SharedState, c.Breaker, c.SweepInterval = shared, worker.Breaker{Share: 0.5, Probe: probe}, time.Second
+		c.Admission.SharedState, c.SweepInterval, c.Admission.Breaker = shared, time.Second, admission.Breaker{Share: 0.5, Probe: probe}
 		c.Policy = worker.Policy{Initial: time.Second, Max: time.Second, MaxAttempts: tries}
 	})
-	// Each is probed for the first time in its turn, has its time from then on, and nobody waits after that.
+	// Each is probed for the first time after those before it, has its time from then on, and nobody waits after that.
 	time.Sleep(time.Duration(orders)*probe + tried + forgotten + slack) // of a clock that jumps
 	if shared.outages() != 0 {
-		t.Error("the outage goes on")
+		t.Error("the outage continues")
 	}
 	made, last := map[topup.ID]int{}, map[topup.ID]int{}
 	for i, id := range b.vendor.requests {
@@ -234,7 +237,7 @@ func outageEnds(t *testing.T, orders, workers, tries int, tried time.Duration) {
 	for i, id := range b.vendor.requests {
 		for other, until := range last {
 			if until > i && made[other] < made[id] {
-				t.Errorf("request %d is of %s, and %s still waits for its turn: %v", i, id, other, b.vendor.requests)
+				t.Errorf("request %d is of %s, and %s still waits, with fewer: %v", i, id, other, b.vendor.requests)
 			}
 		}
 		made[id]++
@@ -256,7 +259,7 @@ func TestNewOrderEndsAnOutage(t *testing.T) {
 		b.vendor.balance = errors.New("get_balance is out of order")
 		requests, shared := b.timeline(), out()
 		b.crew(t, 1, func(c *worker.Config) {
-			c.SharedState, c.Breaker, c.SweepInterval = shared, worker.Breaker{Share: 0.5, Probe: 5 * time.Second}, time.Second
+			c.Admission.SharedState, c.SweepInterval, c.Admission.Breaker = shared, time.Second, admission.Breaker{Share: 0.5, Probe: 5 * time.Second}
 		})
 		time.Sleep(10 * time.Second) // of a clock that jumps
 		if shared.outages() != 1 {
@@ -269,7 +272,7 @@ func TestNewOrderEndsAnOutage(t *testing.T) {
 			t.Errorf("placed at %v, bought at %v", placed, all)
 		}
 		if shared.outages() != 0 {
-			t.Error("the outage goes on")
+			t.Error("the outage continues")
 		}
 	})
 }
@@ -279,16 +282,18 @@ func TestNewOrderEndsAnOutage(t *testing.T) {
 func TestLimitOfOneOrder(t *testing.T) {
 	limited := topup.Result{Outcome: topup.OutcomeNotSent, HTTPStatus: 429, LimitedOrder: true, Error: "limit"}
 	b := setUp(t, limited, approved)
-	shared := &board{}
-	b.with(func(c *worker.Config) { c.SharedState, c.Breaker = shared, worker.Breaker{Share: 0.5} })
+	shared := &sharedState{}
+	b.with(func(c *worker.Config) {
+		c.Admission.SharedState, c.Admission.Breaker = shared, admission.Breaker{Share: 0.5}
+	})
 	for _, id := range []topup.ID{"A", "B"} {
 		b.accept(t, request(id))
-		b.look(t, id)
+		b.process(t, id)
 	}
 	b.is(t, "A", topup.StateRetrying, "", 2)
 	b.is(t, "B", topup.StateSucceeded, "", 2)
-	if !shared.notices.PausedUntil.IsZero() {
-		t.Errorf("all wait until %v", shared.notices.PausedUntil)
+	if !shared.restrictions.PausedUntil.IsZero() {
+		t.Errorf("all wait until %v", shared.restrictions.PausedUntil)
 	}
 
 	policy := worker.Policy{Initial: 2 * time.Second, Max: 2 * time.Minute, MaxAttempts: 2}
@@ -319,7 +324,8 @@ func TestLimitOfOneOrder(t *testing.T) {
 	}
 }
 
-// TestWaitingRetriesSpendNoRoom: retries that the pace keeps waiting take nothing from the retry budget meanwhile.
+// TestWaitingRetriesSpendNoRoom: retries that the rate limit keeps waiting take nothing from the retry budget
+// meanwhile.
 func TestWaitingRetriesSpendNoRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const orders = 60
@@ -327,7 +333,7 @@ func TestWaitingRetriesSpendNoRoom(t *testing.T) {
 		for i := range orders {
 			id := topup.ID(fmt.Sprintf("ORD-%04d", i))
 			b.accept(t, request(id))
-			b.look(t, id)
+			b.process(t, id)
 		}
 		time.Sleep(5 * time.Second) // of a clock that jumps, so that all are due again
 		for i := range orders {
@@ -336,14 +342,14 @@ func TestWaitingRetriesSpendNoRoom(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		p := &pace{}
-		b.with(func(c *worker.Config) { c.RateLimiter = p })
+		limiter := &rateLimiter{}
+		b.with(func(c *worker.Config) { c.Admission.RateLimiter = limiter })
 		b.sweep(t)
 		time.Sleep(10 * time.Second) // of a clock that jumps
-		p.add(orders)
+		limiter.add(orders)
 		time.Sleep(5 * time.Second) // of a clock that jumps
-		if n := len(b.ears.heard()); n != orders {
-			t.Errorf("%d of %d retries are called", n, orders)
+		if n := len(b.outlet.tasks()); n != orders {
+			t.Errorf("%d of %d retries are released", n, orders)
 		}
 	})
 }

@@ -9,24 +9,25 @@ import (
 	"recarga/topup"
 )
 
-// Policy says when an order that could not be bought is tried again, and for how long
+// Policy decides when an order that could not be bought is tried again, and for how long
 // (RECARGA_RETRY_…, RECARGA_ON_UNKNOWN).
 type Policy struct {
-	// Initial is the wait after the first attempt; each following wait is twice the one before, up
-	// to Max, and varied by a fifth either way, so that orders that failed together do not return
-	// together.
+	// Initial is the wait after the first attempt. Each following wait is twice the one before, up to Max, and varied
+	// by a fifth either way, so that orders that failed together do not return together.
 	Initial, Max time.Duration
 	// MaxAttempts counts every attempt, the first included.
 	MaxAttempts int
-	// ResendUnknown is only for a distributor that has promised to ignore a repeated id: an attempt
-	// of unknown outcome is then sent again instead of being held.
+	// ResendUnknown is only for a distributor that has promised to ignore a repeated id: an attempt of unknown outcome
+	// is then sent again instead of being held.
 	ResendUnknown bool
 }
 
 // jitter is small enough that waits still grow: 1.2 × one wait is less than 0.8 × the next.
 const jitter = 0.19
 
-// Wait is the time between attempt n (counted from 1) and the next.
+// Wait is the time between attempt n (counted from 1) and the next:
+//
+//	min(Initial × 2^(n-1), Max) × a random factor between 0.81 and 1.19
 //
 // With the defaults (2s, 2m) that is about 2s, 4s, 8s, 16s, 32s, 64s, 2m, 2m, …
 func (p Policy) Wait(n int) time.Duration {
@@ -41,12 +42,19 @@ func (p Policy) Wait(n int) time.Duration {
 	return wait
 }
 
-// Verdict decides what follows from the result of the order's latest attempt; the attempts before it count as tries.
-// Attempts up to the one of number resent belong to a former schedule: a person had the order sent
-// again after it.
+// Decide decides what follows from the result of the order's latest attempt. Apart from the random part of Wait it is
+// a pure function of its arguments:
 //
-// An attempt in doubt is not its business: the journal never calls an order failed that has one.
-func (p Policy) Decide(o topup.Order, result topup.Result, earlier []topup.Attempt, resent int, now time.Time) topup.Settlement {
+//   - approved: succeeded; declined: failed.
+//   - unavailable, not sent: retrying while tries and time are left, then failed.
+//   - anything else: unknown; with ResendUnknown, retrying while tries and time are left, then unknown.
+//
+// earlier are the attempts before the latest. Those up to number resent belong to a former schedule: a person had the
+// order sent again after them. Whether an earlier attempt is still in doubt is for the journal, which never calls
+// such an order failed.
+func (p Policy) Decide(
+	o topup.Order, result topup.Result, earlier []topup.Attempt, resent int, now time.Time,
+) topup.Settlement {
 	s := topup.Settlement{ID: o.ID, Number: o.AttemptCount, Result: result}
 	again, otherwise := true, topup.StateFailed
 	switch result.Outcome {
@@ -57,7 +65,7 @@ func (p Policy) Decide(o topup.Order, result topup.Result, earlier []topup.Attem
 		s.State, s.Reason = topup.StateFailed, topup.ReasonDeclined
 		return s
 	case topup.OutcomeUnavailable, topup.OutcomeNotSent:
-	default: // unknown, and whatever else it may be called
+	default: // unknown, and any outcome that is not known here
 		again, otherwise = p.ResendUnknown, topup.StateUnknown
 	}
 	if again {
@@ -76,14 +84,14 @@ func (p Policy) Decide(o topup.Order, result topup.Result, earlier []topup.Attem
 
 func rateLimited(httpStatus int) bool { return httpStatus == http.StatusTooManyRequests }
 
-// freeProbes is how many probes of an order spend no try. One whose answer is always the same must end some time,
-// even if it is the only one left to probe with.
+// freeProbes is how many probes of an order spend no try. An order that always fails must end some time, even if no
+// other is left to probe with.
 const freeProbes = 3
 
-// next is when another attempt is due after those of this schedule and the one of the result; nil when
-// tries have run out, or the time for them will have. An attempt that was turned away at the door (429) spends no
-// try, nor do an order's first probes: waiting for room, or for an operator, is no failure. The time counts for all
-// of them. An order that expires first waits for that.
+// next is when another attempt is due, after those of this schedule and the one of the result; nil: no try is left,
+// or no time would be. An attempt that the distributor turned away (429) spends no try, nor do the first probes of an
+// order: it is no failure to wait for room, or for an operator. The time counts for all of them. An order that
+// expires before its next attempt waits for that.
 func (p Policy) next(o topup.Order, result topup.Result, earlier []topup.Attempt, now time.Time) *time.Time {
 	tries, probes, turnedAway := 0, 0, 0
 	count := func(probe bool, httpStatus int) {

@@ -36,7 +36,7 @@ func TestWaitsGrowAndAreVaried(t *testing.T) {
 	}
 }
 
-func TestVerdict(t *testing.T) {
+func TestDecide(t *testing.T) {
 	now := time.Now()
 	unavailable := topup.Result{Outcome: topup.OutcomeUnavailable, Code: "91"}
 	unknown := topup.Result{Outcome: topup.OutcomeUnknown}
@@ -95,7 +95,7 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
-func TestVerdictHonoursTheDistributorsWish(t *testing.T) {
+func TestDecideHonoursTheDistributorsWish(t *testing.T) {
 	now := time.Now()
 	o := topup.Order{ID: "A", AttemptCount: 1}
 	asked := policy.Decide(o, topup.Result{Outcome: topup.OutcomeNotSent, RetryAfter: time.Minute}, nil, 0, now)

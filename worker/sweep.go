@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	// sweepPage bounds what one sweep rings for: orders and events each.
+	// sweepPage bounds the orders, and the events, that one sweep enqueues.
 	sweepPage = 500
-	// orderGrace and eventGrace are how long something may be due before the sweep takes it that the
-	// queue has lost it. An event's is longer than a first try takes, which is made without the queue.
+	// orderGrace and eventGrace are how long something may be due before the sweep assumes that the
+	// queue has lost it. eventGrace is longer than a first try takes, which is made without the queue.
 	orderGrace = 10 * time.Second
 	eventGrace = 30 * time.Second
 )
@@ -25,20 +25,20 @@ type sweeper struct {
 	events topup.DueEvent
 }
 
-// Sweep makes up for whatever was lost, until ctx ends: it rings for orders and events that are due
-// and that nobody has looked at, and calls attempts unknown whose deadline has passed. It makes Redis
-// expendable. Every worker sweeps; each step is bounded, and harmless when repeated. Beside it, it
-// gathers evidence on what has become unknown, and works off the line.
+// Sweep finds what was lost, until ctx ends: it enqueues orders and events that are due and that nobody has
+// processed, and settles attempts whose deadline has passed as unknown. It makes Redis expendable. Every worker
+// sweeps; each step is bounded, and harmless when repeated. Beside the sweep, it gathers evidence about unknown
+// attempts, and releases orders that wait.
 func (w *Worker) Sweep(ctx context.Context) {
 	s := &sweeper{Worker: w}
 	patience := 1
 	if w.Alone {
-		patience = 0 // for the first sweep only: nobody else can be at work on what is due
+		patience = 0 // for the first sweep only: nobody else can be processing what is due
 	}
 	var beside sync.WaitGroup
 	defer beside.Wait()
 	beside.Go(func() { w.inquire(ctx) })
-	beside.Go(func() { w.feed(ctx) })
+	beside.Go(func() { w.admission.Run(ctx, w.probe) })
 	tick := time.NewTicker(w.SweepInterval)
 	defer tick.Stop()
 	for {
@@ -60,8 +60,8 @@ func (s *sweeper) sweep(ctx context.Context, ordersLate, eventsLate time.Duratio
 	}{
 		{"time out", s.timeOut},
 		{"announce", s.Waker.Announce},
-		{"orders", func(ctx context.Context) error { return s.ringOrders(ctx, ordersLate) }},
-		{"events", func(ctx context.Context) error { return s.ringEvents(ctx, eventsLate) }},
+		{"orders", func(ctx context.Context) error { return s.enqueueOrders(ctx, ordersLate) }},
+		{"events", func(ctx context.Context) error { return s.enqueueEvents(ctx, eventsLate) }},
 	}
 	for _, step := range steps {
 		if err := step.do(ctx); err != nil && ctx.Err() == nil {
@@ -89,15 +89,15 @@ func (s *sweeper) timeOut(ctx context.Context) error {
 	return nil
 }
 
-// ringOrders rings for the next page of orders that wait too long. Page by page, because those at the
-// front may well be in the queue: only Redis can tell, and it is asked by ringing.
-func (s *sweeper) ringOrders(ctx context.Context, late time.Duration) error {
+// enqueueOrders enqueues the next page of orders that wait too long. It goes page by page, because the first ones may
+// well be in the queue: only Redis knows, and to enqueue them is to ask it.
+func (s *sweeper) enqueueOrders(ctx context.Context, late time.Duration) error {
 	page, err := s.Journal.Due(ctx, time.Now().Add(-late), s.orders, sweepPage)
 	if err != nil {
 		return err
 	}
 	for _, due := range page {
-		if err := s.ringOrder(ctx, due); err != nil {
+		if err := s.enqueueOrder(ctx, due); err != nil {
 			return err
 		}
 		s.orders = due
@@ -108,7 +108,7 @@ func (s *sweeper) ringOrders(ctx context.Context, late time.Duration) error {
 	return nil
 }
 
-func (s *sweeper) ringOrder(ctx context.Context, due topup.Due) error {
+func (s *sweeper) enqueueOrder(ctx context.Context, due topup.Due) error {
 	if due.State == topup.StateSubmitting {
 		return nil
 	}
@@ -122,7 +122,7 @@ func (s *sweeper) ringOrder(ctx context.Context, due topup.Due) error {
 	return s.Waker.ForceEnqueueOrder(ctx, o.Request())
 }
 
-func (s *sweeper) ringEvents(ctx context.Context, late time.Duration) error {
+func (s *sweeper) enqueueEvents(ctx context.Context, late time.Duration) error {
 	page, err := s.Journal.DueEvents(ctx, time.Now().Add(-late), s.events, sweepPage)
 	if err != nil {
 		return err

@@ -12,98 +12,99 @@ import (
 	"testing"
 	"time"
 
+	"recarga/internal/admission"
 	"recarga/internal/testkit"
 	"recarga/topup"
 	"recarga/worker"
 )
 
-// pace grants what the test has put into it.
-type pace struct {
+// rateLimiter grants what the test has put into it.
+type rateLimiter struct {
 	mu   sync.Mutex
 	left int
 }
 
-func (p *pace) Take(_ context.Context, _ topup.Priority, n int) (int, time.Duration, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	granted := min(n, p.left)
-	p.left -= granted
+func (l *rateLimiter) Take(_ context.Context, _ topup.Priority, n int) (int, time.Duration, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	granted := min(n, l.left)
+	l.left -= granted
 	if granted < n {
 		return granted, time.Millisecond, nil
 	}
 	return granted, 0, nil
 }
 
-func (p *pace) add(n int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.left += n
+func (l *rateLimiter) add(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.left += n
 }
 
-// board is what several workers know.
-type board struct {
-	mu      sync.Mutex
-	notices topup.Restrictions
-	probed  time.Time
-	resumed int
+// sharedState is what several workers know.
+type sharedState struct {
+	mu           sync.Mutex
+	restrictions topup.Restrictions
+	probed       time.Time
+	resumed      int
 }
 
-func (b *board) Restrictions(context.Context) (topup.Restrictions, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return topup.Restrictions{PausedUntil: b.notices.PausedUntil, Outages: maps.Clone(b.notices.Outages)}, nil
+func (s *sharedState) Restrictions(context.Context) (topup.Restrictions, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return topup.Restrictions{PausedUntil: s.restrictions.PausedUntil, Outages: maps.Clone(s.restrictions.Outages)}, nil
 }
 
-func (b *board) Pause(_ context.Context, until time.Time) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.notices.PausedUntil = until
+func (s *sharedState) Pause(_ context.Context, until time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.restrictions.PausedUntil = until
 	return nil
 }
 
-func (b *board) SetOutage(_ context.Context, operator string, o topup.Outage) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.notices.Outages = map[string]topup.Outage{operator: o}
+func (s *sharedState) SetOutage(_ context.Context, operator string, o topup.Outage) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.restrictions.Outages = map[string]topup.Outage{operator: o}
 	return nil
 }
 
-func (b *board) EndOutage(context.Context, string) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.notices.Outages = nil
+func (s *sharedState) EndOutage(context.Context, string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.restrictions.Outages = nil
 	return nil
 }
 
-func (b *board) ClaimProbe(_ context.Context, _ string, every time.Duration) (bool, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if time.Since(b.probed) < every {
+func (s *sharedState) ClaimProbe(_ context.Context, _ string, every time.Duration) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.probed) < every {
 		return false, nil
 	}
-	b.probed = time.Now()
+	s.probed = time.Now()
 	return true, nil
 }
 
-func (b *board) Resume(_ context.Context, _ string, _ time.Time, total, n int) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	granted := max(0, min(n, total-b.resumed))
-	b.resumed += granted
+func (s *sharedState) Resume(_ context.Context, _ string, _ time.Time, total, n int) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	granted := max(0, min(n, total-s.resumed))
+	s.resumed += granted
 	return granted, nil
 }
 
-func (b *board) GiveBack(_ context.Context, _ string, _ time.Time, n int) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.resumed -= n
+func (s *sharedState) GiveBack(_ context.Context, _ string, _ time.Time, n int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.resumed -= n
 	return nil
 }
 
-func (b *board) outages() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.notices.Outages)
+func (s *sharedState) outages() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.restrictions.Outages)
 }
 
 // with changes what the bench's worker works with.
@@ -114,7 +115,7 @@ func (b *bench) with(change func(*worker.Config)) {
 	b.Worker = worker.New(cfg)
 }
 
-// sweep runs the sweep, and with it the work on the line, until the test ends.
+// sweep runs the sweep, and with it the release of waiting orders, until the test ends.
 func (b *bench) sweep(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -123,11 +124,11 @@ func (b *bench) sweep(t *testing.T) {
 	t.Cleanup(func() { cancel(); done.Wait() })
 }
 
-// rings waits until so many orders were rung for, and returns them in their order.
-func (b *bench) rings(t *testing.T, n int) []string {
+// enqueues waits until so many orders were enqueued, and returns them in their order.
+func (b *bench) enqueues(t *testing.T, n int) []string {
 	t.Helper()
-	testkit.Eventually(t, 10*time.Second, func() bool { return len(b.ears.heard()) >= n }, "%d orders are rung for", n)
-	return b.ears.heard()
+	testkit.Eventually(t, 10*time.Second, func() bool { return len(b.outlet.tasks()) >= n }, "%d orders are enqueued", n)
+	return b.outlet.tasks()
 }
 
 func (b *bench) waitsFor(t *testing.T, id topup.ID, why topup.Wait) {
@@ -137,31 +138,31 @@ func (b *bench) waitsFor(t *testing.T, id topup.ID, why topup.Wait) {
 	}
 }
 
-func TestPacedOrderStandsInLine(t *testing.T) {
+func TestRateLimitedOrderWaits(t *testing.T) {
 	b := setUp(t, approved)
-	p := &pace{}
-	b.with(func(c *worker.Config) { c.RateLimiter = p })
+	limiter := &rateLimiter{}
+	b.with(func(c *worker.Config) { c.Admission.RateLimiter = limiter })
 	b.accept(t, request("A"))
-	if again := b.look(t, "A"); !again.IsZero() {
-		t.Errorf("comes back at %v; whoever works off the line calls it", again)
+	if again := b.process(t, "A"); !again.IsZero() {
+		t.Errorf("comes back at %v; the release loop enqueues it", again)
 	}
 	b.waitsFor(t, "A", topup.WaitRate)
-	p.add(1)
+	limiter.add(1)
 	b.sweep(t)
-	b.rings(t, 1)
-	b.look(t, "A")
+	b.enqueues(t, 1)
+	b.process(t, "A")
 	b.is(t, "A", topup.StateSucceeded, "", 1)
 	if d := b.details(t, "A"); d.WaitsFor != "" {
 		t.Errorf("it still waits for %s", d.WaitsFor)
 	}
 }
 
-// TestLineIsFair: the urgent come first, and the callers of one priority take turns, however many orders one
+// TestReleaseIsFair: the urgent come first, and the callers of one priority alternate, however many orders one
 // of them has.
-func TestLineIsFair(t *testing.T) {
+func TestReleaseIsFair(t *testing.T) {
 	b := setUp(t, approved)
-	p := &pace{}
-	b.with(func(c *worker.Config) { c.RateLimiter = p })
+	limiter := &rateLimiter{}
+	b.with(func(c *worker.Config) { c.Admission.RateLimiter = limiter })
 	for _, of := range []struct {
 		caller   string
 		priority topup.Priority
@@ -178,12 +179,12 @@ func TestLineIsFair(t *testing.T) {
 	}
 	b.sweep(t)
 	for n := range 11 { // one at a time
-		p.add(1)
-		b.rings(t, n+1)
+		limiter.add(1)
+		b.enqueues(t, n+1)
 	}
 	want := "high-b-0 normal-a-0 normal-a-1 bulk-a-0 bulk-b-0 bulk-c-0 bulk-a-1 bulk-b-1 bulk-a-2 bulk-a-3 bulk-a-4"
-	if got := strings.Join(b.ears.heard(), " "); got != want {
-		t.Errorf("called\n%s, want\n%s", got, want)
+	if got := strings.Join(b.outlet.tasks(), " "); got != want {
+		t.Errorf("released\n%s, want\n%s", got, want)
 	}
 }
 
@@ -191,15 +192,15 @@ func TestLineIsFair(t *testing.T) {
 func TestBusyIsHonouredByAll(t *testing.T) {
 	busy := topup.Result{Outcome: topup.OutcomeUnavailable, HTTPStatus: 429, RetryAfter: time.Hour}
 	b := setUp(t, busy)
-	shared := &board{}
-	b.with(func(c *worker.Config) { c.SharedState = shared })
+	shared := &sharedState{}
+	b.with(func(c *worker.Config) { c.Admission.SharedState = shared })
 	for _, id := range []topup.ID{"A", "B"} {
 		b.accept(t, request(id))
-		b.look(t, id)
+		b.process(t, id)
 	}
 	b.waitsFor(t, "B", topup.WaitRate)
-	if until := shared.notices.PausedUntil; time.Until(until) < 50*time.Minute {
-		t.Errorf("the others are told to wait until %v", until)
+	if until := shared.restrictions.PausedUntil; time.Until(until) < 50*time.Minute {
+		t.Errorf("the others wait until %v", until)
 	}
 	if len(b.vendor.requests) != 1 {
 		t.Errorf("the vendor saw %v", b.vendor.requests)
@@ -211,19 +212,19 @@ func TestBusyIsHonouredByAll(t *testing.T) {
 }
 
 // TestOutageSpendsNoAttempts: once enough purchases have failed, orders wait, and only probes are made; when
-// one goes through, all are called.
+// one goes through, all are released.
 func TestOutageSpendsNoAttempts(t *testing.T) {
 	b := setUp(t, unavailable)
-	shared := &board{}
+	shared := &sharedState{}
 	b.with(func(c *worker.Config) {
-		c.SharedState, c.Breaker = shared, worker.Breaker{Share: 0.5, Probe: 50 * time.Millisecond}
+		c.Admission.SharedState, c.Admission.Breaker = shared, admission.Breaker{Share: 0.5, Probe: 50 * time.Millisecond}
 		c.Policy.Initial = time.Hour // so that only probes try again
 		c.Policy.Max = time.Hour
 	})
 	for i := range 70 {
 		id := topup.ID(fmt.Sprint("ORD-", i))
 		b.accept(t, request(id))
-		b.look(t, id)
+		b.process(t, id)
 	}
 	if n := len(b.vendor.requests); n != 50 || shared.outages() != 1 {
 		t.Fatalf("%d requests and %d outages; want 50 and 1", n, shared.outages())
@@ -247,7 +248,7 @@ func TestOutageSpendsNoAttempts(t *testing.T) {
 				t.Fatalf("%s has spent %d attempts", id, len(d.Attempts))
 			}
 			if d.Released {
-				b.look(t, id)
+				b.process(t, id)
 			}
 			if len(d.Attempts) == 0 {
 				return false
@@ -267,27 +268,27 @@ func (a *account) Take(topup.Waiting) topup.Wait {
 	return topup.WaitBalance
 }
 
-// TestProbeSpendsNoHeldMoney: what holds orders back holds back the probes of an outage as well.
-func TestProbeSpendsNoHeldMoney(t *testing.T) {
+// TestProbeSpendsNoReservedMoney: a reserve that keeps orders waiting keeps the probes of an outage waiting as well.
+func TestProbeSpendsNoReservedMoney(t *testing.T) {
 	b := setUp(t, approved)
-	shared, empty := &board{}, &account{}
-	shared.notices.Outages = map[string]topup.Outage{topup.OperatorOf(request("A").Product): {Since: time.Now()}}
+	shared, empty := &sharedState{}, &account{}
+	shared.restrictions.Outages = map[string]topup.Outage{topup.OperatorOf(request("A").Product): {Since: time.Now()}}
 	b.with(func(c *worker.Config) {
-		c.SharedState, c.Breaker = shared, worker.Breaker{Share: 0.5, Probe: 10 * time.Millisecond}
-		c.Reserves = []worker.Reserve{empty}
+		c.Admission.SharedState, c.Admission.Breaker = shared, admission.Breaker{Share: 0.5, Probe: 10 * time.Millisecond}
+		c.Admission.Reserves = []admission.Reserve{empty}
 	})
 	b.accept(t, request("A"))
-	b.look(t, "A") // and so it stands in line
+	b.process(t, "A") // and so it waits
 	b.sweep(t)
 	testkit.Eventually(t, 10*time.Second, func() bool { return empty.asked.Load() >= 4 }, "three probes ask for money")
 	b.is(t, "A", topup.StateQueued, "", 0)
 }
 
-// TestTurns: nobody is left out, and whoever has few orders is done within as many rounds.
-func TestTurns(t *testing.T) {
+// TestEveryCallerIsServed: nobody is left out, and whoever has few orders is done within as many rounds.
+func TestEveryCallerIsServed(t *testing.T) {
 	b := setUp(t, approved)
-	p := &pace{}
-	b.with(func(c *worker.Config) { c.RateLimiter = p })
+	limiter := &rateLimiter{}
+	b.with(func(c *worker.Config) { c.Admission.RateLimiter = limiter })
 	r := rand.New(rand.NewPCG(1, 2))
 	var all []string
 	for i := range 120 {
@@ -298,10 +299,10 @@ func TestTurns(t *testing.T) {
 	}
 	b.sweep(t)
 	for n := range 40 {
-		p.add(3)
-		b.rings(t, 3*(n+1))
+		limiter.add(3)
+		b.enqueues(t, 3*(n+1))
 	}
-	if heard := b.ears.heard(); !slices.Equal(slices.Sorted(slices.Values(heard)), all) {
-		t.Errorf("called %v", heard)
+	if heard := b.outlet.tasks(); !slices.Equal(slices.Sorted(slices.Values(heard)), all) {
+		t.Errorf("released %v", heard)
 	}
 }

@@ -1,6 +1,5 @@
-// Package worker is what happens to an order: a look at the journal, one purchase, the verdict on its
-// result, and the news to the caller; and the sweep, which makes up for everything that was lost on
-// the way.
+// Package worker is what happens to an order: it reads the journal, makes one purchase, records the result, and
+// delivers the event to the caller. Its sweep finds what was lost on the way.
 package worker
 
 import (
@@ -11,6 +10,8 @@ import (
 	"github.com/google/uuid"
 
 	"recarga/distributor"
+	"recarga/internal/admission"
+	"recarga/internal/wake"
 	"recarga/topup"
 )
 
@@ -21,7 +22,7 @@ type Journal interface {
 	Attempts
 	Backlog
 	Evidence
-	Line
+	admission.WaitQueue
 }
 
 // Evidence helps whoever must settle an unknown attempt.
@@ -54,21 +55,22 @@ type Attempts interface {
 	End(ctx context.Context, id topup.ID, now time.Time) (topup.Order, *topup.Event, error)
 }
 
-// Backlog lists what somebody should look at.
+// Backlog lists what the sweep enqueues or settles.
 type Backlog interface {
 	Due(ctx context.Context, now time.Time, after topup.Due, limit int) ([]topup.Due, error)
 	Overdue(ctx context.Context, now time.Time, limit int) ([]topup.Due, error)
 	DueEvents(ctx context.Context, now time.Time, after topup.DueEvent, limit int) ([]topup.DueEvent, error)
 }
 
-// Distributor buys. Purchase sends one request and never fails otherwise than by its result.
+// Distributor buys. Purchase sends one request; every error is in its result.
 type Distributor interface {
 	Authorize(ctx context.Context) error
 	Purchase(ctx context.Context, o topup.Order, sendBy time.Time) topup.Result
 }
 
-// Deliverer tells callers: at once where it has room for a try, which it says.
+// Deliverer delivers events to their callers.
 type Deliverer interface {
+	// DeliverNow makes the first try beside the caller, if there is room for it, which it returns.
 	DeliverNow(ctx context.Context, ev topup.Event, notDelivered func(ev topup.Event, next time.Time)) bool
 	Deliver(ctx context.Context, eventID string) (next time.Time, err error)
 }
@@ -77,6 +79,7 @@ type Deliverer interface {
 type Waker interface {
 	EnqueueOrder(ctx context.Context, r topup.Request, at time.Time) error
 	EnqueueEvent(ctx context.Context, eventID string, at time.Time) error
+	// ForceEnqueueOrder enqueues an order whatever is left of an earlier task for it, as ForceEnqueueEvent does.
 	ForceEnqueueOrder(ctx context.Context, r topup.Request) error
 	ForceEnqueueEvent(ctx context.Context, eventID string) error
 	Announce(ctx context.Context) error
@@ -84,10 +87,14 @@ type Waker interface {
 
 // Config is what a Worker works with.
 type Config struct {
-	Journal     Journal
+	// Journal is the book of record.
+	Journal Journal
+	// Distributor makes the purchases.
 	Distributor Distributor
-	Deliverer   Deliverer
-	Waker       Waker
+	// Deliverer delivers the events.
+	Deliverer Deliverer
+	// Waker enqueues orders and events.
+	Waker Waker
 	// Balances is asked after an unknown outcome; nil: nobody is.
 	Balances Balances
 	// Intake judges orders whose producer has only Redis; nil: none is accepted.
@@ -95,45 +102,39 @@ type Config struct {
 	// Refused is called for each task that is refused, with its reason (intake.Reasons); it must not block. Nil:
 	// nothing is.
 	Refused func(reason string)
-	// RateLimiter limits the purchases of all workers together; nil means no limit.
-	RateLimiter RateLimiter
-	// SharedState is what the workers tell each other of the distributor's trouble. Nil: each minds its own 429s, and
-	// Breaker is off.
-	SharedState SharedState
-	Breaker     Breaker
-	// Reserves keep orders in line for reasons of their own.
-	Reserves []Reserve
+	// Admission says who may buy now. New sets its Queue, Waker, Attempt and Log. The zero value admits every order.
+	Admission admission.Config
 	// Timeout of one purchase call, as the distributor's client has it.
 	Timeout time.Duration
 	// Slack is how much longer than Timeout an attempt may take in all, half of it before the request
 	// is sent. Defaults to a quarter of Timeout, at least 2s and at most 20s.
-	Slack  time.Duration
+	Slack time.Duration
+	// Policy decides what follows from a result.
 	Policy Policy
 	// SweepInterval is the time between two sweeps. Defaults to 2s.
 	SweepInterval time.Duration
 	// Alone says that no other process works on the same queue (it is embedded), so that what is
 	// due at the start was left by a process that is gone.
 	Alone bool
-	// Swept is called when the sweep has come round; it must not block. Nil: nothing is.
+	// Swept is called after each sweep; it must not block. Nil: nothing is.
 	Swept func(at time.Time)
-	Log   *slog.Logger
+	// Log gets one line for each change of an order.
+	Log *slog.Logger
 }
 
-// Worker looks at orders. It is safe for concurrent use.
+// Worker processes orders. It is safe for concurrent use.
 type Worker struct {
-	Config
-	gate *gate
-	// name tells the attempts of this process apart from all others in the journal.
+	Config    // with the defaults
+	admission *admission.Control
+	// name distinguishes the attempts of this process from all others in the journal.
 	name      string
 	inquiries chan inquiry
-	// joined tells that an order of this process stands in line.
-	joined chan struct{}
 	// closing ends the waits for a journal that does not answer, after the drain.
 	closing context.Context
 	close   context.CancelFunc
 }
 
-// New builds a Worker. Run its handlers on the queue, and Sweep beside them.
+// New makes a Worker. Run its handlers on the queue, and Sweep beside them.
 func New(cfg Config) *Worker {
 	if cfg.SweepInterval == 0 {
 		cfg.SweepInterval = 2 * time.Second
@@ -141,25 +142,27 @@ func New(cfg Config) *Worker {
 	if cfg.Slack == 0 {
 		cfg.Slack = min(max(cfg.Timeout/4, 2*time.Second), 20*time.Second)
 	}
-	if cfg.Breaker.Probe == 0 {
-		cfg.Breaker.Probe = 5 * time.Second
-	}
 	if cfg.Swept == nil {
 		cfg.Swept = func(time.Time) {}
 	}
 	if cfg.Intake == nil {
-		cfg.Intake = nobody{}
+		cfg.Intake = noIntake{}
 	}
 	if cfg.Refused == nil {
 		cfg.Refused = func(string) {}
 	}
+	cfg.Admission.Queue, cfg.Admission.Waker = cfg.Journal, wake.Waker{Queue: cfg.Waker, Log: cfg.Log}
+	cfg.Admission.Attempt, cfg.Admission.Log = cfg.Timeout+cfg.Slack, cfg.Log
 	closing, cancel := context.WithCancel(context.Background())
-	return &Worker{Config: cfg, gate: newGate(cfg), name: uuid.NewString(), inquiries: make(chan inquiry, mostInquiries), joined: make(chan struct{}, 1), closing: closing, close: cancel}
+	return &Worker{
+		Config: cfg, admission: admission.New(cfg.Admission), name: uuid.NewString(),
+		inquiries: make(chan inquiry, mostInquiries), closing: closing, close: cancel,
+	}
 }
 
 // Outages are the operators that are out, as far as this worker knows.
-func (w *Worker) Outages() map[string]topup.Outage { return w.gate.outages() }
+func (w *Worker) Outages() map[string]topup.Outage { return w.admission.Outages() }
 
-// Close gives up on results that the journal does not take. Call it last: before it, a result that
+// Close ends the attempts to record results that the journal does not take. Call it last: before it, a result that
 // could not be written yet is still tried; after it, it can only become an unknown.
 func (w *Worker) Close() { w.close() }

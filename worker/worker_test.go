@@ -59,71 +59,71 @@ func (v *vendor) Balance(context.Context) (distributor.Balance, error) {
 	return distributor.Balance{Amount: "970.00", Currency: "USD"}, v.balance
 }
 
-// ears is where the worker tells and rings.
-type ears struct {
-	mu     sync.Mutex
-	full   bool
-	told   []topup.Event
-	rung   []string
-	failed bool
+// outlet is where the worker delivers and enqueues.
+type outlet struct {
+	mu        sync.Mutex
+	full      bool
+	delivered []topup.Event
+	enqueued  []string
+	failed    bool
 	// refused are the reasons of refused tasks.
 	refused []string
 	// answer, if any, does what the enqueued task asks for.
 	answer func(id topup.ID, at time.Time)
 }
 
-func (e *ears) DeliverNow(_ context.Context, ev topup.Event, _ func(topup.Event, time.Time)) bool {
+func (e *outlet) DeliverNow(_ context.Context, ev topup.Event, _ func(topup.Event, time.Time)) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.full {
 		return false
 	}
-	e.told = append(e.told, ev)
+	e.delivered = append(e.delivered, ev)
 	return true
 }
 
-func (e *ears) Deliver(context.Context, string) (time.Time, error) { return time.Time{}, nil }
+func (e *outlet) Deliver(context.Context, string) (time.Time, error) { return time.Time{}, nil }
 
-func (e *ears) ring(id string) error {
+func (e *outlet) enqueue(id string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.failed {
 		return errors.New("no Redis")
 	}
-	e.rung = append(e.rung, id)
+	e.enqueued = append(e.enqueued, id)
 	return nil
 }
 
-func (e *ears) EnqueueEvent(_ context.Context, id string, _ time.Time) error { return e.ring(id) }
-func (e *ears) EnqueueOrder(_ context.Context, r topup.Request, at time.Time) error {
-	if err := e.ring(string(r.ID)); err != nil || e.answer == nil {
+func (e *outlet) EnqueueEvent(_ context.Context, id string, _ time.Time) error { return e.enqueue(id) }
+func (e *outlet) EnqueueOrder(_ context.Context, r topup.Request, at time.Time) error {
+	if err := e.enqueue(string(r.ID)); err != nil || e.answer == nil {
 		return err
 	}
 	e.answer(r.ID, at)
 	return nil
 }
-func (e *ears) ForceEnqueueOrder(ctx context.Context, r topup.Request) error {
+func (e *outlet) ForceEnqueueOrder(ctx context.Context, r topup.Request) error {
 	return e.EnqueueOrder(ctx, r, time.Time{})
 }
-func (e *ears) ForceEnqueueEvent(_ context.Context, id string) error { return e.ring(id) }
-func (e *ears) Announce(context.Context) error                       { return nil }
+func (e *outlet) ForceEnqueueEvent(_ context.Context, id string) error { return e.enqueue(id) }
+func (e *outlet) Announce(context.Context) error                       { return nil }
 
-func (e *ears) heard() []string {
+func (e *outlet) tasks() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return slices.Clone(e.rung)
+	return slices.Clone(e.enqueued)
 }
 
-func (e *ears) refuse(reason string) {
+func (e *outlet) refuse(reason string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.refused = append(e.refused, reason)
 }
 
-func (e *ears) types() (types []topup.EventType) {
+func (e *outlet) types() (types []topup.EventType) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, ev := range e.told {
+	for _, ev := range e.delivered {
 		types = append(types, ev.Type)
 	}
 	return types
@@ -152,7 +152,7 @@ type bench struct {
 	*worker.Worker
 	journal *shaky
 	vendor  *vendor
-	ears    *ears
+	outlet  *outlet
 }
 
 func setUp(t *testing.T, answers ...topup.Result) *bench {
@@ -169,12 +169,12 @@ func setUpWithin(t *testing.T, limits journal.TimeLimits, answers ...topup.Resul
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{journal: &shaky{Journal: j}, vendor: &vendor{answers: answers}, ears: &ears{}}
+	b := &bench{journal: &shaky{Journal: j}, vendor: &vendor{answers: answers}, outlet: &outlet{}}
 	b.Worker = worker.New(worker.Config{
-		Journal: b.journal, Distributor: b.vendor, Deliverer: b.ears, Waker: b.ears, Balances: b.vendor, Timeout: 2 * time.Second,
+		Journal: b.journal, Distributor: b.vendor, Deliverer: b.outlet, Waker: b.outlet, Balances: b.vendor, Timeout: 2 * time.Second,
 		Policy:  worker.Policy{Initial: time.Second, Max: time.Minute, MaxAttempts: 3},
 		Intake:  intake.Rules{Default: true, DefaultURL: "https://shop.example/hook", Caller: b.journal.Caller},
-		Refused: b.ears.refuse,
+		Refused: b.outlet.refuse,
 		Log:     slog.New(slog.DiscardHandler), SweepInterval: 10 * time.Millisecond, Alone: true,
 	})
 	t.Cleanup(func() {
@@ -197,7 +197,7 @@ func (b *bench) accept(t *testing.T, r topup.Request) {
 	}
 }
 
-func (b *bench) look(t *testing.T, id topup.ID) (again time.Time) {
+func (b *bench) process(t *testing.T, id topup.ID) (again time.Time) {
 	t.Helper()
 	again, err := b.Process(t.Context(), id)
 	if err != nil {
@@ -234,13 +234,13 @@ var (
 	refused     = topup.Result{Outcome: topup.OutcomeNotSent, HTTPStatus: 401, LoginAgain: true}
 )
 
-func TestLookSettlesAnOrder(t *testing.T) {
+func TestProcessSettlesAnOrder(t *testing.T) {
 	cases := []struct {
 		name     string
 		answers  []topup.Result
 		state    topup.State
 		reason   topup.Reason
-		told     []topup.EventType
+		events   []topup.EventType
 		again    bool
 		requests int
 	}{
@@ -255,16 +255,16 @@ func TestLookSettlesAnOrder(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b := setUp(t, c.answers...)
 			b.accept(t, request("A"))
-			again := b.look(t, "A")
+			again := b.process(t, "A")
 			b.is(t, "A", c.state, c.reason, c.requests)
-			if !slices.Equal(b.ears.types(), c.told) {
-				t.Errorf("told %v, want %v", b.ears.types(), c.told)
+			if !slices.Equal(b.outlet.types(), c.events) {
+				t.Errorf("delivered %v, want %v", b.outlet.types(), c.events)
 			}
 			if again.After(time.Now()) != c.again {
 				t.Errorf("comes back at %v, want that: %v", again, c.again)
 			}
 			// Whatever wakes a worker for it again, nothing more is sent.
-			b.look(t, "A")
+			b.process(t, "A")
 			b.is(t, "A", c.state, c.reason, c.requests)
 		})
 	}
@@ -274,7 +274,7 @@ func TestLookSettlesAnOrder(t *testing.T) {
 func TestArchivedIsLeftAlone(t *testing.T) {
 	b := setUp(t, approved)
 	b.accept(t, request("A"))
-	b.look(t, "A")
+	b.process(t, "A")
 	for _, ev := range b.details(t, "A").Events {
 		if err := b.journal.RecordTry(t.Context(), ev, topup.Try{At: time.Now()}, topup.EventDelivered, time.Time{}); err != nil {
 			t.Fatal(err)
@@ -284,7 +284,7 @@ func TestArchivedIsLeftAlone(t *testing.T) {
 	if moved, err := b.journal.Archive(t.Context(), soon, soon, nil); err != nil || moved.Orders != 1 {
 		t.Fatalf("%+v, %v", moved, err)
 	}
-	b.look(t, "A")
+	b.process(t, "A")
 	b.is(t, "A", topup.StateSucceeded, "", 1)
 }
 
@@ -294,7 +294,7 @@ func TestOnlyOneSends(t *testing.T) {
 	b.accept(t, request("A"))
 	var wg sync.WaitGroup
 	for range 20 {
-		wg.Go(func() { b.look(t, "A") })
+		wg.Go(func() { b.process(t, "A") })
 	}
 	wg.Wait()
 	b.is(t, "A", topup.StateSucceeded, "", 1)
@@ -308,7 +308,7 @@ func TestUnderWayIsLeftAlone(t *testing.T) {
 	if _, err := b.journal.Begin(t.Context(), "A", 0, "another worker", now.Add(time.Hour), now); err != nil {
 		t.Fatal(err)
 	}
-	if again := b.look(t, "A"); !again.IsZero() {
+	if again := b.process(t, "A"); !again.IsZero() {
 		t.Errorf("comes back at %v", again)
 	}
 	b.is(t, "A", topup.StateSubmitting, "", 0)
@@ -321,10 +321,10 @@ func TestExpired(t *testing.T) {
 	r.ExpiresAt = &soon
 	b.accept(t, r)
 	<-time.After(time.Until(soon) + time.Millisecond)
-	b.look(t, "A")
+	b.process(t, "A")
 	b.is(t, "A", topup.StateFailed, topup.ReasonExpired, 0)
-	if !slices.Equal(b.ears.types(), []topup.EventType{"topup.failed"}) {
-		t.Errorf("told %v", b.ears.types())
+	if !slices.Equal(b.outlet.types(), []topup.EventType{"topup.failed"}) {
+		t.Errorf("delivered %v", b.outlet.types())
 	}
 }
 
@@ -334,7 +334,7 @@ func TestNotDueYet(t *testing.T) {
 	later := time.Now().Add(time.Hour).Truncate(time.Microsecond)
 	r.ProcessAt = &later
 	b.accept(t, r)
-	if again := b.look(t, "A"); !again.Equal(later) {
+	if again := b.process(t, "A"); !again.Equal(later) {
 		t.Errorf("comes back at %v, want %v", again, later)
 	}
 	b.is(t, "A", topup.StateQueued, "", 0)
@@ -345,7 +345,7 @@ func TestNoToken(t *testing.T) {
 	b := setUp(t, approved)
 	b.vendor.login = errors.New("wrong credentials")
 	b.accept(t, request("A"))
-	b.look(t, "A")
+	b.process(t, "A")
 	b.is(t, "A", topup.StateRetrying, "", 0)
 	if a := b.details(t, "A").Attempts[0]; a.Outcome != topup.OutcomeNotSent || a.Error != "wrong credentials" {
 		t.Errorf("attempt %+v", a)
@@ -356,7 +356,7 @@ func TestPanicLeavesUnknown(t *testing.T) {
 	b := setUp(t, approved)
 	b.vendor.during = func(context.Context, topup.Order) { panic("boom") }
 	b.accept(t, request("A"))
-	b.look(t, "A")
+	b.process(t, "A")
 	b.is(t, "A", topup.StateUnknown, "", 1)
 }
 
@@ -365,7 +365,7 @@ func TestResultIsWrittenUntilItIs(t *testing.T) {
 	b := setUp(t, approved)
 	b.journal.finish = 3
 	b.accept(t, request("A"))
-	b.look(t, "A")
+	b.process(t, "A")
 	b.is(t, "A", topup.StateSucceeded, "", 1)
 }
 
@@ -386,18 +386,18 @@ func TestShutdownDoesNotCutOff(t *testing.T) {
 	b.is(t, "A", topup.StateSucceeded, "", 1)
 }
 
-// TestLateAnswerSettles: an attempt is given up while its worker still waits for the answer. The
+// TestLateAnswerSettles: an attempt is timed out while its worker still waits for the answer. The
 // answer, when it comes, is evidence.
 func TestLateAnswerSettles(t *testing.T) {
 	b := setUp(t, approved)
 	b.accept(t, request("A"))
 	b.vendor.during = func(context.Context, topup.Order) {
-		gaveUp := topup.Settlement{ID: "A", Number: 1, Result: unknown, State: topup.StateUnknown}
-		if _, _, err := b.journal.Journal.Finish(t.Context(), gaveUp, time.Now()); err != nil {
+		timedOut := topup.Settlement{ID: "A", Number: 1, Result: unknown, State: topup.StateUnknown}
+		if _, _, err := b.journal.Journal.Finish(t.Context(), timedOut, time.Now()); err != nil {
 			t.Error(err)
 		}
 	}
-	b.look(t, "A")
+	b.process(t, "A")
 	b.is(t, "A", topup.StateSucceeded, "", 1)
 	d := b.details(t, "A")
 	if len(d.Events) != 2 || d.Events[0].Type != "topup.unknown" || d.Events[1].Type != "topup.succeeded" || d.Events[1].Sequence != 2 {
@@ -405,26 +405,26 @@ func TestLateAnswerSettles(t *testing.T) {
 	}
 }
 
-// TestNoRoomToTell: the queue is rung for an event that cannot be tried at once; when that fails too,
+// TestNoRoomToDeliver: an event that cannot be tried at once is enqueued; when that fails too,
 // the event is still there for the sweep.
-func TestNoRoomToTell(t *testing.T) {
+func TestNoRoomToDeliver(t *testing.T) {
 	b := setUp(t, approved)
-	b.ears.full = true
+	b.outlet.full = true
 	b.accept(t, request("A"))
-	b.look(t, "A")
-	if id := b.details(t, "A").Events[0].ID; !slices.Equal(b.ears.rung, []string{id}) {
-		t.Errorf("rang for %v, want %s", b.ears.rung, id)
+	b.process(t, "A")
+	if id := b.details(t, "A").Events[0].ID; !slices.Equal(b.outlet.enqueued, []string{id}) {
+		t.Errorf("enqueued %v, want %s", b.outlet.enqueued, id)
 	}
-	b.ears.failed = true
+	b.outlet.failed = true
 	b.accept(t, request("B"))
-	b.look(t, "B")
+	b.process(t, "B")
 	due, err := b.journal.DueEvents(t.Context(), time.Now(), topup.DueEvent{}, 10)
 	if err != nil || len(due) != 2 {
 		t.Errorf("due events %v, %v; want both", due, err)
 	}
 }
 
-// TestSweep: what the queue has lost is rung for, and an attempt without a result becomes unknown.
+// TestSweep: what the queue has lost is enqueued, and an attempt without a result becomes unknown.
 func TestSweep(t *testing.T) {
 	b := setUp(t, approved)
 	for i := range 3 {
@@ -438,17 +438,17 @@ func TestSweep(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { b.Sweep(ctx) })
-	// The rings come after the attempts that are given up, so all is done when the last one is in.
+	// The orders are enqueued after the attempts are timed out, so all is done when the last one is in.
 	want := []string{"LOST-0", "LOST-1", "LOST-2"}
-	testkit.Eventually(t, 20*time.Second, func() bool { return len(b.ears.heard()) >= len(want) }, "the sweep rings")
+	testkit.Eventually(t, 20*time.Second, func() bool { return len(b.outlet.tasks()) >= len(want) }, "the sweep enqueues")
 	cancel()
 	wg.Wait()
-	if got := b.ears.heard()[:len(want)]; !slices.Equal(got, want) {
-		t.Errorf("rang for %v, want %v", got, want)
+	if got := b.outlet.tasks()[:len(want)]; !slices.Equal(got, want) {
+		t.Errorf("enqueued %v, want %v", got, want)
 	}
 	b.is(t, "DEAD", topup.StateUnknown, "", 0)
-	if !slices.Equal(b.ears.types(), []topup.EventType{"topup.unknown"}) {
-		t.Errorf("told %v", b.ears.types())
+	if !slices.Equal(b.outlet.types(), []topup.EventType{"topup.unknown"}) {
+		t.Errorf("delivered %v", b.outlet.types())
 	}
 }
 
@@ -499,7 +499,7 @@ func TestTheJournalsContentCounts(t *testing.T) {
 	b.is(t, "A", topup.StateSucceeded, "", 1)
 }
 
-// TestEvidence: an unknown attempt tells what the money did around it.
+// TestEvidence: an unknown attempt has evidence of what the money did around it.
 func TestEvidence(t *testing.T) {
 	before := approved
 	balance := json.Number("990.00")
@@ -507,7 +507,7 @@ func TestEvidence(t *testing.T) {
 	b := setUp(t, before, unknown, unknown)
 	for _, id := range []topup.ID{"BEFORE", "A", "B"} {
 		b.accept(t, request(id))
-		b.look(t, id)
+		b.process(t, id)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
@@ -530,10 +530,10 @@ func TestEvidence(t *testing.T) {
 func TestResentByAPerson(t *testing.T) {
 	b := setUp(t, unknown, unavailable, unknown)
 	b.accept(t, request("A"))
-	b.look(t, "A")
+	b.process(t, "A")
 	b.is(t, "A", topup.StateUnknown, "", 1)
 	b.resend(t, "A")
-	b.look(t, "A")
+	b.process(t, "A")
 	b.is(t, "A", topup.StateRetrying, "", 2)
 }
 
@@ -545,7 +545,8 @@ func (b *bench) resend(t *testing.T, id topup.ID) {
 	}
 }
 
-// TestNothingIsSentAfterTheEnd: the request itself is bound by the order's end, which may come after its attempt began.
+// TestNothingIsSentAfterTheEnd: the request itself is bound by the order's end, which may come after its attempt
+// began.
 func TestNothingIsSentAfterTheEnd(t *testing.T) {
 	b := setUp(t, approved)
 	r := request("A")

@@ -4,74 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"recarga/internal/archive"
+	"recarga/internal/config"
 	"recarga/internal/journal"
 )
-
-// archiveEvery is the longest time between two looks at what is old enough to leave. Orders leave by whole days, so
-// that nearly all looks find nothing.
-const archiveEvery = time.Hour
-
-// archive is where old orders are kept; empty: nowhere.
-func (s Settings) archive() archive.Folder {
-	path, isFile := s.databaseFile()
-	if s.ArchiveDir == "" && isFile {
-		return archive.Folder(filepath.Join(filepath.Dir(path), "archive"))
-	}
-	return archive.Folder(s.ArchiveDir)
-}
-
-// databaseFile is SQLite's.
-func (s Settings) databaseFile() (path string, isFile bool) {
-	path, isFile = strings.CutPrefix(s.DatabaseURL, "sqlite:")
-	return strings.TrimPrefix(path, "//"), isFile
-}
-
-// leaveBefore is when an order must have ended to leave now: at midnight UTC, so that a day's orders leave together.
-func (s Settings) leaveBefore(now time.Time) time.Time {
-	return now.Add(-s.Retention).UTC().Truncate(24 * time.Hour)
-}
-
-// startArchiver needs the journal; its end needs to come before the journal's.
-func (n *node) startArchiver(context.Context) error {
-	if n.settings.Retention == 0 || n.settings.archive() == "" {
-		return nil
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var archiving sync.WaitGroup
-	archiving.Go(func() { n.archiveOld(ctx) })
-	n.onShutdown(func() { cancel(); archiving.Wait() })
-	return nil
-}
-
-// archiveOld looks soon after the start, and then again and again; not all workers at once.
-func (n *node) archiveOld(ctx context.Context) {
-	for wait := archiveEvery / 60; paused(ctx, wait+rand.N(wait)) == nil; wait = archiveEvery / 2 {
-		n.archiveBy(ctx, time.Now())
-	}
-}
-
-func (n *node) archiveBy(ctx context.Context, now time.Time) {
-	before := n.settings.leaveBefore(now)
-	moved, err := n.journal.Archive(ctx, before, now, nil)
-	if moved.Orders > 0 {
-		n.log.Info("orders archived", "orders", moved.Orders, "files", moved.Files, "bytes", moved.Bytes, "ended_before", before)
-	}
-	failed := err != nil && ctx.Err() == nil && !errors.Is(err, journal.ErrArchiving)
-	if failed {
-		n.log.Error("orders not archived", "error", err)
-	}
-	n.metrics.Archived(moved.Orders, !failed)
-}
 
 func newArchiveCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
@@ -79,7 +21,7 @@ func newArchiveCommand(p *program) *cobra.Command {
 		Short: "Move old orders to the archive now, or check the archive",
 		Long: `Move the orders that ended longer ago than RECARGA_RETENTION from the database to files of RECARGA_ARCHIVE_DIR, as
 the workers do by themselves every day. Orders that are open, held as unknown, or whose caller is still
-to be told stay. Runs beside serve, api and worker. See docs/retention.md.
+to be notified stay. Runs beside serve, api and worker. See docs/retention.md.
 
 With --verify nothing is moved: every file is compared with its manifest, and with the orders that have left.
 
@@ -90,7 +32,7 @@ Exit status: 0 done, 1 when something failed or --verify found something wrong.`
 	dry := cmd.Flags().Bool("dry-run", false, "only count what would leave")
 	verify := cmd.Flags().Bool("verify", false, "check the archive instead")
 	asJSON := jsonFlag(cmd)
-	addSettingFlags(cmd, "DATABASE_URL", "RETENTION", "ARCHIVE_DIR")
+	config.AddFlags(cmd.Flags(), "DATABASE_URL", "RETENTION", "ARCHIVE_DIR")
 	cmd.MarkFlagsMutuallyExclusive("verify", "dry-run")
 	cmd.MarkFlagsMutuallyExclusive("verify", "before")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -98,17 +40,17 @@ Exit status: 0 done, 1 when something failed or --verify found something wrong.`
 		if err != nil {
 			return err
 		}
-		until, err := s.archiveUntil(*before, time.Now())
-		if err == nil && s.archive() == "" {
+		until, err := archiveUntil(s, *before, time.Now())
+		if err == nil && s.Archive() == "" {
 			err = errors.New("RECARGA_ARCHIVE_DIR is not set; must be a folder")
 		}
-		if path, isFile := s.databaseFile(); err == nil && isFile {
+		if path, isFile := s.DatabaseFile(); err == nil && isFile {
 			_, err = os.Stat(path) // to open it would make it
 		}
 		if err != nil {
 			return usage(err)
 		}
-		j, err := journal.Open(cmd.Context(), s.DatabaseURL, journal.WithArchive(s.archive()))
+		j, err := journal.Open(cmd.Context(), s.DatabaseURL, journal.WithArchive(s.Archive()))
 		if err != nil {
 			return usage(fmt.Errorf("RECARGA_DATABASE_URL: %w", err))
 		}
@@ -126,19 +68,19 @@ Exit status: 0 done, 1 when something failed or --verify found something wrong.`
 }
 
 // archiveUntil is what --before says, or else the retention.
-func (s Settings) archiveUntil(before string, now time.Time) (time.Time, error) {
+func archiveUntil(s config.Settings, before string, now time.Time) (time.Time, error) {
 	if before == "" {
 		if s.Retention == 0 {
 			return time.Time{}, errors.New("RECARGA_RETENTION is 0, which keeps all orders where they are; give --before")
 		}
-		return s.leaveBefore(now), nil
+		return s.ArchiveBefore(now), nil
 	}
 	for _, form := range []string{time.RFC3339, time.DateOnly} {
-		if until, err := time.Parse(form, before); err == nil && !until.After(now.Add(-shortestRetention)) {
+		if until, err := time.Parse(form, before); err == nil && !until.After(now.Add(-config.ShortestRetention)) {
 			return until.UTC(), nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("--before: %q is not allowed; must be a date, as in 2025-12-31, or a time (RFC 3339), at least %s ago", before, shortestRetention)
+	return time.Time{}, fmt.Errorf("--before: %q is not allowed; must be a date, as in 2025-12-31, or a time (RFC 3339), at least %s ago", before, config.ShortestRetention)
 }
 
 func (p *program) countLeaving(ctx context.Context, j *journal.Journal, until time.Time, asJSON bool) error {
@@ -153,7 +95,7 @@ func (p *program) countLeaving(ctx context.Context, j *journal.Journal, until ti
 	return err
 }
 
-func (p *program) archiveNow(ctx context.Context, j *journal.Journal, until time.Time, s Settings, asJSON bool) error {
+func (p *program) archiveNow(ctx context.Context, j *journal.Journal, until time.Time, s config.Settings, asJSON bool) error {
 	total, err := j.CountLeaving(ctx, until)
 	if err != nil {
 		return err
@@ -165,11 +107,11 @@ func (p *program) archiveNow(ctx context.Context, j *journal.Journal, until time
 		return errors.Join(err, printJSON(p.stdout, moved))
 	}
 	_, printErr := fmt.Fprintf(p.stdout, "%s, ended before %s, left for %s of %s\n", countOf(int(moved.Orders), "order", "orders"), until.Format(time.RFC3339),
-		countOf(moved.Files, "file", "files"), s.archive())
+		countOf(moved.Files, "file", "files"), s.Archive())
 	return errors.Join(err, printErr)
 }
 
-func (p *program) verifyArchive(ctx context.Context, j *journal.Journal, s Settings, asJSON bool) error {
+func (p *program) verifyArchive(ctx context.Context, j *journal.Journal, s config.Settings, asJSON bool) error {
 	found, err := j.CheckArchive(ctx)
 	if err != nil {
 		return err
@@ -185,15 +127,15 @@ func (p *program) verifyArchive(ctx context.Context, j *journal.Journal, s Setti
 	return err
 }
 
-func (p *program) printCheck(found journal.ArchiveCheck, s Settings) error {
+func (p *program) printCheck(found journal.ArchiveCheck, s config.Settings) error {
 	var out strings.Builder
 	for _, wrong := range found.Wrong {
 		fmt.Fprintf(&out, "wrong: %s\n", printable(wrong))
 	}
 	for _, name := range found.Unused {
-		fmt.Fprintf(&out, "unused: %s may be removed: no order is read from it\n", printable(filepath.Join(string(s.archive()), name)))
+		fmt.Fprintf(&out, "unused: %s may be removed: no order is read from it\n", printable(filepath.Join(string(s.Archive()), name)))
 	}
-	fmt.Fprintf(&out, "%s in %s of %s\n", countOf(int(found.Orders), "order", "orders"), countOf(found.Files, "file", "files"), s.archive())
+	fmt.Fprintf(&out, "%s in %s of %s\n", countOf(int(found.Orders), "order", "orders"), countOf(found.Files, "file", "files"), s.Archive())
 	_, err := p.stdout.Write([]byte(out.String()))
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"recarga/internal/bench"
+	"recarga/internal/config"
 	"recarga/internal/journal"
 	"recarga/internal/queue"
 )
@@ -43,7 +44,7 @@ holds any, and a Redis that holds keys.`,
 	flags.IntVar(&cfg.History, "history", 0, "also measure with so many finished orders in the journal (1 KB of disk each)")
 	flags.StringSliceVar(&cfg.Only, "only", nil, "contenders to measure, by name (plain asynq, embedded, …)")
 	flags.StringVar(&asJSON, "json", "", "write the results as JSON to this file (- is standard output, instead of the table)")
-	addSettingFlags(cmd, append([]string{"DATABASE_URL", "REDIS_URL"}, logSettings...)...)
+	config.AddFlags(cmd.Flags(), append([]string{"DATABASE_URL", "REDIS_URL"}, logSettings...)...)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		s, err := p.settings(cmd, nil)
 		if err != nil {
@@ -71,7 +72,7 @@ func newRivalCommand(p *program) *cobra.Command {
 }
 
 // bench measures, and says what it has got even when it is cut short.
-func (p *program) bench(ctx context.Context, cfg bench.Config, s Settings, asJSON string) (err error) {
+func (p *program) bench(ctx context.Context, cfg bench.Config, s config.Settings, asJSON string) (err error) {
 	if cfg.Folder, err = os.MkdirTemp("", "recarga-bench-"); err != nil {
 		return err
 	}
@@ -81,7 +82,7 @@ func (p *program) bench(ctx context.Context, cfg bench.Config, s Settings, asJSO
 	}
 	cfg.Log = NewLogger(s, p.stderr)
 	for _, entry := range p.environ {
-		if !strings.HasPrefix(entry, envPrefix) {
+		if !strings.HasPrefix(entry, config.Prefix) {
 			cfg.Environ = append(cfg.Environ, entry)
 		}
 	}
@@ -111,10 +112,10 @@ func (p *program) writeReport(report *bench.Report, path string) error {
 
 // given notes which database and Redis are to be measured, where these are not the defaults, and refuses
 // those that somebody needs.
-func given(ctx context.Context, cfg *bench.Config, s Settings) error {
-	var standard Settings
-	for _, row := range settingsTable(&standard) {
-		_ = row.set(row.standard) // a default is right
+func given(ctx context.Context, cfg *bench.Config, s config.Settings) error {
+	standard, err := config.Load(nil)
+	if err != nil {
+		return err
 	}
 	if s.DatabaseURL != standard.DatabaseURL {
 		cfg.DatabaseURL = s.DatabaseURL

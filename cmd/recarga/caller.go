@@ -17,7 +17,7 @@ import (
 func newCallerCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "caller",
-		Short: "Manage the callers: who places orders and is told of them",
+		Short: "Manage the callers: who places orders and is notified of them",
 		Long: `Manage the callers in the registry. Each has an API key, of which only a digest is kept, and a webhook
 secret, which is kept encrypted; both are shown once. The caller named default is the one of
 RECARGA_API_KEY, and is not in the registry. Needs the admin key.`,
@@ -25,7 +25,7 @@ RECARGA_API_KEY, and is not in the registry. Needs the admin key.`,
 	}
 	cmd.AddCommand(newCallerAddCommand(p), newCallerListCommand(p), newCallerSetURLCommand(p), newCallerLimitCommand(p),
 		newCallerRotateSecretCommand(p), newCallerRotateKeyCommand(p),
-		newCallerSwitchCommand(p, "disable", "Refuse a caller's key and tell it nothing", true),
+		newCallerSwitchCommand(p, "disable", "Refuse a caller's key and send it nothing", true),
 		newCallerSwitchCommand(p, "enable", "Take a caller's orders again", false), newCallerEndpointCommand(p))
 	return cmd
 }

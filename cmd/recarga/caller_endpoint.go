@@ -14,7 +14,7 @@ func newCallerEndpointCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "endpoint",
 		Short: "Add, change, remove, disable and enable a caller's endpoints",
-		Long: `A caller is told at its callback URL, which is the endpoint named default, and at up to ten endpoints
+		Long: `A caller is notified at its callback URL, which is the endpoint named default, and at up to ten endpoints
 beside it, each of which may want only some types of events.`,
 		Example: "  recarga caller endpoint set shop crm https://crm.example/recarga --types topup.failed,topup.unknown",
 	}

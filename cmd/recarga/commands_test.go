@@ -471,3 +471,12 @@ func unzipped(t *testing.T, name string) string {
 	}
 	return string(text)
 }
+
+func written(t *testing.T, content string) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"recarga/internal/config"
 	"recarga/topup"
 )
 
@@ -61,7 +62,7 @@ func states() (all []topup.State) {
 // completesProducts has the shell offer the products that the environment's RECARGA_CATALOG has.
 func (p *program) completesProducts(cmd *cobra.Command) {
 	offer := func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		c, err := Settings{CatalogFile: p.getenv(envPrefix + "CATALOG")}.catalog()
+		c, err := config.Settings{CatalogFile: p.getenv(config.Prefix + "CATALOG")}.Catalog()
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveError
 		}

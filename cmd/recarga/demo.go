@@ -18,6 +18,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"recarga/internal/app"
+	"recarga/internal/config"
 	"recarga/internal/listen"
 	"recarga/internal/sandbox"
 	"recarga/producer"
@@ -90,7 +92,7 @@ type demo struct {
 	out      io.Writer
 	terminal func() terminal
 	once     bool
-	node     *node
+	node     *app.Node
 	client   *producer.Client
 
 	mu       sync.Mutex
@@ -103,7 +105,7 @@ func (d *demo) run(ctx context.Context) error {
 	if err := d.start(ctx); err != nil {
 		return err
 	}
-	d.say("Placing one order for each fate with %s\n\n", d.node.apiURL)
+	d.say("Placing one order for each fate with %s\n\n", d.node.APIURL)
 	if err := d.place(ctx); err != nil {
 		return err
 	}
@@ -111,7 +113,7 @@ func (d *demo) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := verdictOf(missed); d.once || err != nil {
+	if err := resultOf(missed); d.once || err != nil {
 		return err
 	}
 	d.invite()
@@ -154,18 +156,18 @@ func (d *demo) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.node, err = startNode(ctx, settings, topup.DefaultCatalog(), roles{api: true, worker: true}, slog.New(slog.NewJSONHandler(logFile, nil)))
+	d.node, err = app.Start(ctx, settings, topup.DefaultCatalog(), app.Roles{API: true, Worker: true}, version, slog.New(slog.NewJSONHandler(logFile, nil)))
 	if err != nil {
 		return err
 	}
-	d.closers = append(d.closers, d.node.shutdown)
-	d.client = producer.NewClient(d.node.apiURL, demoAPIKey)
+	d.closers = append(d.closers, d.node.Shutdown)
+	d.client = producer.NewClient(d.node.APIURL, demoAPIKey)
 	d.say("Everything runs in this process; nothing is kept. Log: %s\n", logFile.Name())
 	return nil
 }
 
 // demoSettings are short waits, so that every fate is decided within seconds.
-func demoSettings(database, vendorURL, receiverURL, secret string) (Settings, error) {
+func demoSettings(database, vendorURL, receiverURL, secret string) (config.Settings, error) {
 	env := map[string]string{
 		"RECARGA_DATABASE_URL": "sqlite:" + database, "RECARGA_DISTRIBUTOR_URL": vendorURL,
 		"RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo", "RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
@@ -175,7 +177,7 @@ func demoSettings(database, vendorURL, receiverURL, secret string) (Settings, er
 		"RECARGA_API_KEY": demoAPIKey, "RECARGA_ADMIN_KEY": demoAdminKey, "RECARGA_CALLBACK_URL": receiverURL,
 		"RECARGA_WEBHOOK_SECRET": secret, "RECARGA_WEBHOOK_ALLOW_PRIVATE": "true",
 	}
-	return loadSettings(needsDistributor, environment(func(name string) string { return env[name] }))
+	return config.Load(config.NeedsDistributor, config.Environment(func(name string) string { return env[name] }))
 }
 
 func (d *demo) listen(ctx context.Context, handler http.Handler) (url string, err error) {
@@ -212,7 +214,7 @@ func (d *demo) place(ctx context.Context) error {
 	return nil
 }
 
-// watch shows the orders until all have ended and been told, and returns what is not as expected.
+// watch shows the orders until all have ended and been notified, and returns what is not as expected.
 func (d *demo) watch(ctx context.Context) (missed []string, err error) {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
@@ -274,11 +276,11 @@ func (r demoRow) complaint() string {
 func (d *demo) draw(rows []demoRow, before int, elapsed time.Duration) (lines int, err error) {
 	cells := make([][]string, len(rows))
 	for i, r := range rows {
-		told := ""
+		notified := ""
 		if r.webhooks > 0 {
-			told = "verified"
+			notified = "verified"
 		}
-		cells[i] = []string{string(r.fate.id()), r.fate.what, stateOf(r.order.Order), strconv.Itoa(r.order.AttemptCount), string(r.order.ResponseCode), told}
+		cells[i] = []string{string(r.fate.id()), r.fate.what, stateOf(r.order.Order), strconv.Itoa(r.order.AttemptCount), string(r.order.ResponseCode), notified}
 	}
 	var b strings.Builder
 	t := d.terminal()
@@ -294,7 +296,7 @@ func (d *demo) draw(rows []demoRow, before int, elapsed time.Duration) (lines in
 	return strings.Count(b.String(), "\n"), nil
 }
 
-func verdictOf(missed []string) error {
+func resultOf(missed []string) error {
 	if len(missed) == 0 {
 		return nil
 	}
@@ -320,5 +322,5 @@ Place another order, then look at it:
   curl -i %[1]s/v1/topups -H 'Authorization: Bearer %[4]s' -H 'Content-Type: application/json' \
     -d '{"distributor_transaction_id":"MY-TXN-001","phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10,"operator":"MOVISTAR"}'
   curl %[1]s/v1/topups/MY-TXN-001 -H 'Authorization: Bearer %[4]s'
-`, d.node.apiURL, d.node.metricsURL, demoAdminKey, demoAPIKey)
+`, d.node.APIURL, d.node.MetricsURL, demoAdminKey, demoAPIKey)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"recarga/internal/config"
 	"recarga/internal/doctor"
 	"recarga/internal/tracing"
 )
@@ -40,8 +41,8 @@ are wrong.`,
 	strict := cmd.Flags().Bool("strict", false, "count warnings as failures")
 	asJSON := jsonFlag(cmd)
 	live := p.addLiveFlags(cmd)
-	addSettingFlags(cmd)
-	addSettingFlags(cmd, "API_URL")
+	config.AddFlags(cmd.Flags())
+	config.AddFlags(cmd.Flags(), "API_URL")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *timeout <= 0 {
 			return usage(fmt.Errorf("--timeout is %s; must be above zero", *timeout))
@@ -50,7 +51,7 @@ are wrong.`,
 		if *asJSON {
 			show = func(w io.Writer, found []doctor.Finding) error { return printJSON(w, found) }
 		}
-		s, catalog, err := p.serverSettings(cmd, needsDistributor)
+		s, catalog, err := p.serverSettings(cmd, config.NeedsDistributor)
 		if err != nil {
 			return errors.Join(show(p.stdout, settingsFindings(err)), usage(errors.New("the settings are wrong")))
 		}
@@ -74,17 +75,17 @@ are wrong.`,
 	return cmd
 }
 
-func doctorConfig(s Settings, timeout time.Duration) doctor.Config {
+func doctorConfig(s config.Settings, timeout time.Duration) doctor.Config {
 	return doctor.Config{
 		DatabaseURL: s.DatabaseURL, RedisURL: s.RedisURL,
 		DistributorURL: s.DistributorURL, DistributorCustomerID: s.DistributorCustomerID, DistributorSecretKey: s.DistributorSecretKey,
-		DistributorAllowHTTP: s.DistributorAllowHTTP, AdminKeyAllowWeak: s.AdminKeyAllowWeak, Exposed: s.Exposed, ArchiveDir: string(s.archive()),
+		DistributorAllowHTTP: s.DistributorAllowHTTP, AdminKeyAllowWeak: s.AdminKeyAllowWeak, Exposed: s.Exposed, ArchiveDir: string(s.Archive()),
 		DistributorTimeout: s.DistributorTimeout, ShutdownTimeout: s.ShutdownTimeout,
 		ResendUnknown: s.OnUnknown == "resend", APIKey: s.APIKey, AdminKey: s.AdminKey,
 		CallbackURL: s.CallbackURL, WebhookAllowPrivate: s.WebhookAllowPrivate,
 		HTTPAddr: s.HTTPAddr, MetricsAddr: s.MetricsAddr, Timeout: timeout,
 		OperatorCallbackURL: s.OperatorCallbackURL, OperatorOff: s.OperatorOff,
-		SealingKeys: s.sealingKeys(),
+		SealingKeys: s.SealingKeys(),
 		BalanceLow:  max(s.BalanceLow, s.Reserve),
 	}
 }
@@ -118,12 +119,12 @@ func (p *program) showFindings(w io.Writer, found []doctor.Finding) error {
 
 // showFinding prints a finding beside others whose checks have names of up to widest characters.
 func (p *program) showFinding(w io.Writer, f doctor.Finding, widest int) error {
-	const mendAt = len("fail") + 2
+	const fixAt = len("fail") + 2
 	t := p.terminal()
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %-*s  %s\n", t.paint(colourOf(f.Status), fmt.Sprintf("%-4s", f.Status)), widest, f.Check, t.hanging(printable(f.Found), mendAt+widest+2))
+	fmt.Fprintf(&b, "%s  %-*s  %s\n", t.paint(colourOf(f.Status), fmt.Sprintf("%-4s", f.Status)), widest, f.Check, t.hanging(printable(f.Found), fixAt+widest+2))
 	if f.Fix != "" {
-		fmt.Fprintf(&b, "%*s→ %s\n", mendAt, "", t.hanging(printable(f.Fix), mendAt+2))
+		fmt.Fprintf(&b, "%*s→ %s\n", fixAt, "", t.hanging(printable(f.Fix), fixAt+2))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

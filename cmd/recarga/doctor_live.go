@@ -16,6 +16,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"recarga/internal/config"
+	"recarga/internal/coordination"
 	"recarga/internal/doctor"
 	"recarga/internal/queue"
 	"recarga/producer"
@@ -87,7 +89,7 @@ func cheapest(catalog topup.Catalog, named string) (product, amount string) {
 }
 
 // doctorLive walks, and buys when it may.
-func (p *program) doctorLive(cmd *cobra.Command, s Settings, c topup.Catalog, f liveFlags, timeout time.Duration, asJSON, strict bool) error {
+func (p *program) doctorLive(cmd *cobra.Command, s config.Settings, c topup.Catalog, f liveFlags, timeout time.Duration, asJSON, strict bool) error {
 	request, err := f.request(cmd, c, time.Now())
 	if err != nil {
 		return usage(err)
@@ -100,7 +102,8 @@ func (p *program) doctorLive(cmd *cobra.Command, s Settings, c topup.Catalog, f 
 	}
 	if rdb := sharedRedis(s); rdb != nil {
 		defer func() { _ = rdb.Close() }()
-		cfg.Tokens = queue.NewTokenStore(rdb, s.DistributorCustomerID, s.DistributorSecretKey, s.DistributorURL)
+		cfg.Tokens = coordination.Redis{Client: rdb}.TokenStore(s.DistributorCustomerID, s.DistributorSecretKey,
+			s.DistributorURL)
 	}
 	if !asJSON {
 		cfg.Show = p.showLive
@@ -124,7 +127,7 @@ func (p *program) doctorLive(cmd *cobra.Command, s Settings, c topup.Catalog, f 
 }
 
 // sharedRedis is where the workers share the token; nil where each keeps its own.
-func sharedRedis(s Settings) redis.UniversalClient {
+func sharedRedis(s config.Settings) redis.UniversalClient {
 	options, err := queue.ParseURL(s.RedisURL)
 	if s.RedisURL == queue.Embedded || err != nil {
 		return nil
@@ -141,7 +144,7 @@ func (p *program) showLive(f doctor.Finding) {
 	_ = p.showFinding(p.stdout, f, widest)
 }
 
-func (p *program) liveBuy(ctx context.Context, live *doctor.Live, s Settings, r topup.Request, f liveFlags, asJSON bool) ([]doctor.Finding, error) {
+func (p *program) liveBuy(ctx context.Context, live *doctor.Live, s config.Settings, r topup.Request, f liveFlags, asJSON bool) ([]doctor.Finding, error) {
 	if !*f.yes {
 		question := fmt.Sprintf("Buy %s for %s MXN for %s, with real money, at %s? It cannot be undone.", r.Product, r.Amount, r.Phone.Digits(), s.DistributorURL)
 		if agreed, err := p.ask(ctx, question); err != nil || !agreed {
@@ -161,7 +164,7 @@ func (p *program) liveBuy(ctx context.Context, live *doctor.Live, s Settings, r 
 	return found, p.terminal().details(p.stdout, d)
 }
 
-// canAsk tells that a person can be asked.
+// canAsk says that a person can be asked.
 func (p *program) canAsk() bool {
 	f, ok := p.stdin.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))

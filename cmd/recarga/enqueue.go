@@ -28,7 +28,7 @@ func newEnqueueCommand(p *program) *cobra.Command {
 fields) or an NDJSON file; - reads from standard input, NDJSON if it begins with {. What spreadsheets write is read as it
 is: see docs/tables.md. Rows that are not valid are reported by their line, and stop no other. Rows are sent by the thousand, as orders of bulk priority unless
 they name another: they delay no order of a checkout. The ids make a second run of the
-same file place nothing twice: what was interrupted is gone on with by the same command.
+same file place nothing twice: what was interrupted is continued with by the same command.
 
 --results writes what became of each row to a file, which is there under its name once it is whole. --wait waits until
 each order has ended, or is held as unknown for somebody to decide; then the results say how, in the order in which
@@ -77,7 +77,7 @@ func (p *program) ownCatalog(cmd *cobra.Command) topup.Catalog {
 	if err != nil {
 		return topup.AnyProduct()
 	}
-	c, err := s.catalog()
+	c, err := s.Catalog()
 	if err != nil {
 		return topup.AnyProduct()
 	}
@@ -92,7 +92,7 @@ func (p *program) orderFlags(cmd *cobra.Command, f *topup.Fields) (names []strin
 	}{
 		{&f.ID, "id", "distributor_transaction_id: unique for ever"}, {&f.Phone, "phone", "Mexican phone number"},
 		{&f.Product, "product", "product_id; see recarga products"}, {&f.Amount, "amount", "MXN"},
-		{&f.Operator, "operator", "carrier's name"}, {&f.Priority, "priority", "high, normal or bulk (default normal)"}, {&f.CallbackURL, "callback-url", "where to tell of this order"},
+		{&f.Operator, "operator", "carrier's name"}, {&f.Priority, "priority", "high, normal or bulk (default normal)"}, {&f.CallbackURL, "callback-url", "where to say this order"},
 		{&f.ProcessAt, "process-at", "not before this time (RFC 3339)"}, {&f.ExpiresAt, "expires-at", "not after this time (RFC 3339)"},
 	} {
 		cmd.Flags().StringVar(field.to, field.name, "", field.help)
@@ -173,12 +173,12 @@ type enqueuing struct {
 	client *producer.Client
 	asJSON bool
 	bar    *progressbar.ProgressBar
-	// results is told what became of each row; nil without --results.
+	// results is notified what became of each row; nil without --results.
 	results results
 
 	rows                      []row
 	placed, replayed, refused int
-	// open are the rows to wait for; nil without --wait. last tells that this look at them is the last one.
+	// open are the rows to wait for; nil without --wait. last says that this look at them is the last one.
 	open *openRows
 	last bool
 	ends map[topup.State]int
@@ -327,7 +327,7 @@ func (e *enqueuing) answered(r row, answer producer.Placed) error {
 	return e.report(rowResult{Line: r.line, ID: r.request.ID, Result: r.result, Order: &o})
 }
 
-// note tells what of the file is no row.
+// note says what of the file is no row.
 func (e *enqueuing) note(text string) {
 	_ = e.bar.Clear()
 	_, _ = fmt.Fprintln(e.p.stderr, "note: "+printable(text))

@@ -156,7 +156,7 @@ func tableRow(l *table.Layout, one table.Row, opts tableOptions) (r row, ok bool
 	return r, true
 }
 
-// orderOf reads every cell, so that all that is wrong is told at once.
+// orderOf reads every cell, so that all that is wrong is notified at once.
 func orderOf(l *table.Layout, cells []string, opts tableOptions) (topup.Request, error) {
 	metadata, wrong := metadataOf(l.Value(cells, topup.FieldMetadata))
 	for key, i := range l.Prefixed() {

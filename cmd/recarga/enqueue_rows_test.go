@@ -73,7 +73,7 @@ func TestRows(t *testing.T) {
 	}
 }
 
-// TestWrongFieldsOfARow are all told, not only the first.
+// TestWrongFieldsOfARow are all notified, not only the first.
 func TestWrongFieldsOfARow(t *testing.T) {
 	got, err := rowsOf(strings.NewReader(header+",process_at\nno good,12,X,ten,tomorrow"), "orders.csv")
 	if err != nil || len(got) != 1 {

@@ -11,7 +11,7 @@ import (
 func newFindCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "find TEXT",
-		Short: "Find an order by id, phone, transaction id or reference, and tell its story",
+		Short: "Find an order by id, phone, transaction id or reference, and show its story",
 		Long: `Find orders by what somebody has at hand: the id, the phone number, or the distributor's transaction id
 or reference. One order is shown whole, as by recarga get; several are listed, the newest first.
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"recarga/internal/config"
 	"recarga/internal/httpclient"
 )
 
@@ -29,7 +30,7 @@ func newHealthcheckCommand(p *program) *cobra.Command {
 			return p.healthcheck(cmd.Context(), s.MetricsAddr)
 		},
 	}
-	addSettingFlags(cmd, "METRICS_ADDR")
+	config.AddFlags(cmd.Flags(), "METRICS_ADDR")
 	return cmd
 }
 

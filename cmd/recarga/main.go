@@ -9,9 +9,9 @@ import (
 	"log"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
+	"recarga/internal/config"
 	"recarga/internal/queue"
 )
 
@@ -35,14 +35,7 @@ type program struct {
 	stdout, stderr *output
 }
 
-func (p *program) getenv(name string) string {
-	for _, entry := range p.environ {
-		if key, value, _ := strings.Cut(entry, "="); key == name {
-			return value
-		}
-	}
-	return ""
-}
+func (p *program) getenv(name string) string { return config.Getenv(p.environ, name) }
 
 // The exit statuses.
 const (

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"recarga/internal/config"
 	"recarga/producer"
 	"recarga/topup"
 )
@@ -24,17 +25,17 @@ func clientCommand(p *program, cmd *cobra.Command, run clientRun) *cobra.Command
 	return apiCommand(p, cmd, keyOfCaller, run)
 }
 
-func keyOfCaller(s Settings) string { return cmp.Or(s.APIKey, s.AdminKey) }
+func keyOfCaller(s config.Settings) string { return cmp.Or(s.APIKey, s.AdminKey) }
 
 // adminCommand makes a command of one for the operator: where both keys are set, it uses the admin's.
 func adminCommand(p *program, cmd *cobra.Command, run clientRun) *cobra.Command {
 	return apiCommand(p, cmd, adminKey, run)
 }
 
-func adminKey(s Settings) string { return cmp.Or(s.AdminKey, s.APIKey) }
+func adminKey(s config.Settings) string { return cmp.Or(s.AdminKey, s.APIKey) }
 
-func apiCommand(p *program, cmd *cobra.Command, keyOf func(Settings) string, run clientRun) *cobra.Command {
-	addSettingFlags(cmd, clientSettings...)
+func apiCommand(p *program, cmd *cobra.Command, keyOf func(config.Settings) string, run clientRun) *cobra.Command {
+	config.AddFlags(cmd.Flags(), clientSettings...)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s, err := p.settings(cmd, nil)
 		if err != nil {
@@ -62,7 +63,7 @@ func whereAPI(err error, apiURL string) error {
 	return err
 }
 
-// notice tells whoever waits why.
+// notice says whoever waits why.
 func (p *program) notice(err error, wait time.Duration) {
 	_, _ = fmt.Fprintf(p.stderr, "%s; trying again in %s\n", printable(err.Error()), wait.Round(100*time.Millisecond))
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"recarga/internal/catalog"
+	"recarga/internal/config"
 	"recarga/producer"
 	"recarga/topup"
 )
@@ -39,7 +40,7 @@ Exit status with --check: 0 when the file can be used, 1 when it cannot.`,
 		}
 		return p.showProducts(products, *asJSON)
 	}).RunE
-	addSettingFlags(cmd, "CATALOG")
+	config.AddFlags(cmd.Flags(), "CATALOG")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		switch {
 		case *check && *document:

@@ -48,7 +48,7 @@ Running it again with the same statement does nothing twice.
 
 Exit status: 0 both sides agree and nothing is left to be looked at; 1 there are differences, lines that
 cannot be read, or unknown orders that are held (or, in a dry run, would be settled), or it failed; 2
-wrong usage, or a file that is no statement. --json tells which.`,
+wrong usage, or a file that is no statement. --json says which.`,
 		Example: `  curl -s http://127.0.0.1:8081/sandbox/statement.csv | recarga reconcile - --dry-run
   recarga reconcile november.csv --covers 2026-11-01..2026-11-30 --absent failed --report november.html --csv differences.csv
   recarga reconcile export.txt --columns id=Referencia,amount=Monto --timezone America/Tijuana

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -10,25 +9,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"recarga/internal/callers"
+	"recarga/internal/config"
 	"recarga/internal/journal"
 	"recarga/internal/seal"
 )
-
-// encryptionKey seals; formerKeys are opened as well. The admin key is one of them where it is not the one that seals:
-// it was, before RECARGA_ENCRYPTION_KEY was set.
-func (s Settings) encryptionKey() string { return cmp.Or(s.EncryptionKey, s.AdminKey) }
-
-func (s Settings) formerKeys() []string {
-	return append([]string{s.AdminKey}, s.FormerEncryptionKeys...)
-}
-
-// sealingKeys are all keys, the one that seals first; none where nothing is sealed.
-func (s Settings) sealingKeys() []string {
-	if s.encryptionKey() == "" {
-		return nil
-	}
-	return append([]string{s.encryptionKey()}, s.formerKeys()...)
-}
 
 func newRekeyCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
@@ -46,16 +30,16 @@ Exit status: 0 done, 1 when something failed or there are secrets that no key op
 	}
 	dry := cmd.Flags().Bool("dry-run", false, "only count what would be sealed anew")
 	asJSON := jsonFlag(cmd)
-	addSettingFlags(cmd, "DATABASE_URL", "ENCRYPTION_KEY", "ENCRYPTION_KEY_OLD", "ADMIN_KEY")
+	config.AddFlags(cmd.Flags(), "DATABASE_URL", "ENCRYPTION_KEY", "ENCRYPTION_KEY_OLD", "ADMIN_KEY")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		s, err := p.settings(cmd, nil)
 		if err != nil {
 			return err
 		}
-		if path, isFile := s.databaseFile(); isFile {
+		if path, isFile := s.DatabaseFile(); isFile {
 			_, err = os.Stat(path) // to open it would make it
 		}
-		if err == nil && s.encryptionKey() == "" {
+		if err == nil && s.SealingKey() == "" {
 			err = callers.ErrNoKey
 		}
 		if err != nil {
@@ -65,7 +49,7 @@ Exit status: 0 done, 1 when something failed or there are secrets that no key op
 		if err != nil {
 			return usage(fmt.Errorf("RECARGA_DATABASE_URL: %w", err))
 		}
-		done, err := callers.Rekey(cmd.Context(), j, seal.New(s.sealingKeys()...), *dry)
+		done, err := callers.Rekey(cmd.Context(), j, seal.New(s.SealingKeys()...), *dry)
 		return errors.Join(err, p.showRekeyed(done, *dry, *asJSON), j.Close())
 	}
 	return cmd

@@ -18,7 +18,7 @@ func newResolveCommand(p *program) *cobra.Command {
 		Use:   "resolve ID --as succeeded|failed|resend --reason TEXT",
 		Short: "Settle an order that is held as unknown",
 		Long: `Settle an order that is held as unknown, once it is known what happened: from the distributor's
-statement, its support, or the customer. Who, when and why are kept with the order; its caller is told.
+statement, its support, or the customer. Who, when and why are kept with the order; its caller is notified.
 
   succeeded  it was charged
   failed     it was not charged, and is given up
@@ -80,7 +80,7 @@ func userName() string {
 	return u.Username
 }
 
-// hasOwnKey tells whether an operator's command uses the key of one operator, not the admin key.
+// hasOwnKey reports whether an operator's command uses the key of one operator, not the admin key.
 func (p *program) hasOwnKey(cmd *cobra.Command) bool {
 	s, err := p.settings(cmd, nil)
 	return err == nil && access.IsOperatorKey(adminKey(s))

@@ -1,19 +1,17 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"recarga/internal/catalog"
+	"recarga/internal/config"
 	"recarga/topup"
 )
 
-// flagError also tells how to name what begins as a flag does: an order's id may.
+// flagError also says how to name what begins as a flag does: an order's id may.
 func flagError(cmd *cobra.Command, err error) error {
 	if _, arguments, _ := strings.Cut(cmd.Use, " "); arguments != "" {
 		err = fmt.Errorf("%w (write -- before what begins with - and is no flag)", err)
@@ -24,11 +22,11 @@ func flagError(cmd *cobra.Command, err error) error {
 func newRoot(p *program) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "recarga",
-		Short: "Buy mobile top-ups in Mexico: once, with proof, and tell the checkout",
+		Short: "Buy mobile top-ups in Mexico: once, with proof, and notify the checkout",
 		Long: `Recarga takes orders for mobile top-ups, buys each from the distributor exactly as often as it
-should be bought, and tells whoever ordered it by signed webhook.
+should be bought, and says whoever ordered it by signed webhook.
 
-Settings come from flags, RECARGA_… environment variables, --config recarga.yaml and defaults, in
+config.Settings come from flags, RECARGA_… environment variables, --config recarga.yaml and defaults, in
 this order. Exit status: 0 done, 1 failed, 2 wrong usage or settings.`,
 		Example:       "  recarga demo\n  recarga serve --config recarga.yaml\n  recarga enqueue --id MY-TXN-001 --phone 5537686660 --product MOVISTAR_TAE --amount 10",
 		Version:       version,
@@ -121,49 +119,15 @@ var (
 	logSettings    = []string{"LOG_LEVEL", "LOG_FORMAT"}
 )
 
-// addSettingFlags gives a command a flag for each of the settings; none named means all but those of
-// the client.
-func addSettingFlags(cmd *cobra.Command, names ...string) {
-	for _, row := range settingsTable(new(Settings)) {
-		if len(names) == 0 && row.name == "API_URL" || len(names) > 0 && !slices.Contains(names, row.name) {
-			continue
-		}
-		cmd.Flags().String(row.flag(), row.standard, fmt.Sprintf("%s (%s)", row.help, row.env()))
-		f := cmd.Flags().Lookup(row.flag())
-		f.Annotations = map[string][]string{settingFlag: {row.env()}}
-		if row.choice {
-			f.NoOptDefVal = "true"
-		}
-	}
-	cmd.Flags().SortFlags = false
-}
-
 // serverSettings are settings, with the catalogue that they name. The error joins the mistakes of both.
-func (p *program) serverSettings(cmd *cobra.Command, required needs) (Settings, topup.Catalog, error) {
+func (p *program) serverSettings(cmd *cobra.Command, required config.Required) (config.Settings, topup.Catalog, error) {
 	s, err := p.settings(cmd, required)
-	c, catalogErr := s.catalog()
+	c, catalogErr := s.Catalog()
 	return s, c, usage(errors.Join(err, catalogErr))
 }
 
-// catalog is what can be bought.
-func (s Settings) catalog() (topup.Catalog, error) {
-	if s.CatalogFile == "" {
-		return topup.DefaultCatalog(), nil
-	}
-	c, err := catalog.ReadFile(s.CatalogFile)
-	if err != nil {
-		return c, fmt.Errorf("RECARGA_CATALOG: %w", err)
-	}
-	return c, nil
-}
-
 // settings are a command's, from all sources. The error joins all mistakes, a line each.
-func (p *program) settings(cmd *cobra.Command, required needs) (Settings, error) {
-	path, err := cmd.Flags().GetString("config")
-	if err != nil {
-		return Settings{}, err
-	}
-	file, fileErr := configFile(cmp.Or(path, p.getenv(configVariable)))
-	s, err := loadSettings(required, flagSource(cmd.Flags()), environment(p.getenv), file)
-	return s, usage(errors.Join(unknownVariables(p.environ), fileErr, err))
+func (p *program) settings(cmd *cobra.Command, required config.Required) (config.Settings, error) {
+	s, err := config.Read(cmd.Flags(), p.environ, required)
+	return s, usage(err)
 }

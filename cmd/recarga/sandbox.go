@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"recarga/internal/app"
+	"recarga/internal/config"
 	"recarga/internal/listen"
 	"recarga/internal/sandbox"
 	"recarga/internal/tracing"
@@ -42,7 +44,7 @@ RECARGA_CATALOG has, else the products of the document.`,
 		},
 	}
 	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:8081", "where to listen")
-	addSettingFlags(cmd, append([]string{"DISTRIBUTOR_CUSTOMER_ID", "DISTRIBUTOR_SECRET_KEY", "CATALOG"}, logSettings...)...)
+	config.AddFlags(cmd.Flags(), append([]string{"DISTRIBUTOR_CUSTOMER_ID", "DISTRIBUTOR_SECRET_KEY", "CATALOG"}, logSettings...)...)
 	return cmd
 }
 
@@ -54,7 +56,7 @@ func readProducts(path string) (sandbox.Products, error) {
 	return sandbox.ReadProducts(file)
 }
 
-func (p *program) serveSandbox(ctx context.Context, s Settings, addr string, log *slog.Logger) error {
+func (p *program) serveSandbox(ctx context.Context, s config.Settings, addr string, log *slog.Logger) error {
 	cfg := sandbox.DefaultConfig()
 	if s.DistributorCustomerID != "" {
 		cfg.CustomerID = s.DistributorCustomerID
@@ -75,11 +77,11 @@ func (p *program) serveSandbox(ctx context.Context, s Settings, addr string, log
 	if err != nil {
 		return usage(fmt.Errorf("--addr: %w", err))
 	}
-	probes := newHealth([]string{"sandbox"})
+	probes := app.NewHealth([]string{"sandbox"})
 	mux := http.NewServeMux()
 	mux.Handle("/", tracing.Handler(vendor, "/api/distributor/"))
-	probes.mount(mux)
-	probes.enter(phaseRunning)
+	probes.Mount(mux)
+	probes.Enter(app.PhaseRunning)
 	server := listen.New(listen.Config{Handler: mux, MaxConnections: localConnections, Share: localConnections, Log: log})
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
@@ -89,9 +91,9 @@ func (p *program) serveSandbox(ctx context.Context, s Settings, addr string, log
 		return err
 	case <-ctx.Done():
 	}
-	probes.enter(phaseStopping)
+	probes.Enter(app.PhaseStopping)
 	vendor.Close()
-	stopping, cancel := context.WithTimeout(context.Background(), requestsEnd)
+	stopping, cancel := context.WithTimeout(context.Background(), app.RequestsEnd)
 	defer cancel()
 	if err := server.Shutdown(stopping); err != nil {
 		return err

@@ -1,36 +1,22 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
-	"recarga/internal/access"
-	"recarga/internal/doctor"
+	"recarga/internal/app"
+	"recarga/internal/config"
 )
 
-// refuse says what cannot be meant where these roles are: a worker needs no keys, as it has no API.
-func (r roles) refuse(s Settings) error {
-	if r.api && s.CallbackURL != "" && s.APIKey == "" && s.AdminKey == "" {
-		return errors.New("RECARGA_CALLBACK_URL is set, and neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY; must come with one of them: without a key nobody can place the orders that are told of there")
-	}
-	if why := access.Weak(s.AdminKey); r.api && s.AdminKey != "" && why != "" && !s.AdminKeyAllowWeak && !doctor.OnLoopback(s.HTTPAddr) {
-		return fmt.Errorf("RECARGA_ADMIN_KEY is \"(hidden)\", which %s; must be a key that nobody can guess, as recarga key makes one, "+
-			"since RECARGA_HTTP_ADDR is %q, or RECARGA_ADMIN_KEY_ALLOW_WEAK true", why, s.HTTPAddr)
-	}
-	return nil
-}
-
-// nodeCommand makes a command of one that runs a node with its roles until it is told to stop.
-func nodeCommand(p *program, r roles, cmd *cobra.Command) *cobra.Command {
-	addSettingFlags(cmd)
+// nodeCommand makes a command of one that runs a node with its roles until it is asked to stop.
+func nodeCommand(p *program, r app.Roles, cmd *cobra.Command) *cobra.Command {
+	config.AddFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		s, catalog, err := p.serverSettings(cmd, needsDistributor)
+		s, catalog, err := p.serverSettings(cmd, config.NeedsDistributor)
 		if err == nil {
-			err = usage(r.refuse(s))
+			err = usage(r.Refuse(s))
 		}
 		if err != nil {
 			return err
@@ -42,28 +28,28 @@ func nodeCommand(p *program, r roles, cmd *cobra.Command) *cobra.Command {
 		if s.OperatorOff != nil {
 			log.Warn("the operator's endpoint is off", "error", s.OperatorOff)
 		}
-		for _, what := range s.unsafe() {
+		for _, what := range s.Unsafe() {
 			log.Warn("unsafe setting; recarga doctor says how to fix it", "what", what)
 		}
-		n, err := startNode(cmd.Context(), s, catalog, r, log)
+		n, err := app.Start(cmd.Context(), s, catalog, r, version, log)
 		switch {
 		case err != nil && cmd.Context().Err() != nil:
-			return nil // told to stop while it waited
+			return nil // asked to stop while it waited
 		case err != nil:
 			return usage(err)
 		}
-		return n.wait(cmd.Context())
+		return n.Wait(cmd.Context())
 	}
 	return cmd
 }
 
 func newServeCommand(p *program) *cobra.Command {
-	return nodeCommand(p, roles{api: true, worker: true}, &cobra.Command{
+	return nodeCommand(p, app.Roles{API: true, Worker: true}, &cobra.Command{
 		Use:   "serve",
 		Short: "Run API, worker and queue UI in one process",
 		Long: `Run everything in one process: the HTTP API with its documentation and the queue UI, the purchases,
 the webhooks and the sweep. With no settings but the distributor's it keeps its orders in
-recarga.db and its queue in memory; a restart rings for every order that is not final.`,
+recarga.db and its queue in memory; a restart enqueues every order that is not final.`,
 		Example: `  RECARGA_DISTRIBUTOR_URL=http://127.0.0.1:8081/api/distributor \
   RECARGA_DISTRIBUTOR_CUSTOMER_ID=demo RECARGA_DISTRIBUTOR_SECRET_KEY=demo \
   RECARGA_API_KEY=dev-api-key recarga serve`,
@@ -71,19 +57,19 @@ recarga.db and its queue in memory; a restart rings for every order that is not 
 }
 
 func newAPICommand(p *program) *cobra.Command {
-	return nodeCommand(p, roles{api: true}, &cobra.Command{
+	return nodeCommand(p, app.Roles{API: true}, &cobra.Command{
 		Use:     "api",
 		Short:   "Run the HTTP API and the queue UI only",
-		Long:    `Accept orders, record them and ring the queue; a "recarga worker" on the same database and Redis buys them.`,
+		Long:    `Accept orders, record them and enqueue them; a "recarga worker" on the same database and Redis buys them.`,
 		Example: `  recarga api --database-url postgres://recarga@db/recarga --redis-url redis://redis:6379/0`,
 	})
 }
 
 func newWorkerCommand(p *program) *cobra.Command {
-	return nodeCommand(p, roles{worker: true}, &cobra.Command{
+	return nodeCommand(p, app.Roles{Worker: true}, &cobra.Command{
 		Use:     "worker",
 		Short:   "Run purchases, webhook delivery and the sweep only",
-		Long:    `Buy what the queue and the sweep bring, and tell the callers. Any number of workers may run.`,
+		Long:    `Buy what the queue and the sweep bring, and notify the caller. Any number of workers may run.`,
 		Example: `  recarga worker --database-url postgres://recarga@db/recarga --redis-url redis://redis:6379/0`,
 	})
 }

@@ -35,7 +35,7 @@ func tableFlags(cmd *cobra.Command) tableValues {
 	return v
 }
 
-// given tells whether any of the flags is.
+// given reports whether any of the flags is.
 func (v tableValues) given(cmd *cobra.Command) bool {
 	return slices.ContainsFunc(tableFlagNames(), cmd.Flags().Changed)
 }

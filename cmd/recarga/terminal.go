@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -14,6 +15,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/term"
+
+	"recarga/internal/config"
 )
 
 // output is standard output or standard error: all that a command writes goes through it. Nothing that came from
@@ -78,7 +81,7 @@ func plain(p []byte) int {
 	return len(p)
 }
 
-// begun tells that what is there may go on in the next write.
+// begun says that what is there may go on in the next write.
 func (o *output) begun(p []byte) bool {
 	mark := escape + o.mark
 	return !utf8.FullRune(p) || len(p) < len(mark) && strings.HasPrefix(mark, string(p))
@@ -112,7 +115,7 @@ func isTerminal(w io.Writer) bool {
 	return ok && o.file() != nil && term.IsTerminal(int(o.file().Fd()))
 }
 
-// controls tells a character that does something to a terminal or to the text around it, or that cannot be seen: C0,
+// controls says a character that does something to a terminal or to the text around it, or that cannot be seen: C0,
 // DEL and C1; what breaks lines; Unicode's Cf, among them all that turn the direction of writing.
 func controls(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }
 
@@ -182,4 +185,13 @@ func escaped(p []byte) []byte {
 		p = p[size:]
 	}
 	return b.Bytes()
+}
+
+// NewLogger builds the program's logger.
+func NewLogger(s config.Settings, w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: s.LogLevel}
+	if s.LogFormat == "text" {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(jsonOutput{w}, options))
 }

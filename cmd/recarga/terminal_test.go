@@ -17,6 +17,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"recarga/internal/config"
 	"recarga/webhook"
 )
 
@@ -295,7 +296,7 @@ func TestDoctorIsSafe(t *testing.T) {
 func TestLogsAreSafe(t *testing.T) {
 	for _, format := range []string{"json", "text"} {
 		var s screen
-		NewLogger(Settings{LogFormat: format}, &s).Info("said", "by", hostile+forged, "error", fmt.Errorf("%s", hostile))
+		NewLogger(config.Settings{LogFormat: format}, &s).Info("said", "by", hostile+forged, "error", fmt.Errorf("%s", hostile))
 		harmless(t, format, &s)
 	}
 }

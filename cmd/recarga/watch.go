@@ -136,7 +136,7 @@ func (p *program) every(ctx context.Context, interval time.Duration, step func()
 	}
 }
 
-// passing tells that the API was not reached, or may answer later.
+// passing says that the API was not reached, or may answer later.
 func passing(err error) bool {
 	var problem *producer.Problem
 	var network *url.Error

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"recarga/internal/config"
 	"recarga/webhook"
 )
 
@@ -27,7 +28,7 @@ func secretFlag(cmd *cobra.Command) *string {
 }
 
 // webhookSecret is the one of the flag, or that of the settings; empty where neither has one.
-func webhookSecret(flag string, s Settings) (string, error) {
+func webhookSecret(flag string, s config.Settings) (string, error) {
 	secret := cmp.Or(flag, s.WebhookSecret)
 	if secret == "" {
 		return "", nil
@@ -40,11 +41,11 @@ func webhookSecret(flag string, s Settings) (string, error) {
 
 // checkURLFlag refuses what is no URL, without showing a password in it.
 func checkURLFlag(name, value string) error {
-	if webURL(value) {
+	if config.WebURL(value) {
 		return nil
 	}
 	if value == "" {
-		return usage(&SettingError{Setting: name, Allowed: allowedURL})
+		return usage(&config.SettingError{Setting: name, Allowed: config.AllowedURL})
 	}
-	return usage(&SettingError{Setting: name, Source: "flag", Value: setting{}.shown(value), Allowed: allowedURL})
+	return usage(&config.SettingError{Setting: name, Source: "flag", Value: config.Setting{}.Shown(value), Allowed: config.AllowedURL})
 }

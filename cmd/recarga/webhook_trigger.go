@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"recarga/internal/config"
 	"recarga/topup"
 	"recarga/webhook"
 )
@@ -42,7 +43,7 @@ Exit status: 0 when every event was answered with 2xx, 1 otherwise.`, strings.Jo
 	id := flags.String("id", "", "the order's id (default: a new one that starts with SAMPLE-)")
 	sequence := flags.Int("sequence", 1, "the event's number among those of its order, to try out repeats and older news")
 	asJSON := flags.Bool("json", false, "print one JSON object for each event, with the headers and the body that were sent")
-	addSettingFlags(cmd, "WEBHOOK_TIMEOUT")
+	config.AddFlags(cmd.Flags(), "WEBHOOK_TIMEOUT")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s, err := p.settings(cmd, nil)
 		if err != nil {

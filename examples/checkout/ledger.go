@@ -22,8 +22,8 @@ type entry struct {
 
 func newLedger() *ledger { return &ledger{entries: map[topup.ID]*entry{}} }
 
-// told believes a webhook if it is news: an event may come twice, or after a newer one.
-func (l *ledger) told(o topup.Order, sequence int) {
+// notified believes a webhook if it is news: an event may come twice, or after a newer one.
+func (l *ledger) notified(o topup.Order, sequence int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entry(o.ID)
@@ -32,7 +32,7 @@ func (l *ledger) told(o topup.Order, sequence int) {
 	}
 }
 
-// asked believes an answer of the API unless it is older than what a webhook has told since. Between
+// asked believes an answer of the API unless it is older than what a webhook has notified since. Between
 // two events the state moves on, so an answer with the same sequence is news too.
 func (l *ledger) asked(d topup.Details) {
 	sequence := 0

@@ -60,7 +60,7 @@ func (s *shop) routes(secret string) http.Handler {
 	mux.HandleFunc("GET /orders/{id}", s.show)
 	mux.HandleFunc("GET /orders/{id}/events", s.watch)
 	mux.Handle("GET /assets/", http.FileServerFS(files))
-	mux.Handle("POST /recarga", webhook.Handler(secret, s.told))
+	mux.Handle("POST /recarga", webhook.Handler(secret, s.notified))
 	// A form of another site must not place orders here; a webhook comes from no browser, and passes.
 	return guarded(http.NewCrossOriginProtection().Handler(mux))
 }
@@ -78,10 +78,10 @@ func guarded(next http.Handler) http.Handler {
 	})
 }
 
-// told is the webhook, verified by its handler. The key's orders from elsewhere are none of this page's.
-func (s *shop) told(_ context.Context, ev webhook.Event) error {
+// notified is the webhook, verified by its handler. The key's orders from elsewhere are none of this page's.
+func (s *shop) notified(_ context.Context, ev webhook.Event) error {
 	if ourID.MatchString(string(ev.Data.ID)) {
-		s.ledger.told(ev.Data.Order, ev.Data.Sequence)
+		s.ledger.notified(ev.Data.Order, ev.Data.Sequence)
 	}
 	return nil
 }

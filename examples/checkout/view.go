@@ -31,7 +31,7 @@ func viewOf(o topup.Order) view {
 	return v
 }
 
-// words tell the customer what to expect, and what is true of the money.
+// words say to the customer what to expect, and what is true of the money.
 func words(o topup.Order) (headline, text string) {
 	switch o.State {
 	case topup.StateSucceeded:
@@ -41,7 +41,7 @@ func words(o topup.Order) (headline, text string) {
 	case topup.StateCanceled:
 		return "Canceled", "The top-up was withdrawn, and no money was spent on it."
 	case topup.StateUnknown:
-		return "We are checking", "The operator has not told us clearly what happened. Please do not buy again: we find out, and this page tells you."
+		return "We are checking", "The operator has not notified us clearly what happened. Please do not buy again: we find out, and this page says you."
 	case topup.StateRetrying:
 		return "One moment more", "The operator is busy. We try again by ourselves; there is nothing for you to do."
 	default:

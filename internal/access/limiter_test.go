@@ -24,16 +24,16 @@ func client(t *testing.T, addr string) context.Context {
 }
 
 // failures are how many of n failures are answered as such.
-func failures(ctx context.Context, l *access.Limiter, n int) (told int) {
+func failures(ctx context.Context, l *access.Limiter, n int) (notified int) {
 	for range n {
 		if l.Failed(ctx, access.AtAPI, access.WrongKey) == nil {
-			told++
+			notified++
 		}
 	}
-	return told
+	return notified
 }
 
-// TestLimiter: of each address ten failures in a row are told, and then one a second; one address takes nothing from
+// TestLimiter: of each address ten failures in a row are notified, and then one a second; one address takes nothing from
 // another.
 func TestLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -42,7 +42,7 @@ func TestLimiter(t *testing.T) {
 		l := access.NewLimiter(slog.New(slog.NewTextHandler(&log, nil)), func(string, string) { counted++ })
 		guesser, other := client(t, "198.51.100.1"), client(t, "198.51.100.2")
 		if got := failures(guesser, l, 1000); got != access.FailuresAtOnce {
-			t.Errorf("%d failures at once are told", got)
+			t.Errorf("%d failures at once are notified", got)
 		}
 		if got := failures(other, l, 1); got != 1 {
 			t.Error("another address is slowed down")
@@ -54,7 +54,7 @@ func TestLimiter(t *testing.T) {
 		for range 100 {
 			time.Sleep(time.Second)
 			if got := failures(guesser, l, 40); got != 1 {
-				t.Fatalf("%d failures in a second are told", got)
+				t.Fatalf("%d failures in a second are notified", got)
 			}
 		}
 		if lines := strings.Count(log.String(), "\n"); lines > 103 || lines < 100 {
@@ -72,13 +72,13 @@ func TestLimiterOverAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		l := access.NewLimiter(slog.New(slog.NewTextHandler(&log, nil)), nil)
-		told, addr := 0, netip.MustParseAddr("10.0.0.0")
+		notified, addr := 0, netip.MustParseAddr("10.0.0.0")
 		for range 20_000 {
 			addr = addr.Next()
-			told += failures(access.WithClient(t.Context(), addr), l, 1)
+			notified += failures(access.WithClient(t.Context(), addr), l, 1)
 		}
-		if told > 200 || told < 100 {
-			t.Errorf("%d failures of many addresses are told at once", told)
+		if notified > 200 || notified < 100 {
+			t.Errorf("%d failures of many addresses are notified at once", notified)
 		}
 		if lines := strings.Count(log.String(), "\n"); lines > 20 {
 			t.Errorf("%d lines at once", lines)
@@ -86,7 +86,7 @@ func TestLimiterOverAll(t *testing.T) {
 		time.Sleep(time.Hour)
 		network := failures(client(t, "2001:db8::1"), l, 10) + failures(client(t, "2001:db8::ffff:1"), l, 10)
 		if network != access.FailuresAtOnce || failures(client(t, "2001:db8:0:1::1"), l, 1) != 1 {
-			t.Errorf("%d failures of one network are told", network)
+			t.Errorf("%d failures of one network are notified", network)
 		}
 	})
 }

@@ -112,7 +112,7 @@ func newOperatorKey() string {
 	return operatorPrefix + NewKey()
 }
 
-// IsOperatorKey tells whether a key has the form of an operator's.
+// IsOperatorKey reports whether a key has the form of an operator's.
 func IsOperatorKey(key string) bool {
 	return strings.HasPrefix(key, operatorPrefix) && len(key) == len(operatorPrefix)+base64.RawURLEncoding.EncodedLen(keySize)
 }
@@ -238,7 +238,7 @@ func (r *Operators) Holder(ctx context.Context, name, keyID string) (Person, err
 	return Person{o.Name, o.Role}, nil
 }
 
-// accepts tells whether a key is good now.
+// accepts reports whether a key is good now.
 func (o Account) accepts(same func(hash []byte) bool) error {
 	now := time.Now()
 	former := len(o.FormerHash) > 0 && same(o.FormerHash)

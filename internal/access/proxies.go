@@ -53,7 +53,7 @@ func (p Proxies) Client(r *http.Request) netip.Addr {
 	return client
 }
 
-// TLS tells whether the client speaks TLS, with us or with a trusted proxy.
+// TLS reports whether the client speaks TLS, with us or with a trusted proxy.
 func (p Proxies) TLS(r *http.Request) bool {
 	return r.TLS != nil || p.trusted(plain(r.RemoteAddr)) && r.Header.Get("X-Forwarded-Proto") == "https"
 }

@@ -7,9 +7,9 @@ import (
 
 // Permission says whose key may do something. The zero value is nobody's.
 type Permission struct {
-	// Open tells that no key is needed.
+	// Open says that no key is needed.
 	Open bool
-	// Callers tells that a caller may, with what is its own.
+	// Callers says that a caller may, with what is its own.
 	Callers bool
 	// Least is the least role of an operator that may; Caller, the zero value: none may.
 	Least Role
@@ -28,7 +28,7 @@ var (
 	admins    = Permission{Least: Admin}
 )
 
-// Allows tells whether the permission is one of a role.
+// Allows reports whether the permission is one of a role.
 func (p Permission) Allows(r Role) bool {
 	switch {
 	case p.Open:

@@ -92,7 +92,7 @@ func allocation(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// TestAssetsAreNotSentAgain: a browser that has a file is told that it is still the same.
+// TestAssetsAreNotSentAgain: a browser that has a file learns that it is still the same.
 func TestAssetsAreNotSentAgain(t *testing.T) {
 	handler := assetsAPI(t)
 	for _, a := range largeAssets {

@@ -24,8 +24,14 @@ func (s *Server) mountQueues() {
 	}
 	s.queues = asynqmon.New(asynqmon.Options{
 		RootPath: queuesPath, RedisConnOpt: s.cfg.Queues, ReadOnly: s.cfg.QueuesReadOnly,
-		PayloadFormatter: asynqmon.PayloadFormatterFunc(func(_ string, payload []byte) string { return maskPayload(payload) }),
-		ResultFormatter:  asynqmon.ResultFormatterFunc(func(_ string, result []byte) string { return topup.MaskPhones(string(result)) }),
+		PayloadFormatter: asynqmon.PayloadFormatterFunc(func(_ string,
+			payload []byte) string {
+			return maskPayload(payload)
+		}),
+		ResultFormatter: asynqmon.ResultFormatterFunc(func(_ string,
+			result []byte) string {
+			return topup.MaskPhones(string(result))
+		}),
 	})
 	sameOrigin := http.NewCrossOriginProtection()
 	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -1,6 +1,6 @@
 // Package balance watches the distributor's balance, for all workers together: it asks now and then, reads what each
 // purchase says, keeps a history, raises an alarm when it is low or when it falls by more than our orders explain, and
-// holds orders back before the account is empty.
+// has orders wait before the account is empty.
 package balance
 
 import (
@@ -24,8 +24,12 @@ type Book interface {
 
 // Judge says what a reading means, each thing once over all processes: journal.Journal.
 type Judge interface {
-	SetBalanceLow(ctx context.Context, r topup.BalanceReading, below topup.Amount, tell bool, now time.Time) (news bool, ev *topup.Event, err error)
-	JudgeBalance(ctx context.Context, r topup.BalanceReading, slack time.Duration, tell bool, now time.Time) (journal.BalanceMovement, error)
+	// SetBalanceLow records whether the balance is low. With notify it makes the event of an alarm.
+	SetBalanceLow(ctx context.Context, r topup.BalanceReading, below topup.Amount, notify bool, now time.Time) (
+		news bool, ev *topup.Event, err error)
+	// JudgeBalance compares a reading with the one before it and with the orders between them.
+	JudgeBalance(ctx context.Context, r topup.BalanceReading, slack time.Duration, notify bool, now time.Time) (
+		journal.BalanceMovement, error)
 }
 
 // Asker asks the distributor.
@@ -33,31 +37,35 @@ type Asker interface {
 	Balance(ctx context.Context) (distributor.Balance, error)
 }
 
-// Deliverer tells the operator.
+// Deliverer delivers events to the operator.
 type Deliverer interface {
 	DeliverNow(ctx context.Context, ev topup.Event, notDelivered func(ev topup.Event, next time.Time)) bool
 }
 
 // Config is what a Watch works with.
 type Config struct {
-	Book      Book
-	Asker     Asker
+	// Book keeps the readings.
+	Book Book
+	// Asker asks the distributor.
+	Asker Asker
+	// Deliverer delivers the alarms.
 	Deliverer Deliverer
 	// Interval is the time between two questions of all workers together. Defaults to a minute.
 	Interval time.Duration
-	// Stale is how old the distributor's word may be. Defaults to 30s, at most half of Interval.
+	// Stale is how old the distributor's figure may be. Defaults to 30s, at most half of Interval.
 	Stale time.Duration
-	// Low is the balance below which it is told; 0: never.
+	// Low is the balance below which there is an alarm; 0: never.
 	Low topup.Amount
-	// Reserve is what a purchase must leave of the balance; 0: orders are never held.
+	// Reserve is what a purchase must leave of the balance; 0: orders never wait for it.
 	Reserve topup.Amount
-	// Tell says that the operator has an endpoint.
-	Tell bool
-	Log  *slog.Logger
+	// Notify: the operator has an endpoint, so that alarms are events too.
+	Notify bool
+	// Log gets the alarms.
+	Log *slog.Logger
 }
 
 const (
-	// pulse is the longest time between two looks at what other workers know.
+	// pulse is the longest time between two readings of what other workers know.
 	pulse = time.Second
 	// takenFor is how long what was taken for an order counts when its purchase does not come.
 	takenFor = 30 * time.Second
@@ -67,7 +75,7 @@ const (
 
 // Watch is one process's watch. It is safe for concurrent use.
 type Watch struct {
-	Config
+	Config // with the defaults
 
 	mu sync.Mutex
 	// known is the lowest of the latest readings. Its At is zero while nothing is known.
@@ -99,7 +107,7 @@ func New(cfg Config) *Watch {
 	return &Watch{Config: cfg, taken: map[topup.ID]taking{}}
 }
 
-// Load reads what is known, so that orders are held from the first one on.
+// Load reads what is known, so that the reserve counts from the first order on.
 func (w *Watch) Load(ctx context.Context) error {
 	s, err := w.Book.Balance(ctx)
 	if err == nil {
@@ -168,8 +176,8 @@ func (w *Watch) ask(ctx context.Context) error {
 	if err := w.record(ctx, r); err != nil {
 		return err
 	}
-	// The slack that the reading has before From already is the age of the word; clocks need as much again.
-	m, err := w.Book.JudgeBalance(ctx, r, w.Stale, w.Tell, time.Now())
+	// The slack that the reading has before From already is the age of the figure; clocks need as much again.
+	m, err := w.Book.JudgeBalance(ctx, r, w.Stale, w.Notify, time.Now())
 	if err != nil {
 		return err
 	}
@@ -177,14 +185,15 @@ func (w *Watch) ask(ctx context.Context) error {
 		w.Log.InfoContext(ctx, "balance was topped up", "at_least", m.Deposit, "balance", r.Amount, "currency", r.Currency)
 	}
 	if m.Drift > 0 {
-		w.Log.ErrorContext(ctx, "balance fell by more than orders explain", "unexplained", m.Drift, "explained", m.Detail.Explained,
-			"before", m.Detail.BalanceBefore, "after", r.Amount, "since", m.Detail.From, "currency", r.Currency)
+		w.Log.ErrorContext(ctx, "balance fell by more than orders explain", "unexplained", m.Drift,
+			"explained", m.Detail.Explained, "before", m.Detail.BalanceBefore, "after", r.Amount, "since", m.Detail.From,
+			"currency", r.Currency)
 	}
-	w.tell(ctx, m.Event)
+	w.deliver(ctx, m.Event)
 	return nil
 }
 
-// record keeps a reading for all workers, and sees to the alarm.
+// record keeps a reading for all workers, and raises the alarm or ends it.
 func (w *Watch) record(ctx context.Context, r topup.BalanceReading) error {
 	if err := w.Book.RecordBalance(ctx, r); err != nil {
 		return err
@@ -199,7 +208,7 @@ func (w *Watch) record(ctx context.Context, r topup.BalanceReading) error {
 	if r.Currency == "" {
 		r.Currency = s.Currency
 	}
-	news, ev, err := w.Book.SetBalanceLow(ctx, r, w.Low, w.Tell, time.Now())
+	news, ev, err := w.Book.SetBalanceLow(ctx, r, w.Low, w.Notify, time.Now())
 	switch {
 	case err != nil || !news:
 		return err
@@ -208,11 +217,11 @@ func (w *Watch) record(ctx context.Context, r topup.BalanceReading) error {
 	default:
 		w.Log.InfoContext(ctx, "balance is no longer low", "balance", r.Amount, "currency", r.Currency)
 	}
-	w.tell(ctx, ev)
+	w.deliver(ctx, ev)
 	return nil
 }
 
-func (w *Watch) tell(ctx context.Context, ev *topup.Event) {
+func (w *Watch) deliver(ctx context.Context, ev *topup.Event) {
 	if ev != nil {
 		w.Deliverer.DeliverNow(ctx, *ev, func(topup.Event, time.Time) {}) // the sweep tries what was not delivered
 	}

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"recarga/distributor"
+	"recarga/internal/admission"
 	"recarga/internal/balance"
 	"recarga/internal/journal"
 	"recarga/internal/sandbox"
@@ -28,7 +29,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// quiet rings for nothing, and tells nobody: orders are looked at by the tests.
+// quiet enqueues nothing, and delivers nothing: the tests process the orders.
 type quiet struct{}
 
 func (quiet) EnqueueOrder(context.Context, topup.Request, time.Time) error { return nil }
@@ -41,8 +42,8 @@ func (quiet) DeliverNow(context.Context, topup.Event, func(topup.Event, time.Tim
 	return true
 }
 
-// kit is a book of record, the sandbox, and two workers with a watch each.
-type kit struct {
+// fixture is a book of record, the sandbox, and two workers with a watch each.
+type fixture struct {
 	*journal.Journal
 	vendor  *sandbox.Server
 	url     string
@@ -51,7 +52,7 @@ type kit struct {
 	workers []*worker.Worker
 }
 
-func setUp(t *testing.T, databaseURL string, change func(*balance.Config)) *kit {
+func setUp(t *testing.T, databaseURL string, change func(*balance.Config)) *fixture {
 	t.Helper()
 	j, err := journal.Open(t.Context(), databaseURL)
 	if err != nil {
@@ -60,21 +61,21 @@ func setUp(t *testing.T, databaseURL string, change func(*balance.Config)) *kit 
 	log := slog.New(slog.DiscardHandler)
 	cfg := sandbox.DefaultConfig()
 	cfg.LatencyMaxMS, cfg.SlowAnswerMS, cfg.ApproveDelayMS = 15, 20, 20
-	k := &kit{Journal: j, vendor: sandbox.New(cfg, log)}
+	k := &fixture{Journal: j, vendor: sandbox.New(cfg, log)}
 	server := httptest.NewServer(k.vendor)
 	k.url = server.URL
 	if k.client, err = distributor.New(distributor.Config{URL: server.URL + "/api/distributor", CustomerID: "demo", SecretKey: "demo", Timeout: 5 * time.Second, Log: log}); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		cfg := balance.Config{Book: j, Asker: k.client, Deliverer: quiet{}, Interval: 10 * time.Millisecond, Stale: time.Millisecond, Tell: true, Log: log}
+		cfg := balance.Config{Book: j, Asker: k.client, Deliverer: quiet{}, Interval: 10 * time.Millisecond, Stale: time.Millisecond, Notify: true, Log: log}
 		change(&cfg)
 		w := balance.New(cfg)
 		k.watches = append(k.watches, w)
 		k.workers = append(k.workers, worker.New(worker.Config{
 			Journal: j, Distributor: w.Distributor(k.client), Deliverer: quiet{}, Waker: quiet{}, Timeout: 5 * time.Second, Log: log,
-			Policy:   worker.Policy{Initial: time.Millisecond, Max: time.Millisecond, MaxAttempts: 3},
-			Reserves: []worker.Reserve{w},
+			Policy:    worker.Policy{Initial: time.Millisecond, Max: time.Millisecond, MaxAttempts: 3},
+			Admission: admission.Config{Reserves: []admission.Reserve{w}},
 		}))
 	}
 	t.Cleanup(func() {
@@ -94,7 +95,7 @@ func setUp(t *testing.T, databaseURL string, change func(*balance.Config)) *kit 
 func sqlite(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "recarga.db") }
 
 // watch runs the watches until the function it returns is called.
-func (k *kit) watch(t *testing.T) (stop func()) {
+func (k *fixture) watch(t *testing.T) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var done sync.WaitGroup
@@ -104,8 +105,8 @@ func (k *kit) watch(t *testing.T) (stop func()) {
 	return func() { cancel(); done.Wait() }
 }
 
-// buy places an order and looks at it until nobody needs to.
-func (k *kit) buy(t *testing.T, worker int, id topup.ID, phone topup.Phone, pesos int64) {
+// buy places an order and processes it until nobody needs to.
+func (k *fixture) buy(t *testing.T, worker int, id topup.ID, phone topup.Phone, pesos int64) {
 	r := topup.Request{ID: id, Caller: topup.DefaultCaller, Phone: phone, Product: "MOVISTAR_TAE", Amount: topup.Pesos(pesos)}
 	if _, _, err := k.Accept(t.Context(), r, time.Now()); err != nil {
 		t.Error(err)
@@ -124,7 +125,7 @@ func (k *kit) buy(t *testing.T, worker int, id topup.ID, phone topup.Phone, peso
 }
 
 // set changes the sandbox.
-func (k *kit) set(t *testing.T, settings string) {
+func (k *fixture) set(t *testing.T, settings string) {
 	t.Helper()
 	res, err := http.Post(k.url+"/sandbox/config", "application/json", bytes.NewBufferString(settings))
 	if err != nil {
@@ -136,8 +137,8 @@ func (k *kit) set(t *testing.T, settings string) {
 	}
 }
 
-// told are the data of the events of a type.
-func (k *kit) told(t *testing.T, kind topup.EventType) (all []json.RawMessage) {
+// events are the data of the events of a type.
+func (k *fixture) events(t *testing.T, kind topup.EventType) (all []json.RawMessage) {
 	t.Helper()
 	due, err := k.DueEvents(t.Context(), time.Now().Add(time.Hour), topup.DueEvent{}, 10_000)
 	if err != nil {
@@ -157,7 +158,7 @@ func (k *kit) told(t *testing.T, kind topup.EventType) (all []json.RawMessage) {
 }
 
 // asked waits until somebody has asked for the balance after this moment.
-func (k *kit) asked(t *testing.T) {
+func (k *fixture) asked(t *testing.T) {
 	t.Helper()
 	now := time.Now()
 	testkit.Eventually(t, 20*time.Second, func() bool {
@@ -196,25 +197,26 @@ func TestNeverCriesWolf(t *testing.T) {
 			if s, err := k.Balance(t.Context()); err != nil || s.Drift != 0 {
 				t.Errorf("cried wolf: %s, %v", s.Drift, err)
 			}
-			if told := k.told(t, topup.EventBalanceDrift); len(told) != 0 {
-				t.Errorf("told of %s", told)
+			if events := k.events(t, topup.EventBalanceDrift); len(events) != 0 {
+				t.Errorf("notified of %s", events)
 			}
 		})
 	}
 }
 
-// TestSecondChargeIsNoticed: an order that the distributor charges twice is a drift of its amount, told once.
+// TestSecondChargeIsNoticed: an order that the distributor charges twice is a drift of its amount, of which the
+// operator is notified once.
 func TestSecondChargeIsNoticed(t *testing.T) {
 	k := setUp(t, sqlite(t), func(*balance.Config) {})
 	defer k.watch(t)()
 	k.asked(t)
 	k.buy(t, 0, "ONCE", "5537686660", 30)
 	k.buy(t, 1, "TWICE", "5500000002", 40)
-	testkit.Eventually(t, 20*time.Second, func() bool { return len(k.told(t, topup.EventBalanceDrift)) > 0 }, "the drift is told")
+	testkit.Eventually(t, 20*time.Second, func() bool { return len(k.events(t, topup.EventBalanceDrift)) > 0 }, "the operator is notified of the drift")
 	k.asked(t)
-	told := k.told(t, topup.EventBalanceDrift)
-	if len(told) != 1 || !strings.Contains(string(told[0]), `"unexplained_at_least":40,`) && !strings.Contains(string(told[0]), `"unexplained_at_least":40}`) {
-		t.Errorf("told of %s", told)
+	events := k.events(t, topup.EventBalanceDrift)
+	if len(events) != 1 || !strings.Contains(string(events[0]), `"unexplained_at_least":40,`) && !strings.Contains(string(events[0]), `"unexplained_at_least":40}`) {
+		t.Errorf("notified of %s", events)
 	}
 }
 
@@ -243,8 +245,8 @@ func TestLowIsToldOncePerFall(t *testing.T) {
 			return err == nil && s.Low
 		}, "it is low")
 		k.asked(t)
-		if told := k.told(t, topup.EventBalanceLow); len(told) != fall {
-			t.Errorf("after fall %d it was told %d times: %s", fall, len(told), told)
+		if events := k.events(t, topup.EventBalanceLow); len(events) != fall {
+			t.Errorf("after fall %d there were %d events: %s", fall, len(events), events)
 		}
 	}
 }

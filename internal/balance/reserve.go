@@ -2,17 +2,11 @@ package balance
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"time"
 
-	"github.com/shopspring/decimal"
-
 	"recarga/topup"
 )
-
-// Number is an amount as a JSON number with two decimals.
-func Number(a topup.Amount) json.Number { return json.Number(decimal.New(int64(a), -2).StringFixed(2)) }
 
 // Distributor is what a worker buys from.
 type Distributor interface {
@@ -22,8 +16,8 @@ type Distributor interface {
 
 // Watching is a distributor whose purchases are watched.
 type Watching struct {
-	Distributor
-	w *Watch
+	Distributor // the one that buys
+	w           *Watch
 }
 
 // Distributor has the watch read what purchases through d say.
@@ -44,7 +38,7 @@ func (w *Watch) begin(o topup.Order, now time.Time) {
 	w.taken[o.ID] = taking{o.Amount, now, true}
 }
 
-// end gives back what was taken for an order, and learns from the answer: a balance; that there was less than the
+// end gives back what was taken for an order, and learns from the answer: the balance; that there was less than the
 // order's amount; or nothing, and then the money may be gone.
 func (w *Watch) end(o topup.Order, r topup.Result, from, at time.Time) {
 	w.mu.Lock()
@@ -79,29 +73,29 @@ func (w *Watch) forget(now time.Time) {
 	}
 }
 
-// Active implements worker.Reserve.
+// Active implements admission.Reserve.
 func (w *Watch) Active() bool { return w.Reserve > 0 }
 
-// Waits implements worker.Reserve: an order waits while its purchase would leave less than Reserve, of what is known of
-// the balance without all that this process is about to buy.
+// Waits implements admission.Reserve: an order waits while its purchase would leave less than Reserve, of what is
+// known of the balance without all that this process is about to buy.
 func (w *Watch) Waits(o topup.Waiting) topup.Wait {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.holds(o)
+	return w.waits(o)
 }
 
-// Take implements worker.Reserve: of many orders that are let through at once, no more than there is money for.
+// Take implements admission.Reserve: of many orders that are let through at once, no more than there is money for.
 func (w *Watch) Take(o topup.Waiting) topup.Wait {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	why := w.holds(o)
+	why := w.waits(o)
 	if why == "" && w.Reserve > 0 {
 		w.taken[o.ID] = taking{o.Amount, time.Now(), false}
 	}
 	return why
 }
 
-func (w *Watch) holds(o topup.Waiting) topup.Wait {
+func (w *Watch) waits(o topup.Waiting) topup.Wait {
 	if w.Reserve == 0 || w.known.At.IsZero() {
 		return ""
 	}

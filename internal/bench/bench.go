@@ -2,7 +2,7 @@
 // a plain asynq worker that keeps no journal and beside a worker without any store, in the same run.
 //
 // The standard job: orders come in over HTTP on a number of connections, are bought from a vendor that
-// answers at once, and are told to a receiver that answers at once. Both live in this process, as does
+// answers at once, and are notified to a receiver that answers at once. Both live in this process, as does
 // the load, so everything shares one machine. Contenders take turns, round by round, so that what else
 // the machine does falls on all of them: read ratios, not absolute figures.
 package bench
@@ -52,7 +52,7 @@ func Defaults() Config {
 
 // The metrics of a round.
 const (
-	Throughput   = "orders_per_second"        // placed to told, of the standard job
+	Throughput   = "orders_per_second"        // placed to delivered, of the standard job
 	Accepted     = "accepted_per_second"      // answered 202
 	CPU          = "cpu_seconds_per_10k"      // of the program and of servers started here
 	CPUStore     = "cpu_seconds_store_10k"    // of the servers alone
@@ -141,7 +141,7 @@ func measure(ctx context.Context, cfg Config, c runner) (all readings, err error
 		return nil, err
 	}
 	defer p.stop()
-	l := &load{cfg: cfg, world: w, party: p, got: readings{}}
+	l := &load{cfg: cfg, world: w, contender: p, got: readings{}}
 	steps := []func(context.Context) error{l.warmUp, l.lone, l.standard, l.steady, l.idle, l.sizes}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {

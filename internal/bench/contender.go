@@ -35,7 +35,7 @@ type runner struct {
 	name string
 	// rival keeps no promise.
 	rival bool
-	start func(context.Context, Config, *world) (*party, error)
+	start func(context.Context, Config, *world) (*contender, error)
 }
 
 // Validate refuses a contender that there is not.
@@ -83,9 +83,9 @@ func contenders(cfg Config) (can []runner, cannot map[string]string) {
 	return can, cannot
 }
 
-// party is one contender at work.
-type party struct {
-	run string // tells its orders from all others
+// contender is one contender at work.
+type contender struct {
+	run string // says its orders from all others
 	url string
 	// slow: a lone order takes it seconds.
 	slow bool
@@ -107,7 +107,7 @@ type store interface {
 // used is CPU time in seconds; the load's is this process' own.
 type used struct{ program, store, load float64 }
 
-func (p *party) cpu() (u used) {
+func (p *contender) cpu() (u used) {
 	u.program = cpuSeconds(p.cmd.Process.Pid)
 	for _, s := range p.stores {
 		u.store += cpuSeconds(s.pid())
@@ -116,10 +116,10 @@ func (p *party) cpu() (u used) {
 	return u
 }
 
-func (p *party) peakMiB() float64 { return peakMiB(p.cmd.Process.Pid) }
+func (p *contender) peakMiB() float64 { return peakMiB(p.cmd.Process.Pid) }
 
 // sizes ends the program first.
-func (p *party) sizes(ctx context.Context) (map[string]float64, error) {
+func (p *contender) sizes(ctx context.Context) (map[string]float64, error) {
 	p.end()
 	all := map[string]float64{}
 	for _, s := range p.stores {
@@ -133,7 +133,7 @@ func (p *party) sizes(ctx context.Context) (map[string]float64, error) {
 }
 
 // end ends the program in order; ending twice is no harm.
-func (p *party) end() {
+func (p *contender) end() {
 	if p.cmd == nil || p.cmd.ProcessState != nil {
 		return
 	}
@@ -142,7 +142,7 @@ func (p *party) end() {
 	_ = p.cmd.Wait() // however it ended, it has
 }
 
-func (p *party) stop() {
+func (p *contender) stop() {
 	p.end()
 	for _, s := range p.stores {
 		_ = s.close() // what it leaves is in the benchmark's own folder
@@ -150,7 +150,7 @@ func (p *party) stop() {
 }
 
 // launch starts a program of ours and waits until ready finds in its log where it listens.
-func (p *party) launch(ctx context.Context, cfg Config, env map[string]string, ready func(line []byte) (url string), args ...string) error {
+func (p *contender) launch(ctx context.Context, cfg Config, env map[string]string, ready func(line []byte) (url string), args ...string) error {
 	p.run = strings.ToLower(rand.Text()[:8])
 	log, err := os.Create(filepath.Join(cfg.Folder, p.run+".log"))
 	if err != nil {
@@ -179,7 +179,7 @@ func (p *party) launch(ctx context.Context, cfg Config, env map[string]string, r
 // startTimeout is above what any start takes.
 const startTimeout = 30 * time.Second
 
-func (p *party) await(ctx context.Context, log string, ready func([]byte) string) (string, error) {
+func (p *contender) await(ctx context.Context, log string, ready func([]byte) string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -203,9 +203,9 @@ func (p *party) await(ctx context.Context, log string, ready func([]byte) string
 }
 
 // startRival starts a program that does the same work without a journal.
-func startRival(kind string) func(context.Context, Config, *world) (*party, error) {
-	return func(ctx context.Context, cfg Config, w *world) (*party, error) {
-		p := &party{slow: kind == "plain"}
+func startRival(kind string) func(context.Context, Config, *world) (*contender, error) {
+	return func(ctx context.Context, cfg Config, w *world) (*contender, error) {
+		p := &contender{slow: kind == "plain"}
 		args := []string{"bench", "rival", kind, "--vendor", w.vendorURL, "--hook", w.hookURL}
 		if kind == "plain" {
 			redis, err := newRedis()
@@ -229,11 +229,11 @@ func startRival(kind string) func(context.Context, Config, *world) (*party, erro
 	}
 }
 
-func startEmbedded(ctx context.Context, cfg Config, w *world) (*party, error) {
+func startEmbedded(ctx context.Context, cfg Config, w *world) (*contender, error) {
 	return startRecarga(ctx, cfg, w, nil, newFile(cfg.Folder), nil)
 }
 
-func startSQLite(ctx context.Context, cfg Config, w *world) (*party, error) {
+func startSQLite(ctx context.Context, cfg Config, w *world) (*contender, error) {
 	redis, err := newRedis()
 	if err != nil {
 		return nil, err
@@ -241,7 +241,7 @@ func startSQLite(ctx context.Context, cfg Config, w *world) (*party, error) {
 	return startRecarga(ctx, cfg, w, redis, newFile(cfg.Folder), nil)
 }
 
-func startPostgres(ctx context.Context, cfg Config, w *world) (*party, error) {
+func startPostgres(ctx context.Context, cfg Config, w *world) (*contender, error) {
 	redis, err := newRedis()
 	if err != nil {
 		return nil, err
@@ -253,7 +253,7 @@ func startPostgres(ctx context.Context, cfg Config, w *world) (*party, error) {
 	return startRecarga(ctx, cfg, w, redis, database, nil)
 }
 
-func startGiven(ctx context.Context, cfg Config, w *world) (*party, error) {
+func startGiven(ctx context.Context, cfg Config, w *world) (*contender, error) {
 	given := map[string]string{}
 	if cfg.DatabaseURL != "" {
 		given["RECARGA_DATABASE_URL"] = cfg.DatabaseURL
@@ -272,8 +272,8 @@ type database interface {
 
 // startRecarga starts recarga serve with its defaults, but for where things are. redis is nil for the
 // embedded one. What is given overrides.
-func startRecarga(ctx context.Context, cfg Config, w *world, redis *redisServer, db database, given map[string]string) (*party, error) {
-	p := &party{stores: []store{db}}
+func startRecarga(ctx context.Context, cfg Config, w *world, redis *redisServer, db database, given map[string]string) (*contender, error) {
+	p := &contender{stores: []store{db}}
 	env := map[string]string{
 		"RECARGA_DATABASE_URL":            db.url(),
 		"RECARGA_DISTRIBUTOR_URL":         w.vendorURL,

@@ -17,7 +17,7 @@ import (
 const historyChunk = 100_000
 
 // startHistory measures on a journal that holds orders already. They are made once, for all rounds.
-func startHistory(ctx context.Context, cfg Config, w *world) (*party, error) {
+func startHistory(ctx context.Context, cfg Config, w *world) (*contender, error) {
 	redis, err := newRedis()
 	if err != nil {
 		return nil, err

@@ -30,10 +30,10 @@ const (
 
 // load drives one contender and notes what it sees.
 type load struct {
-	cfg   Config
-	world *world
-	party *party
-	got   readings
+	cfg       Config
+	world     *world
+	contender *contender
+	got       readings
 
 	client *http.Client
 	placed int
@@ -41,13 +41,13 @@ type load struct {
 
 func (l *load) id() string {
 	l.placed++
-	return "BENCH-" + l.party.run + "-" + strconv.Itoa(l.placed)
+	return "BENCH-" + l.contender.run + "-" + strconv.Itoa(l.placed)
 }
 
 // place places one order.
 func (l *load) place(ctx context.Context, id string) error {
 	body := `{"distributor_transaction_id":"` + id + `","phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10,"operator":"MOVISTAR"}`
-	return post(ctx, l.client, l.party.url+"/v1/topups", apiKey, []byte(body))
+	return post(ctx, l.client, l.contender.url+"/v1/topups", apiKey, []byte(body))
 }
 
 func newClient() *http.Client {
@@ -67,14 +67,14 @@ func post(ctx context.Context, client *http.Client, url, key string, body []byte
 	}
 	defer func() { _ = res.Body.Close() }()
 	_, err = io.Copy(io.Discard, res.Body)
-	if err == nil && res.StatusCode >= http.StatusMultipleChoices {
+	if err == nil && !httpclient.Succeeded(res.StatusCode) {
 		err = fmt.Errorf("%s answers %s", url, res.Status)
 	}
 	return err
 }
 
-// burst places n orders on a number of connections, and waits until all have been told.
-func (l *load) burst(ctx context.Context, n, connections int) (accepted, told time.Duration, err error) {
+// burst places n orders on a number of connections, and waits until all have been notified.
+func (l *load) burst(ctx context.Context, n, connections int) (accepted, delivered time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	wait := l.expect(n)
@@ -109,22 +109,22 @@ func (l *load) burst(ctx context.Context, n, connections int) (accepted, told ti
 	return accepted, time.Since(start), err
 }
 
-// expect counts the orders that are told from now on. What it returns waits for n of them.
+// expect counts the orders that are notified from now on. What it returns waits for n of them.
 func (l *load) expect(n int) (wait func(context.Context) error) {
 	var seen atomic.Int64
 	all := make(chan struct{})
-	told := func(string) {
+	delivered := func(string) {
 		if seen.Add(1) == int64(n) {
 			close(all)
 		}
 	}
-	l.world.told.Store(&told)
+	l.world.delivered.Store(&delivered)
 	return func(ctx context.Context) error {
 		select {
 		case <-all:
 			return nil
 		case <-ctx.Done():
-			return fmt.Errorf("%d of %d orders were told: %w", seen.Load(), n, ctx.Err())
+			return fmt.Errorf("%d of %d orders were notified: %w", seen.Load(), n, ctx.Err())
 		}
 	}
 }
@@ -137,19 +137,19 @@ func (l *load) warmUp(ctx context.Context) error {
 
 // standard is the standard job.
 func (l *load) standard(ctx context.Context) error {
-	before := l.party.cpu()
-	accepted, told, err := l.burst(ctx, l.cfg.Orders, l.cfg.Connections)
+	before := l.contender.cpu()
+	accepted, delivered, err := l.burst(ctx, l.cfg.Orders, l.cfg.Connections)
 	if err != nil {
 		return err
 	}
-	after := l.party.cpu()
+	after := l.contender.cpu()
 	per := 10_000 / float64(l.cfg.Orders)
-	l.got[Throughput] = float64(l.cfg.Orders) / told.Seconds()
+	l.got[Throughput] = float64(l.cfg.Orders) / delivered.Seconds()
 	l.got[Accepted] = float64(l.cfg.Orders) / accepted.Seconds()
 	l.got.set(CPU, (after.program+after.store-before.program-before.store)*per)
 	l.got.set(CPUStore, (after.store-before.store)*per)
 	l.got.set(CPULoad, (after.load-before.load)*per)
-	l.got.set(Memory, l.party.peakMiB())
+	l.got.set(Memory, l.contender.peakMiB())
 	return nil
 }
 
@@ -160,20 +160,20 @@ func (r readings) set(name string, v float64) {
 	}
 }
 
-// lone places orders one by one, each when the one before has been told.
+// lone places orders one by one, each when the one before has been notified.
 func (l *load) lone(ctx context.Context) error {
 	n := l.cfg.Lone
-	if l.party.slow {
+	if l.contender.slow {
 		n = min(n, slowLone)
 	}
 	if n == 0 {
 		return nil
 	}
-	bought, told := make(chan time.Time, 8), make(chan time.Time, 8)
-	onBought, onTold := func(string) { bought <- time.Now() }, func(string) { told <- time.Now() }
+	bought, delivered := make(chan time.Time, 8), make(chan time.Time, 8)
+	onBought, onDelivered := func(string) { bought <- time.Now() }, func(string) { delivered <- time.Now() }
 	l.world.bought.Store(&onBought)
 	defer l.world.bought.Store(nil)
-	l.world.told.Store(&onTold)
+	l.world.delivered.Store(&onDelivered)
 	var toVendor, toHook []time.Duration
 	for range n {
 		start := time.Now()
@@ -183,7 +183,7 @@ func (l *load) lone(ctx context.Context) error {
 		for _, seen := range []struct {
 			by  chan time.Time
 			sum *[]time.Duration
-		}{{bought, &toVendor}, {told, &toHook}} {
+		}{{bought, &toVendor}, {delivered, &toHook}} {
 			select {
 			case at := <-seen.by:
 				*seen.sum = append(*seen.sum, at.Sub(start))
@@ -207,7 +207,7 @@ func quantile(times []time.Duration, q float64) float64 {
 // the moment at which it was due.
 func (l *load) steady(ctx context.Context) error {
 	n := int(float64(l.cfg.Rate) * l.cfg.For.Seconds())
-	if n == 0 || l.party.slow {
+	if n == 0 || l.contender.slow {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -266,13 +266,13 @@ func (l *load) idle(ctx context.Context) error {
 	}
 	settle := min(l.cfg.Idle, time.Second)
 	for _, d := range []time.Duration{settle, l.cfg.Idle} {
-		before := l.party.cpu()
+		before := l.contender.cpu()
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(d):
 		}
-		l.got[IdleCPU] = (l.party.cpu().program - before.program) / d.Seconds() * 100
+		l.got[IdleCPU] = (l.contender.cpu().program - before.program) / d.Seconds() * 100
 	}
 	return nil
 }
@@ -280,7 +280,7 @@ func (l *load) idle(ctx context.Context) error {
 // sizes is what is left of the orders. It ends the program, whose database is whole only then.
 func (l *load) sizes(ctx context.Context) error {
 	l.client.CloseIdleConnections()
-	sizes, err := l.party.sizes(ctx)
+	sizes, err := l.contender.sizes(ctx)
 	for name, bytes := range sizes {
 		l.got[name] = bytes / float64(l.placed)
 	}

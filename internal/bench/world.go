@@ -20,8 +20,8 @@ const connectionsMost = 16_384
 // world is a vendor and a receiver that answer at once, and what they saw.
 type world struct {
 	vendorURL, hookURL string
-	// bought and told are called with the id of every order that is bought or told.
-	bought, told atomic.Pointer[func(id string)]
+	// bought and delivered are called with the id of every order that is bought or delivered.
+	bought, delivered atomic.Pointer[func(id string)]
 
 	mu      sync.Mutex
 	charges map[string]int
@@ -38,7 +38,7 @@ func newWorld(ctx context.Context) (*world, error) {
 	vendor.HandleFunc("POST /product_purchase", w.purchase)
 	hook := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if id, ok := orderOf(r); ok {
-			call(&w.told, id)
+			call(&w.delivered, id)
 		}
 		rw.WriteHeader(http.StatusNoContent)
 	})

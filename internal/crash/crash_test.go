@@ -2,7 +2,7 @@
 
 // Package crash runs the workflows of an order with one failure injected at each of their boundaries in
 // turn, starts the program again, and asks the distributor's own ledger and the checkout's receiver
-// whether the promises were kept: charged at most once, the truth recorded, the caller told.
+// whether the promises were kept: charged at most once, the truth recorded, the caller notified.
 package crash
 
 import (
@@ -30,6 +30,7 @@ import (
 	"recarga/internal/journal"
 	"recarga/internal/sandbox"
 	"recarga/internal/testkit"
+	"recarga/internal/wake"
 	"recarga/producer"
 	"recarga/topup"
 	"recarga/webhook"
@@ -66,6 +67,8 @@ type scenario struct {
 	resend bool
 	// errs: the operator calls a charged order failed, upholds that against the statement, and corrects it in the end.
 	errs bool
+	// redeliver: the operator has what was delivered sent again, by its id and by a filter.
+	redeliver bool
 	// spite: the distributor charges what it calls unavailable, and a statement says so while the order waits.
 	spite bool
 	// busyHook refuses the first webhooks.
@@ -86,13 +89,14 @@ var scenarios = []scenario{
 	{name: "answer lost, found charged", phone: "5537686661", prelude: fault{"distributor POST product_purchase#1", diesAfter}, want: topup.StateSucceeded},
 	{name: "request lost, sent again by a person", phone: "5537686662", prelude: fault{"distributor POST product_purchase#1", failed}, resend: true, want: topup.StateSucceeded},
 	{name: "queue lost before the first look", phone: "5537686667", prelude: fault{"journal.Accept#1", diesAfter}, want: topup.StateSucceeded},
-	{name: "died before the caller was told", phone: "5537686668", prelude: fault{"journal.Finish#1", diesAfter}, want: topup.StateSucceeded},
+	{name: "died before the caller was notified", phone: "5537686668", prelude: fault{"journal.Finish#1", diesAfter}, want: topup.StateSucceeded},
 	{name: "by the queue alone", phone: "5537686663", viaQueue: true, want: topup.StateSucceeded},
 	{name: "in line, by the queue alone", phone: "5537686660", viaQueue: true, request: func(r *topup.Request) { r.Priority = topup.PriorityBulk }, want: topup.StateSucceeded},
 	{name: "by the queue alone, invalid", phone: "5537686664", viaQueue: true, request: func(r *topup.Request) { r.Product = "NO_SUCH" }, want: topup.StateFailed},
 	{name: "webhook refused twice", phone: "5537686665", busyHook: 2, want: topup.StateSucceeded},
 	{name: "three endpoints, one of them gone", phone: "5537686669", endpointGone: true, want: topup.StateSucceeded},
 	{name: "charged in spite of 91, held by a statement", phone: "5500000091", spite: true, want: topup.StateSucceeded},
+	{name: "delivered, and again because a person asks for it", phone: "5537686670", redeliver: true, want: topup.StateSucceeded},
 	{name: "canceled", phone: "5537686666", cancel: true, request: func(r *topup.Request) { r.ProcessAt = in(time.Hour) }, want: topup.StateCanceled},
 	{name: "expired", phone: "5500000091", request: func(r *topup.Request) { r.ExpiresAt = in(time.Second) },
 		want: topup.StateFailed},
@@ -115,22 +119,24 @@ type world struct {
 	secret        string
 	request       topup.Request
 
-	mu      sync.Mutex
-	refused int
-	told    map[int]topup.State
-	placed  bool
+	mu       sync.Mutex
+	refused  int
+	notified map[int]topup.State
+	placed   bool
 	// undisturbed: nothing fails.
 	undisturbed bool
-	// rejected: the checkout was told that the order cannot be placed any more.
+	// rejected: the checkout was notified that the order cannot be placed any more.
 	rejected bool
 	// upheld: the operator who errs did so for the second time.
 	upheld bool
+	// redelivered: the operator's wish was granted.
+	redelivered bool
 }
 
 func newWorld(s scenario, on servers, database string) *world {
 	cfg := sandbox.DefaultConfig()
 	cfg.ApproveDelayMS, cfg.ChargeUnavailable = 0, s.spite
-	w := &world{scenario: s, servers: on, database: database, vendor: sandbox.New(cfg, quiet), secret: webhook.NewSecret(), told: map[int]topup.State{}}
+	w := &world{scenario: s, servers: on, database: database, vendor: sandbox.New(cfg, quiet), secret: webhook.NewSecret(), notified: map[int]topup.State{}}
 	w.hooks = webhook.Handler(w.secret, w.receive)
 	w.request = topup.Request{ID: "CRASH-1", Caller: topup.DefaultCaller, Phone: s.phone, Product: "MOVISTAR_TAE", Amount: topup.Pesos(10)}
 	if s.request != nil {
@@ -146,7 +152,7 @@ func (w *world) receive(_ context.Context, ev webhook.Event) error {
 		w.refused++
 		return errors.New("the checkout is busy")
 	}
-	w.told[ev.Data.Sequence] = ev.Data.State
+	w.notified[ev.Data.Sequence] = ev.Data.State
 	return nil
 }
 
@@ -169,12 +175,12 @@ func (l *listener) heard(kind topup.EventType) bool {
 	return slices.Contains(l.types, kind)
 }
 
-// allTold tells whether all endpoints know the order's final state.
-func (w *world) allTold(s topup.State) bool {
+// allNotified reports whether all endpoints know the order's final state.
+func (w *world) allNotified(s topup.State) bool {
 	return w.believed() == s && (!w.endpointGone || w.crm.heard(topup.EventTypeOf(s)))
 }
 
-// reviewed tells whether what the tries say of the endpoints is recorded, too: that one is gone, and that one
+// reviewed reports whether what the tries say of the endpoints is recorded, too: that one is gone, and that one
 // that refused the first webhooks has recovered.
 func (w *world) reviewed(ctx context.Context, p *process) bool {
 	if w.endpointGone && !w.operator.heard(topup.EventEndpointDisabled) {
@@ -187,12 +193,12 @@ func (w *world) reviewed(ctx context.Context, p *process) bool {
 	return err == nil && h.FailingSince == nil
 }
 
-// believed is what the checkout was told last, by sequence.
+// believed is what the checkout was notified last, by sequence.
 func (w *world) believed() (last topup.State) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	most := 0
-	for sequence, state := range w.told {
+	for sequence, state := range w.notified {
 		if sequence > most {
 			most, last = sequence, state
 		}
@@ -222,11 +228,11 @@ func (w *world) act(p *process) bool {
 		c := topup.Correction{Outcome: topup.ResolvedSucceeded, Reason: "in the statement", By: "ana"}
 		_, _ = p.producer.Correct(ctx, o.ID, c)
 	case w.cancel && !o.State.Final():
-		_, _ = p.producer.Cancel(ctx, o.ID, o.Caller)
+		_, _ = p.producer.Cancel(ctx, o.ID, producer.Actor{Caller: o.Caller})
 	case w.errs && o.State == topup.StateFailed && len(w.vendor.Purchases()) > 0:
 		w.reconsider(ctx, p, o)
 	case o.State.Final():
-		return w.allTold(o.State) && (!w.undisturbed || w.reviewed(ctx, p))
+		return w.allNotified(o.State) && w.deliveredAgain(ctx, p, o.ID) && (!w.undisturbed || w.reviewed(ctx, p))
 	}
 	return false
 }
@@ -256,7 +262,29 @@ func (w *world) reconsider(ctx context.Context, p *process, o topup.Order) {
 	}
 }
 
-// disputedBefore tells that a dispute has ended already, though its end was not heard of.
+// deliveredAgain has every event of an order redelivered, where the scenario asks for it, and reports whether all of
+// them are delivered.
+func (w *world) deliveredAgain(ctx context.Context, p *process, id topup.ID) bool {
+	d, err := p.journal.Details(ctx, id)
+	if err != nil || !w.redeliver {
+		return err == nil
+	}
+	for _, ev := range d.Events {
+		if ev.State != topup.EventDelivered {
+			return false
+		}
+	}
+	if !w.redelivered {
+		who := producer.Actor{By: "ana", Reason: "the shop lost it"}
+		_, err := p.producer.Redeliver(ctx, d.Events[0].ID, who)
+		_, _, errAll := p.producer.RedeliverAll(ctx, topup.EventFilter{Caller: d.Caller}, who)
+		w.redelivered = err == nil && errAll == nil
+		return false
+	}
+	return true
+}
+
+// disputedBefore says that a dispute has ended already, though its end was not heard of.
 func (w *world) disputedBefore(ctx context.Context, p *process, id topup.ID) bool {
 	d, err := p.journal.Details(ctx, id)
 	return err == nil && len(d.Disputes) > 0 && d.Disputes[0].EndedAt != nil
@@ -373,8 +401,8 @@ func (w *world) judge(undisturbed bool) error {
 	case o.State == topup.StateSucceeded != (charged == 1):
 		return fmt.Errorf("%s, and charged %d times: %+v", o.State, charged, o)
 	case undisturbed && w.endpointGone && !w.operator.heard(topup.EventEndpointDisabled):
-		return errors.New("the operator was not told that an endpoint is gone")
-	case !o.State.Final() || !w.allTold(o.State):
+		return errors.New("the operator was not notified that an endpoint is gone")
+	case !o.State.Final() || !w.allNotified(o.State):
 		return fmt.Errorf("%s, and the checkout believes %q: %+v", o.State, w.believed(), o)
 	}
 	return nil
@@ -537,7 +565,7 @@ func noneEscaped(t *testing.T, met map[string]bool) {
 	t.Helper()
 	for prefix, seams := range map[string][]reflect.Type{
 		"journal.": {reflect.TypeFor[worker.Journal](), reflect.TypeFor[producer.Journal](), reflect.TypeFor[webhook.Store](), reflect.TypeFor[webhook.Health]()},
-		"queue.":   {reflect.TypeFor[worker.Waker](), reflect.TypeFor[producer.Waker]()},
+		"queue.":   {reflect.TypeFor[worker.Waker](), reflect.TypeFor[wake.Queue]()},
 	} {
 		for _, seam := range seams {
 			for i := range seam.NumMethod() {

@@ -37,7 +37,7 @@ var (
 	errDead     = errors.New("the process is dead")
 )
 
-// mostCalls is how many calls of one name are told apart. A sweep repeats its own for ever, the same
+// mostCalls is how many calls of one name are distinguished. A sweep repeats its own for ever, the same
 // each time.
 func mostCalls(name string) int {
 	switch name {

@@ -13,6 +13,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"recarga/distributor"
+	"recarga/internal/coordination"
 	"recarga/internal/intake"
 	"recarga/internal/journal"
 	"recarga/internal/queue"
@@ -59,7 +60,7 @@ func (w *world) startProcess(f fault) (p *process, err error) {
 	p.producer = producer.New(records, p.waker, quiet)
 	vendor, err := distributor.New(distributor.Config{
 		URL: p.reach("distributor", w.vendor) + "/api/distributor", CustomerID: "demo", SecretKey: "demo",
-		Timeout: purchaseTimeout, Tokens: shared{p.g, queue.NewTokenStore(p.queue.Redis(), "demo", "demo", "url")},
+		Timeout: purchaseTimeout, Tokens: shared{p.g, coordination.Redis{Client: p.queue.Redis()}.TokenStore("demo", "demo", "url")},
 		Log: quiet,
 	})
 	if err != nil {
@@ -140,7 +141,7 @@ func (p *process) stop() {
 	}
 }
 
-// endpoints are where the process tells callers.
+// endpoints are where the process says callers.
 func (w *world) endpoints(p *process) webhook.Endpoints {
 	secret := []string{w.secret}
 	p.hookURL = p.reach("webhook", w.hooks)

@@ -13,6 +13,7 @@ import (
 	"recarga/distributor"
 	"recarga/internal/journal"
 	"recarga/internal/queue"
+	"recarga/internal/wake"
 	"recarga/producer"
 	"recarga/topup"
 	"recarga/webhook"
@@ -107,6 +108,20 @@ func (b book) Uphold(ctx context.Context, id topup.ID, u topup.Upholding, now ti
 	return through(b.g, "journal.Uphold", func() (topup.Order, error) { return b.j.Uphold(ctx, id, u, now) })
 }
 
+func (b book) RedeliverWithin(ctx context.Context, ev topup.Event, most int, now time.Time) error {
+	return run(b.g, "journal.RedeliverWithin", func() error { return b.j.RedeliverWithin(ctx, ev, most, now) })
+}
+
+func (b book) RedeliverAll(
+	ctx context.Context, f topup.EventFilter, now time.Time, each func(topup.Event),
+) (count int, next string, err error) {
+	count, err = through(b.g, "journal.RedeliverAll", func() (n int, err error) {
+		n, next, err = b.j.RedeliverAll(ctx, f, now, each)
+		return n, err
+	})
+	return count, next, err
+}
+
 func (b book) Due(ctx context.Context, now time.Time, after topup.Due, limit int) ([]topup.Due, error) {
 	return through(b.g, "journal.Due", func() ([]topup.Due, error) { return b.j.Due(ctx, now, after, limit) })
 }
@@ -132,7 +147,7 @@ func (b book) Released(ctx context.Context) (int, error) {
 }
 
 func (b book) Release(ctx context.Context, id topup.ID, now time.Time) (topup.Order, error) {
-	return through(b.g, "journal.Call", func() (topup.Order, error) { return b.j.Release(ctx, id, now) })
+	return through(b.g, "journal.Release", func() (topup.Order, error) { return b.j.Release(ctx, id, now) })
 }
 
 func (b book) Around(ctx context.Context, id topup.ID, number int, now time.Time) (topup.Surroundings, error) {
@@ -172,9 +187,9 @@ type disabled struct {
 	ev    *topup.Event
 }
 
-func (b book) DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, tell bool, now time.Time) (bool, *topup.Event, error) {
+func (b book) DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, notify bool, now time.Time) (bool, *topup.Event, error) {
 	done, err := through(b.g, "journal.DisableEndpoint", func() (is disabled, err error) {
-		is.first, is.ev, err = b.j.DisableEndpoint(ctx, d, tell, now)
+		is.first, is.ev, err = b.j.DisableEndpoint(ctx, d, notify, now)
 		return is, err
 	})
 	return done.first, done.ev, err
@@ -187,8 +202,8 @@ type waker struct {
 }
 
 var (
-	_ worker.Waker   = waker{}
-	_ producer.Waker = waker{}
+	_ worker.Waker = waker{}
+	_ wake.Queue   = waker{}
 )
 
 func (b waker) EnqueueOrder(ctx context.Context, r topup.Request, at time.Time) error {

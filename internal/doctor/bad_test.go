@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/shopspring/decimal"
 
+	"recarga/internal/exposure"
 	"recarga/internal/sandbox"
 	"recarga/internal/seal"
 	"recarga/internal/testkit"
@@ -93,11 +94,11 @@ func TestOthersCanRead(t *testing.T) {
 		if err = errors.Join(err, os.Chmod(path, c.file), os.Chmod(folder, c.folder)); err != nil {
 			t.Fatal(err)
 		}
-		if got := OthersCanRead(path); got != c.want {
+		if got := exposure.OthersCanRead(path); got != c.want {
 			t.Errorf("file %o in folder %o: %t", c.file, c.folder, got)
 		}
 	}
-	if OthersCanRead(folder + "/none") {
+	if exposure.OthersCanRead(folder + "/none") {
 		t.Error("what is not there can be read")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 
+	"recarga/internal/origin"
 	"recarga/webhook"
 )
 
@@ -19,14 +20,14 @@ type callbackPart struct {
 	private bool
 }
 
-// newCallback looks at where the caller of the settings is told. Nothing is posted to it.
+// newCallback looks at where the caller of the settings is notified. Nothing is posted to it.
 func newCallback(cfg Config) part {
 	c := &callbackPart{raw: cfg.CallbackURL, url: new(url.URL), dialer: new(net.Dialer), roots: cfg.RootCAs, private: cfg.WebhookAllowPrivate}
 	if !c.private {
 		c.dialer.Control = webhook.PublicOnly()
 	}
 	stages := []stage{{
-		{"callback url", "without one the caller named default is not told what became of its orders", "set RECARGA_CALLBACK_URL to an https:// URL", c.parses},
+		{"callback url", "without one the caller named default is not notified what became of its orders", "set RECARGA_CALLBACK_URL to an https:// URL", c.parses},
 	}, {
 		{"callback reachable", "webhooks that cannot be delivered are retried for three days and then kept", "start the receiver, correct RECARGA_CALLBACK_URL or the name's DNS, or let this machine through the firewall; its address must be public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE=true; then: recarga webhook redeliver --state pending", c.reachable},
 	}, {
@@ -48,8 +49,7 @@ func (c *callbackPart) parses(context.Context) Finding {
 	}
 	c.url = u
 	// A path or a query may have a token in it.
-	origin := u.Scheme + "://" + u.Host
-	return unless(u.Scheme == "https", plain(c.private), "%s", origin)
+	return unless(u.Scheme == "https", plain(c.private), "%s", origin.Of(c.raw))
 }
 
 // plain is what http means: a setting allows it or not.

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mayWrite tells why this user may not write a file or folder, without writing.
+// mayWrite says why this user may not write a file or folder, without writing.
 func mayWrite(path string) error { return unix.Access(path, unix.W_OK) }
 
 // fileSystem is the name of a folder's, or its number where it has no name here.

@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// access only tells whether it is there: where this user may not write, a start says so.
+// access only reports whether it is there: where this user may not write, a start says so.
 func mayWrite(path string) error {
 	_, err := os.Stat(path)
 	return err

@@ -42,7 +42,7 @@ func newDistributor(cfg Config) part {
 	return part{stages: []stage{{
 		{"distributor reachable", "nothing can be bought without it", "correct RECARGA_DISTRIBUTOR_URL, let this machine through the firewall, or ask the distributor whether it admits this address; if all of that has worked before, the distributor is down: orders wait, and are bought when it is back, with nothing to restart", d.reachable},
 	}, {
-		{"distributor certificate", "with one that has ended, every purchase stops", "tell the distributor to renew it; if this machine does not know its issuer, install ca-certificates", d.certificate},
+		{"distributor certificate", "with one that has ended, every purchase stops", "ask the distributor to renew it; if this machine does not know its issuer, install ca-certificates", d.certificate},
 	}, {
 		{"distributor credentials", "one login; refused, nothing can be bought", "correct RECARGA_DISTRIBUTOR_CUSTOMER_ID and RECARGA_DISTRIBUTOR_SECRET_KEY", d.credentials},
 		{"distributor clock", "a wrong clock here makes receivers refuse webhooks, and tokens end early or late", "synchronize this machine's clock (timedatectl set-ntp true)", d.clock},
@@ -89,12 +89,12 @@ func (d *distributorPart) clock(ctx context.Context) Finding {
 	asked := time.Now()
 	res, err := transport.RoundTrip(req) // no redirects
 	if err != nil {
-		return warn("not told: %v", err)
+		return warn("not notified: %v", err)
 	}
 	_ = res.Body.Close() // HEAD has none
 	theirs, err := http.ParseTime(res.Header.Get("Date"))
 	if err != nil {
-		return ok("not told")
+		return ok("not notified")
 	}
 	return clock(offset(theirs, asked.Truncate(time.Second), time.Now()), distributorClockWarn, 0)
 }

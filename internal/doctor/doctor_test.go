@@ -248,7 +248,7 @@ that moment is refused with 401 before it is looked at, and sent again. Each che
 ~recarga doctor --live --purchase 5537686660~ then buys one top-up **with real money**: of the smallest amount that the catalogue
 has (10 MXN of ~MOVISTAR_TAE~; ~--product~, ~--amount~ choose another), after asking on the terminal (~--yes~: without), and only
 where no check failed. It is an ordinary order, ~doctor-…~, placed at the ~recarga serve~ of ~RECARGA_API_URL~: in the book of record
-before any money moves, never charged twice, told to the caller whose key is used, and found by ~recarga get~. It expires
+before any money moves, never charged twice, notified to the caller whose key is used, and found by ~recarga get~. It expires
 after ~--wait~ (5m), so that nothing is bought later, when nobody looks. That ~recarga serve~ must have the same distributor
 and customer. With ~--json~ the finding ~live purchase~ has the ~order~.
 

@@ -43,7 +43,7 @@ type LiveConfig struct {
 	Timeout time.Duration
 	// RootCAs are who may sign certificates. Nil: those that the system trusts.
 	RootCAs *x509.CertPool
-	// Show is told of each finding at once. Nil: nobody is.
+	// Show is notified of each finding at once. Nil: nobody is.
 	Show func(Finding)
 }
 
@@ -103,7 +103,7 @@ func (l *Live) Close() {
 func (l *Live) checks() []Check {
 	return []Check{
 		{"live reachable", "nothing can be bought without it", "correct RECARGA_DISTRIBUTOR_URL, let this machine through the firewall, or ask the distributor whether it admits this address", l.part.reachable},
-		{"live certificate", "with one that has ended, every purchase stops", "tell the distributor to renew it; if this machine does not know its issuer, install ca-certificates", l.part.certificate},
+		{"live certificate", "with one that has ended, every purchase stops", "ask the distributor to renew it; if this machine does not know its issuer, install ca-certificates", l.part.certificate},
 		{"live shared token", "the token that the running workers share; not there with the embedded Redis", "nothing, if a login from elsewhere ended it; where the distributor allows one session, only programs on this RECARGA_REDIS_URL may log in", l.sharedToken},
 		{"live login", "the checklist's login, and every field of its answer; the new token is shared with the running workers. A wrong secret is not tried: the checklist does not ask for it, and some vendors lock the account", "correct RECARGA_DISTRIBUTOR_CUSTOMER_ID and RECARGA_DISTRIBUTOR_SECRET_KEY", l.login},
 		{"live token renewal", "the checklist's token refresh: a token that is refused with 401 must lead to a new login and to an answer; no refresh endpoint is documented", "ask the distributor: its document says 401 for an invalid token, on which Recarga logs in again", l.renewal},
@@ -196,7 +196,7 @@ func (l *Live) renewal(ctx context.Context) Finding {
 	case len(said) == 0 || said[0].Err != nil:
 		return refused(said, err)
 	case said[0].Status == http.StatusOK:
-		return fail("a made-up token was accepted").with("tell the distributor: whoever knows its address can use the account")
+		return fail("a made-up token was accepted").with("ask the distributor: whoever knows its address can use the account")
 	case said[0].Status != http.StatusUnauthorized:
 		return refused(said[:1], fmt.Errorf("a refused token was answered with HTTP %d", said[0].Status))
 	case err != nil:
@@ -222,7 +222,7 @@ func (l *Live) sessions(ctx context.Context) Finding {
 	case err != nil:
 		return refused(said, err)
 	case said[0].Call != "balance":
-		return ok("cannot be told: a token lives too short")
+		return ok("cannot be notified: a token lives too short")
 	case said[0].Status == http.StatusOK:
 		return ok("several: an older token stays valid after a login")
 	case l.cfg.Tokens == nil:
@@ -255,7 +255,7 @@ func (l *Live) balance(ctx context.Context) Finding {
 func age(b distributor.Balance) string {
 	switch old := b.FetchedAt.Sub(b.LastUpdated).Round(time.Second); {
 	case b.LastUpdated.IsZero():
-		return "of an age that is not told"
+		return "of an age that is not notified"
 	case old <= 0:
 		return "of this moment"
 	default:
@@ -282,7 +282,7 @@ func (l *Live) clock(context.Context) Finding {
 		}
 	}
 	if !told {
-		return ok("not told")
+		return ok("not notified")
 	}
 	return clock(least, distributorClockWarn, 0)
 }

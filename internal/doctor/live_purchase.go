@@ -165,7 +165,7 @@ func (b *buying) told(ctx context.Context) Finding {
 	b.until(ctx, toldWithin, func(d topup.Details) bool { return slices.ContainsFunc(d.Events, tried) })
 	i := slices.IndexFunc(b.details.Events, tried)
 	if i < 0 {
-		return warn("caller %s was not told yet", b.details.Caller)
+		return warn("caller %s was not notified yet", b.details.Caller)
 	}
 	e := b.details.Events[i]
 	if e.DeliveredAt != nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/shopspring/decimal"
 
-	"recarga/internal/queue"
+	"recarga/internal/coordination"
 	"recarga/internal/sandbox"
 	"recarga/internal/testkit"
 )
@@ -121,7 +121,7 @@ func TestLiveBad(t *testing.T) {
 		{"live balance", Warn, `^0\.00 USD, of this moment$`, "pay into", with(func(c *sandbox.Config) { c.InitialBalance.Decimal = decimal.Zero }), nil},
 		{"live balance", Warn, `^1000\.00000000000011 USD`, "binary floating point", altering("/get_balance", `100000\.00`, "1000.00000000000011"), nil},
 		{"live balance", Warn, `^100000\.00 USD, \d{4,}h.* old$`, "get_balance means", altering("/get_balance", `"last_updated":"[^"]+"`, `"last_updated":"2024-12-17T00:00:00.000Z"`), nil},
-		{"live balance", Warn, `age that is not told; not as documented: last_updated is missing`, "what changed", altering("/get_balance", `,"last_updated":"[^"]+"`, ""), nil},
+		{"live balance", Warn, `age that is not notified; not as documented: last_updated is missing`, "what changed", altering("/get_balance", `,"last_updated":"[^"]+"`, ""), nil},
 		{"live errors", Warn, "not as documented: success is missing, error is missing", "what changed", altering("/get_balance", `"success":false,"error":`, `"message":`), nil},
 		{"live clock", Warn, "(59|1m0).*s ahead", "synchronize", dated, nil},
 		{"live latency", Warn, "^6 answers, .* slowest took 2\\.", "RECARGA_DISTRIBUTOR_TIMEOUT", slowAtLast, nil},
@@ -184,7 +184,7 @@ func TestLiveWell(t *testing.T) {
 func TestLiveSharesItsToken(t *testing.T) {
 	rdb := redis.NewClient(&redis.Options{Addr: testkit.Redis(t).Addr()})
 	url := vendor(t, func(c *sandbox.Config) { c.OneSession = true })
-	store := queue.NewTokenStore(rdb, "demo", "demo", url)
+	store := coordination.Redis{Client: rdb}.TokenStore("demo", "demo", url)
 	cfg := LiveConfig{URL: url, CustomerID: "demo", SecretKey: "demo", Tokens: store}
 	shared := func() Finding { return findingOf(t, walked(t, cfg), "live shared token") }
 	if f := shared(); f.Status != OK || !strings.HasPrefix(f.Found, "none") {
@@ -231,7 +231,7 @@ func TestLiveTriesNoWrongSecret(t *testing.T) {
 	}
 }
 
-// TestLiveCertificate: an end that is near is told before anything is asked.
+// TestLiveCertificate: an end that is near is notified before anything is asked.
 func TestLiveCertificate(t *testing.T) {
 	a := authority(t)
 	cfg := LiveConfig{URL: a.server(t, 10*24*time.Hour+time.Hour), CustomerID: "demo", SecretKey: "demo", RootCAs: a.pool, Timeout: patience}

@@ -67,14 +67,14 @@ func (r *redisPart) checks() stage {
 		{"redis version", "asynq needs Redis " + redisOldest + "; versions before " + redisSupported + " are no longer fixed", "upgrade Redis to " + redisSupported + " or newer", r.each(r.version)},
 		{"redis eviction", "any other policy drops queued tasks when memory is short; Recarga refuses to start on it", "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf", r.each(r.eviction)},
 		{"redis memory", "a full Redis takes no task and gives none out: orders are accepted, and nothing is bought until there is room", "raise maxmemory in redis.conf (CONFIG SET maxmemory), or remove what else is kept in it", r.each(r.memory)},
-		{"redis persistence", "what Redis forgets, the sweep rings again from the book of record; only orders enqueued by programs that know Redis alone are lost", "CONFIG SET appendonly yes, CONFIG SET appendfsync everysec, and the same in redis.conf", r.each(r.persistence)},
+		{"redis persistence", "what Redis forgets, the sweep enqueues it again from the book of record; only orders enqueued by programs that know Redis alone are lost", "CONFIG SET appendonly yes, CONFIG SET appendfsync everysec, and the same in redis.conf", r.each(r.persistence)},
 		{"redis clock", "leases are dated by the workers' clocks: where they differ, a task that still runs is given to a second worker (which the book of record stops)", "synchronize the clocks of both machines (timedatectl set-ntp true)", r.each(r.clock)},
-		{"queues paused", "nothing is bought while `topups` is paused, nobody is told by a retry while `webhooks` is", "the button on /console, or: asynq queue unpause NAME", r.paused},
+		{"queues paused", "nothing is bought while `topups` is paused, nobody is notified by a retry while `webhooks` is", "the button on /console, or: asynq queue unpause NAME", r.paused},
 		{"queues served", "a task in a queue that no worker serves waits for ever", "start recarga serve or recarga worker on this RECARGA_REDIS_URL (where Redis is full, those that run are not seen: fix that first); a program that enqueues itself must use the queues of package tasks", r.served},
 		{"tasks archived", "Recarga archives only what it refuses (docs/queues.md): look at their errors. All others " +
 			"somebody archived, in /queues or by a command; the sweep enqueues their orders under other ids",
 			"see why in /queues, then: asynq task deleteall --queue=NAME --state=archived", r.archived},
-		{"tasks without lease", "their worker was killed or cut off, or somebody removed the lease", "have a worker running: it takes over within two minutes, and the sweep rings for the rest", r.leaseless},
+		{"tasks without lease", "their worker was killed or cut off, or somebody removed the lease", "have a worker running: it takes over within two minutes, and the sweep enqueues the rest", r.leaseless},
 		{"oldest pending task", "tasks that wait mean too few workers, or a distributor that is slow", "start more workers, or raise RECARGA_DISTRIBUTOR_CONCURRENCY or RECARGA_DISTRIBUTOR_RATE where the distributor allows it", r.pending},
 	}
 }
@@ -99,7 +99,7 @@ func (r *redisPart) ping(ctx context.Context) Finding {
 	return ok("%s", addrs)
 }
 
-// listens tells whether any address can be connected to. The client would tell it too, and write a
+// listens reports whether any address can be connected to. The client would tell it too, and write a
 // line of its own on the terminal.
 func (r *redisPart) listens(ctx context.Context) (err error) {
 	dial := r.dial
@@ -158,7 +158,7 @@ func info(ctx context.Context, node *redis.Client, section string) (map[string]s
 func (r *redisPart) version(ctx context.Context, node *redis.Client) Finding {
 	fields, err := info(ctx, node, "server")
 	if err != nil {
-		return warn("not told: %v", err)
+		return warn("not notified: %v", err)
 	}
 	return judgeRedisVersion(fields["redis_version"])
 }
@@ -166,7 +166,7 @@ func (r *redisPart) version(ctx context.Context, node *redis.Client) Finding {
 func judgeRedisVersion(version string) Finding {
 	switch {
 	case version == "":
-		return warn("not told")
+		return warn("not notified")
 	case older(version, redisOldest):
 		return fail("%s", version)
 	default:
@@ -194,9 +194,9 @@ func (r *redisPart) eviction(ctx context.Context, node *redis.Client) Finding {
 	fields, err := info(ctx, node, "memory")
 	switch policy := fields["maxmemory_policy"]; {
 	case err != nil:
-		return warn("not told: %v", err)
+		return warn("not notified: %v", err)
 	case policy == "":
-		return warn("maxmemory-policy is not told")
+		return warn("maxmemory-policy is not notified")
 	default:
 		return unless(policy == "noeviction", Fail, "maxmemory-policy is %s", policy)
 	}
@@ -205,13 +205,13 @@ func (r *redisPart) eviction(ctx context.Context, node *redis.Client) Finding {
 func (r *redisPart) memory(ctx context.Context, node *redis.Client) Finding {
 	fields, err := info(ctx, node, "memory")
 	if err != nil {
-		return warn("not told: %v", err)
+		return warn("not notified: %v", err)
 	}
 	used, err := strconv.ParseInt(fields["used_memory"], 10, 64)
 	if err != nil {
-		return warn("used memory is not told")
+		return warn("used memory is not notified")
 	}
-	limit, _ := strconv.ParseInt(fields["maxmemory"], 10, 64) // not told: none
+	limit, _ := strconv.ParseInt(fields["maxmemory"], 10, 64) // not notified: none
 	if limit == 0 {
 		return ok("%s used, no maxmemory", size(used))
 	}
@@ -240,7 +240,7 @@ func (r *redisPart) persistence(ctx context.Context, node *redis.Client) Finding
 	for _, name := range []string{"appendonly", "appendfsync", "save"} {
 		got, err := node.ConfigGet(ctx, name).Result()
 		if err != nil { // many hosted ones answer no CONFIG
-			return warn("not told: %v", err).with("make sure that appendonly is yes, or accept what is lost")
+			return warn("not notified: %v", err).with("make sure that appendonly is yes, or accept what is lost")
 		}
 		setting[name] = got[name]
 	}
@@ -260,7 +260,7 @@ func (r *redisPart) clock(ctx context.Context, node *redis.Client) Finding {
 	asked := time.Now()
 	theirs, err := node.Time(ctx).Result()
 	if err != nil {
-		return warn("not told: %v", err)
+		return warn("not notified: %v", err)
 	}
 	return clock(offset(theirs, asked, time.Now()), redisClockWarn, redisClockFail)
 }

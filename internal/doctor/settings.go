@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"recarga/internal/access"
+	"recarga/internal/exposure"
 	"recarga/internal/queue"
 )
 
@@ -42,7 +43,7 @@ func newSettings(cfg Config) part {
 			"set RECARGA_WEBHOOK_ALLOW_PRIVATE=false, unless every caller is trusted", s.private},
 		{"http address", "the API speaks plain http: on a public interface keys travel in the clear",
 			"set RECARGA_HTTP_ADDR to a loopback or private address, behind a proxy that speaks https", s.http},
-		{"metrics address", "/metrics needs no key and tells the business's numbers",
+		{"metrics address", "/metrics needs no key and says the business's numbers",
 			"set RECARGA_METRICS_ADDR to a loopback or private address, or let a firewall admit the scraper only", s.metrics},
 		{"archive folder", "it has phone numbers, and what was bought",
 			"let only this user into the folder of RECARGA_ARCHIVE_DIR (chmod 700)", s.archive},
@@ -71,7 +72,7 @@ func (s settings) distributor(context.Context) Finding {
 	if s.DistributorAllowHTTP {
 		bad = Warn
 	}
-	return unless(u.Scheme == "https" || loopback(u.Hostname()), bad, "%s", u.Redacted())
+	return unless(u.Scheme == "https" || exposure.Loopback(u.Hostname()), bad, "%s", u.Redacted())
 }
 
 func (s settings) adminKey(context.Context) Finding {
@@ -79,7 +80,7 @@ func (s settings) adminKey(context.Context) Finding {
 		return warn("RECARGA_ADMIN_KEY is not set")
 	}
 	bad := Fail // no start
-	if s.AdminKeyAllowWeak || OnLoopback(s.HTTPAddr) {
+	if s.AdminKeyAllowWeak || exposure.OnLoopback(s.HTTPAddr) {
 		bad = Warn
 	}
 	return strength("RECARGA_ADMIN_KEY", s.AdminKey, bad)
@@ -142,7 +143,7 @@ func (s settings) redis(context.Context) Finding {
 	}
 	encrypted := u.Scheme == "rediss" || u.Query().Get("tls") == "true"
 	switch _, password := u.User.Password(); {
-	case u.Scheme == "unix" || loopback(u.Hostname()):
+	case u.Scheme == "unix" || exposure.Loopback(u.Hostname()):
 		return ok("%s: on this machine", u.Redacted())
 	case !password:
 		return warn("%s: without a password", u.Redacted())
@@ -151,15 +152,4 @@ func (s settings) redis(context.Context) Finding {
 	default:
 		return ok("%s", u.Redacted())
 	}
-}
-
-// OnLoopback tells whether only this machine reaches an address HOST:PORT.
-func OnLoopback(addr string) bool {
-	host, _, err := net.SplitHostPort(addr)
-	return err == nil && loopback(host)
-}
-
-func loopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }

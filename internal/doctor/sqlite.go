@@ -45,15 +45,15 @@ func newSQLite(cfg Config) part {
 	}, {
 		{"sqlite integrity", "a damaged file loses orders", "stop every process; restore RECARGA_DATABASE_URL's file from a backup, or rescue it with: sqlite3 FILE .recover", s.integrity},
 	}, {
-		{"sqlite schema", whySchema, mendSchema, s.schema},
-		{"sqlite unknown orders", whyHeld, mendHeld, s.held},
-		{"sqlite caller keys", whyKeys, mendKeys, s.keys},
-		{"sqlite sealed secrets", whySealed, mendSealed, s.sealed},
+		{"sqlite schema", whySchema, fixSchema, s.schema},
+		{"sqlite unknown orders", whyHeld, fixHeld, s.held},
+		{"sqlite caller keys", whyKeys, fixKeys, s.keys},
+		{"sqlite sealed secrets", whySealed, fixSealed, s.sealed},
 	}}, close: s.close}
 }
 
 // openReadOnly opens a file without changing anything. Where no process has it open, and its log is
-// empty, SQLite is told so: it would otherwise leave the files of its shared memory behind.
+// empty, SQLite is notified so: it would otherwise leave the files of its shared memory behind.
 func openReadOnly(path string) (*sql.DB, error) {
 	query := url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(5000)"}}
 	if log, err := os.Stat(path + "-wal"); errors.Is(err, fs.ErrNotExist) || err == nil && log.Size() == 0 {
@@ -63,7 +63,7 @@ func openReadOnly(path string) (*sql.DB, error) {
 	return sql.Open("sqlite", name.String())
 }
 
-// isNew tells that the first start is yet to come.
+// isNew says that the first start is yet to come.
 func (s *sqlite) isNew() bool {
 	file, err := os.Stat(s.path)
 	return errors.Is(err, fs.ErrNotExist) || err == nil && file.Size() == 0
@@ -92,7 +92,7 @@ func (s *sqlite) writable(context.Context) Finding {
 func (s *sqlite) local(context.Context) Finding {
 	kind, err := fileSystem(s.folder)
 	if err != nil {
-		return ok("cannot be told: %v", err)
+		return ok("cannot be notified: %v", err)
 	}
 	return judgeFileSystem(kind)
 }
@@ -109,7 +109,7 @@ func judgeFileSystem(kind string) Finding {
 func (s *sqlite) space(context.Context) Finding {
 	free, err := freeSpace(s.folder)
 	if err != nil {
-		return ok("cannot be told: %v", err)
+		return ok("cannot be notified: %v", err)
 	}
 	return judgeSpace(free)
 }

@@ -121,7 +121,7 @@ func anHour(t *testing.T, w *world) {
 	}
 }
 
-// history is one order of the hour, bought or declined, and told.
+// history is one order of the hour, bought or declined, and notified.
 func history(ctx context.Context, j *journal.Journal, i int, at time.Time) error {
 	products := topup.DefaultCatalog().Products()
 	product := products[i*i%len(products)]

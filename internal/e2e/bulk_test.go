@@ -94,7 +94,7 @@ func TestBulkInABrowser(t *testing.T) {
 				}
 				delete(before, o.id())
 				testkit.Eventually(t, patience, func() bool { return get(t, c, o.id()).State == tt.left }, "%s becomes %s", o.id(), tt.left)
-				w.told(t, get(t, c, o.id()))
+				w.notified(t, get(t, c, o.id()))
 			}
 			if len(before) != len(book)-2 {
 				t.Fatalf("%d orders were meant", len(book)-len(before))
@@ -118,7 +118,7 @@ func TestBulkInABrowser(t *testing.T) {
 		b.do("charged", chromedp.Click(`input[value="succeeded"]`), chromedp.SendKeys("#reason", "the distributor's support says so"),
 			chromedp.Click("main button.primary"), chromedp.WaitVisible("p.done"))
 		b.says("Corrected.", "Corrected to succeeded")
-		w.told(t, get(t, c, o.id()))
+		w.notified(t, get(t, c, o.id()))
 		after := stories(t, c, book)
 		delete(after, o.id())
 		if diff := cmp.Diff(before, after); diff != "" {

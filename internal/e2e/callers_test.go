@@ -21,19 +21,19 @@ import (
 	"recarga/webhook"
 )
 
-// TestCallers: a shop is added by command, places orders with its own key and is told at its own URL, signed
+// TestCallers: a shop is added by command, places orders with its own key and is notified at its own URL, signed
 // with its own secret, also while that is replaced; nobody else sees its orders.
 func TestCallers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	p := w.start(t, "serve")
 	w.env["RECARGA_API_URL"] = p.apiURL
-	told := newReceiver()
+	notified := newReceiver()
 	var verify atomic.Pointer[http.Handler]
 	hooks := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*verify.Load()).ServeHTTP(rw, r) }))
 	t.Cleanup(hooks.Close)
 	expect := func(secret string) {
-		h := webhook.Handler(secret, told.receive)
+		h := webhook.Handler(secret, notified.receive)
 		verify.Store(&h)
 	}
 
@@ -50,7 +50,7 @@ func TestCallers(t *testing.T) {
 		if o.State != topup.StateSucceeded || o.Caller != "shop" {
 			t.Errorf("%s is %s of %s", id, o.State, o.Caller)
 		}
-		testkit.Eventually(t, patience, func() bool { _, ok := told.last(o.ID); return ok }, "the shop is told of %s", id)
+		testkit.Eventually(t, patience, func() bool { _, ok := notified.last(o.ID); return ok }, "the shop is notified of %s", id)
 	}
 	deliver("SHOP-1")
 	if _, err := p.client().Get(t.Context(), "SHOP-1"); err == nil || !strings.Contains(err.Error(), "404") {
@@ -177,7 +177,7 @@ func tryOnce(ctx context.Context, api, key string) error {
 func TestRekeyCommand(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
-	told := newReceiver()
+	notified := newReceiver()
 	var verify atomic.Pointer[http.Handler]
 	hooks := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*verify.Load()).ServeHTTP(rw, r) }))
 	t.Cleanup(hooks.Close)
@@ -188,7 +188,7 @@ func TestRekeyCommand(t *testing.T) {
 	if err := json.Unmarshal([]byte(out.stdout), &shop); out.status != 0 || err != nil {
 		t.Fatalf("add: %+v", out)
 	}
-	h := webhook.Handler(shop.WebhookSecret, told.receive)
+	h := webhook.Handler(shop.WebhookSecret, notified.receive)
 	verify.Store(&h)
 	restart := func(id string, settings map[string]string) {
 		t.Helper()
@@ -197,7 +197,7 @@ func TestRekeyCommand(t *testing.T) {
 		p = w.start(t, "serve")
 		w.env["RECARGA_API_URL"] = p.apiURL
 		o := place(t, producer.NewClient(p.apiURL, shop.APIKey), order(id, "5537686660"))
-		testkit.Eventually(t, patience, func() bool { _, ok := told.last(o.ID); return ok }, "the shop is told of %s", id)
+		testkit.Eventually(t, patience, func() bool { _, ok := notified.last(o.ID); return ok }, "the shop is notified of %s", id)
 	}
 	rekey := func(want string, args ...string) {
 		t.Helper()
@@ -227,7 +227,7 @@ func TestRekeyCommand(t *testing.T) {
 	}
 }
 
-// TestEndpoints: a second endpoint is told of what it wants; it is disabled when it says 410, the operator
+// TestEndpoints: a second endpoint is notified of what it wants; it is disabled when it says 410, the operator
 // hears of it, and the commands bring it back and send it what it missed.
 func TestEndpoints(t *testing.T) {
 	t.Parallel()
@@ -265,9 +265,9 @@ func TestEndpoints(t *testing.T) {
 	for id, phone := range map[string]topup.Phone{"GOOD": "5537686660", "BAD-1": "5500000051", "BAD-2": "5500000083"} {
 		settled(t, c, place(t, c, order(id, phone)).ID)
 	}
-	testkit.Eventually(t, patience, func() bool { return len(ops.all()) == 1 }, "the operator is told")
-	if ev := ops.all()[0]; ev.Type != topup.EventEndpointDisabled || !strings.Contains(string(ev.Notice), `"endpoint":"crm"`) {
-		t.Errorf("told %+v with %s", ev, ev.Notice)
+	testkit.Eventually(t, patience, func() bool { return len(ops.all()) == 1 }, "the operator is notified")
+	if ev := ops.all()[0]; ev.Type != topup.EventEndpointDisabled || !strings.Contains(string(ev.OperatorData), `"endpoint":"crm"`) {
+		t.Errorf("delivered %+v with %s", ev, ev.OperatorData)
 	}
 	if out := w.run(t, "caller", "list"); !strings.Contains(out.stdout, "it answered 410") {
 		t.Errorf("list: %s", out.stdout)
@@ -298,7 +298,7 @@ func (r *receiver) all() []webhook.Event {
 }
 
 // TestRedeliver: the receiver was away for longer than the schedule; one command sends all that was given
-// up again, and it tells the whole truth.
+// up again, and it says the whole truth.
 func TestRedeliver(t *testing.T) {
 	t.Parallel()
 	const orders = 30
@@ -331,7 +331,7 @@ func TestRedeliver(t *testing.T) {
 		t.Fatalf("redeliver: %+v", out)
 	}
 	for i := range orders {
-		w.told(t, get(t, c, topup.ID(fmt.Sprintf("AWAY-%02d", i))))
+		w.notified(t, get(t, c, topup.ID(fmt.Sprintf("AWAY-%02d", i))))
 	}
 	ev := get(t, c, "AWAY-00").Events[0]
 	if out := w.run(t, "webhook", "redeliver", ev.ID); out.status != 0 || !strings.Contains(out.stdout, "AWAY-00") {

@@ -125,7 +125,7 @@ type member struct {
 	world   *world
 	command string
 	process *process
-	// down: it is not to be started yet; leaving: it was told to end.
+	// down: it is not to be started yet; leaving: it was notified to end.
 	down, leaving bool
 }
 
@@ -513,7 +513,7 @@ func (c *chaos) settle() {
 	}, "every order is settled")
 }
 
-// settled tells whether all orders are final, and does an operator's work on those that are held.
+// settled reports whether all orders are final, and does an operator's work on those that are held.
 func (c *chaos) settled(ctx context.Context, operator *producer.Client) bool {
 	open := 0
 	for _, state := range []topup.State{topup.StateUnknown, topup.StateQueued, topup.StateRetrying, topup.StateSubmitting} {
@@ -574,7 +574,7 @@ func (c *chaos) judge() {
 		if !o.State.Final() {
 			c.t.Errorf("%s is %s", o.ID, o.State)
 		}
-		c.world.told(c.t, o)
+		c.world.notified(c.t, o)
 		n, _ := states.LoadOrStore(o.State, new(atomic.Int64))
 		n.(*atomic.Int64).Add(1)
 	})

@@ -17,7 +17,7 @@ func phoneOf(i int) topup.Phone { return topup.Phone(fmt.Sprintf("55376%05d", i)
 
 // TestKillNine kills the whole program in the middle of 200 orders, starts it again on the same file,
 // and asks the vendor's own ledger: every order ends or is held, none is charged twice, and the
-// checkout is told the truth about each.
+// checkout is notified the truth about each.
 func TestKillNine(t *testing.T) {
 	t.Parallel()
 	const orders = 200
@@ -50,7 +50,7 @@ func TestKillNine(t *testing.T) {
 		o := settled(t, c, request(i).ID)
 		charges = w.charges()
 		judge(t, o, charges[o.ID])
-		w.told(t, o)
+		w.notified(t, o)
 		if o.State == topup.StateUnknown {
 			held++
 		}
@@ -82,7 +82,7 @@ func TestRedisStopped(t *testing.T) {
 		if o.State != topup.StateSucceeded {
 			t.Errorf("%s is %s", o.ID, o.State)
 		}
-		w.told(t, o)
+		w.notified(t, o)
 	}
 }
 
@@ -109,7 +109,7 @@ func TestDrain(t *testing.T) {
 			t.Errorf("%s is %s after the drain: %+v", o.ID, o.State, o.Attempts)
 		}
 		judge(t, o, w.charges()[o.ID])
-		w.told(t, o)
+		w.notified(t, o)
 	}
 }
 
@@ -134,7 +134,7 @@ func TestManyWorkers(t *testing.T) {
 	for i := range orders {
 		o := settled(t, c, topup.ID(fmt.Sprintf("MANY-%03d", i)))
 		judge(t, o, w.charges()[o.ID])
-		w.told(t, o)
+		w.notified(t, o)
 	}
 }
 
@@ -160,5 +160,5 @@ func TestDeadWorkersOrder(t *testing.T) {
 	if late < 0 || late > 30*time.Second {
 		t.Errorf("called unknown %s after the attempt's deadline; asynq's own recovery takes 60s and more", late)
 	}
-	w.told(t, o)
+	w.notified(t, o)
 }

@@ -48,7 +48,7 @@ func TestReceiverDownForThreeDays(t *testing.T) {
 	}
 }
 
-// of are an order's states as the receiver was told them, by sequence.
+// of are an order's states as the receiver was notified them, by sequence.
 func (r *receiver) of(id topup.ID) (states []topup.State) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

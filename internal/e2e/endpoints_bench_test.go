@@ -57,9 +57,9 @@ type mall struct {
 
 	mu       sync.Mutex
 	accepted map[string]time.Time
-	told     map[string]time.Time
+	notified map[string]time.Time
 	delays   []time.Duration
-	left     sync.WaitGroup // good orders that were not told yet
+	left     sync.WaitGroup // good orders that were not notified yet
 }
 
 func newMall(b *testing.B, first int) *mall {
@@ -67,7 +67,7 @@ func newMall(b *testing.B, first int) *mall {
 	w.env["RECARGA_REDIS_URL"] = testkit.Redis(b).URL()
 	w.env["RECARGA_LOG_LEVEL"] = "error"
 	w.env["RECARGA_HTTP_ADDR"] = fmt.Sprintf("127.0.0.1:%d", testkit.FreePort(b))
-	m := &mall{url: "http://" + w.env["RECARGA_HTTP_ADDR"], first: first, accepted: map[string]time.Time{}, told: map[string]time.Time{}}
+	m := &mall{url: "http://" + w.env["RECARGA_HTTP_ADDR"], first: first, accepted: map[string]time.Time{}, notified: map[string]time.Time{}}
 	w.launch(b, "serve")
 	testkit.Eventually(b, patience, func() bool { return answers(m.url + "/openapi.json") }, "recarga answers")
 	admin := producer.NewClient(m.url, adminKey)
@@ -98,15 +98,15 @@ func (m *mall) hook(shop int) http.HandlerFunc {
 			id, _, _ = strings.Cut(id, `"`)
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			if m.told[id].IsZero() {
-				m.told[id] = time.Now()
+			if m.notified[id].IsZero() {
+				m.notified[id] = time.Now()
 				m.left.Done()
 			}
 		}
 	}
 }
 
-// second places 200 orders evenly over a second and waits until the good shops are told.
+// second places 200 orders evenly over a second and waits until the good shops are notified.
 func (m *mall) second(b *testing.B) {
 	tick := time.NewTicker(time.Second / perSecond)
 	defer tick.Stop()
@@ -136,7 +136,7 @@ func (m *mall) second(b *testing.B) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, id := range ids {
-		m.delays = append(m.delays, m.told[id].Sub(m.accepted[id]))
+		m.delays = append(m.delays, m.notified[id].Sub(m.accepted[id]))
 	}
 }
 

@@ -62,7 +62,7 @@ type world struct {
 	vendor    *sandbox.Server
 	vendorURL string
 	hooks     *receiver
-	receiver  http.Handler // verifies, and tells hooks
+	receiver  http.Handler // verifies, and says hooks
 	env       map[string]string
 }
 
@@ -104,7 +104,7 @@ func (w *world) charges() map[topup.ID]int {
 	return charged
 }
 
-// receiver is a checkout's side: what it was told, by event id and by order.
+// receiver is a checkout's side: what it was notified, by event id and by order.
 type receiver struct {
 	mu     sync.Mutex
 	events map[string]webhook.Event
@@ -328,13 +328,13 @@ func settled(t testing.TB, c *producer.Client, id topup.ID) topup.Details {
 	return d
 }
 
-// told waits until the checkout believes what the journal says of an order.
-func (w *world) told(t testing.TB, o topup.Details) {
+// notified waits until the checkout believes what the journal says of an order.
+func (w *world) notified(t testing.TB, o topup.Details) {
 	t.Helper()
 	testkit.Eventually(t, patience, func() bool {
 		ev, ok := w.hooks.last(o.ID)
 		return ok && ev.Data.State == o.State
-	}, "the checkout is told that %s is %s", o.ID, o.State)
+	}, "the checkout is notified that %s is %s", o.ID, o.State)
 }
 
 // judge holds an order's state against the vendor's ledger: never twice, never a guess.

@@ -61,8 +61,8 @@ func TestHostileRedis(t *testing.T) {
 	for id := range want {
 		testkit.Eventually(t, 3*patience, func() bool {
 			d, err := p.client().Get(t.Context(), id)
-			_, told := w.hooks.last(id)
-			return err == nil && d.State == topup.StateSucceeded && told
+			_, notified := w.hooks.last(id)
+			return err == nil && d.State == topup.StateSucceeded && notified
 		}, "%s is bought and notified", id)
 	}
 	if diff := cmp.Diff(want, w.charges()); diff != "" {

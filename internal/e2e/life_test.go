@@ -99,7 +99,7 @@ func TestEveryFate(t *testing.T) {
 				if got := w.requests(o.ID); len(got) != f.requests {
 					t.Errorf("%s: the vendor saw %d requests, want %d", o.ID, len(got), f.requests)
 				}
-				w.told(t, o)
+				w.notified(t, o)
 			}
 			waitsGrow(t, w.requests(id("5500000091")))
 			noSecrets(t, p.log())
@@ -210,11 +210,11 @@ func TestSchedule(t *testing.T) {
 	if at := w.requests("SOON"); len(at) != 1 || at[0].Before(soon) {
 		t.Errorf("bought at %v, wanted once, not before %v", at, soon)
 	}
-	w.told(t, o)
+	w.notified(t, o)
 	if o := settled(t, c, "EXPIRES"); o.State != topup.StateFailed || o.Reason != topup.ReasonExpired {
 		t.Errorf("%s/%s, want failed/expired: %+v", o.State, o.Reason, o.Attempts)
 	}
-	w.told(t, get(t, c, "LATER"))
+	w.notified(t, get(t, c, "LATER"))
 	if _, err := c.Cancel(t.Context(), "SOON"); err == nil || !strings.Contains(err.Error(), "409") {
 		t.Errorf("canceling a bought order: %v, want 409", err)
 	}
@@ -254,7 +254,7 @@ func TestRedisOnlyProducer(t *testing.T) {
 			return err == nil && d.State.Final()
 		}, "%s ends", id)
 		got[id] = string(o.State) + "/" + string(o.Reason)
-		w.told(t, o)
+		w.notified(t, o)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -19,8 +19,8 @@ func TestLogTellsEveryChange(t *testing.T) {
 	c := p.client()
 	bought := place(t, c, order("LOG-1", "5500001091")) // unavailable twice, then approved
 	held := place(t, c, order("LOG-2", "5500000500"))
-	w.told(t, settled(t, c, bought.ID))
-	w.told(t, settled(t, c, held.ID))
+	w.notified(t, settled(t, c, bought.ID))
+	w.notified(t, settled(t, c, held.ID))
 	if _, err := p.client().Resolve(t.Context(), held.ID, topup.Resolution{Outcome: topup.ResolvedSucceeded, Reason: "in the statement", By: "ana"}); err == nil {
 		t.Error("a caller's key settles an order")
 	}
@@ -30,13 +30,13 @@ func TestLogTellsEveryChange(t *testing.T) {
 		held.ID:   {"queued", "submitting", "unknown", "delivered"},
 	} {
 		if got := storyOf(t, p.log(), id); !slices.Equal(got, want) {
-			t.Errorf("the log tells of %s: %v, want %v", id, got, want)
+			t.Errorf("the log says of %s: %v, want %v", id, got, want)
 		}
 	}
 	noSecrets(t, p.log())
 }
 
-// storyOf are the states that the log tells of an order.
+// storyOf are the states that the log says of an order.
 func storyOf(t *testing.T, log string, id topup.ID) (story []string) {
 	t.Helper()
 	lines := bufio.NewScanner(strings.NewReader(log))

@@ -57,7 +57,7 @@ func TestMetrics(t *testing.T) {
 		settled(t, p.client(), topup.ID(id))
 	}
 	for id := range map[string]bool{"M-1": true, "M-2": true, "M-3": true, "M-4": true, "M-5": true} {
-		w.told(t, get(t, p.client(), topup.ID(id)))
+		w.notified(t, get(t, p.client(), topup.ID(id)))
 	}
 	if _, err := p.client().Balance(t.Context()); err != nil {
 		t.Fatal(err)

@@ -39,7 +39,7 @@ func TestOddVendor(t *testing.T) {
 		if evidence := got.Attempts[0].Evidence; !strings.Contains(evidence, "balance_after") || !strings.Contains(evidence, "auth_code") {
 			t.Errorf("the attempt does not say what was left out: %q", evidence)
 		}
-		w.told(t, got)
+		w.notified(t, got)
 	}
 	if logins, refused := vendor.of(http.StatusCreated), vendor.of(http.StatusUnauthorized); logins != 1 || refused != 0 {
 		t.Errorf("%d logins and %d refusals, want one and none", logins, refused)

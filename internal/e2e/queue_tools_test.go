@@ -105,7 +105,7 @@ func (m *asynqmon) tasks(state string) (ids []string) {
 
 // TestAsynqmonBeside runs the stand-alone asynqmon on the Redis of a running recarga. It shows what is
 // there; and every button that can be pressed is pressed on orders, waiting or under way: none is charged
-// twice, none is lost, and each checkout is told.
+// twice, none is lost, and each checkout is notified.
 func TestAsynqmonBeside(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *sandbox.Config) { c.LatencyMinMS, c.LatencyMaxMS, c.ApproveDelayMS = 5, 50, 2000 })
@@ -138,7 +138,7 @@ func TestAsynqmonBeside(t *testing.T) {
 	stop()
 	for _, id := range ids {
 		o := settled(t, c, id)
-		w.told(t, o)
+		w.notified(t, o)
 		judge(t, o, w.charges()[id])
 	}
 }

@@ -323,7 +323,7 @@ func reconcileAMonth(t *testing.T, s stack) {
 		if !d.State.Final() || len(d.Resolutions) != 1 || d.Resolutions[0].By != "ana" || !strings.Contains(d.Resolutions[0].Reason, sum.SHA256) {
 			t.Errorf("%s is %s: %+v", id, d.State, d.Resolutions)
 		}
-		w.told(t, d)
+		w.notified(t, d)
 	}
 	if diff := cmp.Diff(charges, w.charges()); diff != "" {
 		t.Errorf("the vendor charged on:\n%s", diff)
@@ -396,6 +396,6 @@ func TestReconcileProvesAbsence(t *testing.T) {
 		if d.State != topup.StateFailed || d.Reason != topup.ReasonResolved {
 			t.Errorf("%s is %s, %s", id, d.State, d.Reason)
 		}
-		w.told(t, d)
+		w.notified(t, d)
 	}
 }

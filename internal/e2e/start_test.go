@@ -65,7 +65,7 @@ func TestStartInAnyOrder(t *testing.T) {
 			t.Errorf("waiting, /readyz is %d %+v", status, ready)
 		}
 		if up, ok := p.metric(t, `recarga_dependency_up{dependency="database"}`); !ok || up != 0 {
-			t.Errorf("waiting, the database counts as %v (told: %t)", up, ok)
+			t.Errorf("waiting, the database counts as %v (notified: %t)", up, ok)
 		}
 	}
 	redis.Start()
@@ -92,7 +92,7 @@ func TestStartInAnyOrder(t *testing.T) {
 		}
 	}
 	place(t, api.client(), order("START-1", "5537686660"))
-	w.told(t, settled(t, api.client(), "START-1"))
+	w.notified(t, settled(t, api.client(), "START-1"))
 }
 
 // TestAPIWithoutRedis: the book of record alone accepts orders, also before Redis has ever answered; they are bought
@@ -110,7 +110,7 @@ func TestAPIWithoutRedis(t *testing.T) {
 	}
 	redis.Start()
 	worker := w.start(t, "worker")
-	w.told(t, settled(t, api.client(), "NOREDIS-1"))
+	w.notified(t, settled(t, api.client(), "NOREDIS-1"))
 	testkit.Eventually(t, patience, func() bool {
 		_, ready := api.probe(t, "/readyz")
 		return ready.Dependencies[1].OK
@@ -124,7 +124,7 @@ func TestAPIWithoutRedis(t *testing.T) {
 		t.Errorf("with a full Redis, /readyz of the worker is %d %s", status, body)
 	}
 	if up, ok := worker.metric(t, `recarga_dependency_up{dependency="redis"}`); !ok || up != 0 {
-		t.Errorf("full, Redis counts as %v (told: %t)", up, ok)
+		t.Errorf("full, Redis counts as %v (notified: %t)", up, ok)
 	}
 }
 
@@ -152,7 +152,7 @@ func TestStartEndsAtOnce(t *testing.T) {
 	}
 }
 
-// TestStopWhileWaiting: a process that waits for its database is told to stop, and stops.
+// TestStopWhileWaiting: a process that waits for its database is asked to stop, and stops.
 func TestStopWhileWaiting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

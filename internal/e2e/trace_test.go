@@ -193,7 +193,7 @@ func TestOneTrace(t *testing.T) {
 	w.env["OTEL_BSP_SCHEDULE_DELAY"] = "100"
 	api, worker := w.start(t, "api"), w.start(t, "worker")
 	place(t, callTraced(api), order("TRACED", "5500001091")) // 91 twice, then approved
-	w.told(t, settled(t, api.client(), "TRACED"))
+	w.notified(t, settled(t, api.client(), "TRACED"))
 
 	chain := []string{
 		"recarga-api: POST /v1/topups", "recarga-api: enqueue topups", "recarga-worker: process topups", "recarga-worker: POST webhook",
@@ -201,8 +201,8 @@ func TestOneTrace(t *testing.T) {
 	var trace map[string]span
 	testkit.Eventually(t, patience, func() bool {
 		trace = spans.trace(callersTrace)
-		told, task := trace["recarga-worker: POST webhook"], trace["recarga-worker: process topups"]
-		return task.id != "" && told.parent == task.id && len(trace) == len(chain)+1
+		notified, task := trace["recarga-worker: POST webhook"], trace["recarga-worker: process topups"]
+		return task.id != "" && notified.parent == task.id && len(trace) == len(chain)+1
 	}, "the trace is whole")
 	parent := callersSpan
 	for _, name := range chain {
@@ -273,7 +273,7 @@ func TestTraceOfOtherProducers(t *testing.T) {
 			t.Errorf("%s belongs to trace %s", id, got)
 		}
 	}
-	testkit.Eventually(t, patience, func() bool { return len(hooks.values("traceparent", "")) == 3 }, "all are told")
+	testkit.Eventually(t, patience, func() bool { return len(hooks.values("traceparent", "")) == 3 }, "all are notified")
 }
 
 // TestTraceOfASweep: an order whose task is lost gets a trace of its own, to be found by the order's id.
@@ -286,7 +286,7 @@ func TestTraceOfASweep(t *testing.T) {
 	api := w.start(t, "api") // its embedded queue is seen by nobody else
 	place(t, callTraced(api), order("SWEPT", "5537686660"))
 	w.start(t, "worker")
-	w.told(t, settled(t, api.client(), "SWEPT"))
+	w.notified(t, settled(t, api.client(), "SWEPT"))
 	testkit.Eventually(t, patience, func() bool {
 		ring, ok := spans.by("recarga-worker: enqueue topups")
 		task, _ := spans.by("recarga-worker: process topups")
@@ -308,7 +308,7 @@ func TestNoTrace(t *testing.T) {
 		t.Errorf("task %+v, %v; want one without headers", task, err)
 	}
 	worker := w.start(t, "worker")
-	w.told(t, settled(t, api.client(), "PLAIN"))
+	w.notified(t, settled(t, api.client(), "PLAIN"))
 	if got := slices.Concat(vendor.values("traceparent", ""), hooks.values("traceparent", "")); len(got) > 0 {
 		t.Errorf("sent on: %q", got)
 	}

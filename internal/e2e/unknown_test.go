@@ -11,8 +11,8 @@ import (
 	"recarga/topup"
 )
 
-// TestUnknownIsSettledByAPerson: a held order has its evidence, its caller is told that it is held, and the
-// command settles it, once, with who and why; the caller is told again.
+// TestUnknownIsSettledByAPerson: a held order has its evidence, its caller is notified that it is held, and the
+// command settles it, once, with who and why; the caller is notified again.
 func TestUnknownIsSettledByAPerson(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -21,7 +21,7 @@ func TestUnknownIsSettledByAPerson(t *testing.T) {
 	w.env["RECARGA_API_URL"] = p.apiURL
 	settled(t, c, place(t, c, order("BEFORE", "5537686660")).ID)
 	for id, phone := range map[string]topup.Phone{"CHARGED": "5500000501", "NOT-CHARGED": "5500000500"} {
-		w.told(t, settled(t, c, place(t, c, order(id, phone)).ID))
+		w.notified(t, settled(t, c, place(t, c, order(id, phone)).ID))
 	}
 	testkit.Eventually(t, patience, func() bool {
 		return strings.Contains(get(t, c, "CHARGED").Attempts[0].Evidence, "balance before: ")
@@ -47,7 +47,7 @@ func TestUnknownIsSettledByAPerson(t *testing.T) {
 		}
 		d := get(t, c, id)
 		judge(t, d, w.charges()[id])
-		w.told(t, d)
+		w.notified(t, d)
 		if len(d.Resolutions) != 1 || d.Resolutions[0].By != "ana" || d.Resolutions[0].Forced != (id == "NOT-CHARGED") {
 			t.Errorf("%s: %+v", id, d.Resolutions)
 		}
@@ -82,6 +82,6 @@ func TestResendWhereTheVendorDeduplicates(t *testing.T) {
 		if o.AttemptCount < 2 {
 			t.Errorf("%s was not sent again: %s after %d attempts", id, o.State, o.AttemptCount)
 		}
-		w.told(t, o)
+		w.notified(t, o)
 	}
 }

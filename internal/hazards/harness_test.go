@@ -279,7 +279,7 @@ func (w *world) backdate(set string) {
 	}
 }
 
-// drained tells that no task is left that could wake a worker.
+// drained says that no task is left that could wake a worker.
 func (w *world) drained() bool {
 	n := w.rdb.LLen(w.Context(), key("pending")).Val() + w.rdb.LLen(w.Context(), key("active")).Val()
 	return n+w.rdb.ZCard(w.Context(), key("retry")).Val()+w.rdb.ZCard(w.Context(), key("scheduled")).Val() == 0
@@ -301,7 +301,7 @@ func (w *world) charged(id topup.ID, times int) {
 	w.eventually(func() bool { w.hurry(); return w.charges(id) >= times }, "%s is charged %d times", id, times)
 }
 
-// twice is the verdict where the plain worker charges twice.
+// twice is the decision where the plain worker charges twice.
 func (w *world) twice(id topup.ID) {
 	w.Helper()
 	if w.Ours {
@@ -311,7 +311,7 @@ func (w *world) twice(id topup.ID) {
 	w.charged(id, 2)
 }
 
-// lost is the verdict where the plain worker loses an order: its task stays where it is in Redis, and
+// lost is the decision where the plain worker loses an order: its task stays where it is in Redis, and
 // a server that starts and takes back another task, lost in the ordinary way, does not run it. No
 // server may run at the call.
 func (w *world) lost(id topup.ID, task string, isThere func() bool) {
@@ -332,7 +332,7 @@ func (w *world) lost(id topup.ID, task string, isThere func() bool) {
 	}
 }
 
-// once is the verdict on our worker: however many workers are woken for the order, it is charged once,
+// once is the decision on our worker: however many workers are woken for the order, it is charged once,
 // and the journal says so, or holds it.
 func (w *world) once(id topup.ID) {
 	w.Helper()

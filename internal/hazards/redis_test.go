@@ -49,7 +49,7 @@ func TestHazard09EnqueueAnswerLost(t *testing.T) {
 }
 
 // TestHazard10DequeueAnswerLost: the task is active and no worker has it. With MaxRetry(0), which is
-// said to mean "at most once", asynq archives it without having run it, and tells nobody.
+// said to mean "at most once", asynq archives it without having run it, and says nobody.
 func TestHazard10DequeueAnswerLost(t *testing.T) {
 	both(t, func(w *world) {
 		p := newProxy(t, w.Redis, ruleIf(isDequeue, lose))

@@ -19,7 +19,7 @@ import (
 	"recarga/worker"
 )
 
-// setup is all that a worker is told, in this process or, as JSON, in another one.
+// setup is all that a worker is notified, in this process or, as JSON, in another one.
 type setup struct {
 	Ours bool
 	// Redis is host:port, of a server or of a proxy before it.
@@ -118,7 +118,7 @@ func (s setup) runOurs(looked func()) (*running, error) {
 		return nil, err
 	}
 	w := worker.New(worker.Config{
-		Journal: book, Distributor: stoppable{vendor, s}, Deliverer: told{}, Waker: q, Timeout: vendorTimeout, SweepInterval: 200 * time.Millisecond, Log: log,
+		Journal: book, Distributor: stoppable{vendor, s}, Deliverer: instant{}, Waker: q, Timeout: vendorTimeout, SweepInterval: 200 * time.Millisecond, Log: log,
 		Policy: worker.Policy{Initial: 200 * time.Millisecond, Max: time.Second, MaxAttempts: 10},
 	})
 	var handlers sync.WaitGroup
@@ -155,8 +155,10 @@ func (v stoppable) Purchase(ctx context.Context, o topup.Order, sendBy time.Time
 	return v.Client.Purchase(ctx, o, sendBy)
 }
 
-// told is a caller who hears everything at once.
-type told struct{}
+// instant is a caller who hears everything at once.
+type instant struct{}
 
-func (told) DeliverNow(context.Context, topup.Event, func(topup.Event, time.Time)) bool { return true }
-func (told) Deliver(context.Context, string) (time.Time, error)                         { return time.Time{}, nil }
+func (instant) DeliverNow(context.Context, topup.Event, func(topup.Event, time.Time)) bool {
+	return true
+}
+func (instant) Deliver(context.Context, string) (time.Time, error) { return time.Time{}, nil }

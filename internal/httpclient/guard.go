@@ -1,4 +1,5 @@
-// Package httpclient holds what every HTTP request that leaves this program obeys.
+// Package httpclient holds what every HTTP request that leaves this program obeys, and how the status of its answer
+// is read.
 package httpclient
 
 import (
@@ -15,10 +16,10 @@ const MaxHeader = 64 << 10
 // Guard is a transport whose every answer ends with its request's context.
 //
 // After a 101 net/http hands the bare connection to the caller: from then on neither a deadline nor a
-// cancellation ends a read of the "body", so that one server could hold up a purchase, a webhook and the
+// cancellation ends a read of the "body", so that one server could block a purchase, a webhook and the
 // shutdown for ever. This program never asks for another protocol, so a 101 is an error at once.
 //
-// Other 1xx answers need no care: net/http skips them, as many as fit into its bound of the header, and
+// Other 1xx answers need nothing: net/http skips them, as many as fit into its bound of the header, and
 // never beyond the context.
 type Guard struct {
 	// Base makes the request. Nil is http.DefaultTransport.

@@ -53,7 +53,7 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 type Rules struct {
 	// TaskKeys are those of RECARGA_TASK_KEY; with none, tasks need no signature.
 	TaskKeys []string
-	// Default tells whether there is a caller named default, and DefaultURL is its callback URL, if any.
+	// Default reports whether there is a caller named default, and DefaultURL is its callback URL, if any.
 	Default    bool
 	DefaultURL string
 	// Caller is one of the registry, or topup.ErrNotFound.

@@ -97,9 +97,9 @@ var (
 	sqlNewestEvents     = sqls.Get("newest_events")
 )
 
-// query is the statement of a page of the filter's events, and the parameters that it has beside the bounds of their
+// eventQuery is the statement of a page of the filter's events, and the parameters that it has beside the bounds of their
 // ids.
-func (f EventFilter) query(first, last []byte) (string, []any, error) {
+func eventQuery(f EventFilter, first, last []byte) (string, []any, error) {
 	l := listed{sqlListEvents}
 	switch f.State {
 	case "":

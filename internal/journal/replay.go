@@ -11,23 +11,8 @@ import (
 	"recarga/topup"
 )
 
-// EventFilter chooses events. Zero fields choose all.
-type EventFilter struct {
-	State  topup.EventState
-	Caller string
-	Type   topup.EventType
-	// Endpoint is one of the caller's, by name; topup.DefaultEndpoint is its callback URL.
-	Endpoint string
-	// Since and Until bound the time at which the event was made; Until is not included. To the
-	// millisecond: an event's id begins with its time, and ids are what is searched.
-	Since, Until time.Time
-	// Limit is the length of a page; 0 means 50, and 1000 is the most.
-	Limit int
-	// Cursor is what the page before returned as next; empty for the first.
-	Cursor string
-	// MostRedeliveries leaves out of RedeliverAll what was redelivered so often on this day; 0: nothing.
-	MostRedeliveries int
-}
+// EventFilter chooses events.
+type EventFilter = topup.EventFilter
 
 // Events returns a page of events, newest first, and the cursor of the next page, empty after the last.
 // A cursor that is none of ours is a *topup.FieldError.
@@ -36,11 +21,11 @@ func (j *Journal) Events(ctx context.Context, f EventFilter) (events []topup.Eve
 		f.Limit = pageLength
 	}
 	f.Limit = min(f.Limit, longestPage)
-	first, last, err := f.ids()
+	first, last, err := eventIDs(f)
 	if err != nil {
 		return nil, "", err
 	}
-	q, args, err := f.query(first, last)
+	q, args, err := eventQuery(f, first, last)
 	if err != nil {
 		return nil, "", err
 	}
@@ -52,8 +37,8 @@ func (j *Journal) Events(ctx context.Context, f EventFilter) (events []topup.Eve
 	return events, next, err
 }
 
-// ids bound those of the filter's events; last is not included.
-func (f EventFilter) ids() (from, until []byte, err error) {
+// eventIDs bound those of the filter's events; last is not included.
+func eventIDs(f EventFilter) (from, until []byte, err error) {
 	first, last := uuid.Nil, uuid.Max
 	if !f.Since.IsZero() {
 		first = earliest(f.Since)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"recarga/internal/clip"
 	"recarga/topup"
 )
 
@@ -111,8 +112,5 @@ const maxText = 4 << 10
 
 // text makes what came from outside storable: PostgreSQL takes neither a NUL nor broken UTF-8.
 func text(s string) string {
-	if len(s) > maxText {
-		s = s[:maxText]
-	}
-	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+	return clip.To(strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD"), maxText)
 }

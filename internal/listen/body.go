@@ -15,7 +15,7 @@ type body struct {
 	conn   *conn
 	left   int64 // of the declared length; below 0: none was declared
 	credit credit
-	// done tells that there is no more of it.
+	// done says that there is no more of it.
 	done atomic.Bool
 
 	mu      sync.Mutex

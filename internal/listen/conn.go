@@ -104,7 +104,7 @@ func (c *conn) writeChunk(p []byte) (int, error) {
 	return n, err
 }
 
-// CloseWrite is net.TCPConn's, if this is one: net/http tells a client by it that the answer was the last.
+// CloseWrite is net.TCPConn's, if this is one: net/http says a client by it that the answer was the last.
 func (c *conn) CloseWrite() error {
 	if tcp, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return tcp.CloseWrite()

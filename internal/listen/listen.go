@@ -26,7 +26,7 @@ const (
 
 	// maxHeader is net/http's bound of a request's header, in bytes; it adds 4 KiB.
 	maxHeader = 32 << 10
-	// retryAfter is what a client is told that came when the bound was reached, in seconds.
+	// retryAfter is what a client is notified that came when the bound was reached, in seconds.
 	retryAfter = "5"
 )
 

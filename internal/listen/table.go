@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// sparePart of the bound is how many more connections are let in to be told that it is reached; at least spareLeast.
+	// sparePart of the bound is how many more connections are let in to be notified that it is reached; at least spareLeast.
 	sparePart, spareLeast = 8, 64
 	// sayEvery is how often the log says that the bound is reached.
 	sayEvery = time.Minute
@@ -75,7 +75,7 @@ func (t *table) admit(inner net.Conn) *conn {
 	return c
 }
 
-// roomIn tells whether the pool has room for c, and which connection must go for it.
+// roomIn reports whether the pool has room for c, and which connection must go for it.
 func (t *table) roomIn(p *pool, c *conn) (victim *conn, ok bool) {
 	full := p.order.Len() >= p.max
 	switch {

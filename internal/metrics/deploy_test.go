@@ -85,14 +85,14 @@ type panel struct {
 
 func panels(t *testing.T) []panel {
 	t.Helper()
-	var board struct{ Panels []panel }
-	if err := json.Unmarshal([]byte(read(t, "../../deploy/grafana/recarga.json")), &board); err != nil {
+	var dashboard struct{ Panels []panel }
+	if err := json.Unmarshal([]byte(read(t, "../../deploy/grafana/recarga.json")), &dashboard); err != nil {
 		t.Fatal(err)
 	}
-	if len(board.Panels) == 0 {
+	if len(dashboard.Panels) == 0 {
 		t.Fatal("no panels")
 	}
-	return board.Panels
+	return dashboard.Panels
 }
 
 func read(t *testing.T, path string) string {

@@ -20,7 +20,7 @@ func (m *Metrics) defineOrders() {
 	m.firstAttemptSeconds = m.histograms(wait, "recarga_order_first_attempt_seconds", "From an order's acceptance, or the time it is scheduled for, to its first attempt.")
 	m.orderSeconds = m.histograms(life, "recarga_order_seconds", "From an order's acceptance, or the time it is scheduled for, to its final state.", "state")
 	m.orders = m.desc(gauge, "recarga_orders", "Orders by state, from the book of record: every process on it says the same.", "state")
-	m.waiting = m.desc(gauge, "recarga_orders_waiting", "Orders that stand in line, by priority. From the book of record.", "priority")
+	m.waiting = m.desc(gauge, "recarga_orders_waiting", "Orders that waits, by priority. From the book of record.", "priority")
 	m.unknownAge = m.desc(gauge, "recarga_unknown_oldest_age_seconds", "How long the order has been held as unknown that has been held for longest; 0 when none is. From the book of record.")
 	m.dueAge = m.desc(gauge, "recarga_order_due_oldest_age_seconds", "How long the order has been due that nobody has looked at for longest, or past its attempt's deadline; 0 when none is. From the book of record.")
 }
@@ -168,7 +168,7 @@ func (m *Metrics) ended(o topup.Order, ev *topup.Event, err error) (topup.Order,
 	return o, ev, err
 }
 
-// changed counts an order whose caller is told of its change; without an event it was a repeat.
+// changed counts an order whose caller is notified of its change; without an event it was a repeat.
 func (m *Metrics) changed(o topup.Order, ev *topup.Event) {
 	switch {
 	case ev == nil:
@@ -187,8 +187,8 @@ func (m *Metrics) changed(o topup.Order, ev *topup.Event) {
 }
 
 // DisableEndpoint counts the endpoints that this process gave up.
-func (j *Journal) DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, tell bool, now time.Time) (disabled bool, ev *topup.Event, err error) {
-	disabled, ev, err = j.Journal.DisableEndpoint(ctx, d, tell, now)
+func (j *Journal) DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, notify bool, now time.Time) (disabled bool, ev *topup.Event, err error) {
+	disabled, ev, err = j.Journal.DisableEndpoint(ctx, d, notify, now)
 	if disabled {
 		j.m.disabled.WithLabelValues().Inc()
 	}

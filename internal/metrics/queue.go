@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"recarga/internal/coordination"
 	"recarga/internal/intake"
 	"recarga/internal/queue"
 	"recarga/topup"
@@ -14,7 +15,7 @@ import (
 
 func (m *Metrics) defineQueue() {
 	m.sweptAt = m.gauges("recarga_sweep_timestamp_seconds", "When this worker's sweep came round last.")
-	m.queueErrors = m.counters(each("order", "event", "again"), "recarga_queue_errors_total", "Rings that Redis did not take, from the API (order, event) or the sweep (again). Nothing is lost by them: the sweep rings again.", "ring")
+	m.queueErrors = m.counters(each("order", "event", "again"), "recarga_queue_errors_total", "Tasks that Redis did not take, from the API (order, event) or the sweep (again). Nothing is lost by them: the sweep enqueues it again.", "ring")
 	m.refused = m.counters(reasons(), "recarga_tasks_refused_total",
 		"Tasks that this worker refused, and that asynq archived with their reason: malformed, unsigned or signature "+
 			"(RECARGA_TASK_KEY), caller_reserved, caller_unknown, caller_disabled; invalid are orders that are in the book, "+
@@ -45,48 +46,48 @@ func reasons() (start [][]string) {
 }
 
 func rejectedKinds() (start [][]string) {
-	for _, kind := range queue.RejectedKinds() {
-		start = append(start, []string{string(kind)})
+	for _, kind := range append(coordination.Kinds(), queue.KindKey) {
+		start = append(start, []string{kind})
 	}
 	return start
 }
 
 // Rejected counts a value in Redis that is none of ours; it is for Queue.OnRejected.
-func (m *Metrics) Rejected(kind queue.Rejected) { m.rejected.WithLabelValues(string(kind)).Inc() }
+func (m *Metrics) Rejected(kind string) { m.rejected.WithLabelValues(kind).Inc() }
 
 // Refused counts a task; it is worker.Config.Refused.
 func (m *Metrics) Refused(reason string) { m.refused.WithLabelValues(reason).Inc() }
 
-// Queue is a queue whose failed rings are counted.
+// Queue is a queue whose failed enqueues are counted.
 type Queue struct {
 	*queue.Queue
 	m *Metrics
 }
 
-// Queue counts the rings through it that fail.
+// Queue counts the enqueues through it that fail.
 func (m *Metrics) Queue(q *queue.Queue) *Queue { return &Queue{q, m} }
 
-// EnqueueOrder counts a ring that failed.
+// EnqueueOrder counts one that failed.
 func (q *Queue) EnqueueOrder(ctx context.Context, r topup.Request, at time.Time) error {
-	return q.m.rang("order", q.Queue.EnqueueOrder(ctx, r, at))
+	return q.m.enqueued("order", q.Queue.EnqueueOrder(ctx, r, at))
 }
 
-// EnqueueEvent counts a ring that failed.
+// EnqueueEvent counts one that failed.
 func (q *Queue) EnqueueEvent(ctx context.Context, eventID string, at time.Time) error {
-	return q.m.rang("event", q.Queue.EnqueueEvent(ctx, eventID, at))
+	return q.m.enqueued("event", q.Queue.EnqueueEvent(ctx, eventID, at))
 }
 
-// ForceEnqueueOrder counts a ring that failed.
+// ForceEnqueueOrder counts one that failed.
 func (q *Queue) ForceEnqueueOrder(ctx context.Context, r topup.Request) error {
-	return q.m.rang("again", q.Queue.ForceEnqueueOrder(ctx, r))
+	return q.m.enqueued("again", q.Queue.ForceEnqueueOrder(ctx, r))
 }
 
-// ForceEnqueueEvent counts a ring that failed.
+// ForceEnqueueEvent counts one that failed.
 func (q *Queue) ForceEnqueueEvent(ctx context.Context, eventID string) error {
-	return q.m.rang("again", q.Queue.ForceEnqueueEvent(ctx, eventID))
+	return q.m.enqueued("again", q.Queue.ForceEnqueueEvent(ctx, eventID))
 }
 
-func (m *Metrics) rang(kind string, err error) error {
+func (m *Metrics) enqueued(kind string, err error) error {
 	if err != nil && !errors.Is(err, context.Canceled) {
 		m.queueErrors.WithLabelValues(kind).Inc()
 	}
@@ -100,7 +101,7 @@ type Watched struct {
 	Fresh bool
 	// Repaired counts since the start, by queue and kind.
 	Repaired map[[2]string]int
-	// MemoryUsed and MemoryMax are Redis', in bytes; 0 when it does not tell, or has no limit.
+	// MemoryUsed and MemoryMax are Redis', in bytes; 0 when it does not say, or has no limit.
 	MemoryUsed, MemoryMax int64
 }
 

@@ -83,7 +83,7 @@ func (s side) do(t *testing.T, args []any) string {
 	return fmt.Sprintf("%T %v, %v, nil: %v, expires in %.0f h\n%s", value, value, err, errors.Is(err, redis.Nil), until, s.redis.Dump())
 }
 
-// TestNativeKnowsAsynqsScripts notices an asynq whose scripts are others: they would be run as Lua.
+// TestNativeKnowsAsynqsScripts finds an asynq whose scripts are others: they would be run as Lua.
 func TestNativeKnowsAsynqsScripts(t *testing.T) {
 	q, err := Open(t.Context(), Embedded, slog.New(slog.DiscardHandler))
 	if err != nil {

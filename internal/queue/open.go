@@ -41,7 +41,7 @@ type Queue struct {
 	tracer    trace.Tracer
 	// nonce is part of the ids that this process alone gives to tasks.
 	nonce      string
-	onRejected func(Rejected)
+	onRejected func(kind string)
 }
 
 // serverConnections is the pool of the client that asynq's servers share. Each needs a connection a
@@ -65,7 +65,7 @@ func Open(ctx context.Context, rawURL string, log *slog.Logger) (*Queue, error) 
 // OpenUnchecked is Open for a process that can do without Redis: it does not ask for one, which Check does.
 func OpenUnchecked(ctx context.Context, rawURL string, log *slog.Logger) (*Queue, error) {
 	q := &Queue{log: log, tracer: otel.Tracer("recarga/internal/queue"), nonce: uuid.NewString(),
-		onRejected: func(Rejected) {}}
+		onRejected: func(string) {}}
 	background, stop := context.WithCancel(context.Background())
 	q.stopped = stop
 	if err := q.connect(background, rawURL); err != nil {
@@ -94,8 +94,8 @@ func (q *Queue) connect(background context.Context, rawURL string) error {
 		q.options = *options
 	}
 	q.enqueue = q.newClient(func(o *redis.UniversalOptions) {
-		// A checkout waits for the ring, and the sweep makes up for one that fails.
-		o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.MaxRetries = ringTimeout, ringTimeout, ringTimeout, 1
+		// A checkout waits for it, and the sweep enqueues what was not.
+		o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.MaxRetries = enqueueTimeout, enqueueTimeout, enqueueTimeout, 1
 		o.PoolSize = 32
 	})
 	q.serve = q.newClient(func(o *redis.UniversalOptions) {
@@ -110,7 +110,7 @@ func (q *Queue) connect(background context.Context, rawURL string) error {
 // hasten makes asynq's scripts cheaper. It comes last: a hook that is added later is nearer to Redis.
 func (q *Queue) hasten(ctx context.Context) error {
 	if q.embedded == nil {
-		q.enqueue.AddHook(&together{client: q.enqueue, timeout: ringTimeout})
+		q.enqueue.AddHook(&together{client: q.enqueue, timeout: enqueueTimeout})
 		q.serve.AddHook(&together{client: q.serve, timeout: serveTimeout})
 		return nil
 	}
@@ -122,7 +122,7 @@ func (q *Queue) hasten(ctx context.Context) error {
 	return err
 }
 
-// embed starts a Redis in this process. Its clock must be told to move, or nothing ever expires.
+// embed starts a Redis in this process. Its clock must be notified to move, or nothing ever expires.
 func (q *Queue) embed(background context.Context) error {
 	server, err := miniredis.Run()
 	if err != nil {
@@ -156,7 +156,7 @@ func (q *Queue) newClient(tune func(*redis.UniversalOptions)) redis.UniversalCli
 	return redis.NewUniversalClient(&options)
 }
 
-// IsEmbedded tells that the queue lives in this process alone.
+// IsEmbedded says that the queue lives in this process alone.
 func (q *Queue) IsEmbedded() bool { return q.embedded != nil }
 
 // MakeRedisClient makes Queue an asynq.RedisConnOpt, for tools that open connections of their own.
@@ -168,7 +168,7 @@ func (q *Queue) Redis() redis.UniversalClient { return q.rest }
 // Ping asks Redis whether it answers.
 func (q *Queue) Ping(ctx context.Context) error { return q.rest.Ping(ctx).Err() }
 
-// Takes tells whether Redis takes what it is given: one that is full, or a replica, answers and takes nothing.
+// Takes reports whether Redis takes what it is given: one that is full, or a replica, answers and takes nothing.
 func (q *Queue) Takes(ctx context.Context) error {
 	return q.rest.Set(ctx, "recarga:asked", 1, time.Minute).Err()
 }
@@ -203,7 +203,7 @@ func (q *Queue) Check(ctx context.Context) error {
 	const setting = "maxmemory-policy"
 	got, err := q.rest.ConfigGet(ctx, setting).Result()
 	if err != nil || got[setting] == "" {
-		q.log.Warn("redis does not tell its eviction policy; make sure that it is noeviction")
+		q.log.Warn("redis does not say its eviction policy; make sure that it is noeviction")
 		return nil
 	}
 	if got[setting] != "noeviction" {
@@ -287,7 +287,7 @@ func several(u *url.URL) (*redis.UniversalOptions, error) {
 	return options, nil
 }
 
-// Unavailable tells that a Redis which Open could not use may be there later by itself: it does not answer
+// Unavailable says that a Redis which Open could not use may be there later by itself: it does not answer
 // yet, loads its data, or has no connection left. Anything else, such as a wrong password or an unsafe
 // setting, somebody must fix.
 func Unavailable(err error) bool {

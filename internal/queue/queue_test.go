@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -64,7 +63,7 @@ type look struct {
 	at   time.Time
 }
 
-// looks makes a handler that reports its calls and answers as told.
+// looks makes a handler that reports its calls and answers as asked.
 func looks(answer func() (time.Time, error)) (<-chan look, queue.Handler) {
 	calls := make(chan look, 100)
 	return calls, func(ctx context.Context, task *asynq.Task) (time.Time, error) {
@@ -87,7 +86,7 @@ func next(t testing.TB, calls <-chan look) look {
 	}
 }
 
-func TestRingWakesAWorker(t *testing.T) {
+func TestEnqueueWakesAWorker(t *testing.T) {
 	q := open(t, queue.Embedded)
 	calls, handler := looks(done)
 	serve(t, q, handler)
@@ -104,9 +103,9 @@ func TestRingWakesAWorker(t *testing.T) {
 	}
 }
 
-// TestRingFromAnotherProcess: a second connection to the same Redis, as another process has, wakes
+// TestEnqueueFromAnotherProcess: a second connection to the same Redis, as another process has, wakes
 // the worker by its message; one that only enqueues is found by the poll.
-func TestRingFromAnotherProcess(t *testing.T) {
+func TestEnqueueFromAnotherProcess(t *testing.T) {
 	q := open(t, queue.Embedded)
 	calls, handler := looks(done)
 	serve(t, q, handler)
@@ -159,9 +158,9 @@ func TestScheduledNotEarly(t *testing.T) {
 	}
 }
 
-// TestRingPastADeadTask: whatever was done to the task of an order in asynq, ringing finds an id
+// TestEnqueuePastADeadTask: whatever was done to the task of an order in asynq, enqueueing finds an id
 // under which the order is looked at.
-func TestRingPastADeadTask(t *testing.T) {
+func TestEnqueuePastADeadTask(t *testing.T) {
 	kill := map[string]func(*testing.T, *queue.Queue, *asynq.Inspector){
 		"archived": func(t *testing.T, _ *queue.Queue, i *asynq.Inspector) {
 			if err := i.ArchiveTask(tasks.QueueTopups, "ORD-1"); err != nil {
@@ -208,8 +207,8 @@ func TestRingPastADeadTask(t *testing.T) {
 	}
 }
 
-// TestRingBesideATaskOfMuchLater: an event that is sent again, and whose next try is hours away, is rung for now.
-func TestRingBesideATaskOfMuchLater(t *testing.T) {
+// TestEnqueueBesideATaskOfMuchLater: an event that is sent again, and whose next try is hours away, is enqueued for now.
+func TestEnqueueBesideATaskOfMuchLater(t *testing.T) {
 	q := open(t, queue.Embedded)
 	for _, at := range []time.Time{time.Now().Add(5 * time.Hour), time.Now().Add(5 * time.Hour), {}} {
 		if err := q.EnqueueOrder(t.Context(), request("ORD-1"), at); err != nil {
@@ -223,8 +222,8 @@ func TestRingBesideATaskOfMuchLater(t *testing.T) {
 	}
 }
 
-// TestInsistBesideAnActiveTask: the sweep does not wait for a task whose worker is gone.
-func TestInsistBesideAnActiveTask(t *testing.T) {
+// TestForceBesideAnActiveTask: the sweep does not wait for a task whose worker is gone.
+func TestForceBesideAnActiveTask(t *testing.T) {
 	q := open(t, queue.Embedded)
 	release := make(chan struct{})
 	calls := make(chan look, 10)
@@ -249,7 +248,7 @@ func TestInsistBesideAnActiveTask(t *testing.T) {
 		t.Errorf("task id %q, want a second generation", l.id)
 	}
 	if len(calls) != 0 {
-		t.Error("the ring beside an active task made another one")
+		t.Error("enqueueing beside an active task made another one")
 	}
 }
 
@@ -292,7 +291,7 @@ func TestFailuresUseUpNothing(t *testing.T) {
 	}
 }
 
-// TestOnRealRedis repeats what matters most on a real server: waking, coming back, and ringing past a
+// TestOnRealRedis repeats what matters most on a real server: waking, coming back, and enqueueing past a
 // dead task, each with asynq's Lua run by Redis itself.
 func TestOnRealRedis(t *testing.T) {
 	q := open(t, testkit.Redis(t).URL())
@@ -344,10 +343,10 @@ func TestRedisGoneAndBack(t *testing.T) {
 	q.StopEmbedded()
 	start := time.Now()
 	if err := q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}); err == nil {
-		t.Fatal("a ring without Redis succeeds")
+		t.Fatal("enqueueing without Redis succeeds")
 	}
 	if err := q.EnqueueOrder(t.Context(), request("ORD-2"), time.Time{}); !errors.Is(err, queue.ErrUnreachable) {
-		t.Errorf("the second ring is %v, want ErrUnreachable at once", err)
+		t.Errorf("the second enqueueing is %v, want ErrUnreachable at once", err)
 	}
 	if took := time.Since(start); took > 5*time.Second {
 		t.Errorf("a caller waited %s for Redis", took)
@@ -358,7 +357,7 @@ func TestRedisGoneAndBack(t *testing.T) {
 	for deadline := time.After(20 * time.Second); q.EnqueueOrder(t.Context(), request("ORD-3"), time.Time{}) != nil; {
 		select {
 		case <-deadline:
-			t.Fatal("rings still fail after Redis is back")
+			t.Fatal("enqueues still fail after Redis is back")
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
@@ -387,80 +386,6 @@ func TestHangUp(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// TestResume: all workers together get no more than the total, and all of it, whatever is given back meanwhile.
-func TestResume(t *testing.T) {
-	for name, url := range map[string]string{"embedded": queue.Embedded, "redis": testkit.Redis(t).URL()} {
-		t.Run(name, func(t *testing.T) {
-			q := open(t, url)
-			since := time.Now()
-			taken := 0
-			for _, total := range []int{1, 3, 7, 127} {
-				if taken += resumeByMany(t, q, since, total); taken != total {
-					t.Errorf("of a total of %d, %d are granted", total, taken)
-				}
-			}
-			if n, err := q.SharedState("secret").Resume(t.Context(), "TELCEL", since.Add(time.Second), 1, 5); n != 1 || err != nil {
-				t.Errorf("another recovery gets %d, %v", n, err)
-			}
-		})
-	}
-}
-
-// resumeByMany is how many purchases workers side by side, and then one that comes last, get of the total.
-func resumeByMany(t *testing.T, q *queue.Queue, since time.Time, total int) (taken int) {
-	t.Helper()
-	var workers sync.WaitGroup
-	granted := make([]int, 8)
-	for i := range granted {
-		workers.Go(func() {
-			for range 30 {
-				n, err := q.SharedState("secret").Resume(t.Context(), "TELCEL", since, total, 2+i)
-				if err == nil && n > 1 {
-					n--
-					err = q.SharedState("secret").GiveBack(t.Context(), "TELCEL", since, 1)
-				}
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				granted[i] += n
-			}
-		})
-	}
-	workers.Wait()
-	left, err := q.SharedState("secret").Resume(t.Context(), "TELCEL", since, total, 1000)
-	if err != nil {
-		t.Error(err)
-	}
-	for _, n := range append(granted, left) {
-		taken += n
-	}
-	return taken
-}
-
-func TestPacer(t *testing.T) {
-	for name, url := range map[string]string{"embedded": queue.Embedded, "redis": testkit.Redis(t).URL()} {
-		t.Run(name, func(t *testing.T) { testPacer(t, open(t, url)) })
-	}
-}
-
-func testPacer(t *testing.T, q *queue.Queue) {
-	pacer := q.NewRateLimiter("distributor", 36, time.Hour)
-	// Each priority may go further than the one below it, and none further than the limit's burst.
-	for _, c := range []struct {
-		p          topup.Priority
-		n, granted int
-	}{
-		{topup.PriorityBulk, 9, 2}, {topup.PriorityBulk, 1, 0}, {topup.PriorityNormal, 1, 1}, {topup.PriorityNormal, 9, 1},
-		{topup.PriorityNormal, 1, 0}, {topup.PriorityHigh, 2, 2}, {topup.PriorityHigh, 1, 0}, {topup.PriorityBulk, 1, 0},
-	} {
-		granted, wait, err := pacer.Take(t.Context(), c.p, c.n)
-		if granted != c.granted || err != nil || (wait > 0) != (granted < c.n) {
-			t.Errorf("%s asks for %d, gets %d, is told to wait %s, %v; want %d", c.p, c.n, granted, wait, err, c.granted)
-		}
 	}
 }
 
@@ -497,7 +422,7 @@ func TestAnnounce(t *testing.T) {
 	}
 }
 
-// BenchmarkPickup measures the time from a ring to the handler's first line, for a lone order, beside
+// BenchmarkPickup measures the time from an enqueueing to the handler's first line, for a lone order, beside
 // asynq's own polling at 5 ms.
 func BenchmarkPickup(b *testing.B) {
 	b.Run("woken", func(b *testing.B) {
@@ -526,11 +451,11 @@ func BenchmarkPickup(b *testing.B) {
 	})
 }
 
-func benchmarkPickup(b *testing.B, calls <-chan look, ring func(topup.ID) error) {
+func benchmarkPickup(b *testing.B, calls <-chan look, enqueue func(topup.ID) error) {
 	var total time.Duration
 	for n := 0; b.Loop(); n++ {
 		start := time.Now()
-		if err := ring(topup.ID("ORD-" + time.Now().Format("150405.000000000"))); err != nil {
+		if err := enqueue(topup.ID("ORD-" + time.Now().Format("150405.000000000"))); err != nil {
 			b.Fatal(err)
 		}
 		total += next(b, calls).at.Sub(start)

@@ -61,7 +61,7 @@ func (t *together) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// mustWait tells whether somebody is sending; he or his successor answers then. Otherwise the caller sends.
+// mustWait reports whether somebody is sending; he or his successor answers then. Otherwise the caller sends.
 func (t *together) mustWait(s *script) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

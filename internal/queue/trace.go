@@ -13,8 +13,8 @@ import (
 	"recarga/topup"
 )
 
-// startRing starts the span of a ring: the parent of all that is done for the task.
-func (q *Queue) startRing(ctx context.Context, r ring) (context.Context, trace.Span) {
+// startEnqueue starts the span of an enqueueing: the parent of all that is done for the task.
+func (q *Queue) startEnqueue(ctx context.Context, r item) (context.Context, trace.Span) {
 	ctx, span := q.tracer.Start(ctx, "enqueue "+r.queue, trace.WithSpanKind(trace.SpanKindProducer))
 	if span.IsRecording() {
 		span.SetAttributes(messaging(r.queue, "enqueue", semconv.MessagingOperationTypeSend)...)
@@ -23,9 +23,9 @@ func (q *Queue) startRing(ctx context.Context, r ring) (context.Context, trace.S
 	return ctx, span
 }
 
-// endRing drops the span where there was nothing to enqueue: a sweep asks after the same tasks every
+// endEnqueue drops the span where there was nothing to enqueue: a sweep asks after the same tasks every
 // few seconds, and a span that does not end is not sent.
-func endRing(span trace.Span, taskID string, err error) {
+func endEnqueue(span trace.Span, taskID string, err error) {
 	switch {
 	case err != nil:
 		span.SetStatus(codes.Error, "")

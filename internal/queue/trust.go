@@ -9,70 +9,19 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"recarga/internal/seal"
 	"recarga/tasks"
 )
 
-// Redis is not trusted: others may be able to write to it. What decides about purchases beside the book is sealed
-// there with the distributor's secret key, which every process has that makes use of it, and with which a reader
-// could do what he likes anyway; so there is no key that could be missing. What cannot be sealed, because scripts
-// calculate with it, is bounded: a value that none of ours can be is removed.
-
-// Rejected is the kind of something in Redis that no process of ours has written, and that was removed or ignored.
-type Rejected string
-
-// The kinds.
-const (
-	RejectedToken Rejected = "token"
-	RejectedLock  Rejected = "lock"
-	RejectedState Rejected = "notice"
-	RejectedRate  Rejected = "pace"
-	RejectedProbe Rejected = "probe"
-	// RejectedKey is a key of another type than asynq's or ours, which would make every script on it fail.
-	RejectedKey Rejected = "key"
-)
-
-// RejectedKinds are all of them.
-func RejectedKinds() []Rejected {
-	return []Rejected{RejectedToken, RejectedLock, RejectedState, RejectedRate, RejectedProbe, RejectedKey}
-}
+// KindKey is the kind of a key of another type than asynq's or ours, which would make every script on it fail.
+const KindKey = "key"
 
 // OnRejected has f called for everything that is rejected; it must not block. Call it before the queue is used.
-func (q *Queue) OnRejected(f func(Rejected)) { q.onRejected = f }
+func (q *Queue) OnRejected(f func(kind string)) { q.onRejected = f }
 
-// reject says that something in Redis is none of ours.
-func (q *Queue) reject(ctx context.Context, kind Rejected, key, why string) {
+// Reject says that something in Redis is none of ours.
+func (q *Queue) Reject(ctx context.Context, kind, key, why string) {
 	q.onRejected(kind)
 	q.log.WarnContext(ctx, "redis has what no process of ours wrote; removed", "kind", kind, "key", key, "why", why)
-}
-
-type rejecting func(ctx context.Context, kind Rejected, key, why string)
-
-// sealed opens and seals values of one purpose.
-type sealed struct {
-	box     *seal.Box
-	purpose string
-}
-
-func (s sealed) seal(value []byte, context ...string) string {
-	return string(s.box.Seal(s.purpose, value, context...))
-}
-
-func (s sealed) open(value string, context ...string) ([]byte, error) {
-	return s.box.Open(s.purpose, []byte(value), context...)
-}
-
-// freeScript removes a key that lives longer than any of ours, so that what it keeps others from comes to an end.
-//
-// KEYS: the key. ARGV: the longest life, in milliseconds. Returns: 1 if it did.
-var freeScript = redis.NewScript(`
-local left = redis.call("PTTL", KEYS[1])
-if left == -1 or left > tonumber(ARGV[1]) then return redis.call("DEL", KEYS[1]) end
-return 0`)
-
-func free(ctx context.Context, rdb redis.UniversalClient, key string, life time.Duration) (freed bool, err error) {
-	n, err := freeScript.Run(ctx, rdb, []string{key}, life.Milliseconds()).Int()
-	return n > 0, err
 }
 
 // cleanScript removes keys of another type than they must have, as they are or among the first tasks of a sorted set:
@@ -142,7 +91,7 @@ func (q *Queue) cleanShared(ctx context.Context) error {
 	_, err := pipe.Exec(ctx)
 	for key, kind := range must {
 		if is := is[key].Val(); err == nil && is != kind && is != "none" {
-			q.reject(ctx, RejectedKey, key, "it is a "+is)
+			q.Reject(ctx, KindKey, key, "it is a "+is)
 			err = q.rest.Del(ctx, key).Err()
 		}
 	}
@@ -152,7 +101,7 @@ func (q *Queue) cleanShared(ctx context.Context) error {
 	return nil
 }
 
-// lost tells whether a task that calls itself pending is not in its list, where nothing would ever find it. A list
+// lost reports whether a task that calls itself pending is not in its list, where nothing would ever find it. A list
 // that is long is looked at where the next tasks are.
 func (q *Queue) lost(ctx context.Context, queue, taskID string) bool {
 	const look = 2000

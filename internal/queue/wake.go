@@ -63,17 +63,17 @@ func (w *waker) listen(ctx context.Context, rdb redis.UniversalClient) {
 			if !open {
 				return
 			}
-			w.ring()
+			w.wake()
 		}
 	}
 }
 
-// ring wakes one server of this process.
-func (w *waker) ring() { offer(w.news) }
+// wake wakes one server of this process.
+func (w *waker) wake() { offer(w.news) }
 
 // announce wakes one server of this process and one of every other.
 func (w *waker) announce() {
-	w.ring()
+	w.wake()
 	offer(w.enqueued)
 }
 
@@ -152,7 +152,7 @@ func (p *patience) wait(queue string, err error) {
 	}
 }
 
-// dequeuedFrom tells whether cmd is asynq's dequeue script, by its keys (pending, paused, active,
+// dequeuedFrom reports whether cmd is asynq's dequeue script, by its keys (pending, paused, active,
 // lease), and of which queue.
 func dequeuedFrom(cmd redis.Cmder) (queue string, ok bool) {
 	const keys = 4

@@ -71,7 +71,7 @@ type QueueHealth struct {
 }
 
 // Repairs are counts of what a watch fixed. Whatever order or event stood behind a task that was
-// removed, the journal's sweep rings for it again.
+// removed, the journal's sweep enqueues it again.
 type Repairs struct {
 	// Leases given to active tasks that had none, so that asynq takes them back.
 	Leases int
@@ -114,7 +114,7 @@ func (h Health) Alarms() []string {
 // every few seconds: it takes three round trips, each step is bounded and atomic, and what several do at
 // once is done once.
 //
-// It does not look for ghosts, tasks that are in no list: that takes a scan of all keys, and ringing
+// It does not look for ghosts, tasks that are in no list: that takes a scan of all keys, and enqueueing
 // goes round them anyway.
 func (q *Queue) Watch(ctx context.Context) (Health, error) {
 	h := Health{Queues: map[string]QueueHealth{}}
@@ -157,7 +157,7 @@ func inspect(ctx context.Context, pipe redis.Pipeliner, queue string, now time.T
 	task, strays, quarantine := key("t:"), "recarga:{"+queue+"}:strays", quarantineOf(queue)
 	return &findings{
 		clean: clean(ctx, pipe, queue, now), // first, because the others fail on what it removes
-		fix: pipe.Eval(ctx, mendScript, []string{key("active"), key("lease"), strays},
+		fix: pipe.Eval(ctx, fixScript, []string{key("active"), key("lease"), strays},
 			task, watchPage, leaseOverdue.Seconds(), strayGrace.Seconds()),
 		trim: pipe.Eval(ctx, trimScript, []string{key("archived")}, task, archivePage, archiveLife.Seconds()),
 		overdue: pipe.Eval(ctx, overdueScript, []string{key("lease")},
@@ -173,12 +173,12 @@ func quarantineOf(queue string) string { return "recarga:{" + queue + "}:quarant
 
 // All times in the scripts are Redis' own, in seconds, so that workers whose clocks differ agree.
 
-// mendScript looks through the oldest active tasks, where those that are stuck gather.
+// fixScript looks through the oldest active tasks, where those that are stuck gather.
 //
 // KEYS: active, lease, strays (when each task was first seen active without a lease).
 // ARGV: prefix of the task keys, how many to look at, age of an overdue lease, grace of a stray.
 // Returns: active tasks without a lease, leases given, tasks removed that have no message.
-const mendScript = `
+const fixScript = `
 local function has(key)
 	return redis.call("TYPE", key).ok == "hash" and redis.call("HEXISTS", key, "msg") == 1
 end
@@ -244,7 +244,7 @@ return found`
 //
 // KEYS: pending, active, scheduled, retry, archived, completed, lease, paused, quarantine.
 // ARGV: prefix of the task keys, age of an overdue lease.
-// Returns: the six depths, overdue leases but those that mendScript gave, paused (0 or 1), quarantined messages, and since when the
+// Returns: the six depths, overdue leases but those that fixScript gave, paused (0 or 1), quarantined messages, and since when the
 // next task waits, in Unix nanoseconds as text ("0" when none does).
 const surveyScript = `
 local found = {}
@@ -266,13 +266,13 @@ func (q *Queue) report(ctx context.Context, queue string, f *findings) (QueueHea
 		return QueueHealth{}, err
 	}
 	for _, key := range removed {
-		q.reject(ctx, RejectedKey, key, "it is of another type than it must be")
+		q.Reject(ctx, KindKey, key, "it is of another type than it must be")
 	}
 	survey, err := f.survey.Slice()
-	fixed, mendErr := f.fix.Int64Slice()
+	fixed, fixErr := f.fix.Int64Slice()
 	trimmed, trimErr := f.trim.Int()
 	overdue, overdueErr := f.overdue.StringSlice()
-	if err := errors.Join(err, mendErr, trimErr, overdueErr); err != nil {
+	if err := errors.Join(err, fixErr, trimErr, overdueErr); err != nil {
 		return QueueHealth{}, err
 	}
 	quarantined, err := q.quarantine(ctx, queue, overdue)
@@ -395,7 +395,7 @@ func (q *Queue) serving(ctx context.Context, servers []string) (map[string]int, 
 	return serving, nil
 }
 
-// Memory is what Redis uses and the most that it may, in bytes; 0 for what it does not tell, or where
+// Memory is what Redis uses and the most that it may, in bytes; 0 for what it does not say, or where
 // there is no limit. Of a cluster it is one node's.
 func (q *Queue) Memory(ctx context.Context) (used, most int64) {
 	if q.embedded != nil {
@@ -409,7 +409,7 @@ func (q *Queue) Memory(ctx context.Context) (used, most int64) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
 		switch name {
 		case "used_memory":
-			used, _ = strconv.ParseInt(value, 10, 64) // not a number: not told
+			used, _ = strconv.ParseInt(value, 10, 64) // not a number: not notified
 		case "maxmemory":
 			most, _ = strconv.ParseInt(value, 10, 64)
 		}

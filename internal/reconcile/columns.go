@@ -84,7 +84,7 @@ func (o Options) tableOptions() table.Options {
 	}
 }
 
-// hasIDs tells whether the lines can be matched with orders.
+// hasIDs reports whether the lines can be matched with orders.
 func hasIDs(has func(string) bool) bool {
 	return slices.ContainsFunc([]Column{ColumnID, ColumnTransaction, ColumnReference, ColumnAuthCode}, func(c Column) bool { return has(string(c)) })
 }

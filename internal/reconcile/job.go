@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"recarga/internal/clip"
 	"recarga/internal/journal"
 	"recarga/topup"
 )
@@ -33,10 +34,10 @@ type job struct {
 	sum   Summary
 
 	differs bool
-	lastly  time.Time // when progress was told last
+	lastly  time.Time // when progress was notified last
 	// judging is what every order is judged with.
 	judging judging
-	// matched tells that a line is of an order that we know.
+	// matched says that a line is of an order that we know.
 	matched bool
 	// early and late bound the charges whose time agrees with ours; right and wrong count them all.
 	early, late  time.Time
@@ -51,7 +52,7 @@ type job struct {
 	lack    topup.ID
 }
 
-func (j *job) tell(f Finding) error {
+func (j *job) report(f Finding) error {
 	j.sum.Findings[f.Class]++
 	j.differs = j.differs || f.Differs()
 	return j.emit(Result{Finding: &f})
@@ -74,7 +75,7 @@ func (j *job) badLines(ctx context.Context) error {
 		}
 		for _, b := range page {
 			after = b.line
-			if err := j.tell(Finding{Class: BadLine, ID: topup.NullString(b.id), Lines: []int64{b.line}, StatementTransactionIDs: []string{}, Detail: b.wrong}); err != nil {
+			if err := j.report(Finding{Class: BadLine, ID: topup.NullString(b.id), Lines: []int64{b.line}, StatementTransactionIDs: []string{}, Detail: b.wrong}); err != nil {
 				return err
 			}
 		}
@@ -278,7 +279,7 @@ func (j *job) judge(ctx context.Context, groups []group) error {
 
 // judgeOne judges one order. One that waits to be sent, and is charged, is held first: each moment that it waits it
 // can be sent again.
-func (j *job) judgeOne(ctx context.Context, g group, o *journal.Standing) (verdict, error) {
+func (j *job) judgeOne(ctx context.Context, g group, o *journal.Standing) (decision, error) {
 	if o == nil || o.State != topup.StateQueued && o.State != topup.StateRetrying {
 		return j.judging.judge(g, o), nil
 	}
@@ -289,7 +290,7 @@ func (j *job) judgeOne(ctx context.Context, g group, o *journal.Standing) (verdi
 	was := o.State
 	o, why, err := j.hold(ctx, *o, g.lines[charge])
 	if err != nil {
-		return verdict{}, err
+		return decision{}, err
 	}
 	v := j.judging.judge(g, o)
 	for i := range v.findings {
@@ -325,7 +326,7 @@ func (j *job) hold(ctx context.Context, o journal.Standing, charge line) (*journ
 		return &then, "", nil
 	}
 	evidence := fmt.Sprintf("%s, line %d: charged", j.s.source(), charge.number)
-	h := topup.Hold{Evidence: clip(evidence, topup.MaxReason), By: j.s.opts.By}
+	h := topup.Hold{Evidence: clip.Characters(evidence, topup.MaxReason), By: j.s.opts.By}
 	switch _, err := j.r.orders.Hold(ctx, o.ID, h); {
 	case refused(err):
 		return &o, oneLine(err) + "; run the statement again", nil
@@ -358,8 +359,8 @@ func (j *job) known(ctx context.Context, groups []group) (map[topup.ID]*journal.
 	return known, nil
 }
 
-// take counts and tells what was judged of one order.
-func (j *job) take(ctx context.Context, v verdict) error {
+// take counts and says what was judged of one order.
+func (j *job) take(ctx context.Context, v decision) error {
 	if v.matched {
 		j.sum.Matched++
 	}
@@ -378,19 +379,11 @@ func (j *job) take(ctx context.Context, v verdict) error {
 		return err
 	}
 	for _, f := range v.findings {
-		if err := j.tell(f); err != nil {
+		if err := j.report(f); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// clip cuts a text after so many characters.
-func clip(s string, most int) string {
-	if r := []rune(s); len(r) > most {
-		return string(r[:most])
-	}
-	return s
 }
 
 func (j *job) note(text string) { j.sum.Notes = append(j.sum.Notes, text) }

@@ -22,7 +22,7 @@ const (
 type group struct {
 	id    string
 	lines []line
-	// over tells that there are more than maxGroup.
+	// over says that there are more than maxGroup.
 	over bool
 }
 
@@ -37,7 +37,7 @@ type account struct {
 // newAccount: a reversal cancels the charge of its own transaction.
 func newAccount(lines []line) (a account) {
 	var back []line
-	at := map[string]int{} // the charges that can be told from others
+	at := map[string]int{} // the charges that can be notified from others
 	for _, l := range lines {
 		switch l.kind {
 		case charged:
@@ -78,7 +78,7 @@ func newAccount(lines []line) (a account) {
 	return a
 }
 
-// purchase tells the lines of one purchase from those of others. Without the distributor's ids, when it is empty,
+// purchase says the lines of one purchase from those of others. Without the distributor's ids, when it is empty,
 // that cannot be known, and they count as several: to look at one purchase twice is the lesser harm.
 func (l line) purchase() string {
 	switch {
@@ -100,12 +100,12 @@ type judging struct {
 	source string
 	// slop is by how much a time of the statement may be off ours: the margin, and the statement's precision.
 	slop time.Duration
-	// amounts and phones tell that the statement has some to compare.
+	// amounts and phones say that the statement has some to compare.
 	amounts, phones bool
 }
 
-// verdict is what follows from the lines of one order.
-type verdict struct {
+// decision is what follows from the lines of one order.
+type decision struct {
 	findings []Finding
 	matched  bool
 	// later are findings that wait until the whole statement is known: what is settled, or disputed.
@@ -136,7 +136,7 @@ type pendingFinding struct {
 }
 
 // judge compares the lines of one order with the order; o is nil where it is not known.
-func (j judging) judge(g group, o *journal.Standing) (v verdict) {
+func (j judging) judge(g group, o *journal.Standing) (v decision) {
 	a := newAccount(g.lines)
 	if o == nil {
 		return judgeStranger(g, a)
@@ -151,7 +151,7 @@ func (j judging) judge(g group, o *journal.Standing) (v verdict) {
 		v.judgeSold(g, a, o, j, claimed)
 	case topup.StateUnknown:
 		v.judgeUnknown(g, a, o, j)
-	case topup.StateSubmitting: // its charge is no news, and may be told before its answer is recorded
+	case topup.StateSubmitting: // its charge is no news, and may be notified before its answer is recorded
 		if len(a.charges) > 0 && !claimed {
 			v.contradicts++
 			v.add(newFinding(MissingHere, g, o, a.charges,
@@ -172,39 +172,39 @@ func (j judging) judge(g group, o *journal.Standing) (v verdict) {
 	return v
 }
 
-// claims tells whether the order accounts for all its charges. A charge is accounted for by an attempt that may have
+// claims reports whether the order accounts for all its charges. A charge is accounted for by an attempt that may have
 // made it, so there are no more of them than attempts. It is of our phone and amount, and of the time of our attempts,
-// or it has the transaction that the distributor told us.
+// or it has the transaction that the distributor named.
 func (j judging) claims(o *journal.Standing, a account) bool {
 	if len(a.charges) > o.Attempts || o.State == topup.StateFailed || o.State == topup.StateCanceled {
 		return len(a.charges) == 0
 	}
 	others := filter(a.charges, func(c line) bool { return !isOurs(o, c) })
-	return !lacksOurs(o, a) && j.agrees(o, others) && len(j.untold(others)) == 0
+	return !lacksOurs(o, a) && j.agrees(o, others) && len(j.hidden(others)) == 0
 }
 
-// untold are charges that hide what others tell: they agree with anybody's.
-func (j judging) untold(charges []line) []line {
+// hidden are charges that hide what others say: they agree with anybody's.
+func (j judging) hidden(charges []line) []line {
 	return filter(charges, func(c line) bool { return j.amounts && c.amount == nil || j.phones && c.phone == "" })
 }
 
-// isOurs tells a charge that has the transaction that the distributor told us.
+// isOurs says a charge that has the transaction that the distributor named.
 func isOurs(o *journal.Standing, c line) bool {
 	return o.TransactionID != "" && c.transaction == o.TransactionID
 }
 
-// lacksOurs tells that the statement knows the transactions of an order, and not the one that the distributor told us.
+// lacksOurs says that the statement knows the transactions of an order, and not the one that the distributor named.
 func lacksOurs(o *journal.Standing, a account) bool {
-	told := slices.ContainsFunc(a.charges, func(c line) bool { return c.transaction != "" })
-	return told && o.TransactionID != "" && !slices.ContainsFunc(a.charges, func(c line) bool { return isOurs(o, c) })
+	named := slices.ContainsFunc(a.charges, func(c line) bool { return c.transaction != "" })
+	return named && o.TransactionID != "" && !slices.ContainsFunc(a.charges, func(c line) bool { return isOurs(o, c) })
 }
 
-// agrees tells that charges are of the order's phone, amount and time, as far as they tell.
+// agrees says that charges are of the order's phone, amount and time, as far as they say.
 func (j judging) agrees(o *journal.Standing, charges []line) bool {
 	return len(otherAmounts(charges, o))+len(otherPhones(charges, o))+len(j.otherTimes(charges, o)) == 0
 }
 
-func judgeStranger(g group, a account) (v verdict) {
+func judgeStranger(g group, a account) (v decision) {
 	if len(a.charges) == 0 {
 		v.all = g.over
 		return v
@@ -221,11 +221,11 @@ func alsoReversed(a account) string {
 	return "; " + said(a.reversals)
 }
 
-func (v *verdict) add(f Finding) { v.findings = append(v.findings, f) }
+func (v *decision) add(f Finding) { v.findings = append(v.findings, f) }
 
 // addDisputed adds a finding against an order. It is a dispute if the order is final and the lines are surely its own:
 // those that say that it was not charged must be of its phone, amount and time.
-func (v *verdict) addDisputed(f Finding, o *journal.Standing, j judging, surely bool) {
+func (v *decision) addDisputed(f Finding, o *journal.Standing, j judging, surely bool) {
 	if !surely || !o.State.Final() {
 		v.add(f)
 		return
@@ -233,7 +233,7 @@ func (v *verdict) addDisputed(f Finding, o *journal.Standing, j judging, surely 
 	v.later = append(v.later, pendingFinding{Order: *o, Finding: f, Dispute: j.source + ", " + f.Detail})
 }
 
-func (v *verdict) judgeSold(g group, a account, o *journal.Standing, j judging, claimed bool) {
+func (v *decision) judgeSold(g group, a account, o *journal.Standing, j judging, claimed bool) {
 	v.sold = &soldOrder{Standing: o, named: namedDenied}
 	switch {
 	case len(a.charges) == 0 && len(a.notCharged())+len(a.pending) > 0:
@@ -243,7 +243,7 @@ func (v *verdict) judgeSold(g group, a account, o *journal.Standing, j judging, 
 		v.addDisputed(newFinding(NotCharged, g, o, lines, said(lines)), o, j, surely)
 		return
 	case len(a.charges) == 0:
-		return // a line that cannot be read is told of as such
+		return // a line that cannot be read is notified of as such
 	case len(a.reversals) > 0:
 		v.contradicts++
 		v.add(newFinding(NotCharged, g, o, a.reversals, fmt.Sprintf("charged in line %d; %s", a.charges[0].number, said(a.reversals))))
@@ -272,8 +272,8 @@ func (v *verdict) judgeSold(g group, a account, o *journal.Standing, j judging, 
 	v.matched = len(v.findings) == 0
 }
 
-// addDuplicates names what is charged, or told, more than once.
-func (v *verdict) addDuplicates(g group, a account, o *journal.Standing) {
+// addDuplicates names what is charged, or named, more than once.
+func (v *decision) addDuplicates(g group, a account, o *journal.Standing) {
 	more := ""
 	if g.over {
 		more = "more than "
@@ -297,7 +297,7 @@ func (v *verdict) addDuplicates(g group, a account, o *journal.Standing) {
 
 // judgeUnknown: what charged it must agree in all that is known, or somebody must look. Two charges do
 // not change that it was charged; the second one is a finding of its own.
-func (v *verdict) judgeUnknown(g group, a account, o *journal.Standing, j judging) {
+func (v *decision) judgeUnknown(g group, a account, o *journal.Standing, j judging) {
 	hold := func(lines []line, detail string) {
 		v.contradicts++
 		v.add(newFinding(UnknownHeld, g, o, lines, detail))
@@ -323,9 +323,9 @@ func (v *verdict) judgeUnknown(g group, a account, o *journal.Standing, j judgin
 	case len(wrongTimes) > 0:
 		hold(wrongTimes, fmt.Sprintf("charged, and the time differs: its attempts are from %s to %s here, %s there",
 			o.From.Format(time.RFC3339), o.Until.Format(time.RFC3339), wrongTimes[0].at.at.UTC().Format(time.RFC3339)))
-	case len(j.untold(a.charges)) > 0:
-		hold(j.untold(a.charges), fmt.Sprintf("charged, and line %d does not tell the phone and the amount in %s, as others do",
-			j.untold(a.charges)[0].number, topup.Currency))
+	case len(j.hidden(a.charges)) > 0:
+		hold(j.hidden(a.charges), fmt.Sprintf("charged, and line %d does not say the phone and the amount in %s, as others do",
+			j.hidden(a.charges)[0].number, topup.Currency))
 	default:
 		v.supports++
 		v.later = append(v.later, foundAs(g, a, o, j.source))
@@ -366,7 +366,7 @@ func (j judging) otherTimes(charges []line, o *journal.Standing) []line {
 	})
 }
 
-// within tells that the moment can be between two times.
+// within says that the moment can be between two times.
 func (m moment) within(from, until time.Time) bool {
 	return !m.last().Before(from) && !m.at.After(until)
 }
@@ -381,7 +381,7 @@ func filter(lines []line, keep func(line) bool) (kept []line) {
 }
 
 // times holds the lines' times against those of the order's attempts.
-func (v *verdict) times(a account, o *journal.Standing, slop time.Duration) {
+func (v *decision) times(a account, o *journal.Standing, slop time.Duration) {
 	if o.Attempts == 0 {
 		return
 	}
@@ -396,7 +396,7 @@ func (v *verdict) times(a account, o *journal.Standing, slop time.Duration) {
 	}
 }
 
-// said tells lines in their own words.
+// said says lines in their own words.
 func said(lines []line) string {
 	var texts []string
 	for _, l := range lines[:min(len(lines), 3)] {

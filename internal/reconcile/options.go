@@ -33,7 +33,7 @@ type Options struct {
 	Columns map[Column]string
 	// Ignored are headers, or numbers, of columns that say nothing of money.
 	Ignored []string
-	// NoHeader tells that the first line is one of the statement's.
+	// NoHeader says that the first line is one of the statement's.
 	NoHeader bool
 	// Delimiter; 0 is found out.
 	Delimiter rune

@@ -117,7 +117,7 @@ func TestAbsenceNeedsProof(t *testing.T) {
 			s.head = "date,operator,distributor_transaction_id,phone_number,amount,product,status\n"
 			s.lines["DAY-071"] = strings.ReplaceAll(s.charge("X", s.at(day/2)), ",X,5537686660,", ",DAY-071,5512345678,")
 		}, "the statement does not charge DAY-071"},
-		{"it stands under the id of another order in doubt, and its line alone does not tell the phone", "", func(s *shop) {
+		{"it stands under the id of another order in doubt, and its line alone does not say the phone", "", func(s *shop) {
 			unknown(s)
 			s.order("D", topup.StateUnknown, s.at(day/2))
 			s.extra = []string{strings.NewReplacer(",X,", ",D,", "5537686660", "55376*****").Replace(s.charge("X", s.at(day/2)))}
@@ -271,16 +271,16 @@ func TestFoundNeedsProof(t *testing.T) {
 		why  string
 	}{
 		{"of another time", func(s *shop) { s.lines["X"] = s.charge("X", s.at(day/4)) }, "charged, and the time differs"},
-		{"of a phone that the line alone does not tell", func(s *shop) {
+		{"of a phone that the line alone does not say", func(s *shop) {
 			s.lines["X"] = strings.ReplaceAll(s.charge("X", s.at(day/2)), "5537686660", "55376*****")
-		}, "line 146 does not tell the phone and the amount in MXN, as others do"},
-		{"of an amount that the line alone does not tell", func(s *shop) {
+		}, "line 146 does not say the phone and the amount in MXN, as others do"},
+		{"of an amount that the line alone does not say", func(s *shop) {
 			s.head = strings.Replace(head, "reference", "currency", 1)
 			for id, l := range s.lines {
 				s.lines[id] = strings.ReplaceAll(l, "RRN-"+id, "MXN")
 			}
 			s.lines["X"] = strings.ReplaceAll(s.charge("X", s.at(day/2)), "RRN-X", "USD")
-		}, "line 146 does not tell the phone and the amount in MXN, as others do"},
+		}, "line 146 does not say the phone and the amount in MXN, as others do"},
 		{"the transaction of an order that was sold", func(s *shop) {
 			s.lines["X"] = strings.ReplaceAll(s.charge("X", s.at(day/2)), "TXN-X", "TXN-DAY-072")
 			s.edit("DAY-072", "TXN-DAY-072", "TXN-OTHER")

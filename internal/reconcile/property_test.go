@@ -150,7 +150,7 @@ func seedOf(t *testing.T) uint64 {
 func TestNeverWrong(t *testing.T) {
 	seed := seedOf(t)
 	var settled [3]atomic.Int64
-	verdicts := []topup.ResolvedAs{topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend}
+	decisions := []topup.ResolvedAs{topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend}
 	t.Run("rounds", func(t *testing.T) {
 		for part := range uint64(parts) {
 			t.Run(fmt.Sprint(part), func(t *testing.T) {
@@ -158,7 +158,7 @@ func TestNeverWrong(t *testing.T) {
 				for n := *firstFlag + part; n < *roundsFlag && !t.Failed(); n += parts {
 					s := round(t, seed, n, false)
 					for _, o := range s.w.orders {
-						if i := slices.Index(verdicts, o.settled); i >= 0 {
+						if i := slices.Index(decisions, o.settled); i >= 0 {
 							settled[i].Add(1)
 						}
 					}
@@ -169,7 +169,7 @@ func TestNeverWrong(t *testing.T) {
 			})
 		}
 	})
-	for i, v := range verdicts {
+	for i, v := range decisions {
 		if n := settled[i].Load(); n < int64(*roundsFlag)/50 {
 			t.Errorf("only %d orders were settled as %s: the test tests nothing", n, v)
 		}

@@ -50,7 +50,7 @@ type Disputer interface {
 type Reconciler struct {
 	book     Book
 	orders   Resolver
-	disputes Disputer // nil: contradictions are only told
+	disputes Disputer // nil: contradictions are only reported
 	log      *slog.Logger
 }
 

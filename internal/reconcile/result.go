@@ -69,10 +69,10 @@ type Finding struct {
 	StatementAmount         *topup.Amount `json:"statement_amount"`
 	StatementTransactionIDs []string      `json:"statement_transaction_ids"`
 	StatementTime           *time.Time    `json:"statement_time"`
-	// Outcome is how an unknown order is settled; Settled tells that it was. Empty for one that is held.
+	// Outcome is how an unknown order is settled; Settled says that it was. Empty for one that is held.
 	Outcome topup.NullString `json:"outcome"`
 	Settled bool             `json:"settled"`
-	// Disputed tells that the order, which is final, was marked as disputed.
+	// Disputed says that the order, which is final, was marked as disputed.
 	Disputed bool `json:"disputed"`
 	// Candidates of an unknown order are charges of its phone, amount and time that no order claims: for a person to
 	// compare. At most maxCandidates.
@@ -95,7 +95,7 @@ type Candidate struct {
 // name is the first of its ids that it has.
 func (c Candidate) name() string { return cmp.Or(c.TransactionID, c.Reference, c.AuthCode, c.ID) }
 
-// Differs tells a finding that somebody must look at from an order that was settled.
+// Differs says a finding that somebody must look at from an order that was settled.
 func (f Finding) Differs() bool {
 	return !f.Settled || f.Class != UnknownFound && f.Class != UnknownAbsent
 }
@@ -130,7 +130,7 @@ type Summary struct {
 	Columns map[Column]string `json:"columns"`
 	// Covers is the time in which absence from the statement means something; nil where it is not known.
 	Covers *Period `json:"covers"`
-	// Matched counts the orders that both sides tell the same of.
+	// Matched counts the orders that both sides say the same of.
 	Matched int64 `json:"matched"`
 	// Charged are the charges of the statement; Sold are the orders we call succeeded that it names or covers.
 	Charged Total `json:"charged"`
@@ -148,11 +148,11 @@ type Summary struct {
 	Notes []string `json:"notes"`
 	// NotUnderstood says what of the statement is not understood. As long as there is anything, nothing is settled.
 	NotUnderstood []string `json:"not_understood"`
-	// Agrees tells that nothing is left to be looked at.
+	// Agrees says that nothing is left to be looked at.
 	Agrees bool `json:"agrees"`
 }
 
-// Progress tells how far a reconciliation is.
+// Progress says how far a reconciliation is.
 type Progress struct {
 	Step string `json:"step"`
 	Done int64  `json:"done"`

@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"time"
 
+	"recarga/internal/clip"
 	"recarga/internal/journal"
 	"recarga/topup"
 )
 
-// decided tells and does what waited until the whole statement was known: orders that are found, and final orders
+// decided says and does what waited until the whole statement was known: orders that are found, and final orders
 // that it contradicts.
 func (j *job) decided(ctx context.Context) error {
 	var after int64
@@ -50,7 +51,7 @@ func (j *job) found(ctx context.Context, p pendingFinding) error {
 		}
 	}
 	if why != "" {
-		return j.tell(held(p.Finding, why))
+		return j.report(held(p.Finding, why))
 	}
 	return j.settle(ctx, *p.Settle, p.Finding)
 }
@@ -62,13 +63,13 @@ func held(f Finding, why string) Finding {
 	return f
 }
 
-// settle settles an unknown order and tells of it. One that cannot be settled now is told as held.
+// settle settles an unknown order and says of it. One that cannot be settled now is notified as held.
 func (j *job) settle(ctx context.Context, resolution topup.Resolution, f Finding) error {
 	if j.s.opts.DryRun {
 		j.settled(resolution.Outcome, f)
-		return j.tell(f)
+		return j.report(f)
 	}
-	resolution.By, resolution.Reason = j.s.opts.By, clip(resolution.Reason, topup.MaxReason)
+	resolution.By, resolution.Reason = j.s.opts.By, clip.Characters(resolution.Reason, topup.MaxReason)
 	switch _, err := j.r.orders.Resolve(ctx, topup.ID(f.ID), resolution); {
 	case err == nil:
 		f.Settled = true
@@ -78,10 +79,10 @@ func (j *job) settle(ctx context.Context, resolution topup.Resolution, f Finding
 	default:
 		return err
 	}
-	return j.tell(f)
+	return j.report(f)
 }
 
-// refused tells an order that is not as it was looked at from a book that cannot be written.
+// refused says an order that is not as it was looked at from a book that cannot be written.
 func refused(err error) bool {
 	var transition *topup.TransitionError
 	var early *topup.TooEarlyError
@@ -98,16 +99,16 @@ func (j *job) settled(outcome topup.ResolvedAs, f Finding) {
 	}
 }
 
-// dispute tells of a final order that the statement contradicts, and marks it.
+// dispute says of a final order that the statement contradicts, and marks it.
 func (j *job) dispute(ctx context.Context, p pendingFinding) error {
 	f := p.Finding
 	if j.r.disputes == nil || j.s.opts.DryRun {
-		return j.tell(f)
+		return j.report(f)
 	}
 	why, err := j.upholds(ctx, p.Order)
 	if err != nil || why != "" {
 		f.Detail += "; not disputed: " + why
-		return errors.Join(err, j.tell(f))
+		return errors.Join(err, j.report(f))
 	}
 	raised := topup.Dispute{Evidence: p.Dispute, RaisedBy: defaultBy}
 	if j.s.opts.By != defaultBy {
@@ -122,7 +123,7 @@ func (j *job) dispute(ctx context.Context, p pendingFinding) error {
 	default:
 		return err
 	}
-	return j.tell(f)
+	return j.report(f)
 }
 
 // upholds says why the statement cannot contradict a final order; empty where it can. That one was not charged needs
@@ -138,7 +139,7 @@ func (j *job) upholds(ctx context.Context, o journal.Standing) (why string, err 
 	}
 }
 
-// missing tells of the orders we call succeeded that the statement should have named.
+// missing says of the orders we call succeeded that the statement should have named.
 func (j *job) missing(ctx context.Context) error {
 	return j.absents(ctx, topup.StateSucceeded, func(a absence) error {
 		if j.sum.Covers == nil || !j.sum.Covers.holds(a.From, a.Until, 0) {
@@ -190,7 +191,7 @@ func (j *job) absent(ctx context.Context) error {
 			why, err = j.silent(ctx, a)
 		}
 		if err != nil || why != "" {
-			return errors.Join(err, j.tell(held(f, why)))
+			return errors.Join(err, j.report(held(f, why)))
 		}
 		f.Class, f.Outcome = UnknownAbsent, topup.NullString(j.s.opts.Absent)
 		return j.settle(ctx, topup.Resolution{Outcome: topup.ResolvedAs(j.s.opts.Absent), Reason: j.absentReason(f), Attempt: a.Attempt}, f)

@@ -31,7 +31,7 @@ const (
 	colStatus
 )
 
-// row is a line of a statement, and the charge of the ledger that it tells of; nil where it tells of none.
+// row is a line of a statement, and the charge of the ledger that it says of; nil where it says of none.
 type row struct {
 	cells []string
 	of    *sandbox.Purchase
@@ -48,7 +48,7 @@ type file struct {
 	mangle []func([]byte) []byte
 	// unseen are the columns that were taken out.
 	unseen []int
-	// allIDs tells that the ids of all lines were changed.
+	// allIDs says that the ids of all lines were changed.
 	allIDs bool
 	// done names what was done to it.
 	done []string
@@ -470,8 +470,8 @@ func (f *file) anyID() string {
 	return string(f.w.orders[f.w.IntN(len(f.w.orders))].ID)
 }
 
-// deniable tells that nobody can see that an order was charged: between the first and the last charge that the
-// statement tells of, it lacks or denies nothing but orders in doubt. Word for word, that is the statement of a world
+// deniable says that nobody can see that an order was charged: between the first and the last charge that the
+// statement says of, it lacks or denies nothing but orders in doubt. Word for word, that is the statement of a world
 // in which they were not charged.
 // So it is where its charge is another order's, of an attempt of which nothing else is known: see fits.
 func (f *file) deniable(o *life, slop time.Duration) bool {
@@ -518,12 +518,12 @@ func (f *file) status(r row) string {
 	}
 }
 
-// denies tells a row that calls itself no charge.
+// denies says a row that calls itself no charge.
 func (f *file) denies(r row) bool {
 	return slices.Contains([]string{"Rechazado", "Reversado", "Cancelada"}, f.status(r))
 }
 
-// credible tells that nobody can see that an order was not charged: a line says that it was, of its phone, its amount
+// credible says that nobody can see that an order was not charged: a line says that it was, of its phone, its amount
 // and its time, which is none that the book knows of another order: of one that it does not call sold, or a second one.
 // Word for word, that is the statement of a world in which this one was charged.
 func (f *file) credible(o *life, slop time.Duration) bool {
@@ -541,22 +541,22 @@ func (f *file) credible(o *life, slop time.Duration) bool {
 	})
 }
 
-// tells tells that any line has what can be compared in a column.
-func (f *file) tells(column int, told func(*file, row) bool) bool {
-	return !slices.Contains(f.unseen, column) && slices.ContainsFunc(f.rows, func(r row) bool { return told(f, r) })
+// says says that any line has what can be compared in a column.
+func (f *file) says(column int, shown func(*file, row) bool) bool {
+	return !slices.Contains(f.unseen, column) && slices.ContainsFunc(f.rows, func(r row) bool { return shown(f, r) })
 }
 
-func phoneTold(_ *file, r row) bool {
+func phoneShown(_ *file, r row) bool {
 	_, err := topup.ParsePhone(r.cells[colPhone])
 	return err == nil
 }
 
-func amountTold(f *file, r row) bool {
+func amountShown(f *file, r row) bool {
 	return slices.Contains(f.unseen, colCurrency) || r.cells[colCurrency] == "MXN" || r.cells[colCurrency] == ""
 }
 
-// told counts the charges of an order that stand under its id.
-func (f *file) told(o *life) (n int) {
+// shown counts the charges of an order that stand under its id.
+func (f *file) shown(o *life) (n int) {
 	for _, r := range f.rows {
 		if r.of != nil && r.of.DistributorTransactionID == string(o.ID) && r.cells[colID] == string(o.ID) {
 			n++
@@ -565,9 +565,9 @@ func (f *file) told(o *life) (n int) {
 	return n
 }
 
-// fits tells that a line is of an order's phone, amount and time, and that the order has an attempt that may have made
+// fits says that a line is of an order's phone, amount and time, and that the order has an attempt that may have made
 // the charge: more of them than it has charges in the statement.
 func (f *file) fits(r row, o *life, slop time.Duration) bool {
-	return o != nil && o.Attempts > f.told(o) && (r.of.PhoneNumber == o.Phone.Digits() || !f.tells(colPhone, phoneTold)) &&
-		(r.of.Amount.Equal(decimal.New(int64(o.Amount), -2)) || !f.tells(colAmount, amountTold)) && !r.at().Before(o.From.Add(-slop)) && !r.at().After(o.Until.Add(slop))
+	return o != nil && o.Attempts > f.shown(o) && (r.of.PhoneNumber == o.Phone.Digits() || !f.says(colPhone, phoneShown)) &&
+		(r.of.Amount.Equal(decimal.New(int64(o.Amount), -2)) || !f.says(colAmount, amountShown)) && !r.at().Before(o.From.Add(-slop)) && !r.at().After(o.Until.Add(slop))
 }

@@ -32,11 +32,11 @@ type stage struct {
 	charges     Total
 	lines       int64
 	bad         int64
-	// amounts and phones tell that a charge has one that can be compared.
+	// amounts and phones say that a charge has one that can be compared.
 	amounts, phones bool
-	// times is how exactly the statement tells times.
+	// times is how exactly the statement says times.
 	times exactness
-	// cut tells that a line was too long to be kept.
+	// cut says that a line was too long to be kept.
 	cut bool
 }
 
@@ -119,11 +119,11 @@ func (s *stage) count(l line) {
 // longDay is no less than any day that a date stands for.
 const longDay = 25 * time.Hour
 
-// exactness is how exactly times are told.
+// exactness is how exactly times are notified.
 type exactness struct {
-	// day and minute tell that a time is a date only, or has no seconds.
+	// day and minute say that a time is a date only, or has no seconds.
 	day, minute bool
-	// seconds, minutes and hours tell that a time is no whole minute, no whole hour, no midnight.
+	// seconds, minutes and hours say that a time is no whole minute, no whole hour, no midnight.
 	seconds, minutes, hours bool
 }
 
@@ -389,7 +389,7 @@ func (s *stage) addSold(ctx context.Context, list []soldOrder) error {
 	})
 }
 
-// undecided tells that a decision is to be made: there is an order that is unknown, or that the statement contradicts.
+// undecided says that a decision is to be made: there is an order that is unknown, or that the statement contradicts.
 func (s *stage) undecided(ctx context.Context) (bool, error) {
 	n, err := s.number(ctx, sqls.Get("undecided"))
 	return n > 0, err
@@ -409,7 +409,7 @@ func (s *stage) lacking(ctx context.Context, p Period) (n int64, one topup.ID, e
 }
 
 // neighbour is the n-th order that the distributor approved wholly before a time, or after it, and how long that may
-// have been charged; found tells that there are so many. but is an order that does not count.
+// have been charged; found says that there are so many. but is an order that does not count.
 func (s *stage) neighbour(ctx context.Context, before bool, at time.Time, n int, but topup.ID) (edge time.Time, shortest time.Duration, found bool, err error) {
 	q := sqls.Get("sold_after")
 	if before {
@@ -438,7 +438,7 @@ func (s *stage) gap(ctx context.Context, from, until time.Time, but topup.ID) (i
 }
 
 // stray is a line of an unclaimed charge that can be one of the order: it is between the two times, or of its phone,
-// or of a time or phone that the statement does not tell; 0 where there is none.
+// or of a time or phone that the statement does not say; 0 where there is none.
 func (s *stage) stray(ctx context.Context, a absence, from, until time.Time) (int64, error) {
 	return s.number(ctx, sqls.Get("stray"),
 		from.UnixMicro(), until.Add(longDay).UnixMicro(), until.UnixMicro(), a.Phone.Digits())
@@ -456,7 +456,7 @@ func (s *stage) candidates(ctx context.Context, a absence, from, until time.Time
 
 // contested says whose else the charges of an order may be: of another order, in our book or on another line, that has
 // the transaction of one of them; or of one that we call succeeded, of the same phone, amount and time, that no line
-// charges as we know it; what the statement tells of no charge is not compared. Empty where there is none. The charges are of any time between since and until.
+// charges as we know it; what the statement says of no charge is not compared. Empty where there is none. The charges are of any time between since and until.
 func (s *stage) contested(ctx context.Context, o journal.Standing, since, until time.Time) (other string, err error) {
 	err = s.db.QueryRowContext(ctx, sqls.Get("contested"), string(o.ID), int(charged), o.Phone.Digits(), int64(o.Amount), since.UnixMicro(), until.UnixMicro(),
 		s.phones, s.amounts).Scan(&other)

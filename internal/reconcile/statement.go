@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"recarga/internal/clip"
 	"recarga/internal/table"
 	"recarga/topup"
 )
@@ -92,13 +93,13 @@ func (r *reader) read() (l line, wrong, err error) {
 	}
 }
 
-// mayBeCharge tells a broken line from a preamble, whose cells hold nothing of what the columns below them hold.
+// mayBeCharge says a broken line from a preamble, whose cells hold nothing of what the columns below them hold.
 func mayBeCharge(l line, cells []string) bool {
 	filled := slices.DeleteFunc(slices.Clone(cells), func(c string) bool { return c == "" })
 	return len(filled) > 2 && (l.phone != "" || !l.at.isZero())
 }
 
-// parse reads every value, so that all that is wrong is told at once.
+// parse reads every value, so that all that is wrong is notified at once.
 func (r *reader) parse(fields []string) (l line, wrong error) {
 	l.id, l.transaction = r.text(fields, ColumnID), r.text(fields, ColumnTransaction)
 	l.reference, l.auth = r.text(fields, ColumnReference), r.text(fields, ColumnAuthCode)
@@ -119,11 +120,7 @@ func (r *reader) parse(fields []string) (l line, wrong error) {
 
 // text is a value that is kept: copied, since the row is one text.
 func (r *reader) text(fields []string, c Column) string {
-	v := r.layout.value(fields, c)
-	if len(v) > maxValue {
-		v = strings.ToValidUTF8(v[:maxValue], "")
-	}
-	return strings.Clone(v)
+	return strings.Clone(clip.To(r.layout.value(fields, c), maxValue))
 }
 
 // maxWords bounds the words of a status that are kept because they are not known.

@@ -32,8 +32,8 @@ func options(tb testing.TB, query string) Options {
 	return o
 }
 
-// told is a line in one text.
-func told(l line, wrong error) string {
+// asText is a line in one text.
+func asText(l line, wrong error) string {
 	if wrong != nil {
 		return fmt.Sprintf("%d %s: %s", l.number, l.id, oneLine(wrong))
 	}
@@ -51,7 +51,7 @@ func readAll(tb testing.TB, text, query string) (lines []string, err error) {
 		var l line
 		var wrong error
 		if l, wrong, err = r.read(); err == nil {
-			lines = append(lines, told(l, wrong))
+			lines = append(lines, asText(l, wrong))
 		}
 	}
 	if errors.Is(err, io.EOF) {
@@ -91,7 +91,7 @@ func TestStatements(t *testing.T) {
 			},
 		},
 		{
-			"a bad line stops no other, and tells all that is wrong", "", "order_id,amount,date,status,code\n" +
+			"a bad line stops no other, and says all that is wrong", "", "order_id,amount,date,status,code\n" +
 				"A,ten,never,Aprobado,\nB,10,2026-11-22,OK,,\n\"C,10,2026-11-22,OK,\nD,10,2026-11-22,OK,\n,10,2026-11-22,OK,\nF,1,2999-01-01,OK,\n",
 			[]string{
 				"2 A: amount: \"ten\" is not allowed; must be " + table.MoneyAllowed + "; date: \"never\" is not allowed; must be " + momentAllowed(DatesDayFirst),
@@ -206,7 +206,7 @@ func FuzzStatement(f *testing.F) {
 		}
 		for i, l := range again[1:] {
 			l.number--
-			if diff := cmp.Diff(told(lines[i], nil), told(l, nil)); diff != "" {
+			if diff := cmp.Diff(asText(lines[i], nil), asText(l, nil)); diff != "" {
 				t.Fatal(diff)
 			}
 		}

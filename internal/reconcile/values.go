@@ -96,7 +96,7 @@ const (
 type moment struct {
 	at  time.Time
 	day bool
-	// minute tells that the text has no seconds.
+	// minute says that the text has no seconds.
 	minute bool
 }
 

@@ -25,10 +25,10 @@ type world struct {
 	orders []*life
 	byID   map[topup.ID]*life
 	ledger []sandbox.Purchase
-	// odd tells that the vendor did what it should not, or that somebody else uses the account: what is near that is
+	// odd says that the vendor did what it should not, or that somebody else uses the account: what is near that is
 	// for people.
 	odd bool
-	// days tells that the statement has dates without times.
+	// days says that the statement has dates without times.
 	days bool
 	// onLooked runs once, when all unknown orders have been read.
 	onLooked func()

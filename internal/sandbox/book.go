@@ -75,7 +75,7 @@ func (c Config) rateAfter(n int) decimal.Decimal {
 	return c.ExchangeRate.Add(c.ExchangeStep.Mul(decimal.NewFromInt(int64(phase))))
 }
 
-// charge books a purchase, or says with which code it is refused. fresh tells a new charge from the first result of a
+// charge books a purchase, or says with which code it is refused. fresh says a new charge from the first result of a
 // repeated id. Looking and booking are one step: two requests with one id at the same time can't both be the first.
 func (s *Server) charge(in order) (p Purchase, code string, fresh bool) {
 	s.mu.Lock()
@@ -150,7 +150,7 @@ func (s *Server) serveBalance(w http.ResponseWriter, r *http.Request) {
 	}).write(w)
 }
 
-// shownBalance is the balance as get_balance tells it, and since when it has been telling that.
+// shownBalance is the balance as get_balance says it, and since when it has been notifying that.
 func (s *Server) shownBalance(now time.Time) (balance decimal.Decimal, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

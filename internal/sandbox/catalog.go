@@ -67,7 +67,7 @@ func documented() Products {
 	return products
 }
 
-// sells tells whether amount is one the product can be bought for: in range, and of whole centavos.
+// sells reports whether amount is one the product can be bought for: in range, and of whole centavos.
 func (p product) sells(amount decimal.Decimal) bool {
 	return amount.Cmp(p.least) >= 0 && amount.Cmp(p.most) <= 0 && amount.Equal(amount.Truncate(2))
 }

@@ -1,5 +1,5 @@
 // Package sandbox is the vendor, from its document alone: an HTTP server that answers as the distributor's API is
-// documented to answer, charges an account of its own, and tells afterwards what it really charged.
+// documented to answer, charges an account of its own, and says afterwards what it really charged.
 //
 // It shares no code with this project's client of that API, not even the catalogue. Two readings of one document can
 // disagree, and a test that runs one against the other shows where; a fake that imports the client's own types cannot.

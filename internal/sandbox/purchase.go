@@ -62,7 +62,7 @@ func (s *Server) refuses(in order) string {
 	return ""
 }
 
-// isPhone tells ten digits, which is all the document asks of a phone number.
+// isPhone says ten digits, which is all the document asks of a phone number.
 func isPhone(s string) bool {
 	return len(s) == 10 && strings.Trim(s, "0123456789") == ""
 }

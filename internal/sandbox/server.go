@@ -269,7 +269,7 @@ type window struct {
 	calls int
 }
 
-// limit counts one call and tells whether it is one too many, with the headers that say so.
+// limit counts one call and reports whether it is one too many, with the headers that say so.
 func (s *Server) limit(h http.Header, now time.Time) (over bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -54,7 +54,7 @@ func (s *Server) serveStatement(w http.ResponseWriter, r *http.Request) {
 	answer{status: http.StatusOK, contentType: "text/csv; charset=utf-8", body: body}.write(w)
 }
 
-// statement is the month as the vendor tells it, lies included: the rows that were added come last, in every month.
+// statement is the month as the vendor says it, lies included: the rows that were added come last, in every month.
 func statement(cfg Config, purchases []Purchase, month string) []StatementRow {
 	var rows []StatementRow
 	for _, p := range purchases {

@@ -148,7 +148,7 @@ func postgresPrograms() (string, error) {
 	return found, err
 }
 
-// HasPostgres tells whether PostgreSQL's server is installed.
+// HasPostgres reports whether PostgreSQL's server is installed.
 func HasPostgres() bool {
 	_, err := postgresPrograms()
 	return err == nil

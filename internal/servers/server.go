@@ -119,7 +119,7 @@ func (p *Server) waitReady() error {
 	return fmt.Errorf("%s on port %d is not ready after %s", p.program, p.port, readyTimeout)
 }
 
-// endsWithin waits for the end of the server and its children, and tells whether it came.
+// endsWithin waits for the end of the server and its children, and reports whether it came.
 func (p *Server) endsWithin(d time.Duration) bool {
 	if err := p.alive.SetReadDeadline(time.Now().Add(d)); err != nil {
 		return false

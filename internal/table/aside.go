@@ -100,7 +100,7 @@ func whole(word string) string {
 	return Plain(word)
 }
 
-// sums tells that the cells are of columns that a line of totals has a value in, or that are not used.
+// sums says that the cells are of columns that a line of totals has a value in, or that are not used.
 func (r *Reader) sums(at []int) bool {
 	return !slices.ContainsFunc(r.opts.Columns, func(c Column) bool {
 		i, ok := r.layout.at[c.Name]
@@ -117,7 +117,7 @@ func isFooter(cell string) bool {
 	return slices.Contains(footers(), whole(words[0]))
 }
 
-// isProse tells several words that begin with a word, in a column whose values are never that.
+// isProse says several words that begin with a word, in a column whose values are never that.
 func (r *Reader) isProse(i int, cell string) bool {
 	words := strings.Fields(cell)
 	if len(words) < 2 || len(whole(words[0])) < 2 {

@@ -16,9 +16,9 @@ type Column struct {
 	Name string
 	// Headers are the names that it goes by in tables, as Plain has them, the surest first.
 	Headers []string
-	// Total tells that a line of totals may have a value in it.
+	// Total says that a line of totals may have a value in it.
 	Total bool
-	// Words tells that its values may be several words, as an id's, a time's or an amount's never are.
+	// Words says that its values may be several words, as an id's, a time's or an amount's never are.
 	Words bool
 }
 
@@ -30,7 +30,7 @@ type Options struct {
 	Harmless []string
 	// Prefix makes columns of their own of the headers that begin with it.
 	Prefix string
-	// Enough tells whether a header with these columns can be that of the table; it makes the choice where several
+	// Enough reports whether a header with these columns can be that of the table; it makes the choice where several
 	// lines could be the header.
 	Enough func(has func(name string) bool) bool
 	// Named names columns that are not found by their headers: the header of each, or its number, from 1.
@@ -39,7 +39,7 @@ type Options struct {
 	Ignored []string
 	// Delimiter between the cells; 0: found out.
 	Delimiter rune
-	// NoHeader tells that the first line is a row. It is found out where Named has numbers only and no line has names
+	// NoHeader says that the first line is a row. It is found out where Named has numbers only and no line has names
 	// of columns.
 	NoHeader bool
 }
@@ -56,7 +56,7 @@ type Layout struct {
 	named int // how many are known by their headers
 }
 
-// Has tells whether the table has the column.
+// Has reports whether the table has the column.
 func (l *Layout) Has(column string) bool { _, ok := l.at[column]; return ok }
 
 // Head are the table's headers; empty texts where it has none.
@@ -153,7 +153,7 @@ func (l *Layout) use(column string, i int, byHeader bool) {
 	}
 }
 
-// isHeader tells whether any column goes by the name.
+// isHeader reports whether any column goes by the name.
 func (o *Options) isHeader(plain string) bool {
 	return slices.ContainsFunc(o.Columns, func(c Column) bool { return slices.Contains(c.Headers, plain) })
 }
@@ -219,7 +219,7 @@ func columnOf(head []string) string {
 	return fmt.Sprintf("the number of a column, of 1 to %d", len(head))
 }
 
-// numbered tells whether options name columns, and by numbers only.
+// numbered reports whether options name columns, and by numbers only.
 func (o *Options) numbered() bool {
 	for _, name := range o.Named {
 		if _, ok := number(name); !ok {
@@ -238,7 +238,7 @@ type headings struct {
 	enough      bool
 }
 
-// better tells whether h is more likely the header than another, earlier one.
+// better reports whether h is more likely the header than another, earlier one.
 func (h *headings) better(other *headings) bool {
 	switch {
 	case other == nil:
@@ -261,7 +261,7 @@ func (r *Reader) header(commas []rune) *headings {
 	for _, comma := range commas {
 		split := newSplitter(comma)
 		for i := 0; r.lines.look(i); i++ {
-			if r.lines.ahead[i].Long || r.lines.ahead[i].blank() {
+			if r.lines.ahead[i].Long || r.lines.ahead[i].Blank() {
 				continue
 			}
 			cells, next := r.preview(split, i)
@@ -299,7 +299,7 @@ func (r *Reader) width(commas []rune) (comma rune, width int) {
 		split, counts := newSplitter(c), map[int]int{}
 		usual := 0
 		for i := 0; r.lines.look(i); i++ {
-			if r.lines.ahead[i].Long || r.lines.ahead[i].blank() {
+			if r.lines.ahead[i].Long || r.lines.ahead[i].Blank() {
 				continue
 			}
 			if cells, err := split.cells(utf8Text(r.lines.ahead[i].Text)); err == nil {

@@ -13,6 +13,8 @@ import (
 	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"recarga/internal/lines"
 )
 
 func columns() []Column {
@@ -31,8 +33,8 @@ func withIDs(o Options) Options {
 	return o
 }
 
-// told is what is read of a table: "LINE id=… …" for a row, "LINE! why" for one that is wrong, and the notes.
-func told(in io.Reader, opts Options) (rows []string, r *Reader, err error) {
+// readAll is what is read of a table: "LINE id=… …" for a row, "LINE! why" for one that is wrong, and the notes.
+func readAll(in io.Reader, opts Options) (rows []string, r *Reader, err error) {
 	lines, err := NewLines(in)
 	if err == nil {
 		r, err = NewReader(lines, opts)
@@ -118,7 +120,7 @@ func TestReader(t *testing.T) {
 		{"a header that is a number", "fecha,12,id\nD,X,A\n", Options{Named: map[string]string{"status": "12", "id": "id"}}, []string{"2 time=D id=A status=X"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, _, err := told(iotest.OneByteReader(strings.NewReader(c.in)), withIDs(c.opts))
+			got, _, err := readAll(iotest.OneByteReader(strings.NewReader(c.in)), withIDs(c.opts))
 			if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
 				t.Errorf("%v\n%s", err, diff)
 			}
@@ -126,7 +128,7 @@ func TestReader(t *testing.T) {
 	}
 }
 
-// TestNotUnderstood: every column is understood, named, ignored, or told.
+// TestNotUnderstood: every column is understood, named, ignored, or reported.
 func TestNotUnderstood(t *testing.T) {
 	for _, c := range []struct {
 		in   string
@@ -142,7 +144,7 @@ func TestNotUnderstood(t *testing.T) {
 		{"A,D,x,,\n", Options{NoHeader: true, Named: map[string]string{"id": "1"}}, []string{"column 2", "column 3"}},
 		{"id,x,x\nA,1,2\n", Options{Ignored: []string{"x"}}, nil},
 	} {
-		_, r, err := told(strings.NewReader(c.in), withIDs(c.opts))
+		_, r, err := readAll(strings.NewReader(c.in), withIDs(c.opts))
 		if err != nil || cmp.Diff(c.want, r.NotUnderstood()) != "" {
 			t.Errorf("%q: %v, want %q", c.in, err, c.want)
 			continue
@@ -175,7 +177,7 @@ func TestUnreadable(t *testing.T) {
 		"ignored and not there":    {"id,b\n", Options{Ignored: []string{"c"}}, PartIgnored, `"c"`},
 		"names without a header":   {"A,B\n", Options{NoHeader: true, Named: map[string]string{"id": "clave"}}, PartColumns, "1 to 2"},
 	} {
-		_, _, err := told(strings.NewReader(c.in), withIDs(c.opts))
+		_, _, err := readAll(strings.NewReader(c.in), withIDs(c.opts))
 		var f *FileError
 		if !errors.As(err, &f) || f.Part != c.part || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %s: %s", name, err, c.part, c.want)
@@ -189,7 +191,7 @@ func TestBrokenOff(t *testing.T) {
 		return io.MultiReader(strings.NewReader(text), iotest.ErrReader(io.ErrUnexpectedEOF))
 	}
 	for _, in := range []string{"", "id,mon", "id,monto\n", "id,monto\nA,10\nB,1", "id,monto\nA,10\r"} {
-		got, _, err := told(broken(in), withIDs(Options{}))
+		got, _, err := readAll(broken(in), withIDs(Options{}))
 		if !errors.Is(err, io.ErrUnexpectedEOF) || slices.ContainsFunc(got, func(row string) bool { return strings.Contains(row, "=B") }) {
 			t.Errorf("%q: %q, %v", in, got, err)
 		}
@@ -331,10 +333,10 @@ func FuzzTable(f *testing.F) {
 // physical are the file's lines.
 func physical(t *testing.T, data []byte) (texts []string) {
 	t.Helper()
-	lines, err := NewLines(bytes.NewReader(data))
+	all, err := NewLines(bytes.NewReader(data))
 	for err == nil {
-		var line Line
-		if line, err = lines.Next(); err == nil {
+		var line lines.Line
+		if line, err = all.Next(); err == nil {
 			texts = append(texts, string(utf8Text(line.Text)))
 		}
 	}

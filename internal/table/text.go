@@ -96,7 +96,7 @@ func emptyFile() error {
 	return &FileError{Part: PartFile, Value: "an empty file", Allowed: fileAllowed}
 }
 
-// utf16 tells UTF-16 by its byte order mark, or by the NULs that Latin letters have on one side in it.
+// utf16 says UTF-16 by its byte order mark, or by the NULs that Latin letters have on one side in it.
 func utf16(start []byte) (unicode.Endianness, bool) {
 	switch {
 	case bytes.HasPrefix(start, []byte("\xff\xfe")):

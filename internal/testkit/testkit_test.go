@@ -91,7 +91,7 @@ func TestRedisRefusesToStartTwice(t *testing.T) {
 	}
 }
 
-func TestRedisNoticesThatItsPortIsTaken(t *testing.T) {
+func TestRedisSeesThatItsPortIsTaken(t *testing.T) {
 	server := Redis(t)
 	server.Stop()
 	other, err := net.Listen("tcp", server.Addr())
@@ -228,7 +228,7 @@ func (r *recorder) end(how string, args ...any) {
 	panic(r)
 }
 
-// outcome tells how a test that does only this would end.
+// outcome says how a test that does only this would end.
 func outcome(t *testing.T, run func(testing.TB)) string {
 	t.Helper()
 	r := &recorder{TB: t}

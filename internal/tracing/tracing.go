@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -26,6 +25,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"recarga/internal/origin"
 )
 
 // flushTimeout bounds what a stop waits for the last spans to be sent.
@@ -36,11 +37,13 @@ type Config struct {
 	// Getenv is the environment. Only what switches tracing on and chooses the exporter is asked of it: the SDK
 	// reads the rest from the process's own.
 	Getenv func(string) string
-	// Service is the name of the service where OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES give none.
+	// Service is the name of the service where OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES give none; Version is its
+	// version.
 	Service, Version string
 	// Console is where OTEL_TRACES_EXPORTER=console writes spans.
 	Console io.Writer
-	Log     *slog.Logger
+	// Log gets the warnings of the SDK, too.
+	Log *slog.Logger
 }
 
 // Start switches tracing on where the settings ask for it: OTEL_TRACES_EXPORTER is otlp or console, or
@@ -65,12 +68,12 @@ func Start(ctx context.Context, cfg Config) (log *slog.Logger, stop func()) {
 	if len(options) == 0 {
 		return cfg.Log, func() {}
 	}
-	// Before anything of the SDK, which tells of settings that it does not understand in this way only.
+	// Before anything of the SDK, which reports settings that it does not understand in this way only.
 	otel.SetLogger(logr.FromSlogHandler(cfg.Log.Handler()))
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { cfg.Log.Warn("tracing", "error", err) }))
 	provider := sdk.NewTracerProvider(append(options, sdk.WithResource(describe(ctx, cfg)))...)
 	otel.SetTracerProvider(provider)
-	// Baggage is not passed on: what others put into it is none of the vendor's business.
+	// Baggage is not passed on: what others put into it is not for the vendor.
 	otel.SetTextMapPropagator(propagation.TraceContext{})
 	return slog.New(logHandler{cfg.Log.Handler()}), func() { flush(provider, cfg.Log) }
 }
@@ -136,11 +139,13 @@ func endpoint(getenv func(string) string) string {
 func checkOTLP(getenv func(string) string) error {
 	var errs []error
 	if value := protocol(getenv); value != protocolHTTP && value != protocolGRPC {
-		errs = append(errs, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL (from environment) is %q; must be %s or %s", value, protocolHTTP, protocolGRPC))
+		errs = append(errs, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL (from environment) is %q; must be %s or %s",
+			value, protocolHTTP, protocolGRPC))
 	}
 	if value := endpoint(getenv); value != "" {
 		if u, err := url.Parse(value); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			errs = append(errs, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT (from environment) is %q; must be an http or https URL", value))
+			err := fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT (from environment) is %q; must be an http or https URL", value)
+			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
@@ -163,13 +168,12 @@ func Collector(getenv func(string) string) (address string, err error) {
 	if !slices.Contains(names, exporterOTLP) {
 		return "", errors.Join(wrong...)
 	}
-	standard := map[string]string{protocolHTTP: "http://localhost:4318", protocolGRPC: "http://localhost:4317"}[protocol(getenv)]
-	u, err := url.Parse(cmp.Or(endpoint(getenv), standard))
+	standard := map[string]string{protocolHTTP: "http://localhost:4318", protocolGRPC: "http://localhost:4317"}
+	u, err := url.Parse(cmp.Or(endpoint(getenv), standard[protocol(getenv)]))
 	if err != nil {
 		return "", err
 	}
-	port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
-	return net.JoinHostPort(u.Hostname(), port), errors.Join(wrong...)
+	return origin.HostPort(u), errors.Join(wrong...)
 }
 
 // describe says which program the spans come from. What cannot be found out is left out.
@@ -189,5 +193,6 @@ func Handler(next http.Handler, prefix string) http.Handler {
 	if len(otel.GetTextMapPropagator().Fields()) == 0 {
 		return next
 	}
-	return otelhttp.NewHandler(next, "", otelhttp.WithFilter(func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, prefix) }))
+	filter := func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, prefix) }
+	return otelhttp.NewHandler(next, "", otelhttp.WithFilter(filter))
 }

@@ -1,0 +1,135 @@
+package admission
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+
+	"recarga/topup"
+)
+
+const (
+	// breakerWindow, in steps of breakerStep, is the time over which the share of failures is counted.
+	breakerWindow, breakerStep = 30 * time.Second, 3 * time.Second
+	// enough and enoughRecovering are how many purchases are counted before they mean something.
+	enough, enoughRecovering = 50, 5
+	// recovery is how long an operator recovers: one purchase in the first second, two in the next, then four …
+	recovery = 8 * time.Second
+)
+
+// answers reports whether a result shows that the operator works, whatever it said.
+func answers(r topup.Result) bool {
+	return r.Outcome == topup.OutcomeApproved || r.Outcome == topup.OutcomeDeclined
+}
+
+// count counts a purchase, and declares an outage when too many fail. During an outage nothing is counted: only probes
+// are made, and answers to earlier purchases say nothing.
+func (c *Control) count(ctx context.Context, operator string, r topup.Result) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	outage, out := c.restrictions.Outages[operator]
+	if out && !outage.Recovering() {
+		return
+	}
+	d := c.detectors[operator]
+	if d == nil {
+		d = newDetector(c.Breaker.Share, out)
+		c.detectors[operator] = d
+	}
+	var failure error
+	if !answers(r) {
+		failure = fmt.Errorf("%s %s%s", r.Outcome, r.Code, r.Error)
+	}
+	if done, err := d.Allow(); err == nil {
+		done(failure)
+	}
+	if d.State() != gobreaker.StateOpen {
+		return
+	}
+	if !out {
+		outage.Since = time.Now()
+	}
+	outage.RecoveringSince = time.Time{}
+	outage.Why = fmt.Sprintf("%.0f %% or more of the purchases failed; the last one: %v", 100*c.Breaker.Share, failure)
+	c.setOutage(ctx, operator, outage)
+}
+
+// newDetector counts until too many purchases fail. It is used for that alone: when it opens, it is thrown away.
+func newDetector(share float64, recovering bool) *gobreaker.TwoStepCircuitBreaker[struct{}] {
+	least := uint32(enough)
+	if recovering {
+		least = enoughRecovering
+	}
+	return gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+		Interval: breakerWindow, BucketPeriod: breakerStep, Timeout: time.Hour,
+		ReadyToTrip: func(c gobreaker.Counts) bool {
+			return c.Requests >= least && float64(c.TotalFailures) >= share*float64(c.Requests)
+		},
+	})
+}
+
+// beginRecovery records that a probe went through.
+func (c *Control) beginRecovery(ctx context.Context, operator string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	outage, out := c.restrictions.Outages[operator]
+	if !out || outage.Recovering() {
+		return
+	}
+	outage.RecoveringSince = time.Now()
+	c.setOutage(ctx, operator, outage)
+}
+
+// setOutage is called with the lock.
+func (c *Control) setOutage(ctx context.Context, operator string, o topup.Outage) {
+	delete(c.detectors, operator)
+	c.changes++
+	outages := map[string]topup.Outage{operator: o}
+	for other, outage := range c.restrictions.Outages {
+		if other != operator {
+			outages[other] = outage
+		}
+	}
+	c.restrictions.Outages = outages
+	c.unrestricted.Store(false)
+	if o.Recovering() {
+		c.Log.InfoContext(ctx, "purchases go through again, and are resumed step by step", "operator", operator)
+	} else {
+		c.Log.WarnContext(ctx, "purchases stop but for probes", "operator", operator, "why", o.Why)
+	}
+	if err := c.SharedState.SetOutage(context.WithoutCancel(ctx), operator, o); err != nil {
+		c.Log.WarnContext(ctx, "outage not shared with other workers", "operator", operator, "error", err)
+	}
+}
+
+// endOutage ends an outage for all workers.
+func (c *Control) endOutage(ctx context.Context, operator string, o topup.Outage) bool {
+	if err := c.SharedState.EndOutage(ctx, operator); err != nil {
+		return false
+	}
+	c.Log.InfoContext(ctx, "outage is over", "operator", operator, "lasted", time.Since(o.Since).Round(time.Second),
+		"recovered", o.Recovering())
+	return true
+}
+
+// endForgotten ends the outages for which no order waits any more, if no probe is under way: there is no order to
+// probe with. The next order for the operator shows whether it works.
+func (r *releaser) endForgotten(ctx context.Context, all []topup.Waiting) {
+	outages := r.Outages()
+	maps.DeleteFunc(r.lastWaited, func(operator string, _ time.Time) bool { return outages[operator].Since.IsZero() })
+	for operator, outage := range outages {
+		waits := slices.ContainsFunc(all, func(o topup.Waiting) bool { return topup.OperatorOf(o.Product) == operator })
+		last, known := r.lastWaited[operator]
+		switch {
+		case waits || !known || outage.Since.After(last):
+			r.lastWaited[operator] = time.Now()
+		case !outage.Recovering() && time.Since(last) > max(breakerWindow, r.Attempt):
+			r.endOutage(ctx, operator, outage)
+			delete(r.lastWaited, operator)
+		}
+	}
+}

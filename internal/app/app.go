@@ -1,0 +1,398 @@
+// Package app puts a process together of its parts, in the order in which they need each other, and takes it apart
+// again. It says whether the process lives and can work.
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"recarga/distributor"
+	"recarga/internal/access"
+	"recarga/internal/admission"
+	"recarga/internal/api"
+	"recarga/internal/balance"
+	"recarga/internal/callers"
+	"recarga/internal/config"
+	"recarga/internal/console"
+	"recarga/internal/coordination"
+	"recarga/internal/intake"
+	"recarga/internal/journal"
+	"recarga/internal/listen"
+	"recarga/internal/metrics"
+	"recarga/internal/queue"
+	"recarga/internal/reconcile"
+	"recarga/internal/seal"
+	"recarga/internal/tracing"
+	"recarga/producer"
+	"recarga/tasks"
+	"recarga/topup"
+	"recarga/webhook"
+	"recarga/worker"
+)
+
+const (
+	// purchaseServers is how many asynq servers fetch purchases side by side: each fetches one task a
+	// round trip.
+	purchaseServers = 4
+	// deliveryConcurrency bounds the webhook tries that come from the queue.
+	deliveryConcurrency = 64
+	// ballast is chosen so that the heap stays below about 100 MiB with little in it.
+	ballast = 32 << 20
+	// RequestsEnd is how long a shutdown waits for HTTP requests under way; their orders are durable
+	// or not whether they hear of it or not, and may be placed again.
+	RequestsEnd = 10 * time.Second
+)
+
+// Node is one running process with its roles.
+type Node struct {
+	settings config.Settings
+	catalog  topup.Catalog
+	roles    Roles
+	version  string
+	log      *slog.Logger
+	// ballast is memory that is never touched, so that it takes none. Go collects garbage when the heap has
+	// doubled: with a heap as small as ours that would be many times a second.
+	ballast []byte
+
+	journal     *journal.Journal
+	callers     *callers.Registry
+	queue       *queue.Queue
+	distributor *distributor.Client
+	deliverer   *webhook.Deliverer
+	worker      *worker.Worker
+	watch       *balance.Watch // nil without a worker
+	producer    *producer.Producer
+	watchdog    *watchdog // nil without a worker
+
+	// The same book of record, queue and distributor, with what is done counted.
+	health  *Health
+	metrics *metrics.Metrics
+	book    *metrics.Journal
+	waker   *metrics.Queue
+	// pacer is nil where the distributor's requests are not limited.
+	pacer  *coordination.RateLimiter
+	vendor *metrics.Distributor
+
+	// APIURL and MetricsURL are where it really listens.
+	APIURL, MetricsURL string
+	// closers end the parts, the last one started first.
+	closers []func()
+	// failed receives the error of a listener that ended by itself.
+	failed chan error
+}
+
+// Start starts a process's parts in the order in which they need each other. It waits for a database
+// or a Redis that is not there yet, and says so; meanwhile the process lives and is not ready. On an error
+// it has stopped what it had started.
+func Start(ctx context.Context, s config.Settings, c topup.Catalog, r Roles, version string, log *slog.Logger) (*Node, error) {
+	n := &Node{
+		settings: s, catalog: c, roles: r, version: version, log: log, ballast: make([]byte, ballast), failed: make(chan error, 2),
+		metrics: newMetrics(s, r, version), health: NewHealth(r.names()),
+	}
+	steps := []func(context.Context) error{n.startOps, n.openStores, n.openDistributor}
+	if r.Worker {
+		steps = append(steps, n.startWorker, n.startWatchdog, n.startArchiver)
+	}
+	if r.API {
+		steps = append(steps, n.startAPI)
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			n.Shutdown()
+			return nil, err
+		}
+	}
+	n.health.Enter(PhaseRunning)
+	n.log.Info("started", "roles", r.names(), "version", version)
+	return n, nil
+}
+
+// Shutdown ends the parts in the opposite order: first nothing more comes in, then what is under way
+// is waited for, and only then are the connections closed that it needs.
+func (n *Node) Shutdown() {
+	n.health.Enter(PhaseStopping)
+	for i := len(n.closers) - 1; i >= 0; i-- {
+		n.closers[i]()
+	}
+	n.closers = nil
+}
+
+func (n *Node) onShutdown(f func()) { n.closers = append(n.closers, f) }
+
+// closeLast notes the close of a connection, whose error can only be logged.
+func (n *Node) closeLast(what string, f func() error) {
+	n.onShutdown(func() {
+		if err := f(); err != nil {
+			n.log.Warn("close", "what", what, "error", err)
+		}
+	})
+}
+
+func (n *Node) openDistributor(context.Context) (err error) {
+	s := n.settings
+	if s.DistributorRate.Count > 0 {
+		n.pacer = n.shared().RateLimiter("distributor", s.DistributorRate.Count, s.DistributorRate.Per)
+	}
+	n.distributor, err = distributor.New(distributor.Config{
+		URL: s.DistributorURL, CustomerID: s.DistributorCustomerID, SecretKey: s.DistributorSecretKey,
+		Timeout: s.DistributorTimeout, RetryCodes: s.RetryCodes, MaxConns: s.DistributorConcurrency,
+		Tokens: n.shared().TokenStore(s.DistributorCustomerID, s.DistributorSecretKey, s.DistributorURL), Observe: n.requested, Log: n.log,
+	})
+	if err != nil {
+		return err
+	}
+	n.onShutdown(n.distributor.Close)
+	n.vendor = n.metrics.Distributor(n.distributor)
+	return nil
+}
+
+// shared is what all processes on this Redis share.
+func (n *Node) shared() coordination.Redis {
+	return coordination.Redis{Client: n.queue.Redis(), Embedded: n.queue.IsEmbedded(), Reject: n.queue.Reject}
+}
+
+// requested counts a request. Logins and balances are not held back, but they use up the pace as well.
+func (n *Node) requested(r distributor.Request) {
+	n.metrics.Requested(r)
+	n.health.requested(r)
+	if n.pacer == nil || r.Call == distributor.CallPurchase {
+		return
+	}
+	go func() {
+		if _, _, err := n.pacer.Take(context.Background(), topup.PriorityHigh, 1); err != nil {
+			n.log.Debug("request not counted", "call", r.Call, "error", err)
+		}
+	}()
+}
+
+func (n *Node) startWorker(ctx context.Context) error {
+	s := n.settings
+	n.deliverer = webhook.NewDeliverer(webhook.Config{
+		Schedule: s.WebhookSchedule, Timeout: s.WebhookTimeout, AllowPrivate: s.WebhookAllowPrivate, Log: n.log,
+		Rate: s.WebhookRate.PerSecond(), DisableAfter: s.WebhookDisableAfter, Health: n.book, Observe: n.metrics.Tried,
+	}, n.book, endpoints{s, n.callers})
+	n.onShutdown(func() { n.deliverer.Close(context.Background()) })
+	n.watch = balance.New(balance.Config{
+		Book: n.journal, Asker: n.vendor, Deliverer: n.deliverer, Interval: s.BalanceInterval, Low: s.BalanceLow, Reserve: s.Reserve,
+		Notify: s.OperatorWebhookSecret != "", Log: n.log,
+	})
+	if err := n.watch.Load(ctx); err != nil {
+		if s.Reserve > 0 {
+			return err // what was held must stay held
+		}
+		n.log.Warn("the last balance is not known", "error", err)
+	}
+	n.worker = worker.New(n.workerConfig())
+	n.metrics.ShowOutages(n.catalog, n.worker.Outages)
+	// Called after the queue's servers have drained: results are written until then.
+	n.onShutdown(n.worker.Close)
+	if err := n.serve(queue.ServeConfig{Queue: tasks.QueueWebhooks, Servers: 1, Concurrency: deliveryConcurrency}, tasks.TypeDeliver, n.worker.HandleDelivery); err != nil {
+		return err
+	}
+	if err := n.serve(queue.ServeConfig{Queue: tasks.QueueTopups, Servers: purchaseServers, Concurrency: s.DistributorConcurrency}, tasks.TypePurchase, n.worker.HandlePurchase); err != nil {
+		return err
+	}
+	n.health.beat("sweep")
+	sweeping, stop := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	done.Go(func() { n.worker.Sweep(sweeping) })
+	done.Go(func() { n.watch.Run(sweeping) })
+	n.onShutdown(func() { stop(); done.Wait() })
+	return nil
+}
+
+func (n *Node) workerConfig() worker.Config {
+	s := n.settings
+	cfg := worker.Config{
+		Journal: n.book, Distributor: n.watch.Distributor(n.vendor), Deliverer: n.deliverer, Waker: n.waker, Balances: n.vendor,
+		Timeout: s.DistributorTimeout, Alone: n.queue.IsEmbedded(), Swept: n.swept, Log: n.log,
+		Policy: worker.Policy{
+			Initial: s.RetryInitial, Max: s.RetryMax, MaxAttempts: s.RetryMaxAttempts,
+			ResendUnknown: s.OnUnknown == "resend",
+		},
+	}
+	cfg.Intake, cfg.Refused = n.intake(), n.metrics.Refused
+	cfg.Admission.SharedState = n.shared().SharedState(s.DistributorSecretKey)
+	cfg.Admission.Breaker = admission.Breaker{Share: s.BreakerShare, Probe: s.BreakerProbe}
+	if n.pacer != nil {
+		cfg.Admission.RateLimiter = n.pacer
+	}
+	if s.Reserve > 0 {
+		cfg.Admission.Reserves = []admission.Reserve{n.watch}
+	}
+	return cfg
+}
+
+// intake has the rules for orders whose producer has only Redis. The caller named default is one where any of its
+// settings is there, or the admin key, which places orders in its name.
+func (n *Node) intake() intake.Rules {
+	s := n.settings
+	return intake.Rules{
+		TaskKeys: s.TaskKeys, Caller: n.callers.Caller, DefaultURL: s.CallbackURL,
+		Default: s.APIKey != "" || s.AdminKey != "" || s.CallbackURL != "" || s.WebhookSecret != "",
+	}
+}
+
+func (n *Node) swept(at time.Time) {
+	n.metrics.Swept(at)
+	n.health.beat("sweep")
+}
+
+func (n *Node) serve(cfg queue.ServeConfig, kind string, handler queue.Handler) error {
+	cfg.ShutdownTimeout = n.settings.ShutdownTimeout
+	servers, err := n.queue.Serve(cfg, map[string]queue.Handler{kind: handler})
+	if err != nil {
+		return err
+	}
+	n.onShutdown(servers.Shutdown)
+	return nil
+}
+
+func (n *Node) startAPI(ctx context.Context) error {
+	s := n.settings
+	if s.APIKey == "" && s.AdminKey == "" {
+		n.log.Warn("neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY is set: the HTTP API refuses every order")
+	}
+	limiter := access.NewLimiter(n.log, n.metrics.AuthFailed)
+	operators := access.NewOperators(n.journal)
+	keys := api.WithRegistry(api.StaticCallers(s.APIKey, s.CallbackURL, s.AdminKey), n.callers)
+	if s.AdminKey != "" { // without it, what is for operators is closed
+		keys = api.WithOperators(keys, operators)
+	}
+	pages, err := console.New(console.Config{
+		Operators: operators, Ended: n.journal, Limiter: limiter, Proxies: s.TrustedProxies,
+		Catalog: n.catalog, AdminKey: s.AdminKey, Book: n.journal, Events: n.journal, Orders: n.producer, Queue: n.queue, Callers: n.callers,
+		Health: n.journal, Balances: n.vendor, History: n.journal, Breaker: held{n.shared().SharedState(s.DistributorSecretKey)}, WaitQueue: n.journal, Rate: s.DistributorRate.String(),
+		Log: n.log, Version: n.version,
+	})
+	if err != nil {
+		return err
+	}
+	handler := api.New(api.Config{
+		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Events: n.journal, Balances: n.vendor, BalanceBook: n.journal, Observe: n.metrics.Served,
+		Callers: keys, Registry: n.callers, Operators: operators, Limiter: limiter, Proxies: s.TrustedProxies,
+		Endpoints: endpoints{s, n.callers}, Health: n.journal, Reconciler: reconcile.New(n.journal, n.producer, n.log).WithDisputes(n.journal),
+		// With the API key alone there is one tenant: nobody from whom its cursors must be kept.
+		Cursors: seal.New(append([]string{cmp.Or(s.SealingKey(), s.APIKey)}, s.FormerKeys()...)...),
+		Queues:  n.queue, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: n.version,
+	})
+	n.closeLast("api", handler.Close)
+	watching, stop := context.WithCancel(context.Background())
+	var watched sync.WaitGroup
+	watched.Go(func() { n.callers.WatchExpiry(watching, n.log) })
+	n.onShutdown(func() { stop(); watched.Wait() })
+	url, err := n.listen(ctx, s.HTTPAddr, "RECARGA_HTTP_ADDR", tracing.Handler(handler, "/v1/"))
+	n.APIURL = url
+	return err
+}
+
+// listen serves HTTP until the shutdown.
+func (n *Node) listen(ctx context.Context, addr, setting string, handler http.Handler) (url string, err error) {
+	listener, err := n.bind(ctx, addr, setting)
+	if err != nil {
+		return "", err
+	}
+	end := n.serveHTTP(listener, setting, listen.Config{
+		Handler: handler, Health: http.HandlerFunc(n.health.alive), MaxConnections: n.settings.HTTPMaxConnections,
+		Trusted: n.settings.TrustedProxies,
+	}, func(err error) { n.failed <- err })
+	n.onShutdown(end)
+	return urlOf(listener), nil
+}
+
+func (n *Node) bind(ctx context.Context, addr, setting string) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", setting, err)
+	}
+	n.log.Info("listening", "setting", setting, "url", urlOf(listener))
+	return listener, nil
+}
+
+func urlOf(listener net.Listener) string { return "http://" + listener.Addr().String() }
+
+// serveHTTP serves until end is called, which waits for the requests under way. A listener that ends by itself is
+// reported to failed.
+func (n *Node) serveHTTP(listener net.Listener, setting string, cfg listen.Config, failed func(error)) (end func()) {
+	cfg.Log = n.log
+	server := listen.New(cfg)
+	var done sync.WaitGroup
+	done.Go(func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			failed(fmt.Errorf("%s: %w", setting, err))
+		}
+	})
+	return func() {
+		ctx, cancel := context.WithTimeout(context.Background(), RequestsEnd)
+		defer cancel()
+		if err := server.Shutdown(ctx); err != nil {
+			n.log.Warn("requests cut off", "setting", setting, "error", err)
+			_ = server.Close()
+		}
+		done.Wait()
+	}
+}
+
+// Wait blocks until ctx ends or a part fails, and then shuts the node down.
+func (n *Node) Wait(ctx context.Context) error {
+	var err error
+	select {
+	case <-ctx.Done():
+		n.log.Info("shutting down", "waits_at_most", n.settings.ShutdownTimeout)
+	case err = <-n.failed:
+	}
+	n.Shutdown()
+	n.log.Info("stopped")
+	return err
+}
+
+// held says the console why purchases are held back.
+type held struct{ state *coordination.SharedState }
+
+// Breaker implements console.Breaker.
+func (h held) Breaker(ctx context.Context) (s console.BreakerState, err error) {
+	restrictions, err := h.state.Restrictions(ctx)
+	if err != nil {
+		return s, err
+	}
+	if time.Now().Before(restrictions.PausedUntil) {
+		s = console.BreakerState{Open: true, Until: restrictions.PausedUntil, Reason: "the distributor asks for fewer requests (429)"}
+	}
+	for operator, o := range restrictions.Outages {
+		s.Open, s.Reason = true, fmt.Sprintf("%s since %s: %s", operator, o.Since.Local().Format(time.TimeOnly), o.Why)
+		if o.Recovering() {
+			s.Reason = operator + " recovers: purchases are resumed step by step"
+		}
+	}
+	return s, nil
+}
+
+// endpoints are where callers are notified: the one named default and the operator by the settings, all others
+// by the registry.
+type endpoints struct {
+	s        config.Settings
+	registry *callers.Registry
+}
+
+// Endpoints implements webhook.Endpoints.
+func (e endpoints) Endpoints(ctx context.Context, caller string) ([]webhook.Endpoint, error) {
+	url, secret := e.s.CallbackURL, e.s.WebhookSecret
+	switch caller {
+	case topup.DefaultCaller:
+	case topup.OperatorCaller:
+		url, secret = e.s.OperatorCallbackURL, e.s.OperatorWebhookSecret
+	default:
+		return e.registry.Endpoints(ctx, caller)
+	}
+	if secret == "" {
+		return nil, topup.ErrNotFound
+	}
+	return []webhook.Endpoint{{URL: url, Secrets: []string{secret}}}, nil
+}

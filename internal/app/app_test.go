@@ -1,0 +1,127 @@
+package app
+
+import (
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"recarga/internal/config"
+	"recarga/internal/sandbox"
+	"recarga/topup"
+)
+
+// settings are those of a process of its own, on free ports, beside a simulated distributor.
+func settings(t *testing.T, more ...string) config.Settings {
+	t.Helper()
+	vendor := sandbox.New(sandbox.DefaultConfig(), slog.New(slog.DiscardHandler))
+	server := httptest.NewServer(vendor)
+	t.Cleanup(func() { server.Close(); vendor.Close() })
+	environ := append([]string{
+		"RECARGA_DATABASE_URL=sqlite:" + filepath.Join(t.TempDir(), "recarga.db"),
+		"RECARGA_DISTRIBUTOR_URL=" + server.URL + "/api/distributor",
+		"RECARGA_DISTRIBUTOR_CUSTOMER_ID=demo", "RECARGA_DISTRIBUTOR_SECRET_KEY=demo",
+		"RECARGA_HTTP_ADDR=127.0.0.1:0", "RECARGA_METRICS_ADDR=127.0.0.1:0", "RECARGA_API_KEY=a-key-of-the-shop",
+	}, more...)
+	s, err := config.Load(config.NeedsDistributor, config.Environment(func(name string) string {
+		return config.Getenv(environ, name)
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+var both = Roles{API: true, Worker: true}
+
+func started(t *testing.T, s config.Settings, r Roles) (*Node, error) {
+	t.Helper()
+	return Start(t.Context(), s, topup.DefaultCatalog(), r, "test", slog.New(slog.DiscardHandler))
+}
+
+func get(t *testing.T, url string) (status int, body string) {
+	t.Helper()
+	res, err := http.Get(url)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(text)
+}
+
+// TestRoles: each role starts what it needs and nothing else, is ready then, and frees everything when it stops.
+func TestRoles(t *testing.T) {
+	for name, r := range map[string]Roles{"serve": both, "api": {API: true}, "worker": {Worker: true}} {
+		t.Run(name, func(t *testing.T) {
+			s := settings(t)
+			n, err := started(t, s, r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if status, body := get(t, n.MetricsURL+"/readyz"); status != http.StatusOK {
+				t.Errorf("not ready after the start: %d %s", status, body)
+			}
+			if (n.APIURL != "") != r.API || (n.worker != nil) != r.Worker || (n.watchdog != nil) != r.Worker {
+				t.Errorf("%+v has an API at %q, worker %t, watchdog %t", r, n.APIURL, n.worker != nil, n.watchdog != nil)
+			}
+			if status, body := get(t, n.APIURL+"/healthz"); r.API && status != http.StatusOK {
+				t.Errorf("the API's /healthz: %d %s", status, body)
+			}
+			n.Shutdown()
+			for _, url := range []string{n.APIURL, n.MetricsURL} {
+				if url == "" {
+					continue
+				}
+				if listener, err := net.Listen("tcp", strings.TrimPrefix(url, "http://")); err != nil {
+					t.Errorf("still held after the shutdown: %v", err)
+				} else {
+					_ = listener.Close()
+				}
+			}
+		})
+	}
+}
+
+// TestShutdownOrder: parts end in the opposite order of their start, once.
+func TestShutdownOrder(t *testing.T) {
+	n := &Node{health: NewHealth(nil)}
+	var ended []int
+	for i := range 4 {
+		n.onShutdown(func() { ended = append(ended, i) })
+	}
+	n.Shutdown()
+	n.Shutdown()
+	if !slices.Equal(ended, []int{3, 2, 1, 0}) {
+		t.Errorf("ended in the order %v", ended)
+	}
+}
+
+// TestFailedStart: a start that fails names the setting, and leaves nothing open.
+func TestFailedStart(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	s := settings(t)
+	s.HTTPAddr = taken.Addr().String()
+	n, err := started(t, s, both)
+	if err == nil || n != nil || !strings.Contains(err.Error(), "RECARGA_HTTP_ADDR") {
+		t.Fatalf("started on an address that is taken: %v", err)
+	}
+	// The database is free again: another process takes it, and is ready.
+	s.HTTPAddr = "127.0.0.1:0"
+	if n, err = started(t, s, both); err != nil {
+		t.Fatal(err)
+	}
+	n.Shutdown()
+}

@@ -1,0 +1,151 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"golang.org/x/sync/errgroup"
+
+	"recarga/internal/callers"
+	"recarga/internal/journal"
+	"recarga/internal/queue"
+	"recarga/producer"
+)
+
+const (
+	// openTimeout bounds one try to open a database or Redis.
+	openTimeout = 15 * time.Second
+	// checkTimeout bounds one try to reach a Redis that the start does not need.
+	checkTimeout = 3 * time.Second
+	// openPause is the longest wait between two tries.
+	openPause = 2 * time.Second
+	// sayEvery is how often a start that waits says what for.
+	sayEvery = 30 * time.Second
+)
+
+// openStores opens the book of record and the queue, side by side, so that whichever is missing is named.
+func (n *Node) openStores(ctx context.Context) error {
+	n.health.set("database", dependency{required: true, err: errors.New("not opened yet")})
+	n.health.set("redis", dependency{required: n.roles.Worker, err: errors.New("not opened yet")})
+	if !n.roles.Worker {
+		if err := n.openQueueLater(ctx); err != nil {
+			return err
+		}
+	}
+	opening, ctx := errgroup.WithContext(ctx)
+	opening.Go(func() error {
+		return n.await(ctx, "database", "RECARGA_DATABASE_URL", journal.Unavailable, n.openJournal)
+	})
+	if n.roles.Worker {
+		opening.Go(func() error { return n.await(ctx, "redis", "RECARGA_REDIS_URL", queue.Unavailable, n.openQueue) })
+	}
+	err := opening.Wait()
+	if n.journal != nil {
+		n.closeLast("journal", n.journal.Close)
+	}
+	if n.queue != nil && n.roles.Worker {
+		n.closeLast("queue", n.queue.Close)
+	}
+	if err != nil {
+		return err
+	}
+	n.useStores()
+	return nil
+}
+
+// useStores builds what only holds the stores.
+func (n *Node) useStores() {
+	n.onShutdown(n.metrics.ReadFrom(n.journal, n.log))
+	n.queue.OnRejected(n.metrics.Rejected)
+	n.book, n.waker = n.metrics.Journal(n.journal), n.metrics.Queue(n.queue)
+	n.callers = callers.New(n.journal, n.settings.SealingKey(), n.settings.WebhookAllowPrivate,
+		n.settings.FormerKeys()...)
+	n.producer = producer.New(n.book, n.waker, n.log).WithQuotas(callers.NewQuotas(n.callers, n.journal))
+	if n.queue.IsEmbedded() && (!n.roles.API || !n.roles.Worker) {
+		n.log.Warn("the embedded queue is seen by this process alone; orders reach the worker by its sweep, seconds later: set RECARGA_REDIS_URL")
+	}
+}
+
+func (n *Node) openJournal(ctx context.Context) (err error) {
+	n.journal, err = journal.Open(ctx, n.settings.DatabaseURL, journal.WithFirstTryGrace(0), journal.WithObserver(n.metrics.Committed),
+		journal.WithCatalog(n.catalog), journal.WithArchive(n.settings.Archive()),
+		journal.WithTimeLimits(journal.TimeLimits{Untried: n.settings.ExpiresAfter, Tried: n.settings.RetryMaxElapsed}))
+	if err == nil {
+		n.health.set("database", dependency{required: true, ask: n.journal.Ping})
+	}
+	return err
+}
+
+// openQueue waits for Redis: a worker needs it.
+func (n *Node) openQueue(ctx context.Context) (err error) {
+	n.queue, err = queue.Open(ctx, n.settings.RedisURL, n.log)
+	if err == nil {
+		n.health.set("redis", dependency{required: true, ask: n.queue.Takes})
+	}
+	return err
+}
+
+// openQueueLater does not wait for Redis: the book of record alone accepts an order, and the workers' sweep enqueues
+// it. An unsafe Redis ends the start, but not a process that has accepted orders without it: that only says so.
+func (n *Node) openQueueLater(ctx context.Context) (err error) {
+	if n.queue, err = queue.OpenUnchecked(ctx, n.settings.RedisURL, n.log); err != nil {
+		return fmt.Errorf("RECARGA_REDIS_URL: %w", err)
+	}
+	n.closeLast("queue", n.queue.Close)
+	err = n.checkQueue(ctx)
+	if err == nil || !queue.Unavailable(err) && ctx.Err() == nil {
+		return err
+	}
+	checking, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var done sync.WaitGroup
+	done.Go(func() {
+		_ = n.await(checking, "redis", "RECARGA_REDIS_URL", func(error) bool { return true }, n.checkQueue) // ends with the process
+	})
+	n.onShutdown(func() { stop(); done.Wait() })
+	return nil
+}
+
+func (n *Node) checkQueue(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	err := n.queue.Check(ctx)
+	if err != nil {
+		return fmt.Errorf("RECARGA_REDIS_URL: %w", err)
+	}
+	n.health.set("redis", dependency{ask: n.queue.Takes})
+	return nil
+}
+
+// await opens a dependency, again as long as it is unavailable: whoever starts machines in any order need
+// not start this one last. What no waiting fixes ends the start at once.
+func (n *Node) await(ctx context.Context, name, setting string, unavailable func(error) bool, open func(context.Context) error) error {
+	var said time.Time
+	try := func() error {
+		ctx, cancel := context.WithTimeout(ctx, openTimeout)
+		defer cancel()
+		err := open(ctx)
+		if err != nil && !unavailable(err) {
+			return backoff.Permanent(fmt.Errorf("%s: %w", setting, err))
+		}
+		return err
+	}
+	waiting := func(err error, _ time.Duration) {
+		n.health.set(name, dependency{required: name != "redis" || n.roles.Worker, err: err})
+		if time.Since(said) >= sayEvery {
+			said = time.Now()
+			n.log.Warn("waiting for a dependency to start", "dependency", name, "setting", setting, "error", err)
+		}
+	}
+	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMaxInterval(openPause), backoff.WithMaxElapsedTime(0))
+	if err := backoff.RetryNotify(try, backoff.WithContext(pauses, ctx), waiting); err != nil {
+		return err
+	}
+	if !said.IsZero() {
+		n.log.Info("the dependency has started", "dependency", name)
+	}
+	return nil
+}

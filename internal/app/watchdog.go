@@ -1,0 +1,114 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"recarga/internal/metrics"
+	"recarga/internal/queue"
+)
+
+// watchInterval is the time between two looks at the queues. A look costs three round trips.
+const watchInterval = 10 * time.Second
+
+// watchdog looks after what asynq leaves behind, says what a person must look at, and remembers what it
+// saw for the metrics.
+type watchdog struct {
+	queue *queue.Queue
+	log   *slog.Logger
+	last  atomic.Pointer[queue.Health]
+
+	mu                    sync.Mutex
+	fresh                 bool              // the last look succeeded
+	repairs               map[[2]string]int // by queue and kind
+	alarms                map[string]bool   // those that were said already
+	memoryUsed, memoryMax int64
+}
+
+func newWatchdog(q *queue.Queue, log *slog.Logger) *watchdog {
+	return &watchdog{queue: q, log: log, repairs: map[[2]string]int{}, alarms: map[string]bool{}}
+}
+
+// startWatchdog needs the queue; its end needs to come before the queue's.
+func (n *Node) startWatchdog(context.Context) error {
+	n.watchdog = newWatchdog(n.queue, n.log)
+	n.health.beat("watchdog")
+	n.metrics.ShowQueues(n.watchdog.seen)
+	ctx, cancel := context.WithCancel(context.Background())
+	var watching sync.WaitGroup
+	watching.Go(func() { n.watchdog.run(ctx, func() { n.health.beat("watchdog") }) })
+	n.onShutdown(func() { cancel(); watching.Wait() })
+	return nil
+}
+
+// run calls looked after each look.
+func (w *watchdog) run(ctx context.Context, looked func()) {
+	tick := time.NewTicker(watchInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			w.look(ctx)
+			looked()
+		}
+	}
+}
+
+func (w *watchdog) look(ctx context.Context) {
+	health, err := w.queue.Watch(ctx)
+	used, most := w.queue.Memory(ctx)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.fresh, w.memoryUsed, w.memoryMax = err == nil, used, most
+	if err != nil {
+		if ctx.Err() == nil {
+			w.log.Warn("queues not looked at", "error", err)
+		}
+		return
+	}
+	w.last.Store(&health)
+	for name, q := range health.Queues {
+		for kind, n := range map[string]int{
+			"lease": q.Repaired.Leases, "vanished": q.Repaired.Vanished, "quarantined": q.Repaired.Quarantined, "archived": q.Repaired.Archived,
+		} {
+			w.repairs[[2]string{name, kind}] += n
+		}
+	}
+	w.say(health.Alarms())
+}
+
+// say logs an alarm once, until it has ended.
+func (w *watchdog) say(alarms []string) {
+	now := map[string]bool{}
+	for _, alarm := range alarms {
+		now[alarm] = true
+		if !w.alarms[alarm] {
+			w.log.Error("alarm", "alarm", alarm)
+		}
+	}
+	for alarm := range w.alarms {
+		if !now[alarm] {
+			w.log.Info("alarm ended", "alarm", alarm)
+		}
+	}
+	w.alarms = now
+}
+
+// seen is for the metrics.
+func (w *watchdog) seen() (metrics.Watched, bool) {
+	health := w.last.Load()
+	if health == nil {
+		return metrics.Watched{}, false // not looked yet
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return metrics.Watched{
+		Health: *health, Fresh: w.fresh, Repaired: maps.Clone(w.repairs), MemoryUsed: w.memoryUsed, MemoryMax: w.memoryMax,
+	}, true
+}

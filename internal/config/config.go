@@ -1,0 +1,310 @@
+// Package config has the settings of the program: one table from which flags, environment, file, defaults, checks and
+// docs/settings.md follow.
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"recarga/internal/access"
+	"recarga/internal/archive"
+	"recarga/internal/catalog"
+	"recarga/internal/exposure"
+	"recarga/topup"
+)
+
+// Rate is at most Count in every Per. A zero Count is no limit.
+type Rate struct {
+	Count int
+	Per   time.Duration
+}
+
+// String is the rate in words; empty for no limit.
+func (r Rate) String() string {
+	units := map[time.Duration]string{time.Second: "second", time.Minute: "minute", time.Hour: "hour"}
+	if r.Count == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d a %s, all workers together", r.Count, units[r.Per])
+}
+
+// PerSecond is the rate as a number; 0 is no limit.
+func (r Rate) PerSecond() float64 {
+	if r.Count == 0 {
+		return 0
+	}
+	return float64(r.Count) / r.Per.Seconds()
+}
+
+// Settings are all settings of the program; docs/settings.md says what each is for.
+type Settings struct {
+	DatabaseURL, RedisURL                                       string
+	Retention                                                   time.Duration // 0 is for ever
+	ArchiveDir                                                  string
+	CatalogFile                                                 string
+	DistributorURL, DistributorCustomerID, DistributorSecretKey string
+	DistributorAllowHTTP, AdminKeyAllowWeak                     bool
+	DistributorTimeout                                          time.Duration
+	DistributorRate                                             Rate
+	BreakerShare                                                float64 // 0 to 1; 0 is never
+	BreakerProbe                                                time.Duration
+	DistributorConcurrency                                      int
+	BalanceInterval                                             time.Duration
+	BalanceLow, Reserve                                         topup.Amount // 0 is never
+	RetryInitial, RetryMax, RetryMaxElapsed, ExpiresAfter       time.Duration
+	RetryMaxAttempts                                            int
+	RetryCodes                                                  []topup.Code
+	OnUnknown                                                   string // hold or resend
+	HTTPAddr, MetricsAddr                                       string
+	HTTPMaxConnections                                          int
+	APIKey, CallbackURL, WebhookSecret, AdminKey, EncryptionKey string
+	TrustedProxies                                              access.Proxies
+	TaskKeys, FormerEncryptionKeys                              []string
+	OperatorCallbackURL, OperatorWebhookSecret                  string
+	OperatorOff                                                 error // what is wrong with the two, which are then empty
+	WebhookSchedule                                             []time.Duration
+	WebhookTimeout, WebhookDisableAfter                         time.Duration
+	WebhookRate                                                 Rate
+	WebhookAllowPrivate                                         bool
+	ShutdownTimeout                                             time.Duration
+	QueuesReadOnly                                              bool
+	LogLevel                                                    slog.Level
+	LogFormat                                                   string // json or text
+	APIURL                                                      string
+	// Exposed says of each secret that others can read how they can.
+	Exposed []string
+}
+
+// Required says which settings a command cannot do without.
+type Required []string
+
+// NeedsDistributor are the settings of everything that talks to the distributor.
+var NeedsDistributor = Required{"DISTRIBUTOR_URL", "DISTRIBUTOR_CUSTOMER_ID", "DISTRIBUTOR_SECRET_KEY"}
+
+// SettingError is one setting that cannot be as it is.
+type SettingError struct {
+	// Source is where the value came from; empty for a setting that is missing.
+	Setting, Source, Value, Allowed string
+}
+
+func (e *SettingError) Error() string {
+	if e.Source == "" {
+		return fmt.Sprintf("%s is not set; must be %s", e.Setting, e.Allowed)
+	}
+	return fmt.Sprintf("%s (from %s) is %q; must be %s", e.Setting, e.Source, e.Value, e.Allowed)
+}
+
+// Load takes each setting from the first source that has it. The error joins all mistakes.
+func Load(required Required, sources ...Source) (Settings, error) {
+	var s Settings
+	l := loading{good: map[string]string{}}
+	for _, row := range Table(&s) {
+		l.load(row, required, sources)
+	}
+	l.crossCheck(s)
+	s.Exposed = l.exposed
+	if s.OperatorOff = errors.Join(l.auxiliary...); s.OperatorOff != nil {
+		s.OperatorCallbackURL, s.OperatorWebhookSecret = "", ""
+	}
+	return s, errors.Join(l.errs...)
+}
+
+// loading collects what is said of the settings while they are loaded.
+type loading struct {
+	// good describes those that are right by themselves, by name.
+	good    map[string]string
+	errs    []error
+	exposed []string
+	// auxiliary are the mistakes that switch the operator's endpoint off, and refuse nothing.
+	auxiliary []error
+}
+
+func (l *loading) load(row Setting, required Required, sources []Source) {
+	errs := &l.errs
+	if row.Auxiliary {
+		errs = &l.auxiliary
+	}
+	value, from, exposed, err := row.find(sources)
+	if row.Secret && holdsSecret(value) && exposed != "" {
+		l.exposed = append(l.exposed, exposed)
+	}
+	switch {
+	case err != nil:
+		*errs = append(*errs, err)
+	case value == "" && row.Default == "":
+		if slices.Contains(required, row.Name) {
+			l.errs = append(l.errs, &SettingError{Setting: row.Env(), Allowed: row.Allowed})
+		}
+	case row.set(value) != nil:
+		*errs = append(*errs, &SettingError{Setting: row.Env(), Source: from, Value: row.Shown(value), Allowed: row.Allowed})
+	default:
+		l.good[row.Name] = fmt.Sprintf("%s (from %s) is %q", row.Env(), from, row.Shown(value))
+	}
+}
+
+// find returns the value of the first source that has one, and how others can read it there, if they can. A source
+// that has an empty one unsets what comes after it.
+func (row Setting) find(sources []Source) (value, from, exposed string, err error) {
+	for _, src := range sources {
+		value, ok, err := src.get(row)
+		if ok && src.exposes != nil {
+			exposed = src.exposes(row)
+		}
+		if ok || err != nil {
+			return value, src.name, exposed, err
+		}
+	}
+	return row.Default, "its default", "", nil
+}
+
+// holdsSecret says a secret from a URL that has no password: not every URL of a database is one.
+func holdsSecret(value string) bool {
+	u, err := url.Parse(value)
+	if err != nil || u.Scheme == "" {
+		return value != "" && value != embedded
+	}
+	_, password := u.User.Password()
+	return password || u.Query().Has("password")
+}
+
+// refuse reports settings that are right by themselves and wrong together. One that is not right by
+// itself has been reported already.
+func (l *loading) refuse(wrong bool, rule string, names ...string) {
+	l.errs = append(l.errs, l.together(wrong, rule, names)...)
+}
+
+func (l *loading) together(wrong bool, rule string, names []string) []error {
+	said := make([]string, len(names))
+	for i, name := range names {
+		text, ok := l.good[name]
+		wrong = wrong && ok
+		said[i] = text
+	}
+	if !wrong {
+		return nil
+	}
+	return []error{fmt.Errorf("%s; %s", strings.Join(said, " and "), rule)}
+}
+
+// switchOff is as refuse, for settings of the operator's endpoint.
+func (l *loading) switchOff(wrong bool, rule string, names ...string) {
+	l.auxiliary = append(l.auxiliary, l.together(wrong, rule, names)...)
+}
+
+// shutdownMargin is the least time by which a stop outlasts a purchase, to record what came of it.
+const shutdownMargin = 10 * time.Second
+
+func (l *loading) crossCheck(s Settings) {
+	l.refuse(s.ShutdownTimeout < s.DistributorTimeout+shutdownMargin,
+		fmt.Sprintf("the first must exceed the second by at least %s, or a stop cuts purchases off and their outcome is unknown", shutdownMargin),
+		"SHUTDOWN_TIMEOUT", "DISTRIBUTOR_TIMEOUT")
+	l.refuse(!s.DistributorAllowHTTP && !safeDistributor(s.DistributorURL),
+		"must be https or on loopback, unless RECARGA_DISTRIBUTOR_ALLOW_HTTP is true: "+
+			"the credentials and every purchase travel in the clear",
+		"DISTRIBUTOR_URL")
+	l.refuse(s.MetricsAddr == s.HTTPAddr && !strings.HasSuffix(s.HTTPAddr, ":0"), "must differ: each listens by itself",
+		"METRICS_ADDR", "HTTP_ADDR")
+	l.refuse(s.RetryInitial > s.RetryMax, "the first must not exceed the second", "RETRY_INITIAL", "RETRY_MAX")
+	l.refuse(s.WebhookSecret == "", "must come with RECARGA_WEBHOOK_SECRET: webhooks are signed", "CALLBACK_URL")
+	l.refuse(!s.WebhookAllowPrivate && !publicHTTPS(s.CallbackURL), "must be https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true", "CALLBACK_URL")
+	l.switchOff(s.OperatorWebhookSecret == "", "must come with RECARGA_OPERATOR_WEBHOOK_SECRET: webhooks are signed", "OPERATOR_CALLBACK_URL")
+	l.switchOff(!s.WebhookAllowPrivate && !publicHTTPS(s.OperatorCallbackURL), "must be https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true", "OPERATOR_CALLBACK_URL")
+	l.refuse(s.APIKey == s.AdminKey, "must differ, or every caller is the operator", "API_KEY", "ADMIN_KEY")
+}
+
+// safeDistributor reports whether what is sent to a URL can be read on the way. A name that resolves to loopback today
+// may resolve to something else tomorrow.
+func safeDistributor(raw string) bool {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return u.Scheme == "https" || u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// Unsafe says what others can read of what this process keeps and is given.
+func (s Settings) Unsafe() (list []string) {
+	list = append(list, s.Exposed...)
+	for _, key := range [][2]string{{"RECARGA_ADMIN_KEY", s.AdminKey}, {"RECARGA_API_KEY", s.APIKey}} {
+		if why := access.Weak(key[1]); key[1] != "" && why != "" && !exposure.OnLoopback(s.HTTPAddr) {
+			list = append(list, key[0]+" "+why)
+		}
+	}
+	for _, path := range exposure.ReadableFiles(s.DatabaseURL) {
+		list = append(list, path+" can be read by others")
+	}
+	if dir := string(s.Archive()); exposure.OthersCanRead(dir) {
+		list = append(list, dir+" can be read by others")
+	}
+	return list
+}
+
+// publicHTTPS reports whether a URL is https and does not name a private host. A name that resolves to
+// a private address is noticed when it is delivered to.
+func publicHTTPS(raw string) bool {
+	u, err := url.Parse(raw)
+	if err != nil || u.Scheme != "https" || u.Hostname() == "localhost" {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return err != nil || ip.IsGlobalUnicast() && !ip.IsPrivate()
+}
+
+// Archive is where old orders are kept; empty: nowhere.
+func (s Settings) Archive() archive.Folder {
+	path, isFile := s.DatabaseFile()
+	if s.ArchiveDir == "" && isFile {
+		return archive.Folder(filepath.Join(filepath.Dir(path), "archive"))
+	}
+	return archive.Folder(s.ArchiveDir)
+}
+
+// DatabaseFile is SQLite's.
+func (s Settings) DatabaseFile() (path string, isFile bool) {
+	path, isFile = strings.CutPrefix(s.DatabaseURL, "sqlite:")
+	return strings.TrimPrefix(path, "//"), isFile
+}
+
+// ArchiveBefore is when an order must have ended to leave the database now: at midnight UTC, so that a day's orders
+// leave together.
+func (s Settings) ArchiveBefore(now time.Time) time.Time {
+	return now.Add(-s.Retention).UTC().Truncate(24 * time.Hour)
+}
+
+// Catalog is what can be bought: the file that RECARGA_CATALOG names, or the products of the distributor's document.
+func (s Settings) Catalog() (topup.Catalog, error) {
+	if s.CatalogFile == "" {
+		return topup.DefaultCatalog(), nil
+	}
+	c, err := catalog.ReadFile(s.CatalogFile)
+	if err != nil {
+		return c, fmt.Errorf("RECARGA_CATALOG: %w", err)
+	}
+	return c, nil
+}
+
+// SealingKey seals the secrets in the database; FormerKeys open as well. The admin key is one of them where it is not
+// the one that seals: it was, before RECARGA_ENCRYPTION_KEY was set.
+func (s Settings) SealingKey() string { return cmp.Or(s.EncryptionKey, s.AdminKey) }
+
+// FormerKeys are those that open what they sealed before SealingKey was set.
+func (s Settings) FormerKeys() []string {
+	return append([]string{s.AdminKey}, s.FormerEncryptionKeys...)
+}
+
+// SealingKeys are all keys, the one that seals first; none where nothing is sealed.
+func (s Settings) SealingKeys() []string {
+	if s.SealingKey() == "" {
+		return nil
+	}
+	return append([]string{s.SealingKey()}, s.FormerKeys()...)
+}

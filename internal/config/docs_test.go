@@ -1,0 +1,74 @@
+package config
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+//go:generate go test -run TestSettingsDocument . -update
+
+var update = flag.Bool("update", false, "write the generated documents anew")
+
+// keeps fails when a document is not what the code says, or writes it.
+func keeps(t *testing.T, path, want string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("%s is not what the code says; run: go generate ./internal/config", path)
+	}
+}
+
+func TestSettingsDocument(t *testing.T) { keeps(t, "../../docs/settings.md", settingsMarkdown()) }
+
+// settingsIntroduction has ~ where Markdown has a backquote.
+const settingsIntroduction = `# Settings
+
+A flag comes before an environment variable, that before the file of ~--config recarga.yaml~ (or ~RECARGA_CONFIG~), and that
+before the default. The flag of ~RECARGA_HTTP_ADDR~ is ~--http-addr~, its key in the file ~http_addr~. Unknown variables
+and keys are refused (but for what Kubernetes and Docker set for a service or a link named recarga, such as
+~RECARGA_PORT=tcp://10.0.0.1:8080~), and all mistakes are reported at once, with exit status 2. Durations are Go's: ~30s~, ~2m~, ~1h30m~.
+
+A setting marked *secret* is never shown. In the environment and in the file it may also be given as the path of a file
+that holds it: the same name with ~_FILE~ (~_file~). One that other users of the machine can read (in a flag, or in a
+file whose mode and folders let them) is a warning at the start and of ~recarga doctor~. An empty variable is not set; an empty flag or key unsets what
+comes after it.
+
+Wrong together: ~RECARGA_SHUTDOWN_TIMEOUT~ less than 10 s above ~RECARGA_DISTRIBUTOR_TIMEOUT~ · ~RECARGA_RETRY_INITIAL~ above
+~RECARGA_RETRY_MAX~ · an http ~RECARGA_DISTRIBUTOR_URL~ that is not on loopback (~localhost~, 127.0.0.1, ::1) without
+~RECARGA_DISTRIBUTOR_ALLOW_HTTP~ · ~RECARGA_CALLBACK_URL~ without ~RECARGA_WEBHOOK_SECRET~, or http or private without
+~RECARGA_WEBHOOK_ALLOW_PRIVATE~ · ~RECARGA_API_KEY~ equal to ~RECARGA_ADMIN_KEY~ · ~RECARGA_METRICS_ADDR~ equal to
+~RECARGA_HTTP_ADDR~ · where there is an API (~serve~, ~api~),
+~RECARGA_CALLBACK_URL~ without ~RECARGA_API_KEY~ and ~RECARGA_ADMIN_KEY~, and an admin key that can be guessed (less than 20
+characters, few different ones, or a known word in it) where ~RECARGA_HTTP_ADDR~ is not on loopback, without
+~RECARGA_ADMIN_KEY_ALLOW_WEAK~. ~recarga key~ makes one that cannot.
+`
+
+func settingsMarkdown() string {
+	var b strings.Builder
+	b.WriteString("<!-- Generated from internal/config/table.go by `go generate ./internal/config`. Do not edit. -->\n\n" + strings.ReplaceAll(settingsIntroduction, "~", "`"))
+	for _, group := range Groups(new(Settings)) {
+		fmt.Fprintf(&b, "\n## %s\n\n| variable | default | allowed | what it is |\n|---|---|---|---|\n", group.Title)
+		for _, row := range group.Rows {
+			standard, what := "none", row.Help
+			if row.Default != "" {
+				standard = "`" + row.Default + "`"
+			}
+			if row.Secret {
+				what += " *(secret)*"
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", row.Env(), standard, row.Allowed, what)
+		}
+	}
+	return b.String()
+}

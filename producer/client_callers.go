@@ -1,0 +1,185 @@
+package producer
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"recarga/topup"
+)
+
+// Caller is who places orders and is notified of them, as the operator sees it.
+type Caller struct {
+	// Name is what its orders carry.
+	Name string `json:"name"`
+	// CallbackURL is where its events go; nil: nowhere.
+	CallbackURL *string `json:"callback_url"`
+	// Endpoints are all that are notified, the callback URL too.
+	Endpoints []Endpoint `json:"endpoints"`
+	// CreatedAt is when it was added.
+	CreatedAt time.Time `json:"created_at"`
+	// DisabledAt is since when its keys are refused; nil: they are not.
+	DisabledAt *time.Time `json:"disabled_at"`
+	// Version rises with each change; see Client.ChangeCaller.
+	Version int64 `json:"version"`
+	// Keys are its API keys, the newest first.
+	Keys []CallerKey `json:"keys"`
+	// IDPrefix is what the ids of its orders begin with, and nobody else's; nil: none.
+	IDPrefix *string `json:"id_prefix"`
+	// MaxOpen is how many of its orders may be open; nil: any number.
+	MaxOpen *int `json:"max_open"`
+	// MaxRate is how many orders it may place, as in 5/s; nil: any number.
+	MaxRate *string `json:"max_rate"`
+	// APIKey is there when the caller has just been added, and never again.
+	APIKey string `json:"api_key,omitempty"`
+	// WebhookSecret is there when the caller has just been added, and never again.
+	WebhookSecret string `json:"webhook_secret,omitempty"`
+}
+
+// CallerKey is what is shown of an API key.
+type CallerKey struct {
+	// Hint is the key's last characters; empty for one of an older release.
+	Hint string `json:"hint"`
+	// CreatedAt is when it was made.
+	CreatedAt time.Time `json:"created_at"`
+	// ExpiresAt is when it ends; nil: never.
+	ExpiresAt *time.Time `json:"expires_at"`
+}
+
+// Endpoint is where a caller is notified; the one named default is its callback URL.
+type Endpoint struct {
+	// Name is its own among its caller's.
+	Name string `json:"name"`
+	// URL is where the events go.
+	URL string `json:"url"`
+	// EventTypes are the types that it wants; empty means every type.
+	EventTypes []topup.EventType `json:"event_types"`
+	// FailingSince is the first failure after its last success; nil: it answers.
+	FailingSince *time.Time `json:"failing_since"`
+	// DisabledAt is since when nothing is sent to it; nil: it is enabled.
+	DisabledAt *time.Time `json:"disabled_at"`
+	// Reason is why it is disabled; nil: it is enabled.
+	Reason *string `json:"reason"`
+}
+
+// SetEndpoint adds an endpoint to a caller, or changes the one of that name. version is as in ChangeCaller.
+func (c *Client) SetEndpoint(
+	ctx context.Context, caller string, version int64, e Endpoint,
+) (changed Caller, err error) {
+	request := map[string]any{"url": e.URL, "event_types": e.EventTypes}
+	if len(e.EventTypes) == 0 {
+		delete(request, "event_types")
+	}
+	path := endpointPath(caller, e.Name) + versioned(version, nil)
+	err = c.onCaller(ctx, "set an endpoint of", http.MethodPut, path, caller, request, &changed)
+	return changed, err
+}
+
+// RemoveEndpoint takes an endpoint away from a caller. version is as in ChangeCaller.
+func (c *Client) RemoveEndpoint(
+	ctx context.Context, caller string, version int64, name string,
+) (changed Caller, err error) {
+	path := endpointPath(caller, name) + versioned(version, nil)
+	err = c.onCaller(ctx, "remove an endpoint of", http.MethodDelete, path, caller, nil, &changed)
+	return changed, err
+}
+
+// EnableEndpoint has an endpoint tried again, and clears the record of its failures.
+func (c *Client) EnableEndpoint(ctx context.Context, caller, name string) error {
+	return c.onCaller(ctx, "enable an endpoint of", http.MethodPost, endpointPath(caller, name)+"/enable", caller, nil,
+		&Caller{})
+}
+
+// DisableEndpoint has nothing more sent to an endpoint.
+func (c *Client) DisableEndpoint(ctx context.Context, caller, name string) error {
+	return c.onCaller(ctx, "disable an endpoint of", http.MethodPost, endpointPath(caller, name)+"/disable", caller, nil,
+		&Caller{})
+}
+
+func endpointPath(caller, name string) string {
+	return "/v1/callers/" + url.PathEscape(caller) + "/endpoints/" + url.PathEscape(name)
+}
+
+// Callers lists the callers of the registry, with the admin key.
+func (c *Client) Callers(ctx context.Context) ([]Caller, error) {
+	callers, _, err := list[Caller](ctx, c, "list callers", "/v1/callers")
+	return callers, err
+}
+
+// AddCaller registers a caller, with the admin key. more has other fields of POST /v1/callers, such as id_prefix. Keep
+// its API key and its webhook secret: they are shown this once.
+func (c *Client) AddCaller(
+	ctx context.Context, name, callbackURL string, more map[string]any,
+) (added Caller, err error) {
+	request := map[string]any{"name": name}
+	maps.Copy(request, more)
+	if callbackURL != "" {
+		request["callback_url"] = callbackURL
+	}
+	err = c.onCaller(ctx, "add", http.MethodPost, "/v1/callers", name, request, &added)
+	return added, err
+}
+
+// ChangeCaller changes a caller, by the fields of PATCH /v1/callers/{name}. With its version among them, as the
+// changes below take it, a *Problem with status 409 says that somebody has changed it since; 0 and absent are any.
+func (c *Client) ChangeCaller(ctx context.Context, name string, change map[string]any) (changed Caller, err error) {
+	err = c.onCaller(ctx, "change", http.MethodPatch, "/v1/callers/"+url.PathEscape(name), name, change, &changed)
+	return changed, err
+}
+
+// Rotation is how a key or a secret follows another.
+type Rotation struct {
+	// Version is as in ChangeCaller.
+	Version int64
+	// Overlap is how long the former one is good as well.
+	Overlap time.Duration
+	// ExpiresAt is when a new key ends; nil: never.
+	ExpiresAt *time.Time
+}
+
+func (r Rotation) query() string {
+	q := url.Values{"overlap": {r.Overlap.String()}}
+	if r.ExpiresAt != nil {
+		q.Set("expires_at", r.ExpiresAt.UTC().Format(time.RFC3339))
+	}
+	return versioned(r.Version, q)
+}
+
+// versioned is a query with a version, or empty.
+func versioned(version int64, q url.Values) string {
+	if version != 0 {
+		if q == nil {
+			q = url.Values{}
+		}
+		q.Set("version", strconv.FormatInt(version, 10))
+	}
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + q.Encode()
+}
+
+// RotateSecret gives a caller a new webhook secret; the former one signs as well until the overlap has
+// passed.
+func (c *Client) RotateSecret(ctx context.Context, name string, how Rotation) (secret string, err error) {
+	var answer Caller
+	how.ExpiresAt = nil
+	path := "/v1/callers/" + url.PathEscape(name) + "/rotate-secret" + how.query()
+	err = c.onCaller(ctx, "rotate the secret of", http.MethodPost, path, name, nil, &answer)
+	return answer.WebhookSecret, err
+}
+
+// RotateKey gives a caller a new API key; the former one is good until the overlap has passed.
+func (c *Client) RotateKey(ctx context.Context, name string, how Rotation) (key string, err error) {
+	var answer Caller
+	path := "/v1/callers/" + url.PathEscape(name) + "/rotate-key" + how.query()
+	err = c.onCaller(ctx, "rotate the key of", http.MethodPost, path, name, nil, &answer)
+	return answer.APIKey, err
+}
+
+func (c *Client) onCaller(ctx context.Context, what, method, path, name string, request any, answer *Caller) error {
+	return c.call(ctx, what+" caller "+name, method, path, request, answer)
+}

@@ -1,0 +1,140 @@
+// Words finds retired words in names, comments, messages and documents, and says what to write instead: one word has one
+// meaning here, and it is the word of the field. Run it from the module's root: go run ./scripts/words [PATH…]
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// retired are words, as they stand alone or in a name (ringOrder has two), and what to write instead.
+var retired = map[string]string{
+	"told":  "notified, delivered, or said",
+	"tell":  "notify, deliver, or report",
+	"tells": "notifies, delivers, or reports", "telling": "notifying", "teller": "deliverer", "untold": "not delivered",
+	"ring": "enqueue", "rings": "enqueues", "rang": "enqueued", "rung": "enqueued", "ringing": "enqueueing",
+	"bell": "waker", "insist": "force", "insists": "forces", "insisted": "forced",
+	"lane": "committer", "lanes": "committers", "strand": "operation", "strands": "operations", "volley": "batch",
+	"volleys": "batches",
+	"mend":    "fix", "mends": "fixes", "mended": "fixed", "mending": "fixing",
+	"crowd": "waiting by priority", "barred": "denied", "freedom": "unrestricted", "manner": "options",
+	"lonely": "local", "sayings": "messages", "notices": "restrictions, or messages", "board": "shared state",
+	"verdict": "decision", "verdicts": "decisions",
+}
+
+// phrases are retired, too.
+var phrases = map[*regexp.Regexp]string{
+	regexp.MustCompile(`(?i)\b(stands?|stood|standing|wait(s|ing)?) in line\b`):     "wait, or are deferred",
+	regexp.MustCompile(`(?i)\b(goes|go|gone|going|went) on with\b`):                 "continue",
+	regexp.MustCompile(`\b(goOn|notNow|TryNow|tryNow|StandInLine|InLine|inLine)\b`): "run, deferUntil, DeliverNow, Defer, Waiting",
+	regexp.MustCompile(`(?i)HOLD_BELOW|HoldBelow`):                                  "BALANCE_RESERVE, Reserve",
+}
+
+// allowed are places where a word is somebody else's, or history: a path's beginning, and what the line has.
+var allowed = []struct {
+	path string
+	line *regexp.Regexp
+}{
+	{"CHANGELOG.md", regexp.MustCompile(``)},               // what was released under its former names
+	{"scripts/words/", regexp.MustCompile(``)},             // this table
+	{"README.es.md", regexp.MustCompile(``)},               // another language
+	{"internal/config/", regexp.MustCompile(`HOLD_BELOW`)}, // a setting's former name
+	{"docs/settings.md", regexp.MustCompile(`HOLD_BELOW`)},
+	{"", regexp.MustCompile(`recarga:distributor:notices|distributor notices|"notice"`)}, // stored in Redis
+	{"", regexp.MustCompile(`dashboard|keyboard|clipboard|onboard`)},
+}
+
+// files are those that the repository has of these kinds.
+var kinds = []string{".go", ".md", ".sql", ".lua", ".html", ".yaml", ".yml", ".tmpl", ".css", ".js"}
+
+var word = regexp.MustCompile(`[A-Z]+[a-z]*|[a-z]+`)
+
+func main() {
+	paths, err := listed(os.Args[1:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "words:", err)
+		os.Exit(2)
+	}
+	found := 0
+	for _, path := range paths {
+		n, err := check(path)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "words:", err)
+			os.Exit(2)
+		}
+		found += n
+	}
+	if found > 0 {
+		fmt.Fprintf(os.Stderr, "%d retired words\n", found)
+		os.Exit(1)
+	}
+}
+
+func listed(under []string) (paths []string, err error) {
+	out, err := exec.Command("git", append([]string{"ls-files", "--"}, under...)...).Output()
+	if err != nil {
+		return nil, fmt.Errorf("git ls-files: %w", err)
+	}
+	for path := range strings.Lines(string(out)) {
+		path = strings.TrimSuffix(path, "\n")
+		generated := strings.HasPrefix(path, "docs/openapi") || strings.Contains(path, "/testdata/")
+		asset := strings.Contains(path, "/assets/") && !strings.HasPrefix(path, "internal/console/pages")
+		if slices.Contains(kinds, filepath.Ext(path)) && !generated && !asset {
+			paths = append(paths, path)
+		}
+	}
+	return paths, nil
+}
+
+func check(path string) (found int, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = file.Close() }()
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 16<<20)
+	for number := 1; lines.Scan(); number++ {
+		line := lines.Text()
+		if excepted(path, line) {
+			continue
+		}
+		for _, problem := range problems(line) {
+			fmt.Printf("%s:%d: %s\n", path, number, problem)
+			found++
+		}
+	}
+	return found, lines.Err()
+}
+
+func excepted(path, line string) bool {
+	for _, a := range allowed {
+		if strings.HasPrefix(path, a.path) && a.line.MatchString(line) {
+			return true
+		}
+	}
+	return false
+}
+
+// problems are a line's retired words, each once.
+func problems(line string) (list []string) {
+	for _, w := range word.FindAllString(line, -1) {
+		w = strings.ToLower(w)
+		if instead, is := retired[w]; is {
+			list = append(list, fmt.Sprintf("%q is retired; write %s", w, instead))
+		}
+	}
+	for phrase, instead := range phrases {
+		if found := phrase.FindString(line); found != "" {
+			list = append(list, fmt.Sprintf("%q is retired; write %s", found, instead))
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}

@@ -72,7 +72,7 @@ type Overview struct {
 	OldestWaiting time.Time
 	// UnknownByAge counts the held orders by how long ago they were placed: under an hour, a day, a week, longer.
 	UnknownByAge [4]int64
-	// ExhaustedEvents counts the events that were given up, up to 1000.
+	// ExhaustedEvents counts the exhausted events, up to 1000.
 	ExhaustedEvents int64
 }
 

@@ -54,7 +54,7 @@ func newProxy(t *testing.T, redis string, rule func(command []string) fate) *pro
 	return p
 }
 
-// strike notes that the harm is done, and tells whether it is the first time.
+// strike notes that the harm is done, and reports whether it is the first time.
 func (p *proxy) strike() (first bool) {
 	p.once.Do(func() { close(p.hit); first = true })
 	return first
@@ -109,7 +109,7 @@ func (p *proxy) answers(client, server net.Conn, losing *atomic.Bool) {
 	}
 }
 
-// says tells an answer with content from an error and from nil.
+// says reports whether an answer has content: it is no error, and not nil.
 func says(answer []byte) bool {
 	return answer[0] == ':' || answer[0] == '$' && answer[1] != '-'
 }
@@ -140,10 +140,11 @@ func readCommand(in *bufio.Reader) (command []string, raw []byte, err error) {
 	return command, raw, err
 }
 
-// script tells whether a command runs the script of asynq that has so many keys, the one at the index
-// ending so: it is how they can be told apart.
+// script reports whether a command runs the script of asynq that has so many keys, the one at the index
+// ending so: that is how they differ.
 func script(command []string, keys, index int, suffix string) bool {
-	if len(command) < 3+keys || !strings.HasPrefix(strings.ToLower(command[0]), "eval") || command[2] != strconv.Itoa(keys) {
+	if len(command) < 3+keys || !strings.HasPrefix(strings.ToLower(command[0]), "eval") ||
+		command[2] != strconv.Itoa(keys) {
 		return false
 	}
 	return strings.HasSuffix(command[3+index], suffix)
@@ -155,7 +156,8 @@ func isDone(command []string) bool    { return script(command, 5, 0, "}:active")
 func isRetry(command []string) bool   { return script(command, 8, 3, "}:retry") }
 
 func isRenewal(command []string) bool {
-	return len(command) > 2 && strings.EqualFold(command[0], "zadd") && strings.HasSuffix(command[1], "}:lease") && strings.EqualFold(command[2], "xx")
+	return len(command) > 2 && strings.EqualFold(command[0], "zadd") && strings.HasSuffix(command[1], "}:lease") &&
+		strings.EqualFold(command[2], "xx")
 }
 
 // ruleIf is a rule that treats some commands so.

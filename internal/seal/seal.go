@@ -3,7 +3,7 @@
 //
 // The construction is AES-256-GCM with random nonces, under a key that HKDF-SHA256 derives for each purpose
 // from the one of the settings. Purpose and context are authenticated, so that what was sealed for one caller
-// cannot be passed off as another's. A sealed value names its key, so that one can tell what is still to be
+// cannot be passed off as another's. A sealed value names its key, so that one can see what is still to be
 // sealed anew after a key has changed:
 //
 //	"rs1" 0x01 | key id, 8 bytes | nonce, 12 bytes | ciphertext and tag
@@ -51,7 +51,7 @@ func New(keys ...string) *Box {
 	return b
 }
 
-// Ready tells that there is a key to seal with.
+// Ready reports whether there is a key to seal with.
 func (b *Box) Ready() bool { return b != nil && len(b.keys) > 0 }
 
 // Seal encrypts data for one purpose, a fixed sentence of the package that uses it, and for one context, such as
@@ -75,7 +75,7 @@ func (b *Box) Open(purpose string, sealed []byte, context ...string) ([]byte, er
 	return b.openFirstForm(purpose, sealed, context)
 }
 
-// Current tells that a value, which Open opens, is sealed with the first key and in the present form.
+// Current reports whether a value, which Open opens, is sealed with the first key and in the present form.
 func (b *Box) Current(sealed []byte) bool {
 	return b.Ready() && bytes.Equal(keyID(sealed), b.keys[0].id)
 }

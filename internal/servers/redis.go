@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// HasRedis tells whether redis-server is installed.
+// HasRedis reports whether redis-server is installed.
 func HasRedis() bool {
 	_, err := exec.LookPath("redis-server")
 	return err == nil

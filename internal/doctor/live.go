@@ -70,7 +70,7 @@ func NewLive(cfg LiveConfig) *Live {
 	}
 	l := &Live{cfg: cfg, part: &distributorPart{roots: cfg.RootCAs, url: new(url.URL)}, tokens: cfg.Tokens}
 	if l.tokens == nil {
-		l.tokens = new(lonely)
+		l.tokens = new(localTokenStore)
 	}
 	l.client = l.newClient(first(l.tokens, ""))
 	if l.part.err == nil {
@@ -400,24 +400,24 @@ func (b *beginning) Load(ctx context.Context) (string, time.Time, error) {
 	return next, time.Now().Add(time.Hour), nil
 }
 
-// lonely is a token store of this process.
-type lonely struct {
+// localTokenStore keeps the token in this process.
+type localTokenStore struct {
 	mu      sync.Mutex
 	token   string
 	expires time.Time
 }
 
-func (s *lonely) Load(context.Context) (string, time.Time, error) {
+func (s *localTokenStore) Load(context.Context) (string, time.Time, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.token, s.expires, nil
 }
 
-func (s *lonely) Save(_ context.Context, token string, expires time.Time) error {
+func (s *localTokenStore) Save(_ context.Context, token string, expires time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.token, s.expires = token, expires
 	return nil
 }
 
-func (s *lonely) Lock(context.Context) (func(), error) { return func() {}, nil }
+func (s *localTokenStore) Lock(context.Context) (func(), error) { return func() {}, nil }

@@ -94,6 +94,9 @@ func TestBothReadmesShowTheSame(t *testing.T) {
 	if len(blocks(english)) < 5 {
 		t.Error("README.md has hardly a block: is it read?")
 	}
+	if e, s := heading.FindAllString(english, -1), heading.FindAllString(spanish, -1); len(e) != len(s) {
+		t.Errorf("README.md has %d headings, README.es.md %d", len(e), len(s))
+	}
 	if !strings.Contains(english, "(README.es.md)") || !strings.Contains(spanish, "(README.md)") {
 		t.Error("the two do not link to each other")
 	}
@@ -116,6 +119,7 @@ func readme(t *testing.T, name string) string {
 
 var (
 	block   = regexp.MustCompile("(?s)```[a-z]*\n(.*?)```")
+	heading = regexp.MustCompile(`(?m)^#+ (\S+ )*\S+$`)
 	comment = regexp.MustCompile(`(?m)\s+# .*$`)
 )
 

@@ -45,12 +45,12 @@ func (j *Journal) Accept(ctx context.Context, r topup.Request, now time.Time) (o
 	a, err := write(ctx, j, string(r.ID), func(t *tx) (accepted, error) {
 		if refused == nil {
 			// What is stored is what was given, so it need not be read back.
-			if inserted, err := t.ending(true).exec(sqlInsert.SQLite, insert...); inserted > 0 || err != nil {
+			if inserted, err := t.last(true).Exec(sqlInsert.SQLite, insert...); inserted > 0 || err != nil {
 				return accepted{record: fresh}, err
 			}
 		}
 		stored, err := t.repeated(fresh, refused)
-		return accepted{record: stored, replayed: !t.again || !stored.CreatedAt.Equal(now)}, err
+		return accepted{record: stored, replayed: !t.Again() || !stored.CreatedAt.Equal(now)}, err
 	})
 	if errors.Is(err, errArchived) {
 		a.record, err = j.archivedRecord(ctx, r.ID)

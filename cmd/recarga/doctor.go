@@ -37,7 +37,8 @@ are wrong.`,
   recarga doctor --live
   recarga doctor --live --purchase 5537686660`,
 	}
-	timeout := cmd.Flags().Duration("timeout", doctor.DefaultTimeout, fmt.Sprintf("what each check may take (with --live: %s)", doctor.LiveTimeout))
+	timeout := cmd.Flags().Duration("timeout", doctor.DefaultTimeout,
+		fmt.Sprintf("what each check may take (with --live: %s)", doctor.LiveTimeout))
 	strict := cmd.Flags().Bool("strict", false, "count warnings as failures")
 	asJSON := jsonFlag(cmd)
 	live := p.addLiveFlags(cmd)
@@ -79,7 +80,8 @@ are wrong.`,
 // it must be.
 func settingsFindings(err error) (found []doctor.Finding) {
 	for line := range strings.SplitSeq(err.Error(), "\n") {
-		f := doctor.Finding{Check: "settings", Status: doctor.Fail, Found: line, Fix: "docs/settings.md says what is allowed"}
+		f := doctor.Finding{Check: "settings", Status: doctor.Fail, Found: line,
+			Fix: "docs/settings.md says what is allowed"}
 		if i := strings.LastIndex(line, "; "); i >= 0 {
 			f.Found, f.Fix = line[:i], line[i+len("; "):]
 		}
@@ -107,7 +109,8 @@ func (p *program) showFinding(w io.Writer, f doctor.Finding, widest int) error {
 	const fixAt = len("fail") + 2
 	t := p.terminal()
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %-*s  %s\n", t.paint(colourOf(f.Status), fmt.Sprintf("%-4s", f.Status)), widest, f.Check, t.hanging(printable(f.Found), fixAt+widest+2))
+	fmt.Fprintf(&b, "%s  %-*s  %s\n", t.paint(colourOf(f.Status), fmt.Sprintf("%-4s", f.Status)), widest, f.Check,
+		t.hanging(printable(f.Found), fixAt+widest+2))
 	if f.Fix != "" {
 		fmt.Fprintf(&b, "%*s→ %s\n", fixAt, "", t.hanging(printable(f.Fix), fixAt+2))
 	}

@@ -41,7 +41,9 @@ func newOperatorAddCommand(p *program) *cobra.Command {
 	role := cmd.Flags().String("role", "", "viewer, operator or admin")
 	_ = cmd.MarkFlagRequired("role") // fails only for a flag that there is not
 	expires := expiryFlag(cmd)
-	return showCommand(p, cmd, adminKey, func(cmd *cobra.Command, c *producer.Client, args []string) (producer.Operator, error) {
+	return showCommand(p, cmd, adminKey, func(
+		cmd *cobra.Command, c *producer.Client, args []string,
+	) (producer.Operator, error) {
 		return c.AddOperator(cmd.Context(), args[0], *role, expires())
 	}, func(added producer.Operator) error {
 		if err := p.printOperators([]producer.Operator{added}); err != nil {

@@ -18,14 +18,16 @@ func TestCallbackOfNobody(t *testing.T) {
 		r       app.Roles
 		s       config.Settings
 		refused bool
-	}{{both, notified, true}, {app.Roles{API: true}, notified, true}, {app.Roles{Worker: true}, notified, false}, {both, shop, false}, {both, operator, false}, {both, config.Settings{}, false}} {
+	}{{both, notified, true}, {app.Roles{API: true}, notified, true}, {app.Roles{Worker: true}, notified, false},
+		{both, shop, false}, {both, operator, false}, {both, config.Settings{}, false}} {
 		if err := c.r.Refuse(c.s); (err != nil) != c.refused {
 			t.Errorf("%+v with keys %q and %q: %v", c.r, c.s.APIKey, c.s.AdminKey, err)
 		}
 	}
 	env := map[string]string{
-		"RECARGA_DISTRIBUTOR_URL": "http://127.0.0.1:1", "RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo", "RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
-		"RECARGA_CALLBACK_URL": notified.CallbackURL, "RECARGA_WEBHOOK_SECRET": webhook.NewSecret(),
+		"RECARGA_DISTRIBUTOR_URL": "http://127.0.0.1:1", "RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo",
+		"RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
+		"RECARGA_CALLBACK_URL":           notified.CallbackURL, "RECARGA_WEBHOOK_SECRET": webhook.NewSecret(),
 	}
 	for _, command := range []string{"serve", "api"} {
 		want(t, env, exitUsage, `^$`, `^recarga: RECARGA_CALLBACK_URL is set, and neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY; must`, command)
@@ -59,11 +61,13 @@ func TestWeakAdminKey(t *testing.T) {
 		}
 	}
 	env := map[string]string{
-		"RECARGA_DISTRIBUTOR_URL": "http://127.0.0.1:1", "RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo", "RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
-		"RECARGA_HTTP_ADDR": "0.0.0.0:0", "RECARGA_ADMIN_KEY": weak,
+		"RECARGA_DISTRIBUTOR_URL": "http://127.0.0.1:1", "RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo",
+		"RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
+		"RECARGA_HTTP_ADDR":              "0.0.0.0:0", "RECARGA_ADMIN_KEY": weak,
 	}
 	for _, command := range []string{"serve", "api"} {
-		want(t, env, exitUsage, `^$`, `^recarga: RECARGA_ADMIN_KEY is "\(hidden\)", which has 13 characters.*recarga key`, command)
+		want(t, env, exitUsage, `^$`, `^recarga: RECARGA_ADMIN_KEY is "\(hidden\)", which has 13 characters.*recarga key`,
+			command)
 	}
 	want(t, nil, exitOK, `^[A-Za-z0-9_-]{43}\n$`, `^$`, "key")
 	want(t, nil, exitOK, `^\{"key":"[A-Za-z0-9_-]{43}"\}\n$`, `^$`, "key", "--json")

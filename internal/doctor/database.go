@@ -44,7 +44,8 @@ const (
 	fixSchema = "run the newer recarga on all machines"
 
 	whyHeld = "each may have been charged, and waits for a person's decision"
-	fixHeld = "recarga list --state unknown, and for each: recarga get ID, ask the distributor, recarga resolve ID; or all by a statement: recarga reconcile"
+	fixHeld = "recarga list --state unknown, and for each: recarga get ID, ask the distributor, recarga resolve ID; or " +
+		"all by a statement: recarga reconcile"
 
 	whyKeys = "a caller whose key has expired places no orders"
 	fixKeys = "recarga caller rotate-key NAME --overlap 24h --expires-in 2160h, and give the caller the new key"
@@ -52,7 +53,8 @@ const (
 	sqlKeys = `SELECT name, key_expires_at FROM callers
 WHERE disabled_at IS NULL AND key_expires_at IS NOT NULL AND key_expires_at < $1 ORDER BY key_expires_at, name`
 
-	whySealed = "a webhook whose secret cannot be opened is not sent, and a former encryption key that is still needed cannot be taken away"
+	whySealed = "a webhook whose secret cannot be opened is not sent, and a former encryption key that is still needed " +
+		"cannot be taken away"
 	fixSealed = "recarga rekey, when every process has the present RECARGA_ENCRYPTION_KEY and RECARGA_ENCRYPTION_KEY_OLD"
 
 	sqlSealed = "SELECT name, secrets FROM callers"
@@ -161,7 +163,7 @@ func (d *database) sealed(ctx context.Context, tables string) Finding {
 		return ok("no callers in the registry")
 	case len(unreadable) > 0:
 		return fail("no key opens those of %s", strings.Join(unreadable, ", ")).
-			with("set RECARGA_ENCRYPTION_KEY_OLD to the key that sealed them, or rotate them: recarga caller rotate-secret NAME")
+			with("set RECARGA_ENCRYPTION_KEY_OLD to the key that sealed them, or: recarga caller rotate-secret NAME")
 	default:
 		return unless(former == 0, Warn, "of %d callers, %d are sealed with a former key", all, former)
 	}

@@ -14,11 +14,15 @@ import (
 )
 
 func (m *Metrics) defineJournal() {
-	m.commitWrites = m.histograms(shared, "recarga_journal_commit_writes", "How many writes shared a commit of this process.")
-	m.commitSeconds = m.histograms(quick, "recarga_journal_commit_seconds", "Time of this process's commits, from the first statement to the answer.")
-	m.commitErrors = m.counters(alone(), "recarga_journal_commit_errors_total", "Commits of this process that failed, or whose answer was lost.")
+	m.commitWrites = m.histograms(shared, "recarga_journal_commit_writes",
+		"How many writes shared a commit of this process.")
+	m.commitSeconds = m.histograms(quick, "recarga_journal_commit_seconds",
+		"Time of this process's commits, from the first statement to the answer.")
+	m.commitErrors = m.counters(alone(), "recarga_journal_commit_errors_total",
+		"Commits of this process that failed, or whose answer was lost.")
 	m.archived = m.counters(alone(), "recarga_archived_orders_total", "Orders that this process moved to the archive.")
-	m.archiveErrors = m.counters(alone(), "recarga_archive_errors_total", "Times at which this process could not move the orders that are older than RECARGA_RETENTION.")
+	m.archiveErrors = m.counters(alone(), "recarga_archive_errors_total",
+		"Times at which this process could not move the orders that are older than RECARGA_RETENTION.")
 }
 
 // Archived counts orders that were moved to the archive, and whether all could be that should.
@@ -59,7 +63,8 @@ func (m *Metrics) ReadFrom(j *journal.Journal, log *slog.Logger) (stop func()) {
 
 // Describe implements prometheus.Collector.
 func (b book) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{b.m.orders, b.m.waiting, b.m.unknownAge, b.m.dueAge, b.m.events, b.m.eventDueAge, b.m.endpointsDisabled, b.m.balanceLow, b.m.balanceDrift, b.m.disputed, b.m.disputedAge} {
+	for _, d := range []*prometheus.Desc{b.m.orders, b.m.waiting, b.m.unknownAge, b.m.dueAge, b.m.events, b.m.eventDueAge,
+		b.m.endpointsDisabled, b.m.balanceLow, b.m.balanceDrift, b.m.disputed, b.m.disputedAge} {
 		descs <- d
 	}
 }
@@ -71,7 +76,8 @@ func (b book) Collect(metrics chan<- prometheus.Metric) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
-	if err := errors.Join(b.readOrders(ctx, metrics), b.readEvents(ctx, metrics), b.readBalance(ctx, metrics)); err != nil && !b.closed.Load() {
+	if err := errors.Join(b.readOrders(ctx, metrics), b.readEvents(ctx, metrics),
+		b.readBalance(ctx, metrics)); err != nil && !b.closed.Load() {
 		b.log.Warn("orders not counted", "error", err)
 	}
 }
@@ -82,7 +88,8 @@ func (b book) readOrders(ctx context.Context, metrics chan<- prometheus.Metric) 
 		return err
 	}
 	for _, f := range topup.StateTable() {
-		metrics <- prometheus.MustNewConstMetric(b.m.orders, prometheus.GaugeValue, float64(counts[f.State]), string(f.State))
+		metrics <- prometheus.MustNewConstMetric(b.m.orders, prometheus.GaugeValue, float64(counts[f.State]),
+			string(f.State))
 	}
 	lengths, err := b.journal.WaitingByPriority(ctx)
 	if err != nil {

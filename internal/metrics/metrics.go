@@ -76,20 +76,24 @@ func New(version string, roles []string, retryCodes []topup.Code) *Metrics {
 			m.codes = append(m.codes, c)
 		}
 	}
-	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.defineOrders()
 	m.defineDistributor()
 	m.defineWebhooks()
 	m.defineJournal()
 	m.defineQueue()
 	m.defineHTTP()
-	m.gauges("recarga_build_info", "1. Which program runs.", "version", "go_version").WithLabelValues(version, runtime.Version()).Set(1)
+	m.gauges("recarga_build_info", "1. Which program runs.", "version", "go_version").WithLabelValues(version,
+		runtime.Version()).Set(1)
 	role := m.gauges("recarga_role", "1 for what the process does: api, worker.", "role")
 	for _, r := range roles {
 		role.WithLabelValues(r).Set(1)
 	}
 	m.settings = m.gauges("recarga_setting", "A setting that alerts or panels compare with; times in seconds.", "name")
-	m.up = m.desc(gauge, "recarga_dependency_up", "1 when the dependency answered: database and redis (which must take writes) within 2 s, asked at the scrape; distributor when it was last called. Absent for a distributor that this process has not called.", "dependency")
+	m.up = m.desc(gauge, "recarga_dependency_up",
+		"1 when the dependency answered: database and redis (which must take writes) within 2 s, asked at the scrape; "+
+			"distributor when it was last called. Absent for a distributor that this process has not called.", "dependency")
 	return m
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"unicode"
 
+	"recarga/internal/clip"
 	"recarga/topup"
 )
 
@@ -70,7 +71,7 @@ func lower(s string) string {
 
 // text is a vendor's text without secrets and without what a terminal or a page would obey, of at most so
 // many bytes.
-func (b *border) text(s string, most int) string { return clip(b.mask(s), most) }
+func (b *border) text(s string, most int) string { return clip.To(b.mask(s), most) }
 
 func (b *border) mask(s string) string {
 	s = clean(s)
@@ -283,10 +284,6 @@ func clean(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, "\uFFFD"))
-}
-
-func clip(s string, most int) string {
-	return strings.ToValidUTF8(s[:min(len(s), most)], "")
 }
 
 // result passes the texts of a result. An id that is too long to be kept whole is left out: a part of one

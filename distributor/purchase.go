@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"recarga/internal/httpclient"
 	"recarga/topup"
 )
 
@@ -165,14 +166,11 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	const most = time.Hour
 	for _, name := range []string{"Retry-After", "RateLimit-Reset", "X-RateLimit-Reset"} {
 		v := h.Get(name)
-		if n, err := strconv.ParseInt(v, 10, 64); err == nil && n >= 0 {
-			if n > now.Unix()/2 { // a moment, not a span
-				return min(max(time.Unix(n, 0).Sub(now), 0), most)
-			}
-			return min(time.Duration(min(n, 3600))*time.Second, most)
+		if n, err := strconv.ParseInt(v, 10, 64); err == nil && n > now.Unix()/2 { // a moment, not a span
+			return min(max(time.Unix(n, 0).Sub(now), 0), most)
 		}
-		if t, err := http.ParseTime(v); err == nil {
-			return min(max(t.Sub(now), 0), most)
+		if wait, ok := httpclient.RetryAfter(v, now, most); ok {
+			return wait
 		}
 	}
 	return 0

@@ -161,7 +161,6 @@ c_decl {
 #define by_begin false
 #define by_finish false
 #define by_finish_late false
-#define by_time_out false
 #define by_end false
 #define by_cancel false
 #define by_hold false
@@ -237,10 +236,10 @@ inline begin(tries, call, won) {
 }
 
 /* The journal never forgets a doubt: an order is not failed while an attempt is in doubt. An approval of any attempt
- * settles an order that is not final. sweep: a settlement by the sweep, which the table calls "time out".
+ * settles an order that is not final.
  * mirrors: internal/journal/attempt.go:Finish, internal/journal/attempt.go:finish, internal/journal/attempt.go:result,
  * internal/journal/attempt.go:evidence, worker/sweep.go:timeOut */
-inline finish(k, result, to, was, ours, sweep) {
+inline finish(k, result, to, was, ours) {
 	ours = false;
 	if
 	:: outcome[k] == none || outcome[k] == in_doubt ->
@@ -271,8 +270,7 @@ inline finish(k, result, to, was, ours, sweep) {
 			:: to == failed && may_fail -> move(submitting, failed, finish)
 			:: to == failed && !(may_fail) -> move(submitting, unknown, finish)
 			:: to == retrying -> move(submitting, retrying, finish)
-			:: to == unknown && !sweep -> move(submitting, unknown, finish)
-			:: to == unknown && sweep -> move(submitting, unknown, time_out)
+			:: to == unknown -> move(submitting, unknown, finish)
 			fi
 		:: result != approved && result != in_doubt && latest && was == in_doubt && state == unknown && not_held && (to == retrying || may_fail) ->
 			ours = true;
@@ -462,7 +460,7 @@ settle:
 	if
 	:: atomic {
 			decide(k, result, to);
-			finish(k, result, to, was, yes, false);
+			finish(k, result, to, was, yes);
 			was = 0;
 			if
 			:: yes && final(state) -> forget_all(); goto deliver
@@ -473,7 +471,7 @@ settle:
 		}
 	:: atomic { can_fail -> /* done, but the answer is lost */
 			decide(k, result, to);
-			finish(k, result, to, was, yes, false);
+			finish(k, result, to, was, yes);
 			was = 0; yes = false; to = 0;
 			fault;
 			goto settle
@@ -534,7 +532,7 @@ end_sweep:
 				fi
 #else
 				decide(k, in_doubt, to);
-				finish(k, in_doubt, to, was, yes, true)
+				finish(k, in_doubt, to, was, yes)
 #endif
 				;k = 0; was = 0; to = 0; yes = false
 			}

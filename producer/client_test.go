@@ -23,7 +23,7 @@ import (
 
 const shopKey = "shop-api-key"
 
-// noWaker may be rung by many at once; that nobody hears it is not what is tested here.
+// noWaker may be called by many at once; the queue is not what is tested here.
 type noWaker struct{}
 
 func (noWaker) EnqueueOrder(context.Context, topup.Request, time.Time) error { return nil }
@@ -37,7 +37,8 @@ func serve(t *testing.T, before func(api http.Handler) http.Handler) (url string
 		t.Fatal(err)
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	handler := api.New(api.Config{Orders: producer.New(j, noWaker{}, quiet), Book: j, Callers: api.StaticCallers(shopKey, "", ""), Log: quiet})
+	handler := api.New(api.Config{Orders: producer.New(j, noWaker{}, quiet), Book: j,
+		Callers: api.StaticCallers(shopKey, "", ""), Log: quiet})
 	server := httptest.NewServer(before(handler))
 	t.Cleanup(func() {
 		server.Close()
@@ -74,11 +75,12 @@ func TestClientPlace(t *testing.T) {
 	for _, f := range p.Errors {
 		wrong = append(wrong, f.Location)
 	}
-	if got := strings.Join(wrong, " "); p.Status != http.StatusUnprocessableEntity || got != "body.phone_number body.product_id" {
+	if got := strings.Join(wrong, " "); p.Status != http.StatusUnprocessableEntity ||
+		got != "body.phone_number body.product_id" {
 		t.Errorf("an invalid order: %d, wrong: %s", p.Status, got)
 	}
 	if text := err.Error(); !strings.Contains(text, `phone_number "`) || !strings.Contains(text, `; product_id "`) {
-		t.Errorf("the error does not tell every wrong field: %s", text)
+		t.Errorf("the error does not name every wrong field: %s", text)
 	}
 	_, _, err = producer.NewClient(serve(t, asItIs), "wrong-key").Place(t.Context(), order("P-1"))
 	if p := problemIn(t, err); p.Status != http.StatusUnauthorized {
@@ -207,7 +209,8 @@ func TestClientNotRecarga(t *testing.T) {
 			server := httptest.NewServer(answer)
 			defer server.Close()
 			c := producer.NewClient(server.URL, shopKey)
-			if o, _, err := c.Place(t.Context(), order("P-1")); err == nil || !strings.Contains(err.Error(), "is this Recarga's API?") {
+			if o, _, err := c.Place(t.Context(), order("P-1")); err == nil ||
+				!strings.Contains(err.Error(), "is this Recarga's API?") {
 				t.Errorf("Place: got %+v, %v", o, err)
 			}
 			if placed, err := c.PlaceMany(t.Context(), []topup.Request{order("P-1")}); err == nil || len(placed) != 0 {
@@ -315,7 +318,9 @@ func TestClientPlaceManyWaitsForOneLine(t *testing.T) {
 {"line":2,"distributor_transaction_id":"B","status":503,"error":{"status":503,"title":"Service Unavailable"}}`)
 			return
 		}
-		_, _ = io.WriteString(w, `{"line":1,"distributor_transaction_id":"B","status":202,"topup":{"distributor_transaction_id":"B"}}`)
+		_,
+			_ = io.WriteString(w,
+			`{"line":1,"distributor_transaction_id":"B","status":202,"topup":{"distributor_transaction_id":"B"}}`)
 	}))
 	defer server.Close()
 	placed, err := producer.NewClient(server.URL, shopKey).PlaceMany(t.Context(), []topup.Request{order("A"), order("B")})
@@ -324,7 +329,7 @@ func TestClientPlaceManyWaitsForOneLine(t *testing.T) {
 	}
 }
 
-func TestClientLook(t *testing.T) {
+func TestClientReads(t *testing.T) {
 	c := producer.NewClient(serve(t, asItIs), shopKey, producer.WithHTTPClient(&http.Client{Timeout: time.Minute}))
 	if _, _, err := c.Place(t.Context(), order("L-1")); err != nil {
 		t.Fatal(err)

@@ -28,7 +28,8 @@ func FuzzPlaceAnswer(f *testing.F) {
 	f.Add(503, []byte(`{"status":200}`))
 	f.Add(200, []byte(`{"topup":{}}`))
 	f.Add(200, []byte(`{"topup":{"distributor_transaction_id":"P-1"}}{"topup":{"distributor_transaction_id":"P-1"}}`))
-	f.Add(200, []byte(`{"distributor_transaction_id":"P-1","status":422,"error":{"status":422}}{"topup":{"distributor_transaction_id":"P-2"}}`))
+	f.Add(200,
+		[]byte(`{"distributor_transaction_id":"P-1","status":422,"error":{"status":422}}{"topup":{"distributor_transaction_id":"P-2"}}`))
 	type answer struct {
 		status int
 		body   []byte
@@ -59,7 +60,7 @@ func FuzzPlaceAnswer(f *testing.F) {
 		}
 		var problem *producer.Problem
 		if errors.As(err, &problem) && problem.Status != status {
-			t.Errorf("HTTP %d %q is told as %d", status, body, problem.Status)
+			t.Errorf("HTTP %d %q is returned as %d", status, body, problem.Status)
 		}
 		checkPlaceMany(t, c, status, body)
 	})

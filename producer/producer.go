@@ -2,96 +2,174 @@ package producer
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
+	"recarga/internal/wake"
 	"recarga/topup"
 )
 
-// Journal is the book of record, as far as an order's entry and withdrawal go.
+// Journal is the book of record, as far as the operations on an order or an event go.
 type Journal interface {
 	// Accept records a new order durably, or returns the one recorded before for the same id and
 	// content (replayed). Another content or caller is topup.ErrConflict.
 	Accept(ctx context.Context, r topup.Request, now time.Time) (o topup.Order, replayed bool, err error)
+	// Details returns an order, or topup.ErrNotFound.
+	Details(ctx context.Context, id topup.ID) (topup.Details, error)
 	// Cancel withdraws an order; see Producer.Cancel.
 	Cancel(ctx context.Context, id topup.ID, caller string, now time.Time) (topup.Order, *topup.Event, error)
 	// Resolve settles an order that is held; see Producer.Resolve.
 	Resolve(ctx context.Context, id topup.ID, r topup.Resolution, now time.Time) (topup.Order, *topup.Event, error)
+	// Hold stops an order that waits to be sent; see Producer.Hold.
 	Hold(ctx context.Context, id topup.ID, h topup.Hold, now time.Time) (topup.Order, *topup.Event, error)
 	// Correct changes a final state that was wrong; see Producer.Correct.
 	Correct(ctx context.Context, id topup.ID, c topup.Correction, now time.Time) (topup.Order, *topup.Event, error)
 	// Uphold ends a dispute; see Producer.Uphold.
 	Uphold(ctx context.Context, id topup.ID, u topup.Upholding, now time.Time) (topup.Order, error)
+	// Event returns an event, or topup.ErrNotFound.
+	Event(ctx context.Context, id string) (topup.Event, error)
+	// RedeliverWithin makes an event due again, at most so many times a day (0: any number); see Producer.Redeliver.
+	RedeliverWithin(ctx context.Context, ev topup.Event, most int, now time.Time) error
+	// RedeliverAll makes the events of a filter due again, and calls each for them; see Producer.RedeliverAll.
+	RedeliverAll(
+		ctx context.Context, f topup.EventFilter, now time.Time, each func(topup.Event),
+	) (count int, next string, err error)
 }
 
-// Waker wakes the workers. Its errors are not the caller's: the sweep rings again.
-type Waker interface {
-	EnqueueOrder(ctx context.Context, r topup.Request, at time.Time) error
-	EnqueueEvent(ctx context.Context, eventID string, at time.Time) error
+// Quotas keep callers within what they may have under way: callers.Quotas.
+type Quotas interface {
+	// Take makes room for an order, or returns a *topup.QuotaError. With room, settle must be called with whether a new
+	// order was placed.
+	Take(ctx context.Context, caller string) (settle func(placed bool), err error)
 }
 
-// Producer records orders and rings for them.
+// Actor is who asks for an operation, and why.
+type Actor struct {
+	// Caller may act on its own orders and events alone. Empty: an operator, who may act on everybody's.
+	Caller string
+	// By is the name that an operator's action is kept under; empty of a caller's.
+	By string
+	// Reason is why, in the operator's words; empty where nobody asked for it.
+	Reason string
+}
+
+// level is Info for what a caller does to its own, and Warn for what an operator does to somebody's.
+func (a Actor) level() slog.Level {
+	if a.Caller == "" {
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+func (a Actor) attrs() []slog.Attr {
+	return []slog.Attr{slog.String("by", a.By), slog.String("why", a.Reason)}
+}
+
+// Producer is everything that can be done to an order or an event from outside: each operation is recorded in the
+// journal, logged with who did it and why, and the workers are woken for what follows. If the queue is not reached,
+// the operation has succeeded all the same: the sweep enqueues what it left to do.
 type Producer struct {
 	journal Journal
-	waker   Waker
+	waker   wake.Waker
+	quotas  Quotas // nil: there are none
 	log     *slog.Logger
 }
 
-// New builds a Producer.
-func New(journal Journal, waker Waker, log *slog.Logger) *Producer {
-	return &Producer{journal: journal, waker: waker, log: log}
+// New builds a Producer, whose callers have no quotas.
+func New(journal Journal, queue wake.Queue, log *slog.Logger) *Producer {
+	return &Producer{journal: journal, waker: wake.Waker{Queue: queue, Log: log}, log: log}
 }
 
-// Place records the order durably, then rings the queue, then returns it. The repeat of an order
-// returns the order as it now is, with replayed set, and rings for nothing.
+// WithQuotas is p whose callers are kept within quotas.
+func (p *Producer) WithQuotas(quotas Quotas) *Producer {
+	limited := *p
+	limited.quotas = quotas
+	return &limited
+}
+
+// Place records the order durably, then enqueues it, then returns it. The repeat of an order returns the order as it
+// now is, with replayed set, enqueues nothing, and is refused by no quota: of an order that was accepted, its caller
+// must be able to learn that.
 //
-// Errors: those of topup.FieldErrors for an order that has expired already, topup.ErrConflict, and
+// Errors: those of topup.FieldErrors for an order that has expired already, topup.ErrConflict, *topup.QuotaError, and
 // any other when the order could not be made durable (then it may be placed again, with the same id).
 func (p *Producer) Place(ctx context.Context, r topup.Request) (o topup.Order, replayed bool, err error) {
 	if r.Caller == "" {
 		r.Caller = topup.DefaultCaller
 	}
+	settle, err := p.room(ctx, r)
+	if err != nil {
+		return o, false, err
+	}
 	o, replayed, err = p.journal.Accept(ctx, r, time.Now())
+	settle(err == nil && !replayed)
 	if err != nil || replayed {
 		return o, replayed, err
 	}
 	p.log.LogAttrs(ctx, slog.LevelInfo, "order accepted",
-		append(o.LogAttrs(), slog.Any("phone", o.Phone), slog.String("product", o.Product), slog.String("amount", o.Amount.String()))...)
-	if o.WaitsFor == "" { // a worker calls it when its turn comes
-		p.rang(ctx, p.waker.EnqueueOrder(ctx, r, firstLook(o)), "order", string(o.ID))
+		append(o.LogAttrs(), slog.Any("phone", o.Phone), slog.String("product", o.Product),
+			slog.String("amount", o.Amount.String()))...)
+	if o.WaitsFor == "" { // else a worker releases it
+		p.waker.Order(ctx, r, dueAt(o))
 	}
 	return o, false, nil
 }
 
-// Cancel withdraws an order that is queued or retrying, for its caller or (with an empty caller) for
-// the operator. Canceling twice is no error. Errors: topup.ErrNotFound, also for another caller's
-// order; *topup.TransitionError when money may have moved.
-func (p *Producer) Cancel(ctx context.Context, id topup.ID, caller string) (topup.Order, error) {
-	o, event, err := p.journal.Cancel(ctx, id, caller, time.Now())
+// room takes room for an order within its caller's quotas; settle says what became of it.
+func (p *Producer) room(ctx context.Context, r topup.Request) (settle func(placed bool), err error) {
+	nothing := func(bool) {}
+	if p.quotas == nil {
+		return nothing, nil
+	}
+	settle, err = p.quotas.Take(ctx, r.Caller)
+	var over *topup.QuotaError
+	if !errors.As(err, &over) {
+		return settle, err
+	}
+	if _, err = p.journal.Details(ctx, r.ID); errors.Is(err, topup.ErrNotFound) {
+		err = over
+	}
+	return nothing, err
+}
+
+// dueAt is when a worker should process a new order: when it is due; zero for at once.
+func dueAt(o topup.Order) time.Time {
+	if o.ProcessAt == nil {
+		return time.Time{}
+	}
+	return *o.ProcessAt
+}
+
+// Cancel withdraws an order that is queued or retrying, and notifies its caller. Canceling twice is no error. Errors:
+// topup.ErrNotFound, also for another caller's order; *topup.TransitionError when money may have moved.
+func (p *Producer) Cancel(ctx context.Context, id topup.ID, who Actor) (topup.Order, error) {
+	o, event, err := p.journal.Cancel(ctx, id, who.Caller, time.Now())
 	if err != nil || event == nil {
 		return o, err
 	}
-	p.log.LogAttrs(ctx, slog.LevelInfo, "order canceled", o.LogAttrs()...)
-	p.rang(ctx, p.waker.EnqueueEvent(ctx, event.ID, event.DueAt), "event", event.ID)
+	p.log.LogAttrs(ctx, who.level(), "order canceled", append(o.LogAttrs(), who.attrs()...)...)
+	p.waker.Event(ctx, event.ID, event.DueAt)
 	return o, nil
 }
 
-// Resolve settles an order that is held as unknown, by what a person or a statement says of it, and
-// tells its caller, or has it sent again. Errors: those of topup.FieldErrors; topup.ErrNotFound;
-// *topup.TransitionError when it is not unknown; *topup.TooEarlyError while a worker might still be
-// acting on it. The repeat of its last resolution is no error, and returns it as it now is.
+// Resolve settles an order that is held as unknown, by what a person or a statement says of it, and notifies its
+// caller, or has it sent again. Errors: those of topup.FieldErrors; topup.ErrNotFound; *topup.TransitionError when it
+// is not unknown; *topup.TooEarlyError while a worker might still be acting on it. The repeat of its last resolution
+// is no error, and returns it as it now is.
 func (p *Producer) Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error) {
 	o, event, err := p.journal.Resolve(ctx, id, r, time.Now())
-	if err != nil || event == nil && o.State != topup.StateRetrying { // a repeat: it was told, or is on its way
+	if err != nil || event == nil && o.State != topup.StateRetrying { // a repeat: its event is delivered, or on its way
 		return o, err
 	}
 	p.log.LogAttrs(ctx, slog.LevelWarn, "order resolved",
-		append(o.LogAttrs(), slog.String("as", string(r.Outcome)), slog.String("by", r.By), slog.String("why", r.Reason), slog.Bool("forced", r.Forced))...)
+		append(o.LogAttrs(), slog.String("as", string(r.Outcome)), slog.String("by", r.By), slog.String("why", r.Reason),
+			slog.Bool("forced", r.Forced))...)
 	if event != nil {
-		p.rang(ctx, p.waker.EnqueueEvent(ctx, event.ID, event.DueAt), "event", event.ID)
+		p.waker.Event(ctx, event.ID, event.DueAt)
 		return o, nil
 	}
-	p.rang(ctx, p.waker.EnqueueOrder(ctx, o.Request(), time.Time{}), "order", string(o.ID))
+	p.waker.Order(ctx, o.Request(), time.Time{})
 	return o, nil
 }
 
@@ -105,7 +183,7 @@ func (p *Producer) Hold(ctx context.Context, id topup.ID, h topup.Hold) (topup.O
 	}
 	p.log.LogAttrs(ctx, slog.LevelWarn, "order held, as a statement charges it",
 		append(o.LogAttrs(), slog.String("by", h.By), slog.String("why", h.Evidence))...)
-	p.rang(ctx, p.waker.EnqueueEvent(ctx, event.ID, event.DueAt), "event", event.ID)
+	p.waker.Event(ctx, event.ID, event.DueAt)
 	return o, nil
 }
 
@@ -117,8 +195,9 @@ func (p *Producer) Correct(ctx context.Context, id topup.ID, c topup.Correction)
 	if err != nil || event == nil {
 		return o, err
 	}
-	p.log.LogAttrs(ctx, slog.LevelWarn, "order corrected", append(o.LogAttrs(), slog.String("by", c.By), slog.String("why", c.Reason))...)
-	p.rang(ctx, p.waker.EnqueueEvent(ctx, event.ID, event.DueAt), "event", event.ID)
+	p.log.LogAttrs(ctx, slog.LevelWarn, "order corrected",
+		append(o.LogAttrs(), slog.String("by", c.By), slog.String("why", c.Reason))...)
+	p.waker.Event(ctx, event.ID, event.DueAt)
 	return o, nil
 }
 
@@ -127,22 +206,8 @@ func (p *Producer) Correct(ctx context.Context, id topup.ID, c topup.Correction)
 func (p *Producer) Uphold(ctx context.Context, id topup.ID, u topup.Upholding) (topup.Order, error) {
 	o, err := p.journal.Uphold(ctx, id, u, time.Now())
 	if err == nil {
-		p.log.LogAttrs(ctx, slog.LevelWarn, "dispute ended", append(o.LogAttrs(), slog.String("as", string(u.Outcome)), slog.String("by", u.By), slog.String("why", u.Reason))...)
+		p.log.LogAttrs(ctx, slog.LevelWarn, "dispute ended", append(o.LogAttrs(),
+			slog.String("as", string(u.Outcome)), slog.String("by", u.By), slog.String("why", u.Reason))...)
 	}
 	return o, err
-}
-
-// firstLook is when a worker should look at a new order: when it is due, or when it expires.
-func firstLook(o topup.Order) time.Time {
-	if o.ProcessAt == nil {
-		return time.Time{}
-	}
-	return *o.ProcessAt
-}
-
-// rang notes a ring that failed. A failed ring is no failed order.
-func (p *Producer) rang(ctx context.Context, err error, kind, id string) {
-	if err != nil {
-		p.log.WarnContext(ctx, "queue not reached; the sweep will ring", kind, id, "error", err)
-	}
 }

@@ -14,7 +14,7 @@ import (
 	"recarga/topup"
 )
 
-// waker remembers what it was rung for, or fails as a lost Redis does.
+// waker remembers what was enqueued, or fails as a lost Redis does.
 type waker struct {
 	lost   bool
 	orders []topup.ID
@@ -71,7 +71,7 @@ func TestPlace(t *testing.T) {
 			t.Errorf("the repeat: %+v, %v, %v", again, replayed, err)
 		}
 		if !slices.Equal(b.orders, []topup.ID{"ORD-1"}) {
-			t.Errorf("rang for %v, want once", b.orders)
+			t.Errorf("enqueued %v, want once", b.orders)
 		}
 	}
 }
@@ -94,18 +94,18 @@ func TestPlaceRefuses(t *testing.T) {
 		t.Errorf("the same id with another amount: %v", err)
 	}
 	if len(b.orders) != 1 {
-		t.Errorf("rang for %v", b.orders)
+		t.Errorf("enqueued %v", b.orders)
 	}
 }
 
-func TestScheduledOrderRingsWhenDue(t *testing.T) {
+func TestScheduledOrderIsEnqueuedForItsTime(t *testing.T) {
 	b := &waker{}
 	p, _ := newProducer(t, b)
 	at := time.Now().Add(time.Hour).Truncate(time.Microsecond)
 	r := topUp
 	r.ProcessAt = &at
 	if _, _, err := p.Place(t.Context(), r); err != nil || !b.at.Equal(at) {
-		t.Errorf("rings at %v, want %v; %v", b.at, at, err)
+		t.Errorf("is enqueued for %v, want %v; %v", b.at, at, err)
 	}
 }
 
@@ -115,16 +115,18 @@ func TestCancel(t *testing.T) {
 	if _, _, err := p.Place(t.Context(), topUp); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Cancel(t.Context(), topUp.ID, "somebody else"); !errors.Is(err, topup.ErrNotFound) {
+	if _, err := p.Cancel(t.Context(), topUp.ID, producer.Actor{Caller: "somebody else"}); !errors.Is(err,
+		topup.ErrNotFound) {
 		t.Errorf("another caller cancels: %v", err)
 	}
 	for range 2 {
-		if o, err := p.Cancel(t.Context(), topUp.ID, topup.DefaultCaller); err != nil || o.State != topup.StateCanceled {
+		if o, err := p.Cancel(t.Context(), topUp.ID, producer.Actor{Caller: topup.DefaultCaller}); err != nil ||
+			o.State != topup.StateCanceled {
 			t.Errorf("%s, %v", o.State, err)
 		}
 	}
 	d, err := j.Details(t.Context(), topUp.ID)
 	if err != nil || len(d.Events) != 1 || !slices.Equal(b.events, []string{d.Events[0].ID}) {
-		t.Errorf("events %+v, rang for %v, %v", d.Events, b.events, err)
+		t.Errorf("events %+v, enqueued %v, %v", d.Events, b.events, err)
 	}
 }

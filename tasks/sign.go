@@ -5,8 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-
-	"github.com/hibiken/asynq"
 )
 
 // SignatureHeader is the header of a task that has its signature.
@@ -41,14 +39,14 @@ func Sign(key, kind string, payload []byte) string {
 	return "v1=" + hex.EncodeToString(mac.Sum(nil))
 }
 
-// Verify reports whether a task was signed with one of the keys. Errors: ErrUnsigned, ErrSignature.
-func Verify(task *asynq.Task, keys ...string) error {
-	signature := task.Headers()[SignatureHeader]
+// Verify returns nil for a task that was signed with one of the keys. Errors: ErrUnsigned, ErrSignature.
+func Verify(task Task, keys ...string) error {
+	signature := task.Headers[SignatureHeader]
 	if signature == "" {
 		return ErrUnsigned
 	}
 	for _, key := range keys {
-		if hmac.Equal([]byte(signature), []byte(Sign(key, task.Type(), task.Payload()))) {
+		if hmac.Equal([]byte(signature), []byte(Sign(key, task.Type, task.Payload))) {
 			return nil
 		}
 	}

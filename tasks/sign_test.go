@@ -5,27 +5,25 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/hibiken/asynq"
-
 	"recarga/tasks"
 	"recarga/topup"
 )
 
 func TestVerify(t *testing.T) {
 	payload := []byte(`{"distributor_transaction_id":"A"}`)
-	signed := func(signature string) *asynq.Task {
-		return asynq.NewTaskWithHeaders(tasks.TypePurchase, payload, map[string]string{tasks.SignatureHeader: signature})
+	signed := func(signature string) tasks.Task {
+		return tasks.Task{Type: tasks.TypePurchase, Payload: payload, Headers: map[string]string{tasks.SignatureHeader: signature}}
 	}
 	good := tasks.Sign("key", tasks.TypePurchase, payload)
 	for _, c := range []struct {
 		name string
-		task *asynq.Task
+		task tasks.Task
 		keys []string
 		want error
 	}{
 		{"with the key", signed(good), []string{"key"}, nil},
 		{"with a former key", signed(good), []string{"new", "key"}, nil},
-		{"no header", asynq.NewTask(tasks.TypePurchase, payload), []string{"key"}, tasks.ErrUnsigned},
+		{"no header", tasks.Task{Type: tasks.TypePurchase, Payload: payload}, []string{"key"}, tasks.ErrUnsigned},
 		{"an empty one", signed(""), []string{"key"}, tasks.ErrUnsigned},
 		{"another key", signed(good), []string{"other"}, tasks.ErrSignature},
 		{"no key", signed(good), nil, tasks.ErrSignature},
@@ -48,7 +46,7 @@ func TestSignedPurchase(t *testing.T) {
 		t.Fatal(err)
 	}
 	info := enqueue(t, task)
-	got := asynq.NewTaskWithHeaders(info.Type, info.Payload, info.Headers)
+	got := tasks.Task{Type: info.Type, Payload: info.Payload, Headers: info.Headers}
 	if err := tasks.Verify(got, "key"); err != nil {
 		t.Errorf("%v: headers %v", err, info.Headers)
 	}
@@ -76,7 +74,7 @@ func ExampleNewPurchase() {
 		return
 	}
 	// client.Enqueue(task), with an asynq.Client on Recarga's Redis
-	fmt.Println(task.Type(), tasks.Verify(task, "a key of 16 signs or more"))
+	fmt.Println(task.Type(), tasks.Verify(tasks.Received(task), "a key of 16 signs or more"))
 	// Output:
 	// topup:purchase <nil>
 }

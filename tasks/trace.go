@@ -3,15 +3,14 @@ package tasks
 import (
 	"context"
 
-	"github.com/hibiken/asynq"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
 )
 
 // Context returns ctx with the trace that a task belongs to, which its headers keep over all of its
 // retries. A task without headers, and a process that does not trace, have none.
-func Context(ctx context.Context, task *asynq.Task) context.Context {
-	return otel.GetTextMapPropagator().Extract(ctx, propagation.MapCarrier(task.Headers()))
+func Context(ctx context.Context, task Task) context.Context {
+	return otel.GetTextMapPropagator().Extract(ctx, propagation.MapCarrier(task.Headers))
 }
 
 // headers are nil without a trace.

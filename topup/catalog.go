@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"recarga/internal/clip"
 )
 
 // Catalog says what can be bought, and for how much. It never changes; a process is given one at its start. The
@@ -36,7 +38,7 @@ func NewCatalog(products []Product) (Catalog, error) {
 	}
 	for _, p := range products {
 		if err := p.Check(); err != nil {
-			errs = append(errs, fmt.Errorf("product %q: %w", clip(p.ID), err))
+			errs = append(errs, fmt.Errorf("product %q: %w", clip.Marked(p.ID, maxShown), err))
 		}
 		if seen[p.ID] {
 			errs = append(errs, &FieldError{Field: FieldProduct, Value: p.ID, Allowed: "given once"})

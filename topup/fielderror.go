@@ -3,8 +3,9 @@ package topup
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"unicode/utf8"
+
+	"recarga/internal/clip"
 )
 
 // The fields of a request, as callers know them.
@@ -63,6 +64,9 @@ func counted(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
+// maxShown bounds what is shown of a text of somebody else's, in bytes.
+const maxShown = 80
+
 // Safe is the refused value as it may be shown to anybody: cut short, and of what may be a phone number the last four
 // characters, by which its owner knows it.
 func (e *FieldError) Safe() string {
@@ -70,9 +74,9 @@ func (e *FieldError) Safe() string {
 	case FieldPhone:
 		return safePhone(e.Value)
 	case FieldID, FieldAmount, FieldProduct:
-		return clip(e.Value)
+		return clip.Marked(e.Value, maxShown)
 	default:
-		return MaskPhones(clip(e.Value))
+		return MaskPhones(clip.Marked(e.Value, maxShown))
 	}
 }
 
@@ -85,15 +89,6 @@ func safePhone(s string) string {
 		return s
 	}
 	return MaskPhone(string(runes[max(0, len(runes)-most):]))
-}
-
-// clip cuts a text of somebody else's short.
-func clip(s string) string {
-	const most = 80
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
 // JoinFields is an error that names the first MaxFaults of some wrong fields, and says so where there may be more.

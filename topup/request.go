@@ -15,6 +15,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"recarga/internal/clip"
 	"recarga/internal/strictjson"
 )
 
@@ -191,7 +192,7 @@ var requestFields = []string{
 
 // UnknownField refuses a field that is none of those known.
 func UnknownField(name, value string, known iter.Seq[string]) *FieldError {
-	e := &FieldError{Field: clip(name), Value: value, Allowed: "absent: there is no such field"}
+	e := &FieldError{Field: clip.Marked(name, maxShown), Value: value, Allowed: "absent: there is no such field"}
 	for field := range known {
 		if strings.EqualFold(field, name) {
 			e.Cause = "did you mean " + field + "?"

@@ -83,8 +83,6 @@ const (
 	OpFinish Operation = "finish"
 	// OpFinishLate records a result that came after another attempt had begun, or the order had been settled.
 	OpFinishLate Operation = "finish late"
-	// OpTimeOut is OpFinish by somebody who only knows that the attempt's deadline has passed.
-	OpTimeOut Operation = "time out"
 	// OpEnd ends an order whose time is over while it waits.
 	OpEnd    Operation = "end"
 	OpCancel Operation = "cancel"
@@ -123,10 +121,9 @@ var transitions = []Transition{
 	{StateSubmitting, StateSucceeded, OpFinish, "the attempt was approved"},
 	{StateSubmitting, StateFailed, OpFinish, "the attempt was declined (`declined`), or was the last one allowed and moved no money (`retries_exhausted`); and no attempt is in doubt"},
 	{StateSubmitting, StateRetrying, OpFinish, "the attempt was `unavailable` or `not_sent` (or `unknown`, with `RECARGA_ON_UNKNOWN=resend`), and tries and time are left"},
-	{StateSubmitting, StateUnknown, OpFinish, "the attempt's outcome is not known; or no further one is made, and an earlier one is in doubt"},
+	{StateSubmitting, StateUnknown, OpFinish, "the attempt's outcome is not known, or its deadline passed and nobody recorded one; or no further one is made, and an earlier one is in doubt"},
 	{StateSubmitting, StateSucceeded, OpFinishLate, "a late answer shows that an earlier attempt was approved; the result of the one under way becomes evidence"},
 	{StateRetrying, StateSucceeded, OpFinishLate, "a late answer shows that an attempt was approved; it is not sent again"},
-	{StateSubmitting, StateUnknown, OpTimeOut, "the attempt's deadline passed and nobody recorded an outcome"},
 	{StateUnknown, StateSucceeded, OpFinish, "a late answer shows that the latest attempt was approved"},
 	{StateUnknown, StateSucceeded, OpFinishLate, "a late answer shows that an earlier attempt was approved"},
 	{StateUnknown, StateFailed, OpFinish, "a late answer shows that the latest attempt moved no money, none is in doubt any more, and it was declined or no try is left"},

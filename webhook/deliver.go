@@ -340,7 +340,7 @@ func (d *Deliverer) try(ctx context.Context, ev topup.Event, to target) (next ti
 
 // record is the answer as it is kept.
 func (a answer) record(at time.Time) topup.Try {
-	try := topup.Try{At: at, Error: clip(a.err), DurationMS: a.took.Milliseconds()}
+	try := topup.Try{At: at, Error: a.errorText(), DurationMS: a.took.Milliseconds()}
 	if a.status != 0 {
 		try.Status = &a.status
 	}
@@ -353,7 +353,7 @@ func (d *Deliverer) log(
 	attrs := []slog.Attr{
 		slog.String("event", ev.ID), slog.String("order", string(ev.OrderID)), slog.String("caller", ev.Caller),
 		slog.String("endpoint", to.origin), slog.Int("try", ev.TryCount+1), slog.Int("status", a.status),
-		slog.Int64("duration_ms", a.took.Milliseconds()), slog.String("error", string(clip(a.err))),
+		slog.Int64("duration_ms", a.took.Milliseconds()), slog.String("error", string(a.errorText())),
 	}
 	log := d.cfg.Log
 	switch state {

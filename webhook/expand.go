@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 
+	"recarga/internal/origin"
 	"recarga/topup"
 )
 
@@ -73,20 +72,11 @@ func (d *Deliverer) target(ctx context.Context, ev topup.Event, all []Endpoint) 
 	if ev.Endpoint == "" && ev.CallbackURL != "" {
 		to.url = ev.CallbackURL
 	}
-	to.origin = origin(to.url)
+	to.origin = origin.Of(to.url)
 	if to.url != "" && to.url == all[i].URL {
 		if to.health, err = d.health.of(ctx, ev.Caller, to.url); err != nil {
 			return target{}, fmt.Errorf("health of %s: %w", to.origin, err)
 		}
 	}
 	return to, nil
-}
-
-// origin is scheme, host and port of a URL; empty for none.
-func origin(rawURL string) string {
-	u, err := url.Parse(rawURL)
-	if err != nil || u.Host == "" {
-		return ""
-	}
-	return strings.ToLower(u.Scheme + "://" + u.Host)
 }

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
+	"recarga/internal/httpclient"
 	"recarga/topup"
 )
 
@@ -58,13 +58,6 @@ func retryAfter(resp *http.Response, now time.Time) time.Duration {
 	if resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable {
 		return 0
 	}
-	asked := resp.Header.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(asked, 10, 64); err == nil {
-		return time.Duration(min(seconds, uint64(maxRetryAfter/time.Second))) * time.Second
-	}
-	at, err := http.ParseTime(asked)
-	if err != nil {
-		return 0
-	}
-	return min(max(at.Sub(now), 0), maxRetryAfter)
+	wait, _ := httpclient.RetryAfter(resp.Header.Get("Retry-After"), now, maxRetryAfter)
+	return wait
 }

@@ -9,12 +9,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"syscall"
 	"time"
 
 	"code.dny.dev/ssrf"
 
+	"recarga/internal/clip"
 	"recarga/internal/httpclient"
 	"recarga/topup"
 )
@@ -89,7 +89,15 @@ type answer struct {
 	took       time.Duration
 }
 
-func (a answer) delivered() bool { return a.status >= 200 && a.status <= 299 }
+func (a answer) delivered() bool { return httpclient.Succeeded(a.status) }
+
+// errorText is the error for the record, cut short; empty for none.
+func (a answer) errorText() topup.NullString {
+	if a.err == nil {
+		return ""
+	}
+	return topup.NullString(clip.To(a.err.Error(), maxErrorLength))
+}
 
 // hopeless reports whether another try makes no sense.
 func (a answer) hopeless() bool { return errors.Is(a.err, errGone) || a.unsent() }
@@ -198,13 +206,4 @@ func (d *Deliverer) plain(err error) error {
 	default:
 		return err
 	}
-}
-
-// clip shortens an error for the record.
-func clip(err error) topup.NullString {
-	if err == nil {
-		return ""
-	}
-	text := err.Error()
-	return topup.NullString(strings.ToValidUTF8(text[:min(len(text), maxErrorLength)], ""))
 }

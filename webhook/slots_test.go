@@ -94,13 +94,3 @@ func TestSendUsesNeitherProxyNorHTTP2(t *testing.T) {
 		t.Errorf("got %+v", a)
 	}
 }
-
-func TestOrigin(t *testing.T) {
-	for rawURL, want := range map[string]string{
-		"https://Shop.Example/a?token=1": "https://shop.example", "https://shop.example:8443/b": "https://shop.example:8443", "": "", "%": "",
-	} {
-		if got := origin(rawURL); got != want {
-			t.Errorf("%q: got %q, want %q", rawURL, got, want)
-		}
-	}
-}

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/hibiken/asynq"
-
 	"recarga/internal/intake"
 	"recarga/tasks"
 	"recarga/topup"
@@ -19,7 +17,7 @@ import (
 type Intake interface {
 	// Admit judges a task of an order that the book does not know, and the request that it carries. Errors:
 	// *intake.RefusedError; those of topup.FieldErrors for what is invalid; any other when it is not known yet.
-	Admit(ctx context.Context, task *asynq.Task, r topup.Request) error
+	Admit(ctx context.Context, task tasks.Task, r topup.Request) error
 }
 
 // HandlePurchase does a topup:purchase task.
@@ -27,8 +25,8 @@ type Intake interface {
 // Of a task for an order that the book knows, only the id counts: whoever sent it, it only wakes. The rest of it is
 // judged for an order that the book does not know (its product and price by the journal, as it is accepted). A task
 // that is refused ends as an archived task in the queue, with its reason.
-func (w *Worker) HandlePurchase(ctx context.Context, task *asynq.Task) (again time.Time, err error) {
-	id, err := topup.RequestID(task.Payload())
+func (w *Worker) HandlePurchase(ctx context.Context, task tasks.Task) (again time.Time, err error) {
+	id, err := topup.RequestID(task.Payload)
 	if err != nil {
 		err = fmt.Errorf("it names no valid order: %w", err)
 		return time.Time{}, w.refuseTask(ctx, "", &intake.RefusedError{Reason: intake.Malformed, Err: err})
@@ -48,8 +46,8 @@ func (w *Worker) HandlePurchase(ctx context.Context, task *asynq.Task) (again ti
 }
 
 // acceptTask records the order of a task, or refuses it.
-func (w *Worker) acceptTask(ctx context.Context, id topup.ID, task *asynq.Task) (topup.Order, error) {
-	r, err := topup.AnyProduct().ParseRequest(task.Payload())
+func (w *Worker) acceptTask(ctx context.Context, id topup.ID, task tasks.Task) (topup.Order, error) {
+	r, err := topup.AnyProduct().ParseRequest(task.Payload)
 	invalid := topup.FieldErrors(err)
 	switch {
 	case slices.ContainsFunc(invalid, func(e *topup.FieldError) bool { return e.Field == topup.FieldCaller }):
@@ -111,14 +109,13 @@ func (w *Worker) recordInvalid(ctx context.Context, r topup.Request, why error) 
 // reason is gone, the task may be run again from there.
 func (w *Worker) refuseTask(ctx context.Context, id topup.ID, refused *intake.RefusedError) error {
 	w.Refused(string(refused.Reason))
-	taskID, _ := asynq.GetTaskID(ctx)
-	w.Log.WarnContext(ctx, "task refused", "reason", refused.Reason, "order", id, "task", taskID, "error", refused.Err)
-	return fmt.Errorf("%w: %w", refused, asynq.SkipRetry)
+	w.Log.WarnContext(ctx, "task refused", "reason", refused.Reason, "order", id, "task", tasks.ID(ctx), "error", refused.Err)
+	return fmt.Errorf("%w: %w", refused, tasks.ErrArchive)
 }
 
 // HandleDelivery does a webhook:deliver task.
-func (w *Worker) HandleDelivery(ctx context.Context, task *asynq.Task) (again time.Time, err error) {
-	d, err := tasks.ParseDelivery(task.Payload())
+func (w *Worker) HandleDelivery(ctx context.Context, task tasks.Task) (again time.Time, err error) {
+	d, err := tasks.ParseDelivery(task.Payload)
 	if err != nil {
 		return time.Time{}, w.refuseTask(ctx, "", &intake.RefusedError{Reason: intake.Malformed, Err: err})
 	}
@@ -129,6 +126,6 @@ func (w *Worker) HandleDelivery(ctx context.Context, task *asynq.Task) (again ti
 type noIntake struct{}
 
 // Admit implements Intake.
-func (noIntake) Admit(context.Context, *asynq.Task, topup.Request) error {
+func (noIntake) Admit(context.Context, tasks.Task, topup.Request) error {
 	return &intake.RefusedError{Reason: intake.CallerReserved, Err: errors.New("no order is accepted from Redis alone")}
 }

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hibiken/asynq"
-
 	"recarga/internal/intake"
 	"recarga/tasks"
 	"recarga/topup"
@@ -82,7 +80,7 @@ func TestIntake(t *testing.T) {
 			got := string(d.State) + "/" + string(d.Reason)
 			if errors.Is(found, topup.ErrNotFound) {
 				got = strings.Join(b.outlet.refused, " ")
-				if !errors.Is(err, asynq.SkipRetry) || !strings.Contains(err.Error(), got) {
+				if !errors.Is(err, tasks.ErrArchive) || !strings.Contains(err.Error(), got) {
 					t.Errorf("refused with %v: asynq does not archive it with its reason", err)
 				}
 			} else if err != nil {
@@ -141,11 +139,11 @@ func TestIntakeNotKnownYet(t *testing.T) {
 	r := request("A")
 	r.Caller = "shop"
 	_, err := b.HandlePurchase(t.Context(), purchaseTask(t, r, ""))
-	if err == nil || errors.Is(err, asynq.SkipRetry) || len(b.outlet.refused) > 0 {
+	if err == nil || errors.Is(err, tasks.ErrArchive) || len(b.outlet.refused) > 0 {
 		t.Errorf("%v, refused %v", err, b.outlet.refused)
 	}
 	r.Caller = topup.DefaultCaller
-	if _, err := b.HandlePurchase(t.Context(), purchaseTask(t, r, "")); !errors.Is(err, asynq.SkipRetry) || !slices.Equal(b.outlet.refused, []string{"caller_reserved"}) {
+	if _, err := b.HandlePurchase(t.Context(), purchaseTask(t, r, "")); !errors.Is(err, tasks.ErrArchive) || !slices.Equal(b.outlet.refused, []string{"caller_reserved"}) {
 		t.Errorf("default where it is not set up: %v, refused %v", err, b.outlet.refused)
 	}
 }
@@ -154,10 +152,10 @@ func TestIntakeNotKnownYet(t *testing.T) {
 func TestMalformedTasks(t *testing.T) {
 	b := setUp(t, approved)
 	for _, payload := range []string{"", "order A please", `{}`, `{"distributor_transaction_id":"../A"}`, `{"event_id":"a\u0000"}`, `[1]`} {
-		for kind, handle := range map[string]func(context.Context, *asynq.Task) (time.Time, error){
+		for kind, handle := range map[string]func(context.Context, tasks.Task) (time.Time, error){
 			tasks.TypePurchase: b.HandlePurchase, tasks.TypeDeliver: b.HandleDelivery,
 		} {
-			if _, err := handle(t.Context(), asynq.NewTask(kind, []byte(payload))); !errors.Is(err, asynq.SkipRetry) {
+			if _, err := handle(t.Context(), tasks.Task{Type: kind, Payload: []byte(payload)}); !errors.Is(err, tasks.ErrArchive) {
 				t.Errorf("%s %q: %v", kind, payload, err)
 			}
 		}
@@ -176,7 +174,7 @@ func (b *bench) register(t *testing.T, c topup.Caller) {
 }
 
 // purchaseTask is a task of a request, signed with a key if there is one.
-func purchaseTask(t *testing.T, r topup.Request, key string) *asynq.Task {
+func purchaseTask(t *testing.T, r topup.Request, key string) tasks.Task {
 	t.Helper()
 	var options []tasks.Option
 	if key != "" {
@@ -186,5 +184,5 @@ func purchaseTask(t *testing.T, r topup.Request, key string) *asynq.Task {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return task
+	return tasks.Received(task)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 
+	"recarga/internal/wake"
 	"recarga/topup"
 )
 
@@ -87,9 +88,7 @@ func (w *Worker) deliver(ctx context.Context, event *topup.Event) {
 	}
 	ctx = w.lasting(ctx)
 	enqueue := func(ev topup.Event, at time.Time) {
-		if err := w.Waker.EnqueueEvent(ctx, ev.ID, at); err != nil {
-			w.Log.WarnContext(ctx, "queue not reached; the sweep will enqueue it", "event", ev.ID, "error", err)
-		}
+		wake.Waker{Queue: w.Waker, Log: w.Log}.Event(ctx, ev.ID, at)
 	}
 	if !w.Deliverer.DeliverNow(ctx, *event, enqueue) {
 		enqueue(*event, time.Time{})

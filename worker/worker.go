@@ -11,6 +11,7 @@ import (
 
 	"recarga/distributor"
 	"recarga/internal/admission"
+	"recarga/internal/wake"
 	"recarga/topup"
 )
 
@@ -150,7 +151,7 @@ func New(cfg Config) *Worker {
 	if cfg.Refused == nil {
 		cfg.Refused = func(string) {}
 	}
-	cfg.Admission.Queue, cfg.Admission.Waker = cfg.Journal, cfg.Waker
+	cfg.Admission.Queue, cfg.Admission.Waker = cfg.Journal, wake.Waker{Queue: cfg.Waker, Log: cfg.Log}
 	cfg.Admission.Attempt, cfg.Admission.Log = cfg.Timeout+cfg.Slack, cfg.Log
 	closing, cancel := context.WithCancel(context.Background())
 	return &Worker{

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hibiken/asynq"
 	"go.uber.org/goleak"
 
 	"recarga/distributor"
@@ -468,7 +467,7 @@ func TestTasksFromElsewhere(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			b := setUp(t, approved)
-			_, err := b.HandlePurchase(t.Context(), asynq.NewTask(tasks.TypePurchase, []byte(c.payload)))
+			_, err := b.HandlePurchase(t.Context(), tasks.Task{Type: tasks.TypePurchase, Payload: []byte(c.payload)})
 			if (err != nil) != c.fails {
 				t.Fatalf("error %v", err)
 			}
@@ -493,7 +492,7 @@ func TestTheJournalsContentCounts(t *testing.T) {
 		}
 	}
 	other := `{"distributor_transaction_id":"A","phone_number":"5511111111","product_id":"MOVISTAR_TAE","amount":5000}`
-	if _, err := b.HandlePurchase(t.Context(), asynq.NewTask(tasks.TypePurchase, []byte(other))); err != nil {
+	if _, err := b.HandlePurchase(t.Context(), tasks.Task{Type: tasks.TypePurchase, Payload: []byte(other)}); err != nil {
 		t.Fatal(err)
 	}
 	b.is(t, "A", topup.StateSucceeded, "", 1)

@@ -48,32 +48,36 @@ are wrong.`,
 		if *timeout <= 0 {
 			return usage(fmt.Errorf("--timeout is %s; must be above zero", *timeout))
 		}
-		show := p.showFindings
-		if *asJSON {
-			show = func(w io.Writer, found []doctor.Finding) error { return printJSON(w, found) }
+		if *live.on && !cmd.Flags().Changed("timeout") {
+			*timeout = doctor.LiveTimeout
 		}
-		s, catalog, err := p.serverSettings(cmd, config.NeedsDistributor)
-		if err != nil {
-			return errors.Join(show(p.stdout, settingsFindings(err)), usage(errors.New("the settings are wrong")))
-		}
-		if _, err := live.request(cmd, catalog, time.Now()); err != nil {
-			return usage(err)
-		}
-		if *live.on {
-			if !cmd.Flags().Changed("timeout") {
-				*timeout = doctor.LiveTimeout
-			}
-			return p.doctorLive(cmd, s, catalog, live, *timeout, *asJSON, *strict)
-		}
-		cfg := doctor.Config{Settings: s, Timeout: *timeout}
-		cfg.TraceCollector, cfg.TracesOff = tracing.Collector(p.getenv)
-		found := doctor.Examine(cmd.Context(), cfg)
-		if err := show(p.stdout, found); err != nil {
-			return err
-		}
-		return diagnosis(found, *strict)
+		return p.doctor(cmd, live, *timeout, *asJSON, *strict)
 	}
 	return cmd
+}
+
+func (p *program) doctor(cmd *cobra.Command, live liveFlags, timeout time.Duration, asJSON, strict bool) error {
+	show := p.showFindings
+	if asJSON {
+		show = func(w io.Writer, found []doctor.Finding) error { return printJSON(w, found) }
+	}
+	s, catalog, err := p.serverSettings(cmd, config.NeedsDistributor)
+	if err != nil {
+		return errors.Join(show(p.stdout, settingsFindings(err)), usage(errors.New("the settings are wrong")))
+	}
+	if _, err := live.request(cmd, catalog, time.Now()); err != nil {
+		return usage(err)
+	}
+	if *live.on {
+		return p.doctorLive(cmd, s, catalog, live, timeout, asJSON, strict)
+	}
+	cfg := doctor.Config{Settings: s, Timeout: timeout}
+	cfg.TraceCollector, cfg.TracesOff = tracing.Collector(p.getenv)
+	found := doctor.Examine(cmd.Context(), cfg)
+	if err := show(p.stdout, found); err != nil {
+		return err
+	}
+	return diagnosis(found, strict)
 }
 
 // settingsFindings are the mistakes in the settings, each of which says after its last semicolon what

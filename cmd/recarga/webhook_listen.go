@@ -19,6 +19,7 @@ import (
 
 	"recarga/internal/httpclient"
 	"recarga/internal/listen"
+	"recarga/internal/origin"
 	"recarga/webhook"
 )
 
@@ -111,12 +112,12 @@ func (l *webhookListener) forwardTo(target string) {
 // leadsTo reports whether a URL leads to where this process listens: what is forwarded would come back
 // without end. Only a connection shows it: of a name's addresses one may be here and another not.
 func leadsTo(ctx context.Context, target *url.URL, here net.Addr) bool {
-	port := cmp.Or(target.Port(), map[string]string{"http": "80", "https": "443"}[target.Scheme])
+	port := origin.Port(target)
 	if _, own, _ := net.SplitHostPort(here.String()); port != own {
 		return false
 	}
 	dialer := net.Dialer{Timeout: dialTimeout}
-	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(target.Hostname(), port))
+	conn, err := dialer.DialContext(ctx, "tcp", origin.HostPort(target))
 	if err != nil {
 		return false
 	}

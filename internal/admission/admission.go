@@ -73,7 +73,8 @@ type Reserve interface {
 
 // Waker enqueues an order that was released.
 type Waker interface {
-	EnqueueOrder(ctx context.Context, r topup.Request, at time.Time) error
+	// Order enqueues an order that the journal has, and reports whether the queue took it.
+	Order(ctx context.Context, r topup.Request, at time.Time) bool
 }
 
 // Breaker says when an operator's purchases stop because they fail, and how often the operator is probed then.

@@ -49,11 +49,11 @@ func (w *world) Release(_ context.Context, id topup.ID, _ time.Time) (topup.Orde
 	return topup.Order{ID: id}, nil
 }
 
-func (w *world) EnqueueOrder(_ context.Context, r topup.Request, _ time.Time) error {
+func (w *world) Order(_ context.Context, r topup.Request, _ time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.enqueued = append(w.enqueued, r.ID)
-	return nil
+	return true
 }
 
 // limiter is the world's rate limiter.

@@ -181,8 +181,6 @@ func (r *releaser) releaseOne(ctx context.Context, in topup.Waiting) error {
 	} else {
 		r.retries.take()
 	}
-	if err := r.Waker.EnqueueOrder(ctx, o.Request(), time.Time{}); err != nil {
-		r.Log.WarnContext(ctx, "queue not reached; the sweep will enqueue it", "order", o.ID, "error", err)
-	}
+	r.Waker.Order(ctx, o.Request(), time.Time{})
 	return nil
 }

@@ -28,7 +28,7 @@ type asker struct{ title, key string }
 type variant struct {
 	name string
 	send func(c call, s *server, at string, header ...string) answer
-	// judges tells whether it is a mistake in a request of an operation; nil: it is none.
+	// judges reports whether it is a mistake in a request of an operation; nil: it is none.
 	judges func(c call) bool
 }
 
@@ -44,7 +44,8 @@ func variants() []variant {
 		}
 		return "text/csv"
 	}
-	with := func(body func(c call) string, kind func(c call) string, query string) func(call, *server, string, ...string) answer {
+	with := func(body func(c call) string, kind func(c call) string, query string) func(call, *server, string,
+		...string) answer {
 		return func(c call, s *server, at string, header ...string) answer {
 			return s.send(c.method, at+query, body(c), append([]string{"Content-Type", kind(c)}, header...)...)
 		}
@@ -290,13 +291,18 @@ func TestClientsBehindProxies(t *testing.T) {
 		return s.send(http.MethodGet, "/v1/products", "", "Authorization", "Bearer nobody", "X-Forwarded-For", client).status
 	}
 	proxied := serve(t, func(c *api.Config) { c.Proxies = access.Proxies{netip.MustParsePrefix("127.0.0.1/32")} })
-	testkit.Eventually(t, time.Minute, func() bool { return guess(proxied, "6.6.6.6, 198.51.100.1") == 429 }, "a guesser is slowed down")
+	testkit.Eventually(t, time.Minute, func() bool { return guess(proxied, "6.6.6.6, 198.51.100.1") == 429 },
+		"a guesser is slowed down")
 	if got := guess(proxied, "198.51.100.2"); got != 401 {
 		t.Errorf("another client is answered with %d", got)
 	}
 	plain := serve(t)
 	n := 0
-	testkit.Eventually(t, time.Minute, func() bool { n++; return guess(plain, fmt.Sprintf("198.51.100.%d", n%200)) == 429 },
+	testkit.Eventually(t, time.Minute, func() bool {
+		n++
+		return guess(plain,
+			fmt.Sprintf("198.51.100.%d", n%200)) == 429
+	},
 		"a guesser who invents addresses is slowed down")
 }
 
@@ -343,7 +349,8 @@ func TestNamedKeys(t *testing.T) {
 	s.get(rotated.Key, "/v1/topups").want(http.StatusOK)
 	soon := time.Now().Add(time.Second).UTC().Format(time.RFC3339Nano)
 	s.do(http.MethodPatch, adminKey, "/v1/operators/ana", `{"expires_at":"`+soon+`"}`).want(http.StatusOK)
-	testkit.Eventually(t, time.Minute, func() bool { return s.get(rotated.Key, "/v1/topups").status == 403 }, "the key expires")
+	testkit.Eventually(t, time.Minute, func() bool { return s.get(rotated.Key, "/v1/topups").status == 403 },
+		"the key expires")
 	s.get(adminKey, "/v1/operators").want(http.StatusOK)
 }
 

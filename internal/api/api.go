@@ -14,34 +14,39 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
-	"github.com/hibiken/asynq"
-	"github.com/hibiken/asynqmon"
 
 	"recarga/distributor"
 	"recarga/internal/access"
 	"recarga/internal/journal"
 	"recarga/internal/params"
+	"recarga/internal/queue"
 	"recarga/internal/reconcile"
 	"recarga/internal/seal"
+	"recarga/producer"
 	"recarga/topup"
 )
 
-// Orders accepts and withdraws orders: producer.Producer.
+// Orders are the operations on orders and events: producer.Producer.
 type Orders interface {
-	// Place records the order durably. Errors: those of topup.FieldErrors, topup.ErrConflict, and
+	// Place records the order durably. Errors: those of topup.FieldErrors, topup.ErrConflict, *topup.QuotaError, and
 	// any other when the order could not be made durable.
 	Place(ctx context.Context, r topup.Request) (o topup.Order, replayed bool, err error)
-	// Cancel withdraws an order for its caller, or for the operator when caller is empty. Errors:
-	// topup.ErrNotFound, *topup.TransitionError.
-	Cancel(ctx context.Context, id topup.ID, caller string) (topup.Order, error)
+	// Cancel withdraws an order. Errors: topup.ErrNotFound, *topup.TransitionError.
+	Cancel(ctx context.Context, id topup.ID, who producer.Actor) (topup.Order, error)
 	// Resolve settles an order that is held as unknown. Errors: those of topup.FieldErrors,
 	// topup.ErrNotFound, *topup.TransitionError, *topup.TooEarlyError.
 	Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error)
 	// Correct changes a final state that was wrong. Errors: those of topup.FieldErrors, topup.ErrNotFound,
 	// topup.ErrArchived, *topup.TransitionError.
 	Correct(ctx context.Context, id topup.ID, c topup.Correction) (topup.Order, error)
-	// Uphold ends a dispute. Errors: those of topup.FieldErrors, topup.ErrNotFound, topup.ErrArchived, topup.ErrNotDisputed.
+	// Uphold ends a dispute. Errors: those of topup.FieldErrors, topup.ErrNotFound, topup.ErrArchived,
+	// topup.ErrNotDisputed.
 	Uphold(ctx context.Context, id topup.ID, u topup.Upholding) (topup.Order, error)
+	// Redeliver makes an event due again. Errors: topup.ErrNotFound, *topup.QuotaError.
+	Redeliver(ctx context.Context, id string, who producer.Actor) (topup.Event, error)
+	// RedeliverAll does so to all events of a filter, or with a Limit to a page of them, of which next is the cursor of
+	// the rest. A bad cursor is a *topup.FieldError.
+	RedeliverAll(ctx context.Context, f topup.EventFilter, who producer.Actor) (count int, next string, err error)
 }
 
 // Book is what the journal knows of orders.
@@ -56,18 +61,6 @@ type Book interface {
 	// Export returns all orders of a filter, the oldest first, with the parts that are asked for. An error
 	// is the last that comes.
 	Export(ctx context.Context, f journal.Filter, parts journal.Parts) iter.Seq2[topup.Details, error]
-}
-
-// Quotas keep callers within what they may have under way: callers.Quotas.
-type Quotas interface {
-	// Take makes room for an order, or returns a *topup.QuotaError. With room, settle must be called with whether a new
-	// order was placed.
-	Take(ctx context.Context, caller string) (settle func(placed bool), err error)
-}
-
-// Waker rings for events.
-type Waker interface {
-	EnqueueEvent(ctx context.Context, eventID string, at time.Time) error
 }
 
 // Balances asks the distributor for the balance: distributor.Client.
@@ -85,8 +78,11 @@ type Console interface {
 
 // Config is what an API is made of.
 type Config struct {
-	Orders  Orders
-	Book    Book
+	// Orders are the operations on orders and events.
+	Orders Orders
+	// Book is where orders are read.
+	Book Book
+	// Callers knows whom a key belongs to.
 	Callers Callers
 	// Catalog is what is shown, and what is said of an invalid request; Orders judges the others. The zero one
 	// stands for topup.DefaultCatalog.
@@ -95,30 +91,28 @@ type Config struct {
 	Registry Registry
 	// Operators manages the operators' keys. Where they are to be good, Callers is WithOperators. Nil: there are none.
 	Operators Operators
-	// Endpoints are the callers' of the registry and of the settings, and Health is how they do.
+	// Endpoints are the callers' of the registry and of the settings.
 	Endpoints Endpoints
-	Health    Health
-	Events    Events
-	// Waker wakes a worker for an event that is due again; nil: the sweep does.
-	Waker Waker
+	// Health is which endpoints fail.
+	Health Health
+	// Events is where events are read.
+	Events Events
 	// Reconciler compares statements with the book; nil: there is none.
 	Reconciler *reconcile.Reconciler
 	// Balances may be nil: then GET /v1/balance answers 503.
 	Balances Balances
-	// Quotas may be nil: then every caller places as many orders as it likes.
-	Quotas Quotas
 	// Cursors seals the cursors of lists. Every process needs the same keys, or a client that is led from one to
 	// another starts its list anew. Nil, or without a key: this process makes one.
 	Cursors *seal.Box
 	// BalanceBook may be nil: then GET /v1/balance has no history.
 	BalanceBook BalanceBook
-	// Queues is the Redis that /queues shows. Nil: there is no such page.
-	Queues asynq.RedisConnOpt
+	// Queues makes the page of the queues, /queues. Nil: there is no such page.
+	Queues func(queue.PageOptions) queue.Page
 	// Console is served at /console, if there is one.
 	Console Console
 	// QueuesReadOnly leaves out every button of /queues.
 	QueuesReadOnly bool
-	// Observe is told of every answer; it must not block. Nil: nobody is.
+	// Observe is called for every answer; it must not block. Nil: nothing is.
 	Observe func(Served)
 	// Limiter slows down those who try keys; the console's is the same. Nil: one is made.
 	Limiter *access.Limiter
@@ -133,9 +127,11 @@ type Config struct {
 // Served is a request that was answered.
 type Served struct {
 	// Route is as in "POST /v1/topups/{id}/cancel"; empty where there is none.
-	Route  string
+	Route string
+	// Status is that of HTTP; 0 when the connection was cut before it.
 	Status int
-	Took   time.Duration
+	// Took is from the request's header to the end of its answer.
+	Took time.Duration
 }
 
 // Server is the HTTP API, an http.Handler.
@@ -148,7 +144,7 @@ type Server struct {
 	cursors cursors
 	schemas huma.Registry
 	spec    []byte
-	queues  *asynqmon.HTTPHandler // nil: there is no such page
+	queues  queue.Page // nil: there is no such page
 }
 
 // New builds the API. Close it after the last request.
@@ -168,7 +164,8 @@ func New(cfg Config) *Server {
 	if cfg.Limiter == nil {
 		cfg.Limiter = access.NewLimiter(cfg.Log, nil)
 	}
-	s := &Server{cfg: cfg, log: slog.New(actorLog{cfg.Log.Handler()}), mux: http.NewServeMux(), cursors: newCursors(cfg.Cursors)}
+	s := &Server{cfg: cfg, log: slog.New(actorLog{cfg.Log.Handler()}), mux: http.NewServeMux(),
+		cursors: newCursors(cfg.Cursors)}
 	s.balance.ask = cfg.Balances
 	api := humago.New(s.mux, humaConfig(cfg.Version))
 	s.schemas = api.OpenAPI().Components.Schemas

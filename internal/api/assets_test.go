@@ -7,8 +7,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/hibiken/asynq"
-
 	"recarga/internal/api"
 )
 
@@ -35,7 +33,7 @@ func asset(h http.Handler, path, coding string) *sink {
 // assetsAPI has the pages of others, whose files are large. Its Redis is never asked.
 func assetsAPI(t *testing.T) http.Handler {
 	handler := api.New(api.Config{
-		Callers: api.StaticCallers("shop-key", "", "admin-key"), Queues: asynq.RedisClientOpt{Addr: "127.0.0.1:1"},
+		Callers: api.StaticCallers("shop-key", "", "admin-key"), Queues: queuesOf(t, "127.0.0.1:1"),
 	})
 	t.Cleanup(func() { _ = handler.Close() })
 	return handler
@@ -92,7 +90,7 @@ func allocation(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// TestAssetsAreNotSentAgain: a browser that has a file is told that it is still the same.
+// TestAssetsAreNotSentAgain: a browser that has a file learns that it is still the same.
 func TestAssetsAreNotSentAgain(t *testing.T) {
 	handler := assetsAPI(t)
 	for _, a := range largeAssets {

@@ -64,9 +64,11 @@ func (s *Server) getBalance(ctx context.Context, _ *struct{}) (*balanceOutput, e
 	b, err := s.balance.get(ctx)
 	if err != nil {
 		s.log.WarnContext(ctx, "balance not known", "request", requestID(ctx), "error", err)
-		return nil, withHeader(huma.Error502BadGateway("the distributor did not tell the balance; recarga doctor says why"), "Retry-After", "10")
+		return nil, withHeader(huma.Error502BadGateway("the distributor did not answer with the balance; recarga doctor "+
+			"says why"), "Retry-After", "10")
 	}
-	out := balance{Balance: b.Amount, Currency: b.Currency, FetchedAt: b.FetchedAt, AgeSeconds: int64(time.Since(b.FetchedAt) / time.Second)}
+	out := balance{Balance: b.Amount, Currency: b.Currency, FetchedAt: b.FetchedAt,
+		AgeSeconds: int64(time.Since(b.FetchedAt) / time.Second)}
 	if !b.LastUpdated.IsZero() {
 		out.LastUpdated = &b.LastUpdated
 	}

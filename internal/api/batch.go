@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"recarga/internal/lines"
 	"recarga/internal/listen"
 	"recarga/topup"
 )
@@ -49,12 +50,12 @@ func (s *Server) stream(ctx context.Context, who Identity, body io.Reader, w htt
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	w.Header().Set("Content-Type", typeLines)
-	lines := make(chan *batchLine, batchWidth)
+	started := make(chan *batchLine, batchWidth)
 	written := make(chan error, 1)
 	listen.Extend(ctx, listen.LongWait)
-	go func() { written <- writeLines(newAnswers(ctx, w), lines, cancel) }()
-	readErr := s.readLines(ctx, who, body, lines)
-	close(lines)
+	go func() { written <- writeLines(newAnswers(ctx, w), started, cancel) }()
+	readErr := s.readLines(ctx, who, body, started)
+	close(started)
 	return errors.Join(readErr, <-written)
 }
 
@@ -73,51 +74,28 @@ type lineAnswer struct {
 	Error  *huma.ErrorModel `json:"error,omitempty"`
 }
 
-// readLines starts to place each line, as long as lines has room.
-func (s *Server) readLines(ctx context.Context, who Identity, body io.Reader, lines chan<- *batchLine) error {
-	in := bufio.NewReaderSize(body, maxBody+2) // a line of the limit with its line break
+// readLines starts to place each line that is not blank, as long as started has room.
+func (s *Server) readLines(ctx context.Context, who Identity, body io.Reader, started chan<- *batchLine) error {
+	in := lines.NewReader(body, maxBody+2) // a line of the limit with its line break
 	var earlier recentLines
-	for number := 1; ; number++ {
-		text, err := nextLine(in)
-		large := errors.As(err, new(tooLarge))
-		if text != nil || large {
-			listen.Extend(ctx, listen.LongWait)
-			line := &batchLine{done: make(chan struct{}), answer: lineAnswer{Line: number}}
-			s.startLine(ctx, who, line, text, large, &earlier)
-			lines <- line
-		}
+	for {
+		read, err := in.Next()
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
-		case err != nil && !large:
+		case err != nil:
 			return err
-		case ctx.Err() != nil:
+		}
+		if !read.Blank() {
+			listen.Extend(ctx, listen.LongWait)
+			line := &batchLine{done: make(chan struct{}), answer: lineAnswer{Line: int(read.Number)}}
+			s.startLine(ctx, who, line, read, &earlier)
+			started <- line
+		}
+		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
-}
-
-// nextLine returns the next line without its line break, nil for a blank one, and tooLarge, with the
-// line skipped, for one over the limit. The last line comes with io.EOF. A line that an error cut
-// short is not returned. The line is valid until the next call.
-func nextLine(in *bufio.Reader) ([]byte, error) {
-	text, err := in.ReadSlice('\n')
-	large := false
-	for errors.Is(err, bufio.ErrBufferFull) {
-		large = true
-		_, err = in.ReadSlice('\n')
-	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	text = bytes.TrimSpace(text)
-	switch {
-	case large || len(text) > maxBody:
-		return nil, tooLarge(maxBody)
-	case len(text) == 0:
-		return nil, err
-	}
-	return text, err
 }
 
 // survive makes a panic the answer of one line: outside the request's own goroutine it would end the
@@ -130,9 +108,9 @@ func (s *Server) survive(ctx context.Context, line *batchLine) {
 }
 
 // startLine answers a line that is not valid at once, and has a valid one placed.
-func (s *Server) startLine(ctx context.Context, who Identity, line *batchLine, text []byte, large bool, earlier *recentLines) {
+func (s *Server) startLine(ctx context.Context, who Identity, line *batchLine, read lines.Line, earlier *recentLines) {
 	r, err := topup.Request{}, error(tooLarge(maxBody))
-	if !large {
+	if text := bytes.TrimSpace(read.Text); !read.Long && len(text) <= maxBody {
 		r, err = s.parse(who, text, "")
 	}
 	line.id, line.answer.ID = r.ID, topup.NullString(r.ID)
@@ -153,7 +131,7 @@ func (s *Server) startLine(ctx context.Context, who Identity, line *batchLine, t
 }
 
 func (s *Server) placeLine(ctx context.Context, who Identity, line *batchLine, r topup.Request) {
-	o, replayed, err := s.placeWithin(ctx, r)
+	o, replayed, err := s.cfg.Orders.Place(ctx, r)
 	if err != nil {
 		s.fail(ctx, line, err)
 		return
@@ -186,18 +164,18 @@ func (r *recentLines) add(line *batchLine) (before *batchLine) {
 	return before
 }
 
-// writeLines answers in the order of lines until it is closed. When the client is gone it calls stop
-// and goes on, without writing, so that what was started ends.
-func writeLines(out *answers, lines <-chan *batchLine, stop func()) error {
+// writeLines answers in the order of started until it is closed. When the client is gone it calls stop
+// and continues, without writing, so that what was started ends.
+func writeLines(out *answers, started <-chan *batchLine, stop func()) error {
 	var failed error
 	for {
-		line, ok := soon(lines, out.flush)
+		line, ok := soon(started, out.flush)
 		if !ok {
 			break
 		}
 		soon(line.done, out.flush)
 		if failed == nil {
-			if failed = out.write(line.answer); failed != nil {
+			if failed = out.json.Encode(line.answer); failed != nil {
 				stop()
 			}
 		}
@@ -233,8 +211,6 @@ func newAnswers(ctx context.Context, w http.ResponseWriter) *answers {
 	encoder.SetEscapeHTML(false)
 	return &answers{ctx: ctx, buffer: buffer, conn: http.NewResponseController(w), json: encoder}
 }
-
-func (a *answers) write(line lineAnswer) error { return a.json.Encode(line) }
 
 func (a *answers) flush() {
 	if a.buffer.Buffered() == 0 || a.err != nil {

@@ -80,7 +80,8 @@ func TestBatch(t *testing.T) {
 		order("Z"),
 	}, "\n")
 	got := lines(t, s.batch(shopKey, body))
-	want := []string{"1 202 A", "3 400 -", "5 200 A", "6 409 A", "7 422 -", "8 422 B", "9 413 -", "10 200 OLD", "11 409 OTHER", "12 422 E", "13 202 Z"}
+	want := []string{"1 202 A", "3 400 -", "5 200 A", "6 409 A", "7 422 -", "8 422 B", "9 413 -", "10 200 OLD",
+		"11 409 OTHER", "12 422 E", "13 202 Z"}
 	if diff := cmp.Diff(want, summary(got)); diff != "" {
 		t.Error(diff)
 	}
@@ -125,7 +126,8 @@ func TestBatchLineOfTheLimit(t *testing.T) {
 		o := order(id)
 		return o[:len(o)-1] + strings.Repeat(" ", size-len(o)) + "}"
 	}
-	body := padded("A", 64<<10) + "\r\n" + padded("B", 64<<10+1) + "\r\n" + padded("C", 64<<10+3) + "\n" + padded("D", 64<<10)
+	body := padded("A", 64<<10) + "\r\n" + padded("B", 64<<10+1) + "\r\n" + padded("C", 64<<10+3) + "\n" +
+		padded("D", 64<<10)
 	want := []string{"1 202 A", "2 413 -", "3 413 -", "4 202 D"}
 	if diff := cmp.Diff(want, summary(lines(t, s.batch(shopKey, body)))); diff != "" {
 		t.Error(diff)
@@ -179,7 +181,8 @@ func TestBatchCutOff(t *testing.T) {
 	}
 	defer func() { _ = conn.Close() }()
 	text := order("ORD-1") + "\n" + order("ORD-2")[:40]
-	head := "POST /v1/topups/batch HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + shopKey + "\r\nContent-Type: " + typeND + "\r\nContent-Length: 100000\r\n\r\n"
+	head := "POST /v1/topups/batch HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + shopKey + "\r\nContent-Type: " +
+		typeND + "\r\nContent-Length: 100000\r\n\r\n"
 	if _, err := conn.Write([]byte(head + text)); err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,8 @@ func checkNoBody(ctx huma.Context) error {
 	if text := string(bytes.TrimSpace(data)); err != nil || text == "" || text == "{}" {
 		return err
 	}
-	return huma.Error422UnprocessableEntity("not allowed: body", &huma.ErrorDetail{Location: "body", Message: "must be absent: this call reads none"})
+	return huma.Error422UnprocessableEntity("not allowed: body",
+		&huma.ErrorDetail{Location: "body", Message: "must be absent: this call reads none"})
 }
 
 // checkJSON leaves the body to be read again.

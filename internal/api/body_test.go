@@ -43,7 +43,8 @@ func whole(t *testing.T, database string, change ...func(*api.Config)) *server {
 		}
 	})
 	s.place("ORD-1").want(http.StatusAccepted)
-	s.post(adminKey, "/v1/callers", `{"name":"shop-1","callback_url":"https://shop.example/hook"}`).want(http.StatusCreated)
+	s.post(adminKey, "/v1/callers",
+		`{"name":"shop-1","callback_url":"https://shop.example/hook"}`).want(http.StatusCreated)
 	s.post(adminKey, "/v1/operators", bodies()["addOperator"]).want(http.StatusCreated)
 	return s
 }
@@ -115,15 +116,22 @@ func TestEveryBodyIsReadStrictly(t *testing.T) {
 		status int
 		says   string
 	}{
-		"a name twice":       {func(b string) string { return first(b, fmt.Sprintf("%q:null", name(b))) }, 422, "given once"},
-		"in capitals":        {func(b string) string { return first(b, fmt.Sprintf("%q:null", strings.ToUpper(name(b)))) }, 422, "did you mean"},
-		"by an escape":       {func(b string) string { return first(b, fmt.Sprintf(`"\u%04x%s":null`, name(b)[0], name(b)[1:])) }, 422, "given once"},
-		"an unknown name":    {func(b string) string { return first(b, `"amuont":1`) }, 422, "no such field"},
-		"more behind it":     {func(b string) string { return b + "{}" }, 400, "JSON object"},
-		"a list":             {func(b string) string { return "[" + b + "]" }, 400, "JSON object"},
-		"not UTF-8":          {func(b string) string { return strings.Replace(b, name(b), name(b)+"\xf1", 1) }, 400, "UTF-8"},
-		"half a character":   {func(b string) string { return first(b, `"`+name(b)+`":"\ud800"`) }, 400, "surrogate"},
-		"UTF-16":             {func(b string) string { return "\xff\xfe" + strings.Join(strings.Split(b, ""), "\x00") }, 400, "UTF-16"},
+		"a name twice": {func(b string) string { return first(b, fmt.Sprintf("%q:null", name(b))) }, 422,
+			"given once"},
+		"in capitals": {func(b string) string { return first(b, fmt.Sprintf("%q:null", strings.ToUpper(name(b)))) },
+			422, "did you mean"},
+		"by an escape": {func(b string) string {
+			return first(b,
+				fmt.Sprintf(`"\u%04x%s":null`, name(b)[0], name(b)[1:]))
+		}, 422, "given once"},
+		"an unknown name": {func(b string) string { return first(b, `"amuont":1`) }, 422, "no such field"},
+		"more behind it":  {func(b string) string { return b + "{}" }, 400, "JSON object"},
+		"a list":          {func(b string) string { return "[" + b + "]" }, 400, "JSON object"},
+		"not UTF-8": {func(b string) string { return strings.Replace(b, name(b), name(b)+"\xf1", 1) }, 400,
+			"UTF-8"},
+		"half a character": {func(b string) string { return first(b, `"`+name(b)+`":"\ud800"`) }, 400, "surrogate"},
+		"UTF-16": {func(b string) string { return "\xff\xfe" + strings.Join(strings.Split(b, ""), "\x00") }, 400,
+			"UTF-16"},
 		"another type":       {func(b string) string { return fmt.Sprintf(`{%q:[{"a":1}]}`, name(b)) }, 422, ""},
 		"NUL":                {func(b string) string { return fmt.Sprintf(`{%q:"a\u0000b"}`, name(b)) }, 422, ""},
 		"too much":           {func(b string) string { return b + strings.Repeat(" ", 64<<10) }, 413, ""},
@@ -133,12 +141,14 @@ func TestEveryBodyIsReadStrictly(t *testing.T) {
 	for _, c := range calls(t) {
 		valid := bodies()[c.OperationID]
 		send := func(body string, header ...string) answer {
-			return s.send(c.method, c.at("shop-1"), body, append([]string{"Authorization", "Bearer " + adminKey, "Content-Type", typeJSON}, header...)...)
+			return s.send(c.method, c.at("shop-1"), body, append([]string{"Authorization", "Bearer " + adminKey, "Content-Type",
+				typeJSON}, header...)...)
 		}
 		if c.OperationID == "placeTopups" {
 			valid = bodies()["placeTopup"]
 			send = func(body string, header ...string) answer {
-				a := s.send(c.method, c.path, body, append([]string{"Authorization", "Bearer " + adminKey, "Content-Type", typeND}, header...)...)
+				a := s.send(c.method, c.path, body, append([]string{"Authorization", "Bearer " + adminKey, "Content-Type", typeND},
+					header...)...)
 				if a.status != http.StatusOK {
 					return a
 				}
@@ -159,7 +169,8 @@ func TestEveryBodyIsReadStrictly(t *testing.T) {
 			t.Run(c.OperationID+"/"+what, func(t *testing.T) {
 				got := send(wrong.make(valid))
 				if got.status != wrong.status || !strings.Contains(string(got.body), wrong.says) || len(got.body) > 4000 {
-					t.Errorf("%.200q is answered with %d %.2000s; want %d and %q", wrong.make(valid), got.status, got.body, wrong.status, wrong.says)
+					t.Errorf("%.200q is answered with %d %.2000s; want %d and %q", wrong.make(valid), got.status, got.body,
+						wrong.status, wrong.says)
 				}
 			})
 		}
@@ -190,12 +201,15 @@ func TestNoBodyIsReadCompressed(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, coding := range []string{"gzip", "br", "deflate, gzip"} {
-				got := s.send(c.method, c.at("shop-1"), body.String(), "Authorization", "Bearer "+adminKey, "Content-Type", kind, "Content-Encoding", coding)
-				if got.want(http.StatusUnsupportedMediaType); !strings.Contains(string(got.body), "Content-Encoding") || got.header.Get("Accept-Encoding") != "identity" {
+				got := s.send(c.method, c.at("shop-1"), body.String(), "Authorization", "Bearer "+adminKey, "Content-Type", kind,
+					"Content-Encoding", coding)
+				if got.want(http.StatusUnsupportedMediaType); !strings.Contains(string(got.body), "Content-Encoding") ||
+					got.header.Get("Accept-Encoding") != "identity" {
 					t.Errorf("%s %s %s: %v %s", c, kind, coding, got.header, got.body)
 				}
 			}
-			if got := s.send(c.method, c.at("shop-1"), "x", "Authorization", "Bearer "+adminKey, "Content-Type", kind, "Content-Encoding", "identity"); got.status == 415 {
+			if got := s.send(c.method, c.at("shop-1"), "x", "Authorization", "Bearer "+adminKey, "Content-Type", kind,
+				"Content-Encoding", "identity"); got.status == 415 {
 				t.Errorf("%s %s refuses identity", c, kind)
 			}
 		}
@@ -209,7 +223,8 @@ func TestNoBodyIsIgnored(t *testing.T) {
 		if c.RequestBody != nil || c.method == http.MethodGet {
 			continue
 		}
-		if got := s.do(c.method, adminKey, c.at("no-such"), `{"overlap":"1h"}`).want(http.StatusUnprocessableEntity); !strings.Contains(string(got.body), "reads none") {
+		if got := s.do(c.method, adminKey, c.at("no-such"),
+			`{"overlap":"1h"}`).want(http.StatusUnprocessableEntity); !strings.Contains(string(got.body), "reads none") {
 			t.Errorf("%s: %s", c, got.body)
 		}
 		for _, nothing := range []string{"", " \n", "{}"} {
@@ -223,7 +238,8 @@ func TestNoBodyIsIgnored(t *testing.T) {
 // TestTextsThatNoDatabaseHolds: NUL and broken UTF-8 in a path, a query or a body are the client's mistake, on both
 // engines, and never that the book of record cannot be reached.
 func TestTextsThatNoDatabaseHolds(t *testing.T) {
-	engines := map[string]func(*testing.T) string{"sqlite": sqliteIn, "postgres": func(t *testing.T) string { return testkit.Postgres(t).URL() }}
+	engines := map[string]func(*testing.T) string{"sqlite": sqliteIn,
+		"postgres": func(t *testing.T) string { return testkit.Postgres(t).URL() }}
 	for engine, database := range engines {
 		t.Run(engine, func(t *testing.T) {
 			s := whole(t, database(t))
@@ -276,12 +292,14 @@ func TestLargeMistakesAreAnsweredShortly(t *testing.T) {
 			start := time.Now()
 			got := s.do(c.method, adminKey, c.at("shop-1"), strings.TrimSuffix(bodies()[c.OperationID], "}")+more+"}")
 			took := time.Since(start)
-			if got.status != http.StatusUnprocessableEntity || len(got.body) > 10_000 || took > 5*time.Second || strings.Contains(string(got.body), "553768") {
+			if got.status != http.StatusUnprocessableEntity || len(got.body) > 10_000 || took > 5*time.Second ||
+				strings.Contains(string(got.body), "553768") {
 				t.Errorf("%s: %d, %d bytes after %s: %.300s", c, got.status, len(got.body), took, got.body)
 			}
 		}
 	}
-	p := s.post(adminKey, "/v1/callers", `{"name":"a"`+unknown.String()+"}").want(http.StatusUnprocessableEntity).problem()
+	p := s.post(adminKey, "/v1/callers",
+		`{"name":"a"`+unknown.String()+"}").want(http.StatusUnprocessableEntity).problem()
 	if len(p.Errors) != 20 || !strings.Contains(p.Detail, "20 wrong fields at most") {
 		t.Errorf("%d are named: %s", len(p.Errors), p.Detail)
 	}
@@ -298,7 +316,8 @@ func TestIdempotencyKey(t *testing.T) {
 		return s.send("POST", path, body, header...)
 	}
 	for _, key := range []string{"K-1", `"K-1"`} {
-		if got := send("/v1/topups", typeJSON, order("K-1"), key); got.status != http.StatusAccepted && got.status != http.StatusOK {
+		if got := send("/v1/topups", typeJSON, order("K-1"), key); got.status != http.StatusAccepted &&
+			got.status != http.StatusOK {
 			t.Errorf("%s: %d %s", key, got.status, got.body)
 		}
 	}
@@ -314,19 +333,23 @@ func TestIdempotencyKey(t *testing.T) {
 		if c.method == http.MethodGet || c.OperationID == "placeTopup" {
 			continue
 		}
-		got := s.send(c.method, c.at("ORD-1"), bodies()[c.OperationID], "Authorization", "Bearer "+adminKey, "Idempotency-Key", "ORD-1")
-		if p := got.want(http.StatusUnprocessableEntity).problem(); !cmp.Equal(p.named(), []string{"header.Idempotency-Key"}) {
+		got := s.send(c.method, c.at("ORD-1"), bodies()[c.OperationID], "Authorization", "Bearer "+adminKey,
+			"Idempotency-Key", "ORD-1")
+		if p := got.want(http.StatusUnprocessableEntity).problem(); !cmp.Equal(p.named(),
+			[]string{"header.Idempotency-Key"}) {
 			t.Errorf("%s: %s", c, got.body)
 		}
 	}
 	s.send("GET", "/v1/products", "", "Authorization", "Bearer "+adminKey, "Idempotency-Key", "any").want(http.StatusOK)
 }
 
-// TestOtherOriginsAreNotServed: no answer lets a page of another origin read it, and its browser's question is refused.
+// TestOtherOriginsAreNotServed: no answer lets a page of another origin read it, and its browser's question is
+// refused.
 func TestOtherOriginsAreNotServed(t *testing.T) {
 	s := whole(t, sqliteIn(t))
 	for _, c := range calls(t) {
-		asked := s.send("OPTIONS", c.at("ORD-1"), "", "Origin", "https://evil.example", "Access-Control-Request-Method", c.method).want(http.StatusMethodNotAllowed)
+		asked := s.send("OPTIONS", c.at("ORD-1"), "", "Origin", "https://evil.example", "Access-Control-Request-Method",
+			c.method).want(http.StatusMethodNotAllowed)
 		got := s.send(c.method, c.at("ORD-1"), "", "Origin", "https://evil.example", "Authorization", "Bearer "+adminKey)
 		for _, a := range []answer{asked, got} {
 			for name := range a.header {
@@ -341,13 +364,16 @@ func TestOtherOriginsAreNotServed(t *testing.T) {
 // TestHead: it is answered as GET is, without the body.
 func TestHead(t *testing.T) {
 	s := whole(t, sqliteIn(t))
-	for _, path := range []string{"/v1/topups/ORD-1", "/v1/topups", "/v1/products", "/v1/export", "/openapi.json", "/v1/topups/NONE", "/v1/topups?no_such=1"} {
+	for _, path := range []string{"/v1/topups/ORD-1", "/v1/topups", "/v1/products", "/v1/export", "/openapi.json",
+		"/v1/topups/NONE", "/v1/topups?no_such=1"} {
 		head, get := s.send("HEAD", path, "", "Authorization", "Bearer "+adminKey), s.get(adminKey, path)
-		if head.status != get.status || head.header.Get("Content-Type") != get.header.Get("Content-Type") || len(head.body) > 0 {
+		if head.status != get.status || head.header.Get("Content-Type") != get.header.Get("Content-Type") ||
+			len(head.body) > 0 {
 			t.Errorf("HEAD %s: %d %v, GET: %d %v", path, head.status, head.header, get.status, get.header)
 		}
 	}
-	if got := s.send("HEAD", "/v1/topups/ORD-1/cancel", "", "Authorization", "Bearer "+adminKey); got.status != http.StatusMethodNotAllowed {
+	if got := s.send("HEAD", "/v1/topups/ORD-1/cancel", "", "Authorization",
+		"Bearer "+adminKey); got.status != http.StatusMethodNotAllowed {
 		t.Errorf("HEAD of a POST is answered with %d", got.status)
 	}
 }

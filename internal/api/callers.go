@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"recarga/internal/access"
+	"recarga/producer"
 	"recarga/topup"
 )
 
@@ -31,11 +32,19 @@ type Identity struct {
 	Endpoints []string
 }
 
-// SeesAll tells whether the key sees every caller's orders.
+// SeesAll reports whether the key sees every caller's orders.
 func (who Identity) SeesAll() bool { return who.Role >= access.Viewer }
 
 // name is who acts, for the log.
 func (who Identity) name() string { return cmp.Or(who.Operator, who.Caller) }
+
+// actor is who acts on orders and events.
+func (who Identity) actor() producer.Actor {
+	if who.SeesAll() {
+		return producer.Actor{By: who.name()}
+	}
+	return producer.Actor{Caller: who.Caller}
+}
 
 // defaultOperator is who decided, where a request with the admin key does not say.
 const defaultOperator = "operator"
@@ -47,7 +56,8 @@ func (who Identity) by(given, standard string) (string, error) {
 		return cmp.Or(given, standard), nil
 	}
 	if given != "" && given != who.Operator {
-		return "", &topup.FieldError{Field: "by", Value: given, Allowed: "absent: what this key does is kept under " + who.Operator}
+		return "", &topup.FieldError{Field: "by", Value: given, Allowed: "absent: what this key does is kept under " +
+			who.Operator}
 	}
 	return who.Operator, nil
 }
@@ -61,7 +71,7 @@ type Callers interface {
 	Authenticate(ctx context.Context, key string) (Identity, error)
 }
 
-// adminless is a Callers that can tell that no key is the operator's.
+// adminless is a Callers that knows whether no key is the operator's.
 type adminless interface{ HasAdmin() bool }
 
 type staticCallers []staticCaller
@@ -76,7 +86,8 @@ type staticCaller struct {
 func StaticCallers(apiKey, callbackURL, adminKey string) Callers {
 	var c staticCallers
 	owner := Identity{Caller: topup.DefaultCaller, CallbackURL: callbackURL}
-	c = c.with(adminKey, Identity{Caller: owner.Caller, CallbackURL: owner.CallbackURL, Role: access.Admin, Operator: access.AdminName})
+	c = c.with(adminKey, Identity{Caller: owner.Caller, CallbackURL: owner.CallbackURL, Role: access.Admin,
+		Operator: access.AdminName})
 	return c.with(apiKey, owner)
 }
 
@@ -98,7 +109,7 @@ func (c staticCallers) Authenticate(_ context.Context, key string) (Identity, er
 	return Identity{}, ErrUnknownKey
 }
 
-// HasAdmin tells whether an admin key is set.
+// HasAdmin reports whether an admin key is set.
 func (c staticCallers) HasAdmin() bool {
 	return len(c) > 0 && c[0].owner.Role == access.Admin
 }
@@ -209,19 +220,19 @@ func bearer(header string) string {
 
 const consolePath = "/console"
 
-// operatorsOnly guards /queues: by the console's login, or with an operator's key as a bearer key or as the password of
-// HTTP Basic. What changes something needs another role than what is looked at.
+// operatorsOnly guards /queues: by the console's login, or with an operator's key as a bearer key or as the password
+// of HTTP Basic. To change something needs another role than to view it.
 func (s *Server) operatorsOnly(next http.Handler) http.Handler {
 	if c, ok := s.cfg.Callers.(adminless); ok && !c.HasAdmin() {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			writeProblem(w, forbidden("this page needs an admin key, and none is set: set RECARGA_ADMIN_KEY and restart"))
 		})
 	}
-	look, _ := access.Of(access.QueuesView)
+	view, _ := access.Of(access.QueuesView)
 	act, _ := access.Of(access.QueuesAct)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, err := s.operatorOf(r)
-		permission := look
+		permission := view
 		if acts := r.Method != http.MethodGet && r.Method != http.MethodHead; acts {
 			permission = act
 		}

@@ -9,14 +9,16 @@ import (
 	"recarga/topup"
 )
 
-// TestCorrect: a person's word on an order that is final, from the statement's contradiction to the end of the dispute.
+// TestCorrect: a person's word on an order that is final, from the statement's contradiction to the end of the
+// dispute.
 func TestCorrect(t *testing.T) {
 	s := serve(t)
 	s.post(adminKey, s.held("WRONG", 0), `{"outcome":"failed","reason":"a guess","attempt":1}`).want(http.StatusOK)
 	s.post(adminKey, s.held("RIGHT", 0), `{"outcome":"failed","reason":"a guess"}`).want(http.StatusOK)
 	held := s.held("HELD", 0)
 	for _, id := range []topup.ID{"WRONG", "RIGHT"} {
-		if _, err := s.journal.Dispute(t.Context(), id, topup.Dispute{Evidence: "line 7 charges it", RaisedBy: "statement"}, time.Now()); err != nil {
+		if _, err := s.journal.Dispute(t.Context(), id, topup.Dispute{Evidence: "line 7 charges it", RaisedBy: "statement"},
+			time.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -48,11 +50,14 @@ func TestCorrect(t *testing.T) {
 		s.post(c.key, c.path, c.body).want(c.status)
 	}
 	for range 2 { // the second is the repeat after a lost answer
-		o := s.post(adminKey, correct, `{"outcome":"succeeded","reason":"line 7","by":"ana","reference":"RRN-7"}`).want(http.StatusOK).order()
+		o := s.post(adminKey, correct,
+			`{"outcome":"succeeded","reason":"line 7","by":"ana","reference":"RRN-7"}`).want(http.StatusOK).order()
 		if o.State != topup.StateSucceeded || o.Reference != "RRN-7" || o.DisputedAt != nil {
 			t.Errorf("%+v", o)
 		}
-		if o := s.post(adminKey, uphold, `{"outcome":"upheld","reason":"cut off","by":"ana"}`).want(http.StatusOK).order(); o.State != topup.StateFailed || o.DisputedAt != nil {
+		if o := s.post(adminKey, uphold,
+			`{"outcome":"upheld","reason":"cut off","by":"ana"}`).want(http.StatusOK).order(); o.State != topup.StateFailed ||
+			o.DisputedAt != nil {
 			t.Errorf("%+v", o)
 		}
 	}
@@ -62,7 +67,8 @@ func TestCorrect(t *testing.T) {
 	var operators, shops topup.Details
 	decode(t, s.get(adminKey, "/v1/topups/WRONG").want(http.StatusOK).body, &operators)
 	decode(t, s.get(shopKey, "/v1/topups/WRONG").want(http.StatusOK).body, &shops)
-	if len(operators.Corrections) != 1 || len(operators.Disputes) != 1 || operators.Disputes[0].Outcome != topup.DisputeCorrected {
+	if len(operators.Corrections) != 1 || len(operators.Disputes) != 1 ||
+		operators.Disputes[0].Outcome != topup.DisputeCorrected {
 		t.Errorf("the operator sees %+v, %+v", operators.Corrections, operators.Disputes)
 	}
 	if len(shops.Corrections) != 1 || shops.Corrections[0].By+shops.Corrections[0].Reason != "" ||

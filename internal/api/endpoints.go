@@ -11,9 +11,9 @@ import (
 	"recarga/webhook"
 )
 
-// Endpoints knows where callers are told, also those of the settings.
+// Endpoints knows where callers are notified, also those of the settings.
 type Endpoints interface {
-	// Endpoints returns topup.ErrNotFound for a caller that is told nothing.
+	// Endpoints returns topup.ErrNotFound for a caller that is notified nowhere.
 	Endpoints(ctx context.Context, caller string) ([]webhook.Endpoint, error)
 }
 
@@ -21,7 +21,9 @@ type Endpoints interface {
 type Health interface {
 	EndpointHealth(ctx context.Context, caller, url string) (topup.EndpointHealth, error)
 	EndpointHealthy(ctx context.Context, caller, url string) error
-	DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, tell bool, now time.Time) (disabled bool, ev *topup.Event, err error)
+	DisableEndpoint(
+		ctx context.Context, d topup.DisabledEndpoint, notify bool, now time.Time,
+	) (disabled bool, ev *topup.Event, err error)
 }
 
 // endpointFacts is an endpoint as it is shown.
@@ -29,7 +31,7 @@ type endpointFacts struct {
 	Name         string            `json:"name"`
 	URL          string            `json:"url"`
 	EventTypes   []topup.EventType `json:"event_types" doc:"The types that it wants; empty: every type."`
-	FailingSince *time.Time        `json:"failing_since" doc:"The first failure after its last success; null: it answers."`
+	FailingSince *time.Time        `json:"failing_since"`
 	DisabledAt   *time.Time        `json:"disabled_at" doc:"Since when nothing is sent to it; null: it is enabled."`
 	Reason       *string           `json:"reason" doc:"Why it is disabled."`
 }
@@ -45,7 +47,8 @@ func (s *Server) endpointsOf(ctx context.Context, c topup.Caller) ([]endpointFac
 		if err != nil {
 			return nil, err
 		}
-		f := endpointFacts{Name: e.Name, URL: e.URL, EventTypes: e.EventTypes, FailingSince: h.FailingSince, DisabledAt: h.DisabledAt}
+		f := endpointFacts{Name: e.Name, URL: e.URL, EventTypes: e.EventTypes, FailingSince: h.FailingSince,
+			DisabledAt: h.DisabledAt}
 		if f.EventTypes == nil {
 			f.EventTypes = []topup.EventType{}
 		}
@@ -66,7 +69,7 @@ type setEndpointInput struct {
 
 type setEndpointRequest struct {
 	URL        string            `json:"url" doc:"Where these events go." example:"https://crm.example/recarga"`
-	EventTypes []topup.EventType `json:"event_types,omitempty" doc:"The types that it wants; absent or empty: every type." example:"[\"topup.failed\"]"`
+	EventTypes []topup.EventType `json:"event_types,omitempty" example:"[\"topup.failed\"]"`
 }
 
 func (s *Server) setEndpoint(ctx context.Context, in *setEndpointInput) (*callerOutput, error) {
@@ -86,15 +89,10 @@ func (s *Server) setEndpoint(ctx context.Context, in *setEndpointInput) (*caller
 type endpointInput struct {
 	Name     string `path:"name"`
 	Endpoint string `path:"endpoint"`
-}
-
-type removeEndpointInput struct {
-	Name     string `path:"name"`
-	Endpoint string `path:"endpoint"`
 	listInput
 }
 
-func (s *Server) removeEndpoint(ctx context.Context, in *removeEndpointInput) (*callerOutput, error) {
+func (s *Server) removeEndpoint(ctx context.Context, in *endpointInput) (*callerOutput, error) {
 	version, err := versionOf(in.query)
 	if err != nil {
 		return nil, s.problem(ctx, "query", err)
@@ -117,7 +115,10 @@ type switchedOutput struct {
 }
 
 func (s *Server) enableEndpoint(ctx context.Context, in *endpointInput) (*switchedOutput, error) {
-	return s.switchEndpoint(ctx, in, false, func(url string) error { return s.cfg.Health.EndpointHealthy(ctx, in.Name, url) })
+	return s.switchEndpoint(ctx, in, false, func(url string) error {
+		return s.cfg.Health.EndpointHealthy(ctx, in.Name,
+			url)
+	})
 }
 
 func (s *Server) disableEndpoint(ctx context.Context, in *endpointInput) (*switchedOutput, error) {
@@ -128,7 +129,8 @@ func (s *Server) disableEndpoint(ctx context.Context, in *endpointInput) (*switc
 	})
 }
 
-func (s *Server) switchEndpoint(ctx context.Context, in *endpointInput, disabled bool, do func(url string) error) (*switchedOutput, error) {
+func (s *Server) switchEndpoint(ctx context.Context, in *endpointInput, disabled bool,
+	do func(url string) error) (*switchedOutput, error) {
 	url, err := s.endpointURL(ctx, in.Name, in.Endpoint)
 	if err == nil {
 		err = do(url)
@@ -156,7 +158,8 @@ func (s *Server) endpointURL(ctx context.Context, caller, name string) (string, 
 }
 
 func opSetEndpoint() huma.Operation {
-	op := operation(http.MethodPut, "/v1/callers/{name}/endpoints/{endpoint}", "setCallerEndpoint", "Add or change an endpoint of a caller",
+	op := operation(http.MethodPut, "/v1/callers/{name}/endpoints/{endpoint}", "setCallerEndpoint",
+		"Add or change an endpoint of a caller",
 		"Its events go to it beside the callback_url, each with a `webhook-id` of its own. A caller may "+
 			"have ten.",
 		400, 403, 404, 408, 409, 413, 415, 503)
@@ -167,18 +170,21 @@ func opSetEndpoint() huma.Operation {
 func opRemoveEndpoint() huma.Operation {
 	op := operation(http.MethodDelete, "/v1/callers/{name}/endpoints/{endpoint}", "removeCallerEndpoint",
 		"Remove an endpoint of a caller",
-		"Events that it has not been told of are given up.", 403, 404, 409, 503)
+		"Events that were not delivered to it become `exhausted`.", 403, 404, 409, 503)
 	op.Parameters = []*huma.Param{versionParameter()}
 	return op
 }
 
 func opEnableEndpoint() huma.Operation {
-	return operation(http.MethodPost, "/v1/callers/{name}/endpoints/{endpoint}/enable", "enableCallerEndpoint", "Send to an endpoint again",
-		"Clears the record of its failures. What was given up meanwhile is sent by `POST /v1/events/redeliver`. "+
-			"The endpoint `default` is the callback_url; the callers `default` and `operator` are those of the settings.", 403, 404, 503)
+	return operation(http.MethodPost, "/v1/callers/{name}/endpoints/{endpoint}/enable", "enableCallerEndpoint",
+		"Send to an endpoint again",
+		"Clears the record of its failures. What became `exhausted` meanwhile is sent by `POST /v1/events/redeliver`. "+
+			"The endpoint `default` is the callback_url; the callers `default` and `operator` are those of the settings.", 403,
+		404, 503)
 }
 
 func opDisableEndpoint() huma.Operation {
-	return operation(http.MethodPost, "/v1/callers/{name}/endpoints/{endpoint}/disable", "disableCallerEndpoint", "Send nothing more to an endpoint",
-		"Its events are given up, and kept, until it is enabled.", 403, 404, 503)
+	return operation(http.MethodPost, "/v1/callers/{name}/endpoints/{endpoint}/disable", "disableCallerEndpoint",
+		"Send nothing more to an endpoint",
+		"Its events become `exhausted`, and are kept. Once it is enabled, redeliver them.", 403, 404, 503)
 }

@@ -12,25 +12,19 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"recarga/internal/journal"
+	"recarga/producer"
 	"recarga/topup"
 )
 
-// Events is what the journal knows of the events that callers are told.
+// Events is what the journal knows of events.
 type Events interface {
 	// Event is one event, or topup.ErrNotFound.
 	Event(ctx context.Context, id string) (topup.Event, error)
 	// Events returns a page of events, newest first, and the cursor of the next one.
-	Events(ctx context.Context, f journal.EventFilter) ([]topup.Event, string, error)
-	// RedeliverWithin makes an event due again, at most so many times a day (0: any number), or returns a
-	// *topup.QuotaError.
-	RedeliverWithin(ctx context.Context, ev topup.Event, most int, now time.Time) error
-	// RedeliverAll does so for all that the filter chooses, or with a Limit for a page of them, of which next
-	// is the cursor of the rest; it calls each for them.
-	RedeliverAll(ctx context.Context, f journal.EventFilter, now time.Time, each func(topup.Event)) (count int, next string, err error)
+	Events(ctx context.Context, f topup.EventFilter) ([]topup.Event, string, error)
 }
 
-// eventFacts is an event as it is listed: with the order it tells of, and how far it got.
+// eventFacts is an event as it is listed: with the order that it is about, and how far it got.
 type eventFacts struct {
 	topup.Event
 	OrderID   topup.ID         `json:"distributor_transaction_id"`
@@ -68,9 +62,11 @@ func (s *Server) events(ctx context.Context, in *listInput) (*eventsOutput, erro
 		return nil, err
 	}
 	q := queryReader{values: in.query}
-	f := journal.EventFilter{
-		State: read(&q, "state", eventState), Caller: read(&q, topup.FieldCaller, asIs), Type: read(&q, "type", eventType), Endpoint: read(&q, "endpoint", asIs),
-		Since: read(&q, "since", timeOf("since")), Until: read(&q, "until", timeOf("until")),
+	f := topup.EventFilter{
+		State:  topup.EventState(read(&q, "state", oneOf("state", "pending", "delivered", "exhausted"))),
+		Caller: read(&q, topup.FieldCaller, asIs), Type: read(&q, "type", eventType),
+		Endpoint: read(&q, "endpoint", asIs),
+		Since:    read(&q, "since", timeOf("since")), Until: read(&q, "until", timeOf("until")),
 		Limit: read(&q, "limit", limit), Cursor: read(&q, "cursor", asIs),
 	}
 	err := errors.Join(q.errs...)
@@ -101,41 +97,12 @@ type eventInput struct {
 }
 
 func (s *Server) redeliver(ctx context.Context, in *eventInput) (*eventOutput, error) {
-	ev, err := s.ownEvent(ctx, in.ID)
-	if err == nil {
-		err = s.cfg.Events.RedeliverWithin(ctx, ev, mostRedeliveries(identityOf(ctx)), time.Now())
-	}
+	who := identityOf(ctx)
+	ev, err := s.cfg.Orders.Redeliver(ctx, in.ID, who.actor())
 	if err != nil {
 		return nil, s.problem(ctx, "path", err)
 	}
-	s.log.InfoContext(ctx, "event redelivered", "event", ev.ID, "order", ev.OrderID, "caller", ev.Caller)
-	s.ringFor(ctx)(ev)
-	if ev, err = s.cfg.Events.Event(ctx, ev.ID); err != nil {
-		return nil, s.problem(ctx, "path", err)
-	}
-	return &eventOutput{Body: shownEvent(identityOf(ctx), ev)}, nil
-}
-
-// maxRedeliveries of one event a day by its caller: whoever redelivers in a loop sends its own endpoint more than it
-// takes, and keeps the workers busy.
-const maxRedeliveries = 100
-
-// mostRedeliveries is how often an identity may redeliver an event on a day; 0: any number.
-func mostRedeliveries(who Identity) int {
-	if who.SeesAll() {
-		return 0
-	}
-	return maxRedeliveries
-}
-
-// ownEvent is an event of the key's own caller; another's is not found.
-func (s *Server) ownEvent(ctx context.Context, id string) (topup.Event, error) {
-	who := identityOf(ctx)
-	ev, err := s.cfg.Events.Event(ctx, id)
-	if err == nil && ev.Caller != who.Caller && !who.SeesAll() {
-		err = topup.ErrNotFound
-	}
-	return ev, err
+	return &eventOutput{Body: shownEvent(who, ev)}, nil
 }
 
 // replayInput has no default: everything must be meant, and written as {}. A field that has lost its value is refused,
@@ -154,21 +121,22 @@ func (in *replayInput) Resolve(huma.Context) (wrong []error) {
 	zero := map[string]bool{"since": in.Body.Since.IsZero(), "until": in.Body.Until.IsZero()}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if string(given[name]) == "null" || zero[strings.ToLower(name)] {
-			wrong = append(wrong, &huma.ErrorDetail{Location: "body." + name, Message: "must be a value, or absent", Value: given[name]})
+			wrong = append(wrong, &huma.ErrorDetail{Location: "body." + name, Message: "must be a value, or absent",
+				Value: given[name]})
 		}
 	}
 	return wrong
 }
 
 type replayRequest struct {
-	State    string    `json:"state,omitempty" enum:"exhausted,pending,delivered" doc:"How far they got."`
-	Caller   string    `json:"caller,omitempty" minLength:"1" doc:"Of this caller. For operators' keys only; any other sees its own."`
-	Type     string    `json:"type,omitempty" enum:"topup.succeeded,topup.failed,topup.canceled,topup.unknown,topup.corrected,endpoint.disabled"`
-	Endpoint string    `json:"endpoint,omitempty" minLength:"1" doc:"For this endpoint of their caller; default is the callback_url."`
-	Since    time.Time `json:"since,omitempty" doc:"Made at this time or later."`
-	Until    time.Time `json:"until,omitempty" doc:"Made before this time."`
-	Limit    int       `json:"limit,omitempty" minimum:"0" maximum:"1000" doc:"Only so many, the newest; 0 is all."`
-	Cursor   string    `json:"cursor,omitempty" doc:"With limit: the next_cursor of the answer before."`
+	State    string          `json:"state,omitempty" enum:"exhausted,pending,delivered" doc:"How far they got."`
+	Caller   string          `json:"caller,omitempty" minLength:"1"`
+	Type     eventTypeSchema `json:"type,omitempty"`
+	Endpoint string          `json:"endpoint,omitempty" minLength:"1"`
+	Since    time.Time       `json:"since,omitempty" doc:"Made at this time or later."`
+	Until    time.Time       `json:"until,omitempty" doc:"Made before this time."`
+	Limit    int             `json:"limit,omitempty" minimum:"0" maximum:"1000" doc:"Only so many, the newest; 0 is all."`
+	Cursor   string          `json:"cursor,omitempty" doc:"With limit: the next_cursor of the answer before."`
 }
 
 type countOutput struct {
@@ -183,9 +151,10 @@ func (s *Server) redeliverAll(ctx context.Context, in *replayInput) (*countOutpu
 	if err := ownOnly(who, in.Body.Caller); err != nil {
 		return nil, err
 	}
-	f := journal.EventFilter{
-		State: topup.EventState(in.Body.State), Caller: in.Body.Caller, Type: topup.EventType(in.Body.Type), Since: in.Body.Since, Until: in.Body.Until,
-		Endpoint: in.Body.Endpoint, Limit: in.Body.Limit, Cursor: in.Body.Cursor, MostRedeliveries: mostRedeliveries(who),
+	f := topup.EventFilter{
+		State: topup.EventState(in.Body.State), Caller: in.Body.Caller, Type: topup.EventType(in.Body.Type),
+		Since: in.Body.Since, Until: in.Body.Until,
+		Endpoint: in.Body.Endpoint, Limit: in.Body.Limit, Cursor: in.Body.Cursor,
 	}
 	if !who.SeesAll() {
 		f.Caller = who.Caller
@@ -196,27 +165,12 @@ func (s *Server) redeliverAll(ctx context.Context, in *replayInput) (*countOutpu
 	if f.Cursor, err = s.cursors.open(list, f.Cursor); err != nil {
 		return nil, s.problem(ctx, "body", err)
 	}
-	count, next, err := s.cfg.Events.RedeliverAll(ctx, f, time.Now(), s.ringFor(ctx))
-	s.log.InfoContext(ctx, "events redelivered", "count", count, "state", string(f.State), "caller", f.Caller, "type", string(f.Type))
+	count, next, err := s.cfg.Orders.RedeliverAll(ctx, f, who.actor())
 	if err != nil {
 		return nil, s.problem(ctx, "body", err)
 	}
 	out.Body.Count, out.Body.NextCursor = count, s.cursors.seal(list, next)
 	return &out, nil
-}
-
-// ringFor rings for events that are due again, until a ring fails: the sweep rings for the rest.
-func (s *Server) ringFor(ctx context.Context) func(topup.Event) {
-	silent := s.cfg.Waker == nil
-	return func(ev topup.Event) {
-		if silent {
-			return
-		}
-		if err := s.cfg.Waker.EnqueueEvent(ctx, ev.ID, time.Time{}); err != nil {
-			silent = true
-			s.log.WarnContext(ctx, "queue not reached; the sweep will ring", "event", ev.ID, "error", err)
-		}
-	}
 }
 
 // ownOnly refuses a filter by caller to any key but the operator's.
@@ -227,15 +181,7 @@ func ownOnly(who Identity, caller string) error {
 	return forbidden("the filter caller is for operators' keys; a caller's key sees its own events")
 }
 
-func eventState(s string) (topup.EventState, error) {
-	switch state := topup.EventState(s); state {
-	case topup.EventPending, topup.EventDelivered, topup.EventExhausted:
-		return state, nil
-	}
-	return "", &topup.FieldError{Field: "state", Value: s, Allowed: "one of pending, delivered, exhausted"}
-}
-
-// eventType reads a type of a filter: also one that only the operator is told.
+// eventType reads a type of a filter: also one that only the operator gets.
 func eventType(s string) (topup.EventType, error) {
 	if slices.Contains(eventTypes(), any(s)) {
 		return topup.EventType(s), nil
@@ -243,24 +189,37 @@ func eventType(s string) (topup.EventType, error) {
 	return topup.ParseEventType(s)
 }
 
-func eventTypes() []any {
-	return []any{"topup.succeeded", "topup.failed", "topup.canceled", "topup.unknown", string(topup.EventEndpointDisabled)}
+// eventTypes are the types that a filter can choose.
+func eventTypes() (types []any) {
+	for _, one := range append(topup.EventTypes(), topup.EventEndpointDisabled) {
+		types = append(types, string(one))
+	}
+	return types
+}
+
+// eventTypeSchema is a type in a request's body.
+type eventTypeSchema string
+
+// Schema implements huma.SchemaProvider.
+func (eventTypeSchema) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Enum: eventTypes()}
 }
 
 func opEvents() huma.Operation {
 	op := operation("GET", "/v1/events", "listEvents", "List events",
-		"What callers were told, newest first, with every try. `state=exhausted` lists what was given up. A caller's key sees its own; an operator's all.",
+		"What callers are notified of, newest first, with every try. `state=exhausted` lists what no try is left for. A "+
+			"caller's key sees its own; an operator's all.",
 		403, 422, 503)
-	text := func(values ...any) *huma.Schema { return &huma.Schema{Type: huma.TypeString, Enum: values} }
 	op.Parameters = []*huma.Param{
-		query("state", "Events that got this far.", text("pending", "delivered", "exhausted")),
-		query("caller", "Events of this caller. For operators' keys only.", &huma.Schema{Type: huma.TypeString}),
-		query("type", "Events of this type.", text(eventTypes()...)),
-		query("endpoint", "Events for this endpoint of their caller; `default` is the callback_url.", &huma.Schema{Type: huma.TypeString}),
-		query("since", "Events made at this time or later.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
-		query("until", "Events made before this time.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
-		query("limit", "Events a page.", &huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0), Maximum: new(float64(maxLimit)), Default: defaultLimit}),
-		query("cursor", "The `next_cursor` of the page before.", &huma.Schema{Type: huma.TypeString}),
+		query("state", "Events that got this far.", textSchema("pending", "delivered", "exhausted")),
+		query("caller", "Events of this caller. For operators' keys only.", textSchema()),
+		query("type", "Events of this type.", textSchema(eventTypes()...)),
+		query("endpoint", "Events for this endpoint of their caller; `default` is the callback_url.", textSchema()),
+		query("since", "Events made at this time or later.", timeSchema()),
+		query("until", "Events made before this time.", timeSchema()),
+		query("limit", "Events a page.", &huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0),
+			Maximum: new(float64(maxLimit)), Default: defaultLimit}),
+		query("cursor", "The `next_cursor` of the page before.", textSchema()),
 	}
 	return op
 }
@@ -269,14 +228,15 @@ func opRedeliver() huma.Operation {
 	return operation("POST", "/v1/events/{id}/redeliver", "redeliverEvent", "Redeliver an event",
 		"Makes the event due at once, from the start of its schedule, whatever became of it before. Its `webhook-id` and "+
 			"its body stay the same. "+
-			fmt.Sprintf("A caller may do so %d times a day (of UTC) with one event.", maxRedeliveries), 404, 429, 503)
+			fmt.Sprintf("A caller may do so %d times a day (of UTC) with one event.", producer.MaxRedeliveries), 404, 429, 503)
 }
 
 func opRedeliverAll() huma.Operation {
 	op := operation("POST", "/v1/events/redeliver", "redeliverEvents", "Redeliver many events",
 		"All that the filter matches, not only a page; `{}` is everything. Answers when all are due again. After an error, "+
 			"send it again: what was done stays. "+
-			fmt.Sprintf("What its caller has redelivered %d times on this day is left out, and not counted.", maxRedeliveries),
+			fmt.Sprintf("What its caller has redelivered %d times on this day is left out, and not counted.",
+				producer.MaxRedeliveries),
 		400, 403, 408, 413, 415, 503)
 	return bodied(op)
 }

@@ -55,9 +55,10 @@ func TestRedeliver(t *testing.T) {
 	s.exhaust(other)
 	if l := s.events(shopKey, "?state=exhausted"); len(l.Data) != 1 || l.Data[0].ID != given ||
 		l.Data[0].Order != "GIVEN-UP" || l.Data[0].Tries[0].Error != "connection refused" {
-		t.Errorf("given up: %+v", l)
+		t.Errorf("exhausted: %+v", l)
 	}
-	if l := s.events(adminKey, "?limit=2&type=topup.canceled"); len(l.Data) != 2 || l.NextCursor == nil || l.Data[0].ID != other {
+	if l := s.events(adminKey, "?limit=2&type=topup.canceled"); len(l.Data) != 2 || l.NextCursor == nil ||
+		l.Data[0].ID != other {
 		t.Errorf("all: %+v", l)
 	} else if rest := s.events(adminKey, "?limit=2&type=topup.canceled&cursor="+*l.NextCursor); len(rest.Data) != 1 ||
 		rest.Data[0].ID != mine || rest.NextCursor != nil {
@@ -65,7 +66,8 @@ func TestRedeliver(t *testing.T) {
 	}
 	s.post(otherKey, "/v1/events/"+given+"/redeliver", "").want(http.StatusNotFound)
 	s.post(shopKey, "/v1/events/evt_none/redeliver", "").want(http.StatusNotFound)
-	if a := s.post(shopKey, "/v1/events/"+given+"/redeliver", "").want(http.StatusOK); !strings.Contains(string(a.body), `"state":"pending"`) {
+	if a := s.post(shopKey, "/v1/events/"+given+"/redeliver", "").want(http.StatusOK); !strings.Contains(string(a.body),
+		`"state":"pending"`) {
 		t.Errorf("redelivered: %s", a.body)
 	}
 	for _, c := range []struct {
@@ -79,7 +81,8 @@ func TestRedeliver(t *testing.T) {
 		{adminKey, `{"until":"2020-01-01T00:00:00Z"}`, 0},
 		{adminKey, `{"type":"topup.canceled","limit":2}`, 2},
 	} {
-		if a := s.post(c.key, "/v1/events/redeliver", c.filter).want(http.StatusOK); !strings.Contains(string(a.body), fmt.Sprintf(`"count":%d`, c.count)) {
+		if a := s.post(c.key, "/v1/events/redeliver", c.filter).want(http.StatusOK); !strings.Contains(string(a.body),
+			fmt.Sprintf(`"count":%d`, c.count)) {
 			t.Errorf("%s: %s, want %d", c.filter, a.body, c.count)
 		}
 	}
@@ -121,14 +124,17 @@ func TestRedeliverRefused(t *testing.T) {
 		s.get(shopKey, "/v1/events"+query).want(http.StatusUnprocessableEntity)
 	}
 	for _, body := range []string{
-		`{"caller":""}`, `{"endpoint":""}`, `{"state":""}`, `{"type":""}`, `{"since":""}`, `{"since":"0001-01-01T00:00:00Z"}`, `{"until":"0001-01-01T00:00:00Z"}`,
+		`{"caller":""}`, `{"endpoint":""}`, `{"state":""}`, `{"type":""}`, `{"since":""}`,
+		`{"since":"0001-01-01T00:00:00Z"}`, `{"until":"0001-01-01T00:00:00Z"}`,
 		`{"caller":null}`, `{"state":null}`, `{"filter":{"state":"exhausted"}}`, `null`, `[]`, `""`,
 	} {
-		if a := s.post(adminKey, "/v1/events/redeliver", body); a.status != http.StatusUnprocessableEntity && a.status != http.StatusBadRequest {
+		if a := s.post(adminKey, "/v1/events/redeliver", body); a.status != http.StatusUnprocessableEntity &&
+			a.status != http.StatusBadRequest {
 			t.Errorf("%s is answered %d: %s", body, a.status, a.body)
 		}
 	}
-	for _, body := range []string{`{"state":"lost"}`, `{"since":"yesterday"}`, `{"order":"A"}`, `{"limit":-1}`, `{"cursor":"x","limit":1}`} {
+	for _, body := range []string{`{"state":"lost"}`, `{"since":"yesterday"}`, `{"order":"A"}`, `{"limit":-1}`,
+		`{"cursor":"x","limit":1}`} {
 		s.post(shopKey, "/v1/events/redeliver", body).want(http.StatusUnprocessableEntity)
 	}
 	s.post(shopKey, "/v1/events/redeliver", "").want(http.StatusBadRequest)

@@ -28,22 +28,27 @@ const exportCount = "X-Export-Orders"
 
 func opExport() huma.Operation {
 	op := operation(http.MethodGet, "/v1/export", "exportTopups", "Export orders",
-		"All orders that the filters choose, the oldest first, as CSV (RFC 4180, with a header) or one order a line. Of any "+
-			"length; gzip where it is accepted. An export that breaks off has its connection cut: it lacks the end of its chunks, that of its "+
-			"gzip, and the trailer `"+exportCount+"`. In CSV a text that a spreadsheet would take for a formula gets a quote (') in front. See docs/export.md.",
+		"All orders that the filters choose, the oldest first, as CSV (RFC 4180, with a header) or one order a line. Of "+
+			"any "+
+			"length; gzip where it is accepted. An export that breaks off has its connection cut: it lacks the end of its "+
+			"chunks, that of its "+
+			"gzip, and the trailer `"+exportCount+"`. In CSV a text that a spreadsheet would take for a formula gets a quote "+
+			"(') in front. See docs/export.md.",
 		403, 503)
 	flag := &huma.Schema{Type: huma.TypeBoolean, Default: false}
 	op.Parameters = append(filterParameters(),
-		query("finished_since", "Orders that became final at this time or later.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
-		query("finished_until", "Orders that became final before this time.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
-		query("format", "csv or ndjson.", &huma.Schema{Type: huma.TypeString, Enum: []any{formatCSV, formatNDJSON}, Default: formatCSV}),
+		query("finished_since", "Orders that became final at this time or later.", timeSchema()),
+		query("finished_until", "Orders that became final before this time.", timeSchema()),
+		query("format", "csv or ndjson.", &huma.Schema{Type: huma.TypeString, Enum: []any{formatCSV, formatNDJSON},
+			Default: formatCSV}),
 		query("attempts", "With each order's attempts and resolutions; NDJSON only.", flag),
 		query("events", "With each order's events; NDJSON only.", flag))
-	text := &huma.Schema{Type: huma.TypeString}
 	op.Responses["200"] = &huma.Response{
 		Description: "The orders. Of CSV the columns, of NDJSON each line has the fields of an Order.",
-		Headers:     map[string]*huma.Param{exportCount: {Description: "A trailer: how many orders there are. Only a whole export has it.", Schema: &huma.Schema{Type: huma.TypeInteger}}},
-		Content:     map[string]*huma.MediaType{typeCSV: {Schema: text}, typeLines: {Schema: text, Example: exampleOrder + "\n"}},
+		Headers: map[string]*huma.Param{exportCount: {Description: "A trailer: how many orders there are. Only a " +
+			"whole export has it.", Schema: &huma.Schema{Type: huma.TypeInteger}}},
+		Content: map[string]*huma.MediaType{typeCSV: {Schema: textSchema()},
+			typeLines: {Schema: textSchema(), Example: exampleOrder + "\n"}},
 	}
 	return op
 }
@@ -112,7 +117,8 @@ func (s *Server) parseExport(ctx context.Context, who Identity, values url.Value
 		e.format = formatCSV
 	}
 	if e.format == formatCSV && e.parts != (journal.Parts{}) {
-		q.errs = append(q.errs, &topup.FieldError{Field: "format", Value: e.format, Allowed: "ndjson with attempts or events"})
+		q.errs = append(q.errs, &topup.FieldError{Field: "format", Value: e.format,
+			Allowed: "ndjson with attempts or events"})
 	}
 	if e.filter.Until.IsZero() {
 		e.filter.Until = now

@@ -48,7 +48,8 @@ func cells(tb testing.TB, a answer) (head []string, rows []map[string]string) {
 // TestExportIsTheOrder: the columns and the lines have the fields of the order, in its order, with its values.
 func TestExportIsTheOrder(t *testing.T) {
 	s := serve(t)
-	for _, o := range []string{order("A", `"metadata":{"k":"a,\"b\""}`, `"operator":"TELCEL"`), order("B", `"process_at":"2099-01-01T00:00:00Z"`)} {
+	for _, o := range []string{order("A", `"metadata":{"k":"a,\"b\""}`, `"operator":"TELCEL"`),
+		order("B", `"process_at":"2099-01-01T00:00:00Z"`)} {
 		s.post(shopKey, "/v1/topups", o).want(http.StatusAccepted)
 	}
 	head, rows := cells(t, s.export(""))
@@ -130,8 +131,10 @@ func TestExportFilters(t *testing.T) {
 	s.post(shopKey, "/v1/topups/ORD-0700/cancel", "").want(http.StatusOK)
 	later := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
 	for query, want := range map[string]int{
-		"": 1204, "caller=other": 1, "caller=shop": 1203, "state=canceled": 1, "state=queued&caller=shop": 1202, "phone_number=5537686660": 1204,
-		"phone_number=5537686661": 0, "until=2020-01-01T00:00:00Z": 0, "since=2020-01-01T00:00:00Z": 1204, "since=" + later: 0,
+		"": 1204, "caller=other": 1, "caller=shop": 1203, "state=canceled": 1, "state=queued&caller=shop": 1202,
+		"phone_number=5537686660": 1204,
+		"phone_number=5537686661": 0, "until=2020-01-01T00:00:00Z": 0, "since=2020-01-01T00:00:00Z": 1204, "since=" +
+			later: 0,
 		"finished_since=2020-01-01T00:00:00Z": 1, "finished_until=" + later: 1, "finished_since=" + later: 0,
 	} {
 		a := s.export(query)
@@ -150,10 +153,12 @@ func TestExportRefusals(t *testing.T) {
 	s := serve(t)
 	s.get(shopKey, "/v1/export").want(http.StatusForbidden)
 	for query, field := range map[string]string{
-		"format=xml": "query.format", "attempts=true": "query.format", "format=ndjson&events=1": "query.events", "limit=1": "query.limit",
+		"format=xml": "query.format", "attempts=true": "query.format", "format=ndjson&events=1": "query.events",
+		"limit=1":               "query.limit",
 		"finished_since=monday": "query.finished_since", "since=x": "query.since", "cursor=x": "query.cursor",
 	} {
-		if named := s.export(query).want(http.StatusUnprocessableEntity).problem().named(); len(named) != 1 || named[0] != field {
+		if named := s.export(query).want(http.StatusUnprocessableEntity).problem().named(); len(named) != 1 ||
+			named[0] != field {
 			t.Errorf("%s: %v, want %s", query, named, field)
 		}
 	}
@@ -164,8 +169,10 @@ func TestExportGzip(t *testing.T) {
 	s := serve(t)
 	s.place("A").want(http.StatusAccepted)
 	plain := s.export("").want(http.StatusOK)
-	for accepted, want := range map[string]string{"gzip": "gzip", "br, gzip;q=0.5": "gzip", "identity": "", "gzip;q=0": ""} {
-		a := s.send("GET", "/v1/export", "", "Authorization", "Bearer "+adminKey, "Accept-Encoding", accepted).want(http.StatusOK)
+	for accepted, want := range map[string]string{"gzip": "gzip", "br, gzip;q=0.5": "gzip", "identity": "",
+		"gzip;q=0": ""} {
+		a := s.send("GET", "/v1/export", "", "Authorization", "Bearer "+adminKey, "Accept-Encoding",
+			accepted).want(http.StatusOK)
 		body := a.body
 		if want == "gzip" {
 			unzipped, err := gzip.NewReader(bytes.NewReader(body))
@@ -191,17 +198,19 @@ func TestExportIsHarmless(t *testing.T) {
 		t.Fatal(err)
 	}
 	balance := json.Number("-5.50")
-	_, _, err = s.journal.Finish(t.Context(), topup.Settlement{ID: o.ID, Number: 1, State: topup.StateSucceeded, Result: topup.Result{
-		Outcome: topup.OutcomeApproved, HTTPStatus: 200, Code: "00", Message: `=HYPERLINK("http://evil.example","x")`,
-		TransactionID: "@SUM(A1)", Reference: "＝1", AuthCode: "+1", BalanceAfter: &balance,
-	}}, time.Now())
+	_, _, err = s.journal.Finish(t.Context(), topup.Settlement{ID: o.ID, Number: 1, State: topup.StateSucceeded,
+		Result: topup.Result{
+			Outcome: topup.OutcomeApproved, HTTPStatus: 200, Code: "00", Message: `=HYPERLINK("http://evil.example","x")`,
+			TransactionID: "@SUM(A1)", Reference: "＝1", AuthCode: "+1", BalanceAfter: &balance,
+		}}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, rows := cells(t, s.export(""))
 	for column, want := range map[string]string{
-		"distributor_transaction_id": "'-2", "response_message": `'=HYPERLINK("http://evil.example","x")`, "transaction_id": "'@SUM(A1)",
-		"reference": "'＝1", "auth_code": "'+1", "balance_after": "-5.50",
+		"distributor_transaction_id": "'-2", "response_message": `'=HYPERLINK("http://evil.example","x")`,
+		"transaction_id": "'@SUM(A1)",
+		"reference":      "'＝1", "auth_code": "'+1", "balance_after": "-5.50",
 	} {
 		if rows[0][column] != want {
 			t.Errorf("%s is %s, want %s", column, rows[0][column], want)
@@ -215,7 +224,8 @@ type brokenBook struct {
 	after int
 }
 
-func (b brokenBook) Export(ctx context.Context, f journal.Filter, parts journal.Parts) iter.Seq2[topup.Details, error] {
+func (b brokenBook) Export(ctx context.Context, f journal.Filter, parts journal.Parts) iter.Seq2[topup.Details,
+	error] {
 	return func(yield func(topup.Details, error) bool) {
 		n := 0
 		for o, err := range b.Journal.Export(ctx, f, parts) {

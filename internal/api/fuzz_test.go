@@ -53,7 +53,8 @@ func (s *server) stored(id topup.ID) (o topup.Order, found bool) {
 func FuzzPlaceTwice(f *testing.F) {
 	f.Add(typeJSON, []byte(order("A", `"operator":"MOVISTAR"`, `"metadata":{"k":"<ñ>"}`)))
 	f.Add(typeJSON, []byte(order("A", `"callback_url":"https://shop.example/x"`)))
-	f.Add("application/json; charset=utf-8", []byte(order("B", `"process_at":"2035-01-01T00:00:00.1234567+01:00"`, `"expires_at":"2036-01-01T00:00:00Z"`)))
+	f.Add("application/json; charset=utf-8", []byte(order("B", `"process_at":"2035-01-01T00:00:00.1234567+01:00"`,
+		`"expires_at":"2036-01-01T00:00:00Z"`)))
 	f.Add(typeJSON, []byte(order("C", `"expires_at":"2001-01-01T00:00:00Z"`)))
 	f.Add(typeJSON, []byte(order("D", `"expires_at":"9999-12-31T23:59:59-23:59"`)))
 	f.Add(typeJSON, []byte(order("E", `"amount":11`)))
@@ -127,7 +128,8 @@ func checkPlaced(t *testing.T, body []byte, first, second answer, stored topup.O
 	if second.status != http.StatusOK || second.header.Get("Idempotent-Replayed") != "true" {
 		t.Errorf("the second time: %d, Idempotent-Replayed %q", second.status, second.header.Get("Idempotent-Replayed"))
 	}
-	if first.header.Get("Location") != "/v1/topups/"+string(stored.ID) || (first.header.Get("Idempotent-Replayed") == "true") != (first.status == http.StatusOK) {
+	if first.header.Get("Location") != "/v1/topups/"+string(stored.ID) ||
+		(first.header.Get("Idempotent-Replayed") == "true") != (first.status == http.StatusOK) {
 		t.Errorf("%d with headers %v", first.status, first.header)
 	}
 	checkContent(t, body, stored)
@@ -153,7 +155,8 @@ func checkContent(t *testing.T, body []byte, o topup.Order) {
 	digits := notDigit.ReplaceAllString(text("phone_number"), "")
 	written, _ := new(big.Rat).SetString(string(all["amount"]))
 	kept, _ := new(big.Rat).SetString(o.Amount.String())
-	if o.Caller != "shop" || o.Phone.Digits() != digits[len(digits)-10:] || o.Product != text("product_id") || string(o.Operator) != text("operator") || written.Cmp(kept) != 0 {
+	if o.Caller != "shop" || o.Phone.Digits() != digits[len(digits)-10:] || o.Product != text("product_id") ||
+		string(o.Operator) != text("operator") || written.Cmp(kept) != 0 {
 		t.Errorf("%s is kept as %+v, %s", body, o, o.Amount)
 	}
 	metadata := map[string]string{}
@@ -165,7 +168,8 @@ func checkContent(t *testing.T, body []byte, o topup.Order) {
 	}
 	for name, kept := range map[string]*time.Time{"process_at": o.ProcessAt, "expires_at": o.ExpiresAt} {
 		written, err := time.Parse(time.RFC3339, text(name))
-		if (kept == nil) != (text(name) == "") || kept != nil && (err != nil || !kept.Equal(written.Truncate(time.Microsecond))) {
+		if (kept == nil) != (text(name) == "") || kept != nil &&
+			(err != nil || !kept.Equal(written.Truncate(time.Microsecond))) {
 			t.Errorf("%s %q is kept as %v", name, text(name), kept)
 		}
 	}
@@ -186,7 +190,7 @@ func checkNamed(t *testing.T, a answer) {
 }
 
 // FuzzBatch: every line that is not blank has one answer, in its order, of a status that the order
-// alone would have had; the answers tell which orders are in the book.
+// alone would have had; the answers say which orders are in the book.
 func FuzzBatch(f *testing.F) {
 	f.Add([]byte(order("A") + "\n" + order("A") + "\n\n" + order("A", `"operator":"TELCEL"`) + "\r\n{"))
 	f.Add([]byte("\n \n\t\r\n" + order("B", `"expires_at":"9999-12-31T23:59:59-23:59"`)))
@@ -214,7 +218,8 @@ func FuzzBatch(f *testing.F) {
 			if l.Topup == nil {
 				continue
 			}
-			if o, found := s.stored(l.Topup.ID); !found || l.ID == nil || *l.ID != string(o.ID) || !o.CreatedAt.Equal(l.Topup.CreatedAt) {
+			if o, found := s.stored(l.Topup.ID); !found || l.ID == nil || *l.ID != string(o.ID) ||
+				!o.CreatedAt.Equal(l.Topup.CreatedAt) {
 				t.Errorf("line %d is placed as %+v; in the book: %v", l.Line, l.Topup, found)
 			}
 		}
@@ -222,7 +227,8 @@ func FuzzBatch(f *testing.F) {
 			t.Errorf("answers to lines %v of %v", got, want)
 		}
 		for i, again := range lines(t, s.batch(shopKey, string(body))) {
-			if status := answers[i].Status; again.Status != status && (status != http.StatusAccepted || again.Status != http.StatusOK) {
+			if status := answers[i].Status; again.Status != status &&
+				(status != http.StatusAccepted || again.Status != http.StatusOK) {
 				t.Errorf("line %d is answered with %d, then with %d", again.Line, status, again.Status)
 			}
 		}

@@ -75,7 +75,8 @@ func (s *server) buy(id topup.ID, transaction string) {
 		s.tb.Fatal(err)
 	}
 	result := topup.Result{Outcome: topup.OutcomeApproved, HTTPStatus: 200, Code: "00", TransactionID: transaction}
-	if _, _, err := s.journal.Finish(s.tb.Context(), topup.Settlement{ID: id, Number: 1, State: topup.StateSucceeded, Result: result}, now); err != nil {
+	if _, _, err := s.journal.Finish(s.tb.Context(), topup.Settlement{ID: id, Number: 1, State: topup.StateSucceeded,
+		Result: result}, now); err != nil {
 		s.tb.Fatal(err)
 	}
 }
@@ -84,7 +85,8 @@ func TestListFilters(t *testing.T) {
 	s := serve(t)
 	start := time.Now().UTC().Add(-time.Minute)
 	s.place("A").want(http.StatusAccepted)
-	s.post(shopKey, "/v1/topups", `{"distributor_transaction_id":"B","phone_number":"5500000091","product_id":"MOVISTAR_PAQUETE_16","amount":30}`).want(http.StatusAccepted)
+	s.post(shopKey, "/v1/topups",
+		`{"distributor_transaction_id":"B","phone_number":"5500000091","product_id":"MOVISTAR_PAQUETE_16","amount":30}`).want(http.StatusAccepted)
 	s.post(shopKey, "/v1/topups/B/cancel", "").want(http.StatusOK)
 	s.post(otherKey, "/v1/topups", order("C")).want(http.StatusAccepted)
 	s.buy("C", "TXN-C")
@@ -102,7 +104,8 @@ func TestListFilters(t *testing.T) {
 		{adminKey, "transaction_id=TXN-C", []topup.ID{"C"}},
 		{shopKey, "since=" + url.QueryEscape(start.Format(time.RFC3339)), []topup.ID{"B", "A"}},
 		{shopKey, "until=" + url.QueryEscape(start.Format(time.RFC3339)), []topup.ID{}},
-		{shopKey, "since=" + start.In(time.FixedZone("", 3600)).Format(time.RFC3339), []topup.ID{"B", "A"}}, // its + is not escaped
+		// its + is not escaped
+		{shopKey, "since=" + start.In(time.FixedZone("", 3600)).Format(time.RFC3339), []topup.ID{"B", "A"}},
 		{adminKey, "caller=other", []topup.ID{"C"}},
 		{adminKey, "", []topup.ID{"C", "B", "A"}},
 		{otherKey, "", []topup.ID{"C"}},
@@ -190,7 +193,8 @@ func TestBalance(t *testing.T) {
 				AgeSeconds  *int       `json:"age_seconds"`
 			}
 			decode(t, s.get(shopKey, "/v1/balance").want(http.StatusOK).body, &got)
-			if fmt.Sprint(got.Balance) != "990.00" || got.Currency != "USD" || got.LastUpdated != nil || got.FetchedAt.IsZero() || got.AgeSeconds == nil {
+			if fmt.Sprint(got.Balance) != "990.00" || got.Currency != "USD" || got.LastUpdated != nil ||
+				got.FetchedAt.IsZero() || got.AgeSeconds == nil {
 				t.Errorf("%+v", got)
 			}
 		})

@@ -15,8 +15,10 @@ import (
 // ids are valid ids, and of those at the borders all kinds.
 func ids() []string {
 	all := []string{
-		"...", "....", ".a", "..a", ".-", "..:", "a.", "a..", "-", "--", "-x", "-h", "--help", "_", ":", "::", "a:b", "http::x", "cancel",
-		"batch", "openapi.json", strings.Repeat(".", 64), strings.Repeat(":", 64), strings.Repeat("Z", 64), "5537686660", "null", "0",
+		"...", "....", ".a", "..a", ".-", "..:", "a.", "a..", "-", "--", "-x", "-h", "--help", "_", ":", "::", "a:b",
+		"http::x", "cancel",
+		"batch", "openapi.json", strings.Repeat(".", 64), strings.Repeat(":", 64), strings.Repeat("Z", 64), "5537686660",
+		"null", "0",
 	}
 	const letters = "...---:::___AZaz09"
 	random := rand.New(rand.NewPCG(1, 2))
@@ -33,8 +35,8 @@ func ids() []string {
 	return slices.Compact(all)
 }
 
-// TestEveryIDIsReached: whatever id is accepted, its order answers at its Location and by every call that names it, and
-// is found by it.
+// TestEveryIDIsReached: whatever id is accepted, its order answers at its Location and by every call that names it,
+// and is found by it.
 func TestEveryIDIsReached(t *testing.T) {
 	s := whole(t, sqliteIn(t))
 	var topups []call
@@ -111,7 +113,8 @@ func TestNoPathLeadsElsewhere(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{"/v1//topups", "/v1/topups/", "/v1/./topups", "/v1/../console", "/v1/topups/../events"} {
+	for _, path := range []string{"/v1//topups", "/v1/topups/", "/v1/./topups", "/v1/../console",
+		"/v1/topups/../events"} {
 		for _, method := range []string{"GET", "POST"} {
 			s.do(method, adminKey, path, "{}").want(http.StatusNotFound)
 		}

@@ -48,7 +48,8 @@ func (s *Server) observed(next http.Handler) http.Handler {
 		ctx := access.WithClient(context.WithValue(r.Context(), requestIDKey{}, id), s.cfg.Proxies.Client(r))
 		answer := &answerWriter{ResponseWriter: w}
 		r = r.WithContext(ctx)
-		defer func() { s.cfg.Observe(Served{Route: r.Pattern, Status: answer.status, Took: time.Since(start)}) }() // the mux sets the pattern
+		// the mux sets the pattern
+		defer func() { s.cfg.Observe(Served{Route: r.Pattern, Status: answer.status, Took: time.Since(start)}) }()
 		defer s.recovered(ctx, answer)
 		next.ServeHTTP(answer, r)
 		s.log.LogAttrs(ctx, slog.LevelDebug, "request served", slog.String("request", id), slog.String("method", r.Method),
@@ -116,8 +117,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 		s.mux.ServeHTTP(w, r)
 		return
 	}
-	refusal := &discard{header: http.Header{}}
-	handler.ServeHTTP(refusal, r)
+	refusal := record(handler, r)
 	if refusal.status != http.StatusMethodNotAllowed {
 		writeProblem(w, huma.Error404NotFound("there is nothing at this path; see /docs"))
 		return
@@ -138,16 +138,6 @@ func nameSpan(ctx context.Context, pattern string) {
 	}
 }
 
-// discard keeps status and headers of an answer, and drops the rest.
-type discard struct {
-	header http.Header
-	status int
-}
-
-func (d *discard) Header() http.Header            { return d.header }
-func (d *discard) WriteHeader(status int)         { d.status = status }
-func (d *discard) Write(data []byte) (int, error) { return len(data), nil }
-
 // checkMedia refuses a body of another media type than the operation's, and one that is compressed. An absent type is
 // refused too: what is in the body would be a guess.
 func checkMedia(ctx huma.Context, next func(huma.Context)) {
@@ -163,7 +153,8 @@ func checkMedia(ctx huma.Context, next func(huma.Context)) {
 		allowed := strings.Join(slices.Sorted(maps.Keys(body.Content)), " or ")
 		refuse(ctx, huma.Error415UnsupportedMediaType("Content-Type must be "+allowed))
 	case coding != "" && !strings.EqualFold(coding, "identity"):
-		refuse(ctx, withHeader(huma.Error415UnsupportedMediaType("Content-Encoding must be absent: send the body as it is"), "Accept-Encoding", "identity"))
+		refuse(ctx, withHeader(huma.Error415UnsupportedMediaType("Content-Encoding must be absent: send the body as it is"),
+			"Accept-Encoding", "identity"))
 	default:
 		next(ctx)
 	}
@@ -186,7 +177,8 @@ func checkKey(ctx huma.Context, next func(huma.Context)) {
 		allowed = "given once"
 	}
 	if allowed != "" {
-		refuse(ctx, invalid("header", []*topup.FieldError{{Field: idempotencyKey, Value: strings.Join(given, ", "), Allowed: allowed}}))
+		refuse(ctx, invalid("header", []*topup.FieldError{{Field: idempotencyKey, Value: strings.Join(given, ", "),
+			Allowed: allowed}}))
 		return
 	}
 	next(ctx)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 
@@ -25,8 +26,9 @@ func humaConfig(version string) huma.Config {
 			OpenAPI: "3.1.0",
 			Info: &huma.Info{
 				Title: "Recarga", Version: version,
-				Description: "Mobile top-ups in Mexico, asynchronously: place an order, and be told by webhook what became of it. " +
-					"Amounts are MXN, exact, with at most two decimals. Times are RFC 3339, in UTC. Errors are RFC 9457 problems.",
+				Description: "Mobile top-ups in Mexico, asynchronously: place an order, and a webhook reports what became of " +
+					"it. Amounts are MXN, exact, with at most two decimals. Times are RFC 3339, in UTC. Errors are RFC 9457 " +
+					"problems.",
 			},
 			Servers: []*huma.Server{{URL: "/"}},
 			Tags:    []*huma.Tag{{Name: "v1", Description: "Orders, the catalogue and the balance."}},
@@ -65,12 +67,15 @@ func alias[T, S any](r huma.Registry) {
 // schemaName gives a Go type its name in the document.
 func schemaName(t reflect.Type, hint string) string {
 	names := map[string]string{
-		"ErrorModel": "Problem", "ErrorDetail": "WrongField", "Request": "OrderRequest", "Details": "OrderDetails", "lineAnswer": "BatchLine",
+		"ErrorModel": "Problem", "ErrorDetail": "WrongField", "Request": "OrderRequest", "Details": "OrderDetails",
+		"lineAnswer":     "BatchLine",
 		"resolveRequest": "ResolveRequest", "replayRequest": "RedeliverRequest", "eventFacts": "EventDetails",
-		"Result": "ReconciliationResult", "Finding": "ReconciliationFinding", "Summary": "ReconciliationSummary", "Progress": "ReconciliationProgress",
-		"Total": "ReconciliationTotal", "Period": "ReconciliationPeriod",
-		"OperatorFacts": "Operator", "newOperator": "CreatedOperator", "addOperatorRequest": "NewOperatorRequest", "changeOperatorRequest": "OperatorChangeRequest",
-		"CallerFacts": "Caller", "keyFacts": "CallerKey",
+		"Result": "ReconciliationResult", "Finding": "ReconciliationFinding", "Summary": "ReconciliationSummary",
+		"Progress": "ReconciliationProgress",
+		"Total":    "ReconciliationTotal", "Period": "ReconciliationPeriod",
+		"OperatorFacts": "Operator", "newOperator": "CreatedOperator", "addOperatorRequest": "NewOperatorRequest",
+		"changeOperatorRequest": "OperatorChangeRequest",
+		"CallerFacts":           "Caller", "keyFacts": "CallerKey",
 		"addCallerRequest": "NewCallerRequest", "changeCallerRequest": "CallerChangeRequest",
 	}
 	name := huma.DefaultSchemaNamer(t, hint)
@@ -116,11 +121,13 @@ func (stateSchema) Schema(huma.Registry) *huma.Schema {
 }
 
 func (reasonSchema) Schema(huma.Registry) *huma.Schema {
-	return nullableEnum(topup.ReasonDeclined, topup.ReasonRetriesExhausted, topup.ReasonExpired, topup.ReasonInvalid, topup.ReasonResolved)
+	return nullableEnum(topup.ReasonDeclined, topup.ReasonRetriesExhausted, topup.ReasonExpired, topup.ReasonInvalid,
+		topup.ReasonResolved)
 }
 
 func (outcomeSchema) Schema(huma.Registry) *huma.Schema {
-	return nullableEnum(topup.OutcomeApproved, topup.OutcomeDeclined, topup.OutcomeUnavailable, topup.OutcomeNotSent, topup.OutcomeUnknown)
+	return nullableEnum(topup.OutcomeApproved, topup.OutcomeDeclined, topup.OutcomeUnavailable, topup.OutcomeNotSent,
+		topup.OutcomeUnknown)
 }
 
 func (codeSchema) Schema(huma.Registry) *huma.Schema {
@@ -155,6 +162,8 @@ func productSchema(c topup.Catalog) *huma.Schema {
 // describe completes the document with what the Go types cannot say, and writes it.
 func describe(api huma.API, catalog topup.Catalog) []byte {
 	doc, texts := api.OpenAPI(), propertyTexts(catalog)
+	maps.Copy(texts, decisionTexts())
+	maps.Copy(texts, registryTexts())
 	schemas := doc.Components.Schemas
 	schemas.Schema(reflect.TypeFor[topup.Request](), true, "")
 	schemas.Schema(reflect.TypeFor[lineAnswer](), true, "")

@@ -77,16 +77,21 @@ func parsed(t *testing.T) (document, []byte) {
 // TestOpenAPIIsComplete: every operation names its answers, its key and itself.
 func TestOpenAPIIsComplete(t *testing.T) {
 	d, _ := parsed(t)
-	if !strings.HasPrefix(d.OpenAPI, "3.1.") || d.Info.Title == "" || d.Info.Version == "" || d.Components.SecuritySchemes["key"] == nil {
+	if !strings.HasPrefix(d.OpenAPI, "3.1.") || d.Info.Title == "" || d.Info.Version == "" ||
+		d.Components.SecuritySchemes["key"] == nil {
 		t.Errorf("header %+v", d.Info)
 	}
 	want := map[string]string{
-		"post /v1/topups": "200 202 400 401 403 408 409 413 415 422 429 500 503", "post /v1/topups/batch": "200 401 403 415 422 429 500",
-		"get /v1/topups": "200 401 403 422 429 500 503", "get /v1/topups/{id}": "200 401 403 404 422 429 500 503",
-		"post /v1/topups/{id}/cancel": "200 401 403 404 409 422 429 500 503", "get /v1/products": "200 401 403 422 429 500 503", "get /v1/balance": "200 401 403 422 429 500 502 503",
-		"get /v1/events": "200 401 403 422 429 500 503", "post /v1/events/redeliver": "200 400 401 403 408 413 415 422 429 500 503",
-		"post /v1/events/{id}/redeliver": "200 401 403 404 422 429 500 503",
-		"get /v1/callers":                "200 401 403 422 429 500 503", "post /v1/callers": "201 400 401 403 408 409 413 415 422 429 500 503",
+		"post /v1/topups":       "200 202 400 401 403 408 409 413 415 422 429 500 503",
+		"post /v1/topups/batch": "200 401 403 415 422 429 500",
+		"get /v1/topups":        "200 401 403 422 429 500 503", "get /v1/topups/{id}": "200 401 403 404 422 429 500 503",
+		"post /v1/topups/{id}/cancel": "200 401 403 404 409 422 429 500 503",
+		"get /v1/products":            "200 401 403 422 429 500 503", "get /v1/balance": "200 401 403 422 429 500 502 503",
+		"get /v1/events": "200 401 403 422 429 500 503", "post /v1/events/redeliver": "200 400 401 403 408 413 415 422 " +
+			"429 500 503",
+		"post /v1/events/{id}/redeliver":                       "200 401 403 404 422 429 500 503",
+		"get /v1/callers":                                      "200 401 403 422 429 500 503",
+		"post /v1/callers":                                     "201 400 401 403 408 409 413 415 422 429 500 503",
 		"patch /v1/callers/{name}":                             "200 400 401 403 404 408 409 413 415 422 429 500 503",
 		"post /v1/callers/{name}/rotate-secret":                "200 401 403 404 409 422 429 500 503",
 		"post /v1/callers/{name}/rotate-key":                   "200 401 403 404 409 422 429 500 503",
@@ -138,7 +143,8 @@ func TestOpenAPIReferencesResolve(t *testing.T) {
 			}
 		case map[string]any:
 			if to, ok := v["$ref"].(string); ok {
-				if name, found := strings.CutPrefix(to, "#/components/schemas/"); !found || d.Components.Schemas[name].Properties == nil {
+				if name, found := strings.CutPrefix(to, "#/components/schemas/"); !found ||
+					d.Components.Schemas[name].Properties == nil {
 					t.Errorf("%s leads nowhere", to)
 				}
 			}

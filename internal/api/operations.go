@@ -30,27 +30,35 @@ func opPlace() huma.Operation {
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 		typeJSON: {Schema: ref("OrderRequest")},
 	}}
-	op.Responses["202"] = orderResponse("The order is recorded.", exampleQueued(), map[string]*huma.Param{"Location": locationHeader()})
-	op.Responses["200"] = orderResponse("The same order was placed before; this is how it stands now.", json.RawMessage(exampleOrder), map[string]*huma.Param{
-		"Location":            locationHeader(),
-		"Idempotent-Replayed": {Description: "Always `true`.", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"true"}}},
-	})
+	op.Responses["202"] = orderResponse("The order is recorded.", exampleQueued(),
+		map[string]*huma.Param{"Location": locationHeader()})
+	op.Responses["200"] = orderResponse("The same order was placed before; this is how it stands now.",
+		json.RawMessage(exampleOrder), map[string]*huma.Param{
+			"Location": locationHeader(),
+			"Idempotent-Replayed": {Description: "Always `true`.",
+				Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"true"}}},
+		})
 	return op
 }
 
 func opBatch() huma.Operation {
 	op := operation(http.MethodPost, "/v1/topups/batch", "placeTopups", "Place many orders",
-		"NDJSON in, NDJSON out: a line of the request is the body of `POST /v1/topups` (64 KiB at most), a line of the answer is a "+
-			"BatchLine, in the order of the request. A wrong line never stops the others. Of two lines with one id the first is the order. "+
-			"A batch may be of any length and is answered while it is read, so read the answers while sending; a client that cannot "+
-			"should send no more than some 1,000 lines at once. A connection that is cut before the last answer leaves the rest unsaid: "+
+		"NDJSON in, NDJSON out: a line of the request is the body of `POST /v1/topups` (64 KiB at most), a line of the "+
+			"answer is a "+
+			"BatchLine, in the order of the request. A wrong line never stops the others. Of two lines with one id the first "+
+			"is the order. "+
+			"A batch may be of any length and is answered while it is read, so read the answers while sending; a client that "+
+			"cannot "+
+			"should send no more than some 1,000 lines at once. A connection that is cut before the last answer leaves the "+
+			"rest unsaid: "+
 			"send the same batch again.",
 		415)
 	lines := func(text, example string) *huma.MediaType {
 		return &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Description: text}, Example: example}
 	}
 	content := lines("One OrderRequest a line.", exampleRequestLines)
-	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{typeLines: content, "application/ndjson": content}}
+	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{typeLines: content,
+		"application/ndjson": content}}
 	op.Responses["200"] = &huma.Response{Description: "One BatchLine a line.", Content: map[string]*huma.MediaType{
 		typeLines: lines("One BatchLine a line.", exampleBatchLines),
 	}}
@@ -58,8 +66,8 @@ func opBatch() huma.Operation {
 }
 
 func opGet() huma.Operation {
-	op := operation(http.MethodGet, "/v1/topups/{id}", "getTopup", "Look at an order",
-		"The order, its attempts at the distributor and the events its caller was told. Another caller's order is not "+
+	op := operation(http.MethodGet, "/v1/topups/{id}", "getTopup", "Get an order",
+		"The order, its attempts at the distributor and the events for its caller. Another caller's order is not "+
 			"found. A caller sees what concerns it; evidence, who decided and why, and what an error says of hosts are for "+
 			"the operator.", 404, 503)
 	return op
@@ -71,8 +79,9 @@ func opList() huma.Operation {
 			"last one. A caller's key sees its own orders; an operator's all.",
 		403, 422, 503)
 	op.Parameters = append(filterParameters(),
-		query("limit", "Orders a page.", &huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0), Maximum: new(float64(maxLimit)), Default: defaultLimit}),
-		query("cursor", "The `next_cursor` of the page before.", &huma.Schema{Type: huma.TypeString}))
+		query("limit", "Orders a page.", &huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0),
+			Maximum: new(float64(maxLimit)), Default: defaultLimit}),
+		query("cursor", "The `next_cursor` of the page before.", textSchema()))
 	return op
 }
 
@@ -80,26 +89,30 @@ func opList() huma.Operation {
 func filterParameters() []*huma.Param {
 	return []*huma.Param{
 		query("state", "Orders in this state.", stateSchema{}.Schema(nil)),
-		query("caller", "Orders of this caller. For operators' keys only.", &huma.Schema{Type: huma.TypeString}),
+		query("caller", "Orders of this caller. For operators' keys only.", textSchema()),
 		query("phone_number", "Orders for this number.", &huma.Schema{Type: huma.TypeString, Examples: []any{"5537686660"}}),
-		query("product_id", "Orders for this product: of the catalogue, or one that left it and that an order has.", &huma.Schema{Type: huma.TypeString}),
+		query("product_id", "Orders for this product: of the catalogue, or one that left it and that an order has.",
+			textSchema()),
 		query("disputed", "Only orders whose final state later evidence contradicts.", &huma.Schema{Type: huma.TypeBoolean}),
-		query("transaction_id", "Orders whose purchase has this id at the distributor.", &huma.Schema{Type: huma.TypeString}),
-		query("since", "Orders placed at this time or later.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
-		query("until", "Orders placed before this time.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
+		query("transaction_id", "Orders whose purchase has this id at the distributor.", textSchema()),
+		query("since", "Orders placed at this time or later.", timeSchema()),
+		query("until", "Orders placed before this time.", timeSchema()),
 	}
 }
 
 func opCancel() huma.Operation {
 	return operation(http.MethodPost, "/v1/topups/{id}/cancel", "cancelTopup", "Cancel an order",
-		"Only while no attempt can have moved money: `queued` and `retrying`. Canceling a canceled order is no error.", 404, 409, 503)
+		"Only while no attempt can have moved money: `queued` and `retrying`. Canceling a canceled order is no error.", 404,
+		409, 503)
 }
 
 func opResolve() huma.Operation {
 	op := operation(http.MethodPost, "/v1/topups/{id}/resolve", "resolveTopup", "Settle an order that is held",
 		"Only from `unknown`. `failed` and `resend` are refused (409, with `Retry-After`) until no worker can still be "+
-			"acting on the order's attempt, unless `force` is set. Who, when and why are kept with the order, and its caller is told. "+
-			"After a lost answer the very same may be asked again: it answers 200 with the order as it now is, and does nothing.",
+			"acting on the order's attempt, unless `force` is set. Who, when and why are kept with the order, and its caller "+
+			"is notified. "+
+			"After a lost answer the very same may be asked again: it answers 200 with the order as it now is, and does "+
+			"nothing.",
 		400, 403, 404, 408, 409, 413, 415, 503)
 	return bodied(op)
 }
@@ -107,7 +120,8 @@ func opResolve() huma.Operation {
 func opCorrect() huma.Operation {
 	op := operation(http.MethodPost, "/v1/topups/{id}/correct", "correctTopup", "Correct a final state that was wrong",
 		"From `succeeded` to `failed`, and from `failed` or `canceled` to `succeeded`; it ends the order's dispute. "+
-			"Who, when and why are kept with the order, and its caller gets `topup.corrected`. After a lost answer the very same may be "+
+			"Who, when and why are kept with the order, and its caller gets `topup.corrected`. After a lost answer the very "+
+			"same may be "+
 			"asked again: it answers 200 with the order as it now is, and does nothing.",
 		400, 403, 404, 408, 409, 413, 415, 503)
 	return bodied(op)
@@ -122,13 +136,16 @@ func opUphold() huma.Operation {
 }
 
 func opProducts() huma.Operation {
-	return operation(http.MethodGet, "/v1/products", "listProducts", "List the products", "What can be bought, and for how much.")
+	return operation(http.MethodGet, "/v1/products", "listProducts", "List the products",
+		"What can be bought, and for how much.")
 }
 
 func opBalance() huma.Operation {
 	return operation(http.MethodGet, "/v1/balance", "getBalance", "Ask for the distributor's balance",
-		fmt.Sprintf("What the distributor says it has left of our money. An answer is shown again for %s; `age_seconds` is how old it is. "+
-			"A balance is a hint: the distributor may keep it stale, and it is in another currency than the orders.", balanceFresh),
+		fmt.Sprintf("What the distributor says it has left of our money. An answer is shown again for %s; `age_seconds` "+
+			"is how old it is. "+
+			"A balance is a hint: the distributor may keep it stale, and it is in another currency than the orders.",
+			balanceFresh),
 		502, 503)
 }
 
@@ -156,7 +173,7 @@ func problemResponse(status int) *huma.Response {
 		Content:     map[string]*huma.MediaType{typeProblem: {Schema: ref("Problem"), Example: example}},
 	}
 	header := func(name, text string) {
-		r.Headers = map[string]*huma.Param{name: {Description: text, Schema: &huma.Schema{Type: huma.TypeString}}}
+		r.Headers = map[string]*huma.Param{name: {Description: text, Schema: textSchema()}}
 	}
 	switch status {
 	case http.StatusUnauthorized:
@@ -180,8 +197,8 @@ func problemTexts() map[int]string {
 		413: "The body is larger than 64 KiB.",
 		415: "The body is of another media type.",
 		422: "Not allowed; `errors` names every wrong field.",
-		429: "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` " +
-			"names which; an order that was placed before is answered all the same).",
+		429: "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows " +
+			"(`detail` names which; an order that was placed before is answered all the same).",
 		500: "A fault of ours.",
 		502: "The distributor did not answer.",
 		503: "Not recorded, or not readable now; send the same request again.",
@@ -195,11 +212,16 @@ func orderResponse(text string, example any, headers map[string]*huma.Param) *hu
 }
 
 func locationHeader() *huma.Param {
-	return &huma.Param{Description: "Path of the order.", Schema: &huma.Schema{Type: huma.TypeString}}
+	return &huma.Param{Description: "Path of the order.", Schema: textSchema()}
 }
 
 func query(name, text string, schema *huma.Schema) *huma.Param {
 	return &huma.Param{Name: name, In: "query", Description: text, Schema: schema}
 }
+
+// textSchema is any text, or one of the values.
+func textSchema(values ...any) *huma.Schema { return &huma.Schema{Type: huma.TypeString, Enum: values} }
+
+func timeSchema() *huma.Schema { return &huma.Schema{Type: huma.TypeString, Format: "date-time"} }
 
 func ref(name string) *huma.Schema { return &huma.Schema{Ref: schemaPrefix + name} }

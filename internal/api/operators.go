@@ -22,7 +22,7 @@ type Operators interface {
 	Authenticate(ctx context.Context, key string) (access.Account, error)
 }
 
-// withOperators looks a key up among the operators' first, whose form tells them.
+// withOperators looks a key up among the operators' first, which their form shows.
 type withOperators struct {
 	Callers
 	operators Operators
@@ -48,7 +48,7 @@ func (w withOperators) Authenticate(ctx context.Context, key string) (Identity, 
 	return Identity{Caller: topup.DefaultCaller, Role: o.Role, Operator: o.Name}, err
 }
 
-// HasAdmin tells whether an admin key is set.
+// HasAdmin reports whether an admin key is set.
 func (w withOperators) HasAdmin() bool {
 	static, ok := w.Callers.(adminless)
 	return !ok || static.HasAdmin()
@@ -56,11 +56,11 @@ func (w withOperators) HasAdmin() bool {
 
 // OperatorFacts are an operator as it is shown.
 type OperatorFacts struct {
-	Name        string     `json:"name"`
-	Role        string     `json:"role" enum:"viewer,operator,admin"`
-	CreatedAt   time.Time  `json:"created_at"`
+	Name        string     `json:"name" doc:"What it does is kept under it."`
+	Role        string     `json:"role" enum:"viewer,operator,admin" doc:"What its keys may do."`
+	CreatedAt   time.Time  `json:"created_at" doc:"When it was added."`
 	ExpiresAt   *time.Time `json:"expires_at" doc:"When its keys end; null: never."`
-	FormerUntil *time.Time `json:"former_key_until" doc:"Until when the key before the last rotation is good as well; null: it has ended."`
+	FormerUntil *time.Time `json:"former_key_until"` // see registryTexts
 	DisabledAt  *time.Time `json:"disabled_at" doc:"Since when its keys are refused; null: they are not."`
 	Version     int64      `json:"version" doc:"Counts the changes, from 1."`
 }
@@ -137,7 +137,7 @@ type changeOperatorRequest struct {
 	Role      *string    `json:"role,omitempty" enum:"viewer,operator,admin" doc:"Absent: as it is."`
 	Disabled  *bool      `json:"disabled,omitempty" doc:"Refuse its keys, or do so no more."`
 	ExpiresAt *time.Time `json:"expires_at,omitempty" doc:"When its keys end. Absent: as it is."`
-	Version   int64      `json:"version,omitempty" minimum:"1" doc:"The version that the change is for: 409 if it has changed since. Absent: any."`
+	Version   int64      `json:"version,omitempty" minimum:"1"`
 }
 
 type operatorOutput struct {
@@ -157,15 +157,15 @@ func (s *Server) changeOperator(ctx context.Context, in *changeOperatorInput) (*
 	if err != nil {
 		return nil, s.operatorProblem(ctx, "body", err)
 	}
-	s.log.WarnContext(ctx, "operator changed", "operator", o.Name, "role", o.Role.String(), "disabled", o.DisabledAt != nil)
+	s.log.WarnContext(ctx, "operator changed", "operator", o.Name, "role", o.Role.String(), "disabled",
+		o.DisabledAt != nil)
 	return &operatorOutput{Body: operatorFactsOf(o)}, nil
 }
 
 func (s *Server) rotateOperatorKey(ctx context.Context, in *rotateInput) (*newOperatorOutput, error) {
-	text := cmp.Or(in.query.Get("overlap"), "0s")
-	overlap, err := time.ParseDuration(text)
+	overlap, err := parseOverlap(cmp.Or(in.query.Get("overlap"), "0s"))
 	if err != nil {
-		return nil, s.problem(ctx, "query", &topup.FieldError{Field: "overlap", Value: text, Allowed: "a duration, as in 24h"})
+		return nil, s.problem(ctx, "query", err)
 	}
 	o, key, err := s.operators().RotateKey(ctx, in.Name, overlap)
 	if err != nil {
@@ -189,7 +189,7 @@ func (s *Server) operatorProblem(ctx context.Context, in string, err error) erro
 	case errors.Is(err, topup.ErrConflict):
 		return huma.Error409Conflict("the name is taken")
 	case errors.Is(err, topup.ErrLost):
-		return huma.Error409Conflict("the operator has changed since; look at it again")
+		return huma.Error409Conflict("the operator has changed since; get it again")
 	case errors.Is(err, topup.ErrNotFound):
 		return huma.Error404NotFound("there is no such operator")
 	}
@@ -244,6 +244,6 @@ func opRotateOperatorKey() huma.Operation {
 		"The former key, and the console's sessions that it began, end within two seconds after the overlap.",
 		403, 404, 409, 503)
 	op.Parameters = []*huma.Param{query("overlap", "How long the former key is good as well: 0s if absent, 720h at most.",
-		&huma.Schema{Type: huma.TypeString})}
+		textSchema())}
 	return op
 }

@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"recarga/internal/api"
+	"recarga/internal/queue"
 	"recarga/internal/testkit"
 	"recarga/tasks"
 	"recarga/topup"
@@ -24,7 +26,8 @@ var outside = regexp.MustCompile(`(?i)(?:src|href|action)\s*=\s*["']?(?:https?:)
 
 func TestPagesAskNoOtherHost(t *testing.T) {
 	s := serveQueues(t, true)
-	for _, path := range []string{"/docs", "/docs/", "/queues", "/queues/", "/queues/queues/topups", "/queues/queues/topups/tasks/a.b"} {
+	for _, path := range []string{"/docs", "/docs/", "/queues", "/queues/", "/queues/queues/topups",
+		"/queues/queues/topups/tasks/a.b"} {
 		t.Run(path, func(t *testing.T) {
 			got := s.get(adminKey, path).want(http.StatusOK)
 			if found := outside.Find(got.body); found != nil {
@@ -41,7 +44,8 @@ func TestPagesAskNoOtherHost(t *testing.T) {
 // checkPolicy allows no host but our own, and no script that is not in the page as it was served.
 func checkPolicy(t *testing.T, policy string) {
 	t.Helper()
-	if !strings.HasPrefix(policy, "default-src 'none'; ") || strings.Contains(policy, "://") || strings.Contains(policy, "*") {
+	if !strings.HasPrefix(policy, "default-src 'none'; ") || strings.Contains(policy, "://") ||
+		strings.Contains(policy, "*") {
 		t.Errorf("policy %q", policy)
 	}
 	for directive := range strings.SplitSeq(policy, ";") {
@@ -66,7 +70,8 @@ func TestPagesWorkInABrowser(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.path, func(t *testing.T) {
-			out, err := exec.CommandContext(t.Context(), testkit.Chromium(t), "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+			out, err := exec.CommandContext(t.Context(), testkit.Chromium(t), "--headless", "--no-sandbox", "--disable-gpu",
+				"--disable-quic",
 				"--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
 				"--user-data-dir="+t.TempDir(), "--virtual-time-budget=5000", "--dump-dom", at.String()+tt.path).Output()
 			if err != nil {
@@ -87,13 +92,25 @@ func TestDocsNeedNoKey(t *testing.T) {
 	s.send("GET", "/queues", "").want(http.StatusNotFound) // there is no queue to show
 }
 
+// queuesOf makes the page of the queues in a Redis, which need not be there before the page is asked for.
+func queuesOf(t *testing.T, addr string) func(queue.PageOptions) queue.Page {
+	t.Helper()
+	q, err := queue.OpenUnchecked(t.Context(), "redis://"+addr, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = q.Close() })
+	return q.Page
+}
+
 // serveQueues has one order's task in its queue, and one that failed.
 func serveQueues(t *testing.T, readOnly bool) *server {
 	t.Helper()
 	redis := asynq.RedisClientOpt{Addr: testkit.Redis(t).Addr()}
 	queue := asynq.NewClient(redis)
 	defer func() { _ = queue.Close() }()
-	r, err := topup.ParseRequest([]byte(order("ORD-1", `"metadata":{"note":"call 5537686660"}`, `"callback_url":"https://shop.example/?token=secret"`)))
+	r, err := topup.ParseRequest([]byte(order("ORD-1", `"metadata":{"note":"call 5537686660"}`,
+		`"callback_url":"https://shop.example/?token=secret"`)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,15 +121,17 @@ func serveQueues(t *testing.T, readOnly bool) *server {
 	if _, err := queue.Enqueue(task); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := queue.Enqueue(asynq.NewTask(tasks.TypePurchase, []byte("call 5537686660"), asynq.Queue(tasks.QueueTopups), asynq.TaskID("ODD"))); err != nil {
+	if _, err := queue.Enqueue(asynq.NewTask(tasks.TypePurchase, []byte("call 5537686660"),
+		asynq.Queue(tasks.QueueTopups), asynq.TaskID("ODD"))); err != nil {
 		t.Fatal(err)
 	}
-	return serve(t, func(c *api.Config) { c.Queues, c.QueuesReadOnly = redis, readOnly })
+	return serve(t, func(c *api.Config) { c.Queues, c.QueuesReadOnly = queuesOf(t, redis.Addr), readOnly })
 }
 
 func TestQueuesMaskTheirTasks(t *testing.T) {
 	s := serveQueues(t, true)
-	for _, path := range []string{"/queues/api/queues/topups/pending_tasks", "/queues/api/queues/topups/tasks/ORD-1", "/queues/api/queues/topups/tasks/ODD"} {
+	for _, path := range []string{"/queues/api/queues/topups/pending_tasks", "/queues/api/queues/topups/tasks/ORD-1",
+		"/queues/api/queues/topups/tasks/ODD"} {
 		body := string(s.get(adminKey, path).want(http.StatusOK).body)
 		for _, secret := range []string{"553768", "secret", "call "} {
 			if strings.Contains(body, secret) {
@@ -147,7 +166,7 @@ func TestQueuesMaskErrorTexts(t *testing.T) {
 	if _, err := queue.Enqueue(asynq.NewTask("x", nil, asynq.Queue("topups"), asynq.TaskID("A"))); err != nil {
 		t.Fatal(err)
 	}
-	s := serve(t, func(c *api.Config) { c.Queues = redis })
+	s := serve(t, func(c *api.Config) { c.Queues = queuesOf(t, addr) })
 	var task struct {
 		State string
 		Error string `json:"error_message"`
@@ -156,7 +175,8 @@ func TestQueuesMaskErrorTexts(t *testing.T) {
 		decode(t, s.get(adminKey, "/queues/api/queues/topups/tasks/A").body, &task)
 		return task.State == "archived"
 	}, "the task does not fail")
-	if strings.Contains(task.Error, "3768") || !strings.Contains(task.Error, "6660") || !strings.Contains(task.Error, "192.168.100.200") {
+	if strings.Contains(task.Error, "3768") || !strings.Contains(task.Error, "6660") ||
+		!strings.Contains(task.Error, "192.168.100.200") {
 		t.Errorf("error text %q", task.Error)
 	}
 }
@@ -181,7 +201,7 @@ func TestQueuesAreTheOperators(t *testing.T) {
 			for _, path := range []string{"/queues", "/queues/api/queues", "/queues/static/js/none.js"} {
 				got := s.send("GET", path, "", tt.header...).want(tt.status)
 				if tt.status == 401 && !strings.HasPrefix(got.header.Get("WWW-Authenticate"), "Basic ") {
-					t.Errorf("a browser is not told to ask: %q", got.header.Get("WWW-Authenticate"))
+					t.Errorf("a browser is not asked for a key: %q", got.header.Get("WWW-Authenticate"))
 				}
 			}
 		})
@@ -195,8 +215,9 @@ func basic(user, password string) string {
 }
 
 func TestQueuesWithoutAdminKey(t *testing.T) {
-	redis := asynq.RedisClientOpt{Addr: testkit.Redis(t).Addr()}
-	s := serve(t, func(c *api.Config) { c.Queues, c.Callers = redis, api.StaticCallers(shopKey, "", "") })
+	s := serve(t, func(c *api.Config) {
+		c.Queues, c.Callers = queuesOf(t, testkit.Redis(t).Addr()), api.StaticCallers(shopKey, "", "")
+	})
 	if p := s.get(shopKey, "/queues").want(http.StatusForbidden).problem(); !strings.Contains(p.Detail, "RECARGA_ADMIN_KEY") {
 		t.Errorf("detail %q", p.Detail)
 	}

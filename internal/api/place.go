@@ -13,7 +13,7 @@ import (
 )
 
 type placeInput struct {
-	Key     string `header:"Idempotency-Key" doc:"Not needed: the order's id says which requests are the same one. Where it is sent it must be that id."`
+	Key     string `header:"Idempotency-Key" doc:"Not needed: the order's id does it. Where sent, it must be that id."`
 	RawBody []byte
 }
 
@@ -32,7 +32,7 @@ func (s *Server) place(ctx context.Context, in *placeInput) (*orderOutput, error
 		return nil, s.problem(ctx, "body", err)
 	}
 	trace.SpanFromContext(ctx).SetAttributes(attribute.String(topup.TraceOrder, string(r.ID)))
-	o, replayed, err := s.placeWithin(ctx, r)
+	o, replayed, err := s.cfg.Orders.Place(ctx, r)
 	if err != nil {
 		return nil, s.problem(ctx, "body", err)
 	}
@@ -41,28 +41,6 @@ func (s *Server) place(ctx context.Context, in *placeInput) (*orderOutput, error
 		out.Replayed = "true"
 	}
 	return out, nil
-}
-
-// placeWithin places an order within its caller's quotas. They refuse no repeat: of an order that was accepted, its
-// caller must be able to learn that.
-func (s *Server) placeWithin(ctx context.Context, r topup.Request) (o topup.Order, replayed bool, err error) {
-	if s.cfg.Quotas == nil {
-		return s.cfg.Orders.Place(ctx, r)
-	}
-	settle, err := s.cfg.Quotas.Take(ctx, r.Caller)
-	var over *topup.QuotaError
-	if errors.As(err, &over) {
-		settle = func(bool) {}
-		if _, err = s.cfg.Book.Details(ctx, r.ID); errors.Is(err, topup.ErrNotFound) {
-			err = over
-		}
-	}
-	if err != nil {
-		return o, false, err
-	}
-	o, replayed, err = s.cfg.Orders.Place(ctx, r)
-	settle(err == nil && !replayed)
-	return o, replayed, err
 }
 
 func placedStatus(replayed bool) int {
@@ -95,7 +73,8 @@ func checkSameKey(key string, id topup.ID) error {
 	if text := strings.TrimSuffix(strings.TrimPrefix(key, `"`), `"`); text == "" || text == string(id) || id == "" {
 		return nil
 	}
-	return &topup.FieldError{Field: idempotencyKey, Value: key, Allowed: "absent, or the order's distributor_transaction_id"}
+	return &topup.FieldError{Field: idempotencyKey, Value: key,
+		Allowed: "absent, or the order's distributor_transaction_id"}
 }
 
 // checkCaller: an order belongs to the key's owner, whatever its body says.
@@ -103,7 +82,8 @@ func checkCaller(who Identity, caller string) error {
 	if caller == "" || caller == who.Caller {
 		return nil
 	}
-	return &topup.FieldError{Field: topup.FieldCaller, Value: caller, Allowed: "absent, or the key's own caller " + who.Caller}
+	return &topup.FieldError{Field: topup.FieldCaller, Value: caller, Allowed: "absent, or the key's own caller " +
+		who.Caller}
 }
 
 func checkCallback(who Identity, callback string) error {
@@ -120,16 +100,9 @@ func (s *Server) cancel(ctx context.Context, in *orderInput) (*orderOutput, erro
 		return nil, s.problem(ctx, "path", err)
 	}
 	who := identityOf(ctx)
-	caller := who.Caller
-	if who.SeesAll() {
-		caller = ""
-	}
-	o, err := s.cfg.Orders.Cancel(ctx, id, caller)
+	o, err := s.cfg.Orders.Cancel(ctx, id, who.actor())
 	if err != nil {
 		return nil, s.problem(ctx, "path", err)
-	}
-	if who.SeesAll() {
-		s.log.WarnContext(ctx, "order canceled by the operator", "order", id)
 	}
 	return &orderOutput{Status: http.StatusOK, Body: shown(who, o)}, nil
 }

@@ -31,7 +31,8 @@ func TestPlace(t *testing.T) {
 	if o.State != topup.StateQueued || o.Caller != "shop" || o.Amount != topup.Pesos(10) || o.Metadata["cart"] != "7" {
 		t.Errorf("order %+v", o)
 	}
-	again := s.place("ORD-1", `"metadata":{"cart":"7"}`, `"operator":"MOVISTAR"`, `"callback_url":"https://shop.example/elsewhere"`).want(http.StatusOK)
+	again := s.place("ORD-1", `"metadata":{"cart":"7"}`, `"operator":"MOVISTAR"`,
+		`"callback_url":"https://shop.example/elsewhere"`).want(http.StatusOK)
 	if got := again.header.Get("Idempotent-Replayed"); got != "true" {
 		t.Errorf("a repeat says Idempotent-Replayed: %q", got)
 	}
@@ -73,10 +74,13 @@ func TestRefusals(t *testing.T) {
 		{"no key", "GET", "/v1/products", "", nil, 401, "Bearer"},
 		{"other scheme", "GET", "/v1/products", "", []string{"Authorization", "Basic " + shopKey}, 401, "Bearer"},
 		{"empty key", "GET", "/v1/products", "", []string{"Authorization", "Bearer "}, 401, "Bearer"},
-		{"unknown key", "POST", "/v1/topups", order("ORD-1"), []string{"Authorization", "Bearer nobody", "Content-Type", typeJSON}, 401, "not known"},
+		{"unknown key", "POST", "/v1/topups", order("ORD-1"),
+			[]string{"Authorization", "Bearer nobody", "Content-Type", typeJSON}, 401, "not known"},
 		{"no media type", "POST", "/v1/topups", order("ORD-1"), auth, 415, typeJSON},
-		{"form", "POST", "/v1/topups", order("ORD-1"), append(slices.Clone(auth), "Content-Type", "application/x-www-form-urlencoded"), 415, typeJSON},
-		{"bytes", "POST", "/v1/topups", order("ORD-1"), append(slices.Clone(auth), "Content-Type", "application/octet-stream"), 415, "be application/json"},
+		{"form", "POST", "/v1/topups", order("ORD-1"), append(slices.Clone(auth), "Content-Type",
+			"application/x-www-form-urlencoded"), 415, typeJSON},
+		{"bytes", "POST", "/v1/topups", order("ORD-1"), append(slices.Clone(auth), "Content-Type",
+			"application/octet-stream"), 415, "be application/json"},
 		{"batch as JSON", "POST", "/v1/topups/batch", order("ORD-1"), body, 415, typeND},
 		{"empty body", "POST", "/v1/topups", "", body, 400, "required"},
 		{"not JSON", "POST", "/v1/topups", "{", body, 400, "JSON object"},
@@ -127,7 +131,8 @@ func TestEveryWrongFieldAtOnce(t *testing.T) {
 	got := s.post(shopKey, "/v1/topups", `{"distributor_transaction_id":"a b","phone_number":"55376866601234","product_id":"X","amount":"10",
 		"operator":"?","callback_url":"https://evil.example/","caller":"other","process_at":"soon","expires_at":1,"metadata":[],"phone":"5537686660"}`)
 	p := got.want(http.StatusUnprocessableEntity).problem()
-	want := []string{"body.amount", "body.callback_url", "body.caller", "body.distributor_transaction_id", "body.expires_at",
+	want := []string{"body.amount", "body.callback_url", "body.caller", "body.distributor_transaction_id",
+		"body.expires_at",
 		"body.metadata", "body.operator", "body.phone", "body.phone_number", "body.process_at", "body.product_id"}
 	names := p.named()
 	slices.Sort(names)
@@ -177,7 +182,8 @@ func TestCallerOfTheBody(t *testing.T) {
 	s.place("A").want(http.StatusOK)
 	s.place("B", `"caller":"other"`).want(http.StatusUnprocessableEntity)
 	s.post(adminKey, "/v1/topups", order("C", `"caller":"shop"`)).want(http.StatusUnprocessableEntity)
-	if o := s.post(adminKey, "/v1/topups", order("C")).want(http.StatusAccepted).order(); o.Caller != topup.DefaultCaller {
+	if o := s.post(adminKey, "/v1/topups",
+		order("C")).want(http.StatusAccepted).order(); o.Caller != topup.DefaultCaller {
 		t.Errorf("the admin places as %s", o.Caller)
 	}
 }
@@ -234,7 +240,8 @@ func TestCancel(t *testing.T) {
 	if _, err := s.journal.Begin(t.Context(), "ORD-2", 0, "worker", now.Add(time.Minute), now); err != nil {
 		t.Fatal(err)
 	}
-	if p := s.post(shopKey, "/v1/topups/ORD-2/cancel", "").want(http.StatusConflict).problem(); !strings.Contains(p.Detail, "submitting") {
+	if p := s.post(shopKey, "/v1/topups/ORD-2/cancel",
+		"").want(http.StatusConflict).problem(); !strings.Contains(p.Detail, "submitting") {
 		t.Errorf("detail %q", p.Detail)
 	}
 }
@@ -318,8 +325,10 @@ func TestStaticCallers(t *testing.T) {
 		err                   error
 	}{
 		{"caller", "a", "b", "a", api.Identity{Caller: "default", CallbackURL: "https://x"}, nil},
-		{"operator", "a", "b", "b", api.Identity{Caller: "default", CallbackURL: "https://x", Role: access.Admin, Operator: access.AdminName}, nil},
-		{"operator alone", "", "b", "b", api.Identity{Caller: "default", CallbackURL: "https://x", Role: access.Admin, Operator: access.AdminName}, nil},
+		{"operator", "a", "b", "b", api.Identity{Caller: "default", CallbackURL: "https://x", Role: access.Admin,
+			Operator: access.AdminName}, nil},
+		{"operator alone", "", "b", "b", api.Identity{Caller: "default", CallbackURL: "https://x", Role: access.Admin,
+			Operator: access.AdminName}, nil},
 		{"nobody", "a", "b", "c", api.Identity{}, api.ErrUnknownKey},
 		{"empty matches nothing", "", "", "", api.Identity{}, api.ErrUnknownKey},
 	}

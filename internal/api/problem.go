@@ -29,7 +29,7 @@ func (e tooLarge) Error() string { return fmt.Sprintf("more than %d bytes", int(
 const statusHungUp = 499
 
 // problem turns an error into what is answered. in says where its fields are: body or query.
-// What it does not know is a fault of ours, told as 503: the request may be sent again.
+// What it does not know is a fault of ours, answered with 503: the request may be sent again.
 func (s *Server) problem(ctx context.Context, in string, err error) error {
 	var known huma.StatusError
 	var transition *topup.TransitionError
@@ -46,13 +46,15 @@ func (s *Server) problem(ctx context.Context, in string, err error) error {
 	case errors.Is(err, topup.ErrNotObject):
 		return huma.Error400BadRequest("the body is " + err.Error())
 	case errors.Is(err, topup.ErrConflict):
-		return huma.Error409Conflict("the id is taken by an order of other content; use a new distributor_transaction_id for a new order")
+		return huma.Error409Conflict("the id is taken by an order of other content; use a new distributor_transaction_id " +
+			"for a new order")
 	case errors.As(err, &early):
 		return withHeader(huma.Error409Conflict(early.Error()), "Retry-After", seconds(time.Until(early.Until)))
-	case errors.As(err, new(*topup.MovedOnError)), errors.Is(err, topup.ErrNotDisputed), errors.Is(err, topup.ErrArchived):
+	case errors.As(err, new(*topup.MovedOnError)), errors.Is(err, topup.ErrNotDisputed),
+		errors.Is(err, topup.ErrArchived):
 		return huma.Error409Conflict(err.Error())
 	case errors.Is(err, topup.ErrLost):
-		return huma.Error409Conflict("somebody else changed the order at this moment; look at it again")
+		return huma.Error409Conflict("somebody else changed the order at this moment; get it again")
 	case errors.As(err, &transition):
 		return huma.Error409Conflict(transition.Error())
 	case errors.Is(err, topup.ErrNotFound):
@@ -70,7 +72,8 @@ func (s *Server) problem(ctx context.Context, in string, err error) error {
 		return huma.NewError(statusHungUp, "the client closed its connection before it was answered")
 	}
 	s.log.ErrorContext(ctx, "request not served", "request", requestID(ctx), "error", err)
-	return withHeader(huma.Error503ServiceUnavailable("the book of record cannot be reached; send the same request again"), "Retry-After", "1")
+	return withHeader(huma.Error503ServiceUnavailable("the book of record cannot be reached; send the same request "+
+		"again"), "Retry-After", "1")
 }
 
 // seconds is a wait as Retry-After has it.
@@ -100,9 +103,9 @@ func detail(in string, f *topup.FieldError) error {
 // notAllowed is the problem of wrong fields. It names topup.MaxFaults of them at most, so that an answer stays short
 // however much is wrong.
 func notAllowed(details []error) error {
-	told := details[:min(len(details), topup.MaxFaults)]
-	names := make([]string, len(told))
-	for i, err := range told {
+	named := details[:min(len(details), topup.MaxFaults)]
+	names := make([]string, len(named))
+	for i, err := range named {
 		var d *huma.ErrorDetail
 		if errors.As(err, &d) {
 			_, names[i], _ = strings.Cut(d.Location, ".")
@@ -110,10 +113,10 @@ func notAllowed(details []error) error {
 		}
 	}
 	text := "not allowed: " + strings.Join(names, ", ")
-	if len(told) == topup.MaxFaults {
+	if len(named) == topup.MaxFaults {
 		text += "; " + topup.MostNamed
 	}
-	return huma.Error422UnprocessableEntity(text, told...)
+	return huma.Error422UnprocessableEntity(text, named...)
 }
 
 func unauthorized(detail string) error {
@@ -154,5 +157,6 @@ func modelOf(err error) *huma.ErrorModel {
 	if errors.As(err, &model) {
 		return model
 	}
-	return &huma.ErrorModel{Status: http.StatusInternalServerError, Title: http.StatusText(http.StatusInternalServerError)}
+	return &huma.ErrorModel{Status: http.StatusInternalServerError,
+		Title: http.StatusText(http.StatusInternalServerError)}
 }

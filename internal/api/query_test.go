@@ -71,7 +71,8 @@ func TestEveryOperationRefusesOtherParameters(t *testing.T) {
 
 func TestEveryPageRefusesOtherParameters(t *testing.T) {
 	s := serveQueues(t, false)
-	for _, path := range []string{"/openapi.json", "/docs", "/docs/", "/queues", "/queues/", "/queues/queues/topups", "/queues/api/queues"} {
+	for _, path := range []string{"/openapi.json", "/docs", "/docs/", "/queues", "/queues/", "/queues/queues/topups",
+		"/queues/api/queues"} {
 		s.get(adminKey, path+"?nonsense=1").want(http.StatusUnprocessableEntity)
 	}
 	s.get(adminKey, "/queues/queues/topups?status=pending").want(http.StatusOK)

@@ -8,9 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hibiken/asynqmon"
-
 	"recarga/internal/params"
+	"recarga/internal/queue"
 	"recarga/topup"
 )
 
@@ -22,10 +21,9 @@ func (s *Server) mountQueues() {
 	if s.cfg.Queues == nil {
 		return
 	}
-	s.queues = asynqmon.New(asynqmon.Options{
-		RootPath: queuesPath, RedisConnOpt: s.cfg.Queues, ReadOnly: s.cfg.QueuesReadOnly,
-		PayloadFormatter: asynqmon.PayloadFormatterFunc(func(_ string, payload []byte) string { return maskPayload(payload) }),
-		ResultFormatter:  asynqmon.ResultFormatterFunc(func(_ string, result []byte) string { return topup.MaskPhones(string(result)) }),
+	s.queues = s.cfg.Queues(queue.PageOptions{
+		Root: queuesPath, ReadOnly: s.cfg.QueuesReadOnly, Payload: maskPayload,
+		Result: func(result []byte) string { return topup.MaskPhones(string(result)) },
 	})
 	sameOrigin := http.NewCrossOriginProtection()
 	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -32,7 +32,8 @@ func (s *server) reconcile(key, kind, query, body string) answer {
 func TestReconciliation(t *testing.T) {
 	s := serve(t, reconciling)
 	s.place("ORD-1").want(http.StatusAccepted)
-	a := s.reconcile(adminKey, "text/csv; charset=utf-8", "?name=a.csv&dry_run=true", "order_id,amount\nORD-1,10\nORD-2,10\nORD-3,x\n").want(http.StatusOK)
+	a := s.reconcile(adminKey, "text/csv; charset=utf-8", "?name=a.csv&dry_run=true",
+		"order_id,amount\nORD-1,10\nORD-2,10\nORD-3,x\n").want(http.StatusOK)
 	if got := a.header.Get("Content-Type"); got != typeND {
 		t.Errorf("Content-Type %s", got)
 	}
@@ -48,11 +49,13 @@ func TestReconciliation(t *testing.T) {
 		}
 		found = append(found, string(r.Finding.Class)+" "+string(r.Finding.ID)+" "+string(r.Finding.State))
 	}
-	if diff := cmp.Diff([]string{"bad_line ORD-3 ", "unknown_held ORD-1 queued", "missing_here ORD-2 "}, found); diff != "" {
+	if diff := cmp.Diff([]string{"bad_line ORD-3 ", "unknown_held ORD-1 queued", "missing_here ORD-2 "},
+		found); diff != "" {
 		t.Error(diff)
 	}
 	last, err := reconcile.ParseResult(lines[len(lines)-1])
-	if err != nil || last.Summary == nil || last.Summary.Agrees || last.Summary.Lines != 3 || last.Summary.Statement != "a.csv" || last.Summary.Charged.Amount != topup.Pesos(20) {
+	if err != nil || last.Summary == nil || last.Summary.Agrees || last.Summary.Lines != 3 ||
+		last.Summary.Statement != "a.csv" || last.Summary.Charged.Amount != topup.Pesos(20) {
 		t.Errorf("%v: %s", err, lines[len(lines)-1])
 	}
 }
@@ -74,8 +77,10 @@ func TestReconciliationRefused(t *testing.T) {
 			t.Errorf("%s:\n%s", query, diff)
 		}
 	}
-	for body, want := range map[string]string{"": "body.statement", "amount\n10\n": "body.header", strings.Repeat("x", 70_000): "body.header"} {
-		if got := s.reconcile(adminKey, "text/csv", "", body).want(http.StatusUnprocessableEntity).problem().named(); len(got) != 1 || got[0] != want {
+	for body, want := range map[string]string{"": "body.statement", "amount\n10\n": "body.header",
+		strings.Repeat("x", 70_000): "body.header"} {
+		if got := s.reconcile(adminKey, "text/csv", "",
+			body).want(http.StatusUnprocessableEntity).problem().named(); len(got) != 1 || got[0] != want {
 			t.Errorf("%.10q: %s", body, got)
 		}
 	}

@@ -66,7 +66,7 @@ func (r registered) Authenticate(ctx context.Context, key string) (Identity, err
 	return who, err
 }
 
-// HasAdmin tells whether an admin key is set.
+// HasAdmin reports whether an admin key is set.
 func (r registered) HasAdmin() bool {
 	static, ok := r.static.(adminless)
 	return !ok || static.HasAdmin()
@@ -74,16 +74,17 @@ func (r registered) HasAdmin() bool {
 
 // CallerFacts is a caller as it is shown.
 type CallerFacts struct {
-	Name        string          `json:"name"`
-	CallbackURL *string         `json:"callback_url" doc:"Where its events go; null: nowhere."`
-	Endpoints   []endpointFacts `json:"endpoints" doc:"All that are told of its events; the one named default is the callback_url."`
-	CreatedAt   time.Time       `json:"created_at"`
-	DisabledAt  *time.Time      `json:"disabled_at" doc:"Since when its key is refused and it is told nothing; null: it is enabled."`
-	Version     int64           `json:"version" doc:"Rises with each change; see its changes."`
-	Keys        []keyFacts      `json:"keys" doc:"Its API keys, the newest first; two while one follows the other."`
-	IDPrefix    *string         `json:"id_prefix" doc:"What its orders' ids begin with, and nobody else's; null: none."`
-	MaxOpen     *int            `json:"max_open" doc:"How many of its orders may be open; null: any number."`
-	MaxRate     *string         `json:"max_rate" doc:"How many orders it may place, as in 5/s; null: any number."`
+	Name        string  `json:"name" doc:"The orders carry it."`
+	CallbackURL *string `json:"callback_url" doc:"Where its events go; null: nowhere."`
+	// Endpoints and DisabledAt: see registryTexts.
+	Endpoints  []endpointFacts `json:"endpoints"`
+	CreatedAt  time.Time       `json:"created_at" doc:"When it was added."`
+	DisabledAt *time.Time      `json:"disabled_at"` // null: it is enabled
+	Version    int64           `json:"version" doc:"Rises with each change; see its changes."`
+	Keys       []keyFacts      `json:"keys" doc:"Its API keys, the newest first; two while one follows the other."`
+	IDPrefix   *string         `json:"id_prefix" doc:"What its orders' ids begin with, and nobody else's; null: none."`
+	MaxOpen    *int            `json:"max_open" doc:"How many of its orders may be open; null: any number."`
+	MaxRate    *string         `json:"max_rate" doc:"How many orders it may place, as in 5/s; null: any number."`
 }
 
 // keyFacts is an API key as it is shown: never the key.
@@ -156,7 +157,7 @@ type addCallerInput struct {
 
 type addCallerRequest struct {
 	Name        string  `json:"name" doc:"1 to 64 characters A-Za-z0-9._-; the orders carry it." example:"shop"`
-	CallbackURL *string `json:"callback_url,omitempty" nullable:"true" doc:"Where its events go." example:"https://shop.example/recarga"`
+	CallbackURL *string `json:"callback_url,omitempty" nullable:"true" example:"https://shop.example/recarga"`
 
 	KeyExpiresAt *time.Time `json:"key_expires_at,omitempty" doc:"When its key ends. Absent: never."`
 	IDPrefix     string     `json:"id_prefix,omitempty" doc:"What its orders' ids must begin with." example:"S-"`
@@ -201,8 +202,8 @@ type callerInput struct {
 }
 
 type changeCallerRequest struct {
-	CallbackURL *string `json:"callback_url,omitempty" nullable:"true" doc:"Where its events go; empty: nowhere. Absent: as it is."`
-	Disabled    *bool   `json:"disabled,omitempty" doc:"Refuse its key and tell it nothing, or do so no more."`
+	CallbackURL *string `json:"callback_url,omitempty" nullable:"true"`
+	Disabled    *bool   `json:"disabled,omitempty" doc:"Refuse its key and deliver nothing to it, or do so no more."`
 	Version     int64   `json:"version,omitempty" minimum:"1" doc:"What is changed: 409 if it is another. Absent: any."`
 	IDPrefix    *string `json:"id_prefix,omitempty" doc:"What its orders' ids must begin with; empty: nothing."`
 	MaxOpen     *int    `json:"max_open,omitempty" doc:"How many of its orders may be open; 0: any number."`
@@ -252,18 +253,28 @@ type secretOutput struct {
 }
 
 func (s *Server) rotateSecret(ctx context.Context, in *rotateInput) (*secretOutput, error) {
-	how, err := rotationOf(in.query, callers.DefaultOverlap)
-	if err != nil {
-		return nil, s.problem(ctx, "query", err)
-	}
 	var out secretOutput
-	secret, c, err := s.cfg.Registry.RotateSecret(ctx, in.Name, how)
+	secret, version, err := s.rotate(ctx, in, "webhook secret", callers.DefaultOverlap, s.cfg.Registry.RotateSecret)
+	out.Body.WebhookSecret, out.Body.Version = secret, version
+	return &out, err
+}
+
+// rotate gives a caller another key or secret; what is its name for the log.
+func (s *Server) rotate(
+	ctx context.Context, in *rotateInput, what string, overlap time.Duration,
+	do func(context.Context, string, callers.Rotation) (string, topup.Caller, error),
+) (secret string, version int64, err error) {
+	how, err := rotationOf(in.query, overlap)
 	if err != nil {
-		return nil, s.rotationProblem(ctx, err)
+		return "", 0, s.problem(ctx, "query", err)
 	}
-	out.Body.WebhookSecret, out.Body.Version = secret, c.Version
-	s.log.InfoContext(ctx, "webhook secret rotated", "caller", in.Name, "version", c.Version, "overlap", how.Overlap)
-	return &out, nil
+	secret, c, err := do(ctx, in.Name, how)
+	if err != nil {
+		return "", 0, s.rotationProblem(ctx, err)
+	}
+	s.log.InfoContext(ctx, "caller's key or secret rotated", "what", what, "caller", in.Name, "version", c.Version,
+		"overlap", how.Overlap)
+	return secret, c.Version, nil
 }
 
 // rotationProblem is callerProblem for what came in the query.
@@ -279,16 +290,18 @@ func rotationOf(values url.Values, overlap time.Duration) (callers.Rotation, err
 	q := queryReader{values: values}
 	how := callers.Rotation{Version: read(&q, "version", version), Overlap: overlap}
 	if given := values.Get("overlap"); given != "" {
-		how.Overlap = read(&q, "overlap", func(s string) (time.Duration, error) {
-			d, err := time.ParseDuration(s)
-			if err != nil {
-				err = &topup.FieldError{Field: "overlap", Value: s, Allowed: "a duration, as in 24h"}
-			}
-			return d, err
-		})
+		how.Overlap = read(&q, "overlap", parseOverlap)
 	}
 	how.ExpiresAt = known(read(&q, "expires_at", timeOf("expires_at")))
 	return how, errors.Join(q.errs...)
+}
+
+func parseOverlap(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		err = &topup.FieldError{Field: "overlap", Value: s, Allowed: "a duration, as in 24h"}
+	}
+	return d, err
 }
 
 func version(s string) (int64, error) {
@@ -315,18 +328,10 @@ type keyOutput struct {
 }
 
 func (s *Server) rotateKey(ctx context.Context, in *rotateInput) (*keyOutput, error) {
-	how, err := rotationOf(in.query, 0)
-	if err != nil {
-		return nil, s.problem(ctx, "query", err)
-	}
 	var out keyOutput
-	key, c, err := s.cfg.Registry.RotateKey(ctx, in.Name, how)
-	if err != nil {
-		return nil, s.rotationProblem(ctx, err)
-	}
-	out.Body.APIKey, out.Body.Version = key, c.Version
-	s.log.InfoContext(ctx, "API key rotated", "caller", in.Name, "version", c.Version, "overlap", how.Overlap)
-	return &out, nil
+	key, version, err := s.rotate(ctx, in, "API key", 0, s.cfg.Registry.RotateKey)
+	out.Body.APIKey, out.Body.Version = key, version
+	return &out, err
 }
 
 // callerProblem has the registry's own words for errors that are orders' elsewhere.
@@ -367,7 +372,8 @@ func opChangeCaller() huma.Operation {
 }
 
 func opRotateSecret() huma.Operation {
-	op := operation(http.MethodPost, "/v1/callers/{name}/rotate-secret", "rotateSecret", "Give a caller a new webhook secret",
+	op := operation(http.MethodPost, "/v1/callers/{name}/rotate-secret", "rotateSecret",
+		"Give a caller a new webhook secret",
 		"Until the overlap has passed, every webhook is signed with both.", 403, 404, 409, 503)
 	op.Parameters = []*huma.Param{
 		overlapParameter("How long the former secret signs as well: 24h if absent, 720h at most."), versionParameter(),
@@ -381,13 +387,13 @@ func opRotateKey() huma.Operation {
 		403, 404, 409, 503)
 	op.Parameters = []*huma.Param{
 		overlapParameter("How long the former key is good as well: 0s if absent, 720h at most."), versionParameter(),
-		query("expires_at", "When the new key ends.", &huma.Schema{Type: huma.TypeString, Format: "date-time"}),
+		query("expires_at", "When the new key ends.", timeSchema()),
 	}
 	return op
 }
 
 func overlapParameter(text string) *huma.Param {
-	return query("overlap", text, &huma.Schema{Type: huma.TypeString})
+	return query("overlap", text, textSchema())
 }
 
 // versionParameter is of what changes a caller without a body.

@@ -12,6 +12,7 @@ import (
 	"recarga/internal/api"
 	registrar "recarga/internal/callers"
 	"recarga/internal/testkit"
+	"recarga/producer"
 )
 
 // withRegistry is a server whose callers are in its journal.
@@ -20,7 +21,7 @@ func withRegistry(t *testing.T) *server {
 	return serve(t, func(c *api.Config) {
 		registry := registrar.New(c.Book.(registrar.Store), "an encryption key", false)
 		c.Registry, c.Callers = registry, api.WithRegistry(c.Callers, registry)
-		c.Quotas = registrar.NewQuotas(registry, c.Book.(registrar.Book))
+		c.Orders = c.Orders.(*producer.Producer).WithQuotas(registrar.NewQuotas(registry, c.Book.(registrar.Book)))
 		c.Endpoints, c.Health = registry, c.Book.(api.Health)
 	})
 }
@@ -37,10 +38,13 @@ func TestCallers(t *testing.T) {
 		CallbackURL                 string
 	}
 	var raw map[string]any
-	a := s.post(adminKey, "/v1/callers", `{"name":"new-shop","callback_url":"https://new.example/hook"}`).want(http.StatusCreated)
+	a := s.post(adminKey, "/v1/callers",
+		`{"name":"new-shop","callback_url":"https://new.example/hook"}`).want(http.StatusCreated)
 	decode(t, a.body, &raw)
-	added.Name, added.APIKey, added.WebhookSecret, added.CallbackURL = raw["name"].(string), raw["api_key"].(string), raw["webhook_secret"].(string), raw["callback_url"].(string)
-	if added.Name != "new-shop" || added.CallbackURL != "https://new.example/hook" || !strings.HasPrefix(added.WebhookSecret, "whsec_") || len(added.APIKey) < 40 {
+	added.Name, added.APIKey, added.WebhookSecret, added.CallbackURL = raw["name"].(string), raw["api_key"].(string),
+		raw["webhook_secret"].(string), raw["callback_url"].(string)
+	if added.Name != "new-shop" || added.CallbackURL != "https://new.example/hook" ||
+		!strings.HasPrefix(added.WebhookSecret, "whsec_") || len(added.APIKey) < 40 {
 		t.Errorf("added: %s", a.body)
 	}
 	o := s.post(added.APIKey, "/v1/topups", order("NEW-1")).want(http.StatusAccepted).order()
@@ -58,7 +62,8 @@ func TestCallers(t *testing.T) {
 	s.get(added.APIKey, "/v1/topups").want(http.StatusForbidden)
 	s.do("PATCH", adminKey, "/v1/callers/new-shop", `{"disabled":false,"callback_url":""}`).want(http.StatusOK)
 	s.get(added.APIKey, "/v1/topups").want(http.StatusOK)
-	if a := s.do("POST", adminKey, "/v1/callers/new-shop/rotate-secret?overlap=1h", "").want(http.StatusOK); strings.Contains(string(a.body), added.WebhookSecret) {
+	if a := s.do("POST", adminKey, "/v1/callers/new-shop/rotate-secret?overlap=1h",
+		"").want(http.StatusOK); strings.Contains(string(a.body), added.WebhookSecret) {
 		t.Error("the secret is the former one")
 	}
 	decode(t, s.do("POST", adminKey, "/v1/callers/new-shop/rotate-key", "").want(http.StatusOK).body, &raw)
@@ -129,7 +134,7 @@ func TestCallerVersions(t *testing.T) {
 	}
 }
 
-// TestExpiredKey: who has it is told that it has expired.
+// TestExpiredKey: whoever has it learns that it has expired.
 func TestExpiredKey(t *testing.T) {
 	s := withRegistry(t)
 	var c struct {
@@ -148,7 +153,7 @@ func TestExpiredKey(t *testing.T) {
 	}
 }
 
-// TestIDPrefix: whoever places an order, alone or in a batch, is told that the beginning of its id is another's, and
+// TestIDPrefix: whoever places an order, alone or in a batch, learns that the beginning of its id is another's, and
 // not whose.
 func TestIDPrefix(t *testing.T) {
 	s := withRegistry(t)
@@ -262,7 +267,8 @@ func TestCallersRefused(t *testing.T) {
 	s.post(adminKey, "/v1/callers", `{"name":"taken"}`).want(http.StatusCreated)
 	s.post(adminKey, "/v1/callers", `{"name":"taken"}`).want(http.StatusConflict)
 	for _, c := range []struct{ method, path, body string }{
-		{"GET", "/v1/callers", ""}, {"POST", "/v1/callers", `{"name":"mine"}`}, {"PATCH", "/v1/callers/taken", `{"disabled":true}`},
+		{"GET", "/v1/callers", ""}, {"POST", "/v1/callers", `{"name":"mine"}`},
+		{"PATCH", "/v1/callers/taken", `{"disabled":true}`},
 		{"POST", "/v1/callers/taken/rotate-secret", ""}, {"POST", "/v1/callers/taken/rotate-key", ""},
 	} {
 		s.do(c.method, shopKey, c.path, c.body).want(http.StatusForbidden)
@@ -281,7 +287,8 @@ func TestCallersRefused(t *testing.T) {
 		`{"name":"b","callback_url":"http://plain.example"}`: "body.callback_url",
 		`{"name":"c","url":"https://x.example"}`:             "body.url",
 	} {
-		if named := s.post(adminKey, "/v1/callers", body).want(http.StatusUnprocessableEntity).problem().named(); fmt.Sprint(named) != "["+field+"]" {
+		if named := s.post(adminKey, "/v1/callers",
+			body).want(http.StatusUnprocessableEntity).problem().named(); fmt.Sprint(named) != "["+field+"]" {
 			t.Errorf("%s: %v, want %s", body, named, field)
 		}
 	}
@@ -295,7 +302,9 @@ func TestEndpoints(t *testing.T) {
 	var shop struct {
 		APIKey string `json:"api_key"`
 	}
-	decode(t, s.post(adminKey, "/v1/callers", `{"name":"shop","callback_url":"https://shop.example/hook"}`).want(http.StatusCreated).body, &shop)
+	decode(t,
+		s.post(adminKey, "/v1/callers",
+			`{"name":"shop","callback_url":"https://shop.example/hook"}`).want(http.StatusCreated).body, &shop)
 	const crm = "/v1/callers/shop/endpoints/crm"
 	s.do("PUT", adminKey, crm, `{"url":"https://old.example/"}`).want(http.StatusOK)
 	s.do("PUT", adminKey, crm, `{"url":"https://crm.example/hook","event_types":["topup.failed"]}`).want(http.StatusOK)
@@ -345,11 +354,13 @@ func TestEndpoints(t *testing.T) {
 		`{"url":""}`:                     "body.url",
 		`{"url":"https://crm.example","event_types":["topup.failed","topup.x"]}`: "body.type",
 	} {
-		if named := s.do("PUT", adminKey, crm, body).want(http.StatusUnprocessableEntity).problem().named(); fmt.Sprint(named) != "["+field+"]" {
+		if named := s.do("PUT", adminKey, crm,
+			body).want(http.StatusUnprocessableEntity).problem().named(); fmt.Sprint(named) != "["+field+"]" {
 			t.Errorf("%s: %v, want %s", body, named, field)
 		}
 	}
-	s.do("PUT", adminKey, "/v1/callers/shop/endpoints/default", `{"url":"https://x.example"}`).want(http.StatusUnprocessableEntity)
+	s.do("PUT", adminKey, "/v1/callers/shop/endpoints/default",
+		`{"url":"https://x.example"}`).want(http.StatusUnprocessableEntity)
 	for i := range 11 {
 		want := http.StatusOK
 		if i == 10 {

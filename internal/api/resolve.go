@@ -13,14 +13,20 @@ type resolveInput struct {
 }
 
 type resolveRequest struct {
-	Outcome       topup.ResolvedAs `json:"outcome" enum:"succeeded,failed,resend" doc:"What happened: it was charged; it was not, and is given up; or send it again, which charges twice if it was charged after all."`
-	Reason        string           `json:"reason" minLength:"1" maxLength:"500" doc:"Why this is known. Kept with the order." example:"line 4711 of the statement of 22 November"`
-	By            string           `json:"by,omitempty" maxLength:"100" doc:"Who decided. Kept with the order." example:"ana"`
-	Force         bool             `json:"force,omitempty" doc:"Also while a worker may still be acting on the attempt, or its answer may be on the way."`
-	Attempt       int              `json:"attempt,omitempty" minimum:"1" doc:"The number of the latest attempt that the decision looked at: 409 if the order has been sent again meanwhile. Absent: whichever is the latest."`
-	TransactionID *string          `json:"transaction_id,omitempty" nullable:"true" maxLength:"200" doc:"The distributor's id of the purchase, where it succeeded."`
-	Reference     *string          `json:"reference,omitempty" nullable:"true" maxLength:"200"`
-	AuthCode      *string          `json:"auth_code,omitempty" nullable:"true" maxLength:"200"`
+	Outcome topup.ResolvedAs `json:"outcome" enum:"succeeded,failed,resend"`
+	Reason  string           `json:"reason" minLength:"1" maxLength:"500" example:"line 4711 of the statement"`
+	By      string           `json:"by,omitempty" maxLength:"100" example:"ana"`
+	Force   bool             `json:"force,omitempty"`
+	Attempt int              `json:"attempt,omitempty" minimum:"1"`
+	Receipt
+}
+
+// Receipt is what the distributor's statement says of a charge.
+type Receipt struct {
+	// TransactionID is the distributor's, Reference and AuthCode are the carrier's.
+	TransactionID *string `json:"transaction_id,omitempty" nullable:"true" maxLength:"200"`
+	Reference     *string `json:"reference,omitempty" nullable:"true" maxLength:"200"`
+	AuthCode      *string `json:"auth_code,omitempty" nullable:"true" maxLength:"200"`
 }
 
 func (s *Server) resolve(ctx context.Context, in *resolveInput) (*orderOutput, error) {
@@ -39,12 +45,10 @@ type correctInput struct {
 }
 
 type correctRequest struct {
-	Outcome       topup.ResolvedAs `json:"outcome" enum:"succeeded,failed" doc:"What happened: it was charged; or it was not."`
-	Reason        string           `json:"reason" minLength:"1" maxLength:"500" doc:"Why this is known. Kept with the order." example:"the distributor's support, ticket 4711"`
-	By            string           `json:"by,omitempty" maxLength:"100" doc:"Who decided. Kept with the order." example:"ana"`
-	TransactionID *string          `json:"transaction_id,omitempty" nullable:"true" maxLength:"200" doc:"The distributor's id of the purchase, where it succeeded."`
-	Reference     *string          `json:"reference,omitempty" nullable:"true" maxLength:"200"`
-	AuthCode      *string          `json:"auth_code,omitempty" nullable:"true" maxLength:"200"`
+	Outcome topup.ResolvedAs `json:"outcome" enum:"succeeded,failed"`
+	Reason  string           `json:"reason" minLength:"1" maxLength:"500" example:"the distributor, ticket 4711"`
+	By      string           `json:"by,omitempty" maxLength:"100" example:"ana"`
+	Receipt
 }
 
 func (s *Server) correct(ctx context.Context, in *correctInput) (*orderOutput, error) {
@@ -64,7 +68,7 @@ type upholdInput struct {
 
 type upholdRequest struct {
 	Outcome topup.DisputeEnd `json:"outcome" enum:"upheld" doc:"The order's state is right."`
-	Reason  string           `json:"reason" minLength:"1" maxLength:"500" doc:"Why this is known. Kept with the order." example:"the statement of 22 November was cut off"`
+	Reason  string           `json:"reason" minLength:"1" maxLength:"500" example:"the statement was cut off"`
 	By      string           `json:"by,omitempty" maxLength:"100" doc:"Who decided. Kept with the order." example:"ana"`
 }
 

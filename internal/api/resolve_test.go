@@ -38,7 +38,8 @@ func TestResolve(t *testing.T) {
 	s.post(adminKey, early, `{"outcome":"resend","reason":"they say so","force":true}`).want(http.StatusOK)
 
 	paid := s.held("PAID", time.Hour)
-	o := s.post(adminKey, paid, `{"outcome":"succeeded","reason":"line 7","by":"ana","transaction_id":"TXN-7","reference":null,"auth_code":"A7"}`).want(http.StatusOK).order()
+	o := s.post(adminKey, paid,
+		`{"outcome":"succeeded","reason":"line 7","by":"ana","transaction_id":"TXN-7","reference":null,"auth_code":"A7"}`).want(http.StatusOK).order()
 	if o.State != topup.StateSucceeded || o.TransactionID != "TXN-7" || o.AuthCode != "A7" || o.FinishedAt == nil {
 		t.Errorf("%+v", o)
 	}
@@ -50,17 +51,20 @@ func TestResolve(t *testing.T) {
 	}
 	d = topup.Details{}
 	decode(t, s.get(adminKey, "/v1/topups/PAID").want(http.StatusOK).body, &d)
-	if len(d.Resolutions) != 1 || d.Resolutions[0].By != "ana" || d.Resolutions[0].Reason != "line 7" || d.Resolutions[0].At.IsZero() {
+	if len(d.Resolutions) != 1 || d.Resolutions[0].By != "ana" || d.Resolutions[0].Reason != "line 7" ||
+		d.Resolutions[0].At.IsZero() {
 		t.Errorf("resolutions %+v", d.Resolutions)
 	}
 	if n := len(d.Events); n != 2 || d.Events[1].Type != "topup.succeeded" || d.Events[1].Sequence != 2 {
 		t.Errorf("events %+v", d.Events)
 	}
-	again := s.post(adminKey, paid, `{"outcome":"succeeded","reason":"line 7","by":"ana","transaction_id":"TXN-7","auth_code":"A7"}`).want(http.StatusOK).order()
+	again := s.post(adminKey, paid,
+		`{"outcome":"succeeded","reason":"line 7","by":"ana","transaction_id":"TXN-7","auth_code":"A7"}`).want(http.StatusOK).order()
 	if diff := cmp.Diff(o, again); diff != "" {
 		t.Error(diff)
 	}
-	s.post(adminKey, paid, `{"outcome":"succeeded","reason":"line 7","by":"eva","transaction_id":"TXN-7","auth_code":"A7"}`).want(http.StatusConflict)
+	s.post(adminKey, paid,
+		`{"outcome":"succeeded","reason":"line 7","by":"eva","transaction_id":"TXN-7","auth_code":"A7"}`).want(http.StatusConflict)
 	s.post(adminKey, paid, `{"outcome":"failed","reason":"again","force":true}`).want(http.StatusConflict)
 	d = topup.Details{}
 	decode(t, s.get(adminKey, "/v1/topups/PAID").want(http.StatusOK).body, &d)
@@ -76,7 +80,8 @@ func TestResolveRefused(t *testing.T) {
 	s.post(shopKey, path, fine).want(http.StatusForbidden)
 	s.post("nobody", path, fine).want(http.StatusUnauthorized)
 	s.post(adminKey, "/v1/topups/NONE/resolve", fine).want(http.StatusNotFound)
-	s.send("POST", path, fine, "Authorization", "Bearer "+adminKey, "Content-Type", "text/plain").want(http.StatusUnsupportedMediaType)
+	s.send("POST", path, fine, "Authorization", "Bearer "+adminKey, "Content-Type",
+		"text/plain").want(http.StatusUnsupportedMediaType)
 	for body, field := range map[string]string{
 		`{"reason":"why"}`:                                     "body",
 		`{"outcome":"paid","reason":"why"}`:                    "body.outcome",
@@ -86,7 +91,8 @@ func TestResolveRefused(t *testing.T) {
 		`{"outcome":"failed","reason":"why","force":"yes"}`:    "body.force",
 		`{"outcome":"failed","reason":"why","transaction":""}`: "body.transaction",
 	} {
-		if named := s.post(adminKey, path, body).want(http.StatusUnprocessableEntity).problem().named(); fmt.Sprint(named) != "["+field+"]" {
+		if named := s.post(adminKey, path,
+			body).want(http.StatusUnprocessableEntity).problem().named(); fmt.Sprint(named) != "["+field+"]" {
 			t.Errorf("%s: %v, want %s", body, named, field)
 		}
 	}

@@ -10,20 +10,12 @@ import (
 	"recarga/topup"
 )
 
-// shown is an order as an identity may see it.
-func shown(who Identity, o topup.Order) topup.Order {
+// shown is an order or an event as an identity may see it.
+func shown[T interface{ ForCaller() T }](who Identity, what T) T {
 	if who.SeesAll() {
-		return o
+		return what
 	}
-	return o.ForCaller()
-}
-
-// shownDetails is shown for an order with its attempts and events.
-func shownDetails(who Identity, d topup.Details) topup.Details {
-	if who.SeesAll() {
-		return d
-	}
-	return d.ForCaller()
+	return what.ForCaller()
 }
 
 // shownPage is shown for the orders of a page.
@@ -38,9 +30,7 @@ func shownPage(who Identity, orders []topup.Order, next *string) orderPage {
 // shownEvent is an event as an identity may see it.
 func shownEvent(who Identity, ev topup.Event) eventFacts {
 	f := factsOf(ev)
-	if !who.SeesAll() {
-		f.Event = ev.ForCaller()
-	}
+	f.Event = shown(who, ev)
 	return f
 }
 
@@ -93,7 +83,7 @@ func listOfOrders(f journal.Filter) string {
 }
 
 // listOfEvents names the list that a filter chooses, whatever its pages.
-func listOfEvents(f journal.EventFilter) string {
+func listOfEvents(f topup.EventFilter) string {
 	f.Limit, f.Cursor = 0, ""
 	name, _ := json.Marshal(f) // it has texts and times alone
 	return "events " + string(name)

@@ -17,6 +17,7 @@ import (
 	"recarga/internal/api"
 	"recarga/internal/journal"
 	"recarga/internal/testkit"
+	"recarga/producer"
 	"recarga/topup"
 )
 
@@ -41,7 +42,7 @@ func (f fullOrders) Place(context.Context, topup.Request) (topup.Order, bool, er
 	return f.d.Order, true, nil
 }
 
-func (f fullOrders) Cancel(context.Context, topup.ID, string) (topup.Order, error) {
+func (f fullOrders) Cancel(context.Context, topup.ID, producer.Actor) (topup.Order, error) {
 	return f.d.Order, nil
 }
 
@@ -77,13 +78,11 @@ func (f fullEvents) Events(context.Context, journal.EventFilter) ([]topup.Event,
 	return f.d.Events, place, nil
 }
 
-func (f fullEvents) RedeliverWithin(context.Context, topup.Event, int, time.Time) error {
-	return nil
+func (f fullOrders) Redeliver(context.Context, string, producer.Actor) (topup.Event, error) {
+	return f.d.Events[0], nil
 }
 
-func (f fullEvents) RedeliverAll(
-	context.Context, journal.EventFilter, time.Time, func(topup.Event),
-) (int, string, error) {
+func (f fullOrders) RedeliverAll(context.Context, topup.EventFilter, producer.Actor) (int, string, error) {
 	return 1, place, nil
 }
 
@@ -180,7 +179,7 @@ func TestTenantsSeeTheirOwn(t *testing.T) {
 	}
 }
 
-// TestCursorsAreSealed: a cursor tells nothing, and leads on in no other list than its own.
+// TestCursorsAreSealed: a cursor says nothing, and leads on in no other list than its own.
 func TestCursorsAreSealed(t *testing.T) {
 	s := serve(t)
 	for i := range 3 {

@@ -11,20 +11,7 @@ import (
 // propertyTexts says of each object's fields what their types do not.
 func propertyTexts(catalog topup.Catalog) map[string]map[string]string {
 	return map[string]map[string]string{
-		"OrderRequest": {
-			"distributor_transaction_id": "The order's id: yours, unique for ever. The same id with the same content is the same order.",
-			"caller":                     "Absent, or the name of the key's own caller.",
-			"phone_number": "A Mexican number of 10 digits, the first 2-9, not one of the non-geographic 300, 500, 800, 888, 900. " +
-				"Separators, +52, 52 (of 12 digits) and 521 (of 13) are removed.",
-			"product_id":   "A product of `GET /v1/products`.",
-			"amount":       "MXN, at most 2 decimals, exact: within the product's range, or its fixed price. " + prices(catalog),
-			"operator":     "The carrier's name; the distributor finds it out where it is absent.",
-			"priority":     "How soon it is bought while not all can be: `high` for an order that a person waits for, `bulk` for one that may wait in line. Default: `normal`. Not part of the order's content.",
-			"callback_url": "Where this order's events go instead of the caller's own URL; of the same origin. Not part of the order's content.",
-			"process_at":   "Not before this time. Default: at once.",
-			"expires_at":   "Not after this time: then the order becomes `failed`, reason `expired`. Later than process_at and than now.",
-			"metadata":     fmt.Sprintf("Your own texts, echoed everywhere the order appears; at most %d bytes of JSON.", topup.MaxMetadata),
-		},
+		"OrderRequest": requestTexts(catalog),
 		"Order": {
 			"caller":           "Who placed it.",
 			"state":            states(),
@@ -40,8 +27,10 @@ func propertyTexts(catalog topup.Catalog) map[string]map[string]string {
 			"next_attempt_at":  "When it will be tried (again); null when no try is scheduled.",
 			"finished_at":      "When it became final.",
 			"priority":         "`high`, `normal` or `bulk`.",
-			"disputed_at":      "Since when later evidence contradicts the final state, which stays until a person decides; absent when none does.",
-			"waits_for":        "Why it stands in line: `turn` (bulk), `pace` (the distributor's limit), `outage` (its operator fails), `balance`; null when it does not.",
+			"disputed_at": "Since when later evidence contradicts the final state, which stays until a person decides; " +
+				"absent when none does.",
+			"waits_for": "Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), " +
+				"`outage` (its operator fails), `balance`; null when it does not.",
 		},
 		"Attempt": attemptTexts(),
 		"OrderDetails": {
@@ -69,6 +58,75 @@ func propertyTexts(catalog topup.Catalog) map[string]map[string]string {
 			"sequence": "Rises by one per order: drop what is older than you have.",
 		},
 		"Balance": balanceTexts(),
+	}
+}
+
+func requestTexts(catalog topup.Catalog) map[string]string {
+	return map[string]string{
+		"distributor_transaction_id": "The order's id: yours, unique for ever. The same id with the same content is the " +
+			"same order.",
+		"caller": "Absent, or the name of the key's own caller.",
+		"phone_number": "A Mexican number of 10 digits, the first 2-9, not one of the non-geographic 300, 500, 800, 888, " +
+			"900. Separators, +52, 52 (of 12 digits) and 521 (of 13) are removed.",
+		"product_id": "A product of `GET /v1/products`.",
+		"amount": "MXN, at most 2 decimals, exact: within the product's range, or its fixed price. " +
+			prices(catalog),
+		"operator": "The carrier's name; the distributor finds it out where it is absent.",
+		"priority": "How soon it is bought while not all can be: `high` for an order that a person waits for, `bulk` " +
+			"for one that may wait. Default: `normal`. Not part of the order's content.",
+		"callback_url": "Where this order's events go instead of the caller's own URL; of the same origin. Not part of " +
+			"the order's content.",
+		"process_at": "Not before this time. Default: at once.",
+		"expires_at": "Not after this time: then the order becomes `failed`, reason `expired`. Later than process_at " +
+			"and than now.",
+		"metadata": fmt.Sprintf("Your own texts, echoed everywhere the order appears; at most %d bytes of JSON.",
+			topup.MaxMetadata),
+	}
+}
+
+// decisionTexts are those of what a person decides, and asks to be redelivered.
+func decisionTexts() map[string]map[string]string {
+	const why, who = "Why this is known. Kept with the order.", "Who decided. Kept with the order."
+	const purchase = "The distributor's id of the purchase, where it succeeded."
+	return map[string]map[string]string{
+		"ResolveRequest": {
+			"outcome": "What happened: it was charged; it was not, and the order fails; or send it again, which charges " +
+				"twice if it was charged after all.",
+			"reason": why, "by": who, "transaction_id": purchase,
+			"force": "Also while a worker may still be acting on the attempt, or its answer may be on the way.",
+			"attempt": "The number of the latest attempt that the decision is about: 409 if the order has been sent again " +
+				"meanwhile. Absent: whichever is the latest.",
+		},
+		"CorrectRequest": {
+			"outcome": "What happened: it was charged; or it was not.",
+			"reason":  why, "by": who, "transaction_id": purchase,
+		},
+		"UpholdRequest": {"reason": why},
+		"RedeliverRequest": {
+			"caller":   "Of this caller. For operators' keys only; any other sees its own.",
+			"endpoint": "For this endpoint of their caller; default is the callback_url.",
+		},
+	}
+}
+
+// registryTexts are those of callers and operators.
+func registryTexts() map[string]map[string]string {
+	caller := map[string]string{
+		"endpoints":   "All that its events are delivered to; the one named default is the callback_url.",
+		"disabled_at": "Since when its key is refused and nothing is delivered to it; null: it is enabled.",
+	}
+	operator := map[string]string{
+		"former_key_until": "Until when the key before the last rotation is good as well; null: it has ended.",
+	}
+	return map[string]map[string]string{
+		"Caller": caller, "CreatedCaller": caller, "Operator": operator, "CreatedOperator": operator,
+		"EndpointFacts":       {"failing_since": "The first failure after its last success; null: it answers."},
+		"SetEndpointRequest":  {"event_types": "The types that it wants; absent or empty: every type."},
+		"NewCallerRequest":    {"callback_url": "Where its events go."},
+		"CallerChangeRequest": {"callback_url": "Where its events go; empty: nowhere. Absent: as it is."},
+		"OperatorChangeRequest": {
+			"version": "The version that the change is for: 409 if it has changed since. Absent: any.",
+		},
 	}
 }
 
@@ -119,15 +177,18 @@ func prices(catalog topup.Catalog) string {
 	return text
 }
 
-const exampleRequest = `{"distributor_transaction_id":"ORD-1","phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10,"operator":"MOVISTAR"}`
+const exampleRequest = `{"distributor_transaction_id":"ORD-1","phone_number":"5537686660",` +
+	`"product_id":"MOVISTAR_TAE","amount":10,"operator":"MOVISTAR"}`
 
 const exampleRequestLines = exampleRequest + `
 {"distributor_transaction_id":"ORD-2","phone_number":"5537686660","product_id":"MOVISTAR_PAQUETE_16","amount":31}
 `
 
 const exampleOrder = `{"distributor_transaction_id":"ORD-1","caller":"default","state":"succeeded","reason":null,` +
-	`"phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10,"currency":"MXN","operator":"MOVISTAR","priority":"normal","metadata":{},` +
-	`"attempt_count":2,"response_code":"00","response_message":"Aprobado","transaction_id":"TXN-1702857600000-abc123def",` +
+	`"phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10,"currency":"MXN",` +
+	`"operator":"MOVISTAR","priority":"normal","metadata":{},` +
+	`"attempt_count":2,"response_code":"00","response_message":"Aprobado",` +
+	`"transaction_id":"TXN-1702857600000-abc123def",` +
 	`"reference":"RRN-123456789012","auth_code":"ABC123","balance_after":990.00,` +
 	`"created_at":"2026-01-31T18:00:00Z","updated_at":"2026-01-31T18:00:04Z","process_at":null,"expires_at":null,` +
 	`"next_attempt_at":null,"finished_at":"2026-01-31T18:00:04Z","waits_for":null}`
@@ -144,7 +205,8 @@ func exampleQueued() topup.Order {
 
 const exampleBatchLines = `{"line":1,"distributor_transaction_id":"ORD-1","status":202,"topup":` + exampleOrder + `}
 {"line":2,"distributor_transaction_id":"ORD-2","status":422,"error":{"title":"Unprocessable Entity","status":422,` +
-	`"detail":"not allowed: amount","errors":[{"message":"must be exactly 30 MXN for MOVISTAR_PAQUETE_16","location":"body.amount","value":"31"}]}}
+	`"detail":"not allowed: amount","errors":[{"message":"must be exactly 30 MXN for MOVISTAR_PAQUETE_16",` +
+	`"location":"body.amount","value":"31"}]}}
 `
 
 // exampleProblem is what exampleRequestLines' second line gets.
@@ -157,10 +219,16 @@ const exampleStatement = `date,transaction_id,distributor_transaction_id,phone_n
 2026-01-31T18:00:03Z,TXN-1702857600000-abc123def,ORD-1,5537686660,10.00,Aprobado
 `
 
-const exampleReconciled = `{"finding":{"class":"unknown_found","distributor_transaction_id":"ORD-1","state":"unknown","lines":[2],"amount":10,"transaction_id":null,` +
-	`"statement_amount":10,"statement_transaction_ids":["TXN-1702857600000-abc123def"],"statement_time":"2026-01-31T18:00:03Z",` +
+const exampleReconciled = `{"finding":{"class":"unknown_found",` +
+	`"distributor_transaction_id":"ORD-1","state":"unknown",` +
+	`"lines":[2],"amount":10,"transaction_id":null,` +
+	`"statement_amount":10,"statement_transaction_ids":["TXN-1702857600000-abc123def"],` +
+	`"statement_time":"2026-01-31T18:00:03Z",` +
 	`"outcome":"succeeded","settled":true,"disputed":false,"detail":"line 2: charged as TXN-1702857600000-abc123def"}}
-{"summary":{"statement":"january.csv","sha256":"8d969eef6ecad3c29a3a629280e686cf0c3f5d5a86aff3ca12020c923adc6c92","lines":1,` +
-	`"columns":{"id":"distributor_transaction_id"},"covers":null,"matched":0,"charged":{"count":1,"amount":10},"sold":{"count":1,"amount":10},` +
-	`"findings":{"unknown_found":1},"settled":{"succeeded":1},"dry_run":false,"disputed":0,"outside":0,"notes":[],"not_understood":[],"agrees":true}}
+{"summary":{"statement":"january.csv","sha256":"8d969eef6ecad3c29a3a629280e686cf0c3f5d5a86aff3ca12020c923adc6c92",` +
+	`"lines":1,` +
+	`"columns":{"id":"distributor_transaction_id"},"covers":null,"matched":0,` +
+	`"charged":{"count":1,"amount":10},"sold":{"count":1,"amount":10},` +
+	`"findings":{"unknown_found":1},"settled":{"succeeded":1},"dry_run":false,"disputed":0,"outside":0,"notes":[],` +
+	`"not_understood":[],"agrees":true}}
 `

@@ -191,8 +191,7 @@ func (n *Node) startWorker(ctx context.Context) error {
 	n.onShutdown(func() { n.deliverer.Close(context.Background()) })
 	n.watch = balance.New(balance.Config{
 		Book: n.journal, Asker: n.vendor, Deliverer: n.deliverer, Interval: s.BalanceInterval, Low: s.BalanceLow,
-		Reserve: s.Reserve,
-		Notify:  s.OperatorWebhookSecret != "", Log: n.log,
+		Reserve: s.Reserve, Notify: s.OperatorWebhookSecret != "", Log: n.log,
 	})
 	if err := n.watch.Load(ctx); err != nil {
 		if s.Reserve > 0 {
@@ -225,8 +224,7 @@ func (n *Node) workerConfig() worker.Config {
 	s := n.settings
 	cfg := worker.Config{
 		Journal: n.book, Distributor: n.watch.Distributor(n.vendor), Deliverer: n.deliverer, Waker: n.waker,
-		Balances: n.vendor,
-		Timeout:  s.DistributorTimeout, Alone: n.queue.IsEmbedded(), Swept: n.swept, Log: n.log,
+		Balances: n.vendor, Timeout: s.DistributorTimeout, Alone: n.queue.IsEmbedded(), Swept: n.swept, Log: n.log,
 		Policy: worker.Policy{
 			Initial: s.RetryInitial, Max: s.RetryMax, MaxAttempts: s.RetryMaxAttempts,
 			ResendUnknown: s.OnUnknown == "resend",
@@ -283,24 +281,23 @@ func (n *Node) startAPI(ctx context.Context) error {
 	pages, err := console.New(console.Config{
 		Operators: operators, Ended: n.journal, Limiter: limiter, Proxies: s.TrustedProxies,
 		Catalog: n.catalog, AdminKey: s.AdminKey, Book: n.journal, Events: n.journal, Orders: n.producer, Queue: n.queue,
-		Callers: n.callers,
-		Health:  n.journal, Balances: n.vendor, History: n.journal,
-		Breaker: held{n.shared().SharedState(s.DistributorSecretKey)}, Line: n.journal, Rate: s.DistributorRate.String(),
-		Log: n.log, Version: n.version,
+		Callers: n.callers, Health: n.journal, Balances: n.vendor, History: n.journal,
+		Breaker: breaker{n.shared().SharedState(s.DistributorSecretKey)}, WaitQueue: n.journal,
+		Rate: s.DistributorRate.String(),
+		Log:  n.log, Version: n.version,
 	})
 	if err != nil {
 		return err
 	}
 	handler := api.New(api.Config{
-		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Events: n.journal, Waker: n.waker, Balances: n.vendor,
-		BalanceBook: n.journal, Observe: n.metrics.Served,
+		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Events: n.journal, Balances: n.vendor, BalanceBook: n.journal,
+		Observe: n.metrics.Served,
 		Callers: keys, Registry: n.callers, Operators: operators, Limiter: limiter, Proxies: s.TrustedProxies,
 		Endpoints: endpoints{s, n.callers}, Health: n.journal,
 		Reconciler: reconcile.New(n.journal, n.producer, n.log).WithDisputes(n.journal),
 		// With the API key alone there is one tenant: nobody from whom its cursors must be kept.
 		Cursors: seal.New(append([]string{cmp.Or(s.SealingKey(), s.APIKey)}, s.FormerKeys()...)...),
-		Quotas:  callers.NewQuotas(n.callers, n.journal),
-		Queues:  n.queue, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: n.version,
+		Queues:  n.queue.Page, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: n.version,
 	})
 	n.closeLast("api", handler.Close)
 	watching, stop := context.WithCancel(context.Background())
@@ -372,12 +369,12 @@ func (n *Node) Wait(ctx context.Context) error {
 	return err
 }
 
-// held shows the console why purchases are deferred.
-type held struct{ state *coordination.SharedState }
+// breaker shows the console why purchases are deferred.
+type breaker struct{ state *coordination.SharedState }
 
 // Breaker implements console.Breaker.
-func (h held) Breaker(ctx context.Context) (s console.BreakerState, err error) {
-	now, err := h.state.Restrictions(ctx)
+func (b breaker) Breaker(ctx context.Context) (s console.BreakerState, err error) {
+	now, err := b.state.Restrictions(ctx)
 	if err != nil {
 		return s, err
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"recarga/distributor"
+	"recarga/internal/httpclient"
 	"recarga/internal/params"
 )
 
@@ -109,7 +110,7 @@ func (h *Health) requested(r distributor.Request) {
 	case err != nil:
 	case r.Call == "login" && (r.Status == http.StatusUnauthorized || r.Status == http.StatusForbidden):
 		err = distributor.ErrCredentials
-	case r.Status == http.StatusTooManyRequests || r.Status >= http.StatusInternalServerError:
+	case httpclient.MayRecover(r.Status):
 		err = fmt.Errorf("HTTP status %d", r.Status)
 	}
 	if err != nil {

@@ -64,7 +64,7 @@ func (n *Node) useStores() {
 	n.book, n.waker = n.metrics.Journal(n.journal), n.metrics.Queue(n.queue)
 	n.callers = callers.New(n.journal, n.settings.SealingKey(), n.settings.WebhookAllowPrivate,
 		n.settings.FormerKeys()...)
-	n.producer = producer.New(n.book, n.waker, n.log)
+	n.producer = producer.New(n.book, n.waker, n.log).WithQuotas(callers.NewQuotas(n.callers, n.journal))
 	if n.queue.IsEmbedded() && (!n.roles.API || !n.roles.Worker) {
 		n.log.Warn("the embedded queue is seen by this process alone; orders reach the worker by its sweep, seconds " +
 			"later: set RECARGA_REDIS_URL")

@@ -133,7 +133,7 @@ func (w *Writer) Close(from, until, now time.Time) (Manifest, error) {
 	return m, nil
 }
 
-// Discard gives up what was not closed.
+// Discard removes what was not closed.
 func (w *Writer) Discard() {
 	_ = w.file.Close()           // it may be closed already
 	_ = os.Remove(w.file.Name()) // it may have its name already
@@ -225,7 +225,8 @@ func (f Folder) Check(name string) (Manifest, error) {
 		return m, fmt.Errorf("archive: %w", err)
 	}
 	if sum := hex.EncodeToString(digest.Sum(nil)); sum != m.SHA256 || n != m.Bytes {
-		return m, fmt.Errorf("archive: %s has %d bytes and the SHA-256 %s; its manifest says %d and %s", f.path(name), n, sum, m.Bytes, m.SHA256)
+		return m, fmt.Errorf("archive: %s has %d bytes and the SHA-256 %s; its manifest says %d and %s", f.path(name), n,
+			sum, m.Bytes, m.SHA256)
 	}
 	return m, nil
 }

@@ -128,7 +128,8 @@ func TestDiscard(t *testing.T) {
 	if left, err := os.ReadDir(string(f)); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
-	if _, err := archive.Folder(filepath.Join(t.TempDir(), "not-mounted", "archive")).Create(noon); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := archive.Folder(filepath.Join(t.TempDir(), "not-mounted", "archive")).Create(noon); !errors.Is(err,
+		fs.ErrNotExist) {
 		t.Errorf("in a folder that is not there: %v", err)
 	}
 	if names, err := archive.Folder(filepath.Join(t.TempDir(), "none")).Files(); err != nil || names != nil {

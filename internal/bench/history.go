@@ -4,9 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"path/filepath"
-	"strings"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver
@@ -46,17 +44,9 @@ func makeHistory(ctx context.Context, path string, orders int) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	db.SetMaxOpenConns(1)
-	var queries []string
-	for table, other := range historyColumns {
-		query, err := copyQuery(ctx, db, table, other)
-		if err != nil {
-			return err
-		}
-		queries = append(queries, query)
-	}
 	for from := 1; from <= orders; from += historyChunk {
 		to := min(from+historyChunk-1, orders)
-		if err := copyChunk(ctx, db, queries, from, to, orders); err != nil {
+		if err := copyChunk(ctx, db, from, to, orders); err != nil {
 			return err
 		}
 	}
@@ -88,46 +78,13 @@ func exemplar(ctx context.Context, path string) (err error) {
 	return j.RecordTry(ctx, *ev, topup.Try{At: now, Status: &status}, topup.EventDelivered, time.Time{})
 }
 
-// historyColumns are what each copy has of its own, given its number n.i of $3 and the time $4: orders of the last year, evenly.
-var historyColumns = map[string]map[string]string{
-	"orders": {
-		"key": "1 + n.i", "id": "printf('HISTORY-%09d', n.i)", "phone": "printf('55%08d', n.i * 7919 % 100000000)",
-		"created_at": historyTime, "updated_at": historyTime, "finished_at": historyTime,
-	},
-	"attempts": {"order_key": "1 + n.i", "nonce": "random()", "started_at": historyTime, "give_up_at": historyTime, "finished_at": historyTime},
-	"events": {
-		"order_key": "1 + n.i", "created_at": historyTime, "delivered_at": historyTime,
-		// As a UUID of version 7: its time, and what makes it unique.
-		"id": "unhex(printf('%012x70008%015x', (" + historyTime + ") / 1000, n.i))",
-	},
-}
-
-const historyTime = "$4 - 31536000000000 / $3 * ($3 - n.i + 1)"
-
-func copyQuery(ctx context.Context, db *sql.DB, table string, other map[string]string) (string, error) {
-	var joined string
-	if err := db.QueryRowContext(ctx, "SELECT group_concat(name) FROM pragma_table_info('"+table+"')").Scan(&joined); err != nil {
-		return "", fmt.Errorf("columns of %s: %w", table, err)
-	}
-	columns := strings.Split(joined, ",")
-	values := make([]string, len(columns))
-	for i, column := range columns {
-		values[i] = "t." + column
-		if own, ok := other[column]; ok {
-			values[i] = own
-		}
-	}
-	return fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT $1 UNION ALL SELECT i + 1 FROM n WHERE i < $2)
-INSERT INTO %s (%s) SELECT %s FROM n, (SELECT * FROM %s ORDER BY 1 LIMIT 1) t`, table, joined, strings.Join(values, ", "), table), nil
-}
-
-func copyChunk(ctx context.Context, db *sql.DB, queries []string, from, to, all int) error {
+func copyChunk(ctx context.Context, db *sql.DB, from, to, all int) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	for _, query := range queries {
-		if _, err := tx.ExecContext(ctx, query, from, to, all, time.Now().UnixMicro()); err != nil {
+	for _, copies := range []string{sqls.Get("copy_orders"), sqls.Get("copy_attempts"), sqls.Get("copy_events")} {
+		if _, err := tx.ExecContext(ctx, copies, from, to, all, time.Now().UnixMicro()); err != nil {
 			return errors.Join(err, tx.Rollback())
 		}
 	}

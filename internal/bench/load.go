@@ -67,7 +67,7 @@ func post(ctx context.Context, client *http.Client, url, key string, body []byte
 	}
 	defer func() { _ = res.Body.Close() }()
 	_, err = io.Copy(io.Discard, res.Body)
-	if err == nil && res.StatusCode >= http.StatusMultipleChoices {
+	if err == nil && !httpclient.Succeeded(res.StatusCode) {
 		err = fmt.Errorf("%s answers %s", url, res.Status)
 	}
 	return err

@@ -127,7 +127,7 @@ func (c *cluster) size(ctx context.Context) (bytes float64, err error) {
 		return 0, err
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	err = conn.QueryRow(ctx, "SELECT pg_database_size(current_database())::float8").Scan(&bytes)
+	err = conn.QueryRow(ctx, sqls.Get("postgres/size")).Scan(&bytes)
 	return bytes, err
 }
 

@@ -48,7 +48,7 @@ type Orders interface {
 
 // Events lists events: the journal.
 type Events interface {
-	Events(ctx context.Context, f journal.EventFilter) ([]topup.Event, string, error)
+	Events(ctx context.Context, f topup.EventFilter) ([]topup.Event, string, error)
 }
 
 // Member is an order or an event of a set.
@@ -56,7 +56,8 @@ type Member struct {
 	// ID is the order's or the event's.
 	ID string
 	// Order is the event's order, or the order itself.
-	Order  topup.ID
+	Order topup.ID
+	// Caller is whose it is.
 	Caller string
 	// Attempt is the number of the order's latest attempt; 0 for an event.
 	Attempt int
@@ -101,9 +102,9 @@ func allowedStates(action Action, states []topup.State) string {
 
 // ChooseEvents reads the events that a filter chooses. Errors: a *topup.FieldError where the filter is empty, or
 // where it chooses more than Most.
-func ChooseEvents(ctx context.Context, book Events, f journal.EventFilter) (Set, error) {
+func ChooseEvents(ctx context.Context, book Events, f topup.EventFilter) (Set, error) {
 	f.Limit, f.Cursor = 0, ""
-	if f == (journal.EventFilter{}) {
+	if f == (topup.EventFilter{}) {
 		allowed := "given, by state or another of its parts: no filter does not mean everything"
 		return Set{}, &topup.FieldError{Field: "filter", Allowed: allowed}
 	}
@@ -164,6 +165,7 @@ func (s Set) Count() int { return len(s.members) }
 
 // CallerCount is how many members of a set are a caller's.
 type CallerCount struct {
+	// Caller is its name, and Count how many members it has.
 	Caller string
 	Count  int
 }

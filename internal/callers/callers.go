@@ -50,7 +50,7 @@ const (
 	DefaultOverlap = 24 * time.Hour
 	// MaxOverlap bounds it, of keys too: what is replaced because it leaked must end.
 	MaxOverlap = 30 * 24 * time.Hour
-	// hintLength is how much of a key is kept, so that people can tell it from others.
+	// hintLength is how much of a key is kept, so that people recognise it.
 	hintLength = 4
 )
 
@@ -107,7 +107,7 @@ func (r *Registry) Add(ctx context.Context, n NewCaller) (Created, error) {
 	if name == topup.DefaultCaller || name == topup.OperatorCaller {
 		err = &topup.FieldError{Field: "name", Value: name, Allowed: "another name: this one's settings are RECARGA_…"}
 	}
-	if callbackURL != "" { // without one it is told nothing
+	if callbackURL != "" { // without one it gets no webhooks
 		err = errors.Join(err, r.checkURL(topup.FieldCallbackURL, callbackURL))
 	}
 	now := time.Now()
@@ -154,7 +154,8 @@ func (r *Registry) checkURL(field, s string) error {
 	if r.plainHTTP {
 		allowed = "an https:// or http:// URL without user and fragment"
 	}
-	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" || u.Scheme != "https" && (u.Scheme != "http" || !r.plainHTTP) {
+	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" || u.Scheme != "https" &&
+		(u.Scheme != "http" || !r.plainHTTP) {
 		return &topup.FieldError{Field: field, Value: s, Allowed: allowed}
 	}
 	return nil
@@ -384,7 +385,7 @@ func (r *Registry) Authenticate(ctx context.Context, key string) (topup.Caller, 
 	return c, err
 }
 
-// Endpoints are where a caller is told, and with which secrets. topup.ErrNotFound: nowhere.
+// Endpoints are where a caller is notified, and with which secrets. topup.ErrNotFound: nowhere.
 func (r *Registry) Endpoints(ctx context.Context, name string) ([]webhook.Endpoint, error) {
 	c, err := recall(r, r.byName, name, func() (topup.Caller, error) { return r.store.Caller(ctx, name) })
 	if err != nil {
@@ -426,7 +427,8 @@ func (r *Registry) SetEndpoint(
 		case i >= 0:
 			c.Endpoints[i] = e
 		case len(c.Endpoints) >= maxEndpoints:
-			return &topup.FieldError{Field: "endpoint", Value: e.Name, Allowed: fmt.Sprintf("at most %d endpoints beside the callback URL; remove one first", maxEndpoints)}
+			return &topup.FieldError{Field: "endpoint", Value: e.Name,
+				Allowed: fmt.Sprintf("at most %d endpoints beside the callback URL; remove one first", maxEndpoints)}
 		default:
 			c.Endpoints = append(c.Endpoints, e)
 		}
@@ -437,7 +439,8 @@ func (r *Registry) SetEndpoint(
 func (r *Registry) checkEndpoint(e topup.CallerEndpoint) error {
 	_, err := topup.ParseCallerName(e.Name)
 	if e.Name == topup.DefaultEndpoint {
-		err = &topup.FieldError{Field: "name", Value: e.Name, Allowed: "another name: this is the callback_url, which is changed as such"}
+		err = &topup.FieldError{Field: "name", Value: e.Name,
+			Allowed: "another name: this is the callback_url, which is changed as such"}
 	}
 	errs := []error{err, r.checkURL("url", e.URL)}
 	for _, kind := range e.EventTypes {
@@ -447,7 +450,7 @@ func (r *Registry) checkEndpoint(e topup.CallerEndpoint) error {
 	return errors.Join(errs...)
 }
 
-// RemoveEndpoint takes an endpoint away from a caller. Events that it has not been told of are given up.
+// RemoveEndpoint takes an endpoint away from a caller. Its pending events are exhausted.
 // Errors: those of Update; topup.ErrNotFound: there is no such caller or endpoint.
 func (r *Registry) RemoveEndpoint(
 	ctx context.Context, name string, version int64, endpoint string,
@@ -464,7 +467,9 @@ func (r *Registry) RemoveEndpoint(
 
 // recall asks the store at most every so often. Only callers are remembered: what is not found may be
 // anything that somebody sends.
-func recall[K comparable](r *Registry, memory map[K]remembered, key K, ask func() (topup.Caller, error)) (topup.Caller, error) {
+func recall[K comparable](
+	r *Registry, memory map[K]remembered, key K, ask func() (topup.Caller, error),
+) (topup.Caller, error) {
 	now := time.Now()
 	r.mu.Lock()
 	known, ok := memory[key]

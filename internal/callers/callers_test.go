@@ -90,11 +90,13 @@ func TestSecretsAreSealed(t *testing.T) {
 			t.Error("a secret is kept as it is")
 		}
 	}
-	if e, err := r.Endpoints(t.Context(), "shop"); err != nil || len(e) != 1 || e[0].URL != "https://shop.example/hook" || len(e[0].Secrets) != 1 || e[0].Secrets[0] != shop.WebhookSecret {
+	if e, err := r.Endpoints(t.Context(), "shop"); err != nil || len(e) != 1 ||
+		e[0].URL != "https://shop.example/hook" || len(e[0].Secrets) != 1 || e[0].Secrets[0] != shop.WebhookSecret {
 		t.Errorf("endpoint %+v, %v", e, err)
 	}
 	wrong := callers.New(j, "another key", false)
-	if _, err := wrong.Endpoints(t.Context(), "shop"); err == nil || errors.Is(err, topup.ErrNotFound) || !strings.Contains(err.Error(), "RECARGA_ENCRYPTION_KEY") {
+	if _, err := wrong.Endpoints(t.Context(), "shop"); err == nil || errors.Is(err, topup.ErrNotFound) ||
+		!strings.Contains(err.Error(), "RECARGA_ENCRYPTION_KEY") {
 		t.Errorf("another key: %v", err)
 	}
 	thief := stored
@@ -111,7 +113,8 @@ func TestSecretsAreSealed(t *testing.T) {
 	}
 	if secret, _, err := wrong.RotateSecret(t.Context(), "shop", callers.Rotation{Overlap: time.Hour}); err != nil {
 		t.Errorf("rotated after the key was lost: %v", err)
-	} else if e, err := wrong.Endpoints(t.Context(), "shop"); err != nil || len(e[0].Secrets) != 1 || e[0].Secrets[0] != secret {
+	} else if e, err := wrong.Endpoints(t.Context(), "shop"); err != nil || len(e[0].Secrets) != 1 ||
+		e[0].Secrets[0] != secret {
 		t.Errorf("rotated after the key was lost: %+v, %v", e, err)
 	}
 }

@@ -55,7 +55,7 @@ func Rekey(ctx context.Context, store SealedStore, box *seal.Box, dry bool) (r R
 	return r, nil
 }
 
-// rekeyOne seals one caller's secrets anew, and tells whether that was so already.
+// rekeyOne seals one caller's secrets anew, and reports whether that was so already.
 func rekeyOne(ctx context.Context, store SealedStore, box *seal.Box, c topup.Caller, dry bool) (bool, error) {
 	for {
 		current, err := IsCurrent(box, c.Name, c.Secrets)
@@ -76,7 +76,7 @@ func rekeyOne(ctx context.Context, store SealedStore, box *seal.Box, c topup.Cal
 	}
 }
 
-// IsCurrent tells whether a caller's secrets are sealed with the first key of a box. seal.ErrKey: no key opens them.
+// IsCurrent reports whether a caller's secrets are sealed with the first key of a box. seal.ErrKey: no key opens them.
 func IsCurrent(box *seal.Box, name string, sealed []byte) (bool, error) {
 	if _, err := box.Open(secretsPurpose, sealed, name); err != nil {
 		return false, err

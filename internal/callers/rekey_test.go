@@ -188,7 +188,8 @@ func TestRekeyCounts(t *testing.T) {
 		current, former int
 	}{{true, 1, 2}, {true, 1, 2}, {false, 1, 2}, {false, 3, 0}} {
 		got, err := callers.Rekey(t.Context(), j, seal.New(newKey, oldKey), c.dry)
-		if err != nil || got.Current != c.current || got.Former != c.former || !slices.Equal(got.Unreadable, []string{"lost"}) {
+		if err != nil || got.Current != c.current || got.Former != c.former ||
+			!slices.Equal(got.Unreadable, []string{"lost"}) {
 			t.Errorf("%+v: %+v, %v", c, got, err)
 		}
 		after, err := j.Callers(t.Context())

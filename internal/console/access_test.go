@@ -117,7 +117,8 @@ func TestLogoutEndsTheSession(t *testing.T) {
 		t.Errorf("after the logout: %d", got)
 	}
 	began := time.Now()
-	testkit.Eventually(t, time.Minute, func() bool { return status(other) == http.StatusSeeOther }, "ended in the other process")
+	testkit.Eventually(t, time.Minute, func() bool { return status(other) == http.StatusSeeOther },
+		"ended in the other process")
 	t.Logf("ended elsewhere after %s", time.Since(began))
 	bystander.get("/console/").want(200)
 }
@@ -145,7 +146,8 @@ func TestKeysEndTheirSessions(t *testing.T) {
 			b, key := s.named("ana", access.Admin)
 			bystander, _ := s.named("luis", access.Viewer)
 			must(t, end(t.Context(), access.NewOperators(s.journal), "ana")) // in another process
-			testkit.Eventually(t, time.Minute, func() bool { return b.get("/console/").status == http.StatusSeeOther }, "the session ends")
+			testkit.Eventually(t, time.Minute, func() bool { return b.get("/console/").status == http.StatusSeeOther },
+				"the session ends")
 			testkit.Eventually(t, time.Minute, func() bool {
 				got := b.login(key).status
 				return got == http.StatusForbidden || got == http.StatusUnauthorized

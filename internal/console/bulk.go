@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"recarga/internal/bulk"
+	"recarga/producer"
 	"recarga/topup"
 )
 
@@ -101,9 +102,9 @@ func (c *Console) askBulk(
 	return nil
 }
 
-// bulk does what was confirmed to exactly what was shown: when others match now, or what was shown has changed, it does
-// nothing and asks again. What matches no more is left out. It runs to the end, and says how far it is. A browser that
-// goes away stops it.
+// bulk does what was confirmed to exactly what was shown: when others match now, or what was shown has changed, it
+// does nothing and asks again. What matches no more is left out. It runs to the end, and says how far it is. A browser
+// that goes away stops it.
 func (c *Console) bulk(action bulk.Action) page {
 	return func(w http.ResponseWriter, r *http.Request, who operator) error {
 		reason, err := reasonOf(r)
@@ -135,11 +136,12 @@ func (c confirmation) wrong(now bulk.Set) string {
 	n := now.New(c.shown)
 	switch {
 	case time.Now().After(c.Until):
-		return "You were asked more than an hour ago. Nothing was done; look again."
+		return "You were asked more than an hour ago. Nothing was done. Review them again."
 	case n == 1:
-		return "One of these has come, or has changed, since you were asked. Nothing was done; look again."
+		return "One of these has come, or has changed, since you were asked. Nothing was done. Review them again."
 	case n > 1:
-		return fmt.Sprintf("%d of these have come, or have changed, since you were asked. Nothing was done; look again.", n)
+		return fmt.Sprintf("%d of these have come, or have changed, since you were asked. Nothing was done. Review them "+
+			"again.", n)
 	}
 	return ""
 }
@@ -169,6 +171,7 @@ type act func(context.Context, bulk.Member) error
 
 // bulkAction is what a form asks for.
 func (c *Console) bulkAction(r *http.Request, who operator, action bulk.Action, reason string) (act, error) {
+	actor := producer.Actor{By: who.Name, Reason: reason}
 	switch action {
 	case bulk.Resolve:
 		form := resolveForm{Outcome: r.PostFormValue("outcome"), Reason: reason, Force: r.PostFormValue("force")}
@@ -181,17 +184,12 @@ func (c *Console) bulkAction(r *http.Request, who operator, action bulk.Action, 
 		}, decision.Check()
 	case bulk.Cancel:
 		return func(ctx context.Context, m bulk.Member) error {
-			_, err := c.cfg.Orders.Cancel(ctx, m.Order, "")
+			_, err := c.cfg.Orders.Cancel(ctx, m.Order, actor)
 			return err
 		}, nil
 	default:
-		now := time.Now()
 		return func(ctx context.Context, m bulk.Member) error {
-			ev := topup.Event{ID: m.ID, OrderID: m.Order}
-			err := c.cfg.Events.Redeliver(ctx, ev, now)
-			if err == nil {
-				c.ring(r, ev)
-			}
+			_, err := c.cfg.Orders.Redeliver(ctx, m.ID, actor)
 			return err
 		}, nil
 	}
@@ -214,7 +212,8 @@ const marker = "<!--progress-->"
 
 func (c *Console) begin(w http.ResponseWriter, r *http.Request, action string) *progress {
 	rest := &cut{ResponseWriter: w}
-	c.show(rest, r, http.StatusOK, "progress", view{Title: title(action) + " all", Data: template.HTML(marker)}) //nolint:gosec // a constant
+	v := view{Title: title(action) + " all", Data: template.HTML(marker)} //nolint:gosec // a constant
+	c.show(rest, r, http.StatusOK, "progress", v)
 	head, tail, _ := strings.Cut(rest.page.String(), marker)
 	p := &progress{w: w, flush: http.NewResponseController(w), tail: tail}
 	p.write(head + "<p>Begun.</p>")

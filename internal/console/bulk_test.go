@@ -52,9 +52,11 @@ const ofLuis = "/console/bulk/resolve?state=unknown&phone=8112345678"
 func TestBulkResolve(t *testing.T) {
 	s, b := sealed(t)
 	before := s.book()
-	seal := b.get(ofLuis).want(200, ">2 ", "<dt>phone</dt><dd>8112345678</dd>", "<dt>caller</dt><dd>any</dd>", "shop (2)").asked()
+	seal := b.get(ofLuis).want(200, ">2 ", "<dt>phone</dt><dd>8112345678</dd>", "<dt>caller</dt><dd>any</dd>",
+		"shop (2)").asked()
 	b.post("/console/bulk/resolve", "seal", seal, "outcome", "failed").want(http.StatusUnprocessableEntity, "Say why")
-	b.post("/console/bulk/resolve", "seal", seal, "outcome", "none", "reason", "x").want(http.StatusUnprocessableEntity, "outcome")
+	b.post("/console/bulk/resolve", "seal", seal, "outcome", "none", "reason", "x").want(http.StatusUnprocessableEntity,
+		"outcome")
 	b.post("/console/bulk/resolve", "seal", seal, "reason", "x").want(http.StatusUnprocessableEntity, "outcome")
 	if diff := cmp.Diff(before, s.book()); diff != "" {
 		t.Errorf("before it was confirmed: %s", diff)
@@ -100,7 +102,8 @@ func TestBulkAsksAgain(t *testing.T) {
 	}{
 		{"nothing", func(*site) {}, 2, ""},
 		{"grown", func(s *site) { s.held("NEW", luis, ago, time.Minute) }, 0, "One of these has come"},
-		{"grown by an older one", func(s *site) { s.held("NEW", luis, ago.Add(-time.Hour), time.Minute) }, 0, "One of these has come"},
+		{"grown by an older one", func(s *site) { s.held("NEW", luis, ago.Add(-time.Hour), time.Minute) }, 0,
+			"One of these has come"},
 		{"grown by two", func(s *site) {
 			s.held("NEW", luis, ago, time.Minute)
 			s.held("NEWER", luis, ago, time.Minute)

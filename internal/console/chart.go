@@ -49,7 +49,8 @@ func barChart(bars []bar) chart {
 	width := float64(chartWidth) / float64(max(len(bars), 1))
 	for i, b := range bars {
 		top := float64(chartHeight)
-		title := fmt.Sprintf("%s: %d orders, %d succeeded, %d not bought, %d unknown", b.Label, b.total(), b.Good, b.Bad, b.Doubt)
+		title := fmt.Sprintf("%s: %d orders, %d succeeded, %d not bought, %d unknown", b.Label, b.total(), b.Good, b.Bad,
+			b.Doubt)
 		for _, part := range []struct {
 			n     int64
 			class string
@@ -59,7 +60,8 @@ func barChart(bars []bar) chart {
 				continue
 			}
 			top -= height
-			c.Rects = append(c.Rects, rect{X: float64(i) * width, Y: top, W: width - barGap, H: height, Class: part.class, Title: title})
+			c.Rects = append(c.Rects, rect{X: float64(i) * width, Y: top, W: width - barGap, H: height, Class: part.class,
+				Title: title})
 		}
 	}
 	if len(bars) > 0 {

@@ -14,7 +14,8 @@ import (
 // confirmationLasts is how long a page that asks for a confirmation is good.
 const confirmationLasts = time.Hour
 
-// confirmation is what a page showed to an operator who is asked to confirm a bulk action. The page carries it, sealed:
+// confirmation is what a page showed to an operator who is asked to confirm a bulk action. The page carries it,
+// sealed:
 // nobody can change the filter, or what it chose, between the question and the answer.
 type confirmation struct {
 	Action bulk.Action `json:"action"`
@@ -46,8 +47,8 @@ func (s seals) seal(c confirmation) (string, error) {
 
 // open returns what seal has sealed for this action and operator. It may be too old.
 func (s seals) open(sealed string, action bulk.Action, by string) (c confirmation, err error) {
-	foreign := &problem{http.StatusBadRequest, "Nothing was done: this confirmation is not of a page that you were shown " +
-		"for it. Begin with the list."}
+	foreign := &problem{http.StatusBadRequest, "Nothing was done: this confirmation is not of a page that you were " +
+		"shown for it. Begin with the list."}
 	text, ok := signed(s.key, sealed)
 	if !ok {
 		return c, foreign

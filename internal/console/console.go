@@ -17,11 +17,11 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/hibiken/asynq"
-
 	"recarga/distributor"
 	"recarga/internal/access"
 	"recarga/internal/journal"
+	"recarga/internal/queue"
+	"recarga/producer"
 	"recarga/topup"
 )
 
@@ -34,27 +34,26 @@ type Book interface {
 	Disputed(ctx context.Context) (n int64, since time.Time, err error)
 }
 
-// Events are what callers were told.
+// Events are what callers are notified of.
 type Events interface {
 	Event(ctx context.Context, id string) (topup.Event, error)
-	Events(ctx context.Context, f journal.EventFilter) ([]topup.Event, string, error)
-	Redeliver(ctx context.Context, ev topup.Event, now time.Time) error
+	Events(ctx context.Context, f topup.EventFilter) ([]topup.Event, string, error)
 }
 
-// Orders acts on orders.
+// Orders are the operations on orders and events: producer.Producer, which documents their errors.
 type Orders interface {
-	Cancel(ctx context.Context, id topup.ID, caller string) (topup.Order, error)
+	Cancel(ctx context.Context, id topup.ID, who producer.Actor) (topup.Order, error)
 	Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error)
 	Correct(ctx context.Context, id topup.ID, c topup.Correction) (topup.Order, error)
 	Uphold(ctx context.Context, id topup.ID, u topup.Upholding) (topup.Order, error)
+	Redeliver(ctx context.Context, id string, who producer.Actor) (topup.Event, error)
 }
 
-// Queue is asynq's, as far as a person looks at it and stops it.
+// Queue is asynq's, as far as a person sees and stops it.
 type Queue interface {
-	Glance(ctx context.Context) (map[string]asynq.QueueInfo, error)
+	Glance(ctx context.Context) (map[string]queue.Info, error)
 	Pause(ctx context.Context, name string) error
 	Resume(ctx context.Context, name string) error
-	EnqueueEvent(ctx context.Context, eventID string, at time.Time) error
 }
 
 // Balances asks the distributor for the balance.
@@ -72,13 +71,14 @@ type Callers interface {
 	List(ctx context.Context) ([]topup.Caller, error)
 }
 
-// Breaker tells whether purchases are held back because the distributor fails.
+// Breaker reports whether purchases are deferred because the distributor fails.
 type Breaker interface {
 	Breaker(ctx context.Context) (BreakerState, error)
 }
 
-// BreakerState is what holds purchases back; the zero value holds none.
+// BreakerState is why purchases are deferred; of the zero value none are.
 type BreakerState struct {
+	// Open: purchases are deferred.
 	Open bool
 	// Until is when the next purchase is let through; zero where that is not known.
 	Until time.Time
@@ -93,8 +93,8 @@ type History interface {
 	BalancesSince(ctx context.Context, since time.Time) ([]topup.BalanceReading, error)
 }
 
-// Line is where orders stand that cannot be bought now.
-type Line interface {
+// WaitQueue has the orders that wait to be bought.
+type WaitQueue interface {
 	WaitingByPriority(ctx context.Context) (map[topup.Priority]int64, error)
 }
 
@@ -110,25 +110,32 @@ type Config struct {
 	Limiter *access.Limiter
 	// Proxies are those that say for whom they ask, and whether with TLS.
 	Proxies access.Proxies
-	Book    Book
-	Events  Events
-	Orders  Orders
-	Queue   Queue
+	// Book and Events are where orders and events are read.
+	Book   Book
+	Events Events
+	// Orders are the operations on both.
+	Orders Orders
+	// Queue is what can be paused.
+	Queue Queue
+	// Callers are listed with their endpoints.
 	Callers Callers
 	// Catalog is what the filter offers. The zero one stands for topup.DefaultCatalog.
 	Catalog topup.Catalog
-	Health  Health
+	// Health is which endpoints fail.
+	Health Health
 	// Balances may be nil: then a balance that nobody recorded is not shown.
 	Balances Balances
-	// History may be nil, or have nothing yet: then the distributor is asked while somebody looks.
+	// History may be nil, or have nothing yet: then the distributor is asked while somebody watches.
 	History History
 	// Breaker may be nil: then nothing is said of it.
 	Breaker Breaker
-	// Line may be nil: then nothing is said of it.
-	Line Line
+	// WaitQueue may be nil: then nothing is said of it.
+	WaitQueue WaitQueue
 	// Rate is the limit of requests to the distributor, in words; empty: there is none.
-	Rate    string
-	Log     *slog.Logger
+	Rate string
+	// Log defaults to slog.Default().
+	Log *slog.Logger
+	// Version is shown at the foot of each page.
 	Version string
 }
 
@@ -254,7 +261,8 @@ type problem struct {
 func (p *problem) Error() string { return p.Text }
 
 func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
-	p := &problem{http.StatusInternalServerError, "The journal does not answer, or another fault of ours: the log says more."}
+	p := &problem{http.StatusInternalServerError, "The journal does not answer, or another fault of ours: the log says " +
+		"more."}
 	var known *problem
 	var transition *topup.TransitionError
 	var early *topup.TooEarlyError
@@ -264,14 +272,15 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
 		p = known
 	case errors.As(err, &many):
 		retryAfter(w, many)
-		p = &problem{http.StatusTooManyRequests, "Too many sessions that are none of ours came from your address; wait a little."}
+		p = &problem{http.StatusTooManyRequests, "Too many sessions that are none of ours came from your address; wait a " +
+			"little."}
 	case errors.Is(err, topup.ErrNotFound):
 		p = &problem{http.StatusNotFound, "There is no such thing, or no more."}
 	case errors.As(err, &transition), errors.As(err, &early),
 		errors.Is(err, topup.ErrNotDisputed), errors.Is(err, topup.ErrArchived):
 		p = &problem{http.StatusConflict, err.Error()}
 	case errors.Is(err, topup.ErrLost):
-		p = &problem{http.StatusConflict, "The order has changed since you looked at it. Nothing was done; look again."}
+		p = &problem{http.StatusConflict, "The order has changed since it was shown to you. Nothing was done; reload it."}
 	case len(topup.FieldErrors(err)) > 0:
 		p = &problem{http.StatusUnprocessableEntity, err.Error()}
 	default:
@@ -293,7 +302,7 @@ type view struct {
 	role    access.Role
 }
 
-// May tells whether who looks may do something, by its name in access: what they may not is not offered.
+// May reports whether the operator may do something, by its name in access: what they may not is not offered.
 func (v view) May(name string) (bool, error) {
 	p, known := access.Of(name)
 	if !known {

@@ -23,9 +23,11 @@ const (
 
 // pagesOf are all pages that need a login.
 var pagesOf = []string{
-	"/console/", "/console/orders", "/console/orders/HELD", "/console/orders/HELD/resolve", "/console/orders/WAITS/cancel",
+	"/console/", "/console/orders", "/console/orders/HELD", "/console/orders/HELD/resolve",
+	"/console/orders/WAITS/cancel",
 	"/console/orders/GOOD/correct", "/console/orders/DENIED/uphold", "/console/orders?disputed=true",
-	"/console/events", "/console/callers", "/console/queues/topups/pause", "/console/bulk/redeliver?state=delivered", "/console/bulk/resolve?state=unknown", "/queues/",
+	"/console/events", "/console/callers", "/console/queues/topups/pause", "/console/bulk/redeliver?state=delivered",
+	"/console/bulk/resolve?state=unknown", "/queues/",
 }
 
 // busy is a site with an order of each kind.
@@ -69,7 +71,8 @@ func TestLoginGoesBack(t *testing.T) {
 	s := open(t)
 	for next, want := range map[string]string{
 		"/console/orders?state=unknown": "/console/orders?state=unknown", "/queues/queues/topups": "/queues/queues/topups",
-		"https://evil.example/": "/console/", "//evil.example/console/": "/console/", "/queues.evil": "/console/", "": "/console/",
+		"https://evil.example/": "/console/", "//evil.example/console/": "/console/", "/queues.evil": "/console/",
+		"": "/console/",
 	} {
 		b := newBrowser(t, s.listen(s.config)) // nobody has guessed there yet
 		b.post("/console/login", "name", "ana", "key", adminKey, "next", next).to(want)
@@ -151,7 +154,9 @@ func TestOtherSitesCanDoNothing(t *testing.T) {
 	s := busy(t)
 	b := s.enter()
 	b.site = "cross-site"
-	for _, path := range []string{"/console/login", "/console/logout", "/console/orders/GOOD/correct", "/console/orders/DENIED/uphold", "/console/orders/HELD/resolve", "/console/orders/WAITS/cancel", "/console/queues/topups/pause", "/console/bulk/resolve"} {
+	for _, path := range []string{"/console/login", "/console/logout", "/console/orders/GOOD/correct",
+		"/console/orders/DENIED/uphold", "/console/orders/HELD/resolve", "/console/orders/WAITS/cancel",
+		"/console/queues/topups/pause", "/console/bulk/resolve"} {
 		b.post(path, "outcome", "succeeded", "reason", "x", "name", "ana", "key", adminKey).want(http.StatusForbidden)
 	}
 	s.wantState("HELD", topup.StateUnknown)
@@ -170,7 +175,8 @@ func TestHeaders(t *testing.T) {
 		}
 		got := b.get(page)
 		policy := got.header.Get("Content-Security-Policy")
-		if !strings.HasPrefix(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") || strings.Contains(policy, "//") {
+		if !strings.HasPrefix(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") ||
+			strings.Contains(policy, "//") {
 			t.Errorf("%s: policy %q", page, policy)
 		}
 		if got.header.Get("Cache-Control") != "no-store" {
@@ -190,7 +196,8 @@ func TestHeaders(t *testing.T) {
 
 func TestOverview(t *testing.T) {
 	s := busy(t)
-	s.enter().get("/console/").want(200, "2 unknown", "Money may have moved", "Oldest waiting", "Queue topups", "running", "<svg", "half of them")
+	s.enter().get("/console/").want(200, "2 unknown", "Money may have moved", "Oldest waiting", "Queue topups", "running",
+		"<svg", "half of them")
 }
 
 // downBreaker is open.
@@ -202,19 +209,20 @@ func (downBreaker) Breaker(context.Context) (console.BreakerState, error) {
 
 func TestOverviewTellsOfTheBreaker(t *testing.T) {
 	s := open(t, func(c *console.Config) { c.Breaker = downBreaker{} })
-	s.enter().get("/console/").want(200, "Purchases are held back", "9 of 10 calls failed")
+	s.enter().get("/console/").want(200, "Purchases are deferred", "9 of 10 calls failed")
 }
 
-func TestOverviewTellsOfTheLine(t *testing.T) {
+func TestOverviewShowsWhatWaits(t *testing.T) {
 	s := open(t, func(c *console.Config) { c.Rate = "200 a minute" })
-	s.config.Line = s.journal
+	s.config.WaitQueue = s.journal
 	s.url = s.listen(s.config)
-	r := topup.Request{ID: "BULK", Caller: "default", Phone: ana, Product: "MOVISTAR_TAE", Amount: topup.Pesos(10), Priority: topup.PriorityBulk}
+	r := topup.Request{ID: "BULK", Caller: "default", Phone: ana, Product: "MOVISTAR_TAE", Amount: topup.Pesos(10),
+		Priority: topup.PriorityBulk}
 	_, _, err := s.journal.Accept(t.Context(), r, time.Now())
 	must(t, err)
 	b := s.enter()
-	b.get("/console/").want(200, "Limit</dt><dd>200 a minute", "In line, bulk</dt><dd>1<", "In line, high</dt><dd>0<")
-	b.get("/console/orders/BULK").want(200, "Priority</dt><dd>bulk", "until it is its turn")
+	b.get("/console/").want(200, "Limit</dt><dd>200 a minute", "Waiting, bulk</dt><dd>1<", "Waiting, high</dt><dd>0<")
+	b.get("/console/orders/BULK").want(200, "Priority</dt><dd>bulk", "waits: bulk orders share what the others leave")
 }
 
 func TestOverviewTellsOfTheBalance(t *testing.T) {
@@ -232,7 +240,8 @@ func TestOverviewTellsOfTheBalance(t *testing.T) {
 		must(t, s.journal.RecordBalance(t.Context(), r))
 	}
 	s.url = s.listen(s.config) // whose overview is not the former one, kept for a moment
-	s.enter().get("/console/").want(200, "12\u202f145.00 <small>USD", "told 10 min ago", "<polyline points=\"0.0,2.0 300.0,30.0 600.0,58.0 ")
+	s.enter().get("/console/").want(200, "12\u202f145.00 <small>USD", "asked 10 min ago",
+		"<polyline points=\"0.0,2.0 300.0,30.0 600.0,58.0 ")
 	_, _, err := s.journal.SetBalanceLow(t.Context(), r, topup.Pesos(20_000), false, time.Now())
 	must(t, err)
 	s.url = s.listen(s.config)
@@ -305,7 +314,8 @@ func TestPages(t *testing.T) {
 
 func TestOrderPage(t *testing.T) {
 	b := busy(t).enter()
-	b.get("/console/orders/HELD").want(200, "Money may have moved", "Attempt 1", "HTTP 502", "request written", "&lt;b&gt;502 Bad Gateway", "Resolve…", "topup.unknown")
+	b.get("/console/orders/HELD").want(200, "Money may have moved", "Attempt 1", "HTTP 502", "request written",
+		"&lt;b&gt;502 Bad Gateway", "Resolve…", "topup.unknown")
 	b.get("/console/orders/GOOD").want(200, "Money moved", "TXN-GOOD", "Webhook try 1", "12 ms")
 	b.get("/console/orders/WAITS").want(200, "Money not moved", "Cancel…")
 	b.get("/console/orders/NONE").want(http.StatusNotFound)
@@ -315,17 +325,22 @@ func TestResolve(t *testing.T) {
 	s := busy(t)
 	b := s.enter()
 	b.get("/console/orders/GOOD/resolve").want(http.StatusConflict, "only an order that is held")
-	b.post("/console/orders/HELD/resolve", "outcome", "succeeded", "reason", " ").want(http.StatusUnprocessableEntity, "reason")
+	b.post("/console/orders/HELD/resolve", "outcome", "succeeded", "reason", " ").want(http.StatusUnprocessableEntity,
+		"reason")
 	s.wantState("HELD", topup.StateUnknown)
-	b.post("/console/orders/HELD/resolve", "outcome", "succeeded", "reason", "line 12", "transaction_id", "TXN-9").to("/console/orders/HELD?done=resolved")
+	b.post("/console/orders/HELD/resolve", "outcome", "succeeded", "reason", "line 12", "transaction_id",
+		"TXN-9").to("/console/orders/HELD?done=resolved")
 	d := s.order("HELD")
-	if d.State != topup.StateSucceeded || d.TransactionID != "TXN-9" || d.Resolutions[0].By != "ana" || d.Resolutions[0].Reason != "line 12" {
+	if d.State != topup.StateSucceeded || d.TransactionID != "TXN-9" || d.Resolutions[0].By != "ana" ||
+		d.Resolutions[0].Reason != "line 12" {
 		t.Errorf("%+v", d)
 	}
 	b.get("/console/orders/HELD?done=resolved").want(200, "Resolved as succeeded", "by ana: line 12", "Resolved.")
-	b.post("/console/orders/EARLY/resolve", "outcome", "failed", "reason", "x").want(http.StatusConflict, "Too early", "Force it")
+	b.post("/console/orders/EARLY/resolve", "outcome", "failed", "reason", "x").want(http.StatusConflict, "Too early",
+		"Force it")
 	s.wantState("EARLY", topup.StateUnknown)
-	b.post("/console/orders/EARLY/resolve", "outcome", "resend", "reason", "x", "force", "yes").to("/console/orders/EARLY?done=resolved")
+	b.post("/console/orders/EARLY/resolve", "outcome", "resend", "reason", "x", "force",
+		"yes").to("/console/orders/EARLY?done=resolved")
 	s.wantState("EARLY", topup.StateRetrying)
 }
 
@@ -333,19 +348,23 @@ func TestResolve(t *testing.T) {
 func TestCorrect(t *testing.T) {
 	s := busy(t)
 	b := s.enter()
-	b.post("/console/orders/HELD/resolve", "outcome", "failed", "reason", "not in the statement").to("/console/orders/HELD?done=resolved")
+	b.post("/console/orders/HELD/resolve", "outcome", "failed", "reason",
+		"not in the statement").to("/console/orders/HELD?done=resolved")
 	bystanders := s.bystanders("HELD")
 	page := "/console/orders/HELD/correct"
 	b.get("/console/orders/HELD").want(200, "Correct…")
 	b.get(page).want(200, `value="succeeded"`, `name="was" value="failed"`)
 	b.post(page, "was", "failed", "outcome", "succeeded", "reason", " ").want(http.StatusUnprocessableEntity, "reason")
 	b.post(page, "was", "failed", "outcome", "resend", "reason", "x").want(http.StatusUnprocessableEntity, "outcome")
-	b.post(page, "was", "unknown", "outcome", "succeeded", "reason", "x").want(http.StatusConflict, "is failed, not unknown as it was shown")
+	b.post(page, "was", "unknown", "outcome", "succeeded", "reason", "x").want(http.StatusConflict,
+		"is failed, not unknown as it was shown")
 	b.post(page, "outcome", "succeeded", "reason", "x").want(http.StatusConflict, "Nothing was done")
 	s.wantState("HELD", topup.StateFailed)
-	b.post(page, "was", "failed", "outcome", "succeeded", "reason", "line 9", "auth_code", "77").to("/console/orders/HELD?done=corrected")
+	b.post(page, "was", "failed", "outcome", "succeeded", "reason", "line 9", "auth_code",
+		"77").to("/console/orders/HELD?done=corrected")
 	d := s.order("HELD")
-	if d.State != topup.StateSucceeded || d.AuthCode != "77" || d.Corrections[0].By != "ana" || d.Corrections[0].Reason != "line 9" {
+	if d.State != topup.StateSucceeded || d.AuthCode != "77" || d.Corrections[0].By != "ana" ||
+		d.Corrections[0].Reason != "line 9" {
 		t.Errorf("%+v", d)
 	}
 	if last := d.Events[len(d.Events)-1].Type; last != topup.EventCorrected {
@@ -368,9 +387,11 @@ func TestDisputes(t *testing.T) {
 	b.get("/console/").want(200, "3 disputed")
 	b.get("/console/orders/RIGHT").want(200, "Disputed", "not in the statement", "Uphold…", "Correct…")
 	bystanders := s.bystanders("RIGHT")
-	b.post("/console/orders/RIGHT/uphold", "was", "succeeded", "reason", " ").want(http.StatusUnprocessableEntity, "Say why")
-	b.post("/console/orders/RIGHT/uphold", "was", "failed", "reason", "x").want(http.StatusConflict, "look again")
-	b.post("/console/orders/RIGHT/uphold", "was", "succeeded", "reason", "the vendor confirms").to("/console/orders/RIGHT?done=upheld")
+	b.post("/console/orders/RIGHT/uphold", "was", "succeeded", "reason", " ").want(http.StatusUnprocessableEntity,
+		"Say why")
+	b.post("/console/orders/RIGHT/uphold", "was", "failed", "reason", "x").want(http.StatusConflict, "Review it again")
+	b.post("/console/orders/RIGHT/uphold", "was", "succeeded", "reason",
+		"the vendor confirms").to("/console/orders/RIGHT?done=upheld")
 	bystanders.wantUntouched()
 	if d := s.order("RIGHT"); d.State != topup.StateSucceeded || d.DisputedAt != nil || d.Disputes[0].EndedBy != "ana" ||
 		d.Disputes[0].Reason != "the vendor confirms" {
@@ -381,9 +402,11 @@ func TestDisputes(t *testing.T) {
 	b.post("/console/orders/RIGHT/uphold", "was", "succeeded", "reason", "again").want(http.StatusConflict)
 
 	bystanders = s.bystanders("WRONG")
-	b.post("/console/orders/WRONG/correct", "was", "succeeded", "outcome", "failed", "reason", "refunded").to("/console/orders/WRONG?done=corrected")
+	b.post("/console/orders/WRONG/correct", "was", "succeeded", "outcome", "failed", "reason",
+		"refunded").to("/console/orders/WRONG?done=corrected")
 	bystanders.wantUntouched()
-	if d := s.order("WRONG"); d.State != topup.StateFailed || d.DisputedAt != nil || d.Disputes[0].Outcome != topup.DisputeCorrected {
+	if d := s.order("WRONG"); d.State != topup.StateFailed || d.DisputedAt != nil ||
+		d.Disputes[0].Outcome != topup.DisputeCorrected {
 		t.Errorf("%+v", d)
 	}
 	found := b.get("/console/orders?disputed=true").want(200, ">DENIED<").body
@@ -411,7 +434,8 @@ func TestRedeliver(t *testing.T) {
 	ev := s.order("GOOD").Events[0]
 	b.get("/console/events/"+ev.ID+"/redeliver").want(200, "Send topup.succeeded again", "GOOD")
 	b.post("/console/events/" + ev.ID + "/redeliver").want(http.StatusUnprocessableEntity)
-	b.post("/console/events/"+ev.ID+"/redeliver", "reason", "lost by the shop").to("/console/orders/GOOD?done=redelivered")
+	b.post("/console/events/"+ev.ID+"/redeliver", "reason",
+		"lost by the shop").to("/console/orders/GOOD?done=redelivered")
 	if got := s.order("GOOD").Events[0]; got.State != topup.EventPending || len(got.Tries) != 1 {
 		t.Errorf("event %+v", got)
 	}
@@ -455,7 +479,7 @@ func TestCallers(t *testing.T) {
 	must(t, s.journal.AddCaller(t.Context(), mute))
 	_, err := s.journal.EndpointFailed(t.Context(), "kiosk", "https://crm.example/", time.Now())
 	must(t, err)
-	s.enter().get("/console/callers").want(200, "kiosk.example", "good", "crm.example", "failing", "told nowhere")
+	s.enter().get("/console/callers").want(200, "kiosk.example", "good", "crm.example", "failing", "notified nowhere")
 }
 
 func TestQueuesOpenWithTheConsolesSession(t *testing.T) {

@@ -17,7 +17,8 @@ func (c *Console) correctPage(w http.ResponseWriter, r *http.Request, _ operator
 
 func (c *Console) askCorrect(w http.ResponseWriter, r *http.Request, status int, v orderView) error {
 	if len(v.CanBecome) == 0 {
-		return &problem{http.StatusConflict, "Order " + string(v.ID) + " is " + string(v.State) + ": only a final state can be corrected."}
+		return &problem{http.StatusConflict, "Order " + string(v.ID) + " is " + string(v.State) +
+			": only a final state can be corrected."}
 	}
 	c.show(w, r, status, "correct", view{Title: "Correct " + string(v.ID), Data: v})
 	return nil
@@ -66,7 +67,8 @@ func (c *Console) uphold(w http.ResponseWriter, r *http.Request, who operator) e
 	if err != nil {
 		return err
 	}
-	_, err = c.cfg.Orders.Uphold(r.Context(), v.ID, topup.Upholding{Outcome: topup.DisputeUpheld, Reason: reason, By: who.Name})
+	_, err = c.cfg.Orders.Uphold(r.Context(), v.ID, topup.Upholding{Outcome: topup.DisputeUpheld, Reason: reason,
+		By: who.Name})
 	if err == nil {
 		http.Redirect(w, r, done(v.ID, "upheld"), http.StatusSeeOther)
 	}
@@ -77,7 +79,8 @@ func (c *Console) uphold(w http.ResponseWriter, r *http.Request, who operator) e
 func (c *Console) judged(r *http.Request) (orderView, error) {
 	v, err := c.orderView(r)
 	if was := r.PostFormValue("was"); err == nil && was != string(v.State) {
-		text := "Nothing was done. Order " + string(v.ID) + " is " + string(v.State) + ", not " + was + " as it was shown: look again."
+		text := "Nothing was done. Order " + string(v.ID) + " is " + string(v.State) + ", not " + was +
+			" as it was shown. Review it again."
 		return v, &problem{http.StatusConflict, text}
 	}
 	return v, err

@@ -8,11 +8,11 @@ import (
 	"strings"
 	"time"
 
-	"recarga/internal/journal"
+	"recarga/producer"
 	"recarga/topup"
 )
 
-// eventsView is a page of what callers were told.
+// eventsView is a page of events.
 type eventsView struct {
 	Events []topup.Event
 	Chips  []chip
@@ -27,7 +27,8 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request, _ operator) err
 	q := r.URL.Query()
 	f, err := eventFilter(q)
 	f.Cursor = q.Get("cursor")
-	v := eventsView{State: string(f.State), Caller: f.Caller, Type: string(f.Type), Since: q.Get("since"), Until: q.Get("until"), Filter: kept(q, eventNames)}
+	v := eventsView{State: string(f.State), Caller: f.Caller, Type: string(f.Type), Since: q.Get("since"),
+		Until: q.Get("until"), Filter: kept(q, eventNames)}
 	for _, s := range []topup.EventState{"", topup.EventPending, topup.EventDelivered, topup.EventExhausted} {
 		v.Chips = append(v.Chips, newChip("events", kept(q, eventNames), string(s)))
 	}
@@ -50,9 +51,10 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request, _ operator) err
 }
 
 // eventFilter reads a filter. The error joins a *topup.FieldError for each wrong field.
-func eventFilter(q url.Values) (f journal.EventFilter, err error) {
-	f = journal.EventFilter{
-		State: topup.EventState(q.Get("state")), Caller: strings.TrimSpace(q.Get("caller")), Type: topup.EventType(strings.TrimSpace(q.Get("type"))),
+func eventFilter(q url.Values) (f topup.EventFilter, err error) {
+	f = topup.EventFilter{
+		State: topup.EventState(q.Get("state")), Caller: strings.TrimSpace(q.Get("caller")),
+		Type: topup.EventType(strings.TrimSpace(q.Get("type"))),
 	}
 	f.Since, f.Until, err = span(q)
 	return f, err
@@ -74,28 +76,16 @@ func (c *Console) redeliver(w http.ResponseWriter, r *http.Request, who operator
 	if err != nil {
 		return err
 	}
-	ev, err := c.cfg.Events.Event(r.Context(), r.PathValue("id"))
-	if err == nil {
-		err = c.cfg.Events.Redeliver(r.Context(), ev, time.Now())
-	}
+	ev, err := c.cfg.Orders.Redeliver(r.Context(), r.PathValue("id"), producer.Actor{By: who.Name, Reason: reason})
 	if err != nil {
 		return err
 	}
-	c.cfg.Log.InfoContext(r.Context(), "event redelivered", "event", ev.ID, "order", ev.OrderID, "caller", ev.Caller, "by", who.Name, "reason", reason)
-	c.ring(r, ev)
 	back := address(nil, "events")
 	if ev.OrderID != "" {
 		back = done(ev.OrderID, "redelivered")
 	}
 	http.Redirect(w, r, back, http.StatusSeeOther)
 	return nil
-}
-
-// ring wakes a worker; without Redis the sweep does.
-func (c *Console) ring(r *http.Request, ev topup.Event) {
-	if err := c.cfg.Queue.EnqueueEvent(r.Context(), ev.ID, time.Time{}); err != nil {
-		c.cfg.Log.WarnContext(r.Context(), "queue not reached; the sweep will ring", "event", ev.ID, "error", err)
-	}
 }
 
 // callerView is a caller with its endpoints; the first may be the callback URL.
@@ -136,11 +126,22 @@ func (c *Console) callers(w http.ResponseWriter, r *http.Request, _ operator) er
 }
 
 // switchView asks before a queue is paused or resumed.
-type switchView struct{ Queue, Action string }
+type switchView struct {
+	Queue  string
+	Action queueAction
+}
+
+// queueAction is what a person does to a queue.
+type queueAction string
+
+const (
+	pauseQueue  queueAction = "pause"
+	resumeQueue queueAction = "resume"
+)
 
 func switchOf(r *http.Request) (switchView, error) {
-	v := switchView{Queue: r.PathValue("queue"), Action: r.PathValue("action")}
-	if v.Action != "pause" && v.Action != "resume" {
+	v := switchView{Queue: r.PathValue("queue"), Action: queueAction(r.PathValue("action"))}
+	if v.Action != pauseQueue && v.Action != resumeQueue {
 		return v, topup.ErrNotFound
 	}
 	return v, nil
@@ -151,7 +152,7 @@ func (c *Console) queuePage(w http.ResponseWriter, r *http.Request, _ operator) 
 	if err != nil {
 		return err
 	}
-	c.show(w, r, http.StatusOK, "queue", view{Title: title(v.Action) + " " + v.Queue, Data: v})
+	c.show(w, r, http.StatusOK, "queue", view{Title: title(string(v.Action)) + " " + v.Queue, Data: v})
 	return nil
 }
 
@@ -166,19 +167,22 @@ func (c *Console) switchQueue(w http.ResponseWriter, r *http.Request, who operat
 	}
 	info, err := c.cfg.Queue.Glance(r.Context())
 	if err != nil {
-		return &problem{http.StatusServiceUnavailable, "Redis does not answer, so nothing can be paused or resumed: " + err.Error()}
+		return &problem{http.StatusServiceUnavailable, "Redis does not answer, so nothing can be paused or resumed: " +
+			err.Error()}
 	}
 	if _, ours := info[v.Queue]; !ours {
 		return topup.ErrNotFound
 	}
 	do := c.cfg.Queue.Pause
-	if v.Action == "resume" {
+	if v.Action == resumeQueue {
 		do = c.cfg.Queue.Resume
 	}
 	if err := do(r.Context(), v.Queue); err != nil {
 		return errors.Join(&problem{http.StatusServiceUnavailable, err.Error()})
 	}
-	c.cfg.Log.WarnContext(r.Context(), "queue switched by the operator", "queue", v.Queue, "action", v.Action, "by", who.Name, "reason", reason)
+	c.cfg.Log.WarnContext(r.Context(), "queue switched by the operator", "queue", v.Queue, "action", string(v.Action),
+		"by",
+		who.Name, "reason", reason)
 	c.now.forget()
 	http.Redirect(w, r, address(nil), http.StatusSeeOther)
 	return nil

@@ -72,7 +72,8 @@ func open(tb testing.TB, change ...func(*console.Config)) *site {
 	tb.Cleanup(func() { must(tb, s.journal.Close()) })
 	s.queue = s.openQueue(queue.Embedded, log)
 	s.config = console.Config{
-		AdminKey: adminKey, Operators: access.NewOperators(s.journal), Ended: s.journal, Book: s.journal, Events: s.journal, Orders: producer.New(s.journal, s.queue, log), Queue: s.queue,
+		AdminKey: adminKey, Operators: access.NewOperators(s.journal), Ended: s.journal, Book: s.journal, Events: s.journal,
+		Orders: producer.New(s.journal, s.queue, log), Queue: s.queue,
 		Callers: callers.New(s.journal, adminKey, true), Health: s.journal, Log: log, Version: "v1.0.0",
 	}
 	for _, c := range change {
@@ -96,9 +97,10 @@ func (s *site) listen(cfg console.Config) string {
 	page, err := console.New(cfg)
 	must(s.tb, err)
 	handler := api.New(api.Config{
-		Orders: producer.New(s.journal, s.queue, cfg.Log), Book: s.journal, Events: s.journal, Limiter: cfg.Limiter, Proxies: cfg.Proxies,
+		Orders: producer.New(s.journal, s.queue, cfg.Log), Book: s.journal, Events: s.journal, Limiter: cfg.Limiter,
+		Proxies: cfg.Proxies,
 		Callers: api.WithOperators(api.StaticCallers("shop-key", "", cfg.AdminKey), cfg.Operators),
-		Queues:  s.queue, Console: page, Log: cfg.Log,
+		Queues:  s.queue.Page, Console: page, Log: cfg.Log,
 	})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(s.tb, err)
@@ -226,7 +228,8 @@ func (s *site) placed(id string, phone topup.Phone, at time.Time) topup.Order {
 func (s *site) placedBy(caller, id string, phone topup.Phone, at time.Time) topup.Order {
 	s.tb.Helper()
 	o, _, err := s.journal.Accept(s.tb.Context(), topup.Request{
-		ID: topup.ID(id), Caller: caller, Phone: phone, Product: "MOVISTAR_TAE", Amount: topup.Pesos(50), Operator: "MOVISTAR",
+		ID: topup.ID(id), Caller: caller, Phone: phone, Product: "MOVISTAR_TAE", Amount: topup.Pesos(50),
+		Operator: "MOVISTAR",
 	}, at)
 	must(s.tb, err)
 	return o
@@ -272,13 +275,14 @@ func (s *site) bought(id string, phone topup.Phone, at time.Time, took time.Dura
 		},
 	}, at.Add(took))
 	must(s.tb, err)
-	s.told(ev, at.Add(took))
+	s.delivered(ev, at.Add(took))
 	return o
 }
 
 func (s *site) disputed(id, evidence string) {
 	s.tb.Helper()
-	_, err := s.journal.Dispute(s.tb.Context(), topup.ID(id), topup.Dispute{Evidence: evidence, RaisedBy: "reconcile"}, time.Now())
+	_, err := s.journal.Dispute(s.tb.Context(), topup.ID(id), topup.Dispute{Evidence: evidence, RaisedBy: "reconcile"},
+		time.Now())
 	must(s.tb, err)
 }
 
@@ -303,11 +307,12 @@ func (b bystanders) wantUntouched() {
 	}
 }
 
-// told delivers an event.
-func (s *site) told(ev *topup.Event, at time.Time) {
+// delivered delivers an event.
+func (s *site) delivered(ev *topup.Event, at time.Time) {
 	s.tb.Helper()
 	status := http.StatusOK
-	must(s.tb, s.journal.RecordTry(s.tb.Context(), *ev, topup.Try{At: at, Status: &status, DurationMS: 12}, topup.EventDelivered, time.Time{}))
+	must(s.tb, s.journal.RecordTry(s.tb.Context(), *ev, topup.Try{At: at, Status: &status, DurationMS: 12},
+		topup.EventDelivered, time.Time{}))
 }
 
 func (s *site) order(id string) topup.Details {

@@ -13,12 +13,13 @@ import (
 	"recarga/topup"
 )
 
-// TestEveryIDHasItsPages: whatever id is accepted, the list leads to its order's page, a search finds it, and the pages
-// that it leads to are this order's.
+// TestEveryIDHasItsPages: whatever id is accepted, the list leads to its order's page, a search finds it, and the
+// pages that it leads to are this order's.
 func TestEveryIDHasItsPages(t *testing.T) {
 	s := open(t)
 	b := s.enter()
-	ids := []string{"...", ".a", "..a", "a.", "-", "--", "-h", "_", ":", "a:b", "cancel", strings.Repeat(".", 64), strings.Repeat(":", 64)}
+	ids := []string{"...", ".a", "..a", "a.", "-", "--", "-h", "_", ":", "a:b", "cancel", strings.Repeat(".", 64),
+		strings.Repeat(":", 64)}
 	const letters = "...---:::___AZaz09"
 	random := rand.New(rand.NewPCG(3, 4))
 	for len(ids) < 40 {
@@ -56,7 +57,8 @@ func TestEveryIDHasItsPages(t *testing.T) {
 		if forms == 0 {
 			t.Errorf("the page of %q leads to no form:\n%s", id, shown)
 		}
-		b.send(http.MethodPost, page+"/resolve", url.Values{"outcome": {"succeeded"}, "reason": {"why"}, "attempt": {"1"}}.Encode())
+		b.send(http.MethodPost, page+"/resolve", url.Values{"outcome": {"succeeded"}, "reason": {"why"},
+			"attempt": {"1"}}.Encode())
 		s.wantState(id, topup.StateSucceeded)
 	}
 }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"recarga/internal/httpclient"
+	"recarga/producer"
 	"recarga/topup"
 )
 
@@ -16,7 +19,7 @@ type orderView struct {
 	topup.Details
 	Facts topup.StateFacts
 	Steps []step
-	// CanCancel and CanResolve tell which actions make sense now.
+	// CanCancel and CanResolve say which actions make sense now.
 	CanCancel, CanResolve bool
 	// CanBecome is what a person may still make of its final state; nothing while it is open.
 	CanBecome []topup.ResolvedAs
@@ -52,7 +55,7 @@ type step struct {
 
 type resolveForm struct {
 	Outcome, Reason, TransactionID, Reference, AuthCode, Force string
-	// Attempt is the one that was looked at.
+	// Attempt is the one that was shown.
 	Attempt int
 }
 
@@ -69,8 +72,8 @@ func (c *Console) order(w http.ResponseWriter, r *http.Request, _ operator) erro
 // messages are those after an action: a link cannot put others on the page.
 var messages = map[string]string{
 	"resolved":    "Resolved.",
-	"canceled":    "Canceled. Its caller is told.",
-	"corrected":   "Corrected. Its caller is told.",
+	"canceled":    "Canceled. Its caller is notified.",
+	"corrected":   "Corrected. Its caller is notified.",
 	"upheld":      "The dispute has ended: the order's state is right.",
 	"redelivered": "The event is due again.",
 }
@@ -87,9 +90,9 @@ func (c *Console) orderView(r *http.Request) (orderView, error) {
 	v := orderView{Details: d, Facts: factsOf(d.State), Steps: life(d)}
 	v.CanCancel = d.State == topup.StateQueued || d.State == topup.StateRetrying
 	v.CanResolve = d.State == topup.StateUnknown
-	for _, verdict := range []topup.ResolvedAs{topup.ResolvedSucceeded, topup.ResolvedFailed} {
-		if topup.Allowed(d.State, verdict.State(), topup.OpCorrect) {
-			v.CanBecome = append(v.CanBecome, verdict)
+	for _, outcome := range []topup.ResolvedAs{topup.ResolvedSucceeded, topup.ResolvedFailed} {
+		if topup.Allowed(d.State, outcome.State(), topup.OpCorrect) {
+			v.CanBecome = append(v.CanBecome, outcome)
 		}
 	}
 	return v, nil
@@ -104,7 +107,7 @@ func factsOf(s topup.State) topup.StateFacts {
 	return topup.StateFacts{State: s}
 }
 
-// life tells an order's story, by time.
+// life is an order's story, by time.
 func life(d topup.Details) []step {
 	steps := []step{{At: d.CreatedAt, Kind: "open", Title: "Accepted", Text: "from " + d.Caller}}
 	if d.ProcessAt != nil && d.ProcessAt.After(d.CreatedAt) {
@@ -124,12 +127,15 @@ func life(d topup.Details) []step {
 		steps = append(steps, s)
 	}
 	for _, c := range d.Corrections {
-		steps = append(steps, step{At: c.At, Kind: "plain", Title: "Corrected to " + string(c.Outcome), Text: "was " + string(c.Was) + "; by " + c.By + ": " + c.Reason})
+		steps = append(steps, step{At: c.At, Kind: "plain", Title: "Corrected to " + string(c.Outcome), Text: "was " +
+			string(c.Was) + "; by " + c.By + ": " + c.Reason})
 	}
 	for _, c := range d.Disputes {
-		steps = append(steps, step{At: c.Since, Kind: "doubt", Title: "Disputed", Text: "by " + c.RaisedBy + ": " + c.Evidence})
+		steps = append(steps, step{At: c.Since, Kind: "doubt", Title: "Disputed", Text: "by " + c.RaisedBy + ": " +
+			c.Evidence})
 		if c.EndedAt != nil {
-			steps = append(steps, step{At: *c.EndedAt, Kind: "plain", Title: "Dispute ended: " + string(c.Outcome), Text: "by " + c.EndedBy + ": " + c.Reason})
+			steps = append(steps, step{At: *c.EndedAt, Kind: "plain", Title: "Dispute ended: " + string(c.Outcome),
+				Text: "by " + c.EndedBy + ": " + c.Reason})
 		}
 	}
 	for _, ev := range d.Events {
@@ -152,21 +158,17 @@ func life(d topup.Details) []step {
 	return steps
 }
 
-// waits says why an order stands in line.
+// waits says why an order waits.
 func waits(why topup.Wait) string {
-	switch why {
-	case "":
+	if why == "" {
 		return ""
-	case topup.WaitFairShare:
-		return "stands in line until it is its turn: it is of bulk priority"
-	case topup.WaitRate:
-		return "stands in line: the distributor's limit of requests is used up"
-	case topup.WaitOutage:
-		return "stands in line: its operator, or the distributor, fails"
-	case topup.WaitBalance:
-		return "stands in line: the balance at the distributor is too low"
 	}
-	return "stands in line: " + string(why)
+	return "waits: " + cmp.Or(map[topup.Wait]string{
+		topup.WaitFairShare: "bulk orders share what the others leave",
+		topup.WaitRate:      "the distributor's limit of requests is used up",
+		topup.WaitOutage:    "its operator, or the distributor, fails",
+		topup.WaitBalance:   "the balance at the distributor is too low",
+	}[why], string(why))
 }
 
 func attemptStep(a topup.Attempt) step {
@@ -189,7 +191,8 @@ func attemptStep(a topup.Attempt) step {
 	if a.Error != "" {
 		s.Lines = append(s.Lines, string(a.Error))
 	}
-	evidence := strings.NewReplacer("; balance before", "\nbalance before", "; in between", "\nin between").Replace(a.Evidence)
+	evidence := strings.NewReplacer("; balance before", "\nbalance before", "; in between",
+		"\nin between").Replace(a.Evidence)
 	for line := range strings.SplitSeq(evidence, "\n") {
 		if line != "" {
 			s.Lines = append(s.Lines, line)
@@ -203,15 +206,17 @@ func eventSteps(ev topup.Event) []step {
 	if ev.Endpoint != "" {
 		to = ev.Endpoint
 	}
-	steps := []step{{At: ev.CreatedAt, Kind: "plain", Title: "Event " + string(ev.Type), Text: "#" + number(ev.Sequence) + " for endpoint " + to + ": " + string(ev.State), Event: ev.ID}}
+	steps := []step{{At: ev.CreatedAt, Kind: "plain", Title: "Event " + string(ev.Type), Text: "#" + number(ev.Sequence) +
+		" for endpoint " + to + ": " + string(ev.State), Event: ev.ID}}
 	if ev.State == topup.EventPending && !ev.DueAt.IsZero() {
 		steps[0].Lines = append(steps[0].Lines, "next try at "+clock(ev.DueAt))
 	}
 	for i, try := range ev.Tries {
-		s := step{At: try.At, Kind: "bad", Title: "Webhook try " + number(i+1), Took: time.Duration(try.DurationMS) * time.Millisecond}
+		s := step{At: try.At, Kind: "bad", Title: "Webhook try " + number(i+1),
+			Took: time.Duration(try.DurationMS) * time.Millisecond}
 		if try.Status != nil {
 			s.Text = "HTTP " + number(*try.Status)
-			if *try.Status/100 == 2 {
+			if httpclient.Succeeded(*try.Status) {
 				s.Kind = "good"
 			}
 		}
@@ -233,7 +238,8 @@ func (c *Console) resolvePage(w http.ResponseWriter, r *http.Request, _ operator
 
 func (c *Console) askResolve(w http.ResponseWriter, r *http.Request, status int, v orderView) error {
 	if !v.CanResolve {
-		return &problem{http.StatusConflict, "Order " + string(v.ID) + " is " + string(v.State) + ": only an order that is held as unknown can be resolved."}
+		return &problem{http.StatusConflict, "Order " + string(v.ID) + " is " + string(v.State) +
+			": only an order that is held as unknown can be resolved."}
 	}
 	c.show(w, r, status, "resolve", view{Title: "Resolve " + string(v.ID), Data: v})
 	return nil
@@ -247,7 +253,7 @@ func (c *Console) resolve(w http.ResponseWriter, r *http.Request, who operator) 
 	f := readResolveForm(r)
 	if attempt := r.PostFormValue("attempt"); attempt != "" {
 		if f.Attempt, err = strconv.Atoi(attempt); err != nil {
-			return &topup.FieldError{Field: "attempt", Value: attempt, Allowed: "the number of the attempt that was looked at"}
+			return &topup.FieldError{Field: "attempt", Value: attempt, Allowed: "the number of the attempt that was shown"}
 		}
 	}
 	v.Form = f
@@ -279,7 +285,8 @@ func (f resolveForm) resolution(who operator) topup.Resolution {
 	return topup.Resolution{
 		Outcome: topup.ResolvedAs(f.Outcome), Reason: f.Reason, By: who.Name,
 		Forced: f.Force == "yes", Attempt: f.Attempt,
-		TransactionID: topup.NullString(f.TransactionID), Reference: topup.NullString(f.Reference), AuthCode: topup.NullString(f.AuthCode),
+		TransactionID: topup.NullString(f.TransactionID), Reference: topup.NullString(f.Reference),
+		AuthCode: topup.NullString(f.AuthCode),
 	}
 }
 
@@ -301,10 +308,9 @@ func (c *Console) cancel(w http.ResponseWriter, r *http.Request, who operator) e
 		return err
 	}
 	id := topup.ID(r.PathValue("id"))
-	if _, err := c.cfg.Orders.Cancel(r.Context(), id, ""); err != nil {
+	if _, err := c.cfg.Orders.Cancel(r.Context(), id, producer.Actor{By: who.Name, Reason: reason}); err != nil {
 		return err
 	}
-	c.cfg.Log.WarnContext(r.Context(), "order canceled by the operator", "order", id, "by", who.Name, "reason", reason)
 	http.Redirect(w, r, done(id, "canceled"), http.StatusSeeOther)
 	return nil
 }

@@ -41,7 +41,8 @@ func (c *Console) orders(w http.ResponseWriter, r *http.Request, _ operator) err
 	q := r.URL.Query()
 	if name := strings.TrimSpace(q.Get("q")); name != "" {
 		if len(kept(q, filterNames)) > 0 {
-			return &problem{http.StatusBadRequest, "A search (q) finds all orders of a name, whatever the filter: send one or the other."}
+			return &problem{http.StatusBadRequest, "A search (q) finds all orders of a name, whatever the filter: send one " +
+				"or the other."}
 		}
 		return c.found(w, r, name)
 	}
@@ -105,7 +106,8 @@ func older(q url.Values, names []string, cursor string) url.Values {
 
 func (c *Console) formOf(q url.Values) filterForm {
 	return filterForm{
-		State: q.Get("state"), Disputed: q.Get("disputed"), Caller: q.Get("caller"), Product: q.Get("product"), Phone: q.Get("phone"),
+		State: q.Get("state"), Disputed: q.Get("disputed"), Caller: q.Get("caller"), Product: q.Get("product"),
+		Phone: q.Get("phone"),
 		Since: q.Get("since"), Until: q.Get("until"), Products: c.productIDs(q.Get("product")),
 	}
 }

@@ -8,11 +8,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hibiken/asynq"
 	"github.com/shopspring/decimal"
 
 	"recarga/distributor"
 	"recarga/internal/journal"
+	"recarga/internal/queue"
 	"recarga/tasks"
 	"recarga/topup"
 )
@@ -44,7 +44,7 @@ type glance struct {
 	// States are all states in their order.
 	States []stateCount
 	// Queues are asynq's, in the order of their names; QueueError says why there are none.
-	Queues     []asynq.QueueInfo
+	Queues     []queue.Info
 	QueueError string
 	// Orders, Settled and Good count the last hour: placed, final, and succeeded.
 	Orders, Settled, Good int64
@@ -52,12 +52,13 @@ type glance struct {
 	PerMinute             chart
 	Balance               *balanceView
 	Breaker               BreakerState
-	// Line are the priorities with the orders that stand in line; nil: nothing is said of it.
-	Line []lineLength
-	Rate string
+	// Waiting are the orders that wait, by priority; nil: nothing is said of it.
+	Waiting []waiting
+	Rate    string
 }
 
-type lineLength struct {
+// waiting is how many orders of a priority wait.
+type waiting struct {
 	topup.Priority
 	Count int64
 }
@@ -71,7 +72,7 @@ type stateCount struct {
 type balanceView struct {
 	Amount   json.Number
 	Currency string
-	// At is when the distributor told it.
+	// At is when the distributor gave it.
 	At    time.Time
 	Low   bool
 	Error string
@@ -148,23 +149,23 @@ func (s *snapshot) get(ctx context.Context) (glance, error) {
 			s.c.cfg.Log.WarnContext(ctx, "breaker not read", "error", err)
 		}
 	}
-	if err := g.line(ctx, s.c.cfg); err != nil {
+	if err := g.countWaiting(ctx, s.c.cfg); err != nil {
 		return glance{}, err
 	}
 	s.last, s.until = g, time.Now().Add(keep)
 	return g, nil
 }
 
-func (g *glance) line(ctx context.Context, cfg Config) error {
-	if cfg.Line == nil {
+func (g *glance) countWaiting(ctx context.Context, cfg Config) error {
+	if cfg.WaitQueue == nil {
 		return nil
 	}
-	lengths, err := cfg.Line.WaitingByPriority(ctx)
+	counts, err := cfg.WaitQueue.WaitingByPriority(ctx)
 	if err != nil {
 		return err
 	}
 	for _, p := range topup.Priorities() {
-		g.Line = append(g.Line, lineLength{p, lengths[p]})
+		g.Waiting = append(g.Waiting, waiting{p, counts[p]})
 	}
 	g.Rate = cfg.Rate
 	return nil

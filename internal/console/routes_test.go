@@ -37,7 +37,8 @@ func TestEveryRouteRefusesOtherParameters(t *testing.T) {
 		case strings.Contains(path, "/events/"):
 			id = event
 		}
-		path = strings.NewReplacer("{$}", "", "{id}", id, "{queue}", "topups", "{action}", "pause", "{file}", "console.css").Replace(path)
+		path = strings.NewReplacer("{$}", "", "{id}", id, "{queue}", "topups", "{action}", "pause", "{file}",
+			"console.css").Replace(path)
 		t.Run(route.Pattern, func(t *testing.T) {
 			b.tb = t
 			form := url.Values{}
@@ -50,7 +51,8 @@ func TestEveryRouteRefusesOtherParameters(t *testing.T) {
 				if len(query) > 0 {
 					address += "?" + query.Encode()
 				}
-				b.send(method, address, form.Encode()).want(http.StatusUnprocessableEntity, html.EscapeString(names), "Nothing was done")
+				b.send(method, address, form.Encode()).want(http.StatusUnprocessableEntity, html.EscapeString(names),
+					"Nothing was done")
 			}
 			refused(url.Values{"nonsense": {"1"}}, form, "nonsense")
 			refused(url.Values{"state=unknown&caller=shop": {""}}, form, "state=unknown&caller=shop")
@@ -116,7 +118,8 @@ func TestFormsOfAnotherTypeAreRefused(t *testing.T) {
 	s := busy(t)
 	b := s.enter()
 	body := "--x\r\nContent-Disposition: form-data; name=\"reason\"\r\n\r\nwhy\r\n--x--\r\n"
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/console/orders/WAITS/cancel", strings.NewReader(body))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/console/orders/WAITS/cancel",
+		strings.NewReader(body))
 	must(t, err)
 	r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
@@ -243,7 +246,8 @@ func wantShown(t *testing.T, at string, u *url.URL, body string) {
 	for node := range parse(t, body).Descendants() {
 		name, value := attr(node, "name"), attr(node, "value")
 		switch {
-		case node.Data == "input" && slices.Contains([]string{"state", "disputed", "caller", "phone", "since", "until"}, name) && value != "":
+		case node.Data == "input" && slices.Contains([]string{"state", "disputed", "caller", "phone", "since", "until"},
+			name) && value != "":
 			shown.Set(name, value)
 		case node.Data == "option" && has(node, "selected") && node.FirstChild != nil && node.FirstChild.Data != "any":
 			shown.Set(attr(node.Parent, "name"), node.FirstChild.Data)

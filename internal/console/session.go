@@ -273,7 +273,8 @@ func (c *Console) refuseKey(w http.ResponseWriter, r *http.Request) {
 	var many *access.TooManyError
 	if errors.As(c.cfg.Limiter.Failed(r.Context(), access.AtLogin, access.WrongKey), &many) {
 		retryAfter(w, many)
-		c.askKey(w, r, http.StatusTooManyRequests, "Too many tries from your address; wait a little. The right key is accepted.")
+		c.askKey(w, r, http.StatusTooManyRequests, "Too many tries from your address; wait a little. The right key is "+
+			"accepted.")
 		return
 	}
 	c.askKey(w, r, http.StatusUnauthorized, "This is not the admin key (RECARGA_ADMIN_KEY), nor an operator's.")

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"html/template"
@@ -12,14 +13,18 @@ import (
 )
 
 func parsePages() (map[string]*template.Template, error) {
-	names := []string{"login", "overview", "orders", "order", "resolve", "correct", "uphold", "cancel", "events", "callers", "queue", "bulk", "progress", "redeliver", "enter", "error"}
+	names := []string{"login", "overview", "orders", "order", "resolve", "correct", "uphold", "cancel", "events",
+		"callers", "queue", "bulk", "progress", "redeliver", "enter", "error"}
 	parsed := map[string]*template.Template{}
 	for _, name := range names {
 		t, err := template.New("").Funcs(template.FuncMap{
-			"clock": clock, "zone": func() string { return time.Now().Format("MST") }, "ago": ago, "took": took, "title": title, "kind": stateKind, "eventKind": eventKind,
+			"clock": clock, "zone": func() string { return time.Now().Format("MST") }, "ago": ago, "took": took, "title": title,
+			"kind": stateKind, "eventKind": eventKind,
 			"page": func(parts ...any) string { return address(nil, parts...) }, "filtered": address, "query": query,
-			"when": func(t *time.Time) string { return clock(*t) }, "percent": func(f float64) string { return fmt.Sprintf("%.1f %%", f) },
-			"thousands": thousands, "money": money, "plural": plural[int], "count": plural[int64], "last": func(tries []topup.Try) int { return len(tries) - 1 }, "phone": topup.Phone.Digits,
+			"when":      func(t *time.Time) string { return clock(*t) },
+			"percent":   func(f float64) string { return fmt.Sprintf("%.1f %%", f) },
+			"thousands": thousands, "money": money, "plural": plural[int], "count": plural[int64],
+			"last": func(tries []topup.Try) int { return len(tries) - 1 }, "phone": topup.Phone.Digits,
 		}).ParseFS(pages, "pages/layout.html", "pages/"+name+".html")
 		if err != nil {
 			return nil, fmt.Errorf("console page %s: %w", name, err)
@@ -99,37 +104,17 @@ func number(n int) string { return strconv.Itoa(n) }
 
 // stateKind is the colour and the mark of a state; its name always stands beside it.
 func stateKind(s topup.State) string {
-	switch s {
-	case topup.StateSucceeded:
-		return "good"
-	case topup.StateUnknown:
-		return "doubt"
-	case topup.StateFailed:
-		return "bad"
-	case topup.StateCanceled:
-		return "plain"
-	}
-	return "open"
+	return cmp.Or(map[topup.State]string{
+		topup.StateSucceeded: "good", topup.StateUnknown: "doubt", topup.StateFailed: "bad", topup.StateCanceled: "plain",
+	}[s], "open")
 }
 
 func outcomeKind(o topup.Outcome) string {
-	switch o {
-	case topup.OutcomeApproved:
-		return "good"
-	case topup.OutcomeUnknown:
-		return "doubt"
-	case topup.OutcomeDeclined:
-		return "bad"
-	}
-	return "open"
+	return cmp.Or(map[topup.Outcome]string{
+		topup.OutcomeApproved: "good", topup.OutcomeUnknown: "doubt", topup.OutcomeDeclined: "bad",
+	}[o], "open")
 }
 
 func eventKind(s topup.EventState) string {
-	switch s {
-	case topup.EventDelivered:
-		return "good"
-	case topup.EventExhausted:
-		return "bad"
-	}
-	return "open"
+	return cmp.Or(map[topup.EventState]string{topup.EventDelivered: "good", topup.EventExhausted: "bad"}[s], "open")
 }

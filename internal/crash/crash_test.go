@@ -30,6 +30,7 @@ import (
 	"recarga/internal/journal"
 	"recarga/internal/sandbox"
 	"recarga/internal/testkit"
+	"recarga/internal/wake"
 	"recarga/producer"
 	"recarga/topup"
 	"recarga/webhook"
@@ -66,6 +67,8 @@ type scenario struct {
 	resend bool
 	// errs: the operator calls a charged order failed, upholds that against the statement, and corrects it in the end.
 	errs bool
+	// redeliver: the operator has what was delivered sent again, by its id and by a filter.
+	redeliver bool
 	// spite: the distributor charges what it calls unavailable, and a statement says so while the order waits.
 	spite bool
 	// busyHook refuses the first webhooks.
@@ -93,6 +96,7 @@ var scenarios = []scenario{
 	{name: "webhook refused twice", phone: "5537686665", busyHook: 2, want: topup.StateSucceeded},
 	{name: "three endpoints, one of them gone", phone: "5537686669", endpointGone: true, want: topup.StateSucceeded},
 	{name: "charged in spite of 91, held by a statement", phone: "5500000091", spite: true, want: topup.StateSucceeded},
+	{name: "delivered, and again because a person asks for it", phone: "5537686670", redeliver: true, want: topup.StateSucceeded},
 	{name: "canceled", phone: "5537686666", cancel: true, request: func(r *topup.Request) { r.ProcessAt = in(time.Hour) }, want: topup.StateCanceled},
 	{name: "expired", phone: "5500000091", request: func(r *topup.Request) { r.ExpiresAt = in(time.Second) },
 		want: topup.StateFailed},
@@ -125,6 +129,8 @@ type world struct {
 	rejected bool
 	// upheld: the operator who errs did so for the second time.
 	upheld bool
+	// redelivered: the operator's wish was granted.
+	redelivered bool
 }
 
 func newWorld(s scenario, on servers, database string) *world {
@@ -222,11 +228,11 @@ func (w *world) act(p *process) bool {
 		c := topup.Correction{Outcome: topup.ResolvedSucceeded, Reason: "in the statement", By: "ana"}
 		_, _ = p.producer.Correct(ctx, o.ID, c)
 	case w.cancel && !o.State.Final():
-		_, _ = p.producer.Cancel(ctx, o.ID, o.Caller)
+		_, _ = p.producer.Cancel(ctx, o.ID, producer.Actor{Caller: o.Caller})
 	case w.errs && o.State == topup.StateFailed && len(w.vendor.Purchases()) > 0:
 		w.reconsider(ctx, p, o)
 	case o.State.Final():
-		return w.allNotified(o.State) && (!w.undisturbed || w.reviewed(ctx, p))
+		return w.allNotified(o.State) && w.deliveredAgain(ctx, p, o.ID) && (!w.undisturbed || w.reviewed(ctx, p))
 	}
 	return false
 }
@@ -254,6 +260,28 @@ func (w *world) reconsider(ctx context.Context, p *process, o topup.Order) {
 		_, err := p.producer.Uphold(ctx, o.ID, topup.Upholding{Outcome: topup.DisputeUpheld, Reason: "a guess", By: "ana"})
 		w.upheld = err == nil
 	}
+}
+
+// deliveredAgain has every event of an order redelivered, where the scenario asks for it, and reports whether all of
+// them are delivered.
+func (w *world) deliveredAgain(ctx context.Context, p *process, id topup.ID) bool {
+	d, err := p.journal.Details(ctx, id)
+	if err != nil || !w.redeliver {
+		return err == nil
+	}
+	for _, ev := range d.Events {
+		if ev.State != topup.EventDelivered {
+			return false
+		}
+	}
+	if !w.redelivered {
+		who := producer.Actor{By: "ana", Reason: "the shop lost it"}
+		_, err := p.producer.Redeliver(ctx, d.Events[0].ID, who)
+		_, _, errAll := p.producer.RedeliverAll(ctx, topup.EventFilter{Caller: d.Caller}, who)
+		w.redelivered = err == nil && errAll == nil
+		return false
+	}
+	return true
 }
 
 // disputedBefore says that a dispute has ended already, though its end was not heard of.
@@ -537,7 +565,7 @@ func noneEscaped(t *testing.T, met map[string]bool) {
 	t.Helper()
 	for prefix, seams := range map[string][]reflect.Type{
 		"journal.": {reflect.TypeFor[worker.Journal](), reflect.TypeFor[producer.Journal](), reflect.TypeFor[webhook.Store](), reflect.TypeFor[webhook.Health]()},
-		"queue.":   {reflect.TypeFor[worker.Waker](), reflect.TypeFor[producer.Waker]()},
+		"queue.":   {reflect.TypeFor[worker.Waker](), reflect.TypeFor[wake.Queue]()},
 	} {
 		for _, seam := range seams {
 			for i := range seam.NumMethod() {

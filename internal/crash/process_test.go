@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hibiken/asynq"
-
 	"recarga/distributor"
 	"recarga/internal/coordination"
 	"recarga/internal/intake"
@@ -105,7 +103,7 @@ func (p *process) startWorker(w *world, records book, vendor *distributor.Client
 
 // handled makes boundaries of the moment in which a task is handed over, and of its acknowledgement.
 func (p *process) handled(name string, h queue.Handler) queue.Handler {
-	return func(ctx context.Context, task *asynq.Task) (time.Time, error) {
+	return func(ctx context.Context, task tasks.Task) (time.Time, error) {
 		return through(p.g, "queue."+name, func() (time.Time, error) { return h(ctx, task) })
 	}
 }

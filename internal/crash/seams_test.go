@@ -13,6 +13,7 @@ import (
 	"recarga/distributor"
 	"recarga/internal/journal"
 	"recarga/internal/queue"
+	"recarga/internal/wake"
 	"recarga/producer"
 	"recarga/topup"
 	"recarga/webhook"
@@ -107,6 +108,20 @@ func (b book) Uphold(ctx context.Context, id topup.ID, u topup.Upholding, now ti
 	return through(b.g, "journal.Uphold", func() (topup.Order, error) { return b.j.Uphold(ctx, id, u, now) })
 }
 
+func (b book) RedeliverWithin(ctx context.Context, ev topup.Event, most int, now time.Time) error {
+	return run(b.g, "journal.RedeliverWithin", func() error { return b.j.RedeliverWithin(ctx, ev, most, now) })
+}
+
+func (b book) RedeliverAll(
+	ctx context.Context, f topup.EventFilter, now time.Time, each func(topup.Event),
+) (count int, next string, err error) {
+	count, err = through(b.g, "journal.RedeliverAll", func() (n int, err error) {
+		n, next, err = b.j.RedeliverAll(ctx, f, now, each)
+		return n, err
+	})
+	return count, next, err
+}
+
 func (b book) Due(ctx context.Context, now time.Time, after topup.Due, limit int) ([]topup.Due, error) {
 	return through(b.g, "journal.Due", func() ([]topup.Due, error) { return b.j.Due(ctx, now, after, limit) })
 }
@@ -187,8 +202,8 @@ type waker struct {
 }
 
 var (
-	_ worker.Waker   = waker{}
-	_ producer.Waker = waker{}
+	_ worker.Waker = waker{}
+	_ wake.Queue   = waker{}
 )
 
 func (b waker) EnqueueOrder(ctx context.Context, r topup.Request, at time.Time) error {

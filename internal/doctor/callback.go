@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 
+	"recarga/internal/origin"
 	"recarga/webhook"
 )
 
@@ -54,8 +55,7 @@ func (c *callbackPart) parses(context.Context) Finding {
 	}
 	c.url = u
 	// A path or a query may have a token in it.
-	origin := u.Scheme + "://" + u.Host
-	return unless(u.Scheme == "https", plain(c.private), "%s", origin)
+	return unless(u.Scheme == "https", plain(c.private), "%s", origin.Of(c.raw))
 }
 
 // plain is what http means: a setting allows it or not.

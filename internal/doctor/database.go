@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"database/sql"
+	"embed"
 	"slices"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"recarga/internal/callers"
 	"recarga/internal/journal"
 	"recarga/internal/seal"
+	"recarga/internal/sqlfile"
 )
 
 // newDatabase is the book of record, whichever it is.
@@ -50,16 +52,22 @@ const (
 	whyKeys = "a caller whose key has expired places no orders"
 	fixKeys = "recarga caller rotate-key NAME --overlap 24h --expires-in 2160h, and give the caller the new key"
 
-	sqlKeys = `SELECT name, key_expires_at FROM callers
-WHERE disabled_at IS NULL AND key_expires_at IS NOT NULL AND key_expires_at < $1 ORDER BY key_expires_at, name`
-
 	whySealed = "a webhook whose secret cannot be opened is not sent, and a former encryption key that is still needed " +
 		"cannot be taken away"
 	fixSealed = "recarga rekey, when every process has the present RECARGA_ENCRYPTION_KEY and RECARGA_ENCRYPTION_KEY_OLD"
+)
 
-	sqlSealed = "SELECT name, secrets FROM callers"
-	sqlHeld   = "SELECT COUNT(*) FROM orders WHERE state = 'unknown' AND finished_at IS NULL"
-	sqlSchema = "SELECT MAX(version_id) FROM goose_db_version WHERE is_applied"
+//go:embed sql
+var sqlFiles embed.FS
+
+// sqls are the questions to a database, by name.
+var sqls = sqlfile.Load(sqlFiles, "sql")
+
+var (
+	sqlKeys   = sqls.Get("keys")
+	sqlSealed = sqls.Get("sealed")
+	sqlHeld   = sqls.Get("held")
+	sqlSchema = sqls.Get("schema")
 )
 
 // schema compares the tables' version with the program's. To bring them up to date is not for a

@@ -73,8 +73,7 @@ func (p *postgres) ping(ctx context.Context) Finding {
 	if p.err != nil {
 		return fail("%v", p.err)
 	}
-	where, err := value[string](ctx, p.db, "SELECT current_user || ' at ' || COALESCE(host(inet_server_addr()) || ':' "+
-		"|| inet_server_port(), 'a socket') || '/' || current_database()")
+	where, err := value[string](ctx, p.db, sqls.Get("postgres/where"))
 	if err != nil {
 		return fail("%v", err)
 	}
@@ -82,7 +81,7 @@ func (p *postgres) ping(ctx context.Context) Finding {
 }
 
 func (p *postgres) version(ctx context.Context) Finding {
-	number, err := value[int](ctx, p.db, "SELECT current_setting('server_version_num')::int")
+	number, err := value[int](ctx, p.db, sqls.Get("postgres/version"))
 	if err != nil {
 		return fail("%v", err)
 	}
@@ -99,7 +98,7 @@ func judgePostgresVersion(number int) Finding {
 }
 
 func (p *postgres) writable(ctx context.Context) Finding {
-	standby, err := value[bool](ctx, p.db, "SELECT pg_is_in_recovery()")
+	standby, err := value[bool](ctx, p.db, sqls.Get("postgres/standby"))
 	if err != nil {
 		return fail("%v", err)
 	}
@@ -138,22 +137,21 @@ func (p *postgres) held(ctx context.Context) Finding { return p.database.held(ct
 func (p *postgres) keys(ctx context.Context) Finding   { return p.database.keys(ctx) }
 func (p *postgres) sealed(ctx context.Context) Finding { return p.database.sealed(ctx, postgresTables) }
 
-const postgresTables = "SELECT COUNT(to_regclass('goose_db_version'))"
+var postgresTables = sqls.Get("postgres/tables")
 
 func (p *postgres) clock(ctx context.Context) Finding {
 	if err := p.db.PingContext(ctx); err != nil { // the time of a connect is not the question's
 		return fail("%v", err)
 	}
 	asked := time.Now()
-	theirs, err := value[time.Time](ctx, p.db, "SELECT clock_timestamp()")
+	theirs, err := value[time.Time](ctx, p.db, sqls.Get("postgres/clock"))
 	if err != nil {
 		return fail("%v", err)
 	}
 	return clock(offset(theirs, asked, time.Now()), postgresClockWarn, 0)
 }
 
-const sqlConnections = `SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,
-(SELECT COUNT(*) FROM pg_stat_activity WHERE backend_type = 'client backend')`
+var sqlConnections = sqls.Get("postgres/connections")
 
 func (p *postgres) connections(ctx context.Context) Finding {
 	var allowed, used int

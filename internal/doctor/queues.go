@@ -2,44 +2,24 @@ package doctor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"recarga/internal/queue"
 	"recarga/tasks"
 )
 
 // What a due task may wait for a free worker: a customer stands at the checkout.
 const pendingWarn, pendingFail = time.Minute, 10 * time.Minute
 
-// queues are all queues there are, with what is in them.
-func (r *redisPart) queues() (all []*asynq.QueueInfo, err error) {
-	names, err := r.inspector.Queues()
-	if err != nil {
-		return nil, err
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		q, err := r.inspector.GetQueueInfo(name)
-		if err != nil && !errors.Is(err, asynq.ErrQueueNotFound) {
-			return nil, err
-		}
-		if err == nil {
-			all = append(all, q)
-		}
-	}
-	return all, nil
-}
-
 // count judges what each queue has too many of; fine is what is said when none has any.
-func (r *redisPart) count(fine string, of func(*asynq.QueueInfo) (Status, string)) Finding {
-	queues, err := r.queues()
+func (r *redisPart) count(fine string, of func(queue.Info) (Status, string)) Finding {
+	queues, err := r.inspector.Queues()
 	if err != nil {
 		return fail("%v", err)
 	}
@@ -62,7 +42,7 @@ func (r *redisPart) count(fine string, of func(*asynq.QueueInfo) (Status, string
 }
 
 func (r *redisPart) paused(context.Context) Finding {
-	return r.count("none", func(q *asynq.QueueInfo) (Status, string) {
+	return r.count("none", func(q queue.Info) (Status, string) {
 		if q.Paused {
 			return Warn, q.Queue + " is paused"
 		}
@@ -71,18 +51,12 @@ func (r *redisPart) paused(context.Context) Finding {
 }
 
 func (r *redisPart) served(context.Context) Finding {
-	servers, err := r.inspector.Servers()
+	serving, err := r.inspector.Serving()
 	if err != nil {
 		return fail("%v", err)
 	}
-	serving := map[string]int{}
-	for _, s := range servers {
-		for name := range s.Queues {
-			serving[name]++
-		}
-	}
 	ours := []string{tasks.QueueTopups, tasks.QueueWebhooks}
-	f := r.count("", func(q *asynq.QueueInfo) (Status, string) {
+	f := r.count("", func(q queue.Info) (Status, string) {
 		switch {
 		case serving[q.Queue] > 0 || q.Size == 0:
 			return OK, ""
@@ -100,7 +74,7 @@ func (r *redisPart) served(context.Context) Finding {
 }
 
 func (r *redisPart) archived(context.Context) Finding {
-	return r.count("none", func(q *asynq.QueueInfo) (Status, string) {
+	return r.count("none", func(q queue.Info) (Status, string) {
 		if q.Archived > 0 {
 			return Warn, fmt.Sprintf("%d in %s", q.Archived, q.Queue)
 		}
@@ -109,7 +83,7 @@ func (r *redisPart) archived(context.Context) Finding {
 }
 
 func (r *redisPart) pending(context.Context) Finding {
-	return r.count("none waits long", func(q *asynq.QueueInfo) (Status, string) {
+	return r.count("none waits long", func(q queue.Info) (Status, string) {
 		text := fmt.Sprintf("%s waits for %s", q.Queue, q.Latency.Round(time.Second))
 		switch {
 		case q.Latency > pendingFail:
@@ -125,7 +99,7 @@ func (r *redisPart) pending(context.Context) Finding {
 // leaseless counts active tasks that nobody has a valid lease of. asynq's inspector shows those whose
 // lease is over, not those that have none.
 func (r *redisPart) leaseless(ctx context.Context) Finding {
-	return r.count("none", func(q *asynq.QueueInfo) (Status, string) {
+	return r.count("none", func(q queue.Info) (Status, string) {
 		key := "asynq:{" + q.Queue + "}:"
 		active, err := r.rdb.LRange(ctx, key+"active", 0, -1).Result()
 		if err != nil {

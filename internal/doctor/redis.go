@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
 	"recarga/internal/queue"
@@ -29,7 +28,7 @@ const (
 // redisPart is a Redis that lives elsewhere.
 type redisPart struct {
 	rdb       redis.UniversalClient
-	inspector *asynq.Inspector
+	inspector queue.Inspector
 	addrs     []string
 	dial      func(ctx context.Context, network, addr string) (net.Conn, error)
 	err       error // of the URL
@@ -48,7 +47,7 @@ func newRedis(cfg Config) part {
 		options.ContextTimeoutEnabled, options.DisableIdentity = true, true
 		r.addrs, r.dial = options.Addrs, options.Dialer
 		r.rdb = redis.NewUniversalClient(options)
-		r.inspector = asynq.NewInspectorFromRedisClient(r.rdb)
+		r.inspector = queue.NewInspector(r.rdb)
 	}
 	return part{stages: []stage{{r.reachable(r.ping)}, r.checks()}, close: r.close}
 }

@@ -158,7 +158,7 @@ func (s *sqlite) integrity(ctx context.Context) Finding {
 	if s.db, s.err = openReadOnly(s.path); s.err != nil {
 		return fail("%v", s.err)
 	}
-	said, err := value[string](ctx, s.db, "PRAGMA quick_check(1)")
+	said, err := value[string](ctx, s.db, sqls.Get("sqlite/quick_check"))
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return warn("too large to check in this time").with("give doctor a longer --timeout")
@@ -176,7 +176,7 @@ func (s *sqlite) schema(ctx context.Context) Finding {
 	return s.database.schema(ctx, sqlTables)
 }
 
-const sqlTables = "SELECT COUNT(*) FROM sqlite_master WHERE name = 'goose_db_version'"
+var sqlTables = sqls.Get("sqlite/tables")
 
 func (s *sqlite) held(ctx context.Context) Finding {
 	if s.isNew() {

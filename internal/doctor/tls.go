@@ -9,19 +9,12 @@ import (
 	"net"
 	"net/url"
 	"time"
+
+	"recarga/internal/origin"
 )
 
 // certificateWarn is three weeks: one to notice, one to order, one to spare.
 const certificateWarn = 21 * 24 * time.Hour
-
-// hostPort is where a URL's server listens.
-func hostPort(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	return net.JoinHostPort(u.Hostname(), port)
-}
 
 func publicTLS(roots *x509.CertPool) *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
@@ -32,7 +25,7 @@ func certificate(ctx context.Context, dialer *net.Dialer, u *url.URL, roots *x50
 	if u.Scheme != "https" {
 		return nothing()
 	}
-	conn, err := (&tls.Dialer{NetDialer: dialer, Config: publicTLS(roots)}).DialContext(ctx, "tcp", hostPort(u))
+	conn, err := (&tls.Dialer{NetDialer: dialer, Config: publicTLS(roots)}).DialContext(ctx, "tcp", origin.HostPort(u))
 	if err != nil {
 		return fail("%v", err)
 	}
@@ -66,11 +59,11 @@ func soonest(chains [][]*x509.Certificate) (ends time.Time) {
 // connect opens and closes a TCP connection, and says where it led.
 func connect(ctx context.Context, dialer *net.Dialer, u *url.URL) (string, error) {
 	began := time.Now()
-	conn, err := dialer.DialContext(ctx, "tcp", hostPort(u))
+	conn, err := dialer.DialContext(ctx, "tcp", origin.HostPort(u))
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = conn.Close() }() // nothing was written
-	return fmt.Sprintf("%s is %s, %s away", hostPort(u), conn.RemoteAddr(),
+	return fmt.Sprintf("%s is %s, %s away", origin.HostPort(u), conn.RemoteAddr(),
 		time.Since(began).Round(100*time.Microsecond)), nil
 }

@@ -123,7 +123,7 @@ func (s setup) runOurs(looked func()) (*running, error) {
 	})
 	var handlers sync.WaitGroup
 	servers, err := q.Serve(queue.ServeConfig{Queue: tasks.QueueTopups, Servers: 1, Concurrency: 4, ShutdownTimeout: s.ShutdownTimeout},
-		map[string]queue.Handler{tasks.TypePurchase: func(ctx context.Context, task *asynq.Task) (time.Time, error) {
+		map[string]queue.Handler{tasks.TypePurchase: func(ctx context.Context, task tasks.Task) (time.Time, error) {
 			handlers.Add(1)
 			defer func() { looked(); handlers.Done() }()
 			return w.HandlePurchase(ctx, task)

@@ -1,4 +1,5 @@
-// Package httpclient has what every HTTP request that leaves this program obeys.
+// Package httpclient holds what every HTTP request that leaves this program obeys, and how the status of its answer
+// is read.
 package httpclient
 
 import (

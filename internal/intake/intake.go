@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/hibiken/asynq"
-
 	"recarga/tasks"
 	"recarga/topup"
 )
@@ -62,7 +60,7 @@ type Rules struct {
 
 // Admit judges a task and the request that it carries, whose caller is set. Errors: *RefusedError; those of
 // topup.FieldErrors for a callback URL that is not the caller's; any other when it is not known yet.
-func (r Rules) Admit(ctx context.Context, task *asynq.Task, request topup.Request) error {
+func (r Rules) Admit(ctx context.Context, task tasks.Task, request topup.Request) error {
 	if err := r.signed(task); err != nil {
 		return err
 	}
@@ -73,7 +71,7 @@ func (r Rules) Admit(ctx context.Context, task *asynq.Task, request topup.Reques
 	return topup.CheckCallback(request.CallbackURL, urls...)
 }
 
-func (r Rules) signed(task *asynq.Task) error {
+func (r Rules) signed(task tasks.Task) error {
 	if len(r.TaskKeys) == 0 {
 		return nil
 	}

@@ -11,17 +11,12 @@ import (
 	"recarga/topup"
 )
 
-const sqlOrder = `SELECT ` + orderColumns + ` FROM orders WHERE id = $1`
-
-const sqlInsertNew = `INSERT INTO orders (id, caller, fingerprint, state, reason, phone, product, amount, operator, metadata, callback_url,
-response_message, event_count, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at, due_at, priority, line, waits_for, ends_at)
-SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24
-WHERE NOT EXISTS (SELECT 1 FROM archived WHERE id = $1) AND ` + sqlNotForeign
-
-const (
-	sqlInsert = sqlInsertNew + ` AND ` + sqlOwnPrefix + ` ON CONFLICT (id) DO NOTHING`
+var (
+	sqlOrder      = sqls.Get("order")
+	sqlArchivedID = sqls.Get("is_archived")
+	sqlInsert     = sqls.Engines("insert")
 	// sqlInsertInvalid also takes an order whose id lacks its caller's prefix: that is what it is told.
-	sqlInsertInvalid = sqlInsertNew + ` ON CONFLICT (id) DO NOTHING RETURNING ` + orderColumns
+	sqlInsertInvalid = sqls.Get("insert_invalid")
 )
 
 // Accept records a new order durably, queued; one of bulk priority that is due stands in line from the start. The repeat of an order's id and content returns the
@@ -50,7 +45,7 @@ func (j *Journal) Accept(ctx context.Context, r topup.Request, now time.Time) (o
 	a, err := write(ctx, j, string(r.ID), func(t *tx) (accepted, error) {
 		if refused == nil {
 			// What is stored is what was given, so it need not be read back.
-			if inserted, err := t.ending(true).exec(sqlInsert, insert...); inserted > 0 || err != nil {
+			if inserted, err := t.ending(true).exec(sqlInsert.SQLite, insert...); inserted > 0 || err != nil {
 				return accepted{record: fresh}, err
 			}
 		}
@@ -84,7 +79,7 @@ var errArchived = errors.New("archived")
 
 // unlessArchived is refused, or errArchived, or why else a new order was not inserted: for its prefix.
 func (t *tx) unlessArchived(r record, refused error) error {
-	n, err := t.number(`SELECT COUNT(*) FROM archived WHERE id = $1`, string(r.ID))
+	n, err := t.number(sqlArchivedID, string(r.ID))
 	switch {
 	case err != nil:
 		return err
@@ -183,7 +178,7 @@ func firstDue(o topup.Order) *time.Time {
 	case o.State.Final():
 		return nil
 	case o.WaitsFor != "":
-		due = new(o.CreatedAt.Add(lineGrace))
+		due = new(o.CreatedAt.Add(waitGrace))
 	case o.NextAttemptAt != nil:
 		due = o.NextAttemptAt
 	}

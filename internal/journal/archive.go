@@ -12,10 +12,10 @@ import (
 	"iter"
 	"math"
 	"slices"
-	"strconv"
 	"time"
 
 	"recarga/internal/archive"
+	"recarga/internal/sqlfile"
 	"recarga/topup"
 )
 
@@ -55,13 +55,15 @@ type member struct {
 	sums map[int64][sha256.Size]byte
 }
 
-// Archive moves the orders that ended before a time, and of which nobody is to be told any more, from the tables to
+// Archive moves the orders that ended before a time, and of which every notification has ended, from the tables to
 // files of the archive. A file is whole and durable before the first order of it leaves, so that each is in the tables
-// or in the archive at any moment, whatever breaks off. An order that changes meanwhile stays. progress is told after
-// each file; nil tells nobody.
+// or in the archive at any moment, whatever breaks off. An order that changes meanwhile stays. progress, if it is not
+// nil, is called after each file.
 //
 // Errors: ErrArchiving; those of the files and the database. What was moved before one stays moved.
-func (j *Journal) Archive(ctx context.Context, before, now time.Time, progress func(Archived)) (total Archived, err error) {
+func (j *Journal) Archive(
+	ctx context.Context, before, now time.Time, progress func(Archived),
+) (total Archived, err error) {
 	if j.archive == "" {
 		return total, errNoFolder
 	}
@@ -85,6 +87,12 @@ func (j *Journal) Archive(ctx context.Context, before, now time.Time, progress f
 	}
 }
 
+var (
+	sqlLockArchive   = sqls.Get("postgres/lock_archive")
+	sqlUnlockArchive = sqls.Get("postgres/unlock_archive")
+	sqlUnlockAll     = sqls.Get("postgres/unlock_all")
+)
+
 // alone is a connection of the only process that moves orders: the numbers of members then rise in the order of their
 // commits, which an export relies on. SQLite has one writer anyhow.
 func (e *engine) alone(ctx context.Context) (conn *sql.Conn, release func(), err error) {
@@ -93,12 +101,12 @@ func (e *engine) alone(ctx context.Context) (conn *sql.Conn, release func(), err
 	}
 	mine := true
 	// The end of the connection is the end of its transaction and its lock, whatever has become of them. A busy server
-	// takes its time to notice that end, so that the lock is given back first.
+	// takes its time to see that end, so that the lock is given back first.
 	release = func() {
 		if e.name == "postgres" && mine {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockFor)
 			defer cancel()
-			_, _ = conn.ExecContext(ctx, "SELECT pg_advisory_unlock($1)", archiveLock)
+			_, _ = conn.ExecContext(ctx, sqlUnlockArchive, archiveLock)
 		}
 		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 	}
@@ -106,10 +114,10 @@ func (e *engine) alone(ctx context.Context) (conn *sql.Conn, release func(), err
 		end := release
 		release = func() {
 			// A server that is busy takes its time to see that a connection has ended.
-			_, _ = conn.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock_all()")
+			_, _ = conn.ExecContext(context.WithoutCancel(ctx), sqlUnlockAll)
 			end()
 		}
-		err = conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", archiveLock).Scan(&mine)
+		err = conn.QueryRowContext(ctx, sqlLockArchive, archiveLock).Scan(&mine)
 	}
 	if err == nil && !mine {
 		err = ErrArchiving
@@ -120,8 +128,11 @@ func (e *engine) alone(ctx context.Context) (conn *sql.Conn, release func(), err
 	return conn, release, err
 }
 
-// archiveFile moves the orders behind after that fit one file. next is where it ended, or after when there are no more.
-func (j *Journal) archiveFile(ctx context.Context, conn *sql.Conn, before, now time.Time, after Place) (moved Archived, next Place, err error) {
+// archiveFile moves the orders behind after that fit one file. next is where it ended, or after when there are no
+// more.
+func (j *Journal) archiveFile(
+	ctx context.Context, conn *sql.Conn, before, now time.Time, after Place,
+) (moved Archived, next Place, err error) {
 	members, manifest, next, err := j.writeFile(ctx, before, now, after)
 	if err != nil || len(members) == 0 {
 		return moved, next, err
@@ -153,7 +164,9 @@ func leaveTo(ctx context.Context, d time.Duration) error {
 }
 
 // writeFile writes one file, and remembers what is in it. There is none without members.
-func (j *Journal) writeFile(ctx context.Context, before, now time.Time, after Place) (members []member, m archive.Manifest, next Place, err error) {
+func (j *Journal) writeFile(
+	ctx context.Context, before, now time.Time, after Place,
+) (members []member, m archive.Manifest, next Place, err error) {
 	var file *archive.Writer
 	var from, until time.Time
 	for next = after; len(members) < fileMembers; {
@@ -191,20 +204,20 @@ func (j *Journal) writeFile(ctx context.Context, before, now time.Time, after Pl
 
 // leaving are the next records behind a place that have ended before a time, and the entries of those of them that
 // may leave.
-func (j *Journal) leaving(ctx context.Context, before time.Time, after Place) (records []record, entries []entry, err error) {
+func (j *Journal) leaving(
+	ctx context.Context, before time.Time, after Place,
+) (records []record, entries []entry, err error) {
 	t, err := j.engine.read.BeginTx(ctx, j.engine.readTx)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer func() { _ = t.Rollback() }() // it only read
-	c := Filter{FinishedUntil: before}.conditions()
-	c.add("(created_at, key) > (%s, %s)", after.at, after.key)
-	c.add("disputed_at IS NULL") // somebody must still look at it
-	q, args := c.query("created_at, key", memberOrders)
-	if records, err = query(ctx, t, scanOrder, q, args...); err != nil {
+	ended := Filter{FinishedUntil: before}
+	const undisputed = true // somebody must still look at the others
+	if records, err = query(ctx, t, scanOrder, ended.oldest(undisputed), ended.args(after, memberOrders)...); err != nil {
 		return nil, nil, err
 	}
-	all, err := entriesOf(ctx, t, records)
+	all, err := entriesOf(ctx, j.engine, t, records)
 	for _, e := range all {
 		if !e.due() {
 			entries = append(entries, e)
@@ -235,7 +248,7 @@ func written(file *archive.Writer, records []record, entries []entry) (m member,
 // move takes the orders of a member out of the tables, but for those that are not as they were written.
 func (j *Journal) move(ctx context.Context, conn *sql.Conn, file string, m member) (n int, err error) {
 	for range retries {
-		n, err = j.engine.alter(ctx, conn, func() (int, error) { return m.leave(ctx, conn, file) })
+		n, err = j.engine.alter(ctx, conn, func() (int, error) { return m.leave(ctx, j.engine, conn, file) })
 		if err == nil || !j.engine.transient(err) {
 			break
 		}
@@ -266,41 +279,47 @@ func (e *engine) alter(ctx context.Context, conn *sql.Conn, change func() (int, 
 	return n, errors.Join(err, endErr)
 }
 
-const (
-	sqlNewMember   = `INSERT INTO archive_members (file, place, orders, created_from, created_until) VALUES ($1, $2, $3, $4, $5) RETURNING number`
-	sqlNewArchived = `INSERT INTO archived (id, member) VALUES ($1, $2)`
+var (
+	sqlNewMember    = sqls.Get("new_member")
+	sqlNewArchived  = sqls.Get("new_archived")
+	sqlChosenOrders = sqls.Engines("chosen_orders")
+	// sqlDeletes take the chosen orders out of the tables, themselves last.
+	sqlDeletes = []sqlfile.Engines{
+		sqls.Engines("delete_events"), sqls.Engines("delete_attempts"), sqls.Engines("delete_resolutions"),
+		sqls.Engines("delete_corrections"), sqls.Engines("delete_disputes"), sqls.Engines("delete_orders"),
+	}
 )
 
-func (m member) leave(ctx context.Context, conn *sql.Conn, file string) (n int, err error) {
-	chosen, keys := keysOf(m.records)
-	records, err := query(ctx, conn, scanOrder, "SELECT "+orderColumns+" FROM orders WHERE key"+chosen+" ORDER BY created_at, key", keys...)
+func (m member) leave(ctx context.Context, e *engine, conn *sql.Conn, file string) (n int, err error) {
+	records, err := query(ctx, conn, scanOrder, e.words(sqlChosenOrders), keysOf(e, m.records))
 	if err != nil {
 		return 0, err
 	}
-	entries, err := entriesOf(ctx, conn, records)
+	entries, err := entriesOf(ctx, e, conn, records)
 	if err != nil {
 		return 0, err
 	}
 	leaving := records[:0]
-	for i, e := range entries {
-		line, err := json.Marshal(e)
+	for i, one := range entries {
+		line, err := json.Marshal(one)
 		if err != nil {
 			return 0, err
 		}
-		if sha256.Sum256(line) == m.sums[e.Journal.Key] {
+		if sha256.Sum256(line) == m.sums[one.Journal.Key] {
 			leaving = append(leaving, records[i])
 		}
 	}
 	if len(leaving) == 0 {
 		return 0, nil
 	}
-	return len(leaving), m.take(ctx, conn, file, leaving)
+	return len(leaving), m.take(ctx, e, conn, file, leaving)
 }
 
-func (m member) take(ctx context.Context, conn *sql.Conn, file string, leaving []record) error {
+func (m member) take(ctx context.Context, e *engine, conn *sql.Conn, file string, leaving []record) error {
 	var number int64
 	from, until := leaving[0].CreatedAt.UnixMicro(), leaving[len(leaving)-1].CreatedAt.UnixMicro()
-	if err := conn.QueryRowContext(ctx, sqlNewMember, file, m.place, len(leaving), from, until).Scan(&number); err != nil {
+	if err := conn.QueryRowContext(ctx, sqlNewMember, file, m.place, len(leaving), from,
+		until).Scan(&number); err != nil {
 		return err
 	}
 	for _, r := range leaving {
@@ -308,26 +327,26 @@ func (m member) take(ctx context.Context, conn *sql.Conn, file string, leaving [
 			return err
 		}
 	}
-	chosen, keys := keysOf(leaving)
-	for _, of := range []string{"events WHERE order_key", "attempts WHERE order_key", "resolutions WHERE order_key", "corrections WHERE order_key", "disputes WHERE order_key", "orders WHERE key"} {
-		if _, err := conn.ExecContext(ctx, "DELETE FROM "+of+chosen, keys...); err != nil {
+	keys := keysOf(e, leaving)
+	for _, del := range sqlDeletes {
+		if _, err := conn.ExecContext(ctx, e.words(del), keys); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+var sqlCountLeaving = sqls.Get("count_leaving")
+
 // CountLeaving is how many orders ended before a time and can leave for the archive.
 func (j *Journal) CountLeaving(ctx context.Context, before time.Time) (n int64, err error) {
-	const q = `SELECT COUNT(*) FROM orders WHERE finished_at < $1 AND disputed_at IS NULL
-AND NOT EXISTS (SELECT 1 FROM events WHERE order_key = orders.key AND due_at IS NOT NULL)`
-	if err := j.engine.read.QueryRowContext(ctx, q, before.UnixMicro()).Scan(&n); err != nil {
+	if err := j.engine.read.QueryRowContext(ctx, sqlCountLeaving, before.UnixMicro()).Scan(&n); err != nil {
 		return 0, fmt.Errorf("%s: %w", j.engine.name, err)
 	}
 	return n, nil
 }
 
-const sqlArchived = `SELECT m.file, m.place FROM archived a JOIN archive_members m ON m.number = a.member WHERE a.id = $1`
+var sqlArchived = sqls.Get("archived")
 
 // archived is an order that has left, or topup.ErrNotFound.
 func (j *Journal) archived(ctx context.Context, id topup.ID) (e entry, err error) {
@@ -386,16 +405,16 @@ type stored struct {
 	orders int
 }
 
+var sqlMembers = sqls.Get("members")
+
 // members are those with numbers above from, up to to, whose orders were placed between the two times.
 func (j *Journal) members(ctx context.Context, from, to int64, since, until int64) iter.Seq2[stored, error] {
-	const q = `SELECT number, file, place, orders FROM archive_members
-WHERE number > $1 AND number <= $2 AND created_until >= $3 AND created_from <= $4 ORDER BY number LIMIT 500`
 	return func(yield func(stored, error) bool) {
 		for {
 			page, err := list(ctx, j, func(row scanner) (m stored, err error) {
 				err = row.Scan(&m.number, &m.file, &m.place, &m.orders)
 				return m, err
-			}, q, from, to, since, until)
+			}, sqlMembers, from, to, since, until)
 			if err != nil {
 				yield(stored{}, err)
 				return
@@ -421,10 +440,11 @@ func (j *Journal) present(ctx context.Context, m stored) ([]entry, error) {
 	return j.taken(ctx, m, entries)
 }
 
+var sqlTaken = sqls.Engines("taken")
+
 // taken are those of the entries whose ids are taken by orders of the member.
 func (j *Journal) taken(ctx context.Context, m stored, entries []entry) ([]entry, error) {
-	ids, err := list(ctx, j, scanID, "SELECT id FROM archived WHERE id IN ("+marks(1, len(entries))+") AND member = $"+strconv.Itoa(len(entries)+1),
-		append(idsOf(entries), m.number)...)
+	ids, err := list(ctx, j, scanID, j.engine.words(sqlTaken), set(j.engine, idsOf(entries)), m.number)
 	return slices.DeleteFunc(entries, func(e entry) bool { return !slices.Contains(ids, e.ID) }), err
 }
 
@@ -436,6 +456,8 @@ type ArchiveCheck struct {
 	// Unused are files that no order is read from: the orders in them are in the tables, or in other files.
 	Unused []string `json:"unused"`
 }
+
+var sqlCountArchived = sqls.Get("count_archived")
 
 // CheckArchive compares the files of the archive with their manifests, and with the orders that have left.
 func (j *Journal) CheckArchive(ctx context.Context) (c ArchiveCheck, err error) {
@@ -463,7 +485,7 @@ func (j *Journal) CheckArchive(ctx context.Context) (c ArchiveCheck, err error) 
 	}
 	c.Unused = append(c.Unused, slices.DeleteFunc(files, func(name string) bool { return used[name] })...)
 	var taken int64
-	if err := j.engine.read.QueryRowContext(ctx, "SELECT COUNT(*) FROM archived").Scan(&taken); err != nil {
+	if err := j.engine.read.QueryRowContext(ctx, sqlCountArchived).Scan(&taken); err != nil {
 		return c, fmt.Errorf("%s: %w", j.engine.name, err)
 	}
 	if taken != c.Orders {
@@ -487,7 +509,8 @@ func (j *Journal) checkMember(ctx context.Context, m stored) error {
 		return err
 	}
 	if entries, err = j.taken(ctx, m, entries); err == nil && len(entries) != m.orders {
-		err = fmt.Errorf("archive %s: at %d: %d orders are read from there; it has %d of them", m.file, m.place, m.orders, len(entries))
+		err = fmt.Errorf("archive %s: at %d: %d orders are read from there; it has %d of them", m.file, m.place, m.orders,
+			len(entries))
 	}
 	return err
 }

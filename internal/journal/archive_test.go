@@ -24,24 +24,25 @@ const archiveLock = 0x7265636172676101
 // tomorrow is when what is from noon may leave.
 var tomorrow = noon.Add(24 * time.Hour)
 
-// told ends what the caller is to be told of an order.
-func (s store) told(tb testing.TB, id topup.ID) {
+// delivered ends the events of an order.
+func (s store) delivered(tb testing.TB, id topup.ID) {
 	tb.Helper()
 	d, err := s.Details(tb.Context(), id)
 	must(tb, err)
 	status := 200
 	for _, ev := range d.Events {
 		if ev.State == topup.EventPending {
-			must(tb, s.RecordTry(tb.Context(), ev, topup.Try{At: noon, Status: &status, DurationMS: 12}, topup.EventDelivered, time.Time{}))
+			must(tb, s.RecordTry(tb.Context(), ev, topup.Try{At: noon, Status: &status, DurationMS: 12}, topup.EventDelivered,
+				time.Time{}))
 		}
 	}
 }
 
-// ended is an order that nobody has to be told of any more.
+// ended is an order without an event that is pending.
 func (s store) ended(tb testing.TB, id string, state topup.State) topup.Order {
 	tb.Helper()
 	o := s.inState(tb, id, state)
-	s.told(tb, o.ID)
+	s.delivered(tb, o.ID)
 	return o
 }
 
@@ -73,23 +74,26 @@ func (s store) rows(tb testing.TB, table string) (n int64) {
 }
 
 // testArchive: what has left reads as before, its id stays taken, and nothing can be done to it; what is open, held,
-// or still to be told stays.
+// or with a pending event stays.
 func testArchive(t *testing.T, s store) {
 	left := []topup.Order{
-		s.ended(t, "BOUGHT", topup.StateSucceeded), s.ended(t, "DECLINED", topup.StateFailed), s.ended(t, "CANCELED", topup.StateCanceled),
+		s.ended(t, "BOUGHT", topup.StateSucceeded), s.ended(t, "DECLINED", topup.StateFailed),
+		s.ended(t, "CANCELED", topup.StateCanceled),
 	}
 	held := s.inState(t, "SETTLED", topup.StateUnknown)
-	_, _, err := s.Resolve(t.Context(), held.ID, topup.Resolution{Outcome: topup.ResolvedSucceeded, Reason: "in the statement", By: "ana"}, noon)
+	_, _, err := s.Resolve(t.Context(), held.ID, topup.Resolution{Outcome: topup.ResolvedSucceeded,
+		Reason: "in the statement", By: "ana"}, noon)
 	must(t, err)
-	s.told(t, held.ID)
+	s.delivered(t, held.ID)
 	left = append(left, held)
 	refused := request("INVALID")
 	refused.Metadata = map[string]string{"cart": "1 <& 2"}
 	_, err = s.AcceptInvalid(t.Context(), refused.Order(noon), "phone_number: wrong", noon)
 	must(t, err)
-	s.told(t, refused.ID)
+	s.delivered(t, refused.ID)
 	left = append(left, refused.Order(noon))
-	stay := []topup.Order{s.inState(t, "NOT-TOLD", topup.StateSucceeded), s.inState(t, "HELD", topup.StateUnknown), s.accept(t, "OPEN"), s.inState(t, "AWAY", topup.StateSubmitting)}
+	stay := []topup.Order{s.inState(t, "NOT-DELIVERED", topup.StateSucceeded), s.inState(t, "HELD", topup.StateUnknown),
+		s.accept(t, "OPEN"), s.inState(t, "AWAY", topup.StateSubmitting)}
 
 	before := s.seen(t, left, stay)
 	if n, err := s.CountLeaving(t.Context(), tomorrow); err != nil || n != int64(len(left)) {
@@ -97,10 +101,12 @@ func testArchive(t *testing.T, s store) {
 	}
 	s.archived(t, int64(len(left)))
 	s.archived(t, 0)
-	if diff := cmp.Diff(before, s.seen(t, left, stay), cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(journal.Standing{})); diff != "" {
+	if diff := cmp.Diff(before, s.seen(t, left, stay), cmpopts.EquateEmpty(),
+		cmpopts.IgnoreUnexported(journal.Standing{})); diff != "" {
 		t.Error(diff)
 	}
-	if n := s.sound(t); n != int64(len(left)) || s.rows(t, "orders") != int64(len(stay)) || s.rows(t, "events") != 2 || s.rows(t, "attempts") != 3 || s.rows(t, "resolutions") != 0 {
+	if n := s.sound(t); n != int64(len(left)) || s.rows(t, "orders") != int64(len(stay)) || s.rows(t, "events") != 2 ||
+		s.rows(t, "attempts") != 3 || s.rows(t, "resolutions") != 0 {
 		t.Errorf("%d orders in the archive; in the tables %d orders, %d events, %d attempts, %d resolutions",
 			n, s.rows(t, "orders"), s.rows(t, "events"), s.rows(t, "attempts"), s.rows(t, "resolutions"))
 	}
@@ -133,10 +139,12 @@ func (s store) seen(t *testing.T, orders ...[]topup.Order) (v view) {
 		v.Details[o.ID], v.Found, ids = d, append(v.Found, found), append(ids, o.ID)
 	}
 	for _, f := range []journal.Filter{
-		{}, {Caller: "shop"}, {Caller: "other"}, {State: topup.StateFailed}, {State: topup.StateSucceeded}, {State: topup.StateUnknown}, {Phone: "5537686660"}, {Phone: "5500000000"},
+		{}, {Caller: "shop"}, {Caller: "other"}, {State: topup.StateFailed}, {State: topup.StateSucceeded},
+		{State: topup.StateUnknown}, {Phone: "5537686660"}, {Phone: "5500000000"},
 		{Product: "MOVISTAR_TAE"}, {Product: "TELCEL_TAE"}, {TransactionID: "TXN-123456789"}, {TransactionID: "TXN"},
 		{Since: noon}, {Since: noon.Add(time.Microsecond)}, {Until: noon}, {Until: noon.Add(time.Microsecond)},
-		{FinishedSince: noon}, {FinishedSince: noon.Add(1000)}, {FinishedUntil: noon}, {FinishedUntil: noon.Add(time.Microsecond)},
+		{FinishedSince: noon}, {FinishedSince: noon.Add(1000)}, {FinishedUntil: noon},
+		{FinishedUntil: noon.Add(time.Microsecond)},
 	} {
 		v.Exports = append(v.Exports, sorted(s.exported(t, f, journal.Parts{Attempts: true, Events: true})))
 	}
@@ -192,9 +200,11 @@ func (s store) cannotComeBack(t *testing.T) {
 		}, "lost"},
 		{"cancel", func() error { _, _, err := s.Cancel(t.Context(), "BOUGHT", "", noon); return err }, "refused"},
 		{"cancel again", func() error { _, _, err := s.Cancel(t.Context(), "CANCELED", "shop", noon); return err }, "ok"},
-		{"cancel another's", func() error { _, _, err := s.Cancel(t.Context(), "CANCELED", "other", noon); return err }, "not found"},
+		{"cancel another's", func() error { _, _, err := s.Cancel(t.Context(), "CANCELED", "other", noon); return err },
+			"not found"},
 		{"resolve", func() error {
-			_, _, err := s.Resolve(t.Context(), "SETTLED", topup.Resolution{Outcome: topup.ResolvedFailed, Reason: "no", By: "ana", Forced: true}, noon)
+			_, _, err := s.Resolve(t.Context(), "SETTLED", topup.Resolution{Outcome: topup.ResolvedFailed, Reason: "no",
+				By: "ana", Forced: true}, noon)
 			return err
 		}, "refused"},
 	} {
@@ -220,7 +230,8 @@ func (s store) repeated(tb testing.TB, r topup.Request, want topup.State) error 
 func testArchiveBrokenOff(t *testing.T, s store) {
 	const orders = 200
 	each(orders, func(i int) { s.ended(t, fmt.Sprintf("ORD-%04d", i), topup.StateCanceled) })
-	for _, step := range []string{"INSERT ON archived", "DELETE ON events", "DELETE ON orders", "INSERT ON archive_members"} {
+	for _, step := range []string{"INSERT ON archived", "DELETE ON events", "DELETE ON orders",
+		"INSERT ON archive_members"} {
 		t.Run(step, func(t *testing.T) {
 			s.exec(t, s.sql.broken(step, "ORD-0150")...)
 			moved, err := s.Archive(t.Context(), tomorrow, tomorrow, nil)
@@ -252,12 +263,13 @@ func testArchiveBrokenOff(t *testing.T, s store) {
 	}
 }
 
-// testArchiveBesideChange: an order that somebody wants to be told of again stays.
+// testArchiveBesideChange: an order that somebody has redelivered stays.
 func testArchiveBesideChange(t *testing.T, s store) {
 	s.ended(t, "STAYS", topup.StateSucceeded)
 	s.ended(t, "LEAVES", topup.StateSucceeded)
 	conn, release := s.holding(t)
-	_, err := conn.ExecContext(t.Context(), "UPDATE events SET state = 'pending', due_at = 1 WHERE order_key = (SELECT key FROM orders WHERE id = 'STAYS')")
+	_, err := conn.ExecContext(t.Context(),
+		"UPDATE events SET state = 'pending', due_at = 1 WHERE order_key = (SELECT key FROM orders WHERE id = 'STAYS')")
 	must(t, err)
 	done := make(chan error)
 	go func() {
@@ -277,7 +289,7 @@ func testArchiveBesideChange(t *testing.T, s store) {
 	if all := s.exported(t, journal.Filter{}, journal.Parts{}); len(all) != 2 {
 		t.Errorf("%d orders in the export", len(all))
 	}
-	s.told(t, "STAYS")
+	s.delivered(t, "STAYS")
 	s.archived(t, 1)
 	s.sound(t)
 	if all := s.exported(t, journal.Filter{}, journal.Parts{}); len(all) != 2 {
@@ -308,7 +320,8 @@ func testArchiveBesideExport(t *testing.T, s store) {
 // archiveSome archives a tenth of the orders that there are.
 func (s store) archiveSome(tb testing.TB, at int) {
 	tb.Helper()
-	s.exec(tb, fmt.Sprintf("UPDATE orders SET finished_at = %d WHERE id LIKE 'ORD-%%%d'", noon.Add(-24*time.Hour).UnixMicro(), at%10))
+	s.exec(tb, fmt.Sprintf("UPDATE orders SET finished_at = %d WHERE id LIKE 'ORD-%%%d'",
+		noon.Add(-24*time.Hour).UnixMicro(), at%10))
 	moved, err := s.Archive(tb.Context(), noon, noon, nil)
 	must(tb, err)
 	if moved.Orders != 62 {
@@ -333,7 +346,8 @@ func testArchiveDamaged(t *testing.T, s store) {
 	if len(c.Wrong) == 0 || !strings.Contains(c.Wrong[0], names[0]) {
 		t.Errorf("%+v", c)
 	}
-	if _, _, err := s.Accept(t.Context(), request("BOUGHT"), noon); err == nil || !strings.Contains(err.Error(), names[0]) {
+	if _, _, err := s.Accept(t.Context(), request("BOUGHT"), noon); err == nil ||
+		!strings.Contains(err.Error(), names[0]) {
 		t.Errorf("a repeat: %v", err)
 	}
 	must(t, os.Remove(path))
@@ -346,7 +360,8 @@ func testArchiveDamaged(t *testing.T, s store) {
 		t.Errorf("%+v, %v", c, err)
 	}
 	without := open(t, s.url)
-	if _, _, err := without.Accept(t.Context(), request("BOUGHT"), noon); err == nil || !strings.Contains(err.Error(), "no folder is set") {
+	if _, _, err := without.Accept(t.Context(), request("BOUGHT"), noon); err == nil ||
+		!strings.Contains(err.Error(), "no folder is set") {
 		t.Errorf("without a folder: %v", err)
 	}
 	if n := s.rows(t, "orders"); n != 0 {
@@ -359,7 +374,8 @@ func testArchiveDamaged(t *testing.T, s store) {
 func TestAcceptBesideArchive(t *testing.T) {
 	s := postgresStore(t)
 	s.ended(t, "BOUGHT", topup.StateSucceeded)
-	s.exec(t, `CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END $$`,
+	s.exec(t, `CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM `+
+		`pg_advisory_xact_lock(1); RETURN NULL; END $$`,
 		`CREATE TRIGGER pause AFTER DELETE ON orders FOR EACH STATEMENT EXECUTE FUNCTION pause()`)
 	conn, err := s.db.Conn(t.Context())
 	must(t, err)
@@ -390,7 +406,8 @@ func TestArchiveAlone(t *testing.T) {
 	must(t, err)
 	var free bool
 	must(t, conn.QueryRowContext(t.Context(), "SELECT pg_try_advisory_lock($1)", archiveLock).Scan(&free))
-	if _, err := s.Archive(t.Context(), tomorrow, tomorrow, nil); !free || kind(err) != "archive: "+journal.ErrArchiving.Error() {
+	if _, err := s.Archive(t.Context(), tomorrow, tomorrow, nil); !free ||
+		kind(err) != "archive: "+journal.ErrArchiving.Error() {
 		t.Errorf("beside another: %v", err)
 	}
 	_, err = conn.ExecContext(t.Context(), "SELECT pg_advisory_unlock_all()")

@@ -14,17 +14,17 @@ import (
 // lookBack bounds, by their time of creation, the orders that are looked at around an attempt.
 const lookBack = time.Hour
 
-const (
-	sqlStarted = `SELECT a.started_at FROM attempts a JOIN orders o ON o.key = a.order_key WHERE o.id = $1 AND a.number = $2`
-	sqlBefore  = `SELECT id, balance_after, finished_at FROM orders
-WHERE created_at > $1 AND finished_at <= $2 AND state = 'succeeded' AND balance_after <> '' AND id <> $3 ORDER BY finished_at DESC LIMIT 1`
-	sqlBetween = `SELECT state, COUNT(*), CAST(SUM(amount) AS BIGINT) FROM orders
-WHERE created_at > $1 AND id <> $2 AND (state = 'succeeded' AND finished_at > $3 AND finished_at <= $4 OR state = 'unknown' AND updated_at > $3) GROUP BY state`
+var (
+	sqlStarted = sqls.Get("started")
+	sqlBefore  = sqls.Get("before")
+	sqlBetween = sqls.Get("between")
 )
 
 // Around looks at what else moved the balance near an attempt, among orders placed up to an hour
 // before it: the last balance an answer gave before it, and what has succeeded since.
-func (j *Journal) Around(ctx context.Context, id topup.ID, number int, now time.Time) (s topup.Surroundings, err error) {
+func (j *Journal) Around(
+	ctx context.Context, id topup.ID, number int, now time.Time,
+) (s topup.Surroundings, err error) {
 	var started time.Time
 	db := j.engine.read
 	if err := db.QueryRowContext(ctx, sqlStarted, string(id), number).Scan(when{&started}); err != nil {
@@ -32,7 +32,8 @@ func (j *Journal) Around(ctx context.Context, id topup.ID, number int, now time.
 	}
 	since := started.Add(-lookBack).UnixMicro()
 	var balance string
-	err = db.QueryRowContext(ctx, sqlBefore, since, started.UnixMicro(), string(id)).Scan(&s.BeforeOrder, &balance, when{&s.BeforeAt})
+	err = db.QueryRowContext(ctx, sqlBefore, since, started.UnixMicro(), string(id)).Scan(&s.BeforeOrder, &balance,
+		when{&s.BeforeAt})
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		s.BeforeAt = started
@@ -61,8 +62,7 @@ func (j *Journal) Around(ctx context.Context, id topup.ID, number int, now time.
 	return s, err
 }
 
-const sqlEvidence = `UPDATE attempts SET evidence = CASE WHEN evidence = '' THEN $3 ELSE evidence || '; ' || $3 END
-WHERE order_key = (SELECT key FROM orders WHERE id = $1) AND number = $2 AND outcome = 'unknown'`
+var sqlEvidence = sqls.Get("evidence")
 
 // AddEvidence adds to what is known of an attempt, while its outcome is unknown; afterwards it does
 // nothing.
@@ -76,7 +76,7 @@ func (j *Journal) AddEvidence(ctx context.Context, id topup.ID, number int, evid
 	return nil
 }
 
-const sqlOldestUnknown = `SELECT COALESCE(MIN(updated_at), 0) FROM orders WHERE state = 'unknown' AND finished_at IS NULL`
+var sqlOldestUnknown = sqls.Get("oldest_unknown")
 
 // OldestUnknown is since when the order is held that has been held as unknown for longest; zero when
 // none is.

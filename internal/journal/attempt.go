@@ -7,44 +7,21 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"recarga/topup"
 )
 
-// from is the SQL condition that an order's state allows the operation, by the table of transitions.
-func from(by topup.Operation, to topup.State) string {
-	var states []string
-	for _, f := range topup.StateTable() {
-		if topup.Allowed(f.State, to, by) {
-			states = append(states, "'"+string(f.State)+"'")
-		}
-	}
-	return "state IN (" + strings.Join(states, ", ") + ")"
-}
-
-// sqlBeginIf takes a condition beside the usual ones. Nothing is sent once the order's time is over. That time is
-// counted from the first attempt, and $5 is when it is over for an order that has its first one now.
-func sqlBeginIf(tables, condition string) string {
-	return `UPDATE orders SET state = 'submitting', attempt_count = attempt_count + 1, updated_at = $3, next_attempt_at = NULL, due_at = $4, line = NULL, waits_for = '',
-ends_at = CASE WHEN attempt_count > 0 THEN ends_at WHEN expires_at < $5 THEN expires_at ELSE COALESCE($5, expires_at) END
-` + tables + ` WHERE id = $1 AND attempt_count = $2 AND ` + from(topup.OpBegin, topup.StateSubmitting) +
-		` AND (ends_at IS NULL OR ends_at > $3) AND (expires_at IS NULL OR expires_at > $3) AND ` + condition
-}
-
-const isFirst = "due_at <= $3"
-
+// Nothing is sent once the order's time is over. That time is counted from the first attempt, and $5 is when it is over
+// for an order that has its first one now. PostgreSQL records the attempt in the same statement.
 var (
-	sqlBegin      = sqlBeginIf("", "TRUE") + ` RETURNING ` + orderColumns
-	sqlBeginFirst = sqlBeginIf("", isFirst) + ` RETURNING ` + orderColumns
+	sqlBegin      = sqls.Engines("begin")
+	sqlBeginFirst = sqls.Engines("begin_first")
+	sqlAttempt    = sqls.Get("sqlite/attempt")
 )
 
-const sqlAttempt = `INSERT INTO attempts (order_key, number, worker, nonce, started_at, give_up_at) VALUES ($1, $2, $3, $4, $5, $6)`
-
 // sqlOwn finds the order whose attempt under way was begun by one call of Begin.
-const sqlOwn = `SELECT ` + orderColumns + ` FROM orders WHERE id = $1 AND attempt_count = $2 AND state = 'submitting'
-AND EXISTS (SELECT 1 FROM attempts WHERE order_key = orders.key AND number = $2 AND worker = $3 AND nonce = $4)`
+var sqlOwn = sqls.Get("own_attempt")
 
 // Begin records that the next attempt is under way, for an order that is queued or retrying, has had exactly the
 // given number of attempts, and whose time is not over; otherwise it returns topup.ErrLost, and nothing may be sent. It
@@ -52,13 +29,13 @@ AND EXISTS (SELECT 1 FROM attempts WHERE order_key = orders.key AND number = $2 
 //
 // An attempt is not wasted on a commit whose answer was lost: it is recognised where it had happened.
 func (j *Journal) Begin(ctx context.Context, id topup.ID, attempts int, worker string, deadline, now time.Time) (topup.Order, error) {
-	return j.begin(ctx, sqlBegin, id, attempts, worker, deadline, now)
+	return j.begin(ctx, sqlBegin.SQLite, id, attempts, worker, deadline, now)
 }
 
 // BeginFirst is Begin for an order that has had no attempt, is due and has not expired: whoever is woken
 // for a new order need not read it first. It is topup.ErrLost for any other.
 func (j *Journal) BeginFirst(ctx context.Context, id topup.ID, worker string, deadline, now time.Time) (topup.Order, error) {
-	return j.begin(ctx, sqlBeginFirst, id, 0, worker, deadline, now)
+	return j.begin(ctx, sqlBeginFirst.SQLite, id, 0, worker, deadline, now)
 }
 
 func (j *Journal) begin(ctx context.Context, query string, id topup.ID, attempts int, worker string, deadline, now time.Time) (topup.Order, error) {
@@ -93,44 +70,24 @@ func (t *tx) own(id topup.ID, number int, worker string, nonce int64) (record, e
 }
 
 // sqlResult adds to what an attempt already says: a poorer result that comes later takes nothing away.
-const sqlResult = `UPDATE attempts SET outcome = $4,
-finished_at = CASE WHEN finished_at IS NULL OR outcome <> $4 THEN $5 ELSE finished_at END,
-http_status = CASE WHEN $6 = 0 THEN http_status ELSE $6 END,
-response_code = CASE WHEN $7 = '' THEN response_code ELSE $7 END,
-response_message = CASE WHEN $8 = '' THEN response_message ELSE $8 END,
-error = CASE WHEN error = '' THEN $9 WHEN $9 = '' OR replace(error, $9, '') <> error THEN error ELSE error || '; ' || $9 END,
-evidence = CASE WHEN evidence = '' THEN $10 WHEN $10 = '' OR replace(evidence, $10, '') <> evidence THEN evidence ELSE evidence || '; ' || $10 END
-WHERE order_key = (SELECT key FROM orders WHERE id = $1) AND number = $2 AND outcome = $3`
+var sqlResult = sqls.Get("result")
 
-// stillInDoubt: $4, the state after a result, would say that no money moved, and an attempt is in doubt. $16 is what
-// the result adds to the doubts.
-const stillInDoubt = `$4 = 'failed' AND unknown_attempts + $16 > 0`
-
-// setFinish never forgets a doubt: an order is not failed while one of its attempts is in doubt, but unknown.
-const setFinish = `state = CASE WHEN ` + stillInDoubt + ` THEN 'unknown' ELSE $4 END, reason = CASE WHEN ` + stillInDoubt + ` THEN '' ELSE $5 END,
-response_code = $6, response_message = $7, transaction_id = $8, reference = $9, auth_code = $10, balance_after = $11, updated_at = $12,
-finished_at = CASE WHEN ` + stillInDoubt + ` THEN NULL ELSE CAST($13 AS BIGINT) END, next_attempt_at = $14,
-due_at = CASE WHEN ends_at < $14 THEN ends_at ELSE $14 END, event_count = event_count + $15, unknown_attempts = unknown_attempts + $16, line = NULL, waits_for = '', held_at = NULL`
-
+// Neither forgets a doubt: an order is not failed while one of its attempts is in doubt, but unknown. $16 is what the
+// result adds to the doubts.
+//
 // An order that is unknown and stays so has changed in nothing that its caller must be notified of. One that a
 // statement holds is settled by an approval alone: that its latest attempt moved no money is what the statement
 // denies.
-const sqlFinish = `UPDATE orders SET ` + setFinish + ` WHERE id = $1 AND attempt_count = $2 AND state = $3
-AND NOT ($3 = 'unknown' AND ` + stillInDoubt + `) AND (held_at IS NULL OR $4 = 'succeeded') RETURNING ` + orderColumns
+var sqlFinish = sqls.Get("finish")
 
 // sqlFinishLate is for an approval, of whichever attempt. It takes the arguments of sqlFinish, with no state (”) before.
-var sqlFinishLate = `UPDATE orders SET ` + setFinish + ` WHERE id = $1 AND attempt_count >= $2 AND state <> $3 AND ` +
-	from(topup.OpFinishLate, topup.StateSucceeded) + ` RETURNING ` + orderColumns
+var sqlFinishLate = sqls.Get("finish_late")
 
 // sqlDoubt is for a result that changes no state. The doubts of a final order are a person's word.
-const sqlDoubt = `UPDATE orders SET unknown_attempts = unknown_attempts + CASE WHEN finished_at IS NULL THEN $2 ELSE 0 END
-WHERE id = $1 RETURNING ` + orderColumns
+var sqlDoubt = sqls.Get("doubt")
 
 // sqlCleared ends an order that was held only for the doubt about an earlier attempt, which is gone.
-const sqlCleared = `UPDATE orders SET state = 'failed', reason = CASE
-WHEN (SELECT outcome FROM attempts WHERE order_key = orders.key AND number = orders.attempt_count) = 'declined' THEN 'declined'
-WHEN expires_at <= $2 THEN 'expired' ELSE 'retries_exhausted' END, updated_at = $2, finished_at = $2, event_count = event_count + 1
-WHERE id = $1 AND state = 'unknown' AND unknown_attempts = 0 AND held_at IS NULL RETURNING ` + orderColumns
+var sqlCleared = sqls.Get("cleared")
 
 // settled is an order after a change, and the event that tells of it, if it is told.
 type settled struct {
@@ -308,8 +265,7 @@ func (t *tx) evidence(s topup.Settlement, doubt int, now time.Time) (settled, er
 	return settled{}, topup.ErrLost
 }
 
-const sqlOtherApprovals = `SELECT COUNT(*) FROM attempts
-WHERE order_key = $1 AND number <> $2 AND outcome = 'approved'`
+var sqlOtherApprovals = sqls.Get("other_approvals")
 
 // approvedLate disputes a final order by an approval that contradicts it: one that is not succeeded, or that succeeded
 // by another purchase.

@@ -12,14 +12,14 @@ const (
 	// balancesKept is how long the history of the balance goes back.
 	balancesKept = 90 * 24 * time.Hour
 	// lateCharge is how long after an attempt became unknown the distributor may still charge it: it tries its
-	// providers in turn.
+	// providers one after the other.
 	lateCharge = 15 * time.Minute
 	// anchorAge bounds what is read to explain a movement while orders never cease.
 	anchorAge = 15 * time.Minute
 )
 
 // sqlClaimBalance also takes a claim from a clock that is far ahead.
-const sqlClaimBalance = `UPDATE balance_watch SET ask_after = $1 WHERE ask_after <= $2 OR ask_after > $1`
+var sqlClaimBalance = sqls.Get("claim_balance")
 
 // ClaimBalance gives one of those who ask at once the right to ask the distributor, once in every so long.
 func (j *Journal) ClaimBalance(ctx context.Context, every time.Duration, now time.Time) (bool, error) {
@@ -30,22 +30,19 @@ func (j *Journal) ClaimBalance(ctx context.Context, every time.Duration, now tim
 }
 
 func (j *Journal) balanceWrite(ctx context.Context, run func(*tx) (int64, error)) (int64, error) {
-	n, err := write(ctx, j, noticeKey, run)
+	n, err := write(ctx, j, operatorKey, run)
 	if err != nil {
 		return 0, fmt.Errorf("balance: %w", err)
 	}
 	return n, nil
 }
 
-const (
-	sqlKeepBalance = `INSERT INTO balances (minute, at, amount, currency) VALUES ($1, $2, $3, $4)
-ON CONFLICT (minute) DO UPDATE SET at = excluded.at, amount = excluded.amount,
-currency = CASE WHEN excluded.currency = '' THEN balances.currency ELSE excluded.currency END WHERE excluded.at >= balances.at`
-	sqlForgetBalances = `DELETE FROM balances WHERE minute < $1`
-	sqlForgetChanges  = `DELETE FROM balance_changes WHERE at < $1`
+var (
+	sqlKeepBalance    = sqls.Get("keep_balance")
+	sqlForgetBalances = sqls.Get("forget_balances")
+	sqlForgetChanges  = sqls.Get("forget_changes")
 	// sqlSeeBalance: of readings that overlap in time, nobody knows which is the later one; the lower one counts.
-	sqlSeeBalance = `UPDATE balance_watch SET amount = $1, currency = CASE WHEN $2 = '' THEN currency ELSE $2 END, seen_from = $3, seen_at = $4
-WHERE seen_at <= $3 OR amount >= $1`
+	sqlSeeBalance = sqls.Get("see_balance")
 )
 
 // RecordBalance adds a reading to the history, which has one a minute for 90 days, and makes it what the
@@ -69,13 +66,14 @@ func (j *Journal) RecordBalance(ctx context.Context, r topup.BalanceReading) err
 	return err
 }
 
-const sqlBalance = `SELECT amount, currency, seen_from, seen_at, ask_after, low, drift FROM balance_watch`
+var sqlBalance = sqls.Get("balance")
 
 // Balance is what is known of the distributor's balance.
 func (j *Journal) Balance(ctx context.Context) (s topup.BalanceStanding, err error) {
 	var low int
 	var at int64
-	err = j.engine.read.QueryRowContext(ctx, sqlBalance).Scan(&s.Amount, &s.Currency, when{&s.From}, &at, when{&s.AskAfter}, &low, &s.Drift)
+	err = j.engine.read.QueryRowContext(ctx, sqlBalance).Scan(&s.Amount, &s.Currency, when{&s.From}, &at,
+		when{&s.AskAfter}, &low, &s.Drift)
 	if err != nil {
 		return s, fmt.Errorf("balance: %w", err)
 	}
@@ -86,9 +84,9 @@ func (j *Journal) Balance(ctx context.Context) (s topup.BalanceStanding, err err
 	return s, nil
 }
 
-const (
-	sqlBalances       = `SELECT at, amount, currency FROM balances WHERE minute >= $1 ORDER BY minute`
-	sqlBalanceChanges = `SELECT at, kind, amount FROM balance_changes WHERE at >= $1 ORDER BY at`
+var (
+	sqlBalances       = sqls.Get("balances")
+	sqlBalanceChanges = sqls.Get("balance_changes")
 )
 
 // BalancesSince is the history of the balance, the oldest first, one reading a minute.
@@ -109,11 +107,13 @@ func (j *Journal) BalanceChangesSince(ctx context.Context, since time.Time) ([]t
 }
 
 // sqlBalanceLow takes only a reading that began after the last change: an older one says nothing of it.
-const sqlBalanceLow = `UPDATE balance_watch SET low = $1, low_at = $2 WHERE low <> $1 AND low_at <= $3`
+var sqlBalanceLow = sqls.Get("balance_low")
 
-// SetBalanceLow notes that a reading is below the limit, or no more, and tells whether that is news: of all who
-// note it, one hears so. With tell, a fall makes an event for the operator in the same transaction.
-func (j *Journal) SetBalanceLow(ctx context.Context, r topup.BalanceReading, below topup.Amount, tell bool, now time.Time) (news bool, ev *topup.Event, err error) {
+// SetBalanceLow notes that a reading is below the limit, or no more, and reports whether that is news: of all who
+// note it, one hears so. With notify, a fall makes an event for the operator in the same transaction.
+func (j *Journal) SetBalanceLow(
+	ctx context.Context, r topup.BalanceReading, below topup.Amount, notify bool, now time.Time,
+) (news bool, ev *topup.Event, err error) {
 	low := 0
 	if r.Amount < below {
 		low = 1
@@ -121,8 +121,9 @@ func (j *Journal) SetBalanceLow(ctx context.Context, r topup.BalanceReading, bel
 	n, err := j.balanceWrite(ctx, func(t *tx) (int64, error) {
 		ev = nil
 		n, err := t.exec(sqlBalanceLow, low, r.At.UnixMicro(), r.From.UnixMicro())
-		if err == nil && n > 0 && low == 1 && tell {
-			ev, err = t.notify(topup.EventBalanceLow, topup.LowBalance{Balance: r.Amount, Currency: r.Currency, Below: below, At: whole(r.At)}, whole(now))
+		if err == nil && n > 0 && low == 1 && notify {
+			ev, err = t.notify(topup.EventBalanceLow, topup.LowBalance{Balance: r.Amount, Currency: r.Currency, Below: below,
+				At: whole(r.At)}, whole(now))
 		}
 		return n, err
 	})
@@ -135,19 +136,17 @@ type anchor struct {
 	at int64
 }
 
-const (
-	sqlAnchor = `SELECT anchor_amount, anchor_currency, anchor_from, anchor_at FROM balance_watch`
+var (
+	sqlAnchor = sqls.Get("anchor")
 	// sqlMost is the most that orders can have taken since a time: what succeeded, each attempt in doubt, and what
 	// is under way.
-	sqlMostSucceeded = `SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM orders WHERE finished_at >= $1 AND state = 'succeeded'`
-	sqlMostDoubted   = `SELECT CAST(COALESCE(SUM(amount * unknown_attempts), 0) AS BIGINT) FROM orders WHERE finished_at >= $1 AND unknown_attempts > 0`
-	sqlMostOpen      = `SELECT CAST(COALESCE(SUM(amount * (unknown_attempts + CASE WHEN state = 'submitting' THEN 1 ELSE 0 END)), 0) AS BIGINT)
-FROM orders WHERE finished_at IS NULL AND state IN ('submitting', 'retrying', 'unknown') AND (state = 'submitting' OR unknown_attempts > 0 AND updated_at >= $1)`
+	sqlMostSucceeded = sqls.Get("most_succeeded")
+	sqlMostDoubted   = sqls.Get("most_doubted")
+	sqlMostOpen      = sqls.Get("most_open")
 	// sqlLeast is what orders have certainly taken between two times.
-	sqlLeast = `SELECT CAST(COALESCE(SUM(o.amount), 0) AS BIGINT) FROM orders o JOIN attempts a ON a.order_key = o.key AND a.number = o.attempt_count
-WHERE o.finished_at >= $1 AND o.finished_at <= $2 AND o.state = 'succeeded' AND a.started_at >= $1 AND a.outcome = 'approved'`
-	sqlSetAnchor = `UPDATE balance_watch SET anchor_amount = $1, anchor_currency = $2, anchor_from = $3, anchor_at = $4, drift = drift + $5 WHERE anchor_at = $6`
-	sqlChange    = `INSERT INTO balance_changes (at, kind, amount) VALUES ($1, $2, $3) ON CONFLICT (at, kind) DO NOTHING`
+	sqlLeast     = sqls.Get("least")
+	sqlSetAnchor = sqls.Get("set_anchor")
+	sqlChange    = sqls.Get("change")
 )
 
 // BalanceMovement is what a reading says beside an earlier one.
@@ -155,16 +154,18 @@ type BalanceMovement struct {
 	// Deposit and Drift are what came and went at least without an order of ours.
 	Deposit topup.Amount
 	Drift   topup.Amount
-	// Detail says more of a Drift; Event tells the operator of it.
+	// Detail says more of a Drift; Event notifies the operator of it.
 	Detail topup.DriftedBalance
 	Event  *topup.Event
 }
 
 // JudgeBalance compares a reading with an earlier one, and with what orders have taken in between. Purchases overlap
-// readings, so both are bounds: a drift is a fall of more than all that can have been charged, a deposit a fall of less
-// than what certainly was. slack is how old the distributor's word may be, and how far clocks may be apart. It counts each
-// movement once, whoever else judges. One unit of the balance is taken for a peso.
-func (j *Journal) JudgeBalance(ctx context.Context, r topup.BalanceReading, slack time.Duration, tell bool, now time.Time) (m BalanceMovement, err error) {
+// readings, so both are bounds: a drift is a fall of more than all that can have been charged, a deposit a fall of
+// less than what certainly was. slack is how old the distributor's word may be, and how far clocks may be apart. It
+// counts each movement once, whoever else judges. One unit of the balance is taken for a peso.
+func (j *Journal) JudgeBalance(
+	ctx context.Context, r topup.BalanceReading, slack time.Duration, notify bool, now time.Time,
+) (m BalanceMovement, err error) {
 	was, most, least, err := j.explain(ctx, r, slack)
 	if err != nil {
 		return m, fmt.Errorf("balance: %w", err)
@@ -178,9 +179,10 @@ func (j *Journal) JudgeBalance(ctx context.Context, r topup.BalanceReading, slac
 		return BalanceMovement{}, j.confirm(ctx) // nothing is sure yet, or it is no later one
 	}
 	m.Detail = topup.DriftedBalance{
-		From: was.From, To: whole(r.At), BalanceBefore: was.Amount, BalanceAfter: r.Amount, Currency: r.Currency, Explained: most, Unexplained: m.Drift,
+		From: was.From, To: whole(r.At), BalanceBefore: was.Amount, BalanceAfter: r.Amount, Currency: r.Currency,
+		Explained: most, Unexplained: m.Drift,
 	}
-	n, err := j.balanceWrite(ctx, func(t *tx) (int64, error) { return t.move(was, r, &m, tell, whole(now)) })
+	n, err := j.balanceWrite(ctx, func(t *tx) (int64, error) { return t.move(was, r, &m, notify, whole(now)) })
 	if err != nil || n == 0 {
 		return BalanceMovement{}, err
 	}
@@ -188,12 +190,16 @@ func (j *Journal) JudgeBalance(ctx context.Context, r topup.BalanceReading, slac
 }
 
 // move writes a movement, unless somebody else did.
-func (t *tx) move(was anchor, r topup.BalanceReading, m *BalanceMovement, tell bool, now time.Time) (n int64, err error) {
-	n, err = t.exec(sqlSetAnchor, int64(r.Amount), text(r.Currency), r.From.UnixMicro(), r.At.UnixMicro(), int64(m.Drift), was.at)
+func (t *tx) move(
+	was anchor, r topup.BalanceReading, m *BalanceMovement, notify bool, now time.Time,
+) (n int64, err error) {
+	n, err = t.exec(sqlSetAnchor, int64(r.Amount), text(r.Currency), r.From.UnixMicro(), r.At.UnixMicro(),
+		int64(m.Drift), was.at)
 	if err != nil || n == 0 {
 		return n, err
 	}
-	for kind, amount := range map[topup.BalanceChangeKind]topup.Amount{topup.BalanceDeposit: m.Deposit, topup.BalanceDrift: m.Drift} {
+	for kind, amount := range map[topup.BalanceChangeKind]topup.Amount{topup.BalanceDeposit: m.Deposit,
+		topup.BalanceDrift: m.Drift} {
 		if amount == 0 {
 			continue
 		}
@@ -201,7 +207,7 @@ func (t *tx) move(was anchor, r topup.BalanceReading, m *BalanceMovement, tell b
 			return n, err
 		}
 	}
-	if m.Drift > 0 && tell {
+	if m.Drift > 0 && notify {
 		m.Event, err = t.notify(topup.EventBalanceDrift, m.Detail, now)
 	}
 	return n, err
@@ -209,7 +215,9 @@ func (t *tx) move(was anchor, r topup.BalanceReading, m *BalanceMovement, tell b
 
 // explain is what can have moved the balance between the anchor and a reading. It is one snapshot, made after the
 // reading: whatever was charged by then is in it, under way at least.
-func (j *Journal) explain(ctx context.Context, r topup.BalanceReading, slack time.Duration) (was anchor, most, least topup.Amount, err error) {
+func (j *Journal) explain(
+	ctx context.Context, r topup.BalanceReading, slack time.Duration,
+) (was anchor, most, least topup.Amount, err error) {
 	t, err := j.engine.read.BeginTx(ctx, j.engine.readTx)
 	if err != nil {
 		return was, 0, 0, err

@@ -71,7 +71,7 @@ func testBalance(t *testing.T, s store) {
 // testBalanceLow: of many that see a fall, one hears that it is news; and again only after it has risen.
 func testBalanceLow(t *testing.T, s store) {
 	news := func(r topup.BalanceReading) (n, events int64) {
-		var heard, told atomic.Int64
+		var heard, notified atomic.Int64
 		each(20, func(int) {
 			ok, ev, err := s.SetBalanceLow(t.Context(), r, topup.Pesos(50), true, noon)
 			if err != nil {
@@ -81,10 +81,10 @@ func testBalanceLow(t *testing.T, s store) {
 				heard.Add(1)
 			}
 			if ev != nil {
-				told.Add(1)
+				notified.Add(1)
 			}
 		})
-		return heard.Load(), told.Load()
+		return heard.Load(), notified.Load()
 	}
 	older := reading(90, 4)
 	older.From = noon
@@ -129,7 +129,7 @@ func testBalanceDrift(t *testing.T, s store) {
 	is("a deposit", -2400, 0, topup.Pesos(500))
 	balance -= topup.Pesos(7)
 	is("somebody else", -1800, topup.Pesos(7), 0)
-	is("told once", -600, 0, 0)
+	is("notified once", -600, 0, 0)
 	for _, state := range []topup.State{topup.StateSubmitting, topup.StateSucceeded, topup.StateUnknown} {
 		s.inState(t, "B-"+string(state), state)
 		balance -= amount

@@ -13,7 +13,7 @@ import (
 	"recarga/topup"
 )
 
-// BenchmarkLifecycle takes orders through their whole life: accepted, begun, finished, told. Its
+// BenchmarkLifecycle takes orders through their whole life: accepted, begun, finished, delivered. Its
 // baseline, in the same run, lets one write in at a time, so that each has a commit of its own.
 func BenchmarkLifecycle(b *testing.B) {
 	engines := []struct {

@@ -2,8 +2,6 @@ package journal
 
 import (
 	"errors"
-	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -14,46 +12,17 @@ import (
 // The first argument is another one for each operation, and comes back, as the first column, with each row
 // that was changed.
 var bulks = map[string]string{
-	sqlInsert: bulk(strings.Replace(sqlInsert, "WHERE NOT", "FROM GIVEN WHERE NOT", 1)+" RETURNING id", `text text bytea text text text text bigint text text text
-text bigint bigint bigint bigint bigint bigint bigint bigint bigint bigint text bigint`),
-	sqlBegin:      bulkBegin("TRUE"),
-	sqlBeginFirst: bulkBegin(isFirst),
-	sqlSettle: bulk(sqlSettle, `text bigint text text text text text text text
-text text bigint bigint bigint bigint bigint text bigint text text`),
-	sqlNewEvent: bulk(regexp.MustCompile(`VALUES \(([^)]*)\)`).ReplaceAllString(sqlNewEvent, "SELECT $1 FROM GIVEN")+" RETURNING id",
-		"bytea bigint bigint text text bytea bigint bigint"),
-	sqlTry: bulk(strings.Replace(sqlTry, "WHERE", "FROM GIVEN WHERE", 1)+" RETURNING $1", "bytea bigint text text bigint bigint"),
+	sqlInsert.SQLite:     sqlInsert.Postgres,
+	sqlBegin.SQLite:      sqlBegin.Postgres,
+	sqlBeginFirst.SQLite: sqlBeginFirst.Postgres,
+	sqlSettle:            sqlSettle,
+	sqlNewEvent.SQLite:   sqlNewEvent.Postgres,
+	sqlTry.SQLite:        sqlTry.Postgres,
 }
 
 // sqlSettle is sqlResult and sqlFinish in one, for the result of an attempt that is under way. Nothing changes unless both do.
 // Its arguments are those of sqlFinish, and what only the attempt keeps.
-const sqlSettle = `WITH settled AS (UPDATE orders SET ` + setFinish + `
-FROM GIVEN, attempts WHERE orders.id = $1 AND attempt_count = $2 AND orders.state = $3
-AND attempts.order_key = orders.key AND attempts.number = $2 AND attempts.outcome = ''
-RETURNING orders.*, $17 AS outcome, $18 AS http_status, $19 AS error, $20 AS evidence),
-result AS (UPDATE attempts SET outcome = settled.outcome, finished_at = settled.updated_at, http_status = settled.http_status,
-response_code = settled.response_code, response_message = settled.response_message, error = settled.error, evidence = settled.evidence
-FROM settled WHERE order_key = settled.key AND number = settled.attempt_count)
-SELECT id, ` + orderColumns + ` FROM settled`
-
-// bulkBegin is sqlBeginIf and sqlAttempt in one.
-func bulkBegin(condition string) string {
-	return bulk(`WITH begun AS (`+sqlBeginIf("FROM GIVEN", condition)+` RETURNING orders.*, $6 AS worker, $7 AS nonce),
-attempt AS (INSERT INTO attempts (order_key, number, worker, nonce, started_at, give_up_at)
-SELECT key, attempt_count, worker, nonce, updated_at, due_at FROM begun)
-SELECT id, `+orderColumns+` FROM begun`, "text bigint bigint bigint bigint text bigint")
-}
-
-// bulk has a statement take its parameters, of these types, from the rows that it names GIVEN. unnest in a SELECT
-// needs no temporary table for each parameter, as it does in a FROM.
-func bulk(query, types string) string {
-	var columns []string
-	for i, t := range strings.Fields(types) {
-		columns = append(columns, fmt.Sprintf("unnest($%d::%s[]) AS a%d", i+1, t, i+1))
-	}
-	query = regexp.MustCompile(`\$(\d+)`).ReplaceAllString(query, "given.a$1")
-	return strings.Replace(query, "GIVEN", "(SELECT "+strings.Join(columns, ", ")+") AS given", 1)
-}
+var sqlSettle = sqls.Get("postgres/settle")
 
 // volley is calls that are one statement: those of a bulk, or a single other one.
 type volley struct {

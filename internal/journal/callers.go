@@ -11,24 +11,15 @@ import (
 	"recarga/topup"
 )
 
-const callerColumns = `name, callback_url, key_hash, secrets, created_at, disabled_at, endpoints,
-key_hint, key_created_at, key_expires_at, former_hash, former_hint, former_created_at, former_expires_at,
-id_prefix, max_open, max_rate`
-
-const (
-	sqlAddCaller = `INSERT INTO callers (` + callerColumns + `)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT (name) DO NOTHING`
-	sqlCallers = `SELECT version, ` + callerColumns + ` FROM callers ORDER BY name`
-	sqlCaller  = `SELECT version, ` + callerColumns + ` FROM callers WHERE name = $1`
+var (
+	sqlAddCaller = sqls.Get("add_caller")
+	sqlCallers   = sqls.Get("callers")
+	sqlCaller    = sqls.Get("caller")
 	// sqlCallerByKey: an UNION, so that either key is found by its index.
-	sqlCallerByKey = `SELECT version, ` + callerColumns + ` FROM callers WHERE key_hash = $1
-UNION ALL SELECT version, ` + callerColumns + ` FROM callers WHERE former_hash = $1`
+	sqlCallerByKey = sqls.Get("caller_by_key")
 	// sqlChangeCaller compares the version: of two changes that were made of the same one, only one is written. It
 	// compares the secrets as well, which a rekey seals anew without making another version.
-	sqlChangeCaller = `UPDATE callers SET version = version + 1, callback_url = $2, key_hash = $3, secrets = $4,
-created_at = $5, disabled_at = $6, endpoints = $7, key_hint = $8, key_created_at = $9, key_expires_at = $10,
-former_hash = $11, former_hint = $12, former_created_at = $13, former_expires_at = $14, id_prefix = $15, max_open = $16, max_rate = $17
-WHERE name = $1 AND version = $18 AND secrets = $19`
+	sqlChangeCaller = sqls.Get("change_caller")
 )
 
 // callersKey is of every operation that writes callers: a prefix is judged by all of them.
@@ -75,7 +66,7 @@ func (j *Journal) writeCaller(
 	return nil
 }
 
-// callerArgs are the values of callerColumns.
+// callerArgs are the values of the columns that sqlAddCaller writes.
 func callerArgs(c topup.Caller) ([]any, error) {
 	endpoints, err := encodeEndpoints(c.Endpoints)
 	var key, former topup.CallerKey

@@ -43,7 +43,8 @@ func testCallers(t *testing.T, s store) {
 		{Hash: []byte("hash-4"), Hint: "abcd", CreatedAt: at}, {Hash: []byte("hash-5"), CreatedAt: noon, ExpiresAt: &at},
 	}
 	changed.IDPrefix, changed.Quota = "S-", topup.Quota{MaxOpen: 7, MaxRate: topup.Rate{Count: 5, Per: time.Second}}
-	changed.Endpoints = []topup.CallerEndpoint{{Name: "crm", URL: "https://crm.example", EventTypes: []topup.EventType{"topup.failed"}}}
+	changed.Endpoints = []topup.CallerEndpoint{{Name: "crm", URL: "https://crm.example",
+		EventTypes: []topup.EventType{"topup.failed"}}}
 	must(t, s.ChangeCaller(t.Context(), changed, shop))
 	if err := s.ChangeCaller(t.Context(), shop, shop); kind(err) != "lost" {
 		t.Errorf("a change of what has changed: %v", err)
@@ -56,7 +57,8 @@ func testCallers(t *testing.T, s store) {
 			t.Errorf("by %s: %s", hash, diff)
 		}
 	}
-	const asBefore = "INSERT INTO callers (name, key_hash, callback_url, secrets, created_at) VALUES ('former', $1, '', $2, 1)"
+	const asBefore = "INSERT INTO callers (name, key_hash, callback_url, secrets, created_at) VALUES " +
+		"('former', $1, '', $2, 1)"
 	_, err = s.db.ExecContext(t.Context(), asBefore, []byte("hash-6"), []byte("s"))
 	must(t, err)
 	former, err := s.CallerByKey(t.Context(), []byte("hash-6"))
@@ -214,7 +216,8 @@ func testEndpointHealth(t *testing.T, s store) {
 		t.Helper()
 		h, err := s.EndpointHealth(t.Context(), "shop", url)
 		must(t, err)
-		if diff := cmp.Diff(topup.EndpointHealth{FailingSince: since, LastFailedAt: last, DisabledAt: disabled, Reason: reason}, h); diff != "" {
+		if diff := cmp.Diff(topup.EndpointHealth{FailingSince: since, LastFailedAt: last, DisabledAt: disabled,
+			Reason: reason}, h); diff != "" {
 			t.Error(diff)
 		}
 	}
@@ -249,8 +252,8 @@ func testEndpointHealth(t *testing.T, s store) {
 	is(&first, &first, &first, "it is gone")
 }
 
-// testNotices: what the operator is told is an event as others are.
-func testNotices(t *testing.T, s store) {
+// testOperatorEvents: what the operator is notified of is an event as others are.
+func testOperatorEvents(t *testing.T, s store) {
 	d := topup.DisabledEndpoint{Caller: "shop", Endpoint: "crm", URL: "https://crm.example", Reason: "it answered 410"}
 	_, ev, err := s.DisableEndpoint(t.Context(), d, true, noon)
 	must(t, err)
@@ -261,12 +264,15 @@ func testNotices(t *testing.T, s store) {
 	}
 	kept, err := s.Event(t.Context(), ev.ID)
 	must(t, err)
-	want := `{"type":"endpoint.disabled","timestamp":"2026-01-31T12:00:00.123456Z","data":{"caller":"shop","endpoint":"crm","url":"https://crm.example","reason":"it answered 410","failing_since":null}}`
+	want := `{"type":"endpoint.disabled","timestamp":"2026-01-31T12:00:00.123456Z",` +
+		`"data":{"caller":"shop","endpoint":"crm","url":"https://crm.example","reason":"it answered 410",` +
+		`"failing_since":null}}`
 	if kept.Caller != topup.OperatorCaller || kept.OrderID != "" || string(kept.Body) != want {
 		t.Errorf("kept %+v with %s, want %s", kept, kept.Body, want)
 	}
 	must(t, s.RecordTry(t.Context(), kept, topup.Try{At: noon}, topup.EventExhausted, time.Time{}))
-	events, _, err := s.Events(t.Context(), journal.EventFilter{Caller: topup.OperatorCaller, State: topup.EventExhausted})
+	events, _, err := s.Events(t.Context(), journal.EventFilter{Caller: topup.OperatorCaller,
+		State: topup.EventExhausted})
 	must(t, err)
 	if len(events) != 1 || events[0].ID != ev.ID {
 		t.Errorf("exhausted: %+v", events)
@@ -320,7 +326,8 @@ func testOneSuccessClears(t *testing.T, s store) {
 	since, err := s.EndpointFailed(t.Context(), ev.Caller, url, noon)
 	must(t, err)
 	must(t, s.RecordTry(t.Context(), ev, topup.Try{At: noon.Add(time.Hour)}, topup.EventDelivered, time.Time{}))
-	d := topup.DisabledEndpoint{Caller: ev.Caller, Endpoint: topup.DefaultEndpoint, URL: url, Reason: "it fails", FailingSince: &since}
+	d := topup.DisabledEndpoint{Caller: ev.Caller, Endpoint: topup.DefaultEndpoint, URL: url, Reason: "it fails",
+		FailingSince: &since}
 	if disabled, _, err := s.DisableEndpoint(t.Context(), d, true, noon.Add(200*time.Hour)); err != nil || disabled {
 		t.Errorf("disabled: %v, %v", disabled, err)
 	}

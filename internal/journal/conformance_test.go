@@ -72,7 +72,7 @@ func conformance(t *testing.T, open func(testing.TB) store) {
 		{"prefixes at once", testPrefixesAtOnce},
 		{"the health of endpoints", testEndpointHealth},
 		{"one success clears an endpoint", testOneSuccessClears},
-		{"what the operator is told", testNotices},
+		{"what the operator is notified of", testOperatorEvents},
 		{"several endpoints", testFanOut},
 		{"orders are found by their names", testFind},
 		{"the balance", testBalance},
@@ -91,7 +91,8 @@ func conformance(t *testing.T, open func(testing.TB) store) {
 func testAccept(t *testing.T, s store) {
 	at, until := noon.Add(time.Hour), noon.Add(2*time.Hour)
 	r := request("A")
-	r.ProcessAt, r.ExpiresAt, r.CallbackURL, r.Metadata = &at, &until, "https://shop.example/hook", map[string]string{"cart": "7 ñ"}
+	r.ProcessAt, r.ExpiresAt, r.CallbackURL, r.Metadata = &at, &until, "https://shop.example/hook",
+		map[string]string{"cart": "7 ñ"}
 	accepted, replayed, err := s.Accept(t.Context(), r, noon)
 	must(t, err)
 	if replayed {
@@ -158,14 +159,16 @@ func testAcceptInvalid(t *testing.T, s store) {
 	must(t, err)
 	d, err := s.Details(t.Context(), "A")
 	must(t, err)
-	if d.State != topup.StateFailed || d.Reason != topup.ReasonInvalid || d.ResponseMessage != "amount: \uFFFD\uFFFD is not allowed" || d.FinishedAt == nil {
+	if d.State != topup.StateFailed || d.Reason != topup.ReasonInvalid ||
+		d.ResponseMessage != "amount: \uFFFD\uFFFD is not allowed" || d.FinishedAt == nil {
 		t.Errorf("%+v", d.Order)
 	}
 	if len(d.Events) != 1 || d.Events[0].ID != ev.ID || ev.Type != "topup.failed" || ev.Sequence != 1 {
 		t.Errorf("events %+v, returned %+v", d.Events, ev)
 	}
 	for id, want := range map[topup.ID]string{"A": "conflict", "": "distributor_transaction_id: an absent"} {
-		if _, err := s.AcceptInvalid(t.Context(), topup.Order{ID: id}, "again", noon.Add(time.Hour)); !strings.HasPrefix(kind(err), want) {
+		if _, err := s.AcceptInvalid(t.Context(), topup.Order{ID: id}, "again",
+			noon.Add(time.Hour)); !strings.HasPrefix(kind(err), want) {
 			t.Errorf("again with id %q: %v, want %s", id, err, want)
 		}
 	}
@@ -213,9 +216,11 @@ func testReadBack(t *testing.T, s store) {
 		t.Fatalf("event %+v", ev)
 	}
 	status := 503
-	must(t, s.RecordTry(t.Context(), *ev, topup.Try{At: noon, Status: &status, DurationMS: 12}, topup.EventPending, noon.Add(time.Minute)))
+	must(t, s.RecordTry(t.Context(), *ev, topup.Try{At: noon, Status: &status, DurationMS: 12}, topup.EventPending,
+		noon.Add(time.Minute)))
 	ev.TryCount++
-	must(t, s.RecordTry(t.Context(), *ev, topup.Try{At: noon, Error: "connection \"refused\"\x00", DurationMS: 3}, topup.EventPending, noon.Add(time.Hour)))
+	must(t, s.RecordTry(t.Context(), *ev, topup.Try{At: noon, Error: "connection \"refused\"\x00", DurationMS: 3},
+		topup.EventPending, noon.Add(time.Hour)))
 
 	d, err := s.Details(t.Context(), "A")
 	must(t, err)
@@ -223,20 +228,25 @@ func testReadBack(t *testing.T, s store) {
 	want := topup.Details{
 		Order: o,
 		Attempts: []topup.Attempt{
-			{Number: 1, StartedAt: noon, FinishedAt: &noon, Outcome: topup.OutcomeUnavailable, HTTPStatus: &http500, ResponseCode: "91", ResponseMessage: "Emisor no disponible"},
-			{Number: 2, StartedAt: noon, FinishedAt: &noon, Outcome: topup.OutcomeApproved, HTTPStatus: &http200, ResponseCode: "00", ResponseMessage: "Aprobado"},
+			{Number: 1, StartedAt: noon, FinishedAt: &noon, Outcome: topup.OutcomeUnavailable, HTTPStatus: &http500,
+				ResponseCode: "91", ResponseMessage: "Emisor no disponible"},
+			{Number: 2, StartedAt: noon, FinishedAt: &noon, Outcome: topup.OutcomeApproved, HTTPStatus: &http200,
+				ResponseCode: "00", ResponseMessage: "Aprobado"},
 		},
 		Events: []topup.Event{{
-			ID: ev.ID, Type: "topup.succeeded", Sequence: 1, OrderID: "A", Caller: "shop", State: topup.EventPending, Body: ev.Body,
+			ID: ev.ID, Type: "topup.succeeded", Sequence: 1, OrderID: "A", Caller: "shop", State: topup.EventPending,
+			Body:     ev.Body,
 			TryCount: 2, DueAt: noon.Add(time.Hour), CreatedAt: noon,
-			Tries: []topup.Try{{At: noon, Status: &status, DurationMS: 12}, {At: noon, Error: "connection \"refused\"\uFFFD", DurationMS: 3}},
+			Tries: []topup.Try{{At: noon, Status: &status, DurationMS: 12},
+				{At: noon, Error: "connection \"refused\"\uFFFD", DurationMS: 3}},
 		}},
 		Resolutions: []topup.Resolution{}, Corrections: []topup.Correction{}, Disputes: []topup.Dispute{},
 	}
 	if diff := cmp.Diff(want, d); diff != "" {
 		t.Error(diff)
 	}
-	if o.State != topup.StateSucceeded || o.BalanceAfter.String() != "990.00" || o.AuthCode != "ABC123" || o.FinishedAt == nil || o.NextAttemptAt != nil {
+	if o.State != topup.StateSucceeded || o.BalanceAfter.String() != "990.00" || o.AuthCode != "ABC123" ||
+		o.FinishedAt == nil || o.NextAttemptAt != nil {
 		t.Errorf("%+v", o)
 	}
 	one, err := s.Event(t.Context(), ev.ID)
@@ -244,7 +254,8 @@ func testReadBack(t *testing.T, s store) {
 	if diff := cmp.Diff(want.Events[0], one); diff != "" {
 		t.Error(diff)
 	}
-	for _, id := range []string{"", "evt_", "evt_00000000-0000-0000-0000-000000000000", strings.ToUpper(ev.ID), ev.ID[4:]} {
+	for _, id := range []string{"", "evt_", "evt_00000000-0000-0000-0000-000000000000", strings.ToUpper(ev.ID),
+		ev.ID[4:]} {
 		if _, err := s.Event(t.Context(), id); !errors.Is(err, topup.ErrNotFound) {
 			t.Errorf("event %q: %v", id, err)
 		}
@@ -264,7 +275,8 @@ type operation struct {
 
 func operations() []operation {
 	ops := []operation{
-		{topup.OpBegin, topup.StateSubmitting, func(s store, t *testing.T, o topup.Order) (topup.Order, *topup.Event, error) {
+		{topup.OpBegin, topup.StateSubmitting, func(s store, t *testing.T, o topup.Order) (topup.Order, *topup.Event,
+			error) {
 			o, err := s.Begin(t.Context(), o.ID, o.AttemptCount, workerName, noon.Add(time.Minute), noon)
 			return o, nil, err
 		}},
@@ -281,7 +293,8 @@ func operations() []operation {
 		}},
 	}
 	for _, to := range []topup.State{topup.StateSucceeded, topup.StateFailed, topup.StateRetrying, topup.StateUnknown} {
-		ops = append(ops, operation{topup.OpFinish, to, func(s store, t *testing.T, o topup.Order) (topup.Order, *topup.Event, error) {
+		ops = append(ops, operation{topup.OpFinish, to, func(s store, t *testing.T, o topup.Order) (topup.Order,
+			*topup.Event, error) {
 			return s.Finish(t.Context(), settlement(o, to), noon)
 		}})
 	}
@@ -324,7 +337,7 @@ func testTransitions(t *testing.T, s store) {
 		}
 	}
 	for _, tr := range topup.Transitions() {
-		elsewhere := []topup.Operation{topup.OpAccept, topup.OpResolve, topup.OpTimeOut, topup.OpFinishLate}
+		elsewhere := []topup.Operation{topup.OpAccept, topup.OpResolve, topup.OpFinishLate}
 		doubtful := tr.By == topup.OpEnd && tr.To == topup.StateUnknown // testDoubt
 		if !doubtful && !slices.Contains(elsewhere, tr.By) && !done[fmt.Sprint(tr.From, tr.By, tr.To)] {
 			t.Errorf("%v was not tried", tr)
@@ -332,20 +345,23 @@ func testTransitions(t *testing.T, s store) {
 	}
 }
 
-func checkMoved(t *testing.T, by topup.Operation, to topup.State, o topup.Order, ev *topup.Event, err error, stored topup.Details) {
+func checkMoved(
+	t *testing.T, by topup.Operation, to topup.State, o topup.Order, ev *topup.Event, err error, stored topup.Details,
+) {
 	t.Helper()
 	must(t, err)
 	if diff := cmp.Diff(stored.Order, o); diff != "" || o.State != to || (o.FinishedAt != nil) != to.Final() {
 		t.Errorf("state %s, finished at %v; stored otherwise: %s", o.State, o.FinishedAt, diff)
 	}
-	told := topup.EventTypeOf(to)
+	notified := topup.EventTypeOf(to)
 	if by == topup.OpCorrect {
-		told = topup.EventCorrected
+		notified = topup.EventCorrected
 	}
-	if (ev != nil) != (told != "") {
+	if (ev != nil) != (notified != "") {
 		t.Fatalf("event %v in state %s", ev, to)
 	}
-	if ev != nil && (ev.Type != told || ev.Sequence != len(stored.Events) || stored.Events[ev.Sequence-1].ID != ev.ID) {
+	if ev != nil && (ev.Type != notified || ev.Sequence != len(stored.Events) ||
+		stored.Events[ev.Sequence-1].ID != ev.ID) {
 		t.Errorf("event %+v, stored %+v", ev, stored.Events)
 	}
 }
@@ -356,7 +372,8 @@ func checkRefused(t *testing.T, op operation, state topup.State, ev *topup.Event
 	switch {
 	case op.by == topup.OpHold:
 		want = "refused"
-	case op.by == topup.OpCancel && state == topup.StateCanceled, op.to == topup.StateUnknown && state == topup.StateUnknown:
+	case op.by == topup.OpCancel && state == topup.StateCanceled, op.to == topup.StateUnknown &&
+		state == topup.StateUnknown:
 		want = "ok"
 	case op.by == topup.OpCancel, op.by == topup.OpCorrect:
 		want = "refused"
@@ -374,12 +391,16 @@ func testIncoherent(t *testing.T, s store) {
 		return out
 	}
 	cases := map[string]topup.Settlement{
-		"succeeded, not approved":  change(topup.StateSucceeded, func(s *topup.Settlement) { s.Result.Outcome = topup.OutcomeUnavailable }),
-		"failed, approved":         change(topup.StateFailed, func(s *topup.Settlement) { s.Result.Outcome = topup.OutcomeApproved }),
-		"failed, unknown":          change(topup.StateFailed, func(s *topup.Settlement) { s.Result.Outcome = topup.OutcomeUnknown }),
-		"failed, no outcome":       change(topup.StateFailed, func(s *topup.Settlement) { s.Result.Outcome = "" }),
-		"failed, no reason":        change(topup.StateFailed, func(s *topup.Settlement) { s.Reason = "" }),
-		"retrying, approved":       change(topup.StateRetrying, func(s *topup.Settlement) { s.Result.Outcome = topup.OutcomeApproved }),
+		"succeeded, not approved": change(topup.StateSucceeded,
+			func(s *topup.Settlement) { s.Result.Outcome = topup.OutcomeUnavailable }),
+		"failed, approved": change(topup.StateFailed,
+			func(s *topup.Settlement) { s.Result.Outcome = topup.OutcomeApproved }),
+		"failed, unknown": change(topup.StateFailed,
+			func(s *topup.Settlement) { s.Result.Outcome = topup.OutcomeUnknown }),
+		"failed, no outcome": change(topup.StateFailed, func(s *topup.Settlement) { s.Result.Outcome = "" }),
+		"failed, no reason":  change(topup.StateFailed, func(s *topup.Settlement) { s.Reason = "" }),
+		"retrying, approved": change(topup.StateRetrying,
+			func(s *topup.Settlement) { s.Result.Outcome = topup.OutcomeApproved }),
 		"unknown with a next time": change(topup.StateUnknown, func(s *topup.Settlement) { s.NextAttemptAt = &noon }),
 		"canceled":                 change(topup.StateUnknown, func(s *topup.Settlement) { s.State = topup.StateCanceled }),
 		"queued":                   change(topup.StateUnknown, func(s *topup.Settlement) { s.State = topup.StateQueued }),
@@ -458,7 +479,8 @@ func testDoubt(t *testing.T, s store) {
 				}
 				d, err := s.Details(t.Context(), o.ID)
 				must(t, err)
-				if want := settlement(first, c.late).Result.Outcome; d.Attempts[0].Outcome != want || d.State != topup.StateRetrying {
+				if want := settlement(first, c.late).Result.Outcome; d.Attempts[0].Outcome != want ||
+					d.State != topup.StateRetrying {
 					t.Errorf("%s, attempt %s; want %s", d.State, d.Attempts[0].Outcome, want)
 				}
 			}
@@ -474,13 +496,15 @@ func testDoubt(t *testing.T, s store) {
 			if _, err := s.Begin(t.Context(), o.ID, 1, workerName, timeIsUp, timeIsUp); kind(err) != "lost" {
 				t.Errorf("begun although its time is over: %v", err)
 			}
-			if o, ev, err := s.End(t.Context(), o.ID, timeIsUp); err != nil || o.State != topup.StateUnknown || ev == nil || o.FinishedAt != nil {
+			if o, ev, err := s.End(t.Context(), o.ID, timeIsUp); err != nil || o.State != topup.StateUnknown || ev == nil ||
+				o.FinishedAt != nil {
 				t.Errorf("its time is over, and it is %s with event %v, %v", o.State, ev, err)
 			}
 		})
 	}
 	// A decline of the second attempt proves nothing of the first; an answer to the first does.
-	for name, late := range map[string]topup.State{"both-declined": topup.StateFailed, "charged-after-all": topup.StateSucceeded} {
+	for name, late := range map[string]topup.State{"both-declined": topup.StateFailed,
+		"charged-after-all": topup.StateSucceeded} {
 		first := s.inState(t, name, topup.StateSubmitting)
 		second, _ := s.finish(t, resent(first))
 		held, ev := s.finish(t, settlement(s.begin(t, second), topup.StateFailed))
@@ -532,7 +556,8 @@ func testAtomic(t *testing.T, s store) {
 	o := s.refused(t, "A")
 	before, err := s.Details(t.Context(), "A")
 	must(t, err)
-	if _, _, err := s.Finish(t.Context(), settlement(o, topup.StateSucceeded), noon); err == nil || !strings.Contains(err.Error(), "refused by the test") {
+	if _, _, err := s.Finish(t.Context(), settlement(o, topup.StateSucceeded), noon); err == nil ||
+		!strings.Contains(err.Error(), "refused by the test") {
 		t.Errorf("finish: %v", err)
 	}
 	after, err := s.Details(t.Context(), "A")
@@ -540,7 +565,8 @@ func testAtomic(t *testing.T, s store) {
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Error(diff)
 	}
-	if counts, err := s.CountByState(t.Context()); err != nil || !maps.Equal(counts, map[topup.State]int64{topup.StateSubmitting: 1}) {
+	if counts, err := s.CountByState(t.Context()); err != nil ||
+		!maps.Equal(counts, map[topup.State]int64{topup.StateSubmitting: 1}) {
 		t.Errorf("%v, %v", counts, err)
 	}
 }
@@ -653,8 +679,9 @@ func testSideBySide(t *testing.T, s store) {
 			t.Errorf("%s: %s with %d attempts of %d, want %s", c.name, d.State, len(d.Attempts), d.AttemptCount, c.now)
 		}
 		for _, ev := range d.Events {
-			if told := ev.DeliveredAt != nil; told != (c.answer == "ok" && ev.Type == topup.EventTypeOf(topup.StateSucceeded)) {
-				t.Errorf("%s: %s is delivered: %t", c.name, ev.Type, told)
+			if delivered := ev.DeliveredAt != nil; delivered != (c.answer == "ok" &&
+				ev.Type == topup.EventTypeOf(topup.StateSucceeded)) {
+				t.Errorf("%s: %s is delivered: %t", c.name, ev.Type, delivered)
 			}
 		}
 	}
@@ -667,7 +694,8 @@ func testGroups(t *testing.T, s store) {
 	if got.Operations != 4*n || got.Commits > got.Operations/2 || got.LargestBatch < 2 {
 		t.Errorf("%+v after %d writes", got, 4*n)
 	}
-	if counts, err := s.CountByState(t.Context()); err != nil || !maps.Equal(counts, map[topup.State]int64{topup.StateSucceeded: n}) {
+	if counts, err := s.CountByState(t.Context()); err != nil ||
+		!maps.Equal(counts, map[topup.State]int64{topup.StateSucceeded: n}) {
 		t.Errorf("%v, %v", counts, err)
 	}
 }
@@ -776,7 +804,8 @@ func testList(t *testing.T, s store) {
 		{journal.Filter{Product: "MOVISTAR_PAQUETE_16"}, "D C"},
 		{journal.Filter{Since: noon.Add(time.Minute)}, "D C B"},
 		{journal.Filter{Until: noon.Add(time.Minute)}, "A"},
-		{journal.Filter{Caller: "shop", State: topup.StateQueued, Phone: "5537686660", Product: "MOVISTAR_PAQUETE_16", Since: noon, Until: noon.Add(time.Hour), Limit: 1}, "D"},
+		{journal.Filter{Caller: "shop", State: topup.StateQueued, Phone: "5537686660", Product: "MOVISTAR_PAQUETE_16",
+			Since: noon, Until: noon.Add(time.Hour), Limit: 1}, "D"},
 	}
 	for _, c := range cases {
 		if got := ids(c.f); got != c.want {
@@ -875,7 +904,8 @@ func testDue(t *testing.T, s store) {
 	if early, err := s.Overdue(t.Context(), noon, 10); err != nil || len(early) != 0 {
 		t.Errorf("overdue too early: %v, %v", early, err)
 	}
-	if waiting.AttemptCount != 1 || due(at, topup.Due{DueAt: noon.Add(time.Minute), ID: "attempt"}, 1)[0].AttemptCount != 1 {
+	if waiting.AttemptCount != 1 || due(at, topup.Due{DueAt: noon.Add(time.Minute), ID: "attempt"},
+		1)[0].AttemptCount != 1 {
 		t.Error("a waiting order's attempts are miscounted")
 	}
 }
@@ -904,7 +934,8 @@ func testDeliveries(t *testing.T, s store) {
 	if got := due(noon); got != nil {
 		t.Errorf("due within the grace of a first try: %v", got)
 	}
-	if got, want := due(noon.Add(30*time.Second)), []string{events[0].ID, events[1].ID, events[2].ID}; !slices.Equal(got, want) {
+	if got, want := due(noon.Add(30*time.Second)), []string{events[0].ID, events[1].ID, events[2].ID}; !slices.Equal(got,
+		want) {
 		t.Errorf("due: %v, want %v", got, want)
 	}
 	status := 204
@@ -923,7 +954,8 @@ func testDeliveries(t *testing.T, s store) {
 	delivered, err := s.Event(t.Context(), events[0].ID)
 	must(t, err)
 	at := noon.Add(1500 * time.Millisecond)
-	if won.Load() != 1 || delivered.TryCount != 1 || len(delivered.Tries) != 1 || !cmp.Equal(delivered.DeliveredAt, &at) || !delivered.DueAt.IsZero() {
+	if won.Load() != 1 || delivered.TryCount != 1 || len(delivered.Tries) != 1 ||
+		!cmp.Equal(delivered.DeliveredAt, &at) || !delivered.DueAt.IsZero() {
 		t.Errorf("%d of 20 won; %+v", won.Load(), delivered)
 	}
 	for i, ev := range events {
@@ -932,11 +964,13 @@ func testDeliveries(t *testing.T, s store) {
 		if got, err := s.Event(t.Context(), ev.ID); err != nil || got.State != want || len(got.Tries) != 1 {
 			t.Errorf("event %d is %s with %d tries, %v", i, got.State, len(got.Tries), err)
 		}
-		if err := s.RecordTry(t.Context(), ev, try, topup.EventPending, noon); want != topup.EventPending && !errors.Is(err, topup.ErrLost) {
+		if err := s.RecordTry(t.Context(), ev, try, topup.EventPending, noon); want != topup.EventPending &&
+			!errors.Is(err, topup.ErrLost) {
 			t.Errorf("a try of an event that is %s: %v", want, err)
 		}
 	}
-	if err := s.RecordTry(t.Context(), topup.Event{ID: "evt_x"}, try, topup.EventDelivered, noon); !errors.Is(err, topup.ErrNotFound) {
+	if err := s.RecordTry(t.Context(), topup.Event{ID: "evt_x"}, try, topup.EventDelivered, noon); !errors.Is(err,
+		topup.ErrNotFound) {
 		t.Errorf("a try of no event: %v", err)
 	}
 }

@@ -11,40 +11,30 @@ import (
 	"recarga/topup"
 )
 
-// sqlCorrect takes the receipts of a purchase that was charged; one that was not has none.
-func sqlCorrect(v topup.ResolvedAs) string {
-	set := map[topup.ResolvedAs]string{
-		topup.ResolvedSucceeded: `reason = '', transaction_id = CASE WHEN $3 = '' THEN transaction_id ELSE $3 END,
-reference = CASE WHEN $4 = '' THEN reference ELSE $4 END, auth_code = CASE WHEN $5 = '' THEN auth_code ELSE $5 END`,
-		topup.ResolvedFailed: `reason = '` + string(topup.ReasonResolved) + `', transaction_id = $3, reference = $4, auth_code = $5`,
-	}[v]
-	return `UPDATE orders SET state = '` + string(v.State()) + `', updated_at = $2, disputed_at = NULL, unknown_attempts = 0,
-event_count = event_count + 1, ` + set + ` WHERE id = $1 AND ` + from(topup.OpCorrect, v.State()) + ` RETURNING ` + orderColumns
-}
-
+// sqlCorrects take the receipts of a purchase that was charged; one that was not has none.
 var sqlCorrects = map[topup.ResolvedAs]string{
-	topup.ResolvedSucceeded: sqlCorrect(topup.ResolvedSucceeded),
-	topup.ResolvedFailed:    sqlCorrect(topup.ResolvedFailed),
+	topup.ResolvedSucceeded: sqls.Get("correct_succeeded"),
+	topup.ResolvedFailed:    sqls.Get("correct_failed"),
 }
 
-const (
-	sqlCorrection = `INSERT INTO corrections (order_key, number, outcome, reason, decided_by, transaction_id, reference, auth_code, was, was_transaction_id, decided_at)
-VALUES ($1, (SELECT COALESCE(MAX(number), 0) + 1 FROM corrections WHERE order_key = $1), $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+var (
+	sqlCorrection = sqls.Get("correction")
 	// sqlCorrectedSo is one row: whether the last correction of an order is this very one.
-	sqlCorrectedSo = `SELECT COUNT(*) FROM corrections WHERE order_key = $1 AND outcome = $2 AND reason = $3 AND decided_by = $4
-AND transaction_id = $5 AND reference = $6 AND auth_code = $7 AND number = (SELECT MAX(number) FROM corrections WHERE order_key = $1)`
-	correctionColumns = `outcome, reason, decided_by, was, was_transaction_id, transaction_id, reference, auth_code, decided_at`
-	sqlCorrectionsOf  = `SELECT ` + correctionColumns + ` FROM corrections WHERE order_key = $1 ORDER BY number`
+	sqlCorrectedSo   = sqls.Get("corrected_so")
+	sqlCorrectionsOf = sqls.Get("corrections_of")
 )
 
-// Correct changes a final state that was wrong, by a person's word, ends the order's dispute, and keeps who, when and why.
+// Correct changes a final state that was wrong, by a person's word, ends the order's dispute, and keeps who, when and
+// why.
 //
-// The repeat of the order's last correction, because its answer was lost, changes nothing and returns the order without
-// an event.
+// The repeat of the order's last correction, because its answer was lost, changes nothing and returns the order
+// without an event.
 //
-// Errors: those of topup.FieldErrors; topup.ErrNotFound; topup.ErrArchived; *topup.TransitionError when the order is not
-// final, or is so already.
-func (j *Journal) Correct(ctx context.Context, id topup.ID, c topup.Correction, now time.Time) (topup.Order, *topup.Event, error) {
+// Errors: those of topup.FieldErrors; topup.ErrNotFound; topup.ErrArchived; *topup.TransitionError when the order is
+// not final, or is so already.
+func (j *Journal) Correct(
+	ctx context.Context, id topup.ID, c topup.Correction, now time.Time,
+) (topup.Order, *topup.Event, error) {
 	if err := c.Check(); err != nil {
 		return topup.Order{}, nil, err
 	}
@@ -85,10 +75,12 @@ func (t *tx) correct(id topup.ID, c topup.Correction, now time.Time) (settled, e
 		}
 		return settled{order: was.Order}, err
 	}
-	if _, err := t.exec(sqlCorrection, append(decision, string(was.State), string(was.TransactionID), now.UnixMicro())...); err != nil {
+	if _, err := t.exec(sqlCorrection, append(decision, string(was.State), string(was.TransactionID),
+		now.UnixMicro())...); err != nil {
 		return settled{}, err
 	}
-	if _, err := t.exec(sqlEndDispute, r.key, now.UnixMicro(), string(topup.DisputeCorrected), text(c.Reason), text(c.By)); err != nil {
+	if _, err := t.exec(sqlEndDispute, r.key, now.UnixMicro(), string(topup.DisputeCorrected), text(c.Reason),
+		text(c.By)); err != nil {
 		return settled{}, err
 	}
 	t.finished[was.State]--
@@ -96,21 +88,21 @@ func (t *tx) correct(id topup.ID, c topup.Correction, now time.Time) (settled, e
 	return t.notified(r, topup.EventCorrected, now)
 }
 
-const (
-	sqlDispute     = `UPDATE orders SET disputed_at = $2, updated_at = $2 WHERE id = $1 AND finished_at IS NOT NULL AND disputed_at IS NULL RETURNING ` + orderColumns
-	sqlNewDispute  = `INSERT INTO disputes (order_key, number, since, evidence, raised_by) VALUES ($1, (SELECT COALESCE(MAX(number), 0) + 1 FROM disputes WHERE order_key = $1), $2, $3, $4)`
-	sqlMoreDispute = `UPDATE disputes SET evidence = evidence || '; ' || $2 WHERE order_key = $1 AND ended_at IS NULL AND length(evidence) < 4096`
+var (
+	sqlDispute     = sqls.Get("dispute")
+	sqlNewDispute  = sqls.Get("new_dispute")
+	sqlMoreDispute = sqls.Get("more_dispute")
 	// sqlSaidBefore counts the disputes of an order that had this evidence.
-	sqlSaidBefore  = `SELECT COUNT(*) FROM disputes WHERE order_key = $1 AND replace(evidence, $2, '') <> evidence`
-	sqlEndDispute  = `UPDATE disputes SET ended_at = $2, outcome = $3, reason = $4, ended_by = $5 WHERE order_key = $1 AND ended_at IS NULL`
-	sqlUphold      = `UPDATE orders SET disputed_at = NULL, updated_at = $2 WHERE id = $1 AND disputed_at IS NOT NULL RETURNING ` + orderColumns
-	sqlUpheldSo    = `SELECT COUNT(*) FROM disputes WHERE order_key = $1 AND outcome = $2 AND reason = $3 AND ended_by = $4`
-	disputeColumns = `since, evidence, raised_by, ended_at, outcome, reason, ended_by`
-	sqlDisputesOf  = `SELECT ` + disputeColumns + ` FROM disputes WHERE order_key = $1 ORDER BY number`
+	sqlSaidBefore = sqls.Get("said_before")
+	sqlEndDispute = sqls.Get("end_dispute")
+	sqlUphold     = sqls.Get("uphold")
+	sqlUpheldSo   = sqls.Get("upheld_so")
+	sqlDisputesOf = sqls.Get("disputes_of")
 )
 
 // Dispute marks a final order as disputed by evidence that contradicts its state, which it keeps. Further evidence is
-// added to an open dispute. Evidence that was brought before, in a dispute that a person has ended too, changes nothing.
+// added to an open dispute. Evidence that was brought before, in a dispute that a person has ended too, changes
+// nothing.
 //
 // Errors: topup.ErrNotFound; topup.ErrArchived; *topup.TransitionError when the order is not final.
 func (j *Journal) Dispute(ctx context.Context, id topup.ID, d topup.Dispute, now time.Time) (topup.Order, error) {
@@ -149,7 +141,8 @@ func (t *tx) dispute(r record, evidence, raisedBy string, now time.Time) (record
 	return disputed, err
 }
 
-// Uphold ends an order's dispute: a person says that its state is right. The repeat of the same decision changes nothing.
+// Uphold ends an order's dispute: a person says that its state is right. The repeat of the same decision changes
+// nothing.
 //
 // Errors: those of topup.FieldErrors; topup.ErrNotFound; topup.ErrArchived; topup.ErrNotDisputed.
 func (j *Journal) Uphold(ctx context.Context, id topup.ID, u topup.Upholding, now time.Time) (topup.Order, error) {
@@ -182,7 +175,7 @@ func (j *Journal) Uphold(ctx context.Context, id topup.ID, u topup.Upholding, no
 	return r.Order, nil
 }
 
-const sqlCountDisputed = `SELECT COUNT(*), COALESCE(MIN(disputed_at), 0) FROM orders WHERE disputed_at IS NOT NULL`
+var sqlCountDisputed = sqls.Get("count_disputed")
 
 // Disputed counts the orders that are disputed, and says since when the first of them is; zero when there is none.
 func (j *Journal) Disputed(ctx context.Context) (n int64, since time.Time, err error) {
@@ -197,7 +190,8 @@ func (j *Journal) Disputed(ctx context.Context) (n int64, since time.Time, err e
 }
 
 func scanCorrection(row scanner) (c topup.Correction, err error) {
-	err = row.Scan(&c.Outcome, &c.Reason, &c.By, &c.Was, &c.WasTransactionID, &c.TransactionID, &c.Reference, &c.AuthCode, when{&c.At})
+	err = row.Scan(&c.Outcome, &c.Reason, &c.By, &c.Was, &c.WasTransactionID, &c.TransactionID, &c.Reference,
+		&c.AuthCode, when{&c.At})
 	return c, err
 }
 

@@ -1,7 +1,7 @@
 // Package journal is the book of record: every order, attempt and event, in SQLite or PostgreSQL.
 //
 // Every change is a compare-and-set on the order's state and attempt count, in one transaction with
-// the event that tells of it, and is on disk before the method returns. topup.ErrLost means that
+// the event that announces it, and is on disk before the method returns. topup.ErrLost means that
 // somebody else was first and that nothing was done. All methods are safe for concurrent use, by any
 // number of processes on the same database.
 //

@@ -16,18 +16,15 @@ const (
 	commitsKept = 30 * 24 * time.Hour
 )
 
-const (
+var (
 	// sqlCommit is in every transaction of PostgreSQL. A server waits for its synchronous standby only at the end of a
 	// transaction that has written something: one that only read would confirm what a failover takes back. The division
 	// by zero is for a transaction that its lost connection still holds, and that nobody expects any more.
-	sqlCommit = `INSERT INTO commits (writer, number, at) VALUES ($1, $2, $3) ON CONFLICT (writer) DO UPDATE
-SET at = excluded.at, number = excluded.number /
-CASE WHEN GREATEST(commits.asked, commits.number) < excluded.number THEN 1 ELSE 0 END`
+	sqlCommit = sqls.Get("commit")
 	// sqlLatestCommit waits for a lost connection's transaction that is about to end, and has any later end fail. It
 	// writes, so that its own end waits for the standby.
-	sqlLatestCommit = `INSERT INTO commits (writer, number, asked, at) VALUES ($1, 0, $2, $3)
-ON CONFLICT (writer) DO UPDATE SET asked = excluded.asked RETURNING number`
-	sqlForgetCommits = `DELETE FROM commits WHERE at < $1`
+	sqlLatestCommit  = sqls.Get("latest_commit")
+	sqlForgetCommits = sqls.Get("forget_commits")
 )
 
 // forgetCommits deletes the rows of processes that are long gone.
@@ -64,7 +61,7 @@ func (l *lane) unanswered(cause error, last []*call) error {
 		return cause
 	}
 	for _, c := range last {
-		if c.failed() && c.query == sqlNewEvent { // without its row there is no commit
+		if c.failed() && c.query == sqlNewEvent.SQLite { // without its row there is no commit
 			c.rows, c.err = 1, nil
 		}
 	}

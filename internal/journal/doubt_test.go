@@ -292,7 +292,7 @@ var changes = []change{
 	{"Defer", beside(func(ctx context.Context, s store, id topup.ID) error {
 		return s.Defer(ctx, id, 0, topup.WaitRate, noon)
 	}), topup.StateQueued, 0, false, true},
-	{"Call", func(tb testing.TB, s store, id topup.ID) action {
+	{"Release", func(tb testing.TB, s store, id topup.ID) action {
 		o := s.accept(tb, string(id))
 		must(tb, s.Defer(tb.Context(), o.ID, 0, topup.WaitRate, noon))
 		return func(ctx context.Context) (*topup.Event, error) {

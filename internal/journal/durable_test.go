@@ -28,14 +28,14 @@ func TestCommitsAreDurable(t *testing.T) {
 					t.Error(err)
 				}
 			}()
-			lane, err := j.engine.connect(t.Context())
+			session, err := j.engine.connect(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer lane.discard()
+			defer session.discard()
 			var got string
 			ask := &call{query: c.setting, scan: func(row scanner) error { return row.Scan(&got) }}
-			if lane.do(t.Context(), ask); ask.err != nil || got != c.want {
+			if session.do(t.Context(), ask); ask.err != nil || got != c.want {
 				t.Errorf("%s is %s, %v; want %s", c.setting, got, ask.err, c.want)
 			}
 		})

@@ -10,17 +10,10 @@ import (
 	"recarga/topup"
 )
 
-// setEnded is what ends an order that waits, at $2. Its caller is notified.
-const setEnded = `updated_at = $2, next_attempt_at = NULL, due_at = NULL, line = NULL, waits_for = '', event_count = event_count + 1`
-
-// An order in doubt is held when its time is over.
 var (
-	sqlEnd = `UPDATE orders SET ` + setEnded + `, state = CASE WHEN unknown_attempts > 0 THEN 'unknown' ELSE 'failed' END,
-reason = CASE WHEN unknown_attempts > 0 THEN '' WHEN expires_at <= $2 OR attempt_count = 0 THEN 'expired' ELSE 'retries_exhausted' END,
-finished_at = CASE WHEN unknown_attempts > 0 THEN NULL ELSE CAST($2 AS BIGINT) END
-WHERE id = $1 AND ` + from(topup.OpEnd, topup.StateFailed) + ` AND ends_at <= $2 RETURNING ` + orderColumns
-	sqlCancel = `UPDATE orders SET ` + setEnded + `, state = 'canceled', reason = '', finished_at = $2
-WHERE id = $1 AND ` + from(topup.OpCancel, topup.StateCanceled) + ` AND unknown_attempts = 0 AND ($3 = '' OR caller = $3) RETURNING ` + orderColumns
+	// sqlEnd: an order in doubt is held when its time is over.
+	sqlEnd    = sqls.Get("end")
+	sqlCancel = sqls.Get("cancel")
 )
 
 // End ends an order that waits and whose time is over: it is failed (expired, or retries_exhausted once it was tried)

@@ -12,17 +12,17 @@ import (
 	"recarga/topup"
 )
 
-const (
-	sqlAdopt = `UPDATE events SET endpoint = $2 WHERE id = $1 AND endpoint = '' AND try_count = 0`
-	sqlCopy  = `INSERT INTO events (order_key, sequence, endpoint, id, type, state, body, created_at, due_at)
-SELECT order_key, sequence, $2, $3, type, 'pending', body, created_at, $4 FROM events WHERE id = $1
-ON CONFLICT (order_key, sequence, endpoint) DO NOTHING`
+var (
+	sqlAdopt = sqls.Get("adopt")
+	sqlCopy  = sqls.Get("copy")
 )
 
 // FanOut makes an event, which must not have been tried yet, one for each of the endpoints: a copy with an
 // id of its own for each that has none yet. Where the event itself is for nobody (adopt), the first endpoint
 // gets the event. It returns the copies that were made now; done again, it makes none.
-func (j *Journal) FanOut(ctx context.Context, ev topup.Event, endpoints []string, adopt bool, now time.Time) ([]topup.Event, error) {
+func (j *Journal) FanOut(
+	ctx context.Context, ev topup.Event, endpoints []string, adopt bool, now time.Time,
+) ([]topup.Event, error) {
 	key, ok := eventKey(ev.ID)
 	if !ok {
 		return nil, fmt.Errorf("event %q: %w", ev.ID, topup.ErrNotFound)
@@ -62,23 +62,20 @@ func (t *tx) copyEvent(ev topup.Event, key []byte, endpoint string, now time.Tim
 	return ev, n > 0, err
 }
 
-const (
-	sqlFailing = `INSERT INTO failing_endpoints (caller, url, failing_since, last_failed_at) VALUES ($1, $2, $3, $3)
-ON CONFLICT (caller, url) DO UPDATE SET last_failed_at = excluded.last_failed_at, failing_since = CASE
-WHEN failing_endpoints.disabled_at IS NULL AND failing_endpoints.last_failed_at < $4 THEN excluded.failing_since ELSE failing_endpoints.failing_since END
-RETURNING failing_since`
-	sqlDisable = `INSERT INTO failing_endpoints (caller, url, failing_since, last_failed_at, disabled_at, reason) VALUES ($1, $2, $3, $3, $3, $4)
-ON CONFLICT (caller, url) DO UPDATE SET disabled_at = excluded.disabled_at, reason = excluded.reason WHERE failing_endpoints.disabled_at IS NULL`
-	sqlHealthy     = `DELETE FROM failing_endpoints WHERE caller = $1 AND url = $2`
-	sqlHealth      = `SELECT failing_since, last_failed_at, disabled_at, reason FROM failing_endpoints WHERE caller = $1 AND url = $2`
-	sqlDisabled    = `SELECT COUNT(*) FROM failing_endpoints WHERE disabled_at IS NOT NULL`
-	sqlDeliveredTo = `SELECT COUNT(*) FROM (SELECT 1 FROM events e JOIN orders o ON o.key = e.order_key WHERE o.caller = $1 AND e.endpoint = $2 AND e.delivered_at >= $3 LIMIT 1) one`
-	sqlNextNotice  = `SELECT COALESCE(MAX(sequence), 0) + 1 FROM events WHERE order_key = 0`
+var (
+	sqlFailing      = sqls.Get("failing")
+	sqlDisable      = sqls.Get("disable")
+	sqlHealthy      = sqls.Get("healthy")
+	sqlHealth       = sqls.Get("health")
+	sqlDisabled     = sqls.Get("disabled")
+	sqlDeliveredTo  = sqls.Get("delivered_to")
+	sqlNextSequence = sqls.Get("next_sequence")
 )
 
 // EndpointHealth is what is kept of an endpoint's failures.
 func (j *Journal) EndpointHealth(ctx context.Context, caller, url string) (h topup.EndpointHealth, err error) {
-	err = j.engine.read.QueryRowContext(ctx, sqlHealth, caller, url).Scan(maybe{&h.FailingSince}, maybe{&h.LastFailedAt}, maybe{&h.DisabledAt}, &h.Reason)
+	err = j.engine.read.QueryRowContext(ctx, sqlHealth, caller, url).Scan(maybe{&h.FailingSince}, maybe{&h.LastFailedAt},
+		maybe{&h.DisabledAt}, &h.Reason)
 	if errors.Is(err, sql.ErrNoRows) {
 		return topup.EndpointHealth{}, nil
 	}
@@ -111,17 +108,19 @@ func (j *Journal) EndpointHealthy(ctx context.Context, caller, url string) error
 	return j.callerWrite(ctx, caller, sqlHealthy, caller, url)
 }
 
-// DisableEndpoint stops all tries to an endpoint, if it was not disabled before. tell makes an event for the
+// DisableEndpoint stops all tries to an endpoint, if it was not disabled before. notify makes an event for the
 // operator in the same transaction. An endpoint that has failed for long (FailingSince) but has taken an
 // event since then is not disabled: its record is cleared.
-func (j *Journal) DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, tell bool, now time.Time) (disabled bool, ev *topup.Event, err error) {
-	disabled, err = write(ctx, j, noticeKey, func(t *tx) (bool, error) {
+func (j *Journal) DisableEndpoint(
+	ctx context.Context, d topup.DisabledEndpoint, notify bool, now time.Time,
+) (disabled bool, ev *topup.Event, err error) {
+	disabled, err = write(ctx, j, operatorKey, func(t *tx) (bool, error) {
 		ev = nil
 		if lives, err := t.deliveredSince(d); err != nil || lives {
 			return false, err
 		}
 		n, err := t.exec(sqlDisable, d.Caller, d.URL, whole(now).UnixMicro(), text(d.Reason))
-		if err == nil && n > 0 && tell {
+		if err == nil && n > 0 && notify {
 			ev, err = t.notify(topup.EventEndpointDisabled, d, whole(now))
 		}
 		return n > 0, err
@@ -152,23 +151,23 @@ func (t *tx) deliveredSince(d topup.DisabledEndpoint) (bool, error) {
 
 // Notify makes an event for the operator. data must be of JSON.
 func (j *Journal) Notify(ctx context.Context, kind topup.EventType, data any, now time.Time) (topup.Event, error) {
-	ev, err := write(ctx, j, noticeKey, func(t *tx) (*topup.Event, error) { return t.notify(kind, data, whole(now)) })
+	ev, err := write(ctx, j, operatorKey, func(t *tx) (*topup.Event, error) { return t.notify(kind, data, whole(now)) })
 	if err != nil {
 		return topup.Event{}, fmt.Errorf("notify %s: %w", kind, err)
 	}
 	return *ev, nil
 }
 
-// noticeKey is of every operation that may notify the operator: each takes the next number, so that of two side by
+// operatorKey is of every operation that may notify the operator: each takes the next number, so that of two side by
 // side one would break the commit of all.
-const noticeKey = "notice"
+const operatorKey = "operator"
 
 func (t *tx) notify(kind topup.EventType, data any, now time.Time) (*topup.Event, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return nil, err
 	}
-	sequence, err := t.number(sqlNextNotice)
+	sequence, err := t.number(sqlNextSequence)
 	if err != nil {
 		return nil, err
 	}

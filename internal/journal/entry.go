@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"recarga/topup"
@@ -39,57 +38,53 @@ type keptEvent struct {
 	Body          json.RawMessage  `json:"body"`
 }
 
+var sqlKeptAttempts = sqls.Engines("kept_attempts")
+
 // entriesOf are the entries of orders, with all parts.
-func entriesOf(ctx context.Context, db querier, records []record) ([]entry, error) {
+func entriesOf(ctx context.Context, e *engine, db querier, records []record) ([]entry, error) {
 	if len(records) == 0 {
 		return nil, nil
 	}
 	page := pageOf(records, everything)
-	if err := everything.read(ctx, db, records, page); err != nil {
+	if err := everything.read(ctx, e, db, records, page); err != nil {
 		return nil, err
 	}
 	entries, at := make([]entry, len(records)), map[int64]*entry{}
 	for i, r := range records {
-		entries[i] = entry{Details: page[i].Details, Journal: kept{Key: r.key, Fingerprint: hex.EncodeToString(r.fingerprint), CallbackURL: r.CallbackURL}}
+		entries[i] = entry{Details: page[i].Details, Journal: kept{Key: r.key,
+			Fingerprint: hex.EncodeToString(r.fingerprint), CallbackURL: r.CallbackURL}}
 		at[r.key] = &entries[i]
 		for _, ev := range page[i].Events {
-			entries[i].Journal.Events = append(entries[i].Journal.Events, keptEvent{State: ev.State, CreatedAt: ev.CreatedAt, ScheduleStart: ev.ScheduleStart, Body: ev.Body})
+			entries[i].Journal.Events = append(entries[i].Journal.Events,
+				keptEvent{State: ev.State, CreatedAt: ev.CreatedAt, ScheduleStart: ev.ScheduleStart, Body: ev.Body})
 		}
 	}
-	chosen, keys := keysOf(records)
 	err := eachOf(ctx, db, func(row scanner) (a keptAttempt, err error) {
 		err = row.Scan(&a.Worker, when{&a.Deadline})
 		return a, err
-	}, "SELECT order_key, worker, give_up_at FROM attempts WHERE order_key"+chosen+" ORDER BY order_key, number", keys,
+	}, e.words(sqlKeptAttempts), keysOf(e, records),
 		func(key int64, a keptAttempt) { at[key].Journal.Attempts = append(at[key].Journal.Attempts, a) })
 	return entries, err
 }
 
-// keysOf is the condition that a column is one of the orders' keys, and the keys.
-func keysOf(records []record) (chosen string, keys []any) {
-	for _, r := range records {
-		keys = append(keys, r.key)
+// keysOf are the orders' keys, as one argument.
+func keysOf(e *engine, records []record) any {
+	keys := make([]int64, len(records))
+	for i, r := range records {
+		keys[i] = r.key
 	}
-	return " IN (" + marks(1, len(keys)) + ")", keys
+	return set(e, keys)
 }
 
-func idsOf(entries []entry) (ids []any) {
-	for _, e := range entries {
-		ids = append(ids, string(e.ID))
+func idsOf(entries []entry) []string {
+	ids := make([]string, len(entries))
+	for i, e := range entries {
+		ids[i] = string(e.ID)
 	}
 	return ids
 }
 
-// marks are n marks of a query, from $first on.
-func marks(first, n int) string {
-	all := make([]string, n)
-	for i := range all {
-		all[i] = fmt.Sprintf("$%d", first+i)
-	}
-	return strings.Join(all, ", ")
-}
-
-// due tells that one of its events is still to be delivered.
+// due reports that one of its events is still to be delivered.
 func (e entry) due() bool {
 	for _, ev := range e.Events {
 		if !ev.DueAt.IsZero() {
@@ -111,7 +106,8 @@ func parseEntry(line []byte) (e entry, err error) {
 	for i, k := range e.Journal.Events {
 		ev := &e.Events[i]
 		ev.OrderID, ev.Caller, ev.CallbackURL = e.ID, e.Caller, e.CallbackURL
-		ev.State, ev.CreatedAt, ev.ScheduleStart, ev.Body, ev.TryCount = k.State, k.CreatedAt, k.ScheduleStart, k.Body, len(ev.Tries)
+		ev.State, ev.CreatedAt, ev.ScheduleStart, ev.Body, ev.TryCount = k.State, k.CreatedAt, k.ScheduleStart, k.Body,
+			len(ev.Tries)
 	}
 	return e, nil
 }
@@ -128,8 +124,9 @@ func (e entry) record() (record, error) {
 // standing is the order as sqlStandings reads it.
 func (e entry) standing() Standing {
 	s := Standing{
-		ID: e.ID, State: e.State, Phone: e.Phone, Amount: e.Amount, TransactionID: string(e.TransactionID), Reference: string(e.Reference),
-		AuthCode: string(e.AuthCode), Attempt: e.AttemptCount, place: Place{e.FinishedAt.UnixMicro(), e.Journal.Key},
+		ID: e.ID, State: e.State, Phone: e.Phone, Amount: e.Amount, TransactionID: string(e.TransactionID),
+		Reference: string(e.Reference),
+		AuthCode:  string(e.AuthCode), Attempt: e.AttemptCount, place: Place{e.FinishedAt.UnixMicro(), e.Journal.Key},
 	}
 	for i, a := range e.Attempts {
 		if a.Outcome == topup.OutcomeUnavailable || a.Outcome == topup.OutcomeNotSent || a.Outcome == topup.OutcomeDeclined {

@@ -17,7 +17,7 @@ import (
 
 const eventPrefix = "evt_"
 
-const sqlNewEvent = `INSERT INTO events (id, order_key, sequence, type, state, body, created_at, due_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
+var sqlNewEvent = sqls.Engines("new_event")
 
 // changed ends every change of state but a correction: it counts the order, and makes the event if callers are
 // notified of the state.
@@ -45,19 +45,12 @@ func (t *tx) notified(r record, kind topup.EventType, now time.Time) (settled, e
 
 func (t *tx) newEvent(order int64, id uuid.UUID, ev *topup.Event, now time.Time) error {
 	ev.DueAt = now.Add(t.grace)
-	_, err := t.ending(true).exec(sqlNewEvent, id[:], order, ev.Sequence, string(ev.Type), string(ev.State), squeeze(ev.Body), now.UnixMicro(), ev.DueAt.UnixMicro())
+	_, err := t.ending(true).exec(sqlNewEvent.SQLite, id[:], order, ev.Sequence, string(ev.Type), string(ev.State), squeeze(ev.Body), now.UnixMicro(), ev.DueAt.UnixMicro())
 	return err
 }
 
-// sqlEvents: an event without an order is the operator's.
-const (
-	eventColumns = `e.id, e.type, e.sequence, e.endpoint, e.state, e.body, e.created_at, e.due_at, e.delivered_at, e.try_count, e.schedule_start, e.tries,
-COALESCE(o.id, ''), COALESCE(o.caller, '` + topup.OperatorCaller + `'), COALESCE(o.callback_url, '')`
-	eventTables = ` FROM events e LEFT JOIN orders o ON o.key = e.order_key `
-	sqlEvents   = `SELECT ` + eventColumns + eventTables
-)
-
-const sqlEvent = sqlEvents + `WHERE e.id = $1`
+// sqlEvent: an event without an order is the operator's.
+var sqlEvent = sqls.Get("event")
 
 // Event is one event with all that its delivery needs, or topup.ErrNotFound. What a pending one says is durable, as if
 // it had just been written: it may be delivered.
@@ -106,7 +99,7 @@ func scanEvent(row scanner) (ev topup.Event, err error) {
 	return ev, err
 }
 
-const sqlDueEvents = `SELECT id, due_at FROM events WHERE due_at <= $1 AND (due_at, id) > ($2, $3) ORDER BY due_at, id LIMIT $4`
+var sqlDueEvents = sqls.Get("due_events")
 
 // DueEvents lists events whose next try was due by now, in the order of (due, id), from after on.
 func (j *Journal) DueEvents(ctx context.Context, now time.Time, after topup.DueEvent, limit int) ([]topup.DueEvent, error) {
@@ -126,8 +119,7 @@ func (j *Journal) DueEvents(ctx context.Context, now time.Time, after topup.DueE
 }
 
 // sqlCountEvents reads the indexes of what is open, and nothing of what was delivered.
-const sqlCountEvents = `SELECT 'pending', COUNT(*) FROM events WHERE due_at IS NOT NULL
-UNION ALL SELECT 'exhausted', COUNT(*) FROM events WHERE state = 'exhausted'`
+var sqlCountEvents = sqls.Get("count_events")
 
 // CountEvents counts the events that are pending, and those that are exhausted.
 func (j *Journal) CountEvents(ctx context.Context) (map[topup.EventState]int64, error) {
@@ -141,8 +133,7 @@ func (j *Journal) CountEvents(ctx context.Context) (map[topup.EventState]int64, 
 	return counts, err
 }
 
-const sqlTry = `UPDATE events SET try_count = try_count + 1, tries = tries || $3, state = $4, due_at = $5, delivered_at = $6
-WHERE id = $1 AND try_count = $2 AND state = 'pending'`
+var sqlTry = sqls.Engines("try")
 
 // RecordTry adds a try to an event that is pending and has as many tries as ev says, and sets what
 // follows: delivered, exhausted, or pending until dueAt. Otherwise it returns topup.ErrLost: somebody
@@ -165,7 +156,7 @@ func (j *Journal) RecordTry(ctx context.Context, ev topup.Event, try topup.Try, 
 		delivered = &at
 	}
 	_, err = write(ctx, j, string(ev.OrderID), func(t *tx) (int64, error) {
-		n, err := t.ending(true).exec(sqlTry, key, ev.TryCount, line, string(next), micros(due), micros(delivered))
+		n, err := t.ending(true).exec(sqlTry.SQLite, key, ev.TryCount, line, string(next), micros(due), micros(delivered))
 		if err == nil && n == 0 && t.again {
 			n, err = t.number(sqlTriedSo, key, ev.TryCount, line)
 		}

@@ -61,19 +61,18 @@ type exported struct {
 	place Place
 }
 
-const sqlNewestMember = `SELECT COALESCE(MAX(number), 0) FROM archive_members`
+var sqlNewestMember = sqls.Get("newest_member")
 
 // exportPage reads a page and the newest member of the archive, both of one moment.
-func (j *Journal) exportPage(ctx context.Context, f Filter, parts Parts, after Place) (page []exported, newest int64, err error) {
+func (j *Journal) exportPage(
+	ctx context.Context, f Filter, parts Parts, after Place,
+) (page []exported, newest int64, err error) {
 	t, err := j.engine.read.BeginTx(ctx, j.engine.readTx)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer func() { _ = t.Rollback() }() // it only read
-	c := f.conditions()
-	c.add("(created_at, key) > (%s, %s)", after.at, after.key)
-	q, args := c.query("created_at, key", exportPage)
-	records, err := query(ctx, t, scanOrder, q, args...)
+	records, err := query(ctx, t, scanOrder, f.oldest(false), f.args(after, exportPage)...)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -81,7 +80,7 @@ func (j *Journal) exportPage(ctx context.Context, f Filter, parts Parts, after P
 		return nil, newest, err
 	}
 	page = pageOf(records, parts)
-	return page, newest, parts.read(ctx, t, records, page)
+	return page, newest, parts.read(ctx, j.engine, t, records, page)
 }
 
 // pageOf is a page whose parts are still to be read.
@@ -99,34 +98,44 @@ func pageOf(records []record, parts Parts) []exported {
 	return page
 }
 
+// The parts of the orders whose keys are chosen, each with the key before it.
+var (
+	sqlChosenAttempts    = sqls.Engines("chosen_attempts")
+	sqlChosenResolutions = sqls.Engines("chosen_resolutions")
+	sqlChosenCorrections = sqls.Engines("chosen_corrections")
+	sqlChosenDisputes    = sqls.Engines("chosen_disputes")
+	sqlChosenEvents      = sqls.Engines("chosen_events")
+)
+
 // read gives the orders of a page their parts.
-func (p Parts) read(ctx context.Context, db querier, records []record, page []exported) (err error) {
-	chosen, keys := keysOf(records)
-	chosen += " ORDER BY "
+func (p Parts) read(ctx context.Context, e *engine, db querier, records []record, page []exported) (err error) {
+	keys := keysOf(e, records)
 	at := map[int64]*topup.Details{}
 	for i, r := range records {
 		at[r.key] = &page[i].Details
 	}
 	if p.Attempts {
-		q := "SELECT order_key, " + attemptColumns + " FROM attempts WHERE order_key" + chosen + "order_key, number"
-		err = eachOf(ctx, db, scanAttempt, q, keys, func(key int64, a topup.Attempt) { at[key].Attempts = append(at[key].Attempts, a) })
-		q = "SELECT order_key, " + resolutionColumns + " FROM resolutions WHERE order_key" + chosen + "order_key, number"
-		err = cmp.Or(err, eachOf(ctx, db, scanResolution, q, keys, func(key int64, r topup.Resolution) { at[key].Resolutions = append(at[key].Resolutions, r) }))
-		q = "SELECT order_key, " + correctionColumns + " FROM corrections WHERE order_key" + chosen + "order_key, number"
-		err = cmp.Or(err, eachOf(ctx, db, scanCorrection, q, keys, func(key int64, c topup.Correction) { at[key].Corrections = append(at[key].Corrections, c) }))
-		q = "SELECT order_key, " + disputeColumns + " FROM disputes WHERE order_key" + chosen + "order_key, number"
-		err = cmp.Or(err, eachOf(ctx, db, scanDispute, q, keys, func(key int64, d topup.Dispute) { at[key].Disputes = append(at[key].Disputes, d) }))
+		err = eachOf(ctx, db, scanAttempt, e.words(sqlChosenAttempts), keys,
+			func(key int64, a topup.Attempt) { at[key].Attempts = append(at[key].Attempts, a) })
+		err = cmp.Or(err, eachOf(ctx, db, scanResolution, e.words(sqlChosenResolutions), keys,
+			func(key int64, r topup.Resolution) { at[key].Resolutions = append(at[key].Resolutions, r) }))
+		err = cmp.Or(err, eachOf(ctx, db, scanCorrection, e.words(sqlChosenCorrections), keys,
+			func(key int64, c topup.Correction) { at[key].Corrections = append(at[key].Corrections, c) }))
+		err = cmp.Or(err, eachOf(ctx, db, scanDispute, e.words(sqlChosenDisputes), keys,
+			func(key int64, d topup.Dispute) { at[key].Disputes = append(at[key].Disputes, d) }))
 	}
 	if p.Events && err == nil {
-		q := "SELECT e.order_key, " + eventColumns + eventTables + "WHERE e.order_key" + chosen + "e.order_key, e.sequence, e.endpoint"
-		err = eachOf(ctx, db, scanEvent, q, keys, func(key int64, ev topup.Event) { at[key].Events = append(at[key].Events, ev) })
+		err = eachOf(ctx, db, scanEvent, e.words(sqlChosenEvents), keys,
+			func(key int64, ev topup.Event) { at[key].Events = append(at[key].Events, ev) })
 	}
 	return err
 }
 
 // exportArchived yields the orders behind a place that the filter chooses of the members of the archive above from, up
-// to to. more tells that there is more to do.
-func (j *Journal) exportArchived(ctx context.Context, f Filter, parts Parts, after Place, from, to int64, yield func(topup.Details, error) bool) (more bool) {
+// to to. more reports that there is more to do.
+func (j *Journal) exportArchived(
+	ctx context.Context, f Filter, parts Parts, after Place, from, to int64, yield func(topup.Details, error) bool,
+) (more bool) {
 	if from == to {
 		return true
 	}
@@ -161,7 +170,9 @@ func (p Parts) of(d topup.Details) topup.Details {
 }
 
 // eachOf calls use with every row and the order that it is of, which is the row's first column.
-func eachOf[T any](ctx context.Context, db querier, scan func(scanner) (T, error), q string, args []any, use func(order int64, one T)) error {
+func eachOf[T any](
+	ctx context.Context, db querier, scan func(scanner) (T, error), q string, keys any, use func(order int64, one T),
+) error {
 	_, err := query(ctx, db, func(row scanner) (struct{}, error) {
 		var order int64
 		one, err := scan(behind{row, &order})
@@ -169,7 +180,7 @@ func eachOf[T any](ctx context.Context, db querier, scan func(scanner) (T, error
 			use(order, one)
 		}
 		return struct{}{}, err
-	}, q, args...)
+	}, q, keys)
 	return err
 }
 

@@ -26,7 +26,8 @@ func testExport(t *testing.T, s store) {
 	const orders = 1100
 	each(orders, func(i int) { s.accept(t, fmt.Sprintf("ORD-%04d", i)) })
 	held := s.inState(t, "HELD", topup.StateUnknown)
-	_, _, err := s.Resolve(t.Context(), held.ID, topup.Resolution{Outcome: topup.ResolvedFailed, Reason: "not there", By: "ana", Forced: true}, noon)
+	_, _, err := s.Resolve(t.Context(), held.ID, topup.Resolution{Outcome: topup.ResolvedFailed, Reason: "not there",
+		By: "ana", Forced: true}, noon)
 	must(t, err)
 	s.inState(t, "BOUGHT", topup.StateSucceeded)
 	whole := s.exported(t, journal.Filter{}, journal.Parts{Attempts: true, Events: true})
@@ -55,7 +56,8 @@ func testExport(t *testing.T, s store) {
 	}
 	for f, want := range map[journal.Filter]int{
 		{FinishedSince: noon}: 2, {FinishedUntil: noon}: 0, {FinishedSince: noon.Add(1), FinishedUntil: noon.Add(10)}: 0,
-		{Caller: "shop", State: topup.StateQueued}: orders, {Caller: "other"}: 0, {Product: "MOVISTAR_TAE", Since: noon}: orders + 2,
+		{Caller: "shop", State: topup.StateQueued}: orders, {Caller: "other"}: 0,
+		{Product: "MOVISTAR_TAE", Since: noon}: orders + 2,
 	} {
 		if got := len(s.exported(t, f, journal.Parts{})); got != want {
 			t.Errorf("%+v: %d orders, want %d", f, got, want)

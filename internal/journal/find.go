@@ -13,9 +13,8 @@ import (
 const findLimit = 50
 
 var (
-	sqlFindID          = `SELECT ` + orderColumns + ` FROM orders WHERE id = $1`
-	sqlFindTransaction = `SELECT ` + orderColumns + ` FROM orders WHERE transaction_id = $1 AND transaction_id <> '' ORDER BY key DESC LIMIT 50`
-	sqlFindReference   = `SELECT ` + orderColumns + ` FROM orders WHERE reference = $1 AND reference <> '' ORDER BY key DESC LIMIT 50`
+	sqlFindTransaction = sqls.Get("find_transaction")
+	sqlFindReference   = sqls.Get("find_reference")
 )
 
 // Find returns the orders that a text names: by their id, the distributor's transaction id, its reference, or
@@ -30,7 +29,7 @@ func (j *Journal) Find(ctx context.Context, caller, name string) ([]topup.Order,
 			found = append(found, o)
 		}
 	}
-	for _, q := range []string{sqlFindID, sqlFindTransaction, sqlFindReference} {
+	for _, q := range []string{sqlOrder, sqlFindTransaction, sqlFindReference} {
 		records, err := list(ctx, j, scanOrder, q, name)
 		if err != nil {
 			return nil, fmt.Errorf("find: %w", err)
@@ -77,14 +76,12 @@ type Overview struct {
 	ExhaustedEvents int64
 }
 
-const (
-	sqlMinutes   = `SELECT (created_at - $1) / 60000000, state, COUNT(*) FROM orders WHERE created_at >= $1 AND created_at < $2 GROUP BY 1, 2`
-	sqlLatencies = `SELECT finished_at - created_at FROM (SELECT finished_at, created_at FROM orders
-WHERE created_at >= $1 AND created_at < $2 ORDER BY created_at DESC LIMIT 1000) newest WHERE finished_at IS NOT NULL`
-	sqlOldestWaiting = `SELECT COALESCE(MIN(created_at), 0) FROM orders WHERE finished_at IS NULL AND state IN ('queued', 'retrying') AND (due_at IS NULL OR due_at <= $1)`
-	sqlUnknownAges   = `SELECT CASE WHEN created_at > $1 THEN 0 WHEN created_at > $2 THEN 1 WHEN created_at > $3 THEN 2 ELSE 3 END, COUNT(*)
-FROM orders WHERE state = 'unknown' AND finished_at IS NULL GROUP BY 1`
-	sqlExhausted = `SELECT COUNT(*) FROM (SELECT 1 FROM events WHERE state = 'exhausted' LIMIT 1000) given_up`
+var (
+	sqlMinutes       = sqls.Get("minutes")
+	sqlLatencies     = sqls.Get("latencies")
+	sqlOldestWaiting = sqls.Get("oldest_waiting")
+	sqlUnknownAges   = sqls.Get("unknown_ages")
+	sqlExhausted     = sqls.Get("exhausted")
 )
 
 // Overview reads what an operator wants to see at a glance. It reads the orders that are open and those of the

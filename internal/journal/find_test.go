@@ -43,7 +43,8 @@ func testOverview(t *testing.T, s store) {
 	}
 	o, err := s.Overview(t.Context(), noon.Add(30*time.Minute))
 	must(t, err)
-	want := map[topup.State]int64{topup.StateSucceeded: 1, topup.StateFailed: 1, topup.StateUnknown: 1, topup.StateQueued: 1}
+	want := map[topup.State]int64{topup.StateSucceeded: 1, topup.StateFailed: 1, topup.StateUnknown: 1,
+		topup.StateQueued: 1}
 	if diff := cmp.Diff(want, o.ByState); diff != "" {
 		t.Error(diff)
 	}
@@ -55,7 +56,8 @@ func testOverview(t *testing.T, s store) {
 	}
 	later, err := s.Overview(t.Context(), noon.Add(30*time.Hour))
 	must(t, err)
-	if !cmp.Equal(want, later.ByState) || len(later.Latencies) != 0 || later.UnknownByAge != [4]int64{0, 0, 1, 0} || len(later.Minutes[0]) != 0 {
+	if !cmp.Equal(want, later.ByState) || len(later.Latencies) != 0 || later.UnknownByAge != [4]int64{0, 0, 1, 0} ||
+		len(later.Minutes[0]) != 0 {
 		t.Errorf("thirty hours later: %+v", later)
 	}
 	if later.ExhaustedEvents != 0 {

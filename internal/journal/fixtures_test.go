@@ -46,7 +46,7 @@ type dialect struct {
 	refuse []string
 	// block keeps every writer out until the connection ends its transaction.
 	block []string
-	// waits counts the writers that wait for others; empty where nothing tells.
+	// waits counts the writers that wait for others; empty where nothing shows them.
 	waits string
 	// taken is how many bytes the archived ids take.
 	taken string
@@ -58,12 +58,15 @@ type dialect struct {
 func sqliteStore(tb testing.TB) store {
 	path := filepath.Join(tb.TempDir(), "journal.db")
 	return newStore(tb, "sqlite:"+path, "sqlite", path+"?_pragma=busy_timeout(10000)", dialect{
-		refuse: []string{`CREATE TRIGGER refuse BEFORE INSERT ON events WHEN (SELECT product FROM orders WHERE key = NEW.order_key) = 'MOVISTAR_PAQUETE_16'
+		refuse: []string{`CREATE TRIGGER refuse BEFORE INSERT ON events
+			WHEN (SELECT product FROM orders WHERE key = NEW.order_key) = 'MOVISTAR_PAQUETE_16'
 			BEGIN SELECT RAISE(ABORT, 'refused by the test'); END`},
 		block: []string{"BEGIN IMMEDIATE"},
 		taken: "SELECT SUM(pgsize) FROM dbstat WHERE name IN ('archived', 'archive_members')",
 		broken: func(step, id string) []string {
-			return []string{fmt.Sprintf("CREATE TRIGGER broken BEFORE %s WHEN %s BEGIN SELECT RAISE(ABORT, 'broken by the test'); END", step, brokenWhen(step, id))}
+			return []string{fmt.Sprintf(
+				"CREATE TRIGGER broken BEFORE %s WHEN %s BEGIN SELECT RAISE(ABORT, 'broken by the test'); END",
+				step, brokenWhen(step, id))}
 		},
 		fixed: func(string) []string { return []string{"DROP TRIGGER broken"} },
 	})
@@ -74,7 +77,8 @@ func postgresStore(tb testing.TB) store {
 	return newStore(tb, url, "pgx", url, dialect{
 		refuse: []string{
 			`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-				IF (SELECT product FROM orders WHERE key = NEW.order_key) = 'MOVISTAR_PAQUETE_16' THEN RAISE EXCEPTION 'refused by the test'; END IF;
+				IF (SELECT product FROM orders WHERE key = NEW.order_key) = 'MOVISTAR_PAQUETE_16' THEN
+					RAISE EXCEPTION 'refused by the test'; END IF;
 				RETURN NEW; END $$`,
 			`CREATE TRIGGER refuse BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION refuse()`,
 		},
@@ -83,7 +87,9 @@ func postgresStore(tb testing.TB) store {
 		waits: "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'",
 		broken: func(step, id string) []string {
 			return []string{
-				fmt.Sprintf("CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF %s THEN RAISE EXCEPTION 'broken by the test'; END IF; RETURN COALESCE(NEW, OLD); END $$", brokenWhen(step, id)),
+				fmt.Sprintf(`CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+					IF %s THEN RAISE EXCEPTION 'broken by the test'; END IF; RETURN COALESCE(NEW, OLD); END $$`,
+					brokenWhen(step, id)),
 				"CREATE TRIGGER broken BEFORE " + step + " FOR EACH ROW EXECUTE FUNCTION broken()",
 			}
 		},
@@ -195,7 +201,8 @@ var (
 )
 
 func request(id string) topup.Request {
-	return topup.Request{ID: topup.ID(id), Caller: "shop", Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: 1050, Operator: "MOVISTAR"}
+	return topup.Request{ID: topup.ID(id), Caller: "shop", Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: 1050,
+		Operator: "MOVISTAR"}
 }
 
 // settlement of the order's latest attempt that leads to the state.
@@ -209,12 +216,15 @@ func settlement(o topup.Order, s topup.State) topup.Settlement {
 			TransactionID: "TXN-123456789", Reference: "RRN-123456", AuthCode: "ABC123", BalanceAfter: &balance,
 		}
 	case topup.StateFailed:
-		out.Reason, out.Result = topup.ReasonDeclined, topup.Result{Outcome: topup.OutcomeDeclined, HTTPStatus: 402, Code: "51", Message: "Fondos insuficientes"}
+		out.Reason, out.Result = topup.ReasonDeclined, topup.Result{Outcome: topup.OutcomeDeclined, HTTPStatus: 402,
+			Code: "51", Message: "Fondos insuficientes"}
 	case topup.StateRetrying:
 		next := noon.Add(time.Minute)
-		out.NextAttemptAt, out.Result = &next, topup.Result{Outcome: topup.OutcomeUnavailable, HTTPStatus: 500, Code: "91", Message: "Emisor no disponible"}
+		out.NextAttemptAt, out.Result = &next, topup.Result{Outcome: topup.OutcomeUnavailable, HTTPStatus: 500, Code: "91",
+			Message: "Emisor no disponible"}
 	case topup.StateUnknown:
-		out.Result = topup.Result{Outcome: topup.OutcomeUnknown, Error: "connection reset", Evidence: "request written, no answer"}
+		out.Result = topup.Result{Outcome: topup.OutcomeUnknown, Error: "connection reset",
+			Evidence: "request written, no answer"}
 	}
 	return out
 }

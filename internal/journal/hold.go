@@ -9,8 +9,7 @@ import (
 )
 
 // held_at is not NULL as long as an order is unknown because a statement charges it, whatever its attempts said.
-var sqlHold = `UPDATE orders SET ` + setEnded + `, state = 'unknown', held_at = $2 WHERE id = $1 AND ` +
-	from(topup.OpHold, topup.StateUnknown) + ` RETURNING ` + orderColumns
+var sqlHold = sqls.Get("hold")
 
 // Hold makes an order unknown that waits to be sent, though a statement charges it: it is not sent again by itself.
 // From then on only an approval, a person or a statement settles it; what else its attempts say does not. The

@@ -18,14 +18,16 @@ var aHold = topup.Hold{Evidence: "november.csv, line 7: charged", By: "ana"}
 func (s store) held(t *testing.T, id string) topup.Order {
 	t.Helper()
 	o := s.inState(t, id, topup.StateUnknown)
-	_, _, err := s.Resolve(t.Context(), o.ID, topup.Resolution{Outcome: topup.ResolvedResend, Reason: "not there", Forced: true}, noon)
+	_, _, err := s.Resolve(t.Context(), o.ID, topup.Resolution{Outcome: topup.ResolvedResend, Reason: "not there",
+		Forced: true}, noon)
 	must(t, err)
 	o, err = s.Begin(t.Context(), o.ID, o.AttemptCount, workerName, noon, noon)
 	must(t, err)
 	s.finish(t, settlement(o, topup.StateRetrying))
 	o, ev, err := s.Hold(t.Context(), o.ID, aHold, noon)
 	must(t, err)
-	if o.State != topup.StateUnknown || o.NextAttemptAt != nil || ev == nil || ev.Type != topup.EventTypeOf(topup.StateUnknown) {
+	if o.State != topup.StateUnknown || o.NextAttemptAt != nil || ev == nil ||
+		ev.Type != topup.EventTypeOf(topup.StateUnknown) {
 		t.Fatalf("%+v, event %+v", o, ev)
 	}
 	return o
@@ -37,7 +39,8 @@ func testHold(t *testing.T, s store) {
 	o := s.held(t, "A")
 	before, err := s.Details(t.Context(), o.ID)
 	must(t, err)
-	if last := before.Resolutions[len(before.Resolutions)-1]; last.Outcome != topup.ResolvedHeld || last.Reason != aHold.Evidence || last.By != "ana" {
+	if last := before.Resolutions[len(before.Resolutions)-1]; last.Outcome != topup.ResolvedHeld ||
+		last.Reason != aHold.Evidence || last.By != "ana" {
 		t.Errorf("the statement's word: %+v", last)
 	}
 	for name, do := range map[string]func() error{
@@ -70,7 +73,8 @@ func testHold(t *testing.T, s store) {
 	}
 	testHeldLate(t, s)
 	for v, want := range map[topup.ResolvedAs]topup.State{
-		topup.ResolvedSucceeded: topup.StateSucceeded, topup.ResolvedFailed: topup.StateFailed, topup.ResolvedResend: topup.StateRetrying,
+		topup.ResolvedSucceeded: topup.StateSucceeded, topup.ResolvedFailed: topup.StateFailed,
+		topup.ResolvedResend: topup.StateRetrying,
 	} {
 		o := s.held(t, "R-"+string(v))
 		o, _, err := s.Resolve(t.Context(), o.ID, topup.Resolution{Outcome: v, Reason: "seen", Forced: true}, noon)
@@ -92,7 +96,8 @@ func testHeldLate(t *testing.T, s store) {
 	for _, c := range []struct {
 		to   topup.State
 		want topup.State
-	}{{topup.StateRetrying, topup.StateUnknown}, {topup.StateFailed, topup.StateUnknown}, {topup.StateSucceeded, topup.StateSucceeded}} {
+	}{{topup.StateRetrying, topup.StateUnknown}, {topup.StateFailed, topup.StateUnknown},
+		{topup.StateSucceeded, topup.StateSucceeded}} {
 		o := s.held(t, "L-"+string(c.to))
 		first := o
 		first.AttemptCount = 1

@@ -77,10 +77,12 @@ func former(t *testing.T, url string) {
 		attempts, doubts int
 		expires, final   any
 	}{
-		{"GUESSED", "failed", 2, 1, nil, 3000}, {"DECLINED", "failed", 1, 0, nil, 3000}, {"SOLD", "succeeded", 2, 1, nil, 3000},
+		{"GUESSED", "failed", 2, 1, nil, 3000}, {"DECLINED", "failed", 1, 0, nil, 3000},
+		{"SOLD", "succeeded", 2, 1, nil, 3000},
 		{"NEW", "queued", 0, 0, nil, nil}, {"EXPIRING", "queued", 0, 0, 5000, nil}, {"TRIED", "retrying", 1, 0, nil, nil},
 	} {
-		if _, err := e.write.ExecContext(ctx, `INSERT INTO orders (id, caller, fingerprint, state, phone, product, amount, operator, metadata,
+		if _, err := e.write.ExecContext(ctx, `INSERT INTO orders (id, caller, fingerprint, state, phone, product,
+amount, operator, metadata,
 callback_url, attempt_count, unknown_attempts, created_at, updated_at, expires_at, finished_at)
 VALUES ($1, 'shop', $2, $3, '5537686660', 'MOVISTAR_TAE', 1000, '', '', '', $4, $5, 1000, 2000, $6, $7)`,
 			o.id, []byte{1}, o.state, o.attempts, o.doubts, o.expires, o.final); err != nil {

@@ -22,7 +22,7 @@ type modelOrder struct {
 	corrections int
 	disputed    bool
 	sale        string // its transaction id
-	// waiting: it stands there. Whatever moves it takes it out of the line.
+	// waiting: it is deferred. Whatever moves it ends that.
 	waiting bool
 	// held: a statement charges it.
 	held      bool
@@ -189,7 +189,7 @@ func (m model) resolve(id topup.ID, v topup.ResolvedAs, late bool) string {
 	return "ok"
 }
 
-func (m model) standInLine(id topup.ID, attempts int) string {
+func (m model) deferred(id topup.ID, attempts int) string {
 	o := m.find(id)
 	if attempts != len(o.outcomes) || o.state != topup.StateQueued && o.state != topup.StateRetrying {
 		return "lost"
@@ -198,7 +198,7 @@ func (m model) standInLine(id topup.ID, attempts int) string {
 	return "ok"
 }
 
-func (m model) call(id topup.ID) string {
+func (m model) release(id topup.ID) string {
 	o := m.find(id)
 	if !o.waiting {
 		return "lost"
@@ -227,17 +227,21 @@ func (s store) step(t *testing.T, m model, r *rand.Rand) (what, got, want string
 		attempts = len(o.outcomes) - r.IntN(4)/3 // now and then a stale number
 	}
 	var err error
-	switch by := []string{"accept", "begin", "begin", "finish", "finish", "finish", "end", "cancel", "resolve", "correct", "dispute", "stand in line", "call", "hold"}[r.IntN(14)]; by {
-	case "accept":
+	all := []topup.Operation{
+		topup.OpAccept, topup.OpBegin, topup.OpBegin, topup.OpFinish, topup.OpFinish, topup.OpFinish, topup.OpEnd,
+		topup.OpCancel, topup.OpResolve, topup.OpCorrect, topup.OpDispute, topup.OpHold, opDefer, opRelease,
+	}
+	switch all[r.IntN(len(all))] {
+	case topup.OpAccept:
 		var replayed bool
 		if _, replayed, err = s.Accept(t.Context(), request(string(id)), noon); replayed {
 			return "accept", "replayed", m.accept(id)
 		}
 		return "accept", kind(err), m.accept(id)
-	case "begin":
+	case topup.OpBegin:
 		_, err = s.Begin(t.Context(), id, attempts, workerName, noon, noon)
 		return fmt.Sprint("begin ", id, attempts), kind(err), m.begin(id, attempts)
-	case "finish":
+	case topup.OpFinish:
 		o := topup.Order{ID: id, AttemptCount: attempts}
 		choices := []topup.Settlement{
 			settlement(o, topup.StateSucceeded), settlement(o, topup.StateFailed), settlement(o, topup.StateRetrying),
@@ -249,8 +253,9 @@ func (s store) step(t *testing.T, m model, r *rand.Rand) (what, got, want string
 		}
 		_, _, err = s.Finish(t.Context(), choice, noon)
 		return fmt.Sprint("finish ", id, attempts, choice.State, choice.Result.Outcome), kind(err), m.finish(choice)
-	case "resolve":
-		v := []topup.ResolvedAs{topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend, topup.ResolvedResend}[r.IntN(4)]
+	case topup.OpResolve:
+		v := []topup.ResolvedAs{topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend,
+			topup.ResolvedResend}[r.IntN(4)]
 		late := r.IntN(2) == 0
 		now := noon // the deadline of every attempt of the walk
 		if !late {
@@ -258,23 +263,23 @@ func (s store) step(t *testing.T, m model, r *rand.Rand) (what, got, want string
 		}
 		_, _, err = s.Resolve(t.Context(), id, topup.Resolution{Outcome: v, Reason: "a walk"}, now)
 		return fmt.Sprint("resolve ", id, v, late), kind(err), m.resolve(id, v, late)
-	case "stand in line":
+	case opDefer:
 		err = s.Defer(t.Context(), id, attempts, topup.WaitRate, noon)
-		return fmt.Sprint("stand in line ", id, attempts), kind(err), m.standInLine(id, attempts)
-	case "hold":
+		return fmt.Sprint("defer ", id, attempts), kind(err), m.deferred(id, attempts)
+	case topup.OpHold:
 		_, _, err = s.Hold(t.Context(), id, topup.Hold{Evidence: "line 7"}, noon)
 		return fmt.Sprint("hold ", id), kind(err), m.hold(id)
-	case "call":
+	case opRelease:
 		_, err = s.Release(t.Context(), id, noon)
-		return fmt.Sprint("call ", id), kind(err), m.call(id)
-	case "cancel":
+		return fmt.Sprint("release ", id), kind(err), m.release(id)
+	case topup.OpCancel:
 		_, _, err = s.Cancel(t.Context(), id, "", noon)
 		return fmt.Sprint("cancel ", id), kind(err), m.cancel(id)
-	case "correct":
+	case topup.OpCorrect:
 		v := []topup.ResolvedAs{topup.ResolvedSucceeded, topup.ResolvedFailed}[r.IntN(2)]
 		_, _, err = s.Correct(t.Context(), id, topup.Correction{Outcome: v, Reason: "a walk"}, noon)
 		return fmt.Sprint("correct ", id, v), kind(err), m.correct(id, v)
-	case "dispute":
+	case topup.OpDispute:
 		_, err = s.Dispute(t.Context(), id, topup.Dispute{Evidence: fmt.Sprint("line ", r.Uint64())}, noon)
 		return fmt.Sprint("dispute ", id), kind(err), m.dispute(id)
 	default:
@@ -307,7 +312,8 @@ func testModel(t *testing.T, s store) {
 		}
 		d, err := s.Details(t.Context(), id)
 		must(t, err)
-		if d.State != want.state || d.AttemptCount != len(want.outcomes) || len(d.Attempts) != len(want.outcomes) || len(d.Events) != want.events || len(d.Resolutions) != want.resolutions ||
+		if d.State != want.state || d.AttemptCount != len(want.outcomes) || len(d.Attempts) != len(want.outcomes) ||
+			len(d.Events) != want.events || len(d.Resolutions) != want.resolutions ||
 			len(d.Corrections) != want.corrections || (d.DisputedAt != nil) != want.disputed {
 			t.Errorf("%s is %s with %d attempts and %d events; want %+v", id, d.State, len(d.Attempts), len(d.Events), want)
 		}
@@ -318,7 +324,7 @@ func testModel(t *testing.T, s store) {
 		}
 	}
 	if got, err := s.WaitingByPriority(t.Context()); err != nil || got[topup.PriorityNormal] != waiting {
-		t.Errorf("%v stand in line, %v; want %d", got, err, waiting)
+		t.Errorf("%v wait, %v; want %d", got, err, waiting)
 	}
 	if got, err := s.CountByState(t.Context()); err != nil || !maps.Equal(got, counts) {
 		t.Errorf("counts %v, %v; want %v", got, err, counts)

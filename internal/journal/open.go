@@ -148,10 +148,12 @@ func (e *engine) close() error {
 	return errors.Join(e.read.Close(), e.write.Close())
 }
 
+var sqlPing = sqls.Get("ping")
+
 // Ping asks the database for a sign of life.
 func (j *Journal) Ping(ctx context.Context) error {
 	var one int
-	if err := j.engine.read.QueryRowContext(ctx, "SELECT 1").Scan(&one); err != nil {
+	if err := j.engine.read.QueryRowContext(ctx, sqlPing).Scan(&one); err != nil {
 		return fmt.Errorf("%s: %w", j.engine.name, err)
 	}
 	return nil

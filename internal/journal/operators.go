@@ -11,21 +11,20 @@ import (
 	"recarga/topup"
 )
 
-const operatorColumns = `name, role, key_hash, former_hash, former_until, expires_at, created_at, disabled_at, version`
+var (
+	sqlAddOperator   = sqls.Get("add_operator")
+	sqlOperators     = sqls.Get("operators")
+	sqlOperator      = sqls.Get("operator")
+	sqlOperatorByKey = sqls.Get("operator_by_key")
+	// sqlChangeOperator compares the version with the one that was read: of two changes at once, none may be lost.
+	sqlChangeOperator = sqls.Get("change_operator")
+
+	sqlEndSession   = sqls.Get("end_session")
+	sqlForgetEnded  = sqls.Get("forget_ended")
+	sqlSessionEnded = sqls.Get("session_ended")
+)
 
 const (
-	sqlAddOperator = `INSERT INTO operators (` + operatorColumns + `)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (name) DO NOTHING`
-	sqlOperators     = `SELECT ` + operatorColumns + ` FROM operators ORDER BY name`
-	sqlOperator      = `SELECT ` + operatorColumns + ` FROM operators WHERE name = $1`
-	sqlOperatorByKey = `SELECT ` + operatorColumns + ` FROM operators WHERE key_hash = $1 OR former_hash = $1`
-	// sqlChangeOperator compares the version with the one that was read: of two changes at once, none may be lost.
-	sqlChangeOperator = `UPDATE operators SET role = $2, key_hash = $3, former_hash = $4, former_until = $5, expires_at = $6,
-disabled_at = $7, version = $8 WHERE name = $1 AND version = $8 - 1`
-
-	sqlEndSession    = `INSERT INTO ended_sessions (id, until) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`
-	sqlForgetEnded   = `DELETE FROM ended_sessions WHERE until < $1`
-	sqlSessionEnded  = `SELECT COUNT(*) FROM ended_sessions WHERE id = $1`
 	operatorsWrites  = "operators" // one key for all of them: they are rare
 	sessionRemembers = time.Hour   // beyond its end, as clocks differ
 )
@@ -114,7 +113,7 @@ func (j *Journal) EndSession(ctx context.Context, id string, until time.Time) er
 	return nil
 }
 
-// SessionEnded tells whether EndSession has noted a session.
+// SessionEnded reports whether EndSession has noted a session.
 func (j *Journal) SessionEnded(ctx context.Context, id string) (bool, error) {
 	var n int64
 	if err := j.engine.read.QueryRowContext(ctx, sqlSessionEnded, id).Scan(&n); err != nil {

@@ -103,11 +103,12 @@ func (e *engine) current(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
+var sqlServerVersion = sqls.Get("postgres/server_version")
+
 func (e *engine) checkVersion(ctx context.Context) error {
 	var version int
 	var text string
-	const q = "SELECT current_setting('server_version_num')::int, current_setting('server_version')"
-	if err := e.read.QueryRowContext(ctx, q).Scan(&version, &text); err != nil {
+	if err := e.read.QueryRowContext(ctx, sqlServerVersion).Scan(&version, &text); err != nil {
 		return err
 	}
 	if version < postgresOldest {

@@ -10,27 +10,18 @@ import (
 // A caller may have a prefix: its orders' ids begin with it, and nobody else's. What inserts an order looks that up
 // itself, so that no way around it and no cache that is behind lets one in. No prefix is the beginning of another, so
 // the only one that an id can have is the last that is not after it, which one step in the index of prefixes finds.
-const (
-	// sqlNotForeign is true unless the id $1 begins with the prefix of a caller other than $2.
-	sqlNotForeign = `NOT EXISTS (SELECT 1 FROM (SELECT name, id_prefix FROM callers
-WHERE id_prefix <> '' AND id_prefix <= $1 ORDER BY id_prefix DESC LIMIT 1) AS nearest
-WHERE nearest.name <> $2 AND substr($1, 1, length(nearest.id_prefix)) = nearest.id_prefix)`
-	// sqlOwnPrefix is true unless the caller $2 has a prefix that the id $1 does not begin with.
-	sqlOwnPrefix = `NOT EXISTS (SELECT 1 FROM callers
-WHERE name = $2 AND id_prefix <> '' AND substr($1, 1, length(id_prefix)) <> id_prefix)`
-
-	sqlPrefixOf = `SELECT id_prefix FROM callers WHERE name = $1`
-	// sqlPrefixTurn waits for whoever gives a prefix in another process, so that what follows sees it.
-	sqlPrefixTurn = `UPDATE prefix_changes SET changes = changes + 1 WHERE one = 1`
+var (
+	sqlPrefixOf = sqls.Get("prefix_of")
+	// sqlLockPrefixes waits for whoever gives a prefix in another process, so that what follows sees it.
+	sqlLockPrefixes = sqls.Get("lock_prefixes")
 	// sqlPrefixClash is who has a prefix that begins with $1, or that $1 begins with.
-	sqlPrefixClash = `SELECT name FROM callers WHERE id_prefix <> '' AND name <> $2
-AND (substr(id_prefix, 1, length($1)) = $1 OR substr($1, 1, length(id_prefix)) = id_prefix) ORDER BY name LIMIT 1`
-	sqlLastKey = `SELECT COALESCE(MAX(key), 0) FROM orders`
+	sqlPrefixClash = sqls.Get("prefix_clash")
+	sqlLastKey     = sqls.Get("last_key")
 	// sqlForeignOrders counts the orders of others whose ids begin with $1; all characters of an id come before the last
 	// of $2.
-	sqlForeignOrders = `SELECT COUNT(*) FROM orders WHERE id >= $1 AND id < $2 AND caller <> $3`
+	sqlForeignOrders = sqls.Get("foreign_orders")
 	// sqlForeignSince is that of the orders since a key, which it finds by the key.
-	sqlForeignSince = `SELECT COUNT(*) FROM orders WHERE key > $4 AND id || '' >= $1 AND id || '' < $2 AND caller <> $3`
+	sqlForeignSince = sqls.Get("foreign_since")
 )
 
 // inFlight is how many orders before the last one may not have been visible yet when the others were counted.
@@ -78,7 +69,7 @@ func (t *tx) givePrefix(given prefixGiven) error {
 	if given.prefix == "" {
 		return nil
 	}
-	if _, err := t.exec(sqlPrefixTurn); err != nil {
+	if _, err := t.exec(sqlLockPrefixes); err != nil {
 		return err
 	}
 	other, err := t.text(sqlPrefixClash, given.prefix, given.caller)

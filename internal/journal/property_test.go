@@ -67,7 +67,7 @@ type lives struct {
 	ids  []topup.ID
 	seen map[topup.ID]topup.Details
 	// moved are the transitions that happened.
-	moved map[string]bool
+	moved map[topup.Transition]bool
 	// seeksLate: the next finish is of an earlier attempt in doubt, if there is one.
 	seeksLate bool
 	// refuses are the orders whose events the database does not take.
@@ -83,7 +83,7 @@ func testLives(t *testing.T, s store, crash func(*journal.Journal) *journal.Jour
 	s.exec(t, s.sql.refuse...)
 	l := &lives{
 		Journal: s.Journal, t: t, r: rand.New(rand.NewPCG(seed, 0)), now: noon,
-		seen: map[topup.ID]topup.Details{}, moved: map[string]bool{}, refuses: map[topup.ID]bool{},
+		seen: map[topup.ID]topup.Details{}, moved: map[topup.Transition]bool{}, refuses: map[topup.ID]bool{},
 	}
 	const most, everyCrash = 20_000, 250
 	steps := 0
@@ -104,30 +104,29 @@ func testLives(t *testing.T, s store, crash func(*journal.Journal) *journal.Jour
 	}
 }
 
-// missing are the transitions of the table that have not happened yet. To give up is to finish as unknown.
-func (l *lives) missing() (names []string) {
+// missing are the transitions of the table that have not happened yet.
+func (l *lives) missing() (all []topup.Transition) {
 	for _, tr := range topup.Transitions() {
-		if name := fmt.Sprintf("%s %s %s", tr.From, tr.By, tr.To); tr.By != topup.OpTimeOut && !l.moved[name] {
-			names = append(names, name)
+		if tr.When = ""; !l.moved[tr] {
+			all = append(all, tr)
 		}
 	}
-	return names
+	return all
 }
 
 // aim is what can lead to a transition that has not happened yet, if there is anything: what is rare is sought,
 // so that no walk is long.
-func (l *lives) aim(by string, id topup.ID) (string, topup.ID) {
+func (l *lives) aim(by topup.Operation, id topup.ID) (topup.Operation, topup.ID) {
 	missing := l.missing()
 	if len(missing) == 0 {
 		return by, id
 	}
-	from, rest, _ := strings.Cut(missing[l.r.IntN(len(missing))], " ")
-	aimed, _, _ := strings.Cut(rest, " ")
-	late := strings.HasPrefix(rest, string(topup.OpFinishLate))
+	aimed := missing[l.r.IntN(len(missing))]
+	late := aimed.By == topup.OpFinishLate
 	var fit []topup.ID
 	for _, id := range l.ids {
 		d := l.seen[id]
-		if string(d.State) != from || l.refuses[id] || late && len(d.Attempts) == 0 {
+		if d.State != aimed.From || l.refuses[id] || late && len(d.Attempts) == 0 {
 			continue
 		}
 		if !late || inDoubt(topup.Details{Attempts: d.Attempts[:len(d.Attempts)-1]}) {
@@ -137,20 +136,38 @@ func (l *lives) aim(by string, id topup.ID) (string, topup.ID) {
 	if len(fit) == 0 {
 		return by, id
 	}
-	l.seeksLate = late
-	return aimed, fit[l.r.IntN(len(fit))]
+	if l.seeksLate = late; late {
+		aimed.By = topup.OpFinish
+	}
+	return aimed.By, fit[l.r.IntN(len(fit))]
 }
+
+// The operations that change no order's state, and so have no name in topup.
+const (
+	opDefer     topup.Operation = "defer"
+	opRelease   topup.Operation = "release"
+	opTry       topup.Operation = "record a try"
+	opRedeliver topup.Operation = "redeliver"
+	opEvidence  topup.Operation = "add evidence"
+)
+
+// oftenChosen are what a step does, each as often as it stands here.
+var oftenChosen = slices.Concat(
+	slices.Repeat([]topup.Operation{topup.OpFinish}, 7), slices.Repeat([]topup.Operation{topup.OpBegin}, 5),
+	slices.Repeat([]topup.Operation{topup.OpResolve}, 3), slices.Repeat([]topup.Operation{topup.OpAccept, topup.OpEnd,
+		opTry}, 2),
+	[]topup.Operation{topup.OpCancel, topup.OpHold, topup.OpCorrect, topup.OpDispute, opRedeliver, opEvidence},
+)
 
 // step does one operation on one order, and looks at what it did. Now and then its context has ended.
 func (l *lives) step(n int) {
 	l.now = l.now.Add(time.Duration(1+l.r.IntN(3)) * time.Second)
-	ops := map[string]func(context.Context, topup.Details) error{
-		"accept": l.accept, "begin": l.begin, "finish": l.finish, "end": l.end, "correct": l.correct, "dispute": l.dispute,
-		"cancel": l.cancel, "resolve": l.resolve, "try": l.try, "redeliver": l.redeliver, "evidence": l.evidence,
-		"hold": l.hold,
+	ops := map[topup.Operation]func(context.Context, topup.Details) error{
+		topup.OpAccept: l.accept, topup.OpBegin: l.begin, topup.OpFinish: l.finish, topup.OpEnd: l.end,
+		topup.OpCorrect: l.correct, topup.OpDispute: l.dispute, topup.OpCancel: l.cancel, topup.OpResolve: l.resolve,
+		topup.OpHold: l.hold, opTry: l.try, opRedeliver: l.redeliver, opEvidence: l.evidence,
 	}
-	words := strings.Fields("accept accept begin begin begin begin begin finish finish finish finish finish finish end end cancel resolve resolve resolve hold correct dispute try try redeliver evidence")
-	by := words[l.r.IntN(len(words))]
+	by := oftenChosen[l.r.IntN(len(oftenChosen))]
 	id := l.choose(by)
 	if n > least && l.r.IntN(2) == 0 {
 		by, id = l.aim(by, id)
@@ -171,14 +188,14 @@ func (l *lives) step(n int) {
 	if ctx.Err() != nil && err == nil {
 		l.t.Errorf("%s %s: done although its context had ended", by, id)
 	}
-	l.check(topup.Operation(by), l.seen[id], after, err)
+	l.check(by, l.seen[id], after, err)
 	l.seen[id] = after
 }
 
 // choose is one of the last orders, seldom one that cannot get far any more, or a new one for accept.
-func (l *lives) choose(by string) topup.ID {
+func (l *lives) choose(by topup.Operation) topup.ID {
 	const recent = 12
-	if by == "accept" && l.r.IntN(4) > 0 || len(l.ids) == 0 {
+	if by == topup.OpAccept && l.r.IntN(4) > 0 || len(l.ids) == 0 {
 		id := topup.ID(fmt.Sprintf("LIFE-%d", len(l.ids)))
 		l.ids = append(l.ids, id)
 		l.refuses[id] = l.r.IntN(8) == 0
@@ -228,9 +245,11 @@ func (l *lives) finish(ctx context.Context, o topup.Details) error {
 	exhausted := settlement(o.Order, topup.StateFailed)
 	exhausted.Reason, exhausted.Result.Outcome = topup.ReasonRetriesExhausted, topup.OutcomeUnavailable
 	choices := []topup.Settlement{
-		settlement(o.Order, topup.StateSucceeded), settlement(o.Order, topup.StateSucceeded), settlement(o.Order, topup.StateFailed), exhausted,
+		settlement(o.Order, topup.StateSucceeded), settlement(o.Order, topup.StateSucceeded),
+		settlement(o.Order, topup.StateFailed), exhausted,
 		settlement(o.Order, topup.StateRetrying), notSent, resent(o.Order), resent(o.Order), resent(o.Order),
-		settlement(o.Order, topup.StateUnknown), settlement(o.Order, topup.StateUnknown), settlement(o.Order, topup.StateUnknown),
+		settlement(o.Order, topup.StateUnknown), settlement(o.Order, topup.StateUnknown),
+		settlement(o.Order, topup.StateUnknown),
 	}
 	choice := choices[l.r.IntN(len(choices))]
 	if l.seeksLate {
@@ -254,8 +273,9 @@ func (l *lives) end(ctx context.Context, o topup.Details) error {
 }
 
 func (l *lives) correct(ctx context.Context, o topup.Details) error {
-	verdicts := []topup.ResolvedAs{topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend}
-	_, _, err := l.Correct(ctx, o.ID, topup.Correction{Outcome: verdicts[l.r.IntN(len(verdicts))], Reason: "a walk"}, l.now)
+	decisions := []topup.ResolvedAs{topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend}
+	_, _, err := l.Correct(ctx, o.ID, topup.Correction{Outcome: decisions[l.r.IntN(len(decisions))], Reason: "a walk"},
+		l.now)
 	return err
 }
 
@@ -270,8 +290,10 @@ func (l *lives) cancel(ctx context.Context, o topup.Details) error {
 }
 
 func (l *lives) resolve(ctx context.Context, o topup.Details) error {
-	verdicts := []topup.ResolvedAs{topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend, topup.ResolvedResend, "paid"}
-	_, _, err := l.Resolve(ctx, o.ID, topup.Resolution{Outcome: verdicts[l.r.IntN(len(verdicts))], Reason: "a walk", Forced: l.r.IntN(2) == 0}, l.now)
+	decisions := []topup.ResolvedAs{topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend,
+		topup.ResolvedResend, "paid"}
+	_, _, err := l.Resolve(ctx, o.ID, topup.Resolution{Outcome: decisions[l.r.IntN(len(decisions))], Reason: "a walk",
+		Forced: l.r.IntN(2) == 0}, l.now)
 	return err
 }
 
@@ -286,7 +308,8 @@ func (l *lives) try(ctx context.Context, o topup.Details) error {
 	}
 	ev := o.Events[l.r.IntN(len(o.Events))]
 	ev.TryCount -= l.r.IntN(6) / 5
-	next := []topup.EventState{topup.EventPending, topup.EventPending, topup.EventDelivered, topup.EventExhausted}[l.r.IntN(4)]
+	next := []topup.EventState{topup.EventPending, topup.EventPending, topup.EventDelivered,
+		topup.EventExhausted}[l.r.IntN(4)]
 	return l.RecordTry(ctx, ev, topup.Try{At: l.now, Error: "refused", DurationMS: 3}, next, l.now.Add(time.Minute))
 }
 
@@ -323,10 +346,12 @@ func (l *lives) check(by topup.Operation, before, after topup.Details, err error
 	if (err != nil || before.State.Final() && by != topup.OpCorrect) && before.State != "" && !cmp.Equal(was, is) {
 		l.t.Errorf("%s: %v, and the order changed: %s", by, err, cmp.Diff(was, is))
 	}
-	if is.DisputedAt != nil && !is.State.Final() || (is.State == topup.StateFailed || is.State == topup.StateCanceled) && before.State != is.State && inDoubt(after) && by != topup.OpResolve && by != topup.OpCorrect {
+	if is.DisputedAt != nil && !is.State.Final() || (is.State == topup.StateFailed || is.State == topup.StateCanceled) &&
+		before.State != is.State && inDoubt(after) && by != topup.OpResolve && by != topup.OpCorrect {
 		l.t.Errorf("%s of %s: %s, disputed %v, after attempts %+v", by, after.ID, is.State, is.DisputedAt, after.Attempts)
 	}
-	if (after.FinishedAt != nil) != after.State.Final() || after.NextAttemptAt != nil && after.State != topup.StateRetrying && after.State != topup.StateQueued {
+	if (after.FinishedAt != nil) != after.State.Final() || after.NextAttemptAt != nil &&
+		after.State != topup.StateRetrying && after.State != topup.StateQueued {
 		l.t.Errorf("%s is %s, finished %v, next attempt %v", after.ID, after.State, after.FinishedAt, after.NextAttemptAt)
 	}
 	if n := approvals(after); n > 1 && n > approvals(before) && after.DisputedAt == nil {
@@ -336,7 +361,7 @@ func (l *lives) check(by topup.Operation, before, after topup.Details, err error
 	l.checkEvents(by, before, after)
 }
 
-// isHeld tells that the latest word on an unknown order is a statement's.
+// isHeld reports that the latest word on an unknown order is a statement's.
 func (*lives) isHeld(d topup.Details) bool {
 	n := len(d.Resolutions)
 	return d.State == topup.StateUnknown && n > 0 && d.Resolutions[n-1].Outcome == topup.ResolvedHeld
@@ -357,27 +382,27 @@ func inDoubt(d topup.Details) bool {
 	})
 }
 
-// checkMove: a change of state is one of the table's, tells what it must, and says no wrong word about
+// checkMove: a change of state is one of the table's, notifies whom it must, and says no wrong word about
 // the money.
 func (l *lives) checkMove(by topup.Operation, before, after topup.Details, err error) {
 	l.t.Helper()
-	name := fmt.Sprintf("%s %s %s", before.State, by, after.State)
 	if by == topup.OpFinish && l.late(before, after) {
 		by = topup.OpFinishLate
-		name = fmt.Sprintf("%s %s %s", before.State, by, after.State)
 	}
-	l.moved[name] = true
+	name := fmt.Sprintf("%s %s %s", before.State, by, after.State)
+	l.moved[topup.Transition{From: before.State, To: after.State, By: by}] = true
 	if err != nil || !topup.Allowed(before.State, after.State, by) {
 		l.t.Errorf("%s: %s, %v", after.ID, name, err)
 	}
-	told := 0
+	notified := 0
 	if topup.EventTypeOf(after.State) != "" {
-		told = 1
+		notified = 1
 	}
-	if len(after.Events) != len(before.Events)+told || told == 1 && l.refuses[after.ID] {
+	if len(after.Events) != len(before.Events)+notified || notified == 1 && l.refuses[after.ID] {
 		l.t.Errorf("%s: %s with %d events after %d", after.ID, name, len(after.Events), len(before.Events))
 	}
-	approved := slices.ContainsFunc(after.Attempts, func(a topup.Attempt) bool { return a.Outcome == topup.OutcomeApproved })
+	approved := slices.ContainsFunc(after.Attempts,
+		func(a topup.Attempt) bool { return a.Outcome == topup.OutcomeApproved })
 	if after.State == topup.StateSucceeded && !approved && by != topup.OpResolve && by != topup.OpCorrect {
 		l.t.Errorf("%s: %s after attempts %+v", after.ID, name, after.Attempts)
 	}
@@ -387,7 +412,7 @@ func (l *lives) checkMove(by topup.Operation, before, after topup.Details, err e
 	}
 }
 
-// late tells that a finish moved the order by the result of an attempt that it had moved on from.
+// late reports that a finish moved the order by the result of an attempt that it had moved on from.
 func (l *lives) late(before, after topup.Details) bool {
 	latest := len(before.Attempts) - 1
 	if latest < 0 {
@@ -402,7 +427,8 @@ func (l *lives) checkAttempts(by topup.Operation, before, after topup.Details) {
 	l.t.Helper()
 	more := len(after.Attempts) - len(before.Attempts)
 	if more < 0 || more > 1 || more == 1 && by != topup.OpBegin || after.AttemptCount != len(after.Attempts) {
-		l.t.Fatalf("%s of %s: %d attempts, then %d, counted %d", by, after.ID, len(before.Attempts), len(after.Attempts), after.AttemptCount)
+		l.t.Fatalf("%s of %s: %d attempts, then %d, counted %d", by, after.ID, len(before.Attempts), len(after.Attempts),
+			after.AttemptCount)
 	}
 	for i, was := range before.Attempts {
 		is := after.Attempts[i]
@@ -415,7 +441,7 @@ func (l *lives) checkAttempts(by topup.Operation, before, after topup.Details) {
 	}
 }
 
-// checkEvents: events are only added, count from 1, never change their words, and the new one tells of
+// checkEvents: events are only added, count from 1, never change their words, and the new one describes
 // the order as it is.
 func (l *lives) checkEvents(by topup.Operation, before, after topup.Details) {
 	l.t.Helper()
@@ -429,15 +455,17 @@ func (l *lives) checkEvents(by topup.Operation, before, after topup.Details) {
 		}
 		must(l.t, json.Unmarshal(ev.Body, &body))
 		if ev.Sequence != i+1 || body.Data.Sequence != i+1 || body.Type != ev.Type || len(ev.Tries) != ev.TryCount {
-			l.t.Errorf("%s: event %d is number %d, %s with %d tries: %s", after.ID, i+1, ev.Sequence, ev.Type, ev.TryCount, ev.Body)
+			l.t.Errorf("%s: event %d is number %d, %s with %d tries: %s", after.ID, i+1, ev.Sequence, ev.Type, ev.TryCount,
+				ev.Body)
 		}
 		switch {
 		case i >= len(before.Events):
 			if diff := cmp.Diff(after.Order, body.Data.Order, cmpopts.IgnoreFields(topup.Order{}, "EndsAt")); diff != "" {
-				l.t.Errorf("event %d tells of another order: %s", i+1, diff)
+				l.t.Errorf("event %d is of another order: %s", i+1, diff)
 			}
 		case ev.ID != before.Events[i].ID || string(ev.Body) != string(before.Events[i].Body):
-			l.t.Errorf("%s: event %d was %s %s, and is %s %s", after.ID, i+1, before.Events[i].ID, before.Events[i].Body, ev.ID, ev.Body)
+			l.t.Errorf("%s: event %d was %s %s, and is %s %s", after.ID, i+1, before.Events[i].ID, before.Events[i].Body,
+				ev.ID, ev.Body)
 		default:
 			l.checkTries(by, before.Events[i], ev)
 		}
@@ -449,14 +477,15 @@ func (l *lives) checkEvents(by topup.Operation, before, after topup.Details) {
 func (l *lives) checkTries(by topup.Operation, was, is topup.Event) {
 	l.t.Helper()
 	more := is.TryCount - was.TryCount
-	changed := !cmp.Equal(was, is) && (by != "try" || was.State != topup.EventPending || more != 1)
-	if by == "redeliver" && changed {
+	changed := !cmp.Equal(was, is) && (by != opTry || was.State != topup.EventPending || more != 1)
+	if by == opRedeliver && changed {
 		changed = is.State != topup.EventPending || is.ScheduleStart != was.TryCount || !is.DueAt.Equal(l.now) || more != 0
 	}
 	if changed || more < 0 || !cmp.Equal(was.Tries, is.Tries[:was.TryCount]) {
 		l.t.Errorf("%s was %s with tries %+v, and is %s with %+v", is.ID, was.State, was.Tries, is.State, is.Tries)
 	}
-	if (is.DeliveredAt != nil) != (is.State == topup.EventDelivered) || is.DueAt.IsZero() != (is.State != topup.EventPending) {
+	if (is.DeliveredAt != nil) != (is.State == topup.EventDelivered) ||
+		is.DueAt.IsZero() != (is.State != topup.EventPending) {
 		l.t.Errorf("%s is %s, delivered %v, due %s", is.ID, is.State, is.DeliveredAt, is.DueAt)
 	}
 }
@@ -496,7 +525,8 @@ func (l *lives) checkAll() {
 	must(l.t, err)
 	id := func(d topup.Due) string { return string(d.ID) }
 	got := map[string][]string{
-		"due": namesOf(due, id), "overdue": namesOf(overdue, id), "events": namesOf(events, func(d topup.DueEvent) string { return d.ID }), "all": l.listed(),
+		"due": namesOf(due, id), "overdue": namesOf(overdue, id), "events": namesOf(events,
+			func(d topup.DueEvent) string { return d.ID }), "all": l.listed(),
 	}
 	for name := range got {
 		slices.Sort(got[name])

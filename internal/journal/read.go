@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"recarga/topup"
@@ -33,14 +32,13 @@ func foundOrder(row scanner, id topup.ID) (record, error) {
 	return r, nil
 }
 
-const (
-	attemptColumns = `number, started_at, finished_at, outcome, http_status, response_code, response_message, error, evidence, worker`
-	sqlAttempts    = `SELECT ` + attemptColumns + ` FROM attempts WHERE order_key = $1 ORDER BY number`
-	sqlEventsOf    = sqlEvents + `WHERE e.order_key = $1 ORDER BY e.sequence, e.endpoint`
+var (
+	sqlAttempts = sqls.Get("attempts_of")
+	sqlEventsOf = sqls.Get("events_of")
 )
 
-// Details is an order with its attempts, events and what people decided of it, all of one moment, also of an archived one; or
-// topup.ErrNotFound.
+// Details is an order with its attempts, events and what people decided of it, all of one moment, also of an archived
+// one; or topup.ErrNotFound.
 func (j *Journal) Details(ctx context.Context, id topup.ID) (d topup.Details, err error) {
 	d, err = j.details(ctx, id)
 	if errors.Is(err, topup.ErrNotFound) {
@@ -82,7 +80,8 @@ func (j *Journal) details(ctx context.Context, id topup.ID) (d topup.Details, er
 func scanAttempt(row scanner) (a topup.Attempt, err error) {
 	var status int
 	var worker string
-	err = row.Scan(&a.Number, when{&a.StartedAt}, maybe{&a.FinishedAt}, &a.Outcome, &status, &a.ResponseCode, &a.ResponseMessage, &a.Error, &a.Evidence, &worker)
+	err = row.Scan(&a.Number, when{&a.StartedAt}, maybe{&a.FinishedAt}, &a.Outcome, &status, &a.ResponseCode,
+		&a.ResponseMessage, &a.Error, &a.Evidence, &worker)
 	a.Probe = topup.IsProbe(worker)
 	if status != 0 {
 		a.HTTPStatus = &status
@@ -90,8 +89,7 @@ func scanAttempt(row scanner) (a topup.Attempt, err error) {
 	return a, err
 }
 
-const sqlDue = `SELECT id, state, attempt_count, due_at FROM orders
-WHERE due_at <= $1 AND (due_at, id) > ($2, $3) ORDER BY due_at, id LIMIT $4`
+var sqlDue = sqls.Get("due")
 
 // Due lists orders that were due by now, in the order of (due, id), from after on; the zero after is
 // the start. Attempts past their deadline are among them.
@@ -99,8 +97,7 @@ func (j *Journal) Due(ctx context.Context, now time.Time, after topup.Due, limit
 	return list(ctx, j, scanDue, sqlDue, now.UnixMicro(), after.DueAt.UnixMicro(), string(after.ID), limit)
 }
 
-const sqlOverdue = `SELECT id, state, attempt_count, due_at FROM orders
-WHERE state = 'submitting' AND finished_at IS NULL AND due_at <= $1 ORDER BY due_at, id LIMIT $2`
+var sqlOverdue = sqls.Get("overdue")
 
 // Overdue lists attempts past their deadline, whatever else is due.
 func (j *Journal) Overdue(ctx context.Context, now time.Time, limit int) ([]topup.Due, error) {
@@ -112,8 +109,7 @@ func scanDue(row scanner) (due topup.Due, err error) {
 	return due, err
 }
 
-const sqlCount = `SELECT state, COUNT(*) FROM orders WHERE finished_at IS NULL GROUP BY state
-UNION ALL SELECT state, CAST(SUM(orders) AS BIGINT) FROM tallies GROUP BY state`
+var sqlCount = sqls.Get("count")
 
 // CountByState counts the orders in each state. States that no order is in are absent. It reads the
 // index of the orders that are not final, and nothing of the others.
@@ -133,7 +129,7 @@ func (j *Journal) CountByState(ctx context.Context) (map[topup.State]int64, erro
 	return byState, err
 }
 
-const sqlOpenByCaller = `SELECT caller, COUNT(*) FROM orders WHERE finished_at IS NULL GROUP BY caller`
+var sqlOpenByCaller = sqls.Get("open_by_caller")
 
 // OpenByCaller counts the orders of each caller that are not final. Callers without any are absent. It reads the
 // orders that are not final, and no others.
@@ -203,92 +199,31 @@ func (j *Journal) List(ctx context.Context, f Filter) (orders []topup.Order, nex
 
 // query asks for one order more than the page has, to know whether there is a next.
 func (f Filter) query() (string, []any, error) {
-	c := f.conditions()
+	l := f.list()
+	var before Place
 	if f.Cursor != "" {
 		created, key, err := parseCursor(f.Cursor)
 		if err != nil {
 			return "", nil, err
 		}
-		c.add("(created_at, key) < (%s, %s)", created, key)
+		before = Place{created, key}
+		l.where(true, sqlOrdersBefore)
 	}
-	q, args := c.query("created_at DESC, key DESC", f.Limit+1)
-	return q, args, nil
+	return append(l, sqlNewestOrders).String(), f.args(before, f.Limit+1), nil
 }
 
-// conditions are those of a query of orders, with their arguments.
-type conditions struct {
-	where []string
-	args  []any
-}
-
-// add takes a condition with a verb for each of its values.
-func (c *conditions) add(condition string, values ...any) {
-	marks := make([]any, len(values))
-	for i, v := range values {
-		c.args = append(c.args, v)
-		marks[i] = fmt.Sprintf("$%d", len(c.args))
-	}
-	c.where = append(c.where, fmt.Sprintf(condition, marks...))
-}
-
-func (c *conditions) query(order string, limit int) (string, []any) {
-	q := "SELECT " + orderColumns + " FROM orders"
-	if len(c.where) > 0 {
-		q += " WHERE " + strings.Join(c.where, " AND ")
-	}
-	args := append(c.args, limit)
-	return fmt.Sprintf("%s ORDER BY %s LIMIT $%d", q, order, len(args)), args
-}
-
-// conditions are the filter's, but for its cursor.
-func (f Filter) conditions() *conditions {
-	c := &conditions{}
-	caller := "caller"
-	if f.State != "" && !f.State.Final() {
-		c.add("finished_at IS NULL") // what the index of open orders is limited to
-		caller = "caller || ''"      // not by the caller's index: it leads through all that are finished
-	}
-	if f.Disputed {
-		c.add("disputed_at IS NOT NULL")
-	}
-	state := string(f.State)
-	if f.State == topup.StateFailed || f.State == topup.StateCanceled {
-		c.add("state = '" + state + "' AND state IN ('failed', 'canceled')") // what the index of these is limited to
-		state = ""
-	}
-	if f.TransactionID != "" {
-		c.add("transaction_id = %s AND transaction_id <> ''", f.TransactionID) // the same
-	}
-	for _, is := range [][2]string{{caller, f.Caller}, {"state", state}, {"phone", f.Phone.Digits()}, {"product", f.Product}} {
-		if column, value := is[0], is[1]; value != "" {
-			c.add(column+" = %s", value)
-		}
-	}
-	// The plus keeps it from being looked up by the end, and then sorted by the beginning, for every page.
-	for _, bound := range []struct {
-		condition string
-		at        time.Time
-	}{
-		{"created_at >= %s", f.Since}, {"created_at < %s", f.Until}, {"+finished_at >= %s", f.FinishedSince},
-		{"+finished_at < %s", f.FinishedUntil}, {"created_at < %s", f.FinishedUntil},
-	} {
-		if !bound.at.IsZero() {
-			c.add(bound.condition, bound.at.UnixMicro())
-		}
-	}
-	return c
-}
-
-// chooses tells what the conditions do of an order that is final.
+// chooses reports whether the conditions choose an order that is final.
 func (f Filter) chooses(o topup.Order) bool {
 	for _, is := range [][2]string{
-		{f.Caller, o.Caller}, {string(f.State), string(o.State)}, {f.Phone.Digits(), o.Phone.Digits()}, {f.Product, o.Product}, {f.TransactionID, string(o.TransactionID)},
+		{f.Caller, o.Caller}, {string(f.State), string(o.State)}, {f.Phone.Digits(), o.Phone.Digits()},
+		{f.Product, o.Product}, {f.TransactionID, string(o.TransactionID)},
 	} {
 		if is[0] != "" && is[0] != is[1] {
 			return false
 		}
 	}
-	return (!f.Disputed || o.DisputedAt != nil) && within(o.CreatedAt, f.Since, f.Until) && within(*o.FinishedAt, f.FinishedSince, f.FinishedUntil)
+	return (!f.Disputed || o.DisputedAt != nil) && within(o.CreatedAt, f.Since, f.Until) &&
+		within(*o.FinishedAt, f.FinishedSince, f.FinishedUntil)
 }
 
 func within(at, since, until time.Time) bool {
@@ -341,7 +276,9 @@ type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-func query[T any](ctx context.Context, db querier, scan func(scanner) (T, error), q string, args ...any) (out []T, err error) {
+func query[T any](
+	ctx context.Context, db querier, scan func(scanner) (T, error), q string, args ...any,
+) (out []T, err error) {
 	rows, err := db.QueryContext(ctx, q, args...)
 	if err != nil {
 		return nil, err

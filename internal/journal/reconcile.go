@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"math"
 	"slices"
@@ -23,9 +22,9 @@ type Standing struct {
 	AuthCode      string
 	// Attempt is the number of the latest attempt: what a decision about the order is a decision about.
 	Attempt int
-	// Held tells that a statement charges it, though no attempt of it is in doubt, and so stopped it.
+	// Held reports that a statement charges it, though no attempt of it is in doubt, and so stopped it.
 	Held bool
-	// Approved tells that the distributor itself answered that it charged an attempt.
+	// Approved reports that the distributor itself answered that it charged an attempt.
 	Approved bool
 	// Attempts counts those that moved money, or may have. Of an order that waits, or that a statement holds, they
 	// are also those that were unavailable: a statement that charges it says that one of them did. From and Until
@@ -47,21 +46,12 @@ func (p Place) behind(other Place) bool {
 // standingsPage is how many orders are read at once.
 const standingsPage = 500
 
-// sqlStandings has the orders' condition for its mark. An attempt that proves that it moved nothing says nothing about
-// when money moved.
-const sqlStandings = `SELECT o.id, o.state, o.phone, o.amount, o.transaction_id, o.reference, o.auth_code, o.attempt_count,
-MAX(CASE WHEN a.outcome = 'approved' THEN 1 ELSE 0 END), COUNT(a.number), COALESCE(MIN(a.started_at), 0),
-COALESCE(MAX(CASE WHEN a.outcome = 'approved' OR a.finished_at > a.give_up_at THEN a.finished_at ELSE a.give_up_at END), 0),
-COALESCE(o.finished_at, o.created_at), o.key, CASE WHEN o.held_at IS NULL THEN 0 ELSE 1 END
-FROM orders o LEFT JOIN attempts a ON a.order_key = o.key AND (a.outcome NOT IN ('unavailable', 'not_sent', 'declined')
-OR a.outcome = 'unavailable' AND (o.held_at IS NOT NULL OR o.state = 'retrying'))
-WHERE o.%s GROUP BY o.key ORDER BY COALESCE(o.finished_at, o.created_at), o.key`
-
+// An attempt that proves that it moved nothing says nothing about when money moved.
 var (
-	sqlSold = fmt.Sprintf(sqlStandings, `key IN (SELECT key FROM orders WHERE finished_at >= $1 AND (finished_at, key) > ($1, $2)
-AND state = 'succeeded' AND created_at <= $3 ORDER BY finished_at, key LIMIT $4)`)
-	sqlHeld = fmt.Sprintf(sqlStandings, `key IN (SELECT key FROM orders WHERE finished_at IS NULL AND state = 'unknown'
-AND created_at >= $1 AND (created_at, key) > ($1, $2) ORDER BY created_at, key LIMIT $3)`)
+	sqlStandings = sqls.Engines("standings")
+	sqlSold      = sqls.Get("sold")
+	sqlHeld      = sqls.Get("held")
+	sqlMembersOf = sqls.Engines("members_of")
 )
 
 // Standings returns those of the orders that there are, archived ones too, in no order that means anything.
@@ -69,12 +59,12 @@ func (j *Journal) Standings(ctx context.Context, ids []topup.ID) ([]Standing, er
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	args := make([]any, len(ids))
+	texts := make([]string, len(ids))
 	missing := map[topup.ID]bool{}
 	for i, id := range ids {
-		args[i], missing[id] = string(id), true
+		texts[i], missing[id] = string(id), true
 	}
-	there, err := list(ctx, j, scanStanding, fmt.Sprintf(sqlStandings, "id IN ("+marks(1, len(ids))+")"), args...)
+	there, err := list(ctx, j, scanStanding, j.engine.words(sqlStandings), set(j.engine, texts))
 	if err != nil {
 		return nil, err
 	}
@@ -87,8 +77,7 @@ func (j *Journal) Standings(ctx context.Context, ids []topup.ID) ([]Standing, er
 	members, err := list(ctx, j, func(row scanner) (m stored, err error) {
 		err = row.Scan(&m.number, &m.file, &m.place, &m.orders)
 		return m, err
-	}, `SELECT number, file, place, orders FROM archive_members
-WHERE number IN (SELECT member FROM archived WHERE id IN (`+marks(1, len(ids))+`))`, args...)
+	}, j.engine.words(sqlMembersOf), set(j.engine, texts))
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +147,9 @@ func (j *Journal) Held(ctx context.Context) iter.Seq2[Standing, error] {
 }
 
 // standingPages reads page after page, each as it is at that moment.
-func (j *Journal) standingPages(ctx context.Context, after Place, next func(Place) ([]Standing, error)) iter.Seq2[Standing, error] {
+func (j *Journal) standingPages(
+	ctx context.Context, after Place, next func(Place) ([]Standing, error),
+) iter.Seq2[Standing, error] {
 	return func(yield func(Standing, error) bool) {
 		for {
 			page, err := next(after)
@@ -186,7 +177,8 @@ func scanID(row scanner) (id topup.ID, err error) {
 
 func scanStanding(row scanner) (s Standing, err error) {
 	var approved, held int
-	err = row.Scan(&s.ID, &s.State, &s.Phone, &s.Amount, &s.TransactionID, &s.Reference, &s.AuthCode, &s.Attempt, &approved,
+	err = row.Scan(&s.ID, &s.State, &s.Phone, &s.Amount, &s.TransactionID, &s.Reference, &s.AuthCode, &s.Attempt,
+		&approved,
 		&s.Attempts, when{&s.From}, when{&s.Until}, &s.place.at, &s.place.key, &held)
 	s.Approved, s.Held = approved != 0, held != 0
 	if s.Attempts == 0 {

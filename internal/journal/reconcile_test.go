@@ -29,7 +29,8 @@ func testStandings(t *testing.T, s store) {
 	want := []journal.Standing{
 		// A charge lies within the answered attempt; without an answer, anywhere before its deadline.
 		{
-			ID: "SOLD-0", State: topup.StateSucceeded, Attempt: 1, Attempts: 1, Approved: true, From: noon.Truncate(time.Microsecond), Until: noon,
+			ID: "SOLD-0", State: topup.StateSucceeded, Attempt: 1, Attempts: 1, Approved: true,
+			From: noon.Truncate(time.Microsecond), Until: noon,
 			TransactionID: "TXN-123456789", Reference: "RRN-123456", AuthCode: "ABC123",
 		},
 		{ID: "HELD-0", State: topup.StateUnknown, Attempt: 1, Attempts: 1, From: noon, Until: noon.Add(time.Minute)},
@@ -41,7 +42,8 @@ func testStandings(t *testing.T, s store) {
 		want[i].Phone, want[i].Amount = "5537686660", 1050
 	}
 	byID := cmpopts.SortSlices(func(a, b journal.Standing) bool { return a.ID < b.ID })
-	if diff := cmp.Diff(want, got, byID, cmpopts.IgnoreUnexported(journal.Standing{}), cmp.Transformer("time", time.Time.UnixMicro)); diff != "" {
+	if diff := cmp.Diff(want, got, byID, cmpopts.IgnoreUnexported(journal.Standing{}),
+		cmp.Transformer("time", time.Time.UnixMicro)); diff != "" {
 		t.Error(diff)
 	}
 	if none, err := s.Standings(t.Context(), nil); err != nil || none != nil {
@@ -91,11 +93,13 @@ func testStandingsArchived(t *testing.T, s store) {
 	after, err := s.Standings(t.Context(), ids)
 	must(t, err)
 	byID := cmpopts.SortSlices(func(a, b journal.Standing) bool { return a.ID < b.ID })
-	if diff := cmp.Diff(before, after, byID, cmpopts.IgnoreUnexported(journal.Standing{})); diff != "" || len(after) != 4 {
+	if diff := cmp.Diff(before, after, byID, cmpopts.IgnoreUnexported(journal.Standing{})); diff != "" ||
+		len(after) != 4 {
 		t.Errorf("standings:\n%s", diff)
 	}
 	got := soldBetween(t, s, noon, noon)
-	if diff := cmp.Diff(sold, got, cmpopts.SortSlices(func(a, b topup.ID) bool { return a < b })); diff != "" || len(got) != 4 {
+	if diff := cmp.Diff(sold, got, cmpopts.SortSlices(func(a, b topup.ID) bool { return a < b })); diff != "" ||
+		len(got) != 4 {
 		t.Errorf("sold:\n%s", diff)
 	}
 	for name, none := range map[string][]topup.ID{
@@ -119,13 +123,15 @@ func testStandingOfSeveral(t *testing.T, s store) {
 		o, _, err = s.Finish(t.Context(), settlement(begun, state), at.Add(time.Second))
 		must(t, err)
 		if i == 1 {
-			o, _, err = s.Resolve(t.Context(), o.ID, topup.Resolution{Outcome: topup.ResolvedResend, Reason: "test", By: "ana"}, at.Add(2*time.Minute))
+			o, _, err = s.Resolve(t.Context(), o.ID, topup.Resolution{Outcome: topup.ResolvedResend, Reason: "test",
+				By: "ana"}, at.Add(2*time.Minute))
 			must(t, err)
 		}
 	}
 	got, err := s.Standings(t.Context(), []topup.ID{"SEVERAL"})
 	must(t, err)
-	if len(got) != 1 || got[0].Attempts != 2 || !got[0].From.Equal(noon.Add(time.Hour).Truncate(time.Microsecond)) || !got[0].Until.Equal(noon.Add(2*time.Hour+time.Minute).Truncate(time.Microsecond)) {
+	if len(got) != 1 || got[0].Attempts != 2 || !got[0].From.Equal(noon.Add(time.Hour).Truncate(time.Microsecond)) ||
+		!got[0].Until.Equal(noon.Add(2*time.Hour+time.Minute).Truncate(time.Microsecond)) {
 		t.Errorf("%+v", got)
 	}
 }

@@ -13,16 +13,12 @@ import (
 // until it is recorded. Begin then recognises its own attempt by a nonce, Accept its order by the time, and these what
 // they wrote.
 
-const (
+var (
 	// sqlFinishedSo is an order whose state followed from the result of an attempt.
-	sqlFinishedSo = `SELECT ` + orderColumns + ` FROM orders WHERE id = $1 AND attempt_count >= $2
-AND state <> 'submitting' AND response_code = $3 AND response_message = $4
-AND transaction_id = $5 AND reference = $6 AND auth_code = $7 AND balance_after = $8
-AND EXISTS (SELECT 1 FROM attempts WHERE order_key = orders.key AND number = $2 AND outcome = $9)`
-	sqlUntried = sqlEvents + `WHERE e.order_key = $1 AND e.sequence = $2 AND e.endpoint = '' AND e.try_count = 0`
+	sqlFinishedSo = sqls.Get("finished_so")
+	sqlUntried    = sqls.Get("untried")
 	// sqlTriedSo is 1 where the latest try of an event is this very one.
-	sqlTriedSo = `SELECT COUNT(*) FROM events WHERE id = $1 AND try_count = $2 + 1
-AND substr(tries, length(tries) - length($3) + 1) = $3`
+	sqlTriedSo = sqls.Get("tried_so")
 )
 
 // doubtful remembers attempts of which this process does not know whether it has recorded their results. No other

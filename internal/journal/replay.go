@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,23 +11,8 @@ import (
 	"recarga/topup"
 )
 
-// EventFilter chooses events. Zero fields choose all.
-type EventFilter struct {
-	State  topup.EventState
-	Caller string
-	Type   topup.EventType
-	// Endpoint is one of the caller's, by name; topup.DefaultEndpoint is its callback URL.
-	Endpoint string
-	// Since and Until bound the time at which the event was made; Until is not included. To the
-	// millisecond: an event's id begins with its time, and ids are what is searched.
-	Since, Until time.Time
-	// Limit is the length of a page; 0 means 50, and 1000 is the most.
-	Limit int
-	// Cursor is what the page before returned as next; empty for the first.
-	Cursor string
-	// MostRedeliveries leaves out of RedeliverAll what was redelivered so often on this day; 0: nothing.
-	MostRedeliveries int
-}
+// EventFilter chooses events.
+type EventFilter = topup.EventFilter
 
 // Events returns a page of events, newest first, and the cursor of the next page, empty after the last.
 // A cursor that is none of ours is a *topup.FieldError.
@@ -37,12 +21,15 @@ func (j *Journal) Events(ctx context.Context, f EventFilter) (events []topup.Eve
 		f.Limit = pageLength
 	}
 	f.Limit = min(f.Limit, longestPage)
-	where, args, err := f.where()
+	first, last, err := eventIDs(f)
 	if err != nil {
 		return nil, "", err
 	}
-	args = append(args, f.Limit+1)
-	events, err = list(ctx, j, scanEvent, fmt.Sprintf("%sWHERE %s ORDER BY e.id DESC LIMIT $%d", sqlEvents, where, len(args)), args...)
+	q, args, err := eventQuery(f, first, last)
+	if err != nil {
+		return nil, "", err
+	}
+	events, err = list(ctx, j, scanEvent, q, args...)
 	if len(events) > f.Limit {
 		events = events[:f.Limit]
 		next = events[f.Limit-1].ID
@@ -50,8 +37,8 @@ func (j *Journal) Events(ctx context.Context, f EventFilter) (events []topup.Eve
 	return events, next, err
 }
 
-// where is the filter as a condition on e, the event, and o, its order.
-func (f EventFilter) where() (string, []any, error) {
+// eventIDs bound those of the filter's events; last is not included.
+func eventIDs(f EventFilter) (from, until []byte, err error) {
 	first, last := uuid.Nil, uuid.Max
 	if !f.Since.IsZero() {
 		first = earliest(f.Since)
@@ -62,39 +49,13 @@ func (f EventFilter) where() (string, []any, error) {
 	if f.Cursor != "" {
 		key, ok := eventKey(f.Cursor)
 		if !ok {
-			return "", nil, &topup.FieldError{Field: "cursor", Value: f.Cursor, Allowed: "the next_cursor of an earlier page"}
+			return nil, nil, &topup.FieldError{Field: "cursor", Value: f.Cursor, Allowed: "the next_cursor of an earlier page"}
 		}
 		if before, _ := uuid.FromBytes(key); before.String() < last.String() {
 			last = before
 		}
 	}
-	conditions, args := []string{"e.id >= $1", "e.id < $2"}, []any{first[:], last[:]}
-	switch f.State {
-	case "":
-	case topup.EventPending, topup.EventDelivered, topup.EventExhausted:
-		conditions = append(conditions, "e.state = '"+string(f.State)+"'") // not an argument: an index is for one state
-	default:
-		return "", nil, &topup.FieldError{Field: "state", Value: string(f.State), Allowed: "one of pending, delivered, exhausted"}
-	}
-	switch f.Endpoint {
-	case "":
-	case topup.DefaultEndpoint:
-		conditions = append(conditions, "e.endpoint = ''")
-	default:
-		args = append(args, f.Endpoint)
-		conditions = append(conditions, fmt.Sprintf("e.endpoint = $%d", len(args)))
-	}
-	if f.Caller == topup.OperatorCaller {
-		f.Caller = ""
-		conditions = append(conditions, "e.order_key = 0")
-	}
-	for _, is := range [][2]string{{"o.caller", f.Caller}, {"e.type", string(f.Type)}} {
-		if column, value := is[0], is[1]; value != "" {
-			args = append(args, value)
-			conditions = append(conditions, fmt.Sprintf("%s = $%d", column, len(args)))
-		}
-	}
-	return strings.Join(conditions, " AND "), args, nil
+	return first[:], last[:], nil
 }
 
 // earliest is the lowest id of version 7 that an event made at t can have.
@@ -106,11 +67,10 @@ func earliest(t time.Time) (id uuid.UUID) {
 	return id
 }
 
-const (
+var (
 	// sqlForgetRedeliveries forgets former days.
-	sqlForgetRedeliveries = `DELETE FROM redeliveries WHERE day < $1`
-	sqlCountRedelivery    = `INSERT INTO redeliveries (day, event, times) VALUES ($1, $2, 1)
-ON CONFLICT (day, event) DO UPDATE SET times = redeliveries.times + 1 WHERE redeliveries.times < $3`
+	sqlForgetRedeliveries = sqls.Get("forget_redeliveries")
+	sqlCountRedelivery    = sqls.Get("count_redelivery")
 )
 
 const day = 24 * time.Hour
@@ -131,7 +91,7 @@ func (t *tx) counted(key []byte, most int, now time.Time) error {
 	}
 }
 
-const sqlRedeliver = `UPDATE events SET state = 'pending', due_at = $2, delivered_at = NULL, schedule_start = try_count WHERE id = $1`
+var sqlRedeliver = sqls.Get("redeliver")
 
 // Redeliver makes an event due again, from the start of its schedule, whatever became of it before. Its
 // tries are kept. topup.ErrNotFound means that there is no such event.

@@ -71,7 +71,8 @@ func testReplay(t *testing.T, s store) {
 			t.Errorf("%+v: %v", f, ids)
 		}
 	}
-	if ids := redeliver(journal.EventFilter{State: topup.EventExhausted, Caller: "other", Type: "topup.canceled", Since: begin.Add(-time.Second)}); len(ids) != 5 {
+	if ids := redeliver(journal.EventFilter{State: topup.EventExhausted, Caller: "other", Type: "topup.canceled",
+		Since: begin.Add(-time.Second)}); len(ids) != 5 {
 		t.Errorf("%d redelivered, want 5", len(ids))
 	}
 	ev, err := s.Event(t.Context(), made[topup.EventExhausted][0]) // of E28, which is not other's
@@ -79,7 +80,8 @@ func testReplay(t *testing.T, s store) {
 	must(t, s.Redeliver(t.Context(), ev, noon))
 	again, err := s.Event(t.Context(), ev.ID)
 	must(t, err)
-	if again.State != topup.EventPending || again.ScheduleStart != 1 || again.TryCount != 1 || len(again.Tries) != 1 || !again.DueAt.Equal(noon) {
+	if again.State != topup.EventPending || again.ScheduleStart != 1 || again.TryCount != 1 || len(again.Tries) != 1 ||
+		!again.DueAt.Equal(noon) {
 		t.Errorf("redelivered: %+v", again)
 	}
 	for _, limit := range []int{0, 7} {
@@ -87,7 +89,8 @@ func testReplay(t *testing.T, s store) {
 			t.Errorf("%d redelivered, want all", len(ids))
 		}
 	}
-	if err := s.Redeliver(t.Context(), topup.Event{ID: "evt_00000000-0000-7000-8000-000000000000", OrderID: "E00"}, noon); kind(err) != "not found" {
+	if err := s.Redeliver(t.Context(), topup.Event{ID: "evt_00000000-0000-7000-8000-000000000000", OrderID: "E00"},
+		noon); kind(err) != "not found" {
 		t.Errorf("no such event: %v", err)
 	}
 	for _, f := range []journal.EventFilter{{State: "lost"}, {Cursor: "x"}} {

@@ -9,7 +9,7 @@ import (
 
 // sqlReseal compares with what was read: whoever rotates the secrets meanwhile has the last word. What is sealed stays
 // the same, so the caller has not changed.
-const sqlReseal = `UPDATE callers SET secrets = $2 WHERE name = $1 AND secrets = $3`
+var sqlReseal = sqls.Get("reseal")
 
 // ResealCaller replaces a caller's sealed secrets by the same ones, sealed anew. topup.ErrLost means that they are
 // not as they were any more, or that the caller is gone.

@@ -9,38 +9,21 @@ import (
 	"recarga/topup"
 )
 
-// sqlResolve: a person who says that nothing was charged speaks of all attempts of the order; one who
+// sqlResolves: a person who says that nothing was charged speaks of all attempts of the order; one who
 // has it sent again proves nothing, so their doubt stays.
-func sqlResolve(v topup.ResolvedAs) string {
-	set := map[topup.ResolvedAs]string{
-		topup.ResolvedSucceeded: `finished_at = $2, due_at = NULL, event_count = event_count + 1, unknown_attempts = 0,
-transaction_id = CASE WHEN $3 = '' THEN transaction_id ELSE $3 END, reference = CASE WHEN $4 = '' THEN reference ELSE $4 END,
-auth_code = CASE WHEN $5 = '' THEN auth_code ELSE $5 END`,
-		topup.ResolvedFailed: `finished_at = $2, due_at = NULL, event_count = event_count + 1, unknown_attempts = 0,
-reason = '` + string(topup.ReasonResolved) + `', transaction_id = $3, reference = $4, auth_code = $5`,
-		topup.ResolvedResend: `next_attempt_at = $2, due_at = $2, transaction_id = $3, reference = $4, auth_code = $5,
-ends_at = CASE WHEN expires_at < $6 THEN expires_at ELSE COALESCE($6, expires_at) END`,
-	}[v]
-	return `UPDATE orders SET state = '` + string(v.State()) + `', updated_at = $2, held_at = NULL, ` + set +
-		` WHERE id = $1 AND ` + from(topup.OpResolve, v.State()) + ` RETURNING ` + orderColumns
-}
-
 var sqlResolves = map[topup.ResolvedAs]string{
-	topup.ResolvedSucceeded: sqlResolve(topup.ResolvedSucceeded),
-	topup.ResolvedFailed:    sqlResolve(topup.ResolvedFailed),
-	topup.ResolvedResend:    sqlResolve(topup.ResolvedResend),
+	topup.ResolvedSucceeded: sqls.Get("resolve_succeeded"),
+	topup.ResolvedFailed:    sqls.Get("resolve_failed"),
+	topup.ResolvedResend:    sqls.Get("resolve_resend"),
 }
 
-const (
-	sqlResolution = `INSERT INTO resolutions (order_key, outcome, reason, decided_by, forced, transaction_id, reference, auth_code, attempt, decided_at, number)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, (SELECT COALESCE(MAX(number), 0) + 1 FROM resolutions WHERE order_key = $1))`
+var (
+	sqlResolution = sqls.Get("resolution")
 	// sqlResolvedSo is one row: whether the last resolution of an order is this very one.
-	sqlResolvedSo = `SELECT COUNT(*) FROM resolutions WHERE order_key = $1 AND outcome = $2 AND reason = $3 AND decided_by = $4 AND forced = $5
-AND transaction_id = $6 AND reference = $7 AND auth_code = $8 AND number = (SELECT MAX(number) FROM resolutions WHERE order_key = $1)`
-	resolutionColumns = `attempt, outcome, reason, decided_by, forced, transaction_id, reference, auth_code, decided_at`
-	sqlResolutionsOf  = `SELECT ` + resolutionColumns + ` FROM resolutions WHERE order_key = $1 ORDER BY number`
+	sqlResolvedSo    = sqls.Get("resolved_so")
+	sqlResolutionsOf = sqls.Get("resolutions_of")
 	// sqlSettledBy is one row: the deadline after which no attempt of the order can still be under way.
-	sqlSettledBy = `SELECT COALESCE(MAX(give_up_at), 0) FROM attempts WHERE order_key = $1`
+	sqlSettledBy = sqls.Get("settled_by")
 )
 
 // Resolve settles an order that is held as unknown, by what a person or a statement says, and keeps
@@ -51,9 +34,11 @@ AND transaction_id = $6 AND reference = $7 AND auth_code = $8 AND number = (SELE
 //
 // Errors: those of topup.FieldErrors; topup.ErrNotFound; *topup.TransitionError when the order is not
 // unknown; *topup.MovedOnError when the resolution names another attempt than its latest; *topup.TooEarlyError when,
-// unless it is forced, a worker might still act on an attempt that is to be failed or sent again: its answer would come
-// after the decision.
-func (j *Journal) Resolve(ctx context.Context, id topup.ID, r topup.Resolution, now time.Time) (topup.Order, *topup.Event, error) {
+// unless it is forced, a worker might still act on an attempt that is to be failed or sent again: its answer would
+// come after the decision.
+func (j *Journal) Resolve(
+	ctx context.Context, id topup.ID, r topup.Resolution, now time.Time,
+) (topup.Order, *topup.Event, error) {
 	if err := r.Check(); err != nil {
 		return topup.Order{}, nil, err
 	}
@@ -105,7 +90,8 @@ func decisionColumns(order int64, r topup.Resolution) []any {
 	if r.Forced {
 		forced = 1
 	}
-	return []any{order, string(r.Outcome), text(r.Reason), text(r.By), forced, text(string(r.TransactionID)), text(string(r.Reference)), text(string(r.AuthCode))}
+	return []any{order, string(r.Outcome), text(r.Reason), text(r.By), forced, text(string(r.TransactionID)),
+		text(string(r.Reference)), text(string(r.AuthCode))}
 }
 
 // resolvedSo is the order as it is, if its last resolution is the very same decision.
@@ -123,7 +109,8 @@ func (t *tx) resolvable(held record, r topup.Resolution, now time.Time) error {
 		return &topup.MovedOnError{ID: held.ID, Attempt: r.Attempt, Latest: held.AttemptCount}
 	}
 	if r.Outcome == topup.ResolvedResend && held.ExpiresAt != nil && !now.Before(*held.ExpiresAt) {
-		return &topup.FieldError{Field: "outcome", Value: string(r.Outcome), Allowed: "succeeded or failed: the order has expired"}
+		return &topup.FieldError{Field: "outcome", Value: string(r.Outcome),
+			Allowed: "succeeded or failed: the order has expired"}
 	}
 	if r.Outcome == topup.ResolvedSucceeded || r.Forced {
 		return nil
@@ -144,7 +131,8 @@ func orLost(err error) error {
 
 func scanResolution(row scanner) (r topup.Resolution, err error) {
 	var forced int
-	err = row.Scan(&r.Attempt, &r.Outcome, &r.Reason, &r.By, &forced, &r.TransactionID, &r.Reference, &r.AuthCode, when{&r.At})
+	err = row.Scan(&r.Attempt, &r.Outcome, &r.Reason, &r.By, &forced, &r.TransactionID, &r.Reference, &r.AuthCode,
+		when{&r.At})
 	r.Forced = forced != 0
 	return r, err
 }

@@ -13,14 +13,14 @@ import (
 	"recarga/topup"
 )
 
-// testResolve: every verdict, before and after the attempt's deadline, forced or not.
+// testResolve: every decision, before and after the attempt's deadline, forced or not.
 func testResolve(t *testing.T, s store) {
 	const deadline = time.Minute
 	cases := []struct {
-		verdict topup.ResolvedAs
-		after   time.Duration
-		forced  bool
-		want    string
+		decision topup.ResolvedAs
+		after    time.Duration
+		forced   bool
+		want     string
 	}{
 		{topup.ResolvedSucceeded, 0, false, "ok"},
 		{topup.ResolvedFailed, 0, false, "too early"},
@@ -37,14 +37,14 @@ func testResolve(t *testing.T, s store) {
 		o, err := s.Begin(t.Context(), o.ID, 0, workerName, noon.Add(deadline), noon)
 		must(t, err)
 		s.finish(t, settlement(o, topup.StateUnknown))
-		r := topup.Resolution{Outcome: c.verdict, Reason: "the statement says so", By: "ana", Forced: c.forced, Attempt: 1}
-		if c.verdict == topup.ResolvedSucceeded {
+		r := topup.Resolution{Outcome: c.decision, Reason: "the statement says so", By: "ana", Forced: c.forced, Attempt: 1}
+		if c.decision == topup.ResolvedSucceeded {
 			r.TransactionID, r.Reference, r.AuthCode = "TXN-9", "RRN-9", "A9"
 		}
 		at := noon.Add(c.after)
 		after, ev, err := s.Resolve(t.Context(), o.ID, r, at)
 		if kind(err) != c.want {
-			t.Errorf("%s %s: %v, want %s", id, c.verdict, err, c.want)
+			t.Errorf("%s %s: %v, want %s", id, c.decision, err, c.want)
 			continue
 		}
 		stored, err := s.Details(t.Context(), o.ID)
@@ -55,15 +55,16 @@ func testResolve(t *testing.T, s store) {
 			}
 			continue
 		}
-		checkMoved(t, topup.OpResolve, c.verdict.State(), after, ev, err, stored)
+		checkMoved(t, topup.OpResolve, c.decision.State(), after, ev, err, stored)
 		r.At = at
 		if diff := cmp.Diff([]topup.Resolution{r}, stored.Resolutions); diff != "" {
 			t.Error(diff)
 		}
-		if c.verdict == topup.ResolvedSucceeded && (after.TransactionID != "TXN-9" || after.Reference != "RRN-9" || after.AuthCode != "A9") {
+		if c.decision == topup.ResolvedSucceeded && (after.TransactionID != "TXN-9" || after.Reference != "RRN-9" ||
+			after.AuthCode != "A9") {
 			t.Errorf("receipts of the statement: %+v", after)
 		}
-		if c.verdict == topup.ResolvedFailed && after.Reason != topup.ReasonResolved {
+		if c.decision == topup.ResolvedFailed && after.Reason != topup.ReasonResolved {
 			t.Errorf("reason %q", after.Reason)
 		}
 		testResolveRepeated(t, s, r, stored)
@@ -82,16 +83,16 @@ func testResolveRepeated(t *testing.T, s store, r topup.Resolution, was topup.De
 		}
 	}
 	repeat(r, "ok")
-	reason, by, forced, verdict, receipt := r, r, r, r, r
+	reason, by, forced, decision, receipt := r, r, r, r, r
 	reason.Reason += "."
 	by.By = "eva"
 	forced.Forced = !r.Forced
-	if verdict.Outcome = topup.ResolvedResend; r.Outcome == topup.ResolvedResend {
-		verdict.Outcome = topup.ResolvedFailed
+	if decision.Outcome = topup.ResolvedResend; r.Outcome == topup.ResolvedResend {
+		decision.Outcome = topup.ResolvedFailed
 	}
-	verdict.TransactionID, verdict.Reference, verdict.AuthCode = "", "", ""
+	decision.TransactionID, decision.Reference, decision.AuthCode = "", "", ""
 	receipt.Outcome, receipt.AuthCode = topup.ResolvedSucceeded, "A8"
-	for _, other := range []topup.Resolution{reason, by, forced, verdict, receipt} {
+	for _, other := range []topup.Resolution{reason, by, forced, decision, receipt} {
 		repeat(other, "refused")
 	}
 	if now, err := s.Details(t.Context(), was.ID); err != nil || !cmp.Equal(was, now) {
@@ -105,7 +106,8 @@ func testResolveRepeated(t *testing.T, s store, r topup.Resolution, was topup.De
 	repeat(r, "ok") // while it is being sent again
 	s.finish(t, settlement(o, topup.StateUnknown))
 	r.Attempt = 2
-	if again, _, err := s.Resolve(t.Context(), was.ID, r, noon.Add(time.Hour)); err != nil || again.State != topup.StateRetrying {
+	if again, _, err := s.Resolve(t.Context(), was.ID, r, noon.Add(time.Hour)); err != nil ||
+		again.State != topup.StateRetrying {
 		t.Errorf("%s, unknown again and resolved: %s, %v", was.ID, again.State, err)
 	}
 }
@@ -127,7 +129,8 @@ func testResolveRefused(t *testing.T, s store) {
 			}
 		}
 	}
-	for _, r := range []topup.Resolution{{Outcome: "paid", Reason: "why"}, {Outcome: topup.ResolvedFailed}, {Outcome: topup.ResolvedFailed, Reason: "why", Reference: "R"}} {
+	for _, r := range []topup.Resolution{{Outcome: "paid", Reason: "why"}, {Outcome: topup.ResolvedFailed},
+		{Outcome: topup.ResolvedFailed, Reason: "why", Reference: "R"}} {
 		if _, _, err := s.Resolve(t.Context(), "nobody", r, noon); len(topup.FieldErrors(err)) != 1 {
 			t.Errorf("%+v: %v", r, err)
 		}
@@ -149,7 +152,8 @@ func testResolveRefused(t *testing.T, s store) {
 func testLateApproval(t *testing.T, s store) {
 	o := s.begin(t, s.accept(t, "late"))
 	s.finish(t, settlement(o, topup.StateUnknown))
-	_, _, err := s.Resolve(t.Context(), o.ID, topup.Resolution{Outcome: topup.ResolvedResend, Reason: "a guess"}, noon.Add(time.Hour))
+	_, _, err := s.Resolve(t.Context(), o.ID, topup.Resolution{Outcome: topup.ResolvedResend, Reason: "a guess"},
+		noon.Add(time.Hour))
 	must(t, err)
 	after, ev := s.finish(t, settlement(o, topup.StateSucceeded))
 	if after.State != topup.StateSucceeded || after.NextAttemptAt != nil || ev == nil {
@@ -161,7 +165,8 @@ func testLateApproval(t *testing.T, s store) {
 	// A late answer that nothing was charged changes nothing: it is being sent again anyway.
 	o = s.begin(t, s.accept(t, "late-91"))
 	s.finish(t, settlement(o, topup.StateUnknown))
-	_, _, err = s.Resolve(t.Context(), o.ID, topup.Resolution{Outcome: topup.ResolvedResend, Reason: "a guess"}, noon.Add(time.Hour))
+	_, _, err = s.Resolve(t.Context(), o.ID, topup.Resolution{Outcome: topup.ResolvedResend, Reason: "a guess"},
+		noon.Add(time.Hour))
 	must(t, err)
 	if _, _, err := s.Finish(t.Context(), settlement(o, topup.StateFailed), noon); kind(err) != "lost" {
 		t.Errorf("a late decline: %v", err)
@@ -189,7 +194,8 @@ func testCorrect(t *testing.T, s store) {
 	ctx := t.Context()
 	o := s.begin(t, s.accept(t, "wrong"))
 	s.finish(t, settlement(o, topup.StateUnknown))
-	_, _, err := s.Resolve(ctx, o.ID, topup.Resolution{Outcome: topup.ResolvedFailed, Reason: "a guess", Attempt: 1}, noon.Add(time.Hour))
+	_, _, err := s.Resolve(ctx, o.ID, topup.Resolution{Outcome: topup.ResolvedFailed, Reason: "a guess", Attempt: 1},
+		noon.Add(time.Hour))
 	must(t, err)
 	if _, _, err := s.Finish(ctx, settlement(o, topup.StateSucceeded), noon); kind(err) != "lost" {
 		t.Errorf("a late approval of a failed order: %v", err)
@@ -197,11 +203,13 @@ func testCorrect(t *testing.T, s store) {
 	bystander := s.inState(t, "bystander", topup.StateFailed)
 	d, err := s.Details(ctx, o.ID)
 	must(t, err)
-	if d.State != topup.StateFailed || d.DisputedAt == nil || len(d.Disputes) != 1 || !strings.Contains(d.Disputes[0].Evidence, "TXN-123456789") {
+	if d.State != topup.StateFailed || d.DisputedAt == nil || len(d.Disputes) != 1 ||
+		!strings.Contains(d.Disputes[0].Evidence, "TXN-123456789") {
 		t.Errorf("a late approval: %+v", d)
 	}
 	for range 2 { // the same evidence twice is no more
-		if _, err := s.Dispute(ctx, o.ID, topup.Dispute{Evidence: "line 7 charges it", RaisedBy: "statement"}, noon); err != nil {
+		if _, err := s.Dispute(ctx, o.ID, topup.Dispute{Evidence: "line 7 charges it", RaisedBy: "statement"},
+			noon); err != nil {
 			t.Error(err)
 		}
 	}
@@ -210,18 +218,22 @@ func testCorrect(t *testing.T, s store) {
 	if err != nil || countErr != nil || n != 1 || !since.Equal(noon) || len(listed) != 1 || listed[0].ID != o.ID {
 		t.Errorf("%d disputed since %s, listed %+v, %v, %v", n, since, listed, err, countErr)
 	}
-	correction := topup.Correction{Outcome: topup.ResolvedSucceeded, Reason: "line 7 of the statement", By: "ana", Reference: "RRN-7"}
+	correction := topup.Correction{Outcome: topup.ResolvedSucceeded, Reason: "line 7 of the statement", By: "ana",
+		Reference: "RRN-7"}
 	for i := range 2 { // the second is the repeat after a lost answer
 		got, ev, err := s.Correct(ctx, o.ID, correction, noon)
-		if err != nil || got.State != topup.StateSucceeded || got.Reason != "" || got.Reference != "RRN-7" || got.DisputedAt != nil {
+		if err != nil || got.State != topup.StateSucceeded || got.Reason != "" || got.Reference != "RRN-7" ||
+			got.DisputedAt != nil {
 			t.Errorf("corrected: %+v, %v", got, err)
 		}
 		if (ev != nil) != (i == 0) || ev != nil && (ev.Type != topup.EventCorrected || ev.Sequence != 3) {
 			t.Errorf("correction %d has event %+v", i+1, ev)
 		}
 	}
-	if d, err = s.Details(ctx, o.ID); err != nil || len(d.Corrections) != 1 || d.Corrections[0].Was != topup.StateFailed || d.Corrections[0].By != "ana" ||
-		len(d.Disputes) != 1 || d.Disputes[0].Outcome != topup.DisputeCorrected || !strings.Contains(d.Disputes[0].Evidence, "line 7 charges it") {
+	if d, err = s.Details(ctx, o.ID); err != nil || len(d.Corrections) != 1 ||
+		d.Corrections[0].Was != topup.StateFailed || d.Corrections[0].By != "ana" ||
+		len(d.Disputes) != 1 || d.Disputes[0].Outcome != topup.DisputeCorrected ||
+		!strings.Contains(d.Disputes[0].Evidence, "line 7 charges it") {
 		t.Errorf("%v: %+v, %+v", err, d.Corrections, d.Disputes)
 	}
 	other := correction
@@ -229,13 +241,15 @@ func testCorrect(t *testing.T, s store) {
 	if _, _, err := s.Correct(ctx, o.ID, other, noon); kind(err) != "refused" {
 		t.Errorf("corrected to what it is: %v", err)
 	}
-	if _, err := s.Dispute(ctx, o.ID, topup.Dispute{Evidence: "line 7 charges it", RaisedBy: "statement"}, noon); err != nil {
+	if _, err := s.Dispute(ctx, o.ID, topup.Dispute{Evidence: "line 7 charges it", RaisedBy: "statement"},
+		noon); err != nil {
 		t.Error(err)
 	}
 	if now, err := s.Order(ctx, o.ID); err != nil || now.DisputedAt != nil {
 		t.Errorf("evidence that a person has judged disputes it again: %+v, %v", now, err)
 	}
-	if counts, err := s.CountByState(ctx); err != nil || counts[topup.StateSucceeded] != 1 || counts[topup.StateFailed] != 1 {
+	if counts, err := s.CountByState(ctx); err != nil || counts[topup.StateSucceeded] != 1 ||
+		counts[topup.StateFailed] != 1 {
 		t.Errorf("counts %v, %v", counts, err)
 	}
 	if now, err := s.Order(ctx, bystander.ID); err != nil || !cmp.Equal(now, bystander) {
@@ -252,7 +266,8 @@ func testCorrect(t *testing.T, s store) {
 			t.Errorf("dispute %s: %v, want %s", c.id, err, c.want)
 		}
 	}
-	if _, _, err := s.Resolve(ctx, "held", topup.Resolution{Outcome: topup.ResolvedSucceeded, Reason: "why", Attempt: 2}, noon); !errors.As(err, new(*topup.MovedOnError)) {
+	if _, _, err := s.Resolve(ctx, "held", topup.Resolution{Outcome: topup.ResolvedSucceeded, Reason: "why", Attempt: 2},
+		noon); !errors.As(err, new(*topup.MovedOnError)) {
 		t.Errorf("a resolution of another attempt: %v", err)
 	}
 }
@@ -265,7 +280,8 @@ func testUphold(t *testing.T, s store) {
 	if _, err := s.Uphold(ctx, o.ID, uphold, noon); kind(err) != "not disputed" {
 		t.Errorf("upheld without a dispute: %v", err)
 	}
-	disputed, err := s.Dispute(ctx, o.ID, topup.Dispute{Evidence: "line 9 calls it declined", RaisedBy: "statement"}, noon)
+	disputed, err := s.Dispute(ctx, o.ID, topup.Dispute{Evidence: "line 9 calls it declined", RaisedBy: "statement"},
+		noon)
 	if err != nil || disputed.State != topup.StateSucceeded || disputed.DisputedAt == nil {
 		t.Errorf("%+v, %v", disputed, err)
 	}
@@ -274,7 +290,8 @@ func testUphold(t *testing.T, s store) {
 			t.Errorf("upheld: %v %s", err, cmp.Diff(o, got))
 		}
 	}
-	if d, err := s.Details(ctx, o.ID); err != nil || len(d.Disputes) != 1 || d.Disputes[0].Outcome != topup.DisputeUpheld || len(d.Events) != 1 {
+	if d, err := s.Details(ctx, o.ID); err != nil || len(d.Disputes) != 1 ||
+		d.Disputes[0].Outcome != topup.DisputeUpheld || len(d.Events) != 1 {
 		t.Errorf("%+v, %v", d, err)
 	}
 	if _, err := s.Uphold(ctx, "nobody", uphold, noon); kind(err) != "not found" {
@@ -311,7 +328,8 @@ func testAround(t *testing.T, s store) {
 	got, err := s.Around(t.Context(), "held", 1, at(6))
 	must(t, err)
 	before := json.Number("990.00")
-	want := topup.Surroundings{Before: &before, BeforeAt: at(2).UTC(), BeforeOrder: "before", Succeeded: 1, Amount: request("x").Amount, Unknown: 1}
+	want := topup.Surroundings{Before: &before, BeforeAt: at(2).UTC(), BeforeOrder: "before", Succeeded: 1,
+		Amount: request("x").Amount, Unknown: 1}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"recarga/internal/clip"
 	"recarga/topup"
 )
 
@@ -20,13 +21,9 @@ type record struct {
 	doubts int
 }
 
-const orderColumns = `key, fingerprint, event_count, unknown_attempts, id, caller, state, reason, phone, product, amount,
-operator, metadata, callback_url, attempt_count, response_code, response_message, transaction_id, reference, auth_code,
-balance_after, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at, priority, line, waits_for,
-disputed_at, ends_at`
-
 type scanner interface{ Scan(dest ...any) error }
 
+// scanOrder reads the columns that every statement about an order returns, in their order.
 func scanOrder(row scanner) (r record, err error) {
 	r.Currency = topup.Currency
 	var metadata, balance string
@@ -42,7 +39,7 @@ func scanOrder(row scanner) (r record, err error) {
 	if r.State.Final() {
 		r.EndsAt = nil
 	}
-	r.Priority, r.Released = topup.PriorityOfRank(rank), line.Valid && line.Int64 == called
+	r.Priority, r.Released = topup.PriorityOfRank(rank), line.Valid && line.Int64 == released
 	if balance != "" {
 		n := json.Number(balance)
 		r.BalanceAfter = &n
@@ -115,8 +112,5 @@ const maxText = 4 << 10
 
 // text makes what came from outside storable: PostgreSQL takes neither a NUL nor broken UTF-8.
 func text(s string) string {
-	if len(s) > maxText {
-		s = s[:maxText]
-	}
-	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+	return clip.To(strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD"), maxText)
 }

@@ -81,8 +81,7 @@ type pipelined struct {
 
 // planned has a lane's statements planned once, for tables of any size: while these are small and new, the
 // server would plan each run anew, or remember a plan that reads whole tables. Each finds a few rows by a key.
-const planned = `SET plan_cache_mode = force_generic_plan; SET jit = off;
-SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off`
+var planned = sqls.Get("postgres/plan_once")
 
 func newPipelined(ctx context.Context, cfg *pgx.ConnConfig) (session, error) {
 	p := &pipelined{}

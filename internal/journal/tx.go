@@ -87,8 +87,7 @@ func (t *tx) count(s topup.State) {
 	t.finished[s]++
 }
 
-const sqlTally = `INSERT INTO tallies (state, writer, orders) VALUES ($1, $2, $3)
-ON CONFLICT (state, writer) DO UPDATE SET orders = tallies.orders + excluded.orders`
+var sqlTally = sqls.Get("tally")
 
 // tallies write what was counted, once a commit.
 func (t *tx) tallies(writer int32) (calls []*call) {

@@ -10,35 +10,34 @@ import (
 )
 
 const (
-	// called is the line of an order whose turn has come; those of the others are their priorities' ranks.
-	called = -1
-	// lineGrace is when somebody looks at an order in line whom nobody has called: the line is worked off by
-	// every worker, so this is for mistakes.
-	lineGrace = time.Hour
-	// mostLines bounds what one look at the line reads.
-	mostLines = 1000
+	// released is what the column line has of a released order; of a waiting one it has its priority's rank.
+	released = -1
+	// waitGrace is when a waiting order that nobody has released becomes due: every worker releases orders, so this is
+	// for mistakes.
+	waitGrace = time.Hour
+	// mostGroups bounds what one call of Waiting reads.
+	mostGroups = 1000
 )
 
-const sqlDefer = `UPDATE orders SET line = priority, waits_for = $3, due_at = CASE WHEN ends_at < $4 THEN ends_at ELSE $4 END
-WHERE id = $1 AND attempt_count = $2 AND state IN ('queued', 'retrying') RETURNING ` + orderColumns
+var sqlDefer = sqls.Get("defer")
 
 // Defer notes that an order that waits and has had exactly the given number of attempts cannot be bought
-// now, and why. Whoever works off the line calls it. topup.ErrLost means that it is not so.
+// now, and why. Whoever releases waiting orders releases it. topup.ErrLost means that it is not so.
 func (j *Journal) Defer(ctx context.Context, id topup.ID, attempts int, why topup.Wait, now time.Time) error {
-	_, err := j.line(ctx, id, sqlDefer, string(id), attempts, string(why), whole(now).Add(lineGrace).UnixMicro())
+	_, err := j.wait(ctx, id, sqlDefer, string(id), attempts, string(why), whole(now).Add(waitGrace).UnixMicro())
 	return err
 }
 
-const sqlRelease = `UPDATE orders SET line = -1, waits_for = '', due_at = CASE WHEN ends_at < $2 THEN ends_at ELSE $2 END
-WHERE id = $1 AND line >= 0 RETURNING ` + orderColumns
+var sqlRelease = sqls.Get("release")
 
-// Call says that an order's turn has come: it leaves the line, and is due. Of those who call one order, one
-// does; for the others it is topup.ErrLost.
+// Release ends the wait of an order: it is due. Of those who release one order, one does; for the others it is
+// topup.ErrLost.
 func (j *Journal) Release(ctx context.Context, id topup.ID, now time.Time) (topup.Order, error) {
-	return j.line(ctx, id, sqlRelease, string(id), whole(now).UnixMicro())
+	return j.wait(ctx, id, sqlRelease, string(id), whole(now).UnixMicro())
 }
 
-func (j *Journal) line(ctx context.Context, id topup.ID, query string, args ...any) (topup.Order, error) {
+// wait changes what an order waits for.
+func (j *Journal) wait(ctx context.Context, id topup.ID, query string, args ...any) (topup.Order, error) {
 	r, err := write(ctx, j, string(id), func(t *tx) (record, error) {
 		r, found, err := t.order(query, args...)
 		if err == nil && !found {
@@ -47,32 +46,30 @@ func (j *Journal) line(ctx context.Context, id topup.ID, query string, args ...a
 		return r, err
 	})
 	if err != nil {
-		return topup.Order{}, fmt.Errorf("line of %s: %w", id, err)
+		return topup.Order{}, fmt.Errorf("wait of %s: %w", id, err)
 	}
 	return r.Order, nil
 }
 
-const (
-	sqlNextLine = `SELECT line, caller, product FROM orders
-WHERE line >= 0 AND (line, caller, product) > ($1, $2, $3) ORDER BY line, caller, product LIMIT 1`
-	sqlWaiting = `SELECT id, line, caller, product, amount, attempt_count, key FROM orders
-WHERE line = $1 AND caller = $2 AND product = $3 ORDER BY key LIMIT $4`
-	sqlReleased = `SELECT COUNT(*) FROM orders WHERE line = -1`
-	sqlLengths  = `SELECT line, COUNT(*) FROM orders WHERE line >= 0 GROUP BY line`
+var (
+	sqlNextGroup    = sqls.Get("next_group")
+	sqlWaiting      = sqls.Get("waiting")
+	sqlReleased     = sqls.Get("released")
+	sqlCountWaiting = sqls.Get("count_waiting")
 )
 
-// Waiting lists the foremost of the orders that stand in line: of each priority, caller and product as many as
-// each, in the order of priority, caller, product and age. It costs nothing that grows with the line.
+// Waiting lists the foremost of the orders that wait: of each priority, caller and product as many as each, in the
+// order of priority, caller, product and age. It costs nothing that grows with their number.
 func (j *Journal) Waiting(ctx context.Context, each int) (all []topup.Waiting, err error) {
-	type head struct {
+	type group struct {
 		rank            int
 		caller, product string
 	}
-	at := head{rank: called}
-	for range mostLines {
-		next, err := list(ctx, j, func(row scanner) (h head, err error) {
-			return h, row.Scan(&h.rank, &h.caller, &h.product)
-		}, sqlNextLine, at.rank, at.caller, at.product)
+	at := group{rank: released}
+	for range mostGroups {
+		next, err := list(ctx, j, func(row scanner) (g group, err error) {
+			return g, row.Scan(&g.rank, &g.caller, &g.product)
+		}, sqlNextGroup, at.rank, at.caller, at.product)
 		if err != nil || len(next) == 0 {
 			return all, err
 		}
@@ -93,7 +90,7 @@ func scanWaiting(row scanner) (o topup.Waiting, err error) {
 	return o, err
 }
 
-// Released counts the orders whose turn has come and for whom nothing has been begun yet.
+// Released counts the released orders whose next attempt has not begun yet.
 func (j *Journal) Released(ctx context.Context) (n int, err error) {
 	counts, err := list(ctx, j, func(row scanner) (n int, err error) { return n, row.Scan(&n) }, sqlReleased)
 	if err == nil && len(counts) != 1 {
@@ -105,16 +102,17 @@ func (j *Journal) Released(ctx context.Context) (n int, err error) {
 	return counts[0], nil
 }
 
-// WaitingByPriority counts the orders that stand in line, by priority. A priority without any is absent.
+// WaitingByPriority counts the orders that wait, by priority. A priority without any is absent.
 func (j *Journal) WaitingByPriority(ctx context.Context) (map[topup.Priority]int64, error) {
-	type length struct {
+	type count struct {
 		rank int
 		n    int64
 	}
-	lengths, err := list(ctx, j, func(row scanner) (l length, err error) { return l, row.Scan(&l.rank, &l.n) }, sqlLengths)
+	counts, err := list(ctx, j, func(row scanner) (c count, err error) { return c, row.Scan(&c.rank, &c.n) },
+		sqlCountWaiting)
 	byPriority := map[topup.Priority]int64{}
-	for _, l := range lengths {
-		byPriority[topup.PriorityOfRank(l.rank)] = l.n
+	for _, c := range counts {
+		byPriority[topup.PriorityOfRank(c.rank)] = c.n
 	}
 	return byPriority, err
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"recarga/internal/clip"
 	"recarga/topup"
 )
 
@@ -19,7 +20,7 @@ import (
 func Check(given url.Values, names ...string) []*topup.FieldError {
 	var wrong []*topup.FieldError
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		e := &topup.FieldError{Field: clip(readable(name)), Value: readable(strings.Join(given[name], ", "))}
+		e := &topup.FieldError{Field: clip.Marked(readable(name), maxName), Value: readable(strings.Join(given[name], ", "))}
 		switch {
 		case !slices.Contains(names, name):
 			e.Allowed = "absent: there is no such parameter here; " + listed(names)
@@ -37,9 +38,13 @@ func Check(given url.Values, names ...string) []*topup.FieldError {
 	return wrong
 }
 
+// maxName bounds a name that somebody else has chosen, in bytes.
+const maxName = 60
+
 const allowedText = "UTF-8 text without NUL"
 
-// Text tells whether s is UTF-8 without NUL. A database cannot hold anything else, and one that can finds nothing by it.
+// Text reports whether s is UTF-8 without NUL. A database cannot hold anything else, and one that can finds nothing by
+// it.
 func Text(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
 func notText(s string) bool { return !Text(s) }
@@ -61,15 +66,6 @@ func listed(names []string) string {
 	return "there are: " + strings.Join(names, ", ")
 }
 
-// clip bounds a name that somebody else has chosen.
-func clip(name string) string {
-	const most = 60
-	if len(name) <= most {
-		return name
-	}
-	return strings.ToValidUTF8(name[:most], "") + "…"
-}
-
 // CheckQuery is Check of a request's raw query. One that cannot be read is refused as the field "query".
 func CheckQuery(raw string, names ...string) []*topup.FieldError {
 	given, err := url.ParseQuery(raw)
@@ -81,7 +77,8 @@ func CheckQuery(raw string, names ...string) []*topup.FieldError {
 
 // Only serves the requests whose path is Text and whose query has no parameters but names, each once, and gives the
 // others to refuse.
-func Only(next http.Handler, refuse func(http.ResponseWriter, *http.Request, []*topup.FieldError), names ...string) http.Handler {
+func Only(next http.Handler, refuse func(http.ResponseWriter, *http.Request, []*topup.FieldError),
+	names ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		wrong := append(CheckPath("path", r.URL.Path), CheckQuery(r.URL.RawQuery, names...)...)
 		if len(wrong) > 0 {

@@ -85,7 +85,8 @@ func TestOnly(t *testing.T) {
 		http.Error(w, wrong[0].Field, http.StatusBadRequest)
 	}
 	h := params.Only(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served = true }), refuse, "verbose")
-	for target, want := range map[string]int{"/?verbose": 200, "/": 200, "/?verbos": 400, "/?verbose=%00": 400, "/a%00b": 400, "/%ff?verbose": 400, "/?verbose=1&verbose=2": 400} {
+	for target, want := range map[string]int{"/?verbose": 200, "/": 200, "/?verbos": 400, "/?verbose=%00": 400,
+		"/a%00b": 400, "/%ff?verbose": 400, "/?verbose=1&verbose=2": 400} {
 		served = false
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, nil))

@@ -4,73 +4,82 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 
 	"recarga/tasks"
 	"recarga/topup"
 )
 
 const (
-	// enqueueTimeout bounds what a caller waits for Redis; the sweep enqueues what was not.
+	// enqueueTimeout bounds what a caller waits for Redis; the sweep enqueues again what failed.
 	enqueueTimeout = 500 * time.Millisecond
-	// outagePause is how long nobody else tries after an enqueueing failed for want of Redis.
+	// outagePause is how long nobody else tries after Redis did not take a task.
 	outagePause = time.Second
-	// soonEnough is how much later than asked a task that waits may run, and count as the one that wakes.
+	// soonEnough is how much later than asked a waiting task may run, and count as the one that wakes.
 	soonEnough = time.Minute
-	// overdueForward is how long after its time asynq should have moved a task that was put off to those that wait.
+	// overdueForward is how long after its time asynq should have moved a scheduled task to the pending ones.
 	overdueForward = 30 * time.Second
 	// generations bounds the ids tried for one order or event.
 	generations = 16
+	// pendingPage bounds what is read of the pending tasks, to find one.
+	pendingPage = 2000
 )
 
-// ErrUnreachable: Redis did not answer a moment ago, so this one was not tried.
+// ErrUnreachable: Redis did not answer a moment ago, so nothing was enqueued.
 var ErrUnreachable = errors.New("redis is not reachable")
 
-// EnqueueOrder asks some worker to look at an order at the given time (now, if it has passed). An error
-// means that nobody was notified; the sweep will.
+// EnqueueOrder asks some worker to process an order at the given time (now, if it has passed). An error
+// means that none was asked; the sweep will ask.
 func (q *Queue) EnqueueOrder(ctx context.Context, r topup.Request, at time.Time) error {
-	return q.add(ctx, orderItem(r), at, false)
+	return q.enqueueSubject(ctx, ofOrder(r), at, false)
 }
 
 // EnqueueEvent asks some worker to deliver an event at the given time.
 func (q *Queue) EnqueueEvent(ctx context.Context, eventID string, at time.Time) error {
-	return q.add(ctx, eventItem(eventID), at, false)
+	return q.enqueueSubject(ctx, ofEvent(eventID), at, false)
 }
 
-// ForceEnqueueOrder enqueues an order that should have been looked at long ago: a task that is active in
+// ForceEnqueueOrder enqueues an order that should have been processed long ago: a task that is active in
 // asynq for it counts as dead, and a new one is made beside it. Both may run: the journal decides.
 func (q *Queue) ForceEnqueueOrder(ctx context.Context, r topup.Request) error {
-	return q.add(ctx, orderItem(r), time.Time{}, true)
+	return q.enqueueSubject(ctx, ofOrder(r), time.Time{}, true)
 }
 
 // ForceEnqueueEvent is ForceEnqueueOrder for an event.
 func (q *Queue) ForceEnqueueEvent(ctx context.Context, eventID string) error {
-	return q.add(ctx, eventItem(eventID), time.Time{}, true)
+	return q.enqueueSubject(ctx, ofEvent(eventID), time.Time{}, true)
 }
 
-// item is what somebody is woken for.
-type item struct {
+// subject is the order or event that a task is for.
+type subject struct {
+	// queue is the task's, and id the order's or event's.
 	queue, id string
+	// attribute is the name of the id in a trace.
+	attribute string
 	task      func(context.Context) (*asynq.Task, error)
 }
 
-func orderItem(r topup.Request) item {
-	return item{tasks.QueueTopups, string(r.ID), func(ctx context.Context) (*asynq.Task, error) { return tasks.NewPurchaseContext(ctx, r) }}
+func ofOrder(r topup.Request) subject {
+	return subject{tasks.QueueTopups, string(r.ID), topup.TraceOrder,
+		func(ctx context.Context) (*asynq.Task, error) { return tasks.NewPurchaseContext(ctx, r) }}
 }
 
-func eventItem(id string) item {
-	return item{tasks.QueueWebhooks, id, func(ctx context.Context) (*asynq.Task, error) { return tasks.NewDelivery(ctx, id) }}
+func ofEvent(id string) subject {
+	return subject{tasks.QueueWebhooks, id, topup.TraceEvent,
+		func(ctx context.Context) (*asynq.Task, error) { return tasks.NewDelivery(ctx, id) }}
 }
 
-func (q *Queue) add(ctx context.Context, r item, at time.Time, force bool) error {
+func (q *Queue) enqueueSubject(ctx context.Context, s subject, at time.Time, force bool) error {
 	if !q.outage.over() {
 		return ErrUnreachable
 	}
-	ctx, span := q.startEnqueue(ctx, r)
-	task, err := r.task(ctx)
+	ctx, span := q.startEnqueue(ctx, s)
+	task, err := s.task(ctx)
 	if err != nil {
 		endEnqueue(span, "", err)
 		return err
@@ -79,40 +88,42 @@ func (q *Queue) add(ctx context.Context, r item, at time.Time, force bool) error
 	// early says nothing of Redis.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), enqueueTimeout)
 	defer cancel()
-	taskID, err := q.put(ctx, task, r, at, force)
+	taskID, err := q.enqueueTask(ctx, task, s, at, force)
 	endEnqueue(span, taskID, err)
 	return err
 }
 
-// put enqueues a task under the item's id, or, where a task of that id can wake nobody any more
-// in time (archived, a ghost without a list, active for too long, or put off until much later), under id~1, id~2, … It returns no id where
-// a task is there already.
-func (q *Queue) put(ctx context.Context, task *asynq.Task, r item, at time.Time, force bool) (taskID string, err error) {
+// enqueueTask enqueues a task under its subject's id, or, where a task of that id can wake nobody any more in time
+// (archived, a ghost without a list, active for too long, or scheduled for much later), under id~1, id~2, … It returns
+// no id where a task is there already.
+func (q *Queue) enqueueTask(
+	ctx context.Context, task *asynq.Task, s subject, at time.Time, force bool,
+) (taskID string, err error) {
 	for generation := range generations {
-		taskID := r.id
+		taskID := s.id
 		if generation > 0 {
-			taskID = fmt.Sprintf("%s~%d", r.id, generation)
+			taskID = fmt.Sprintf("%s~%d", s.id, generation)
 		}
 		_, err := q.client.EnqueueContext(ctx, task, asynq.TaskID(taskID), asynq.ProcessAt(notBefore(at)))
 		switch {
 		case err == nil:
 			if !at.After(time.Now()) {
-				q.wake[r.queue].announce()
+				q.wake[s.queue].announce()
 			}
 			return taskID, nil
 		case !errors.Is(err, asynq.ErrTaskIDConflict):
 			q.outage.begin()
 			return "", fmt.Errorf("enqueue %s: %w", taskID, err)
-		case q.willWake(ctx, r.queue, taskID, at, force):
+		case q.willWake(ctx, s.queue, taskID, at, force):
 			return "", nil
 		}
 	}
-	return q.putLast(ctx, task, r, at)
+	return q.enqueueLast(ctx, task, s, at)
 }
 
-// putLast enqueues a task where those of all other ids are stuck.
-func (q *Queue) putLast(ctx context.Context, task *asynq.Task, r item, at time.Time) (taskID string, err error) {
-	taskID = q.lastID(r.id, time.Now())
+// enqueueLast enqueues a task where those of all other ids are stuck.
+func (q *Queue) enqueueLast(ctx context.Context, task *asynq.Task, s subject, at time.Time) (taskID string, err error) {
+	taskID = q.lastID(s.id, time.Now())
 	_, err = q.client.EnqueueContext(ctx, task, asynq.TaskID(taskID), asynq.ProcessAt(notBefore(at)))
 	switch {
 	case errors.Is(err, asynq.ErrTaskIDConflict):
@@ -121,16 +132,22 @@ func (q *Queue) putLast(ctx context.Context, task *asynq.Task, r item, at time.T
 		q.outage.begin()
 		return "", fmt.Errorf("enqueue %s: %w", taskID, err)
 	}
-	q.log.WarnContext(ctx, "all tasks of an id are stuck; made another one", "queue", r.queue, "id", r.id, "task", taskID)
+	q.log.WarnContext(ctx, "all tasks of an id are stuck; made another one", "queue", s.queue, "id", s.id, "task", taskID)
 	return taskID, nil
 }
 
-// willWake reports whether the task that holds an id will still be run, at about the time given. asynq refuses an id while any
-// trace of its task is left, also of one that nothing will ever run.
+// lastID is the id of a task for whose order or event all others are stuck: one a minute of each process, and none
+// that anybody could take before.
+func (q *Queue) lastID(id string, now time.Time) string {
+	return id + "~" + q.nonce + "-" + strconv.FormatInt(now.Unix()/60, 36)
+}
+
+// willWake reports whether the task that has an id will still be run, at about the time given. asynq refuses an id
+// while any trace of its task is left, also of one that nothing will ever run.
 func (q *Queue) willWake(ctx context.Context, queue, taskID string, at time.Time, force bool) bool {
 	info, err := q.inspector.GetTaskInfo(queue, taskID)
 	if err != nil {
-		// It ended between the two questions, or it is a ghost; one wake-up too many harms nobody.
+		// It ended between the two questions, or it is a ghost; a task too many harms nobody.
 		return false
 	}
 	switch info.State {
@@ -147,6 +164,17 @@ func (q *Queue) willWake(ctx context.Context, queue, taskID string, at time.Time
 	default:
 		return false
 	}
+}
+
+// lost reports whether a task that calls itself pending is missing from the pending ones, so that nothing would ever
+// find it. It is not said of a list longer than pendingPage.
+func (q *Queue) lost(ctx context.Context, queue, taskID string) bool {
+	list := "asynq:{" + queue + "}:pending"
+	pipe := q.rest.Pipeline()
+	length := pipe.LLen(ctx, list)
+	place := pipe.LPos(ctx, list, taskID, redis.LPosArgs{Rank: -1, MaxLen: pendingPage})
+	_, _ = pipe.Exec(ctx) // each has an error of its own
+	return length.Err() == nil && length.Val() <= pendingPage && errors.Is(place.Err(), redis.Nil)
 }
 
 func later(a, b time.Time) time.Time {

@@ -236,7 +236,8 @@ func (n *native) done(args []string) (any, error) {
 	if len(args) != 8 {
 		return nil, fmt.Errorf("done has %d arguments", len(args))
 	}
-	active, lease, task, today, total, id, until, most := args[0], args[1], args[2], args[3], args[4], args[5], args[6], args[7]
+	active, lease, task, today, total := args[0], args[1], args[2], args[3], args[4]
+	id, until, most := args[5], args[6], args[7]
 	for _, remove := range [][]string{{"LREM", active, "0", id}, {"ZREM", lease, id}, {"DEL", task}} {
 		if removed, err := n.call(remove...); err != nil || removed == 0 {
 			return nil, errors.Join(err, errNotFound)

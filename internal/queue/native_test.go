@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+
+	"recarga/tasks"
 )
 
 // TestNativeDoesWhatTheScriptsDo runs the same scripts as Lua and in Go, and compares what they say and what
@@ -23,15 +25,18 @@ func TestNativeDoesWhatTheScriptsDo(t *testing.T) {
 	enqueue := func(id string) []any {
 		return []any{luaEnqueue, prefix + "t:" + id, prefix + "pending", "message of " + id, id, int64(17)}
 	}
-	dequeue := []any{luaDequeue, prefix + "pending", prefix + "paused", prefix + "active", prefix + "lease", int64(1234), prefix + "t:"}
+	dequeue := []any{luaDequeue, prefix + "pending", prefix + "paused", prefix + "active", prefix + "lease", int64(1234),
+		prefix + "t:"}
 	done := func(id string) []any {
-		return []any{luaDone, prefix + "active", prefix + "lease", prefix + "t:" + id, prefix + "processed:today", prefix + "processed", id, int64(4102444800), int64(math.MaxInt64)}
+		return []any{luaDone, prefix + "active", prefix + "lease", prefix + "t:" + id, prefix + "processed:today",
+			prefix + "processed", id, int64(4102444800), int64(math.MaxInt64)}
 	}
 	pause, resume := []any{"SET", prefix + "paused", "1"}, []any{"DEL", prefix + "paused"}
 	fill := []any{"SET", prefix + "processed", fmt.Sprint(math.MaxInt64)}
 	steps := [][]any{
-		enqueue("A"), enqueue("A"), enqueue("B"), enqueue("C"), pause, dequeue, resume, dequeue, dequeue, done("A"), done("A"),
-		done("C"), fill, done("B"), dequeue, dequeue, {"HDEL", prefix + "t:C", "msg"}, done("C"), enqueue("D"), {"DEL", prefix + "t:D"}, dequeue, done("D"),
+		enqueue("A"), enqueue("A"), enqueue("B"), enqueue("C"), pause, dequeue, resume, dequeue, dequeue, done("A"),
+		done("A"), done("C"), fill, done("B"), dequeue, dequeue, {"HDEL", prefix + "t:C", "msg"}, done("C"), enqueue("D"),
+		{"DEL", prefix + "t:D"}, dequeue, done("D"),
 		enqueue("E"), dequeue, {"DEL", prefix + "t:E"}, done("E"),
 	}
 	lua, goes := newSide(t, false), newSide(t, true)
@@ -80,7 +85,8 @@ func (s side) run(t testing.TB, args []any) (any, error) {
 func (s side) do(t *testing.T, args []any) string {
 	value, err := s.run(t, args)
 	until := s.redis.TTL("asynq:{topups}:processed:today").Hours()
-	return fmt.Sprintf("%T %v, %v, nil: %v, expires in %.0f h\n%s", value, value, err, errors.Is(err, redis.Nil), until, s.redis.Dump())
+	return fmt.Sprintf("%T %v, %v, nil: %v, expires in %.0f h\n%s", value, value, err, errors.Is(err, redis.Nil), until,
+		s.redis.Dump())
 }
 
 // TestNativeKnowsAsynqsScripts finds an asynq whose scripts are others: they would be run as Lua.
@@ -94,7 +100,7 @@ func TestNativeKnowsAsynqsScripts(t *testing.T) {
 	q.serve.AddHook(missed)
 	ran := make(chan struct{})
 	servers, err := q.Serve(ServeConfig{Queue: "topups", Servers: 1, Concurrency: 1}, map[string]Handler{
-		"a": func(context.Context, *asynq.Task) (time.Time, error) { close(ran); return time.Time{}, nil },
+		"a": func(context.Context, tasks.Task) (time.Time, error) { close(ran); return time.Time{}, nil },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +118,8 @@ func TestNativeKnowsAsynqsScripts(t *testing.T) {
 		t.Error(err)
 	}
 	for _, keys := range missed.scripts {
-		if strings.HasPrefix(keys, "[asynq:{topups}:t:") || strings.Contains(keys, ":processed") || strings.Contains(keys, ":paused") {
+		if strings.HasPrefix(keys, "[asynq:{topups}:t:") || strings.Contains(keys, ":processed") ||
+			strings.Contains(keys, ":paused") {
 			t.Errorf("run as Lua: %s", keys)
 		}
 	}
@@ -144,8 +151,10 @@ func BenchmarkScripts(b *testing.B) {
 			for b.Loop() {
 				for _, step := range [][]any{
 					{luaEnqueue, prefix + "t:A", prefix + "pending", "message", "A", int64(17)},
-					{luaDequeue, prefix + "pending", prefix + "paused", prefix + "active", prefix + "lease", int64(1234), prefix + "t:"},
-					{luaDone, prefix + "active", prefix + "lease", prefix + "t:A", prefix + "processed:today", prefix + "processed", "A", int64(4102444800), int64(math.MaxInt64)},
+					{luaDequeue, prefix + "pending", prefix + "paused", prefix + "active", prefix + "lease", int64(1234),
+						prefix + "t:"},
+					{luaDone, prefix + "active", prefix + "lease", prefix + "t:A", prefix + "processed:today",
+						prefix + "processed", "A", int64(4102444800), int64(math.MaxInt64)},
 				} {
 					if _, err := s.run(b, step); err != nil {
 						b.Fatal(err)

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/url"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,9 +23,11 @@ const Embedded = "embedded"
 
 // Queue is an open Redis with asynq's client and inspector on it.
 type Queue struct {
-	options  redis.UniversalOptions
+	options redis.UniversalOptions
+	// embedded is nil for a Redis that was given.
 	embedded *miniredis.Miniredis
-	stopped  context.CancelFunc
+	// stop ends what runs in the background.
+	stop context.CancelFunc
 
 	// Three clients, so that none can starve another of connections: asynq renews the leases of
 	// running tasks over the servers' one.
@@ -35,17 +35,19 @@ type Queue struct {
 
 	client    *asynq.Client
 	inspector *asynq.Inspector
-	wake      map[string]*waker
-	outage    outage
-	log       *slog.Logger
-	tracer    trace.Tracer
+	// wake has the waker of each queue, by its name.
+	wake   map[string]*waker
+	outage outage
+	log    *slog.Logger
+	tracer trace.Tracer
 	// nonce is part of the ids that this process alone gives to tasks.
-	nonce      string
+	nonce string
+	// onRejected is called for everything that is rejected, with its kind.
 	onRejected func(kind string)
 }
 
 // serverConnections is the pool of the client that asynq's servers share. Each needs a connection a
-// running task to acknowledge it, and some for leases and look-ups.
+// running task to acknowledge it, and some for leases and questions.
 const serverConnections = 256
 
 // Open connects to Redis and refuses one that may drop tasks on its own. The url is "embedded",
@@ -67,7 +69,7 @@ func OpenUnchecked(ctx context.Context, rawURL string, log *slog.Logger) (*Queue
 	q := &Queue{log: log, tracer: otel.Tracer("recarga/internal/queue"), nonce: uuid.NewString(),
 		onRejected: func(string) {}}
 	background, stop := context.WithCancel(context.Background())
-	q.stopped = stop
+	q.stop = stop
 	if err := q.connect(background, rawURL); err != nil {
 		stop()
 		return nil, err
@@ -94,7 +96,7 @@ func (q *Queue) connect(background context.Context, rawURL string) error {
 		q.options = *options
 	}
 	q.enqueue = q.newClient(func(o *redis.UniversalOptions) {
-		// A checkout waits for it, and the sweep enqueues what was not.
+		// A checkout waits for it, and the sweep enqueues again what fails.
 		o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.MaxRetries = enqueueTimeout, enqueueTimeout, enqueueTimeout, 1
 		o.PoolSize = 32
 	})
@@ -122,7 +124,7 @@ func (q *Queue) hasten(ctx context.Context) error {
 	return err
 }
 
-// embed starts a Redis in this process. Its clock must be notified to move, or nothing ever expires.
+// embed starts a Redis in this process. Its clock moves only when it is moved, and without that nothing ever expires.
 func (q *Queue) embed(background context.Context) error {
 	server, err := miniredis.Run()
 	if err != nil {
@@ -156,11 +158,8 @@ func (q *Queue) newClient(tune func(*redis.UniversalOptions)) redis.UniversalCli
 	return redis.NewUniversalClient(&options)
 }
 
-// IsEmbedded says that the queue lives in this process alone.
+// IsEmbedded reports whether the queue lives in this process alone.
 func (q *Queue) IsEmbedded() bool { return q.embedded != nil }
-
-// MakeRedisClient makes Queue an asynq.RedisConnOpt, for tools that open connections of their own.
-func (q *Queue) MakeRedisClient() any { return q.newClient(func(*redis.UniversalOptions) {}) }
 
 // Redis is a client for uses beside the queue, such as the token that all workers share.
 func (q *Queue) Redis() redis.UniversalClient { return q.rest }
@@ -168,7 +167,7 @@ func (q *Queue) Redis() redis.UniversalClient { return q.rest }
 // Ping asks Redis whether it answers.
 func (q *Queue) Ping(ctx context.Context) error { return q.rest.Ping(ctx).Err() }
 
-// Takes reports whether Redis takes what it is given: one that is full, or a replica, answers and takes nothing.
+// Takes returns nil where Redis takes what it is given: one that is full, or a replica, answers and takes nothing.
 func (q *Queue) Takes(ctx context.Context) error {
 	return q.rest.Set(ctx, "recarga:asked", 1, time.Minute).Err()
 }
@@ -176,7 +175,7 @@ func (q *Queue) Takes(ctx context.Context) error {
 // Close closes all connections. Servers must have been shut down before: asynq's subscriber panics
 // on a closed client.
 func (q *Queue) Close() error {
-	q.stopped()
+	q.stop()
 	err := errors.Join(q.enqueue.Close(), q.serve.Close(), q.rest.Close())
 	if q.embedded != nil {
 		q.embedded.Close()
@@ -197,7 +196,8 @@ func (q *Queue) Check(ctx context.Context) error {
 		return nil
 	}
 	if now, err := q.rest.Time(ctx).Result(); err == nil && time.Since(now).Abs() > mostSkew {
-		return fmt.Errorf("the clocks of this machine and of redis at %s differ by %s, so that tasks under way look abandoned; must be less than %s (timedatectl set-ntp true, on both)",
+		return fmt.Errorf("the clocks of this machine and of redis at %s differ by %s, "+
+			"so that tasks under way seem abandoned; must be less than %s (timedatectl set-ntp true, on both)",
 			strings.Join(q.options.Addrs, ","), time.Since(now).Abs().Round(time.Second), mostSkew)
 	}
 	const setting = "maxmemory-policy"
@@ -207,87 +207,14 @@ func (q *Queue) Check(ctx context.Context) error {
 		return nil
 	}
 	if got[setting] != "noeviction" {
-		return fmt.Errorf("redis at %s has maxmemory-policy %q, which drops queued tasks when memory is short; must be noeviction (CONFIG SET maxmemory-policy noeviction)",
+		return fmt.Errorf("redis at %s has maxmemory-policy %q, which drops queued tasks when memory is short; "+
+			"must be noeviction (CONFIG SET maxmemory-policy noeviction)",
 			strings.Join(q.options.Addrs, ","), got[setting])
 	}
 	return nil
 }
 
-// ParseURL reads the URL of a Redis, any that Open takes but Embedded. Its errors do not show it.
-func ParseURL(raw string) (*redis.UniversalOptions, error) {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return nil, errors.New("redis url cannot be parsed") // its text may hold a password
-	}
-	switch u.Scheme {
-	case "redis", "rediss", "unix":
-		return single(raw)
-	case "redis-sentinel":
-		return sentinel(u)
-	case "redis-cluster":
-		return cluster(u)
-	default:
-		return nil, fmt.Errorf("redis url scheme %q is not allowed; must be embedded, redis, rediss, unix, redis-sentinel or redis-cluster", u.Scheme)
-	}
-}
-
-func single(raw string) (*redis.UniversalOptions, error) {
-	o, err := redis.ParseURL(raw)
-	if err != nil {
-		return nil, fmt.Errorf("redis url: %w", err)
-	}
-	options := &redis.UniversalOptions{Addrs: []string{o.Addr}, DB: o.DB, Username: o.Username, Password: o.Password, TLSConfig: o.TLSConfig}
-	if o.Network == "unix" {
-		options.Dialer = func(ctx context.Context, _, addr string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "unix", addr)
-		}
-	}
-	return options, nil
-}
-
-func sentinel(u *url.URL) (*redis.UniversalOptions, error) {
-	options, err := several(u)
-	if err != nil {
-		return nil, err
-	}
-	if options.MasterName = u.Query().Get("master"); options.MasterName == "" {
-		return nil, errors.New("redis-sentinel url names no master; must end in ?master=NAME")
-	}
-	if db := strings.Trim(u.Path, "/"); db != "" {
-		var err error
-		if options.DB, err = strconv.Atoi(db); err != nil {
-			return nil, fmt.Errorf("redis-sentinel url: database %q is not a number", db)
-		}
-	}
-	return options, nil
-}
-
-func cluster(u *url.URL) (*redis.UniversalOptions, error) {
-	options, err := several(u)
-	if err != nil {
-		return nil, err
-	}
-	options.IsClusterMode = true
-	return options, nil
-}
-
-// several reads the hosts and credentials of a url with more than one host.
-func several(u *url.URL) (*redis.UniversalOptions, error) {
-	password, _ := u.User.Password()
-	options := &redis.UniversalOptions{Addrs: strings.Split(u.Host, ","), Username: u.User.Username(), Password: password}
-	for _, addr := range options.Addrs {
-		if _, _, err := net.SplitHostPort(addr); err != nil {
-			return nil, fmt.Errorf("%s url: %q is not host:port", u.Scheme, addr)
-		}
-	}
-	if u.Query().Get("tls") == "true" {
-		options.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	}
-	return options, nil
-}
-
-// Unavailable says that a Redis which Open could not use may be there later by itself: it does not answer
+// Unavailable reports whether a Redis that Open could not use may be there later by itself: it does not answer
 // yet, loads its data, or has no connection left. Anything else, such as a wrong password or an unsafe
 // setting, somebody must fix.
 func Unavailable(err error) bool {
@@ -300,16 +227,13 @@ func Unavailable(err error) bool {
 	if !errors.As(err, &reply) {
 		return true
 	}
-	for _, passing := range []string{"LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "MISCONF", "ERR max number of clients reached"} {
-		if strings.HasPrefix(reply.Error(), passing) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]string{"LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "MISCONF",
+		"ERR max number of clients reached"}, func(passing string) bool { return strings.HasPrefix(reply.Error(), passing) })
 }
 
 // silentError: Redis did not answer a PING as it should.
 type silentError struct {
+	// addrs are those of Redis, separated by commas.
 	addrs string
 	err   error
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/hibiken/asynq"
-	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
 	"recarga/internal/queue"
@@ -48,47 +47,46 @@ func open(t testing.TB, url string) *queue.Queue {
 // serve works on the topups with one handler for purchases.
 func serve(t testing.TB, q *queue.Queue, handler queue.Handler) {
 	t.Helper()
-	servers, err := q.Serve(queue.ServeConfig{Queue: tasks.QueueTopups, Servers: 2, Concurrency: 8, ShutdownTimeout: 5 * time.Second},
-		map[string]queue.Handler{tasks.TypePurchase: handler})
+	cfg := queue.ServeConfig{Queue: tasks.QueueTopups, Servers: 2, Concurrency: 8, ShutdownTimeout: 5 * time.Second}
+	servers, err := q.Serve(cfg, map[string]queue.Handler{tasks.TypePurchase: handler})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(servers.Shutdown)
 }
 
-// look is one call of a handler.
-type look struct {
-	task *asynq.Task
+// run is one run of a handler.
+type run struct {
+	task tasks.Task
 	id   string
 	at   time.Time
 }
 
-// looks makes a handler that reports its calls and answers as asked.
-func looks(answer func() (time.Time, error)) (<-chan look, queue.Handler) {
-	calls := make(chan look, 100)
-	return calls, func(ctx context.Context, task *asynq.Task) (time.Time, error) {
-		id, _ := asynq.GetTaskID(ctx)
-		calls <- look{task: task, id: id, at: time.Now()}
+// recorded makes a handler that reports its runs, and answers as answer does.
+func recorded(answer func() (time.Time, error)) (<-chan run, queue.Handler) {
+	calls := make(chan run, 100)
+	return calls, func(ctx context.Context, task tasks.Task) (time.Time, error) {
+		calls <- run{task: task, id: tasks.ID(ctx), at: time.Now()}
 		return answer()
 	}
 }
 
 func done() (time.Time, error) { return time.Time{}, nil }
 
-func next(t testing.TB, calls <-chan look) look {
+func next(t testing.TB, calls <-chan run) run {
 	t.Helper()
 	select {
 	case l := <-calls:
 		return l
 	case <-time.After(20 * time.Second):
-		t.Fatal("nobody looked")
-		return look{}
+		t.Fatal("no handler ran")
+		return run{}
 	}
 }
 
 func TestEnqueueWakesAWorker(t *testing.T) {
 	q := open(t, queue.Embedded)
-	calls, handler := looks(done)
+	calls, handler := recorded(done)
 	serve(t, q, handler)
 	if err := q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
 		t.Fatal(err)
@@ -97,9 +95,9 @@ func TestEnqueueWakesAWorker(t *testing.T) {
 	if l.id != "ORD-1" {
 		t.Errorf("task id %q, want the order's", l.id)
 	}
-	got, err := topup.ParseRequest(l.task.Payload())
+	got, err := topup.ParseRequest(l.task.Payload)
 	if err != nil || got.Phone != "5537686660" || got.Caller != topup.DefaultCaller {
-		t.Errorf("payload %s: %v", l.task.Payload(), err)
+		t.Errorf("payload %s: %v", l.task.Payload, err)
 	}
 }
 
@@ -107,10 +105,9 @@ func TestEnqueueWakesAWorker(t *testing.T) {
 // the worker by its message; one that only enqueues is found by the poll.
 func TestEnqueueFromAnotherProcess(t *testing.T) {
 	q := open(t, queue.Embedded)
-	calls, handler := looks(done)
+	calls, handler := recorded(done)
 	serve(t, q, handler)
-	client := asynq.NewClient(q)
-	defer func() { _ = client.Close() }()
+	client := asynq.NewClientFromRedisClient(q.Redis())
 	task, err := tasks.NewPurchase(request("ORD-2"))
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +123,7 @@ func TestEnqueueFromAnotherProcess(t *testing.T) {
 func TestComesBackNotEarlyAndForNothing(t *testing.T) {
 	q := open(t, queue.Embedded)
 	var again atomic.Int64
-	calls, handler := looks(func() (time.Time, error) {
+	calls, handler := recorded(func() (time.Time, error) {
 		if again.Load() == 0 {
 			at := time.Now().Add(300 * time.Millisecond)
 			again.Store(at.UnixNano())
@@ -147,7 +144,7 @@ func TestComesBackNotEarlyAndForNothing(t *testing.T) {
 
 func TestScheduledNotEarly(t *testing.T) {
 	q := open(t, queue.Embedded)
-	calls, handler := looks(done)
+	calls, handler := recorded(done)
 	serve(t, q, handler)
 	at := time.Now().Add(700 * time.Millisecond)
 	if err := q.EnqueueOrder(t.Context(), request("ORD-1"), at); err != nil {
@@ -159,7 +156,7 @@ func TestScheduledNotEarly(t *testing.T) {
 }
 
 // TestEnqueuePastADeadTask: whatever was done to the task of an order in asynq, enqueueing finds an id
-// under which the order is looked at.
+// under which the order is processed.
 func TestEnqueuePastADeadTask(t *testing.T) {
 	kill := map[string]func(*testing.T, *queue.Queue, *asynq.Inspector){
 		"archived": func(t *testing.T, _ *queue.Queue, i *asynq.Inspector) {
@@ -198,10 +195,10 @@ func TestEnqueuePastADeadTask(t *testing.T) {
 			if err := q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}); err != nil {
 				t.Fatal(err)
 			}
-			calls, handler := looks(done)
+			calls, handler := recorded(done)
 			serve(t, q, handler)
 			if l := next(t, calls); !strings.HasPrefix(l.id, "ORD-1") {
-				t.Errorf("looked at %q", l.id)
+				t.Errorf("ran task %q", l.id)
 			}
 		})
 	}
@@ -215,21 +212,20 @@ func TestEnqueueBesideATaskOfMuchLater(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	calls, handler := looks(done)
+	calls, handler := recorded(done)
 	serve(t, q, handler)
 	if l := next(t, calls); l.id != "ORD-1~1" {
 		t.Errorf("task id %q", l.id)
 	}
 }
 
-// TestForceBesideAnActiveTask: the sweep does not wait for a task whose worker is gone.
-func TestForceBesideAnActiveTask(t *testing.T) {
+// TestForceEnqueueBesideAnActiveTask: the sweep does not wait for a task whose worker is gone.
+func TestForceEnqueueBesideAnActiveTask(t *testing.T) {
 	q := open(t, queue.Embedded)
 	release := make(chan struct{})
-	calls := make(chan look, 10)
-	serve(t, q, func(ctx context.Context, task *asynq.Task) (time.Time, error) {
-		id, _ := asynq.GetTaskID(ctx)
-		calls <- look{id: id}
+	calls := make(chan run, 10)
+	serve(t, q, func(ctx context.Context, task tasks.Task) (time.Time, error) {
+		calls <- run{id: tasks.ID(ctx)}
 		<-release
 		return time.Time{}, nil
 	})
@@ -257,8 +253,8 @@ func TestForceBesideAnActiveTask(t *testing.T) {
 func TestFailuresUseUpNothing(t *testing.T) {
 	q := open(t, queue.Embedded)
 	answers := map[string]queue.Handler{
-		"panic":   func(context.Context, *asynq.Task) (time.Time, error) { panic("boom") },
-		"error":   func(context.Context, *asynq.Task) (time.Time, error) { return time.Time{}, errors.New("no journal") },
+		"panic":   func(context.Context, tasks.Task) (time.Time, error) { panic("boom") },
+		"error":   func(context.Context, tasks.Task) (time.Time, error) { return time.Time{}, errors.New("no journal") },
 		"unknown": nil,
 	}
 	for name, answer := range answers {
@@ -268,9 +264,9 @@ func TestFailuresUseUpNothing(t *testing.T) {
 				kind += "back"
 			}
 			client := asynq.NewClientFromRedisClient(q.Redis())
-			if _, err := client.Enqueue(asynq.NewTask(kind, nil), asynq.Queue(tasks.QueueTopups), asynq.TaskID(name), asynq.MaxRetry(5)); err != nil {
-				t.Fatal(err)
-			}
+			_, err := client.Enqueue(asynq.NewTask(kind, nil), asynq.Queue(tasks.QueueTopups), asynq.TaskID(name),
+				asynq.MaxRetry(5))
+			must(t, err)
 			serve(t, q, answer)
 			inspector := asynq.NewInspectorFromRedisClient(q.Redis())
 			for deadline := time.After(20 * time.Second); ; {
@@ -296,7 +292,7 @@ func TestFailuresUseUpNothing(t *testing.T) {
 func TestOnRealRedis(t *testing.T) {
 	q := open(t, testkit.Redis(t).URL())
 	var again atomic.Int64
-	calls, handler := looks(func() (time.Time, error) {
+	calls, handler := recorded(func() (time.Time, error) {
 		if again.CompareAndSwap(0, time.Now().Add(300*time.Millisecond).UnixNano()) {
 			return time.Unix(0, again.Load()), nil
 		}
@@ -313,7 +309,7 @@ func TestOnRealRedis(t *testing.T) {
 	}
 	serve(t, q, handler)
 	if l := next(t, calls); l.id != "ORD-1~1" {
-		t.Errorf("looked at %q", l.id)
+		t.Errorf("ran task %q", l.id)
 	}
 	if l := next(t, calls); l.at.UnixNano() < again.Load() {
 		t.Error("came back early")
@@ -346,7 +342,7 @@ func TestRedisGoneAndBack(t *testing.T) {
 		t.Fatal("enqueueing without Redis succeeds")
 	}
 	if err := q.EnqueueOrder(t.Context(), request("ORD-2"), time.Time{}); !errors.Is(err, queue.ErrUnreachable) {
-		t.Errorf("the second enqueueing is %v, want ErrUnreachable at once", err)
+		t.Errorf("the second time is %v, want ErrUnreachable at once", err)
 	}
 	if took := time.Since(start); took > 5*time.Second {
 		t.Errorf("a caller waited %s for Redis", took)
@@ -357,7 +353,7 @@ func TestRedisGoneAndBack(t *testing.T) {
 	for deadline := time.After(20 * time.Second); q.EnqueueOrder(t.Context(), request("ORD-3"), time.Time{}) != nil; {
 		select {
 		case <-deadline:
-			t.Fatal("enqueues still fail after Redis is back")
+			t.Fatal("enqueueing still fails after Redis is back")
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
@@ -380,7 +376,9 @@ func TestHangUp(t *testing.T) {
 			if err := q.EnqueueOrder(t.Context(), request("OTHER"), time.Time{}); err != nil {
 				t.Errorf("the order of another client: %v", err)
 			}
-			for id, queueName := range map[string]string{"GONE": tasks.QueueTopups, "OTHER": tasks.QueueTopups, "EVENT": tasks.QueueWebhooks} {
+			for id, queueName := range map[string]string{
+				"GONE": tasks.QueueTopups, "OTHER": tasks.QueueTopups, "EVENT": tasks.QueueWebhooks,
+			} {
 				if _, err := asynq.NewInspectorFromRedisClient(q.Redis()).GetTaskInfo(queueName, id); err != nil {
 					t.Errorf("%s has no task: %v", id, err)
 				}
@@ -422,27 +420,28 @@ func TestAnnounce(t *testing.T) {
 	}
 }
 
-// BenchmarkPickup measures the time from an enqueueing to the handler's first line, for a lone order, beside
+// BenchmarkPickup measures the time from enqueueing to the handler's first line, for a lone order, beside
 // asynq's own polling at 5 ms.
 func BenchmarkPickup(b *testing.B) {
 	b.Run("woken", func(b *testing.B) {
 		q := open(b, queue.Embedded)
-		calls, handler := looks(done)
+		calls, handler := recorded(done)
 		serve(b, q, handler)
 		benchmarkPickup(b, calls, func(id topup.ID) error { return q.EnqueueOrder(b.Context(), request(id), time.Time{}) })
 	})
 	b.Run("polled-5ms", func(b *testing.B) {
 		q := open(b, queue.Embedded)
-		rdb := q.MakeRedisClient().(redis.UniversalClient)
-		calls, handler := looks(done)
-		server := asynq.NewServerFromRedisClient(rdb, asynq.Config{Concurrency: 4, TaskCheckInterval: 5 * time.Millisecond, LogLevel: asynq.FatalLevel})
+		rdb := q.Redis()
+		calls, handler := recorded(done)
+		server := asynq.NewServerFromRedisClient(rdb, asynq.Config{Concurrency: 4, TaskCheckInterval: 5 * time.Millisecond,
+			LogLevel: asynq.FatalLevel})
 		if err := server.Start(asynq.HandlerFunc(func(ctx context.Context, task *asynq.Task) error {
-			_, err := handler(ctx, task)
+			_, err := handler(ctx, tasks.Received(task))
 			return err
 		})); err != nil {
 			b.Fatal(err)
 		}
-		b.Cleanup(func() { server.Shutdown(); _ = rdb.Close() })
+		b.Cleanup(server.Shutdown)
 		client := asynq.NewClientFromRedisClient(rdb)
 		benchmarkPickup(b, calls, func(id topup.ID) error {
 			_, err := client.Enqueue(asynq.NewTask("x", nil), asynq.TaskID(string(id)))
@@ -451,7 +450,7 @@ func BenchmarkPickup(b *testing.B) {
 	})
 }
 
-func benchmarkPickup(b *testing.B, calls <-chan look, enqueue func(topup.ID) error) {
+func benchmarkPickup(b *testing.B, calls <-chan run, enqueue func(topup.ID) error) {
 	var total time.Duration
 	for n := 0; b.Loop(); n++ {
 		start := time.Now()

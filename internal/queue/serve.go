@@ -14,19 +14,21 @@ import (
 	"recarga/tasks"
 )
 
-// Handler does what one task asks for. A zero time ends the task; another one asks to be called
-// again then. An error is logged, and the task comes back after a while.
-type Handler func(ctx context.Context, task *asynq.Task) (again time.Time, err error)
+// Handler does what one task asks for. A zero time ends the task; any other one asks for another run
+// then. An error is logged, and the task comes back after a while.
+type Handler func(ctx context.Context, task tasks.Task) (again time.Time, err error)
 
 // Servers are the asynq servers of one queue in this process.
 type Servers struct {
 	servers []*asynq.Server
-	stop    context.CancelFunc
-	done    sync.WaitGroup
+	// stop ends the listening for messages of other processes, which done waits for.
+	stop context.CancelFunc
+	done sync.WaitGroup
 }
 
 // ServeConfig says how a queue is served.
 type ServeConfig struct {
+	// Queue is its name.
 	Queue string
 	// Servers share the concurrency. One asynq server fetches one task a round trip; more of them
 	// fetch side by side.
@@ -50,7 +52,7 @@ func (q *Queue) Serve(cfg ServeConfig, handlers map[string]Handler) (*Servers, e
 			continue
 		}
 		server := asynq.NewServerFromRedisClient(q.serve, q.serverConfig(cfg, share))
-		if err := server.Start(q.dialect(handlers)); err != nil {
+		if err := server.Start(q.asynqHandler(handlers)); err != nil {
 			s.Shutdown()
 			return nil, fmt.Errorf("serve queue %s: %w", cfg.Queue, err)
 		}
@@ -99,9 +101,9 @@ const (
 	lostLeaseDelay = 10 * time.Second
 	// failedDelay is when a task whose handler failed or panicked is tried again.
 	failedDelay = 10 * time.Second
-	// strangerDelay is when a task of a type that this program does not know is tried again, perhaps
+	// unknownTypeDelay is when a task of a type that this program does not know is tried again, perhaps
 	// by a newer one.
-	strangerDelay = time.Minute
+	unknownTypeDelay = time.Minute
 )
 
 // comeBack asks asynq to run the task again at a time; it counts as no failure.
@@ -109,21 +111,23 @@ type comeBack struct{ at time.Time }
 
 func (c comeBack) Error() string { return "again at " + c.at.Format(time.RFC3339) }
 
-// errStranger is a task of an unknown type.
-var errStranger = errors.New("unknown task type")
+// errUnknownType is a task of an unknown type.
+var errUnknownType = errors.New("unknown task type")
 
-// dialect translates a handler's answer into asynq's.
-func (q *Queue) dialect(handlers map[string]Handler) asynq.HandlerFunc {
-	return func(ctx context.Context, task *asynq.Task) (err error) {
-		handler, known := handlers[task.Type()]
+// asynqHandler translates a handler's answer into asynq's.
+func (q *Queue) asynqHandler(handlers map[string]Handler) asynq.HandlerFunc {
+	return func(ctx context.Context, received *asynq.Task) (err error) {
+		task := tasks.Received(received)
+		handler, known := handlers[task.Type]
 		if !known {
-			return fmt.Errorf("%w %q", errStranger, task.Type())
+			return fmt.Errorf("%w %q", errUnknownType, task.Type)
 		}
 		ctx, span := q.startTask(ctx, task)
 		defer func() { endTask(span, err) }()
 		defer func() {
 			if p := recover(); p != nil {
-				q.log.ErrorContext(ctx, "task handler panicked", "type", task.Type(), "panic", p, "stack", string(debug.Stack()))
+				q.log.ErrorContext(ctx, "task handler panicked", "type", task.Type, "panic", p,
+					"stack", string(debug.Stack()))
 				err = fmt.Errorf("panic: %v", p)
 			}
 		}()
@@ -144,17 +148,17 @@ func (q *Queue) retryDelay(_ int, err error, _ *asynq.Task) time.Duration {
 		return time.Until(notBefore(again.at))
 	case errors.Is(err, asynq.ErrLeaseExpired):
 		return lostLeaseDelay
-	case errors.Is(err, errStranger):
-		return strangerDelay
+	case errors.Is(err, errUnknownType):
+		return unknownTypeDelay
 	default:
 		return failedDelay
 	}
 }
 
-// isFailure makes asynq count only what is one: an unknown type and a coming back use up no retries.
+// isFailure makes asynq count only what is one: an unknown type and another run use up no retries.
 func isFailure(err error) bool {
 	var again comeBack
-	return err != nil && !errors.As(err, &again) && !errors.Is(err, errStranger)
+	return err != nil && !errors.As(err, &again) && !errors.Is(err, errUnknownType)
 }
 
 // handleError leaves what is archived to its handler, which knows why.
@@ -162,7 +166,7 @@ func (q *Queue) handleError(_ context.Context, task *asynq.Task, err error) {
 	if errors.Is(err, asynq.SkipRetry) {
 		return
 	}
-	if isFailure(err) || errors.Is(err, errStranger) {
+	if isFailure(err) || errors.Is(err, errUnknownType) {
 		q.log.Error("task failed", "type", task.Type(), "error", err)
 	}
 }
@@ -170,7 +174,7 @@ func (q *Queue) handleError(_ context.Context, task *asynq.Task, err error) {
 // Announce repeats the names of our queues to Redis: asynq does so once a process, so that after a
 // loss of its data the inspecting tools would not see them.
 func (q *Queue) Announce(ctx context.Context) error {
-	return q.rest.SAdd(ctx, "asynq:queues", tasks.QueueTopups, tasks.QueueWebhooks).Err()
+	return q.rest.SAdd(ctx, "asynq:queues", ourQueues()).Err()
 }
 
 // asynqLog passes what asynq says of itself on as structured records.

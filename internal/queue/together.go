@@ -16,22 +16,23 @@ const mostTogether = 64
 // under load most of a script's price is the write and the read for it, at both ends. There is no timer:
 // a lone script goes out at once, by its own caller, and only those that come meanwhile wait for it.
 //
-// Scripts that get no answer fail together. Each of their callers takes that as he would alone.
+// Scripts that get no answer fail together. Each of their callers takes that as it would alone.
 type together struct {
 	client redis.UniversalClient
 	// timeout bounds a pipeline, which is on nobody's own time.
 	timeout time.Duration
 
-	mu      sync.Mutex
-	busy    bool // somebody is sending
+	mu sync.Mutex
+	// busy: somebody is sending.
+	busy    bool
 	waiting []*script
 }
 
 // script is one that waits.
 type script struct {
 	cmd redis.Cmder
-	// turn has what its caller must send, its own script the first; nothing when that has been sent.
-	turn chan []*script
+	// batch receives what its caller must send, its own script the first; nothing when that has been sent.
+	batch chan []*script
 }
 
 func (t *together) DialHook(next redis.DialHook) redis.DialHook {
@@ -47,9 +48,9 @@ func (t *together) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		if cmd.Name() != "evalsha" {
 			return next(ctx, cmd)
 		}
-		s := &script{cmd: cmd, turn: make(chan []*script, 1)}
+		s := &script{cmd: cmd, batch: make(chan []*script, 1)}
 		if t.mustWait(s) {
-			if batch := <-s.turn; len(batch) == 0 {
+			if batch := <-s.batch; len(batch) == 0 {
 				return cmd.Err()
 			} else if len(batch) > 1 {
 				t.send(batch)
@@ -61,7 +62,7 @@ func (t *together) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// mustWait reports whether somebody is sending; he or his successor answers then. Otherwise the caller sends.
+// mustWait reports whether somebody is sending, who or whose successor answers then. Otherwise the caller sends.
 func (t *together) mustWait(s *script) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -73,7 +74,7 @@ func (t *together) mustWait(s *script) bool {
 	return false
 }
 
-// pass gives the turn to the first who waits, with all that wait.
+// pass lets the first who waits send, with all that wait.
 func (t *together) pass() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -84,10 +85,10 @@ func (t *together) pass() {
 	}
 	batch := t.waiting[:n:n]
 	t.waiting = t.waiting[n:]
-	batch[0].turn <- batch
+	batch[0].batch <- batch
 }
 
-// send has the turn, and passes it on.
+// send sends a batch, and lets the next one be sent.
 func (t *together) send(batch []*script) {
 	defer t.pass()
 	ctx, cancel := context.WithTimeout(context.Background(), t.timeout)
@@ -98,6 +99,6 @@ func (t *together) send(batch []*script) {
 	}
 	_, _ = pipe.Exec(ctx) // every script has an error of its own
 	for _, s := range batch[1:] {
-		s.turn <- nil
+		s.batch <- nil
 	}
 }

@@ -10,20 +10,19 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"recarga/tasks"
-	"recarga/topup"
 )
 
-// startEnqueue starts the span of an enqueueing: the parent of all that is done for the task.
-func (q *Queue) startEnqueue(ctx context.Context, r item) (context.Context, trace.Span) {
-	ctx, span := q.tracer.Start(ctx, "enqueue "+r.queue, trace.WithSpanKind(trace.SpanKindProducer))
+// startEnqueue starts the span in which a task is enqueued: the parent of all that is done for the task.
+func (q *Queue) startEnqueue(ctx context.Context, s subject) (context.Context, trace.Span) {
+	ctx, span := q.tracer.Start(ctx, "enqueue "+s.queue, trace.WithSpanKind(trace.SpanKindProducer))
 	if span.IsRecording() {
-		span.SetAttributes(messaging(r.queue, "enqueue", semconv.MessagingOperationTypeSend)...)
-		span.SetAttributes(attribute.String(subject(r.queue), r.id))
+		span.SetAttributes(messaging(s.queue, "enqueue", semconv.MessagingOperationTypeSend)...)
+		span.SetAttributes(attribute.String(s.attribute, s.id))
 	}
 	return ctx, span
 }
 
-// endEnqueue drops the span where there was nothing to enqueue: a sweep asks after the same tasks every
+// endEnqueue drops the span where there was nothing to enqueue: a sweep asks for the same tasks every
 // few seconds, and a span that does not end is not sent.
 func endEnqueue(span trace.Span, taskID string, err error) {
 	switch {
@@ -39,13 +38,12 @@ func endEnqueue(span trace.Span, taskID string, err error) {
 
 // startTask starts the span of one run of a task. All of its runs belong to the trace that it was
 // enqueued in, however much later.
-func (q *Queue) startTask(ctx context.Context, task *asynq.Task) (context.Context, trace.Span) {
+func (q *Queue) startTask(ctx context.Context, task tasks.Task) (context.Context, trace.Span) {
 	queue, _ := asynq.GetQueueName(ctx)
 	ctx, span := q.tracer.Start(tasks.Context(ctx, task), "process "+queue, trace.WithSpanKind(trace.SpanKindConsumer))
 	if span.IsRecording() {
-		id, _ := asynq.GetTaskID(ctx)
 		span.SetAttributes(messaging(queue, "process", semconv.MessagingOperationTypeProcess)...)
-		span.SetAttributes(semconv.MessagingMessageID(id))
+		span.SetAttributes(semconv.MessagingMessageID(tasks.ID(ctx)))
 	}
 	return ctx, span
 }
@@ -60,14 +58,7 @@ func endTask(span trace.Span, err error) {
 
 func messaging(queue, operation string, kind attribute.KeyValue) []attribute.KeyValue {
 	return []attribute.KeyValue{
-		semconv.MessagingSystemKey.String("asynq"), semconv.MessagingDestinationName(queue), semconv.MessagingOperationName(operation), kind,
+		semconv.MessagingSystemKey.String("asynq"), semconv.MessagingDestinationName(queue),
+		semconv.MessagingOperationName(operation), kind,
 	}
-}
-
-// subject is what the ids of a queue's tasks are of.
-func subject(queue string) string {
-	if queue == tasks.QueueWebhooks {
-		return topup.TraceEvent
-	}
-	return topup.TraceOrder
 }

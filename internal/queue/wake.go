@@ -8,13 +8,11 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
-	"recarga/tasks"
 )
 
 // asynq finds new tasks by polling: with its default of one second a lone order waits that long, and
 // with 5 ms the polls cost a tenth of a core for ever. Here the polls are held back instead: a
-// dequeue that found nothing waits until somebody publishes that there is something (wakeChannel),
+// dequeue that found nothing waits until somebody publishes that there is something in the channel of the queue,
 // or for pollEvery, whichever is first. Nothing depends on the message: without it a task is found
 // by the poll.
 const (
@@ -33,21 +31,22 @@ const (
 
 // waker passes the news "there is a task" from whoever enqueued it to one waiting server.
 type waker struct {
+	// channel is the one of Redis that the news is published in.
 	channel string
-	// news holds a token for each server that should look; a full channel means that all will.
+	// news has a token for each server that should ask for a task; a full channel means that all will.
 	news chan struct{}
-	// enqueued holds a token when a message must be published.
+	// enqueued has a token when a message must be published.
 	enqueued chan struct{}
 }
 
 func (q *Queue) startWakers(background context.Context) {
 	q.wake = map[string]*waker{}
-	for _, queue := range []string{tasks.QueueTopups, tasks.QueueWebhooks} {
+	for _, queue := range ourQueues() {
 		w := &waker{channel: "recarga:wake:" + queue, news: make(chan struct{}, 4), enqueued: make(chan struct{}, 1)}
 		q.wake[queue] = w
 		go w.publish(background, q.rest)
 	}
-	q.serve.AddHook(&patience{wake: q.wake, quit: background.Done()})
+	q.serve.AddHook(&pollHook{wake: q.wake, quit: background.Done()})
 }
 
 // listen waits for the messages of other processes while servers run here.
@@ -63,17 +62,17 @@ func (w *waker) listen(ctx context.Context, rdb redis.UniversalClient) {
 			if !open {
 				return
 			}
-			w.wake()
+			w.wakeServer()
 		}
 	}
 }
 
-// wake wakes one server of this process.
-func (w *waker) wake() { offer(w.news) }
+// wakeServer wakes one server of this process.
+func (w *waker) wakeServer() { offer(w.news) }
 
 // announce wakes one server of this process and one of every other.
 func (w *waker) announce() {
-	w.wake()
+	w.wakeServer()
 	offer(w.enqueued)
 }
 
@@ -104,21 +103,23 @@ func (w *waker) publish(ctx context.Context, rdb redis.UniversalClient) {
 	}
 }
 
-// patience is a hook on the servers' Redis client that holds back asynq's polls.
-type patience struct {
+// pollHook is a hook on the servers' Redis client that holds back asynq's polls.
+type pollHook struct {
+	// wake has the waker of each queue, by its name.
 	wake map[string]*waker
+	// quit is closed when the queue is.
 	quit <-chan struct{}
 }
 
-func (p *patience) DialHook(next redis.DialHook) redis.DialHook {
+func (p *pollHook) DialHook(next redis.DialHook) redis.DialHook {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
 }
 
-func (p *patience) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+func (p *pollHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return next
 }
 
-func (p *patience) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+func (p *pollHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		err := next(ctx, cmd)
 		if err == nil || redis.HasErrorPrefix(err, "NOSCRIPT") {
@@ -134,7 +135,7 @@ func (p *patience) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-func (p *patience) wait(queue string, err error) {
+func (p *pollHook) wait(queue string, err error) {
 	var news <-chan struct{}
 	limit := errorPause
 	if errors.Is(err, redis.Nil) {

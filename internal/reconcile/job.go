@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"recarga/internal/clip"
 	"recarga/internal/journal"
 	"recarga/topup"
 )
@@ -325,7 +326,7 @@ func (j *job) hold(ctx context.Context, o journal.Standing, charge line) (*journ
 		return &then, "", nil
 	}
 	evidence := fmt.Sprintf("%s, line %d: charged", j.s.source(), charge.number)
-	h := topup.Hold{Evidence: clip(evidence, topup.MaxReason), By: j.s.opts.By}
+	h := topup.Hold{Evidence: clip.Characters(evidence, topup.MaxReason), By: j.s.opts.By}
 	switch _, err := j.r.orders.Hold(ctx, o.ID, h); {
 	case refused(err):
 		return &o, oneLine(err) + "; run the statement again", nil
@@ -383,14 +384,6 @@ func (j *job) take(ctx context.Context, v decision) error {
 		}
 	}
 	return nil
-}
-
-// clip cuts a text after so many characters.
-func clip(s string, most int) string {
-	if r := []rune(s); len(r) > most {
-		return string(r[:most])
-	}
-	return s
 }
 
 func (j *job) note(text string) { j.sum.Notes = append(j.sum.Notes, text) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"recarga/internal/clip"
 	"recarga/internal/journal"
 	"recarga/topup"
 )
@@ -68,7 +69,7 @@ func (j *job) settle(ctx context.Context, resolution topup.Resolution, f Finding
 		j.settled(resolution.Outcome, f)
 		return j.report(f)
 	}
-	resolution.By, resolution.Reason = j.s.opts.By, clip(resolution.Reason, topup.MaxReason)
+	resolution.By, resolution.Reason = j.s.opts.By, clip.Characters(resolution.Reason, topup.MaxReason)
 	switch _, err := j.r.orders.Resolve(ctx, topup.ID(f.ID), resolution); {
 	case err == nil:
 		f.Settled = true

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"database/sql"
+	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	_ "modernc.org/sqlite" // the driver
 
 	"recarga/internal/journal"
+	"recarga/internal/sqlfile"
 	"recarga/topup"
 )
 
@@ -38,46 +40,11 @@ type stage struct {
 	cut bool
 }
 
-const stageTables = `
-CREATE TABLE lines (
-	line INTEGER PRIMARY KEY, id TEXT NOT NULL, given TEXT NOT NULL DEFAULT '', txn TEXT NOT NULL, ref TEXT NOT NULL, auth TEXT NOT NULL,
-	phone TEXT NOT NULL, amount INTEGER, at INTEGER, day INTEGER NOT NULL, kind INTEGER NOT NULL, status TEXT NOT NULL
-) STRICT;
--- Lines that cannot be read: what is wrong, and all they say.
-CREATE TABLE bad (line INTEGER PRIMARY KEY, id TEXT NOT NULL, wrong TEXT NOT NULL, raw TEXT NOT NULL) STRICT;
--- Charges that no order of ours accounts for. Their time is anywhere between since and until; NULL: not known.
-CREATE TABLE unclaimed (line INTEGER PRIMARY KEY, phone TEXT NOT NULL, amount INTEGER, since INTEGER, until INTEGER) STRICT;
--- Orders that we call succeeded, when they can have been charged, and what the statement says of them: see named.
-CREATE TABLE sold (
-	id TEXT PRIMARY KEY, since INTEGER NOT NULL, until INTEGER NOT NULL, approved INTEGER NOT NULL, txn TEXT NOT NULL, named INTEGER NOT NULL,
-	phone TEXT NOT NULL, amount INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
--- Orders that no charge names. line is one that says that they were not charged, 0 where there is none.
-CREATE TABLE absent (
-	n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, state TEXT NOT NULL, phone TEXT NOT NULL, amount INTEGER NOT NULL, txn TEXT NOT NULL,
-	ref TEXT NOT NULL, auth TEXT NOT NULL, attempt INTEGER NOT NULL, approved INTEGER NOT NULL, attempts INTEGER NOT NULL,
-	since INTEGER NOT NULL, until INTEGER NOT NULL, line INTEGER NOT NULL, status TEXT NOT NULL, held INTEGER NOT NULL
-) STRICT;
--- Findings that wait until the whole statement is known: see later. what is JSON.
-CREATE TABLE later (n INTEGER PRIMARY KEY, what TEXT NOT NULL) STRICT;`
+//go:embed sql
+var sqlFiles embed.FS
 
-// sqlJudged makes the indexes that only decisions need.
-const sqlJudged = `
-CREATE INDEX lines_txn ON lines (txn) WHERE txn <> '';
-CREATE INDEX sold_txn ON sold (txn) WHERE txn <> '';
-CREATE INDEX sold_until ON sold (until) WHERE approved;
-CREATE INDEX sold_since ON sold (since) WHERE approved;
-CREATE INDEX sold_wrong ON sold (until) WHERE named < 3;
-CREATE INDEX unclaimed_until ON unclaimed (until);
-CREATE INDEX unclaimed_phone ON unclaimed (phone);
-CREATE INDEX sold_phone ON sold (phone, amount) WHERE named < 2;`
-
-const (
-	sqlLine       = `INSERT INTO lines (line, id, txn, ref, auth, phone, amount, at, day, kind, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	absentColumns = `id, state, phone, amount, txn, ref, auth, attempt, approved, attempts, since, until, line, status, held`
-	sqlAbsent     = `INSERT OR IGNORE INTO absent (` + absentColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	lineColumns   = `line, id, given, txn, ref, auth, phone, amount, at, day, kind, status`
-)
+// sqls are the statements of the stage, by name.
+var sqls = sqlfile.Load(sqlFiles, "sql")
 
 // newStage makes the file in a folder of its own, in the system's for temporary files.
 func newStage(ctx context.Context) (*stage, error) {
@@ -92,11 +59,11 @@ func newStage(ctx context.Context) (*stage, error) {
 		return nil, errors.Join(err, s.close())
 	}
 	s.db.SetMaxOpenConns(1)
-	if _, err = s.db.ExecContext(ctx, stageTables); err == nil {
+	if _, err = s.db.ExecContext(ctx, sqls.Get("tables")); err == nil {
 		s.tx, err = s.db.BeginTx(ctx, nil)
 	}
 	if err == nil {
-		s.insert, err = s.tx.PrepareContext(ctx, sqlLine)
+		s.insert, err = s.tx.PrepareContext(ctx, sqls.Get("insert_line"))
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("temporary database: %w", err), s.close())
@@ -117,7 +84,7 @@ func (s *stage) add(ctx context.Context, l line, wrong error, raw []byte) error 
 	s.lines++
 	if wrong != nil {
 		s.bad++
-		if _, err := s.tx.ExecContext(ctx, "INSERT INTO bad VALUES (?, ?, ?, ?)", l.number, l.id, oneLine(wrong), string(raw)); err != nil {
+		if _, err := s.tx.ExecContext(ctx, sqls.Get("insert_bad"), l.number, l.id, oneLine(wrong), string(raw)); err != nil {
 			return err
 		}
 		if l.id == "" {
@@ -185,7 +152,7 @@ func (e *exactness) unit() time.Duration {
 
 // end ends the adding.
 func (s *stage) end(ctx context.Context) error {
-	if _, err := s.tx.ExecContext(ctx, "CREATE INDEX lines_id ON lines (id, line)"); err != nil {
+	if _, err := s.tx.ExecContext(ctx, sqls.Get("index_lines")); err != nil {
 		return err
 	}
 	err := errors.Join(s.insert.Close(), s.tx.Commit())
@@ -240,17 +207,21 @@ func scanLine(r *sql.Rows) (l line, err error) {
 
 // page returns lines in the order of their ids, from behind a line on.
 func (s *stage) page(ctx context.Context, after line, limit int) ([]line, error) {
-	return rows(ctx, s, scanLine, "SELECT "+lineColumns+" FROM lines WHERE (id, line) > (?, ?) ORDER BY id, line LIMIT ?", after.id, after.number, limit)
+	return rows(ctx, s, scanLine, sqls.Get("lines"), after.id, after.number, limit)
 }
 
 // named returns those of the orders that a line names.
 func (s *stage) named(ctx context.Context, orders []journal.Standing) (map[topup.ID]bool, error) {
-	args := make([]any, len(orders))
+	wanted := make([]topup.ID, len(orders))
 	for i, o := range orders {
-		args[i] = string(o.ID)
+		wanted[i] = o.ID
 	}
-	q := "SELECT DISTINCT id FROM lines WHERE id IN (?" + strings.Repeat(", ?", len(orders)-1) + ")"
-	ids, err := rows(ctx, s, func(r *sql.Rows) (id topup.ID, err error) { return id, r.Scan(&id) }, q, args...)
+	list, err := json.Marshal(wanted)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := rows(ctx, s, func(r *sql.Rows) (id topup.ID, err error) { return id, r.Scan(&id) },
+		sqls.Get("named"), string(list))
 	found := make(map[topup.ID]bool, len(ids))
 	for _, id := range ids {
 		found[id] = true
@@ -270,7 +241,7 @@ func (s *stage) addAbsent(ctx context.Context, list []absence) error {
 	if len(list) == 0 {
 		return nil
 	}
-	return s.all(ctx, sqlAbsent, len(list), func(i int) []any {
+	return s.all(ctx, sqls.Get("insert_absent"), len(list), func(i int) []any {
 		a := list[i]
 		return []any{
 			string(a.ID), string(a.State), a.Phone.Digits(), int64(a.Amount), a.TransactionID, a.Reference, a.AuthCode, a.Attempt, a.Approved,
@@ -291,7 +262,7 @@ func (s *stage) addLater(ctx context.Context, list []pendingFinding) error {
 		}
 		texts[i] = string(text)
 	}
-	return s.all(ctx, "INSERT INTO later (what) VALUES (?)", len(list), func(i int) []any { return []any{texts[i]} })
+	return s.all(ctx, sqls.Get("insert_later"), len(list), func(i int) []any { return []any{texts[i]} })
 }
 
 // laterPage returns findings that wait, from behind the n-th on, and where the page ends.
@@ -302,7 +273,7 @@ func (s *stage) laterPage(ctx context.Context, after int64, limit int) (n int64,
 			return p, err
 		}
 		return p, json.Unmarshal(text, &p)
-	}, "SELECT n, what FROM later WHERE n > ? ORDER BY n LIMIT ?", after, limit)
+	}, sqls.Get("later"), after, limit)
 	return n, page, err
 }
 
@@ -329,7 +300,7 @@ func (s *stage) absents(ctx context.Context, state topup.State, after int64, lim
 			&a.Attempts, &since, &until, &a.line, &a.status, &a.Held)
 		a.From, a.Until = time.UnixMicro(since).UTC(), time.UnixMicro(until).UTC()
 		return a, err
-	}, "SELECT n, "+absentColumns+" FROM absent WHERE state = ? AND n > ? ORDER BY n LIMIT ?", string(state), after, limit)
+	}, sqls.Get("absents"), string(state), after, limit)
 }
 
 // claim is a line that has an order's transaction, or else its reference or authorisation code, and not its id.
@@ -339,16 +310,10 @@ type claim struct {
 	order topup.ID
 }
 
-// CROSS JOIN keeps SQLite from another order of the tables than this one: lines are many, absents few.
-const (
-	sqlByTransaction = `SELECT l.line, l.id, a.id FROM lines l CROSS JOIN absent a ON a.txn = l.txn
-WHERE l.txn <> '' AND l.line > ? ORDER BY l.line LIMIT ?`
-	sqlByReference = `SELECT l.line, l.id, a.id FROM lines l CROSS JOIN absent a ON a.ref = l.ref AND (l.amount IS NULL OR l.amount = a.amount)
-WHERE l.ref <> '' AND l.given = '' AND l.line > ? ORDER BY l.line LIMIT ?`
-	// An authorisation code has few digits: it names an order only together with the amount, the phone and the time.
-	sqlByAuthCode = `SELECT l.line, l.id, a.id FROM lines l CROSS JOIN absent a ON a.auth = l.auth AND (l.amount IS NULL OR l.amount = a.amount)
-AND l.phone IN ('', a.phone) AND (l.at IS NULL OR l.at BETWEEN a.since - ?3 AND a.until + ?3)
-WHERE l.auth <> '' AND l.given = '' AND l.line > ?1 ORDER BY l.line LIMIT ?2`
+var (
+	sqlByTransaction = sqls.Get("by_transaction")
+	sqlByReference   = sqls.Get("by_reference")
+	sqlByAuthCode    = sqls.Get("by_auth_code")
 )
 
 // claims are those behind a line; slop is by how much the times may differ.
@@ -362,7 +327,7 @@ func (s *stage) claims(ctx context.Context, q string, after int64, limit int, sl
 
 // adopt gives lines to the orders that they claim.
 func (s *stage) adopt(ctx context.Context, list []claim) error {
-	err := s.all(ctx, "UPDATE lines SET given = CASE WHEN id = '' THEN '-' ELSE id END, id = ? WHERE line = ?", len(list), func(i int) []any {
+	err := s.all(ctx, sqls.Get("adopt"), len(list), func(i int) []any {
 		return []any{string(list[i].order), list[i].line}
 	})
 	return err
@@ -370,7 +335,7 @@ func (s *stage) adopt(ctx context.Context, list []claim) error {
 
 // forget takes out the absent orders that lines have been given to.
 func (s *stage) forget(ctx context.Context) error {
-	_, err := s.db.ExecContext(ctx, "DELETE FROM absent WHERE id IN (SELECT id FROM lines WHERE given <> '')")
+	_, err := s.db.ExecContext(ctx, sqls.Get("forget"))
 	return err
 }
 
@@ -379,7 +344,7 @@ func (s *stage) unclaim(ctx context.Context, list []line) error {
 	if len(list) == 0 {
 		return nil
 	}
-	return s.all(ctx, "INSERT OR IGNORE INTO unclaimed VALUES (?, ?, ?, ?, ?)", len(list), func(i int) []any {
+	return s.all(ctx, sqls.Get("unclaim"), len(list), func(i int) []any {
 		l := list[i]
 		var since, until any
 		if !l.at.isZero() {
@@ -391,8 +356,7 @@ func (s *stage) unclaim(ctx context.Context, list []line) error {
 
 // unclaimAll keeps every charge of an id.
 func (s *stage) unclaimAll(ctx context.Context, id string) error {
-	_, err := s.db.ExecContext(ctx, `INSERT OR IGNORE INTO unclaimed
-SELECT line, phone, amount, at, at + day * ? FROM lines WHERE id = ? AND kind = ?`, longDay.Microseconds(), id, int(charged))
+	_, err := s.db.ExecContext(ctx, sqls.Get("unclaim_all"), longDay.Microseconds(), id, int(charged))
 	return err
 }
 
@@ -417,7 +381,7 @@ func (s *stage) addSold(ctx context.Context, list []soldOrder) error {
 	if len(list) == 0 {
 		return nil
 	}
-	return s.all(ctx, "INSERT OR REPLACE INTO sold VALUES (?, ?, ?, ?, ?, ?, ?, ?)", len(list), func(i int) []any {
+	return s.all(ctx, sqls.Get("insert_sold"), len(list), func(i int) []any {
 		o := list[i]
 		return []any{
 			string(o.ID), o.From.UnixMicro(), o.Until.UnixMicro(), o.Approved, o.TransactionID, int(o.named), o.Phone.Digits(), int64(o.Amount),
@@ -427,20 +391,19 @@ func (s *stage) addSold(ctx context.Context, list []soldOrder) error {
 
 // undecided says that a decision is to be made: there is an order that is unknown, or that the statement contradicts.
 func (s *stage) undecided(ctx context.Context) (bool, error) {
-	n, err := s.number(ctx, "SELECT EXISTS (SELECT 1 FROM later) OR EXISTS (SELECT 1 FROM absent)")
+	n, err := s.number(ctx, sqls.Get("undecided"))
 	return n > 0, err
 }
 
 // addLacking adds the succeeded orders that no line names to the sold ones, and makes ready for decisions.
 func (s *stage) addLacking(ctx context.Context) error {
-	_, err := s.db.ExecContext(ctx, `INSERT OR IGNORE INTO sold SELECT id, since, until, approved, txn, 0, phone, amount
-FROM absent WHERE state = 'succeeded' AND attempts > 0;`+sqlJudged)
+	_, err := s.db.ExecContext(ctx, sqls.Get("add_lacking"))
 	return err
 }
 
 // lacking counts the sold orders that the statement denies, and those of a period that it lacks, and names one.
 func (s *stage) lacking(ctx context.Context, p Period) (n int64, one topup.ID, err error) {
-	err = s.db.QueryRowContext(ctx, "SELECT COUNT(*), COALESCE(MIN(id), '') FROM sold WHERE named < 0 OR named = 0 AND since >= ? AND until <= ?",
+	err = s.db.QueryRowContext(ctx, sqls.Get("lacking"),
 		p.From.UnixMicro(), p.Until.UnixMicro()).Scan(&n, &one)
 	return n, one, err
 }
@@ -448,9 +411,9 @@ func (s *stage) lacking(ctx context.Context, p Period) (n int64, one topup.ID, e
 // neighbour is the n-th order that the distributor approved wholly before a time, or after it, and how long that may
 // have been charged; found says that there are so many. but is an order that does not count.
 func (s *stage) neighbour(ctx context.Context, before bool, at time.Time, n int, but topup.ID) (edge time.Time, shortest time.Duration, found bool, err error) {
-	q := `SELECT since, until - since FROM sold WHERE approved AND since > ? AND id <> ? ORDER BY since LIMIT ?`
+	q := sqls.Get("sold_after")
 	if before {
-		q = `SELECT until, until - since FROM sold WHERE approved AND until < ? AND id <> ? ORDER BY until DESC LIMIT ?`
+		q = sqls.Get("sold_before")
 	}
 	list, err := rows(ctx, s, func(r *sql.Rows) (e [2]int64, err error) { return e, r.Scan(&e[0], &e[1]) }, q, at.UnixMicro(), string(but), n)
 	if err != nil || len(list) < n {
@@ -466,7 +429,7 @@ func (s *stage) neighbour(ctx context.Context, before bool, at time.Time, n int,
 // gap is a sold order that can have been charged between two times and that the statement does not charge as we know
 // it; empty where there is none. but is an order that does not count.
 func (s *stage) gap(ctx context.Context, from, until time.Time, but topup.ID) (id topup.ID, err error) {
-	err = s.db.QueryRowContext(ctx, "SELECT id FROM sold WHERE named < 3 AND until >= ? AND since <= ? AND id <> ? ORDER BY until LIMIT 1",
+	err = s.db.QueryRowContext(ctx, sqls.Get("gap"),
 		from.UnixMicro(), until.UnixMicro(), string(but)).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
@@ -477,9 +440,7 @@ func (s *stage) gap(ctx context.Context, from, until time.Time, but topup.ID) (i
 // stray is a line of an unclaimed charge that can be one of the order: it is between the two times, or of its phone,
 // or of a time or phone that the statement does not say; 0 where there is none.
 func (s *stage) stray(ctx context.Context, a absence, from, until time.Time) (int64, error) {
-	return s.number(ctx, `SELECT * FROM (SELECT line FROM unclaimed WHERE until BETWEEN ? AND ? AND since <= ? ORDER BY until LIMIT 1)
-UNION ALL SELECT * FROM (SELECT line FROM unclaimed WHERE until IS NULL LIMIT 1)
-UNION ALL SELECT * FROM (SELECT line FROM unclaimed WHERE phone IN ('', ?) LIMIT 1) LIMIT 1`,
+	return s.number(ctx, sqls.Get("stray"),
 		from.UnixMicro(), until.Add(longDay).UnixMicro(), until.UnixMicro(), a.Phone.Digits())
 }
 
@@ -490,21 +451,14 @@ func (s *stage) candidates(ctx context.Context, a absence, from, until time.Time
 		err = r.Scan(&c.Line, &c.ID, &c.TransactionID, &c.Reference, &c.AuthCode, &at)
 		c.Time = time.UnixMicro(at).UTC()
 		return c, err
-	}, `SELECT l.line, l.id, l.txn, l.ref, l.auth, l.at FROM unclaimed u JOIN lines l ON l.line = u.line
-WHERE u.phone = ? AND u.amount = ? AND u.until >= ? AND u.since <= ? ORDER BY u.line LIMIT ?`, a.Phone.Digits(), int64(a.Amount), from.UnixMicro(), until.UnixMicro(), limit)
+	}, sqls.Get("candidates"), a.Phone.Digits(), int64(a.Amount), from.UnixMicro(), until.UnixMicro(), limit)
 }
 
 // contested says whose else the charges of an order may be: of another order, in our book or on another line, that has
 // the transaction of one of them; or of one that we call succeeded, of the same phone, amount and time, that no line
 // charges as we know it; what the statement says of no charge is not compared. Empty where there is none. The charges are of any time between since and until.
 func (s *stage) contested(ctx context.Context, o journal.Standing, since, until time.Time) (other string, err error) {
-	err = s.db.QueryRowContext(ctx, `
-SELECT s.id FROM lines l JOIN sold s ON s.txn = l.txn AND s.txn <> '' AND s.id <> l.id WHERE l.id = ?1 AND l.kind = ?2 AND l.txn <> ''
-UNION ALL
-SELECT 'line ' || o.line FROM lines l JOIN lines o ON o.txn = l.txn AND o.txn <> '' AND o.id <> l.id WHERE l.id = ?1 AND l.kind = ?2 AND l.txn <> ''
-UNION ALL
-SELECT id FROM sold WHERE named < 2 AND (NOT ?7 OR phone = ?3) AND (NOT ?8 OR amount = ?4) AND until >= ?5 AND since <= ?6
-LIMIT 1`, string(o.ID), int(charged), o.Phone.Digits(), int64(o.Amount), since.UnixMicro(), until.UnixMicro(),
+	err = s.db.QueryRowContext(ctx, sqls.Get("contested"), string(o.ID), int(charged), o.Phone.Digits(), int64(o.Amount), since.UnixMicro(), until.UnixMicro(),
 		s.phones, s.amounts).Scan(&other)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
@@ -526,7 +480,7 @@ func (s *stage) mention(ctx context.Context, id topup.ID) (int64, error) {
 	if s.bad == 0 {
 		return 0, nil
 	}
-	return s.number(ctx, "SELECT line FROM bad WHERE instr(raw, ?) > 0 ORDER BY line LIMIT 1", string(id))
+	return s.number(ctx, sqls.Get("mention"), string(id))
 }
 
 type badLine struct {
@@ -536,5 +490,5 @@ type badLine struct {
 
 func (s *stage) badLines(ctx context.Context, after int64, limit int) ([]badLine, error) {
 	return rows(ctx, s, func(r *sql.Rows) (b badLine, err error) { return b, r.Scan(&b.line, &b.id, &b.wrong) },
-		"SELECT line, id, wrong FROM bad WHERE line > ? ORDER BY line LIMIT ?", after, limit)
+		sqls.Get("bad_lines"), after, limit)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"recarga/internal/clip"
 	"recarga/internal/table"
 	"recarga/topup"
 )
@@ -119,11 +120,7 @@ func (r *reader) parse(fields []string) (l line, wrong error) {
 
 // text is a value that is kept: copied, since the row is one text.
 func (r *reader) text(fields []string, c Column) string {
-	v := r.layout.value(fields, c)
-	if len(v) > maxValue {
-		v = strings.ToValidUTF8(v[:maxValue], "")
-	}
-	return strings.Clone(v)
+	return strings.Clone(clip.To(r.layout.value(fields, c), maxValue))
 }
 
 // maxWords bounds the words of a status that are kept because they are not known.

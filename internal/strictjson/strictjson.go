@@ -1,7 +1,7 @@
 // Package strictjson reads a JSON object that somebody else wrote, and refuses whatever two readers of JSON could
 // read differently: text that is not UTF-8, half a surrogate pair, data behind the object. Which names it repeats is
-// named with it, since readers disagree on which value counts. All requests and all payloads of the queue are read by
-// it. Its time and memory are linear in the input.
+// reported with it, since readers disagree on which value counts. All requests and all payloads of the queue are read
+// by it. Its time and memory are linear in the input.
 package strictjson
 
 import (
@@ -10,8 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"unicode/utf8"
+
+	"recarga/internal/clip"
 )
 
 // Object is one JSON object.
@@ -22,6 +23,9 @@ type Object struct {
 	// the name of the member that it is in comes first, as in "metadata.cart". They are cut short.
 	Repeated []string
 }
+
+// maxName bounds a name in Repeated, in bytes.
+const maxName = 80
 
 // byteOrderMark may come before the object, and says nothing.
 const byteOrderMark = "\xef\xbb\xbf"
@@ -121,12 +125,13 @@ type splitter struct {
 type level struct {
 	// names are those of an object so far, and how often they were given; nil for an array.
 	names map[string]int
-	// value says that a name has been read, and its value comes next.
+	// value: a name has been read, and its value comes next.
 	value bool
 }
 
 func split(data []byte) Object {
-	s := splitter{data: data, tokens: json.NewDecoder(bytes.NewReader(data)), object: Object{Fields: map[string]json.RawMessage{}}}
+	s := splitter{data: data, tokens: json.NewDecoder(bytes.NewReader(data)),
+		object: Object{Fields: map[string]json.RawMessage{}}}
 	s.tokens.UseNumber() // a number may be too large for any type
 	for {
 		token, err := s.tokens.Token()
@@ -165,23 +170,14 @@ func (s *splitter) take(token json.Token) {
 // name takes a member's name.
 func (s *splitter) name(in *level, name string) {
 	in.value = true
-	path := Clip(name)
+	path := clip.Marked(name, maxName)
 	if len(s.levels) == 1 {
 		s.top, s.from = name, s.tokens.InputOffset()
 	} else {
-		path = Clip(s.top) + "." + path
+		path = clip.Marked(s.top, maxName) + "." + path
 	}
 	in.names[name]++
 	if in.names[name] == 2 {
 		s.object.Repeated = append(s.object.Repeated, path)
 	}
-}
-
-// Clip cuts a text of somebody else's short, so that a message does not grow with it.
-func Clip(s string) string {
-	const most = 80
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
 }

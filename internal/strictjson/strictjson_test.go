@@ -22,11 +22,13 @@ func TestRead(t *testing.T) {
 	}{
 		{"empty", ` {} `, map[string]string{}, nil},
 		{"values as written", `{"a" : 1.50,"b":"\u00e9" , "c":[{"x":1},{"x":2}],"d":{"e":{}},"f":null,"g":1e400}`,
-			map[string]string{"a": "1.50", "b": `"\u00e9"`, "c": `[{"x":1},{"x":2}]`, "d": `{"e":{}}`, "f": "null", "g": "1e400"}, nil},
+			map[string]string{"a": "1.50", "b": `"\u00e9"`, "c": `[{"x":1},{"x":2}]`, "d": `{"e":{}}`, "f": "null",
+				"g": "1e400"}, nil},
 		{"byte order mark", "\ufeff" + `{"a":1}`, map[string]string{"a": "1"}, nil},
 		{"repeated", `{"a":1,"b":0,"a":2,"a":3}`, map[string]string{"a": "3", "b": "0"}, []string{"a"}},
 		{"repeated by an escape", `{"a":1,"\u0061":2}`, map[string]string{"a": "2"}, []string{"a"}},
-		{"repeated within", `{"m":{"k":"1","k":"2"},"n":{"k":"3"}}`, map[string]string{"m": `{"k":"1","k":"2"}`, "n": `{"k":"3"}`}, []string{"m.k"}},
+		{"repeated within", `{"m":{"k":"1","k":"2"},"n":{"k":"3"}}`,
+			map[string]string{"m": `{"k":"1","k":"2"}`, "n": `{"k":"3"}`}, []string{"m.k"}},
 		{"repeated in a list", `{"m":[{"k":1,"k":2}]}`, map[string]string{"m": `[{"k":1,"k":2}]`}, []string{"m.k"}},
 		{"letter case", `{"a":1,"A":2}`, map[string]string{"a": "1", "A": "2"}, nil},
 		{"a pair", `{"a":"\ud83d\ude00 \\ud800"}`, map[string]string{"a": `"\ud83d\ude00 \\ud800"`}, nil},
@@ -50,10 +52,14 @@ func TestRead(t *testing.T) {
 
 func TestReadRefuses(t *testing.T) {
 	for in, says := range map[string]string{
-		"": "end of JSON", "[]": "no object", "null": "no object", `"x"`: "no object", "{": "end of JSON", `{"a" 1}`: "invalid character",
-		`{"a":1,}`: "invalid character", `{"a":1} x`: "after top-level value", `{}{}`: "after top-level value", "{\"a\":\"\xff\"}": "UTF-8 at byte 6",
-		"{\"\xc3\":1}": "UTF-8 at byte 2", "\xff\xfe{\x00}\x00": "UTF-16", "\xfe\xff\x00{\x00}": "UTF-16", `{"a":"\ud800"}`: "at byte 6",
-		`{"a":"\udc00\ud800"}`: "at byte 6", `{"\ud800\u0041":1}`: "at byte 2", `{"a":"\\\udfff"}`: "at byte 8", "\ufeff\ufeff{}": "invalid character",
+		"": "end of JSON", "[]": "no object", "null": "no object", `"x"`: "no object", "{": "end of JSON",
+		`{"a" 1}`:  "invalid character",
+		`{"a":1,}`: "invalid character", `{"a":1} x`: "after top-level value", `{}{}`: "after top-level value",
+		"{\"a\":\"\xff\"}": "UTF-8 at byte 6",
+		"{\"\xc3\":1}":     "UTF-8 at byte 2", "\xff\xfe{\x00}\x00": "UTF-16", "\xfe\xff\x00{\x00}": "UTF-16",
+		`{"a":"\ud800"}`:       "at byte 6",
+		`{"a":"\udc00\ud800"}`: "at byte 6", `{"\ud800\u0041":1}`: "at byte 2", `{"a":"\\\udfff"}`: "at byte 8",
+		"\ufeff\ufeff{}": "invalid character",
 	} {
 		if _, err := strictjson.Read([]byte(in)); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v, want %q", in, err, says)
@@ -101,7 +107,8 @@ func fastest(t *testing.T, in string) time.Duration {
 
 // FuzzRead: what is read is what encoding/json reads, and what is refused is what it would have to guess.
 func FuzzRead(f *testing.F) {
-	for _, s := range []string{`{"a":1,"b":{"c":[{}]}}`, `{"a":"\ud800"}`, `{"a":1,"a":2}`, "{\"\xff\":1}", `[1]`, `{"a":"\\\\ud800"}`, "\ufeff{}", `{"":{"":1,"":2}}`} {
+	for _, s := range []string{`{"a":1,"b":{"c":[{}]}}`, `{"a":"\ud800"}`, `{"a":1,"a":2}`, "{\"\xff\":1}", `[1]`,
+		`{"a":"\\\\ud800"}`, "\ufeff{}", `{"":{"":1,"":2}}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -121,7 +128,8 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("%q: %s", data, diff)
 		}
 		back, err := json.Marshal(got.Fields)
-		if again, err2 := strictjson.Read(back); err != nil || err2 != nil || len(got.Repeated) == 0 && len(again.Repeated) > 0 {
+		if again, err2 := strictjson.Read(back); err != nil || err2 != nil || len(got.Repeated) == 0 &&
+			len(again.Repeated) > 0 {
 			t.Errorf("%q is written %s: %v %v %v", data, back, err, err2, again.Repeated)
 		}
 	})

@@ -261,7 +261,7 @@ func (r *Reader) header(commas []rune) *headings {
 	for _, comma := range commas {
 		split := newSplitter(comma)
 		for i := 0; r.lines.look(i); i++ {
-			if r.lines.ahead[i].Long || r.lines.ahead[i].blank() {
+			if r.lines.ahead[i].Long || r.lines.ahead[i].Blank() {
 				continue
 			}
 			cells, next := r.preview(split, i)
@@ -299,7 +299,7 @@ func (r *Reader) width(commas []rune) (comma rune, width int) {
 		split, counts := newSplitter(c), map[int]int{}
 		usual := 0
 		for i := 0; r.lines.look(i); i++ {
-			if r.lines.ahead[i].Long || r.lines.ahead[i].blank() {
+			if r.lines.ahead[i].Long || r.lines.ahead[i].Blank() {
 				continue
 			}
 			if cells, err := split.cells(utf8Text(r.lines.ahead[i].Text)); err == nil {

@@ -10,6 +10,9 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"recarga/internal/clip"
+	"recarga/internal/lines"
 )
 
 // Row is one row of a table.
@@ -37,7 +40,7 @@ type Reader struct {
 	lines  *Lines
 	layout *Layout
 	split  *splitter
-	early  []Line // before the header
+	early  []lines.Line // before the header
 	notes  notes
 	// filled says which columns had a value in any row.
 	filled []bool
@@ -53,8 +56,9 @@ func NewReader(lines *Lines, opts Options) (*Reader, error) {
 	}
 	commas := delimiters()
 	if comma, ok := separator(first); ok {
-		for line := (Line{}); len(bytes.TrimSpace(line.Text)) == 0; {
-			line, _ = lines.Next() // First has seen it
+		for more := true; more; {
+			line, _ := lines.Next() // First has seen it
+			more = line.Blank()
 		}
 		commas = []rune{comma}
 	}
@@ -80,7 +84,7 @@ func NewReader(lines *Lines, opts Options) (*Reader, error) {
 	r.begin(best.comma, best.layout)
 	for i := range best.next {
 		line, _ := lines.Next() // it was looked at
-		if i < best.first && !line.blank() {
+		if i < best.first && !line.Blank() {
 			r.early = append(r.early, line)
 		}
 	}
@@ -112,7 +116,7 @@ func (r *Reader) noHeader(first *headings) error {
 	if first != nil {
 		value = strings.Join(first.layout.head, ", ")
 	}
-	return &FileError{Part: PartHeader, Value: clip(value, maxNote), Allowed: fmt.Sprintf(
+	return &FileError{Part: PartHeader, Value: clip.Marked(value, maxNote), Allowed: fmt.Sprintf(
 		"the names of the columns, in a line of at most %d bytes among the first %d; or name the columns by their numbers, from 1",
 		MaxRow, previewLines)}
 }
@@ -127,7 +131,7 @@ func (r *Reader) Next() (Row, error) {
 		if err != nil || row.aside == "" {
 			return row, err
 		}
-		r.notes.add("line %d is %s and not a row: %s", row.Line, row.aside, clip(strings.TrimSpace(string(row.Text)), maxNote))
+		r.notes.add("line %d is %s and not a row: %s", row.Line, row.aside, clip.Marked(strings.TrimSpace(string(row.Text)), maxNote))
 	}
 }
 
@@ -152,14 +156,14 @@ func (r *Reader) next() (Row, error) {
 
 // row is the row that begins with a line. One that does not read as a row with the header's columns ends with its line,
 // and so does one that may not go on.
-func (r *Reader) row(line Line, mayGoOn bool) Row {
+func (r *Reader) row(line lines.Line, mayGoOn bool) Row {
 	row := Row{Line: line.Number, Last: line.Number, Text: utf8Text(line.Text), Long: line.Long}
 	switch {
 	case line.Long:
 		row.Err = fmt.Errorf("longer than %d bytes", MaxRow)
 	case bytes.IndexByte(line.Text, 0) >= 0: // what holds one is cut short by whatever stores texts
 		row.Err = errors.New("it holds a NUL: it is no text")
-	case line.blank():
+	case line.Blank():
 		return row
 	default:
 		row.Cells, row.Err = r.split.cells(row.Text)
@@ -320,12 +324,4 @@ func separator(line []byte) (rune, bool) {
 	}
 	comma, err := ParseDelimiter(text[4:])
 	return comma, err == nil && comma != 0
-}
-
-// clip cuts a text after so many bytes.
-func clip(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
 }

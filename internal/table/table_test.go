@@ -13,6 +13,8 @@ import (
 	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"recarga/internal/lines"
 )
 
 func columns() []Column {
@@ -331,10 +333,10 @@ func FuzzTable(f *testing.F) {
 // physical are the file's lines.
 func physical(t *testing.T, data []byte) (texts []string) {
 	t.Helper()
-	lines, err := NewLines(bytes.NewReader(data))
+	all, err := NewLines(bytes.NewReader(data))
 	for err == nil {
-		var line Line
-		if line, err = lines.Next(); err == nil {
+		var line lines.Line
+		if line, err = all.Next(); err == nil {
 			texts = append(texts, string(utf8Text(line.Text)))
 		}
 	}

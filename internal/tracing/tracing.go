@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -26,6 +25,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"recarga/internal/origin"
 )
 
 // flushTimeout bounds what a stop waits for the last spans to be sent.
@@ -172,8 +173,7 @@ func Collector(getenv func(string) string) (address string, err error) {
 	if err != nil {
 		return "", err
 	}
-	port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
-	return net.JoinHostPort(u.Hostname(), port), errors.Join(wrong...)
+	return origin.HostPort(u), errors.Join(wrong...)
 }
 
 // describe says which program the spans come from. What cannot be found out is left out.

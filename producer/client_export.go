@@ -14,21 +14,11 @@ import (
 // takes: only ctx bounds it. It needs the admin key. After an error w has a part of them at most, whose
 // end may be cut; that is noticed by the end of the answer's chunks and of its gzip.
 func (c *Client) Export(ctx context.Context, query url.Values, w io.Writer) (orders int64, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/v1/export?"+query.Encode(), nil)
-	if err != nil {
-		return 0, fmt.Errorf("export: %w", err)
-	}
-	req.Header.Set("Authorization", "Bearer "+c.key)
-	patient := *c.http
-	patient.Timeout = 0
-	res, err := patient.Do(req)
+	res, err := c.stream(ctx, http.MethodGet, "/v1/export?"+query.Encode(), "", nil)
 	if err != nil {
 		return 0, fmt.Errorf("export: %w", err)
 	}
 	defer func() { _ = res.Body.Close() }()
-	if res.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("export: %w", problemOf(res))
-	}
 	if _, err := io.Copy(w, res.Body); err != nil {
 		return 0, fmt.Errorf("export: broken off: %w", err)
 	}

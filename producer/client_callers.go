@@ -2,8 +2,6 @@ package producer
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -13,47 +11,58 @@ import (
 	"recarga/topup"
 )
 
-// Caller is who places orders and is told of them, as the operator sees it.
+// Caller is who places orders and is notified of them, as the operator sees it.
 type Caller struct {
-	Name        string     `json:"name"`
-	CallbackURL *string    `json:"callback_url"`
-	Endpoints   []Endpoint `json:"endpoints"`
-	CreatedAt   time.Time  `json:"created_at"`
-	DisabledAt  *time.Time `json:"disabled_at"`
+	// Name is what its orders carry.
+	Name string `json:"name"`
+	// CallbackURL is where its events go; nil: nowhere.
+	CallbackURL *string `json:"callback_url"`
+	// Endpoints are all that are notified, the callback URL too.
+	Endpoints []Endpoint `json:"endpoints"`
+	// CreatedAt is when it was added.
+	CreatedAt time.Time `json:"created_at"`
+	// DisabledAt is since when its keys are refused; nil: they are not.
+	DisabledAt *time.Time `json:"disabled_at"`
 	// Version rises with each change; see Client.ChangeCaller.
 	Version int64 `json:"version"`
 	// Keys are its API keys, the newest first.
 	Keys []CallerKey `json:"keys"`
 	// IDPrefix is what the ids of its orders begin with, and nobody else's; nil: none.
 	IDPrefix *string `json:"id_prefix"`
-	// MaxOpen and MaxRate are its quotas; nil: any number.
-	MaxOpen *int    `json:"max_open"`
+	// MaxOpen is how many of its orders may be open; nil: any number.
+	MaxOpen *int `json:"max_open"`
+	// MaxRate is how many orders it may place, as in 5/s; nil: any number.
 	MaxRate *string `json:"max_rate"`
-	// APIKey and WebhookSecret are there when the caller has just been added, and never again.
-	APIKey        string `json:"api_key,omitempty"`
+	// APIKey is there when the caller has just been added, and never again.
+	APIKey string `json:"api_key,omitempty"`
+	// WebhookSecret is there when the caller has just been added, and never again.
 	WebhookSecret string `json:"webhook_secret,omitempty"`
 }
 
 // CallerKey is what is shown of an API key.
 type CallerKey struct {
 	// Hint is the key's last characters; empty for one of an older release.
-	Hint      string    `json:"hint"`
+	Hint string `json:"hint"`
+	// CreatedAt is when it was made.
 	CreatedAt time.Time `json:"created_at"`
 	// ExpiresAt is when it ends; nil: never.
 	ExpiresAt *time.Time `json:"expires_at"`
 }
 
-// Endpoint is where a caller is told; the one named default is its callback URL.
+// Endpoint is where a caller is notified; the one named default is its callback URL.
 type Endpoint struct {
+	// Name is its own among its caller's.
 	Name string `json:"name"`
-	URL  string `json:"url"`
+	// URL is where the events go.
+	URL string `json:"url"`
 	// EventTypes are the types that it wants; empty means every type.
 	EventTypes []topup.EventType `json:"event_types"`
 	// FailingSince is the first failure after its last success; nil: it answers.
 	FailingSince *time.Time `json:"failing_since"`
-	// DisabledAt is since when nothing is sent to it, for Reason; nil: it is enabled.
+	// DisabledAt is since when nothing is sent to it; nil: it is enabled.
 	DisabledAt *time.Time `json:"disabled_at"`
-	Reason     *string    `json:"reason"`
+	// Reason is why it is disabled; nil: it is enabled.
+	Reason *string `json:"reason"`
 }
 
 // SetEndpoint adds an endpoint to a caller, or changes the one of that name. version is as in ChangeCaller.
@@ -80,12 +89,14 @@ func (c *Client) RemoveEndpoint(
 
 // EnableEndpoint has an endpoint tried again, and clears the record of its failures.
 func (c *Client) EnableEndpoint(ctx context.Context, caller, name string) error {
-	return c.onCaller(ctx, "enable an endpoint of", http.MethodPost, endpointPath(caller, name)+"/enable", caller, nil, &Caller{})
+	return c.onCaller(ctx, "enable an endpoint of", http.MethodPost, endpointPath(caller, name)+"/enable", caller, nil,
+		&Caller{})
 }
 
 // DisableEndpoint has nothing more sent to an endpoint.
 func (c *Client) DisableEndpoint(ctx context.Context, caller, name string) error {
-	return c.onCaller(ctx, "disable an endpoint of", http.MethodPost, endpointPath(caller, name)+"/disable", caller, nil, &Caller{})
+	return c.onCaller(ctx, "disable an endpoint of", http.MethodPost, endpointPath(caller, name)+"/disable", caller, nil,
+		&Caller{})
 }
 
 func endpointPath(caller, name string) string {
@@ -94,13 +105,8 @@ func endpointPath(caller, name string) string {
 
 // Callers lists the callers of the registry, with the admin key.
 func (c *Client) Callers(ctx context.Context) ([]Caller, error) {
-	var page struct {
-		Data []Caller `json:"data"`
-	}
-	if _, err := c.once(ctx, http.MethodGet, "/v1/callers", nil, &page); err != nil {
-		return nil, fmt.Errorf("list callers: %w", err)
-	}
-	return page.Data, nil
+	callers, _, err := list[Caller](ctx, c, "list callers", "/v1/callers")
+	return callers, err
 }
 
 // AddCaller registers a caller, with the admin key. more has other fields of POST /v1/callers, such as id_prefix. Keep
@@ -175,16 +181,5 @@ func (c *Client) RotateKey(ctx context.Context, name string, how Rotation) (key 
 }
 
 func (c *Client) onCaller(ctx context.Context, what, method, path, name string, request any, answer *Caller) error {
-	var body []byte
-	var err error
-	if request != nil {
-		body, err = json.Marshal(request)
-	}
-	if err == nil {
-		_, err = c.once(ctx, method, path, body, answer)
-	}
-	if err != nil {
-		return fmt.Errorf("%s caller %s: %w", what, name, err)
-	}
-	return nil
+	return c.call(ctx, what+" caller "+name, method, path, request, answer)
 }

@@ -42,12 +42,12 @@ func (c *counted) take() map[string]int {
 	return taken
 }
 
-// TestWrongTypes: a key of another type than it must be makes all scripts on it fail. A look of the watchdog removes
+// TestWrongTypes: a key of another type than it must be makes all scripts on it fail. A watch removes
 // it, and the queue goes on.
 func TestWrongTypes(t *testing.T) {
 	q := open(t, testkit.Redis(t).URL())
 	rdb, rejected := q.Redis(), countRejected(q)
-	calls, handler := looks(done)
+	calls, handler := recorded(done)
 	serve(t, q, handler)
 	must(t, q.EnqueueOrder(t.Context(), request("FIRST"), time.Time{}))
 	next(t, calls)
@@ -94,7 +94,7 @@ func TestWrongTypes(t *testing.T) {
 	}
 }
 
-// TestStuckIDs: an order is looked at although everything that could stand for its task is occupied by what nobody
+// TestStuckIDs: an order is processed although everything that could stand for its task is occupied by what nobody
 // runs.
 func TestStuckIDs(t *testing.T) {
 	ids := func(id string) (all []string) {
@@ -158,7 +158,7 @@ func message(t *testing.T, id string) string {
 }
 
 // TestMessagesOfOthers: an active task whose message says that it is another one can be taken back by nobody. It is
-// kept for a person to look at, and no task that is really that one is touched.
+// kept for a person to read, and no task that is really that one is touched.
 func TestMessagesOfOthers(t *testing.T) {
 	q := open(t, testkit.Redis(t).URL())
 	must(t, q.EnqueueOrder(t.Context(), request("REAL"), time.Time{}))
@@ -172,7 +172,7 @@ func TestMessagesOfOthers(t *testing.T) {
 	}
 }
 
-// TestServersPoison: what calls itself a server is nobody's, and stops no look.
+// TestServersPoison: what calls itself a server is nobody's, and stops no watch.
 func TestServersPoison(t *testing.T) {
 	q := open(t, testkit.Redis(t).URL())
 	must(t, q.Redis().ZAdd(t.Context(), "asynq:servers", redis.Z{Score: 1e18, Member: "a-list"},

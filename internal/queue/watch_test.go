@@ -65,16 +65,18 @@ func TestWatchGivesALease(t *testing.T) {
 				t.Fatalf("at first %+v", h)
 			}
 		}
-		must(t, q.Redis().ZAddXX(t.Context(), "recarga:{topups}:strays", redis.Z{Score: ago(61 * time.Second), Member: "ORD-1"}).Err())
+		seen := redis.Z{Score: ago(61 * time.Second), Member: "ORD-1"}
+		must(t, q.Redis().ZAddXX(t.Context(), "recarga:{topups}:strays", seen).Err())
 		if h := watch(t, q); h.ActiveWithoutLease != 0 || h.Repaired != (queue.Repairs{Leases: 1}) {
 			t.Fatalf("a minute later %+v", h)
 		}
 		if h := watch(t, q); h.ActiveWithoutLease != 0 || h.Repaired != (queue.Repairs{}) {
 			t.Fatalf("then %+v", h)
 		}
-		_, handler := looks(done)
+		_, handler := recorded(done)
 		serve(t, q, handler)
-		testkit.Eventually(t, 20*time.Second, func() bool { return watch(t, q).Depth["retry"] == 1 }, "the task is taken back")
+		takenBack := func() bool { return watch(t, q).Depth["retry"] == 1 }
+		testkit.Eventually(t, 20*time.Second, takenBack, "the task is taken back")
 	})
 }
 
@@ -130,15 +132,17 @@ func TestWatchQuarantines(t *testing.T) {
 		if h.OverdueLeases != 2 || h.Undecodable != 1 || h.Repaired != (queue.Repairs{Quarantined: 1}) {
 			t.Fatalf("%+v", h)
 		}
-		if kept := rdb.HGetAll(ctx, "recarga:{topups}:quarantine").Val(); !cmp.Equal(kept, map[string]string{"BAD": "not a message"}) {
+		kept := rdb.HGetAll(ctx, "recarga:{topups}:quarantine").Val()
+		if !cmp.Equal(kept, map[string]string{"BAD": "not a message"}) {
 			t.Errorf("kept %q", kept)
 		}
 		if h := watch(t, q); h.Undecodable != 1 || h.OverdueLeases != 1 || h.Repaired != (queue.Repairs{}) {
 			t.Errorf("afterwards %+v", h)
 		}
-		_, handler := looks(done)
+		_, handler := recorded(done)
 		serve(t, q, handler)
-		testkit.Eventually(t, 20*time.Second, func() bool { return watch(t, q).Depth["retry"] == 1 }, "the other task is taken back")
+		takenBack := func() bool { return watch(t, q).Depth["retry"] == 1 }
+		testkit.Eventually(t, 20*time.Second, takenBack, "the other task is taken back")
 	})
 }
 
@@ -173,7 +177,8 @@ func TestWatchReports(t *testing.T) {
 	onBoth(t, func(t *testing.T, q *queue.Queue) {
 		h, err := q.Watch(t.Context())
 		must(t, err)
-		if want := "queue topups is served by nobody; queue webhooks is served by nobody"; strings.Join(h.Alarms(), "; ") != want {
+		want := "queue topups is served by nobody; queue webhooks is served by nobody"
+		if strings.Join(h.Alarms(), "; ") != want {
 			t.Errorf("alarms %q, want %q", h.Alarms(), want)
 		}
 		if h.Skew.Abs() > time.Second {
@@ -182,14 +187,14 @@ func TestWatchReports(t *testing.T) {
 		must(t, q.EnqueueOrder(t.Context(), request("NOW"), time.Time{}))
 		must(t, q.EnqueueOrder(t.Context(), request("LATER"), time.Now().Add(time.Hour)))
 		must(t, asynq.NewInspectorFromRedisClient(q.Redis()).PauseQueue(tasks.QueueTopups))
-		_, handler := looks(done)
+		_, handler := recorded(done)
 		serve(t, q, handler)
 		testkit.Eventually(t, 20*time.Second, func() bool { return watch(t, q).Servers == 2 }, "both servers are seen")
 		h, err = q.Watch(t.Context())
 		must(t, err)
 		got := h.Queues[tasks.QueueTopups]
-		want := map[string]int{"pending": 1, "active": 0, "scheduled": 1, "retry": 0, "archived": 0, "completed": 0}
-		if diff := cmp.Diff(want, got.Depth); diff != "" {
+		depths := map[string]int{"pending": 1, "active": 0, "scheduled": 1, "retry": 0, "archived": 0, "completed": 0}
+		if diff := cmp.Diff(depths, got.Depth); diff != "" {
 			t.Errorf("depth: %s", diff)
 		}
 		if !got.Paused || got.OldestPending <= 0 || got.OldestPending > time.Minute {

@@ -2,8 +2,6 @@ package producer
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -11,9 +9,11 @@ import (
 
 // Operator is an operator in the registry: a person, or a program, with a key of its own.
 type Operator struct {
+	// Name is under which is kept what it does.
 	Name string `json:"name"`
 	// Role is viewer, operator or admin.
-	Role      string    `json:"role"`
+	Role string `json:"role"`
+	// CreatedAt is when it was added.
 	CreatedAt time.Time `json:"created_at"`
 	// ExpiresAt is when its keys end; nil: never.
 	ExpiresAt *time.Time `json:"expires_at"`
@@ -27,15 +27,10 @@ type Operator struct {
 	Key string `json:"key,omitempty"`
 }
 
-// Operators lists the operators of the registry, with an admin's key, as all calls below.
+// Operators lists the operators of the registry, with an admin's key, as all methods below.
 func (c *Client) Operators(ctx context.Context) ([]Operator, error) {
-	var page struct {
-		Data []Operator `json:"data"`
-	}
-	if _, err := c.once(ctx, http.MethodGet, "/v1/operators", nil, &page); err != nil {
-		return nil, fmt.Errorf("list operators: %w", err)
-	}
-	return page.Data, nil
+	operators, _, err := list[Operator](ctx, c, "list operators", "/v1/operators")
+	return operators, err
 }
 
 // AddOperator registers an operator, whose keys end at expiresAt; nil: never. Keep its key: it is shown this once.
@@ -62,15 +57,10 @@ func (c *Client) RotateOperatorKey(ctx context.Context, name string, overlap tim
 func (c *Client) onOperator(
 	ctx context.Context, what, method, path, name string, request map[string]any,
 ) (o Operator, err error) {
-	var body []byte
+	var body any
 	if request != nil {
-		body, err = json.Marshal(request)
+		body = request
 	}
-	if err == nil {
-		_, err = c.once(ctx, method, path, body, &o)
-	}
-	if err != nil {
-		return o, fmt.Errorf("%s operator %s: %w", what, name, err)
-	}
-	return o, nil
+	err = c.call(ctx, what+" operator "+name, method, path, body, &o)
+	return o, err
 }

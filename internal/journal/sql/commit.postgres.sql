@@ -1,0 +1,6 @@
+-- name: server_version
+SELECT current_setting('server_version_num')::int, current_setting('server_version')
+
+-- name: plan_once
+SET plan_cache_mode = force_generic_plan; SET jit = off; SET enable_seqscan = off; SET enable_hashjoin = off;
+SET enable_mergejoin = off

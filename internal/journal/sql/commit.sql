@@ -1,0 +1,22 @@
+-- name: tally
+INSERT INTO tallies (state, writer, orders)
+VALUES ($1, $2, $3)
+ON CONFLICT (state, writer) DO UPDATE SET orders = tallies.orders + excluded.orders
+
+-- name: commit
+INSERT INTO commits (writer, number, at)
+VALUES ($1, $2, $3)
+ON CONFLICT (writer) DO UPDATE SET at = excluded.at, number = excluded.number / CASE
+    WHEN GREATEST(commits.asked, commits.number) < excluded.number THEN 1 ELSE 0 END
+
+-- name: latest_commit
+INSERT INTO commits (writer, number, asked, at)
+VALUES ($1, 0, $2, $3)
+ON CONFLICT (writer) DO UPDATE SET asked = excluded.asked
+RETURNING number
+
+-- name: forget_commits
+DELETE FROM commits WHERE at < $1
+
+-- name: ping
+SELECT 1

@@ -188,7 +188,8 @@ func credentials(s string) string {
 	for _, kind := range []*regexp.Regexp{scheme, member, named, jwt} {
 		s = kind.ReplaceAllStringFunc(s, func(match string) string {
 			secret := kind.FindStringSubmatch(match)[1]
-			word := len(secret) < 20 && !strings.ContainsAny(secret, "0123456789-._~+/=") // as in "Basic authentication"
+			// A word, as in "Basic authentication".
+			word := len(secret) < 20 && !strings.ContainsAny(secret, "0123456789-._~+/=")
 			if word && kind != member {
 				return match
 			}
@@ -326,5 +327,6 @@ func (b *border) error(err error) error {
 // the answer without token, secret or phone number.
 func (b *border) evidence(p *progress, a answer, phone topup.Phone) string {
 	body := strings.ReplaceAll(string(a.body), phone.Digits(), phone.String())
-	return fmt.Sprintf("%s; HTTP status %d; answer %q", b.text(p.String(), maxText), a.status, b.text(body, maxEvidence))
+	step, shown := b.text(p.String(), maxText), b.text(body, maxEvidence)
+	return fmt.Sprintf("%s; HTTP status %d; answer %q", step, a.status, shown)
 }

@@ -41,7 +41,8 @@ func decide(o *object, status int, sent topup.ID, retry []topup.Code) (topup.Out
 		case common == "" || outcome == common && why == "":
 			common, why = outcome, reason
 		case outcome != common:
-			return topup.OutcomeUnknown, fmt.Sprintf("the answer can be read in two ways, as %s and as %s", common, outcome)
+			why = fmt.Sprintf("the answer can be read in two ways, as %s and as %s", common, outcome)
+			return topup.OutcomeUnknown, why
 		}
 	}
 	if common == "" {

@@ -116,7 +116,8 @@ func newHTTP(conns int) *http.Client {
 	protocols.SetHTTP1(true)
 	return &http.Client{
 		Transport: httpclient.Guard{Base: &http.Transport{
-			Proxy: nil, Protocols: protocols, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			Proxy: nil, Protocols: protocols,
+			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 				conn, err := dialer.DialContext(ctx, network, addr)
 				if err != nil {
 					return nil, err

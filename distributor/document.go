@@ -16,8 +16,9 @@ func documentOf(call string) []documented {
 	switch call {
 	case "login":
 		return []documented{
-			{"success", "true", exactly("true")}, {"access_token", "a text", isText}, {"refresh_token", "a text", isText},
-			{"token_type", "Bearer", exactly(`"Bearer"`)}, {"expires_in", "a number", isNumber},
+			{"success", "true", exactly("true")}, {"access_token", "a text", isText},
+			{"refresh_token", "a text", isText}, {"token_type", "Bearer", exactly(`"Bearer"`)},
+			{"expires_in", "a number", isNumber},
 		}
 	case "balance":
 		return []documented{

@@ -44,8 +44,9 @@ func namesLimit(text string) bool {
 		switch word {
 		case "limit", "limits", "limite", "límite", "quota", "cupo", "tope":
 			limit = true
-		case "daily", "day", "today", "weekly", "monthly", "diario", "diaria", "dia", "día", "hoy", "semanal", "mensual",
-			"mxn", "amount", "monto", "phone", "msisdn", "number", "numero", "número", "customer", "cliente", "subscriber":
+		case "daily", "day", "today", "weekly", "monthly", "diario", "diaria", "dia", "día", "hoy", "semanal",
+			"mensual", "mxn", "amount", "monto", "phone", "msisdn", "number", "numero", "número", "customer",
+			"cliente", "subscriber":
 			one = true
 		case "rate", "request", "requests", "call", "calls", "api", "solicitudes", "peticiones":
 			return false

@@ -22,6 +22,7 @@ import (
 
 // purchaseBody is the request of the vendor's document.
 type purchaseBody struct {
+	// As topup.Order has them; the document names no others.
 	ID       topup.ID         `json:"distributor_transaction_id"`
 	Phone    string           `json:"phone_number"`
 	Product  string           `json:"product_id"`

@@ -285,7 +285,8 @@ func tokenOf(a answer, now time.Time) (token, bool) {
 		return token{}, false
 	}
 	life := lifeOf(o.value("expires_in"))
-	return token{value: value, expires: now.Add(life - min(life/10, time.Minute)), refresh: o.text("refresh_token")}, true
+	expires := now.Add(life - min(life/10, time.Minute))
+	return token{value: value, expires: expires, refresh: o.text("refresh_token")}, true
 }
 
 // notVisible reports whether r is a character that no token has, and no header may have.

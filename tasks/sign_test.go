@@ -12,7 +12,8 @@ import (
 func TestVerify(t *testing.T) {
 	payload := []byte(`{"distributor_transaction_id":"A"}`)
 	signed := func(signature string) tasks.Task {
-		return tasks.Task{Type: tasks.TypePurchase, Payload: payload, Headers: map[string]string{tasks.SignatureHeader: signature}}
+		headers := map[string]string{tasks.SignatureHeader: signature}
+		return tasks.Task{Type: tasks.TypePurchase, Payload: payload, Headers: headers}
 	}
 	good := tasks.Sign("key", tasks.TypePurchase, payload)
 	for _, c := range []struct {
@@ -54,7 +55,8 @@ func TestSignedPurchase(t *testing.T) {
 
 // A program in another language signs these bytes, and sets the header of its asynq task.
 func ExampleSign() {
-	payload := `{"distributor_transaction_id":"ORD-1","phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10}`
+	payload := `{"distributor_transaction_id":"ORD-1","phone_number":"5537686660",` +
+		`"product_id":"MOVISTAR_TAE","amount":10}`
 	fmt.Println(tasks.SignatureHeader + ": " + tasks.Sign("a key of 16 signs or more", "topup:purchase", []byte(payload)))
 	// Output:
 	// recarga-signature: v1=7ac4920ec96c757acebf242235266fa77e9624ecbd1c3f47883067ed58f0e8e6

@@ -41,7 +41,7 @@ const (
 
 const (
 	// MaxRetry is asynq's counter, out of the way: attempts and tries are counted in the journal, and
-	// a task that asynq gave up on (or archived after two crashes) would be a wake-up call lost.
+	// a task that asynq no longer retries (or archived after two crashes) would be a wake-up call lost.
 	MaxRetry = 1_000_000
 	// Timeout of a task in asynq, above anything a handler does by itself: when it passes, asynq
 	// frees the slot and retries while the handler may still run, so it must never be what ends a
@@ -49,7 +49,7 @@ const (
 	Timeout = 30 * time.Minute
 )
 
-// NewPurchase is the task that asks a worker to look at an order. Its id is the order's.
+// NewPurchase is the task that asks a worker to process an order. Its id is the order's.
 func NewPurchase(r topup.Request, options ...Option) (*asynq.Task, error) {
 	return NewPurchaseContext(context.Background(), r, options...)
 }
@@ -87,10 +87,12 @@ func NewPurchaseContext(ctx context.Context, r topup.Request, options ...Option)
 
 // Delivery is the payload of a webhook:deliver task.
 type Delivery struct {
+	// EventID is the id of the event that is to be delivered.
 	EventID string `json:"event_id"`
 }
 
-// ParseDelivery reads the payload of a webhook:deliver task, as strictly as topup.ParseRequest reads that of a purchase.
+// ParseDelivery reads the payload of a webhook:deliver task, as strictly as topup.ParseRequest reads that of a
+// purchase.
 func ParseDelivery(payload []byte) (d Delivery, err error) {
 	o, err := strictjson.Read(payload)
 	switch {
@@ -104,8 +106,9 @@ func ParseDelivery(payload []byte) (d Delivery, err error) {
 			return d, topup.UnknownField(name, string(o.Fields[name]), slices.Values([]string{fieldEventID}))
 		}
 	}
-	if json.Unmarshal(o.Fields[fieldEventID], &d.EventID) != nil || d.EventID == "" || strings.ContainsRune(d.EventID, 0) {
-		return d, &topup.FieldError{Field: fieldEventID, Value: string(o.Fields[fieldEventID]), Allowed: "the id of an event"}
+	value := o.Fields[fieldEventID]
+	if json.Unmarshal(value, &d.EventID) != nil || d.EventID == "" || strings.ContainsRune(d.EventID, 0) {
+		return d, &topup.FieldError{Field: fieldEventID, Value: string(value), Allowed: "the id of an event"}
 	}
 	return d, nil
 }
@@ -119,12 +122,13 @@ func NewDelivery(ctx context.Context, eventID string) (*asynq.Task, error) {
 	if err != nil {
 		return nil, fmt.Errorf("delivery task of %s: %w", eventID, err)
 	}
-	return asynq.NewTaskWithHeaders(TypeDeliver, payload, headers(ctx), append(base(QueueWebhooks), asynq.TaskID(eventID))...), nil
+	enqueue := append(base(QueueWebhooks), asynq.TaskID(eventID))
+	return asynq.NewTaskWithHeaders(TypeDeliver, payload, headers(ctx), enqueue...), nil
 }
 
 // base are the options of every task. There is no Unique (its lock outlives a failed enqueue), no
 // Retention (a finished task would keep its id taken) and no Deadline (a task past it is archived
-// without a look): the journal does what they are for.
+// without a run): the journal does what they are for.
 func base(queue string) []asynq.Option {
 	return []asynq.Option{asynq.Queue(queue), asynq.MaxRetry(MaxRetry), asynq.Timeout(Timeout)}
 }

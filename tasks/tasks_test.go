@@ -35,7 +35,8 @@ func TestPurchase(t *testing.T) {
 	if info.ID != "ORD-1" || info.Queue != "topups" || info.Type != "topup:purchase" {
 		t.Errorf("%s in %s of type %s", info.ID, info.Queue, info.Type)
 	}
-	if info.MaxRetry != tasks.MaxRetry || info.Timeout != tasks.Timeout || info.Retention != 0 || !info.NextProcessAt.Equal(at) {
+	if info.MaxRetry != tasks.MaxRetry || info.Timeout != tasks.Timeout || info.Retention != 0 ||
+		!info.NextProcessAt.Equal(at) {
 		t.Errorf("%+v", info)
 	}
 	got, err := topup.ParseRequest(info.Payload)
@@ -50,9 +51,12 @@ func TestPurchase(t *testing.T) {
 
 func TestParseDelivery(t *testing.T) {
 	for payload, id := range map[string]string{
-		`{"event_id":"evt_1"}`: "evt_1", "\ufeff" + ` {"event_id" : "evt_1"} `: "evt_1", ``: "", `[]`: "", `{}`: "", `{"event_id":""}`: "", `{"event_id":null}`: "",
-		`{"event_id":7}`: "", `{"Event_ID":"evt_1"}`: "", `{"event_id":"evt_1","event_id":"evt_2"}`: "", `{"event_id":"evt_1","x":1}`: "",
-		`{"event_id":"evt_1"}{}`: "", `{"event_id":"a\u0000"}`: "", `{"event_id":"a\ud800"}`: "", "{\"event_id\":\"\xff\"}": "",
+		`{"event_id":"evt_1"}`: "evt_1", "\ufeff" + ` {"event_id" : "evt_1"} `: "evt_1", ``: "", `[]`: "",
+		`{}`: "", `{"event_id":""}`: "", `{"event_id":null}`: "",
+		`{"event_id":7}`: "", `{"Event_ID":"evt_1"}`: "", `{"event_id":"evt_1","event_id":"evt_2"}`: "",
+		`{"event_id":"evt_1","x":1}`: "",
+		`{"event_id":"evt_1"}{}`:     "", `{"event_id":"a\u0000"}`: "", `{"event_id":"a\ud800"}`: "",
+		"{\"event_id\":\"\xff\"}": "",
 	} {
 		if d, err := tasks.ParseDelivery([]byte(payload)); (err == nil) != (id != "") || err == nil && d.EventID != id {
 			t.Errorf("%q: %+v, %v; want %q", payload, d, err, id)
@@ -66,7 +70,8 @@ func TestDelivery(t *testing.T) {
 		t.Fatal(err)
 	}
 	info := enqueue(t, task)
-	if info.ID != "evt_1" || info.Queue != "webhooks" || info.Type != "webhook:deliver" || string(info.Payload) != `{"event_id":"evt_1"}` {
+	if info.ID != "evt_1" || info.Queue != "webhooks" || info.Type != "webhook:deliver" ||
+		string(info.Payload) != `{"event_id":"evt_1"}` {
 		t.Errorf("%+v %s", info, info.Payload)
 	}
 }

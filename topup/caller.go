@@ -15,7 +15,8 @@ type Caller struct {
 	Version int64
 	// CallbackURL is where its events go; empty: nowhere.
 	CallbackURL string
-	// Keys are its API keys, the newest first: one, or two while one follows the other. None: its key is of the settings.
+	// Keys are its API keys, the newest first: one, or two while one follows the other. None: its key is of the
+	// settings.
 	Keys []CallerKey
 	// Endpoints receive events beside the callback URL.
 	Endpoints []CallerEndpoint

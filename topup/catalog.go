@@ -114,7 +114,8 @@ func (c Catalog) parseProduct(s string) (string, error) {
 // judge adds what Check has against a request of which both fields are readable, with the amount as it was given.
 func (c Catalog) judge(errs *errorList, r Request, amount string) {
 	var wrong *FieldError
-	if c.lenient && len(*errs) == 0 || errs.has(FieldProduct) || !errors.As(c.Check(r), &wrong) || errs.has(wrong.Field) {
+	if c.lenient && len(*errs) == 0 || errs.has(FieldProduct) || !errors.As(c.Check(r), &wrong) ||
+		errs.has(wrong.Field) {
 		return
 	}
 	if wrong.Field == FieldAmount {

@@ -37,7 +37,8 @@ type Correction struct {
 func (c Correction) Check() error {
 	var errs []error
 	if c.Outcome != ResolvedSucceeded && c.Outcome != ResolvedFailed {
-		errs = append(errs, &FieldError{Field: "outcome", Value: string(c.Outcome), Allowed: "one of succeeded, failed"})
+		allowed := "one of succeeded, failed"
+		errs = append(errs, &FieldError{Field: "outcome", Value: string(c.Outcome), Allowed: allowed})
 	}
 	errs = append(errs, checkDecision(c.Reason, c.By)...)
 	return errors.Join(append(errs, checkReceipts(c.Outcome, c.TransactionID, c.Reference, c.AuthCode)...)...)

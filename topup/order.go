@@ -40,7 +40,7 @@ type Order struct {
 	CreatedAt     time.Time    `json:"created_at"`      // when it was accepted
 	UpdatedAt     time.Time    `json:"updated_at"`      // of the last change
 	ProcessAt     *time.Time   `json:"process_at"`      // not bought before; nil: at once
-	ExpiresAt     *time.Time   `json:"expires_at"`      // not bought from then on, as the caller asked; nil: no such time
+	ExpiresAt     *time.Time   `json:"expires_at"`      // not bought from then on; nil: no such time
 	NextAttemptAt *time.Time   `json:"next_attempt_at"` // nil: no attempt is scheduled, or it is due
 	FinishedAt    *time.Time   `json:"finished_at"`     // when it became final; nil: it is not
 	// WaitsFor is why it waits in the wait queue; null when it does not.

@@ -7,7 +7,8 @@ import (
 
 // Restrictions are when, and for whom, nothing may be bought, as all workers know it.
 type Restrictions struct {
-	// PausedUntil is when requests may be sent again, by the distributor's 429 and Retry-After; zero: there is no pause.
+	// PausedUntil is when requests may be sent again, by the distributor's 429 and Retry-After; zero: there is no
+	// pause.
 	PausedUntil time.Time
 	// Outages are the operators whose purchases fail, by OperatorOf.
 	Outages map[string]Outage

@@ -161,7 +161,8 @@ func (c Catalog) ParseRequest(data []byte) (Request, error) {
 			errs.add(e)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(raw)) { // last: what is wrong with the fields that there are says more
+	// Last: what is wrong with the fields that there are says more.
+	for _, name := range slices.Sorted(maps.Keys(raw)) {
 		errs.add(UnknownField(name, string(raw[name]), slices.Values(requestFields)))
 	}
 	return r, errs.join()
@@ -344,7 +345,8 @@ func parseCallback(s string) (string, error) {
 func parseTime(field string) func(string) (*time.Time, error) {
 	return func(s string) (*time.Time, error) {
 		t, err := time.Parse(time.RFC3339, s)
-		t = t.UTC().Truncate(time.Microsecond) // before the year is judged: 9999-12-31T23:59-01:00 is in 10000, without JSON
+		// Before the year is judged: 9999-12-31T23:59-01:00 is in 10000, which has no JSON.
+		t = t.UTC().Truncate(time.Microsecond)
 		if err != nil || t.Year() < 2000 || t.Year() > 9999 {
 			return nil, &FieldError{Field: field, Value: s, Allowed: "a time of RFC 3339, as in 2026-01-31T18:00:00Z"}
 		}

@@ -51,9 +51,9 @@ type Resolution struct {
 	At time.Time `json:"at"`
 	// Forced: it was decided while a worker might still have been acting on the order.
 	Forced bool `json:"forced,omitempty"`
-	// Attempt is the number of the order's latest attempt when it was decided. Where it is given, an order that has been
-	// sent again since is not resolved (MovedOnError); 0 asks for no such comparison. The journal
-	// keeps the number of the attempt that was held.
+	// Attempt is the number of the order's latest attempt when it was decided. Where it is given, an order that has
+	// been sent again since is not resolved (MovedOnError); 0 asks for no such comparison. The journal keeps the
+	// number of the attempt that was held.
 	Attempt int `json:"attempt"`
 
 	// What the distributor's statement says of the purchase; for ResolvedSucceeded only.

@@ -24,8 +24,9 @@ func (o Order) ForCaller() Order {
 // operator's evidence.
 func (d Details) ForCaller() Details {
 	return Details{
-		Order: d.Order.ForCaller(), Attempts: each(d.Attempts, Attempt.ForCaller), Events: each(d.Events, Event.ForCaller),
-		Resolutions: each(d.Resolutions, Resolution.ForCaller), Corrections: each(d.Corrections, Correction.ForCaller),
+		Order: d.Order.ForCaller(), Attempts: each(d.Attempts, Attempt.ForCaller),
+		Events: each(d.Events, Event.ForCaller), Resolutions: each(d.Resolutions, Resolution.ForCaller),
+		Corrections: each(d.Corrections, Correction.ForCaller),
 	}
 }
 
@@ -44,8 +45,8 @@ func each[T any](all []T, see func(T) T) []T {
 // itself names the distributor's host, and our own network.
 func (a Attempt) ForCaller() Attempt {
 	seen := Attempt{
-		Number: a.Number, StartedAt: a.StartedAt, FinishedAt: a.FinishedAt, Outcome: a.Outcome, HTTPStatus: a.HTTPStatus,
-		ResponseCode: a.ResponseCode, ResponseMessage: a.ResponseMessage, Probe: a.Probe,
+		Number: a.Number, StartedAt: a.StartedAt, FinishedAt: a.FinishedAt, Outcome: a.Outcome,
+		HTTPStatus: a.HTTPStatus, ResponseCode: a.ResponseCode, ResponseMessage: a.ResponseMessage, Probe: a.Probe,
 	}
 	switch {
 	case a.Error == "":

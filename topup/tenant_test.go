@@ -65,8 +65,8 @@ func TestCallersView(t *testing.T) {
 	}
 }
 
-// TestWebhooksTellNoMore: the body of a webhook has the order as its caller sees it.
-func TestWebhooksTellNoMore(t *testing.T) {
+// TestWebhooksShowNoMore: the body of a webhook has the order as its caller sees it.
+func TestWebhooksShowNoMore(t *testing.T) {
 	var o topup.Order
 	testkit.Fill(&o)
 	ev, err := topup.NewEvent("evt", topup.EventCorrected, o, 1, time.Now())

@@ -189,7 +189,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-func TestNowhereToTell(t *testing.T) {
+func TestNowhereToDeliver(t *testing.T) {
 	secret := webhook.NewSecret()
 	cases := map[string]struct {
 		endpoints phoneBook

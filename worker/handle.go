@@ -127,5 +127,6 @@ type noIntake struct{}
 
 // Admit implements Intake.
 func (noIntake) Admit(context.Context, tasks.Task, topup.Request) error {
-	return &intake.RefusedError{Reason: intake.CallerReserved, Err: errors.New("no order is accepted from Redis alone")}
+	err := errors.New("no order is accepted from Redis alone")
+	return &intake.RefusedError{Reason: intake.CallerReserved, Err: err}
 }

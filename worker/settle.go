@@ -39,8 +39,9 @@ func (w *Worker) settle(ctx context.Context, o topup.Order, result topup.Result)
 		return o, err
 	}
 	if err != nil {
-		w.Log.ErrorContext(ctx, "result not recorded", "order", o.ID, "attempt", o.AttemptCount, "outcome", result.Outcome,
-			"response_code", string(result.Code), "transaction_id", result.TransactionID, "error", err)
+		w.Log.ErrorContext(ctx, "result not recorded", "order", o.ID, "attempt", o.AttemptCount,
+			"outcome", result.Outcome, "response_code", string(result.Code),
+			"transaction_id", result.TransactionID, "error", err)
 		return o, err
 	}
 	w.logChanged(ctx, settled, result)
@@ -107,8 +108,8 @@ func (w *Worker) logTooLate(ctx context.Context, o topup.Order, r topup.Result) 
 		"response_code", string(r.Code), "transaction_id", r.TransactionID)
 }
 
-// logChanged logs an order's new state, and the error of its result where the response code does not explain it. An order that
-// somebody must settle is a warning.
+// logChanged logs an order's new state, and the error of its result where the response code does not explain it. An
+// order that somebody must settle is a warning.
 func (w *Worker) logChanged(ctx context.Context, o topup.Order, r topup.Result) {
 	level, attrs := slog.LevelInfo, o.LogAttrs()
 	if o.State == topup.StateUnknown {

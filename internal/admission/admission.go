@@ -89,7 +89,8 @@ type Breaker struct {
 type Config struct {
 	// RateLimiter limits the purchases of all workers together. Nil: there is no limit.
 	RateLimiter RateLimiter
-	// SharedState is what the workers know together. Nil: each worker learns from its own 429s alone, and Breaker is off.
+	// SharedState is what the workers know together. Nil: each worker learns from its own 429s alone, and Breaker is
+	// off.
 	SharedState SharedState
 	// Breaker stops purchases of an operator that fails.
 	Breaker Breaker
@@ -240,6 +241,7 @@ func (c *Control) known(o topup.Waiting) Known {
 
 func waiting(o topup.Order) topup.Waiting {
 	return topup.Waiting{
-		ID: o.ID, Priority: o.Priority, Caller: o.Caller, Product: o.Product, Amount: o.Amount, AttemptCount: o.AttemptCount,
+		ID: o.ID, Priority: o.Priority, Caller: o.Caller, Product: o.Product, Amount: o.Amount,
+		AttemptCount: o.AttemptCount,
 	}
 }

@@ -122,10 +122,10 @@ func (r *releaser) endForgotten(ctx context.Context, all []topup.Waiting) {
 	outages := r.Outages()
 	maps.DeleteFunc(r.lastWaited, func(operator string, _ time.Time) bool { return outages[operator].Since.IsZero() })
 	for operator, outage := range outages {
-		waits := slices.ContainsFunc(all, func(o topup.Waiting) bool { return topup.OperatorOf(o.Product) == operator })
+		its := func(o topup.Waiting) bool { return topup.OperatorOf(o.Product) == operator }
 		last, known := r.lastWaited[operator]
 		switch {
-		case waits || !known || outage.Since.After(last):
+		case slices.ContainsFunc(all, its) || !known || outage.Since.After(last):
 			r.lastWaited[operator] = time.Now()
 		case !outage.Recovering() && time.Since(last) > max(breakerWindow, r.Attempt):
 			r.endOutage(ctx, operator, outage)

@@ -73,7 +73,8 @@ func (r *releaser) round(ctx context.Context) (pause time.Duration, err error) {
 		return 0, err
 	}
 	for rank, p := range topup.Priorities() {
-		r.waitingByPriority[rank].Store(slices.ContainsFunc(all, func(o topup.Waiting) bool { return o.Priority == p }))
+		waits := slices.ContainsFunc(all, func(o topup.Waiting) bool { return o.Priority == p })
+		r.waitingByPriority[rank].Store(waits)
 	}
 	r.endForgotten(ctx, all)
 	if len(all) == 0 {

@@ -63,7 +63,7 @@ func variants() []variant {
 }
 
 // TestAccessDocument walks over the whole API with every kind of key and with good and broken requests. Who may not do
-// something is told so, the same whatever is wrong with the request; who may is told what is wrong. docs/access.md is
+// something gets that answer, the same whatever is wrong with the request; who may learns what is wrong. docs/access.md is
 // what the walk has found, and internal/access must say the same.
 func TestAccessDocument(t *testing.T) {
 	s := whole(t, sqliteIn(t))
@@ -222,7 +222,7 @@ Every request carries a key (~Authorization: Bearer KEY~), or a session of the c
 - ~recarga operator disable~, ~rotate-key~ and an expiry end a key, and the console's sessions that it began, within two
   seconds in every process. So does a logout with its session. Without ~RECARGA_ADMIN_KEY~ operators' keys are refused
   and the console is closed: that key signs the sessions.
-- Who may not do something is told so (401, 403) before anything of the request is judged, and before its body is read.
+- Who may not do something is answered 401 or 403 before anything of the request is judged, and before its body is read.
 
 ## Wrong keys
 
@@ -284,7 +284,7 @@ func TestGuesser(t *testing.T) {
 	}
 }
 
-// TestClientsBehindProxies: behind a trusted proxy clients are told apart, and from anybody else X-Forwarded-For is
+// TestClientsBehindProxies: behind a trusted proxy clients are known one by one, and from anybody else X-Forwarded-For is
 // ignored.
 func TestClientsBehindProxies(t *testing.T) {
 	guess := func(s *server, client string) int {

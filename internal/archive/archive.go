@@ -32,26 +32,31 @@ type Folder string
 
 // Manifest says what is in a file.
 type Manifest struct {
+	// File is its name in the folder.
 	File string `json:"file"`
 	// SHA256 is of the file as it is, in hexadecimal.
 	SHA256 string `json:"sha256"`
-	Bytes  int64  `json:"bytes"`
-	Lines  int    `json:"lines"`
-	// CreatedFrom and CreatedUntil are when the first and the last of its orders were placed.
-	CreatedFrom  time.Time `json:"created_from"`
+	// Bytes is its length as it is, packed.
+	Bytes int64 `json:"bytes"`
+	// Lines counts its orders.
+	Lines int `json:"lines"`
+	// CreatedFrom is when the first of its orders was placed.
+	CreatedFrom time.Time `json:"created_from"`
+	// CreatedUntil is when the last of its orders was placed.
 	CreatedUntil time.Time `json:"created_until"`
-	WrittenAt    time.Time `json:"written_at"`
+	// WrittenAt is when the file was closed.
+	WrittenAt time.Time `json:"written_at"`
 }
 
 // Writer writes one file. It has its name once it is closed.
 type Writer struct {
-	folder Folder
-	name   string
-	file   *os.File
-	zipped *gzip.Writer
-	digest hash.Hash
-	bytes  int64
-	lines  int
+	folder Folder       // that the file is in
+	name   string       // the one it will have
+	file   *os.File     // under another name
+	zipped *gzip.Writer // to file
+	digest hash.Hash    // of what file has
+	bytes  int64        // that file has
+	lines  int          // that were written
 }
 
 // Create begins a file.

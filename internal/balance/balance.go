@@ -182,12 +182,13 @@ func (w *Watch) ask(ctx context.Context) error {
 		return err
 	}
 	if m.Deposit > 0 {
-		w.Log.InfoContext(ctx, "balance was topped up", "at_least", m.Deposit, "balance", r.Amount, "currency", r.Currency)
+		w.Log.InfoContext(ctx, "balance was topped up", "at_least", m.Deposit, "balance", r.Amount,
+			"currency", r.Currency)
 	}
 	if m.Drift > 0 {
 		w.Log.ErrorContext(ctx, "balance fell by more than orders explain", "unexplained", m.Drift,
-			"explained", m.Detail.Explained, "before", m.Detail.BalanceBefore, "after", r.Amount, "since", m.Detail.From,
-			"currency", r.Currency)
+			"explained", m.Detail.Explained, "before", m.Detail.BalanceBefore, "after", r.Amount,
+			"since", m.Detail.From, "currency", r.Currency)
 	}
 	w.deliver(ctx, m.Event)
 	return nil

@@ -220,8 +220,8 @@ func TestSecondChargeIsNoticed(t *testing.T) {
 	}
 }
 
-// TestLowIsToldOncePerFall: by two workers together, however many purchases see it.
-func TestLowIsToldOncePerFall(t *testing.T) {
+// TestLowIsNotifiedOncePerFall: by two workers together, however many purchases see it.
+func TestLowIsNotifiedOncePerFall(t *testing.T) {
 	k := setUp(t, sqlite(t), func(c *balance.Config) { c.Low = topup.Pesos(500) })
 	stop := k.watch(t)
 	defer stop()

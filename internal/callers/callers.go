@@ -56,20 +56,23 @@ const (
 
 // Registry knows the callers. It is safe for concurrent use.
 type Registry struct {
-	store Store
-	box   *seal.Box
+	store Store // of the rows
+	// box seals the secrets; nil without a key.
+	box *seal.Box
 	// plainHTTP allows callback URLs without TLS.
 	plainHTTP bool
 
+	// mu guards what is remembered.
 	mu     sync.Mutex
-	byName map[string]remembered
-	quotas map[string]remembered
-	byKey  map[[sha256.Size]byte]remembered
+	byName map[string]remembered            // callers with a row, by name
+	quotas map[string]remembered            // callers by name, also those without a row
+	byKey  map[[sha256.Size]byte]remembered // callers by the digest of a key
 }
 
+// remembered is a caller as it was read.
 type remembered struct {
-	caller topup.Caller
-	until  time.Time
+	caller topup.Caller // of a row, or the zero value without one
+	until  time.Time    // when it is read again
 }
 
 // New builds a Registry. encryptionKey seals the secrets: every process that signs or changes them needs
@@ -88,13 +91,20 @@ func New(store Store, encryptionKey string, plainHTTP bool, formerKeys ...string
 // Created is a new caller with what is shown of it once.
 type Created struct {
 	topup.Caller
+	// APIKey and WebhookSecret are in plain text; nobody can read them later.
 	APIKey, WebhookSecret string
 }
 
 // NewCaller is a caller as Add takes it. Only the name is needed.
 type NewCaller struct {
-	Name, CallbackURL, IDPrefix string
-	Quota                       topup.Quota
+	// Name is what the caller is known by for ever.
+	Name string
+	// CallbackURL is where its events are delivered; empty: nowhere.
+	CallbackURL string
+	// IDPrefix is what the ids of its orders begin with, and nobody else's; empty: anything.
+	IDPrefix string
+	// Quota bounds its open orders and its rate; the zero value bounds nothing.
+	Quota topup.Quota
 	// KeyExpiresAt is when its key ends; nil: never.
 	KeyExpiresAt *time.Time
 }
@@ -166,11 +176,16 @@ func (r *Registry) List(ctx context.Context) ([]topup.Caller, error) { return r.
 
 // Change is what may be changed of a caller; what is nil stays.
 type Change struct {
+	// CallbackURL is where its events are delivered; empty: nowhere.
 	CallbackURL *string
-	Disabled    *bool
-	IDPrefix    *string
-	MaxOpen     *int
-	MaxRate     *topup.Rate
+	// Disabled refuses its key, and delivers no event.
+	Disabled *bool
+	// IDPrefix is what the ids of its orders begin with; empty: anything.
+	IDPrefix *string
+	// MaxOpen bounds its orders that are not final; 0: any number.
+	MaxOpen *int
+	// MaxRate bounds how fast it places orders.
+	MaxRate *topup.Rate
 }
 
 // check names what is wrong with a change of the caller of a name.

@@ -32,21 +32,22 @@ const (
 // processes together exceed max_open by what the others accept in that time. A rate is kept by each process for
 // itself.
 type Quotas struct {
-	registry *Registry
-	book     Book
+	registry *Registry // what each caller may have
+	book     Book      // what it has
 
 	counting sync.Mutex // held by the one that asks the book
 
-	mu       sync.Mutex
-	limiters map[string]limiter
+	mu       sync.Mutex         // guards what follows
+	limiters map[string]limiter // by caller
 	// open are the open orders by caller, as they were counted, and what was accepted here since. taken is what was
 	// accepted here since the count under way began.
 	open, taken map[string]int
 	countAt     time.Time // when to count next
 }
 
+// limiter keeps a caller's rate in this process.
 type limiter struct {
-	rate topup.Rate
+	rate topup.Rate // that it was made for
 	*rate.Limiter
 }
 

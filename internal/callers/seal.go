@@ -14,6 +14,7 @@ const secretsPurpose = "recarga webhook secrets"
 
 // secret is one webhook secret of a caller.
 type secret struct {
+	// Secret is in plain text, as webhook.NewSecret makes it.
 	Secret string `json:"secret"`
 	// Until is when it stops to sign; zero for the current one.
 	Until time.Time `json:"until,omitzero"`

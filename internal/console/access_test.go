@@ -24,7 +24,7 @@ func (s *site) named(name string, role access.Role) (b *browser, key string) {
 	return b, key
 }
 
-// TestRolesInTheConsole: every route, for a session of every role. Who may not is told so, is offered no button, and
+// TestRolesInTheConsole: every route, for a session of every role. Who may not gets that answer, is offered no button, and
 // nothing changes.
 func TestRolesInTheConsole(t *testing.T) {
 	s := busy(t)

@@ -173,8 +173,8 @@ func TestLockWithoutEnd(t *testing.T) {
 	})
 }
 
-// TestRateLimitPoison: whatever stands where the limit is counted, the next purchase waits no longer than the limit says;
-// and a limit that is drawn down by ours is never taken for poison.
+// TestRateLimitPoison: whatever stands where the limit is counted, the next purchase waits no longer than the limit
+// says; and a limit that is drawn down by ours is never taken for poison.
 func TestRateLimitPoison(t *testing.T) {
 	redis, rejected := shared(t, testkit.Redis(t).URL())
 	rdb := redis.Client
@@ -338,7 +338,8 @@ func TestResume(t *testing.T) {
 					t.Errorf("of a total of %d, %d are granted", total, taken)
 				}
 			}
-			if n, err := redis.SharedState("secret").Resume(t.Context(), "TELCEL", since.Add(time.Second), 1, 5); n != 1 || err != nil {
+			n, err := redis.SharedState("secret").Resume(t.Context(), "TELCEL", since.Add(time.Second), 1, 5)
+			if n != 1 || err != nil {
 				t.Errorf("another recovery gets %d, %v", n, err)
 			}
 		})

@@ -21,9 +21,12 @@ import (
 // at once for an order that a person waits for, however many others wait.
 type RateLimiter struct {
 	limiter *redis_rate.Limiter
-	key     string
-	limits  []redis_rate.Limit // by rank
-	reject  func(ctx context.Context, kind, key, why string)
+	// key is where the limit is counted, behind the prefix of redis_rate.
+	key string
+	// limits are by the rank of the priority.
+	limits []redis_rate.Limit
+	// reject is that of Redis, never nil.
+	reject func(ctx context.Context, kind, key, why string)
 
 	// The embedded Redis serves this process alone, and cuts the numbers of a script to whole seconds: there the
 	// limit is kept here.
@@ -55,7 +58,9 @@ func (r Redis) RateLimiter(key string, count int, period time.Duration) *RateLim
 
 // Take takes the right to at most n purchases, and says how many it got. wait is until there may be another;
 // zero where it got them all.
-func (l *RateLimiter) Take(ctx context.Context, priority topup.Priority, n int) (granted int, wait time.Duration, err error) {
+func (l *RateLimiter) Take(
+	ctx context.Context, priority topup.Priority, n int,
+) (granted int, wait time.Duration, err error) {
 	limit := l.limits[priority.Rank()]
 	if l.alone != nil {
 		return l.takeAlone(limit, n)
@@ -88,7 +93,8 @@ func (l *RateLimiter) allow(ctx context.Context, limit redis_rate.Limit, n int) 
 	return l.limiter.AllowAtMost(ctx, l.key, limit, n)
 }
 
-// plausible reports whether an answer can be: the limit is drawn down by a burst of the highest priority at most.
+// plausible reports whether an answer can be right: the limit is drawn down by a burst of the highest priority at
+// most.
 func (l *RateLimiter) plausible(r *redis_rate.Result, limit redis_rate.Limit, n int) bool {
 	every := limit.Period / time.Duration(limit.Rate)
 	longest := every*time.Duration(l.limits[0].Burst-limit.Burst+1) + time.Second

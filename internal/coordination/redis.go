@@ -1,10 +1,11 @@
 // Package coordination is what the processes of one Redis share: how many purchases may be made, what they know of the
 // distributor (a pause, outages of its operators), and its token.
 //
-// Redis is not trusted: others may be able to write to it. What decides about purchases beside the journal is sealed
-// there with the distributor's secret key, which every process has that makes use of it, and with which a reader could
-// do what they like anyway; so there is no key that could be missing. What cannot be sealed, because scripts calculate
-// with it, is bounded: a value that none of ours can be is removed.
+// Redis is not trusted: others may be able to write to it. Two rules follow.
+//
+//   - What decides about purchases, beside the journal, is sealed with the distributor's secret key. Every process
+//     that uses it has that key, so the key cannot be missing; and whoever has it could make purchases anyway.
+//   - What scripts calculate with cannot be sealed, so it is bounded: a value that is none of ours is removed.
 package coordination
 
 import (
@@ -17,17 +18,18 @@ import (
 	"recarga/internal/seal"
 )
 
-// Redis is where it is shared.
+// Redis is where the processes share it.
 type Redis struct {
+	// Client is connected; whoever made it closes it.
 	Client redis.UniversalClient
 	// Embedded: it serves this process alone, nobody else writes to it, and its scripts know whole numbers only.
 	Embedded bool
 	// Reject is called for what no process of ours has written, after it was removed or ignored; kind is one of Kinds.
-	// It must not block. Nil: nobody is.
+	// It must not block. Nil: nothing is called.
 	Reject func(ctx context.Context, kind, key, why string)
 }
 
-// The kinds of what is rejected.
+// The kinds of what is rejected, as the metrics have them.
 const (
 	KindToken = "token"
 	KindLock  = "lock"

@@ -17,30 +17,33 @@ import (
 	"recarga/topup"
 )
 
-// SharedState is what all workers on one Redis know of the distributor: the pause that it asked for, and the outages of its
-// operators. It is sealed there with the distributor's secret key: nobody else can stop purchases by what they write.
+// SharedState is what all workers on one Redis know of the distributor: the pause that it asked for, and the outages
+// of its operators. It is sealed there with the distributor's secret key, so that nobody else can stop purchases.
 type SharedState struct {
 	rdb    redis.UniversalClient
 	sealed sealed
 	// guarded: others may write to this Redis.
 	guarded bool
-	reject  func(ctx context.Context, kind, key, why string)
+	// reject is that of Redis, never nil.
+	reject func(ctx context.Context, kind, key, why string)
 }
 
 const (
+	// stateKey and statePurpose keep the names that stored values have.
 	stateKey     = "recarga:distributor:notices"
+	statePurpose = "distributor notices"
 	pausedField  = "paused_until"
 	outagePrefix = "outage:"
-	// maxPause is the longest that the distributor's word is taken for.
+	// maxPause is the longest pause that is obeyed.
 	maxPause = time.Hour
 	// maxFields and maxField bound what is read: how many, and the bytes of each.
 	maxFields, maxField = 256, 8 << 10
 )
 
-// SharedState is the one of this Redis for those who have the distributor's secret key.
+// SharedState is the state on this Redis, for processes with the distributor's secret key.
 func (r Redis) SharedState(secretKey string) *SharedState {
 	return &SharedState{
-		rdb: r.Client, sealed: sealed{seal.New(secretKey), "distributor notices"}, guarded: !r.Embedded, reject: r.rejecting(),
+		rdb: r.Client, sealed: sealed{seal.New(secretKey), statePurpose}, guarded: !r.Embedded, reject: r.rejecting(),
 	}
 }
 
@@ -181,10 +184,13 @@ var resumeScript = redis.NewScript(resumeSource)
 
 // Resume says how many of n purchases an operator that recovers gets now; all workers together get at most total
 // since it began to recover.
-func (s *SharedState) Resume(ctx context.Context, operator string, recoveringSince time.Time, total, n int) (granted int, err error) {
+func (s *SharedState) Resume(
+	ctx context.Context, operator string, recoveringSince time.Time, total, n int,
+) (granted int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	granted, err = resumeScript.Run(ctx, s.rdb, []string{resumeKey(operator, recoveringSince)}, total, n, int(resumeFor.Seconds())).Int()
+	keys := []string{resumeKey(operator, recoveringSince)}
+	granted, err = resumeScript.Run(ctx, s.rdb, keys, total, n, int(resumeFor.Seconds())).Int()
 	if err != nil {
 		return 0, fmt.Errorf("resumption of %s: %w", operator, err)
 	}

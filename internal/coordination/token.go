@@ -17,24 +17,27 @@ import (
 )
 
 // TokenStore shares the distributor's token between all processes on one Redis. It is sealed there with the secret key
-// for the customer and the URL: somebody who can write to Redis cannot have purchases made with a token of his own.
+// for the customer and the URL: somebody who can write to Redis cannot have purchases made with a token of their own.
 type TokenStore struct {
-	rdb             redis.UniversalClient
-	lock            *redislock.Client
-	key             string
-	sealed          sealed
+	rdb  redis.UniversalClient
+	lock *redislock.Client
+	// key is the token's in Redis; the lock of a login has it with :login behind it.
+	key    string
+	sealed sealed
+	// customerID and url are sealed with the token.
 	customerID, url string
-	reject          func(ctx context.Context, kind, key, why string)
+	// reject is that of Redis, never nil.
+	reject func(ctx context.Context, kind, key, why string)
 }
 
 const (
 	// loginLock is how long a process that dies in a login stops the others. One that lives prolongs
 	// it: a vendor of one session would end the token of a login that is overtaken.
 	loginLock = 10 * time.Second
-	// loginPoll is how often somebody who waits for another's login looks.
+	// loginPoll is how often a process that waits for another's login asks for the lock.
 	loginPoll = 100 * time.Millisecond
-	// lockPatience is how long a login waits for another one, which takes less, before it no longer waits.
-	lockPatience = 30 * time.Second
+	// lockTimeout is how long a login waits for another one, which takes less, before it no longer waits.
+	lockTimeout = 30 * time.Second
 	// maxSealed bounds what is read as a token: one of the largest that the client takes, with all around it.
 	maxSealed = 16 << 10
 )
@@ -50,7 +53,8 @@ func (r Redis) TokenStore(customerID, secretKey, url string) *TokenStore {
 
 // stored is the token as Redis has it, sealed.
 type stored struct {
-	Token   string    `json:"token"`
+	Token string `json:"token"`
+	// Expires is when the token is to be renewed.
 	Expires time.Time `json:"expires"`
 }
 
@@ -94,7 +98,7 @@ func (s *TokenStore) Save(ctx context.Context, token string, expires time.Time) 
 
 // Lock waits until no other process logs in, or until its login should have come to an end.
 func (s *TokenStore) Lock(ctx context.Context) (unlock func(), err error) {
-	waiting, cancel := context.WithTimeout(ctx, lockPatience)
+	waiting, cancel := context.WithTimeout(ctx, lockTimeout)
 	defer cancel()
 	key := s.key + ":login"
 	if freed, err := free(waiting, s.rdb, key, loginLock); err == nil && freed {
@@ -105,7 +109,7 @@ func (s *TokenStore) Lock(ctx context.Context) (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock for login: %w", err)
 	}
-	held, release := context.WithTimeout(ctx, lockPatience) // a login that hangs must not stop the others
+	held, release := context.WithTimeout(ctx, lockTimeout) // a login that hangs must not stop the others
 	var keeping sync.WaitGroup
 	keeping.Go(func() { keep(held, lock) })
 	return func() {

@@ -103,8 +103,10 @@ func oneSession(t *testing.T, processes int, odd sandbox.OddAnswer) {
 	var all sync.WaitGroup
 	for i := range 100 {
 		all.Go(func() {
-			o := topup.Order{ID: topup.ID(fmt.Sprint("ONE-", i)), Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: topup.Pesos(10)}
-			if got := clients[i%processes].Purchase(t.Context(), o, time.Now().Add(time.Minute)); got.Outcome != topup.OutcomeApproved {
+			o := topup.Order{ID: topup.ID(fmt.Sprint("ONE-", i)), Phone: "5537686660", Product: "MOVISTAR_TAE",
+				Amount: topup.Pesos(10)}
+			got := clients[i%processes].Purchase(t.Context(), o, time.Now().Add(time.Minute))
+			if got.Outcome != topup.OutcomeApproved {
 				t.Errorf("purchase %d: %+v", i, got)
 			}
 		})
@@ -133,7 +135,8 @@ func TestSlowLogin(t *testing.T) {
 	if len(keys) != 1 || !rdb.PExpire(t.Context(), keys[0], 7*time.Second).Val() {
 		t.Fatalf("locks: %q", keys)
 	}
-	testkit.Eventually(t, time.Minute, func() bool { return rdb.PTTL(t.Context(), keys[0]).Val() > 8*time.Second }, "the lock is not prolonged")
+	prolonged := func() bool { return rdb.PTTL(t.Context(), keys[0]).Val() > 8*time.Second }
+	testkit.Eventually(t, time.Minute, prolonged, "the lock is not prolonged")
 	unlock()
 	if left := rdb.Keys(t.Context(), "*:login").Val(); len(left) != 0 {
 		t.Errorf("left: %q", left)

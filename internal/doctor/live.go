@@ -427,7 +427,7 @@ func (b *beginning) Load(ctx context.Context) (string, time.Time, error) {
 	return next, time.Now().Add(time.Hour), nil
 }
 
-// localTokenStore is a token store of this process.
+// localTokenStore keeps the token in this process.
 type localTokenStore struct {
 	mu      sync.Mutex
 	token   string

@@ -95,6 +95,7 @@ func TestBulkInABrowser(t *testing.T) {
 				delete(before, o.id())
 				testkit.Eventually(t, patience, func() bool { return get(t, c, o.id()).State == tt.left }, "%s becomes %s", o.id(), tt.left)
 				w.notified(t, get(t, c, o.id()))
+				testkit.Eventually(t, patience, func() bool { return delivered(get(t, c, o.id())) }, "the webhooks of %s are recorded", o.id())
 			}
 			if len(before) != len(book)-2 {
 				t.Fatalf("%d orders were meant", len(book)-len(before))
@@ -144,6 +145,12 @@ func TestBulkInABrowser(t *testing.T) {
 	if diff := cmp.Diff(notified, w.hooks.orders()); diff != "" {
 		t.Errorf("the callers were notified of others than were meant: %s", diff)
 	}
+}
+
+// delivered reports whether the journal knows that the last event of an order was delivered: the next comparison begins
+// with that.
+func delivered(d topup.Details) bool {
+	return len(d.Events) > 0 && d.Events[len(d.Events)-1].DeliveredAt != nil
 }
 
 // says checks what the page shows now, and goes on if it does not: what follows shows the harm.

@@ -4,7 +4,7 @@
 // once. What was charged is asked of the distributor's own ledger.
 //
 //	 1  kill -9 in the middle of a purchase                    TestHazard01KillMidCall
-//	 2  a process that was paused goes on where it stopped     TestHazard02Zombie
+//	 2  a process that was paused continues where it stopped  TestHazard02Zombie
 //	 3  the same, in a worker that had checked its context     TestHazard03CheckThenPause
 //	 4  Redis refuses a finished task's removal for a moment   TestHazard04DoneRefused
 //	 5  a canceled task is retried while its handler runs      TestHazard05CanceledHandlerRuns
@@ -16,7 +16,7 @@
 //	19  a waiting task's hash is deleted or evicted            TestHazard19HashDeleted
 //	20  a task is active without a lease                       TestHazard20ActiveWithoutLease
 //
-// asynq's own waits (a lease of 30 s, a look at lost leases every minute, a retry half a minute later)
+// asynq's own waits (a lease of 30 s, a search for lost leases every minute, a retry half a minute later)
 // are shortened from outside, by moving the times that stand in Redis into the past: the next server
 // that starts then does what asynq would have done by itself.
 package hazards

@@ -29,7 +29,7 @@ func TestHazard05CanceledHandlerRuns(t *testing.T) {
 	})
 }
 
-// TestHazard06ShutdownRequeues: a worker is notified to end and has less time than its purchase takes, as
+// TestHazard06ShutdownRequeues: a worker has to end and has less time than its purchase takes, as
 // with asynq's 8 s and a distributor's two minutes. The task is given back while the handler runs.
 func TestHazard06ShutdownRequeues(t *testing.T) {
 	both(t, func(w *world) {

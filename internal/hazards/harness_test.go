@@ -57,7 +57,7 @@ func beWorker(text string) error {
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
 		return err
 	}
-	if _, err := s.run(func() { fmt.Println("looked") }); err != nil {
+	if _, err := s.run(func() { fmt.Println("ended") }); err != nil {
 		return err
 	}
 	_, err := io.Copy(io.Discard, os.Stdin)
@@ -155,15 +155,15 @@ func (w *world) start(s setup) *running {
 type child struct {
 	w   *world
 	cmd *exec.Cmd
-	// looked receives a token for each end of a handler.
-	looked chan struct{}
+	// ended receives a token for each end of a handler.
+	ended chan struct{}
 }
 
 func (w *world) startChild(s setup) *child {
 	w.Helper()
 	text, err := json.Marshal(s)
 	w.must(err)
-	c := &child{w: w, cmd: exec.Command(os.Args[0]), looked: make(chan struct{}, 100)}
+	c := &child{w: w, cmd: exec.Command(os.Args[0]), ended: make(chan struct{}, 100)}
 	c.cmd.Env = append(os.Environ(), childSetup+"="+string(text))
 	c.cmd.Stderr = os.Stderr
 	_, err = c.cmd.StdinPipe() // it ends with this process
@@ -175,7 +175,7 @@ func (w *world) startChild(s setup) *child {
 	go func() {
 		defer close(read)
 		for lines := bufio.NewScanner(out); lines.Scan(); {
-			c.looked <- struct{}{}
+			c.ended <- struct{}{}
 		}
 	}()
 	w.Cleanup(func() { c.kill(); <-read; _ = c.cmd.Wait() })
@@ -241,14 +241,15 @@ func (w *world) placePlain(r topup.Request, addr string, opts []asynq.Option) {
 	client := asynq.NewClient(asynq.RedisClientOpt{Addr: addr})
 	defer func() { w.must(client.Close()) }()
 	for range 3 {
-		if _, err = client.Enqueue(asynq.NewTask(tasks.TypePurchase, payload), append(opts, asynq.Queue(tasks.QueueTopups))...); err == nil {
+		task := asynq.NewTask(tasks.TypePurchase, payload)
+		if _, err = client.Enqueue(task, append(opts, asynq.Queue(tasks.QueueTopups))...); err == nil {
 			return
 		}
 	}
 	w.must(err)
 }
 
-// take makes the next pending task one that a worker took and that is not heard of any more, with
+// take makes the next pending task one that a worker took and that is gone, with
 // a lease that ended long ago, or with none. It returns the task's id.
 func (w *world) take(lease bool) (task string) {
 	w.Helper()
@@ -279,7 +280,7 @@ func (w *world) backdate(set string) {
 	}
 }
 
-// drained says that no task is left that could wake a worker.
+// drained reports whether no task is left that could wake a worker.
 func (w *world) drained() bool {
 	n := w.rdb.LLen(w.Context(), key("pending")).Val() + w.rdb.LLen(w.Context(), key("active")).Val()
 	return n+w.rdb.ZCard(w.Context(), key("retry")).Val()+w.rdb.ZCard(w.Context(), key("scheduled")).Val() == 0
@@ -301,7 +302,7 @@ func (w *world) charged(id topup.ID, times int) {
 	w.eventually(func() bool { w.hurry(); return w.charges(id) >= times }, "%s is charged %d times", id, times)
 }
 
-// twice is the decision where the plain worker charges twice.
+// twice is the outcome where the plain worker charges twice.
 func (w *world) twice(id topup.ID) {
 	w.Helper()
 	if w.Ours {
@@ -311,7 +312,7 @@ func (w *world) twice(id topup.ID) {
 	w.charged(id, 2)
 }
 
-// lost is the decision where the plain worker loses an order: its task stays where it is in Redis, and
+// lost is the outcome where the plain worker loses an order: its task stays where it is in Redis, and
 // a server that starts and takes back another task, lost in the ordinary way, does not run it. No
 // server may run at the call.
 func (w *world) lost(id topup.ID, task string, isThere func() bool) {
@@ -332,11 +333,11 @@ func (w *world) lost(id topup.ID, task string, isThere func() bool) {
 	}
 }
 
-// once is the decision on our worker: however many workers are woken for the order, it is charged once,
+// once is the outcome of our worker: however many workers are woken for the order, it is charged once,
 // and the journal says so, or holds it.
 func (w *world) once(id topup.ID) {
 	w.Helper()
-	w.eventually(func() bool { w.hurry(); return w.drained() }, "all tasks are looked at")
+	w.eventually(func() bool { w.hurry(); return w.drained() }, "all tasks are done")
 	w.vendor.Close()
 	var o topup.Order
 	w.eventually(func() bool {

@@ -17,7 +17,7 @@ func TestHazard01KillMidCall(t *testing.T) {
 }
 
 // TestHazard02Zombie: a worker is paused just before its request leaves; another one takes over; then
-// the first one goes on where it stopped. Ours had recorded its attempt already.
+// the first one continues where it stopped. Ours had recorded its attempt already.
 func TestHazard02Zombie(t *testing.T) {
 	both(t, func(w *world) {
 		last := 1 // login before the request
@@ -25,7 +25,7 @@ func TestHazard02Zombie(t *testing.T) {
 			last = 2
 		}
 		zombie := w.pausedAt(last, w.setup)
-		if w.Ours { // nobody may act until the attempt is given up
+		if w.Ours { // nobody may act until the attempt times out
 			w.is("ORD-1", "unknown")
 		} else {
 			w.charged("ORD-1", 1)
@@ -35,7 +35,7 @@ func TestHazard02Zombie(t *testing.T) {
 	})
 }
 
-// TestHazard03CheckThenPause: the same with a worker that looks at its context first. It was good then.
+// TestHazard03CheckThenPause: the same with a worker that checks its context first. It was good then.
 // Ours is paused before it has recorded anything, so that the other worker buys.
 func TestHazard03CheckThenPause(t *testing.T) {
 	both(t, func(w *world) {
@@ -71,9 +71,9 @@ func (w *world) pausedAt(n int, s setup) *child {
 	return zombie
 }
 
-// revive lets a paused worker go on, and waits until its handler has ended.
+// revive lets a paused worker continue, and waits until its handler has ended.
 func (w *world) revive(zombie *child) {
 	w.Helper()
 	zombie.resume()
-	w.wait(zombie.looked, "the paused worker ends its handler")
+	w.wait(zombie.ended, "the paused worker ends its handler")
 }

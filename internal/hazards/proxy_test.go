@@ -109,7 +109,7 @@ func (p *proxy) answers(client, server net.Conn, losing *atomic.Bool) {
 	}
 }
 
-// says says an answer with content from an error and from nil.
+// says reports whether an answer has content: it is no error, and not nil.
 func says(answer []byte) bool {
 	return answer[0] == ':' || answer[0] == '$' && answer[1] != '-'
 }
@@ -141,9 +141,10 @@ func readCommand(in *bufio.Reader) (command []string, raw []byte, err error) {
 }
 
 // script reports whether a command runs the script of asynq that has so many keys, the one at the index
-// ending so: it is how they can be distinguished.
+// ending so: that is how they differ.
 func script(command []string, keys, index int, suffix string) bool {
-	if len(command) < 3+keys || !strings.HasPrefix(strings.ToLower(command[0]), "eval") || command[2] != strconv.Itoa(keys) {
+	if len(command) < 3+keys || !strings.HasPrefix(strings.ToLower(command[0]), "eval") ||
+		command[2] != strconv.Itoa(keys) {
 		return false
 	}
 	return strings.HasSuffix(command[3+index], suffix)
@@ -155,7 +156,8 @@ func isDone(command []string) bool    { return script(command, 5, 0, "}:active")
 func isRetry(command []string) bool   { return script(command, 8, 3, "}:retry") }
 
 func isRenewal(command []string) bool {
-	return len(command) > 2 && strings.EqualFold(command[0], "zadd") && strings.HasSuffix(command[1], "}:lease") && strings.EqualFold(command[2], "xx")
+	return len(command) > 2 && strings.EqualFold(command[0], "zadd") && strings.HasSuffix(command[1], "}:lease") &&
+		strings.EqualFold(command[2], "xx")
 }
 
 // ruleIf is a rule that treats some commands so.

@@ -49,7 +49,7 @@ func TestHazard09EnqueueAnswerLost(t *testing.T) {
 }
 
 // TestHazard10DequeueAnswerLost: the task is active and no worker has it. With MaxRetry(0), which is
-// said to mean "at most once", asynq archives it without having run it, and says nobody.
+// said to mean "at most once", asynq archives it without having run it, and says nothing.
 func TestHazard10DequeueAnswerLost(t *testing.T) {
 	both(t, func(w *world) {
 		p := newProxy(t, w.Redis, ruleIf(isDequeue, lose))
@@ -71,14 +71,15 @@ func TestHazard19HashDeleted(t *testing.T) {
 		w.place("ORD-1", ordinary, w.Redis, asynq.TaskID("ORD-1"))
 		w.must(w.rdb.Del(w.Context(), key("t:ORD-1")).Err())
 		first := w.start(w.setup)
-		w.eventually(func() bool { return w.isActive("ORD-1") || w.Ours && w.charges("ORD-1") > 0 }, "a worker takes the task")
+		taken := func() bool { return w.isActive("ORD-1") || w.Ours && w.charges("ORD-1") > 0 }
+		w.eventually(taken, "a worker takes the task")
 		first.stop()
 		w.watched()
 		w.lost("ORD-1", "ORD-1", func() bool { return w.isActive("ORD-1") })
 	})
 }
 
-// TestHazard20ActiveWithoutLease: nothing in asynq looks for such a task, and no command of its
+// TestHazard20ActiveWithoutLease: nothing in asynq searches for such a task, and no command of its
 // inspector takes it.
 func TestHazard20ActiveWithoutLease(t *testing.T) {
 	both(t, func(w *world) {
@@ -117,7 +118,8 @@ func (w *world) watched() {
 	for range 2 {
 		_, err := q.Watch(w.Context())
 		w.must(err)
-		// The next look is a minute later.
-		w.must(w.rdb.ZAddXX(w.Context(), "recarga:{topups}:strays", redis.Z{Score: longAgo(), Member: "ORD-1"}).Err())
+		// The next watch is a minute later.
+		seen := redis.Z{Score: longAgo(), Member: "ORD-1"}
+		w.must(w.rdb.ZAddXX(w.Context(), "recarga:{topups}:strays", seen).Err())
 	}
 }

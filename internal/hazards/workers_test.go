@@ -19,7 +19,7 @@ import (
 	"recarga/worker"
 )
 
-// setup is all that a worker is notified, in this process or, as JSON, in another one.
+// setup is all that a worker is given, in this process or, as JSON, in another one.
 type setup struct {
 	Ours bool
 	// Redis is host:port, of a server or of a proxy before it.
@@ -37,19 +37,20 @@ type running struct {
 	close func()
 }
 
-// run starts a worker. looked is called after each end of a handler.
-func (s setup) run(looked func()) (*running, error) {
+// run starts a worker. ended is called after each end of a handler.
+func (s setup) run(ended func()) (*running, error) {
 	if s.Ours {
-		return s.runOurs(looked)
+		return s.runOurs(ended)
 	}
-	return s.runPlain(looked)
+	return s.runPlain(ended)
 }
 
 // runPlain is asynq as its examples show it. Only the polling is quicker.
-func (s setup) runPlain(looked func()) (*running, error) {
+func (s setup) runPlain(ended func()) (*running, error) {
 	cfg := asynq.Config{
 		Concurrency: 4, Queues: map[string]int{tasks.QueueTopups: 1}, ShutdownTimeout: s.ShutdownTimeout,
-		TaskCheckInterval: 20 * time.Millisecond, DelayedTaskCheckInterval: 100 * time.Millisecond, LogLevel: asynq.FatalLevel,
+		TaskCheckInterval: 20 * time.Millisecond, DelayedTaskCheckInterval: 100 * time.Millisecond,
+		LogLevel: asynq.FatalLevel,
 	}
 	if s.RetryAtOnce {
 		cfg.RetryDelayFunc = func(int, error, *asynq.Task) time.Duration { return 0 }
@@ -58,7 +59,7 @@ func (s setup) runPlain(looked func()) (*running, error) {
 	server := asynq.NewServer(asynq.RedisClientOpt{Addr: s.Redis}, cfg)
 	err := server.Start(asynq.HandlerFunc(func(ctx context.Context, task *asynq.Task) error {
 		handlers.Add(1)
-		defer func() { looked(); handlers.Done() }()
+		defer func() { ended(); handlers.Done() }()
 		return s.buy(ctx, task)
 	}))
 	return &running{stop: sync.OnceFunc(server.Shutdown), close: handlers.Wait}, err
@@ -99,11 +100,11 @@ func (s setup) post(path, token string, body []byte, answer any) error {
 	return json.NewDecoder(res.Body).Decode(answer)
 }
 
-// vendorTimeout is short, so that an attempt without an answer is given up seconds later.
+// vendorTimeout is short, so that an attempt without an answer times out seconds later.
 const vendorTimeout = 5 * time.Second
 
 // runOurs is the worker of `recarga worker`, less the webhooks.
-func (s setup) runOurs(looked func()) (*running, error) {
+func (s setup) runOurs(ended func()) (*running, error) {
 	ctx, log := context.Background(), quiet
 	book, err := journal.Open(ctx, s.Database)
 	if err != nil {
@@ -113,19 +114,22 @@ func (s setup) runOurs(looked func()) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	vendor, err := distributor.New(distributor.Config{URL: s.Vendor, CustomerID: "demo", SecretKey: "demo", Timeout: vendorTimeout, Log: log})
+	vendor, err := distributor.New(distributor.Config{URL: s.Vendor, CustomerID: "demo", SecretKey: "demo",
+		Timeout: vendorTimeout, Log: log})
 	if err != nil {
 		return nil, err
 	}
 	w := worker.New(worker.Config{
-		Journal: book, Distributor: stoppable{vendor, s}, Deliverer: instant{}, Waker: q, Timeout: vendorTimeout, SweepInterval: 200 * time.Millisecond, Log: log,
+		Journal: book, Distributor: stoppable{vendor, s}, Deliverer: delivered{}, Waker: q, Timeout: vendorTimeout,
+		SweepInterval: 200 * time.Millisecond, Log: log,
 		Policy: worker.Policy{Initial: 200 * time.Millisecond, Max: time.Second, MaxAttempts: 10},
 	})
 	var handlers sync.WaitGroup
-	servers, err := q.Serve(queue.ServeConfig{Queue: tasks.QueueTopups, Servers: 1, Concurrency: 4, ShutdownTimeout: s.ShutdownTimeout},
+	cfg := queue.ServeConfig{Queue: tasks.QueueTopups, Servers: 1, Concurrency: 4, ShutdownTimeout: s.ShutdownTimeout}
+	servers, err := q.Serve(cfg,
 		map[string]queue.Handler{tasks.TypePurchase: func(ctx context.Context, task tasks.Task) (time.Time, error) {
 			handlers.Add(1)
-			defer func() { looked(); handlers.Done() }()
+			defer func() { ended(); handlers.Done() }()
 			return w.HandlePurchase(ctx, task)
 		}})
 	if err != nil {
@@ -155,10 +159,11 @@ func (v stoppable) Purchase(ctx context.Context, o topup.Order, sendBy time.Time
 	return v.Client.Purchase(ctx, o, sendBy)
 }
 
-// instant is a caller who hears everything at once.
-type instant struct{}
+// delivered is a Deliverer whose webhooks are all delivered at once.
+type delivered struct{}
 
-func (instant) DeliverNow(context.Context, topup.Event, func(topup.Event, time.Time)) bool {
+func (delivered) DeliverNow(context.Context, topup.Event, func(topup.Event, time.Time)) bool {
 	return true
 }
-func (instant) Deliver(context.Context, string) (time.Time, error) { return time.Time{}, nil }
+
+func (delivered) Deliver(context.Context, string) (time.Time, error) { return time.Time{}, nil }

@@ -40,7 +40,8 @@ func Reasons() []Reason {
 // RefusedError is why a task is refused. Nothing of it is recorded in the book: whoever sent it may not take an id.
 type RefusedError struct {
 	Reason Reason
-	Err    error
+	// Err says what is wrong.
+	Err error
 }
 
 func (e *RefusedError) Error() string { return fmt.Sprintf("task refused (%s): %v", e.Reason, e.Err) }
@@ -51,7 +52,7 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 type Rules struct {
 	// TaskKeys are those of RECARGA_TASK_KEY; with none, tasks need no signature.
 	TaskKeys []string
-	// Default reports whether there is a caller named default, and DefaultURL is its callback URL, if any.
+	// Default: there is a caller named default. DefaultURL is its callback URL, if any.
 	Default    bool
 	DefaultURL string
 	// Caller is one of the registry, or topup.ErrNotFound.

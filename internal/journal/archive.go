@@ -41,16 +41,18 @@ func WithArchive(folder archive.Folder) Option { return func(j *Journal) { j.arc
 
 // Archived counts what has left for the archive.
 type Archived struct {
+	// Orders that have left the tables.
 	Orders int64 `json:"orders"`
-	Files  int   `json:"files"`
+	// Files that they are in.
+	Files int `json:"files"`
 	// Bytes of the files.
 	Bytes int64 `json:"bytes"`
 }
 
 // member is orders that leave together.
 type member struct {
-	place   int64
-	records []record
+	place   int64    // in its file
+	records []record // of its orders
 	// sums of their lines: what is deleted must be what was written.
 	sums map[int64][sha256.Size]byte
 }
@@ -90,7 +92,6 @@ func (j *Journal) Archive(
 var (
 	sqlLockArchive   = sqls.Get("postgres/lock_archive")
 	sqlUnlockArchive = sqls.Get("postgres/unlock_archive")
-	sqlUnlockAll     = sqls.Get("postgres/unlock_all")
 )
 
 // alone is a connection of the only process that moves orders: the numbers of members then rise in the order of their
@@ -111,12 +112,6 @@ func (e *engine) alone(ctx context.Context) (conn *sql.Conn, release func(), err
 		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 	}
 	if e.name == "postgres" {
-		end := release
-		release = func() {
-			// A server that is busy takes its time to see that a connection has ended.
-			_, _ = conn.ExecContext(context.WithoutCancel(ctx), sqlUnlockAll)
-			end()
-		}
 		err = conn.QueryRowContext(ctx, sqlLockArchive, archiveLock).Scan(&mine)
 	}
 	if err == nil && !mine {
@@ -339,11 +334,8 @@ func (m member) take(ctx context.Context, e *engine, conn *sql.Conn, file string
 var sqlCountLeaving = sqls.Get("count_leaving")
 
 // CountLeaving is how many orders ended before a time and can leave for the archive.
-func (j *Journal) CountLeaving(ctx context.Context, before time.Time) (n int64, err error) {
-	if err := j.engine.read.QueryRowContext(ctx, sqlCountLeaving, before.UnixMicro()).Scan(&n); err != nil {
-		return 0, fmt.Errorf("%s: %w", j.engine.name, err)
-	}
-	return n, nil
+func (j *Journal) CountLeaving(ctx context.Context, before time.Time) (int64, error) {
+	return j.number(ctx, sqlCountLeaving, before.UnixMicro())
 }
 
 var sqlArchived = sqls.Get("archived")
@@ -399,10 +391,10 @@ func (j *Journal) unpack(file string, place int64) ([]entry, error) {
 
 // stored is a member that is in the archive.
 type stored struct {
-	number int64
-	file   string
-	place  int64
-	orders int
+	number int64  // of all members, rising
+	file   string // that it is in
+	place  int64  // in the file
+	orders int    // that are read from there
 }
 
 var sqlMembers = sqls.Get("members")
@@ -484,9 +476,9 @@ func (j *Journal) CheckArchive(ctx context.Context) (c ArchiveCheck, err error) 
 		c.Orders += int64(m.orders)
 	}
 	c.Unused = append(c.Unused, slices.DeleteFunc(files, func(name string) bool { return used[name] })...)
-	var taken int64
-	if err := j.engine.read.QueryRowContext(ctx, sqlCountArchived).Scan(&taken); err != nil {
-		return c, fmt.Errorf("%s: %w", j.engine.name, err)
+	taken, err := j.number(ctx, sqlCountArchived)
+	if err != nil {
+		return c, err
 	}
 	if taken != c.Orders {
 		c.Wrong = append(c.Wrong, fmt.Sprintf("%d ids are taken by archived orders; the files have %d", taken, c.Orders))

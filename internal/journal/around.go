@@ -45,8 +45,8 @@ func (j *Journal) Around(
 	}
 	type group struct {
 		state  topup.State
-		orders int
-		amount topup.Amount
+		orders int          // in that state
+		amount topup.Amount // of all of them
 	}
 	groups, err := list(ctx, j, func(row scanner) (g group, err error) {
 		err = row.Scan(&g.state, &g.orders, &g.amount)
@@ -81,8 +81,8 @@ var sqlOldestUnknown = sqls.Get("oldest_unknown")
 // OldestUnknown is since when the order is held that has been held as unknown for longest; zero when
 // none is.
 func (j *Journal) OldestUnknown(ctx context.Context) (time.Time, error) {
-	var since int64
-	if err := j.engine.read.QueryRowContext(ctx, sqlOldestUnknown).Scan(&since); err != nil || since == 0 {
+	since, err := j.number(ctx, sqlOldestUnknown)
+	if err != nil || since == 0 {
 		return time.Time{}, err
 	}
 	return time.UnixMicro(since).UTC(), nil

@@ -111,7 +111,8 @@ type settled struct {
 func (j *Journal) Finish(ctx context.Context, s topup.Settlement, now time.Time) (topup.Order, *topup.Event, error) {
 	s, now = tidy(s, now), whole(now)
 	if !coherent(s) {
-		return topup.Order{}, nil, &topup.TransitionError{ID: s.ID, From: topup.StateSubmitting, By: topup.Operation(fmt.Sprintf("finish as %s after %s", s.State, s.Result.Outcome))}
+		refused := &topup.TransitionError{ID: s.ID, From: topup.StateSubmitting, By: topup.OpFinish}
+		return topup.Order{}, nil, fmt.Errorf("as %s after %s: %w", s.State, s.Result.Outcome, refused)
 	}
 	done, err := j.finishing(ctx, s, now)
 	if err != nil {

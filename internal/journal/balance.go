@@ -133,7 +133,7 @@ func (j *Journal) SetBalanceLow(
 // anchor is the reading that the movement of the balance is counted from.
 type anchor struct {
 	topup.BalanceReading
-	at int64
+	at int64 // its time as it is stored; 0: there is none yet
 }
 
 var (
@@ -151,12 +151,14 @@ var (
 
 // BalanceMovement is what a reading says beside an earlier one.
 type BalanceMovement struct {
-	// Deposit and Drift are what came and went at least without an order of ours.
+	// Deposit is what came in at least; 0: nothing that is certain.
 	Deposit topup.Amount
-	Drift   topup.Amount
-	// Detail says more of a Drift; Event notifies the operator of it.
+	// Drift is what went at least without an order of ours; 0: nothing that is certain.
+	Drift topup.Amount
+	// Detail says more of a Drift.
 	Detail topup.DriftedBalance
-	Event  *topup.Event
+	// Event notifies the operator of a Drift; nil: nobody is notified.
+	Event *topup.Event
 }
 
 // JudgeBalance compares a reading with an earlier one, and with what orders have taken in between. Purchases overlap
@@ -233,7 +235,7 @@ func (j *Journal) explain(
 	var parts [4]topup.Amount
 	for i, sum := range []struct {
 		query string
-		args  []any
+		args  []any // bounds of the time
 	}{
 		{sqlMostSucceeded, []any{since.UnixMicro()}}, {sqlMostDoubted, []any{late}}, {sqlMostOpen, []any{late}},
 		{sqlLeast, []any{was.At.Add(slack).UnixMicro(), r.From.Add(-slack).UnixMicro()}},

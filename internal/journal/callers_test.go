@@ -315,7 +315,7 @@ func testFanOut(t *testing.T, s store) {
 	mine, _, err := s.Events(t.Context(), journal.EventFilter{Endpoint: topup.DefaultEndpoint})
 	must(t, err)
 	if len(events) != 2 || len(mine) != 1 {
-		t.Errorf("%d events of erp given up, want 2; %d of the callback URL, want 1", len(events), len(mine))
+		t.Errorf("%d events of erp exhausted, want 2; %d of the callback URL, want 1", len(events), len(mine))
 	}
 }
 

@@ -83,9 +83,8 @@ func (j *Journal) EndpointHealth(ctx context.Context, caller, url string) (h top
 }
 
 // DisabledEndpoints counts the endpoints that nothing is sent to.
-func (j *Journal) DisabledEndpoints(ctx context.Context) (n int64, err error) {
-	err = j.engine.read.QueryRowContext(ctx, sqlDisabled).Scan(&n)
-	return n, err
+func (j *Journal) DisabledEndpoints(ctx context.Context) (int64, error) {
+	return j.number(ctx, sqlDisabled)
 }
 
 // quiet is how long nothing may have failed for a record of failures to begin anew: longer than the longest

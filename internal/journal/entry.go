@@ -13,29 +13,42 @@ import (
 // entry is an order's line in the archive: what an export has of it, and all else that the journal knew.
 type entry struct {
 	topup.Details
+	// Journal is what no caller sees.
 	Journal kept `json:"journal"`
 }
 
 // kept is what callers never see of an order, its attempts and its events, in their order.
 type kept struct {
+	// Key of its row.
 	Key int64 `json:"key"`
-	// Fingerprint in hexadecimal.
-	Fingerprint string        `json:"fingerprint"`
-	CallbackURL string        `json:"callback_url,omitempty"`
-	Attempts    []keptAttempt `json:"attempts,omitempty"`
-	Events      []keptEvent   `json:"events,omitempty"`
+	// Fingerprint of its content, in hexadecimal.
+	Fingerprint string `json:"fingerprint"`
+	// CallbackURL of the order itself.
+	CallbackURL string `json:"callback_url,omitempty"`
+	// Attempts are as many as the order's.
+	Attempts []keptAttempt `json:"attempts,omitempty"`
+	// Events are as many as the order's.
+	Events []keptEvent `json:"events,omitempty"`
 }
 
+// keptAttempt is what callers never see of an attempt.
 type keptAttempt struct {
-	Worker   string    `json:"worker"`
+	// Worker that made it.
+	Worker string `json:"worker"`
+	// Deadline after which anybody might call its outcome unknown.
 	Deadline time.Time `json:"give_up_at"`
 }
 
+// keptEvent is what callers never see of an event.
 type keptEvent struct {
-	State         topup.EventState `json:"state"`
-	CreatedAt     time.Time        `json:"created_at"`
-	ScheduleStart int              `json:"schedule_start,omitempty"`
-	Body          json.RawMessage  `json:"body"`
+	// State of its delivery.
+	State topup.EventState `json:"state"`
+	// CreatedAt is when it was made.
+	CreatedAt time.Time `json:"created_at"`
+	// ScheduleStart is the number of tries before its schedule began, at the latest redelivery.
+	ScheduleStart int `json:"schedule_start,omitempty"`
+	// Body that was sent.
+	Body json.RawMessage `json:"body"`
 }
 
 var sqlKeptAttempts = sqls.Engines("kept_attempts")

@@ -58,7 +58,7 @@ func (j *Journal) Export(ctx context.Context, f Filter, parts Parts) iter.Seq2[t
 // exported is an order of an export, and where it stands in it.
 type exported struct {
 	topup.Details
-	place Place
+	place Place // what the next page comes behind
 }
 
 var sqlNewestMember = sqls.Get("newest_member")
@@ -187,7 +187,7 @@ func eachOf[T any](
 // behind is a row whose first column is taken.
 type behind struct {
 	row   scanner
-	first any
+	first any // where its first column goes
 }
 
 func (b behind) Scan(dest ...any) error { return b.row.Scan(append([]any{b.first}, dest...)...) }

@@ -72,7 +72,7 @@ type Overview struct {
 	OldestWaiting time.Time
 	// UnknownByAge counts the held orders by how long ago they were placed: under an hour, a day, a week, longer.
 	UnknownByAge [4]int64
-	// ExhaustedEvents counts the events that were given up, up to 1000.
+	// ExhaustedEvents counts the exhausted events, up to 1000.
 	ExhaustedEvents int64
 }
 
@@ -119,24 +119,21 @@ func (j *Journal) Overview(ctx context.Context, now time.Time) (o Overview, err 
 }
 
 func (j *Journal) waiting(ctx context.Context, now time.Time, o *Overview) error {
-	var oldest int64
-	if err := j.engine.read.QueryRowContext(ctx, sqlOldestWaiting, now.UnixMicro()).Scan(&oldest); err != nil {
-		return fmt.Errorf("oldest waiting: %w", err)
+	oldest, err := j.number(ctx, sqlOldestWaiting, now.UnixMicro())
+	if err != nil {
+		return err
 	}
 	if oldest > 0 {
 		o.OldestWaiting = time.UnixMicro(oldest).UTC()
 	}
 	ago := func(d time.Duration) int64 { return now.Add(-d).UnixMicro() }
-	_, err := list(ctx, j, func(row scanner) (struct{}, error) {
-		var age, n int64
-		err := row.Scan(&age, &n)
-		if err == nil {
-			o.UnknownByAge[age] = n
-		}
-		return struct{}{}, err
-	}, sqlUnknownAges, ago(time.Hour), ago(24*time.Hour), ago(7*24*time.Hour))
+	byAge, err := counted[int, int64](ctx, j, sqlUnknownAges, ago(time.Hour), ago(24*time.Hour), ago(7*24*time.Hour))
 	if err != nil {
 		return err
 	}
-	return j.engine.read.QueryRowContext(ctx, sqlExhausted).Scan(&o.ExhaustedEvents)
+	for age, n := range byAge {
+		o.UnknownByAge[age] = n
+	}
+	o.ExhaustedEvents, err = j.number(ctx, sqlExhausted)
+	return err
 }

@@ -17,8 +17,8 @@ const many = 1_000_000
 // sqlMany makes orders of a year, 10,000 of them in the last hour. Of these a tenth waits; of all, one in a
 // thousand is held. $1 is now, in microseconds. Its first part is the engine's own: numbers from 1 on.
 const sqlMany = `INSERT INTO orders (id, caller, fingerprint, state, phone, product, amount, operator, metadata,
-callback_url, attempt_count, event_count, response_code, transaction_id, reference, created_at, updated_at, finished_at,
-due_at)
+callback_url, attempt_count, event_count, response_code, transaction_id, reference, created_at, updated_at,
+finished_at, due_at)
 SELECT 'ORD-' || i, CASE i %% 3 WHEN 0 THEN 'shop' ELSE 'kiosk' END, %s, state,
 '55' || (30000000 + i / 10), 'MOVISTAR_TAE', 1000,
 'MOVISTAR', '{}', '', 1, 1, '00', CASE state WHEN 'succeeded' THEN 'TXN-' || i ELSE '' END,

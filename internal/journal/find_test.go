@@ -61,6 +61,6 @@ func testOverview(t *testing.T, s store) {
 		t.Errorf("thirty hours later: %+v", later)
 	}
 	if later.ExhaustedEvents != 0 {
-		t.Errorf("%d events given up", later.ExhaustedEvents)
+		t.Errorf("%d exhausted events", later.ExhaustedEvents)
 	}
 }

@@ -115,9 +115,6 @@ func (j *Journal) EndSession(ctx context.Context, id string, until time.Time) er
 
 // SessionEnded reports whether EndSession has noted a session.
 func (j *Journal) SessionEnded(ctx context.Context, id string) (bool, error) {
-	var n int64
-	if err := j.engine.read.QueryRowContext(ctx, sqlSessionEnded, id).Scan(&n); err != nil {
-		return false, fmt.Errorf("session: %w", err)
-	}
-	return n > 0, nil
+	n, err := j.number(ctx, sqlSessionEnded, id)
+	return n > 0, err
 }

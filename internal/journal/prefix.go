@@ -29,7 +29,8 @@ const inFlight = 10_000
 
 // prefixGiven is a prefix that a caller is to get; the zero value is none.
 type prefixGiven struct {
-	prefix, caller string
+	prefix string // that the ids of its orders begin with
+	caller string // who gets it
 	// since is the key of the first order that was not looked at.
 	since int64
 }
@@ -53,12 +54,13 @@ func (j *Journal) unusedPrefix(ctx context.Context, c topup.Caller) (prefixGiven
 	if _, err := topup.ParseIDPrefix(c.IDPrefix); err != nil {
 		return given, err
 	}
-	if err := j.engine.read.QueryRowContext(ctx, sqlLastKey).Scan(&given.since); err != nil {
+	last, err := j.number(ctx, sqlLastKey)
+	if err != nil {
 		return given, err
 	}
-	given.since -= inFlight
-	var foreign int64
-	if err := j.engine.read.QueryRowContext(ctx, sqlForeignOrders, given.args()...).Scan(&foreign); err != nil {
+	given.since = last - inFlight
+	foreign, err := j.number(ctx, sqlForeignOrders, given.args()...)
+	if err != nil {
 		return given, err
 	}
 	return given, given.refuse(foreign)

@@ -114,19 +114,7 @@ var sqlCount = sqls.Get("count")
 // CountByState counts the orders in each state. States that no order is in are absent. It reads the
 // index of the orders that are not final, and nothing of the others.
 func (j *Journal) CountByState(ctx context.Context) (map[topup.State]int64, error) {
-	type count struct {
-		state topup.State
-		n     int64
-	}
-	counts, err := list(ctx, j, func(row scanner) (c count, err error) {
-		err = row.Scan(&c.state, &c.n)
-		return c, err
-	}, sqlCount)
-	byState := make(map[topup.State]int64, len(counts))
-	for _, c := range counts {
-		byState[c.state] = c.n
-	}
-	return byState, err
+	return counted[topup.State, int64](ctx, j, sqlCount)
 }
 
 var sqlOpenByCaller = sqls.Get("open_by_caller")
@@ -134,21 +122,18 @@ var sqlOpenByCaller = sqls.Get("open_by_caller")
 // OpenByCaller counts the orders of each caller that are not final. Callers without any are absent. It reads the
 // orders that are not final, and no others.
 func (j *Journal) OpenByCaller(ctx context.Context) (map[string]int, error) {
-	open := map[string]int{}
-	_, err := list(ctx, j, func(row scanner) (caller string, err error) {
-		var n int
-		err = row.Scan(&caller, &n)
-		open[caller] = n
-		return caller, err
-	}, sqlOpenByCaller)
-	return open, err
+	return counted[string, int](ctx, j, sqlOpenByCaller)
 }
 
 // Filter chooses orders of a list. Zero fields choose all.
 type Filter struct {
-	Caller  string
-	State   topup.State
-	Phone   topup.Phone
+	// Caller that placed them.
+	Caller string
+	// State that they are in.
+	State topup.State
+	// Phone that they top up.
+	Phone topup.Phone
+	// Product of the catalogue, by its id.
 	Product string
 	// Disputed leaves out the orders that are not.
 	Disputed bool
@@ -269,6 +254,27 @@ func list[T any](ctx context.Context, j *Journal, scan func(scanner) (T, error),
 		return nil, fmt.Errorf("%s: %w", j.engine.name, err)
 	}
 	return out, nil
+}
+
+// counted reads a query of two columns: what is counted, and how many there are.
+func counted[K comparable, N int | int64](ctx context.Context, j *Journal, q string, args ...any) (map[K]N, error) {
+	counts := map[K]N{}
+	_, err := list(ctx, j, func(row scanner) (struct{}, error) {
+		var of K
+		var n N
+		err := row.Scan(&of, &n)
+		counts[of] = n
+		return struct{}{}, err
+	}, q, args...)
+	return counts, err
+}
+
+// number reads the one number of a query.
+func (j *Journal) number(ctx context.Context, q string, args ...any) (n int64, err error) {
+	if err := j.engine.read.QueryRowContext(ctx, q, args...).Scan(&n); err != nil {
+		return 0, fmt.Errorf("%s: %w", j.engine.name, err)
+	}
+	return n, nil
 }
 
 // querier is a pool or a transaction.

@@ -13,13 +13,16 @@ import (
 
 // Standing is an order as a statement of the distributor is compared with it.
 type Standing struct {
-	ID            topup.ID
-	State         topup.State
-	Phone         topup.Phone
-	Amount        topup.Amount
-	TransactionID string
-	Reference     string
-	AuthCode      string
+	// ID is the order's.
+	ID topup.ID
+	// State that the order is in.
+	State topup.State
+	// Phone that the order tops up.
+	Phone topup.Phone
+	// Amount of the order, in centavos.
+	Amount topup.Amount
+	// TransactionID, Reference and AuthCode are the distributor's receipts; empty where it gave none.
+	TransactionID, Reference, AuthCode string
 	// Attempt is the number of the latest attempt: what a decision about the order is a decision about.
 	Attempt int
 	// Held reports that a statement charges it, though no attempt of it is in doubt, and so stopped it.
@@ -27,17 +30,20 @@ type Standing struct {
 	// Approved reports that the distributor itself answered that it charged an attempt.
 	Approved bool
 	// Attempts counts those that moved money, or may have. Of an order that waits, or that a statement holds, they
-	// are also those that were unavailable: a statement that charges it says that one of them did. From and Until
-	// bound when: from the start of
-	// the first to when the last was answered or, without an answer, given up. Zero when there are none.
-	Attempts    int
+	// are also those that were unavailable: a statement that charges it says that one of them did.
+	Attempts int
+	// From and Until bound when they did: from the start of the first to when the last was answered or, without an
+	// answer, timed out. Zero when there are none.
 	From, Until time.Time
 
-	place Place
+	place Place // among the pages
 }
 
 // Place is where an order stands among those that are read page by page; the zero Place is before the first.
-type Place struct{ at, key int64 }
+type Place struct {
+	at  int64 // the time that the pages are sorted by, in microseconds
+	key int64 // of the order's row, where times are equal
+}
 
 func (p Place) behind(other Place) bool {
 	return p.at > other.at || p.at == other.at && p.key > other.key

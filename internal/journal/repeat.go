@@ -24,13 +24,14 @@ var (
 // doubtful remembers attempts of which this process does not know whether it has recorded their results. No other
 // process has them; when this one dies, the attempts end at their deadlines.
 type doubtful struct {
-	mu       sync.Mutex
-	attempts map[attemptKey]bool
+	mu       sync.Mutex          // guards attempts
+	attempts map[attemptKey]bool // nil until there is one
 }
 
+// attemptKey names an attempt.
 type attemptKey struct {
-	id     topup.ID
-	number int
+	id     topup.ID // of the order
+	number int      // from 1
 }
 
 func (d *doubtful) has(k attemptKey) bool {

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -62,13 +61,14 @@ var (
 // order of priority, caller, product and age. It costs nothing that grows with their number.
 func (j *Journal) Waiting(ctx context.Context, each int) (all []topup.Waiting, err error) {
 	type group struct {
-		rank            int
-		caller, product string
+		rank            int    // of the priority
+		caller, product string // of the orders
 	}
 	at := group{rank: released}
 	for range mostGroups {
 		next, err := list(ctx, j, func(row scanner) (g group, err error) {
-			return g, row.Scan(&g.rank, &g.caller, &g.product)
+			err = row.Scan(&g.rank, &g.caller, &g.product)
+			return g, err
 		}, sqlNextGroup, at.rank, at.caller, at.product)
 		if err != nil || len(next) == 0 {
 			return all, err
@@ -91,28 +91,17 @@ func scanWaiting(row scanner) (o topup.Waiting, err error) {
 }
 
 // Released counts the released orders whose next attempt has not begun yet.
-func (j *Journal) Released(ctx context.Context) (n int, err error) {
-	counts, err := list(ctx, j, func(row scanner) (n int, err error) { return n, row.Scan(&n) }, sqlReleased)
-	if err == nil && len(counts) != 1 {
-		err = errors.New("a count without a row")
-	}
-	if err != nil {
-		return 0, err
-	}
-	return counts[0], nil
+func (j *Journal) Released(ctx context.Context) (int, error) {
+	n, err := j.number(ctx, sqlReleased)
+	return int(n), err
 }
 
 // WaitingByPriority counts the orders that wait, by priority. A priority without any is absent.
 func (j *Journal) WaitingByPriority(ctx context.Context) (map[topup.Priority]int64, error) {
-	type count struct {
-		rank int
-		n    int64
-	}
-	counts, err := list(ctx, j, func(row scanner) (c count, err error) { return c, row.Scan(&c.rank, &c.n) },
-		sqlCountWaiting)
+	counts, err := counted[int, int64](ctx, j, sqlCountWaiting)
 	byPriority := map[topup.Priority]int64{}
-	for _, c := range counts {
-		byPriority[topup.PriorityOfRank(c.rank)] = c.n
+	for rank, n := range counts {
+		byPriority[topup.PriorityOfRank(rank)] = n
 	}
 	return byPriority, err
 }

@@ -93,9 +93,9 @@ func (q *Queue) enqueueSubject(ctx context.Context, s subject, at time.Time, for
 	return err
 }
 
-// enqueueTask enqueues a task under its subject's id, or, where a task of that id can wake nobody any more in time
-// (archived, a ghost without a list, active for too long, or scheduled for much later), under id~1, id~2, … It returns
-// no id where a task is there already.
+// enqueueTask enqueues a task under its subject's id. Where a task of that id can wake nobody any more in time (it is
+// archived, a ghost without a list, active for too long, or scheduled for much later), it takes id~1, id~2, … It
+// returns no id where a task is there already.
 func (q *Queue) enqueueTask(
 	ctx context.Context, task *asynq.Task, s subject, at time.Time, force bool,
 ) (taskID string, err error) {
@@ -122,7 +122,9 @@ func (q *Queue) enqueueTask(
 }
 
 // enqueueLast enqueues a task where those of all other ids are stuck.
-func (q *Queue) enqueueLast(ctx context.Context, task *asynq.Task, s subject, at time.Time) (taskID string, err error) {
+func (q *Queue) enqueueLast(
+	ctx context.Context, task *asynq.Task, s subject, at time.Time,
+) (taskID string, err error) {
 	taskID = q.lastID(s.id, time.Now())
 	_, err = q.client.EnqueueContext(ctx, task, asynq.TaskID(taskID), asynq.ProcessAt(notBefore(at)))
 	switch {

@@ -1,7 +1,7 @@
--- Looks through the oldest active tasks, where those that are stuck gather. Times are Redis' own, in seconds, so that
+-- Goes through the oldest active tasks, where those that are stuck gather. Times are Redis' own, in seconds, so that
 -- workers whose clocks differ agree.
 -- KEYS: active, lease, strays (when each task was first seen active without a lease).
--- ARGV: prefix of the task keys, how many to look at, age of an overdue lease, grace of a stray.
+-- ARGV: prefix of the task keys, how many to read, age of an overdue lease, grace of a stray.
 -- Returns: active tasks without a lease, leases given, tasks removed that have no message.
 local function has(key)
 	return redis.call("TYPE", key).ok == "hash" and redis.call("HEXISTS", key, "msg") == 1

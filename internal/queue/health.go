@@ -21,7 +21,7 @@ const (
 type Health struct {
 	// Skew is how far this machine's clock is ahead of Redis' (negative: behind), give or take half a
 	// round trip. asynq's leases and due times are written and read by the clocks of the workers, and
-	// from 30 s on live tasks look abandoned.
+	// from 30 s on live tasks seem abandoned.
 	Skew time.Duration
 	// Queues are ours, by name.
 	Queues map[string]QueueHealth
@@ -64,7 +64,7 @@ type Repairs struct {
 	Archived int
 }
 
-// Alarms are the things that a person must look at, a sentence each, queue by queue.
+// Alarms are the things that a person must see to, a sentence each, queue by queue.
 func (h Health) Alarms() []string {
 	var alarms []string
 	if h.Skew.Abs() > skewAlarm {

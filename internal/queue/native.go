@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strconv"
 
 	"github.com/alicebob/miniredis/v2"
@@ -21,10 +20,13 @@ import (
 // A script is known by its hash: where asynq changes one, it is run as Lua again. Like a script, it is one
 // step for everybody else, because it runs its commands as scripts do, under the lock of the Redis.
 type native struct {
-	redis   *miniredis.Miniredis
+	noHook
+	redis *miniredis.Miniredis
+	// scripts are by their hash.
 	scripts map[string]func(*native, []string) (any, error)
 
 	// What follows is used under the lock of the Redis.
+	// buffer receives what the Redis sends to peer, a connection of no client, and reply reads it.
 	buffer bytes.Buffer
 	peer   *server.Peer
 	reply  *bufio.Reader
@@ -59,14 +61,6 @@ func nativeScripts() map[string]func(*native, []string) (any, error) {
 		scripts[redis.NewScript(lua).Hash()] = run
 	}
 	return scripts
-}
-
-func (n *native) DialHook(next redis.DialHook) redis.DialHook {
-	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
-}
-
-func (n *native) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
 }
 
 func (n *native) ProcessHook(next redis.ProcessHook) redis.ProcessHook {

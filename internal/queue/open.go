@@ -164,9 +164,6 @@ func (q *Queue) IsEmbedded() bool { return q.embedded != nil }
 // Redis is a client for uses beside the queue, such as the token that all workers share.
 func (q *Queue) Redis() redis.UniversalClient { return q.rest }
 
-// Ping asks Redis whether it answers.
-func (q *Queue) Ping(ctx context.Context) error { return q.rest.Ping(ctx).Err() }
-
 // Takes returns nil where Redis takes what it is given: one that is full, or a replica, answers and takes nothing.
 func (q *Queue) Takes(ctx context.Context) error {
 	return q.rest.Set(ctx, "recarga:asked", 1, time.Minute).Err()
@@ -189,7 +186,7 @@ const mostSkew = 30 * time.Second
 // Check asks for the one setting that makes Redis drop tasks by itself, and for the time. A Redis
 // that does not answer CONFIG (many hosted ones) cannot be asked; that is logged.
 func (q *Queue) Check(ctx context.Context) error {
-	if err := q.Ping(ctx); err != nil {
+	if err := q.rest.Ping(ctx).Err(); err != nil {
 		return &silentError{strings.Join(q.options.Addrs, ","), err}
 	}
 	if q.embedded != nil {

@@ -204,7 +204,8 @@ func TestEnqueuePastADeadTask(t *testing.T) {
 	}
 }
 
-// TestEnqueueBesideATaskOfMuchLater: an event that is sent again, and whose next try is hours away, is enqueued for now.
+// TestEnqueueBesideATaskOfMuchLater: an event that is sent again, and whose next try is hours away, is enqueued
+// for now.
 func TestEnqueueBesideATaskOfMuchLater(t *testing.T) {
 	q := open(t, queue.Embedded)
 	for _, at := range []time.Time{time.Now().Add(5 * time.Hour), time.Now().Add(5 * time.Hour), {}} {

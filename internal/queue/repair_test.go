@@ -43,7 +43,7 @@ func (c *counted) take() map[string]int {
 }
 
 // TestWrongTypes: a key of another type than it must be makes all scripts on it fail. A watch removes
-// it, and the queue goes on.
+// it, and the queue continues.
 func TestWrongTypes(t *testing.T) {
 	q := open(t, testkit.Redis(t).URL())
 	rdb, rejected := q.Redis(), countRejected(q)

@@ -61,7 +61,7 @@ func (q *Queue) Serve(cfg ServeConfig, handlers map[string]Handler) (*Servers, e
 	return s, nil
 }
 
-// Stop takes no more tasks; those under way go on.
+// Stop takes no more tasks; those under way continue.
 func (s *Servers) Stop() {
 	for _, server := range s.servers {
 		server.Stop()

@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"net"
 	"sync"
 	"time"
 
@@ -18,6 +17,7 @@ const mostTogether = 64
 //
 // Scripts that get no answer fail together. Each of their callers takes that as it would alone.
 type together struct {
+	noHook
 	client redis.UniversalClient
 	// timeout bounds a pipeline, which is on nobody's own time.
 	timeout time.Duration
@@ -33,14 +33,6 @@ type script struct {
 	cmd redis.Cmder
 	// batch receives what its caller must send, its own script the first; nothing when that has been sent.
 	batch chan []*script
-}
-
-func (t *together) DialHook(next redis.DialHook) redis.DialHook {
-	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
-}
-
-func (t *together) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
 }
 
 func (t *together) ProcessHook(next redis.ProcessHook) redis.ProcessHook {

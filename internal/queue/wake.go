@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"errors"
-	"net"
 	"strings"
 	"time"
 
@@ -105,18 +104,11 @@ func (w *waker) publish(ctx context.Context, rdb redis.UniversalClient) {
 
 // pollHook is a hook on the servers' Redis client that holds back asynq's polls.
 type pollHook struct {
+	noHook
 	// wake has the waker of each queue, by its name.
 	wake map[string]*waker
 	// quit is closed when the queue is.
 	quit <-chan struct{}
-}
-
-func (p *pollHook) DialHook(next redis.DialHook) redis.DialHook {
-	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
-}
-
-func (p *pollHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
 }
 
 func (p *pollHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {

@@ -15,7 +15,7 @@ import (
 // every few seconds: it takes three round trips, each step is bounded and atomic, and what several do at
 // once is done once.
 //
-// It does not look for ghosts, tasks that are in no list: that takes a scan of all keys, and enqueueing
+// It does not search for ghosts, tasks that are in no list: that takes a scan of all keys, and enqueueing
 // goes round them anyway.
 func (q *Queue) Watch(ctx context.Context) (Health, error) {
 	h := Health{Queues: map[string]QueueHealth{}}

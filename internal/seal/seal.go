@@ -51,7 +51,7 @@ func New(keys ...string) *Box {
 	return b
 }
 
-// Ready says that there is a key to seal with.
+// Ready reports whether there is a key to seal with.
 func (b *Box) Ready() bool { return b != nil && len(b.keys) > 0 }
 
 // Seal encrypts data for one purpose, a fixed sentence of the package that uses it, and for one context, such as
@@ -75,7 +75,7 @@ func (b *Box) Open(purpose string, sealed []byte, context ...string) ([]byte, er
 	return b.openFirstForm(purpose, sealed, context)
 }
 
-// Current says that a value, which Open opens, is sealed with the first key and in the present form.
+// Current reports whether a value, which Open opens, is sealed with the first key and in the present form.
 func (b *Box) Current(sealed []byte) bool {
 	return b.Ready() && bytes.Equal(keyID(sealed), b.keys[0].id)
 }

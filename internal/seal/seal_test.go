@@ -57,12 +57,12 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// TestCurrent says what is to be sealed anew.
+// TestCurrent: what another key sealed is to be sealed anew.
 func TestCurrent(t *testing.T) {
 	old, rotated := seal.New("old"), seal.New("new", "old")
 	sealed := old.Seal("p", []byte("x"))
 	if !old.Current(sealed) || rotated.Current(sealed) || !rotated.Current(rotated.Seal("p", nil)) {
-		t.Error("the key that sealed is not distinguished")
+		t.Error("a value of another key counts as current, or one of the first key does not")
 	}
 	if seal.New().Ready() || seal.New("", "").Current(sealed) || !rotated.Ready() {
 		t.Error("a box without a key is ready")

@@ -27,6 +27,7 @@ for try in 1 2 3 4 5; do
 done`
 
 type homeFolder struct {
+	// path is the folder's.
 	path string
 	// open is what the janitor reads. Nothing is ever written; it closes when this process ends.
 	open *os.File

@@ -71,9 +71,10 @@ func NewStandby(primary *Server, address string, extraArgs ...string) (*Server, 
 
 // initialized is a cluster that has never run.
 type initialized struct {
-	programs string
-	data     string
-	owner    *syscall.Credential
+	// programs and data are folders.
+	programs, data string
+	// owner runs PostgreSQL; nil is who runs this program.
+	owner *syscall.Credential
 }
 
 // template is made once a program: initdb takes a second, a copy of its work almost nothing.

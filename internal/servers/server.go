@@ -20,7 +20,7 @@ const (
 	// readyTimeout bounds a start, endTimeout an end: far above what either takes on a slow machine.
 	readyTimeout = 30 * time.Second
 	endTimeout   = 10 * time.Second
-	// poll is how often something is looked at that cannot be waited for.
+	// poll is how often a condition is checked that gives no signal.
 	poll = 5 * time.Millisecond
 	// portTries is how often a server that ended at once is started again on another port.
 	portTries = 5
@@ -29,9 +29,11 @@ const (
 // Server is one server program. Its folder holds its data, its log and, while it runs, its pid. It is not
 // for concurrent use.
 type Server struct {
-	folder  string
+	folder string
+	// program is the path of the server's.
 	program string
-	args    func(port int) []string
+	// args are its arguments.
+	args func(port int) []string
 	// ready is what its log says once it answers. The log proves that it is our server that answers,
 	// not another one that was quicker to take the port.
 	ready string
@@ -39,6 +41,7 @@ type Server struct {
 	owner *syscall.Credential
 	port  int
 
+	// cmd is nil while the server does not run.
 	cmd *exec.Cmd
 	// alive is inherited, at its other end, by the server and its children: it reads EOF when the
 	// last of them has ended.

@@ -70,7 +70,10 @@ func (s Statements) Get(name string) string {
 }
 
 // Engines is a statement that is written out for each engine.
-type Engines struct{ SQLite, Postgres string }
+type Engines struct {
+	SQLite   string // with the parameters $1, $2 …
+	Postgres string // the same parameters, or arrays of them
+}
 
 // Engines is the statement of a name for each engine. It panics unless both have one.
 func (s Statements) Engines(name string) Engines {

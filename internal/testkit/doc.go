@@ -8,5 +8,5 @@
 // `make test` sets, it fails the test instead, so that a green run has really run everything.
 //
 // The servers are for the goroutine of one test: their methods are not for concurrent use, and fail
-// the test where the server does not do as it is notified.
+// the test where the server does not do what it should.
 package testkit

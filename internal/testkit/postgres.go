@@ -20,7 +20,8 @@ import (
 
 // PostgresServer is one database of a PostgreSQL server.
 type PostgresServer struct {
-	cluster  *servers.Server
+	cluster *servers.Server
+	// database is its name.
 	database string
 }
 
@@ -107,7 +108,8 @@ func (p *PostgresServer) administer(sql string) error {
 
 // sharedCluster lives as long as the test binary; the janitor ends it.
 var sharedCluster = sync.OnceValues(func() (*servers.Server, error) {
-	cluster, err := servers.NewPostgres("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=400")
+	cluster, err := servers.NewPostgres("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
+		"-c", "max_connections=400")
 	if err != nil {
 		return nil, err
 	}

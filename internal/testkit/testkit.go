@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// poll is how often something is looked at that cannot be waited for.
+// poll is how often a condition is checked that gives no signal.
 const poll = 5 * time.Millisecond
 
-// Eventually waits until cond is true, looking often, and fails the test with msg when it is not so
+// Eventually waits until cond is true, asking often, and fails the test with msg when it is not so
 // within timeout.
 func Eventually(tb testing.TB, timeout time.Duration, cond func() bool, msg string, args ...any) {
 	tb.Helper()

@@ -60,7 +60,9 @@ func TestRedisKeepsItsData(t *testing.T) {
 
 func TestRedisSettings(t *testing.T) {
 	client := redisClient(t, Redis(t, "--appendfsync", "always"))
-	for name, want := range map[string]string{"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"} {
+	for name, want := range map[string]string{
+		"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction",
+	} {
 		got, err := client.ConfigGet(t.Context(), name).Result()
 		if err != nil || got[name] != want {
 			t.Errorf("%s = %q, %v; want %q", name, got[name], err, want)
@@ -202,8 +204,8 @@ func TestMissingProgram(t *testing.T) {
 }
 
 func TestEventually(t *testing.T) {
-	looks := 0
-	Eventually(t, time.Minute, func() bool { looks++; return looks == 3 }, "never")
+	asked := 0
+	Eventually(t, time.Minute, func() bool { asked++; return asked == 3 }, "never")
 	got := outcome(t, func(tb testing.TB) {
 		Eventually(tb, time.Millisecond, func() bool { return false }, "%s is queued", "ORD-1")
 	})
@@ -228,7 +230,7 @@ func (r *recorder) end(how string, args ...any) {
 	panic(r)
 }
 
-// outcome says how a test that does only this would end.
+// outcome is how a test that does only this would end.
 func outcome(t *testing.T, run func(testing.TB)) string {
 	t.Helper()
 	r := &recorder{TB: t}

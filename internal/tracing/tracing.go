@@ -37,8 +37,8 @@ type Config struct {
 	// Getenv is the environment. Only what switches tracing on and chooses the exporter is asked of it: the SDK
 	// reads the rest from the process's own.
 	Getenv func(string) string
-	// Service is the name of the service where OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES give none; Version is its
-	// version.
+	// Service is the name of the service where OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES give none; Version is
+	// its version.
 	Service, Version string
 	// Console is where OTEL_TRACES_EXPORTER=console writes spans.
 	Console io.Writer
@@ -114,7 +114,8 @@ func exporters(getenv func(string) string) (names []string, wrong []error) {
 			}
 		default:
 			const allowed = exporterOTLP + ", " + exporterConsole + " or " + exporterNone
-			wrong = append(wrong, fmt.Errorf("OTEL_TRACES_EXPORTER (from environment) is %q; must be %s", name, allowed))
+			err := fmt.Errorf("OTEL_TRACES_EXPORTER (from environment) is %q; must be %s", name, allowed)
+			wrong = append(wrong, err)
 		}
 	}
 	return names, wrong
@@ -144,8 +145,8 @@ func checkOTLP(getenv func(string) string) error {
 	}
 	if value := endpoint(getenv); value != "" {
 		if u, err := url.Parse(value); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			err := fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT (from environment) is %q; must be an http or https URL", value)
-			errs = append(errs, err)
+			const wrong = "OTEL_EXPORTER_OTLP_ENDPOINT (from environment) is %q; must be an http or https URL"
+			errs = append(errs, fmt.Errorf(wrong, value))
 		}
 	}
 	return errors.Join(errs...)

@@ -36,6 +36,3 @@ SELECT pg_try_advisory_lock($1)
 
 -- name: unlock_archive
 SELECT pg_advisory_unlock($1)
-
--- name: unlock_all
-SELECT pg_advisory_unlock_all()

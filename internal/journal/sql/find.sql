@@ -39,4 +39,4 @@ WHERE state = 'unknown' AND finished_at IS NULL
 GROUP BY 1
 
 -- name: exhausted
-SELECT COUNT(*) FROM (SELECT 1 FROM events WHERE state = 'exhausted' LIMIT 1000) given_up
+SELECT COUNT(*) FROM (SELECT 1 FROM events WHERE state = 'exhausted' LIMIT 1000) exhausted

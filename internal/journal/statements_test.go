@@ -61,3 +61,27 @@ func TestStatementsObeyTheTable(t *testing.T) {
 		t.Errorf("%s is no statement that changes orders", name)
 	}
 }
+
+// TestColumnListsAgree: rows are scanned by the order of their columns, so every statement that lists an order's, an
+// event's or another thing's columns must list the same ones.
+func TestColumnListsAgree(t *testing.T) {
+	words := func(text string) string { return strings.Join(strings.Fields(text), " ") }
+	for name, least := range map[string]int{
+		"order": 30, "event": 5, "attempts_of": 3, "resolutions_of": 3, "corrections_of": 3, "disputes_of": 3, "sold": 4,
+		"caller": 3, "operator": 3,
+	} {
+		list, _, _ := strings.Cut(strings.TrimPrefix(words(sqls.Get(name)), "SELECT "), " FROM ")
+		columns := strings.SplitN(list, ", ", 5)
+		begins := strings.Join(columns[:4], ", ")
+		found := 0
+		for other, text := range sqls {
+			lists := strings.Count(words(text), begins)
+			if found += lists; lists != strings.Count(words(text), list) {
+				t.Errorf("%s lists other columns than %s", other, name)
+			}
+		}
+		if found < least {
+			t.Errorf("the columns of %[2]s are listed only %[1]d times", found, name)
+		}
+	}
+}

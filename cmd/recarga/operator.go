@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"strconv"
 	"time"
@@ -120,9 +119,8 @@ func (p *program) printOperators(all []producer.Operator) error {
 }
 
 func until(at *time.Time) string {
-	text := ""
-	if at != nil {
-		text = local(*at)
+	if at == nil {
+		return "-"
 	}
-	return cmp.Or(text, "-")
+	return local(*at)
 }

@@ -24,7 +24,7 @@ const (
 type postgres struct{ database }
 
 func newPostgres(cfg Config) part {
-	p := &postgres{database{box: seal.New(cfg.SealingKeys()...)}}
+	p := &postgres{database{box: seal.New(cfg.SealingKeys()...), tables: sqls.Get("postgres/tables")}}
 	config, err := pgx.ParseConfig(cfg.DatabaseURL)
 	if err != nil {
 		p.err = errors.New("the URL cannot be parsed") // its text may hold a password
@@ -129,15 +129,6 @@ func (p *postgres) synchronous(ctx context.Context) Finding {
 	f.Found += " on our connections"
 	return f
 }
-
-func (p *postgres) schema(ctx context.Context) Finding { return p.database.schema(ctx, postgresTables) }
-
-func (p *postgres) held(ctx context.Context) Finding { return p.database.held(ctx, postgresTables) }
-
-func (p *postgres) keys(ctx context.Context) Finding   { return p.database.keys(ctx) }
-func (p *postgres) sealed(ctx context.Context) Finding { return p.database.sealed(ctx, postgresTables) }
-
-var postgresTables = sqls.Get("postgres/tables")
 
 func (p *postgres) clock(ctx context.Context) Finding {
 	if err := p.db.PingContext(ctx); err != nil { // the time of a connect is not the question's

@@ -138,6 +138,6 @@ func (o outages) Collect(metrics chan<- prometheus.Metric) {
 		case out:
 			value = 2
 		}
-		metrics <- prometheus.MustNewConstMetric(o.m.outage, prometheus.GaugeValue, value, operator)
+		show(metrics, o.m.outage, value, operator)
 	}
 }

@@ -151,11 +151,7 @@ func (d dependencies) Collect(metrics chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	for name, up := range d.up(ctx) {
-		value := 0.0
-		if up {
-			value = 1
-		}
-		metrics <- prometheus.MustNewConstMetric(d.desc, prometheus.GaugeValue, value, name)
+		show(metrics, d.desc, truth(up), name)
 	}
 }
 
@@ -204,6 +200,19 @@ func (m *Metrics) histograms(buckets []float64, name, help string, labels ...str
 func (m *Metrics) desc(kind, name, help string, labels ...string) *prometheus.Desc {
 	m.define(kind, name, help, labels)
 	return prometheus.NewDesc(name, help, labels, nil)
+}
+
+// show sends the value of a gauge that is read at a scrape.
+func show(metrics chan<- prometheus.Metric, d *prometheus.Desc, value float64, labels ...string) {
+	metrics <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+}
+
+// truth is 1 for true.
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func seconds(d time.Duration) float64 { return max(d, 0).Seconds() }

@@ -143,26 +143,19 @@ func (w watched) Collect(metrics chan<- prometheus.Metric) {
 	if !last.Fresh {
 		return
 	}
-	show := func(d *prometheus.Desc, v float64, labels ...string) {
-		metrics <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
-	show(w.m.skew, last.Skew.Seconds())
+	show(metrics, w.m.skew, last.Skew.Seconds())
 	for kind, bytes := range map[string]int64{"used": last.MemoryUsed, "max": last.MemoryMax} {
 		if bytes > 0 {
-			show(w.m.redisMemory, float64(bytes), kind)
+			show(metrics, w.m.redisMemory, float64(bytes), kind)
 		}
 	}
 	for name, q := range last.Queues {
 		for state, n := range q.Depth {
-			show(w.m.tasks, float64(n), name, state)
+			show(metrics, w.m.tasks, float64(n), name, state)
 		}
-		paused := 0.0
-		if q.Paused {
-			paused = 1
-		}
-		show(w.m.paused, paused, name)
-		show(w.m.pendingAge, q.OldestPending.Seconds(), name)
-		show(w.m.servers, float64(q.Servers), name)
-		show(w.m.stuck, float64(q.ActiveWithoutLease+q.OverdueLeases), name)
+		show(metrics, w.m.paused, truth(q.Paused), name)
+		show(metrics, w.m.pendingAge, q.OldestPending.Seconds(), name)
+		show(metrics, w.m.servers, float64(q.Servers), name)
+		show(metrics, w.m.stuck, float64(q.ActiveWithoutLease+q.OverdueLeases), name)
 	}
 }

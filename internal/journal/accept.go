@@ -15,11 +15,11 @@ var (
 	sqlOrder      = sqls.Get("order")
 	sqlArchivedID = sqls.Get("is_archived")
 	sqlInsert     = sqls.Engines("insert")
-	// sqlInsertInvalid also takes an order whose id lacks its caller's prefix: that is what it is told.
+	// sqlInsertInvalid also takes an order whose id lacks its caller's prefix: that is what it says.
 	sqlInsertInvalid = sqls.Get("insert_invalid")
 )
 
-// Accept records a new order durably, queued; one of bulk priority that is due stands in line from the start. The repeat of an order's id and content returns the
+// Accept records a new order durably, queued; one of bulk priority that is due waits from the start. The repeat of an order's id and content returns the
 // order as it now is, with replayed set.
 //
 // Errors: topup.ErrConflict when the id is taken by other content or another caller; those of topup.FieldErrors when
@@ -100,7 +100,7 @@ func (r record) differsFrom(stored record) error {
 }
 
 // AcceptInvalid records an order that came through Redis alone and cannot be bought: failed, for the
-// order's own reason or else as invalid, with why as its response message, and with the event to tell
+// order's own reason or else as invalid, with why as its response message, and with the event that says
 // of it. Its fields may be empty, but for the id.
 // An id that is taken is topup.ErrConflict, and nothing changes; one that begins with another caller's prefix is
 // recorded neither: the error is one of topup.FieldErrors.

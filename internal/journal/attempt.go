@@ -89,7 +89,7 @@ var sqlDoubt = sqls.Get("doubt")
 // sqlCleared ends an order that was held only for the doubt about an earlier attempt, which is gone.
 var sqlCleared = sqls.Get("cleared")
 
-// settled is an order after a change, and the event that tells of it, if it is told.
+// settled is an order after a change, and the event for the caller, if there is one.
 type settled struct {
 	order topup.Order
 	event *topup.Event
@@ -227,13 +227,13 @@ func finishArgs(s topup.Settlement, before topup.State, doubt int, now time.Time
 	if r.BalanceAfter != nil {
 		balance = text(r.BalanceAfter.String())
 	}
-	told := 0
+	notified := 0
 	if topup.EventTypeOf(s.State) != "" {
-		told = 1
+		notified = 1
 	}
 	return []any{
 		string(s.ID), s.Number, string(before), string(s.State), string(s.Reason), string(r.Code), r.Message, r.TransactionID, r.Reference,
-		r.AuthCode, balance, now.UnixMicro(), micros(finished), micros(s.NextAttemptAt), told, doubt,
+		r.AuthCode, balance, now.UnixMicro(), micros(finished), micros(s.NextAttemptAt), notified, doubt,
 	}
 }
 

@@ -223,7 +223,7 @@ func (c *Committer) persist(batch []*operation) (over []*operation, guilty bool,
 	return over, guilty, err
 }
 
-// transact makes one transaction of the batch. guilty tells that an operation broke it.
+// transact makes one transaction of the batch. guilty: an operation broke it.
 func (c *Committer) transact(batch []*operation) (over []*operation, guilty bool, err error) {
 	ctx, cancel := c.engine.context()
 	defer cancel()

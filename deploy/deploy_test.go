@@ -32,7 +32,8 @@ func TestUnitIsConfined(t *testing.T) {
 		"CapabilityBoundingSet=", "AmbientCapabilities=", "SystemCallArchitectures=native",
 		"SystemCallFilter=@system-service", "SystemCallFilter=~@privileged @resources",
 		"RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
-		"ProtectSystem=strict", "ProtectHome=yes", "PrivateTmp=yes", "PrivateDevices=yes", "MemoryDenyWriteExecute=yes", "MemoryMax=1G", "LimitNOFILE=65536",
+		"ProtectSystem=strict", "ProtectHome=yes", "PrivateTmp=yes", "PrivateDevices=yes", "MemoryDenyWriteExecute=yes",
+		"MemoryMax=1G", "LimitNOFILE=65536",
 	} {
 		if !slices.Contains(lines, want) {
 			t.Errorf("recarga.service lacks %s", want)

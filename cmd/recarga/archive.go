@@ -19,8 +19,8 @@ func newArchiveCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "archive",
 		Short: "Move old orders to the archive now, or check the archive",
-		Long: `Move the orders that ended longer ago than RECARGA_RETENTION from the database to files of RECARGA_ARCHIVE_DIR, as
-the workers do by themselves every day. Orders that are open, held as unknown, or have an event
+		Long: `Move the orders that ended longer ago than RECARGA_RETENTION from the database to files of
+RECARGA_ARCHIVE_DIR, as the workers do by themselves every day. Orders that are open, held as unknown, or have an event
 to deliver stay. Runs beside serve, api and worker. See docs/retention.md.
 
 With --verify nothing is moved: every file is compared with its manifest, and with the orders that have left.
@@ -28,7 +28,8 @@ With --verify nothing is moved: every file is compared with its manifest, and wi
 Exit status: 0 done, 1 when something failed or --verify found something wrong.`,
 		Example: "  recarga archive --dry-run\n  recarga archive --before 2025-01-01\n  recarga archive --verify --json",
 	}
-	before := cmd.Flags().String("before", "", "move what ended before this time, instead: a date or a time (RFC 3339), at least 24h ago")
+	before := cmd.Flags().String("before", "",
+		"move what ended before this time, instead: a date or a time (RFC 3339), at least 24h ago")
 	dry := cmd.Flags().Bool("dry-run", false, "only count the orders that would leave")
 	verify := cmd.Flags().Bool("verify", false, "check the archive instead")
 	asJSON := jsonFlag(cmd)
@@ -91,7 +92,8 @@ func archiveUntil(s config.Settings, before string, now time.Time) (time.Time, e
 			return until.UTC(), nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("--before: %q is not allowed; must be a date, as in 2025-12-31, or a time (RFC 3339), at least %s ago", before, config.ShortestRetention)
+	return time.Time{}, fmt.Errorf("--before: %q is not allowed; must be a date, as in 2025-12-31, or a time (RFC "+
+		"3339), at least %s ago", before, config.ShortestRetention)
 }
 
 func (p *program) countLeaving(ctx context.Context, j *journal.Journal, until time.Time, asJSON bool) error {
@@ -102,11 +104,14 @@ func (p *program) countLeaving(ctx context.Context, j *journal.Journal, until ti
 	if asJSON {
 		return printJSON(p.stdout, map[string]any{"orders": n, "ended_before": until})
 	}
-	_, err = fmt.Fprintf(p.stdout, "%s, ended before %s, would leave\n", countOf(int(n), "order", "orders"), until.Format(time.RFC3339))
+	_, err = fmt.Fprintf(p.stdout, "%s, ended before %s, would leave\n", countOf(int(n), "order", "orders"),
+		until.Format(time.RFC3339))
 	return err
 }
 
-func (p *program) archiveNow(ctx context.Context, j *journal.Journal, until time.Time, s config.Settings, asJSON bool) error {
+func (p *program) archiveNow(
+	ctx context.Context, j *journal.Journal, until time.Time, s config.Settings, asJSON bool,
+) error {
 	total, err := j.CountLeaving(ctx, until)
 	if err != nil {
 		return err
@@ -117,7 +122,8 @@ func (p *program) archiveNow(ctx context.Context, j *journal.Journal, until time
 	if asJSON {
 		return errors.Join(err, printJSON(p.stdout, moved))
 	}
-	_, printErr := fmt.Fprintf(p.stdout, "%s, ended before %s, left for %s of %s\n", countOf(int(moved.Orders), "order", "orders"), until.Format(time.RFC3339),
+	_, printErr := fmt.Fprintf(p.stdout, "%s, ended before %s, left for %s of %s\n",
+		countOf(int(moved.Orders), "order", "orders"), until.Format(time.RFC3339),
 		countOf(moved.Files, "file", "files"), s.Archive())
 	return errors.Join(err, printErr)
 }
@@ -144,9 +150,11 @@ func (p *program) printCheck(found journal.ArchiveCheck, s config.Settings) erro
 		fmt.Fprintf(&out, "wrong: %s\n", printable(wrong))
 	}
 	for _, name := range found.Unused {
-		fmt.Fprintf(&out, "unused: %s may be removed: no order is read from it\n", printable(filepath.Join(string(s.Archive()), name)))
+		fmt.Fprintf(&out, "unused: %s may be removed: no order is read from it\n",
+			printable(filepath.Join(string(s.Archive()), name)))
 	}
-	fmt.Fprintf(&out, "%s in %s of %s\n", countOf(int(found.Orders), "order", "orders"), countOf(found.Files, "file", "files"), s.Archive())
+	fmt.Fprintf(&out, "%s in %s of %s\n", countOf(int(found.Orders), "order", "orders"),
+		countOf(found.Files, "file", "files"), s.Archive())
 	_, err := p.stdout.Write([]byte(out.String()))
 	return err
 }

@@ -24,7 +24,8 @@ func TestArchive(t *testing.T) {
 	}
 	defer func() { _ = db.Close() }()
 	old := time.Now().AddDate(0, 0, -401).UnixMicro()
-	if _, err := db.Exec("UPDATE orders SET created_at = ?, finished_at = ?; UPDATE events SET due_at = NULL, state = 'exhausted'", old, old); err != nil {
+	if _, err := db.Exec("UPDATE orders SET created_at = ?, finished_at = ?; UPDATE events SET due_at = NULL, state = "+
+		"'exhausted'", old, old); err != nil {
 		t.Fatal(err)
 	}
 	want(t, env, exitOK, "^0 orders in 0 files of .*archive\n$", "", "archive", "--verify")
@@ -56,14 +57,17 @@ func TestArchive(t *testing.T) {
 	}
 	want(t, env, exitFailed, "wrong: .*"+filepath.Base(files[0]), "things are wrong", "archive", "--verify")
 	want(t, env, exitFailed, `"wrong":\[".*"unused":\[\]`, "things are wrong", "archive", "--verify", "--json")
-	want(t, env, exitUsage, "^$", `--before: "yesterday" is not allowed; must be a date`, "archive", "--before", "yesterday")
+	want(t, env, exitUsage, "^$", `--before: "yesterday" is not allowed; must be a date`, "archive", "--before",
+		"yesterday")
 	want(t, env, exitUsage, "^$", "at least 24h", "archive", "--before", time.Now().Format(time.RFC3339))
 	want(t, env, exitUsage, "^$", "RECARGA_RETENTION is 0", "archive", "--retention", "0")
-	want(t, env, exitUsage, "^$", `RECARGA_RETENTION \(from flag\) is "1h"; must be 0 \(for ever\) or`, "archive", "--retention", "1h")
+	want(t, env, exitUsage, "^$", `RECARGA_RETENTION \(from flag\) is "1h"; must be 0 \(for ever\) or`, "archive",
+		"--retention", "1h")
 	missing := filepath.Join(t.TempDir(), "missing.db")
 	want(t, env, exitUsage, "^$", "missing.db: no such file", "archive", "--database-url", "sqlite:"+missing)
 	if _, err := os.Stat(missing); err == nil {
 		t.Error("a database was made")
 	}
-	want(t, env, exitUsage, "^$", "RECARGA_ARCHIVE_DIR is not set", "archive", "--database-url", "postgres://nowhere/recarga")
+	want(t, env, exitUsage, "^$", "RECARGA_ARCHIVE_DIR is not set", "archive", "--database-url",
+		"postgres://nowhere/recarga")
 }

@@ -16,24 +16,28 @@ func newBalanceCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "balance",
 		Short: "Ask the distributor for the balance, and show its trend",
-		Long: `Ask the distributor for the balance, and show what the workers recorded: its trend of the last 24 hours, and of a
-week the deposits and the drifts (falls that no order of ours explains). See docs/balance.md.`,
+		Long: `Ask the distributor for the balance, and show what the workers recorded: its trend of the last 24 hours, and
+of a week the deposits and the drifts (falls that no order of ours explains). See docs/balance.md.`,
 		Example: "  recarga balance\n  recarga balance --json",
 	}
-	return showCommand(p, cmd, adminKey, func(cmd *cobra.Command, c *producer.Client, _ []string) (producer.Balance, error) {
+	return showCommand(p, cmd, adminKey, func(
+		cmd *cobra.Command, c *producer.Client, _ []string,
+	) (producer.Balance, error) {
 		return c.Balance(cmd.Context())
 	}, func(b producer.Balance) error { return printBalance(p.stdout, b) })
 }
 
 func printBalance(w io.Writer, b producer.Balance) error {
 	var out strings.Builder
-	fmt.Fprintf(&out, "%s %s (asked for %s s ago; the distributor's own word may be older)\n", b.Balance, printable(b.Currency), b.AgeSeconds)
+	fmt.Fprintf(&out, "%s %s (asked for %s s ago; the distributor's own word may be older)\n", b.Balance,
+		printable(b.Currency), b.AgeSeconds)
 	if b.Low {
 		out.WriteString("It is below RECARGA_BALANCE_LOW.\n")
 	}
 	if n := len(b.History); n > 1 {
 		from, to := b.History[0], b.History[n-1]
-		fmt.Fprintf(&out, "%s  %s at %s to %s at %s\n", sparkline(b.History), from.Balance, from.At.Local().Format(time.DateTime), to.Balance, to.At.Local().Format(time.DateTime))
+		fmt.Fprintf(&out, "%s  %s at %s to %s at %s\n", sparkline(b.History), from.Balance,
+			from.At.Local().Format(time.DateTime), to.Balance, to.At.Local().Format(time.DateTime))
 	}
 	for _, c := range b.Changes {
 		sign := map[topup.BalanceChangeKind]string{topup.BalanceDeposit: "+", topup.BalanceDrift: "-"}[c.Kind]

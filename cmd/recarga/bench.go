@@ -31,7 +31,8 @@ Without settings it measures the embedded parts, and SQLite and PostgreSQL with 
 where redis-server and PostgreSQL are installed. With --database-url or --redis-url (or their
 variables) it measures those instead. It fills them with its orders, so it refuses a database that
 holds any, and a Redis that holds keys.`,
-		Example: "  recarga bench\n  recarga bench --orders 2000 --rounds 1 --json results.json\n  recarga bench --redis-url redis://127.0.0.1:6379/0 --database-url postgres://recarga@db/empty",
+		Example: "  recarga bench\n  recarga bench --orders 2000 --rounds 1 --json results.json\n  recarga bench " +
+			"--redis-url redis://127.0.0.1:6379/0 --database-url postgres://recarga@db/empty",
 	}
 	flags := cmd.Flags()
 	flags.IntVar(&cfg.Orders, "orders", cfg.Orders, "orders of the standard job")
@@ -41,9 +42,11 @@ holds any, and a Redis that holds keys.`,
 	flags.IntVar(&cfg.Rate, "rate", cfg.Rate, "orders a second while the API is timed; 0 leaves this out")
 	flags.DurationVar(&cfg.For, "for", cfg.For, "how long they come in")
 	flags.DurationVar(&cfg.Idle, "idle", cfg.Idle, "how long a waiting program is watched; 0 leaves this out")
-	flags.IntVar(&cfg.History, "history", 0, "also measure with so many finished orders in the journal (1 KB of disk each)")
+	flags.IntVar(&cfg.History, "history", 0,
+		"also measure with so many finished orders in the journal (1 KB of disk each)")
 	flags.StringSliceVar(&cfg.Only, "only", nil, "contenders to measure, by name (plain asynq, embedded, …)")
-	flags.StringVar(&asJSON, "json", "", "write the results as JSON to this file (- is standard output, instead of the table)")
+	flags.StringVar(&asJSON, "json", "", "write the results as JSON to this file (- is standard output, instead of the "+
+		"table)")
 	config.AddFlags(cmd.Flags(), append([]string{"DATABASE_URL", "REDIS_URL"}, logSettings...)...)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		s, err := p.settings(cmd, nil)
@@ -128,7 +131,8 @@ func given(ctx context.Context, cfg *bench.Config, s config.Settings) error {
 			return err
 		}
 		if len(orders) > 0 {
-			return errors.New("RECARGA_DATABASE_URL holds orders; the benchmark would fill it with its own: give it an empty one")
+			return errors.New("RECARGA_DATABASE_URL holds orders; the benchmark would fill it with its own: give it an empty " +
+				"one")
 		}
 	}
 	if s.RedisURL != standard.RedisURL {

@@ -41,7 +41,9 @@ func newCallerAddCommand(p *program) *cobra.Command {
 	callback := cmd.Flags().String("callback-url", "", "where its events go (default: nowhere)")
 	limits := limitFlags(cmd)
 	expires := expiryFlag(cmd)
-	return showCommand(p, cmd, adminKey, func(cmd *cobra.Command, c *producer.Client, args []string) (producer.Caller, error) {
+	return showCommand(p, cmd, adminKey, func(
+		cmd *cobra.Command, c *producer.Client, args []string,
+	) (producer.Caller, error) {
 		more := limits()
 		if at := expires(); at != nil {
 			more["key_expires_at"] = at
@@ -51,7 +53,8 @@ func newCallerAddCommand(p *program) *cobra.Command {
 		if err := p.printCallers([]producer.Caller{added}); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(p.stdout, "\napi key:        %s\nwebhook secret: %s\n\nKeep them: they are not shown again.\n", printable(added.APIKey), printable(added.WebhookSecret))
+		_, err := fmt.Fprintf(p.stdout, "\napi key:        %s\nwebhook secret: %s\n\nKeep them: they are not shown again.\n",
+			printable(added.APIKey), printable(added.WebhookSecret))
 		return err
 	})
 }
@@ -80,7 +83,8 @@ func newCallerSetURLCommand(p *program) *cobra.Command {
 }
 
 func newCallerSwitchCommand(p *program, use, short string, disabled bool) *cobra.Command {
-	cmd := &cobra.Command{Use: use + " NAME", Short: short, Example: "  recarga caller " + use + " shop", Args: cobra.ExactArgs(1)}
+	cmd := &cobra.Command{Use: use + " NAME", Short: short, Example: "  recarga caller " + use + " shop",
+		Args: cobra.ExactArgs(1)}
 	return callerChange(p, cmd, func([]string) map[string]any { return map[string]any{"disabled": disabled} })
 }
 
@@ -152,7 +156,8 @@ func callerChange(p *program, cmd *cobra.Command, change func(args []string) map
 // changeCommand makes a command that changes fields of the caller or operator that is its first argument.
 func changeCommand[T any](
 	p *program, cmd *cobra.Command, what string, change func(args []string) map[string]any,
-	send func(c *producer.Client, ctx context.Context, name string, fields map[string]any) (T, error), show func([]T) error,
+	send func(c *producer.Client, ctx context.Context, name string, fields map[string]any) (T, error),
+	show func([]T) error,
 ) *cobra.Command {
 	version := versionFlag(cmd, what)
 	return showCommand(p, cmd, adminKey, func(cmd *cobra.Command, c *producer.Client, args []string) (T, error) {
@@ -166,16 +171,18 @@ func changeCommand[T any](
 
 func newCallerRotateSecretCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "rotate-secret NAME",
-		Short:   "Give a caller a new webhook secret; the former one signs as well for a while",
-		Example: "  recarga caller rotate-secret shop\n  recarga caller rotate-secret shop --overlap 0s   # it leaked: the former one ends now",
-		Args:    cobra.ExactArgs(1),
+		Use:   "rotate-secret NAME",
+		Short: "Give a caller a new webhook secret; the former one signs as well for a while",
+		Example: "  recarga caller rotate-secret shop\n  recarga caller rotate-secret shop --overlap 0s   # it leaked: " +
+			"the former one ends now",
+		Args: cobra.ExactArgs(1),
 	}
 	overlap := cmd.Flags().Duration("overlap", 24*time.Hour, "how long the former secret signs as well, at most 720h")
 	version := versionFlag(cmd, "caller")
-	return p.callerSecret(cmd, "webhook_secret", func(cmd *cobra.Command, c *producer.Client, name string) (string, error) {
-		return c.RotateSecret(cmd.Context(), name, producer.Rotation{Version: *version, Overlap: *overlap})
-	})
+	return p.callerSecret(cmd, "webhook_secret",
+		func(cmd *cobra.Command, c *producer.Client, name string) (string, error) {
+			return c.RotateSecret(cmd.Context(), name, producer.Rotation{Version: *version, Overlap: *overlap})
+		})
 }
 
 func newCallerRotateKeyCommand(p *program) *cobra.Command {
@@ -196,8 +203,12 @@ func newCallerRotateKeyCommand(p *program) *cobra.Command {
 }
 
 // callerSecret makes a command that prints one new secret: alone, so that it can be put into a file.
-func (p *program) callerSecret(cmd *cobra.Command, name string, renew func(*cobra.Command, *producer.Client, string) (string, error)) *cobra.Command {
-	return showCommand(p, cmd, adminKey, func(cmd *cobra.Command, c *producer.Client, args []string) (map[string]string, error) {
+func (p *program) callerSecret(
+	cmd *cobra.Command, name string, renew func(*cobra.Command, *producer.Client, string) (string, error),
+) *cobra.Command {
+	return showCommand(p, cmd, adminKey, func(
+		cmd *cobra.Command, c *producer.Client, args []string,
+	) (map[string]string, error) {
 		secret, err := renew(cmd, c, args[0])
 		return map[string]string{name: secret}, err
 	}, func(renewed map[string]string) error {

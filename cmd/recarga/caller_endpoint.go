@@ -19,7 +19,8 @@ endpoints. Each may want only some types of events.`,
 		Example: "  recarga caller endpoint set shop crm https://crm.example/recarga --types topup.failed,topup.unknown",
 	}
 	cmd.AddCommand(newEndpointSetCommand(p), newEndpointRemoveCommand(p),
-		newEndpointSwitchCommand(p, "enable", "Send to an endpoint again, and clear the record of its failures", (*producer.Client).EnableEndpoint),
+		newEndpointSwitchCommand(p, "enable", "Send to an endpoint again, and clear the record of its failures",
+			(*producer.Client).EnableEndpoint),
 		newEndpointSwitchCommand(p, "disable", "Send nothing more to an endpoint", (*producer.Client).DisableEndpoint))
 	return cmd
 }
@@ -62,16 +63,21 @@ func (p *program) endpointChange(cmd *cobra.Command, change apiCall[producer.Cal
 	})
 }
 
-func newEndpointSwitchCommand(p *program, use, short string, do func(*producer.Client, context.Context, string, string) error) *cobra.Command {
+func newEndpointSwitchCommand(
+	p *program, use, short string, do func(*producer.Client, context.Context, string, string) error,
+) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use + " CALLER ENDPOINT", Short: short, Args: cobra.ExactArgs(2),
 		Example: "  recarga caller endpoint " + use + " shop default",
 	}
-	return showCommand(p, cmd, adminKey, func(cmd *cobra.Command, c *producer.Client, args []string) (map[string]any, error) {
+	return showCommand(p, cmd, adminKey, func(
+		cmd *cobra.Command, c *producer.Client, args []string,
+	) (map[string]any, error) {
 		switched := map[string]any{"caller": args[0], "endpoint": args[1], "disabled": use == "disable"}
 		return switched, do(c, cmd.Context(), args[0], args[1])
 	}, func(switched map[string]any) error {
-		_, err := fmt.Fprintf(p.stdout, "%s %s: %sd\n", printable(fmt.Sprint(switched["caller"])), printable(fmt.Sprint(switched["endpoint"])), use)
+		_, err := fmt.Fprintf(p.stdout, "%s %s: %sd\n", printable(fmt.Sprint(switched["caller"])),
+			printable(fmt.Sprint(switched["endpoint"])), use)
 		return err
 	})
 }

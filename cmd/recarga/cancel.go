@@ -14,7 +14,8 @@ func newCancelCommand(p *program) *cobra.Command {
 		Example: "  recarga cancel MY-TXN-001",
 		Args:    cobra.ExactArgs(1),
 	}
-	return showCommand(p, cmd, keyOfCaller, func(cmd *cobra.Command, c *producer.Client, args []string) (topup.Order, error) {
-		return c.Cancel(cmd.Context(), topup.ID(args[0]))
-	}, p.printOrder)
+	return showCommand(p, cmd, keyOfCaller,
+		func(cmd *cobra.Command, c *producer.Client, args []string) (topup.Order, error) {
+			return c.Cancel(cmd.Context(), topup.ID(args[0]))
+		}, p.printOrder)
 }

@@ -98,7 +98,8 @@ func shop(t *testing.T, settings ...map[string]string) map[string]string {
 		"RECARGA_DISTRIBUTOR_URL":         shows(t, &vendor.stdout, `RECARGA_DISTRIBUTOR_URL=(\S+)`),
 		"RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo", "RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
 		"RECARGA_DATABASE_URL": "sqlite:" + filepath.Join(t.TempDir(), "recarga.db"),
-		"RECARGA_HTTP_ADDR":    "127.0.0.1:0", "RECARGA_METRICS_ADDR": "127.0.0.1:0", "RECARGA_API_KEY": "shop-api-key", "RECARGA_ADMIN_KEY": "shop-admin-key",
+		"RECARGA_HTTP_ADDR":    "127.0.0.1:0", "RECARGA_METRICS_ADDR": "127.0.0.1:0", "RECARGA_API_KEY": "shop-api-key",
+		"RECARGA_ADMIN_KEY": "shop-admin-key",
 	}
 	for _, more := range settings {
 		maps.Copy(env, more)
@@ -113,8 +114,10 @@ func shop(t *testing.T, settings ...map[string]string) map[string]string {
 		}
 	})
 	return map[string]string{
-		"RECARGA_DISTRIBUTOR_URL": env["RECARGA_DISTRIBUTOR_URL"], "RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo", "RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
-		"RECARGA_DATABASE_URL": env["RECARGA_DATABASE_URL"], "RECARGA_API_KEY": "shop-api-key", "RECARGA_API_URL": shows(t, &server.stderr, `RECARGA_HTTP_ADDR","url":"([^"]+)`),
+		"RECARGA_DISTRIBUTOR_URL": env["RECARGA_DISTRIBUTOR_URL"], "RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo",
+		"RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
+		"RECARGA_DATABASE_URL":           env["RECARGA_DATABASE_URL"], "RECARGA_API_KEY": "shop-api-key",
+		"RECARGA_API_URL":      shows(t, &server.stderr, `RECARGA_HTTP_ADDR","url":"([^"]+)`),
 		"RECARGA_METRICS_ADDR": shows(t, &server.stderr, `RECARGA_METRICS_ADDR","url":"http://([^"]+)|metrics not served`),
 	}
 }
@@ -125,7 +128,9 @@ func want(t *testing.T, env map[string]string, status int, stdout, stderr string
 	return wantOf(t, env, "", status, stdout, stderr, args...)
 }
 
-func wantOf(t *testing.T, env map[string]string, stdin string, status int, stdout, stderr string, args ...string) *running {
+func wantOf(
+	t *testing.T, env map[string]string, stdin string, status int, stdout, stderr string, args ...string,
+) *running {
 	t.Helper()
 	r := start(t, env, stdin, args...)
 	if got := r.ends(t); got != status {
@@ -150,7 +155,8 @@ func TestCommands(t *testing.T) {
 
 	want(t, env, exitOK, `(?m)^CMD-1 .*5537686660  MOVISTAR_TAE  10 `, `^$`, place...)
 	want(t, env, exitOK, `(?m)^CMD-1 `, `placed before`, place...)
-	want(t, env, exitFailed, `^$`, `^recarga: place CMD-1: 409 Conflict: .*id is taken`, append(place, "--amount", "11")...)
+	want(t, env, exitFailed, `^$`, `^recarga: place CMD-1: 409 Conflict: .*id is taken`,
+		append(place, "--amount", "11")...)
 	want(t, env, exitOK, `CMD-1  succeeded .*00\n$`, `^$`, "watch", "CMD-1")
 	want(t, env, exitOK, `(?s)CMD-1  +succeeded .*attempt 1  +approved \(code 00\)`, `^$`, "get", "CMD-1")
 	want(t, env, exitFailed, `^$`, `^recarga: get NONE: 404 Not Found`, "get", "NONE")
@@ -163,8 +169,10 @@ func TestCommands(t *testing.T) {
 	want(t, env, exitOK, `^$`, `^No orders\.\n$`, "list", "--state", "unknown")
 	want(t, env, exitOK, `CMD-2 `, `There are more`, "list", "--limit", "1")
 	want(t, env, exitOK, `(?s)CMD-2 .*CMD-1 `, `^$`, "list", "--limit", "1", "--all")
-	want(t, env, exitOK, `"CMD-1","caller":"default","state":"succeeded"`, `^$`, "list", "--state", "succeeded", "--phone", "5537686660", "--product", "MOVISTAR_TAE", "--since", "2020-01-01T00:00:00Z", "--json")
-	want(t, env, exitUsage, `^$`, `--caller: "" is not allowed`, "webhook", "redeliver", "--state", "exhausted", "--caller", "")
+	want(t, env, exitOK, `"CMD-1","caller":"default","state":"succeeded"`, `^$`, "list", "--state", "succeeded",
+		"--phone", "5537686660", "--product", "MOVISTAR_TAE", "--since", "2020-01-01T00:00:00Z", "--json")
+	want(t, env, exitUsage, `^$`, `--caller: "" is not allowed`, "webhook", "redeliver", "--state", "exhausted",
+		"--caller", "")
 	want(t, env, exitUsage, `^$`, `state "done" must be one of`, "list", "--state", "done")
 
 	// A person corrects CMD-1, and CMD-2 is what it was.
@@ -173,9 +181,11 @@ func TestCommands(t *testing.T) {
 	admin := maps.Clone(env)
 	admin["RECARGA_ADMIN_KEY"] = "shop-admin-key"
 	delete(admin, "RECARGA_API_KEY")
-	want(t, admin, exitUsage, `^$`, `outcome: "paid" is not allowed`, "correct", "CMD-1", "--as", "paid", "--reason", "why")
+	want(t, admin, exitUsage, `^$`, `outcome: "paid" is not allowed`, "correct", "CMD-1", "--as", "paid", "--reason",
+		"why")
 	want(t, admin, exitUsage, `^$`, `upheld`, "dispute", "end", "CMD-1", "--as", "corrected", "--reason", "why")
-	want(t, admin, exitFailed, `^$`, `the order is not disputed`, "dispute", "end", "CMD-1", "--as", "upheld", "--reason", "why")
+	want(t, admin, exitFailed, `^$`, `the order is not disputed`, "dispute", "end", "CMD-1", "--as", "upheld", "--reason",
+		"why")
 	want(t, admin, exitOK, `CMD-1  failed`, `^$`, correct...)
 	want(t, admin, exitOK, `(?s)corrected +failed, was succeeded, by ana: ticket 4711`, `^$`, "get", "CMD-1")
 	want(t, admin, exitOK, `CMD-2  canceled`, `^$`, "get", "CMD-2")
@@ -185,7 +195,8 @@ func TestCommands(t *testing.T) {
 	want(t, env, exitOK, `(?s)MOVISTAR_TAE .*MOVISTAR_PAQUETE_25 `, `^$`, "products")
 	want(t, env, exitOK, `^ready\n$`, `^$`, "healthcheck")
 	want(t, env, exitOK, `^ready\n$`, `^$`, "health")
-	for _, args := range [][]string{{"get", "CMD-1"}, {"cancel", "CMD-2"}, {"balance"}, {"products"}, {"watch", "CMD-1"}, place} {
+	for _, args := range [][]string{{"get", "CMD-1"}, {"cancel", "CMD-2"}, {"balance"}, {"products"}, {"watch", "CMD-1"},
+		place} {
 		out := start(t, env, "", append(args, "--json")...)
 		if status := out.ends(t); status != exitOK || !json.Valid([]byte(out.stdout.String())) {
 			t.Errorf("%v --json: exit status %d\n%s", args, status, &out.stdout)
@@ -215,7 +226,8 @@ func TestEnqueueFile(t *testing.T) {
 	if got := strings.Join(said, " "); got != "2already_there 3refused 4refused 5refused 6already_there" {
 		t.Errorf("results are %s; want the file's rows in their order", got)
 	}
-	want(t, env, exitOK, `^$`, `^2 placed, 0 already there, 0 refused\n$`, "enqueue", "--file", written(t, `{"distributor_transaction_id":"N-1","phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10}
+	want(t, env, exitOK, `^$`, `^2 placed, 0 already there, 0 refused\n$`, "enqueue", "--file",
+		written(t, `{"distributor_transaction_id":"N-1","phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10}
 {"distributor_transaction_id":"N-2","phone_number":"5537686660","product_id":"MOVISTAR_PAQUETE_16","amount":30}`))
 }
 
@@ -234,10 +246,12 @@ func TestEnqueueOverABadLine(t *testing.T) {
 	}
 	r := wantOf(t, bad, file.String(), exitOK, `^$`, `trying again in`, "enqueue", "--file", "-")
 	var placed, there int
-	if _, err := fmt.Sscanf(shows(t, &r.stderr, `(\d+ placed, \d+ already)`), "%d placed, %d already", &placed, &there); err != nil || placed+there != rows {
+	if _, err := fmt.Sscanf(shows(t, &r.stderr, `(\d+ placed, \d+ already)`), "%d placed, %d already", &placed,
+		&there); err != nil || placed+there != rows {
 		t.Errorf("%d placed, %d already there, want %d together", placed, there, rows)
 	}
-	wantOf(t, env, file.String(), exitOK, `^$`, fmt.Sprintf(`^0 placed, %d already there, 0 refused\n$`, rows), "enqueue", "--file", "-")
+	wantOf(t, env, file.String(), exitOK, `^$`, fmt.Sprintf(`^0 placed, %d already there, 0 refused\n$`, rows), "enqueue",
+		"--file", "-")
 }
 
 // badLine passes requests on to target, and cuts every second answer off after a number of bytes.
@@ -295,7 +309,8 @@ func TestWatchSurvivesTheAPI(t *testing.T) {
 func TestWatchAllEndsWithTheProgram(t *testing.T) {
 	env := shop(t)
 	w := start(t, env, "", "watch")
-	want(t, env, exitOK, `WATCHED`, `^$`, "enqueue", "--id", "WATCHED", "--phone", "5537686660", "--product", "MOVISTAR_TAE", "--amount", "10")
+	want(t, env, exitOK, `WATCHED`, `^$`, "enqueue", "--id", "WATCHED", "--phone", "5537686660", "--product",
+		"MOVISTAR_TAE", "--amount", "10")
 	shows(t, &w.stdout, `WATCHED  succeeded`)
 	w.stop()
 	if status := w.ends(t); status != exitOK {
@@ -313,7 +328,8 @@ func TestUsage(t *testing.T) {
 		{[]string{"enque"}, `^recarga: unknown command "enque"; did you mean enqueue\? see recarga --help\n$`},
 		{[]string{"xyz"}, `^recarga: unknown command "xyz"; see`},
 		{[]string{"help", "lits"}, `^recarga: unknown command "lits"; did you mean list\? see recarga --help\n$`},
-		{[]string{"help", "caller", "endpoint", "xyz"}, `^recarga: unknown command "xyz"; see recarga caller endpoint --help\n$`},
+		{[]string{"help", "caller", "endpoint", "xyz"},
+			`^recarga: unknown command "xyz"; see recarga caller endpoint --help\n$`},
 		{[]string{"caller", "endpoint", "xyz"}, `^recarga: unknown command "xyz"; see recarga caller endpoint --help\n$`},
 		{[]string{"caller", "endpoint", "remove", "shop"}, `accepts 2 arg.*see recarga caller endpoint remove --help\n$`},
 		{[]string{"completion", "nushell"}, `^recarga: unknown command "nushell"; see recarga completion --help\n$`},
@@ -371,10 +387,12 @@ func TestAuxiliariesStopNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := shop(t, map[string]string{
-		"RECARGA_METRICS_ADDR": taken.Addr().String(), "RECARGA_OPERATOR_CALLBACK_URL": "ops.example", "RECARGA_OPERATOR_WEBHOOK_SECRET": "guess",
-		"OTEL_TRACES_EXPORTER": "zipkin,otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json",
+		"RECARGA_METRICS_ADDR": taken.Addr().String(), "RECARGA_OPERATOR_CALLBACK_URL": "ops.example",
+		"RECARGA_OPERATOR_WEBHOOK_SECRET": "guess",
+		"OTEL_TRACES_EXPORTER":            "zipkin,otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json",
 	})
-	want(t, env, exitOK, `AUX-1`, ``, "enqueue", "--id", "AUX-1", "--phone", "5537686660", "--product", "MOVISTAR_TAE", "--amount", "10")
+	want(t, env, exitOK, `AUX-1`, ``, "enqueue", "--id", "AUX-1", "--phone", "5537686660", "--product", "MOVISTAR_TAE",
+		"--amount", "10")
 	want(t, env, exitOK, `succeeded`, ``, "watch", "AUX-1")
 	if err := taken.Close(); err != nil {
 		t.Fatal(err)
@@ -397,9 +415,12 @@ func TestReconcileBrokenOff(t *testing.T) {
 	t.Cleanup(api.Close)
 	env := map[string]string{"RECARGA_API_URL": api.URL, "RECARGA_ADMIN_KEY": "an-admin-key"}
 	report := filepath.Join(t.TempDir(), "report.html")
-	wantOf(t, env, "order_id\nA\n", exitFailed, `^$`, `ended without a summary; run it again`, "reconcile", "-", "--report", report)
-	wantOf(t, env, "order_id\nA\n", exitUsage, `^$`, `absent: "maybe" is not allowed`, "reconcile", "-", "--absent", "maybe")
-	wantOf(t, env, "order_id\nA\n", exitUsage, `^$`, `no such file`, "reconcile", "-", "--csv", filepath.Join(t.TempDir(), "none", "a.csv"))
+	wantOf(t, env, "order_id\nA\n", exitFailed, `^$`, `ended without a summary; run it again`, "reconcile", "-",
+		"--report", report)
+	wantOf(t, env, "order_id\nA\n", exitUsage, `^$`, `absent: "maybe" is not allowed`, "reconcile", "-", "--absent",
+		"maybe")
+	wantOf(t, env, "order_id\nA\n", exitUsage, `^$`, `no such file`, "reconcile", "-", "--csv",
+		filepath.Join(t.TempDir(), "none", "a.csv"))
 }
 
 // TestEnqueueFileToItsEnd: the results say how each row ended, and are there only when they are whole.
@@ -421,15 +442,18 @@ func TestEnqueueFileToItsEnd(t *testing.T) {
 	}
 	got := map[string]string{}
 	for _, row := range table[1:] {
-		got[row[0]+" "+row[1]] = fmt.Sprint(row[2], " ", row[3], " ", row[5], " ", row[10], " ", row[7] != "", " ", row[12] != "")
+		got[row[0]+" "+row[1]] = fmt.Sprint(row[2], " ", row[3], " ", row[5], " ", row[10], " ", row[7] != "", " ",
+			row[12] != "")
 	}
 	if diff := cmp.Diff(map[string]string{
-		"2 W-1": "placed succeeded 00 1 true false", "3 W-2": "refused    false true", "4 W-3": "placed failed 51 1 false false", "5 W-4": "placed unknown  1 false false",
+		"2 W-1": "placed succeeded 00 1 true false", "3 W-2": "refused    false true",
+		"4 W-3": "placed failed 51 1 false false", "5 W-4": "placed unknown  1 false false",
 	}, got); diff != "" {
 		t.Error(diff)
 	}
 
-	want(t, env, exitFailed, `^$`, `0 placed, 3 already there, 1 refused`, "enqueue", "--file", rows, "--results", folder+"/results.ndjson.gz")
+	want(t, env, exitFailed, `^$`, `0 placed, 3 already there, 1 refused`, "enqueue", "--file", rows, "--results",
+		folder+"/results.ndjson.gz")
 	if n := strings.Count(unzipped(t, folder+"/results.ndjson.gz"), `"result":"`); n != 4 {
 		t.Errorf("%d results, want 4", n)
 	}

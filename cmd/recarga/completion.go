@@ -19,9 +19,10 @@ func addCompletion(root *cobra.Command) {
 	}
 	completion.Example = "  source <(recarga completion bash)"
 	for shell, example := range map[string]string{
-		"bash":       "  source <(recarga completion bash)\n  recarga completion bash > /etc/bash_completion.d/recarga",
-		"zsh":        "  source <(recarga completion zsh)\n  recarga completion zsh > \"${fpath[1]}/_recarga\"",
-		"fish":       "  recarga completion fish | source\n  recarga completion fish > ~/.config/fish/completions/recarga.fish",
+		"bash": "  source <(recarga completion bash)\n  recarga completion bash > /etc/bash_completion.d/recarga",
+		"zsh":  "  source <(recarga completion zsh)\n  recarga completion zsh > \"${fpath[1]}/_recarga\"",
+		"fish": "  recarga completion fish | source\n  recarga completion fish > " +
+			"~/.config/fish/completions/recarga.fish",
 		"powershell": "  recarga completion powershell | Out-String | Invoke-Expression",
 	} {
 		if cmd, _, err := completion.Find([]string{shell}); err == nil {
@@ -36,7 +37,8 @@ func completes[T ~string](cmd *cobra.Command, flag string, values ...T) {
 	for i, value := range values {
 		choices[i] = string(value)
 	}
-	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(choices, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+	if err := cmd.RegisterFlagCompletionFunc(flag,
+		cobra.FixedCompletions(choices, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err) // there is no such flag: a mistake in this program, which every start finds
 	}
 }

@@ -24,7 +24,9 @@ topup.corrected. Needs the admin key.`,
 	byFlag(cmd.Flags(), &c.By)
 	receiptFlags(cmd.Flags(), &c.TransactionID, &c.Reference, &c.AuthCode)
 	completes(cmd, "as", topup.ResolvedSucceeded, topup.ResolvedFailed)
-	return showCommand(p, cmd, adminKey, func(cmd *cobra.Command, client *producer.Client, args []string) (topup.Order, error) {
+	return showCommand(p, cmd, adminKey, func(
+		cmd *cobra.Command, client *producer.Client, args []string,
+	) (topup.Order, error) {
 		if err := p.checkDecision(cmd, &c.By, func() error { return c.Check() }); err != nil {
 			return topup.Order{}, err
 		}
@@ -52,11 +54,12 @@ the evidence. Needs the admin key.`,
 	cmd.Flags().StringVar(&u.Reason, "reason", "", "why this is known")
 	byFlag(cmd.Flags(), &u.By)
 	completes(cmd, "as", topup.DisputeUpheld)
-	dispute.AddCommand(showCommand(p, cmd, adminKey, func(cmd *cobra.Command, client *producer.Client, args []string) (topup.Order, error) {
-		if err := p.checkDecision(cmd, &u.By, func() error { return u.Check() }); err != nil {
-			return topup.Order{}, err
-		}
-		return client.Uphold(cmd.Context(), topup.ID(args[0]), u)
-	}, p.printOrder))
+	dispute.AddCommand(showCommand(p, cmd, adminKey,
+		func(cmd *cobra.Command, client *producer.Client, args []string) (topup.Order, error) {
+			if err := p.checkDecision(cmd, &u.By, func() error { return u.Check() }); err != nil {
+				return topup.Order{}, err
+			}
+			return client.Uphold(cmd.Context(), topup.ID(args[0]), u)
+		}, p.printOrder))
 	return dispute
 }

@@ -156,7 +156,8 @@ func (d *demo) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.node, err = app.Start(ctx, settings, topup.DefaultCatalog(), app.Roles{API: true, Worker: true}, version, slog.New(slog.NewJSONHandler(logFile, nil)))
+	d.node, err = app.Start(ctx, settings, topup.DefaultCatalog(), app.Roles{API: true, Worker: true}, version,
+		slog.New(slog.NewJSONHandler(logFile, nil)))
 	if err != nil {
 		return err
 	}
@@ -206,7 +207,8 @@ func (f fate) id() topup.ID { return topup.ID("DEMO-" + f.phone.Digits()[6:]) }
 
 func (d *demo) place(ctx context.Context) error {
 	for _, f := range fates {
-		r := topup.Request{ID: f.id(), Phone: f.phone, Product: "MOVISTAR_TAE", Amount: topup.Pesos(10), Operator: "MOVISTAR"}
+		r := topup.Request{ID: f.id(), Phone: f.phone, Product: "MOVISTAR_TAE", Amount: topup.Pesos(10),
+			Operator: "MOVISTAR"}
 		if _, _, err := d.client.Place(ctx, r); err != nil {
 			return fmt.Errorf("place %s: %w", f.id(), err)
 		}
@@ -261,7 +263,8 @@ func (d *demo) row(ctx context.Context, f fate) (demoRow, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return demoRow{fate: f, order: details, webhooks: d.received[string(f.id())+" "+string(topup.EventTypeOf(f.state))]}, nil
+	return demoRow{fate: f, order: details, webhooks: d.received[string(f.id())+" "+string(topup.EventTypeOf(f.state))]},
+		nil
 }
 
 func (r demoRow) asExpected() bool {
@@ -269,7 +272,8 @@ func (r demoRow) asExpected() bool {
 }
 
 func (r demoRow) complaint() string {
-	return fmt.Sprintf("%s (%s) is %s with %d webhooks; expected %s", r.fate.id(), r.fate.what, stateOf(r.order.Order), r.webhooks, r.fate.state)
+	return fmt.Sprintf("%s (%s) is %s with %d webhooks; expected %s", r.fate.id(), r.fate.what, stateOf(r.order.Order),
+		r.webhooks, r.fate.state)
 }
 
 // draw writes the table over the one it wrote before.
@@ -280,11 +284,13 @@ func (d *demo) draw(rows []demoRow, before int, elapsed time.Duration) (lines in
 		if r.webhooks > 0 {
 			delivered = "verified"
 		}
-		cells[i] = []string{string(r.fate.id()), r.fate.what, stateOf(r.order.Order), strconv.Itoa(r.order.AttemptCount), string(r.order.ResponseCode), delivered}
+		cells[i] = []string{string(r.fate.id()), r.fate.what, stateOf(r.order.Order), strconv.Itoa(r.order.AttemptCount),
+			string(r.order.ResponseCode), delivered}
 	}
 	var b strings.Builder
 	t := d.terminal()
-	if err := t.table(&b, []string{"ORDER", "FATE", "STATE", "ATTEMPTS", "CODE", "WEBHOOK"}, cells, "CODE", "ATTEMPTS"); err != nil {
+	if err := t.table(&b, []string{"ORDER", "FATE", "STATE", "ATTEMPTS", "CODE", "WEBHOOK"}, cells, "CODE",
+		"ATTEMPTS"); err != nil {
 		return 0, err
 	}
 	fmt.Fprintf(&b, "after %.1f s\n", elapsed.Seconds())

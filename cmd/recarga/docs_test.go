@@ -40,7 +40,8 @@ func keeps(t *testing.T, path, want string) {
 
 func TestCommandsDocument(t *testing.T) {
 	var b bytes.Buffer
-	b.WriteString("<!-- Generated from the commands' own help by `go generate ./cmd/recarga`. Do not edit. -->\n\n# Commands\n\n")
+	b.WriteString("<!-- Generated from the commands' own help by `go generate ./cmd/recarga`. Do not edit. -->\n\n# " +
+		"Commands\n\n")
 	for cmd := range shown(newRoot(&program{})) {
 		if err := doc.GenMarkdownCustom(cmd, &b, inOnePage); err != nil {
 			t.Fatal(err)
@@ -80,7 +81,8 @@ func TestEveryCommandHelps(t *testing.T) {
 		path := strings.Fields(cmd.CommandPath())[1:]
 		t.Run(cmd.CommandPath(), func(t *testing.T) {
 			want(t, nil, exitOK, `(?s)^\S.*Usage:.*Examples:\n  \S`, `^$`, append(path, "--help")...)
-			want(t, nil, exitUsage, `^$`, `unknown flag: --nothing( \(write -- before .*\))?; see `+cmd.CommandPath()+` --help\n$`, append(path, "--nothing")...)
+			want(t, nil, exitUsage, `^$`, `unknown flag: --nothing( \(write -- before .*\))?; see `+cmd.CommandPath()+
+				` --help\n$`, append(path, "--nothing")...)
 			for _, args := range examples(t, cmd) {
 				of, rest, err := cmd.Root().Find(args)
 				if err == nil {
@@ -111,9 +113,10 @@ func TestCompletion(t *testing.T) {
 	}
 	const noFiles = `:4\n$`
 	for asked, answered := range map[string]string{
-		"web":                                 `^webhook\t.*\n` + noFiles,
-		"caller endpoint ":                    `(?s)^disable\t.*\nremove\t.*\n` + noFiles,
-		"list --state ":                       `^queued\nsubmitting\nretrying\nunknown\nsucceeded\nfailed\ncanceled\n` + noFiles,
+		"web":              `^webhook\t.*\n` + noFiles,
+		"caller endpoint ": `(?s)^disable\t.*\nremove\t.*\n` + noFiles,
+		"list --state ": `^queued\nsubmitting\nretrying\nunknown\nsucceeded\nfailed\ncanceled\n` +
+			noFiles,
 		"list --product ":                     `^MOVISTAR_TAE\n(?s:.*)` + noFiles,
 		"enqueue --product ":                  `^MOVISTAR_TAE\n(?s:.*)` + noFiles,
 		"resolve A --as ":                     `^succeeded\nfailed\nresend\n` + noFiles,
@@ -142,7 +145,8 @@ func TestEveryClientCommandFails(t *testing.T) {
 	env := map[string]string{"RECARGA_API_URL": api.URL, "RECARGA_API_KEY": "shop-api-key"}
 	clients := 0
 	for cmd := range shown(newRoot(&program{})) {
-		if cmd.HasSubCommands() || cmd.Flag("api-url") == nil || cmd.Name() == "doctor" { // which asks the API with --live only
+		// which asks the API with --live only
+		if cmd.HasSubCommands() || cmd.Flag("api-url") == nil || cmd.Name() == "doctor" {
 			continue
 		}
 		clients++

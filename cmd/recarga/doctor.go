@@ -37,7 +37,8 @@ are wrong.`,
   recarga doctor --live
   recarga doctor --live --purchase 5537686660`,
 	}
-	timeout := cmd.Flags().Duration("timeout", doctor.DefaultTimeout, fmt.Sprintf("what each check may take (with --live: %s)", doctor.LiveTimeout))
+	timeout := cmd.Flags().Duration("timeout", doctor.DefaultTimeout,
+		fmt.Sprintf("what each check may take (with --live: %s)", doctor.LiveTimeout))
 	strict := cmd.Flags().Bool("strict", false, "count warnings as failures")
 	asJSON := jsonFlag(cmd)
 	live := p.addLiveFlags(cmd)
@@ -47,39 +48,44 @@ are wrong.`,
 		if *timeout <= 0 {
 			return usage(fmt.Errorf("--timeout is %s; must be above zero", *timeout))
 		}
-		show := p.showFindings
-		if *asJSON {
-			show = func(w io.Writer, found []doctor.Finding) error { return printJSON(w, found) }
+		if *live.on && !cmd.Flags().Changed("timeout") {
+			*timeout = doctor.LiveTimeout
 		}
-		s, catalog, err := p.serverSettings(cmd, config.NeedsDistributor)
-		if err != nil {
-			return errors.Join(show(p.stdout, settingsFindings(err)), usage(errors.New("the settings are wrong")))
-		}
-		if _, err := live.request(cmd, catalog, time.Now()); err != nil {
-			return usage(err)
-		}
-		if *live.on {
-			if !cmd.Flags().Changed("timeout") {
-				*timeout = doctor.LiveTimeout
-			}
-			return p.doctorLive(cmd, s, catalog, live, *timeout, *asJSON, *strict)
-		}
-		cfg := doctor.Config{Settings: s, Timeout: *timeout}
-		cfg.TraceCollector, cfg.TracesOff = tracing.Collector(p.getenv)
-		found := doctor.Examine(cmd.Context(), cfg)
-		if err := show(p.stdout, found); err != nil {
-			return err
-		}
-		return diagnosis(found, *strict)
+		return p.doctor(cmd, live, *timeout, *asJSON, *strict)
 	}
 	return cmd
+}
+
+func (p *program) doctor(cmd *cobra.Command, live liveFlags, timeout time.Duration, asJSON, strict bool) error {
+	show := p.showFindings
+	if asJSON {
+		show = func(w io.Writer, found []doctor.Finding) error { return printJSON(w, found) }
+	}
+	s, catalog, err := p.serverSettings(cmd, config.NeedsDistributor)
+	if err != nil {
+		return errors.Join(show(p.stdout, settingsFindings(err)), usage(errors.New("the settings are wrong")))
+	}
+	if _, err := live.request(cmd, catalog, time.Now()); err != nil {
+		return usage(err)
+	}
+	if *live.on {
+		return p.doctorLive(cmd, s, catalog, live, timeout, asJSON, strict)
+	}
+	cfg := doctor.Config{Settings: s, Timeout: timeout}
+	cfg.TraceCollector, cfg.TracesOff = tracing.Collector(p.getenv)
+	found := doctor.Examine(cmd.Context(), cfg)
+	if err := show(p.stdout, found); err != nil {
+		return err
+	}
+	return diagnosis(found, strict)
 }
 
 // settingsFindings are the mistakes in the settings, each of which says after its last semicolon what
 // it must be.
 func settingsFindings(err error) (found []doctor.Finding) {
 	for line := range strings.SplitSeq(err.Error(), "\n") {
-		f := doctor.Finding{Check: "settings", Status: doctor.Fail, Found: line, Fix: "docs/settings.md says what is allowed"}
+		f := doctor.Finding{Check: "settings", Status: doctor.Fail, Found: line,
+			Fix: "docs/settings.md says what is allowed"}
 		if i := strings.LastIndex(line, "; "); i >= 0 {
 			f.Found, f.Fix = line[:i], line[i+len("; "):]
 		}
@@ -107,7 +113,8 @@ func (p *program) showFinding(w io.Writer, f doctor.Finding, widest int) error {
 	const fixAt = len("fail") + 2
 	t := p.terminal()
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %-*s  %s\n", t.paint(colourOf(f.Status), fmt.Sprintf("%-4s", f.Status)), widest, f.Check, t.hanging(printable(f.Found), fixAt+widest+2))
+	fmt.Fprintf(&b, "%s  %-*s  %s\n", t.paint(colourOf(f.Status), fmt.Sprintf("%-4s", f.Status)), widest, f.Check,
+		t.hanging(printable(f.Found), fixAt+widest+2))
 	if f.Fix != "" {
 		fmt.Fprintf(&b, "%*s→ %s\n", fixAt, "", t.hanging(printable(f.Fix), fixAt+2))
 	}

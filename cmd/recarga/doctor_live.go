@@ -37,12 +37,15 @@ var purchaseFlags = []string{"product", "amount", "yes", "wait"}
 
 func (p *program) addLiveFlags(cmd *cobra.Command) liveFlags {
 	f := liveFlags{
-		on:      cmd.Flags().Bool("live", false, "walk through the distributor's integration checklist at its real API instead"),
-		phone:   cmd.Flags().String("purchase", "", "with --live: then buy one top-up for this phone number, with real money"),
+		on: cmd.Flags().Bool("live", false,
+			"walk through the distributor's integration checklist at its real API instead"),
+		phone: cmd.Flags().String("purchase", "",
+			"with --live: then buy one top-up for this phone number, with real money"),
 		product: cmd.Flags().String("product", "", "with --purchase: product_id (default: that of the smallest amount)"),
 		amount:  cmd.Flags().String("amount", "", "with --purchase: MXN (default: the least that the product is sold for)"),
 		yes:     cmd.Flags().Bool("yes", false, "with --purchase: buy without asking"),
-		wait:    cmd.Flags().Duration("wait", 5*time.Minute, "with --purchase: how long to wait for the result; the order expires with it"),
+		wait: cmd.Flags().Duration("wait", 5*time.Minute,
+			"with --purchase: how long to wait for the result; the order expires with it"),
 	}
 	p.completesProducts(cmd)
 	return f
@@ -67,7 +70,8 @@ func (f liveFlags) request(cmd *cobra.Command, catalog topup.Catalog, now time.T
 		amount = *f.amount
 	}
 	r, err := catalog.Request(topup.Fields{
-		ID: fmt.Sprintf("doctor-%s-%s", now.UTC().Format("20060102T150405Z"), rand.Text()[:6]), Phone: *f.phone, Product: product, Amount: amount,
+		ID: fmt.Sprintf("doctor-%s-%s", now.UTC().Format("20060102T150405Z"), rand.Text()[:6]), Phone: *f.phone,
+		Product: product, Amount: amount,
 		ExpiresAt: now.Add(*f.wait).Format(time.RFC3339), Metadata: map[string]string{"placed_by": "recarga doctor"},
 	})
 	if err != nil {
@@ -89,7 +93,9 @@ func cheapest(catalog topup.Catalog, named string) (product, amount string) {
 }
 
 // doctorLive walks, and buys when it may.
-func (p *program) doctorLive(cmd *cobra.Command, s config.Settings, c topup.Catalog, f liveFlags, timeout time.Duration, asJSON, strict bool) error {
+func (p *program) doctorLive(
+	cmd *cobra.Command, s config.Settings, c topup.Catalog, f liveFlags, timeout time.Duration, asJSON, strict bool,
+) error {
 	request, err := f.request(cmd, c, time.Now())
 	if err != nil {
 		return usage(err)
@@ -144,9 +150,12 @@ func (p *program) showLive(f doctor.Finding) {
 	_ = p.showFinding(p.stdout, f, widest)
 }
 
-func (p *program) liveBuy(ctx context.Context, live *doctor.Live, s config.Settings, r topup.Request, f liveFlags, asJSON bool) ([]doctor.Finding, error) {
+func (p *program) liveBuy(
+	ctx context.Context, live *doctor.Live, s config.Settings, r topup.Request, f liveFlags, asJSON bool,
+) ([]doctor.Finding, error) {
 	if !*f.yes {
-		question := fmt.Sprintf("Buy %s for %s MXN for %s, with real money, at %s? It cannot be undone.", r.Product, r.Amount, r.Phone.Digits(), s.DistributorURL)
+		question := fmt.Sprintf("Buy %s for %s MXN for %s, with real money, at %s? It cannot be undone.", r.Product,
+			r.Amount, r.Phone.Digits(), s.DistributorURL)
 		if agreed, err := p.ask(ctx, question); err != nil || !agreed {
 			_, _ = fmt.Fprintln(p.stderr, "Nothing was bought.")
 			return nil, err

@@ -15,7 +15,8 @@ import (
 // charges counts what the sandbox of a shop really charged, by order.
 func charges(t *testing.T, env map[string]string) map[topup.ID]int {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, strings.Replace(env["RECARGA_DISTRIBUTOR_URL"], "/api/distributor", "/sandbox/purchases", 1), nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
+		strings.Replace(env["RECARGA_DISTRIBUTOR_URL"], "/api/distributor", "/sandbox/purchases", 1), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +63,8 @@ func TestDoctorLive(t *testing.T) {
 	} {
 		t.Run(phone, func(t *testing.T) {
 			before := charges(t, env)
-			r := want(t, env, fate.status, fate.stdout, `^Placing order doctor-\S+ at http`, "doctor", "--live", "--purchase", phone, "--yes")
+			r := want(t, env, fate.status, fate.stdout, `^Placing order doctor-\S+ at http`, "doctor", "--live", "--purchase",
+				phone, "--yes")
 			id := topup.ID(strings.Fields(r.stderr.String())[2])
 			if n := charges(t, env)[id]; n != fate.charged || len(charges(t, env)) != len(before)+fate.charged {
 				t.Errorf("%s was charged %d times, want %d", id, n, fate.charged)
@@ -79,20 +81,28 @@ func TestDoctorLiveRefusals(t *testing.T) {
 		return other
 	}
 	const order = "5537686660"
-	want(t, env, exitUsage, `^$`, `--purchase asks before it spends money.*give --yes`, "doctor", "--live", "--purchase", order)
+	want(t, env, exitUsage, `^$`, `--purchase asks before it spends money.*give --yes`, "doctor", "--live", "--purchase",
+		order)
 	want(t, env, exitUsage, `^$`, `--purchase needs --live`, "doctor", "--purchase", order)
 	want(t, env, exitUsage, `^$`, `--amount needs --purchase PHONE`, "doctor", "--live", "--amount", "10")
-	want(t, env, exitUsage, `^$`, `--phone: .*\n.*--amount: .*exactly 30 MXN`, "doctor", "--live", "--purchase", "1", "--product", "MOVISTAR_PAQUETE_16", "--amount", "10", "--yes")
+	want(t, env, exitUsage, `^$`, `--phone: .*\n.*--amount: .*exactly 30 MXN`, "doctor", "--live", "--purchase", "1",
+		"--product", "MOVISTAR_PAQUETE_16", "--amount", "10", "--yes")
 
 	// Where a check failed, nothing is bought.
-	want(t, but("RECARGA_DISTRIBUTOR_SECRET_KEY", "geheim"), exitFailed, `fail  live login +refused, HTTP 401 .*\n +→ correct`, `^recarga: of 3 checks 1 failed|^recarga: of 2 checks 1 failed`, "doctor", "--live", "--purchase", order, "--yes")
-	want(t, but("RECARGA_API_KEY", "another-key"), exitFailed, `fail  live order +refused: .*401`, ``, "doctor", "--live", "--purchase", order, "--yes")
-	want(t, but("RECARGA_API_URL", "http://127.0.0.1:1"), exitFailed, `fail  live order .*connection refused\n +→ see with recarga get doctor-\S+ whether it was placed`, ``, "doctor", "--live", "--purchase", order, "--yes", "--timeout", "1s")
+	want(t, but("RECARGA_DISTRIBUTOR_SECRET_KEY", "geheim"), exitFailed,
+		`fail  live login +refused, HTTP 401 .*\n +→ correct`,
+		`^recarga: of 3 checks 1 failed|^recarga: of 2 checks 1 failed`, "doctor", "--live", "--purchase", order, "--yes")
+	want(t, but("RECARGA_API_KEY", "another-key"), exitFailed, `fail  live order +refused: .*401`, ``, "doctor", "--live",
+		"--purchase", order, "--yes")
+	want(t, but("RECARGA_API_URL", "http://127.0.0.1:1"), exitFailed,
+		`fail  live order .*connection refused\n +→ see with recarga get doctor-\S+ whether it was placed`, ``, "doctor",
+		"--live", "--purchase", order, "--yes", "--timeout", "1s")
 	if n := len(charges(t, env)); n != 0 {
 		t.Errorf("%d were charged, want none", n)
 	}
 
-	r := want(t, env, exitOK, `^\[\{"check":"live reachable"`, ``, "doctor", "--live", "--json", "--purchase", order, "--yes", "--product", "MOVISTAR_PAQUETE_17")
+	r := want(t, env, exitOK, `^\[\{"check":"live reachable"`, ``, "doctor", "--live", "--json", "--purchase", order,
+		"--yes", "--product", "MOVISTAR_PAQUETE_17")
 	var found []doctor.Finding
 	if err := json.Unmarshal([]byte(r.stdout.String()), &found); err != nil {
 		t.Fatal(err)
@@ -101,7 +111,8 @@ func TestDoctorLiveRefusals(t *testing.T) {
 		if (f.Order != nil) != (f.Check == "live purchase") {
 			t.Errorf("%+v", f)
 		}
-		if f.Order != nil && (f.Order.State != topup.StateSucceeded || f.Order.Amount.String() != "50" || len(f.Order.Attempts) != 1) {
+		if f.Order != nil && (f.Order.State != topup.StateSucceeded || f.Order.Amount.String() != "50" ||
+			len(f.Order.Attempts) != 1) {
 			t.Errorf("%+v", f.Order)
 		}
 	}

@@ -33,11 +33,14 @@ func TestDoctor(t *testing.T) {
 		env[name] = value
 		return env
 	}
-	want(t, well, exitOK, `(?m)^ok    sqlite file +/.*\n(.*\n)*ok    distributor balance      100000.00 USD$`, `^$`, "doctor", "--strict")
+	want(t, well, exitOK, `(?m)^ok    sqlite file +/.*\n(.*\n)*ok    distributor balance      100000.00 USD$`, `^$`,
+		"doctor", "--strict")
 
 	warned := but("RECARGA_ON_UNKNOWN", "resend")
-	want(t, warned, exitOK, `(?m)^warn  unknown outcomes .*resend.*\n      → .*RECARGA_ON_UNKNOWN=hold$`, `^$`, "doctor")
-	want(t, warned, exitFailed, `warn  unknown outcomes`, `^recarga: of \d+ checks 0 failed and 1 warned\n$`, "doctor", "--strict")
+	want(t, warned, exitOK, `(?m)^warn  unknown outcomes .*resend.*\n      → .*RECARGA_ON_UNKNOWN=hold$`, `^$`,
+		"doctor")
+	want(t, warned, exitFailed, `warn  unknown outcomes`, `^recarga: of \d+ checks 0 failed and 1 warned\n$`, "doctor",
+		"--strict")
 
 	refused := but("RECARGA_DISTRIBUTOR_SECRET_KEY", "geheim")
 	r := want(t, refused, exitFailed, `(?m)^fail  distributor credentials  refused.*\n      → correct .*RECARGA_DISTRIBUTOR_SECRET_KEY$`, `^recarga: of \d+ checks 1 failed and 0 warned\n$`, "doctor")
@@ -51,7 +54,8 @@ func TestDoctorJSON(t *testing.T) {
 	env := healthy(t)
 	env["RECARGA_WEBHOOK_ALLOW_PRIVATE"] = "true"
 	for _, f := range findings(t, env, exitOK) {
-		if warns := f.Check == "private webhooks"; warns != (f.Status == doctor.Warn) || warns != (f.Fix != "") || f.Found == "" {
+		if warns := f.Check == "private webhooks"; warns != (f.Status == doctor.Warn) || warns != (f.Fix != "") ||
+			f.Found == "" {
 			t.Errorf("%+v", f)
 		}
 	}
@@ -60,7 +64,8 @@ func TestDoctorJSON(t *testing.T) {
 // TestDoctorOfWrongSettings: all mistakes, in the form of findings, and nothing else is looked at.
 func TestDoctorOfWrongSettings(t *testing.T) {
 	env := healthy(t)
-	maps.Copy(env, map[string]string{"RECARGA_ADMIN_KEY": "geheim", "RECARGA_DISTRIBUTOR_TIMEOUT": "10m", "RECARGA_REDIS": "embedded"})
+	maps.Copy(env, map[string]string{"RECARGA_ADMIN_KEY": "geheim", "RECARGA_DISTRIBUTOR_TIMEOUT": "10m",
+		"RECARGA_REDIS": "embedded"})
 	fix := map[string]string{}
 	for _, f := range findings(t, env, exitUsage) {
 		if f.Check != "settings" || f.Status != doctor.Fail || strings.Contains(f.Found, "geheim") {

@@ -24,11 +24,11 @@ func newEnqueueCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "enqueue",
 		Short: "Place one order, or all of a file",
-		Long: `Place one order from flags, or many from a table (CSV, whose header has the names of an order's
-fields) or an NDJSON file; - reads from standard input, NDJSON if it begins with {. What spreadsheets write is read as it
-is: see docs/tables.md. Invalid rows are reported with their line, and stop no other row. Rows are sent in batches of a
-thousand, as orders of bulk priority unless they name another: they delay no order of a checkout. The ids make sure
-that a second run of the same file places nothing twice: the same command continues what was interrupted.
+		Long: `Place one order from flags, or many from a table (CSV, whose header has the names of an order's fields) or
+an NDJSON file; - reads from standard input, NDJSON if it begins with {. What spreadsheets write is read as it is: see
+docs/tables.md. Invalid rows are reported with their line, and stop no other row. Rows are sent in batches of a thousand,
+as orders of bulk priority unless they name another: they delay no order of a checkout. The ids make sure that a second
+run of the same file places nothing twice: the same command continues what was interrupted.
 
 --results writes the result of each row to a file, which appears under its name when it is complete. --wait waits
 until each order has ended, or is held as unknown until a person decides. Then the results say how each ended, in the
@@ -40,7 +40,8 @@ order in which they ended, and the exit status is 0 only if all succeeded.`,
 	}
 	var job enqueueJob
 	cmd.Flags().StringVar(&job.file, "file", "", "orders.csv, orders.ndjson or -")
-	cmd.Flags().StringVar(&job.results, "results", "", "with --file: file to write the result of each row to, .csv or .ndjson, compressed if it ends with .gz")
+	cmd.Flags().StringVar(&job.results, "results", "",
+		"with --file: file to write the result of each row to, .csv or .ndjson, compressed if it ends with .gz")
 	cmd.Flags().BoolVar(&job.wait, "wait", false, "with --file: wait until the orders have ended")
 	ofTable := tableFlags(cmd)
 	ofOrder := p.orderFlags(cmd, &f)
@@ -53,7 +54,8 @@ order in which they ended, and the exit status is 0 only if all succeeded.`,
 			return usage(errors.New("--results and --wait are for the orders of a --file; see recarga watch for one order"))
 		}
 		if job.file == "" && !slices.ContainsFunc(ofOrder, cmd.Flags().Changed) {
-			return usage(errors.New("there is nothing to place: give --id, --phone, --product and --amount, or --file; see recarga enqueue --help"))
+			return usage(errors.New("there is nothing to place: give --id, --phone, --product and --amount, or --file; see " +
+				"recarga enqueue --help"))
 		}
 		if job.file == "" {
 			return p.enqueueOne(cmd.Context(), c, p.ownCatalog(cmd), f, *asJSON)
@@ -92,8 +94,10 @@ func (p *program) orderFlags(cmd *cobra.Command, f *topup.Fields) (names []strin
 	}{
 		{&f.ID, "id", "distributor_transaction_id: unique for ever"}, {&f.Phone, "phone", "Mexican phone number"},
 		{&f.Product, "product", "product_id; see recarga products"}, {&f.Amount, "amount", "MXN"},
-		{&f.Operator, "operator", "carrier's name"}, {&f.Priority, "priority", "high, normal or bulk (default normal)"}, {&f.CallbackURL, "callback-url", "where to send this order's webhooks"},
-		{&f.ProcessAt, "process-at", "not before this time (RFC 3339)"}, {&f.ExpiresAt, "expires-at", "not after this time (RFC 3339)"},
+		{&f.Operator, "operator", "carrier's name"}, {&f.Priority, "priority", "high, normal or bulk (default normal)"},
+		{&f.CallbackURL, "callback-url", "where to send this order's webhooks"},
+		{&f.ProcessAt, "process-at", "not before this time (RFC 3339)"},
+		{&f.ExpiresAt, "expires-at", "not after this time (RFC 3339)"},
 	} {
 		cmd.Flags().StringVar(field.to, field.name, "", field.help)
 		names = append(names, field.name)
@@ -135,7 +139,8 @@ func refusedFlags(err error, f topup.Fields) error {
 		if given[name] == "" {
 			return err
 		}
-		wrong = append(wrong, &topup.FieldError{Field: name, Value: given[name], Allowed: strings.TrimPrefix(w.Message, "must be ")})
+		wrong = append(wrong, &topup.FieldError{Field: name, Value: given[name],
+			Allowed: strings.TrimPrefix(w.Message, "must be ")})
 	}
 	return usage(ofFlags(errors.Join(wrong...)))
 }
@@ -143,7 +148,9 @@ func refusedFlags(err error, f topup.Fields) error {
 // patience is how long a request to an API that does not answer is repeated, for one order or one batch.
 const patience = 2 * time.Minute
 
-func (p *program) enqueueOne(ctx context.Context, c *producer.Client, catalog topup.Catalog, f topup.Fields, asJSON bool) error {
+func (p *program) enqueueOne(
+	ctx context.Context, c *producer.Client, catalog topup.Catalog, f topup.Fields, asJSON bool,
+) error {
 	r, err := catalog.Request(f) // what is sold, and whether this is a repeat, the API knows
 	if err != nil {
 		return usage(ofFlags(err))
@@ -262,7 +269,8 @@ func (p *program) open(name string) (in io.ReadCloser, size int64, err error) {
 // progressOf shows how much of the file is read, on a terminal.
 func (p *program) progressOf(what string, size int64) *progressbar.ProgressBar {
 	// The interval 0 keeps the bar of a stream without a length from drawing beside us: it takes no lock for that.
-	return progressbar.NewOptions64(size, progressbar.OptionSetWriter(p.stderr.drawn()), progressbar.OptionShowBytes(true),
+	return progressbar.NewOptions64(size, progressbar.OptionSetWriter(p.stderr.drawn()),
+		progressbar.OptionShowBytes(true),
 		progressbar.OptionSetDescription(what), progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth(),
 		progressbar.OptionSetSpinnerChangeInterval(0))
 }

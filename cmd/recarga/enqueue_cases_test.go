@@ -22,13 +22,15 @@ import (
 // refused, "ID! " and the beginning of the reason.
 func TestOrderCases(t *testing.T) {
 	for name, want := range map[string][]string{
-		"amounts.csv":   {"A-1 10 map[]", "A-2 10 map[]", "A-3 1000 map[]", `A-4! amount: "1e1"`, "A-5 10 map[]"},
-		"ids.ndjson":    {`! distributor_transaction_id: "."`, `! distributor_transaction_id: ".."`, "a:b 10 map[]", "... 10 map[]", "-x 10 map[]"},
+		"amounts.csv": {"A-1 10 map[]", "A-2 10 map[]", "A-3 1000 map[]", `A-4! amount: "1e1"`, "A-5 10 map[]"},
+		"ids.ndjson": {`! distributor_transaction_id: "."`, `! distributor_transaction_id: ".."`, "a:b 10 map[]",
+			"... 10 map[]", "-x 10 map[]"},
 		"invisible.csv": {"I-1 10 map[]", "I-2! phone_number: ", "I-3! phone_number: ", "I-4! phone_number: "},
 		"latin1.csv":    {"L-1 10 map[nota:niño]"},
 		"long-row.csv":  {"G-1 10 map[]", "G-2! G-2: longer than 65536 bytes", "G-3 10 map[]"},
 		"phones.csv": {
-			"P-1! phone_number: ", "P-2! phone_number: ", "P-3! phone_number: ", "P-4 10 map[]", "P-5! phone_number: ", "P-6! phone_number: ",
+			"P-1! phone_number: ", "P-2! phone_number: ", "P-3! phone_number: ", "P-4 10 map[]", "P-5! phone_number: ",
+			"P-6! phone_number: ",
 			"P-7! phone_number: ", "P-8 10 map[]", "P-9! phone_number: ",
 		},
 		"sep-line.csv":      {"E-1 10 map[]"},
@@ -96,7 +98,8 @@ func TestEightSpellings(t *testing.T) {
 	header := []string{"distributor_transaction_id", "phone_number", "product_id", "amount", "metadata", "metadata.title"}
 	plain := orders(header, "10", "1000.00")
 	text := plain.write(",", "\n")
-	comma := orders([]string{"Distributor_Transaction_ID ", " Phone Number", "PRODUCT ID", "Amount", "Metadata", "metadata.title"}, "10,00", "1.000,00")
+	comma := orders([]string{"Distributor_Transaction_ID ", " Phone Number", "PRODUCT ID", "Amount", "Metadata",
+		"metadata.title"}, "10,00", "1.000,00")
 	encoded := func(endian unicode.Endianness) string {
 		s, err := unicode.UTF16(endian, unicode.UseBOM).NewEncoder().String(text)
 		if err != nil {
@@ -109,7 +112,8 @@ func TestEightSpellings(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := ordersJSON(t, text, 0)
-	if bytes.Count(want, []byte("\n")) != 4 || !bytes.Contains(want, []byte("ñandú")) || !bytes.Contains(want, []byte("amount:")) {
+	if bytes.Count(want, []byte("\n")) != 4 || !bytes.Contains(want, []byte("ñandú")) ||
+		!bytes.Contains(want, []byte("amount:")) {
 		t.Fatalf("%s", want)
 	}
 	for name, c := range map[string]struct {
@@ -126,9 +130,10 @@ func TestEightSpellings(t *testing.T) {
 		"sep=, a preamble, header in other case": {
 			"sep=;\r\nPedidos de noviembre\r\n\r\n" + comma.write(";", "\r\n"), 3,
 		},
-		"pipes, CR":                     {plain.write("|", "\r"), 0},
-		"UTF-16 LE, no mark":            {strings.TrimPrefix(encoded(unicode.LittleEndian), "\xff\xfe"), 0},
-		"a total, a footer, blank rows": {strings.ReplaceAll(text, "A-3", "\n,,,,,\nA-3") + "\nTOTAL,,,1010.00,,\nFin del reporte\n", -1},
+		"pipes, CR":          {plain.write("|", "\r"), 0},
+		"UTF-16 LE, no mark": {strings.TrimPrefix(encoded(unicode.LittleEndian), "\xff\xfe"), 0},
+		"a total, a footer, blank rows": {strings.ReplaceAll(text, "A-3", "\n,,,,,\nA-3") +
+			"\nTOTAL,,,1010.00,,\nFin del reporte\n", -1},
 	} {
 		if got := ordersJSON(t, c.text, c.skip); !bytes.Equal(got, want) {
 			t.Errorf("%s:\n%s", name, cmp.Diff(string(want), string(got)))
@@ -176,8 +181,10 @@ func TestTableFlags(t *testing.T) {
 	}{
 		{"numbers", numbered, "", "|", "", false, "5537686660|A|10.00|MOVISTAR_TAE\n", "1 A"},
 		{"numbers, no header said", numbered, "", "", "", true, "5537686660;A;10,00;MOVISTAR_TAE\n", "1 A"},
-		{"numbers, and a header", numbered, "", "", "", false, "phone,x,monto,product\n5537686660,A,10,MOVISTAR_TAE\n", "2 A"},
-		{"names", "distributor_transaction_id=Mi clave", "color", "", "", false, "Mi Clave,phone,amount,product,Color\nA,5537686660,10,MOVISTAR_TAE,x\n", "2 A"},
+		{"numbers, and a header", numbered, "", "", "", false, "phone,x,monto,product\n5537686660,A,10,MOVISTAR_TAE\n",
+			"2 A"},
+		{"names", "distributor_transaction_id=Mi clave", "color", "", "", false,
+			"Mi Clave,phone,amount,product,Color\nA,5537686660,10,MOVISTAR_TAE,x\n", "2 A"},
 		{"a decimal mark", "", "", "", "comma", false, header + "\nA,5537686660,MOVISTAR_TAE,\"10,000\"\n", "2 A"},
 	} {
 		opts, err := flag(c.columns, c.ignored, c.delimiter, c.decimal, c.noHeader)

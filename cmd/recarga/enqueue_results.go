@@ -63,7 +63,8 @@ type csvResults struct {
 
 func resultColumns() []string {
 	return []string{
-		"line", topup.FieldID, "result", "state", "reason", "response_code", "response_message", "transaction_id", "reference",
+		"line", topup.FieldID, "result", "state", "reason", "response_code", "response_message", "transaction_id",
+		"reference",
 		"auth_code", "attempt_count", "finished_at", "errors",
 	}
 }
@@ -77,7 +78,8 @@ func (r csvResults) add(one rowResult) error {
 		finished = o.FinishedAt.Format(time.RFC3339Nano)
 	}
 	row := []string{
-		strconv.Itoa(one.Line), string(one.ID), one.Result, string(o.State), string(o.Reason), string(o.ResponseCode), string(o.ResponseMessage),
+		strconv.Itoa(one.Line), string(one.ID), one.Result, string(o.State), string(o.Reason), string(o.ResponseCode),
+		string(o.ResponseMessage),
 		string(o.TransactionID), string(o.Reference), string(o.AuthCode), attempts, finished, strings.Join(one.Errors, "; "),
 	}
 	for i, cell := range row {

@@ -37,7 +37,8 @@ func readRows(in io.Reader, name string, opts tableOptions, use func(row) error,
 	if err != nil {
 		return err
 	}
-	if strings.HasSuffix(name, ".ndjson") || strings.HasSuffix(name, ".jsonl") || bytes.HasPrefix(lines.First(), []byte("{")) {
+	if strings.HasSuffix(name, ".ndjson") || strings.HasSuffix(name, ".jsonl") ||
+		bytes.HasPrefix(lines.First(), []byte("{")) {
 		return readNDJSON(lines, opts.catalog, use)
 	}
 	return readTable(lines, opts, use, note)
@@ -126,14 +127,17 @@ func readTable(lines *table.Lines, opts tableOptions, use func(row) error, note 
 func checkLayout(rows *table.Reader) error {
 	l := rows.Layout()
 	if unknown := rows.NotUnderstood(); len(unknown) > 0 {
-		return &table.FileError{Part: table.PartHeader, Value: strings.Join(unknown, ", "), Allowed: "each column of an order once (" +
-			"distributor_transaction_id, phone_number, product_id, amount and optionally operator, priority, callback_url, process_at, " +
-			"expires_at, metadata, metadata.KEY), or named with --columns or --ignore-columns"}
+		return &table.FileError{Part: table.PartHeader, Value: strings.Join(unknown, ", "),
+			Allowed: "each column of an order once (" +
+				"distributor_transaction_id, phone_number, product_id, amount and optionally operator, priority, callback_url, " +
+				"process_at, " +
+				"expires_at, metadata, metadata.KEY), or named with --columns or --ignore-columns"}
 	}
 	for _, column := range needed() {
 		if !l.Has(column) {
-			return &table.FileError{Part: table.PartHeader, Value: strings.Join(l.Head(), ", "), Allowed: "with all columns that an order needs: " +
-				column + " is missing; name it with --columns, as in " + column + "=NAME"}
+			return &table.FileError{Part: table.PartHeader, Value: strings.Join(l.Head(), ", "),
+				Allowed: "with all columns that an order needs: " +
+					column + " is missing; name it with --columns, as in " + column + "=NAME"}
 		}
 	}
 	return nil
@@ -202,11 +206,13 @@ func metadataOf(cell string) (map[string]string, []*topup.FieldError) {
 		return map[string]string{}, nil
 	}
 	if !strings.HasPrefix(cell, "{") || !json.Valid([]byte(cell)) {
-		return map[string]string{}, []*topup.FieldError{{Field: topup.FieldMetadata, Value: cell, Allowed: "a JSON object whose values are strings"}}
+		return map[string]string{}, []*topup.FieldError{{Field: topup.FieldMetadata, Value: cell,
+			Allowed: "a JSON object whose values are strings"}}
 	}
 	r, err := topup.AnyProduct().ParseRequest([]byte(`{"` + topup.FieldMetadata + `":` + cell + `}`))
 	if r.Metadata == nil {
 		r.Metadata = map[string]string{}
 	}
-	return r.Metadata, slices.DeleteFunc(topup.FieldErrors(err), func(e *topup.FieldError) bool { return !strings.HasPrefix(e.Field, topup.FieldMetadata) })
+	return r.Metadata, slices.DeleteFunc(topup.FieldErrors(err),
+		func(e *topup.FieldError) bool { return !strings.HasPrefix(e.Field, topup.FieldMetadata) })
 }

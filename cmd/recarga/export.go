@@ -33,11 +33,7 @@ output, what was broken off has a cut end; the exit status is 1.`,
   recarga export --state unknown --format ndjson --attempts | jq -r .distributor_transaction_id
   recarga export --output all.ndjson.gz`,
 	}
-	for _, f := range exportFilters() {
-		cmd.Flags().String(f.flag, "", f.help)
-	}
-	completes(cmd, "state", states()...)
-	p.completesProducts(cmd)
+	p.addFilters(cmd, exportFilters())
 	format := cmd.Flags().String("format", "", "csv or ndjson (default: the ending of --output, or else csv)")
 	completes(cmd, "format", "csv", "ndjson")
 	output := cmd.Flags().String("output", "", "file to write; compressed if it ends with .gz (default: standard output)")
@@ -47,11 +43,7 @@ output, what was broken off has a cut end; the exit status is 1.`,
 	}
 	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, _ []string) error {
 		query := url.Values{"format": {cmp.Or(*format, formatOf(*output))}}
-		for _, f := range exportFilters() {
-			if value := cmd.Flag(f.flag).Value.String(); value != "" {
-				query.Set(f.parameter, value)
-			}
-		}
+		setFilters(cmd, query, exportFilters())
 		for name, wanted := range parts {
 			if *wanted {
 				query.Set(name, "true")

@@ -14,15 +14,18 @@ import (
 // TestExport: orders go to standard output or to a file, in the format that its name says.
 func TestExport(t *testing.T) {
 	env := shop(t)
-	want(t, env, exitOK, "EXP-1", "", "enqueue", "--id", "EXP-1", "--phone", "5537686660", "--product", "MOVISTAR_TAE", "--amount", "10")
+	want(t, env, exitOK, "EXP-1", "", "enqueue", "--id", "EXP-1", "--phone", "5537686660", "--product", "MOVISTAR_TAE",
+		"--amount", "10")
 	env["RECARGA_ADMIN_KEY"] = "shop-admin-key"
 	want(t, env, exitOK, "(?s)^distributor_transaction_id,.*\nEXP-1,", "1 orders", "export")
-	want(t, env, exitOK, `^{"distributor_transaction_id":"EXP-1",.*"attempts":\[`, "", "export", "--format", "ndjson", "--attempts")
+	want(t, env, exitOK, `^{"distributor_transaction_id":"EXP-1",.*"attempts":\[`, "", "export", "--format", "ndjson",
+		"--attempts")
 	want(t, env, exitOK, "^distributor_transaction_id,[^\n]*\n$", "0 orders", "export", "--phone", "5537686661")
 	want(t, env, exitUsage, "^$", `since "monday" must be`, "export", "--since", "monday")
 	want(t, env, exitUsage, "^$", "format", "export", "--events")
 	folder := t.TempDir()
-	for name, begins := range map[string]string{"orders.csv": "distributor_transaction_id,", "orders.ndjson.gz": `{"distributor_transaction_id":"EXP-1"`} {
+	for name, begins := range map[string]string{"orders.csv": "distributor_transaction_id,",
+		"orders.ndjson.gz": `{"distributor_transaction_id":"EXP-1"`} {
 		file := filepath.Join(folder, name)
 		want(t, env, exitOK, "^$", "1 orders", "export", "--output", file)
 		if got := contents(t, file); !strings.HasPrefix(got, begins) || !strings.Contains(got, "EXP-1") {

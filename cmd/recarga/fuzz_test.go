@@ -16,7 +16,8 @@ func FuzzOrderFile(f *testing.F) {
 	const one = "A" + good + "\n"
 	for _, s := range []string{
 		one + one, "\n\r\n" + one + "\n", "A,1\n" + one + `"B"x` + good + "\n" + one, "\"two\nlines\"" + good + "\n" + one,
-		"\"open" + good + "\n" + one, "\x00\xff" + good + "\n", "a\rb" + good + "\r\r\n", strings.Repeat("x", table.MaxRow) + "\n" + one,
+		"\"open" + good + "\n" + one, "\x00\xff" + good + "\n", "a\rb" + good + "\r\r\n",
+		strings.Repeat("x", table.MaxRow) + "\n" + one,
 		`{"distributor_transaction_id":"A"}` + "\n\n{]\n \n",
 	} {
 		f.Add(header+"\n"+s, false)
@@ -28,9 +29,11 @@ func FuzzOrderFile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content string, lines bool) {
 		name := map[bool]string{true: "orders.ndjson", false: "orders.csv"}[lines]
 		var rows []row
-		err := readRows(strings.NewReader(content), name, ordinary, func(r row) error { rows = append(rows, r); return nil }, func(string) {})
+		err := readRows(strings.NewReader(content), name, ordinary, func(r row) error { rows = append(rows, r); return nil },
+			func(string) {})
 		for i, r := range rows {
-			if r.line < 1 || i > 0 && r.line <= rows[i-1].line || r.line > strings.Count(content, "\n")+strings.Count(content, "\r")+1 {
+			if r.line < 1 || i > 0 && r.line <= rows[i-1].line ||
+				r.line > strings.Count(content, "\n")+strings.Count(content, "\r")+1 {
 				t.Fatalf("row %d is at line %d", i, r.line)
 			}
 			if r.err == nil {

@@ -21,7 +21,9 @@ func newGetCommand(p *program) *cobra.Command {
 		Example: "  recarga get MY-TXN-001\n  recarga get MY-TXN-001 --json",
 		Args:    cobra.ExactArgs(1),
 	}
-	return showCommand(p, cmd, adminKey, func(cmd *cobra.Command, c *producer.Client, args []string) (topup.Details, error) {
+	return showCommand(p, cmd, adminKey, func(
+		cmd *cobra.Command, c *producer.Client, args []string,
+	) (topup.Details, error) {
 		return c.Get(cmd.Context(), topup.ID(args[0]))
 	}, func(d topup.Details) error { return p.terminal().details(p.stdout, d) })
 }
@@ -36,7 +38,8 @@ func (t terminal) details(w io.Writer, d topup.Details) error {
 		priority = string(d.Priority)
 	}
 	for _, fact := range [][2]string{
-		{"priority", priority}, {"waits for", string(d.WaitsFor)}, {"message", string(d.ResponseMessage)}, {"transaction", string(d.TransactionID)},
+		{"priority", priority}, {"waits for", string(d.WaitsFor)}, {"message", string(d.ResponseMessage)},
+		{"transaction", string(d.TransactionID)},
 		{"reference", string(d.Reference)}, {"auth code", string(d.AuthCode)},
 	} {
 		if fact[1] != "" {
@@ -98,9 +101,11 @@ func momentsOf(d topup.Details) []moment {
 		all = append(all, moment{at: c.At, what: "corrected", result: result})
 	}
 	for _, c := range d.Disputes {
-		all = append(all, moment{at: c.Since, what: "disputed", result: "by " + printable(c.RaisedBy), evidence: printable(c.Evidence)})
+		all = append(all, moment{at: c.Since, what: "disputed", result: "by " + printable(c.RaisedBy),
+			evidence: printable(c.Evidence)})
 		if c.EndedAt != nil {
-			all = append(all, moment{at: *c.EndedAt, what: "dispute ended", result: fmt.Sprintf("%s by %s: %s", c.Outcome, printable(c.EndedBy), printable(c.Reason))})
+			all = append(all, moment{at: *c.EndedAt, what: "dispute ended",
+				result: fmt.Sprintf("%s by %s: %s", c.Outcome, printable(c.EndedBy), printable(c.Reason))})
 		}
 	}
 	for _, ev := range d.Events {

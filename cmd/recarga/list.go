@@ -28,28 +28,38 @@ func listFilters() []filterFlag {
 	}
 }
 
+// addFilters gives a command the flags of filters.
+func (p *program) addFilters(cmd *cobra.Command, filters []filterFlag) {
+	for _, f := range filters {
+		cmd.Flags().String(f.flag, "", f.help)
+	}
+	completes(cmd, "state", states()...)
+	p.completesProducts(cmd)
+}
+
+// setFilters adds the filters that are given to a query.
+func setFilters(cmd *cobra.Command, query url.Values, filters []filterFlag) {
+	for _, f := range filters {
+		if value := cmd.Flag(f.flag).Value.String(); value != "" {
+			query.Set(f.parameter, value)
+		}
+	}
+}
+
 func newListCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List orders, newest first",
 		Example: "  recarga list --state unknown\n  recarga list --phone 5537686660 --json --all",
 	}
-	for _, f := range listFilters() {
-		cmd.Flags().String(f.flag, "", f.help)
-	}
-	completes(cmd, "state", states()...)
-	p.completesProducts(cmd)
+	p.addFilters(cmd, listFilters())
 	disputed := cmd.Flags().Bool("disputed", false, "only orders whose final state later evidence contradicts")
 	limit := cmd.Flags().Int("limit", 50, "orders of a page, 1 to 200")
 	all := cmd.Flags().Bool("all", false, "all pages")
 	asJSON := jsonFlag(cmd)
 	return clientCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, _ []string) error {
 		query := url.Values{"limit": {strconv.Itoa(*limit)}}
-		for _, f := range listFilters() {
-			if value := cmd.Flag(f.flag).Value.String(); value != "" {
-				query.Set(f.parameter, value)
-			}
-		}
+		setFilters(cmd, query, listFilters())
 		if *disputed {
 			query.Set("disputed", "true")
 		}

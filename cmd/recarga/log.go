@@ -18,7 +18,8 @@ func newLogger(s config.Settings, w io.Writer) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(jsonOutput{w}, options))
 }
 
-// startLog returns a process's logger, and switches tracing on where OTEL_… says so (docs/tracing.md). Call stop when
+// startLog returns a process's logger, and switches tracing on where OTEL_… says so (docs/tracing.md). Call stop
+// when
 // nothing runs any more.
 func (p *program) startLog(cmd *cobra.Command, s config.Settings) (log *slog.Logger, stop func()) {
 	return tracing.Start(cmd.Context(), tracing.Config{

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"strconv"
 	"time"
@@ -41,7 +40,9 @@ func newOperatorAddCommand(p *program) *cobra.Command {
 	role := cmd.Flags().String("role", "", "viewer, operator or admin")
 	_ = cmd.MarkFlagRequired("role") // fails only for a flag that there is not
 	expires := expiryFlag(cmd)
-	return showCommand(p, cmd, adminKey, func(cmd *cobra.Command, c *producer.Client, args []string) (producer.Operator, error) {
+	return showCommand(p, cmd, adminKey, func(
+		cmd *cobra.Command, c *producer.Client, args []string,
+	) (producer.Operator, error) {
 		return c.AddOperator(cmd.Context(), args[0], *role, expires())
 	}, func(added producer.Operator) error {
 		if err := p.printOperators([]producer.Operator{added}); err != nil {
@@ -118,9 +119,8 @@ func (p *program) printOperators(all []producer.Operator) error {
 }
 
 func until(at *time.Time) string {
-	text := ""
-	if at != nil {
-		text = local(*at)
+	if at == nil {
+		return "-"
 	}
-	return cmp.Or(text, "-")
+	return local(*at)
 }

@@ -80,7 +80,8 @@ func apiCommand(p *program, cmd *cobra.Command, keyOf func(config.Settings) stri
 		}
 		key := keyOf(s)
 		if key == "" {
-			return usage(fmt.Errorf("neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY is set; must be a key of the API at %s", s.APIURL))
+			return usage(fmt.Errorf("neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY is set; must be a key of the API at %s",
+				s.APIURL))
 		}
 		return whereAPI(run(cmd, producer.NewClient(s.APIURL, key, producer.WithRetryNotify(p.reportRetry)), args), s.APIURL)
 	}
@@ -135,7 +136,8 @@ func (t terminal) orders(w io.Writer, orders ...topup.Order) error {
 
 func orderRow(o topup.Order) []string {
 	return []string{
-		string(o.ID), stateOf(o), o.Phone.Digits(), o.Product, o.Amount.String(), fmt.Sprint(o.AttemptCount), string(o.ResponseCode), local(o.UpdatedAt),
+		string(o.ID), stateOf(o), o.Phone.Digits(), o.Product, o.Amount.String(), fmt.Sprint(o.AttemptCount),
+		string(o.ResponseCode), local(o.UpdatedAt),
 	}
 }
 

@@ -83,15 +83,20 @@ func reconcileFlags(p *program, cmd *cobra.Command) func(file string) url.Values
 	of := tableFlags(cmd)
 	values := map[string]*string{
 		"columns": of.columns, "ignore_columns": of.ignored, "delimiter": of.delimiter, "decimal": of.decimal,
-		"dates":       flags.String("dates", "dmy", "order of dates like 05/11/2026: dmy or mdy"),
-		"timezone":    flags.String("timezone", reconcile.DefaultZone, "of times without an offset"),
-		"status":      flags.String("status", "", "what words of the status column, or codes, mean: WORD=KIND,…, of charged, not_charged, reversed, pending"),
+		"dates":    flags.String("dates", "dmy", "order of dates like 05/11/2026: dmy or mdy"),
+		"timezone": flags.String("timezone", reconcile.DefaultZone, "of times without an offset"),
+		"status": flags.String("status", "",
+			"what words of the status column, or codes, mean: WORD=KIND,…, of charged, not_charged, reversed, pending"),
 		"charged":     flags.String("charged", "", "more words of the status column that mean a charge: WORD,…"),
 		"not_charged": flags.String("not-charged", "", "more words that mean that nothing was charged: WORD,…"),
-		"covers":      flags.String("covers", "", "FROM..UNTIL of which the statement names every charge: times (RFC 3339) or dates (default: its first to its last charge)"),
-		"margin":      flags.String("margin", reconcile.DefaultMargin.String(), "by how much times may differ, and how far within that time an order must lie to be settled by absence"),
-		"absent":      flags.String("absent", "hold", "what happens to an unknown order that is covered and not charged: hold, failed or resend"),
-		"by":          flags.String("by", "", "who reconciles"+byDefault),
+		"covers": flags.String("covers", "",
+			"FROM..UNTIL of which the statement names every charge: times (RFC 3339) or dates (default: its first to its "+
+				"last charge)"),
+		"margin": flags.String("margin", reconcile.DefaultMargin.String(),
+			"by how much times may differ, and how far within that time an order must lie to be settled by absence"),
+		"absent": flags.String("absent", "hold",
+			"what happens to an unknown order that is covered and not charged: hold, failed or resend"),
+		"by": flags.String("by", "", "who reconciles"+byDefault),
 	}
 	completes(cmd, "dates", reconcile.DatesDayFirst, reconcile.DatesMonthFirst)
 	completes(cmd, "absent", reconcile.AbsentHold, reconcile.AbsentFailed, reconcile.AbsentResend)

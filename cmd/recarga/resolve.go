@@ -26,7 +26,7 @@ statement, its support, or the customer. Who, when and why are kept with the ord
 
 failed and resend are refused while a worker may still work on the order's attempt, or while its answer
 may be on the way. --force allows them nevertheless. Needs the admin key.`,
-		Example: `  recarga resolve MY-TXN-001 --as succeeded --reason "in the statement of 22 November" --transaction-id TXN-9 --reference RRN-9
+		Example: `  recarga resolve MY-TXN-001 --as succeeded --reason "in the statement of 22 November" --transaction-id TXN-9
   recarga resolve MY-TXN-001 --as failed --reason "not in the statement of 22 November"`,
 		Args: cobra.ExactArgs(1),
 	}
@@ -36,10 +36,13 @@ may be on the way. --force allows them nevertheless. Needs the admin key.`,
 	flags.StringVar(&r.Reason, "reason", "", "why this is known")
 	byFlag(flags, &r.By)
 	flags.BoolVar(&r.Forced, "force", false, "also while the attempt's answer may still be on the way")
-	flags.IntVar(&r.Attempt, "attempt", 0, "the attempt that the decision is about; refused if the order was sent again meanwhile (default: the latest)")
+	flags.IntVar(&r.Attempt, "attempt", 0, "the attempt that the decision is about; refused if the order was sent "+
+		"again meanwhile (default: the latest)")
 	receiptFlags(flags, &r.TransactionID, &r.Reference, &r.AuthCode)
 	completes(cmd, "as", topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend)
-	return showCommand(p, cmd, adminKey, func(cmd *cobra.Command, c *producer.Client, args []string) (topup.Order, error) {
+	return showCommand(p, cmd, adminKey, func(
+		cmd *cobra.Command, c *producer.Client, args []string,
+	) (topup.Order, error) {
 		if err := p.checkDecision(cmd, &r.By, func() error { return r.Check() }); err != nil {
 			return topup.Order{}, err
 		}
@@ -82,7 +85,8 @@ func (p *program) hasOwnKey(cmd *cobra.Command) bool {
 }
 
 func receiptFlags(flags *pflag.FlagSet, transactionID, reference, authCode *topup.NullString) {
-	flags.StringVar((*string)(transactionID), "transaction-id", "", "the distributor's id of the purchase, where it succeeded")
+	flags.StringVar((*string)(transactionID), "transaction-id", "",
+		"the distributor's id of the purchase, where it succeeded")
 	flags.StringVar((*string)(reference), "reference", "", "the carrier's reference, where it succeeded")
 	flags.StringVar((*string)(authCode), "auth-code", "", "the carrier's authorization, where it succeeded")
 }

@@ -28,7 +28,8 @@ and notifies whoever ordered it by signed webhook.
 
 Settings come from flags, RECARGA_… environment variables, --config recarga.yaml and defaults, in
 this order. Exit status: 0 done, 1 failed, 2 wrong usage or settings.`,
-		Example:       "  recarga demo\n  recarga serve --config recarga.yaml\n  recarga enqueue --id MY-TXN-001 --phone 5537686660 --product MOVISTAR_TAE --amount 10",
+		Example: "  recarga demo\n  recarga serve --config recarga.yaml\n  recarga enqueue --id MY-TXN-001 --phone " +
+			"5537686660 --product MOVISTAR_TAE --amount 10",
 		Version:       version,
 		SilenceErrors: true, SilenceUsage: true,
 		DisableAutoGenTag: true,
@@ -41,9 +42,11 @@ this order. Exit status: 0 done, 1 failed, 2 wrong usage or settings.`,
 	addGroup(root, "Try it out", newDemoCommand(p), newSandboxCommand(p))
 	addGroup(root, "Run it", newServeCommand(p), newAPICommand(p), newWorkerCommand(p), newDoctorCommand(p),
 		newHealthcheckCommand(p), newArchiveCommand(p), newRekeyCommand(p), newKeyCommand(p), newBenchCommand(p))
-	addGroup(root, "Orders", newEnqueueCommand(p), newGetCommand(p), newFindCommand(p), newListCommand(p), newWatchCommand(p), newCancelCommand(p),
+	addGroup(root, "Orders", newEnqueueCommand(p), newGetCommand(p), newFindCommand(p), newListCommand(p),
+		newWatchCommand(p), newCancelCommand(p),
 		newResolveCommand(p), newCorrectCommand(p), newDisputeCommand(p), newReconcileCommand(p), newExportCommand(p))
-	addGroup(root, "Callers, operators and the distributor", newCallerCommand(p), newOperatorCommand(p), newWebhookCommand(p), newBalanceCommand(p), newProductsCommand(p))
+	addGroup(root, "Callers, operators and the distributor", newCallerCommand(p), newOperatorCommand(p),
+		newWebhookCommand(p), newBalanceCommand(p), newProductsCommand(p))
 	root.InitDefaultHelpCmd()
 	addCompletion(root)
 	finish(root)
@@ -120,7 +123,9 @@ var (
 )
 
 // serverSettings are settings, with the catalogue that they name. The error joins the mistakes of both.
-func (p *program) serverSettings(cmd *cobra.Command, required config.Required) (config.Settings, topup.Catalog, error) {
+func (p *program) serverSettings(
+	cmd *cobra.Command, required config.Required,
+) (config.Settings, topup.Catalog, error) {
 	s, err := p.settings(cmd, required)
 	c, catalogErr := s.Catalog()
 	return s, c, usage(errors.Join(err, catalogErr))

@@ -45,7 +45,8 @@ RECARGA_CATALOG has, else the products of the document.`,
 		},
 	}
 	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:8081", "where to listen")
-	config.AddFlags(cmd.Flags(), append([]string{"DISTRIBUTOR_CUSTOMER_ID", "DISTRIBUTOR_SECRET_KEY", "CATALOG"}, logSettings...)...)
+	config.AddFlags(cmd.Flags(), append([]string{"DISTRIBUTOR_CUSTOMER_ID", "DISTRIBUTOR_SECRET_KEY", "CATALOG"},
+		logSettings...)...)
 	return cmd
 }
 
@@ -84,7 +85,8 @@ func (p *program) serveSandbox(ctx context.Context, s config.Settings, addr stri
 	probes.Mount(mux)
 	probes.Enter(app.PhaseRunning)
 	server := listen.New(listen.Config{Handler: mux, MaxConnections: localConnections, Share: localConnections, Log: log})
-	_, _ = fmt.Fprintf(p.stdout, "The distributor, simulated: RECARGA_DISTRIBUTOR_URL=http://%s/api/distributor\n", listener.Addr())
+	_, _ = fmt.Fprintf(p.stdout, "The distributor, simulated: RECARGA_DISTRIBUTOR_URL=http://%s/api/distributor\n",
+		listener.Addr())
 	return serveUntil(ctx, server, listener, app.RequestsEnd, func() {
 		probes.Enter(app.PhaseStopping)
 		vendor.Close()
@@ -93,7 +95,9 @@ func (p *program) serveSandbox(ctx context.Context, s config.Settings, addr stri
 
 // serveUntil serves until ctx ends. Then it calls stopping, and waits for the requests under way, but not longer than
 // wait; those that take longer are cut off, and an error that is context.DeadlineExceeded.
-func serveUntil(ctx context.Context, server *listen.Server, on net.Listener, wait time.Duration, stopping func()) error {
+func serveUntil(
+	ctx context.Context, server *listen.Server, on net.Listener, wait time.Duration, stopping func(),
+) error {
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(on) }()
 	select {

@@ -72,7 +72,7 @@ func newWorkerCommand(p *program) *cobra.Command {
 	return nodeCommand(p, app.Roles{Worker: true}, &cobra.Command{
 		Use:     "worker",
 		Short:   "Run purchases, webhook delivery and the sweep only",
-		Long:    `Buy the orders that the queue and the sweep bring, and deliver the webhooks. Any number of workers may run.`,
+		Long:    `Buy the orders that the queue and the sweep bring, and deliver the webhooks. Any number may run.`,
 		Example: `  recarga worker --database-url postgres://recarga@db/recarga --redis-url redis://redis:6379/0`,
 	})
 }

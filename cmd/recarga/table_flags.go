@@ -24,11 +24,14 @@ func tableFlagNames() []string {
 func tableFlags(cmd *cobra.Command) tableValues {
 	flags := cmd.Flags()
 	v := tableValues{
-		columns:   flags.String("columns", "", "columns that are not found by their headers: COLUMN=HEADER,… or COLUMN=NUMBER,…, from 1"),
-		ignored:   flags.String("ignore-columns", "", "columns that say nothing: headers or numbers, as in Region,8-11"),
-		delimiter: flags.String("delimiter", "", "comma, semicolon, tab, pipe, or the character itself (default: found out)"),
-		decimal:   flags.String("decimal", "", "decimal mark of amounts: point or comma (default: found out of each)"),
-		noHeader:  flags.Bool("no-header", false, "the first line is a row: columns are named by their numbers (default: found out)"),
+		columns: flags.String("columns", "",
+			"columns that are not found by their headers: COLUMN=HEADER,… or COLUMN=NUMBER,…, from 1"),
+		ignored: flags.String("ignore-columns", "", "columns that say nothing: headers or numbers, as in Region,8-11"),
+		delimiter: flags.String("delimiter", "",
+			"comma, semicolon, tab, pipe, or the character itself (default: found out)"),
+		decimal: flags.String("decimal", "", "decimal mark of amounts: point or comma (default: found out of each)"),
+		noHeader: flags.Bool("no-header", false,
+			"the first line is a row: columns are named by their numbers (default: found out)"),
 	}
 	completes(cmd, "delimiter", "comma", "semicolon", "tab", "pipe")
 	completes(cmd, "decimal", reconcile.DecimalPoint, reconcile.DecimalComma)

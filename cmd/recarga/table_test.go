@@ -17,7 +17,8 @@ import (
 func TestTableFits(t *testing.T) {
 	o := topup.Order{
 		ID: "0198c0de-7a10-7cc3-98a5-0b1c2d3e4f50", State: topup.StateFailed, Reason: topup.ReasonRetriesExhausted,
-		Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: topup.Pesos(10), AttemptCount: 10, ResponseCode: "91", UpdatedAt: time.Now(),
+		Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: topup.Pesos(10), AttemptCount: 10, ResponseCode: "91",
+		UpdatedAt: time.Now(),
 	}
 	for width, head := range map[int]string{
 		0:   "ORDER STATE PHONE PRODUCT AMOUNT ATTEMPTS CODE UPDATED",
@@ -51,7 +52,8 @@ func TestTableFits(t *testing.T) {
 
 func TestTableBreaksTexts(t *testing.T) {
 	var b strings.Builder
-	err := terminal{width: 34}.table(&b, []string{"WHAT", "RESULT"}, [][]string{{"attempt 1", "unknown in 5000 ms: no answer within 5s"}, {"día", "ñandú\x1b[2J"}})
+	err := terminal{width: 34}.table(&b, []string{"WHAT", "RESULT"},
+		[][]string{{"attempt 1", "unknown in 5000 ms: no answer within 5s"}, {"día", "ñandú\x1b[2J"}})
 	want := `WHAT       RESULT
 attempt 1  unknown in 5000 ms: no
            answer within 5s

@@ -109,9 +109,13 @@ func TestJSONKeepsItsMeaning(t *testing.T) {
 // TestExportKeepsItsBytes: a file or a program gets what the API sent.
 func TestExportKeepsItsBytes(t *testing.T) {
 	const csv = "id,metadata\nA,\"\u202e\t\"\n"
-	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, csv) }))
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_,
+			_ = io.WriteString(w, csv)
+	}))
 	defer api.Close()
-	got := want(t, map[string]string{"RECARGA_API_URL": api.URL, "RECARGA_ADMIN_KEY": "operator-key"}, exitOK, ``, ``, "export")
+	got := want(t, map[string]string{"RECARGA_API_URL": api.URL, "RECARGA_ADMIN_KEY": "operator-key"}, exitOK, ``, ``,
+		"export")
 	if got.stdout.String() != csv {
 		t.Errorf("%q became %q", csv, got.stdout.String())
 	}
@@ -196,7 +200,8 @@ func TestTerminalsAreSafe(t *testing.T) {
 		}
 		return path
 	}
-	want(t, env, exitOK, ``, ``, "enqueue", "--id", "T-1", "--phone", "5537686660", "--product", "MOVISTAR_TAE", "--amount", "10", "--metadata", "note="+strings.ReplaceAll(hostile, "\x00", "")+forged)
+	want(t, env, exitOK, ``, ``, "enqueue", "--id", "T-1", "--phone", "5537686660", "--product", "MOVISTAR_TAE",
+		"--amount", "10", "--metadata", "note="+strings.ReplaceAll(hostile, "\x00", "")+forged)
 	want(t, env, exitOK, `succeeded`, ``, "watch", "T-1")
 	orders := file("orders"+"\u202e.csv", "distributor_transaction_id,phone_number,product_id,amount,metadata.x\nT-2,5537686660,MOVISTAR_TAE,10,\""+hostile+forged+
 		"\"\nT"+hostile+",5"+hostile+",M"+hostile+",1"+hostile+",\n\""+hostile+forged+"\"\n")
@@ -206,22 +211,29 @@ func TestTerminalsAreSafe(t *testing.T) {
 		env  map[string]string
 		args []string
 	}{
-		{bad, []string{"get", "T-1"}}, {bad, []string{"get", hostile}}, {operator, []string{"get", "T-1"}}, {bad, []string{"find", "5537686660"}},
-		{bad, []string{"list"}}, {bad, []string{"watch", "T-1"}}, {bad, []string{"cancel", "T-1"}}, {bad, []string{"cancel", "NONE"}},
+		{bad, []string{"get", "T-1"}}, {bad, []string{"get", hostile}}, {operator, []string{"get", "T-1"}},
+		{bad, []string{"find", "5537686660"}},
+		{bad, []string{"list"}}, {bad, []string{"watch", "T-1"}}, {bad, []string{"cancel", "T-1"}},
+		{bad, []string{"cancel", "NONE"}},
 		{operator, []string{"resolve", "T-1", "--as", "failed", "--reason", hostile + forged}},
 		{operator, []string{"correct", "T-1", "--as", "failed", "--reason", hostile + forged, "--by", hostile + forged}},
 		{operator, []string{"dispute", "end", "T-1", "--as", "upheld", "--reason", hostile}},
 		{bad, []string{"enqueue", "--id", "T-3", "--phone", "5537686660", "--product", "MOVISTAR_TAE", "--amount", "10"}},
-		{bad, []string{"enqueue", "--id", hostile, "--phone", hostile, "--product", hostile, "--amount", hostile, "--operator", hostile}},
+		{bad, []string{"enqueue", "--id", hostile, "--phone", hostile, "--product", hostile, "--amount", hostile,
+			"--operator", hostile}},
 		{bad, []string{"enqueue", "--file", orders}}, {bad, []string{"enqueue", "--file", orders + "\x1b[2J"}},
 		{bad, []string{"balance"}}, {bad, []string{"products"}}, {operator, []string{"reconcile", statement}},
 		{operator, []string{"caller", "add", "tienda", "--callback-url", "http://127.0.0.1:1/?" + hostile}},
-		{operator, []string{"caller", "add", "shop", "--callback-url", "http://127.0.0.1:1/a"}}, {operator, []string{"caller", "list"}},
+		{operator, []string{"caller", "add", "shop", "--callback-url", "http://127.0.0.1:1/a"}},
+		{operator, []string{"caller", "list"}},
 		{operator, []string{"caller", "disable", "shop" + hostile}}, {operator, []string{"caller", "rotate-secret", "shop"}},
-		{operator, []string{"webhook", "redeliver", "--state", "exhausted"}}, {operator, []string{"webhook", "redeliver", "evt_" + hostile}},
-		{bad, []string{"webhook", "trigger", "topup.failed", "--id", hostile, "--to", "http://127.0.0.1:1/", "--secret", aSecret}},
+		{operator, []string{"webhook", "redeliver", "--state", "exhausted"}},
+		{operator, []string{"webhook", "redeliver", "evt_" + hostile}},
+		{bad, []string{"webhook", "trigger", "topup.failed", "--id", hostile, "--to", "http://127.0.0.1:1/", "--secret",
+			aSecret}},
 		{bad, []string{"doctor", "--timeout", "2s"}}, {bad, []string{"healthcheck", "--metrics-addr", hostile}},
-		{bad, []string{hostile + forged}}, {bad, []string{"get", "--" + hostile}}, {bad, []string{"archive", "--before", hostile}},
+		{bad, []string{hostile + forged}}, {bad, []string{"get", "--" + hostile}},
+		{bad, []string{"archive", "--before", hostile}},
 		{operator, []string{"export", "--state", hostile}}, {bad, []string{"--config", hostile, "doctor"}},
 	} {
 		for _, args := range [][]string{c.args, append(c.args, "--json")} {
@@ -241,8 +253,10 @@ func TestWebhookListenIsSafe(t *testing.T) {
 	for _, form := range [][]string{nil, {"--json"}} {
 		l, to := listening(t, withSecret, form...)
 		for _, secret := range []string{aSecret, webhook.NewSecret()} {
-			body, err := json.Marshal(meddle("", map[string]any{"type": "topup.succeeded", "timestamp": time.Now().Format(time.RFC3339),
-				"data": map[string]any{"sequence": 1, "distributor_transaction_id": "L-1", "state": "succeeded", "reason": "x", "response_message": "y"}}))
+			body, err := json.Marshal(meddle("", map[string]any{"type": "topup.succeeded",
+				"timestamp": time.Now().Format(time.RFC3339),
+				"data": map[string]any{"sequence": 1, "distributor_transaction_id": "L-1", "state": "succeeded",
+					"reason": "x", "response_message": "y"}}))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -275,14 +289,17 @@ func TestDoctorIsSafe(t *testing.T) {
 			w.Header().Set("Retry-After", "\u202e\u009b2J soon")
 			w.Header().Set("Content-Type", "application/json; \u202e")
 			w.WriteHeader(status)
-			said, _ := json.Marshal(map[string]any{"success": status == http.StatusOK, "message": hostile + forged, "error": hostile, "token": hostile, "balance": hostile})
+			said, _ := json.Marshal(map[string]any{"success": status == http.StatusOK, "message": hostile + forged,
+				"error": hostile, "token": hostile, "balance": hostile})
 			_, _ = w.Write(said)
 		}))
 		env := map[string]string{
-			"RECARGA_DISTRIBUTOR_URL": vendor.URL + "/api/distributor", "RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo", "RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
-			"RECARGA_DATABASE_URL": "sqlite:" + filepath.Join(t.TempDir(), "recarga.db"),
+			"RECARGA_DISTRIBUTOR_URL": vendor.URL + "/api/distributor", "RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo",
+			"RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
+			"RECARGA_DATABASE_URL":           "sqlite:" + filepath.Join(t.TempDir(), "recarga.db"),
 		}
-		for _, args := range [][]string{{"doctor"}, {"doctor", "--json"}, {"doctor", "--live"}, {"doctor", "--live", "--json"}} {
+		for _, args := range [][]string{{"doctor"}, {"doctor", "--json"}, {"doctor", "--live"},
+			{"doctor", "--live", "--json"}} {
 			r := start(t, env, "", append(args, "--timeout", "1s")...)
 			_ = r.ends(t)
 			harmless(t, fmt.Sprintf("%d: %q", status, args), &r.stdout)
@@ -296,7 +313,8 @@ func TestDoctorIsSafe(t *testing.T) {
 func TestLogsAreSafe(t *testing.T) {
 	for _, format := range []string{"json", "text"} {
 		var s screen
-		newLogger(config.Settings{LogFormat: format}, &s).Info("said", "by", hostile+forged, "error", fmt.Errorf("%s", hostile))
+		newLogger(config.Settings{LogFormat: format}, &s).Info("said", "by", hostile+forged, "error",
+			fmt.Errorf("%s", hostile))
 		harmless(t, format, &s)
 	}
 }

@@ -105,7 +105,8 @@ func (p *program) redraw(orders []topup.Order) error {
 	}
 	// Each line is drawn over the former one, and the rest of the screen is cleared: clearing all of it first
 	// would flicker.
-	_, err := fmt.Fprint(p.stdout, t.control("[H")+strings.ReplaceAll(strings.Join(lines, ""), "\n", t.control("[K")+"\n")+t.control("[J"))
+	_, err := fmt.Fprint(p.stdout, t.control("[H")+strings.ReplaceAll(strings.Join(lines, ""), "\n",
+		t.control("[K")+"\n")+t.control("[J"))
 	return err
 }
 

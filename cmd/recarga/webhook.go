@@ -24,7 +24,9 @@ func newWebhookCommand(p *program) *cobra.Command {
 
 // secretFlag gives a command --secret.
 func secretFlag(cmd *cobra.Command) *string {
-	return cmd.Flags().String("secret", "", "whsec_…, the same on both sides (RECARGA_WEBHOOK_SECRET, or RECARGA_WEBHOOK_SECRET_FILE, which other users of the machine do not see)")
+	return cmd.Flags().String("secret", "",
+		"whsec_…, the same on both sides (RECARGA_WEBHOOK_SECRET, or RECARGA_WEBHOOK_SECRET_FILE, which other users of "+
+			"the machine do not see)")
 }
 
 // webhookSecret is the one of the flag, or that of the settings; empty where neither has one.
@@ -47,5 +49,6 @@ func checkURLFlag(name, value string) error {
 	if value == "" {
 		return usage(&config.SettingError{Setting: name, Allowed: config.AllowedURL})
 	}
-	return usage(&config.SettingError{Setting: name, Source: "flag", Value: config.Setting{}.Shown(value), Allowed: config.AllowedURL})
+	return usage(&config.SettingError{Setting: name, Source: "flag", Value: config.Setting{}.Shown(value),
+		Allowed: config.AllowedURL})
 }

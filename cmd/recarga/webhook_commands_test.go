@@ -74,7 +74,8 @@ func TestWebhookOnItsWay(t *testing.T) {
 		}
 		return nil
 	}))
-	l, url := listening(t, map[string]string{"RECARGA_WEBHOOK_SECRET_FILE": written(t, aSecret+"\n")}, "--json", "--forward-to", local+"/hook?a=b")
+	l, url := listening(t, map[string]string{"RECARGA_WEBHOOK_SECRET_FILE": written(t, aSecret+"\n")}, "--json",
+		"--forward-to", local+"/hook?a=b")
 	sent := want(t, withSecret, exitOK, `"status":204`, `^$`, "webhook", "trigger", "--all", "--json", "--to", url)
 	keepsQuiet(t, aSecret, &l.stdout, &l.stderr, &sent.stdout, &sent.stderr)
 
@@ -102,7 +103,8 @@ func TestWebhookOnItsWay(t *testing.T) {
 				}
 			}
 		}
-		if !seen.Verified || seen.Status != http.StatusNoContent || seen.Forward == nil || seen.Forward.Status != http.StatusNoContent {
+		if !seen.Verified || seen.Status != http.StatusNoContent || seen.Forward == nil ||
+			seen.Forward.Status != http.StatusNoContent {
 			t.Errorf("verified %v, answered %d, forwarded %+v", seen.Verified, seen.Status, seen.Forward)
 		}
 		kinds = append(kinds, string(out.Type))
@@ -150,20 +152,23 @@ func TestWebhookForwardedAnswer(t *testing.T) {
 		w.Header().Set("Content-Length", "100") // and no more of it: the answer breaks off
 	}))
 	for _, c := range []struct{ name, to, sent, answer, shown string }{
-		{"not there", gone.URL, `502 Bad Gateway`, `  the server that this is forwarded to did not answer\n$`, `not forwarded, answered 502 after \d+ ms: dial tcp .*refused`},
+		{"not there", gone.URL, `502 Bad Gateway`, `  the server that this is forwarded to did not answer\n$`,
+			`not forwarded, answered 502 after \d+ ms: dial tcp .*refused`},
 		{"busy", busy, `503 Service Unavailable`, `  come back later\n$`, `forwarded: 503 in \d+ ms`},
 		{"moved", moved, `307 Temporary Redirect: redirects are not followed`, `\n$`, `forwarded: 307 in \d+ ms`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l, url := listening(t, withSecret, "--forward-to", c.to)
-			want(t, withSecret, exitFailed, c.sent+`  in \d+ ms`+c.answer, c.sent, "webhook", "trigger", "topup.unknown", "--to", url)
+			want(t, withSecret, exitFailed, c.sent+`  in \d+ ms`+c.answer, c.sent, "webhook", "trigger", "topup.unknown",
+				"--to", url)
 			shows(t, &l.stdout, `topup\.unknown  SAMPLE-\S+  sequence 1  unknown  verified  `+c.shown+`\n$`)
 		})
 	}
 	t.Run("header and body", func(t *testing.T) {
 		_, url := listening(t, withSecret, "--forward-to", busy)
 		res := post(t, url, signed(t, aSecret, time.Now(), aBody), aBody)
-		if body, err := io.ReadAll(res.Body); err != nil || string(body) != "come back later\n" || res.Header.Get("Retry-After") != "7" {
+		if body, err := io.ReadAll(res.Body); err != nil || string(body) != "come back later\n" ||
+			res.Header.Get("Retry-After") != "7" {
 			t.Errorf("%s, Retry-After %q, %v", body, res.Header.Get("Retry-After"), err)
 		}
 	})
@@ -240,7 +245,8 @@ func TestWebhookListenAnswersAsHandler(t *testing.T) {
 	if len(requests) > 0 {
 		t.Error("what does not verify was forwarded")
 	}
-	as, like := post(t, alone, signed(t, aSecret, now, aBody), aBody), post(t, handler.URL, signed(t, aSecret, now, aBody), aBody)
+	as, like := post(t, alone, signed(t, aSecret, now, aBody), aBody),
+		post(t, handler.URL, signed(t, aSecret, now, aBody), aBody)
 	if as.StatusCode != like.StatusCode {
 		t.Errorf("%s, want %s", as.Status, like.Status)
 	}
@@ -283,10 +289,12 @@ func TestWebhookListenToItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ addr, to string }{
-		{"127.0.0.1", "127.0.0.1"}, {"127.0.0.1", "localhost"}, {"127.0.0.1", "0.0.0.0"}, {"0.0.0.0", "127.0.0.1"}, {"", "localhost"}, {"", "127.0.0.2"},
+		{"127.0.0.1", "127.0.0.1"}, {"127.0.0.1", "localhost"}, {"127.0.0.1", "0.0.0.0"}, {"0.0.0.0", "127.0.0.1"},
+		{"", "localhost"}, {"", "127.0.0.2"},
 	} {
 		t.Run(c.addr+" to "+c.to, func(t *testing.T) {
-			want(t, withSecret, exitUsage, `^$`, `^recarga: --forward-to is "http://`+c.to+`:`+port+`/hook", which leads back here, to --addr .*:`+port+`; must be another server\n$`,
+			want(t, withSecret, exitUsage, `^$`, `^recarga: --forward-to is "http://`+c.to+`:`+port+
+				`/hook", which leads back here, to --addr .*:`+port+`; must be another server\n$`,
 				"webhook", "listen", "--addr", c.addr+":"+port, "--forward-to", "http://"+c.to+":"+port+"/hook")
 		})
 	}
@@ -296,7 +304,8 @@ func TestWebhookListenToItself(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = neighbour.Close() })
-		l := start(t, withSecret, "", "webhook", "listen", "--addr", "127.0.0.1:"+port, "--forward-to", "http://127.0.0.2:"+port)
+		l := start(t, withSecret, "", "webhook", "listen", "--addr", "127.0.0.1:"+port, "--forward-to",
+			"http://127.0.0.2:"+port)
 		shows(t, &l.stdout, `forwarding to http://127\.0\.0\.2`)
 		l.stop()
 		if status := l.ends(t); status != exitOK {
@@ -320,17 +329,20 @@ func TestWebhookCommandsUsage(t *testing.T) {
 		{"trigger topup.failed --id a/b --to http://h", `distributor_transaction_id: .* is not allowed`},
 		{"trigger topup.failed --sequence 0 --to http://h", `--sequence is 0; must be 1 or more`},
 		{"trigger topup.failed --to http://u:pass@h", `--to \(from flag\) is "http://\(hidden\)@h"; must be`},
-		{"trigger topup.failed --to http://h --secret topsecret", `--secret: invalid webhook secret: it does not start with whsec_\n$`},
+		{"trigger topup.failed --to http://h --secret topsecret",
+			`--secret: invalid webhook secret: it does not start with whsec_\n$`},
 		{"listen --secret whsec_topsecret", `--secret: invalid webhook secret: after whsec_, illegal base64`},
 		{"listen --forward-to localhost:3000", `--forward-to \(from flag\) is "localhost:3000"; must be`},
 		{"listen --addr x", `--addr: `},
 		{"listen now", `unknown command "now"`},
 	} {
 		t.Run(c.args, func(t *testing.T) {
-			r := want(t, withSecret, exitUsage, `^$`, `^recarga: .*`+c.want, append([]string{"webhook"}, strings.Fields(c.args)...)...)
+			r := want(t, withSecret, exitUsage, `^$`, `^recarga: .*`+c.want,
+				append([]string{"webhook"}, strings.Fields(c.args)...)...)
 			keepsQuiet(t, "topsecret", &r.stderr)
 			keepsQuiet(t, aSecret, &r.stderr)
 		})
 	}
-	want(t, nil, exitUsage, `^$`, `neither --secret nor RECARGA_WEBHOOK_SECRET is set`, "webhook", "trigger", "topup.failed", "--to", "http://h")
+	want(t, nil, exitUsage, `^$`, `neither --secret nor RECARGA_WEBHOOK_SECRET is set`, "webhook", "trigger",
+		"topup.failed", "--to", "http://h")
 }

@@ -76,7 +76,8 @@ Without a secret, one is made for as long as the command runs, and shown.`,
 			return usage(fmt.Errorf("--addr: %w", err))
 		}
 		if l.forward != nil && leadsTo(cmd.Context(), l.forward, listener.Addr()) {
-			return errors.Join(usage(fmt.Errorf("--forward-to is %q, which leads back here, to --addr %s; must be another server", l.forward, listener.Addr())), listener.Close())
+			return errors.Join(usage(fmt.Errorf("--forward-to is %q, which leads back here, to --addr %s; must be another "+
+				"server", l.forward, listener.Addr())), listener.Close())
 		}
 		greeting := p.stdout
 		if *asJSON { // only JSON goes there
@@ -215,7 +216,8 @@ func (got *received) refuse(w http.ResponseWriter, method string, err error) {
 	case errors.As(err, &large):
 		got.Status = http.StatusRequestEntityTooLarge
 	case errors.Is(err, webhook.ErrSignature):
-		got.Status, err = http.StatusUnauthorized, fmt.Errorf("%w: the sender's secret is another, or the body was changed on the way", err)
+		got.Status, err = http.StatusUnauthorized,
+			fmt.Errorf("%w: the sender's secret is another, or the body was changed on the way", err)
 	case errors.Is(err, webhook.ErrNoSignature), errors.Is(err, webhook.ErrTimestamp):
 		got.Status = http.StatusUnauthorized
 	default:
@@ -283,7 +285,8 @@ func (got *received) line() string {
 		return fmt.Sprintf("%s  refused with %d: %s", local(got.At), got.Status, got.Refused)
 	}
 	data := got.event.Data
-	line := fmt.Sprintf("%s  %s  %s  sequence %d  %s  verified", local(got.At), got.event.Type, data.ID, data.Sequence, stateOf(data.Order))
+	line := fmt.Sprintf("%s  %s  %s  sequence %d  %s  verified", local(got.At), got.event.Type, data.ID, data.Sequence,
+		stateOf(data.Order))
 	switch f := got.Forward; {
 	case f == nil:
 		return line

@@ -36,7 +36,8 @@ receiver that drops repeats is safe. With the admin key, those of all callers.`,
 	asJSON := jsonFlag(cmd)
 	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, ids []string) error {
 		filter := map[string]any{}
-		for name, value := range map[string]string{"state": *state, "caller": *caller, "type": *kind, "endpoint": *endpoint, "since": *since, "until": *until} {
+		for name, value := range map[string]string{"state": *state, "caller": *caller, "type": *kind, "endpoint": *endpoint,
+			"since": *since, "until": *until} {
 			switch {
 			case value != "":
 				filter[name] = value
@@ -45,7 +46,8 @@ receiver that drops repeats is safe. With the admin key, those of all callers.`,
 			}
 		}
 		if given := len(filter) > 0 || *all; given == (len(ids) > 0) {
-			return usage(errors.New("name events, or give a filter (--state, --caller, --endpoint, --type, --since, --until), or --all; see recarga webhook redeliver --help"))
+			return usage(errors.New("name events, or give a filter (--state, --caller, --endpoint, --type, --since, " +
+				"--until), or --all; see recarga webhook redeliver --help"))
 		}
 		if len(ids) > 0 {
 			return p.redeliver(cmd, c, ids, *asJSON)
@@ -66,11 +68,13 @@ func (p *program) redeliver(cmd *cobra.Command, c *producer.Client, ids []string
 		case asJSON:
 			failed = errors.Join(failed, printJSON(p.stdout, ev))
 		default:
-			rows = append(rows, []string{ev.ID, string(ev.Type), string(ev.OrderID), string(ev.State), fmt.Sprint(len(ev.Tries))})
+			rows = append(rows, []string{ev.ID, string(ev.Type), string(ev.OrderID), string(ev.State),
+				fmt.Sprint(len(ev.Tries))})
 		}
 	}
 	if len(rows) > 0 {
-		failed = errors.Join(failed, p.terminal().table(p.stdout, []string{"EVENT", "TYPE", "ORDER", "STATE", "TRIES"}, rows))
+		failed = errors.Join(failed, p.terminal().table(p.stdout, []string{"EVENT", "TYPE", "ORDER", "STATE", "TRIES"},
+			rows))
 	}
 	return failed
 }

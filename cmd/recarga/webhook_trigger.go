@@ -42,7 +42,8 @@ Exit status: 0 when every event was answered with 2xx, 1 otherwise.`, strings.Jo
 	all := flags.Bool("all", false, "send one event of each type, each of an order of its own")
 	id := flags.String("id", "", "the order's id (default: a new one that starts with SAMPLE-)")
 	sequence := flags.Int("sequence", 1, "the event's number among those of its order, to try out repeats and older news")
-	asJSON := flags.Bool("json", false, "print one JSON object for each event, with the headers and the body that were sent")
+	asJSON := flags.Bool("json", false, "print one JSON object for each event, with the headers and the body that were "+
+		"sent")
 	config.AddFlags(cmd.Flags(), "WEBHOOK_TIMEOUT")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s, err := p.settings(cmd, nil)
@@ -63,7 +64,8 @@ Exit status: 0 when every event was answered with 2xx, 1 otherwise.`, strings.Jo
 		if err != nil {
 			return usage(err)
 		}
-		return p.trigger(cmd.Context(), events, webhook.Endpoint{URL: *to, Secrets: []string{key}}, s.WebhookTimeout, *asJSON)
+		return p.trigger(cmd.Context(), events, webhook.Endpoint{URL: *to, Secrets: []string{key}}, s.WebhookTimeout,
+			*asJSON)
 	}
 	return cmd
 }
@@ -80,7 +82,8 @@ func eventTypes() (types []string) {
 func sampleEvents(types []string, all bool, id string, sequence int) ([]topup.Event, error) {
 	switch {
 	case all == (len(types) > 0):
-		return nil, fmt.Errorf("name a type (%s) or give --all; see recarga webhook trigger --help", strings.Join(eventTypes(), ", "))
+		return nil, fmt.Errorf("name a type (%s) or give --all; see recarga webhook trigger --help",
+			strings.Join(eventTypes(), ", "))
 	case all && id != "":
 		return nil, errors.New("--all and --id exclude each other: no order ends in every way")
 	case sequence < 1:
@@ -123,7 +126,8 @@ func sampleEvent(kind topup.EventType, id string, sequence int) (topup.Event, er
 	}
 	request.Caller = topup.DefaultCaller
 	now := time.Now().UTC().Truncate(time.Microsecond)
-	return topup.NewEvent("evt_"+unique.String(), kind, sampleOrder(request.Order(now.Add(-time.Second)), state, now), sequence, now)
+	return topup.NewEvent("evt_"+unique.String(), kind, sampleOrder(request.Order(now.Add(-time.Second)), state, now),
+		sequence, now)
 }
 
 // sampleOrder brings a new order to a state, as the distributor's document has its answers.
@@ -148,7 +152,9 @@ func sampleOrder(o topup.Order, state topup.State, now time.Time) topup.Order {
 }
 
 // trigger sends all events, also after one that was refused.
-func (p *program) trigger(ctx context.Context, events []topup.Event, to webhook.Endpoint, timeout time.Duration, asJSON bool) error {
+func (p *program) trigger(
+	ctx context.Context, events []topup.Event, to webhook.Endpoint, timeout time.Duration, asJSON bool,
+) error {
 	var failed error
 	for _, ev := range events {
 		if ctx.Err() != nil {
@@ -190,7 +196,9 @@ func (s *sending) FanOut(context.Context, topup.Event, []string, bool, time.Time
 	return nil, nil // there is one endpoint
 }
 
-func (s *sending) RecordTry(_ context.Context, _ topup.Event, try topup.Try, next topup.EventState, _ time.Time) error {
+func (s *sending) RecordTry(
+	_ context.Context, _ topup.Event, try topup.Try, next topup.EventState, _ time.Time,
+) error {
 	s.try, s.event.State = try, next
 	return nil
 }
@@ -198,7 +206,8 @@ func (s *sending) RecordTry(_ context.Context, _ topup.Event, try topup.Try, nex
 // send makes the single try. The end of ctx cuts it short.
 func (s *sending) send(ctx context.Context, timeout time.Duration) error {
 	d := webhook.NewDeliverer(webhook.Config{
-		Schedule: []time.Duration{}, Timeout: timeout, AllowPrivate: true, Answers: &s.answer, Log: slog.New(slog.DiscardHandler),
+		Schedule: []time.Duration{}, Timeout: timeout, AllowPrivate: true, Answers: &s.answer,
+		Log: slog.New(slog.DiscardHandler),
 	}, s, s)
 	defer d.Close(context.WithoutCancel(ctx))
 	defer context.AfterFunc(ctx, func() { d.Close(ctx) })()
@@ -234,7 +243,8 @@ type sendingJSON struct {
 func (p *program) printSending(s *sending, asJSON bool) error {
 	if !asJSON {
 		line := fmt.Sprintf("%s  %s  %s  sequence %d  %s  in %d ms  %s",
-			local(s.try.At), s.event.Type, s.event.OrderID, s.event.Sequence, s.result(), s.try.DurationMS, s.answer.Next(shownAnswer))
+			local(s.try.At), s.event.Type, s.event.OrderID, s.event.Sequence, s.result(), s.try.DurationMS,
+			s.answer.Next(shownAnswer))
 		_, err := fmt.Fprintln(p.stdout, strings.TrimSpace(printable(line)))
 		return err
 	}

@@ -32,7 +32,7 @@ func (l *ledger) notified(o topup.Order, sequence int) {
 	}
 }
 
-// asked believes an answer of the API unless it is older than what a webhook has notified since. Between
+// asked believes an answer of the API unless it is older than what a webhook has said since. Between
 // two events the state moves on, so an answer with the same sequence is news too.
 func (l *ledger) asked(d topup.Details) {
 	sequence := 0

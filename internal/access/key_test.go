@@ -14,7 +14,8 @@ import (
 
 func TestWeak(t *testing.T) {
 	for _, key := range []string{
-		"", "admin-key", "dev-admin-key", "changeme", strings.Repeat("x", 64), "abababababababababababab", "12345678901234567890",
+		"", "admin-key", "dev-admin-key", "changeme", strings.Repeat("x", 64), "abababababababababababab",
+		"12345678901234567890",
 		"Password-password-password", "recarga-operations-2026", "my-very-long-ADMIN-KEY-xyz", "0123456789012345678901",
 	} {
 		if access.Weak(key) == "" {

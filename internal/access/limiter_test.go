@@ -33,8 +33,8 @@ func failures(ctx context.Context, l *access.Limiter, n int) (answered int) {
 	return answered
 }
 
-// TestLimiter: of each address ten failures in a row are answered as such, and then one a second; one address takes nothing from
-// another.
+// TestLimiter: of each address ten failures in a row are answered as such, and then one a second; one address takes
+// nothing from another.
 func TestLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -48,7 +48,8 @@ func TestLimiter(t *testing.T) {
 			t.Error("another address is slowed down")
 		}
 		var many *access.TooManyError
-		if err := l.Failed(guesser, access.AtAPI, access.WrongKey); !errors.As(err, &many) || many.Wait <= 0 || many.Wait > time.Second {
+		if err := l.Failed(guesser, access.AtAPI, access.WrongKey); !errors.As(err, &many) || many.Wait <= 0 ||
+			many.Wait > time.Second {
 			t.Errorf("%v", err)
 		}
 		for range 100 {

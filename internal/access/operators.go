@@ -114,7 +114,8 @@ func newOperatorKey() string {
 
 // IsOperatorKey reports whether a key has the form of an operator's.
 func IsOperatorKey(key string) bool {
-	return strings.HasPrefix(key, operatorPrefix) && len(key) == len(operatorPrefix)+base64.RawURLEncoding.EncodedLen(keySize)
+	return strings.HasPrefix(key, operatorPrefix) &&
+		len(key) == len(operatorPrefix)+base64.RawURLEncoding.EncodedLen(keySize)
 }
 
 func digest(key string) []byte {
@@ -135,8 +136,8 @@ type AccountChange struct {
 	Version int64
 }
 
-// Change changes an operator. Errors: those of topup.FieldErrors; topup.ErrNotFound; topup.ErrLost when it is not of the
-// change's version any more.
+// Change changes an operator. Errors: those of topup.FieldErrors; topup.ErrNotFound; topup.ErrLost when it is not of
+// the change's version any more.
 func (r *Operators) Change(ctx context.Context, name string, change AccountChange) (Account, error) {
 	if err := checkExpiry(change.ExpiresAt); err != nil {
 		return Account{}, err
@@ -163,7 +164,9 @@ func (r *Operators) Change(ctx context.Context, name string, change AccountChang
 
 // RotateKey gives an operator a new key. The former one is good for the time of the overlap, and the sessions that it
 // began as well. Errors: those of topup.FieldErrors; topup.ErrNotFound.
-func (r *Operators) RotateKey(ctx context.Context, name string, overlap time.Duration) (o Account, key string, err error) {
+func (r *Operators) RotateKey(
+	ctx context.Context, name string, overlap time.Duration,
+) (o Account, key string, err error) {
 	if overlap < 0 || overlap > MaxOverlap {
 		return o, "", &topup.FieldError{
 			Field: "overlap", Value: overlap.String(), Allowed: "a duration from 0s to " + MaxOverlap.String(),

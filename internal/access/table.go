@@ -39,8 +39,8 @@ func (p Permission) Allows(r Role) bool {
 	return p.Least > Caller && r >= p.Least
 }
 
-// Of is the permission of an operation of the API, by its operation id; of a page of the console, by its pattern; or of
-// the queue UI (QueuesView, QueuesAct). Whoever serves something that has none must refuse to start.
+// Of is the permission of an operation of the API, by its operation id; of a page of the console, by its pattern; or
+// of the queue UI (QueuesView, QueuesAct). Whoever serves something that has none must refuse to start.
 func Of(name string) (p Permission, known bool) {
 	p, known = permissions[name]
 	return p, known
@@ -74,7 +74,8 @@ var permissions = map[string]Permission{
 	"listCallers":  viewers,
 	"addCaller":    admins, "changeCaller": admins, "rotateSecret": admins, "rotateKey": admins,
 	"listOperators": admins, "addOperator": admins, "changeOperator": admins, "rotateOperatorKey": admins,
-	"setCallerEndpoint": admins, "removeCallerEndpoint": admins, "enableCallerEndpoint": admins, "disableCallerEndpoint": admins,
+	"setCallerEndpoint": admins, "removeCallerEndpoint": admins, "enableCallerEndpoint": admins,
+	"disableCallerEndpoint": admins,
 
 	QueuesView: viewers,
 	QueuesAct:  operators,

@@ -91,9 +91,12 @@ type Node struct {
 // Start starts a process's parts in the order in which they need each other. It waits for a database
 // or a Redis that is not there yet, and says so; meanwhile the process lives and is not ready. On an error
 // it has stopped what it had started.
-func Start(ctx context.Context, s config.Settings, c topup.Catalog, r Roles, version string, log *slog.Logger) (*Node, error) {
+func Start(
+	ctx context.Context, s config.Settings, c topup.Catalog, r Roles, version string, log *slog.Logger,
+) (*Node, error) {
 	n := &Node{
-		settings: s, catalog: c, roles: r, version: version, log: log, ballast: make([]byte, ballast), failed: make(chan error, 2),
+		settings: s, catalog: c, roles: r, version: version, log: log, ballast: make([]byte, ballast),
+		failed:  make(chan error, 2),
 		metrics: newMetrics(s, r, version), health: NewHealth(r.names()),
 	}
 	steps := []func(context.Context) error{n.startOps, n.openStores, n.openDistributor}
@@ -149,7 +152,8 @@ func (n *Node) openDistributor(context.Context) (err error) {
 	n.distributor, err = distributor.New(distributor.Config{
 		URL: s.DistributorURL, CustomerID: s.DistributorCustomerID, SecretKey: s.DistributorSecretKey,
 		Timeout: s.DistributorTimeout, RetryCodes: s.RetryCodes, MaxConns: s.DistributorConcurrency,
-		Tokens: n.shared().TokenStore(s.DistributorCustomerID, s.DistributorSecretKey, s.DistributorURL), Observe: n.requested, Log: n.log,
+		Tokens:  n.shared().TokenStore(s.DistributorCustomerID, s.DistributorSecretKey, s.DistributorURL),
+		Observe: n.requested, Log: n.log,
 	})
 	if err != nil {
 		return err
@@ -186,8 +190,8 @@ func (n *Node) startWorker(ctx context.Context) error {
 	}, n.book, endpoints{s, n.callers})
 	n.onShutdown(func() { n.deliverer.Close(context.Background()) })
 	n.watch = balance.New(balance.Config{
-		Book: n.journal, Asker: n.vendor, Deliverer: n.deliverer, Interval: s.BalanceInterval, Low: s.BalanceLow, Reserve: s.Reserve,
-		Notify: s.OperatorWebhookSecret != "", Log: n.log,
+		Book: n.journal, Asker: n.vendor, Deliverer: n.deliverer, Interval: s.BalanceInterval, Low: s.BalanceLow,
+		Reserve: s.Reserve, Notify: s.OperatorWebhookSecret != "", Log: n.log,
 	})
 	if err := n.watch.Load(ctx); err != nil {
 		if s.Reserve > 0 {
@@ -199,10 +203,12 @@ func (n *Node) startWorker(ctx context.Context) error {
 	n.metrics.ShowOutages(n.catalog, n.worker.Outages)
 	// Called after the queue's servers have drained: results are written until then.
 	n.onShutdown(n.worker.Close)
-	if err := n.serve(queue.ServeConfig{Queue: tasks.QueueWebhooks, Servers: 1, Concurrency: deliveryConcurrency}, tasks.TypeDeliver, n.worker.HandleDelivery); err != nil {
+	if err := n.serve(queue.ServeConfig{Queue: tasks.QueueWebhooks, Servers: 1, Concurrency: deliveryConcurrency},
+		tasks.TypeDeliver, n.worker.HandleDelivery); err != nil {
 		return err
 	}
-	if err := n.serve(queue.ServeConfig{Queue: tasks.QueueTopups, Servers: purchaseServers, Concurrency: s.DistributorConcurrency}, tasks.TypePurchase, n.worker.HandlePurchase); err != nil {
+	if err := n.serve(queue.ServeConfig{Queue: tasks.QueueTopups, Servers: purchaseServers,
+		Concurrency: s.DistributorConcurrency}, tasks.TypePurchase, n.worker.HandlePurchase); err != nil {
 		return err
 	}
 	n.health.beat("sweep")
@@ -217,8 +223,8 @@ func (n *Node) startWorker(ctx context.Context) error {
 func (n *Node) workerConfig() worker.Config {
 	s := n.settings
 	cfg := worker.Config{
-		Journal: n.book, Distributor: n.watch.Distributor(n.vendor), Deliverer: n.deliverer, Waker: n.waker, Balances: n.vendor,
-		Timeout: s.DistributorTimeout, Alone: n.queue.IsEmbedded(), Swept: n.swept, Log: n.log,
+		Journal: n.book, Distributor: n.watch.Distributor(n.vendor), Deliverer: n.deliverer, Waker: n.waker,
+		Balances: n.vendor, Timeout: s.DistributorTimeout, Alone: n.queue.IsEmbedded(), Swept: n.swept, Log: n.log,
 		Policy: worker.Policy{
 			Initial: s.RetryInitial, Max: s.RetryMax, MaxAttempts: s.RetryMaxAttempts,
 			ResendUnknown: s.OnUnknown == "resend",
@@ -274,17 +280,21 @@ func (n *Node) startAPI(ctx context.Context) error {
 	}
 	pages, err := console.New(console.Config{
 		Operators: operators, Ended: n.journal, Limiter: limiter, Proxies: s.TrustedProxies,
-		Catalog: n.catalog, AdminKey: s.AdminKey, Book: n.journal, Events: n.journal, Orders: n.producer, Queue: n.queue, Callers: n.callers,
-		Health: n.journal, Balances: n.vendor, History: n.journal, Breaker: held{n.shared().SharedState(s.DistributorSecretKey)}, WaitQueue: n.journal, Rate: s.DistributorRate.String(),
-		Log: n.log, Version: n.version,
+		Catalog: n.catalog, AdminKey: s.AdminKey, Book: n.journal, Events: n.journal, Orders: n.producer, Queue: n.queue,
+		Callers: n.callers, Health: n.journal, Balances: n.vendor, History: n.journal,
+		Breaker: breaker{n.shared().SharedState(s.DistributorSecretKey)}, WaitQueue: n.journal,
+		Rate: s.DistributorRate.String(),
+		Log:  n.log, Version: n.version,
 	})
 	if err != nil {
 		return err
 	}
 	handler := api.New(api.Config{
-		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Events: n.journal, Balances: n.vendor, BalanceBook: n.journal, Observe: n.metrics.Served,
+		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Events: n.journal, Balances: n.vendor, BalanceBook: n.journal,
+		Observe: n.metrics.Served,
 		Callers: keys, Registry: n.callers, Operators: operators, Limiter: limiter, Proxies: s.TrustedProxies,
-		Endpoints: endpoints{s, n.callers}, Health: n.journal, Reconciler: reconcile.New(n.journal, n.producer, n.log).WithDisputes(n.journal),
+		Endpoints: endpoints{s, n.callers}, Health: n.journal,
+		Reconciler: reconcile.New(n.journal, n.producer, n.log).WithDisputes(n.journal),
 		// With the API key alone there is one tenant: nobody from whom its cursors must be kept.
 		Cursors: seal.New(append([]string{cmp.Or(s.SealingKey(), s.APIKey)}, s.FormerKeys()...)...),
 		Queues:  n.queue.Page, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: n.version,
@@ -359,12 +369,12 @@ func (n *Node) Wait(ctx context.Context) error {
 	return err
 }
 
-// held shows the console why purchases are deferred.
-type held struct{ state *coordination.SharedState }
+// breaker shows the console why purchases are deferred.
+type breaker struct{ state *coordination.SharedState }
 
 // Breaker implements console.Breaker.
-func (h held) Breaker(ctx context.Context) (s console.BreakerState, err error) {
-	now, err := h.state.Restrictions(ctx)
+func (b breaker) Breaker(ctx context.Context) (s console.BreakerState, err error) {
+	now, err := b.state.Restrictions(ctx)
 	if err != nil {
 		return s, err
 	}
@@ -380,8 +390,8 @@ func (h held) Breaker(ctx context.Context) (s console.BreakerState, err error) {
 	return s, nil
 }
 
-// endpoints are where webhooks go: those of the caller named default and of the operator by the settings, all others by
-// the registry.
+// endpoints are where webhooks go: those of the caller named default and of the operator by the settings, all others
+// by the registry.
 type endpoints struct {
 	s        config.Settings
 	registry *callers.Registry

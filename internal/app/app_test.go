@@ -144,7 +144,8 @@ func TestReadyOnceOpened(t *testing.T) {
 	}()
 	testkit.Eventually(t, 10*time.Second, func() bool {
 		status, body := get(t, "http://"+addr+"/readyz")
-		return status == http.StatusServiceUnavailable && strings.Contains(body, "not ready: starting") && strings.Contains(body, "database: ")
+		return status == http.StatusServiceUnavailable && strings.Contains(body, "not ready: starting") &&
+			strings.Contains(body, "database: ")
 	}, "it says that it is not ready")
 	if status, body := get(t, "http://"+addr+"/healthz"); status != http.StatusOK {
 		t.Errorf("it does not live while it waits: %d %s", status, body)

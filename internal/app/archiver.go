@@ -37,7 +37,8 @@ func (n *Node) archiveBy(ctx context.Context, now time.Time) {
 	before := n.settings.ArchiveBefore(now)
 	moved, err := n.journal.Archive(ctx, before, now, nil)
 	if moved.Orders > 0 {
-		n.log.Info("orders archived", "orders", moved.Orders, "files", moved.Files, "bytes", moved.Bytes, "ended_before", before)
+		n.log.Info("orders archived", "orders", moved.Orders, "files", moved.Files, "bytes", moved.Bytes, "ended_before",
+			before)
 	}
 	failed := err != nil && ctx.Err() == nil && !errors.Is(err, journal.ErrArchiving)
 	if failed {

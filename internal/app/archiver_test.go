@@ -25,7 +25,8 @@ func TestArchiveByItself(t *testing.T) {
 	}
 	defer func() { _ = j.Close() }()
 	for id, ended := range map[topup.ID]time.Time{"OLD": now.Add(-73 * time.Hour), "YOUNG": now.Add(-47 * time.Hour)} {
-		o := topup.Request{ID: id, Caller: topup.DefaultCaller, Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: topup.Pesos(10)}.Order(ended)
+		o := topup.Request{ID: id, Caller: topup.DefaultCaller, Phone: "5537686660", Product: "MOVISTAR_TAE",
+			Amount: topup.Pesos(10)}.Order(ended)
 		ev, err := j.AcceptInvalid(t.Context(), o, "for the test", ended)
 		if err == nil {
 			err = j.RecordTry(t.Context(), *ev, topup.Try{At: ended}, topup.EventDelivered, time.Time{})
@@ -35,10 +36,12 @@ func TestArchiveByItself(t *testing.T) {
 		}
 	}
 	var log strings.Builder
-	n := &Node{settings: s, journal: j, metrics: newMetrics(s, Roles{Worker: true}, "test"), log: slog.New(slog.NewTextHandler(&log, nil))}
+	n := &Node{settings: s, journal: j, metrics: newMetrics(s, Roles{Worker: true}, "test"),
+		log: slog.New(slog.NewTextHandler(&log, nil))}
 	n.archiveBy(t.Context(), now)
 	n.archiveBy(t.Context(), now)
-	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `msg="orders archived" orders=1 files=1`) {
+	if got := log.String(); strings.Count(got, "\n") != 1 ||
+		!strings.Contains(got, `msg="orders archived" orders=1 files=1`) {
 		t.Error(got)
 	}
 	if err := os.RemoveAll(string(s.Archive())); err != nil {

@@ -78,7 +78,8 @@ type report struct {
 
 // NewHealth is that of a process that is starting.
 func NewHealth(roles []string) *Health {
-	return &Health{roles: roles, phase: PhaseStarting, dependencies: map[string]dependency{}, beats: map[string]time.Time{}}
+	return &Health{roles: roles, phase: PhaseStarting, dependencies: map[string]dependency{},
+		beats: map[string]time.Time{}}
 }
 
 // Enter notes the process's phase.

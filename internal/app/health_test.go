@@ -25,16 +25,26 @@ func TestProbes(t *testing.T) {
 		live, ready      int
 		liveSays, readys string
 	}{
-		"starting":             {PhaseStarting, dependency{required: true, err: errors.New("not opened yet")}, dependency{ask: up}, 0, 0, 200, 503, "ok", "not ready: starting; database: not opened yet"},
-		"running":              {PhaseRunning, dependency{required: true, ask: up}, dependency{required: true, ask: up}, 0, 200, 200, 200, "ok", "ready"},
-		"database away":        {PhaseRunning, dependency{required: true, ask: down}, dependency{required: true, ask: up}, time.Hour, 0, 200, 503, "ok", "not ready: database: connection refused"},
-		"redis away, worker":   {PhaseRunning, dependency{required: true, ask: up}, dependency{required: true, ask: down}, 0, 0, 200, 503, "ok", "not ready: redis: connection refused"},
-		"redis away, API":      {PhaseRunning, dependency{required: true, ask: up}, dependency{ask: down}, 0, 0, 200, 200, "ok", "ready"},
-		"a loop stands still":  {PhaseRunning, dependency{required: true, ask: up}, dependency{required: true, ask: up}, 6 * time.Minute, 0, 503, 200, "stuck: sweep, for 6m0s", "ready"},
-		"a slow loop":          {PhaseRunning, dependency{required: true, ask: up}, dependency{required: true, ask: up}, 4 * time.Minute, 0, 200, 200, "ok", "ready"},
-		"shutting down":        {PhaseStopping, dependency{required: true, ask: up}, dependency{required: true, ask: up}, 6 * time.Minute, 0, 200, 503, "ok", "not ready: shutting down"},
-		"distributor refuses":  {PhaseRunning, dependency{required: true, ask: up}, dependency{required: true, ask: up}, 0, 401, 200, 200, "ok", "ready"},
-		"distributor is wrong": {PhaseRunning, dependency{required: true, ask: up}, dependency{required: true, ask: up}, 6 * time.Minute, 500, 503, 200, "stuck", "ready"},
+		"starting": {PhaseStarting, dependency{required: true, err: errors.New("not opened yet")},
+			dependency{ask: up}, 0, 0, 200, 503, "ok", "not ready: starting; database: not opened yet"},
+		"running": {PhaseRunning, dependency{required: true, ask: up}, dependency{required: true, ask: up}, 0,
+			200, 200, 200, "ok", "ready"},
+		"database away": {PhaseRunning, dependency{required: true, ask: down}, dependency{required: true, ask: up},
+			time.Hour, 0, 200, 503, "ok", "not ready: database: connection refused"},
+		"redis away, worker": {PhaseRunning, dependency{required: true, ask: up}, dependency{required: true, ask: down}, 0,
+			0, 200, 503, "ok", "not ready: redis: connection refused"},
+		"redis away, API": {PhaseRunning, dependency{required: true, ask: up}, dependency{ask: down}, 0, 0, 200, 200,
+			"ok", "ready"},
+		"a loop stands still": {PhaseRunning, dependency{required: true, ask: up}, dependency{required: true, ask: up},
+			6 * time.Minute, 0, 503, 200, "stuck: sweep, for 6m0s", "ready"},
+		"a slow loop": {PhaseRunning, dependency{required: true, ask: up}, dependency{required: true, ask: up},
+			4 * time.Minute, 0, 200, 200, "ok", "ready"},
+		"shutting down": {PhaseStopping, dependency{required: true, ask: up}, dependency{required: true, ask: up},
+			6 * time.Minute, 0, 200, 503, "ok", "not ready: shutting down"},
+		"distributor refuses": {PhaseRunning, dependency{required: true, ask: up}, dependency{required: true, ask: up}, 0,
+			401, 200, 200, "ok", "ready"},
+		"distributor is wrong": {PhaseRunning, dependency{required: true, ask: up}, dependency{required: true, ask: up},
+			6 * time.Minute, 500, 503, 200, "stuck", "ready"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := NewHealth([]string{"worker"})
@@ -60,7 +70,8 @@ func TestProbes(t *testing.T) {
 			}
 			answer := httptest.NewRecorder()
 			mux.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/readyz?verbose", nil))
-			if refused := strings.Contains(answer.Body.String(), `"name":"distributor","required":false,"ok":false`); refused != (tc.login >= 400) {
+			if refused := strings.Contains(answer.Body.String(),
+				`"name":"distributor","required":false,"ok":false`); refused != (tc.login >= 400) {
 				t.Errorf("of a login of status %d: %s", tc.login, answer.Body)
 			}
 		})
@@ -73,7 +84,8 @@ func TestOpsPagesRefuseOtherParameters(t *testing.T) {
 	pages := opsPages(h, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	for target, want := range map[string]int{
 		"/metrics": 200, "/metrics?name[]=a&name[]=b": 200, "/metrics?name=a": 400,
-		"/healthz?verbose": 200, "/healthz?verbos": 400, "/readyz?verbose=1": 200, "/readyz?verbose&verbose": 400, "/readyz?a=%zz": 400,
+		"/healthz?verbose": 200, "/healthz?verbos": 400, "/readyz?verbose=1": 200, "/readyz?verbose&verbose": 400,
+		"/readyz?a=%zz": 400,
 	} {
 		answer := httptest.NewRecorder()
 		pages.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, target, nil))

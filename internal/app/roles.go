@@ -28,10 +28,13 @@ func (r Roles) names() (names []string) {
 // Refuse returns a mistake in the settings for these roles. A worker needs no keys, as it has no API.
 func (r Roles) Refuse(s config.Settings) error {
 	if r.API && s.CallbackURL != "" && s.APIKey == "" && s.AdminKey == "" {
-		return errors.New("RECARGA_CALLBACK_URL is set, and neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY; must come with one of them: without a key nobody can place the orders whose webhooks go there")
+		return errors.New("RECARGA_CALLBACK_URL is set, and neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY; must come with " +
+			"one of them: without a key nobody can place the orders whose webhooks go there")
 	}
-	if why := access.Weak(s.AdminKey); r.API && s.AdminKey != "" && why != "" && !s.AdminKeyAllowWeak && !exposure.OnLoopback(s.HTTPAddr) {
-		return fmt.Errorf("RECARGA_ADMIN_KEY is \"(hidden)\", which %s; must be a key that nobody can guess, as recarga key makes one, "+
+	if why := access.Weak(s.AdminKey); r.API && s.AdminKey != "" && why != "" && !s.AdminKeyAllowWeak &&
+		!exposure.OnLoopback(s.HTTPAddr) {
+		return fmt.Errorf("RECARGA_ADMIN_KEY is \"(hidden)\", which %s; must be a key that nobody can guess, as recarga "+
+			"key makes one, "+
 			"since RECARGA_HTTP_ADDR is %q, or RECARGA_ADMIN_KEY_ALLOW_WEAK true", why, s.HTTPAddr)
 	}
 	return nil

@@ -66,12 +66,14 @@ func (n *Node) useStores() {
 		n.settings.FormerKeys()...)
 	n.producer = producer.New(n.book, n.waker, n.log).WithQuotas(callers.NewQuotas(n.callers, n.journal))
 	if n.queue.IsEmbedded() && (!n.roles.API || !n.roles.Worker) {
-		n.log.Warn("the embedded queue is seen by this process alone; orders reach the worker by its sweep, seconds later: set RECARGA_REDIS_URL")
+		n.log.Warn("the embedded queue is seen by this process alone; orders reach the worker by its sweep, seconds " +
+			"later: set RECARGA_REDIS_URL")
 	}
 }
 
 func (n *Node) openJournal(ctx context.Context) (err error) {
-	n.journal, err = journal.Open(ctx, n.settings.DatabaseURL, journal.WithFirstTryGrace(0), journal.WithObserver(n.metrics.Committed),
+	n.journal, err = journal.Open(ctx, n.settings.DatabaseURL, journal.WithFirstTryGrace(0),
+		journal.WithObserver(n.metrics.Committed),
 		journal.WithCatalog(n.catalog), journal.WithArchive(n.settings.Archive()),
 		journal.WithTimeLimits(journal.TimeLimits{Untried: n.settings.ExpiresAfter, Tried: n.settings.RetryMaxElapsed}))
 	if err == nil {
@@ -103,7 +105,8 @@ func (n *Node) openQueueLater(ctx context.Context) (err error) {
 	checking, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var done sync.WaitGroup
 	done.Go(func() {
-		_ = n.await(checking, "redis", "RECARGA_REDIS_URL", func(error) bool { return true }, n.checkQueue) // ends with the process
+		// ends with the process
+		_ = n.await(checking, "redis", "RECARGA_REDIS_URL", func(error) bool { return true }, n.checkQueue)
 	})
 	n.onShutdown(func() { stop(); done.Wait() })
 	return nil
@@ -122,7 +125,9 @@ func (n *Node) checkQueue(ctx context.Context) error {
 
 // await opens a dependency, again as long as it is unavailable: whoever starts machines in any order need
 // not start this one last. What no waiting fixes ends the start at once.
-func (n *Node) await(ctx context.Context, name, setting string, unavailable func(error) bool, open func(context.Context) error) error {
+func (n *Node) await(
+	ctx context.Context, name, setting string, unavailable func(error) bool, open func(context.Context) error,
+) error {
 	var said time.Time
 	try := func() error {
 		ctx, cancel := context.WithTimeout(ctx, openTimeout)
@@ -140,7 +145,8 @@ func (n *Node) await(ctx context.Context, name, setting string, unavailable func
 			n.log.Warn("waiting for a dependency to start", "dependency", name, "setting", setting, "error", err)
 		}
 	}
-	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMaxInterval(openPause), backoff.WithMaxElapsedTime(0))
+	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond),
+		backoff.WithMaxInterval(openPause), backoff.WithMaxElapsedTime(0))
 	if err := backoff.RetryNotify(try, backoff.WithContext(pauses, ctx), waiting); err != nil {
 		return err
 	}

@@ -75,7 +75,8 @@ func (w *watchdog) check(ctx context.Context) {
 	w.last.Store(&health)
 	for name, q := range health.Queues {
 		for kind, n := range map[string]int{
-			"lease": q.Repaired.Leases, "vanished": q.Repaired.Vanished, "quarantined": q.Repaired.Quarantined, "archived": q.Repaired.Archived,
+			"lease": q.Repaired.Leases, "vanished": q.Repaired.Vanished, "quarantined": q.Repaired.Quarantined,
+			"archived": q.Repaired.Archived,
 		} {
 			w.repairs[[2]string{name, kind}] += n
 		}

@@ -2,7 +2,7 @@
 // a plain asynq worker that keeps no journal and beside a worker without any store, in the same run.
 //
 // The standard job: orders come in over HTTP on a number of connections, are bought from a vendor that
-// answers at once, and are notified to a receiver that answers at once. Both live in this process, as does
+// answers at once, and are delivered to a receiver that answers at once. Both live in this process, as does
 // the load, so everything shares one machine. Contenders take turns, round by round, so that what else
 // the machine does falls on all of them: read ratios, not absolute figures.
 package bench

@@ -85,7 +85,7 @@ func contenders(cfg Config) (can []runner, cannot map[string]string) {
 
 // contender is one contender at work.
 type contender struct {
-	run string // says its orders from all others
+	run string // distinguishes its orders from all others
 	url string
 	// slow: a lone order takes it seconds.
 	slow bool

@@ -109,7 +109,7 @@ func (l *load) burst(ctx context.Context, n, connections int) (accepted, deliver
 	return accepted, time.Since(start), err
 }
 
-// expect counts the orders that are notified from now on. What it returns waits for n of them.
+// expect counts the orders that are delivered from now on. What it returns waits for n of them.
 func (l *load) expect(n int) (wait func(context.Context) error) {
 	var seen atomic.Int64
 	all := make(chan struct{})
@@ -124,7 +124,7 @@ func (l *load) expect(n int) (wait func(context.Context) error) {
 		case <-all:
 			return nil
 		case <-ctx.Done():
-			return fmt.Errorf("%d of %d orders were notified: %w", seen.Load(), n, ctx.Err())
+			return fmt.Errorf("%d of %d orders were delivered: %w", seen.Load(), n, ctx.Err())
 		}
 	}
 }

@@ -100,7 +100,7 @@ func (r Rival) plain(ctx context.Context) (accept func([]byte) error, stop func(
 	return func(order []byte) error { return enqueue("topup", order) }, stop, nil
 }
 
-// ceiling buys and says in a bounded number of goroutines.
+// ceiling buys and delivers in a bounded number of goroutines.
 func (r Rival) ceiling(ctx context.Context) (accept func([]byte) error, stop func()) {
 	const workers = 64
 	orders := make(chan []byte, workers)

@@ -117,7 +117,8 @@ type reader struct {
 }
 
 func (r *reader) refuse(at *yaml.Node, field, value, allowed string) {
-	r.mistakes = append(r.mistakes, &Mistake{Line: at.Line, Product: r.product, Field: field, Value: value, Allowed: allowed})
+	r.mistakes = append(r.mistakes, &Mistake{Line: at.Line, Product: r.product, Field: field, Value: value,
+		Allowed: allowed})
 }
 
 // mostMistakes are shown of a file that is something else altogether.
@@ -153,11 +154,13 @@ const fieldPrice = "price"
 func (r *reader) item(item *yaml.Node) {
 	before := len(r.mistakes)
 	for i := 0; i+1 < len(item.Content); i += 2 { // the id first: what is said of the others names it
-		if value := item.Content[i+1]; item.Content[i].Value == topup.FieldProduct && value.Kind == yaml.ScalarNode && value.Value != "" {
+		if value := item.Content[i+1]; item.Content[i].Value == topup.FieldProduct && value.Kind == yaml.ScalarNode &&
+			value.Value != "" {
 			r.product = value.Value
 		}
 	}
-	found := r.fields(item, topup.FieldProduct, topup.FieldDescription, topup.FieldOperator, fieldPrice, topup.FieldMinAmount, topup.FieldMaxAmount)
+	found := r.fields(item, topup.FieldProduct, topup.FieldDescription, topup.FieldOperator, fieldPrice,
+		topup.FieldMinAmount, topup.FieldMaxAmount)
 	if item.Kind != yaml.MappingNode {
 		return
 	}

@@ -46,47 +46,49 @@ func (r Rate) PerSecond() float64 {
 
 // Settings are all settings of the program; docs/settings.md says what each is for. An empty text or list is none.
 type Settings struct {
-	DatabaseURL                                                 string          // sqlite: or postgres://
-	RedisURL                                                    string          // or queue.Embedded
-	Retention                                                   time.Duration   // 0: for ever
-	ArchiveDir                                                  string          // see Archive
-	CatalogFile                                                 string          // see Catalog
-	APIURL                                                      string          // of client commands
-	DistributorURL, DistributorCustomerID, DistributorSecretKey string          // up to and with /api/distributor, and its credentials
-	DistributorAllowHTTP                                        bool            // also where it is not on loopback
-	DistributorTimeout                                          time.Duration   // of one purchase call
-	DistributorRate                                             Rate            // of all workers together
-	DistributorConcurrency                                      int             // purchases at a time of one worker process
-	BreakerShare                                                float64         // 0 to 1; 0: never
-	BreakerProbe                                                time.Duration   // between two probes of an operator that is out
-	BalanceInterval                                             time.Duration   // between two questions for the balance
-	BalanceLow, Reserve                                         topup.Amount    // 0: never
-	RetryInitial, RetryMax                                      time.Duration   // the first and the longest wait
-	RetryMaxElapsed                                             time.Duration   // from the start of the first attempt
-	ExpiresAfter                                                time.Duration   // of an order that was never tried; 0: never
-	RetryMaxAttempts                                            int             // the first included
-	RetryCodes                                                  []topup.Code    // those that prove that nothing was charged
-	OnUnknown                                                   string          // hold or resend
-	HTTPAddr, MetricsAddr                                       string          // HOST:PORT to listen on
-	HTTPMaxConnections                                          int             // at a time, to HTTPAddr
-	APIKey, CallbackURL, WebhookSecret                          string          // of the caller named default
-	AdminKey                                                    string          // of the operator named admin
-	AdminKeyAllowWeak                                           bool            // also where HTTPAddr is not on loopback
-	EncryptionKey                                               string          // see SealingKey
-	FormerEncryptionKeys                                        []string        // at most two
-	TaskKeys                                                    []string        // at most two; none: tasks are not signed
-	TrustedProxies                                              access.Proxies  // whose X-Forwarded-For counts
-	OperatorCallbackURL, OperatorWebhookSecret                  string          // both empty where OperatorOff is not nil
-	OperatorOff                                                 error           // what is wrong with the two
-	WebhookSchedule                                             []time.Duration // waits between the tries
-	WebhookTimeout                                              time.Duration   // of one try
-	WebhookDisableAfter                                         time.Duration   // without a success
-	WebhookRate                                                 Rate            // to one endpoint, of each worker process
-	WebhookAllowPrivate                                         bool            // also http:// and private targets
-	ShutdownTimeout                                             time.Duration   // of purchases under way
-	QueuesReadOnly                                              bool            // /queues has no buttons
-	LogLevel                                                    slog.Level      // the least that is logged
-	LogFormat                                                   string          // json or text
+	DatabaseURL string        // sqlite: or postgres://
+	RedisURL    string        // or queue.Embedded
+	Retention   time.Duration // 0: for ever
+	ArchiveDir  string        // see Archive
+	CatalogFile string        // see Catalog
+	APIURL      string        // of client commands
+	// up to and with /api/distributor, and its credentials
+	DistributorURL, DistributorCustomerID, DistributorSecretKey string
+	DistributorAllowHTTP                                        bool          // also where it is not on loopback
+	DistributorTimeout                                          time.Duration // of one purchase call
+	DistributorRate                                             Rate          // of all workers together
+	// purchases at a time of one worker process
+	DistributorConcurrency                     int
+	BreakerShare                               float64         // 0 to 1; 0: never
+	BreakerProbe                               time.Duration   // between two probes of an operator that is out
+	BalanceInterval                            time.Duration   // between two questions for the balance
+	BalanceLow, Reserve                        topup.Amount    // 0: never
+	RetryInitial, RetryMax                     time.Duration   // the first and the longest wait
+	RetryMaxElapsed                            time.Duration   // from the start of the first attempt
+	ExpiresAfter                               time.Duration   // of an order that was never tried; 0: never
+	RetryMaxAttempts                           int             // the first included
+	RetryCodes                                 []topup.Code    // those that prove that nothing was charged
+	OnUnknown                                  string          // hold or resend
+	HTTPAddr, MetricsAddr                      string          // HOST:PORT to listen on
+	HTTPMaxConnections                         int             // at a time, to HTTPAddr
+	APIKey, CallbackURL, WebhookSecret         string          // of the caller named default
+	AdminKey                                   string          // of the operator named admin
+	AdminKeyAllowWeak                          bool            // also where HTTPAddr is not on loopback
+	EncryptionKey                              string          // see SealingKey
+	FormerEncryptionKeys                       []string        // at most two
+	TaskKeys                                   []string        // at most two; none: tasks are not signed
+	TrustedProxies                             access.Proxies  // whose X-Forwarded-For counts
+	OperatorCallbackURL, OperatorWebhookSecret string          // both empty where OperatorOff is not nil
+	OperatorOff                                error           // what is wrong with the two
+	WebhookSchedule                            []time.Duration // waits between the tries
+	WebhookTimeout                             time.Duration   // of one try
+	WebhookDisableAfter                        time.Duration   // without a success
+	WebhookRate                                Rate            // to one endpoint, of each worker process
+	WebhookAllowPrivate                        bool            // also http:// and private targets
+	ShutdownTimeout                            time.Duration   // of purchases under way
+	QueuesReadOnly                             bool            // /queues has no buttons
+	LogLevel                                   slog.Level      // the least that is logged
+	LogFormat                                  string          // json or text
 	// Exposed says of each secret that others can read how they can.
 	Exposed []string
 	// Renamed names the settings that were given by a former name, with the present one.
@@ -157,7 +159,8 @@ func (l *loading) load(row Setting, required Required, sources []Source) {
 			l.errs = append(l.errs, &SettingError{Setting: row.Env(), Allowed: row.Allowed})
 		}
 	case row.set(given.value) != nil:
-		*errs = append(*errs, &SettingError{Setting: given.env, Source: given.from, Value: row.Shown(given.value), Allowed: row.Allowed})
+		*errs = append(*errs, &SettingError{Setting: given.env, Source: given.from, Value: row.Shown(given.value),
+			Allowed: row.Allowed})
 	default:
 		l.good[row.Name] = given.describe(row)
 	}
@@ -254,7 +257,8 @@ const shutdownMargin = 10 * time.Second
 
 func (l *loading) crossCheck(s Settings) {
 	l.refuse(s.ShutdownTimeout < s.DistributorTimeout+shutdownMargin,
-		fmt.Sprintf("the first must exceed the second by at least %s, or a stop cuts purchases off and their outcome is unknown", shutdownMargin),
+		fmt.Sprintf("the first must exceed the second by at least %s, or a stop cuts purchases off and their outcome is "+
+			"unknown", shutdownMargin),
 		"SHUTDOWN_TIMEOUT", "DISTRIBUTOR_TIMEOUT")
 	l.refuse(!s.DistributorAllowHTTP && !safeDistributor(s.DistributorURL),
 		"must be https or on loopback, unless RECARGA_DISTRIBUTOR_ALLOW_HTTP is true: "+
@@ -264,14 +268,17 @@ func (l *loading) crossCheck(s Settings) {
 		"METRICS_ADDR", "HTTP_ADDR")
 	l.refuse(s.RetryInitial > s.RetryMax, "the first must not exceed the second", "RETRY_INITIAL", "RETRY_MAX")
 	l.refuse(s.WebhookSecret == "", "must come with RECARGA_WEBHOOK_SECRET: webhooks are signed", "CALLBACK_URL")
-	l.refuse(!s.WebhookAllowPrivate && !publicHTTPS(s.CallbackURL), "must be https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true", "CALLBACK_URL")
-	l.switchOff(s.OperatorWebhookSecret == "", "must come with RECARGA_OPERATOR_WEBHOOK_SECRET: webhooks are signed", "OPERATOR_CALLBACK_URL")
-	l.switchOff(!s.WebhookAllowPrivate && !publicHTTPS(s.OperatorCallbackURL), "must be https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true", "OPERATOR_CALLBACK_URL")
+	l.refuse(!s.WebhookAllowPrivate && !publicHTTPS(s.CallbackURL),
+		"must be https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true", "CALLBACK_URL")
+	l.switchOff(s.OperatorWebhookSecret == "", "must come with RECARGA_OPERATOR_WEBHOOK_SECRET: webhooks are signed",
+		"OPERATOR_CALLBACK_URL")
+	l.switchOff(!s.WebhookAllowPrivate && !publicHTTPS(s.OperatorCallbackURL),
+		"must be https and public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE is true", "OPERATOR_CALLBACK_URL")
 	l.refuse(s.APIKey == s.AdminKey, "must differ, or every caller is the operator", "API_KEY", "ADMIN_KEY")
 }
 
-// safeDistributor reports whether nobody can read on the way what is sent to a URL. A name that resolves to loopback today
-// may resolve to something else tomorrow.
+// safeDistributor reports whether nobody can read on the way what is sent to a URL. A name that resolves to loopback
+// today may resolve to something else tomorrow.
 func safeDistributor(raw string) bool {
 	u, err := url.Parse(raw)
 	if err != nil {

@@ -59,9 +59,11 @@ func TestDefaults(t *testing.T) {
 	}
 	want := Settings{
 		DatabaseURL: "sqlite:recarga.db", RedisURL: "embedded", Retention: 9600 * time.Hour,
-		DistributorTimeout: 120 * time.Second, DistributorConcurrency: 64, BreakerShare: 0.5, BreakerProbe: 5 * time.Second, BalanceInterval: time.Minute,
-		RetryInitial: 2 * time.Second, RetryMax: 2 * time.Minute, RetryMaxAttempts: 10, RetryMaxElapsed: 30 * time.Minute, ExpiresAfter: 72 * time.Hour,
-		RetryCodes: topup.DefaultRetryCodes(), OnUnknown: "hold",
+		DistributorTimeout: 120 * time.Second, DistributorConcurrency: 64, BreakerShare: 0.5, BreakerProbe: 5 * time.Second,
+		BalanceInterval: time.Minute,
+		RetryInitial:    2 * time.Second, RetryMax: 2 * time.Minute, RetryMaxAttempts: 10, RetryMaxElapsed: 30 * time.Minute,
+		ExpiresAfter: 72 * time.Hour,
+		RetryCodes:   topup.DefaultRetryCodes(), OnUnknown: "hold",
 		HTTPAddr: "127.0.0.1:8080", MetricsAddr: "127.0.0.1:9464", HTTPMaxConnections: 1024,
 		WebhookSchedule: webhook.DefaultSchedule(), WebhookTimeout: 15 * time.Second, WebhookDisableAfter: 120 * time.Hour,
 		ShutdownTimeout: 150 * time.Second, QueuesReadOnly: true, LogFormat: "json", APIURL: "http://127.0.0.1:8080",
@@ -82,7 +84,8 @@ func TestPrecedence(t *testing.T) {
 	}
 	for _, c := range [][3]string{
 		{"flag over all", got.HTTPAddr, ":1"}, {"environment over file", got.MetricsAddr, ":2"},
-		{"file over default", got.LogFormat, "text"}, {"an empty variable is not set", got.LogLevel.String(), slog.LevelWarn.String()},
+		{"file over default", got.LogFormat, "text"},
+		{"an empty variable is not set", got.LogLevel.String(), slog.LevelWarn.String()},
 		{"null in the file is not set", got.RetryMax.String(), "2m0s"}, {"default", got.OnUnknown, "hold"},
 	} {
 		if c[1] != c[2] {
@@ -93,7 +96,8 @@ func TestPrecedence(t *testing.T) {
 
 // TestTextAsWritten: YAML would make a number of 0123 and of 1e3, and so another key of it.
 func TestTextAsWritten(t *testing.T) {
-	got, err := from(t, nil, nil, "api_key: 00112233\nadmin_key: 1e300000\nwebhook_allow_private: true\nretry_max_attempts: 3\n", nil)
+	got, err := from(t, nil, nil, "api_key: 00112233\nadmin_key: 1e300000\nwebhook_allow_private: "+
+		"true\nretry_max_attempts: 3\n", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +187,8 @@ func TestExposedSecrets(t *testing.T) {
 
 func TestFlags(t *testing.T) {
 	env := map[string]string{"RECARGA_DISTRIBUTOR_RATE": "5/s", "RECARGA_API_KEY": "a-key-of-the-environment"}
-	got, err := from(t, []string{"--webhook-allow-private", "--queues-read-only=false", "--distributor-rate", ""}, env, "", nil)
+	got, err := from(t, []string{"--webhook-allow-private", "--queues-read-only=false", "--distributor-rate", ""}, env,
+		"", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,12 +201,17 @@ func TestFlags(t *testing.T) {
 func TestValues(t *testing.T) {
 	key := strings.Repeat("A", 32)
 	cases := map[string]struct{ good, bad []string }{
-		"DATABASE_URL":            {[]string{"sqlite:x.db", "sqlite:///tmp/x.db", "postgres://u:p@h/d", "postgresql://h/d"}, []string{"x.db", "sqlite:", "mysql://h/d", "postgres:h"}},
-		"REDIS_URL":               {[]string{"embedded", "redis://h", "rediss://h:1/2", "unix:///s", "redis-sentinel://a:1,b:2/0?master=m", "redis-cluster://a:1"}, []string{"embedded:", "embed", "redis:h", "redis://", "http://h"}},
-		"DISTRIBUTOR_URL":         {[]string{"https://h/api/distributor", "http://[::1]:1"}, []string{"h/api", "ftp://h", "https://", "https://u:p@h", "https://:1"}},
-		"CATALOG":                 {[]string{"products.yaml"}, nil},
-		"DISTRIBUTOR_TIMEOUT":     {[]string{"1s", "2m"}, []string{"0", "0s", "-1s", "120", "26m", "soon"}},
-		"DISTRIBUTOR_RATE":        {[]string{"1/s", "200/m", "9/h"}, []string{"200", "0/m", "-1/s", "1/d", "1/", "/m", "1.5/s"}},
+		"DATABASE_URL": {[]string{"sqlite:x.db", "sqlite:///tmp/x.db", "postgres://u:p@h/d", "postgresql://h/d"},
+			[]string{"x.db", "sqlite:", "mysql://h/d", "postgres:h"}},
+		"REDIS_URL": {[]string{"embedded", "redis://h", "rediss://h:1/2", "unix:///s",
+			"redis-sentinel://a:1,b:2/0?master=m", "redis-cluster://a:1"},
+			[]string{"embedded:", "embed", "redis:h", "redis://", "http://h"}},
+		"DISTRIBUTOR_URL": {[]string{"https://h/api/distributor", "http://[::1]:1"},
+			[]string{"h/api", "ftp://h", "https://", "https://u:p@h", "https://:1"}},
+		"CATALOG":             {[]string{"products.yaml"}, nil},
+		"DISTRIBUTOR_TIMEOUT": {[]string{"1s", "2m"}, []string{"0", "0s", "-1s", "120", "26m", "soon"}},
+		"DISTRIBUTOR_RATE": {[]string{"1/s", "200/m", "9/h"},
+			[]string{"200", "0/m", "-1/s", "1/d", "1/", "/m", "1.5/s"}},
 		"DISTRIBUTOR_CONCURRENCY": {[]string{"1", "10000"}, []string{"0", "-1", "10001", "1.5", "many"}},
 		"BREAKER_SHARE":           {[]string{"0%", "50%", "100%"}, []string{"50", "101%", "-1%", "5.5%", "%", "050%"}},
 		"BREAKER_PROBE":           {[]string{"1s"}, []string{"0s", "5"}},
@@ -214,13 +224,15 @@ func TestValues(t *testing.T) {
 		"RETENTION":               {[]string{"24h", "9600h", "0", "0h"}, []string{"23h59m", "-24h", "400", "400d"}},
 		"RETRY_MAX_ELAPSED":       {[]string{"1h"}, []string{"0"}},
 		"EXPIRES_AFTER":           {[]string{"1h", "0"}, []string{"-1h", "0.5s", "soon"}},
-		"RETRY_CODES":             {[]string{"91", "91, 96", "Z1"}, []string{"00", "91,51", "05", "12", "13", "14", "83", "9", "911", "91,", ",", "9 ", "é"}},
-		"ON_UNKNOWN":              {[]string{"hold", "resend"}, []string{"Hold", "retry"}},
-		"HTTP_MAX_CONNECTIONS":    {[]string{"16", "1024", "65536"}, []string{"0", "15", "65537", "-1", "many"}},
-		"HTTP_ADDR":               {[]string{":0", "0.0.0.0:8080", "[::1]:1", "host:65535"}, []string{"8080", "host", "host:http", "host:65536", "host:-1"}},
-		"METRICS_ADDR":            {[]string{":9464"}, []string{"9464"}},
-		"API_KEY":                 {[]string{"12345678"}, []string{"1234567", "with a space", "ññññññññ", "12345678\n"}},
-		"ADMIN_KEY":               {[]string{"12345678"}, []string{"1234567"}},
+		"RETRY_CODES": {[]string{"91", "91, 96", "Z1"},
+			[]string{"00", "91,51", "05", "12", "13", "14", "83", "9", "911", "91,", ",", "9 ", "é"}},
+		"ON_UNKNOWN":           {[]string{"hold", "resend"}, []string{"Hold", "retry"}},
+		"HTTP_MAX_CONNECTIONS": {[]string{"16", "1024", "65536"}, []string{"0", "15", "65537", "-1", "many"}},
+		"HTTP_ADDR": {[]string{":0", "0.0.0.0:8080", "[::1]:1", "host:65535"},
+			[]string{"8080", "host", "host:http", "host:65536", "host:-1"}},
+		"METRICS_ADDR": {[]string{":9464"}, []string{"9464"}},
+		"API_KEY":      {[]string{"12345678"}, []string{"1234567", "with a space", "ññññññññ", "12345678\n"}},
+		"ADMIN_KEY":    {[]string{"12345678"}, []string{"1234567"}},
 		"TASK_KEY": {
 			[]string{"0123456789abcdef", "0123456789abcdef,fedcba9876543210"},
 			[]string{"0123456789abcde", "0123456789abcdef,", "0123456789abcdef, fedcba9876543210",
@@ -228,8 +240,9 @@ func TestValues(t *testing.T) {
 		},
 		"ENCRYPTION_KEY_OLD": {[]string{"12345678", "12345678,87654321"}, []string{"1234567", "12345678,", "a,b,c",
 			"12345678 87654321"}},
-		"ENCRYPTION_KEY":          {[]string{"12345678"}, []string{"1234567"}},
-		"TRUSTED_PROXIES":         {[]string{"10.0.0.1", "10.0.0.0/8, ::1", "fd00::/8"}, []string{"proxy", "10.0.0.0/33", "10.0.0.1,", "10.0.0.1:80"}},
+		"ENCRYPTION_KEY": {[]string{"12345678"}, []string{"1234567"}},
+		"TRUSTED_PROXIES": {[]string{"10.0.0.1", "10.0.0.0/8, ::1", "fd00::/8"},
+			[]string{"proxy", "10.0.0.0/33", "10.0.0.1,", "10.0.0.1:80"}},
 		"WEBHOOK_SECRET":          {[]string{"whsec_" + key}, []string{"whsec_", key, "whsec_" + key[:31], "whsec_QUJD"}},
 		"WEBHOOK_SCHEDULE":        {[]string{"5s", "1s, 2m,3h"}, []string{"5", "5s,", "0s", "1s;2s"}},
 		"WEBHOOK_TIMEOUT":         {[]string{"1s"}, []string{"0s"}},
@@ -256,13 +269,16 @@ func TestValues(t *testing.T) {
 			if strings.HasPrefix(name, "OPERATOR_") {
 				err = s.OperatorOff
 			}
-			if lines := linesOf(err); len(lines) != 1 || !strings.Contains(lines[0], Prefix+name+" (from environment)") || !strings.Contains(lines[0], "must") {
+			if lines := linesOf(err); len(lines) != 1 || !strings.Contains(lines[0], Prefix+name+" (from environment)") ||
+				!strings.Contains(lines[0], "must") {
 				t.Errorf("%s=%q: %q; want one line that names it, its source and what is allowed", name, value, lines)
 			}
 		}
 	}
 	for _, row := range Table(new(Settings)) {
-		free := []string{"DISTRIBUTOR_CUSTOMER_ID", "DISTRIBUTOR_SECRET_KEY", "ARCHIVE_DIR", "CALLBACK_URL", "OPERATOR_CALLBACK_URL"} // any text; and see TestWrongTogether
+		// any text; and see TestWrongTogether
+		free := []string{"DISTRIBUTOR_CUSTOMER_ID", "DISTRIBUTOR_SECRET_KEY", "ARCHIVE_DIR", "CALLBACK_URL",
+			"OPERATOR_CALLBACK_URL"}
 		if _, ok := cases[row.Name]; !ok && !slices.Contains(free, row.Name) {
 			t.Errorf("%s is not in this test", row.Name)
 		}
@@ -279,15 +295,19 @@ func TestFormerName(t *testing.T) {
 		reserve, from string // from: the source of the former name; empty: no warning
 		mistake       string
 	}{
-		"a flag":            {flags: []string{"--hold-below", "500"}, reserve: "500", from: "flag"},
-		"a variable":        {env: map[string]string{"RECARGA_HOLD_BELOW": "500"}, reserve: "500", from: "environment"},
-		"a key":             {file: "hold_below: 500\n", reserve: "500", from: "PATH"},
-		"the present name":  {env: map[string]string{"RECARGA_BALANCE_RESERVE": "500"}, reserve: "500"},
-		"neither":           {reserve: "0"},
-		"both, alike":       {env: map[string]string{"RECARGA_HOLD_BELOW": "500", "RECARGA_BALANCE_RESERVE": "500"}, reserve: "500", from: "environment"},
-		"both, not alike":   {env: map[string]string{"RECARGA_HOLD_BELOW": "400", "RECARGA_BALANCE_RESERVE": "500"}, mistake: `RECARGA_HOLD_BELOW (from environment) is "400" and RECARGA_BALANCE_RESERVE (from environment) is "500"; must be one of them`},
-		"both, two sources": {flags: []string{"--balance-reserve", "500"}, file: "hold_below: 400\n", mistake: `is "400" and RECARGA_BALANCE_RESERVE (from flag) is "500"; must be one of them`},
-		"a wrong value":     {env: map[string]string{"RECARGA_HOLD_BELOW": "much"}, mistake: `RECARGA_HOLD_BELOW (from environment) is "much"; must be an amount`},
+		"a flag":           {flags: []string{"--hold-below", "500"}, reserve: "500", from: "flag"},
+		"a variable":       {env: map[string]string{"RECARGA_HOLD_BELOW": "500"}, reserve: "500", from: "environment"},
+		"a key":            {file: "hold_below: 500\n", reserve: "500", from: "PATH"},
+		"the present name": {env: map[string]string{"RECARGA_BALANCE_RESERVE": "500"}, reserve: "500"},
+		"neither":          {reserve: "0"},
+		"both, alike": {env: map[string]string{"RECARGA_HOLD_BELOW": "500", "RECARGA_BALANCE_RESERVE": "500"},
+			reserve: "500", from: "environment"},
+		"both, not alike": {env: map[string]string{"RECARGA_HOLD_BELOW": "400", "RECARGA_BALANCE_RESERVE": "500"},
+			mistake: `RECARGA_HOLD_BELOW (from environment) is "400" and RECARGA_BALANCE_RESERVE (from environment) is "500"; must be one of them`},
+		"both, two sources": {flags: []string{"--balance-reserve", "500"}, file: "hold_below: 400\n",
+			mistake: `is "400" and RECARGA_BALANCE_RESERVE (from flag) is "500"; must be one of them`},
+		"a wrong value": {env: map[string]string{"RECARGA_HOLD_BELOW": "much"},
+			mistake: `RECARGA_HOLD_BELOW (from environment) is "much"; must be an amount`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := from(t, c.flags, c.env, c.file, nil)
@@ -331,21 +351,35 @@ func TestWrongTogether(t *testing.T) {
 		want []string // in the one line; none: it is right
 	}{
 		"inverted timeouts": {map[string]string{"SHUTDOWN_TIMEOUT": "60s", "DISTRIBUTOR_TIMEOUT": "90s"},
-			[]string{`RECARGA_SHUTDOWN_TIMEOUT (from environment) is "60s"`, `RECARGA_DISTRIBUTOR_TIMEOUT (from environment) is "90s"`, "10s"}},
-		"no margin":             {map[string]string{"SHUTDOWN_TIMEOUT": "125s"}, []string{`RECARGA_DISTRIBUTOR_TIMEOUT (from its default) is "120s"`}},
-		"just enough margin":    {map[string]string{"SHUTDOWN_TIMEOUT": "130s"}, nil},
-		"retries":               {map[string]string{"RETRY_INITIAL": "5s", "RETRY_MAX": "4s"}, []string{"RECARGA_RETRY_INITIAL", "RECARGA_RETRY_MAX"}},
-		"one key for all":       {map[string]string{"API_KEY": "samesame1", "ADMIN_KEY": "samesame1"}, []string{"RECARGA_API_KEY", "RECARGA_ADMIN_KEY"}},
-		"no webhook secret":     {map[string]string{"CALLBACK_URL": "https://shop.example/x"}, []string{"RECARGA_CALLBACK_URL", "RECARGA_WEBHOOK_SECRET"}},
-		"no operator's secret":  {map[string]string{"OPERATOR_CALLBACK_URL": "https://ops.example/x"}, []string{"RECARGA_OPERATOR_CALLBACK_URL", "RECARGA_OPERATOR_WEBHOOK_SECRET"}},
-		"a plain operator":      {map[string]string{"OPERATOR_CALLBACK_URL": "http://ops.example/x", "OPERATOR_WEBHOOK_SECRET": secret}, []string{"RECARGA_WEBHOOK_ALLOW_PRIVATE"}},
-		"a public callback":     {map[string]string{"CALLBACK_URL": "https://shop.example/x", "WEBHOOK_SECRET": secret}, nil},
-		"a plain callback":      {map[string]string{"CALLBACK_URL": "http://shop.example/x", "WEBHOOK_SECRET": secret}, []string{"RECARGA_WEBHOOK_ALLOW_PRIVATE"}},
-		"localhost":             {map[string]string{"CALLBACK_URL": "https://localhost/x", "WEBHOOK_SECRET": secret}, []string{"RECARGA_WEBHOOK_ALLOW_PRIVATE"}},
-		"a private address":     {map[string]string{"CALLBACK_URL": "https://10.0.0.1/x", "WEBHOOK_SECRET": secret}, []string{"RECARGA_WEBHOOK_ALLOW_PRIVATE"}},
-		"the metadata host":     {map[string]string{"CALLBACK_URL": "https://169.254.169.254/x", "WEBHOOK_SECRET": secret}, []string{"RECARGA_WEBHOOK_ALLOW_PRIVATE"}},
-		"IPv6 loopback":         {map[string]string{"CALLBACK_URL": "https://[::1]/x", "WEBHOOK_SECRET": secret}, []string{"RECARGA_WEBHOOK_ALLOW_PRIVATE"}},
-		"a private one allowed": {map[string]string{"CALLBACK_URL": "http://127.0.0.1:1/x", "WEBHOOK_SECRET": secret, "WEBHOOK_ALLOW_PRIVATE": "true"}, nil},
+			[]string{`RECARGA_SHUTDOWN_TIMEOUT (from environment) is "60s"`,
+				`RECARGA_DISTRIBUTOR_TIMEOUT (from environment) is "90s"`, "10s"}},
+		"no margin": {map[string]string{"SHUTDOWN_TIMEOUT": "125s"},
+			[]string{`RECARGA_DISTRIBUTOR_TIMEOUT (from its default) is "120s"`}},
+		"just enough margin": {map[string]string{"SHUTDOWN_TIMEOUT": "130s"}, nil},
+		"retries": {map[string]string{"RETRY_INITIAL": "5s", "RETRY_MAX": "4s"},
+			[]string{"RECARGA_RETRY_INITIAL", "RECARGA_RETRY_MAX"}},
+		"one key for all": {map[string]string{"API_KEY": "samesame1", "ADMIN_KEY": "samesame1"},
+			[]string{"RECARGA_API_KEY", "RECARGA_ADMIN_KEY"}},
+		"no webhook secret": {map[string]string{"CALLBACK_URL": "https://shop.example/x"},
+			[]string{"RECARGA_CALLBACK_URL", "RECARGA_WEBHOOK_SECRET"}},
+		"no operator's secret": {map[string]string{"OPERATOR_CALLBACK_URL": "https://ops.example/x"},
+			[]string{"RECARGA_OPERATOR_CALLBACK_URL", "RECARGA_OPERATOR_WEBHOOK_SECRET"}},
+		"a plain operator": {map[string]string{"OPERATOR_CALLBACK_URL": "http://ops.example/x",
+			"OPERATOR_WEBHOOK_SECRET": secret}, []string{"RECARGA_WEBHOOK_ALLOW_PRIVATE"}},
+		"a public callback": {map[string]string{"CALLBACK_URL": "https://shop.example/x", "WEBHOOK_SECRET": secret},
+			nil},
+		"a plain callback": {map[string]string{"CALLBACK_URL": "http://shop.example/x", "WEBHOOK_SECRET": secret},
+			[]string{"RECARGA_WEBHOOK_ALLOW_PRIVATE"}},
+		"localhost": {map[string]string{"CALLBACK_URL": "https://localhost/x", "WEBHOOK_SECRET": secret},
+			[]string{"RECARGA_WEBHOOK_ALLOW_PRIVATE"}},
+		"a private address": {map[string]string{"CALLBACK_URL": "https://10.0.0.1/x", "WEBHOOK_SECRET": secret},
+			[]string{"RECARGA_WEBHOOK_ALLOW_PRIVATE"}},
+		"the metadata host": {map[string]string{"CALLBACK_URL": "https://169.254.169.254/x", "WEBHOOK_SECRET": secret},
+			[]string{"RECARGA_WEBHOOK_ALLOW_PRIVATE"}},
+		"IPv6 loopback": {map[string]string{"CALLBACK_URL": "https://[::1]/x", "WEBHOOK_SECRET": secret},
+			[]string{"RECARGA_WEBHOOK_ALLOW_PRIVATE"}},
+		"a private one allowed": {map[string]string{"CALLBACK_URL": "http://127.0.0.1:1/x", "WEBHOOK_SECRET": secret,
+			"WEBHOOK_ALLOW_PRIVATE": "true"}, nil},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -355,7 +389,8 @@ func TestWrongTogether(t *testing.T) {
 			}
 			s, err := from(t, nil, env, "", nil)
 			lines := linesOf(errors.Join(err, s.OperatorOff))
-			if off := c.env["OPERATOR_CALLBACK_URL"] != ""; off && (err != nil || s.OperatorCallbackURL+s.OperatorWebhookSecret != "") {
+			if off := c.env["OPERATOR_CALLBACK_URL"] != ""; off &&
+				(err != nil || s.OperatorCallbackURL+s.OperatorWebhookSecret != "") {
 				t.Errorf("%v; the operator is notified at %q", err, s.OperatorCallbackURL)
 			}
 			if (len(c.want) > 0) != (len(lines) == 1) {
@@ -372,11 +407,14 @@ func TestWrongTogether(t *testing.T) {
 
 // TestAllMistakesAtOnce: whoever sets up a server should not need one start a mistake.
 func TestAllMistakesAtOnce(t *testing.T) {
-	env := map[string]string{"RECARGA_LOG_FORMAT": "xml", "RECARGA_REDIS_URI": "redis://h", "RECARGA_API_KEY": "short", "RECARGA_DISTRIBUTOR_URL": "h"}
-	_, err := from(t, []string{"--retry-max-attempts", "0"}, env, "on_unknown: guess\nhttp_adr: :1\nretry_codes: [91]\n", NeedsDistributor)
+	env := map[string]string{"RECARGA_LOG_FORMAT": "xml", "RECARGA_REDIS_URI": "redis://h", "RECARGA_API_KEY": "short",
+		"RECARGA_DISTRIBUTOR_URL": "h"}
+	_, err := from(t, []string{"--retry-max-attempts", "0"}, env, "on_unknown: guess\nhttp_adr: :1\nretry_codes: [91]\n",
+		NeedsDistributor)
 	want := []string{
 		`RECARGA_REDIS_URI (from environment) is no setting; did you mean RECARGA_REDIS_URL?`,
-		`did you mean http_addr?`, `retry_codes (from `, `RECARGA_LOG_FORMAT (from environment) is "xml"; must be json or text`,
+		`did you mean http_addr?`, `retry_codes (from `,
+		`RECARGA_LOG_FORMAT (from environment) is "xml"; must be json or text`,
 		`RECARGA_API_KEY (from environment) is "(hidden)"`, `RECARGA_DISTRIBUTOR_URL (from environment) is "h"`,
 		`RECARGA_DISTRIBUTOR_CUSTOMER_ID is not set`, `RECARGA_DISTRIBUTOR_SECRET_KEY is not set`,
 		`RECARGA_RETRY_MAX_ATTEMPTS (from flag) is "0"`, `RECARGA_ON_UNKNOWN (from `, `RECARGA_RETRY_CODES (from `,
@@ -403,13 +441,15 @@ func TestSecretFiles(t *testing.T) {
 	}{
 		"environment": {env: map[string]string{"RECARGA_API_KEY_FILE": key}, want: "key-from-a-file"},
 		"settings":    {file: "api_key_file: " + key, want: "key-from-a-file"},
-		"both":        {env: map[string]string{"RECARGA_API_KEY_FILE": key, "RECARGA_API_KEY": "another-key"}, wrong: "RECARGA_API_KEY and RECARGA_API_KEY_FILE are both set"},
-		"missing":     {env: map[string]string{"RECARGA_API_KEY_FILE": key + "x"}, wrong: "RECARGA_API_KEY_FILE"},
-		"no secret":   {env: map[string]string{"RECARGA_LOG_LEVEL_FILE": key}, wrong: "RECARGA_LOG_LEVEL_FILE"},
+		"both": {env: map[string]string{"RECARGA_API_KEY_FILE": key, "RECARGA_API_KEY": "another-key"},
+			wrong: "RECARGA_API_KEY and RECARGA_API_KEY_FILE are both set"},
+		"missing":   {env: map[string]string{"RECARGA_API_KEY_FILE": key + "x"}, wrong: "RECARGA_API_KEY_FILE"},
+		"no secret": {env: map[string]string{"RECARGA_LOG_LEVEL_FILE": key}, wrong: "RECARGA_LOG_LEVEL_FILE"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := from(t, nil, c.env, c.file, nil)
-			if got.APIKey != c.want || (c.wrong == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), c.wrong) {
+			if got.APIKey != c.want || (c.wrong == "") != (err == nil) || err != nil &&
+				!strings.Contains(err.Error(), c.wrong) {
 				t.Errorf("got %q, %v; want %q, %q", got.APIKey, err, c.want, c.wrong)
 			}
 		})
@@ -417,14 +457,17 @@ func TestSecretFiles(t *testing.T) {
 }
 
 func TestUnusableConfig(t *testing.T) {
-	for name, content := range map[string]string{"no YAML": "a: [", "no map": "- http_addr", "twice": "http_addr: :1\nhttp_addr: :2\n", "a map": "http_addr: {a: b}", "an alias": "log_level: &a info\nlog_format: *a\n"} {
+	for name, content := range map[string]string{"no YAML": "a: [", "no map": "- http_addr",
+		"twice": "http_addr: :1\nhttp_addr: :2\n", "a map": "http_addr: {a: b}",
+		"an alias": "log_level: &a info\nlog_format: *a\n"} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := from(t, nil, nil, content, nil); err == nil {
 				t.Error("accepted")
 			}
 		})
 	}
-	for _, env := range []map[string]string{{FileVariable: filepath.Join(t.TempDir(), "none")}, {FileVariable: written(t, "log_format: xml")}} {
+	for _, env := range []map[string]string{{FileVariable: filepath.Join(t.TempDir(), "none")},
+		{FileVariable: written(t, "log_format: xml")}} {
 		if _, err := from(t, nil, env, "", nil); err == nil {
 			t.Error("RECARGA_CONFIG is not read")
 		}
@@ -435,12 +478,17 @@ func TestUnusableConfig(t *testing.T) {
 // program; what a person has set by such a name is refused, and not passed over.
 func TestForeignVariables(t *testing.T) {
 	foreign := []string{
-		"RECARGA_SERVICE_HOST=10.0.0.11", "RECARGA_SERVICE_HOST=fd00::1", "RECARGA_SERVICE_PORT=8080", "RECARGA_SERVICE_PORT_HTTP=8080",
-		"RECARGA_PORT=tcp://10.0.0.11:8080", "RECARGA_PORT=tcp://[fd00::1]:8080", "RECARGA_PORT_8080_TCP=tcp://10.0.0.11:8080",
+		"RECARGA_SERVICE_HOST=10.0.0.11", "RECARGA_SERVICE_HOST=fd00::1", "RECARGA_SERVICE_PORT=8080",
+		"RECARGA_SERVICE_PORT_HTTP=8080",
+		"RECARGA_PORT=tcp://10.0.0.11:8080", "RECARGA_PORT=tcp://[fd00::1]:8080",
+		"RECARGA_PORT_8080_TCP=tcp://10.0.0.11:8080",
 		"RECARGA_PORT_8080_TCP_PROTO=tcp", "RECARGA_PORT_8080_TCP_PORT=8080", "RECARGA_PORT_8080_TCP_ADDR=10.0.0.11",
-		"RECARGA_PORT_53_UDP=udp://10.0.0.11:53", "RECARGA_PORT_53_UDP_PROTO=udp", "RECARGA_PORT_80_TCP_START=tcp://10.0.0.11:80",
-		"RECARGA_PORT_80_TCP_PORT_START=80", "RECARGA_PORT_80_TCP_PORT_END=81", "RECARGA_NAME=/shop/recarga", "RECARGA_ENV_PGDATA=/data",
-		"RECARGA_API_SERVICE_HOST=10.0.0.12", "RECARGA_API_PORT=tcp://10.0.0.12:80", "RECARGA_API_PORT_80_TCP_ADDR=10.0.0.12",
+		"RECARGA_PORT_53_UDP=udp://10.0.0.11:53", "RECARGA_PORT_53_UDP_PROTO=udp",
+		"RECARGA_PORT_80_TCP_START=tcp://10.0.0.11:80",
+		"RECARGA_PORT_80_TCP_PORT_START=80", "RECARGA_PORT_80_TCP_PORT_END=81", "RECARGA_NAME=/shop/recarga",
+		"RECARGA_ENV_PGDATA=/data",
+		"RECARGA_API_SERVICE_HOST=10.0.0.12", "RECARGA_API_PORT=tcp://10.0.0.12:80",
+		"RECARGA_API_PORT_80_TCP_ADDR=10.0.0.12",
 		"RECARGA_TEST_REQUIRE=1", "OTHER=1",
 	}
 	if err := checkEnvironment(foreign); err != nil {
@@ -448,7 +496,8 @@ func TestForeignVariables(t *testing.T) {
 	}
 	meant := []string{
 		"RECARGA_PORT=9090", "RECARGA_PORT=:9090", "RECARGA_PORT=0.0.0.0:9090", "RECARGA_PORT=", "RECARGA_API_PORT=9090",
-		"RECARGA_PORT=http://example.com", "RECARGA_SERVICE_HOST=recarga.example", "RECARGA_SERVICE_PORT=http", "RECARGA_SERVICE_PORT=0.0.0.0:80",
+		"RECARGA_PORT=http://example.com", "RECARGA_SERVICE_HOST=recarga.example", "RECARGA_SERVICE_PORT=http",
+		"RECARGA_SERVICE_PORT=0.0.0.0:80",
 		"RECARGA_PORT_8080_TCP=8080", "RECARGA_PORT_8080_TCP_ADDR=localhost",
 	}
 	for _, entry := range meant {
@@ -458,7 +507,8 @@ func TestForeignVariables(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", entry, err, want)
 		}
 	}
-	for _, entry := range []string{"RECARGA_HTTP_PORTS=1", "RECARGA_=1", "RECARGA_HOST=x", "RECARGA_NAME=shop", "RECARGA_ENV=prod", "RECARGA_ENV_NAME=prod", "RECARGA_PORTS=tcp://10.0.0.11:80"} {
+	for _, entry := range []string{"RECARGA_HTTP_PORTS=1", "RECARGA_=1", "RECARGA_HOST=x", "RECARGA_NAME=shop",
+		"RECARGA_ENV=prod", "RECARGA_ENV_NAME=prod", "RECARGA_PORTS=tcp://10.0.0.11:80"} {
 		if err := checkEnvironment([]string{entry}); len(linesOf(err)) != 1 {
 			t.Errorf("%s: got %v", entry, err)
 		}

@@ -26,12 +26,18 @@ func FuzzSettings(f *testing.F) {
 		return uint(slices.IndexFunc(rows, func(r Setting) bool { return r.Name == name }))
 	}
 	for _, s := range [][4]string{
-		{"DISTRIBUTOR_TIMEOUT", "25m", "SHUTDOWN_TIMEOUT", "25m10s"}, {"DISTRIBUTOR_TIMEOUT", "1500s1ns", "SHUTDOWN_TIMEOUT", "9999h"},
-		{"RETRY_INITIAL", "1ns", "RETRY_MAX", "1ns"}, {"API_KEY", "a-secret-of-the-shop", "ADMIN_KEY", "a-secret-of-the-shop"},
+		{"DISTRIBUTOR_TIMEOUT", "25m", "SHUTDOWN_TIMEOUT", "25m10s"},
+		{"DISTRIBUTOR_TIMEOUT", "1500s1ns", "SHUTDOWN_TIMEOUT", "9999h"},
+		{"RETRY_INITIAL", "1ns", "RETRY_MAX", "1ns"},
+		{"API_KEY", "a-secret-of-the-shop", "ADMIN_KEY", "a-secret-of-the-shop"},
 		{"CALLBACK_URL", "https://user:correct-horse@shop.example/", "WEBHOOK_SECRET", "correct-horse-battery-staple"},
-		{"DISTRIBUTOR_RATE", "200/m", "DISTRIBUTOR_CONCURRENCY", "+10000"}, {"RETRY_CODES", "91,96,91", "WEBHOOK_SCHEDULE", "1ns,9999h"},
-		{"DISTRIBUTOR_URL", "http://user:correct-horse@[::1", "DATABASE_URL", "postgres://user:correct-horse@host"}, {"REDIS_URL", "redis:correct-horse@host", "HTTP_ADDR", "[::1]:00080"},
-		{"REDIS_URL", "redis-cluster://:@[::1", "DATABASE_URL", "0000000000://"}, {"WEBHOOK_ALLOW_PRIVATE", "true", "LOG_LEVEL", "WARN"}, {"DISTRIBUTOR_RATE", "9223372036854775808/s", "RETRY_MAX_ATTEMPTS", "0x10"},
+		{"DISTRIBUTOR_RATE", "200/m", "DISTRIBUTOR_CONCURRENCY", "+10000"},
+		{"RETRY_CODES", "91,96,91", "WEBHOOK_SCHEDULE", "1ns,9999h"},
+		{"DISTRIBUTOR_URL", "http://user:correct-horse@[::1", "DATABASE_URL", "postgres://user:correct-horse@host"},
+		{"REDIS_URL", "redis:correct-horse@host", "HTTP_ADDR", "[::1]:00080"},
+		{"REDIS_URL", "redis-cluster://:@[::1", "DATABASE_URL", "0000000000://"},
+		{"WEBHOOK_ALLOW_PRIVATE", "true", "LOG_LEVEL", "WARN"},
+		{"DISTRIBUTOR_RATE", "9223372036854775808/s", "RETRY_MAX_ATTEMPTS", "0x10"},
 	} {
 		f.Add(at(s[0]), s[1], at(s[2]), s[3], false)
 		f.Add(at(s[0]), s[1], at(s[2]), s[3], true)
@@ -124,7 +130,8 @@ func checkSettings(t *testing.T, s Settings) {
 	within("RETRY_CODES", len(s.RetryCodes) > 0 && !final)
 	within("DISTRIBUTOR_TIMEOUT", s.DistributorTimeout > 0 && s.DistributorTimeout <= 25*time.Minute)
 	within("SHUTDOWN_TIMEOUT", s.ShutdownTimeout >= s.DistributorTimeout+10*time.Second)
-	within("DISTRIBUTOR_RATE", s.DistributorRate == Rate{} || s.DistributorRate.Count > 0 && slices.Contains([]time.Duration{time.Second, time.Minute, time.Hour}, s.DistributorRate.Per))
+	within("DISTRIBUTOR_RATE", s.DistributorRate == Rate{} || s.DistributorRate.Count > 0 &&
+		slices.Contains([]time.Duration{time.Second, time.Minute, time.Hour}, s.DistributorRate.Per))
 	within("DISTRIBUTOR_CONCURRENCY", s.DistributorConcurrency >= 1 && s.DistributorConcurrency <= 10000)
 	within("RETRY_INITIAL", s.RetryInitial > 0 && s.RetryInitial <= s.RetryMax)
 	within("RETRY_MAX_ATTEMPTS", s.RetryMaxAttempts >= 1 && s.RetryMaxAttempts <= 1000)
@@ -135,10 +142,13 @@ func checkSettings(t *testing.T, s Settings) {
 	within("LOG_FORMAT", s.LogFormat == "json" || s.LogFormat == "text")
 	within("WEBHOOK_TIMEOUT", s.WebhookTimeout > 0)
 	within("WEBHOOK_SCHEDULE", len(s.WebhookSchedule) > 0 && slices.Min(s.WebhookSchedule) > 0)
-	within("WEBHOOK_SECRET", s.WebhookSecret == "" && s.CallbackURL == "" || s.WebhookSecret != "" && webhook.ParseSecret(s.WebhookSecret) == nil)
-	within("API_KEY", usableKey(s.APIKey) && usableKey(s.EncryptionKey) && usableKey(s.AdminKey) && (s.APIKey == "" || s.APIKey != s.AdminKey))
+	within("WEBHOOK_SECRET", s.WebhookSecret == "" && s.CallbackURL == "" || s.WebhookSecret != "" &&
+		webhook.ParseSecret(s.WebhookSecret) == nil)
+	within("API_KEY", usableKey(s.APIKey) && usableKey(s.EncryptionKey) && usableKey(s.AdminKey) &&
+		(s.APIKey == "" || s.APIKey != s.AdminKey))
 	within("HTTP_ADDR", usableAddress(s.HTTPAddr) && usableAddress(s.MetricsAddr))
-	within("URLs", usableURL(s.APIURL) && (s.DistributorURL == "" || usableURL(s.DistributorURL)) && (s.CallbackURL == "" || usableURL(s.CallbackURL)))
+	within("URLs", usableURL(s.APIURL) && (s.DistributorURL == "" || usableURL(s.DistributorURL)) &&
+		(s.CallbackURL == "" || usableURL(s.CallbackURL)))
 	within("DATABASE_URL", regexp.MustCompile(`(?s)\A(sqlite:.*[^/]|postgres(ql)?://)`).MatchString(s.DatabaseURL))
 	within("REDIS_URL", regexp.MustCompile(`\A(embedded\z|(rediss?|unix|redis-sentinel|redis-cluster)://(?s:.))`).MatchString(s.RedisURL))
 }
@@ -164,13 +174,17 @@ var rateForm = regexp.MustCompile(`\A\+?0*([1-9]\d*)/([smh])\z`)
 func checkWritten(t *testing.T, s Settings, given map[string]string) {
 	t.Helper()
 	texts := map[string]string{
-		"DATABASE_URL": s.DatabaseURL, "REDIS_URL": s.RedisURL, "DISTRIBUTOR_URL": s.DistributorURL, "DISTRIBUTOR_CUSTOMER_ID": s.DistributorCustomerID,
-		"DISTRIBUTOR_SECRET_KEY": s.DistributorSecretKey, "ON_UNKNOWN": s.OnUnknown, "HTTP_ADDR": s.HTTPAddr, "METRICS_ADDR": s.MetricsAddr,
-		"API_KEY": s.APIKey, "CALLBACK_URL": s.CallbackURL, "WEBHOOK_SECRET": s.WebhookSecret, "ADMIN_KEY": s.AdminKey, "API_URL": s.APIURL,
+		"DATABASE_URL": s.DatabaseURL, "REDIS_URL": s.RedisURL, "DISTRIBUTOR_URL": s.DistributorURL,
+		"DISTRIBUTOR_CUSTOMER_ID": s.DistributorCustomerID,
+		"DISTRIBUTOR_SECRET_KEY":  s.DistributorSecretKey, "ON_UNKNOWN": s.OnUnknown, "HTTP_ADDR": s.HTTPAddr,
+		"METRICS_ADDR": s.MetricsAddr,
+		"API_KEY":      s.APIKey, "CALLBACK_URL": s.CallbackURL, "WEBHOOK_SECRET": s.WebhookSecret, "ADMIN_KEY": s.AdminKey,
+		"API_URL": s.APIURL,
 	}
 	spans := map[string]time.Duration{
-		"DISTRIBUTOR_TIMEOUT": s.DistributorTimeout, "RETRY_INITIAL": s.RetryInitial, "RETRY_MAX": s.RetryMax, "RETRY_MAX_ELAPSED": s.RetryMaxElapsed,
-		"WEBHOOK_TIMEOUT": s.WebhookTimeout, "SHUTDOWN_TIMEOUT": s.ShutdownTimeout,
+		"DISTRIBUTOR_TIMEOUT": s.DistributorTimeout, "RETRY_INITIAL": s.RetryInitial, "RETRY_MAX": s.RetryMax,
+		"RETRY_MAX_ELAPSED": s.RetryMaxElapsed,
+		"WEBHOOK_TIMEOUT":   s.WebhookTimeout, "SHUTDOWN_TIMEOUT": s.ShutdownTimeout,
 	}
 	for name, value := range given {
 		if value == "" {
@@ -184,7 +198,9 @@ func checkWritten(t *testing.T, s Settings, given map[string]string) {
 		}
 		if name == "DISTRIBUTOR_RATE" {
 			form := rateForm.FindStringSubmatch(value)
-			if form == nil || !cmp.Equal(s.DistributorRate, Rate{Count: number(t, form[1]), Per: map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour}[form[2]]}) {
+			if form == nil || !cmp.Equal(s.DistributorRate,
+				Rate{Count: number(t, form[1]), Per: map[string]time.Duration{"s": time.Second, "m": time.Minute,
+					"h": time.Hour}[form[2]]}) {
 				t.Errorf("%s=%q is read as %+v", name, value, s.DistributorRate)
 			}
 		}
@@ -204,8 +220,10 @@ func number(t *testing.T, text string) int {
 // whose every line names the file or a setting, and which shows no secret.
 func FuzzSettingsFile(f *testing.F) {
 	for _, s := range []string{
-		"http_addr: :1\napi_key: 0123456789012345\n", "&a http_addr: *a", "? [1, 2]\n: 3", "api_key: [hush-hush-hush-hush]", "admin_key: &k hush-hush-hush-hush\napi_key: *k\n",
-		"api_key: !!binary aHVzaC1odXNo\n", "webhook_secret: |\n  hush-hush-hush-hush\n", "<<: {http_addr: x}", "api_keys: hush-hush-hush\n", "retry_max: null\nretry_initial: ~\n", "%YAML 9", "\x00",
+		"http_addr: :1\napi_key: 0123456789012345\n", "&a http_addr: *a", "? [1, 2]\n: 3", "api_key: [hush-hush-hush-hush]",
+		"admin_key: &k hush-hush-hush-hush\napi_key: *k\n",
+		"api_key: !!binary aHVzaC1odXNo\n", "webhook_secret: |\n  hush-hush-hush-hush\n", "<<: {http_addr: x}",
+		"api_keys: hush-hush-hush\n", "retry_max: null\nretry_initial: ~\n", "%YAML 9", "\x00",
 	} {
 		f.Add(s)
 	}

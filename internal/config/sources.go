@@ -99,7 +99,9 @@ func Environment(getenv func(string) string) Source {
 
 // orFromFile is a source that has settings by the names that nameOf gives them. A secret may also be
 // in a file, whose path the source has by the name with the suffix; its last line break is no part of it.
-func orFromFile(from string, nameOf func(Setting) string, suffix string, lookup func(name string) (string, bool)) Source {
+func orFromFile(
+	from string, nameOf func(Setting) string, suffix string, lookup func(name string) (string, bool),
+) Source {
 	return Source{name: from, get: func(row Setting) (string, bool, error) {
 		name := nameOf(row)
 		value, given := lookup(name)
@@ -171,13 +173,15 @@ func checkKeys(path string, values map[string]yaml.Node) error {
 // FileVariable names the settings' file where --config is not given.
 const FileVariable = Prefix + "CONFIG"
 
-// injected are the variables that Kubernetes sets by itself for a service named recarga or recarga-…, and Docker for a
+// injected are the variables that Kubernetes sets by itself for a service named recarga or recarga-…, and Docker for
+// a
 // link: their names, and the values that they have. They must not keep the program from starting. One of such a name
 // with another value was set by a person, who means something by it.
 var injected = []struct{ name, value *regexp.Regexp }{
 	{regexp.MustCompile(`^RECARGA_(.+_)?SERVICE_HOST$`), anIP},
 	{regexp.MustCompile(`^RECARGA_(.+_)?SERVICE_PORT(_.+)?$`), aPort},
-	{regexp.MustCompile(`^RECARGA_(.+_)?PORT(_\d+_(TCP|UDP|SCTP)(_START|_END)?)?$`), regexp.MustCompile(`^(tcp|udp|sctp)://\S+:\d+$`)},
+	{regexp.MustCompile(`^RECARGA_(.+_)?PORT(_\d+_(TCP|UDP|SCTP)(_START|_END)?)?$`),
+		regexp.MustCompile(`^(tcp|udp|sctp)://\S+:\d+$`)},
 	{regexp.MustCompile(`^RECARGA_(.+_)?PORT_\d+_(TCP|UDP|SCTP)_PROTO$`), regexp.MustCompile(`^(tcp|udp|sctp)$`)},
 	{regexp.MustCompile(`^RECARGA_(.+_)?PORT_\d+_(TCP|UDP|SCTP)_PORT(_START|_END)?$`), aPort},
 	{regexp.MustCompile(`^RECARGA_(.+_)?PORT_\d+_(TCP|UDP|SCTP)_ADDR$`), anIP},

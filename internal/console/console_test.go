@@ -207,7 +207,7 @@ func (downBreaker) Breaker(context.Context) (console.BreakerState, error) {
 	return console.BreakerState{Open: true, Until: time.Now().Add(time.Minute), Reason: "9 of 10 calls failed"}, nil
 }
 
-func TestOverviewTellsOfTheBreaker(t *testing.T) {
+func TestOverviewShowsTheBreaker(t *testing.T) {
 	s := open(t, func(c *console.Config) { c.Breaker = downBreaker{} })
 	s.enter().get("/console/").want(200, "Purchases are deferred", "9 of 10 calls failed")
 }
@@ -225,7 +225,7 @@ func TestOverviewShowsWhatWaits(t *testing.T) {
 	b.get("/console/orders/BULK").want(200, "Priority</dt><dd>bulk", "waits: bulk orders share what the others leave")
 }
 
-func TestOverviewTellsOfTheBalance(t *testing.T) {
+func TestOverviewShowsTheBalance(t *testing.T) {
 	s := open(t)
 	s.config.History = s.journal
 	s.url = s.listen(s.config)

@@ -125,7 +125,7 @@ type world struct {
 	placed   bool
 	// undisturbed: nothing fails.
 	undisturbed bool
-	// rejected: the checkout was notified that the order cannot be placed any more.
+	// rejected: the checkout was answered that the order cannot be placed any more.
 	rejected bool
 	// upheld: the operator who errs did so for the second time.
 	upheld bool
@@ -193,7 +193,7 @@ func (w *world) reviewed(ctx context.Context, p *process) bool {
 	return err == nil && h.FailingSince == nil
 }
 
-// believed is what the checkout was notified last, by sequence.
+// believed is what the checkout was last notified of, by sequence.
 func (w *world) believed() (last topup.State) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -401,7 +401,7 @@ func (w *world) judge(undisturbed bool) error {
 	case o.State == topup.StateSucceeded != (charged == 1):
 		return fmt.Errorf("%s, and charged %d times: %+v", o.State, charged, o)
 	case undisturbed && w.endpointGone && !w.operator.heard(topup.EventEndpointDisabled):
-		return errors.New("the operator was not notified that an endpoint is gone")
+		return errors.New("the operator was not notified of an endpoint that is gone")
 	case !o.State.Final() || !w.allNotified(o.State):
 		return fmt.Errorf("%s, and the checkout believes %q: %+v", o.State, w.believed(), o)
 	}

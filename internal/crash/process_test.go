@@ -139,7 +139,7 @@ func (p *process) stop() {
 	}
 }
 
-// endpoints are where the process says callers.
+// endpoints are where the process notifies callers.
 func (w *world) endpoints(p *process) webhook.Endpoints {
 	secret := []string{w.secret}
 	p.hookURL = p.reach("webhook", w.hooks)

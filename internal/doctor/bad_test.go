@@ -28,9 +28,12 @@ func badSettings() []bad {
 		return of(newSettings, func(_ *testing.T, cfg *Config) { change(cfg) })
 	}
 	return []bad{
-		{"distributor timeout", Warn, "is 30s", "RECARGA_DISTRIBUTOR_TIMEOUT", with(func(c *Config) { c.DistributorTimeout = 30 * time.Second })},
-		{"unknown outcomes", Warn, "resend", "promise.*RECARGA_ON_UNKNOWN=hold", with(func(c *Config) { c.OnUnknown = "resend" })},
-		{"distributor url", Fail, "http://vendor.example/api", "RECARGA_DISTRIBUTOR_URL.*https://", with(func(c *Config) { c.DistributorURL = "http://vendor.example/api" })},
+		{"distributor timeout", Warn, "is 30s", "RECARGA_DISTRIBUTOR_TIMEOUT",
+			with(func(c *Config) { c.DistributorTimeout = 30 * time.Second })},
+		{"unknown outcomes", Warn, "resend", "promise.*RECARGA_ON_UNKNOWN=hold",
+			with(func(c *Config) { c.OnUnknown = "resend" })},
+		{"distributor url", Fail, "http://vendor.example/api", "RECARGA_DISTRIBUTOR_URL.*https://",
+			with(func(c *Config) { c.DistributorURL = "http://vendor.example/api" })},
 		{"distributor url", Warn, "http://vendor.example/api", "RECARGA_DISTRIBUTOR_ALLOW_HTTP=false", with(func(c *Config) {
 			c.DistributorURL, c.DistributorAllowHTTP = "http://vendor.example/api", true
 		})},
@@ -39,15 +42,17 @@ func badSettings() []bad {
 		})},
 		{"archive folder", Warn, "can be read by others", "RECARGA_ARCHIVE_DIR.*chmod 700",
 			of(newSettings, func(t *testing.T, c *Config) { c.ArchiveDir = openFolder(t) })},
-		{"sqlite permissions", Warn, "^others can read .*recarga.db$", "chmod 600", of(newSQLite, func(t *testing.T, c *Config) {
-			folder := openFolder(t)
-			c.DatabaseURL = "sqlite:" + folder + "/recarga.db"
-			if err := os.WriteFile(folder+"/recarga.db", nil, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		})},
+		{"sqlite permissions", Warn, "^others can read .*recarga.db$", "chmod 600",
+			of(newSQLite, func(t *testing.T, c *Config) {
+				folder := openFolder(t)
+				c.DatabaseURL = "sqlite:" + folder + "/recarga.db"
+				if err := os.WriteFile(folder+"/recarga.db", nil, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			})},
 		{"admin key", Warn, "not set", "RECARGA_ADMIN_KEY", with(func(*Config) {})},
-		{"admin key", Warn, "^RECARGA_ADMIN_KEY has 9 characters, 9 of them different$", "RECARGA_ADMIN_KEY", with(func(c *Config) { c.AdminKey, c.HTTPAddr = "admin-key", "127.0.0.1:8080" })},
+		{"admin key", Warn, "^RECARGA_ADMIN_KEY has 9 characters, 9 of them different$", "RECARGA_ADMIN_KEY",
+			with(func(c *Config) { c.AdminKey, c.HTTPAddr = "admin-key", "127.0.0.1:8080" })},
 		{"admin key", Fail, "^RECARGA_ADMIN_KEY has a word in it", "recarga key", with(func(c *Config) {
 			c.AdminKey, c.HTTPAddr = "our-admin-key-of-2026-and-on", "0.0.0.0:8080"
 		})},
@@ -55,13 +60,19 @@ func badSettings() []bad {
 			c.AdminKey, c.HTTPAddr, c.AdminKeyAllowWeak = "our-admin-key-of-2026-and-on", "0.0.0.0:8080", true
 		})},
 		{"api key", Warn, "refuses every order", "RECARGA_API_KEY", with(func(*Config) {})},
-		{"api key", Warn, "^RECARGA_API_KEY has 24 characters, 1 of them different$", "RECARGA_API_KEY", with(func(c *Config) { c.APIKey = strings.Repeat("x", 24) })},
-		{"private webhooks", Warn, "is true", "RECARGA_WEBHOOK_ALLOW_PRIVATE=false", with(func(c *Config) { c.WebhookAllowPrivate = true })},
+		{"api key", Warn, "^RECARGA_API_KEY has 24 characters, 1 of them different$", "RECARGA_API_KEY",
+			with(func(c *Config) { c.APIKey = strings.Repeat("x", 24) })},
+		{"private webhooks", Warn, "is true", "RECARGA_WEBHOOK_ALLOW_PRIVATE=false",
+			with(func(c *Config) { c.WebhookAllowPrivate = true })},
 		{"http address", Warn, "all addresses", "RECARGA_HTTP_ADDR", with(func(c *Config) { c.HTTPAddr = ":8080" })},
-		{"metrics address", Warn, "all addresses", "RECARGA_METRICS_ADDR", with(func(c *Config) { c.MetricsAddr = "[::]:9464" })},
-		{"metrics address", Warn, "a public address", "RECARGA_METRICS_ADDR", with(func(c *Config) { c.MetricsAddr = "8.8.8.8:9464" })},
-		{"redis access", Warn, "without a password", "RECARGA_REDIS_URL", with(func(c *Config) { c.RedisURL = "redis://redis.example:6379" })},
-		{"redis access", Warn, `^redis://:xxxxx@redis.example:6379: .* in the clear$`, "rediss://", with(func(c *Config) { c.RedisURL = "redis://:geheim@redis.example:6379" })},
+		{"metrics address", Warn, "all addresses", "RECARGA_METRICS_ADDR",
+			with(func(c *Config) { c.MetricsAddr = "[::]:9464" })},
+		{"metrics address", Warn, "a public address", "RECARGA_METRICS_ADDR",
+			with(func(c *Config) { c.MetricsAddr = "8.8.8.8:9464" })},
+		{"redis access", Warn, "without a password", "RECARGA_REDIS_URL",
+			with(func(c *Config) { c.RedisURL = "redis://redis.example:6379" })},
+		{"redis access", Warn, `^redis://:xxxxx@redis.example:6379: .* in the clear$`, "rediss://",
+			with(func(c *Config) { c.RedisURL = "redis://:geheim@redis.example:6379" })},
 	}
 }
 
@@ -116,29 +127,43 @@ func badDatabases() []bad {
 		})
 	}
 	return append(badFiles(), []bad{
-		{"postgres reachable", Fail, `connection refused.*11 more`, "RECARGA_DATABASE_URL", postgres(func(t *testing.T) string { return "postgres://u@" + nobody(t) + "/x" })},
-		{"postgres reachable", Fail, "^the URL cannot be parsed", "RECARGA_DATABASE_URL", postgres(func(*testing.T) string { return "postgres://u:%zz@x" })},
+		{"postgres reachable", Fail, `connection refused.*11 more`, "RECARGA_DATABASE_URL",
+			postgres(func(t *testing.T) string { return "postgres://u@" + nobody(t) + "/x" })},
+		{"postgres reachable", Fail, "^the URL cannot be parsed", "RECARGA_DATABASE_URL",
+			postgres(func(*testing.T) string { return "postgres://u:%zz@x" })},
 		{"postgres version", Fail, "^11.22$", "14 or newer", judged("postgres version", judgePostgresVersion(110022))},
 		{"postgres version", Warn, "^13.3$", "14 or newer", judged("postgres version", judgePostgresVersion(130003))},
-		{"postgres writable", Fail, "default_transaction_read_only is on", "default_transaction_read_only=off", unsafe("&default_transaction_read_only=on")},
+		{"postgres writable", Fail, "default_transaction_read_only is on", "default_transaction_read_only=off",
+			unsafe("&default_transaction_read_only=on")},
 		{"postgres fsync", Fail, "fsync is off", "SET fsync = on", unsafe("")},
 		{"postgres full_page_writes", Fail, "full_page_writes is off", "SET full_page_writes = on", unsafe("")},
-		{"postgres synchronous_commit", Fail, "synchronous_commit is off", "remove synchronous_commit from RECARGA_DATABASE_URL", unsafe("&synchronous_commit=off")},
+		{"postgres synchronous_commit", Fail, "synchronous_commit is off",
+			"remove synchronous_commit from RECARGA_DATABASE_URL", unsafe("&synchronous_commit=off")},
 		{"postgres schema", Fail, `version 999; this program knows \d`, "newer recarga", unsafe("",
-			"CREATE TABLE goose_db_version (version_id bigint, is_applied boolean)", "INSERT INTO goose_db_version VALUES (999, true)")},
+			"CREATE TABLE goose_db_version (version_id bigint, is_applied boolean)",
+			"INSERT INTO goose_db_version VALUES (999, true)")},
 		{"postgres schema", Warn, `version 0; .* pending`, "start recarga serve", unsafe("",
-			"CREATE TABLE goose_db_version (version_id bigint, is_applied boolean)", "INSERT INTO goose_db_version VALUES (0, true)")},
-		{"postgres unknown orders", Warn, "^1 held$", "recarga resolve", unsafe("", "CREATE TABLE goose_db_version (version_id bigint, is_applied boolean)",
-			"CREATE TABLE orders (state text, finished_at bigint)", "INSERT INTO orders VALUES ('unknown', NULL), ('retrying', NULL)")},
+			"CREATE TABLE goose_db_version (version_id bigint, is_applied boolean)",
+			"INSERT INTO goose_db_version VALUES (0, true)")},
+		{"postgres unknown orders", Warn, "^1 held$", "recarga resolve",
+			unsafe("", "CREATE TABLE goose_db_version (version_id bigint, is_applied boolean)",
+				"CREATE TABLE orders (state text, finished_at bigint)",
+				"INSERT INTO orders VALUES ('unknown', NULL), ('retrying', NULL)")},
 		{"postgres caller keys", Warn, saysExpired, "rotate-key", unsafe("",
 			"CREATE TABLE callers (name text, disabled_at bigint, key_expires_at bigint)", soonExpired)},
-		{"postgres sealed secrets", Warn, "^of 1 callers, 1 are sealed with a former key$", "recarga rekey", of(newPostgres, func(t *testing.T, cfg *Config) {
-			cfg.DatabaseURL, cfg.EncryptionKey, cfg.FormerEncryptionKeys = testkit.Postgres(t).URL(), "present key", []string{"former key"}
-			do(t, "pgx", cfg.DatabaseURL, "CREATE TABLE goose_db_version (version_id bigint, is_applied boolean)", "CREATE TABLE callers (name text, secrets bytea)",
-				fmt.Sprintf(`INSERT INTO callers VALUES ('shop', '\x%x')`, seal.New("former key").Seal("recarga webhook secrets", []byte("[]"), "shop")))
-		})},
-		{"postgres clock", Warn, `^(9\.\d+|10)s ahead`, "synchronize the clocks", unsafe("&search_path=fake,pg_catalog", "CREATE SCHEMA fake",
-			"CREATE FUNCTION fake.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $$ SELECT pg_catalog.clock_timestamp() + interval '10s' $$")},
+		{"postgres sealed secrets", Warn, "^of 1 callers, 1 are sealed with a former key$", "recarga rekey",
+			of(newPostgres, func(t *testing.T, cfg *Config) {
+				cfg.DatabaseURL, cfg.EncryptionKey, cfg.FormerEncryptionKeys = testkit.Postgres(t).URL(), "present key",
+					[]string{"former key"}
+				do(t, "pgx", cfg.DatabaseURL, "CREATE TABLE goose_db_version (version_id bigint, is_applied boolean)",
+					"CREATE TABLE callers (name text, secrets bytea)",
+					fmt.Sprintf(`INSERT INTO callers VALUES ('shop', '\x%x')`,
+						seal.New("former key").Seal("recarga webhook secrets", []byte("[]"), "shop")))
+			})},
+		{"postgres clock", Warn, `^(9\.\d+|10)s ahead`, "synchronize the clocks",
+			unsafe("&search_path=fake,pg_catalog", "CREATE SCHEMA fake",
+				"CREATE FUNCTION fake.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $$ SELECT "+
+					"pg_catalog.clock_timestamp() + interval '10s' $$")},
 		{"postgres connections", Fail, "^10 allowed, [12] in use", "max_connections", postgres(func(t *testing.T) string {
 			server := testkit.PostgresOwn(t)
 			do(t, "pgx", server.URL(), "ALTER SYSTEM SET superuser_reserved_connections = 190")
@@ -168,13 +193,19 @@ func badFiles() []bad {
 		})
 	}
 	return []bad{
-		{"sqlite file", Fail, `folder /.*/none does not exist`, "RECARGA_DATABASE_URL", file(func(t *testing.T) string { return "sqlite:" + t.TempDir() + "/none/recarga.db" })},
-		{"sqlite file system", Fail, "^nfs$", "local disk in RECARGA_DATABASE_URL", judged("sqlite file system", judgeFileSystem("nfs"))},
-		{"sqlite file system", Warn, "^tmpfs", "local disk in RECARGA_DATABASE_URL", judged("sqlite file system", judgeFileSystem("tmpfs"))},
-		{"sqlite disk space", Warn, "^1024.0 MiB free$", "RECARGA_DATABASE_URL", judged("sqlite disk space", judgeSpace(spaceWarn-1))},
-		{"sqlite disk space", Fail, "^50.0 MiB free$", "RECARGA_DATABASE_URL", judged("sqlite disk space", judgeSpace(50<<20))},
+		{"sqlite file", Fail, `folder /.*/none does not exist`, "RECARGA_DATABASE_URL",
+			file(func(t *testing.T) string { return "sqlite:" + t.TempDir() + "/none/recarga.db" })},
+		{"sqlite file system", Fail, "^nfs$", "local disk in RECARGA_DATABASE_URL",
+			judged("sqlite file system", judgeFileSystem("nfs"))},
+		{"sqlite file system", Warn, "^tmpfs", "local disk in RECARGA_DATABASE_URL",
+			judged("sqlite file system", judgeFileSystem("tmpfs"))},
+		{"sqlite disk space", Warn, "^1024.0 MiB free$", "RECARGA_DATABASE_URL",
+			judged("sqlite disk space", judgeSpace(spaceWarn-1))},
+		{"sqlite disk space", Fail, "^50.0 MiB free$", "RECARGA_DATABASE_URL",
+			judged("sqlite disk space", judgeSpace(50<<20))},
 		{"sqlite journal mode", Warn, "not WAL", "local disk in RECARGA_DATABASE_URL", with("PRAGMA journal_mode = DELETE")},
-		{"sqlite journal mode", Fail, "no SQLite database", "another file in RECARGA_DATABASE_URL", containing("my notes, in a file of more than twenty bytes")},
+		{"sqlite journal mode", Fail, "no SQLite database", "another file in RECARGA_DATABASE_URL",
+			containing("my notes, in a file of more than twenty bytes")},
 		{"sqlite integrity", Fail, ".", "backup", file(func(t *testing.T) string {
 			url, path := closedSQLite(t)
 			data, err := os.ReadFile(path)
@@ -186,14 +217,18 @@ func badFiles() []bad {
 			mustDo(t, os.WriteFile(path, data, 0o600))
 			return url
 		})},
-		{"sqlite schema", Fail, `version 999; this program knows \d`, "newer recarga", with("INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)")},
+		{"sqlite schema", Fail, `version 999; this program knows \d`, "newer recarga",
+			with("INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)")},
 		{"sqlite schema", Warn, "pending", "start recarga serve", with("DELETE FROM goose_db_version WHERE version_id > 0")},
-		{"sqlite unknown orders", Warn, "^1 held$", "recarga resolve", with(`INSERT INTO orders (id, caller, fingerprint, state, phone, product, amount, operator, metadata,
+		{"sqlite unknown orders", Warn, "^1 held$", "recarga resolve",
+			with(`INSERT INTO orders (id, caller, fingerprint, state, phone, product, amount, operator, metadata,
 			callback_url, created_at, updated_at) VALUES ('A', 'shop', x'00', 'unknown', '5537686660', 'MOVISTAR_TAE', 1000, '', '', '', 1, 1)`)},
 		{"sqlite caller keys", Warn, saysExpired, "rotate-key", with("DROP TABLE callers",
 			"CREATE TABLE callers (name TEXT, disabled_at INTEGER, key_expires_at INTEGER)", soonExpired)},
-		{"sqlite sealed secrets", Warn, "^of 2 callers, 1 are sealed with a former key$", "recarga rekey", withCallers("present key", "former key")},
-		{"sqlite sealed secrets", Fail, "^no key opens those of caller-1$", "RECARGA_ENCRYPTION_KEY_OLD", withCallers("present key", "lost key")},
+		{"sqlite sealed secrets", Warn, "^of 2 callers, 1 are sealed with a former key$", "recarga rekey",
+			withCallers("present key", "former key")},
+		{"sqlite sealed secrets", Fail, "^no key opens those of caller-1$", "RECARGA_ENCRYPTION_KEY_OLD",
+			withCallers("present key", "lost key")},
 	}
 }
 
@@ -210,7 +245,8 @@ func withCallers(keys ...string) func(*testing.T) []Finding {
 		url, path := closedSQLite(t)
 		for i, key := range keys {
 			name := fmt.Sprint("caller-", i)
-			do(t, "sqlite", path, fmt.Sprintf("INSERT INTO callers (name, key_hash, callback_url, secrets, created_at) VALUES ('%s', x'0%d', '', x'%x', 1)",
+			do(t, "sqlite", path, fmt.Sprintf("INSERT INTO callers (name, key_hash, callback_url, secrets, created_at) "+
+				"VALUES ('%s', x'0%d', '', x'%x', 1)",
 				name, i, seal.New(key).Seal("recarga webhook secrets", []byte("[]"), name)))
 		}
 		cfg.DatabaseURL, cfg.EncryptionKey, cfg.FormerEncryptionKeys = url, "present key", []string{"former key"}
@@ -245,9 +281,12 @@ func badRedis() []bad {
 	// One finding of a Redis whose queues have everything that is wrong.
 	neglected := with(neglectedQueues)
 	return []bad{
-		{"redis reachable", Fail, "connection refused.*10 more", "RECARGA_REDIS_URL", with(func(t *testing.T) string { return "redis://" + nobody(t) })},
-		{"redis reachable", Fail, "^redis url cannot be parsed", "RECARGA_REDIS_URL", with(func(*testing.T) string { return "redis://:geheim%@x" })},
-		{"redis reachable", Fail, "must end in .master=NAME", "RECARGA_REDIS_URL", with(func(*testing.T) string { return "redis-sentinel://x:1" })},
+		{"redis reachable", Fail, "connection refused.*10 more", "RECARGA_REDIS_URL",
+			with(func(t *testing.T) string { return "redis://" + nobody(t) })},
+		{"redis reachable", Fail, "^redis url cannot be parsed", "RECARGA_REDIS_URL",
+			with(func(*testing.T) string { return "redis://:geheim%@x" })},
+		{"redis reachable", Fail, "must end in .master=NAME", "RECARGA_REDIS_URL",
+			with(func(*testing.T) string { return "redis-sentinel://x:1" })},
 		{"redis reachable", Fail, "NOAUTH", "RECARGA_REDIS_URL", args("--requirepass", "geheim")},
 		{"redis version", Fail, "^3.2.12$", "upgrade Redis", judged("redis version", judgeRedisVersion("3.2.12"))},
 		{"redis version", Warn, "^6.0.16$", "upgrade Redis to 6.2", judged("redis version", judgeRedisVersion("6.0.16"))},
@@ -261,7 +300,8 @@ func badRedis() []bad {
 			server.SetTime(time.Now().Add(-10 * time.Second))
 			return "redis://" + server.Addr()
 		})},
-		{"redis clock", Warn, "2s ahead", "synchronize the clocks", judged("redis clock", clock(2*time.Second, redisClockWarn, redisClockFail))},
+		{"redis clock", Warn, "2s ahead", "synchronize the clocks",
+			judged("redis clock", clock(2*time.Second, redisClockWarn, redisClockFail))},
 		{"queues paused", Warn, "^topups is paused$", "console.*unpause", neglected},
 		{"queues served", Fail, `^1 tasks in default, which nobody serves and Recarga does not know, 3 tasks in topups, which nobody serves$`, "start recarga serve", neglected},
 		{"queues served", Warn, "0 servers for topups", "start recarga serve", args()},
@@ -273,7 +313,8 @@ func badRedis() []bad {
 
 // TestCluster: the worst of its masters is shown, with its address.
 func TestCluster(t *testing.T) {
-	server := testkit.Redis(t, "--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1", "--maxmemory-policy", "allkeys-lru")
+	server := testkit.Redis(t, "--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1", "--maxmemory-policy",
+		"allkeys-lru")
 	rdb := redis.NewClient(&redis.Options{Addr: server.Addr()})
 	mustDo(t, rdb.ClusterAddSlotsRange(t.Context(), 0, 16383).Err())
 	testkit.Eventually(t, patience, func() bool {
@@ -310,7 +351,8 @@ func neglectedQueues(t *testing.T) string {
 	mustDo(t, err)
 	mustDo(t, inspector.ArchiveTask("topups", "ARCHIVED"))
 	mustDo(t, inspector.PauseQueue("topups"))
-	mustDo(t, rdb.HSet(t.Context(), "asynq:{topups}:t:OLD", "pending_since", time.Now().Add(-20*time.Minute).UnixNano()).Err())
+	mustDo(t, rdb.HSet(t.Context(), "asynq:{topups}:t:OLD", "pending_since",
+		time.Now().Add(-20*time.Minute).UnixNano()).Err())
 	return url
 }
 
@@ -322,18 +364,24 @@ func badDistributors() []bad {
 		})
 	}
 	return []bad{
-		{"distributor reachable", Fail, "connection refused", "RECARGA_DISTRIBUTOR_URL", with(func(t *testing.T, cfg *Config) { cfg.DistributorURL = "http://" + nobody(t) })},
-		{"distributor reachable", Fail, "cannot be used", "RECARGA_DISTRIBUTOR_URL", with(func(_ *testing.T, cfg *Config) { cfg.DistributorURL = "ftp://x" })},
-		{"distributor certificate", Warn, `, 10 days$`, "renew it", with(func(t *testing.T, cfg *Config) { signed(t, cfg, &cfg.DistributorURL, 10*24*time.Hour+time.Hour) })},
-		{"distributor certificate", Fail, `expired.*3 more`, "renew it", with(func(t *testing.T, cfg *Config) { signed(t, cfg, &cfg.DistributorURL, -time.Hour) })},
+		{"distributor reachable", Fail, "connection refused", "RECARGA_DISTRIBUTOR_URL",
+			with(func(t *testing.T, cfg *Config) { cfg.DistributorURL = "http://" + nobody(t) })},
+		{"distributor reachable", Fail, "cannot be used", "RECARGA_DISTRIBUTOR_URL",
+			with(func(_ *testing.T, cfg *Config) { cfg.DistributorURL = "ftp://x" })},
+		{"distributor certificate", Warn, `, 10 days$`, "renew it",
+			with(func(t *testing.T, cfg *Config) { signed(t, cfg, &cfg.DistributorURL, 10*24*time.Hour+time.Hour) })},
+		{"distributor certificate", Fail, `expired.*3 more`, "renew it",
+			with(func(t *testing.T, cfg *Config) { signed(t, cfg, &cfg.DistributorURL, -time.Hour) })},
 		{"distributor certificate", Fail, `unknown authority`, "ca-certificates", with(func(t *testing.T, cfg *Config) {
 			signed(t, cfg, &cfg.DistributorURL, time.Hour)
 			cfg.RootCAs = nil
 		})},
-		{"distributor credentials", Fail, "refused.*1 more", "RECARGA_DISTRIBUTOR_CUSTOMER_ID and RECARGA_DISTRIBUTOR_SECRET_KEY", with(func(t *testing.T, cfg *Config) {
-			cfg.DistributorURL, cfg.DistributorSecretKey = vendor(t, nil), "geheim"
-		})},
-		{"distributor credentials", Fail, "HTTP status 404", "must end in /api/distributor", with(func(t *testing.T, cfg *Config) { cfg.DistributorURL = vendor(t, nil) + "/login" })},
+		{"distributor credentials", Fail, "refused.*1 more",
+			"RECARGA_DISTRIBUTOR_CUSTOMER_ID and RECARGA_DISTRIBUTOR_SECRET_KEY", with(func(t *testing.T, cfg *Config) {
+				cfg.DistributorURL, cfg.DistributorSecretKey = vendor(t, nil), "geheim"
+			})},
+		{"distributor credentials", Fail, "HTTP status 404", "must end in /api/distributor",
+			with(func(t *testing.T, cfg *Config) { cfg.DistributorURL = vendor(t, nil) + "/login" })},
 		{"distributor clock", Warn, `behind this machine`, "synchronize", with(func(t *testing.T, cfg *Config) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Date", time.Now().Add(-time.Minute).UTC().Format(http.TimeFormat))
@@ -345,9 +393,11 @@ func badDistributors() []bad {
 		{"distributor balance", Warn, `^0\.00 USD$`, "pay into the account", with(func(t *testing.T, cfg *Config) {
 			cfg.DistributorURL = vendor(t, func(s *sandbox.Config) { s.InitialBalance.Decimal = decimal.Zero })
 		})},
-		{"distributor balance", Warn, `^40\.00 USD, below 50$`, "pay into the account", with(func(t *testing.T, cfg *Config) {
-			cfg.DistributorURL, cfg.BalanceLow = vendor(t, func(s *sandbox.Config) { s.InitialBalance.Decimal = decimal.NewFromInt(40) }), topup.Pesos(50)
-		})},
+		{"distributor balance", Warn, `^40\.00 USD, below 50$`, "pay into the account",
+			with(func(t *testing.T, cfg *Config) {
+				cfg.DistributorURL, cfg.BalanceLow = vendor(t,
+					func(s *sandbox.Config) { s.InitialBalance.Decimal = decimal.NewFromInt(40) }), topup.Pesos(50)
+			})},
 	}
 }
 
@@ -374,7 +424,8 @@ func TestOneLogin(t *testing.T) {
 			}))
 			defer server.Close()
 			of(newDistributor, func(_ *testing.T, cfg *Config) {
-				cfg.DistributorURL, cfg.DistributorCustomerID, cfg.DistributorSecretKey = server.URL+"/api/distributor", "demo", secret
+				cfg.DistributorURL, cfg.DistributorCustomerID, cfg.DistributorSecretKey = server.URL+"/api/distributor", "demo",
+					secret
 			})(t)
 			if n := len(logins); n != 1 || len(s.Requests()) != 0 {
 				t.Errorf("%d logins and %d purchases, want one and none", n, len(s.Requests()))
@@ -388,19 +439,23 @@ func badAuxiliaries() []bad {
 		return of(newAuxiliaries, change)
 	}
 	return []bad{
-		{"operator endpoint", Warn, "^off: RECARGA_OPERATOR_CALLBACK_URL is wrong$", "RECARGA_OPERATOR_WEBHOOK_SECRET", with(func(_ *testing.T, cfg *Config) {
-			cfg.OperatorOff = errors.New("RECARGA_OPERATOR_CALLBACK_URL is wrong")
-		})},
-		{"operator endpoint", Warn, "connection refused", "RECARGA_OPERATOR_CALLBACK_URL", with(func(t *testing.T, cfg *Config) {
-			cfg.OperatorCallbackURL, cfg.WebhookAllowPrivate = "http://"+nobody(t)+"/x", true
-		})},
-		{"operator endpoint", Warn, "not a public address|not public", "RECARGA_OPERATOR_CALLBACK_URL", with(func(t *testing.T, cfg *Config) {
-			cfg.OperatorCallbackURL = "https://" + nobody(t) + "/x"
-		})},
+		{"operator endpoint", Warn, "^off: RECARGA_OPERATOR_CALLBACK_URL is wrong$", "RECARGA_OPERATOR_WEBHOOK_SECRET",
+			with(func(_ *testing.T, cfg *Config) {
+				cfg.OperatorOff = errors.New("RECARGA_OPERATOR_CALLBACK_URL is wrong")
+			})},
+		{"operator endpoint", Warn, "connection refused", "RECARGA_OPERATOR_CALLBACK_URL",
+			with(func(t *testing.T, cfg *Config) {
+				cfg.OperatorCallbackURL, cfg.WebhookAllowPrivate = "http://"+nobody(t)+"/x", true
+			})},
+		{"operator endpoint", Warn, "not a public address|not public", "RECARGA_OPERATOR_CALLBACK_URL",
+			with(func(t *testing.T, cfg *Config) {
+				cfg.OperatorCallbackURL = "https://" + nobody(t) + "/x"
+			})},
 		{"traces", Warn, "^not exported: OTEL_TRACES_EXPORTER is wrong$", "OTEL_", with(func(_ *testing.T, cfg *Config) {
 			cfg.TracesOff = errors.New("OTEL_TRACES_EXPORTER is wrong")
 		})},
-		{"traces", Warn, "connection refused", "start the collector", with(func(t *testing.T, cfg *Config) { cfg.TraceCollector = nobody(t) })},
+		{"traces", Warn, "connection refused", "start the collector",
+			with(func(t *testing.T, cfg *Config) { cfg.TraceCollector = nobody(t) })},
 	}
 }
 
@@ -409,12 +464,15 @@ func badCallbacks() []bad {
 		return of(newCallback, change)
 	}
 	return []bad{
-		{"callback url", Fail, "^http://caller.example$|^http://caller.example .2 more not checked", "https://", with(func(_ *testing.T, cfg *Config) { cfg.CallbackURL = "http://caller.example/?token=geheim" })},
+		{"callback url", Fail, "^http://caller.example$|^http://caller.example .2 more not checked", "https://",
+			with(func(_ *testing.T, cfg *Config) { cfg.CallbackURL = "http://caller.example/?token=geheim" })},
 		{"callback url", Warn, "^http://127.0.0.1", "RECARGA_CALLBACK_URL", with(func(_ *testing.T, cfg *Config) {
 			cfg.CallbackURL, cfg.WebhookAllowPrivate = "http://127.0.0.1:1/", true
 		})},
-		{"callback reachable", Fail, "its address is not public", "RECARGA_WEBHOOK_ALLOW_PRIVATE", with(func(t *testing.T, cfg *Config) { signed(t, cfg, &cfg.CallbackURL, time.Hour) })},
-		{"callback reachable", Fail, "lookup nowhere.invalid", "RECARGA_CALLBACK_URL", with(func(_ *testing.T, cfg *Config) { cfg.CallbackURL = "https://nowhere.invalid" })},
+		{"callback reachable", Fail, "its address is not public", "RECARGA_WEBHOOK_ALLOW_PRIVATE",
+			with(func(t *testing.T, cfg *Config) { signed(t, cfg, &cfg.CallbackURL, time.Hour) })},
+		{"callback reachable", Fail, "lookup nowhere.invalid", "RECARGA_CALLBACK_URL",
+			with(func(_ *testing.T, cfg *Config) { cfg.CallbackURL = "https://nowhere.invalid" })},
 		{"callback certificate", Warn, ", 20 days$", "RECARGA_CALLBACK_URL", with(func(t *testing.T, cfg *Config) {
 			signed(t, cfg, &cfg.CallbackURL, 21*24*time.Hour-time.Minute)
 			cfg.WebhookAllowPrivate = true

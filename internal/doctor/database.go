@@ -27,6 +27,8 @@ type database struct {
 	db  *sql.DB
 	err error // of the URL
 	box *seal.Box
+	// tables is the query for how many tables say which version they are of.
+	tables string
 }
 
 func (d *database) close() {
@@ -46,7 +48,8 @@ const (
 	fixSchema = "run the newer recarga on all machines"
 
 	whyHeld = "each may have been charged, and waits for a person's decision"
-	fixHeld = "recarga list --state unknown, and for each: recarga get ID, ask the distributor, recarga resolve ID; or all by a statement: recarga reconcile"
+	fixHeld = "recarga list --state unknown, and for each: recarga get ID, ask the distributor, recarga resolve ID; or " +
+		"all by a statement: recarga reconcile"
 
 	whyKeys = "a caller whose key has expired places no orders"
 	fixKeys = "recarga caller rotate-key NAME --overlap 24h --expires-in 2160h, and give the caller the new key"
@@ -71,8 +74,8 @@ var (
 
 // schema compares the tables' version with the program's. To bring them up to date is not for a
 // doctor: each start of serve, api or worker does so.
-func (d *database) schema(ctx context.Context, tables string) Finding {
-	exists, err := value[int](ctx, d.db, tables)
+func (d *database) schema(ctx context.Context) Finding {
+	exists, err := value[int](ctx, d.db, d.tables)
 	if err != nil {
 		return fail("%v", err)
 	}
@@ -94,9 +97,9 @@ func (d *database) schema(ctx context.Context, tables string) Finding {
 	}
 }
 
-// held counts the orders that wait for a person; tables as for schema.
-func (d *database) held(ctx context.Context, tables string) Finding {
-	if exists, err := value[int](ctx, d.db, tables); err != nil || exists == 0 {
+// held counts the orders that wait for a person.
+func (d *database) held(ctx context.Context) Finding {
+	if exists, err := value[int](ctx, d.db, d.tables); err != nil || exists == 0 {
 		return nothing() // the schema's check says so
 	}
 	n, err := value[int](ctx, d.db, sqlHeld)
@@ -137,9 +140,9 @@ func (d *database) keys(ctx context.Context) Finding {
 	return warn("%s", strings.Join(soon, ", "))
 }
 
-// sealed counts the callers by the keys that their secrets are sealed with; tables as for schema.
-func (d *database) sealed(ctx context.Context, tables string) Finding {
-	if exists, err := value[int](ctx, d.db, tables); err != nil || exists == 0 {
+// sealed counts the callers by the keys that their secrets are sealed with.
+func (d *database) sealed(ctx context.Context) Finding {
+	if exists, err := value[int](ctx, d.db, d.tables); err != nil || exists == 0 {
 		return nothing() // the schema's check says so
 	}
 	rows, err := d.db.QueryContext(ctx, sqlSealed)
@@ -170,7 +173,7 @@ func (d *database) sealed(ctx context.Context, tables string) Finding {
 		return ok("no callers in the registry")
 	case len(unreadable) > 0:
 		return fail("no key opens those of %s", strings.Join(unreadable, ", ")).
-			with("set RECARGA_ENCRYPTION_KEY_OLD to the key that sealed them, or rotate them: recarga caller rotate-secret NAME")
+			with("set RECARGA_ENCRYPTION_KEY_OLD to the key that sealed them, or: recarga caller rotate-secret NAME")
 	default:
 		return unless(former == 0, Warn, "of %d callers, %d are sealed with a former key", all, former)
 	}

@@ -156,7 +156,8 @@ func Examine(ctx context.Context, cfg Config) []Finding {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = DefaultTimeout
 	}
-	parts := []part{newSettings(cfg), newDatabase(cfg), newRedis(cfg), newDistributor(cfg), newCallback(cfg), newAuxiliaries(cfg)}
+	parts := []part{newSettings(cfg), newDatabase(cfg), newRedis(cfg), newDistributor(cfg), newCallback(cfg),
+		newAuxiliaries(cfg)}
 	found := make([][]Finding, len(parts))
 	var wg sync.WaitGroup
 	for i, p := range parts {
@@ -169,9 +170,11 @@ func Examine(ctx context.Context, cfg Config) []Finding {
 // Checks are all checks there are, for both databases, in the order of their findings.
 func Checks() (all []Check) {
 	cfg := Config{Settings: config.Settings{
-		ArchiveDir: "archive", RedisURL: "redis://redis", DistributorURL: "https://distributor", CallbackURL: "https://caller",
+		ArchiveDir: "archive", RedisURL: "redis://redis", DistributorURL: "https://distributor",
+		CallbackURL: "https://caller",
 	}}
-	for _, p := range []part{newSettings(cfg), newSQLite(cfg), newPostgres(cfg), newRedis(cfg), newDistributor(cfg), newCallback(cfg), newAuxiliaries(cfg)} {
+	for _, p := range []part{newSettings(cfg), newSQLite(cfg), newPostgres(cfg), newRedis(cfg), newDistributor(cfg),
+		newCallback(cfg), newAuxiliaries(cfg)} {
 		all = append(all, slices.Concat(p.stages...)...)
 		p.close()
 	}

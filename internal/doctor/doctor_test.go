@@ -86,7 +86,8 @@ func TestBad(t *testing.T) {
 		t.Run(strings.ReplaceAll(c.check+" "+c.found, " ", "_"), func(t *testing.T) {
 			t.Parallel()
 			f := findingOf(t, c.in(t), c.check)
-			if f.Status != c.status || !regexp.MustCompile(c.found).MatchString(f.Found) || !regexp.MustCompile(c.fix).MatchString(f.Fix) {
+			if f.Status != c.status || !regexp.MustCompile(c.found).MatchString(f.Found) ||
+				!regexp.MustCompile(c.fix).MatchString(f.Fix) {
 				t.Errorf("%+v; want %s, found %q, fix %q", f, c.status, c.found, c.fix)
 			}
 		})
@@ -116,7 +117,8 @@ func TestDown(t *testing.T) {
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("took %s", took)
 	}
-	for _, check := range []string{"redis reachable", "postgres reachable", "distributor credentials", "callback certificate"} {
+	for _, check := range []string{"redis reachable", "postgres reachable", "distributor credentials",
+		"callback certificate"} {
 		if f := findingOf(t, found, check); f.Status != Fail || f.Fix == "" {
 			t.Errorf("%+v", f)
 		}
@@ -257,7 +259,8 @@ and customer. With ~--json~ the finding ~live purchase~ has the ~order~.
 
 func document() string {
 	var b strings.Builder
-	b.WriteString("<!-- Generated from internal/doctor by `go generate ./internal/doctor`. Do not edit. -->\n\n" + strings.ReplaceAll(introduction, "~", "`"))
+	b.WriteString("<!-- Generated from internal/doctor by `go generate ./internal/doctor`. Do not edit. -->\n\n" +
+		strings.ReplaceAll(introduction, "~", "`"))
 	table(&b, Checks())
 	b.WriteString(strings.ReplaceAll(liveIntroduction, "~", "`"))
 	table(&b, LiveChecks())

@@ -124,7 +124,8 @@ func served(t *testing.T) string {
 	}
 	t.Cleanup(func() { mustDo(t, q.Close()) })
 	for _, name := range []string{tasks.QueueTopups, tasks.QueueWebhooks} {
-		servers, err := q.Serve(queue.ServeConfig{Queue: name, Servers: 1, Concurrency: 1, ShutdownTimeout: time.Second}, nil)
+		servers, err := q.Serve(queue.ServeConfig{Queue: name, Servers: 1, Concurrency: 1, ShutdownTimeout: time.Second},
+			nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -103,16 +103,32 @@ func (l *Live) Close() {
 // checks are made one after the other. A failure ends the walk.
 func (l *Live) checks() []Check {
 	return []Check{
-		{"live reachable", "nothing can be bought without it", "correct RECARGA_DISTRIBUTOR_URL, let this machine through the firewall, or ask the distributor whether it admits this address", l.part.reachable},
-		{"live certificate", "with one that has ended, every purchase stops", "ask the distributor to renew it; if this machine does not know its issuer, install ca-certificates", l.part.certificate},
-		{"live shared token", "the token that the running workers share; not there with the embedded Redis", "nothing, if a login from elsewhere ended it; where the distributor allows one session, only programs on this RECARGA_REDIS_URL may log in", l.sharedToken},
-		{"live login", "the checklist's login, and every field of its answer; the new token is shared with the running workers. A wrong secret is not tried: the checklist does not ask for it, and some vendors lock the account", "correct RECARGA_DISTRIBUTOR_CUSTOMER_ID and RECARGA_DISTRIBUTOR_SECRET_KEY", l.login},
-		{"live token renewal", "the checklist's token refresh: a token that is refused with 401 must lead to a new login and to an answer; no refresh endpoint is documented", "ask the distributor: its document says 401 for an invalid token, on which Recarga logs in again", l.renewal},
-		{"live sessions", "whether a login ends the token before it: then every program that logs in must share one RECARGA_REDIS_URL", "ask the distributor how many sessions it allows", l.sessions},
-		{"live balance", "the checklist's balance inquiry: every field, the number as it was written, its age", "ask the distributor what its get_balance means; pay in, if it is empty", l.balance},
-		{"live errors", "all errors are to be JSON with success false and an error; checked in the refusal of the made-up token", "ask the distributor; Recarga decides by the status where the body says nothing", l.errors},
-		{"live clock", "a wrong clock here makes receivers refuse webhooks, and tokens end early or late", "synchronize this machine's clock (timedatectl set-ntp true)", l.clock},
-		{"live latency", "logins and balances that are slow mean purchases that are slower", "check the network, or ask the distributor; RECARGA_DISTRIBUTOR_TIMEOUT must be above the longest purchase, or it becomes an unknown", l.latency},
+		{"live reachable", "nothing can be bought without it",
+			"correct RECARGA_DISTRIBUTOR_URL, let this machine through the firewall, or ask the distributor whether it " +
+				"admits this address", l.part.reachable},
+		{"live certificate", "with one that has ended, every purchase stops",
+			"ask the distributor to renew it; if this machine does not know its issuer, install ca-certificates",
+			l.part.certificate},
+		{"live shared token", "the token that the running workers share; not there with the embedded Redis",
+			"nothing, if a login from elsewhere ended it; where the distributor allows one session, only programs on this " +
+				"RECARGA_REDIS_URL may log in", l.sharedToken},
+		{"live login", "the checklist's login, and every field of its answer; the new token is shared with the running " +
+			"workers. A wrong secret is not tried: the checklist does not ask for it, and some vendors lock the account",
+			"correct RECARGA_DISTRIBUTOR_CUSTOMER_ID and RECARGA_DISTRIBUTOR_SECRET_KEY", l.login},
+		{"live token renewal", "the checklist's token refresh: a token that is refused with 401 must lead to a new login " +
+			"and to an answer; no refresh endpoint is documented",
+			"ask the distributor: its document says 401 for an invalid token, on which Recarga logs in again", l.renewal},
+		{"live sessions", "whether a login ends the token before it: then every program that logs in must share one " +
+			"RECARGA_REDIS_URL", "ask the distributor how many sessions it allows", l.sessions},
+		{"live balance", "the checklist's balance inquiry: every field, the number as it was written, its age",
+			"ask the distributor what its get_balance means; pay in, if it is empty", l.balance},
+		{"live errors", "all errors are to be JSON with success false and an error; checked in the refusal of the made-up " +
+			"token", "ask the distributor; Recarga decides by the status where the body says nothing", l.errors},
+		{"live clock", "a wrong clock here makes receivers refuse webhooks, and tokens end early or late",
+			"synchronize this machine's clock (timedatectl set-ntp true)", l.clock},
+		{"live latency", "logins and balances that are slow mean purchases that are slower",
+			"check the network, or ask the distributor; RECARGA_DISTRIBUTOR_TIMEOUT must be above the longest purchase, or " +
+				"it becomes an unknown", l.latency},
 	}
 }
 
@@ -152,7 +168,8 @@ func (l *Live) sharedToken(ctx context.Context) Finding {
 	}
 	switch value, _, err := l.tokens.Load(ctx); {
 	case err != nil:
-		return warn("%v", err).with("start Redis, or correct RECARGA_REDIS_URL: the workers now have to log in again, each by itself")
+		return warn("%v", err).with("start Redis, or correct RECARGA_REDIS_URL: the workers now have to log in again, " +
+			"each by itself")
 	case value == "":
 		return ok("none: no worker has logged in lately")
 	}
@@ -183,7 +200,8 @@ func (l *Live) login(ctx context.Context) Finding {
 	life := time.Until(renewed).Round(time.Second)
 	f := deviating("login", answer, "accepted in %s; its token is renewed after %s", millis(answer.Took), life)
 	if life < shortToken {
-		return warn("%s", f.Found).with("ask the distributor for tokens that live longer: with these nearly every purchase logs in first")
+		return warn("%s", f.Found).with("ask the distributor for tokens that live longer: with these nearly every " +
+			"purchase logs in first")
 	}
 	return f
 }
@@ -197,7 +215,8 @@ func (l *Live) renewal(ctx context.Context) Finding {
 	case len(said) == 0 || said[0].Err != nil:
 		return refused(said, err)
 	case said[0].Status == http.StatusOK:
-		return fail("a made-up token was accepted").with("report it to the distributor: whoever knows its address can use the account")
+		return fail("a made-up token was accepted").with("report it to the distributor: whoever knows its address can use " +
+			"the account")
 	case said[0].Status != http.StatusUnauthorized:
 		return refused(said[:1], fmt.Errorf("a refused token was answered with HTTP %d", said[0].Status))
 	case err != nil:
@@ -246,9 +265,11 @@ func (l *Live) balance(ctx context.Context) Finding {
 	case f.Status != OK:
 		return f
 	case !amount.IsPositive():
-		return warn("%s", f.Found).with("pay into the account at the distributor: an empty one declines every purchase with code 51")
+		return warn("%s", f.Found).with("pay into the account at the distributor: an empty one declines every purchase " +
+			"with code 51")
 	case !amount.Equal(amount.Truncate(2)):
-		return warn("%s", f.Found).with("ask the distributor: more than two decimals hint at sums kept in binary floating point")
+		return warn("%s", f.Found).with("ask the distributor: more than two decimals hint at sums kept in binary floating " +
+			"point")
 	}
 	return unless(b.FetchedAt.Sub(b.LastUpdated) < oldBalance, Warn, "%s", f.Found)
 }
@@ -295,7 +316,8 @@ func (l *Live) latency(context.Context) Finding {
 	}
 	slices.Sort(took)
 	slowest := took[len(took)-1]
-	return unless(slowest < slowAnswer, Warn, "%d answers, half of them within %s, the slowest took %s", len(took), millis(took[len(took)/2]), millis(slowest))
+	return unless(slowest < slowAnswer, Warn, "%d answers, half of them within %s, the slowest took %s", len(took),
+		millis(took[len(took)/2]), millis(slowest))
 }
 
 func millis(d time.Duration) time.Duration {
@@ -309,7 +331,8 @@ func millis(d time.Duration) time.Duration {
 func deviating(call string, a timedAnswer, format string, args ...any) Finding {
 	f := ok(format, args...)
 	if all := distributor.Deviations(call, a.Body); len(all) > 0 {
-		return warn("%s; not as documented: %s", f.Found, strings.Join(all, ", ")).with("ask the distributor what changed, and whether its document is the current one")
+		return warn("%s; not as documented: %s", f.Found,
+			strings.Join(all, ", ")).with("ask the distributor what changed, and whether its document is the current one")
 	}
 	return f
 }
@@ -325,13 +348,16 @@ func refused(said []timedAnswer, err error) Finding {
 	case last.Err != nil:
 		return fail("%v", last.Err).with(until)
 	case last.Status == http.StatusTooManyRequests:
-		return fail("too many requests, HTTP 429%s", waiting(last.Header)).with("wait, and run it again; ask the distributor for its limit, and set RECARGA_DISTRIBUTOR_RATE below it")
+		return fail("too many requests, HTTP 429%s",
+			waiting(last.Header)).with("wait, and run it again; ask the distributor for its limit, and set " +
+			"RECARGA_DISTRIBUTOR_RATE below it")
 	case last.Status == http.StatusNotFound:
 		return fail("HTTP 404").with("correct RECARGA_DISTRIBUTOR_URL, which must end in /api/distributor")
 	case last.Status >= http.StatusInternalServerError:
 		return fail("the distributor is down, HTTP %d", last.Status).with(until)
 	case last.Status == http.StatusOK:
-		return fail("the answer to %s cannot be used: %s", last.Call, strings.Join(distributor.Deviations(last.Call, last.Body), ", ")).
+		return fail("the answer to %s cannot be used: %s", last.Call,
+			strings.Join(distributor.Deviations(last.Call, last.Body), ", ")).
 			with("correct RECARGA_DISTRIBUTOR_URL, if something else answers there; otherwise ask the distributor")
 	default:
 		return fail("%v", err)

@@ -41,7 +41,9 @@ type buying struct {
 // Purchase places the order, waits for its end for so long, and judges the result. It is called
 // after Examine found no failure. The details are the order's as it was last seen; its id is empty where
 // it was not placed.
-func (l *Live) Purchase(ctx context.Context, orders Orders, r topup.Request, wait time.Duration) ([]Finding, topup.Details) {
+func (l *Live) Purchase(
+	ctx context.Context, orders Orders, r topup.Request, wait time.Duration,
+) ([]Finding, topup.Details) {
 	b := &buying{live: l, orders: orders, request: r, wait: wait}
 	timeout := max(wait, l.cfg.Timeout) + deliveredWithin
 	found := l.walk(ctx, b.checks()[:1], timeout)
@@ -55,11 +57,17 @@ func (l *Live) Purchase(ctx context.Context, orders Orders, r topup.Request, wai
 
 func (b *buying) checks() []Check {
 	return []Check{
-		{"live order", "only with --purchase: an ordinary order, in the book of record before any money moves, so that it is never charged twice", "start recarga serve, or correct RECARGA_API_URL and RECARGA_API_KEY", b.place},
+		{"live order", "only with --purchase: an ordinary order, in the book of record before any money moves, so that it " +
+			"is never charged twice", "start recarga serve, or correct RECARGA_API_URL and RECARGA_API_KEY", b.place},
 		{"live purchase", "the checklist's test with a small amount", "see the order with recarga get", b.outcome},
-		{"live purchase answer", "the fields of a success, which a complaint or a reconciliation needs", "ask the distributor for what is missing", b.answer},
-		{"live webhook", "the caller must get the outcome", "set RECARGA_CALLBACK_URL, or see the tries with recarga get", b.delivered},
-		{"live balance change", "what the purchase cost, by get_balance before and by the answer or get_balance after: a hint, since others may buy or pay in meanwhile, and a balance may be old", "ask for it again with recarga balance; if it has still not changed, the API at RECARGA_API_URL works for another account, or the distributor must be asked", b.change},
+		{"live purchase answer", "the fields of a success, which a complaint or a reconciliation needs",
+			"ask the distributor for what is missing", b.answer},
+		{"live webhook", "the caller must get the outcome", "set RECARGA_CALLBACK_URL, or see the tries with recarga get",
+			b.delivered},
+		{"live balance change", "what the purchase cost, by get_balance before and by the answer or get_balance after: a " +
+			"hint, since others may buy or pay in meanwhile, and a balance may be old",
+			"ask for it again with recarga balance; if it has still not changed, the API at RECARGA_API_URL works for " +
+				"another account, or the distributor must be asked", b.change},
 	}
 }
 
@@ -82,7 +90,8 @@ func (b *buying) place(ctx context.Context) Finding {
 	case errors.As(err, &temporary) && !temporary.Temporary():
 		return fail("refused: %v", err)
 	default:
-		return fail("%v", err).with("see with recarga get %s whether it was placed after all: until then, buy no other; check RECARGA_API_URL and that recarga serve runs", b.request.ID)
+		return fail("%v", err).with("see with recarga get %s whether it was placed after all: until then, buy no other; "+
+			"check RECARGA_API_URL and that recarga serve runs", b.request.ID)
 	}
 }
 
@@ -95,16 +104,20 @@ func (b *buying) outcome(ctx context.Context) Finding {
 }
 
 func (b *buying) ended(d topup.Details) Finding {
-	said := fmt.Sprintf("%s after %s, attempts: %d", stateAndCode(d), d.UpdatedAt.Sub(d.CreatedAt).Round(time.Millisecond), d.AttemptCount)
+	said := fmt.Sprintf("%s after %s, attempts: %d", stateAndCode(d),
+		d.UpdatedAt.Sub(d.CreatedAt).Round(time.Millisecond), d.AttemptCount)
 	switch {
 	case d.State == topup.StateSucceeded:
 		return ok("%s", said)
 	case d.State == topup.StateUnknown:
-		return fail("%s: it may have been charged", said).with("find out at the distributor, then: recarga resolve %s --as succeeded or failed --reason …; it is not sent again by itself", d.ID)
+		return fail("%s: it may have been charged",
+			said).with("find out at the distributor, then: recarga resolve %s --as succeeded or failed --reason …; it is "+
+			"not sent again by itself", d.ID)
 	case d.State.Final():
 		return fail("%s", said).with("%s", declineFix(d.Order))
 	default:
-		return fail("still %s after %s", stateAndCode(d), b.wait).with("recarga watch %s; a worker must run on the API's database, and its queue must not be paused", d.ID)
+		return fail("still %s after %s", stateAndCode(d),
+			b.wait).with("recarga watch %s; a worker must run on the API's database, and its queue must not be paused", d.ID)
 	}
 }
 
@@ -146,7 +159,8 @@ func (b *buying) answer(context.Context) Finding {
 	for _, f := range []struct {
 		name  string
 		value topup.NullString
-	}{{"transaction_id", d.TransactionID}, {"response_message", d.ResponseMessage}, {"reference", d.Reference}, {"auth_code", d.AuthCode}} {
+	}{{"transaction_id", d.TransactionID}, {"response_message", d.ResponseMessage}, {"reference", d.Reference},
+		{"auth_code", d.AuthCode}} {
 		if f.value == "" {
 			missing = append(missing, f.name)
 		}
@@ -198,7 +212,8 @@ func (b *buying) fell(amount json.Number, by string) Finding {
 	case b.details.State == topup.StateSucceeded && !cost.IsPositive():
 		f.Status = Warn
 	case b.details.State == topup.StateFailed && cost.IsPositive():
-		return warn("%s, though the purchase failed", f.Found).with("see whether other orders were bought meanwhile; if not, ask the distributor about %s", b.request.ID)
+		return warn("%s, though the purchase failed",
+			f.Found).with("see whether other orders were bought meanwhile; if not, ask the distributor about %s", b.request.ID)
 	}
 	return f
 }

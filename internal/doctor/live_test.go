@@ -24,7 +24,9 @@ import (
 )
 
 // facing starts a sandbox behind a front that may answer in its place, and returns its URL.
-func facing(t *testing.T, change func(*sandbox.Config), front func(w http.ResponseWriter, r *http.Request, s *sandbox.Server)) string {
+func facing(
+	t *testing.T, change func(*sandbox.Config), front func(w http.ResponseWriter, r *http.Request, s *sandbox.Server),
+) string {
 	t.Helper()
 	cfg := sandbox.DefaultConfig()
 	if change != nil {
@@ -70,7 +72,8 @@ func slowAtLast(t *testing.T) string {
 	return facing(t, nil, func(w http.ResponseWriter, r *http.Request, s *sandbox.Server) {
 		if calls.Add(1) == last {
 			slow := strconv.FormatInt(slowAnswer.Milliseconds()+1, 10)
-			setting := httptest.NewRequestWithContext(r.Context(), http.MethodPost, "/sandbox/config", strings.NewReader(`{"latency_min_ms":`+slow+`,"latency_max_ms":`+slow+`}`))
+			setting := httptest.NewRequestWithContext(r.Context(), http.MethodPost, "/sandbox/config",
+				strings.NewReader(`{"latency_min_ms":`+slow+`,"latency_max_ms":`+slow+`}`))
 			s.ServeHTTP(httptest.NewRecorder(), setting)
 		}
 		s.ServeHTTP(w, r)
@@ -106,23 +109,37 @@ func TestLiveBad(t *testing.T) {
 		url        func(*testing.T) string
 		change     func(*LiveConfig)
 	}{
-		{"live reachable", Fail, "connection refused.*9 more", "RECARGA_DISTRIBUTOR_URL", func(t *testing.T) string { return "http://" + nobody(t) }, nil},
-		{"live reachable", Fail, "cannot be used", "RECARGA_DISTRIBUTOR_URL", func(*testing.T) string { return "ftp://x" }, nil},
-		{"live login", Fail, "^refused, HTTP 401 .6 more not checked.$", "RECARGA_DISTRIBUTOR_SECRET_KEY", with(nil), func(c *LiveConfig) { c.SecretKey = "geheim" }},
+		{"live reachable", Fail, "connection refused.*9 more", "RECARGA_DISTRIBUTOR_URL",
+			func(t *testing.T) string { return "http://" + nobody(t) }, nil},
+		{"live reachable", Fail, "cannot be used", "RECARGA_DISTRIBUTOR_URL", func(*testing.T) string { return "ftp://x" },
+			nil},
+		{"live login", Fail, "^refused, HTTP 401 .6 more not checked.$", "RECARGA_DISTRIBUTOR_SECRET_KEY", with(nil),
+			func(c *LiveConfig) { c.SecretKey = "geheim" }},
 		{"live login", Fail, "down, HTTP 503", "ask the distributor", answering(http.StatusServiceUnavailable), nil},
 		{"live login", Fail, "HTTP 429", "RECARGA_DISTRIBUTOR_RATE", answering(http.StatusTooManyRequests), nil},
-		{"live login", Fail, "HTTP 404", "must end in /api/distributor", func(t *testing.T) string { return vendor(t, nil) + "/login" }, nil},
-		{"live login", Fail, "cannot be used: it is not a JSON object", "something else answers", altering("/login", `(?s).*`, "Aprobado"), nil},
-		{"live login", Fail, "deadline exceeded", "until it answers", with(func(c *sandbox.Config) { c.LatencyMinMS, c.LatencyMaxMS = 60_000, 60_000 }), func(c *LiveConfig) { c.Timeout = 300 * time.Millisecond }},
-		{"live login", Warn, "not as documented: token_type is missing$", "what changed", altering("/login", `"token_type":"Bearer",`, ""), nil},
+		{"live login", Fail, "HTTP 404", "must end in /api/distributor",
+			func(t *testing.T) string { return vendor(t, nil) + "/login" }, nil},
+		{"live login", Fail, "cannot be used: it is not a JSON object", "something else answers",
+			altering("/login", `(?s).*`, "Aprobado"), nil},
+		{"live login", Fail, "deadline exceeded", "until it answers",
+			with(func(c *sandbox.Config) { c.LatencyMinMS, c.LatencyMaxMS = 60_000, 60_000 }),
+			func(c *LiveConfig) { c.Timeout = 300 * time.Millisecond }},
+		{"live login", Warn, "not as documented: token_type is missing$", "what changed",
+			altering("/login", `"token_type":"Bearer",`, ""), nil},
 		{"live login", Warn, "renewed after 9s", "live longer", with(func(c *sandbox.Config) { c.ExpiresIn = 10 }), nil},
-		{"live token renewal", Fail, "HTTP 429, to be asked again after \\d+ s", "RECARGA_DISTRIBUTOR_RATE", with(func(c *sandbox.Config) { c.LimitRequests = 1 }), nil},
+		{"live token renewal", Fail, "HTTP 429, to be asked again after \\d+ s", "RECARGA_DISTRIBUTOR_RATE",
+			with(func(c *sandbox.Config) { c.LimitRequests = 1 }), nil},
 		{"live token renewal", Fail, "^a made-up token was accepted", "whoever knows", trusting, nil},
-		{"live balance", Warn, `^0\.00 USD, of this moment$`, "pay into", with(func(c *sandbox.Config) { c.InitialBalance.Decimal = decimal.Zero }), nil},
-		{"live balance", Warn, `^1000\.00000000000011 USD`, "binary floating point", altering("/get_balance", `100000\.00`, "1000.00000000000011"), nil},
-		{"live balance", Warn, `^100000\.00 USD, \d{4,}h.* old$`, "get_balance means", altering("/get_balance", `"last_updated":"[^"]+"`, `"last_updated":"2024-12-17T00:00:00.000Z"`), nil},
-		{"live balance", Warn, `of unknown age; not as documented: last_updated is missing`, "what changed", altering("/get_balance", `,"last_updated":"[^"]+"`, ""), nil},
-		{"live errors", Warn, "not as documented: success is missing, error is missing", "what changed", altering("/get_balance", `"success":false,"error":`, `"message":`), nil},
+		{"live balance", Warn, `^0\.00 USD, of this moment$`, "pay into",
+			with(func(c *sandbox.Config) { c.InitialBalance.Decimal = decimal.Zero }), nil},
+		{"live balance", Warn, `^1000\.00000000000011 USD`, "binary floating point",
+			altering("/get_balance", `100000\.00`, "1000.00000000000011"), nil},
+		{"live balance", Warn, `^100000\.00 USD, \d{4,}h.* old$`, "get_balance means",
+			altering("/get_balance", `"last_updated":"[^"]+"`, `"last_updated":"2024-12-17T00:00:00.000Z"`), nil},
+		{"live balance", Warn, `of unknown age; not as documented: last_updated is missing`, "what changed",
+			altering("/get_balance", `,"last_updated":"[^"]+"`, ""), nil},
+		{"live errors", Warn, "not as documented: success is missing, error is missing", "what changed",
+			altering("/get_balance", `"success":false,"error":`, `"message":`), nil},
 		{"live clock", Warn, "(59|1m0).*s ahead", "synchronize", dated, nil},
 		{"live latency", Warn, "^6 answers, .* slowest took 2\\.", "RECARGA_DISTRIBUTOR_TIMEOUT", slowAtLast, nil},
 	}
@@ -135,7 +152,8 @@ func TestLiveBad(t *testing.T) {
 			}
 			found := walked(t, cfg)
 			f := findingOf(t, found, c.check)
-			if f.Status != c.status || !regexp.MustCompile(c.found).MatchString(f.Found) || !regexp.MustCompile(c.fix).MatchString(f.Fix) {
+			if f.Status != c.status || !regexp.MustCompile(c.found).MatchString(f.Found) ||
+				!regexp.MustCompile(c.fix).MatchString(f.Fix) {
 				t.Errorf("%+v; want %s, found %q, fix %q", f, c.status, c.found, c.fix)
 			}
 			if last := found[len(found)-1]; c.status == Fail && last.Check != c.check {
@@ -167,7 +185,8 @@ func walked(t *testing.T, cfg LiveConfig) []Finding {
 func TestLiveWell(t *testing.T) {
 	for name, one := range map[string]bool{"several: ": false, "one: ": true} {
 		t.Run(name, func(t *testing.T) {
-			found := walked(t, LiveConfig{URL: vendor(t, func(c *sandbox.Config) { c.OneSession = one }), CustomerID: "demo", SecretKey: "demo"})
+			found := walked(t, LiveConfig{URL: vendor(t, func(c *sandbox.Config) { c.OneSession = one }), CustomerID: "demo",
+				SecretKey: "demo"})
 			for _, f := range found {
 				if f.Status != OK {
 					t.Errorf("%+v", f)
@@ -234,12 +253,14 @@ func TestLiveTriesNoWrongSecret(t *testing.T) {
 // TestLiveCertificate: an end that is near is reported before anything is asked.
 func TestLiveCertificate(t *testing.T) {
 	a := authority(t)
-	cfg := LiveConfig{URL: a.server(t, 10*24*time.Hour+time.Hour), CustomerID: "demo", SecretKey: "demo", RootCAs: a.pool, Timeout: patience}
+	cfg := LiveConfig{URL: a.server(t, 10*24*time.Hour+time.Hour), CustomerID: "demo", SecretKey: "demo", RootCAs: a.pool,
+		Timeout: patience}
 	l := NewLive(cfg)
 	defer l.Close()
 	checks := l.checks()
 	i := slices.IndexFunc(checks, func(c Check) bool { return c.Name == "live certificate" })
-	if f := checks[i].bounded(context.Background(), patience); f.Status != Warn || !strings.HasSuffix(f.Found, ", 10 days") {
+	if f := checks[i].bounded(context.Background(), patience); f.Status != Warn ||
+		!strings.HasSuffix(f.Found, ", 10 days") {
 		t.Errorf("%+v", f)
 	}
 }

@@ -24,7 +24,7 @@ const (
 type postgres struct{ database }
 
 func newPostgres(cfg Config) part {
-	p := &postgres{database{box: seal.New(cfg.SealingKeys()...)}}
+	p := &postgres{database{box: seal.New(cfg.SealingKeys()...), tables: sqls.Get("postgres/tables")}}
 	config, err := pgx.ParseConfig(cfg.DatabaseURL)
 	if err != nil {
 		p.err = errors.New("the URL cannot be parsed") // its text may hold a password
@@ -32,19 +32,29 @@ func newPostgres(cfg Config) part {
 		p.open(config)
 	}
 	return part{stages: []stage{{
-		{"postgres reachable", "the book of record: without it nothing is accepted and nothing bought", "start PostgreSQL, or correct RECARGA_DATABASE_URL", p.ping},
+		{"postgres reachable", "the book of record: without it nothing is accepted and nothing bought",
+			"start PostgreSQL, or correct RECARGA_DATABASE_URL", p.ping},
 	}, {
-		{"postgres version", "the journal needs PostgreSQL 12; versions before 14 are no longer fixed", "upgrade PostgreSQL to 14 or newer", p.version},
-		{"postgres writable", "a standby or a read-only database accepts no order", "name the primary in RECARGA_DATABASE_URL, or set default_transaction_read_only=off", p.writable},
-		{"postgres fsync", "off, a crash of the machine destroys the book of record", "ALTER SYSTEM SET fsync = on; SELECT pg_reload_conf()", p.fsync},
-		{"postgres full_page_writes", "off, a crash in the middle of a write leaves torn pages", "ALTER SYSTEM SET full_page_writes = on; SELECT pg_reload_conf()", p.fullPages},
-		{"postgres synchronous_commit", "off, a crash loses orders that were accepted, and attempts that were made: those are then bought twice", "remove synchronous_commit from RECARGA_DATABASE_URL; a pooler must pass startup parameters on", p.synchronous},
+		{"postgres version", "the journal needs PostgreSQL 12; versions before 14 are no longer fixed",
+			"upgrade PostgreSQL to 14 or newer", p.version},
+		{"postgres writable", "a standby or a read-only database accepts no order",
+			"name the primary in RECARGA_DATABASE_URL, or set default_transaction_read_only=off", p.writable},
+		{"postgres fsync", "off, a crash of the machine destroys the book of record",
+			"ALTER SYSTEM SET fsync = on; SELECT pg_reload_conf()", p.fsync},
+		{"postgres full_page_writes", "off, a crash in the middle of a write leaves torn pages",
+			"ALTER SYSTEM SET full_page_writes = on; SELECT pg_reload_conf()", p.fullPages},
+		{"postgres synchronous_commit", "off, a crash loses orders that were accepted, and attempts that were made: those " +
+			"are then bought twice", "remove synchronous_commit from RECARGA_DATABASE_URL; a pooler must pass startup " +
+			"parameters on", p.synchronous},
 		{"postgres schema", whySchema, fixSchema, p.schema},
 		{"postgres unknown orders", whyHeld, fixHeld, p.held},
 		{"postgres caller keys", whyKeys, fixKeys, p.keys},
 		{"postgres sealed secrets", whySealed, fixSealed, p.sealed},
-		{"postgres clock", "orders are dated by the workers' clocks: one that is wrong ends attempts and schedules early or late", "synchronize the clocks of both machines (timedatectl set-ntp true)", p.clock},
-		{"postgres connections", "each process takes up to 16 connections; without them it neither accepts nor buys", "ALTER SYSTEM SET max_connections to 16 for each process and more for others, and restart PostgreSQL", p.connections},
+		{"postgres clock", "orders are dated by the workers' clocks: one that is wrong ends attempts and schedules early " +
+			"or late", "synchronize the clocks of both machines (timedatectl set-ntp true)", p.clock},
+		{"postgres connections", "each process takes up to 16 connections; without them it neither accepts nor buys",
+			"ALTER SYSTEM SET max_connections to 16 for each process and more for others, and restart PostgreSQL",
+			p.connections},
 	}}, close: p.close}
 }
 
@@ -120,15 +130,6 @@ func (p *postgres) synchronous(ctx context.Context) Finding {
 	return f
 }
 
-func (p *postgres) schema(ctx context.Context) Finding { return p.database.schema(ctx, postgresTables) }
-
-func (p *postgres) held(ctx context.Context) Finding { return p.database.held(ctx, postgresTables) }
-
-func (p *postgres) keys(ctx context.Context) Finding   { return p.database.keys(ctx) }
-func (p *postgres) sealed(ctx context.Context) Finding { return p.database.sealed(ctx, postgresTables) }
-
-var postgresTables = sqls.Get("postgres/tables")
-
 func (p *postgres) clock(ctx context.Context) Finding {
 	if err := p.db.PingContext(ctx); err != nil { // the time of a connect is not the question's
 		return fail("%v", err)
@@ -148,7 +149,8 @@ func (p *postgres) connections(ctx context.Context) Finding {
 	if err := p.db.QueryRowContext(ctx, sqlConnections).Scan(&allowed, &used); err != nil {
 		return fail("%v", err)
 	}
-	f := unless(allowed-used >= journalConnections, Warn, "%d allowed, %d in use; one process takes up to %d", allowed, used, journalConnections)
+	f := unless(allowed-used >= journalConnections, Warn, "%d allowed, %d in use; one process takes up to %d", allowed,
+		used, journalConnections)
 	if allowed < journalConnections {
 		f.Status = Fail
 	}

@@ -69,7 +69,8 @@ func (r *redisPart) served(context.Context) Finding {
 	if f.Status != OK {
 		return f
 	}
-	return unless(serving[ours[0]] > 0 && serving[ours[1]] > 0, Warn, "%d servers for %s, %d for %s", serving[ours[0]], ours[0], serving[ours[1]], ours[1])
+	return unless(serving[ours[0]] > 0 && serving[ours[1]] > 0, Warn, "%d servers for %s, %d for %s", serving[ours[0]],
+		ours[0], serving[ours[1]], ours[1])
 }
 
 func (r *redisPart) archived(context.Context) Finding {
@@ -106,7 +107,8 @@ func (r *redisPart) leaseless(ctx context.Context) Finding {
 		}
 		// Read after the active ones: a task that ends in between is in neither, and counts as one; a
 		// lease is good for half a minute, so its last second does not matter.
-		leased, err := r.rdb.ZRangeByScore(ctx, key+"lease", &redis.ZRangeBy{Min: strconv.FormatInt(time.Now().Unix(), 10), Max: "+inf"}).Result()
+		leased, err := r.rdb.ZRangeByScore(ctx, key+"lease",
+			&redis.ZRangeBy{Min: strconv.FormatInt(time.Now().Unix(), 10), Max: "+inf"}).Result()
 		if err != nil {
 			return Fail, fmt.Sprintf("%s: %v", q.Queue, err)
 		}

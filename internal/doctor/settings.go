@@ -26,20 +26,24 @@ type settings struct{ Config }
 func newSettings(cfg Config) part {
 	s := settings{cfg}
 	return part{stages: []stage{{
-		{"distributor timeout", "the distributor tries several providers one after the other; a purchase that is cut short is an `unknown`, which a person must settle",
+		{"distributor timeout", "the distributor tries several providers one after the other; a purchase that is cut " +
+			"short is an `unknown`, which a person must settle",
 			"set RECARGA_DISTRIBUTOR_TIMEOUT to 120s, and RECARGA_SHUTDOWN_TIMEOUT to 150s", s.timeout},
 		{"unknown outcomes", "sending again charges twice unless the distributor ignores a repeated id",
-			"have the distributor's written promise that a repeated distributor_transaction_id is never charged again, or set RECARGA_ON_UNKNOWN=hold", s.unknown},
+			"have the distributor's written promise that a repeated distributor_transaction_id is never charged again, or " +
+				"set RECARGA_ON_UNKNOWN=hold", s.unknown},
 		{"distributor url", "over http the credentials and every purchase travel in the clear",
 			"set RECARGA_DISTRIBUTOR_URL to an https:// URL, and RECARGA_DISTRIBUTOR_ALLOW_HTTP=false", s.distributor},
 		{"secrets", "whoever reads a secret can buy with it; every user of the machine sees flags in the list of processes",
 			"give each secret in the environment, or in a file that only this user can read (chmod 600), " +
 				"named by its setting with _FILE", s.secrets},
-		{"admin key", "it sees every caller's orders and decides what was charged; without it unknown orders cannot be settled",
+		{"admin key", "it sees every caller's orders and decides what was charged; without it unknown orders cannot be " +
+			"settled",
 			"set RECARGA_ADMIN_KEY to what this prints: recarga key", s.adminKey},
 		{"api key", "whoever guesses it spends the balance",
 			"set RECARGA_API_KEY to what this prints: recarga key", s.apiKey},
-		{"private webhooks", "whoever sets a callback URL can make the worker call addresses inside the network, and webhooks travel in the clear",
+		{"private webhooks", "whoever sets a callback URL can make the worker call addresses inside the network, and " +
+			"webhooks travel in the clear",
 			"set RECARGA_WEBHOOK_ALLOW_PRIVATE=false, unless every caller is trusted", s.private},
 		{"http address", "the API speaks plain http: on a public interface keys travel in the clear",
 			"set RECARGA_HTTP_ADDR to a loopback or private address, behind a proxy that speaks https", s.http},
@@ -53,7 +57,8 @@ func newSettings(cfg Config) part {
 }
 
 func (s settings) timeout(context.Context) Finding {
-	return unless(s.DistributorTimeout >= shortPurchase, Warn, "RECARGA_DISTRIBUTOR_TIMEOUT is %s, RECARGA_SHUTDOWN_TIMEOUT %s", s.DistributorTimeout, s.ShutdownTimeout)
+	return unless(s.DistributorTimeout >= shortPurchase, Warn,
+		"RECARGA_DISTRIBUTOR_TIMEOUT is %s, RECARGA_SHUTDOWN_TIMEOUT %s", s.DistributorTimeout, s.ShutdownTimeout)
 }
 
 func (s settings) unknown(context.Context) Finding {

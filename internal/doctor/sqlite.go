@@ -31,24 +31,32 @@ type sqlite struct {
 
 func newSQLite(cfg Config) part {
 	_, path, _ := strings.Cut(cfg.DatabaseURL, ":")
-	s := &sqlite{database: database{box: seal.New(cfg.SealingKeys()...)}}
+	s := &sqlite{database: database{box: seal.New(cfg.SealingKeys()...), tables: sqls.Get("sqlite/tables")}}
 	s.path, s.err = filepath.Abs(strings.TrimPrefix(path, "//"))
 	s.folder = filepath.Dir(s.path)
 	return part{stages: []stage{{
-		{"sqlite file", "the book of record: without it nothing is accepted and nothing bought", "create the folder of RECARGA_DATABASE_URL and give it and the file to this user (chown)", s.writable},
+		{"sqlite file", "the book of record: without it nothing is accepted and nothing bought",
+			"create the folder of RECARGA_DATABASE_URL and give it and the file to this user (chown)", s.writable},
 	}, {
 		{"sqlite permissions", "the book of record has phone numbers, and who may write to it says what was bought",
 			"let only this user read RECARGA_DATABASE_URL's file (chmod 600) and its folder (chmod 700)", s.private},
-		{"sqlite file system", "the processes share memory through the file (WAL), which network and user-space file systems do not do: the book of record is destroyed", "name a file on a local disk in RECARGA_DATABASE_URL, or use PostgreSQL", s.local},
-		{"sqlite disk space", "on a full disk nothing is accepted, and no outcome is written down", "make room on the disk of RECARGA_DATABASE_URL's file", s.space},
-		{"sqlite journal mode", "only in WAL mode do readers not hinder writers; Recarga's own connections set it, with synchronous=FULL", "start recarga serve once, which sets WAL; if it does not, name a file on a local disk in RECARGA_DATABASE_URL", s.journalMode},
+		{"sqlite file system", "the processes share memory through the file (WAL), which network and user-space file " +
+			"systems do not do: the book of record is destroyed",
+			"name a file on a local disk in RECARGA_DATABASE_URL, or use PostgreSQL", s.local},
+		{"sqlite disk space", "on a full disk nothing is accepted, and no outcome is written down",
+			"make room on the disk of RECARGA_DATABASE_URL's file", s.space},
+		{"sqlite journal mode", "only in WAL mode do readers not hinder writers; Recarga's own connections set it, with " +
+			"synchronous=FULL", "start recarga serve once, which sets WAL; if it does not, name a file on a local disk in " +
+			"RECARGA_DATABASE_URL", s.used(s.journalMode)},
 	}, {
-		{"sqlite integrity", "a damaged file loses orders", "stop every process; restore RECARGA_DATABASE_URL's file from a backup, or rescue it with: sqlite3 FILE .recover", s.integrity},
+		{"sqlite integrity", "a damaged file loses orders",
+			"stop every process; restore RECARGA_DATABASE_URL's file from a backup, or rescue it with: sqlite3 FILE .recover",
+			s.used(s.integrity)},
 	}, {
-		{"sqlite schema", whySchema, fixSchema, s.schema},
-		{"sqlite unknown orders", whyHeld, fixHeld, s.held},
-		{"sqlite caller keys", whyKeys, fixKeys, s.keys},
-		{"sqlite sealed secrets", whySealed, fixSealed, s.sealed},
+		{"sqlite schema", whySchema, fixSchema, s.used(s.schema)},
+		{"sqlite unknown orders", whyHeld, fixHeld, s.used(s.held)},
+		{"sqlite caller keys", whyKeys, fixKeys, s.used(s.keys)},
+		{"sqlite sealed secrets", whySealed, fixSealed, s.used(s.sealed)},
 	}}, close: s.close}
 }
 
@@ -67,6 +75,16 @@ func openReadOnly(path string) (*sql.DB, error) {
 func (s *sqlite) isNew() bool {
 	file, err := os.Stat(s.path)
 	return errors.Is(err, fs.ErrNotExist) || err == nil && file.Size() == 0
+}
+
+// used makes a check that does not apply before the first start.
+func (s *sqlite) used(check func(context.Context) Finding) func(context.Context) Finding {
+	return func(ctx context.Context) Finding {
+		if s.isNew() {
+			return nothing()
+		}
+		return check(ctx)
+	}
 }
 
 func (s *sqlite) writable(context.Context) Finding {
@@ -125,9 +143,6 @@ func judgeSpace(free int64) Finding {
 // journalMode reads the file's head, where bytes 18 and 19 are 2 in WAL mode
 // (https://sqlite.org/fileformat.html): a connection may not know how others open it.
 func (s *sqlite) journalMode(context.Context) Finding {
-	if s.isNew() {
-		return nothing()
-	}
 	file, err := os.Open(s.path)
 	if err != nil {
 		return fail("%v", err)
@@ -144,9 +159,6 @@ func (s *sqlite) journalMode(context.Context) Finding {
 }
 
 func (s *sqlite) integrity(ctx context.Context) Finding {
-	if s.isNew() {
-		return nothing()
-	}
 	if s.db, s.err = openReadOnly(s.path); s.err != nil {
 		return fail("%v", s.err)
 	}
@@ -159,34 +171,4 @@ func (s *sqlite) integrity(ctx context.Context) Finding {
 	default:
 		return unless(said == "ok", Fail, "quick_check: %s", said)
 	}
-}
-
-func (s *sqlite) schema(ctx context.Context) Finding {
-	if s.isNew() {
-		return nothing()
-	}
-	return s.database.schema(ctx, sqlTables)
-}
-
-var sqlTables = sqls.Get("sqlite/tables")
-
-func (s *sqlite) held(ctx context.Context) Finding {
-	if s.isNew() {
-		return nothing()
-	}
-	return s.database.held(ctx, sqlTables)
-}
-
-func (s *sqlite) keys(ctx context.Context) Finding {
-	if s.isNew() {
-		return nothing()
-	}
-	return s.database.keys(ctx)
-}
-
-func (s *sqlite) sealed(ctx context.Context) Finding {
-	if s.isNew() {
-		return nothing()
-	}
-	return s.database.sealed(ctx, sqlTables)
 }

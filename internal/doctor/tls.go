@@ -36,7 +36,8 @@ func certificate(ctx context.Context, dialer *net.Dialer, u *url.URL, roots *x50
 	}
 	ends := soonest(secured.ConnectionState().VerifiedChains)
 	left := time.Until(ends)
-	return unless(left >= certificateWarn, Warn, "valid until %s, %d days", ends.UTC().Format(time.DateOnly), int(left/(24*time.Hour)))
+	return unless(left >= certificateWarn, Warn, "valid until %s, %d days", ends.UTC().Format(time.DateOnly),
+		int(left/(24*time.Hour)))
 }
 
 // soonest is when the chain that lasts longest ends.
@@ -63,5 +64,6 @@ func connect(ctx context.Context, dialer *net.Dialer, u *url.URL) (string, error
 		return "", err
 	}
 	defer func() { _ = conn.Close() }() // nothing was written
-	return fmt.Sprintf("%s is %s, %s away", origin.HostPort(u), conn.RemoteAddr(), time.Since(began).Round(100*time.Microsecond)), nil
+	return fmt.Sprintf("%s is %s, %s away", origin.HostPort(u), conn.RemoteAddr(),
+		time.Since(began).Round(100*time.Microsecond)), nil
 }

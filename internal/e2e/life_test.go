@@ -34,7 +34,7 @@ var stacks = []stack{
 }
 
 // TestEveryFate sends one order for each of the distributor's answers through the whole program: its
-// state, the vendor's ledger, the number of requests and the webhook must all tell the same.
+// state, the vendor's ledger, the number of requests and the webhook must all say the same.
 func TestEveryFate(t *testing.T) {
 	fates := []struct {
 		phone    topup.Phone

@@ -10,9 +10,9 @@ import (
 	"recarga/topup"
 )
 
-// TestLogTellsEveryChange: each change of an order's state is one line, with the ids to find the rest, and the
+// TestLogHasEveryChange: each change of an order's state is one line, with the ids to find the rest, and the
 // webhook's delivery is another.
-func TestLogTellsEveryChange(t *testing.T) {
+func TestLogHasEveryChange(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	p := w.start(t, "serve")

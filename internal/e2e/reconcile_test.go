@@ -367,7 +367,7 @@ func TestReconcileProvesAbsence(t *testing.T) {
 		sell()
 	}
 	sold := time.Now()
-	testkit.Eventually(t, patience, func() bool { return time.Since(sold) > 2*time.Second }, "the statement's times tell them from what follows")
+	testkit.Eventually(t, patience, func() bool { return time.Since(sold) > 2*time.Second }, "the statement's times distinguish them from what follows")
 	unknown := []topup.ID{"CUT-BEFORE", "BROKEN"}
 	for i, phone := range []topup.Phone{"5500000503", "5500000500"} {
 		if d := settled(t, c, place(t, c, order(string(unknown[i]), phone)).ID); d.State != topup.StateUnknown {

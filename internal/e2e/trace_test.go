@@ -288,9 +288,9 @@ func TestTraceOfASweep(t *testing.T) {
 	w.start(t, "worker")
 	w.notified(t, settled(t, api.client(), "SWEPT"))
 	testkit.Eventually(t, patience, func() bool {
-		ring, ok := spans.by("recarga-worker: enqueue topups")
+		wake, ok := spans.by("recarga-worker: enqueue topups")
 		task, _ := spans.by("recarga-worker: process topups")
-		return ok && ring.trace != callersTrace && ring.parent == "" && ring.attributes[topup.TraceOrder] == "SWEPT" && task.parent == ring.id
+		return ok && wake.trace != callersTrace && wake.parent == "" && wake.attributes[topup.TraceOrder] == "SWEPT" && task.parent == wake.id
 	}, "the sweep's trace is whole")
 }
 

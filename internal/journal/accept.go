@@ -15,11 +15,11 @@ var (
 	sqlOrder      = sqls.Get("order")
 	sqlArchivedID = sqls.Get("is_archived")
 	sqlInsert     = sqls.Engines("insert")
-	// sqlInsertInvalid also takes an order whose id lacks its caller's prefix: that is what it is told.
+	// sqlInsertInvalid also takes an order whose id lacks its caller's prefix: that is what it says.
 	sqlInsertInvalid = sqls.Get("insert_invalid")
 )
 
-// Accept records a new order durably, queued; one of bulk priority that is due stands in line from the start. The repeat of an order's id and content returns the
+// Accept records a new order durably, queued; one of bulk priority that is due waits from the start. The repeat of an order's id and content returns the
 // order as it now is, with replayed set.
 //
 // Errors: topup.ErrConflict when the id is taken by other content or another caller; those of topup.FieldErrors when
@@ -45,12 +45,12 @@ func (j *Journal) Accept(ctx context.Context, r topup.Request, now time.Time) (o
 	a, err := write(ctx, j, string(r.ID), func(t *tx) (accepted, error) {
 		if refused == nil {
 			// What is stored is what was given, so it need not be read back.
-			if inserted, err := t.ending(true).exec(sqlInsert.SQLite, insert...); inserted > 0 || err != nil {
+			if inserted, err := t.last(true).Exec(sqlInsert.SQLite, insert...); inserted > 0 || err != nil {
 				return accepted{record: fresh}, err
 			}
 		}
 		stored, err := t.repeated(fresh, refused)
-		return accepted{record: stored, replayed: !t.again || !stored.CreatedAt.Equal(now)}, err
+		return accepted{record: stored, replayed: !t.Again() || !stored.CreatedAt.Equal(now)}, err
 	})
 	if errors.Is(err, errArchived) {
 		a.record, err = j.archivedRecord(ctx, r.ID)
@@ -100,7 +100,7 @@ func (r record) differsFrom(stored record) error {
 }
 
 // AcceptInvalid records an order that came through Redis alone and cannot be bought: failed, for the
-// order's own reason or else as invalid, with why as its response message, and with the event to tell
+// order's own reason or else as invalid, with why as its response message, and with the event that says
 // of it. Its fields may be empty, but for the id.
 // An id that is taken is topup.ErrConflict, and nothing changes; one that begins with another caller's prefix is
 // recorded neither: the error is one of topup.FieldErrors.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"recarga/internal/archive"
+	"recarga/internal/journal/commit"
 	"recarga/internal/sqlfile"
 	"recarga/topup"
 )
@@ -69,7 +70,7 @@ func (j *Journal) Archive(
 	if j.archive == "" {
 		return total, errNoFolder
 	}
-	conn, release, err := j.engine.alone(ctx)
+	conn, release, err := alone(ctx, j.engine)
 	if err != nil {
 		return total, fmt.Errorf("archive: %w", err)
 	}
@@ -96,22 +97,22 @@ var (
 
 // alone is a connection of the only process that moves orders: the numbers of members then rise in the order of their
 // commits, which an export relies on. SQLite has one writer anyhow.
-func (e *engine) alone(ctx context.Context) (conn *sql.Conn, release func(), err error) {
-	if conn, err = e.write.Conn(ctx); err != nil {
+func alone(ctx context.Context, e *commit.Engine) (conn *sql.Conn, release func(), err error) {
+	if conn, err = e.Write.Conn(ctx); err != nil {
 		return nil, nil, err
 	}
 	mine := true
 	// The end of the connection is the end of its transaction and its lock, whatever has become of them. A busy server
 	// takes its time to see that end, so that the lock is given back first.
 	release = func() {
-		if e.name == "postgres" && mine {
+		if e.IsPostgres() && mine {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockFor)
 			defer cancel()
 			_, _ = conn.ExecContext(ctx, sqlUnlockArchive, archiveLock)
 		}
 		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 	}
-	if e.name == "postgres" {
+	if e.IsPostgres() {
 		err = conn.QueryRowContext(ctx, sqlLockArchive, archiveLock).Scan(&mine)
 	}
 	if err == nil && !mine {
@@ -202,7 +203,7 @@ func (j *Journal) writeFile(
 func (j *Journal) leaving(
 	ctx context.Context, before time.Time, after Place,
 ) (records []record, entries []entry, err error) {
-	t, err := j.engine.read.BeginTx(ctx, j.engine.readTx)
+	t, err := j.engine.Read.BeginTx(ctx, j.engine.ReadTx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -242,9 +243,9 @@ func written(file *archive.Writer, records []record, entries []entry) (m member,
 
 // move takes the orders of a member out of the tables, but for those that are not as they were written.
 func (j *Journal) move(ctx context.Context, conn *sql.Conn, file string, m member) (n int, err error) {
-	for range retries {
-		n, err = j.engine.alter(ctx, conn, func() (int, error) { return m.leave(ctx, j.engine, conn, file) })
-		if err == nil || !j.engine.transient(err) {
+	for range commit.Retries {
+		n, err = j.engine.Alter(ctx, conn, func() (int, error) { return m.leave(ctx, j.engine, conn, file) })
+		if err == nil || !j.engine.Transient(err) {
 			break
 		}
 	}
@@ -252,26 +253,6 @@ func (j *Journal) move(ctx context.Context, conn *sql.Conn, file string, m membe
 		return 0, fmt.Errorf("move to %s: %w", file, err)
 	}
 	return n, nil
-}
-
-// alter runs a change in a transaction on a connection of database/sql. In PostgreSQL it sees one moment, and fails
-// where another one has changed what it changes.
-func (e *engine) alter(ctx context.Context, conn *sql.Conn, change func() (int, error)) (n int, err error) {
-	for until := time.Now().Add(e.beginFor); ; {
-		_, err = conn.ExecContext(ctx, e.beginAlone)
-		if err == nil || !e.busy(err) || time.Now().After(until) {
-			break
-		}
-	}
-	if err != nil {
-		return 0, err
-	}
-	end := "COMMIT"
-	if n, err = change(); err != nil || n == 0 {
-		end = "ROLLBACK"
-	}
-	_, endErr := conn.ExecContext(context.WithoutCancel(ctx), end)
-	return n, errors.Join(err, endErr)
 }
 
 var (
@@ -285,8 +266,8 @@ var (
 	}
 )
 
-func (m member) leave(ctx context.Context, e *engine, conn *sql.Conn, file string) (n int, err error) {
-	records, err := query(ctx, conn, scanOrder, e.words(sqlChosenOrders), keysOf(e, m.records))
+func (m member) leave(ctx context.Context, e *commit.Engine, conn *sql.Conn, file string) (n int, err error) {
+	records, err := query(ctx, conn, scanOrder, e.Words(sqlChosenOrders), keysOf(e, m.records))
 	if err != nil {
 		return 0, err
 	}
@@ -310,7 +291,7 @@ func (m member) leave(ctx context.Context, e *engine, conn *sql.Conn, file strin
 	return len(leaving), m.take(ctx, e, conn, file, leaving)
 }
 
-func (m member) take(ctx context.Context, e *engine, conn *sql.Conn, file string, leaving []record) error {
+func (m member) take(ctx context.Context, e *commit.Engine, conn *sql.Conn, file string, leaving []record) error {
 	var number int64
 	from, until := leaving[0].CreatedAt.UnixMicro(), leaving[len(leaving)-1].CreatedAt.UnixMicro()
 	if err := conn.QueryRowContext(ctx, sqlNewMember, file, m.place, len(leaving), from,
@@ -324,7 +305,7 @@ func (m member) take(ctx context.Context, e *engine, conn *sql.Conn, file string
 	}
 	keys := keysOf(e, leaving)
 	for _, del := range sqlDeletes {
-		if _, err := conn.ExecContext(ctx, e.words(del), keys); err != nil {
+		if _, err := conn.ExecContext(ctx, e.Words(del), keys); err != nil {
 			return err
 		}
 	}
@@ -344,7 +325,7 @@ var sqlArchived = sqls.Get("archived")
 func (j *Journal) archived(ctx context.Context, id topup.ID) (e entry, err error) {
 	var file string
 	var place int64
-	err = j.engine.read.QueryRowContext(ctx, sqlArchived, string(id)).Scan(&file, &place)
+	err = j.engine.Read.QueryRowContext(ctx, sqlArchived, string(id)).Scan(&file, &place)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = topup.ErrNotFound
 	}
@@ -436,7 +417,7 @@ var sqlTaken = sqls.Engines("taken")
 
 // taken are those of the entries whose ids are taken by orders of the member.
 func (j *Journal) taken(ctx context.Context, m stored, entries []entry) ([]entry, error) {
-	ids, err := list(ctx, j, scanID, j.engine.words(sqlTaken), set(j.engine, idsOf(entries)), m.number)
+	ids, err := list(ctx, j, scanID, j.engine.Words(sqlTaken), set(j.engine, idsOf(entries)), m.number)
 	return slices.DeleteFunc(entries, func(e entry) bool { return !slices.Contains(ids, e.ID) }), err
 }
 

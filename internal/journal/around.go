@@ -26,7 +26,7 @@ func (j *Journal) Around(
 	ctx context.Context, id topup.ID, number int, now time.Time,
 ) (s topup.Surroundings, err error) {
 	var started time.Time
-	db := j.engine.read
+	db := j.engine.Read
 	if err := db.QueryRowContext(ctx, sqlStarted, string(id), number).Scan(when{&started}); err != nil {
 		return s, fmt.Errorf("around %s attempt %d: %w", id, number, err)
 	}
@@ -68,7 +68,7 @@ var sqlEvidence = sqls.Get("evidence")
 // nothing.
 func (j *Journal) AddEvidence(ctx context.Context, id topup.ID, number int, evidence string) error {
 	_, err := write(ctx, j, string(id), func(t *tx) (int64, error) {
-		return t.exec(sqlEvidence, string(id), number, text(evidence))
+		return t.Exec(sqlEvidence, string(id), number, text(evidence))
 	})
 	if err != nil {
 		return fmt.Errorf("evidence of %s attempt %d: %w", id, number, err)

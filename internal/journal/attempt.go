@@ -43,16 +43,16 @@ func (j *Journal) begin(ctx context.Context, query string, id topup.ID, attempts
 	nonce, endsAt := rand.Int64(), j.limits.afterFirst(now)
 	r, err := write(ctx, j, string(id), func(t *tx) (record, error) {
 		args := []any{string(id), attempts, now.UnixMicro(), deadline.UnixMicro(), endsAt, worker, nonce}
-		r, found, err := t.ending(t.bulk).order(query, args...)
+		r, found, err := t.last(t.Bulk()).order(query, args...)
 		switch {
 		case err != nil:
 			return r, err
 		case !found:
 			return t.own(id, attempts+1, worker, nonce)
-		case t.bulk: // which has recorded the attempt as well
+		case t.Bulk(): // which has recorded the attempt as well
 			return r, nil
 		}
-		_, err = t.exec(sqlAttempt, r.key, r.AttemptCount, worker, nonce, now.UnixMicro(), deadline.UnixMicro())
+		_, err = t.Exec(sqlAttempt, r.key, r.AttemptCount, worker, nonce, now.UnixMicro(), deadline.UnixMicro())
 		return r, err
 	})
 	if err != nil {
@@ -89,7 +89,7 @@ var sqlDoubt = sqls.Get("doubt")
 // sqlCleared ends an order that was held only for the doubt about an earlier attempt, which is gone.
 var sqlCleared = sqls.Get("cleared")
 
-// settled is an order after a change, and the event that tells of it, if it is told.
+// settled is an order after a change, and the event for the caller, if there is one.
 type settled struct {
 	order topup.Order
 	event *topup.Event
@@ -156,7 +156,7 @@ func coherent(s topup.Settlement) bool {
 // finish writes the attempt first: its result is evidence, whatever has become of the order. The usual case, in
 // which the attempt is under way, is one statement where it can be.
 func (t *tx) finish(s topup.Settlement, now time.Time) (settled, error) {
-	if t.bulk {
+	if t.Bulk() {
 		r, found, err := t.order(sqlSettle, settleArgs(s, now)...)
 		if err != nil {
 			return settled{}, err
@@ -208,7 +208,7 @@ func lostUnless(found bool) error {
 func (t *tx) result(s topup.Settlement, now time.Time) (was topup.Outcome, found bool, err error) {
 	r := s.Result
 	for _, was := range []topup.Outcome{"", topup.OutcomeUnknown} {
-		n, err := t.exec(sqlResult, string(s.ID), s.Number, string(was), string(r.Outcome), now.UnixMicro(),
+		n, err := t.Exec(sqlResult, string(s.ID), s.Number, string(was), string(r.Outcome), now.UnixMicro(),
 			r.HTTPStatus, string(r.Code), r.Message, r.Error, r.Evidence)
 		if err != nil || n > 0 {
 			return was, n > 0, err
@@ -227,13 +227,13 @@ func finishArgs(s topup.Settlement, before topup.State, doubt int, now time.Time
 	if r.BalanceAfter != nil {
 		balance = text(r.BalanceAfter.String())
 	}
-	told := 0
+	notified := 0
 	if topup.EventTypeOf(s.State) != "" {
-		told = 1
+		notified = 1
 	}
 	return []any{
 		string(s.ID), s.Number, string(before), string(s.State), string(s.Reason), string(r.Code), r.Message, r.TransactionID, r.Reference,
-		r.AuthCode, balance, now.UnixMicro(), micros(finished), micros(s.NextAttemptAt), told, doubt,
+		r.AuthCode, balance, now.UnixMicro(), micros(finished), micros(s.NextAttemptAt), notified, doubt,
 	}
 }
 

@@ -24,7 +24,7 @@ var sqlClaimBalance = sqls.Get("claim_balance")
 // ClaimBalance gives one of those who ask at once the right to ask the distributor, once in every so long.
 func (j *Journal) ClaimBalance(ctx context.Context, every time.Duration, now time.Time) (bool, error) {
 	n, err := j.balanceWrite(ctx, func(t *tx) (int64, error) {
-		return t.exec(sqlClaimBalance, now.Add(every).UnixMicro(), now.UnixMicro())
+		return t.Exec(sqlClaimBalance, now.Add(every).UnixMicro(), now.UnixMicro())
 	})
 	return n > 0, err
 }
@@ -50,18 +50,18 @@ var (
 func (j *Journal) RecordBalance(ctx context.Context, r topup.BalanceReading) error {
 	minute := r.At.Unix() / 60
 	_, err := j.balanceWrite(ctx, func(t *tx) (int64, error) {
-		if _, err := t.exec(sqlKeepBalance, minute, r.At.UnixMicro(), int64(r.Amount), text(r.Currency)); err != nil {
+		if _, err := t.Exec(sqlKeepBalance, minute, r.At.UnixMicro(), int64(r.Amount), text(r.Currency)); err != nil {
 			return 0, err
 		}
 		if minute%60 == 0 {
-			if _, err := t.exec(sqlForgetBalances, r.At.Add(-balancesKept).Unix()/60); err != nil {
+			if _, err := t.Exec(sqlForgetBalances, r.At.Add(-balancesKept).Unix()/60); err != nil {
 				return 0, err
 			}
-			if _, err := t.exec(sqlForgetChanges, r.At.Add(-balancesKept).UnixMicro()); err != nil {
+			if _, err := t.Exec(sqlForgetChanges, r.At.Add(-balancesKept).UnixMicro()); err != nil {
 				return 0, err
 			}
 		}
-		return t.exec(sqlSeeBalance, int64(r.Amount), text(r.Currency), r.From.UnixMicro(), r.At.UnixMicro())
+		return t.Exec(sqlSeeBalance, int64(r.Amount), text(r.Currency), r.From.UnixMicro(), r.At.UnixMicro())
 	})
 	return err
 }
@@ -72,7 +72,7 @@ var sqlBalance = sqls.Get("balance")
 func (j *Journal) Balance(ctx context.Context) (s topup.BalanceStanding, err error) {
 	var low int
 	var at int64
-	err = j.engine.read.QueryRowContext(ctx, sqlBalance).Scan(&s.Amount, &s.Currency, when{&s.From}, &at,
+	err = j.engine.Read.QueryRowContext(ctx, sqlBalance).Scan(&s.Amount, &s.Currency, when{&s.From}, &at,
 		when{&s.AskAfter}, &low, &s.Drift)
 	if err != nil {
 		return s, fmt.Errorf("balance: %w", err)
@@ -120,7 +120,7 @@ func (j *Journal) SetBalanceLow(
 	}
 	n, err := j.balanceWrite(ctx, func(t *tx) (int64, error) {
 		ev = nil
-		n, err := t.exec(sqlBalanceLow, low, r.At.UnixMicro(), r.From.UnixMicro())
+		n, err := t.Exec(sqlBalanceLow, low, r.At.UnixMicro(), r.From.UnixMicro())
 		if err == nil && n > 0 && low == 1 && notify {
 			ev, err = t.notify(topup.EventBalanceLow, topup.LowBalance{Balance: r.Amount, Currency: r.Currency, Below: below,
 				At: whole(r.At)}, whole(now))
@@ -195,7 +195,7 @@ func (j *Journal) JudgeBalance(
 func (t *tx) move(
 	was anchor, r topup.BalanceReading, m *BalanceMovement, notify bool, now time.Time,
 ) (n int64, err error) {
-	n, err = t.exec(sqlSetAnchor, int64(r.Amount), text(r.Currency), r.From.UnixMicro(), r.At.UnixMicro(),
+	n, err = t.Exec(sqlSetAnchor, int64(r.Amount), text(r.Currency), r.From.UnixMicro(), r.At.UnixMicro(),
 		int64(m.Drift), was.at)
 	if err != nil || n == 0 {
 		return n, err
@@ -205,7 +205,7 @@ func (t *tx) move(
 		if amount == 0 {
 			continue
 		}
-		if _, err := t.exec(sqlChange, r.At.UnixMicro(), string(kind), int64(amount)); err != nil {
+		if _, err := t.Exec(sqlChange, r.At.UnixMicro(), string(kind), int64(amount)); err != nil {
 			return n, err
 		}
 	}
@@ -220,7 +220,7 @@ func (t *tx) move(
 func (j *Journal) explain(
 	ctx context.Context, r topup.BalanceReading, slack time.Duration,
 ) (was anchor, most, least topup.Amount, err error) {
-	t, err := j.engine.read.BeginTx(ctx, j.engine.readTx)
+	t, err := j.engine.Read.BeginTx(ctx, j.engine.ReadTx)
 	if err != nil {
 		return was, 0, 0, err
 	}

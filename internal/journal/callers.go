@@ -54,7 +54,7 @@ func (j *Journal) writeCaller(
 		if err := t.givePrefix(given); err != nil {
 			return 0, err
 		}
-		n, err := t.exec(query, append(args, more...)...)
+		n, err := t.Exec(query, append(args, more...)...)
 		if err == nil && n == 0 {
 			err = refused
 		}
@@ -110,7 +110,7 @@ func encodeEndpoints(all []topup.CallerEndpoint) (string, error) {
 }
 
 func (j *Journal) callerWrite(ctx context.Context, name string, query string, args ...any) error {
-	_, err := write(ctx, j, name, func(t *tx) (int64, error) { return t.exec(query, args...) })
+	_, err := write(ctx, j, name, func(t *tx) (int64, error) { return t.Exec(query, args...) })
 	if err != nil {
 		return fmt.Errorf("caller %s: %w", name, err)
 	}
@@ -137,7 +137,7 @@ func (j *Journal) CallerByKey(ctx context.Context, hash []byte) (topup.Caller, e
 }
 
 func (j *Journal) oneCaller(ctx context.Context, query string, arg any) (topup.Caller, error) {
-	c, err := scanCaller(j.engine.read.QueryRowContext(ctx, query, arg))
+	c, err := scanCaller(j.engine.Read.QueryRowContext(ctx, query, arg))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = topup.ErrNotFound
 	}

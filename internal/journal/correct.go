@@ -75,15 +75,15 @@ func (t *tx) correct(id topup.ID, c topup.Correction, now time.Time) (settled, e
 		}
 		return settled{order: was.Order}, err
 	}
-	if _, err := t.exec(sqlCorrection, append(decision, string(was.State), string(was.TransactionID),
+	if _, err := t.Exec(sqlCorrection, append(decision, string(was.State), string(was.TransactionID),
 		now.UnixMicro())...); err != nil {
 		return settled{}, err
 	}
-	if _, err := t.exec(sqlEndDispute, r.key, now.UnixMicro(), string(topup.DisputeCorrected), text(c.Reason),
+	if _, err := t.Exec(sqlEndDispute, r.key, now.UnixMicro(), string(topup.DisputeCorrected), text(c.Reason),
 		text(c.By)); err != nil {
 		return settled{}, err
 	}
-	t.finished[was.State]--
+	t.finished()[was.State]--
 	t.count(r.State)
 	return t.notified(r, topup.EventCorrected, now)
 }
@@ -134,10 +134,10 @@ func (t *tx) dispute(r record, evidence, raisedBy string, now time.Time) (record
 		return r, err
 	}
 	if !found {
-		_, err = t.exec(sqlMoreDispute, r.key, evidence)
+		_, err = t.Exec(sqlMoreDispute, r.key, evidence)
 		return r, err
 	}
-	_, err = t.exec(sqlNewDispute, r.key, now.UnixMicro(), evidence, text(raisedBy))
+	_, err = t.Exec(sqlNewDispute, r.key, now.UnixMicro(), evidence, text(raisedBy))
 	return disputed, err
 }
 
@@ -157,7 +157,7 @@ func (j *Journal) Uphold(ctx context.Context, id topup.ID, u topup.Upholding, no
 			return r, err
 		}
 		if found {
-			_, err = t.exec(sqlEndDispute, slices.Concat([]any{r.key, now.UnixMicro()}, decision)...)
+			_, err = t.Exec(sqlEndDispute, slices.Concat([]any{r.key, now.UnixMicro()}, decision)...)
 			return r, err
 		}
 		if r, err = t.known(id); err != nil {
@@ -180,8 +180,8 @@ var sqlCountDisputed = sqls.Get("count_disputed")
 // Disputed counts the orders that are disputed, and says since when the first of them is; zero when there is none.
 func (j *Journal) Disputed(ctx context.Context) (n int64, since time.Time, err error) {
 	var first int64
-	if err := j.engine.read.QueryRowContext(ctx, sqlCountDisputed).Scan(&n, &first); err != nil {
-		return 0, since, fmt.Errorf("%s: %w", j.engine.name, err)
+	if err := j.engine.Read.QueryRowContext(ctx, sqlCountDisputed).Scan(&n, &first); err != nil {
+		return 0, since, fmt.Errorf("%s: %w", j.engine.Name, err)
 	}
 	if n > 0 {
 		since = time.UnixMicro(first).UTC()

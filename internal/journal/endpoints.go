@@ -30,7 +30,7 @@ func (j *Journal) FanOut(
 	copies, err := write(ctx, j, string(ev.OrderID), func(t *tx) (copies []topup.Event, err error) {
 		rest := endpoints
 		if adopt {
-			if _, err := t.exec(sqlAdopt, key, endpoints[0]); err != nil {
+			if _, err := t.Exec(sqlAdopt, key, endpoints[0]); err != nil {
 				return nil, err
 			}
 			rest = rest[1:]
@@ -58,7 +58,7 @@ func (t *tx) copyEvent(ev topup.Event, key []byte, endpoint string, now time.Tim
 		return ev, false, err
 	}
 	ev.ID, ev.Endpoint, ev.DueAt = eventPrefix+id.String(), endpoint, now.Add(t.grace)
-	n, err := t.exec(sqlCopy, key, endpoint, id[:], whole(ev.DueAt).UnixMicro())
+	n, err := t.Exec(sqlCopy, key, endpoint, id[:], whole(ev.DueAt).UnixMicro())
 	return ev, n > 0, err
 }
 
@@ -74,7 +74,7 @@ var (
 
 // EndpointHealth is what is kept of an endpoint's failures.
 func (j *Journal) EndpointHealth(ctx context.Context, caller, url string) (h topup.EndpointHealth, err error) {
-	err = j.engine.read.QueryRowContext(ctx, sqlHealth, caller, url).Scan(maybe{&h.FailingSince}, maybe{&h.LastFailedAt},
+	err = j.engine.Read.QueryRowContext(ctx, sqlHealth, caller, url).Scan(maybe{&h.FailingSince}, maybe{&h.LastFailedAt},
 		maybe{&h.DisabledAt}, &h.Reason)
 	if errors.Is(err, sql.ErrNoRows) {
 		return topup.EndpointHealth{}, nil
@@ -118,7 +118,7 @@ func (j *Journal) DisableEndpoint(
 		if lives, err := t.deliveredSince(d); err != nil || lives {
 			return false, err
 		}
-		n, err := t.exec(sqlDisable, d.Caller, d.URL, whole(now).UnixMicro(), text(d.Reason))
+		n, err := t.Exec(sqlDisable, d.Caller, d.URL, whole(now).UnixMicro(), text(d.Reason))
 		if err == nil && n > 0 && notify {
 			ev, err = t.notify(topup.EventEndpointDisabled, d, whole(now))
 		}
@@ -144,7 +144,7 @@ func (t *tx) deliveredSince(d topup.DisabledEndpoint) (bool, error) {
 	if err != nil || n == 0 {
 		return false, err
 	}
-	_, err = t.exec(sqlHealthy, d.Caller, d.URL)
+	_, err = t.Exec(sqlHealthy, d.Caller, d.URL)
 	return true, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"recarga/internal/journal/commit"
 	"recarga/topup"
 )
 
@@ -54,7 +55,7 @@ type keptEvent struct {
 var sqlKeptAttempts = sqls.Engines("kept_attempts")
 
 // entriesOf are the entries of orders, with all parts.
-func entriesOf(ctx context.Context, e *engine, db querier, records []record) ([]entry, error) {
+func entriesOf(ctx context.Context, e *commit.Engine, db querier, records []record) ([]entry, error) {
 	if len(records) == 0 {
 		return nil, nil
 	}
@@ -75,13 +76,13 @@ func entriesOf(ctx context.Context, e *engine, db querier, records []record) ([]
 	err := eachOf(ctx, db, func(row scanner) (a keptAttempt, err error) {
 		err = row.Scan(&a.Worker, when{&a.Deadline})
 		return a, err
-	}, e.words(sqlKeptAttempts), keysOf(e, records),
+	}, e.Words(sqlKeptAttempts), keysOf(e, records),
 		func(key int64, a keptAttempt) { at[key].Journal.Attempts = append(at[key].Journal.Attempts, a) })
 	return entries, err
 }
 
 // keysOf are the orders' keys, as one argument.
-func keysOf(e *engine, records []record) any {
+func keysOf(e *commit.Engine, records []record) any {
 	keys := make([]int64, len(records))
 	for i, r := range records {
 		keys[i] = r.key

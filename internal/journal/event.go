@@ -45,7 +45,7 @@ func (t *tx) notified(r record, kind topup.EventType, now time.Time) (settled, e
 
 func (t *tx) newEvent(order int64, id uuid.UUID, ev *topup.Event, now time.Time) error {
 	ev.DueAt = now.Add(t.grace)
-	_, err := t.ending(true).exec(sqlNewEvent.SQLite, id[:], order, ev.Sequence, string(ev.Type), string(ev.State), squeeze(ev.Body), now.UnixMicro(), ev.DueAt.UnixMicro())
+	_, err := t.last(true).Exec(sqlNewEvent.SQLite, id[:], order, ev.Sequence, string(ev.Type), string(ev.State), squeeze(ev.Body), now.UnixMicro(), ev.DueAt.UnixMicro())
 	return err
 }
 
@@ -59,7 +59,7 @@ func (j *Journal) Event(ctx context.Context, id string) (topup.Event, error) {
 	if !ok {
 		return topup.Event{}, fmt.Errorf("event %q: %w", id, topup.ErrNotFound)
 	}
-	ev, err := scanEvent(j.engine.read.QueryRowContext(ctx, sqlEvent, key))
+	ev, err := scanEvent(j.engine.Read.QueryRowContext(ctx, sqlEvent, key))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = topup.ErrNotFound
 	}
@@ -156,8 +156,8 @@ func (j *Journal) RecordTry(ctx context.Context, ev topup.Event, try topup.Try, 
 		delivered = &at
 	}
 	_, err = write(ctx, j, string(ev.OrderID), func(t *tx) (int64, error) {
-		n, err := t.ending(true).exec(sqlTry.SQLite, key, ev.TryCount, line, string(next), micros(due), micros(delivered))
-		if err == nil && n == 0 && t.again {
+		n, err := t.last(true).Exec(sqlTry.SQLite, key, ev.TryCount, line, string(next), micros(due), micros(delivered))
+		if err == nil && n == 0 && t.Again() {
 			n, err = t.number(sqlTriedSo, key, ev.TryCount, line)
 		}
 		return n, errors.Join(err, lostUnless(err != nil || n > 0))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 
+	"recarga/internal/journal/commit"
 	"recarga/topup"
 )
 
@@ -67,7 +68,7 @@ var sqlNewestMember = sqls.Get("newest_member")
 func (j *Journal) exportPage(
 	ctx context.Context, f Filter, parts Parts, after Place,
 ) (page []exported, newest int64, err error) {
-	t, err := j.engine.read.BeginTx(ctx, j.engine.readTx)
+	t, err := j.engine.Read.BeginTx(ctx, j.engine.ReadTx)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -108,24 +109,24 @@ var (
 )
 
 // read gives the orders of a page their parts.
-func (p Parts) read(ctx context.Context, e *engine, db querier, records []record, page []exported) (err error) {
+func (p Parts) read(ctx context.Context, e *commit.Engine, db querier, records []record, page []exported) (err error) {
 	keys := keysOf(e, records)
 	at := map[int64]*topup.Details{}
 	for i, r := range records {
 		at[r.key] = &page[i].Details
 	}
 	if p.Attempts {
-		err = eachOf(ctx, db, scanAttempt, e.words(sqlChosenAttempts), keys,
+		err = eachOf(ctx, db, scanAttempt, e.Words(sqlChosenAttempts), keys,
 			func(key int64, a topup.Attempt) { at[key].Attempts = append(at[key].Attempts, a) })
-		err = cmp.Or(err, eachOf(ctx, db, scanResolution, e.words(sqlChosenResolutions), keys,
+		err = cmp.Or(err, eachOf(ctx, db, scanResolution, e.Words(sqlChosenResolutions), keys,
 			func(key int64, r topup.Resolution) { at[key].Resolutions = append(at[key].Resolutions, r) }))
-		err = cmp.Or(err, eachOf(ctx, db, scanCorrection, e.words(sqlChosenCorrections), keys,
+		err = cmp.Or(err, eachOf(ctx, db, scanCorrection, e.Words(sqlChosenCorrections), keys,
 			func(key int64, c topup.Correction) { at[key].Corrections = append(at[key].Corrections, c) }))
-		err = cmp.Or(err, eachOf(ctx, db, scanDispute, e.words(sqlChosenDisputes), keys,
+		err = cmp.Or(err, eachOf(ctx, db, scanDispute, e.Words(sqlChosenDisputes), keys,
 			func(key int64, d topup.Dispute) { at[key].Disputes = append(at[key].Disputes, d) }))
 	}
 	if p.Events && err == nil {
-		err = eachOf(ctx, db, scanEvent, e.words(sqlChosenEvents), keys,
+		err = eachOf(ctx, db, scanEvent, e.Words(sqlChosenEvents), keys,
 			func(key int64, ev topup.Event) { at[key].Events = append(at[key].Events, ev) })
 	}
 	return err

@@ -49,7 +49,7 @@ func (t *tx) hold(id topup.ID, h topup.Hold, now time.Time) (settled, error) {
 		return settled{order: r.Order}, err
 	}
 	args := append(decisionColumns(r.key, decision), r.AttemptCount, now.UnixMicro())
-	if _, err := t.exec(sqlResolution, args...); err != nil {
+	if _, err := t.Exec(sqlResolution, args...); err != nil {
 		return settled{}, err
 	}
 	return t.changed(r, now)

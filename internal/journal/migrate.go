@@ -5,11 +5,11 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
-	"time"
 
-	"github.com/cenkalti/backoff/v4"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+
+	"recarga/internal/journal/commit"
 )
 
 //go:embed migrations
@@ -27,34 +27,34 @@ func SchemaVersion() (version int64) {
 }
 
 // provider runs the migrations of the engine.
-func (e *engine) provider() (*goose.Provider, error) {
-	files, err := fs.Sub(migrations, "migrations/"+e.name)
+func provider(e *commit.Engine) (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, "migrations/"+e.Name)
 	if err != nil {
 		return nil, err
 	}
 	dialect, opts := goose.DialectSQLite3, []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
-	if e.name == "postgres" {
+	if e.IsPostgres() {
 		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60))
 		if err != nil {
 			return nil, err
 		}
 		dialect, opts = goose.DialectPostgres, append(opts, goose.WithSessionLocker(locker))
 	}
-	return goose.NewProvider(dialect, e.write, files, opts...)
+	return goose.NewProvider(dialect, e.Write, files, opts...)
 }
 
 // migrate brings the database's tables up to date. Several processes may do so at once.
-func (e *engine) migrate(ctx context.Context) error {
-	p, err := e.provider()
+func migrate(ctx context.Context, e *commit.Engine) error {
+	p, err := provider(e)
 	if err != nil {
 		return err
 	}
-	err = patiently(ctx, func() error {
+	err = commit.Patiently(ctx, func() error {
 		_, err := p.Up(ctx)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("%s: tables: %w", e.name, err)
+		return fmt.Errorf("%s: tables: %w", e.Name, err)
 	}
 	return refuseNewer(ctx, p)
 }
@@ -69,10 +69,4 @@ func refuseNewer(ctx context.Context, p *goose.Provider) error {
 		return fmt.Errorf("the database is of version %d, this program knows %d; run the newer recarga", current, target)
 	}
 	return nil
-}
-
-// patiently repeats what may fail because another process opens the same database at this moment.
-func patiently(ctx context.Context, f func() error) error {
-	wait := backoff.NewExponentialBackOff(backoff.WithInitialInterval(10*time.Millisecond), backoff.WithMaxElapsedTime(3*time.Second))
-	return backoff.Retry(f, backoff.WithContext(wait, ctx))
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"recarga/internal/journal/commit"
 	"recarga/internal/testkit"
 	"recarga/topup"
 )
@@ -61,11 +62,11 @@ func TestFormerDoubts(t *testing.T) {
 func former(t *testing.T, url string) {
 	t.Helper()
 	ctx := context.Background()
-	e, err := openEngine(ctx, url)
+	e, err := commit.Open(ctx, url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := e.provider()
+	p, err := provider(e)
 	if err == nil {
 		_, err = p.UpTo(ctx, 14)
 	}
@@ -81,7 +82,7 @@ func former(t *testing.T, url string) {
 		{"SOLD", "succeeded", 2, 1, nil, 3000},
 		{"NEW", "queued", 0, 0, nil, nil}, {"EXPIRING", "queued", 0, 0, 5000, nil}, {"TRIED", "retrying", 1, 0, nil, nil},
 	} {
-		if _, err := e.write.ExecContext(ctx, `INSERT INTO orders (id, caller, fingerprint, state, phone, product,
+		if _, err := e.Write.ExecContext(ctx, `INSERT INTO orders (id, caller, fingerprint, state, phone, product,
 amount, operator, metadata,
 callback_url, attempt_count, unknown_attempts, created_at, updated_at, expires_at, finished_at)
 VALUES ($1, 'shop', $2, $3, '5537686660', 'MOVISTAR_TAE', 1000, '', '', '', $4, $5, 1000, 2000, $6, $7)`,
@@ -89,7 +90,7 @@ VALUES ($1, 'shop', $2, $3, '5537686660', 'MOVISTAR_TAE', 1000, '', '', '', $4, 
 			t.Fatal(err)
 		}
 	}
-	if err := e.close(); err != nil {
+	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -2,19 +2,14 @@ package journal
 
 import (
 	"context"
-	"crypto/tls"
 	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
-	"strings"
-	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"recarga/internal/archive"
+	"recarga/internal/journal/commit"
 	"recarga/topup"
 )
 
@@ -28,9 +23,9 @@ const (
 
 // Journal is the open book of record.
 type Journal struct {
-	engine    *engine
-	lane      *lane
-	stats     stats
+	engine    *commit.Engine
+	committer *commit.Committer
+	observe   func(Commit)
 	grace     time.Duration
 	limits    TimeLimits
 	catalog   topup.Catalog
@@ -38,6 +33,19 @@ type Journal struct {
 	archive   archive.Folder
 	doubtful  doubtful
 }
+
+// Commit is one transaction of the journal, made or not.
+type Commit = commit.Commit
+
+// Stats counts since the journal was opened.
+type Stats = commit.Stats
+
+// ErrInDoubt: the database did not say whether the commit happened.
+var ErrInDoubt = commit.ErrInDoubt
+
+// Unavailable reports whether a database which Open could not open may be there later by itself: see
+// commit.Unavailable.
+func Unavailable(err error) bool { return commit.Unavailable(err) }
 
 // Option changes how a journal works.
 type Option func(*Journal)
@@ -49,141 +57,50 @@ func WithFirstTryGrace(d time.Duration) Option { return func(j *Journal) { j.gra
 // WithCatalog sets what new orders may ask for. Without it they may ask for anything.
 func WithCatalog(c topup.Catalog) Option { return func(j *Journal) { j.catalog = c } }
 
-// Commit is one transaction of the journal, made or not.
-type Commit struct {
-	// Operations that shared it.
-	Operations int
-	// Took is the time from the first statement to the answer, with all that was tried again.
-	Took time.Duration
-	// Err is why it was not made, or may not have been.
-	Err error
-}
-
 // WithObserver has every commit reported. observe must not block.
 func WithObserver(observe func(Commit)) Option {
-	return func(j *Journal) { j.stats.observe = observe }
-}
-
-// engine is a database and what sets it apart from the other one.
-type engine struct {
-	name  string
-	write *sql.DB // for migrations, and for the archive
-	read  *sql.DB
-	// connect opens the lane's session.
-	connect func(context.Context) (session, error)
-	begin   string
-	// beginAlone opens a transaction that reads first, and writes only if nobody has changed what it read.
-	beginAlone string
-	readTx     *sql.TxOptions // one snapshot for several reads
-	// timeout bounds a transaction; 0 where the database cannot hang without the machine.
-	timeout time.Duration
-	// beginFor is how long a transaction waits for another process to end its own.
-	beginFor time.Duration
-	// busy tells that another process holds the database.
-	busy func(error) bool
-	// transient tells that another try may succeed.
-	transient func(error) bool
-	// refused tells that the database answered a COMMIT with an error that proves that it did not happen.
-	refused func(error) bool
-	// readOnly: the database refused a change because it takes none.
-	readOnly func(error) bool
-	// numbered: its commits are, in the table of commits.
-	numbered bool
-	// replaced counts the writer's sessions that failed; what was connected before it rose may be another server.
-	replaced atomic.Int64
-	// answered tells that the database answered a statement with an error, and so did not come to those after it.
-	answered func(error) bool
+	return func(j *Journal) { j.observe = observe }
 }
 
 // Open opens the database, "sqlite:PATH" or "postgres://…", creates what is missing in it, and starts
 // the writers. A SQLite file is created, readable by its owner only; its folder is not. A pooler before
 // PostgreSQL must pool sessions and let startup parameters through.
 func Open(ctx context.Context, databaseURL string, opts ...Option) (*Journal, error) {
-	e, err := openEngine(ctx, databaseURL)
+	e, err := commit.Open(ctx, databaseURL)
 	if err != nil {
 		return nil, err
 	}
-	if err := e.migrate(ctx); err != nil {
-		return nil, errors.Join(err, e.close())
+	if err := migrate(ctx, e); err != nil {
+		return nil, errors.Join(err, e.Close())
 	}
-	if err := e.forgetCommits(ctx); err != nil {
-		return nil, errors.Join(err, e.close())
+	if err := e.ForgetCommits(ctx); err != nil {
+		return nil, errors.Join(err, e.Close())
 	}
-	j := &Journal{engine: e, grace: firstTryGrace, catalog: topup.AnyProduct()}
-	j.stats.observe = func(Commit) {}
-	if j.orderByID, err = e.read.PrepareContext(ctx, sqlOrder); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", e.name, err), e.close())
+	j := &Journal{engine: e, grace: firstTryGrace, catalog: topup.AnyProduct(), observe: func(Commit) {}}
+	if j.orderByID, err = e.Read.PrepareContext(ctx, sqlOrder); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", e.Name, err), e.Close())
 	}
 	for _, opt := range opts {
 		opt(j)
 	}
-	j.lane = newLane(e, &j.stats, j.grace, rand.Int32N(tallyWriters))
-	go j.lane.work()
+	writer := rand.Int32N(tallyWriters)
+	j.committer = commit.Start(e, commit.Config{
+		Bulk: bulks, Certain: sqlNewEvent.SQLite, Own: own, Observe: j.observe,
+		Notes: func() any { return map[topup.State]int64{} },
+		Last:  func(notes any) []*commit.Statement { return tallies(notes.(map[topup.State]int64), writer) },
+	})
 	return j, nil
-}
-
-func openEngine(ctx context.Context, databaseURL string) (*engine, error) {
-	scheme, rest, _ := strings.Cut(databaseURL, ":")
-	switch scheme {
-	case "sqlite":
-		return openSQLite(ctx, strings.TrimPrefix(rest, "//"))
-	case "postgres", "postgresql":
-		return openPostgres(ctx, databaseURL)
-	default:
-		return nil, fmt.Errorf("database URL begins with %q; must be sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE", scheme)
-	}
 }
 
 // Close waits for the writes under way and closes the database. Writes that come later fail. Closing
 // twice is no error.
 func (j *Journal) Close() error {
-	j.lane.stop()
-	return j.engine.close()
+	j.committer.Stop()
+	return j.engine.Close()
 }
-
-func (e *engine) close() error {
-	if e.read == e.write {
-		return e.write.Close()
-	}
-	return errors.Join(e.read.Close(), e.write.Close())
-}
-
-var sqlPing = sqls.Get("ping")
 
 // Ping asks the database for a sign of life.
-func (j *Journal) Ping(ctx context.Context) error {
-	var one int
-	if err := j.engine.read.QueryRowContext(ctx, sqlPing).Scan(&one); err != nil {
-		return fmt.Errorf("%s: %w", j.engine.name, err)
-	}
-	return nil
-}
-
-// Stats counts since the journal was opened.
-type Stats struct {
-	// Commits made, and the Operations that shared them.
-	Commits, Operations int64
-	// LargestBatch is the most operations one commit had.
-	LargestBatch int64
-}
-
-type stats struct {
-	commits, operations, largest atomic.Int64
-	observe                      func(Commit)
-}
-
-func (s *stats) add(operations int64) {
-	s.commits.Add(1)
-	s.operations.Add(operations)
-	for most := s.largest.Load(); operations > most && !s.largest.CompareAndSwap(most, operations); {
-		most = s.largest.Load()
-	}
-}
-
-// Stats tells how well writes share their commits.
-func (j *Journal) Stats() Stats {
-	return Stats{Commits: j.stats.commits.Load(), Operations: j.stats.operations.Load(), LargestBatch: j.stats.largest.Load()}
-}
+func (j *Journal) Ping(ctx context.Context) error { return j.engine.Ping(ctx) }
 
 // write runs a change in a shared transaction. An error of its own that leaves nothing half done, such
 // as topup.ErrLost, is returned once what it did write is durable; any other error undoes it.
@@ -191,27 +108,30 @@ func (j *Journal) Stats() Stats {
 // run may be called more than once, and must not keep anything from one call to the next.
 func write[T any](ctx context.Context, j *Journal, key string, run func(*tx) (T, error)) (T, error) {
 	var out T
-	err := j.lane.do(ctx, &op{key: key, done: make(chan error, 1), run: func(t *tx) (err error) {
-		out, err = run(t)
+	err := j.committer.Do(ctx, key, func(t *commit.Tx) (err error) {
+		out, err = run(&tx{Tx: t, grace: j.grace})
 		return err
-	}})
+	})
 	return out, err
 }
 
-// Unavailable tells that a database which Open could not open may be there later by itself: its server does
-// not answer yet, is starting, or has no connection left. Anything else, such as a wrong password or newer
-// tables, somebody must fix.
-func Unavailable(err error) bool {
-	var certificate *tls.CertificateVerificationError
-	var reply *pgconn.PgError
-	var unconnected *pgconn.ConnectError
-	var network *net.OpError // not net.Error, which any error of the operating system is
-	switch {
-	case errors.As(err, &certificate):
-		return false
-	case errors.As(err, &reply):
-		return postgresTransient(reply)
-	default:
-		return errors.As(err, &unconnected) || errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) || sqliteBusy(err)
-	}
+// own reports whether an error is an operation's own outcome, which leaves nothing half done.
+func own(err error) bool {
+	var refused *topup.TransitionError
+	return err == nil || errors.Is(err, topup.ErrLost) || errors.Is(err, topup.ErrNotDisputed) ||
+		errors.Is(err, topup.ErrConflict) || errors.Is(err, topup.ErrNotFound) || errors.Is(err, errArchived) ||
+		errors.As(err, &refused) || len(topup.FieldErrors(err)) > 0
 }
+
+// confirm returns when all that can be read from the database is as durable as a write: after a commit in doubt,
+// others may read what its standby has not got.
+func (j *Journal) confirm(ctx context.Context) error {
+	if !j.engine.IsPostgres() {
+		return nil
+	}
+	_, err := write(ctx, j, "", func(*tx) (struct{}, error) { return struct{}{}, nil })
+	return err
+}
+
+// Stats says how well writes share their commits.
+func (j *Journal) Stats() Stats { return j.committer.Stats() }

@@ -51,7 +51,7 @@ func bytesOrNil(b []byte) any {
 
 func (j *Journal) operatorWrite(ctx context.Context, name string, refused error, query string, args ...any) error {
 	_, err := write(ctx, j, operatorsWrites, func(t *tx) (int64, error) {
-		n, err := t.exec(query, args...)
+		n, err := t.Exec(query, args...)
 		if err == nil && n == 0 {
 			err = refused
 		}
@@ -79,7 +79,7 @@ func (j *Journal) OperatorByKey(ctx context.Context, hash []byte) (access.Accoun
 }
 
 func (j *Journal) oneOperator(ctx context.Context, query string, arg any) (access.Account, error) {
-	o, err := scanOperator(j.engine.read.QueryRowContext(ctx, query, arg))
+	o, err := scanOperator(j.engine.Read.QueryRowContext(ctx, query, arg))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = topup.ErrNotFound
 	}
@@ -102,10 +102,10 @@ func scanOperator(row scanner) (o access.Account, err error) {
 // EndSession notes that a session of the console has ended before its time, until it would have ended by itself.
 func (j *Journal) EndSession(ctx context.Context, id string, until time.Time) error {
 	_, err := write(ctx, j, operatorsWrites, func(t *tx) (int64, error) {
-		if _, err := t.exec(sqlForgetEnded, time.Now().Add(-sessionRemembers).UnixMicro()); err != nil {
+		if _, err := t.Exec(sqlForgetEnded, time.Now().Add(-sessionRemembers).UnixMicro()); err != nil {
 			return 0, err
 		}
-		return t.exec(sqlEndSession, id, until.UnixMicro())
+		return t.Exec(sqlEndSession, id, until.UnixMicro())
 	})
 	if err != nil {
 		return fmt.Errorf("end session: %w", err)

@@ -71,7 +71,7 @@ func (t *tx) givePrefix(given prefixGiven) error {
 	if given.prefix == "" {
 		return nil
 	}
-	if _, err := t.exec(sqlLockPrefixes); err != nil {
+	if _, err := t.Exec(sqlLockPrefixes); err != nil {
 		return err
 	}
 	other, err := t.text(sqlPrefixClash, given.prefix, given.caller)

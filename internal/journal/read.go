@@ -49,7 +49,7 @@ func (j *Journal) Details(ctx context.Context, id topup.ID) (d topup.Details, er
 }
 
 func (j *Journal) details(ctx context.Context, id topup.ID) (d topup.Details, err error) {
-	t, err := j.engine.read.BeginTx(ctx, j.engine.readTx)
+	t, err := j.engine.Read.BeginTx(ctx, j.engine.ReadTx)
 	if err != nil {
 		return d, fmt.Errorf("order %s: %w", id, err)
 	}
@@ -249,9 +249,9 @@ func parseCursor(cursor string) (created, key int64, err error) {
 
 // list reads all rows of a query.
 func list[T any](ctx context.Context, j *Journal, scan func(scanner) (T, error), q string, args ...any) ([]T, error) {
-	out, err := query(ctx, j.engine.read, scan, q, args...)
+	out, err := query(ctx, j.engine.Read, scan, q, args...)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", j.engine.name, err)
+		return nil, fmt.Errorf("%s: %w", j.engine.Name, err)
 	}
 	return out, nil
 }
@@ -271,8 +271,8 @@ func counted[K comparable, N int | int64](ctx context.Context, j *Journal, q str
 
 // number reads the one number of a query.
 func (j *Journal) number(ctx context.Context, q string, args ...any) (n int64, err error) {
-	if err := j.engine.read.QueryRowContext(ctx, q, args...).Scan(&n); err != nil {
-		return 0, fmt.Errorf("%s: %w", j.engine.name, err)
+	if err := j.engine.Read.QueryRowContext(ctx, q, args...).Scan(&n); err != nil {
+		return 0, fmt.Errorf("%s: %w", j.engine.Name, err)
 	}
 	return n, nil
 }

@@ -70,7 +70,7 @@ func (j *Journal) Standings(ctx context.Context, ids []topup.ID) ([]Standing, er
 	for i, id := range ids {
 		texts[i], missing[id] = string(id), true
 	}
-	there, err := list(ctx, j, scanStanding, j.engine.words(sqlStandings), set(j.engine, texts))
+	there, err := list(ctx, j, scanStanding, j.engine.Words(sqlStandings), set(j.engine, texts))
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func (j *Journal) Standings(ctx context.Context, ids []topup.ID) ([]Standing, er
 	members, err := list(ctx, j, func(row scanner) (m stored, err error) {
 		err = row.Scan(&m.number, &m.file, &m.place, &m.orders)
 		return m, err
-	}, j.engine.words(sqlMembersOf), set(j.engine, texts))
+	}, j.engine.Words(sqlMembersOf), set(j.engine, texts))
 	if err != nil {
 		return nil, err
 	}

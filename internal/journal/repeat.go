@@ -60,7 +60,7 @@ func (j *Journal) finishing(ctx context.Context, s topup.Settlement, now time.Ti
 	k := attemptKey{s.ID, s.Number}
 	again := j.doubtful.has(k)
 	done, err := write(ctx, j, string(s.ID), func(t *tx) (settled, error) {
-		if again || t.again {
+		if again || t.Again() {
 			if done, err := t.finishedSo(s); !errors.Is(err, topup.ErrLost) {
 				return done, err
 			}
@@ -90,14 +90,9 @@ func (t *tx) untried(r record) (*topup.Event, error) {
 		return nil, nil
 	}
 	var ev topup.Event
-	c := &call{query: sqlUntried, args: []any{r.key, r.events}}
-	c.scan = func(row scanner) (err error) { ev, err = scanEvent(row); return err }
-	t.session.do(t.ctx, c)
-	switch {
-	case c.failed():
-		return nil, t.check(c.err)
-	case c.err != nil: // no row
-		return nil, nil
+	found, err := t.Row(func(row scanner) (err error) { ev, err = scanEvent(row); return err }, sqlUntried, r.key, r.events)
+	if err != nil || !found {
+		return nil, err
 	}
 	return &ev, nil
 }

@@ -78,10 +78,10 @@ const day = 24 * time.Hour
 // counted counts a redelivery, unless the event has had so many on this day, of UTC.
 func (t *tx) counted(key []byte, most int, now time.Time) error {
 	today := now.UnixMicro() / day.Microseconds()
-	if _, err := t.exec(sqlForgetRedeliveries, today); err != nil {
+	if _, err := t.Exec(sqlForgetRedeliveries, today); err != nil {
 		return err
 	}
-	n, err := t.exec(sqlCountRedelivery, today, key, most)
+	n, err := t.Exec(sqlCountRedelivery, today, key, most)
 	if err != nil || n > 0 {
 		return err
 	}
@@ -112,7 +112,7 @@ func (j *Journal) RedeliverWithin(ctx context.Context, ev topup.Event, most int,
 				return 0, err
 			}
 		}
-		n, err := t.exec(sqlRedeliver, key, whole(now).UnixMicro())
+		n, err := t.Exec(sqlRedeliver, key, whole(now).UnixMicro())
 		if err == nil && n == 0 {
 			err = topup.ErrNotFound
 		}

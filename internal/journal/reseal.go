@@ -15,7 +15,7 @@ var sqlReseal = sqls.Get("reseal")
 // not as they were any more, or that the caller is gone.
 func (j *Journal) ResealCaller(ctx context.Context, name string, sealed, was []byte) error {
 	_, err := write(ctx, j, name, func(t *tx) (int64, error) {
-		n, err := t.exec(sqlReseal, name, sealed, was)
+		n, err := t.Exec(sqlReseal, name, sealed, was)
 		if err == nil && n == 0 {
 			err = topup.ErrLost
 		}

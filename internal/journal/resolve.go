@@ -78,7 +78,7 @@ func (t *tx) resolve(id topup.ID, r topup.Resolution, endsAt any, now time.Time)
 	if err != nil || !found {
 		return settled{}, orLost(err) // PostgreSQL: it moved on between the two statements
 	}
-	if _, err := t.exec(sqlResolution, append(decision, o.AttemptCount, now.UnixMicro())...); err != nil {
+	if _, err := t.Exec(sqlResolution, append(decision, o.AttemptCount, now.UnixMicro())...); err != nil {
 		return settled{}, err
 	}
 	return t.changed(o, now)

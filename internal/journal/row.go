@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"recarga/internal/clip"
+	"recarga/internal/journal/commit"
 	"recarga/topup"
 )
 
@@ -21,7 +22,7 @@ type record struct {
 	doubts int
 }
 
-type scanner interface{ Scan(dest ...any) error }
+type scanner = commit.Scanner
 
 // scanOrder reads the columns that every statement about an order returns, in their order.
 func scanOrder(row scanner) (r record, err error) {

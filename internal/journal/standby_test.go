@@ -40,7 +40,7 @@ func TestStandbyKeepsWhatWasConfirmed(t *testing.T) {
 			c.replication.cut()
 			steps := book.steps.Load()
 			c.interrupted(t, how, func() bool { return book.steps.Load() >= steps+32 })
-			untold := c.pending(t, book)
+			pending := c.pending(t, book)
 
 			c.primary.Kill()
 			c.standby.Promote()
@@ -52,7 +52,7 @@ func TestStandbyKeepsWhatWasConfirmed(t *testing.T) {
 				some := strings.Join(missing[:min(len(missing), 5)], "; ")
 				t.Errorf("%d of %d confirmations are gone, such as %s", len(missing), len(book.facts), some)
 			}
-			if untold == 0 {
+			if pending == 0 {
 				t.Error("no event was read that the standby has not got: nothing is proven of them")
 			}
 		})

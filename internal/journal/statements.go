@@ -4,6 +4,7 @@ import (
 	"embed"
 	"encoding/json"
 
+	"recarga/internal/journal/commit"
 	"recarga/internal/sqlfile"
 )
 
@@ -14,17 +15,9 @@ var sqlFiles embed.FS
 // at its start.
 var sqls = sqlfile.Load(sqlFiles, "sql")
 
-// words is the statement in the engine's own words.
-func (e *engine) words(s sqlfile.Engines) string {
-	if e.name == "postgres" {
-		return s.Postgres
-	}
-	return s.SQLite
-}
-
 // set is many values as the one argument of a statement: an array, or JSON for SQLite.
-func set[T int64 | string](e *engine, values []T) any {
-	if e.name == "postgres" {
+func set[T int64 | string](e *commit.Engine, values []T) any {
+	if e.IsPostgres() {
 		return values
 	}
 	encoded, _ := json.Marshal(values) // numbers and texts always can

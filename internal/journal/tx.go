@@ -1,98 +1,61 @@
 package journal
 
 import (
-	"context"
 	"database/sql"
-	"errors"
 	"maps"
 	"slices"
 	"time"
 
+	"recarga/internal/journal/commit"
 	"recarga/topup"
 )
 
-// tx is a transaction that operations share.
+// tx is a transaction that operations on orders share.
 type tx struct {
-	ctx     context.Context
-	session session
-	grace   time.Duration
-	broken  *error // the first error of the database: nothing of this transaction may be committed
-	// finished counts the orders that reached each final state.
-	finished map[topup.State]int64
-	// bulk tells that the session runs bulks.
-	bulk bool
-	// again: see op.
-	again bool
-	// ends is what its calls say of themselves.
-	ends bool
+	*commit.Tx
+	grace time.Duration
 }
 
-func newTx(ctx context.Context, s session, grace time.Duration) *tx {
-	_, bulk := s.(*pipelined)
-	return &tx{ctx: ctx, session: s, grace: grace, broken: new(error), finished: map[topup.State]int64{}, bulk: bulk}
-}
-
-// ending is the transaction for a call that ends its operation.
-func (t *tx) ending(ends bool) *tx {
-	own := *t
-	own.ends = ends
-	return &own
-}
-
-func (t *tx) exec(query string, args ...any) (int64, error) {
-	c := &call{query: query, args: args, ends: t.ends}
-	t.session.do(t.ctx, c)
-	return c.rows, t.check(c.err)
-}
+// last is the transaction for a statement that ends its operation: see commit.Tx.Last.
+func (t *tx) last(last bool) *tx { return &tx{Tx: t.Last(last), grace: t.grace} }
 
 // order runs a statement that returns an order's columns; found is false when it returns none.
 func (t *tx) order(query string, args ...any) (r record, found bool, err error) {
-	c := &call{query: query, args: args, ends: t.ends, scan: func(row scanner) (err error) { r, err = scanOrder(row); return err }}
-	t.session.do(t.ctx, c)
-	if errors.Is(c.err, sql.ErrNoRows) {
-		return r, false, nil
-	}
-	return r, c.err == nil, t.check(c.err)
+	found, err = t.Row(func(row scanner) (err error) { r, err = scanOrder(row); return err }, query, args...)
+	return r, found, err
 }
 
 // number runs a query whose one row is one number.
 func (t *tx) number(query string, args ...any) (n int64, err error) {
-	c := &call{query: query, args: args, scan: func(row scanner) error { return row.Scan(&n) }}
-	t.session.do(t.ctx, c)
-	return n, t.check(c.err)
+	found, err := t.Row(func(row scanner) error { return row.Scan(&n) }, query, args...)
+	if err == nil && !found {
+		err = sql.ErrNoRows
+	}
+	return n, err
 }
 
 // text runs a query of one text; "" where it has no row.
 func (t *tx) text(query string, args ...any) (s string, err error) {
-	c := &call{query: query, args: args, scan: func(row scanner) error { return row.Scan(&s) }}
-	t.session.do(t.ctx, c)
-	if errors.Is(c.err, sql.ErrNoRows) {
-		return "", nil
-	}
-	return s, t.check(c.err)
+	_, err = t.Row(func(row scanner) error { return row.Scan(&s) }, query, args...)
+	return s, err
 }
 
-func (t *tx) check(err error) error {
-	if *t.broken == nil {
-		*t.broken = err
-	}
-	return err
-}
+// finished counts the orders that reached each final state in this transaction, for the tallies.
+func (t *tx) finished() map[topup.State]int64 { return t.Notes.(map[topup.State]int64) }
 
 // count notes an order that has reached a state.
 func (t *tx) count(s topup.State) {
-	if !s.Final() {
-		return
+	if s.Final() {
+		t.finished()[s]++
 	}
-	t.finished[s]++
 }
 
 var sqlTally = sqls.Get("tally")
 
 // tallies write what was counted, once a commit.
-func (t *tx) tallies(writer int32) (calls []*call) {
-	for _, s := range slices.Sorted(maps.Keys(t.finished)) {
-		calls = append(calls, &call{query: sqlTally, args: []any{string(s), int64(writer), t.finished[s]}})
+func tallies(finished map[topup.State]int64, writer int32) (last []*commit.Statement) {
+	for _, s := range slices.Sorted(maps.Keys(finished)) {
+		last = append(last, &commit.Statement{Query: sqlTally, Args: []any{string(s), int64(writer), finished[s]}})
 	}
-	return calls
+	return last
 }

@@ -76,8 +76,9 @@ type Limits struct {
 // whole one.
 func DefaultLimits() Limits {
 	return Limits{
-		Header: 8 * time.Second, Idle: 15 * time.Second, Drain: 2 * time.Second, Stalled: time.Second, Fresh: 250 * time.Millisecond,
-		Body: 10 * time.Second, BodyRate: 8 << 10, Answer: 10 * time.Second, AnswerRate: 16 << 10,
+		Header: 8 * time.Second, Idle: 15 * time.Second, Drain: 2 * time.Second, Stalled: time.Second,
+		Fresh: 250 * time.Millisecond,
+		Body:  10 * time.Second, BodyRate: 8 << 10, Answer: 10 * time.Second, AnswerRate: 16 << 10,
 	}
 }
 

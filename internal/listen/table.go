@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// sparePart of the bound is how many more connections are let in to be answered that it is reached; at least spareLeast.
+	// sparePart of the bound is how many more connections are let in to be answered that it is reached; at least
+	// spareLeast.
 	sparePart, spareLeast = 8, 64
 	// sayEvery is how often the log says that the bound is reached.
 	sayEvery = time.Minute

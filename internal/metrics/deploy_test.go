@@ -44,7 +44,8 @@ func TestDeploy(t *testing.T) {
 func TestDeployJudge(t *testing.T) {
 	known := knowledge(t)
 	for _, wrong := range []string{
-		`recarga_no_such_total`, `recarga_orders_bucket`, `sum by (code) (recarga_orders)`, `recarga_orders{status="failed"}`,
+		`recarga_no_such_total`, `recarga_orders_bucket`, `sum by (code) (recarga_orders)`,
+		`recarga_orders{status="failed"}`,
 		`recarga_attempts_total{outcome="refused"}`, `recarga_attempts_total{outcome=~"approved|refused"}`,
 	} {
 		if known.wrong(wrong) == "" {

@@ -51,7 +51,8 @@ Alerts and a dashboard made of them are in [deploy](../deploy); what to do about
 
 func TestMetricsDocument(t *testing.T) {
 	var b strings.Builder
-	b.WriteString("<!-- Generated from internal/metrics by `go generate ./internal/metrics`. Do not edit. -->\n\n" + strings.ReplaceAll(introduction, "~", "`"))
+	b.WriteString("<!-- Generated from internal/metrics by `go generate ./internal/metrics`. Do not edit. -->\n\n" +
+		strings.ReplaceAll(introduction, "~", "`"))
 	for _, d := range metrics.New("", nil, nil).Definitions() {
 		labels := "`" + strings.Join(d.Labels, "`, `") + "`"
 		if len(d.Labels) == 0 {

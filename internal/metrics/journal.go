@@ -14,11 +14,15 @@ import (
 )
 
 func (m *Metrics) defineJournal() {
-	m.commitWrites = m.histograms(shared, "recarga_journal_commit_writes", "How many writes shared a commit of this process.")
-	m.commitSeconds = m.histograms(quick, "recarga_journal_commit_seconds", "Time of this process's commits, from the first statement to the answer.")
-	m.commitErrors = m.counters(alone(), "recarga_journal_commit_errors_total", "Commits of this process that failed, or whose answer was lost.")
+	m.commitWrites = m.histograms(shared, "recarga_journal_commit_writes",
+		"How many writes shared a commit of this process.")
+	m.commitSeconds = m.histograms(quick, "recarga_journal_commit_seconds",
+		"Time of this process's commits, from the first statement to the answer.")
+	m.commitErrors = m.counters(alone(), "recarga_journal_commit_errors_total",
+		"Commits of this process that failed, or whose answer was lost.")
 	m.archived = m.counters(alone(), "recarga_archived_orders_total", "Orders that this process moved to the archive.")
-	m.archiveErrors = m.counters(alone(), "recarga_archive_errors_total", "Times at which this process could not move the orders that are older than RECARGA_RETENTION.")
+	m.archiveErrors = m.counters(alone(), "recarga_archive_errors_total",
+		"Times at which this process could not move the orders that are older than RECARGA_RETENTION.")
 }
 
 // Archived counts orders that were moved to the archive, and whether all could be that should.
@@ -59,7 +63,8 @@ func (m *Metrics) ReadFrom(j *journal.Journal, log *slog.Logger) (stop func()) {
 
 // Describe implements prometheus.Collector.
 func (b book) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{b.m.orders, b.m.waiting, b.m.unknownAge, b.m.dueAge, b.m.events, b.m.eventDueAge, b.m.endpointsDisabled, b.m.balanceLow, b.m.balanceDrift, b.m.disputed, b.m.disputedAge} {
+	for _, d := range []*prometheus.Desc{b.m.orders, b.m.waiting, b.m.unknownAge, b.m.dueAge, b.m.events, b.m.eventDueAge,
+		b.m.endpointsDisabled, b.m.balanceLow, b.m.balanceDrift, b.m.disputed, b.m.disputedAge} {
 		descs <- d
 	}
 }
@@ -71,7 +76,8 @@ func (b book) Collect(metrics chan<- prometheus.Metric) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
-	if err := errors.Join(b.readOrders(ctx, metrics), b.readEvents(ctx, metrics), b.readBalance(ctx, metrics)); err != nil && !b.closed.Load() {
+	if err := errors.Join(b.readOrders(ctx, metrics), b.readEvents(ctx, metrics),
+		b.readBalance(ctx, metrics)); err != nil && !b.closed.Load() {
 		b.log.Warn("orders not counted", "error", err)
 	}
 }
@@ -82,26 +88,26 @@ func (b book) readOrders(ctx context.Context, metrics chan<- prometheus.Metric) 
 		return err
 	}
 	for _, f := range topup.StateTable() {
-		metrics <- prometheus.MustNewConstMetric(b.m.orders, prometheus.GaugeValue, float64(counts[f.State]), string(f.State))
+		show(metrics, b.m.orders, float64(counts[f.State]), string(f.State))
 	}
 	lengths, err := b.journal.WaitingByPriority(ctx)
 	if err != nil {
 		return err
 	}
 	for _, p := range topup.Priorities() {
-		metrics <- prometheus.MustNewConstMetric(b.m.waiting, prometheus.GaugeValue, float64(lengths[p]), string(p))
+		show(metrics, b.m.waiting, float64(lengths[p]), string(p))
 	}
 	oldest, err := b.journal.OldestUnknown(ctx)
 	if err != nil {
 		return err
 	}
-	metrics <- prometheus.MustNewConstMetric(b.m.unknownAge, prometheus.GaugeValue, age(oldest))
+	show(metrics, b.m.unknownAge, age(oldest))
 	disputed, first, err := b.journal.Disputed(ctx)
 	if err != nil {
 		return err
 	}
-	metrics <- prometheus.MustNewConstMetric(b.m.disputed, prometheus.GaugeValue, float64(disputed))
-	metrics <- prometheus.MustNewConstMetric(b.m.disputedAge, prometheus.GaugeValue, age(first))
+	show(metrics, b.m.disputed, float64(disputed))
+	show(metrics, b.m.disputedAge, age(first))
 	due, err := b.journal.Due(ctx, time.Now(), topup.Due{}, 1)
 	if err != nil {
 		return err
@@ -110,7 +116,7 @@ func (b book) readOrders(ctx context.Context, metrics chan<- prometheus.Metric) 
 	for _, d := range due {
 		since = d.DueAt
 	}
-	metrics <- prometheus.MustNewConstMetric(b.m.dueAge, prometheus.GaugeValue, age(since))
+	show(metrics, b.m.dueAge, age(since))
 	return nil
 }
 
@@ -119,12 +125,8 @@ func (b book) readBalance(ctx context.Context, metrics chan<- prometheus.Metric)
 	if err != nil {
 		return err
 	}
-	var low float64
-	if s.Low {
-		low = 1
-	}
-	metrics <- prometheus.MustNewConstMetric(b.m.balanceLow, prometheus.GaugeValue, low)
-	metrics <- prometheus.MustNewConstMetric(b.m.balanceDrift, prometheus.GaugeValue, float64(s.Drift)/100)
+	show(metrics, b.m.balanceLow, truth(s.Low))
+	show(metrics, b.m.balanceDrift, float64(s.Drift)/100)
 	return nil
 }
 
@@ -134,13 +136,13 @@ func (b book) readEvents(ctx context.Context, metrics chan<- prometheus.Metric) 
 		return err
 	}
 	for _, state := range []topup.EventState{topup.EventPending, topup.EventExhausted} {
-		metrics <- prometheus.MustNewConstMetric(b.m.events, prometheus.GaugeValue, float64(counts[state]), string(state))
+		show(metrics, b.m.events, float64(counts[state]), string(state))
 	}
 	disabled, err := b.journal.DisabledEndpoints(ctx)
 	if err != nil {
 		return err
 	}
-	metrics <- prometheus.MustNewConstMetric(b.m.endpointsDisabled, prometheus.GaugeValue, float64(disabled))
+	show(metrics, b.m.endpointsDisabled, float64(disabled))
 	due, err := b.journal.DueEvents(ctx, time.Now(), topup.DueEvent{}, 1)
 	if err != nil {
 		return err
@@ -149,7 +151,7 @@ func (b book) readEvents(ctx context.Context, metrics chan<- prometheus.Metric) 
 	for _, d := range due {
 		since = d.DueAt
 	}
-	metrics <- prometheus.MustNewConstMetric(b.m.eventDueAge, prometheus.GaugeValue, age(since))
+	show(metrics, b.m.eventDueAge, age(since))
 	return nil
 }
 

@@ -76,20 +76,24 @@ func New(version string, roles []string, retryCodes []topup.Code) *Metrics {
 			m.codes = append(m.codes, c)
 		}
 	}
-	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.defineOrders()
 	m.defineDistributor()
 	m.defineWebhooks()
 	m.defineJournal()
 	m.defineQueue()
 	m.defineHTTP()
-	m.gauges("recarga_build_info", "1. Which program runs.", "version", "go_version").WithLabelValues(version, runtime.Version()).Set(1)
+	m.gauges("recarga_build_info", "1. Which program runs.", "version", "go_version").WithLabelValues(version,
+		runtime.Version()).Set(1)
 	role := m.gauges("recarga_role", "1 for what the process does: api, worker.", "role")
 	for _, r := range roles {
 		role.WithLabelValues(r).Set(1)
 	}
 	m.settings = m.gauges("recarga_setting", "A setting that alerts or panels compare with; times in seconds.", "name")
-	m.up = m.desc(gauge, "recarga_dependency_up", "1 when the dependency answered: database and redis (which must take writes) within 2 s, asked at the scrape; distributor when it was last called. Absent for a distributor that this process has not called.", "dependency")
+	m.up = m.desc(gauge, "recarga_dependency_up",
+		"1 when the dependency answered: database and redis (which must take writes) within 2 s, asked at the scrape; "+
+			"distributor when it was last called. Absent for a distributor that this process has not called.", "dependency")
 	return m
 }
 
@@ -147,11 +151,7 @@ func (d dependencies) Collect(metrics chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	for name, up := range d.up(ctx) {
-		value := 0.0
-		if up {
-			value = 1
-		}
-		metrics <- prometheus.MustNewConstMetric(d.desc, prometheus.GaugeValue, value, name)
+		show(metrics, d.desc, truth(up), name)
 	}
 }
 
@@ -200,6 +200,19 @@ func (m *Metrics) histograms(buckets []float64, name, help string, labels ...str
 func (m *Metrics) desc(kind, name, help string, labels ...string) *prometheus.Desc {
 	m.define(kind, name, help, labels)
 	return prometheus.NewDesc(name, help, labels, nil)
+}
+
+// show sends the value of a gauge that is read at a scrape.
+func show(metrics chan<- prometheus.Metric, d *prometheus.Desc, value float64, labels ...string) {
+	metrics <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+}
+
+// truth is 1 for true.
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func seconds(d time.Duration) float64 { return max(d, 0).Seconds() }

@@ -9,20 +9,40 @@ import (
 )
 
 func (m *Metrics) defineOrders() {
-	m.accepted = m.counters(alone(), "recarga_orders_accepted_total", "New orders recorded by this process; repeats are none.")
-	m.finished = m.counters(m.ends(), "recarga_orders_finished_total", "Orders that this process brought to a final state, with the reason of a failure (none) and the response code of the last attempt: one of the document's or of RECARGA_RETRY_CODES, other, or none.", "state", "reason", "code")
-	m.corrected = m.counters(alone(), "recarga_orders_corrected_total", "Final states that a person corrected through this process.")
-	m.disputed = m.desc(gauge, "recarga_orders_disputed", "Orders whose final state later evidence contradicts, and on which no person has decided yet. From the book of record.")
-	m.disputedAge = m.desc(gauge, "recarga_disputed_oldest_age_seconds", "How long the order has been disputed that has been for longest; 0 when none is. From the book of record.")
-	m.held = m.counters(alone(), "recarga_orders_held_total", "Orders whose outcome this process found unknown: each may have been charged, and waits for a person.")
-	m.attempts = m.counters(m.results(), "recarga_attempts_total", "Results of attempts recorded by this process, by outcome (approved, declined, unavailable, not_sent, unknown) and response code. An answer that comes after its attempt timed out as unknown counts again.", "outcome", "code")
-	m.deferred = m.counters(each("turn", "pace", "outage", "balance"), "recarga_orders_deferred_total", "Orders that this process could not buy at once, by the reason: turn (the fair share of bulk orders), pace (the distributor's rate limit), outage, balance.", "reason")
-	m.firstAttemptSeconds = m.histograms(wait, "recarga_order_first_attempt_seconds", "From an order's acceptance, or the time it is scheduled for, to its first attempt.")
-	m.orderSeconds = m.histograms(life, "recarga_order_seconds", "From an order's acceptance, or the time it is scheduled for, to its final state.", "state")
-	m.orders = m.desc(gauge, "recarga_orders", "Orders by state, from the book of record: every process on it says the same.", "state")
-	m.waiting = m.desc(gauge, "recarga_orders_waiting", "Orders that were deferred and wait, by priority. From the book of record.", "priority")
-	m.unknownAge = m.desc(gauge, "recarga_unknown_oldest_age_seconds", "How long the order has been held as unknown that has been held for longest; 0 when none is. From the book of record.")
-	m.dueAge = m.desc(gauge, "recarga_order_due_oldest_age_seconds", "How long the order has been due that no worker has processed for longest, or past its attempt's deadline; 0 when none is. From the book of record.")
+	m.accepted = m.counters(alone(), "recarga_orders_accepted_total",
+		"New orders recorded by this process; repeats are none.")
+	m.finished = m.counters(m.ends(), "recarga_orders_finished_total",
+		"Orders that this process brought to a final state, with the reason of a failure (none) and the response code of "+
+			"the last attempt: one of the document's or of RECARGA_RETRY_CODES, other, or none.", "state", "reason", "code")
+	m.corrected = m.counters(alone(), "recarga_orders_corrected_total",
+		"Final states that a person corrected through this process.")
+	m.disputed = m.desc(gauge, "recarga_orders_disputed",
+		"Orders whose final state later evidence contradicts, and on which no person has decided yet. From the book of "+
+			"record.")
+	m.disputedAge = m.desc(gauge, "recarga_disputed_oldest_age_seconds",
+		"How long the order has been disputed that has been for longest; 0 when none is. From the book of record.")
+	m.held = m.counters(alone(), "recarga_orders_held_total",
+		"Orders whose outcome this process found unknown: each may have been charged, and waits for a person.")
+	m.attempts = m.counters(m.results(), "recarga_attempts_total",
+		"Results of attempts recorded by this process, by outcome (approved, declined, unavailable, not_sent, unknown) "+
+			"and response code. An answer that comes after its attempt timed out as unknown counts again.", "outcome", "code")
+	m.deferred = m.counters(each("turn", "pace", "outage", "balance"), "recarga_orders_deferred_total",
+		"Orders that this process could not buy at once, by the reason: turn (the fair share of bulk orders), pace (the "+
+			"distributor's rate limit), outage, balance.", "reason")
+	m.firstAttemptSeconds = m.histograms(wait, "recarga_order_first_attempt_seconds",
+		"From an order's acceptance, or the time it is scheduled for, to its first attempt.")
+	m.orderSeconds = m.histograms(life, "recarga_order_seconds",
+		"From an order's acceptance, or the time it is scheduled for, to its final state.", "state")
+	m.orders = m.desc(gauge, "recarga_orders",
+		"Orders by state, from the book of record: every process on it says the same.", "state")
+	m.waiting = m.desc(gauge, "recarga_orders_waiting",
+		"Orders that were deferred and wait, by priority. From the book of record.", "priority")
+	m.unknownAge = m.desc(gauge, "recarga_unknown_oldest_age_seconds",
+		"How long the order has been held as unknown that has been held for longest; 0 when none is. From the book of "+
+			"record.")
+	m.dueAge = m.desc(gauge, "recarga_order_due_oldest_age_seconds",
+		"How long the order has been due that no worker has processed for longest, or past its attempt's deadline; 0 when "+
+			"none is. From the book of record.")
 }
 
 // results are the outcomes and codes that attempts have.
@@ -62,7 +82,9 @@ type Journal struct {
 func (m *Metrics) Journal(j *journal.Journal) *Journal { return &Journal{Journal: j, m: m} }
 
 // Accept counts a new order.
-func (j *Journal) Accept(ctx context.Context, r topup.Request, now time.Time) (o topup.Order, replayed bool, err error) {
+func (j *Journal) Accept(
+	ctx context.Context, r topup.Request, now time.Time,
+) (o topup.Order, replayed bool, err error) {
 	o, replayed, err = j.Journal.Accept(ctx, r, now)
 	if err == nil && !replayed {
 		j.m.accepted.WithLabelValues().Inc()
@@ -85,13 +107,17 @@ func (j *Journal) AcceptInvalid(ctx context.Context, o topup.Order, why string, 
 }
 
 // Begin measures the wait for the first attempt.
-func (j *Journal) Begin(ctx context.Context, id topup.ID, attempts int, worker string, deadline, now time.Time) (topup.Order, error) {
+func (j *Journal) Begin(
+	ctx context.Context, id topup.ID, attempts int, worker string, deadline, now time.Time,
+) (topup.Order, error) {
 	o, err := j.Journal.Begin(ctx, id, attempts, worker, deadline, now)
 	return o, j.m.began(o, err)
 }
 
 // BeginFirst measures the wait for the first attempt.
-func (j *Journal) BeginFirst(ctx context.Context, id topup.ID, worker string, deadline, now time.Time) (topup.Order, error) {
+func (j *Journal) BeginFirst(
+	ctx context.Context, id topup.ID, worker string, deadline, now time.Time,
+) (topup.Order, error) {
 	o, err := j.Journal.BeginFirst(ctx, id, worker, deadline, now)
 	return o, j.m.began(o, err)
 }
@@ -136,12 +162,16 @@ func (j *Journal) End(ctx context.Context, id topup.ID, now time.Time) (topup.Or
 }
 
 // Cancel counts the order's end.
-func (j *Journal) Cancel(ctx context.Context, id topup.ID, caller string, now time.Time) (topup.Order, *topup.Event, error) {
+func (j *Journal) Cancel(
+	ctx context.Context, id topup.ID, caller string, now time.Time,
+) (topup.Order, *topup.Event, error) {
 	return j.m.ended(j.Journal.Cancel(ctx, id, caller, now))
 }
 
 // Resolve counts the order's end.
-func (j *Journal) Resolve(ctx context.Context, id topup.ID, r topup.Resolution, now time.Time) (topup.Order, *topup.Event, error) {
+func (j *Journal) Resolve(
+	ctx context.Context, id topup.ID, r topup.Resolution, now time.Time,
+) (topup.Order, *topup.Event, error) {
 	return j.m.ended(j.Journal.Resolve(ctx, id, r, now))
 }
 
@@ -153,7 +183,9 @@ func (j *Journal) Hold(
 }
 
 // Correct counts no end: the order has had its own.
-func (j *Journal) Correct(ctx context.Context, id topup.ID, c topup.Correction, now time.Time) (topup.Order, *topup.Event, error) {
+func (j *Journal) Correct(
+	ctx context.Context, id topup.ID, c topup.Correction, now time.Time,
+) (topup.Order, *topup.Event, error) {
 	o, ev, err := j.Journal.Correct(ctx, id, c, now)
 	if ev != nil {
 		j.m.corrected.WithLabelValues().Inc()
@@ -187,7 +219,9 @@ func (m *Metrics) changed(o topup.Order, ev *topup.Event) {
 }
 
 // DisableEndpoint counts the endpoints that this process disabled.
-func (j *Journal) DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, notify bool, now time.Time) (disabled bool, ev *topup.Event, err error) {
+func (j *Journal) DisableEndpoint(
+	ctx context.Context, d topup.DisabledEndpoint, notify bool, now time.Time,
+) (disabled bool, ev *topup.Event, err error) {
 	disabled, ev, err = j.Journal.DisableEndpoint(ctx, d, notify, now)
 	if disabled {
 		j.m.disabled.WithLabelValues().Inc()

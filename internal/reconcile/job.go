@@ -34,7 +34,7 @@ type job struct {
 	sum   Summary
 
 	differs bool
-	lastly  time.Time // when progress was notified last
+	lastly  time.Time // when progress was reported last
 	// judging is what every order is judged with.
 	judging judging
 	// matched says that a line is of an order that we know.

@@ -188,18 +188,18 @@ func (j judging) hidden(charges []line) []line {
 	return filter(charges, func(c line) bool { return j.amounts && c.amount == nil || j.phones && c.phone == "" })
 }
 
-// isOurs says a charge that has the transaction that the distributor named.
+// isOurs reports whether a charge has the transaction that the distributor named.
 func isOurs(o *journal.Standing, c line) bool {
 	return o.TransactionID != "" && c.transaction == o.TransactionID
 }
 
-// lacksOurs says that the statement knows the transactions of an order, and not the one that the distributor named.
+// lacksOurs reports whether the statement knows the transactions of an order, and not the one that the distributor named.
 func lacksOurs(o *journal.Standing, a account) bool {
 	named := slices.ContainsFunc(a.charges, func(c line) bool { return c.transaction != "" })
 	return named && o.TransactionID != "" && !slices.ContainsFunc(a.charges, func(c line) bool { return isOurs(o, c) })
 }
 
-// agrees says that charges are of the order's phone, amount and time, as far as they say.
+// agrees reports whether charges are of the order's phone, amount and time, as far as they say.
 func (j judging) agrees(o *journal.Standing, charges []line) bool {
 	return len(otherAmounts(charges, o))+len(otherPhones(charges, o))+len(j.otherTimes(charges, o)) == 0
 }

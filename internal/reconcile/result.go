@@ -95,7 +95,7 @@ type Candidate struct {
 // name is the first of its ids that it has.
 func (c Candidate) name() string { return cmp.Or(c.TransactionID, c.Reference, c.AuthCode, c.ID) }
 
-// Differs says a finding that somebody must look at from an order that was settled.
+// Differs distinguishes a finding that somebody must look at from an order that was settled.
 func (f Finding) Differs() bool {
 	return !f.Settled || f.Class != UnknownFound && f.Class != UnknownAbsent
 }

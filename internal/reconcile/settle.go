@@ -63,7 +63,7 @@ func held(f Finding, why string) Finding {
 	return f
 }
 
-// settle settles an unknown order and says of it. One that cannot be settled now is notified as held.
+// settle settles an unknown order and says of it. One that cannot be settled now is reported as held.
 func (j *job) settle(ctx context.Context, resolution topup.Resolution, f Finding) error {
 	if j.s.opts.DryRun {
 		j.settled(resolution.Outcome, f)
@@ -82,7 +82,7 @@ func (j *job) settle(ctx context.Context, resolution topup.Resolution, f Finding
 	return j.report(f)
 }
 
-// refused says an order that is not as it was looked at from a book that cannot be written.
+// refused distinguishes an order that is not as it was read from a book that cannot be written.
 func refused(err error) bool {
 	var transition *topup.TransitionError
 	var early *topup.TooEarlyError

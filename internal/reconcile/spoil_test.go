@@ -518,7 +518,7 @@ func (f *file) status(r row) string {
 	}
 }
 
-// denies says a row that calls itself no charge.
+// denies reports whether a row calls itself no charge.
 func (f *file) denies(r row) bool {
 	return slices.Contains([]string{"Rechazado", "Reversado", "Cancelada"}, f.status(r))
 }

@@ -93,7 +93,7 @@ func (r *reader) read() (l line, wrong, err error) {
 	}
 }
 
-// mayBeCharge says a broken line from a preamble, whose cells hold nothing of what the columns below them hold.
+// mayBeCharge distinguishes a broken line from a preamble, whose cells hold nothing of what the columns below them hold.
 func mayBeCharge(l line, cells []string) bool {
 	filled := slices.DeleteFunc(slices.Clone(cells), func(c string) bool { return c == "" })
 	return len(filled) > 2 && (l.phone != "" || !l.at.isZero())

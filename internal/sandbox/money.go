@@ -39,7 +39,7 @@ func (m *Money) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// isNumber says a number from the other kinds of a valid JSON value.
+// isNumber distinguishes a number from the other kinds of a valid JSON value.
 func isNumber(raw []byte) bool {
 	return len(raw) > 0 && bytes.IndexByte([]byte("-0123456789"), raw[0]) >= 0
 }

@@ -103,7 +103,7 @@ func (r *Reader) withoutHeader(commas []rune) error {
 	return missing
 }
 
-// certain says a header from a row that happens to hold the name of a column: no header is a number.
+// certain distinguishes a header from a row that happens to hold the name of a column: no header is a number.
 func (h *headings) certain() bool {
 	return h != nil && h.layout.named > 0 && !slices.ContainsFunc(h.layout.head, func(cell string) bool {
 		return strings.ContainsFunc(cell, unicode.IsDigit) && !strings.ContainsFunc(cell, unicode.IsLetter)

@@ -1,4 +1,4 @@
-package journal
+package commit
 
 import (
 	"context"
@@ -19,7 +19,7 @@ import (
 )
 
 // busyWait is short, because SQLite's own waits grow to 100 ms: a process that comes so rarely to ask
-// for the lock would find another one, which commits without a pause, always before it. A lane asks
+// for the lock would find another one, which commits without a pause, always before it. A Committer asks
 // again at once, until its beginFor has passed.
 const busyWait = 5 * time.Millisecond
 
@@ -32,7 +32,7 @@ var writePragmas = []string{
 
 var readPragmas = []string{"busy_timeout(10000)", "query_only(1)", "cache_size(-16384)"}
 
-func openSQLite(ctx context.Context, path string) (*engine, error) {
+func openSQLite(ctx context.Context, path string) (*Engine, error) {
 	if err := createPrivate(path); err != nil {
 		return nil, err
 	}
@@ -44,15 +44,16 @@ func openSQLite(ctx context.Context, path string) (*engine, error) {
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
-	e := &engine{
-		name: "sqlite", write: write, read: read, connect: func(context.Context) (session, error) { return newDirect(path) },
-		begin: "BEGIN IMMEDIATE", beginAlone: "BEGIN IMMEDIATE", readTx: &sql.TxOptions{ReadOnly: true},
+	e := &Engine{
+		Name: "sqlite", Write: write, Read: read,
+		connect: func(context.Context, map[string]string) (session, error) { return newSQLiteSession(path) },
+		begin:   "BEGIN IMMEDIATE", beginAlone: "BEGIN IMMEDIATE", ReadTx: &sql.TxOptions{ReadOnly: true},
 		beginFor: 10 * time.Second, busy: sqliteBusy,
-		transient: func(error) bool { return false }, refused: sqliteBusy,
+		Transient: func(error) bool { return false }, refused: sqliteBusy,
 		answered: func(error) bool { return true }, readOnly: func(error) bool { return false },
 	}
 	if err := e.checkWAL(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("sqlite %s: %w", path, err), e.close())
+		return nil, errors.Join(fmt.Errorf("sqlite %s: %w", path, err), e.Close())
 	}
 	return e, nil
 }
@@ -86,10 +87,10 @@ func sqliteDB(path string, pragmas []string, connections int) (*sql.DB, error) {
 	return db, nil
 }
 
-func (e *engine) checkWAL(ctx context.Context) error {
-	return patiently(ctx, func() error {
+func (e *Engine) checkWAL(ctx context.Context) error {
+	return Patiently(ctx, func() error {
 		var mode string
-		err := e.write.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode)
+		err := e.Write.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode)
 		switch {
 		case e.busy(err):
 			return err

@@ -1,4 +1,4 @@
-package journal
+package commit
 
 import (
 	"cmp"
@@ -12,56 +12,60 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-
-	"recarga/topup"
 )
 
-// session is a lane's connection. Its statements are prepared once. Not for concurrent use.
+// session is a Committer's connection. Its statements are prepared once. Not for concurrent use.
 type session interface {
 	// do runs statements in their order, and leaves what came of each in its call. After one that fails, all
 	// others do.
-	do(ctx context.Context, calls ...*call)
+	do(ctx context.Context, calls ...*Statement)
 	// begin opens a transaction.
 	begin(ctx context.Context, query string) error
 	// discard closes the connection for good: nothing that was begun on it goes on in the next one.
 	discard()
 }
 
-// call is a statement and what came of it.
-type call struct {
-	query string
-	args  []any
+// Statement is one that an operation runs, and what came of it.
+type Statement struct {
+	// Query has the parameters $1, $2 …
+	Query string
+	// Args are nil, texts, bytes, whole numbers and truth values.
+	Args []any
+
 	// scan reads the one row of a query; nil for a statement that returns none.
-	scan func(scanner) error
+	scan func(Scanner) error
 	// rows is how many were changed.
 	rows int64
 	// err is sql.ErrNoRows for a query without a row.
 	err error
-	// ends tells that its operation is over with it if it changes a row, and otherwise has changed nothing at all.
-	ends bool
+	// last: its operation is over with it if it changes a row, and otherwise has changed nothing at all.
+	last bool
 }
 
-// failed tells that the database, or the way to it, did.
-func (c *call) failed() bool { return c.err != nil && !errors.Is(c.err, sql.ErrNoRows) }
+// Scanner reads the columns of a row.
+type Scanner interface{ Scan(dest ...any) error }
+
+// failed reports whether the database, or the way to it, did.
+func (c *Statement) failed() bool { return c.err != nil && !errors.Is(c.err, sql.ErrNoRows) }
 
 // missing is the outcome of a call that has changed or found no row.
-func (c *call) missing() {
+func (c *Statement) missing() {
 	if c.rows = 0; c.scan != nil {
 		c.err = sql.ErrNoRows
 	}
 }
 
 // first is the first argument, as the database writes it.
-func (c *call) first() string {
-	if key, ok := c.args[0].([]byte); ok {
+func (c *Statement) first() string {
+	if key, ok := c.Args[0].([]byte); ok {
 		return string(key)
 	}
-	return fmt.Sprint(c.args[0])
+	return fmt.Sprint(c.Args[0])
 }
 
 // exec runs a statement that returns no rows.
 func exec(ctx context.Context, s session, query string) error {
-	c := &call{query: query}
+	c := &Statement{Query: query}
 	s.do(ctx, c)
 	return c.err
 }
@@ -69,22 +73,23 @@ func exec(ctx context.Context, s session, query string) error {
 // rested is after how long without a statement a connection may be dead without our knowing.
 const rested = time.Second
 
-// pipelined is a session with PostgreSQL that sends many statements in one round trip.
-type pipelined struct {
+// postgresSession is a session with PostgreSQL that sends many statements in one round trip.
+type postgresSession struct {
 	conn *pgx.Conn
 	// warning is the latest that the server sent.
 	warning *pgconn.Notice
 	// opening is a statement that waits to be sent with the next ones.
 	opening string
+	bulk    map[string]string // Config.Bulk
 	used    time.Time
 }
 
-// planned has a lane's statements planned once, for tables of any size: while these are small and new, the
+// planned has a Committer's statements planned once, for tables of any size: while these are small and new, the
 // server would plan each run anew, or remember a plan that reads whole tables. Each finds a few rows by a key.
 var planned = sqls.Get("postgres/plan_once")
 
-func newPipelined(ctx context.Context, cfg *pgx.ConnConfig) (session, error) {
-	p := &pipelined{}
+func newPostgresSession(ctx context.Context, cfg *pgx.ConnConfig, bulk map[string]string) (session, error) {
+	p := &postgresSession{bulk: bulk}
 	cfg = cfg.Copy()
 	cfg.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { p.noticed(n) }
 	conn, err := pgx.ConnectConfig(ctx, cfg)
@@ -101,7 +106,7 @@ func newPipelined(ctx context.Context, cfg *pgx.ConnConfig) (session, error) {
 
 // begin opens a transaction, together with its first statements: unless the connection may be dead, since then it
 // would be in doubt what has become of them.
-func (p *pipelined) begin(ctx context.Context, query string) error {
+func (p *postgresSession) begin(ctx context.Context, query string) error {
 	if time.Since(p.used) > rested {
 		return exec(ctx, p, query)
 	}
@@ -109,12 +114,12 @@ func (p *pipelined) begin(ctx context.Context, query string) error {
 	return nil
 }
 
-func (p *pipelined) do(ctx context.Context, calls ...*call) {
+func (p *postgresSession) do(ctx context.Context, calls ...*Statement) {
 	if p.opening != "" {
-		calls = append([]*call{{query: p.opening}}, calls...)
+		calls = append([]*Statement{{Query: p.opening}}, calls...)
 		p.opening = ""
 	}
-	batch, all := &pgx.Batch{}, volleys(calls)
+	batch, all := &pgx.Batch{}, bulkBatches(calls, p.bulk)
 	for _, v := range all {
 		v.queue(batch)
 	}
@@ -122,7 +127,7 @@ func (p *pipelined) do(ctx context.Context, calls ...*call) {
 	for _, v := range all {
 		p.warning = nil
 		v.read(results)
-		if c := v.calls[0]; c.query == "COMMIT" && c.err == nil && p.warning != nil {
+		if c := v.calls[0]; c.Query == "COMMIT" && c.err == nil && p.warning != nil {
 			c.err = fmt.Errorf("committed with a warning: %s (SQLSTATE %s)", p.warning.Message, p.warning.Code)
 		}
 	}
@@ -133,13 +138,13 @@ func (p *pipelined) do(ctx context.Context, calls ...*call) {
 }
 
 // noticed keeps a warning. A COMMIT that has one has not waited for its standby to the end: somebody canceled it.
-func (p *pipelined) noticed(n *pgconn.Notice) {
+func (p *postgresSession) noticed(n *pgconn.Notice) {
 	if n.SeverityUnlocalized == "WARNING" {
 		p.warning = n
 	}
 }
 
-func (c *call) read(results pgx.BatchResults) {
+func (c *Statement) read(results pgx.BatchResults) {
 	if c.scan == nil {
 		tag, err := results.Exec()
 		c.rows, c.err = tag.RowsAffected(), err
@@ -158,61 +163,61 @@ func (c *call) read(results pgx.BatchResults) {
 	}
 }
 
-func (p *pipelined) discard() {
+func (p *postgresSession) discard() {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()              // it must not wait for a server that does not answer
 	_ = p.conn.Close(ctx) // whatever it says, the connection is gone
 }
 
-// inTurn runs operations one after the other. guilty tells that one of them broke the transaction.
-func (l *lane) inTurn(t *tx, batch []*op) (over []*op, guilty bool, err error) {
+// inTurn runs operations one after the other. guilty:  one of them broke the transaction.
+func (c *Committer) inTurn(t *Tx, batch []*operation) (over []*operation, guilty bool, err error) {
 	for _, o := range batch {
 		o.err = o.run(t)
-		if err := t.verdict(o); err != nil {
-			l.undo(t.ctx)
+		if err := t.fault(o); err != nil {
+			c.undo(t.ctx)
 			return nil, true, err
 		}
 	}
-	guilty, err = l.end(t)
+	guilty, err = c.end(t)
 	return batch, guilty, err
 }
 
 // together runs operations side by side: the next statements of all of them are one round trip. Those of
 // one key are run one after the other, since they must see each other's work whole. The last round trip commits
 // as well; operations that find then that they have changed nothing and have more to do are not over.
-func (l *lane) together(t *tx, batch []*op) (over []*op, guilty bool, err error) {
+func (c *Committer) together(t *Tx, batch []*operation) (over []*operation, guilty bool, err error) {
 	// One order of locking for all processes: they wait for each other, seldom in a circle, which the server breaks.
-	slices.SortStableFunc(batch, func(a, b *op) int { return cmp.Compare(a.key, b.key) })
-	strands := make([]*strand, len(batch))
+	slices.SortStableFunc(batch, func(a, b *operation) int { return cmp.Compare(a.key, b.key) })
+	steppers := make([]*stepper, len(batch))
 	for i, o := range batch {
-		strands[i] = newStrand(t, o)
-		defer strands[i].stop()
+		steppers[i] = newStepper(t, o)
+		defer steppers[i].stop()
 	}
 	for {
-		var calls []*call
+		var calls []*Statement
 		busy := map[string]bool{}
 		last := true
-		strands = slices.DeleteFunc(strands, func(s *strand) bool {
+		steppers = slices.DeleteFunc(steppers, func(s *stepper) bool {
 			if err != nil || busy[s.op.key] {
 				last = false
 				return false
 			}
-			var call *call
+			var call *Statement
 			if call, err = s.advance(t); call == nil {
 				return true
 			}
 			busy[s.op.key] = true
 			calls = append(calls, call)
-			last = last && call.ends && !s.op.patient
+			last = last && call.last && !s.op.separate
 			return false
 		})
 		switch {
 		case err != nil:
-			l.undo(t.ctx)
+			c.undo(t.ctx)
 			return nil, true, err
 		case last:
-			if guilty, err = l.end(t, calls...); err == nil {
-				over = t.over(batch, strands, calls)
+			if guilty, err = c.end(t, calls...); err == nil {
+				over = t.over(batch, steppers, calls)
 			}
 			return over, guilty, err
 		}
@@ -220,35 +225,35 @@ func (l *lane) together(t *tx, batch []*op) (over []*op, guilty bool, err error)
 	}
 }
 
-// over are the operations of the batch without those of the strands that have more to do, or whose last call has lost
+// over are the operations of the batch without those of the steppers that have more to do, or whose last call has lost
 // its answer.
-func (t *tx) over(batch []*op, strands []*strand, last []*call) []*op {
+func (t *Tx) over(batch []*operation, steppers []*stepper, last []*Statement) []*operation {
 	over := slices.Clone(batch)
-	for i, s := range strands {
+	for i, s := range steppers {
 		s.op.again = s.op.again || last[i].failed()
 		if !last[i].failed() {
 			if next, err := s.advance(t); next == nil && err == nil {
 				continue
 			}
 		}
-		s.op.patient = true
-		over = slices.DeleteFunc(over, func(o *op) bool { return o == s.op })
+		s.op.separate = true
+		over = slices.DeleteFunc(over, func(o *operation) bool { return o == s.op })
 	}
 	return over
 }
 
-// strand is an operation that stops at each of its statements.
-type strand struct {
-	op   *op
-	next func() (*call, bool)
+// stepper is an operation that stops at each of its statements.
+type stepper struct {
+	op   *operation
+	next func() (*Statement, bool)
 	stop func()
 }
 
-func newStrand(t *tx, o *op) *strand {
-	s := &strand{op: o}
-	s.next, s.stop = iter.Pull(func(yield func(*call) bool) {
+func newStepper(t *Tx, o *operation) *stepper {
+	s := &stepper{op: o}
+	s.next, s.stop = iter.Pull(func(yield func(*Statement) bool) {
 		own := *t
-		own.session, own.again = handOver(yield), o.again
+		own.session, own.again = handedSession(yield), o.again
 		o.err = o.run(&own)
 	})
 	return s
@@ -256,19 +261,19 @@ func newStrand(t *tx, o *op) *strand {
 
 // advance runs the operation up to its next statement, or to its end: then there is none, and guilty is why
 // the transaction must be undone, if it must.
-func (s *strand) advance(t *tx) (next *call, guilty error) {
+func (s *stepper) advance(t *Tx) (next *Statement, guilty error) {
 	if next, more := s.next(); more {
 		return next, nil
 	}
-	return nil, t.verdict(s.op)
+	return nil, t.fault(s.op)
 }
 
 var errAbandoned = errors.New("another operation broke the transaction")
 
-// handOver is the session of a strand: it hands each statement over to who runs them all.
-type handOver func(*call) bool
+// handedSession is the session of a stepper: it hands each statement over to who runs them all.
+type handedSession func(*Statement) bool
 
-func (yield handOver) do(_ context.Context, calls ...*call) {
+func (yield handedSession) do(_ context.Context, calls ...*Statement) {
 	for _, c := range calls {
 		if !yield(c) {
 			c.err = errAbandoned
@@ -276,24 +281,5 @@ func (yield handOver) do(_ context.Context, calls ...*call) {
 	}
 }
 
-func (handOver) begin(context.Context, string) error { return nil }
-func (handOver) discard()                            {}
-
-// verdict is why the transaction must be undone after an operation, if it must.
-func (t *tx) verdict(o *op) error {
-	if *t.broken != nil {
-		return *t.broken
-	}
-	return notOwn(o.err)
-}
-
-// notOwn is err unless it is an operation's own verdict, which leaves nothing half done.
-func notOwn(err error) error {
-	var refused *topup.TransitionError
-	own := errors.Is(err, topup.ErrLost) || errors.Is(err, topup.ErrNotDisputed) || errors.Is(err, topup.ErrConflict) || errors.Is(err, topup.ErrNotFound) ||
-		errors.Is(err, errArchived) || errors.As(err, &refused) || len(topup.FieldErrors(err)) > 0
-	if own {
-		return nil
-	}
-	return err
-}
+func (handedSession) begin(context.Context, string) error { return nil }
+func (handedSession) discard()                            {}

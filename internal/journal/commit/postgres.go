@@ -1,4 +1,4 @@
-package journal
+package commit
 
 import (
 	"context"
@@ -19,7 +19,7 @@ const (
 	postgresOldest = 120000
 )
 
-func openPostgres(ctx context.Context, databaseURL string) (*engine, error) {
+func openPostgres(ctx context.Context, databaseURL string) (*Engine, error) {
 	cfg, err := pgx.ParseConfig(databaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("database URL: %w", err)
@@ -27,12 +27,15 @@ func openPostgres(ctx context.Context, databaseURL string) (*engine, error) {
 	if err := makeDurable(cfg); err != nil {
 		return nil, err
 	}
-	e := &engine{
-		name: "postgres", connect: func(ctx context.Context) (session, error) { return newPipelined(ctx, cfg) },
+	e := &Engine{
+		Name: "postgres",
+		connect: func(ctx context.Context, bulk map[string]string) (session, error) {
+			return newPostgresSession(ctx, cfg, bulk)
+		},
 		begin: "BEGIN ISOLATION LEVEL READ COMMITTED", beginAlone: "BEGIN ISOLATION LEVEL REPEATABLE READ",
-		readTx:  &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead},
+		ReadTx:  &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead},
 		timeout: 10 * time.Second, busy: func(error) bool { return false },
-		transient: postgresTransient, refused: postgresRefused, answered: postgresAnswered, readOnly: postgresReadOnly,
+		Transient: postgresTransient, refused: postgresRefused, answered: postgresAnswered, readOnly: postgresReadOnly,
 		numbered: true,
 	}
 	unasked := func(context.Context, stdlib.ShouldPingParams) bool { return false } // current asks
@@ -40,9 +43,9 @@ func openPostgres(ctx context.Context, databaseURL string) (*engine, error) {
 		stdlib.OptionShouldPing(unasked))
 	db.SetMaxOpenConns(postgresReads)
 	db.SetMaxIdleConns(postgresReads)
-	e.read, e.write = db, db
+	e.Read, e.Write = db, db
 	if err := e.checkVersion(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("postgres %s/%s: %w", cfg.Host, cfg.Database, err), e.close())
+		return nil, errors.Join(fmt.Errorf("postgres %s/%s: %w", cfg.Host, cfg.Database, err), e.Close())
 	}
 	return e, nil
 }
@@ -79,7 +82,7 @@ const (
 	writableKey = "recarga.writable"
 )
 
-func (e *engine) stamp(_ context.Context, cfg *pgx.ConnConfig) error {
+func (e *Engine) stamp(_ context.Context, cfg *pgx.ConnConfig) error {
 	replaced := e.replaced.Load()
 	cfg.AfterConnect = func(_ context.Context, conn *pgconn.PgConn) error {
 		conn.CustomData()[replacedKey], conn.CustomData()[writableKey] = replaced, time.Now()
@@ -89,7 +92,7 @@ func (e *engine) stamp(_ context.Context, cfg *pgx.ConnConfig) error {
 }
 
 // current refuses a connection of the pool whose server may have been replaced: what is read there is old.
-func (e *engine) current(ctx context.Context, conn *pgx.Conn) error {
+func (e *Engine) current(ctx context.Context, conn *pgx.Conn) error {
 	data := conn.PgConn().CustomData()
 	if data[replacedKey] != e.replaced.Load() {
 		return driver.ErrBadConn
@@ -105,10 +108,10 @@ func (e *engine) current(ctx context.Context, conn *pgx.Conn) error {
 
 var sqlServerVersion = sqls.Get("postgres/server_version")
 
-func (e *engine) checkVersion(ctx context.Context) error {
+func (e *Engine) checkVersion(ctx context.Context) error {
 	var version int
 	var text string
-	if err := e.read.QueryRowContext(ctx, sqlServerVersion).Scan(&version, &text); err != nil {
+	if err := e.Read.QueryRowContext(ctx, sqlServerVersion).Scan(&version, &text); err != nil {
 		return err
 	}
 	if version < postgresOldest {

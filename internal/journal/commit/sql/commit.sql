@@ -1,8 +1,3 @@
--- name: tally
-INSERT INTO tallies (state, writer, orders)
-VALUES ($1, $2, $3)
-ON CONFLICT (state, writer) DO UPDATE SET orders = tallies.orders + excluded.orders
-
 -- name: commit
 INSERT INTO commits (writer, number, at)
 VALUES ($1, $2, $3)

@@ -1,4 +1,4 @@
-package journal
+package commit
 
 import (
 	"context"
@@ -13,9 +13,9 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-// direct is a session with SQLite itself: database/sql asks for the names and types of all columns at
+// sqliteSession is a session with SQLite itself: database/sql asks for the names and types of all columns at
 // each query, and allocates each value twice, which cost as much as the work.
-type direct struct {
+type sqliteSession struct {
 	conn     *sqlite.Conn
 	prepared map[string]prepared
 }
@@ -26,12 +26,12 @@ type prepared struct {
 	args []int
 }
 
-func newDirect(path string) (session, error) {
+func newSQLiteSession(path string) (session, error) {
 	conn, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
 	if err != nil {
 		return nil, fmt.Errorf("connection: %w", err)
 	}
-	d := &direct{conn: conn, prepared: map[string]prepared{}}
+	d := &sqliteSession{conn: conn, prepared: map[string]prepared{}}
 	for _, pragma := range writePragmas {
 		if err := sqlitex.ExecuteTransient(conn, "PRAGMA "+pragma, nil); err != nil {
 			d.discard()
@@ -41,7 +41,7 @@ func newDirect(path string) (session, error) {
 	return d, nil
 }
 
-func (d *direct) do(_ context.Context, calls ...*call) {
+func (d *sqliteSession) do(_ context.Context, calls ...*Statement) {
 	var failed error
 	for _, c := range calls {
 		if c.err = failed; failed == nil {
@@ -53,17 +53,17 @@ func (d *direct) do(_ context.Context, calls ...*call) {
 	}
 }
 
-func (d *direct) begin(ctx context.Context, query string) error { return exec(ctx, d, query) }
+func (d *sqliteSession) begin(ctx context.Context, query string) error { return exec(ctx, d, query) }
 
-func (d *direct) run(c *call) (err error) {
-	stmt, err := d.prepare(c.query)
+func (d *sqliteSession) run(c *Statement) (err error) {
+	stmt, err := d.prepare(c.Query)
 	if err != nil {
 		return err
 	}
 	// All changes are made by the first step, also those of a statement that returns rows.
 	defer func() { err = errors.Join(err, stmt.Reset()) }()
 	for i, n := range stmt.args {
-		if err := bind(stmt.Stmt, i+1, c.args[n]); err != nil {
+		if err := bind(stmt.Stmt, i+1, c.Args[n]); err != nil {
 			return err
 		}
 	}
@@ -80,7 +80,7 @@ func (d *direct) run(c *call) (err error) {
 	return c.scan(columns{stmt.Stmt})
 }
 
-func (d *direct) prepare(query string) (prepared, error) {
+func (d *sqliteSession) prepare(query string) (prepared, error) {
 	if p, ok := d.prepared[query]; ok {
 		return p, nil
 	}
@@ -121,7 +121,7 @@ func bind(stmt *sqlite.Stmt, i int, value any) error {
 	return nil
 }
 
-func (d *direct) discard() { _ = d.conn.Close() } // whatever it says, the connection is gone
+func (d *sqliteSession) discard() { _ = d.conn.Close() } // whatever it says, the connection is gone
 
 // columns are those of the row that a statement is at.
 type columns struct{ stmt *sqlite.Stmt }

@@ -1,4 +1,4 @@
-package journal
+package commit
 
 import (
 	"context"
@@ -27,86 +27,76 @@ var (
 	sqlForgetCommits = sqls.Get("forget_commits")
 )
 
-// forgetCommits deletes the rows of processes that are long gone.
-func (e *engine) forgetCommits(ctx context.Context) error {
+// ForgetCommits deletes the rows of processes that are long gone.
+func (e *Engine) ForgetCommits(ctx context.Context) error {
 	if !e.numbered {
 		return nil
 	}
-	_, err := e.write.ExecContext(ctx, sqlForgetCommits, time.Now().Add(-commitsKept).UnixMicro())
+	_, err := e.Write.ExecContext(ctx, sqlForgetCommits, time.Now().Add(-commitsKept).UnixMicro())
 	return err
 }
 
 // numbered are the last statements of a transaction.
-func (l *lane) numbered() []*call {
-	commit := &call{query: "COMMIT"}
-	if !l.engine.numbered {
-		return []*call{commit}
+func (c *Committer) numbered() []*Statement {
+	commit := &Statement{Query: "COMMIT"}
+	if !c.engine.numbered {
+		return []*Statement{commit}
 	}
-	l.number++
-	return []*call{{query: sqlCommit, args: []any{l.id, l.number, time.Now().UnixMicro()}}, commit}
+	c.number++
+	return []*Statement{{Query: sqlCommit, Args: []any{c.id, c.number, time.Now().UnixMicro()}}, commit}
 }
 
 // unanswered finds out what a transaction came to whose COMMIT has no answer. It returns nil if it happened, and then
 // leaves an error only in those of its last calls of which it is not known whether they changed a row; ErrInDoubt if
 // the database does not say; and otherwise cause, because nothing has happened, or ever will.
-func (l *lane) unanswered(cause error, last []*call) error {
-	if !l.engine.numbered {
+func (c *Committer) unanswered(cause error, last []*Statement) error {
+	if !c.engine.numbered {
 		return fmt.Errorf("%w: %w", ErrInDoubt, cause)
 	}
-	latest, err := l.latestCommit()
+	latest, err := c.latestCommit()
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrInDoubt, errors.Join(cause, err))
-	case latest != l.number:
+	case latest != c.number:
 		return cause
 	}
-	for _, c := range last {
-		if c.failed() && c.query == sqlNewEvent.SQLite { // without its row there is no commit
-			c.rows, c.err = 1, nil
+	for _, s := range last {
+		if s.failed() && s.Query == c.cfg.Certain {
+			s.rows, s.err = 1, nil
 		}
 	}
 	return nil
 }
 
-// latestCommit is the number of this lane's latest commit, asked until there is an answer or doubtFor has passed.
-func (l *lane) latestCommit() (number int64, err error) {
+// latestCommit is the number of this Committer's latest commit, asked until there is an answer or doubtFor has passed.
+func (c *Committer) latestCommit() (number int64, err error) {
 	for until := time.Now().Add(doubtFor); ; {
-		if number, err = l.askLatest(); err == nil || time.Now().After(until) {
+		if number, err = c.askLatest(); err == nil || time.Now().After(until) {
 			return number, err
 		}
 		time.Sleep(rand.N(retryWait))
 	}
 }
 
-func (l *lane) askLatest() (number int64, err error) {
-	ctx, cancel := l.engine.context()
+func (c *Committer) askLatest() (number int64, err error) {
+	ctx, cancel := c.engine.context()
 	defer cancel()
-	if err := l.begin(ctx); err != nil {
+	if err := c.begin(ctx); err != nil {
 		return 0, err
 	}
-	ask := &call{query: sqlLatestCommit, args: []any{l.id, l.number, time.Now().UnixMicro()}}
-	ask.scan = func(row scanner) error { return row.Scan(&number) }
-	commit := &call{query: "COMMIT"}
-	if l.session.do(ctx, ask, commit); ask.err != nil || commit.err != nil {
-		l.drop()
+	ask := &Statement{Query: sqlLatestCommit, Args: []any{c.id, c.number, time.Now().UnixMicro()}}
+	ask.scan = func(row Scanner) error { return row.Scan(&number) }
+	commit := &Statement{Query: "COMMIT"}
+	if c.session.do(ctx, ask, commit); ask.err != nil || commit.err != nil {
+		c.drop()
 	}
 	return number, errors.Join(ask.err, commit.err)
 }
 
 // answer gives the operation its end. One whose first commit happened cannot end as if nothing had.
-func (o *op) answer(err error) {
+func (o *operation) answer(err error) {
 	if err != nil && o.again && !errors.Is(err, ErrInDoubt) {
 		err = fmt.Errorf("%w: %w", ErrInDoubt, err)
 	}
 	o.done <- err
-}
-
-// confirm returns when all that can be read from the database is as durable as a write: after a commit in doubt,
-// others may read what its standby has not got.
-func (j *Journal) confirm(ctx context.Context) error {
-	if !j.engine.numbered {
-		return nil
-	}
-	_, err := write(ctx, j, "", func(*tx) (struct{}, error) { return struct{}{}, nil })
-	return err
 }

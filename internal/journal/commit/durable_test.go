@@ -1,4 +1,4 @@
-package journal
+package commit
 
 import (
 	"path/filepath"
@@ -19,22 +19,22 @@ func TestCommitsAreDurable(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.setting, func(t *testing.T) {
-			j, err := Open(t.Context(), c.url())
+			e, err := Open(t.Context(), c.url())
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer func() {
-				if err := j.Close(); err != nil {
+				if err := e.Close(); err != nil {
 					t.Error(err)
 				}
 			}()
-			session, err := j.engine.connect(t.Context())
+			session, err := e.connect(t.Context(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer session.discard()
 			var got string
-			ask := &call{query: c.setting, scan: func(row scanner) error { return row.Scan(&got) }}
+			ask := &Statement{Query: c.setting, scan: func(row Scanner) error { return row.Scan(&got) }}
 			if session.do(t.Context(), ask); ask.err != nil || got != c.want {
 				t.Errorf("%s is %s, %v; want %s", c.setting, got, ask.err, c.want)
 			}

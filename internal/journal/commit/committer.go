@@ -1,0 +1,308 @@
+package commit
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ErrInDoubt: the database did not say whether the commit happened.
+var ErrInDoubt = errors.New("it is not known whether the change was recorded")
+
+var (
+	errClosed   = errors.New("the journal is closed")
+	errNotTried = errors.New("not recorded: the database did not answer to the changes before it")
+)
+
+const (
+	// maxBatch bounds how long the first operation of a batch waits for the last.
+	maxBatch = 256
+	// Retries of a transaction that certainly did not happen and may succeed next time.
+	Retries = 3
+	// retryWait is the longest wait before one.
+	retryWait = 100 * time.Millisecond
+	// yields is how often a Committer lets the goroutines run that can, before it picks a batch: those about to come with an
+	// operation share its commit. Where nobody else has work it costs nothing. More than two gained no more.
+	yields = 2
+)
+
+// operation is one caller's change.
+type operation struct {
+	key  string
+	run  func(*Tx) error
+	err  error      // of run's latest call
+	done chan error // takes one answer
+	// separate: a statement of it that could have been its last was not, so the next ones do not share the COMMIT's
+	// round trip.
+	separate bool
+	// again: an earlier run of it was committed, and what it changed is not known.
+	again bool
+	// taken by whoever comes first: the committer that picks the operation, or its caller who withdraws it.
+	taken atomic.Bool
+}
+
+// Committer is one writer. While it commits, operations wait; then all that wait share the next commit.
+// There is no timer: a lone operation commits at once, and under load batches grow by themselves.
+type Committer struct {
+	engine  *Engine
+	cfg     Config
+	stats   stats
+	id      int64 // whose commits
+	number  int64 // of the latest transaction
+	queue   chan *operation
+	closing chan struct{}
+	close   func() // closes closing
+	stopped chan struct{}
+	session session // nil until it is needed, and after it failed
+}
+
+// Config says what the operations of a Committer are, which it does not know.
+type Config struct {
+	// Bulk pairs a statement with the one that PostgreSQL runs instead, once for all operations of a commit that are at
+	// it. Its parameters are arrays. The first argument is another one for each operation, and comes back, as the first
+	// column, with each row that was changed.
+	Bulk map[string]string
+	// Certain is a statement without whose row there is no commit: where a commit happened, it changed its row.
+	Certain string
+	// Own reports whether an error is an operation's own outcome, which leaves nothing half done. It is returned once
+	// what the operation did write is durable; any other error undoes it.
+	Own func(error) bool
+	// Notes makes what the operations of one transaction note together (Tx.Notes).
+	Notes func() any
+	// Last are the statements that a transaction ends with, of what was noted.
+	Last func(notes any) []*Statement
+	// Observe has every commit reported; it must not block.
+	Observe func(Commit)
+}
+
+// Start makes a Committer on an engine, which Stop ends.
+func Start(e *Engine, cfg Config) *Committer {
+	closing := make(chan struct{})
+	c := &Committer{
+		engine: e, cfg: cfg, id: rand.Int64(),
+		queue: make(chan *operation, maxBatch), closing: closing, close: sync.OnceFunc(func() { close(closing) }),
+		stopped: make(chan struct{}),
+	}
+	go c.work()
+	return c
+}
+
+// Do has an operation committed. Those of one key never run side by side. run may be called more than once, and must
+// keep nothing from one call to the next. See the package comment for what its errors mean.
+func (c *Committer) Do(ctx context.Context, key string, run func(*Tx) error) error {
+	return c.do(ctx, &operation{key: key, done: make(chan error, 1), run: run})
+}
+
+func (c *Committer) do(ctx context.Context, o *operation) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case c.queue <- o:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-c.stopped:
+		return errClosed
+	}
+	var withdrawn error
+	select {
+	case err := <-o.done:
+		return err
+	case <-ctx.Done():
+		withdrawn = ctx.Err()
+	case <-c.stopped:
+		withdrawn = errClosed
+	}
+	if o.taken.CompareAndSwap(false, true) {
+		return withdrawn
+	}
+	// Picked. To leave now would leave an attempt begun that nobody makes, or a result in doubt.
+	return <-o.done
+}
+
+// work commits until the committer is stopped, and then what still waits.
+func (c *Committer) work() {
+	defer close(c.stopped)
+	defer c.drop()
+	var batch []*operation
+	for {
+		select {
+		case o := <-c.queue:
+			for range yields {
+				runtime.Gosched()
+			}
+			batch = c.pick(append(batch[:0], o))
+		case <-c.closing:
+			batch = c.pick(batch[:0])
+			if len(batch) == 0 {
+				return
+			}
+		}
+		_ = c.commit(batch) // every operation has its answer
+		clear(batch)
+	}
+}
+
+// Stop commits what waits, and ends the Committer. What comes later fails.
+func (c *Committer) Stop() {
+	c.close()
+	<-c.stopped
+}
+
+// pick adds everything that waits to the batch, and leaves out what was withdrawn.
+func (c *Committer) pick(batch []*operation) []*operation {
+	for len(batch) < maxBatch {
+		select {
+		case o := <-c.queue:
+			batch = append(batch, o)
+			continue
+		default:
+		}
+		break
+	}
+	return slices.DeleteFunc(batch, func(o *operation) bool { return !o.taken.CompareAndSwap(false, true) })
+}
+
+// commit answers every operation of the batch. If one of them breaks the transaction, each is run
+// alone, so that only the guilty one fails. An error is the database's.
+func (c *Committer) commit(batch []*operation) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	began := time.Now()
+	over, guilty, err := c.persist(batch)
+	if guilty && len(batch) > 1 {
+		return c.eachAlone(batch)
+	}
+	if err != nil {
+		over = batch
+	} else {
+		c.stats.add(int64(len(over)))
+	}
+	c.cfg.Observe(Commit{Operations: len(over), Took: time.Since(began), Err: err})
+	for _, o := range over {
+		o.answer(cmp.Or(err, o.err))
+	}
+	if len(over) < len(batch) {
+		return c.commit(slices.DeleteFunc(batch, func(o *operation) bool { return slices.Contains(over, o) }))
+	}
+	if guilty {
+		return nil
+	}
+	return err
+}
+
+// eachAlone commits each operation by itself, until the database does not answer: the others would wait as long again.
+func (c *Committer) eachAlone(batch []*operation) (err error) {
+	for _, o := range batch {
+		if err != nil {
+			o.answer(errNotTried)
+			continue
+		}
+		err = c.commit([]*operation{o})
+	}
+	return err
+}
+
+// persist makes the transaction, again where it certainly did not happen and may succeed next time. over are the
+// operations that it has finished.
+func (c *Committer) persist(batch []*operation) (over []*operation, guilty bool, err error) {
+	for range Retries {
+		over, guilty, err = c.transact(batch)
+		if err == nil || errors.Is(err, ErrInDoubt) || !c.engine.Transient(err) {
+			return over, guilty, err
+		}
+		time.Sleep(rand.N(retryWait))
+	}
+	return over, guilty, err
+}
+
+// transact makes one transaction of the batch. guilty: an operation broke it.
+func (c *Committer) transact(batch []*operation) (over []*operation, guilty bool, err error) {
+	ctx, cancel := c.engine.context()
+	defer cancel()
+	if err := c.begin(ctx); err != nil {
+		return nil, false, err
+	}
+	t := newTx(ctx, c.session, c.cfg)
+	if t.bulk {
+		over, guilty, err = c.together(t, batch)
+	} else {
+		over, guilty, err = c.inTurn(t, batch)
+	}
+	if c.engine.readOnly(err) {
+		c.drop() // its server has been replaced: another connection finds the new one
+	}
+	return over, guilty, err
+}
+
+func (c *Committer) begin(ctx context.Context) (err error) {
+	if c.session == nil {
+		if c.session, err = c.engine.connect(ctx, c.cfg.Bulk); err != nil {
+			return err
+		}
+	}
+	for until := time.Now().Add(c.engine.beginFor); ; {
+		err = c.session.begin(ctx, c.engine.begin)
+		if err == nil || !c.engine.busy(err) || time.Now().After(until) {
+			break
+		}
+	}
+	if err != nil {
+		c.drop()
+	}
+	return err
+}
+
+// undo rolls back. A connection that cannot even do that is dropped, which has the same effect.
+func (c *Committer) undo(ctx context.Context) {
+	if exec(ctx, c.session, "ROLLBACK") != nil {
+		c.drop()
+	}
+}
+
+// end commits, after the last calls of operations, on time of its own. guilty means that one of them broke the
+// transaction. If the answer was lost to a commit that happened, there is no error, but in those of the calls that
+// must be made again.
+func (c *Committer) end(t *Tx, last ...*Statement) (guilty bool, err error) {
+	ctx, cancel := c.engine.context()
+	defer cancel()
+	calls := slices.Concat(last, c.cfg.Last(t.Notes), c.numbered())
+	c.session.do(ctx, calls...)
+	broke := slices.IndexFunc(calls, (*Statement).failed)
+	if broke < 0 {
+		return false, nil
+	}
+	err = calls[broke].err
+	if broke < len(calls)-1 && c.engine.answered(err) {
+		c.undo(ctx)
+		return broke < len(last), err
+	}
+	c.drop()
+	if c.engine.refused(err) {
+		return false, err
+	}
+	return false, c.unanswered(err, last)
+}
+
+func (c *Committer) drop() {
+	if c.session != nil {
+		c.session.discard()
+		c.session = nil
+		c.engine.replaced.Add(1)
+	}
+}
+
+// context bounds a transaction. Its callers' contexts do not: one of them must not end the others' work.
+func (e *Engine) context() (context.Context, context.CancelFunc) {
+	if e.timeout == 0 {
+		return context.Background(), func() {}
+	}
+	return context.WithTimeout(context.Background(), e.timeout)
+}

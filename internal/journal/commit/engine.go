@@ -1,0 +1,150 @@
+// Package commit is the writer of a database: operations that come at the same time share a transaction, and each has
+// its answer when that is durable. It knows nothing of what they write.
+package commit
+
+import (
+	"context"
+	"crypto/tls"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"recarga/internal/sqlfile"
+)
+
+//go:embed sql
+var sqlFiles embed.FS
+
+var sqls = sqlfile.Load(sqlFiles, "sql")
+
+// Engine is an open database, and what sets it apart from the other one.
+type Engine struct {
+	// Name is sqlite or postgres.
+	Name string
+	// Write is for migrations, and for what moves whole days of orders.
+	Write *sql.DB
+	// Read is for reads: never what a transaction that is not committed has changed.
+	Read *sql.DB
+	// connect opens a committer's session.
+	connect func(ctx context.Context, bulk map[string]string) (session, error)
+	begin   string
+	// beginAlone opens a transaction that reads first, and writes only if nobody has changed what it read.
+	beginAlone string
+	// ReadTx is one snapshot for several reads.
+	ReadTx *sql.TxOptions
+	// timeout bounds a transaction; 0 where the database cannot hang without the machine.
+	timeout time.Duration
+	// beginFor is how long a transaction waits for another process to end its own.
+	beginFor time.Duration
+	// busy reports whether another process holds the database.
+	busy func(error) bool
+	// Transient reports whether another try may succeed after an error.
+	Transient func(error) bool
+	// refused reports whether the database answered a COMMIT with an error that proves that it did not happen.
+	refused func(error) bool
+	// readOnly: the database refused a change because it takes none.
+	readOnly func(error) bool
+	// numbered: its commits are, in the table of commits.
+	numbered bool
+	// replaced counts the writer's sessions that failed; what was connected before it rose may be another server.
+	replaced atomic.Int64
+	// answered reports whether the database answered a statement with an error, and so did not come to those after it.
+	answered func(error) bool
+}
+
+// Open opens a database, "sqlite:PATH" or "postgres://…". A SQLite file is created, readable by its owner only; its
+// folder is not.
+func Open(ctx context.Context, databaseURL string) (*Engine, error) {
+	scheme, rest, _ := strings.Cut(databaseURL, ":")
+	switch scheme {
+	case "sqlite":
+		return openSQLite(ctx, strings.TrimPrefix(rest, "//"))
+	case "postgres", "postgresql":
+		return openPostgres(ctx, databaseURL)
+	default:
+		return nil, fmt.Errorf("database URL begins with %q; must be sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE", scheme)
+	}
+}
+
+// Close closes its connections.
+func (e *Engine) Close() error {
+	if e.Read == e.Write {
+		return e.Write.Close()
+	}
+	return errors.Join(e.Read.Close(), e.Write.Close())
+}
+
+// Words is a statement as the engine has it.
+func (e *Engine) Words(s sqlfile.Engines) string {
+	if e.IsPostgres() {
+		return s.Postgres
+	}
+	return s.SQLite
+}
+
+// IsPostgres reports whether it is not SQLite.
+func (e *Engine) IsPostgres() bool { return e.Name == "postgres" }
+
+var sqlPing = sqls.Get("ping")
+
+// Ping asks the database for a sign of life.
+func (e *Engine) Ping(ctx context.Context) error {
+	var one int
+	if err := e.Read.QueryRowContext(ctx, sqlPing).Scan(&one); err != nil {
+		return fmt.Errorf("%s: %w", e.Name, err)
+	}
+	return nil
+}
+
+// Unavailable reports whether a database which Open could not open may be there later by itself: its server does
+// not answer yet, is starting, or has no connection left. Anything else, such as a wrong password or newer
+// tables, somebody must fix.
+func Unavailable(err error) bool {
+	var certificate *tls.CertificateVerificationError
+	var reply *pgconn.PgError
+	var unconnected *pgconn.ConnectError
+	var network *net.OpError // not net.Error, which any error of the operating system is
+	switch {
+	case errors.As(err, &certificate):
+		return false
+	case errors.As(err, &reply):
+		return postgresTransient(reply)
+	default:
+		return errors.As(err, &unconnected) || errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) || sqliteBusy(err)
+	}
+}
+
+// Patiently repeats what may fail because another process opens the same database at this moment.
+func Patiently(ctx context.Context, f func() error) error {
+	wait := backoff.NewExponentialBackOff(backoff.WithInitialInterval(10*time.Millisecond),
+		backoff.WithMaxElapsedTime(3*time.Second))
+	return backoff.Retry(f, backoff.WithContext(wait, ctx))
+}
+
+// Alter runs a change in a transaction on a connection of database/sql. In PostgreSQL it sees one moment, and fails
+// where another one has changed what it changes.
+func (e *Engine) Alter(ctx context.Context, conn *sql.Conn, change func() (int, error)) (n int, err error) {
+	for until := time.Now().Add(e.beginFor); ; {
+		_, err = conn.ExecContext(ctx, e.beginAlone)
+		if err == nil || !e.busy(err) || time.Now().After(until) {
+			break
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	end := "COMMIT"
+	if n, err = change(); err != nil || n == 0 {
+		end = "ROLLBACK"
+	}
+	_, endErr := conn.ExecContext(context.WithoutCancel(ctx), end)
+	return n, errors.Join(err, endErr)
+}

@@ -1,5 +1,5 @@
-// Words finds retired words in names, comments, messages and documents, and says what to write instead: one word has one
-// meaning here, and it is the word of the field. Run it from the module's root: go run ./scripts/words [PATH…]
+// Words finds retired words in names, comments, messages and documents, and says what to write instead: one word has
+// one meaning here, and it is the word of the field. Run it from the module's root: go run ./scripts/words [PATH…]
 package main
 
 import (
@@ -30,10 +30,11 @@ var retired = map[string]string{
 
 // phrases are retired, too.
 var phrases = map[*regexp.Regexp]string{
-	regexp.MustCompile(`(?i)\b(stands?|stood|standing|wait(s|ing)?) in line\b`):     "wait, or are deferred",
-	regexp.MustCompile(`(?i)\b(goes|go|gone|going|went) on with\b`):                 "continue",
-	regexp.MustCompile(`\b(goOn|notNow|TryNow|tryNow|StandInLine|InLine|inLine)\b`): "run, deferUntil, DeliverNow, Defer, Waiting",
-	regexp.MustCompile(`(?i)HOLD_BELOW|HoldBelow`):                                  "BALANCE_RESERVE, Reserve",
+	regexp.MustCompile(`(?i)\b(stands?|stood|standing|wait(s|ing)?) in line\b`): "wait, or are deferred",
+	regexp.MustCompile(`(?i)\b(goes|go|gone|going|went) on with\b`):             "continue",
+	regexp.MustCompile(`\b(goOn|notNow|TryNow|tryNow|StandInLine|InLine|inLine)\b`): "run, deferUntil, DeliverNow, " +
+		"Defer, Waiting",
+	regexp.MustCompile(`(?i)HOLD_BELOW|HoldBelow`): "BALANCE_RESERVE, Reserve",
 }
 
 // allowed are places where a word is somebody else's, or history: a path's beginning, and what the line has.
@@ -41,7 +42,8 @@ var allowed = []struct {
 	path string
 	line *regexp.Regexp
 }{
-	{"CHANGELOG.md", regexp.MustCompile(``)},                                             // what was released under its former names
+	// what was released under its former names
+	{"CHANGELOG.md", regexp.MustCompile(``)},
 	{"scripts/words/", regexp.MustCompile(``)},                                           // this table
 	{"README.es.md", regexp.MustCompile(``)},                                             // another language
 	{"", regexp.MustCompile(`(?i)hold_below`)},                                           // a setting's former name

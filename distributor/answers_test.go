@@ -59,7 +59,8 @@ func (a vendorAnswer) as(w http.ResponseWriter, r *http.Request) {
 
 // TestVendorAnswers has each line answered by a real server.
 func TestVendorAnswers(t *testing.T) {
-	tests := map[string]func(*testing.T, vendorAnswer){"login": testLogin, "purchase": testPurchase, "balance": testBalance}
+	tests := map[string]func(*testing.T, vendorAnswer){"login": testLogin, "purchase": testPurchase,
+		"balance": testBalance}
 	for i, a := range vendorAnswers(t) {
 		t.Run(fmt.Sprintf("%d %s, %s", i+1, a.Call, a.Why), func(t *testing.T) { tests[a.Call](t, a) })
 	}
@@ -89,7 +90,8 @@ func testLogin(t *testing.T, a vendorAnswer) {
 
 func testPurchase(t *testing.T, a vendorAnswer) {
 	v := newVendor(t, a.as)
-	got := newClient(t, v.URL, func(cfg *distributor.Config) { cfg.Timeout = time.Hour }).Purchase(t.Context(), order, time.Now().Add(time.Minute))
+	got := newClient(t, v.URL, func(cfg *distributor.Config) { cfg.Timeout = time.Hour }).Purchase(t.Context(), order,
+		time.Now().Add(time.Minute))
 	outcomes := map[string]topup.Outcome{
 		"succeeded": topup.OutcomeApproved, "unknown": topup.OutcomeUnknown,
 		"failed/declined": topup.OutcomeDeclined, "unavailable": topup.OutcomeUnavailable,
@@ -101,7 +103,8 @@ func testPurchase(t *testing.T, a vendorAnswer) {
 	if n := v.purchases.Load(); n != 1 {
 		t.Errorf("%d requests", n)
 	}
-	if code := regexp.MustCompile(`code (\d\d)`).FindStringSubmatch(a.Expect); code != nil && string(got.Code) != code[1] {
+	if code := regexp.MustCompile(`code (\d\d)`).FindStringSubmatch(a.Expect); code != nil &&
+		string(got.Code) != code[1] {
 		t.Errorf("code %q, want %s", got.Code, code[1])
 	}
 	texts := map[string]string{"transaction_id": got.TransactionID, "reference": got.Reference, "auth_code": got.AuthCode}
@@ -110,10 +113,12 @@ func testPurchase(t *testing.T, a vendorAnswer) {
 			t.Errorf("%s is %q, want %q", want[1], texts[want[1]], want[2])
 		}
 	}
-	if strings.Contains(a.Expect, "digit for digit") && (got.Reference == "" || !strings.Contains(a.Body, `"reference":`+got.Reference)) {
+	if strings.Contains(a.Expect, "digit for digit") &&
+		(got.Reference == "" || !strings.Contains(a.Body, `"reference":`+got.Reference)) {
 		t.Errorf("reference is %q", got.Reference)
 	}
-	if strings.Contains(a.Expect, "noted in the evidence") && !strings.Contains(got.Evidence, "reference (it is an object)") {
+	if strings.Contains(a.Expect, "noted in the evidence") && !strings.Contains(got.Evidence,
+		"reference (it is an object)") {
 		t.Errorf("evidence %q", got.Evidence)
 	}
 	if strings.Contains(a.Expect, "balance is not known") {
@@ -150,7 +155,8 @@ func testBalance(t *testing.T, a vendorAnswer) {
 	if a.Expect != "1000.00 USD, of unknown time" {
 		t.Fatalf("nothing tests %q", a.Expect)
 	}
-	if err != nil || got.Amount != "1000.00" || got.Currency != "USD" || !got.LastUpdated.IsZero() || got.FetchedAt.IsZero() {
+	if err != nil || got.Amount != "1000.00" || got.Currency != "USD" || !got.LastUpdated.IsZero() ||
+		got.FetchedAt.IsZero() {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -177,7 +183,8 @@ func TestSecretsStayInside(t *testing.T) {
 				for _, body := range bodies {
 					v.purchase = answer(status, body)
 					got := buy(t, newClient(t, v.URL, nil))
-					checkClean(t, body, fmt.Sprintf("%s|%s|%s|%s|%s|%s|%s", got.Message, got.TransactionID, got.Reference, got.AuthCode, got.Error, got.Evidence, got.Code),
+					checkClean(t, body, fmt.Sprintf("%s|%s|%s|%s|%s|%s|%s", got.Message, got.TransactionID, got.Reference,
+						got.AuthCode, got.Error, got.Evidence, got.Code),
 						token, refresh, secretKey)
 				}
 			})
@@ -203,11 +210,14 @@ func forms(s string) map[string]string {
 		escaped += fmt.Sprintf("%%%02x", b)
 	}
 	return map[string]string{
-		"as it is": s, "a bearer": "Authorization: Bearer " + s, "capitals": strings.ToUpper(s), "a part": s[2 : len(s)-2], "cut": s[:10],
+		"as it is": s, "a bearer": "Authorization: Bearer " + s, "capitals": strings.ToUpper(s), "a part": s[2 : len(s)-2],
+		"cut":      s[:10],
 		"of a URL": url.QueryEscape(s), "all escaped": escaped, "escaped twice": url.QueryEscape(url.QueryEscape(s)),
-		"base64": base64.StdEncoding.EncodeToString([]byte(s)), "base64 of a URL": base64.RawURLEncoding.EncodeToString([]byte(s)),
+		"base64": base64.StdEncoding.EncodeToString([]byte(s)), "base64 of a URL": base64.RawURLEncoding.EncodeToString(
+			[]byte(s)),
 		"basic": base64.StdEncoding.EncodeToString([]byte("me:" + s)), "hex": hex.EncodeToString([]byte(s)),
-		"HTML": html.EscapeString(strings.ReplaceAll(s, "+", "&#43;")), "JSON": strings.NewReplacer("/", `\/`, "+", `\u002b`).Replace(s),
+		"HTML": html.EscapeString(strings.ReplaceAll(s, "+", "&#43;")), "JSON": strings.NewReplacer("/", `\/`, "+",
+			`\u002b`).Replace(s),
 		"invisible": s[:5] + "\u200b" + s[5:], "a field": `{"access_token":"` + s + `"}`,
 	}
 }
@@ -228,7 +238,10 @@ func checkClean(t *testing.T, body, seen string, secrets ...string) {
 			}
 		}
 	}
-	if i := strings.IndexFunc(seen, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e }); i >= 0 {
+	if i := strings.IndexFunc(seen, func(r rune) bool {
+		return r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a &&
+			r <= 0x202e
+	}); i >= 0 {
 		t.Fatalf("%q is seen in %q", seen[i:i+1], seen)
 	}
 	if slices.ContainsFunc(strings.Split(seen, "|"), func(s string) bool { return len(s) > 1600 }) {
@@ -249,7 +262,8 @@ func TestErrorsAreMasked(t *testing.T) {
 	})
 	v.answerLogin = answer(200, `{"access_token":"0123456789-abcdefgh"}`)
 	var seen distributor.Request
-	got := buy(t, newClient(t, v.URL, func(cfg *distributor.Config) { cfg.Observe = func(r distributor.Request) { seen = r } }))
+	got := buy(t, newClient(t, v.URL,
+		func(cfg *distributor.Config) { cfg.Observe = func(r distributor.Request) { seen = r } }))
 	if got.Outcome != topup.OutcomeUnknown || !strings.Contains(got.Error, "malformed") {
 		t.Errorf("%+v", got)
 	}

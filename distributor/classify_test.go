@@ -123,11 +123,15 @@ func TestClassifyBrokenAnswers(t *testing.T) {
 		{"null", answer{status: 402, body: []byte("null")}, topup.OutcomeUnknown},
 		{"something behind", answer{status: 200, body: []byte(approved + approved)}, topup.OutcomeUnknown},
 		{"half an object", answer{status: 200, body: []byte(approved[:len(approved)-1])}, topup.OutcomeUnknown},
-		{"code twice", answer{status: 200, body: []byte(body(success, ownID, code("51"), code("00")))}, topup.OutcomeUnknown},
+		{"code twice", answer{status: 200, body: []byte(body(success, ownID, code("51"), code("00")))},
+			topup.OutcomeUnknown},
 		{"code null", answer{status: 402, body: []byte(body(failure, `"response_code":null`))}, topup.OutcomeDeclined},
 		{"code with a space", answer{status: 200, body: []byte(body(failure, code("51 ")))}, topup.OutcomeUnknown},
-		{"code once with a long s", answer{status: 200, body: []byte(body(success, ownID, code("51"), `"reſponse_code":"00"`))}, topup.OutcomeUnknown},
-		{"code in capitals of another name", answer{status: 200, body: []byte(body(success, ownID, `"RESPONSE_CODE":"51"`, code("00")))}, topup.OutcomeUnknown},
+		{"code once with a long s", answer{status: 200,
+			body: []byte(body(success, ownID, code("51"), `"reſponse_code":"00"`))}, topup.OutcomeUnknown},
+		{"code in capitals of another name",
+			answer{status: 200, body: []byte(body(success, ownID, `"RESPONSE_CODE":"51"`, code(
+				"00")))}, topup.OutcomeUnknown},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -193,11 +197,14 @@ func TestClassifyReadings(t *testing.T) {
 		{"id twice", keep, keep, keep, `"distributor_transaction_id":"ORD-2"`, unknown, unknown},
 		{"id twice, alike", keep, keep, keep, ownID, approved, declined},
 
-		{"nested what decides", keep, keep, keep, `"data":{"success":1,"response_code":"96","distributor_transaction_id":"x"}`, approved, declined},
+		{"nested what decides", keep, keep, keep,
+			`"data":{"success":1,"response_code":"96","distributor_transaction_id":"x"}`, approved, declined},
 		{"a name twice", keep, keep, keep, `"reference":"1","reference":"2"`, approved, declined},
 		{"a name with the Kelvin sign, too", keep, keep, keep, `"risk":0,"ris\u212a":1`, approved, declined},
-		{"names that look like it", keep, keep, keep, `" success":false,"responseCode":"96","success\u0000":0,"":0`, approved, declined},
-		{"numbers beyond all size", keep, keep, keep, `"balance_after":1e999999999,"reference":-1E-999999999`, approved, declined},
+		{"names that look like it", keep, keep, keep, `" success":false,"responseCode":"96","success\u0000":0,"":0`,
+			approved, declined},
+		{"numbers beyond all size", keep, keep, keep, `"balance_after":1e999999999,"reference":-1E-999999999`, approved,
+			declined},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, a := range []struct {
@@ -249,7 +256,8 @@ func TestClassifyAnIDOfDigits(t *testing.T) {
 		{"-7", `-7`, topup.OutcomeUnknown},
 	} {
 		text := body(success, code("00"), `"distributor_transaction_id":`+c.echo)
-		if got := classify(answer{status: 200, body: []byte(text)}, c.sent, topup.DefaultRetryCodes()); got.Outcome != c.want {
+		if got := classify(answer{status: 200, body: []byte(text)}, c.sent,
+			topup.DefaultRetryCodes()); got.Outcome != c.want {
 			t.Errorf("%s for %s is %s, want %s", c.echo, c.sent, got.Outcome, c.want)
 		}
 	}
@@ -268,7 +276,8 @@ func TestClassifyOtherCharsets(t *testing.T) {
 		if !strings.HasPrefix(mark, "\ufeff") {
 			text = mark + strings.Join(strings.Split(plain, ""), "\x00") + "\x00"
 		}
-		if got := classify(answer{status: 200, body: []byte(text)}, own, topup.DefaultRetryCodes()); got.Outcome != topup.OutcomeUnknown {
+		if got := classify(answer{status: 200, body: []byte(text)}, own,
+			topup.DefaultRetryCodes()); got.Outcome != topup.OutcomeUnknown {
 			t.Errorf("%q: %+v", text, got)
 		}
 	}
@@ -282,12 +291,15 @@ func TestClassifyACodeTakenOut(t *testing.T) {
 }
 
 func TestClassifyKeepsWhatTheVendorSays(t *testing.T) {
-	text := body(success, ownID, code("00"), `"response_message":"Aprobado"`, `"transaction_id":"TXN-1"`, `"reference":"RRN-1"`, `"auth_code":"A1"`, `"balance_after":990.00`)
+	text := body(success, ownID, code("00"), `"response_message":"Aprobado"`, `"transaction_id":"TXN-1"`,
+		`"reference":"RRN-1"`, `"auth_code":"A1"`, `"balance_after":990.00`)
 	got := classify(answer{status: 200, body: []byte(text)}, own, topup.DefaultRetryCodes())
-	if got.Message != "Aprobado" || got.TransactionID != "TXN-1" || got.Reference != "RRN-1" || got.AuthCode != "A1" || got.BalanceAfter == nil || *got.BalanceAfter != "990.00" {
+	if got.Message != "Aprobado" || got.TransactionID != "TXN-1" || got.Reference != "RRN-1" || got.AuthCode != "A1" ||
+		got.BalanceAfter == nil || *got.BalanceAfter != "990.00" {
 		t.Errorf("%+v", got)
 	}
-	declined := classify(answer{status: 402, body: []byte(body(failure, ownID, code("51"), `"error":"Insufficient balance"`))}, own, topup.DefaultRetryCodes())
+	declined := classify(answer{status: 402, body: []byte(body(failure, ownID, code("51"),
+		`"error":"Insufficient balance"`))}, own, topup.DefaultRetryCodes())
 	if declined.Message != "Insufficient balance" || declined.Code != "51" || declined.HTTPStatus != 402 {
 		t.Errorf("%+v", declined)
 	}

@@ -33,7 +33,8 @@ const (
 	approved  = `{"success":true,"transaction_id":"TXN-1","distributor_transaction_id":"ORD-1","response_code":"00","response_message":"Aprobado","balance_after":990.00}`
 )
 
-var order = topup.Order{ID: "ORD-1", Phone: phone, Product: "MOVISTAR_TAE", Amount: topup.Pesos(10), Operator: "MOVISTAR"}
+var order = topup.Order{ID: "ORD-1", Phone: phone, Product: "MOVISTAR_TAE", Amount: topup.Pesos(10),
+	Operator: "MOVISTAR"}
 
 // vendor is a real HTTP server with logins that work and a purchase that each test writes.
 type vendor struct {
@@ -93,7 +94,8 @@ func (v *vendor) login(w http.ResponseWriter, r *http.Request) {
 		v.answerLogin(w, r)
 		return
 	}
-	_, _ = fmt.Fprintf(w, `{"success":true,"access_token":"token-%d","token_type":"Bearer","expires_in":%d}`, n, v.expiresIn)
+	_, _ = fmt.Fprintf(w, `{"success":true,"access_token":"token-%d","token_type":"Bearer","expires_in":%d}`, n,
+		v.expiresIn)
 }
 
 func answer(status int, body string) http.HandlerFunc {
@@ -105,7 +107,8 @@ func answer(status int, body string) http.HandlerFunc {
 
 func newClient(t *testing.T, url string, change func(*distributor.Config)) *distributor.Client {
 	t.Helper()
-	cfg := distributor.Config{URL: url + "/api", CustomerID: "me", SecretKey: secretKey, Timeout: 10 * time.Second, Log: slog.New(slog.DiscardHandler)}
+	cfg := distributor.Config{URL: url + "/api", CustomerID: "me", SecretKey: secretKey, Timeout: 10 * time.Second,
+		Log: slog.New(slog.DiscardHandler)}
 	if change != nil {
 		change(&cfg)
 	}
@@ -191,8 +194,11 @@ func TestPurchaseOverTheWire(t *testing.T) {
 		{"permanent redirect", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, r.URL.Path, http.StatusPermanentRedirect)
 		}, topup.OutcomeUnknown},
-		{"declined", answer(http.StatusPaymentRequired, `{"success":false,"error":"Insufficient balance","response_code":"51","distributor_transaction_id":"ORD-1"}`), topup.OutcomeDeclined},
-		{"unavailable", answer(http.StatusInternalServerError, `{"success":false,"error":"x","response_code":"91"}`), topup.OutcomeUnavailable},
+		{"declined", answer(http.StatusPaymentRequired,
+			`{"success":false,"error":"Insufficient balance","response_code":"51","distributor_transaction_id":"ORD-1"}`),
+			topup.OutcomeDeclined},
+		{"unavailable", answer(http.StatusInternalServerError, `{"success":false,"error":"x","response_code":"91"}`),
+			topup.OutcomeUnavailable},
 		{"429", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "3")
 			w.WriteHeader(http.StatusTooManyRequests)
@@ -209,7 +215,9 @@ func TestPurchaseOverTheWire(t *testing.T) {
 			if n := v.purchases.Load(); n != 1 {
 				t.Errorf("the vendor saw %d requests", n)
 			}
-			if got.Outcome == topup.OutcomeUnknown && (got.Error == "" || !strings.Contains(got.Evidence, "written") && !strings.Contains(got.Evidence, "answer began")) {
+			if got.Outcome == topup.OutcomeUnknown &&
+				(got.Error == "" || !strings.Contains(got.Evidence, "written") && !strings.Contains(got.Evidence,
+					"answer began")) {
 				t.Errorf("no evidence of how far it got: %+v", got)
 			}
 			for _, secret := range []string{phone.Digits(), secretKey, "token-1"} {
@@ -261,7 +269,8 @@ func TestAnswersWithoutEnd(t *testing.T) {
 
 func TestEvidenceIsMasked(t *testing.T) {
 	v := newVendor(t, func(w http.ResponseWriter, r *http.Request) {
-		answer(http.StatusInternalServerError, "oops\x00 "+r.Header.Get("Authorization")+" "+secretKey+" "+phone.Digits())(w, r)
+		answer(http.StatusInternalServerError, "oops\x00 "+r.Header.Get("Authorization")+" "+secretKey+" "+phone.Digits())(w,
+			r)
 	})
 	got := buy(t, newClient(t, v.URL, nil))
 	for _, secret := range []string{phone.Digits(), secretKey, "token-1", "\x00"} {
@@ -367,7 +376,8 @@ func answerOnce(conn net.Conn, requests *atomic.Int64) {
 		return
 	}
 	requests.Add(1)
-	_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: %d\r\n\r\n%s", len(approved), approved)
+	_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: %d\r\n\r\n%s", len(approved),
+		approved)
 }
 
 func TestTokenIsRenewedOnceForAll(t *testing.T) {
@@ -415,7 +425,8 @@ func TestRefusedWhateverTheToken(t *testing.T) {
 		t.Errorf("%d logins for 100 purchases", n)
 	}
 	v.purchase = answer(http.StatusOK, approved)
-	testkit.Eventually(t, time.Minute, func() bool { return buy(t, c).Outcome == topup.OutcomeApproved }, "no purchase after the vendor has come round")
+	testkit.Eventually(t, time.Minute, func() bool { return buy(t, c).Outcome == topup.OutcomeApproved },
+		"no purchase after the vendor has come round")
 }
 
 func TestTokenIsRenewedBeforeItExpires(t *testing.T) {
@@ -438,7 +449,8 @@ func TestBalance(t *testing.T) {
 	}
 	v.logins.Add(1) // the token is refused now, and renewed
 	got, err := c.Balance(t.Context())
-	if err != nil || got.Amount != "1000.00" || got.Currency != "USD" || got.LastUpdated.Year() != 2024 || got.FetchedAt.IsZero() {
+	if err != nil || got.Amount != "1000.00" || got.Currency != "USD" || got.LastUpdated.Year() != 2024 ||
+		got.FetchedAt.IsZero() {
 		t.Errorf("%+v, %v", got, err)
 	}
 }

@@ -30,9 +30,12 @@ func bases() (all []base) {
 		status              int
 		success, code, echo string
 	}{
-		{200, `true`, `"00"`, `"ORD-1"`}, {200, `"true"`, `"00"`, `"ORD-1"`}, {402, `false`, `"51"`, `"ORD-1"`}, {400, `false`, `12`, ``},
-		{200, `false`, `"83"`, `"ORD-1"`}, {500, `false`, `"91"`, `"ORD-1"`}, {500, ``, `96`, ``}, {401, `false`, ``, ``}, {429, `false`, ``, ``},
-		{400, `false`, ``, ``}, {402, ``, ``, ``}, {200, `true`, `"51"`, `"ORD-1"`}, {200, ``, `"00"`, `"ORD-1"`}, {200, `true`, `"00"`, `"ORD-2"`},
+		{200, `true`, `"00"`, `"ORD-1"`}, {200, `"true"`, `"00"`, `"ORD-1"`}, {402, `false`, `"51"`, `"ORD-1"`}, {400,
+			`false`, `12`, ``},
+		{200, `false`, `"83"`, `"ORD-1"`}, {500, `false`, `"91"`, `"ORD-1"`}, {500, ``, `96`, ``}, {401, `false`, ``,
+			``}, {429, `false`, ``, ``},
+		{400, `false`, ``, ``}, {402, ``, ``, ``}, {200, `true`, `"51"`, `"ORD-1"`}, {200, ``, `"00"`, `"ORD-1"`}, {200,
+			`true`, `"00"`, `"ORD-2"`},
 		{500, `false`, ``, ``}, {200, `true`, `"99"`, `"ORD-1"`}, {502, `false`, `"51"`, `"ORD-1"`}, {200, ``, ``, ``},
 	} {
 		var fields []field
@@ -77,9 +80,11 @@ func (c chaos) value(depth int) string {
 	case 1:
 		return []string{"true", "false"}[c.IntN(2)]
 	case 2:
-		return []string{"0", "00"[:1], "-1", "51", "1e500", "-1E-500", "3.0", strings.Repeat("9", 1+c.IntN(300)), "0.1"}[c.IntN(9)]
+		return []string{"0", "00"[:1], "-1", "51", "1e500", "-1E-500", "3.0", strings.Repeat("9", 1+c.IntN(300)),
+			"0.1"}[c.IntN(9)]
 	case 3:
-		return []string{`"00"`, `"51"`, `"91"`, `"true"`, `"false"`, `"ORD-1"`, `"ORD-2"`, `"N/A"`, `""`, `"1,234.50"`, `"$ 990.00"`}[c.IntN(11)]
+		return []string{`"00"`, `"51"`, `"91"`, `"true"`, `"false"`, `"ORD-1"`, `"ORD-2"`, `"N/A"`, `""`, `"1,234.50"`,
+			`"$ 990.00"`}[c.IntN(11)]
 	case 4, 5, 6:
 		return c.text()
 	case 7, 8, 9:
@@ -105,7 +110,8 @@ func (c chaos) value(depth int) string {
 func (c chaos) text() string {
 	var b strings.Builder
 	for range c.IntN(12) {
-		b.WriteString([]string{"a", "Ñ", `\"`, `\\`, `\n`, `\u0000`, `\u202e`, `\ud800`, "\xff", "😀", " ", "%41", "&amp;", "0", "***"}[c.IntN(15)])
+		b.WriteString([]string{"a", "Ñ", `\"`, `\\`, `\n`, `\u0000`, `\u202e`, `\ud800`, "\xff", "😀", " ", "%41", "&amp;",
+			"0", "***"}[c.IntN(15)])
 	}
 	return `"` + b.String() + `"`
 }
@@ -113,8 +119,10 @@ func (c chaos) text() string {
 // name is one that does not decide.
 func (c chaos) name() string {
 	names := []string{
-		"transaction_id", "reference", "auth_code", "response_message", "error", "balance_after", "Reference", "ERROR", "data", "code", "status",
-		"responseCode", "response-code", "response_code ", " success", "success\x00", "succes", "id", "distributor_id", "ſ", "", "expires_in", "access_token",
+		"transaction_id", "reference", "auth_code", "response_message", "error", "balance_after", "Reference", "ERROR",
+		"data", "code", "status",
+		"responseCode", "response-code", "response_code ", " success", "success\x00", "succes", "id", "distributor_id", "ſ",
+		"", "expires_in", "access_token",
 	}
 	return names[c.IntN(len(names))]
 }
@@ -151,8 +159,10 @@ func TestOnlyWhatDecidesDecides(t *testing.T) {
 		b := bases()[round%len(bases())]
 		want := judge(b.status, jsonOf(b.fields))
 		disturbed := jsonOf(c.disturb(b.fields))
-		if got := judge(b.status, disturbed); got.Outcome != want.Outcome || got.Code != want.Code || got.LoginAgain != want.LoginAgain {
-			t.Fatalf("seed %d: HTTP %d %s is %s (%s), undisturbed %s", seed, b.status, disturbed, got.Outcome, got.Error, want.Outcome)
+		if got := judge(b.status, disturbed); got.Outcome != want.Outcome || got.Code != want.Code ||
+			got.LoginAgain != want.LoginAgain {
+			t.Fatalf("seed %d: HTTP %d %s is %s (%s), undisturbed %s", seed, b.status, disturbed, got.Outcome, got.Error,
+				want.Outcome)
 		}
 		changed := c.meddle(c.disturb(b.fields))
 		status := []int{b.status, 200, 201, 202, 204, 206, 302, 400, 401, 402, 429, 500, 502}[c.IntN(13)]
@@ -188,7 +198,8 @@ func (c chaos) meddle(fields []field) []field {
 
 // proven reports by its own means whether every proof of an approval is there, and nothing against it.
 func proven(status int, fields []field) bool {
-	proofs := map[string][]string{"success": {`true`, `"true"`}, "response_code": {`"00"`}, "distributor_transaction_id": {`"ORD-1"`}}
+	proofs := map[string][]string{"success": {`true`, `"true"`}, "response_code": {`"00"`},
+		"distributor_transaction_id": {`"ORD-1"`}}
 	found := 0
 	for name, good := range proofs {
 		has := false
@@ -210,7 +221,8 @@ func proven(status int, fields []field) bool {
 func FuzzOnlyWhatDecidesDecides(f *testing.F) {
 	for _, seed := range []struct{ name, value string }{
 		{"balance_after", `"N/A"`}, {"reference", `12345678901234567890123`}, {"error", `{"code":"51"}`}, {"error", `["x"]`},
-		{"transaction_id", `17028576`}, {"response_message", "\"\\u202e\xff\""}, {"data", `{"success":false,"response_code":"51"}`},
+		{"transaction_id", `17028576`}, {"response_message", "\"\\u202e\xff\""}, {"data",
+			`{"success":false,"response_code":"51"}`},
 		{"x", `1e999999`}, {"responseCode", `"51"`}, {"", `""`}, {"reference", `null`}, {"auth_code", `"\ud800"`},
 	} {
 		for which := range bases() {
@@ -226,13 +238,16 @@ func FuzzOnlyWhatDecidesDecides(f *testing.F) {
 		want := judge(b.status, jsonOf(b.fields))
 		for _, fields := range [][]field{
 			append([]field{{name: name, value: json.RawMessage(value)}}, b.fields...), // perhaps given twice
-			append(slices.DeleteFunc(slices.Clone(b.fields), func(f field) bool { return fold(f.name) == fold(name) }), field{name: name, value: json.RawMessage(value)}),
+			append(slices.DeleteFunc(slices.Clone(b.fields), func(f field) bool { return fold(f.name) == fold(name) }),
+				field{name: name, value: json.RawMessage(value)}),
 		} {
 			got := border.result(judge(b.status, jsonOf(fields)))
 			if got.Outcome != want.Outcome || got.Code != want.Code {
-				t.Errorf("HTTP %d with %q: %s is %s (%s), without it %s", b.status, name, value, got.Outcome, got.Error, want.Outcome)
+				t.Errorf("HTTP %d with %q: %s is %s (%s), without it %s", b.status, name, value, got.Outcome, got.Error,
+					want.Outcome)
 			}
-			for _, text := range []string{got.Message, got.TransactionID, got.Reference, got.AuthCode, got.Error, got.Evidence} {
+			for _, text := range []string{got.Message, got.TransactionID, got.Reference, got.AuthCode, got.Error,
+				got.Evidence} {
 				if len(text) > 2*maxEvidence || text != clean(text) {
 					t.Errorf("%q is seen of %s", text, value)
 				}

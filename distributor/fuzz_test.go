@@ -156,18 +156,24 @@ func FuzzAnswer(f *testing.F) {
 		{100, "", approved, 0}, {204, "", approved, 0}, {101, "Upgrade: x\nConnection: upgrade", approved, 0},
 		{402, "", `{"success":false}`, 0}, {402, "", `{` + id + `,"response_code":"51"}`, 0}, {402, "", `<html>`, 0},
 		{400, "", `{"success":false,"error":"amount"}`, 0}, {400, "", `{"error":"amount"}`, 0},
-		{429, "Retry-After: -1", `slow down`, 0}, {429, "Retry-After: 99999999999999999999", `{}`, 0}, {401, "", `{"success":true}`, 0},
-		{500, "", `{"success":false,"response_code":"91",` + id + `}`, 0}, {500, "", `{"response_code":"96","distributor_transaction_id":"ORD-2"}`, 0},
+		{429, "Retry-After: -1", `slow down`, 0}, {429, "Retry-After: 99999999999999999999", `{}`, 0}, {401, "",
+			`{"success":true}`, 0},
+		{500, "", `{"success":false,"response_code":"91",` + id + `}`, 0}, {500, "",
+			`{"response_code":"96","distributor_transaction_id":"ORD-2"}`, 0},
 		{200, "", `{"success":true,"response_code":"00","response_code":"51",` + id + `}`, 0},
 		{200, "", `{"success":false,"SUCCESS":true,"response_code":"00",` + id + `}`, 0},
-		{200, "", `{"success":true,` + id + `,"response_code":"51","reſponse_code":"00"}`, 0}, {402, "", `{"reſponse_code":"51"}`, 0},
-		{200, "", approved + " {}", 0}, {502, "", `{"response_code":"51","success":false}`, 0}, {200, "", `{"transaction_id":7,"response_code":"51"}`, 0},
-		{200, "", "\ufeff" + strings.Replace(approved, "990.00", `"N/A"`, 1), 0}, {200, "", strings.Replace(approved, "true", `"true"`, 1), 0},
+		{200, "", `{"success":true,` + id + `,"response_code":"51","reſponse_code":"00"}`, 0}, {402, "",
+			`{"reſponse_code":"51"}`, 0},
+		{200, "", approved + " {}", 0}, {502, "", `{"response_code":"51","success":false}`, 0}, {200, "",
+			`{"transaction_id":7,"response_code":"51"}`, 0},
+		{200, "", "\ufeff" + strings.Replace(approved, "990.00", `"N/A"`, 1), 0}, {200, "",
+			strings.Replace(approved, "true", `"true"`, 1), 0},
 	} {
 		f.Add(s.status, s.header, []byte(s.body), s.cut)
 	}
 	var v rawVendor
-	c, err := distributor.New(distributor.Config{URL: v.listen(f) + "/api", CustomerID: "me", SecretKey: secretKey, Timeout: 10 * time.Second, Log: slog.New(slog.DiscardHandler)})
+	c, err := distributor.New(distributor.Config{URL: v.listen(f) + "/api", CustomerID: "me", SecretKey: secretKey,
+		Timeout: 10 * time.Second, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -195,13 +201,15 @@ func FuzzAnswer(f *testing.F) {
 // checkResult: what goes with an outcome, and what never does.
 func checkResult(t *testing.T, r topup.Result) {
 	t.Helper()
-	if r.RetryAfter < 0 || r.RetryAfter > time.Hour || r.RetryAfter > 0 && (r.Outcome != topup.OutcomeNotSent || r.HTTPStatus != 429) {
+	if r.RetryAfter < 0 || r.RetryAfter > time.Hour || r.RetryAfter > 0 &&
+		(r.Outcome != topup.OutcomeNotSent || r.HTTPStatus != 429) {
 		t.Errorf("%s after HTTP %d has to wait %s", r.Outcome, r.HTTPStatus, r.RetryAfter)
 	}
 	if r.LoginAgain != (r.Outcome == topup.OutcomeNotSent && r.HTTPStatus == 401) {
 		t.Errorf("%s after HTTP %d: log in again is %v", r.Outcome, r.HTTPStatus, r.LoginAgain)
 	}
-	if r.Outcome == topup.OutcomeUnknown && (r.Evidence == "" || r.Error == "") || r.Outcome != topup.OutcomeUnknown && strings.Contains(r.Evidence, "; answer") {
+	if r.Outcome == topup.OutcomeUnknown && (r.Evidence == "" || r.Error == "") || r.Outcome != topup.OutcomeUnknown &&
+		strings.Contains(r.Evidence, "; answer") {
 		t.Errorf("%s because of %q, with evidence %q", r.Outcome, r.Error, r.Evidence)
 	}
 	if r.Outcome == topup.OutcomeApproved && (r.Code != "00" || r.HTTPStatus != 200) {
@@ -246,7 +254,8 @@ func notToken(r rune) bool {
 // whole reports whether the body arrives as it was written: not cut, and of a status that has one.
 func (r response) whole() bool {
 	const most = 64 << 10
-	return r.cut == 0 && len(r.body) <= most && r.status >= 200 && r.status != http.StatusNoContent && r.status != http.StatusNotModified
+	return r.cut == 0 && len(r.body) <= most && r.status >= 200 && r.status != http.StatusNoContent &&
+		r.status != http.StatusNotModified
 }
 
 func (r response) coded() bool {
@@ -303,7 +312,8 @@ func (v *rawVendor) serve(conn net.Conn) {
 			return // the client has closed it
 		}
 		_, _ = io.Copy(io.Discard, r.Body)
-		answer := response{status: 200, body: []byte(`{"success":true,"access_token":"token","token_type":"Bearer","expires_in":3600}`)}
+		answer := response{status: 200, body: []byte(
+			`{"success":true,"access_token":"token","token_type":"Bearer","expires_in":3600}`)}
 		if r.URL.Path == "/api/product_purchase" {
 			v.purchases.Add(1)
 			answer = *v.next.Load()

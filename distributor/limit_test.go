@@ -35,7 +35,8 @@ func TestLimitOfOneOrder(t *testing.T) {
 		}
 	}
 	for _, status := range []int{200, 400, 401, 402, 500} {
-		got := classify(answer{status: status, body: []byte(`{"success":false,"daily_limit_mxn":500}`)}, own, topup.DefaultRetryCodes())
+		got := classify(answer{status: status, body: []byte(`{"success":false,"daily_limit_mxn":500}`)}, own,
+			topup.DefaultRetryCodes())
 		if got.LimitedOrder {
 			t.Errorf("HTTP %d: %+v", status, got)
 		}

@@ -56,7 +56,8 @@ func phoneOf(text string) string {
 	groups := strings.TrimSpace(notDigits.ReplaceAllString(text, " "))
 	digits := strings.ReplaceAll(groups, " ", "")
 	found := phoneRule.FindStringSubmatch(plain[:strings.IndexFunc(plain, unicode.IsDigit)] + digits)
-	if found == nil || neverRule.MatchString(found[2]) || strings.Contains(plain, ".") && !pointedRule.MatchString(groups) {
+	if found == nil || neverRule.MatchString(found[2]) || strings.Contains(plain, ".") &&
+		!pointedRule.MatchString(groups) {
 		return ""
 	}
 	if found[1] != "" && plain[0] != '+' && behindTen(groups) {
@@ -77,8 +78,10 @@ func behindTen(groups string) bool {
 
 func FuzzParsePhone(f *testing.F) {
 	for _, s := range []string{
-		"55 3768 6660", "+52 1 55 3768 6660", "(+52) 55-3768-6660", "5255376866", "5215537686660", "+5537686660", "52+5537686660", "5000000000",
-		"\u00a05537686660\t", "55.3768.6660", "553768666.0", "5255376866.60", "5255376866 60", "\u202a55\u2011", "-5537686660", "55.(.)3768.6660", "521.55.3768.6660",
+		"55 3768 6660", "+52 1 55 3768 6660", "(+52) 55-3768-6660", "5255376866", "5215537686660", "+5537686660",
+		"52+5537686660", "5000000000",
+		"\u00a05537686660\t", "55.3768.6660", "553768666.0", "5255376866.60", "5255376866 60", "\u202a55\u2011",
+		"-5537686660", "55.(.)3768.6660", "521.55.3768.6660",
 	} {
 		f.Add(s)
 	}
@@ -88,7 +91,8 @@ func FuzzParsePhone(f *testing.F) {
 			t.Fatalf("ParsePhone(%q) = %q, %v; want %q", s, got.Digits(), err, want)
 		}
 		if err != nil {
-			if fields := topup.FieldErrors(err); len(fields) != 1 || fields[0].Field != topup.FieldPhone || !utf8.ValidString(err.Error()) {
+			if fields := topup.FieldErrors(err); len(fields) != 1 || fields[0].Field != topup.FieldPhone ||
+				!utf8.ValidString(err.Error()) {
 				t.Errorf("%q: %v does not name the field", s, err)
 			}
 			return
@@ -107,11 +111,13 @@ func FuzzParsePhone(f *testing.F) {
 // FuzzPhoneFormatting: whatever is put between the digits of a number, or taken out from between them, it is read as
 // the same number, or refused. Its digits are never others, and what cannot be seen changes nothing at all.
 func FuzzPhoneFormatting(f *testing.F) {
-	for _, s := range []string{"55 3768 6660", "+52 55 3768 6660", "5255376866 60", "55.3768.6660", "521 5537686660", "5,537,686,660", "5.53769E+09"} {
+	for _, s := range []string{"55 3768 6660", "+52 55 3768 6660", "5255376866 60", "55.3768.6660", "521 5537686660",
+		"5,537,686,660", "5.53769E+09"} {
 		f.Add(s, uint8(3), uint8(0))
 		f.Add(s, uint8(10), uint8(7))
 	}
-	marks := []string{" ", "\u00a0", "-", "\u2011", "(", ")", "\u2013", "\u3000", ".", "\u202a", "\u200b", "\u00ad", "\ufeff", "\u2066"}
+	marks := []string{" ", "\u00a0", "-", "\u2011", "(", ")", "\u2013", "\u3000", ".", "\u202a", "\u200b", "\u00ad",
+		"\ufeff", "\u2066"}
 	const unseen = 9
 	f.Fuzz(func(t *testing.T, s string, at, which uint8) {
 		got, err := topup.ParsePhone(s)
@@ -160,7 +166,8 @@ func centavosOf(text string) (int64, bool) {
 // decimals is always one; and each amount reads back from its text and its JSON.
 func FuzzParseAmount(f *testing.F) {
 	for _, s := range []string{
-		"10", "10.5", "0.29", "1e1", "1e-2", "9.999", "1e999999999", "92233720368547758.07", "92233720368547758.08", "-12345678901234567.5", "+1", ".5", "0x10",
+		"10", "10.5", "0.29", "1e1", "1e-2", "9.999", "1e999999999", "92233720368547758.07", "92233720368547758.08",
+		"-12345678901234567.5", "+1", ".5", "0x10",
 		"1_0", "Inf", "$1,234.50", "1.234,5", "1 234", "10 MXN", "1'000", "12,34,567.8", "1.000", "10,00",
 	} {
 		f.Add(s)
@@ -173,7 +180,8 @@ func FuzzParseAmount(f *testing.F) {
 			}
 			return
 		}
-		if a < 0 || !slices.ContainsFunc(meanings(s), func(number string) bool { want, ok := centavosOf(number); return ok && want == int64(a) }) {
+		if a < 0 || !slices.ContainsFunc(meanings(s),
+			func(number string) bool { want, ok := centavosOf(number); return ok && want == int64(a) }) {
 			t.Fatalf("ParseAmount(%q) = %d centavos", s, a)
 		}
 		if back, err := topup.ParseAmount(a.String()); back != a || err != nil || !moneyRule.MatchString(a.String()) {
@@ -190,7 +198,8 @@ func FuzzParseAmount(f *testing.F) {
 // between thousands. Where it is read as either, three digits behind the only mark would be the other.
 func meanings(s string) []string {
 	marks := regexp.MustCompile(`[.,' ]`)
-	number := strings.Trim(regexp.MustCompile(`[^0-9., ']`).ReplaceAllString(strings.ReplaceAll(strings.ToUpper(s), "M.N.", ""), ""), " '")
+	number := strings.Trim(regexp.MustCompile(`[^0-9., ']`).ReplaceAllString(strings.ReplaceAll(strings.ToUpper(s),
+		"M.N.", ""), ""), " '")
 	last := strings.LastIndexAny(number, ".,")
 	if last < 0 {
 		return []string{marks.ReplaceAllString(number, "")}
@@ -204,7 +213,8 @@ func meanings(s string) []string {
 
 // FuzzAmountJSON: a JSON number is read as exactly what it says, or refused.
 func FuzzAmountJSON(f *testing.F) {
-	for _, s := range []string{"10", "10.50", "1e1", "1E400", "-0.01", "10.001", "1e-2", "-92233720368547758.08", "92233720368547758.08", `"10"`, "null", "true"} {
+	for _, s := range []string{"10", "10.50", "1e1", "1E400", "-0.01", "10.001", "1e-2", "-92233720368547758.08",
+		"92233720368547758.08", `"10"`, "null", "true"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -221,12 +231,14 @@ func FuzzAmountJSON(f *testing.F) {
 }
 
 func FuzzParseID(f *testing.F) {
-	for _, s := range []string{"ORD-1", "a.b_c:d-e", "", ".", "..", "...", ".a", "..a", "a\n", "a b", "ñ", strings.Repeat("x", 64), strings.Repeat("x", 65)} {
+	for _, s := range []string{"ORD-1", "a.b_c:d-e", "", ".", "..", "...", ".a", "..a", "a\n", "a b", "ñ",
+		strings.Repeat("x", 64), strings.Repeat("x", 65)} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		id, err := topup.ParseID(s)
-		if valid := idRule.MatchString(s) && s != "." && s != ".."; (err == nil) != valid || valid && string(id) != s || !valid && id != "" {
+		if valid := idRule.MatchString(s) && s != "." && s != ".."; (err == nil) != valid || valid && string(id) != s ||
+			!valid && id != "" {
 			t.Errorf("ParseID(%q) = %q, %v", s, id, err)
 		}
 	})
@@ -297,7 +309,8 @@ func checkSaid(t *testing.T, r topup.Request, said map[string]json.RawMessage) {
 		t.Fatalf("accepted of %s: %v", data, err)
 	}
 	centavos, ok := centavosOf(string(said["amount"]))
-	if string(r.ID) != in.ID || r.Phone.Digits() != phoneOf(in.Phone) || r.Product != in.Product || r.Operator != in.Operator || !ok || int64(r.Amount) != centavos {
+	if string(r.ID) != in.ID || r.Phone.Digits() != phoneOf(in.Phone) || r.Product != in.Product ||
+		r.Operator != in.Operator || !ok || int64(r.Amount) != centavos {
 		t.Errorf("%s is read as %+v of %s", data, r, r.Amount)
 	}
 	if len(in.Metadata) != len(r.Metadata) || len(r.Metadata) > 0 && !cmp.Equal(in.Metadata, r.Metadata) {
@@ -310,7 +323,8 @@ func checkSaid(t *testing.T, r topup.Request, said map[string]json.RawMessage) {
 func checkRequest(t *testing.T, r topup.Request) {
 	t.Helper()
 	p, ok := topup.DefaultCatalog().Product(r.Product)
-	if !ok || r.Amount < p.Min || r.Amount > p.Max || !idRule.MatchString(string(r.ID)) || phoneOf(r.Phone.Digits()) != r.Phone.Digits() {
+	if !ok || r.Amount < p.Min || r.Amount > p.Max || !idRule.MatchString(string(r.ID)) ||
+		phoneOf(r.Phone.Digits()) != r.Phone.Digits() {
 		t.Fatalf("accepted: %+v for %s", r, r.Amount)
 	}
 	if r.ProcessAt != nil && r.ExpiresAt != nil && !r.ExpiresAt.After(*r.ProcessAt) {
@@ -335,7 +349,8 @@ var emptyMetadata = cmp.FilterPath(func(p cmp.Path) bool { return p.Last().Strin
 
 // FuzzFields: the fields of a CSV row or of flags, which need not even be UTF-8.
 func FuzzFields(f *testing.F) {
-	f.Add("ORD-1", "5537686660", "MOVISTAR_TAE", "10", "MOVISTAR", "https://shop.example/\xff", "2030-01-01T00:00:00Z", "9999-12-31T23:59:59-00:01", "key", "value")
+	f.Add("ORD-1", "5537686660", "MOVISTAR_TAE", "10", "MOVISTAR", "https://shop.example/\xff", "2030-01-01T00:00:00Z",
+		"9999-12-31T23:59:59-00:01", "key", "value")
 	f.Add("ORD-1", "5537686660", "MOVISTAR_PAQUETE_16", "30.00", "", "", "2030-01-01T00:00:00+01:00", "", "", "")
 	f.Add("", "", "", "", "\xff", "//", "now", "never", "\xff", "\x00")
 	f.Fuzz(func(t *testing.T, id, phone, product, amount, operator, callback, process, expires, key, value string) {
@@ -347,7 +362,8 @@ func FuzzFields(f *testing.F) {
 			checkRefusal(t, err)
 			return
 		}
-		if string(r.ID) != id || r.Product != product || r.Operator != operator || r.CallbackURL != callback || r.Metadata[key] != value {
+		if string(r.ID) != id || r.Product != product || r.Operator != operator || r.CallbackURL != callback ||
+			r.Metadata[key] != value {
 			t.Errorf("read as %+v", r)
 		}
 		checkRequest(t, r)
@@ -387,17 +403,23 @@ func FuzzOrderJSON(f *testing.F) {
 	f.Add(uint8(4), int64(1050), 2, "00", "Aprobado", "TXN-1", "RRN-1", "A1", "990.00", int64(1767225600_000001))
 	f.Add(uint8(5), int64(-1), 0, "", "<html>&\u2028", "", "", "", "-1e-7", int64(0))
 	states := topup.StateTable()
-	f.Fuzz(func(t *testing.T, state uint8, centavos int64, attempts int, code, message, transaction, reference, auth, balance string, micros int64) {
+	f.Fuzz(func(t *testing.T, state uint8, centavos int64, attempts int, code, message, transaction, reference, auth,
+		balance string, micros int64) {
 		at := time.UnixMicro(micros).UTC()
 		var number json.Number
-		if !utf8.ValidString(strings.Join([]string{code, message, transaction, reference, auth}, " ")) || at.Year() < 0 || at.Year() > 9999 || json.Unmarshal([]byte(balance), &number) != nil || string(number) != balance || balance == "" {
+		if !utf8.ValidString(strings.Join([]string{code, message, transaction, reference, auth}, " ")) || at.Year() < 0 ||
+			at.Year() > 9999 || json.Unmarshal([]byte(balance), &number) != nil || string(number) != balance || balance == "" {
 			t.Skip("not what the journal would hold")
 		}
 		o := topup.Order{
-			ID: "ORD-1", Caller: "shop", State: states[int(state)%len(states)].State, Phone: "5537686660", Product: "MOVISTAR_TAE",
-			Amount: topup.Amount(centavos), Currency: topup.Currency, Metadata: map[string]string{"m": message}, AttemptCount: attempts,
-			ResponseCode: topup.Code(code), ResponseMessage: topup.NullString(message), TransactionID: topup.NullString(transaction),
-			Reference: topup.NullString(reference), AuthCode: topup.NullString(auth), BalanceAfter: &number, CreatedAt: at, UpdatedAt: at, FinishedAt: &at,
+			ID: "ORD-1", Caller: "shop", State: states[int(state)%len(
+				states)].State, Phone: "5537686660", Product: "MOVISTAR_TAE",
+			Amount: topup.Amount(centavos), Currency: topup.Currency, Metadata: map[string]string{"m": message},
+			AttemptCount: attempts,
+			ResponseCode: topup.Code(code), ResponseMessage: topup.NullString(message), TransactionID: topup.NullString(
+				transaction),
+			Reference: topup.NullString(reference), AuthCode: topup.NullString(
+				auth), BalanceAfter: &number, CreatedAt: at, UpdatedAt: at, FinishedAt: &at,
 		}
 		checkOrderJSON(t, o)
 	})

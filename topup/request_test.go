@@ -26,7 +26,8 @@ func TestParseRequest(t *testing.T) {
 	at, until := time.Date(2026, 1, 31, 18, 0, 0, 0, time.UTC), time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
 	want := topup.Request{
 		ID: "ORD-1", Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: 1050, Operator: "MOVISTAR",
-		CallbackURL: "https://shop.example/hook", ProcessAt: &at, ExpiresAt: &until, Metadata: map[string]string{"cart": "7"},
+		CallbackURL: "https://shop.example/hook", ProcessAt: &at, ExpiresAt: &until,
+		Metadata: map[string]string{"cart": "7"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -51,7 +52,8 @@ func TestParseRequestNamesEveryWrongField(t *testing.T) {
 		}
 	}
 	slices.Sort(fields)
-	want := []string{"amount", "amuont", "callback_url", "distributor_transaction_id", "expires_at", "metadata", "operator", "phone_number", "process_at", "product_id"}
+	want := []string{"amount", "amuont", "callback_url", "distributor_transaction_id", "expires_at", "metadata",
+		"operator", "phone_number", "process_at", "product_id"}
 	if diff := cmp.Diff(want, fields); diff != "" {
 		t.Error(diff)
 	}
@@ -62,19 +64,22 @@ func TestParseRequestRefuses(t *testing.T) {
 		return `{"distributor_transaction_id":"A","phone_number":"5537686660"` + more + `}`
 	}
 	cases := map[string]struct{ body, field string }{
-		"range":           {order(`,"product_id":"MOVISTAR_TAE","amount":9.99`), "amount"},
-		"fixed price":     {order(`,"product_id":"MOVISTAR_PAQUETE_16","amount":31`), "amount"},
-		"three decimals":  {order(`,"product_id":"MOVISTAR_TAE","amount":10.001`), "amount"},
-		"negative":        {order(`,"product_id":"MOVISTAR_TAE","amount":-10`), "amount"},
-		"no amount":       {order(`,"product_id":"MOVISTAR_TAE","amount":null`), "amount"},
-		"price of none":   {order(`,"product_id":"MOVISTAR_TAE","amount":0`), "amount"},
-		"twice within":    {order(`,"product_id":"MOVISTAR_TAE","amount":10,"metadata":{"a":"1","a":"2"}`), "metadata.a"},
-		"letter case":     {order(`,"product_id":"MOVISTAR_TAE","amount":10,"Operator":"MOVISTAR"`), "Operator"},
-		"given twice":     {order(`,"product_id":"MOVISTAR_TAE","amount":10,"amount":1000`), "amount"},
-		"expires first":   {order(`,"product_id":"MOVISTAR_TAE","amount":10,"process_at":"2026-02-01T00:00:00Z","expires_at":"2026-01-01T00:00:00Z"`), "expires_at"},
-		"large metadata":  {order(`,"product_id":"MOVISTAR_TAE","amount":10,"metadata":{"a":"` + strings.Repeat("x", topup.MaxMetadata) + `"}`), "metadata"},
+		"range":          {order(`,"product_id":"MOVISTAR_TAE","amount":9.99`), "amount"},
+		"fixed price":    {order(`,"product_id":"MOVISTAR_PAQUETE_16","amount":31`), "amount"},
+		"three decimals": {order(`,"product_id":"MOVISTAR_TAE","amount":10.001`), "amount"},
+		"negative":       {order(`,"product_id":"MOVISTAR_TAE","amount":-10`), "amount"},
+		"no amount":      {order(`,"product_id":"MOVISTAR_TAE","amount":null`), "amount"},
+		"price of none":  {order(`,"product_id":"MOVISTAR_TAE","amount":0`), "amount"},
+		"twice within":   {order(`,"product_id":"MOVISTAR_TAE","amount":10,"metadata":{"a":"1","a":"2"}`), "metadata.a"},
+		"letter case":    {order(`,"product_id":"MOVISTAR_TAE","amount":10,"Operator":"MOVISTAR"`), "Operator"},
+		"given twice":    {order(`,"product_id":"MOVISTAR_TAE","amount":10,"amount":1000`), "amount"},
+		"expires first": {order(`,"product_id":"MOVISTAR_TAE","amount":10,"process_at":"2026-02-01T00:00:00Z","expires_at":"2026-01-01T00:00:00Z"`),
+			"expires_at"},
+		"large metadata": {order(`,"product_id":"MOVISTAR_TAE","amount":10,"metadata":{"a":"` +
+			strings.Repeat("x", topup.MaxMetadata) + `"}`), "metadata"},
 		"NUL in metadata": {order(`,"product_id":"MOVISTAR_TAE","amount":10,"metadata":{"a":"\u0000"}`), "metadata"},
-		"user in URL":     {order(`,"product_id":"MOVISTAR_TAE","amount":10,"callback_url":"https://a:b@shop.example/"`), "callback_url"},
+		"user in URL": {order(`,"product_id":"MOVISTAR_TAE","amount":10,"callback_url":"https://a:b@shop.example/"`),
+			"callback_url"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -86,7 +91,8 @@ func TestParseRequestRefuses(t *testing.T) {
 		})
 	}
 	for _, body := range []string{
-		``, `[]`, `{`, `{"a":1} x`, `null`, `"x"`, `{"a" 1}`, "\xff\xfe{\x00}\x00", order(`,"operator":"` + "\xf1" + `"`), order(`,"metadata":{"a":"\ud800"}`),
+		``, `[]`, `{`, `{"a":1} x`, `null`, `"x"`, `{"a" 1}`, "\xff\xfe{\x00}\x00", order(`,"operator":"` + "\xf1" +
+			`"`), order(`,"metadata":{"a":"\ud800"}`),
 	} {
 		if _, err := topup.ParseRequest([]byte(body)); !errors.Is(err, topup.ErrNotObject) {
 			t.Errorf("%s: %v, want ErrNotObject", body, err)
@@ -108,7 +114,10 @@ func TestFingerprint(t *testing.T) {
 	for field, change := range map[string]func(*topup.Request){
 		"caller": func(r *topup.Request) { r.Caller = "other" }, "phone": func(r *topup.Request) { r.Phone = "5537686661" },
 		"product": func(r *topup.Request) { r.Product = "X" }, "amount": func(r *topup.Request) { r.Amount++ },
-		"operator": func(r *topup.Request) { r.Operator = "" }, "process_at": func(r *topup.Request) { r.ProcessAt = &later },
+		"operator": func(r *topup.Request) { r.Operator = "" }, "process_at": func(
+			r *topup.Request) {
+			r.ProcessAt = &later
+		},
 		"expires_at": func(r *topup.Request) { r.ExpiresAt = nil }, "metadata": func(r *topup.Request) { r.Metadata = nil },
 	} {
 		other := base
@@ -159,7 +168,8 @@ func TestEventFreezesTheOrder(t *testing.T) {
 // TestWrongProductHidesNoWrongAmount: both are named, so that the second is not found out with the next try.
 func TestWrongProductHidesNoWrongAmount(t *testing.T) {
 	for _, amount := range []string{"0", "-10", "10.001"} {
-		_, err := topup.ParseRequest([]byte(`{"distributor_transaction_id":"A","phone_number":"5537686660","product_id":"X","amount":` + amount + `}`))
+		_, err := topup.ParseRequest([]byte(
+			`{"distributor_transaction_id":"A","phone_number":"5537686660","product_id":"X","amount":` + amount + `}`))
 		var fields []string
 		for _, f := range topup.FieldErrors(err) {
 			fields = append(fields, f.Field)
@@ -174,8 +184,10 @@ func TestWrongProductHidesNoWrongAmount(t *testing.T) {
 // TestRequestID: where two readers could find different ids, there is none.
 func TestRequestID(t *testing.T) {
 	for data, want := range map[string]topup.ID{
-		whole: "ORD-1", `{"distributor_transaction_id":"A","amount":"x","amount":1}`: "A", `{"distributor_transaction_id":"A","distributor_transaction_id":"B"}`: "",
-		`{"Distributor_Transaction_ID":"A"}`: "", `{"distributor_transaction_id":7}`: "", `{"distributor_transaction_id":".."}`: "", `{"distributor_transaction_id":"A"} x`: "",
+		whole: "ORD-1", `{"distributor_transaction_id":"A","amount":"x","amount":1}`: "A",
+		`{"distributor_transaction_id":"A","distributor_transaction_id":"B"}`: "",
+		`{"Distributor_Transaction_ID":"A"}`:                                  "", `{"distributor_transaction_id":7}`: "",
+		`{"distributor_transaction_id":".."}`: "", `{"distributor_transaction_id":"A"} x`: "",
 	} {
 		id, err := topup.RequestID([]byte(data))
 		if id != want || (err == nil) != (want != "") {
@@ -197,19 +209,21 @@ func TestManyFaults(t *testing.T) {
 		repeated.WriteString(`"amount":10,"operator":"A",`)
 	}
 	for name, body := range map[string]string{
-		"unknown":           `{` + strange.String() + strange.String() + `"amount":"10"}`,
-		"repeated":          `{` + repeated.String() + `"amount":10}`,
-		"repeated within":   `{"amount":-1,"metadata":{` + names.String() + `"x":""}}`,
-		"a long name":       `{"` + strings.Repeat("n", 60_000) + `":1,"amount":-1}`,
-		"a long value":      `{"amount":-1,"operator":"` + strings.Repeat("n", 60_000) + `"}`,
-		"many deep objects": `{"amount":-1,"metadata":` + strings.Repeat(`{"a":`, 9000) + "1" + strings.Repeat("}", 9000) + `}`,
+		"unknown":         `{` + strange.String() + strange.String() + `"amount":"10"}`,
+		"repeated":        `{` + repeated.String() + `"amount":10}`,
+		"repeated within": `{"amount":-1,"metadata":{` + names.String() + `"x":""}}`,
+		"a long name":     `{"` + strings.Repeat("n", 60_000) + `":1,"amount":-1}`,
+		"a long value":    `{"amount":-1,"operator":"` + strings.Repeat("n", 60_000) + `"}`,
+		"many deep objects": `{"amount":-1,"metadata":` + strings.Repeat(`{"a":`, 9000) + "1" + strings.Repeat("}", 9000) +
+			`}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
 			_, err := topup.ParseRequest([]byte(body))
 			took := time.Since(start)
 			fields := topup.FieldErrors(err)
-			if len(fields) > topup.MaxFaults || !slices.ContainsFunc(fields, func(f *topup.FieldError) bool { return f.Field == "amount" }) {
+			if len(fields) > topup.MaxFaults ||
+				!slices.ContainsFunc(fields, func(f *topup.FieldError) bool { return f.Field == "amount" }) {
 				t.Errorf("%d fields, and is amount among them? %v", len(fields), err)
 			}
 			if text := err.Error(); len(text) > 10_000 {
@@ -230,7 +244,8 @@ func TestManyFaults(t *testing.T) {
 // next border, and one byte more is not.
 func TestMetadataIsCountedAsItWasSent(t *testing.T) {
 	parse := func(metadata string) (topup.Request, error) {
-		return topup.ParseRequest([]byte(`{"distributor_transaction_id":"A","phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10,"metadata":` + metadata + `}`))
+		return topup.ParseRequest([]byte(
+			`{"distributor_transaction_id":"A","phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10,"metadata":` + metadata + `}`))
 	}
 	for _, text := range []string{"x", "<", "&", "\u2028", "\u00f1", `\"`, `\\`, `\n`, `\u0001`, "\U0001f600"} {
 		t.Run(text, func(t *testing.T) {

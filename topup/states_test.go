@@ -36,7 +36,8 @@ func TestStatesDocument(t *testing.T) {
 
 func statesMarkdown() string {
 	var b strings.Builder
-	b.WriteString("<!-- Generated from topup/state.go by `go generate ./topup`. Do not edit. -->\n\n# The states of an order\n\n")
+	b.WriteString("<!-- Generated from topup/state.go by `go generate ./topup`. Do not edit. -->\n\n# The states of " +
+		"an order\n\n")
 	b.WriteString("| state | meaning | money | final |\n|---|---|---|---|\n")
 	for _, f := range topup.StateTable() {
 		final := ""
@@ -96,7 +97,8 @@ func TestMoneyMayOnlyMoveWhileSubmitting(t *testing.T) {
 	for _, tr := range topup.Transitions() {
 		inDoubt := tr.From == topup.StateSubmitting || tr.From == topup.StateUnknown
 		noMoney := tr.To == topup.StateFailed || tr.To == topup.StateCanceled
-		if inDoubt && noMoney && !slices.Contains([]topup.Operation{topup.OpFinish, topup.OpFinishLate, topup.OpResolve}, tr.By) {
+		if inDoubt && noMoney && !slices.Contains([]topup.Operation{topup.OpFinish, topup.OpFinishLate, topup.OpResolve},
+			tr.By) {
 			t.Errorf("%s moves an order in doubt from %s to %s", tr.By, tr.From, tr.To)
 		}
 	}

@@ -45,7 +45,8 @@ func TestDeliverSendsWhatThePublicLibraryVerifies(t *testing.T) {
 	if !bytes.Equal(got.body, ev.Body) || got.Method != "POST" || got.RequestURI != "/hook?token=hush" {
 		t.Errorf("got %s %s with %s", got.Method, got.RequestURI, got.body)
 	}
-	want := map[string]string{"Content-Type": "application/json", "User-Agent": "Recarga-Webhooks/1", "Webhook-Id": "evt_1", "Accept-Encoding": ""}
+	want := map[string]string{"Content-Type": "application/json", "User-Agent": "Recarga-Webhooks/1",
+		"Webhook-Id": "evt_1", "Accept-Encoding": ""}
 	for name, value := range want {
 		if got.Header.Get(name) != value {
 			t.Errorf("%s is %q, want %q", name, got.Header.Get(name), value)
@@ -75,7 +76,8 @@ func TestSwitchingProtocols(t *testing.T) {
 	if next := deliver(t, d, ev.ID); next.IsZero() {
 		t.Error("it is not tried again")
 	}
-	if kept, try := b.get(t, ev.ID); kept.State != topup.EventPending || try.Status != nil || !strings.Contains(string(try.Error), "101") {
+	if kept, try := b.get(t, ev.ID); kept.State != topup.EventPending || try.Status != nil ||
+		!strings.Contains(string(try.Error), "101") {
 		t.Errorf("%s after %+v", kept.State, try)
 	}
 }
@@ -129,7 +131,8 @@ func TestEveryTryIsSignedAnew(t *testing.T) {
 		return got[len(got)-1].Header.Get("webhook-timestamp") != first
 	}, "every try has the timestamp of the first")
 	for _, got := range r.requests() {
-		if event, err := webhook.Verify(got.body, got.Header, secret); err != nil || event.ID != ev.ID || !bytes.Equal(got.body, ev.Body) {
+		if event, err := webhook.Verify(got.body, got.Header, secret); err != nil || event.ID != ev.ID ||
+			!bytes.Equal(got.body, ev.Body) {
 			t.Errorf("got %s, %v", event.ID, err)
 		}
 	}
@@ -144,15 +147,18 @@ func TestAnswers(t *testing.T) {
 		wait   time.Duration // within a tenth, and the second that a date is cut by
 		err    string
 	}{
-		"200":                         {status(200), topup.EventDelivered, 0, ""},
-		"299":                         {status(299), topup.EventDelivered, 0, ""},
-		"redirect":                    {status(302, "Location", "/elsewhere"), topup.EventPending, wait, "redirects are not followed"},
-		"redirect that keeps a POST":  {status(308, "Location", "/elsewhere"), topup.EventPending, wait, "redirects are not followed"},
-		"400":                         {status(400), topup.EventPending, wait, ""},
-		"410":                         {status(410), topup.EventExhausted, 0, "410: the endpoint wants no more webhooks"},
-		"429":                         {status(429), topup.EventPending, wait, ""},
-		"429 with seconds":            {status(429, "Retry-After", "3600"), topup.EventPending, time.Hour, ""},
-		"503 with a date":             {status(503, "Retry-After", date(2*time.Hour)), topup.EventPending, 2 * time.Hour, ""},
+		"200": {status(200), topup.EventDelivered, 0, ""},
+		"299": {status(299), topup.EventDelivered, 0, ""},
+		"redirect": {status(302, "Location", "/elsewhere"), topup.EventPending, wait,
+			"redirects are not followed"},
+		"redirect that keeps a POST": {status(308, "Location", "/elsewhere"), topup.EventPending, wait,
+			"redirects are not followed"},
+		"400":              {status(400), topup.EventPending, wait, ""},
+		"410":              {status(410), topup.EventExhausted, 0, "410: the endpoint wants no more webhooks"},
+		"429":              {status(429), topup.EventPending, wait, ""},
+		"429 with seconds": {status(429, "Retry-After", "3600"), topup.EventPending, time.Hour, ""},
+		"503 with a date": {status(503, "Retry-After", date(2*time.Hour)), topup.EventPending, 2 * time.Hour,
+			""},
 		"503 with less than the wait": {status(503, "Retry-After", "1"), topup.EventPending, wait, ""},
 		"503 with a past date":        {status(503, "Retry-After", date(-time.Hour)), topup.EventPending, wait, ""},
 		"503 with a month":            {status(503, "Retry-After", "2592000"), topup.EventPending, day, ""},
@@ -160,7 +166,8 @@ func TestAnswers(t *testing.T) {
 		"503 with a far date":         {status(503, "Retry-After", date(100*day)), topup.EventPending, day, ""},
 		"503 with nonsense":           {status(503, "Retry-After", "-5"), topup.EventPending, wait, ""},
 		"500 may not ask":             {status(500, "Retry-After", "3600"), topup.EventPending, wait, ""},
-		"connection cut":              {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, topup.EventPending, wait, "EOF"},
+		"connection cut": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+			topup.EventPending, wait, "EOF"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -171,13 +178,15 @@ func TestAnswers(t *testing.T) {
 			next := deliver(t, d, "evt_1")
 			kept, try := b.get(t, "evt_1")
 			if kept.State != c.state || string(try.Error) != c.err || kept.TryCount != 1 {
-				t.Errorf("recorded %s with %q after %d tries, want %s with %q", kept.State, try.Error, kept.TryCount, c.state, c.err)
+				t.Errorf("recorded %s with %q after %d tries, want %s with %q", kept.State, try.Error, kept.TryCount, c.state,
+					c.err)
 			}
 			if c.state != topup.EventPending {
 				if !next.IsZero() {
 					t.Errorf("comes back at %s", next)
 				}
-			} else if got := next.Sub(began); got < c.wait*9/10-time.Second || got > c.wait*11/10+time.Second || !next.Equal(kept.DueAt) {
+			} else if got := next.Sub(began); got < c.wait*9/10-time.Second || got > c.wait*11/10+time.Second ||
+				!next.Equal(kept.DueAt) {
 				t.Errorf("comes back after %s (due %s), want %s", got, kept.DueAt, c.wait)
 			}
 			for _, got := range r.requests() {
@@ -199,10 +208,13 @@ func TestNowhereToDeliver(t *testing.T) {
 		"unknown caller": {phoneBook{}, topup.EventExhausted, "caller shop has no callback URL"},
 		"no URL":         {at("", secret), topup.EventExhausted, "caller shop has no callback URL"},
 		"no secret":      {at("http://127.0.0.1:1/"), topup.EventPending, "caller shop has no webhook secret"},
-		"bad secret":     {at("http://127.0.0.1:1/", "hush"), topup.EventPending, "invalid webhook secret: it does not start with whsec_"},
-		"bad URL":        {at("http://[::1/?token=hush", secret), topup.EventPending, "missing ']' in host"},
-		"ftp":            {at("ftp://127.0.0.1/?token=hush", secret), topup.EventPending, `unsupported protocol scheme "ftp"`},
-		"nobody listens": {at("http://127.0.0.1:1/?token=hush", secret), topup.EventPending, "dial tcp 127.0.0.1:1: connect: connection refused"},
+		"bad secret": {at("http://127.0.0.1:1/", "hush"), topup.EventPending,
+			"invalid webhook secret: it does not start with whsec_"},
+		"bad URL": {at("http://[::1/?token=hush", secret), topup.EventPending, "missing ']' in host"},
+		"ftp": {at("ftp://127.0.0.1/?token=hush", secret), topup.EventPending,
+			`unsupported protocol scheme "ftp"`},
+		"nobody listens": {at("http://127.0.0.1:1/?token=hush", secret), topup.EventPending,
+			"dial tcp 127.0.0.1:1: connect: connection refused"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -241,7 +253,8 @@ func TestAnswersAreShown(t *testing.T) {
 				_, _ = io.WriteString(w, c.write)
 			})
 			var got bytes.Buffer
-			deliver(t, deliverer(t, webhook.Config{Answers: &got}, newBook(news(t, "evt_1")), at(r.URL, webhook.NewSecret())), "evt_1")
+			deliver(t, deliverer(t, webhook.Config{Answers: &got}, newBook(news(t, "evt_1")), at(r.URL, webhook.NewSecret())),
+				"evt_1")
 			if want := c.write[:c.shown]; got.String() != want {
 				t.Errorf("%d bytes are shown: %.40q, want %.40q", got.Len(), got.String(), want)
 			}
@@ -381,7 +394,8 @@ func TestLogsHideSecretsPhonesAndQueries(t *testing.T) {
 	secret := webhook.NewSecret()
 	logger := slog.New(slog.NewJSONHandler(&log, nil))
 	for id, endpoints := range map[string]phoneBook{
-		"evt_1": at(r.URL+"/?token=hush", secret), "evt_2": at("http://127.0.0.1:1/?token=hush", secret), "evt_3": at("", secret),
+		"evt_1": at(r.URL+"/?token=hush", secret), "evt_2": at("http://127.0.0.1:1/?token=hush", secret), "evt_3": at("",
+			secret),
 	} {
 		deliver(t, deliverer(t, webhook.Config{Log: logger}, b, endpoints), id)
 	}
@@ -409,7 +423,8 @@ func TestCloseCutsTriesShort(t *testing.T) {
 	ended, end := context.WithCancel(t.Context())
 	end()
 	d.Close(ended)
-	if kept, try := b.get(t, "evt_1"); kept.State != topup.EventPending || try.Error != "cut short by a shutdown" || len(later) != 1 {
+	if kept, try := b.get(t, "evt_1"); kept.State != topup.EventPending || try.Error != "cut short by a shutdown" ||
+		len(later) != 1 {
 		t.Errorf("recorded %s with %q, deferred %d times", kept.State, try.Error, len(later))
 	}
 	if d.DeliverNow(t.Context(), news(t, "evt_2"), nil) {
@@ -429,7 +444,8 @@ func TestOverTheJournal(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	order := topup.Request{ID: "ORD-1", Caller: "shop", Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: topup.Pesos(10)}
+	order := topup.Request{ID: "ORD-1", Caller: "shop", Phone: "5537686660", Product: "MOVISTAR_TAE",
+		Amount: topup.Pesos(10)}
 	if _, _, err := j.Accept(ctx, order, time.Now()); err != nil {
 		t.Fatal(err)
 	}
@@ -476,11 +492,13 @@ func TestOverTheJournal(t *testing.T) {
 	for _, try := range kept.Tries {
 		statuses = append(statuses, *try.Status)
 	}
-	if diff := cmp.Diff([]int{500, 200}, statuses); diff != "" || kept.State != topup.EventDelivered || kept.DeliveredAt == nil {
+	if diff := cmp.Diff([]int{500, 200}, statuses); diff != "" || kept.State != topup.EventDelivered ||
+		kept.DeliveredAt == nil {
 		t.Errorf("%s at %v: %s", kept.State, kept.DeliveredAt, diff)
 	}
 	for _, got := range r.requests() {
-		if event, err := webhook.Verify(got.body, got.Header, vectorSecret); err != nil || event.ID != ev.ID || event.Data.State != topup.StateCanceled {
+		if event, err := webhook.Verify(got.body, got.Header, vectorSecret); err != nil || event.ID != ev.ID ||
+			event.Data.State != topup.StateCanceled {
 			t.Errorf("received %+v, %v", event, err)
 		}
 	}

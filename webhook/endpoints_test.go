@@ -80,7 +80,8 @@ func TestSeveralEndpoints(t *testing.T) {
 	if !d.DeliverNow(t.Context(), ev, func(topup.Event, time.Time) {}) {
 		t.Fatal("no room")
 	}
-	testkit.Eventually(t, patience, func() bool { return states(t, j, "ORD-1")["crm"] == topup.EventDelivered }, "the endpoint waits for another that hangs")
+	testkit.Eventually(t, patience, func() bool { return states(t, j, "ORD-1")["crm"] == topup.EventDelivered },
+		"the endpoint waits for another that hangs")
 	if got := states(t, j, "ORD-1"); len(got) != 2 || got[""] != topup.EventPending {
 		t.Errorf("events %v, want one pending beside crm's", got)
 	}
@@ -103,7 +104,8 @@ func TestNoCallbackURL(t *testing.T) {
 	d := deliverer(t, webhook.Config{Health: j}, j, endpoints)
 	deliver(t, d, withdrawn(t, j, "ORD-1").ID)
 	want := map[string]topup.EventState{"crm": topup.EventDelivered, "erp": topup.EventDelivered}
-	testkit.Eventually(t, patience, func() bool { return cmp.Equal(want, states(t, j, "ORD-1")) }, "not both endpoints received it")
+	testkit.Eventually(t, patience, func() bool { return cmp.Equal(want, states(t, j, "ORD-1")) },
+		"not both endpoints received it")
 	delete(endpoints, "shop")
 	deliver(t, d, withdrawn(t, j, "ORD-2").ID)
 	if got := states(t, j, "ORD-2"); !cmp.Equal(got, map[string]topup.EventState{"": topup.EventExhausted}) {
@@ -130,7 +132,8 @@ func TestGone(t *testing.T) {
 		t.Errorf("%d requests, want 1: the endpoint is gone", len(shop.requests()))
 	}
 	kept, err := j.Event(t.Context(), second.ID)
-	if err != nil || kept.State != topup.EventExhausted || string(kept.Tries[0].Error) != "the endpoint is disabled: it answered 410" {
+	if err != nil || kept.State != topup.EventExhausted ||
+		string(kept.Tries[0].Error) != "the endpoint is disabled: it answered 410" {
 		t.Errorf("the next event is %s: %+v, %v", kept.State, kept.Tries, err)
 	}
 	testkit.Eventually(t, patience, func() bool { return len(ops.requests()) == 1 }, "the operator was not notified")
@@ -139,7 +142,8 @@ func TestGone(t *testing.T) {
 	if err == nil {
 		err = json.Unmarshal(notified.OperatorData, &disabled)
 	}
-	want := topup.DisabledEndpoint{Caller: "shop", Endpoint: topup.DefaultEndpoint, URL: shop.URL + "/hook", Reason: "it answered 410"}
+	want := topup.DisabledEndpoint{Caller: "shop", Endpoint: topup.DefaultEndpoint, URL: shop.URL + "/hook",
+		Reason: "it answered 410"}
 	if diff := cmp.Diff(want, disabled); diff != "" || err != nil || notified.Type != topup.EventEndpointDisabled {
 		t.Errorf("notified of %+v, %v: %s", notified, err, diff)
 	}
@@ -148,8 +152,10 @@ func TestGone(t *testing.T) {
 	if err := j.EndpointHealthy(t.Context(), "shop", shop.URL+"/hook"); err != nil {
 		t.Fatal(err)
 	}
-	fresh := deliverer(t, webhook.Config{Health: j}, j, shops{"shop": {{URL: shop.URL + "/hook", Secrets: []string{vectorSecret}}}})
-	count, _, err := j.RedeliverAll(t.Context(), journal.EventFilter{State: topup.EventExhausted, Caller: "shop"}, time.Now(), func(ev topup.Event) { deliver(t, fresh, ev.ID) })
+	fresh := deliverer(t, webhook.Config{Health: j}, j,
+		shops{"shop": {{URL: shop.URL + "/hook", Secrets: []string{vectorSecret}}}})
+	count, _, err := j.RedeliverAll(t.Context(), journal.EventFilter{State: topup.EventExhausted, Caller: "shop"},
+		time.Now(), func(ev topup.Event) { deliver(t, fresh, ev.ID) })
 	if err != nil || count != 2 || len(shop.requests()) != 3 {
 		t.Errorf("%d redelivered, %v; %d requests", count, err, len(shop.requests()))
 	}
@@ -196,7 +202,8 @@ func TestURLOfOneOrder(t *testing.T) {
 		}
 	})
 	d := deliverer(t, webhook.Config{Health: j}, j, at(r.URL+"/hook", vectorSecret))
-	req := topup.Request{ID: "ORD-1", Caller: "shop", Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: topup.Pesos(10), CallbackURL: r.URL + "/orders/1"}
+	req := topup.Request{ID: "ORD-1", Caller: "shop", Phone: "5537686660", Product: "MOVISTAR_TAE",
+		Amount: topup.Pesos(10), CallbackURL: r.URL + "/orders/1"}
 	if _, _, err := j.Accept(t.Context(), req, time.Now()); err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +213,8 @@ func TestURLOfOneOrder(t *testing.T) {
 	}
 	deliver(t, d, ev.ID)
 	deliver(t, d, withdrawn(t, j, "ORD-2").ID)
-	if got := states(t, j, "ORD-2")[""]; got != topup.EventDelivered || states(t, j, "ORD-1")[""] != topup.EventExhausted {
+	if got := states(t, j, "ORD-2")[""]; got != topup.EventDelivered ||
+		states(t, j, "ORD-1")[""] != topup.EventExhausted {
 		t.Errorf("the next order's event is %s", got)
 	}
 }

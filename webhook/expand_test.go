@@ -12,7 +12,8 @@ import (
 func TestExpand(t *testing.T) {
 	const kind, other = topup.EventType("topup.failed"), topup.EventType("topup.succeeded")
 	callback, none := Endpoint{URL: "https://shop.example"}, Endpoint{}
-	all, some, others := Endpoint{Name: "all"}, Endpoint{Name: "some", Types: []topup.EventType{other, kind}}, Endpoint{Name: "others", Types: []topup.EventType{other}}
+	all, some, others := Endpoint{Name: "all"}, Endpoint{Name: "some",
+		Types: []topup.EventType{other, kind}}, Endpoint{Name: "others", Types: []topup.EventType{other}}
 	for _, c := range []struct {
 		name      string
 		callback  string
@@ -26,7 +27,8 @@ func TestExpand(t *testing.T) {
 		{"a callback URL and endpoints", "", []Endpoint{callback, all, others, some}, []string{"all", "some"}, false},
 		{"endpoints alone", "", []Endpoint{none, others, some, all}, []string{"some", "all"}, true},
 		{"endpoints without an entry for the callback URL", "", []Endpoint{all}, []string{"all"}, true},
-		{"endpoints and the order's callback URL", "https://shop.example/order", []Endpoint{none, all}, []string{"all"}, false},
+		{"endpoints and the order's callback URL", "https://shop.example/order", []Endpoint{none, all}, []string{"all"},
+			false},
 		{"endpoints that do not want it", "", []Endpoint{none, others}, nil, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -50,7 +50,8 @@ func (b *book) Event(_ context.Context, id string) (topup.Event, error) {
 	return ev, nil
 }
 
-func (b *book) RecordTry(ctx context.Context, ev topup.Event, try topup.Try, next topup.EventState, dueAt time.Time) error {
+func (b *book) RecordTry(ctx context.Context, ev topup.Event, try topup.Try, next topup.EventState,
+	dueAt time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err := errors.Join(b.down, ctx.Err()); err != nil {
@@ -130,7 +131,8 @@ func deliverer(t *testing.T, cfg webhook.Config, store webhook.Store, endpoints 
 	return strictDeliverer(t, cfg, store, endpoints)
 }
 
-func strictDeliverer(t *testing.T, cfg webhook.Config, store webhook.Store, endpoints webhook.Endpoints) *webhook.Deliverer {
+func strictDeliverer(t *testing.T, cfg webhook.Config, store webhook.Store,
+	endpoints webhook.Endpoints) *webhook.Deliverer {
 	t.Helper()
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)

@@ -46,19 +46,22 @@ func FuzzSigned(f *testing.F) {
 		f.Add(key, "evt_1", body, part, uint16(part), uint8(1))
 	}
 	f.Add(key[:24], "a.1.b", []byte("{}"), uint8(2), uint16(0), uint8('0'^'+'))
-	f.Add(append(key, key...), "evt\n", []byte(`{"type":"x","data":{"distributor_transaction_id":"A"}}`), uint8(4), uint16(46), uint8(1))
+	f.Add(append(key, key...), "evt\n", []byte(`{"type":"x","data":{"distributor_transaction_id":"A"}}`), uint8(4),
+		uint16(46), uint8(1))
 	f.Add(key[:23], "evt_1", body, uint8(0), uint16(0), uint8(1))
 	f.Fuzz(func(t *testing.T, key []byte, id string, body []byte, part uint8, where uint16, change uint8) {
 		now := time.Now()
 		header, err := webhook.SignTest(secretOf(key), id, now, body)
-		if usable := len(key) >= 24 && len(key) <= 64; usable != (err == nil) || !usable && !errors.Is(err, webhook.ErrSecret) {
+		if usable := len(key) >= 24 && len(key) <= 64; usable != (err == nil) || !usable &&
+			!errors.Is(err, webhook.ErrSecret) {
 			t.Fatalf("signed with a key of %d bytes: %v", len(key), err)
 		}
 		if err != nil || id == "" {
 			return
 		}
 		at := header.Get("webhook-timestamp")
-		if want := signature(key, id, at, body); header.Get("webhook-signature") != want || at != strconv.FormatInt(now.Unix(), 10) {
+		if want := signature(key, id, at, body); header.Get("webhook-signature") != want ||
+			at != strconv.FormatInt(now.Unix(), 10) {
 			t.Fatalf("signed %v, want %s", header, want)
 		}
 		switch ev, err := webhook.Verify(body, header, secretOf(key)); {
@@ -119,7 +122,8 @@ func FuzzSignatures(f *testing.F) {
 		held := slices.ContainsFunc(strings.Split(given, " "), func(one string) bool {
 			version, mac, _ := strings.Cut(one, ",")
 			mac, _, _ = strings.Cut(mac, ",")
-			return slices.ContainsFunc(keys[:2], func(key []byte) bool { return version+","+mac == signature(key, id, at, body) })
+			return slices.ContainsFunc(keys[:2],
+				func(key []byte) bool { return version+","+mac == signature(key, id, at, body) })
 		})
 		var want error
 		switch {
@@ -157,7 +161,8 @@ func FuzzSecret(f *testing.F) {
 
 // FuzzSchedule: a schedule is exactly its waits, and every one is above zero.
 func FuzzSchedule(f *testing.F) {
-	for _, s := range []string{"5s,5m,30m,2h,5h,10h,14h,20h,24h", " 1h30m , 1ns", "", ",", "0s", "5", "-1s", "9223372036854775807ns,9999999h"} {
+	for _, s := range []string{"5s,5m,30m,2h,5h,10h,14h,20h,24h", " 1h30m , 1ns", "", ",", "0s", "5", "-1s",
+		"9223372036854775807ns,9999999h"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -51,9 +51,11 @@ func TestHangingEndpointLeavesRoomForFirstTries(t *testing.T) {
 		t.Errorf("%d tries are under way to the endpoint that hangs, want 3", begun)
 	}
 	for _, ev := range newsFor(t, b, "alive", 20) {
-		testkit.Eventually(t, patience, func() bool { return d.DeliverNow(t.Context(), ev, nil) }, "no room for the endpoint that answers")
+		testkit.Eventually(t, patience, func() bool { return d.DeliverNow(t.Context(), ev, nil) },
+			"no room for the endpoint that answers")
 	}
-	testkit.Eventually(t, patience, func() bool { return len(alive.requests()) == 20 }, "the endpoint that hangs delays the other")
+	testkit.Eventually(t, patience, func() bool { return len(alive.requests()) == 20 },
+		"the endpoint that hangs delays the other")
 	if n := len(dead.requests()); n > 3 {
 		t.Errorf("%d requests to the endpoint that hangs, want at most 3", n)
 	}

@@ -61,7 +61,8 @@ func TestJitterIsATenth(t *testing.T) {
 // The check itself must let the public internet through.
 func TestPublicTargetsAreAllowed(t *testing.T) {
 	check := PublicOnly()
-	for network, address := range map[string]string{"tcp4": "93.184.215.14:443", "tcp6": "[2606:2800:21f:cb07:6820:80da:af6b:8b2c]:8443"} {
+	for network, address := range map[string]string{"tcp4": "93.184.215.14:443",
+		"tcp6": "[2606:2800:21f:cb07:6820:80da:af6b:8b2c]:8443"} {
 		if err := check(network, address, nil); err != nil {
 			t.Errorf("%s: %v", address, err)
 		}
@@ -90,7 +91,8 @@ func TestSendUsesNeitherProxyNorHTTP2(t *testing.T) {
 	roots.AddCert(server.Certificate())
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots}
 	to := target{url: server.URL, secrets: []string{NewSecret()}}
-	if a := d.send(t.Context(), topup.Event{ID: "evt_1", Body: []byte("{}")}, to, time.Now()); !a.delivered() || a.err != nil {
+	if a := d.send(t.Context(), topup.Event{ID: "evt_1", Body: []byte("{}")}, to, time.Now()); !a.delivered() ||
+		a.err != nil {
 		t.Errorf("got %+v", a)
 	}
 }

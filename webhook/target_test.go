@@ -70,11 +70,14 @@ func TestPrivateTargetsAreRefusedWhereTheyAreConnectedTo(t *testing.T) {
 		"[64:ff9b::7f00:1]":        refused,
 		"[2002:7f00:1::]":          refused,
 		// Other ways to write 127.0.0.1, of which resolvers make what they like.
-		"LOCALHOST.": "", "2130706433": "", "127.1": "", "0177.0.0.1": "", "0x7f000001": "", "0x7f.1": "", "127.000.000.001": "", "①②⑦.0.0.1": "",
+		"LOCALHOST.": "", "2130706433": "", "127.1": "", "0177.0.0.1": "", "0x7f000001": "", "0x7f.1": "",
+		"127.000.000.001": "",
+		"①②⑦.0.0.1":       "",
 	} {
 		t.Run(host, func(t *testing.T) {
 			b := newBook(news(t, "evt_1"))
-			d := strictDeliverer(t, webhook.Config{Timeout: 2 * time.Second}, b, at("https://"+host+":"+port+"/?token=hush", webhook.NewSecret()))
+			d := strictDeliverer(t, webhook.Config{Timeout: 2 * time.Second}, b,
+				at("https://"+host+":"+port+"/?token=hush", webhook.NewSecret()))
 			deliver(t, d, "evt_1")
 			kept, try := b.get(t, "evt_1")
 			if kept.State != topup.EventPending || try.Error == "" || try.Status != nil {
@@ -92,7 +95,8 @@ func TestPrivateTargetsAreRefusedWhereTheyAreConnectedTo(t *testing.T) {
 
 func TestPlainHTTPIsRefused(t *testing.T) {
 	r := newReceiver(t, status(200))
-	for _, url := range []string{r.URL, strings.Replace(r.URL, "http", "HTTP", 1), "http://example.com/", "//example.com/", "file:///etc/passwd"} {
+	for _, url := range []string{r.URL, strings.Replace(r.URL, "http", "HTTP", 1), "http://example.com/",
+		"//example.com/", "file:///etc/passwd"} {
 		b := newBook(news(t, "evt_1"))
 		deliver(t, strictDeliverer(t, webhook.Config{}, b, at(url, webhook.NewSecret())), "evt_1")
 		if _, try := b.get(t, "evt_1"); try.Error != "target refused: only https:// is allowed" {
@@ -111,15 +115,17 @@ func TestUntrustedCertificateIsAFailedTry(t *testing.T) {
 	t.Cleanup(server.Close)
 	b := newBook(news(t, "evt_1"))
 	deliver(t, deliverer(t, webhook.Config{}, b, at(server.URL, webhook.NewSecret())), "evt_1")
-	if kept, try := b.get(t, "evt_1"); kept.State != topup.EventPending || !strings.Contains(string(try.Error), "certificate") {
+	if kept, try := b.get(t, "evt_1"); kept.State != topup.EventPending ||
+		!strings.Contains(string(try.Error), "certificate") {
 		t.Errorf("recorded %s, %+v", kept.State, try)
 	}
 }
 
 func TestParseSchedule(t *testing.T) {
 	for text, want := range map[string]string{
-		"5s": "", "5s, 5m,24h": "", "": `wait 1 of the schedule is ""`, "5s,,5m": `wait 2`, "5s,soon": `wait 2 of the schedule is "soon"`,
-		"-5s": "wait 1", "0": "wait 1", "5": "wait 1",
+		"5s": "", "5s, 5m,24h": "", "": `wait 1 of the schedule is ""`, "5s,,5m": `wait 2`,
+		"5s,soon": `wait 2 of the schedule is "soon"`,
+		"-5s":     "wait 1", "0": "wait 1", "5": "wait 1",
 	} {
 		waits, err := webhook.ParseSchedule(text)
 		switch {
@@ -148,8 +154,10 @@ func TestNameThatChangesItsMind(t *testing.T) {
 		t.Fatalf("the first look-up says %v, %v", first, err)
 	}
 	b := newBook(news(t, "evt_1"))
-	deliver(t, strictDeliverer(t, webhook.Config{Timeout: 5 * time.Second}, b, at("https://rebind.example.:"+port, webhook.NewSecret())), "evt_1")
-	if _, try := b.get(t, "evt_1"); try.Error != "target refused: its address is not public" || asked.Load() < 2 || door.connections.Load() != 0 {
+	deliver(t, strictDeliverer(t, webhook.Config{Timeout: 5 * time.Second}, b,
+		at("https://rebind.example.:"+port, webhook.NewSecret())), "evt_1")
+	if _, try := b.get(t, "evt_1"); try.Error != "target refused: its address is not public" || asked.Load() < 2 ||
+		door.connections.Load() != 0 {
 		t.Errorf("recorded %+v after %d look-ups and %d connections", try, asked.Load(), door.connections.Load())
 	}
 }

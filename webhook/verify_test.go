@@ -24,7 +24,8 @@ import (
 const vectorSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 func TestSignatureOfThePublicVector(t *testing.T) {
-	header, err := webhook.SignTest(vectorSecret, "msg_p5jXN8AQM9LWM0D4loKWxJek", time.Unix(1614265330, 0), []byte(`{"test": 2432232314}`))
+	header, err := webhook.SignTest(vectorSecret, "msg_p5jXN8AQM9LWM0D4loKWxJek", time.Unix(1614265330, 0),
+		[]byte(`{"test": 2432232314}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +59,8 @@ func TestVerify(t *testing.T) {
 	if ev.ID != "evt_1" || ev.Type != "topup.succeeded" || ev.Data.Sequence != 1 || ev.Timestamp.IsZero() {
 		t.Errorf("got %+v", ev)
 	}
-	if o := ev.Data; o.ID != "ORD-1" || o.State != topup.StateSucceeded || o.Amount != topup.Pesos(10) || *o.BalanceAfter != "990.00" || o.Reason != "" {
+	if o := ev.Data; o.ID != "ORD-1" || o.State != topup.StateSucceeded || o.Amount != topup.Pesos(10) ||
+		*o.BalanceAfter != "990.00" || o.Reason != "" {
 		t.Errorf("got %+v", o.Order)
 	}
 }
@@ -69,20 +71,30 @@ func TestVerifyRefuses(t *testing.T) {
 		change func(body *[]byte, header http.Header)
 		want   error
 	}{
-		"another body":           {func(b *[]byte, _ http.Header) { *b = bytes.Replace(*b, []byte("succeeded"), []byte("failed"), 1) }, webhook.ErrSignature},
-		"a byte more":            {func(b *[]byte, _ http.Header) { *b = append(*b, '\n') }, webhook.ErrSignature},
-		"another id":             {func(_ *[]byte, h http.Header) { h.Set("webhook-id", "evt_2") }, webhook.ErrSignature},
-		"another time":           {func(_ *[]byte, h http.Header) { h.Set("webhook-timestamp", later(h, 1)) }, webhook.ErrSignature},
-		"a spoilt signature":     {func(_ *[]byte, h http.Header) { h.Set("webhook-signature", "v1,AAAA") }, webhook.ErrSignature},
-		"an unknown version":     {func(_ *[]byte, h http.Header) { h.Set("webhook-signature", "v2"+h.Get("webhook-signature")[2:]) }, webhook.ErrSignature},
-		"no id":                  {func(_ *[]byte, h http.Header) { h.Del("webhook-id") }, webhook.ErrNoSignature},
-		"no time":                {func(_ *[]byte, h http.Header) { h.Del("webhook-timestamp") }, webhook.ErrNoSignature},
-		"no signature":           {func(_ *[]byte, h http.Header) { h.Del("webhook-signature") }, webhook.ErrNoSignature},
-		"a time that is no time": {func(_ *[]byte, h http.Header) { h.Set("webhook-timestamp", "now") }, webhook.ErrTimestamp},
-		"an old time":            {func(_ *[]byte, h http.Header) { h.Set("webhook-timestamp", later(h, -3600)) }, webhook.ErrTimestamp},
-		"another secret":         {resign(other, news(t, "evt_1").Body), webhook.ErrSignature},
-		"no JSON":                {resign(vectorSecret, []byte("hello")), webhook.ErrBody},
-		"no event":               {resign(vectorSecret, []byte("{}")), webhook.ErrBody},
+		"another body": {func(b *[]byte, _ http.Header) {
+			*b = bytes.Replace(*b, []byte("succeeded"), []byte(
+				"failed"), 1)
+		}, webhook.ErrSignature},
+		"a byte more": {func(b *[]byte, _ http.Header) { *b = append(*b, '\n') }, webhook.ErrSignature},
+		"another id":  {func(_ *[]byte, h http.Header) { h.Set("webhook-id", "evt_2") }, webhook.ErrSignature},
+		"another time": {func(_ *[]byte, h http.Header) { h.Set("webhook-timestamp", later(h, 1)) },
+			webhook.ErrSignature},
+		"a spoilt signature": {func(_ *[]byte, h http.Header) { h.Set("webhook-signature", "v1,AAAA") },
+			webhook.ErrSignature},
+		"an unknown version": {func(_ *[]byte,
+			h http.Header) {
+			h.Set("webhook-signature", "v2"+h.Get("webhook-signature")[2:])
+		}, webhook.ErrSignature},
+		"no id":        {func(_ *[]byte, h http.Header) { h.Del("webhook-id") }, webhook.ErrNoSignature},
+		"no time":      {func(_ *[]byte, h http.Header) { h.Del("webhook-timestamp") }, webhook.ErrNoSignature},
+		"no signature": {func(_ *[]byte, h http.Header) { h.Del("webhook-signature") }, webhook.ErrNoSignature},
+		"a time that is no time": {func(_ *[]byte, h http.Header) { h.Set("webhook-timestamp", "now") },
+			webhook.ErrTimestamp},
+		"an old time": {func(_ *[]byte, h http.Header) { h.Set("webhook-timestamp", later(h, -3600)) },
+			webhook.ErrTimestamp},
+		"another secret": {resign(other, news(t, "evt_1").Body), webhook.ErrSignature},
+		"no JSON":        {resign(vectorSecret, []byte("hello")), webhook.ErrBody},
+		"no event":       {resign(vectorSecret, []byte("{}")), webhook.ErrBody},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -144,7 +156,8 @@ func TestVerifyTimeTolerance(t *testing.T) {
 func TestVerifyWithSeveralSecrets(t *testing.T) {
 	body, header := signed(t, vectorSecret)
 	other := webhook.NewSecret()
-	for name, secrets := range map[string][]string{"old first": {vectorSecret, other}, "old last": {other, vectorSecret}} {
+	for name, secrets := range map[string][]string{"old first": {vectorSecret, other},
+		"old last": {other, vectorSecret}} {
 		if _, err := webhook.Verify(body, header, secrets...); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

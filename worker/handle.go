@@ -109,7 +109,8 @@ func (w *Worker) recordInvalid(ctx context.Context, r topup.Request, why error) 
 // reason is gone, the task may be run again from there.
 func (w *Worker) refuseTask(ctx context.Context, id topup.ID, refused *intake.RefusedError) error {
 	w.Refused(string(refused.Reason))
-	w.Log.WarnContext(ctx, "task refused", "reason", refused.Reason, "order", id, "task", tasks.ID(ctx), "error", refused.Err)
+	w.Log.WarnContext(ctx, "task refused", "reason", refused.Reason, "order", id, "task", tasks.ID(ctx), "error",
+		refused.Err)
 	return fmt.Errorf("%w: %w", refused, tasks.ErrArchive)
 }
 

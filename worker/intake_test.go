@@ -45,14 +45,19 @@ func TestIntake(t *testing.T) {
 		{"another origin", nil, to("shop", "https://thief.example/hook"), "", "failed/invalid"},
 		{"another caller's origin", nil, to("", "https://shop.example/hook"), "", "failed/invalid"},
 		{"a caller without an URL", nil, to("mute", "https://shop.example/hook"), "", "failed/invalid"},
-		{"too little", nil, with(func(r *topup.Request) { r.Caller, r.Amount = "shop", topup.Pesos(1) }), "", "failed/invalid"},
+		{"too little", nil, with(func(r *topup.Request) { r.Caller, r.Amount = "shop", topup.Pesos(1) }), "",
+			"failed/invalid"},
 		{"no such product", nil, with(func(r *topup.Request) { r.Product = "NONE" }), "", "failed/invalid"},
-		{"too much metadata", nil, with(func(r *topup.Request) { r.Metadata = map[string]string{"k": strings.Repeat("x", topup.MaxMetadata)} }), "", "failed/invalid"},
+		{"too much metadata", nil, with(func(r *topup.Request) {
+			r.Metadata = map[string]string{"k": strings.Repeat("x",
+				topup.MaxMetadata)}
+		}), "", "failed/invalid"},
 		{"nobody", nil, of("nobody"), "", "caller_unknown"},
 		{"no name", nil, of("../shop"), "", "caller_unknown"},
 		{"disabled", nil, of("former"), "", "caller_disabled"},
 		{"another caller's prefix", nil, with(func(r *topup.Request) { r.ID = "Z-1" }), "", "id_reserved"},
-		{"another's prefix, invalid", nil, with(func(r *topup.Request) { r.ID, r.Product = "Z-1", "NO" }), "", "id_reserved"},
+		{"another's prefix, invalid", nil, with(func(r *topup.Request) { r.ID, r.Product = "Z-1", "NO" }), "",
+			"id_reserved"},
 		{"its own prefix", nil, with(func(r *topup.Request) { r.ID, r.Caller = "Z-1", "prefixed" }), "", "succeeded/"},
 		{"not its own prefix", nil, of("prefixed"), "", "failed/invalid"},
 		{"the operator", nil, of("operator"), "", "caller_reserved"},
@@ -72,7 +77,8 @@ func TestIntake(t *testing.T) {
 			now := time.Now()
 			b.register(t, topup.Caller{Name: "former", CallbackURL: "https://former.example", DisabledAt: &now})
 			b.with(func(cfg *worker.Config) {
-				cfg.Intake = intake.Rules{TaskKeys: c.keys, Default: true, DefaultURL: "https://default.example/hook", Caller: b.journal.Caller}
+				cfg.Intake = intake.Rules{TaskKeys: c.keys, Default: true, DefaultURL: "https://default.example/hook",
+					Caller: b.journal.Caller}
 			})
 			task := purchaseTask(t, c.request, c.signed)
 			_, err := b.HandlePurchase(t.Context(), task)
@@ -123,7 +129,8 @@ func TestATaskOfAKnownOrderWakes(t *testing.T) {
 	if o := b.details(t, "LATER"); o.State != topup.StateQueued || len(o.Attempts) > 0 {
 		t.Errorf("LATER is %s", o.State)
 	}
-	if o := b.details(t, "NOW"); o.Caller != topup.DefaultCaller || o.Amount != topup.Pesos(10) || o.CallbackURL != "" || len(b.outlet.refused) > 0 {
+	if o := b.details(t, "NOW"); o.Caller != topup.DefaultCaller || o.Amount != topup.Pesos(10) || o.CallbackURL != "" ||
+		len(b.outlet.refused) > 0 {
 		t.Errorf("%+v, refused %v", o.Order, b.outlet.refused)
 	}
 }
@@ -143,7 +150,8 @@ func TestIntakeNotKnownYet(t *testing.T) {
 		t.Errorf("%v, refused %v", err, b.outlet.refused)
 	}
 	r.Caller = topup.DefaultCaller
-	if _, err := b.HandlePurchase(t.Context(), purchaseTask(t, r, "")); !errors.Is(err, tasks.ErrArchive) || !slices.Equal(b.outlet.refused, []string{"caller_reserved"}) {
+	if _, err := b.HandlePurchase(t.Context(), purchaseTask(t, r, "")); !errors.Is(err, tasks.ErrArchive) ||
+		!slices.Equal(b.outlet.refused, []string{"caller_reserved"}) {
 		t.Errorf("default where it is not set up: %v, refused %v", err, b.outlet.refused)
 	}
 }
@@ -151,16 +159,19 @@ func TestIntakeNotKnownYet(t *testing.T) {
 // TestMalformedTasks end at once: they would come again for ever.
 func TestMalformedTasks(t *testing.T) {
 	b := setUp(t, approved)
-	for _, payload := range []string{"", "order A please", `{}`, `{"distributor_transaction_id":"../A"}`, `{"event_id":"a\u0000"}`, `[1]`} {
+	for _, payload := range []string{"", "order A please", `{}`, `{"distributor_transaction_id":"../A"}`,
+		`{"event_id":"a\u0000"}`, `[1]`} {
 		for kind, handle := range map[string]func(context.Context, tasks.Task) (time.Time, error){
 			tasks.TypePurchase: b.HandlePurchase, tasks.TypeDeliver: b.HandleDelivery,
 		} {
-			if _, err := handle(t.Context(), tasks.Task{Type: kind, Payload: []byte(payload)}); !errors.Is(err, tasks.ErrArchive) {
+			if _, err := handle(t.Context(), tasks.Task{Type: kind, Payload: []byte(payload)}); !errors.Is(err,
+				tasks.ErrArchive) {
 				t.Errorf("%s %q: %v", kind, payload, err)
 			}
 		}
 	}
-	if slices.ContainsFunc(b.outlet.refused, func(reason string) bool { return reason != "malformed" }) || len(b.outlet.refused) != 12 {
+	if slices.ContainsFunc(b.outlet.refused, func(reason string) bool { return reason != "malformed" }) ||
+		len(b.outlet.refused) != 12 {
 		t.Errorf("counted %v", b.outlet.refused)
 	}
 }

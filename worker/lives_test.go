@@ -183,12 +183,14 @@ func (*planet) ForceEnqueueEvent(context.Context, string) error       { return n
 func (*planet) Announce(context.Context) error                        { return nil }
 
 func liveRandomly(t *testing.T, url string, seed uint64, lives int, resend bool) {
-	j, err := journal.Open(context.Background(), url, journal.WithTimeLimits(journal.TimeLimits{Untried: expiresAfter, Tried: maxElapsed}))
+	j, err := journal.Open(context.Background(), url,
+		journal.WithTimeLimits(journal.TimeLimits{Untried: expiresAfter, Tried: maxElapsed}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &planet{t: t, seed: seed, resend: resend, journal: j, charged: map[topup.ID]int{}, blind: map[topup.ID]bool{}, byStatement: map[topup.ResolvedAs]int{},
-		spiteful: map[topup.ID]bool{}, chargedHeld: map[topup.ID]int{}}
+	p := &planet{t: t, seed: seed, resend: resend, journal: j, charged: map[topup.ID]int{}, blind: map[topup.ID]bool{},
+		byStatement: map[topup.ResolvedAs]int{},
+		spiteful:    map[topup.ID]bool{}, chargedHeld: map[topup.ID]int{}}
 	p.Worker = worker.New(worker.Config{
 		Journal: j, Distributor: p, Deliverer: &outlet{}, Waker: p, Timeout: callTimeout, Log: slog.New(slog.DiscardHandler),
 		Policy: worker.Policy{Initial: time.Second, Max: time.Minute, MaxAttempts: 4, ResendUnknown: resend},
@@ -220,7 +222,8 @@ func liveRandomly(t *testing.T, url string, seed uint64, lives int, resend bool)
 		states[p.judge(topup.ID(fmt.Sprint("LIFE-", i)))]++
 	}
 	t.Logf("%d lives: %v; by statements %v", lives, states, p.byStatement)
-	if !raceDetector && (len(states) < 6 || p.byStatement[topup.ResolvedSucceeded] == 0 || lives >= manyLives && p.byStatement[topup.ResolvedHeld] == 0) {
+	if !raceDetector && (len(states) < 6 || p.byStatement[topup.ResolvedSucceeded] == 0 || lives >= manyLives &&
+		p.byStatement[topup.ResolvedHeld] == 0) {
 		t.Errorf("the lives were poor: %v, %v", states, p.byStatement)
 	}
 	p.Close()
@@ -361,14 +364,16 @@ func (c clerk) Hold(ctx context.Context, id topup.ID, h topup.Hold) (topup.Order
 func (p *planet) decide(o topup.Order) {
 	if o.State == topup.StateSucceeded {
 		u := topup.Upholding{Outcome: topup.DisputeUpheld, Reason: "the vendor pays one of them back"}
-		if _, err := p.journal.Uphold(context.Background(), o.ID, u, time.Now()); err != nil && !errors.Is(err, topup.ErrNotDisputed) {
+		if _, err := p.journal.Uphold(context.Background(), o.ID, u, time.Now()); err != nil &&
+			!errors.Is(err, topup.ErrNotDisputed) {
 			p.t.Errorf("%s: %v", o.ID, err)
 		}
 		return
 	}
 	c := topup.Correction{Outcome: topup.ResolvedSucceeded, Reason: "the vendor approved it"}
 	_, _, err := p.journal.Correct(context.Background(), o.ID, c, time.Now())
-	if decided := new(topup.TransitionError); err != nil && !errors.As(err, &decided) { // two people may decide one dispute
+	// two people may decide one dispute
+	if decided := new(topup.TransitionError); err != nil && !errors.As(err, &decided) {
 		p.t.Errorf("%s: %v", o.ID, err)
 	}
 }
@@ -408,7 +413,8 @@ func (p *planet) judge(id topup.ID) string {
 		wrong = "has neither ended nor is it held"
 	}
 	if wrong != "" {
-		p.t.Errorf("%s is %s/%s, and %s (%d times, ledger); seed %d\n%+v\n%+v", id, d.State, d.Reason, wrong, charged, p.seed, d.Attempts, d.Resolutions)
+		p.t.Errorf("%s is %s/%s, and %s (%d times, ledger); seed %d\n%+v\n%+v", id, d.State, d.Reason, wrong, charged,
+			p.seed, d.Attempts, d.Resolutions)
 	}
 	return string(d.State) + "/" + string(d.Reason)
 }

@@ -21,7 +21,8 @@ import (
 	"recarga/worker"
 )
 
-var always96 = topup.Result{Outcome: topup.OutcomeUnavailable, HTTPStatus: 500, Code: "96", Message: "System malfunction"}
+var always96 = topup.Result{Outcome: topup.OutcomeUnavailable, HTTPStatus: 500, Code: "96",
+	Message: "System malfunction"}
 
 // out is a new shared state with an operator's outage.
 func out() *sharedState {
@@ -167,7 +168,8 @@ func TestOutageEnds(t *testing.T) {
 		shared := out()
 		b.placed(t, orders)
 		b.crew(t, 2, func(c *worker.Config) {
-			c.Admission.SharedState, c.SweepInterval, c.Admission.Breaker = shared, time.Second, admission.Breaker{Share: 0.5, Probe: 5 * time.Second}
+			c.Admission.SharedState, c.SweepInterval, c.Admission.Breaker = shared, time.Second, admission.Breaker{Share: 0.5,
+				Probe: 5 * time.Second}
 			c.Policy = worker.Policy{Initial: time.Second, Max: time.Second, MaxAttempts: 2}
 			c.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 		})
@@ -222,7 +224,8 @@ func outageEnds(t *testing.T, orders, workers, tries int, tried time.Duration) {
 	shared := out()
 	b.placed(t, orders)
 	b.crew(t, workers, func(c *worker.Config) {
-		c.Admission.SharedState, c.SweepInterval, c.Admission.Breaker = shared, time.Second, admission.Breaker{Share: 0.5, Probe: probe}
+		c.Admission.SharedState, c.SweepInterval, c.Admission.Breaker = shared, time.Second, admission.Breaker{Share: 0.5,
+			Probe: probe}
 		c.Policy = worker.Policy{Initial: time.Second, Max: time.Second, MaxAttempts: tries}
 	})
 	// Each is probed for the first time after those before it, has its time from then on, and nobody waits after that.
@@ -259,7 +262,8 @@ func TestNewOrderEndsAnOutage(t *testing.T) {
 		b.vendor.balance = errors.New("get_balance is out of order")
 		requests, shared := b.timeline(), out()
 		b.crew(t, 1, func(c *worker.Config) {
-			c.Admission.SharedState, c.SweepInterval, c.Admission.Breaker = shared, time.Second, admission.Breaker{Share: 0.5, Probe: 5 * time.Second}
+			c.Admission.SharedState, c.SweepInterval, c.Admission.Breaker = shared, time.Second, admission.Breaker{Share: 0.5,
+				Probe: 5 * time.Second}
 		})
 		time.Sleep(10 * time.Second) // of a clock that jumps
 		if shared.outages() != 1 {

@@ -62,16 +62,23 @@ func TestDecide(t *testing.T) {
 		reason  topup.Reason
 	}{
 		{"approved", policy, topup.Result{Outcome: topup.OutcomeApproved}, nil, 0, topup.StateSucceeded, ""},
-		{"declined", policy, topup.Result{Outcome: topup.OutcomeDeclined, Code: "51"}, nil, 0, topup.StateFailed, topup.ReasonDeclined},
-		{"declined after 91", policy, topup.Result{Outcome: topup.OutcomeDeclined}, begun(3, time.Minute), 0, topup.StateFailed, topup.ReasonDeclined},
+		{"declined", policy, topup.Result{Outcome: topup.OutcomeDeclined, Code: "51"}, nil, 0, topup.StateFailed,
+			topup.ReasonDeclined},
+		{"declined after 91", policy, topup.Result{Outcome: topup.OutcomeDeclined}, begun(3, time.Minute), 0,
+			topup.StateFailed, topup.ReasonDeclined},
 		{"91", policy, unavailable, nil, 0, topup.StateRetrying, ""},
 		{"not sent", policy, topup.Result{Outcome: topup.OutcomeNotSent}, nil, 0, topup.StateRetrying, ""},
-		{"91, the last try", policy, unavailable, begun(10, time.Minute), 0, topup.StateFailed, topup.ReasonRetriesExhausted},
-		{"91, out of time", policy, unavailable, begun(3, 30*time.Minute-time.Millisecond), 0, topup.StateFailed, topup.ReasonRetriesExhausted},
-		{"429 beyond the time", policy, topup.Result{Outcome: topup.OutcomeNotSent, RetryAfter: time.Hour}, nil, 0, topup.StateFailed, topup.ReasonRetriesExhausted},
+		{"91, the last try", policy, unavailable, begun(10, time.Minute), 0, topup.StateFailed,
+			topup.ReasonRetriesExhausted},
+		{"91, out of time", policy, unavailable, begun(3, 30*time.Minute-time.Millisecond), 0, topup.StateFailed,
+			topup.ReasonRetriesExhausted},
+		{"429 beyond the time", policy, topup.Result{Outcome: topup.OutcomeNotSent, RetryAfter: time.Hour}, nil, 0,
+			topup.StateFailed, topup.ReasonRetriesExhausted},
 		{"91, a new schedule", policy, unavailable, begun(10, time.Hour, topup.OutcomeUnknown), 9, topup.StateRetrying, ""},
-		{"91, out of tries of the new schedule", policy, unavailable, begun(15, time.Minute, topup.OutcomeUnknown), 5, topup.StateFailed, topup.ReasonRetriesExhausted},
-		{"declined after an unknown", resend, topup.Result{Outcome: topup.OutcomeDeclined, Code: "51"}, begun(2, time.Minute, topup.OutcomeUnknown), 0, topup.StateFailed, topup.ReasonDeclined},
+		{"91, out of tries of the new schedule", policy, unavailable, begun(15, time.Minute, topup.OutcomeUnknown), 5,
+			topup.StateFailed, topup.ReasonRetriesExhausted},
+		{"declined after an unknown", resend, topup.Result{Outcome: topup.OutcomeDeclined, Code: "51"},
+			begun(2, time.Minute, topup.OutcomeUnknown), 0, topup.StateFailed, topup.ReasonDeclined},
 		{"unknown", policy, unknown, nil, 0, topup.StateUnknown, ""},
 		{"unknown, the last try", policy, unknown, begun(10, time.Hour), 0, topup.StateUnknown, ""},
 		{"no outcome at all", policy, topup.Result{}, nil, 0, topup.StateUnknown, ""},
@@ -113,7 +120,8 @@ func TestExpiryIsWaitedFor(t *testing.T) {
 	now := time.Now()
 	until := now.Add(time.Second)
 	o := topup.Order{ID: "A", AttemptCount: 1, ExpiresAt: &until, EndsAt: &until}
-	if s := policy.Decide(o, topup.Result{Outcome: topup.OutcomeUnavailable}, nil, 0, now); s.State != topup.StateRetrying {
+	if s := policy.Decide(o, topup.Result{Outcome: topup.OutcomeUnavailable}, nil, 0,
+		now); s.State != topup.StateRetrying {
 		t.Errorf("it is %s", s.State)
 	}
 }
@@ -142,7 +150,8 @@ func TestFirstProbesSpendNoTry(t *testing.T) {
 			var earlier []topup.Attempt
 			n := len(c.attempts)
 			for i, probe := range c.attempts[:n-1] {
-				earlier = append(earlier, topup.Attempt{Number: i + 1, StartedAt: now.Add(-time.Minute), Outcome: topup.OutcomeUnavailable, Probe: probe})
+				earlier = append(earlier, topup.Attempt{Number: i + 1, StartedAt: now.Add(-time.Minute),
+					Outcome: topup.OutcomeUnavailable, Probe: probe})
 			}
 			result := topup.Result{Outcome: topup.OutcomeUnavailable, HTTPStatus: 500, Code: "91", Probe: c.attempts[n-1]}
 			endsAt := now.Add(left)

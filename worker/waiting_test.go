@@ -167,7 +167,8 @@ func TestReleaseIsFair(t *testing.T) {
 		caller   string
 		priority topup.Priority
 		n        int
-	}{{"a", topup.PriorityBulk, 5}, {"b", topup.PriorityBulk, 2}, {"c", topup.PriorityBulk, 1}, {"a", topup.PriorityNormal, 2}, {"b", topup.PriorityHigh, 1}} {
+	}{{"a", topup.PriorityBulk, 5}, {"b", topup.PriorityBulk, 2}, {"c", topup.PriorityBulk, 1}, {"a",
+		topup.PriorityNormal, 2}, {"b", topup.PriorityHigh, 1}} {
 		for i := range of.n {
 			r := request(topup.ID(fmt.Sprintf("%s-%s-%d", of.priority, of.caller, i)))
 			r.Caller, r.Priority = of.caller, of.priority

@@ -135,7 +135,8 @@ type shaky struct {
 	finish int // how many calls of Finish fail first
 }
 
-func (s *shaky) Finish(ctx context.Context, settlement topup.Settlement, now time.Time) (topup.Order, *topup.Event, error) {
+func (s *shaky) Finish(ctx context.Context, settlement topup.Settlement,
+	now time.Time) (topup.Order, *topup.Event, error) {
 	s.mu.Lock()
 	fails := s.finish > 0
 	s.finish--
@@ -170,7 +171,8 @@ func setUpWithin(t *testing.T, limits journal.TimeLimits, answers ...topup.Resul
 	}
 	b := &bench{journal: &shaky{Journal: j}, vendor: &vendor{answers: answers}, outlet: &outlet{}}
 	b.Worker = worker.New(worker.Config{
-		Journal: b.journal, Distributor: b.vendor, Deliverer: b.outlet, Waker: b.outlet, Balances: b.vendor, Timeout: 2 * time.Second,
+		Journal: b.journal, Distributor: b.vendor, Deliverer: b.outlet, Waker: b.outlet, Balances: b.vendor,
+		Timeout: 2 * time.Second,
 		Policy:  worker.Policy{Initial: time.Second, Max: time.Minute, MaxAttempts: 3},
 		Intake:  intake.Rules{Default: true, DefaultURL: "https://shop.example/hook", Caller: b.journal.Caller},
 		Refused: b.outlet.refuse,
@@ -186,7 +188,8 @@ func setUpWithin(t *testing.T, limits journal.TimeLimits, answers ...topup.Resul
 }
 
 func request(id topup.ID) topup.Request {
-	return topup.Request{ID: id, Caller: topup.DefaultCaller, Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: topup.Pesos(10)}
+	return topup.Request{ID: id, Caller: topup.DefaultCaller, Phone: "5537686660", Product: "MOVISTAR_TAE",
+		Amount: topup.Pesos(10)}
 }
 
 func (b *bench) accept(t *testing.T, r topup.Request) {
@@ -244,10 +247,12 @@ func TestProcessSettlesAnOrder(t *testing.T) {
 		requests int
 	}{
 		{"approved", []topup.Result{approved}, topup.StateSucceeded, "", []topup.EventType{"topup.succeeded"}, false, 1},
-		{"declined", []topup.Result{declined}, topup.StateFailed, topup.ReasonDeclined, []topup.EventType{"topup.failed"}, false, 1},
+		{"declined", []topup.Result{declined}, topup.StateFailed, topup.ReasonDeclined, []topup.EventType{"topup.failed"},
+			false, 1},
 		{"unavailable", []topup.Result{unavailable}, topup.StateRetrying, "", nil, true, 1},
 		{"unknown", []topup.Result{unknown}, topup.StateUnknown, "", []topup.EventType{"topup.unknown"}, false, 1},
-		{"token refused once", []topup.Result{refused, approved}, topup.StateSucceeded, "", []topup.EventType{"topup.succeeded"}, false, 2},
+		{"token refused once", []topup.Result{refused, approved}, topup.StateSucceeded, "",
+			[]topup.EventType{"topup.succeeded"}, false, 2},
 		{"token refused twice", []topup.Result{refused}, topup.StateRetrying, "", nil, true, 2},
 	}
 	for _, c := range cases {
@@ -275,7 +280,8 @@ func TestArchivedIsLeftAlone(t *testing.T) {
 	b.accept(t, request("A"))
 	b.process(t, "A")
 	for _, ev := range b.details(t, "A").Events {
-		if err := b.journal.RecordTry(t.Context(), ev, topup.Try{At: time.Now()}, topup.EventDelivered, time.Time{}); err != nil {
+		if err := b.journal.RecordTry(t.Context(), ev, topup.Try{At: time.Now()}, topup.EventDelivered,
+			time.Time{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -399,7 +405,8 @@ func TestLateAnswerSettles(t *testing.T) {
 	b.process(t, "A")
 	b.is(t, "A", topup.StateSucceeded, "", 1)
 	d := b.details(t, "A")
-	if len(d.Events) != 2 || d.Events[0].Type != "topup.unknown" || d.Events[1].Type != "topup.succeeded" || d.Events[1].Sequence != 2 {
+	if len(d.Events) != 2 || d.Events[0].Type != "topup.unknown" || d.Events[1].Type != "topup.succeeded" ||
+		d.Events[1].Sequence != 2 {
 		t.Errorf("events %+v", d.Events)
 	}
 }
@@ -431,7 +438,8 @@ func TestSweep(t *testing.T) {
 	}
 	b.accept(t, request("DEAD"))
 	now := time.Now()
-	if _, err := b.journal.Begin(t.Context(), "DEAD", 0, "a worker that died", now.Add(-time.Second), now.Add(-time.Minute)); err != nil {
+	if _, err := b.journal.Begin(t.Context(), "DEAD", 0, "a worker that died", now.Add(-time.Second),
+		now.Add(-time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -457,12 +465,15 @@ func TestTasksFromElsewhere(t *testing.T) {
 		state   string
 		fails   bool
 	}{
-		"new and valid":   {`{"distributor_transaction_id":"A","phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10}`, "succeeded/", false},
-		"new and invalid": {`{"distributor_transaction_id":"A","phone_number":"123","product_id":"NONE","amount":1}`, "failed/invalid", false},
-		"expired":         {`{"distributor_transaction_id":"A","phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10,"expires_at":"2020-01-01T00:00:00Z"}`, "failed/expired", false},
-		"no id":           {`{"phone_number":"5537686660"}`, "", true},
-		"not JSON":        {`order A please`, "", true},
-		"empty":           {``, "", true},
+		"new and valid": {`{"distributor_transaction_id":"A","phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10}`,
+			"succeeded/", false},
+		"new and invalid": {`{"distributor_transaction_id":"A","phone_number":"123","product_id":"NONE","amount":1}`,
+			"failed/invalid", false},
+		"expired": {`{"distributor_transaction_id":"A","phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10,"expires_at":"2020-01-01T00:00:00Z"}`,
+			"failed/expired", false},
+		"no id":    {`{"phone_number":"5537686660"}`, "", true},
+		"not JSON": {`order A please`, "", true},
+		"empty":    {``, "", true},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -518,7 +529,8 @@ func TestEvidence(t *testing.T) {
 	}, "evidence of A")
 	stop()
 	<-ended
-	for _, part := range []string{"balance before: 990.00 (order BEFORE, ", "after: 970.00 USD", "0 other orders succeeded", "1 others are unknown"} {
+	for _, part := range []string{"balance before: 990.00 (order BEFORE, ", "after: 970.00 USD",
+		"0 other orders succeeded", "1 others are unknown"} {
 		if !strings.Contains(evidence, part) {
 			t.Errorf("%q is not in %q", part, evidence)
 		}

@@ -208,7 +208,9 @@ func TestEnqueueFile(t *testing.T) {
 	env := shop(t)
 	const rows = "distributor_transaction_id,phone_number,product_id,amount,expires_at\n" +
 		"F-1,5537686660,MOVISTAR_TAE,10,\nF-2,1,MOVISTAR_TAE,1,\nF-1,5537686660,MOVISTAR_TAE,11,\nF-3,5537686661,MOVISTAR_TAE,10,2020-01-01T00:00:00Z\nF-1,5537686660,MOVISTAR_TAE,10,\n"
-	wantOf(t, env, rows, exitFailed, `^$`, `(?s)^line 3: phone_number: .*; amount: .*\nline 4: 409 .*\nline 5: 422 .*: expires_at "2020-01-01T00:00:00Z" must be in the future\n1 placed, 1 already there, 3 refused\nrecarga: -: 3 rows were refused\n$`, "enqueue", "--file", "-")
+	wantOf(t, env, rows, exitFailed, `^$`,
+		`(?s)^line 3: phone_number: .*; amount: .*\nline 4: 409 .*\nline 5: 422 .*: expires_at "2020-01-01T00:00:00Z" must be in the future\n1 placed, 1 already there, 3 refused\nrecarga: -: 3 rows were refused\n$`,
+		"enqueue", "--file", "-")
 	wantOf(t, env, rows, exitFailed, `^$`, `\n0 placed, 2 already there, 3 refused\n`, "enqueue", "--file", "-")
 
 	out := wantOf(t, env, rows, exitFailed, `"result"`, ``, "enqueue", "--file", "-", "--json")
@@ -339,7 +341,8 @@ func TestUsage(t *testing.T) {
 		{[]string{"list", "all"}, `unknown command "all" for "recarga list"; see recarga list --help`},
 		{[]string{"list", "--nothing"}, `unknown flag: --nothing; see recarga list --help`},
 		{[]string{"list", "--limit", "x"}, `invalid argument "x" for "--limit"`},
-		{[]string{"enqueue", "--id", "A"}, `--phone is not given; .*\nrecarga: --product is not given; .*\nrecarga: --amount is not given; `},
+		{[]string{"enqueue", "--id", "A"},
+			`--phone is not given; .*\nrecarga: --product is not given; .*\nrecarga: --amount is not given; `},
 		{[]string{"enqueue", "--file", "x.csv", "--operator", "A"}, `exclude each other`},
 		{[]string{"enqueue", "--file", "/nonexistent"}, `no such file`},
 		{[]string{"get", "A", "--api-url", "h"}, `RECARGA_API_URL \(from flag\) is "h"; must be`},
@@ -429,7 +432,8 @@ func TestEnqueueFileToItsEnd(t *testing.T) {
 	rows := written(t, "distributor_transaction_id,phone_number,product_id,amount\n"+
 		"W-1,5537686660,MOVISTAR_TAE,10\nW-2,1,MOVISTAR_TAE,10\nW-3,5500000051,MOVISTAR_TAE,10\nW-4,5500000500,MOVISTAR_TAE,10\n")
 	folder := t.TempDir()
-	wantOf(t, env, "", exitFailed, `^$`, `(?s)3 placed, 0 already there, 1 refused\n.*1 unknown, 1 succeeded, 1 failed\nrecarga: .*1 row was refused\n.*2 orders have not succeeded`,
+	wantOf(t, env, "", exitFailed, `^$`,
+		`(?s)3 placed, 0 already there, 1 refused\n.*1 unknown, 1 succeeded, 1 failed\nrecarga: .*1 row was refused\n.*2 orders have not succeeded`,
 		"enqueue", "--file", rows, "--wait", "--results", folder+"/results.csv")
 	file, err := os.Open(folder + "/results.csv")
 	if err != nil {

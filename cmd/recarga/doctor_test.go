@@ -43,7 +43,9 @@ func TestDoctor(t *testing.T) {
 		"--strict")
 
 	refused := but("RECARGA_DISTRIBUTOR_SECRET_KEY", "geheim")
-	r := want(t, refused, exitFailed, `(?m)^fail  distributor credentials  refused.*\n      → correct .*RECARGA_DISTRIBUTOR_SECRET_KEY$`, `^recarga: of \d+ checks 1 failed and 0 warned\n$`, "doctor")
+	r := want(t, refused, exitFailed,
+		`(?m)^fail  distributor credentials  refused.*\n      → correct .*RECARGA_DISTRIBUTOR_SECRET_KEY$`,
+		`^recarga: of \d+ checks 1 failed and 0 warned\n$`, "doctor")
 	if strings.Contains(r.stdout.String()+r.stderr.String(), "geheim") {
 		t.Error("the secret is shown")
 	}

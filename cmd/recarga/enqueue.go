@@ -26,9 +26,9 @@ func newEnqueueCommand(p *program) *cobra.Command {
 		Short: "Place one order, or all of a file",
 		Long: `Place one order from flags, or many from a table (CSV, whose header has the names of an order's fields) or
 an NDJSON file; - reads from standard input, NDJSON if it begins with {. What spreadsheets write is read as it is: see
-docs/tables.md. Invalid rows are reported with their line, and stop no other row. Rows are sent in batches of a thousand,
-as orders of bulk priority unless they name another: they delay no order of a checkout. The ids make sure that a second
-run of the same file places nothing twice: the same command continues what was interrupted.
+docs/tables.md. Invalid rows are reported with their line, and stop no other row. Rows are sent in batches of a
+thousand, as orders of bulk priority unless they name another: they delay no order of a checkout. The ids make sure
+that a second run of the same file places nothing twice: the same command continues what was interrupted.
 
 --results writes the result of each row to a file, which appears under its name when it is complete. --wait waits
 until each order has ended, or is held as unknown until a person decides. Then the results say how each ended, in the

@@ -65,7 +65,8 @@ func TestRows(t *testing.T) {
 		"text of a formula":     {header + "\nA,=\"5537686660\",MOVISTAR_TAE,10\n", []string{"2 A"}},
 		"every wrong field": {header + "\n,12,X,ten",
 			[]string{"2! distributor_transaction_id: an absent or empty value is not allowed; must be 1 to 64"}},
-		"NDJSON": {"{\"distributor_transaction_id\":\"A\",\"phone_number\":\"5537686660\",\"product_id\":\"MOVISTAR_TAE\",\"amount\":10}\r\n\n{]\n", []string{"1 A", "3! not a JSON object"}},
+		"NDJSON": {"{\"distributor_transaction_id\":\"A\",\"phone_number\":\"5537686660\",\"product_id\":\"MOVISTAR_TAE\",\"amount\":10}\r\n\n{]\n", []string{"1 A",
+			"3! not a JSON object"}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

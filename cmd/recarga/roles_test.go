@@ -35,7 +35,9 @@ func TestFormerNameWarns(t *testing.T) {
 		"RECARGA_DATABASE_URL": "sqlite:" + filepath.Join(t.TempDir(), "none", "recarga.db"), // which ends the start
 	})
 	const warning = `"msg":"a setting has a new name","what":"RECARGA_HOLD_BELOW .from environment. is now named RECARGA_BALANCE_RESERVE"`
-	want(t, env, exitUsage, `^$`, `^[^\n]*`+warning+`[^\n]*\n(?:[^\n]*(?:listening|unsafe setting)[^\n]*\n)*recarga: RECARGA_DATABASE_URL`, "serve")
+	want(t, env, exitUsage, `^$`, `^[^\n]*`+warning+
+		`[^\n]*\n(?:[^\n]*(?:listening|unsafe setting)[^\n]*\n)*recarga: RECARGA_DATABASE_URL`,
+		"serve")
 }
 
 // withDistributor adds the settings of a distributor where nobody listens.

@@ -203,10 +203,14 @@ func TestTerminalsAreSafe(t *testing.T) {
 	want(t, env, exitOK, ``, ``, "enqueue", "--id", "T-1", "--phone", "5537686660", "--product", "MOVISTAR_TAE",
 		"--amount", "10", "--metadata", "note="+strings.ReplaceAll(hostile, "\x00", "")+forged)
 	want(t, env, exitOK, `succeeded`, ``, "watch", "T-1")
-	orders := file("orders"+"\u202e.csv", "distributor_transaction_id,phone_number,product_id,amount,metadata.x\nT-2,5537686660,MOVISTAR_TAE,10,\""+hostile+forged+
-		"\"\nT"+hostile+",5"+hostile+",M"+hostile+",1"+hostile+",\n\""+hostile+forged+"\"\n")
-	statement := file("statement.csv", "distributor_transaction_id,phone_number,amount,status,transaction_id\nT-1,5537686660,10,"+hostile+",\"X"+hostile+forged+
-		"\"\n"+hostile+",5537686660,10,aprobada,Y"+hostile+"\n")
+	orders := file("orders"+"\u202e.csv",
+		"distributor_transaction_id,phone_number,product_id,amount,metadata.x\nT-2,5537686660,MOVISTAR_TAE,10,\""+hostile+
+			forged+
+			"\"\nT"+hostile+",5"+hostile+",M"+hostile+",1"+hostile+",\n\""+hostile+forged+"\"\n")
+	statement := file("statement.csv",
+		"distributor_transaction_id,phone_number,amount,status,transaction_id\nT-1,5537686660,10,"+hostile+",\"X"+hostile+
+			forged+
+			"\"\n"+hostile+",5537686660,10,aprobada,Y"+hostile+"\n")
 	for _, c := range []struct {
 		env  map[string]string
 		args []string

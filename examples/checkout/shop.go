@@ -115,7 +115,8 @@ func (s *shop) answerForm(w http.ResponseWriter, r *http.Request, status int, pa
 	products, err := s.recarga.Products(ctx)
 	if err != nil && page.Problem == "" {
 		slog.WarnContext(ctx, "no products", "error", err)
-		status, page.Problem = http.StatusServiceUnavailable, "We cannot sell top-ups at this moment. Please try again in a few minutes."
+		status, page.Problem = http.StatusServiceUnavailable,
+			"We cannot sell top-ups at this moment. Please try again in a few minutes."
 	}
 	page.Products = products
 	s.render(w, status, "form.html", page)
@@ -139,7 +140,8 @@ func (s *shop) place(w http.ResponseWriter, r *http.Request) {
 	amount, notNumber := topup.ParseAmount(strings.TrimSpace(page.Amount))
 	ctx, cancel := context.WithTimeout(r.Context(), apiTimeout)
 	defer cancel()
-	_, _, err := s.recarga.Place(ctx, topup.Request{ID: page.ID, Phone: topup.Phone(page.Phone), Product: page.Product, Amount: amount})
+	_, _, err := s.recarga.Place(ctx,
+		topup.Request{ID: page.ID, Phone: topup.Phone(page.Phone), Product: page.Product, Amount: amount})
 	if err == nil {
 		http.Redirect(w, r, "/orders/"+string(page.ID), http.StatusSeeOther)
 		return
@@ -222,7 +224,8 @@ func (s *shop) noOrder(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	slog.WarnContext(r.Context(), "order not shown", "error", err)
 	w.Header().Set("Retry-After", "5")
-	http.Error(w, "We cannot look at your order at this moment. It is safe: please try again.", http.StatusServiceUnavailable)
+	http.Error(w, "We cannot look at your order at this moment. It is safe: please try again.",
+		http.StatusServiceUnavailable)
 }
 
 // watch streams an order as Server-Sent Events until it is final: every change at once when its webhook

@@ -41,7 +41,8 @@ func words(o topup.Order) (headline, text string) {
 	case topup.StateCanceled:
 		return "Canceled", "The top-up was withdrawn, and no money was spent on it."
 	case topup.StateUnknown:
-		return "We are checking", "The operator has not said clearly what happened. Please do not buy again: we will find out and show it on this page."
+		return "We are checking", "The operator has not said clearly what happened. Please do not buy again: we will " +
+			"find out and show it on this page."
 	case topup.StateRetrying:
 		return "One moment more", "The operator is busy. We try again by ourselves; there is nothing for you to do."
 	default:

@@ -94,7 +94,8 @@ func (w *world) control() *Control {
 }
 
 func order(priority topup.Priority, attempts int) topup.Order {
-	return topup.Order{ID: "A", Priority: priority, Product: "MOVISTAR_TAE", Amount: topup.Pesos(10), AttemptCount: attempts}
+	return topup.Order{ID: "A", Priority: priority, Product: "MOVISTAR_TAE", Amount: topup.Pesos(10),
+		AttemptCount: attempts}
 }
 
 // TestAdmit: an order that must wait is in the wait queue; and nothing is taken for an order that is not bought by
@@ -111,11 +112,15 @@ func TestAdmit(t *testing.T) {
 		waits topup.Wait
 	}{
 		{"bought", &world{granted: 1, moneyFor: 1}, order(topup.PriorityHigh, 0), buy, []string{"rate", "money"}, ""},
-		{"bulk", &world{granted: 1, moneyFor: 1}, order(topup.PriorityBulk, 0), waitFor(topup.WaitFairShare), nil, topup.WaitFairShare},
+		{"bulk", &world{granted: 1, moneyFor: 1}, order(topup.PriorityBulk, 0), waitFor(topup.WaitFairShare), nil,
+			topup.WaitFairShare},
 		{"released", &world{moneyFor: 1}, isReleased, buy, []string{"money"}, ""},
-		{"no rate", &world{moneyFor: 1}, order(topup.PriorityHigh, 0), waitFor(topup.WaitRate), []string{"rate"}, topup.WaitRate},
-		{"no money", &world{granted: 1}, order(topup.PriorityHigh, 0), waitFor(topup.WaitBalance), []string{"rate", "money"}, topup.WaitBalance},
-		{"changed since", &world{deferErr: topup.ErrLost}, order(topup.PriorityHigh, 0), waitFor(topup.WaitRate), []string{"rate"}, ""},
+		{"no rate", &world{moneyFor: 1}, order(topup.PriorityHigh, 0), waitFor(topup.WaitRate), []string{"rate"},
+			topup.WaitRate},
+		{"no money", &world{granted: 1}, order(topup.PriorityHigh, 0), waitFor(topup.WaitBalance), []string{"rate", "money"},
+			topup.WaitBalance},
+		{"changed since", &world{deferErr: topup.ErrLost}, order(topup.PriorityHigh, 0), waitFor(topup.WaitRate),
+			[]string{"rate"}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := c.world
@@ -132,11 +137,13 @@ func TestAdmit(t *testing.T) {
 // TestAdmitWithoutAnswer: without a word of the rate limiter, or of the wait queue, the order comes back in a second.
 func TestAdmitWithoutAnswer(t *testing.T) {
 	gone := errors.New("gone")
-	for name, w := range map[string]*world{"the limiter": {rateErr: gone, granted: 1, moneyFor: 1}, "the wait queue": {deferErr: gone}} {
+	for name, w := range map[string]*world{"the limiter": {rateErr: gone, granted: 1, moneyFor: 1},
+		"the wait queue": {deferErr: gone}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				want := deferUntil(time.Now().Add(askAgain))
-				if got := w.control().Admit(t.Context(), order(topup.PriorityNormal, 0)); got != want || slices.Contains(w.taken, "money") {
+				if got := w.control().Admit(t.Context(), order(topup.PriorityNormal, 0)); got != want ||
+					slices.Contains(w.taken, "money") {
 					t.Errorf("%+v, want %+v; took %v", got, want, w.taken)
 				}
 			})
@@ -205,7 +212,8 @@ func TestRelease(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := c.world
 			for i := range 4 {
-				w.waits = append(w.waits, topup.Waiting{ID: topup.ID(strconv.Itoa(i)), Priority: topup.PriorityBulk, Place: int64(i)})
+				w.waits = append(w.waits, topup.Waiting{ID: topup.ID(strconv.Itoa(i)), Priority: topup.PriorityBulk,
+					Place: int64(i)})
 			}
 			r := &releaser{Control: w.control(), latest: map[topup.Priority]string{}, lastWaited: map[string]time.Time{}}
 			if _, err := r.round(t.Context()); !errors.Is(err, w.rateErr) {
@@ -218,16 +226,18 @@ func TestRelease(t *testing.T) {
 	}
 }
 
-// TestRecoveryIsShared: of the orders of an operator that recovers, no more are released than all workers may have, and
-// what was not released is given back.
+// TestRecoveryIsShared: of the orders of an operator that recovers, no more are released than all workers may have,
+// and what was not released is given back.
 func TestRecoveryIsShared(t *testing.T) {
 	w := &world{granted: 1}
 	c := w.control()
 	shared := &recovering{grant: 3}
 	c.SharedState = shared
-	c.readAt, c.restrictions.Outages = time.Now(), map[string]topup.Outage{"MOVISTAR": {Since: time.Now(), RecoveringSince: time.Now()}}
+	c.readAt, c.restrictions.Outages = time.Now(), map[string]topup.Outage{"MOVISTAR": {Since: time.Now(),
+		RecoveringSince: time.Now()}}
 	for i := range 5 {
-		w.waits = append(w.waits, topup.Waiting{ID: topup.ID(strconv.Itoa(i)), Product: "MOVISTAR_TAE", Priority: topup.PriorityBulk, Place: int64(i)})
+		w.waits = append(w.waits, topup.Waiting{ID: topup.ID(strconv.Itoa(i)), Product: "MOVISTAR_TAE",
+			Priority: topup.PriorityBulk, Place: int64(i)})
 	}
 	r := &releaser{Control: c, latest: map[topup.Priority]string{}, lastWaited: map[string]time.Time{}}
 	if _, err := r.round(t.Context()); err != nil || len(w.enqueued) != 1 || shared.asked != 5 || shared.back != 2 {

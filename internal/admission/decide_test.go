@@ -108,7 +108,8 @@ func TestDecideProperties(t *testing.T) {
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
 	all := []func(*Known){
-		bulk, retry, noRetries, released, probe, low, othersWait, usedUp, unknown, paused, wasPaused, out, otherOut, recovers,
+		bulk, retry, noRetries, released, probe, low, othersWait, usedUp, unknown, paused, wasPaused, out, otherOut,
+		recovers,
 	}
 	bought := 0
 	for range 20_000 {

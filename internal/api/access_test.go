@@ -63,8 +63,8 @@ func variants() []variant {
 }
 
 // TestAccessDocument walks over the whole API with every kind of key and with good and broken requests. Who may not do
-// something gets that answer, the same whatever is wrong with the request; who may learns what is wrong. docs/access.md is
-// what the walk has found, and internal/access must say the same.
+// something gets that answer, the same whatever is wrong with the request; who may learns what is wrong.
+// docs/access.md is what the walk has found, and internal/access must say the same.
 func TestAccessDocument(t *testing.T) {
 	s := whole(t, sqliteIn(t))
 	for _, path := range []string{"/v1/callers", "/v1/operators"} {
@@ -284,8 +284,8 @@ func TestGuesser(t *testing.T) {
 	}
 }
 
-// TestClientsBehindProxies: behind a trusted proxy clients are known one by one, and from anybody else X-Forwarded-For is
-// ignored.
+// TestClientsBehindProxies: behind a trusted proxy clients are known one by one, and from anybody else X-Forwarded-For
+// is ignored.
 func TestClientsBehindProxies(t *testing.T) {
 	guess := func(s *server, client string) int {
 		return s.send(http.MethodGet, "/v1/products", "", "Authorization", "Bearer nobody", "X-Forwarded-For", client).status

@@ -174,7 +174,8 @@ func (s *server) place(id string, more ...string) answer {
 
 // order is a valid request; more are fields that come last: `"operator":"MOVISTAR"`.
 func order(id string, more ...string) string {
-	fields := append([]string{fmt.Sprintf(`"distributor_transaction_id":%q,"phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10`, id)}, more...)
+	fields := append([]string{fmt.Sprintf(
+		`"distributor_transaction_id":%q,"phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10`, id)}, more...)
 	return "{" + strings.Join(fields, ",") + "}"
 }
 

@@ -22,7 +22,8 @@ import (
 )
 
 // outside finds what a page would load from another host.
-var outside = regexp.MustCompile(`(?i)(?:src|href|action)\s*=\s*["']?(?:https?:)?//|url\(\s*["']?(?:https?:)?//|@import`)
+var outside = regexp.MustCompile(
+	`(?i)(?:src|href|action)\s*=\s*["']?(?:https?:)?//|url\(\s*["']?(?:https?:)?//|@import`)
 
 func TestPagesAskNoOtherHost(t *testing.T) {
 	s := serveQueues(t, true)
@@ -218,7 +219,8 @@ func TestQueuesWithoutAdminKey(t *testing.T) {
 	s := serve(t, func(c *api.Config) {
 		c.Queues, c.Callers = queuesOf(t, testkit.Redis(t).Addr()), api.StaticCallers(shopKey, "", "")
 	})
-	if p := s.get(shopKey, "/queues").want(http.StatusForbidden).problem(); !strings.Contains(p.Detail, "RECARGA_ADMIN_KEY") {
+	if p := s.get(shopKey, "/queues").want(http.StatusForbidden).problem(); !strings.Contains(p.Detail,
+		"RECARGA_ADMIN_KEY") {
 		t.Errorf("detail %q", p.Detail)
 	}
 }

@@ -59,12 +59,14 @@ func TestResolve(t *testing.T) {
 		t.Errorf("events %+v", d.Events)
 	}
 	again := s.post(adminKey, paid,
-		`{"outcome":"succeeded","reason":"line 7","by":"ana","transaction_id":"TXN-7","auth_code":"A7"}`).want(http.StatusOK).order()
+		`{"outcome":"succeeded","reason":"line 7","by":"ana","transaction_id":"TXN-7","auth_code":"A7"}`).want(
+		http.StatusOK).order()
 	if diff := cmp.Diff(o, again); diff != "" {
 		t.Error(diff)
 	}
 	s.post(adminKey, paid,
-		`{"outcome":"succeeded","reason":"line 7","by":"eva","transaction_id":"TXN-7","auth_code":"A7"}`).want(http.StatusConflict)
+		`{"outcome":"succeeded","reason":"line 7","by":"eva","transaction_id":"TXN-7","auth_code":"A7"}`).want(
+		http.StatusConflict)
 	s.post(adminKey, paid, `{"outcome":"failed","reason":"again","force":true}`).want(http.StatusConflict)
 	d = topup.Details{}
 	decode(t, s.get(adminKey, "/v1/topups/PAID").want(http.StatusOK).body, &d)

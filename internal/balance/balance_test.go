@@ -64,16 +64,19 @@ func setUp(t *testing.T, databaseURL string, change func(*balance.Config)) *fixt
 	k := &fixture{Journal: j, vendor: sandbox.New(cfg, log)}
 	server := httptest.NewServer(k.vendor)
 	k.url = server.URL
-	if k.client, err = distributor.New(distributor.Config{URL: server.URL + "/api/distributor", CustomerID: "demo", SecretKey: "demo", Timeout: 5 * time.Second, Log: log}); err != nil {
+	if k.client, err = distributor.New(distributor.Config{URL: server.URL + "/api/distributor", CustomerID: "demo",
+		SecretKey: "demo", Timeout: 5 * time.Second, Log: log}); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		cfg := balance.Config{Book: j, Asker: k.client, Deliverer: quiet{}, Interval: 10 * time.Millisecond, Stale: time.Millisecond, Notify: true, Log: log}
+		cfg := balance.Config{Book: j, Asker: k.client, Deliverer: quiet{}, Interval: 10 * time.Millisecond,
+			Stale: time.Millisecond, Notify: true, Log: log}
 		change(&cfg)
 		w := balance.New(cfg)
 		k.watches = append(k.watches, w)
 		k.workers = append(k.workers, worker.New(worker.Config{
-			Journal: j, Distributor: w.Distributor(k.client), Deliverer: quiet{}, Waker: quiet{}, Timeout: 5 * time.Second, Log: log,
+			Journal: j, Distributor: w.Distributor(
+				k.client), Deliverer: quiet{}, Waker: quiet{}, Timeout: 5 * time.Second, Log: log,
 			Policy:    worker.Policy{Initial: time.Millisecond, Max: time.Millisecond, MaxAttempts: 3},
 			Admission: admission.Config{Reserves: []admission.Reserve{w}},
 		}))
@@ -107,7 +110,8 @@ func (k *fixture) watch(t *testing.T) (stop func()) {
 
 // buy places an order and processes it until nobody needs to.
 func (k *fixture) buy(t *testing.T, worker int, id topup.ID, phone topup.Phone, pesos int64) {
-	r := topup.Request{ID: id, Caller: topup.DefaultCaller, Phone: phone, Product: "MOVISTAR_TAE", Amount: topup.Pesos(pesos)}
+	r := topup.Request{ID: id, Caller: topup.DefaultCaller, Phone: phone, Product: "MOVISTAR_TAE",
+		Amount: topup.Pesos(pesos)}
 	if _, _, err := k.Accept(t.Context(), r, time.Now()); err != nil {
 		t.Error(err)
 		return
@@ -186,7 +190,8 @@ func TestNeverCriesWolf(t *testing.T) {
 				all.Go(func() {
 					dice := rand.New(rand.NewPCG(seed, uint64(i)))
 					fates := []topup.Phone{"5537686660", "5537686661", "5537686662", "5500000091", "5500001091", "5500000013",
-						"5500000500", "5500000501", "5500000502", "5500000503", "5500000504", "5500000599", "5500000200", "5500000000", "5500000401"}
+						"5500000500", "5500000501", "5500000502", "5500000503", "5500000504", "5500000599", "5500000200", "5500000000",
+						"5500000401"}
 					for n := range 25 {
 						k.buy(t, i%2, topup.ID(fmt.Sprintf("WOLF-%d-%d", i, n)), fates[dice.IntN(len(fates))], 10+dice.Int64N(200))
 					}
@@ -212,10 +217,12 @@ func TestSecondChargeIsNoticed(t *testing.T) {
 	k.asked(t)
 	k.buy(t, 0, "ONCE", "5537686660", 30)
 	k.buy(t, 1, "TWICE", "5500000002", 40)
-	testkit.Eventually(t, 20*time.Second, func() bool { return len(k.events(t, topup.EventBalanceDrift)) > 0 }, "the operator is notified of the drift")
+	testkit.Eventually(t, 20*time.Second, func() bool { return len(k.events(t, topup.EventBalanceDrift)) > 0 },
+		"the operator is notified of the drift")
 	k.asked(t)
 	events := k.events(t, topup.EventBalanceDrift)
-	if len(events) != 1 || !strings.Contains(string(events[0]), `"unexplained_at_least":40,`) && !strings.Contains(string(events[0]), `"unexplained_at_least":40}`) {
+	if len(events) != 1 || !strings.Contains(string(events[0]), `"unexplained_at_least":40,`) &&
+		!strings.Contains(string(events[0]), `"unexplained_at_least":40}`) {
 		t.Errorf("notified of %s", events)
 	}
 }
@@ -255,7 +262,8 @@ func TestLowIsNotifiedOncePerFall(t *testing.T) {
 func TestTakeLeavesEnough(t *testing.T) {
 	k := setUp(t, sqlite(t), func(c *balance.Config) { c.Reserve = topup.Pesos(100) })
 	now := time.Now()
-	if err := k.RecordBalance(t.Context(), topup.BalanceReading{Amount: topup.Pesos(175), From: now, At: now}); err != nil {
+	if err := k.RecordBalance(t.Context(),
+		topup.BalanceReading{Amount: topup.Pesos(175), From: now, At: now}); err != nil {
 		t.Fatal(err)
 	}
 	w := k.watches[0]

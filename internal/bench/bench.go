@@ -47,7 +47,8 @@ type Config struct {
 
 // Defaults are the benchmark of record.
 func Defaults() Config {
-	return Config{Orders: 10_000, Connections: 32, Rounds: 3, Lone: 200, Rate: 2000, For: 5 * time.Second, Idle: 5 * time.Second}
+	return Config{Orders: 10_000, Connections: 32, Rounds: 3, Lone: 200, Rate: 2000, For: 5 * time.Second,
+		Idle: 5 * time.Second}
 }
 
 // The metrics of a round.
@@ -103,7 +104,8 @@ type readings map[string]float64
 // Run measures all contenders, round by round. The report is good for what was measured, also with an
 // error.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
-	r := &Report{Machine: thisMachine(cfg.Folder), Orders: cfg.Orders, Rounds: cfg.Rounds, At: time.Now().UTC(), results: map[string][]readings{}}
+	r := &Report{Machine: thisMachine(cfg.Folder), Orders: cfg.Orders, Rounds: cfg.Rounds, At: time.Now().UTC(),
+		results: map[string][]readings{}}
 	var runners []runner
 	runners, r.Left = contenders(cfg)
 	var err error
@@ -121,7 +123,8 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 				r.summarize(runners)
 				return r, fmt.Errorf("round %d, %s: %w", round+1, c.name, err)
 			}
-			cfg.Log.InfoContext(ctx, "measured", "contender", c.name, "orders_per_second", int(one[Throughput]), "cpu_seconds_per_10k", one[CPU])
+			cfg.Log.InfoContext(ctx, "measured", "contender", c.name, "orders_per_second", int(one[Throughput]),
+				"cpu_seconds_per_10k", one[CPU])
 			r.results[c.name] = append(r.results[c.name], one)
 		}
 	}

@@ -60,7 +60,8 @@ func (c Config) all() []runner {
 	if c.DatabaseURL != "" || c.RedisURL != "" {
 		all = append(all, runner{Given, false, startGiven})
 	} else {
-		all = append(all, runner{Embedded, false, startEmbedded}, runner{SQLite, false, startSQLite}, runner{Postgres, false, startPostgres})
+		all = append(all, runner{Embedded, false, startEmbedded}, runner{SQLite, false, startSQLite},
+			runner{Postgres, false, startPostgres})
 	}
 	if c.History > 0 {
 		all = append(all, runner{History, false, startHistory})
@@ -150,7 +151,8 @@ func (p *contender) stop() {
 }
 
 // launch starts a program of ours and waits until ready finds in its log where it listens.
-func (p *contender) launch(ctx context.Context, cfg Config, env map[string]string, ready func(line []byte) (url string), args ...string) error {
+func (p *contender) launch(ctx context.Context, cfg Config, env map[string]string,
+	ready func(line []byte) (url string), args ...string) error {
 	p.run = strings.ToLower(rand.Text()[:8])
 	log, err := os.Create(filepath.Join(cfg.Folder, p.run+".log"))
 	if err != nil {
@@ -272,7 +274,8 @@ type database interface {
 
 // startRecarga starts recarga serve with its defaults, but for where things are. redis is nil for the
 // embedded one. What is given overrides.
-func startRecarga(ctx context.Context, cfg Config, w *world, redis *redisServer, db database, given map[string]string) (*contender, error) {
+func startRecarga(ctx context.Context, cfg Config, w *world, redis *redisServer, db database,
+	given map[string]string) (*contender, error) {
 	p := &contender{stores: []store{db}}
 	env := map[string]string{
 		"RECARGA_DATABASE_URL":            db.url(),

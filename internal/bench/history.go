@@ -61,7 +61,8 @@ func exemplar(ctx context.Context, path string) (err error) {
 	}
 	defer func() { err = errors.Join(err, j.Close()) }()
 	now, status := time.Now(), 204
-	r := topup.Request{ID: "HISTORY", Caller: topup.DefaultCaller, Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: topup.Pesos(10), Operator: "MOVISTAR"}
+	r := topup.Request{ID: "HISTORY", Caller: topup.DefaultCaller, Phone: "5537686660", Product: "MOVISTAR_TAE",
+		Amount: topup.Pesos(10), Operator: "MOVISTAR"}
 	if _, _, err = j.Accept(ctx, r, now); err != nil {
 		return err
 	}

@@ -46,7 +46,8 @@ func (l *load) id() string {
 
 // place places one order.
 func (l *load) place(ctx context.Context, id string) error {
-	body := `{"distributor_transaction_id":"` + id + `","phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10,"operator":"MOVISTAR"}`
+	body := `{"distributor_transaction_id":"` + id +
+		`","phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10,"operator":"MOVISTAR"}`
 	return post(ctx, l.client, l.contender.url+"/v1/topups", apiKey, []byte(body))
 }
 

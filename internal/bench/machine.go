@@ -24,7 +24,8 @@ func thisMachine(folder string) Machine {
 		m.System += " " + version
 	}
 	// What df says of the folder; without it the disk is not named.
-	if out, err := exec.Command("df", "-T", folder).Output(); err == nil { //nolint:noctx // it reads a table of the kernel
+	out, err := exec.Command("df", "-T", folder).Output() //nolint:noctx // it reads a table of the kernel
+	if err == nil {
 		if fields := strings.Fields(string(out)); len(fields) > 9 { // after "Mounted on" comes the device
 			m.Disk = fields[9]
 		}

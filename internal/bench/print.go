@@ -35,7 +35,8 @@ var columns = []struct {
 // Table prints medians with their spread and, for the first three metrics, the ratio to the plain worker.
 func (r *Report) Table(w io.Writer) error {
 	m := r.Machine
-	_, err := fmt.Fprintf(w, "%d orders a round, %d rounds, %d cores, %s, %s, %s. Median (min to max); × is beside %s.\n\n",
+	_, err := fmt.Fprintf(w, "%d orders a round, %d rounds, %d cores, %s, %s, %s. Median (min to max); × is beside "+
+		"%s.\n\n",
 		r.Orders, r.Rounds, m.Cores, m.System, m.Disk, m.Go, Plain)
 	if err != nil {
 		return err

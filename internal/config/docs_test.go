@@ -57,7 +57,9 @@ characters, few different ones, or a known word in it) where ~RECARGA_HTTP_ADDR~
 
 func settingsMarkdown() string {
 	var b strings.Builder
-	b.WriteString("<!-- Generated from internal/config/table.go by `go generate ./internal/config`. Do not edit. -->\n\n" + strings.ReplaceAll(settingsIntroduction, "~", "`"))
+	b.WriteString("<!-- Generated from internal/config/table.go by `go generate ./internal/config`. Do not edit. " +
+		"-->\n\n" + strings.ReplaceAll(settingsIntroduction,
+		"~", "`"))
 	for _, group := range Groups(new(Settings)) {
 		fmt.Fprintf(&b, "\n## %s\n\n| variable | default | allowed | what it is |\n|---|---|---|---|\n", group.Title)
 		for _, row := range group.Rows {

@@ -150,7 +150,8 @@ func checkSettings(t *testing.T, s Settings) {
 	within("URLs", usableURL(s.APIURL) && (s.DistributorURL == "" || usableURL(s.DistributorURL)) &&
 		(s.CallbackURL == "" || usableURL(s.CallbackURL)))
 	within("DATABASE_URL", regexp.MustCompile(`(?s)\A(sqlite:.*[^/]|postgres(ql)?://)`).MatchString(s.DatabaseURL))
-	within("REDIS_URL", regexp.MustCompile(`\A(embedded\z|(rediss?|unix|redis-sentinel|redis-cluster)://(?s:.))`).MatchString(s.RedisURL))
+	within("REDIS_URL", regexp.MustCompile(
+		`\A(embedded\z|(rediss?|unix|redis-sentinel|redis-cluster)://(?s:.))`).MatchString(s.RedisURL))
 }
 
 func usableKey(key string) bool {

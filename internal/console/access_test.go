@@ -24,8 +24,8 @@ func (s *site) named(name string, role access.Role) (b *browser, key string) {
 	return b, key
 }
 
-// TestRolesInTheConsole: every route, for a session of every role. Who may not gets that answer, is offered no button, and
-// nothing changes.
+// TestRolesInTheConsole: every route, for a session of every role. Who may not gets that answer, is offered no button,
+// and nothing changes.
 func TestRolesInTheConsole(t *testing.T) {
 	s := busy(t)
 	page, err := console.New(s.config)

@@ -84,20 +84,29 @@ var scenarios = []scenario{
 	{name: "91 twice, then approved", phone: "5500001091", want: topup.StateSucceeded},
 	{name: "token expired", phone: "5500000401", want: topup.StateSucceeded},
 	{name: "charged, answer useless, settled by a person", phone: "5500000501", want: topup.StateSucceeded},
-	{name: "charged, settled wrongly by a person, disputed, corrected", phone: "5500000501", errs: true, want: topup.StateSucceeded},
+	{name: "charged, settled wrongly by a person, disputed, corrected", phone: "5500000501", errs: true,
+		want: topup.StateSucceeded},
 	{name: "not charged, answer useless, settled by a person", phone: "5500000500", want: topup.StateFailed},
-	{name: "answer lost, found charged", phone: "5537686661", prelude: fault{"distributor POST product_purchase#1", diesAfter}, want: topup.StateSucceeded},
-	{name: "request lost, sent again by a person", phone: "5537686662", prelude: fault{"distributor POST product_purchase#1", failed}, resend: true, want: topup.StateSucceeded},
-	{name: "queue lost before the first look", phone: "5537686667", prelude: fault{"journal.Accept#1", diesAfter}, want: topup.StateSucceeded},
-	{name: "died before the caller was notified", phone: "5537686668", prelude: fault{"journal.Finish#1", diesAfter}, want: topup.StateSucceeded},
+	{name: "answer lost, found charged", phone: "5537686661",
+		prelude: fault{"distributor POST product_purchase#1", diesAfter}, want: topup.StateSucceeded},
+	{name: "request lost, sent again by a person", phone: "5537686662",
+		prelude: fault{"distributor POST product_purchase#1", failed}, resend: true, want: topup.StateSucceeded},
+	{name: "queue lost before the first look", phone: "5537686667", prelude: fault{"journal.Accept#1", diesAfter},
+		want: topup.StateSucceeded},
+	{name: "died before the caller was notified", phone: "5537686668", prelude: fault{"journal.Finish#1", diesAfter},
+		want: topup.StateSucceeded},
 	{name: "by the queue alone", phone: "5537686663", viaQueue: true, want: topup.StateSucceeded},
-	{name: "in line, by the queue alone", phone: "5537686660", viaQueue: true, request: func(r *topup.Request) { r.Priority = topup.PriorityBulk }, want: topup.StateSucceeded},
-	{name: "by the queue alone, invalid", phone: "5537686664", viaQueue: true, request: func(r *topup.Request) { r.Product = "NO_SUCH" }, want: topup.StateFailed},
+	{name: "in line, by the queue alone", phone: "5537686660", viaQueue: true,
+		request: func(r *topup.Request) { r.Priority = topup.PriorityBulk }, want: topup.StateSucceeded},
+	{name: "by the queue alone, invalid", phone: "5537686664", viaQueue: true,
+		request: func(r *topup.Request) { r.Product = "NO_SUCH" }, want: topup.StateFailed},
 	{name: "webhook refused twice", phone: "5537686665", busyHook: 2, want: topup.StateSucceeded},
 	{name: "three endpoints, one of them gone", phone: "5537686669", endpointGone: true, want: topup.StateSucceeded},
 	{name: "charged in spite of 91, held by a statement", phone: "5500000091", spite: true, want: topup.StateSucceeded},
-	{name: "delivered, and again because a person asks for it", phone: "5537686670", redeliver: true, want: topup.StateSucceeded},
-	{name: "canceled", phone: "5537686666", cancel: true, request: func(r *topup.Request) { r.ProcessAt = in(time.Hour) }, want: topup.StateCanceled},
+	{name: "delivered, and again because a person asks for it", phone: "5537686670", redeliver: true,
+		want: topup.StateSucceeded},
+	{name: "canceled", phone: "5537686666", cancel: true, request: func(r *topup.Request) { r.ProcessAt = in(time.Hour) },
+		want: topup.StateCanceled},
 	{name: "expired", phone: "5500000091", request: func(r *topup.Request) { r.ExpiresAt = in(time.Second) },
 		want: topup.StateFailed},
 }
@@ -136,9 +145,11 @@ type world struct {
 func newWorld(s scenario, on servers, database string) *world {
 	cfg := sandbox.DefaultConfig()
 	cfg.ApproveDelayMS, cfg.ChargeUnavailable = 0, s.spite
-	w := &world{scenario: s, servers: on, database: database, vendor: sandbox.New(cfg, quiet), secret: webhook.NewSecret(), notified: map[int]topup.State{}}
+	w := &world{scenario: s, servers: on, database: database, vendor: sandbox.New(cfg, quiet),
+		secret: webhook.NewSecret(), notified: map[int]topup.State{}}
 	w.hooks = webhook.Handler(w.secret, w.receive)
-	w.request = topup.Request{ID: "CRASH-1", Caller: topup.DefaultCaller, Phone: s.phone, Product: "MOVISTAR_TAE", Amount: topup.Pesos(10)}
+	w.request = topup.Request{ID: "CRASH-1", Caller: topup.DefaultCaller, Phone: s.phone, Product: "MOVISTAR_TAE",
+		Amount: topup.Pesos(10)}
 	if s.request != nil {
 		s.request(&w.request)
 	}
@@ -246,15 +257,16 @@ func (w *world) policy() worker.Policy {
 	return p
 }
 
-// reconsider is what follows when an operator called a charged order failed: the statement contradicts it, the operator
-// upholds the state all the same, and corrects it at last.
+// reconsider is what follows when an operator called a charged order failed: the statement contradicts it, the
+// operator upholds the state all the same, and corrects it at last.
 func (w *world) reconsider(ctx context.Context, p *process, o topup.Order) {
 	switch {
 	case w.upheld:
 		c := topup.Correction{Outcome: topup.ResolvedSucceeded, Reason: "in the statement after all", By: "ana"}
 		_, _ = p.producer.Correct(ctx, o.ID, c)
 	case o.DisputedAt == nil:
-		_, err := p.journal.Dispute(ctx, o.ID, topup.Dispute{Evidence: "line 7 charges it", RaisedBy: "statement"}, time.Now())
+		_, err := p.journal.Dispute(ctx, o.ID, topup.Dispute{Evidence: "line 7 charges it", RaisedBy: "statement"},
+			time.Now())
 		w.upheld = err == nil && w.disputedBefore(ctx, p, o.ID)
 	default:
 		_, err := p.producer.Uphold(ctx, o.ID, topup.Upholding{Outcome: topup.DisputeUpheld, Reason: "a guess", By: "ana"})
@@ -421,8 +433,8 @@ func kinds(boundary string) []kind {
 	return all
 }
 
-// ofJournal are those for PostgreSQL: what fails elsewhere leaves the same calls of the journal behind in both, so that
-// one kind is enough.
+// ofJournal are those for PostgreSQL: what fails elsewhere leaves the same calls of the journal behind in both, so
+// that one kind is enough.
 func ofJournal(boundary string) []kind {
 	if strings.HasPrefix(boundary, "journal.") {
 		return kinds(boundary)
@@ -480,7 +492,8 @@ func onPostgres(tb testing.TB) servers {
 			return "", err
 		}
 		// DELETE, which unlike TRUNCATE makes no files: there is but one order.
-		for _, table := range []string{"orders", "attempts", "events", "tallies", "resolutions", "corrections", "disputes", "failing_endpoints"} {
+		for _, table := range []string{"orders", "attempts", "events", "tallies", "resolutions", "corrections", "disputes",
+			"failing_endpoints"} {
 			_, err1 := conn.Exec(ctx, "DELETE FROM "+table)
 			err = errors.Join(err, err1)
 		}
@@ -524,9 +537,11 @@ func TestEveryBoundary(t *testing.T) {
 			}
 			close(todo)
 			trying.Wait()
-			t.Logf("%s: %d boundaries in %d scenarios; %d failures tried, %d struck", name, boundaries, len(scenarios), len(all), struck.Load())
+			t.Logf("%s: %d boundaries in %d scenarios; %d failures tried, %d struck", name, boundaries, len(scenarios),
+				len(all), struck.Load())
 			if struck.Load() < int64(len(all))*8/10 {
-				t.Errorf("only %d of %d failures struck: the lives differ too much from the undisturbed ones", struck.Load(), len(all))
+				t.Errorf("only %d of %d failures struck: the lives differ too much from the undisturbed ones", struck.Load(),
+					len(all))
 			}
 		})
 	}
@@ -564,8 +579,9 @@ func lives(t *testing.T, lend engine) (all []life, boundaries int) {
 func noneEscaped(t *testing.T, met map[string]bool) {
 	t.Helper()
 	for prefix, seams := range map[string][]reflect.Type{
-		"journal.": {reflect.TypeFor[worker.Journal](), reflect.TypeFor[producer.Journal](), reflect.TypeFor[webhook.Store](), reflect.TypeFor[webhook.Health]()},
-		"queue.":   {reflect.TypeFor[worker.Waker](), reflect.TypeFor[wake.Queue]()},
+		"journal.": {reflect.TypeFor[worker.Journal](), reflect.TypeFor[producer.Journal](),
+			reflect.TypeFor[webhook.Store](), reflect.TypeFor[webhook.Health]()},
+		"queue.": {reflect.TypeFor[worker.Waker](), reflect.TypeFor[wake.Queue]()},
 	} {
 		for _, seam := range seams {
 			for i := range seam.NumMethod() {

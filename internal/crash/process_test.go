@@ -45,7 +45,8 @@ func (w *world) startProcess(f fault) (p *process, err error) {
 			p.stop()
 		}
 	}()
-	if p.journal, err = journal.Open(context.Background(), w.database, journal.WithFirstTryGrace(0), journal.WithCatalog(topup.DefaultCatalog())); err != nil {
+	if p.journal, err = journal.Open(context.Background(), w.database, journal.WithFirstTryGrace(0),
+		journal.WithCatalog(topup.DefaultCatalog())); err != nil {
 		return p, err
 	}
 	p.onStop(func() { _ = p.journal.Close() })
@@ -58,7 +59,8 @@ func (w *world) startProcess(f fault) (p *process, err error) {
 	p.producer = producer.New(records, p.waker, quiet)
 	vendor, err := distributor.New(distributor.Config{
 		URL: p.reach("distributor", w.vendor) + "/api/distributor", CustomerID: "demo", SecretKey: "demo",
-		Timeout: purchaseTimeout, Tokens: shared{p.g, coordination.Redis{Client: p.queue.Redis()}.TokenStore("demo", "demo", "url")},
+		Timeout: purchaseTimeout, Tokens: shared{p.g, coordination.Redis{Client: p.queue.Redis()}.TokenStore("demo", "demo",
+			"url")},
 		Log: quiet,
 	})
 	if err != nil {
@@ -70,8 +72,9 @@ func (w *world) startProcess(f fault) (p *process, err error) {
 
 func (p *process) startWorker(w *world, records book, vendor *distributor.Client) error {
 	deliverer := webhook.NewDeliverer(webhook.Config{
-		Schedule: []time.Duration{time.Millisecond, time.Millisecond, time.Second, time.Second, time.Second, time.Second, time.Second},
-		Timeout:  time.Second, AllowPrivate: true, Health: records, Log: quiet,
+		Schedule: []time.Duration{time.Millisecond, time.Millisecond, time.Second, time.Second, time.Second, time.Second,
+			time.Second},
+		Timeout: time.Second, AllowPrivate: true, Health: records, Log: quiet,
 	}, records, w.endpoints(p))
 	p.onStop(func() { deliverer.Close(context.Background()) })
 	wk := worker.New(worker.Config{
@@ -80,12 +83,14 @@ func (p *process) startWorker(w *world, records book, vendor *distributor.Client
 		Policy: w.policy(), Intake: intake.Rules{Default: true, Caller: p.journal.Caller},
 	})
 	p.onStop(wk.Close)
-	for name, handler := range map[string]queue.Handler{tasks.TypePurchase: wk.HandlePurchase, tasks.TypeDeliver: wk.HandleDelivery} {
+	for name, handler := range map[string]queue.Handler{tasks.TypePurchase: wk.HandlePurchase,
+		tasks.TypeDeliver: wk.HandleDelivery} {
 		in := tasks.QueueTopups
 		if name == tasks.TypeDeliver {
 			in = tasks.QueueWebhooks
 		}
-		servers, err := p.queue.Serve(queue.ServeConfig{Queue: in, Servers: 1, Concurrency: 4, ShutdownTimeout: 10 * time.Second},
+		servers, err := p.queue.Serve(queue.ServeConfig{Queue: in, Servers: 1, Concurrency: 4,
+			ShutdownTimeout: 10 * time.Second},
 			map[string]queue.Handler{name: p.handled(name, handler)})
 		if err != nil {
 			return err
@@ -148,7 +153,8 @@ func (w *world) endpoints(p *process) webhook.Endpoints {
 		all[topup.DefaultCaller] = append(all[topup.DefaultCaller],
 			webhook.Endpoint{Name: "crm", URL: p.reach("crm", webhook.Handler(w.secret, w.crm.receive)), Secrets: secret},
 			webhook.Endpoint{Name: "old", URL: p.reach("old", http.HandlerFunc(gone)), Secrets: secret})
-		all[topup.OperatorCaller] = []webhook.Endpoint{{URL: p.reach("operator", webhook.Handler(w.secret, w.operator.receive)), Secrets: secret}}
+		all[topup.OperatorCaller] = []webhook.Endpoint{{URL: p.reach("operator",
+			webhook.Handler(w.secret, w.operator.receive)), Secrets: secret}}
 	}
 	return all
 }

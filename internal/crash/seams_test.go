@@ -44,7 +44,8 @@ type changed struct {
 	ev *topup.Event
 }
 
-func (b book) change(name string, effect func() (topup.Order, *topup.Event, error)) (topup.Order, *topup.Event, error) {
+func (b book) change(name string,
+	effect func() (topup.Order, *topup.Event, error)) (topup.Order, *topup.Event, error) {
 	c, err := through(b.g, name, func() (c changed, err error) {
 		c.o, c.ev, err = effect()
 		return c, err
@@ -69,15 +70,20 @@ func (b book) Accept(ctx context.Context, r topup.Request, now time.Time) (topup
 }
 
 func (b book) AcceptInvalid(ctx context.Context, o topup.Order, why string, now time.Time) (*topup.Event, error) {
-	return through(b.g, "journal.AcceptInvalid", func() (*topup.Event, error) { return b.j.AcceptInvalid(ctx, o, why, now) })
+	return through(b.g, "journal.AcceptInvalid",
+		func() (*topup.Event, error) { return b.j.AcceptInvalid(ctx, o, why, now) })
 }
 
-func (b book) BeginFirst(ctx context.Context, id topup.ID, worker string, deadline, now time.Time) (topup.Order, error) {
-	return through(b.g, "journal.BeginFirst", func() (topup.Order, error) { return b.j.BeginFirst(ctx, id, worker, deadline, now) })
+func (b book) BeginFirst(ctx context.Context, id topup.ID, worker string, deadline,
+	now time.Time) (topup.Order, error) {
+	return through(b.g, "journal.BeginFirst",
+		func() (topup.Order, error) { return b.j.BeginFirst(ctx, id, worker, deadline, now) })
 }
 
-func (b book) Begin(ctx context.Context, id topup.ID, attempts int, worker string, deadline, now time.Time) (topup.Order, error) {
-	return through(b.g, "journal.Begin", func() (topup.Order, error) { return b.j.Begin(ctx, id, attempts, worker, deadline, now) })
+func (b book) Begin(ctx context.Context, id topup.ID, attempts int, worker string, deadline,
+	now time.Time) (topup.Order, error) {
+	return through(b.g, "journal.Begin",
+		func() (topup.Order, error) { return b.j.Begin(ctx, id, attempts, worker, deadline, now) })
 }
 
 func (b book) Finish(ctx context.Context, s topup.Settlement, now time.Time) (topup.Order, *topup.Event, error) {
@@ -88,11 +94,14 @@ func (b book) End(ctx context.Context, id topup.ID, now time.Time) (topup.Order,
 	return b.change("journal.End", func() (topup.Order, *topup.Event, error) { return b.j.End(ctx, id, now) })
 }
 
-func (b book) Cancel(ctx context.Context, id topup.ID, caller string, now time.Time) (topup.Order, *topup.Event, error) {
-	return b.change("journal.Cancel", func() (topup.Order, *topup.Event, error) { return b.j.Cancel(ctx, id, caller, now) })
+func (b book) Cancel(ctx context.Context, id topup.ID, caller string,
+	now time.Time) (topup.Order, *topup.Event, error) {
+	return b.change("journal.Cancel",
+		func() (topup.Order, *topup.Event, error) { return b.j.Cancel(ctx, id, caller, now) })
 }
 
-func (b book) Resolve(ctx context.Context, id topup.ID, r topup.Resolution, now time.Time) (topup.Order, *topup.Event, error) {
+func (b book) Resolve(ctx context.Context, id topup.ID, r topup.Resolution,
+	now time.Time) (topup.Order, *topup.Event, error) {
 	return b.change("journal.Resolve", func() (topup.Order, *topup.Event, error) { return b.j.Resolve(ctx, id, r, now) })
 }
 
@@ -100,7 +109,8 @@ func (b book) Hold(ctx context.Context, id topup.ID, h topup.Hold, now time.Time
 	return b.change("journal.Hold", func() (topup.Order, *topup.Event, error) { return b.j.Hold(ctx, id, h, now) })
 }
 
-func (b book) Correct(ctx context.Context, id topup.ID, c topup.Correction, now time.Time) (topup.Order, *topup.Event, error) {
+func (b book) Correct(ctx context.Context, id topup.ID, c topup.Correction,
+	now time.Time) (topup.Order, *topup.Event, error) {
 	return b.change("journal.Correct", func() (topup.Order, *topup.Event, error) { return b.j.Correct(ctx, id, c, now) })
 }
 
@@ -130,8 +140,10 @@ func (b book) Overdue(ctx context.Context, now time.Time, limit int) ([]topup.Du
 	return through(b.g, "journal.Overdue", func() ([]topup.Due, error) { return b.j.Overdue(ctx, now, limit) })
 }
 
-func (b book) DueEvents(ctx context.Context, now time.Time, after topup.DueEvent, limit int) ([]topup.DueEvent, error) {
-	return through(b.g, "journal.DueEvents", func() ([]topup.DueEvent, error) { return b.j.DueEvents(ctx, now, after, limit) })
+func (b book) DueEvents(ctx context.Context, now time.Time, after topup.DueEvent,
+	limit int) ([]topup.DueEvent, error) {
+	return through(b.g, "journal.DueEvents",
+		func() ([]topup.DueEvent, error) { return b.j.DueEvents(ctx, now, after, limit) })
 }
 
 func (b book) Defer(ctx context.Context, id topup.ID, attempts int, why topup.Wait, now time.Time) error {
@@ -162,20 +174,25 @@ func (b book) Event(ctx context.Context, id string) (topup.Event, error) {
 	return through(b.g, "journal.Event", func() (topup.Event, error) { return b.j.Event(ctx, id) })
 }
 
-func (b book) RecordTry(ctx context.Context, ev topup.Event, try topup.Try, next topup.EventState, dueAt time.Time) error {
+func (b book) RecordTry(ctx context.Context, ev topup.Event, try topup.Try, next topup.EventState,
+	dueAt time.Time) error {
 	return run(b.g, "journal.RecordTry", func() error { return b.j.RecordTry(ctx, ev, try, next, dueAt) })
 }
 
-func (b book) FanOut(ctx context.Context, ev topup.Event, endpoints []string, adopt bool, now time.Time) ([]topup.Event, error) {
-	return through(b.g, "journal.FanOut", func() ([]topup.Event, error) { return b.j.FanOut(ctx, ev, endpoints, adopt, now) })
+func (b book) FanOut(ctx context.Context, ev topup.Event, endpoints []string, adopt bool,
+	now time.Time) ([]topup.Event, error) {
+	return through(b.g, "journal.FanOut",
+		func() ([]topup.Event, error) { return b.j.FanOut(ctx, ev, endpoints, adopt, now) })
 }
 
 func (b book) EndpointHealth(ctx context.Context, caller, url string) (topup.EndpointHealth, error) {
-	return through(b.g, "journal.EndpointHealth", func() (topup.EndpointHealth, error) { return b.j.EndpointHealth(ctx, caller, url) })
+	return through(b.g, "journal.EndpointHealth",
+		func() (topup.EndpointHealth, error) { return b.j.EndpointHealth(ctx, caller, url) })
 }
 
 func (b book) EndpointFailed(ctx context.Context, caller, url string, now time.Time) (time.Time, error) {
-	return through(b.g, "journal.EndpointFailed", func() (time.Time, error) { return b.j.EndpointFailed(ctx, caller, url, now) })
+	return through(b.g, "journal.EndpointFailed",
+		func() (time.Time, error) { return b.j.EndpointFailed(ctx, caller, url, now) })
 }
 
 func (b book) EndpointHealthy(ctx context.Context, caller, url string) error {
@@ -187,7 +204,8 @@ type disabled struct {
 	ev    *topup.Event
 }
 
-func (b book) DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, notify bool, now time.Time) (bool, *topup.Event, error) {
+func (b book) DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, notify bool,
+	now time.Time) (bool, *topup.Event, error) {
 	done, err := through(b.g, "journal.DisableEndpoint", func() (is disabled, err error) {
 		is.first, is.ev, err = b.j.DisableEndpoint(ctx, d, notify, now)
 		return is, err

@@ -19,18 +19,21 @@ func TestEmptyAccountHoldsOrders(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, func(c *sandbox.Config) { c.LatencyMinMS, c.LatencyMaxMS = 5, 20 })
 			w.change(t, `{"initial_balance": 2500}`)
-			w.env["RECARGA_BALANCE_INTERVAL"], w.env["RECARGA_BALANCE_LOW"], w.env["RECARGA_BALANCE_RESERVE"] = "400ms", "2000", "1500"
+			w.env["RECARGA_BALANCE_INTERVAL"], w.env["RECARGA_BALANCE_LOW"], w.env["RECARGA_BALANCE_RESERVE"] = "400ms", "2000",
+				"1500"
 			c := w.crew(t, s)
 			placeMany(t, c, 200, topup.PriorityNormal)
 			held := func() (n int) {
 				for i := range 200 {
-					if o, err := c.Get(t.Context(), topup.ID(fmt.Sprintf("MANY-%05d", i))); err == nil && o.WaitsFor == topup.NullString(topup.WaitBalance) {
+					if o, err := c.Get(t.Context(), topup.ID(fmt.Sprintf("MANY-%05d", i))); err == nil &&
+						o.WaitsFor == topup.NullString(topup.WaitBalance) {
 						n++
 					}
 				}
 				return n
 			}
-			testkit.Eventually(t, patience, func() bool { return held()+len(w.charges()) == 200 }, "all others wait for the balance")
+			testkit.Eventually(t, patience, func() bool { return held()+len(w.charges()) == 200 },
+				"all others wait for the balance")
 			if bought := len(w.charges()); bought > 250 || bought < 50 {
 				t.Errorf("%d orders were bought of 2,500 before they waited", bought)
 			}

@@ -17,7 +17,8 @@ func TestBench(t *testing.T) {
 	testkit.Postgres(t)
 	path := filepath.Join(t.TempDir(), "results.json")
 	w := &world{env: map[string]string{}}
-	out := w.run(t, "bench", "--orders", "40", "--rounds", "1", "--lone", "2", "--rate", "100", "--for", "200ms", "--idle", "10ms", "--json", path)
+	out := w.run(t, "bench", "--orders", "40", "--rounds", "1", "--lone", "2", "--rate", "100", "--for", "200ms",
+		"--idle", "10ms", "--json", path)
 	if out.status != 0 {
 		t.Fatalf("status %d:\n%s", out.status, out.stderr)
 	}

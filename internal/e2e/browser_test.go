@@ -34,13 +34,15 @@ func TestConsoleInABrowser(t *testing.T) {
 	t.Parallel()
 	chromium := testkit.Chromium(t)
 	w := newWorld(t, nil)
-	w.env["RECARGA_DISTRIBUTOR_TIMEOUT"], w.env["RECARGA_SHUTDOWN_TIMEOUT"] = "2m", "130s" // it stays too early to resolve
+	// it stays too early to resolve
+	w.env["RECARGA_DISTRIBUTOR_TIMEOUT"], w.env["RECARGA_SHUTDOWN_TIMEOUT"] = "2m", "130s"
 	if screenshots != "" {
 		anHour(t, w)
 	}
 	p := w.start(t, "serve")
 	c := p.client()
-	for i, phone := range []topup.Phone{"5537686660", "5551234567", "5548127790", "3312345678", "5500001091", "5500000051", "5500000083", "5537686661", "8187654321"} {
+	for i, phone := range []topup.Phone{"5537686660", "5551234567", "5548127790", "3312345678", "5500001091",
+		"5500000051", "5500000083", "5537686661", "8187654321"} {
 		settled(t, c, place(t, c, order(fmt.Sprintf("SHOP-%04d", 1040+i), phone)).ID)
 	}
 	for i, phone := range []topup.Phone{"5500000501", "5500000500"} {
@@ -70,7 +72,8 @@ func TestConsoleInABrowser(t *testing.T) {
 			b.picture("overview")
 			b.do("list", chromedp.Navigate(b.url+"/console/orders"), chromedp.WaitVisible("table"))
 			b.picture("search")
-			b.do("slash", input.DispatchKeyEvent(input.KeyDown).WithKey("/").WithText("/"), chromedp.Poll(`document.activeElement.id === "q"`, nil))
+			b.do("slash", input.DispatchKeyEvent(input.KeyDown).WithKey("/").WithText("/"),
+				chromedp.Poll(`document.activeElement.id === "q"`, nil))
 			b.do("search by keyboard", chromedp.KeyEvent(look.held+kb.Enter), chromedp.WaitVisible(".life"))
 			b.sees("Money may have moved", "Attempt 1", "unknown")
 			b.picture("order")
@@ -78,7 +81,8 @@ func TestConsoleInABrowser(t *testing.T) {
 				chromedp.Click(`input[value="failed"]`), chromedp.SendKeys("#reason", "not in the statement of 23 November"))
 			b.picture("resolve")
 			b.do("too early", chromedp.Click("main button.primary"), chromedp.WaitVisible(`input[name="force"]`))
-			b.do("forced", chromedp.Click(`input[name="force"]`), chromedp.Click("main button.primary"), chromedp.WaitVisible(".alert.done"))
+			b.do("forced", chromedp.Click(`input[name="force"]`), chromedp.Click("main button.primary"),
+				chromedp.WaitVisible(".alert.done"))
 			b.sees("Resolved.", "by Ana: not in the statement of 23 November")
 			for _, path := range []string{"/console/events", "/console/callers", "/console/queues/topups/pause"} {
 				b.do(path, chromedp.Navigate(b.url+path), chromedp.WaitVisible("h1"))
@@ -126,7 +130,8 @@ func history(ctx context.Context, j *journal.Journal, i int, at time.Time) error
 	products := topup.DefaultCatalog().Products()
 	product := products[i*i%len(products)]
 	phone := topup.Phone(fmt.Sprintf("55%08d", 10_000_019*(i+1)%100_000_000))
-	o, _, err := j.Accept(ctx, topup.Request{ID: topup.ID(fmt.Sprintf("SHOP-%04d", 600+i)), Caller: topup.DefaultCaller, Phone: phone, Product: product.ID, Amount: product.Min}, at)
+	o, _, err := j.Accept(ctx, topup.Request{ID: topup.ID(fmt.Sprintf("SHOP-%04d", 600+i)), Caller: topup.DefaultCaller,
+		Phone: phone, Product: product.ID, Amount: product.Min}, at)
 	if err != nil {
 		return err
 	}
@@ -136,7 +141,8 @@ func history(ctx context.Context, j *journal.Journal, i int, at time.Time) error
 	end := at.Add(time.Duration(900+i*i%2300) * time.Millisecond)
 	s := topup.Settlement{ID: o.ID, Number: 1, State: topup.StateSucceeded, Result: topup.Result{
 		Outcome: topup.OutcomeApproved, HTTPStatus: 200, Code: "00", Message: "Aprobado",
-		TransactionID: fmt.Sprintf("TXN-%d", end.UnixMilli()), Reference: fmt.Sprintf("RRN-%012d", 88_000_000+i), AuthCode: fmt.Sprintf("A%05d", i),
+		TransactionID: fmt.Sprintf("TXN-%d", end.UnixMilli()), Reference: fmt.Sprintf("RRN-%012d",
+			88_000_000+i), AuthCode: fmt.Sprintf("A%05d", i),
 	}}
 	if i%23 == 5 {
 		s.State, s.Reason = topup.StateFailed, topup.ReasonDeclined
@@ -164,7 +170,8 @@ type browser struct {
 
 func browse(t *testing.T, chromium, url string, width, height int64, dark bool) *browser {
 	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.Flag("disable-dev-shm-usage", true))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium), chromedp.NoSandbox,
+		chromedp.Flag("disable-dev-shm-usage", true))
 	allocator, cancel := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(cancel)
 	ctx, cancel := chromedp.NewContext(allocator)
@@ -232,7 +239,8 @@ func (b *browser) sees(texts ...string) {
 func (b *browser) fits(what string) {
 	b.t.Helper()
 	var extra int
-	b.do("measure", chromedp.Evaluate(`document.documentElement.scrollWidth - document.documentElement.clientWidth`, &extra))
+	b.do("measure", chromedp.Evaluate(`document.documentElement.scrollWidth - document.documentElement.clientWidth`,
+		&extra))
 	if extra > 0 {
 		b.t.Errorf("%s is %d pixels wider than the screen", what, extra)
 	}

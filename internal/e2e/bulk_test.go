@@ -45,18 +45,24 @@ func TestBulkInABrowser(t *testing.T) {
 		left                            topup.State
 		charges                         int
 	}{
-		{"charged", "orders", "unknown", "Resolve all of these", "succeeded", bulkOrder{phone: "5537686660", state: topup.StateUnknown}, topup.StateSucceeded, 0},
-		{"failed", "orders", "unknown", "Resolve all of these", "failed", bulkOrder{phone: "5537686661", state: topup.StateUnknown}, topup.StateFailed, 0},
-		{"resend", "orders", "unknown", "Resolve all of these", "resend", bulkOrder{phone: "5537686662", state: topup.StateUnknown}, topup.StateSucceeded, 1},
-		{"cancel", "orders", "queued", "Cancel all of these", "", bulkOrder{phone: "5537686663", state: topup.StateQueued}, topup.StateCanceled, 0},
-		{"send again", "events", "exhausted", "Send all of these again", "", bulkOrder{phone: "5537686664", state: topup.StateCanceled, exhausted: true}, topup.StateCanceled, 0},
+		{"charged", "orders", "unknown", "Resolve all of these", "succeeded",
+			bulkOrder{phone: "5537686660", state: topup.StateUnknown}, topup.StateSucceeded, 0},
+		{"failed", "orders", "unknown", "Resolve all of these", "failed",
+			bulkOrder{phone: "5537686661", state: topup.StateUnknown}, topup.StateFailed, 0},
+		{"resend", "orders", "unknown", "Resolve all of these", "resend",
+			bulkOrder{phone: "5537686662", state: topup.StateUnknown}, topup.StateSucceeded, 1},
+		{"cancel", "orders", "queued", "Cancel all of these", "", bulkOrder{phone: "5537686663", state: topup.StateQueued},
+			topup.StateCanceled, 0},
+		{"send again", "events", "exhausted", "Send all of these again", "",
+			bulkOrder{phone: "5537686664", state: topup.StateCanceled, exhausted: true}, topup.StateCanceled, 0},
 	}
 	var book []bulkOrder
 	for _, tt := range cases {
 		for _, caller := range []string{topup.DefaultCaller, "other"} {
 			for _, state := range []topup.State{topup.StateUnknown, topup.StateQueued, topup.StateCanceled} {
 				for number := range 2 {
-					book = append(book, bulkOrder{caller, tt.chosen.phone, state, number, tt.chosen.exhausted && state == topup.StateCanceled})
+					book = append(book, bulkOrder{caller, tt.chosen.phone, state, number, tt.chosen.exhausted &&
+						state == topup.StateCanceled})
 				}
 			}
 		}
@@ -78,14 +84,17 @@ func TestBulkInABrowser(t *testing.T) {
 			if tt.list == "orders" {
 				b.do("phone", chromedp.SendKeys(`.filter input[name="phone"]`, "+52 "+tt.chosen.phone.Digits()))
 			}
-			b.do("filter", chromedp.Click(".filter button"), chromedp.WaitVisible(`.filter input[name="caller"][value="default"]`))
-			b.do("all of these", chromedp.Click(`//a[contains(., "`+tt.link+`")]`, chromedp.BySearch), chromedp.WaitVisible("#reason"))
+			b.do("filter", chromedp.Click(".filter button"), chromedp.WaitVisible(
+				`.filter input[name="caller"][value="default"]`))
+			b.do("all of these", chromedp.Click(`//a[contains(., "`+tt.link+`")]`, chromedp.BySearch),
+				chromedp.WaitVisible("#reason"))
 			b.says("I mean all 2 of them", topup.DefaultCaller)
 			b.fits("bulk " + tt.name)
 			if tt.choice != "" {
 				b.do("choose", chromedp.Click(`input[value="`+tt.choice+`"]`))
 			}
-			b.do("do it", chromedp.SendKeys("#reason", "by the statement of 23 November"), chromedp.Click(`input[type="checkbox"][required]`),
+			b.do("do it", chromedp.SendKeys("#reason", "by the statement of 23 November"),
+				chromedp.Click(`input[type="checkbox"][required]`),
 				chromedp.Click("main button.primary"), chromedp.WaitVisible("p.done"))
 			b.says("2 done, 0 refused.")
 			for _, o := range book {
@@ -93,9 +102,11 @@ func TestBulkInABrowser(t *testing.T) {
 					continue
 				}
 				delete(before, o.id())
-				testkit.Eventually(t, patience, func() bool { return get(t, c, o.id()).State == tt.left }, "%s becomes %s", o.id(), tt.left)
+				testkit.Eventually(t, patience, func() bool { return get(t, c, o.id()).State == tt.left }, "%s becomes %s", o.id(),
+					tt.left)
 				w.notified(t, get(t, c, o.id()))
-				testkit.Eventually(t, patience, func() bool { return delivered(get(t, c, o.id())) }, "the webhooks of %s are recorded", o.id())
+				testkit.Eventually(t, patience, func() bool { return delivered(get(t, c, o.id())) },
+					"the webhooks of %s are recorded", o.id())
 			}
 			if len(before) != len(book)-2 {
 				t.Fatalf("%d orders were meant", len(book)-len(before))
@@ -116,7 +127,8 @@ func TestBulkInABrowser(t *testing.T) {
 		b.do("correct", chromedp.Navigate(b.url+"/console/orders/"+string(o.id())),
 			chromedp.Click(`//a[contains(., "Correct…")]`, chromedp.BySearch), chromedp.WaitVisible("#reason"))
 		b.fits("correct")
-		b.do("charged", chromedp.Click(`input[value="succeeded"]`), chromedp.SendKeys("#reason", "the distributor's support says so"),
+		b.do("charged", chromedp.Click(`input[value="succeeded"]`), chromedp.SendKeys("#reason",
+			"the distributor's support says so"),
 			chromedp.Click("main button.primary"), chromedp.WaitVisible("p.done"))
 		b.says("Corrected.", "Corrected to succeeded")
 		w.notified(t, get(t, c, o.id()))
@@ -147,8 +159,8 @@ func TestBulkInABrowser(t *testing.T) {
 	}
 }
 
-// delivered reports whether the journal knows that the last event of an order was delivered: the next comparison begins
-// with that.
+// delivered reports whether the journal knows that the last event of an order was delivered: the next comparison
+// begins with that.
 func delivered(d topup.Details) bool {
 	return len(d.Events) > 0 && d.Events[len(d.Events)-1].DeliveredAt != nil
 }
@@ -199,7 +211,8 @@ func (o bulkOrder) write(ctx context.Context, j *journal.Journal, at time.Time) 
 			return err
 		}
 		_, ev, err = j.Finish(ctx, topup.Settlement{
-			ID: placed.ID, Number: 1, State: topup.StateUnknown, Result: topup.Result{Outcome: topup.OutcomeUnknown, HTTPStatus: 502},
+			ID: placed.ID, Number: 1, State: topup.StateUnknown, Result: topup.Result{Outcome: topup.OutcomeUnknown,
+				HTTPStatus: 502},
 		}, at.Add(time.Second))
 	case topup.StateCanceled:
 		_, ev, err = j.Cancel(ctx, placed.ID, "", at.Add(time.Second))

@@ -30,7 +30,10 @@ func TestCallers(t *testing.T) {
 	w.env["RECARGA_API_URL"] = p.apiURL
 	notified := newReceiver()
 	var verify atomic.Pointer[http.Handler]
-	hooks := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*verify.Load()).ServeHTTP(rw, r) }))
+	hooks := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter,
+		r *http.Request) {
+		(*verify.Load()).ServeHTTP(rw, r)
+	}))
 	t.Cleanup(hooks.Close)
 	expect := func(secret string) {
 		h := webhook.Handler(secret, notified.receive)
@@ -50,7 +53,8 @@ func TestCallers(t *testing.T) {
 		if o.State != topup.StateSucceeded || o.Caller != "shop" {
 			t.Errorf("%s is %s of %s", id, o.State, o.Caller)
 		}
-		testkit.Eventually(t, patience, func() bool { _, ok := notified.last(o.ID); return ok }, "the shop is notified of %s", id)
+		testkit.Eventually(t, patience, func() bool { _, ok := notified.last(o.ID); return ok },
+			"the shop is notified of %s", id)
 	}
 	deliver("SHOP-1")
 	if _, err := p.client().Get(t.Context(), "SHOP-1"); err == nil || !strings.Contains(err.Error(), "404") {
@@ -66,10 +70,12 @@ func TestCallers(t *testing.T) {
 	if out := w.run(t, "caller", "disable", "shop"); out.status != 0 || !strings.Contains(out.stdout, "disabled") {
 		t.Fatalf("disable: %+v", out)
 	}
-	if _, _, err := c.Place(t.Context(), order("SHOP-4", "5537686660")); err == nil || !strings.Contains(err.Error(), "disabled") {
+	if _, _, err := c.Place(t.Context(), order("SHOP-4", "5537686660")); err == nil ||
+		!strings.Contains(err.Error(), "disabled") {
 		t.Errorf("a disabled caller's order: %v", err)
 	}
-	if out := w.run(t, "caller", "list"); out.status != 0 || !strings.Contains(out.stdout, "shop") || strings.Contains(out.stdout, "whsec_") {
+	if out := w.run(t, "caller", "list"); out.status != 0 || !strings.Contains(out.stdout, "shop") ||
+		strings.Contains(out.stdout, "whsec_") {
 		t.Errorf("list: %+v", out)
 	}
 	if log := p.log(); strings.Contains(log, shop.APIKey) || strings.Contains(log, shop.WebhookSecret) {
@@ -179,7 +185,10 @@ func TestRekeyCommand(t *testing.T) {
 	w := newWorld(t, nil)
 	notified := newReceiver()
 	var verify atomic.Pointer[http.Handler]
-	hooks := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*verify.Load()).ServeHTTP(rw, r) }))
+	hooks := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter,
+		r *http.Request) {
+		(*verify.Load()).ServeHTTP(rw, r)
+	}))
 	t.Cleanup(hooks.Close)
 	p := w.start(t, "serve")
 	w.env["RECARGA_API_URL"] = p.apiURL
@@ -197,7 +206,8 @@ func TestRekeyCommand(t *testing.T) {
 		p = w.start(t, "serve")
 		w.env["RECARGA_API_URL"] = p.apiURL
 		o := place(t, producer.NewClient(p.apiURL, shop.APIKey), order(id, "5537686660"))
-		testkit.Eventually(t, patience, func() bool { _, ok := notified.last(o.ID); return ok }, "the shop is notified of %s", id)
+		testkit.Eventually(t, patience, func() bool { _, ok := notified.last(o.ID); return ok },
+			"the shop is notified of %s", id)
 	}
 	rekey := func(want string, args ...string) {
 		t.Helper()
@@ -217,12 +227,14 @@ func TestRekeyCommand(t *testing.T) {
 	rekey("1 callers' secrets sealed anew, 0 sealed with the present key before")
 	sealed("of 1 callers, 0 are sealed with a former key")
 	restart("KEY-2", map[string]string{"RECARGA_ADMIN_KEY": "another-admin-key"})
-	restart("KEY-3", map[string]string{"RECARGA_ENCRYPTION_KEY": "the-second-encryption-key", "RECARGA_ENCRYPTION_KEY_OLD": "the-first-encryption-key"})
+	restart("KEY-3", map[string]string{"RECARGA_ENCRYPTION_KEY": "the-second-encryption-key",
+		"RECARGA_ENCRYPTION_KEY_OLD": "the-first-encryption-key"})
 	rekey("1 callers' secrets sealed anew, 0 sealed with the present key before")
 	rekey("0 callers' secrets sealed anew, 1 sealed with the present key before")
 	restart("KEY-4", map[string]string{"RECARGA_ENCRYPTION_KEY_OLD": ""})
 	w.env["RECARGA_ENCRYPTION_KEY"] = "a-key-that-sealed-nothing"
-	if out := w.run(t, "rekey"); out.status != 1 || !strings.Contains(out.stderr, "shop") || !strings.Contains(out.stderr, "RECARGA_ENCRYPTION_KEY_OLD") {
+	if out := w.run(t, "rekey"); out.status != 1 || !strings.Contains(out.stderr, "shop") ||
+		!strings.Contains(out.stderr, "RECARGA_ENCRYPTION_KEY_OLD") {
 		t.Errorf("with a wrong key: %+v", out)
 	}
 }
@@ -258,7 +270,8 @@ func TestEndpoints(t *testing.T) {
 	}
 	handler := webhook.Handler(shop.WebhookSecret, crm.receive)
 	inner.Store(&handler)
-	if out := w.run(t, "caller", "endpoint", "set", "shop", "crm", hooks.URL, "--types", "topup.failed"); out.status != 0 || !strings.Contains(out.stdout, "topup.failed") {
+	if out := w.run(t, "caller", "endpoint", "set", "shop", "crm", hooks.URL, "--types",
+		"topup.failed"); out.status != 0 || !strings.Contains(out.stdout, "topup.failed") {
 		t.Fatalf("set: %+v", out)
 	}
 	c := producer.NewClient(p.apiURL, shop.APIKey)
@@ -266,7 +279,8 @@ func TestEndpoints(t *testing.T) {
 		settled(t, c, place(t, c, order(id, phone)).ID)
 	}
 	testkit.Eventually(t, patience, func() bool { return len(ops.all()) == 1 }, "the operator is notified")
-	if ev := ops.all()[0]; ev.Type != topup.EventEndpointDisabled || !strings.Contains(string(ev.OperatorData), `"endpoint":"crm"`) {
+	if ev := ops.all()[0]; ev.Type != topup.EventEndpointDisabled || !strings.Contains(string(ev.OperatorData),
+		`"endpoint":"crm"`) {
 		t.Errorf("delivered %+v with %s", ev, ev.OperatorData)
 	}
 	if out := w.run(t, "caller", "list"); !strings.Contains(out.stdout, "it answered 410") {
@@ -277,7 +291,8 @@ func TestEndpoints(t *testing.T) {
 		return err == nil && len(events) == 2
 	}, "both events for the endpoint are exhausted")
 	gone.Store(false)
-	if out := w.run(t, "caller", "endpoint", "enable", "shop", "crm"); out.status != 0 || out.stdout != "shop crm: enabled\n" {
+	if out := w.run(t, "caller", "endpoint", "enable", "shop", "crm"); out.status != 0 ||
+		out.stdout != "shop crm: enabled\n" {
 		t.Errorf("enable: %+v", out)
 	}
 	testkit.Eventually(t, patience, func() bool { // other processes learn of it within two seconds
@@ -327,7 +342,8 @@ func TestRedeliver(t *testing.T) {
 		return err == nil && len(events) == orders
 	}, "all are exhausted")
 	away.Store(false)
-	if out := w.run(t, "webhook", "redeliver", "--state", "exhausted"); out.status != 0 || out.stdout != fmt.Sprintf("%d events are due again.\n", orders) {
+	if out := w.run(t, "webhook", "redeliver", "--state", "exhausted"); out.status != 0 ||
+		out.stdout != fmt.Sprintf("%d events are due again.\n", orders) {
 		t.Fatalf("redeliver: %+v", out)
 	}
 	for i := range orders {

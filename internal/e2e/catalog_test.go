@@ -51,7 +51,8 @@ func TestOrdersKeepTheirPriceRules(t *testing.T) {
 	datos := topup.Request{ID: "RETRIED", Phone: "5500001096", Product: "TELCEL_DATOS_1", Amount: topup.Pesos(30)}
 	later := topup.Request{ID: "LATER", Phone: "5537686660", Product: "TELCEL_TAE", Amount: 1250}
 	due := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
-	scheduled := topup.Request{ID: "SCHEDULED", Phone: "5537686661", Product: "TELCEL_TAE", Amount: topup.Pesos(500), ProcessAt: &due}
+	scheduled := topup.Request{ID: "SCHEDULED", Phone: "5537686661", Product: "TELCEL_TAE", Amount: topup.Pesos(500),
+		ProcessAt: &due}
 	for _, r := range []topup.Request{datos, later, scheduled} {
 		place(t, before.client(), r)
 	}
@@ -59,7 +60,8 @@ func TestOrdersKeepTheirPriceRules(t *testing.T) {
 	if out := w.run(t, "products"); out.status != 0 || !strings.Contains(out.stdout, "Datos 1 GB") {
 		t.Errorf("products: %+v", out)
 	}
-	refusedBy(t, before.client(), topup.Request{ID: "NEW", Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: topup.Pesos(10)},
+	refusedBy(t, before.client(), topup.Request{ID: "NEW", Phone: "5537686660", Product: "MOVISTAR_TAE",
+		Amount: topup.Pesos(10)},
 		"product_id", "TELCEL_DATOS_1, TELCEL_TAE")
 	before.kill()
 
@@ -83,13 +85,17 @@ func TestOrdersKeepTheirPriceRules(t *testing.T) {
 		t.Errorf("RETRIED is %s for %s", d.State, d.Amount)
 	}
 	judge(t, d, w.charges()["RETRIED"])
-	refusedBy(t, c, topup.Request{ID: "NEW-1", Phone: "5537686660", Product: "TELCEL_DATOS_1", Amount: topup.Pesos(30)}, "amount", "35")
-	refusedBy(t, c, topup.Request{ID: "NEW-2", Phone: "5537686660", Product: "TELCEL_TAE", Amount: topup.Pesos(10)}, "product_id", "TELCEL_DATOS_1, ATT_TAE")
-	refusedBy(t, c, topup.Request{ID: "NEW-3", Phone: "5537686660", Product: "ATT_TAE", Amount: topup.Pesos(20)}, "amount", "20.50 to 100")
+	refusedBy(t, c, topup.Request{ID: "NEW-1", Phone: "5537686660", Product: "TELCEL_DATOS_1", Amount: topup.Pesos(30)},
+		"amount", "35")
+	refusedBy(t, c, topup.Request{ID: "NEW-2", Phone: "5537686660", Product: "TELCEL_TAE", Amount: topup.Pesos(10)},
+		"product_id", "TELCEL_DATOS_1, ATT_TAE")
+	refusedBy(t, c, topup.Request{ID: "NEW-3", Phone: "5537686660", Product: "ATT_TAE", Amount: topup.Pesos(20)},
+		"amount", "20.50 to 100")
 	if out := w.run(t, "list", "--product", "TELCEL_TAE"); out.status != 0 || !strings.Contains(out.stdout, "SCHEDULED") {
 		t.Errorf("orders of a product that left: %+v", out)
 	}
-	if out := w.run(t, "list", "--product", "TELCEL_TEA"); out.status == 0 || !strings.Contains(out.stderr, "TELCEL_TEA") {
+	if out := w.run(t, "list", "--product", "TELCEL_TEA"); out.status == 0 ||
+		!strings.Contains(out.stderr, "TELCEL_TEA") {
 		t.Errorf("orders of a product that never was: %+v", out)
 	}
 	rows := filepath.Join(t.TempDir(), "orders.csv")
@@ -109,7 +115,8 @@ func TestCatalogOfAStart(t *testing.T) {
 	w.env["RECARGA_CATALOG"] = file
 	for content, want := range map[string][]string{
 		"": {"RECARGA_CATALOG", "products"},
-		"products:\n  - product_id: A_1\n    price: 0\n  - product_id: A 2\n    price: 5\n": {"RECARGA_CATALOG", file + ": line 3: A_1: price", "line 4: A 2: product_id"},
+		"products:\n  - product_id: A_1\n    price: 0\n  - product_id: A 2\n    price: 5\n": {"RECARGA_CATALOG",
+			file + ": line 3: A_1: price", "line 4: A 2: product_id"},
 	} {
 		write(t, file, content)
 		for _, command := range []string{"serve", "api", "worker", "sandbox", "doctor"} {
@@ -124,7 +131,8 @@ func TestCatalogOfAStart(t *testing.T) {
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	if out := w.run(t, "serve"); out.status != 2 || !strings.Contains(out.stderr, "RECARGA_CATALOG") || !strings.Contains(out.stderr, file) {
+	if out := w.run(t, "serve"); out.status != 2 || !strings.Contains(out.stderr, "RECARGA_CATALOG") ||
+		!strings.Contains(out.stderr, file) {
 		t.Errorf("no file: %+v", out)
 	}
 }
@@ -158,7 +166,8 @@ func refusedBy(t *testing.T, c *producer.Client, r topup.Request, field, allowed
 	t.Helper()
 	_, _, err := c.Place(t.Context(), r)
 	var p *producer.Problem
-	if !errors.As(err, &p) || p.Status != http.StatusUnprocessableEntity || len(p.Errors) != 1 || p.Errors[0].Location != "body."+field ||
+	if !errors.As(err, &p) || p.Status != http.StatusUnprocessableEntity || len(p.Errors) != 1 ||
+		p.Errors[0].Location != "body."+field ||
 		!strings.Contains(p.Errors[0].Message, allowed) {
 		t.Errorf("%s: %v; want %s refused, which must be %s", r.ID, err, field, allowed)
 	}

@@ -39,7 +39,8 @@ import (
 // RECARGA_CHAOS_RATE is how many orders are placed a second (default 20).
 func TestChaos(t *testing.T) {
 	duration := fromEnv(t, "RECARGA_CHAOS_DURATION", 20*time.Second, time.ParseDuration)
-	seed := fromEnv(t, "RECARGA_CHAOS_SEED", rand.Uint64(), func(s string) (uint64, error) { return strconv.ParseUint(s, 10, 64) })
+	seed := fromEnv(t, "RECARGA_CHAOS_SEED", rand.Uint64(),
+		func(s string) (uint64, error) { return strconv.ParseUint(s, 10, 64) })
 	rate := fromEnv(t, "RECARGA_CHAOS_RATE", 20, strconv.Atoi)
 	for _, cast := range []struct {
 		name     string
@@ -67,7 +68,8 @@ func TestChaos(t *testing.T) {
 	}
 }
 
-// impatient are the settings of an operator who waits for nothing: few tries, short deadlines, an outage soon called one.
+// impatient are the settings of an operator who waits for nothing: few tries, short deadlines, an outage soon called
+// one.
 var impatient = map[string]string{
 	"RECARGA_DISTRIBUTOR_TIMEOUT": "1s", "RECARGA_BREAKER_SHARE": "20%", "RECARGA_BREAKER_PROBE": "1s",
 	"RECARGA_RETRY_MAX_ATTEMPTS": "2", "RECARGA_RETRY_MAX_ELAPSED": "20s", "RECARGA_EXPIRES_AFTER": "40s",
@@ -362,7 +364,8 @@ func (c *chaos) disturbances(end time.Time) []disturbance {
 		{"kill -9 of " + m.command, part, 6, func() {
 			m.down = true
 			m.process.kill()
-			c.until(part, c.between(0, 2*time.Second), func() { m.process, m.down, m.leaving = m.world.launch(c.t, m.command), false, false })
+			c.until(part, c.between(0, 2*time.Second),
+				func() { m.process, m.down, m.leaving = m.world.launch(c.t, m.command), false, false })
 		}},
 		{"SIGTERM of " + m.command, part, 2, func() {
 			m.leaving = true
@@ -417,7 +420,8 @@ func (c *chaos) click(ctx context.Context) {
 	queue := []string{tasks.QueueTopups, tasks.QueueWebhooks}[c.r.IntN(2)]
 	var found []*asynq.TaskInfo
 	for _, list := range []func(string, ...asynq.ListOption) ([]*asynq.TaskInfo, error){
-		c.inspector.ListPendingTasks, c.inspector.ListActiveTasks, c.inspector.ListScheduledTasks, c.inspector.ListRetryTasks, c.inspector.ListArchivedTasks,
+		c.inspector.ListPendingTasks, c.inspector.ListActiveTasks, c.inspector.ListScheduledTasks,
+		c.inspector.ListRetryTasks, c.inspector.ListArchivedTasks,
 	} {
 		some, _ := list(queue, asynq.PageSize(5)) // no such queue, after a flush
 		found = append(found, some...)
@@ -516,7 +520,8 @@ func (c *chaos) settle() {
 // settled reports whether all orders are final, and does an operator's work on those that are held.
 func (c *chaos) settled(ctx context.Context, operator *producer.Client) bool {
 	open := 0
-	for _, state := range []topup.State{topup.StateUnknown, topup.StateQueued, topup.StateRetrying, topup.StateSubmitting} {
+	for _, state := range []topup.State{topup.StateUnknown, topup.StateQueued, topup.StateRetrying,
+		topup.StateSubmitting} {
 		orders, _, err := operator.List(ctx, url.Values{"state": {string(state)}, "limit": {"100"}})
 		if err != nil {
 			return false

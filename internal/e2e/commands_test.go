@@ -98,7 +98,8 @@ func TestGetAndList(t *testing.T) {
 	w := newWorld(t, nil)
 	p := w.start(t, "serve")
 	w.env["RECARGA_API_URL"] = p.apiURL
-	if out := w.run(t, "enqueue", "--id", "CLI-1", "--phone", "5537686660", "--product", "MOVISTAR_TAE", "--amount", "10"); out.status != 0 {
+	if out := w.run(t, "enqueue", "--id", "CLI-1", "--phone", "5537686660", "--product", "MOVISTAR_TAE", "--amount",
+		"10"); out.status != 0 {
 		t.Fatalf("enqueue: %+v", out)
 	}
 	settled(t, p.client(), "CLI-1")
@@ -127,12 +128,16 @@ func TestRefusesToStart(t *testing.T) {
 		set  map[string]string
 		want []string
 	}{
-		"several at once": {map[string]string{"RECARGA_DISTRIBUTOR_SECRET_KEY": "", "RECARGA_RETRY_MAX_ATTEMPTS": "0", "RECARGA_LOG_FORMAT": "xml"},
+		"several at once": {map[string]string{"RECARGA_DISTRIBUTOR_SECRET_KEY": "", "RECARGA_RETRY_MAX_ATTEMPTS": "0",
+			"RECARGA_LOG_FORMAT": "xml"},
 			[]string{"RECARGA_DISTRIBUTOR_SECRET_KEY", "RECARGA_RETRY_MAX_ATTEMPTS", "RECARGA_LOG_FORMAT"}},
-		"unknown setting":   {map[string]string{"RECARGA_REDIS_URI": "x"}, []string{"RECARGA_REDIS_URI", "RECARGA_REDIS_URL"}},
-		"inverted timeouts": {map[string]string{"RECARGA_SHUTDOWN_TIMEOUT": "3s"}, []string{"RECARGA_SHUTDOWN_TIMEOUT", "RECARGA_DISTRIBUTOR_TIMEOUT"}},
-		"no folder":         {map[string]string{"RECARGA_DATABASE_URL": "sqlite:/nonexistent/recarga.db"}, []string{"RECARGA_DATABASE_URL"}},
-		"not a secret":      {map[string]string{"RECARGA_WEBHOOK_SECRET": "secretword"}, []string{"RECARGA_WEBHOOK_SECRET"}},
+		"unknown setting": {map[string]string{"RECARGA_REDIS_URI": "x"},
+			[]string{"RECARGA_REDIS_URI", "RECARGA_REDIS_URL"}},
+		"inverted timeouts": {map[string]string{"RECARGA_SHUTDOWN_TIMEOUT": "3s"},
+			[]string{"RECARGA_SHUTDOWN_TIMEOUT", "RECARGA_DISTRIBUTOR_TIMEOUT"}},
+		"no folder": {map[string]string{"RECARGA_DATABASE_URL": "sqlite:/nonexistent/recarga.db"},
+			[]string{"RECARGA_DATABASE_URL"}},
+		"not a secret": {map[string]string{"RECARGA_WEBHOOK_SECRET": "secretword"}, []string{"RECARGA_WEBHOOK_SECRET"}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

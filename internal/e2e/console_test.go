@@ -67,7 +67,8 @@ func TestConsole(t *testing.T) {
 	w.env["RECARGA_API_URL"] = p.apiURL
 	c := p.client()
 	good := settled(t, c, place(t, c, order("GOOD-1", "5537686660")).ID)
-	for id, phone := range map[string]topup.Phone{"HELD-1": "5500000501", "HELD-2": "5500000500", "HELD-3": "5500000500"} {
+	for id, phone := range map[string]topup.Phone{"HELD-1": "5500000501", "HELD-2": "5500000500",
+		"HELD-3": "5500000500"} {
 		settled(t, c, place(t, c, order(id, phone)).ID)
 	}
 	for i := range 3 {
@@ -79,7 +80,8 @@ func TestConsole(t *testing.T) {
 		t.Fatalf("caller add: %+v", out)
 	}
 	s := newSurfer(t, p)
-	for _, path := range []string{"/console/", "/console/orders", "/console/orders/GOOD-1", "/console/events", "/console/callers"} {
+	for _, path := range []string{"/console/", "/console/orders", "/console/orders/GOOD-1", "/console/events",
+		"/console/callers"} {
 		if _, page := s.get(path); !strings.Contains(page, `name="key"`) || strings.Contains(page, "GOOD-1</h1>") {
 			t.Errorf("%s is shown without a login", path)
 		}
@@ -104,7 +106,8 @@ func TestConsole(t *testing.T) {
 		}
 	}
 	shows("/console/", 200, "3 unknown", "Queue topups", "running", "Balance at the distributor")
-	shows("/console/orders?q=GOOD-1", 200, `<span class="id">GOOD-1</span>`, "Money moved", "approved, code 00", "Webhook try 1")
+	shows("/console/orders?q=GOOD-1", 200, `<span class="id">GOOD-1</span>`, "Money moved", "approved, code 00",
+		"Webhook try 1")
 	shows("/console/orders?q="+url.QueryEscape(string(good.TransactionID)), 200, `<span class="id">GOOD-1</span>`)
 	shows("/console/orders?q=5537686660", 200, `<span class="id">GOOD-1</span>`)
 	shows("/console/orders?q=nobody", 200, "No order has this id")
@@ -143,7 +146,8 @@ func TestConsole(t *testing.T) {
 	}
 	w.notified(t, get(t, c, "GOOD-1"))
 	acts("/console/events/"+get(t, c, "GOOD-1").Events[0].ID+"/redeliver", nil, 422, "Say why")
-	acts("/console/events/"+get(t, c, "GOOD-1").Events[0].ID+"/redeliver", url.Values{"reason": {"the shop lost it"}}, 200, "due again")
+	acts("/console/events/"+get(t, c, "GOOD-1").Events[0].ID+"/redeliver", url.Values{"reason": {"the shop lost it"}},
+		200, "due again")
 
 	// confirm asks for a bulk action, does meanwhile, and confirms it with the form that was shown.
 	confirm := func(action, filter string, form url.Values, meanwhile func(), status int, parts ...string) {
@@ -162,7 +166,8 @@ func TestConsole(t *testing.T) {
 	shows("/console/bulk/cancel?state=queued", 200, "2", "I mean all")
 	shows("/console/bulk/cancel?state=succeeded", 422, "only such orders can be chosen")
 	shows("/console/bulk/resolve", 422, "unknown")
-	confirm("cancel", "state=queued", url.Values{"reason": {"the shop has closed"}}, nothing, 200, "2 done, 0 refused", "</html>")
+	confirm("cancel", "state=queued", url.Values{"reason": {"the shop has closed"}}, nothing, 200, "2 done, 0 refused",
+		"</html>")
 	statement := url.Values{"reason": {"statement"}, "outcome": {"failed"}}
 	confirm("resolve", "state=unknown", statement, nothing, 200, "0 done, 2 refused", "HELD-1")
 	confirm("resolve", "state=unknown", statement, func() {
@@ -177,7 +182,8 @@ func TestConsole(t *testing.T) {
 	}, "every event is delivered")
 	confirm("redeliver", "state=delivered", url.Values{"reason": {"asked for"}}, nothing, 200, "done, 0 refused")
 
-	acts("/console/queues/topups/pause", url.Values{"reason": {"the vendor has maintenance"}}, 200, "Queue topups is paused")
+	acts("/console/queues/topups/pause", url.Values{"reason": {"the vendor has maintenance"}}, 200,
+		"Queue topups is paused")
 	place(t, c, order("PAUSED-1", "5537686662"))
 	acts("/console/queues/topups/resume", url.Values{"reason": {"it is over"}}, 200, "running")
 	settled(t, c, "PAUSED-1")
@@ -188,7 +194,8 @@ func TestConsole(t *testing.T) {
 		}
 	}
 
-	foreign, err := http.NewRequest(http.MethodPost, p.apiURL+"/console/orders/HELD-3/resolve", strings.NewReader(resolve.Encode()))
+	foreign, err := http.NewRequest(http.MethodPost, p.apiURL+"/console/orders/HELD-3/resolve",
+		strings.NewReader(resolve.Encode()))
 	if err != nil {
 		t.Fatal(err)
 	}

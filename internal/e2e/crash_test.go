@@ -96,7 +96,8 @@ func TestDrain(t *testing.T) {
 	for i := range orders {
 		place(t, c, order(fmt.Sprintf("DRAIN-%02d", i), phoneOf(i)))
 	}
-	testkit.Eventually(t, patience, func() bool { return len(w.vendor.Requests()) == orders }, "all requests are under way")
+	testkit.Eventually(t, patience, func() bool { return len(w.vendor.Requests()) == orders },
+		"all requests are under way")
 	start := time.Now()
 	if status := p.terminate(); status != 0 {
 		t.Errorf("exit status %d:\n%s", status, p.log())

@@ -22,7 +22,8 @@ func TestReceiverDownForThreeDays(t *testing.T) {
 	const hours = 4 * 24
 	w := newWorld(t, nil)
 	const nobody = "http://127.0.0.1:1/"
-	days := absence{url: w.env["RECARGA_DATABASE_URL"], hook: endpoint{URL: nobody, Secrets: []string{w.env["RECARGA_WEBHOOK_SECRET"]}}}
+	days := absence{url: w.env["RECARGA_DATABASE_URL"],
+		hook: endpoint{URL: nobody, Secrets: []string{w.env["RECARGA_WEBHOOK_SECRET"]}}}
 	now := time.Now()
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(now.Add(-hours * time.Hour)))
@@ -35,7 +36,8 @@ func TestReceiverDownForThreeDays(t *testing.T) {
 
 	p := w.start(t, "serve")
 	w.env["RECARGA_API_URL"] = p.apiURL
-	if out := w.run(t, "webhook", "redeliver", "--since", now.Add(-hours*time.Hour-time.Minute).Format(time.RFC3339)); out.status != 0 ||
+	if out := w.run(t, "webhook", "redeliver", "--since",
+		now.Add(-hours*time.Hour-time.Minute).Format(time.RFC3339)); out.status != 0 ||
 		out.stdout != fmt.Sprintf("%d events are due again.\n", 2*hours) {
 		t.Fatalf("redeliver: %+v", out)
 	}
@@ -81,7 +83,8 @@ func (a *absence) live(t *testing.T, hours int) {
 		t.Fatal(err)
 	}
 	defer func() { _ = j.Close() }()
-	d := webhook.NewDeliverer(webhook.Config{AllowPrivate: true, Health: j, Log: slog.New(slog.DiscardHandler)}, j, a.hook)
+	d := webhook.NewDeliverer(webhook.Config{AllowPrivate: true, Health: j, Log: slog.New(slog.DiscardHandler)}, j,
+		a.hook)
 	defer d.Close(t.Context())
 	due := map[string]time.Time{}
 	for i := range hours {
@@ -138,12 +141,14 @@ func heldAndSettled(t *testing.T, j *journal.Journal, id topup.ID) (events []top
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, held, err := j.Finish(ctx, topup.Settlement{ID: id, Number: 1, State: topup.StateUnknown, Result: topup.Result{Outcome: topup.OutcomeUnknown}}, time.Now())
+	_, held, err := j.Finish(ctx, topup.Settlement{ID: id, Number: 1, State: topup.StateUnknown,
+		Result: topup.Result{Outcome: topup.OutcomeUnknown}}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(10 * time.Minute)
-	_, settled, err := j.Resolve(ctx, id, topup.Resolution{Outcome: topup.ResolvedSucceeded, Reason: "in the statement", By: "ana"}, time.Now())
+	_, settled, err := j.Resolve(ctx, id,
+		topup.Resolution{Outcome: topup.ResolvedSucceeded, Reason: "in the statement", By: "ana"}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

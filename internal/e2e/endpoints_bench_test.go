@@ -67,7 +67,8 @@ func newMall(b *testing.B, first int) *mall {
 	w.env["RECARGA_REDIS_URL"] = testkit.Redis(b).URL()
 	w.env["RECARGA_LOG_LEVEL"] = "error"
 	w.env["RECARGA_HTTP_ADDR"] = fmt.Sprintf("127.0.0.1:%d", testkit.FreePort(b))
-	m := &mall{url: "http://" + w.env["RECARGA_HTTP_ADDR"], first: first, accepted: map[string]time.Time{}, notified: map[string]time.Time{}}
+	m := &mall{url: "http://" + w.env["RECARGA_HTTP_ADDR"], first: first, accepted: map[string]time.Time{},
+		notified: map[string]time.Time{}}
 	w.launch(b, "serve")
 	testkit.Eventually(b, patience, func() bool { return answers(m.url + "/openapi.json") }, "recarga answers")
 	admin := producer.NewClient(m.url, adminKey)

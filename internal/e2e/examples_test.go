@@ -86,7 +86,9 @@ func TestNodeReceiver(t *testing.T) {
 	t.Parallel()
 	folder := testkit.Node(t, "../../examples/node")
 	w := newWorld(t, nil)
-	node := runExample(t, folder, map[string]string{"PORT": "0", "RECARGA_WEBHOOK_SECRET": w.env["RECARGA_WEBHOOK_SECRET"]}, "node", "server.js")
+	node := runExample(t, folder, map[string]string{"PORT": "0",
+		"RECARGA_WEBHOOK_SECRET": w.env["RECARGA_WEBHOOK_SECRET"]},
+		"node", "server.js")
 	w.env["RECARGA_CALLBACK_URL"] = node.url + "/recarga"
 	c := w.start(t, "serve").client()
 	place(t, c, order("NODE-1", "5537686660"))
@@ -121,12 +123,14 @@ func TestOtherReceivers(t *testing.T) {
 			}
 			folder := t.TempDir()
 			standIn, err := os.ReadFile("testdata/" + c.standIn)
-			err = errors.Join(err, os.CopyFS(folder, os.DirFS("../../examples/"+c.folder)), os.MkdirAll(filepath.Join(folder, "vendor"), 0o755))
+			err = errors.Join(err, os.CopyFS(folder, os.DirFS("../../examples/"+c.folder)),
+				os.MkdirAll(filepath.Join(folder, "vendor"), 0o755))
 			if err = errors.Join(err, os.WriteFile(filepath.Join(folder, c.as), standIn, 0o644)); err != nil {
 				t.Fatal(err)
 			}
 			secret := webhook.NewSecret()
-			e := runExample(t, folder, map[string]string{"PORT": "0", "RECARGA_WEBHOOK_SECRET": secret, "RECEIVER_DB": filepath.Join(folder, "receiver.db")}, c.command...)
+			e := runExample(t, folder, map[string]string{"PORT": "0", "RECARGA_WEBHOOK_SECRET": secret,
+				"RECEIVER_DB": filepath.Join(folder, "receiver.db")}, c.command...)
 			checkReceiver(t, e, secret)
 		})
 	}
@@ -136,7 +140,8 @@ func checkReceiver(t *testing.T, e *example, secret string) {
 	t.Helper()
 	at, other := time.Now(), webhook.NewSecret()
 	event := func(state topup.State, sequence int) []byte {
-		ev, err := topup.NewEvent("evt", topup.EventTypeOf(state), topup.Order{ID: "ORD-1", State: state, Caller: "shop"}, sequence, at)
+		ev, err := topup.NewEvent("evt", topup.EventTypeOf(state), topup.Order{ID: "ORD-1", State: state, Caller: "shop"},
+			sequence, at)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,7 +149,8 @@ func checkReceiver(t *testing.T, e *example, secret string) {
 	}
 	changed := func(h http.Header, name, value string) http.Header { h.Set(name, value); return h }
 	rotated := changed(sign(t, secret, "evt_3", at, event(topup.StateFailed, 3)), "webhook-signature",
-		sign(t, other, "evt_3", at, event(topup.StateFailed, 3)).Get("webhook-signature")+" "+sign(t, secret, "evt_3", at, event(topup.StateFailed, 3)).Get("webhook-signature"))
+		sign(t, other, "evt_3", at, event(topup.StateFailed, 3)).Get("webhook-signature")+" "+
+			sign(t, secret, "evt_3", at, event(topup.StateFailed, 3)).Get("webhook-signature"))
 	unknown, large := event(topup.StateUnknown, 1), []byte(strings.Repeat(" ", 256<<10+1))
 	for _, c := range []struct {
 		name   string
@@ -153,15 +159,20 @@ func checkReceiver(t *testing.T, e *example, secret string) {
 		status int
 		says   string
 	}{
-		{"newest first", event(topup.StateSucceeded, 2), sign(t, secret, "evt_2", at, event(topup.StateSucceeded, 2)), 204, "evt_2 topup.succeeded ORD-1 #2: succeeded"},
-		{"overtaken", unknown, sign(t, secret, "evt_1", at, unknown), 204, "evt_1 topup.unknown ORD-1 #1: older news, ignored"},
+		{"newest first", event(topup.StateSucceeded, 2), sign(t, secret, "evt_2", at, event(topup.StateSucceeded, 2)), 204,
+			"evt_2 topup.succeeded ORD-1 #2: succeeded"},
+		{"overtaken", unknown, sign(t, secret, "evt_1", at, unknown), 204,
+			"evt_1 topup.unknown ORD-1 #1: older news, ignored"},
 		{"again", unknown, sign(t, secret, "evt_1", at, unknown), 204, "evt_1 topup.unknown ORD-1 #1: repeat, ignored"},
 		{"two secrets", event(topup.StateFailed, 3), rotated, 204, "evt_3 topup.failed ORD-1 #3: failed"},
 		{"another secret", unknown, sign(t, other, "evt_4", at, unknown), 400, "refused: No matching signature"},
-		{"changed", event(topup.StateFailed, 9), sign(t, secret, "evt_5", at, unknown), 400, "refused: No matching signature"},
+		{"changed", event(topup.StateFailed, 9), sign(t, secret, "evt_5", at, unknown), 400,
+			"refused: No matching signature"},
 		{"old", unknown, sign(t, secret, "evt_6", at.Add(-time.Hour), unknown), 400, "refused: Message timestamp"},
 		{"no signature", unknown, http.Header{}, 400, "refused: Missing"},
-		{"nonsense for a signature", unknown, changed(sign(t, secret, "evt_7", at, unknown), "webhook-signature", "nonsense"), 400, "refused: "},
+		{"nonsense for a signature", unknown,
+			changed(sign(t, secret, "evt_7", at, unknown), "webhook-signature", "nonsense"), 400,
+			"refused: "},
 		{"too large", large, sign(t, secret, "evt_8", at, large), 413, ""},
 	} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, e.url, bytes.NewReader(c.body))
@@ -213,12 +224,14 @@ func TestNodeDuringRotation(t *testing.T) {
 	t.Parallel()
 	folder := testkit.Node(t, "../../examples/node")
 	former, current, other := webhook.NewSecret(), webhook.NewSecret(), webhook.NewSecret()
-	ev, err := topup.NewEvent("evt_1", topup.EventTypeOf(topup.StateSucceeded), topup.Order{ID: "ROTATED", State: topup.StateSucceeded, Caller: "shop"}, 1, time.Now())
+	ev, err := topup.NewEvent("evt_1", topup.EventTypeOf(topup.StateSucceeded),
+		topup.Order{ID: "ROTATED", State: topup.StateSucceeded, Caller: "shop"}, 1, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for secret, want := range map[string]string{
-		former: "topup.succeeded ROTATED #1: succeeded", current: "topup.succeeded ROTATED #1: succeeded", other: "refused: ",
+		former: "topup.succeeded ROTATED #1: succeeded", current: "topup.succeeded ROTATED #1: succeeded",
+		other: "refused: ",
 	} {
 		node := runExample(t, folder, map[string]string{"PORT": "0", "RECARGA_WEBHOOK_SECRET": secret}, "node", "server.js")
 		d := webhook.NewDeliverer(webhook.Config{AllowPrivate: true, Log: slog.New(slog.DiscardHandler)}, store{ev},
@@ -252,7 +265,8 @@ func TestCheckoutExample(t *testing.T) {
 	shop = runExample(t, t.TempDir(), map[string]string{
 		"RECARGA_API_URL": p.apiURL, "RECARGA_API_KEY": apiKey, "RECARGA_WEBHOOK_SECRET": w.env["RECARGA_WEBHOOK_SECRET"],
 	}, program, "-addr", "127.0.0.1:0", "-poll", "1h")
-	form := url.Values{"id": {"WEB-AAAAAAAAAAAAAAAAAAAAAAAAAA"}, "phone_number": {"55 3768 6660"}, "product_id": {"MOVISTAR_TAE"}, "amount": {"10"}}
+	form := url.Values{"id": {"WEB-AAAAAAAAAAAAAAAAAAAAAAAAAA"}, "phone_number": {"55 3768 6660"},
+		"product_id": {"MOVISTAR_TAE"}, "amount": {"10"}}
 	for range 2 {
 		res, err := http.PostForm(shop.url+"/orders", form)
 		if err != nil {

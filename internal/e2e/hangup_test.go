@@ -19,8 +19,8 @@ import (
 	"recarga/topup"
 )
 
-// TestHangUps: 25 clients a second place an order, or look at one, and close their connection before the answer. The ten
-// orders a second of a patient client are bought as if nobody had, and every order that was accepted, whoever has
+// TestHangUps: 25 clients a second place an order, or look at one, and close their connection before the answer. The
+// ten orders a second of a patient client are bought as if nobody had, and every order that was accepted, whoever has
 // heard of it, is bought once and at once.
 func TestHangUps(t *testing.T) {
 	const (
@@ -82,7 +82,8 @@ func TestHangUps(t *testing.T) {
 				t.Fatalf("%d of %d patient orders, and %d of clients that hung up", len(waits), len(placedAt), accepted)
 			}
 			slices.Sort(waits)
-			t.Logf("%d patient orders, bought %s (median), %s (p99), %s (most) after they were sent; %d orders of clients that hung up were accepted",
+			t.Logf("%d patient orders, bought %s (median), %s (p99), %s (most) after they were sent; %d orders of clients "+
+				"that hung up were accepted",
 				len(waits), waits[len(waits)/2], waits[len(waits)*99/100], waits[len(waits)-1], accepted)
 			// On a machine that stands still for half a second, an order may fail to be enqueued for itself.
 			if most := (len(waits) + accepted) / 20; late > most {
@@ -97,7 +98,8 @@ func TestHangUps(t *testing.T) {
 	}
 }
 
-// placeAndHangUp sends an order, and with look a question after an older one, and closes the connection a moment later.
+// placeAndHangUp sends an order, and with look a question after an older one, and closes the connection a moment
+// later.
 func placeAndHangUp(t *testing.T, apiURL string, r topup.Request, look bool) {
 	u, err := url.Parse(apiURL)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"recarga/topup"
 )
 
-// TestEveryCommandReachesEveryID: whatever id is accepted, the commands that look and act on orders do so on its order,
-// with -- before an id that begins as a flag does.
+// TestEveryCommandReachesEveryID: whatever id is accepted, the commands that look and act on orders do so on its
+// order, with -- before an id that begins as a flag does.
 func TestEveryCommandReachesEveryID(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -52,7 +52,8 @@ func TestEveryCommandReachesEveryID(t *testing.T) {
 		if out := w.run(t, "get", id); out.status != 1 || !strings.Contains(out.stderr, topup.FieldID) {
 			t.Errorf("get %q: %+v", id, out)
 		}
-		if out := w.run(t, "enqueue", "--id", id, "--phone", "5537686660", "--product", "MOVISTAR_TAE", "--amount", "10"); out.status != 2 {
+		if out := w.run(t, "enqueue", "--id", id, "--phone", "5537686660", "--product", "MOVISTAR_TAE", "--amount",
+			"10"); out.status != 2 {
 			t.Errorf("enqueue --id %q: %+v", id, out)
 		}
 	}

@@ -335,7 +335,8 @@ func TestQueueUI(t *testing.T) {
 	r.ProcessAt = &later
 	place(t, c, r)
 	ask := func(key string) (int, string) {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.apiURL+"/queues/api/queues/topups/scheduled_tasks", nil)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
+			p.apiURL+"/queues/api/queues/topups/scheduled_tasks", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,7 +21,8 @@ func TestLogHasEveryChange(t *testing.T) {
 	held := place(t, c, order("LOG-2", "5500000500"))
 	w.notified(t, settled(t, c, bought.ID))
 	w.notified(t, settled(t, c, held.ID))
-	if _, err := p.client().Resolve(t.Context(), held.ID, topup.Resolution{Outcome: topup.ResolvedSucceeded, Reason: "in the statement", By: "ana"}); err == nil {
+	if _, err := p.client().Resolve(t.Context(), held.ID,
+		topup.Resolution{Outcome: topup.ResolvedSucceeded, Reason: "in the statement", By: "ana"}); err == nil {
 		t.Error("a caller's key settles an order")
 	}
 	p.terminate()

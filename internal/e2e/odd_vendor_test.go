@@ -32,11 +32,13 @@ func TestOddVendor(t *testing.T) {
 		id := fmt.Sprint("ODD-", i)
 		place(t, c, order(id, "5537686660"))
 		got := settled(t, c, topup.ID(id))
-		if got.State != topup.StateSucceeded || got.AttemptCount != 1 || got.Reference != "12345678901234567890123" || got.AuthCode != "" ||
+		if got.State != topup.StateSucceeded || got.AttemptCount != 1 || got.Reference != "12345678901234567890123" ||
+			got.AuthCode != "" ||
 			got.BalanceAfter != nil || got.ResponseMessage != "Aprobado[31m" {
 			t.Errorf("%+v", got.Order)
 		}
-		if evidence := got.Attempts[0].Evidence; !strings.Contains(evidence, "balance_after") || !strings.Contains(evidence, "auth_code") {
+		if evidence := got.Attempts[0].Evidence; !strings.Contains(evidence, "balance_after") ||
+			!strings.Contains(evidence, "auth_code") {
 			t.Errorf("the attempt does not say what was left out: %q", evidence)
 		}
 		w.notified(t, got)

@@ -9,8 +9,8 @@ import (
 	"recarga/producer"
 )
 
-// TestOperators: by command ana and luis get keys of their own; what they do with them, in every process, is what their
-// roles allow, and is kept under their names.
+// TestOperators: by command ana and luis get keys of their own; what they do with them, in every process, is what
+// their roles allow, and is kept under their names.
 func TestOperators(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

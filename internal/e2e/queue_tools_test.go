@@ -35,7 +35,8 @@ type asynqmon struct {
 func startAsynqmon(t *testing.T, redisURL string) *asynqmon {
 	t.Helper()
 	folder := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "install", "github.com/hibiken/asynqmon/cmd/asynqmon@"+asynqmonVersion)
+	build := exec.CommandContext(t.Context(), "go", "install",
+		"github.com/hibiken/asynqmon/cmd/asynqmon@"+asynqmonVersion)
 	build.Env = append(os.Environ(), "GOBIN="+folder, "GOFLAGS=")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("install asynqmon: %v\n%s", err, out)
@@ -156,7 +157,8 @@ func (m *asynqmon) looks(waiting int) {
 		"/api/redis_info":                  `"redis_version"`,
 		"/api/scheduler_entries":           `"entries":[]`,
 	} {
-		if status, answer := m.call(http.MethodGet, path, nil); status != http.StatusOK || !strings.Contains(string(answer), want) {
+		if status, answer := m.call(http.MethodGet, path, nil); status != http.StatusOK ||
+			!strings.Contains(string(answer), want) {
 			m.t.Errorf("%s: HTTP %d, want one with %s: %.300s", path, status, want, answer)
 		}
 	}
@@ -226,7 +228,8 @@ func (m *asynqmon) pressRound(pressed map[string]int) {
 		click("cancel", http.MethodPost, "/active_tasks/"+id+":cancel")
 	}
 	click("cancel_all", http.MethodPost, "/active_tasks:cancel_all")
-	for state, buttons := range map[string][]string{"pending": {"archive"}, "scheduled": {"run", "archive"}, "retry": {"run", "archive"}, "archived": {"run"}} {
+	for state, buttons := range map[string][]string{"pending": {"archive"}, "scheduled": {"run", "archive"},
+		"retry": {"run", "archive"}, "archived": {"run"}} {
 		for i, id := range m.tasks(state) {
 			if i%5 == 4 {
 				click(state+" delete", http.MethodDelete, "/"+state+"_tasks/"+id)

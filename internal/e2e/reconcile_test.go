@@ -105,11 +105,14 @@ type statement struct {
 func newStatement(t *testing.T, purchases []sandbox.Purchase) *statement {
 	t.Helper()
 	s := &statement{errors: map[string]int{}, head: []string{
-		"date", "transaction_id", "distributor_transaction_id", "phone_number", "product_id", "amount", "currency", "reference", "auth_code", "response_code", "status",
+		"date", "transaction_id", "distributor_transaction_id", "phone_number", "product_id", "amount", "currency",
+		"reference", "auth_code", "response_code", "status",
 	}}
 	for _, p := range purchases {
 		s.lines = append(s.lines, []string{
-			p.ChargedAt.Format(time.RFC3339), p.TransactionID, p.DistributorTransactionID, p.PhoneNumber, p.ProductID, p.Amount.StringFixed(2), "MXN",
+			p.ChargedAt.Format(time.RFC3339), p.TransactionID, p.DistributorTransactionID, p.PhoneNumber, p.ProductID,
+			p.Amount.StringFixed(2),
+			"MXN",
 			p.Reference, p.AuthCode, "00", "Aprobado",
 		})
 	}
@@ -277,7 +280,8 @@ func reconcileAMonth(t *testing.T, s stack) {
 	file := book.write(t)
 	args := []string{file, "--absent", "failed", "--margin", "0s"}
 	covers := func() []string {
-		return append(slices.Clone(args), "--covers", began.UTC().Format(time.RFC3339)+".."+time.Now().UTC().Format(time.RFC3339))
+		return append(slices.Clone(args), "--covers", began.UTC().Format(time.RFC3339)+".."+
+			time.Now().UTC().Format(time.RFC3339))
 	}
 
 	want := map[string]int{}
@@ -320,7 +324,8 @@ func reconcileAMonth(t *testing.T, s stack) {
 			}
 			continue
 		}
-		if !d.State.Final() || len(d.Resolutions) != 1 || d.Resolutions[0].By != "ana" || !strings.Contains(d.Resolutions[0].Reason, sum.SHA256) {
+		if !d.State.Final() || len(d.Resolutions) != 1 || d.Resolutions[0].By != "ana" ||
+			!strings.Contains(d.Resolutions[0].Reason, sum.SHA256) {
 			t.Errorf("%s is %s: %+v", id, d.State, d.Resolutions)
 		}
 		w.notified(t, d)
@@ -346,7 +351,8 @@ func reconcileAMonth(t *testing.T, s stack) {
 		!strings.Contains(shown.stdout, "Charged, and not sold: 15 (") || !strings.Contains(shown.stdout, "… and 13 more") {
 		t.Errorf("on the terminal: %+v", shown)
 	}
-	if none := w.run(t, "reconcile", differences, "--columns", "id=nothing"); none.status != 2 || !strings.Contains(none.stderr, "a column of the table: class, ") {
+	if none := w.run(t, "reconcile", differences, "--columns", "id=nothing"); none.status != 2 ||
+		!strings.Contains(none.stderr, "a column of the table: class, ") {
 		t.Errorf("no statement: %+v", none)
 	}
 }
@@ -367,7 +373,8 @@ func TestReconcileProvesAbsence(t *testing.T) {
 		sell()
 	}
 	sold := time.Now()
-	testkit.Eventually(t, patience, func() bool { return time.Since(sold) > 2*time.Second }, "the statement's times distinguish them from what follows")
+	testkit.Eventually(t, patience, func() bool { return time.Since(sold) > 2*time.Second },
+		"the statement's times distinguish them from what follows")
 	unknown := []topup.ID{"CUT-BEFORE", "BROKEN"}
 	for i, phone := range []topup.Phone{"5500000503", "5500000500"} {
 		if d := settled(t, c, place(t, c, order(string(unknown[i]), phone)).ID); d.State != topup.StateUnknown {

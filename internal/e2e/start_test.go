@@ -56,7 +56,8 @@ func TestStartInAnyOrder(t *testing.T) {
 		p.listens(t)
 		testkit.Eventually(t, patience, func() bool {
 			_, ready := p.probe(t, "/readyz")
-			return len(ready.Dependencies) == 2 && strings.Contains(ready.Dependencies[0].Error, "refused") && strings.Contains(ready.Dependencies[1].Error, "refused")
+			return len(ready.Dependencies) == 2 && strings.Contains(ready.Dependencies[0].Error, "refused") &&
+				strings.Contains(ready.Dependencies[1].Error, "refused")
 		}, "it says what it waits for")
 		if status, live := p.probe(t, "/healthz"); status != http.StatusOK || !live.OK || live.Phase != "starting" {
 			t.Errorf("waiting, /healthz is %d %+v", status, live)
@@ -105,7 +106,8 @@ func TestAPIWithoutRedis(t *testing.T) {
 	redis.Stop()
 	api := w.start(t, "api")
 	place(t, api.client(), order("NOREDIS-1", "5537686660"))
-	if status, ready := api.probe(t, "/readyz"); status != http.StatusOK || ready.Dependencies[1].OK || ready.Dependencies[1].Required {
+	if status, ready := api.probe(t, "/readyz"); status != http.StatusOK || ready.Dependencies[1].OK ||
+		ready.Dependencies[1].Required {
 		t.Errorf("without Redis, /readyz is %d %+v", status, ready)
 	}
 	redis.Start()
@@ -120,7 +122,8 @@ func TestAPIWithoutRedis(t *testing.T) {
 	if err := client.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
 		t.Fatal(err)
 	}
-	if status, body := worker.page(t, "/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, "OOM") {
+	if status, body := worker.page(t, "/readyz"); status != http.StatusServiceUnavailable ||
+		!strings.Contains(body, "OOM") {
 		t.Errorf("with a full Redis, /readyz of the worker is %d %s", status, body)
 	}
 	if up, ok := worker.metric(t, `recarga_dependency_up{dependency="redis"}`); !ok || up != 0 {
@@ -135,11 +138,12 @@ func TestStartEndsAtOnce(t *testing.T) {
 	database := testkit.Postgres(t).URL()
 	nowhere := database[:strings.LastIndex(database, "/")] + "/nowhere"
 	for name, tc := range map[string]struct{ setting, value, want string }{
-		"redis password": {"RECARGA_REDIS_URL", strings.Replace(locked.URL(), "redis://", "redis://:wrong@", 1), "RECARGA_REDIS_URL: redis at "},
-		"no password":    {"RECARGA_REDIS_URL", locked.URL(), "NOAUTH"},
-		"eviction":       {"RECARGA_REDIS_URL", evicting.URL(), "noeviction"},
-		"no database":    {"RECARGA_DATABASE_URL", nowhere, `"nowhere" does not exist`},
-		"no folder":      {"RECARGA_DATABASE_URL", "sqlite:/nowhere/at/all.db", "RECARGA_DATABASE_URL: sqlite: folder"},
+		"redis password": {"RECARGA_REDIS_URL", strings.Replace(locked.URL(), "redis://", "redis://:wrong@", 1),
+			"RECARGA_REDIS_URL: redis at "},
+		"no password": {"RECARGA_REDIS_URL", locked.URL(), "NOAUTH"},
+		"eviction":    {"RECARGA_REDIS_URL", evicting.URL(), "noeviction"},
+		"no database": {"RECARGA_DATABASE_URL", nowhere, `"nowhere" does not exist`},
+		"no folder":   {"RECARGA_DATABASE_URL", "sqlite:/nowhere/at/all.db", "RECARGA_DATABASE_URL: sqlite: folder"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, nil)
@@ -159,7 +163,8 @@ func TestStopWhileWaiting(t *testing.T) {
 	w.env["RECARGA_REDIS_URL"] = "redis://127.0.0.1:1/0"
 	p := w.launch(t, "serve")
 	p.listens(t)
-	testkit.Eventually(t, patience, func() bool { return strings.Contains(p.log(), "waiting for a dependency") }, "it waits")
+	testkit.Eventually(t, patience, func() bool { return strings.Contains(p.log(), "waiting for a dependency") },
+		"it waits")
 	if status := p.terminate(); status != 0 {
 		t.Errorf("exit status %d:\n%s", status, p.log())
 	}
@@ -179,7 +184,8 @@ func TestNotReadyWhileStopping(t *testing.T) {
 		t.Fatal(err)
 	}
 	testkit.Eventually(t, patience, func() bool { return strings.Contains(p.log(), "shutting down") }, "it stops")
-	if status, body := p.page(t, "/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, "shutting down") {
+	if status, body := p.page(t, "/readyz"); status != http.StatusServiceUnavailable ||
+		!strings.Contains(body, "shutting down") {
 		t.Errorf("/readyz is %d %s", status, body)
 	}
 	if status, body := p.page(t, "/healthz"); status != http.StatusOK {

@@ -71,7 +71,8 @@ func (c *spanCollector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			for _, s := range scope.GetSpans() {
 				found := span{
 					name: s.GetName(), service: service, attributes: map[string]string{},
-					trace: hex.EncodeToString(s.GetTraceId()), id: hex.EncodeToString(s.GetSpanId()), parent: hex.EncodeToString(s.GetParentSpanId()),
+					trace: hex.EncodeToString(s.GetTraceId()), id: hex.EncodeToString(s.GetSpanId()), parent: hex.EncodeToString(
+						s.GetParentSpanId()),
 				}
 				for _, a := range s.GetAttributes() {
 					found.attributes[a.GetKey()] = a.GetValue().GetStringValue()
@@ -196,7 +197,8 @@ func TestOneTrace(t *testing.T) {
 	w.notified(t, settled(t, api.client(), "TRACED"))
 
 	chain := []string{
-		"recarga-api: POST /v1/topups", "recarga-api: enqueue topups", "recarga-worker: process topups", "recarga-worker: POST webhook",
+		"recarga-api: POST /v1/topups", "recarga-api: enqueue topups", "recarga-worker: process topups",
+		"recarga-worker: POST webhook",
 	}
 	var trace map[string]span
 	testkit.Eventually(t, patience, func() bool {
@@ -216,19 +218,23 @@ func TestOneTrace(t *testing.T) {
 		parent = s.id
 	}
 	purchase := trace["recarga-worker: POST product_purchase"]
-	if purchase.parent != trace["recarga-worker: process topups"].id || purchase.attributes[topup.TraceOutcome] != "approved" || purchase.attributes[topup.TraceCode] != "00" {
+	if purchase.parent != trace["recarga-worker: process topups"].id ||
+		purchase.attributes[topup.TraceOutcome] != "approved" || purchase.attributes[topup.TraceCode] != "00" {
 		t.Errorf("the last purchase: %+v", purchase)
 	}
 
 	got := vendor.values("traceparent", "/product_purchase")
-	strangers := slices.DeleteFunc(slices.Clone(got), func(s string) bool { return strings.HasPrefix(s, "00-"+callersTrace+"-") })
+	strangers := slices.DeleteFunc(slices.Clone(got),
+		func(s string) bool { return strings.HasPrefix(s, "00-"+callersTrace+"-") })
 	if len(got) != 3 || len(strangers) > 0 || got[2] != "00-"+callersTrace+"-"+purchase.id+"-01" {
 		t.Errorf("the vendor was sent %q, want three attempts of one trace, the last %s", got, purchase.id)
 	}
-	if got, want := hooks.values("traceparent", ""), []string{"00-" + callersTrace + "-" + parent + "-01"}; !slices.Equal(got, want) {
+	if got, want := hooks.values("traceparent", ""), []string{"00-" + callersTrace + "-" + parent +
+		"-01"}; !slices.Equal(got, want) {
 		t.Errorf("the receiver was sent %q, want %q", got, want)
 	}
-	if more := slices.Concat(vendor.values("tracestate", ""), vendor.values("baggage", ""), hooks.values("baggage", "")); len(more) > 0 {
+	if more := slices.Concat(vendor.values("tracestate", ""), vendor.values("baggage", ""),
+		hooks.values("baggage", "")); len(more) > 0 {
 		t.Errorf("others' data went on: %q", more)
 	}
 	for _, p := range []*process{api, worker} {
@@ -264,7 +270,8 @@ func TestTraceOfOtherProducers(t *testing.T) {
 	if _, err := client.Enqueue(task); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := callTraced(p).PlaceMany(t.Context(), []topup.Request{order("B-1", "5537686660"), order("B-2", "5537686660")}); err != nil {
+	if _, err := callTraced(p).PlaceMany(t.Context(), []topup.Request{order("B-1", "5537686660"), order("B-2",
+		"5537686660")}); err != nil {
 		t.Fatal(err)
 	}
 	for id, wantTrace := range map[topup.ID]bool{"OLD": false, "B-1": true, "B-2": true} {
@@ -290,7 +297,8 @@ func TestTraceOfASweep(t *testing.T) {
 	testkit.Eventually(t, patience, func() bool {
 		wake, ok := spans.by("recarga-worker: enqueue topups")
 		task, _ := spans.by("recarga-worker: process topups")
-		return ok && wake.trace != callersTrace && wake.parent == "" && wake.attributes[topup.TraceOrder] == "SWEPT" && task.parent == wake.id
+		return ok && wake.trace != callersTrace && wake.parent == "" && wake.attributes[topup.TraceOrder] == "SWEPT" &&
+			task.parent == wake.id
 	}, "the sweep's trace is whole")
 }
 

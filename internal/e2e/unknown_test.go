@@ -27,19 +27,22 @@ func TestUnknownIsSettledByAPerson(t *testing.T) {
 		return strings.Contains(get(t, c, "CHARGED").Attempts[0].Evidence, "balance before: ")
 	}, "the balance is looked at")
 	evidence := get(t, c, "CHARGED").Attempts[0].Evidence
-	for _, part := range []string{"answer began", "HTTP status 500", "(order BEFORE, ", "after: 99", " others are unknown"} {
+	for _, part := range []string{"answer began", "HTTP status 500", "(order BEFORE, ", "after: 99",
+		" others are unknown"} {
 		if !strings.Contains(evidence, part) {
 			t.Errorf("%q is not in the evidence %q", part, evidence)
 		}
 	}
-	if out := w.run(t, "resolve", "NOT-CHARGED", "--as", "failed", "--reason", "not in the statement"); out.status != 1 || !strings.Contains(out.stderr, "may still arrive") {
+	if out := w.run(t, "resolve", "NOT-CHARGED", "--as", "failed", "--reason", "not in the statement"); out.status != 1 ||
+		!strings.Contains(out.stderr, "may still arrive") {
 		t.Errorf("too early: %+v", out)
 	}
 	for id, args := range map[topup.ID][]string{
 		"CHARGED":     {"--as", "succeeded", "--transaction-id", "TXN-9"},
 		"NOT-CHARGED": {"--as", "failed", "--force"},
 	} {
-		args = append([]string{"resolve", string(id), "--json", "--by", "ana", "--reason", "the statement of 22 November"}, args...)
+		args = append([]string{"resolve", string(id), "--json", "--by", "ana", "--reason", "the statement of 22 November"},
+			args...)
 		out := w.run(t, args...)
 		var o topup.Order
 		if err := json.Unmarshal([]byte(out.stdout), &o); out.status != 0 || err != nil || !o.State.Final() {
@@ -54,7 +57,8 @@ func TestUnknownIsSettledByAPerson(t *testing.T) {
 		if again := w.run(t, args...); again != out {
 			t.Errorf("again: %+v", again)
 		}
-		if other := w.run(t, append(args, "--by", "eva")...); other.status != 1 || !strings.Contains(other.stderr, "resolve is not possible") {
+		if other := w.run(t, append(args, "--by", "eva")...); other.status != 1 ||
+			!strings.Contains(other.stderr, "resolve is not possible") {
 			t.Errorf("by another: %+v", other)
 		}
 		if again := get(t, c, id); len(again.Resolutions) != 1 || len(again.Events) != len(d.Events) {
@@ -64,7 +68,8 @@ func TestUnknownIsSettledByAPerson(t *testing.T) {
 			t.Errorf("get: %s", shown.stdout)
 		}
 	}
-	if out := w.run(t, "resolve", "CHARGED", "--as", "paid", "--reason", " "); out.status != 2 || !strings.Contains(out.stderr, "outcome") || !strings.Contains(out.stderr, "reason") {
+	if out := w.run(t, "resolve", "CHARGED", "--as", "paid", "--reason", " "); out.status != 2 ||
+		!strings.Contains(out.stderr, "outcome") || !strings.Contains(out.stderr, "reason") {
 		t.Errorf("wrong usage: %+v", out)
 	}
 }

@@ -154,7 +154,8 @@ func TestBulkDelaysNobody(t *testing.T) {
 			}
 			took := time.Since(began)
 			share := float64(len(w.charges())-bought) / took.Minutes() / 200
-			t.Logf("%.0f %% of the limit was used in %s; %d were refused; the slowest order of a checkout took %s", 100*share, took, counted.of(http.StatusTooManyRequests), slowest)
+			t.Logf("%.0f %% of the limit was used in %s; %d were refused; the slowest order of a checkout took %s", 100*share,
+				took, counted.of(http.StatusTooManyRequests), slowest)
 			if n := counted.of(http.StatusTooManyRequests); n > 5+int(took.Minutes()) {
 				t.Errorf("the distributor refused %d requests", n)
 			}
@@ -178,7 +179,11 @@ func TestOutage(t *testing.T) {
 			c := w.crew(t, s)
 			w.change(t, `{"rate_91":1}`)
 			placeMany(t, c, orders, topup.PriorityNormal)
-			testkit.Eventually(t, patience, func() bool { return get(t, c, "MANY-00999").WaitsFor == topup.NullString(topup.WaitOutage) }, "the last order waits")
+			testkit.Eventually(t, patience, func() bool {
+				return get(t, c,
+					"MANY-00999").WaitsFor == topup.NullString(topup.WaitOutage)
+			},
+				"the last order waits")
 			began, tried := time.Now(), counted.of(0)
 			during := lasting(t, 10*time.Second)
 			<-time.After(during)
@@ -196,7 +201,8 @@ func TestOutage(t *testing.T) {
 				}
 				return charged == orders
 			}, "all are bought")
-			t.Logf("out for %s: %d requests before it was noticed, %d during it; the first was bought %s after its end, the last %s",
+			t.Logf("out for %s: %d requests before it was noticed, %d during it; the first was bought %s after its end, the "+
+				"last %s",
 				during, tried, probes, first, time.Since(back))
 			w.resumedByStep(t)
 			most, probed := 0, 0

@@ -19,13 +19,14 @@ var (
 	sqlInsertInvalid = sqls.Get("insert_invalid")
 )
 
-// Accept records a new order durably, queued; one of bulk priority that is due waits from the start. The repeat of an order's id and content returns the
-// order as it now is, with replayed set.
+// Accept records a new order durably, queued; one of bulk priority that is due waits from the start. The repeat of an
+// order's id and content returns the order as it now is, with replayed set.
 //
 // Errors: topup.ErrConflict when the id is taken by other content or another caller; those of topup.FieldErrors when
 // a new order has expired already, the catalogue does not sell what it asks for, or its id begins with another
 // caller's prefix, or not with its own caller's. A repeat is judged by none of these.
-func (j *Journal) Accept(ctx context.Context, r topup.Request, now time.Time) (o topup.Order, replayed bool, err error) {
+func (j *Journal) Accept(ctx context.Context, r topup.Request,
+	now time.Time) (o topup.Order, replayed bool, err error) {
 	r.ProcessAt, r.ExpiresAt = wholeOrNil(r.ProcessAt), wholeOrNil(r.ExpiresAt)
 	now = whole(now)
 	fresh := record{Order: r.Order(now), fingerprint: fingerprint(r)}
@@ -164,9 +165,12 @@ func insertion(r record) ([]any, error) {
 		line = int64(r.Priority.Rank())
 	}
 	return []any{
-		string(r.ID), r.Caller, r.fingerprint, string(r.State), string(r.Reason), r.Phone.Digits(), r.Product, int64(r.Amount),
-		string(r.Operator), metadata, r.CallbackURL, string(r.ResponseMessage), int64(r.events), r.CreatedAt.UnixMicro(), r.UpdatedAt.UnixMicro(),
-		micros(r.ProcessAt), micros(r.ExpiresAt), micros(r.NextAttemptAt), micros(r.FinishedAt), micros(firstDue(r.Order)), int64(r.Priority.Rank()), line, string(r.WaitsFor),
+		string(r.ID), r.Caller, r.fingerprint, string(r.State), string(r.Reason), r.Phone.Digits(), r.Product, int64(
+			r.Amount),
+		string(r.Operator), metadata, r.CallbackURL, string(r.ResponseMessage), int64(
+			r.events), r.CreatedAt.UnixMicro(), r.UpdatedAt.UnixMicro(),
+		micros(r.ProcessAt), micros(r.ExpiresAt), micros(r.NextAttemptAt), micros(r.FinishedAt), micros(
+			firstDue(r.Order)), int64(r.Priority.Rank()), line, string(r.WaitsFor),
 		micros(r.EndsAt),
 	}, nil
 }

@@ -12,8 +12,8 @@ import (
 	"recarga/topup"
 )
 
-// Nothing is sent once the order's time is over. That time is counted from the first attempt, and $5 is when it is over
-// for an order that has its first one now. PostgreSQL records the attempt in the same statement.
+// Nothing is sent once the order's time is over. That time is counted from the first attempt, and $5 is when it is
+// over for an order that has its first one now. PostgreSQL records the attempt in the same statement.
 var (
 	sqlBegin      = sqls.Engines("begin")
 	sqlBeginFirst = sqls.Engines("begin_first")
@@ -24,21 +24,24 @@ var (
 var sqlOwn = sqls.Get("own_attempt")
 
 // Begin records that the next attempt is under way, for an order that is queued or retrying, has had exactly the
-// given number of attempts, and whose time is not over; otherwise it returns topup.ErrLost, and nothing may be sent. It
-// is durable before it returns. After deadline anybody may call the attempt's outcome unknown.
+// given number of attempts, and whose time is not over; otherwise it returns topup.ErrLost, and nothing may be sent.
+// It is durable before it returns. After deadline anybody may call the attempt's outcome unknown.
 //
 // An attempt is not wasted on a commit whose answer was lost: it is recognised where it had happened.
-func (j *Journal) Begin(ctx context.Context, id topup.ID, attempts int, worker string, deadline, now time.Time) (topup.Order, error) {
+func (j *Journal) Begin(ctx context.Context, id topup.ID, attempts int, worker string, deadline,
+	now time.Time) (topup.Order, error) {
 	return j.begin(ctx, sqlBegin.SQLite, id, attempts, worker, deadline, now)
 }
 
 // BeginFirst is Begin for an order that has had no attempt, is due and has not expired: whoever is woken
 // for a new order need not read it first. It is topup.ErrLost for any other.
-func (j *Journal) BeginFirst(ctx context.Context, id topup.ID, worker string, deadline, now time.Time) (topup.Order, error) {
+func (j *Journal) BeginFirst(ctx context.Context, id topup.ID, worker string, deadline,
+	now time.Time) (topup.Order, error) {
 	return j.begin(ctx, sqlBeginFirst.SQLite, id, 0, worker, deadline, now)
 }
 
-func (j *Journal) begin(ctx context.Context, query string, id topup.ID, attempts int, worker string, deadline, now time.Time) (topup.Order, error) {
+func (j *Journal) begin(ctx context.Context, query string, id topup.ID, attempts int, worker string, deadline,
+	now time.Time) (topup.Order, error) {
 	now, deadline = whole(now), whole(deadline)
 	nonce, endsAt := rand.Int64(), j.limits.afterFirst(now)
 	r, err := write(ctx, j, string(id), func(t *tx) (record, error) {
@@ -80,7 +83,8 @@ var sqlResult = sqls.Get("result")
 // denies.
 var sqlFinish = sqls.Get("finish")
 
-// sqlFinishLate is for an approval, of whichever attempt. It takes the arguments of sqlFinish, with no state (”) before.
+// sqlFinishLate is for an approval, of whichever attempt. It takes the arguments of sqlFinish, with no state (”)
+// before.
 var sqlFinishLate = sqls.Get("finish_late")
 
 // sqlDoubt is for a result that changes no state. The doubts of a final order are a person's word.
@@ -103,7 +107,8 @@ type settled struct {
 //   - An order that is unknown for an earlier attempt alone fails when that is known to have moved no money.
 //
 // Otherwise the attempt must be the order's latest, and under way or unknown. A result that leaves the order as it is
-// only adds evidence, and no event: without an error for the latest attempt of an unknown order, and else topup.ErrLost.
+// only adds evidence, and no event: without an error for the latest attempt of an unknown order, and else
+// topup.ErrLost.
 //
 // After ErrInDoubt, the same Finish once more returns what the first one wrote, if it did.
 //
@@ -127,7 +132,8 @@ func tidy(s topup.Settlement, now time.Time) topup.Settlement {
 	if !slices.Contains(known, r.Outcome) {
 		r.Outcome = topup.OutcomeUnknown
 	}
-	r.Code, r.Message, r.Error, r.Evidence = topup.Code(text(string(r.Code))), text(r.Message), text(r.Error), text(r.Evidence)
+	r.Code, r.Message, r.Error, r.Evidence = topup.Code(text(string(r.Code))), text(r.Message), text(r.Error), text(
+		r.Evidence)
 	r.TransactionID, r.Reference, r.AuthCode = text(r.TransactionID), text(r.Reference), text(r.AuthCode)
 	if s.State == topup.StateRetrying && s.NextAttemptAt == nil {
 		s.NextAttemptAt = &now
@@ -140,7 +146,8 @@ func tidy(s topup.Settlement, now time.Time) topup.Settlement {
 // that it did not.
 func coherent(s topup.Settlement) bool {
 	approved := s.Result.Outcome == topup.OutcomeApproved
-	if !topup.Allowed(topup.StateSubmitting, s.State, topup.OpFinish) || (s.NextAttemptAt != nil) != (s.State == topup.StateRetrying) {
+	if !topup.Allowed(topup.StateSubmitting, s.State, topup.OpFinish) ||
+		(s.NextAttemptAt != nil) != (s.State == topup.StateRetrying) {
 		return false
 	}
 	switch s.State {
@@ -232,14 +239,16 @@ func finishArgs(s topup.Settlement, before topup.State, doubt int, now time.Time
 		notified = 1
 	}
 	return []any{
-		string(s.ID), s.Number, string(before), string(s.State), string(s.Reason), string(r.Code), r.Message, r.TransactionID, r.Reference,
+		string(s.ID), s.Number, string(before), string(s.State), string(s.Reason), string(
+			r.Code), r.Message, r.TransactionID, r.Reference,
 		r.AuthCode, balance, now.UnixMicro(), micros(finished), micros(s.NextAttemptAt), notified, doubt,
 	}
 }
 
 func settleArgs(s topup.Settlement, now time.Time) []any {
 	r := s.Result
-	return append(finishArgs(s, topup.StateSubmitting, doubtOf(s), now), string(r.Outcome), r.HTTPStatus, r.Error, r.Evidence)
+	return append(finishArgs(s, topup.StateSubmitting, doubtOf(s), now), string(r.Outcome), r.HTTPStatus, r.Error,
+		r.Evidence)
 }
 
 // evidence ends a Finish that leaves the order's state as it is, or shows that it is wrong, or that what it was held

@@ -13,6 +13,6 @@ var bulks = map[string]string{
 	sqlTry.SQLite:        sqlTry.Postgres,
 }
 
-// sqlSettle is sqlResult and sqlFinish in one, for the result of an attempt that is under way. Nothing changes unless both do.
-// Its arguments are those of sqlFinish, and what only the attempt keeps.
+// sqlSettle is sqlResult and sqlFinish in one, for the result of an attempt that is under way. Nothing changes unless
+// both do. Its arguments are those of sqlFinish, and what only the attempt keeps.
 var sqlSettle = sqls.Get("postgres/settle")

@@ -38,7 +38,8 @@ func (j *Journal) End(ctx context.Context, id topup.ID, now time.Time) (topup.Or
 //
 // Errors: topup.ErrNotFound, also for another caller's order; *topup.TransitionError when the order is
 // under way or final, or an earlier attempt may have moved money.
-func (j *Journal) Cancel(ctx context.Context, id topup.ID, caller string, now time.Time) (topup.Order, *topup.Event, error) {
+func (j *Journal) Cancel(ctx context.Context, id topup.ID, caller string,
+	now time.Time) (topup.Order, *topup.Event, error) {
 	now = whole(now)
 	refusal := func(r record) error {
 		switch {

@@ -45,7 +45,8 @@ func (t *tx) notified(r record, kind topup.EventType, now time.Time) (settled, e
 
 func (t *tx) newEvent(order int64, id uuid.UUID, ev *topup.Event, now time.Time) error {
 	ev.DueAt = now.Add(t.grace)
-	_, err := t.last(true).Exec(sqlNewEvent.SQLite, id[:], order, ev.Sequence, string(ev.Type), string(ev.State), squeeze(ev.Body), now.UnixMicro(), ev.DueAt.UnixMicro())
+	_, err := t.last(true).Exec(sqlNewEvent.SQLite, id[:], order, ev.Sequence, string(ev.Type), string(ev.State),
+		squeeze(ev.Body), now.UnixMicro(), ev.DueAt.UnixMicro())
 	return err
 }
 
@@ -83,7 +84,8 @@ func scanEvent(row scanner) (ev topup.Event, err error) {
 	var key []byte
 	var due *time.Time
 	var tries string
-	err = row.Scan(&key, &ev.Type, &ev.Sequence, &ev.Endpoint, &ev.State, &ev.Body, when{&ev.CreatedAt}, maybe{&due}, maybe{&ev.DeliveredAt},
+	err = row.Scan(&key, &ev.Type, &ev.Sequence, &ev.Endpoint, &ev.State, &ev.Body, when{&ev.CreatedAt}, maybe{&due},
+		maybe{&ev.DeliveredAt},
 		&ev.TryCount, &ev.ScheduleStart, &tries, &ev.OrderID, &ev.Caller, &ev.CallbackURL)
 	if err != nil {
 		return ev, err
@@ -102,7 +104,8 @@ func scanEvent(row scanner) (ev topup.Event, err error) {
 var sqlDueEvents = sqls.Get("due_events")
 
 // DueEvents lists events whose next try was due by now, in the order of (due, id), from after on.
-func (j *Journal) DueEvents(ctx context.Context, now time.Time, after topup.DueEvent, limit int) ([]topup.DueEvent, error) {
+func (j *Journal) DueEvents(ctx context.Context, now time.Time, after topup.DueEvent,
+	limit int) ([]topup.DueEvent, error) {
 	key, ok := eventKey(after.ID)
 	if !ok {
 		key = uuid.Nil[:]
@@ -138,7 +141,8 @@ var sqlTry = sqls.Engines("try")
 // RecordTry adds a try to an event that is pending and has as many tries as ev says, and sets what
 // follows: delivered, exhausted, or pending until dueAt. Otherwise it returns topup.ErrLost: somebody
 // else made that try.
-func (j *Journal) RecordTry(ctx context.Context, ev topup.Event, try topup.Try, next topup.EventState, dueAt time.Time) error {
+func (j *Journal) RecordTry(ctx context.Context, ev topup.Event, try topup.Try, next topup.EventState,
+	dueAt time.Time) error {
 	key, ok := eventKey(ev.ID)
 	if !ok {
 		return fmt.Errorf("event %q: %w", ev.ID, topup.ErrNotFound)

@@ -97,8 +97,8 @@ var (
 	sqlNewestEvents     = sqls.Get("newest_events")
 )
 
-// eventQuery is the statement of a page of the filter's events, and the parameters that it has beside the bounds of their
-// ids.
+// eventQuery is the statement of a page of the filter's events, and the parameters that it has beside the bounds of
+// their ids.
 func eventQuery(f EventFilter, first, last []byte) (string, []any, error) {
 	l := listed{sqlListEvents}
 	switch f.State {

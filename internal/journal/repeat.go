@@ -90,7 +90,8 @@ func (t *tx) untried(r record) (*topup.Event, error) {
 		return nil, nil
 	}
 	var ev topup.Event
-	found, err := t.Row(func(row scanner) (err error) { ev, err = scanEvent(row); return err }, sqlUntried, r.key, r.events)
+	found, err := t.Row(func(row scanner) (err error) { ev, err = scanEvent(row); return err }, sqlUntried, r.key,
+		r.events)
 	if err != nil || !found {
 		return nil, err
 	}

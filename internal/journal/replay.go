@@ -127,7 +127,8 @@ func (j *Journal) RedeliverWithin(ctx context.Context, ev topup.Event, most int,
 // RedeliverAll redelivers the events that the filter chooses and that were made before it was called: all
 // of them, or with a Limit only a page, and next is the cursor of the rest. each is called for each that is
 // due again. The count is right also with an error: what was done is not undone.
-func (j *Journal) RedeliverAll(ctx context.Context, f EventFilter, now time.Time, each func(topup.Event)) (count int, next string, err error) {
+func (j *Journal) RedeliverAll(ctx context.Context, f EventFilter, now time.Time,
+	each func(topup.Event)) (count int, next string, err error) {
 	if f.Until.IsZero() || f.Until.After(now) {
 		f.Until = now.Add(time.Millisecond) // of the event's own millisecond
 	}

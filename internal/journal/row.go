@@ -30,9 +30,12 @@ func scanOrder(row scanner) (r record, err error) {
 	var metadata, balance string
 	var rank int
 	var line sql.NullInt64
-	err = row.Scan(&r.key, &r.fingerprint, &r.events, &r.doubts, &r.ID, &r.Caller, &r.State, &r.Reason, &r.Phone, &r.Product, &r.Amount,
-		&r.Operator, &metadata, &r.CallbackURL, &r.AttemptCount, &r.ResponseCode, &r.ResponseMessage, &r.TransactionID, &r.Reference, &r.AuthCode,
-		&balance, when{&r.CreatedAt}, when{&r.UpdatedAt}, maybe{&r.ProcessAt}, maybe{&r.ExpiresAt}, maybe{&r.NextAttemptAt}, maybe{&r.FinishedAt},
+	err = row.Scan(&r.key, &r.fingerprint, &r.events, &r.doubts, &r.ID, &r.Caller, &r.State, &r.Reason, &r.Phone,
+		&r.Product, &r.Amount,
+		&r.Operator, &metadata, &r.CallbackURL, &r.AttemptCount, &r.ResponseCode, &r.ResponseMessage, &r.TransactionID,
+		&r.Reference, &r.AuthCode,
+		&balance, when{&r.CreatedAt}, when{&r.UpdatedAt}, maybe{&r.ProcessAt}, maybe{&r.ExpiresAt}, maybe{&r.NextAttemptAt},
+		maybe{&r.FinishedAt},
 		&rank, &line, &r.WaitsFor, maybe{&r.DisputedAt}, maybe{&r.EndsAt})
 	if err != nil {
 		return r, err

@@ -112,7 +112,8 @@ func (s *statement) line() string {
 		return "date,transaction_id,distributor_transaction_id,phone_number,amount,reference,status\n"
 	}
 	i := s.n * 7919 % million // a prime that does not divide a million: every order once
-	return fmt.Sprintf("%s,TXN-%08d,ORD-%08d,5537686660,10.00,RRN-%08d,Aprobado\n", s.start.Add(time.Duration(i)*time.Second).Format(time.RFC3339), i, i, i)
+	return fmt.Sprintf("%s,TXN-%08d,ORD-%08d,5537686660,10.00,RRN-%08d,Aprobado\n",
+		s.start.Add(time.Duration(i)*time.Second).Format(time.RFC3339), i, i, i)
 }
 
 // peakMiB is the most memory that the process has had.

@@ -37,11 +37,13 @@ func known() []table.Column {
 	return []table.Column{
 		{Name: string(ColumnID), Headers: table.IDHeaders()},
 		{Name: string(ColumnTransaction), Headers: []string{
-			"transaction id", "txn id", "trx id", "transaction", "txn", "operation id", "id transaccion", "id de transaccion", "id de la transaccion",
+			"transaction id", "txn id", "trx id", "transaction", "txn", "operation id", "id transaccion", "id de transaccion",
+			"id de la transaccion",
 			"numero de transaccion", "transaccion", "id operacion", "id de operacion", "folio",
 		}},
 		{Name: string(ColumnReference), Headers: []string{
-			"reference", "rrn", "operator reference", "carrier reference", "referencia", "referencia operador", "referencia del operador",
+			"reference", "rrn", "operator reference", "carrier reference", "referencia", "referencia operador",
+			"referencia del operador",
 		}},
 		{Name: string(ColumnAuthCode), Headers: []string{
 			"auth code", "authorization code", "authorization", "autorizacion", "codigo autorizacion", "codigo de autorizacion",
@@ -50,14 +52,18 @@ func known() []table.Column {
 		{Name: string(ColumnAmount), Headers: table.AmountHeaders(), Total: true},
 		{Name: string(ColumnCurrency), Headers: []string{"currency", "moneda", "divisa"}, Total: true, Words: true},
 		{Name: string(ColumnTime), Headers: []string{
-			"timestamp", "datetime", "date time", "transaction date", "transaction time", "created at", "charged at", "date", "time", "fecha y hora",
-			"fecha hora", "fecha transaccion", "fecha de transaccion", "fecha de la transaccion", "fecha operacion", "fecha de operacion", "fecha",
+			"timestamp", "datetime", "date time", "transaction date", "transaction time", "created at", "charged at", "date",
+			"time", "fecha y hora",
+			"fecha hora", "fecha transaccion", "fecha de transaccion", "fecha de la transaccion", "fecha operacion",
+			"fecha de operacion", "fecha",
 		}},
 		{Name: string(ColumnClock), Headers: []string{
 			"time of day", "hour", "time", "hora", "hora transaccion", "hora de transaccion", "hora operacion",
 		}},
-		{Name: string(ColumnStatus), Headers: []string{"status", "state", "result", "estado", "estatus", "resultado"}, Words: true},
-		{Name: string(ColumnCode), Headers: []string{"response code", "result code", "codigo respuesta", "codigo de respuesta"}},
+		{Name: string(ColumnStatus), Headers: []string{"status", "state", "result", "estado", "estatus", "resultado"},
+			Words: true},
+		{Name: string(ColumnCode), Headers: []string{"response code", "result code", "codigo respuesta",
+			"codigo de respuesta"}},
 		{Name: string(ColumnPhone), Headers: table.PhoneHeaders()},
 		{Name: string(ColumnReversal), Words: true},
 		{Name: string(ColumnDebit), Headers: []string{"debit", "cargo", "debito"}, Total: true},
@@ -68,8 +74,10 @@ func known() []table.Column {
 // harmless are the headers of columns that say nothing of whether money moved.
 func harmless() []string {
 	return slices.Concat(table.ProductHeaders(), table.OperatorHeaders(), []string{
-		"region", "user", "usuario", "cajero", "vendedor", "channel", "canal", "via", "terminal", "caja", "store", "branch", "tienda", "sucursal", "pin",
-		"balance after", "saldo", "saldo anterior", "saldo final", "saldo posterior", "commission", "comision", "row", "renglon",
+		"region", "user", "usuario", "cajero", "vendedor", "channel", "canal", "via", "terminal", "caja", "store", "branch",
+		"tienda", "sucursal", "pin",
+		"balance after", "saldo", "saldo anterior", "saldo final", "saldo posterior", "commission", "comision", "row",
+		"renglon",
 	})
 }
 
@@ -80,13 +88,15 @@ func (o Options) tableOptions() table.Options {
 		named[string(column)] = name
 	}
 	return table.Options{
-		Columns: known(), Harmless: harmless(), Named: named, Ignored: o.Ignored, Delimiter: o.Delimiter, NoHeader: o.NoHeader, Enough: hasIDs,
+		Columns: known(), Harmless: harmless(), Named: named, Ignored: o.Ignored, Delimiter: o.Delimiter,
+		NoHeader: o.NoHeader, Enough: hasIDs,
 	}
 }
 
 // hasIDs reports whether the lines can be matched with orders.
 func hasIDs(has func(string) bool) bool {
-	return slices.ContainsFunc([]Column{ColumnID, ColumnTransaction, ColumnReference, ColumnAuthCode}, func(c Column) bool { return has(string(c)) })
+	return slices.ContainsFunc([]Column{ColumnID, ColumnTransaction, ColumnReference, ColumnAuthCode},
+		func(c Column) bool { return has(string(c)) })
 }
 
 // fieldError is what the table's reader says of the file or of an option, for the one who sent it.

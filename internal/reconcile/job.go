@@ -75,7 +75,8 @@ func (j *job) badLines(ctx context.Context) error {
 		}
 		for _, b := range page {
 			after = b.line
-			if err := j.report(Finding{Class: BadLine, ID: topup.NullString(b.id), Lines: []int64{b.line}, StatementTransactionIDs: []string{}, Detail: b.wrong}); err != nil {
+			if err := j.report(Finding{Class: BadLine, ID: topup.NullString(b.id), Lines: []int64{b.line},
+				StatementTransactionIDs: []string{}, Detail: b.wrong}); err != nil {
 				return err
 			}
 		}
@@ -138,7 +139,8 @@ func (j *job) addUnnamed(ctx context.Context, page []journal.Standing) error {
 }
 
 // adopt finds, for orders that no line names, the lines that have their transaction, or else their reference and
-// amount, or else their authorisation code, amount, phone and time. A line that names another order that we know stays with that one.
+// amount, or else their authorisation code, amount, phone and time. A line that names another order that we know stays
+// with that one.
 func (j *job) adopt(ctx context.Context) error {
 	for _, q := range []string{sqlByTransaction, sqlByReference, sqlByAuthCode} {
 		var after int64

@@ -160,7 +160,8 @@ func (j judging) judge(g group, o *journal.Standing) (v decision) {
 	default:
 		if len(a.charges) > 0 {
 			v.contradicts++
-			f := newFinding(MissingHere, g, o, a.charges, "we call it "+string(o.State)+", which says that no money moved"+alsoReversed(a))
+			f := newFinding(MissingHere, g, o, a.charges, "we call it "+string(o.State)+", which says that no money moved"+
+				alsoReversed(a))
 			v.addDisputed(f, o, j, true)
 		} else {
 			v.matched = len(a.unreadable) == 0
@@ -193,7 +194,8 @@ func isOurs(o *journal.Standing, c line) bool {
 	return o.TransactionID != "" && c.transaction == o.TransactionID
 }
 
-// lacksOurs reports whether the statement knows the transactions of an order, and not the one that the distributor named.
+// lacksOurs reports whether the statement knows the transactions of an order, and not the one that the distributor
+// named.
 func lacksOurs(o *journal.Standing, a account) bool {
 	named := slices.ContainsFunc(a.charges, func(c line) bool { return c.transaction != "" })
 	return named && o.TransactionID != "" && !slices.ContainsFunc(a.charges, func(c line) bool { return isOurs(o, c) })
@@ -246,7 +248,8 @@ func (v *decision) judgeSold(g group, a account, o *journal.Standing, j judging,
 		return // a line that cannot be read is notified of as such
 	case len(a.reversals) > 0:
 		v.contradicts++
-		v.add(newFinding(NotCharged, g, o, a.reversals, fmt.Sprintf("charged in line %d; %s", a.charges[0].number, said(a.reversals))))
+		v.add(newFinding(NotCharged, g, o, a.reversals,
+			fmt.Sprintf("charged in line %d; %s", a.charges[0].number, said(a.reversals))))
 	case claimed && len(a.unreadable) == 0 && len(j.otherTimes(a.charges, o)) == 0:
 		v.sold.named = namedAsOurs
 		v.supports++
@@ -266,8 +269,10 @@ func (v *decision) judgeSold(g group, a account, o *journal.Standing, j judging,
 	if wrong := otherPhones(a.charges, o); len(wrong) > 0 {
 		v.add(newFinding(PhoneDiffers, g, o, wrong, fmt.Sprintf("%s here, %s there", o.Phone.Digits(), wrong[0].phone)))
 	}
-	if c := a.charges[0]; len(a.charges) == 1 && o.TransactionID != "" && c.transaction != "" && c.transaction != o.TransactionID {
-		v.add(newFinding(TransactionDiffers, g, o, a.charges, fmt.Sprintf("%s here, %s there", o.TransactionID, c.transaction)))
+	if c := a.charges[0]; len(a.charges) == 1 && o.TransactionID != "" && c.transaction != "" &&
+		c.transaction != o.TransactionID {
+		v.add(newFinding(TransactionDiffers, g, o, a.charges,
+			fmt.Sprintf("%s here, %s there", o.TransactionID, c.transaction)))
 	}
 	v.matched = len(v.findings) == 0
 }
@@ -303,7 +308,8 @@ func (v *decision) judgeUnknown(g group, a account, o *journal.Standing, j judgi
 		v.add(newFinding(UnknownHeld, g, o, lines, detail))
 	}
 	unclear := slices.Concat(a.unreadable, a.pending)
-	wrongAmounts, wrongPhones, wrongTimes := otherAmounts(a.charges, o), otherPhones(a.charges, o), j.otherTimes(a.charges, o)
+	wrongAmounts, wrongPhones, wrongTimes := otherAmounts(a.charges, o), otherPhones(a.charges,
+		o), j.otherTimes(a.charges, o)
 	switch {
 	case g.over:
 		hold(g.lines, fmt.Sprintf("the statement has more than %d lines of it", maxGroup))
@@ -317,14 +323,17 @@ func (v *decision) judgeUnknown(g group, a account, o *journal.Standing, j judgi
 	case len(a.reversals) > 0:
 		hold(a.charges, fmt.Sprintf("charged in line %d; %s", a.charges[0].number, said(a.reversals)))
 	case len(wrongAmounts) > 0:
-		hold(wrongAmounts, fmt.Sprintf("charged, and the amount differs: %s here, %s there", o.Amount, *wrongAmounts[0].amount))
+		hold(wrongAmounts, fmt.Sprintf("charged, and the amount differs: %s here, %s there", o.Amount,
+			*wrongAmounts[0].amount))
 	case len(wrongPhones) > 0:
-		hold(wrongPhones, fmt.Sprintf("charged, and the phone differs: %s here, %s there", o.Phone.Digits(), wrongPhones[0].phone))
+		hold(wrongPhones, fmt.Sprintf("charged, and the phone differs: %s here, %s there", o.Phone.Digits(),
+			wrongPhones[0].phone))
 	case len(wrongTimes) > 0:
 		hold(wrongTimes, fmt.Sprintf("charged, and the time differs: its attempts are from %s to %s here, %s there",
 			o.From.Format(time.RFC3339), o.Until.Format(time.RFC3339), wrongTimes[0].at.at.UTC().Format(time.RFC3339)))
 	case len(j.hidden(a.charges)) > 0:
-		hold(j.hidden(a.charges), fmt.Sprintf("charged, and line %d does not say the phone and the amount in %s, as others do",
+		hold(j.hidden(a.charges), fmt.Sprintf(
+			"charged, and line %d does not say the phone and the amount in %s, as others do",
 			j.hidden(a.charges)[0].number, topup.Currency))
 	default:
 		v.supports++
@@ -347,7 +356,8 @@ func foundAs(g group, a account, o *journal.Standing, source string) pendingFind
 	f.Outcome = topup.NullString(topup.ResolvedSucceeded)
 	return pendingFinding{Order: *o, Finding: f, Settle: &topup.Resolution{
 		Outcome: topup.ResolvedSucceeded, Reason: source + ", " + detail, Attempt: o.Attempt,
-		TransactionID: topup.NullString(c.transaction), Reference: topup.NullString(c.reference), AuthCode: topup.NullString(c.auth),
+		TransactionID: topup.NullString(c.transaction), Reference: topup.NullString(c.reference), AuthCode: topup.NullString(
+			c.auth),
 	}}
 }
 
@@ -421,9 +431,11 @@ func statusText(l line) string {
 
 // newFinding is one about lines of a group.
 func newFinding(class Class, g group, o *journal.Standing, lines []line, detail string) Finding {
-	f := Finding{Class: class, ID: topup.NullString(g.id), Lines: []int64{}, StatementTransactionIDs: []string{}, Detail: detail}
+	f := Finding{Class: class, ID: topup.NullString(g.id), Lines: []int64{}, StatementTransactionIDs: []string{},
+		Detail: detail}
 	if o != nil {
-		f.ID, f.State, f.Amount, f.TransactionID = topup.NullString(o.ID), topup.NullString(o.State), &o.Amount, topup.NullString(o.TransactionID)
+		f.ID, f.State, f.Amount, f.TransactionID = topup.NullString(o.ID), topup.NullString(
+			o.State), &o.Amount, topup.NullString(o.TransactionID)
 	}
 	for _, l := range lines[:min(len(lines), maxNamed)] {
 		f.Lines = append(f.Lines, l.number)

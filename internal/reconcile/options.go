@@ -62,7 +62,8 @@ const (
 // Parameters are the names of the options in a query.
 func Parameters() []string {
 	return []string{
-		"name", "by", "columns", "ignore_columns", "no_header", "delimiter", "decimal", "dates", "timezone", "status", "charged", "not_charged",
+		"name", "by", "columns", "ignore_columns", "no_header", "delimiter", "decimal", "dates", "timezone", "status",
+		"charged", "not_charged",
 		"covers", "margin", "absent", "dry_run",
 	}
 }
@@ -109,7 +110,8 @@ func (p *parser) table(o *Options) {
 
 // status reads what words mean, and refuses one that is given two meanings.
 func (p *parser) status(o *Options) {
-	lists := map[string]*[]string{"charged": &o.Charged, "not_charged": &o.NotCharged, "reversed": &o.Reversed, "pending": &o.Pending}
+	lists := map[string]*[]string{"charged": &o.Charged, "not_charged": &o.NotCharged, "reversed": &o.Reversed,
+		"pending": &o.Pending}
 	if s := p.value("status"); s != "" {
 		pairs, err := table.Pairs(s)
 		for _, pair := range pairs {
@@ -227,7 +229,8 @@ func (p *parser) yes(name string) bool {
 	return s == "true"
 }
 
-const coversAllowed = "FROM..UNTIL, two times of RFC 3339 or two dates, of which the last is included, and none later than now"
+const coversAllowed = "FROM..UNTIL, two times of RFC 3339 or two dates, of which the last is included, and none " +
+	"later than now"
 
 // period reads FROM..UNTIL. A plus sign that was not escaped has become a space on the way.
 func (p *parser) period(s string, zone *time.Location, now time.Time) *Period {

@@ -28,7 +28,8 @@ func (j *job) distrust() string {
 	case len(j.s.doubts) > 0:
 		return notUnderstood
 	case j.renamed > 0:
-		return fmt.Sprintf("line %d calls an order of ours by another id: the statement's ids cannot be relied on", j.renamed)
+		return fmt.Sprintf("line %d calls an order of ours by another id: the statement's ids cannot be relied on",
+			j.renamed)
 	case j.wrong > j.right:
 		return "the statement's times are not those of our attempts"
 	case against > j.supports:
@@ -50,7 +51,8 @@ func (j *job) incomplete(but absence) string {
 	case !j.s.layout.has(ColumnID):
 		return "the statement has no column of our ids"
 	case lacking > 0:
-		return fmt.Sprintf("the statement is not complete: it lacks or denies %d orders that succeeded, such as %s", lacking, j.lack)
+		return fmt.Sprintf("the statement is not complete: it lacks or denies %d orders that succeeded, such as %s", lacking,
+			j.lack)
 	}
 	return ""
 }
@@ -62,7 +64,8 @@ func (j *job) silent(ctx context.Context, a absence) (why string, err error) {
 		return why, nil
 	}
 	if j.sum.Covers == nil || a.Attempts == 0 || !j.sum.Covers.holds(a.From, a.Until, j.s.opts.Margin) {
-		return fmt.Sprintf("its attempts, from %s to %s, are not covered with the margin", a.From.Format(time.RFC3339), a.Until.Format(time.RFC3339)), nil
+		return fmt.Sprintf("its attempts, from %s to %s, are not covered with the margin", a.From.Format(time.RFC3339),
+			a.Until.Format(time.RFC3339)), nil
 	}
 	if why, err = j.unread(ctx, a); err != nil || why != "" {
 		return why, err
@@ -114,10 +117,12 @@ func (j *job) cover(ctx context.Context) error {
 		j.sum.Covers = &Period{From: j.early.UTC(), Until: j.late.UTC()}
 	}
 	if j.sum.Covers == nil {
-		j.note("no time is covered: no two charges have the times of our attempts; orders that no line names are not looked at, unless covers is given")
+		j.note("no time is covered: no two charges have the times of our attempts; orders that no line names are not " +
+			"looked at, unless covers is given")
 	}
 	if j.wrong > 0 {
-		j.note(fmt.Sprintf("%d of %d charges have another time than our attempts, by more than the margin: are timezone and dates right?", j.wrong, j.wrong+j.right))
+		j.note(fmt.Sprintf("%d of %d charges have another time than our attempts, by more than the margin: are timezone "+
+			"and dates right?", j.wrong, j.wrong+j.right))
 	}
 	if !j.matched && j.stage.lines > 0 && j.s.layout.has(ColumnID) {
 		j.note("no line is of an order of ours" + j.s.idColumns())

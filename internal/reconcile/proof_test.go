@@ -41,7 +41,8 @@ func (s *shop) delivered(id string) {
 	d, err := s.journal.Details(s.t.Context(), topup.ID(id))
 	s.check(err)
 	for _, ev := range d.Events {
-		s.check(s.journal.RecordTry(s.t.Context(), ev, topup.Try{At: s.dawn, Status: new(200)}, topup.EventDelivered, time.Time{}))
+		s.check(s.journal.RecordTry(s.t.Context(), ev, topup.Try{At: s.dawn, Status: new(200)}, topup.EventDelivered,
+			time.Time{}))
 	}
 }
 
@@ -53,8 +54,8 @@ func between(from, until int) (ids []string) {
 	return ids
 }
 
-// TestAbsenceNeedsProof has a case for every statement that was once believed and did not prove what it seemed to. X was
-// charged, at noon; the statement hides it. It must stay unknown, with the reason.
+// TestAbsenceNeedsProof has a case for every statement that was once believed and did not prove what it seemed to. X
+// was charged, at noon; the statement hides it. It must stay unknown, with the reason.
 func TestAbsenceNeedsProof(t *testing.T) {
 	unknown := func(s *shop) { s.order("X", topup.StateUnknown, s.at(day/2)) }
 	wide := "&covers=%s"
@@ -63,7 +64,8 @@ func TestAbsenceNeedsProof(t *testing.T) {
 		set         func(*shop)
 		why         string
 	}{
-		{"its neighbour is missing too", "", func(s *shop) { unknown(s); delete(s.lines, "DAY-072") }, "it is not complete: it lacks or denies 1 orders"},
+		{"its neighbour is missing too", "", func(s *shop) { unknown(s); delete(s.lines, "DAY-072") },
+			"it is not complete: it lacks or denies 1 orders"},
 		{"an hour is missing", "", func(s *shop) {
 			unknown(s)
 			maps.DeleteFunc(s.lines, func(id, _ string) bool { return slices.Contains(between(12, 13), id) })
@@ -102,7 +104,12 @@ func TestAbsenceNeedsProof(t *testing.T) {
 				s.edit(id, "Aprobado", "Reversado")
 			}
 		}, "it is not complete: it lacks or denies 1 orders"},
-		{"a status that nobody knows", "", func(s *shop) { unknown(s); s.lines["X"] = s.charge("X", s.at(day/2)); s.edit("X", "Aprobado", "1") },
+		{"a status that nobody knows", "", func(s *shop) {
+			unknown(s)
+			s.lines["X"] = s.charge("X", s.at(day/2))
+			s.edit("X",
+				"Aprobado", "1")
+		},
 			"line 146 says what cannot be read"},
 		{"it stands under the id of an order that was sold", "", func(s *shop) {
 			unknown(s)
@@ -120,7 +127,8 @@ func TestAbsenceNeedsProof(t *testing.T) {
 		{"it stands under the id of another order in doubt, and its line alone does not say the phone", "", func(s *shop) {
 			unknown(s)
 			s.order("D", topup.StateUnknown, s.at(day/2))
-			s.extra = []string{strings.NewReplacer(",X,", ",D,", "5537686660", "55376*****").Replace(s.charge("X", s.at(day/2)))}
+			s.extra = []string{strings.NewReplacer(",X,", ",D,", "5537686660",
+				"55376*****").Replace(s.charge("X", s.at(day/2)))}
 		}, "line 146, a charge that no order claims"},
 		{"it stands before the header, and cannot be read", "", func(s *shop) {
 			unknown(s)
@@ -148,7 +156,8 @@ func TestAbsenceNeedsProof(t *testing.T) {
 		{"a margin of nothing, and minutes only in some lines", "&margin=0s&timezone=UTC", func(s *shop) {
 			s.order("X", topup.StateUnknown, s.at(day/2+30*time.Second))
 			y := s.charge("Y", s.at(day/2-time.Second))
-			s.extra = []string{strings.NewReplacer(y[:len("2006-01-02T15:04:05Z")], s.at(day/2).Format("2006-01-02 15:04"), "5537686660", "5512345678").Replace(y)}
+			s.extra = []string{strings.NewReplacer(y[:len("2006-01-02T15:04:05Z")], s.at(day/2).Format("2006-01-02 15:04"),
+				"5537686660", "5512345678").Replace(y)}
 		}, "line 146, a charge that no order claims"},
 		{"a margin of nothing, and whole hours", "&margin=0s&timezone=UTC" + wide, func(s *shop) {
 			s.order("X", topup.StateUnknown, s.at(day/2+30*time.Minute))
@@ -167,7 +176,8 @@ func TestAbsenceNeedsProof(t *testing.T) {
 		{"more than a hundred lines of one id", "", func(s *shop) {
 			unknown(s)
 			for i := range 150 {
-				other := strings.ReplaceAll(s.charge(fmt.Sprint("N", i), s.at(0)), fmt.Sprintf(",N%d,5537686660", i), ",0,5512345678")
+				other := strings.ReplaceAll(s.charge(fmt.Sprint("N", i), s.at(0)), fmt.Sprintf(",N%d,5537686660", i),
+					",0,5512345678")
 				if i == 120 {
 					other = strings.ReplaceAll(s.charge("X", s.at(day/2)), ",X,", ",0,")
 				}
@@ -177,7 +187,8 @@ func TestAbsenceNeedsProof(t *testing.T) {
 		{"more lines of one id than are held in memory", "", func(s *shop) {
 			unknown(s)
 			for i := range 10_100 {
-				other := strings.ReplaceAll(s.charge(fmt.Sprint("N", i), s.at(0)), fmt.Sprintf(",N%d,5537686660", i), ",0,5512345678")
+				other := strings.ReplaceAll(s.charge(fmt.Sprint("N", i), s.at(0)), fmt.Sprintf(",N%d,5537686660", i),
+					",0,5512345678")
 				if i == 10_050 {
 					other = strings.ReplaceAll(s.charge("X", s.at(day/2)), ",X,", ",0,")
 				}
@@ -210,16 +221,20 @@ func TestAbsenceNeedsProof(t *testing.T) {
 			t.Parallel()
 			s := newShop(t)
 			c.set(s)
-			query := strings.NewReplacer("%s", s.at(-72*time.Hour).Format(time.RFC3339)+".."+s.at(47*time.Hour).Format(time.RFC3339),
-				"%n", s.at(day/2-time.Minute).Format(time.RFC3339)+".."+s.at(day).Format(time.RFC3339)).Replace("absent=failed" + c.query)
+			query := strings.NewReplacer("%s", s.at(-72*time.Hour).Format(time.RFC3339)+".."+
+				s.at(47*time.Hour).Format(time.RFC3339),
+				"%n", s.at(day/2-time.Minute).Format(time.RFC3339)+".."+s.at(day).Format(time.RFC3339)).Replace("absent=failed" +
+				c.query)
 			if strings.HasSuffix(c.query, "%n") {
 				query += "&margin=0s"
 			}
 			found, sum := s.reconcile(query)
 			held := func(f string) bool {
-				return strings.HasPrefix(f, "unknown_held X ") && strings.Contains(f, strings.Replace(c.why, "it is not", "the statement is not", 1))
+				return strings.HasPrefix(f, "unknown_held X ") && strings.Contains(f, strings.Replace(c.why, "it is not",
+					"the statement is not", 1))
 			}
-			if !slices.ContainsFunc(found, held) || s.state("X") != topup.StateUnknown || sum.Settled[topup.ResolvedFailed] != 0 {
+			if !slices.ContainsFunc(found, held) || s.state("X") != topup.StateUnknown ||
+				sum.Settled[topup.ResolvedFailed] != 0 {
 				t.Errorf("X is %s; want it held because %s\n%s", s.state("X"), c.why, strings.Join(found, "\n"))
 			}
 		})
@@ -234,14 +249,16 @@ type meanwhile struct {
 
 func (m meanwhile) Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error) {
 	if id == "X" {
-		_, _, err := m.s.journal.Resolve(ctx, id, topup.Resolution{Outcome: topup.ResolvedResend, Reason: "r", By: "b"}, m.s.at(day+time.Hour))
+		_, _, err := m.s.journal.Resolve(ctx, id, topup.Resolution{Outcome: topup.ResolvedResend, Reason: "r", By: "b"},
+			m.s.at(day+time.Hour))
 		m.s.check(err)
 		m.s.attempt("X", 1, topup.StateUnknown, m.s.at(day+2*time.Hour))
 	}
 	return m.Resolver.Resolve(ctx, id, r)
 }
 
-// TestAnotherAttempt: what is settled is the attempt that was looked at. An order that was sent again meanwhile is held.
+// TestAnotherAttempt: what is settled is the attempt that was looked at. An order that was sent again meanwhile is
+// held.
 func TestAnotherAttempt(t *testing.T) {
 	for name, charged := range map[string]bool{"absent": false, "found": true} {
 		t.Run(name, func(t *testing.T) {
@@ -254,7 +271,8 @@ func TestAnotherAttempt(t *testing.T) {
 			s.resolver = meanwhile{s.resolver, s}
 			found, _ := s.reconcile("absent=failed")
 			held := func(f string) bool {
-				return strings.HasPrefix(f, "unknown_held X ") && strings.Contains(f, "the decision is about attempt 1, and the latest one is 2")
+				return strings.HasPrefix(f, "unknown_held X ") && strings.Contains(f,
+					"the decision is about attempt 1, and the latest one is 2")
 			}
 			if s.state("X") != topup.StateUnknown || s.state("Y") != topup.StateFailed || !slices.ContainsFunc(found, held) {
 				t.Errorf("X is %s, Y is %s\n%s", s.state("X"), s.state("Y"), strings.Join(found, "\n"))
@@ -411,7 +429,8 @@ func TestDisputes(t *testing.T) {
 			for d, err := range s.journal.Export(t.Context(), journal.Filter{Disputed: true}, journal.Parts{Attempts: true}) {
 				s.check(err)
 				disputed = append(disputed, d.ID)
-				if len(d.Disputes) != 1 || !strings.Contains(d.Disputes[0].Evidence, sum.SHA256) || !strings.HasPrefix(d.Disputes[0].RaisedBy, "reconcile, run by ana") {
+				if len(d.Disputes) != 1 || !strings.Contains(d.Disputes[0].Evidence, sum.SHA256) ||
+					!strings.HasPrefix(d.Disputes[0].RaisedBy, "reconcile, run by ana") {
 					t.Errorf("%s: %+v", d.ID, d.Disputes)
 				}
 			}
@@ -436,7 +455,8 @@ func TestMatching(t *testing.T) {
 	found, sum := s.reconcile("absent=failed")
 	want := []string{
 		"missing_here VX we know no such order",
-		"unknown_held X no line charges it; a charge of the same phone, amount and time that no order claims: line 146 (AUTH-X); " +
+		"unknown_held X no line charges it; a charge of the same phone, amount and time that no order claims: line 146 " +
+			"(AUTH-X); " +
 			"held: line 2 calls an order of ours by another id: the statement's ids cannot be relied on",
 	}
 	if diff := cmp.Diff(want, found); diff != "" || sum.Matched != 144 || s.state("X") != topup.StateUnknown {
@@ -457,7 +477,8 @@ func TestNoneOfOurIDs(t *testing.T) {
 	found, sum := s.reconcile("absent=failed")
 	notes := slices.DeleteFunc(sum.Notes, func(n string) bool { return !strings.Contains(n, "Folio") })
 	if len(notes) != 1 || !slices.ContainsFunc(found, func(f string) bool {
-		return strings.HasPrefix(f, "unknown_held X no line charges it; a charge of the same phone, amount and time that no order claims: line 2 (482913); held: ")
+		return strings.HasPrefix(f, "unknown_held X no line charges it; a charge of the same phone, amount and time that "+
+			"no order claims: line 2 (482913); held: ")
 	}) {
 		t.Errorf("%s\n%s", strings.Join(sum.Notes, "\n"), strings.Join(found, "\n"))
 	}

@@ -100,15 +100,16 @@ func (s *story) run(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = reconcile.New(s.book, s.orders, quiet).WithDisputes(s.w).Run(context.Background(), read, func(r reconcile.Result) error {
-			if f := r.Finding; f != nil && i == 0 {
-				s.findings = append(s.findings, fmt.Sprintf("%s %s %s", f.Class, f.ID, f.Detail))
-			}
-			if r.Summary != nil && i == 0 {
-				s.sum = *r.Summary
-			}
-			return nil
-		})
+		err = reconcile.New(s.book, s.orders, quiet).WithDisputes(s.w).Run(context.Background(), read,
+			func(r reconcile.Result) error {
+				if f := r.Finding; f != nil && i == 0 {
+					s.findings = append(s.findings, fmt.Sprintf("%s %s %s", f.Class, f.ID, f.Detail))
+				}
+				if r.Summary != nil && i == 0 {
+					s.sum = *r.Summary
+				}
+				return nil
+			})
 		if err != nil {
 			t.Fatalf("%v\n%s", err, s)
 		}
@@ -132,7 +133,8 @@ func (s *story) wrong() (list []*life) {
 }
 
 func (s *story) String() string {
-	return fmt.Sprintf("%s\n%s\n%v\n%+v\n%s\n%s", strings.Join(s.f.done, ", then: "), s.f.options.Encode(), s.refused, s.sum, strings.Join(s.findings, "\n"), s.text)
+	return fmt.Sprintf("%s\n%s\n%v\n%+v\n%s\n%s", strings.Join(s.f.done, ", then: "), s.f.options.Encode(), s.refused,
+		s.sum, strings.Join(s.findings, "\n"), s.text)
 }
 
 func seedOf(t *testing.T) uint64 {
@@ -145,8 +147,8 @@ func seedOf(t *testing.T) uint64 {
 	return seed
 }
 
-// TestNeverWrong: whatever is done to a statement, no order is settled against the vendor's ledger. What is not tested is
-// what nobody can see: see deniable and credible.
+// TestNeverWrong: whatever is done to a statement, no order is settled against the vendor's ledger. What is not tested
+// is what nobody can see: see deniable and credible.
 func TestNeverWrong(t *testing.T) {
 	seed := seedOf(t)
 	var settled [3]atomic.Int64
@@ -184,7 +186,8 @@ func TestNeverWrongOverSQLite(t *testing.T) {
 	seed := seedOf(t)
 	folder := t.TempDir()
 	path := filepath.Join(folder, "recarga.db")
-	j, err := journal.Open(t.Context(), "sqlite:"+path, journal.WithArchive(archive.Folder(filepath.Join(folder, "archive"))))
+	j, err := journal.Open(t.Context(), "sqlite:"+path,
+		journal.WithArchive(archive.Folder(filepath.Join(folder, "archive"))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +214,8 @@ func TestNeverWrongOverSQLite(t *testing.T) {
 				t.Fatal(err)
 			}
 			o.settled = map[topup.State]topup.ResolvedAs{
-				topup.StateSucceeded: topup.ResolvedSucceeded, topup.StateFailed: topup.ResolvedFailed, topup.StateRetrying: topup.ResolvedResend,
+				topup.StateSucceeded: topup.ResolvedSucceeded, topup.StateFailed: topup.ResolvedFailed,
+				topup.StateRetrying: topup.ResolvedResend,
 			}[now.State]
 			if o.settled != "" {
 				settled++
@@ -262,10 +266,12 @@ func insert(t *testing.T, path string, worlds []*world) {
 			if o.State == topup.StateUnknown {
 				doubts = o.Attempts
 			}
-			exec(sqlOrder, string(o.ID), string(o.State), o.Phone.Digits(), int64(o.Amount), o.Attempt, doubts, o.TransactionID, o.Reference, o.AuthCode,
+			exec(sqlOrder, string(o.ID), string(o.State), o.Phone.Digits(), int64(o.Amount), o.Attempt, doubts, o.TransactionID,
+				o.Reference, o.AuthCode,
 				o.From.UnixMicro(), o.Until.UnixMicro(), finished)
 			for i, a := range o.attempts {
-				exec(sqlAttempt, string(o.ID), i+1, a.at.UnixMicro(), a.giveUp.UnixMicro(), a.finished.UnixMicro(), string(a.outcome))
+				exec(sqlAttempt, string(o.ID), i+1, a.at.UnixMicro(), a.giveUp.UnixMicro(), a.finished.UnixMicro(),
+					string(a.outcome))
 			}
 		}
 	}
@@ -282,7 +288,8 @@ func TestWholeSettlesAll(t *testing.T) {
 		s := round(t, seed, n, true)
 		for _, o := range s.w.orders {
 			held := o.State == topup.StateUnknown && (o.charges > 0 || !s.w.odd)
-			if held || o.settled == topup.ResolvedSucceeded && o.charges == 0 || o.settled != topup.ResolvedSucceeded && o.settled != "" && o.charges > 0 {
+			if held || o.settled == topup.ResolvedSucceeded && o.charges == 0 || o.settled != topup.ResolvedSucceeded &&
+				o.settled != "" && o.charges > 0 {
 				t.Fatalf("round %d of seed %d: %s\n%s", n, seed, s.w.story(o), s)
 			}
 		}

@@ -41,7 +41,8 @@ type Resolver interface {
 	Hold(ctx context.Context, id topup.ID, h topup.Hold) (topup.Order, error)
 }
 
-// Disputer marks final orders that the statement contradicts: journal.Journal. The same evidence again changes nothing.
+// Disputer marks final orders that the statement contradicts: journal.Journal. The same evidence again changes
+// nothing.
 type Disputer interface {
 	Dispute(ctx context.Context, id topup.ID, d topup.Dispute, now time.Time) (topup.Order, error)
 }
@@ -120,7 +121,8 @@ func notes(l layout) []string {
 		column Column
 		text   string
 	}{
-		{ColumnID, noIDs(l) + "lines are matched by the distributor's alone, and no unknown order can be found or be absent"},
+		{ColumnID, noIDs(l) + "lines are matched by the distributor's alone, and no unknown order can be found or be " +
+			"absent"},
 		{ColumnAmount, "no column holds the amount in MXN: amounts are not compared"},
 		{ColumnTime, "no column holds the time: what the statement covers is not known, unless it is given with covers"},
 		{ColumnPhone, "no column holds the phone: phones are not compared"},
@@ -161,11 +163,13 @@ func noIDs(l layout) string {
 func (r *reader) doubts() []string {
 	list := []string{}
 	for _, name := range r.table.NotUnderstood() {
-		list = append(list, fmt.Sprintf("column %s: say what it holds with columns, or that it says nothing with ignore_columns",
+		list = append(list, fmt.Sprintf(
+			"column %s: say what it holds with columns, or that it says nothing with ignore_columns",
 			strings.TrimPrefix(name, "column ")))
 	}
 	if r.strange > 0 {
-		list = append(list, fmt.Sprintf("%d lines with words that are not known, such as %s: say what they mean with status, as in %s=charged",
+		list = append(list, fmt.Sprintf(
+			"%d lines with words that are not known, such as %s: say what they mean with status, as in %s=charged",
 			r.strange, strings.Join(r.unknown, ", "), r.unknown[0]))
 	}
 	if r.neither != "" {
@@ -183,7 +187,8 @@ func (s *Statement) source() string {
 }
 
 func (s *Statement) judging() judging {
-	return judging{source: s.source(), slop: s.opts.Margin + s.stage.times.unit(), amounts: s.stage.amounts, phones: s.stage.phones}
+	return judging{source: s.source(), slop: s.opts.Margin + s.stage.times.unit(), amounts: s.stage.amounts,
+		phones: s.stage.phones}
 }
 
 // Run reconciles the statement and calls emit for every finding, now and then with the progress, and at
@@ -196,7 +201,8 @@ func (s *Statement) judging() judging {
 func (r *Reconciler) Run(ctx context.Context, s *Statement, emit func(Result) error) error {
 	j := &job{r: r, s: s, stage: s.stage, emit: emit, lastly: time.Now(), judging: s.judging(), sum: Summary{
 		Statement: s.opts.Name, SHA256: s.sha256, Lines: s.stage.lines, Columns: s.layout.names(), Charged: s.stage.charges,
-		Findings: map[Class]int64{}, Settled: map[topup.ResolvedAs]int64{}, DryRun: s.opts.DryRun, Notes: s.notes, NotUnderstood: s.doubts,
+		Findings: map[Class]int64{}, Settled: map[topup.ResolvedAs]int64{}, DryRun: s.opts.DryRun, Notes: s.notes,
+		NotUnderstood: s.doubts,
 	}}
 	for _, step := range []func(context.Context) error{
 		j.badLines, j.unnamed, j.adopt, j.compare, j.cover, j.missing, j.decided, j.absent,

@@ -62,13 +62,15 @@ func newShop(t *testing.T) *shop {
 func emptyShop(t *testing.T) *shop {
 	t.Helper()
 	folder := t.TempDir()
-	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(folder, "recarga.db"), journal.WithArchive(archive.Folder(filepath.Join(folder, "archive"))))
+	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(folder, "recarga.db"),
+		journal.WithArchive(archive.Folder(filepath.Join(folder, "archive"))))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = j.Close() })
 	return &shop{
-		t: t, journal: j, dawn: time.Now().UTC().Truncate(24 * time.Hour).Add(-48 * time.Hour), lines: map[string]string{}, head: head,
+		t: t, journal: j, dawn: time.Now().UTC().Truncate(24 * time.Hour).Add(
+			-48 * time.Hour), lines: map[string]string{}, head: head,
 		clock: time.RFC3339, resolver: producer.New(j, noWaker{}, slog.New(slog.DiscardHandler)),
 	}
 }
@@ -96,7 +98,8 @@ func (s *shop) order(id string, state topup.State, at time.Time) {
 
 func (s *shop) accept(id string, phone topup.Phone, amount topup.Amount, at time.Time) {
 	s.t.Helper()
-	_, _, err := s.journal.Accept(s.t.Context(), topup.Request{ID: topup.ID(id), Caller: "shop", Phone: phone, Product: "MOVISTAR_TAE", Amount: amount}, at)
+	_, _, err := s.journal.Accept(s.t.Context(),
+		topup.Request{ID: topup.ID(id), Caller: "shop", Phone: phone, Product: "MOVISTAR_TAE", Amount: amount}, at)
 	s.check(err)
 }
 
@@ -111,7 +114,8 @@ func (s *shop) attempt(id string, before int, state topup.State, at time.Time) {
 	settle := topup.Settlement{ID: o.ID, Number: o.AttemptCount, State: state}
 	switch state {
 	case topup.StateSucceeded:
-		settle.Result = topup.Result{Outcome: topup.OutcomeApproved, Code: "00", TransactionID: "TXN-" + id, Reference: "RRN-" + id, AuthCode: "AUTH-" + id}
+		settle.Result = topup.Result{Outcome: topup.OutcomeApproved, Code: "00", TransactionID: "TXN-" + id,
+			Reference: "RRN-" + id, AuthCode: "AUTH-" + id}
 	case topup.StateFailed:
 		settle.Reason, settle.Result = topup.ReasonDeclined, topup.Result{Outcome: topup.OutcomeDeclined, Code: "51"}
 	case topup.StateRetrying:
@@ -167,15 +171,16 @@ func (s *shop) reconcileText(statement io.Reader, query string) ([]string, recon
 	quiet := slog.New(slog.DiscardHandler)
 	var findings []string
 	var sum *reconcile.Summary
-	err = reconcile.New(s.journal, s.resolver, quiet).WithDisputes(s.journal).Run(s.t.Context(), read, func(r reconcile.Result) error {
-		if f := r.Finding; f != nil {
-			findings = append(findings, fmt.Sprintf("%s %s %s", f.Class, f.ID, f.Detail))
-		}
-		if r.Summary != nil {
-			sum = r.Summary
-		}
-		return nil
-	})
+	err = reconcile.New(s.journal, s.resolver, quiet).WithDisputes(s.journal).Run(s.t.Context(), read,
+		func(r reconcile.Result) error {
+			if f := r.Finding; f != nil {
+				findings = append(findings, fmt.Sprintf("%s %s %s", f.Class, f.ID, f.Detail))
+			}
+			if r.Summary != nil {
+				sum = r.Summary
+			}
+			return nil
+		})
 	s.check(err)
 	if sum == nil {
 		s.t.Fatal("no summary")
@@ -208,7 +213,8 @@ func TestFindings(t *testing.T) {
 	}{
 		{"all agree", "", func(s *shop) {}, nil, ""},
 		{"unknown, found", "", charged, []string{"unknown_found X line 146: charged as TXN-X"}, topup.StateSucceeded},
-		{"unknown, found, dry run", "dry_run=true", charged, []string{"unknown_found X line 146: charged as TXN-X"}, topup.StateUnknown},
+		{"unknown, found, dry run", "dry_run=true", charged, []string{"unknown_found X line 146: charged as TXN-X"},
+			topup.StateUnknown},
 		{"unknown, another amount", "", func(s *shop) { charged(s); s.edit("X", "10.00", "20.00") },
 			[]string{"unknown_held X charged, and the amount differs: 10 here, 20 there"}, topup.StateUnknown},
 		{"unknown, another phone", "", func(s *shop) { charged(s); s.edit("X", "5537686660", "5512345678") },
@@ -224,7 +230,8 @@ func TestFindings(t *testing.T) {
 			s.extra = []string{again, strings.ReplaceAll(again, "Aprobado", "Reversado")}
 		}, []string{"unknown_found X line 146: charged as TXN-X"}, topup.StateSucceeded},
 		{"unknown, the line is there twice", "", func(s *shop) { charged(s); s.extra = []string{s.lines["X"]} },
-			[]string{"repeated_line X 2 lines of one charge", "unknown_found X line 146: charged as TXN-X"}, topup.StateSucceeded},
+			[]string{"repeated_line X 2 lines of one charge",
+				"unknown_found X line 146: charged as TXN-X"}, topup.StateSucceeded},
 		{"unknown, charged and reversed elsewhere", "", func(s *shop) {
 			charged(s)
 			s.extra = []string{strings.NewReplacer("TXN-X", "REV-X", "Aprobado", "Reversado").Replace(s.lines["X"])}
@@ -237,31 +244,38 @@ func TestFindings(t *testing.T) {
 		{"absent, hold", "", unknown, []string{held + "absent=hold"}, topup.StateUnknown},
 		{"absent, failed", absent, unknown, []string{"unknown_absent X no line charges it"}, topup.StateFailed},
 		{"absent, resend", "absent=resend", unknown, []string{"unknown_absent X no line charges it"}, topup.StateRetrying},
-		{"absent, dry run", absent + "&dry_run=true", unknown, []string{"unknown_absent X no line charges it"}, topup.StateUnknown},
+		{"absent, dry run", absent + "&dry_run=true", unknown, []string{"unknown_absent X no line charges it"},
+			topup.StateUnknown},
 		{"declined", absent, func(s *shop) { charged(s); s.edit("X", "Aprobado", "Rechazado") },
 			[]string{`unknown_absent X line 146 says "Rechazado" (declined)`}, topup.StateFailed},
 		{"reversed, hold", "", func(s *shop) { charged(s); s.edit("X", "Aprobado", "Reversado") },
 			[]string{`unknown_held X line 146 says "Reversado" (reversed); held: absent=hold`}, topup.StateUnknown},
 		{"absent, two attempts", absent, func(s *shop) {
 			unknown(s)
-			_, _, err := s.journal.Resolve(s.t.Context(), "X", topup.Resolution{Outcome: topup.ResolvedResend, Reason: "r", By: "b"}, s.at(day/2+3*time.Minute))
+			_, _, err := s.journal.Resolve(s.t.Context(), "X",
+				topup.Resolution{Outcome: topup.ResolvedResend, Reason: "r", By: "b"}, s.at(day/2+3*time.Minute))
 			s.check(err)
 			s.attempt("X", 1, topup.StateUnknown, s.at(day/2+4*time.Minute))
 		}, []string{"unknown_absent X no line charges it"}, topup.StateFailed},
 		{"absent, the second attempt is after the statement", absent, func(s *shop) {
 			unknown(s)
-			_, _, err := s.journal.Resolve(s.t.Context(), "X", topup.Resolution{Outcome: topup.ResolvedResend, Reason: "r", By: "b"}, s.at(day/2+3*time.Minute))
+			_, _, err := s.journal.Resolve(s.t.Context(), "X",
+				topup.Resolution{Outcome: topup.ResolvedResend, Reason: "r", By: "b"}, s.at(day/2+3*time.Minute))
 			s.check(err)
 			s.attempt("X", 1, topup.StateUnknown, s.at(day+time.Hour))
 		}, []string{held + "its attempts, from "}, topup.StateUnknown},
-		{"absent, nearer the end than the margin", absent, func(s *shop) { s.order("X", topup.StateUnknown, s.at(day-40*time.Minute)) },
+		{"absent, nearer the end than the margin", absent,
+			func(s *shop) { s.order("X", topup.StateUnknown, s.at(day-40*time.Minute)) },
 			[]string{held + "its attempts, from "}, topup.StateUnknown},
-		{"absent, a smaller margin", absent + "&margin=5m", func(s *shop) { s.order("X", topup.StateUnknown, s.at(day-40*time.Minute)) },
+		{"absent, a smaller margin", absent + "&margin=5m",
+			func(s *shop) { s.order("X", topup.StateUnknown, s.at(day-40*time.Minute)) },
 			[]string{"unknown_absent X no line charges it"}, topup.StateFailed},
-		{"absent, long after the statement", absent, func(s *shop) { s.order("X", topup.StateUnknown, s.at(day+6*time.Hour)) }, nil, topup.StateUnknown},
+		{"absent, long after the statement", absent,
+			func(s *shop) { s.order("X", topup.StateUnknown, s.at(day+6*time.Hour)) }, nil, topup.StateUnknown},
 		{"absent, a stretched statement", absent, func(s *shop) {
 			s.order("X", topup.StateUnknown, s.at(day+6*time.Hour))
-			s.edit("DAY-000", s.at(time.Second).Format(time.RFC3339), s.at(day+20*time.Hour).Format(time.RFC3339)) // a time that was misread
+			// a time that was misread
+			s.edit("DAY-000", s.at(time.Second).Format(time.RFC3339), s.at(day+20*time.Hour).Format(time.RFC3339))
 		}, nil, topup.StateUnknown},
 		{"absent, another time zone", absent + "&covers=%s", func(s *shop) {
 			unknown(s)
@@ -281,28 +295,38 @@ func TestFindings(t *testing.T) {
 			held + "the statement is not complete: it lacks or denies 2 orders that succeeded, such as DAY-010",
 		}, topup.StateUnknown},
 		{"absent, a bad line has its id", absent, func(s *shop) { unknown(s); s.extra = []string{"X,\n"} },
-			[]string{"bad_line  2 values, the header has 7", held + "line 146, which cannot be read, has its id"}, topup.StateUnknown},
+			[]string{"bad_line  2 values, the header has 7",
+				held + "line 146, which cannot be read, has its id"}, topup.StateUnknown},
 		{"absent, a bad line without its id", absent, func(s *shop) { unknown(s); s.extra = []string{"?,1440.00\n"} },
-			[]string{"bad_line  2 values, the header has 7", held + "what cannot be read may be its charge: 1 lines"}, topup.StateUnknown},
-		{"absent, a stranger may be its charge", absent, func(s *shop) { unknown(s); s.extra = []string{s.charge("Y", s.at(day/2))} },
-			[]string{"missing_here Y we know no such order", "unknown_held X no line charges it; a charge of the same phone, amount and time " +
-				"that no order claims: line 146 (TXN-Y); held: line 146, a charge that no order claims, may be its charge"}, topup.StateUnknown},
+			[]string{"bad_line  2 values, the header has 7",
+				held + "what cannot be read may be its charge: 1 lines"}, topup.StateUnknown},
+		{"absent, a stranger may be its charge", absent,
+			func(s *shop) { unknown(s); s.extra = []string{s.charge("Y", s.at(day/2))} },
+			[]string{"missing_here Y we know no such order",
+				"unknown_held X no line charges it; a charge of the same phone, amount and time " +
+					"that no order claims: line 146 (TXN-Y); held: line 146, a charge that no order claims, may be its charge"},
+			topup.StateUnknown},
 		{"absent, a stranger's charge of another amount", absent, func(s *shop) {
 			unknown(s)
 			s.extra = []string{strings.ReplaceAll(s.charge("Y", s.at(day/2)), "10.00", "30.00")}
-		}, []string{"missing_here Y we know no such order", held + "line 146, a charge that no order claims, may be its charge"}, topup.StateUnknown},
+		}, []string{"missing_here Y we know no such order", held +
+			"line 146, a charge that no order claims, may be its charge"}, topup.StateUnknown},
 		{"absent, a stranger's charge of another phone and time", absent, func(s *shop) {
 			unknown(s)
 			s.extra = []string{strings.ReplaceAll(s.charge("Y", s.at(time.Hour)), "5537686660", "5512345678")}
 		}, []string{"missing_here Y we know no such order", "unknown_absent X no line charges it"}, topup.StateFailed},
-		{"absent, a stranger's charge of its phone at another time", absent, func(s *shop) { unknown(s); s.extra = []string{s.charge("Y", s.at(time.Hour))} },
-			[]string{"missing_here Y we know no such order", held + "line 146, a charge that no order claims, may be its charge"}, topup.StateUnknown},
-		{"absent, covered by hand, and nothing after it", absent + "&covers=%s", func(s *shop) { s.order("X", topup.StateUnknown, s.at(day-40*time.Minute)) },
+		{"absent, a stranger's charge of its phone at another time", absent,
+			func(s *shop) { unknown(s); s.extra = []string{s.charge("Y", s.at(time.Hour))} },
+			[]string{"missing_here Y we know no such order",
+				held + "line 146, a charge that no order claims, may be its charge"}, topup.StateUnknown},
+		{"absent, covered by hand, and nothing after it", absent + "&covers=%s",
+			func(s *shop) { s.order("X", topup.StateUnknown, s.at(day-40*time.Minute)) },
 			[]string{held + "fewer than 3 orders that the distributor approved lie after it"}, topup.StateUnknown},
 		{"absent, in a smaller time than the statement's", absent + "&covers=%s", func(s *shop) {
 			unknown(s)
 			delete(s.lines, "DAY-143")
-		}, []string{"missing_there DAY-143 ", held + "the statement is not complete: it lacks or denies 1 orders"}, topup.StateUnknown},
+		}, []string{"missing_there DAY-143 ", held +
+			"the statement is not complete: it lacks or denies 1 orders"}, topup.StateUnknown},
 
 		{"failed, and charged", "", func(s *shop) {
 			s.order("X", topup.StateFailed, s.at(day/2))
@@ -311,24 +335,29 @@ func TestFindings(t *testing.T) {
 		{"retrying, and charged", "", func(s *shop) {
 			s.order("X", topup.StateRetrying, s.at(day/2))
 			s.lines["X"] = s.charge("X", s.at(day/2))
-		}, []string{"unknown_found X we called it retrying; it is not sent again; line 146: charged as TXN-X"}, topup.StateSucceeded},
+		}, []string{"unknown_found X we called it retrying; it is not sent again; line 146: charged as TXN-X"},
+			topup.StateSucceeded},
 		{"retrying, and charged, tried only", "dry_run=true", func(s *shop) {
 			s.order("X", topup.StateRetrying, s.at(day/2))
 			s.lines["X"] = s.charge("X", s.at(day/2))
-		}, []string{"unknown_found X we called it retrying; it is not sent again; line 146: charged as TXN-X"}, topup.StateRetrying},
+		}, []string{"unknown_found X we called it retrying; it is not sent again; line 146: charged as TXN-X"},
+			topup.StateRetrying},
 		{"retrying, and charged with another amount", "", func(s *shop) {
 			s.order("X", topup.StateRetrying, s.at(day/2))
 			s.lines["X"] = strings.ReplaceAll(s.charge("X", s.at(day/2)), ",10.00,", ",20.00,")
-		}, []string{"unknown_held X we called it retrying; it is not sent again; charged, and the amount differs: 10 here, 20 there"}, topup.StateUnknown},
+		}, []string{"unknown_held X we called it retrying; it is not sent again; charged, and the amount differs: 10 " +
+			"here, 20 there"}, topup.StateUnknown},
 		{"retrying, and charged at another time", "", func(s *shop) {
 			s.order("X", topup.StateRetrying, s.at(day/2))
 			s.lines["X"] = s.charge("X", s.at(3*day/4))
-		}, []string{"unknown_held X we called it retrying; it is not sent again; charged, and the time differs"}, topup.StateUnknown},
+		}, []string{"unknown_held X we called it retrying; it is not sent again; charged, and the time differs"},
+			topup.StateUnknown},
 		{"retrying, and charged, and a column that is not understood", "", func(s *shop) {
 			s.order("X", topup.StateRetrying, s.at(day/2))
 			s.lines["X"] = s.charge("X", s.at(day/2))
 			s.head = strings.Replace(head, "reference", "aplica_reverso", 1)
-		}, []string{"missing_here X we call it retrying, which says that no money moved; not held: not all of the statement is understood"}, topup.StateRetrying},
+		}, []string{"missing_here X we call it retrying, which says that no money moved; not held: not all of the " +
+			"statement is understood"}, topup.StateRetrying},
 		{"retrying, and declined", "", func(s *shop) {
 			s.order("X", topup.StateRetrying, s.at(day/2))
 			s.lines["X"] = strings.ReplaceAll(s.charge("X", s.at(day/2)), "Aprobado", "Rechazado")
@@ -336,7 +365,8 @@ func TestFindings(t *testing.T) {
 		{"queued, and charged", "", func(s *shop) {
 			s.accept("X", "5537686660", topup.Pesos(10), s.at(day/2))
 			s.lines["X"] = s.charge("X", s.at(day/2))
-		}, []string{"unknown_held X we called it queued; it is not sent again; charged, and it was never sent, as far as we know"}, topup.StateUnknown},
+		}, []string{"unknown_held X we called it queued; it is not sent again; charged, and it was never sent, as far as " +
+			"we know"}, topup.StateUnknown},
 		{"under way again, and charged before", "", func(s *shop) {
 			s.order("X", topup.StateRetrying, s.at(day/2))
 			s.attempt("X", 1, topup.StateSubmitting, s.at(3*day/4))
@@ -354,22 +384,33 @@ func TestFindings(t *testing.T) {
 			s.extra = []string{s.charge("Y", s.at(0)), strings.ReplaceAll(s.charge("Z", s.at(0)), "Aprobado", "Rechazado")}
 		},
 			[]string{"missing_here Y we know no such order"}, ""},
-		{"an id that cannot be ours", "", func(s *shop) { s.extra = []string{s.charge("no id", s.at(0))} }, []string{"missing_here no id we know no such order"}, ""},
-		{"sold, left out", "", func(s *shop) { delete(s.lines, "DAY-072") }, []string{"missing_there DAY-072 no line names it, nor its transaction"}, ""},
+		{"an id that cannot be ours", "", func(s *shop) { s.extra = []string{s.charge("no id", s.at(0))} },
+			[]string{"missing_here no id we know no such order"}, ""},
+		{"sold, left out", "", func(s *shop) { delete(s.lines, "DAY-072") },
+			[]string{"missing_there DAY-072 no line names it, nor its transaction"}, ""},
 		{"sold, left out near the end", "", func(s *shop) { delete(s.lines, "DAY-142") },
 			[]string{"missing_there DAY-142 no line names it, nor its transaction; it is near an end of what is covered"}, ""},
-		{"sold, left out, and in a bad line", "", func(s *shop) { s.lines["DAY-072"] = "DAY-072\n" }, []string{"bad_line  1 values, the header has 7"}, ""},
+		{"sold, left out, and in a bad line", "", func(s *shop) { s.lines["DAY-072"] = "DAY-072\n" },
+			[]string{"bad_line  1 values, the header has 7"}, ""},
 		{"sold, named by the transaction", "", func(s *shop) { s.edit("DAY-072", ",DAY-072,", ",,") }, nil, ""},
-		{"sold, named by the transaction, under another id", "", func(s *shop) { s.edit("DAY-072", ",DAY-072,5537686660,10.00", ",OTHER,5537686660,20.00") },
+		{"sold, named by the transaction, under another id", "", func(s *shop) {
+			s.edit("DAY-072",
+				",DAY-072,5537686660,10.00", ",OTHER,5537686660,20.00")
+		},
 			[]string{"amount_differs DAY-072 10 here, 20 there; the statement calls it OTHER"}, ""},
 		{"sold, named by the reference", "", func(s *shop) { s.edit("DAY-072", "TXN-DAY-072,DAY-072,", ",,") }, nil, ""},
 		{"sold, another order has its transaction", "", func(s *shop) { s.edit("DAY-072", ",DAY-072,", ",DAY-071,") },
 			[]string{"charged_twice DAY-071 2 charges", "missing_there DAY-072 no line names it"}, ""},
-		{"sold, reversed", "", func(s *shop) { s.edit("DAY-072", "Aprobado", "Reversado") }, []string{`not_charged DAY-072 line 74 says "Reversado" (reversed)`}, ""},
-		{"sold, charged and reversed", "", func(s *shop) { s.extra = []string{strings.ReplaceAll(s.lines["DAY-072"], "Aprobado", "Cancelada")} },
+		{"sold, reversed", "", func(s *shop) { s.edit("DAY-072", "Aprobado", "Reversado") },
+			[]string{`not_charged DAY-072 line 74 says "Reversado" (reversed)`}, ""},
+		{"sold, charged and reversed", "", func(s *shop) {
+			s.extra = []string{strings.ReplaceAll(s.lines["DAY-072"],
+				"Aprobado", "Cancelada")}
+		},
 			[]string{`not_charged DAY-072 line 146 says "Cancelada" (reversed)`}, ""},
 		{"sold, declined once and charged", "", func(s *shop) {
-			s.extra = []string{strings.NewReplacer("TXN-", "TXN-1-", "RRN-", "RRN-1-", "Aprobado", "Rechazado").Replace(s.lines["DAY-072"])}
+			s.extra = []string{strings.NewReplacer("TXN-", "TXN-1-", "RRN-", "RRN-1-", "Aprobado",
+				"Rechazado").Replace(s.lines["DAY-072"])}
 		}, nil, ""},
 		{"sold, charged twice and returned once", "", func(s *shop) {
 			again := strings.ReplaceAll(s.lines["DAY-072"], "TXN-DAY", "TXN-2-DAY")
@@ -377,14 +418,17 @@ func TestFindings(t *testing.T) {
 		}, nil, ""},
 		{"sold, another transaction", "", func(s *shop) { s.edit("DAY-072", "TXN-DAY", "TXN-2-DAY") },
 			[]string{"transaction_differs DAY-072 TXN-DAY-072 here, TXN-2-DAY-072 there"}, ""},
-		{"sold, another amount and phone", "", func(s *shop) { s.edit("DAY-072", "5537686660,10.00", "+52 55 1234 5678,9.99") },
-			[]string{"amount_differs DAY-072 10 here, 9.99 there", "phone_differs DAY-072 5537686660 here, 5512345678 there"}, ""},
+		{"sold, another amount and phone", "",
+			func(s *shop) { s.edit("DAY-072", "5537686660,10.00", "+52 55 1234 5678,9.99") },
+			[]string{"amount_differs DAY-072 10 here, 9.99 there", "phone_differs DAY-072 5537686660 here, 5512345678 there"},
+			""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := newShop(t)
 			c.set(s)
-			query := strings.ReplaceAll(c.query, "%s", s.at(-time.Hour).Format(time.RFC3339)+".."+s.at(day+time.Hour).Format(time.RFC3339))
+			query := strings.ReplaceAll(c.query, "%s", s.at(-time.Hour).Format(time.RFC3339)+".."+
+				s.at(day+time.Hour).Format(time.RFC3339))
 			got, sum := s.reconcile(query)
 			begins := slices.EqualFunc(c.want, got, func(want, got string) bool { return strings.HasPrefix(got, want) })
 			if !begins {
@@ -415,13 +459,15 @@ func TestTotals(t *testing.T) {
 	s.lines["X"] = s.charge("X", s.at(day/2))
 	_, sum := s.reconcile("name=a.csv&by=ana")
 	want := reconcile.Total{Count: 145, Amount: topup.Pesos(1450)}
-	if !sum.Agrees || sum.Charged != want || sum.Sold != want || sum.Matched != 144 || sum.Settled[topup.ResolvedSucceeded] != 1 {
+	if !sum.Agrees || sum.Charged != want || sum.Sold != want || sum.Matched != 144 ||
+		sum.Settled[topup.ResolvedSucceeded] != 1 {
 		t.Errorf("%+v", sum)
 	}
 	d, err := s.journal.Details(t.Context(), "X")
 	s.check(err)
 	r := d.Resolutions[0]
-	if r.By != "ana" || r.Reason != `statement "a.csv" (sha256 `+sum.SHA256+`), line 146: charged as TXN-X` || d.TransactionID != "TXN-X" || d.Reference != "RRN-X" {
+	if r.By != "ana" || r.Reason != `statement "a.csv" (sha256 `+sum.SHA256+`), line 146: charged as TXN-X` ||
+		d.TransactionID != "TXN-X" || d.Reference != "RRN-X" {
 		t.Errorf("%+v of %+v", r, d.Order)
 	}
 }

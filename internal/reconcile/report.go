@@ -114,7 +114,8 @@ func settledText(settled map[topup.ResolvedAs]int64) string {
 // FindingHead names the columns of Finding.Row.
 func FindingHead() []string {
 	return []string{
-		"class", "distributor_transaction_id", "state", "lines", "amount", "statement_amount", "transaction_id", "statement_transaction_ids",
+		"class", "distributor_transaction_id", "state", "lines", "amount", "statement_amount", "transaction_id",
+		"statement_transaction_ids",
 		"statement_time", "outcome", "settled", "detail",
 	}
 }
@@ -134,7 +135,8 @@ func (f Finding) Row() []string {
 		settled = fmt.Sprint(f.Settled)
 	}
 	return []string{
-		string(f.Class), string(f.ID), string(f.State), strings.Join(lines, " "), amountText(f.Amount), amountText(f.StatementAmount), string(f.TransactionID),
+		string(f.Class), string(f.ID), string(f.State), strings.Join(lines,
+			" "), amountText(f.Amount), amountText(f.StatementAmount), string(f.TransactionID),
 		strings.Join(f.StatementTransactionIDs, " "), at, string(f.Outcome), settled, f.Detail,
 	}
 }
@@ -176,7 +178,8 @@ var reportHTML string
 
 // HTML writes the report as a page that needs nothing else, made to be printed.
 func (r *Report) HTML(w io.Writer, now time.Time) error {
-	page, err := template.New("report").Funcs(template.FuncMap{"amount": amountText, "join": strings.Join}).Parse(reportHTML)
+	page, err := template.New("report").Funcs(template.FuncMap{"amount": amountText,
+		"join": strings.Join}).Parse(reportHTML)
 	if err != nil {
 		return err
 	}
@@ -185,5 +188,6 @@ func (r *Report) HTML(w io.Writer, now time.Time) error {
 		Sections []Section
 		Made     string
 		Title    string
-	}{r.Summary, r.Sections(), now.Format(time.RFC3339), "Reconciliation of " + cmp.Or(r.Summary.Statement, "a statement")})
+	}{r.Summary, r.Sections(), now.Format(time.RFC3339), "Reconciliation of " +
+		cmp.Or(r.Summary.Statement, "a statement")})
 }

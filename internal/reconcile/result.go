@@ -38,16 +38,20 @@ type Fact struct {
 // Classes are all classes, the worst first.
 func Classes() []Fact {
 	return []Fact{
-		{MissingHere, "Charged, and not sold", "a charge of the statement whose order we do not know, or which we call not charged"},
+		{MissingHere, "Charged, and not sold",
+			"a charge of the statement whose order we do not know, or which we call not charged"},
 		{ChargedTwice, "Charged twice", "several charges of one order"},
-		{MissingThere, "Sold, and not charged", "an order we call succeeded, in the time that the statement covers, that no line names"},
-		{NotCharged, "Sold, and reversed or declined there", "an order we call succeeded, whose line says that it was not charged"},
+		{MissingThere, "Sold, and not charged",
+			"an order we call succeeded, in the time that the statement covers, that no line names"},
+		{NotCharged, "Sold, and reversed or declined there",
+			"an order we call succeeded, whose line says that it was not charged"},
 		{AmountDiffers, "Another amount", "the amounts differ"},
 		{PhoneDiffers, "Another phone", "the phone numbers differ"},
 		{TransactionDiffers, "Another transaction", "the distributor's ids of the purchase differ"},
 		{UnknownHeld, "Unknown, and held", "the statement does not settle it: somebody must"},
 		{UnknownFound, "Unknown, found", "the statement names it as charged: it succeeded"},
-		{UnknownAbsent, "Unknown, absent", "the statement covers it and has no charge of it: it is settled as the operator chose"},
+		{UnknownAbsent, "Unknown, absent",
+			"the statement covers it and has no charge of it: it is settled as the operator chose"},
 		{RepeatedLine, "The same charge on two lines", "the total of the statement counts it twice"},
 		{BadLine, "Lines that cannot be read", "nothing is known of what they say"},
 	}

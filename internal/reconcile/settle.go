@@ -86,7 +86,8 @@ func (j *job) settle(ctx context.Context, resolution topup.Resolution, f Finding
 func refused(err error) bool {
 	var transition *topup.TransitionError
 	var early *topup.TooEarlyError
-	return errors.As(err, &transition) || errors.As(err, &early) || errors.Is(err, topup.ErrLost) || errors.Is(err, topup.ErrNotFound) ||
+	return errors.As(err, &transition) || errors.As(err, &early) || errors.Is(err, topup.ErrLost) ||
+		errors.Is(err, topup.ErrNotFound) ||
 		errors.Is(err, topup.ErrArchived) || len(topup.FieldErrors(err)) > 0
 }
 
@@ -172,7 +173,8 @@ func (j *job) absent(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if a.line == 0 && len(offers) == 0 && (j.sum.Covers == nil || !j.sum.Covers.touches(a.From, a.Until, j.s.opts.Margin)) {
+		if a.line == 0 && len(offers) == 0 &&
+			(j.sum.Covers == nil || !j.sum.Covers.touches(a.From, a.Until, j.s.opts.Margin)) {
 			j.sum.Outside++
 			return nil
 		}
@@ -194,7 +196,8 @@ func (j *job) absent(ctx context.Context) error {
 			return errors.Join(err, j.report(held(f, why)))
 		}
 		f.Class, f.Outcome = UnknownAbsent, topup.NullString(j.s.opts.Absent)
-		return j.settle(ctx, topup.Resolution{Outcome: topup.ResolvedAs(j.s.opts.Absent), Reason: j.absentReason(f), Attempt: a.Attempt}, f)
+		return j.settle(ctx, topup.Resolution{Outcome: topup.ResolvedAs(j.s.opts.Absent), Reason: j.absentReason(f),
+			Attempt: a.Attempt}, f)
 	})
 }
 
@@ -215,5 +218,6 @@ func offered(list []Candidate) string {
 
 func (j *job) absentReason(f Finding) string {
 	c := j.sum.Covers
-	return fmt.Sprintf("%s covers %s..%s: %s", j.s.source(), c.From.Format(time.RFC3339), c.Until.Format(time.RFC3339), f.Detail)
+	return fmt.Sprintf("%s covers %s..%s: %s", j.s.source(), c.From.Format(time.RFC3339), c.Until.Format(time.RFC3339),
+		f.Detail)
 }

@@ -95,7 +95,8 @@ func (f *file) any() *row { return &f.rows[f.w.IntN(len(f.rows))] }
 func (f *file) doubtful() *row {
 	if of := f.w.unknown(); len(of) > 0 && !f.w.one(4) {
 		id := string(of[f.w.IntN(len(of))].ID)
-		if i := slices.IndexFunc(f.rows, func(r row) bool { return r.of != nil && r.of.DistributorTransactionID == id }); i >= 0 {
+		if i := slices.IndexFunc(f.rows,
+			func(r row) bool { return r.of != nil && r.of.DistributorTransactionID == id }); i >= 0 {
 			return &f.rows[i]
 		}
 	}
@@ -150,7 +151,8 @@ func styles() []change {
 		}},
 		{"Spanish", func(f *file) {
 			f.head = []string{
-				"Fecha y hora", "Folio", "Referencia cliente", "Telefono", "Product", "Monto", "Moneda", "Referencia", "Autorizacion",
+				"Fecha y hora", "Folio", "Referencia cliente", "Telefono", "Product", "Monto", "Moneda", "Referencia",
+				"Autorizacion",
 				"Codigo de respuesta", "Estatus",
 			}
 			f.comma = ';'
@@ -271,7 +273,8 @@ func spoils() []change {
 			f.some(func(r *row) { r.cells[colDate] = r.at().Add(f.anyTime()).Format(time.RFC3339) })
 		}},
 		{"another time zone", func(f *file) {
-			by := pick(f.w, -6*time.Hour, 6*time.Hour, time.Hour, -time.Hour, 5*time.Hour+30*time.Minute, 24*time.Hour, 50*time.Minute)
+			by := pick(f.w, -6*time.Hour, 6*time.Hour, time.Hour, -time.Hour, 5*time.Hour+30*time.Minute, 24*time.Hour,
+				50*time.Minute)
 			f.all(colDate, func(s string) string {
 				at, err := time.Parse(time.RFC3339, s)
 				if err != nil {
@@ -308,7 +311,8 @@ func spoils() []change {
 		{"charges taken back elsewhere", func(f *file) {
 			f.some(func(r *row) {
 				back := slices.Clone(r.cells)
-				back[colStatus], back[colTransaction], back[colReference] = "Reversado", pick(f.w, back[colTransaction], "REV-1", ""), "REV-2"
+				back[colStatus], back[colTransaction], back[colReference] = "Reversado", pick(f.w, back[colTransaction], "REV-1",
+					""), "REV-2"
 				f.rows = append(f.rows, row{cells: back})
 			})
 		}},
@@ -353,14 +357,28 @@ func spoils() []change {
 				f.rows = append([]row{{cells: cells}}, f.rows...)
 			}
 		}},
-		{"transactions changed", func(f *file) { f.someOrAll(colTransaction, func(string) string { return pick(f.w, "", "0", "TXN-1") }) }},
-		{"references changed", func(f *file) { f.someOrAll(colReference, func(string) string { return pick(f.w, "", "0", "RRN-1") }) }},
-		{"amounts changed", func(f *file) {
-			f.someOrAll(colAmount, func(s string) string {
-				return pick(f.w, strings.ReplaceAll(s, ".", ""), strings.ReplaceAll(s, ".", ","), "$ "+s, "1,"+s, "-"+s, "0.58", "")
+		{"transactions changed", func(f *file) {
+			f.someOrAll(colTransaction,
+				func(string) string { return pick(f.w, "", "0", "TXN-1") })
+		}},
+		{"references changed", func(f *file) {
+			f.someOrAll(colReference, func(string) string {
+				return pick(f.w, "", "0",
+					"RRN-1")
 			})
 		}},
-		{"another currency", func(f *file) { f.someOrAll(colCurrency, func(string) string { return pick(f.w, "USD", "", "units") }) }},
+		{"amounts changed", func(f *file) {
+			f.someOrAll(colAmount, func(s string) string {
+				return pick(f.w, strings.ReplaceAll(s, ".", ""), strings.ReplaceAll(s, ".", ","), "$ "+s, "1,"+s, "-"+s, "0.58",
+					"")
+			})
+		}},
+		{"another currency", func(f *file) {
+			f.someOrAll(colCurrency, func(string) string {
+				return pick(f.w, "USD", "",
+					"units")
+			})
+		}},
 		{"phones changed", func(f *file) {
 			f.someOrAll(colPhone, func(s string) string {
 				return pick(f.w, "52"+s, "+52 "+s, s[:min(6, len(s))]+"****", "5512345678", "", "5.53769E+09")
@@ -422,7 +440,10 @@ func spoils() []change {
 				}
 			}
 		}},
-		{"the header again", func(f *file) { f.rows = slices.Insert(f.rows, f.w.IntN(len(f.rows)), row{cells: slices.Clone(f.head)}) }},
+		{"the header again", func(f *file) {
+			f.rows = slices.Insert(f.rows, f.w.IntN(len(f.rows)),
+				row{cells: slices.Clone(f.head)})
+		}},
 		{"a total", func(f *file) {
 			cells := make([]string, len(f.head))
 			cells[0], cells[colAmount] = "TOTAL", "1000.00"
@@ -524,8 +545,8 @@ func (f *file) denies(r row) bool {
 }
 
 // credible says that nobody can see that an order was not charged: a line says that it was, of its phone, its amount
-// and its time, which is none that the book knows of another order: of one that it does not call sold, or a second one.
-// Word for word, that is the statement of a world in which this one was charged.
+// and its time, which is none that the book knows of another order: of one that it does not call sold, or a second
+// one. Word for word, that is the statement of a world in which this one was charged.
 func (f *file) credible(o *life, slop time.Duration) bool {
 	return !f.allIDs && slices.ContainsFunc(f.rows, func(r row) bool {
 		switch {
@@ -568,6 +589,8 @@ func (f *file) shown(o *life) (n int) {
 // fits says that a line is of an order's phone, amount and time, and that the order has an attempt that may have made
 // the charge: more of them than it has charges in the statement.
 func (f *file) fits(r row, o *life, slop time.Duration) bool {
-	return o != nil && o.Attempts > f.shown(o) && (r.of.PhoneNumber == o.Phone.Digits() || !f.says(colPhone, phoneShown)) &&
-		(r.of.Amount.Equal(decimal.New(int64(o.Amount), -2)) || !f.says(colAmount, amountShown)) && !r.at().Before(o.From.Add(-slop)) && !r.at().After(o.Until.Add(slop))
+	return o != nil && o.Attempts > f.shown(o) &&
+		(r.of.PhoneNumber == o.Phone.Digits() || !f.says(colPhone, phoneShown)) &&
+		(r.of.Amount.Equal(decimal.New(int64(o.Amount), -2)) || !f.says(colAmount, amountShown)) &&
+		!r.at().Before(o.From.Add(-slop)) && !r.at().After(o.Until.Add(slop))
 }

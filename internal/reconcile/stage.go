@@ -53,8 +53,10 @@ func newStage(ctx context.Context) (*stage, error) {
 		return nil, err
 	}
 	s := &stage{folder: folder}
-	pragmas := url.Values{"_pragma": {"journal_mode(OFF)", "synchronous(OFF)", "locking_mode(EXCLUSIVE)", "temp_store(FILE)", "cache_size(-16384)"}}
-	name := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.Join(folder, "statement.db")}).EscapedPath(), RawQuery: pragmas.Encode()}
+	pragmas := url.Values{"_pragma": {"journal_mode(OFF)", "synchronous(OFF)", "locking_mode(EXCLUSIVE)",
+		"temp_store(FILE)", "cache_size(-16384)"}}
+	name := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.Join(folder, "statement.db")}).EscapedPath(),
+		RawQuery: pragmas.Encode()}
 	if s.db, err = sql.Open("sqlite", name.String()); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -92,7 +94,8 @@ func (s *stage) add(ctx context.Context, l line, wrong error, raw []byte) error 
 		}
 	}
 	s.count(l)
-	_, err := s.insert.ExecContext(ctx, l.number, l.id, l.transaction, l.reference, l.auth, l.phone, centavos(l.amount), micros(l.at), l.at.day, int(l.kind), l.status)
+	_, err := s.insert.ExecContext(ctx, l.number, l.id, l.transaction, l.reference, l.auth, l.phone, centavos(l.amount),
+		micros(l.at), l.at.day, int(l.kind), l.status)
 	return err
 }
 
@@ -177,7 +180,8 @@ func micros(m moment) any {
 }
 
 // rows runs a query and scans every row of it.
-func rows[T any](ctx context.Context, s *stage, scan func(*sql.Rows) (T, error), q string, args ...any) (out []T, err error) {
+func rows[T any](ctx context.Context, s *stage, scan func(*sql.Rows) (T, error), q string,
+	args ...any) (out []T, err error) {
 	found, err := s.db.QueryContext(ctx, q, args...)
 	if err != nil {
 		return nil, err
@@ -195,7 +199,8 @@ func rows[T any](ctx context.Context, s *stage, scan func(*sql.Rows) (T, error),
 
 func scanLine(r *sql.Rows) (l line, err error) {
 	var amount, at sql.NullInt64
-	err = r.Scan(&l.number, &l.id, &l.given, &l.transaction, &l.reference, &l.auth, &l.phone, &amount, &at, &l.at.day, &l.kind, &l.status)
+	err = r.Scan(&l.number, &l.id, &l.given, &l.transaction, &l.reference, &l.auth, &l.phone, &amount, &at, &l.at.day,
+		&l.kind, &l.status)
 	if amount.Valid {
 		l.amount = new(topup.Amount(amount.Int64))
 	}
@@ -244,7 +249,8 @@ func (s *stage) addAbsent(ctx context.Context, list []absence) error {
 	return s.all(ctx, sqls.Get("insert_absent"), len(list), func(i int) []any {
 		a := list[i]
 		return []any{
-			string(a.ID), string(a.State), a.Phone.Digits(), int64(a.Amount), a.TransactionID, a.Reference, a.AuthCode, a.Attempt, a.Approved,
+			string(a.ID), string(a.State), a.Phone.Digits(), int64(
+				a.Amount), a.TransactionID, a.Reference, a.AuthCode, a.Attempt, a.Approved,
 			a.Attempts, a.From.UnixMicro(), a.Until.UnixMicro(), a.line, a.status, a.Held,
 		}
 	})
@@ -296,7 +302,8 @@ func (s *stage) all(ctx context.Context, q string, n int, args func(i int) []any
 func (s *stage) absents(ctx context.Context, state topup.State, after int64, limit int) ([]absence, error) {
 	return rows(ctx, s, func(r *sql.Rows) (a absence, err error) {
 		var since, until int64
-		err = r.Scan(&a.n, &a.ID, &a.State, &a.Phone, &a.Amount, &a.TransactionID, &a.Reference, &a.AuthCode, &a.Attempt, &a.Approved,
+		err = r.Scan(&a.n, &a.ID, &a.State, &a.Phone, &a.Amount, &a.TransactionID, &a.Reference, &a.AuthCode, &a.Attempt,
+			&a.Approved,
 			&a.Attempts, &since, &until, &a.line, &a.status, &a.Held)
 		a.From, a.Until = time.UnixMicro(since).UTC(), time.UnixMicro(until).UTC()
 		return a, err
@@ -322,7 +329,8 @@ func (s *stage) claims(ctx context.Context, q string, after int64, limit int, sl
 	if q == sqlByAuthCode {
 		args = append(args, slop.Microseconds())
 	}
-	return rows(ctx, s, func(r *sql.Rows) (c claim, err error) { return c, r.Scan(&c.line, &c.given, &c.order) }, q, args...)
+	return rows(ctx, s, func(r *sql.Rows) (c claim, err error) { return c, r.Scan(&c.line, &c.given, &c.order) }, q,
+		args...)
 }
 
 // adopt gives lines to the orders that they claim.
@@ -384,7 +392,8 @@ func (s *stage) addSold(ctx context.Context, list []soldOrder) error {
 	return s.all(ctx, sqls.Get("insert_sold"), len(list), func(i int) []any {
 		o := list[i]
 		return []any{
-			string(o.ID), o.From.UnixMicro(), o.Until.UnixMicro(), o.Approved, o.TransactionID, int(o.named), o.Phone.Digits(), int64(o.Amount),
+			string(o.ID), o.From.UnixMicro(), o.Until.UnixMicro(), o.Approved, o.TransactionID, int(
+				o.named), o.Phone.Digits(), int64(o.Amount),
 		}
 	})
 }
@@ -410,12 +419,14 @@ func (s *stage) lacking(ctx context.Context, p Period) (n int64, one topup.ID, e
 
 // neighbour is the n-th order that the distributor approved wholly before a time, or after it, and how long that may
 // have been charged; found says that there are so many. but is an order that does not count.
-func (s *stage) neighbour(ctx context.Context, before bool, at time.Time, n int, but topup.ID) (edge time.Time, shortest time.Duration, found bool, err error) {
+func (s *stage) neighbour(ctx context.Context, before bool, at time.Time, n int,
+	but topup.ID) (edge time.Time, shortest time.Duration, found bool, err error) {
 	q := sqls.Get("sold_after")
 	if before {
 		q = sqls.Get("sold_before")
 	}
-	list, err := rows(ctx, s, func(r *sql.Rows) (e [2]int64, err error) { return e, r.Scan(&e[0], &e[1]) }, q, at.UnixMicro(), string(but), n)
+	list, err := rows(ctx, s, func(r *sql.Rows) (e [2]int64, err error) { return e, r.Scan(&e[0], &e[1]) }, q,
+		at.UnixMicro(), string(but), n)
 	if err != nil || len(list) < n {
 		return time.Time{}, 0, false, err
 	}
@@ -456,9 +467,11 @@ func (s *stage) candidates(ctx context.Context, a absence, from, until time.Time
 
 // contested says whose else the charges of an order may be: of another order, in our book or on another line, that has
 // the transaction of one of them; or of one that we call succeeded, of the same phone, amount and time, that no line
-// charges as we know it; what the statement says of no charge is not compared. Empty where there is none. The charges are of any time between since and until.
+// charges as we know it; what the statement says of no charge is not compared. Empty where there is none. The charges
+// are of any time between since and until.
 func (s *stage) contested(ctx context.Context, o journal.Standing, since, until time.Time) (other string, err error) {
-	err = s.db.QueryRowContext(ctx, sqls.Get("contested"), string(o.ID), int(charged), o.Phone.Digits(), int64(o.Amount), since.UnixMicro(), until.UnixMicro(),
+	err = s.db.QueryRowContext(ctx, sqls.Get("contested"), string(o.ID), int(charged), o.Phone.Digits(), int64(o.Amount),
+		since.UnixMicro(), until.UnixMicro(),
 		s.phones, s.amounts).Scan(&other)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil

@@ -51,7 +51,8 @@ type reader struct {
 
 // newReader reads the header. Its errors are those of topup.FieldErrors, and those of in.
 func newReader(in io.Reader, opts Options, now time.Time) (*reader, error) {
-	r := &reader{opts: opts, now: now, says: dictionary(words(), opts.words()), given: dictionary(opts.words()), asks: answers()}
+	r := &reader{opts: opts, now: now, says: dictionary(words(), opts.words()), given: dictionary(opts.words()),
+		asks: answers()}
 	lines, err := table.NewLines(in)
 	if err == nil {
 		r.table, err = table.NewReader(lines, opts.tableOptions())
@@ -60,8 +61,9 @@ func newReader(in io.Reader, opts Options, now time.Time) (*reader, error) {
 		return nil, fieldError(err)
 	}
 	if r.layout = (layout{r.table.Layout()}); !hasIDs(r.layout.Has) {
-		return nil, &topup.FieldError{Field: table.PartHeader, Value: strings.Join(r.layout.Head(), ", "), Allowed: "the names of the columns, " +
-			"with id, transaction_id, reference or auth_code among them: name it with columns, as in id=NAME or id=3"}
+		return nil, &topup.FieldError{Field: table.PartHeader, Value: strings.Join(r.layout.Head(), ", "),
+			Allowed: "the names of the columns, " +
+				"with id, transaction_id, reference or auth_code among them: name it with columns, as in id=NAME or id=3"}
 	}
 	return r, nil
 }
@@ -93,7 +95,8 @@ func (r *reader) read() (l line, wrong, err error) {
 	}
 }
 
-// mayBeCharge distinguishes a broken line from a preamble, whose cells hold nothing of what the columns below them hold.
+// mayBeCharge distinguishes a broken line from a preamble, whose cells hold nothing of what the columns below them
+// hold.
 func mayBeCharge(l line, cells []string) bool {
 	filled := slices.DeleteFunc(slices.Clone(cells), func(c string) bool { return c == "" })
 	return len(filled) > 2 && (l.phone != "" || !l.at.isZero())
@@ -142,8 +145,9 @@ func (r *reader) kindOf(fields []string) (kind, error) {
 		return unreadable, r.layout.wrong(ColumnStatus, status, "a word such as Aprobado, Rechazado or Reversado")
 	case status != "" && !ok:
 		r.notKnown(status)
-		return unreadable, r.layout.wrong(ColumnStatus, status, "a word that is known, such as Aprobado, Rechazado or Reversado; "+
-			"say what others mean with status, as in %s=charged", word(status))
+		return unreadable, r.layout.wrong(ColumnStatus, status,
+			"a word that is known, such as Aprobado, Rechazado or Reversado; "+
+				"say what others mean with status, as in %s=charged", word(status))
 	case status == "":
 		return r.kindOfCode(code)
 	}
@@ -157,7 +161,8 @@ func (r *reader) kindOf(fields []string) (kind, error) {
 // kindOfCode: a statement without codes is one of charges. A code that is not the document's says nothing, unless the
 // operator has said what.
 func (r *reader) kindOfCode(code string) (kind, error) {
-	const allowed = "a response code that is known, such as 00 or 51; say what others mean with status, as in %s=not_charged"
+	const allowed = "a response code that is known, such as 00 or 51; say what others mean with status, as in " +
+		"%s=not_charged"
 	if code == "" {
 		if r.layout.has(ColumnCode) && !r.layout.has(ColumnStatus) {
 			return unreadable, r.layout.wrong(ColumnCode, code, "a response code such as 00 or 51")
@@ -207,7 +212,8 @@ func (r *reader) takenBack(fields []string, k kind) (kind, error) {
 // amount of a line, in MXN; nil where the statement gives none, or one in another currency.
 func (r *reader) amount(fields []string, k kind) (*topup.Amount, error) {
 	text := r.layout.value(fields, ColumnAmount)
-	if currency := strings.ToUpper(r.layout.value(fields, ColumnCurrency)); currency != "" && !slices.Contains([]string{"MXN", "MXP", "MN", "M.N.", "PESOS", "$"}, currency) {
+	if currency := strings.ToUpper(r.layout.value(fields, ColumnCurrency)); currency != "" &&
+		!slices.Contains([]string{"MXN", "MXP", "MN", "M.N.", "PESOS", "$"}, currency) {
 		return nil, nil
 	}
 	if !r.layout.has(ColumnAmount) || text == "" && k != charged {

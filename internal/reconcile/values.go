@@ -28,17 +28,22 @@ func (k kind) String() string {
 func words() map[kind][]string {
 	return map[kind][]string{
 		charged: {
-			"approved", "success", "successful", "succeeded", "completed", "complete", "charged", "paid", "settled", "ok", "00", "true",
-			"aprobado", "aprobada", "exito", "exitoso", "exitosa", "completado", "completada", "cobrado", "cobrada", "pagado", "pagada", "liquidado", "liquidada",
+			"approved", "success", "successful", "succeeded", "completed", "complete", "charged", "paid", "settled", "ok", "00",
+			"true",
+			"aprobado", "aprobada", "exito", "exitoso", "exitosa", "completado", "completada", "cobrado", "cobrada", "pagado",
+			"pagada", "liquidado", "liquidada",
 			"aplicado", "aplicada", "procesado", "procesada", "acreditado", "acreditada",
 		},
 		declined: {
-			"declined", "denied", "rejected", "failed", "failure", "error", "false", "rechazado", "rechazada", "denegado", "denegada", "declinado", "declinada",
+			"declined", "denied", "rejected", "failed", "failure", "error", "false", "rechazado", "rechazada", "denegado",
+			"denegada", "declinado", "declinada",
 			"fallido", "fallida", "no exitoso", "no exitosa", "no aprobado", "no aprobada",
 		},
 		reversed: {
-			"reversed", "reversal", "refunded", "refund", "voided", "void", "canceled", "cancelled", "chargeback", "reverso", "reversa", "reversado", "reversada",
-			"revertido", "revertida", "reembolso", "reembolsado", "reembolsada", "devuelto", "devuelta", "devolucion", "cancelado", "cancelada", "anulado", "anulada",
+			"reversed", "reversal", "refunded", "refund", "voided", "void", "canceled", "cancelled", "chargeback", "reverso",
+			"reversa", "reversado", "reversada",
+			"revertido", "revertida", "reembolso", "reembolsado", "reembolsada", "devuelto", "devuelta", "devolucion",
+			"cancelado", "cancelada", "anulado", "anulada",
 		},
 		pending: {"pending", "processing", "in process", "in progress", "pendiente", "en proceso", "procesando"},
 	}
@@ -146,7 +151,8 @@ func dateLayouts(order Dates) []string {
 func clockLayouts() []string {
 	var layouts []string
 	for _, between := range []string{" ", "T"} {
-		for _, clock := range []string{"15:04:05", "15:04:05Z07:00", "15:04:05-0700", "15:04:05 -0700", "15:04", "3:04:05 PM", "3:04 PM", "3:04:05PM", "3:04PM"} {
+		for _, clock := range []string{"15:04:05", "15:04:05Z07:00", "15:04:05-0700", "15:04:05 -0700", "15:04",
+			"3:04:05 PM", "3:04 PM", "3:04:05PM", "3:04PM"} {
 			layouts = append(layouts, between+clock)
 		}
 	}

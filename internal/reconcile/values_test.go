@@ -16,13 +16,19 @@ func TestMoments(t *testing.T) {
 		order Dates
 		want  string // empty: refused
 	}{
-		{"2026-11-05 18:04:00", DatesDayFirst, local}, {"2026-11-05T18:04:00", DatesDayFirst, local}, {"2026-11-05 18:04", DatesDayFirst, local},
-		{"2026-11-05T18:04:00.000-06:00", DatesDayFirst, local}, {"2026-11-06T00:04:00Z", DatesDayFirst, local}, {"2026-11-05 18:04:00 -0600", DatesDayFirst, local},
-		{"05/11/2026 18:04:00", DatesDayFirst, local}, {"5/11/2026 18:04", DatesDayFirst, local}, {"05-11-2026 06:04:00 PM", DatesDayFirst, local},
-		{"05/11/2026 6:04 p. m.", DatesDayFirst, local}, {"05/11/2026  06:04:00 p.m.", DatesDayFirst, local}, {"20261105180400", DatesDayFirst, local},
+		{"2026-11-05 18:04:00", DatesDayFirst, local}, {"2026-11-05T18:04:00", DatesDayFirst, local}, {"2026-11-05 18:04",
+			DatesDayFirst, local},
+		{"2026-11-05T18:04:00.000-06:00", DatesDayFirst, local}, {"2026-11-06T00:04:00Z", DatesDayFirst,
+			local}, {"2026-11-05 18:04:00 -0600", DatesDayFirst, local},
+		{"05/11/2026 18:04:00", DatesDayFirst, local}, {"5/11/2026 18:04", DatesDayFirst, local}, {"05-11-2026 06:04:00 PM",
+			DatesDayFirst, local},
+		{"05/11/2026 6:04 p. m.", DatesDayFirst, local}, {"05/11/2026  06:04:00 p.m.", DatesDayFirst,
+			local}, {"20261105180400", DatesDayFirst, local},
 		{"11/05/2026 18:04:00", DatesMonthFirst, local}, {"2026/11/05 18:04:00", DatesMonthFirst, local},
-		{"2026-11-05", DatesDayFirst, "2026-11-05T00:00:00-06:00 day"}, {"05/11/2026", DatesDayFirst, "2026-11-05T00:00:00-06:00 day"},
-		{"13/11/2026", DatesMonthFirst, ""}, {"31/02/2026", DatesDayFirst, ""}, {"yesterday", DatesDayFirst, ""}, {"", DatesDayFirst, ""}, {"18:04:00", DatesDayFirst, ""},
+		{"2026-11-05", DatesDayFirst, "2026-11-05T00:00:00-06:00 day"}, {"05/11/2026", DatesDayFirst,
+			"2026-11-05T00:00:00-06:00 day"},
+		{"13/11/2026", DatesMonthFirst, ""}, {"31/02/2026", DatesDayFirst, ""}, {"yesterday", DatesDayFirst, ""}, {"",
+			DatesDayFirst, ""}, {"18:04:00", DatesDayFirst, ""},
 	} {
 		got, ok := parseMoment(c.text, c.order, zone)
 		text := ""

@@ -95,7 +95,8 @@ func pick[T any](w *world, of ...T) T { return of[w.IntN(len(of))] }
 func (w *world) add(id topup.ID, state topup.State, at time.Time) *life {
 	o := &life{Standing: journal.Standing{
 		ID: id, State: state, From: at, Until: at,
-		Phone: pick[topup.Phone](w, "5537686660", "5512345678", "5599887766"), Amount: topup.Pesos(pick[int64](w, 10, 20, 50)),
+		Phone: pick[topup.Phone](w, "5537686660", "5512345678",
+			"5599887766"), Amount: topup.Pesos(pick[int64](w, 10, 20, 50)),
 	}}
 	w.orders, w.byID[id] = append(w.orders, o), o
 	return o
@@ -136,7 +137,8 @@ func (w *world) charge(o *life, at time.Time) sandbox.Purchase {
 	o.charges++
 	n := len(w.ledger)
 	p := sandbox.Purchase{
-		TransactionID: fmt.Sprintf("TXN-%d-%d", at.UnixMilli(), n), DistributorTransactionID: string(o.ID), PhoneNumber: o.Phone.Digits(),
+		TransactionID: fmt.Sprintf("TXN-%d-%d", at.UnixMilli(),
+			n), DistributorTransactionID: string(o.ID), PhoneNumber: o.Phone.Digits(),
 		ProductID: "MOVISTAR_TAE", Amount: sandbox.Money{Decimal: decimal.New(int64(o.Amount), -2)}, Currency: "MXN",
 		Reference: fmt.Sprintf("RRN-%012d", n), AuthCode: fmt.Sprintf("%06d", w.IntN(1_000_000)), ChargedAt: at,
 	}
@@ -293,7 +295,8 @@ func (w *world) Dispute(_ context.Context, id topup.ID, d topup.Dispute, _ time.
 // story is what happened to an order, for whoever reads why a test failed.
 func (w *world) story(o *life) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s is %s; %d charges; attempt %d (%d may have charged, %s to %s), phone %s, amount %s\n", o.ID, o.State, o.charges, o.Attempt, o.Attempts,
+	fmt.Fprintf(&b, "%s is %s; %d charges; attempt %d (%d may have charged, %s to %s), phone %s, amount %s\n", o.ID,
+		o.State, o.charges, o.Attempt, o.Attempts,
 		o.From.Format(time.RFC3339), o.Until.Format(time.RFC3339), o.Phone.Digits(), o.Amount)
 	for _, p := range w.ledger {
 		if p.DistributorTransactionID == string(o.ID) {
@@ -311,5 +314,6 @@ var (
 
 // inOrder sorts the ledger by time, as statements are.
 func (w *world) inOrder() []sandbox.Purchase {
-	return slices.SortedStableFunc(slices.Values(w.ledger), func(a, b sandbox.Purchase) int { return cmp.Compare(a.ChargedAt.UnixNano(), b.ChargedAt.UnixNano()) })
+	return slices.SortedStableFunc(slices.Values(w.ledger),
+		func(a, b sandbox.Purchase) int { return cmp.Compare(a.ChargedAt.UnixNano(), b.ChargedAt.UnixNano()) })
 }

@@ -75,8 +75,9 @@ func (c Config) rateAfter(n int) decimal.Decimal {
 	return c.ExchangeRate.Add(c.ExchangeStep.Mul(decimal.NewFromInt(int64(phase))))
 }
 
-// charge books a purchase, or says with which code it is refused. fresh distinguishes a new charge from the first result of a
-// repeated id. Looking and booking are one step: two requests with one id at the same time can't both be the first.
+// charge books a purchase, or says with which code it is refused. fresh distinguishes a new charge from the first
+// result of a repeated id. Looking and booking are one step: two requests with one id at the same time can't both be
+// the first.
 func (s *Server) charge(in order) (p Purchase, code string, fresh bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,8 +15,8 @@ type product struct{ least, most decimal.Decimal }
 // Products are what a sandbox sells, by id.
 type Products map[string]product
 
-// ReadProducts reads what is sold from a file of the form that RECARGA_CATALOG names. It is a reading of its own, so that
-// it and Recarga's can disagree; what may be in such a file Recarga judges.
+// ReadProducts reads what is sold from a file of the form that RECARGA_CATALOG names. It is a reading of its own, so
+// that it and Recarga's can disagree; what may be in such a file Recarga judges.
 func ReadProducts(file []byte) (Products, error) {
 	var list struct {
 		Products []struct {
@@ -72,8 +72,8 @@ func (p product) sells(amount decimal.Decimal) bool {
 	return amount.Cmp(p.least) >= 0 && amount.Cmp(p.most) <= 0 && amount.Equal(amount.Truncate(2))
 }
 
-// refusal is the HTTP status and the error text of a response code other than 00. The texts are the descriptions of the
-// document's "Response Codes", but for 51, which its example of an error response words differently.
+// refusal is the HTTP status and the error text of a response code other than 00. The texts are the descriptions of
+// the document's "Response Codes", but for 51, which its example of an error response words differently.
 func refusal(code string) (status int, text string) {
 	switch code {
 	case "05":

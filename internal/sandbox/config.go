@@ -203,7 +203,8 @@ func settings() []setting {
 		{"limit_window_ms", "1 to 3600000 (milliseconds)", func(c Config) bool {
 			return c.LimitWindowMS >= 1 && c.LimitWindowMS <= maxMillis
 		}},
-		{"odd_answers", "an object of login, get_balance, product_purchase, each one of status (101, 200 to 599), set (fields), omit (names)", func(c Config) bool {
+		{"odd_answers", "an object of login, get_balance, product_purchase, each one of status (101, 200 to 599), set " +
+			"(fields), omit (names)", func(c Config) bool {
 			return !slices.ContainsFunc(slices.Collect(maps.Keys(c.OddAnswers)), func(call string) bool {
 				return !slices.Contains([]string{callLogin, callBalance, callPurchase}, call) || !c.OddAnswers[call].ok()
 			})
@@ -222,7 +223,8 @@ const maxMillis = 3_600_000
 func anything(Config) bool { return true }
 
 func millis(field string, get func(Config) int) setting {
-	return setting{field, "0 to 3600000 (milliseconds)", func(c Config) bool { return get(c) >= 0 && get(c) <= maxMillis }}
+	return setting{field, "0 to 3600000 (milliseconds)",
+		func(c Config) bool { return get(c) >= 0 && get(c) <= maxMillis }}
 }
 
 func share(field string, get func(Config) float64) setting {
@@ -267,7 +269,8 @@ func (c Config) with(change map[string]json.RawMessage) (Config, error) {
 		switch {
 		case !known:
 			allowed := strings.Join(slices.Sorted(maps.Keys(rules)), ", ")
-			mistakes = append(mistakes, Mistake{Field: field, Value: string(change[field]), Allowed: "one of these fields: " + allowed})
+			mistakes = append(mistakes, Mistake{Field: field, Value: string(change[field]),
+				Allowed: "one of these fields: " + allowed})
 		case decodeField(field, change[field], &Config{}) != nil:
 			mistakes = append(mistakes, rule.mistake(change[field]))
 		}

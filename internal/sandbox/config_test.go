@@ -48,7 +48,8 @@ func TestSecretIsNotShown(t *testing.T) {
 	if a := c.post("/api/distributor/login", `{"customer_id":"demo","secret_key":"hunter2"}`); a.status != 200 {
 		t.Errorf("login with the new secret, after another change: %d", a.status)
 	}
-	if a := c.post("/sandbox/config", `{"secret_key":["hunter2"]}`); a.status != 400 || strings.Contains(a.body, "hunter2") {
+	if a := c.post("/sandbox/config", `{"secret_key":["hunter2"]}`); a.status != 400 ||
+		strings.Contains(a.body, "hunter2") {
 		t.Errorf("a mistaken secret: %d %s", a.status, a.body)
 	}
 }
@@ -310,7 +311,8 @@ func TestRateLimit(t *testing.T) {
 			{200, "1", "10", ""}, {200, "0", "10", ""}, {429, "0", "10", "10"}, {429, "0", "10", "10"},
 		} {
 			a := c.buy("ORD-1", plain)
-			got := []string{a.header.Get("RateLimit-Limit"), a.header.Get("RateLimit-Remaining"), a.header.Get("RateLimit-Reset"), a.header.Get("Retry-After")}
+			got := []string{a.header.Get("RateLimit-Limit"), a.header.Get("RateLimit-Remaining"),
+				a.header.Get("RateLimit-Reset"), a.header.Get("Retry-After")}
 			if diff := cmp.Diff([]string{"2", tt.remaining, tt.reset, tt.after}, got); diff != "" || a.status != tt.status {
 				t.Errorf("call %d: %d, want %d %s", i+1, a.status, tt.status, diff)
 			}
@@ -380,7 +382,8 @@ func TestStaleBalance(t *testing.T) {
 	})
 }
 
-// TestExchangeRate: the debit is in units of the balance, to the cent, at a rate that swings ten steps up and ten down.
+// TestExchangeRate: the debit is in units of the balance, to the cent, at a rate that swings ten steps up and ten
+// down.
 func TestExchangeRate(t *testing.T) {
 	c := inProcess(t, func(cfg *sandbox.Config) { cfg.ExchangeRate, cfg.ExchangeStep = money("20"), money("1") })
 	for i := range 41 {
@@ -388,7 +391,8 @@ func TestExchangeRate(t *testing.T) {
 	}
 	purchases := c.sandbox.Purchases()
 	left := money("100000").Decimal
-	for i, want := range map[int]string{0: "0.5", 1: "0.48", 10: "0.33", 11: "0.34", 20: "0.5", 30: "1", 31: "0.91", 40: "0.5"} {
+	for i, want := range map[int]string{0: "0.5", 1: "0.48", 10: "0.33", 11: "0.34", 20: "0.5", 30: "1", 31: "0.91",
+		40: "0.5"} {
 		if got := purchases[i].Debit.String(); got != want {
 			t.Errorf("debit of charge %d: %s, want %s", i+1, got, want)
 		}

@@ -177,7 +177,8 @@ func TestClientThatLeftIsCharged(t *testing.T) {
 			c := overHTTP(t, func(cfg *sandbox.Config) { cfg.ApproveDelayMS = 100 })
 			c.configure(`{"latency_min_ms":50,"latency_max_ms":60}`)
 			ctx, leave := context.WithCancel(t.Context())
-			r, _ := http.NewRequestWithContext(ctx, "POST", c.url+"/api/distributor/product_purchase", strings.NewReader(body("ORD-1", tt.phone)))
+			r, _ := http.NewRequestWithContext(ctx, "POST", c.url+"/api/distributor/product_purchase",
+				strings.NewReader(body("ORD-1", tt.phone)))
 			r.Header.Set("Content-Type", "application/json")
 			r.Header.Set("Authorization", "Bearer "+c.token)
 			go func() {

@@ -128,7 +128,8 @@ func (c *client) post(path, body string) answered {
 }
 
 func body(id, phone string) string {
-	return fmt.Sprintf(`{"distributor_transaction_id":%q,"phone_number":%q,"product_id":"MOVISTAR_TAE","amount":10}`, id, phone)
+	return fmt.Sprintf(`{"distributor_transaction_id":%q,"phone_number":%q,"product_id":"MOVISTAR_TAE","amount":10}`, id,
+		phone)
 }
 
 // buy is a top-up of 10 pesos.

@@ -7,8 +7,8 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// maxExponent bounds the exponents that are read. "1e999999999" is eleven bytes of JSON and a gigabyte once it is added
-// to something.
+// maxExponent bounds the exponents that are read. "1e999999999" is eleven bytes of JSON and a gigabyte once it is
+// added to something.
 const maxExponent = 20
 
 // Money is an exact decimal: pesos, units of the balance, or a rate between them. In JSON it is a number with two

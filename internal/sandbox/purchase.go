@@ -92,7 +92,8 @@ func parseOrder(fields map[string]json.RawMessage) (in order, problem string) {
 		name string
 		to   *string
 	}{
-		{"distributor_transaction_id", &in.id}, {"phone_number", &in.phone}, {"product_id", &in.product}, {"operator", &in.operator},
+		{"distributor_transaction_id", &in.id}, {"phone_number", &in.phone}, {"product_id", &in.product}, {"operator",
+			&in.operator},
 	} {
 		value, ok := text(fields[field.name])
 		*field.to = value

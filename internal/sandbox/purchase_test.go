@@ -46,7 +46,8 @@ func TestLedger(t *testing.T) {
 	a := c.post("/api/distributor/product_purchase", `{"distributor_transaction_id":"ORD-1","phone_number":"5537686660",`+
 		`"product_id":"MOVISTAR_TAE","amount":10.50,"operator":"MOVISTAR","unknown":[1]}`)
 	p := c.sandbox.Purchases()[0]
-	got := []any{p.DistributorTransactionID, p.PhoneNumber, p.ProductID, p.Amount.String(), p.Currency, p.Operator, p.BalanceAfter.String(),
+	got := []any{p.DistributorTransactionID, p.PhoneNumber, p.ProductID, p.Amount.String(), p.Currency, p.Operator,
+		p.BalanceAfter.String(),
 		p.TransactionID, p.Reference, p.AuthCode}
 	want := []any{"ORD-1", "5537686660", "MOVISTAR_TAE", "10.5", "MXN", "MOVISTAR", "99989.5",
 		a.fields["transaction_id"], a.fields["reference"], a.fields["auth_code"]}
@@ -95,7 +96,8 @@ func TestRefusals(t *testing.T) {
 		{"null amount", amount("null"), "400  Missing required fields: amount"},
 		{"empty id", order("ORD-1", ""), "400  Missing required fields: distributor_transaction_id"},
 		{"other case", order("phone_number", "Phone_Number"), "400  Missing required fields: phone_number"},
-		{"nothing at all", `{}`, "400  Missing required fields: distributor_transaction_id, phone_number, product_id, amount"},
+		{"nothing at all", `{}`, "400  Missing required fields: distributor_transaction_id, phone_number, product_id, " +
+			"amount"},
 		{"null", `null`, "400  Missing required fields: distributor_transaction_id, phone_number, product_id, amount"},
 		{"an array", `[]`, "400  Invalid JSON"},
 		{"cut short", `{"distributor_transaction_id":"ORD-1"`, "400  Invalid JSON"},
@@ -125,10 +127,12 @@ func TestRefusals(t *testing.T) {
 func TestCatalog(t *testing.T) {
 	c := overHTTP(t, nil)
 	for _, tt := range []struct{ id, price, wrong string }{
-		{"MOVISTAR_TAE", "10", "9"}, {"MOVISTAR_TAE", "5000.00", "5001"}, {"MOVISTAR_TAE", "12.340", "12.345"}, {"MOVISTAR_TAE", "1e2", "1e4"},
+		{"MOVISTAR_TAE", "10", "9"}, {"MOVISTAR_TAE", "5000.00", "5001"}, {"MOVISTAR_TAE", "12.340",
+			"12.345"}, {"MOVISTAR_TAE", "1e2", "1e4"},
 		{"MOVISTAR_PAQUETE_16", "30", "10"}, {"MOVISTAR_PAQUETE_17", "50", "49"}, {"MOVISTAR_PAQUETE_18", "70", "71"},
 		{"MOVISTAR_PAQUETE_19", "90", "89.99"}, {"MOVISTAR_PAQUETE_20", "110", "11"}, {"MOVISTAR_PAQUETE_21", "150", "110"},
-		{"MOVISTAR_PAQUETE_22", "210", "211"}, {"MOVISTAR_PAQUETE_23", "320", "300"}, {"MOVISTAR_PAQUETE_24", "400.00", "400.01"},
+		{"MOVISTAR_PAQUETE_22", "210", "211"}, {"MOVISTAR_PAQUETE_23", "320", "300"}, {"MOVISTAR_PAQUETE_24", "400.00",
+			"400.01"},
 		{"MOVISTAR_PAQUETE_25", "420", "400"},
 	} {
 		for amount, want := range map[string]int{tt.price: 200, tt.wrong: 400} {
@@ -186,7 +190,8 @@ func TestHeaders(t *testing.T) {
 			t.Errorf("%s %q: %d %s, want %d", tt.header, tt.value, a.status, a.body, tt.want)
 		}
 		one := c.sandbox.Requests()[i]
-		if one.DistributorTransactionID != fmt.Sprint("ORD-", i) || one.Status != tt.want || one.PhoneNumber != "5537686660" {
+		if one.DistributorTransactionID != fmt.Sprint("ORD-", i) || one.Status != tt.want ||
+			one.PhoneNumber != "5537686660" {
 			t.Errorf("on record as %+v", one)
 		}
 	}
@@ -259,7 +264,8 @@ func TestReset(t *testing.T) {
 	if a := c.post("/sandbox/reset", ""); a.status != 200 {
 		t.Fatalf("reset: %d", a.status)
 	}
-	if purchases, requests := c.get("/sandbox/purchases").body, c.get("/sandbox/requests").body; purchases+requests != "[]\n[]\n" {
+	if purchases, requests := c.get("/sandbox/purchases").body, c.get("/sandbox/requests").body; purchases+
+		requests != "[]\n[]\n" {
 		t.Errorf("left over: %s %s", purchases, requests)
 	}
 	if got := c.balance(); got != "500.00" {
@@ -275,7 +281,8 @@ func TestReset(t *testing.T) {
 
 // BenchmarkPurchase is what the sandbox itself costs, and then what it costs over HTTP with the client beside it.
 func BenchmarkPurchase(b *testing.B) {
-	for name, start := range map[string]func(testing.TB, func(*sandbox.Config)) *client{"handler": inProcess, "http": overHTTP} {
+	for name, start := range map[string]func(testing.TB, func(*sandbox.Config)) *client{"handler": inProcess,
+		"http": overHTTP} {
 		b.Run(name, func(b *testing.B) {
 			c := start(b, func(cfg *sandbox.Config) { cfg.InitialBalance = money("1000000000") })
 			var n atomic.Int64

@@ -207,8 +207,8 @@ func health(w http.ResponseWriter, _ *http.Request) {
 	reply(http.StatusOK, map[string]string{"status": "ok"}).write(w)
 }
 
-// serveReset forgets purchases and requests and restores the balance. Settings and tokens stay: a client that is logged
-// in would otherwise have to learn of the reset by a 401.
+// serveReset forgets purchases and requests and restores the balance. Settings and tokens stay: a client that is
+// logged in would otherwise have to learn of the reset by a 401.
 func (s *Server) serveReset(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
 	s.book = newBook(s.cfg.InitialBalance.Decimal)

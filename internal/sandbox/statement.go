@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// StatementRow is one line of the statement, and its JSON names are the columns. Date is RFC 3339 in UTC, Amount in MXN
-// with two decimals.
+// StatementRow is one line of the statement, and its JSON names are the columns. Date is RFC 3339 in UTC, Amount in
+// MXN with two decimals.
 type StatementRow struct {
 	Date                     string `json:"date,omitempty"`
 	TransactionID            string `json:"transaction_id,omitempty"`

@@ -29,7 +29,8 @@ func TestStatement(t *testing.T) {
 	want := [][]string{{"date", "transaction_id", "distributor_transaction_id", "phone_number", "product_id", "amount",
 		"currency", "reference", "auth_code", "response_code", "status"}}
 	for _, p := range c.sandbox.Purchases() {
-		want = append(want, []string{p.ChargedAt.Format(time.RFC3339), p.TransactionID, p.DistributorTransactionID, p.PhoneNumber,
+		want = append(want, []string{p.ChargedAt.Format(time.RFC3339), p.TransactionID, p.DistributorTransactionID,
+			p.PhoneNumber,
 			"MOVISTAR_TAE", "10.00", "MXN", p.Reference, p.AuthCode, "00", "Aprobado"})
 	}
 	if diff := cmp.Diff(want, c.statement("")); diff != "" || len(want) != 3 {
@@ -68,7 +69,8 @@ func TestStatementMonth(t *testing.T) {
 		time.Sleep(31 * 24 * time.Hour)
 		c.login()
 		c.buy("FEBRUARY", plain)
-		for query, want := range map[string]string{"": "FEBRUARY", "?month=2000-01": "JANUARY", "?month=2000-02": "FEBRUARY"} {
+		for query, want := range map[string]string{"": "FEBRUARY", "?month=2000-01": "JANUARY",
+			"?month=2000-02": "FEBRUARY"} {
 			if rows := c.statement(query); len(rows) != 2 || rows[1][2] != want {
 				t.Errorf("%q: %v, want %s", query, rows, want)
 			}

@@ -46,9 +46,12 @@ func totals() []string {
 
 func footers() []string {
 	return []string{
-		"fin", "end", "registro", "registros", "records", "rows", "filas", "renglones", "operaciones", "transacciones", "transactions", "movimientos",
-		"generado", "generada", "generated", "emitido", "elaborado", "impreso", "printed", "exportado", "exported", "pagina", "page", "reporte", "report",
-		"nota", "notas", "note", "notes", "saldo", "balance", "fecha", "date", "cliente", "periodo", "numero", "number", "cantidad", "count",
+		"fin", "end", "registro", "registros", "records", "rows", "filas", "renglones", "operaciones", "transacciones",
+		"transactions", "movimientos",
+		"generado", "generada", "generated", "emitido", "elaborado", "impreso", "printed", "exportado", "exported", "pagina",
+		"page", "reporte", "report",
+		"nota", "notas", "note", "notes", "saldo", "balance", "fecha", "date", "cliente", "periodo", "numero", "number",
+		"cantidad", "count",
 	}
 }
 
@@ -71,7 +74,8 @@ func (r *Reader) aside(cells []string) string {
 			return "a ruled line"
 		}
 		return ""
-	case r.layout.named > 0 && slices.EqualFunc(cells, r.layout.plain, func(cell, header string) bool { return Plain(cell) == header }):
+	case r.layout.named > 0 && slices.EqualFunc(cells, r.layout.plain,
+		func(cell, header string) bool { return Plain(cell) == header }):
 		return "the header again"
 	case len(head) < 3:
 		return ""
@@ -88,7 +92,8 @@ func (r *Reader) aside(cells []string) string {
 
 // isTotal: "TOTAL", "Total:", "Total de ventas", "Importe total", and never the id TOTAL-1.
 func isTotal(cell string) bool {
-	return slices.ContainsFunc(strings.Fields(cell), func(word string) bool { return slices.Contains(totals(), whole(word)) })
+	return slices.ContainsFunc(strings.Fields(cell),
+		func(word string) bool { return slices.Contains(totals(), whole(word)) })
 }
 
 // whole is a word by itself, as Plain has it; empty for what is more, as an id may be.

@@ -106,13 +106,16 @@ func Plain(header string) string {
 		}
 		return unicode.ToLower(r)
 	}, norm.NFD.String(header))
-	return strings.Join(strings.FieldsFunc(letters, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }), " ")
+	return strings.Join(strings.FieldsFunc(letters,
+		func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }),
+		" ")
 }
 
 // layout finds the columns of a header. Its error names the first option that names a column which is not there.
 func (o *Options) layout(head []string) (*Layout, error) {
 	plain := make([]string, len(head))
-	l := &Layout{head: head, plain: plain, at: map[string]int{}, prefixed: map[string]int{}, known: make([]bool, len(head))}
+	l := &Layout{head: head, plain: plain, at: map[string]int{}, prefixed: map[string]int{},
+		known: make([]bool, len(head))}
 	for i, h := range head {
 		plain[i] = Plain(h)
 	}

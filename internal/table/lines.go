@@ -16,8 +16,8 @@ const (
 	previewBytes = 4 * MaxRow
 )
 
-// Lines reads a text file line by line. CR LF, LF and CR end a line, also within quotes. Its text is as the file has it,
-// but for UTF-16, which becomes UTF-8.
+// Lines reads a text file line by line. CR LF, LF and CR end a line, also within quotes. Its text is as the file has
+// it, but for UTF-16, which becomes UTF-8.
 type Lines struct {
 	in    *lines.Reader
 	ahead []lines.Line // read already, as copies

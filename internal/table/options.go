@@ -28,7 +28,8 @@ func ParseDelimiter(s string) (rune, error) {
 		return '|', nil
 	}
 	c, size := utf8.DecodeRuneInString(s)
-	if size != len(s) || c != '\t' && !unicode.IsPunct(c) && !unicode.IsSymbol(c) || strings.ContainsRune("\"'", c) || c == utf8.RuneError {
+	if size != len(s) || c != '\t' && !unicode.IsPunct(c) && !unicode.IsSymbol(c) || strings.ContainsRune("\"'", c) ||
+		c == utf8.RuneError {
 		return 0, &FileError{Part: PartDelimiter, Value: s, Allowed: DelimiterAllowed}
 	}
 	return c, nil
@@ -73,8 +74,9 @@ func ParseNamed(s string, columns []Column) (map[string]string, error) {
 	for _, c := range columns {
 		names = append(names, c.Name)
 	}
-	refused := &FileError{Part: PartColumns, Value: s, Allowed: "COLUMN=HEADER,… or COLUMN=NUMBER,…, each once, of the columns " +
-		strings.Join(names, ", ")}
+	refused := &FileError{Part: PartColumns, Value: s,
+		Allowed: "COLUMN=HEADER,… or COLUMN=NUMBER,…, each once, of the columns " +
+			strings.Join(names, ", ")}
 	pairs, err := Pairs(s)
 	if err != nil {
 		return nil, refused
@@ -97,7 +99,8 @@ func ParseIgnored(s string) ([]string, error) {
 	if s == "" {
 		return nil, nil
 	}
-	refused := &FileError{Part: PartIgnored, Value: s, Allowed: "headers of columns, or numbers such as 3,8-11, separated by commas"}
+	refused := &FileError{Part: PartIgnored, Value: s,
+		Allowed: "headers of columns, or numbers such as 3,8-11, separated by commas"}
 	texts, err := list(s)
 	if err != nil {
 		return nil, refused

@@ -46,8 +46,8 @@ type Reader struct {
 	filled []bool
 }
 
-// NewReader finds out what the table is like. What cannot be read as a table is a *FileError; other errors are those of
-// the file.
+// NewReader finds out what the table is like. What cannot be read as a table is a *FileError; other errors are those
+// of the file.
 func NewReader(lines *Lines, opts Options) (*Reader, error) {
 	r := &Reader{opts: opts, lines: lines}
 	first := lines.First()
@@ -75,7 +75,8 @@ func NewReader(lines *Lines, opts Options) (*Reader, error) {
 			return nil, err
 		}
 		return r, nil
-	case best != nil && best.missing != nil: // an option that names a column may be what keeps the header from being found
+	// An option that names a column may be what keeps the header from being found.
+	case best != nil && best.missing != nil:
 
 		return nil, best.missing
 	case !found:
@@ -117,7 +118,8 @@ func (r *Reader) noHeader(first *headings) error {
 		value = strings.Join(first.layout.head, ", ")
 	}
 	return &FileError{Part: PartHeader, Value: clip.Marked(value, maxNote), Allowed: fmt.Sprintf(
-		"the names of the columns, in a line of at most %d bytes among the first %d; or name the columns by their numbers, from 1",
+		"the names of the columns, in a line of at most %d bytes among the first %d; or name the columns by their "+
+			"numbers, from 1",
 		MaxRow, previewLines)}
 }
 
@@ -131,7 +133,8 @@ func (r *Reader) Next() (Row, error) {
 		if err != nil || row.aside == "" {
 			return row, err
 		}
-		r.notes.add("line %d is %s and not a row: %s", row.Line, row.aside, clip.Marked(strings.TrimSpace(string(row.Text)), maxNote))
+		r.notes.add("line %d is %s and not a row: %s", row.Line, row.aside,
+			clip.Marked(strings.TrimSpace(string(row.Text)), maxNote))
 	}
 }
 
@@ -148,14 +151,15 @@ func (r *Reader) next() (Row, error) {
 		if err != nil {
 			return Row{}, err
 		}
-		if row := r.row(line, true); row.Err != nil || slices.ContainsFunc(row.Cells, func(c string) bool { return c != "" }) {
+		if row := r.row(line, true); row.Err != nil ||
+			slices.ContainsFunc(row.Cells, func(c string) bool { return c != "" }) {
 			return row, nil
 		}
 	}
 }
 
-// row is the row that begins with a line. One that does not read as a row with the header's columns ends with its line,
-// and so does one that may not go on.
+// row is the row that begins with a line. One that does not read as a row with the header's columns ends with its
+// line, and so does one that may not go on.
 func (r *Reader) row(line lines.Line, mayGoOn bool) Row {
 	row := Row{Line: line.Number, Last: line.Number, Text: utf8Text(line.Text), Long: line.Long}
 	switch {

@@ -78,46 +78,65 @@ func TestReader(t *testing.T) {
 		{"pipes", "date|id\nD|A\n", Options{}, []string{"2 time=D id=A"}},
 		{"a delimiter of its own", "date^id\nD^A\n", Options{Delimiter: '^'}, []string{"2 time=D id=A"}},
 		{"sep=", "\"SEP=|\"\r\ndate|id\r\nD|A\r\n", Options{}, []string{"3 time=D id=A"}},
-		{"CR alone, and mixed", "date,id\rD,A\r\nD,B\nD,C", Options{}, []string{"2 time=D id=A", "3 time=D id=B", "4 time=D id=C"}},
-		{"case, accents and blanks", "\u200b FECHA ,Ｉd,Tele\u0301fono\nD,A,5\n", Options{Named: map[string]string{"id": "Ｉd"}}, []string{"2 time=D id=A phone=5"}},
-		{"a header over two lines", "\"Fe\ncha\",id\nD,A\n", Options{Named: map[string]string{"time": "fe cha"}}, []string{"3 time=D id=A"}},
-		{"a blank after the delimiter", "date, id, monto\nD, A, \"1,000.00\"\n", Options{}, []string{"2 time=D id=A amount=1,000.00"}},
-		{"cells made texts", "date,id,telefono\nD,\"=\"\"001\"\"\",=\"55\"\n", Options{}, []string{"2 time=D id=001 phone=55"}},
+		{"CR alone, and mixed", "date,id\rD,A\r\nD,B\nD,C", Options{}, []string{"2 time=D id=A", "3 time=D id=B",
+			"4 time=D id=C"}},
+		{"case, accents and blanks", "\u200b FECHA ,Ｉd,Tele\u0301fono\nD,A,5\n",
+			Options{Named: map[string]string{"id": "Ｉd"}}, []string{"2 time=D id=A phone=5"}},
+		{"a header over two lines", "\"Fe\ncha\",id\nD,A\n", Options{Named: map[string]string{"time": "fe cha"}},
+			[]string{"3 time=D id=A"}},
+		{"a blank after the delimiter", "date, id, monto\nD, A, \"1,000.00\"\n", Options{},
+			[]string{"2 time=D id=A amount=1,000.00"}},
+		{"cells made texts", "date,id,telefono\nD,\"=\"\"001\"\"\",=\"55\"\n", Options{},
+			[]string{"2 time=D id=001 phone=55"}},
 		{"Windows-1252", "date,id,estatus\nD,A,\x93\xc9xito\x94\n", Options{}, []string{"2 time=D id=A status=“Éxito”"}},
 
 		{"a preamble", "Reporte;de;ventas\nFecha;24/11/2026\n\n" + head + "D;A;;1;\n", Options{},
 			[]string{"5 time=D id=A amount=1", "what stands before the header is not read: lines 1 to 2"}},
 		{"a row before the header", "D;A;5;1;ok\n" + head, Options{},
-			[]string{"1 early time=D id=A phone=5 amount=1 status=ok", "what stands before the header is not read: lines 1 to 1"}},
+			[]string{"1 early time=D id=A phone=5 amount=1 status=ok",
+				"what stands before the header is not read: lines 1 to 1"}},
 		{"a quote left open before the header takes no row with it", "\"Reporte\nid,fecha\nA\",D\n", Options{},
 			[]string{"3!  bare \" in non-quoted-field", "what stands before the header is not read: lines 1 to 1"}},
-		{"the header again, rules", head + "D;A;5;1;ok\n;;;;\n-----;----;---;---;--\nFECHA;ID;teléfono;Monto;Estatus\nD;B;5;1;ok\n", Options{},
+		{"the header again, rules", head +
+			"D;A;5;1;ok\n;;;;\n-----;----;---;---;--\nFECHA;ID;teléfono;Monto;Estatus\nD;B;5;1;ok\n", Options{},
 			[]string{"2 time=D id=A phone=5 amount=1 status=ok", "6 time=D id=B phone=5 amount=1 status=ok",
-				"line 4 is a ruled line and not a row: -----;----;---;---;--", "line 5 is the header again and not a row: FECHA;ID;teléfono;Monto;Estatus"}},
+				"line 4 is a ruled line and not a row: -----;----;---;---;--",
+				"line 5 is the header again and not a row: FECHA;ID;teléfono;Monto;Estatus"}},
 		{"totals", head + "TOTAL;;;30,00;\nTotal de ventas: 2;;;;\n;;Importe total;30;\nSubtotal;30\n", Options{},
-			[]string{"line 2 is a total and not a row: TOTAL;;;30,00;", "line 3 is a total and not a row: Total de ventas: 2;;;;",
+			[]string{"line 2 is a total and not a row: TOTAL;;;30,00;",
+				"line 3 is a total and not a row: Total de ventas: 2;;;;",
 				"line 4 is a total and not a row: ;;Importe total;30;", "line 5 is a total and not a row: Subtotal;30"}},
-		{"footers", head + "Fin del reporte\nRegistros;2\n2 registros;;;;\nElaborado por Ana\nHecho con gusto;;;;\n", Options{},
-			[]string{"line 2 is a footer and not a row: Fin del reporte", "line 3 is a footer and not a row: Registros;2", "line 4 is a footer and not a row: 2 registros;;;;",
+		{"footers", head + "Fin del reporte\nRegistros;2\n2 registros;;;;\nElaborado por Ana\nHecho con gusto;;;;\n",
+			Options{},
+			[]string{"line 2 is a footer and not a row: Fin del reporte", "line 3 is a footer and not a row: Registros;2",
+				"line 4 is a footer and not a row: 2 registros;;;;",
 				"line 5 is a footer and not a row: Elaborado por Ana", "line 6 is a footer and not a row: Hecho con gusto;;;;"}},
-		{"rows that look like totals", head + "D;TOTAL-1;;10;\nTOTAL;A;;10;\n;TOTAL;5;10;ok\nTOTAL-1;10\n24/11/2026 1\nNOTE-1;x\n", Options{},
+		{"rows that look like totals", head +
+			"D;TOTAL-1;;10;\nTOTAL;A;;10;\n;TOTAL;5;10;ok\nTOTAL-1;10\n24/11/2026 1\nNOTE-1;x\n", Options{},
 			[]string{"2 time=D id=TOTAL-1 amount=10", "3 time=TOTAL id=A amount=10", "4 id=TOTAL phone=5 amount=10 status=ok",
 				"5! 10 2 values, the header has 5", "6!  1 values, the header has 5", "7! x 2 values, the header has 5"}},
 		{"two columns are too few to know a total", "id;monto\nTOTAL;30\n", Options{}, []string{"2 id=TOTAL amount=30"}},
 
 		{"too long, too short, broken", head + "D;A;5;1;ok;x\nD;B;5\nD;C;\"5\"x;1;ok\nD;E;5;1;ok\n", Options{},
-			[]string{"2! A 6 values, the header has 5", "3! B 3 values, the header has 5", "4! C extraneous or missing \" in quoted-field", "5 time=D id=E phone=5 amount=1 status=ok"}},
-		{"longer than a row", "id,date\nA," + strings.Repeat("9", MaxRow) + "\nB,D\n", Options{}, []string{"2! A longer than 65536 bytes", "3 time=D id=B"}},
+			[]string{"2! A 6 values, the header has 5", "3! B 3 values, the header has 5",
+				"4! C extraneous or missing \" in quoted-field", "5 time=D id=E phone=5 amount=1 status=ok"}},
+		{"longer than a row", "id,date\nA," + strings.Repeat("9", MaxRow) + "\nB,D\n", Options{},
+			[]string{"2! A longer than 65536 bytes", "3 time=D id=B"}},
 		{"a NUL", "id,date\nA,\x00\nB,D\n", Options{}, []string{"2! A it holds a NUL: it is no text", "3 time=D id=B"}},
-		{"a line break in quotes", "id,estatus,date\nA,\"o\nk\",D\nB,ok,D\n", Options{}, []string{"2 time=D id=A status=o\nk", "4 time=D id=B status=ok"}},
+		{"a line break in quotes", "id,estatus,date\nA,\"o\nk\",D\nB,ok,D\n", Options{},
+			[]string{"2 time=D id=A status=o\nk", "4 time=D id=B status=ok"}},
 		{"a quote left open takes no row with it", "id,estatus,date\nA,\"ok,D\nB,ok,D\nC,\"ok\",D\n", Options{},
 			[]string{"2! A extraneous or missing \" in quoted-field", "3 time=D id=B status=ok", "4 time=D id=C status=ok"}},
 		{"two quotes left open take no row between them", "id,estatus,date\nA,\"ok\nB,ok,D\nC,ok\",D\n", Options{},
-			[]string{"2! A extraneous or missing \" in quoted-field", "3 time=D id=B status=ok", "4! C bare \" in non-quoted-field"}},
+			[]string{"2! A extraneous or missing \" in quoted-field", "3 time=D id=B status=ok",
+				"4! C bare \" in non-quoted-field"}},
 
-		{"numbers", "1|A|x\n2|B|y\n", Options{Named: map[string]string{"time": "1", "id": "#2"}, Ignored: []string{"3"}}, []string{"1 time=1 id=A", "2 time=2 id=B"}},
-		{"numbers and a header", "fecha|clave\n1|A\n", Options{Named: map[string]string{"time": "1", "id": "2"}}, []string{"2 time=1 id=A"}},
-		{"a header that is a number", "fecha,12,id\nD,X,A\n", Options{Named: map[string]string{"status": "12", "id": "id"}}, []string{"2 time=D id=A status=X"}},
+		{"numbers", "1|A|x\n2|B|y\n", Options{Named: map[string]string{"time": "1", "id": "#2"}, Ignored: []string{"3"}},
+			[]string{"1 time=1 id=A", "2 time=2 id=B"}},
+		{"numbers and a header", "fecha|clave\n1|A\n", Options{Named: map[string]string{"time": "1", "id": "2"}},
+			[]string{"2 time=1 id=A"}},
+		{"a header that is a number", "fecha,12,id\nD,X,A\n", Options{Named: map[string]string{"status": "12", "id": "id"}},
+			[]string{"2 time=D id=A status=X"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, _, err := readAll(iotest.OneByteReader(strings.NewReader(c.in)), withIDs(c.opts))
@@ -137,7 +156,8 @@ func TestNotUnderstood(t *testing.T) {
 	}{
 		{"id,fecha,region\nA,D,9\n", Options{}, nil},
 		{"id,fecha,color,sabor\nA,D,,\n", Options{}, []string{"color", "sabor"}},
-		{"id,fecha,color,sabor\nA,D,,\n", Options{Ignored: []string{"COLOR"}, Named: map[string]string{"status": "sabor"}}, nil},
+		{"id,fecha,color,sabor\nA,D,,\n", Options{Ignored: []string{"COLOR"}, Named: map[string]string{"status": "sabor"}},
+			nil},
 		{"id,id,fecha\nA,B,D\n", Options{}, []string{"id"}},
 		{"id,fecha,,\nA,D,,x\n", Options{}, []string{"column 4"}},
 		{"id,fecha,,\nA,D,,\n", Options{}, nil},
@@ -172,10 +192,13 @@ func TestUnreadable(t *testing.T) {
 		"a header too long":        {strings.Repeat("x", MaxRow+1), Options{}, PartHeader, "65536"},
 		"a name that is not there": {"id,b\n", Options{Named: map[string]string{"amount": "c"}}, PartColumns, "amount=c"},
 		"a number too high":        {"id,b\n", Options{Named: map[string]string{"amount": "3"}}, PartColumns, "amount=3"},
-		"named and ignored":        {"id,b\n", Options{Named: map[string]string{"amount": "b"}, Ignored: []string{"b"}}, PartColumns, "amount=b"},
-		"named twice":              {"id,b\n", Options{Named: map[string]string{"amount": "b", "status": "b"}}, PartColumns, "status=b"},
-		"ignored and not there":    {"id,b\n", Options{Ignored: []string{"c"}}, PartIgnored, `"c"`},
-		"names without a header":   {"A,B\n", Options{NoHeader: true, Named: map[string]string{"id": "clave"}}, PartColumns, "1 to 2"},
+		"named and ignored": {"id,b\n", Options{Named: map[string]string{"amount": "b"}, Ignored: []string{"b"}},
+			PartColumns, "amount=b"},
+		"named twice": {"id,b\n", Options{Named: map[string]string{"amount": "b", "status": "b"}}, PartColumns,
+			"status=b"},
+		"ignored and not there": {"id,b\n", Options{Ignored: []string{"c"}}, PartIgnored, `"c"`},
+		"names without a header": {"A,B\n", Options{NoHeader: true, Named: map[string]string{"id": "clave"}}, PartColumns,
+			"1 to 2"},
 	} {
 		_, _, err := readAll(strings.NewReader(c.in), withIDs(c.opts))
 		var f *FileError
@@ -192,7 +215,10 @@ func TestBrokenOff(t *testing.T) {
 	}
 	for _, in := range []string{"", "id,mon", "id,monto\n", "id,monto\nA,10\nB,1", "id,monto\nA,10\r"} {
 		got, _, err := readAll(broken(in), withIDs(Options{}))
-		if !errors.Is(err, io.ErrUnexpectedEOF) || slices.ContainsFunc(got, func(row string) bool { return strings.Contains(row, "=B") }) {
+		if !errors.Is(err, io.ErrUnexpectedEOF) || slices.ContainsFunc(got, func(row string) bool {
+			return strings.Contains(row,
+				"=B")
+		}) {
 			t.Errorf("%q: %q, %v", in, got, err)
 		}
 	}
@@ -200,9 +226,11 @@ func TestBrokenOff(t *testing.T) {
 
 // TestMemory: a long table is a stream, also where its quotes are wrong and its line breaks are of one byte.
 func TestMemory(t *testing.T) {
-	for name, line := range map[string]string{"LF": "A,1,ok\n", "CR": "A,1,ok\r", "open quotes": "A,\"1,ok\n", "long rows": "A," + strings.Repeat("1", MaxRow/2) + ",ok\n"} {
+	for name, line := range map[string]string{"LF": "A,1,ok\n", "CR": "A,1,ok\r", "open quotes": "A,\"1,ok\n",
+		"long rows": "A," + strings.Repeat("1", MaxRow/2) + ",ok\n"} {
 		size := 8 << 20
-		in := io.MultiReader(strings.NewReader("id,monto,estatus\n"), io.LimitReader(&repeated{text: line}, int64(size/len(line)*len(line))))
+		in := io.MultiReader(strings.NewReader("id,monto,estatus\n"),
+			io.LimitReader(&repeated{text: line}, int64(size/len(line)*len(line))))
 		lines, err := NewLines(in)
 		if err != nil {
 			t.Fatal(err)
@@ -242,7 +270,8 @@ func (r *repeated) Read(p []byte) (int, error) {
 
 func TestOptionTexts(t *testing.T) {
 	named, err := ParseNamed(`id=Ref,"amount=Monto, total",phone=12`, columns())
-	if diff := cmp.Diff(map[string]string{"id": "Ref", "amount": "Monto, total", "phone": "12"}, named); diff != "" || err != nil {
+	if diff := cmp.Diff(map[string]string{"id": "Ref", "amount": "Monto, total", "phone": "12"}, named); diff != "" ||
+		err != nil {
 		t.Errorf("%v\n%s", err, diff)
 	}
 	for _, wrong := range []string{"id", "=x", "id=", "colour=x", "id=a,id=b", "\"id=a"} {
@@ -259,7 +288,8 @@ func TestOptionTexts(t *testing.T) {
 			t.Errorf("%s is taken", wrong)
 		}
 	}
-	for text, want := range map[string]rune{"": 0, "comma": ',', "tab": '\t', "\t": '\t', `\t`: '\t', "pipe": '|', "|": '|', "^": '^', "¬": '¬'} {
+	for text, want := range map[string]rune{"": 0, "comma": ',', "tab": '\t', "\t": '\t', `\t`: '\t', "pipe": '|',
+		"|": '|', "^": '^', "¬": '¬'} {
 		if got, err := ParseDelimiter(text); got != want || err != nil {
 			t.Errorf("%q is %q, %v", text, got, err)
 		}
@@ -275,7 +305,8 @@ func TestOptionTexts(t *testing.T) {
 // exactly one row, or noted; and a row without an error is what a CSV reader finds in its lines alone.
 func FuzzTable(f *testing.F) {
 	for _, s := range []string{
-		"date,id\nD,A\n", "x\n\nFecha;Id;Monto\r\nD;A;\"1\r\n2\"\r\nTOTAL;;3\r\nFin del reporte\r\n", "sep=|\nid|fecha|monto\nA|\"D|1\nB|D|1\"\n", "id\n\"\n\"a\nb\"\n\x00\xff\n",
+		"date,id\nD,A\n", "x\n\nFecha;Id;Monto\r\nD;A;\"1\r\n2\"\r\nTOTAL;;3\r\nFin del reporte\r\n",
+		"sep=|\nid|fecha|monto\nA|\"D|1\nB|D|1\"\n", "id\n\"\n\"a\nb\"\n\x00\xff\n",
 		"1|A|x\n2|B|y\n", "id,fecha,monto\rA,=\"D\",1\r\r\n-,---,-\r", "\xff\xfei\x00d\x00\n\x00A\x00\n\x00",
 	} {
 		f.Add([]byte(s), false)
@@ -347,7 +378,8 @@ func physical(t *testing.T, data []byte) (texts []string) {
 func checkBlank(t *testing.T, r *Reader, texts []string, from, until int64) {
 	t.Helper()
 	for n := from; n < until; n++ {
-		if left := strings.NewReplacer(string(r.split.comma), "", `"`, "", "=", "").Replace(texts[n-1]); trimmed(left) != "" {
+		if left := strings.NewReplacer(string(r.split.comma), "", `"`, "", "=",
+			"").Replace(texts[n-1]); trimmed(left) != "" {
 			t.Fatalf("line %d is passed over: %q", n, texts[n-1])
 		}
 	}

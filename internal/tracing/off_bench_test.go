@@ -41,7 +41,8 @@ func BenchmarkOff(b *testing.B) {
 func spansOfAnOrder(tracer trace.Tracer) {
 	ctx := context.Background()
 	propagator := otel.GetTextMapPropagator()
-	for _, kind := range []trace.SpanKind{trace.SpanKindProducer, trace.SpanKindConsumer, trace.SpanKindClient, trace.SpanKindClient} {
+	for _, kind := range []trace.SpanKind{trace.SpanKindProducer, trace.SpanKindConsumer, trace.SpanKindClient,
+		trace.SpanKindClient} {
 		within, span := tracer.Start(propagator.Extract(ctx, propagation.MapCarrier(nil)), "span", trace.WithSpanKind(kind))
 		propagator.Inject(within, propagation.MapCarrier(nil))
 		if span.IsRecording() {

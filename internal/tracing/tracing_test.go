@@ -89,7 +89,8 @@ func TestCollector(t *testing.T) {
 		"localhost:4318": {"OTEL_TRACES_EXPORTER": "otlp"},
 		"localhost:4317": {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
 		"c.example:443":  {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://c.example/x"},
-		"t.example:4317": {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://c.example", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://t.example:4317"},
+		"t.example:4317": {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://c.example",
+			"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://t.example:4317"},
 	} {
 		got, err := tracing.Collector(func(name string) string { return env[name] })
 		if err != nil || got != want {
@@ -105,7 +106,8 @@ type collector struct {
 	names []string
 }
 
-func (c *collector) Export(_ context.Context, r *collectortrace.ExportTraceServiceRequest) (*collectortrace.ExportTraceServiceResponse, error) {
+func (c *collector) Export(_ context.Context,
+	r *collectortrace.ExportTraceServiceRequest) (*collectortrace.ExportTraceServiceResponse, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, resource := range r.GetResourceSpans() {
@@ -128,7 +130,8 @@ func testGRPC(t *testing.T) {
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = server.Serve(listener) })
 	t.Cleanup(func() { server.Stop(); serving.Wait() })
-	env := map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://" + listener.Addr().String(), "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
+	env := map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://" + listener.Addr().String(),
+		"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
 	for name, value := range env {
 		t.Setenv(name, value) // the exporter reads the process's own
 	}
@@ -160,7 +163,8 @@ func testConsole(t *testing.T) {
 	var line struct {
 		TraceID string `json:"trace_id"`
 	}
-	if err := json.Unmarshal([]byte(first), &line); err != nil || line.TraceID != trace || strings.Contains(second, "trace_id") {
+	if err := json.Unmarshal([]byte(first), &line); err != nil || line.TraceID != trace ||
+		strings.Contains(second, "trace_id") {
 		t.Errorf("log %s %v", lines.String(), err)
 	}
 	for text, want := range map[string]int{`"TraceID":"` + trace: 2, `recarga-test`: 1, "staging": 1, "5537686660": 0} {

@@ -1,9 +1,9 @@
 // Measure says how large the house is, and how much of it is explained: of each package its lines, its functions and
 // what is documented. Run it from the module's root: go run ./scripts/measure [-json] [DIR]
 //
-// Counted are files that are not tests; SQL and Lua beside them count as lines. A struct field is explained by a comment
-// above it or on its line, or, where fields share a line or stand in one group without a blank line, by the group's
-// first one. Fields that JSON names count as well.
+// Counted are files that are not tests; SQL and Lua beside them count as lines. A struct field is explained by a
+// comment above it or on its line, or, where fields share a line or stand in one group without a blank line, by the
+// group's first one. Fields that JSON names count as well.
 package main
 
 import (

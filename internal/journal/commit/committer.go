@@ -27,8 +27,8 @@ const (
 	Retries = 3
 	// retryWait is the longest wait before one.
 	retryWait = 100 * time.Millisecond
-	// yields is how often a Committer lets the goroutines run that can, before it picks a batch: those about to come with an
-	// operation share its commit. Where nobody else has work it costs nothing. More than two gained no more.
+	// yields is how often a Committer lets the goroutines run that can, before it picks a batch: those about to come with
+	// an operation share its commit. Where nobody else has work it costs nothing. More than two gained no more.
 	yields = 2
 )
 

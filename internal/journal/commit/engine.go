@@ -70,7 +70,8 @@ func Open(ctx context.Context, databaseURL string) (*Engine, error) {
 	case "postgres", "postgresql":
 		return openPostgres(ctx, databaseURL)
 	default:
-		return nil, fmt.Errorf("database URL begins with %q; must be sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE", scheme)
+		return nil, fmt.Errorf("database URL begins with %q; must be sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE",
+			scheme)
 	}
 }
 
@@ -118,7 +119,8 @@ func Unavailable(err error) bool {
 	case errors.As(err, &reply):
 		return postgresTransient(reply)
 	default:
-		return errors.As(err, &unconnected) || errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) || sqliteBusy(err)
+		return errors.As(err, &unconnected) || errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) ||
+			sqliteBusy(err)
 	}
 }
 

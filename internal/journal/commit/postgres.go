@@ -61,7 +61,8 @@ func makeDurable(cfg *pgx.ConnConfig) error {
 	case !slices.Contains([]string{"on", "local", "remote_write", "remote_apply"}, given):
 		return fmt.Errorf("database URL sets %s=%s, which loses orders that were accepted; remove it", setting, given)
 	}
-	for name, value := range map[string]string{"idle_in_transaction_session_timeout": "15s", "application_name": "recarga"} {
+	for name, value := range map[string]string{"idle_in_transaction_session_timeout": "15s",
+		"application_name": "recarga"} {
 		if _, ok := cfg.RuntimeParams[name]; !ok {
 			cfg.RuntimeParams[name] = value
 		}
@@ -127,7 +128,8 @@ func postgresTransient(err error) bool {
 	if !errors.As(err, &e) {
 		return true
 	}
-	return slices.Contains([]string{"08", "40", "57"}, e.Code[:2]) || slices.Contains([]string{"25006", "25P03", "53300", "55P03"}, e.Code)
+	return slices.Contains([]string{"08", "40", "57"}, e.Code[:2]) || slices.Contains([]string{"25006", "25P03", "53300",
+		"55P03"}, e.Code)
 }
 
 // postgresReadOnly: it was the primary, and no longer is.

@@ -37,5 +37,6 @@ func (s *stats) add(operations int64) {
 
 // Stats says how well writes share their commits.
 func (c *Committer) Stats() Stats {
-	return Stats{Commits: c.stats.commits.Load(), Operations: c.stats.operations.Load(), LargestBatch: c.stats.largest.Load()}
+	return Stats{Commits: c.stats.commits.Load(), Operations: c.stats.operations.Load(),
+		LargestBatch: c.stats.largest.Load()}
 }

@@ -54,7 +54,8 @@ var inEnglish = language{
 var inSpanish = language{
 	head: "| | pedidos/s | frente al worker simple " +
 		"| s de CPU por 10,000 pedidos " +
-		"| un pedido solo, hasta el proveedor y hasta el webhook, p50 | en reposo, de un núcleo |\n|---|---|---|---|---|---|\n",
+		"| un pedido solo, hasta el proveedor y hasta el webhook, p50 " +
+		"| en reposo, de un núcleo |\n|---|---|---|---|---|---|\n",
 	names: map[string]string{
 		"plain asynq":    "worker simple de asynq, con sus valores por omisión y sin libro",
 		"embedded":       "Recarga, todo integrado",

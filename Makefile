@@ -57,6 +57,7 @@ fuzz: ## Run every fuzz target for a while (DURATION=30m: each)
 check: $(GOLANGCI) $(GOVULNCHECK) ## Check format, vet, lint, go.mod, generated files and known vulnerabilities
 	@files=$$(gofmt -l .); test -z "$$files" || { echo "not formatted: run gofmt -w on $$files"; exit 1; }
 	@scripts/check-sleeps
+	@go run ./scripts/words
 	go vet ./...
 	$(GOLANGCI) run ./...
 	go mod tidy -diff

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,11 @@ func code(c string) string { return `"response_code":"` + c + `"` }
 func TestClassifyEveryCell(t *testing.T) {
 	statuses := []int{200, 201, 302, 400, 401, 402, 403, 404, 429, 500, 502, 503, 504}
 	codes := []string{"", "00", "05", "12", "13", "14", "51", "83", "91", "96", "99", "XX"}
+	for _, c := range topup.Codes() {
+		if !slices.Contains(codes, string(c)) {
+			t.Errorf("code %s is not tried", c)
+		}
+	}
 	cells := 0
 	for _, status := range statuses {
 		for _, c := range codes {

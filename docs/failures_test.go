@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"recarga/topup"
 )
 
 // TestFailuresAreProven: every row of failures.md names a test that is there, and every hazard of the
@@ -90,4 +92,36 @@ func tests(t *testing.T, pkg string) map[string]bool {
 		}
 	}
 	return names
+}
+
+// TestEveryEventIsDescribed: webhooks.md names each type of event that a receiver can get.
+func TestEveryEventIsDescribed(t *testing.T) {
+	text, err := os.ReadFile("webhooks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), "../topup/event.go", nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var types []string
+	for _, kind := range topup.EventTypes() {
+		types = append(types, string(kind))
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		if s, ok := n.(*ast.ValueSpec); ok && strings.HasPrefix(s.Names[0].Name, "Event") && len(s.Values) == 1 {
+			if of, ok := s.Type.(*ast.Ident); ok && of.Name == "EventType" {
+				types = append(types, strings.Trim(s.Values[0].(*ast.BasicLit).Value, `"`))
+			}
+		}
+		return true
+	})
+	for _, kind := range types {
+		if !strings.Contains(string(text), kind) {
+			t.Errorf("webhooks.md does not name %s", kind)
+		}
+	}
+	if len(types) < 8 {
+		t.Errorf("only %d types: is the source read?", len(types))
+	}
 }

@@ -1,6 +1,9 @@
 package topup
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // Code is the distributor's response_code: two characters, such as "00".
 type Code string
@@ -34,6 +37,9 @@ var declineCodes = []Code{
 	CodeNotAuthorized, CodeInvalidTransaction, CodeInvalidAmount, CodeInvalidPackage,
 	CodeInsufficientFunds, CodeInvalidPhone,
 }
+
+// Codes are those of the distributor's document, in order.
+func Codes() []Code { return slices.Sorted(maps.Keys(codeMessages)) }
 
 // Message is the vendor's text for the code, empty for a code its document does not have.
 func (c Code) Message() string { return codeMessages[c] }

@@ -299,6 +299,11 @@ func TestCodeClass(t *testing.T) {
 			t.Errorf("%q is %s, want %s", code, got, outcome)
 		}
 	}
+	for _, code := range topup.Codes() {
+		if want[code] == "" {
+			t.Errorf("nothing is expected of %s", code)
+		}
+	}
 	if got := topup.Code("96").Class([]topup.Code{"91"}); got != topup.OutcomeUnknown {
 		t.Errorf("96 taken out of the retry codes is %s, want unknown", got)
 	}

@@ -70,7 +70,7 @@ var (
 
 // New makes the metrics of a process of this version, in these roles, with these RECARGA_RETRY_CODES.
 func New(version string, roles []string, retryCodes []topup.Code) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), codes: documented(), retry: retryCodes}
+	m := &Metrics{registry: prometheus.NewRegistry(), codes: topup.Codes(), retry: retryCodes}
 	for _, c := range retryCodes {
 		if !slices.Contains(m.codes, c) {
 			m.codes = append(m.codes, c)
@@ -95,14 +95,6 @@ func New(version string, roles []string, retryCodes []topup.Code) *Metrics {
 		"1 when the dependency answered: database and redis (which must take writes) within 2 s, asked at the scrape; "+
 			"distributor when it was last called. Absent for a distributor that this process has not called.", "dependency")
 	return m
-}
-
-// documented are the response codes of the distributor's document.
-func documented() []topup.Code {
-	return append([]topup.Code{
-		topup.CodeApproved, topup.CodeNotAuthorized, topup.CodeInvalidTransaction, topup.CodeInvalidAmount,
-		topup.CodeInvalidPackage, topup.CodeInsufficientFunds, topup.CodeInvalidPhone,
-	}, topup.DefaultRetryCodes()...)
 }
 
 // code is a response code as a label: one that is not known could be any text.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"recarga/internal/sandbox"
+	"recarga/topup"
 )
 
 // TestMagicNumbers sends each magic number until its fate is notified, over real HTTP, and asks the ledger.
@@ -221,6 +222,20 @@ func eventually(t *testing.T, ok func() bool) {
 		if time.Now().After(end) {
 			t.Error("it did not happen in ten seconds")
 			return
+		}
+	}
+}
+
+// TestEveryCodeHasANumber: a code that the program knows can be tried at the sandbox.
+func TestEveryCodeHasANumber(t *testing.T) {
+	for _, code := range topup.Codes() {
+		if code == topup.CodeApproved {
+			continue
+		}
+		c := overHTTP(t, func(*sandbox.Config) {})
+		a, err := c.try("ORD-1", "55000000"+string(code))
+		if got := a.fields["response_code"]; err != nil || got != string(code) {
+			t.Errorf("number …00%s answers %v, %v", code, got, err)
 		}
 	}
 }

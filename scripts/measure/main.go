@@ -89,22 +89,9 @@ func measure(root string) ([]*room, error) {
 			}
 			return nil
 		}
-		folder, err := filepath.Rel(root, filepath.Dir(path))
-		if err != nil {
+		folder, counts, err := roomOf(root, path)
+		if err != nil || !counts {
 			return err
-		}
-		switch filepath.Ext(name) {
-		case ".go":
-			if strings.HasSuffix(name, "_test.go") {
-				return nil
-			}
-		case ".sql", ".lua":
-			folder = strings.TrimSuffix(folder, "/sql")
-		default:
-			return nil
-		}
-		if strings.Contains(folder, "migrations") {
-			return nil
 		}
 		r := byFolder[folder]
 		if r == nil {
@@ -123,6 +110,19 @@ func measure(root string) ([]*room, error) {
 	all.sum()
 	slices.SortFunc(rooms, func(a, b *room) int { return b.Lines - a.Lines })
 	return append(rooms, all), err
+}
+
+// roomOf is the folder that a file counts to, if it does: SQL and Lua count to the Go beside them, tests and migrations to
+// nothing.
+func roomOf(root, path string) (folder string, counts bool, err error) {
+	folder, err = filepath.Rel(root, filepath.Dir(path))
+	switch filepath.Ext(path) {
+	case ".go":
+		counts = !strings.HasSuffix(path, "_test.go")
+	case ".sql", ".lua":
+		folder, counts = strings.TrimSuffix(folder, "/sql"), true
+	}
+	return folder, counts && !strings.Contains(folder, "migrations"), err
 }
 
 func (r *room) read(path string) error {

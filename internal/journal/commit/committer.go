@@ -260,7 +260,7 @@ func (c *Committer) begin(ctx context.Context) (err error) {
 	return err
 }
 
-// undo rolls back. A connection that cannot even do that is closed, which has the same effect.
+// undo rolls back. A connection that cannot even do that is dropped, which has the same effect.
 func (c *Committer) undo(ctx context.Context) {
 	if exec(ctx, c.session, "ROLLBACK") != nil {
 		c.drop()

@@ -24,15 +24,42 @@ type goal struct {
 
 // goals are those of docs/performance.md.
 var goals = []goal{
-	{Head: "orders/s, beside the plain worker: at least", Metric: "orders_per_second", Least: true, Ratio: true, Bounds: [3]float64{0.75, 2, 1.5}},
-	{Head: "CPU, stores included, beside the plain worker: at most", Metric: "cpu_seconds_per_10k", Ratio: true, Bounds: [3]float64{0.7, 0.7, 0.7}},
-	{Head: "lone order to the vendor, p50, ms: at most", Metric: "to_vendor_p50_ms", Bounds: [3]float64{4, 4, 4}},
-	{Head: "lone order to the vendor, p99, ms: at most", Metric: "to_vendor_p99_ms", Bounds: [3]float64{15, 15, 15}},
-	{Head: "lone order to the webhook, p50, ms: at most", Metric: "to_webhook_p50_ms", Bounds: [3]float64{6, 6, 6}},
-	{Head: "`POST /v1/topups` at 2,000 orders/s, p99, ms: at most", Metric: "place_p99_ms", Bounds: [3]float64{50, 50, 50}},
-	{Head: "idle, % of a core: at most", Metric: "idle_percent_of_core", Bounds: [3]float64{5, 5, 5}},
-	{Head: "disk, bytes an order: at most", Metric: "database_bytes_per_order", Bounds: [3]float64{1229, 1229, 0}},
-	{Head: "resident memory, MiB: at most", Metric: "resident_peak_mib", Bounds: [3]float64{150, 150, 150}},
+	{
+		Head: "orders/s, beside the plain worker: at least", Metric: "orders_per_second",
+		Least: true, Ratio: true, Bounds: [3]float64{0.75, 2, 1.5},
+	},
+	{
+		Head: "CPU, stores included, beside the plain worker: at most", Metric: "cpu_seconds_per_10k",
+		Ratio: true, Bounds: [3]float64{0.7, 0.7, 0.7},
+	},
+	{
+		Head: "lone order to the vendor, p50, ms: at most", Metric: "to_vendor_p50_ms",
+		Bounds: [3]float64{4, 4, 4},
+	},
+	{
+		Head: "lone order to the vendor, p99, ms: at most", Metric: "to_vendor_p99_ms",
+		Bounds: [3]float64{15, 15, 15},
+	},
+	{
+		Head: "lone order to the webhook, p50, ms: at most", Metric: "to_webhook_p50_ms",
+		Bounds: [3]float64{6, 6, 6},
+	},
+	{
+		Head: "`POST /v1/topups` at 2,000 orders/s, p99, ms: at most", Metric: "place_p99_ms",
+		Bounds: [3]float64{50, 50, 50},
+	},
+	{
+		Head: "idle, % of a core: at most", Metric: "idle_percent_of_core",
+		Bounds: [3]float64{5, 5, 5},
+	},
+	{
+		Head: "disk, bytes an order: at most", Metric: "database_bytes_per_order",
+		Bounds: [3]float64{1229, 1229, 0},
+	},
+	{
+		Head: "resident memory, MiB: at most", Metric: "resident_peak_mib",
+		Bounds: [3]float64{150, 150, 150},
+	},
 }
 
 // reached is the table of the goals: what was measured, and whether it is enough.

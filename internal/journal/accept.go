@@ -15,7 +15,7 @@ var (
 	sqlOrder      = sqls.Get("order")
 	sqlArchivedID = sqls.Get("is_archived")
 	sqlInsert     = sqls.Engines("insert")
-	// sqlInsertInvalid also takes an order whose id lacks its caller's prefix: that is what it says.
+	// sqlInsertInvalid also takes an order whose id lacks its caller's prefix: that is why it is invalid.
 	sqlInsertInvalid = sqls.Get("insert_invalid")
 )
 
@@ -101,8 +101,8 @@ func (r record) differsFrom(stored record) error {
 }
 
 // AcceptInvalid records an order that came through Redis alone and cannot be bought: failed, for the
-// order's own reason or else as invalid, with why as its response message, and with the event that says
-// of it. Its fields may be empty, but for the id.
+// order's own reason or else as invalid, with why as its response message, and with the event for its caller. Its
+// fields may be empty, but for the id.
 // An id that is taken is topup.ErrConflict, and nothing changes; one that begins with another caller's prefix is
 // recorded neither: the error is one of topup.FieldErrors.
 func (j *Journal) AcceptInvalid(ctx context.Context, o topup.Order, why string, now time.Time) (*topup.Event, error) {
@@ -175,7 +175,7 @@ func insertion(r record) ([]any, error) {
 	}, nil
 }
 
-// firstDue is when somebody must look at a new order; nil when it is final.
+// firstDue is when a new order is due to be processed; nil when it is final.
 func firstDue(o topup.Order) *time.Time {
 	due := &o.CreatedAt
 	switch {

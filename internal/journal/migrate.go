@@ -49,7 +49,7 @@ func migrate(ctx context.Context, e *commit.Engine) error {
 	if err != nil {
 		return err
 	}
-	err = commit.Patiently(ctx, func() error {
+	err = commit.RetryOpening(ctx, func() error {
 		_, err := p.Up(ctx)
 		return err
 	})

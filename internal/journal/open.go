@@ -105,7 +105,7 @@ func (j *Journal) Ping(ctx context.Context) error { return j.engine.Ping(ctx) }
 // write runs a change in a shared transaction. An error of its own that leaves nothing half done, such
 // as topup.ErrLost, is returned once what it did write is durable; any other error undoes it.
 //
-// run may be called more than once, and must not keep anything from one call to the next.
+// run may run more than once, and must keep nothing from one run to the next.
 func write[T any](ctx context.Context, j *Journal, key string, run func(*tx) (T, error)) (T, error) {
 	var out T
 	err := j.committer.Do(ctx, key, func(t *commit.Tx) (err error) {
@@ -133,5 +133,5 @@ func (j *Journal) confirm(ctx context.Context) error {
 	return err
 }
 
-// Stats says how well writes share their commits.
+// Stats reports how well writes share their commits.
 func (j *Journal) Stats() Stats { return j.committer.Stats() }

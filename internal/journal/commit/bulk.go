@@ -7,21 +7,21 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// bulkBatch is calls that are one statement: those of a bulk, or a single other one.
+// bulkBatch is the statements that the server is sent as one: those of a bulk, or a single other one.
 type bulkBatch struct {
-	calls []*Statement
-	bulk  string // "" for the other one
+	statements []*Statement
+	bulk       string // "" for the other one
 }
 
-// bulkBatches keeps the order of the calls, but for those that join an earlier one.
-func bulkBatches(calls []*Statement, bulks map[string]string) (all []*bulkBatch) {
+// bulkBatches keeps the order of the statements, but for those that join an earlier one.
+func bulkBatches(statements []*Statement, bulks map[string]string) (all []*bulkBatch) {
 	joinable := map[string]*bulkBatch{}
-	for _, c := range calls {
+	for _, c := range statements {
 		if b := joinable[c.Query]; b != nil {
-			b.calls = append(b.calls, c)
+			b.statements = append(b.statements, c)
 			continue
 		}
-		b := &bulkBatch{calls: []*Statement{c}, bulk: bulks[c.Query]}
+		b := &bulkBatch{statements: []*Statement{c}, bulk: bulks[c.Query]}
 		if b.bulk != "" {
 			joinable[c.Query] = b
 		}
@@ -32,13 +32,13 @@ func bulkBatches(calls []*Statement, bulks map[string]string) (all []*bulkBatch)
 
 func (b *bulkBatch) queue(batch *pgx.Batch) {
 	if b.bulk == "" {
-		batch.Queue(b.calls[0].Query, b.calls[0].Args...)
+		batch.Queue(b.statements[0].Query, b.statements[0].Args...)
 		return
 	}
 	arrays := make([]any, strings.Count(b.bulk, "::"))
 	for i := range arrays {
-		column := make([]any, len(b.calls))
-		for n, c := range b.calls {
+		column := make([]any, len(b.statements))
+		for n, c := range b.statements {
 			column[n] = c.Args[i]
 		}
 		arrays[i] = column
@@ -48,7 +48,7 @@ func (b *bulkBatch) queue(batch *pgx.Batch) {
 
 func (b *bulkBatch) read(results pgx.BatchResults) {
 	if b.bulk == "" {
-		b.calls[0].read(results)
+		b.statements[0].read(results)
 		return
 	}
 	rows, err := results.Query()
@@ -57,17 +57,17 @@ func (b *bulkBatch) read(results pgx.BatchResults) {
 		rows.Close()
 		err = errors.Join(rows.Err(), err)
 	}
-	for _, c := range b.calls {
+	for _, c := range b.statements {
 		if err != nil {
 			c.err = err
 		}
 	}
 }
 
-// share gives each call its row.
+// share gives each statement its row.
 func (b *bulkBatch) share(rows pgx.Rows) error {
-	waiting := make(map[string]*Statement, len(b.calls))
-	for _, c := range b.calls {
+	waiting := make(map[string]*Statement, len(b.statements))
+	for _, c := range b.statements {
 		waiting[c.first()] = c
 		c.missing()
 	}

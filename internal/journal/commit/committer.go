@@ -36,7 +36,7 @@ const (
 type operation struct {
 	key  string
 	run  func(*Tx) error
-	err  error      // of run's latest call
+	err  error      // of its latest run
 	done chan error // takes one answer
 	// separate: a statement of it that could have been its last was not, so the next ones do not share the COMMIT's
 	// round trip.
@@ -93,8 +93,8 @@ func Start(e *Engine, cfg Config) *Committer {
 	return c
 }
 
-// Do has an operation committed. Those of one key never run side by side. run may be called more than once, and must
-// keep nothing from one call to the next. See the package comment for what its errors mean.
+// Do has an operation committed. Those of one key never run side by side. run may run more than once, and must keep
+// nothing from one run to the next. The package comment says what the errors mean.
 func (c *Committer) Do(ctx context.Context, key string, run func(*Tx) error) error {
 	return c.do(ctx, &operation{key: key, done: make(chan error, 1), run: run})
 }
@@ -267,20 +267,20 @@ func (c *Committer) undo(ctx context.Context) {
 	}
 }
 
-// end commits, after the last calls of operations, on time of its own. guilty means that one of them broke the
-// transaction. If the answer was lost to a commit that happened, there is no error, but in those of the calls that
-// must be made again.
+// end commits, after the last statements of operations, on time of its own. guilty means that one of them broke the
+// transaction. If the answer was lost to a commit that happened, there is no error, but in those of the statements
+// that must be run again.
 func (c *Committer) end(t *Tx, last ...*Statement) (guilty bool, err error) {
 	ctx, cancel := c.engine.context()
 	defer cancel()
-	calls := slices.Concat(last, c.cfg.Last(t.Notes), c.numbered())
-	c.session.do(ctx, calls...)
-	broke := slices.IndexFunc(calls, (*Statement).failed)
+	statements := slices.Concat(last, c.cfg.Last(t.Notes), c.numbered())
+	c.session.do(ctx, statements...)
+	broke := slices.IndexFunc(statements, (*Statement).failed)
 	if broke < 0 {
 		return false, nil
 	}
-	err = calls[broke].err
-	if broke < len(calls)-1 && c.engine.answered(err) {
+	err = statements[broke].err
+	if broke < len(statements)-1 && c.engine.answered(err) {
 		c.undo(ctx)
 		return broke < len(last), err
 	}

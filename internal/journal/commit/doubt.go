@@ -47,8 +47,8 @@ func (c *Committer) numbered() []*Statement {
 }
 
 // unanswered finds out what a transaction came to whose COMMIT has no answer. It returns nil if it happened, and then
-// leaves an error only in those of its last calls of which it is not known whether they changed a row; ErrInDoubt if
-// the database does not say; and otherwise cause, because nothing has happened, or ever will.
+// leaves an error only in those of its last statements of which it is not known whether they changed a row;
+// ErrInDoubt if the database does not say; and otherwise cause, because nothing has happened, or ever will.
 func (c *Committer) unanswered(cause error, last []*Statement) error {
 	if !c.engine.numbered {
 		return fmt.Errorf("%w: %w", ErrInDoubt, cause)

@@ -1,5 +1,9 @@
 // Package commit is the writer of a database: operations that come at the same time share a transaction, and each has
 // its answer when that is durable. It knows nothing of what they write.
+//
+// What an operation wrote is durable when it ends without an error, or with one of its own (Config.Own). After
+// ErrInDoubt it may be recorded or not. After any other error nothing of it is recorded. An operation that breaks a
+// transaction fails alone: those that shared the transaction run again.
 package commit
 
 import (
@@ -35,7 +39,8 @@ type Engine struct {
 	Read *sql.DB
 	// connect opens a committer's session.
 	connect func(ctx context.Context, bulk map[string]string) (session, error)
-	begin   string
+	// begin opens a transaction.
+	begin string
 	// beginAlone opens a transaction that reads first, and writes only if nobody has changed what it read.
 	beginAlone string
 	// ReadTx is one snapshot for several reads.
@@ -124,8 +129,8 @@ func Unavailable(err error) bool {
 	}
 }
 
-// Patiently repeats what may fail because another process opens the same database at this moment.
-func Patiently(ctx context.Context, f func() error) error {
+// RetryOpening repeats, for up to 3 s, what may fail because another process opens the same database at this moment.
+func RetryOpening(ctx context.Context, f func() error) error {
 	wait := backoff.NewExponentialBackOff(backoff.WithInitialInterval(10*time.Millisecond),
 		backoff.WithMaxElapsedTime(3*time.Second))
 	return backoff.Retry(f, backoff.WithContext(wait, ctx))

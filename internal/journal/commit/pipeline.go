@@ -16,9 +16,9 @@ import (
 
 // session is a Committer's connection. Its statements are prepared once. Not for concurrent use.
 type session interface {
-	// do runs statements in their order, and leaves what came of each in its call. After one that fails, all
+	// do runs statements in their order, and leaves in each what came of it. After one that fails, all
 	// others do.
-	do(ctx context.Context, calls ...*Statement)
+	do(ctx context.Context, statements ...*Statement)
 	// begin opens a transaction.
 	begin(ctx context.Context, query string) error
 	// discard closes the connection for good: nothing that was begun on it goes on in the next one.
@@ -46,28 +46,28 @@ type Statement struct {
 type Scanner interface{ Scan(dest ...any) error }
 
 // failed reports whether the database, or the way to it, did.
-func (c *Statement) failed() bool { return c.err != nil && !errors.Is(c.err, sql.ErrNoRows) }
+func (s *Statement) failed() bool { return s.err != nil && !errors.Is(s.err, sql.ErrNoRows) }
 
-// missing is the outcome of a call that has changed or found no row.
-func (c *Statement) missing() {
-	if c.rows = 0; c.scan != nil {
-		c.err = sql.ErrNoRows
+// missing is the outcome of a statement that has changed or found no row.
+func (s *Statement) missing() {
+	if s.rows = 0; s.scan != nil {
+		s.err = sql.ErrNoRows
 	}
 }
 
 // first is the first argument, as the database writes it.
-func (c *Statement) first() string {
-	if key, ok := c.Args[0].([]byte); ok {
+func (s *Statement) first() string {
+	if key, ok := s.Args[0].([]byte); ok {
 		return string(key)
 	}
-	return fmt.Sprint(c.Args[0])
+	return fmt.Sprint(s.Args[0])
 }
 
 // exec runs a statement that returns no rows.
 func exec(ctx context.Context, s session, query string) error {
-	c := &Statement{Query: query}
-	s.do(ctx, c)
-	return c.err
+	statement := &Statement{Query: query}
+	s.do(ctx, statement)
+	return statement.err
 }
 
 // rested is after how long without a statement a connection may be dead without our knowing.
@@ -114,12 +114,12 @@ func (p *postgresSession) begin(ctx context.Context, query string) error {
 	return nil
 }
 
-func (p *postgresSession) do(ctx context.Context, calls ...*Statement) {
+func (p *postgresSession) do(ctx context.Context, statements ...*Statement) {
 	if p.opening != "" {
-		calls = append([]*Statement{{Query: p.opening}}, calls...)
+		statements = append([]*Statement{{Query: p.opening}}, statements...)
 		p.opening = ""
 	}
-	batch, all := &pgx.Batch{}, bulkBatches(calls, p.bulk)
+	batch, all := &pgx.Batch{}, bulkBatches(statements, p.bulk)
 	for _, v := range all {
 		v.queue(batch)
 	}
@@ -127,11 +127,11 @@ func (p *postgresSession) do(ctx context.Context, calls ...*Statement) {
 	for _, v := range all {
 		p.warning = nil
 		v.read(results)
-		if c := v.calls[0]; c.Query == "COMMIT" && c.err == nil && p.warning != nil {
+		if c := v.statements[0]; c.Query == "COMMIT" && c.err == nil && p.warning != nil {
 			c.err = fmt.Errorf("committed with a warning: %s (SQLSTATE %s)", p.warning.Message, p.warning.Code)
 		}
 	}
-	if err, last := results.Close(), calls[len(calls)-1]; err != nil && last.err == nil {
+	if err, last := results.Close(), statements[len(statements)-1]; err != nil && last.err == nil {
 		last.err = err
 	}
 	p.used = time.Now()
@@ -144,22 +144,22 @@ func (p *postgresSession) noticed(n *pgconn.Notice) {
 	}
 }
 
-func (c *Statement) read(results pgx.BatchResults) {
-	if c.scan == nil {
+func (s *Statement) read(results pgx.BatchResults) {
+	if s.scan == nil {
 		tag, err := results.Exec()
-		c.rows, c.err = tag.RowsAffected(), err
+		s.rows, s.err = tag.RowsAffected(), err
 		return
 	}
 	rows, err := results.Query()
 	if err == nil {
-		if c.missing(); rows.Next() {
-			c.err = c.scan(rows)
+		if s.missing(); rows.Next() {
+			s.err = s.scan(rows)
 		}
 		rows.Close()
 		err = rows.Err()
 	}
 	if err != nil {
-		c.err = err
+		s.err = err
 	}
 }
 
@@ -169,7 +169,7 @@ func (p *postgresSession) discard() {
 	_ = p.conn.Close(ctx) // whatever it says, the connection is gone
 }
 
-// inTurn runs operations one after the other. guilty:  one of them broke the transaction.
+// inTurn runs operations one after the other. guilty: one of them broke the transaction.
 func (c *Committer) inTurn(t *Tx, batch []*operation) (over []*operation, guilty bool, err error) {
 	for _, o := range batch {
 		o.err = o.run(t)
@@ -194,7 +194,7 @@ func (c *Committer) together(t *Tx, batch []*operation) (over []*operation, guil
 		defer steppers[i].stop()
 	}
 	for {
-		var calls []*Statement
+		var statements []*Statement
 		busy := map[string]bool{}
 		last := true
 		steppers = slices.DeleteFunc(steppers, func(s *stepper) bool {
@@ -202,13 +202,13 @@ func (c *Committer) together(t *Tx, batch []*operation) (over []*operation, guil
 				last = false
 				return false
 			}
-			var call *Statement
-			if call, err = s.advance(t); call == nil {
+			var statement *Statement
+			if statement, err = s.advance(t); statement == nil {
 				return true
 			}
 			busy[s.op.key] = true
-			calls = append(calls, call)
-			last = last && call.last && !s.op.separate
+			statements = append(statements, statement)
+			last = last && statement.last && !s.op.separate
 			return false
 		})
 		switch {
@@ -216,17 +216,17 @@ func (c *Committer) together(t *Tx, batch []*operation) (over []*operation, guil
 			c.undo(t.ctx)
 			return nil, true, err
 		case last:
-			if guilty, err = c.end(t, calls...); err == nil {
-				over = t.over(batch, steppers, calls)
+			if guilty, err = c.end(t, statements...); err == nil {
+				over = t.over(batch, steppers, statements)
 			}
 			return over, guilty, err
 		}
-		t.session.do(t.ctx, calls...)
+		t.session.do(t.ctx, statements...)
 	}
 }
 
-// over are the operations of the batch without those of the steppers that have more to do, or whose last call has lost
-// its answer.
+// over are the operations of the batch without those of the steppers that have more to do, or whose last statement
+// has lost its answer.
 func (t *Tx) over(batch []*operation, steppers []*stepper, last []*Statement) []*operation {
 	over := slices.Clone(batch)
 	for i, s := range steppers {
@@ -273,8 +273,8 @@ var errAbandoned = errors.New("another operation broke the transaction")
 // handedSession is the session of a stepper: it hands each statement over to who runs them all.
 type handedSession func(*Statement) bool
 
-func (yield handedSession) do(_ context.Context, calls ...*Statement) {
-	for _, c := range calls {
+func (yield handedSession) do(_ context.Context, statements ...*Statement) {
+	for _, c := range statements {
 		if !yield(c) {
 			c.err = errAbandoned
 		}

@@ -89,7 +89,7 @@ func sqliteDB(path string, pragmas []string, connections int) (*sql.DB, error) {
 }
 
 func (e *Engine) checkWAL(ctx context.Context) error {
-	return Patiently(ctx, func() error {
+	return RetryOpening(ctx, func() error {
 		var mode string
 		err := e.Write.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode)
 		switch {

@@ -41,9 +41,9 @@ func newSQLiteSession(path string) (session, error) {
 	return d, nil
 }
 
-func (d *sqliteSession) do(_ context.Context, calls ...*Statement) {
+func (d *sqliteSession) do(_ context.Context, statements ...*Statement) {
 	var failed error
-	for _, c := range calls {
+	for _, c := range statements {
 		if c.err = failed; failed == nil {
 			c.err = d.run(c)
 		}

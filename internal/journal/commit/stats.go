@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Commit is one transaction made or not.
+// Commit is one transaction, made or not.
 type Commit struct {
 	// Operations that shared it.
 	Operations int
@@ -15,7 +15,7 @@ type Commit struct {
 	Err error
 }
 
-// Stats counts since the journal was opened.
+// Stats counts since the Committer was started.
 type Stats struct {
 	// Commits made, and the Operations that shared them.
 	Commits, Operations int64
@@ -35,7 +35,7 @@ func (s *stats) add(operations int64) {
 	}
 }
 
-// Stats says how well writes share their commits.
+// Stats reports how well operations share their commits.
 func (c *Committer) Stats() Stats {
 	return Stats{Commits: c.stats.commits.Load(), Operations: c.stats.operations.Load(),
 		LargestBatch: c.stats.largest.Load()}

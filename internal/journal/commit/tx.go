@@ -13,11 +13,11 @@ type Tx struct {
 
 	ctx     context.Context
 	session session
-	own     func(error) bool
-	broken  *error // the first error of the database: nothing of this transaction may be committed
-	bulk    bool
-	again   bool
-	last    bool
+	own     func(error) bool // Config.Own
+	broken  *error           // the first error of the database: nothing of this transaction may be committed
+	bulk    bool             // see Bulk
+	again   bool             // see Again
+	last    bool             // see Last
 }
 
 func newTx(ctx context.Context, s session, cfg Config) *Tx {

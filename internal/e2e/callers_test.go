@@ -275,7 +275,7 @@ func TestEndpoints(t *testing.T) {
 	testkit.Eventually(t, patience, func() bool {
 		events, _, err := c.Events(t.Context(), map[string][]string{"state": {"exhausted"}, "endpoint": {"crm"}})
 		return err == nil && len(events) == 2
-	}, "both events for the endpoint are given up")
+	}, "both events for the endpoint are exhausted")
 	gone.Store(false)
 	if out := w.run(t, "caller", "endpoint", "enable", "shop", "crm"); out.status != 0 || out.stdout != "shop crm: enabled\n" {
 		t.Errorf("enable: %+v", out)
@@ -325,7 +325,7 @@ func TestRedeliver(t *testing.T) {
 	testkit.Eventually(t, patience, func() bool {
 		events, _, err := c.Events(t.Context(), map[string][]string{"state": {"exhausted"}, "limit": {"100"}})
 		return err == nil && len(events) == orders
-	}, "all are given up")
+	}, "all are exhausted")
 	away.Store(false)
 	if out := w.run(t, "webhook", "redeliver", "--state", "exhausted"); out.status != 0 || out.stdout != fmt.Sprintf("%d events are due again.\n", orders) {
 		t.Fatalf("redeliver: %+v", out)

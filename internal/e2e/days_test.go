@@ -15,7 +15,7 @@ import (
 )
 
 // TestReceiverDownForThreeDays: while the clock of the test runs through four days, of which the receiver is
-// away for all, orders are held and settled; what was given up in the meantime and what still waits is then
+// away for all, orders are held and settled; what was exhausted in the meantime and what still waits is then
 // sent by the real program, on one command. Nothing is lost, and the sequence restores the order.
 func TestReceiverDownForThreeDays(t *testing.T) {
 	t.Parallel()
@@ -29,9 +29,9 @@ func TestReceiverDownForThreeDays(t *testing.T) {
 		days.live(t, hours)
 	})
 	if days.exhausted == 0 || days.pending == 0 {
-		t.Errorf("%d events were given up and %d wait; want some of both", days.exhausted, days.pending)
+		t.Errorf("%d events were exhausted and %d wait; want some of both", days.exhausted, days.pending)
 	}
-	t.Logf("%d tries failed; %d events given up, %d wait", days.tries, days.exhausted, days.pending)
+	t.Logf("%d tries failed; %d events exhausted, %d wait", days.tries, days.exhausted, days.pending)
 
 	p := w.start(t, "serve")
 	w.env["RECARGA_API_URL"] = p.apiURL

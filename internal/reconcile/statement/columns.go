@@ -1,9 +1,10 @@
-package reconcile
+package statement
 
 import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"recarga/internal/table"
 	"recarga/topup"
@@ -33,7 +34,7 @@ const (
 )
 
 // known are the columns and the headers that they go by, the surest first.
-func known() []table.Column {
+func Columns() []table.Column {
 	return []table.Column{
 		{Name: string(ColumnID), Headers: table.IDHeaders()},
 		{Name: string(ColumnTransaction), Headers: []string{
@@ -73,14 +74,38 @@ func harmless() []string {
 	})
 }
 
+// Format is how a statement is written. The zero value reads a statement with a header, whose columns are found by it,
+// but for Zone, which must be set.
+type Format struct {
+	// Columns names columns that are not to be found by their headers: the header, or the column's number.
+	Columns map[Column]string
+	// Ignored are headers, or numbers, of columns that say nothing of money.
+	Ignored []string
+	// NoHeader says that the first line is one of the statement's.
+	NoHeader bool
+	// Delimiter; 0 is found out.
+	Delimiter rune
+	// Decimal is the mark before the decimals of an amount; Dates is the order of day and month.
+	Decimal Decimal
+	Dates   Dates
+	// Zone is that of times without an offset.
+	Zone *time.Location
+	// Charged, NotCharged, Reversed and Pending are words of the status column, or codes, beside those that are known.
+	Charged, NotCharged, Reversed, Pending []string
+}
+
+func (o Format) words() map[Kind][]string {
+	return map[Kind][]string{Charged: o.Charged, Declined: o.NotCharged, Reversed: o.Reversed, Pending: o.Pending}
+}
+
 // tableOptions are those of the statement's reader.
-func (o Options) tableOptions() table.Options {
+func (o Format) tableOptions() table.Options {
 	named := map[string]string{}
 	for column, name := range o.Columns {
 		named[string(column)] = name
 	}
 	return table.Options{
-		Columns: known(), Harmless: harmless(), Named: named, Ignored: o.Ignored, Delimiter: o.Delimiter, NoHeader: o.NoHeader, Enough: hasIDs,
+		Columns: Columns(), Harmless: harmless(), Named: named, Ignored: o.Ignored, Delimiter: o.Delimiter, NoHeader: o.NoHeader, Enough: hasIDs,
 	}
 }
 
@@ -90,7 +115,7 @@ func hasIDs(has func(string) bool) bool {
 }
 
 // fieldError is what the table's reader says of the file or of an option, for the one who sent it.
-func fieldError(err error) error {
+func FieldError(err error) error {
 	var f *table.FileError
 	if !errors.As(err, &f) {
 		return err
@@ -103,18 +128,18 @@ func fieldError(err error) error {
 }
 
 // layout says which field of a line holds what.
-type layout struct{ *table.Layout }
+type Layout struct{ *table.Layout }
 
-func (l layout) has(c Column) bool { return l.Has(string(c)) }
+func (l Layout) Has(c Column) bool { return l.Layout.Has(string(c)) }
 
-func (l layout) value(fields []string, c Column) string { return l.Value(fields, string(c)) }
+func (l Layout) Value(fields []string, c Column) string { return l.Layout.Value(fields, string(c)) }
 
 // name is how the statement calls a column.
-func (l layout) name(c Column) string { return l.Name(string(c)) }
+func (l Layout) Name(c Column) string { return l.Layout.Name(string(c)) }
 
-func (l layout) names() map[Column]string {
+func (l Layout) Names() map[Column]string {
 	names := map[Column]string{}
-	for column, name := range l.Names() {
+	for column, name := range l.Layout.Names() {
 		names[Column(column)] = name
 	}
 	return names
@@ -130,9 +155,9 @@ func (e *LineError) Error() string {
 	return f.Error()
 }
 
-func (l layout) wrong(c Column, value, allowed string, args ...any) error {
+func (l Layout) wrong(c Column, value, allowed string, args ...any) error {
 	if c == ColumnPhone {
 		value = topup.MaskPhone(value)
 	}
-	return &LineError{Column: l.name(c), Value: value, Allowed: fmt.Sprintf(allowed, args...)}
+	return &LineError{Column: l.Name(c), Value: value, Allowed: fmt.Sprintf(allowed, args...)}
 }

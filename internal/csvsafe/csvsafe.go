@@ -1,4 +1,4 @@
-// Package sheet keeps texts from elsewhere from being run by the spreadsheet that opens a CSV file of ours.
+// Package csvsafe keeps texts from elsewhere from being run by the spreadsheet that opens a CSV file of ours.
 package csvsafe
 
 import (

@@ -33,7 +33,7 @@ const (
 	ColumnCredit Column = "credit"
 )
 
-// known are the columns and the headers that they go by, the surest first.
+// Columns are the columns and the headers that they go by, the surest first.
 func Columns() []table.Column {
 	return []table.Column{
 		{Name: string(ColumnID), Headers: table.IDHeaders()},
@@ -114,7 +114,7 @@ func hasIDs(has func(string) bool) bool {
 	return slices.ContainsFunc([]Column{ColumnID, ColumnTransaction, ColumnReference, ColumnAuthCode}, func(c Column) bool { return has(string(c)) })
 }
 
-// fieldError is what the table's reader says of the file or of an option, for the one who sent it.
+// FieldError is what the table's reader says of the file or of an option, for the one who sent it.
 func FieldError(err error) error {
 	var f *table.FileError
 	if !errors.As(err, &f) {
@@ -127,16 +127,19 @@ func FieldError(err error) error {
 	return &topup.FieldError{Field: field, Value: f.Value, Allowed: f.Allowed}
 }
 
-// layout says which field of a line holds what.
+// Layout says which field of a line holds what.
 type Layout struct{ *table.Layout }
 
+// Has reports whether a column of the statement holds it.
 func (l Layout) Has(c Column) bool { return l.Layout.Has(string(c)) }
 
+// Value is what a line has in the column; empty where no column holds it.
 func (l Layout) Value(fields []string, c Column) string { return l.Layout.Value(fields, string(c)) }
 
-// name is how the statement calls a column.
+// Name is how the statement calls a column.
 func (l Layout) Name(c Column) string { return l.Layout.Name(string(c)) }
 
+// Names are the columns that were found, with the statement's names.
 func (l Layout) Names() map[Column]string {
 	names := map[Column]string{}
 	for column, name := range l.Layout.Names() {
@@ -147,6 +150,7 @@ func (l Layout) Names() map[Column]string {
 
 // LineError is a value of a line that cannot be read.
 type LineError struct {
+	// Column is the statement's name of it; Value is what stands there; Allowed says what may.
 	Column, Value, Allowed string
 }
 

@@ -19,20 +19,29 @@ import (
 // maxValue bounds a value that is kept, in bytes.
 const maxValue = 200
 
-// line is one line of a statement.
+// Line is one line of a statement. A value that the statement does not have is empty.
 type Line struct {
-	Number                               int64
-	ID, Transaction, Reference, AuthCode string
-	Phone                                string // 10 digits; empty where it is not known
-	Amount                               *topup.Amount
-	At                                   Moment
-	Kind                                 Kind
-	Status                               string // in the statement's own words
-	// given is what the line has for an id, where it was matched by another.
+	// Number of the line in the file, from 1.
+	Number int64
+	// ID is ours, where the statement has it.
+	ID string
+	// Transaction and Reference are the distributor's ids of the purchase; AuthCode is the operator's.
+	Transaction, Reference, AuthCode string
+	// Phone has 10 digits.
+	Phone string
+	// Amount in MXN; nil where the line has none, or one in another currency.
+	Amount *topup.Amount
+	// At is when the line says that it was; zero where it does not.
+	At Moment
+	// Kind is what the line says of money.
+	Kind Kind
+	// Status is in the statement's own words.
+	Status string
+	// Given is what the line has for an id, where it was matched by another.
 	Given string
 }
 
-// purchase says the lines of one purchase from those of others. Without the distributor's ids, when it is empty,
+// Purchase says the lines of one purchase from those of others. Without the distributor's ids, when it is empty,
 // that cannot be known, and they count as several: to look at one purchase twice is the lesser harm.
 func (l Line) Purchase() string {
 	switch {
@@ -45,16 +54,18 @@ func (l Line) Purchase() string {
 	}
 }
 
-// reader reads a statement line by line.
+// Reader reads a statement line by line.
 type Reader struct {
-	table  *table.Reader
-	opts   Format
+	table *table.Reader
+	opts  Format
+	// Layout says which column holds what.
 	Layout Layout
 	now    time.Time
 	says   map[string]Kind // of the status column, by word
 	given  map[string]Kind // those that the operator has given, which count for codes too
 	asks   map[string]bool // of the reversal column, by word
-	Number int64           // of the line that was read last
+	// Number of the line that was read last.
+	Number int64
 	// unknown are words that says does not have, at most maxWords; strange counts the lines that have one.
 	unknown []string
 	strange int64
@@ -65,7 +76,7 @@ type Reader struct {
 	Cut bool
 }
 
-// newReader reads the header. Its errors are those of topup.FieldErrors, and those of in.
+// NewReader reads the header. Its errors are those of topup.FieldErrors, and those of in.
 func NewReader(in io.Reader, opts Format, now time.Time) (*Reader, error) {
 	r := &Reader{opts: opts, now: now, says: dictionary(words(), opts.words()), given: dictionary(opts.words()), asks: answers()}
 	lines, err := table.NewLines(in)
@@ -82,7 +93,7 @@ func NewReader(in io.Reader, opts Format, now time.Time) (*Reader, error) {
 	return r, nil
 }
 
-// read returns the next line that holds anything, or io.EOF. wrong says what of it cannot be read: then
+// Read returns the next line that holds anything, or io.EOF. wrong says what of it cannot be read: then
 // its kind is unreadable, and it has only what could be read.
 func (r *Reader) Read() (l Line, wrong, err error) {
 	for {
@@ -254,7 +265,7 @@ func (r *Reader) moment(fields []string) (Moment, error) {
 	return m, nil
 }
 
-// notes say what is not compared, and what the table says of itself.
+// Notes say what is not compared, and what the table says of itself.
 func (r *Reader) Notes() []string {
 	l := r.Layout
 	list := []string{}
@@ -289,7 +300,7 @@ func noIDs(l Layout) string {
 	return "no column holds our ids (" + strings.Join(others, "; ") + "; else name it with columns): "
 }
 
-// doubts say what of the statement is not understood.
+// Doubts say what of the statement is not understood.
 func (r *Reader) Doubts() []string {
 	list := []string{}
 	for _, name := range r.table.NotUnderstood() {

@@ -9,7 +9,7 @@ import (
 	"recarga/internal/table"
 )
 
-// kind is what a line says of money.
+// Kind is what a line says of money.
 type Kind int
 
 const (
@@ -44,7 +44,7 @@ func words() map[Kind][]string {
 	}
 }
 
-// word is a status as it is compared. Where it has no letters every sign counts: -1 is not 1.
+// Word is a status as it is compared. Where it has no letters every sign counts: -1 is not 1.
 func Word(s string) string {
 	if strings.ContainsFunc(s, unicode.IsLetter) {
 		return table.Plain(s)
@@ -92,17 +92,20 @@ const (
 	DatesMonthFirst Dates = "mdy"
 )
 
-// moment is a line's time: an instant to the second or minute, or any in the whole day of a date.
+// Moment is a line's time: an instant to the second or minute, or any in the whole day of a date.
 type Moment struct {
-	At  time.Time
+	// At is the instant, or the beginning of the day.
+	At time.Time
+	// Day says that the text is a date alone.
 	Day bool
 	// minute says that the text has no seconds.
 	minute bool
 }
 
+// IsZero says that the line has no time.
 func (m Moment) IsZero() bool { return m.At.IsZero() }
 
-// last is the latest instant that the line can mean.
+// Last is the latest instant that the line can mean.
 func (m Moment) Last() time.Time {
 	if m.Day {
 		return m.At.AddDate(0, 0, 1)
@@ -110,15 +113,15 @@ func (m Moment) Last() time.Time {
 	return m.At
 }
 
-// within says that the moment can be between two times.
+// Within says that the moment can be between two times.
 func (m Moment) Within(from, until time.Time) bool {
 	return !m.Last().Before(from) && !m.At.After(until)
 }
 
-// longDay is no less than any day that a date stands for.
+// LongDay is no less than any day that a date stands for.
 const LongDay = 25 * time.Hour
 
-// exactness is how exactly times are given.
+// Exactness is how exactly times are given.
 type Exactness struct {
 	// day and minute say that a time is a date only, or has no seconds.
 	day, minute bool
@@ -126,6 +129,7 @@ type Exactness struct {
 	seconds, minutes, hours bool
 }
 
+// Add takes in one time of the statement.
 func (e *Exactness) Add(m Moment) {
 	e.day, e.minute = e.day || m.Day, e.minute || m.minute
 	hour, minute, second := m.At.Clock()
@@ -134,7 +138,7 @@ func (e *Exactness) Add(m Moment) {
 	e.hours = e.hours || hour != 0 || minute != 0 || second != 0
 }
 
-// unit is by how much a time may be off the one that it stands for: of the least exact of them. Where all of them are
+// Unit is by how much a time may be off the one that it stands for: of the least exact of them. Where all of them are
 // whole minutes, hours or days, whoever wrote them has rounded.
 func (e *Exactness) Unit() time.Duration {
 	switch {
@@ -151,7 +155,7 @@ func (e *Exactness) Unit() time.Duration {
 
 var meridiem = strings.NewReplacer("A. M.", "AM", "P. M.", "PM", "A.M.", "AM", "P.M.", "PM")
 
-// parseMoment reads a time as statements write it; one without an offset is in the zone.
+// ParseMoment reads a time as statements write it; one without an offset is in the zone.
 func ParseMoment(s string, order Dates, zone *time.Location) (Moment, bool) {
 	s = strings.TrimSuffix(meridiem.Replace(strings.ToUpper(strings.Join(strings.Fields(s), " "))), " UTC")
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
@@ -192,6 +196,7 @@ func clockLayouts() []string {
 	return append(layouts, "150405")
 }
 
+// MomentAllowed says how a time may be written.
 func MomentAllowed(order Dates) string {
 	example := "31/01/2026 18:00:00"
 	if order == DatesMonthFirst {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -249,6 +250,7 @@ func testReadBack(t *testing.T, s store) {
 		o.FinishedAt == nil || o.NextAttemptAt != nil {
 		t.Errorf("%+v", o)
 	}
+	everyFieldIsStored(t, d.Order)
 	one, err := s.Event(t.Context(), ev.ID)
 	must(t, err)
 	if diff := cmp.Diff(want.Events[0], one); diff != "" {
@@ -264,6 +266,19 @@ func testReadBack(t *testing.T, s store) {
 		t.Errorf("details of no order: %v", err)
 	}
 	must(t, s.Ping(t.Context()))
+}
+
+// everyFieldIsStored: each field of an order that succeeded was read back with a value, but for those that this one
+// does not have.
+func everyFieldIsStored(t *testing.T, o topup.Order) {
+	t.Helper()
+	v, empty := reflect.ValueOf(o), []string{"Reason", "ProcessAt", "ExpiresAt", "NextAttemptAt", "WaitsFor",
+		"DisputedAt", "EndsAt", "CallbackURL", "Released"}
+	for i := range v.NumField() {
+		if name := v.Type().Field(i).Name; v.Field(i).IsZero() && !slices.Contains(empty, name) {
+			t.Errorf("%s was not read back: is it stored?", name)
+		}
+	}
 }
 
 // operation is one way to change an order, by the names of topup.Transitions.

@@ -112,8 +112,8 @@ func measure(root string) ([]*room, error) {
 	return append(rooms, all), err
 }
 
-// roomOf is the folder that a file counts to, if it does: SQL and Lua count to the Go beside them, tests and migrations to
-// nothing.
+// roomOf is the folder that a file counts to, if it does: SQL and Lua count to the Go beside them, tests and
+// migrations to nothing.
 func roomOf(root, path string) (folder string, counts bool, err error) {
 	folder, err = filepath.Rel(root, filepath.Dir(path))
 	switch filepath.Ext(path) {

@@ -153,7 +153,7 @@ func (r rule) ours() (list []string) {
 // imports is the table of docs/architecture.md.
 func imports(rooms []room, rules map[string]rule) string {
 	var b strings.Builder
-	b.WriteString("| room | may import, of this module | because |\n|---|---|---|\n")
+	b.WriteString("| room | what it is | may import, of this module | because |\n|---|---|---|---|\n")
 	for _, r := range rooms {
 		rule, ruled := rules[r.Path]
 		if !ruled {
@@ -174,7 +174,7 @@ func imports(rooms []room, rules map[string]rule) string {
 			}
 			names = strings.Join(allowed, ", ")
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", r.Path, names, why)
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", r.Path, r.sentence(), names, why)
 	}
 	return b.String()
 }

@@ -43,8 +43,8 @@ type language struct {
 }
 
 var inEnglish = language{
-	head: "| | orders/s | beside the plain worker | CPU s for 10,000 orders | lone order to the vendor, to the webhook, p50 " +
-		"| idle, of one core |\n|---|---|---|---|---|---|\n",
+	head: "| | orders/s | beside the plain worker | CPU s for 10,000 orders | lone order to the vendor, " +
+		"to the webhook, p50 | idle, of one core |\n|---|---|---|---|---|---|\n",
 	names: map[string]string{
 		"plain asynq": "plain asynq worker with its defaults, no journal", "embedded": "Recarga, embedded",
 		"sqlite + redis": "Recarga, Redis and SQLite", "postgres + redis": "Recarga, Redis and PostgreSQL",
@@ -52,10 +52,13 @@ var inEnglish = language{
 }
 
 var inSpanish = language{
-	head: "| | pedidos/s | frente al worker simple | s de CPU por 10,000 pedidos | un pedido solo, hasta el proveedor y hasta el webhook, p50 " +
+	head: "| | pedidos/s | frente al worker simple " +
+		"| s de CPU por 10,000 pedidos " +
+		"| un pedido solo, hasta el proveedor y hasta el webhook, p50 " +
 		"| en reposo, de un núcleo |\n|---|---|---|---|---|---|\n",
 	names: map[string]string{
-		"plain asynq": "worker simple de asynq, con sus valores por omisión y sin libro", "embedded": "Recarga, todo integrado",
+		"plain asynq":    "worker simple de asynq, con sus valores por omisión y sin libro",
+		"embedded":       "Recarga, todo integrado",
 		"sqlite + redis": "Recarga, Redis y SQLite", "postgres + redis": "Recarga, Redis y PostgreSQL",
 	},
 }
@@ -98,7 +101,8 @@ var rows = []struct{ head, metric, second string }{
 func (r report) long() string {
 	var b strings.Builder
 	m := r.Machine
-	fmt.Fprintf(&b, "`recarga bench` of %s: %d rounds of %s orders on %d cores, %s, %s, %s. Median (min to max); × is beside plain asynq.\n\n",
+	fmt.Fprintf(&b, "`recarga bench` of %s: %d rounds of %s orders on %d cores, %s, %s, %s. "+
+		"Median (min to max); × is beside plain asynq.\n\n",
 		r.At.Format("2 January 2006"), r.Rounds, whole(float64(r.Orders)), m.Cores, m.System, m.Disk, m.Go)
 	b.WriteString("| |")
 	for _, c := range r.Contenders {
@@ -127,7 +131,8 @@ func (c contender) cell(metric, second string) string {
 	if s.Min != s.Max {
 		text += " (" + figure(s.Min) + "–" + figure(s.Max) + ")"
 	}
-	if ratio, ok := c.Ratio[metric]; ok && c.Name != "plain asynq" && (metric == "orders_per_second" || metric == "cpu_seconds_per_10k") {
+	compared := c.Name != "plain asynq" && (metric == "orders_per_second" || metric == "cpu_seconds_per_10k")
+	if ratio, ok := c.Ratio[metric]; ok && compared {
 		text += fmt.Sprintf(", %.2f ×", ratio)
 	}
 	return text

@@ -1,5 +1,5 @@
-// Words finds retired words in names, comments, messages and documents, and says what to write instead: one word has one
-// meaning here, and it is the word of the field. Run it from the module's root: go run ./scripts/words [PATH…]
+// Words finds retired words in names, comments, messages and documents, and says what to write instead: one word has
+// one meaning here, and it is the word of the field. Run it from the module's root: go run ./scripts/words [PATH…]
 package main
 
 import (

@@ -19,11 +19,13 @@ var retired = map[string]string{
 
 // phrases are retired, too.
 var phrases = map[*regexp.Regexp]string{
-	regexp.MustCompile(`(?i)\b(stands?|stood|standing|wait(s|ing)?) in line\b`):     "wait, or are deferred",
-	regexp.MustCompile(`(?i)\b(goes|go|gone|going|went) on with\b`):                 "continue",
-	regexp.MustCompile(`\b(goOn|notNow|TryNow|tryNow|StandInLine|InLine|inLine)\b`): "run, deferUntil, DeliverNow, Defer, Waiting",
-	regexp.MustCompile(`(?i)\b(giv(e|es|en|ing)|gave) up\b`):                        "time out (an attempt), or exhausted (an event)",
-	regexp.MustCompile(`(?i)HOLD_BELOW|HoldBelow`):                                  "BALANCE_RESERVE, Reserve",
+	regexp.MustCompile(`(?i)\b(stands?|stood|standing|wait(s|ing)?) in line\b`): "wait, or are deferred",
+	regexp.MustCompile(`(?i)\b(goes|go|gone|going|went) on with\b`):             "continue",
+	regexp.MustCompile(`\b(goOn|notNow|TryNow|tryNow|StandInLine|InLine|inLine)\b`): "run, deferUntil, " +
+		"DeliverNow, Defer, Waiting",
+	regexp.MustCompile(`(?i)\b(giv(e|es|en|ing)|gave) up\b`): "time out (an attempt), " +
+		"or exhausted (an event)",
+	regexp.MustCompile(`(?i)HOLD_BELOW|HoldBelow`): "BALANCE_RESERVE, Reserve",
 }
 
 // allowed are places where a word is somebody else's, or history: a path's beginning, and what the line has.

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"recarga/internal/reconcile"
+	"recarga/internal/reconcile/statement"
 	"recarga/producer"
 )
 
@@ -98,7 +99,7 @@ func reconcileFlags(p *program, cmd *cobra.Command) func(file string) url.Values
 			"what happens to an unknown order that is covered and not charged: hold, failed or resend"),
 		"by": flags.String("by", "", "who reconciles"+byDefault),
 	}
-	completes(cmd, "dates", reconcile.DatesDayFirst, reconcile.DatesMonthFirst)
+	completes(cmd, "dates", statement.DatesDayFirst, statement.DatesMonthFirst)
 	completes(cmd, "absent", reconcile.AbsentHold, reconcile.AbsentFailed, reconcile.AbsentResend)
 	dryRun := flags.Bool("dry-run", false, "settle nothing, and say what would be")
 	return func(file string) url.Values {

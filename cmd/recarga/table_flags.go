@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"recarga/internal/reconcile"
+	"recarga/internal/reconcile/statement"
 	"recarga/internal/table"
 )
 
@@ -34,7 +34,7 @@ func tableFlags(cmd *cobra.Command) tableValues {
 			"the first line is a row: columns are named by their numbers (default: found out)"),
 	}
 	completes(cmd, "delimiter", "comma", "semicolon", "tab", "pipe")
-	completes(cmd, "decimal", reconcile.DecimalPoint, reconcile.DecimalComma)
+	completes(cmd, "decimal", statement.DecimalPoint, statement.DecimalComma)
 	return v
 }
 

@@ -151,7 +151,7 @@ func measure(ctx context.Context, cfg Config, c runner) (all readings, err error
 			return l.got, err
 		}
 	}
-	return l.got, w.judge(c.rival)
+	return l.got, w.check(c.rival)
 }
 
 func (r *Report) summarize(runners []runner) {

@@ -74,7 +74,7 @@ func post(ctx context.Context, client *http.Client, url, key string, body []byte
 	return err
 }
 
-// burst places n orders on a number of connections, and waits until all have been notified.
+// burst places n orders on a number of connections, and waits until all have been delivered.
 func (l *load) burst(ctx context.Context, n, connections int) (accepted, delivered time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -161,7 +161,7 @@ func (r readings) set(name string, v float64) {
 	}
 }
 
-// lone places orders one by one, each when the one before has been notified.
+// lone places orders one by one, each when the one before has been delivered.
 func (l *load) lone(ctx context.Context) error {
 	n := l.cfg.Lone
 	if l.contender.slow {

@@ -83,8 +83,8 @@ func (w *world) purchase(rw http.ResponseWriter, r *http.Request) {
 		`"response_code":"00","response_message":"Aprobado","reference":"RRN-123456789012","auth_code":"ABC123","balance_after":99990.00}`, id)
 }
 
-// judge holds the vendor's book against the promise that no order is bought twice. A rival makes none.
-func (w *world) judge(rival bool) error {
+// check holds the vendor's book against the promise that no order is bought twice. A rival makes none.
+func (w *world) check(rival bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for id, n := range w.charges {

@@ -96,7 +96,7 @@ var scenarios = []scenario{
 	{name: "died before the caller was notified", phone: "5537686668", prelude: fault{"journal.Finish#1", diesAfter},
 		want: topup.StateSucceeded},
 	{name: "by the queue alone", phone: "5537686663", viaQueue: true, want: topup.StateSucceeded},
-	{name: "in line, by the queue alone", phone: "5537686660", viaQueue: true,
+	{name: "bulk, by the queue alone", phone: "5537686660", viaQueue: true,
 		request: func(r *topup.Request) { r.Priority = topup.PriorityBulk }, want: topup.StateSucceeded},
 	{name: "by the queue alone, invalid", phone: "5537686664", viaQueue: true,
 		request: func(r *topup.Request) { r.Product = "NO_SUCH" }, want: topup.StateFailed},

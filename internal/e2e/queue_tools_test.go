@@ -194,7 +194,7 @@ func (m *asynqmon) pressWaiting() {
 }
 
 // pressOnAndOn presses, while orders flow, what it can of the tasks that it finds, until it is stopped. A
-// task that has gone on meanwhile is nobody's fault.
+// task that has moved on meanwhile is nobody's fault.
 func (m *asynqmon) pressOnAndOn() (stop func()) {
 	ctx, cancel := context.WithCancel(m.t.Context())
 	ended := make(chan map[string]int)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"recarga/internal/reconcile/statement"
 	"slices"
 	"time"
 
@@ -35,8 +36,8 @@ type job struct {
 
 	differs bool
 	lastly  time.Time // when progress was reported last
-	// judging is what every order is judged with.
-	judging judging
+	// comparison is by what every order is compared.
+	comparison comparison
 	// matched says that a line is of an order that we know.
 	matched bool
 	// early and late bound the charges whose time agrees with ours; right and wrong count them all.
@@ -95,7 +96,7 @@ func (j *job) unnamed(ctx context.Context) error {
 	if since.IsZero() {
 		since, until = time.Unix(0, 0).Add(slack), time.Now()
 	}
-	wide := slack + j.judging.slop
+	wide := slack + j.comparison.slop
 	if err := j.named(ctx, j.r.book.Sold(ctx, since.Add(-wide), until.Add(wide))); err != nil {
 		return err
 	}
@@ -145,7 +146,7 @@ func (j *job) adopt(ctx context.Context) error {
 	for _, q := range []string{sqlByTransaction, sqlByReference, sqlByAuthCode} {
 		var after int64
 		for {
-			page, err := j.stage.claims(ctx, q, after, pageSize, j.judging.slop)
+			page, err := j.stage.claims(ctx, q, after, pageSize, j.comparison.slop)
 			if err != nil {
 				return err
 			}
@@ -200,17 +201,17 @@ func (j *job) standings(ctx context.Context, ids []topup.ID) (map[topup.ID]*jour
 	return known, err
 }
 
-// compare judges every order that a line names.
+// compare compares every order that a line names.
 func (j *job) compare(ctx context.Context) error {
 	var open []group
-	after := line{number: -1}
+	after := statement.Line{Number: -1}
 	for done := int64(0); ; {
 		page, err := j.stage.page(ctx, after, 2*pageSize)
 		if err != nil {
 			return err
 		}
 		if len(page) == 0 {
-			return j.judge(ctx, open)
+			return j.compareGroups(ctx, open)
 		}
 		for _, l := range page {
 			open = grouped(open, l)
@@ -218,7 +219,7 @@ func (j *job) compare(ctx context.Context) error {
 		after, done = page[len(page)-1], done+int64(len(page))
 		if len(open) > pageSize {
 			// The last one may go on in the next page.
-			if err := j.judge(ctx, open[:len(open)-1]); err != nil {
+			if err := j.compareGroups(ctx, open[:len(open)-1]); err != nil {
 				return err
 			}
 			open = append([]group(nil), open[len(open)-1])
@@ -230,8 +231,8 @@ func (j *job) compare(ctx context.Context) error {
 }
 
 // grouped adds a line to the last group, or to a new one. Lines without an id are one each.
-func grouped(groups []group, l line) []group {
-	if n := len(groups); n > 0 && l.id != "" && groups[n-1].id == l.id {
+func grouped(groups []group, l statement.Line) []group {
+	if n := len(groups); n > 0 && l.ID != "" && groups[n-1].id == l.ID {
 		g := &groups[n-1]
 		if len(g.lines) < maxGroup {
 			g.lines = append(g.lines, l)
@@ -240,21 +241,21 @@ func grouped(groups []group, l line) []group {
 		}
 		return groups
 	}
-	return append(groups, group{id: l.id, lines: []line{l}})
+	return append(groups, group{id: l.ID, lines: []statement.Line{l}})
 }
 
-func (j *job) judge(ctx context.Context, groups []group) error {
+func (j *job) compareGroups(ctx context.Context, groups []group) error {
 	known, err := j.known(ctx, groups)
 	if err != nil {
 		return err
 	}
 	var absent []absence
-	var unclaimed []line
+	var unclaimed []statement.Line
 	var sold []soldOrder
 	for _, g := range groups {
 		o := known[topup.ID(g.id)]
 		j.matched = j.matched || o != nil
-		v, err := j.judgeOne(ctx, g, o)
+		v, err := j.compareOne(ctx, g, o)
 		if err != nil {
 			return err
 		}
@@ -279,22 +280,22 @@ func (j *job) judge(ctx context.Context, groups []group) error {
 	return errors.Join(j.stage.addAbsent(ctx, absent), j.stage.unclaim(ctx, unclaimed), j.stage.addSold(ctx, sold))
 }
 
-// judgeOne judges one order. One that waits to be sent, and is charged, is held first: each moment that it waits it
-// can be sent again.
-func (j *job) judgeOne(ctx context.Context, g group, o *journal.Standing) (decision, error) {
+// compareOne compares one order. One that waits to be sent, and is charged, is held first: each moment that it waits
+// it can be sent again.
+func (j *job) compareOne(ctx context.Context, g group, o *journal.Standing) (decision, error) {
 	if o == nil || o.State != topup.StateQueued && o.State != topup.StateRetrying {
-		return j.judging.judge(g, o), nil
+		return j.comparison.compare(g, o), nil
 	}
-	charge := slices.IndexFunc(g.lines, func(l line) bool { return l.kind == charged })
+	charge := slices.IndexFunc(g.lines, func(l statement.Line) bool { return l.Kind == statement.Charged })
 	if len(newAccount(g.lines).charges) == 0 {
-		return j.judging.judge(g, o), nil
+		return j.comparison.compare(g, o), nil
 	}
 	was := o.State
 	o, why, err := j.hold(ctx, *o, g.lines[charge])
 	if err != nil {
 		return decision{}, err
 	}
-	v := j.judging.judge(g, o)
+	v := j.comparison.compare(g, o)
 	for i := range v.findings {
 		v.findings[i] = asHeld(v.findings[i], was, why)
 	}
@@ -318,7 +319,7 @@ func asHeld(f Finding, was topup.State, why string) Finding {
 
 // hold stops an order that waits, and returns how it is from then on; or as it was, and why it was not held. A dry run
 // stops nothing, and says what would follow.
-func (j *job) hold(ctx context.Context, o journal.Standing, charge line) (*journal.Standing, string, error) {
+func (j *job) hold(ctx context.Context, o journal.Standing, charge statement.Line) (*journal.Standing, string, error) {
 	if len(j.s.doubts) > 0 {
 		return &o, notUnderstood, nil
 	}
@@ -327,7 +328,7 @@ func (j *job) hold(ctx context.Context, o journal.Standing, charge line) (*journ
 	if j.s.opts.DryRun {
 		return &then, "", nil
 	}
-	evidence := fmt.Sprintf("%s, line %d: charged", j.s.source(), charge.number)
+	evidence := fmt.Sprintf("%s, line %d: charged", j.s.source(), charge.Number)
 	h := topup.Hold{Evidence: clip.Characters(evidence, topup.MaxReason), By: j.s.opts.By}
 	switch _, err := j.r.orders.Hold(ctx, o.ID, h); {
 	case refused(err):
@@ -361,18 +362,18 @@ func (j *job) known(ctx context.Context, groups []group) (map[topup.ID]*journal.
 	return known, nil
 }
 
-// take counts and says what was judged of one order.
+// take counts and says what was found of one order.
 func (j *job) take(ctx context.Context, v decision) error {
 	if v.matched {
 		j.sum.Matched++
 	}
 	for _, m := range v.agrees {
 		j.right++
-		if j.early.IsZero() || m.last().Before(j.early) {
-			j.early = m.last()
+		if j.early.IsZero() || m.Last().Before(j.early) {
+			j.early = m.Last()
 		}
-		if m.at.After(j.late) {
-			j.late = m.at
+		if m.At.After(j.late) {
+			j.late = m.At
 		}
 	}
 	j.wrong += int64(len(v.differs))

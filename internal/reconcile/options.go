@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"net/url"
+	"recarga/internal/reconcile/statement"
 	"slices"
 	"strings"
 	"time"
@@ -29,20 +30,8 @@ type Options struct {
 	Name string
 	// By is who reconciles, for the orders' records.
 	By string
-	// Columns names columns that are not to be found by their headers: the header, or the column's number.
-	Columns map[Column]string
-	// Ignored are headers, or numbers, of columns that say nothing of money.
-	Ignored []string
-	// NoHeader says that the first line is one of the statement's.
-	NoHeader bool
-	// Delimiter; 0 is found out.
-	Delimiter rune
-	Decimal   Decimal
-	Dates     Dates
-	// Zone is that of times without an offset.
-	Zone *time.Location
-	// Charged, NotCharged, Reversed and Pending are words of the status column, or codes, beside those that are known.
-	Charged, NotCharged, Reversed, Pending []string
+	// Format is how the statement is written.
+	statement.Format
 	// Covers is the time of which the statement names every charge; nil: see Reconciler.Run.
 	Covers *Period
 	// Margin is how far within that time an attempt must lie, for its absence to mean anything.
@@ -74,11 +63,14 @@ func ParseOptions(q url.Values, now time.Time) (Options, error) {
 	p := parser{q: q}
 	o := Options{
 		Name: p.text("name", "statement"), By: p.text("by", defaultBy),
-		Decimal: choice(&p, "decimal", DecimalAuto, DecimalPoint, DecimalComma),
-		Dates:   choice(&p, "dates", DatesDayFirst, DatesMonthFirst),
-		Absent:  choice(&p, "absent", AbsentHold, AbsentFailed, AbsentResend),
-		Charged: p.list("charged"), NotCharged: p.list("not_charged"),
-		Zone: p.zone(), Margin: p.margin(), DryRun: p.yes("dry_run"), NoHeader: p.yes("no_header"),
+		Absent: choice(&p, "absent", AbsentHold, AbsentFailed, AbsentResend),
+		Margin: p.margin(), DryRun: p.yes("dry_run"),
+		Format: statement.Format{
+			Decimal: choice(&p, "decimal", statement.DecimalAuto, statement.DecimalPoint, statement.DecimalComma),
+			Dates:   choice(&p, "dates", statement.DatesDayFirst, statement.DatesMonthFirst),
+			Zone:    p.zone(), NoHeader: p.yes("no_header"),
+			Charged: p.list("charged"), NotCharged: p.list("not_charged"),
+		},
 	}
 	p.table(&o)
 	p.status(&o)
@@ -88,24 +80,20 @@ func ParseOptions(q url.Values, now time.Time) (Options, error) {
 	return o, errors.Join(p.errs...)
 }
 
-func (o Options) words() map[kind][]string {
-	return map[kind][]string{charged: o.Charged, declined: o.NotCharged, reversed: o.Reversed, pending: o.Pending}
-}
-
 // table reads the options of the statement's reader of tables.
 func (p *parser) table(o *Options) {
-	named, err := table.ParseNamed(p.value("columns"), known())
-	p.note(fieldError(err))
+	named, err := table.ParseNamed(p.value("columns"), statement.Columns())
+	p.note(statement.FieldError(err))
 	for column, name := range named {
 		if o.Columns == nil {
-			o.Columns = map[Column]string{}
+			o.Columns = map[statement.Column]string{}
 		}
-		o.Columns[Column(column)] = name
+		o.Columns[statement.Column(column)] = name
 	}
 	o.Ignored, err = table.ParseIgnored(p.value("ignore_columns"))
-	p.note(fieldError(err))
+	p.note(statement.FieldError(err))
 	o.Delimiter, err = table.ParseDelimiter(p.value("delimiter"))
-	p.note(fieldError(err))
+	p.note(statement.FieldError(err))
 }
 
 // status reads what words mean, and refuses one that is given two meanings.
@@ -120,7 +108,7 @@ func (p *parser) status(o *Options) {
 				err = errors.New("no such kind")
 				break
 			}
-			*list = append(*list, word(pair[0]))
+			*list = append(*list, statement.Word(pair[0]))
 		}
 		if err != nil {
 			p.refuse("status", s, "WORD=KIND,…, of the kinds charged, not_charged, reversed, pending")
@@ -195,7 +183,7 @@ func choice[T ~string](p *parser, name string, allowed ...T) T {
 func (p *parser) list(name string) []string {
 	var words []string
 	for w := range strings.SplitSeq(p.value(name), ",") {
-		if w = word(w); w != "" {
+		if w = statement.Word(w); w != "" {
 			words = append(words, w)
 		}
 	}
@@ -237,7 +225,7 @@ func (p *parser) period(s string, zone *time.Location, now time.Time) *Period {
 	first, last, ok := strings.Cut(strings.ReplaceAll(s, " ", "+"), "..")
 	from, okFrom := boundary(first, zone)
 	until, okUntil := boundary(last, zone)
-	period := Period{From: from.at.UTC(), Until: until.last().UTC()}
+	period := Period{From: from.At.UTC(), Until: until.Last().UTC()}
 	if !ok || !okFrom || !okUntil || !period.From.Before(period.Until) || period.Until.After(now) {
 		p.refuse("covers", s, coversAllowed)
 		return nil
@@ -245,10 +233,10 @@ func (p *parser) period(s string, zone *time.Location, now time.Time) *Period {
 	return &period
 }
 
-func boundary(s string, zone *time.Location) (moment, bool) {
+func boundary(s string, zone *time.Location) (statement.Moment, bool) {
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
-		return moment{at: t}, true
+		return statement.Moment{At: t}, true
 	}
 	t, err := time.ParseInLocation("2006-01-02", s, zone)
-	return moment{at: t, day: true}, err == nil
+	return statement.Moment{At: t, Day: true}, err == nil
 }

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"recarga/internal/reconcile/statement"
 	"time"
 
 	"recarga/topup"
@@ -48,7 +49,7 @@ func (j *job) incomplete(but absence) string {
 	switch why := j.distrust(); {
 	case why != "":
 		return why
-	case !j.s.layout.has(ColumnID):
+	case !j.s.layout.Has(statement.ColumnID):
 		return "the statement has no column of our ids"
 	case lacking > 0:
 		return fmt.Sprintf("the statement is not complete: it lacks or denies %d orders that succeeded, such as %s", lacking,
@@ -88,7 +89,7 @@ func (j *job) unread(ctx context.Context, a absence) (string, error) {
 
 // surrounded looks at what the statement says of the time around an order.
 func (j *job) surrounded(ctx context.Context, a absence) (string, error) {
-	from, until := a.From.Add(-j.judging.slop), a.Until.Add(j.judging.slop)
+	from, until := a.From.Add(-j.comparison.slop), a.Until.Add(j.comparison.slop)
 	first, shortest, enough, err := j.stage.neighbour(ctx, true, from, neighbours, a.ID)
 	if err != nil || !enough {
 		return fmt.Sprintf("fewer than %d orders that the distributor approved lie before it", neighbours), err
@@ -124,7 +125,7 @@ func (j *job) cover(ctx context.Context) error {
 		j.note(fmt.Sprintf("%d of %d charges have another time than our attempts, by more than the margin: are timezone "+
 			"and dates right?", j.wrong, j.wrong+j.right))
 	}
-	if !j.matched && j.stage.lines > 0 && j.s.layout.has(ColumnID) {
+	if !j.matched && j.stage.lines > 0 && j.s.layout.Has(statement.ColumnID) {
 		j.note("no line is of an order of ours" + j.s.idColumns())
 	}
 	if some, err := j.stage.undecided(ctx); err != nil || !some {

@@ -15,7 +15,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
-	"strings"
+	"recarga/internal/reconcile/statement"
 	"time"
 
 	"recarga/internal/journal"
@@ -70,7 +70,7 @@ func (r *Reconciler) WithDisputes(d Disputer) *Reconciler {
 type Statement struct {
 	opts   Options
 	stage  *stage
-	layout layout
+	layout statement.Layout
 	sha256 string
 	// notes say what is not compared.
 	notes []string
@@ -82,7 +82,7 @@ type Statement struct {
 // statement, those of in, and those of the disk.
 func Read(ctx context.Context, in io.Reader, opts Options) (*Statement, error) {
 	digest := sha256.New()
-	lines, err := newReader(io.TeeReader(in, digest), opts, time.Now())
+	lines, err := statement.NewReader(io.TeeReader(in, digest), opts.Format, time.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -94,88 +94,36 @@ func Read(ctx context.Context, in io.Reader, opts Options) (*Statement, error) {
 		return nil, errors.Join(err, stage.close())
 	}
 	return &Statement{
-		opts: opts, stage: stage, layout: lines.layout, sha256: hex.EncodeToString(digest.Sum(nil)),
-		notes: append(notes(lines.layout), lines.table.Notes()...), doubts: lines.doubts(),
+		opts: opts, stage: stage, layout: lines.Layout, sha256: hex.EncodeToString(digest.Sum(nil)),
+		notes: lines.Notes(), doubts: lines.Doubts(),
 	}, nil
 }
 
-func keep(ctx context.Context, lines *reader, s *stage) error {
+func keep(ctx context.Context, lines *statement.Reader, s *stage) error {
 	for {
-		l, wrong, err := lines.read()
+		l, wrong, err := lines.Read()
 		if errors.Is(err, io.EOF) {
 			return s.end(ctx)
 		}
 		if err == nil {
-			s.cut = s.cut || lines.cut
-			err = s.add(ctx, l, wrong, lines.raw)
+			s.cut = s.cut || lines.Cut
+			err = s.add(ctx, l, wrong, lines.Raw)
 		}
 		if err != nil {
-			return fmt.Errorf("after line %d: %w", lines.number, err)
+			return fmt.Errorf("after line %d: %w", lines.Number, err)
 		}
 	}
-}
-
-func notes(l layout) []string {
-	list := []string{}
-	for _, n := range []struct {
-		column Column
-		text   string
-	}{
-		{ColumnID, noIDs(l) + "lines are matched by the distributor's alone, and no unknown order can be found or be " +
-			"absent"},
-		{ColumnAmount, "no column holds the amount in MXN: amounts are not compared"},
-		{ColumnTime, "no column holds the time: what the statement covers is not known, unless it is given with covers"},
-		{ColumnPhone, "no column holds the phone: phones are not compared"},
-		{ColumnTransaction, "no column holds the distributor's ids: two lines of one order count as two charges"},
-	} {
-		if !l.has(n.column) {
-			list = append(list, n.text)
-		}
-	}
-	if !l.has(ColumnStatus) && !l.has(ColumnCode) {
-		list = append(list, "no column holds the status: every line counts as a charge")
-	}
-	return list
 }
 
 // idColumns names the columns that hold ids.
 func (s *Statement) idColumns() (text string) {
-	for _, c := range []Column{ColumnID, ColumnTransaction, ColumnReference, ColumnAuthCode} {
-		if s.layout.has(c) {
-			text += fmt.Sprintf("; column %s holds none of our orders, read as %s", s.layout.name(c), c)
+	for _, c := range []statement.Column{statement.ColumnID, statement.ColumnTransaction, statement.ColumnReference,
+		statement.ColumnAuthCode} {
+		if s.layout.Has(c) {
+			text += fmt.Sprintf("; column %s holds none of our orders, read as %s", s.layout.Name(c), c)
 		}
 	}
 	return text + ": say with columns which one holds our ids (id), or the authorisation codes (auth_code)"
-}
-
-// noIDs names the columns that hold ids of others.
-func noIDs(l layout) string {
-	var others []string
-	for _, c := range []Column{ColumnTransaction, ColumnReference, ColumnAuthCode} {
-		if l.has(c) {
-			others = append(others, fmt.Sprintf("%s is none of them, and is read as %s", l.name(c), c))
-		}
-	}
-	return "no column holds our ids (" + strings.Join(others, "; ") + "; else name it with columns): "
-}
-
-// doubts say what of the statement is not understood.
-func (r *reader) doubts() []string {
-	list := []string{}
-	for _, name := range r.table.NotUnderstood() {
-		list = append(list, fmt.Sprintf(
-			"column %s: say what it holds with columns, or that it says nothing with ignore_columns",
-			strings.TrimPrefix(name, "column ")))
-	}
-	if r.strange > 0 {
-		list = append(list, fmt.Sprintf(
-			"%d lines with words that are not known, such as %s: say what they mean with status, as in %s=charged",
-			r.strange, strings.Join(r.unknown, ", "), r.unknown[0]))
-	}
-	if r.neither != "" {
-		list = append(list, fmt.Sprintf("column %s: %s is neither yes nor no", r.layout.name(ColumnReversal), r.neither))
-	}
-	return list
 }
 
 // Close removes what Read kept.
@@ -186,8 +134,8 @@ func (s *Statement) source() string {
 	return fmt.Sprintf("statement %q (sha256 %s)", s.opts.Name, s.sha256)
 }
 
-func (s *Statement) judging() judging {
-	return judging{source: s.source(), slop: s.opts.Margin + s.stage.times.unit(), amounts: s.stage.amounts,
+func (s *Statement) comparison() comparison {
+	return comparison{source: s.source(), slop: s.opts.Margin + s.stage.times.Unit(), amounts: s.stage.amounts,
 		phones: s.stage.phones}
 }
 
@@ -199,8 +147,8 @@ func (s *Statement) judging() judging {
 // last charge whose time is, within the margin, that of our own attempt: a time that was misread, or
 // is of another zone, then stretches it by nothing.
 func (r *Reconciler) Run(ctx context.Context, s *Statement, emit func(Result) error) error {
-	j := &job{r: r, s: s, stage: s.stage, emit: emit, lastly: time.Now(), judging: s.judging(), sum: Summary{
-		Statement: s.opts.Name, SHA256: s.sha256, Lines: s.stage.lines, Columns: s.layout.names(), Charged: s.stage.charges,
+	j := &job{r: r, s: s, stage: s.stage, emit: emit, lastly: time.Now(), comparison: s.comparison(), sum: Summary{
+		Statement: s.opts.Name, SHA256: s.sha256, Lines: s.stage.lines, Columns: s.layout.Names(), Charged: s.stage.charges,
 		Findings: map[Class]int64{}, Settled: map[topup.ResolvedAs]int64{}, DryRun: s.opts.DryRun, Notes: s.notes,
 		NotUnderstood: s.doubts,
 	}}

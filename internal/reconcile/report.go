@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"io"
 	"maps"
+	"recarga/internal/reconcile/statement"
 	"slices"
 	"strings"
 	"time"
@@ -95,7 +96,7 @@ func (s Summary) Facts() [][2]string {
 // String is as in "3 (30 MXN)".
 func (t Total) String() string { return fmt.Sprintf("%d (%s %s)", t.Count, t.Amount, topup.Currency) }
 
-func columnsText(columns map[Column]string) string {
+func columnsText(columns map[statement.Column]string) string {
 	var pairs []string
 	for _, c := range slices.Sorted(maps.Keys(columns)) {
 		pairs = append(pairs, string(c)+"="+columns[c])

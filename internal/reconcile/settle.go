@@ -38,7 +38,7 @@ func (j *job) decided(ctx context.Context) error {
 func (j *job) found(ctx context.Context, p pendingFinding) error {
 	why := j.distrust()
 	if why == "" {
-		since, until := p.Order.From.Add(-2*j.judging.slop), p.Order.Until.Add(2*j.judging.slop)
+		since, until := p.Order.From.Add(-2*j.comparison.slop), p.Order.Until.Add(2*j.comparison.slop)
 		if p.Finding.StatementTime == nil {
 			since, until = time.Time{}, time.Now()
 		}
@@ -169,7 +169,8 @@ const maxCandidates = 10
 // absent settles the unknown orders that the statement does not call charged, as the operator chose.
 func (j *job) absent(ctx context.Context) error {
 	return j.absents(ctx, topup.StateUnknown, func(a absence) error {
-		offers, err := j.stage.candidates(ctx, a, a.From.Add(-j.judging.slop), a.Until.Add(j.judging.slop), maxCandidates)
+		offers, err := j.stage.candidates(ctx, a, a.From.Add(-j.comparison.slop), a.Until.Add(j.comparison.slop),
+			maxCandidates)
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"recarga/internal/reconcile/statement"
 	"strings"
 	"time"
 
@@ -35,7 +36,7 @@ type stage struct {
 	// amounts and phones say that a charge has one that can be compared.
 	amounts, phones bool
 	// times is how exactly the statement says times.
-	times exactness
+	times statement.Exactness
 	// cut says that a line was too long to be kept.
 	cut bool
 }
@@ -82,74 +83,40 @@ func (s *stage) close() error {
 }
 
 // add keeps a line. One that cannot be read is kept where it can be found by its id.
-func (s *stage) add(ctx context.Context, l line, wrong error, raw []byte) error {
+func (s *stage) add(ctx context.Context, l statement.Line, wrong error, raw []byte) error {
 	s.lines++
 	if wrong != nil {
 		s.bad++
-		if _, err := s.tx.ExecContext(ctx, sqls.Get("insert_bad"), l.number, l.id, oneLine(wrong), string(raw)); err != nil {
+		if _, err := s.tx.ExecContext(ctx, sqls.Get("insert_bad"), l.Number, l.ID, oneLine(wrong), string(raw)); err != nil {
 			return err
 		}
-		if l.id == "" {
+		if l.ID == "" {
 			return nil
 		}
 	}
 	s.count(l)
-	_, err := s.insert.ExecContext(ctx, l.number, l.id, l.transaction, l.reference, l.auth, l.phone, centavos(l.amount),
-		micros(l.at), l.at.day, int(l.kind), l.status)
+	_, err := s.insert.ExecContext(ctx, l.Number, l.ID, l.Transaction, l.Reference, l.AuthCode, l.Phone,
+		centavos(l.Amount), micros(l.At), l.At.Day, int(l.Kind), l.Status)
 	return err
 }
 
-func (s *stage) count(l line) {
-	if l.kind == charged {
+func (s *stage) count(l statement.Line) {
+	if l.Kind == statement.Charged {
 		s.charges.Count++
-		if l.amount != nil {
-			s.charges.Amount += *l.amount
+		if l.Amount != nil {
+			s.charges.Amount += *l.Amount
 		}
-		s.amounts, s.phones = s.amounts || l.amount != nil, s.phones || l.phone != ""
+		s.amounts, s.phones = s.amounts || l.Amount != nil, s.phones || l.Phone != ""
 	}
-	if l.at.isZero() {
+	if l.At.IsZero() {
 		return
 	}
-	s.times.add(l.at)
-	if s.first.IsZero() || l.at.at.Before(s.first) {
-		s.first = l.at.at
+	s.times.Add(l.At)
+	if s.first.IsZero() || l.At.At.Before(s.first) {
+		s.first = l.At.At
 	}
-	if last := l.at.last(); last.After(s.last) {
+	if last := l.At.Last(); last.After(s.last) {
 		s.last = last
-	}
-}
-
-// longDay is no less than any day that a date stands for.
-const longDay = 25 * time.Hour
-
-// exactness is how exactly times are notified.
-type exactness struct {
-	// day and minute say that a time is a date only, or has no seconds.
-	day, minute bool
-	// seconds, minutes and hours say that a time is no whole minute, no whole hour, no midnight.
-	seconds, minutes, hours bool
-}
-
-func (e *exactness) add(m moment) {
-	e.day, e.minute = e.day || m.day, e.minute || m.minute
-	hour, minute, second := m.at.Clock()
-	e.seconds = e.seconds || second != 0
-	e.minutes = e.minutes || minute != 0 || second != 0
-	e.hours = e.hours || hour != 0 || minute != 0 || second != 0
-}
-
-// unit is by how much a time may be off the one that it stands for: of the least exact of them. Where all of them are
-// whole minutes, hours or days, whoever wrote them has rounded.
-func (e *exactness) unit() time.Duration {
-	switch {
-	case e.day, !e.hours:
-		return longDay
-	case !e.minutes:
-		return time.Hour
-	case e.minute, !e.seconds:
-		return time.Minute
-	default:
-		return time.Second
 	}
 }
 
@@ -172,11 +139,11 @@ func centavos(a *topup.Amount) any {
 	return int64(*a)
 }
 
-func micros(m moment) any {
-	if m.isZero() {
+func micros(m statement.Moment) any {
+	if m.IsZero() {
 		return nil
 	}
-	return m.at.UnixMicro()
+	return m.At.UnixMicro()
 }
 
 // rows runs a query and scans every row of it.
@@ -197,22 +164,22 @@ func rows[T any](ctx context.Context, s *stage, scan func(*sql.Rows) (T, error),
 	return out, found.Err()
 }
 
-func scanLine(r *sql.Rows) (l line, err error) {
+func scanLine(r *sql.Rows) (l statement.Line, err error) {
 	var amount, at sql.NullInt64
-	err = r.Scan(&l.number, &l.id, &l.given, &l.transaction, &l.reference, &l.auth, &l.phone, &amount, &at, &l.at.day,
-		&l.kind, &l.status)
+	err = r.Scan(&l.Number, &l.ID, &l.Given, &l.Transaction, &l.Reference, &l.AuthCode, &l.Phone, &amount, &at, &l.At.Day,
+		&l.Kind, &l.Status)
 	if amount.Valid {
-		l.amount = new(topup.Amount(amount.Int64))
+		l.Amount = new(topup.Amount(amount.Int64))
 	}
 	if at.Valid {
-		l.at.at = time.UnixMicro(at.Int64).UTC()
+		l.At.At = time.UnixMicro(at.Int64).UTC()
 	}
 	return l, err
 }
 
 // page returns lines in the order of their ids, from behind a line on.
-func (s *stage) page(ctx context.Context, after line, limit int) ([]line, error) {
-	return rows(ctx, s, scanLine, sqls.Get("lines"), after.id, after.number, limit)
+func (s *stage) page(ctx context.Context, after statement.Line, limit int) ([]statement.Line, error) {
+	return rows(ctx, s, scanLine, sqls.Get("lines"), after.ID, after.Number, limit)
 }
 
 // named returns those of the orders that a line names.
@@ -249,8 +216,8 @@ func (s *stage) addAbsent(ctx context.Context, list []absence) error {
 	return s.all(ctx, sqls.Get("insert_absent"), len(list), func(i int) []any {
 		a := list[i]
 		return []any{
-			string(a.ID), string(a.State), a.Phone.Digits(), int64(
-				a.Amount), a.TransactionID, a.Reference, a.AuthCode, a.Attempt, a.Approved,
+			string(a.ID), string(a.State), a.Phone.Digits(), int64(a.Amount), a.TransactionID, a.Reference, a.AuthCode,
+			a.Attempt, a.Approved,
 			a.Attempts, a.From.UnixMicro(), a.Until.UnixMicro(), a.line, a.status, a.Held,
 		}
 	})
@@ -348,135 +315,24 @@ func (s *stage) forget(ctx context.Context) error {
 }
 
 // unclaim keeps charges that no order accounts for.
-func (s *stage) unclaim(ctx context.Context, list []line) error {
+func (s *stage) unclaim(ctx context.Context, list []statement.Line) error {
 	if len(list) == 0 {
 		return nil
 	}
 	return s.all(ctx, sqls.Get("unclaim"), len(list), func(i int) []any {
 		l := list[i]
 		var since, until any
-		if !l.at.isZero() {
-			since, until = l.at.at.UnixMicro(), l.at.last().UnixMicro()
+		if !l.At.IsZero() {
+			since, until = l.At.At.UnixMicro(), l.At.Last().UnixMicro()
 		}
-		return []any{l.number, l.phone, centavos(l.amount), since, until}
+		return []any{l.Number, l.Phone, centavos(l.Amount), since, until}
 	})
 }
 
 // unclaimAll keeps every charge of an id.
 func (s *stage) unclaimAll(ctx context.Context, id string) error {
-	_, err := s.db.ExecContext(ctx, sqls.Get("unclaim_all"), longDay.Microseconds(), id, int(charged))
+	_, err := s.db.ExecContext(ctx, sqls.Get("unclaim_all"), statement.LongDay.Microseconds(), id, int(statement.Charged))
 	return err
-}
-
-// named is what the statement says of an order that we call succeeded.
-type named int
-
-const (
-	namedDenied named = iota - 1 // it says that it was not charged
-	namedNot                     // it lacks it
-	namedAsElse                  // it charges it, and not as we know it
-	namedToo                     // it charges it as we know it, and not only so
-	namedAsOurs
-)
-
-// soldOrder is an order that we call succeeded.
-type soldOrder struct {
-	*journal.Standing
-	named named
-}
-
-func (s *stage) addSold(ctx context.Context, list []soldOrder) error {
-	if len(list) == 0 {
-		return nil
-	}
-	return s.all(ctx, sqls.Get("insert_sold"), len(list), func(i int) []any {
-		o := list[i]
-		return []any{
-			string(o.ID), o.From.UnixMicro(), o.Until.UnixMicro(), o.Approved, o.TransactionID, int(
-				o.named), o.Phone.Digits(), int64(o.Amount),
-		}
-	})
-}
-
-// undecided says that a decision is to be made: there is an order that is unknown, or that the statement contradicts.
-func (s *stage) undecided(ctx context.Context) (bool, error) {
-	n, err := s.number(ctx, sqls.Get("undecided"))
-	return n > 0, err
-}
-
-// addLacking adds the succeeded orders that no line names to the sold ones, and makes ready for decisions.
-func (s *stage) addLacking(ctx context.Context) error {
-	_, err := s.db.ExecContext(ctx, sqls.Get("add_lacking"))
-	return err
-}
-
-// lacking counts the sold orders that the statement denies, and those of a period that it lacks, and names one.
-func (s *stage) lacking(ctx context.Context, p Period) (n int64, one topup.ID, err error) {
-	err = s.db.QueryRowContext(ctx, sqls.Get("lacking"),
-		p.From.UnixMicro(), p.Until.UnixMicro()).Scan(&n, &one)
-	return n, one, err
-}
-
-// neighbour is the n-th order that the distributor approved wholly before a time, or after it, and how long that may
-// have been charged; found says that there are so many. but is an order that does not count.
-func (s *stage) neighbour(ctx context.Context, before bool, at time.Time, n int,
-	but topup.ID) (edge time.Time, shortest time.Duration, found bool, err error) {
-	q := sqls.Get("sold_after")
-	if before {
-		q = sqls.Get("sold_before")
-	}
-	list, err := rows(ctx, s, func(r *sql.Rows) (e [2]int64, err error) { return e, r.Scan(&e[0], &e[1]) }, q,
-		at.UnixMicro(), string(but), n)
-	if err != nil || len(list) < n {
-		return time.Time{}, 0, false, err
-	}
-	least := list[0][1]
-	for _, e := range list {
-		least = min(least, e[1])
-	}
-	return time.UnixMicro(list[n-1][0]), time.Duration(least) * time.Microsecond, true, nil
-}
-
-// gap is a sold order that can have been charged between two times and that the statement does not charge as we know
-// it; empty where there is none. but is an order that does not count.
-func (s *stage) gap(ctx context.Context, from, until time.Time, but topup.ID) (id topup.ID, err error) {
-	err = s.db.QueryRowContext(ctx, sqls.Get("gap"),
-		from.UnixMicro(), until.UnixMicro(), string(but)).Scan(&id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
-	}
-	return id, err
-}
-
-// stray is a line of an unclaimed charge that can be one of the order: it is between the two times, or of its phone,
-// or of a time or phone that the statement does not say; 0 where there is none.
-func (s *stage) stray(ctx context.Context, a absence, from, until time.Time) (int64, error) {
-	return s.number(ctx, sqls.Get("stray"),
-		from.UnixMicro(), until.Add(longDay).UnixMicro(), until.UnixMicro(), a.Phone.Digits())
-}
-
-// candidates of an order are the unclaimed charges of its phone and amount between the two times.
-func (s *stage) candidates(ctx context.Context, a absence, from, until time.Time, limit int) ([]Candidate, error) {
-	return rows(ctx, s, func(r *sql.Rows) (c Candidate, err error) {
-		var at int64
-		err = r.Scan(&c.Line, &c.ID, &c.TransactionID, &c.Reference, &c.AuthCode, &at)
-		c.Time = time.UnixMicro(at).UTC()
-		return c, err
-	}, sqls.Get("candidates"), a.Phone.Digits(), int64(a.Amount), from.UnixMicro(), until.UnixMicro(), limit)
-}
-
-// contested says whose else the charges of an order may be: of another order, in our book or on another line, that has
-// the transaction of one of them; or of one that we call succeeded, of the same phone, amount and time, that no line
-// charges as we know it; what the statement says of no charge is not compared. Empty where there is none. The charges
-// are of any time between since and until.
-func (s *stage) contested(ctx context.Context, o journal.Standing, since, until time.Time) (other string, err error) {
-	err = s.db.QueryRowContext(ctx, sqls.Get("contested"), string(o.ID), int(charged), o.Phone.Digits(), int64(o.Amount),
-		since.UnixMicro(), until.UnixMicro(),
-		s.phones, s.amounts).Scan(&other)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
-	}
-	return other, err
 }
 
 // number runs a query for one number; 0 where it finds nothing.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"recarga/internal/reconcile/statement"
 	"slices"
 	"strings"
 	"testing"
@@ -33,25 +34,25 @@ func options(tb testing.TB, query string) Options {
 }
 
 // asText is a line in one text.
-func asText(l line, wrong error) string {
+func asText(l statement.Line, wrong error) string {
 	if wrong != nil {
-		return fmt.Sprintf("%d %s: %s", l.number, l.id, oneLine(wrong))
+		return fmt.Sprintf("%d %s: %s", l.Number, l.ID, oneLine(wrong))
 	}
-	text := fmt.Sprintf("%d %s %s/%s/%s %s %s", l.number, l.id, l.transaction, l.reference, l.auth, amountText(l.amount),
-		l.kind)
-	if !l.at.isZero() {
-		text += " " + l.at.at.UTC().Format(time.RFC3339)
+	text := fmt.Sprintf("%d %s %s/%s/%s %s %s", l.Number, l.ID, l.Transaction, l.Reference, l.AuthCode,
+		amountText(l.Amount), l.Kind)
+	if !l.At.IsZero() {
+		text += " " + l.At.At.UTC().Format(time.RFC3339)
 	}
 	return text
 }
 
 func readAll(tb testing.TB, text, query string) (lines []string, err error) {
 	tb.Helper()
-	r, err := newReader(strings.NewReader(text), options(tb, query), today)
+	r, err := statement.NewReader(strings.NewReader(text), options(tb, query).Format, today)
 	for err == nil {
-		var l line
+		var l statement.Line
 		var wrong error
-		if l, wrong, err = r.read(); err == nil {
+		if l, wrong, err = r.Read(); err == nil {
 			lines = append(lines, asText(l, wrong))
 		}
 	}
@@ -102,7 +103,7 @@ func TestStatements(t *testing.T) {
 				"A,ten,never,Aprobado,\nB,10,2026-11-22,OK,,\n\"C,10,2026-11-22,OK,\nD,10,2026-11-22,OK,\n,10,2026-11-22,OK,\nF,1,2999-01-01,OK,\n",
 			[]string{
 				"2 A: amount: \"ten\" is not allowed; must be " + table.MoneyAllowed +
-					"; date: \"never\" is not allowed; must be " + momentAllowed(DatesDayFirst),
+					"; date: \"never\" is not allowed; must be " + statement.MomentAllowed(statement.DatesDayFirst),
 				"3 B: 6 values, the header has 5",
 				"4 : extraneous or missing \" in quoted-field",
 				"5 D // 10 charged 2026-11-22T06:00:00Z",
@@ -167,8 +168,8 @@ func TestOptions(t *testing.T) {
 	wrong := url.Values{
 		"columns": {"nothing=x"}, "delimiter": {"x"}, "decimal": {"dot"}, "dates": {"ymd"}, "timezone": {"Mexico"},
 		"covers": {"2026-11-01..2026-11-30"},
-		"margin": {"-1h"}, "absent": {"maybe"}, "dry_run": {"perhaps"}, "name": {strings.Repeat("x", 101)}, "by": {"ana",
-			"luis"}, "charged": {"Listo"}, "not_charged": {"LISTO"},
+		"margin": {"-1h"}, "absent": {"maybe"}, "dry_run": {"perhaps"}, "name": {strings.Repeat("x", 101)},
+		"by": {"ana", "luis"}, "charged": {"Listo"}, "not_charged": {"LISTO"},
 	}
 	_, err := ParseOptions(wrong, today)
 	var named []string
@@ -224,7 +225,7 @@ func FuzzStatement(f *testing.F) {
 			t.Fatalf("%d lines, with a bad one in front %d", len(lines), len(again))
 		}
 		for i, l := range again[1:] {
-			l.number--
+			l.Number--
 			if diff := cmp.Diff(asText(lines[i], nil), asText(l, nil)); diff != "" {
 				t.Fatal(diff)
 			}
@@ -232,30 +233,30 @@ func FuzzStatement(f *testing.F) {
 	})
 }
 
-func fuzzed(t *testing.T, data []byte, opts Options) (lines []line) {
-	r, err := newReader(bytes.NewReader(data), opts, today)
+func fuzzed(t *testing.T, data []byte, opts Options) (lines []statement.Line) {
+	r, err := statement.NewReader(bytes.NewReader(data), opts.Format, today)
 	if err != nil {
 		if len(topup.FieldErrors(err)) == 0 {
 			t.Fatalf("no word of what is allowed: %v", err)
 		}
 		return nil
 	}
-	lines = []line{}
+	lines = []statement.Line{}
 	for {
-		l, wrong, err := r.read()
+		l, wrong, err := r.Read()
 		if errors.Is(err, io.EOF) {
 			return lines
 		}
 		switch {
 		case err != nil:
 			t.Fatal(err)
-		case l.number < 2 || len(lines) > 0 && l.number <= lines[len(lines)-1].number:
-			t.Fatalf("line %d after %v", l.number, lines)
-		case (wrong != nil) != (l.kind == unreadable):
+		case l.Number < 2 || len(lines) > 0 && l.Number <= lines[len(lines)-1].Number:
+			t.Fatalf("line %d after %v", l.Number, lines)
+		case (wrong != nil) != (l.Kind == statement.Unreadable):
 			t.Fatalf("%+v: %v", l, wrong)
-		case wrong == nil && l.id+l.transaction+l.reference == "":
+		case wrong == nil && l.ID+l.Transaction+l.Reference == "":
 			t.Fatalf("%+v is nobody's", l)
-		case l.amount != nil && *l.amount < 0:
+		case l.Amount != nil && *l.Amount < 0:
 			t.Fatalf("%+v", l)
 		}
 		lines = append(lines, l)

@@ -6,7 +6,7 @@ import (
 	"net/http"
 )
 
-// answer is what the client is notified. The zero value is the connection cut without a byte of an answer.
+// answer is what the client gets. The zero value is the connection cut without a byte of an answer.
 type answer struct {
 	status      int
 	contentType string

@@ -15,7 +15,7 @@ import (
 	"recarga/topup"
 )
 
-// TestMagicNumbers sends each magic number until its fate is notified, over real HTTP, and asks the ledger.
+// TestMagicNumbers sends each magic number until its fate is answered, over real HTTP, and asks the ledger.
 func TestMagicNumbers(t *testing.T) {
 	const cut, approved = "cut", "200 00"
 	for _, tt := range []struct {

@@ -1,4 +1,4 @@
-package reconcile
+package statement
 
 import (
 	"fmt"
@@ -9,48 +9,48 @@ import (
 	"recarga/internal/table"
 )
 
-// kind is what a line says of money.
-type kind int
+// Kind is what a line says of money.
+type Kind int
 
 const (
-	charged  kind = iota // it moved
-	declined             // it did not
-	reversed             // it moved, and came back
-	pending              // not decided
-	unreadable
+	Charged  Kind = iota // it moved
+	Declined             // it did not
+	Reversed             // it moved, and came back
+	Pending              // not decided
+	Unreadable
 )
 
-func (k kind) String() string {
+func (k Kind) String() string {
 	return [...]string{"charged", "declined", "reversed", "pending", "not readable"}[k]
 }
 
 // words are what statements call each kind, as plain has them.
-func words() map[kind][]string {
-	return map[kind][]string{
-		charged: {
+func words() map[Kind][]string {
+	return map[Kind][]string{
+		Charged: {
 			"approved", "success", "successful", "succeeded", "completed", "complete", "charged", "paid", "settled", "ok", "00",
 			"true",
 			"aprobado", "aprobada", "exito", "exitoso", "exitosa", "completado", "completada", "cobrado", "cobrada", "pagado",
 			"pagada", "liquidado", "liquidada",
 			"aplicado", "aplicada", "procesado", "procesada", "acreditado", "acreditada",
 		},
-		declined: {
+		Declined: {
 			"declined", "denied", "rejected", "failed", "failure", "error", "false", "rechazado", "rechazada", "denegado",
 			"denegada", "declinado", "declinada",
 			"fallido", "fallida", "no exitoso", "no exitosa", "no aprobado", "no aprobada",
 		},
-		reversed: {
+		Reversed: {
 			"reversed", "reversal", "refunded", "refund", "voided", "void", "canceled", "cancelled", "chargeback", "reverso",
 			"reversa", "reversado", "reversada",
 			"revertido", "revertida", "reembolso", "reembolsado", "reembolsada", "devuelto", "devuelta", "devolucion",
 			"cancelado", "cancelada", "anulado", "anulada",
 		},
-		pending: {"pending", "processing", "in process", "in progress", "pendiente", "en proceso", "procesando"},
+		Pending: {"pending", "processing", "in process", "in progress", "pendiente", "en proceso", "procesando"},
 	}
 }
 
-// word is a status as it is compared. Where it has no letters every sign counts: -1 is not 1.
-func word(s string) string {
+// Word is a status as it is compared. Where it has no letters every sign counts: -1 is not 1.
+func Word(s string) string {
 	if strings.ContainsFunc(s, unicode.IsLetter) {
 		return table.Plain(s)
 	}
@@ -58,8 +58,8 @@ func word(s string) string {
 }
 
 // dictionary is what each status word says, of some lists: a later one decides.
-func dictionary(lists ...map[kind][]string) map[string]kind {
-	says := map[string]kind{}
+func dictionary(lists ...map[Kind][]string) map[string]Kind {
+	says := map[string]Kind{}
 	for _, list := range lists {
 		for k, some := range list {
 			for _, word := range some {
@@ -97,35 +97,78 @@ const (
 	DatesMonthFirst Dates = "mdy"
 )
 
-// moment is a line's time: an instant to the second or minute, or any in the whole day of a date.
-type moment struct {
-	at  time.Time
-	day bool
+// Moment is a line's time: an instant to the second or minute, or any in the whole day of a date.
+type Moment struct {
+	// At is the instant, or the beginning of the day.
+	At time.Time
+	// Day says that the text is a date alone.
+	Day bool
 	// minute says that the text has no seconds.
 	minute bool
 }
 
-func (m moment) isZero() bool { return m.at.IsZero() }
+// IsZero says that the line has no time.
+func (m Moment) IsZero() bool { return m.At.IsZero() }
 
-// last is the latest instant that the line can mean.
-func (m moment) last() time.Time {
-	if m.day {
-		return m.at.AddDate(0, 0, 1)
+// Last is the latest instant that the line can mean.
+func (m Moment) Last() time.Time {
+	if m.Day {
+		return m.At.AddDate(0, 0, 1)
 	}
-	return m.at
+	return m.At
+}
+
+// Within says that the moment can be between two times.
+func (m Moment) Within(from, until time.Time) bool {
+	return !m.Last().Before(from) && !m.At.After(until)
+}
+
+// LongDay is no less than any day that a date stands for.
+const LongDay = 25 * time.Hour
+
+// Exactness is how exactly times are given.
+type Exactness struct {
+	// day and minute say that a time is a date only, or has no seconds.
+	day, minute bool
+	// seconds, minutes and hours say that a time is no whole minute, no whole hour, no midnight.
+	seconds, minutes, hours bool
+}
+
+// Add takes in one time of the statement.
+func (e *Exactness) Add(m Moment) {
+	e.day, e.minute = e.day || m.Day, e.minute || m.minute
+	hour, minute, second := m.At.Clock()
+	e.seconds = e.seconds || second != 0
+	e.minutes = e.minutes || minute != 0 || second != 0
+	e.hours = e.hours || hour != 0 || minute != 0 || second != 0
+}
+
+// Unit is by how much a time may be off the one that it stands for: of the least exact of them. Where all of them are
+// whole minutes, hours or days, whoever wrote them has rounded.
+func (e *Exactness) Unit() time.Duration {
+	switch {
+	case e.day, !e.hours:
+		return LongDay
+	case !e.minutes:
+		return time.Hour
+	case e.minute, !e.seconds:
+		return time.Minute
+	default:
+		return time.Second
+	}
 }
 
 var meridiem = strings.NewReplacer("A. M.", "AM", "P. M.", "PM", "A.M.", "AM", "P.M.", "PM")
 
-// parseMoment reads a time as statements write it; one without an offset is in the zone.
-func parseMoment(s string, order Dates, zone *time.Location) (moment, bool) {
+// ParseMoment reads a time as statements write it; one without an offset is in the zone.
+func ParseMoment(s string, order Dates, zone *time.Location) (Moment, bool) {
 	s = strings.TrimSuffix(meridiem.Replace(strings.ToUpper(strings.Join(strings.Fields(s), " "))), " UTC")
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
-		return moment{at: t}, true
+		return Moment{At: t}, true
 	}
 	for _, date := range dateLayouts(order) {
 		if t, err := time.ParseInLocation(date, s, zone); err == nil {
-			return moment{at: t, day: true}, true
+			return Moment{At: t, Day: true}, true
 		}
 		if len(s) <= len(date) {
 			continue
@@ -133,11 +176,11 @@ func parseMoment(s string, order Dates, zone *time.Location) (moment, bool) {
 		for _, clock := range clockLayouts() {
 			seconds := strings.Contains(clock, "05")
 			if t, err := time.ParseInLocation(date+clock, s, zone); err == nil {
-				return moment{at: t, minute: !seconds}, true
+				return Moment{At: t, minute: !seconds}, true
 			}
 		}
 	}
-	return moment{}, false
+	return Moment{}, false
 }
 
 func dateLayouts(order Dates) []string {
@@ -159,7 +202,8 @@ func clockLayouts() []string {
 	return append(layouts, "150405")
 }
 
-func momentAllowed(order Dates) string {
+// MomentAllowed says how a time may be written.
+func MomentAllowed(order Dates) string {
 	example := "31/01/2026 18:00:00"
 	if order == DatesMonthFirst {
 		example = "01/31/2026 18:00:00"

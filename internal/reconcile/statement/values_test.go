@@ -1,4 +1,4 @@
-package reconcile
+package statement
 
 import (
 	"testing"
@@ -6,7 +6,7 @@ import (
 )
 
 func TestMoments(t *testing.T) {
-	zone, err := time.LoadLocation(DefaultZone)
+	zone, err := time.LoadLocation("America/Mexico_City")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,11 +30,11 @@ func TestMoments(t *testing.T) {
 		{"13/11/2026", DatesMonthFirst, ""}, {"31/02/2026", DatesDayFirst, ""}, {"yesterday", DatesDayFirst, ""}, {"",
 			DatesDayFirst, ""}, {"18:04:00", DatesDayFirst, ""},
 	} {
-		got, ok := parseMoment(c.text, c.order, zone)
+		got, ok := ParseMoment(c.text, c.order, zone)
 		text := ""
 		if ok {
-			text = got.at.In(zone).Format(time.RFC3339)
-			if got.day {
+			text = got.At.In(zone).Format(time.RFC3339)
+			if got.Day {
 				text += " day"
 			}
 		}

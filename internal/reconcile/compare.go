@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"recarga/internal/reconcile/statement"
 	"slices"
 	"strings"
 	"time"
@@ -21,39 +22,39 @@ const (
 // group are the lines of one id.
 type group struct {
 	id    string
-	lines []line
+	lines []statement.Line
 	// over says that there are more than maxGroup.
 	over bool
 }
 
 // account is what the lines of one order say of its money.
 type account struct {
-	charges []line // each a purchase of its own, not reversed
-	repeats []line // a charge that is there already
+	charges []statement.Line // each a purchase of its own, not reversed
+	repeats []statement.Line // a charge that is there already
 	// reversals are those of no charge that is there; returned are the charges that were reversed.
-	reversals, returned, declined, pending, unreadable []line
+	reversals, returned, declined, pending, unreadable []statement.Line
 }
 
 // newAccount: a reversal cancels the charge of its own transaction.
-func newAccount(lines []line) (a account) {
-	var back []line
-	at := map[string]int{} // the charges that can be notified from others
+func newAccount(lines []statement.Line) (a account) {
+	var back []statement.Line
+	at := map[string]int{} // the charges that can be distinguished from others
 	for _, l := range lines {
-		switch l.kind {
-		case charged:
-			if _, there := at[l.purchase()]; there {
+		switch l.Kind {
+		case statement.Charged:
+			if _, there := at[l.Purchase()]; there {
 				a.repeats = append(a.repeats, l)
 				continue
 			}
-			if l.purchase() != "" {
-				at[l.purchase()] = len(a.charges)
+			if l.Purchase() != "" {
+				at[l.Purchase()] = len(a.charges)
 			}
 			a.charges = append(a.charges, l)
-		case reversed:
+		case statement.Reversed:
 			back = append(back, l)
-		case declined:
+		case statement.Declined:
 			a.declined = append(a.declined, l)
-		case pending:
+		case statement.Pending:
 			a.pending = append(a.pending, l)
 		default:
 			a.unreadable = append(a.unreadable, l)
@@ -61,14 +62,14 @@ func newAccount(lines []line) (a account) {
 	}
 	gone := map[int]bool{}
 	for _, l := range back {
-		if i, there := at[l.purchase()]; there {
+		if i, there := at[l.Purchase()]; there {
 			gone[i] = true
 			a.returned = append(a.returned, l)
 		} else {
 			a.reversals = append(a.reversals, l)
 		}
 	}
-	var left []line
+	var left []statement.Line
 	for i, c := range a.charges {
 		if !gone[i] {
 			left = append(left, c)
@@ -78,24 +79,13 @@ func newAccount(lines []line) (a account) {
 	return a
 }
 
-// purchase says the lines of one purchase from those of others. Without the distributor's ids, when it is empty,
-// that cannot be known, and they count as several: to look at one purchase twice is the lesser harm.
-func (l line) purchase() string {
-	switch {
-	case l.transaction != "":
-		return "transaction " + l.transaction
-	case l.reference != "":
-		return "reference " + l.reference
-	default:
-		return ""
-	}
+// notCharged are the lines that say that money did not move, or came back.
+func (a account) notCharged() []statement.Line {
+	return slices.Concat(a.reversals, a.returned, a.declined)
 }
 
-// notCharged are the lines that say that money did not move, or came back.
-func (a account) notCharged() []line { return slices.Concat(a.reversals, a.returned, a.declined) }
-
-// judging is what every order is judged with.
-type judging struct {
+// comparison is by what every order is compared.
+type comparison struct {
 	// source names the statement.
 	source string
 	// slop is by how much a time of the statement may be off ours: the margin, and the statement's precision.
@@ -115,10 +105,10 @@ type decision struct {
 	// absent is an unknown order that its lines call not charged.
 	absent *absence
 	// unclaimed are charges that the order does not account for; all of them, where all is set.
-	unclaimed []line
+	unclaimed []statement.Line
 	all       bool
 	// agrees and differs count lines whose time is that of the order's attempts, or another.
-	agrees, differs []moment
+	agrees, differs []statement.Moment
 	// supports and contradicts count what the statement says, and whether that is what we know.
 	supports, contradicts int64
 	// strangers are charges of an order that is not known.
@@ -135,23 +125,23 @@ type pendingFinding struct {
 	Dispute string
 }
 
-// judge compares the lines of one order with the order; o is nil where it is not known.
-func (j judging) judge(g group, o *journal.Standing) (v decision) {
+// compare compares the lines of one order with the order; o is nil where it is not known.
+func (j comparison) compare(g group, o *journal.Standing) (v decision) {
 	a := newAccount(g.lines)
 	if o == nil {
-		return judgeStranger(g, a)
+		return compareStranger(g, a)
 	}
 	v.times(a, o, j.slop)
 	claimed := !g.over && j.claims(o, a)
 	if !claimed {
-		v.unclaimed, v.all = filter(a.charges, func(c line) bool { return !isOurs(o, c) }), g.over
+		v.unclaimed, v.all = filter(a.charges, func(c statement.Line) bool { return !isOurs(o, c) }), g.over
 	}
 	switch o.State {
 	case topup.StateSucceeded:
-		v.judgeSold(g, a, o, j, claimed)
+		v.compareSold(g, a, o, j, claimed)
 	case topup.StateUnknown:
-		v.judgeUnknown(g, a, o, j)
-	case topup.StateSubmitting: // its charge is no news, and may be notified before its answer is recorded
+		v.compareUnknown(g, a, o, j)
+	case topup.StateSubmitting: // its charge is no news, and may be in the statement before its answer is recorded
 		if len(a.charges) > 0 && !claimed {
 			v.contradicts++
 			v.add(newFinding(MissingHere, g, o, a.charges,
@@ -176,37 +166,41 @@ func (j judging) judge(g group, o *journal.Standing) (v decision) {
 // claims reports whether the order accounts for all its charges. A charge is accounted for by an attempt that may have
 // made it, so there are no more of them than attempts. It is of our phone and amount, and of the time of our attempts,
 // or it has the transaction that the distributor named.
-func (j judging) claims(o *journal.Standing, a account) bool {
+func (j comparison) claims(o *journal.Standing, a account) bool {
 	if len(a.charges) > o.Attempts || o.State == topup.StateFailed || o.State == topup.StateCanceled {
 		return len(a.charges) == 0
 	}
-	others := filter(a.charges, func(c line) bool { return !isOurs(o, c) })
+	others := filter(a.charges, func(c statement.Line) bool { return !isOurs(o, c) })
 	return !lacksOurs(o, a) && j.agrees(o, others) && len(j.hidden(others)) == 0
 }
 
 // hidden are charges that hide what others say: they agree with anybody's.
-func (j judging) hidden(charges []line) []line {
-	return filter(charges, func(c line) bool { return j.amounts && c.amount == nil || j.phones && c.phone == "" })
+func (j comparison) hidden(charges []statement.Line) []statement.Line {
+	return filter(charges, func(c statement.Line) bool {
+		return j.amounts && c.Amount == nil || j.phones &&
+			c.Phone == ""
+	})
 }
 
 // isOurs reports whether a charge has the transaction that the distributor named.
-func isOurs(o *journal.Standing, c line) bool {
-	return o.TransactionID != "" && c.transaction == o.TransactionID
+func isOurs(o *journal.Standing, c statement.Line) bool {
+	return o.TransactionID != "" && c.Transaction == o.TransactionID
 }
 
 // lacksOurs reports whether the statement knows the transactions of an order, and not the one that the distributor
 // named.
 func lacksOurs(o *journal.Standing, a account) bool {
-	named := slices.ContainsFunc(a.charges, func(c line) bool { return c.transaction != "" })
-	return named && o.TransactionID != "" && !slices.ContainsFunc(a.charges, func(c line) bool { return isOurs(o, c) })
+	named := slices.ContainsFunc(a.charges, func(c statement.Line) bool { return c.Transaction != "" })
+	return named && o.TransactionID != "" &&
+		!slices.ContainsFunc(a.charges, func(c statement.Line) bool { return isOurs(o, c) })
 }
 
 // agrees reports whether charges are of the order's phone, amount and time, as far as they say.
-func (j judging) agrees(o *journal.Standing, charges []line) bool {
+func (j comparison) agrees(o *journal.Standing, charges []statement.Line) bool {
 	return len(otherAmounts(charges, o))+len(otherPhones(charges, o))+len(j.otherTimes(charges, o)) == 0
 }
 
-func judgeStranger(g group, a account) (v decision) {
+func compareStranger(g group, a account) (v decision) {
 	if len(a.charges) == 0 {
 		v.all = g.over
 		return v
@@ -227,7 +221,7 @@ func (v *decision) add(f Finding) { v.findings = append(v.findings, f) }
 
 // addDisputed adds a finding against an order. It is a dispute if the order is final and the lines are surely its own:
 // those that say that it was not charged must be of its phone, amount and time.
-func (v *decision) addDisputed(f Finding, o *journal.Standing, j judging, surely bool) {
+func (v *decision) addDisputed(f Finding, o *journal.Standing, j comparison, surely bool) {
 	if !surely || !o.State.Final() {
 		v.add(f)
 		return
@@ -235,7 +229,7 @@ func (v *decision) addDisputed(f Finding, o *journal.Standing, j judging, surely
 	v.later = append(v.later, pendingFinding{Order: *o, Finding: f, Dispute: j.source + ", " + f.Detail})
 }
 
-func (v *decision) judgeSold(g group, a account, o *journal.Standing, j judging, claimed bool) {
+func (v *decision) compareSold(g group, a account, o *journal.Standing, j comparison, claimed bool) {
 	v.sold = &soldOrder{Standing: o, named: namedDenied}
 	switch {
 	case len(a.charges) == 0 && len(a.notCharged())+len(a.pending) > 0:
@@ -245,11 +239,11 @@ func (v *decision) judgeSold(g group, a account, o *journal.Standing, j judging,
 		v.addDisputed(newFinding(NotCharged, g, o, lines, said(lines)), o, j, surely)
 		return
 	case len(a.charges) == 0:
-		return // a line that cannot be read is notified of as such
+		return // a line that cannot be read is reported as such
 	case len(a.reversals) > 0:
 		v.contradicts++
 		v.add(newFinding(NotCharged, g, o, a.reversals,
-			fmt.Sprintf("charged in line %d; %s", a.charges[0].number, said(a.reversals))))
+			fmt.Sprintf("charged in line %d; %s", a.charges[0].Number, said(a.reversals))))
 	case claimed && len(a.unreadable) == 0 && len(j.otherTimes(a.charges, o)) == 0:
 		v.sold.named = namedAsOurs
 		v.supports++
@@ -257,22 +251,22 @@ func (v *decision) judgeSold(g group, a account, o *journal.Standing, j judging,
 		v.contradicts++
 	default:
 		v.sold.named = namedAsElse
-		if slices.ContainsFunc(a.charges, func(c line) bool { return j.agrees(o, []line{c}) }) {
+		if slices.ContainsFunc(a.charges, func(c statement.Line) bool { return j.agrees(o, []statement.Line{c}) }) {
 			v.sold.named = namedToo
 		}
 		v.contradicts++
 	}
 	v.addDuplicates(g, a, o)
 	if wrong := otherAmounts(a.charges, o); len(wrong) > 0 {
-		v.add(newFinding(AmountDiffers, g, o, wrong, fmt.Sprintf("%s here, %s there", o.Amount, *wrong[0].amount)))
+		v.add(newFinding(AmountDiffers, g, o, wrong, fmt.Sprintf("%s here, %s there", o.Amount, *wrong[0].Amount)))
 	}
 	if wrong := otherPhones(a.charges, o); len(wrong) > 0 {
-		v.add(newFinding(PhoneDiffers, g, o, wrong, fmt.Sprintf("%s here, %s there", o.Phone.Digits(), wrong[0].phone)))
+		v.add(newFinding(PhoneDiffers, g, o, wrong, fmt.Sprintf("%s here, %s there", o.Phone.Digits(), wrong[0].Phone)))
 	}
-	if c := a.charges[0]; len(a.charges) == 1 && o.TransactionID != "" && c.transaction != "" &&
-		c.transaction != o.TransactionID {
+	if c := a.charges[0]; len(a.charges) == 1 && o.TransactionID != "" && c.Transaction != "" &&
+		c.Transaction != o.TransactionID {
 		v.add(newFinding(TransactionDiffers, g, o, a.charges,
-			fmt.Sprintf("%s here, %s there", o.TransactionID, c.transaction)))
+			fmt.Sprintf("%s here, %s there", o.TransactionID, c.Transaction)))
 	}
 	v.matched = len(v.findings) == 0
 }
@@ -285,25 +279,25 @@ func (v *decision) addDuplicates(g group, a account, o *journal.Standing) {
 	}
 	if len(a.charges) > 1 {
 		detail := fmt.Sprintf("%s%d charges", more, len(a.charges))
-		if a.charges[0].transaction == "" {
+		if a.charges[0].Transaction == "" {
 			detail += "; without the distributor's ids they could be one"
 		}
 		v.add(newFinding(ChargedTwice, g, o, a.charges, detail))
 	}
 	if len(a.repeats) > 0 {
 		lines := a.repeats
-		first := slices.IndexFunc(a.charges, func(c line) bool { return c.purchase() == a.repeats[0].purchase() })
+		first := slices.IndexFunc(a.charges, func(c statement.Line) bool { return c.Purchase() == a.repeats[0].Purchase() })
 		if first >= 0 {
-			lines = append([]line{a.charges[first]}, a.repeats...)
+			lines = append([]statement.Line{a.charges[first]}, a.repeats...)
 		}
 		v.add(newFinding(RepeatedLine, g, o, lines, fmt.Sprintf("%s%d lines of one charge", more, len(a.repeats)+1)))
 	}
 }
 
-// judgeUnknown: what charged it must agree in all that is known, or somebody must look. Two charges do
+// compareUnknown: what charged it must agree in all that is known, or somebody must look. Two charges do
 // not change that it was charged; the second one is a finding of its own.
-func (v *decision) judgeUnknown(g group, a account, o *journal.Standing, j judging) {
-	hold := func(lines []line, detail string) {
+func (v *decision) compareUnknown(g group, a account, o *journal.Standing, j comparison) {
+	hold := func(lines []statement.Line, detail string) {
 		v.contradicts++
 		v.add(newFinding(UnknownHeld, g, o, lines, detail))
 	}
@@ -319,22 +313,22 @@ func (v *decision) judgeUnknown(g group, a account, o *journal.Standing, j judgi
 		hold(unclear, said(unclear))
 	case len(a.charges) == 0:
 		lines := a.notCharged()
-		v.absent = &absence{Standing: *o, line: lines[0].number, status: statusText(lines[0])}
+		v.absent = &absence{Standing: *o, line: lines[0].Number, status: statusText(lines[0])}
 	case len(a.reversals) > 0:
-		hold(a.charges, fmt.Sprintf("charged in line %d; %s", a.charges[0].number, said(a.reversals)))
+		hold(a.charges, fmt.Sprintf("charged in line %d; %s", a.charges[0].Number, said(a.reversals)))
 	case len(wrongAmounts) > 0:
 		hold(wrongAmounts, fmt.Sprintf("charged, and the amount differs: %s here, %s there", o.Amount,
-			*wrongAmounts[0].amount))
+			*wrongAmounts[0].Amount))
 	case len(wrongPhones) > 0:
 		hold(wrongPhones, fmt.Sprintf("charged, and the phone differs: %s here, %s there", o.Phone.Digits(),
-			wrongPhones[0].phone))
+			wrongPhones[0].Phone))
 	case len(wrongTimes) > 0:
 		hold(wrongTimes, fmt.Sprintf("charged, and the time differs: its attempts are from %s to %s here, %s there",
-			o.From.Format(time.RFC3339), o.Until.Format(time.RFC3339), wrongTimes[0].at.at.UTC().Format(time.RFC3339)))
+			o.From.Format(time.RFC3339), o.Until.Format(time.RFC3339), wrongTimes[0].At.At.UTC().Format(time.RFC3339)))
 	case len(j.hidden(a.charges)) > 0:
 		hold(j.hidden(a.charges), fmt.Sprintf(
 			"charged, and line %d does not say the phone and the amount in %s, as others do",
-			j.hidden(a.charges)[0].number, topup.Currency))
+			j.hidden(a.charges)[0].Number, topup.Currency))
 	default:
 		v.supports++
 		v.later = append(v.later, foundAs(g, a, o, j.source))
@@ -344,44 +338,39 @@ func (v *decision) judgeUnknown(g group, a account, o *journal.Standing, j judgi
 
 // foundAs settles an order by the first of its charges.
 func foundAs(g group, a account, o *journal.Standing, source string) pendingFinding {
-	c := slices.MinFunc(a.charges, func(a, b line) int { return a.at.at.Compare(b.at.at) })
-	detail := fmt.Sprintf("line %d: charged", c.number)
-	if c.transaction != "" {
-		detail += " as " + c.transaction
+	c := slices.MinFunc(a.charges, func(a, b statement.Line) int { return a.At.At.Compare(b.At.At) })
+	detail := fmt.Sprintf("line %d: charged", c.Number)
+	if c.Transaction != "" {
+		detail += " as " + c.Transaction
 	}
-	if c.amount == nil {
+	if c.Amount == nil {
 		detail += "; the amount was not compared"
 	}
 	f := newFinding(UnknownFound, g, o, a.charges, detail)
 	f.Outcome = topup.NullString(topup.ResolvedSucceeded)
 	return pendingFinding{Order: *o, Finding: f, Settle: &topup.Resolution{
 		Outcome: topup.ResolvedSucceeded, Reason: source + ", " + detail, Attempt: o.Attempt,
-		TransactionID: topup.NullString(c.transaction), Reference: topup.NullString(c.reference), AuthCode: topup.NullString(
-			c.auth),
+		TransactionID: topup.NullString(c.Transaction), Reference: topup.NullString(c.Reference),
+		AuthCode: topup.NullString(c.AuthCode),
 	}}
 }
 
-func otherAmounts(charges []line, o *journal.Standing) []line {
-	return filter(charges, func(l line) bool { return l.amount != nil && *l.amount != o.Amount })
+func otherAmounts(charges []statement.Line, o *journal.Standing) []statement.Line {
+	return filter(charges, func(l statement.Line) bool { return l.Amount != nil && *l.Amount != o.Amount })
 }
 
-func otherPhones(charges []line, o *journal.Standing) []line {
-	return filter(charges, func(l line) bool { return l.phone != "" && l.phone != o.Phone.Digits() })
+func otherPhones(charges []statement.Line, o *journal.Standing) []statement.Line {
+	return filter(charges, func(l statement.Line) bool { return l.Phone != "" && l.Phone != o.Phone.Digits() })
 }
 
 // otherTimes are those of no attempt that can have moved money. An order that had none has no time to compare.
-func (j judging) otherTimes(charges []line, o *journal.Standing) []line {
-	return filter(charges, func(l line) bool {
-		return o.Attempts > 0 && !l.at.isZero() && !l.at.within(o.From.Add(-j.slop), o.Until.Add(j.slop))
+func (j comparison) otherTimes(charges []statement.Line, o *journal.Standing) []statement.Line {
+	return filter(charges, func(l statement.Line) bool {
+		return o.Attempts > 0 && !l.At.IsZero() && !l.At.Within(o.From.Add(-j.slop), o.Until.Add(j.slop))
 	})
 }
 
-// within says that the moment can be between two times.
-func (m moment) within(from, until time.Time) bool {
-	return !m.last().Before(from) && !m.at.After(until)
-}
-
-func filter(lines []line, keep func(line) bool) (kept []line) {
+func filter(lines []statement.Line, keep func(statement.Line) bool) (kept []statement.Line) {
 	for _, l := range lines {
 		if keep(l) {
 			kept = append(kept, l)
@@ -397,20 +386,20 @@ func (v *decision) times(a account, o *journal.Standing, slop time.Duration) {
 	}
 	for _, c := range a.charges {
 		switch {
-		case c.at.isZero():
-		case c.at.within(o.From.Add(-slop), o.Until.Add(slop)):
-			v.agrees = append(v.agrees, c.at)
+		case c.At.IsZero():
+		case c.At.Within(o.From.Add(-slop), o.Until.Add(slop)):
+			v.agrees = append(v.agrees, c.At)
 		default:
-			v.differs = append(v.differs, c.at)
+			v.differs = append(v.differs, c.At)
 		}
 	}
 }
 
 // said says lines in their own words.
-func said(lines []line) string {
+func said(lines []statement.Line) string {
 	var texts []string
 	for _, l := range lines[:min(len(lines), 3)] {
-		texts = append(texts, fmt.Sprintf("line %d says %s", l.number, statusText(l)))
+		texts = append(texts, fmt.Sprintf("line %d says %s", l.Number, statusText(l)))
 	}
 	if more := len(lines) - len(texts); more > 0 {
 		texts = append(texts, fmt.Sprintf("and %d more", more))
@@ -418,19 +407,19 @@ func said(lines []line) string {
 	return strings.Join(texts, ", ")
 }
 
-func statusText(l line) string {
+func statusText(l statement.Line) string {
 	switch {
-	case l.kind == unreadable:
+	case l.Kind == statement.Unreadable:
 		return "what cannot be read"
-	case l.status == "":
-		return l.kind.String()
+	case l.Status == "":
+		return l.Kind.String()
 	default:
-		return fmt.Sprintf("%q (%s)", l.status, l.kind)
+		return fmt.Sprintf("%q (%s)", l.Status, l.Kind)
 	}
 }
 
 // newFinding is one about lines of a group.
-func newFinding(class Class, g group, o *journal.Standing, lines []line, detail string) Finding {
+func newFinding(class Class, g group, o *journal.Standing, lines []statement.Line, detail string) Finding {
 	f := Finding{Class: class, ID: topup.NullString(g.id), Lines: []int64{}, StatementTransactionIDs: []string{},
 		Detail: detail}
 	if o != nil {
@@ -438,17 +427,17 @@ func newFinding(class Class, g group, o *journal.Standing, lines []line, detail 
 			o.State), &o.Amount, topup.NullString(o.TransactionID)
 	}
 	for _, l := range lines[:min(len(lines), maxNamed)] {
-		f.Lines = append(f.Lines, l.number)
-		if l.transaction != "" && !slices.Contains(f.StatementTransactionIDs, l.transaction) {
-			f.StatementTransactionIDs = append(f.StatementTransactionIDs, l.transaction)
+		f.Lines = append(f.Lines, l.Number)
+		if l.Transaction != "" && !slices.Contains(f.StatementTransactionIDs, l.Transaction) {
+			f.StatementTransactionIDs = append(f.StatementTransactionIDs, l.Transaction)
 		}
 	}
 	if len(lines) > 0 {
-		f.StatementAmount = lines[0].amount
-		if at := lines[0].at; !at.isZero() {
-			f.StatementTime = new(at.at.UTC())
+		f.StatementAmount = lines[0].Amount
+		if at := lines[0].At; !at.IsZero() {
+			f.StatementTime = new(at.At.UTC())
 		}
-		if g := lines[0].given; g != "" && g != "-" {
+		if g := lines[0].Given; g != "" && g != "-" {
 			f.Detail += "; the statement calls it " + g
 		}
 	}

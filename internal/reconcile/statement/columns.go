@@ -1,9 +1,10 @@
-package reconcile
+package statement
 
 import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"recarga/internal/table"
 	"recarga/topup"
@@ -32,8 +33,8 @@ const (
 	ColumnCredit Column = "credit"
 )
 
-// known are the columns and the headers that they go by, the surest first.
-func known() []table.Column {
+// Columns are the columns and the headers that they go by, the surest first.
+func Columns() []table.Column {
 	return []table.Column{
 		{Name: string(ColumnID), Headers: table.IDHeaders()},
 		{Name: string(ColumnTransaction), Headers: []string{
@@ -81,14 +82,38 @@ func harmless() []string {
 	})
 }
 
+// Format is how a statement is written. The zero value reads a statement with a header, whose columns are found by it,
+// but for Zone, which must be set.
+type Format struct {
+	// Columns names columns that are not to be found by their headers: the header, or the column's number.
+	Columns map[Column]string
+	// Ignored are headers, or numbers, of columns that say nothing of money.
+	Ignored []string
+	// NoHeader says that the first line is one of the statement's.
+	NoHeader bool
+	// Delimiter; 0 is found out.
+	Delimiter rune
+	// Decimal is the mark before the decimals of an amount; Dates is the order of day and month.
+	Decimal Decimal
+	Dates   Dates
+	// Zone is that of times without an offset.
+	Zone *time.Location
+	// Charged, NotCharged, Reversed and Pending are words of the status column, or codes, beside those that are known.
+	Charged, NotCharged, Reversed, Pending []string
+}
+
+func (o Format) words() map[Kind][]string {
+	return map[Kind][]string{Charged: o.Charged, Declined: o.NotCharged, Reversed: o.Reversed, Pending: o.Pending}
+}
+
 // tableOptions are those of the statement's reader.
-func (o Options) tableOptions() table.Options {
+func (o Format) tableOptions() table.Options {
 	named := map[string]string{}
 	for column, name := range o.Columns {
 		named[string(column)] = name
 	}
 	return table.Options{
-		Columns: known(), Harmless: harmless(), Named: named, Ignored: o.Ignored, Delimiter: o.Delimiter,
+		Columns: Columns(), Harmless: harmless(), Named: named, Ignored: o.Ignored, Delimiter: o.Delimiter,
 		NoHeader: o.NoHeader, Enough: hasIDs,
 	}
 }
@@ -99,8 +124,8 @@ func hasIDs(has func(string) bool) bool {
 		func(c Column) bool { return has(string(c)) })
 }
 
-// fieldError is what the table's reader says of the file or of an option, for the one who sent it.
-func fieldError(err error) error {
+// FieldError is what the table's reader says of the file or of an option, for the one who sent it.
+func FieldError(err error) error {
 	var f *table.FileError
 	if !errors.As(err, &f) {
 		return err
@@ -112,19 +137,22 @@ func fieldError(err error) error {
 	return &topup.FieldError{Field: field, Value: f.Value, Allowed: f.Allowed}
 }
 
-// layout says which field of a line holds what.
-type layout struct{ *table.Layout }
+// Layout says which field of a line holds what.
+type Layout struct{ *table.Layout }
 
-func (l layout) has(c Column) bool { return l.Has(string(c)) }
+// Has reports whether a column of the statement holds it.
+func (l Layout) Has(c Column) bool { return l.Layout.Has(string(c)) }
 
-func (l layout) value(fields []string, c Column) string { return l.Value(fields, string(c)) }
+// Value is what a line has in the column; empty where no column holds it.
+func (l Layout) Value(fields []string, c Column) string { return l.Layout.Value(fields, string(c)) }
 
-// name is how the statement calls a column.
-func (l layout) name(c Column) string { return l.Name(string(c)) }
+// Name is how the statement calls a column.
+func (l Layout) Name(c Column) string { return l.Layout.Name(string(c)) }
 
-func (l layout) names() map[Column]string {
+// Names are the columns that were found, with the statement's names.
+func (l Layout) Names() map[Column]string {
 	names := map[Column]string{}
-	for column, name := range l.Names() {
+	for column, name := range l.Layout.Names() {
 		names[Column(column)] = name
 	}
 	return names
@@ -132,6 +160,7 @@ func (l layout) names() map[Column]string {
 
 // LineError is a value of a line that cannot be read.
 type LineError struct {
+	// Column is the statement's name of it; Value is what stands there; Allowed says what may.
 	Column, Value, Allowed string
 }
 
@@ -140,9 +169,9 @@ func (e *LineError) Error() string {
 	return f.Error()
 }
 
-func (l layout) wrong(c Column, value, allowed string, args ...any) error {
+func (l Layout) wrong(c Column, value, allowed string, args ...any) error {
 	if c == ColumnPhone {
 		value = topup.MaskPhone(value)
 	}
-	return &LineError{Column: l.name(c), Value: value, Allowed: fmt.Sprintf(allowed, args...)}
+	return &LineError{Column: l.Name(c), Value: value, Allowed: fmt.Sprintf(allowed, args...)}
 }

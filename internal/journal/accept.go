@@ -165,12 +165,11 @@ func insertion(r record) ([]any, error) {
 		line = int64(r.Priority.Rank())
 	}
 	return []any{
-		string(r.ID), r.Caller, r.fingerprint, string(r.State), string(r.Reason), r.Phone.Digits(), r.Product, int64(
-			r.Amount),
-		string(r.Operator), metadata, r.CallbackURL, string(r.ResponseMessage), int64(
-			r.events), r.CreatedAt.UnixMicro(), r.UpdatedAt.UnixMicro(),
-		micros(r.ProcessAt), micros(r.ExpiresAt), micros(r.NextAttemptAt), micros(r.FinishedAt), micros(
-			firstDue(r.Order)), int64(r.Priority.Rank()), line, string(r.WaitsFor),
+		string(r.ID), r.Caller, r.fingerprint, string(r.State), string(r.Reason), r.Phone.Digits(), r.Product,
+		int64(r.Amount), string(r.Operator), metadata, r.CallbackURL, string(r.ResponseMessage), int64(r.events),
+		r.CreatedAt.UnixMicro(), r.UpdatedAt.UnixMicro(), micros(r.ProcessAt), micros(r.ExpiresAt),
+		micros(r.NextAttemptAt), micros(r.FinishedAt), micros(firstDue(r.Order)), int64(r.Priority.Rank()), line,
+		string(r.WaitsFor),
 		micros(r.EndsAt),
 	}, nil
 }

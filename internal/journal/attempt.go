@@ -83,7 +83,7 @@ var sqlResult = sqls.Get("result")
 // denies.
 var sqlFinish = sqls.Get("finish")
 
-// sqlFinishLate is for an approval, of whichever attempt. It takes the arguments of sqlFinish, with no state (”)
+// sqlFinishLate is for an approval, of whichever attempt. It takes the arguments of sqlFinish, with no state ("")
 // before.
 var sqlFinishLate = sqls.Get("finish_late")
 

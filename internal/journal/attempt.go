@@ -132,8 +132,8 @@ func tidy(s topup.Settlement, now time.Time) topup.Settlement {
 	if !slices.Contains(known, r.Outcome) {
 		r.Outcome = topup.OutcomeUnknown
 	}
-	r.Code, r.Message, r.Error, r.Evidence = topup.Code(text(string(r.Code))), text(r.Message), text(r.Error), text(
-		r.Evidence)
+	r.Code, r.Message = topup.Code(text(string(r.Code))), text(r.Message)
+	r.Error, r.Evidence = text(r.Error), text(r.Evidence)
 	r.TransactionID, r.Reference, r.AuthCode = text(r.TransactionID), text(r.Reference), text(r.AuthCode)
 	if s.State == topup.StateRetrying && s.NextAttemptAt == nil {
 		s.NextAttemptAt = &now
@@ -239,9 +239,8 @@ func finishArgs(s topup.Settlement, before topup.State, doubt int, now time.Time
 		notified = 1
 	}
 	return []any{
-		string(s.ID), s.Number, string(before), string(s.State), string(s.Reason), string(
-			r.Code), r.Message, r.TransactionID, r.Reference,
-		r.AuthCode, balance, now.UnixMicro(), micros(finished), micros(s.NextAttemptAt), notified, doubt,
+		string(s.ID), s.Number, string(before), string(s.State), string(s.Reason), string(r.Code), r.Message,
+		r.TransactionID, r.Reference, r.AuthCode, balance, now.UnixMicro(), micros(finished), micros(s.NextAttemptAt), notified, doubt,
 	}
 }
 

@@ -423,8 +423,8 @@ func newFinding(class Class, g group, o *journal.Standing, lines []statement.Lin
 	f := Finding{Class: class, ID: topup.NullString(g.id), Lines: []int64{}, StatementTransactionIDs: []string{},
 		Detail: detail}
 	if o != nil {
-		f.ID, f.State, f.Amount, f.TransactionID = topup.NullString(o.ID), topup.NullString(
-			o.State), &o.Amount, topup.NullString(o.TransactionID)
+		f.ID, f.State = topup.NullString(o.ID), topup.NullString(o.State)
+		f.Amount, f.TransactionID = &o.Amount, topup.NullString(o.TransactionID)
 	}
 	for _, l := range lines[:min(len(lines), maxNamed)] {
 		f.Lines = append(f.Lines, l.Number)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"recarga/internal/journal/commit"
 	"recarga/topup"
 )
 
@@ -43,10 +44,19 @@ func (j *Journal) Accept(ctx context.Context, r topup.Request,
 		record
 		replayed bool
 	}
-	a, err := write(ctx, j, string(r.ID), func(t *tx) (accepted, error) {
+	usual := func(out *accepted) *commit.Step {
+		*out = accepted{record: fresh} // what is stored is what was given, so it need not be read back
+		return &commit.Step{
+			Statement: commit.Change(sqlInsert.SQLite, insert...),
+			Missed:    func(*commit.Tx) (*commit.Step, error) { return repeat(&out.record, &out.replayed, fresh), nil },
+		}
+	}
+	if refused != nil {
+		usual = nil
+	}
+	a, err := writeUsual(ctx, j, string(r.ID), usual, func(t *tx) (accepted, error) {
 		if refused == nil {
-			// What is stored is what was given, so it need not be read back.
-			if inserted, err := t.last(true).Exec(sqlInsert.SQLite, insert...); inserted > 0 || err != nil {
+			if inserted, err := t.Exec(sqlInsert.SQLite, insert...); inserted > 0 || err != nil {
 				return accepted{record: fresh}, err
 			}
 		}
@@ -61,6 +71,17 @@ func (j *Journal) Accept(ctx context.Context, r topup.Request,
 		return topup.Order{}, false, fmt.Errorf("accept %s: %w", r.ID, err)
 	}
 	return a.Order, a.replayed, nil
+}
+
+// repeat reads the stored order of which fresh is a repeat.
+func repeat(stored *record, replayed *bool, fresh record) *commit.Step {
+	return &commit.Step{
+		Statement: oneOrder(stored, sqlOrder, string(fresh.ID)),
+		Then: func(*commit.Tx) (*commit.Step, error) {
+			*replayed = true
+			return nil, fresh.differsFrom(*stored)
+		},
+	}
 }
 
 // repeated is the stored order of which r is a repeat; refused is returned when there is none.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"recarga/internal/journal/commit"
 	"recarga/topup"
 )
 
@@ -44,9 +45,9 @@ func (j *Journal) begin(ctx context.Context, query string, id topup.ID, attempts
 	now time.Time) (topup.Order, error) {
 	now, deadline = whole(now), whole(deadline)
 	nonce, endsAt := rand.Int64(), j.limits.afterFirst(now)
-	r, err := write(ctx, j, string(id), func(t *tx) (record, error) {
-		args := []any{string(id), attempts, now.UnixMicro(), deadline.UnixMicro(), endsAt, worker, nonce}
-		r, found, err := t.last(t.Bulk()).order(query, args...)
+	args := []any{string(id), attempts, now.UnixMicro(), deadline.UnixMicro(), endsAt, worker, nonce}
+	r, err := writeUsual(ctx, j, string(id), oneStep(query, args...), func(t *tx) (record, error) {
+		r, found, err := t.order(query, args...)
 		switch {
 		case err != nil:
 			return r, err
@@ -160,18 +161,9 @@ func coherent(s topup.Settlement) bool {
 	}
 }
 
-// finish writes the attempt first: its result is evidence, whatever has become of the order. The usual case, in
-// which the attempt is under way, is one statement where it can be.
+// finish writes the attempt first: its result is evidence, whatever has become of the order. See settle for
+// the usual case.
 func (t *tx) finish(s topup.Settlement, now time.Time) (settled, error) {
-	if t.Bulk() {
-		r, found, err := t.order(sqlSettle, settleArgs(s, now)...)
-		if err != nil {
-			return settled{}, err
-		}
-		if found {
-			return t.changed(r, now)
-		}
-	}
 	was, found, err := t.result(s, now)
 	if err != nil || !found {
 		return settled{}, errors.Join(err, lostUnless(found))
@@ -242,6 +234,25 @@ func finishArgs(s topup.Settlement, before topup.State, doubt int, now time.Time
 		string(s.ID), s.Number, string(before), string(s.State), string(s.Reason), string(r.Code), r.Message,
 		r.TransactionID, r.Reference, r.AuthCode, balance, now.UnixMicro(), micros(finished), micros(s.NextAttemptAt), notified, doubt,
 	}
+}
+
+// settle is the usual way of finish: the attempt is under way, and one statement records its result and moves the
+// order.
+func (j *Journal) settle(out *settled, s topup.Settlement, now time.Time) *commit.Step {
+	r := new(record)
+	then := func(c *commit.Tx) (*commit.Step, error) {
+		t := &tx{Tx: c, grace: j.grace}
+		t.count(r.State)
+		*out = settled{order: r.Order}
+		kind := topup.EventTypeOf(r.State)
+		if kind == "" {
+			return nil, nil
+		}
+		ev, insert, err := t.announcement(*r, kind, now)
+		out.event = ev
+		return &commit.Step{Statement: insert}, err
+	}
+	return &commit.Step{Statement: oneOrder(r, sqlSettle, settleArgs(s, now)...), Then: then}
 }
 
 func settleArgs(s topup.Settlement, now time.Time) []any {

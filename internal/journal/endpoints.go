@@ -174,5 +174,7 @@ func (t *tx) notify(kind topup.EventType, data any, now time.Time) (*topup.Event
 	if err != nil {
 		return nil, err
 	}
-	return &ev, t.newEvent(0, id, &ev, now)
+	insert := t.newEvent(0, id, &ev, now)
+	_, err = t.Exec(insert.Query, insert.Args...)
+	return &ev, err
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"recarga/internal/journal/commit"
 	"recarga/topup"
 )
 
@@ -32,22 +33,30 @@ func (t *tx) changed(r record, now time.Time) (settled, error) {
 
 // notified makes the event of an order that has changed.
 func (t *tx) notified(r record, kind topup.EventType, now time.Time) (settled, error) {
+	ev, insert, err := t.announcement(r, kind, now)
+	if err == nil {
+		_, err = t.Exec(insert.Query, insert.Args...)
+	}
+	return settled{order: r.Order, event: ev}, err
+}
+
+// announcement is the event of an order that has changed, and the statement that records it.
+func (t *tx) announcement(r record, kind topup.EventType, now time.Time) (*topup.Event, *commit.Statement, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
-		return settled{}, err
+		return nil, nil, err
 	}
 	ev, err := topup.NewEvent(eventPrefix+id.String(), kind, r.Order, r.events, now)
 	if err != nil {
-		return settled{}, err
+		return nil, nil, err
 	}
-	return settled{order: r.Order, event: &ev}, t.newEvent(r.key, id, &ev, now)
+	return &ev, t.newEvent(r.key, id, &ev, now), nil
 }
 
-func (t *tx) newEvent(order int64, id uuid.UUID, ev *topup.Event, now time.Time) error {
+func (t *tx) newEvent(order int64, id uuid.UUID, ev *topup.Event, now time.Time) *commit.Statement {
 	ev.DueAt = now.Add(t.grace)
-	_, err := t.last(true).Exec(sqlNewEvent.SQLite, id[:], order, ev.Sequence, string(ev.Type), string(ev.State),
+	return commit.Change(sqlNewEvent.SQLite, id[:], order, ev.Sequence, string(ev.Type), string(ev.State),
 		squeeze(ev.Body), now.UnixMicro(), ev.DueAt.UnixMicro())
-	return err
 }
 
 // sqlEvent: an event without an order is the operator's.
@@ -159,8 +168,12 @@ func (j *Journal) RecordTry(ctx context.Context, ev topup.Event, try topup.Try, 
 		at := try.At.Add(time.Duration(try.DurationMS) * time.Millisecond)
 		delivered = &at
 	}
-	_, err = write(ctx, j, string(ev.OrderID), func(t *tx) (int64, error) {
-		n, err := t.last(true).Exec(sqlTry.SQLite, key, ev.TryCount, line, string(next), micros(due), micros(delivered))
+	args := []any{key, ev.TryCount, line, string(next), micros(due), micros(delivered)}
+	usual := func(*int64) *commit.Step {
+		return &commit.Step{Statement: commit.Change(sqlTry.SQLite, args...), Missed: lost}
+	}
+	_, err = writeUsual(ctx, j, string(ev.OrderID), usual, func(t *tx) (int64, error) {
+		n, err := t.Exec(sqlTry.SQLite, args...)
 		if err == nil && n == 0 && t.Again() {
 			n, err = t.number(sqlTriedSo, key, ev.TryCount, line)
 		}

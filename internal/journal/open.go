@@ -107,8 +107,19 @@ func (j *Journal) Ping(ctx context.Context) error { return j.engine.Ping(ctx) }
 //
 // run may run more than once, and must keep nothing from one run to the next.
 func write[T any](ctx context.Context, j *Journal, key string, run func(*tx) (T, error)) (T, error) {
+	return writeUsual(ctx, j, key, nil, run)
+}
+
+// writeUsual is write for what an order usually goes through. Its usual way on PostgreSQL leaves in out what run would
+// return.
+func writeUsual[T any](ctx context.Context, j *Journal, key string, usual func(out *T) *commit.Step,
+	run func(*tx) (T, error)) (T, error) {
 	var out T
-	err := j.committer.Do(ctx, key, func(t *commit.Tx) (err error) {
+	var first commit.Usual
+	if usual != nil {
+		first = func() *commit.Step { return usual(&out) }
+	}
+	err := j.committer.Do(ctx, key, first, func(t *commit.Tx) (err error) {
 		out, err = run(&tx{Tx: t, grace: j.grace})
 		return err
 	})

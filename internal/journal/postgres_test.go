@@ -85,11 +85,16 @@ func TestDoubtThatStays(t *testing.T) {
 func TestBrokenBatchInDoubt(t *testing.T) {
 	t.Parallel()
 	line, s := wiredStore(t)
+	r := request("REFUSED")
+	r.Product = "MOVISTAR_PAQUETE_16"
+	refused, _, err := s.Accept(t.Context(), r, noon)
+	must(t, err)
+	refused = s.begin(t, refused)
 	s.exec(t, s.sql.refuse...)
 	release := s.blocked(t)
 	const orders = 20
 	ctx := &watched{Context: t.Context()}
-	errs := make([]error, orders+2)
+	errs := make([]error, orders+1)
 	id := func(i int) topup.ID { return topup.ID(fmt.Sprintf("ORD-%02d", i)) }
 	var all sync.WaitGroup
 	accept := func(i int) {
@@ -100,11 +105,8 @@ func TestBrokenBatchInDoubt(t *testing.T) {
 	for i := 1; i <= orders; i++ {
 		accept(i)
 	}
-	all.Go(func() {
-		refused := request(string(id(orders + 1)))
-		refused.Product = "MOVISTAR_PAQUETE_16"
-		_, errs[orders+1] = s.AcceptInvalid(ctx, refused.Order(noon), "no such product", noon)
-	})
+	var refusal error
+	all.Go(func() { _, _, refusal = s.Finish(ctx, settlement(refused, topup.StateSucceeded), noon) })
 	eventually(t, "every write waits", func() bool { return ctx.waits.Load() == 2*(orders+2) })
 	line.answers.Store(1 << 40)
 	release()
@@ -120,6 +122,9 @@ func TestBrokenBatchInDoubt(t *testing.T) {
 		default:
 			t.Errorf("%s: %v, and is %v", id(i), err, readErr)
 		}
+	}
+	if o, err := s.Order(t.Context(), refused.ID); refusal == nil || err != nil || o.State != topup.StateSubmitting {
+		t.Errorf("the operation that breaks the commit: %v, and its order is %+v, %v", refusal, o, err)
 	}
 	if doubts != 2 { // of the first, which was alone, and of one of the others
 		t.Errorf("%d orders are in doubt: %v", doubts, errs)

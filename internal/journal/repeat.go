@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"recarga/internal/journal/commit"
 	"recarga/topup"
 )
 
@@ -59,7 +60,11 @@ func (d *doubtful) learn(k attemptKey, err error) {
 func (j *Journal) finishing(ctx context.Context, s topup.Settlement, now time.Time) (settled, error) {
 	k := attemptKey{s.ID, s.Number}
 	again := j.doubtful.has(k)
-	done, err := write(ctx, j, string(s.ID), func(t *tx) (settled, error) {
+	usual := func(out *settled) *commit.Step { return j.settle(out, s, now) }
+	if again {
+		usual = nil
+	}
+	done, err := writeUsual(ctx, j, string(s.ID), usual, func(t *tx) (settled, error) {
 		if again || t.Again() {
 			if done, err := t.finishedSo(s); !errors.Is(err, topup.ErrLost) {
 				return done, err

@@ -16,8 +16,21 @@ type tx struct {
 	grace time.Duration
 }
 
-// last is the transaction for a statement that ends its operation: see commit.Tx.Last.
-func (t *tx) last(last bool) *tx { return &tx{Tx: t.Last(last), grace: t.grace} }
+// oneOrder is a statement that returns an order's columns.
+func oneOrder(r *record, query string, args ...any) *commit.Statement {
+	return commit.Query(func(row scanner) (err error) { *r, err = scanOrder(row); return err }, query, args...)
+}
+
+// oneStep is the usual way of an operation that one statement makes, which returns the order; if it finds none that is
+// as it must be, somebody else was first.
+func oneStep(query string, args ...any) func(*record) *commit.Step {
+	return func(out *record) *commit.Step {
+		return &commit.Step{Statement: oneOrder(out, query, args...), Missed: lost}
+	}
+}
+
+// lost is what an operation comes to that finds nothing to change.
+func lost(*commit.Tx) (*commit.Step, error) { return nil, topup.ErrLost }
 
 // order runs a statement that returns an order's columns; found is false when it returns none.
 func (t *tx) order(query string, args ...any) (r record, found bool, err error) {

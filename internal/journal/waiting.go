@@ -37,7 +37,7 @@ func (j *Journal) Release(ctx context.Context, id topup.ID, now time.Time) (topu
 
 // wait changes what an order waits for.
 func (j *Journal) wait(ctx context.Context, id topup.ID, query string, args ...any) (topup.Order, error) {
-	r, err := write(ctx, j, string(id), func(t *tx) (record, error) {
+	r, err := writeUsual(ctx, j, string(id), oneStep(query, args...), func(t *tx) (record, error) {
 		r, found, err := t.order(query, args...)
 		if err == nil && !found {
 			err = topup.ErrLost

@@ -34,13 +34,16 @@ const (
 
 // operation is one caller's change.
 type operation struct {
-	key  string
-	run  func(*Tx) error
-	err  error      // of its latest run
-	done chan error // takes one answer
-	// separate: a statement of it that could have been its last was not, so the next ones do not share the COMMIT's
-	// round trip.
-	separate bool
+	key string
+	// usual is nil for an operation that is always run.
+	usual Usual
+	run   func(*Tx) error
+	err   error      // of its latest run
+	done  chan error // takes one answer
+	// unusual: a statement of its usual way changed nothing, or its answer was lost, so it is run by itself.
+	unusual bool
+	// missed: a statement that could have been its last changed and found nothing.
+	missed bool
 	// again: an earlier run of it was committed, and what it changed is not known.
 	again bool
 	// taken by whoever comes first: the committer that picks the operation, or its caller who withdraws it.
@@ -93,10 +96,10 @@ func Start(e *Engine, cfg Config) *Committer {
 	return c
 }
 
-// Do has an operation committed. Those of one key never run side by side. run may run more than once, and must keep
+// Do has an operation committed: on PostgreSQL by its usual way where it has one, and it can be gone; else by run. Those of one key never run side by side. run may run more than once, and must keep
 // nothing from one run to the next. The package comment says what the errors mean.
-func (c *Committer) Do(ctx context.Context, key string, run func(*Tx) error) error {
-	return c.do(ctx, &operation{key: key, done: make(chan error, 1), run: run})
+func (c *Committer) Do(ctx context.Context, key string, usual Usual, run func(*Tx) error) error {
+	return c.do(ctx, &operation{key: key, done: make(chan error, 1), usual: usual, run: run})
 }
 
 func (c *Committer) do(ctx context.Context, o *operation) error {

@@ -1,13 +1,10 @@
 package commit
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
-	"iter"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -38,9 +35,18 @@ type Statement struct {
 	rows int64
 	// err is sql.ErrNoRows for a query without a row.
 	err error
-	// last: its operation is over with it if it changes a row, and otherwise has changed nothing at all.
-	last bool
 }
+
+// Change is a statement that returns no rows.
+func Change(query string, args ...any) *Statement { return &Statement{Query: query, Args: args} }
+
+// Query is a statement that returns one row, or none.
+func Query(scan func(Scanner) error, query string, args ...any) *Statement {
+	return &Statement{Query: query, Args: args, scan: scan}
+}
+
+// hit reports whether it changed or found its row.
+func (s *Statement) hit() bool { return s.err == nil && (s.scan != nil || s.rows > 0) }
 
 // Scanner reads the columns of a row.
 type Scanner interface{ Scan(dest ...any) error }
@@ -168,118 +174,3 @@ func (p *postgresSession) discard() {
 	cancel()              // it must not wait for a server that does not answer
 	_ = p.conn.Close(ctx) // whatever it says, the connection is gone
 }
-
-// inTurn runs operations one after the other. guilty: one of them broke the transaction.
-func (c *Committer) inTurn(t *Tx, batch []*operation) (over []*operation, guilty bool, err error) {
-	for _, o := range batch {
-		o.err = o.run(t)
-		if err := t.fault(o); err != nil {
-			c.undo(t.ctx)
-			return nil, true, err
-		}
-	}
-	guilty, err = c.end(t)
-	return batch, guilty, err
-}
-
-// together runs operations side by side: the next statements of all of them are one round trip. Those of
-// one key are run one after the other, since they must see each other's work whole. The last round trip commits
-// as well; operations that find then that they have changed nothing and have more to do are not over.
-func (c *Committer) together(t *Tx, batch []*operation) (over []*operation, guilty bool, err error) {
-	// One order of locking for all processes: they wait for each other, seldom in a circle, which the server breaks.
-	slices.SortStableFunc(batch, func(a, b *operation) int { return cmp.Compare(a.key, b.key) })
-	steppers := make([]*stepper, len(batch))
-	for i, o := range batch {
-		steppers[i] = newStepper(t, o)
-		defer steppers[i].stop()
-	}
-	for {
-		var statements []*Statement
-		busy := map[string]bool{}
-		last := true
-		steppers = slices.DeleteFunc(steppers, func(s *stepper) bool {
-			if err != nil || busy[s.op.key] {
-				last = false
-				return false
-			}
-			var statement *Statement
-			if statement, err = s.advance(t); statement == nil {
-				return true
-			}
-			busy[s.op.key] = true
-			statements = append(statements, statement)
-			last = last && statement.last && !s.op.separate
-			return false
-		})
-		switch {
-		case err != nil:
-			c.undo(t.ctx)
-			return nil, true, err
-		case last:
-			if guilty, err = c.end(t, statements...); err == nil {
-				over = t.over(batch, steppers, statements)
-			}
-			return over, guilty, err
-		}
-		t.session.do(t.ctx, statements...)
-	}
-}
-
-// over are the operations of the batch without those of the steppers that have more to do, or whose last statement
-// has lost its answer.
-func (t *Tx) over(batch []*operation, steppers []*stepper, last []*Statement) []*operation {
-	over := slices.Clone(batch)
-	for i, s := range steppers {
-		s.op.again = s.op.again || last[i].failed()
-		if !last[i].failed() {
-			if next, err := s.advance(t); next == nil && err == nil {
-				continue
-			}
-		}
-		s.op.separate = true
-		over = slices.DeleteFunc(over, func(o *operation) bool { return o == s.op })
-	}
-	return over
-}
-
-// stepper is an operation that stops at each of its statements.
-type stepper struct {
-	op   *operation
-	next func() (*Statement, bool)
-	stop func()
-}
-
-func newStepper(t *Tx, o *operation) *stepper {
-	s := &stepper{op: o}
-	s.next, s.stop = iter.Pull(func(yield func(*Statement) bool) {
-		own := *t
-		own.session, own.again = handedSession(yield), o.again
-		o.err = o.run(&own)
-	})
-	return s
-}
-
-// advance runs the operation up to its next statement, or to its end: then there is none, and guilty is why
-// the transaction must be undone, if it must.
-func (s *stepper) advance(t *Tx) (next *Statement, guilty error) {
-	if next, more := s.next(); more {
-		return next, nil
-	}
-	return nil, t.fault(s.op)
-}
-
-var errAbandoned = errors.New("another operation broke the transaction")
-
-// handedSession is the session of a stepper: it hands each statement over to who runs them all.
-type handedSession func(*Statement) bool
-
-func (yield handedSession) do(_ context.Context, statements ...*Statement) {
-	for _, c := range statements {
-		if !yield(c) {
-			c.err = errAbandoned
-		}
-	}
-}
-
-func (handedSession) begin(context.Context, string) error { return nil }
-func (handedSession) discard()                            {}

@@ -17,7 +17,6 @@ type Tx struct {
 	broken  *error           // the first error of the database: nothing of this transaction may be committed
 	bulk    bool             // see Bulk
 	again   bool             // see Again
-	last    bool             // see Last
 }
 
 func newTx(ctx context.Context, s session, cfg Config) *Tx {
@@ -31,24 +30,16 @@ func (t *Tx) Bulk() bool { return t.bulk }
 // Again reports whether an earlier run of the operation was committed, and what it changed is not known.
 func (t *Tx) Again() bool { return t.again }
 
-// Last is the transaction for a statement which ends its operation if it changes a row, and which has changed nothing
-// at all otherwise.
-func (t *Tx) Last(last bool) *Tx {
-	own := *t
-	own.last = last
-	return &own
-}
-
 // Exec runs a statement that returns no rows, and says how many it changed.
 func (t *Tx) Exec(query string, args ...any) (int64, error) {
-	s := &Statement{Query: query, Args: args, last: t.last}
+	s := Change(query, args...)
 	t.session.do(t.ctx, s)
 	return s.rows, t.check(s.err)
 }
 
 // Row runs a statement that returns one row, or none.
 func (t *Tx) Row(scan func(Scanner) error, query string, args ...any) (found bool, err error) {
-	s := &Statement{Query: query, Args: args, last: t.last, scan: scan}
+	s := Query(scan, query, args...)
 	t.session.do(t.ctx, s)
 	if errors.Is(s.err, sql.ErrNoRows) {
 		return false, nil

@@ -31,6 +31,11 @@ const (
 	EventBalanceDrift EventType = "balance.drift"
 )
 
+// OperatorEventTypes are those of events that concern no order.
+func OperatorEventTypes() []EventType {
+	return []EventType{EventEndpointDisabled, EventBalanceLow, EventBalanceDrift}
+}
+
 // EventCorrected: a final state was wrong; the event has what the order is now.
 const EventCorrected EventType = "topup.corrected"
 
@@ -119,8 +124,12 @@ type operatorEventBody struct {
 	Data      any       `json:"data"`
 }
 
-// NewOperatorEvent freezes an event for the operator, under an id that must be unique for ever.
+// NewOperatorEvent freezes an event for the operator, under an id that must be unique for ever. kind must
+// be one of OperatorEventTypes.
 func NewOperatorEvent(id string, kind EventType, data any, sequence int, now time.Time) (Event, error) {
+	if !slices.Contains(OperatorEventTypes(), kind) {
+		return Event{}, fmt.Errorf("the operator is not notified of %q", kind)
+	}
 	body, err := json.Marshal(operatorEventBody{Type: kind, Timestamp: now, Data: data})
 	if err != nil {
 		return Event{}, fmt.Errorf("event %s: body: %w", kind, err)

@@ -191,7 +191,7 @@ func eventType(s string) (topup.EventType, error) {
 
 // eventTypes are the types that a filter can choose.
 func eventTypes() (types []any) {
-	for _, one := range append(topup.EventTypes(), topup.EventEndpointDisabled) {
+	for _, one := range append(topup.EventTypes(), topup.OperatorEventTypes()...) {
 		types = append(types, string(one))
 	}
 	return types

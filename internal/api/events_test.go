@@ -57,6 +57,9 @@ func TestRedeliver(t *testing.T) {
 		l.Data[0].Order != "GIVEN-UP" || l.Data[0].Tries[0].Error != "connection refused" {
 		t.Errorf("exhausted: %+v", l)
 	}
+	for _, kind := range append(topup.EventTypes(), topup.OperatorEventTypes()...) { // each can be asked for
+		s.get(adminKey, "/v1/events?type="+string(kind)).want(http.StatusOK)
+	}
 	if l := s.events(adminKey, "?limit=2&type=topup.canceled"); len(l.Data) != 2 || l.NextCursor == nil ||
 		l.Data[0].ID != other {
 		t.Errorf("all: %+v", l)

@@ -232,7 +232,8 @@ func finishArgs(s topup.Settlement, before topup.State, doubt int, now time.Time
 	}
 	return []any{
 		string(s.ID), s.Number, string(before), string(s.State), string(s.Reason), string(r.Code), r.Message,
-		r.TransactionID, r.Reference, r.AuthCode, balance, now.UnixMicro(), micros(finished), micros(s.NextAttemptAt), notified, doubt,
+		r.TransactionID, r.Reference, r.AuthCode, balance, now.UnixMicro(), micros(finished), micros(s.NextAttemptAt),
+		notified, doubt,
 	}
 }
 

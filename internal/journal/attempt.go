@@ -46,7 +46,10 @@ func (j *Journal) begin(ctx context.Context, query string, id topup.ID, attempts
 	now, deadline = whole(now), whole(deadline)
 	nonce, endsAt := rand.Int64(), j.limits.afterFirst(now)
 	args := []any{string(id), attempts, now.UnixMicro(), deadline.UnixMicro(), endsAt, worker, nonce}
-	r, err := writeUsual(ctx, j, string(id), oneStep(query, args...), func(t *tx) (record, error) {
+	usual := func(out *record) *commit.Step {
+		return &commit.Step{Statement: oneOrder(out, query, args...), Missed: lost}
+	}
+	r, err := writeUsual(ctx, j, string(id), usual, func(t *tx) (record, error) {
 		r, found, err := t.order(query, args...)
 		switch {
 		case err != nil:

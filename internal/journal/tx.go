@@ -21,14 +21,6 @@ func oneOrder(r *record, query string, args ...any) *commit.Statement {
 	return commit.Query(func(row scanner) (err error) { *r, err = scanOrder(row); return err }, query, args...)
 }
 
-// oneStep is the usual way of an operation that one statement makes, which returns the order; if it finds none that is
-// as it must be, somebody else was first.
-func oneStep(query string, args ...any) func(*record) *commit.Step {
-	return func(out *record) *commit.Step {
-		return &commit.Step{Statement: oneOrder(out, query, args...), Missed: lost}
-	}
-}
-
 // lost is what an operation comes to that finds nothing to change.
 func lost(*commit.Tx) (*commit.Step, error) { return nil, topup.ErrLost }
 

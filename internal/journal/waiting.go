@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"recarga/internal/journal/commit"
 	"recarga/topup"
 )
 
@@ -37,7 +38,12 @@ func (j *Journal) Release(ctx context.Context, id topup.ID, now time.Time) (topu
 
 // wait changes what an order waits for.
 func (j *Journal) wait(ctx context.Context, id topup.ID, query string, args ...any) (topup.Order, error) {
-	r, err := writeUsual(ctx, j, string(id), oneStep(query, args...), func(t *tx) (record, error) {
+	// A second run would not know the first one's work: what the statement did must be known before the COMMIT.
+	usual := func(out *record) *commit.Step {
+		known := func(*commit.Tx) (*commit.Step, error) { return nil, nil }
+		return &commit.Step{Statement: oneOrder(out, query, args...), Then: known, Missed: lost}
+	}
+	r, err := writeUsual(ctx, j, string(id), usual, func(t *tx) (record, error) {
 		r, found, err := t.order(query, args...)
 		if err == nil && !found {
 			err = topup.ErrLost

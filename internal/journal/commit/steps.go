@@ -10,7 +10,8 @@ import (
 type Step struct {
 	Statement *Statement
 	// Then is called when the statement has changed or found its row. It returns the next step; nil where the operation
-	// is over. An error is the operation's. A nil Then: it is over.
+	// is over. An error is the operation's. A nil Then: it is over, and the statement shares a round trip with the
+	// COMMIT; if the answer to that is lost, the operation is run, with Tx.Again.
 	Then func(t *Tx) (*Step, error)
 	// Missed is the same for a statement that has changed and found nothing. A nil Missed: the operation, which has
 	// changed nothing at all then, is run by itself.

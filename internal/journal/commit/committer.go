@@ -96,9 +96,9 @@ func Start(e *Engine, cfg Config) *Committer {
 	return c
 }
 
-// Do has an operation committed: on PostgreSQL by its usual way, where it has one and finds what that expects, and else
-// by run. Those of one key never run side by side. run may run more than once, and must keep nothing from one run to
-// the next. The package comment says what the errors mean.
+// Do has an operation committed: on PostgreSQL by its usual way, where it has one and that finds what it expects, and
+// else by run. Those of one key never run side by side. run may run more than once, and must keep nothing from one
+// run to the next. The package comment says what the errors mean.
 func (c *Committer) Do(ctx context.Context, key string, usual Usual, run func(*Tx) error) error {
 	return c.do(ctx, &operation{key: key, done: make(chan error, 1), usual: usual, run: run})
 }

@@ -12,10 +12,10 @@
 // milliseconds, and at most about a minute when the database does not answer. ErrInDoubt says that the
 // database did not say whether the commit happened. Every other error means that it did not.
 //
-// PostgreSQL is asked about a commit whose answer is lost (commit/doubt.go), so ErrInDoubt comes only when that has no answer
-// for seconds either. Every write may be repeated after any error: Accept replays, Finish returns what it wrote, the
-// others return topup.ErrLost or the same refusal as for anybody who comes second. After an ErrInDoubt that hid a
-// success, an attempt ends at its deadline, and an event is delivered when it is due.
+// PostgreSQL is asked about a commit whose answer is lost (commit/doubt.go), so ErrInDoubt comes only when that has no
+// answer for seconds either. Every write may be repeated after any error: Accept replays, Finish returns what it
+// wrote, the others return topup.ErrLost or the same refusal as for anybody who comes second. After an ErrInDoubt that
+// hid a success, an attempt ends at its deadline, and an event is delivered when it is due.
 //
 // # What is confirmed
 //

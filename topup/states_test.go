@@ -1,37 +1,22 @@
 package topup_test
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	"recarga/internal/testkit"
 	"recarga/topup"
 )
 
 //go:generate go test -run TestStatesDocument . -update
 
-var update = flag.Bool("update", false, "write the generated documents anew")
-
 const statesDocument = "../docs/states.md"
 
 // TestStatesDocument keeps docs/states.md equal to the tables of the code.
 func TestStatesDocument(t *testing.T) {
-	want := statesMarkdown()
-	if *update {
-		if err := os.WriteFile(statesDocument, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(statesDocument)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != want {
-		t.Errorf("%s is not what the code says; run: go generate ./topup", statesDocument)
-	}
+	testkit.Generated(t, statesDocument, statesMarkdown())
 }
 
 func statesMarkdown() string {

@@ -3,40 +3,21 @@ package main
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"io"
 	"iter"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+
+	"recarga/internal/testkit"
 )
 
 //go:generate go test -run TestCommandsDocument . -update
-
-var update = flag.Bool("update", false, "write the generated documents anew")
-
-// keeps fails when a document is not what the code says, or writes it.
-func keeps(t *testing.T, path, want string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != want {
-		t.Errorf("%s is not what the code says; run: go generate ./cmd/recarga", path)
-	}
-}
 
 func TestCommandsDocument(t *testing.T) {
 	var b bytes.Buffer
@@ -47,7 +28,7 @@ func TestCommandsDocument(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	keeps(t, "../../docs/cli.md", b.String())
+	testkit.Generated(t, "../../docs/cli.md", b.String())
 }
 
 // shown are a command and all below it, in the order of the help.

@@ -5,14 +5,11 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"recarga/internal/access"
 	"recarga/internal/api"
@@ -101,7 +98,7 @@ func TestAccessDocument(t *testing.T) {
 		head += " " + who.title + " |"
 	}
 	head += "\n|---|" + strings.Repeat("---|", len(askers)) + "\n"
-	keeps(t, "../../docs/access.md", accessText(head+table.String()))
+	testkit.Generated(t, "../../docs/access.md", accessText(head+table.String()))
 }
 
 // may is what somebody may do with an operation: "yes", or how they are refused.
@@ -385,21 +382,4 @@ func (b *safeBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.String()
-}
-
-// keeps fails when a document is not what the code says, or writes it.
-func keeps(t *testing.T, path, want string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(got), want); diff != "" {
-		t.Errorf("%s is not what was found; run: go generate ./internal/api\n%s", path, diff)
-	}
 }

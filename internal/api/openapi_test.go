@@ -2,10 +2,8 @@ package api_test
 
 import (
 	"encoding/json"
-	"flag"
 	"maps"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -13,9 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"recarga/internal/api"
+	"recarga/internal/testkit"
 )
-
-var update = flag.Bool("update", false, "write the generated documents anew")
 
 const openAPIDocument = "../../docs/openapi.json"
 
@@ -23,18 +20,7 @@ const openAPIDocument = "../../docs/openapi.json"
 func TestOpenAPIDocument(t *testing.T) {
 	s := serve(t)
 	served := s.send("GET", "/openapi.json", "").want(http.StatusOK).body
-	if *update {
-		if err := os.WriteFile(openAPIDocument, served, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	written, err := os.ReadFile(openAPIDocument)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(written), string(served)); diff != "" {
-		t.Errorf("%s is not what the code says; run: go generate ./internal/api\n%s", openAPIDocument, diff)
-	}
+	testkit.Generated(t, openAPIDocument, string(served))
 }
 
 type document struct {

@@ -1,35 +1,18 @@
 package config
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
+
+	"recarga/internal/testkit"
 )
 
 //go:generate go test -run TestSettingsDocument . -update
 
-var update = flag.Bool("update", false, "write the generated documents anew")
-
-// keeps fails when a document is not what the code says, or writes it.
-func keeps(t *testing.T, path, want string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != want {
-		t.Errorf("%s is not what the code says; run: go generate ./internal/config", path)
-	}
+func TestSettingsDocument(t *testing.T) {
+	testkit.Generated(t, "../../docs/settings.md", settingsMarkdown())
 }
-
-func TestSettingsDocument(t *testing.T) { keeps(t, "../../docs/settings.md", settingsMarkdown()) }
 
 // settingsIntroduction has ~ where Markdown has a backquote.
 const settingsIntroduction = `# Settings

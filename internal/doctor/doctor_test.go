@@ -2,10 +2,8 @@ package doctor
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,8 +18,6 @@ import (
 )
 
 //go:generate go test -run TestDocument . -update
-
-var update = flag.Bool("update", false, "write docs/doctor.md anew")
 
 func TestMain(m *testing.M) {
 	// A login that nobody waits for any longer goes on for all who might; it ends with the program.
@@ -186,20 +182,7 @@ func TestEmbedded(t *testing.T) {
 }
 
 func TestDocument(t *testing.T) {
-	const path = "../../docs/doctor.md"
-	want := document()
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != want {
-		t.Errorf("%s is not what the code says; run: go generate ./internal/doctor", path)
-	}
+	testkit.Generated(t, "../../docs/doctor.md", document())
 }
 
 // introduction has ~ where Markdown has a backquote.

@@ -1,35 +1,15 @@
 package metrics_test
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
 	"recarga/internal/metrics"
+	"recarga/internal/testkit"
 )
 
 //go:generate go test -run Document . -update
-
-var update = flag.Bool("update", false, "write the generated documents anew")
-
-// keeps fails when a document is not what the code says, or writes it.
-func keeps(t *testing.T, path, want string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != want {
-		t.Errorf("%s is not what the code says; run: go generate ./internal/metrics", path)
-	}
-}
 
 // introduction has ~ where Markdown has a backquote.
 const introduction = `# Metrics
@@ -60,5 +40,5 @@ func TestMetricsDocument(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", d.Name, d.Kind, labels, d.Help)
 	}
-	keeps(t, "../../docs/metrics.md", b.String())
+	testkit.Generated(t, "../../docs/metrics.md", b.String())
 }

@@ -1,5 +1,5 @@
-// Package app puts a process together of its parts, in the order in which they need each other, and takes it apart
-// again. It says whether the process lives and can work.
+// Package app starts the parts of a process in the order in which they need each other, and stops them again. It says
+// whether the process lives and can work.
 package app
 
 import (

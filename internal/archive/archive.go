@@ -1,5 +1,6 @@
-// Package archive keeps lines of JSON in files that are never changed: gzip files of members that can each be
-// read without those before it (RFC 1952, section 2.2), with a manifest beside each. Any gzip reads a whole one.
+// Package archive keeps lines of JSON in files that never change. They are gzip files of members, with a manifest
+// beside each file. Each member can be read without those before it (RFC 1952, section 2.2); any gzip reads a whole
+// file.
 package archive
 
 import (

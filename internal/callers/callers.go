@@ -1,5 +1,5 @@
-// Package callers is the registry of those who place orders: their API keys, of which only digests are
-// kept, and their webhook secrets, which are kept sealed.
+// Package callers is the registry of callers: their API keys, of which it keeps only digests, and their webhook
+// secrets, which it keeps sealed.
 package callers
 
 import (

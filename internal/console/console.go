@@ -1,5 +1,5 @@
-// Package console is the operator's web page: how the orders do at a glance, the whole story of each, and the
-// few things that a person may do to them. Pages are made by the server, and work without their small script.
+// Package console is the operator's web page: the state of all orders at a glance, the whole story of each, and the
+// few things that a person may do to them. The server makes the pages, and they work without their small script.
 package console
 
 import (

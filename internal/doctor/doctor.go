@@ -1,10 +1,10 @@
-// Package doctor checks everything that Recarga depends on and every setting that is allowed but
-// unsafe, and says of each what it found and how to fix it.
+// Package doctor checks everything that Recarga depends on, and every setting that is allowed but unsafe. It says what
+// it found and how to fix it.
 //
-// Examine changes nothing: it opens the book of record for reading only, migrates nothing, writes nothing
-// to Redis, sends no webhook and never purchases. At the distributor it logs in once, which at one
-// that allows a single session makes the workers log in again. A Live walks through the distributor's
-// integration checklist, with a purchase if it is asked for one.
+// Examine changes nothing: it opens the book of record for reading only, migrates nothing, writes nothing to Redis,
+// sends no webhook and never purchases. It logs in at the distributor once; if the distributor allows a single
+// session, the workers then log in again. A Live runs the distributor's integration checklist, with a purchase if it
+// is asked for one.
 package doctor
 
 import (

@@ -1,7 +1,7 @@
-// Package listen is the one way in which this program serves HTTP. It bounds what a stranger can hold: how long a
-// request's header, its body, our answer and the rest of a refused body may take, and how many connections there are,
-// of all and of each address. A bound of time counts only while we wait for the client, and what moves earns more of
-// it: so a long export continues as long as somebody reads it, and a byte now and then earns nothing worth having.
+// Package listen serves HTTP for all of this program, within bounds. It bounds how long a request's header, its body,
+// our answer and the rest of a refused body may take, and how many connections there are, in total and from each
+// address. Time counts only while we wait for the client, and data that moves adds more of it: a long export continues
+// as long as somebody reads it, and a byte now and then adds nothing worth having.
 package listen
 
 import (

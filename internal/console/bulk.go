@@ -259,7 +259,7 @@ func (p *progress) end(err error) {
 	}
 	if err != nil {
 		p.write("<p class=\"bad\">Stopped: " + template.HTMLEscapeString(err.Error()) +
-			". What was done stays; begin again with the list to go on.</p>")
+			". What was done stays; begin again with the list to continue.</p>")
 	}
 	p.write(p.tail)
 }

@@ -11,11 +11,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"recarga/internal/command"
 	"recarga/internal/config"
 	"recarga/internal/httpclient"
 )
 
-func newHealthcheckCommand(p *program) *cobra.Command {
+func newHealthcheckCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "healthcheck",
 		Aliases: []string{"health"},
@@ -23,21 +24,21 @@ func newHealthcheckCommand(p *program) *cobra.Command {
 		Long:    `Ask RECARGA_METRICS_ADDR/readyz; for the health checks of containers, whose image has no shell.`,
 		Example: "  recarga healthcheck --metrics-addr 127.0.0.1:9464",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := p.settings(cmd, nil)
+			s, err := p.Settings(cmd, nil)
 			if err != nil {
 				return err
 			}
-			return p.healthcheck(cmd.Context(), s.MetricsAddr)
+			return healthcheck(p, cmd.Context(), s.MetricsAddr)
 		},
 	}
 	config.AddFlags(cmd.Flags(), "METRICS_ADDR")
 	return cmd
 }
 
-func (p *program) healthcheck(ctx context.Context, addr string) error {
+func healthcheck(p *command.Program, ctx context.Context, addr string) error {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return usage(err)
+		return command.Usage(err)
 	}
 	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
 		host = "127.0.0.1" // it listens on all addresses
@@ -60,6 +61,6 @@ func (p *program) healthcheck(ctx context.Context, addr string) error {
 	if res.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s", strings.TrimSpace(string(answer)))
 	}
-	_, err = p.stdout.Write(answer)
+	_, err = p.Stdout.Write(answer)
 	return err
 }

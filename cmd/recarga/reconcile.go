@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,15 +15,17 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
+	"recarga/internal/command"
 	"recarga/internal/reconcile"
 	"recarga/internal/reconcile/statement"
+	"recarga/internal/terminal"
 	"recarga/producer"
 )
 
 // reportMost is how many findings of a class the HTML report shows.
 const reportMost = 1000
 
-func newReconcileCommand(p *program) *cobra.Command {
+func newReconcileCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reconcile STATEMENT.csv",
 		Short: "Compare the distributor's statement with the book, and settle unknown orders",
@@ -66,24 +67,24 @@ wrong usage, or a file that is no statement. --json shows which.`,
 	flags.IntVar(&r.show, "show", 10, "findings of each class that are printed")
 	flags.StringVar(&r.htmlFile, "report", "", "write a report to this HTML file, to be read or printed")
 	flags.StringVar(&r.csvFile, "csv", "", "write every finding to this CSV file")
-	asJSON := jsonFlag(cmd)
+	asJSON := command.JSONFlag(cmd)
 	flags.Lookup("json").Usage = "print JSON, a finding a line, the summary last"
-	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
+	return command.Admin(p, cmd, func(c command.Call) error {
 		r.asJSON, r.show = *asJSON, max(r.show, 0)
-		query := options(args[0])
+		query := options(c.Args[0])
 		if _, err := reconcile.ParseOptions(query, time.Now()); err != nil {
-			return usage(fmt.Errorf("%w; see recarga reconcile --help", err))
+			return command.Usage(fmt.Errorf("%w; see recarga reconcile --help", err))
 		}
-		return r.run(cmd.Context(), c, args[0], query)
+		return r.run(c, c.Args[0], query)
 	})
 }
 
 // reconcileFlags gives the command its options, and returns what makes the API's query of them.
-func reconcileFlags(p *program, cmd *cobra.Command) func(file string) url.Values {
+func reconcileFlags(p *command.Program, cmd *cobra.Command) func(file string) url.Values {
 	flags := cmd.Flags()
 	of := tableFlags(cmd)
 	values := map[string]*string{
-		"columns": of.columns, "ignore_columns": of.ignored, "delimiter": of.delimiter, "decimal": of.decimal,
+		"columns": &of.Columns, "ignore_columns": &of.Ignored, "delimiter": &of.Delimiter, "decimal": &of.Decimal,
 		"dates":    flags.String("dates", "dmy", "order of dates like 05/11/2026: dmy or mdy"),
 		"timezone": flags.String("timezone", reconcile.DefaultZone, "of times without an offset"),
 		"status": flags.String("status", "",
@@ -99,15 +100,15 @@ func reconcileFlags(p *program, cmd *cobra.Command) func(file string) url.Values
 			"what happens to an unknown order that is covered and not charged: hold, failed or resend"),
 		"by": flags.String("by", "", "who reconciles"+byDefault),
 	}
-	completes(cmd, "dates", statement.DatesDayFirst, statement.DatesMonthFirst)
-	completes(cmd, "absent", reconcile.AbsentHold, reconcile.AbsentFailed, reconcile.AbsentResend)
+	command.Completes(cmd, "dates", statement.DatesDayFirst, statement.DatesMonthFirst)
+	command.Completes(cmd, "absent", reconcile.AbsentHold, reconcile.AbsentFailed, reconcile.AbsentResend)
 	dryRun := flags.Bool("dry-run", false, "settle nothing, and say what would be")
 	return func(file string) url.Values {
 		q := url.Values{"name": {filepath.Base(file)}}
 		if file == "-" {
 			q.Set("name", "standard input")
 		}
-		if by := userName(); by != "" && !p.hasOwnKey(cmd) {
+		if by := userName(); by != "" && !hasOwnKey(p, cmd) {
 			q.Set("by", by)
 		}
 		for name, value := range values {
@@ -115,7 +116,7 @@ func reconcileFlags(p *program, cmd *cobra.Command) func(file string) url.Values
 				q.Set(name, *value)
 			}
 		}
-		if *of.noHeader {
+		if of.NoHeader {
 			q.Set("no_header", "true")
 		}
 		if *dryRun {
@@ -127,7 +128,7 @@ func reconcileFlags(p *program, cmd *cobra.Command) func(file string) url.Values
 
 // reconciling is one run of the command.
 type reconciling struct {
-	p                 *program
+	p                 *command.Program
 	show              int
 	asJSON            bool
 	htmlFile, csvFile string
@@ -140,25 +141,25 @@ type reconciling struct {
 	ended       bool
 }
 
-func (r *reconciling) run(ctx context.Context, c *producer.Client, file string, query url.Values) (err error) {
-	in, size, err := r.p.open(file)
+func (r *reconciling) run(c command.Call, file string, query url.Values) (err error) {
+	in, size, err := open(r.p, file)
 	if err != nil {
-		return usage(err)
+		return command.Usage(err)
 	}
 	defer func() { _ = in.Close() }() // it was only read
 	closeFiles, err := r.openFiles()
 	if err != nil {
-		return usage(err)
+		return command.Usage(err)
 	}
 	defer func() { err = errors.Join(err, closeFiles()) }()
-	r.out, r.bar = bufio.NewWriter(r.p.stdout), r.p.progressOf("sending", size)
+	r.out, r.bar = bufio.NewWriter(r.p.Stdout), r.p.Stderr.Progress("sending", size)
 	counted := progressbar.NewReader(in, r.bar)
-	err = c.Reconcile(ctx, &counted, query, r.take)
+	err = c.API.Reconcile(c.Ctx, &counted, query, r.take)
 	_ = r.bar.Finish()
 	var problem *producer.Problem
 	switch {
 	case errors.As(err, &problem) && problem.Status == http.StatusUnprocessableEntity:
-		return usage(fmt.Errorf("%s: %w", file, err))
+		return command.Usage(fmt.Errorf("%s: %w", file, err))
 	case errors.As(err, &problem):
 		return err
 	case err == nil && !r.ended:
@@ -207,11 +208,11 @@ func (r *reconciling) take(line json.RawMessage) error {
 		return err
 	}
 	if result.Progress != nil {
-		r.bar.Describe(fmt.Sprintf("%s: %d", printable(result.Progress.Step), result.Progress.Done))
+		r.bar.Describe(fmt.Sprintf("%s: %d", terminal.Printable(result.Progress.Step), result.Progress.Done))
 		return nil
 	}
 	if r.asJSON {
-		_, err = fmt.Fprintf(jsonOutput{r.out}, "%s\n", line)
+		_, err = fmt.Fprintf(terminal.JSON(r.out), "%s\n", line)
 	}
 	if f := result.Finding; f != nil && err == nil {
 		r.report.Add(*f)
@@ -246,7 +247,7 @@ func (r *reconciling) end() error {
 // print prints the figures, and then the findings, the worst first.
 func (r *reconciling) print(w io.Writer) error {
 	for _, fact := range r.report.Summary.Facts() {
-		if _, err := fmt.Fprintf(w, "%-26s %s\n", fact[0]+":", printable(fact[1])); err != nil {
+		if _, err := fmt.Fprintf(w, "%-26s %s\n", fact[0]+":", terminal.Printable(fact[1])); err != nil {
 			return err
 		}
 	}
@@ -268,7 +269,9 @@ func (r *reconciling) section(w io.Writer, s reconcile.Section) error {
 		rows = append(rows, []string{cells[0], cells[1], cells[2], cells[3], cells[4], cells[8], cells[10]})
 	}
 	head := []string{"ORDER", "STATE", "LINES", "HERE", "THERE", "OUTCOME", "DETAIL"}
-	if err := r.p.terminal().table(w, head, rows, "OUTCOME", "HERE", "THERE"); err != nil {
+	screen := r.p.Stdout.Screen()
+	screen.Writer = w
+	if err := screen.Table(head, rows, "OUTCOME", "HERE", "THERE"); err != nil {
 		return err
 	}
 	if more := s.Count - int64(len(rows)); more > 0 {

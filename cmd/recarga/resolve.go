@@ -9,11 +9,11 @@ import (
 	"github.com/spf13/pflag"
 
 	"recarga/internal/access"
-	"recarga/producer"
+	"recarga/internal/command"
 	"recarga/topup"
 )
 
-func newResolveCommand(p *program) *cobra.Command {
+func newResolveCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "resolve ID --as succeeded|failed|resend --reason TEXT",
 		Short: "Settle an order that is held as unknown",
@@ -39,15 +39,13 @@ may be on the way. --force allows them nevertheless. Needs the admin key.`,
 	flags.IntVar(&r.Attempt, "attempt", 0, "the attempt that the decision is about; refused if the order was sent "+
 		"again meanwhile (default: the latest)")
 	receiptFlags(flags, &r.TransactionID, &r.Reference, &r.AuthCode)
-	completes(cmd, "as", topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend)
-	return showCommand(p, cmd, adminKey, func(
-		cmd *cobra.Command, c *producer.Client, args []string,
-	) (topup.Order, error) {
-		if err := p.checkDecision(cmd, &r.By, func() error { return r.Check() }); err != nil {
+	command.Completes(cmd, "as", topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend)
+	return command.Show(p, cmd, command.AdminKey, func(c command.Call) (topup.Order, error) {
+		if err := checkDecision(p, cmd, &r.By, func() error { return r.Check() }); err != nil {
 			return topup.Order{}, err
 		}
-		return c.Resolve(cmd.Context(), topup.ID(args[0]), r)
-	}, p.printOrder)
+		return c.API.Resolve(c.Ctx, topup.ID(c.Args[0]), r)
+	}, printOrder)
 }
 
 const byDefault = " (default: the name of the user who runs this; with an operator's own key, always its name)"
@@ -57,15 +55,15 @@ func byFlag(flags *pflag.FlagSet, by *string) { flags.StringVar(by, "by", "", "w
 
 // checkDecision fills in who decides, where the flag does not say, and checks the decision before it is sent. With an
 // operator's own key nothing is sent: the server knows whose it is.
-func (p *program) checkDecision(cmd *cobra.Command, by *string, check func() error) error {
+func checkDecision(p *command.Program, cmd *cobra.Command, by *string, check func() error) error {
 	given := *by
 	*by = cmp.Or(given, userName())
 	err := check()
-	if p.hasOwnKey(cmd) {
+	if hasOwnKey(p, cmd) {
 		*by = given
 	}
 	if err != nil {
-		return usage(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
+		return command.Usage(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
 	}
 	return nil
 }
@@ -79,9 +77,9 @@ func userName() string {
 }
 
 // hasOwnKey reports whether an operator's command uses the key of one operator, not the admin key.
-func (p *program) hasOwnKey(cmd *cobra.Command) bool {
-	s, err := p.settings(cmd, nil)
-	return err == nil && access.IsOperatorKey(adminKey(s))
+func hasOwnKey(p *command.Program, cmd *cobra.Command) bool {
+	s, err := p.Settings(cmd, nil)
+	return err == nil && access.IsOperatorKey(command.AdminKey(s))
 }
 
 func receiptFlags(flags *pflag.FlagSet, transactionID, reference, authCode *topup.NullString) {

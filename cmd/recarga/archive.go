@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"recarga/internal/app"
+	"recarga/internal/archive"
 	"recarga/internal/command"
 	"recarga/internal/config"
 	"recarga/internal/journal"
@@ -50,35 +51,21 @@ Exit status: 0 done, 1 when something failed or --verify found something wrong.`
 		if err != nil {
 			return command.Usage(err)
 		}
-		j, err := openJournal(cmd.Context(), s)
+		j, err := app.OpenBook(cmd.Context(), s)
 		if err != nil {
-			return err
+			return command.Usage(err)
 		}
 		switch {
 		case *verify:
-			err = verifyArchive(p, cmd.Context(), j, s, *asJSON)
+			err = verifyArchive(p, cmd.Context(), j, s.Archive(), *asJSON)
 		case *dry:
 			err = countLeaving(p, cmd.Context(), j, until, *asJSON)
 		default:
-			err = archiveNow(p, cmd.Context(), j, until, s, *asJSON)
+			err = archiveNow(p, cmd.Context(), j, until, s.Archive(), *asJSON)
 		}
 		return errors.Join(err, j.Close())
 	}
 	return cmd
-}
-
-// openJournal opens the book of record of the settings, if it is there: to open a SQLite file would make it.
-func openJournal(ctx context.Context, s config.Settings) (*journal.Journal, error) {
-	if path, isFile := s.DatabaseFile(); isFile {
-		if _, err := os.Stat(path); err != nil {
-			return nil, command.Usage(err)
-		}
-	}
-	j, err := journal.Open(ctx, s.DatabaseURL, journal.WithArchive(s.Archive()))
-	if err != nil {
-		return nil, command.Usage(fmt.Errorf("RECARGA_DATABASE_URL: %w", err))
-	}
-	return j, nil
 }
 
 // archiveUntil is what --before says, or else the retention.
@@ -103,16 +90,15 @@ func countLeaving(p *command.Program, ctx context.Context, j *journal.Journal, u
 	if err != nil {
 		return err
 	}
-	if asJSON {
-		return terminal.PrintJSON(p.Stdout, map[string]any{"orders": n, "ended_before": until})
-	}
-	_, err = fmt.Fprintf(p.Stdout, "%s, ended before %s, would leave\n", terminal.CountOf(int(n), "order", "orders"),
-		until.Format(time.RFC3339))
-	return err
+	return p.Show(asJSON, map[string]any{"orders": n, "ended_before": until}, func(s terminal.Screen) error {
+		_, err = fmt.Fprintf(s, "%s, ended before %s, would leave\n", terminal.CountOf(int(n), "order", "orders"),
+			until.Format(time.RFC3339))
+		return err
+	})
 }
 
 func archiveNow(
-	p *command.Program, ctx context.Context, j *journal.Journal, until time.Time, s config.Settings, asJSON bool,
+	p *command.Program, ctx context.Context, j *journal.Journal, until time.Time, to archive.Folder, asJSON bool,
 ) error {
 	total, err := j.CountLeaving(ctx, until)
 	if err != nil {
@@ -121,42 +107,34 @@ func archiveNow(
 	bar := p.Stderr.Progress("archiving", total)
 	moved, err := j.Archive(ctx, until, time.Now(), func(a journal.Archived) { _ = bar.Set64(a.Orders) })
 	_ = bar.Finish()
-	if asJSON {
-		return errors.Join(err, terminal.PrintJSON(p.Stdout, moved))
-	}
-	_, printErr := fmt.Fprintf(p.Stdout, "%s, ended before %s, left for %s of %s\n",
-		terminal.CountOf(int(moved.Orders), "order", "orders"), until.Format(time.RFC3339),
-		terminal.CountOf(moved.Files, "file", "files"), s.Archive())
-	return errors.Join(err, printErr)
+	return errors.Join(err, p.Show(asJSON, moved, func(s terminal.Screen) error {
+		_, err := fmt.Fprintf(s, "%s, ended before %s, left for %s of %s\n",
+			terminal.CountOf(int(moved.Orders), "order", "orders"), until.Format(time.RFC3339),
+			terminal.CountOf(moved.Files, "file", "files"), to)
+		return err
+	}))
 }
 
-func verifyArchive(p *command.Program, ctx context.Context, j *journal.Journal, s config.Settings, asJSON bool) error {
+func verifyArchive(p *command.Program, ctx context.Context, j *journal.Journal, folder archive.Folder, asJSON bool) error {
 	found, err := j.CheckArchive(ctx)
 	if err != nil {
 		return err
 	}
-	if asJSON {
-		err = terminal.PrintJSON(p.Stdout, found)
-	} else {
-		err = printCheck(p, found, s)
-	}
+	err = p.Show(asJSON, found, func(s terminal.Screen) error {
+		var out strings.Builder
+		for _, wrong := range found.Wrong {
+			fmt.Fprintf(&out, "wrong: %s\n", terminal.Printable(wrong))
+		}
+		for _, name := range found.Unused {
+			fmt.Fprintf(&out, "unused: %s may be removed: no order is read from it\n",
+				terminal.Printable(filepath.Join(string(folder), name)))
+		}
+		_, err := fmt.Fprintf(s, "%s%s in %s of %s\n", &out, terminal.CountOf(int(found.Orders), "order", "orders"),
+			terminal.CountOf(found.Files, "file", "files"), folder)
+		return err
+	})
 	if err == nil && len(found.Wrong) > 0 {
 		err = errors.New(terminal.CountOf(len(found.Wrong), "thing is", "things are") + " wrong")
 	}
-	return err
-}
-
-func printCheck(p *command.Program, found journal.ArchiveCheck, s config.Settings) error {
-	var out strings.Builder
-	for _, wrong := range found.Wrong {
-		fmt.Fprintf(&out, "wrong: %s\n", terminal.Printable(wrong))
-	}
-	for _, name := range found.Unused {
-		fmt.Fprintf(&out, "unused: %s may be removed: no order is read from it\n",
-			terminal.Printable(filepath.Join(string(s.Archive()), name)))
-	}
-	fmt.Fprintf(&out, "%s in %s of %s\n", terminal.CountOf(int(found.Orders), "order", "orders"),
-		terminal.CountOf(found.Files, "file", "files"), s.Archive())
-	_, err := p.Stdout.Write([]byte(out.String()))
 	return err
 }

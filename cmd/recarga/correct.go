@@ -21,11 +21,11 @@ topup.corrected. Needs the admin key.`,
 	var correction topup.Correction
 	cmd.Flags().StringVar((*string)(&correction.Outcome), "as", "", "what happened: succeeded or failed")
 	cmd.Flags().StringVar(&correction.Reason, "reason", "", "why this is known")
-	byFlag(cmd.Flags(), &correction.By)
-	receiptFlags(cmd.Flags(), &correction.TransactionID, &correction.Reference, &correction.AuthCode)
+	command.ByFlag(cmd.Flags(), &correction.By)
+	command.ReceiptFlags(cmd.Flags(), &correction.TransactionID, &correction.Reference, &correction.AuthCode)
 	command.Completes(cmd, "as", topup.ResolvedSucceeded, topup.ResolvedFailed)
 	return command.Show(p, cmd, command.AdminKey, func(c command.Call) (topup.Order, error) {
-		if err := checkDecision(p, cmd, &correction.By, func() error { return correction.Check() }); err != nil {
+		if err := command.CheckDecision(p, cmd, &correction.By, func() error { return correction.Check() }); err != nil {
 			return topup.Order{}, err
 		}
 		return c.API.Correct(c.Ctx, topup.ID(c.Args[0]), correction)
@@ -50,11 +50,11 @@ the evidence. Needs the admin key.`,
 	var u topup.Upholding
 	cmd.Flags().StringVar((*string)(&u.Outcome), "as", "", "how it ends: upheld")
 	cmd.Flags().StringVar(&u.Reason, "reason", "", "why this is known")
-	byFlag(cmd.Flags(), &u.By)
+	command.ByFlag(cmd.Flags(), &u.By)
 	command.Completes(cmd, "as", topup.DisputeUpheld)
 	dispute.AddCommand(command.Show(p, cmd, command.AdminKey,
 		func(c command.Call) (topup.Order, error) {
-			if err := checkDecision(p, cmd, &u.By, func() error { return u.Check() }); err != nil {
+			if err := command.CheckDecision(p, cmd, &u.By, func() error { return u.Check() }); err != nil {
 				return topup.Order{}, err
 			}
 			return c.API.Uphold(c.Ctx, topup.ID(c.Args[0]), u)

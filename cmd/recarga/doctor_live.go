@@ -70,7 +70,7 @@ func (l *liveRun) prepare(cmd *cobra.Command, catalog topup.Catalog, now time.Ti
 		Phone: l.phone, Product: l.product, Amount: l.amount, ExpiresAt: now.Add(l.wait).Format(time.RFC3339),
 	}, now)
 	if err != nil {
-		return ofFlags(err)
+		return command.OfFlags(err)
 	}
 	if l.request = &r; !l.yes && !l.canAsk() {
 		return errors.New("--purchase asks before it spends money, and there is no terminal to ask on; give --yes")

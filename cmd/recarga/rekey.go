@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"recarga/internal/app"
 	"recarga/internal/callers"
 	"recarga/internal/command"
 	"recarga/internal/config"
@@ -39,9 +40,9 @@ Exit status: 0 done, 1 when something failed or there are secrets that no key op
 		if s.SealingKey() == "" {
 			return command.Usage(callers.ErrNoKey)
 		}
-		j, err := openJournal(cmd.Context(), s)
+		j, err := app.OpenBook(cmd.Context(), s)
 		if err != nil {
-			return err
+			return command.Usage(err)
 		}
 		done, err := callers.Rekey(cmd.Context(), j, seal.New(s.SealingKeys()...), *dry)
 		return errors.Join(err, showRekeyed(p, done, *dry, *asJSON), j.Close())

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -99,4 +100,23 @@ func (p *Program) StartLog(cmd *cobra.Command, s config.Settings) (log *slog.Log
 		Getenv: p.Getenv, Service: "recarga-" + cmd.Name(), Version: p.Version, Console: terminal.JSON(p.Stdout),
 		Log: NewLogger(s, p.Stderr),
 	})
+}
+
+// Open opens a file, or standard input. A size of -1 is not known.
+func (p *Program) Open(name string) (in io.ReadCloser, size int64, err error) {
+	if name == "-" {
+		return io.NopCloser(p.Stdin), -1, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = fmt.Errorf("%s is a directory; must be a file", name)
+	}
+	if err != nil {
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	return f, info.Size(), nil
 }

@@ -66,24 +66,29 @@ wrong usage, or a file that is no statement. --json shows which.`,
 		if _, err := reconcile.ParseOptions(job.Query, time.Now()); err != nil {
 			return command.Usage(fmt.Errorf("%w; see recarga reconcile --help", err))
 		}
-		in, size, err := p.Open(file)
-		if err != nil {
-			return command.Usage(err)
-		}
-		defer func() { _ = in.Close() }() // it was only read
-		job.In, job.Size = in, size
-		err = statementfile.Reconcile(c.Ctx, c.API, job)
-		var problem *producer.Problem
-		switch {
-		case err == nil, errors.Is(err, statementfile.ErrDiffer):
-			return err
-		case errors.As(err, &problem) && problem.Status != http.StatusUnprocessableEntity:
-			return err
-		case problem != nil, errors.As(err, new(statementfile.FileError)):
-			return command.Usage(fmt.Errorf("%s: %w", file, err))
-		}
-		return fmt.Errorf("%s: %w", file, err)
+		return reconcileFile(p, c, file, job)
 	})
+}
+
+// reconcileFile makes a mistake of usage of what is no statement, or a file that cannot be read or written.
+func reconcileFile(p *command.Program, c command.Call, file string, job statementfile.Job) error {
+	in, size, err := p.Open(file)
+	if err != nil {
+		return command.Usage(err)
+	}
+	defer func() { _ = in.Close() }() // it was only read
+	job.In, job.Size = in, size
+	err = statementfile.Reconcile(c.Ctx, c.API, job)
+	var problem *producer.Problem
+	switch {
+	case err == nil, errors.Is(err, statementfile.ErrDiffer):
+		return err
+	case errors.As(err, &problem) && problem.Status != http.StatusUnprocessableEntity:
+		return err
+	case problem != nil, errors.As(err, new(statementfile.FileError)):
+		return command.Usage(fmt.Errorf("%s: %w", file, err))
+	}
+	return fmt.Errorf("%s: %w", file, err)
 }
 
 // reconcileFlags gives the command its options, and returns what makes the API's query of them.

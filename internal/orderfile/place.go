@@ -34,7 +34,7 @@ type Job struct {
 	Wait bool
 	// AsJSON: results are printed, too.
 	AsJSON bool
-	// Out gets the results of AsJSON, Err what people are told.
+	// Out gets the results of AsJSON, Err what is said to people.
 	Out, Err *terminal.Output
 }
 

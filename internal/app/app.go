@@ -135,6 +135,16 @@ func (n *Node) Shutdown() {
 
 func (n *Node) onShutdown(f func()) { n.closers = append(n.closers, f) }
 
+// background runs loops until the shutdown, which waits for them.
+func (n *Node) background(loops ...func(context.Context)) {
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	for _, loop := range loops {
+		running.Go(func() { loop(ctx) })
+	}
+	n.onShutdown(func() { stop(); running.Wait() })
+}
+
 // closeLast notes the close of a connection, whose error can only be logged.
 func (n *Node) closeLast(what string, f func() error) {
 	n.onShutdown(func() {
@@ -212,11 +222,7 @@ func (n *Node) startWorker(ctx context.Context) error {
 		return err
 	}
 	n.health.beat("sweep")
-	sweeping, stop := context.WithCancel(context.Background())
-	var done sync.WaitGroup
-	done.Go(func() { n.worker.Sweep(sweeping) })
-	done.Go(func() { n.watch.Run(sweeping) })
-	n.onShutdown(func() { stop(); done.Wait() })
+	n.background(n.worker.Sweep, n.watch.Run)
 	return nil
 }
 
@@ -301,10 +307,7 @@ func (n *Node) startAPI(ctx context.Context) error {
 		Queues:  n.queue.Page, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: n.version,
 	})
 	n.closeLast("api", handler.Close)
-	watching, stop := context.WithCancel(context.Background())
-	var watched sync.WaitGroup
-	watched.Go(func() { n.callers.WatchExpiry(watching, n.log) })
-	n.onShutdown(func() { stop(); watched.Wait() })
+	n.background(func(ctx context.Context) { n.callers.WatchExpiry(ctx, n.log) })
 	url, err := n.listen(ctx, s.HTTPAddr, "RECARGA_HTTP_ADDR", tracing.Handler(handler, "/v1/"))
 	n.APIURL = url
 	return err

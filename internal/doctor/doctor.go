@@ -12,6 +12,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -179,4 +180,29 @@ func Checks() (all []Check) {
 		p.close()
 	}
 	return all
+}
+
+// OfSettings has a finding for each mistake in the settings, which says after its last semicolon what must be.
+func OfSettings(err error) (found []Finding) {
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		f := fail("%s", line).with("docs/settings.md says what is allowed")
+		if i := strings.LastIndex(line, "; "); i >= 0 {
+			f.Found, f.Fix = line[:i], line[i+len("; "):]
+		}
+		f.Check = "settings"
+		found = append(found, f)
+	}
+	return found
+}
+
+// Diagnosis is an error when a check failed or, if it is to be strict, warned.
+func Diagnosis(found []Finding, strict bool) error {
+	count := map[Status]int{}
+	for _, f := range found {
+		count[f.Status]++
+	}
+	if count[Fail] == 0 && (count[Warn] == 0 || !strict) {
+		return nil
+	}
+	return fmt.Errorf("of %d checks %d failed and %d warned", len(found), count[Fail], count[Warn])
 }

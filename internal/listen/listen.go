@@ -21,6 +21,9 @@ const (
 	DefaultMaxConnections = 1024
 	// LongWait is how long the client of long work may keep us waiting: of a batch, an export, a statement. See Extend.
 	LongWait = 20 * time.Second
+	// LocalConnections bounds those to a server that stands in for somebody else on a developer's machine: all of them are
+	// of one address, and may be as many as RECARGA_DISTRIBUTOR_CONCURRENCY.
+	LocalConnections = 16_384
 	// HealthPath is answered also where the bound of connections is reached.
 	HealthPath = "/healthz"
 
@@ -114,6 +117,27 @@ func New(cfg Config) *Server {
 
 // Serve answers the listener's connections until Shutdown or Close, and then returns http.ErrServerClosed.
 func (s *Server) Serve(l net.Listener) error { return s.http.Serve(&listener{l, s.table}) }
+
+// ServeUntil serves until ctx ends. Then it calls stopping, and waits for the requests under way, but not longer than
+// wait; those that take longer are cut off, and an error that is context.DeadlineExceeded.
+func (s *Server) ServeUntil(ctx context.Context, on net.Listener, wait time.Duration, stopping func()) error {
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(on) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	stopping()
+	waiting, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait)
+	defer cancel()
+	err := s.Shutdown(waiting)
+	_ = s.Close()
+	if ended := <-ended; !errors.Is(ended, http.ErrServerClosed) {
+		err = errors.Join(err, ended)
+	}
+	return err
+}
 
 // Shutdown lets nothing more in, and waits for the requests under way until ctx ends.
 func (s *Server) Shutdown(ctx context.Context) error { return s.http.Shutdown(ctx) }

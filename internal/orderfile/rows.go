@@ -1,4 +1,4 @@
-package main
+package orderfile
 
 import (
 	"bytes"
@@ -23,16 +23,48 @@ type row struct {
 	result string
 }
 
-// tableOptions are the options of a table of orders.
-type tableOptions struct {
+// Format is how a table of orders is written, as an option each; empty: it is found out. See docs/tables.md.
+type Format struct {
+	// Columns names columns that are not found by their headers: COLUMN=HEADER,… or COLUMN=NUMBER,…, from 1.
+	Columns string
+	// Ignored are the headers or numbers of columns that say nothing.
+	Ignored string
+	// Delimiter is comma, semicolon, tab, pipe, or the character itself.
+	Delimiter string
+	// Decimal is point or comma.
+	Decimal string
+	// NoHeader: the first line is a row.
+	NoHeader bool
+}
+
+// options are those of reading a table of orders.
+type options struct {
 	table.Options
 	decimal table.Decimal
 	catalog topup.Catalog
 }
 
+// options reads the format; the error names every part that is wrong, by its flag.
+func (f Format) options(c topup.Catalog) (options, error) {
+	o := options{catalog: c}
+	var errs [4]error
+	o.Named, errs[0] = table.ParseNamed(f.Columns, orderColumns())
+	o.Ignored, errs[1] = table.ParseIgnored(f.Ignored)
+	o.Delimiter, errs[2] = table.ParseDelimiter(f.Delimiter)
+	o.decimal, errs[3] = table.ParseDecimal(f.Decimal)
+	o.NoHeader = f.NoHeader
+	for _, err := range errs {
+		var wrong *table.FileError
+		if errors.As(err, &wrong) {
+			wrong.Part = "--" + strings.ReplaceAll(wrong.Part, "_", "-")
+		}
+	}
+	return o, errors.Join(errs[:]...)
+}
+
 // readRows calls use with every row of a file: a table, or NDJSON by its name or its first character. A file that is
 // neither is a *table.FileError. note gets what of a table is no row, at the end.
-func readRows(in io.Reader, name string, opts tableOptions, use func(row) error, note func(string)) error {
+func readRows(in io.Reader, name string, opts options, use func(row) error, note func(string)) error {
 	lines, err := table.NewLines(in)
 	if err != nil {
 		return err
@@ -91,7 +123,7 @@ func needed() []string {
 	return []string{topup.FieldID, topup.FieldPhone, topup.FieldProduct, topup.FieldAmount}
 }
 
-func readTable(lines *table.Lines, opts tableOptions, use func(row) error, note func(string)) error {
+func readTable(lines *table.Lines, opts options, use func(row) error, note func(string)) error {
 	opts.Columns, opts.Prefix = orderColumns(), metadataPrefix
 	opts.Enough = func(has func(string) bool) bool {
 		return !slices.ContainsFunc(needed(), func(column string) bool { return !has(column) })
@@ -144,7 +176,7 @@ func checkLayout(rows *table.Reader) error {
 }
 
 // tableRow is the order of a row; not ok for a line that stands before the header and is none.
-func tableRow(l *table.Layout, one table.Row, opts tableOptions) (r row, ok bool) {
+func tableRow(l *table.Layout, one table.Row, opts options) (r row, ok bool) {
 	r = row{line: int(one.Line), err: one.Err}
 	if one.Err == nil {
 		r.request, r.err = orderOf(l, one.Cells, opts)
@@ -161,7 +193,7 @@ func tableRow(l *table.Layout, one table.Row, opts tableOptions) (r row, ok bool
 }
 
 // orderOf reads every cell, so that all mistakes are reported at once.
-func orderOf(l *table.Layout, cells []string, opts tableOptions) (topup.Request, error) {
+func orderOf(l *table.Layout, cells []string, opts options) (topup.Request, error) {
 	metadata, wrong := metadataOf(l.Value(cells, topup.FieldMetadata))
 	for key, i := range l.Prefixed() {
 		if cells[i] != "" {

@@ -1,4 +1,4 @@
-package main
+package orderfile
 
 import (
 	"bytes"
@@ -169,9 +169,8 @@ func ordersJSON(t *testing.T, text string, skip int) []byte {
 
 // TestTableFlags: columns by number, by name and ignored, for orders as for statements.
 func TestTableFlags(t *testing.T) {
-	flag := func(columns, ignored, delimiter, decimal string, noHeader bool) (tableOptions, error) {
-		v := tableValues{columns: &columns, ignored: &ignored, delimiter: &delimiter, decimal: &decimal, noHeader: &noHeader}
-		return v.options(orderColumns())
+	flag := func(columns, ignored, delimiter, decimal string, noHeader bool) (options, error) {
+		return Format{columns, ignored, delimiter, decimal, noHeader}.options(ordinary.catalog)
 	}
 	const numbered = "distributor_transaction_id=2,phone_number=1,product_id=4,amount=3"
 	for _, c := range []struct {
@@ -193,7 +192,6 @@ func TestTableFlags(t *testing.T) {
 			continue
 		}
 		var got []string
-		opts.catalog = ordinary.catalog
 		err = readRows(strings.NewReader(c.text), "-", opts, func(r row) error {
 			got = append(got, fmt.Sprintf("%d %s", r.line, r.request.ID))
 			return r.err

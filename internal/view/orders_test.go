@@ -1,14 +1,12 @@
-package main
+package view
 
 import (
-	"os"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
-	"github.com/google/go-cmp/cmp"
-
+	"recarga/internal/terminal"
 	"recarga/topup"
 )
 
@@ -28,7 +26,7 @@ func TestTableFits(t *testing.T) {
 		40:  "ORDER STATE PHONE",
 	} {
 		var b strings.Builder
-		if err := (terminal{width: width}).orders(&b, o, o); err != nil {
+		if err := Orders(terminal.Screen{Writer: &b, Width: width}, o, o); err != nil {
 			t.Fatal(err)
 		}
 		lines := strings.Split(b.String(), "\n")
@@ -50,38 +48,12 @@ func TestTableFits(t *testing.T) {
 	}
 }
 
-func TestTableBreaksTexts(t *testing.T) {
-	var b strings.Builder
-	err := terminal{width: 34}.table(&b, []string{"WHAT", "RESULT"},
-		[][]string{{"attempt 1", "unknown in 5000 ms: no answer within 5s"}, {"día", "ñandú\x1b[2J"}})
-	want := `WHAT       RESULT
-attempt 1  unknown in 5000 ms: no
-           answer within 5s
-día        ñandú [2J
-`
-	if diff := cmp.Diff(want, b.String()); diff != "" || err != nil {
-		t.Error(diff, err)
-	}
-}
-
 func TestTableColours(t *testing.T) {
 	o := topup.Order{ID: "A", State: topup.StateUnknown, Amount: topup.Pesos(10)}
 	for colour, want := range map[bool]string{true: "A      \x1b[33munknown\x1b[0m  ", false: "A      unknown  "} {
 		var b strings.Builder
-		if err := (terminal{colour: colour}).orders(&b, o); err != nil || !strings.Contains(b.String(), "\n"+want) {
+		if err := Orders(terminal.Screen{Writer: &b, Colours: colour}, o); err != nil || !strings.Contains(b.String(), "\n"+want) {
 			t.Errorf("got %q, %v", b.String(), err)
 		}
-	}
-}
-
-// TestNoTerminal: what goes to a file is neither fitted nor coloured.
-func TestNoTerminal(t *testing.T) {
-	file, err := os.Create(t.TempDir() + "/out")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = file.Close() })
-	if got := (&program{stdout: newOutput(file)}).terminal(); got != (terminal{}) {
-		t.Errorf("%+v", got)
 	}
 }

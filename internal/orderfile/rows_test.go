@@ -1,4 +1,4 @@
-package main
+package orderfile
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ import (
 )
 
 // ordinary are the options of a client that has no catalogue of its own.
-var ordinary = tableOptions{catalog: topup.DefaultCatalog().Lenient()}
+var ordinary = options{catalog: topup.DefaultCatalog().Lenient()}
 
 // rowsOf is what is read of a file: "LINE ID" for a good row, "LINE! REASONS" for a bad one.
 func rowsOf(in io.Reader, name string) (rows []string, err error) {

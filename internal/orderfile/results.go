@@ -1,4 +1,4 @@
-package main
+package orderfile
 
 import (
 	"bufio"
@@ -16,11 +16,13 @@ import (
 	"time"
 
 	"recarga/internal/csvsafe"
+	"recarga/internal/terminal"
+	"recarga/internal/wholefile"
 	"recarga/topup"
 )
 
-// rowResult is the result of a row.
-type rowResult struct {
+// Result is the result of a row, as it is printed as JSON.
+type Result struct {
 	Line   int          `json:"line"` // where the row begins in the file, from 1
 	ID     topup.ID     `json:"distributor_transaction_id,omitempty"`
 	Result string       `json:"result"`           // placed, already_there or refused
@@ -30,22 +32,31 @@ type rowResult struct {
 
 // results take the results of the rows.
 type results interface {
-	add(rowResult) error
+	add(Result) error
 	// end is called once all are added.
 	end() error
 }
 
 // resultsOf is a results file in the format of its name's ending; it is there under its name once it is whole.
 func resultsOf(name string) (r results, discard func(), err error) {
-	file, err := newWholeFile(name)
+	file, discard, err := wholefile.ByName(name)
 	switch {
 	case err != nil:
 		return nil, nil, err
-	case formatOf(name) == "ndjson":
-		return jsonResults{bufio.NewWriter(file), file}, file.discard, nil
+	case FormatOf(name) == "ndjson":
+		return jsonResults{bufio.NewWriter(file), file}, discard, nil
 	}
 	table := csvResults{csv.NewWriter(file), file}
-	return table, file.discard, table.rows.Write(resultColumns())
+	return table, discard, table.rows.Write(resultColumns())
+}
+
+// FormatOf is the format that a file's name ends with: ndjson, or else csv. What compresses it comes behind.
+func FormatOf(name string) string {
+	ending := filepath.Ext(strings.TrimSuffix(name, ".gz"))
+	if ending == ".ndjson" || ending == ".jsonl" {
+		return "ndjson"
+	}
+	return "csv"
 }
 
 type jsonResults struct {
@@ -53,8 +64,8 @@ type jsonResults struct {
 	file  io.Closer
 }
 
-func (r jsonResults) add(one rowResult) error { return printJSON(r.lines, one) }
-func (r jsonResults) end() error              { return errors.Join(r.lines.Flush(), r.file.Close()) }
+func (r jsonResults) add(one Result) error { return terminal.PrintJSON(r.lines, one) }
+func (r jsonResults) end() error           { return errors.Join(r.lines.Flush(), r.file.Close()) }
 
 type csvResults struct {
 	rows *csv.Writer
@@ -69,7 +80,7 @@ func resultColumns() []string {
 	}
 }
 
-func (r csvResults) add(one rowResult) error {
+func (r csvResults) add(one Result) error {
 	o, attempts, finished := cmp.Or(one.Order, &topup.Order{}), "", ""
 	if one.Order != nil {
 		attempts = strconv.Itoa(o.AttemptCount)
@@ -104,8 +115,8 @@ type openRows struct {
 
 // openRow is a line of the file.
 type openRow struct {
-	Line    int             `json:"line"`    // as in rowResult
-	Result  string          `json:"result"`  // as in rowResult
+	Line    int             `json:"line"`    // as in Result
+	Result  string          `json:"result"`  // as in Result
 	Request json.RawMessage `json:"request"` // to be placed again
 }
 
@@ -126,7 +137,7 @@ func (w *openRows) add(r row, o topup.Order) error {
 	if o.State != topup.StateUnknown {
 		w.moving++
 	}
-	return printJSON(w.lines, openRow{Line: r.line, Result: r.result, Request: request})
+	return terminal.PrintJSON(w.lines, openRow{Line: r.line, Result: r.result, Request: request})
 }
 
 // each calls use with every row.
@@ -170,15 +181,15 @@ const (
 
 // wait ends when all orders of the file have, but for those that are held as unknown until somebody decides. It
 // places what is open again: the answer to an order that is there is how it is now, for a thousand of them at once.
-func (e *enqueuing) wait(ctx context.Context) error {
+func (e *Placing) wait(ctx context.Context) error {
 	total := e.open.count
 	if total > 0 {
-		_, _ = fmt.Fprintf(e.p.stderr, "waiting for %s\n", countOf(total, "order", "orders"))
+		_, _ = fmt.Fprintf(e.Err, "waiting for %s\n", terminal.CountOf(total, "order", "orders"))
 	}
 	for pause := pollEvery; e.open.count > 0 && !e.last; {
 		if e.last = e.open.moving == 0; !e.last {
 			if err := paused(ctx, pause); err != nil {
-				return fmt.Errorf("%d of %s still open: %w", e.open.count, countOf(total, "order", "orders"), err)
+				return fmt.Errorf("%d of %s still open: %w", e.open.count, terminal.CountOf(total, "order", "orders"), err)
 			}
 		}
 		began := time.Now()
@@ -191,7 +202,7 @@ func (e *enqueuing) wait(ctx context.Context) error {
 }
 
 // poll places the open rows again.
-func (e *enqueuing) poll(ctx context.Context) (err error) {
+func (e *Placing) poll(ctx context.Context) (err error) {
 	before := e.open
 	defer before.close()
 	if e.open, err = newOpenRows(); err != nil {
@@ -211,16 +222,16 @@ func paused(ctx context.Context, d time.Duration) error {
 }
 
 // ended says how the orders of the file ended.
-func (e *enqueuing) ended() error {
+func (e *Placing) ended() error {
 	var said []string
 	for _, s := range topup.StateTable() {
 		if n := e.ends[s.State]; n > 0 {
 			said = append(said, fmt.Sprintf("%d %s", n, s.State))
 		}
 	}
-	_, _ = fmt.Fprintln(e.p.stderr, cmp.Or(strings.Join(said, ", "), "no order to wait for"))
+	_, _ = fmt.Fprintln(e.Err, cmp.Or(strings.Join(said, ", "), "no order to wait for"))
 	if n := e.placed + e.replayed - e.ends[topup.StateSucceeded]; n > 0 {
-		return errors.New(countOf(n, "order has not succeeded", "orders have not succeeded"))
+		return errors.New(terminal.CountOf(n, "order has not succeeded", "orders have not succeeded"))
 	}
 	return nil
 }

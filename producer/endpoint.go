@@ -15,8 +15,8 @@ func (p *Producer) EnableEndpoint(ctx context.Context, e topup.DisabledEndpoint,
 	return p.switched(ctx, e, false, who, err)
 }
 
-// DisableEndpoint has nothing more sent to an endpoint of a caller. Its events become exhausted, and are kept. Nobody
-// but the log is told: who did it knows.
+// DisableEndpoint has nothing more sent to an endpoint of a caller. Its events become exhausted, and are kept. No
+// event says so: who did it knows.
 func (p *Producer) DisableEndpoint(ctx context.Context, e topup.DisabledEndpoint, who Actor) error {
 	e.Reason = "the operator disabled it"
 	_, _, err := p.journal.DisableEndpoint(ctx, e, false, time.Now())

@@ -221,8 +221,8 @@ func (p *Producer) Uphold(ctx context.Context, id topup.ID, u topup.Upholding) (
 }
 
 // Dispute marks a final order that a statement contradicts: its state stays until a person decides. Evidence that was
-// brought before changes nothing. Errors: topup.ErrNotFound; topup.ErrArchived; *topup.TransitionError when the order is
-// not final.
+// brought before changes nothing. Errors: topup.ErrNotFound; topup.ErrArchived; *topup.TransitionError when the order
+// is not final.
 func (p *Producer) Dispute(ctx context.Context, id topup.ID, d topup.Dispute) (topup.Order, error) {
 	o, err := p.journal.Dispute(ctx, id, d, time.Now())
 	if err == nil {

@@ -13,7 +13,8 @@ const (
 )
 
 // Memory remembers for a moment what was read, so that a store is asked at most every so often. Only what was found is
-// remembered: what was not may be anything that somebody sends. The zero value is ready. It is safe for concurrent use.
+// remembered: what was not may be anything that somebody sends. The zero value is ready, and safe for
+// concurrent use.
 type Memory[K comparable, V any] struct {
 	mu    sync.Mutex
 	known map[K]reading[V]

@@ -73,7 +73,7 @@ func Addr(s string) netip.Addr {
 	return addr.Unmap().WithZone("")
 }
 
-// Network is an IPv4 address, or the /64 that whoever has an IPv6 address has all of: what bounds a stranger bounds it.
+// Network is an IPv4 address, or the /64 that whoever has an IPv6 address has all of: strangers are bounded by it.
 // All addresses that are not known are one.
 func Network(addr netip.Addr) netip.Prefix {
 	bits := 64

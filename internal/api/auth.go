@@ -72,8 +72,8 @@ const (
 // asynqmonQuery are the parameters of asynqmon's own pages, and of the API behind them.
 var asynqmonQuery = []string{"status", "page", "size", "end", "endtime", "duration", "queues"}
 
-// mountQueues serves asynq's own page to operators. With QueuesReadOnly it has no buttons; without, no other site's page
-// can press one.
+// mountQueues serves asynq's own page to operators. With QueuesReadOnly it has no buttons; without, no other site's
+// page can press one.
 func (s *Server) mountQueues() {
 	if s.cfg.Queues == nil {
 		return

@@ -108,7 +108,9 @@ func (s *Server) survive(ctx context.Context, line *placing) {
 }
 
 // startLine answers a line that is not valid at once, and has a valid one placed.
-func (s *Server) startLine(ctx context.Context, who keys.Identity, line *placing, read lines.Line, earlier *recentLines) {
+func (s *Server) startLine(
+	ctx context.Context, who keys.Identity, line *placing, read lines.Line, earlier *recentLines,
+) {
 	r, err := topup.Request{}, error(problem.TooLarge(openapi.MaxBody))
 	if text := bytes.TrimSpace(read.Text); !read.Long && len(text) <= openapi.MaxBody {
 		r, err = s.parse(who, text, "")

@@ -87,8 +87,8 @@ func (s *Server) redeliver(ctx context.Context, in *eventInput) (producer.Event,
 	return shownEvent(who, ev), err
 }
 
-// redeliverInput has no default: everything must be meant, and written as {}. A field that has lost its value is refused,
-// since it would mean everything as well.
+// redeliverInput has no default: everything must be meant, and written as {}. A field that has lost its value is
+// refused, since it would mean everything as well.
 type redeliverInput struct {
 	// RawBody is the request's body as it came, and Body what it says.
 	RawBody []byte
@@ -190,7 +190,8 @@ func (s *Server) onEvents(to openapi.Operations) {
 		openapi.Query("state", "Events that got this far.", openapi.Text("pending", "delivered", "exhausted")),
 		openapi.Query("caller", "Events of this caller. For operators' keys only.", openapi.Text()),
 		openapi.Query("type", "Events of this type.", openapi.Text(eventTypes()...)),
-		openapi.Query("endpoint", "Events for this endpoint of their caller; `default` is the callback_url.", openapi.Text()),
+		openapi.Query("endpoint", "Events for this endpoint of their caller; `default` is the callback_url.",
+			openapi.Text()),
 		openapi.Query("since", "Events made at this time or later.", openapi.Time()),
 		openapi.Query("until", "Events made before this time.", openapi.Time()),
 	}, openapi.Page("Events", defaultLimit, maxLimit)...)
@@ -199,7 +200,8 @@ func (s *Server) onEvents(to openapi.Operations) {
 		fmt.Sprintf("Makes the event due at once, from the start of its schedule, whatever became of it before. Its "+
 			"`webhook-id` and its body stay the same. A caller may do so %d times a day (of UTC) with one event.",
 			producer.MaxRedeliveries), 404, 503), s.redeliver)
-	openapi.Add(to, openapi.NewWithBody(http.MethodPost, "/v1/events/redeliver", "redeliverEvents", "Redeliver many events",
+	openapi.Add(to, openapi.NewWithBody(http.MethodPost, "/v1/events/redeliver", "redeliverEvents",
+		"Redeliver many events",
 		fmt.Sprintf("All that the filter matches, not only a page; `{}` is everything. Answers when all are due again. "+
 			"After an error, send it again: what was done stays. What its caller has redelivered %d times on this day is "+
 			"left out, and not counted.", producer.MaxRedeliveries)), s.redeliverAll)

@@ -67,7 +67,9 @@ func (s *Server) export(ctx context.Context, in *exportInput) (stream, error) {
 
 // parseExport reads the query. An export ends with the orders that there are now: it would otherwise not
 // end where they come faster than they are read.
-func (s *Server) parseExport(ctx context.Context, who keys.Identity, values url.Values, now time.Time) (exporting, error) {
+func (s *Server) parseExport(
+	ctx context.Context, who keys.Identity, values url.Values, now time.Time,
+) (exporting, error) {
 	var e exporting
 	var err error
 	e.filter, err = s.parseFilter(ctx, who, values)
@@ -112,7 +114,9 @@ func (s *Server) exportTo(ctx context.Context, w http.ResponseWriter, e exportin
 
 // write sends the orders. No order is read before the ones ahead of it are on their way.
 func (e exporting) write(w http.ResponseWriter, orders iter.Seq2[topup.Details, error]) (count int64, err error) {
-	kind := map[string]string{formatCSV: openapi.TypeCSV + "; charset=utf-8; header=present", formatNDJSON: openapi.TypeLines}[e.format]
+	kind := map[string]string{
+		formatCSV: openapi.TypeCSV + "; charset=utf-8; header=present", formatNDJSON: openapi.TypeLines,
+	}[e.format]
 	head := w.Header()
 	head.Set("Content-Type", kind)
 	head.Set("Content-Disposition", `attachment; filename="orders.`+e.format+`"`)

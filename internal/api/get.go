@@ -130,18 +130,19 @@ func (s *Server) products(context.Context, *struct{}) (productList, error) {
 
 // filterParameters choose orders.
 func filterParameters() []*huma.Param {
+	query, text := openapi.Query, openapi.Text()
 	return []*huma.Param{
-		openapi.Query("state", "Orders in this state.", openapi.State()),
-		openapi.Query("caller", "Orders of this caller. For operators' keys only.", openapi.Text()),
-		openapi.Query("phone_number", "Orders for this number.",
+		query("state", "Orders in this state.", openapi.State()),
+		query("caller", "Orders of this caller. For operators' keys only.", text),
+		query("phone_number", "Orders for this number.",
 			&huma.Schema{Type: huma.TypeString, Examples: []any{"5537686660"}}),
-		openapi.Query("product_id", "Orders for this product: of the catalogue, or one that left it and that an order has.",
-			openapi.Text()),
-		openapi.Query("disputed", "Only orders whose final state later evidence contradicts.",
+		query("product_id", "Orders for this product: of the catalogue, or one that left it and that an order has.",
+			text),
+		query("disputed", "Only orders whose final state later evidence contradicts.",
 			&huma.Schema{Type: huma.TypeBoolean}),
-		openapi.Query("transaction_id", "Orders whose purchase has this id at the distributor.", openapi.Text()),
-		openapi.Query("since", "Orders placed at this time or later.", openapi.Time()),
-		openapi.Query("until", "Orders placed before this time.", openapi.Time()),
+		query("transaction_id", "Orders whose purchase has this id at the distributor.", text),
+		query("since", "Orders placed at this time or later.", openapi.Time()),
+		query("until", "Orders placed before this time.", openapi.Time()),
 	}
 }
 

@@ -70,7 +70,8 @@ func (s *Server) recovered(ctx context.Context, w *answerWriter) {
 }
 
 func (s *Server) logPanic(ctx context.Context, p any) {
-	s.log.ErrorContext(ctx, "request panicked", "request", problem.RequestID(ctx), "panic", p, "stack", string(debug.Stack()))
+	s.log.ErrorContext(ctx, "request panicked", "request", problem.RequestID(ctx), "panic", p,
+		"stack", string(debug.Stack()))
 }
 
 // answerWriter remembers the status; 0 until the answer has begun.
@@ -143,8 +144,8 @@ func checkMedia(ctx huma.Context, next func(huma.Context)) {
 		allowed := strings.Join(slices.Sorted(maps.Keys(body.Content)), " or ")
 		problem.Refuse(ctx, huma.Error415UnsupportedMediaType("Content-Type must be "+allowed))
 	case coding != "" && !strings.EqualFold(coding, "identity"):
-		problem.Refuse(ctx, problem.WithHeader(huma.Error415UnsupportedMediaType("Content-Encoding must be absent: send the body as it is"),
-			"Accept-Encoding", "identity"))
+		err := huma.Error415UnsupportedMediaType("Content-Encoding must be absent: send the body as it is")
+		problem.Refuse(ctx, problem.WithHeader(err, "Accept-Encoding", "identity"))
 	default:
 		next(ctx)
 	}
@@ -164,8 +165,8 @@ func checkKey(ctx huma.Context, next func(huma.Context)) {
 		allowed = "given once"
 	}
 	if allowed != "" {
-		problem.Refuse(ctx, problem.Invalid("header", []*topup.FieldError{{Field: problem.IdempotencyKey, Value: strings.Join(given, ", "),
-			Allowed: allowed}}))
+		wrong := &topup.FieldError{Field: problem.IdempotencyKey, Value: strings.Join(given, ", "), Allowed: allowed}
+		problem.Refuse(ctx, problem.Invalid("header", []*topup.FieldError{wrong}))
 		return
 	}
 	next(ctx)

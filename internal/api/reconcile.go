@@ -36,34 +36,35 @@ func opReconcile() huma.Operation {
 }
 
 func reconcileParameters() []*huma.Param {
+	query, text := openapi.Query, openapi.Text()
 	return []*huma.Param{
-		openapi.Query("name", "The statement's file name, for the records of the orders that it settles.", openapi.Text()),
-		openapi.Query("by", "Who reconciles, for those records.", openapi.Text()),
-		openapi.Query("columns", "Columns that are not found by their headers: `id=HEADER,amount=3`, by header or number; see "+
-			"docs/reconcile.md.", openapi.Text()),
-		openapi.Query("ignore_columns", "Columns that say nothing of money: headers or numbers, as in `Region,8-11`. As long as a "+
+		query("name", "The statement's file name, for the records of the orders that it settles.", text),
+		query("by", "Who reconciles, for those records.", text),
+		query("columns", "Columns that are not found by their headers: `id=HEADER,amount=3`, by header or number; see "+
+			"docs/reconcile.md.", text),
+		query("ignore_columns", "Columns that say nothing of money: headers or numbers, as in `Region,8-11`. As long as a "+
 			"column is neither known, "+
-			"mapped nor ignored, nothing is settled.", openapi.Text()),
-		openapi.Query("no_header", "The first line is a charge: columns are named by their numbers. Default: found out.",
+			"mapped nor ignored, nothing is settled.", text),
+		query("no_header", "The first line is a charge: columns are named by their numbers. Default: found out.",
 			openapi.Flag()),
-		openapi.Query("delimiter", "`comma`, `semicolon`, `tab`, `pipe`, or the character itself. Default: found out.",
-			openapi.Text()),
-		openapi.Query("decimal", "The decimal mark of amounts. Default: found out of each amount; one that could be read in two "+
+		query("delimiter", "`comma`, `semicolon`, `tab`, `pipe`, or the character itself. Default: found out.",
+			text),
+		query("decimal", "The decimal mark of amounts. Default: found out of each amount; one that could be read in two "+
 			"ways is refused.", openapi.Text("point", "comma")),
-		openapi.Query("dates", "The order of day and month in dates like 05/11/2026.", openapi.Or("dmy", "dmy", "mdy")),
-		openapi.Query("timezone", "Of times without an offset.", openapi.Or(reconcile.DefaultZone)),
-		openapi.Query("status", "What words of the status column, or codes, mean: `1=charged,2=not_charged`, of charged, "+
+		query("dates", "The order of day and month in dates like 05/11/2026.", openapi.Or("dmy", "dmy", "mdy")),
+		query("timezone", "Of times without an offset.", openapi.Or(reconcile.DefaultZone)),
+		query("status", "What words of the status column, or codes, mean: `1=charged,2=not_charged`, of charged, "+
 			"not_charged, reversed, pending. As "+
-			"long as a word is not known, nothing is settled.", openapi.Text()),
-		openapi.Query("charged", "More words of the status column, separated by commas, that mean a charge.", openapi.Text()),
-		openapi.Query("not_charged", "More words that mean that nothing was charged.", openapi.Text()),
-		openapi.Query("covers", "FROM..UNTIL: the time of which the statement names every charge; RFC 3339 or dates. Default: "+
-			"from its first to its last charge.", openapi.Text()),
-		openapi.Query("margin", "By how much times may differ, and how far within that time an unknown order must lie to be "+
+			"long as a word is not known, nothing is settled.", text),
+		query("charged", "More words of the status column, separated by commas, that mean a charge.", text),
+		query("not_charged", "More words that mean that nothing was charged.", text),
+		query("covers", "FROM..UNTIL: the time of which the statement names every charge; RFC 3339 or dates. Default: "+
+			"from its first to its last charge.", text),
+		query("margin", "By how much times may differ, and how far within that time an unknown order must lie to be "+
 			"settled by absence.", openapi.Or(reconcile.DefaultMargin.String())),
-		openapi.Query("absent", "What becomes of an unknown order that the statement proves not to be charged.",
+		query("absent", "What becomes of an unknown order that the statement proves not to be charged.",
 			openapi.Or("hold", "hold", "failed", "resend")),
-		openapi.Query("dry_run", "Settle nothing, and say what would be.", openapi.Flag()),
+		query("dry_run", "Settle nothing, and say what would be.", openapi.Flag()),
 	}
 }
 

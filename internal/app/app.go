@@ -295,8 +295,8 @@ func (n *Node) startAPI(ctx context.Context) error {
 		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Events: n.journal, Balances: balances,
 		BalanceBook: n.journal,
 		Observe:     n.metrics.Served,
-		Callers:     known, NoAdminKey: s.AdminKey == "", Registry: n.callers, Operators: operators, Limiter: limiter, Proxies: s.TrustedProxies,
-		Endpoints: endpoints{s, n.callers}, Health: n.journal,
+		Callers:     known, NoAdminKey: s.AdminKey == "", Registry: n.callers, Operators: operators,
+		Limiter: limiter, Proxies: s.TrustedProxies, Endpoints: endpoints{s, n.callers}, Health: n.journal,
 		Reconciler: reconcile.New(n.journal, n.producer, n.log),
 		// With the API key alone there is one tenant: nobody from whom its cursors must be kept.
 		Cursors: seal.New(append([]string{cmp.Or(s.SealingKey(), s.APIKey)}, s.FormerKeys()...)...),

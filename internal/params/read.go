@@ -16,7 +16,8 @@ type Reader struct {
 	errs []error
 }
 
-// Read reads a parameter, which Check has found to be given once at most. An empty one is an absent one: the zero value.
+// Read reads a parameter, which Check has found to be given once at most. An empty one is an absent one: the zero
+// value.
 func Read[T any](r *Reader, name string, parse func(string) (T, error)) T {
 	var zero T
 	given := r.Get(name)

@@ -26,9 +26,10 @@ type Caller struct {
 	DisabledAt *time.Time           `json:"disabled_at"`
 	Version    int64                `json:"version" doc:"Rises with each change; see its changes."`
 	Keys       []producer.CallerKey `json:"keys" doc:"Its API keys, the newest first; two while one follows the other."`
-	IDPrefix   *string              `json:"id_prefix" doc:"What its orders' ids begin with, and nobody else's; null: none."`
-	MaxOpen    *int                 `json:"max_open" doc:"How many of its orders may be open; null: any number."`
-	MaxRate    *string              `json:"max_rate" doc:"How many orders it may place, as in 5/s; null: any number."`
+
+	IDPrefix *string `json:"id_prefix" doc:"What its orders' ids begin with, and nobody else's; null: none."`
+	MaxOpen  *int    `json:"max_open" doc:"How many of its orders may be open; null: any number."`
+	MaxRate  *string `json:"max_rate" doc:"How many orders it may place, as in 5/s; null: any number."`
 }
 
 func (a Admin) show(ctx context.Context, c topup.Caller) (Caller, error) {
@@ -92,7 +93,8 @@ func (a Admin) addCaller(ctx context.Context, in *struct{ Body newCallerRequest 
 		return added, err
 	}
 	n := callers.NewCaller{
-		Name: b.Name, IDPrefix: b.IDPrefix, KeyExpiresAt: b.KeyExpiresAt, Quota: topup.Quota{MaxOpen: b.MaxOpen, MaxRate: rate},
+		Name: b.Name, IDPrefix: b.IDPrefix, KeyExpiresAt: b.KeyExpiresAt,
+		Quota: topup.Quota{MaxOpen: b.MaxOpen, MaxRate: rate},
 	}
 	if b.CallbackURL != nil {
 		n.CallbackURL = *b.CallbackURL

@@ -152,6 +152,8 @@ func (a Admin) onOperators(to openapi.Operations) {
 		"Give an operator a new key",
 		"The former key, and the console's sessions that it began, end within two seconds after the overlap.",
 		404, 409, 503)
-	op.Parameters = []*huma.Param{overlapParameter("How long the former key is good as well: 0s if absent, 720h at most.")}
+	op.Parameters = []*huma.Param{
+		overlapParameter("How long the former key is good as well: 0s if absent, 720h at most."),
+	}
 	add(to, operatorRefused, op, a.rotateOperatorKey)
 }

@@ -147,7 +147,8 @@ func (r registered) Authenticate(ctx context.Context, key string) (Identity, err
 	case errors.Is(err, callers.ErrDisabled):
 		return Identity{}, problem.Forbidden("caller " + c.Name + " is disabled")
 	case errors.Is(err, callers.ErrExpired):
-		return Identity{}, problem.Unauthorized("the key of caller " + c.Name + " has expired; ask the operator for a new one")
+		return Identity{}, problem.Unauthorized("the key of caller " + c.Name +
+			" has expired; ask the operator for a new one")
 	}
 	who = Identity{Caller: c.Name, CallbackURL: c.CallbackURL}
 	for _, e := range c.Endpoints {

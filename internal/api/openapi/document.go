@@ -152,8 +152,8 @@ func productSchema(c topup.Catalog) *huma.Schema {
 	return s
 }
 
-// Document completes what huma knows of an API with what the Go types cannot say, and writes it. streamed are the types
-// of the lines of answers.
+// Document completes what huma knows of an API with what the Go types cannot say, and writes it. streamed are the
+// types of the lines of answers.
 func Document(api huma.API, catalog topup.Catalog, streamed ...reflect.Type) []byte {
 	doc, texts := api.OpenAPI(), propertyTexts(catalog)
 	maps.Copy(texts, decisionTexts())
@@ -171,7 +171,8 @@ func Document(api huma.API, catalog topup.Catalog, streamed ...reflect.Type) []b
 		}
 		annotate(s, texts[name])
 	}
-	// huma adds this type for a raw body. Taken out here, it is refused as well: the API takes the types that are described.
+	// huma adds this type for a raw body. Taken out here, it is refused as well: the API takes only
+	// the types that are described.
 	for _, path := range []string{"/v1/topups", "/v1/events/redeliver"} {
 		delete(doc.Paths[path].Post.RequestBody.Content, "application/octet-stream")
 	}

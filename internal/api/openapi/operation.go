@@ -50,8 +50,8 @@ func Add[I, B any](to Operations, op huma.Operation, handler func(context.Contex
 	})
 }
 
-// Register registers an operation that answers with more than a body: O is an output as huma reads it. An error becomes
-// a problem. An operation that access does not know is nobody's: the program must not start with it.
+// Register registers an operation that answers with more than a body: O is an output as huma reads it. An error
+// becomes a problem. An operation that access does not know is nobody's: the program must not start with it.
 func Register[I, O any](to Operations, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
 	permission, known := access.Of(op.OperationID)
 	if !known {
@@ -148,7 +148,8 @@ func Query(name, text string, schema *huma.Schema) *huma.Param {
 	return &huma.Param{Name: name, In: "query", Description: text, Schema: schema}
 }
 
-// Page are the parameters of a list whose pages have limit things (what) if the request does not say, and most at most.
+// Page are the parameters of a list whose pages have limit things (what) if the request does not say, and most at
+// most.
 func Page(what string, limit, most int) []*huma.Param {
 	return []*huma.Param{
 		Query("limit", what+" a page.", &huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0),

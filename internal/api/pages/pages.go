@@ -1,5 +1,5 @@
-// Package pages serves web pages that others made, the Swagger UI's and asynqmon's, so that a browser asks no other host
-// for anything, and no page shows what only its owner may see.
+// Package pages serves web pages that others made, the Swagger UI's and asynqmon's, so that a browser asks no other
+// host for anything, and no page shows what only its owner may see.
 package pages
 
 import (

@@ -51,7 +51,7 @@ type located struct {
 
 func (l located) Unwrap() error { return l.error }
 
-// In says where the fields of an error are, where it is not what Of is told: body, query or path.
+// In says where the fields of an error are, where Of would take it for another place: body, query or path.
 func In(in string, err error) error {
 	if err == nil {
 		return nil

@@ -42,6 +42,7 @@ type Ended interface {
 
 // session is what a cookie says.
 type session struct {
+	// ID is random, for logging out; Name is kept with what is done.
 	ID   string `json:"id"`
 	Name string `json:"name"`
 	// Key is the id of the named key that began it; empty: the admin key did.
@@ -198,10 +199,12 @@ func (s *sessions) checkEnded(ctx context.Context, id string) error {
 }
 
 type loginView struct {
+	// Closed: no admin key is set, so that nobody can log in. Wrong is why a try failed.
 	Closed bool
 	Wrong  string
-	Next   string
-	Name   string
+	// Next is where a login leads to, and Name what was typed before.
+	Next string
+	Name string
 }
 
 func (c *Console) loginPage(w http.ResponseWriter, r *http.Request, _ operator) error {

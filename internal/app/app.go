@@ -17,6 +17,7 @@ import (
 	"recarga/internal/access"
 	"recarga/internal/admission"
 	"recarga/internal/api"
+	"recarga/internal/api/keys"
 	"recarga/internal/balance"
 	"recarga/internal/callers"
 	"recarga/internal/config"
@@ -280,14 +281,15 @@ func (n *Node) startAPI(ctx context.Context) error {
 	}
 	limiter := access.NewLimiter(n.log, n.metrics.AuthFailed)
 	operators := access.NewOperators(n.journal)
-	keys := api.WithRegistry(api.StaticCallers(s.APIKey, s.CallbackURL, s.AdminKey), n.callers)
+	known := keys.WithRegistry(keys.Static(s.APIKey, s.CallbackURL, s.AdminKey), n.callers)
 	if s.AdminKey != "" { // without it, what is for operators is closed
-		keys = api.WithOperators(keys, operators)
+		known = keys.WithOperators(known, operators)
 	}
+	balances := balance.NewCache(n.vendor)
 	pages, err := console.New(console.Config{
 		Operators: operators, Ended: n.journal, Limiter: limiter, Proxies: s.TrustedProxies,
 		Catalog: n.catalog, AdminKey: s.AdminKey, Book: n.journal, Events: n.journal, Orders: n.producer, Queue: n.queue,
-		Callers: n.callers, Health: n.journal, Balances: n.vendor, History: n.journal,
+		Callers: n.callers, Health: n.journal, Balances: balances, History: n.journal,
 		Breaker: breaker{n.shared().SharedState(s.DistributorSecretKey)}, WaitQueue: n.journal,
 		Rate: s.DistributorRate.String(),
 		Log:  n.log, Version: n.version,
@@ -296,12 +298,12 @@ func (n *Node) startAPI(ctx context.Context) error {
 		return err
 	}
 	handler := api.New(api.Config{
-		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Events: n.journal, Balances: n.vendor,
+		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Events: n.journal, Balances: balances,
 		BalanceBook: n.journal,
 		Observe:     n.metrics.Served,
-		Callers:     keys, Registry: n.callers, Operators: operators, Limiter: limiter, Proxies: s.TrustedProxies,
-		Endpoints: endpoints{s, n.callers}, Health: n.journal,
-		Reconciler: reconcile.New(n.journal, n.producer, n.log).WithDisputes(n.journal),
+		Callers:     known, NoAdminKey: s.AdminKey == "", Registry: n.callers, Operators: operators,
+		Limiter: limiter, Proxies: s.TrustedProxies, Endpoints: endpoints{s, n.callers}, Health: n.journal,
+		Reconciler: reconcile.New(n.journal, n.producer, n.log),
 		// With the API key alone there is one tenant: nobody from whom its cursors must be kept.
 		Cursors: seal.New(append([]string{cmp.Or(s.SealingKey(), s.APIKey)}, s.FormerKeys()...)...),
 		Queues:  n.queue.Page, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: n.version,

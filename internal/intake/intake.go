@@ -39,7 +39,7 @@ func Reasons() []Reason {
 
 // RefusedError is why a task is refused. Nothing of it is recorded in the book: whoever sent it may not take an id.
 type RefusedError struct {
-	Reason Reason
+	Reason Reason // one word, for the metric
 	// Err says what is wrong.
 	Err error
 }

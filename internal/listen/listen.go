@@ -11,9 +11,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
 	"time"
+
+	"recarga/internal/access"
 )
 
 const (
@@ -44,7 +45,7 @@ type Config struct {
 	// of MaxConnections.
 	Share int
 	// Trusted are the addresses of proxies. They have no share, since everybody comes from there.
-	Trusted []netip.Prefix
+	Trusted access.Proxies
 	// Limits default to DefaultLimits.
 	Limits Limits
 	// BaseContext is the parent of every request's context. Nil: context.Background().

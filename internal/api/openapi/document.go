@@ -1,7 +1,8 @@
-package api
+package openapi
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -10,17 +11,14 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"recarga/internal/reconcile"
 	"recarga/topup"
 )
 
-//go:generate go test -run TestOpenAPIDocument . -update
-
 const schemaPrefix = "#/components/schemas/"
 
-// humaConfig leaves out what huma adds by itself: pages that load scripts from elsewhere, and a
+// Config is huma's. It leaves out what huma adds by itself: pages that load scripts from elsewhere, and a
 // "$schema" in every answer.
-func humaConfig(version string) huma.Config {
+func Config(version string) huma.Config {
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
@@ -39,8 +37,8 @@ func humaConfig(version string) huma.Config {
 				}},
 			},
 		},
-		Formats:       map[string]huma.Format{typeJSON: huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
-		DefaultFormat: typeJSON,
+		Formats:       map[string]huma.Format{TypeJSON: huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		DefaultFormat: TypeJSON,
 	}
 }
 
@@ -67,25 +65,20 @@ func alias[T, S any](r huma.Registry) {
 // schemaName gives a Go type its name in the document.
 func schemaName(t reflect.Type, hint string) string {
 	names := map[string]string{
-		"ErrorModel": "Problem", "ErrorDetail": "WrongField", "Request": "OrderRequest", "Details": "OrderDetails",
-		"lineAnswer":     "BatchLine",
-		"resolveRequest": "ResolveRequest", "replayRequest": "RedeliverRequest", "eventFacts": "EventDetails",
-		"Result": "ReconciliationResult", "Finding": "ReconciliationFinding", "Summary": "ReconciliationSummary",
-		"Progress": "ReconciliationProgress",
-		"Total":    "ReconciliationTotal", "Period": "ReconciliationPeriod",
-		"OperatorFacts": "Operator", "newOperator": "CreatedOperator", "addOperatorRequest": "NewOperatorRequest",
-		"changeOperatorRequest": "OperatorChangeRequest",
-		"CallerFacts":           "Caller", "keyFacts": "CallerKey",
-		"addCallerRequest": "NewCallerRequest", "changeCallerRequest": "CallerChangeRequest",
+		"huma.ErrorModel": "Problem", "huma.ErrorDetail": "WrongField",
+		"topup.Request": "OrderRequest", "topup.Details": "OrderDetails", "producer.Event": "EventDetails",
+		"reconcile.Result": "ReconciliationResult", "reconcile.Finding": "ReconciliationFinding",
+		"reconcile.Summary": "ReconciliationSummary", "reconcile.Progress": "ReconciliationProgress",
+		"reconcile.Total": "ReconciliationTotal", "reconcile.Period": "ReconciliationPeriod",
+		// As clients that were generated know them.
+		"api.balanceAnswer": "Balance", "api.redeliveredEvents": "CountOutputBody", "producer.Endpoint": "EndpointFacts",
+		"admin.OperatorPage": "OperatorsOutputBody", "admin.SwitchedEndpoint": "SwitchedOutputBody",
+		"admin.RotatedKey": "KeyOutputBody", "admin.RotatedSecret": "SecretOutputBody",
 	}
-	name := huma.DefaultSchemaNamer(t, hint)
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if known, ok := names[t.Name()]; ok {
-		return known
-	}
-	return name
+	return cmp.Or(names[t.String()], huma.DefaultSchemaNamer(t, hint))
 }
 
 type (
@@ -159,15 +152,16 @@ func productSchema(c topup.Catalog) *huma.Schema {
 	return s
 }
 
-// describe completes the document with what the Go types cannot say, and writes it.
-func describe(api huma.API, catalog topup.Catalog) []byte {
+// Document completes what huma knows of an API with what the Go types cannot say, and writes it. streamed are the
+// types of the lines of answers.
+func Document(api huma.API, catalog topup.Catalog, streamed ...reflect.Type) []byte {
 	doc, texts := api.OpenAPI(), propertyTexts(catalog)
 	maps.Copy(texts, decisionTexts())
 	maps.Copy(texts, registryTexts())
 	schemas := doc.Components.Schemas
-	schemas.Schema(reflect.TypeFor[topup.Request](), true, "")
-	schemas.Schema(reflect.TypeFor[lineAnswer](), true, "")
-	schemas.Schema(reflect.TypeFor[reconcile.Result](), true, "")
+	for _, t := range append(streamed, reflect.TypeFor[topup.Request]()) {
+		schemas.Schema(t, true, "")
+	}
 	for name, s := range schemas.Map() {
 		if !strings.HasSuffix(name, "Request") {
 			s.AdditionalProperties = nil // a client must not break when an answer gains a field
@@ -177,13 +171,14 @@ func describe(api huma.API, catalog topup.Catalog) []byte {
 		}
 		annotate(s, texts[name])
 	}
-	// huma adds this type for a raw body. Taken out here, it is refused as well: see checkMedia.
+	// huma adds this type for a raw body. Taken out here, it is refused as well: the API takes only
+	// the types that are described.
 	for _, path := range []string{"/v1/topups", "/v1/events/redeliver"} {
 		delete(doc.Paths[path].Post.RequestBody.Content, "application/octet-stream")
 	}
 	describeRequest(schemas.Map()["OrderRequest"], catalog)
 	annotate(schemas.Map()["OrderDetails"], texts["Order"])
-	schemas.Map()["Order"].Examples = []any{json.RawMessage(exampleOrder)}
+	schemas.Map()["Order"].Examples = []any{json.RawMessage(ExampleOrder)}
 	for _, p := range schemas.Map()["Problem"].Properties {
 		p.Examples = nil // huma's own, of another API
 	}

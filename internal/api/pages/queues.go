@@ -1,4 +1,4 @@
-package api
+package pages
 
 import (
 	"bytes"
@@ -8,41 +8,14 @@ import (
 	"slices"
 	"strings"
 
-	"recarga/internal/params"
-	"recarga/internal/queue"
 	"recarga/topup"
 )
 
-const queuesPath = "/queues"
-
-// mountQueues serves asynq's own page to whoever has the admin key. With QueuesReadOnly it has no
-// buttons; without, no other site's page can press one.
-func (s *Server) mountQueues() {
-	if s.cfg.Queues == nil {
-		return
-	}
-	s.queues = s.cfg.Queues(queue.PageOptions{
-		Root: queuesPath, ReadOnly: s.cfg.QueuesReadOnly, Payload: maskPayload,
-		Result: func(result []byte) string { return topup.MaskPhones(string(result)) },
-	})
-	sameOrigin := http.NewCrossOriginProtection()
-	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		writeProblem(w, forbidden("another site's page may not do this"))
-	}))
-	known := params.Only(queuesPages(s.queues), refuseQuery, asynqmonQuery...)
-	pages := s.operatorsOnly(sameOrigin.Handler(known))
-	s.mux.Handle(queuesPath, pages)
-	s.mux.Handle(queuesPath+"/", pages)
-}
-
-// asynqmonQuery are the parameters of asynqmon's own pages, and of the API behind them.
-var asynqmonQuery = []string{"status", "page", "size", "end", "endtime", "duration", "queues"}
-
-// queuesPages are asynqmon's page and files, and the API behind them.
-func queuesPages(queues http.Handler) http.Handler {
-	api, files := maskedErrors(queues), localPages(queues)
+// Queues are asynqmon's page and files at root, and the API behind them.
+func Queues(queues http.Handler, root string) http.Handler {
+	api, files := maskedErrors(queues), Local(queues)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead || strings.HasPrefix(r.URL.Path, queuesPath+"/api/") {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead || strings.HasPrefix(r.URL.Path, root+"/api/") {
 			api.ServeHTTP(w, r)
 			return
 		}
@@ -53,7 +26,7 @@ func queuesPages(queues http.Handler) http.Handler {
 // maskedErrors masks numbers in the tasks' error texts, for which asynqmon has no formatter.
 func maskedErrors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answer := record(next, r)
+		answer := Record(next, r)
 		answer.replace(maskErrorTexts(answer.body.Bytes()))
 		if answer.status == http.StatusOK {
 			answer.header.Set("Content-Type", "application/json")
@@ -106,9 +79,9 @@ var shownFields = []string{
 
 const masked = "***"
 
-// maskPayload is a task's payload as it may be shown: the last four digits of the phone number, and
+// MaskPayload is a task's payload as it may be shown: the last four digits of the phone number, and
 // of the metadata the names only.
-func maskPayload(payload []byte) string {
+func MaskPayload(payload []byte) string {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(payload, &fields) != nil {
 		return fmt.Sprintf("%d bytes that are not a JSON object", len(payload))

@@ -1,4 +1,6 @@
-package api
+// Package pages serves web pages that others made, the Swagger UI's and asynqmon's, so that a browser asks no other
+// host for anything, and no page shows what only its owner may see.
+package pages
 
 import (
 	"bytes"
@@ -10,33 +12,20 @@ import (
 	"maps"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/swaggest/swgui"
-	"github.com/swaggest/swgui/v5emb"
 	"golang.org/x/sync/singleflight"
 )
 
-// mountDocs serves the OpenAPI document and the page to try it on, both without a key.
-func (s *Server) mountDocs() {
-	spec := newFile(http.Header{"Content-Type": {"application/json"}}, s.spec)
-	s.handle("GET /openapi.json", http.HandlerFunc(spec.serve))
-	page := localPages(v5emb.NewHandlerWithConfig(swgui.Config{
-		Title: "Recarga", SwaggerJSON: "/openapi.json", BasePath: "/docs",
-		SettingsUI: map[string]string{"tryItOutEnabled": "true", "persistAuthorization": "false"},
-	}))
-	s.handle("GET /docs", page)
-	s.handle("GET /docs/", page)
-}
-
-// localPages makes the web pages of a handler ask no other host for anything: what they link to
+// Local makes the web pages of a handler ask no other host for anything: what they link to
 // elsewhere is taken out, and their Content-Security-Policy allows their own scripts only. The handler must answer
 // everybody alike. Its files are made once and kept: however many read them, and however slowly, they are in memory
 // once.
-func localPages(next http.Handler) http.Handler {
-	return &pages{next: next, files: map[fileKey]*file{}}
+func Local(next http.Handler) http.Handler {
+	return &pages{next: next, files: map[fileKey]*File{}}
 }
 
 type pages struct {
@@ -44,7 +33,7 @@ type pages struct {
 	making singleflight.Group
 
 	mu    sync.Mutex
-	files map[fileKey]*file
+	files map[fileKey]*File
 }
 
 // fileKey is what a file's answer depends on.
@@ -54,21 +43,21 @@ type fileKey struct {
 }
 
 func (p *pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	key := fileKey{r.URL.Path, acceptsGzip(r.Header.Get("Accept-Encoding"))}
+	key := fileKey{r.URL.Path, AcceptsGzip(r.Header.Get("Accept-Encoding"))}
 	if f := p.file(key); f != nil {
-		f.serve(w, r)
+		f.ServeHTTP(w, r)
 		return
 	}
 	made, _, _ := p.making.Do(fmt.Sprint(key), func() (any, error) { return p.make(r, key), nil })
 	switch made := made.(type) {
-	case *file:
-		made.serve(w, r)
-	case *recorded:
+	case *File:
+		made.ServeHTTP(w, r)
+	case *Recorded:
 		made.writeTo(w)
 	}
 }
 
-func (p *pages) file(key fileKey) *file {
+func (p *pages) file(key fileKey) *File {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.files[key]
@@ -81,7 +70,7 @@ func (p *pages) make(r *http.Request, key fileKey) any {
 	if key.gzip {
 		plain.Header.Set("Accept-Encoding", "gzip")
 	}
-	answer := record(p.next, plain)
+	answer := Record(p.next, plain)
 	page := bytes.TrimSpace(answer.body.Bytes())
 	html := bytes.HasPrefix(bytes.ToLower(page[:min(len(page), len(htmlStart))]), []byte(htmlStart))
 	answer.header.Set("X-Content-Type-Options", "nosniff")
@@ -95,7 +84,7 @@ func (p *pages) make(r *http.Request, key fileKey) any {
 	if html || answer.status != http.StatusOK {
 		return answer
 	}
-	f := newFile(answer.header, bytes.Clone(answer.body.Bytes())) // without the room that the buffer has left
+	f := NewFile(answer.header, bytes.Clone(answer.body.Bytes())) // without the room that the buffer has left
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.files[key] = f
@@ -104,22 +93,23 @@ func (p *pages) make(r *http.Request, key fileKey) any {
 
 const htmlStart = "<!doctype html"
 
-// file is an answer that is the same for all, and in memory once.
-type file struct {
+// File is an answer that is the same for all, and in memory once.
+type File struct {
 	header http.Header
 	body   []byte
 }
 
-// newFile keeps what it is given. A browser asks each time whether the file is still the same.
-func newFile(header http.Header, body []byte) *file {
+// NewFile keeps what it is given. A browser asks each time whether the file is still the same.
+func NewFile(header http.Header, body []byte) *File {
 	digest := sha256.Sum256(body)
 	header.Del("Content-Length")
 	header.Set("ETag", fmt.Sprintf("%q", hex.EncodeToString(digest[:8])))
 	header.Set("Cache-Control", "no-cache")
-	return &file{header, body}
+	return &File{header, body}
 }
 
-func (f *file) serve(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP answers with the file.
+func (f *File) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	maps.Copy(w.Header(), f.header.Clone())
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.body))
 }
@@ -143,30 +133,51 @@ func contentPolicy(page []byte) string {
 		"; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 }
 
-// recorded is an answer that is changed before it is sent.
-type recorded struct {
+// Recorded is an answer that is looked at, and may be changed, before it is sent.
+type Recorded struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
 }
 
-func record(h http.Handler, r *http.Request) *recorded {
-	a := &recorded{header: http.Header{}, status: http.StatusOK}
+// Record has a handler answer, and keeps that.
+func Record(h http.Handler, r *http.Request) *Recorded {
+	a := &Recorded{header: http.Header{}, status: http.StatusOK}
 	h.ServeHTTP(a, r)
 	return a
 }
 
-func (a *recorded) Header() http.Header            { return a.header }
-func (a *recorded) WriteHeader(status int)         { a.status = status }
-func (a *recorded) Write(data []byte) (int, error) { return a.body.Write(data) }
+// Header implements http.ResponseWriter.
+func (a *Recorded) Header() http.Header { return a.header }
 
-func (a *recorded) replace(body []byte) {
+// WriteHeader implements http.ResponseWriter.
+func (a *Recorded) WriteHeader(status int) { a.status = status }
+
+// Write implements http.ResponseWriter.
+func (a *Recorded) Write(data []byte) (int, error) { return a.body.Write(data) }
+
+// Status is that of HTTP.
+func (a *Recorded) Status() int { return a.status }
+
+func (a *Recorded) replace(body []byte) {
 	a.header.Del("Content-Length")
 	a.body = *bytes.NewBuffer(body)
 }
 
-func (a *recorded) writeTo(w http.ResponseWriter) {
+func (a *Recorded) writeTo(w http.ResponseWriter) {
 	maps.Copy(w.Header(), a.header.Clone())
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body.Bytes()) // the client is gone when it fails
+}
+
+// AcceptsGzip reports whether a request's Accept-Encoding takes gzip.
+func AcceptsGzip(accepted string) bool {
+	for one := range strings.SplitSeq(accepted, ",") {
+		coding, quality, _ := strings.Cut(strings.ReplaceAll(one, " ", ""), ";q=")
+		if coding == "gzip" {
+			weight, err := strconv.ParseFloat(quality, 64)
+			return quality == "" || err == nil && weight > 0
+		}
+	}
+	return false
 }

@@ -1,7 +1,6 @@
-package api
+package openapi
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -120,7 +119,16 @@ func registryTexts() map[string]map[string]string {
 	}
 	return map[string]map[string]string{
 		"Caller": caller, "CreatedCaller": caller, "Operator": operator, "CreatedOperator": operator,
-		"EndpointFacts":       {"failing_since": "The first failure after its last success; null: it answers."},
+		"CallerKey": {
+			"hint":       "The key's last characters; empty for a key of an older release.",
+			"expires_at": "When it ends; null: never.",
+		},
+		"EndpointFacts": {
+			"event_types":   "The types that it wants; empty: every type.",
+			"failing_since": "The first failure after its last success; null: it answers.",
+			"disabled_at":   "Since when nothing is sent to it; null: it is enabled.",
+			"reason":        "Why it is disabled.",
+		},
 		"SetEndpointRequest":  {"event_types": "The types that it wants; absent or empty: every type."},
 		"NewCallerRequest":    {"callback_url": "Where its events go."},
 		"CallerChangeRequest": {"callback_url": "Where its events go; empty: nowhere. Absent: as it is."},
@@ -180,11 +188,13 @@ func prices(catalog topup.Catalog) string {
 const exampleRequest = `{"distributor_transaction_id":"ORD-1","phone_number":"5537686660",` +
 	`"product_id":"MOVISTAR_TAE","amount":10,"operator":"MOVISTAR"}`
 
-const exampleRequestLines = exampleRequest + `
+// ExampleRequestLines is a batch: the second of its orders is of a wrong amount.
+const ExampleRequestLines = exampleRequest + `
 {"distributor_transaction_id":"ORD-2","phone_number":"5537686660","product_id":"MOVISTAR_PAQUETE_16","amount":31}
 `
 
-const exampleOrder = `{"distributor_transaction_id":"ORD-1","caller":"default","state":"succeeded","reason":null,` +
+// ExampleOrder is the order of exampleRequest when it has been bought.
+const ExampleOrder = `{"distributor_transaction_id":"ORD-1","caller":"default","state":"succeeded","reason":null,` +
 	`"phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10,"currency":"MXN",` +
 	`"operator":"MOVISTAR","priority":"normal","metadata":{},` +
 	`"attempt_count":2,"response_code":"00","response_message":"Aprobado",` +
@@ -193,8 +203,8 @@ const exampleOrder = `{"distributor_transaction_id":"ORD-1","caller":"default","
 	`"created_at":"2026-01-31T18:00:00Z","updated_at":"2026-01-31T18:00:04Z","process_at":null,"expires_at":null,` +
 	`"next_attempt_at":null,"finished_at":"2026-01-31T18:00:04Z","waits_for":null}`
 
-// exampleQueued is the order of exampleRequest when it was just accepted.
-func exampleQueued() topup.Order {
+// ExampleQueued is the order of exampleRequest when it was just accepted.
+func ExampleQueued() topup.Order {
 	r, err := topup.ParseRequest([]byte(exampleRequest))
 	if err != nil {
 		panic("the example of a request is not valid: " + err.Error())
@@ -203,23 +213,23 @@ func exampleQueued() topup.Order {
 	return r.Order(time.Date(2026, 1, 31, 18, 0, 0, 0, time.UTC))
 }
 
-const exampleBatchLines = `{"line":1,"distributor_transaction_id":"ORD-1","status":202,"topup":` + exampleOrder + `}
-{"line":2,"distributor_transaction_id":"ORD-2","status":422,"error":{"title":"Unprocessable Entity","status":422,` +
-	`"detail":"not allowed: amount","errors":[{"message":"must be exactly 30 MXN for MOVISTAR_PAQUETE_16",` +
-	`"location":"body.amount","value":"31"}]}}
+// ExampleBatchLines is the answer to ExampleRequestLines.
+const ExampleBatchLines = `{"line":1,"distributor_transaction_id":"ORD-1","status":202,"topup":` + ExampleOrder + `}
+{"line":2,"distributor_transaction_id":"ORD-2","status":422,"error":` + exampleProblem + `}
 `
 
-// exampleProblem is what exampleRequestLines' second line gets.
-func exampleProblem() json.RawMessage {
-	return json.RawMessage(`{"title":"Unprocessable Entity","status":422,"detail":"not allowed: amount",` +
-		`"errors":[{"message":"must be exactly 30 MXN for MOVISTAR_PAQUETE_16","location":"body.amount","value":"31"}]}`)
-}
+// exampleProblem is what the second line of ExampleRequestLines gets.
+const exampleProblem = `{"title":"Unprocessable Entity","status":422,` +
+	`"detail":"not allowed: amount","errors":[{"message":"must be exactly 30 MXN for MOVISTAR_PAQUETE_16",` +
+	`"location":"body.amount","value":"31"}]}`
 
-const exampleStatement = `date,transaction_id,distributor_transaction_id,phone_number,amount,status
+// ExampleStatement charges it.
+const ExampleStatement = `date,transaction_id,distributor_transaction_id,phone_number,amount,status
 2026-01-31T18:00:03Z,TXN-1702857600000-abc123def,ORD-1,5537686660,10.00,Aprobado
 `
 
-const exampleReconciled = `{"finding":{"class":"unknown_found",` +
+// ExampleReconciled is the answer to ExampleStatement.
+const ExampleReconciled = `{"finding":{"class":"unknown_found",` +
 	`"distributor_transaction_id":"ORD-1","state":"unknown",` +
 	`"lines":[2],"amount":10,"transaction_id":null,` +
 	`"statement_amount":10,"statement_transaction_ids":["TXN-1702857600000-abc123def"],` +

@@ -15,11 +15,7 @@ import (
 	"recarga/internal/view"
 )
 
-func newDoctorCommand(p *command.Program) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "doctor",
-		Short: "Check every dependency and unsafe setting, and say how to fix it",
-		Long: `Check the settings, the database, Redis and its queues, the distributor and the callback URL: one
+const doctorLong = `Check the settings, the database, Redis and its queues, the distributor and the callback URL: one
 line each, with the fix below it. docs/doctor.md lists the checks. It changes, buys and sends nothing;
 at the distributor it logs in once. Give it the settings of the process that it is to check.
 
@@ -31,7 +27,13 @@ then buys one top-up of the smallest amount, after asking: an ordinary order at 
 RECARGA_API_URL, which is in the book of record and never charged twice.
 
 Exit status: 0 when no check failed, 1 when one did (with --strict: or warned), 2 when the settings
-are wrong.`,
+are wrong.`
+
+func newDoctorCommand(p *command.Program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Check every dependency and unsafe setting, and say how to fix it",
+		Long:  doctorLong,
 		Example: `  recarga doctor
   recarga doctor --strict --json --timeout 10s
   recarga doctor --live

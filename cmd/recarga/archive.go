@@ -115,7 +115,8 @@ func archiveNow(
 	}))
 }
 
-func verifyArchive(p *command.Program, ctx context.Context, j *journal.Journal, folder archive.Folder, asJSON bool) error {
+func verifyArchive(p *command.Program, ctx context.Context, j *journal.Journal, folder archive.Folder,
+	asJSON bool) error {
 	found, err := j.CheckArchive(ctx)
 	if err != nil {
 		return err

@@ -77,7 +77,8 @@ func newRivalCommand(p *command.Program) *cobra.Command {
 }
 
 // runBench measures, and says what it has got even when it is cut short.
-func runBench(p *command.Program, ctx context.Context, cfg bench.Config, s config.Settings, asJSON string) (err error) {
+func runBench(p *command.Program, ctx context.Context, cfg bench.Config, s config.Settings,
+	asJSON string) (err error) {
 	if cfg.Folder, err = os.MkdirTemp("", "recarga-bench-"); err != nil {
 		return err
 	}

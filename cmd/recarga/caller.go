@@ -200,7 +200,8 @@ func newCallerRotateKeyCommand(p *command.Program) *cobra.Command {
 }
 
 // callerSecret makes a command that prints one new secret: alone, so that it can be put into a file.
-func callerSecret(p *command.Program, cmd *cobra.Command, name string, renew func(command.Call) (string, error)) *cobra.Command {
+func callerSecret(p *command.Program, cmd *cobra.Command, name string,
+	renew func(command.Call) (string, error)) *cobra.Command {
 	return command.Show(p, cmd, command.AdminKey, func(c command.Call) (map[string]string, error) {
 		secret, err := renew(c)
 		return map[string]string{name: secret}, err

@@ -60,7 +60,8 @@ func newEndpointRemoveCommand(p *command.Program) *cobra.Command {
 	})
 }
 
-func endpointChange(p *command.Program, cmd *cobra.Command, change func(command.Call) (producer.Caller, error)) *cobra.Command {
+func endpointChange(p *command.Program, cmd *cobra.Command,
+	change func(command.Call) (producer.Caller, error)) *cobra.Command {
 	return command.Show(p, cmd, command.AdminKey, change, func(s terminal.Screen, changed producer.Caller) error {
 		return view.Callers(s, changed)
 	})

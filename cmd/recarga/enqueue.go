@@ -54,10 +54,12 @@ order in which they ended, and the exit status is 0 only if all succeeded.`,
 		case given(tableFlagNames()):
 			return command.Usage(fmt.Errorf("--%s are for the table of a --file", strings.Join(tableFlagNames(), ", --")))
 		case job.Results != "" || job.Wait:
-			return command.Usage(errors.New("--results and --wait are for the orders of a --file; see recarga watch for one order"))
+			return command.Usage(errors.New(
+				"--results and --wait are for the orders of a --file; see recarga watch for one order"))
 		case !given(ofOrder):
-			return command.Usage(errors.New("there is nothing to place: give --id, --phone, --product and --amount, or --file; see " +
-				"recarga enqueue --help"))
+			return command.Usage(errors.New(
+				"there is nothing to place: give --id, --phone, --product and --amount, or --file; see " +
+					"recarga enqueue --help"))
 		}
 		return enqueueOne(p, c, command.OwnCatalog(p, cmd), f, job.AsJSON)
 	})

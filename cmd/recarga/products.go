@@ -78,7 +78,8 @@ func checkProducts(p *command.Program, cmd *cobra.Command, args []string, asJSON
 	if err := showProducts(p, c.Products(), asJSON); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(p.Stderr, "%s: %s, no mistakes\n", path, terminal.CountOf(len(c.Products()), "product", "products"))
+	_, err = fmt.Fprintf(p.Stderr, "%s: %s, no mistakes\n", path, terminal.CountOf(len(c.Products()), "product",
+		"products"))
 	return err
 }
 

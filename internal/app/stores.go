@@ -154,7 +154,8 @@ func (n *Node) await(
 	return nil
 }
 
-// OpenBook opens the book of record of the settings for a command, if it is there: to open a SQLite file would make it.
+// OpenBook opens the book of record of the settings for a command, if it is there: to open a SQLite file would make
+// it.
 func OpenBook(ctx context.Context, s config.Settings) (*journal.Journal, error) {
 	if path, isFile := s.DatabaseFile(); isFile {
 		if _, err := os.Stat(path); err != nil {

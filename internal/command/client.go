@@ -120,7 +120,8 @@ func whereAPI(err error, apiURL string) error {
 
 // ReportRetry says on standard error why the command waits.
 func (p *Program) ReportRetry(err error, wait time.Duration) {
-	_, _ = fmt.Fprintf(p.Stderr, "%s; trying again in %s\n", terminal.Printable(err.Error()), wait.Round(100*time.Millisecond))
+	_, _ = fmt.Fprintf(p.Stderr, "%s; trying again in %s\n", terminal.Printable(err.Error()),
+		wait.Round(100*time.Millisecond))
 }
 
 // JSONHelp is what --json does.

@@ -1,5 +1,5 @@
-// Package demo runs the whole system in one process, on embedded parts, and places an order for each fate that the sandbox
-// knows.
+// Package demo runs the whole system in one process, on embedded parts, and places an order for each fate that the
+// sandbox knows.
 package demo
 
 import (
@@ -80,8 +80,8 @@ type demo struct {
 	closers  []func()
 }
 
-// Run writes how the orders go to out. It fails where one does not end as its fate says. Once all have ended it returns,
-// or with stay only when ctx ends.
+// Run writes how the orders go to out. It fails where one does not end as its fate says. Once all have ended it
+// returns, or with stay only when ctx ends.
 func Run(ctx context.Context, out *terminal.Output, stay bool, version string) error {
 	d := &demo{out: out, version: version, received: map[string]int{}}
 	defer d.close()
@@ -170,7 +170,8 @@ func (d *demo) listen(ctx context.Context, handler http.Handler) (url string, er
 		return "", err
 	}
 	server := listen.New(listen.Config{
-		Handler: handler, MaxConnections: listen.LocalConnections, Share: listen.LocalConnections, Log: slog.New(slog.DiscardHandler),
+		Handler: handler, MaxConnections: listen.LocalConnections, Share: listen.LocalConnections,
+		Log: slog.New(slog.DiscardHandler),
 	})
 	serving, stop := context.WithCancel(context.Background())
 	var done sync.WaitGroup
@@ -256,7 +257,8 @@ func (r demoRow) asExpected() bool {
 }
 
 func (r demoRow) complaint() string {
-	return fmt.Sprintf("%s (%s) is %s with %d webhooks; expected %s", r.fate.id(), r.fate.what, view.StateOf(r.order.Order),
+	return fmt.Sprintf("%s (%s) is %s with %d webhooks; expected %s", r.fate.id(), r.fate.what,
+		view.StateOf(r.order.Order),
 		r.webhooks, r.fate.state)
 }
 
@@ -268,7 +270,8 @@ func (d *demo) draw(rows []demoRow, before int, elapsed time.Duration) (lines in
 		if r.webhooks > 0 {
 			delivered = "verified"
 		}
-		cells[i] = []string{string(r.fate.id()), r.fate.what, view.StateOf(r.order.Order), strconv.Itoa(r.order.AttemptCount),
+		cells[i] = []string{string(r.fate.id()), r.fate.what, view.StateOf(r.order.Order),
+			strconv.Itoa(r.order.AttemptCount),
 			string(r.order.ResponseCode), delivered}
 	}
 	var b strings.Builder

@@ -40,8 +40,8 @@ type buying struct {
 	details topup.Details
 }
 
-// SmallPurchase is an order of some fields with an id of its own: of the product that is named, or else of the cheapest,
-// and at the least price, where no amount is given.
+// SmallPurchase is an order of some fields with an id of its own: of the product that is named, or else of the
+// cheapest, and at the least price, where no amount is given.
 func SmallPurchase(catalog topup.Catalog, f topup.Fields, now time.Time) (topup.Request, error) {
 	least := slices.MinFunc(catalog.Products(), func(a, b topup.Product) int { return cmp.Compare(a.Min, b.Min) })
 	if p, ok := catalog.Product(f.Product); ok {

@@ -22,8 +22,8 @@ const (
 	DefaultMaxConnections = 1024
 	// LongWait is how long the client of long work may keep us waiting: of a batch, an export, a statement. See Extend.
 	LongWait = 20 * time.Second
-	// LocalConnections bounds those to a server that stands in for somebody else on a developer's machine: all of them are
-	// of one address, and may be as many as RECARGA_DISTRIBUTOR_CONCURRENCY.
+	// LocalConnections bounds those to a server that stands in for somebody else on a developer's machine: all of them
+	// are of one address, and may be as many as RECARGA_DISTRIBUTOR_CONCURRENCY.
 	LocalConnections = 16_384
 	// HealthPath is answered also where the bound of connections is reached.
 	HealthPath = "/healthz"

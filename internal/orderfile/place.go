@@ -81,8 +81,8 @@ func New(job Job) (*Placing, error) {
 // Close removes results that are not whole.
 func (e *Placing) Close() { e.discard() }
 
-// Place places the orders, and waits for them if the job says so. The error is a *table.FileError where the file is none
-// of orders, so that nothing was placed. After any other, the same job can be run again.
+// Place places the orders, and waits for them if the job says so. The error is a *table.FileError where the file is
+// none of orders, so that nothing was placed. After any other, the same job can be run again.
 func (e *Placing) Place(ctx context.Context, c *producer.Client) (err error) {
 	e.client = c
 	if e.Wait {
@@ -116,7 +116,8 @@ func (e *Placing) Place(ctx context.Context, c *producer.Client) (err error) {
 		failed = e.ended()
 	}
 	if e.refused > 0 {
-		failed = errors.Join(fmt.Errorf("%s: %s refused", e.File, terminal.CountOf(e.refused, "row was", "rows were")), failed)
+		failed = errors.Join(fmt.Errorf("%s: %s refused", e.File, terminal.CountOf(e.refused, "row was", "rows were")),
+			failed)
 	}
 	return failed
 }
@@ -205,7 +206,8 @@ func (e *Placing) refuse(r row, err error) error {
 	reasons := strings.Split(err.Error(), "\n")
 	if !e.AsJSON {
 		_ = e.bar.Clear()
-		if _, err := fmt.Fprintf(e.Err, "line %d: %s\n", r.line, terminal.Printable(strings.Join(reasons, "; "))); err != nil {
+		if _, err := fmt.Fprintf(e.Err, "line %d: %s\n", r.line,
+			terminal.Printable(strings.Join(reasons, "; "))); err != nil {
 			return err
 		}
 	}

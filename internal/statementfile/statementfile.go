@@ -1,5 +1,5 @@
-// Package statementfile sends a statement of the distributor to the API, which compares it with the book, and shows what
-// was found: on the terminal, in a page, in a CSV file.
+// Package statementfile sends a statement of the distributor to the API, which compares it with the book, and shows
+// what was found: on the terminal, in a page, in a CSV file.
 package statementfile
 
 import (
@@ -56,8 +56,8 @@ type run struct {
 	ended       bool
 }
 
-// Reconcile sends a statement. What was settled before an error stays settled; the same job can be run again. An error is
-// a *producer.Problem where the API refuses it, a FileError, or ErrDiffer.
+// Reconcile sends a statement. What was settled before an error stays settled; the same job can be run again. An error
+// is a *producer.Problem where the API refuses it, a FileError, or ErrDiffer.
 func Reconcile(ctx context.Context, c *producer.Client, job Job) error {
 	r := &run{Job: job, report: reconcile.NewReport(job.Show), out: bufio.NewWriter(job.Out)}
 	// The files are made first: what was settled must not be without its report.

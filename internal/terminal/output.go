@@ -1,5 +1,5 @@
-// Package terminal writes what commands print: nothing that came from elsewhere controls the terminal, tables fit it, and
-// colours are left out where nobody wants them.
+// Package terminal writes what commands print: nothing that came from elsewhere controls the terminal, tables fit it,
+// and colours are left out where nobody wants them.
 package terminal
 
 import (

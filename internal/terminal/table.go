@@ -44,8 +44,8 @@ const (
 	leastColumn = 8
 )
 
-// Table writes rows in columns, and colours the one named STATE. Where the terminal is too narrow, it leaves out the spare columns, one
-// after the other, and then breaks the cells of the widest one.
+// Table writes rows in columns, and colours the one named STATE. Where the terminal is too narrow, it leaves out the
+// spare columns, one after the other, and then breaks the cells of the widest one.
 func (s Screen) Table(head []string, rows [][]string, spare ...string) error {
 	lines := [][]string{slices.Clone(head)}
 	for _, row := range rows {

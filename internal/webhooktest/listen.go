@@ -1,5 +1,5 @@
-// Package webhooktest is what a developer of a receiver tries webhooks out with: it receives, verifies and shows them, passes
-// them on to a local server, and sends samples.
+// Package webhooktest is what a developer of a receiver tries webhooks out with: it receives, verifies and shows them,
+// passes them on to a local server, and sends samples.
 package webhooktest
 
 import (
@@ -265,7 +265,8 @@ func (got *Received) line() string {
 		return fmt.Sprintf("%s  refused with %d: %s", view.Local(got.At), got.Status, got.Refused)
 	}
 	data := got.event.Data
-	line := fmt.Sprintf("%s  %s  %s  sequence %d  %s  verified", view.Local(got.At), got.event.Type, data.ID, data.Sequence,
+	line := fmt.Sprintf("%s  %s  %s  sequence %d  %s  verified", view.Local(got.At), got.event.Type, data.ID,
+		data.Sequence,
 		view.StateOf(data.Order))
 	switch f := got.Forward; {
 	case f == nil:

@@ -104,7 +104,8 @@ func sampleOrder(o topup.Order, state topup.State, now time.Time) topup.Order {
 // Send sends each event once, also after one that was refused, and prints what it was answered. It fails where one was
 // not answered with 2xx.
 func Send(
-	ctx context.Context, out *terminal.Output, events []topup.Event, to webhook.Endpoint, timeout time.Duration, asJSON bool,
+	ctx context.Context, out *terminal.Output, events []topup.Event, to webhook.Endpoint, timeout time.Duration,
+	asJSON bool,
 ) error {
 	var failed error
 	for _, ev := range events {

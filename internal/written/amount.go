@@ -38,8 +38,8 @@ func plain(s string) string {
 	}, s))
 }
 
-// Amount reads an amount of Mexican pesos exactly, in centavos, or returns the cause why it is none, or could be read in
-// two ways. mark is what stands before its decimals: '.', ',' or, where that is not known, AnyMark.
+// Amount reads an amount of Mexican pesos exactly, in centavos, or returns the cause why it is none, or could be read
+// in two ways. mark is what stands before its decimals: '.', ',' or, where that is not known, AnyMark.
 func Amount(s string, mark byte) (centavos int64, cause string) {
 	const notOne, both = "write it as in 10 or 10.50", "it could be read in two ways; write it as in 1000 or 10.50"
 	s = plain(s)

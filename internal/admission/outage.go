@@ -82,8 +82,8 @@ func (c *Control) beginRecovery(ctx context.Context, operator string) {
 	})
 }
 
-// change changes the outage of an operator for this worker at once, and then for all workers. decide is called with mu,
-// and reports whether there is a change.
+// change changes the outage of an operator for this worker at once, and then for all workers. decide is called with
+// mu, and reports whether there is a change.
 func (c *Control) change(
 	ctx context.Context, operator string, decide func(was topup.Outage, out bool) (now topup.Outage, changed bool),
 ) {

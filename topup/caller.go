@@ -125,6 +125,9 @@ type DisabledEndpoint struct {
 	FailingSince *time.Time `json:"failing_since"`
 }
 
+// DisabledByOperator is the Reason of an endpoint that a person has disabled.
+const DisabledByOperator = "the operator disabled it"
+
 var callerName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // ParseCallerName returns s, if a caller, or one of its endpoints, may be named so.

@@ -43,14 +43,14 @@ func newCallerAddCommand(p *program) *cobra.Command {
 	expires := expiryFlag(cmd)
 	return showCommand(p, cmd, adminKey, func(
 		cmd *cobra.Command, c *producer.Client, args []string,
-	) (producer.Caller, error) {
+	) (producer.CreatedCaller, error) {
 		more := limits()
 		if at := expires(); at != nil {
 			more["key_expires_at"] = at
 		}
 		return c.AddCaller(cmd.Context(), args[0], *callback, more)
-	}, func(added producer.Caller) error {
-		if err := p.printCallers([]producer.Caller{added}); err != nil {
+	}, func(added producer.CreatedCaller) error {
+		if err := p.printCallers([]producer.Caller{added.Caller}); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintf(p.stdout, "\napi key:        %s\nwebhook secret: %s\n\nKeep them: they are not shown again.\n",

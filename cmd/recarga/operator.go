@@ -42,10 +42,10 @@ func newOperatorAddCommand(p *program) *cobra.Command {
 	expires := expiryFlag(cmd)
 	return showCommand(p, cmd, adminKey, func(
 		cmd *cobra.Command, c *producer.Client, args []string,
-	) (producer.Operator, error) {
+	) (producer.CreatedOperator, error) {
 		return c.AddOperator(cmd.Context(), args[0], *role, expires())
-	}, func(added producer.Operator) error {
-		if err := p.printOperators([]producer.Operator{added}); err != nil {
+	}, func(added producer.CreatedOperator) error {
+		if err := p.printOperators([]producer.Operator{added.Operator}); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintf(p.stdout, "\nkey: %s\n\nKeep it: it is not shown again.\n", printable(added.Key))

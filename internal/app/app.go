@@ -290,8 +290,8 @@ func (n *Node) startAPI(ctx context.Context) error {
 	}
 	handler := api.New(api.Config{
 		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Balances: balance.NewCache(n.vendor),
-		Observe:     n.metrics.Served,
-		Callers:     known, NoAdminKey: s.AdminKey == "", Registry: n.callers, Operators: operators,
+		Observe: n.metrics.Served,
+		Callers: known, NoAdminKey: s.AdminKey == "", Registry: n.callers, Operators: operators,
 		Limiter: limiter, Proxies: s.TrustedProxies, Endpoints: endpoints{s, n.callers},
 		Reconciler: reconcile.New(n.journal, n.producer, n.log),
 		// With the API key alone there is one tenant: nobody from whom its cursors must be kept.

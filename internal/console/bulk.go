@@ -229,6 +229,7 @@ type cut struct {
 	page strings.Builder
 }
 
+// Write implements http.ResponseWriter, and sends nothing.
 func (c *cut) Write(data []byte) (int, error) { return c.page.Write(data) }
 
 func (p *progress) write(html string) {

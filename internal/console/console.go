@@ -230,6 +230,7 @@ type problem struct {
 	Text   string
 }
 
+// Error is what the page says.
 func (p *problem) Error() string { return p.Text }
 
 func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {

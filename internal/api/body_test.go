@@ -20,7 +20,6 @@ import (
 
 	"recarga/internal/access"
 	"recarga/internal/api"
-	"recarga/internal/api/admin"
 	"recarga/internal/api/keys"
 	registrar "recarga/internal/callers"
 	"recarga/internal/reconcile"
@@ -39,7 +38,7 @@ func whole(t *testing.T, database string, change ...func(*api.Config)) *server {
 		c.Registry, c.Operators = registry, operators
 		c.Callers = keys.WithOperators(keys.WithRegistry(c.Callers, registry), operators)
 		c.Proxies = access.Proxies{netip.MustParsePrefix("127.0.0.0/8")}
-		c.Endpoints, c.Health = registry, c.Book.(admin.Health)
+		c.Endpoints = registry
 		for _, more := range change {
 			more(c)
 		}

@@ -291,7 +291,7 @@ func (n *Node) startAPI(ctx context.Context) error {
 		Catalog: n.catalog, AdminKey: s.AdminKey, Book: n.journal, Events: n.journal, Orders: n.producer, Queue: n.queue,
 		Callers: n.callers, Health: n.journal, Balances: balances, History: n.journal,
 		Breaker: breaker{n.shared().SharedState(s.DistributorSecretKey)}, WaitQueue: n.journal,
-		Rate: s.DistributorRate.String(),
+		Rate: inWords(s.DistributorRate),
 		Log:  n.log, Version: n.version,
 	})
 	if err != nil {
@@ -373,6 +373,15 @@ func (n *Node) Wait(ctx context.Context) error {
 	n.Shutdown()
 	n.log.Info("stopped")
 	return err
+}
+
+// inWords is a rate as the console says it; empty for no limit.
+func inWords(r topup.Rate) string {
+	units := map[time.Duration]string{time.Second: "second", time.Minute: "minute", time.Hour: "hour"}
+	if r.Count == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d a %s, all workers together", r.Count, units[r.Per])
 }
 
 // breaker shows the console why purchases are deferred.

@@ -20,10 +20,10 @@ import (
 //go:generate go test -run TestDocument . -update
 
 func TestMain(m *testing.M) {
-	// A login that nobody waits for any longer goes on for all who might; it ends with the program.
 	goleak.VerifyTestMain(m,
 		// A pool that was closed while it dialled a server that is gone notices up to a second later.
 		goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"),
+		// A login that nobody waits for any longer goes on for all who might; it ends with the program.
 		goleak.IgnoreAnyFunction("recarga/distributor.(*tokens).renew"))
 }
 

@@ -32,7 +32,7 @@ func (c *Client) Balance(ctx context.Context) (Balance, error) {
 	return repeat(ctx, "get_balance", 100*time.Millisecond, c.balanceOnce)
 }
 
-// repeat makes a call that moves no money until it succeeds, for some seconds, but not where the credentials are refused.
+// repeat makes a call that moves no money until it succeeds, for some seconds; not where the credentials are refused.
 func repeat[T any](
 	ctx context.Context, what string, initial time.Duration, call func(context.Context) (T, error),
 ) (answer T, err error) {

@@ -289,7 +289,7 @@ func (n *Node) startAPI(ctx context.Context) error {
 		Operators: operators, Limiter: limiter, Proxies: s.TrustedProxies,
 		Catalog: n.catalog, AdminKey: s.AdminKey, Journal: n.journal, Orders: n.producer, Queue: n.queue,
 		Callers: n.callers, Breaker: breaker{n.shared().SharedState(s.DistributorSecretKey)},
-		Rate: s.DistributorRate.String(), Log: n.log, Version: n.version,
+		Rate: inWords(s.DistributorRate), Log: n.log, Version: n.version,
 	})
 	if err != nil {
 		return err
@@ -369,6 +369,15 @@ func (n *Node) Wait(ctx context.Context) error {
 	n.Shutdown()
 	n.log.Info("stopped")
 	return err
+}
+
+// inWords is a rate as the console says it; empty for no limit.
+func inWords(r topup.Rate) string {
+	units := map[time.Duration]string{time.Second: "second", time.Minute: "minute", time.Hour: "hour"}
+	if r.Count == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d a %s, all workers together", r.Count, units[r.Per])
 }
 
 // breaker shows the console why purchases are deferred.

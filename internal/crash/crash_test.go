@@ -6,17 +6,14 @@
 package crash
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"os"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -47,7 +44,7 @@ const (
 	slack           = 500 * time.Millisecond
 	// afterFault is how long a process that was only disturbed may go on before it is started again.
 	afterFault = 300 * time.Millisecond
-	patience   = 2 * time.Minute
+	patience   = testkit.Patience
 	// atOnce is how many lives are tried side by side: they mostly wait.
 	atOnce = 32
 )
@@ -419,10 +416,6 @@ func (w *world) judge(undisturbed bool) error {
 	}
 	return nil
 }
-
-func newReader(b []byte) io.Reader { return bytes.NewReader(b) }
-
-func length(b []byte) string { return strconv.Itoa(len(b)) }
 
 // kinds are the failures that make sense at a boundary.
 func kinds(boundary string) []kind {

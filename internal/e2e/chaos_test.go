@@ -456,11 +456,7 @@ func (c *chaos) calm() {
 	c.run(time.Now().Add(time.Hour))
 	for _, m := range c.members {
 		if m.leaving {
-			select {
-			case <-m.process.done:
-			case <-time.After(patience):
-				c.t.Fatalf("recarga %s does not end:\n%s", m.command, m.process.log())
-			}
+			m.process.ended()
 		}
 	}
 	c.supervise()
@@ -469,7 +465,7 @@ func (c *chaos) calm() {
 		case <-m.process.ready:
 		case <-m.process.done:
 			m.process = m.world.start(c.t, m.command)
-		case <-time.After(patience):
+		case <-testkit.Hung():
 			c.t.Fatalf("recarga %s is not ready:\n%s", m.command, m.process.log())
 		}
 	}

@@ -3,10 +3,8 @@
 package e2e
 
 import (
-	"bytes"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"slices"
 	"sync"
@@ -73,22 +71,16 @@ func (w *statusWriter) WriteHeader(status int) {
 // counted puts a counter before the distributor.
 func (w *world) counted(t *testing.T) *statuses {
 	a := &statuses{inner: w.vendor, by: map[int]int{}}
-	server := httptest.NewServer(a)
-	t.Cleanup(server.Close)
-	w.env["RECARGA_DISTRIBUTOR_URL"] = server.URL + "/api/distributor"
+	w.env["RECARGA_DISTRIBUTOR_URL"] = serve(t, a) + "/api/distributor"
 	return a
 }
 
 // change sets the sandbox differently.
 func (w *world) change(t *testing.T, settings string) {
 	t.Helper()
-	res, err := http.Post(w.vendorURL+"/sandbox/config", "application/json", bytes.NewBufferString(settings))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	if res.StatusCode != http.StatusOK {
-		t.Fatalf("the sandbox answers %s to %s", res.Status, settings)
+	status, answer := ask(t, http.MethodPost, w.vendorURL+"/sandbox/config", settings, "Content-Type", "application/json")
+	if status != http.StatusOK {
+		t.Fatalf("the sandbox answers %d to %s: %s", status, settings, answer)
 	}
 }
 

@@ -38,6 +38,7 @@ import (
 // RECARGA_CHAOS_DURATION is how long (default 20s), RECARGA_CHAOS_SEED repeats a run's choices, and
 // RECARGA_CHAOS_RATE is how many orders are placed a second (default 20).
 func TestChaos(t *testing.T) {
+	testkit.Deep(t)
 	duration := fromEnv(t, "RECARGA_CHAOS_DURATION", 20*time.Second, time.ParseDuration)
 	seed := fromEnv(t, "RECARGA_CHAOS_SEED", rand.Uint64(),
 		func(s string) (uint64, error) { return strconv.ParseUint(s, 10, 64) })

@@ -166,7 +166,7 @@ func (w *world) launch(t testing.TB, command string) *process {
 }
 
 func environ(env map[string]string) []string {
-	list := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
+	list := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "GORACE=" + os.Getenv("GORACE")}
 	for name, value := range env {
 		list = append(list, name+"="+value)
 	}

@@ -57,7 +57,7 @@ func TestHostileRedis(t *testing.T) {
 	stop()
 	vandals.Wait()
 	for id := range want {
-		testkit.Eventually(t, 3*patience, func() bool {
+		testkit.Eventually(t, patience, func() bool {
 			d, err := p.client().Get(t.Context(), id)
 			_, notified := w.hooks.last(id)
 			return err == nil && d.State == topup.StateSucceeded && notified

@@ -45,6 +45,9 @@ func begin(t testing.TB, cmd *exec.Cmd, hear func(line []byte)) *program {
 	go p.read(pipe, hear)
 	t.Cleanup(func() {
 		p.kill()
+		if strings.Contains(p.log(), "WARNING: DATA RACE") {
+			t.Error("the race detector found something")
+		}
 		if t.Failed() {
 			t.Logf("%v wrote:\n%s", cmd.Args[1:], p.log())
 		}

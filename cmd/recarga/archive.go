@@ -13,6 +13,7 @@ import (
 
 	"recarga/internal/config"
 	"recarga/internal/journal"
+	"recarga/internal/journal/archived"
 )
 
 func newArchiveCommand(p *program) *cobra.Command {
@@ -117,7 +118,7 @@ func (p *program) archiveNow(
 		return err
 	}
 	bar := p.progressOf("archiving", total)
-	moved, err := j.Archive(ctx, until, time.Now(), func(a journal.Archived) { _ = bar.Set64(a.Orders) })
+	moved, err := j.Archive(ctx, until, time.Now(), func(a archived.Totals) { _ = bar.Set64(a.Orders) })
 	_ = bar.Finish()
 	if asJSON {
 		return errors.Join(err, printJSON(p.stdout, moved))
@@ -144,7 +145,7 @@ func (p *program) verifyArchive(ctx context.Context, j *journal.Journal, s confi
 	return err
 }
 
-func (p *program) printCheck(found journal.ArchiveCheck, s config.Settings) error {
+func (p *program) printCheck(found archived.Check, s config.Settings) error {
 	var out strings.Builder
 	for _, wrong := range found.Wrong {
 		fmt.Fprintf(&out, "wrong: %s\n", printable(wrong))

@@ -13,6 +13,7 @@ import (
 	"recarga/internal/bench"
 	"recarga/internal/config"
 	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/internal/queue"
 )
 
@@ -126,7 +127,7 @@ func given(ctx context.Context, cfg *bench.Config, s config.Settings) error {
 		if err != nil {
 			return err
 		}
-		orders, _, err := j.List(ctx, journal.Filter{Limit: 1})
+		orders, _, err := j.List(ctx, search.Filter{Limit: 1})
 		if err = errors.Join(err, j.Close()); err != nil {
 			return err
 		}

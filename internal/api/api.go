@@ -17,7 +17,7 @@ import (
 
 	"recarga/distributor"
 	"recarga/internal/access"
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/internal/params"
 	"recarga/internal/queue"
 	"recarga/internal/reconcile"
@@ -55,12 +55,12 @@ type Book interface {
 	Details(ctx context.Context, id topup.ID) (topup.Details, error)
 	// List returns a page of orders, newest first, and the cursor of the next one (empty: there is
 	// none). A bad cursor is a *topup.FieldError.
-	List(ctx context.Context, f journal.Filter) ([]topup.Order, string, error)
+	List(ctx context.Context, f search.Filter) ([]topup.Order, string, error)
 	// Find returns the orders that a text names by their id, phone, transaction id or reference.
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
 	// Export returns all orders of a filter, the oldest first, with the parts that are asked for. An error
 	// is the last that comes.
-	Export(ctx context.Context, f journal.Filter, parts journal.Parts) iter.Seq2[topup.Details, error]
+	Export(ctx context.Context, f search.Filter, parts search.Parts) iter.Seq2[topup.Details, error]
 }
 
 // Balances asks the distributor for the balance: distributor.Client.

@@ -18,7 +18,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/internal/listen"
 	"recarga/topup"
 )
@@ -83,8 +83,8 @@ func acceptsGzip(accepted string) bool {
 
 // exporting is what one export is asked for.
 type exporting struct {
-	filter journal.Filter
-	parts  journal.Parts
+	filter search.Filter
+	parts  search.Parts
 	format string
 	gzip   bool
 }
@@ -116,7 +116,7 @@ func (s *Server) parseExport(ctx context.Context, who Identity, values url.Value
 	if e.format == "" {
 		e.format = formatCSV
 	}
-	if e.format == formatCSV && e.parts != (journal.Parts{}) {
+	if e.format == formatCSV && e.parts != (search.Parts{}) {
 		q.errs = append(q.errs, &topup.FieldError{Field: "format", Value: e.format,
 			Allowed: "ndjson with attempts or events"})
 	}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/topup"
 )
 
@@ -80,14 +80,14 @@ func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
 
 // parseFilter reads the query of GET /v1/topups; an empty parameter is an absent one. The error
 // joins a *topup.FieldError for each wrong parameter.
-func (s *Server) parseFilter(ctx context.Context, who Identity, query url.Values) (journal.Filter, error) {
+func (s *Server) parseFilter(ctx context.Context, who Identity, query url.Values) (search.Filter, error) {
 	if !who.SeesAll() {
 		if query.Get(topup.FieldCaller) != "" {
-			return journal.Filter{}, forbidden("the filter caller is for operators' keys; a caller's key sees its own orders")
+			return search.Filter{}, forbidden("the filter caller is for operators' keys; a caller's key sees its own orders")
 		}
 	}
 	q := queryReader{values: query}
-	f := journal.Filter{
+	f := search.Filter{
 		State:         read(&q, "state", topup.ParseState),
 		Caller:        read(&q, topup.FieldCaller, asIs),
 		Phone:         read(&q, topup.FieldPhone, topup.ParsePhone),
@@ -105,7 +105,7 @@ func (s *Server) parseFilter(ctx context.Context, who Identity, query url.Values
 	if f.Limit == 0 {
 		f.Limit = defaultLimit
 	}
-	err := journal.ProductFilter(ctx, s.cfg.Catalog, s.cfg.Book.List, f.Caller, topup.FieldProduct, f.Product)
+	err := search.ProductFilter(ctx, s.cfg.Catalog, s.cfg.Book.List, f.Caller, topup.FieldProduct, f.Product)
 	return f, errors.Join(append(q.errs, err)...)
 }
 

@@ -19,7 +19,7 @@ import (
 
 	"recarga/distributor"
 	"recarga/internal/access"
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/internal/queue"
 	"recarga/producer"
 	"recarga/topup"
@@ -28,9 +28,9 @@ import (
 // Book is what the journal knows.
 type Book interface {
 	Details(ctx context.Context, id topup.ID) (topup.Details, error)
-	List(ctx context.Context, f journal.Filter) ([]topup.Order, string, error)
+	List(ctx context.Context, f search.Filter) ([]topup.Order, string, error)
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
-	Overview(ctx context.Context, now time.Time) (journal.Overview, error)
+	Overview(ctx context.Context, now time.Time) (search.Overview, error)
 	Disputed(ctx context.Context) (n int64, since time.Time, err error)
 }
 

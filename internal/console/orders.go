@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/topup"
 )
 
@@ -143,10 +143,10 @@ func newChip(page string, q url.Values, state string) chip {
 }
 
 // filterOf reads a filter. The error joins a *topup.FieldError for each wrong field.
-func (c *Console) filterOf(ctx context.Context, q url.Values) (f journal.Filter, err error) {
+func (c *Console) filterOf(ctx context.Context, q url.Values) (f search.Filter, err error) {
 	given := kept(q, filterNames)
 	var errs []error
-	f = journal.Filter{Caller: given.Get("caller"), Product: given.Get("product"), Cursor: q.Get("cursor")}
+	f = search.Filter{Caller: given.Get("caller"), Product: given.Get("product"), Cursor: q.Get("cursor")}
 	if s := given.Get("state"); s != "" {
 		f.State, err = topup.ParseState(s)
 		errs = append(errs, err)
@@ -162,7 +162,7 @@ func (c *Console) filterOf(ctx context.Context, q url.Values) (f journal.Filter,
 		f.Phone, err = topup.ParsePhone(s)
 		errs = append(errs, err)
 	}
-	errs = append(errs, journal.ProductFilter(ctx, c.cfg.Catalog, c.cfg.Book.List, f.Caller, "product", f.Product))
+	errs = append(errs, search.ProductFilter(ctx, c.cfg.Catalog, c.cfg.Book.List, f.Caller, "product", f.Product))
 	f.Since, f.Until, err = span(given)
 	return f, errors.Join(append(errs, err)...)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"recarga/distributor"
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/internal/queue"
 	"recarga/tasks"
 	"recarga/topup"
@@ -36,7 +36,7 @@ const (
 
 // glance is the overview as its page shows it.
 type glance struct {
-	journal.Overview
+	search.Overview
 	At time.Time
 	// Disputed are the orders whose final state is contradicted, the first since DisputedSince.
 	Disputed      int64

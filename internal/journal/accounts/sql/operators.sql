@@ -1,7 +1,7 @@
 -- name: add_operator
-INSERT INTO operators (name, role, key_hash, former_hash, former_until, expires_at, disabled_at, version,
-    created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO operators (name, role, key_hash, former_hash, former_until, expires_at, created_at, disabled_at,
+    version)
+VALUES ($1, $2, $3, $4, $5, $6, $9, $7, $8)
 ON CONFLICT (name) DO NOTHING
 
 -- name: operators

@@ -100,7 +100,8 @@ func (t tx) unlessArchived(r tables.Record, refused error) error {
 // wrongPrefix says why an order was not inserted that no other has the id of.
 func (t tx) wrongPrefix(id topup.ID, caller string) error {
 	var own string
-	if _, err := t.Row(func(row tables.Scanner) error { return row.Scan(&own) }, sqls.Get("prefix_of"), caller); err != nil {
+	scan := func(row tables.Scanner) error { return row.Scan(&own) }
+	if _, err := t.Row(scan, sqls.Get("prefix_of"), caller); err != nil {
 		return err
 	}
 	allowed := "an id that begins otherwise: this beginning is reserved"
@@ -186,8 +187,8 @@ func insertion(r tables.Record) ([]any, error) {
 		string(r.ID), r.Caller, r.Fingerprint, string(r.State), string(r.Reason), r.Phone.Digits(), r.Product,
 		int64(r.Amount), string(r.Operator), metadata, r.CallbackURL, string(r.ResponseMessage), int64(r.EventCount),
 		r.CreatedAt.UnixMicro(), r.UpdatedAt.UnixMicro(), tables.Micros(r.ProcessAt), tables.Micros(r.ExpiresAt),
-		tables.Micros(r.NextAttemptAt), tables.Micros(r.FinishedAt), tables.Micros(firstDue(r.Order)), int64(r.Priority.Rank()), line,
-		string(r.WaitsFor), tables.Micros(r.EndsAt),
+		tables.Micros(r.NextAttemptAt), tables.Micros(r.FinishedAt), tables.Micros(firstDue(r.Order)),
+		int64(r.Priority.Rank()), line, string(r.WaitsFor), tables.Micros(r.EndsAt),
 	}, nil
 }
 

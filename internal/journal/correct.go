@@ -39,7 +39,7 @@ func (t tx) correct(id topup.ID, c topup.Correction, now time.Time) (settled, er
 	if err != nil {
 		return settled{}, err
 	}
-	receipts := []any{tables.Text(string(c.TransactionID)), tables.Text(string(c.Reference)), tables.Text(string(c.AuthCode))}
+	receipts := receiptColumns(c.TransactionID, c.Reference, c.AuthCode)
 	decision := append([]any{was.Key, string(c.Outcome), tables.Text(c.Reason), tables.Text(c.By)}, receipts...)
 	r, found, err := t.Order(sqlCorrects[c.Outcome], append([]any{string(id), now.UnixMicro()}, receipts...)...)
 	if err != nil {

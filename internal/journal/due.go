@@ -11,7 +11,8 @@ import (
 // Due lists orders that were due by now, in the order of (due, id), from after on; the zero after is
 // the start. Attempts past their deadline are among them.
 func (j *Journal) Due(ctx context.Context, now time.Time, after topup.Due, limit int) ([]topup.Due, error) {
-	return tables.List(ctx, j.db, scanDue, sqls.Get("due"), now.UnixMicro(), after.DueAt.UnixMicro(), string(after.ID), limit)
+	return tables.List(ctx, j.db, scanDue, sqls.Get("due"), now.UnixMicro(), after.DueAt.UnixMicro(), string(after.ID),
+		limit)
 }
 
 // Overdue lists attempts past their deadline, whatever else is due.

@@ -27,8 +27,8 @@ func (j *Journal) Around(
 	}
 	since := started.Add(-lookBack).UnixMicro()
 	var balance string
-	err = db.QueryRowContext(ctx, sqls.Get("before"), since, started.UnixMicro(), string(id)).Scan(&s.BeforeOrder, &balance,
-		tables.Time(&s.BeforeAt))
+	err = db.QueryRowContext(ctx, sqls.Get("before"), since, started.UnixMicro(), string(id)).Scan(&s.BeforeOrder,
+		&balance, tables.Time(&s.BeforeAt))
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		s.BeforeAt = started

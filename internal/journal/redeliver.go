@@ -29,8 +29,8 @@ func (t tx) counted(key []byte, most int, now time.Time) error {
 	}
 }
 
-// RedeliverWithin makes an event due again, from the start of its schedule, whatever became of it before. Its tries are
-// kept. It does so at most so many times a day, of those that were counted; 0 neither counts nor bounds. More is a
+// RedeliverWithin makes an event due again, from the start of its schedule, whatever became of it before. Its tries
+// are kept. It does so at most so many times a day, of those that were counted; 0 neither counts nor bounds. More is a
 // *topup.QuotaError; topup.ErrNotFound means that there is no such event.
 func (j *Journal) RedeliverWithin(ctx context.Context, ev topup.Event, most int, now time.Time) error {
 	key, ok := tables.EventKey(ev.ID)

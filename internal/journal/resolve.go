@@ -74,8 +74,12 @@ func decisionColumns(order int64, r topup.Resolution) []any {
 	if r.Forced {
 		forced = 1
 	}
-	return []any{order, string(r.Outcome), tables.Text(r.Reason), tables.Text(r.By), forced, tables.Text(string(r.TransactionID)),
-		tables.Text(string(r.Reference)), tables.Text(string(r.AuthCode))}
+	return append([]any{order, string(r.Outcome), tables.Text(r.Reason), tables.Text(r.By), forced},
+		receiptColumns(r.TransactionID, r.Reference, r.AuthCode)...)
+}
+
+func receiptColumns(transaction, reference, authorisation topup.NullString) []any {
+	return []any{tables.Text(string(transaction)), tables.Text(string(reference)), tables.Text(string(authorisation))}
 }
 
 // sqlResolvedSo is one row: whether the last resolution of an order is this very one.

@@ -73,8 +73,8 @@ func callerArgs(c topup.Caller) ([]any, error) {
 		key.Hash = []byte{} // one caller alone has none: default
 	}
 	return []any{
-		c.Name, c.CallbackURL, key.Hash, c.Secrets, tables.Whole(c.CreatedAt).UnixMicro(), tables.Micros(c.DisabledAt), endpoints,
-		key.Hint, sinceOf(key), tables.Micros(tables.WholeOrNil(key.ExpiresAt)),
+		c.Name, c.CallbackURL, key.Hash, c.Secrets, tables.Whole(c.CreatedAt).UnixMicro(),
+		tables.Micros(c.DisabledAt), endpoints, key.Hint, sinceOf(key), tables.Micros(tables.WholeOrNil(key.ExpiresAt)),
 		bytesOrNil(former.Hash), former.Hint, sinceOf(former), tables.Micros(tables.WholeOrNil(former.ExpiresAt)),
 		c.IDPrefix, int64(c.Quota.MaxOpen), c.Quota.MaxRate.String(),
 	}, err
@@ -127,8 +127,8 @@ func scanCaller(row tables.Scanner) (c topup.Caller, err error) {
 	var key, former topup.CallerKey
 	var keySince, formerSince *time.Time
 	var rate string
-	err = row.Scan(&c.Version, &c.Name, &c.CallbackURL, &key.Hash, &c.Secrets, tables.Time(&c.CreatedAt), tables.TimeOrNil(&c.DisabledAt),
-		&endpoints, &key.Hint, tables.TimeOrNil(&keySince), tables.TimeOrNil(&key.ExpiresAt),
+	err = row.Scan(&c.Version, &c.Name, &c.CallbackURL, &key.Hash, &c.Secrets, tables.Time(&c.CreatedAt),
+		tables.TimeOrNil(&c.DisabledAt), &endpoints, &key.Hint, tables.TimeOrNil(&keySince), tables.TimeOrNil(&key.ExpiresAt),
 		&former.Hash, &former.Hint, tables.TimeOrNil(&formerSince), tables.TimeOrNil(&former.ExpiresAt),
 		&c.IDPrefix, &c.Quota.MaxOpen, &rate)
 	if err != nil {

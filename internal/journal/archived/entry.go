@@ -75,16 +75,6 @@ func (o *Orders) entriesOf(ctx context.Context, q tables.Querier, records []tabl
 		}, func(order int64) *[]KeptAttempt { return &at[order].Journal.Attempts })
 }
 
-// due reports that one of its events is still to be delivered.
-func (e Entry) due() bool {
-	for _, ev := range e.Events {
-		if !ev.DueAt.IsZero() {
-			return true
-		}
-	}
-	return false
-}
-
 // parse reads a line of the archive.
 func parse(line []byte) (e Entry, err error) {
 	if err := json.Unmarshal(line, &e); err != nil {

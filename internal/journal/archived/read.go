@@ -135,8 +135,8 @@ func (o *Orders) members(ctx context.Context, in Range) iter.Seq2[member, error]
 	}
 }
 
-// Left are the orders that have left, member by member; beside those of the Range others may come. An error is the last
-// that comes.
+// Left are the orders that have left, member by member; beside those of the Range others may come. An error is the
+// last that comes.
 func (o *Orders) Left(ctx context.Context, in Range) iter.Seq2[Entry, error] {
 	oldest := archive.MadeFrom(in.EndedSince)
 	return func(yield func(Entry, error) bool) {

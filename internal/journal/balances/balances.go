@@ -1,4 +1,5 @@
-// Package balances is what the journal keeps of the distributor's balance: its history, and what moved it beside orders.
+// Package balances is what the journal keeps of the distributor's balance: its history, and what moved it beside
+// orders.
 package balances
 
 import (

@@ -102,7 +102,8 @@ func (t *Tx) next(over []*operation, usual []going) (_ []*operation, left []goin
 	return over, left, nil
 }
 
-// follow is what comes after a step whose statement has run; nil: nothing. missed: the operation must be run by itself.
+// follow is what comes after a step whose statement has run; nil: nothing. missed: the operation must be run by
+// itself.
 func (s *Step) follow(t *Tx) (next *Step, missed bool, err error) {
 	then := s.Then
 	if !s.Statement.hit() {

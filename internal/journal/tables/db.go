@@ -96,8 +96,9 @@ type Tx struct {
 // Tx is the transaction of a step.
 func (db *DB) Tx(t *commit.Tx) *Tx { return &Tx{t, db} }
 
-// Write runs a change in a shared transaction. Those of one key never run side by side. An error of its own that leaves
-// nothing half done, such as topup.ErrLost, is returned once what it did write is durable; any other error undoes it.
+// Write runs a change in a shared transaction. Those of one key never run side by side. An error of its own that
+// leaves nothing half done, such as topup.ErrLost, is returned once what it did write is durable; any other error
+// undoes it.
 //
 // run may run more than once, and must keep nothing from one run to the next.
 func Write[T any](ctx context.Context, db *DB, key string, run func(*Tx) (T, error)) (T, error) {

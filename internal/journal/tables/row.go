@@ -34,9 +34,10 @@ func ScanOrder(row Scanner) (r Record, err error) {
 	var rank int
 	var line sql.NullInt64
 	err = row.Scan(&r.Key, &r.Fingerprint, &r.EventCount, &r.Doubts, &r.ID, &r.Caller, &r.State, &r.Reason, &r.Phone,
-		&r.Product, &r.Amount, &r.Operator, &metadata, &r.CallbackURL, &r.AttemptCount, &r.ResponseCode, &r.ResponseMessage, &r.TransactionID,
-		&r.Reference, &r.AuthCode, &balance, Time(&r.CreatedAt), Time(&r.UpdatedAt), TimeOrNil(&r.ProcessAt), TimeOrNil(&r.ExpiresAt),
-		TimeOrNil(&r.NextAttemptAt), TimeOrNil(&r.FinishedAt), &rank, &line, &r.WaitsFor, TimeOrNil(&r.DisputedAt), TimeOrNil(&r.EndsAt))
+		&r.Product, &r.Amount, &r.Operator, &metadata, &r.CallbackURL, &r.AttemptCount, &r.ResponseCode,
+		&r.ResponseMessage, &r.TransactionID, &r.Reference, &r.AuthCode, &balance, Time(&r.CreatedAt),
+		Time(&r.UpdatedAt), TimeOrNil(&r.ProcessAt), TimeOrNil(&r.ExpiresAt), TimeOrNil(&r.NextAttemptAt),
+		TimeOrNil(&r.FinishedAt), &rank, &line, &r.WaitsFor, TimeOrNil(&r.DisputedAt), TimeOrNil(&r.EndsAt))
 	if err != nil {
 		return r, err
 	}

@@ -128,9 +128,9 @@ func scanCaller(row tables.Scanner) (c topup.Caller, err error) {
 	var keySince, formerSince *time.Time
 	var rate string
 	err = row.Scan(&c.Version, &c.Name, &c.CallbackURL, &key.Hash, &c.Secrets, tables.Time(&c.CreatedAt),
-		tables.TimeOrNil(&c.DisabledAt), &endpoints, &key.Hint, tables.TimeOrNil(&keySince), tables.TimeOrNil(&key.ExpiresAt),
-		&former.Hash, &former.Hint, tables.TimeOrNil(&formerSince), tables.TimeOrNil(&former.ExpiresAt),
-		&c.IDPrefix, &c.Quota.MaxOpen, &rate)
+		tables.TimeOrNil(&c.DisabledAt), &endpoints, &key.Hint, tables.TimeOrNil(&keySince),
+		tables.TimeOrNil(&key.ExpiresAt), &former.Hash, &former.Hint, tables.TimeOrNil(&formerSince),
+		tables.TimeOrNil(&former.ExpiresAt), &c.IDPrefix, &c.Quota.MaxOpen, &rate)
 	if err != nil {
 		return c, err
 	}

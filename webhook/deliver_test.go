@@ -229,6 +229,48 @@ func TestNowhereToDeliver(t *testing.T) {
 	}
 }
 
+// TestAdoption: an event of a caller without a callback URL goes to the endpoint that the book says has adopted it. Where
+// the endpoint has a copy already, the event goes nowhere: the endpoint would hear of one change under two ids.
+func TestAdoption(t *testing.T) {
+	for _, c := range []struct {
+		adopted string
+		state   topup.EventState
+		heard   int
+	}{{"erp", topup.EventDelivered, 1}, {"", topup.EventExhausted, 0}} {
+		t.Run("adopted by "+c.adopted, func(t *testing.T) {
+			r := newReceiver(t, status(200))
+			b := newBook(news(t, "evt_1"))
+			d := deliverer(t, webhook.Config{}, adopting{b, c.adopted}, several{
+				{}, {Name: "erp", URL: r.URL, Secrets: []string{webhook.NewSecret()}},
+			})
+			deliver(t, d, "evt_1")
+			if kept, _ := b.get(t, "evt_1"); kept.State != c.state || len(r.requests()) != c.heard {
+				t.Errorf("%s, %d requests; want %s, %d", kept.State, len(r.requests()), c.state, c.heard)
+			}
+		})
+	}
+}
+
+// adopting is a book that lets an endpoint adopt every event; none, if it is empty.
+type adopting struct {
+	*book
+	by string
+}
+
+func (a adopting) FanOut(
+	_ context.Context, ev topup.Event, _ []string, adopt bool, _ time.Time,
+) ([]topup.Event, error) {
+	if adopt {
+		a.change(ev.ID, func(ev *topup.Event) { ev.Endpoint = a.by })
+	}
+	return nil, nil
+}
+
+// several are the endpoints of every caller.
+type several []webhook.Endpoint
+
+func (s several) Endpoints(context.Context, string) ([]webhook.Endpoint, error) { return s, nil }
+
 func TestEventsOwnCallbackURL(t *testing.T) {
 	r := newReceiver(t, status(200))
 	ev := news(t, "evt_1")
@@ -252,11 +294,13 @@ func TestAnswersAreShown(t *testing.T) {
 				w.WriteHeader(http.StatusTeapot)
 				_, _ = io.WriteString(w, c.write)
 			})
-			var got bytes.Buffer
-			deliver(t, deliverer(t, webhook.Config{Answers: &got}, newBook(news(t, "evt_1")), at(r.URL, webhook.NewSecret())),
-				"evt_1")
-			if want := c.write[:c.shown]; got.String() != want {
-				t.Errorf("%d bytes are shown: %.40q, want %.40q", got.Len(), got.String(), want)
+			to := webhook.Endpoint{URL: r.URL, Secrets: []string{webhook.NewSecret()}}
+			try, got, delivered := webhook.SendTest(t.Context(), news(t, "evt_1"), to, time.Minute)
+			if want := c.write[:c.shown]; string(got) != want {
+				t.Errorf("%d bytes are shown: %.40q, want %.40q", len(got), got, want)
+			}
+			if delivered || try.Status == nil || *try.Status != http.StatusTeapot {
+				t.Errorf("%+v, delivered %t", try, delivered)
 			}
 		})
 	}

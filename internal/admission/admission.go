@@ -1,9 +1,10 @@
-// Package admission decides who may buy now: by the rate limit, the outages of operators, the reserve, and the
-// priorities of orders. Decide has the rules. A Control gathers what they are about, learns from the results of
+// Package admission decides which orders may be bought now: by the rate limit, the outages of operators, the reserve,
+// and the priorities of orders. Decide has the rules. A Control gathers the facts for them, learns from the results of
 // attempts, and releases the orders that had to wait.
 package admission
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -124,20 +125,22 @@ type Control struct {
 	// joined wakes the release loop when an order of this process begins to wait.
 	joined chan struct{}
 
+	// writing is held while an outage is written to the shared state, and taken before mu.
+	writing sync.Mutex
+
 	mu sync.Mutex
 	// readAt is when the restrictions were read. Their map is replaced, never changed.
 	readAt       time.Time
 	restrictions topup.Restrictions
-	// changes counts what this worker changed in the outages: what was read before a change is older than it.
-	changes   int
-	detectors map[string]*gobreaker.TwoStepCircuitBreaker[struct{}]
+	// changes counts what this worker changed in the outages, and sharing what of it is still being written: what was
+	// read of the shared state before a change was written is older than the change.
+	changes, sharing int
+	detectors        map[string]*gobreaker.TwoStepCircuitBreaker[struct{}]
 }
 
 // New makes a Control. Run releases the orders that it keeps waiting.
 func New(cfg Config) *Control {
-	if cfg.Breaker.Probe == 0 {
-		cfg.Breaker.Probe = 5 * time.Second
-	}
+	cfg.Breaker.Probe = cmp.Or(cfg.Breaker.Probe, 5*time.Second)
 	c := &Control{
 		Config: cfg, retries: newRetryBudget(), waitingByPriority: make([]atomic.Bool, len(topup.Priorities())),
 		joined: make(chan struct{}, 1), detectors: map[string]*gobreaker.TwoStepCircuitBreaker[struct{}]{},

@@ -1,9 +1,10 @@
-// Package callers is the registry of those who place orders: their API keys, of which only digests are
-// kept, and their webhook secrets, which are kept sealed.
+// Package callers is the registry of callers: their API keys, of which it keeps only digests, and their webhook
+// secrets, which it keeps sealed.
 package callers
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -12,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"recarga/internal/access"
@@ -44,12 +44,8 @@ var (
 
 const (
 	keyPrefix = "rck_"
-	// fresh is how long a caller is remembered: a change takes effect everywhere within it.
-	fresh = 2 * time.Second
 	// DefaultOverlap is how long the former secret signs beside a new one.
 	DefaultOverlap = 24 * time.Hour
-	// MaxOverlap bounds it, of keys too: what is replaced because it leaked must end.
-	MaxOverlap = 30 * 24 * time.Hour
 	// hintLength is how much of a key is kept, so that people recognise it.
 	hintLength = 4
 )
@@ -62,26 +58,15 @@ type Registry struct {
 	// plainHTTP allows callback URLs without TLS.
 	plainHTTP bool
 
-	// mu guards what is remembered.
-	mu     sync.Mutex
-	byName map[string]remembered            // callers with a row, by name
-	quotas map[string]remembered            // callers by name, also those without a row
-	byKey  map[[sha256.Size]byte]remembered // callers by the digest of a key
-}
-
-// remembered is a caller as it was read.
-type remembered struct {
-	caller topup.Caller // of a row, or the zero value without one
-	until  time.Time    // when it is read again
+	byName access.Memory[string, topup.Caller]            // callers with a row, by name
+	quotas access.Memory[string, topup.Caller]            // callers by name, also those without a row
+	byKey  access.Memory[[sha256.Size]byte, topup.Caller] // callers by the digest of a key
 }
 
 // New builds a Registry. encryptionKey seals the secrets: every process that signs or changes them needs
 // the same one; what formerKeys sealed is opened too. plainHTTP allows callback URLs of http://.
 func New(store Store, encryptionKey string, plainHTTP bool, formerKeys ...string) *Registry {
-	r := &Registry{
-		store: store, plainHTTP: plainHTTP,
-		byName: map[string]remembered{}, quotas: map[string]remembered{}, byKey: map[[sha256.Size]byte]remembered{},
-	}
+	r := &Registry{store: store, plainHTTP: plainHTTP}
 	if encryptionKey != "" { // a former key alone seals nothing
 		r.box = seal.New(append([]string{encryptionKey}, formerKeys...)...)
 	}
@@ -122,7 +107,7 @@ func (r *Registry) Add(ctx context.Context, n NewCaller) (Created, error) {
 	}
 	now := time.Now()
 	_, prefixErr := topup.ParseIDPrefix(n.IDPrefix)
-	err = errors.Join(err, prefixErr, checkQuota(n.Quota), checkExpiry("key_expires_at", n.KeyExpiresAt, now))
+	err = errors.Join(err, prefixErr, checkQuota(n.Quota), access.CheckExpiry("key_expires_at", n.KeyExpiresAt))
 	if err != nil {
 		return Created{}, err
 	}
@@ -141,13 +126,6 @@ func (r *Registry) Add(ctx context.Context, n NewCaller) (Created, error) {
 func keptKey(key string, now time.Time, expires *time.Time) topup.CallerKey {
 	sum := sha256.Sum256([]byte(key))
 	return topup.CallerKey{Hash: sum[:], Hint: key[len(key)-hintLength:], CreatedAt: now, ExpiresAt: expires}
-}
-
-func checkExpiry(field string, at *time.Time, now time.Time) error {
-	if at == nil || at.After(now) {
-		return nil
-	}
-	return &topup.FieldError{Field: field, Value: at.Format(time.RFC3339), Allowed: "a time to come, or absent"}
 }
 
 func checkQuota(q topup.Quota) error {
@@ -273,11 +251,7 @@ type Rotation struct {
 }
 
 func (o Rotation) check() error {
-	if o.Overlap < 0 || o.Overlap > MaxOverlap {
-		allowed := "a duration from 0s to " + MaxOverlap.String()
-		return &topup.FieldError{Field: "overlap", Value: o.Overlap.String(), Allowed: allowed}
-	}
-	return checkExpiry("expires_at", o.ExpiresAt, time.Now())
+	return cmp.Or(access.CheckOverlap(o.Overlap), access.CheckExpiry("expires_at", o.ExpiresAt))
 }
 
 // RotateSecret gives a caller a new webhook secret. For the time of the overlap, every webhook is signed
@@ -372,11 +346,9 @@ func (r *Registry) write(
 }
 
 func (r *Registry) forget() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	clear(r.byName)
-	clear(r.quotas)
-	clear(r.byKey)
+	r.byName.Clear()
+	r.quotas.Clear()
+	r.byKey.Clear()
 }
 
 // Authenticate is the caller of an API key. Errors: topup.ErrNotFound for an unknown key; ErrDisabled; ErrExpired.
@@ -385,7 +357,7 @@ func (r *Registry) Authenticate(ctx context.Context, key string) (topup.Caller, 
 		return topup.Caller{}, topup.ErrNotFound
 	}
 	hash := sha256.Sum256([]byte(key))
-	c, err := recall(r, r.byKey, hash, func() (topup.Caller, error) { return r.store.CallerByKey(ctx, hash[:]) })
+	c, err := r.byKey.Recall(hash, func() (topup.Caller, error) { return r.store.CallerByKey(ctx, hash[:]) })
 	switch {
 	case err != nil:
 	case c.DisabledAt != nil:
@@ -402,7 +374,7 @@ func (r *Registry) Authenticate(ctx context.Context, key string) (topup.Caller, 
 
 // Endpoints are where a caller is notified, and with which secrets. topup.ErrNotFound: nowhere.
 func (r *Registry) Endpoints(ctx context.Context, name string) ([]webhook.Endpoint, error) {
-	c, err := recall(r, r.byName, name, func() (topup.Caller, error) { return r.store.Caller(ctx, name) })
+	c, err := r.Caller(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -480,24 +452,7 @@ func (r *Registry) RemoveEndpoint(
 	})
 }
 
-// recall asks the store at most every so often. Only callers are remembered: what is not found may be
-// anything that somebody sends.
-func recall[K comparable](
-	r *Registry, memory map[K]remembered, key K, ask func() (topup.Caller, error),
-) (topup.Caller, error) {
-	now := time.Now()
-	r.mu.Lock()
-	known, ok := memory[key]
-	r.mu.Unlock()
-	if ok && now.Before(known.until) {
-		return known.caller, nil
-	}
-	c, err := ask()
-	if err != nil {
-		return topup.Caller{}, fmt.Errorf("registry: %w", err)
-	}
-	r.mu.Lock()
-	memory[key] = remembered{c, now.Add(fresh)}
-	r.mu.Unlock()
-	return c, nil
+// Caller is the caller of a name, as it was at most two seconds ago. Errors: topup.ErrNotFound.
+func (r *Registry) Caller(ctx context.Context, name string) (topup.Caller, error) {
+	return r.byName.Recall(name, func() (topup.Caller, error) { return r.store.Caller(ctx, name) })
 }

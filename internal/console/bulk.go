@@ -26,19 +26,22 @@ const (
 
 // bulkView asks before something is done to all that a filter matches.
 type bulkView struct {
+	// Action is what will be done to all of them.
 	Action bulk.Action
 	// Filter is what the list showed, and Parts all that it could have chosen by.
-	Filter  url.Values
-	Parts   []filterPart
+	Filter url.Values
+	Parts  []filterPart
+	// Count is how many the filter matches now, and Callers whose they are.
 	Count   int
 	Callers []bulk.CallerCount
 	// Seal is the confirmation that the form sends back.
-	Seal  string
+	Seal string
+	// Wrong is why the answer before was not taken; empty: this is the first question.
 	Wrong string
 }
 
 // filterPart is a part of a filter; without a Value it chooses nothing.
-type filterPart struct{ Name, Value string }
+type filterPart struct{ Name, Value string } // as in the query
 
 // Back is the list.
 func (v bulkView) Back() string {
@@ -63,13 +66,13 @@ func (c *Console) choose(ctx context.Context, action bulk.Action, filter url.Val
 		if err != nil {
 			return bulk.Set{}, err
 		}
-		return bulk.ChooseEvents(ctx, c.cfg.Events, f)
+		return bulk.ChooseEvents(ctx, c.cfg.Journal, f)
 	}
 	f, err := c.filterOf(ctx, filter)
 	if err != nil {
 		return bulk.Set{}, err
 	}
-	return bulk.ChooseOrders(ctx, c.cfg.Book, action, f)
+	return bulk.ChooseOrders(ctx, c.cfg.Journal, action, f)
 }
 
 func (c *Console) bulkPage(action bulk.Action) page {
@@ -226,6 +229,7 @@ type cut struct {
 	page strings.Builder
 }
 
+// Write implements http.ResponseWriter, and sends nothing.
 func (c *cut) Write(data []byte) (int, error) { return c.page.Write(data) }
 
 func (p *progress) write(html string) {
@@ -259,7 +263,7 @@ func (p *progress) end(err error) {
 	}
 	if err != nil {
 		p.write("<p class=\"bad\">Stopped: " + template.HTMLEscapeString(err.Error()) +
-			". What was done stays; begin again with the list to go on.</p>")
+			". What was done stays; begin again with the list to continue.</p>")
 	}
 	p.write(p.tail)
 }

@@ -11,14 +11,17 @@ import (
 	"time"
 
 	"recarga/internal/journal/search"
+	"recarga/internal/params"
 	"recarga/topup"
 )
 
 // ordersView is a page of orders, or what a search found.
 type ordersView struct {
+	// Orders are those of this page, the newest first.
 	Orders []topup.Order
 	// Chips are links to the same list by state.
 	Chips []chip
+	// Form is the filter, Next the link to older orders (empty: there are none), Wrong what is wrong with the filter.
 	Form  filterForm
 	Next  string
 	Wrong string
@@ -27,12 +30,14 @@ type ordersView struct {
 }
 
 type chip struct {
+	// Name is the state, or "all". On: the page is that list.
 	Name, Link string
 	On         bool
 }
 
 // filterForm is the filter as it was typed.
 type filterForm struct {
+	// Texts of the query, also those that are wrong; Products are what the field offers.
 	State, Disputed, Caller, Product, Phone, Since, Until string
 	Products                                              []string
 }
@@ -51,7 +56,7 @@ func (c *Console) orders(w http.ResponseWriter, r *http.Request, _ operator) err
 	status := http.StatusOK
 	if err == nil {
 		var next string
-		if v.Orders, next, err = c.cfg.Book.List(r.Context(), f); next != "" {
+		if v.Orders, next, err = c.cfg.Journal.List(r.Context(), f); next != "" {
 			v.Next = address(older(q, filterNames, next), "orders")
 		}
 	}
@@ -67,7 +72,7 @@ func (c *Console) orders(w http.ResponseWriter, r *http.Request, _ operator) err
 
 // found shows what a text names: the order itself when there is one only.
 func (c *Console) found(w http.ResponseWriter, r *http.Request, name string) error {
-	orders, err := c.cfg.Book.Find(r.Context(), "", name)
+	orders, err := c.cfg.Journal.Find(r.Context(), "", name)
 	if err != nil {
 		return err
 	}
@@ -143,50 +148,33 @@ func newChip(page string, q url.Values, state string) chip {
 }
 
 // filterOf reads a filter. The error joins a *topup.FieldError for each wrong field.
-func (c *Console) filterOf(ctx context.Context, q url.Values) (f search.Filter, err error) {
-	given := kept(q, filterNames)
-	var errs []error
-	f = search.Filter{Caller: given.Get("caller"), Product: given.Get("product"), Cursor: q.Get("cursor")}
-	if s := given.Get("state"); s != "" {
-		f.State, err = topup.ParseState(s)
-		errs = append(errs, err)
+func (c *Console) filterOf(ctx context.Context, q url.Values) (search.Filter, error) {
+	given := params.Reader{Values: kept(q, filterNames)}
+	f := search.Filter{
+		State: params.Read(&given, "state", topup.ParseState), Caller: given.Get("caller"), Product: given.Get("product"),
+		Disputed: params.Read(&given, "disputed", params.OneOf("disputed", "true", "false")) == "true",
+		Phone:    params.Read(&given, "phone", topup.ParsePhone), Cursor: q.Get("cursor"),
 	}
-	switch s := given.Get("disputed"); s {
-	case "true":
-		f.Disputed = true
-	case "", "false":
-	default:
-		errs = append(errs, &topup.FieldError{Field: "disputed", Value: s, Allowed: "true or false"})
-	}
-	if s := given.Get("phone"); s != "" {
-		f.Phone, err = topup.ParsePhone(s)
-		errs = append(errs, err)
-	}
-	errs = append(errs, search.ProductFilter(ctx, c.cfg.Catalog, c.cfg.Book.List, f.Caller, "product", f.Product))
-	f.Since, f.Until, err = span(given)
-	return f, errors.Join(append(errs, err)...)
+	f.Since, f.Until = span(&given)
+	err := search.ProductFilter(ctx, c.cfg.Catalog, c.cfg.Journal.List, f.Caller, "product", f.Product)
+	return f, errors.Join(given.Err(), err)
 }
 
 // span reads the two ends of a time.
-func span(q url.Values) (since, until time.Time, err error) {
-	var errs [2]error
-	if s := q.Get("since"); s != "" {
-		since, errs[0] = parseTime("since", s)
-	}
-	if s := q.Get("until"); s != "" {
-		until, errs[1] = parseTime("until", s)
-	}
-	return since, until, errors.Join(errs[:]...)
+func span(given *params.Reader) (since, until time.Time) {
+	return params.Read(given, "since", timeOf("since")), params.Read(given, "until", timeOf("until"))
 }
 
-// parseTime reads what a browser's field of date and time gives, in the local time of this machine, or RFC 3339.
-func parseTime(name, s string) (time.Time, error) {
-	if t, err := time.ParseInLocation("2006-01-02T15:04", s, time.Local); err == nil {
+// timeOf reads what a browser's field of date and time gives, in the local time of this machine, or RFC 3339.
+func timeOf(name string) func(string) (time.Time, error) {
+	return func(s string) (time.Time, error) {
+		if t, err := time.ParseInLocation("2006-01-02T15:04", s, time.Local); err == nil {
+			return t.UTC(), nil
+		}
+		t, err := time.Parse(time.RFC3339, s)
+		if err != nil {
+			return t, &topup.FieldError{Field: name, Value: s, Allowed: "a date and time, as in 2026-01-31T18:00"}
+		}
 		return t.UTC(), nil
 	}
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		return t, &topup.FieldError{Field: name, Value: s, Allowed: "a date and time, as in 2026-01-31T18:00"}
-	}
-	return t.UTC(), nil
 }

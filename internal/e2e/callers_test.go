@@ -41,7 +41,7 @@ func TestCallers(t *testing.T) {
 	}
 
 	out := w.run(t, "caller", "add", "shop", "--callback-url", hooks.URL, "--json")
-	var shop producer.Caller
+	var shop producer.CreatedCaller
 	if err := json.Unmarshal([]byte(out.stdout), &shop); out.status != 0 || err != nil {
 		t.Fatalf("add: %+v", out)
 	}
@@ -98,7 +98,7 @@ func TestCallersLimits(t *testing.T) {
 		}
 		return strings.TrimSpace(out.stdout)
 	}
-	var shop producer.Caller
+	var shop producer.CreatedCaller
 	added := done("caller", "add", "shop", "--id-prefix", "S-", "--expires-in", "240h", "--json")
 	if err := json.Unmarshal([]byte(added), &shop); err != nil {
 		t.Fatal(err)
@@ -193,7 +193,7 @@ func TestRekeyCommand(t *testing.T) {
 	p := w.start(t, "serve")
 	w.env["RECARGA_API_URL"] = p.apiURL
 	out := w.run(t, "caller", "add", "shop", "--callback-url", hooks.URL, "--json")
-	var shop producer.Caller
+	var shop producer.CreatedCaller
 	if err := json.Unmarshal([]byte(out.stdout), &shop); out.status != 0 || err != nil {
 		t.Fatalf("add: %+v", out)
 	}
@@ -263,7 +263,7 @@ func TestEndpoints(t *testing.T) {
 	p := w.start(t, "serve")
 	w.env["RECARGA_API_URL"] = p.apiURL
 
-	var shop producer.Caller
+	var shop producer.CreatedCaller
 	out := w.run(t, "caller", "add", "shop", "--json")
 	if err := json.Unmarshal([]byte(out.stdout), &shop); err != nil {
 		t.Fatalf("add: %+v", out)

@@ -128,7 +128,7 @@ func (j *Journal) AcceptInvalid(ctx context.Context, o topup.Order, why string, 
 	if _, err := topup.ParseID(string(o.ID)); err != nil {
 		return nil, err
 	}
-	now = tables.Whole(now)
+	now, o.ProcessAt, o.ExpiresAt = tables.Whole(now), tables.WholeOrNil(o.ProcessAt), tables.WholeOrNil(o.ExpiresAt)
 	r := tables.Record{Order: o, Fingerprint: fingerprint(o.Request()), EventCount: 1}
 	r.State, r.ResponseMessage = topup.StateFailed, topup.NullString(tables.Text(why))
 	if r.Reason == "" {

@@ -107,7 +107,7 @@ func (j *Journal) RecordTry(ctx context.Context, ev topup.Event, try topup.Try, 
 
 // FanOut makes an event, which must not have been tried yet, one for each of the endpoints: a copy with an
 // id of its own for each that has none yet. Where the event itself is for nobody (adopt), the first endpoint
-// gets the event. It returns the copies that were made now; done again, it makes none.
+// gets the event, unless it has a copy already. It returns the copies that were made now; done again, it makes none.
 func (j *Journal) FanOut(
 	ctx context.Context, ev topup.Event, endpoints []string, adopt bool, now time.Time,
 ) ([]topup.Event, error) {

@@ -24,7 +24,10 @@ SELECT COUNT(*) FROM events
 WHERE id = $1 AND try_count = $2 + 1 AND substr(tries, length(tries) - length($3) + 1) = $3
 
 -- name: adopt
-UPDATE events SET endpoint = $2 WHERE id = $1 AND endpoint = '' AND try_count = 0
+UPDATE events SET endpoint = $2
+WHERE id = $1 AND endpoint = '' AND try_count = 0 AND NOT EXISTS (
+    SELECT 1 FROM events AS copy
+    WHERE copy.order_key = events.order_key AND copy.sequence = events.sequence AND copy.endpoint = $2)
 
 -- name: copy
 INSERT INTO events (order_key, sequence, endpoint, id, type, state, body, created_at, due_at)

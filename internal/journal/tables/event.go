@@ -113,7 +113,7 @@ func (t *Tx) record(order int64, ev *topup.Event, now time.Time) *commit.Stateme
 }
 
 // FirstTryUntil is when an event that is made now becomes due: until then it belongs to whoever makes it.
-func (t *Tx) FirstTryUntil(now time.Time) time.Time { return now.Add(t.db.grace) }
+func (t *Tx) FirstTryUntil(now time.Time) time.Time { return Whole(now.Add(t.db.grace)) }
 
 // OperatorKey is of every operation that may notify the operator: each takes the next number, so that of two side by
 // side one would break the commit of all.

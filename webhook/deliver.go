@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"time"
 
@@ -73,6 +75,11 @@ type Config struct {
 	// Answers gets the first 4 KiB of the body of every answer, which is kept nowhere else. It is for tools that make
 	// one try at a time: tries write to it side by side. Defaults to io.Discard.
 	Answers io.Writer
+	// Dial makes the connections. Defaults to TCP, where AllowPrivate guards what is connected to; a simulation has a
+	// network of its own.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Random is a number from 0 up to 1 that varies a wait. Defaults to one by chance.
+	Random func() float64
 	// Observe is called for each try that was recorded; it must not block. Nil: nothing is.
 	Observe func(Tried)
 	// Log defaults to slog.Default().
@@ -135,6 +142,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Answers == nil {
 		c.Answers = io.Discard
+	}
+	if c.Dial == nil {
+		c.Dial = c.dialer().DialContext
+	}
+	if c.Random == nil {
+		c.Random = rand.Float64
 	}
 	if c.Observe == nil {
 		c.Observe = func(Tried) {}
@@ -230,7 +243,7 @@ func (d *Deliverer) Deliver(ctx context.Context, eventID string) (next time.Time
 		return time.Time{}, fmt.Errorf("deliver %s: %w", eventID, err)
 	}
 	if !d.room(d.queued, to) {
-		return now.Add(jitter(patience(ev, now))), nil
+		return now.Add(d.jitter(patience(ev, now))), nil
 	}
 	defer d.queued.free(to.origin)
 	return d.try(ctx, ev, to)

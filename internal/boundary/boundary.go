@@ -194,6 +194,12 @@ func (b Book) Uphold(ctx context.Context, id topup.ID, u topup.Upholding, now ti
 		func() (topup.Order, error) { return b.Journal.Uphold(ctx, id, u, now) })
 }
 
+// Dispute implements Journal.
+func (b Book) Dispute(ctx context.Context, id topup.ID, d topup.Dispute, now time.Time) (topup.Order, error) {
+	return through(ctx, b.Gate, Call{"journal.Dispute", string(id), d},
+		func() (topup.Order, error) { return b.Journal.Dispute(ctx, id, d, now) })
+}
+
 // RedeliverWithin implements Journal.
 func (b Book) RedeliverWithin(ctx context.Context, ev topup.Event, most int, now time.Time) error {
 	return run(ctx, b.Gate, Call{"journal.RedeliverWithin", ev.ID, nil},

@@ -130,7 +130,7 @@ func (j *Journal) AcceptInvalid(ctx context.Context, o topup.Order, why string, 
 	if _, err := topup.ParseID(string(o.ID)); err != nil {
 		return nil, err
 	}
-	now = whole(now)
+	now, o.ProcessAt, o.ExpiresAt = whole(now), wholeOrNil(o.ProcessAt), wholeOrNil(o.ExpiresAt)
 	r := record{Order: o, fingerprint: fingerprint(o.Request()), events: 1}
 	r.State, r.ResponseMessage = topup.StateFailed, topup.NullString(text(why))
 	if r.Reason == "" {

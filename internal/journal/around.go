@@ -21,13 +21,18 @@ var (
 )
 
 // Around looks at what else moved the balance near an attempt, among orders placed up to an hour
-// before it: the last balance an answer gave before it, and what has succeeded since.
+// before it: the last balance an answer gave before it, and what has succeeded since. topup.ErrNotFound: there is no
+// such attempt.
 func (j *Journal) Around(
 	ctx context.Context, id topup.ID, number int, now time.Time,
 ) (s topup.Surroundings, err error) {
 	var started time.Time
 	db := j.engine.Read
-	if err := db.QueryRowContext(ctx, sqlStarted, string(id), number).Scan(when{&started}); err != nil {
+	err = db.QueryRowContext(ctx, sqlStarted, string(id), number).Scan(when{&started})
+	if errors.Is(err, sql.ErrNoRows) {
+		err = topup.ErrNotFound
+	}
+	if err != nil {
 		return s, fmt.Errorf("around %s attempt %d: %w", id, number, err)
 	}
 	since := started.Add(-lookBack).UnixMicro()

@@ -146,8 +146,8 @@ func tidy(s topup.Settlement, now time.Time) topup.Settlement {
 	return s
 }
 
-// coherent is the last line against a wrong word about money: succeeded means that it moved, failed
-// that it did not.
+// coherent is the last line against a wrong word about money: succeeded means that it moved, failed that it did not,
+// unknown that nobody knows.
 func coherent(s topup.Settlement) bool {
 	approved := s.Result.Outcome == topup.OutcomeApproved
 	if !topup.Allowed(topup.StateSubmitting, s.State, topup.OpFinish) ||
@@ -159,6 +159,8 @@ func coherent(s topup.Settlement) bool {
 		return approved && s.Reason == ""
 	case topup.StateFailed:
 		return !approved && s.Result.Outcome != topup.OutcomeUnknown && s.Reason != ""
+	case topup.StateUnknown:
+		return s.Result.Outcome == topup.OutcomeUnknown && s.Reason == ""
 	default:
 		return !approved && s.Reason == ""
 	}

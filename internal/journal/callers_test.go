@@ -310,12 +310,18 @@ func testFanOut(t *testing.T, s store) {
 			t.Errorf("adopt %v: %d copies: %s", adopt, len(made), diff)
 		}
 	}
+	ev := canceled(t, s, "FAN-whose-callback-URL-went")
+	for _, adopt := range []bool{false, true} {
+		if copies, err := s.FanOut(t.Context(), ev, []string{"erp"}, adopt, noon); err != nil || len(copies) == 1 == adopt {
+			t.Errorf("adopt %v: %d copies, %v", adopt, len(copies), err)
+		}
+	}
 	events, _, err := s.Events(t.Context(), journal.EventFilter{Endpoint: "erp", State: topup.EventExhausted})
 	must(t, err)
 	mine, _, err := s.Events(t.Context(), journal.EventFilter{Endpoint: topup.DefaultEndpoint})
 	must(t, err)
-	if len(events) != 2 || len(mine) != 1 {
-		t.Errorf("%d events of erp exhausted, want 2; %d of the callback URL, want 1", len(events), len(mine))
+	if len(events) != 2 || len(mine) != 2 {
+		t.Errorf("%d events of erp exhausted, want 2; %d of the callback URL, want 2", len(events), len(mine))
 	}
 }
 

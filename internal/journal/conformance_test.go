@@ -416,6 +416,8 @@ func testIncoherent(t *testing.T, s store) {
 		"failed, no reason":  change(topup.StateFailed, func(s *topup.Settlement) { s.Reason = "" }),
 		"retrying, approved": change(topup.StateRetrying,
 			func(s *topup.Settlement) { s.Result.Outcome = topup.OutcomeApproved }),
+		"unknown, unavailable": change(topup.StateUnknown,
+			func(s *topup.Settlement) { s.Result.Outcome = topup.OutcomeUnavailable }),
 		"unknown with a next time": change(topup.StateUnknown, func(s *topup.Settlement) { s.NextAttemptAt = &noon }),
 		"canceled":                 change(topup.StateUnknown, func(s *topup.Settlement) { s.State = topup.StateCanceled }),
 		"queued":                   change(topup.StateUnknown, func(s *topup.Settlement) { s.State = topup.StateQueued }),

@@ -19,7 +19,7 @@ var (
 
 // FanOut makes an event, which must not have been tried yet, one for each of the endpoints: a copy with an
 // id of its own for each that has none yet. Where the event itself is for nobody (adopt), the first endpoint
-// gets the event. It returns the copies that were made now; done again, it makes none.
+// gets the event, unless it has a copy already. It returns the copies that were made now; done again, it makes none.
 func (j *Journal) FanOut(
 	ctx context.Context, ev topup.Event, endpoints []string, adopt bool, now time.Time,
 ) ([]topup.Event, error) {
@@ -57,8 +57,8 @@ func (t *tx) copyEvent(ev topup.Event, key []byte, endpoint string, now time.Tim
 	if err != nil {
 		return ev, false, err
 	}
-	ev.ID, ev.Endpoint, ev.DueAt = eventPrefix+id.String(), endpoint, now.Add(t.grace)
-	n, err := t.Exec(sqlCopy, key, endpoint, id[:], whole(ev.DueAt).UnixMicro())
+	ev.ID, ev.Endpoint, ev.DueAt = eventPrefix+id.String(), endpoint, whole(now.Add(t.grace))
+	n, err := t.Exec(sqlCopy, key, endpoint, id[:], ev.DueAt.UnixMicro())
 	return ev, n > 0, err
 }
 

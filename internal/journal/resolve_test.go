@@ -325,6 +325,9 @@ func testAround(t *testing.T, s store) {
 	life("held", 3, 4, topup.StateUnknown, "")
 	life("other", 3, 5, topup.StateUnknown, "")
 	life("declined", 3, 5, topup.StateFailed, "")
+	if _, err := s.Around(t.Context(), "held", 2, at(6)); !errors.Is(err, topup.ErrNotFound) {
+		t.Errorf("an attempt that was never made: %v", err)
+	}
 	got, err := s.Around(t.Context(), "held", 1, at(6))
 	must(t, err)
 	before := json.Number("990.00")

@@ -1,5 +1,8 @@
 -- name: adopt
-UPDATE events SET endpoint = $2 WHERE id = $1 AND endpoint = '' AND try_count = 0
+UPDATE events SET endpoint = $2
+WHERE id = $1 AND endpoint = '' AND try_count = 0 AND NOT EXISTS (
+    SELECT 1 FROM events AS copy
+    WHERE copy.order_key = events.order_key AND copy.sequence = events.sequence AND copy.endpoint = $2)
 
 -- name: copy
 INSERT INTO events (order_key, sequence, endpoint, id, type, state, body, created_at, due_at)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"recarga/internal/journal"
 	"recarga/producer"
 	"recarga/topup"
 )
@@ -182,12 +181,13 @@ func (w *world) hold(o *order) bool {
 
 // redeliver has the latest event of an order sent again.
 func (w *world) redeliver(o *order, caller string) bool {
-	events, _, err := w.journal.Events(context.Background(), journal.EventFilter{Caller: o.request.Caller})
-	if err != nil || len(events) == 0 || events[0].OrderID != o.request.ID {
+	d, err := w.journal.Details(context.Background(), o.request.ID)
+	if err != nil || len(d.Events) == 0 {
 		return false
 	}
+	id := d.Events[len(d.Events)-1].ID
 	return w.by(caller, "redelivers an event", o, "", func(p *process) error {
-		_, err := p.producer.Redeliver(context.Background(), events[0].ID, producer.Actor{Caller: caller})
+		_, err := p.producer.Redeliver(context.Background(), id, producer.Actor{Caller: caller})
 		if caller != o.request.Caller {
 			w.strangers(caller, "redeliver an event of", o, err)
 		}

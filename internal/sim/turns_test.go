@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"recarga/internal/journal"
 	"recarga/producer"
 	"recarga/topup"
 )
@@ -248,13 +247,13 @@ func (w *world) settled() bool {
 			return !w.resolve(o, false)
 		}
 	}
-	counts, err := w.journal.CountEvents(context.Background())
+	pending, err := w.book.DueEvents(context.Background(), ever, topup.DueEvent{}, 1000)
 	switch {
 	case err != nil:
 		w.fail("%v", err)
-	case counts[topup.EventPending] > 0:
+	case len(pending) > 0:
 		return false
-	case counts[topup.EventExhausted] > 0 && !w.redone:
+	case !w.redone && w.exhausted():
 		w.redone = true
 		w.tell("operator", "redelivers what is exhausted", "", "")
 		p := w.procs[0]
@@ -267,6 +266,16 @@ func (w *world) settled() bool {
 	return true
 }
 
+// exhausted reports whether an event of an order is.
+func (w *world) exhausted() bool {
+	return slices.ContainsFunc(w.planned, func(o *order) bool {
+		d, err := w.journal.Details(context.Background(), o.request.ID)
+		return err == nil && slices.ContainsFunc(d.Events, func(ev topup.Event) bool {
+			return ev.State == topup.EventExhausted
+		})
+	})
+}
+
 // unsettled says what is not.
 func (w *world) unsettled() string {
 	for _, o := range w.planned {
@@ -274,7 +283,7 @@ func (w *world) unsettled() string {
 			return string(o.request.ID) + " is " + string(o.state)
 		}
 	}
-	events, _, _ := w.journal.Events(context.Background(), journal.EventFilter{State: topup.EventPending})
+	events, _ := w.journal.DueEvents(context.Background(), ever, topup.DueEvent{}, 1)
 	for _, ev := range events {
 		return w.named(ev.ID) + " is pending"
 	}

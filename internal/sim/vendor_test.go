@@ -48,6 +48,9 @@ const (
 
 // dial is the network of a process.
 func (p *process) dial(ctx context.Context, _, addr string) (net.Conn, error) {
+	if p.dead {
+		return nil, errDead
+	}
 	call := boundary.Call{Name: "connect", About: addr}
 	f, err := p.w.wait(ctx, &step{who: p.name, Call: call, proc: p, fates: []fate{diesBefore, failed, silent}}, p.died)
 	switch {

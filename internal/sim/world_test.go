@@ -13,6 +13,7 @@ import (
 
 	"recarga/internal/boundary"
 	"recarga/internal/journal"
+	"recarga/internal/sim/reference"
 	"recarga/topup"
 	"recarga/worker"
 )
@@ -20,7 +21,7 @@ import (
 // world is everything: the processes, and what outlives them.
 type world struct {
 	tape    *tape
-	journal *journal.Journal
+	journal boundary.Journal
 	book    boundary.Journal // the journal, as the simulator lets processes see it
 	queue   *queue
 	redis   *redis
@@ -170,26 +171,32 @@ func newTemplate(tb testing.TB) *template {
 	return &template{folder: folder, data: data}
 }
 
-// open opens a new database. It is called within the bubble.
-func (t *template) open() (j *journal.Journal, remove func(), err error) {
+// open opens a new book of record, a database or the reference. It is called within the bubble.
+func (t *template) open(inMemory bool) (b boundary.Journal, end func() error, err error) {
+	if inMemory {
+		return reference.New(reference.Config{Untried: limits.Untried, Tried: limits.Tried, Grace: 30 * time.Second,
+			Catalog: topup.DefaultCatalog()}), func() error { return nil }, nil
+	}
 	t.used++
 	path := filepath.Join(t.folder, fmt.Sprint(t.used, ".db"))
 	if err := os.WriteFile(path, t.data, 0o600); err != nil {
 		return nil, nil, err
 	}
-	j, err = journal.Open(context.Background(), "sqlite:"+path, journal.WithTimeLimits(limits),
+	j, err := journal.Open(context.Background(), "sqlite:"+path, journal.WithTimeLimits(limits),
 		journal.WithCatalog(topup.DefaultCatalog()))
-	return j, func() {
+	return j, func() error {
+		err := j.Close()
 		for _, end := range []string{"", "-wal", "-shm"} {
 			_ = os.Remove(path + end)
 		}
+		return err
 	}, err
 }
 
-func newWorld(t *tape, j *journal.Journal) *world {
+func newWorld(t *tape, j boundary.Journal) *world {
 	w := &world{tape: t, journal: j, orders: map[topup.ID]*order{}, receivers: map[string]*receiver{},
 		arrived: make(chan struct{}, 1), over: make(chan struct{}), began: time.Now(), names: map[string]string{},
-		reserve: &reserve{}, counts: counts{}}
+		reserve: &reserve{}, counts: counts{}, version: 1}
 	w.book = &remembered{Journal: j, w: w}
 	w.queue, w.callers = &queue{w: w}, &callers{w}
 	w.redis = &redis{w: w}
@@ -200,28 +207,6 @@ func newWorld(t *tape, j *journal.Journal) *world {
 }
 
 func (w *world) random() float64 { return w.variation }
-
-// remembered answers polls from memory while nothing has changed.
-type remembered struct {
-	boundary.Journal
-	w       *world
-	at      int
-	waiting []topup.Waiting
-}
-
-// Waiting implements boundary.Journal.
-func (r *remembered) Waiting(ctx context.Context, each int) ([]topup.Waiting, error) {
-	r.w.mu.Lock()
-	defer r.w.mu.Unlock()
-	if r.at == r.w.version && r.at > 0 {
-		return slices.Clone(r.waiting), nil
-	}
-	waiting, err := r.Journal.Waiting(ctx, each)
-	if err == nil {
-		r.at, r.waiting = r.w.version, slices.Clone(waiting)
-	}
-	return waiting, err
-}
 
 // tell adds a line to the story.
 func (w *world) tell(who, what, about, then string) {

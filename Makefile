@@ -19,7 +19,7 @@ GOVULNCHECK := $(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos siege model fuzz check bench build generate
+.PHONY: help demo test sim chaos siege model fuzz check bench build generate
 
 # What the race detector is left out of: some 2,600 short lives of the whole program (internal/crash), and the
 # end-to-end tests with thousands of orders, which mostly wait, and leave a core to the model.
@@ -37,6 +37,14 @@ test: ## Run every test, with the race detector, against real Redis and PostgreS
 ifeq ($(PKG),./...)
 	model/check --quick & model=$$!; RECARGA_TEST_REQUIRE=1 go test -count=1 -timeout 15m -run '$(ALONE)' ./internal/e2e ./worker; tests=$$?; wait $$model && exit $$tests
 	RECARGA_TEST_REQUIRE=1 go test -v -count=1 -timeout 15m ./internal/crash
+endif
+
+sim: SEEDS ?= 20000
+sim: ## Simulate lives that a seed decides, and demand that every rare pair is reached (SEEDS=20000; SEED=7: tell one)
+ifeq ($(SEED),)
+	go test -v -count=1 -timeout 0 -run '^TestLives$$' ./internal/sim -seeds $(SEEDS) -jobs $$(nproc) -every
+else
+	go test -v -count=1 -run '^TestLives$$' ./internal/sim -seed $(SEED) -seeds 1 -story
 endif
 
 chaos: ## Kill, pause and flush at random under load (DURATION=30m RATE=30 SEED=)

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"recarga/topup"
@@ -30,28 +31,44 @@ const (
 	html        = `<html><body><h1>502 Bad Gateway</h1></body></html>`
 )
 
-// answers are those of a vendor that may do anything. The first is the plain one.
-func answers() []answer {
-	approved := topup.OutcomeApproved
-	all := []answer{{name: "approved", charges: true, status: 200, body: approvedBody, means: approved}}
-	all = append(all, codes()...)
-	all = append(all, withoutCode()...)
-	all = append(all, unknowable()...)
-	return append(all,
-		answer{name: "approved, numbers as texts and texts as numbers", charges: true, status: 200, means: approved,
-			body: strings.NewReplacer(`"A1"`, `123456`, `990.00`, `"N/A"`, `"Aprobado"`, `["x"]`).Replace(approvedBody)},
-		answer{name: "approved, after a byte order mark", charges: true, status: 200, body: "\uFEFF" + approvedBody,
-			means: approved},
-		answer{name: "approved, and a second answer", charges: true, status: 200, body: approvedBody, means: approved,
-			after: "HTTP/1.1 402 X\r\nContent-Length: 0\r\n\r\n"},
-		answer{name: "approved, after early hints", charges: true, status: 200, body: approvedBody, means: approved,
-			before: "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"},
-		answer{name: "approved, but not charged", lies: true, status: 200, body: approvedBody, means: approved},
-		answer{name: "91, but charged", charges: true, lies: true, status: 500, body: withCode("91"),
-			means: topup.OutcomeUnavailable},
-		answer{name: "51, but charged", charges: true, lies: true, status: 402, body: withCode("51"),
-			means: topup.OutcomeDeclined})
+// kinds are the answers of a vendor that may do anything, by what they mean. The first of the first is the plain one.
+func kinds() [][]answer {
+	all := map[topup.Outcome][]answer{}
+	for _, a := range slices.Concat(codes(), withoutCode()) {
+		all[a.means] = append(all[a.means], a)
+	}
+	return [][]answer{approvals(), all[topup.OutcomeDeclined], all[topup.OutcomeUnavailable], all[topup.OutcomeNotSent],
+		unknowable(), lies()}
 }
+
+func approvals() []answer {
+	all := []answer{
+		{name: "approved", body: approvedBody},
+		{name: "approved, numbers as texts and texts as numbers",
+			body: strings.NewReplacer(`"A1"`, `123456`, `990.00`, `"N/A"`, `"Aprobado"`, `["x"]`).Replace(approvedBody)},
+		{name: "approved, after a byte order mark", body: "\uFEFF" + approvedBody},
+		{name: "approved, and a second answer", body: approvedBody, after: "HTTP/1.1 402 X\r\nContent-Length: 0\r\n\r\n"},
+		{name: "approved, after early hints", body: approvedBody, before: "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"},
+	}
+	for i := range all {
+		all[i].charges, all[i].status, all[i].means = true, 200, topup.OutcomeApproved
+	}
+	return all
+}
+
+// lies are answers that the program can only believe.
+func lies() []answer {
+	return []answer{
+		{name: "91, but charged", charges: true, lies: true, status: 500, body: withCode("91"),
+			means: topup.OutcomeUnavailable},
+		{name: "approved, but not charged", lies: true, status: 200, body: approvedBody, means: topup.OutcomeApproved},
+		{name: "51, but charged", charges: true, lies: true, status: 402, body: withCode("51"),
+			means: topup.OutcomeDeclined},
+	}
+}
+
+// unauthorized is the answer to a token that is not good.
+var unauthorized = answer{name: "401", status: 401, body: `{"success":false,"error":"token"}`, means: topup.OutcomeNotSent}
 
 func withCode(code topup.Code) string { return strings.Replace(refusedBody, "%CODE%", string(code), 1) }
 
@@ -77,7 +94,7 @@ func withoutCode() []answer {
 	return []answer{
 		{name: "402 without a code", status: 402, body: `{"success":false}`, means: topup.OutcomeDeclined},
 		{name: "400 without a code", status: 400, body: `{"success":false}`, means: topup.OutcomeDeclined},
-		{name: "401", status: 401, body: `{"success":false,"error":"token"}`, means: topup.OutcomeNotSent},
+		unauthorized,
 		{name: "429, come back in 5 s", status: 429, header: "Retry-After: 5\r\n", body: `{"error":"slow down"}`,
 			means: topup.OutcomeNotSent},
 		{name: "429, the day's limit of the number", status: 429, body: `{"daily_limit_mxn":100}`,

@@ -20,7 +20,7 @@ var operations = map[string]topup.Operation{
 }
 
 // observe learns what a call of the journal has done, whoever hears of it.
-func (w *world) observe(p *process, c boundary.Call, out any, own error) {
+func (w *world) observe(p *process, c boundary.Call, f fate, out any, own error) {
 	if !strings.HasPrefix(c.Name, "journal.") {
 		return
 	}
@@ -45,16 +45,19 @@ func (w *world) observe(p *process, c boundary.Call, out any, own error) {
 	if own != nil {
 		return
 	}
+	if why, ok := c.Asked.(topup.Wait); ok {
+		o.waits = why
+	}
 	switch out := out.(type) {
 	case boundary.Accepted:
-		w.changed(p, c, o, out.Order, nil)
+		w.changed(p, c, f, o, out.Order, nil)
 	case boundary.Changed:
-		w.changed(p, c, o, out.Order, out.Event)
+		w.changed(p, c, f, o, out.Order, out.Event)
 	case *topup.Event:
 		invalid := topup.Order{ID: o.request.ID, State: topup.StateFailed, Reason: topup.ReasonInvalid}
-		w.changed(p, c, o, invalid, out)
+		w.changed(p, c, f, o, invalid, out)
 	case topup.Order:
-		w.changed(p, c, o, out, nil)
+		w.changed(p, c, f, o, out, nil)
 	}
 }
 
@@ -65,7 +68,7 @@ func (o *order) finished(p *process, number int) {
 	}
 }
 
-func (w *world) changed(p *process, c boundary.Call, o *order, now topup.Order, ev *topup.Event) {
+func (w *world) changed(p *process, c boundary.Call, f fate, o *order, now topup.Order, ev *topup.Event) {
 	if ev != nil {
 		w.name(*ev)
 	}
@@ -82,6 +85,7 @@ func (w *world) changed(p *process, c boundary.Call, o *order, now topup.Order, 
 		w.fail("%s goes from %q to %s by %s, which the table does not allow", now.ID, from, now.State, by)
 	}
 	o.state = now.State
+	w.reachTransition(o, from, by, f)
 	w.tell("order", "becomes "+string(now.State), string(now.ID), string(by)+" "+string(now.Reason))
 	switch by {
 	case topup.OpBegin:
@@ -284,9 +288,3 @@ func (w *world) judgeTenants() {
 		}
 	}
 }
-
-// deathAt counts the step at which a process dies.
-func (w *world) deathAt(c boundary.Call, p *process) {}
-
-// counts are how often each pair was reached.
-type counts map[string]int

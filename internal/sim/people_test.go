@@ -3,23 +3,25 @@ package sim
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"recarga/producer"
 	"recarga/topup"
 )
 
-// at is a process that serves a person, if one lives.
-func (w *world) at() *process {
-	if len(w.procs) == 0 {
+// at is one of the processes that run; nil: none does.
+func (w *world) at(n int) *process {
+	run := slices.DeleteFunc(slices.Clone(w.procs), func(p *process) bool { return time.Now().Before(p.stopped) })
+	if len(run) == 0 {
 		return nil
 	}
-	return w.procs[w.moves%len(w.procs)]
+	return run[(w.moves+n)%len(run)]
 }
 
 // place has an order placed by its caller, or by a task alone.
 func (w *world) place(o *order) bool {
-	p := w.at()
+	p := w.at(0)
 	if p == nil {
 		return false
 	}
@@ -83,7 +85,7 @@ func (w *world) people(deed int) {
 
 // by makes a person's request, at some process.
 func (w *world) by(who, what string, o *order, then string, request func(*process) error) bool {
-	p := w.at()
+	p := w.at(0)
 	if p == nil || !o.placed {
 		return false
 	}
@@ -168,9 +170,9 @@ func (w *world) uphold(o *order) bool {
 	})
 }
 
-// hold is what a statement does to an order that waits and that it charges.
+// hold is what a statement does to an order that waits and that it charges, rightly or not.
 func (w *world) hold(o *order) bool {
-	if o.charged() == 0 || o.state != topup.StateQueued && o.state != topup.StateRetrying {
+	if o.state != topup.StateQueued && o.state != topup.StateRetrying {
 		return false
 	}
 	return w.by("statement", "charges", o, "", func(p *process) error {

@@ -21,7 +21,7 @@ func (w *world) plan() {
 		alone:     t.yes(ofPlan, 0.3),
 		trouble:   pick(t, ofPlan, 0.2, 0, 0.02, 0.08, 0.2),
 		honest:    pick(t, ofPlan, 0.2, 1, 0.8, 0.5, 0.1),
-		kind:      pick(t, ofPlan, 0.3, 1, 0.7, 0.3),
+		friendly:  pick(t, ofPlan, 0.3, 1, 0.7, 0.3),
 		wild:      pick(t, ofPlan, 0.1, 0, 0.05, 0.2, 0.5),
 		length:    pick(t, ofPlan, 0.3, 60, 150, 400),
 		variation: pick(t, ofPlan, 0.4, 0.5, 0, 0.99),

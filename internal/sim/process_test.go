@@ -25,12 +25,15 @@ type process struct {
 	name     string
 	dead     bool
 	died     chan struct{}
+	stopped  time.Time // until when: its steps wait
 	worker   *worker.Worker
 	producer *producer.Producer
 	// begun is the attempt of each order that this process made last.
 	begun map[topup.ID]*attempt
 	// conns are those that end with it.
 	conns []net.Conn
+	// heardAt is the version of the journal when it last asked which orders wait.
+	heardAt int
 	// closers end its parts.
 	closers []func()
 }
@@ -100,7 +103,7 @@ func (p *process) die() {
 }
 
 // ofCalls are the fates of a call of the journal, the queue, or Redis.
-var ofCalls = []fate{diesBefore, diesAfter, failed, lost, late}
+var ofCalls = []fate{diesBefore, diesAfter, failed, lost, late, stops}
 
 // Pass implements boundary.Gate.
 func (p *process) Pass(ctx context.Context, c boundary.Call, effect func() (any, error)) error {
@@ -108,6 +111,7 @@ func (p *process) Pass(ctx context.Context, c boundary.Call, effect func() (any,
 		return errDead
 	}
 	if poll(c.Name) {
+		p.linger(ctx, c.Name)
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -123,15 +127,15 @@ func (p *process) Pass(ctx context.Context, c boundary.Call, effect func() (any,
 	case f == failed:
 		return errInjected
 	case f == diesBefore:
-		p.w.deathAt(c, p)
+		p.w.deathAt(c, f)
 		p.die()
 		return errDead
 	}
 	out, own := effect()
-	p.w.observe(p, c, out, own)
+	p.w.observe(p, c, f, out, own)
 	switch f {
 	case diesAfter:
-		p.w.deathAt(c, p)
+		p.w.deathAt(c, f)
 		p.die()
 	case lost:
 		p.unheard(c)
@@ -147,6 +151,26 @@ func (p *process) Pass(ctx context.Context, c boundary.Call, effect func() (any,
 		return errDead
 	}
 	return nil
+}
+
+// linger keeps a process that asks ten times a second what may be released, and would hear the same.
+func (p *process) linger(ctx context.Context, name string) {
+	if name != "journal.Waiting" {
+		return
+	}
+	p.w.mu.Lock()
+	version := p.w.version
+	p.w.mu.Unlock()
+	if p.heardAt != version {
+		p.heardAt = version
+		return
+	}
+	timer := time.NewTimer(2 * time.Second)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
 }
 
 // do has the process handle a task.

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -40,6 +41,9 @@ func (r *receiver) serve(conn net.Conn, p *process, req *http.Request, body []by
 		return false
 	}
 	ev, err := webhook.Verify(body, req.Header, r.secret)
+	if errors.Is(err, webhook.ErrTimestamp) && !r.w.calm { // it was on its way for long
+		return r.w.respond(conn, p, f, r.who(), id, "HTTP/1.1 400 X\r\nContent-Length: 0\r\n\r\n")
+	}
 	switch o := r.w.orders[ev.Data.ID]; {
 	case err != nil:
 		r.w.fail("%s got a webhook whose signature it cannot verify: %v", r.who(), err)
@@ -52,7 +56,7 @@ func (r *receiver) serve(conn net.Conn, p *process, req *http.Request, body []by
 	}
 	how := reactions[0]
 	if !r.w.calm {
-		how = pick(r.w.tape, ofReceivers, r.w.kind, reactions...)
+		how = pick(r.w.tape, ofReceivers, r.w.friendly, reactions...)
 	}
 	if how.status/100 == 2 {
 		r.heard[id] = ev

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"recarga/internal/boundary"
@@ -170,14 +171,17 @@ func (g redisGate) Take(ctx context.Context, _ topup.Priority, n int) (granted i
 }
 
 // reserve keeps orders waiting while the balance is low.
-type reserve struct{ set, low bool }
+type reserve struct {
+	set bool
+	low atomic.Bool
+}
 
 // Active implements admission.Reserve.
 func (r *reserve) Active() bool { return r.set }
 
 // Waits implements admission.Reserve.
 func (r *reserve) Waits(topup.Waiting) topup.Wait {
-	if r.low {
+	if r.low.Load() {
 		return topup.WaitBalance
 	}
 	return ""

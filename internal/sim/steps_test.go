@@ -24,13 +24,14 @@ const (
 	diesAfter              // the process dies after it
 	torn                   // it has its effect, and half of its answer arrives
 	silent                 // it has no effect, and there is never an answer
+	stops                  // the process is stopped for a while, and it is done afterwards
 	fates
 )
 
 func (f fate) String() string {
 	return [fates]string{"done", "refused, without effect", "done, and its answer is lost", "done, and its answer is late",
 		"the process dies before it", "the process dies after it", "done, and half of its answer arrives",
-		"nothing happens, and nobody answers"}[f]
+		"nothing happens, and nobody answers", "the process is stopped"}[f]
 }
 
 var (
@@ -107,11 +108,8 @@ func (w *world) gather() {
 }
 
 // letGo lets a waiting step go.
-func (w *world) letGo(i int) {
-	w.mu.Lock()
-	s := w.waiting[i]
-	w.waiting = slices.Delete(w.waiting, i, i+1)
-	w.mu.Unlock()
+func (w *world) letGo(s *step) {
+	w.withdraw(s)
 	f := done
 	if !w.calm && (s.proc == nil || !s.proc.dead) {
 		if n := w.tape.choose(ofFates, len(s.fates)+1, 1-w.trouble); n > 0 {
@@ -119,6 +117,13 @@ func (w *world) letGo(i int) {
 		}
 	}
 	w.tell(s.who, s.Name, s.About, f.String())
+	if f == stops {
+		w.stop(s.proc)
+		w.mu.Lock()
+		w.waiting = append(w.waiting, s)
+		w.mu.Unlock()
+		return
+	}
 	s.let <- f
 }
 

@@ -60,10 +60,14 @@ func pick[T any](t *tape, s stream, plain float64, of ...T) T { return of[t.choo
 // yes is true with a probability.
 func (t *tape) yes(s stream, likely float64) bool { return t.choose(s, 2, 1-likely) == 1 }
 
-// recorded is what was decided.
+// recorded is what was decided, without the plain decisions at the end of each stream.
 func (t *tape) recorded() (made [streams][]byte) {
 	for s := range made {
-		made[s] = slices.Clone(t.made[s][:min(t.at[s], len(t.made[s]))])
+		used := t.made[s][:min(t.at[s], len(t.made[s]))]
+		for len(used) > 0 && used[len(used)-1] == 0 {
+			used = used[:len(used)-1]
+		}
+		made[s] = slices.Clone(used)
 	}
 	return made
 }

@@ -22,8 +22,10 @@ const (
 func (w *world) live() {
 	w.start()
 	settled := time.Time{}
-	for w.wrong == "" {
-		w.gather()
+	for {
+		if w.gather(); w.wrong != "" {
+			return
+		}
 		w.moves++
 		if !w.calm && (w.moves > w.length || w.idle() || time.Since(w.began) > turbulent) {
 			w.heal()
@@ -66,8 +68,8 @@ func (w *world) move() {
 	case 0:
 		w.plainMove()
 	case 1: // another step
-		if n := len(w.waiting); n > 0 {
-			w.letGo(w.tape.choose(ofTurns, n, 0))
+		if free := w.free(); len(free) > 0 {
+			w.letGo(free[w.tape.choose(ofTurns, len(free), 0)])
 			return
 		}
 		w.plainMove()
@@ -85,9 +87,10 @@ func (w *world) move() {
 
 // plainMove lets happen what would come first, if nothing is slow.
 func (w *world) plainMove() {
+	free := w.free()
 	switch {
-	case len(w.waiting) > 0:
-		w.letGo(0)
+	case len(free) > 0:
+		w.letGo(free[0])
 	case len(w.procs) == 0:
 		if w.restarts.IsZero() {
 			w.restarts = time.Now().Add(pick(w.tape, ofTurns, 0.5, time.Second, 20*time.Second, 2*time.Minute))
@@ -109,6 +112,26 @@ func (w *world) plainMove() {
 	}
 }
 
+// stop stops a process for a while, as a debugger or a host without memory does. Who watches it takes it for dead.
+func (w *world) stop(p *process) {
+	wait := pick(w.tape, ofTurns, 0.2, 45*time.Second, 3*time.Minute, 8*time.Minute)
+	w.tell(p.name, "is stopped", "", "for "+wait.String())
+	p.stopped = time.Now().Add(wait)
+	if len(w.procs) < 2 {
+		w.start()
+	}
+}
+
+// free are the steps that wait, but those of processes that are stopped.
+func (w *world) free() (free []*step) {
+	for _, s := range w.waiting {
+		if s.proc == nil || s.who != s.proc.name || !time.Now().Before(s.proc.stopped) {
+			free = append(free, s)
+		}
+	}
+	return free
+}
+
 // mustHurry lets time pass, but leaves no request with the vendor for longer than it may think.
 func (w *world) mustHurry(d time.Duration) {
 	for _, s := range w.waiting {
@@ -126,12 +149,11 @@ func (w *world) mustHurry(d time.Duration) {
 
 // handOver gives a task that is due to a process.
 func (w *world) handOver(n int, twice bool) bool {
-	due := w.queue.due()
-	if len(due) == 0 || len(w.procs) == 0 {
+	due, p := w.queue.due(), w.at(n)
+	if len(due) == 0 || p == nil {
 		return false
 	}
 	t := due[n%len(due)]
-	p := w.procs[(w.moves+n)%len(w.procs)]
 	if !twice {
 		t.by = p
 	}
@@ -197,8 +219,9 @@ var accidents = []struct {
 		if !w.reserve.set {
 			return false
 		}
-		w.reserve.low = !w.reserve.low
-		w.tell("balance", "changes", "", map[bool]string{true: "low", false: "enough"}[w.reserve.low])
+		low := !w.reserve.low.Load()
+		w.reserve.low.Store(low)
+		w.tell("balance", "changes", "", map[bool]string{true: "low", false: "enough"}[low])
 		return true
 	}},
 	{"another worker declares an outage", func(w *world) bool {
@@ -225,7 +248,11 @@ func (w *world) accident(n int) {
 func (w *world) heal() {
 	w.calm, w.calmSince = true, time.Now()
 	w.tell("world", "heals", "", "nothing goes wrong from now on")
-	w.queue.paused, w.reserve.low = false, false
+	w.queue.paused = false
+	w.reserve.low.Store(false)
+	for _, p := range w.procs {
+		p.stopped = time.Time{}
+	}
 }
 
 // settled reports whether nothing is left to do, and has the operator do what is left for a person.

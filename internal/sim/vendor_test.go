@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +20,7 @@ import (
 // vendor is the distributor, with its ledger.
 type vendor struct {
 	w       *world
-	answers []answer
+	kinds   [][]answer           // by what they mean
 	tokens  map[string]time.Time // until when each is good
 	logins  int
 	charges int
@@ -61,7 +60,7 @@ func (p *process) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	case f == failed:
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
 	case f == diesBefore:
-		p.w.deathAt(call, p)
+		p.w.deathAt(call, f)
 		p.die()
 		return nil, errDead
 	}
@@ -107,7 +106,7 @@ func (w *world) serve(conn net.Conn, p *process, host string) {
 }
 
 // ofServers are the fates of a request that reaches a server.
-var ofServers = []fate{diesBefore, diesAfter, failed, lost, torn, silent}
+var ofServers = []fate{diesBefore, diesAfter, failed, lost, torn, silent, stops}
 
 // arrive waits for a request's turn. on reports whether the server is to look at it.
 func (w *world) arrive(p *process, who, name, about string) (f fate, on bool) {
@@ -117,7 +116,7 @@ func (w *world) arrive(p *process, who, name, about string) (f fate, on bool) {
 	case err != nil, f == failed:
 		return f, false
 	case f == diesBefore:
-		w.deathAt(call, p)
+		w.deathAt(call, f)
 		p.die() // the request is on its way all the same
 	case f == silent:
 		<-w.over
@@ -130,7 +129,7 @@ func (w *world) arrive(p *process, who, name, about string) (f fate, on bool) {
 func (w *world) respond(conn net.Conn, p *process, f fate, who, about, text string) bool {
 	switch f {
 	case diesAfter:
-		w.deathAt(boundary.Call{Name: "the answer of " + who, About: about}, p)
+		w.deathAt(boundary.Call{Name: "the answer of " + who, About: about}, f)
 		p.die()
 		return false
 	case lost:
@@ -198,7 +197,7 @@ func (v *vendor) purchase(conn net.Conn, p *process, req *http.Request, body []b
 	if a.charges {
 		v.charges++
 	}
-	o.answered = a.name
+	o.answered = a.means
 	v.w.tell("vendor", "decides", string(r.ID), a.name)
 	text := a.text(r.ID, fmt.Sprint("TXN-", v.charges))
 	arrived := v.w.respond(conn, p, f, "vendor", string(r.ID), text)
@@ -206,15 +205,15 @@ func (v *vendor) purchase(conn net.Conn, p *process, req *http.Request, body []b
 	return arrived && !a.bare
 }
 
-// choose is how the vendor answers a purchase.
+// choose is how the vendor answers a purchase: what it means first, and then in which words.
 func (v *vendor) choose(req *http.Request) *answer {
-	unauthorized := slices.IndexFunc(v.answers, func(a answer) bool { return a.status == http.StatusUnauthorized })
 	token := strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer ")
 	switch {
 	case !time.Now().Before(v.tokens[token]):
-		return &v.answers[unauthorized]
+		return &unauthorized
 	case v.w.calm:
-		return &v.answers[0]
+		return &v.kinds[0][0]
 	}
-	return &v.answers[v.w.tape.choose(ofAnswers, len(v.answers), v.w.honest)]
+	kind := v.kinds[v.w.tape.choose(ofAnswers, len(v.kinds), v.w.honest)]
+	return &kind[v.w.tape.choose(ofAnswers, len(kind), 0.3)]
 }

@@ -51,12 +51,14 @@ type world struct {
 	calm      bool // nothing goes wrong any more
 	calmSince time.Time
 	restarts  time.Time // when a process is started if none lives
-	redone    bool      // the operator has had exhausted events sent again
+	redone    bool      // the operator has had exhausted events sent again, if there were any
 	version   int       // of the journal: rises with each call that is no poll
 	names     map[string]string
+	ofOrder   map[string]*order // by the id of its event
 	story     []line
 	wrong     string // the first violation
-	counts    counts
+	kind      string // of it, whichever orders it is about
+	reached   reached
 }
 
 // line is one step of a life's story.
@@ -81,8 +83,8 @@ type settings struct {
 	policy worker.Policy
 	rate   float64 // purchases a second; 0: no limit
 	alone  bool
-	// trouble, honest, and kind are how likely a step goes wrong, the vendor answers plainly, and a receiver does.
-	trouble, honest, kind float64
+	// trouble, honest and friendly are how likely a step goes wrong, the vendor answers plainly, and a receiver does.
+	trouble, honest, friendly float64
 	// wild is how likely something else happens than what would come first.
 	wild float64
 	// length is how many moves the turbulent part of a life has.
@@ -111,8 +113,10 @@ type order struct {
 	blind   bool
 	// asked is when a person last looked at it while it was held.
 	asked time.Time
-	// answered is the vendor's latest answer.
-	answered string
+	// answered is what the vendor's latest answer means; empty: there is none.
+	answered topup.Outcome
+	// waits is what it waits for; empty: nothing.
+	waits topup.Wait
 }
 
 // attempt is one attempt of an order.
@@ -171,9 +175,9 @@ func newTemplate(tb testing.TB) *template {
 	return &template{folder: folder, data: data}
 }
 
-// open opens a new book of record, a database or the reference. It is called within the bubble.
-func (t *template) open(inMemory bool) (b boundary.Journal, end func() error, err error) {
-	if inMemory {
+// open opens a new book of record, the reference or a database. It is called within the bubble.
+func (t *template) open(database bool) (b boundary.Journal, end func() error, err error) {
+	if !database {
 		return reference.New(reference.Config{Untried: limits.Untried, Tried: limits.Tried, Grace: 30 * time.Second,
 			Catalog: topup.DefaultCatalog()}), func() error { return nil }, nil
 	}
@@ -196,22 +200,25 @@ func (t *template) open(inMemory bool) (b boundary.Journal, end func() error, er
 func newWorld(t *tape, j boundary.Journal) *world {
 	w := &world{tape: t, journal: j, orders: map[topup.ID]*order{}, receivers: map[string]*receiver{},
 		arrived: make(chan struct{}, 1), over: make(chan struct{}), began: time.Now(), names: map[string]string{},
-		reserve: &reserve{}, counts: counts{}, version: 1}
+		ofOrder: map[string]*order{}, reserve: &reserve{}, reached: reached{}, version: 1}
 	w.book = &remembered{Journal: j, w: w}
 	w.queue, w.callers = &queue{w: w}, &callers{w}
 	w.redis = &redis{w: w}
 	w.redis.forget()
-	w.vendor = &vendor{w: w, answers: answers(), tokens: map[string]time.Time{}}
+	w.vendor = &vendor{w: w, kinds: kinds(), tokens: map[string]time.Time{}}
 	w.plan()
 	return w
 }
 
 func (w *world) random() float64 { return w.variation }
 
-// tell adds a line to the story.
+// tell adds a line to the story, which ends with the violation.
 func (w *world) tell(who, what, about, then string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.wrong != "" {
+		return
+	}
 	w.story = append(w.story, line{time.Since(w.began), who, what, w.named(about), then})
 }
 
@@ -220,7 +227,7 @@ func (w *world) fail(format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.wrong == "" {
-		w.wrong = fmt.Sprintf(format, args...)
+		w.wrong, w.kind = fmt.Sprintf(format, args...), format
 		w.story = append(w.story, line{time.Since(w.began), "VIOLATION", w.wrong, "", ""})
 	}
 }
@@ -243,7 +250,7 @@ func (w *world) name(ev topup.Event) {
 	if ev.Endpoint != "" {
 		name += " for " + ev.Endpoint
 	}
-	w.names[ev.ID] = name
+	w.names[ev.ID], w.ofOrder[ev.ID] = name, w.orders[ev.OrderID]
 }
 
 // tells is the whole story.

@@ -123,7 +123,7 @@ func (w *world) mayBeSent(o *order, s *sent) {
 	for _, e := range o.sent[:len(o.sent)-1] {
 		switch {
 		case w.policy.ResendUnknown, s.resends > e.resends, o.blind:
-		case e.charged && !(e.known && e.answer.lies):
+		case e.charged && (!e.known || !e.answer.lies):
 			w.fail("%s is sent again, and is charged already", o.request.ID)
 		case !e.known:
 			w.fail("%s is sent again, though nobody knows what became of attempt %d", o.request.ID, e.number)

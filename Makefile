@@ -40,7 +40,7 @@ ifeq ($(PKG),./...)
 endif
 
 sim: SEEDS ?= 20000
-sim: ## Simulate lives that a seed decides, and demand that every rare pair is reached (SEEDS=20000; SEED=7: tell one)
+sim: ## Simulate lives that a seed decides, and demand that every rare pair is reached (SEEDS=20000; SEED=7: show one)
 ifeq ($(SEED),)
 	go test -v -count=1 -timeout 0 -run '^TestLives$$' ./internal/sim -seeds $(SEEDS) -jobs $$(nproc) -every
 else

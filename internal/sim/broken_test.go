@@ -21,7 +21,7 @@ func (c careless) Finish(ctx context.Context, s topup.Settlement, now time.Time)
 	return c.Journal.Finish(ctx, s, now)
 }
 
-// A program with a fault is caught without a scenario, and the life that catches it is told without what has nothing
+// A program with a fault is caught without a scenario, and the life that catches it is shown without what has nothing
 // to do with the fault.
 func TestFindsAndShrinksAFault(t *testing.T) {
 	from := newTemplate(t)
@@ -37,14 +37,14 @@ func TestFindsAndShrinksAFault(t *testing.T) {
 	}
 	short := shrink(w, 400, again)
 	t.Logf("%d decisions, %d steps: %s\nshrunk to %d decisions:\n%s", w.tape.weight(), len(w.story), w.wrong,
-		short.tape.weight(), short.tells())
+		short.tape.weight(), short.journey())
 	if short.kind != w.kind {
 		t.Errorf("the short life fails by another fault: %s, and not %s", short.wrong, w.wrong)
 	}
-	if short.tape.weight() > 40 || strings.Count(short.tells(), "is killed")+strings.Count(short.tells(), "cancels") > 0 {
+	if short.tape.weight() > 40 || strings.Count(short.journey(), "is killed")+strings.Count(short.journey(), "cancels") > 0 {
 		t.Errorf("the short life has %d decisions, some of which have nothing to do with its fault", short.tape.weight())
 	}
-	if same := again(replaying(short.tape.recorded())); same.tells() != short.tells() {
-		t.Errorf("the short life is not repeated:\n%s", same.tells())
+	if same := again(replaying(short.tape.recorded())); same.journey() != short.journey() {
+		t.Errorf("the short life is not repeated:\n%s", same.journey())
 	}
 }

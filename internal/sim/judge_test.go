@@ -86,7 +86,7 @@ func (w *world) changed(p *process, c boundary.Call, f fate, o *order, now topup
 	}
 	o.state = now.State
 	w.reachTransition(o, from, by, f)
-	w.tell("order", "becomes "+string(now.State), string(now.ID), string(by)+" "+string(now.Reason))
+	w.note("order", "becomes "+string(now.State), string(now.ID), string(by)+" "+string(now.Reason))
 	switch by {
 	case topup.OpBegin:
 		a := &attempt{number: now.AttemptCount, proc: p}

@@ -27,12 +27,12 @@ func (w *world) place(o *order) bool {
 	}
 	id := string(o.request.ID)
 	if o.byQueue {
-		w.tell("producer", "enqueues", id, "")
+		w.note("producer", "enqueues", id, "")
 		_ = w.queue.EnqueueOrder(context.Background(), o.request, time.Time{})
 		o.confirmed = true
 		return true
 	}
-	w.tell(o.request.Caller, "places", id, "at "+p.name)
+	w.note(o.request.Caller, "places", id, "at "+p.name)
 	o.confirmed = true // until the answer says otherwise
 	go func() {
 		_, _, err := p.producer.Place(context.Background(), o.request)
@@ -89,7 +89,7 @@ func (w *world) by(who, what string, o *order, then string, request func(*proces
 	if p == nil || !o.placed {
 		return false
 	}
-	w.tell(who, what, string(o.request.ID), then)
+	w.note(who, what, string(o.request.ID), then)
 	go func() { _ = request(p) }() // it may be too late for it, or too early
 	return true
 }

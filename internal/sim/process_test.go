@@ -51,7 +51,7 @@ func (w *world) start() {
 	p := &process{w: w, name: fmt.Sprint("worker ", w.started), died: make(chan struct{}),
 		begun: map[topup.ID]*attempt{}}
 	w.procs = append(w.procs, p)
-	w.tell(p.name, "starts", "", "")
+	w.note(p.name, "starts", "", "")
 	book := boundary.Book{Gate: p, Journal: w.book}
 	waker := boundary.Waker{Gate: p, Queue: w.queue}
 	p.producer = producer.New(book, waker, quiet)
@@ -179,7 +179,7 @@ func (p *process) do(t *task) {
 	if t.event {
 		kind, handle = tasks.TypeDeliver, p.worker.HandleDelivery
 	}
-	p.w.tell("queue", "hands over", t.id, "to "+p.name)
+	p.w.note("queue", "hands over", t.id, "to "+p.name)
 	go func() {
 		again, err := handle(context.Background(), tasks.Task{Type: kind, Payload: t.payload})
 		if !p.dead {

@@ -100,7 +100,7 @@ func (q *queue) next() (at time.Time) {
 	return at
 }
 
-// ended is told what a handler returned.
+// ended learns what a handler returned.
 func (q *queue) ended(t *task, again time.Time, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

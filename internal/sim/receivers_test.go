@@ -48,11 +48,11 @@ func (r *receiver) serve(conn net.Conn, p *process, req *http.Request, body []by
 	case err != nil:
 		r.w.fail("%s got a webhook whose signature it cannot verify: %v", r.who(), err)
 	case ev.OperatorData == nil && (o == nil || o.request.Caller != r.caller || ev.Data.Caller != r.caller):
-		r.w.fail("%s is told of %s, an order of %s", r.who(), ev.Data.ID, ev.Data.Caller)
+		r.w.fail("%s hears of %s, an order of %s", r.who(), ev.Data.ID, ev.Data.Caller)
 	case ev.OperatorData != nil && r.caller != topup.OperatorCaller:
-		r.w.fail("%s is told what is for the operator: %s", r.who(), ev.Type)
+		r.w.fail("%s hears what is for the operator: %s", r.who(), ev.Type)
 	case o != nil && req.URL.Path != r.path(o):
-		r.w.fail("%s is told of %s at %s, and not at %s", r.who(), ev.Data.ID, req.URL.Path, r.path(o))
+		r.w.fail("%s hears of %s at %s, and not at %s", r.who(), ev.Data.ID, req.URL.Path, r.path(o))
 	}
 	how := reactions[0]
 	if !r.w.calm {
@@ -62,7 +62,7 @@ func (r *receiver) serve(conn net.Conn, p *process, req *http.Request, body []by
 		r.heard[id] = ev
 	}
 	r.gone = r.gone || how.status == http.StatusGone
-	r.w.tell(r.who(), "answers", id, how.name)
+	r.w.note(r.who(), "answers", id, how.name)
 	text := fmt.Sprintf("HTTP/1.1 %d X\r\n%sContent-Length: 0\r\n\r\n", how.status, how.header)
 	return r.w.respond(conn, p, f, r.who(), id, text)
 }

@@ -100,12 +100,12 @@ func TestLives(t *testing.T) {
 		moves += w.moves
 		all.add(w.reached)
 		if *show {
-			fmt.Printf("seed %d: %s\n%s\n", seed, w.wrong, w.tells())
+			fmt.Printf("seed %d: %s\n%s\n", seed, w.wrong, w.journey())
 		}
 		if w.wrong != "" {
 			short := shrink(w, 1000, func(on *tape) *world { return run(t, from, on, nil) })
-			t.Fatalf("seed %d: %s\nThe shortest life that was found with this fault (make sim SEED=%d tells the whole one):\n%s",
-				seed, w.wrong, seed, short.tells())
+			t.Fatalf("seed %d: %s\nThe shortest life that was found with this fault (make sim SEED=%d shows the whole one):\n%s",
+				seed, w.wrong, seed, short.journey())
 		}
 	}
 	took, worked := time.Since(began), cpu()-idle
@@ -121,7 +121,7 @@ func TestRepeats(t *testing.T) {
 		w := run(t, from, recording(seed), nil)
 		for how, on := range map[string]*tape{"seed": recording(seed), "tape": replaying(w.tape.recorded())} {
 			again := run(t, from, on, nil)
-			if diff := cmp.Diff(strings.Split(w.tells(), "\n"), strings.Split(again.tells(), "\n")); diff != "" {
+			if diff := cmp.Diff(strings.Split(w.journey(), "\n"), strings.Split(again.journey(), "\n")); diff != "" {
 				t.Errorf("seed %d is not repeated by its %s:\n%s", seed, how, diff)
 			}
 		}

@@ -116,7 +116,7 @@ func (w *world) letGo(s *step) {
 			f = s.fates[n-1]
 		}
 	}
-	w.tell(s.who, s.Name, s.About, f.String())
+	w.note(s.who, s.Name, s.About, f.String())
 	if f == stops {
 		w.stop(s.proc)
 		w.mu.Lock()
@@ -140,3 +140,6 @@ func (w *world) passTime(d time.Duration) {
 	case <-timer.C:
 	}
 }
+
+// sleep lets time pass, whatever wants to happen.
+func (*world) sleep(d time.Duration) { time.Sleep(d) }

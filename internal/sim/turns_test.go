@@ -115,7 +115,7 @@ func (w *world) plainMove() {
 // stop stops a process for a while, as a debugger or a host without memory does. Who watches it takes it for dead.
 func (w *world) stop(p *process) {
 	wait := pick(w.tape, ofTurns, 0.2, 45*time.Second, 3*time.Minute, 8*time.Minute)
-	w.tell(p.name, "is stopped", "", "for "+wait.String())
+	w.note(p.name, "is stopped", "", "for "+wait.String())
 	p.stopped = time.Now().Add(wait)
 	if len(w.procs) < 2 {
 		w.start()
@@ -143,8 +143,8 @@ func (w *world) mustHurry(d time.Duration) {
 		w.plainMove()
 		return
 	}
-	w.tell("time", "passes", "", d.String())
-	time.Sleep(d)
+	w.note("time", "passes", "", d.String())
+	w.sleep(d)
 }
 
 // handOver gives a task that is due to a process.
@@ -181,7 +181,7 @@ var accidents = []struct {
 			return false
 		}
 		p := w.procs[w.tape.choose(ofTurns, len(w.procs), 0)]
-		w.tell(p.name, "is killed", "", "")
+		w.note(p.name, "is killed", "", "")
 		p.die()
 		return true
 	}},
@@ -193,7 +193,7 @@ var accidents = []struct {
 		return true
 	}},
 	{"Redis forgets everything", func(w *world) bool {
-		w.tell("Redis", "forgets everything", "", "")
+		w.note("Redis", "forgets everything", "", "")
 		w.queue.flush()
 		w.redis.forget()
 		return true
@@ -206,13 +206,13 @@ var accidents = []struct {
 			return false
 		}
 		i := w.tape.choose(ofTurns, n, 0)
-		w.tell("queue", "loses a task", w.queue.tasks[i].id, "")
+		w.note("queue", "loses a task", w.queue.tasks[i].id, "")
 		w.queue.tasks = slices.Delete(w.queue.tasks, i, i+1)
 		return true
 	}},
 	{"the queue is paused, or resumed", func(w *world) bool {
 		w.queue.paused = !w.queue.paused
-		w.tell("queue", "is paused or resumed", "", map[bool]string{true: "paused", false: "resumed"}[w.queue.paused])
+		w.note("queue", "is paused or resumed", "", map[bool]string{true: "paused", false: "resumed"}[w.queue.paused])
 		return true
 	}},
 	{"the balance is low, or not any more", func(w *world) bool {
@@ -221,18 +221,18 @@ var accidents = []struct {
 		}
 		low := !w.reserve.low.Load()
 		w.reserve.low.Store(low)
-		w.tell("balance", "changes", "", map[bool]string{true: "low", false: "enough"}[low])
+		w.note("balance", "changes", "", map[bool]string{true: "low", false: "enough"}[low])
 		return true
 	}},
 	{"another worker declares an outage", func(w *world) bool {
-		w.tell("Redis", "has an outage of MOVISTAR", "", "")
+		w.note("Redis", "has an outage of MOVISTAR", "", "")
 		w.redis.mu.Lock()
 		defer w.redis.mu.Unlock()
 		w.redis.setOutage("MOVISTAR", topup.Outage{Since: time.Now(), Why: "another worker says so"})
 		return true
 	}},
 	{"the vendor ends all sessions", func(w *world) bool {
-		w.tell("vendor", "ends all sessions", "", "")
+		w.note("vendor", "ends all sessions", "", "")
 		clear(w.vendor.tokens)
 		return true
 	}},
@@ -247,7 +247,7 @@ func (w *world) accident(n int) {
 // heal ends all that goes wrong.
 func (w *world) heal() {
 	w.calm, w.calmSince = true, time.Now()
-	w.tell("world", "heals", "", "nothing goes wrong from now on")
+	w.note("world", "heals", "", "nothing goes wrong from now on")
 	w.queue.paused = false
 	w.reserve.low.Store(false)
 	for _, p := range w.procs {
@@ -282,7 +282,7 @@ func (w *world) settled() bool {
 		return false
 	case !w.redone && w.exhausted():
 		w.redone = true
-		w.tell("operator", "redelivers what is exhausted", "", "")
+		w.note("operator", "redelivers what is exhausted", "", "")
 		p := w.procs[0]
 		go func() {
 			f := topup.EventFilter{State: topup.EventExhausted, Limit: 1000}

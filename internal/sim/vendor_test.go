@@ -90,16 +90,16 @@ func (w *world) serve(conn net.Conn, p *process, host string) {
 		w.mu.Lock()
 		server := w.receivers[host]
 		w.mu.Unlock()
-		goOn := false
+		more := false
 		switch {
 		case server != nil:
-			goOn = server.serve(conn, p, req, body)
+			more = server.serve(conn, p, req, body)
 		case path.Base(req.URL.Path) == "product_purchase":
-			goOn = w.vendor.purchase(conn, p, req, body)
+			more = w.vendor.purchase(conn, p, req, body)
 		default:
-			goOn = w.vendor.query(conn, p, req)
+			more = w.vendor.query(conn, p, req)
 		}
-		if !goOn {
+		if !more {
 			return
 		}
 	}
@@ -198,7 +198,7 @@ func (v *vendor) purchase(conn net.Conn, p *process, req *http.Request, body []b
 		v.charges++
 	}
 	o.answered = a.means
-	v.w.tell("vendor", "decides", string(r.ID), a.name)
+	v.w.note("vendor", "decides", string(r.ID), a.name)
 	text := a.text(r.ID, fmt.Sprint("TXN-", v.charges))
 	arrived := v.w.respond(conn, p, f, "vendor", string(r.ID), text)
 	s.known = arrived && a.means != topup.OutcomeUnknown

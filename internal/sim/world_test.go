@@ -212,8 +212,8 @@ func newWorld(t *tape, j boundary.Journal) *world {
 
 func (w *world) random() float64 { return w.variation }
 
-// tell adds a line to the story, which ends with the violation.
-func (w *world) tell(who, what, about, then string) {
+// note adds a line to the story, which ends with the violation.
+func (w *world) note(who, what, about, then string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.wrong != "" {
@@ -253,8 +253,8 @@ func (w *world) name(ev topup.Event) {
 	w.names[ev.ID], w.ofOrder[ev.ID] = name, w.orders[ev.OrderID]
 }
 
-// tells is the whole story.
-func (w *world) tells() string {
+// journey is the whole story.
+func (w *world) journey() string {
 	var b strings.Builder
 	for i, l := range w.story {
 		fmt.Fprintf(&b, "%4d %s\n", i+1, l)

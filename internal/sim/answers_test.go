@@ -67,6 +67,17 @@ func lies() []answer {
 	}
 }
 
+// logins are ways to answer a login. Only the token decides.
+var logins = []string{
+	`{"success":true,"access_token":"%TOKEN%","expires_in":300}`,
+	`{"success":true,"access_token":"%TOKEN%","expires_in":"300"}`,
+	`{"success":true,"access_token":"%TOKEN%"}`,
+	`{"success":true,"access_token":"%TOKEN%","expires_in":0}`,
+	`{"success":true,"access_token":"%TOKEN%","expires_in":null,"scope":["x"]}`,
+	`{"success":true,"access_token":"%TOKEN%","expires_in":"N/A","token_type":7}`,
+	"\uFEFF" + `{"success":true,"access_token":"%TOKEN%","expires_in":3e2}`,
+}
+
 // unauthorized is the answer to a token that is not good.
 var unauthorized = answer{name: "401", status: 401, body: `{"success":false,"error":"token"}`, means: topup.OutcomeNotSent}
 

@@ -34,8 +34,11 @@ func (w *world) place(o *order) bool {
 	}
 	w.note(o.request.Caller, "places", id, "at "+p.name)
 	o.confirmed = true // until the answer says otherwise
+	ctx, hangUp := context.WithCancel(context.Background())
+	o.hangUp = hangUp
 	go func() {
-		_, _, err := p.producer.Place(context.Background(), o.request)
+		defer hangUp()
+		_, _, err := p.producer.Place(ctx, o.request)
 		switch {
 		case err == nil:
 		case len(topup.FieldErrors(err)) > 0:
@@ -49,6 +52,31 @@ func (w *world) place(o *order) bool {
 	return true
 }
 
+// hangUp ends a caller's request before it is answered.
+func (w *world) hangUp(o *order) bool {
+	if o.hangUp == nil {
+		return false
+	}
+	w.note(o.request.Caller, "hangs up", string(o.request.ID), "")
+	o.hangUp()
+	o.hangUp = nil
+	return true
+}
+
+// relocate changes one of a caller's endpoints: it moves, goes away, or comes back.
+func (w *world) relocate(caller string) bool {
+	own := slices.DeleteFunc(slices.Clone(w.allReceivers), func(r *receiver) bool { return r.caller != caller })
+	r := own[w.tape.choose(ofPeople, len(own), 0)]
+	w.mu.Lock()
+	r.moved = true
+	if r.away = !r.away; !r.away {
+		r.url = "http://" + r.host + "/moved"
+	}
+	w.mu.Unlock()
+	w.note(caller, "changes its endpoint", r.who(), map[bool]string{true: "removed", false: r.url}[r.away])
+	return true
+}
+
 // deeds are what people do. Each reports whether there was occasion for it.
 var deeds = []struct {
 	name string
@@ -56,6 +84,8 @@ var deeds = []struct {
 }{
 	{"a caller places its next order", func(w *world, _ *order) bool { return w.placeNext() }},
 	{"a caller places an order again", func(w *world, o *order) bool { return !o.byQueue && o.placed && w.place(o) }},
+	{"a caller hangs up", func(w *world, o *order) bool { return w.hangUp(o) }},
+	{"a caller changes where it is notified", func(w *world, o *order) bool { return w.relocate(o.request.Caller) }},
 	{"a caller cancels its order", func(w *world, o *order) bool { return w.cancel(o, o.request.Caller) }},
 	{"the operator cancels an order", func(w *world, o *order) bool { return w.cancel(o, "") }},
 	{"a caller cancels another's order", func(w *world, o *order) bool { return w.cancelOthers(o) }},
@@ -117,9 +147,9 @@ func (w *world) strangers(who, what string, o *order, err error) {
 	}
 }
 
-// resolve settles what is held: by the vendor's ledger, once nothing is under way, or blindly.
+// resolve settles what is held: by the vendor's ledger, as it is at that moment, or blindly.
 func (w *world) resolve(o *order, blindly bool) bool {
-	if o.state != topup.StateUnknown || !blindly && o.underWay() {
+	if o.state != topup.StateUnknown {
 		return false
 	}
 	now, err := w.journal.Order(context.Background(), o.request.ID)
@@ -149,7 +179,7 @@ func (w *world) correct(o *order) bool {
 	if charged {
 		c.Outcome = topup.ResolvedSucceeded
 	}
-	if !o.state.Final() || o.underWay() || charged == (o.state == topup.StateSucceeded) {
+	if !o.state.Final() || charged == (o.state == topup.StateSucceeded) {
 		return false
 	}
 	return w.by("operator", "corrects", o, string(c.Outcome), func(p *process) error {
@@ -177,6 +207,9 @@ func (w *world) hold(o *order) bool {
 	}
 	return w.by("statement", "charges", o, "", func(p *process) error {
 		_, err := p.producer.Hold(context.Background(), o.request.ID, topup.Hold{Evidence: "line 1", By: "ana"})
+		if err == nil {
+			o.held, o.heldBefore = true, o.resends
+		}
 		return err
 	})
 }

@@ -28,6 +28,7 @@ func (w *world) plan() {
 		diligent:  t.yes(ofPlan, 0.5),
 		most:      pick(t, ofPlan, 0.4, 1, 2, 3),
 	}
+	w.vendor.login = t.choose(ofPlan, len(logins), 0.6)
 	w.reserve.set = t.yes(ofPlan, 0.3)
 	w.receiver("default", "")
 	w.receiver("shop", "")
@@ -53,7 +54,7 @@ func (w *world) receiver(caller, name string, types ...topup.EventType) {
 	if name != "" {
 		host = name + "." + host
 	}
-	r := &receiver{w: w, caller: caller, name: name, url: "http://" + host + "/hooks",
+	r := &receiver{w: w, caller: caller, name: name, host: host, url: "http://" + host + "/hooks",
 		secret: secrets[len(w.allReceivers)], types: types, heard: map[string]webhook.Event{}}
 	w.receivers[host], w.allReceivers = r, append(w.allReceivers, r)
 }

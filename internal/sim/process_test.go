@@ -34,6 +34,8 @@ type process struct {
 	conns []net.Conn
 	// heardAt is the version of the journal when it last asked which orders wait.
 	heardAt int
+	// handling is since when it handles each task.
+	handling map[*task]time.Time
 	// closers end its parts.
 	closers []func()
 }
@@ -49,7 +51,7 @@ const (
 func (w *world) start() {
 	w.started++
 	p := &process{w: w, name: fmt.Sprint("worker ", w.started), died: make(chan struct{}),
-		begun: map[topup.ID]*attempt{}}
+		begun: map[topup.ID]*attempt{}, handling: map[*task]time.Time{}}
 	w.procs = append(w.procs, p)
 	w.note(p.name, "starts", "", "")
 	book := boundary.Book{Gate: p, Journal: w.book}
@@ -180,8 +182,14 @@ func (p *process) do(t *task) {
 		kind, handle = tasks.TypeDeliver, p.worker.HandleDelivery
 	}
 	p.w.note("queue", "hands over", t.id, "to "+p.name)
+	p.w.mu.Lock()
+	p.handling[t] = time.Now()
+	p.w.mu.Unlock()
 	go func() {
 		again, err := handle(context.Background(), tasks.Task{Type: kind, Payload: t.payload})
+		p.w.mu.Lock()
+		delete(p.handling, t)
+		p.w.mu.Unlock()
 		if !p.dead {
 			p.w.queue.ended(t, again, err)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 
 	"recarga/topup"
 	"recarga/webhook"
@@ -21,6 +22,9 @@ type receiver struct {
 	heard map[string]webhook.Event
 	// gone: it has answered 410.
 	gone bool
+	// host is where it is, away: its caller has removed it, moved: its caller has changed it at least once.
+	host        string
+	away, moved bool
 }
 
 // reactions are how it answers. The first is the plain one.
@@ -44,15 +48,19 @@ func (r *receiver) serve(conn net.Conn, p *process, req *http.Request, body []by
 	if errors.Is(err, webhook.ErrTimestamp) && !r.w.calm { // it was on its way for long
 		return r.w.respond(conn, p, f, r.who(), id, "HTTP/1.1 400 X\r\nContent-Length: 0\r\n\r\n")
 	}
-	switch o := r.w.orders[ev.Data.ID]; {
+	o := r.w.orders[ev.Data.ID]
+	switch {
 	case err != nil:
 		r.w.fail("%s got a webhook whose signature it cannot verify: %v", r.who(), err)
 	case ev.OperatorData == nil && (o == nil || o.request.Caller != r.caller || ev.Data.Caller != r.caller):
 		r.w.fail("%s hears of %s, an order of %s", r.who(), ev.Data.ID, ev.Data.Caller)
 	case ev.OperatorData != nil && r.caller != topup.OperatorCaller:
 		r.w.fail("%s hears what is for the operator: %s", r.who(), ev.Type)
-	case o != nil && req.URL.Path != r.path(o):
+	case o != nil && !r.moved && req.URL.Path != r.path(o):
 		r.w.fail("%s hears of %s at %s, and not at %s", r.who(), ev.Data.ID, req.URL.Path, r.path(o))
+	}
+	if len(r.types) > 0 && o != nil && !slices.Contains(r.types, ev.Type) {
+		r.w.fail("%s hears of %s, which it did not ask for", r.who(), ev.Type)
 	}
 	how := reactions[0]
 	if !r.w.calm {
@@ -87,8 +95,10 @@ type callers struct{ w *world }
 
 // Endpoints implements webhook.Endpoints.
 func (c *callers) Endpoints(_ context.Context, caller string) (all []webhook.Endpoint, err error) {
+	c.w.mu.Lock()
+	defer c.w.mu.Unlock()
 	for _, r := range c.w.allReceivers {
-		if r.caller == caller {
+		if r.caller == caller && !r.away {
 			all = append(all, webhook.Endpoint{Name: r.name, URL: r.url, Types: r.types, Secrets: []string{r.secret}})
 		}
 	}
@@ -99,10 +109,11 @@ func (c *callers) Endpoints(_ context.Context, caller string) (all []webhook.End
 }
 
 // registered is a caller as the rules for tasks see it.
-func (c *callers) registered(ctx context.Context, name string) (topup.Caller, error) {
-	all, err := c.Endpoints(ctx, name)
-	if err != nil {
-		return topup.Caller{}, err
+func (c *callers) registered(_ context.Context, name string) (topup.Caller, error) {
+	for _, r := range c.w.allReceivers {
+		if r.caller == name {
+			return topup.Caller{Name: name, CallbackURL: r.url}, nil
+		}
 	}
-	return topup.Caller{Name: name, CallbackURL: all[0].URL}, nil
+	return topup.Caller{}, topup.ErrNotFound
 }

@@ -49,13 +49,11 @@ type step struct {
 	since time.Time
 }
 
-// polls are reads that are repeated for ever, and change nothing: they are let go at once. So is what a process does
-// with a lock held (redis.SetOutage, in internal/admission): its other goroutines wait for the lock, and a bubble takes
-// that for work.
+// polls are reads that are repeated for ever, and change nothing: they are let go at once.
 func poll(name string) bool {
 	switch name {
 	case "journal.Due", "journal.Overdue", "journal.DueEvents", "journal.Waiting", "journal.Released", "queue.Announce",
-		"redis.Restrictions", "redis.SetOutage", "journal.EndpointHealth":
+		"redis.Restrictions", "journal.EndpointHealth":
 		return true
 	}
 	return false

@@ -22,8 +22,11 @@ type vendor struct {
 	w       *world
 	kinds   [][]answer           // by what they mean
 	tokens  map[string]time.Time // until when each is good
+	login   int                  // how it writes the answers to logins
 	logins  int
 	charges int
+	// halfOpen: a connection was made that nobody reads; it may be used later.
+	halfOpen bool
 }
 
 // sent is one purchase request that has reached the vendor, and what became of it.
@@ -67,6 +70,7 @@ func (p *process) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	ours, theirs := net.Pipe()
 	p.conns, p.w.conns = append(p.conns, ours), append(p.w.conns, ours, theirs)
 	if f == silent {
+		p.w.vendor.halfOpen = true
 		return ours, nil // half open: nobody reads what is written
 	}
 	host, _, _ := strings.Cut(addr, ":")
@@ -157,7 +161,7 @@ func (v *vendor) query(conn net.Conn, p *process, req *http.Request) bool {
 		v.logins++
 		token := fmt.Sprint("token-number-", v.logins)
 		v.tokens[token] = time.Now().Add(tokenLife)
-		body = fmt.Sprintf(`{"success":true,"access_token":%q,"expires_in":%d}`, token, int(tokenLife.Seconds()))
+		body = strings.ReplaceAll(logins[v.login], "%TOKEN%", token)
 	}
 	return v.w.respond(conn, p, f, "vendor", "", answer{status: 200, body: body}.text("", ""))
 }

@@ -111,6 +111,13 @@ type order struct {
 	// resends counts the decisions to send it again; blind: a person decided without looking, or against what is so.
 	resends int
 	blind   bool
+	// calm: it was accepted while nothing went wrong any more.
+	calm bool
+	// held: a statement has stopped it, after so many decisions to send it again.
+	held       bool
+	heldBefore int
+	// hangUp ends the request that places it; nil: there is none.
+	hangUp func()
 	// asked is when a person last looked at it while it was held.
 	asked time.Time
 	// answered is what the vendor's latest answer means; empty: there is none.
@@ -140,12 +147,6 @@ func (o *order) charged() (n int) {
 // lied reports whether the vendor said what is not so, and the program could only believe it.
 func (o *order) lied() bool {
 	return slices.ContainsFunc(o.sent, func(s *sent) bool { return s.answer != nil && s.answer.lies })
-}
-
-// underWay reports whether a process that lives may still hear of the order's latest attempts.
-func (o *order) underWay() bool {
-	return slices.ContainsFunc(o.attempts, func(a *attempt) bool { return !a.recorded && !a.proc.dead }) ||
-		slices.ContainsFunc(o.sent, func(s *sent) bool { return s.answer == nil && time.Since(s.at) < slowest })
 }
 
 var limits = journal.TimeLimits{Untried: 10 * time.Minute, Tried: 4 * time.Minute}

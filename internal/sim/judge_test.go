@@ -123,6 +123,9 @@ func (w *world) mayBeSent(o *order, s *sent) {
 	if o.state == topup.StateQueued || o.state == topup.StateRetrying || s.number == 0 {
 		w.fail("%s is sent without a record of the attempt: it is %s", o.request.ID, o.state)
 	}
+	if at := o.request.ExpiresAt; at != nil && time.Now().After(*at) {
+		w.fail("%s is sent, and has expired", o.request.ID)
+	}
 	if o.held && s.resends <= o.heldBefore {
 		w.fail("%s is sent again, though a statement charges it", o.request.ID)
 	}

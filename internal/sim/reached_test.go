@@ -144,8 +144,8 @@ func (r reached) report(t *testing.T) {
 	}
 }
 
-// share has several processes live the lives, each its part of the seeds, and adds up what they have reached.
-func share(t *testing.T) {
+// divide has several processes live the lives, each its part of the seeds, and adds up what they have reached.
+func divide(t *testing.T) {
 	began, all, each := time.Now(), reached{}, (*seeds+*jobs-1) / *jobs
 	var wait sync.WaitGroup
 	parts := make([]reached, *jobs)
@@ -153,6 +153,7 @@ func share(t *testing.T) {
 		wait.Go(func() {
 			file := filepath.Join(t.TempDir(), "pairs")
 			out, err := exec.Command(os.Args[0], "-test.run=^TestLives$", "-test.v", "-test.timeout=0", "-jobs=1",
+				fmt.Sprint("-sqlite=", *share),
 				fmt.Sprint("-seed=", *first+uint64(i*each)), fmt.Sprint("-seeds=", each), "-pairs="+file).CombinedOutput()
 			text, readErr := os.ReadFile(file)
 			if err = errors.Join(err, readErr); err == nil {

@@ -26,6 +26,7 @@ import (
 var (
 	seeds = flag.Int("seeds", 60, "how many lives")
 	first = flag.Uint64("seed", 1, "the first seed")
+	share = flag.Float64("sqlite", 1.0/16, "the share of the lives whose book of record is SQLite")
 	jobs  = flag.Int("jobs", 1, "how many processes share the lives")
 	every = flag.Bool("every", false, "fail if a wanted pair was not reached")
 	pairs = flag.String("pairs", "", "the file to write the reached pairs to")
@@ -42,7 +43,7 @@ func run(t *testing.T, from *template, on *tape, broken func(boundary.Journal) b
 		rand.Seed(1)     //nolint:staticcheck // cenkalti/backoff takes its chance from there, and from nowhere else
 		time.Sleep(past) // of a clock that jumps
 		defer func() { past += time.Since(w.began).Truncate(time.Hour) + time.Hour }()
-		j, end, err := from.open(on.yes(ofPlan, 1.0/16))
+		j, end, err := from.open(on.yes(ofPlan, *share))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +91,7 @@ func TestMain(m *testing.M) {
 // Whatever happens to it, the program keeps its promises.
 func TestLives(t *testing.T) {
 	if *jobs > 1 {
-		share(t)
+		divide(t)
 		return
 	}
 	from := newTemplate(t)

@@ -304,7 +304,6 @@ func (s *stage) adopt(ctx context.Context, list []claim) error {
 	})
 }
 
-// exec runs a statement of the stage.
 func (s *stage) exec(ctx context.Context, q string, args ...any) error {
 	_, err := s.db.ExecContext(ctx, q, args...)
 	return err

@@ -94,6 +94,7 @@ func (s *stage) candidates(ctx context.Context, a absence, from, until time.Time
 // charges as we know it; what the statement says of no charge is not compared. Empty where there is none.
 // The charges are of any time between since and until.
 func (s *stage) contested(ctx context.Context, o search.Standing, since, until time.Time) (string, error) {
-	return one[string](ctx, s, sqls.Get("contested"), string(o.ID), int(statement.Charged), o.Phone.Digits(),
-		int64(o.Amount), since.UnixMicro(), until.UnixMicro(), s.phones, s.amounts)
+	return one[string](ctx, s, sqls.Get("contested"),
+		string(o.ID), int(statement.Charged), o.Phone.Digits(), int64(o.Amount),
+		since.UnixMicro(), until.UnixMicro(), s.phones, s.amounts)
 }

@@ -88,7 +88,7 @@ func newChaos(t *testing.T, r *rand.Rand, p cast) *chaos {
 	return c
 }
 
-// unhurried goes on with what it has begun when the client is gone, as servers do behind a network that fails.
+// unhurried finishes what it has begun when the client is gone, as servers do behind a network that fails.
 func unhurried(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
@@ -225,19 +225,23 @@ func (c *chaos) operator() *producer.Client { return producer.NewClient(c.servin
 // formerCommit is the release before this one: whatever it wrote, and wherever it still runs, must be understood.
 const formerCommit = "ce25172"
 
-// formerRelease is the program of the former release: RECARGA_CHAOS_FORMER, or built from the repository's history.
+// formerRelease is the program of the former release: RECARGA_CHAOS_FORMER, or built once from the repository's history.
 var formerRelease = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv("RECARGA_CHAOS_FORMER"); path != "" {
 		return path, nil
 	}
+	program, err := filepath.Abs("../../bin/former/recarga-" + formerCommit)
+	if _, missing := os.Stat(program); err != nil || missing == nil {
+		return program, err
+	}
 	folder := filepath.Join(filepath.Dir(binary), "former")
-	program := filepath.Join(folder, "recarga")
 	for _, step := range [][]string{
 		{"git", "-C", "../..", "cat-file", "-e", formerCommit + "^{commit}"},
-		{"mkdir", folder},
+		{"mkdir", "-p", folder, filepath.Dir(program)},
 		{"git", "-C", "../..", "archive", "--output", folder + ".tar", formerCommit},
 		{"tar", "-x", "-C", folder, "-f", folder + ".tar"},
-		{"go", "build", "-C", folder, "-trimpath", "-buildvcs=false", "-o", program, "./cmd/recarga"},
+		{"go", "build", "-C", folder, "-buildvcs=false", "-o", "recarga", "./cmd/recarga"},
+		{"mv", filepath.Join(folder, "recarga"), program},
 	} {
 		if out, err := exec.Command(step[0], step[1:]...).CombinedOutput(); err != nil {
 			return "", fmt.Errorf("%s: %w: %s", strings.Join(step, " "), err, out)

@@ -377,6 +377,7 @@ func (s scenario) try(on servers, f fault) (met []string, hit bool, err error) {
 		if _, _, err := w.live(s.prelude, false); err != nil {
 			return nil, false, err
 		}
+		w.placed = true // the checkout does not repeat it: the sweep alone brings it back
 	}
 	met, hit, err = w.live(f, f.kind == none)
 	if err == nil && f.kind != none {
@@ -555,10 +556,24 @@ type life struct {
 	fault fault
 }
 
-// lives lists every failure at every boundary of every scenario, as the undisturbed ones meet them.
+// lives lists every failure at every boundary of every scenario, as the undisturbed ones meet them. How a machine
+// shares its time decides who comes first, a sweep or a queue: what no scenario has come to may come another time.
 func lives(t *testing.T, lend engine) (all []life, boundaries int) {
 	t.Helper()
 	met := map[string]bool{}
+	for range 5 {
+		all, boundaries = undisturbed(t, lend, met)
+		if len(escaped(met)) == 0 {
+			return all, boundaries
+		}
+	}
+	t.Fatalf("no scenario comes to %s", escaped(met))
+	return nil, 0
+}
+
+// undisturbed lives once through every scenario, and adds the methods that it came to.
+func undisturbed(t *testing.T, lend engine, met map[string]bool) (all []life, boundaries int) {
+	t.Helper()
 	var mu sync.Mutex
 	sideBySide(t, lend, scenarios, func(on servers, s scenario) {
 		names, _, err := s.try(on, fault{})
@@ -579,13 +594,11 @@ func lives(t *testing.T, lend engine) (all []life, boundaries int) {
 	if t.Failed() {
 		t.FailNow()
 	}
-	noneEscaped(t, met)
 	return all, boundaries
 }
 
-// noneEscaped: every method through which a workflow acts was a boundary of some scenario.
-func noneEscaped(t *testing.T, met map[string]bool) {
-	t.Helper()
+// escaped are the methods through which a workflow acts, and which were a boundary of no scenario.
+func escaped(met map[string]bool) (names []string) {
 	for prefix, seams := range map[string][]reflect.Type{
 		"journal.": {reflect.TypeFor[worker.Journal](), reflect.TypeFor[producer.Journal](),
 			reflect.TypeFor[webhook.Store](), reflect.TypeFor[webhook.Health]()},
@@ -594,9 +607,10 @@ func noneEscaped(t *testing.T, met map[string]bool) {
 		for _, seam := range seams {
 			for i := range seam.NumMethod() {
 				if name := prefix + seam.Method(i).Name; !met[name] {
-					t.Errorf("no scenario comes to %s", name)
+					names = append(names, name)
 				}
 			}
 		}
 	}
+	return names
 }

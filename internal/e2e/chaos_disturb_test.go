@@ -21,9 +21,13 @@ func (c *chaos) disturbances(end time.Time) []disturbance {
 		all = append(all, c.onPostgres()...)
 	}
 	if c.disk != nil {
-		all = append(all, disturbance{"disk full", "disk", 2, func() {
+		part := "disk"
+		if c.pg != nil {
+			part = "postgres" // which cannot start without room
+		}
+		all = append(all, disturbance{"disk full", part, 2, func() {
 			c.disk.fill()
-			c.until("disk", c.between(time.Second, 4*time.Second), c.disk.free)
+			c.until(part, c.between(time.Second, 4*time.Second), c.disk.free)
 		}})
 	}
 	return all

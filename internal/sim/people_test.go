@@ -106,11 +106,15 @@ func other(caller string) string {
 	return "shop"
 }
 
+// people has a person do something, with the first order that gives occasion for it.
 func (w *world) people(deed int) {
-	o := w.planned[w.tape.choose(ofPeople, len(w.planned), 0.3)]
-	if !deeds[deed].do(w, o) {
-		w.plainMove()
+	first := w.tape.choose(ofPeople, len(w.planned), 0.3)
+	for i := range w.planned {
+		if deeds[deed].do(w, w.planned[(first+i)%len(w.planned)]) {
+			return
+		}
 	}
+	w.plainMove()
 }
 
 // by makes a person's request, at some process.

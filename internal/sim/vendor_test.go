@@ -206,7 +206,10 @@ func (v *vendor) purchase(conn net.Conn, p *process, req *http.Request, body []b
 	text := a.text(r.ID, fmt.Sprint("TXN-", v.charges))
 	arrived := v.w.respond(conn, p, f, "vendor", string(r.ID), text)
 	s.known = arrived && a.means != topup.OutcomeUnknown
-	return arrived && !a.bare
+	if a.bare { // and then nothing, on a connection that stays open
+		<-v.w.over
+	}
+	return arrived
 }
 
 // choose is how the vendor answers a purchase: what it means first, and then in which words.

@@ -27,6 +27,8 @@ type vendor struct {
 	charges int
 	// halfOpen: a connection was made that nobody reads; it may be used later.
 	halfOpen bool
+	// refusedTokens: it has refused a token, so that the next logins may have to wait.
+	refusedTokens bool
 }
 
 // sent is one purchase request that has reached the vendor, and what became of it.
@@ -202,6 +204,7 @@ func (v *vendor) purchase(conn net.Conn, p *process, req *http.Request, body []b
 		v.charges++
 	}
 	o.answered = a.means
+	v.refusedTokens = v.refusedTokens || a.status == http.StatusUnauthorized
 	v.w.note("vendor", "decides", string(r.ID), a.name)
 	text := a.text(r.ID, fmt.Sprint("TXN-", v.charges))
 	arrived := v.w.respond(conn, p, f, "vendor", string(r.ID), text)

@@ -99,6 +99,8 @@ func (w *world) changed(p *process, c boundary.Call, f fate, o *order, now topup
 		if r.Outcome == topup.ResolvedResend {
 			o.resends++
 		}
+	case topup.OpHold:
+		o.held, o.heldBefore = true, o.resends
 	case topup.OpCorrect:
 		o.expected = append(o.expected, topup.EventCorrected)
 		return

@@ -211,9 +211,6 @@ func (w *world) hold(o *order) bool {
 	}
 	return w.by("statement", "charges", o, "", func(p *process) error {
 		_, err := p.producer.Hold(context.Background(), o.request.ID, topup.Hold{Evidence: "line 1", By: "ana"})
-		if err == nil {
-			o.held, o.heldBefore = true, o.resends
-		}
 		return err
 	})
 }

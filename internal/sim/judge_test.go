@@ -95,7 +95,7 @@ func (w *world) changed(p *process, c boundary.Call, f fate, o *order, now topup
 		o.attempts, p.begun[now.ID] = append(o.attempts, a), a
 	case topup.OpResolve:
 		r, _ := c.Asked.(topup.Resolution)
-		o.blind = o.blind || r.Reason != "the ledger"
+		o.blind = o.blind || r.Reason == "she believes it"
 		if r.Outcome == topup.ResolvedResend {
 			o.resends++
 		}

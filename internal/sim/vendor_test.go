@@ -37,6 +37,9 @@ type sent struct {
 	at      time.Time
 	answer  *answer // nil: none was made
 	charged bool
+	// decided is when, and transaction the vendor's number of it.
+	decided     time.Time
+	transaction string
 	// known: its answer arrived whole, and says what happened to the money.
 	known bool
 	// resends is how many decisions to send the order again there were before.
@@ -206,7 +209,8 @@ func (v *vendor) purchase(conn net.Conn, p *process, req *http.Request, body []b
 	o.answered = a.means
 	v.refusedTokens = v.refusedTokens || a.status == http.StatusUnauthorized
 	v.w.note("vendor", "decides", string(r.ID), a.name)
-	text := a.text(r.ID, fmt.Sprint("TXN-", v.charges))
+	s.decided, s.transaction = time.Now(), fmt.Sprint("TXN-", v.charges)
+	text := a.text(r.ID, s.transaction)
 	arrived := v.w.respond(conn, p, f, "vendor", string(r.ID), text)
 	s.known = arrived && a.means != topup.OutcomeUnknown
 	if a.bare { // and then nothing, on a connection that stays open

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"recarga/internal/boundary"
 	"recarga/internal/journal"
@@ -74,6 +75,7 @@ func (w *world) changed(p *process, c boundary.Call, f fate, o *order, now topup
 		w.name(*ev)
 	}
 	by, from := operations[c.Name], o.state
+	o.calm = o.calm || !o.placed && w.calm
 	o.placed = true
 	if by == "" || now.State == from {
 		return
@@ -94,10 +96,12 @@ func (w *world) changed(p *process, c boundary.Call, f fate, o *order, now topup
 		o.attempts, p.begun[now.ID] = append(o.attempts, a), a
 	case topup.OpResolve:
 		r, _ := c.Asked.(topup.Resolution)
-		o.blind = o.blind || r.Reason != "the ledger"
+		o.blind = o.blind || r.Reason == "she believes it"
 		if r.Outcome == topup.ResolvedResend {
 			o.resends++
 		}
+	case topup.OpHold:
+		o.held, o.heldBefore = true, o.resends
 	case topup.OpCorrect:
 		o.expected = append(o.expected, topup.EventCorrected)
 		return
@@ -120,6 +124,12 @@ func (p *process) unheard(c boundary.Call) {
 func (w *world) mayBeSent(o *order, s *sent) {
 	if o.state == topup.StateQueued || o.state == topup.StateRetrying || s.number == 0 {
 		w.fail("%s is sent without a record of the attempt: it is %s", o.request.ID, o.state)
+	}
+	if at := o.request.ExpiresAt; at != nil && time.Now().After(*at) {
+		w.fail("%s is sent, and has expired", o.request.ID)
+	}
+	if o.held && s.resends <= o.heldBefore {
+		w.fail("%s is sent again, though a statement charges it", o.request.ID)
 	}
 	for _, e := range o.sent[:len(o.sent)-1] {
 		switch {
@@ -148,9 +158,17 @@ func (w *world) judge() {
 		}
 		w.judgeMoney(o, d)
 		w.judgeAttempts(o, d)
+		w.judgeSale(o, d)
 		w.judgeEvents(o, d)
 	}
 	w.judgeTenants()
+	for _, p := range w.procs {
+		for t, since := range p.handling {
+			if time.Since(since) > time.Minute {
+				w.fail("%s has handled %s for %s, and nothing ends it", p.name, w.named(t.id), time.Since(since))
+			}
+		}
+	}
 }
 
 // judgeMoney: once, and the truth.
@@ -168,6 +186,19 @@ func (w *world) judgeMoney(o *order, d topup.Details) {
 		w.fail("%s is %s, and has neither ended nor is it held", id, d.State)
 	case d.State != o.state:
 		w.fail("%s is %s in the journal, and was last seen as %s", id, d.State, o.state)
+	}
+	approved := func(a topup.Attempt) bool { return a.Outcome == topup.OutcomeApproved }
+	if i := slices.IndexFunc(d.Attempts, approved); i >= 0 && slices.ContainsFunc(d.Attempts[i+1:], approved) &&
+		len(d.Disputes) == 0 {
+		w.fail("%s was approved twice, and nobody is asked about it", id)
+	}
+}
+
+// judgeSale: while nothing goes wrong, what is accepted is bought.
+func (w *world) judgeSale(o *order, d topup.Details) {
+	excused := w.vendor.halfOpen || w.vendor.refusedTokens
+	if o.calm && len(o.attempts) > 0 && !excused && d.State != topup.StateSucceeded && d.Reason != topup.ReasonExpired {
+		w.fail("%s was accepted while nothing went wrong, and is %s/%s", o.request.ID, d.State, d.Reason)
 	}
 }
 
@@ -221,7 +252,11 @@ func (made *attempt) contradicts(a topup.Attempt) string {
 // judgeEvents: the caller is notified of every change of state, in order, at each of its endpoints.
 func (w *world) judgeEvents(o *order, d topup.Details) {
 	for _, r := range w.allReceivers {
-		if r.caller != o.request.Caller || r.gone {
+		if r.caller != o.request.Caller {
+			continue
+		}
+		if r.gone || r.moved {
+			w.judgeCopies(o, d, r)
 			continue
 		}
 		var types []topup.EventType
@@ -250,6 +285,17 @@ func (w *world) judgeEvents(o *order, d topup.Details) {
 		if heard := r.heard[last.ID]; len(r.types) == 0 && len(types) > 0 && heard.Data.State != d.State {
 			w.fail("%s last heard that %s is %s, and it is %s", r.who(), d.ID, heard.Data.State, d.State)
 		}
+	}
+}
+
+// judgeCopies: whatever its caller changes, an endpoint has one copy of an event at most.
+func (w *world) judgeCopies(o *order, d topup.Details, r *receiver) {
+	copies := map[int]bool{}
+	for _, ev := range d.Events {
+		if ev.Endpoint == r.name && copies[ev.Sequence] {
+			w.fail("%s has two copies of event %d of %s", r.who(), ev.Sequence, o.request.ID)
+		}
+		copies[ev.Sequence] = copies[ev.Sequence] || ev.Endpoint == r.name
 	}
 }
 

@@ -66,7 +66,7 @@ func (w *world) hangUp(o *order) bool {
 // relocate changes one of a caller's endpoints: it moves, goes away, or comes back.
 func (w *world) relocate(caller string) bool {
 	own := slices.DeleteFunc(slices.Clone(w.allReceivers), func(r *receiver) bool { return r.caller != caller })
-	r := own[w.tape.choose(ofPeople, len(own), 0)]
+	r := own[w.tape.uniform(ofPeople, len(own))]
 	w.mu.Lock()
 	r.moved = true
 	if r.away = !r.away; !r.away {
@@ -94,6 +94,7 @@ var deeds = []struct {
 	{"the operator corrects a final state", func(w *world, o *order) bool { return w.correct(o) }},
 	{"the operator upholds a disputed state", func(w *world, o *order) bool { return w.uphold(o) }},
 	{"a statement charges an order that waits", func(w *world, o *order) bool { return w.hold(o) }},
+	{"the operator reconciles a statement", func(w *world, _ *order) bool { return w.reconcile() }},
 	{"an event is redelivered", func(w *world, o *order) bool { return w.redeliver(o, o.request.Caller) }},
 	{"a caller redelivers another's event", func(w *world, o *order) bool { return w.redeliver(o, other(o.request.Caller)) }},
 }
@@ -106,11 +107,15 @@ func other(caller string) string {
 	return "shop"
 }
 
+// people has a person do something, with the first order that gives occasion for it.
 func (w *world) people(deed int) {
-	o := w.planned[w.tape.choose(ofPeople, len(w.planned), 0.3)]
-	if !deeds[deed].do(w, o) {
-		w.plainMove()
+	first := w.tape.choose(ofPeople, len(w.planned), 0.3)
+	for i := range w.planned {
+		if deeds[deed].do(w, w.planned[(first+i)%len(w.planned)]) {
+			return
+		}
 	}
+	w.plainMove()
 }
 
 // by makes a person's request, at some process.
@@ -159,7 +164,7 @@ func (w *world) resolve(o *order, blindly bool) bool {
 	r := topup.Resolution{Outcome: topup.ResolvedFailed, Reason: "the ledger", By: "ana", Attempt: now.AttemptCount}
 	switch {
 	case blindly:
-		r.Outcome = pick(w.tape, ofPeople, 0, topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend)
+		r.Outcome = pick(w.tape, ofPeople, 0.33, topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend)
 		r.Forced, r.Reason = w.tape.yes(ofPeople, 0.5), "she believes it"
 	case o.charged() > 0:
 		r.Outcome = topup.ResolvedSucceeded
@@ -207,9 +212,6 @@ func (w *world) hold(o *order) bool {
 	}
 	return w.by("statement", "charges", o, "", func(p *process) error {
 		_, err := p.producer.Hold(context.Background(), o.request.ID, topup.Hold{Evidence: "line 1", By: "ana"})
-		if err == nil {
-			o.held, o.heldBefore = true, o.resends
-		}
 		return err
 	})
 }

@@ -15,14 +15,14 @@ func (w *world) plan() {
 	w.settings = settings{
 		policy: worker.Policy{
 			Initial: pick(t, ofPlan, 0.7, time.Second, 5*time.Second, 100*time.Millisecond), Max: 30 * time.Second,
-			MaxAttempts: pick(t, ofPlan, 0.4, 3, 1, 2, 6), ResendUnknown: t.yes(ofPlan, 0.08),
+			MaxAttempts: pick(t, ofPlan, 0.4, 3, 1, 2, 6), ResendUnknown: t.yes(ofPlan, 0.15),
 		},
 		rate:      pick(t, ofPlan, 0.8, 0.0, 0.5, 5),
 		alone:     t.yes(ofPlan, 0.3),
 		trouble:   pick(t, ofPlan, 0.2, 0, 0.02, 0.08, 0.2),
 		honest:    pick(t, ofPlan, 0.2, 1, 0.8, 0.5, 0.1),
 		friendly:  pick(t, ofPlan, 0.3, 1, 0.7, 0.3),
-		wild:      pick(t, ofPlan, 0.1, 0, 0.05, 0.2, 0.5),
+		wild:      pick(t, ofPlan, 0.1, 0, 0.1, 0.3, 0.5),
 		length:    pick(t, ofPlan, 0.3, 60, 150, 400),
 		variation: pick(t, ofPlan, 0.4, 0.5, 0, 0.99),
 		diligent:  t.yes(ofPlan, 0.5),
@@ -36,7 +36,7 @@ func (w *world) plan() {
 	w.receiver("branch", "only", topup.EventTypeOf(topup.StateSucceeded), topup.EventTypeOf(topup.StateFailed),
 		topup.EventCorrected)
 	w.receiver(topup.OperatorCaller, "")
-	for i := range 1 + t.choose(ofPlan, 4, 0.3) {
+	for i := range pick(t, ofPlan, 0.3, 1, 2, 3, 4, 9) {
 		w.order(topup.ID(fmt.Sprint("ORD-", i+1)))
 	}
 }

@@ -35,6 +35,7 @@ var reactions = []struct {
 }{
 	{"200", 200, ""}, {"204", 204, ""}, {"500", 500, ""}, {"503, come back in 30 s", 503, "Retry-After: 30\r\n"},
 	{"429", 429, ""}, {"a redirect", 301, "Location: http://other.test/\r\n"}, {"410", 410, ""}, {"404", 404, ""},
+	{"101, and then nothing", 101, "Connection: Upgrade\r\nUpgrade: x\r\n"},
 }
 
 // serve handles one webhook.
@@ -72,7 +73,11 @@ func (r *receiver) serve(conn net.Conn, p *process, req *http.Request, body []by
 	r.gone = r.gone || how.status == http.StatusGone
 	r.w.note(r.who(), "answers", id, how.name)
 	text := fmt.Sprintf("HTTP/1.1 %d X\r\n%sContent-Length: 0\r\n\r\n", how.status, how.header)
-	return r.w.respond(conn, p, f, r.who(), id, text)
+	arrived := r.w.respond(conn, p, f, r.who(), id, text)
+	if how.status == http.StatusSwitchingProtocols {
+		<-r.w.over
+	}
+	return arrived
 }
 
 func (r *receiver) who() string {

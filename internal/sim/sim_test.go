@@ -39,6 +39,10 @@ var past time.Duration
 
 // run is one life. broken puts a fault into the book of record; nil: there is none.
 func run(t *testing.T, from *template, on *tape, broken func(boundary.Journal) boundary.Journal) (w *world) {
+	stuck := time.AfterFunc(5*time.Minute, func() {
+		panic("a life does not end: something waits for what no step, time or connection can bring\n" + w.journey())
+	})
+	defer stuck.Stop()
 	synctest.Test(t, func(t *testing.T) {
 		rand.Seed(1)     //nolint:staticcheck // cenkalti/backoff takes its chance from there, and from nowhere else
 		time.Sleep(past) // of a clock that jumps

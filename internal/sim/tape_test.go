@@ -54,6 +54,9 @@ func (t *tape) choose(s stream, n int, plain float64) int {
 	return choice
 }
 
+// uniform chooses one of n, each as likely as the others.
+func (t *tape) uniform(s stream, n int) int { return t.choose(s, n, 1/float64(max(n, 1))) }
+
 // pick is one of several, the first one with a probability of plain.
 func pick[T any](t *tape, s stream, plain float64, of ...T) T { return of[t.choose(s, len(of), plain)] }
 

@@ -69,19 +69,19 @@ func (w *world) move() {
 		w.plainMove()
 	case 1: // another step
 		if free := w.free(); len(free) > 0 {
-			w.letGo(free[w.tape.choose(ofTurns, len(free), 0)])
+			w.letGo(free[w.tape.uniform(ofTurns, len(free))])
 			return
 		}
 		w.plainMove()
 	case 2: // another task, perhaps one that is being handled
-		w.handOver(w.tape.choose(ofTurns, 8, 0), w.tape.yes(ofTurns, 0.3))
+		w.handOver(w.tape.uniform(ofTurns, 8), w.tape.yes(ofTurns, 0.3))
 	case 3:
-		w.people(w.tape.choose(ofPeople, len(deeds), 0))
+		w.people(w.tape.uniform(ofPeople, len(deeds)))
 	case 4: // time passes while steps wait
 		w.mustHurry(pick(w.tape, ofTurns, 0, time.Millisecond, time.Second, 5*time.Second, 12*time.Second, 40*time.Second,
 			2*time.Minute))
 	case 5:
-		w.accident(w.tape.choose(ofTurns, len(accidents), 0))
+		w.accident(w.tape.uniform(ofTurns, len(accidents)))
 	}
 }
 
@@ -180,7 +180,7 @@ var accidents = []struct {
 		if len(w.procs) == 0 {
 			return false
 		}
-		p := w.procs[w.tape.choose(ofTurns, len(w.procs), 0)]
+		p := w.procs[w.tape.uniform(ofTurns, len(w.procs))]
 		w.note(p.name, "is killed", "", "")
 		p.die()
 		return true
@@ -205,7 +205,7 @@ var accidents = []struct {
 		if n == 0 {
 			return false
 		}
-		i := w.tape.choose(ofTurns, n, 0)
+		i := w.tape.uniform(ofTurns, n)
 		w.note("queue", "loses a task", w.queue.tasks[i].id, "")
 		w.queue.tasks = slices.Delete(w.queue.tasks, i, i+1)
 		return true

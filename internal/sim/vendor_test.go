@@ -27,6 +27,8 @@ type vendor struct {
 	charges int
 	// halfOpen: a connection was made that nobody reads; it may be used later.
 	halfOpen bool
+	// refusedTokens: it has refused a token, so that the next logins may have to wait.
+	refusedTokens bool
 }
 
 // sent is one purchase request that has reached the vendor, and what became of it.
@@ -35,6 +37,9 @@ type sent struct {
 	at      time.Time
 	answer  *answer // nil: none was made
 	charged bool
+	// decided is when, and transaction the vendor's number of it.
+	decided     time.Time
+	transaction string
 	// known: its answer arrived whole, and says what happened to the money.
 	known bool
 	// resends is how many decisions to send the order again there were before.
@@ -202,11 +207,16 @@ func (v *vendor) purchase(conn net.Conn, p *process, req *http.Request, body []b
 		v.charges++
 	}
 	o.answered = a.means
+	v.refusedTokens = v.refusedTokens || a.status == http.StatusUnauthorized
 	v.w.note("vendor", "decides", string(r.ID), a.name)
-	text := a.text(r.ID, fmt.Sprint("TXN-", v.charges))
+	s.decided, s.transaction = time.Now(), fmt.Sprint("TXN-", v.charges)
+	text := a.text(r.ID, s.transaction)
 	arrived := v.w.respond(conn, p, f, "vendor", string(r.ID), text)
 	s.known = arrived && a.means != topup.OutcomeUnknown
-	return arrived && !a.bare
+	if a.bare { // and then nothing, on a connection that stays open
+		<-v.w.over
+	}
+	return arrived
 }
 
 // choose is how the vendor answers a purchase: what it means first, and then in which words.

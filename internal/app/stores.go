@@ -112,8 +112,8 @@ func (n *Node) awaitQueue(ctx context.Context) error {
 	return err
 }
 
-// checkLater does not wait for Redis: the book of record alone accepts an order, and the workers' sweep enqueues it. An
-// unsafe Redis ends the start, but not a process that has accepted orders without it: that only says so.
+// checkLater does not wait for Redis: the book of record alone accepts an order, and the workers' sweep enqueues it.
+// An unsafe Redis ends the start, but not a process that has accepted orders without it: that only says so.
 func (n *Node) checkLater(ctx context.Context) error {
 	err := n.checkQueue(ctx)
 	if err == nil {

@@ -52,8 +52,8 @@ func (c *chaos) breakage() broken {
 // outside are the parts that are not Recarga's.
 func (c *chaos) outside() []broken {
 	always := func(*member) bool { return true }
-	network := func(to string, how func(*testkit.Link), waiting ...topup.State) broken {
-		return broken{to, waiting, always,
+	network := func(name, to string, how func(*testkit.Link), waiting ...topup.State) broken {
+		return broken{name, waiting, always,
 			func() { each(c.links[to], how) }, func() { each(c.links[to], (*testkit.Link).Heal) }}
 	}
 	waits := []topup.State{topup.StateQueued, topup.StateRetrying}
@@ -61,10 +61,15 @@ func (c *chaos) outside() []broken {
 	kill := func() { each(c.redis, (*testkit.RedisServer).Kill) }
 	start := func() { each(c.redis, (*testkit.RedisServer).Start) }
 	all := []broken{
-		network("receiver", (*testkit.Link).Stall),
-		network("vendor", (*testkit.Link).Cut, waits...),
+		network("receiver", "receiver", (*testkit.Link).Stall),
+		network("vendor", "vendor", (*testkit.Link).Cut, waits...),
 		{"balance", nil, always, func() { c.silent.Store(true) }, func() { c.silent.Store(false) }},
 		{"all of Redis", waits, apis, kill, start},
+	}
+	for _, to := range []string{"PostgreSQL", "Redis"} {
+		if len(c.links[to]) > 0 {
+			all = append(all, network("a fast "+to, to, func(l *testkit.Link) { l.Slow(50 * time.Millisecond) }))
+		}
 	}
 	if workers := c.those("worker"); len(workers) > 0 {
 		all = append(all, broken{"all of Redis when workers start", waits, apis, func() {

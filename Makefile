@@ -56,7 +56,7 @@ else
 	go test -v -count=1 -run '^TestLives$$' ./internal/sim -seed $(SEED) -seeds 1 -story
 endif
 
-chaos: ## Kill, pause and flush at random under load (DURATION=30m RATE=30 SEED=)
+chaos: ## Break whatever can break, at random and under load (DURATION=30m RATE=30 SEED=)
 	@scripts/install-test-deps
 	RECARGA_TEST_REQUIRE=1 RECARGA_PROVE=1 RECARGA_CHAOS_DURATION=$(DURATION) RECARGA_CHAOS_RATE=$(RATE) RECARGA_CHAOS_SEED=$(SEED) \
 		go test -v -timeout 0 -run '^TestChaos$$' ./internal/e2e

@@ -10,14 +10,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"recarga/internal/journal/commit"
 	"recarga/internal/journal/tables"
 	"recarga/internal/testkit"
 	"recarga/topup"
 )
 
-// sqlMany makes orders of which few are open, failed, canceled or disputed, each with an event. Before it come numbers
-// from 1 on, as the engine makes them.
+// sqlMany makes orders of which few are open, failed, canceled or disputed. Before it come numbers from 1 on, as the
+// engine makes them.
 const sqlMany = `
 INSERT INTO orders (id, caller, fingerprint, state, phone, product, amount, operator, metadata, callback_url,
     attempt_count, event_count, response_code, transaction_id, reference, created_at, updated_at, finished_at, due_at,
@@ -29,6 +31,12 @@ SELECT 'ORD-' || i, 'shop-' || i % 100, FINGERPRINT, state, '55' || (30000000 + 
     CASE state WHEN 'queued' THEN 1000000 * i END, CASE WHEN i % 1000 = 0 THEN 1000000 * i END
 FROM (SELECT i, CASE i % 400 WHEN 1 THEN 'unknown' WHEN 2 THEN 'queued' WHEN 3 THEN 'failed' WHEN 4 THEN 'canceled'
     ELSE 'succeeded' END AS state FROM n) orders`
+
+// sqlEvents gives each order an event, of which few are exhausted.
+const sqlEvents = `INSERT INTO events (order_key, sequence, id, type, state, body, created_at)
+SELECT key, 1, RANDOM, 'topup.succeeded', CASE key % 400 WHEN 5 THEN 'exhausted' ELSE 'delivered' END, fingerprint,
+    created_at
+FROM orders`
 
 const (
 	sqliteNumbers   = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)`
@@ -63,12 +71,14 @@ func onBoth(t *testing.T, run func(*testing.T, engine)) {
 	}
 	t.Run("sqlite", func(t *testing.T) {
 		r := open(t, "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"),
-			sqliteNumbers+strings.Replace(sqlMany, "FINGERPRINT", `x'00'`, 1))
+			sqliteNumbers+strings.Replace(sqlMany, "FINGERPRINT", `x'00'`, 1),
+			strings.Replace(sqlEvents, "RANDOM", "randomblob(16)", 1))
 		run(t, engine{r, "EXPLAIN QUERY PLAN ", regexp.MustCompile(`USING (?:COVERING )?INDEX (\w+)`)})
 	})
 	t.Run("postgres", func(t *testing.T) {
 		r := open(t, testkit.Postgres(t).URL(),
-			postgresNumbers+strings.Replace(sqlMany, "FINGERPRINT", `'\x00'::bytea`, 1), "ANALYZE")
+			postgresNumbers+strings.Replace(sqlMany, "FINGERPRINT", `'\x00'::bytea`, 1),
+			strings.Replace(sqlEvents, "RANDOM", "decode(md5(key::text), 'hex')", 1), "ANALYZE")
 		run(t, engine{r, "EXPLAIN ", regexp.MustCompile(`(?:using|Index Scan on) (\w+)`)})
 	})
 }
@@ -138,6 +148,14 @@ func TestPlans(t *testing.T) {
 		got, text := e.plan(t.Context(), t, sqls.Get("find"), "TXN-1234")
 		if !slices.Equal(got, []string{"orders_reference", "orders_transaction"}) {
 			t.Errorf("find is planned by %q:\n%s", got, text)
+		}
+		exhausted := topup.EventFilter{State: topup.EventExhausted, Limit: pageLength}
+		q, args, err := eventQuery(exhausted, uuid.Nil[:], uuid.Max[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, text := e.plan(t.Context(), t, q, args...); !slices.Contains(got, "events_exhausted") {
+			t.Errorf("exhausted events are planned by %q:\n%s", got, text)
 		}
 	})
 }

@@ -106,12 +106,12 @@ const metadataPrefix = topup.FieldMetadata + "."
 // orderColumns are those that a table of orders may have, beside metadata.KEY.
 func orderColumns() []table.Column {
 	return []table.Column{
-		{Name: topup.FieldID, Headers: table.IDHeaders()},
-		{Name: topup.FieldPhone, Headers: table.PhoneHeaders()},
-		{Name: topup.FieldProduct, Headers: table.ProductHeaders(), Words: true},
-		{Name: topup.FieldAmount, Headers: table.AmountHeaders(), Total: true},
-		{Name: topup.FieldOperator, Headers: table.OperatorHeaders(), Words: true},
-		{Name: topup.FieldPriority, Headers: []string{"priority", "prioridad"}},
+		{Name: topup.FieldID, Headers: table.Words("id")},
+		{Name: topup.FieldPhone, Headers: table.Words("phone")},
+		{Name: topup.FieldProduct, Headers: table.Words("product"), Words: true},
+		{Name: topup.FieldAmount, Headers: table.Words("amount"), Total: true},
+		{Name: topup.FieldOperator, Headers: table.Words("operator"), Words: true},
+		{Name: topup.FieldPriority, Headers: table.Words("priority")},
 		{Name: topup.FieldCallbackURL, Headers: []string{"callback url"}},
 		{Name: topup.FieldProcessAt, Headers: []string{"process at"}},
 		{Name: topup.FieldExpiresAt, Headers: []string{"expires at"}},

@@ -36,50 +36,26 @@ const (
 // Columns are the columns and the headers that they go by, the surest first.
 func Columns() []table.Column {
 	return []table.Column{
-		{Name: string(ColumnID), Headers: table.IDHeaders()},
-		{Name: string(ColumnTransaction), Headers: []string{
-			"transaction id", "txn id", "trx id", "transaction", "txn", "operation id", "id transaccion", "id de transaccion",
-			"id de la transaccion",
-			"numero de transaccion", "transaccion", "id operacion", "id de operacion", "folio",
-		}},
-		{Name: string(ColumnReference), Headers: []string{
-			"reference", "rrn", "operator reference", "carrier reference", "referencia", "referencia operador",
-			"referencia del operador",
-		}},
-		{Name: string(ColumnAuthCode), Headers: []string{
-			"auth code", "authorization code", "authorization", "autorizacion", "codigo autorizacion", "codigo de autorizacion",
-			"numero de autorizacion", "no autorizacion",
-		}},
-		{Name: string(ColumnAmount), Headers: table.AmountHeaders(), Total: true},
-		{Name: string(ColumnCurrency), Headers: []string{"currency", "moneda", "divisa"}, Total: true, Words: true},
-		{Name: string(ColumnTime), Headers: []string{
-			"timestamp", "datetime", "date time", "transaction date", "transaction time", "created at", "charged at", "date",
-			"time", "fecha y hora",
-			"fecha hora", "fecha transaccion", "fecha de transaccion", "fecha de la transaccion", "fecha operacion",
-			"fecha de operacion", "fecha",
-		}},
-		{Name: string(ColumnClock), Headers: []string{
-			"time of day", "hour", "time", "hora", "hora transaccion", "hora de transaccion", "hora operacion",
-		}},
-		{Name: string(ColumnStatus), Headers: []string{"status", "state", "result", "estado", "estatus", "resultado"},
-			Words: true},
-		{Name: string(ColumnCode), Headers: []string{"response code", "result code", "codigo respuesta",
-			"codigo de respuesta"}},
-		{Name: string(ColumnPhone), Headers: table.PhoneHeaders()},
+		{Name: string(ColumnID), Headers: table.Words("id")},
+		{Name: string(ColumnTransaction), Headers: table.Words("transaction")},
+		{Name: string(ColumnReference), Headers: table.Words("reference")},
+		{Name: string(ColumnAuthCode), Headers: table.Words("auth code")},
+		{Name: string(ColumnAmount), Headers: table.Words("amount"), Total: true},
+		{Name: string(ColumnCurrency), Headers: table.Words("currency"), Total: true, Words: true},
+		{Name: string(ColumnTime), Headers: table.Words("time")},
+		{Name: string(ColumnClock), Headers: table.Words("clock")},
+		{Name: string(ColumnStatus), Headers: table.Words("status"), Words: true},
+		{Name: string(ColumnCode), Headers: table.Words("code")},
+		{Name: string(ColumnPhone), Headers: table.Words("phone")},
 		{Name: string(ColumnReversal), Words: true},
-		{Name: string(ColumnDebit), Headers: []string{"debit", "cargo", "debito"}, Total: true},
-		{Name: string(ColumnCredit), Headers: []string{"credit", "abono", "credito"}, Total: true},
+		{Name: string(ColumnDebit), Headers: table.Words("debit"), Total: true},
+		{Name: string(ColumnCredit), Headers: table.Words("credit"), Total: true},
 	}
 }
 
 // harmless are the headers of columns that say nothing of whether money moved.
 func harmless() []string {
-	return slices.Concat(table.ProductHeaders(), table.OperatorHeaders(), []string{
-		"region", "user", "usuario", "cajero", "vendedor", "channel", "canal", "via", "terminal", "caja", "store", "branch",
-		"tienda", "sucursal", "pin",
-		"balance after", "saldo", "saldo anterior", "saldo final", "saldo posterior", "commission", "comision", "row",
-		"renglon",
-	})
+	return slices.Concat(table.Words("product"), table.Words("operator"), table.Words("harmless"))
 }
 
 // Format is how a statement is written. The zero value reads a statement with a header, whose columns are found by it,

@@ -36,13 +36,9 @@ func (m *Metrics) defineDistributor() {
 }
 
 // requests are the calls and statuses that there are.
-func requests() (start [][]string) {
-	for _, call := range []string{"login", "balance", "purchase"} {
-		for _, status := range []string{"2xx", "3xx", "401", "402", "429", "4xx", "5xx", "none"} {
-			start = append(start, []string{call, status})
-		}
-	}
-	return start
+func requests() [][]string {
+	return pairs([]string{"login", "balance", "purchase"},
+		[]string{"2xx", "3xx", "401", "402", "429", "4xx", "5xx", "none"})
 }
 
 // Requested counts a request to the distributor; it is distributor.Config.Observe.
@@ -104,40 +100,21 @@ func currency(c string) string {
 	return c
 }
 
-// outages are those that a worker knows of.
-type outages struct {
-	m       *Metrics
-	catalog topup.Catalog
-	read    func() map[string]topup.Outage
-}
-
 // ShowOutages has scrapes read the operators that are out, of the catalogue's and all others.
 func (m *Metrics) ShowOutages(c topup.Catalog, read func() map[string]topup.Outage) {
-	m.registry.MustRegister(outages{m, c, read})
-}
-
-// Describe implements prometheus.Collector.
-func (o outages) Describe(descs chan<- *prometheus.Desc) { descs <- o.m.outage }
-
-// Collect implements prometheus.Collector.
-func (o outages) Collect(metrics chan<- prometheus.Metric) {
-	known := o.read()
-	operators := map[string]bool{}
-	for operator := range known { // one whose products have left the catalogue may be out as well
-		operators[operator] = true
-	}
-	for _, p := range o.catalog.Products() {
-		operators[topup.OperatorOf(p.ID)] = true
-	}
-	for operator := range operators {
-		outage, out := known[operator]
-		var value float64
-		switch {
-		case out && outage.Recovering():
-			value = 1
-		case out:
-			value = 2
+	m.scrape(func(metrics chan<- prometheus.Metric) {
+		states := map[string]float64{}
+		for _, p := range c.Products() {
+			states[topup.OperatorOf(p.ID)] = 0
 		}
-		show(metrics, o.m.outage, value, operator)
-	}
+		for operator, outage := range read() { // one whose products have left the catalogue may be out as well
+			states[operator] = 2
+			if outage.Recovering() {
+				states[operator] = 1
+			}
+		}
+		for operator, state := range states {
+			show(metrics, m.outage, state, operator)
+		}
+	})
 }

@@ -57,20 +57,12 @@ type book struct {
 // ReadFrom has scrapes read the book of record, until the function it returns is called.
 func (m *Metrics) ReadFrom(j *journal.Journal, log *slog.Logger) (stop func()) {
 	b := book{m: m, journal: j, log: log, closed: new(atomic.Bool)}
-	m.registry.MustRegister(b)
+	m.scrape(b.read)
 	return func() { b.closed.Store(true) }
 }
 
-// Describe implements prometheus.Collector.
-func (b book) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{b.m.orders, b.m.waiting, b.m.unknownAge, b.m.dueAge, b.m.events, b.m.eventDueAge,
-		b.m.endpointsDisabled, b.m.balanceLow, b.m.balanceDrift, b.m.disputed, b.m.disputedAge} {
-		descs <- d
-	}
-}
-
-// Collect implements prometheus.Collector. Where the database does not answer, its metrics are absent.
-func (b book) Collect(metrics chan<- prometheus.Metric) {
+// read shows the book. Where the database does not answer, its metrics are absent.
+func (b book) read(metrics chan<- prometheus.Metric) {
 	if b.closed.Load() {
 		return
 	}
@@ -112,11 +104,7 @@ func (b book) readOrders(ctx context.Context, metrics chan<- prometheus.Metric) 
 	if err != nil {
 		return err
 	}
-	var since time.Time
-	for _, d := range due {
-		since = d.DueAt
-	}
-	show(metrics, b.m.dueAge, age(since))
+	show(metrics, b.m.dueAge, age(append(due, topup.Due{})[0].DueAt)) // the zero time where nothing is due
 	return nil
 }
 
@@ -147,11 +135,7 @@ func (b book) readEvents(ctx context.Context, metrics chan<- prometheus.Metric) 
 	if err != nil {
 		return err
 	}
-	var since time.Time
-	for _, d := range due {
-		since = d.DueAt
-	}
-	show(metrics, b.m.eventDueAge, age(since))
+	show(metrics, b.m.eventDueAge, age(append(due, topup.DueEvent{})[0].DueAt)) // as of orders
 	return nil
 }
 

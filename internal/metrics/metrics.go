@@ -127,25 +127,26 @@ func (m *Metrics) SetSetting(name string, value float64) {
 
 // ShowDependencies has scrapes show which dependencies are up.
 func (m *Metrics) ShowDependencies(up func(context.Context) map[string]bool) {
-	m.registry.MustRegister(dependencies{m.up, up})
+	m.scrape(func(metrics chan<- prometheus.Metric) {
+		ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+		defer cancel()
+		for name, up := range up(ctx) {
+			show(metrics, m.up, truth(up), name)
+		}
+	})
 }
 
-type dependencies struct {
-	desc *prometheus.Desc
-	up   func(context.Context) map[string]bool
-}
+// scrape has each scrape call read, which shows metrics of desc.
+func (m *Metrics) scrape(read func(chan<- prometheus.Metric)) { m.registry.MustRegister(scraped(read)) }
+
+// scraped implements prometheus.Collector. It describes nothing beforehand: a scrape shows what there is then.
+type scraped func(chan<- prometheus.Metric)
 
 // Describe implements prometheus.Collector.
-func (d dependencies) Describe(descs chan<- *prometheus.Desc) { descs <- d.desc }
+func (scraped) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
-func (d dependencies) Collect(metrics chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
-	defer cancel()
-	for name, up := range d.up(ctx) {
-		show(metrics, d.desc, truth(up), name)
-	}
-}
+func (read scraped) Collect(metrics chan<- prometheus.Metric) { read(metrics) }
 
 func (m *Metrics) define(kind, name, help string, labels []string) {
 	m.all = append(m.all, Definition{Name: name, Kind: kind, Help: help, Labels: labels})
@@ -167,9 +168,19 @@ func (m *Metrics) counters(start [][]string, name, help string, labels ...string
 func alone() [][]string { return [][]string{nil} }
 
 // each is the start of counters with one label.
-func each(values ...string) (start [][]string) {
+func each[T ~string](values ...T) (start [][]string) {
 	for _, v := range values {
-		start = append(start, []string{v})
+		start = append(start, []string{string(v)})
+	}
+	return start
+}
+
+// pairs is the start of counters with two labels.
+func pairs(first, second []string) (start [][]string) {
+	for _, one := range first {
+		for _, other := range second {
+			start = append(start, []string{one, other})
+		}
 	}
 	return start
 }

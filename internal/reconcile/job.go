@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"iter"
 	"maps"
-	"recarga/internal/reconcile/statement"
 	"slices"
 	"time"
 
 	"recarga/internal/clip"
 	"recarga/internal/journal"
+	"recarga/internal/reconcile/statement"
 	"recarga/topup"
 )
 

@@ -10,13 +10,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"recarga/internal/reconcile/statement"
 	"strings"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver
 
 	"recarga/internal/journal"
+	"recarga/internal/reconcile/statement"
 	"recarga/internal/sqlfile"
 	"recarga/topup"
 )

@@ -10,46 +10,43 @@ import (
 	"recarga/topup"
 )
 
-// Column is what a column of a statement holds.
-type Column string
-
-// The columns that are understood.
+// The columns that are understood, by what they hold.
 const (
-	ColumnID          Column = "id"
-	ColumnTransaction Column = "transaction_id"
-	ColumnReference   Column = "reference"
-	ColumnAuthCode    Column = "auth_code"
-	ColumnAmount      Column = "amount"
-	ColumnCurrency    Column = "currency"
-	ColumnTime        Column = "time"
-	ColumnClock       Column = "clock"
-	ColumnStatus      Column = "status"
-	ColumnCode        Column = "code"
-	ColumnPhone       Column = "phone"
+	ColumnID          = "id"
+	ColumnTransaction = "transaction_id"
+	ColumnReference   = "reference"
+	ColumnAuthCode    = "auth_code"
+	ColumnAmount      = "amount"
+	ColumnCurrency    = "currency"
+	ColumnTime        = "time"
+	ColumnClock       = "clock"
+	ColumnStatus      = "status"
+	ColumnCode        = "code"
+	ColumnPhone       = "phone"
 	// ColumnReversal says yes where a charge was taken back. No header is taken for it: it must be named.
-	ColumnReversal Column = "reversal"
+	ColumnReversal = "reversal"
 	// ColumnDebit and ColumnCredit say what the distributor's account gave and got by the line.
-	ColumnDebit  Column = "debit"
-	ColumnCredit Column = "credit"
+	ColumnDebit  = "debit"
+	ColumnCredit = "credit"
 )
 
 // Columns are the columns and the headers that they go by, the surest first.
 func Columns() []table.Column {
 	return []table.Column{
-		{Name: string(ColumnID), Headers: table.Words("id")},
-		{Name: string(ColumnTransaction), Headers: table.Words("transaction")},
-		{Name: string(ColumnReference), Headers: table.Words("reference")},
-		{Name: string(ColumnAuthCode), Headers: table.Words("auth code")},
-		{Name: string(ColumnAmount), Headers: table.Words("amount"), Total: true},
-		{Name: string(ColumnCurrency), Headers: table.Words("currency"), Total: true, Words: true},
-		{Name: string(ColumnTime), Headers: table.Words("time")},
-		{Name: string(ColumnClock), Headers: table.Words("clock")},
-		{Name: string(ColumnStatus), Headers: table.Words("status"), Words: true},
-		{Name: string(ColumnCode), Headers: table.Words("code")},
-		{Name: string(ColumnPhone), Headers: table.Words("phone")},
-		{Name: string(ColumnReversal), Words: true},
-		{Name: string(ColumnDebit), Headers: table.Words("debit"), Total: true},
-		{Name: string(ColumnCredit), Headers: table.Words("credit"), Total: true},
+		{Name: ColumnID, Headers: table.Words("id")},
+		{Name: ColumnTransaction, Headers: table.Words("transaction")},
+		{Name: ColumnReference, Headers: table.Words("reference")},
+		{Name: ColumnAuthCode, Headers: table.Words("auth code")},
+		{Name: ColumnAmount, Headers: table.Words("amount"), Total: true},
+		{Name: ColumnCurrency, Headers: table.Words("currency"), Total: true, Words: true},
+		{Name: ColumnTime, Headers: table.Words("time")},
+		{Name: ColumnClock, Headers: table.Words("clock")},
+		{Name: ColumnStatus, Headers: table.Words("status"), Words: true},
+		{Name: ColumnCode, Headers: table.Words("code")},
+		{Name: ColumnPhone, Headers: table.Words("phone")},
+		{Name: ColumnReversal, Words: true},
+		{Name: ColumnDebit, Headers: table.Words("debit"), Total: true},
+		{Name: ColumnCredit, Headers: table.Words("credit"), Total: true},
 	}
 }
 
@@ -62,7 +59,7 @@ func harmless() []string {
 // but for Zone, which must be set.
 type Format struct {
 	// Columns names columns that are not to be found by their headers: the header, or the column's number.
-	Columns map[Column]string
+	Columns map[string]string
 	// Ignored are headers, or numbers, of columns that say nothing of money.
 	Ignored []string
 	// NoHeader says that the first line is one of the statement's.
@@ -84,20 +81,15 @@ func (o Format) words() map[Kind][]string {
 
 // tableOptions are those of the statement's reader.
 func (o Format) tableOptions() table.Options {
-	named := map[string]string{}
-	for column, name := range o.Columns {
-		named[string(column)] = name
-	}
 	return table.Options{
-		Columns: Columns(), Harmless: harmless(), Named: named, Ignored: o.Ignored, Delimiter: o.Delimiter,
+		Columns: Columns(), Harmless: harmless(), Named: o.Columns, Ignored: o.Ignored, Delimiter: o.Delimiter,
 		NoHeader: o.NoHeader, Enough: hasIDs,
 	}
 }
 
 // hasIDs reports whether the lines can be matched with orders.
 func hasIDs(has func(string) bool) bool {
-	return slices.ContainsFunc([]Column{ColumnID, ColumnTransaction, ColumnReference, ColumnAuthCode},
-		func(c Column) bool { return has(string(c)) })
+	return slices.ContainsFunc([]string{ColumnID, ColumnTransaction, ColumnReference, ColumnAuthCode}, has)
 }
 
 // FieldError is what the table's reader says of the file or of an option, for the one who sent it.
@@ -113,41 +105,10 @@ func FieldError(err error) error {
 	return &topup.FieldError{Field: field, Value: f.Value, Allowed: f.Allowed}
 }
 
-// Layout says which field of a line holds what.
-type Layout struct{ *table.Layout }
-
-// Has reports whether a column of the statement holds it.
-func (l Layout) Has(c Column) bool { return l.Layout.Has(string(c)) }
-
-// Value is what a line has in the column; empty where no column holds it.
-func (l Layout) Value(fields []string, c Column) string { return l.Layout.Value(fields, string(c)) }
-
-// Name is how the statement calls a column.
-func (l Layout) Name(c Column) string { return l.Layout.Name(string(c)) }
-
-// Names are the columns that were found, with the statement's names.
-func (l Layout) Names() map[Column]string {
-	names := map[Column]string{}
-	for column, name := range l.Layout.Names() {
-		names[Column(column)] = name
-	}
-	return names
-}
-
-// LineError is a value of a line that cannot be read.
-type LineError struct {
-	// Column is the statement's name of it; Value is what stands there; Allowed says what may.
-	Column, Value, Allowed string
-}
-
-func (e *LineError) Error() string {
-	f := topup.FieldError{Field: e.Column, Value: e.Value, Allowed: e.Allowed}
-	return f.Error()
-}
-
-func (l Layout) wrong(c Column, value, allowed string, args ...any) error {
-	if c == ColumnPhone {
+// wrong is a value of a line that cannot be read, under the statement's name of its column.
+func (r *Reader) wrong(column, value, allowed string, args ...any) error {
+	if column == ColumnPhone {
 		value = topup.MaskPhone(value)
 	}
-	return &LineError{Column: l.Name(c), Value: value, Allowed: fmt.Sprintf(allowed, args...)}
+	return &topup.FieldError{Field: r.Layout.Name(column), Value: value, Allowed: fmt.Sprintf(allowed, args...)}
 }

@@ -10,11 +10,14 @@ package doctor
 import (
 	"context"
 	"crypto/x509"
+	_ "embed" // the texts
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"go.yaml.in/yaml/v3"
 
 	"recarga/internal/config"
 	"recarga/topup"
@@ -76,6 +79,22 @@ type Check struct {
 	// Why it is checked, and how to Fix what is wrong.
 	Why, Fix string
 	run      func(context.Context) Finding
+}
+
+//go:embed checks.yaml
+var checksFile []byte
+
+// texts are those of all checks, by name.
+var texts = func() (byName map[string]struct{ Why, Fix string }) {
+	if err := yaml.Unmarshal(checksFile, &byName); err != nil {
+		panic(err) // a mistake in this program, which every start finds
+	}
+	return byName
+}()
+
+// check is the check of a name, with its texts of checks.yaml.
+func check(name string, run func(context.Context) Finding) Check {
+	return Check{Name: name, Why: texts[name].Why, Fix: texts[name].Fix, run: run}
 }
 
 // grace is what a check gets beyond its timeout to end by itself.

@@ -112,32 +112,16 @@ func (l *Live) Close() {
 // checks are made one after the other. A failure ends the walk.
 func (l *Live) checks() []Check {
 	return []Check{
-		{"live reachable", "nothing can be bought without it",
-			"correct RECARGA_DISTRIBUTOR_URL, let this machine through the firewall, or ask the distributor whether it " +
-				"admits this address", l.part.reachable},
-		{"live certificate", "with one that has ended, every purchase stops",
-			"ask the distributor to renew it; if this machine does not know its issuer, install ca-certificates",
-			l.part.certificate},
-		{"live shared token", "the token that the running workers share; not there with the embedded Redis",
-			"nothing, if a login from elsewhere ended it; where the distributor allows one session, only programs on this " +
-				"RECARGA_REDIS_URL may log in", l.sharedToken},
-		{"live login", "the checklist's login, and every field of its answer; the new token is shared with the running " +
-			"workers. A wrong secret is not tried: the checklist does not ask for it, and some vendors lock the account",
-			"correct RECARGA_DISTRIBUTOR_CUSTOMER_ID and RECARGA_DISTRIBUTOR_SECRET_KEY", l.login},
-		{"live token renewal", "the checklist's token refresh: a token that is refused with 401 must lead to a new login " +
-			"and to an answer; no refresh endpoint is documented",
-			"ask the distributor: its document says 401 for an invalid token, on which Recarga logs in again", l.renewal},
-		{"live sessions", "whether a login ends the token before it: then every program that logs in must share one " +
-			"RECARGA_REDIS_URL", "ask the distributor how many sessions it allows", l.sessions},
-		{"live balance", "the checklist's balance inquiry: every field, the number as it was written, its age",
-			"ask the distributor what its get_balance means; pay in, if it is empty", l.balance},
-		{"live errors", "all errors are to be JSON with success false and an error; checked in the refusal of the made-up " +
-			"token", "ask the distributor; Recarga decides by the status where the body says nothing", l.errors},
-		{"live clock", "a wrong clock here makes receivers refuse webhooks, and tokens end early or late",
-			"synchronize this machine's clock (timedatectl set-ntp true)", l.clock},
-		{"live latency", "logins and balances that are slow mean purchases that are slower",
-			"check the network, or ask the distributor; RECARGA_DISTRIBUTOR_TIMEOUT must be above the longest purchase, or " +
-				"it becomes an unknown", l.latency},
+		check("live reachable", l.part.reachable),
+		check("live certificate", l.part.certificate),
+		check("live shared token", l.sharedToken),
+		check("live login", l.login),
+		check("live token renewal", l.renewal),
+		check("live sessions", l.sessions),
+		check("live balance", l.balance),
+		check("live errors", l.errors),
+		check("live clock", l.clock),
+		check("live latency", l.latency),
 	}
 }
 

@@ -141,8 +141,8 @@ func (s *Server) ServeUntil(ctx context.Context, on net.Listener, wait time.Dura
 	return err
 }
 
-// Local serves a handler on a free port of loopback, for a server that stands in for somebody else in this process. end
-// ends it at once, and waits until it has ended.
+// Local serves a handler on a free port of loopback, for a server that stands in for somebody else in this process.
+// end ends it at once, and waits until it has ended.
 func Local(ctx context.Context, h http.Handler) (url string, end func(), err error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

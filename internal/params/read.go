@@ -17,8 +17,8 @@ type Reader struct {
 	errs []error
 }
 
-// Read reads a parameter. An empty one is an absent one: the zero value. One that is given twice is refused, also where
-// nobody has called Check.
+// Read reads a parameter. An empty one is an absent one: the zero value. One that is given twice is refused, also
+// where nobody has called Check.
 func Read[T any](r *Reader, name string, parse func(string) (T, error)) T {
 	return ReadOr(r, name, "", parse)
 }

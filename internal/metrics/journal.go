@@ -14,15 +14,11 @@ import (
 )
 
 func (m *Metrics) defineJournal() {
-	m.commitWrites = m.histograms(shared, "recarga_journal_commit_writes",
-		"How many writes shared a commit of this process.")
-	m.commitSeconds = m.histograms(quick, "recarga_journal_commit_seconds",
-		"Time of this process's commits, from the first statement to the answer.")
-	m.commitErrors = m.counters(alone(), "recarga_journal_commit_errors_total",
-		"Commits of this process that failed, or whose answer was lost.")
-	m.archived = m.counters(alone(), "recarga_archived_orders_total", "Orders that this process moved to the archive.")
-	m.archiveErrors = m.counters(alone(), "recarga_archive_errors_total",
-		"Times at which this process could not move the orders that are older than RECARGA_RETENTION.")
+	m.commitWrites = m.histograms(shared, "recarga_journal_commit_writes")
+	m.commitSeconds = m.histograms(quick, "recarga_journal_commit_seconds")
+	m.commitErrors = m.counters(alone(), "recarga_journal_commit_errors_total")
+	m.archived = m.counters(alone(), "recarga_archived_orders_total")
+	m.archiveErrors = m.counters(alone(), "recarga_archive_errors_total")
 }
 
 // Archived counts orders that were moved to the archive, and whether all could be that should.

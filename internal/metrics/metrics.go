@@ -7,6 +7,7 @@ package metrics
 
 import (
 	"context"
+	_ "embed" // the texts
 	"net/http"
 	"runtime"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.yaml.in/yaml/v3"
 
 	"recarga/topup"
 )
@@ -84,16 +86,14 @@ func New(version string, roles []string, retryCodes []topup.Code) *Metrics {
 	m.defineJournal()
 	m.defineQueue()
 	m.defineHTTP()
-	m.gauges("recarga_build_info", "1. Which program runs.", "version", "go_version").WithLabelValues(version,
+	m.gauges("recarga_build_info").WithLabelValues(version,
 		runtime.Version()).Set(1)
-	role := m.gauges("recarga_role", "1 for what the process does: api, worker.", "role")
+	role := m.gauges("recarga_role")
 	for _, r := range roles {
 		role.WithLabelValues(r).Set(1)
 	}
-	m.settings = m.gauges("recarga_setting", "A setting that alerts or panels compare with; times in seconds.", "name")
-	m.up = m.desc(gauge, "recarga_dependency_up",
-		"1 when the dependency answered: database and redis (which must take writes) within 2 s, asked at the scrape; "+
-			"distributor when it was last called. Absent for a distributor that this process has not called.", "dependency")
+	m.settings = m.gauges("recarga_setting")
+	m.up = m.desc(gauge, "recarga_dependency_up")
 	return m
 }
 
@@ -148,15 +148,30 @@ func (scraped) Describe(chan<- *prometheus.Desc) {}
 // Collect implements prometheus.Collector.
 func (read scraped) Collect(metrics chan<- prometheus.Metric) { read(metrics) }
 
-func (m *Metrics) define(kind, name, help string, labels []string) {
-	m.all = append(m.all, Definition{Name: name, Kind: kind, Help: help, Labels: labels})
+//go:embed metrics.yaml
+var textsFile []byte
+
+// texts are those of all metrics, by name.
+var texts = func() (byName map[string]Definition) {
+	if err := yaml.Unmarshal(textsFile, &byName); err != nil {
+		panic(err) // a mistake in this program, which every start finds
+	}
+	return byName
+}()
+
+// define notes a metric, with its texts of metrics.yaml.
+func (m *Metrics) define(kind, name string) Definition {
+	d := texts[name]
+	d.Name, d.Kind = name, kind
+	m.all = append(m.all, d)
+	return d
 }
 
 // counters begin at 0 for the values that start names: Prometheus does not see the first step of one that
 // begins with it.
-func (m *Metrics) counters(start [][]string, name, help string, labels ...string) *prometheus.CounterVec {
-	m.define(counter, name, help, labels)
-	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+func (m *Metrics) counters(start [][]string, name string) *prometheus.CounterVec {
+	d := m.define(counter, name)
+	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: d.Help}, d.Labels)
 	for _, values := range start {
 		v.WithLabelValues(values...)
 	}
@@ -185,24 +200,24 @@ func pairs(first, second []string) (start [][]string) {
 	return start
 }
 
-func (m *Metrics) gauges(name, help string, labels ...string) *prometheus.GaugeVec {
-	m.define(gauge, name, help, labels)
-	v := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
+func (m *Metrics) gauges(name string) *prometheus.GaugeVec {
+	d := m.define(gauge, name)
+	v := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: d.Help}, d.Labels)
 	m.registry.MustRegister(v)
 	return v
 }
 
-func (m *Metrics) histograms(buckets []float64, name, help string, labels ...string) *prometheus.HistogramVec {
-	m.define(histogram, name, help, labels)
-	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, labels)
+func (m *Metrics) histograms(buckets []float64, name string) *prometheus.HistogramVec {
+	d := m.define(histogram, name)
+	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: d.Help, Buckets: buckets}, d.Labels)
 	m.registry.MustRegister(v)
 	return v
 }
 
 // desc is a metric that is read when it is asked for.
-func (m *Metrics) desc(kind, name, help string, labels ...string) *prometheus.Desc {
-	m.define(kind, name, help, labels)
-	return prometheus.NewDesc(name, help, labels, nil)
+func (m *Metrics) desc(kind, name string) *prometheus.Desc {
+	d := m.define(kind, name)
+	return prometheus.NewDesc(name, d.Help, d.Labels, nil)
 }
 
 // show sends the value of a gauge that is read at a scrape.

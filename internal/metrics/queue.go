@@ -14,32 +14,18 @@ import (
 )
 
 func (m *Metrics) defineQueue() {
-	m.sweptAt = m.gauges("recarga_sweep_timestamp_seconds", "When this worker's sweep last finished a round.")
-	m.queueErrors = m.counters(each("order", "event", "again"), "recarga_queue_errors_total",
-		"Tasks that could not be enqueued in Redis, by the API (order, event) or the sweep (again). Nothing is lost: the "+
-			"sweep enqueues them again.", "kind")
-	m.refused = m.counters(each(intake.Reasons()...), "recarga_tasks_refused_total",
-		"Tasks that this worker refused, and that asynq archived with their reason: malformed, unsigned or signature "+
-			"(RECARGA_TASK_KEY), caller_reserved, caller_unknown, caller_disabled; invalid are orders that are in the book, "+
-			"failed.", "reason")
-	m.rejected = m.counters(each(append(coordination.Kinds(), queue.KindKey)...), "recarga_redis_rejected_total",
-		"Values in Redis that no process of ours wrote, ignored or removed by this one: token, lock, notice (an outage or "+
-			"a pause), pace (the rate limit), probe, "+
-			"key (of another type than it must be).", "kind")
-	m.tasks = m.desc(gauge, "recarga_queue_tasks", "Tasks by queue and state, as a worker saw them within the last 10 s.",
-		"queue", "state")
-	m.pendingAge = m.desc(gauge, "recarga_queue_oldest_pending_seconds",
-		"How long the next task of a queue has waited.", "queue")
-	m.paused = m.desc(gauge, "recarga_queue_paused", "1 when a person has paused the queue.", "queue")
-	m.servers = m.desc(gauge, "recarga_queue_servers", "Servers of a queue, in all processes.", "queue")
-	m.stuck = m.desc(gauge, "recarga_queue_stuck_tasks",
-		"Tasks that asynq would leave as they are for ever: active without a lease, or of lost workers and not taken back.",
-		"queue")
-	m.repairs = m.desc(counter, "recarga_queue_repairs_total",
-		"Tasks that this process fixed or removed, by kind: lease, vanished, quarantined, archived.", "queue", "kind")
-	m.skew = m.desc(gauge, "recarga_clock_skew_seconds", "How far this machine's clock is ahead of Redis'.")
-	m.redisMemory = m.desc(gauge, "recarga_redis_memory_bytes",
-		"Memory of Redis: used, and the most that it may use (max; absent without a limit).", "kind")
+	m.sweptAt = m.gauges("recarga_sweep_timestamp_seconds")
+	m.queueErrors = m.counters(each("order", "event", "again"), "recarga_queue_errors_total")
+	m.refused = m.counters(each(intake.Reasons()...), "recarga_tasks_refused_total")
+	m.rejected = m.counters(each(append(coordination.Kinds(), queue.KindKey)...), "recarga_redis_rejected_total")
+	m.tasks = m.desc(gauge, "recarga_queue_tasks")
+	m.pendingAge = m.desc(gauge, "recarga_queue_oldest_pending_seconds")
+	m.paused = m.desc(gauge, "recarga_queue_paused")
+	m.servers = m.desc(gauge, "recarga_queue_servers")
+	m.stuck = m.desc(gauge, "recarga_queue_stuck_tasks")
+	m.repairs = m.desc(counter, "recarga_queue_repairs_total")
+	m.skew = m.desc(gauge, "recarga_clock_skew_seconds")
+	m.redisMemory = m.desc(gauge, "recarga_redis_memory_bytes")
 }
 
 // Swept notes that the sweep has come round.

@@ -36,8 +36,8 @@ func newPostgres(cfg Config) part {
 	}, {
 		check("postgres version", p.version),
 		check("postgres writable", p.writable),
-		check("postgres fsync", p.fsync),
-		check("postgres full_page_writes", p.fullPages),
+		check("postgres fsync", p.setting("fsync", "on")),
+		check("postgres full_page_writes", p.setting("full_page_writes", "on")),
 		check("postgres synchronous_commit", p.synchronous),
 		check("postgres schema", p.schema),
 		check("postgres unknown orders", p.held),
@@ -95,27 +95,23 @@ func (p *postgres) writable(ctx context.Context) Finding {
 	if standby {
 		return fail("it is a standby")
 	}
-	return p.setting(ctx, "default_transaction_read_only", "off")
+	return p.setting("default_transaction_read_only", "off")(ctx)
 }
 
 // setting fails where a setting is none of the good values.
-func (p *postgres) setting(ctx context.Context, name string, good ...string) Finding {
-	got, err := value[string](ctx, p.db, "SHOW "+name)
-	if err != nil {
-		return fail("%v", err)
+func (p *postgres) setting(name string, good ...string) func(context.Context) Finding {
+	return func(ctx context.Context) Finding {
+		got, err := value[string](ctx, p.db, "SHOW "+name)
+		if err != nil {
+			return fail("%v", err)
+		}
+		return unless(slices.Contains(good, got), Fail, "%s is %s", name, got)
 	}
-	return unless(slices.Contains(good, got), Fail, "%s is %s", name, got)
-}
-
-func (p *postgres) fsync(ctx context.Context) Finding { return p.setting(ctx, "fsync", "on") }
-
-func (p *postgres) fullPages(ctx context.Context) Finding {
-	return p.setting(ctx, "full_page_writes", "on")
 }
 
 // synchronous checks what a connection like the journal's has, whatever the server's default is.
 func (p *postgres) synchronous(ctx context.Context) Finding {
-	f := p.setting(ctx, "synchronous_commit", "on", "local", "remote_write", "remote_apply")
+	f := p.setting("synchronous_commit", "on", "local", "remote_write", "remote_apply")(ctx)
 	f.Found += " on our connections"
 	return f
 }

@@ -33,8 +33,8 @@ func newSettings(cfg Config) part {
 		check("admin key", s.adminKey),
 		check("api key", s.apiKey),
 		check("private webhooks", s.private),
-		check("http address", s.http),
-		check("metrics address", s.metrics),
+		check("http address", listens("RECARGA_HTTP_ADDR", s.HTTPAddr)),
+		check("metrics address", listens("RECARGA_METRICS_ADDR", s.MetricsAddr)),
 		check("archive folder", s.archive),
 		check("redis access", s.redis),
 	}}, close: func() {}}
@@ -96,29 +96,25 @@ func (s settings) private(context.Context) Finding {
 	return unless(!s.WebhookAllowPrivate, Warn, "RECARGA_WEBHOOK_ALLOW_PRIVATE is %t", s.WebhookAllowPrivate)
 }
 
-func (s settings) http(context.Context) Finding { return listens("RECARGA_HTTP_ADDR", s.HTTPAddr) }
-
-func (s settings) metrics(context.Context) Finding {
-	return listens("RECARGA_METRICS_ADDR", s.MetricsAddr)
-}
-
 // listens judges an address to listen on. All addresses count as public, since nobody knows which
 // of them are.
-func listens(name, addr string) Finding {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return fail("%s is %q: %v", name, addr, err)
-	}
-	ip, err := netip.ParseAddr(host)
-	known := host != "" && (err != nil || !ip.IsUnspecified())
-	public := err == nil && ip.IsGlobalUnicast() && !ip.IsPrivate()
-	switch {
-	case !known:
-		return warn("%s is %s: all addresses of this machine", name, addr)
-	case public:
-		return warn("%s is %s: a public address", name, addr)
-	default:
-		return ok("%s is %s", name, addr)
+func listens(name, addr string) func(context.Context) Finding {
+	return func(context.Context) Finding {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			return fail("%s is %q: %v", name, addr, err)
+		}
+		ip, err := netip.ParseAddr(host)
+		known := host != "" && (err != nil || !ip.IsUnspecified())
+		public := err == nil && ip.IsGlobalUnicast() && !ip.IsPrivate()
+		switch {
+		case !known:
+			return warn("%s is %s: all addresses of this machine", name, addr)
+		case public:
+			return warn("%s is %s: a public address", name, addr)
+		default:
+			return ok("%s is %s", name, addr)
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package doctor
 import (
 	"cmp"
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,12 +17,13 @@ import (
 	"github.com/shopspring/decimal"
 
 	"recarga/distributor"
+	"recarga/internal/config"
 	"recarga/internal/coordination"
 	"recarga/internal/queue"
 )
 
 const (
-	// LiveTimeout is what a check of a Live may take, unless LiveConfig says otherwise: as long as Recarga
+	// LiveTimeout is what a check of a Live may take, unless Config says otherwise: as long as Recarga
 	// itself waits for a login or a balance.
 	LiveTimeout = 30 * time.Second
 	// slowAnswer is what a login or a balance takes at a distributor in trouble.
@@ -36,25 +36,11 @@ const (
 	madeUpToken = "recarga-doctor-made-this-up"
 )
 
-// LiveConfig is where a Live walks.
-type LiveConfig struct {
-	// URL, CustomerID and SecretKey are the distributor's, as in the settings.
-	URL, CustomerID, SecretKey string
-	// RedisURL is where the running workers share their token, unless it is the embedded one. A login's token is put
-	// there, so that they need none of their own.
-	RedisURL string
-	// Timeout of each check. Defaults to LiveTimeout.
-	Timeout time.Duration
-	// RootCAs are who may sign certificates. Nil: those that the system trusts.
-	RootCAs *x509.CertPool
-	// Show gets each finding at once. Nil: nobody does.
-	Show func(Finding)
-}
-
 // Live walks through the distributor's integration checklist at its real API, with the very client that
 // the workers use. It logs in twice, and buys nothing unless Purchase is called.
 type Live struct {
-	cfg     LiveConfig
+	cfg     Config
+	show    func(Finding)
 	part    *distributorPart
 	answers answers
 	rdb     redis.UniversalClient // nil: the token is not shared
@@ -68,27 +54,30 @@ type Live struct {
 	refusal timedAnswer
 }
 
-// NewLive prepares a walk. Close it.
-func NewLive(cfg LiveConfig) *Live {
+// NewLive prepares a walk at the distributor of the settings. A login's token is put into their Redis, unless that is
+// the embedded one, so that the running workers need none of their own. show gets each finding at once; nil: nobody
+// does. Close it.
+func NewLive(cfg Config, show func(Finding)) *Live {
 	cfg.Timeout = cmp.Or(cfg.Timeout, LiveTimeout)
-	if cfg.Show == nil {
-		cfg.Show = func(Finding) {}
+	if show == nil {
+		show = func(Finding) {}
 	}
-	l := &Live{cfg: cfg, part: &distributorPart{roots: cfg.RootCAs, url: new(url.URL)}, tokens: new(localTokenStore)}
+	l := &Live{cfg: cfg, show: show, part: &distributorPart{roots: cfg.RootCAs, url: new(url.URL)},
+		tokens: new(localTokenStore)}
 	if options, err := queue.ParseURL(cfg.RedisURL); err == nil && cfg.RedisURL != queue.Embedded {
 		l.rdb = redis.NewUniversalClient(options)
-		l.tokens = coordination.Redis{Client: l.rdb}.TokenStore(cfg.CustomerID, cfg.SecretKey, cfg.URL)
+		l.tokens = coordination.Redis{Client: l.rdb}.TokenStore(cfg.DistributorCustomerID, cfg.DistributorSecretKey, cfg.DistributorURL)
 	}
 	l.client = l.newClient(first(l.tokens, ""))
 	if l.part.err == nil {
-		l.part.url, l.part.err = url.Parse(cfg.URL)
+		l.part.url, l.part.err = url.Parse(cfg.DistributorURL)
 	}
 	return l
 }
 
 func (l *Live) newClient(tokens distributor.TokenStore) *distributor.Client {
 	c, err := distributor.New(distributor.Config{
-		URL: l.cfg.URL, CustomerID: l.cfg.CustomerID, SecretKey: l.cfg.SecretKey,
+		URL: l.cfg.DistributorURL, CustomerID: l.cfg.DistributorCustomerID, SecretKey: l.cfg.DistributorSecretKey,
 		Tokens: tokens, Observe: l.answers.add, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -127,7 +116,7 @@ func (l *Live) checks() []Check {
 
 // LiveChecks are all checks of a Live, a purchase's included, in the order of their findings.
 func LiveChecks() []Check {
-	l := NewLive(LiveConfig{URL: "https://distributor"})
+	l := NewLive(Config{Settings: config.Settings{DistributorURL: "https://distributor"}}, nil)
 	defer l.Close()
 	return slices.Concat(l.checks(), (&buying{}).checks())
 }
@@ -145,7 +134,7 @@ func (l *Live) walk(ctx context.Context, checks []Check, timeout time.Duration) 
 		if f.Status == Fail && left > 0 {
 			f.Found += fmt.Sprintf(" (%d more not checked)", left)
 		}
-		l.cfg.Show(f)
+		l.show(f)
 		all = append(all, f)
 		if f.Status == Fail {
 			break

@@ -67,7 +67,7 @@ type Format struct {
 	// Delimiter; 0 is found out.
 	Delimiter rune
 	// Decimal is the mark before the decimals of an amount; Dates is the order of day and month.
-	Decimal Decimal
+	Decimal table.Decimal
 	Dates   Dates
 	// Zone is that of times without an offset.
 	Zone *time.Location

@@ -58,16 +58,6 @@ func answers() map[string]bool {
 	return dictionary(map[bool][]string{true: table.Words("yes"), false: table.Words("no")})
 }
 
-// Decimal is how a statement writes the decimals of an amount.
-type Decimal = table.Decimal
-
-// The decimal marks.
-const (
-	DecimalAuto  = table.DecimalAuto
-	DecimalPoint = table.DecimalPoint
-	DecimalComma = table.DecimalComma
-)
-
 // Dates is the order of day and month in a date like 05/11/2026.
 type Dates string
 

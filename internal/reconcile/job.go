@@ -157,7 +157,7 @@ func (j *job) adopt(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := j.stage.exec(ctx, "forget"); err != nil { // the absent orders that have been given lines
+		if err := j.stage.exec(ctx, sqls.Get("forget")); err != nil { // the absent orders that have been given lines
 			return err
 		}
 	}
@@ -265,7 +265,7 @@ func (j *job) compareGroups(ctx context.Context, groups []group) error {
 		}
 		unclaimed = append(unclaimed, v.unclaimed...)
 		if v.all {
-			err = j.stage.exec(ctx, "unclaim_all", statement.LongDay.Microseconds(), g.id, int(statement.Charged))
+			err = j.stage.exec(ctx, sqls.Get("unclaim_all"), statement.LongDay.Microseconds(), g.id, int(statement.Charged))
 			if err != nil {
 				return err
 			}

@@ -129,10 +129,10 @@ func (j *job) cover(ctx context.Context) error {
 		j.note("no line is of an order of ours" + j.s.idColumns())
 	}
 	// Is a decision to be made: is there an order that is unknown, or that the statement contradicts?
-	if some, err := one[int64](ctx, j.stage, "undecided"); err != nil || some == 0 {
+	if some, err := one[int64](ctx, j.stage, sqls.Get("undecided")); err != nil || some == 0 {
 		return err
 	}
-	err := j.stage.exec(ctx, "add_lacking") // of the succeeded orders, those that no line names
+	err := j.stage.exec(ctx, sqls.Get("add_lacking")) // of the succeeded orders, those that no line names
 	if err != nil || j.sum.Covers == nil {
 		return err
 	}

@@ -320,9 +320,8 @@ func (s *stage) adopt(ctx context.Context, list []claim) error {
 	})
 }
 
-// exec runs a statement of the stage, by its name.
-func (s *stage) exec(ctx context.Context, name string, args ...any) error {
-	_, err := s.db.ExecContext(ctx, sqls.Get(name), args...)
+func (s *stage) exec(ctx context.Context, q string, args ...any) error {
+	_, err := s.db.ExecContext(ctx, q, args...)
 	return err
 }
 
@@ -339,8 +338,8 @@ func (s *stage) unclaim(ctx context.Context, list []statement.Line) error {
 }
 
 // one runs a query for one value; the zero value where it finds nothing.
-func one[T any](ctx context.Context, s *stage, name string, args ...any) (value T, err error) {
-	err = s.db.QueryRowContext(ctx, sqls.Get(name), args...).Scan(&value)
+func one[T any](ctx context.Context, s *stage, q string, args ...any) (value T, err error) {
+	err = s.db.QueryRowContext(ctx, q, args...).Scan(&value)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}
@@ -352,5 +351,5 @@ func (s *stage) mention(ctx context.Context, id topup.ID) (int64, error) {
 	if s.bad == 0 {
 		return 0, nil
 	}
-	return one[int64](ctx, s, "mention", string(id))
+	return one[int64](ctx, s, sqls.Get("mention"), string(id))
 }

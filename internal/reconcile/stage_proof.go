@@ -69,13 +69,13 @@ func (s *stage) neighbour(ctx context.Context, before bool, at time.Time, n int,
 // gap is a sold order that can have been charged between two times and that the statement does not charge as we know
 // it; empty where there is none. but is an order that does not count.
 func (s *stage) gap(ctx context.Context, from, until time.Time, but topup.ID) (topup.ID, error) {
-	return one[topup.ID](ctx, s, "gap", from.UnixMicro(), until.UnixMicro(), string(but))
+	return one[topup.ID](ctx, s, sqls.Get("gap"), from.UnixMicro(), until.UnixMicro(), string(but))
 }
 
 // stray is a line of an unclaimed charge that can be one of the order: it is between the two times, or of its phone,
 // or of a time or phone that the statement does not say; 0 where there is none.
 func (s *stage) stray(ctx context.Context, a absence, from, until time.Time) (int64, error) {
-	return one[int64](ctx, s, "stray",
+	return one[int64](ctx, s, sqls.Get("stray"),
 		from.UnixMicro(), until.Add(statement.LongDay).UnixMicro(), until.UnixMicro(), a.Phone.Digits())
 }
 
@@ -94,6 +94,7 @@ func (s *stage) candidates(ctx context.Context, a absence, from, until time.Time
 // charges as we know it; what the statement says of no charge is not compared. Empty where there is none.
 // The charges are of any time between since and until.
 func (s *stage) contested(ctx context.Context, o journal.Standing, since, until time.Time) (string, error) {
-	return one[string](ctx, s, "contested", string(o.ID), int(statement.Charged), o.Phone.Digits(), int64(o.Amount),
+	return one[string](ctx, s, sqls.Get("contested"),
+		string(o.ID), int(statement.Charged), o.Phone.Digits(), int64(o.Amount),
 		since.UnixMicro(), until.UnixMicro(), s.phones, s.amounts)
 }

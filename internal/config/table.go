@@ -14,9 +14,8 @@ import (
 	"strings"
 	"time"
 
-	"go.yaml.in/yaml/v3"
-
 	"recarga/internal/access"
+	"recarga/internal/yamlfile"
 	"recarga/topup"
 	"recarga/webhook"
 )
@@ -86,12 +85,7 @@ func Table(s *Settings) (rows []Setting) {
 var settingsFile []byte
 
 // known are the groups of settings.yaml, stored nowhere.
-var known = func() (groups []Group) {
-	if err := yaml.Unmarshal(settingsFile, &groups); err != nil {
-		panic(err) // a mistake in this program, which every start finds
-	}
-	return groups
-}()
+var known = yamlfile.Read[[]Group](settingsFile)
 
 // Groups are all settings by section, stored in s.
 func Groups(s *Settings) []Group {

@@ -17,9 +17,8 @@ import (
 	"sync"
 	"time"
 
-	"go.yaml.in/yaml/v3"
-
 	"recarga/internal/config"
+	"recarga/internal/yamlfile"
 	"recarga/topup"
 )
 
@@ -85,12 +84,7 @@ type Check struct {
 var checksFile []byte
 
 // texts are those of all checks, by name.
-var texts = func() (byName map[string]struct{ Why, Fix string }) {
-	if err := yaml.Unmarshal(checksFile, &byName); err != nil {
-		panic(err) // a mistake in this program, which every start finds
-	}
-	return byName
-}()
+var texts = yamlfile.Read[map[string]struct{ Why, Fix string }](checksFile)
 
 // check is the check of a name, with its texts of checks.yaml.
 func check(name string, run func(context.Context) Finding) Check {

@@ -16,8 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"go.yaml.in/yaml/v3"
 
+	"recarga/internal/yamlfile"
 	"recarga/topup"
 )
 
@@ -152,12 +152,7 @@ func (read scraped) Collect(metrics chan<- prometheus.Metric) { read(metrics) }
 var textsFile []byte
 
 // texts are those of all metrics, by name.
-var texts = func() (byName map[string]Definition) {
-	if err := yaml.Unmarshal(textsFile, &byName); err != nil {
-		panic(err) // a mistake in this program, which every start finds
-	}
-	return byName
-}()
+var texts = yamlfile.Read[map[string]Definition](textsFile)
 
 // define notes a metric, with its texts of metrics.yaml.
 func (m *Metrics) define(kind, name string) Definition {

@@ -69,7 +69,7 @@ func (j *job) progress(step string, done int64) error {
 }
 
 func (j *job) badLines(ctx context.Context) error {
-	return each(ctx, j.stage, "bad_lines", func(r *sql.Rows) (line int64, f Finding, err error) {
+	return each(ctx, j.stage, sqls.Get("bad_lines"), func(r *sql.Rows) (line int64, f Finding, err error) {
 		f = Finding{Class: BadLine, StatementTransactionIDs: []string{}}
 		err = r.Scan(&line, &f.ID, &f.Detail)
 		f.Lines = []int64{line}
@@ -388,7 +388,7 @@ func (j *job) note(text string) { j.sum.Notes = append(j.sum.Notes, text) }
 // absents calls use for every order that no charge names, of a state.
 func (j *job) absents(ctx context.Context, state topup.State, use func(absence) error) error {
 	var done int64
-	return each(ctx, j.stage, "absents", scanAbsence, func(a absence) error {
+	return each(ctx, j.stage, sqls.Get("absents"), scanAbsence, func(a absence) error {
 		if err := use(a); err != nil {
 			return err
 		}

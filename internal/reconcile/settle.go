@@ -14,7 +14,7 @@ import (
 // decided says and does what waited until the whole statement was known: orders that are found, and final orders
 // that it contradicts.
 func (j *job) decided(ctx context.Context) error {
-	return each(ctx, j.stage, "later", scanLater, func(p pendingFinding) error {
+	return each(ctx, j.stage, sqls.Get("later"), scanLater, func(p pendingFinding) error {
 		if p.Settle != nil {
 			return j.found(ctx, p)
 		}

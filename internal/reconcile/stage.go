@@ -168,14 +168,14 @@ func rows[T any](ctx context.Context, s *stage, scan func(*sql.Rows) (T, error),
 // each calls use with every row of a query that gives a page of rows from behind a place on. The stage has one
 // connection: it can be asked for other things between the pages only.
 func each[T any](
-	ctx context.Context, s *stage, name string, scan func(*sql.Rows) (place int64, one T, err error), use func(T) error,
+	ctx context.Context, s *stage, q string, scan func(*sql.Rows) (place int64, one T, err error), use func(T) error,
 	args ...any,
 ) error {
 	for after := int64(0); ; {
 		page, err := rows(ctx, s, func(r *sql.Rows) (one T, err error) {
 			after, one, err = scan(r)
 			return one, err
-		}, sqls.Get(name), append(slices.Clone(args), after, pageSize)...)
+		}, q, append(slices.Clone(args), after, pageSize)...)
 		if err != nil || len(page) == 0 {
 			return err
 		}

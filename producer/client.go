@@ -122,6 +122,7 @@ func (c *Client) call(ctx context.Context, what, method, path string, request, a
 
 // page is one page of a list.
 type page[T any] struct {
+	// Data is in the order of the list; NextCursor is empty after the last page.
 	Data       []T    `json:"data"`
 	NextCursor string `json:"next_cursor"`
 }

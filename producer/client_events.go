@@ -52,6 +52,7 @@ func (c *Client) RedeliverAll(
 	}
 	for body["limit"] = 1000; ; {
 		var answer struct {
+			// Count is how many of this page are due again; NextCursor is empty after the last.
 			Count      int    `json:"count"`
 			NextCursor string `json:"next_cursor"`
 		}

@@ -73,6 +73,7 @@ func (c *Client) Uphold(ctx context.Context, id topup.ID, u topup.Upholding) (to
 
 // decision is a person's word on an order, as the API takes it.
 type decision struct {
+	// The fields of the requests that resolve, correct and uphold; what is absent does not apply.
 	Outcome       string `json:"outcome"`
 	Reason        string `json:"reason"`
 	By            string `json:"by,omitempty"`

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"recarga/internal/api"
+	"recarga/internal/api/keys"
 	"recarga/internal/journal"
 	"recarga/producer"
 	"recarga/topup"
@@ -38,7 +39,7 @@ func serve(t *testing.T, before func(api http.Handler) http.Handler) (url string
 	}
 	quiet := slog.New(slog.DiscardHandler)
 	handler := api.New(api.Config{Orders: producer.New(j, noWaker{}, quiet), Book: j,
-		Callers: api.StaticCallers(shopKey, "", ""), Log: quiet})
+		Callers: keys.Static(shopKey, "", ""), Log: quiet})
 	server := httptest.NewServer(before(handler))
 	t.Cleanup(func() {
 		server.Close()

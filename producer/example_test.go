@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"recarga/internal/api"
+	"recarga/internal/api/keys"
 	"recarga/internal/journal"
 	"recarga/producer"
 	"recarga/topup"
@@ -56,7 +57,7 @@ func exampleAPI() (url string, stop func()) {
 	}
 	quiet := slog.New(slog.DiscardHandler)
 	server := httptest.NewServer(api.New(api.Config{
-		Orders: producer.New(j, &waker{}, quiet), Book: j, Callers: api.StaticCallers("dev-api-key", "", ""), Log: quiet,
+		Orders: producer.New(j, &waker{}, quiet), Book: j, Callers: keys.Static("dev-api-key", "", ""), Log: quiet,
 	}))
 	return server.URL, func() {
 		server.Close()

@@ -27,6 +27,14 @@ type Journal interface {
 	Correct(ctx context.Context, id topup.ID, c topup.Correction, now time.Time) (topup.Order, *topup.Event, error)
 	// Uphold ends a dispute; see Producer.Uphold.
 	Uphold(ctx context.Context, id topup.ID, u topup.Upholding, now time.Time) (topup.Order, error)
+	// Dispute marks a final order that later evidence contradicts; see Producer.Dispute.
+	Dispute(ctx context.Context, id topup.ID, d topup.Dispute, now time.Time) (topup.Order, error)
+	// EndpointHealthy forgets the failures of a caller's endpoint; see Producer.EnableEndpoint.
+	EndpointHealthy(ctx context.Context, caller, url string) error
+	// DisableEndpoint stops all tries to an endpoint; see Producer.DisableEndpoint.
+	DisableEndpoint(
+		ctx context.Context, d topup.DisabledEndpoint, notify bool, now time.Time,
+	) (disabled bool, ev *topup.Event, err error)
 	// Event returns an event, or topup.ErrNotFound.
 	Event(ctx context.Context, id string) (topup.Event, error)
 	// RedeliverWithin makes an event due again, at most so many times a day (0: any number); see Producer.Redeliver.
@@ -208,6 +216,18 @@ func (p *Producer) Uphold(ctx context.Context, id topup.ID, u topup.Upholding) (
 	if err == nil {
 		p.log.LogAttrs(ctx, slog.LevelWarn, "dispute ended", append(o.LogAttrs(),
 			slog.String("as", string(u.Outcome)), slog.String("by", u.By), slog.String("why", u.Reason))...)
+	}
+	return o, err
+}
+
+// Dispute marks a final order that a statement contradicts: its state stays until a person decides. Evidence that was
+// brought before changes nothing. Errors: topup.ErrNotFound; topup.ErrArchived; *topup.TransitionError when the order
+// is not final.
+func (p *Producer) Dispute(ctx context.Context, id topup.ID, d topup.Dispute) (topup.Order, error) {
+	o, err := p.journal.Dispute(ctx, id, d, time.Now())
+	if err == nil {
+		p.log.LogAttrs(ctx, slog.LevelWarn, "order disputed", append(o.LogAttrs(), slog.String("by", d.RaisedBy),
+			slog.String("why", d.Evidence))...)
 	}
 	return o, err
 }

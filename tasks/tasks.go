@@ -1,13 +1,13 @@
-// Package tasks is the contract of the queue: the names of its queues and task types, their payloads
-// and the options every task is enqueued with.
+// Package tasks is the contract of the queue: the names of its queues and task types, their payloads, and the options
+// of every task.
 //
 // A program that has only Redis may enqueue a purchase itself:
 //
 //	task, err := tasks.NewPurchase(request)
 //	info, err := client.Enqueue(task) // an asynq.Client on Recarga's Redis
 //
-// The worker writes the order to the book of record before it acts on it, by the same rules as the API: its caller is
-// one that is registered and enabled. Where RECARGA_TASK_KEY is set, the task must be signed:
+// The worker writes the order to the book of record before it acts on it, by the same rules as the API: its caller
+// must be registered and enabled. If RECARGA_TASK_KEY is set, the task must be signed:
 //
 //	task, err := tasks.NewPurchase(request, tasks.SignedWith(key))
 package tasks

@@ -125,11 +125,9 @@ type DisabledEndpoint struct {
 	FailingSince *time.Time `json:"failing_since"`
 }
 
-var callerName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
-
 // ParseCallerName returns s, if a caller, or one of its endpoints, may be named so.
 func ParseCallerName(s string) (string, error) {
-	if !callerName.MatchString(s) {
+	if !namePattern.MatchString(s) {
 		allowed := "1 to 64 characters A-Za-z0-9._-, the first a letter or a digit"
 		return "", &FieldError{Field: "name", Value: s, Allowed: allowed}
 	}

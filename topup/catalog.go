@@ -146,10 +146,10 @@ const (
 
 const maxDescription = 200
 
-// nameAllowed is what a product's id and a caller's name may be.
-const nameAllowed = "1 to 64 characters of A-Z a-z 0-9 . _ -, the first a letter or digit"
+// namePattern is what a product's id and a caller's name look like.
+var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
-var productID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+const nameAllowed = "1 to 64 characters of A-Z a-z 0-9 . _ -, the first a letter or digit"
 
 // Check returns nil if a catalogue may have the product. The error joins one *FieldError for each wrong field.
 func (p Product) Check() error {
@@ -176,7 +176,7 @@ func (p Product) Check() error {
 
 // ParseProductID reads what can be a product's id, whether or not a catalogue has it, or returns a *FieldError.
 func ParseProductID(s string) (string, error) {
-	if !productID.MatchString(s) {
+	if !namePattern.MatchString(s) {
 		return "", &FieldError{Field: FieldProduct, Value: s, Allowed: nameAllowed}
 	}
 	return s, nil

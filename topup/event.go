@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -50,16 +49,7 @@ func EventTypes() (types []EventType) {
 }
 
 // ParseEventType returns s, if callers are notified of such events.
-func ParseEventType(s string) (EventType, error) {
-	if slices.Contains(EventTypes(), EventType(s)) {
-		return EventType(s), nil
-	}
-	var known []string
-	for _, kind := range EventTypes() {
-		known = append(known, string(kind))
-	}
-	return "", &FieldError{Field: "type", Value: s, Allowed: "one of " + strings.Join(known, ", ")}
-}
+func ParseEventType(s string) (EventType, error) { return oneOf("type", s, EventTypes()) }
 
 // EventState is how far an event's delivery got.
 type EventState string
@@ -111,38 +101,15 @@ type Try struct {
 	DurationMS int64      `json:"duration_ms"` // to the answer, or to the error
 }
 
-// eventBody is the JSON of a webhook: the order with its sequence in front.
-type eventBody struct {
-	Type      EventType `json:"type"`
-	Timestamp time.Time `json:"timestamp"`
-	Data      eventData `json:"data"`
-}
-
-type operatorEventBody struct {
-	Type      EventType `json:"type"`
-	Timestamp time.Time `json:"timestamp"`
-	Data      any       `json:"data"`
-}
-
 // NewOperatorEvent freezes an event for the operator, under an id that must be unique for ever. kind must
 // be one of OperatorEventTypes.
 func NewOperatorEvent(id string, kind EventType, data any, sequence int, now time.Time) (Event, error) {
 	if !slices.Contains(OperatorEventTypes(), kind) {
 		return Event{}, fmt.Errorf("the operator is not notified of %q", kind)
 	}
-	body, err := json.Marshal(operatorEventBody{Type: kind, Timestamp: now, Data: data})
-	if err != nil {
-		return Event{}, fmt.Errorf("event %s: body: %w", kind, err)
-	}
-	return Event{
-		ID: id, Type: kind, Sequence: sequence, Caller: OperatorCaller,
-		State: EventPending, Body: body, DueAt: now, CreatedAt: now,
-	}, nil
-}
-
-type eventData struct {
-	Sequence int `json:"sequence"`
-	Order
+	e, err := newEvent(id, kind, data, sequence, now)
+	e.Caller = OperatorCaller
+	return e, err
 }
 
 // NewEvent freezes what the caller is notified of: the order as it now is and as its caller sees it, under an id that
@@ -151,13 +118,25 @@ func NewEvent(id string, kind EventType, o Order, sequence int, now time.Time) (
 	if !slices.Contains(EventTypes(), kind) {
 		return Event{}, fmt.Errorf("order %s: callers are not notified of %q", o.ID, kind)
 	}
-	data := eventData{Sequence: sequence, Order: o.ForCaller()}
-	body, err := json.Marshal(eventBody{Type: kind, Timestamp: now, Data: data})
+	data := struct {
+		Sequence int `json:"sequence"` // in front of the order's fields
+		Order
+	}{sequence, o.ForCaller()}
+	e, err := newEvent(id, kind, data, sequence, now)
+	e.OrderID, e.Caller, e.CallbackURL = o.ID, o.Caller, o.CallbackURL
+	return e, err
+}
+
+func newEvent(id string, kind EventType, data any, sequence int, now time.Time) (Event, error) {
+	body, err := json.Marshal(struct {
+		Type      EventType `json:"type"`
+		Timestamp time.Time `json:"timestamp"`
+		Data      any       `json:"data"`
+	}{kind, now, data})
 	if err != nil {
-		return Event{}, fmt.Errorf("order %s: event body: %w", o.ID, err)
+		return Event{}, fmt.Errorf("event %s: body: %w", kind, err)
 	}
 	return Event{
-		ID: id, Type: kind, Sequence: sequence, OrderID: o.ID, Caller: o.Caller,
-		State: EventPending, Body: body, CallbackURL: o.CallbackURL, DueAt: now, CreatedAt: now,
+		ID: id, Type: kind, Sequence: sequence, State: EventPending, Body: body, DueAt: now, CreatedAt: now,
 	}, nil
 }

@@ -3,6 +3,8 @@ package topup
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"recarga/internal/clip"
@@ -51,17 +53,29 @@ func (e *FieldError) Shown() string {
 	case e.Value == "":
 		return "an absent or empty value"
 	case e.Field == FieldPhone:
-		return fmt.Sprintf("%q (%s)", e.Safe(), counted(utf8.RuneCountInString(e.Value), "character"))
+		return fmt.Sprintf("%q (%s)", e.Safe(), counted(utf8.RuneCountInString(e.Value)))
 	default:
 		return fmt.Sprintf("%q", e.Safe())
 	}
 }
 
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
+func counted(characters int) string {
+	if characters == 1 {
+		return "1 character"
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return fmt.Sprintf("%d characters", characters)
+}
+
+// oneOf returns s as one of a few values, or a *FieldError that names them.
+func oneOf[T ~string](field, s string, all []T) (T, error) {
+	if slices.Contains(all, T(s)) {
+		return T(s), nil
+	}
+	names := make([]string, len(all))
+	for i, one := range all {
+		names[i] = string(one)
+	}
+	return "", &FieldError{Field: field, Value: s, Allowed: "one of " + strings.Join(names, ", ")}
 }
 
 // maxShown bounds what is shown of a text of somebody else's, in bytes.

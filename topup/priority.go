@@ -3,7 +3,6 @@ package topup
 import (
 	"cmp"
 	"slices"
-	"strings"
 )
 
 // Priority is how soon an order is bought while not all can be: within the distributor's rate limit, or after an
@@ -37,16 +36,7 @@ func PriorityOfRank(rank int) Priority {
 	return priorities[rank]
 }
 
-func parsePriority(s string) (Priority, error) {
-	if p := Priority(s); slices.Contains(priorities, p) {
-		return p, nil
-	}
-	names := make([]string, len(priorities))
-	for i, p := range priorities {
-		names[i] = string(p)
-	}
-	return "", &FieldError{Field: FieldPriority, Value: s, Allowed: "one of " + strings.Join(names, ", ")}
-}
+func parsePriority(s string) (Priority, error) { return oneOf(FieldPriority, s, priorities) }
 
 // Wait is why an order waits in the wait queue instead of being bought. The values are stored.
 type Wait string

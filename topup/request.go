@@ -325,7 +325,7 @@ func parseOperator(s string) (string, error) {
 }
 
 func parseCaller(s string) (string, error) {
-	if !callerName.MatchString(s) {
+	if !namePattern.MatchString(s) {
 		return "", &FieldError{Field: FieldCaller, Value: s, Allowed: nameAllowed}
 	}
 	return s, nil

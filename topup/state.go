@@ -44,13 +44,11 @@ func StateTable() []StateFacts { return slices.Clone(states) }
 
 // ParseState returns s as a State, or an error that lists the allowed ones.
 func ParseState(s string) (State, error) {
-	for _, f := range states {
-		if string(f.State) == s {
-			return f.State, nil
-		}
+	all := make([]State, len(states))
+	for i, f := range states {
+		all[i] = f.State
 	}
-	allowed := "one of queued, submitting, retrying, unknown, succeeded, failed, canceled"
-	return "", &FieldError{Field: "state", Value: s, Allowed: allowed}
+	return oneOf("state", s, all)
 }
 
 // Final reports whether the state never changes again, but by a person's correction.

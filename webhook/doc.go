@@ -1,4 +1,4 @@
-// Package webhook delivers to callers what became of their orders, and helps callers to receive it.
+// Package webhook delivers events to callers, and helps callers to receive them.
 //
 // A receiver needs Verify, or Handler, which calls it:
 //
@@ -9,6 +9,6 @@
 // An event is delivered at least once: expect repeats (the same Event.ID) and, rarely, an older event
 // after a newer one (a lower Event.Data.Sequence), and ignore both.
 //
-// A sender needs a Deliverer. What is sent and how it is signed is the Standard Webhooks specification
-// (https://www.standardwebhooks.com), so that any of its libraries verifies it too.
+// A sender needs a Deliverer. Content and signature follow the Standard Webhooks specification
+// (https://www.standardwebhooks.com), so any of its libraries verifies them too.
 package webhook

@@ -70,6 +70,7 @@ const ofOrders = "topup."
 
 func parse(body []byte) (Event, error) {
 	var envelope struct {
+		// What every event has; Data is read once its type is known.
 		Type      topup.EventType
 		Timestamp time.Time
 		Data      json.RawMessage

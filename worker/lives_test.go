@@ -311,7 +311,7 @@ func (p *planet) reconcile(absent reconcile.Absent) {
 	}
 	defer func() { _ = read.Close() }() // it was read
 	var disputed []topup.ID
-	r := reconcile.New(p.journal, clerk{p}, slog.New(slog.DiscardHandler)).WithDisputes(p.journal)
+	r := reconcile.New(p.journal, clerk{p}, slog.New(slog.DiscardHandler))
 	err = r.Run(context.Background(), read, func(r reconcile.Result) error {
 		if f := r.Finding; f != nil && f.Disputed {
 			disputed = append(disputed, topup.ID(f.ID))
@@ -331,7 +331,7 @@ func (p *planet) reconcile(absent reconcile.Absent) {
 // clerk settles what a statement proves, one at a time.
 type clerk struct{ *planet }
 
-// Resolve implements reconcile.Resolver.
+// Resolve implements reconcile.Orders.
 func (c clerk) Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error) {
 	o, _, err := c.journal.Resolve(ctx, id, r, time.Now())
 	c.mu.Lock()
@@ -345,7 +345,12 @@ func (c clerk) Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (to
 	return o, err
 }
 
-// Hold implements reconcile.Resolver.
+// Dispute implements reconcile.Orders.
+func (c clerk) Dispute(ctx context.Context, id topup.ID, d topup.Dispute) (topup.Order, error) {
+	return c.journal.Dispute(ctx, id, d, time.Now())
+}
+
+// Hold implements reconcile.Orders.
 func (c clerk) Hold(ctx context.Context, id topup.ID, h topup.Hold) (topup.Order, error) {
 	o, _, err := c.journal.Hold(ctx, id, h, time.Now())
 	c.mu.Lock()

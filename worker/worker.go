@@ -1,5 +1,5 @@
-// Package worker is what happens to an order: it reads the journal, makes one purchase, records the result, and
-// delivers the event to the caller. Its sweep finds what was lost on the way.
+// Package worker is the purchase workflow: it reads the journal, makes one purchase, records the result, and delivers
+// the event to the caller. Its sweep finds what was lost on the way.
 package worker
 
 import (

@@ -4,18 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"recarga/internal/app"
+	"recarga/internal/archive"
+	"recarga/internal/command"
 	"recarga/internal/config"
 	"recarga/internal/journal"
+	"recarga/internal/terminal"
 )
 
-func newArchiveCommand(p *program) *cobra.Command {
+func newArchiveCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "archive",
 		Short: "Move old orders to the archive now, or check the archive",
@@ -32,12 +35,12 @@ Exit status: 0 done, 1 when something failed or --verify found something wrong.`
 		"move what ended before this time, instead: a date or a time (RFC 3339), at least 24h ago")
 	dry := cmd.Flags().Bool("dry-run", false, "only count the orders that would leave")
 	verify := cmd.Flags().Bool("verify", false, "check the archive instead")
-	asJSON := jsonFlag(cmd)
+	asJSON := command.JSONFlag(cmd)
 	config.AddFlags(cmd.Flags(), "DATABASE_URL", "RETENTION", "ARCHIVE_DIR")
 	cmd.MarkFlagsMutuallyExclusive("verify", "dry-run")
 	cmd.MarkFlagsMutuallyExclusive("verify", "before")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		s, err := p.settings(cmd, nil)
+		s, err := p.Settings(cmd, nil)
 		if err != nil {
 			return err
 		}
@@ -46,37 +49,23 @@ Exit status: 0 done, 1 when something failed or --verify found something wrong.`
 			err = errors.New("RECARGA_ARCHIVE_DIR is not set; must be a folder")
 		}
 		if err != nil {
-			return usage(err)
+			return command.Usage(err)
 		}
-		j, err := openJournal(cmd.Context(), s)
+		j, err := app.OpenBook(cmd.Context(), s)
 		if err != nil {
-			return err
+			return command.Usage(err)
 		}
 		switch {
 		case *verify:
-			err = p.verifyArchive(cmd.Context(), j, s, *asJSON)
+			err = verifyArchive(p, cmd.Context(), j, s.Archive(), *asJSON)
 		case *dry:
-			err = p.countLeaving(cmd.Context(), j, until, *asJSON)
+			err = countLeaving(p, cmd.Context(), j, until, *asJSON)
 		default:
-			err = p.archiveNow(cmd.Context(), j, until, s, *asJSON)
+			err = archiveNow(p, cmd.Context(), j, until, s.Archive(), *asJSON)
 		}
 		return errors.Join(err, j.Close())
 	}
 	return cmd
-}
-
-// openJournal opens the book of record of the settings, if it is there: to open a SQLite file would make it.
-func openJournal(ctx context.Context, s config.Settings) (*journal.Journal, error) {
-	if path, isFile := s.DatabaseFile(); isFile {
-		if _, err := os.Stat(path); err != nil {
-			return nil, usage(err)
-		}
-	}
-	j, err := journal.Open(ctx, s.DatabaseURL, journal.WithArchive(s.Archive()))
-	if err != nil {
-		return nil, usage(fmt.Errorf("RECARGA_DATABASE_URL: %w", err))
-	}
-	return j, nil
 }
 
 // archiveUntil is what --before says, or else the retention.
@@ -96,65 +85,57 @@ func archiveUntil(s config.Settings, before string, now time.Time) (time.Time, e
 		"3339), at least %s ago", before, config.ShortestRetention)
 }
 
-func (p *program) countLeaving(ctx context.Context, j *journal.Journal, until time.Time, asJSON bool) error {
+func countLeaving(p *command.Program, ctx context.Context, j *journal.Journal, until time.Time, asJSON bool) error {
 	n, err := j.CountLeaving(ctx, until)
 	if err != nil {
 		return err
 	}
-	if asJSON {
-		return printJSON(p.stdout, map[string]any{"orders": n, "ended_before": until})
-	}
-	_, err = fmt.Fprintf(p.stdout, "%s, ended before %s, would leave\n", countOf(int(n), "order", "orders"),
-		until.Format(time.RFC3339))
-	return err
+	return p.Show(asJSON, map[string]any{"orders": n, "ended_before": until}, func(s terminal.Screen) error {
+		_, err = fmt.Fprintf(s, "%s, ended before %s, would leave\n", terminal.CountOf(int(n), "order", "orders"),
+			until.Format(time.RFC3339))
+		return err
+	})
 }
 
-func (p *program) archiveNow(
-	ctx context.Context, j *journal.Journal, until time.Time, s config.Settings, asJSON bool,
+func archiveNow(
+	p *command.Program, ctx context.Context, j *journal.Journal, until time.Time, to archive.Folder, asJSON bool,
 ) error {
 	total, err := j.CountLeaving(ctx, until)
 	if err != nil {
 		return err
 	}
-	bar := p.progressOf("archiving", total)
+	bar := p.Stderr.Progress("archiving", total)
 	moved, err := j.Archive(ctx, until, time.Now(), func(a journal.Archived) { _ = bar.Set64(a.Orders) })
 	_ = bar.Finish()
-	if asJSON {
-		return errors.Join(err, printJSON(p.stdout, moved))
-	}
-	_, printErr := fmt.Fprintf(p.stdout, "%s, ended before %s, left for %s of %s\n",
-		countOf(int(moved.Orders), "order", "orders"), until.Format(time.RFC3339),
-		countOf(moved.Files, "file", "files"), s.Archive())
-	return errors.Join(err, printErr)
+	return errors.Join(err, p.Show(asJSON, moved, func(s terminal.Screen) error {
+		_, err := fmt.Fprintf(s, "%s, ended before %s, left for %s of %s\n",
+			terminal.CountOf(int(moved.Orders), "order", "orders"), until.Format(time.RFC3339),
+			terminal.CountOf(moved.Files, "file", "files"), to)
+		return err
+	}))
 }
 
-func (p *program) verifyArchive(ctx context.Context, j *journal.Journal, s config.Settings, asJSON bool) error {
+func verifyArchive(p *command.Program, ctx context.Context, j *journal.Journal, folder archive.Folder,
+	asJSON bool) error {
 	found, err := j.CheckArchive(ctx)
 	if err != nil {
 		return err
 	}
-	if asJSON {
-		err = printJSON(p.stdout, found)
-	} else {
-		err = p.printCheck(found, s)
-	}
+	err = p.Show(asJSON, found, func(s terminal.Screen) error {
+		var out strings.Builder
+		for _, wrong := range found.Wrong {
+			fmt.Fprintf(&out, "wrong: %s\n", terminal.Printable(wrong))
+		}
+		for _, name := range found.Unused {
+			fmt.Fprintf(&out, "unused: %s may be removed: no order is read from it\n",
+				terminal.Printable(filepath.Join(string(folder), name)))
+		}
+		_, err := fmt.Fprintf(s, "%s%s in %s of %s\n", &out, terminal.CountOf(int(found.Orders), "order", "orders"),
+			terminal.CountOf(found.Files, "file", "files"), folder)
+		return err
+	})
 	if err == nil && len(found.Wrong) > 0 {
-		err = errors.New(countOf(len(found.Wrong), "thing is", "things are") + " wrong")
+		err = errors.New(terminal.CountOf(len(found.Wrong), "thing is", "things are") + " wrong")
 	}
-	return err
-}
-
-func (p *program) printCheck(found journal.ArchiveCheck, s config.Settings) error {
-	var out strings.Builder
-	for _, wrong := range found.Wrong {
-		fmt.Fprintf(&out, "wrong: %s\n", printable(wrong))
-	}
-	for _, name := range found.Unused {
-		fmt.Fprintf(&out, "unused: %s may be removed: no order is read from it\n",
-			printable(filepath.Join(string(s.Archive()), name)))
-	}
-	fmt.Fprintf(&out, "%s in %s of %s\n", countOf(int(found.Orders), "order", "orders"),
-		countOf(found.Files, "file", "files"), s.Archive())
-	_, err := p.stdout.Write([]byte(out.String()))
 	return err
 }

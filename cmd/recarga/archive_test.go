@@ -9,14 +9,16 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // to make an order old
+
+	"recarga/internal/command"
 )
 
 // TestArchive: an old order leaves, is still shown, and is never bought again; a damaged file is named.
 func TestArchive(t *testing.T) {
 	env := shop(t)
 	order := []string{"enqueue", "--id", "OLD-1", "--phone", "5537686660", "--product", "MOVISTAR_TAE", "--amount", "10"}
-	want(t, env, exitOK, "OLD-1", "", order...)
-	want(t, env, exitOK, "succeeded", "", "watch", "OLD-1")
+	want(t, env, command.ExitOK, "OLD-1", "", order...)
+	want(t, env, command.ExitOK, "succeeded", "", "watch", "OLD-1")
 	_, path, _ := strings.Cut(env["RECARGA_DATABASE_URL"], ":")
 	db, err := sql.Open("sqlite", path+"?_pragma=busy_timeout(10000)")
 	if err != nil {
@@ -28,20 +30,20 @@ func TestArchive(t *testing.T) {
 		"'exhausted'", old, old); err != nil {
 		t.Fatal(err)
 	}
-	want(t, env, exitOK, "^0 orders in 0 files of .*archive\n$", "", "archive", "--verify")
-	want(t, env, exitOK, "^1 order, ended before .*T00:00:00Z, would leave\n$", "", "archive", "--dry-run")
-	want(t, env, exitOK, `"orders":0}`, "", "archive", "--dry-run", "--json", "--before", "2020-01-01")
-	want(t, env, exitOK, "^1 order, ended before .*T00:00:00Z, left for 1 file of .*archive\n$", "", "archive")
-	want(t, env, exitOK, `^{"orders":0,"files":0,"bytes":0}\n$`, "", "archive", "--json")
-	want(t, env, exitOK, "^1 order in 1 file of", "", "archive", "--verify")
+	want(t, env, command.ExitOK, "^0 orders in 0 files of .*archive\n$", "", "archive", "--verify")
+	want(t, env, command.ExitOK, "^1 order, ended before .*T00:00:00Z, would leave\n$", "", "archive", "--dry-run")
+	want(t, env, command.ExitOK, `"orders":0}`, "", "archive", "--dry-run", "--json", "--before", "2020-01-01")
+	want(t, env, command.ExitOK, "^1 order, ended before .*T00:00:00Z, left for 1 file of .*archive\n$", "", "archive")
+	want(t, env, command.ExitOK, `^{"orders":0,"files":0,"bytes":0}\n$`, "", "archive", "--json")
+	want(t, env, command.ExitOK, "^1 order in 1 file of", "", "archive", "--verify")
 
-	want(t, env, exitOK, `(?s)OLD-1.*succeeded.*attempt`, "", "get", "OLD-1")
-	want(t, env, exitOK, "OLD-1.*succeeded", "", order...)
-	want(t, env, exitFailed, "", "other content|different", append(order[:len(order)-1], "20")...)
-	want(t, env, exitFailed, "", "succeeded", "cancel", "OLD-1")
+	want(t, env, command.ExitOK, `(?s)OLD-1.*succeeded.*attempt`, "", "get", "OLD-1")
+	want(t, env, command.ExitOK, "OLD-1.*succeeded", "", order...)
+	want(t, env, command.ExitFailed, "", "other content|different", append(order[:len(order)-1], "20")...)
+	want(t, env, command.ExitFailed, "", "succeeded", "cancel", "OLD-1")
 	env["RECARGA_ADMIN_KEY"] = "shop-admin-key"
-	want(t, env, exitOK, "OLD-1", "1 orders", "export")
-	want(t, env, exitOK, "OLD-1", "", "find", "OLD-1")
+	want(t, env, command.ExitOK, "OLD-1", "1 orders", "export")
+	want(t, env, command.ExitOK, "OLD-1", "", "find", "OLD-1")
 
 	files, err := filepath.Glob(filepath.Join(filepath.Dir(path), "archive", "*.gz"))
 	if err != nil || len(files) != 1 {
@@ -55,19 +57,19 @@ func TestArchive(t *testing.T) {
 	if err := os.WriteFile(files[0], content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	want(t, env, exitFailed, "wrong: .*"+filepath.Base(files[0]), "things are wrong", "archive", "--verify")
-	want(t, env, exitFailed, `"wrong":\[".*"unused":\[\]`, "things are wrong", "archive", "--verify", "--json")
-	want(t, env, exitUsage, "^$", `--before: "yesterday" is not allowed; must be a date`, "archive", "--before",
+	want(t, env, command.ExitFailed, "wrong: .*"+filepath.Base(files[0]), "things are wrong", "archive", "--verify")
+	want(t, env, command.ExitFailed, `"wrong":\[".*"unused":\[\]`, "things are wrong", "archive", "--verify", "--json")
+	want(t, env, command.ExitUsage, "^$", `--before: "yesterday" is not allowed; must be a date`, "archive", "--before",
 		"yesterday")
-	want(t, env, exitUsage, "^$", "at least 24h", "archive", "--before", time.Now().Format(time.RFC3339))
-	want(t, env, exitUsage, "^$", "RECARGA_RETENTION is 0", "archive", "--retention", "0")
-	want(t, env, exitUsage, "^$", `RECARGA_RETENTION \(from flag\) is "1h"; must be 0 \(for ever\) or`, "archive",
+	want(t, env, command.ExitUsage, "^$", "at least 24h", "archive", "--before", time.Now().Format(time.RFC3339))
+	want(t, env, command.ExitUsage, "^$", "RECARGA_RETENTION is 0", "archive", "--retention", "0")
+	want(t, env, command.ExitUsage, "^$", `RECARGA_RETENTION \(from flag\) is "1h"; must be 0 \(for ever\) or`, "archive",
 		"--retention", "1h")
 	missing := filepath.Join(t.TempDir(), "missing.db")
-	want(t, env, exitUsage, "^$", "missing.db: no such file", "archive", "--database-url", "sqlite:"+missing)
+	want(t, env, command.ExitUsage, "^$", "missing.db: no such file", "archive", "--database-url", "sqlite:"+missing)
 	if _, err := os.Stat(missing); err == nil {
 		t.Error("a database was made")
 	}
-	want(t, env, exitUsage, "^$", "RECARGA_ARCHIVE_DIR is not set", "archive", "--database-url",
+	want(t, env, command.ExitUsage, "^$", "RECARGA_ARCHIVE_DIR is not set", "archive", "--database-url",
 		"postgres://nowhere/recarga")
 }

@@ -11,12 +11,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"recarga/internal/bench"
+	"recarga/internal/command"
 	"recarga/internal/config"
 	"recarga/internal/journal"
 	"recarga/internal/queue"
+	"recarga/internal/terminal"
 )
 
-func newBenchCommand(p *program) *cobra.Command {
+func newBenchCommand(p *command.Program) *cobra.Command {
 	cfg := bench.Defaults()
 	var asJSON string
 	cmd := &cobra.Command{
@@ -49,23 +51,23 @@ holds any, and a Redis that holds keys.`,
 		"table)")
 	config.AddFlags(cmd.Flags(), append([]string{"DATABASE_URL", "REDIS_URL"}, logSettings...)...)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		s, err := p.settings(cmd, nil)
+		s, err := p.Settings(cmd, nil)
 		if err != nil {
 			return err
 		}
-		return p.bench(cmd.Context(), cfg, s, asJSON)
+		return runBench(p, cmd.Context(), cfg, s, asJSON)
 	}
 	cmd.AddCommand(newRivalCommand(p))
 	return cmd
 }
 
-func newRivalCommand(p *program) *cobra.Command {
+func newRivalCommand(p *command.Program) *cobra.Command {
 	var r bench.Rival
 	cmd := &cobra.Command{
 		Use: "rival KIND", Short: "Run what Recarga is measured beside", Hidden: true, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.Kind = args[0]
-			return r.Serve(cmd.Context(), p.stdin, p.stdout)
+			return r.Serve(cmd.Context(), p.Stdin, p.Stdout)
 		},
 	}
 	cmd.Flags().StringVar(&r.RedisAddr, "redis", "", "host:port")
@@ -74,8 +76,9 @@ func newRivalCommand(p *program) *cobra.Command {
 	return cmd
 }
 
-// bench measures, and says what it has got even when it is cut short.
-func (p *program) bench(ctx context.Context, cfg bench.Config, s config.Settings, asJSON string) (err error) {
+// runBench measures, and says what it has got even when it is cut short.
+func runBench(p *command.Program, ctx context.Context, cfg bench.Config, s config.Settings,
+	asJSON string) (err error) {
 	if cfg.Folder, err = os.MkdirTemp("", "recarga-bench-"); err != nil {
 		return err
 	}
@@ -83,34 +86,34 @@ func (p *program) bench(ctx context.Context, cfg bench.Config, s config.Settings
 	if cfg.Program, err = os.Executable(); err != nil {
 		return err
 	}
-	cfg.Log = newLogger(s, p.stderr)
-	for _, entry := range p.environ {
+	cfg.Log = command.NewLogger(s, p.Stderr)
+	for _, entry := range p.Environ {
 		if !strings.HasPrefix(entry, config.Prefix) {
 			cfg.Environ = append(cfg.Environ, entry)
 		}
 	}
 	if err := cmp.Or(given(ctx, &cfg, s), cfg.Validate()); err != nil {
-		return usage(err)
+		return command.Usage(err)
 	}
 	report, err := bench.Run(ctx, cfg)
 	if asJSON != "" {
-		err = errors.Join(err, p.writeReport(report, asJSON))
+		err = errors.Join(err, writeReport(p, report, asJSON))
 	}
 	if asJSON != "-" {
-		err = errors.Join(err, report.Table(p.stdout))
+		err = errors.Join(err, report.Table(p.Stdout))
 	}
 	return err
 }
 
-func (p *program) writeReport(report *bench.Report, path string) error {
+func writeReport(p *command.Program, report *bench.Report, path string) error {
 	if path == "-" {
-		return printJSON(p.stdout, report)
+		return terminal.PrintJSON(p.Stdout, report)
 	}
 	f, err := os.Create(path)
 	if err != nil {
-		return usage(fmt.Errorf("--json: %w", err))
+		return command.Usage(fmt.Errorf("--json: %w", err))
 	}
-	return errors.Join(printJSON(f, report), f.Close())
+	return errors.Join(terminal.PrintJSON(f, report), f.Close())
 }
 
 // given notes which database and Redis are to be measured, where these are not the defaults, and refuses

@@ -1,21 +1,20 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"recarga/internal/command"
+	"recarga/internal/terminal"
+	"recarga/internal/view"
 	"recarga/producer"
 )
 
-func newCallerCommand(p *program) *cobra.Command {
+func newCallerCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "caller",
 		Short: "Manage the callers: who places orders and gets their webhooks",
@@ -31,7 +30,7 @@ RECARGA_API_KEY, and is not in the registry. Needs the admin key.`,
 	return cmd
 }
 
-func newCallerAddCommand(p *program) *cobra.Command {
+func newCallerAddCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "add NAME",
 		Short:   "Add a caller; prints its API key and its webhook secret, once",
@@ -41,38 +40,36 @@ func newCallerAddCommand(p *program) *cobra.Command {
 	callback := cmd.Flags().String("callback-url", "", "where its events go (default: nowhere)")
 	limits := limitFlags(cmd)
 	expires := expiryFlag(cmd)
-	return showCommand(p, cmd, adminKey, func(
-		cmd *cobra.Command, c *producer.Client, args []string,
-	) (producer.Caller, error) {
+	return command.Show(p, cmd, command.AdminKey, func(c command.Call) (producer.Caller, error) {
 		more := limits()
 		if at := expires(); at != nil {
 			more["key_expires_at"] = at
 		}
-		return c.AddCaller(cmd.Context(), args[0], *callback, more)
-	}, func(added producer.Caller) error {
-		if err := p.printCallers([]producer.Caller{added}); err != nil {
+		return c.API.AddCaller(c.Ctx, c.Args[0], *callback, more)
+	}, func(s terminal.Screen, added producer.Caller) error {
+		if err := view.Callers(s, added); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(p.stdout, "\napi key:        %s\nwebhook secret: %s\n\nKeep them: they are not shown again.\n",
-			printable(added.APIKey), printable(added.WebhookSecret))
+		_, err := fmt.Fprintf(s, "\napi key:        %s\nwebhook secret: %s\n\nKeep them: they are not shown again.\n",
+			terminal.Printable(added.APIKey), terminal.Printable(added.WebhookSecret))
 		return err
 	})
 }
 
-func newCallerListCommand(p *program) *cobra.Command {
+func newCallerListCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "List the callers", Example: "  recarga caller list", Args: cobra.NoArgs}
-	asJSON := jsonFlag(cmd)
-	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, _ []string) error {
-		all, err := c.Callers(cmd.Context())
+	asJSON := command.JSONFlag(cmd)
+	return command.Admin(p, cmd, func(c command.Call) error {
+		all, err := c.API.Callers(c.Ctx)
 		if err != nil {
 			return err
 		}
 		const none = "No callers in the registry; the one named default is that of RECARGA_API_KEY."
-		return printList(p, all, *asJSON, none, p.printCallers)
+		return command.PrintList(p, all, *asJSON, none, view.Callers)
 	})
 }
 
-func newCallerSetURLCommand(p *program) *cobra.Command {
+func newCallerSetURLCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "set-url NAME URL",
 		Short:   "Change where a caller's events go",
@@ -82,13 +79,13 @@ func newCallerSetURLCommand(p *program) *cobra.Command {
 	return callerChange(p, cmd, func(args []string) map[string]any { return map[string]any{"callback_url": args[1]} })
 }
 
-func newCallerSwitchCommand(p *program, use, short string, disabled bool) *cobra.Command {
+func newCallerSwitchCommand(p *command.Program, use, short string, disabled bool) *cobra.Command {
 	cmd := &cobra.Command{Use: use + " NAME", Short: short, Example: "  recarga caller " + use + " shop",
 		Args: cobra.ExactArgs(1)}
 	return callerChange(p, cmd, func([]string) map[string]any { return map[string]any{"disabled": disabled} })
 }
 
-func newCallerLimitCommand(p *program) *cobra.Command {
+func newCallerLimitCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "limit NAME",
 		Short: "Give a caller a prefix for its orders' ids, or quotas",
@@ -102,7 +99,7 @@ rate and 0 remove a limit. The caller named default may have limits too.`,
 	limits := limitFlags(cmd)
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if len(limits()) == 0 {
-			return usage(errors.New("name a limit: --id-prefix, --max-open or --rate; see recarga caller limit --help"))
+			return command.Usage(errors.New("name a limit: --id-prefix, --max-open or --rate; see recarga caller limit --help"))
 		}
 		return nil
 	}
@@ -149,27 +146,27 @@ func versionFlag(cmd *cobra.Command, what string) *int64 {
 		"refused if the %[1]s has another (default: any)", what))
 }
 
-func callerChange(p *program, cmd *cobra.Command, change func(args []string) map[string]any) *cobra.Command {
-	return changeCommand(p, cmd, "caller", change, (*producer.Client).ChangeCaller, p.printCallers)
+func callerChange(p *command.Program, cmd *cobra.Command, change func(args []string) map[string]any) *cobra.Command {
+	return changeCommand(p, cmd, "caller", change, (*producer.Client).ChangeCaller, view.Callers)
 }
 
 // changeCommand makes a command that changes fields of the caller or operator that is its first argument.
 func changeCommand[T any](
-	p *program, cmd *cobra.Command, what string, change func(args []string) map[string]any,
+	p *command.Program, cmd *cobra.Command, what string, change func(args []string) map[string]any,
 	send func(c *producer.Client, ctx context.Context, name string, fields map[string]any) (T, error),
-	show func([]T) error,
+	show func(terminal.Screen, ...T) error,
 ) *cobra.Command {
 	version := versionFlag(cmd, what)
-	return showCommand(p, cmd, adminKey, func(cmd *cobra.Command, c *producer.Client, args []string) (T, error) {
-		fields := change(args)
+	return command.Show(p, cmd, command.AdminKey, func(c command.Call) (T, error) {
+		fields := change(c.Args)
 		if *version != 0 {
 			fields["version"] = *version
 		}
-		return send(c, cmd.Context(), args[0], fields)
-	}, func(changed T) error { return show([]T{changed}) })
+		return send(c.API, c.Ctx, c.Args[0], fields)
+	}, func(s terminal.Screen, changed T) error { return show(s, changed) })
 }
 
-func newCallerRotateSecretCommand(p *program) *cobra.Command {
+func newCallerRotateSecretCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rotate-secret NAME",
 		Short: "Give a caller a new webhook secret; the former one signs as well for a while",
@@ -179,13 +176,13 @@ func newCallerRotateSecretCommand(p *program) *cobra.Command {
 	}
 	overlap := cmd.Flags().Duration("overlap", 24*time.Hour, "how long the former secret signs as well, at most 720h")
 	version := versionFlag(cmd, "caller")
-	return p.callerSecret(cmd, "webhook_secret",
-		func(cmd *cobra.Command, c *producer.Client, name string) (string, error) {
-			return c.RotateSecret(cmd.Context(), name, producer.Rotation{Version: *version, Overlap: *overlap})
+	return callerSecret(p, cmd, "webhook_secret",
+		func(c command.Call) (string, error) {
+			return c.API.RotateSecret(c.Ctx, c.Args[0], producer.Rotation{Version: *version, Overlap: *overlap})
 		})
 }
 
-func newCallerRotateKeyCommand(p *program) *cobra.Command {
+func newCallerRotateKeyCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rotate-key NAME",
 		Short: "Give a caller a new API key; the former one ends, at once or after a while",
@@ -196,90 +193,20 @@ func newCallerRotateKeyCommand(p *program) *cobra.Command {
 	overlap := cmd.Flags().Duration("overlap", 0, "how long the former key is good as well, at most 720h")
 	expires := expiryFlag(cmd)
 	version := versionFlag(cmd, "caller")
-	return p.callerSecret(cmd, "api_key", func(cmd *cobra.Command, c *producer.Client, name string) (string, error) {
+	return callerSecret(p, cmd, "api_key", func(c command.Call) (string, error) {
 		how := producer.Rotation{Version: *version, Overlap: *overlap, ExpiresAt: expires()}
-		return c.RotateKey(cmd.Context(), name, how)
+		return c.API.RotateKey(c.Ctx, c.Args[0], how)
 	})
 }
 
 // callerSecret makes a command that prints one new secret: alone, so that it can be put into a file.
-func (p *program) callerSecret(
-	cmd *cobra.Command, name string, renew func(*cobra.Command, *producer.Client, string) (string, error),
-) *cobra.Command {
-	return showCommand(p, cmd, adminKey, func(
-		cmd *cobra.Command, c *producer.Client, args []string,
-	) (map[string]string, error) {
-		secret, err := renew(cmd, c, args[0])
+func callerSecret(p *command.Program, cmd *cobra.Command, name string,
+	renew func(command.Call) (string, error)) *cobra.Command {
+	return command.Show(p, cmd, command.AdminKey, func(c command.Call) (map[string]string, error) {
+		secret, err := renew(c)
 		return map[string]string{name: secret}, err
-	}, func(renewed map[string]string) error {
-		_, err := fmt.Fprintln(p.stdout, printable(renewed[name]))
+	}, func(s terminal.Screen, renewed map[string]string) error {
+		_, err := fmt.Fprintln(s, terminal.Printable(renewed[name]))
 		return err
 	})
-}
-
-func (p *program) printCallers(all []producer.Caller) error {
-	var rows [][]string
-	for _, c := range all {
-		state := "enabled"
-		if c.DisabledAt != nil {
-			state = "disabled since " + local(*c.DisabledAt)
-		}
-		facts := []string{c.Name, strconv.FormatInt(c.Version, 10), state, keysOf(c), limitsOf(c)}
-		if len(c.Endpoints) == 0 {
-			rows = append(rows, append(facts, "-", "-", "-", "-"))
-		}
-		for _, e := range c.Endpoints {
-			rows = append(rows, append(slices.Clone(facts), e.Name, printable(e.URL), typesOf(e), healthOf(e)))
-		}
-	}
-	head := []string{"NAME", "VERSION", "STATE", "KEYS", "LIMITS", "ENDPOINT", "URL", "EVENTS", "HEALTH"}
-	return p.terminal().table(p.stdout, head, rows)
-}
-
-// keysOf names a caller's keys by their last characters.
-func keysOf(c producer.Caller) string {
-	var keys []string
-	for _, k := range c.Keys {
-		text := "…" + printable(k.Hint)
-		if k.ExpiresAt != nil {
-			text += " until " + local(*k.ExpiresAt)
-		}
-		keys = append(keys, text)
-	}
-	return cmp.Or(strings.Join(keys, ", "), "-")
-}
-
-func limitsOf(c producer.Caller) string {
-	var limits []string
-	if c.IDPrefix != nil {
-		limits = append(limits, "ids "+printable(*c.IDPrefix)+"…")
-	}
-	if c.MaxOpen != nil {
-		limits = append(limits, fmt.Sprintf("%d open", *c.MaxOpen))
-	}
-	if c.MaxRate != nil {
-		limits = append(limits, printable(*c.MaxRate))
-	}
-	return cmp.Or(strings.Join(limits, ", "), "-")
-}
-
-func typesOf(e producer.Endpoint) string {
-	if len(e.EventTypes) == 0 {
-		return "all"
-	}
-	var types []string
-	for _, t := range e.EventTypes {
-		types = append(types, string(t))
-	}
-	return strings.Join(types, ",")
-}
-
-func healthOf(e producer.Endpoint) string {
-	switch {
-	case e.DisabledAt != nil && e.Reason != nil:
-		return "disabled since " + local(*e.DisabledAt) + ": " + printable(*e.Reason)
-	case e.FailingSince != nil:
-		return "failing since " + local(*e.FailingSince)
-	}
-	return "good"
 }

@@ -6,11 +6,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"recarga/internal/command"
+	"recarga/internal/terminal"
+	"recarga/internal/view"
 	"recarga/producer"
 	"recarga/topup"
 )
 
-func newCallerEndpointCommand(p *program) *cobra.Command {
+func newCallerEndpointCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "endpoint",
 		Short: "Add, change, remove, disable and enable a caller's endpoints",
@@ -25,7 +28,7 @@ endpoints. Each may want only some types of events.`,
 	return cmd
 }
 
-func newEndpointSetCommand(p *program) *cobra.Command {
+func newEndpointSetCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "set CALLER ENDPOINT URL",
 		Short:   "Add an endpoint to a caller, or change the one of that name",
@@ -33,18 +36,18 @@ func newEndpointSetCommand(p *program) *cobra.Command {
 		Args:    cobra.ExactArgs(3),
 	}
 	types := cmd.Flags().StringSlice("types", nil, "the types of events that it wants (default: every type)")
-	completes(cmd, "types", eventTypes()...)
+	command.Completes(cmd, "types", topup.EventTypes()...)
 	version := versionFlag(cmd, "caller")
-	return p.endpointChange(cmd, func(cmd *cobra.Command, c *producer.Client, args []string) (producer.Caller, error) {
-		e := producer.Endpoint{Name: args[1], URL: args[2]}
+	return endpointChange(p, cmd, func(c command.Call) (producer.Caller, error) {
+		e := producer.Endpoint{Name: c.Args[1], URL: c.Args[2]}
 		for _, kind := range *types {
 			e.EventTypes = append(e.EventTypes, topup.EventType(kind))
 		}
-		return c.SetEndpoint(cmd.Context(), args[0], *version, e)
+		return c.API.SetEndpoint(c.Ctx, c.Args[0], *version, e)
 	})
 }
 
-func newEndpointRemoveCommand(p *program) *cobra.Command {
+func newEndpointRemoveCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "remove CALLER ENDPOINT",
 		Short:   "Take an endpoint away from a caller",
@@ -52,32 +55,31 @@ func newEndpointRemoveCommand(p *program) *cobra.Command {
 		Args:    cobra.ExactArgs(2),
 	}
 	version := versionFlag(cmd, "caller")
-	return p.endpointChange(cmd, func(cmd *cobra.Command, c *producer.Client, args []string) (producer.Caller, error) {
-		return c.RemoveEndpoint(cmd.Context(), args[0], *version, args[1])
+	return endpointChange(p, cmd, func(c command.Call) (producer.Caller, error) {
+		return c.API.RemoveEndpoint(c.Ctx, c.Args[0], *version, c.Args[1])
 	})
 }
 
-func (p *program) endpointChange(cmd *cobra.Command, change apiCall[producer.Caller]) *cobra.Command {
-	return showCommand(p, cmd, adminKey, change, func(changed producer.Caller) error {
-		return p.printCallers([]producer.Caller{changed})
+func endpointChange(p *command.Program, cmd *cobra.Command,
+	change func(command.Call) (producer.Caller, error)) *cobra.Command {
+	return command.Show(p, cmd, command.AdminKey, change, func(s terminal.Screen, changed producer.Caller) error {
+		return view.Callers(s, changed)
 	})
 }
 
 func newEndpointSwitchCommand(
-	p *program, use, short string, do func(*producer.Client, context.Context, string, string) error,
+	p *command.Program, use, short string, do func(*producer.Client, context.Context, string, string) error,
 ) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use + " CALLER ENDPOINT", Short: short, Args: cobra.ExactArgs(2),
 		Example: "  recarga caller endpoint " + use + " shop default",
 	}
-	return showCommand(p, cmd, adminKey, func(
-		cmd *cobra.Command, c *producer.Client, args []string,
-	) (map[string]any, error) {
-		switched := map[string]any{"caller": args[0], "endpoint": args[1], "disabled": use == "disable"}
-		return switched, do(c, cmd.Context(), args[0], args[1])
-	}, func(switched map[string]any) error {
-		_, err := fmt.Fprintf(p.stdout, "%s %s: %sd\n", printable(fmt.Sprint(switched["caller"])),
-			printable(fmt.Sprint(switched["endpoint"])), use)
+	return command.Show(p, cmd, command.AdminKey, func(c command.Call) (map[string]any, error) {
+		switched := map[string]any{"caller": c.Args[0], "endpoint": c.Args[1], "disabled": use == "disable"}
+		return switched, do(c.API, c.Ctx, c.Args[0], c.Args[1])
+	}, func(s terminal.Screen, switched map[string]any) error {
+		_, err := fmt.Fprintf(s, "%s %s: %sd\n", terminal.Printable(fmt.Sprint(switched["caller"])),
+			terminal.Printable(fmt.Sprint(switched["endpoint"])), use)
 		return err
 	})
 }

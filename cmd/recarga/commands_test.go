@@ -23,6 +23,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"recarga/internal/command"
+	"recarga/internal/orderfile"
+	"recarga/internal/terminal"
 	"recarga/internal/testkit"
 	"recarga/topup"
 )
@@ -58,11 +61,13 @@ func start(t *testing.T, env map[string]string, stdin string, args ...string) *r
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &running{status: make(chan int, 1), stop: cancel}
-	p := &program{stdin: strings.NewReader(stdin), stdout: newOutput(&r.stdout), stderr: newOutput(&r.stderr)}
-	for name, value := range env {
-		p.environ = append(p.environ, name+"="+value)
+	p := &command.Program{
+		Version: version, Stdin: strings.NewReader(stdin), Stdout: terminal.NewOutput(&r.stdout, true), Stderr: terminal.NewOutput(&r.stderr, true),
 	}
-	go func() { r.status <- p.run(ctx, args) }()
+	for name, value := range env {
+		p.Environ = append(p.Environ, name+"="+value)
+	}
+	go func() { r.status <- p.Run(ctx, newRoot(p), args) }()
 	return r
 }
 
@@ -108,7 +113,7 @@ func shop(t *testing.T, settings ...map[string]string) map[string]string {
 	t.Cleanup(func() {
 		for _, r := range []*running{server, vendor} {
 			r.stop()
-			if status := r.ends(t); status != exitOK {
+			if status := r.ends(t); status != command.ExitOK {
 				t.Errorf("exit status %d:\n%s", status, &r.stderr)
 			}
 		}
@@ -153,52 +158,52 @@ func TestCommands(t *testing.T) {
 	place := append([]string{"enqueue", "--id", "CMD-1"}, one...)
 	later := append([]string{"enqueue", "--id", "CMD-2", "--process-at", "2090-01-01T00:00:00Z"}, one...)
 
-	want(t, env, exitOK, `(?m)^CMD-1 .*5537686660  MOVISTAR_TAE  10 `, `^$`, place...)
-	want(t, env, exitOK, `(?m)^CMD-1 `, `placed before`, place...)
-	want(t, env, exitFailed, `^$`, `^recarga: place CMD-1: 409 Conflict: .*id is taken`,
+	want(t, env, command.ExitOK, `(?m)^CMD-1 .*5537686660  MOVISTAR_TAE  10 `, `^$`, place...)
+	want(t, env, command.ExitOK, `(?m)^CMD-1 `, `placed before`, place...)
+	want(t, env, command.ExitFailed, `^$`, `^recarga: place CMD-1: 409 Conflict: .*id is taken`,
 		append(place, "--amount", "11")...)
-	want(t, env, exitOK, `CMD-1  succeeded .*00\n$`, `^$`, "watch", "CMD-1")
-	want(t, env, exitOK, `(?s)CMD-1  +succeeded .*attempt 1  +approved \(code 00\)`, `^$`, "get", "CMD-1")
-	want(t, env, exitFailed, `^$`, `^recarga: get NONE: 404 Not Found`, "get", "NONE")
+	want(t, env, command.ExitOK, `CMD-1  succeeded .*00\n$`, `^$`, "watch", "CMD-1")
+	want(t, env, command.ExitOK, `(?s)CMD-1  +succeeded .*attempt 1  +approved \(code 00\)`, `^$`, "get", "CMD-1")
+	want(t, env, command.ExitFailed, `^$`, `^recarga: get NONE: 404 Not Found`, "get", "NONE")
 
-	want(t, env, exitOK, `CMD-2  queued`, `^$`, later...)
-	want(t, env, exitOK, `CMD-2  canceled`, `^$`, "cancel", "CMD-2")
-	want(t, env, exitFailed, `^$`, `^recarga: cancel CMD-1: 409 `, "cancel", "CMD-1")
+	want(t, env, command.ExitOK, `CMD-2  queued`, `^$`, later...)
+	want(t, env, command.ExitOK, `CMD-2  canceled`, `^$`, "cancel", "CMD-2")
+	want(t, env, command.ExitFailed, `^$`, `^recarga: cancel CMD-1: 409 `, "cancel", "CMD-1")
 
-	want(t, env, exitOK, `(?s)CMD-2 .*CMD-1 `, `^$`, "list")
-	want(t, env, exitOK, `^$`, `^No orders\.\n$`, "list", "--state", "unknown")
-	want(t, env, exitOK, `CMD-2 `, `There are more`, "list", "--limit", "1")
-	want(t, env, exitOK, `(?s)CMD-2 .*CMD-1 `, `^$`, "list", "--limit", "1", "--all")
-	want(t, env, exitOK, `"CMD-1","caller":"default","state":"succeeded"`, `^$`, "list", "--state", "succeeded",
+	want(t, env, command.ExitOK, `(?s)CMD-2 .*CMD-1 `, `^$`, "list")
+	want(t, env, command.ExitOK, `^$`, `^No orders\.\n$`, "list", "--state", "unknown")
+	want(t, env, command.ExitOK, `CMD-2 `, `There are more`, "list", "--limit", "1")
+	want(t, env, command.ExitOK, `(?s)CMD-2 .*CMD-1 `, `^$`, "list", "--limit", "1", "--all")
+	want(t, env, command.ExitOK, `"CMD-1","caller":"default","state":"succeeded"`, `^$`, "list", "--state", "succeeded",
 		"--phone", "5537686660", "--product", "MOVISTAR_TAE", "--since", "2020-01-01T00:00:00Z", "--json")
-	want(t, env, exitUsage, `^$`, `--caller: "" is not allowed`, "webhook", "redeliver", "--state", "exhausted",
+	want(t, env, command.ExitUsage, `^$`, `--caller: "" is not allowed`, "webhook", "redeliver", "--state", "exhausted",
 		"--caller", "")
-	want(t, env, exitUsage, `^$`, `state "done" must be one of`, "list", "--state", "done")
+	want(t, env, command.ExitUsage, `^$`, `state "done" must be one of`, "list", "--state", "done")
 
 	// A person corrects CMD-1, and CMD-2 is what it was.
 	correct := []string{"correct", "CMD-1", "--as", "failed", "--reason", "ticket 4711", "--by", "ana"}
-	want(t, env, exitFailed, `^$`, `^recarga: correct CMD-1: 403 `, correct...)
+	want(t, env, command.ExitFailed, `^$`, `^recarga: correct CMD-1: 403 `, correct...)
 	admin := maps.Clone(env)
 	admin["RECARGA_ADMIN_KEY"] = "shop-admin-key"
 	delete(admin, "RECARGA_API_KEY")
-	want(t, admin, exitUsage, `^$`, `outcome: "paid" is not allowed`, "correct", "CMD-1", "--as", "paid", "--reason",
+	want(t, admin, command.ExitUsage, `^$`, `outcome: "paid" is not allowed`, "correct", "CMD-1", "--as", "paid", "--reason",
 		"why")
-	want(t, admin, exitUsage, `^$`, `upheld`, "dispute", "end", "CMD-1", "--as", "corrected", "--reason", "why")
-	want(t, admin, exitFailed, `^$`, `the order is not disputed`, "dispute", "end", "CMD-1", "--as", "upheld", "--reason",
+	want(t, admin, command.ExitUsage, `^$`, `upheld`, "dispute", "end", "CMD-1", "--as", "corrected", "--reason", "why")
+	want(t, admin, command.ExitFailed, `^$`, `the order is not disputed`, "dispute", "end", "CMD-1", "--as", "upheld", "--reason",
 		"why")
-	want(t, admin, exitOK, `CMD-1  failed`, `^$`, correct...)
-	want(t, admin, exitOK, `(?s)corrected +failed, was succeeded, by ana: ticket 4711`, `^$`, "get", "CMD-1")
-	want(t, admin, exitOK, `CMD-2  canceled`, `^$`, "get", "CMD-2")
-	want(t, admin, exitOK, `^$`, `^No orders\.\n$`, "list", "--disputed")
+	want(t, admin, command.ExitOK, `CMD-1  failed`, `^$`, correct...)
+	want(t, admin, command.ExitOK, `(?s)corrected +failed, was succeeded, by ana: ticket 4711`, `^$`, "get", "CMD-1")
+	want(t, admin, command.ExitOK, `CMD-2  canceled`, `^$`, "get", "CMD-2")
+	want(t, admin, command.ExitOK, `^$`, `^No orders\.\n$`, "list", "--disputed")
 
-	want(t, env, exitOK, `^\d+\.?\d* USD `, `^$`, "balance")
-	want(t, env, exitOK, `(?s)MOVISTAR_TAE .*MOVISTAR_PAQUETE_25 `, `^$`, "products")
-	want(t, env, exitOK, `^ready\n$`, `^$`, "healthcheck")
-	want(t, env, exitOK, `^ready\n$`, `^$`, "health")
+	want(t, env, command.ExitOK, `^\d+\.?\d* USD `, `^$`, "balance")
+	want(t, env, command.ExitOK, `(?s)MOVISTAR_TAE .*MOVISTAR_PAQUETE_25 `, `^$`, "products")
+	want(t, env, command.ExitOK, `^ready\n$`, `^$`, "healthcheck")
+	want(t, env, command.ExitOK, `^ready\n$`, `^$`, "health")
 	for _, args := range [][]string{{"get", "CMD-1"}, {"cancel", "CMD-2"}, {"balance"}, {"products"}, {"watch", "CMD-1"},
 		place} {
 		out := start(t, env, "", append(args, "--json")...)
-		if status := out.ends(t); status != exitOK || !json.Valid([]byte(out.stdout.String())) {
+		if status := out.ends(t); status != command.ExitOK || !json.Valid([]byte(out.stdout.String())) {
 			t.Errorf("%v --json: exit status %d\n%s", args, status, &out.stdout)
 		}
 	}
@@ -208,15 +213,15 @@ func TestEnqueueFile(t *testing.T) {
 	env := shop(t)
 	const rows = "distributor_transaction_id,phone_number,product_id,amount,expires_at\n" +
 		"F-1,5537686660,MOVISTAR_TAE,10,\nF-2,1,MOVISTAR_TAE,1,\nF-1,5537686660,MOVISTAR_TAE,11,\nF-3,5537686661,MOVISTAR_TAE,10,2020-01-01T00:00:00Z\nF-1,5537686660,MOVISTAR_TAE,10,\n"
-	wantOf(t, env, rows, exitFailed, `^$`,
+	wantOf(t, env, rows, command.ExitFailed, `^$`,
 		`(?s)^line 3: phone_number: .*; amount: .*\nline 4: 409 .*\nline 5: 422 .*: expires_at "2020-01-01T00:00:00Z" must be in the future\n1 placed, 1 already there, 3 refused\nrecarga: -: 3 rows were refused\n$`,
 		"enqueue", "--file", "-")
-	wantOf(t, env, rows, exitFailed, `^$`, `\n0 placed, 2 already there, 3 refused\n`, "enqueue", "--file", "-")
+	wantOf(t, env, rows, command.ExitFailed, `^$`, `\n0 placed, 2 already there, 3 refused\n`, "enqueue", "--file", "-")
 
-	out := wantOf(t, env, rows, exitFailed, `"result"`, ``, "enqueue", "--file", "-", "--json")
+	out := wantOf(t, env, rows, command.ExitFailed, `"result"`, ``, "enqueue", "--file", "-", "--json")
 	var said []string
 	for line := range strings.Lines(out.stdout.String()) {
-		var r rowResult
+		var r orderfile.Result
 		if err := json.Unmarshal([]byte(line), &r); err != nil {
 			t.Fatal(err)
 		}
@@ -228,10 +233,15 @@ func TestEnqueueFile(t *testing.T) {
 	if got := strings.Join(said, " "); got != "2already_there 3refused 4refused 5refused 6already_there" {
 		t.Errorf("results are %s; want the file's rows in their order", got)
 	}
-	want(t, env, exitOK, `^$`, `^2 placed, 0 already there, 0 refused\n$`, "enqueue", "--file",
+	want(t, env, command.ExitOK, `^$`, `^2 placed, 0 already there, 0 refused\n$`, "enqueue", "--file",
 		written(t, `{"distributor_transaction_id":"N-1","phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10}
 {"distributor_transaction_id":"N-2","phone_number":"5537686660","product_id":"MOVISTAR_PAQUETE_16","amount":30}`))
 }
+
+const (
+	header = "distributor_transaction_id,phone_number,product_id,amount"
+	good   = ",5537686660,MOVISTAR_TAE,10"
+)
 
 // TestEnqueueOverABadLine: the connection breaks in the middle of the answers, again and again, and
 // every row is placed, once.
@@ -246,13 +256,13 @@ func TestEnqueueOverABadLine(t *testing.T) {
 	for i := range rows {
 		fmt.Fprintf(&file, "BAD-LINE-%d%s,2090-01-01T00:00:00Z\n", i, good)
 	}
-	r := wantOf(t, bad, file.String(), exitOK, `^$`, `trying again in`, "enqueue", "--file", "-")
+	r := wantOf(t, bad, file.String(), command.ExitOK, `^$`, `trying again in`, "enqueue", "--file", "-")
 	var placed, there int
 	if _, err := fmt.Sscanf(shows(t, &r.stderr, `(\d+ placed, \d+ already)`), "%d placed, %d already", &placed,
 		&there); err != nil || placed+there != rows {
 		t.Errorf("%d placed, %d already there, want %d together", placed, there, rows)
 	}
-	wantOf(t, env, file.String(), exitOK, `^$`, fmt.Sprintf(`^0 placed, %d already there, 0 refused\n$`, rows), "enqueue",
+	wantOf(t, env, file.String(), command.ExitOK, `^$`, fmt.Sprintf(`^0 placed, %d already there, 0 refused\n$`, rows), "enqueue",
 		"--file", "-")
 }
 
@@ -305,17 +315,17 @@ func TestWatchSurvivesTheAPI(t *testing.T) {
 	}))
 	defer api.Close()
 	env := map[string]string{"RECARGA_API_URL": api.URL, "RECARGA_ADMIN_KEY": "operator-key"}
-	want(t, env, exitOK, `(?s)W-1  unknown .*W-1  succeeded `, `503 .*trying again in 500ms\n$`, "watch", "W-1")
+	want(t, env, command.ExitOK, `(?s)W-1  unknown .*W-1  succeeded `, `503 .*trying again in 500ms\n$`, "watch", "W-1")
 }
 
 func TestWatchAllEndsWithTheProgram(t *testing.T) {
 	env := shop(t)
 	w := start(t, env, "", "watch")
-	want(t, env, exitOK, `WATCHED`, `^$`, "enqueue", "--id", "WATCHED", "--phone", "5537686660", "--product",
+	want(t, env, command.ExitOK, `WATCHED`, `^$`, "enqueue", "--id", "WATCHED", "--phone", "5537686660", "--product",
 		"MOVISTAR_TAE", "--amount", "10")
 	shows(t, &w.stdout, `WATCHED  succeeded`)
 	w.stop()
-	if status := w.ends(t); status != exitOK {
+	if status := w.ends(t); status != command.ExitOK {
 		t.Errorf("exit status %d\n%s", status, &w.stderr)
 	}
 }
@@ -353,7 +363,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"bench", "--only", "sqlite"}, `--only: "sqlite" is no contender; must be one of plain asynq, `},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
-			r := want(t, env, exitUsage, `^$`, c.want, c.args...)
+			r := want(t, env, command.ExitUsage, `^$`, c.want, c.args...)
 			for line := range strings.Lines(r.stderr.String()) {
 				if !strings.HasPrefix(line, "recarga: ") {
 					t.Errorf("a line of its own: %q", line)
@@ -364,11 +374,11 @@ func TestUsage(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	want(t, nil, exitOK, `(?s)Usage:.*enqueue`, `^$`)
-	want(t, nil, exitOK, `(?s)Usage:.*redeliver`, `^$`, "webhook")
-	want(t, nil, exitOK, `(?s)Usage:.*recarga caller add NAME`, `^$`, "help", "caller", "add")
-	want(t, nil, exitOK, `(?s)Examples:.*--file examples/orders.csv`, `^$`, "enqueue", "--help")
-	want(t, nil, exitOK, `^recarga version dev\n$`, `^$`, "--version")
+	want(t, nil, command.ExitOK, `(?s)Usage:.*enqueue`, `^$`)
+	want(t, nil, command.ExitOK, `(?s)Usage:.*redeliver`, `^$`, "webhook")
+	want(t, nil, command.ExitOK, `(?s)Usage:.*recarga caller add NAME`, `^$`, "help", "caller", "add")
+	want(t, nil, command.ExitOK, `(?s)Examples:.*--file examples/orders.csv`, `^$`, "enqueue", "--help")
+	want(t, nil, command.ExitOK, `^recarga version dev\n$`, `^$`, "--version")
 }
 
 // TestNotReady: the health check of a container fails while the process is not ready, or not there.
@@ -377,9 +387,9 @@ func TestNotReady(t *testing.T) {
 		http.Error(w, "not ready: journal", http.StatusServiceUnavailable)
 	}))
 	env := map[string]string{"RECARGA_METRICS_ADDR": server.Listener.Addr().String()}
-	want(t, env, exitFailed, `^$`, `^recarga: not ready: journal\n$`, "healthcheck")
+	want(t, env, command.ExitFailed, `^$`, `^recarga: not ready: journal\n$`, "healthcheck")
 	server.Close()
-	want(t, env, exitFailed, `^$`, `refused`, "healthcheck")
+	want(t, env, command.ExitFailed, `^$`, `refused`, "healthcheck")
 }
 
 // TestAuxiliariesStopNothing: with everything broken that only watches the program, an order is bought all the same;
@@ -394,9 +404,9 @@ func TestAuxiliariesStopNothing(t *testing.T) {
 		"RECARGA_OPERATOR_WEBHOOK_SECRET": "guess",
 		"OTEL_TRACES_EXPORTER":            "zipkin,otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json",
 	})
-	want(t, env, exitOK, `AUX-1`, ``, "enqueue", "--id", "AUX-1", "--phone", "5537686660", "--product", "MOVISTAR_TAE",
+	want(t, env, command.ExitOK, `AUX-1`, ``, "enqueue", "--id", "AUX-1", "--phone", "5537686660", "--product", "MOVISTAR_TAE",
 		"--amount", "10")
-	want(t, env, exitOK, `succeeded`, ``, "watch", "AUX-1")
+	want(t, env, command.ExitOK, `succeeded`, ``, "watch", "AUX-1")
 	if err := taken.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -418,11 +428,11 @@ func TestReconcileBrokenOff(t *testing.T) {
 	t.Cleanup(api.Close)
 	env := map[string]string{"RECARGA_API_URL": api.URL, "RECARGA_ADMIN_KEY": "an-admin-key"}
 	report := filepath.Join(t.TempDir(), "report.html")
-	wantOf(t, env, "order_id\nA\n", exitFailed, `^$`, `ended without a summary; run it again`, "reconcile", "-",
+	wantOf(t, env, "order_id\nA\n", command.ExitFailed, `^$`, `ended without a summary; run it again`, "reconcile", "-",
 		"--report", report)
-	wantOf(t, env, "order_id\nA\n", exitUsage, `^$`, `absent: "maybe" is not allowed`, "reconcile", "-", "--absent",
+	wantOf(t, env, "order_id\nA\n", command.ExitUsage, `^$`, `absent: "maybe" is not allowed`, "reconcile", "-", "--absent",
 		"maybe")
-	wantOf(t, env, "order_id\nA\n", exitUsage, `^$`, `no such file`, "reconcile", "-", "--csv",
+	wantOf(t, env, "order_id\nA\n", command.ExitUsage, `^$`, `no such file`, "reconcile", "-", "--csv",
 		filepath.Join(t.TempDir(), "none", "a.csv"))
 }
 
@@ -432,7 +442,7 @@ func TestEnqueueFileToItsEnd(t *testing.T) {
 	rows := written(t, "distributor_transaction_id,phone_number,product_id,amount\n"+
 		"W-1,5537686660,MOVISTAR_TAE,10\nW-2,1,MOVISTAR_TAE,10\nW-3,5500000051,MOVISTAR_TAE,10\nW-4,5500000500,MOVISTAR_TAE,10\n")
 	folder := t.TempDir()
-	wantOf(t, env, "", exitFailed, `^$`,
+	wantOf(t, env, "", command.ExitFailed, `^$`,
 		`(?s)3 placed, 0 already there, 1 refused\n.*1 unknown, 1 succeeded, 1 failed\nrecarga: .*1 row was refused\n.*2 orders have not succeeded`,
 		"enqueue", "--file", rows, "--wait", "--results", folder+"/results.csv")
 	file, err := os.Open(folder + "/results.csv")
@@ -456,13 +466,13 @@ func TestEnqueueFileToItsEnd(t *testing.T) {
 		t.Error(diff)
 	}
 
-	want(t, env, exitFailed, `^$`, `0 placed, 3 already there, 1 refused`, "enqueue", "--file", rows, "--results",
+	want(t, env, command.ExitFailed, `^$`, `0 placed, 3 already there, 1 refused`, "enqueue", "--file", rows, "--results",
 		folder+"/results.ndjson.gz")
 	if n := strings.Count(unzipped(t, folder+"/results.ndjson.gz"), `"result":"`); n != 4 {
 		t.Errorf("%d results, want 4", n)
 	}
-	want(t, env, exitUsage, `^$`, `is the file of the orders`, "enqueue", "--file", rows, "--results", rows)
-	want(t, env, exitUsage, `^$`, `are for the orders of a --file`, "enqueue", "--id", "W-9", "--wait")
+	want(t, env, command.ExitUsage, `^$`, `is the file of the orders`, "enqueue", "--file", rows, "--results", rows)
+	want(t, env, command.ExitUsage, `^$`, `are for the orders of a --file`, "enqueue", "--id", "W-9", "--wait")
 }
 
 // TestEnqueueInterrupted: waiting ends with the program, says what is open, and leaves no file that looks whole.
@@ -473,7 +483,7 @@ func TestEnqueueInterrupted(t *testing.T) {
 	r := start(t, env, "", "enqueue", "--file", rows, "--wait", "--results", folder+"/results.csv")
 	shows(t, &r.stderr, `waiting for (1 order)\n`)
 	r.stop()
-	if status := r.ends(t); status != exitFailed || !strings.Contains(r.stderr.String(), "1 of 1 order still open") {
+	if status := r.ends(t); status != command.ExitFailed || !strings.Contains(r.stderr.String(), "1 of 1 order still open") {
 		t.Errorf("exit status %d:\n%s", status, &r.stderr)
 	}
 	left, err := os.ReadDir(folder)

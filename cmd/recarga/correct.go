@@ -3,11 +3,11 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"recarga/producer"
+	"recarga/internal/command"
 	"recarga/topup"
 )
 
-func newCorrectCommand(p *program) *cobra.Command {
+func newCorrectCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "correct ID --as succeeded|failed --reason TEXT",
 		Short: "Change a final state that was wrong",
@@ -18,23 +18,21 @@ topup.corrected. Needs the admin key.`,
   recarga correct MY-TXN-001 --as failed --reason "the distributor's support, ticket 4711"`,
 		Args: cobra.ExactArgs(1),
 	}
-	var c topup.Correction
-	cmd.Flags().StringVar((*string)(&c.Outcome), "as", "", "what happened: succeeded or failed")
-	cmd.Flags().StringVar(&c.Reason, "reason", "", "why this is known")
-	byFlag(cmd.Flags(), &c.By)
-	receiptFlags(cmd.Flags(), &c.TransactionID, &c.Reference, &c.AuthCode)
-	completes(cmd, "as", topup.ResolvedSucceeded, topup.ResolvedFailed)
-	return showCommand(p, cmd, adminKey, func(
-		cmd *cobra.Command, client *producer.Client, args []string,
-	) (topup.Order, error) {
-		if err := p.checkDecision(cmd, &c.By, func() error { return c.Check() }); err != nil {
+	var correction topup.Correction
+	cmd.Flags().StringVar((*string)(&correction.Outcome), "as", "", "what happened: succeeded or failed")
+	cmd.Flags().StringVar(&correction.Reason, "reason", "", "why this is known")
+	command.ByFlag(cmd.Flags(), &correction.By)
+	command.ReceiptFlags(cmd.Flags(), &correction.TransactionID, &correction.Reference, &correction.AuthCode)
+	command.Completes(cmd, "as", topup.ResolvedSucceeded, topup.ResolvedFailed)
+	return command.Show(p, cmd, command.AdminKey, func(c command.Call) (topup.Order, error) {
+		if err := command.CheckDecision(p, cmd, &correction.By, func() error { return correction.Check() }); err != nil {
 			return topup.Order{}, err
 		}
-		return client.Correct(cmd.Context(), topup.ID(args[0]), c)
-	}, p.printOrder)
+		return c.API.Correct(c.Ctx, topup.ID(c.Args[0]), correction)
+	}, printOrder)
 }
 
-func newDisputeCommand(p *program) *cobra.Command {
+func newDisputeCommand(p *command.Program) *cobra.Command {
 	dispute := &cobra.Command{
 		Use:     "dispute",
 		Short:   "End the disputes of final orders that later evidence contradicts",
@@ -52,14 +50,14 @@ the evidence. Needs the admin key.`,
 	var u topup.Upholding
 	cmd.Flags().StringVar((*string)(&u.Outcome), "as", "", "how it ends: upheld")
 	cmd.Flags().StringVar(&u.Reason, "reason", "", "why this is known")
-	byFlag(cmd.Flags(), &u.By)
-	completes(cmd, "as", topup.DisputeUpheld)
-	dispute.AddCommand(showCommand(p, cmd, adminKey,
-		func(cmd *cobra.Command, client *producer.Client, args []string) (topup.Order, error) {
-			if err := p.checkDecision(cmd, &u.By, func() error { return u.Check() }); err != nil {
+	command.ByFlag(cmd.Flags(), &u.By)
+	command.Completes(cmd, "as", topup.DisputeUpheld)
+	dispute.AddCommand(command.Show(p, cmd, command.AdminKey,
+		func(c command.Call) (topup.Order, error) {
+			if err := command.CheckDecision(p, cmd, &u.By, func() error { return u.Check() }); err != nil {
 				return topup.Order{}, err
 			}
-			return client.Uphold(cmd.Context(), topup.ID(args[0]), u)
-		}, p.printOrder))
+			return c.API.Uphold(c.Ctx, topup.ID(c.Args[0]), u)
+		}, printOrder))
 	return dispute
 }

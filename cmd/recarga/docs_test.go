@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 
+	"recarga/internal/command"
 	"recarga/internal/testkit"
 )
 
@@ -23,7 +24,7 @@ func TestCommandsDocument(t *testing.T) {
 	var b bytes.Buffer
 	b.WriteString("<!-- Generated from the commands' own help by `go generate ./cmd/recarga`. Do not edit. -->\n\n# " +
 		"Commands\n\n")
-	for cmd := range shown(newRoot(&program{})) {
+	for cmd := range shown(newRoot(&command.Program{})) {
 		if err := doc.GenMarkdownCustom(cmd, &b, inOnePage); err != nil {
 			t.Fatal(err)
 		}
@@ -58,11 +59,11 @@ func inOnePage(page string) string {
 // TestEveryCommandHelps: each has a word of help and examples that it takes, and knows a flag that it
 // does not have from one that fails.
 func TestEveryCommandHelps(t *testing.T) {
-	for cmd := range shown(newRoot(&program{})) {
+	for cmd := range shown(newRoot(&command.Program{})) {
 		path := strings.Fields(cmd.CommandPath())[1:]
 		t.Run(cmd.CommandPath(), func(t *testing.T) {
-			want(t, nil, exitOK, `(?s)^\S.*Usage:.*Examples:\n  \S`, `^$`, append(path, "--help")...)
-			want(t, nil, exitUsage, `^$`, `unknown flag: --nothing( \(write -- before .*\))?; see `+cmd.CommandPath()+
+			want(t, nil, command.ExitOK, `(?s)^\S.*Usage:.*Examples:\n  \S`, `^$`, append(path, "--help")...)
+			want(t, nil, command.ExitUsage, `^$`, `unknown flag: --nothing( \(write -- before .*\))?; see `+cmd.CommandPath()+
 				` --help\n$`, append(path, "--nothing")...)
 			for _, args := range examples(t, cmd) {
 				of, rest, err := cmd.Root().Find(args)
@@ -79,7 +80,7 @@ func TestEveryCommandHelps(t *testing.T) {
 
 // TestEveryClientCommandPrintsJSON: what a command prints, a program can read.
 func TestEveryClientCommandPrintsJSON(t *testing.T) {
-	for cmd := range shown(newRoot(&program{})) {
+	for cmd := range shown(newRoot(&command.Program{})) {
 		if cmd.Flag("api-url") != nil && cmd.Flag("json") == nil && cmd.Flag("format") == nil {
 			t.Errorf("%s has no --json", cmd.CommandPath())
 		}
@@ -90,7 +91,7 @@ func TestEveryClientCommandPrintsJSON(t *testing.T) {
 // there are (of which the shell takes those that fit), not with files.
 func TestCompletion(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
-		want(t, nil, exitOK, `(?s)__complete.*recarga`, `^$`, "completion", shell)
+		want(t, nil, command.ExitOK, `(?s)__complete.*recarga`, `^$`, "completion", shell)
 	}
 	const noFiles = `:4\n$`
 	for asked, answered := range map[string]string{
@@ -111,7 +112,7 @@ func TestCompletion(t *testing.T) {
 		"bench --json ":                       `^:0\n$`,
 	} {
 		args := strings.Split(asked, " ")
-		want(t, nil, exitOK, answered, `^Completion ended`, append([]string{"__complete"}, args...)...)
+		want(t, nil, command.ExitOK, answered, `^Completion ended`, append([]string{"__complete"}, args...)...)
 	}
 }
 
@@ -125,13 +126,13 @@ func TestEveryClientCommandFails(t *testing.T) {
 	t.Cleanup(api.Close)
 	env := map[string]string{"RECARGA_API_URL": api.URL, "RECARGA_API_KEY": "shop-api-key"}
 	clients := 0
-	for cmd := range shown(newRoot(&program{})) {
+	for cmd := range shown(newRoot(&command.Program{})) {
 		// which asks the API with --live only
 		if cmd.HasSubCommands() || cmd.Flag("api-url") == nil || cmd.Name() == "doctor" {
 			continue
 		}
 		clients++
-		want(t, env, exitFailed, `^$`, `^recarga: .*403 Forbidden: not for you`, examples(t, cmd)[0]...)
+		want(t, env, command.ExitFailed, `^$`, `^recarga: .*403 Forbidden: not for you`, examples(t, cmd)[0]...)
 	}
 	if clients < 15 {
 		t.Errorf("there are %d client commands", clients)

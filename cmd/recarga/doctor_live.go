@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -12,179 +11,125 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"recarga/internal/command"
 	"recarga/internal/config"
-	"recarga/internal/coordination"
 	"recarga/internal/doctor"
-	"recarga/internal/queue"
+	"recarga/internal/view"
 	"recarga/producer"
 	"recarga/topup"
 )
 
-// liveFlags are those of recarga doctor --live.
-type liveFlags struct {
-	on                     *bool
-	phone, product, amount *string
-	yes                    *bool
-	wait                   *time.Duration
+// liveRun is a run of recarga doctor --live.
+type liveRun struct {
+	p *command.Program
+	// The flags.
+	on, yes                bool
+	phone, product, amount string
+	wait                   time.Duration
+	// What is of the settings, and of other flags.
+	settings config.Settings
+	asJSON   bool
+	timeout  time.Duration
+	// request is the purchase that the flags ask for; nil where they ask for none.
+	request *topup.Request
 }
 
-// purchaseFlags need --purchase.
-var purchaseFlags = []string{"product", "amount", "yes", "wait"}
-
-func (p *program) addLiveFlags(cmd *cobra.Command) liveFlags {
-	f := liveFlags{
-		on: cmd.Flags().Bool("live", false,
-			"walk through the distributor's integration checklist at its real API instead"),
-		phone: cmd.Flags().String("purchase", "",
-			"with --live: then buy one top-up for this phone number, with real money"),
-		product: cmd.Flags().String("product", "", "with --purchase: product_id (default: that of the smallest amount)"),
-		amount:  cmd.Flags().String("amount", "", "with --purchase: MXN (default: the least that the product is sold for)"),
-		yes:     cmd.Flags().Bool("yes", false, "with --purchase: buy without asking"),
-		wait: cmd.Flags().Duration("wait", 5*time.Minute,
-			"with --purchase: how long to wait for the result; the order expires with it"),
-	}
-	p.completesProducts(cmd)
-	return f
+func newLiveRun(p *command.Program, cmd *cobra.Command) *liveRun {
+	l, flags := &liveRun{p: p}, cmd.Flags()
+	flags.BoolVar(&l.on, "live", false, "walk through the distributor's integration checklist at its real API instead")
+	flags.StringVar(&l.phone, "purchase", "", "with --live: then buy one top-up for this phone number, with real money")
+	flags.StringVar(&l.product, "product", "", "with --purchase: product_id (default: that of the smallest amount)")
+	flags.StringVar(&l.amount, "amount", "", "with --purchase: MXN (default: the least that the product is sold for)")
+	flags.BoolVar(&l.yes, "yes", false, "with --purchase: buy without asking")
+	flags.DurationVar(&l.wait, "wait", 5*time.Minute,
+		"with --purchase: how long to wait for the result; the order expires with it")
+	p.CompletesProducts(cmd)
+	return l
 }
 
-// request is the purchase that the flags ask for; nil where they ask for none.
-func (f liveFlags) request(cmd *cobra.Command, catalog topup.Catalog, now time.Time) (*topup.Request, error) {
-	if *f.phone == "" {
-		if i := slices.IndexFunc(purchaseFlags, cmd.Flags().Changed); i >= 0 {
-			return nil, fmt.Errorf("--%s needs --purchase PHONE", purchaseFlags[i])
+// prepare makes the order of the purchase that the flags ask for.
+func (l *liveRun) prepare(cmd *cobra.Command, catalog topup.Catalog, now time.Time) error {
+	if l.phone == "" {
+		for _, name := range []string{"product", "amount", "yes", "wait"} {
+			if cmd.Flags().Changed(name) {
+				return fmt.Errorf("--%s needs --purchase PHONE", name)
+			}
 		}
-		return nil, nil
+		return nil
 	}
 	switch {
-	case !*f.on:
-		return nil, errors.New("--purchase needs --live")
-	case *f.wait < time.Second:
-		return nil, fmt.Errorf("--wait is %s; must be at least 1s", *f.wait)
+	case !l.on:
+		return errors.New("--purchase needs --live")
+	case l.wait < time.Second:
+		return fmt.Errorf("--wait is %s; must be at least 1s", l.wait)
 	}
-	product, amount := cheapest(catalog, *f.product)
-	if *f.amount != "" {
-		amount = *f.amount
-	}
-	r, err := catalog.Request(topup.Fields{
-		ID: fmt.Sprintf("doctor-%s-%s", now.UTC().Format("20060102T150405Z"), rand.Text()[:6]), Phone: *f.phone,
-		Product: product, Amount: amount,
-		ExpiresAt: now.Add(*f.wait).Format(time.RFC3339), Metadata: map[string]string{"placed_by": "recarga doctor"},
-	})
+	r, err := doctor.SmallPurchase(catalog, topup.Fields{
+		Phone: l.phone, Product: l.product, Amount: l.amount, ExpiresAt: now.Add(l.wait).Format(time.RFC3339),
+	}, now)
 	if err != nil {
-		return nil, ofFlags(err)
+		return command.OfFlags(err)
 	}
-	return &r, nil
+	if l.request = &r; !l.yes && !l.canAsk() {
+		return errors.New("--purchase asks before it spends money, and there is no terminal to ask on; give --yes")
+	}
+	return nil
 }
 
-// cheapest is the product and its least amount, of those there are or of the one that is named.
-func cheapest(catalog topup.Catalog, named string) (product, amount string) {
-	least := slices.MinFunc(catalog.Products(), func(a, b topup.Product) int { return cmp.Compare(a.Min, b.Min) })
-	if named == "" {
-		return least.ID, least.Min.String()
-	}
-	if p, ok := catalog.Product(named); ok {
-		least = p
-	}
-	return named, least.Min.String() // what is no product is refused with the rest
-}
-
-// doctorLive walks, and buys when it may.
-func (p *program) doctorLive(
-	cmd *cobra.Command, s config.Settings, c topup.Catalog, f liveFlags, timeout time.Duration, asJSON, strict bool,
-) error {
-	request, err := f.request(cmd, c, time.Now())
-	if err != nil {
-		return usage(err)
-	}
-	if request != nil && !*f.yes && !p.canAsk() {
-		return usage(errors.New("--purchase asks before it spends money, and there is no terminal to ask on; give --yes"))
-	}
+// run walks, and buys when it may.
+func (l *liveRun) run(ctx context.Context) ([]doctor.Finding, error) {
 	cfg := doctor.LiveConfig{
-		URL: s.DistributorURL, CustomerID: s.DistributorCustomerID, SecretKey: s.DistributorSecretKey, Timeout: timeout,
+		URL: l.settings.DistributorURL, CustomerID: l.settings.DistributorCustomerID,
+		SecretKey: l.settings.DistributorSecretKey, RedisURL: l.settings.RedisURL, Timeout: l.timeout,
 	}
-	if rdb := sharedRedis(s); rdb != nil {
-		defer func() { _ = rdb.Close() }()
-		cfg.Tokens = coordination.Redis{Client: rdb}.TokenStore(s.DistributorCustomerID, s.DistributorSecretKey,
-			s.DistributorURL)
-	}
-	if !asJSON {
-		cfg.Show = p.showLive
+	if !l.asJSON {
+		names := doctor.LiveChecks()
+		cfg.Show = func(f doctor.Finding) { _ = view.Finding(l.p.Stdout.Screen(), f, names...) }
 	}
 	live := doctor.NewLive(cfg)
 	defer live.Close()
-	found := live.Examine(cmd.Context())
-	if request != nil && diagnosis(found, false) == nil {
-		bought, err := p.liveBuy(cmd.Context(), live, s, *request, f, asJSON)
-		found = append(found, bought...)
-		if err != nil {
-			return err
-		}
+	found := live.Examine(ctx)
+	if l.request == nil || doctor.Diagnosis(found, false) != nil {
+		return found, nil
 	}
-	if asJSON {
-		if err := printJSON(p.stdout, found); err != nil {
-			return err
-		}
-	}
-	return diagnosis(found, strict)
+	bought, err := l.buy(ctx, live)
+	return append(found, bought...), err
 }
 
-// sharedRedis is where the workers share the token; nil where each keeps its own.
-func sharedRedis(s config.Settings) redis.UniversalClient {
-	options, err := queue.ParseURL(s.RedisURL)
-	if s.RedisURL == queue.Embedded || err != nil {
-		return nil
-	}
-	return redis.NewUniversalClient(options)
-}
-
-// showLive prints a finding as soon as it is there.
-func (p *program) showLive(f doctor.Finding) {
-	widest := 0
-	for _, c := range doctor.LiveChecks() {
-		widest = max(widest, len(c.Name))
-	}
-	_ = p.showFinding(p.stdout, f, widest)
-}
-
-func (p *program) liveBuy(
-	ctx context.Context, live *doctor.Live, s config.Settings, r topup.Request, f liveFlags, asJSON bool,
-) ([]doctor.Finding, error) {
-	if !*f.yes {
+func (l *liveRun) buy(ctx context.Context, live *doctor.Live) ([]doctor.Finding, error) {
+	p, r := l.p, *l.request
+	if !l.yes {
 		question := fmt.Sprintf("Buy %s for %s MXN for %s, with real money, at %s? It cannot be undone.", r.Product,
-			r.Amount, r.Phone.Digits(), s.DistributorURL)
-		if agreed, err := p.ask(ctx, question); err != nil || !agreed {
-			_, _ = fmt.Fprintln(p.stderr, "Nothing was bought.")
+			r.Amount, r.Phone.Digits(), l.settings.DistributorURL)
+		if agreed, err := l.ask(ctx, question); err != nil || !agreed {
+			_, _ = fmt.Fprintln(p.Stderr, "Nothing was bought.")
 			return nil, err
 		}
 	}
-	_, _ = fmt.Fprintf(p.stderr, "Placing order %s at %s …\n", r.ID, s.APIURL)
-	c := producer.NewClient(s.APIURL, keyOfCaller(s), producer.WithRetryNotify(p.reportRetry))
-	found, d := live.Purchase(ctx, c, r, *f.wait)
-	if d.ID == "" || asJSON {
+	_, _ = fmt.Fprintf(p.Stderr, "Placing order %s at %s …\n", r.ID, l.settings.APIURL)
+	c := producer.NewClient(l.settings.APIURL, command.CallerKey(l.settings), producer.WithRetryNotify(p.ReportRetry))
+	found, d := live.Purchase(ctx, c, r, l.wait)
+	if d.ID == "" || l.asJSON {
 		return found, nil
 	}
-	if _, err := fmt.Fprintln(p.stdout); err != nil {
-		return found, err
-	}
-	return found, p.terminal().details(p.stdout, d)
+	_, err := fmt.Fprintln(p.Stdout)
+	return found, cmp.Or(err, view.Details(p.Stdout.Screen(), d))
 }
 
 // canAsk reports whether a person can be asked.
-func (p *program) canAsk() bool {
-	f, ok := p.stdin.(*os.File)
+func (l *liveRun) canAsk() bool {
+	f, ok := l.p.Stdin.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // ask puts a question on the terminal; only yes is yes.
-func (p *program) ask(ctx context.Context, question string) (bool, error) {
-	_, _ = fmt.Fprintf(p.stderr, "%s [y/N] ", question)
+func (l *liveRun) ask(ctx context.Context, question string) (bool, error) {
+	_, _ = fmt.Fprintf(l.p.Stderr, "%s [y/N] ", question)
 	answer := make(chan string, 1)
 	go func() {
-		line, _ := bufio.NewReader(p.stdin).ReadString('\n') // no answer is no
+		line, _ := bufio.NewReader(l.p.Stdin).ReadString('\n') // no answer is no
 		answer <- line
 	}()
 	select {

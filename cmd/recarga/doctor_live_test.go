@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"recarga/internal/command"
 	"recarga/internal/doctor"
 	"recarga/topup"
 )
@@ -46,20 +47,20 @@ func charges(t *testing.T, env map[string]string) map[topup.ID]int {
 func TestDoctorLive(t *testing.T) {
 	env := shop(t)
 	well := `(?s)^ok    live reachable .*ok    live login +accepted.*ok    live latency `
-	want(t, env, exitOK, well, `^$`, "doctor", "--live", "--strict")
+	want(t, env, command.ExitOK, well, `^$`, "doctor", "--live", "--strict")
 
 	for phone, fate := range map[string]struct {
 		status  int
 		stdout  string
 		charged int
 	}{
-		"55 3768 6660": {exitOK, `(?s)ok    live order +doctor-\S+ placed: 10 MXN of MOVISTAR_TAE\nok    live purchase +succeeded with code 00.*attempts: 1\n` +
+		"55 3768 6660": {command.ExitOK, `(?s)ok    live order +doctor-\S+ placed: 10 MXN of MOVISTAR_TAE\nok    live purchase +succeeded with code 00.*attempts: 1\n` +
 			`ok    live purchase answer  transaction TXN-.*ok    live balance change +from \d+\.00 to \d+\.00 by the purchase's answer: 10 for 10 MXN\n\nORDER .*attempt 1 +approved`, 1},
-		"5500000051": {exitFailed, `fail  live purchase +failed/declined with code 51 .*\n +→ pay into the account(?s:.*)ok    live balance change .*: 0 for 10 MXN\n`, 0},
-		"5500000083": {exitFailed, `fail  live purchase +failed/declined with code 83 .*\n +→ take a number of the product's operator`, 0},
-		"5500000200": {exitFailed, `fail  live purchase +unknown .*: it may have been charged\n +→ find out at the distributor, then: recarga resolve doctor-`, 1},
-		"5500000500": {exitFailed, `fail  live purchase +unknown .*: it may have been charged`, 0},
-		"5500000429": {exitOK, `ok    live purchase +succeeded with code 00 .*attempts: 2`, 1},
+		"5500000051": {command.ExitFailed, `fail  live purchase +failed/declined with code 51 .*\n +→ pay into the account(?s:.*)ok    live balance change .*: 0 for 10 MXN\n`, 0},
+		"5500000083": {command.ExitFailed, `fail  live purchase +failed/declined with code 83 .*\n +→ take a number of the product's operator`, 0},
+		"5500000200": {command.ExitFailed, `fail  live purchase +unknown .*: it may have been charged\n +→ find out at the distributor, then: recarga resolve doctor-`, 1},
+		"5500000500": {command.ExitFailed, `fail  live purchase +unknown .*: it may have been charged`, 0},
+		"5500000429": {command.ExitOK, `ok    live purchase +succeeded with code 00 .*attempts: 2`, 1},
 	} {
 		t.Run(phone, func(t *testing.T) {
 			before := charges(t, env)
@@ -81,27 +82,27 @@ func TestDoctorLiveRefusals(t *testing.T) {
 		return other
 	}
 	const order = "5537686660"
-	want(t, env, exitUsage, `^$`, `--purchase asks before it spends money.*give --yes`, "doctor", "--live", "--purchase",
+	want(t, env, command.ExitUsage, `^$`, `--purchase asks before it spends money.*give --yes`, "doctor", "--live", "--purchase",
 		order)
-	want(t, env, exitUsage, `^$`, `--purchase needs --live`, "doctor", "--purchase", order)
-	want(t, env, exitUsage, `^$`, `--amount needs --purchase PHONE`, "doctor", "--live", "--amount", "10")
-	want(t, env, exitUsage, `^$`, `--phone: .*\n.*--amount: .*exactly 30 MXN`, "doctor", "--live", "--purchase", "1",
+	want(t, env, command.ExitUsage, `^$`, `--purchase needs --live`, "doctor", "--purchase", order)
+	want(t, env, command.ExitUsage, `^$`, `--amount needs --purchase PHONE`, "doctor", "--live", "--amount", "10")
+	want(t, env, command.ExitUsage, `^$`, `--phone: .*\n.*--amount: .*exactly 30 MXN`, "doctor", "--live", "--purchase", "1",
 		"--product", "MOVISTAR_PAQUETE_16", "--amount", "10", "--yes")
 
 	// Where a check failed, nothing is bought.
-	want(t, but("RECARGA_DISTRIBUTOR_SECRET_KEY", "geheim"), exitFailed,
+	want(t, but("RECARGA_DISTRIBUTOR_SECRET_KEY", "geheim"), command.ExitFailed,
 		`fail  live login +refused, HTTP 401 .*\n +→ correct`,
 		`^recarga: of 3 checks 1 failed|^recarga: of 2 checks 1 failed`, "doctor", "--live", "--purchase", order, "--yes")
-	want(t, but("RECARGA_API_KEY", "another-key"), exitFailed, `fail  live order +refused: .*401`, ``, "doctor", "--live",
+	want(t, but("RECARGA_API_KEY", "another-key"), command.ExitFailed, `fail  live order +refused: .*401`, ``, "doctor", "--live",
 		"--purchase", order, "--yes")
-	want(t, but("RECARGA_API_URL", "http://127.0.0.1:1"), exitFailed,
+	want(t, but("RECARGA_API_URL", "http://127.0.0.1:1"), command.ExitFailed,
 		`fail  live order .*connection refused\n +→ see with recarga get doctor-\S+ whether it was placed`, ``, "doctor",
 		"--live", "--purchase", order, "--yes", "--timeout", "1s")
 	if n := len(charges(t, env)); n != 0 {
 		t.Errorf("%d were charged, want none", n)
 	}
 
-	r := want(t, env, exitOK, `^\[\{"check":"live reachable"`, ``, "doctor", "--live", "--json", "--purchase", order,
+	r := want(t, env, command.ExitOK, `^\[\{"check":"live reachable"`, ``, "doctor", "--live", "--json", "--purchase", order,
 		"--yes", "--product", "MOVISTAR_PAQUETE_17")
 	var found []doctor.Finding
 	if err := json.Unmarshal([]byte(r.stdout.String()), &found); err != nil {

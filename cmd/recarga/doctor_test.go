@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"recarga/internal/command"
 	"recarga/internal/doctor"
 	"recarga/internal/sandbox"
 )
@@ -33,29 +34,29 @@ func TestDoctor(t *testing.T) {
 		env[name] = value
 		return env
 	}
-	want(t, well, exitOK, `(?m)^ok    sqlite file +/.*\n(.*\n)*ok    distributor balance      100000.00 USD$`, `^$`,
+	want(t, well, command.ExitOK, `(?m)^ok    sqlite file +/.*\n(.*\n)*ok    distributor balance      100000.00 USD$`, `^$`,
 		"doctor", "--strict")
 
 	warned := but("RECARGA_ON_UNKNOWN", "resend")
-	want(t, warned, exitOK, `(?m)^warn  unknown outcomes .*resend.*\n      → .*RECARGA_ON_UNKNOWN=hold$`, `^$`,
+	want(t, warned, command.ExitOK, `(?m)^warn  unknown outcomes .*resend.*\n      → .*RECARGA_ON_UNKNOWN=hold$`, `^$`,
 		"doctor")
-	want(t, warned, exitFailed, `warn  unknown outcomes`, `^recarga: of \d+ checks 0 failed and 1 warned\n$`, "doctor",
+	want(t, warned, command.ExitFailed, `warn  unknown outcomes`, `^recarga: of \d+ checks 0 failed and 1 warned\n$`, "doctor",
 		"--strict")
 
 	refused := but("RECARGA_DISTRIBUTOR_SECRET_KEY", "geheim")
-	r := want(t, refused, exitFailed,
+	r := want(t, refused, command.ExitFailed,
 		`(?m)^fail  distributor credentials  refused.*\n      → correct .*RECARGA_DISTRIBUTOR_SECRET_KEY$`,
 		`^recarga: of \d+ checks 1 failed and 0 warned\n$`, "doctor")
 	if strings.Contains(r.stdout.String()+r.stderr.String(), "geheim") {
 		t.Error("the secret is shown")
 	}
-	want(t, well, exitUsage, `^$`, `^recarga: --timeout is 0s; must be above zero\n$`, "doctor", "--timeout", "0s")
+	want(t, well, command.ExitUsage, `^$`, `^recarga: --timeout is 0s; must be above zero\n$`, "doctor", "--timeout", "0s")
 }
 
 func TestDoctorJSON(t *testing.T) {
 	env := healthy(t)
 	env["RECARGA_WEBHOOK_ALLOW_PRIVATE"] = "true"
-	for _, f := range findings(t, env, exitOK) {
+	for _, f := range findings(t, env, command.ExitOK) {
 		if warns := f.Check == "private webhooks"; warns != (f.Status == doctor.Warn) || warns != (f.Fix != "") ||
 			f.Found == "" {
 			t.Errorf("%+v", f)
@@ -69,7 +70,7 @@ func TestDoctorOfWrongSettings(t *testing.T) {
 	maps.Copy(env, map[string]string{"RECARGA_ADMIN_KEY": "geheim", "RECARGA_DISTRIBUTOR_TIMEOUT": "10m",
 		"RECARGA_REDIS": "embedded"})
 	fix := map[string]string{}
-	for _, f := range findings(t, env, exitUsage) {
+	for _, f := range findings(t, env, command.ExitUsage) {
 		if f.Check != "settings" || f.Status != doctor.Fail || strings.Contains(f.Found, "geheim") {
 			t.Errorf("%+v", f)
 		}

@@ -2,22 +2,18 @@ package main
 
 import (
 	"cmp"
-	"compress/gzip"
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/url"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"recarga/producer"
+	"recarga/internal/command"
+	"recarga/internal/orderfile"
+	"recarga/internal/wholefile"
 )
 
-func newExportCommand(p *program) *cobra.Command {
+func newExportCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export",
 		Short: "Write orders as CSV or NDJSON",
@@ -33,23 +29,23 @@ output, what was broken off has a cut end; the exit status is 1.`,
   recarga export --state unknown --format ndjson --attempts | jq -r .distributor_transaction_id
   recarga export --output all.ndjson.gz`,
 	}
-	p.addFilters(cmd, exportFilters())
+	addFilters(p, cmd, exportFilters())
 	format := cmd.Flags().String("format", "", "csv or ndjson (default: the ending of --output, or else csv)")
-	completes(cmd, "format", "csv", "ndjson")
+	command.Completes(cmd, "format", "csv", "ndjson")
 	output := cmd.Flags().String("output", "", "file to write; compressed if it ends with .gz (default: standard output)")
 	parts := map[string]*bool{
 		"attempts": cmd.Flags().Bool("attempts", false, "with each order's attempts and resolutions; NDJSON only"),
 		"events":   cmd.Flags().Bool("events", false, "with each order's events; NDJSON only"),
 	}
-	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, _ []string) error {
-		query := url.Values{"format": {cmp.Or(*format, formatOf(*output))}}
+	return command.Admin(p, cmd, func(c command.Call) error {
+		query := url.Values{"format": {cmp.Or(*format, orderfile.FormatOf(*output))}}
 		setFilters(cmd, query, exportFilters())
 		for name, wanted := range parts {
 			if *wanted {
 				query.Set(name, "true")
 			}
 		}
-		return p.export(cmd.Context(), c, query, *output)
+		return export(p, c, query, *output)
 	})
 }
 
@@ -60,30 +56,22 @@ func exportFilters() []filterFlag {
 		filterFlag{"finished-until", "finished_until", "final before this time (RFC 3339)"})
 }
 
-func formatOf(output string) string {
-	ending := filepath.Ext(strings.TrimSuffix(output, ".gz"))
-	if ending == ".ndjson" || ending == ".jsonl" {
-		return "ndjson"
-	}
-	return "csv"
-}
-
 // export writes the answer to the file, or to standard output.
-func (p *program) export(ctx context.Context, c *producer.Client, query url.Values, output string) error {
-	to := io.WriteCloser(nopWriteCloser{p.stdout.exact()})
+func export(p *command.Program, c command.Call, query url.Values, output string) error {
+	to := io.WriteCloser(nopWriteCloser{p.Stdout.Exact()})
 	bar := io.Discard // standard output may be shown on the same terminal
 	if output != "" {
-		file, err := newWholeFile(output)
+		file, discard, err := wholefile.ByName(output)
 		if err != nil {
-			return usage(err)
+			return command.Usage(err)
 		}
-		defer file.discard()
+		defer discard()
 		to = file
-		progress := p.progressOf("exporting", -1)
+		progress := p.Stderr.Progress("exporting", -1)
 		defer func() { _ = progress.Finish() }()
 		bar = progress
 	}
-	orders, err := c.Export(ctx, query, io.MultiWriter(to, bar))
+	orders, err := c.API.Export(c.Ctx, query, io.MultiWriter(to, bar))
 	if err == nil {
 		err = to.Close()
 	}
@@ -93,7 +81,7 @@ func (p *program) export(ctx context.Context, c *producer.Client, query url.Valu
 	case err != nil:
 		return wrongFilter(err)
 	case orders >= 0:
-		_, _ = fmt.Fprintf(p.stderr, "%d orders\n", orders)
+		_, _ = fmt.Fprintf(p.Stderr, "%d orders\n", orders)
 	}
 	return nil
 }
@@ -101,50 +89,3 @@ func (p *program) export(ctx context.Context, c *producer.Client, query url.Valu
 type nopWriteCloser struct{ io.Writer }
 
 func (nopWriteCloser) Close() error { return nil }
-
-// wholeFile is there under its name once it is closed, with all that was written to it.
-type wholeFile struct {
-	name   string
-	file   *os.File
-	zipped *gzip.Writer // nil: it is not to be compressed
-}
-
-// newWholeFile makes a file that only its owner may read: it has phone numbers. One of that name is
-// replaced.
-func newWholeFile(name string) (*wholeFile, error) {
-	file, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*.part")
-	if err != nil {
-		return nil, err
-	}
-	w := &wholeFile{name: name, file: file}
-	if strings.HasSuffix(name, ".gz") {
-		w.zipped = gzip.NewWriter(file)
-	}
-	return w, nil
-}
-
-func (w *wholeFile) Write(p []byte) (int, error) {
-	if w.zipped != nil {
-		return w.zipped.Write(p)
-	}
-	return w.file.Write(p)
-}
-
-// Close gives the file its name once it is on the disk.
-func (w *wholeFile) Close() error {
-	if w.zipped != nil {
-		if err := w.zipped.Close(); err != nil {
-			return err
-		}
-	}
-	if err := errors.Join(w.file.Sync(), w.file.Close()); err != nil {
-		return err
-	}
-	return os.Rename(w.file.Name(), w.name)
-}
-
-// discard removes what was not closed whole.
-func (w *wholeFile) discard() {
-	_ = w.file.Close()           // it may be closed already
-	_ = os.Remove(w.file.Name()) // it may have its name already
-}

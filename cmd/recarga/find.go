@@ -5,10 +5,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"recarga/producer"
+	"recarga/internal/command"
+	"recarga/internal/terminal"
+	"recarga/internal/view"
 )
 
-func newFindCommand(p *program) *cobra.Command {
+func newFindCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "find TEXT",
 		Short: "Find an order by id, phone, transaction id or reference, and show its history",
@@ -19,27 +21,27 @@ Exit status: 0 when there is one or more, 1 otherwise.`,
 		Example: "  recarga find 5537686660\n  recarga find TXN-1700000000000-abc",
 		Args:    cobra.ExactArgs(1),
 	}
-	asJSON := jsonFlag(cmd)
-	return clientCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
-		found, err := c.Find(cmd.Context(), args[0])
+	asJSON := command.JSONFlag(cmd)
+	return command.Client(p, cmd, func(c command.Call) error {
+		found, err := c.API.Find(c.Ctx, c.Args[0])
 		if err != nil {
 			return err
 		}
 		switch {
 		case len(found) == 0:
-			return fmt.Errorf("no order has the id, phone number, transaction id or reference %q", args[0])
+			return fmt.Errorf("no order has the id, phone number, transaction id or reference %q", c.Args[0])
 		case len(found) > 1 && !*asJSON:
-			return p.terminal().orders(p.stdout, found...)
+			return view.Orders(p.Stdout.Screen(), found...)
 		}
 		for _, o := range found {
-			d, err := c.Get(cmd.Context(), o.ID)
+			d, err := c.API.Get(c.Ctx, o.ID)
 			if err != nil {
 				return err
 			}
 			if !*asJSON {
-				return p.terminal().details(p.stdout, d)
+				return view.Details(p.Stdout.Screen(), d)
 			}
-			if err := printJSON(p.stdout, d); err != nil {
+			if err := terminal.PrintJSON(p.Stdout, d); err != nil {
 				return err
 			}
 		}

@@ -6,9 +6,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"recarga/internal/access"
+	"recarga/internal/command"
+	"recarga/internal/terminal"
 )
 
-func newKeyCommand(p *program) *cobra.Command {
+func newKeyCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "key",
 		Short: "Make a key that nobody can guess",
@@ -17,13 +19,13 @@ RECARGA_TASK_KEY. It is kept nowhere.`,
 		Example: "  recarga key > admin.key && chmod 600 admin.key   # RECARGA_ADMIN_KEY_FILE=admin.key",
 		Args:    cobra.NoArgs,
 	}
-	asJSON := jsonFlag(cmd)
+	asJSON := command.JSONFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {
 		key := access.NewKey()
 		if *asJSON {
-			return printJSON(p.stdout, map[string]string{"key": key})
+			return terminal.PrintJSON(p.Stdout, map[string]string{"key": key})
 		}
-		_, err := fmt.Fprintln(p.stdout, key)
+		_, err := fmt.Fprintln(p.Stdout, key)
 		return err
 	}
 	return cmd

@@ -9,6 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"recarga/internal/command"
+	"recarga/internal/terminal"
+	"recarga/internal/view"
 	"recarga/producer"
 	"recarga/topup"
 )
@@ -29,12 +32,12 @@ func listFilters() []filterFlag {
 }
 
 // addFilters gives a command the flags of filters.
-func (p *program) addFilters(cmd *cobra.Command, filters []filterFlag) {
+func addFilters(p *command.Program, cmd *cobra.Command, filters []filterFlag) {
 	for _, f := range filters {
 		cmd.Flags().String(f.flag, "", f.help)
 	}
-	completes(cmd, "state", states()...)
-	p.completesProducts(cmd)
+	command.Completes(cmd, "state", states()...)
+	p.CompletesProducts(cmd)
 }
 
 // setFilters adds the filters that are given to a query.
@@ -46,33 +49,33 @@ func setFilters(cmd *cobra.Command, query url.Values, filters []filterFlag) {
 	}
 }
 
-func newListCommand(p *program) *cobra.Command {
+func newListCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List orders, newest first",
 		Example: "  recarga list --state unknown\n  recarga list --phone 5537686660 --json --all",
 	}
-	p.addFilters(cmd, listFilters())
+	addFilters(p, cmd, listFilters())
 	disputed := cmd.Flags().Bool("disputed", false, "only orders whose final state later evidence contradicts")
 	limit := cmd.Flags().Int("limit", 50, "orders of a page, 1 to 200")
 	all := cmd.Flags().Bool("all", false, "all pages")
-	asJSON := jsonFlag(cmd)
-	return clientCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, _ []string) error {
+	asJSON := command.JSONFlag(cmd)
+	return command.Client(p, cmd, func(c command.Call) error {
 		query := url.Values{"limit": {strconv.Itoa(*limit)}}
 		setFilters(cmd, query, listFilters())
 		if *disputed {
 			query.Set("disputed", "true")
 		}
 		for {
-			orders, next, err := c.List(cmd.Context(), query)
+			orders, next, err := c.API.List(c.Ctx, query)
 			if err != nil {
 				return wrongFilter(err)
 			}
-			if err := p.printOrders(orders, *asJSON); err != nil {
+			if err := printOrders(p, orders, *asJSON); err != nil {
 				return err
 			}
 			if next == "" || !*all {
-				return p.more(next, *asJSON)
+				return more(p, next, *asJSON)
 			}
 			query.Set("cursor", next)
 		}
@@ -83,22 +86,30 @@ func newListCommand(p *program) *cobra.Command {
 func wrongFilter(err error) error {
 	var problem *producer.Problem
 	if errors.As(err, &problem) && problem.Status == http.StatusUnprocessableEntity {
-		return usage(err)
+		return command.Usage(err)
 	}
 	return err
 }
 
 // printOrders prints a page: one JSON object a line, or a table.
-func (p *program) printOrders(orders []topup.Order, asJSON bool) error {
-	return printList(p, orders, asJSON, "No orders.", func(orders []topup.Order) error {
-		return p.terminal().orders(p.stdout, orders...)
-	})
+func printOrders(p *command.Program, orders []topup.Order, asJSON bool) error {
+	return command.PrintList(p, orders, asJSON, "No orders.", view.Orders)
 }
 
-func (p *program) more(next string, asJSON bool) error {
+func printOrder(s terminal.Screen, o topup.Order) error { return view.Orders(s, o) }
+
+func more(p *command.Program, next string, asJSON bool) error {
 	if next == "" || asJSON {
 		return nil
 	}
-	_, err := fmt.Fprintln(p.stderr, "There are more; --all shows them.")
+	_, err := fmt.Fprintln(p.Stderr, "There are more; --all shows them.")
 	return err
+}
+
+// states are all that an order may be in.
+func states() (all []topup.State) {
+	for _, f := range topup.StateTable() {
+		all = append(all, f.State)
+	}
+	return all
 }

@@ -2,15 +2,16 @@ package main
 
 import (
 	"fmt"
-	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"recarga/internal/command"
+	"recarga/internal/terminal"
+	"recarga/internal/view"
 	"recarga/producer"
 )
 
-func newOperatorCommand(p *program) *cobra.Command {
+func newOperatorCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "operator",
 		Short: "Manage the operators: who sees and decides what, with a key of their own",
@@ -30,7 +31,7 @@ the one of the server's RECARGA_ADMIN_KEY, and is not in the registry. Needs an 
 	return cmd
 }
 
-func newOperatorAddCommand(p *program) *cobra.Command {
+func newOperatorAddCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "add NAME",
 		Short:   "Add an operator; prints its key, once",
@@ -40,35 +41,33 @@ func newOperatorAddCommand(p *program) *cobra.Command {
 	role := cmd.Flags().String("role", "", "viewer, operator or admin")
 	_ = cmd.MarkFlagRequired("role") // fails only for a flag that there is not
 	expires := expiryFlag(cmd)
-	return showCommand(p, cmd, adminKey, func(
-		cmd *cobra.Command, c *producer.Client, args []string,
-	) (producer.Operator, error) {
-		return c.AddOperator(cmd.Context(), args[0], *role, expires())
-	}, func(added producer.Operator) error {
-		if err := p.printOperators([]producer.Operator{added}); err != nil {
+	return command.Show(p, cmd, command.AdminKey, func(c command.Call) (producer.Operator, error) {
+		return c.API.AddOperator(c.Ctx, c.Args[0], *role, expires())
+	}, func(s terminal.Screen, added producer.Operator) error {
+		if err := view.Operators(s, added); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(p.stdout, "\nkey: %s\n\nKeep it: it is not shown again.\n", printable(added.Key))
+		_, err := fmt.Fprintf(s, "\nkey: %s\n\nKeep it: it is not shown again.\n", terminal.Printable(added.Key))
 		return err
 	})
 }
 
-func newOperatorListCommand(p *program) *cobra.Command {
+func newOperatorListCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the operators", Example: "  recarga operator list", Args: cobra.NoArgs,
 	}
-	asJSON := jsonFlag(cmd)
-	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, _ []string) error {
-		all, err := c.Operators(cmd.Context())
+	asJSON := command.JSONFlag(cmd)
+	return command.Admin(p, cmd, func(c command.Call) error {
+		all, err := c.API.Operators(c.Ctx)
 		if err != nil {
 			return err
 		}
 		const none = "No operators in the registry; the one named admin is that of RECARGA_ADMIN_KEY."
-		return printList(p, all, *asJSON, none, p.printOperators)
+		return command.PrintList(p, all, *asJSON, none, view.Operators)
 	})
 }
 
-func newOperatorSetRoleCommand(p *program) *cobra.Command {
+func newOperatorSetRoleCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "set-role NAME viewer|operator|admin",
 		Short:   "Change what an operator may do",
@@ -78,18 +77,18 @@ func newOperatorSetRoleCommand(p *program) *cobra.Command {
 	return operatorChange(p, cmd, func(args []string) map[string]any { return map[string]any{"role": args[1]} })
 }
 
-func newOperatorSwitchCommand(p *program, use, short string, disabled bool) *cobra.Command {
+func newOperatorSwitchCommand(p *command.Program, use, short string, disabled bool) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use + " NAME", Short: short, Example: "  recarga operator " + use + " ana", Args: cobra.ExactArgs(1),
 	}
 	return operatorChange(p, cmd, func([]string) map[string]any { return map[string]any{"disabled": disabled} })
 }
 
-func operatorChange(p *program, cmd *cobra.Command, change func(args []string) map[string]any) *cobra.Command {
-	return changeCommand(p, cmd, "operator", change, (*producer.Client).ChangeOperator, p.printOperators)
+func operatorChange(p *command.Program, cmd *cobra.Command, change func(args []string) map[string]any) *cobra.Command {
+	return changeCommand(p, cmd, "operator", change, (*producer.Client).ChangeOperator, view.Operators)
 }
 
-func newOperatorRotateKeyCommand(p *program) *cobra.Command {
+func newOperatorRotateKeyCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "rotate-key NAME",
 		Short:   "Give an operator a new key; the former one ends, at once or after a while",
@@ -97,30 +96,8 @@ func newOperatorRotateKeyCommand(p *program) *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 	}
 	overlap := cmd.Flags().Duration("overlap", 0, "how long the former key is good as well, at most 720h")
-	return p.callerSecret(cmd, "key", func(cmd *cobra.Command, c *producer.Client, name string) (string, error) {
-		o, err := c.RotateOperatorKey(cmd.Context(), name, *overlap)
+	return callerSecret(p, cmd, "key", func(c command.Call) (string, error) {
+		o, err := c.API.RotateOperatorKey(c.Ctx, c.Args[0], *overlap)
 		return o.Key, err
 	})
-}
-
-func (p *program) printOperators(all []producer.Operator) error {
-	var rows [][]string
-	for _, o := range all {
-		state := "enabled"
-		if o.DisabledAt != nil {
-			state = "disabled since " + local(*o.DisabledAt)
-		}
-		rows = append(rows, []string{
-			printable(o.Name), strconv.FormatInt(o.Version, 10), printable(o.Role), state,
-			until(o.ExpiresAt), until(o.FormerKeyUntil),
-		})
-	}
-	return p.terminal().table(p.stdout, []string{"NAME", "VERSION", "ROLE", "STATE", "EXPIRES", "FORMER KEY UNTIL"}, rows)
-}
-
-func until(at *time.Time) string {
-	if at == nil {
-		return "-"
-	}
-	return local(*at)
 }

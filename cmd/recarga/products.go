@@ -9,12 +9,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"recarga/internal/catalog"
+	"recarga/internal/command"
 	"recarga/internal/config"
-	"recarga/producer"
+	"recarga/internal/terminal"
 	"recarga/topup"
 )
 
-func newProductsCommand(p *program) *cobra.Command {
+func newProductsCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "products [FILE]",
 		Short: "Show the catalogue, or check a file of products",
@@ -33,25 +34,25 @@ Exit status with --check: 0 when the file can be used, 1 when it cannot.`,
 	}
 	check := cmd.Flags().Bool("check", false, "check a file of products")
 	document := cmd.Flags().Bool("default", false, "write the file of the distributor's document")
-	asJSON := jsonFlag(cmd)
-	fromAPI := clientCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, _ []string) error {
-		products, err := c.Products(cmd.Context())
+	asJSON := command.JSONFlag(cmd)
+	fromAPI := command.Client(p, cmd, func(c command.Call) error {
+		products, err := c.API.Products(c.Ctx)
 		if err != nil {
 			return err
 		}
-		return p.showProducts(products, *asJSON)
+		return showProducts(p, products, *asJSON)
 	}).RunE
 	config.AddFlags(cmd.Flags(), "CATALOG")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		switch {
 		case *check && *document:
-			return usage(errors.New("--check and --default exclude each other"))
+			return command.Usage(errors.New("--check and --default exclude each other"))
 		case *check:
-			return p.checkProducts(cmd, args, *asJSON)
+			return checkProducts(p, cmd, args, *asJSON)
 		case len(args) > 0:
-			return usage(errors.New("a file needs --check"))
+			return command.Usage(errors.New("a file needs --check"))
 		case *document:
-			_, err := io.WriteString(p.stdout, catalog.Default)
+			_, err := io.WriteString(p.Stdout, catalog.Default)
 			return err
 		default:
 			return fromAPI(cmd, args)
@@ -61,33 +62,34 @@ Exit status with --check: 0 when the file can be used, 1 when it cannot.`,
 }
 
 // checkProducts shows a file's products, or is the error of all its mistakes.
-func (p *program) checkProducts(cmd *cobra.Command, args []string, asJSON bool) error {
-	s, err := p.settings(cmd, nil)
+func checkProducts(p *command.Program, cmd *cobra.Command, args []string, asJSON bool) error {
+	s, err := p.Settings(cmd, nil)
 	if err != nil {
 		return err
 	}
 	path := cmp.Or(append(args, s.CatalogFile)...)
 	if path == "" {
-		return usage(errors.New("there is no file to check: name it, or set RECARGA_CATALOG"))
+		return command.Usage(errors.New("there is no file to check: name it, or set RECARGA_CATALOG"))
 	}
 	c, err := catalog.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	if err := p.showProducts(c.Products(), asJSON); err != nil {
+	if err := showProducts(p, c.Products(), asJSON); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(p.stderr, "%s: %s, no mistakes\n", path, countOf(len(c.Products()), "product", "products"))
+	_, err = fmt.Fprintf(p.Stderr, "%s: %s, no mistakes\n", path, terminal.CountOf(len(c.Products()), "product",
+		"products"))
 	return err
 }
 
-func (p *program) showProducts(products []topup.Product, asJSON bool) error {
+func showProducts(p *command.Program, products []topup.Product, asJSON bool) error {
 	if asJSON {
-		return printJSON(p.stdout, products)
+		return terminal.PrintJSON(p.Stdout, products)
 	}
 	rows := make([][]string, len(products))
 	for i, product := range products {
 		rows[i] = []string{product.ID, product.Description, product.Operator, product.Min.String(), product.Max.String()}
 	}
-	return p.terminal().table(p.stdout, []string{"PRODUCT", "DESCRIPTION", "OPERATOR", "MIN MXN", "MAX MXN"}, rows)
+	return p.Stdout.Screen().Table([]string{"PRODUCT", "DESCRIPTION", "OPERATOR", "MIN MXN", "MAX MXN"}, rows)
 }

@@ -1,30 +1,23 @@
 package main
 
 import (
-	"bufio"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
+	"recarga/internal/command"
 	"recarga/internal/reconcile"
 	"recarga/internal/reconcile/statement"
+	"recarga/internal/statementfile"
 	"recarga/producer"
 )
 
-// reportMost is how many findings of a class the HTML report shows.
-const reportMost = 1000
-
-func newReconcileCommand(p *program) *cobra.Command {
+func newReconcileCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reconcile STATEMENT.csv",
 		Short: "Compare the distributor's statement with the book, and settle unknown orders",
@@ -60,30 +53,50 @@ wrong usage, or a file that is no statement. --json shows which.`,
 			return []cobra.Completion{"csv", "tsv", "txt"}, cobra.ShellCompDirectiveFilterFileExt
 		},
 	}
-	r := reconciling{p: p}
+	job := statementfile.Job{Out: p.Stdout, Err: p.Stderr}
 	options := reconcileFlags(p, cmd)
 	flags := cmd.Flags()
-	flags.IntVar(&r.show, "show", 10, "findings of each class that are printed")
-	flags.StringVar(&r.htmlFile, "report", "", "write a report to this HTML file, to be read or printed")
-	flags.StringVar(&r.csvFile, "csv", "", "write every finding to this CSV file")
-	asJSON := jsonFlag(cmd)
-	flags.Lookup("json").Usage = "print JSON, a finding a line, the summary last"
-	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, args []string) error {
-		r.asJSON, r.show = *asJSON, max(r.show, 0)
-		query := options(args[0])
-		if _, err := reconcile.ParseOptions(query, time.Now()); err != nil {
-			return usage(fmt.Errorf("%w; see recarga reconcile --help", err))
+	flags.IntVar(&job.Show, "show", 10, "findings of each class that are printed")
+	flags.StringVar(&job.Page, "report", "", "write a report to this HTML file, to be read or printed")
+	flags.StringVar(&job.CSV, "csv", "", "write every finding to this CSV file")
+	flags.BoolVar(&job.AsJSON, "json", false, "print JSON, a finding a line, the summary last")
+	return command.Admin(p, cmd, func(c command.Call) error {
+		file := c.Args[0]
+		job.Show, job.Query = max(job.Show, 0), options(file)
+		if _, err := reconcile.ParseOptions(job.Query, time.Now()); err != nil {
+			return command.Usage(fmt.Errorf("%w; see recarga reconcile --help", err))
 		}
-		return r.run(cmd.Context(), c, args[0], query)
+		return reconcileFile(p, c, file, job)
 	})
 }
 
+// reconcileFile makes a mistake of usage of what is no statement, or a file that cannot be read or written.
+func reconcileFile(p *command.Program, c command.Call, file string, job statementfile.Job) error {
+	in, size, err := p.Open(file)
+	if err != nil {
+		return command.Usage(err)
+	}
+	defer func() { _ = in.Close() }() // it was only read
+	job.In, job.Size = in, size
+	err = statementfile.Reconcile(c.Ctx, c.API, job)
+	var problem *producer.Problem
+	switch {
+	case err == nil, errors.Is(err, statementfile.ErrDiffer):
+		return err
+	case errors.As(err, &problem) && problem.Status != http.StatusUnprocessableEntity:
+		return err
+	case problem != nil, errors.As(err, new(statementfile.FileError)):
+		return command.Usage(fmt.Errorf("%s: %w", file, err))
+	}
+	return fmt.Errorf("%s: %w", file, err)
+}
+
 // reconcileFlags gives the command its options, and returns what makes the API's query of them.
-func reconcileFlags(p *program, cmd *cobra.Command) func(file string) url.Values {
+func reconcileFlags(p *command.Program, cmd *cobra.Command) func(file string) url.Values {
 	flags := cmd.Flags()
 	of := tableFlags(cmd)
 	values := map[string]*string{
-		"columns": of.columns, "ignore_columns": of.ignored, "delimiter": of.delimiter, "decimal": of.decimal,
+		"columns": &of.Columns, "ignore_columns": &of.Ignored, "delimiter": &of.Delimiter, "decimal": &of.Decimal,
 		"dates":    flags.String("dates", "dmy", "order of dates like 05/11/2026: dmy or mdy"),
 		"timezone": flags.String("timezone", reconcile.DefaultZone, "of times without an offset"),
 		"status": flags.String("status", "",
@@ -97,17 +110,17 @@ func reconcileFlags(p *program, cmd *cobra.Command) func(file string) url.Values
 			"by how much times may differ, and how far within that time an order must lie to be settled by absence"),
 		"absent": flags.String("absent", "hold",
 			"what happens to an unknown order that is covered and not charged: hold, failed or resend"),
-		"by": flags.String("by", "", "who reconciles"+byDefault),
+		"by": flags.String("by", "", "who reconciles"+command.ByDefault),
 	}
-	completes(cmd, "dates", statement.DatesDayFirst, statement.DatesMonthFirst)
-	completes(cmd, "absent", reconcile.AbsentHold, reconcile.AbsentFailed, reconcile.AbsentResend)
+	command.Completes(cmd, "dates", statement.DatesDayFirst, statement.DatesMonthFirst)
+	command.Completes(cmd, "absent", reconcile.AbsentHold, reconcile.AbsentFailed, reconcile.AbsentResend)
 	dryRun := flags.Bool("dry-run", false, "settle nothing, and say what would be")
 	return func(file string) url.Values {
 		q := url.Values{"name": {filepath.Base(file)}}
 		if file == "-" {
 			q.Set("name", "standard input")
 		}
-		if by := userName(); by != "" && !p.hasOwnKey(cmd) {
+		if by := command.UserName(); by != "" && !command.HasOwnKey(p, cmd) {
 			q.Set("by", by)
 		}
 		for name, value := range values {
@@ -115,7 +128,7 @@ func reconcileFlags(p *program, cmd *cobra.Command) func(file string) url.Values
 				q.Set(name, *value)
 			}
 		}
-		if *of.noHeader {
+		if of.NoHeader {
 			q.Set("no_header", "true")
 		}
 		if *dryRun {
@@ -123,157 +136,4 @@ func reconcileFlags(p *program, cmd *cobra.Command) func(file string) url.Values
 		}
 		return q
 	}
-}
-
-// reconciling is one run of the command.
-type reconciling struct {
-	p                 *program
-	show              int
-	asJSON            bool
-	htmlFile, csvFile string
-
-	out         *bufio.Writer
-	bar         *progressbar.ProgressBar
-	report      *reconcile.Report
-	page        *os.File               // nil: none is wanted
-	differences *reconcile.Differences // nil: none are wanted
-	ended       bool
-}
-
-func (r *reconciling) run(ctx context.Context, c *producer.Client, file string, query url.Values) (err error) {
-	in, size, err := r.p.open(file)
-	if err != nil {
-		return usage(err)
-	}
-	defer func() { _ = in.Close() }() // it was only read
-	closeFiles, err := r.openFiles()
-	if err != nil {
-		return usage(err)
-	}
-	defer func() { err = errors.Join(err, closeFiles()) }()
-	r.out, r.bar = bufio.NewWriter(r.p.stdout), r.p.progressOf("sending", size)
-	counted := progressbar.NewReader(in, r.bar)
-	err = c.Reconcile(ctx, &counted, query, r.take)
-	_ = r.bar.Finish()
-	var problem *producer.Problem
-	switch {
-	case errors.As(err, &problem) && problem.Status == http.StatusUnprocessableEntity:
-		return usage(fmt.Errorf("%s: %w", file, err))
-	case errors.As(err, &problem):
-		return err
-	case err == nil && !r.ended:
-		err = errors.New("the answer ended without a summary")
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w; run it again: what was settled stays settled", file, err)
-	}
-	return r.end()
-}
-
-// openFiles makes the files first: what was settled must not be without its report.
-func (r *reconciling) openFiles() (closeAll func() error, err error) {
-	var files []*os.File
-	closeAll = func() (err error) {
-		for _, f := range files {
-			err = errors.Join(err, f.Close())
-		}
-		return err
-	}
-	create := func(name string) (f *os.File) {
-		if name == "" || err != nil {
-			return nil
-		}
-		if f, err = os.Create(name); err == nil {
-			files = append(files, f)
-		}
-		return f
-	}
-	r.report = reconcile.NewReport(r.show)
-	if r.page = create(r.htmlFile); r.page != nil {
-		r.report.Most = max(r.show, reportMost)
-	}
-	if f := create(r.csvFile); f != nil && err == nil {
-		r.differences, err = reconcile.NewDifferences(f)
-	}
-	if err != nil {
-		return nil, errors.Join(err, closeAll())
-	}
-	return closeAll, nil
-}
-
-func (r *reconciling) take(line json.RawMessage) error {
-	result, err := reconcile.ParseResult(line)
-	if err != nil {
-		return err
-	}
-	if result.Progress != nil {
-		r.bar.Describe(fmt.Sprintf("%s: %d", printable(result.Progress.Step), result.Progress.Done))
-		return nil
-	}
-	if r.asJSON {
-		_, err = fmt.Fprintf(jsonOutput{r.out}, "%s\n", line)
-	}
-	if f := result.Finding; f != nil && err == nil {
-		r.report.Add(*f)
-		if r.differences != nil {
-			err = r.differences.Add(*f)
-		}
-	}
-	if result.Summary != nil {
-		r.report.Summary, r.ended = *result.Summary, true
-	}
-	return err
-}
-
-func (r *reconciling) end() error {
-	var errs []error
-	if !r.asJSON {
-		errs = append(errs, r.print(r.out))
-	}
-	errs = append(errs, r.out.Flush())
-	if r.differences != nil {
-		errs = append(errs, r.differences.End())
-	}
-	if r.page != nil {
-		errs = append(errs, r.report.HTML(r.page, time.Now()))
-	}
-	if !r.report.Summary.Agrees {
-		errs = append(errs, errors.New("the statement and the book do not agree"))
-	}
-	return errors.Join(errs...)
-}
-
-// print prints the figures, and then the findings, the worst first.
-func (r *reconciling) print(w io.Writer) error {
-	for _, fact := range r.report.Summary.Facts() {
-		if _, err := fmt.Fprintf(w, "%-26s %s\n", fact[0]+":", printable(fact[1])); err != nil {
-			return err
-		}
-	}
-	for _, s := range r.report.Sections() {
-		if err := r.section(w, s); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *reconciling) section(w io.Writer, s reconcile.Section) error {
-	if _, err := fmt.Fprintf(w, "\n%s: %d (%s)\n", s.Title, s.Count, s.Means); err != nil {
-		return err
-	}
-	var rows [][]string
-	for _, f := range s.Findings[:min(r.show, len(s.Findings))] {
-		cells := f.Row()[1:]
-		rows = append(rows, []string{cells[0], cells[1], cells[2], cells[3], cells[4], cells[8], cells[10]})
-	}
-	head := []string{"ORDER", "STATE", "LINES", "HERE", "THERE", "OUTCOME", "DETAIL"}
-	if err := r.p.terminal().table(w, head, rows, "OUTCOME", "HERE", "THERE"); err != nil {
-		return err
-	}
-	if more := s.Count - int64(len(rows)); more > 0 {
-		_, err := fmt.Fprintf(w, "… and %d more\n", more)
-		return err
-	}
-	return nil
 }

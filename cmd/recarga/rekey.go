@@ -7,12 +7,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"recarga/internal/app"
 	"recarga/internal/callers"
+	"recarga/internal/command"
 	"recarga/internal/config"
 	"recarga/internal/seal"
+	"recarga/internal/terminal"
 )
 
-func newRekeyCommand(p *program) *cobra.Command {
+func newRekeyCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rekey",
 		Short: "Seal the webhook secrets anew, after the encryption key has changed",
@@ -27,36 +30,36 @@ Exit status: 0 done, 1 when something failed or there are secrets that no key op
 		Args:    cobra.NoArgs,
 	}
 	dry := cmd.Flags().Bool("dry-run", false, "only count what would be sealed anew")
-	asJSON := jsonFlag(cmd)
+	asJSON := command.JSONFlag(cmd)
 	config.AddFlags(cmd.Flags(), "DATABASE_URL", "ENCRYPTION_KEY", "ENCRYPTION_KEY_OLD", "ADMIN_KEY")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		s, err := p.settings(cmd, nil)
+		s, err := p.Settings(cmd, nil)
 		if err != nil {
 			return err
 		}
 		if s.SealingKey() == "" {
-			return usage(callers.ErrNoKey)
+			return command.Usage(callers.ErrNoKey)
 		}
-		j, err := openJournal(cmd.Context(), s)
+		j, err := app.OpenBook(cmd.Context(), s)
 		if err != nil {
-			return err
+			return command.Usage(err)
 		}
 		done, err := callers.Rekey(cmd.Context(), j, seal.New(s.SealingKeys()...), *dry)
-		return errors.Join(err, p.showRekeyed(done, *dry, *asJSON), j.Close())
+		return errors.Join(err, showRekeyed(p, done, *dry, *asJSON), j.Close())
 	}
 	return cmd
 }
 
 // showRekeyed says what was found, and fails where something cannot be opened.
-func (p *program) showRekeyed(done callers.Rekeyed, dry, asJSON bool) (err error) {
+func showRekeyed(p *command.Program, done callers.Rekeyed, dry, asJSON bool) (err error) {
 	verb := "sealed anew"
 	if dry {
 		verb = "to be sealed anew"
 	}
 	if asJSON {
-		err = printJSON(p.stdout, done)
+		err = terminal.PrintJSON(p.Stdout, done)
 	} else {
-		_, err = fmt.Fprintf(p.stdout, "%d callers' secrets %s, %d sealed with the present key before\n",
+		_, err = fmt.Fprintf(p.Stdout, "%d callers' secrets %s, %d sealed with the present key before\n",
 			done.Former, verb, done.Current)
 	}
 	if len(done.Unreadable) > 0 {

@@ -1,19 +1,13 @@
 package main
 
 import (
-	"cmp"
-	"fmt"
-	"os/user"
-
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
-	"recarga/internal/access"
-	"recarga/producer"
+	"recarga/internal/command"
 	"recarga/topup"
 )
 
-func newResolveCommand(p *program) *cobra.Command {
+func newResolveCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "resolve ID --as succeeded|failed|resend --reason TEXT",
 		Short: "Settle an order that is held as unknown",
@@ -34,59 +28,16 @@ may be on the way. --force allows them nevertheless. Needs the admin key.`,
 	var r topup.Resolution
 	flags.StringVar((*string)(&r.Outcome), "as", "", "what happened: succeeded, failed or resend")
 	flags.StringVar(&r.Reason, "reason", "", "why this is known")
-	byFlag(flags, &r.By)
+	command.ByFlag(flags, &r.By)
 	flags.BoolVar(&r.Forced, "force", false, "also while the attempt's answer may still be on the way")
 	flags.IntVar(&r.Attempt, "attempt", 0, "the attempt that the decision is about; refused if the order was sent "+
 		"again meanwhile (default: the latest)")
-	receiptFlags(flags, &r.TransactionID, &r.Reference, &r.AuthCode)
-	completes(cmd, "as", topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend)
-	return showCommand(p, cmd, adminKey, func(
-		cmd *cobra.Command, c *producer.Client, args []string,
-	) (topup.Order, error) {
-		if err := p.checkDecision(cmd, &r.By, func() error { return r.Check() }); err != nil {
+	command.ReceiptFlags(flags, &r.TransactionID, &r.Reference, &r.AuthCode)
+	command.Completes(cmd, "as", topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend)
+	return command.Show(p, cmd, command.AdminKey, func(c command.Call) (topup.Order, error) {
+		if err := command.CheckDecision(p, cmd, &r.By, func() error { return r.Check() }); err != nil {
 			return topup.Order{}, err
 		}
-		return c.Resolve(cmd.Context(), topup.ID(args[0]), r)
-	}, p.printOrder)
-}
-
-const byDefault = " (default: the name of the user who runs this; with an operator's own key, always its name)"
-
-// byFlag is who decides.
-func byFlag(flags *pflag.FlagSet, by *string) { flags.StringVar(by, "by", "", "who decides"+byDefault) }
-
-// checkDecision fills in who decides, where the flag does not say, and checks the decision before it is sent. With an
-// operator's own key nothing is sent: the server knows whose it is.
-func (p *program) checkDecision(cmd *cobra.Command, by *string, check func() error) error {
-	given := *by
-	*by = cmp.Or(given, userName())
-	err := check()
-	if p.hasOwnKey(cmd) {
-		*by = given
-	}
-	if err != nil {
-		return usage(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
-	}
-	return nil
-}
-
-func userName() string {
-	u, err := user.Current()
-	if err != nil {
-		return ""
-	}
-	return u.Username
-}
-
-// hasOwnKey reports whether an operator's command uses the key of one operator, not the admin key.
-func (p *program) hasOwnKey(cmd *cobra.Command) bool {
-	s, err := p.settings(cmd, nil)
-	return err == nil && access.IsOperatorKey(adminKey(s))
-}
-
-func receiptFlags(flags *pflag.FlagSet, transactionID, reference, authCode *topup.NullString) {
-	flags.StringVar((*string)(transactionID), "transaction-id", "",
-		"the distributor's id of the purchase, where it succeeded")
-	flags.StringVar((*string)(reference), "reference", "", "the carrier's reference, where it succeeded")
-	flags.StringVar((*string)(authCode), "auth-code", "", "the carrier's authorization, where it succeeded")
+		return c.API.Resolve(c.Ctx, topup.ID(c.Args[0]), r)
+	}, printOrder)
 }

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"recarga/internal/command"
 	"recarga/webhook"
 )
 
@@ -20,9 +21,9 @@ func TestRefusedStart(t *testing.T) {
 			"RECARGA_HTTP_ADDR": "0.0.0.0:0", "RECARGA_ADMIN_KEY": "dev-admin-key",
 		}, `^recarga: RECARGA_ADMIN_KEY is "\(hidden\)", which has 13 characters.*recarga key`},
 	} {
-		for _, command := range []string{"serve", "api"} {
-			t.Run(name+", "+command, func(t *testing.T) {
-				want(t, withDistributor(c.env), exitUsage, `^$`, c.says, command)
+		for _, role := range []string{"serve", "api"} {
+			t.Run(name+", "+role, func(t *testing.T) {
+				want(t, withDistributor(c.env), command.ExitUsage, `^$`, c.says, role)
 			})
 		}
 	}
@@ -35,7 +36,7 @@ func TestFormerNameWarns(t *testing.T) {
 		"RECARGA_DATABASE_URL": "sqlite:" + filepath.Join(t.TempDir(), "none", "recarga.db"), // which ends the start
 	})
 	const warning = `"msg":"a setting has a new name","what":"RECARGA_HOLD_BELOW .from environment. is now named RECARGA_BALANCE_RESERVE"`
-	want(t, env, exitUsage, `^$`, `^[^\n]*`+warning+
+	want(t, env, command.ExitUsage, `^$`, `^[^\n]*`+warning+
 		`[^\n]*\n(?:[^\n]*(?:listening|unsafe setting)[^\n]*\n)*recarga: RECARGA_DATABASE_URL`,
 		"serve")
 }
@@ -48,6 +49,6 @@ func withDistributor(env map[string]string) map[string]string {
 }
 
 func TestKeyCommand(t *testing.T) {
-	want(t, nil, exitOK, `^[A-Za-z0-9_-]{43}\n$`, `^$`, "key")
-	want(t, nil, exitOK, `^\{"key":"[A-Za-z0-9_-]{43}"\}\n$`, `^$`, "key", "--json")
+	want(t, nil, command.ExitOK, `^[A-Za-z0-9_-]{43}\n$`, `^$`, "key")
+	want(t, nil, command.ExitOK, `^\{"key":"[A-Za-z0-9_-]{43}"\}\n$`, `^$`, "key", "--json")
 }

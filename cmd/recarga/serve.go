@@ -7,23 +7,24 @@ import (
 	"github.com/spf13/cobra"
 
 	"recarga/internal/app"
+	"recarga/internal/command"
 	"recarga/internal/config"
 )
 
 // nodeCommand makes a command of one that runs a node with its roles until a signal stops it.
-func nodeCommand(p *program, r app.Roles, cmd *cobra.Command) *cobra.Command {
+func nodeCommand(p *command.Program, r app.Roles, cmd *cobra.Command) *cobra.Command {
 	config.AddFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		s, catalog, err := p.serverSettings(cmd, config.NeedsDistributor)
+		s, catalog, err := p.ServerSettings(cmd, config.NeedsDistributor)
 		if err == nil {
-			err = usage(r.Refuse(s))
+			err = command.Usage(r.Refuse(s))
 		}
 		if err != nil {
 			return err
 		}
 		// Whoever reads the log may go away. The default would end the process at its next line.
 		signal.Ignore(syscall.SIGPIPE)
-		log, stop := p.startLog(cmd, s)
+		log, stop := p.StartLog(cmd, s)
 		defer stop()
 		if s.OperatorOff != nil {
 			log.Warn("the operator's endpoint is off", "error", s.OperatorOff)
@@ -39,14 +40,14 @@ func nodeCommand(p *program, r app.Roles, cmd *cobra.Command) *cobra.Command {
 		case err != nil && cmd.Context().Err() != nil:
 			return nil // stopped while it waited
 		case err != nil:
-			return usage(err)
+			return command.Usage(err)
 		}
 		return n.Wait(cmd.Context())
 	}
 	return cmd
 }
 
-func newServeCommand(p *program) *cobra.Command {
+func newServeCommand(p *command.Program) *cobra.Command {
 	return nodeCommand(p, app.Roles{API: true, Worker: true}, &cobra.Command{
 		Use:   "serve",
 		Short: "Run API, worker and queue UI in one process",
@@ -59,7 +60,7 @@ recarga.db and its queue in memory; a restart enqueues every order that is not f
 	})
 }
 
-func newAPICommand(p *program) *cobra.Command {
+func newAPICommand(p *command.Program) *cobra.Command {
 	return nodeCommand(p, app.Roles{API: true}, &cobra.Command{
 		Use:     "api",
 		Short:   "Run the HTTP API and the queue UI only",
@@ -68,7 +69,7 @@ func newAPICommand(p *program) *cobra.Command {
 	})
 }
 
-func newWorkerCommand(p *program) *cobra.Command {
+func newWorkerCommand(p *command.Program) *cobra.Command {
 	return nodeCommand(p, app.Roles{Worker: true}, &cobra.Command{
 		Use:     "worker",
 		Short:   "Run purchases, webhook delivery and the sweep only",

@@ -17,7 +17,9 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"recarga/internal/command"
 	"recarga/internal/config"
+	"recarga/internal/terminal"
 	"recarga/webhook"
 )
 
@@ -40,69 +42,9 @@ func harmless(t *testing.T, what string, s *screen) {
 		if strings.HasPrefix(line, "FORGED") || strings.HasPrefix(line, "recarga: FORGED") {
 			t.Errorf("%s: a line that a stranger wrote: %q", what, line)
 		}
-		if at := strings.IndexFunc(strings.TrimSuffix(line, "\n"), controls); at >= 0 {
+		if at := strings.IndexFunc(strings.TrimSuffix(line, "\n"), terminal.Controls); at >= 0 {
 			t.Errorf("%s: %q at %d in %q", what, line[at:min(at+4, len(line))], at, line)
 		}
-	}
-}
-
-func TestOutputControlsNothing(t *testing.T) {
-	for _, text := range []string{hostile, "a\xffb\xc2", "plain ñ 📱 text\nof two lines"} {
-		for size := 1; size <= len(text); size++ { // wherever it is broken
-			var s screen
-			out := newOutput(&s)
-			for part := range chunks(text, size) {
-				if n, err := out.Write(part); n != len(part) || err != nil {
-					t.Fatal(n, err)
-				}
-			}
-			harmless(t, fmt.Sprintf("%q by %d", text, size), &s)
-			if !strings.ContainsFunc(text, controls) && utf8.ValidString(text) && s.String() != text {
-				t.Errorf("%q became %q", text, s.String())
-			}
-		}
-	}
-}
-
-func chunks(text string, size int) func(func([]byte) bool) {
-	return func(yield func([]byte) bool) {
-		for at := 0; at < len(text); at += size {
-			if !yield([]byte(text[at:min(at+size, len(text))])) {
-				return
-			}
-		}
-	}
-}
-
-// TestOutputOfOurOwn: our own escape sequences arrive, also beside those of others, and nobody else's do, not even
-// those of another run.
-func TestOutputOfOurOwn(t *testing.T) {
-	var s screen
-	out := newOutput(&s)
-	ours, former := terminal{colour: true, mark: out.mark}, terminal{colour: true, mark: newOutput(&s).mark}
-	for part := range chunks(ours.paint(red, "failed\x1b[2J")+former.paint(green, "x"), 3) {
-		if _, err := out.Write(part); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want := "\x1b[31mfailed\ufffd[2J\x1b[0m\ufffd" + former.mark + "[32mx\ufffd" + former.mark + "[0m"
-	if s.String() != want {
-		t.Errorf("got %q, want %q", s.String(), want)
-	}
-}
-
-func TestJSONKeepsItsMeaning(t *testing.T) {
-	var b bytes.Buffer
-	said := map[string]string{"text": hostile + forged + "\t"}
-	if err := printJSON(&b, said); err != nil {
-		t.Fatal(err)
-	}
-	var got map[string]string
-	if err := json.Unmarshal(b.Bytes(), &got); err != nil || got["text"] != said["text"] {
-		t.Errorf("%v: %q became %q", err, said["text"], got["text"])
-	}
-	if line := strings.TrimSuffix(b.String(), "\n"); strings.ContainsFunc(line, controls) {
-		t.Errorf("%q", line)
 	}
 }
 
@@ -114,7 +56,7 @@ func TestExportKeepsItsBytes(t *testing.T) {
 			_ = io.WriteString(w, csv)
 	}))
 	defer api.Close()
-	got := want(t, map[string]string{"RECARGA_API_URL": api.URL, "RECARGA_ADMIN_KEY": "operator-key"}, exitOK, ``, ``,
+	got := want(t, map[string]string{"RECARGA_API_URL": api.URL, "RECARGA_ADMIN_KEY": "operator-key"}, command.ExitOK, ``, ``,
 		"export")
 	if got.stdout.String() != csv {
 		t.Errorf("%q became %q", csv, got.stdout.String())
@@ -200,9 +142,9 @@ func TestTerminalsAreSafe(t *testing.T) {
 		}
 		return path
 	}
-	want(t, env, exitOK, ``, ``, "enqueue", "--id", "T-1", "--phone", "5537686660", "--product", "MOVISTAR_TAE",
+	want(t, env, command.ExitOK, ``, ``, "enqueue", "--id", "T-1", "--phone", "5537686660", "--product", "MOVISTAR_TAE",
 		"--amount", "10", "--metadata", "note="+strings.ReplaceAll(hostile, "\x00", "")+forged)
-	want(t, env, exitOK, `succeeded`, ``, "watch", "T-1")
+	want(t, env, command.ExitOK, `succeeded`, ``, "watch", "T-1")
 	orders := file("orders"+"\u202e.csv",
 		"distributor_transaction_id,phone_number,product_id,amount,metadata.x\nT-2,5537686660,MOVISTAR_TAE,10,\""+hostile+
 			forged+
@@ -317,7 +259,7 @@ func TestDoctorIsSafe(t *testing.T) {
 func TestLogsAreSafe(t *testing.T) {
 	for _, format := range []string{"json", "text"} {
 		var s screen
-		newLogger(config.Settings{LogFormat: format}, &s).Info("said", "by", hostile+forged, "error",
+		command.NewLogger(config.Settings{LogFormat: format}, &s).Info("said", "by", hostile+forged, "error",
 			fmt.Errorf("%s", hostile))
 		harmless(t, format, &s)
 	}

@@ -6,11 +6,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"recarga/internal/command"
 	"recarga/internal/config"
 	"recarga/webhook"
 )
 
-func newWebhookCommand(p *program) *cobra.Command {
+func newWebhookCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "webhook",
 		Short: "Receive webhooks on this machine, send samples, and replay real ones",
@@ -36,7 +37,7 @@ func webhookSecret(flag string, s config.Settings) (string, error) {
 		return "", nil
 	}
 	if err := webhook.ParseSecret(secret); err != nil { // the settings' own has been checked
-		return "", usage(fmt.Errorf("--secret: %w", err))
+		return "", command.Usage(fmt.Errorf("--secret: %w", err))
 	}
 	return secret, nil
 }
@@ -47,8 +48,8 @@ func checkURLFlag(name, value string) error {
 		return nil
 	}
 	if value == "" {
-		return usage(&config.SettingError{Setting: name, Allowed: config.AllowedURL})
+		return command.Usage(&config.SettingError{Setting: name, Allowed: config.AllowedURL})
 	}
-	return usage(&config.SettingError{Setting: name, Source: "flag", Value: config.Setting{}.Shown(value),
+	return command.Usage(&config.SettingError{Setting: name, Source: "flag", Value: config.Setting{}.Shown(value),
 		Allowed: config.AllowedURL})
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"recarga/internal/command"
+	"recarga/internal/webhooktest"
 	"recarga/webhook"
 )
 
@@ -28,7 +30,7 @@ func listening(t *testing.T, env map[string]string, args ...string) (l *running,
 	l = start(t, env, "", append([]string{"webhook", "listen", "--addr", "127.0.0.1:0"}, args...)...)
 	t.Cleanup(func() {
 		l.stop()
-		if status := l.ends(t); status != exitOK {
+		if status := l.ends(t); status != command.ExitOK {
 			t.Errorf("exit status %d\n%s", status, &l.stderr)
 		}
 	})
@@ -40,15 +42,15 @@ func listening(t *testing.T, env map[string]string, args ...string) (l *running,
 }
 
 // localServer keeps what it is sent, and answers by answer.
-func localServer(t *testing.T, answer http.Handler) (url string, got <-chan received) {
+func localServer(t *testing.T, answer http.Handler) (url string, got <-chan webhooktest.Received) {
 	t.Helper()
-	requests := make(chan received, 10)
+	requests := make(chan webhooktest.Received, 10)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			t.Error(err)
 		}
-		requests <- received{Headers: r.Header.Clone(), Body: string(body)}
+		requests <- webhooktest.Received{Headers: r.Header.Clone(), Body: string(body)}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		answer.ServeHTTP(w, r)
 	}))
@@ -76,14 +78,14 @@ func TestWebhookOnItsWay(t *testing.T) {
 	}))
 	l, url := listening(t, map[string]string{"RECARGA_WEBHOOK_SECRET_FILE": written(t, aSecret+"\n")}, "--json",
 		"--forward-to", local+"/hook?a=b")
-	sent := want(t, withSecret, exitOK, `"status":204`, `^$`, "webhook", "trigger", "--all", "--json", "--to", url)
+	sent := want(t, withSecret, command.ExitOK, `"status":204`, `^$`, "webhook", "trigger", "--all", "--json", "--to", url)
 	keepsQuiet(t, aSecret, &l.stdout, &l.stderr, &sent.stdout, &sent.stderr)
 
 	var kinds []string
 	shown := json.NewDecoder(strings.NewReader(shows(t, &l.stdout, `(?s)^(.*\n.*\n.*\n.*\n)$`)))
 	for line := range strings.Lines(sent.stdout.String()) {
-		var out sendingJSON
-		var seen received
+		var out webhooktest.Sent
+		var seen webhooktest.Received
 		if err := json.Unmarshal([]byte(line), &out); err != nil {
 			t.Fatal(err)
 		}
@@ -109,7 +111,7 @@ func TestWebhookOnItsWay(t *testing.T) {
 		}
 		kinds = append(kinds, string(out.Type))
 	}
-	if diff := cmp.Diff(eventTypes(), kinds); diff != "" {
+	if diff := cmp.Diff(webhooktest.EventTypes(), kinds); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -118,7 +120,7 @@ func TestWebhookOnItsWay(t *testing.T) {
 func TestWebhookListenMakesASecret(t *testing.T) {
 	l, url := listening(t, nil)
 	secret := shows(t, &l.stdout, `RECARGA_WEBHOOK_SECRET=(whsec_\S+)`)
-	sent := want(t, nil, exitOK, `topup\.failed  ORD-7  sequence 3  204 No Content  in \d+ ms\n$`, `^$`,
+	sent := want(t, nil, command.ExitOK, `topup\.failed  ORD-7  sequence 3  204 No Content  in \d+ ms\n$`, `^$`,
 		"webhook", "trigger", "topup.failed", "--id", "ORD-7", "--sequence", "3", "--to", url, "--secret", secret)
 	shows(t, &l.stdout, `topup\.failed  ORD-7  sequence 3  failed/declined  verified\n$`)
 	keepsQuiet(t, secret, &sent.stdout, &sent.stderr, &l.stderr)
@@ -128,7 +130,7 @@ func TestWebhookOfAnotherSecret(t *testing.T) {
 	local, requests := localServer(t, http.NotFoundHandler())
 	l, url := listening(t, withSecret, "--forward-to", local)
 	other := webhook.NewSecret()
-	sent := want(t, nil, exitFailed, `401 Unauthorized`, `^recarga: trigger topup\.failed: 401 Unauthorized\n$`,
+	sent := want(t, nil, command.ExitFailed, `401 Unauthorized`, `^recarga: trigger topup\.failed: 401 Unauthorized\n$`,
 		"webhook", "trigger", "topup.failed", "--to", url, "--secret", other)
 	shows(t, &l.stdout, `  refused with 401: no webhook-signature matches: .*\n$`)
 	if len(requests) > 0 {
@@ -159,7 +161,7 @@ func TestWebhookForwardedAnswer(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l, url := listening(t, withSecret, "--forward-to", c.to)
-			want(t, withSecret, exitFailed, c.sent+`  in \d+ ms`+c.answer, c.sent, "webhook", "trigger", "topup.unknown",
+			want(t, withSecret, command.ExitFailed, c.sent+`  in \d+ ms`+c.answer, c.sent, "webhook", "trigger", "topup.unknown",
 				"--to", url)
 			shows(t, &l.stdout, `topup\.unknown  SAMPLE-\S+  sequence 1  unknown  verified  `+c.shown+`\n$`)
 		})
@@ -218,7 +220,7 @@ func TestWebhookListenAnswersAsHandler(t *testing.T) {
 	_, url := listening(t, withSecret, "--forward-to", local)
 	_, alone := listening(t, withSecret)
 	now := time.Now()
-	large := strings.Repeat(" ", largestWebhook+1)
+	large := strings.Repeat(" ", 256<<10+1)
 	for _, c := range []struct {
 		name, method, body string
 		header             http.Header
@@ -264,7 +266,7 @@ func TestWebhookCommandsEnd(t *testing.T) {
 		sender := start(t, withSecret, "", "webhook", "trigger", "topup.failed", "--to", url)
 		<-entered
 		l.stop()
-		if status := sender.ends(t); status != exitFailed || !strings.Contains(sender.stdout.String(), "502") {
+		if status := sender.ends(t); status != command.ExitFailed || !strings.Contains(sender.stdout.String(), "502") {
 			t.Errorf("exit status %d\n%s", status, &sender.stdout)
 		}
 	})
@@ -272,7 +274,7 @@ func TestWebhookCommandsEnd(t *testing.T) {
 		sender := start(t, withSecret, "", "webhook", "trigger", "topup.failed", "--to", local)
 		<-entered
 		sender.stop()
-		if status := sender.ends(t); status != exitFailed || !strings.Contains(sender.stdout.String(), "cut short") {
+		if status := sender.ends(t); status != command.ExitFailed || !strings.Contains(sender.stdout.String(), "cut short") {
 			t.Errorf("exit status %d\n%s", status, &sender.stdout)
 		}
 	})
@@ -293,7 +295,7 @@ func TestWebhookListenToItself(t *testing.T) {
 		{"", "localhost"}, {"", "127.0.0.2"},
 	} {
 		t.Run(c.addr+" to "+c.to, func(t *testing.T) {
-			want(t, withSecret, exitUsage, `^$`, `^recarga: --forward-to is "http://`+c.to+`:`+port+
+			want(t, withSecret, command.ExitUsage, `^$`, `^recarga: --forward-to is "http://`+c.to+`:`+port+
 				`/hook", which leads back here, to --addr .*:`+port+`; must be another server\n$`,
 				"webhook", "listen", "--addr", c.addr+":"+port, "--forward-to", "http://"+c.to+":"+port+"/hook")
 		})
@@ -308,7 +310,7 @@ func TestWebhookListenToItself(t *testing.T) {
 			"http://127.0.0.2:"+port)
 		shows(t, &l.stdout, `forwarding to http://127\.0\.0\.2`)
 		l.stop()
-		if status := l.ends(t); status != exitOK {
+		if status := l.ends(t); status != command.ExitOK {
 			t.Errorf("exit status %d", status)
 		}
 	})
@@ -338,12 +340,12 @@ func TestWebhookCommandsUsage(t *testing.T) {
 		{"listen now", `unknown command "now"`},
 	} {
 		t.Run(c.args, func(t *testing.T) {
-			r := want(t, withSecret, exitUsage, `^$`, `^recarga: .*`+c.want,
+			r := want(t, withSecret, command.ExitUsage, `^$`, `^recarga: .*`+c.want,
 				append([]string{"webhook"}, strings.Fields(c.args)...)...)
 			keepsQuiet(t, "topsecret", &r.stderr)
 			keepsQuiet(t, aSecret, &r.stderr)
 		})
 	}
-	want(t, nil, exitUsage, `^$`, `neither --secret nor RECARGA_WEBHOOK_SECRET is set`, "webhook", "trigger",
+	want(t, nil, command.ExitUsage, `^$`, `neither --secret nor RECARGA_WEBHOOK_SECRET is set`, "webhook", "trigger",
 		"topup.failed", "--to", "http://h")
 }

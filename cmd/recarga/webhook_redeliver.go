@@ -7,11 +7,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"recarga/producer"
+	"recarga/internal/command"
+	"recarga/internal/terminal"
 	"recarga/topup"
 )
 
-func newWebhookRedeliverCommand(p *program) *cobra.Command {
+func newWebhookRedeliverCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "redeliver [EVENT-ID…]",
 		Short: "Send events again: some, or all that a filter matches",
@@ -31,10 +32,10 @@ receiver that drops repeats is safe. With the admin key, those of all callers.`,
 	since := flags.String("since", "", "made at this time (RFC 3339) or later")
 	until := flags.String("until", "", "made before this time (RFC 3339)")
 	all := flags.Bool("all", false, "every event there is")
-	completes(cmd, "state", topup.EventExhausted, topup.EventPending, topup.EventDelivered)
-	completes(cmd, "type", eventTypes()...)
-	asJSON := jsonFlag(cmd)
-	return adminCommand(p, cmd, func(cmd *cobra.Command, c *producer.Client, ids []string) error {
+	command.Completes(cmd, "state", topup.EventExhausted, topup.EventPending, topup.EventDelivered)
+	command.Completes(cmd, "type", topup.EventTypes()...)
+	asJSON := command.JSONFlag(cmd)
+	return command.Admin(p, cmd, func(c command.Call) error {
 		filter := map[string]any{}
 		for name, value := range map[string]string{"state": *state, "caller": *caller, "type": *kind, "endpoint": *endpoint,
 			"since": *since, "until": *until} {
@@ -42,57 +43,57 @@ receiver that drops repeats is safe. With the admin key, those of all callers.`,
 			case value != "":
 				filter[name] = value
 			case cmd.Flags().Changed(name): // as with a variable that is not set: it would mean everything
-				return usage(fmt.Errorf("--%s: \"\" is not allowed; must be a value, or leave the flag out", name))
+				return command.Usage(fmt.Errorf("--%s: \"\" is not allowed; must be a value, or leave the flag out", name))
 			}
 		}
-		if given := len(filter) > 0 || *all; given == (len(ids) > 0) {
-			return usage(errors.New("name events, or give a filter (--state, --caller, --endpoint, --type, --since, " +
+		if given := len(filter) > 0 || *all; given == (len(c.Args) > 0) {
+			return command.Usage(errors.New("name events, or give a filter (--state, --caller, --endpoint, --type, --since, " +
 				"--until), or --all; see recarga webhook redeliver --help"))
 		}
-		if len(ids) > 0 {
-			return p.redeliver(cmd, c, ids, *asJSON)
+		if len(c.Args) > 0 {
+			return redeliver(p, c, *asJSON)
 		}
-		return p.redeliverAll(cmd, c, filter, *asJSON)
+		return redeliverAll(p, c, filter, *asJSON)
 	})
 }
 
 // redeliver continues after an event that cannot be redelivered.
-func (p *program) redeliver(cmd *cobra.Command, c *producer.Client, ids []string, asJSON bool) error {
+func redeliver(p *command.Program, c command.Call, asJSON bool) error {
 	var failed error
 	var rows [][]string
-	for _, id := range ids {
-		ev, err := c.Redeliver(cmd.Context(), id)
+	for _, id := range c.Args {
+		ev, err := c.API.Redeliver(c.Ctx, id)
 		switch {
 		case err != nil:
 			failed = errors.Join(failed, err)
 		case asJSON:
-			failed = errors.Join(failed, printJSON(p.stdout, ev))
+			failed = errors.Join(failed, terminal.PrintJSON(p.Stdout, ev))
 		default:
 			rows = append(rows, []string{ev.ID, string(ev.Type), string(ev.OrderID), string(ev.State),
 				fmt.Sprint(len(ev.Tries))})
 		}
 	}
 	if len(rows) > 0 {
-		failed = errors.Join(failed, p.terminal().table(p.stdout, []string{"EVENT", "TYPE", "ORDER", "STATE", "TRIES"},
+		failed = errors.Join(failed, p.Stdout.Screen().Table([]string{"EVENT", "TYPE", "ORDER", "STATE", "TRIES"},
 			rows))
 	}
 	return failed
 }
 
-func (p *program) redeliverAll(cmd *cobra.Command, c *producer.Client, filter map[string]any, asJSON bool) error {
+func redeliverAll(p *command.Program, c command.Call, filter map[string]any, asJSON bool) error {
 	said := time.Now()
-	count, err := c.RedeliverAll(cmd.Context(), filter, func(count int) {
+	count, err := c.API.RedeliverAll(c.Ctx, filter, func(count int) {
 		if time.Since(said) > time.Second {
 			said = time.Now()
-			_, _ = fmt.Fprintf(p.stderr, "%s due again…\n", countOf(count, "event is", "events are"))
+			_, _ = fmt.Fprintf(p.Stderr, "%s due again…\n", terminal.CountOf(count, "event is", "events are"))
 		}
 	})
 	if err != nil {
 		return fmt.Errorf("%w; %d events were redelivered before: run the same command to continue", err, count)
 	}
 	if asJSON {
-		return printJSON(p.stdout, map[string]int{"count": count})
+		return terminal.PrintJSON(p.Stdout, map[string]int{"count": count})
 	}
-	_, err = fmt.Fprintf(p.stdout, "%s due again.\n", countOf(count, "event is", "events are"))
+	_, err = fmt.Fprintf(p.Stdout, "%s due again.\n", terminal.CountOf(count, "event is", "events are"))
 	return err
 }

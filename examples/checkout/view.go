@@ -4,6 +4,7 @@ import "recarga/topup"
 
 // view is an order as its customer sees it.
 type view struct {
+	// ID and State are the order's; Headline and Text say in words what that means for the customer.
 	ID       topup.ID    `json:"id"`
 	State    topup.State `json:"state"`
 	Headline string      `json:"headline"`

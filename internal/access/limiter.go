@@ -103,7 +103,7 @@ func (e *TooManyError) Error() string {
 func (l *Limiter) Failed(ctx context.Context, where, reason string) error {
 	now := time.Now()
 	l.mu.Lock()
-	f := l.of(networkOf(ClientOf(ctx)), now)
+	f := l.of(Network(ClientOf(ctx)), now)
 	wait := max(until(f.limit, now), until(l.all, now))
 	if wait == 0 {
 		f.limit.AllowN(now, 1)
@@ -122,7 +122,7 @@ func (l *Limiter) Failed(ctx context.Context, where, reason string) error {
 func (l *Limiter) Refused(ctx context.Context, where, reason string) {
 	now := time.Now()
 	l.mu.Lock()
-	count := l.count(l.of(networkOf(ClientOf(ctx)), now), now)
+	count := l.count(l.of(Network(ClientOf(ctx)), now), now)
 	l.mu.Unlock()
 	l.report(ctx, where, reason, count)
 }

@@ -44,7 +44,7 @@ func NewLookups() *Lookups {
 func (l *Lookups) Do(ctx context.Context, key string, find func() error) error {
 	digest := sha256.Sum256([]byte(key))
 	if !l.wasRight(digest) {
-		done, err := l.reserve(ctx, networkOf(ClientOf(ctx)))
+		done, err := l.reserve(ctx, Network(ClientOf(ctx)))
 		if err != nil {
 			return err
 		}

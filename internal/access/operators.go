@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"recarga/topup"
@@ -55,12 +54,8 @@ var (
 const (
 	operatorPrefix = "rok_"
 	keySize        = 32
-	// fresh is how long an operator is remembered: a change takes effect everywhere within it.
-	fresh = 2 * time.Second
 	// MaxOverlap bounds how long a former key is good: one that is replaced because it leaked must end.
 	MaxOverlap = 30 * 24 * time.Hour
-	// operatorsKept bounds the memory.
-	operatorsKept = 10_000
 )
 
 // Operators are the registry of the operators. It is safe for concurrent use.
@@ -68,22 +63,13 @@ type Operators struct {
 	store   OperatorStore
 	lookups *Lookups
 
-	mu     sync.Mutex
-	byName map[string]remembered
-	byKey  map[[sha256.Size]byte]remembered
-}
-
-type remembered struct {
-	account Account
-	until   time.Time
+	byName Memory[string, Account]
+	byKey  Memory[[sha256.Size]byte, Account]
 }
 
 // NewOperators builds the registry.
 func NewOperators(store OperatorStore) *Operators {
-	return &Operators{
-		store: store, lookups: NewLookups(),
-		byName: map[string]remembered{}, byKey: map[[sha256.Size]byte]remembered{},
-	}
+	return &Operators{store: store, lookups: NewLookups()}
 }
 
 // Add registers an operator, and returns its key, which is shown once. A nil expiresAt is never. Errors: those of
@@ -199,10 +185,8 @@ func (r *Operators) change(ctx context.Context, name string, apply func(*Account
 			break
 		}
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	clear(r.byName)
-	clear(r.byKey)
+	r.byName.Clear()
+	r.byKey.Clear()
 	return o, err
 }
 
@@ -214,7 +198,7 @@ func (r *Operators) Authenticate(ctx context.Context, key string) (Account, erro
 	hash := sha256.Sum256([]byte(key))
 	var o Account
 	err := r.lookups.Do(ctx, key, func() (err error) {
-		o, err = recall(r, r.byKey, hash, func() (Account, error) { return r.store.OperatorByKey(ctx, hash[:]) })
+		o, err = r.byKey.Recall(hash, func() (Account, error) { return r.store.OperatorByKey(ctx, hash[:]) })
 		return err
 	})
 	if err == nil {
@@ -228,7 +212,7 @@ func (r *Operators) Authenticate(ctx context.Context, key string) (Account, erro
 
 // Holder is the operator of a session that a key began. ErrNoSession: the key has ended since.
 func (r *Operators) Holder(ctx context.Context, name, keyID string) (Person, error) {
-	o, err := recall(r, r.byName, name, func() (Account, error) { return r.store.Operator(ctx, name) })
+	o, err := r.byName.Recall(name, func() (Account, error) { return r.store.Operator(ctx, name) })
 	if err == nil {
 		err = o.accepts(func(known []byte) bool { return keyID == idOf(known) })
 	}
@@ -262,27 +246,4 @@ func KeyID(key string) string { return idOf(digest(key)) }
 func idOf(hash []byte) string {
 	const enough = 12
 	return base64.RawURLEncoding.EncodeToString(hash[:min(enough, len(hash))])
-}
-
-// recall asks the store at most every so often. Only operators are remembered: what is not found may be anything that
-// somebody sends.
-func recall[K comparable](r *Operators, memory map[K]remembered, key K, ask func() (Account, error)) (Account, error) {
-	now := time.Now()
-	r.mu.Lock()
-	known, ok := memory[key]
-	r.mu.Unlock()
-	if ok && now.Before(known.until) {
-		return known.account, nil
-	}
-	o, err := ask()
-	if err != nil {
-		return Account{}, fmt.Errorf("operators: %w", err)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(memory) >= operatorsKept {
-		clear(memory)
-	}
-	memory[key] = remembered{o, now.Add(fresh)}
-	return o, nil
 }

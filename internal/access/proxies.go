@@ -28,7 +28,8 @@ func ParseProxies(s string) (all Proxies, err error) {
 	return all, nil
 }
 
-func (p Proxies) trusted(addr netip.Addr) bool {
+// Contains reports whether an address is a trusted proxy's.
+func (p Proxies) Contains(addr netip.Addr) bool {
 	for _, network := range p {
 		if network.Contains(addr) {
 			return true
@@ -41,10 +42,10 @@ func (p Proxies) trusted(addr netip.Addr) bool {
 // X-Forwarded-For that is none. What stands to the left of it, the client may have written itself. The zero Addr means
 // that it is not known, as over a Unix socket.
 func (p Proxies) Client(r *http.Request) netip.Addr {
-	client := plain(r.RemoteAddr)
+	client := Addr(r.RemoteAddr)
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0 && p.trusted(client); i-- {
-		hop := plain(strings.TrimSpace(hops[i]))
+	for i := len(hops) - 1; i >= 0 && p.Contains(client); i-- {
+		hop := Addr(strings.TrimSpace(hops[i]))
 		if !hop.IsValid() {
 			break // whoever wrote it, the one who sent it is known
 		}
@@ -55,11 +56,12 @@ func (p Proxies) Client(r *http.Request) netip.Addr {
 
 // TLS reports whether the client speaks TLS, with us or with a trusted proxy.
 func (p Proxies) TLS(r *http.Request) bool {
-	return r.TLS != nil || p.trusted(plain(r.RemoteAddr)) && r.Header.Get("X-Forwarded-Proto") == "https"
+	return r.TLS != nil || p.Contains(Addr(r.RemoteAddr)) && r.Header.Get("X-Forwarded-Proto") == "https"
 }
 
-// plain reads an address with or without a port: 10.0.0.1, 10.0.0.1:80, 2001:db8::1, [2001:db8::1]:443.
-func plain(s string) netip.Addr {
+// Addr reads an address with or without a port: 10.0.0.1, 10.0.0.1:80, 2001:db8::1, [2001:db8::1]:443. The zero Addr:
+// it is none.
+func Addr(s string) netip.Addr {
 	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]"))
 	if err != nil {
 		at, err := netip.ParseAddrPort(s)
@@ -71,8 +73,9 @@ func plain(s string) netip.Addr {
 	return addr.Unmap().WithZone("")
 }
 
-// networkOf is an IPv4 address, or the /64 that whoever has an IPv6 address has all of.
-func networkOf(addr netip.Addr) netip.Prefix {
+// Network is an IPv4 address, or the /64 that whoever has an IPv6 address has all of: strangers are bounded by it.
+// All addresses that are not known are one.
+func Network(addr netip.Addr) netip.Prefix {
 	bits := 64
 	if addr.Is4() {
 		bits = 32

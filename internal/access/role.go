@@ -1,5 +1,5 @@
-// Package access says who may do what: the roles of keys, the one table of which role each operation needs, the named
-// keys of operators, and how those who try keys are slowed down.
+// Package access says who may do what. It has the roles of keys, the table of the role that each operation needs, the
+// named keys of operators, and the limiter that slows down those who try keys.
 package access
 
 import (

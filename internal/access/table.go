@@ -94,3 +94,11 @@ var permissions = map[string]Permission{
 	"GET /console/bulk/cancel": operators, "POST /console/bulk/cancel": operators,
 	"GET /console/bulk/redeliver": operators, "POST /console/bulk/redeliver": operators,
 }
+
+// Needs names the least role of an operator that has the permission.
+func (p Permission) Needs() string {
+	if p.Least == Admin {
+		return "the role admin"
+	}
+	return "the role " + p.Least.String() + " or a higher one"
+}

@@ -1,5 +1,5 @@
-// Package admission decides who may buy now: by the rate limit, the outages of operators, the reserve, and the
-// priorities of orders. Decide has the rules. A Control gathers what they are about, learns from the results of
+// Package admission decides which orders may be bought now: by the rate limit, the outages of operators, the reserve,
+// and the priorities of orders. Decide has the rules. A Control gathers the facts for them, learns from the results of
 // attempts, and releases the orders that had to wait.
 package admission
 

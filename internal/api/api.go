@@ -10,13 +10,22 @@ import (
 	"iter"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/swaggest/swgui"
+	"github.com/swaggest/swgui/v5emb"
 
-	"recarga/distributor"
 	"recarga/internal/access"
+	"recarga/internal/api/admin"
+	"recarga/internal/api/keys"
+	"recarga/internal/api/openapi"
+	"recarga/internal/api/pages"
+	"recarga/internal/api/problem"
+	"recarga/internal/balance"
+	"recarga/internal/callers"
 	"recarga/internal/journal"
 	"recarga/internal/params"
 	"recarga/internal/queue"
@@ -47,6 +56,7 @@ type Orders interface {
 	// RedeliverAll does so to all events of a filter, or with a Limit to a page of them, of which next is the cursor of
 	// the rest. A bad cursor is a *topup.FieldError.
 	RedeliverAll(ctx context.Context, f topup.EventFilter, who producer.Actor) (count int, next string, err error)
+	admin.Switch
 }
 
 // Book is what the journal knows of orders.
@@ -61,11 +71,6 @@ type Book interface {
 	// Export returns all orders of a filter, the oldest first, with the parts that are asked for. An error
 	// is the last that comes.
 	Export(ctx context.Context, f journal.Filter, parts journal.Parts) iter.Seq2[topup.Details, error]
-}
-
-// Balances asks the distributor for the balance: distributor.Client.
-type Balances interface {
-	Balance(ctx context.Context) (distributor.Balance, error)
 }
 
 // Console is the operator's web page: console.Console.
@@ -83,24 +88,26 @@ type Config struct {
 	// Book is where orders are read.
 	Book Book
 	// Callers knows whom a key belongs to.
-	Callers Callers
+	Callers keys.Callers
 	// Catalog is what is shown, and what is said of an invalid request; Orders judges the others. The zero one
 	// stands for topup.DefaultCatalog.
 	Catalog topup.Catalog
-	// Registry manages callers. Where their keys are to be good, Callers is WithRegistry.
-	Registry Registry
-	// Operators manages the operators' keys. Where they are to be good, Callers is WithOperators. Nil: there are none.
-	Operators Operators
+	// NoAdminKey: no key is the operator's, so that nobody may view /queues.
+	NoAdminKey bool
+	// Registry manages callers. Where their keys are to be good, Callers is keys.WithRegistry.
+	Registry *callers.Registry
+	// Operators manages the operators' keys. Where they are to be good, Callers is keys.WithOperators.
+	Operators *access.Operators
 	// Endpoints are the callers' of the registry and of the settings.
-	Endpoints Endpoints
+	Endpoints admin.Endpoints
 	// Health is which endpoints fail.
-	Health Health
+	Health admin.Health
 	// Events is where events are read.
 	Events Events
 	// Reconciler compares statements with the book; nil: there is none.
 	Reconciler *reconcile.Reconciler
 	// Balances may be nil: then GET /v1/balance answers 503.
-	Balances Balances
+	Balances *balance.Cache
 	// Cursors seals the cursors of lists. Every process needs the same keys, or a client that is led from one to
 	// another starts its list anew. Nil, or without a key: this process makes one.
 	Cursors *seal.Box
@@ -140,7 +147,6 @@ type Server struct {
 	log     *slog.Logger
 	mux     *http.ServeMux
 	handler http.Handler
-	balance balanceCache
 	cursors cursors
 	schemas huma.Registry
 	spec    []byte
@@ -164,15 +170,14 @@ func New(cfg Config) *Server {
 	if cfg.Limiter == nil {
 		cfg.Limiter = access.NewLimiter(cfg.Log, nil)
 	}
-	s := &Server{cfg: cfg, log: slog.New(actorLog{cfg.Log.Handler()}), mux: http.NewServeMux(),
+	s := &Server{cfg: cfg, log: slog.New(keys.Log{Handler: cfg.Log.Handler()}), mux: http.NewServeMux(),
 		cursors: newCursors(cfg.Cursors)}
-	s.balance.ask = cfg.Balances
-	api := humago.New(s.mux, humaConfig(cfg.Version))
+	api := humago.New(s.mux, openapi.Config(cfg.Version))
 	s.schemas = api.OpenAPI().Components.Schemas
 	// What is checked before every operation, in this order: who asks, and only then what was sent.
 	api.UseMiddleware(s.authenticate, checkPath, checkQuery, checkKey, checkMedia, s.checkBody)
-	s.register(api)
-	s.spec = describe(api, cfg.Catalog)
+	s.register(openapi.Operations{API: api, Log: s.log})
+	s.spec = openapi.Document(api, cfg.Catalog, reflect.TypeFor[batchLine](), reflect.TypeFor[reconcile.Result]())
 	s.mountDocs()
 	s.mountQueues()
 	if cfg.Console != nil {
@@ -197,38 +202,30 @@ func (s *Server) Close() error {
 	return s.queues.Close()
 }
 
-// register adds the operations; what is said of them is in operations.go, and who may do them in internal/access.
-func (s *Server) register(api huma.API) {
-	to := operations{api}
-	add(to, opPlace(), s.place)
-	add(to, opBatch(), s.batch)
-	add(to, opGet(), s.get)
-	add(to, opList(), s.list)
-	add(to, opFind(), s.find)
-	add(to, opCancel(), s.cancel)
-	add(to, opResolve(), s.resolve)
-	add(to, opCorrect(), s.correct)
-	add(to, opUphold(), s.uphold)
-	add(to, opEvents(), s.events)
-	add(to, opRedeliver(), s.redeliver)
-	add(to, opRedeliverAll(), s.redeliverAll)
-	add(to, opListCallers(), s.listCallers)
-	add(to, opAddCaller(), s.addCaller)
-	add(to, opChangeCaller(), s.changeCaller)
-	add(to, opRotateSecret(), s.rotateSecret)
-	add(to, opRotateKey(), s.rotateKey)
-	add(to, opSetEndpoint(), s.setEndpoint)
-	add(to, opRemoveEndpoint(), s.removeEndpoint)
-	add(to, opEnableEndpoint(), s.enableEndpoint)
-	add(to, opDisableEndpoint(), s.disableEndpoint)
-	add(to, opListOperators(), s.listOperators)
-	add(to, opAddOperator(), s.addOperator)
-	add(to, opChangeOperator(), s.changeOperator)
-	add(to, opRotateOperatorKey(), s.rotateOperatorKey)
-	add(to, opReconcile(), s.reconcile)
-	add(to, opExport(), s.export)
-	add(to, opProducts(), s.products)
-	add(to, opBalance(), s.getBalance)
+// register adds the operations. Who may do them is in internal/access.
+func (s *Server) register(to openapi.Operations) {
+	s.onOrders(to)
+	s.onDecisions(to)
+	s.onEvents(to)
+	s.onWhole(to)
+	admin.Admin{Registry: s.cfg.Registry, Operators: s.cfg.Operators, Endpoints: s.cfg.Endpoints, Health: s.cfg.Health,
+		Switch: s.cfg.Orders, Log: s.log}.Register(to)
+}
+
+// problem is what an error becomes; in says where its fields are.
+func (s *Server) problem(ctx context.Context, in string, err error) error {
+	return problem.Of(ctx, s.log, in, err)
+}
+
+// mountDocs serves the OpenAPI document and the page to try it on, both without a key.
+func (s *Server) mountDocs() {
+	s.handle("GET /openapi.json", pages.NewFile(http.Header{"Content-Type": {openapi.TypeJSON}}, s.spec))
+	page := pages.Local(v5emb.NewHandlerWithConfig(swgui.Config{
+		Title: "Recarga", SwaggerJSON: "/openapi.json", BasePath: "/docs",
+		SettingsUI: map[string]string{"tryItOutEnabled": "true", "persistAuthorization": "false"},
+	}))
+	s.handle("GET /docs", page)
+	s.handle("GET /docs/", page)
 }
 
 // handle serves what is no operation, with the only query parameters that it takes.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"recarga/internal/api"
+	"recarga/internal/api/keys"
 )
 
 // sink takes an answer and keeps none of it.
@@ -33,7 +34,7 @@ func asset(h http.Handler, path, coding string) *sink {
 // assetsAPI has the pages of others, whose files are large. Its Redis is never asked.
 func assetsAPI(t *testing.T) http.Handler {
 	handler := api.New(api.Config{
-		Callers: api.StaticCallers("shop-key", "", "admin-key"), Queues: queuesOf(t, "127.0.0.1:1"),
+		Callers: keys.Static("shop-key", "", "admin-key"), Queues: queuesOf(t, "127.0.0.1:1"),
 	})
 	t.Cleanup(func() { _ = handler.Close() })
 	return handler

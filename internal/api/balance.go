@@ -3,44 +3,35 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"sync"
+	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"golang.org/x/sync/singleflight"
 
-	"recarga/distributor"
+	"recarga/internal/api/keys"
+	"recarga/internal/api/openapi"
+	"recarga/internal/api/problem"
+	"recarga/internal/balance"
+	"recarga/producer"
 	"recarga/topup"
 )
 
-const (
-	// balanceFresh is how long an answer of the distributor is shown again: its rate limit is shared
-	// with the purchases.
-	balanceFresh = 10 * time.Second
-	// balancePatience bounds one question, whoever waits for it.
-	balancePatience = 30 * time.Second
-)
-
-type balanceOutput struct {
-	Body balance
-}
-
-type balance struct {
-	Balance     json.Number `json:"balance"`
-	Currency    string      `json:"currency"`
-	LastUpdated *time.Time  `json:"last_updated"`
-	FetchedAt   time.Time   `json:"fetched_at"`
-	AgeSeconds  int64       `json:"age_seconds"`
+// balanceAnswer is the distributor's balance and how old it is.
+type balanceAnswer struct {
+	// Balance is as the distributor gave it, in Currency, which is not the orders'.
+	Balance  json.Number `json:"balance"`
+	Currency string      `json:"currency"`
+	// LastUpdated is the distributor's own time of it; nil: it gave none.
+	LastUpdated *time.Time `json:"last_updated"`
+	// FetchedAt is when the distributor was asked, AgeSeconds ago.
+	FetchedAt  time.Time `json:"fetched_at"`
+	AgeSeconds int64     `json:"age_seconds"`
 
 	// What the workers recorded is for the operator alone: a tenant would read the others' business from it.
-	Low     *bool                 `json:"low,omitempty"`
-	History []balancePoint        `json:"history,omitzero"`
-	Changes []topup.BalanceChange `json:"changes,omitzero"`
-}
-
-type balancePoint struct {
-	At      time.Time    `json:"at"`
-	Balance topup.Amount `json:"balance"`
+	Low     *bool                   `json:"low,omitempty"`
+	History []producer.BalancePoint `json:"history,omitzero"`
+	Changes []topup.BalanceChange   `json:"changes,omitzero"`
 }
 
 const (
@@ -57,33 +48,30 @@ type BalanceBook interface {
 	BalanceChangesSince(ctx context.Context, since time.Time) ([]topup.BalanceChange, error)
 }
 
-func (s *Server) getBalance(ctx context.Context, _ *struct{}) (*balanceOutput, error) {
+func (s *Server) getBalance(ctx context.Context, _ *struct{}) (out balanceAnswer, err error) {
 	if s.cfg.Balances == nil {
-		return nil, huma.Error503ServiceUnavailable("this process does not talk to the distributor")
+		return out, huma.Error503ServiceUnavailable("this process does not talk to the distributor")
 	}
-	b, err := s.balance.get(ctx)
+	b, err := s.cfg.Balances.Balance(ctx)
 	if err != nil {
-		s.log.WarnContext(ctx, "balance not known", "request", requestID(ctx), "error", err)
-		return nil, withHeader(huma.Error502BadGateway("the distributor did not answer with the balance; recarga doctor "+
-			"says why"), "Retry-After", "10")
+		s.log.WarnContext(ctx, "balance not known", "request", problem.RequestID(ctx), "error", err)
+		return out, problem.WithHeader(huma.Error502BadGateway("the distributor did not answer with the balance; recarga "+
+			"doctor says why"), "Retry-After", "10")
 	}
-	out := balance{Balance: b.Amount, Currency: b.Currency, FetchedAt: b.FetchedAt,
+	out = balanceAnswer{Balance: b.Amount, Currency: b.Currency, FetchedAt: b.FetchedAt,
 		AgeSeconds: int64(time.Since(b.FetchedAt) / time.Second)}
 	if !b.LastUpdated.IsZero() {
 		out.LastUpdated = &b.LastUpdated
 	}
-	if identityOf(ctx).SeesAll() {
+	if keys.Of(ctx).SeesAll() {
 		err = s.addHistory(ctx, &out, time.Now())
 	}
-	if err != nil {
-		return nil, s.problem(ctx, "query", err)
-	}
-	return &balanceOutput{Body: out}, nil
+	return out, err
 }
 
 // addHistory adds what the workers recorded.
-func (s *Server) addHistory(ctx context.Context, b *balance, now time.Time) error {
-	b.Low, b.History, b.Changes = new(bool), []balancePoint{}, []topup.BalanceChange{}
+func (s *Server) addHistory(ctx context.Context, b *balanceAnswer, now time.Time) error {
+	b.Low, b.History, b.Changes = new(bool), []producer.BalancePoint{}, []topup.BalanceChange{}
 	if s.cfg.BalanceBook == nil {
 		return nil
 	}
@@ -99,53 +87,16 @@ func (s *Server) addHistory(ctx context.Context, b *balance, now time.Time) erro
 	step := (len(readings) + historyPoints - 1) / historyPoints
 	for i, r := range readings {
 		if (len(readings)-1-i)%step == 0 { // the latest is one of them
-			b.History = append(b.History, balancePoint{r.At, r.Amount})
+			b.History = append(b.History, producer.BalancePoint{At: r.At, Balance: r.Amount})
 		}
 	}
 	b.Changes, err = s.cfg.BalanceBook.BalanceChangesSince(ctx, now.Add(-changesSpan))
 	return err
 }
 
-// balanceCache keeps the last balance. Many who ask at once ask the distributor once.
-type balanceCache struct {
-	ask    Balances
-	flight singleflight.Group
-
-	mu   sync.Mutex
-	last distributor.Balance
-	at   time.Time
-}
-
-func (c *balanceCache) get(ctx context.Context) (distributor.Balance, error) {
-	if b, ok := c.fresh(); ok {
-		return b, nil
-	}
-	answer := c.flight.DoChan("", func() (any, error) { return c.fetch(ctx) })
-	select {
-	case r := <-answer:
-		b, _ := r.Val.(distributor.Balance)
-		return b, r.Err
-	case <-ctx.Done():
-		return distributor.Balance{}, ctx.Err()
-	}
-}
-
-func (c *balanceCache) fresh() (distributor.Balance, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.last, !c.at.IsZero() && time.Since(c.at) < balanceFresh
-}
-
-// fetch asks for all who wait, so it does not end when the first of them goes away.
-func (c *balanceCache) fetch(ctx context.Context) (distributor.Balance, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), balancePatience)
-	defer cancel()
-	b, err := c.ask.Balance(ctx)
-	if err != nil {
-		return b, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.last, c.at = b, time.Now()
-	return b, nil
+func opBalance() huma.Operation {
+	return openapi.New(http.MethodGet, "/v1/balance", "getBalance", "Ask for the distributor's balance",
+		fmt.Sprintf("What the distributor says it has left of our money. An answer is shown again for %s; `age_seconds` "+
+			"is how old it is. A balance is a hint: the distributor may keep it stale, and it is in another currency than "+
+			"the orders.", balance.Fresh), 502)
 }

@@ -12,45 +12,42 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"recarga/internal/api/keys"
+	"recarga/internal/api/openapi"
+	"recarga/internal/api/problem"
 	"recarga/internal/lines"
 	"recarga/internal/listen"
 	"recarga/topup"
 )
 
-const (
-	// maxBody is the size limit of a request, and of a line of a batch, in bytes.
-	maxBody = 64 << 10
-	// batchWidth is how many lines of a batch are placed at once: the journal commits them together.
-	batchWidth = 64
-)
+// batchWidth is how many lines of a batch are placed at once: the journal commits them together.
+const batchWidth = 64
 
-// batchOutput streams: its body reads the request while it writes the answer.
-type batchOutput struct {
-	Body func(huma.Context)
-}
+// stream is an answer that is written while it is made.
+type stream = func(huma.Context)
 
-func (s *Server) batch(ctx context.Context, _ *struct{}) (*batchOutput, error) {
-	who := identityOf(ctx)
-	return &batchOutput{Body: func(c huma.Context) {
+func (s *Server) batch(ctx context.Context, _ *struct{}) (stream, error) {
+	who := keys.Of(ctx)
+	return func(c huma.Context) {
 		r, w := humago.Unwrap(c)
-		if err := s.stream(ctx, who, r.Body, w); err != nil {
+		if err := s.placeLines(ctx, who, r.Body, w); err != nil {
 			// A batch that was not read to its end must not look like a whole one.
 			panic(http.ErrAbortHandler)
 		}
-	}}, nil
+	}, nil
 }
 
-// stream places the lines of body and answers them on w, in their order. Its memory is bounded by
+// placeLines places the lines of body and answers them on w, in their order. Its memory is bounded by
 // batchWidth lines: when the client does not read its answers, its lines are not read either.
-func (s *Server) stream(ctx context.Context, who Identity, body io.Reader, w http.ResponseWriter) error {
+func (s *Server) placeLines(ctx context.Context, who keys.Identity, body io.Reader, w http.ResponseWriter) error {
 	conn := http.NewResponseController(w)
 	if err := conn.EnableFullDuplex(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	w.Header().Set("Content-Type", typeLines)
-	started := make(chan *batchLine, batchWidth)
+	w.Header().Set("Content-Type", openapi.TypeLines)
+	started := make(chan *placing, batchWidth)
 	written := make(chan error, 1)
 	listen.Extend(ctx, listen.LongWait)
 	go func() { written <- writeLines(newAnswers(ctx, w), started, cancel) }()
@@ -59,24 +56,27 @@ func (s *Server) stream(ctx context.Context, who Identity, body io.Reader, w htt
 	return errors.Join(readErr, <-written)
 }
 
-// batchLine is one line on its way. answer may be read once done is closed.
-type batchLine struct {
+// placing is one line on its way. answer may be read once done is closed.
+type placing struct {
 	id     topup.ID
 	done   chan struct{}
-	answer lineAnswer
+	answer batchLine
 }
 
-type lineAnswer struct {
-	Line   int              `json:"line" minimum:"1" doc:"Counts from 1; blank lines are counted and not answered."`
+// batchLine is a line of the answer.
+type batchLine struct {
+	Line int `json:"line" minimum:"1" doc:"Counts from 1; blank lines are counted and not answered."`
+	// ID is the order's; empty for a line whose id is not valid.
 	ID     topup.NullString `json:"distributor_transaction_id"`
 	Status int              `json:"status" example:"202" doc:"What POST /v1/topups would have answered."`
-	Topup  *topup.Order     `json:"topup,omitempty"`
-	Error  *huma.ErrorModel `json:"error,omitempty"`
+	// Topup is the order as it now is, or Error why there is none.
+	Topup *topup.Order     `json:"topup,omitempty"`
+	Error *huma.ErrorModel `json:"error,omitempty"`
 }
 
 // readLines starts to place each line that is not blank, as long as started has room.
-func (s *Server) readLines(ctx context.Context, who Identity, body io.Reader, started chan<- *batchLine) error {
-	in := lines.NewReader(body, maxBody+2) // a line of the limit with its line break
+func (s *Server) readLines(ctx context.Context, who keys.Identity, body io.Reader, started chan<- *placing) error {
+	in := lines.NewReader(body, openapi.MaxBody+2) // a line of the limit with its line break
 	var earlier recentLines
 	for {
 		read, err := in.Next()
@@ -88,7 +88,7 @@ func (s *Server) readLines(ctx context.Context, who Identity, body io.Reader, st
 		}
 		if !read.Blank() {
 			listen.Extend(ctx, listen.LongWait)
-			line := &batchLine{done: make(chan struct{}), answer: lineAnswer{Line: int(read.Number)}}
+			line := &placing{done: make(chan struct{}), answer: batchLine{Line: int(read.Number)}}
 			s.startLine(ctx, who, line, read, &earlier)
 			started <- line
 		}
@@ -100,17 +100,19 @@ func (s *Server) readLines(ctx context.Context, who Identity, body io.Reader, st
 
 // survive makes a panic the answer of one line: outside the request's own goroutine it would end the
 // program.
-func (s *Server) survive(ctx context.Context, line *batchLine) {
+func (s *Server) survive(ctx context.Context, line *placing) {
 	if p := recover(); p != nil {
 		s.logPanic(ctx, p)
-		s.fail(ctx, line, fault())
+		s.fail(ctx, line, problem.Fault())
 	}
 }
 
 // startLine answers a line that is not valid at once, and has a valid one placed.
-func (s *Server) startLine(ctx context.Context, who Identity, line *batchLine, read lines.Line, earlier *recentLines) {
-	r, err := topup.Request{}, error(tooLarge(maxBody))
-	if text := bytes.TrimSpace(read.Text); !read.Long && len(text) <= maxBody {
+func (s *Server) startLine(
+	ctx context.Context, who keys.Identity, line *placing, read lines.Line, earlier *recentLines,
+) {
+	r, err := topup.Request{}, error(problem.TooLarge(openapi.MaxBody))
+	if text := bytes.TrimSpace(read.Text); !read.Long && len(text) <= openapi.MaxBody {
 		r, err = s.parse(who, text, "")
 	}
 	line.id, line.answer.ID = r.ID, topup.NullString(r.ID)
@@ -130,7 +132,7 @@ func (s *Server) startLine(ctx context.Context, who Identity, line *batchLine, r
 	}()
 }
 
-func (s *Server) placeLine(ctx context.Context, who Identity, line *batchLine, r topup.Request) {
+func (s *Server) placeLine(ctx context.Context, who keys.Identity, line *placing, r topup.Request) {
 	o, replayed, err := s.cfg.Orders.Place(ctx, r)
 	if err != nil {
 		s.fail(ctx, line, err)
@@ -140,19 +142,19 @@ func (s *Server) placeLine(ctx context.Context, who Identity, line *batchLine, r
 	line.answer.Status, line.answer.Topup = placedStatus(replayed), &o
 }
 
-func (s *Server) fail(ctx context.Context, line *batchLine, err error) {
-	line.answer.Error = modelOf(s.problem(ctx, "body", err))
+func (s *Server) fail(ctx context.Context, line *placing, err error) {
+	line.answer.Error = problem.ModelOf(s.problem(ctx, "body", err))
 	line.answer.Status = line.answer.Error.Status
 }
 
 // recentLines are the last lines: all that may still be on their way, and some more.
 type recentLines struct {
-	lines [2 * batchWidth]*batchLine
+	lines [2 * batchWidth]*placing
 	n     int
 }
 
 // add returns the newest earlier line of the same id, if there is one.
-func (r *recentLines) add(line *batchLine) (before *batchLine) {
+func (r *recentLines) add(line *placing) (before *placing) {
 	for i := range r.lines {
 		l := r.lines[(r.n+i)%len(r.lines)] // from the oldest to the newest
 		if l != nil && l.id == line.id {
@@ -166,7 +168,7 @@ func (r *recentLines) add(line *batchLine) (before *batchLine) {
 
 // writeLines answers in the order of started until it is closed. When the client is gone it calls stop
 // and continues, without writing, so that what was started ends.
-func writeLines(out *answers, started <-chan *batchLine, stop func()) error {
+func writeLines(out *answers, started <-chan *placing, stop func()) error {
 	var failed error
 	for {
 		line, ok := soon(started, out.flush)
@@ -220,4 +222,19 @@ func (a *answers) flush() {
 		a.err = a.conn.Flush()
 	}
 	listen.Extend(a.ctx, listen.LongWait) // for a client that sends its next lines when it knows this
+}
+
+func opBatch() huma.Operation {
+	op := openapi.New(http.MethodPost, "/v1/topups/batch", "placeTopups", "Place many orders",
+		"NDJSON in, NDJSON out: a line of the request is the body of `POST /v1/topups` (64 KiB at most), a line of the "+
+			"answer is a BatchLine, in the order of the request. A wrong line never stops the others. Of two lines with one "+
+			"id the first is the order. A batch may be of any length and is answered while it is read, so read the "+
+			"answers while sending; a client that cannot should send no more than some 1,000 lines at once. A connection "+
+			"that is cut before the last answer leaves the rest unsaid: send the same batch again.", 415)
+	content := &huma.MediaType{Schema: openapi.Lines("One OrderRequest a line."), Example: openapi.ExampleRequestLines}
+	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+		openapi.TypeLines: content, "application/ndjson": content}}
+	op.Responses["200"] = openapi.Response("One BatchLine a line.", openapi.TypeLines,
+		openapi.Lines("One BatchLine a line."), openapi.ExampleBatchLines)
+	return op
 }

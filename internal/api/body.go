@@ -15,6 +15,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"recarga/internal/api/openapi"
+	"recarga/internal/api/problem"
 	"recarga/internal/strictjson"
 	"recarga/topup"
 )
@@ -29,11 +31,11 @@ func (s *Server) checkBody(ctx huma.Context, next func(huma.Context)) {
 	case op.Method == http.MethodGet, op.SkipValidateBody: // of an order: see topup.ParseRequest
 	case op.RequestBody == nil:
 		err = checkNoBody(ctx)
-	case op.RequestBody.Content[typeJSON] != nil:
-		err = s.checkJSON(ctx, op.RequestBody.Content[typeJSON].Schema)
+	case op.RequestBody.Content[openapi.TypeJSON] != nil:
+		err = s.checkJSON(ctx, op.RequestBody.Content[openapi.TypeJSON].Schema)
 	}
 	if err != nil {
-		refuse(ctx, s.problem(ctx.Context(), "body", err))
+		problem.Refuse(ctx, s.problem(ctx.Context(), "body", err))
 		return
 	}
 	next(ctx)
@@ -64,23 +66,23 @@ func (s *Server) checkJSON(ctx huma.Context, schema *huma.Schema) error {
 		return fmt.Errorf("%w: %w", topup.ErrNotObject, err)
 	}
 	if wrong := s.wrongFields(object, schema); len(wrong) > 0 {
-		return notAllowed(wrong)
+		return problem.NotAllowed(wrong)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(strictjson.Trim(data)))
 	return nil
 }
 
-// readBody reads a body of up to maxBody bytes, if it comes in the time that internal/listen has for it.
+// readBody reads a body of up to openapi.MaxBody bytes, if it comes in the time that internal/listen has for it.
 func readBody(r *http.Request) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	data, err := io.ReadAll(io.LimitReader(r.Body, openapi.MaxBody+1))
 	var network net.Error
 	switch {
 	case errors.As(err, &network) && network.Timeout():
 		return nil, huma.NewError(http.StatusRequestTimeout, "the body did not arrive in time")
 	case err != nil:
 		return nil, huma.Error400BadRequest("the body cannot be read: " + err.Error())
-	case len(data) > maxBody:
-		return nil, tooLarge(maxBody)
+	case len(data) > openapi.MaxBody:
+		return nil, problem.TooLarge(openapi.MaxBody)
 	}
 	return data, nil
 }
@@ -92,7 +94,7 @@ func (s *Server) wrongFields(object strictjson.Object, schema *huma.Schema) (wro
 	}
 	refused := func(f *topup.FieldError) {
 		if len(wrong) < topup.MaxFaults { // the rest is not named
-			wrong = append(wrong, detail("body", f))
+			wrong = append(wrong, problem.Detail("body", f))
 		}
 	}
 	values := map[string]any{}

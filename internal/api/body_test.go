@@ -20,6 +20,8 @@ import (
 
 	"recarga/internal/access"
 	"recarga/internal/api"
+	"recarga/internal/api/admin"
+	"recarga/internal/api/keys"
 	registrar "recarga/internal/callers"
 	"recarga/internal/reconcile"
 	"recarga/internal/testkit"
@@ -35,9 +37,9 @@ func whole(t *testing.T, database string, change ...func(*api.Config)) *server {
 		registry := registrar.New(c.Book.(registrar.Store), "an encryption key", false)
 		operators := access.NewOperators(c.Book.(access.OperatorStore))
 		c.Registry, c.Operators = registry, operators
-		c.Callers = api.WithOperators(api.WithRegistry(c.Callers, registry), operators)
+		c.Callers = keys.WithOperators(keys.WithRegistry(c.Callers, registry), operators)
 		c.Proxies = access.Proxies{netip.MustParsePrefix("127.0.0.0/8")}
-		c.Endpoints, c.Health = registry, c.Book.(api.Health)
+		c.Endpoints, c.Health = registry, c.Book.(admin.Health)
 		for _, more := range change {
 			more(c)
 		}

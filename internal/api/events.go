@@ -3,15 +3,19 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"recarga/internal/api/keys"
+	"recarga/internal/api/openapi"
+	"recarga/internal/api/problem"
+	"recarga/internal/params"
 	"recarga/producer"
 	"recarga/topup"
 )
@@ -24,96 +28,75 @@ type Events interface {
 	Events(ctx context.Context, f topup.EventFilter) ([]topup.Event, string, error)
 }
 
-// eventFacts is an event as it is listed: with the order that it is about, and how far it got.
-type eventFacts struct {
-	topup.Event
-	OrderID   topup.ID         `json:"distributor_transaction_id"`
-	Caller    string           `json:"caller"`
-	State     topup.EventState `json:"state"`
-	CreatedAt time.Time        `json:"created_at"`
-	// DueAt is when it will be tried (again).
-	DueAt *time.Time `json:"due_at"`
-}
-
-func factsOf(ev topup.Event) eventFacts {
-	f := eventFacts{Event: ev, OrderID: ev.OrderID, Caller: ev.Caller, State: ev.State, CreatedAt: ev.CreatedAt}
+// shownEvent is an event as an identity may see it.
+func shownEvent(who keys.Identity, ev topup.Event) producer.Event {
+	f := producer.Event{Event: shown(who, ev), OrderID: ev.OrderID, Caller: ev.Caller, State: ev.State,
+		CreatedAt: ev.CreatedAt}
 	if !ev.DueAt.IsZero() {
 		f.DueAt = &ev.DueAt
 	}
 	return f
 }
 
-type eventOutput struct {
-	Body eventFacts
-}
-
 type eventPage struct {
-	Data       []eventFacts `json:"data"`
-	NextCursor *string      `json:"next_cursor"`
+	// Data are the events, the newest first.
+	Data []producer.Event `json:"data"`
+	// NextCursor is where the next page begins; nil: there is none.
+	NextCursor *string `json:"next_cursor"`
 }
 
-type eventsOutput struct {
-	Body eventPage
-}
-
-func (s *Server) events(ctx context.Context, in *listInput) (*eventsOutput, error) {
-	who := identityOf(ctx)
+func (s *Server) events(ctx context.Context, in *listInput) (page eventPage, err error) {
+	who := keys.Of(ctx)
 	if err := ownOnly(who, in.query.Get(topup.FieldCaller)); err != nil {
-		return nil, err
+		return page, err
 	}
-	q := queryReader{values: in.query}
+	q := params.Reader{Values: in.query}
 	f := topup.EventFilter{
-		State:  topup.EventState(read(&q, "state", oneOf("state", "pending", "delivered", "exhausted"))),
-		Caller: read(&q, topup.FieldCaller, asIs), Type: read(&q, "type", eventType),
-		Endpoint: read(&q, "endpoint", asIs),
-		Since:    read(&q, "since", timeOf("since")), Until: read(&q, "until", timeOf("until")),
-		Limit: read(&q, "limit", limit), Cursor: read(&q, "cursor", asIs),
+		State:  topup.EventState(params.Read(&q, "state", params.OneOf("state", "pending", "delivered", "exhausted"))),
+		Caller: params.Read(&q, topup.FieldCaller, params.AsIs), Type: params.Read(&q, "type", eventType),
+		Endpoint: params.Read(&q, "endpoint", params.AsIs),
+		Since:    params.Read(&q, "since", params.Time("since")), Until: params.Read(&q, "until", params.Time("until")),
+		Limit: params.Read(&q, "limit", limit), Cursor: params.Read(&q, "cursor", params.AsIs),
 	}
-	err := errors.Join(q.errs...)
 	if !who.SeesAll() {
 		f.Caller = who.Caller
 	}
 	list := listOfEvents(f)
-	if err == nil {
+	if err = q.Err(); err == nil {
 		f.Cursor, err = s.cursors.open(list, f.Cursor)
 	}
-	var events []topup.Event
-	var next string
-	if err == nil {
-		events, next, err = s.cfg.Events.Events(ctx, f)
-	}
 	if err != nil {
-		return nil, s.problem(ctx, "query", err)
+		return page, err
 	}
-	page := eventPage{Data: make([]eventFacts, len(events)), NextCursor: s.cursors.seal(list, next)}
+	events, next, err := s.cfg.Events.Events(ctx, f)
+	page = eventPage{Data: make([]producer.Event, len(events)), NextCursor: s.cursors.seal(list, next)}
 	for i, ev := range events {
 		page.Data[i] = shownEvent(who, ev)
 	}
-	return &eventsOutput{Body: page}, nil
+	return page, err
 }
 
 type eventInput struct {
+	// ID is the event's, its webhook-id.
 	ID string `path:"id"`
 }
 
-func (s *Server) redeliver(ctx context.Context, in *eventInput) (*eventOutput, error) {
-	who := identityOf(ctx)
-	ev, err := s.cfg.Orders.Redeliver(ctx, in.ID, who.actor())
-	if err != nil {
-		return nil, s.problem(ctx, "path", err)
-	}
-	return &eventOutput{Body: shownEvent(who, ev)}, nil
+func (s *Server) redeliver(ctx context.Context, in *eventInput) (producer.Event, error) {
+	who := keys.Of(ctx)
+	ev, err := s.cfg.Orders.Redeliver(ctx, in.ID, who.Actor())
+	return shownEvent(who, ev), err
 }
 
-// replayInput has no default: everything must be meant, and written as {}. A field that has lost its value is refused,
-// since it would mean everything as well.
-type replayInput struct {
+// redeliverInput has no default: everything must be meant, and written as {}. A field that has lost its value is
+// refused, since it would mean everything as well.
+type redeliverInput struct {
+	// RawBody is the request's body as it came, and Body what it says.
 	RawBody []byte
-	Body    replayRequest
+	Body    redeliverRequest
 }
 
 // Resolve is called by huma with the request. It refuses what would be taken for an absent field.
-func (in *replayInput) Resolve(huma.Context) (wrong []error) {
+func (in *redeliverInput) Resolve(huma.Context) (wrong []error) {
 	var given map[string]json.RawMessage
 	if err := json.Unmarshal(in.RawBody, &given); err != nil {
 		return []error{&huma.ErrorDetail{Location: "body", Message: "must be one JSON object: " + err.Error()}}
@@ -128,8 +111,9 @@ func (in *replayInput) Resolve(huma.Context) (wrong []error) {
 	return wrong
 }
 
-type replayRequest struct {
-	State    string          `json:"state,omitempty" enum:"exhausted,pending,delivered" doc:"How far they got."`
+type redeliverRequest struct {
+	State string `json:"state,omitempty" enum:"exhausted,pending,delivered" doc:"How far they got."`
+	// Caller is whose they are, Type what happened, and Endpoint where they go; empty: any.
 	Caller   string          `json:"caller,omitempty" minLength:"1"`
 	Type     eventTypeSchema `json:"type,omitempty"`
 	Endpoint string          `json:"endpoint,omitempty" minLength:"1"`
@@ -139,17 +123,15 @@ type replayRequest struct {
 	Cursor   string          `json:"cursor,omitempty" doc:"With limit: the next_cursor of the answer before."`
 }
 
-type countOutput struct {
-	Body struct {
-		Count      int     `json:"count" doc:"How many events are due again."`
-		NextCursor *string `json:"next_cursor" doc:"With limit: where the rest begins; null when there is none."`
-	}
+type redeliveredEvents struct {
+	Count      int     `json:"count" doc:"How many events are due again."`
+	NextCursor *string `json:"next_cursor" doc:"With limit: where the rest begins; null when there is none."`
 }
 
-func (s *Server) redeliverAll(ctx context.Context, in *replayInput) (*countOutput, error) {
-	who := identityOf(ctx)
+func (s *Server) redeliverAll(ctx context.Context, in *redeliverInput) (done redeliveredEvents, err error) {
+	who := keys.Of(ctx)
 	if err := ownOnly(who, in.Body.Caller); err != nil {
-		return nil, err
+		return done, err
 	}
 	f := topup.EventFilter{
 		State: topup.EventState(in.Body.State), Caller: in.Body.Caller, Type: topup.EventType(in.Body.Type),
@@ -159,26 +141,20 @@ func (s *Server) redeliverAll(ctx context.Context, in *replayInput) (*countOutpu
 	if !who.SeesAll() {
 		f.Caller = who.Caller
 	}
-	var out countOutput
 	list := listOfEvents(f)
-	var err error
 	if f.Cursor, err = s.cursors.open(list, f.Cursor); err != nil {
-		return nil, s.problem(ctx, "body", err)
+		return done, err
 	}
-	count, next, err := s.cfg.Orders.RedeliverAll(ctx, f, who.actor())
-	if err != nil {
-		return nil, s.problem(ctx, "body", err)
-	}
-	out.Body.Count, out.Body.NextCursor = count, s.cursors.seal(list, next)
-	return &out, nil
+	count, next, err := s.cfg.Orders.RedeliverAll(ctx, f, who.Actor())
+	return redeliveredEvents{count, s.cursors.seal(list, next)}, err
 }
 
 // ownOnly refuses a filter by caller to any key but the operator's.
-func ownOnly(who Identity, caller string) error {
+func ownOnly(who keys.Identity, caller string) error {
 	if who.SeesAll() || caller == "" || caller == who.Caller {
 		return nil
 	}
-	return forbidden("the filter caller is for operators' keys; a caller's key sees its own events")
+	return problem.Forbidden("the filter caller is for operators' keys; a caller's key sees its own events")
 }
 
 // eventType reads a type of a filter: also one that only the operator gets.
@@ -205,38 +181,28 @@ func (eventTypeSchema) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Enum: eventTypes()}
 }
 
-func opEvents() huma.Operation {
-	op := operation("GET", "/v1/events", "listEvents", "List events",
+// onEvents adds the operations on events.
+func (s *Server) onEvents(to openapi.Operations) {
+	op := openapi.New(http.MethodGet, "/v1/events", "listEvents", "List events",
 		"What callers are notified of, newest first, with every try. `state=exhausted` lists what no try is left for. A "+
-			"caller's key sees its own; an operator's all.",
-		403, 422, 503)
-	op.Parameters = []*huma.Param{
-		query("state", "Events that got this far.", textSchema("pending", "delivered", "exhausted")),
-		query("caller", "Events of this caller. For operators' keys only.", textSchema()),
-		query("type", "Events of this type.", textSchema(eventTypes()...)),
-		query("endpoint", "Events for this endpoint of their caller; `default` is the callback_url.", textSchema()),
-		query("since", "Events made at this time or later.", timeSchema()),
-		query("until", "Events made before this time.", timeSchema()),
-		query("limit", "Events a page.", &huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0),
-			Maximum: new(float64(maxLimit)), Default: defaultLimit}),
-		query("cursor", "The `next_cursor` of the page before.", textSchema()),
-	}
-	return op
-}
-
-func opRedeliver() huma.Operation {
-	return operation("POST", "/v1/events/{id}/redeliver", "redeliverEvent", "Redeliver an event",
-		"Makes the event due at once, from the start of its schedule, whatever became of it before. Its `webhook-id` and "+
-			"its body stay the same. "+
-			fmt.Sprintf("A caller may do so %d times a day (of UTC) with one event.", producer.MaxRedeliveries), 404, 429, 503)
-}
-
-func opRedeliverAll() huma.Operation {
-	op := operation("POST", "/v1/events/redeliver", "redeliverEvents", "Redeliver many events",
-		"All that the filter matches, not only a page; `{}` is everything. Answers when all are due again. After an error, "+
-			"send it again: what was done stays. "+
-			fmt.Sprintf("What its caller has redelivered %d times on this day is left out, and not counted.",
-				producer.MaxRedeliveries),
-		400, 403, 408, 413, 415, 503)
-	return bodied(op)
+			"caller's key sees its own; an operator's all.")
+	op.Parameters = append([]*huma.Param{
+		openapi.Query("state", "Events that got this far.", openapi.Text("pending", "delivered", "exhausted")),
+		openapi.Query("caller", "Events of this caller. For operators' keys only.", openapi.Text()),
+		openapi.Query("type", "Events of this type.", openapi.Text(eventTypes()...)),
+		openapi.Query("endpoint", "Events for this endpoint of their caller; `default` is the callback_url.",
+			openapi.Text()),
+		openapi.Query("since", "Events made at this time or later.", openapi.Time()),
+		openapi.Query("until", "Events made before this time.", openapi.Time()),
+	}, openapi.Page("Events", defaultLimit, maxLimit)...)
+	openapi.Add(to, op, s.events)
+	openapi.Add(to, openapi.New(http.MethodPost, "/v1/events/{id}/redeliver", "redeliverEvent", "Redeliver an event",
+		fmt.Sprintf("Makes the event due at once, from the start of its schedule, whatever became of it before. Its "+
+			"`webhook-id` and its body stay the same. A caller may do so %d times a day (of UTC) with one event.",
+			producer.MaxRedeliveries), 404, 503), s.redeliver)
+	openapi.Add(to, openapi.NewWithBody(http.MethodPost, "/v1/events/redeliver", "redeliverEvents",
+		"Redeliver many events",
+		fmt.Sprintf("All that the filter matches, not only a page; `{}` is everything. Answers when all are due again. "+
+			"After an error, send it again: what was done stays. What its caller has redelivered %d times on this day is "+
+			"left out, and not counted.", producer.MaxRedeliveries)), s.redeliverAll)
 }

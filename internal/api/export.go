@@ -2,6 +2,7 @@ package api
 
 import (
 	"bufio"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"encoding/csv"
@@ -12,46 +13,23 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"recarga/internal/api/keys"
+	"recarga/internal/api/openapi"
+	"recarga/internal/api/pages"
+	"recarga/internal/api/problem"
 	"recarga/internal/journal"
 	"recarga/internal/listen"
+	"recarga/internal/params"
 	"recarga/topup"
 )
 
 // exportCount is the trailer of an export that is whole: how many orders it has.
 const exportCount = "X-Export-Orders"
-
-func opExport() huma.Operation {
-	op := operation(http.MethodGet, "/v1/export", "exportTopups", "Export orders",
-		"All orders that the filters choose, the oldest first, as CSV (RFC 4180, with a header) or one order a line. Of "+
-			"any "+
-			"length; gzip where it is accepted. An export that breaks off has its connection cut: it lacks the end of its "+
-			"chunks, that of its "+
-			"gzip, and the trailer `"+exportCount+"`. In CSV a text that a spreadsheet would take for a formula gets a quote "+
-			"(') in front. See docs/export.md.",
-		403, 503)
-	flag := &huma.Schema{Type: huma.TypeBoolean, Default: false}
-	op.Parameters = append(filterParameters(),
-		query("finished_since", "Orders that became final at this time or later.", timeSchema()),
-		query("finished_until", "Orders that became final before this time.", timeSchema()),
-		query("format", "csv or ndjson.", &huma.Schema{Type: huma.TypeString, Enum: []any{formatCSV, formatNDJSON},
-			Default: formatCSV}),
-		query("attempts", "With each order's attempts and resolutions; NDJSON only.", flag),
-		query("events", "With each order's events; NDJSON only.", flag))
-	op.Responses["200"] = &huma.Response{
-		Description: "The orders. Of CSV the columns, of NDJSON each line has the fields of an Order.",
-		Headers: map[string]*huma.Param{exportCount: {Description: "A trailer: how many orders there are. Only a " +
-			"whole export has it.", Schema: &huma.Schema{Type: huma.TypeInteger}}},
-		Content: map[string]*huma.MediaType{typeCSV: {Schema: textSchema()},
-			typeLines: {Schema: textSchema(), Example: exampleOrder + "\n"}},
-	}
-	return op
-}
 
 const (
 	formatCSV    = "csv"
@@ -66,19 +44,8 @@ type exportInput struct {
 // Resolve is called by huma with the request.
 func (in *exportInput) Resolve(ctx huma.Context) []error {
 	u := ctx.URL()
-	in.query, in.gzip = u.Query(), acceptsGzip(ctx.Header("Accept-Encoding"))
+	in.query, in.gzip = u.Query(), pages.AcceptsGzip(ctx.Header("Accept-Encoding"))
 	return nil
-}
-
-func acceptsGzip(accepted string) bool {
-	for one := range strings.SplitSeq(accepted, ",") {
-		coding, quality, _ := strings.Cut(strings.ReplaceAll(one, " ", ""), ";q=")
-		if coding == "gzip" {
-			weight, err := strconv.ParseFloat(quality, 64)
-			return quality == "" || err == nil && weight > 0
-		}
-	}
-	return false
 }
 
 // exporting is what one export is asked for.
@@ -89,52 +56,38 @@ type exporting struct {
 	gzip   bool
 }
 
-func (s *Server) export(ctx context.Context, in *exportInput) (*batchOutput, error) {
-	e, err := s.parseExport(ctx, identityOf(ctx), in.query, time.Now())
-	if err != nil {
-		return nil, s.problem(ctx, "query", err)
-	}
+func (s *Server) export(ctx context.Context, in *exportInput) (stream, error) {
+	e, err := s.parseExport(ctx, keys.Of(ctx), in.query, time.Now())
 	e.gzip = in.gzip
-	return &batchOutput{Body: func(c huma.Context) {
+	return func(c huma.Context) {
 		_, w := humago.Unwrap(c)
 		s.exportTo(ctx, w, e)
-	}}, nil
+	}, err
 }
 
 // parseExport reads the query. An export ends with the orders that there are now: it would otherwise not
 // end where they come faster than they are read.
-func (s *Server) parseExport(ctx context.Context, who Identity, values url.Values, now time.Time) (exporting, error) {
+func (s *Server) parseExport(
+	ctx context.Context, who keys.Identity, values url.Values, now time.Time,
+) (exporting, error) {
 	var e exporting
 	var err error
 	e.filter, err = s.parseFilter(ctx, who, values)
-	q := queryReader{values: values}
-	e.filter.FinishedSince = read(&q, "finished_since", timeOf("finished_since"))
-	e.filter.FinishedUntil = read(&q, "finished_until", timeOf("finished_until"))
-	e.format = read(&q, "format", oneOf("format", formatCSV, formatNDJSON))
-	e.parts.Attempts = read(&q, "attempts", oneOf("attempts", "true", "false")) == "true"
-	e.parts.Events = read(&q, "events", oneOf("events", "true", "false")) == "true"
-	if e.format == "" {
-		e.format = formatCSV
-	}
+	q := params.Reader{Values: values}
+	e.filter.FinishedSince = params.Read(&q, "finished_since", params.Time("finished_since"))
+	e.filter.FinishedUntil = params.Read(&q, "finished_until", params.Time("finished_until"))
+	e.format = params.Read(&q, "format", params.OneOf("format", formatCSV, formatNDJSON))
+	e.parts.Attempts = params.Read(&q, "attempts", params.OneOf("attempts", "true", "false")) == "true"
+	e.parts.Events = params.Read(&q, "events", params.OneOf("events", "true", "false")) == "true"
+	e.format = cmp.Or(e.format, formatCSV)
 	if e.format == formatCSV && e.parts != (journal.Parts{}) {
-		q.errs = append(q.errs, &topup.FieldError{Field: "format", Value: e.format,
+		err = errors.Join(err, &topup.FieldError{Field: "format", Value: e.format,
 			Allowed: "ndjson with attempts or events"})
 	}
 	if e.filter.Until.IsZero() {
 		e.filter.Until = now
 	}
-	return e, errors.Join(append(q.errs, err)...)
-}
-
-func oneOf(name string, values ...string) func(string) (string, error) {
-	return func(s string) (string, error) {
-		for _, v := range values {
-			if s == v {
-				return s, nil
-			}
-		}
-		return "", &topup.FieldError{Field: name, Value: s, Allowed: "one of " + strings.Join(values, ", ")}
-	}
+	return e, errors.Join(q.Err(), err)
 }
 
 // exportTo answers an export. Where it cannot begin, the answer is a problem; where it cannot end, the
@@ -144,7 +97,7 @@ func (s *Server) exportTo(ctx context.Context, w http.ResponseWriter, e exportin
 	defer stop()
 	first, err, more := next()
 	if err != nil {
-		writeProblem(w, s.problem(ctx, "query", err))
+		problem.Write(w, s.problem(ctx, "query", err))
 		return
 	}
 	listen.Extend(ctx, listen.LongWait)
@@ -154,14 +107,16 @@ func (s *Server) exportTo(ctx context.Context, w http.ResponseWriter, e exportin
 		}
 	})
 	if err != nil {
-		s.log.WarnContext(ctx, "export broken off", "request", requestID(ctx), "orders", count, "error", err)
+		s.log.WarnContext(ctx, "export broken off", "request", problem.RequestID(ctx), "orders", count, "error", err)
 		panic(http.ErrAbortHandler)
 	}
 }
 
 // write sends the orders. No order is read before the ones ahead of it are on their way.
 func (e exporting) write(w http.ResponseWriter, orders iter.Seq2[topup.Details, error]) (count int64, err error) {
-	kind := map[string]string{formatCSV: typeCSV + "; charset=utf-8; header=present", formatNDJSON: typeLines}[e.format]
+	kind := map[string]string{
+		formatCSV: openapi.TypeCSV + "; charset=utf-8; header=present", formatNDJSON: openapi.TypeLines,
+	}[e.format]
 	head := w.Header()
 	head.Set("Content-Type", kind)
 	head.Set("Content-Disposition", `attachment; filename="orders.`+e.format+`"`)
@@ -222,9 +177,31 @@ func (e exporting) writer(w *bufio.Writer) (func(topup.Details) error, error) {
 // exportLine is an order with those of its parts that were asked for.
 type exportLine struct {
 	topup.Order
+	// Attempts and Events are there where they were asked for; what was decided is there where something was.
 	Attempts    []topup.Attempt    `json:"attempts,omitzero"`
 	Events      []topup.Event      `json:"events,omitzero"`
 	Resolutions []topup.Resolution `json:"resolutions,omitempty"`
 	Corrections []topup.Correction `json:"corrections,omitempty"`
 	Disputes    []topup.Dispute    `json:"disputes,omitempty"`
+}
+
+func opExport() huma.Operation {
+	op := openapi.New(http.MethodGet, "/v1/export", "exportTopups", "Export orders",
+		"All orders that the filters choose, the oldest first, as CSV (RFC 4180, with a header) or one order a line. Of "+
+			"any length; gzip where it is accepted. An export that breaks off has its connection cut: it lacks the end of "+
+			"its chunks, that of its gzip, and the trailer `"+exportCount+"`. In CSV a text that a spreadsheet would take "+
+			"for a formula gets a quote (') in front. See docs/export.md.")
+	op.Parameters = append(filterParameters(),
+		openapi.Query("finished_since", "Orders that became final at this time or later.", openapi.Time()),
+		openapi.Query("finished_until", "Orders that became final before this time.", openapi.Time()),
+		openapi.Query("format", "csv or ndjson.", openapi.Or(formatCSV, formatCSV, formatNDJSON)),
+		openapi.Query("attempts", "With each order's attempts and resolutions; NDJSON only.", openapi.Flag()),
+		openapi.Query("events", "With each order's events; NDJSON only.", openapi.Flag()))
+	answer := openapi.Response("The orders. Of CSV the columns, of NDJSON each line has the fields of an Order.",
+		openapi.TypeLines, openapi.Text(), openapi.ExampleOrder+"\n")
+	answer.Content[openapi.TypeCSV] = &huma.MediaType{Schema: openapi.Text()}
+	answer.Headers = map[string]*huma.Param{exportCount: {Description: "A trailer: how many orders there are. Only a " +
+		"whole export has it.", Schema: &huma.Schema{Type: huma.TypeInteger}}}
+	op.Responses["200"] = answer
+	return op
 }

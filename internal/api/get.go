@@ -1,17 +1,22 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"recarga/internal/api/keys"
+	"recarga/internal/api/openapi"
+	"recarga/internal/api/problem"
 	"recarga/internal/journal"
+	"recarga/internal/params"
 	"recarga/topup"
 )
 
@@ -21,24 +26,17 @@ const (
 	maxLimit     = 200
 )
 
-type detailsOutput struct {
-	Body topup.Details
-}
-
-func (s *Server) get(ctx context.Context, in *orderInput) (*detailsOutput, error) {
+func (s *Server) get(ctx context.Context, in *orderInput) (d topup.Details, err error) {
 	id, err := pathID(in.ID)
 	if err != nil {
-		return nil, s.problem(ctx, "path", err)
+		return d, err
 	}
-	who := identityOf(ctx)
-	d, err := s.cfg.Book.Details(ctx, id)
+	who := keys.Of(ctx)
+	d, err = s.cfg.Book.Details(ctx, id)
 	if err == nil && d.Caller != who.Caller && !who.SeesAll() {
 		err = topup.ErrNotFound // not 403: whether another caller's order exists is none of its business
 	}
-	if err != nil {
-		return nil, s.problem(ctx, "path", err)
-	}
-	return &detailsOutput{Body: shown(who, d)}, nil
+	return shown(who, d), err
 }
 
 type listInput struct {
@@ -52,95 +50,65 @@ func (in *listInput) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-type listOutput struct {
-	Body orderPage
-}
-
 type orderPage struct {
-	Data       []topup.Order `json:"data"`
-	NextCursor *string       `json:"next_cursor"`
+	// Data are the orders, the newest first.
+	Data []topup.Order `json:"data"`
+	// NextCursor is where the next page begins; nil: there is none.
+	NextCursor *string `json:"next_cursor"`
 }
 
-func (s *Server) list(ctx context.Context, in *listInput) (*listOutput, error) {
-	who := identityOf(ctx)
+func (s *Server) list(ctx context.Context, in *listInput) (page orderPage, err error) {
+	who := keys.Of(ctx)
 	filter, err := s.parseFilter(ctx, who, in.query)
 	list := listOfOrders(filter)
 	if err == nil {
 		filter.Cursor, err = s.cursors.open(list, filter.Cursor)
 	}
 	if err != nil {
-		return nil, s.problem(ctx, "query", err)
+		return page, err
 	}
 	orders, next, err := s.cfg.Book.List(ctx, filter)
-	if err != nil {
-		return nil, s.problem(ctx, "query", err)
+	return shownPage(who, orders, s.cursors.seal(list, next)), err
+}
+
+// find looks for what somebody has at hand.
+func (s *Server) find(ctx context.Context, in *listInput) (page orderPage, err error) {
+	name := strings.TrimSpace(in.query.Get("q"))
+	if name == "" {
+		return page, &topup.FieldError{Field: "q", Value: name,
+			Allowed: "an id, a phone number, or the distributor's transaction id or reference"}
 	}
-	return &listOutput{Body: shownPage(who, orders, s.cursors.seal(list, next))}, nil
+	who := keys.Of(ctx)
+	found, err := s.cfg.Book.Find(ctx, who.Only(), name)
+	return shownPage(who, found, nil), err
 }
 
 // parseFilter reads the query of GET /v1/topups; an empty parameter is an absent one. The error
 // joins a *topup.FieldError for each wrong parameter.
-func (s *Server) parseFilter(ctx context.Context, who Identity, query url.Values) (journal.Filter, error) {
-	if !who.SeesAll() {
-		if query.Get(topup.FieldCaller) != "" {
-			return journal.Filter{}, forbidden("the filter caller is for operators' keys; a caller's key sees its own orders")
-		}
+func (s *Server) parseFilter(ctx context.Context, who keys.Identity, query url.Values) (journal.Filter, error) {
+	if !who.SeesAll() && query.Get(topup.FieldCaller) != "" {
+		return journal.Filter{}, problem.Forbidden("the filter caller is for operators' keys; a caller's key sees its own " +
+			"orders")
 	}
-	q := queryReader{values: query}
+	q := params.Reader{Values: query}
 	f := journal.Filter{
-		State:         read(&q, "state", topup.ParseState),
-		Caller:        read(&q, topup.FieldCaller, asIs),
-		Phone:         read(&q, topup.FieldPhone, topup.ParsePhone),
-		Product:       read(&q, topup.FieldProduct, asIs),
-		Disputed:      read(&q, "disputed", oneOf("disputed", "true", "false")) == "true",
-		TransactionID: read(&q, "transaction_id", asIs),
-		Since:         read(&q, "since", timeOf("since")),
-		Until:         read(&q, "until", timeOf("until")),
-		Limit:         read(&q, "limit", limit),
-		Cursor:        read(&q, "cursor", asIs),
+		State:         params.Read(&q, "state", topup.ParseState),
+		Caller:        params.Read(&q, topup.FieldCaller, params.AsIs),
+		Phone:         params.Read(&q, topup.FieldPhone, topup.ParsePhone),
+		Product:       params.Read(&q, topup.FieldProduct, params.AsIs),
+		Disputed:      params.Read(&q, "disputed", params.OneOf("disputed", "true", "false")) == "true",
+		TransactionID: params.Read(&q, "transaction_id", params.AsIs),
+		Since:         params.Read(&q, "since", params.Time("since")),
+		Until:         params.Read(&q, "until", params.Time("until")),
+		Limit:         params.Read(&q, "limit", limit),
+		Cursor:        params.Read(&q, "cursor", params.AsIs),
 	}
 	if !who.SeesAll() {
 		f.Caller = who.Caller
 	}
-	if f.Limit == 0 {
-		f.Limit = defaultLimit
-	}
+	f.Limit = cmp.Or(f.Limit, defaultLimit)
 	err := journal.ProductFilter(ctx, s.cfg.Catalog, s.cfg.Book.List, f.Caller, topup.FieldProduct, f.Product)
-	return f, errors.Join(append(q.errs, err)...)
-}
-
-// queryReader reads parameters and collects what is wrong with them.
-type queryReader struct {
-	values url.Values
-	errs   []error
-}
-
-func read[T any](q *queryReader, name string, parse func(string) (T, error)) T {
-	var zero T
-	given := q.values.Get(name) // checkQuery has refused one that comes twice
-	if given == "" {
-		return zero
-	}
-	value, err := parse(given)
-	if err != nil {
-		q.errs = append(q.errs, err)
-		return zero
-	}
-	return value
-}
-
-func asIs(s string) (string, error) { return s, nil }
-
-// timeOf reads RFC 3339. A plus sign that was not escaped has become a space on the way.
-func timeOf(name string) func(string) (time.Time, error) {
-	return func(s string) (time.Time, error) {
-		t, err := time.Parse(time.RFC3339, strings.ReplaceAll(s, " ", "+"))
-		if err != nil || t.IsZero() { // the zero time would mean that none is given
-			return time.Time{}, &topup.FieldError{Field: name, Value: s,
-				Allowed: "a time of RFC 3339, as in 2026-01-31T18:00:00Z"}
-		}
-		return t.UTC(), nil
-	}
+	return f, errors.Join(q.Err(), err)
 }
 
 func limit(s string) (int, error) {
@@ -151,14 +119,55 @@ func limit(s string) (int, error) {
 	return n, nil
 }
 
-type productsOutput struct {
-	Body productList
-}
-
 type productList struct {
+	// Data is the whole catalogue.
 	Data []topup.Product `json:"data"`
 }
 
-func (s *Server) products(context.Context, *struct{}) (*productsOutput, error) {
-	return &productsOutput{Body: productList{Data: s.cfg.Catalog.Products()}}, nil
+func (s *Server) products(context.Context, *struct{}) (productList, error) {
+	return productList{Data: s.cfg.Catalog.Products()}, nil
+}
+
+// filterParameters choose orders.
+func filterParameters() []*huma.Param {
+	query, text := openapi.Query, openapi.Text()
+	return []*huma.Param{
+		query("state", "Orders in this state.", openapi.State()),
+		query("caller", "Orders of this caller. For operators' keys only.", text),
+		query("phone_number", "Orders for this number.",
+			&huma.Schema{Type: huma.TypeString, Examples: []any{"5537686660"}}),
+		query("product_id", "Orders for this product: of the catalogue, or one that left it and that an order has.",
+			text),
+		query("disputed", "Only orders whose final state later evidence contradicts.",
+			&huma.Schema{Type: huma.TypeBoolean}),
+		query("transaction_id", "Orders whose purchase has this id at the distributor.", text),
+		query("since", "Orders placed at this time or later.", openapi.Time()),
+		query("until", "Orders placed before this time.", openapi.Time()),
+	}
+}
+
+// onOrders adds what a checkout does with orders, one by one.
+func (s *Server) onOrders(to openapi.Operations) {
+	openapi.Register(to, opPlace(), s.place)
+	openapi.Add(to, openapi.New(http.MethodGet, "/v1/topups/{id}", "getTopup", "Get an order",
+		"The order, its attempts at the distributor and the events for its caller. Another caller's order is not "+
+			"found. A caller sees what concerns it; evidence, who decided and why, and what an error says of hosts are for "+
+			"the operator.", 404), s.get)
+	op := openapi.New(http.MethodGet, "/v1/topups", "listTopups", "List orders",
+		"Newest first. Pass `next_cursor` as `cursor` for the next page, with the same key and filter; it is null on the "+
+			"last one. A caller's key sees its own orders; an operator's all.")
+	op.Parameters = append(filterParameters(), openapi.Page("Orders", defaultLimit, maxLimit)...)
+	openapi.Add(to, op, s.list)
+	op = openapi.New(http.MethodGet, "/v1/search", "findTopups", "Find orders by what somebody has at hand",
+		"By id, phone number, or the distributor's transaction id or reference; 50 at most, `next_cursor` is null. A "+
+			"caller's key finds its own orders; an operator's all.")
+	op.Parameters = []*huma.Param{openapi.Query("q", "The whole of it, not a part.",
+		&huma.Schema{Type: huma.TypeString, Examples: []any{"TXN-1700000000000-abc"}})}
+	openapi.Add(to, op, s.find)
+	openapi.Add(to, openapi.New(http.MethodPost, "/v1/topups/{id}/cancel", "cancelTopup", "Cancel an order",
+		"Only while no attempt can have moved money: `queued` and `retrying`. Canceling a canceled order is no error.",
+		404, 409, 503), s.cancel)
+	openapi.Add(to, openapi.New(http.MethodGet, "/v1/products", "listProducts", "List the products",
+		"What can be bought, and for how much."), s.products)
+	openapi.Add(to, opBalance(), s.getBalance)
 }

@@ -18,6 +18,7 @@ import (
 
 	"recarga/internal/access"
 	"recarga/internal/api"
+	"recarga/internal/api/keys"
 	"recarga/internal/journal"
 	"recarga/internal/listen"
 	"recarga/producer"
@@ -33,12 +34,12 @@ const (
 )
 
 // callers are two shops and the operator.
-type callers map[string]api.Identity
+type callers map[string]keys.Identity
 
-func (c callers) Authenticate(_ context.Context, key string) (api.Identity, error) {
+func (c callers) Authenticate(_ context.Context, key string) (keys.Identity, error) {
 	who, ok := c[key]
 	if !ok {
-		return who, api.ErrUnknownKey
+		return who, keys.ErrUnknown
 	}
 	return who, nil
 }

@@ -21,19 +21,13 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"recarga/internal/access"
+	"recarga/internal/api/pages"
+	"recarga/internal/api/problem"
 	"recarga/internal/params"
 	"recarga/topup"
 )
 
 var requestIDPattern = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
-
-type requestIDKey struct{}
-
-// requestID is what ties the log lines of a request together; the client sees it as X-Request-Id.
-func requestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey{}).(string)
-	return id
-}
 
 // observed gives every request an id and a log line (at debug only: the path names an order), and
 // turns a panic into a problem.
@@ -45,7 +39,7 @@ func (s *Server) observed(next http.Handler) http.Handler {
 			id = rand.Text()
 		}
 		w.Header().Set("X-Request-Id", id)
-		ctx := access.WithClient(context.WithValue(r.Context(), requestIDKey{}, id), s.cfg.Proxies.Client(r))
+		ctx := access.WithClient(problem.WithRequestID(r.Context(), id), s.cfg.Proxies.Client(r))
 		answer := &answerWriter{ResponseWriter: w}
 		r = r.WithContext(ctx)
 		// the mux sets the pattern
@@ -72,15 +66,12 @@ func (s *Server) recovered(ctx context.Context, w *answerWriter) {
 	if aborted || w.status != 0 {
 		panic(http.ErrAbortHandler)
 	}
-	writeProblem(w, fault())
+	problem.Write(w, problem.Fault())
 }
 
 func (s *Server) logPanic(ctx context.Context, p any) {
-	s.log.ErrorContext(ctx, "request panicked", "request", requestID(ctx), "panic", p, "stack", string(debug.Stack()))
-}
-
-func fault() error {
-	return huma.Error500InternalServerError("a fault of ours; it is in the log under the X-Request-Id")
+	s.log.ErrorContext(ctx, "request panicked", "request", problem.RequestID(ctx), "panic", p,
+		"stack", string(debug.Stack()))
 }
 
 // answerWriter remembers the status; 0 until the answer has begun.
@@ -117,13 +108,13 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 		s.mux.ServeHTTP(w, r)
 		return
 	}
-	refusal := record(handler, r)
-	if refusal.status != http.StatusMethodNotAllowed {
-		writeProblem(w, huma.Error404NotFound("there is nothing at this path; see /docs"))
+	refusal := pages.Record(handler, r)
+	if refusal.Status() != http.StatusMethodNotAllowed {
+		problem.Write(w, huma.Error404NotFound("there is nothing at this path; see /docs"))
 		return
 	}
-	allowed := refusal.header.Get("Allow")
-	writeProblem(w, withHeader(huma.Error405MethodNotAllowed("this path allows "+allowed), "Allow", allowed))
+	allowed := refusal.Header().Get("Allow")
+	problem.Write(w, problem.WithHeader(huma.Error405MethodNotAllowed("this path allows "+allowed), "Allow", allowed))
 }
 
 // nameSpan names a request's span, if there is one, by its route.
@@ -151,34 +142,31 @@ func checkMedia(ctx huma.Context, next func(huma.Context)) {
 	switch {
 	case body.Content[given] == nil:
 		allowed := strings.Join(slices.Sorted(maps.Keys(body.Content)), " or ")
-		refuse(ctx, huma.Error415UnsupportedMediaType("Content-Type must be "+allowed))
+		problem.Refuse(ctx, huma.Error415UnsupportedMediaType("Content-Type must be "+allowed))
 	case coding != "" && !strings.EqualFold(coding, "identity"):
-		refuse(ctx, withHeader(huma.Error415UnsupportedMediaType("Content-Encoding must be absent: send the body as it is"),
-			"Accept-Encoding", "identity"))
+		err := huma.Error415UnsupportedMediaType("Content-Encoding must be absent: send the body as it is")
+		problem.Refuse(ctx, problem.WithHeader(err, "Accept-Encoding", "identity"))
 	default:
 		next(ctx)
 	}
 }
 
-// idempotencyKey is a header by which clients say which requests are the same one.
-const idempotencyKey = "Idempotency-Key"
-
 // checkKey refuses an Idempotency-Key where nothing would be kept by it. What it is worth to an order, place says.
 func checkKey(ctx huma.Context, next func(huma.Context)) {
 	r, _ := humago.Unwrap(ctx)
-	given := slices.Compact(r.Header.Values(idempotencyKey))
+	given := slices.Compact(r.Header.Values(problem.IdempotencyKey))
 	op := ctx.Operation()
 	allowed := ""
 	switch {
 	case op.Method == http.MethodGet || len(given) == 0: // a repeat is harmless
-	case op.OperationID != opPlace().OperationID:
+	case op.OperationID != operationPlace:
 		allowed = "absent: only POST /v1/topups takes it"
 	case len(given) > 1:
 		allowed = "given once"
 	}
 	if allowed != "" {
-		refuse(ctx, invalid("header", []*topup.FieldError{{Field: idempotencyKey, Value: strings.Join(given, ", "),
-			Allowed: allowed}}))
+		wrong := &topup.FieldError{Field: problem.IdempotencyKey, Value: strings.Join(given, ", "), Allowed: allowed}
+		problem.Refuse(ctx, problem.Invalid("header", []*topup.FieldError{wrong}))
 		return
 	}
 	next(ctx)
@@ -191,7 +179,7 @@ func checkPath(ctx huma.Context, next func(huma.Context)) {
 		wrong = append(wrong, params.CheckPath(m[1], ctx.Param(m[1]))...)
 	}
 	if len(wrong) > 0 {
-		refuse(ctx, invalid("path", wrong))
+		problem.Refuse(ctx, problem.Invalid("path", wrong))
 		return
 	}
 	next(ctx)
@@ -210,7 +198,7 @@ func checkQuery(ctx huma.Context, next func(huma.Context)) {
 	}
 	u := ctx.URL()
 	if wrong := params.CheckQuery(u.RawQuery, names...); len(wrong) > 0 {
-		refuse(ctx, invalid("query", wrong))
+		problem.Refuse(ctx, problem.Invalid("query", wrong))
 		return
 	}
 	next(ctx)
@@ -218,5 +206,5 @@ func checkQuery(ctx huma.Context, next func(huma.Context)) {
 
 // refuseQuery does so for what is no operation.
 func refuseQuery(w http.ResponseWriter, _ *http.Request, wrong []*topup.FieldError) {
-	writeProblem(w, invalid("query", wrong))
+	problem.Write(w, problem.Invalid("query", wrong))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"recarga/internal/api"
+	"recarga/internal/api/keys"
 	"recarga/internal/queue"
 	"recarga/internal/testkit"
 	"recarga/tasks"
@@ -217,7 +218,8 @@ func basic(user, password string) string {
 
 func TestQueuesWithoutAdminKey(t *testing.T) {
 	s := serve(t, func(c *api.Config) {
-		c.Queues, c.Callers = queuesOf(t, testkit.Redis(t).Addr()), api.StaticCallers(shopKey, "", "")
+		c.NoAdminKey = true
+		c.Queues, c.Callers = queuesOf(t, testkit.Redis(t).Addr()), keys.Static(shopKey, "", "")
 	})
 	if p := s.get(shopKey, "/queues").want(http.StatusForbidden).problem(); !strings.Contains(p.Detail,
 		"RECARGA_ADMIN_KEY") {

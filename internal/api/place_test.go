@@ -15,6 +15,7 @@ import (
 
 	"recarga/internal/access"
 	"recarga/internal/api"
+	"recarga/internal/api/keys"
 	"recarga/topup"
 )
 
@@ -165,7 +166,7 @@ func TestCallbackKeepsTheRegisteredOrigin(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.registered+" "+tt.callback, func(t *testing.T) {
-			s := serve(t, func(c *api.Config) { c.Callers = api.StaticCallers(shopKey, tt.registered, "") })
+			s := serve(t, func(c *api.Config) { c.Callers = keys.Static(shopKey, tt.registered, "") })
 			got := s.place("ORD-1", `"callback_url":"`+tt.callback+`"`).want(tt.status)
 			if tt.status == 422 {
 				if diff := cmp.Diff([]string{"body.callback_url"}, got.problem().named()); diff != "" {
@@ -321,20 +322,20 @@ func TestRequestID(t *testing.T) {
 func TestStaticCallers(t *testing.T) {
 	tests := []struct {
 		name, api, admin, key string
-		want                  api.Identity
+		want                  keys.Identity
 		err                   error
 	}{
-		{"caller", "a", "b", "a", api.Identity{Caller: "default", CallbackURL: "https://x"}, nil},
-		{"operator", "a", "b", "b", api.Identity{Caller: "default", CallbackURL: "https://x", Role: access.Admin,
+		{"caller", "a", "b", "a", keys.Identity{Caller: "default", CallbackURL: "https://x"}, nil},
+		{"operator", "a", "b", "b", keys.Identity{Caller: "default", CallbackURL: "https://x", Role: access.Admin,
 			Operator: access.AdminName}, nil},
-		{"operator alone", "", "b", "b", api.Identity{Caller: "default", CallbackURL: "https://x", Role: access.Admin,
+		{"operator alone", "", "b", "b", keys.Identity{Caller: "default", CallbackURL: "https://x", Role: access.Admin,
 			Operator: access.AdminName}, nil},
-		{"nobody", "a", "b", "c", api.Identity{}, api.ErrUnknownKey},
-		{"empty matches nothing", "", "", "", api.Identity{}, api.ErrUnknownKey},
+		{"nobody", "a", "b", "c", keys.Identity{}, keys.ErrUnknown},
+		{"empty matches nothing", "", "", "", keys.Identity{}, keys.ErrUnknown},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := api.StaticCallers(tt.api, "https://x", tt.admin).Authenticate(t.Context(), tt.key)
+			got, err := keys.Static(tt.api, "https://x", tt.admin).Authenticate(t.Context(), tt.key)
 			if !cmp.Equal(got, tt.want) || !errors.Is(err, tt.err) {
 				t.Errorf("%+v, %v", got, err)
 			}

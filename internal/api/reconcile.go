@@ -13,71 +13,58 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"recarga/internal/api/keys"
+	"recarga/internal/api/openapi"
+	"recarga/internal/api/problem"
 	"recarga/internal/listen"
 	"recarga/internal/reconcile"
 )
 
-const (
-	typeCSV = "text/csv"
-	typeTSV = "text/tab-separated-values"
-)
+const typeTSV = "text/tab-separated-values"
 
 func opReconcile() huma.Operation {
-	op := operation(http.MethodPost, "/v1/reconciliations", "reconcile", "Reconcile with a statement",
+	op := openapi.New(http.MethodPost, "/v1/reconciliations", "reconcile", "Reconcile with a statement",
 		"The body is the distributor's statement, a table (CSV) of any length and in any order. It is read to its end "+
 			"before anything is settled. The answer is a ReconciliationResult a line: findings and progress, and at the end "+
-			"the summary; an "+
-			"answer without one was broken off: send the statement again. See docs/reconcile.md.",
-		403, 415, 503)
+			"the summary; an answer without one was broken off: send the statement again. See docs/reconcile.md.", 415, 503)
 	op.Parameters = reconcileParameters()
-	text := &huma.MediaType{Schema: textSchema(), Example: exampleStatement}
-	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{typeCSV: text,
-		typeTSV: {Schema: textSchema()}}}
-	op.Responses["200"] = &huma.Response{Description: "One ReconciliationResult a line.",
-		Content: map[string]*huma.MediaType{
-			typeLines: {Schema: &huma.Schema{Type: huma.TypeString, Description: "One ReconciliationResult a line."},
-				Example: exampleReconciled},
-		}}
+	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+		openapi.TypeCSV: {Schema: openapi.Text(), Example: openapi.ExampleStatement}, typeTSV: {Schema: openapi.Text()}}}
+	op.Responses["200"] = openapi.Response("One ReconciliationResult a line.", openapi.TypeLines,
+		openapi.Lines("One ReconciliationResult a line."), openapi.ExampleReconciled)
 	return op
 }
 
 func reconcileParameters() []*huma.Param {
-	one := func(standard string, values ...any) *huma.Schema {
-		s := &huma.Schema{Type: huma.TypeString, Enum: values}
-		if standard != "" {
-			s.Default = standard
-		}
-		return s
-	}
+	query, text := openapi.Query, openapi.Text()
 	return []*huma.Param{
-		query("name", "The statement's file name, for the records of the orders that it settles.", textSchema()),
-		query("by", "Who reconciles, for those records.", textSchema()),
+		query("name", "The statement's file name, for the records of the orders that it settles.", text),
+		query("by", "Who reconciles, for those records.", text),
 		query("columns", "Columns that are not found by their headers: `id=HEADER,amount=3`, by header or number; see "+
-			"docs/reconcile.md.", textSchema()),
+			"docs/reconcile.md.", text),
 		query("ignore_columns", "Columns that say nothing of money: headers or numbers, as in `Region,8-11`. As long as a "+
 			"column is neither known, "+
-			"mapped nor ignored, nothing is settled.", textSchema()),
+			"mapped nor ignored, nothing is settled.", text),
 		query("no_header", "The first line is a charge: columns are named by their numbers. Default: found out.",
-			&huma.Schema{Type: huma.TypeBoolean, Default: false}),
+			openapi.Flag()),
 		query("delimiter", "`comma`, `semicolon`, `tab`, `pipe`, or the character itself. Default: found out.",
-			textSchema()),
+			text),
 		query("decimal", "The decimal mark of amounts. Default: found out of each amount; one that could be read in two "+
-			"ways is refused.", one("", "point", "comma")),
-		query("dates", "The order of day and month in dates like 05/11/2026.", one("dmy", "dmy", "mdy")),
-		query("timezone", "Of times without an offset.", &huma.Schema{Type: huma.TypeString,
-			Default: reconcile.DefaultZone}),
+			"ways is refused.", openapi.Text("point", "comma")),
+		query("dates", "The order of day and month in dates like 05/11/2026.", openapi.Or("dmy", "dmy", "mdy")),
+		query("timezone", "Of times without an offset.", openapi.Or(reconcile.DefaultZone)),
 		query("status", "What words of the status column, or codes, mean: `1=charged,2=not_charged`, of charged, "+
 			"not_charged, reversed, pending. As "+
-			"long as a word is not known, nothing is settled.", textSchema()),
-		query("charged", "More words of the status column, separated by commas, that mean a charge.", textSchema()),
-		query("not_charged", "More words that mean that nothing was charged.", textSchema()),
+			"long as a word is not known, nothing is settled.", text),
+		query("charged", "More words of the status column, separated by commas, that mean a charge.", text),
+		query("not_charged", "More words that mean that nothing was charged.", text),
 		query("covers", "FROM..UNTIL: the time of which the statement names every charge; RFC 3339 or dates. Default: "+
-			"from its first to its last charge.", textSchema()),
+			"from its first to its last charge.", text),
 		query("margin", "By how much times may differ, and how far within that time an unknown order must lie to be "+
-			"settled by absence.", &huma.Schema{Type: huma.TypeString, Default: reconcile.DefaultMargin.String()}),
+			"settled by absence.", openapi.Or(reconcile.DefaultMargin.String())),
 		query("absent", "What becomes of an unknown order that the statement proves not to be charged.",
-			one("hold", "hold", "failed", "resend")),
-		query("dry_run", "Settle nothing, and say what would be.", &huma.Schema{Type: huma.TypeBoolean, Default: false}),
+			openapi.Or("hold", "hold", "failed", "resend")),
+		query("dry_run", "Settle nothing, and say what would be.", openapi.Flag()),
 	}
 }
 
@@ -94,13 +81,13 @@ func (in *reconcileInput) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-func (s *Server) reconcile(ctx context.Context, in *reconcileInput) (*batchOutput, error) {
+func (s *Server) reconcile(ctx context.Context, in *reconcileInput) (stream, error) {
 	if s.cfg.Reconciler == nil {
 		return nil, huma.Error503ServiceUnavailable("statements are not reconciled here")
 	}
-	by, err := identityOf(ctx).by(in.query.Get("by"), "")
+	by, err := keys.Of(ctx).By(in.query.Get("by"), "")
 	if err != nil {
-		return nil, s.problem(ctx, "query", err)
+		return nil, problem.In("query", err)
 	}
 	if by != "" { // else the options have a name for it
 		in.query.Set("by", by)
@@ -108,27 +95,35 @@ func (s *Server) reconcile(ctx context.Context, in *reconcileInput) (*batchOutpu
 	listen.Extend(ctx, listen.LongWait)
 	opts, err := reconcile.ParseOptions(in.query, time.Now())
 	if err != nil {
-		return nil, s.problem(ctx, "query", err)
+		return nil, problem.In("query", err)
 	}
 	statement, err := reconcile.Read(ctx, in.body, opts)
 	if err != nil {
-		return nil, s.problem(ctx, "body", err)
+		return nil, err
 	}
-	return &batchOutput{Body: func(c huma.Context) {
+	return func(c huma.Context) {
 		_, w := humago.Unwrap(c)
 		err := s.reconciled(ctx, statement, w)
 		if err = errors.Join(err, statement.Close()); err != nil {
-			s.log.WarnContext(ctx, "reconciliation broken off", "request", requestID(ctx), "statement", opts.Name, "error", err)
+			s.log.WarnContext(ctx, "reconciliation broken off", "request", problem.RequestID(ctx), "statement", opts.Name,
+				"error", err)
 			// What ends without a summary must not look like a whole answer.
 			panic(http.ErrAbortHandler)
 		}
-	}}, nil
+	}, nil
+}
+
+// onWhole adds what is about many orders, or about all that is sold.
+func (s *Server) onWhole(to openapi.Operations) {
+	openapi.Add(to, opBatch(), s.batch)
+	openapi.Add(to, opExport(), s.export)
+	openapi.Add(to, opReconcile(), s.reconcile)
 }
 
 // reconciled streams the results. Progress is flushed: whoever waits should see it.
 func (s *Server) reconciled(ctx context.Context, statement *reconcile.Statement, w http.ResponseWriter) error {
 	conn := http.NewResponseController(w)
-	w.Header().Set("Content-Type", typeLines)
+	w.Header().Set("Content-Type", openapi.TypeLines)
 	buffer := bufio.NewWriterSize(w, 16<<10)
 	lines := json.NewEncoder(buffer)
 	lines.SetEscapeHTML(false)

@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"recarga/internal/api"
+	"recarga/internal/api/admin"
+	"recarga/internal/api/keys"
 	registrar "recarga/internal/callers"
 	"recarga/internal/testkit"
 	"recarga/producer"
@@ -20,9 +22,9 @@ func withRegistry(t *testing.T) *server {
 	t.Helper()
 	return serve(t, func(c *api.Config) {
 		registry := registrar.New(c.Book.(registrar.Store), "an encryption key", false)
-		c.Registry, c.Callers = registry, api.WithRegistry(c.Callers, registry)
+		c.Registry, c.Callers = registry, keys.WithRegistry(c.Callers, registry)
 		c.Orders = c.Orders.(*producer.Producer).WithQuotas(registrar.NewQuotas(registry, c.Book.(registrar.Book)))
-		c.Endpoints, c.Health = registry, c.Book.(api.Health)
+		c.Endpoints, c.Health = registry, c.Book.(admin.Health)
 	})
 }
 

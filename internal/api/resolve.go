@@ -4,20 +4,28 @@ import (
 	"context"
 	"net/http"
 
+	"recarga/internal/api/keys"
+	"recarga/internal/api/openapi"
 	"recarga/topup"
 )
 
-type resolveInput struct {
-	ID   string `path:"id"`
-	Body resolveRequest
+// decision is a request with what a person has decided of an order.
+type decision[B any] struct {
+	// ID is the order's.
+	ID string `path:"id"`
+	// Body is what was decided.
+	Body B
 }
 
 type resolveRequest struct {
+	// Outcome is what happened; resend has it sent again. Reason is why that is known, and By who decided.
 	Outcome topup.ResolvedAs `json:"outcome" enum:"succeeded,failed,resend"`
 	Reason  string           `json:"reason" minLength:"1" maxLength:"500" example:"line 4711 of the statement"`
 	By      string           `json:"by,omitempty" maxLength:"100" example:"ana"`
-	Force   bool             `json:"force,omitempty"`
-	Attempt int              `json:"attempt,omitempty" minimum:"1"`
+	// Force: also while a worker may still be acting on it.
+	Force bool `json:"force,omitempty"`
+	// Attempt is the number of the one that the decision is about; 0: the latest.
+	Attempt int `json:"attempt,omitempty" minimum:"1"`
 	Receipt
 }
 
@@ -29,73 +37,65 @@ type Receipt struct {
 	AuthCode      *string `json:"auth_code,omitempty" nullable:"true" maxLength:"200"`
 }
 
-func (s *Server) resolve(ctx context.Context, in *resolveInput) (*orderOutput, error) {
+func (s *Server) resolve(ctx context.Context, in *decision[resolveRequest]) (topup.Order, error) {
 	b := in.Body
-	return s.decide(ctx, in.ID, b.By, func(id topup.ID, by string) (topup.Order, error) {
-		return s.cfg.Orders.Resolve(ctx, id, topup.Resolution{
+	return decide(ctx, in.ID, b.By, s.cfg.Orders.Resolve, func(by string) topup.Resolution {
+		return topup.Resolution{
 			Outcome: b.Outcome, Reason: b.Reason, By: by, Forced: b.Force, Attempt: b.Attempt,
 			TransactionID: nullString(b.TransactionID), Reference: nullString(b.Reference), AuthCode: nullString(b.AuthCode),
-		})
+		}
 	})
 }
 
-type correctInput struct {
-	ID   string `path:"id"`
-	Body correctRequest
-}
-
 type correctRequest struct {
+	// Outcome is what happened. Reason is why that is known, and By who decided.
 	Outcome topup.ResolvedAs `json:"outcome" enum:"succeeded,failed"`
 	Reason  string           `json:"reason" minLength:"1" maxLength:"500" example:"the distributor, ticket 4711"`
 	By      string           `json:"by,omitempty" maxLength:"100" example:"ana"`
 	Receipt
 }
 
-func (s *Server) correct(ctx context.Context, in *correctInput) (*orderOutput, error) {
+func (s *Server) correct(ctx context.Context, in *decision[correctRequest]) (topup.Order, error) {
 	b := in.Body
-	return s.decide(ctx, in.ID, b.By, func(id topup.ID, by string) (topup.Order, error) {
-		return s.cfg.Orders.Correct(ctx, id, topup.Correction{
+	return decide(ctx, in.ID, b.By, s.cfg.Orders.Correct, func(by string) topup.Correction {
+		return topup.Correction{
 			Outcome: b.Outcome, Reason: b.Reason, By: by,
 			TransactionID: nullString(b.TransactionID), Reference: nullString(b.Reference), AuthCode: nullString(b.AuthCode),
-		})
+		}
 	})
-}
-
-type upholdInput struct {
-	ID   string `path:"id"`
-	Body upholdRequest
 }
 
 type upholdRequest struct {
 	Outcome topup.DisputeEnd `json:"outcome" enum:"upheld" doc:"The order's state is right."`
-	Reason  string           `json:"reason" minLength:"1" maxLength:"500" example:"the statement was cut off"`
-	By      string           `json:"by,omitempty" maxLength:"100" doc:"Who decided. Kept with the order." example:"ana"`
+	// Reason is why that is known.
+	Reason string `json:"reason" minLength:"1" maxLength:"500" example:"the statement was cut off"`
+	By     string `json:"by,omitempty" maxLength:"100" doc:"Who decided. Kept with the order." example:"ana"`
 }
 
-func (s *Server) uphold(ctx context.Context, in *upholdInput) (*orderOutput, error) {
+func (s *Server) uphold(ctx context.Context, in *decision[upholdRequest]) (topup.Order, error) {
 	b := in.Body
-	return s.decide(ctx, in.ID, b.By, func(id topup.ID, by string) (topup.Order, error) {
-		return s.cfg.Orders.Uphold(ctx, id, topup.Upholding{Outcome: b.Outcome, Reason: b.Reason, By: by})
+	return decide(ctx, in.ID, b.By, s.cfg.Orders.Uphold, func(by string) topup.Upholding {
+		return topup.Upholding{Outcome: b.Outcome, Reason: b.Reason, By: by}
 	})
 }
 
-// decide answers with the order after a person's decision; given is who it says decided.
-func (s *Server) decide(
-	ctx context.Context, path, given string, do func(id topup.ID, by string) (topup.Order, error),
-) (*orderOutput, error) {
+// defaultOperator is who decided, where a request with the admin key does not say.
+const defaultOperator = "operator"
+
+// decide returns the order after a person's decision; given is who it says decided.
+func decide[D any](
+	ctx context.Context, path, given string, do func(context.Context, topup.ID, D) (topup.Order, error),
+	decision func(by string) D,
+) (topup.Order, error) {
 	id, err := pathID(path)
 	if err != nil {
-		return nil, s.problem(ctx, "path", err)
+		return topup.Order{}, err
 	}
-	by, err := identityOf(ctx).by(given, defaultOperator)
+	by, err := keys.Of(ctx).By(given, defaultOperator)
 	if err != nil {
-		return nil, s.problem(ctx, "body", err)
+		return topup.Order{}, err
 	}
-	o, err := do(id, by)
-	if err != nil {
-		return nil, s.problem(ctx, "body", err)
-	}
-	return &orderOutput{Status: http.StatusOK, Body: o}, nil
+	return do(ctx, id, decision(by))
 }
 
 func nullString(s *string) topup.NullString {
@@ -103,4 +103,22 @@ func nullString(s *string) topup.NullString {
 		return ""
 	}
 	return topup.NullString(*s)
+}
+
+// onDecisions adds what a person decides of an order.
+func (s *Server) onDecisions(to openapi.Operations) {
+	openapi.Add(to, openapi.NewWithBody(http.MethodPost, "/v1/topups/{id}/resolve", "resolveTopup",
+		"Settle an order that is held",
+		"Only from `unknown`. `failed` and `resend` are refused (409, with `Retry-After`) until no worker can still be "+
+			"acting on the order's attempt, unless `force` is set. Who, when and why are kept with the order, and its caller "+
+			"is notified. After a lost answer the very same may be asked again: it answers 200 with the order as it now is, "+
+			"and does nothing.", 404, 409), s.resolve)
+	openapi.Add(to, openapi.NewWithBody(http.MethodPost, "/v1/topups/{id}/correct", "correctTopup",
+		"Correct a final state that was wrong",
+		"From `succeeded` to `failed`, and from `failed` or `canceled` to `succeeded`; it ends the order's dispute. "+
+			"Who, when and why are kept with the order, and its caller gets `topup.corrected`. After a lost answer the very "+
+			"same may be asked again: it answers 200 with the order as it now is, and does nothing.", 404, 409), s.correct)
+	openapi.Add(to, openapi.NewWithBody(http.MethodPost, "/v1/topups/{id}/dispute", "endDispute", "End a dispute",
+		"The order's state is right, whatever the evidence that made it disputed. Where the state is wrong, correct "+
+			"it instead. Nobody is notified.", 404, 409), s.uphold)
 }

@@ -5,13 +5,14 @@ import (
 	"encoding/base64"
 	"encoding/json"
 
+	"recarga/internal/api/keys"
 	"recarga/internal/journal"
 	"recarga/internal/seal"
 	"recarga/topup"
 )
 
 // shown is an order or an event as an identity may see it.
-func shown[T interface{ ForCaller() T }](who Identity, what T) T {
+func shown[T interface{ ForCaller() T }](who keys.Identity, what T) T {
 	if who.SeesAll() {
 		return what
 	}
@@ -19,19 +20,12 @@ func shown[T interface{ ForCaller() T }](who Identity, what T) T {
 }
 
 // shownPage is shown for the orders of a page.
-func shownPage(who Identity, orders []topup.Order, next *string) orderPage {
+func shownPage(who keys.Identity, orders []topup.Order, next *string) orderPage {
 	page := orderPage{Data: make([]topup.Order, len(orders)), NextCursor: next}
 	for i, o := range orders {
 		page.Data[i] = shown(who, o)
 	}
 	return page
-}
-
-// shownEvent is an event as an identity may see it.
-func shownEvent(who Identity, ev topup.Event) eventFacts {
-	f := factsOf(ev)
-	f.Event = shown(who, ev)
-	return f
 }
 
 // cursors seals what the book of record calls a place in a list: it has times and row numbers in it, from which one

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"recarga/internal/api"
+	"recarga/internal/api/admin"
+	"recarga/internal/balance"
 	"recarga/internal/journal"
 	"recarga/internal/testkit"
 	"recarga/producer"
@@ -24,7 +26,10 @@ import (
 // fullOrders, fullBook, fullEvents and fullBalances know one order, of the caller shop, all of whose fields are set.
 // Whatever is asked, that is it.
 type (
-	fullOrders   struct{ d topup.Details }
+	fullOrders struct {
+		admin.Switch // of no order: not asked
+		d            topup.Details
+	}
 	fullBook     struct{ d topup.Details }
 	fullEvents   struct{ d topup.Details }
 	fullBalances struct{}
@@ -127,8 +132,8 @@ func TestTenantsSeeTheirOwn(t *testing.T) {
 	d := fullDetails()
 	hidden := secrets(t, d)
 	s := serve(t, func(c *api.Config) {
-		c.Orders, c.Book, c.Events = fullOrders{d}, fullBook{d}, fullEvents{d}
-		c.Balances, c.BalanceBook = &wallet{}, fullBalances{}
+		c.Orders, c.Book, c.Events = fullOrders{d: d}, fullBook{d}, fullEvents{d}
+		c.Balances, c.BalanceBook = balance.NewCache(&wallet{}), fullBalances{}
 	})
 	bodies := map[string][2]string{ // the media type and the body of those that take one; empty for those that take none
 		"get /v1/topups": {}, "get /v1/topups/{id}": {}, "get /v1/search": {}, "post /v1/topups/{id}/cancel": {},

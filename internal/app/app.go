@@ -1,5 +1,5 @@
-// Package app puts a process together of its parts, in the order in which they need each other, and takes it apart
-// again. It says whether the process lives and can work.
+// Package app starts the parts of a process in the order in which they need each other, and stops them again. It says
+// whether the process lives and can work.
 package app
 
 import (
@@ -17,6 +17,7 @@ import (
 	"recarga/internal/access"
 	"recarga/internal/admission"
 	"recarga/internal/api"
+	"recarga/internal/api/keys"
 	"recarga/internal/balance"
 	"recarga/internal/callers"
 	"recarga/internal/config"
@@ -135,6 +136,16 @@ func (n *Node) Shutdown() {
 
 func (n *Node) onShutdown(f func()) { n.closers = append(n.closers, f) }
 
+// background runs loops until the shutdown, which waits for them.
+func (n *Node) background(loops ...func(context.Context)) {
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	for _, loop := range loops {
+		running.Go(func() { loop(ctx) })
+	}
+	n.onShutdown(func() { stop(); running.Wait() })
+}
+
 // closeLast notes the close of a connection, whose error can only be logged.
 func (n *Node) closeLast(what string, f func() error) {
 	n.onShutdown(func() {
@@ -212,11 +223,7 @@ func (n *Node) startWorker(ctx context.Context) error {
 		return err
 	}
 	n.health.beat("sweep")
-	sweeping, stop := context.WithCancel(context.Background())
-	var done sync.WaitGroup
-	done.Go(func() { n.worker.Sweep(sweeping) })
-	done.Go(func() { n.watch.Run(sweeping) })
-	n.onShutdown(func() { stop(); done.Wait() })
+	n.background(n.worker.Sweep, n.watch.Run)
 	return nil
 }
 
@@ -274,14 +281,15 @@ func (n *Node) startAPI(ctx context.Context) error {
 	}
 	limiter := access.NewLimiter(n.log, n.metrics.AuthFailed)
 	operators := access.NewOperators(n.journal)
-	keys := api.WithRegistry(api.StaticCallers(s.APIKey, s.CallbackURL, s.AdminKey), n.callers)
+	known := keys.WithRegistry(keys.Static(s.APIKey, s.CallbackURL, s.AdminKey), n.callers)
 	if s.AdminKey != "" { // without it, what is for operators is closed
-		keys = api.WithOperators(keys, operators)
+		known = keys.WithOperators(known, operators)
 	}
+	balances := balance.NewCache(n.vendor)
 	pages, err := console.New(console.Config{
 		Operators: operators, Ended: n.journal, Limiter: limiter, Proxies: s.TrustedProxies,
 		Catalog: n.catalog, AdminKey: s.AdminKey, Book: n.journal, Events: n.journal, Orders: n.producer, Queue: n.queue,
-		Callers: n.callers, Health: n.journal, Balances: n.vendor, History: n.journal,
+		Callers: n.callers, Health: n.journal, Balances: balances, History: n.journal,
 		Breaker: breaker{n.shared().SharedState(s.DistributorSecretKey)}, WaitQueue: n.journal,
 		Rate: s.DistributorRate.String(),
 		Log:  n.log, Version: n.version,
@@ -290,21 +298,18 @@ func (n *Node) startAPI(ctx context.Context) error {
 		return err
 	}
 	handler := api.New(api.Config{
-		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Events: n.journal, Balances: n.vendor,
+		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Events: n.journal, Balances: balances,
 		BalanceBook: n.journal,
 		Observe:     n.metrics.Served,
-		Callers:     keys, Registry: n.callers, Operators: operators, Limiter: limiter, Proxies: s.TrustedProxies,
-		Endpoints: endpoints{s, n.callers}, Health: n.journal,
-		Reconciler: reconcile.New(n.journal, n.producer, n.log).WithDisputes(n.journal),
+		Callers:     known, NoAdminKey: s.AdminKey == "", Registry: n.callers, Operators: operators,
+		Limiter: limiter, Proxies: s.TrustedProxies, Endpoints: endpoints{s, n.callers}, Health: n.journal,
+		Reconciler: reconcile.New(n.journal, n.producer, n.log),
 		// With the API key alone there is one tenant: nobody from whom its cursors must be kept.
 		Cursors: seal.New(append([]string{cmp.Or(s.SealingKey(), s.APIKey)}, s.FormerKeys()...)...),
 		Queues:  n.queue.Page, QueuesReadOnly: s.QueuesReadOnly, Console: pages, Log: n.log, Version: n.version,
 	})
 	n.closeLast("api", handler.Close)
-	watching, stop := context.WithCancel(context.Background())
-	var watched sync.WaitGroup
-	watched.Go(func() { n.callers.WatchExpiry(watching, n.log) })
-	n.onShutdown(func() { stop(); watched.Wait() })
+	n.background(func(ctx context.Context) { n.callers.WatchExpiry(ctx, n.log) })
 	url, err := n.listen(ctx, s.HTTPAddr, "RECARGA_HTTP_ADDR", tracing.Handler(handler, "/v1/"))
 	n.APIURL = url
 	return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"recarga/internal/journal"
@@ -19,10 +18,7 @@ func (n *Node) startArchiver(context.Context) error {
 	if n.settings.Retention == 0 || n.settings.Archive() == "" {
 		return nil
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var archiving sync.WaitGroup
-	archiving.Go(func() { n.archiveOld(ctx) })
-	n.onShutdown(func() { cancel(); archiving.Wait() })
+	n.background(n.archiveOld)
 	return nil
 }
 

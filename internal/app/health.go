@@ -3,8 +3,11 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -26,6 +29,8 @@ const (
 const (
 	// askTimeout bounds what a probe waits for a dependency.
 	askTimeout = 2 * time.Second
+	// readyTimeout bounds what AskReady waits for.
+	readyTimeout = 5 * time.Second
 	// stuckAfter is how long a loop may stand still while all it needs answers: longer than any of its
 	// steps takes, and than the operating system takes to notice a connection that has died.
 	stuckAfter = 5 * time.Minute
@@ -232,4 +237,32 @@ func answerProbe(w http.ResponseWriter, r *http.Request, report report, good, ba
 func (h *Health) Mount(mux *http.ServeMux) {
 	mux.Handle("GET /healthz", params.Only(http.HandlerFunc(h.live), refuseQuery, "verbose"))
 	mux.Handle("GET /readyz", params.Only(http.HandlerFunc(h.ready), refuseQuery, "verbose"))
+}
+
+// AskReady asks a process on this machine for its readiness; addr is its RECARGA_METRICS_ADDR. The error is its answer
+// where it is not ready.
+func AskReady(ctx context.Context, addr string) (string, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", err
+	}
+	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
+		host = "127.0.0.1" // it listens on all addresses
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/readyz", nil)
+	if err != nil {
+		return "", err
+	}
+	res, err := httpclient.Guard{}.RoundTrip(req) // it has no redirects
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = res.Body.Close() }()
+	answer, err := io.ReadAll(io.LimitReader(res.Body, 1<<10))
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = errors.New(strings.TrimSpace(string(answer)))
+	}
+	return strings.TrimSpace(string(answer)), err
 }

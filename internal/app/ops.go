@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"recarga/internal/config"
@@ -46,10 +45,7 @@ func (n *Node) startOps(ctx context.Context) error {
 	} else {
 		n.MetricsURL = urlOf(listener)
 	}
-	serving, stop := context.WithCancel(context.Background())
-	var done sync.WaitGroup
-	done.Go(func() { n.keepOps(serving, listener, opsPages(n.health, n.metrics.Handler())) })
-	n.onShutdown(func() { stop(); done.Wait() })
+	n.background(func(ctx context.Context) { n.keepOps(ctx, listener, opsPages(n.health, n.metrics.Handler())) })
 	return nil
 }
 

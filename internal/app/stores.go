@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"os"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
 	"golang.org/x/sync/errgroup"
 
 	"recarga/internal/callers"
+	"recarga/internal/config"
 	"recarga/internal/journal"
 	"recarga/internal/queue"
 	"recarga/producer"
@@ -102,13 +103,10 @@ func (n *Node) openQueueLater(ctx context.Context) (err error) {
 	if err == nil || !queue.Unavailable(err) && ctx.Err() == nil {
 		return err
 	}
-	checking, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var done sync.WaitGroup
-	done.Go(func() {
+	n.background(func(ctx context.Context) {
 		// ends with the process
-		_ = n.await(checking, "redis", "RECARGA_REDIS_URL", func(error) bool { return true }, n.checkQueue)
+		_ = n.await(ctx, "redis", "RECARGA_REDIS_URL", func(error) bool { return true }, n.checkQueue)
 	})
-	n.onShutdown(func() { stop(); done.Wait() })
 	return nil
 }
 
@@ -154,4 +152,19 @@ func (n *Node) await(
 		n.log.Info("the dependency has started", "dependency", name)
 	}
 	return nil
+}
+
+// OpenBook opens the book of record of the settings for a command, if it is there: to open a SQLite file would make
+// it.
+func OpenBook(ctx context.Context, s config.Settings) (*journal.Journal, error) {
+	if path, isFile := s.DatabaseFile(); isFile {
+		if _, err := os.Stat(path); err != nil {
+			return nil, err
+		}
+	}
+	j, err := journal.Open(ctx, s.DatabaseURL, journal.WithArchive(s.Archive()))
+	if err != nil {
+		return nil, fmt.Errorf("RECARGA_DATABASE_URL: %w", err)
+	}
+	return j, nil
 }

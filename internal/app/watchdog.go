@@ -38,10 +38,7 @@ func (n *Node) startWatchdog(context.Context) error {
 	n.watchdog = newWatchdog(n.queue, n.log)
 	n.health.beat("watchdog")
 	n.metrics.ShowQueues(n.watchdog.seen)
-	ctx, cancel := context.WithCancel(context.Background())
-	var watching sync.WaitGroup
-	watching.Go(func() { n.watchdog.run(ctx, func() { n.health.beat("watchdog") }) })
-	n.onShutdown(func() { cancel(); watching.Wait() })
+	n.background(func(ctx context.Context) { n.watchdog.run(ctx, func() { n.health.beat("watchdog") }) })
 	return nil
 }
 

@@ -1,5 +1,6 @@
-// Package archive keeps lines of JSON in files that are never changed: gzip files of members that can each be
-// read without those before it (RFC 1952, section 2.2), with a manifest beside each. Any gzip reads a whole one.
+// Package archive keeps lines of JSON in files that never change. They are gzip files of members, with a manifest
+// beside each file. Each member can be read without those before it (RFC 1952, section 2.2); any gzip reads a whole
+// file.
 package archive
 
 import (
@@ -20,6 +21,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"recarga/internal/wholefile"
 )
 
 const (
@@ -50,13 +53,13 @@ type Manifest struct {
 
 // Writer writes one file. It has its name once it is closed.
 type Writer struct {
-	folder Folder       // that the file is in
-	name   string       // the one it will have
-	file   *os.File     // under another name
-	zipped *gzip.Writer // to file
-	digest hash.Hash    // of what file has
-	bytes  int64        // that file has
-	lines  int          // that were written
+	folder Folder          // that the file is in
+	name   string          // its name there
+	file   *wholefile.File // that is written
+	zipped *gzip.Writer    // to file
+	digest hash.Hash       // of what file has
+	bytes  int64           // that file has
+	lines  int             // that were written
 }
 
 // Create begins a file.
@@ -69,8 +72,7 @@ func (f Folder) Create(now time.Time) (*Writer, error) {
 		return nil, fmt.Errorf("archive: %w", err)
 	}
 	w := &Writer{folder: f, name: MadeFrom(now) + "-" + id.String()[:8] + ending, digest: sha256.New()}
-	// CreateTemp makes it readable for its owner only: there are phone numbers in it.
-	if w.file, err = os.CreateTemp(string(f), "."+w.name+".*.part"); err != nil {
+	if w.file, err = wholefile.Create(f.path(w.name)); err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
 	}
 	w.zipped = gzip.NewWriter(w)
@@ -90,15 +92,7 @@ func (f Folder) make() error {
 	case err != nil:
 		return err
 	}
-	return syncFolder(filepath.Dir(string(f)))
-}
-
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return wholefile.SyncFolder(filepath.Dir(string(f)))
 }
 
 // Write takes what is packed.
@@ -128,7 +122,7 @@ func (w *Writer) Close(from, until, now time.Time) (Manifest, error) {
 		File: w.name, SHA256: hex.EncodeToString(w.digest.Sum(nil)), Bytes: w.bytes, Lines: w.lines,
 		CreatedFrom: from, CreatedUntil: until, WrittenAt: now.UTC(),
 	}
-	err := w.folder.finish(w.file, w.name)
+	err := w.file.Close()
 	if err == nil {
 		err = w.folder.writeManifest(m)
 	}
@@ -139,36 +133,22 @@ func (w *Writer) Close(from, until, now time.Time) (Manifest, error) {
 }
 
 // Discard removes what was not closed.
-func (w *Writer) Discard() {
-	_ = w.file.Close()           // it may be closed already
-	_ = os.Remove(w.file.Name()) // it may have its name already
-}
+func (w *Writer) Discard() { w.file.Discard() }
 
 func (f Folder) writeManifest(m Manifest) error {
 	content, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err
 	}
-	name := m.File + manifestEnding
-	file, err := os.CreateTemp(string(f), "."+name+".*.part")
+	file, err := wholefile.Create(f.path(m.File + manifestEnding))
 	if err != nil {
 		return err
 	}
+	defer file.Discard()
 	if _, err := file.Write(append(content, '\n')); err != nil {
-		return errors.Join(err, file.Close())
-	}
-	return f.finish(file, name)
-}
-
-// finish gives a whole file its name, so that it is there after a crash of the machine too.
-func (f Folder) finish(file *os.File, name string) error {
-	if err := errors.Join(file.Sync(), file.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(file.Name(), filepath.Join(string(f), name)); err != nil {
-		return err
-	}
-	return syncFolder(string(f))
+	return file.Close()
 }
 
 // Remove removes a file and its manifest.

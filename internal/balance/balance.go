@@ -1,6 +1,6 @@
-// Package balance watches the distributor's balance, for all workers together: it asks now and then, reads what each
-// purchase says, keeps a history, raises an alarm when it is low or when it falls by more than our orders explain, and
-// has orders wait before the account is empty.
+// Package balance watches the distributor's balance, for all workers together. It asks now and then, reads the balance
+// in each purchase's answer, and keeps a history. It raises an alarm when the balance is low or falls by more than our
+// orders explain, and lets orders wait before the account is empty.
 package balance
 
 import (

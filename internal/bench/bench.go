@@ -74,6 +74,7 @@ const (
 
 // Report is the outcome of a run.
 type Report struct {
+	// Machine, Orders and Rounds are what the figures depend on; At is when the run began.
 	Machine    Machine               `json:"machine"`
 	Orders     int                   `json:"orders"`
 	Rounds     int                   `json:"rounds"`
@@ -85,6 +86,7 @@ type Report struct {
 
 // Contender is what was measured of one of them, by metric.
 type Contender struct {
+	// Name is one of the constants, and Metrics has what could be measured of it.
 	Name    string             `json:"name"`
 	Metrics map[string]Summary `json:"metrics"`
 	// Ratio to the plain worker's median of the same run, where both have the metric.
@@ -93,6 +95,7 @@ type Contender struct {
 
 // Summary of a metric over the rounds.
 type Summary struct {
+	// Min, Median and Max are in the unit that the name of the metric says.
 	Min    float64 `json:"min"`
 	Median float64 `json:"median"`
 	Max    float64 `json:"max"`

@@ -300,7 +300,7 @@ func startRecarga(ctx context.Context, cfg Config, w *world, redis *redisServer,
 
 // listening finds where the API listens in Recarga's log.
 func listening(line []byte) string {
-	var record struct{ Msg, Setting, URL string }
+	var record struct{ Msg, Setting, URL string } // a line of the log
 	if json.Unmarshal(line, &record) != nil || record.Msg != "listening" || record.Setting != "RECARGA_HTTP_ADDR" {
 		return ""
 	}

@@ -11,6 +11,7 @@ import (
 
 // Machine is what the figures depend on.
 type Machine struct {
+	// Cores that Go sees, and System with the version of its kernel.
 	Cores  int    `json:"cores"`
 	System string `json:"system"`
 	Disk   string `json:"disk"` // the file system under the database

@@ -1,9 +1,9 @@
-// Package bulk does one thing to many orders or events: to exactly those that were shown to the person who confirmed
-// it.
+// Package bulk applies one action to many orders or events: exactly to those that were shown to the person who
+// confirmed it.
 //
-// A [Set] is made of a filter, which must choose something: no filter at all, as where one was lost on the way, is
-// refused and never means everything. Its fingerprints are kept with the confirmation, and compared with those of the
-// set that the same filter chooses when it is confirmed.
+// A [Set] is made from a filter, which must choose something: an empty filter, for example one that was lost on the
+// way, is refused and never means everything. The confirmation carries the fingerprints of the set. They are compared
+// with those of the set that the same filter chooses when it is confirmed.
 package bulk
 
 import (

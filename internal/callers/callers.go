@@ -1,5 +1,5 @@
-// Package callers is the registry of those who place orders: their API keys, of which only digests are
-// kept, and their webhook secrets, which are kept sealed.
+// Package callers is the registry of callers: their API keys, of which it keeps only digests, and their webhook
+// secrets, which it keeps sealed.
 package callers
 
 import (
@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"recarga/internal/access"
@@ -44,8 +43,6 @@ var (
 
 const (
 	keyPrefix = "rck_"
-	// fresh is how long a caller is remembered: a change takes effect everywhere within it.
-	fresh = 2 * time.Second
 	// DefaultOverlap is how long the former secret signs beside a new one.
 	DefaultOverlap = 24 * time.Hour
 	// MaxOverlap bounds it, of keys too: what is replaced because it leaked must end.
@@ -62,26 +59,15 @@ type Registry struct {
 	// plainHTTP allows callback URLs without TLS.
 	plainHTTP bool
 
-	// mu guards what is remembered.
-	mu     sync.Mutex
-	byName map[string]remembered            // callers with a row, by name
-	quotas map[string]remembered            // callers by name, also those without a row
-	byKey  map[[sha256.Size]byte]remembered // callers by the digest of a key
-}
-
-// remembered is a caller as it was read.
-type remembered struct {
-	caller topup.Caller // of a row, or the zero value without one
-	until  time.Time    // when it is read again
+	byName access.Memory[string, topup.Caller]            // callers with a row, by name
+	quotas access.Memory[string, topup.Caller]            // callers by name, also those without a row
+	byKey  access.Memory[[sha256.Size]byte, topup.Caller] // callers by the digest of a key
 }
 
 // New builds a Registry. encryptionKey seals the secrets: every process that signs or changes them needs
 // the same one; what formerKeys sealed is opened too. plainHTTP allows callback URLs of http://.
 func New(store Store, encryptionKey string, plainHTTP bool, formerKeys ...string) *Registry {
-	r := &Registry{
-		store: store, plainHTTP: plainHTTP,
-		byName: map[string]remembered{}, quotas: map[string]remembered{}, byKey: map[[sha256.Size]byte]remembered{},
-	}
+	r := &Registry{store: store, plainHTTP: plainHTTP}
 	if encryptionKey != "" { // a former key alone seals nothing
 		r.box = seal.New(append([]string{encryptionKey}, formerKeys...)...)
 	}
@@ -372,11 +358,9 @@ func (r *Registry) write(
 }
 
 func (r *Registry) forget() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	clear(r.byName)
-	clear(r.quotas)
-	clear(r.byKey)
+	r.byName.Clear()
+	r.quotas.Clear()
+	r.byKey.Clear()
 }
 
 // Authenticate is the caller of an API key. Errors: topup.ErrNotFound for an unknown key; ErrDisabled; ErrExpired.
@@ -385,7 +369,7 @@ func (r *Registry) Authenticate(ctx context.Context, key string) (topup.Caller, 
 		return topup.Caller{}, topup.ErrNotFound
 	}
 	hash := sha256.Sum256([]byte(key))
-	c, err := recall(r, r.byKey, hash, func() (topup.Caller, error) { return r.store.CallerByKey(ctx, hash[:]) })
+	c, err := r.byKey.Recall(hash, func() (topup.Caller, error) { return r.store.CallerByKey(ctx, hash[:]) })
 	switch {
 	case err != nil:
 	case c.DisabledAt != nil:
@@ -402,7 +386,7 @@ func (r *Registry) Authenticate(ctx context.Context, key string) (topup.Caller, 
 
 // Endpoints are where a caller is notified, and with which secrets. topup.ErrNotFound: nowhere.
 func (r *Registry) Endpoints(ctx context.Context, name string) ([]webhook.Endpoint, error) {
-	c, err := recall(r, r.byName, name, func() (topup.Caller, error) { return r.store.Caller(ctx, name) })
+	c, err := r.Caller(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -480,24 +464,7 @@ func (r *Registry) RemoveEndpoint(
 	})
 }
 
-// recall asks the store at most every so often. Only callers are remembered: what is not found may be
-// anything that somebody sends.
-func recall[K comparable](
-	r *Registry, memory map[K]remembered, key K, ask func() (topup.Caller, error),
-) (topup.Caller, error) {
-	now := time.Now()
-	r.mu.Lock()
-	known, ok := memory[key]
-	r.mu.Unlock()
-	if ok && now.Before(known.until) {
-		return known.caller, nil
-	}
-	c, err := ask()
-	if err != nil {
-		return topup.Caller{}, fmt.Errorf("registry: %w", err)
-	}
-	r.mu.Lock()
-	memory[key] = remembered{c, now.Add(fresh)}
-	r.mu.Unlock()
-	return c, nil
+// Caller is the caller of a name, as it was at most two seconds ago. Errors: topup.ErrNotFound.
+func (r *Registry) Caller(ctx context.Context, name string) (topup.Caller, error) {
+	return r.byName.Recall(name, func() (topup.Caller, error) { return r.store.Caller(ctx, name) })
 }

@@ -60,7 +60,7 @@ func NewQuotas(registry *Registry, book Book) *Quotas {
 
 // Quota is a caller's, as it was at most two seconds ago; that of the caller named default too.
 func (r *Registry) Quota(ctx context.Context, name string) (topup.Quota, error) {
-	c, err := recall(r, r.quotas, name, func() (topup.Caller, error) {
+	c, err := r.quotas.Recall(name, func() (topup.Caller, error) {
 		c, err := r.store.Caller(ctx, name)
 		if errors.Is(err, topup.ErrNotFound) { // of the settings: it is remembered that it has none
 			err = nil

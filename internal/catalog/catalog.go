@@ -1,5 +1,5 @@
-// Package catalog reads the catalogue from a file of YAML: what can be bought is data, so that a new package of the
-// vendor needs no new program. docs/products.md has the format.
+// Package catalog reads the catalogue from a YAML file: a new package of the vendor needs no new program.
+// docs/products.md has the format.
 package catalog
 
 import (

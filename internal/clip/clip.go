@@ -1,4 +1,4 @@
-// Package clip cuts short what somebody else wrote, between two characters.
+// Package clip shortens texts from elsewhere, between two characters.
 package clip
 
 import (

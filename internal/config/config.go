@@ -1,5 +1,5 @@
-// Package config has the settings of the program: one table from which flags, environment, file, defaults, checks and
-// docs/settings.md follow.
+// Package config has the settings of the program, in one table. Flags, environment, file, defaults, checks and
+// docs/settings.md follow from it.
 package config
 
 import (

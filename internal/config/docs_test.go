@@ -17,25 +17,26 @@ func TestSettingsDocument(t *testing.T) {
 // settingsIntroduction has ~ where Markdown has a backquote.
 const settingsIntroduction = `# Settings
 
-A flag comes before an environment variable, that before the file of ~--config recarga.yaml~ (or ~RECARGA_CONFIG~), and that
-before the default. The flag of ~RECARGA_HTTP_ADDR~ is ~--http-addr~, its key in the file ~http_addr~. Unknown variables
-and keys are refused (but for what Kubernetes and Docker set for a service or a link named recarga, such as
-~RECARGA_PORT=tcp://10.0.0.1:8080~), and all mistakes are reported at once, with exit status 2. Durations are Go's: ~30s~, ~2m~, ~1h30m~.
+A flag overrides an environment variable, which overrides the file of ~--config recarga.yaml~ (or ~RECARGA_CONFIG~),
+which overrides the default. The flag of ~RECARGA_HTTP_ADDR~ is ~--http-addr~, its key in the file ~http_addr~. Recarga
+refuses unknown variables and keys, except for those that Kubernetes and Docker set for a service or a link named
+recarga, such as ~RECARGA_PORT=tcp://10.0.0.1:8080~. It reports all mistakes at once, with exit status 2. Durations are
+Go's: ~30s~, ~2m~, ~1h30m~.
 
-A setting marked *secret* is never shown. In the environment and in the file it may also be given as the path of a file
-that holds it: the same name with ~_FILE~ (~_file~). One that other users of the machine can read (in a flag, or in a
-file whose mode and folders let them) is a warning at the start and of ~recarga doctor~. An empty variable is not set; an empty flag or key unsets what
-comes after it. A setting that was renamed still works by its former name, with a warning at the start; both names with different
-values are a mistake.
+Recarga never shows a setting marked *secret*. In the environment and in the file you may also give the path of a file
+that holds it: the same name with ~_FILE~ (~_file~). If other users of the machine can read a secret (in a flag, or in a
+file whose mode and folders let them), the start and ~recarga doctor~ warn. An empty variable counts as not set; an
+empty flag or key unsets what it overrides. A renamed setting still works by its former name, with a warning at the
+start; both names with different values are a mistake.
 
-Wrong together: ~RECARGA_SHUTDOWN_TIMEOUT~ less than 10 s above ~RECARGA_DISTRIBUTOR_TIMEOUT~ · ~RECARGA_RETRY_INITIAL~ above
-~RECARGA_RETRY_MAX~ · an http ~RECARGA_DISTRIBUTOR_URL~ that is not on loopback (~localhost~, 127.0.0.1, ::1) without
+These are mistakes together: ~RECARGA_SHUTDOWN_TIMEOUT~ less than 10 s above
+~RECARGA_DISTRIBUTOR_TIMEOUT~ · ~RECARGA_RETRY_INITIAL~ above ~RECARGA_RETRY_MAX~ · an http ~RECARGA_DISTRIBUTOR_URL~ that is not on loopback (~localhost~, 127.0.0.1, ::1) without
 ~RECARGA_DISTRIBUTOR_ALLOW_HTTP~ · ~RECARGA_CALLBACK_URL~ without ~RECARGA_WEBHOOK_SECRET~, or http or private without
 ~RECARGA_WEBHOOK_ALLOW_PRIVATE~ · ~RECARGA_API_KEY~ equal to ~RECARGA_ADMIN_KEY~ · ~RECARGA_METRICS_ADDR~ equal to
 ~RECARGA_HTTP_ADDR~ · where there is an API (~serve~, ~api~),
 ~RECARGA_CALLBACK_URL~ without ~RECARGA_API_KEY~ and ~RECARGA_ADMIN_KEY~, and an admin key that can be guessed (less than 20
 characters, few different ones, or a known word in it) where ~RECARGA_HTTP_ADDR~ is not on loopback, without
-~RECARGA_ADMIN_KEY_ALLOW_WEAK~. ~recarga key~ makes one that cannot.
+~RECARGA_ADMIN_KEY_ALLOW_WEAK~. ~recarga key~ makes a key that nobody can guess.
 `
 
 func settingsMarkdown() string {

@@ -26,19 +26,22 @@ const (
 
 // bulkView asks before something is done to all that a filter matches.
 type bulkView struct {
+	// Action is what will be done to all of them.
 	Action bulk.Action
 	// Filter is what the list showed, and Parts all that it could have chosen by.
-	Filter  url.Values
-	Parts   []filterPart
+	Filter url.Values
+	Parts  []filterPart
+	// Count is how many the filter matches now, and Callers whose they are.
 	Count   int
 	Callers []bulk.CallerCount
 	// Seal is the confirmation that the form sends back.
-	Seal  string
+	Seal string
+	// Wrong is why the answer before was not taken; empty: this is the first question.
 	Wrong string
 }
 
 // filterPart is a part of a filter; without a Value it chooses nothing.
-type filterPart struct{ Name, Value string }
+type filterPart struct{ Name, Value string } // as in the query
 
 // Back is the list.
 func (v bulkView) Back() string {
@@ -259,7 +262,7 @@ func (p *progress) end(err error) {
 	}
 	if err != nil {
 		p.write("<p class=\"bad\">Stopped: " + template.HTMLEscapeString(err.Error()) +
-			". What was done stays; begin again with the list to go on.</p>")
+			". What was done stays; begin again with the list to continue.</p>")
 	}
 	p.write(p.tail)
 }

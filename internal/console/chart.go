@@ -14,6 +14,7 @@ const (
 
 // chart is what a template draws: rectangles, or a line.
 type chart struct {
+	// Rects are the parts of bars.
 	Rects []rect
 	// Line are the points of a line; empty for none.
 	Line string
@@ -26,6 +27,7 @@ type chart struct {
 }
 
 type rect struct {
+	// X, Y, W and H are in units of the box; the style sheet colours by Class, and Title is shown on hover.
 	X, Y, W, H float64
 	Class      string
 	Title      string
@@ -33,6 +35,7 @@ type rect struct {
 
 // bar is one minute: orders by how they stand.
 type bar struct {
+	// Label is the minute; the counts are of orders: succeeded, failed or canceled, unknown, and not final.
 	Label                  string
 	Good, Bad, Doubt, Open int64
 }

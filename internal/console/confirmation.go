@@ -18,7 +18,7 @@ const confirmationLasts = time.Hour
 // sealed:
 // nobody can change the filter, or what it chose, between the question and the answer.
 type confirmation struct {
-	Action bulk.Action `json:"action"`
+	Action bulk.Action `json:"action"` // what was to be done
 	// By is who was asked; another one has not seen it.
 	By string `json:"by"`
 	// Until is when it ends.

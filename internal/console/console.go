@@ -1,5 +1,5 @@
-// Package console is the operator's web page: how the orders do at a glance, the whole story of each, and the
-// few things that a person may do to them. Pages are made by the server, and work without their small script.
+// Package console is the operator's web page: the state of all orders at a glance, the whole story of each, and the
+// few things that a person may do to them. The server makes the pages, and they work without their small script.
 package console
 
 import (
@@ -254,6 +254,7 @@ func localPath(r *http.Request) string {
 
 // problem is an error that a person can do something about.
 type problem struct {
+	// Status is that of HTTP, and Text what the page says.
 	Status int
 	Text   string
 }
@@ -291,9 +292,13 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
 
 // view is what every page shows.
 type view struct {
+	// Title is the browser tab's, and the heading.
 	Title string
 	// Live pages are loaded again every few seconds.
-	Live    bool
+	Live bool
+	// Version is the program's. Path is the page's own, without its query; Who is logged in (empty: nobody), and Query
+	// what the search field holds.
+	// Data is the page's own view.
 	Version string
 	Path    string
 	Who     string

@@ -14,6 +14,8 @@ import (
 
 // eventsView is a page of events.
 type eventsView struct {
+	// Events are those of this page, the newest first; Chips lead to the same list by state, Next to older ones
+	// (empty: there are none).
 	Events []topup.Event
 	Chips  []chip
 	Next   string
@@ -91,6 +93,7 @@ func (c *Console) redeliver(w http.ResponseWriter, r *http.Request, who operator
 // callerView is a caller with its endpoints; the first may be the callback URL.
 type callerView struct {
 	topup.Caller
+	// Endpoints are all that are notified, each with whether it answers.
 	Endpoints []endpointView
 }
 
@@ -127,6 +130,7 @@ func (c *Console) callers(w http.ResponseWriter, r *http.Request, _ operator) er
 
 // switchView asks before a queue is paused or resumed.
 type switchView struct {
+	// Queue is its name, and Action what is asked about.
 	Queue  string
 	Action queueAction
 }

@@ -20,6 +20,7 @@ import (
 
 	"recarga/internal/access"
 	"recarga/internal/api"
+	"recarga/internal/api/keys"
 	"recarga/internal/callers"
 	"recarga/internal/console"
 	"recarga/internal/journal"
@@ -99,7 +100,7 @@ func (s *site) listen(cfg console.Config) string {
 	handler := api.New(api.Config{
 		Orders: producer.New(s.journal, s.queue, cfg.Log), Book: s.journal, Events: s.journal, Limiter: cfg.Limiter,
 		Proxies: cfg.Proxies,
-		Callers: api.WithOperators(api.StaticCallers("shop-key", "", cfg.AdminKey), cfg.Operators),
+		Callers: keys.WithOperators(keys.Static("shop-key", "", cfg.AdminKey), cfg.Operators),
 		Queues:  s.queue.Page, Console: page, Log: cfg.Log,
 	})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -17,6 +17,7 @@ import (
 // orderView is an order's page.
 type orderView struct {
 	topup.Details
+	// Facts are what its state means, and Steps its life, the oldest first.
 	Facts topup.StateFacts
 	Steps []step
 	// CanCancel and CanResolve say which actions make sense now.
@@ -25,9 +26,10 @@ type orderView struct {
 	CanBecome []topup.ResolvedAs
 	// SafeAt is when failed and resend are possible without force; zero: they are.
 	SafeAt time.Time
-	Form   resolveForm
-	Wrong  string
-	Done   string
+	// Form is what was typed, Wrong why it was not taken, and Done the message of the action before.
+	Form  resolveForm
+	Wrong string
+	Done  string
 }
 
 // Disputed is the open dispute; nil when there is none.
@@ -42,7 +44,7 @@ func (v orderView) Disputed() *topup.Dispute {
 
 // step is one line of an order's life.
 type step struct {
-	At time.Time
+	At time.Time // when it happened
 	// Kind chooses the mark: good, bad, doubt, open, plain.
 	Kind, Title, Text string
 	// Took is how long it took; zero is not shown.
@@ -54,6 +56,7 @@ type step struct {
 }
 
 type resolveForm struct {
+	// As they were typed, without spaces around them; Force is "yes" where the box is ticked.
 	Outcome, Reason, TransactionID, Reference, AuthCode, Force string
 	// Attempt is the one that was shown.
 	Attempt int

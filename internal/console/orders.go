@@ -16,9 +16,11 @@ import (
 
 // ordersView is a page of orders, or what a search found.
 type ordersView struct {
+	// Orders are those of this page, the newest first.
 	Orders []topup.Order
 	// Chips are links to the same list by state.
 	Chips []chip
+	// Form is the filter, Next the link to older orders (empty: there are none), Wrong what is wrong with the filter.
 	Form  filterForm
 	Next  string
 	Wrong string
@@ -27,12 +29,14 @@ type ordersView struct {
 }
 
 type chip struct {
+	// Name is the state, or "all". On: the page is that list.
 	Name, Link string
 	On         bool
 }
 
 // filterForm is the filter as it was typed.
 type filterForm struct {
+	// Texts of the query, also those that are wrong; Products are what the field offers.
 	State, Disputed, Caller, Product, Phone, Since, Until string
 	Products                                              []string
 }

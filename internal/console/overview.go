@@ -37,6 +37,7 @@ const (
 // glance is the overview as its page shows it.
 type glance struct {
 	journal.Overview
+	// At is when the journal was read.
 	At time.Time
 	// Disputed are the orders whose final state is contradicted, the first since DisputedSince.
 	Disputed      int64
@@ -48,10 +49,12 @@ type glance struct {
 	QueueError string
 	// Orders, Settled and Good count the last hour: placed, final, and succeeded.
 	Orders, Settled, Good int64
-	P50, P99              time.Duration
-	PerMinute             chart
-	Balance               *balanceView
-	Breaker               BreakerState
+	// P50 and P99 are from placed to final, of the last hour. PerMinute draws its orders.
+	P50, P99  time.Duration
+	PerMinute chart
+	// Balance is nil where none is known nor asked for. Breaker is why purchases are deferred.
+	Balance *balanceView
+	Breaker BreakerState
 	// Waiting are the orders that wait, by priority; nil: nothing is said of it.
 	Waiting []waiting
 	Rate    string
@@ -60,20 +63,24 @@ type glance struct {
 // waiting is how many orders of a priority wait.
 type waiting struct {
 	topup.Priority
+	// Count is how many of that priority wait.
 	Count int64
 }
 
 type stateCount struct {
 	topup.StateFacts
+	// Count is how many orders are in that state.
 	Count int64
 }
 
 // balanceView is the latest balance. Its Amount is empty before there is one.
 type balanceView struct {
+	// Amount is exact, in the distributor's Currency.
 	Amount   json.Number
 	Currency string
 	// At is when the distributor gave it.
-	At    time.Time
+	At time.Time
+	// Low: it is below RECARGA_BALANCE_LOW. Error is why the last question failed; Trend draws what is known.
 	Low   bool
 	Error string
 	Trend chart

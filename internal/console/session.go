@@ -16,7 +16,6 @@ import (
 	"path"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -29,10 +28,6 @@ const (
 	maxName      = 64
 	// maxForm is what is read of a form, in bytes.
 	maxForm = 64 << 10
-	// endedFresh is how long it is remembered that a session has not ended: a logout takes effect everywhere within it.
-	endedFresh = 2 * time.Second
-	// endedKept bounds the memory of it.
-	endedKept = 10_000
 )
 
 // operator is who is logged in.
@@ -47,6 +42,7 @@ type Ended interface {
 
 // session is what a cookie says.
 type session struct {
+	// ID is random, for logging out; Name is kept with what is done.
 	ID   string `json:"id"`
 	Name string `json:"name"`
 	// Key is the id of the named key that began it; empty: the admin key did.
@@ -63,15 +59,11 @@ type sessions struct {
 	proxies   access.Proxies
 	operators *access.Operators // nil: there are no named keys
 	ended     Ended
-
-	mu   sync.Mutex
-	good map[string]time.Time // until when a session is taken for one that has not ended
+	good      access.Memory[string, struct{}] // sessions that have not ended
 }
 
 func newSessions(cfg Config) *sessions {
-	s := &sessions{
-		proxies: cfg.Proxies, operators: cfg.Operators, ended: cfg.Ended, good: map[string]time.Time{},
-	}
+	s := &sessions{proxies: cfg.Proxies, operators: cfg.Operators, ended: cfg.Ended}
 	if cfg.AdminKey != "" {
 		s.adminKey, s.key = sha256.Sum256([]byte(cfg.AdminKey)), derive(cfg.AdminKey, "recarga console sessions")
 	}
@@ -139,9 +131,7 @@ func (s *sessions) end(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return nil // it is none of ours
 	}
-	s.mu.Lock()
-	delete(s.good, who.ID)
-	s.mu.Unlock()
+	s.good.Forget(who.ID)
 	return s.ended.EndSession(r.Context(), who.ID, time.Unix(who.Until, 0))
 }
 
@@ -196,36 +186,25 @@ func (s *sessions) of(r *http.Request) (operator, error) {
 	return s.operators.Holder(r.Context(), who.Name, who.Key)
 }
 
-// checkEnded asks the journal at most every so often.
+// checkEnded asks the journal at most every so often: a logout takes effect everywhere within two seconds.
 func (s *sessions) checkEnded(ctx context.Context, id string) error {
-	now := time.Now()
-	s.mu.Lock()
-	good := now.Before(s.good[id])
-	s.mu.Unlock()
-	if good {
-		return nil
-	}
-	ended, err := s.ended.SessionEnded(ctx, id)
-	switch {
-	case err != nil:
-		return err
-	case ended:
-		return access.ErrNoSession
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.good) >= endedKept {
-		clear(s.good)
-	}
-	s.good[id] = now.Add(endedFresh)
-	return nil
+	_, err := s.good.Recall(id, func() (none struct{}, err error) {
+		ended, err := s.ended.SessionEnded(ctx, id)
+		if ended {
+			err = access.ErrNoSession
+		}
+		return none, err
+	})
+	return err
 }
 
 type loginView struct {
+	// Closed: no admin key is set, so that nobody can log in. Wrong is why a try failed.
 	Closed bool
 	Wrong  string
-	Next   string
-	Name   string
+	// Next is where a login leads to, and Name what was typed before.
+	Next string
+	Name string
 }
 
 func (c *Console) loginPage(w http.ResponseWriter, r *http.Request, _ operator) error {

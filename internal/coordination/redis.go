@@ -1,5 +1,5 @@
-// Package coordination is what the processes of one Redis share: how many purchases may be made, what they know of the
-// distributor (a pause, outages of its operators), and its token.
+// Package coordination is what processes share through one Redis: how many purchases may be made, what they know of
+// the distributor (a pause, outages of its operators), and its token.
 //
 // Redis is not trusted: others may be able to write to it. Two rules follow.
 //

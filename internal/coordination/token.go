@@ -53,6 +53,7 @@ func (r Redis) TokenStore(customerID, secretKey, url string) *TokenStore {
 
 // stored is the token as Redis has it, sealed.
 type stored struct {
+	// Token is the distributor's bearer token, in plain text once it is opened.
 	Token string `json:"token"`
 	// Expires is when the token is to be renewed.
 	Expires time.Time `json:"expires"`

@@ -265,8 +265,7 @@ func (w *world) reconsider(ctx context.Context, p *process, o topup.Order) {
 		c := topup.Correction{Outcome: topup.ResolvedSucceeded, Reason: "in the statement after all", By: "ana"}
 		_, _ = p.producer.Correct(ctx, o.ID, c)
 	case o.DisputedAt == nil:
-		_, err := p.journal.Dispute(ctx, o.ID, topup.Dispute{Evidence: "line 7 charges it", RaisedBy: "statement"},
-			time.Now())
+		_, err := p.producer.Dispute(ctx, o.ID, topup.Dispute{Evidence: "line 7 charges it", RaisedBy: "statement"})
 		w.upheld = err == nil && w.disputedBefore(ctx, p, o.ID)
 	default:
 		_, err := p.producer.Uphold(ctx, o.ID, topup.Upholding{Outcome: topup.DisputeUpheld, Reason: "a guess", By: "ana"})

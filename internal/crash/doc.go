@@ -1,3 +1,3 @@
-// Package crash has no code, only the proof by tests that an order survives a failure at every boundary of
-// its life: see TestEveryBoundary.
+// Package crash has no code, only tests: they prove that an order survives a failure at every boundary of its life.
+// See TestEveryBoundary.
 package crash

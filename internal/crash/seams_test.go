@@ -118,6 +118,10 @@ func (b book) Uphold(ctx context.Context, id topup.ID, u topup.Upholding, now ti
 	return through(b.g, "journal.Uphold", func() (topup.Order, error) { return b.j.Uphold(ctx, id, u, now) })
 }
 
+func (b book) Dispute(ctx context.Context, id topup.ID, d topup.Dispute, now time.Time) (topup.Order, error) {
+	return through(b.g, "journal.Dispute", func() (topup.Order, error) { return b.j.Dispute(ctx, id, d, now) })
+}
+
 func (b book) RedeliverWithin(ctx context.Context, ev topup.Event, most int, now time.Time) error {
 	return run(b.g, "journal.RedeliverWithin", func() error { return b.j.RedeliverWithin(ctx, ev, most, now) })
 }

@@ -1,4 +1,4 @@
-// Package csvsafe keeps texts from elsewhere from being run by the spreadsheet that opens a CSV file of ours.
+// Package csvsafe keeps spreadsheets from running a text of our CSV files as a formula.
 package csvsafe
 
 import (

@@ -1,10 +1,10 @@
-// Package doctor checks everything that Recarga depends on and every setting that is allowed but
-// unsafe, and says of each what it found and how to fix it.
+// Package doctor checks everything that Recarga depends on, and every setting that is allowed but unsafe. It says what
+// it found and how to fix it.
 //
-// Examine changes nothing: it opens the book of record for reading only, migrates nothing, writes nothing
-// to Redis, sends no webhook and never purchases. At the distributor it logs in once, which at one
-// that allows a single session makes the workers log in again. A Live walks through the distributor's
-// integration checklist, with a purchase if it is asked for one.
+// Examine changes nothing: it opens the book of record for reading only, migrates nothing, writes nothing to Redis,
+// sends no webhook and never purchases. It logs in at the distributor once; if the distributor allows a single
+// session, the workers then log in again. A Live runs the distributor's integration checklist, with a purchase if it
+// is asked for one.
 package doctor
 
 import (
@@ -12,6 +12,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -179,4 +180,29 @@ func Checks() (all []Check) {
 		p.close()
 	}
 	return all
+}
+
+// OfSettings has a finding for each mistake in the settings, which says after its last semicolon what must be.
+func OfSettings(err error) (found []Finding) {
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		f := fail("%s", line).with("docs/settings.md says what is allowed")
+		if i := strings.LastIndex(line, "; "); i >= 0 {
+			f.Found, f.Fix = line[:i], line[i+len("; "):]
+		}
+		f.Check = "settings"
+		found = append(found, f)
+	}
+	return found
+}
+
+// Diagnosis is an error when a check failed or, if it is to be strict, warned.
+func Diagnosis(found []Finding, strict bool) error {
+	count := map[Status]int{}
+	for _, f := range found {
+		count[f.Status]++
+	}
+	if count[Fail] == 0 && (count[Warn] == 0 || !strict) {
+		return nil
+	}
+	return fmt.Errorf("of %d checks %d failed and %d warned", len(found), count[Fail], count[Warn])
 }

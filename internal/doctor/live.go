@@ -14,9 +14,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/shopspring/decimal"
 
 	"recarga/distributor"
+	"recarga/internal/coordination"
+	"recarga/internal/queue"
 )
 
 const (
@@ -37,9 +40,9 @@ const (
 type LiveConfig struct {
 	// URL, CustomerID and SecretKey are the distributor's, as in the settings.
 	URL, CustomerID, SecretKey string
-	// Tokens is the store that the running workers share; nil where they share none. A login's token
-	// is put into it, so that they need none of their own.
-	Tokens distributor.TokenStore
+	// RedisURL is where the running workers share their token, unless it is the embedded one. A login's token is put
+	// there, so that they need none of their own.
+	RedisURL string
 	// Timeout of each check. Defaults to LiveTimeout.
 	Timeout time.Duration
 	// RootCAs are who may sign certificates. Nil: those that the system trusts.
@@ -53,8 +56,10 @@ type LiveConfig struct {
 type Live struct {
 	cfg     LiveConfig
 	part    *distributorPart
-	tokens  distributor.TokenStore // cfg's, or one that nobody shares
 	answers answers
+	rdb     redis.UniversalClient // nil: the token is not shared
+	// tokens are those of rdb, or a store that nobody shares.
+	tokens distributor.TokenStore
 
 	// client holds the token of the first login.
 	client  *distributor.Client
@@ -69,9 +74,10 @@ func NewLive(cfg LiveConfig) *Live {
 	if cfg.Show == nil {
 		cfg.Show = func(Finding) {}
 	}
-	l := &Live{cfg: cfg, part: &distributorPart{roots: cfg.RootCAs, url: new(url.URL)}, tokens: cfg.Tokens}
-	if l.tokens == nil {
-		l.tokens = new(localTokenStore)
+	l := &Live{cfg: cfg, part: &distributorPart{roots: cfg.RootCAs, url: new(url.URL)}, tokens: new(localTokenStore)}
+	if options, err := queue.ParseURL(cfg.RedisURL); err == nil && cfg.RedisURL != queue.Embedded {
+		l.rdb = redis.NewUniversalClient(options)
+		l.tokens = coordination.Redis{Client: l.rdb}.TokenStore(cfg.CustomerID, cfg.SecretKey, cfg.URL)
 	}
 	l.client = l.newClient(first(l.tokens, ""))
 	if l.part.err == nil {
@@ -93,8 +99,11 @@ func (l *Live) newClient(tokens distributor.TokenStore) *distributor.Client {
 	return c
 }
 
-// Close closes idle connections.
+// Close closes all connections.
 func (l *Live) Close() {
+	if l.rdb != nil {
+		_ = l.rdb.Close() // what had to be written is
+	}
 	for _, c := range l.clients {
 		c.Close()
 	}
@@ -163,7 +172,7 @@ func (l *Live) walk(ctx context.Context, checks []Check, timeout time.Duration) 
 
 // sharedToken asks for the balance as a worker would that has only the shared token.
 func (l *Live) sharedToken(ctx context.Context) Finding {
-	if l.cfg.Tokens == nil {
+	if l.rdb == nil {
 		return nothing()
 	}
 	switch value, _, err := l.tokens.Load(ctx); {
@@ -245,7 +254,7 @@ func (l *Live) sessions(ctx context.Context) Finding {
 		return ok("cannot be found out: a token lives too short")
 	case said[0].Status == http.StatusOK:
 		return ok("several: an older token stays valid after a login")
-	case l.cfg.Tokens == nil:
+	case l.rdb == nil:
 		return ok("one: a login ends the older token. This one ended the running workers', who log in again by themselves")
 	default:
 		return ok("one: a login ends the older token. The running workers find the new one in Redis")

@@ -1,7 +1,9 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,6 +38,19 @@ type buying struct {
 	wait    time.Duration
 	before  decimal.Decimal
 	details topup.Details
+}
+
+// SmallPurchase is an order of some fields with an id of its own: of the product that is named, or else of the
+// cheapest, and at the least price, where no amount is given.
+func SmallPurchase(catalog topup.Catalog, f topup.Fields, now time.Time) (topup.Request, error) {
+	least := slices.MinFunc(catalog.Products(), func(a, b topup.Product) int { return cmp.Compare(a.Min, b.Min) })
+	if p, ok := catalog.Product(f.Product); ok {
+		least = p
+	}
+	f.ID = fmt.Sprintf("doctor-%s-%s", now.UTC().Format("20060102T150405Z"), rand.Text()[:6])
+	f.Product, f.Amount = cmp.Or(f.Product, least.ID), cmp.Or(f.Amount, least.Min.String())
+	f.Metadata = map[string]string{"placed_by": "recarga doctor"}
+	return catalog.Request(f)
 }
 
 // Purchase places the order, waits for its end for so long, and judges the result. It is called

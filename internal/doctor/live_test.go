@@ -201,10 +201,12 @@ func TestLiveWell(t *testing.T) {
 
 // TestLiveSharesItsToken: where one session is allowed, the workers are left with a token that is good.
 func TestLiveSharesItsToken(t *testing.T) {
-	rdb := redis.NewClient(&redis.Options{Addr: testkit.Redis(t).Addr()})
+	addr := testkit.Redis(t).Addr()
+	rdb := redis.NewClient(&redis.Options{Addr: addr})
+	t.Cleanup(func() { _ = rdb.Close() })
 	url := vendor(t, func(c *sandbox.Config) { c.OneSession = true })
 	store := coordination.Redis{Client: rdb}.TokenStore("demo", "demo", url)
-	cfg := LiveConfig{URL: url, CustomerID: "demo", SecretKey: "demo", Tokens: store}
+	cfg := LiveConfig{URL: url, CustomerID: "demo", SecretKey: "demo", RedisURL: "redis://" + addr}
 	shared := func() Finding { return findingOf(t, walked(t, cfg), "live shared token") }
 	if f := shared(); f.Status != OK || !strings.HasPrefix(f.Found, "none") {
 		t.Errorf("%+v", f)
@@ -219,7 +221,7 @@ func TestLiveSharesItsToken(t *testing.T) {
 	if f := shared(); f.Found != "accepted" {
 		t.Errorf("after that: %+v", f)
 	}
-	mustDo(t, rdb.Close())
+	cfg.RedisURL = "redis://" + nobody(t)
 	if f := shared(); f.Status != Warn || !strings.Contains(f.Fix, "RECARGA_REDIS_URL") {
 		t.Errorf("without Redis: %+v", f)
 	}

@@ -22,10 +22,8 @@ import (
 	"recarga/topup"
 )
 
-// screenshots is where the browser test leaves pictures of the pages; empty: nowhere. Those of the README are
-// made by
-//
-//	RECARGA_SCREENSHOTS=$PWD/docs/screenshots go test ./internal/e2e -run TestConsoleInABrowser
+// screenshots is where the browser test leaves the pictures that the documents show; empty: nowhere. docs/console.md
+// has the command.
 var screenshots = os.Getenv("RECARGA_SCREENSHOTS")
 
 // TestConsoleInABrowser walks from the login to a resolved order in Chromium, on a desk and on a telephone, in
@@ -246,11 +244,11 @@ func (b *browser) fits(what string) {
 	}
 }
 
-// picture keeps what the window shows, where pictures are wanted.
+// picture keeps what the window shows, where pictures are wanted: each page on a desk, the overview on a telephone too.
 func (b *browser) picture(what string) {
 	b.t.Helper()
 	b.fits(what)
-	if screenshots == "" {
+	if screenshots == "" || b.name != "desk" && what != "overview" {
 		return
 	}
 	var png []byte

@@ -178,7 +178,7 @@ func TestConsole(t *testing.T) {
 	acts("/console/bulk/resolve", statement, 400, "Nothing was done")
 	testkit.Eventually(t, patience, func() bool {
 		_, page := s.get("/console/events?state=pending")
-		return strings.Contains(page, "No events that fit")
+		return strings.Contains(page, "No events match")
 	}, "every event is delivered")
 	confirm("redeliver", "state=delivered", url.Values{"reason": {"asked for"}}, nothing, 200, "done, 0 refused")
 

@@ -1,7 +1,6 @@
-// Package hazards holds no code, only tests: what asynq can do to money, shown on a worker as people
-// usually write it, and shown not to happen on ours. Each test runs one scenario on both. The plain
-// worker charges twice or loses the order, which proves that the scenario is dangerous; ours charges
-// once. What was charged is asked of the distributor's own ledger.
+// Package hazards has no code, only tests: what asynq can do to money. Each test runs one scenario on a plain worker,
+// as people usually write it, and on ours. The plain worker charges twice or loses the order, which proves that the
+// scenario is dangerous; ours charges once. The test asks the distributor's own ledger what was charged.
 //
 //	 1  kill -9 in the middle of a purchase                    TestHazard01KillMidCall
 //	 2  a process that was paused continues where it stopped  TestHazard02Zombie
@@ -16,7 +15,7 @@
 //	19  a waiting task's hash is deleted or evicted            TestHazard19HashDeleted
 //	20  a task is active without a lease                       TestHazard20ActiveWithoutLease
 //
-// asynq's own waits (a lease of 30 s, a search for lost leases every minute, a retry half a minute later)
-// are shortened from outside, by moving the times that stand in Redis into the past: the next server
-// that starts then does what asynq would have done by itself.
+// asynq's own waits are long: a lease of 30 s, a search for lost leases every minute, a retry half a minute later. The
+// tests shorten them from outside: they move the times in Redis into the past, and the next server that starts does
+// what asynq would have done by itself.
 package hazards

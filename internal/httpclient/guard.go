@@ -1,5 +1,4 @@
-// Package httpclient holds what every HTTP request that leaves this program obeys, and how the status of its answer
-// is read.
+// Package httpclient has the rules of every HTTP request that leaves this program, and reads the status of its answer.
 package httpclient
 
 import (

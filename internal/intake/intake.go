@@ -1,6 +1,6 @@
-// Package intake decides which orders are accepted whose producer has only Redis. Whoever can write to Redis can
-// enqueue a task, so that such an order has to pass what the API asks of a request: its caller is one that may place
-// orders, its webhook goes nowhere but to that caller, and, where there is a key for it, somebody has signed it.
+// Package intake decides which orders to accept from producers that have only Redis. Whoever can write to Redis can
+// enqueue a task, so such an order must pass what the API asks of a request: its caller may place orders, its webhook
+// goes nowhere but to that caller, and, if there is a key for it, somebody has signed it.
 package intake
 
 import (
@@ -39,7 +39,7 @@ func Reasons() []Reason {
 
 // RefusedError is why a task is refused. Nothing of it is recorded in the book: whoever sent it may not take an id.
 type RefusedError struct {
-	Reason Reason
+	Reason Reason // one word, for the metric
 	// Err says what is wrong.
 	Err error
 }

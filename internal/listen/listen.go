@@ -1,7 +1,7 @@
-// Package listen is the one way in which this program serves HTTP. It bounds what a stranger can hold: how long a
-// request's header, its body, our answer and the rest of a refused body may take, and how many connections there are,
-// of all and of each address. A bound of time counts only while we wait for the client, and what moves earns more of
-// it: so a long export continues as long as somebody reads it, and a byte now and then earns nothing worth having.
+// Package listen serves HTTP for all of this program, within bounds. It bounds how long a request's header, its body,
+// our answer and the rest of a refused body may take, and how many connections there are, in total and from each
+// address. Time counts only while we wait for the client, and data that moves adds more of it: a long export continues
+// as long as somebody reads it, and a byte now and then adds nothing worth having.
 package listen
 
 import (
@@ -11,9 +11,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
 	"time"
+
+	"recarga/internal/access"
 )
 
 const (
@@ -21,6 +22,9 @@ const (
 	DefaultMaxConnections = 1024
 	// LongWait is how long the client of long work may keep us waiting: of a batch, an export, a statement. See Extend.
 	LongWait = 20 * time.Second
+	// LocalConnections bounds those to a server that stands in for somebody else on a developer's machine: all of them
+	// are of one address, and may be as many as RECARGA_DISTRIBUTOR_CONCURRENCY.
+	LocalConnections = 16_384
 	// HealthPath is answered also where the bound of connections is reached.
 	HealthPath = "/healthz"
 
@@ -41,7 +45,7 @@ type Config struct {
 	// of MaxConnections.
 	Share int
 	// Trusted are the addresses of proxies. They have no share, since everybody comes from there.
-	Trusted []netip.Prefix
+	Trusted access.Proxies
 	// Limits default to DefaultLimits.
 	Limits Limits
 	// BaseContext is the parent of every request's context. Nil: context.Background().
@@ -114,6 +118,27 @@ func New(cfg Config) *Server {
 
 // Serve answers the listener's connections until Shutdown or Close, and then returns http.ErrServerClosed.
 func (s *Server) Serve(l net.Listener) error { return s.http.Serve(&listener{l, s.table}) }
+
+// ServeUntil serves until ctx ends. Then it calls stopping, and waits for the requests under way, but not longer than
+// wait; those that take longer are cut off, and an error that is context.DeadlineExceeded.
+func (s *Server) ServeUntil(ctx context.Context, on net.Listener, wait time.Duration, stopping func()) error {
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(on) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	stopping()
+	waiting, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait)
+	defer cancel()
+	err := s.Shutdown(waiting)
+	_ = s.Close()
+	if ended := <-ended; !errors.Is(ended, http.ErrServerClosed) {
+		err = errors.Join(err, ended)
+	}
+	return err
+}
 
 // Shutdown lets nothing more in, and waits for the requests under way until ctx ends.
 func (s *Server) Shutdown(ctx context.Context) error { return s.http.Shutdown(ctx) }

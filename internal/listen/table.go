@@ -6,9 +6,10 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
+
+	"recarga/internal/access"
 )
 
 const (
@@ -22,7 +23,7 @@ const (
 // table has the connections there are.
 type table struct {
 	share   int
-	trusted []netip.Prefix
+	trusted access.Proxies
 	limits  Limits
 	log     *slog.Logger
 
@@ -49,12 +50,11 @@ func newTable(cfg Config) *table {
 
 // admit makes room for a connection, if only to say that there is none.
 func (t *table) admit(inner net.Conn) *conn {
-	from, addr := network(inner.RemoteAddr())
+	addr := access.Addr(inner.RemoteAddr().String())
 	dropAfter(inner, LongWait)
 	c := &conn{
-		Conn: inner, table: t, from: from, idle: true, since: time.Now(), limits: t.limits,
-		credit:  newCredit(t.limits.Answer, t.limits.AnswerRate),
-		trusted: slices.ContainsFunc(t.trusted, func(p netip.Prefix) bool { return p.Contains(addr) }),
+		Conn: inner, table: t, from: access.Network(addr), idle: true, since: time.Now(), limits: t.limits,
+		credit: newCredit(t.limits.Answer, t.limits.AnswerRate), trusted: t.trusted.Contains(addr),
 	}
 	t.mu.Lock()
 	victim, ok := t.roomIn(&t.main, c)
@@ -68,7 +68,7 @@ func (t *table) admit(inner net.Conn) *conn {
 	}
 	p := t.poolOf(c)
 	c.place = p.order.PushBack(c)
-	p.by[from]++
+	p.by[c.from]++
 	t.mu.Unlock()
 	if victim != nil {
 		victim.evict()
@@ -165,19 +165,4 @@ func (t *table) say() {
 		t.log.Warn("too many connections: refusing with 503", "connections", t.main.order.Len(), "most", t.main.max,
 			"most_of_an_address", t.share, "addresses", len(t.main.by))
 	}
-}
-
-// network is an IPv4 address, or the /64 that whoever has an IPv6 address has all of. All that are neither are one.
-func network(remote net.Addr) (netip.Prefix, netip.Addr) {
-	at, err := netip.ParseAddrPort(remote.String())
-	if err != nil {
-		return netip.Prefix{}, netip.Addr{}
-	}
-	addr := at.Addr().Unmap().WithZone("")
-	bits := 64
-	if addr.Is4() {
-		bits = 32
-	}
-	prefix, _ := addr.Prefix(bits) // an address has as many bits
-	return prefix, addr
 }

@@ -27,12 +27,12 @@ func (m *Metrics) defineDistributor() {
 		"The balance in the distributor's last answer to this process, in the currency it named: a hint, which may be "+
 			"old. Absent until it was asked.", "currency")
 	m.balanceAskedAt = m.gauges("recarga_distributor_balance_asked_timestamp_seconds",
-		"When this process asked for the balance last. Absent until it was asked.")
+		"When this process last asked for the balance. Absent until it was asked.")
 	m.balanceLow = m.desc(gauge, "recarga_balance_low",
 		"1 while the balance is below RECARGA_BALANCE_LOW, else 0. From the book of record.")
 	m.balanceDrift = m.desc(gauge, "recarga_balance_drift_pesos",
-		"What has gone from the balance without an order to explain it, since the first question, in units of the balance "+
-			"(one a peso). From the book of record.")
+		"What has left the balance without an order to explain it, since the first reading, in units of the balance (one "+
+			"a peso). From the book of record.")
 }
 
 // requests are the calls and statuses that there are.

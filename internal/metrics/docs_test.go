@@ -14,16 +14,17 @@ import (
 // introduction has ~ where Markdown has a backquote.
 const introduction = `# Metrics
 
-Every long-running role serves them at ~RECARGA_METRICS_ADDR~ under ~/metrics~, in Prometheus' form; beside these, the ~go_~ and
-~process_~ metrics of the Go client.
+Every long-running role serves these metrics at ~RECARGA_METRICS_ADDR~ under ~/metrics~, in Prometheus' form, beside the
+~go_~ and ~process_~ metrics of the Go client.
 
-- Counters and histograms are this process's, from its start: add them up over the instances.
-- What is read "from the book of record" is the same from every process on one database: take the maximum, not the sum.
-- What is read of the queue is absent while no worker sees it.
-- Labels have few values. There is none for the caller, the endpoint or the order: who may write to Redis could
+- Counters and histograms belong to one process and begin at its start: sum them over the instances.
+- A metric "from the book of record" is the same in every process on one database: take the maximum, not the sum.
+- Metrics of the queue are absent while no worker sees it.
+- Labels have few values. No label names the caller, the endpoint or the order: whoever can write to Redis could
   invent callers without end. The log names them, and the API counts by caller.
 
-Alerts and a dashboard made of them are in [deploy](../deploy); what to do about each alert is in [operations.md](operations.md).
+[deploy](../deploy) has alerts and a dashboard made of these metrics; [operations.md](operations.md) says what to do
+about each alert.
 
 | metric | type | labels | what it is |
 |---|---|---|---|

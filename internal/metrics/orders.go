@@ -10,7 +10,7 @@ import (
 
 func (m *Metrics) defineOrders() {
 	m.accepted = m.counters(alone(), "recarga_orders_accepted_total",
-		"New orders recorded by this process; repeats are none.")
+		"New orders recorded by this process; repeats do not count.")
 	m.finished = m.counters(m.ends(), "recarga_orders_finished_total",
 		"Orders that this process brought to a final state, with the reason of a failure (none) and the response code of "+
 			"the last attempt: one of the document's or of RECARGA_RETRY_CODES, other, or none.", "state", "reason", "code")
@@ -20,7 +20,7 @@ func (m *Metrics) defineOrders() {
 		"Orders whose final state later evidence contradicts, and on which no person has decided yet. From the book of "+
 			"record.")
 	m.disputedAge = m.desc(gauge, "recarga_disputed_oldest_age_seconds",
-		"How long the order has been disputed that has been for longest; 0 when none is. From the book of record.")
+		"How long the oldest dispute has been open; 0 when there is none. From the book of record.")
 	m.held = m.counters(alone(), "recarga_orders_held_total",
 		"Orders whose outcome this process found unknown: each may have been charged, and waits for a person.")
 	m.attempts = m.counters(m.results(), "recarga_attempts_total",
@@ -34,15 +34,14 @@ func (m *Metrics) defineOrders() {
 	m.orderSeconds = m.histograms(life, "recarga_order_seconds",
 		"From an order's acceptance, or the time it is scheduled for, to its final state.", "state")
 	m.orders = m.desc(gauge, "recarga_orders",
-		"Orders by state, from the book of record: every process on it says the same.", "state")
+		"Orders by state. From the book of record.", "state")
 	m.waiting = m.desc(gauge, "recarga_orders_waiting",
 		"Orders that were deferred and wait, by priority. From the book of record.", "priority")
 	m.unknownAge = m.desc(gauge, "recarga_unknown_oldest_age_seconds",
-		"How long the order has been held as unknown that has been held for longest; 0 when none is. From the book of "+
-			"record.")
+		"How long the oldest unknown order has been held; 0 when there is none. From the book of record.")
 	m.dueAge = m.desc(gauge, "recarga_order_due_oldest_age_seconds",
-		"How long the order has been due that no worker has processed for longest, or past its attempt's deadline; 0 when "+
-			"none is. From the book of record.")
+		"How long the oldest order that no worker processes has been due, or past its attempt's deadline; 0 when there is "+
+			"none. From the book of record.")
 }
 
 // results are the outcomes and codes that attempts have.

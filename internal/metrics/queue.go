@@ -14,7 +14,7 @@ import (
 )
 
 func (m *Metrics) defineQueue() {
-	m.sweptAt = m.gauges("recarga_sweep_timestamp_seconds", "When this worker's sweep came round last.")
+	m.sweptAt = m.gauges("recarga_sweep_timestamp_seconds", "When this worker's sweep last finished a round.")
 	m.queueErrors = m.counters(each("order", "event", "again"), "recarga_queue_errors_total",
 		"Tasks that could not be enqueued in Redis, by the API (order, event) or the sweep (again). Nothing is lost: the "+
 			"sweep enqueues them again.", "kind")
@@ -29,7 +29,7 @@ func (m *Metrics) defineQueue() {
 	m.tasks = m.desc(gauge, "recarga_queue_tasks", "Tasks by queue and state, as a worker saw them within the last 10 s.",
 		"queue", "state")
 	m.pendingAge = m.desc(gauge, "recarga_queue_oldest_pending_seconds",
-		"How long the next task of a queue has been waiting.", "queue")
+		"How long the next task of a queue has waited.", "queue")
 	m.paused = m.desc(gauge, "recarga_queue_paused", "1 when a person has paused the queue.", "queue")
 	m.servers = m.desc(gauge, "recarga_queue_servers", "Servers of a queue, in all processes.", "queue")
 	m.stuck = m.desc(gauge, "recarga_queue_stuck_tasks",

@@ -15,7 +15,7 @@ func (m *Metrics) defineWebhooks() {
 	m.events = m.desc(gauge, "recarga_events",
 		"Events by how far their delivery got: pending, exhausted. From the book of record.", "state")
 	m.eventDueAge = m.desc(gauge, "recarga_event_due_oldest_age_seconds",
-		"How long the event has been due that nobody has tried for longest; 0 when none is. From the book of record.")
+		"How long the oldest event that nobody has tried has been due; 0 when there is none. From the book of record.")
 }
 
 // Tried counts a try of an event; it is webhook.Config.Observe.

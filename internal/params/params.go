@@ -1,5 +1,5 @@
-// Package params refuses parameters that nobody reads. A filter that is misspelt, lost or given twice would otherwise
-// be ignored, and the request would answer, or act on, more than was asked for.
+// Package params refuses parameters that nobody reads. Without it a filter that is misspelt, lost or given twice would
+// be ignored, and the request would show, or change, more than was asked for.
 package params
 
 import (

@@ -117,6 +117,7 @@ type decision struct {
 
 // pendingFinding is one that waits until the whole statement is known.
 type pendingFinding struct {
+	// Order is as the book has it, and Finding what the statement says against it, or of it.
 	Order   journal.Standing
 	Finding Finding
 	// Settle is how the finding's order is settled.

@@ -243,7 +243,7 @@ func TestAbsenceNeedsProof(t *testing.T) {
 
 // meanwhile is a resolver before which X is sent again, after it was looked at.
 type meanwhile struct {
-	reconcile.Resolver
+	reconcile.Orders
 	s *shop
 }
 
@@ -254,7 +254,7 @@ func (m meanwhile) Resolve(ctx context.Context, id topup.ID, r topup.Resolution)
 		m.s.check(err)
 		m.s.attempt("X", 1, topup.StateUnknown, m.s.at(day+2*time.Hour))
 	}
-	return m.Resolver.Resolve(ctx, id, r)
+	return m.Orders.Resolve(ctx, id, r)
 }
 
 // TestAnotherAttempt: what is settled is the attempt that was looked at. An order that was sent again meanwhile is

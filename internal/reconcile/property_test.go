@@ -35,7 +35,7 @@ const parts = 4
 type story struct {
 	w        *world
 	book     reconcile.Book
-	orders   reconcile.Resolver
+	orders   reconcile.Orders
 	f        *file
 	text     []byte
 	margin   time.Duration
@@ -100,7 +100,7 @@ func (s *story) run(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = reconcile.New(s.book, s.orders, quiet).WithDisputes(s.w).Run(context.Background(), read,
+		err = reconcile.New(s.book, s.orders, quiet).Run(context.Background(), read,
 			func(r reconcile.Result) error {
 				if f := r.Finding; f != nil && i == 0 {
 					s.findings = append(s.findings, fmt.Sprintf("%s %s %s", f.Class, f.ID, f.Detail))

@@ -32,38 +32,28 @@ type Book interface {
 	Held(ctx context.Context) iter.Seq2[journal.Standing, error]
 }
 
-// Resolver settles orders that are held: producer.Producer. The resolution names the attempt that was looked at: of an
-// order that has moved on, it must be refused.
-type Resolver interface {
+// Orders are the operations on orders that a statement has reason for: producer.Producer.
+type Orders interface {
+	// Resolve settles an order that is held. The resolution names the attempt that was looked at: of an order that has
+	// moved on, it must be refused.
 	Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error)
 	// Hold stops an order that waits to be sent, and that the statement charges. Of one that does not wait any more it
 	// must be refused.
 	Hold(ctx context.Context, id topup.ID, h topup.Hold) (topup.Order, error)
-}
-
-// Disputer marks final orders that the statement contradicts: journal.Journal. The same evidence again changes
-// nothing.
-type Disputer interface {
-	Dispute(ctx context.Context, id topup.ID, d topup.Dispute, now time.Time) (topup.Order, error)
+	// Dispute marks a final order that the statement contradicts. The same evidence again changes nothing.
+	Dispute(ctx context.Context, id topup.ID, d topup.Dispute) (topup.Order, error)
 }
 
 // Reconciler reconciles statements.
 type Reconciler struct {
-	book     Book
-	orders   Resolver
-	disputes Disputer // nil: contradictions are only reported
-	log      *slog.Logger
+	book   Book
+	orders Orders
+	log    *slog.Logger
 }
 
 // New builds a Reconciler.
-func New(book Book, orders Resolver, log *slog.Logger) *Reconciler {
+func New(book Book, orders Orders, log *slog.Logger) *Reconciler {
 	return &Reconciler{book: book, orders: orders, log: log}
-}
-
-// WithDisputes has the orders that a statement contradicts marked.
-func (r *Reconciler) WithDisputes(d Disputer) *Reconciler {
-	r.disputes = d
-	return r
 }
 
 // Statement is a statement that was read. Close it.

@@ -45,7 +45,7 @@ type shop struct {
 	head  string
 	clock string
 	// resolver settles orders.
-	resolver reconcile.Resolver
+	resolver reconcile.Orders
 }
 
 const head = "date,transaction_id,distributor_transaction_id,phone_number,amount,reference,status\n"
@@ -171,7 +171,7 @@ func (s *shop) reconcileText(statement io.Reader, query string) ([]string, recon
 	quiet := slog.New(slog.DiscardHandler)
 	var findings []string
 	var sum *reconcile.Summary
-	err = reconcile.New(s.journal, s.resolver, quiet).WithDisputes(s.journal).Run(s.t.Context(), read,
+	err = reconcile.New(s.journal, s.resolver, quiet).Run(s.t.Context(), read,
 		func(r reconcile.Result) error {
 			if f := r.Finding; f != nil {
 				findings = append(findings, fmt.Sprintf("%s %s %s", f.Class, f.ID, f.Detail))

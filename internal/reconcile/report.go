@@ -20,7 +20,8 @@ import (
 // Report collects findings for people: the counts, and the first of each class.
 type Report struct {
 	// Most is how many findings of a class are kept.
-	Most    int
+	Most int
+	// Summary is the reconciliation's; it comes last.
 	Summary Summary
 	kept    map[Class][]Finding
 }
@@ -38,6 +39,7 @@ func (r *Report) Add(f Finding) {
 // Section is what a report says of one class.
 type Section struct {
 	Fact
+	// Count is how many findings there were, and Findings the first of them.
 	Count    int64
 	Findings []Finding
 	// More is how many there are beside Findings.
@@ -185,6 +187,7 @@ func (r *Report) HTML(w io.Writer, now time.Time) error {
 		return err
 	}
 	return page.Execute(w, struct {
+		// What the template shows: the counts, the findings by class, and when the page was made.
 		Summary  Summary
 		Sections []Section
 		Made     string

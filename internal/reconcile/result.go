@@ -60,7 +60,7 @@ func Classes() []Fact {
 
 // Finding is one difference, or one order that was held as unknown.
 type Finding struct {
-	Class Class `json:"class"`
+	Class Class `json:"class"` // what kind of difference it is; see Facts
 	// ID is the order's, or what the line has in its place.
 	ID topup.NullString `json:"distributor_transaction_id"`
 	// State is the order's before the reconciliation; empty for an order that is not known.
@@ -88,7 +88,7 @@ type Finding struct {
 
 // Candidate is a charge that may be an order's.
 type Candidate struct {
-	Line int64 `json:"line"`
+	Line int64 `json:"line"` // of the statement, from 1
 	// ID is what the line has in the place of our id.
 	ID            string    `json:"distributor_transaction_id"`
 	TransactionID string    `json:"transaction_id"`
@@ -107,12 +107,14 @@ func (f Finding) Differs() bool {
 
 // Total is a number of purchases, and what they cost together in MXN.
 type Total struct {
+	// Count is how many, and Amount their sum in MXN.
 	Count  int64        `json:"count"`
 	Amount topup.Amount `json:"amount"`
 }
 
 // Period is a time, both ends included.
 type Period struct {
+	// From and Until are in UTC.
 	From  time.Time `json:"from"`
 	Until time.Time `json:"until"`
 }
@@ -127,6 +129,7 @@ func (p Period) touches(from, until time.Time, margin time.Duration) bool {
 
 // Summary is the end of every reconciliation.
 type Summary struct {
+	// Statement is its file name, and SHA256 that of its bytes, by which the orders' records name it.
 	Statement string `json:"statement"`
 	SHA256    string `json:"sha256"`
 	// Lines are all that hold something, with the bad ones, without the header.
@@ -159,6 +162,7 @@ type Summary struct {
 
 // Progress says how far a reconciliation is.
 type Progress struct {
+	// Step is what is being done, and Done how many lines or orders of it, of so many.
 	Step string `json:"step"`
 	Done int64  `json:"done"`
 	Of   int64  `json:"of"`
@@ -166,6 +170,7 @@ type Progress struct {
 
 // Result is one line of the answer: one of its fields is set. The last line has the summary.
 type Result struct {
+	// Finding comes as soon as it is known, Progress now and then, and Summary once, last.
 	Finding  *Finding  `json:"finding,omitempty"`
 	Progress *Progress `json:"progress,omitempty"`
 	Summary  *Summary  `json:"summary,omitempty"`

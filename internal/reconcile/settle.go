@@ -103,7 +103,7 @@ func (j *job) settled(outcome topup.ResolvedAs, f Finding) {
 // dispute says of a final order that the statement contradicts, and marks it.
 func (j *job) dispute(ctx context.Context, p pendingFinding) error {
 	f := p.Finding
-	if j.r.disputes == nil || j.s.opts.DryRun {
+	if j.s.opts.DryRun {
 		return j.report(f)
 	}
 	why, err := j.upholds(ctx, p.Order)
@@ -115,7 +115,7 @@ func (j *job) dispute(ctx context.Context, p pendingFinding) error {
 	if j.s.opts.By != defaultBy {
 		raised.RaisedBy += ", run by " + j.s.opts.By
 	}
-	switch _, err := j.r.disputes.Dispute(ctx, topup.ID(f.ID), raised, time.Now()); {
+	switch _, err := j.r.orders.Dispute(ctx, topup.ID(f.ID), raised); {
 	case err == nil:
 		f.Disputed = true
 		j.sum.Disputed++

@@ -285,7 +285,7 @@ func (w *world) Hold(_ context.Context, id topup.ID, h topup.Hold) (topup.Order,
 }
 
 // Dispute takes every mark of a final order.
-func (w *world) Dispute(_ context.Context, id topup.ID, d topup.Dispute, _ time.Time) (topup.Order, error) {
+func (w *world) Dispute(_ context.Context, id topup.ID, d topup.Dispute) (topup.Order, error) {
 	if o := w.byID[id]; !o.State.Final() {
 		return topup.Order{}, fmt.Errorf("%s is %s: %s", id, o.State, d.Evidence)
 	}
@@ -307,9 +307,8 @@ func (w *world) story(o *life) string {
 }
 
 var (
-	_ reconcile.Book     = (*world)(nil)
-	_ reconcile.Resolver = (*world)(nil)
-	_ reconcile.Disputer = (*world)(nil)
+	_ reconcile.Book   = (*world)(nil)
+	_ reconcile.Orders = (*world)(nil)
 )
 
 // inOrder sorts the ledger by time, as statements are.

@@ -18,7 +18,7 @@ type answer struct {
 // failure is the document's error response. The last two are there only where the vendor behind the API has spoken.
 type failure struct {
 	Success       bool   `json:"success"` // always false
-	Error         string `json:"error"`
+	Error         string `json:"error"`   // in English, as the document has it
 	ResponseCode  string `json:"response_code,omitempty"`
 	TransactionID string `json:"distributor_transaction_id,omitempty"`
 }
@@ -45,6 +45,7 @@ func declined(code, id string) answer {
 // approved is the document's success response.
 func approved(p Purchase) answer {
 	a := reply(http.StatusOK, struct {
+		// The fields of the document, in its order.
 		Success         bool   `json:"success"`
 		TransactionID   string `json:"transaction_id"`
 		DistributorID   string `json:"distributor_transaction_id"`

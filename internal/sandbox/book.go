@@ -13,6 +13,7 @@ import (
 
 // Purchase is one charge. A product_purchase can make none, one, or (5500000002) two.
 type Purchase struct {
+	// TransactionID is the distributor's own, DistributorTransactionID the caller's id of its order.
 	TransactionID            string    `json:"transaction_id"`
 	DistributorTransactionID string    `json:"distributor_transaction_id"`
 	PhoneNumber              string    `json:"phone_number"`
@@ -37,6 +38,7 @@ const (
 // Request is one product_purchase request as it came, whatever became of it. Id and phone are empty where the body did
 // not hold them as strings.
 type Request struct {
+	// Time is when its body had been read, in UTC.
 	Time                     time.Time `json:"time"`
 	DistributorTransactionID string    `json:"distributor_transaction_id"`
 	PhoneNumber              string    `json:"phone_number"`
@@ -143,6 +145,7 @@ func (s *Server) serveBalance(w http.ResponseWriter, r *http.Request) {
 		}
 		balance, at := s.shownBalance(time.Now())
 		return reply(http.StatusOK, struct {
+			// The fields of the document; the last is when the balance was really looked at.
 			Success     bool   `json:"success"`
 			Balance     Money  `json:"balance"`
 			Currency    string `json:"currency"`

@@ -19,6 +19,7 @@ type Products map[string]product
 // that it and Recarga's can disagree; what may be in such a file Recarga judges.
 func ReadProducts(file []byte) (Products, error) {
 	var list struct {
+		// Products have either a price or both ends of a range; all else of the file is Recarga's.
 		Products []struct {
 			ID    string    `yaml:"product_id"`
 			Price yaml.Node `yaml:"price"` // nodes keep a number as it is written

@@ -121,6 +121,7 @@ func DefaultConfig() Config {
 
 // Mistake is one setting that can't be as it was given.
 type Mistake struct {
+	// Field is its name in JSON, Value what was given as JSON (of a secret ***), Allowed what may be.
 	Field   string `json:"field"`
 	Value   string `json:"value"`
 	Allowed string `json:"allowed"`

@@ -234,6 +234,7 @@ func (s *Server) serveSettings(w http.ResponseWriter, r *http.Request) {
 	if err := s.set(change); err != nil {
 		reply(http.StatusBadRequest, struct {
 			failure
+			// Mistakes has each field that cannot be so.
 			Mistakes error `json:"mistakes"`
 		}{failure{Error: err.Error()}, err}).write(w)
 		return

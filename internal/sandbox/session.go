@@ -38,6 +38,7 @@ func (s *Server) login(customer, secret string) answer {
 	token := rand.Text()
 	s.tokens[token] = now.Add(time.Duration(s.cfg.ExpiresIn) * time.Second)
 	return reply(http.StatusOK, struct {
+		// The fields of the document. Nothing takes the refresh token; ExpiresIn is in seconds.
 		Success      bool   `json:"success"`
 		AccessToken  string `json:"access_token"`
 		RefreshToken string `json:"refresh_token"`

@@ -11,6 +11,7 @@ import (
 // StatementRow is one line of the statement, and its JSON names are the columns. Date is RFC 3339 in UTC, Amount in
 // MXN with two decimals.
 type StatementRow struct {
+	// The columns, in their order. Of a row that alters another one, what is empty stays as it is.
 	Date                     string `json:"date,omitempty"`
 	TransactionID            string `json:"transaction_id,omitempty"`
 	DistributorTransactionID string `json:"distributor_transaction_id,omitempty"`

@@ -1,10 +1,9 @@
-// Package seal encrypts what is kept where others may read or write: in the database, in Redis. What is
-// opened was sealed by somebody who has one of our keys, for the same purpose and the same context.
+// Package seal encrypts values that are kept where others may read or write: in the database, in Redis. A value that
+// opens was sealed by somebody who has one of our keys, for the same purpose and the same context.
 //
-// The construction is AES-256-GCM with random nonces, under a key that HKDF-SHA256 derives for each purpose
-// from the one of the settings. Purpose and context are authenticated, so that what was sealed for one caller
-// cannot be passed off as another's. A sealed value names its key, so that one can see what is still to be
-// sealed anew after a key has changed:
+// The construction is AES-256-GCM with random nonces, under a key that HKDF-SHA256 derives for each purpose from the
+// key of the settings. Purpose and context are authenticated, so nobody can pass off what was sealed for one caller as
+// another's. A sealed value names its key, which shows what must still be sealed again after a key has changed:
 //
 //	"rs1" 0x01 | key id, 8 bytes | nonce, 12 bytes | ciphertext and tag
 package seal

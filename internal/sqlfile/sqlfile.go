@@ -1,4 +1,4 @@
-// Package sqlfile reads SQL that stands in files: sections that begin with a line "-- name: NAME".
+// Package sqlfile reads SQL from files: sections that begin with a line "-- name: NAME".
 package sqlfile
 
 import (

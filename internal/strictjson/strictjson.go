@@ -1,7 +1,7 @@
-// Package strictjson reads a JSON object that somebody else wrote, and refuses whatever two readers of JSON could
-// read differently: text that is not UTF-8, half a surrogate pair, data behind the object. Which names it repeats is
-// reported with it, since readers disagree on which value counts. All requests and all payloads of the queue are read
-// by it. Its time and memory are linear in the input.
+// Package strictjson reads a JSON object that somebody else wrote, and refuses whatever two readers of JSON could read
+// differently: text that is not UTF-8, half a surrogate pair, data behind the object. It reports repeated names,
+// because readers disagree on which value counts. It reads all requests and all payloads of the queue. Its time and
+// memory are linear in the input.
 package strictjson
 
 import (

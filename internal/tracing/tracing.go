@@ -1,5 +1,5 @@
-// Package tracing switches OpenTelemetry on, by its own settings, for the whole program. It alone knows
-// the SDK: all others make spans with the API, which does nothing until then.
+// Package tracing switches OpenTelemetry on, by its own settings, for the whole program. No other package knows the
+// SDK: the others make spans with the API, which does nothing until then.
 package tracing
 
 import (

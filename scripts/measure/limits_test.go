@@ -13,10 +13,7 @@ var larger = map[string]struct {
 	lines int
 	why   string
 }{
-	"cmd/recarga":      {5600, "one file a command, none of which knows another: splitting it would only move files"},
-	"internal/api":     {4600, "one file an operation; the types of the answers are shared, so that OpenAPI has each once"},
 	"internal/journal": {4800, "one file an operation of an order, over one set of rows"},
-	"topup":            {2700, "the vocabulary: many small types, which checkouts import as one"},
 }
 
 // TestLimits: no function and no package grows beyond what a person reads at once.

@@ -2,8 +2,9 @@
 // what is documented. Run it from the module's root: go run ./scripts/measure [-json] [DIR]
 //
 // Counted are files that are not tests; SQL and Lua beside them count as lines. A struct field is explained by a
-// comment above it or on its line, or, where fields share a line or stand in one group without a blank line, by the
-// group's first one. Fields that JSON names count as well.
+// comment above it or on its line, by a tag doc:"…", which readers of the documentation and of the OpenAPI document
+// see, or, where fields share a line or stand in one group without a blank line, by the comment of the group's first
+// one. Fields that JSON names count as well.
 package main
 
 import (
@@ -195,13 +196,14 @@ func (r *room) fields(s *ast.StructType, at func(token.Pos) int) {
 		if own := f.Doc != nil || f.Comment != nil; own || at(f.Pos()) != last+1 {
 			explained = own
 		}
+		tagged := f.Tag != nil && strings.Contains(f.Tag.Value, `doc:"`)
 		last = at(f.End())
 		for _, name := range f.Names {
 			if !name.IsExported() {
 				continue
 			}
 			r.Fields++
-			if explained {
+			if explained || tagged {
 				r.Explained++
 			}
 		}

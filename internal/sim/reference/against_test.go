@@ -20,14 +20,14 @@ import (
 
 var (
 	seedFlag  = flag.Uint64("seed", 0, "the seed of the stories; 0: by chance")
-	stepsFlag = flag.Int("steps", 20_000, "how many steps of stories are told to SQLite; to PostgreSQL a tenth")
+	stepsFlag = flag.Int("steps", 20_000, "how many steps of stories are run on SQLite; to PostgreSQL a tenth")
 )
 
 // length is how many steps a story has at most.
 const length = 80
 
-// TestAgainstEachOther: random stories are told to the reference and to a database, step by step. After each step both
-// must have answered the same, and both must show the same. A story that tells them apart is shortened and printed.
+// TestAgainstEachOther: random stories run on the reference and on a database, step by step. After each step both
+// must have answered the same, and both must show the same. A story on which they differ is shortened and printed.
 func TestAgainstEachOther(t *testing.T) {
 	steps := *stepsFlag
 	if testing.Short() || raceDetector {
@@ -53,7 +53,7 @@ func TestAgainstEachOther(t *testing.T) {
 	}
 }
 
-// TestADifferenceIsFoundAndShortened: a book with one fault is told apart by a short story.
+// TestADifferenceIsFoundAndShortened: a short story finds a book with one fault.
 func TestADifferenceIsFoundAndShortened(t *testing.T) {
 	for name, c := range map[string]struct {
 		wrong func(book) book
@@ -70,7 +70,7 @@ func TestADifferenceIsFoundAndShortened(t *testing.T) {
 			reset := func(testing.TB) { s.book = c.wrong(inMemory().book) }
 			s.clear = reset
 			for seed := range uint64(500) {
-				story, found := tell(t, s, rand.New(rand.NewPCG(seed, 0)), 1, newReached())
+				story, found := play(t, s, rand.New(rand.NewPCG(seed, 0)), 1, newReached())
 				if found == "" {
 					continue
 				}
@@ -117,7 +117,7 @@ func (b beginsTwice) Begin(ctx context.Context, id topup.ID, attempts int, worke
 	return o, err
 }
 
-// seek tells a book stories of so many steps together, and fails with the shortest that it answers wrongly.
+// seek runs stories of so many steps together on a book, and fails with the shortest that it answers wrongly.
 func seek(t *testing.T, s *side, steps, atOnce int) reached {
 	t.Helper()
 	seed := *seedFlag
@@ -126,9 +126,9 @@ func seek(t *testing.T, s *side, steps, atOnce int) reached {
 	}
 	t.Logf("seed %d", seed)
 	r := newReached()
-	for told := 0; told < steps; {
-		story, found := tell(t, s, rand.New(rand.NewPCG(seed, uint64(told))), atOnce, r)
-		told += len(story) * atOnce
+	for ran := 0; ran < steps; {
+		story, found := play(t, s, rand.New(rand.NewPCG(seed, uint64(ran))), atOnce, r)
+		ran += len(story) * atOnce
 		if found == "" {
 			continue
 		}
@@ -138,8 +138,8 @@ func seek(t *testing.T, s *side, steps, atOnce int) reached {
 	return r
 }
 
-// tell makes up a story while it tells it. found is how the two differ after the last step; empty: they do not.
-func tell(t *testing.T, s *side, r *rand.Rand, atOnce int, seen reached) (story []step, found string) {
+// play makes up a story while it runs it. found is how the two differ after the last step; empty: they do not.
+func play(t *testing.T, s *side, r *rand.Rand, atOnce int, seen reached) (story []step, found string) {
 	t.Helper()
 	p := newPair(t, s)
 	a := &author{Rand: r, clock: noon, alone: atOnce == 1}
@@ -151,7 +151,7 @@ func tell(t *testing.T, s *side, r *rand.Rand, atOnce int, seen reached) (story 
 		}
 		story = append(story, st)
 		before := a.now
-		answers, found := p.tell(st)
+		answers, found := p.play(st)
 		if found != "" {
 			return story, found
 		}
@@ -161,11 +161,11 @@ func tell(t *testing.T, s *side, r *rand.Rand, atOnce int, seen reached) (story 
 	return story, ""
 }
 
-// pair is a book and the reference, which have been told the same.
+// pair is a book and the reference, which have run the same.
 type pair struct {
 	t         *testing.T
 	book, ref *side
-	// log is what the reference was told, one call after the other; each part was one step of the book.
+	// log is what the reference ran, one call after the other; each part was one step of the book.
 	log [][]step
 	// now is what both show.
 	now snapshot
@@ -186,9 +186,9 @@ func beside(s *side) *side {
 	return ref
 }
 
-// tell has both make a step, and says how they differ then. Calls that the book made at once must have come to what
+// play has both make a step, and says how they differ then. Calls that the book made at once must have come to what
 // some order of them comes to.
-func (p *pair) tell(st step) (answers []answer, found string) {
+func (p *pair) play(st step) (answers []answer, found string) {
 	p.t.Helper()
 	answers = st.run(p.book)
 	now := p.book.snapshot(p.t)
@@ -264,7 +264,7 @@ func shorten(t *testing.T, s *side, story []step, found string) ([]step, string)
 	differs := func(story []step) (n int, found string) {
 		p := newPair(t, s)
 		for i, st := range story {
-			if _, found := p.tell(st); found != "" {
+			if _, found := p.play(st); found != "" {
 				return i + 1, found
 			}
 		}

@@ -1,0 +1,242 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"recarga/internal/api/openapi"
+	"recarga/internal/api/problem"
+	"recarga/internal/callers"
+	"recarga/producer"
+	"recarga/topup"
+)
+
+// Caller is a caller as it is shown.
+type Caller struct {
+	Name        string  `json:"name" doc:"The orders carry it."`
+	CallbackURL *string `json:"callback_url" doc:"Where its events go; null: nowhere."`
+	// Endpoints are all that are notified, the callback URL too.
+	Endpoints []producer.Endpoint `json:"endpoints"`
+	CreatedAt time.Time           `json:"created_at" doc:"When it was added."`
+	// DisabledAt is since when its key is refused; nil: it is enabled.
+	DisabledAt *time.Time           `json:"disabled_at"`
+	Version    int64                `json:"version" doc:"Rises with each change; see its changes."`
+	Keys       []producer.CallerKey `json:"keys" doc:"Its API keys, the newest first; two while one follows the other."`
+
+	IDPrefix *string `json:"id_prefix" doc:"What its orders' ids begin with, and nobody else's; null: none."`
+	MaxOpen  *int    `json:"max_open" doc:"How many of its orders may be open; null: any number."`
+	MaxRate  *string `json:"max_rate" doc:"How many orders it may place, as in 5/s; null: any number."`
+}
+
+func (a Admin) show(ctx context.Context, c topup.Caller) (Caller, error) {
+	facts := Caller{
+		Name: c.Name, CreatedAt: shown(c.CreatedAt), DisabledAt: c.DisabledAt, Version: c.Version,
+		Keys: make([]producer.CallerKey, len(c.Keys)), IDPrefix: known(c.IDPrefix),
+		MaxOpen: known(c.Quota.MaxOpen), MaxRate: known(c.Quota.MaxRate.String()),
+	}
+	for i, k := range c.Keys {
+		facts.Keys[i] = producer.CallerKey{Hint: k.Hint, CreatedAt: shown(k.CreatedAt), ExpiresAt: k.ExpiresAt}
+	}
+	if c.Name == topup.DefaultCaller { // whose endpoint is in the settings
+		if all, err := a.Endpoints.Endpoints(ctx, c.Name); err == nil && len(all) > 0 {
+			c.CallbackURL = all[0].URL
+		}
+	}
+	facts.CallbackURL = known(c.CallbackURL)
+	var err error
+	facts.Endpoints, err = a.endpointsOf(ctx, c)
+	return facts, err
+}
+
+// CallerPage is the list of the callers.
+type CallerPage struct {
+	// Data are all callers, by name.
+	Data       []Caller `json:"data"`
+	NextCursor *string  `json:"next_cursor" doc:"Always null: all callers are listed."`
+}
+
+func (a Admin) listCallers(ctx context.Context, _ *struct{}) (page CallerPage, err error) {
+	all, err := a.Registry.List(ctx)
+	page.Data = make([]Caller, len(all))
+	for i := 0; i < len(all) && err == nil; i++ {
+		page.Data[i], err = a.show(ctx, all[i])
+	}
+	return page, err
+}
+
+type newCallerRequest struct {
+	Name string `json:"name" doc:"1 to 64 characters A-Za-z0-9._-; the orders carry it." example:"shop"`
+	// CallbackURL is where its events go; nil: nowhere.
+	CallbackURL *string `json:"callback_url,omitempty" nullable:"true" example:"https://shop.example/recarga"`
+
+	KeyExpiresAt *time.Time `json:"key_expires_at,omitempty" doc:"When its key ends. Absent: never."`
+	IDPrefix     string     `json:"id_prefix,omitempty" doc:"What its orders' ids must begin with." example:"S-"`
+	MaxOpen      int        `json:"max_open,omitempty" doc:"How many of its orders may be open; absent or 0: any number."`
+	MaxRate      string     `json:"max_rate,omitempty" doc:"COUNT/s, COUNT/m or COUNT/h." example:"5/s"`
+}
+
+// CreatedCaller is a new caller, with what is shown of it once.
+type CreatedCaller struct {
+	Caller
+	APIKey        string `json:"api_key" doc:"Shown this once."`
+	WebhookSecret string `json:"webhook_secret" doc:"Shown this once."`
+}
+
+func (a Admin) addCaller(ctx context.Context, in *struct{ Body newCallerRequest }) (added CreatedCaller, err error) {
+	b := in.Body
+	rate, err := topup.ParseRate("max_rate", b.MaxRate)
+	if err != nil {
+		return added, err
+	}
+	n := callers.NewCaller{
+		Name: b.Name, IDPrefix: b.IDPrefix, KeyExpiresAt: b.KeyExpiresAt,
+		Quota: topup.Quota{MaxOpen: b.MaxOpen, MaxRate: rate},
+	}
+	if b.CallbackURL != nil {
+		n.CallbackURL = *b.CallbackURL
+	}
+	c, err := a.Registry.Add(ctx, n)
+	if err != nil {
+		return added, err
+	}
+	a.Log.InfoContext(ctx, "caller added", "caller", c.Name)
+	facts, err := a.show(ctx, c.Caller)
+	return CreatedCaller{facts, c.APIKey, c.WebhookSecret}, err
+}
+
+type callerInput struct {
+	// Name is the caller's.
+	Name string `path:"name"`
+	// Body is what changes.
+	Body callerChangeRequest
+}
+
+type callerChangeRequest struct {
+	// CallbackURL is where its events go; empty: nowhere. Absent: as it is.
+	CallbackURL *string `json:"callback_url,omitempty" nullable:"true"`
+	Disabled    *bool   `json:"disabled,omitempty" doc:"Refuse its key and deliver nothing to it, or do so no more."`
+	Version     int64   `json:"version,omitempty" minimum:"1" doc:"What is changed: 409 if it is another. Absent: any."`
+	IDPrefix    *string `json:"id_prefix,omitempty" doc:"What its orders' ids must begin with; empty: nothing."`
+	MaxOpen     *int    `json:"max_open,omitempty" doc:"How many of its orders may be open; 0: any number."`
+	MaxRate     *string `json:"max_rate,omitempty" doc:"COUNT/s, COUNT/m or COUNT/h; empty: any number."`
+}
+
+func (a Admin) changeCaller(ctx context.Context, in *callerInput) (changed Caller, err error) {
+	b := in.Body
+	change := callers.Change{CallbackURL: b.CallbackURL, Disabled: b.Disabled, IDPrefix: b.IDPrefix, MaxOpen: b.MaxOpen}
+	if b.MaxRate != nil {
+		rate, err := topup.ParseRate("max_rate", *b.MaxRate)
+		if err != nil {
+			return changed, err
+		}
+		change.MaxRate = &rate
+	}
+	c, err := a.Registry.Update(ctx, in.Name, b.Version, change)
+	if err != nil {
+		return changed, err
+	}
+	a.Log.InfoContext(ctx, "caller changed", "caller", c.Name, "version", c.Version, "disabled", c.DisabledAt != nil)
+	return a.show(ctx, c)
+}
+
+type rotateInput struct {
+	// Name is the caller's, or the operator's.
+	Name string `path:"name"`
+	query
+}
+
+// RotatedSecret is a caller's new webhook secret.
+type RotatedSecret struct {
+	WebhookSecret string `json:"webhook_secret" doc:"Shown this once."`
+	Version       int64  `json:"version" doc:"The caller's."`
+}
+
+func (a Admin) rotateSecret(ctx context.Context, in *rotateInput) (out RotatedSecret, err error) {
+	how, err := in.rotation(callers.DefaultOverlap)
+	if err == nil {
+		var c topup.Caller
+		out.WebhookSecret, c, err = a.Registry.RotateSecret(ctx, in.Name, how)
+		out.Version = c.Version
+	}
+	return out, a.rotated(ctx, "webhook secret", in.Name, out.Version, how, err)
+}
+
+// RotatedKey is a caller's new API key.
+type RotatedKey struct {
+	APIKey  string `json:"api_key" doc:"Shown this once."`
+	Version int64  `json:"version" doc:"The caller's."`
+}
+
+func (a Admin) rotateKey(ctx context.Context, in *rotateInput) (out RotatedKey, err error) {
+	how, err := in.rotation(0)
+	if err == nil {
+		var c topup.Caller
+		out.APIKey, c, err = a.Registry.RotateKey(ctx, in.Name, how)
+		out.Version = c.Version
+	}
+	return out, a.rotated(ctx, "API key", in.Name, out.Version, how, err)
+}
+
+// rotated says of a rotation that it has been, or where its wrong fields are.
+func (a Admin) rotated(
+	ctx context.Context, what, caller string, version int64, how callers.Rotation, err error,
+) error {
+	if err == nil {
+		a.Log.InfoContext(ctx, "caller's key or secret rotated", "what", what, "caller", caller, "version", version,
+			"overlap", how.Overlap)
+	}
+	return problem.In("query", err)
+}
+
+// callerRefused has the registry's own words for errors that are orders' elsewhere.
+func callerRefused(err error) error {
+	switch {
+	case errors.As(err, new(*topup.ChangedError)), errors.Is(err, callers.ErrNoKey):
+		return huma.Error409Conflict(err.Error())
+	case errors.Is(err, topup.ErrConflict):
+		return huma.Error409Conflict("the name is taken")
+	case errors.Is(err, topup.ErrNotFound):
+		return huma.Error404NotFound("there is no such caller, or it has no such endpoint")
+	}
+	return err
+}
+
+func (a Admin) onCallers(to openapi.Operations) {
+	add(to, callerRefused, openapi.New(http.MethodGet, "/v1/callers", "listCallers", "List the callers",
+		"The caller `default`, of the settings, is among them once it has a prefix or a quota."), a.listCallers)
+	op := openapi.NewWithBody(http.MethodPost, "/v1/callers", "addCaller", "Add a caller",
+		"The answer is the only time that its API key and its webhook secret are shown.", 409)
+	op.DefaultStatus = http.StatusCreated
+	add(to, callerRefused, op, a.addCaller)
+	add(to, callerRefused, openapi.NewWithBody(http.MethodPatch, "/v1/callers/{name}", "changeCaller", "Change a caller",
+		"A change takes effect in every process within two seconds. With `version` it is refused when "+
+			"the caller has changed since. A prefix is refused (422) while orders of others begin with it. Of the caller "+
+			"`default`, of the settings, only the prefix and the quotas can be changed.", 404, 409), a.changeCaller)
+	op = openapi.New(http.MethodPost, "/v1/callers/{name}/rotate-secret", "rotateSecret",
+		"Give a caller a new webhook secret", "Until the overlap has passed, every webhook is signed with both.",
+		404, 409, 503)
+	op.Parameters = []*huma.Param{
+		overlapParameter("How long the former secret signs as well: 24h if absent, 720h at most."), versionParameter(),
+	}
+	add(to, callerRefused, op, a.rotateSecret)
+	op = openapi.New(http.MethodPost, "/v1/callers/{name}/rotate-key", "rotateKey", "Give a caller a new API key",
+		"The former key ends within two seconds, or after the overlap; the one before that ends now.", 404, 409, 503)
+	op.Parameters = []*huma.Param{
+		overlapParameter("How long the former key is good as well: 0s if absent, 720h at most."), versionParameter(),
+		openapi.Query("expires_at", "When the new key ends.", openapi.Time()),
+	}
+	add(to, callerRefused, op, a.rotateKey)
+}
+
+func overlapParameter(text string) *huma.Param { return openapi.Query("overlap", text, openapi.Text()) }
+
+// versionParameter is of what changes a caller without a body.
+func versionParameter() *huma.Param {
+	const text = "The caller's version that this is a change of: 409 if it has another. Absent: whichever it has."
+	return openapi.Query("version", text,
+		&huma.Schema{Type: huma.TypeInteger, Format: "int64", Minimum: new(1.0)})
+}

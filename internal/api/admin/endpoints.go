@@ -1,0 +1,153 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"recarga/internal/api/keys"
+	"recarga/internal/api/openapi"
+	"recarga/producer"
+	"recarga/topup"
+)
+
+// endpointsOf are all that a caller is notified at.
+func (a Admin) endpointsOf(ctx context.Context, c topup.Caller) ([]producer.Endpoint, error) {
+	var all []topup.CallerEndpoint
+	if c.CallbackURL != "" {
+		all = append(all, topup.CallerEndpoint{Name: topup.DefaultEndpoint, URL: c.CallbackURL})
+	}
+	facts := []producer.Endpoint{}
+	for _, e := range append(all, c.Endpoints...) {
+		h, err := a.Health.EndpointHealth(ctx, c.Name, e.URL)
+		if err != nil {
+			return nil, err
+		}
+		f := producer.Endpoint{Name: e.Name, URL: e.URL, EventTypes: e.EventTypes, FailingSince: h.FailingSince,
+			DisabledAt: h.DisabledAt, Reason: known(h.Reason)}
+		if f.EventTypes == nil {
+			f.EventTypes = []topup.EventType{}
+		}
+		facts = append(facts, f)
+	}
+	return facts, nil
+}
+
+// EndpointPath names an endpoint; huma reads it only if its name is exported.
+type EndpointPath struct {
+	// Name is the caller's.
+	Name string `path:"name"`
+	// Endpoint is the name of the endpoint, its own among its caller's.
+	Endpoint string `path:"endpoint"`
+}
+
+type endpointInput struct {
+	EndpointPath
+	query
+}
+
+type setEndpointInput struct {
+	EndpointPath
+	query
+	// Body is the endpoint.
+	Body setEndpointRequest
+}
+
+type setEndpointRequest struct {
+	URL string `json:"url" doc:"Where these events go." example:"https://crm.example/recarga"`
+	// EventTypes are the types that it wants; absent or empty: every type.
+	EventTypes []topup.EventType `json:"event_types,omitempty" example:"[\"topup.failed\"]"`
+}
+
+func (a Admin) setEndpoint(ctx context.Context, in *setEndpointInput) (changed Caller, err error) {
+	version, err := in.version()
+	if err != nil {
+		return changed, err
+	}
+	e := topup.CallerEndpoint{Name: in.Endpoint, URL: in.Body.URL, EventTypes: in.Body.EventTypes}
+	c, err := a.Registry.SetEndpoint(ctx, in.Name, version, e)
+	if err != nil {
+		return changed, err
+	}
+	a.Log.InfoContext(ctx, "endpoint set", "caller", in.Name, "endpoint", in.Endpoint)
+	return a.show(ctx, c)
+}
+
+func (a Admin) removeEndpoint(ctx context.Context, in *endpointInput) (changed Caller, err error) {
+	version, err := in.version()
+	if err != nil {
+		return changed, err
+	}
+	c, err := a.Registry.RemoveEndpoint(ctx, in.Name, version, in.Endpoint)
+	if err != nil {
+		return changed, err
+	}
+	a.Log.InfoContext(ctx, "endpoint removed", "caller", in.Name, "endpoint", in.Endpoint)
+	return a.show(ctx, c)
+}
+
+// SwitchedEndpoint is an endpoint that was enabled or disabled.
+type SwitchedEndpoint struct {
+	// Caller is the name of its caller.
+	Caller string `json:"caller"`
+	// Endpoint is its name, and URL where it is.
+	Endpoint string `json:"endpoint"`
+	URL      string `json:"url"`
+	// Disabled: nothing is sent to it any more.
+	Disabled bool `json:"disabled"`
+}
+
+func (a Admin) enableEndpoint(ctx context.Context, in *endpointInput) (SwitchedEndpoint, error) {
+	return a.switchEndpoint(ctx, in, false, a.Switch.EnableEndpoint)
+}
+
+func (a Admin) disableEndpoint(ctx context.Context, in *endpointInput) (SwitchedEndpoint, error) {
+	return a.switchEndpoint(ctx, in, true, a.Switch.DisableEndpoint)
+}
+
+func (a Admin) switchEndpoint(
+	ctx context.Context, in *endpointInput, disabled bool,
+	do func(context.Context, topup.DisabledEndpoint, producer.Actor) error,
+) (SwitchedEndpoint, error) {
+	url, err := a.urlOf(ctx, in.Name, in.Endpoint)
+	if err == nil {
+		err = do(ctx, topup.DisabledEndpoint{Caller: in.Name, Endpoint: in.Endpoint, URL: url}, keys.Of(ctx).Actor())
+	}
+	return SwitchedEndpoint{in.Name, in.Endpoint, url, disabled}, err
+}
+
+// urlOf is where an endpoint is. topup.ErrNotFound: there is no such caller or endpoint.
+func (a Admin) urlOf(ctx context.Context, caller, name string) (string, error) {
+	all, err := a.Endpoints.Endpoints(ctx, caller)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range all {
+		if (e.Name == name || e.Name == "" && name == topup.DefaultEndpoint) && e.URL != "" {
+			return e.URL, nil
+		}
+	}
+	return "", topup.ErrNotFound
+}
+
+func (a Admin) onEndpoints(to openapi.Operations) {
+	const path = "/v1/callers/{name}/endpoints/{endpoint}"
+	op := openapi.NewWithBody(http.MethodPut, path, "setCallerEndpoint", "Add or change an endpoint of a caller",
+		"Its events go to it beside the callback_url, each with a `webhook-id` of its own. A caller may "+
+			"have ten.", 404, 409)
+	op.Parameters = []*huma.Param{versionParameter()}
+	add(to, callerRefused, op, a.setEndpoint)
+	op = openapi.New(http.MethodDelete, path, "removeCallerEndpoint", "Remove an endpoint of a caller",
+		"Events that were not delivered to it become `exhausted`.", 404, 409, 503)
+	op.Parameters = []*huma.Param{versionParameter()}
+	add(to, callerRefused, op, a.removeEndpoint)
+	add(to, callerRefused, openapi.New(http.MethodPost, path+"/enable", "enableCallerEndpoint",
+		"Send to an endpoint again",
+		"Clears the record of its failures. What became `exhausted` meanwhile is sent by `POST /v1/events/redeliver`. "+
+			"The endpoint `default` is the callback_url; the callers `default` and `operator` are those of the settings.",
+		404, 503), a.enableEndpoint)
+	add(to, callerRefused, openapi.New(http.MethodPost, path+"/disable", "disableCallerEndpoint",
+		"Send nothing more to an endpoint",
+		"Its events become `exhausted`, and are kept. Once it is enabled, redeliver them.", 404, 503), a.disableEndpoint)
+}

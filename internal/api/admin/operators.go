@@ -1,0 +1,159 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"recarga/internal/access"
+	"recarga/internal/api/openapi"
+	"recarga/internal/api/problem"
+	"recarga/topup"
+)
+
+// Operator is an operator as it is shown.
+type Operator struct {
+	Name      string     `json:"name" doc:"What it does is kept under it."`
+	Role      string     `json:"role" enum:"viewer,operator,admin" doc:"What its keys may do."`
+	CreatedAt time.Time  `json:"created_at" doc:"When it was added."`
+	ExpiresAt *time.Time `json:"expires_at" doc:"When its keys end; null: never."`
+	// FormerUntil is until when the key before the last rotation is good as well; nil: it has ended.
+	FormerUntil *time.Time `json:"former_key_until"`
+	DisabledAt  *time.Time `json:"disabled_at" doc:"Since when its keys are refused; null: they are not."`
+	Version     int64      `json:"version" doc:"Counts the changes, from 1."`
+}
+
+func operatorOf(o access.Account) Operator {
+	facts := Operator{
+		Name: o.Name, Role: o.Role.String(), CreatedAt: shown(o.CreatedAt), ExpiresAt: o.ExpiresAt,
+		DisabledAt: o.DisabledAt, Version: o.Version,
+	}
+	if o.FormerUntil != nil && time.Now().Before(*o.FormerUntil) {
+		facts.FormerUntil = o.FormerUntil
+	}
+	return facts
+}
+
+// OperatorPage is the list of the operators.
+type OperatorPage struct {
+	// Data are all operators, by name.
+	Data       []Operator `json:"data"`
+	NextCursor *string    `json:"next_cursor" doc:"Always null: all operators are listed."`
+}
+
+func (a Admin) listOperators(ctx context.Context, _ *struct{}) (page OperatorPage, err error) {
+	all, err := a.Operators.List(ctx)
+	page.Data = make([]Operator, len(all))
+	for i, o := range all {
+		page.Data[i] = operatorOf(o)
+	}
+	return page, err
+}
+
+type newOperatorRequest struct {
+	Name string `json:"name" doc:"1 to 64 characters A-Za-z0-9._-; what it does is kept under it." example:"ana"`
+	// Role is what its keys may do.
+	Role      string     `json:"role" enum:"viewer,operator,admin"`
+	ExpiresAt *time.Time `json:"expires_at,omitempty" doc:"When its keys end. Absent: never."`
+}
+
+// CreatedOperator is an operator with a new key.
+type CreatedOperator struct {
+	Operator
+	Key string `json:"key" doc:"Shown this once."`
+}
+
+func (a Admin) addOperator(
+	ctx context.Context, in *struct{ Body newOperatorRequest },
+) (added CreatedOperator, err error) {
+	role, err := access.ParseRole(in.Body.Role)
+	if err != nil {
+		return added, err
+	}
+	o, key, err := a.Operators.Add(ctx, in.Body.Name, role, in.Body.ExpiresAt)
+	if err == nil {
+		a.Log.WarnContext(ctx, "operator added", "operator", o.Name, "role", o.Role.String())
+	}
+	return CreatedOperator{operatorOf(o), key}, err
+}
+
+type operatorInput struct {
+	// Name is the operator's.
+	Name string `path:"name"`
+	// Body is what changes.
+	Body operatorChangeRequest
+}
+
+type operatorChangeRequest struct {
+	Role      *string    `json:"role,omitempty" enum:"viewer,operator,admin" doc:"Absent: as it is."`
+	Disabled  *bool      `json:"disabled,omitempty" doc:"Refuse its keys, or do so no more."`
+	ExpiresAt *time.Time `json:"expires_at,omitempty" doc:"When its keys end. Absent: as it is."`
+	// Version is the one that the change is for; 0: any.
+	Version int64 `json:"version,omitempty" minimum:"1"`
+}
+
+func (a Admin) changeOperator(ctx context.Context, in *operatorInput) (changed Operator, err error) {
+	change := access.AccountChange{Disabled: in.Body.Disabled, ExpiresAt: in.Body.ExpiresAt, Version: in.Body.Version}
+	if in.Body.Role != nil {
+		role, err := access.ParseRole(*in.Body.Role)
+		if err != nil {
+			return changed, err
+		}
+		change.Role = &role
+	}
+	o, err := a.Operators.Change(ctx, in.Name, change)
+	if err == nil {
+		a.Log.WarnContext(ctx, "operator changed", "operator", o.Name, "role", o.Role.String(), "disabled",
+			o.DisabledAt != nil)
+	}
+	return operatorOf(o), err
+}
+
+func (a Admin) rotateOperatorKey(ctx context.Context, in *rotateInput) (rotated CreatedOperator, err error) {
+	how, err := in.rotation(0)
+	if err != nil {
+		return rotated, problem.In("query", err)
+	}
+	o, key, err := a.Operators.RotateKey(ctx, in.Name, how.Overlap)
+	if err == nil {
+		a.Log.WarnContext(ctx, "operator's key rotated", "operator", o.Name, "overlap", how.Overlap)
+	}
+	return CreatedOperator{operatorOf(o), key}, problem.In("query", err)
+}
+
+// operatorRefused has the registry's own words for errors that are orders' elsewhere.
+func operatorRefused(err error) error {
+	switch {
+	case errors.Is(err, topup.ErrConflict):
+		return huma.Error409Conflict("the name is taken")
+	case errors.Is(err, topup.ErrLost):
+		return huma.Error409Conflict("the operator has changed since; get it again")
+	case errors.Is(err, topup.ErrNotFound):
+		return huma.Error404NotFound("there is no such operator")
+	}
+	return err
+}
+
+func (a Admin) onOperators(to openapi.Operations) {
+	add(to, operatorRefused, openapi.New(http.MethodGet, "/v1/operators", "listOperators", "List the operators",
+		"The operator `admin`, of RECARGA_ADMIN_KEY, is not among them."), a.listOperators)
+	op := openapi.NewWithBody(http.MethodPost, "/v1/operators", "addOperator", "Add an operator with a key of its own",
+		"The answer is the only time that the key is shown. What is done with it is kept under its name.", 409)
+	op.DefaultStatus = http.StatusCreated
+	add(to, operatorRefused, op, a.addOperator)
+	add(to, operatorRefused, openapi.NewWithBody(http.MethodPatch, "/v1/operators/{name}", "changeOperator",
+		"Change an operator",
+		"A change takes effect in every process, and for the console's sessions, within two seconds.", 404, 409),
+		a.changeOperator)
+	op = openapi.New(http.MethodPost, "/v1/operators/{name}/rotate-key", "rotateOperatorKey",
+		"Give an operator a new key",
+		"The former key, and the console's sessions that it began, end within two seconds after the overlap.",
+		404, 409, 503)
+	op.Parameters = []*huma.Param{
+		overlapParameter("How long the former key is good as well: 0s if absent, 720h at most."),
+	}
+	add(to, operatorRefused, op, a.rotateOperatorKey)
+}

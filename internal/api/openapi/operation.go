@@ -1,0 +1,181 @@
+// Package openapi describes the API's operations, and makes its OpenAPI document of them.
+package openapi
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"recarga/internal/access"
+	"recarga/internal/api/problem"
+)
+
+// The media types of requests and answers.
+const (
+	TypeJSON    = "application/json"
+	TypeLines   = "application/x-ndjson"
+	TypeCSV     = "text/csv"
+	typeProblem = "application/problem+json"
+)
+
+const (
+	// MaxBody is the size limit of a request, and of a line of a batch, in bytes.
+	MaxBody = 64 << 10
+	// bodyPatience leaves the time of a body to internal/listen.
+	bodyPatience = -1
+)
+
+// Operations registers operations, each with who may do it.
+type Operations struct {
+	huma.API
+	// Log gets the faults that are ours.
+	Log *slog.Logger
+}
+
+// answer is what huma makes a response of.
+type answer[B any] struct {
+	// Body is its JSON, or what writes it.
+	Body B
+}
+
+// Add registers an operation that answers with a body.
+func Add[I, B any](to Operations, op huma.Operation, handler func(context.Context, *I) (B, error)) {
+	Register(to, op, func(ctx context.Context, in *I) (*answer[B], error) {
+		body, err := handler(ctx, in)
+		return &answer[B]{body}, err
+	})
+}
+
+// Register registers an operation that answers with more than a body: O is an output as huma reads it. An error
+// becomes a problem. An operation that access does not know is nobody's: the program must not start with it.
+func Register[I, O any](to Operations, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
+	permission, known := access.Of(op.OperationID)
+	if !known {
+		panic("operation " + op.OperationID + " has no permission in internal/access")
+	}
+	if !permission.Callers {
+		op.Description = "For an operator's key with " + permission.Needs() + ". " + op.Description
+	}
+	in := "query"
+	if op.Method != http.MethodGet {
+		in = "body"
+	}
+	huma.Register(to.API, op, func(ctx context.Context, input *I) (*O, error) {
+		out, err := handler(ctx, input)
+		if err != nil {
+			return nil, problem.Of(ctx, to.Log, in, err)
+		}
+		return out, nil
+	})
+}
+
+// New describes an operation. problems are what it may answer beside the ones that every request can meet.
+func New(method, path, id, summary, text string, problems ...int) huma.Operation {
+	responses := map[string]*huma.Response{}
+	for _, status := range append(problems, 401, 403, 422, 429, 500) {
+		responses[strconv.Itoa(status)] = problemResponse(status)
+	}
+	if method == http.MethodGet {
+		responses["503"] = problemResponse(503)
+	}
+	return huma.Operation{
+		Method: method, Path: path, OperationID: id, Summary: summary, Description: text, Tags: []string{"v1"},
+		Responses: responses, Security: []map[string][]string{{"key": {}}},
+		MaxBodyBytes: MaxBody + 1, BodyReadTimeout: bodyPatience, // huma refuses a body of exactly its limit
+	}
+}
+
+// NewWithBody is New for an operation whose request is one JSON object, with the problems that this can have.
+func NewWithBody(method, path, id, summary, text string, problems ...int) huma.Operation {
+	return New(method, path, id, summary, text, append(problems, 400, 408, 413, 415, 503)...)
+}
+
+func problemResponse(status int) *huma.Response {
+	text := problemTexts()[status]
+	example := map[string]any{"title": http.StatusText(status), "status": status, "detail": text}
+	r := &huma.Response{
+		Description: text,
+		Content:     map[string]*huma.MediaType{typeProblem: {Schema: Ref("Problem"), Example: example}},
+	}
+	header := func(name, text string) {
+		r.Headers = map[string]*huma.Param{name: {Description: text, Schema: Text()}}
+	}
+	switch status {
+	case http.StatusUnauthorized:
+		header("WWW-Authenticate", "How to authenticate.")
+	case http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusTooManyRequests:
+		header("Retry-After", "Seconds to wait before the same request is sent again.")
+	case http.StatusUnprocessableEntity:
+		r.Content[typeProblem].Example = json.RawMessage(exampleProblem)
+	}
+	return r
+}
+
+func problemTexts() map[int]string {
+	return map[int]string{
+		400: "The body is not one JSON object.",
+		401: "No key, or not a known one.",
+		403: "The key may not do this.",
+		404: "No such order, or another caller's.",
+		408: "The body took too long to arrive.",
+		409: "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
+		413: "The body is larger than 64 KiB.",
+		415: "The body is of another media type.",
+		422: "Not allowed; `errors` names every wrong field.",
+		429: "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows " +
+			"(`detail` names which; an order that was placed before is answered all the same).",
+		500: "A fault of ours.",
+		502: "The distributor did not answer.",
+		503: "Not recorded, or not readable now; send the same request again.",
+	}
+}
+
+// Response describes an answer of one media type.
+func Response(text, kind string, schema *huma.Schema, example any) *huma.Response {
+	return &huma.Response{Description: text,
+		Content: map[string]*huma.MediaType{kind: {Schema: schema, Example: example}}}
+}
+
+// Lines are texts, of which each line is what text says.
+func Lines(text string) *huma.Schema { return &huma.Schema{Type: huma.TypeString, Description: text} }
+
+// Query describes a parameter.
+func Query(name, text string, schema *huma.Schema) *huma.Param {
+	return &huma.Param{Name: name, In: "query", Description: text, Schema: schema}
+}
+
+// Page are the parameters of a list whose pages have limit things (what) if the request does not say, and most at
+// most.
+func Page(what string, limit, most int) []*huma.Param {
+	return []*huma.Param{
+		Query("limit", what+" a page.", &huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0),
+			Maximum: new(float64(most)), Default: limit}),
+		Query("cursor", "The `next_cursor` of the page before.", Text()),
+	}
+}
+
+// Text is any text, or one of the values.
+func Text(values ...any) *huma.Schema { return &huma.Schema{Type: huma.TypeString, Enum: values} }
+
+// Or is a text with a default.
+func Or(standard string, values ...any) *huma.Schema {
+	s := Text(values...)
+	s.Default = standard
+	return s
+}
+
+// Flag is true or false, and false if it is absent.
+func Flag() *huma.Schema { return &huma.Schema{Type: huma.TypeBoolean, Default: false} }
+
+// Time is RFC 3339.
+func Time() *huma.Schema { return &huma.Schema{Type: huma.TypeString, Format: "date-time"} }
+
+// Ref is the schema of a name in the document.
+func Ref(name string) *huma.Schema { return &huma.Schema{Ref: schemaPrefix + name} }
+
+// State is a state of an order.
+func State() *huma.Schema { return stateSchema{}.Schema(nil) }

@@ -1,0 +1,144 @@
+package command
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"recarga/internal/config"
+)
+
+// FlagError also says how to give an argument that begins as a flag does: an order's id may.
+func FlagError(cmd *cobra.Command, err error) error {
+	if _, arguments, _ := strings.Cut(cmd.Use, " "); arguments != "" {
+		err = fmt.Errorf("%w (write -- before what begins with - and is no flag)", err)
+	}
+	return Usage(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
+}
+
+// AddGroup adds commands under a title of the help.
+func AddGroup(root *cobra.Command, title string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: title, Title: title + ":"})
+	for _, cmd := range commands {
+		cmd.GroupID = title
+	}
+	root.AddCommand(commands...)
+}
+
+// Finish has a command and all below it end with the exit status of a mistake of usage where that is
+// what the arguments are: cobra calls it a failure or, below the root, shows its help and succeeds.
+func Finish(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		Finish(sub)
+	}
+	switch {
+	case cmd.Name() == "help":
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			group, rest, _ := cmd.Root().Find(args) // what it does not find is the rest
+			return unknownCommand(group, rest)
+		}
+	case cmd.Runnable():
+		offerNoFiles(cmd)
+		cmd.Args = usageArgs(cmd.Args)
+		if cmd.ValidArgsFunction == nil && cmd.ValidArgs == nil { // only reconcile's argument is a file
+			cmd.ValidArgsFunction = cobra.NoFileCompletions
+		}
+	default:
+		cmd.Args = unknownCommand
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
+}
+
+// unknownCommand refuses what is no command of a group.
+func unknownCommand(group *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	const typos = 2
+	group.SuggestionsMinimumDistance = typos
+	meant := ""
+	if near := group.SuggestionsFor(args[0]); len(near) > 0 {
+		meant = "did you mean " + strings.Join(near, " or ") + "? "
+	}
+	return Usage(fmt.Errorf("unknown command %q; %ssee %s --help", args[0], meant, group.CommandPath()))
+}
+
+// usageArgs makes a wrong number of arguments a mistake of usage.
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	if check == nil {
+		check = cobra.NoArgs
+	}
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			if strings.Contains(cmd.Use, " ") {
+				err = fmt.Errorf("%w: the form is %s", err, strings.TrimSuffix(cmd.UseLine(), " [flags]"))
+			}
+			return Usage(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
+		}
+		return nil
+	}
+}
+
+// AddCompletion adds cobra's own commands, with examples.
+func AddCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	completion, _, err := root.Find([]string{"completion"})
+	if err != nil {
+		return // it was just added
+	}
+	completion.Example = "  source <(recarga completion bash)"
+	for shell, example := range map[string]string{
+		"bash": "  source <(recarga completion bash)\n  recarga completion bash > /etc/bash_completion.d/recarga",
+		"zsh":  "  source <(recarga completion zsh)\n  recarga completion zsh > \"${fpath[1]}/_recarga\"",
+		"fish": "  recarga completion fish | source\n  recarga completion fish > " +
+			"~/.config/fish/completions/recarga.fish",
+		"powershell": "  recarga completion powershell | Out-String | Invoke-Expression",
+	} {
+		if cmd, _, err := completion.Find([]string{shell}); err == nil {
+			cmd.Example = example
+		}
+	}
+}
+
+// Completes has the shell offer the values of a flag.
+func Completes[T ~string](cmd *cobra.Command, flag string, values ...T) {
+	choices := make([]cobra.Completion, len(values))
+	for i, value := range values {
+		choices[i] = string(value)
+	}
+	if err := cmd.RegisterFlagCompletionFunc(flag,
+		cobra.FixedCompletions(choices, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // there is no such flag: a mistake in this program, which every start finds
+	}
+}
+
+// offerNoFiles has the shell offer files for those flags only that name one.
+func offerNoFiles(cmd *cobra.Command) {
+	files := []string{"file", "catalog", "output", "report", "csv", "json"}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if _, has := cmd.GetFlagCompletionFunc(f.Name); !has && !slices.Contains(files, f.Name) {
+			Completes[string](cmd, f.Name)
+		}
+	})
+}
+
+// CompletesProducts has the shell offer for --product the products that the environment's RECARGA_CATALOG has.
+func (p *Program) CompletesProducts(cmd *cobra.Command) {
+	offer := func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		c, err := config.Settings{CatalogFile: p.Getenv(config.Prefix + "CATALOG")}.Catalog()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+		var ids []cobra.Completion
+		for _, product := range c.Products() {
+			ids = append(ids, product.ID)
+		}
+		return ids, cobra.ShellCompDirectiveNoFileComp
+	}
+	if err := cmd.RegisterFlagCompletionFunc("product", offer); err != nil {
+		panic(err) // as in Completes
+	}
+}

@@ -43,8 +43,8 @@ type Store interface {
 	// tries as ev says. Otherwise it must do nothing and return topup.ErrLost. dueAt counts for
 	// topup.EventPending only.
 	RecordTry(ctx context.Context, ev topup.Event, try topup.Try, next topup.EventState, dueAt time.Time) error
-	// FanOut copies a new event for the endpoints that have no copy yet, and returns the copies; with
-	// adopt, the event itself becomes the first endpoint's.
+	// FanOut copies a new event for the endpoints that have no copy yet, and returns the copies; with adopt, the event
+	// itself becomes the first endpoint's, unless that has a copy already.
 	FanOut(ctx context.Context, ev topup.Event, endpoints []string, adopt bool, now time.Time) ([]topup.Event, error)
 }
 

@@ -229,6 +229,48 @@ func TestNowhereToDeliver(t *testing.T) {
 	}
 }
 
+// TestAdoption: an event of a caller without a callback URL goes to the endpoint that the book says has adopted it. Where
+// the endpoint has a copy already, the event goes nowhere: the endpoint would hear of one change under two ids.
+func TestAdoption(t *testing.T) {
+	for _, c := range []struct {
+		adopted string
+		state   topup.EventState
+		heard   int
+	}{{"erp", topup.EventDelivered, 1}, {"", topup.EventExhausted, 0}} {
+		t.Run("adopted by "+c.adopted, func(t *testing.T) {
+			r := newReceiver(t, status(200))
+			b := newBook(news(t, "evt_1"))
+			d := deliverer(t, webhook.Config{}, adopting{b, c.adopted}, several{
+				{}, {Name: "erp", URL: r.URL, Secrets: []string{webhook.NewSecret()}},
+			})
+			deliver(t, d, "evt_1")
+			if kept, _ := b.get(t, "evt_1"); kept.State != c.state || len(r.requests()) != c.heard {
+				t.Errorf("%s, %d requests; want %s, %d", kept.State, len(r.requests()), c.state, c.heard)
+			}
+		})
+	}
+}
+
+// adopting is a book that lets an endpoint adopt every event; none, if it is empty.
+type adopting struct {
+	*book
+	by string
+}
+
+func (a adopting) FanOut(
+	_ context.Context, ev topup.Event, _ []string, adopt bool, _ time.Time,
+) ([]topup.Event, error) {
+	if adopt {
+		a.change(ev.ID, func(ev *topup.Event) { ev.Endpoint = a.by })
+	}
+	return nil, nil
+}
+
+// several are the endpoints of every caller.
+type several []webhook.Endpoint
+
+func (s several) Endpoints(context.Context, string) ([]webhook.Endpoint, error) { return s, nil }
+
 func TestEventsOwnCallbackURL(t *testing.T) {
 	r := newReceiver(t, status(200))
 	ev := news(t, "evt_1")

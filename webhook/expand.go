@@ -45,9 +45,14 @@ func (d *Deliverer) deliveries(ctx context.Context, ev topup.Event) (
 	if copies, err = d.store.FanOut(ctx, ev, names, adopt, time.Now()); err != nil {
 		return ev, nil, nil, err
 	}
-	if adopt {
-		ev.Endpoint = names[0]
+	if !adopt {
+		return ev, copies, all, nil
 	}
+	kept, err := d.store.Event(ctx, ev.ID) // whether it was adopted: not if the endpoint has a copy already
+	if err != nil {
+		return ev, nil, nil, err
+	}
+	ev.Endpoint = kept.Endpoint
 	return ev, copies, all, nil
 }
 

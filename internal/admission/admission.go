@@ -124,13 +124,17 @@ type Control struct {
 	// joined wakes the release loop when an order of this process begins to wait.
 	joined chan struct{}
 
+	// writing is held while an outage is written to the shared state, and taken before mu.
+	writing sync.Mutex
+
 	mu sync.Mutex
 	// readAt is when the restrictions were read. Their map is replaced, never changed.
 	readAt       time.Time
 	restrictions topup.Restrictions
-	// changes counts what this worker changed in the outages: what was read before a change is older than it.
-	changes   int
-	detectors map[string]*gobreaker.TwoStepCircuitBreaker[struct{}]
+	// changes counts what this worker changed in the outages, and sharing what of it is still being written: what was
+	// read of the shared state before a change was written is older than the change.
+	changes, sharing int
+	detectors        map[string]*gobreaker.TwoStepCircuitBreaker[struct{}]
 }
 
 // New makes a Control. Run releases the orders that it keeps waiting.

@@ -29,33 +29,32 @@ func answers(r topup.Result) bool {
 // count counts a purchase, and declares an outage when too many fail. During an outage nothing is counted: only probes
 // are made, and answers to earlier purchases say nothing.
 func (c *Control) count(ctx context.Context, operator string, r topup.Result) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	outage, out := c.restrictions.Outages[operator]
-	if out && !outage.Recovering() {
-		return
-	}
-	d := c.detectors[operator]
-	if d == nil {
-		d = newDetector(c.Breaker.Share, out)
-		c.detectors[operator] = d
-	}
 	var failure error
 	if !answers(r) {
 		failure = fmt.Errorf("%s %s%s", r.Outcome, r.Code, r.Error)
 	}
-	if done, err := d.Allow(); err == nil {
-		done(failure)
-	}
-	if d.State() != gobreaker.StateOpen {
-		return
-	}
-	if !out {
-		outage.Since = time.Now()
-	}
-	outage.RecoveringSince = time.Time{}
-	outage.Why = fmt.Sprintf("%.0f %% or more of the purchases failed; the last one: %v", 100*c.Breaker.Share, failure)
-	c.setOutage(ctx, operator, outage)
+	c.change(ctx, operator, func(outage topup.Outage, out bool) (topup.Outage, bool) {
+		if out && !outage.Recovering() {
+			return outage, false
+		}
+		d := c.detectors[operator]
+		if d == nil {
+			d = newDetector(c.Breaker.Share, out)
+			c.detectors[operator] = d
+		}
+		if done, err := d.Allow(); err == nil {
+			done(failure)
+		}
+		if d.State() != gobreaker.StateOpen {
+			return outage, false
+		}
+		if !out {
+			outage.Since = time.Now()
+		}
+		outage.RecoveringSince = time.Time{}
+		outage.Why = fmt.Sprintf("%.0f %% or more of the purchases failed; the last one: %v", 100*c.Breaker.Share, failure)
+		return outage, true
+	})
 }
 
 // newDetector counts until too many purchases fail. It is used for that alone: when it opens, it is thrown away.
@@ -74,36 +73,55 @@ func newDetector(share float64, recovering bool) *gobreaker.TwoStepCircuitBreake
 
 // beginRecovery records that a probe went through.
 func (c *Control) beginRecovery(ctx context.Context, operator string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	outage, out := c.restrictions.Outages[operator]
-	if !out || outage.Recovering() {
-		return
-	}
-	outage.RecoveringSince = time.Now()
-	c.setOutage(ctx, operator, outage)
+	c.change(ctx, operator, func(outage topup.Outage, out bool) (topup.Outage, bool) {
+		if !out || outage.Recovering() {
+			return outage, false
+		}
+		outage.RecoveringSince = time.Now()
+		return outage, true
+	})
 }
 
-// setOutage is called with the lock.
-func (c *Control) setOutage(ctx context.Context, operator string, o topup.Outage) {
-	delete(c.detectors, operator)
-	c.changes++
-	outages := map[string]topup.Outage{operator: o}
-	for other, outage := range c.restrictions.Outages {
-		if other != operator {
-			outages[other] = outage
-		}
+// change changes the outage of an operator for this worker at once, and then for all workers. decide is called with
+// mu, and reports whether there is a change.
+func (c *Control) change(
+	ctx context.Context, operator string, decide func(was topup.Outage, out bool) (now topup.Outage, changed bool),
+) {
+	c.mu.Lock()
+	was, out := c.restrictions.Outages[operator]
+	outage, changed := decide(was, out)
+	if !changed {
+		c.mu.Unlock()
+		return
 	}
+	delete(c.detectors, operator)
+	outages := map[string]topup.Outage{}
+	maps.Copy(outages, c.restrictions.Outages)
+	outages[operator] = outage
 	c.restrictions.Outages = outages
 	c.unrestricted.Store(false)
-	if o.Recovering() {
+	c.sharing++
+	c.mu.Unlock()
+	if outage.Recovering() {
 		c.Log.InfoContext(ctx, "purchases go through again, and are resumed step by step", "operator", operator)
 	} else {
-		c.Log.WarnContext(ctx, "purchases stop but for probes", "operator", operator, "why", o.Why)
+		c.Log.WarnContext(ctx, "purchases stop but for probes", "operator", operator, "why", outage.Why)
 	}
-	if err := c.SharedState.SetOutage(context.WithoutCancel(ctx), operator, o); err != nil {
+	c.share(context.WithoutCancel(ctx), operator)
+}
+
+// share writes an operator's outage to the shared state. Redis may take its time, so it is not done with mu. One write
+// follows another, each of what is known then, so that the last one writes the latest.
+func (c *Control) share(ctx context.Context, operator string) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if err := c.SharedState.SetOutage(ctx, operator, c.currentRestrictions().Outages[operator]); err != nil {
 		c.Log.WarnContext(ctx, "outage not shared with other workers", "operator", operator, "error", err)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sharing--
+	c.changes++
 }
 
 // endOutage ends an outage for all workers.

@@ -53,7 +53,7 @@ func (c *Control) reread(ctx context.Context) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.changes != before {
+	if c.changes != before || c.sharing > 0 {
 		return
 	}
 	if c.restrictions.PausedUntil.After(latest.PausedUntil) {

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
-		// A pool that was closed while it dialled a server that is gone notices up to a second later.
+		// A pool that was closed while it dialled a server that is gone finds out up to a second later.
 		goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"),
 		// A login that nobody waits for any longer goes on for all who might; it ends with the program.
 		goleak.IgnoreAnyFunction("recarga/distributor.(*tokens).renew"))

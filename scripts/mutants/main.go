@@ -1,9 +1,7 @@
 // Command mutants breaks the path of the money in many ways, one at a time, and says which of them the fast tests do
-// not catch. No file is changed: the compiler gets the broken one beside the others (go test -overlay).
+// not catch. No file is changed: the compiler gets the broken one in the place of the other (go test -overlay).
 //
-// There are named mutants (named.go), each with the place and the text that it replaces, and generated ones
-// (generated.go): every condition of the functions that decide about money. It exits with 1 if one survives, and if
-// one cannot be made any more, because the code has moved.
+// It exits with 1 if a mutant survives, and if one cannot be made any more, because the code has moved.
 package main
 
 import (
@@ -18,7 +16,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // mutant is one way in which the program is broken.
@@ -27,33 +28,6 @@ type mutant struct {
 	name string // where, and what is broken
 	file string // that is replaced, from the root
 	code []byte // of the broken file
-}
-
-// suite are the tests that must catch a package's mutants: the fast ones of it, and of whoever knows best what it must
-// do, the most likely first.
-type suite struct {
-	pkg    string
-	args   []string // of go test
-	engine string   // whose statements it runs; empty: those of all
-}
-
-// meets reports whether a suite can catch a mutant.
-func (s suite) meets(m mutant) bool {
-	engine := filepath.Ext(strings.TrimSuffix(m.file, ".sql"))
-	return s.engine == "" || engine == "" || engine == s.engine || filepath.Ext(m.file) != ".sql"
-}
-
-var suites = map[string][]suite{
-	"internal/journal": {
-		// The same stories each time. PostgreSQL is told a tenth of them.
-		{"./internal/sim/reference", []string{"-run=Other/sqlite", "-seed=7", "-steps=6000"}, ".sqlite"},
-		{"./internal/sim/reference", []string{"-run=Other/postgres", "-seed=7", "-steps=30000"}, ".postgres"},
-		{"./internal/journal/...", nil, ""},
-	},
-	"worker":      {{"./worker", []string{"-skip=TestRandomLives"}, ""}}, // which takes a minute
-	"distributor": {{"./distributor", nil, ""}},
-	"producer":    {{"./producer", nil, ""}},
-	"webhook":     {{"./webhook", nil, ""}},
 }
 
 func main() {
@@ -67,60 +41,89 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("mutants", flag.ContinueOnError)
 	only := flags.String("only", "", "the mutants whose names match, by a regular expression")
 	list := flags.Bool("list", false, "only list them")
+	atOnce := flags.Int("at-once", 2, "how many are tested side by side")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	chosen, err := regexp.Compile(*only)
+	wanted, err := regexp.Compile(*only)
 	if err != nil {
 		return err
 	}
-	all, err := everyMutant(".")
+	all, err := mutants(".")
 	if err != nil {
 		return err
 	}
-	made, survived := 0, 0
+	var chosen []mutant
 	for _, m := range all {
-		if !chosen.MatchString(m.name) {
-			continue
+		if wanted.MatchString(m.name) {
+			chosen = append(chosen, m)
 		}
-		made++
-		if *list {
-			fmt.Fprintln(out, m.name)
-			continue
-		}
-		began := time.Now()
-		by, err := caughtBy(ctx, m)
-		if err != nil {
-			return fmt.Errorf("%s: %w", m.name, err)
-		}
-		if by == "" {
-			by = "SURVIVED"
-			survived++
-		}
-		fmt.Fprintf(out, "| %s | %s | %.0f s |\n", m.name, by, time.Since(began).Seconds())
 	}
-	fmt.Fprintf(out, "%d mutants, %d not caught\n", made, survived)
-	if survived > 0 {
-		return errors.New("the tests do not notice what is broken above")
+	if *list {
+		for _, m := range chosen {
+			fmt.Fprintln(out, m.name)
+		}
+		return nil
+	}
+	if err := sound(ctx, chosen); err != nil {
+		return err
+	}
+	survived, err := testAll(ctx, out, chosen, *atOnce)
+	switch {
+	case err != nil:
+		return err
+	case survived > 0:
+		return fmt.Errorf("%d of %d mutants survived: no test notices what they break", survived, len(chosen))
+	}
+	fmt.Fprintf(out, "proven: %d mutants, all caught\n", len(chosen))
+	return nil
+}
+
+// sound runs the tests of the mutants with nothing broken: what fails by itself catches nothing.
+func sound(ctx context.Context, chosen []mutant) error {
+	done := map[string]bool{}
+	for _, m := range chosen {
+		if done[m.dir] {
+			continue
+		}
+		done[m.dir] = true
+		for _, s := range suites[m.dir] {
+			if by, said, err := s.run(ctx); err != nil || by != "" {
+				return fmt.Errorf("%s fails with nothing broken: %w\n%s", by, err, said)
+			}
+		}
 	}
 	return nil
 }
 
-// everyMutant are the named ones and the generated ones.
-func everyMutant(root string) ([]mutant, error) {
-	sources, err := readSources(root)
-	if err != nil {
-		return nil, err
+// testAll writes a line of the table for each mutant, and counts those that survived.
+func testAll(ctx context.Context, out io.Writer, chosen []mutant, atOnce int) (survived int, err error) {
+	var mu sync.Mutex
+	var all errgroup.Group
+	all.SetLimit(atOnce)
+	fmt.Fprintln(out, "| Mutant | Caught by | Seconds |\n|---|---|---|")
+	for _, m := range chosen {
+		all.Go(func() error {
+			began := time.Now()
+			by, err := caughtBy(ctx, m)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				return fmt.Errorf("%s: %w", m.name, err)
+			}
+			if by == "" {
+				by = "SURVIVED"
+				survived++
+			}
+			fmt.Fprintf(out, "| %s | %s | %.0f |\n", m.name, by, time.Since(began).Seconds())
+			return nil
+		})
 	}
-	all, wrong := namedMutants(sources)
-	more, wrongToo := generatedMutants(sources)
-	return append(all, more...), errors.Join(wrong, wrongToo)
+	return survived, all.Wait()
 }
 
-var failure = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
-
 // caughtBy is the test that fails with a mutant; empty when none does.
-func caughtBy(ctx context.Context, m mutant) (string, error) {
+func caughtBy(ctx context.Context, m mutant) (by string, err error) {
 	folder, err := os.MkdirTemp("", "recarga-mutant-")
 	if err != nil {
 		return "", err
@@ -142,18 +145,32 @@ func caughtBy(ctx context.Context, m mutant) (string, error) {
 		if !s.meets(m) {
 			continue
 		}
-		args := append([]string{"test", "-overlay", overlay, "-vet=off", "-count=1", "-failfast", "-timeout=3m", s.pkg}, s.args...)
-		said, err := exec.CommandContext(ctx, "go", args...).CombinedOutput()
-		if err == nil {
-			continue
+		if by, _, err = s.run(ctx, "-overlay", overlay); by != "" || err != nil {
+			return by, err
 		}
-		if strings.Contains(string(said), "[build failed]") || strings.Contains(string(said), "[setup failed]") {
-			return "", fmt.Errorf("it is no program:\n%s", said)
-		}
-		if found := failure.FindSubmatch(said); found != nil {
-			return fmt.Sprintf("%s.%s", strings.TrimPrefix(s.pkg, "./"), found[1]), nil
-		}
-		return s.pkg + ", which hangs or ends", nil
 	}
 	return "", nil
+}
+
+// failure is the line of a test that failed; the first is the innermost.
+var failure = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
+
+// run runs a suite until a test fails, and names that; empty: all pass. The error is that of a program that cannot be
+// built.
+func (s suite) run(ctx context.Context, more ...string) (by string, said []byte, err error) {
+	args := append([]string{"test", "-vet=off", "-count=1", "-failfast", "-timeout=3m"}, more...)
+	args = append(append(args, s.pkg), s.args...)
+	said, err = exec.CommandContext(ctx, "go", args...).CombinedOutput()
+	switch text := string(said); {
+	case err == nil:
+		return "", said, nil
+	case strings.Contains(text, "[build failed]"), strings.Contains(text, "[setup failed]"):
+		return "", said, fmt.Errorf("it is no program: %w\n%s", err, said)
+	case strings.Contains(text, "panic: test timed out"):
+		return s.pkg + ", which does not end", said, nil
+	}
+	if found := failure.FindSubmatch(said); found != nil {
+		return fmt.Sprintf("%s.%s", strings.TrimPrefix(s.pkg, "./"), found[1]), said, nil
+	}
+	return s.pkg + ", which breaks off", said, nil
 }

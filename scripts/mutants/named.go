@@ -6,9 +6,6 @@ import (
 	"strings"
 )
 
-// spared are the generated mutants that break nothing, each with the reason.
-var spared = map[string]string{}
-
 // change is a named mutant: what is broken, where, and how.
 type change struct {
 	dir, place string
@@ -17,7 +14,12 @@ type change struct {
 	old, new string
 }
 
-func namedMutants(sources []source) (all []mutant, wrong error) {
+// mutants makes all of them from the sources below a root.
+func mutants(root string) (all []mutant, wrong error) {
+	sources, err := readSources(root)
+	if err != nil {
+		return nil, err
+	}
 	for _, c := range changes {
 		name := fmt.Sprintf("%s: %s: %s", c.dir, c.place, c.what)
 		s, at, err := find(sources, c.dir, c.place)

@@ -20,12 +20,12 @@ type source struct {
 	spots []spot
 }
 
-// spot is a function, or a statement of an SQL file.
+// spot is a function, a statement of an SQL file, or a whole script of Redis.
 type spot struct {
-	// name is Func, Type.Method or, of SQL, the statement's, with its engine where it is one engine's: begin.sqlite.
+	// name is Func, Type.Method or, of SQL, the statement's, with its engine where it is one engine's: begin.sqlite; of
+	// a script its file's.
 	name     string
-	from, to int           // in the text
-	body     *ast.FuncDecl // nil in SQL
+	from, to int // in the text
 }
 
 // readSources reads what may be broken: the packages of suites, with what is below them.
@@ -33,7 +33,7 @@ func readSources(root string) (all []source, err error) {
 	for dir := range suites {
 		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
 			ext := filepath.Ext(path)
-			if err != nil || d.IsDir() || ext != ".go" && ext != ".sql" || strings.HasSuffix(path, "_test.go") ||
+			if err != nil || d.IsDir() || ext != ".go" && ext != ".sql" && ext != ".lua" || strings.HasSuffix(path, "_test.go") ||
 				strings.Contains(path, "/migrations/") {
 				return err
 			}
@@ -42,8 +42,13 @@ func readSources(root string) (all []source, err error) {
 				return err
 			}
 			s := source{dir: dir, file: path, text: string(text)}
-			if s.spots = statements(path, s.text); ext == ".go" {
+			switch ext {
+			case ".go":
 				s.spots, err = functions(path, s.text)
+			case ".sql":
+				s.spots = statements(path, s.text)
+			default:
+				s.spots = []spot{{name: filepath.Base(path), to: len(s.text)}}
 			}
 			all = append(all, s)
 			return err
@@ -99,7 +104,7 @@ func functions(path, text string) (spots []spot, err error) {
 			}
 			name = fmt.Sprint(of, ".", name)
 		}
-		spots = append(spots, spot{name: name, from: int(f.Pos()) - base, to: int(f.End()) - base, body: f})
+		spots = append(spots, spot{name: name, from: int(f.Pos()) - base, to: int(f.End()) - base})
 	}
 	return spots, nil
 }

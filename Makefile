@@ -5,6 +5,7 @@ BENCH ?= .
 DURATION ?= 2m
 RATE ?= 30
 SEED ?=
+ONLY ?= .
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 # A tool is built once, from the Go module proxy, into a folder of its version.
@@ -19,7 +20,7 @@ GOVULNCHECK := $(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos siege model fuzz check bench build generate
+.PHONY: help demo test chaos siege model mutants fuzz check bench build generate
 
 # What the race detector is left out of: some 2,600 short lives of the whole program (internal/crash), and the
 # end-to-end tests with thousands of orders, which mostly wait, and leave a core to the model.
@@ -50,6 +51,9 @@ siege: ## Attack every listener at once, beside honest orders (DURATION=60s)
 
 model: ## Check the model of an order's life exhaustively, with spin
 	model/check
+
+mutants: ## Break the path of the money in many ways, and see a test notice each (ONLY=worker)
+	RECARGA_TEST_REQUIRE=1 nice go run ./scripts/mutants -only '$(ONLY)'
 
 fuzz: ## Run every fuzz target for a while (DURATION=30m: each)
 	scripts/fuzz $(DURATION)

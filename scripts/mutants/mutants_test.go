@@ -1,0 +1,77 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const root = "../.."
+
+// TestMutantsCanBeMade: each stands for one place of today's code, and is still a program, as far as a parser sees. So
+// the list cannot rot while nobody runs it.
+func TestMutantsCanBeMade(t *testing.T) {
+	all, err := mutants(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, m := range all {
+		if names[m.name] {
+			t.Errorf("two mutants are called %s", m.name)
+		}
+		names[m.name] = true
+		if text, err := os.ReadFile(m.file); err != nil || string(text) == string(m.code) {
+			t.Errorf("%s: it breaks nothing: %v", m.name, err)
+		}
+		if filepath.Ext(m.file) == ".go" {
+			if _, err := parser.ParseFile(token.NewFileSet(), m.file, m.code, parser.SkipObjectResolution); err != nil {
+				t.Errorf("%s: %v", m.name, err)
+			}
+		}
+		if trials := m.trials(); len(trials) == 0 {
+			t.Errorf("%s: no test is to catch it", m.name)
+		}
+	}
+	if len(all) < 100 {
+		t.Errorf("only %d mutants", len(all))
+	}
+	for name := range by {
+		if !names[name] {
+			t.Errorf("something catches %q, which is no mutant", name)
+		}
+	}
+}
+
+// TestWhatCatchesIsThere: the test that is known to catch a mutant is one of its suites.
+func TestWhatCatchesIsThere(t *testing.T) {
+	all, err := mutants(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	functions := map[string]string{} // of the tests, by their packages
+	for _, m := range all {
+		s := m.trials()[0]
+		if functions[s.pkg] == "" {
+			files, err := filepath.Glob(filepath.Join(root, s.pkg, "*_test.go"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, file := range files {
+				text, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				functions[s.pkg] += string(text)
+			}
+		}
+		test, its := strings.CutPrefix(m.by, s.pkg+".")
+		test, _, _ = strings.Cut(test, "/")
+		if !its || !strings.Contains(functions[s.pkg], "\nfunc "+test+"(t *testing.T)") {
+			t.Errorf("%s: %q is no test that catches it", m.name, m.by)
+		}
+	}
+}

@@ -2,14 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 )
@@ -50,42 +47,50 @@ var suites = map[string][]suite{
 
 // bench builds and runs tests.
 type bench struct {
-	folder string   // for what is built
-	sound  sync.Map // what catches (string): whether it passes with nothing broken (func() error)
+	folder string              // for what is built
+	all    map[string][]mutant // by their packages
+	built  sync.Map            // the programs, by their packages and those of the tests: func() (string, error)
+	sound  sync.Map            // whether a test passes with nothing broken, by its name: func() error
 }
 
-// caughtBy is the test that fails with the n-th mutant; empty when none does. What also fails with nothing broken
-// catches nothing: it is an error.
-func (b *bench) caughtBy(ctx context.Context, n int, m mutant) (by string, err error) {
-	folder := filepath.Join(b.folder, strconv.Itoa(n))
-	if err := os.Mkdir(folder, 0o700); err != nil {
-		return "", err
-	}
-	defer func() { _ = os.RemoveAll(folder) }()
-	broken, overlay := filepath.Join(folder, filepath.Base(m.file)), filepath.Join(folder, "overlay.json")
-	whole, err := filepath.Abs(m.file)
-	if err != nil {
-		return "", err
-	}
-	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{whole: broken}})
-	if err != nil {
-		return "", err
-	}
-	if err := errors.Join(os.WriteFile(broken, m.code, 0o600), os.WriteFile(overlay, replace, 0o600)); err != nil {
-		return "", err
-	}
-	built := map[string]string{} // the programs by their packages
+// caughtBy is the test that fails with a mutant; empty when none does. What also fails with nothing broken catches
+// nothing: it is an error.
+func (b *bench) caughtBy(ctx context.Context, m mutant) (by string, err error) {
 	for _, t := range m.trials() {
-		if built[t.pkg] == "" {
-			if built[t.pkg], err = build(ctx, folder, t.pkg, "-overlay", overlay); err != nil {
-				return "", err
-			}
+		program, err := b.program(ctx, m.dir, t.pkg)
+		if err != nil {
+			return "", err
 		}
-		if failed, _ := runTests(ctx, built[t.pkg], t); failed != "" {
-			return t.pkg + "." + failed, b.check(ctx, t, failed)
+		if failed, _ := runTests(ctx, program, t, m.id); failed != "" {
+			return t.pkg + "." + failed, b.check(ctx, program, t, failed)
 		}
 	}
 	return "", nil
+}
+
+// program is the test program of a package with all mutants of another, which is built once.
+func (b *bench) program(ctx context.Context, dir, pkg string) (string, error) {
+	once, _ := b.built.LoadOrStore(dir+" "+pkg, sync.OnceValues(func() (string, error) {
+		folder, err := os.MkdirTemp(b.folder, "")
+		if err != nil {
+			return "", err
+		}
+		o, err := newOverlay(".", b.all[dir])
+		if err != nil {
+			return "", err
+		}
+		list, err := o.write(folder)
+		if err != nil {
+			return "", err
+		}
+		program := filepath.Join(folder, "test")
+		build := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", list, "-o", program, "./"+pkg)
+		if said, err := build.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("the mutants of %s are no program: %w\n%s", dir, err, said)
+		}
+		return program, nil
+	}))
+	return once.(func() (string, error))()
 }
 
 // trials are what is run to catch a mutant: the test that is known to, and all the others.
@@ -117,21 +122,12 @@ func (s suite) alone(test string) suite {
 }
 
 // check runs a test that has failed with nothing broken, once.
-func (b *bench) check(ctx context.Context, s suite, test string) error {
+func (b *bench) check(ctx context.Context, program string, s suite, test string) error {
 	if strings.HasPrefix(test, "Test") {
 		s = s.alone(test)
 	}
 	once, _ := b.sound.LoadOrStore(s.pkg+"."+test, sync.OnceValue(func() error {
-		folder, err := os.MkdirTemp(b.folder, "sound-")
-		if err != nil {
-			return err
-		}
-		defer func() { _ = os.RemoveAll(folder) }()
-		program, err := build(ctx, folder, s.pkg)
-		if err != nil {
-			return err
-		}
-		if failed, said := runTests(ctx, program, s); failed != "" {
+		if failed, said := runTests(ctx, program, s, ""); failed != "" {
 			return fmt.Errorf("%s.%s fails with nothing broken:\n%s", s.pkg, failed, said)
 		}
 		return nil
@@ -139,24 +135,14 @@ func (b *bench) check(ctx context.Context, s suite, test string) error {
 	return once.(func() error)()
 }
 
-// build builds the test program of a package.
-func build(ctx context.Context, folder, pkg string, more ...string) (program string, err error) {
-	program = filepath.Join(folder, strings.ReplaceAll(pkg, "/", "-")+".test")
-	args := append([]string{"test", "-c", "-vet=off", "-o", program}, more...)
-	if said, err := exec.CommandContext(ctx, "go", append(args, "./"+pkg)...).CombinedOutput(); err != nil {
-		return "", fmt.Errorf("it is no program: %w\n%s", err, said)
-	}
-	return program, nil
-}
-
 // failure is the line of a test that failed.
 var failure = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
 
-// runTests runs tests until one fails, and names it, as exactly as it can; empty: all pass.
-func runTests(ctx context.Context, program string, s suite) (failed, said string) {
+// runTests runs tests with a mutant until one fails, and names it, as exactly as it can; empty: all pass.
+func runTests(ctx context.Context, program string, s suite, mutant string) (failed, said string) {
 	args := append([]string{"-test.failfast", "-test.timeout=5m"}, s.args...)
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Dir = s.pkg
+	cmd.Dir, cmd.Env = s.pkg, append(os.Environ(), chosenBy+"="+mutant)
 	output, err := cmd.CombinedOutput()
 	if said = string(output); err == nil {
 		return "", said

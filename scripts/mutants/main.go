@@ -1,5 +1,5 @@
 // Command mutants breaks the path of the money in many ways, one at a time, and says which of them the fast tests do
-// not catch. No file is changed: the compiler gets the broken one in the place of the other (go test -overlay).
+// not catch. No file is changed: the compiler gets others in their place (go test -overlay).
 //
 // It exits with 1 if a mutant survives, and if one cannot be made any more, because the code has moved.
 package main
@@ -66,15 +66,18 @@ func testAll(ctx context.Context, out io.Writer, chosen []mutant, atOnce int) (s
 		return 0, err
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-	b := bench{folder: folder}
+	b := bench{folder: folder, all: map[string][]mutant{}}
+	for _, m := range chosen {
+		b.all[m.dir] = append(b.all[m.dir], m)
+	}
 	var mu sync.Mutex
 	var all errgroup.Group
 	all.SetLimit(atOnce)
 	fmt.Fprintln(out, "| Mutant | Caught by | Seconds |\n|---|---|---|")
-	for n, m := range chosen {
+	for _, m := range chosen {
 		all.Go(func() error {
 			began := time.Now()
-			by, err := b.caughtBy(ctx, n, m)
+			by, err := b.caughtBy(ctx, m)
 			if err != nil {
 				return fmt.Errorf("%s: %w", m.name, err)
 			}

@@ -4,17 +4,26 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // mutant is one way in which the program is broken.
 type mutant struct {
+	id   string // its number
 	dir  string // of the package, from the root
 	name string // where, and what is broken
-	file string // that is replaced, from the root
-	code []byte // of the broken file
-	by   string // what is known to catch it; empty: nothing is known
+	// file is the one that is broken, from the root, and text what it says.
+	file, text string
+	// at is where old stands in the text, in the place of which new comes.
+	at       int
+	old, new string
+	// by is the test that is known to catch it; empty: none is.
+	by string
 }
+
+// broken is the text of the mutant's file.
+func (m mutant) broken() string { return m.text[:m.at] + m.new + m.text[m.at+len(m.old):] }
 
 // change says how a mutant is made: what is broken, where, and how.
 type change struct {
@@ -41,8 +50,10 @@ func mutants(root string) (all []mutant, wrong error) {
 			wrong = errors.Join(wrong, fmt.Errorf("%s: the text %q stands there %d times; the code has moved", name, c.old, n))
 			continue
 		}
-		from := at.from + strings.Index(s.text[at.from:at.to], c.old)
-		all = append(all, mutant{dir: c.dir, name: name, file: s.file, code: s.replaced(from, from+len(c.old), c.new), by: by[name]})
+		all = append(all, mutant{
+			id: strconv.Itoa(len(all) + 1), dir: c.dir, name: name, file: s.file, text: s.text,
+			at: at.from + strings.Index(s.text[at.from:at.to], c.old), old: c.old, new: c.new, by: by[name],
+		})
 	}
 	return all, wrong
 }

@@ -41,7 +41,11 @@ func readSources(root string) (all []source, err error) {
 			if err != nil {
 				return err
 			}
-			s := source{dir: dir, file: path, text: string(text)}
+			file, err := filepath.Rel(root, path)
+			if err != nil {
+				return err
+			}
+			s := source{dir: dir, file: file, text: string(text)}
 			switch ext {
 			case ".go":
 				s.spots, err = functions(path, s.text)
@@ -124,9 +128,4 @@ func find(sources []source, dir, name string) (found source, at spot, err error)
 		return found, at, fmt.Errorf("%s: %d places are called %s; the code has moved", dir, n, name)
 	}
 	return found, at, nil
-}
-
-// replaced is a file with a part of it replaced.
-func (s source) replaced(from, to int, with string) []byte {
-	return []byte(s.text[:from] + with + s.text[to:])
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,5 +47,36 @@ func TestAPurchaseHasNothingToBeRepeatedBy(t *testing.T) {
 	r := c.Purchase(t.Context(), topup.Order{ID: "A", Phone: "5537686660"}, time.Now().Add(time.Minute))
 	if purchases != 1 {
 		t.Errorf("%d purchases were sent: %+v", purchases, r)
+	}
+}
+
+// TestNoRedirectIsFollowed: whatever a redirect leads to, only the vendor's own answer counts, and nobody else gets the
+// secret key of a login.
+func TestNoRedirectIsFollowed(t *testing.T) {
+	var followed atomic.Int32
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		followed.Add(1)
+		_, _ = fmt.Fprint(w, `{"success":true,"response_code":"00","distributor_transaction_id":"A","access_token":"abc"}`)
+	}))
+	defer elsewhere.Close()
+	for status := http.StatusMultipleChoices; status <= http.StatusPermanentRedirect; status++ {
+		server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, status))
+		c, err := New(Config{URL: server.URL, SecretKey: "secret"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.loginOnce(t.Context()); err == nil {
+			t.Errorf("%d: logged in", status)
+		}
+		c.tokens.set(token{value: "abc", expires: time.Now().Add(time.Hour)})
+		r := c.Purchase(t.Context(), topup.Order{ID: "A", Phone: "5537686660"}, time.Now().Add(time.Minute))
+		if r.Outcome != topup.OutcomeUnknown {
+			t.Errorf("%d: %+v", status, r)
+		}
+		c.Close()
+		server.Close()
+	}
+	if n := followed.Load(); n > 0 {
+		t.Errorf("%d redirects were followed", n)
 	}
 }

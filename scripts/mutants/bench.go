@@ -26,7 +26,7 @@ func (s suite) meets(m mutant) bool {
 }
 
 // suites must catch the mutants of each package: the fast tests of it, and of whoever knows best what it must do, the
-// most likely first. The stories of the reference are the same each time; PostgreSQL is told a tenth of the steps.
+// most likely first. The stories of the reference are the same each time; PostgreSQL gets a tenth of the steps.
 var suites = map[string][]suite{
 	"topup":       {{"topup", nil, ""}},
 	"worker":      {{"worker", []string{"-test.skip=TestRandomLives"}, ""}}, // which takes a minute

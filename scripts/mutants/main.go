@@ -44,7 +44,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	chosen := slices.DeleteFunc(all, func(m mutant) bool { return !wanted.MatchString(m.name) })
 	if *list {
 		for _, m := range chosen {
-			fmt.Fprintln(out, m.name)
+			if _, err := fmt.Fprintln(out, m.name); err != nil {
+				return err
+			}
 		}
 		return nil
 	}
@@ -53,10 +55,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	case err != nil:
 		return err
 	case survived > 0:
-		return fmt.Errorf("%d of %d mutants survived: no test notices what they break", survived, len(chosen))
+		return fmt.Errorf("%d of %d mutants survived: no test sees what they break", survived, len(chosen))
 	}
-	fmt.Fprintf(out, "proven: %d mutants, all caught\n", len(chosen))
-	return nil
+	_, err = fmt.Fprintf(out, "proven: %d mutants, all caught\n", len(chosen))
+	return err
 }
 
 // testAll writes a line of the table for each mutant, and counts those that survived.
@@ -73,7 +75,9 @@ func testAll(ctx context.Context, out io.Writer, chosen []mutant, atOnce int) (s
 	var mu sync.Mutex
 	var all errgroup.Group
 	all.SetLimit(atOnce)
-	fmt.Fprintln(out, "| Mutant | Caught by | Seconds |\n|---|---|---|")
+	if _, err := fmt.Fprintln(out, "| Mutant | Caught by | Seconds |\n|---|---|---|"); err != nil {
+		return 0, err
+	}
 	for _, m := range chosen {
 		all.Go(func() error {
 			began := time.Now()
@@ -87,8 +91,8 @@ func testAll(ctx context.Context, out io.Writer, chosen []mutant, atOnce int) (s
 				by = "SURVIVED"
 				survived++
 			}
-			fmt.Fprintf(out, "| %s | %s | %.0f |\n", m.name, by, time.Since(began).Seconds())
-			return nil
+			_, err = fmt.Fprintf(out, "| %s | %s | %.0f |\n", m.name, by, time.Since(began).Seconds())
+			return err
 		})
 	}
 	return survived, all.Wait()

@@ -82,7 +82,8 @@ func (o overlay) addChoice(root, folder, texts string) error {
 		}
 		read := strings.ReplaceAll(text, "sqlfile.Load(sqlFiles,", "sqlfile.Load(mutantFiles{sqlFiles},")
 		for _, script := range strings.Fields("free resume state") {
-			read = strings.ReplaceAll(read, "NewScript("+script+"Source)", "NewScript(mutantText(\""+script+".lua\", "+script+"Source))")
+			source := script + "Source"
+			read = strings.ReplaceAll(read, "Script("+source+")", fmt.Sprintf("Script(mutantText(%q, %s))", script+".lua", source))
 		}
 		if texts != "" && read != text {
 			o[file] = read

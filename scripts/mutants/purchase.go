@@ -20,7 +20,7 @@ var inPurchase = []change{
 	{"worker", "Worker.processNew", "a new order passes by the pause and the rate",
 		"if !w.admission.Unrestricted() {", "if w.admission == nil {"},
 	{"worker", "Worker.settle", "a shutdown ends the writing of a result", "ctx = w.lasting(ctx)\n", ""},
-	{"worker", "persistent", "the writing of a result is given up",
+	{"worker", "persistent", "the writing of a result is broken off",
 		"2*time.Second, 0", "2*time.Second, 2*time.Second"},
 	{"worker", "Worker.deadlines", "a request may leave when its attempt is over",
 		"now.Add(w.Slack / 2)", "now.Add(w.Timeout + w.Slack)"},

@@ -28,7 +28,7 @@ var attacks = []change{
 		"same := !another", "same := true"},
 	{journal, "firstDue", "an order that expires before its time is never ended",
 		"if o.EndsAt != nil && o.EndsAt.Before(*due) {", "if o.EndsAt != nil && o.EndsAt.IsZero() {"},
-	{journal, "events_of", "events are told out of order",
+	{journal, "events_of", "events are delivered out of order",
 		"ORDER BY e.sequence, e.endpoint", "ORDER BY e.sequence DESC, e.endpoint"},
 	{journal, "tx.finishedSo", "a result that is written again is lost",
 		"if err != nil || !found {", "if err != nil || found {"},

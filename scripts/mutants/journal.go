@@ -88,7 +88,8 @@ var inJournal = []change{
 	// Events.
 	{journal, "try.sqlite", "two workers record the same try", " AND try_count = $2", " AND $2 >= 0"},
 	{journal, "try.sqlite", "a delivered event is tried again", " AND state = 'pending'", ""},
-	{journal, "adopt", "an event is adopted that has a copy", " AND copy.endpoint = $2)", " AND copy.endpoint = $2 AND FALSE)"},
+	{journal, "adopt", "an event is adopted that has a copy",
+		" AND copy.endpoint = $2)", " AND copy.endpoint = $2 AND FALSE)"},
 	{journal, "count_redelivery", "one redelivery more than allowed",
 		"redeliveries.times < $3", "redeliveries.times <= $3"},
 }

@@ -83,7 +83,8 @@ func (o overlay) addChoice(root, folder, texts string) error {
 		read := strings.ReplaceAll(text, "sqlfile.Load(sqlFiles,", "sqlfile.Load(mutantFiles{sqlFiles},")
 		for _, script := range strings.Fields("free resume state") {
 			source := script + "Source"
-			read = strings.ReplaceAll(read, "Script("+source+")", fmt.Sprintf("Script(mutantText(%q, %s))", script+".lua", source))
+			mutated := fmt.Sprintf("Script(mutantText(%q, %s))", script+".lua", source)
+			read = strings.ReplaceAll(read, "Script("+source+")", mutated)
 		}
 		if texts != "" && read != text {
 			o[file] = read

@@ -36,7 +36,10 @@ var suites = map[string][]suite{
 	"internal/journal": {
 		{"internal/sim/reference", []string{"-test.run=Other/sqlite$", "-seed=7", "-steps=6000"}, ".sqlite"},
 		{"internal/sim/reference", []string{"-test.run=Other/postgres$", "-seed=7", "-steps=30000"}, ".postgres"},
-		{"internal/journal", nil, ""},
+		{"internal/journal", []string{"-test.run=SQLite$|Statements|Columns|Former|Body|File|Archive"}, ".sqlite"},
+		{"internal/journal", []string{"-test.run=Lives"}, ""},
+		{"internal/journal", []string{"-test.run=Postgres$"}, ".postgres"},
+		{"internal/journal", []string{"-test.run=LostCommit|EveryWrite"}, ""},
 	},
 	"internal/admission":    {{"internal/admission", nil, ""}, {"worker", []string{"-test.skip=TestRandomLives"}, ""}},
 	"internal/coordination": {{"internal/coordination", nil, ""}},
@@ -140,7 +143,7 @@ var failure = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
 
 // runTests runs tests with a mutant until one fails, and names it, as exactly as it can; empty: all pass.
 func runTests(ctx context.Context, program string, s suite, mutant string) (failed, said string) {
-	args := append([]string{"-test.failfast", "-test.timeout=5m"}, s.args...)
+	args := append([]string{"-test.failfast", "-test.timeout=10m"}, s.args...)
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir, cmd.Env = s.pkg, append(os.Environ(), chosenBy+"="+mutant)
 	output, err := cmd.CombinedOutput()

@@ -43,7 +43,7 @@ var suites = map[string][]suite{
 	},
 	"internal/admission":    {{"internal/admission", nil, ""}, {"worker", []string{"-test.skip=TestRandomLives"}, ""}},
 	"internal/coordination": {{"internal/coordination", nil, ""}},
-	"internal/reconcile":    {{"internal/reconcile", []string{"-test.skip=OverSQLite|WholeSettlesAll"}, ""}},
+	"internal/reconcile":    {{"internal/reconcile", []string{"-test.skip=NeverWrong|WholeSettlesAll"}, ""}},
 	"internal/bulk":         {{"internal/bulk", nil, ""}},
 	"internal/api":          {{"internal/api", []string{"-test.skip=Page|Asset|Browser|OpenAPI|Hostile"}, ""}},
 }

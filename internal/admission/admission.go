@@ -4,6 +4,7 @@
 package admission
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -139,9 +140,7 @@ type Control struct {
 
 // New makes a Control. Run releases the orders that it keeps waiting.
 func New(cfg Config) *Control {
-	if cfg.Breaker.Probe == 0 {
-		cfg.Breaker.Probe = 5 * time.Second
-	}
+	cfg.Breaker.Probe = cmp.Or(cfg.Breaker.Probe, 5*time.Second)
 	c := &Control{
 		Config: cfg, retries: newRetryBudget(), waitingByPriority: make([]atomic.Bool, len(topup.Priorities())),
 		joined: make(chan struct{}, 1), detectors: map[string]*gobreaker.TwoStepCircuitBreaker[struct{}]{},

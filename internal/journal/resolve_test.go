@@ -92,6 +92,11 @@ func testResolveAfterAll(t *testing.T, s store) {
 			must(t, err)
 			o, _ = s.finish(t, settlement(o, topup.StateUnknown))
 		}
+		former := topup.Resolution{Outcome: topup.ResolvedFailed, Reason: "seen", By: "ana", Attempt: 1, Forced: true}
+		var moved *topup.MovedOnError
+		if _, _, err := s.Resolve(t.Context(), o.ID, former, noon); !errors.As(err, &moved) || moved.Latest != 2 {
+			t.Errorf("%s: a decision about its first attempt: %v", id, err)
+		}
 		for _, c := range []struct {
 			after time.Duration
 			want  string

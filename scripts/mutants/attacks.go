@@ -4,7 +4,6 @@ package main
 var attacks = []change{
 	{journal, "record.differsFrom", "the fingerprint of a repeat is not compared",
 		"|| !bytes.Equal(stored.fingerprint, r.fingerprint)", ""},
-	{journal, "record.differsFrom", "another caller's order is one's own", "stored.Caller != r.Caller || ", ""},
 	{journal, "begin.sqlite", "the number of attempts is not raised",
 		"attempt_count = attempt_count + 1,", "attempt_count = max(attempt_count, 1),"},
 	{journal, "begin.postgres", "its time begins with each attempt",
@@ -33,7 +32,8 @@ var attacks = []change{
 	{journal, "tx.finishedSo", "a result that is written again is lost",
 		"if err != nil || !found {", "if err != nil || found {"},
 	{journal, "Journal.leaving", "a disputed order leaves for the archive", "undisputed = true", "undisputed = false"},
-	{journal, "Journal.leaving", "an order whose event is not delivered leaves", "if !e.due() {", "if len(records) > 0 {"},
+	{journal, "Journal.leaving", "an order whose event is not delivered leaves",
+		"if !e.due() {", "if len(records) > 0 {"},
 	{journal, "member.leave", "an order that has changed since it was written leaves",
 		"sha256.Sum256(line) == m.sums[one.Journal.Key]", "len(line) != len(m.sums)+1<<30"},
 	{"worker", "Worker.attempt", "a refused token is renewed at each try",

@@ -55,6 +55,42 @@ func newOverlay(root string, all []mutant) (overlay, error) {
 	return o, nil
 }
 
+// choice is what a package with mutants has beside its own files: its name, the variable, and the cases of its texts.
+const choice = `package %s
+
+import (
+	"embed"
+	"os"
+	"path"
+)
+
+func chosenMutant() string { return os.Getenv(%q) }
+
+func mutantText(file, text string) string {
+	switch chosenMutant() + " " + file {
+%s	}
+	return text
+}
+
+type mutantFiles struct{ embed.FS }
+
+func (m mutantFiles) ReadFile(name string) ([]byte, error) {
+	text, err := m.FS.ReadFile(name)
+	return []byte(mutantText(path.Base(name), string(text))), err
+}
+`
+
+// withTexts is a Go file that gets the texts of SQL and of scripts from the chosen mutant.
+func withTexts(code string) string {
+	code = strings.ReplaceAll(code, "sqlfile.Load(sqlFiles,", "sqlfile.Load(mutantFiles{sqlFiles},")
+	for _, script := range strings.Fields("free resume state") {
+		source := script + "Source"
+		mutated := fmt.Sprintf("Script(mutantText(%q, %s))", script+".lua", source)
+		code = strings.ReplaceAll(code, "Script("+source+")", mutated)
+	}
+	return code
+}
+
 // addChoice has a package ask which of its mutants it is, and read its texts so.
 func (o overlay) addChoice(root, folder, texts string) error {
 	files, err := filepath.Glob(filepath.Join(root, folder, "*.go"))
@@ -80,39 +116,12 @@ func (o overlay) addChoice(root, folder, texts string) error {
 		if there, ok := o[file]; ok {
 			text = there
 		}
-		read := strings.ReplaceAll(text, "sqlfile.Load(sqlFiles,", "sqlfile.Load(mutantFiles{sqlFiles},")
-		for _, script := range strings.Fields("free resume state") {
-			source := script + "Source"
-			mutated := fmt.Sprintf("Script(mutantText(%q, %s))", script+".lua", source)
-			read = strings.ReplaceAll(read, "Script("+source+")", mutated)
-		}
+		read := withTexts(text)
 		if texts != "" && read != text {
 			o[file] = read
 		}
 	}
-	o[filepath.Join(folder, "mutant.go")] = fmt.Sprintf(`package %s
-
-import (
-	"embed"
-	"os"
-	"path"
-)
-
-func chosenMutant() string { return os.Getenv(%q) }
-
-func mutantText(file, text string) string {
-	switch chosenMutant() + " " + file {
-%s	}
-	return text
-}
-
-type mutantFiles struct{ embed.FS }
-
-func (m mutantFiles) ReadFile(name string) ([]byte, error) {
-	text, err := m.FS.ReadFile(name)
-	return []byte(mutantText(path.Base(name), string(text))), err
-}
-`, name, chosenBy, texts)
+	o[filepath.Join(folder, "mutant.go")] = fmt.Sprintf(choice, name, chosenBy, texts)
 	return nil
 }
 

@@ -141,7 +141,7 @@ func (b *bench) check(ctx context.Context, program string, s suite, test string)
 // failure is the line of a test that failed.
 var failure = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
 
-// runTests runs tests with a mutant until one fails, and names it, as exactly as it can; empty: all pass.
+// runTests runs tests with a mutant until one fails, and names it, or the part of it that fails; empty: all pass.
 func runTests(ctx context.Context, program string, s suite, mutant string) (failed, said string) {
 	args := append([]string{"-test.failfast", "-test.timeout=10m"}, s.args...)
 	cmd := exec.CommandContext(ctx, program, args...)
@@ -151,8 +151,9 @@ func runTests(ctx context.Context, program string, s suite, mutant string) (fail
 		return "", said
 	}
 	for _, found := range failure.FindAllStringSubmatch(said, -1) {
-		if strings.HasPrefix(found[1], failed) {
-			failed = found[1]
+		// A part of a part need not pass alone, where the part looks at all of them.
+		if parts := strings.Split(found[1], "/"); strings.HasPrefix(found[1], failed) {
+			failed = strings.Join(parts[:min(len(parts), 2)], "/")
 		}
 	}
 	switch {

@@ -7,6 +7,7 @@ TIERS ?=
 DURATION ?= 2m
 RATE ?= 30
 SEED ?=
+ONLY ?= .
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 # A tool is built once, from the Go module proxy, into a folder of its version.
@@ -21,7 +22,7 @@ GOVULNCHECK := $(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prove sim chaos siege model fuzz check bench build generate
+.PHONY: help demo test prove sim chaos siege model mutants fuzz check bench build generate
 
 # Tests mostly wait, for a commit or an answer: more of them run than there are cores.
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
@@ -67,6 +68,9 @@ siege: ## Attack every listener at once, beside honest orders (DURATION=60s)
 
 model: ## Check the model of an order's life exhaustively, with spin
 	model/check
+
+mutants: ## Break the path of the money in many ways, and see a test notice each (ONLY=worker)
+	RECARGA_TEST_REQUIRE=1 nice go run ./scripts/mutants -only '$(ONLY)'
 
 fuzz: ## Run every fuzz target for a while (DURATION=30m: each)
 	scripts/fuzz $(DURATION)

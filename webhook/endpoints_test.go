@@ -113,6 +113,35 @@ func TestNoCallbackURL(t *testing.T) {
 	}
 }
 
+// TestOldNewsStaysWhereItWent: an endpoint that comes later gets no event that was tried before, whether that is tried
+// again, or redelivered.
+func TestOldNewsStaysWhereItWent(t *testing.T) {
+	j := openJournal(t)
+	var answer atomic.Int64
+	answer.Store(http.StatusInternalServerError)
+	shop := newReceiver(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(answer.Load())) })
+	crm := newReceiver(t, status(204))
+	endpoints := shops{"shop": {{URL: shop.URL, Secrets: []string{vectorSecret}}}}
+	d := deliverer(t, webhook.Config{Schedule: []time.Duration{0}}, j, endpoints)
+	ev := withdrawn(t, j, "ORD-1")
+	deliver(t, d, ev.ID)
+	endpoints["shop"] = append(endpoints["shop"],
+		webhook.Endpoint{Name: "crm", URL: crm.URL, Secrets: []string{vectorSecret}})
+	answer.Store(http.StatusOK)
+	for n := range 2 {
+		deliver(t, d, ev.ID)
+		if got := states(t, j, "ORD-1"); !cmp.Equal(got, map[string]topup.EventState{"": topup.EventDelivered}) {
+			t.Errorf("after %d redeliveries: %v", n, got)
+		}
+		if err := j.RedeliverWithin(t.Context(), ev, 10, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := len(shop.requests()); got != 3 {
+		t.Errorf("it was sent %d times, want 3", got)
+	}
+}
+
 // TestGone: 410 disables the endpoint, the operator is notified, the next event is exhausted unsent, and all are
 // there to be sent when it is enabled again.
 func TestGone(t *testing.T) {

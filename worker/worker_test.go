@@ -557,9 +557,10 @@ func TestEvidence(t *testing.T) {
 	}
 }
 
-// TestResentByAPerson: the order gets a new schedule, and a later unknown is held again.
+// TestResentByAPerson: the order gets a new schedule, in which the tries before count no more.
 func TestResentByAPerson(t *testing.T) {
-	b := setUp(t, unknown, unavailable, unknown)
+	b := setUp(t, unknown, unavailable)
+	b.with(func(c *worker.Config) { c.Policy.MaxAttempts = 2 })
 	b.accept(t, request("A"))
 	b.process(t, "A")
 	b.is(t, "A", topup.StateUnknown, "", 1)

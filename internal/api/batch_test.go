@@ -3,12 +3,16 @@ package api_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -116,6 +120,41 @@ func TestBatchKeepsTheOrder(t *testing.T) {
 		if l.Status != http.StatusOK {
 			t.Fatalf("the batch again: line %d is %d", l.Line, l.Status)
 		}
+	}
+}
+
+// placed notes the amounts of each order, as they are placed.
+type placed struct {
+	api.Orders
+	mu      sync.Mutex
+	amounts map[topup.ID][]topup.Amount
+}
+
+func (p *placed) Place(_ context.Context, r topup.Request) (topup.Order, bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.amounts[r.ID] = append(p.amounts[r.ID], r.Amount)
+	return r.Order(time.Now()), false, nil
+}
+
+// TestBatchFirstLineIsTheOrder: lines with one id are placed one after the other, in their order.
+func TestBatchFirstLineIsTheOrder(t *testing.T) {
+	p := &placed{amounts: map[topup.ID][]topup.Amount{}}
+	s := serve(t, func(c *api.Config) { c.Orders = p })
+	var body strings.Builder
+	for i := range 300 {
+		for _, amount := range []string{"10", "20", "30"} {
+			fmt.Fprintln(&body, strings.Replace(order(fmt.Sprint("ORD-", i)), `"amount":10`, `"amount":`+amount, 1))
+		}
+	}
+	lines(t, s.batch(shopKey, body.String()))
+	for id, got := range p.amounts {
+		if want := []topup.Amount{topup.Pesos(10), topup.Pesos(20), topup.Pesos(30)}; !slices.Equal(got, want) {
+			t.Fatalf("%s is placed for %v", id, got)
+		}
+	}
+	if len(p.amounts) != 300 {
+		t.Errorf("%d orders were placed", len(p.amounts))
 	}
 }
 

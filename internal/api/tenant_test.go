@@ -231,3 +231,22 @@ func TestCursorsAreSealed(t *testing.T) {
 		t.Errorf("it can be read: %q, %v", plain, err)
 	}
 }
+
+// TestAnswersAreOnesOwn: whatever a caller looks for, over a real journal, it finds nothing of another caller.
+func TestAnswersAreOnesOwn(t *testing.T) {
+	s := serve(t)
+	s.place("OURS").want(http.StatusAccepted)
+	s.post(otherKey, "/v1/topups", order("THEIRS")).want(http.StatusAccepted) // for the same phone
+	s.buy("THEIRS", "TXN-THEIRS")
+	for _, path := range []string{
+		"/v1/topups", "/v1/topups?phone_number=5537686660", "/v1/topups?transaction_id=TXN-THEIRS", "/v1/topups/THEIRS",
+		"/v1/search?q=THEIRS", "/v1/search?q=TXN-THEIRS", "/v1/search?q=5537686660", "/v1/events", "/v1/export",
+	} {
+		if all := s.get(adminKey, path); !strings.Contains(string(all.body), "THEIRS") {
+			t.Errorf("the operator does not find it by %s: %s", path, all.body)
+		}
+		if a := s.get(shopKey, path); strings.Contains(strings.ReplaceAll(string(a.body), path, ""), "THEIRS") {
+			t.Errorf("another caller finds it by %s: %s", path, a.body)
+		}
+	}
+}

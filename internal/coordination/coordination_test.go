@@ -267,6 +267,7 @@ func TestForgedState(t *testing.T) {
 	must(t, rdb.HSet(t.Context(), stateKey, "outage:BIG", strings.Repeat("x", 1<<20), strings.Repeat("y", 1<<20),
 		"z").Err())
 	truth("with their key, and large ones")
+	rejected.are(t, map[string]int{coordination.KindState: 1}) // theirs: the large ones are not even read
 	must(t, state.Pause(t.Context(), time.Now().AddDate(100, 0, 0)))
 	if n, err := state.Restrictions(t.Context()); err != nil || time.Until(n.PausedUntil) > time.Hour {
 		t.Errorf("a pause of 100 years: %s, %v", n.PausedUntil, err)

@@ -95,7 +95,9 @@ func testArchive(t *testing.T, s store) {
 	s.delivered(t, refused.ID)
 	left = append(left, refused.Order(noon))
 	stay := []topup.Order{s.inState(t, "NOT-DELIVERED", topup.StateSucceeded), s.inState(t, "HELD", topup.StateUnknown),
-		s.accept(t, "OPEN"), s.inState(t, "AWAY", topup.StateSubmitting)}
+		s.accept(t, "OPEN"), s.inState(t, "AWAY", topup.StateSubmitting), s.ended(t, "DISPUTED", topup.StateSucceeded)}
+	_, err = s.Dispute(t.Context(), "DISPUTED", topup.Dispute{Evidence: "line 9 calls it declined"}, noon)
+	must(t, err)
 
 	before := s.seen(t, left, stay)
 	if n, err := s.CountLeaving(t.Context(), tomorrow); err != nil || n != int64(len(left)) {
@@ -107,8 +109,8 @@ func testArchive(t *testing.T, s store) {
 		cmpopts.IgnoreUnexported(search.Standing{})); diff != "" {
 		t.Error(diff)
 	}
-	if n := s.sound(t); n != int64(len(left)) || s.rows(t, "orders") != int64(len(stay)) || s.rows(t, "events") != 2 ||
-		s.rows(t, "attempts") != 3 || s.rows(t, "resolutions") != 0 {
+	if n := s.sound(t); n != int64(len(left)) || s.rows(t, "orders") != int64(len(stay)) || s.rows(t, "events") != 3 ||
+		s.rows(t, "attempts") != 4 || s.rows(t, "resolutions") != 0 {
 		t.Errorf("%d orders in the archive; in the tables %d orders, %d events, %d attempts, %d resolutions",
 			n, s.rows(t, "orders"), s.rows(t, "events"), s.rows(t, "attempts"), s.rows(t, "resolutions"))
 	}
@@ -214,7 +216,7 @@ func (s store) cannotComeBack(t *testing.T) {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}
-	if n := s.rows(t, "orders"); n != 4 {
+	if n := s.rows(t, "orders"); n != 5 {
 		t.Errorf("%d orders in the tables", n)
 	}
 }

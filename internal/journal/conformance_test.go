@@ -545,6 +545,21 @@ func testDoubt(t *testing.T, s store) {
 			t.Errorf("%v, %s", err, cmp.Diff(held, o))
 		}
 	}
+	// And an answer to the second is none to the first: the order is unknown before and after it, and its caller need not
+	// be notified of that again.
+	first = s.inState(t, "second-of-two", topup.StateSubmitting)
+	again, _ := s.finish(t, resent(first))
+	second = s.begin(t, again)
+	s.finish(t, settlement(second, topup.StateUnknown))
+	if o, ev := s.finish(t, settlement(second, topup.StateFailed)); o.State != topup.StateUnknown || ev != nil {
+		t.Errorf("declined while the first is in doubt: %s, event %v", o.State, ev)
+	}
+	if d, err := s.Details(t.Context(), first.ID); err != nil || len(d.Events) != 1 {
+		t.Errorf("the caller is notified of an unknown order by %d events, %v", len(d.Events), err)
+	}
+	if o, ev := s.finish(t, settlement(first, topup.StateFailed)); o.State != topup.StateFailed || ev == nil {
+		t.Errorf("both declined: %s, event %v", o.State, ev)
+	}
 	// The table itself refuses a doubt forgotten.
 	for _, state := range []string{"failed", "canceled"} {
 		if _, err := s.db.Exec("UPDATE orders SET state = '" + state + "', finished_at = 1 WHERE id = 'both'"); err == nil {

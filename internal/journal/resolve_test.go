@@ -70,6 +70,43 @@ func testResolve(t *testing.T, s store) {
 		testResolveRepeated(t, s, r, stored)
 	}
 	testResolveRefused(t, s)
+	testResolveAfterAll(t, s)
+}
+
+// testResolveAfterAll: while any attempt may still be acted on, none is failed or sent again: not when only the
+// earlier one's time is over, nor when only the later one's is.
+func testResolveAfterAll(t *testing.T, s store) {
+	t.Helper()
+	for id, deadlines := range map[string][2]time.Duration{
+		"FIRST-ENDS-LAST": {time.Hour, time.Minute}, "LAST-ENDS-LAST": {time.Minute, time.Hour},
+	} {
+		o := s.accept(t, id)
+		for n, deadline := range deadlines {
+			var err error
+			if n > 0 {
+				r := topup.Resolution{Outcome: topup.ResolvedResend, Reason: "seen", By: "ana", Forced: true}
+				o, _, err = s.Resolve(t.Context(), o.ID, r, noon)
+				must(t, err)
+			}
+			o, err = s.Begin(t.Context(), o.ID, n, workerName, noon.Add(deadline), noon)
+			must(t, err)
+			o, _ = s.finish(t, settlement(o, topup.StateUnknown))
+		}
+		former := topup.Resolution{Outcome: topup.ResolvedFailed, Reason: "seen", By: "ana", Attempt: 1, Forced: true}
+		var moved *topup.MovedOnError
+		if _, _, err := s.Resolve(t.Context(), o.ID, former, noon); !errors.As(err, &moved) || moved.Latest != 2 {
+			t.Errorf("%s: a decision about its first attempt: %v", id, err)
+		}
+		for _, c := range []struct {
+			after time.Duration
+			want  string
+		}{{2 * time.Minute, "too early"}, {time.Hour - time.Microsecond, "too early"}, {time.Hour, "ok"}} {
+			r := topup.Resolution{Outcome: topup.ResolvedFailed, Reason: "seen", By: "ana"}
+			if _, _, err := s.Resolve(t.Context(), o.ID, r, noon.Add(c.after)); kind(err) != c.want {
+				t.Errorf("%s, after %s: %v, want %s", id, c.after, err, c.want)
+			}
+		}
+	}
 }
 
 // testResolveRepeated: whoever did not hear the answer may ask again, for the very same only.

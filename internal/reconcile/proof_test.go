@@ -64,6 +64,11 @@ func TestAbsenceNeedsProof(t *testing.T) {
 		set         func(*shop)
 		why         string
 	}{
+		{"an earlier statement charges it", "", func(s *shop) {
+			s.order("X", topup.StateRetrying, s.at(day/2))
+			_, _, err := s.journal.Hold(s.t.Context(), "X", topup.Hold{Evidence: "statement 1, line 7", By: "ana"}, s.at(day))
+			s.check(err)
+		}, "another statement charges it"},
 		{"its neighbour is missing too", "", func(s *shop) { unknown(s); delete(s.lines, "DAY-072") },
 			"it is not complete: it lacks or denies 1 orders"},
 		{"an hour is missing", "", func(s *shop) {

@@ -1,0 +1,43 @@
+package journal
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"recarga/topup"
+)
+
+// TestAnotherResultIsNoRepeat: while a worker does not know whether its result was recorded, the sweep calls the attempt
+// unknown. The worker's result is not the sweep's, though neither has a code or a receipt: it is recorded.
+func TestAnotherResultIsNoRepeat(t *testing.T) {
+	j, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = j.Close() }()
+	r := topup.Request{ID: "A", Caller: "shop", Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: topup.Pesos(10)}
+	now := time.Now()
+	if _, _, err := j.Accept(t.Context(), r, now); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.Begin(t.Context(), "A", 0, "worker", now, now); err != nil {
+		t.Fatal(err)
+	}
+	swept := topup.Settlement{ID: "A", Number: 1, State: topup.StateUnknown,
+		Result: topup.Result{Outcome: topup.OutcomeUnknown, Error: "no outcome was recorded"}}
+	if _, _, err := j.Finish(t.Context(), swept, now); err != nil {
+		t.Fatal(err)
+	}
+	j.doubtful.learn(attemptKey{"A", 1}, ErrInDoubt)
+	notSent := topup.Settlement{ID: "A", Number: 1, State: topup.StateRetrying, NextAttemptAt: &now,
+		Result: topup.Result{Outcome: topup.OutcomeNotSent, Error: "too late"}}
+	o, ev, err := j.Finish(t.Context(), notSent, now)
+	if err != nil || o.State != topup.StateRetrying || ev != nil {
+		t.Errorf("the worker's result: %s, event %v, %v", o.State, ev, err)
+	}
+	d, err := j.Details(t.Context(), "A")
+	if err != nil || d.Attempts[0].Outcome != topup.OutcomeNotSent {
+		t.Errorf("the attempt: %+v, %v", d.Attempts, err)
+	}
+}

@@ -26,22 +26,29 @@ type Balance struct {
 var errToken = errors.New("the distributor refused the token")
 
 // Balance asks for the balance. It moves no money, so it is repeated for some seconds.
-func (c *Client) Balance(ctx context.Context) (b Balance, err error) {
+func (c *Client) Balance(ctx context.Context) (Balance, error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
+	return repeat(ctx, "get_balance", 100*time.Millisecond, c.balanceOnce)
+}
+
+// repeat makes a call that moves no money until it succeeds, for some seconds; not where the credentials are refused.
+func repeat[T any](
+	ctx context.Context, what string, initial time.Duration, call func(context.Context) (T, error),
+) (answer T, err error) {
 	try := func() (err error) {
-		b, err = c.balanceOnce(ctx)
+		answer, err = call(ctx)
 		if errors.Is(err, ErrCredentials) {
 			return backoff.Permanent(err)
 		}
 		return err
 	}
 	policy := backoff.NewExponentialBackOff()
-	policy.InitialInterval, policy.MaxElapsedTime = 100*time.Millisecond, 3*time.Second
+	policy.InitialInterval, policy.MaxElapsedTime = initial, 3*time.Second
 	if err := backoff.Retry(try, backoff.WithContext(policy, ctx)); err != nil {
-		return b, fmt.Errorf("get_balance: %w", err)
+		return answer, fmt.Errorf("%s: %w", what, err)
 	}
-	return b, nil
+	return answer, nil
 }
 
 func (c *Client) balanceOnce(ctx context.Context) (Balance, error) {

@@ -3,6 +3,7 @@
 package distributor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -88,14 +89,9 @@ func New(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("distributor URL %q is not an http or https URL", cfg.URL)
 	}
 	cfg.URL = strings.TrimRight(cfg.URL, "/")
-	if cfg.Timeout == 0 {
-		cfg.Timeout = 120 * time.Second
-	}
+	cfg.Timeout, cfg.MaxConns = cmp.Or(cfg.Timeout, 120*time.Second), cmp.Or(cfg.MaxConns, 64)
 	if cfg.RetryCodes == nil {
 		cfg.RetryCodes = topup.DefaultRetryCodes()
-	}
-	if cfg.MaxConns == 0 {
-		cfg.MaxConns = 64
 	}
 	if cfg.Dial == nil {
 		cfg.Dial = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
@@ -103,9 +99,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Observe == nil {
 		cfg.Observe = func(Request) {}
 	}
-	if cfg.Log == nil {
-		cfg.Log = slog.Default()
-	}
+	cfg.Log = cmp.Or(cfg.Log, slog.Default())
 	c := &Client{cfg: cfg, http: newHTTP(cfg), host: u.Hostname(), tracer: otel.Tracer("recarga/distributor")}
 	c.tokens = &tokens{client: c, store: cfg.Tokens}
 	c.tokens.remember()

@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
 	"golang.org/x/sync/singleflight"
 )
 
@@ -231,22 +230,9 @@ func (t *tokens) renew(ctx context.Context) (token, error) {
 	return current, nil
 }
 
-// login asks for a token. It moves no money, so it is repeated until ctx ends, but not when the
-// credentials are refused.
-func (c *Client) login(ctx context.Context) (current token, err error) {
-	try := func() (err error) {
-		current, err = c.loginOnce(ctx)
-		if errors.Is(err, ErrCredentials) {
-			return backoff.Permanent(err)
-		}
-		return err
-	}
-	b := backoff.NewExponentialBackOff()
-	b.InitialInterval, b.MaxElapsedTime = 200*time.Millisecond, 3*time.Second
-	if err := backoff.Retry(try, backoff.WithContext(b, ctx)); err != nil {
-		return token{}, fmt.Errorf("login: %w", err)
-	}
-	return current, nil
+// login asks for a token. It moves no money, so it is repeated.
+func (c *Client) login(ctx context.Context) (token, error) {
+	return repeat(ctx, "login", 200*time.Millisecond, c.loginOnce)
 }
 
 func (c *Client) loginOnce(ctx context.Context) (token, error) {

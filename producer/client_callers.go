@@ -13,56 +13,57 @@ import (
 
 // Caller is who places orders and is notified of them, as the operator sees it.
 type Caller struct {
-	// Name is what its orders carry.
-	Name string `json:"name"`
-	// CallbackURL is where its events go; nil: nowhere.
-	CallbackURL *string `json:"callback_url"`
+	Name        string  `json:"name" doc:"The orders carry it."`
+	CallbackURL *string `json:"callback_url" doc:"Where its events go; null: nowhere."`
 	// Endpoints are all that are notified, the callback URL too.
 	Endpoints []Endpoint `json:"endpoints"`
-	// CreatedAt is when it was added.
-	CreatedAt time.Time `json:"created_at"`
+	CreatedAt time.Time  `json:"created_at" doc:"When it was added."`
 	// DisabledAt is since when its keys are refused; nil: they are not.
-	DisabledAt *time.Time `json:"disabled_at"`
-	// Version rises with each change; see Client.ChangeCaller.
-	Version int64 `json:"version"`
-	// Keys are its API keys, the newest first.
-	Keys []CallerKey `json:"keys"`
-	// IDPrefix is what the ids of its orders begin with, and nobody else's; nil: none.
-	IDPrefix *string `json:"id_prefix"`
-	// MaxOpen is how many of its orders may be open; nil: any number.
-	MaxOpen *int `json:"max_open"`
-	// MaxRate is how many orders it may place, as in 5/s; nil: any number.
-	MaxRate *string `json:"max_rate"`
-	// APIKey is there when the caller has just been added, and never again.
-	APIKey string `json:"api_key,omitempty"`
-	// WebhookSecret is there when the caller has just been added, and never again.
-	WebhookSecret string `json:"webhook_secret,omitempty"`
+	DisabledAt *time.Time  `json:"disabled_at"`
+	Version    int64       `json:"version" doc:"Rises with each change; see its changes."`
+	Keys       []CallerKey `json:"keys" doc:"Its API keys, the newest first; two while one follows the other."`
+	IDPrefix   *string     `json:"id_prefix" doc:"What its orders' ids begin with, and nobody else's; null: none."`
+	MaxOpen    *int        `json:"max_open" doc:"How many of its orders may be open; null: any number."`
+	MaxRate    *string     `json:"max_rate" doc:"How many orders it may place, as in 5/s; null: any number."`
+}
+
+// CreatedCaller is a caller that has just been added.
+type CreatedCaller struct {
+	Caller
+	APIKey        string `json:"api_key" doc:"Shown this once."`
+	WebhookSecret string `json:"webhook_secret" doc:"Shown this once."`
 }
 
 // CallerKey is what is shown of an API key.
 type CallerKey struct {
-	// Hint is the key's last characters; empty for one of an older release.
-	Hint string `json:"hint"`
+	Hint string `json:"hint" doc:"The key's last characters; empty for a key of an older release."`
 	// CreatedAt is when it was made.
-	CreatedAt time.Time `json:"created_at"`
-	// ExpiresAt is when it ends; nil: never.
-	ExpiresAt *time.Time `json:"expires_at"`
+	CreatedAt time.Time  `json:"created_at"`
+	ExpiresAt *time.Time `json:"expires_at" doc:"When it ends; null: never."`
+}
+
+// RotatedKey is a caller's new API key.
+type RotatedKey struct {
+	APIKey  string `json:"api_key" doc:"Shown this once."`
+	Version int64  `json:"version" doc:"The caller's."`
+}
+
+// RotatedSecret is a caller's new webhook secret.
+type RotatedSecret struct {
+	WebhookSecret string `json:"webhook_secret" doc:"Shown this once."`
+	Version       int64  `json:"version" doc:"The caller's."`
 }
 
 // Endpoint is where a caller is notified; the one named default is its callback URL.
 type Endpoint struct {
-	// Name is its own among its caller's.
-	Name string `json:"name"`
-	// URL is where the events go.
-	URL string `json:"url"`
-	// EventTypes are the types that it wants; empty means every type.
-	EventTypes []topup.EventType `json:"event_types"`
+	// Name is its own among its caller's, and URL where the events go.
+	Name       string            `json:"name"`
+	URL        string            `json:"url"`
+	EventTypes []topup.EventType `json:"event_types" doc:"The types that it wants; empty: every type."`
 	// FailingSince is the first failure after its last success; nil: it answers.
 	FailingSince *time.Time `json:"failing_since"`
-	// DisabledAt is since when nothing is sent to it; nil: it is enabled.
-	DisabledAt *time.Time `json:"disabled_at"`
-	// Reason is why it is disabled; nil: it is enabled.
-	Reason *string `json:"reason"`
+	DisabledAt   *time.Time `json:"disabled_at" doc:"Since when nothing is sent to it; null: it is enabled."`
+	Reason       *string    `json:"reason" doc:"Why it is disabled."`
 }
 
 // SetEndpoint adds an endpoint to a caller, or changes the one of that name. version is as in ChangeCaller.
@@ -113,7 +114,7 @@ func (c *Client) Callers(ctx context.Context) ([]Caller, error) {
 // its API key and its webhook secret: they are shown this once.
 func (c *Client) AddCaller(
 	ctx context.Context, name, callbackURL string, more map[string]any,
-) (added Caller, err error) {
+) (added CreatedCaller, err error) {
 	request := map[string]any{"name": name}
 	maps.Copy(request, more)
 	if callbackURL != "" {
@@ -165,7 +166,7 @@ func versioned(version int64, q url.Values) string {
 // RotateSecret gives a caller a new webhook secret; the former one signs as well until the overlap has
 // passed.
 func (c *Client) RotateSecret(ctx context.Context, name string, how Rotation) (secret string, err error) {
-	var answer Caller
+	var answer RotatedSecret
 	how.ExpiresAt = nil
 	path := "/v1/callers/" + url.PathEscape(name) + "/rotate-secret" + how.query()
 	err = c.onCaller(ctx, "rotate the secret of", http.MethodPost, path, name, nil, &answer)
@@ -174,12 +175,12 @@ func (c *Client) RotateSecret(ctx context.Context, name string, how Rotation) (s
 
 // RotateKey gives a caller a new API key; the former one is good until the overlap has passed.
 func (c *Client) RotateKey(ctx context.Context, name string, how Rotation) (key string, err error) {
-	var answer Caller
+	var answer RotatedKey
 	path := "/v1/callers/" + url.PathEscape(name) + "/rotate-key" + how.query()
 	err = c.onCaller(ctx, "rotate the key of", http.MethodPost, path, name, nil, &answer)
 	return answer.APIKey, err
 }
 
-func (c *Client) onCaller(ctx context.Context, what, method, path, name string, request any, answer *Caller) error {
+func (c *Client) onCaller(ctx context.Context, what, method, path, name string, request, answer any) error {
 	return c.call(ctx, what+" caller "+name, method, path, request, answer)
 }

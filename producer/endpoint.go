@@ -18,7 +18,7 @@ func (p *Producer) EnableEndpoint(ctx context.Context, e topup.DisabledEndpoint,
 // DisableEndpoint has nothing more sent to an endpoint of a caller. Its events become exhausted, and are kept. No
 // event says so: who did it knows.
 func (p *Producer) DisableEndpoint(ctx context.Context, e topup.DisabledEndpoint, who Actor) error {
-	e.Reason = "the operator disabled it"
+	e.Reason = topup.DisabledByOperator
 	_, _, err := p.journal.DisableEndpoint(ctx, e, false, time.Now())
 	return p.switched(ctx, e, true, who, err)
 }

@@ -125,6 +125,9 @@ type DisabledEndpoint struct {
 	FailingSince *time.Time `json:"failing_since"`
 }
 
+// DisabledByOperator is the Reason of an endpoint that a person has disabled.
+const DisabledByOperator = "the operator disabled it"
+
 // ParseCallerName returns s, if a caller, or one of its endpoints, may be named so.
 func ParseCallerName(s string) (string, error) {
 	if !namePattern.MatchString(s) {

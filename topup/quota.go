@@ -54,6 +54,14 @@ func (r Rate) String() string {
 	return ""
 }
 
+// PerSecond is the rate as a number; 0 is no limit.
+func (r Rate) PerSecond() float64 {
+	if r.Count == 0 {
+		return 0
+	}
+	return float64(r.Count) / r.Per.Seconds()
+}
+
 // QuotaError is an order that is refused by one of its caller's quotas.
 type QuotaError struct {
 	// Reason names the quota, and says when there is room again.

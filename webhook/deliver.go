@@ -1,10 +1,10 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -72,9 +72,6 @@ type Config struct {
 	Health Health
 	// Deliveries is how many calls of Deliver run at once: one endpoint takes at most half of them. Defaults to 64.
 	Deliveries int
-	// Answers gets the first 4 KiB of the body of every answer, which is kept nowhere else. It is for tools that make
-	// one try at a time: tries write to it side by side. Defaults to io.Discard.
-	Answers io.Writer
 	// Dial makes the connections. Defaults to TCP, where AllowPrivate guards what is connected to; a simulation has a
 	// network of its own.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -125,24 +122,9 @@ func (c Config) withDefaults() Config {
 	if c.Schedule == nil {
 		c.Schedule = DefaultSchedule()
 	}
-	if c.Timeout == 0 {
-		c.Timeout = 15 * time.Second
-	}
-	if c.PerEndpoint == 0 {
-		c.PerEndpoint = 64
-	}
-	if c.FirstTries == 0 {
-		c.FirstTries = 256
-	}
-	if c.Deliveries == 0 {
-		c.Deliveries = 64
-	}
-	if c.DisableAfter == 0 {
-		c.DisableAfter = 5 * 24 * time.Hour
-	}
-	if c.Answers == nil {
-		c.Answers = io.Discard
-	}
+	c.Timeout, c.DisableAfter = cmp.Or(c.Timeout, 15*time.Second), cmp.Or(c.DisableAfter, 5*24*time.Hour)
+	c.PerEndpoint, c.FirstTries = cmp.Or(c.PerEndpoint, 64), cmp.Or(c.FirstTries, 256)
+	c.Deliveries = cmp.Or(c.Deliveries, 64)
 	if c.Dial == nil {
 		c.Dial = c.dialer().DialContext
 	}
@@ -152,9 +134,7 @@ func (c Config) withDefaults() Config {
 	if c.Observe == nil {
 		c.Observe = func(Tried) {}
 	}
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
+	c.Log = cmp.Or(c.Log, slog.Default())
 	return c
 }
 

@@ -294,11 +294,13 @@ func TestAnswersAreShown(t *testing.T) {
 				w.WriteHeader(http.StatusTeapot)
 				_, _ = io.WriteString(w, c.write)
 			})
-			var got bytes.Buffer
-			deliver(t, deliverer(t, webhook.Config{Answers: &got}, newBook(news(t, "evt_1")), at(r.URL, webhook.NewSecret())),
-				"evt_1")
-			if want := c.write[:c.shown]; got.String() != want {
-				t.Errorf("%d bytes are shown: %.40q, want %.40q", got.Len(), got.String(), want)
+			to := webhook.Endpoint{URL: r.URL, Secrets: []string{webhook.NewSecret()}}
+			try, got, delivered := webhook.SendTest(t.Context(), news(t, "evt_1"), to, time.Minute)
+			if want := c.write[:c.shown]; string(got) != want {
+				t.Errorf("%d bytes are shown: %.40q, want %.40q", len(got), got, want)
+			}
+			if delivered || try.Status == nil || *try.Status != http.StatusTeapot {
+				t.Errorf("%+v, delivered %t", try, delivered)
 			}
 		})
 	}

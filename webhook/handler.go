@@ -12,10 +12,10 @@ import (
 // maxBody is far above any event: an order's largest part is 4 KiB of metadata.
 const maxBody = 256 << 10
 
-var (
-	errMethod  = errors.New("a webhook is a POST")
-	errHandler = errors.New("the event could not be handled")
-)
+// ErrMethod: a request that is no POST is no webhook.
+var ErrMethod = errors.New("a webhook is a POST")
+
+var errHandler = errors.New("the event could not be handled")
 
 // Handler verifies webhooks and calls fn for each. It answers 204 when fn returns nil. An error of fn
 // is logged and answered with 500, upon which the event comes again. What does not verify is logged
@@ -24,7 +24,7 @@ var (
 // fn is called again for an event that has been delivered before, and should return within 15 seconds.
 func Handler(secret string, fn func(context.Context, Event) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ev, err := receive(w, r, secret)
+		ev, _, err := Receive(w, r, secret)
 		if err == nil {
 			if err = fn(r.Context(), ev); err != nil {
 				err = fmt.Errorf("%w: %w", errHandler, err)
@@ -35,29 +35,32 @@ func Handler(secret string, fn func(context.Context, Event) error) http.Handler 
 			return
 		}
 		slog.WarnContext(r.Context(), "webhook not accepted", "event", ev.ID, "error", err)
-		status := statusOf(err)
+		status := StatusOf(err)
 		http.Error(w, http.StatusText(status), status)
 	})
 }
 
-func receive(w http.ResponseWriter, r *http.Request, secret string) (Event, error) {
+// Receive reads and verifies a webhook, for a handler that does what Handler does not. Where it does not verify, it
+// returns what there is of the body; StatusOf says what to answer.
+func Receive(w http.ResponseWriter, r *http.Request, secret string) (ev Event, body []byte, err error) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		return Event{}, errMethod
+		return Event{}, nil, ErrMethod
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
-		return Event{}, fmt.Errorf("read webhook: %w", err)
+	if body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
+		return Event{}, body, fmt.Errorf("read webhook: %w", err)
 	}
-	return Verify(body, r.Header, secret)
+	ev, err = Verify(body, r.Header, secret)
+	return ev, body, err
 }
 
-func statusOf(err error) int {
+// StatusOf is the HTTP status that an error of Receive is answered with.
+func StatusOf(err error) int {
 	var large *http.MaxBytesError
 	switch {
 	case errors.Is(err, errHandler), errors.Is(err, ErrSecret):
 		return http.StatusInternalServerError
-	case errors.Is(err, errMethod):
+	case errors.Is(err, ErrMethod):
 		return http.StatusMethodNotAllowed
 	case errors.As(err, &large):
 		return http.StatusRequestEntityTooLarge

@@ -131,6 +131,13 @@ func nowhere(to target) error {
 
 // send makes one request.
 func (d *Deliverer) send(ctx context.Context, ev topup.Event, to target, at time.Time) answer {
+	return d.sendShowing(ctx, ev, to, at, io.Discard)
+}
+
+// sendShowing writes the first maxAnswer bytes of the answer's body to body.
+func (d *Deliverer) sendShowing(
+	ctx context.Context, ev topup.Event, to target, at time.Time, body io.Writer,
+) answer {
 	ctx, cancel := context.WithTimeout(ctx, d.cfg.Timeout)
 	defer cancel()
 	req, err := d.request(ctx, ev, to, at)
@@ -143,7 +150,7 @@ func (d *Deliverer) send(ctx context.Context, ev topup.Event, to target, at time
 		return answer{err: d.plain(err), took: took}
 	}
 	defer resp.Body.Close()
-	_, _ = io.CopyN(d.cfg.Answers, resp.Body, maxAnswer) // the status is the answer, whatever follows it
+	_, _ = io.CopyN(body, resp.Body, maxAnswer) // the status is the answer, whatever follows it
 	a := answer{status: resp.StatusCode, err: objection(resp.StatusCode), took: took}
 	a.retryAfter = retryAfter(resp, time.Now())
 	return a

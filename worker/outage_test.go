@@ -205,11 +205,7 @@ func TestAnyOutageEnds(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
-	rounds := 8
-	if raceDetector {
-		rounds = 2
-	}
-	for range rounds {
+	for range testkit.Times(2, 8) {
 		orders, workers, tries := 1+r.IntN(6), 1+r.IntN(3), 1+r.IntN(6)
 		tried := time.Duration(10+r.IntN(120)) * time.Second
 		t.Run(fmt.Sprint(orders, " orders, ", workers, " workers, ", tries, " tries, ", tried), func(t *testing.T) {

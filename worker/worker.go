@@ -3,6 +3,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -136,12 +137,8 @@ type Worker struct {
 
 // New makes a Worker. Run its handlers on the queue, and Sweep beside them.
 func New(cfg Config) *Worker {
-	if cfg.SweepInterval == 0 {
-		cfg.SweepInterval = 2 * time.Second
-	}
-	if cfg.Slack == 0 {
-		cfg.Slack = min(max(cfg.Timeout/4, 2*time.Second), 20*time.Second)
-	}
+	cfg.SweepInterval = cmp.Or(cfg.SweepInterval, 2*time.Second)
+	cfg.Slack = cmp.Or(cfg.Slack, min(max(cfg.Timeout/4, 2*time.Second), 20*time.Second))
 	if cfg.Swept == nil {
 		cfg.Swept = func(time.Time) {}
 	}

@@ -40,14 +40,14 @@ func newCallerAddCommand(p *command.Program) *cobra.Command {
 	callback := cmd.Flags().String("callback-url", "", "where its events go (default: nowhere)")
 	limits := limitFlags(cmd)
 	expires := expiryFlag(cmd)
-	return command.Show(p, cmd, command.AdminKey, func(c command.Call) (producer.Caller, error) {
+	return command.Show(p, cmd, command.AdminKey, func(c command.Call) (producer.CreatedCaller, error) {
 		more := limits()
 		if at := expires(); at != nil {
 			more["key_expires_at"] = at
 		}
 		return c.API.AddCaller(c.Ctx, c.Args[0], *callback, more)
-	}, func(s terminal.Screen, added producer.Caller) error {
-		if err := view.Callers(s, added); err != nil {
+	}, func(s terminal.Screen, added producer.CreatedCaller) error {
+		if err := view.Callers(s, added.Caller); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintf(s, "\napi key:        %s\nwebhook secret: %s\n\nKeep them: they are not shown again.\n",

@@ -41,10 +41,10 @@ func newOperatorAddCommand(p *command.Program) *cobra.Command {
 	role := cmd.Flags().String("role", "", "viewer, operator or admin")
 	_ = cmd.MarkFlagRequired("role") // fails only for a flag that there is not
 	expires := expiryFlag(cmd)
-	return command.Show(p, cmd, command.AdminKey, func(c command.Call) (producer.Operator, error) {
+	return command.Show(p, cmd, command.AdminKey, func(c command.Call) (producer.CreatedOperator, error) {
 		return c.API.AddOperator(c.Ctx, c.Args[0], *role, expires())
-	}, func(s terminal.Screen, added producer.Operator) error {
-		if err := view.Operators(s, added); err != nil {
+	}, func(s terminal.Screen, added producer.CreatedOperator) error {
+		if err := view.Operators(s, added.Operator); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintf(s, "\nkey: %s\n\nKeep it: it is not shown again.\n", terminal.Printable(added.Key))

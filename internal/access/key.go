@@ -5,6 +5,9 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
+	"time"
+
+	"recarga/topup"
 )
 
 const (
@@ -25,6 +28,27 @@ func NewKey() string {
 	key := make([]byte, keySize)
 	_, _ = rand.Read(key) // never fails: without randomness the program ends
 	return base64.RawURLEncoding.EncodeToString(key)
+}
+
+// MaxOverlap bounds how long a key or secret is good that another one follows: one that is replaced because it leaked
+// must end.
+const MaxOverlap = 30 * 24 * time.Hour
+
+// CheckOverlap holds an overlap against MaxOverlap. Its error is a *topup.FieldError.
+func CheckOverlap(d time.Duration) error {
+	if d >= 0 && d <= MaxOverlap {
+		return nil
+	}
+	allowed := "a duration from 0s to " + MaxOverlap.String()
+	return &topup.FieldError{Field: "overlap", Value: d.String(), Allowed: allowed}
+}
+
+// CheckExpiry refuses an end of a key that is past; nil is never. Its error is a *topup.FieldError.
+func CheckExpiry(field string, at *time.Time) error {
+	if at == nil || at.After(time.Now()) {
+		return nil
+	}
+	return &topup.FieldError{Field: field, Value: at.Format(time.RFC3339), Allowed: "a time to come, or absent"}
 }
 
 // Weak says why a key can be guessed, without showing it; empty: it cannot.

@@ -93,6 +93,7 @@ type TooManyError struct {
 	Wait time.Duration
 }
 
+// Error is for whoever typed the wrong key.
 func (e *TooManyError) Error() string {
 	return "too many wrong keys from your address; wait " + e.Wait.Round(time.Millisecond).String() +
 		". A right key is accepted at any time"

@@ -54,8 +54,6 @@ var (
 const (
 	operatorPrefix = "rok_"
 	keySize        = 32
-	// MaxOverlap bounds how long a former key is good: one that is replaced because it leaked must end.
-	MaxOverlap = 30 * 24 * time.Hour
 )
 
 // Operators are the registry of the operators. It is safe for concurrent use.
@@ -79,19 +77,12 @@ func (r *Operators) Add(ctx context.Context, name string, role Role, expiresAt *
 	if name == AdminName {
 		err = &topup.FieldError{Field: "name", Value: name, Allowed: "another name: this one has RECARGA_ADMIN_KEY"}
 	}
-	if err := errors.Join(err, checkExpiry(expiresAt)); err != nil {
+	if err := errors.Join(err, CheckExpiry("expires_at", expiresAt)); err != nil {
 		return Account{}, "", err
 	}
 	key := newOperatorKey()
 	o := Account{Name: name, Role: role, KeyHash: digest(key), ExpiresAt: expiresAt, CreatedAt: time.Now(), Version: 1}
 	return o, key, r.store.AddOperator(ctx, o)
-}
-
-func checkExpiry(at *time.Time) error {
-	if at == nil || at.After(time.Now()) {
-		return nil
-	}
-	return &topup.FieldError{Field: "expires_at", Value: at.Format(time.RFC3339), Allowed: "a time to come, or absent"}
 }
 
 func newOperatorKey() string {
@@ -125,7 +116,7 @@ type AccountChange struct {
 // Change changes an operator. Errors: those of topup.FieldErrors; topup.ErrNotFound; topup.ErrLost when it is not of
 // the change's version any more.
 func (r *Operators) Change(ctx context.Context, name string, change AccountChange) (Account, error) {
-	if err := checkExpiry(change.ExpiresAt); err != nil {
+	if err := CheckExpiry("expires_at", change.ExpiresAt); err != nil {
 		return Account{}, err
 	}
 	return r.change(ctx, name, func(o *Account) error {
@@ -153,10 +144,8 @@ func (r *Operators) Change(ctx context.Context, name string, change AccountChang
 func (r *Operators) RotateKey(
 	ctx context.Context, name string, overlap time.Duration,
 ) (o Account, key string, err error) {
-	if overlap < 0 || overlap > MaxOverlap {
-		return o, "", &topup.FieldError{
-			Field: "overlap", Value: overlap.String(), Allowed: "a duration from 0s to " + MaxOverlap.String(),
-		}
+	if err := CheckOverlap(overlap); err != nil {
+		return o, "", err
 	}
 	key = newOperatorKey()
 	o, err = r.change(ctx, name, func(o *Account) error {

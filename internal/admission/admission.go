@@ -4,6 +4,7 @@
 package admission
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -141,9 +142,7 @@ type Control struct {
 
 // New makes a Control. Run releases the orders that it keeps waiting.
 func New(cfg Config) *Control {
-	if cfg.Breaker.Probe == 0 {
-		cfg.Breaker.Probe = 5 * time.Second
-	}
+	cfg.Breaker.Probe = cmp.Or(cfg.Breaker.Probe, 5*time.Second)
 	if cfg.Random == nil {
 		cfg.Random = rand.Float64
 	}

@@ -59,8 +59,9 @@ type Orders interface {
 	admin.Switch
 }
 
-// Book is what the journal knows of orders.
+// Book is what is read of the book of record: journal.Journal.
 type Book interface {
+	admin.Health
 	// Details returns an order with its attempts and events, or topup.ErrNotFound.
 	Details(ctx context.Context, id topup.ID) (topup.Details, error)
 	// List returns a page of orders, newest first, and the cursor of the next one (empty: there is
@@ -71,6 +72,12 @@ type Book interface {
 	// Export returns all orders of a filter, the oldest first, with the parts that are asked for. An error
 	// is the last that comes.
 	Export(ctx context.Context, f journal.Filter, parts journal.Parts) iter.Seq2[topup.Details, error]
+	// Events returns a page of events, newest first, and the cursor of the next one.
+	Events(ctx context.Context, f topup.EventFilter) ([]topup.Event, string, error)
+	// Balance is the latest that the workers recorded; the others are what they recorded since, the oldest first.
+	Balance(ctx context.Context) (topup.BalanceStanding, error)
+	BalancesSince(ctx context.Context, since time.Time) ([]topup.BalanceReading, error)
+	BalanceChangesSince(ctx context.Context, since time.Time) ([]topup.BalanceChange, error)
 }
 
 // Console is the operator's web page: console.Console.
@@ -85,7 +92,7 @@ type Console interface {
 type Config struct {
 	// Orders are the operations on orders and events.
 	Orders Orders
-	// Book is where orders are read.
+	// Book is where orders, events and balances are read.
 	Book Book
 	// Callers knows whom a key belongs to.
 	Callers keys.Callers
@@ -100,10 +107,6 @@ type Config struct {
 	Operators *access.Operators
 	// Endpoints are the callers' of the registry and of the settings.
 	Endpoints admin.Endpoints
-	// Health is which endpoints fail.
-	Health admin.Health
-	// Events is where events are read.
-	Events Events
 	// Reconciler compares statements with the book; nil: there is none.
 	Reconciler *reconcile.Reconciler
 	// Balances may be nil: then GET /v1/balance answers 503.
@@ -111,8 +114,6 @@ type Config struct {
 	// Cursors seals the cursors of lists. Every process needs the same keys, or a client that is led from one to
 	// another starts its list anew. Nil, or without a key: this process makes one.
 	Cursors *seal.Box
-	// BalanceBook may be nil: then GET /v1/balance has no history.
-	BalanceBook BalanceBook
 	// Queues makes the page of the queues, /queues. Nil: there is no such page.
 	Queues func(queue.PageOptions) queue.Page
 	// Console is served at /console, if there is one.
@@ -208,7 +209,7 @@ func (s *Server) register(to openapi.Operations) {
 	s.onDecisions(to)
 	s.onEvents(to)
 	s.onWhole(to)
-	admin.Admin{Registry: s.cfg.Registry, Operators: s.cfg.Operators, Endpoints: s.cfg.Endpoints, Health: s.cfg.Health,
+	admin.Admin{Registry: s.cfg.Registry, Operators: s.cfg.Operators, Endpoints: s.cfg.Endpoints, Health: s.cfg.Book,
 		Switch: s.cfg.Orders, Log: s.log}.Register(to)
 }
 

@@ -41,13 +41,6 @@ const (
 	changesSpan = 7 * 24 * time.Hour
 )
 
-// BalanceBook has the balances that the workers recorded: journal.Journal.
-type BalanceBook interface {
-	Balance(ctx context.Context) (topup.BalanceStanding, error)
-	BalancesSince(ctx context.Context, since time.Time) ([]topup.BalanceReading, error)
-	BalanceChangesSince(ctx context.Context, since time.Time) ([]topup.BalanceChange, error)
-}
-
 func (s *Server) getBalance(ctx context.Context, _ *struct{}) (out balanceAnswer, err error) {
 	if s.cfg.Balances == nil {
 		return out, huma.Error503ServiceUnavailable("this process does not talk to the distributor")
@@ -71,16 +64,13 @@ func (s *Server) getBalance(ctx context.Context, _ *struct{}) (out balanceAnswer
 
 // addHistory adds what the workers recorded.
 func (s *Server) addHistory(ctx context.Context, b *balanceAnswer, now time.Time) error {
-	b.Low, b.History, b.Changes = new(bool), []producer.BalancePoint{}, []topup.BalanceChange{}
-	if s.cfg.BalanceBook == nil {
-		return nil
-	}
-	standing, err := s.cfg.BalanceBook.Balance(ctx)
+	b.History = []producer.BalancePoint{}
+	standing, err := s.cfg.Book.Balance(ctx)
 	if err != nil {
 		return err
 	}
-	*b.Low = standing.Low
-	readings, err := s.cfg.BalanceBook.BalancesSince(ctx, now.Add(-historySpan))
+	b.Low = &standing.Low
+	readings, err := s.cfg.Book.BalancesSince(ctx, now.Add(-historySpan))
 	if err != nil {
 		return err
 	}
@@ -90,7 +80,7 @@ func (s *Server) addHistory(ctx context.Context, b *balanceAnswer, now time.Time
 			b.History = append(b.History, producer.BalancePoint{At: r.At, Balance: r.Amount})
 		}
 	}
-	b.Changes, err = s.cfg.BalanceBook.BalanceChangesSince(ctx, now.Add(-changesSpan))
+	b.Changes, err = s.cfg.Book.BalanceChangesSince(ctx, now.Add(-changesSpan))
 	return err
 }
 

@@ -20,14 +20,6 @@ import (
 	"recarga/topup"
 )
 
-// Events is what the journal knows of events.
-type Events interface {
-	// Event is one event, or topup.ErrNotFound.
-	Event(ctx context.Context, id string) (topup.Event, error)
-	// Events returns a page of events, newest first, and the cursor of the next one.
-	Events(ctx context.Context, f topup.EventFilter) ([]topup.Event, string, error)
-}
-
 // shownEvent is an event as an identity may see it.
 func shownEvent(who keys.Identity, ev topup.Event) producer.Event {
 	f := producer.Event{Event: shown(who, ev), OrderID: ev.OrderID, Caller: ev.Caller, State: ev.State,
@@ -68,7 +60,7 @@ func (s *Server) events(ctx context.Context, in *listInput) (page eventPage, err
 	if err != nil {
 		return page, err
 	}
-	events, next, err := s.cfg.Events.Events(ctx, f)
+	events, next, err := s.cfg.Book.Events(ctx, f)
 	page = eventPage{Data: make([]producer.Event, len(events)), NextCursor: s.cursors.seal(list, next)}
 	for i, ev := range events {
 		page.Data[i] = shownEvent(who, ev)

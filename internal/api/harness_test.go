@@ -80,7 +80,7 @@ func serveOn(tb testing.TB, database string, change ...func(*api.Config)) *serve
 	}
 	tb.Cleanup(func() { _ = j.Close() })
 	quiet := slog.New(slog.DiscardHandler)
-	cfg := api.Config{Orders: producer.New(j, noWaker{}, quiet), Book: j, Events: j, Callers: twoShops(), Log: quiet}
+	cfg := api.Config{Orders: producer.New(j, noWaker{}, quiet), Book: j, Callers: twoShops(), Log: quiet}
 	for _, c := range change {
 		c(&cfg)
 	}

@@ -80,6 +80,7 @@ type answerWriter struct {
 	status int
 }
 
+// WriteHeader implements http.ResponseWriter.
 func (w *answerWriter) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status = status
@@ -87,6 +88,7 @@ func (w *answerWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
+// Write implements http.ResponseWriter: it begins an answer with 200.
 func (w *answerWriter) Write(data []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK

@@ -10,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"recarga/internal/api"
-	"recarga/internal/api/admin"
 	"recarga/internal/api/keys"
 	registrar "recarga/internal/callers"
 	"recarga/internal/testkit"
@@ -24,7 +23,7 @@ func withRegistry(t *testing.T) *server {
 		registry := registrar.New(c.Book.(registrar.Store), "an encryption key", false)
 		c.Registry, c.Callers = registry, keys.WithRegistry(c.Callers, registry)
 		c.Orders = c.Orders.(*producer.Producer).WithQuotas(registrar.NewQuotas(registry, c.Book.(registrar.Book)))
-		c.Endpoints, c.Health = registry, c.Book.(admin.Health)
+		c.Endpoints = registry
 	})
 }
 

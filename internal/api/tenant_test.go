@@ -33,6 +33,12 @@ type (
 	fullBook     struct{ d topup.Details }
 	fullEvents   struct{ d topup.Details }
 	fullBalances struct{}
+	fullJournal  struct {
+		fullBook
+		fullEvents
+		fullBalances
+		admin.Health // of no endpoint: not asked
+	}
 )
 
 const place = "the place in a list, with the others' row numbers"
@@ -132,8 +138,8 @@ func TestTenantsSeeTheirOwn(t *testing.T) {
 	d := fullDetails()
 	hidden := secrets(t, d)
 	s := serve(t, func(c *api.Config) {
-		c.Orders, c.Book, c.Events = fullOrders{d: d}, fullBook{d}, fullEvents{d}
-		c.Balances, c.BalanceBook = balance.NewCache(&wallet{}), fullBalances{}
+		c.Orders, c.Book = fullOrders{d: d}, fullJournal{fullBook: fullBook{d}, fullEvents: fullEvents{d}}
+		c.Balances = balance.NewCache(&wallet{})
 	})
 	bodies := map[string][2]string{ // the media type and the body of those that take one; empty for those that take none
 		"get /v1/topups": {}, "get /v1/topups/{id}": {}, "get /v1/search": {}, "post /v1/topups/{id}/cancel": {},

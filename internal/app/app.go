@@ -285,24 +285,20 @@ func (n *Node) startAPI(ctx context.Context) error {
 	if s.AdminKey != "" { // without it, what is for operators is closed
 		known = keys.WithOperators(known, operators)
 	}
-	balances := balance.NewCache(n.vendor)
 	pages, err := console.New(console.Config{
-		Operators: operators, Ended: n.journal, Limiter: limiter, Proxies: s.TrustedProxies,
-		Catalog: n.catalog, AdminKey: s.AdminKey, Book: n.journal, Events: n.journal, Orders: n.producer, Queue: n.queue,
-		Callers: n.callers, Health: n.journal, Balances: balances, History: n.journal,
-		Breaker: breaker{n.shared().SharedState(s.DistributorSecretKey)}, WaitQueue: n.journal,
-		Rate: s.DistributorRate.String(),
-		Log:  n.log, Version: n.version,
+		Operators: operators, Limiter: limiter, Proxies: s.TrustedProxies,
+		Catalog: n.catalog, AdminKey: s.AdminKey, Journal: n.journal, Orders: n.producer, Queue: n.queue,
+		Callers: n.callers, Breaker: breaker{n.shared().SharedState(s.DistributorSecretKey)},
+		Rate: inWords(s.DistributorRate), Log: n.log, Version: n.version,
 	})
 	if err != nil {
 		return err
 	}
 	handler := api.New(api.Config{
-		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Events: n.journal, Balances: balances,
-		BalanceBook: n.journal,
-		Observe:     n.metrics.Served,
-		Callers:     known, NoAdminKey: s.AdminKey == "", Registry: n.callers, Operators: operators,
-		Limiter: limiter, Proxies: s.TrustedProxies, Endpoints: endpoints{s, n.callers}, Health: n.journal,
+		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Balances: balance.NewCache(n.vendor),
+		Observe: n.metrics.Served,
+		Callers: known, NoAdminKey: s.AdminKey == "", Registry: n.callers, Operators: operators,
+		Limiter: limiter, Proxies: s.TrustedProxies, Endpoints: endpoints{s, n.callers},
 		Reconciler: reconcile.New(n.journal, n.producer, n.log),
 		// With the API key alone there is one tenant: nobody from whom its cursors must be kept.
 		Cursors: seal.New(append([]string{cmp.Or(s.SealingKey(), s.APIKey)}, s.FormerKeys()...)...),
@@ -373,6 +369,15 @@ func (n *Node) Wait(ctx context.Context) error {
 	n.Shutdown()
 	n.log.Info("stopped")
 	return err
+}
+
+// inWords is a rate as the console says it; empty for no limit.
+func inWords(r topup.Rate) string {
+	units := map[time.Duration]string{time.Second: "second", time.Minute: "minute", time.Hour: "hour"}
+	if r.Count == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d a %s, all workers together", r.Count, units[r.Per])
 }
 
 // breaker shows the console why purchases are deferred.

@@ -4,6 +4,7 @@ package callers
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -45,8 +46,6 @@ const (
 	keyPrefix = "rck_"
 	// DefaultOverlap is how long the former secret signs beside a new one.
 	DefaultOverlap = 24 * time.Hour
-	// MaxOverlap bounds it, of keys too: what is replaced because it leaked must end.
-	MaxOverlap = 30 * 24 * time.Hour
 	// hintLength is how much of a key is kept, so that people recognise it.
 	hintLength = 4
 )
@@ -108,7 +107,7 @@ func (r *Registry) Add(ctx context.Context, n NewCaller) (Created, error) {
 	}
 	now := time.Now()
 	_, prefixErr := topup.ParseIDPrefix(n.IDPrefix)
-	err = errors.Join(err, prefixErr, checkQuota(n.Quota), checkExpiry("key_expires_at", n.KeyExpiresAt, now))
+	err = errors.Join(err, prefixErr, checkQuota(n.Quota), access.CheckExpiry("key_expires_at", n.KeyExpiresAt))
 	if err != nil {
 		return Created{}, err
 	}
@@ -127,13 +126,6 @@ func (r *Registry) Add(ctx context.Context, n NewCaller) (Created, error) {
 func keptKey(key string, now time.Time, expires *time.Time) topup.CallerKey {
 	sum := sha256.Sum256([]byte(key))
 	return topup.CallerKey{Hash: sum[:], Hint: key[len(key)-hintLength:], CreatedAt: now, ExpiresAt: expires}
-}
-
-func checkExpiry(field string, at *time.Time, now time.Time) error {
-	if at == nil || at.After(now) {
-		return nil
-	}
-	return &topup.FieldError{Field: field, Value: at.Format(time.RFC3339), Allowed: "a time to come, or absent"}
 }
 
 func checkQuota(q topup.Quota) error {
@@ -259,11 +251,7 @@ type Rotation struct {
 }
 
 func (o Rotation) check() error {
-	if o.Overlap < 0 || o.Overlap > MaxOverlap {
-		allowed := "a duration from 0s to " + MaxOverlap.String()
-		return &topup.FieldError{Field: "overlap", Value: o.Overlap.String(), Allowed: allowed}
-	}
-	return checkExpiry("expires_at", o.ExpiresAt, time.Now())
+	return cmp.Or(access.CheckOverlap(o.Overlap), access.CheckExpiry("expires_at", o.ExpiresAt))
 }
 
 // RotateSecret gives a caller a new webhook secret. For the time of the overlap, every webhook is signed

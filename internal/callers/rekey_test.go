@@ -18,6 +18,7 @@ import (
 	"recarga/internal/callers"
 	"recarga/internal/journal"
 	"recarga/internal/seal"
+	"recarga/internal/testkit"
 	"recarga/topup"
 	"recarga/webhook"
 )
@@ -90,7 +91,7 @@ func (c *cut) ResealCaller(ctx context.Context, name string, sealed, was []byte)
 // TestRekey: while callers rotate their secrets and the rekey is killed again and again, every webhook is signed with
 // every secret that has not ended; and at the end the present key alone opens all.
 func TestRekey(t *testing.T) {
-	for round := range 5 {
+	for round := range testkit.Times(1, 5) {
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
 			seed := rand.Uint64()
 			t.Logf("seed %d", seed)

@@ -21,29 +21,6 @@ import (
 	"recarga/topup"
 )
 
-// Rate is at most Count in every Per. A zero Count is no limit.
-type Rate struct {
-	Count int           // 0: no limit
-	Per   time.Duration // a second, a minute or an hour
-}
-
-// String is the rate in words; empty for no limit.
-func (r Rate) String() string {
-	units := map[time.Duration]string{time.Second: "second", time.Minute: "minute", time.Hour: "hour"}
-	if r.Count == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%d a %s, all workers together", r.Count, units[r.Per])
-}
-
-// PerSecond is the rate as a number; 0 is no limit.
-func (r Rate) PerSecond() float64 {
-	if r.Count == 0 {
-		return 0
-	}
-	return float64(r.Count) / r.Per.Seconds()
-}
-
 // Settings are all settings of the program; docs/settings.md says what each is for. An empty text or list is none.
 type Settings struct {
 	DatabaseURL string        // sqlite: or postgres://
@@ -56,7 +33,7 @@ type Settings struct {
 	DistributorURL, DistributorCustomerID, DistributorSecretKey string
 	DistributorAllowHTTP                                        bool          // also where it is not on loopback
 	DistributorTimeout                                          time.Duration // of one purchase call
-	DistributorRate                                             Rate          // of all workers together
+	DistributorRate                                             topup.Rate    // of all workers together
 	// purchases at a time of one worker process
 	DistributorConcurrency                     int
 	BreakerShare                               float64         // 0 to 1; 0: never
@@ -83,7 +60,7 @@ type Settings struct {
 	WebhookSchedule                            []time.Duration // waits between the tries
 	WebhookTimeout                             time.Duration   // of one try
 	WebhookDisableAfter                        time.Duration   // without a success
-	WebhookRate                                Rate            // to one endpoint, of each worker process
+	WebhookRate                                topup.Rate      // to one endpoint, of each worker process
 	WebhookAllowPrivate                        bool            // also http:// and private targets
 	ShutdownTimeout                            time.Duration   // of purchases under way
 	QueuesReadOnly                             bool            // /queues has no buttons

@@ -192,7 +192,7 @@ func TestFlags(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !got.WebhookAllowPrivate || got.QueuesReadOnly || got.DistributorRate != (Rate{}) {
+	if !got.WebhookAllowPrivate || got.QueuesReadOnly || got.DistributorRate != (topup.Rate{}) {
 		t.Errorf("got %v, %v, %v", got.WebhookAllowPrivate, got.QueuesReadOnly, got.DistributorRate)
 	}
 }

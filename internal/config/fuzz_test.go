@@ -130,7 +130,7 @@ func checkSettings(t *testing.T, s Settings) {
 	within("RETRY_CODES", len(s.RetryCodes) > 0 && !final)
 	within("DISTRIBUTOR_TIMEOUT", s.DistributorTimeout > 0 && s.DistributorTimeout <= 25*time.Minute)
 	within("SHUTDOWN_TIMEOUT", s.ShutdownTimeout >= s.DistributorTimeout+10*time.Second)
-	within("DISTRIBUTOR_RATE", s.DistributorRate == Rate{} || s.DistributorRate.Count > 0 &&
+	within("DISTRIBUTOR_RATE", s.DistributorRate == topup.Rate{} || s.DistributorRate.Count > 0 &&
 		slices.Contains([]time.Duration{time.Second, time.Minute, time.Hour}, s.DistributorRate.Per))
 	within("DISTRIBUTOR_CONCURRENCY", s.DistributorConcurrency >= 1 && s.DistributorConcurrency <= 10000)
 	within("RETRY_INITIAL", s.RetryInitial > 0 && s.RetryInitial <= s.RetryMax)
@@ -200,7 +200,7 @@ func checkWritten(t *testing.T, s Settings, given map[string]string) {
 		if name == "DISTRIBUTOR_RATE" {
 			form := rateForm.FindStringSubmatch(value)
 			if form == nil || !cmp.Equal(s.DistributorRate,
-				Rate{Count: number(t, form[1]), Per: map[string]time.Duration{"s": time.Second, "m": time.Minute,
+				topup.Rate{Count: number(t, form[1]), Per: map[string]time.Duration{"s": time.Second, "m": time.Minute,
 					"h": time.Hour}[form[2]]}) {
 				t.Errorf("%s=%q is read as %+v", name, value, s.DistributorRate)
 			}

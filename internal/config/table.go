@@ -380,14 +380,10 @@ func percentage(to *float64) func(string) error {
 	}
 }
 
-func rate(to *Rate) func(string) error {
-	units := map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour}
-	return func(v string) error {
-		n, unit, _ := strings.Cut(v, "/")
-		per, known := units[unit]
-		c, err := strconv.Atoi(n)
-		*to = Rate{Count: c, Per: per}
-		return cmp.Or(err, when(c < 1 || !known))
+func rate(to *topup.Rate) func(string) error {
+	return func(v string) (err error) {
+		*to, err = topup.ParseRate("", v)
+		return err
 	}
 }
 

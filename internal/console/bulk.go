@@ -66,13 +66,13 @@ func (c *Console) choose(ctx context.Context, action bulk.Action, filter url.Val
 		if err != nil {
 			return bulk.Set{}, err
 		}
-		return bulk.ChooseEvents(ctx, c.cfg.Events, f)
+		return bulk.ChooseEvents(ctx, c.cfg.Journal, f)
 	}
 	f, err := c.filterOf(ctx, filter)
 	if err != nil {
 		return bulk.Set{}, err
 	}
-	return bulk.ChooseOrders(ctx, c.cfg.Book, action, f)
+	return bulk.ChooseOrders(ctx, c.cfg.Journal, action, f)
 }
 
 func (c *Console) bulkPage(action bulk.Action) page {
@@ -229,6 +229,7 @@ type cut struct {
 	page strings.Builder
 }
 
+// Write implements http.ResponseWriter, and sends nothing.
 func (c *cut) Write(data []byte) (int, error) { return c.page.Write(data) }
 
 func (p *progress) write(html string) {

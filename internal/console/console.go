@@ -17,27 +17,31 @@ import (
 	"net/http"
 	"time"
 
-	"recarga/distributor"
 	"recarga/internal/access"
+	"recarga/internal/bulk"
 	"recarga/internal/journal"
 	"recarga/internal/queue"
 	"recarga/producer"
 	"recarga/topup"
 )
 
-// Book is what the journal knows.
-type Book interface {
+// Journal is what is read of the book of record: journal.Journal, which documents its errors.
+type Journal interface {
+	bulk.Orders
+	bulk.Events
+	Ended
 	Details(ctx context.Context, id topup.ID) (topup.Details, error)
-	List(ctx context.Context, f journal.Filter) ([]topup.Order, string, error)
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
 	Overview(ctx context.Context, now time.Time) (journal.Overview, error)
 	Disputed(ctx context.Context) (n int64, since time.Time, err error)
-}
-
-// Events are what callers are notified of.
-type Events interface {
 	Event(ctx context.Context, id string) (topup.Event, error)
-	Events(ctx context.Context, f topup.EventFilter) ([]topup.Event, string, error)
+	EndpointHealth(ctx context.Context, caller, url string) (topup.EndpointHealth, error)
+	// WaitingByPriority counts the orders that wait to be bought.
+	WaitingByPriority(ctx context.Context) (map[topup.Priority]int64, error)
+	// Balance is the latest that the workers recorded; At is zero before there is one.
+	Balance(ctx context.Context) (topup.BalanceStanding, error)
+	// BalancesSince are the readings, the oldest first.
+	BalancesSince(ctx context.Context, since time.Time) ([]topup.BalanceReading, error)
 }
 
 // Orders are the operations on orders and events: producer.Producer, which documents their errors.
@@ -54,16 +58,6 @@ type Queue interface {
 	Glance(ctx context.Context) (map[string]queue.Info, error)
 	Pause(ctx context.Context, name string) error
 	Resume(ctx context.Context, name string) error
-}
-
-// Balances asks the distributor for the balance.
-type Balances interface {
-	Balance(ctx context.Context) (distributor.Balance, error)
-}
-
-// Health is which endpoints fail.
-type Health interface {
-	EndpointHealth(ctx context.Context, caller, url string) (topup.EndpointHealth, error)
 }
 
 // Callers lists those who place orders.
@@ -86,33 +80,18 @@ type BreakerState struct {
 	Reason string
 }
 
-// History has the balances that the workers recorded.
-type History interface {
-	Balance(ctx context.Context) (topup.BalanceStanding, error)
-	// BalancesSince are the readings, the oldest first.
-	BalancesSince(ctx context.Context, since time.Time) ([]topup.BalanceReading, error)
-}
-
-// WaitQueue has the orders that wait to be bought.
-type WaitQueue interface {
-	WaitingByPriority(ctx context.Context) (map[topup.Priority]int64, error)
-}
-
 // Config is what a console is made of. Every part is needed but those that say otherwise.
 type Config struct {
 	// AdminKey is the login. Empty: the console is closed, and says so.
 	AdminKey string
 	// Operators have keys of their own. Nil: there are none.
 	Operators *access.Operators
-	// Ended are the sessions that a logout has ended.
-	Ended Ended
 	// Limiter slows down those who try keys; the API's is the same. Nil: one is made.
 	Limiter *access.Limiter
 	// Proxies are those that say for whom they ask, and whether with TLS.
 	Proxies access.Proxies
-	// Book and Events are where orders and events are read.
-	Book   Book
-	Events Events
+	// Journal is where orders and events are read.
+	Journal Journal
 	// Orders are the operations on both.
 	Orders Orders
 	// Queue is what can be paused.
@@ -121,16 +100,8 @@ type Config struct {
 	Callers Callers
 	// Catalog is what the filter offers. The zero one stands for topup.DefaultCatalog.
 	Catalog topup.Catalog
-	// Health is which endpoints fail.
-	Health Health
-	// Balances may be nil: then a balance that nobody recorded is not shown.
-	Balances Balances
-	// History may be nil, or have nothing yet: then the distributor is asked while somebody watches.
-	History History
 	// Breaker may be nil: then nothing is said of it.
 	Breaker Breaker
-	// WaitQueue may be nil: then nothing is said of it.
-	WaitQueue WaitQueue
 	// Rate is the limit of requests to the distributor, in words; empty: there is none.
 	Rate string
 	// Log defaults to slog.Default().
@@ -259,6 +230,7 @@ type problem struct {
 	Text   string
 }
 
+// Error is what the page says.
 func (p *problem) Error() string { return p.Text }
 
 func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {

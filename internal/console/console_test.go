@@ -214,8 +214,6 @@ func TestOverviewShowsTheBreaker(t *testing.T) {
 
 func TestOverviewShowsWhatWaits(t *testing.T) {
 	s := open(t, func(c *console.Config) { c.Rate = "200 a minute" })
-	s.config.WaitQueue = s.journal
-	s.url = s.listen(s.config)
 	r := topup.Request{ID: "BULK", Caller: "default", Phone: ana, Product: "MOVISTAR_TAE", Amount: topup.Pesos(10),
 		Priority: topup.PriorityBulk}
 	_, _, err := s.journal.Accept(t.Context(), r, time.Now())
@@ -227,8 +225,6 @@ func TestOverviewShowsWhatWaits(t *testing.T) {
 
 func TestOverviewShowsTheBalance(t *testing.T) {
 	s := open(t)
-	s.config.History = s.journal
-	s.url = s.listen(s.config)
 	b := s.enter()
 	if strings.Contains(b.get("/console/").body, "Balance at the distributor") {
 		t.Error("a balance is shown before there is one")
@@ -510,12 +506,12 @@ func TestRedisIsGone(t *testing.T) {
 }
 
 func TestJournalIsGone(t *testing.T) {
-	s := open(t, func(c *console.Config) { c.Book = gone{c.Book} })
+	s := open(t, func(c *console.Config) { c.Journal = gone{c.Journal} })
 	s.enter().get("/console/").want(http.StatusInternalServerError, "The journal does not answer")
 }
 
 // gone is a book whose database does not answer.
-type gone struct{ console.Book }
+type gone struct{ console.Journal }
 
 func (gone) Overview(context.Context, time.Time) (journal.Overview, error) {
 	return journal.Overview{}, errors.New("connection refused")

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"recarga/internal/params"
 	"recarga/producer"
 	"recarga/topup"
 )
@@ -36,7 +37,7 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request, _ operator) err
 	}
 	var next string
 	if err == nil {
-		v.Events, next, err = c.cfg.Events.Events(r.Context(), f)
+		v.Events, next, err = c.cfg.Journal.Events(r.Context(), f)
 	}
 	status := http.StatusOK
 	switch {
@@ -58,14 +59,15 @@ func eventFilter(q url.Values) (f topup.EventFilter, err error) {
 		State: topup.EventState(q.Get("state")), Caller: strings.TrimSpace(q.Get("caller")),
 		Type: topup.EventType(strings.TrimSpace(q.Get("type"))),
 	}
-	f.Since, f.Until, err = span(q)
-	return f, err
+	given := params.Reader{Values: q}
+	f.Since, f.Until = span(&given)
+	return f, given.Err()
 }
 
 var eventNames = []string{"state", "caller", "type", "since", "until"}
 
 func (c *Console) redeliverPage(w http.ResponseWriter, r *http.Request, _ operator) error {
-	ev, err := c.cfg.Events.Event(r.Context(), r.PathValue("id"))
+	ev, err := c.cfg.Journal.Event(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -117,7 +119,7 @@ func (c *Console) callers(w http.ResponseWriter, r *http.Request, _ operator) er
 		}
 		views[i].Caller = caller
 		for _, e := range endpoints {
-			h, err := c.cfg.Health.EndpointHealth(r.Context(), caller.Name, e.URL)
+			h, err := c.cfg.Journal.EndpointHealth(r.Context(), caller.Name, e.URL)
 			if err != nil {
 				return err
 			}

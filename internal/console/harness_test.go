@@ -73,9 +73,9 @@ func open(tb testing.TB, change ...func(*console.Config)) *site {
 	tb.Cleanup(func() { must(tb, s.journal.Close()) })
 	s.queue = s.openQueue(queue.Embedded, log)
 	s.config = console.Config{
-		AdminKey: adminKey, Operators: access.NewOperators(s.journal), Ended: s.journal, Book: s.journal, Events: s.journal,
+		AdminKey: adminKey, Operators: access.NewOperators(s.journal), Journal: s.journal,
 		Orders: producer.New(s.journal, s.queue, log), Queue: s.queue,
-		Callers: callers.New(s.journal, adminKey, true), Health: s.journal, Log: log, Version: "v1.0.0",
+		Callers: callers.New(s.journal, adminKey, true), Log: log, Version: "v1.0.0",
 	}
 	for _, c := range change {
 		c(&s.config)
@@ -98,7 +98,7 @@ func (s *site) listen(cfg console.Config) string {
 	page, err := console.New(cfg)
 	must(s.tb, err)
 	handler := api.New(api.Config{
-		Orders: producer.New(s.journal, s.queue, cfg.Log), Book: s.journal, Events: s.journal, Limiter: cfg.Limiter,
+		Orders: producer.New(s.journal, s.queue, cfg.Log), Book: s.journal, Limiter: cfg.Limiter,
 		Proxies: cfg.Proxies,
 		Callers: keys.WithOperators(keys.Static("shop-key", "", cfg.AdminKey), cfg.Operators),
 		Queues:  s.queue.Page, Console: page, Log: cfg.Log,

@@ -86,7 +86,7 @@ func pending(events []topup.Event) bool {
 }
 
 func (c *Console) orderView(r *http.Request) (orderView, error) {
-	d, err := c.cfg.Book.Details(r.Context(), topup.ID(r.PathValue("id")))
+	d, err := c.cfg.Journal.Details(r.Context(), topup.ID(r.PathValue("id")))
 	if err != nil {
 		return orderView{}, err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"recarga/internal/journal"
+	"recarga/internal/params"
 	"recarga/topup"
 )
 
@@ -55,7 +56,7 @@ func (c *Console) orders(w http.ResponseWriter, r *http.Request, _ operator) err
 	status := http.StatusOK
 	if err == nil {
 		var next string
-		if v.Orders, next, err = c.cfg.Book.List(r.Context(), f); next != "" {
+		if v.Orders, next, err = c.cfg.Journal.List(r.Context(), f); next != "" {
 			v.Next = address(older(q, filterNames, next), "orders")
 		}
 	}
@@ -71,7 +72,7 @@ func (c *Console) orders(w http.ResponseWriter, r *http.Request, _ operator) err
 
 // found shows what a text names: the order itself when there is one only.
 func (c *Console) found(w http.ResponseWriter, r *http.Request, name string) error {
-	orders, err := c.cfg.Book.Find(r.Context(), "", name)
+	orders, err := c.cfg.Journal.Find(r.Context(), "", name)
 	if err != nil {
 		return err
 	}
@@ -147,50 +148,33 @@ func newChip(page string, q url.Values, state string) chip {
 }
 
 // filterOf reads a filter. The error joins a *topup.FieldError for each wrong field.
-func (c *Console) filterOf(ctx context.Context, q url.Values) (f journal.Filter, err error) {
-	given := kept(q, filterNames)
-	var errs []error
-	f = journal.Filter{Caller: given.Get("caller"), Product: given.Get("product"), Cursor: q.Get("cursor")}
-	if s := given.Get("state"); s != "" {
-		f.State, err = topup.ParseState(s)
-		errs = append(errs, err)
+func (c *Console) filterOf(ctx context.Context, q url.Values) (journal.Filter, error) {
+	given := params.Reader{Values: kept(q, filterNames)}
+	f := journal.Filter{
+		State: params.Read(&given, "state", topup.ParseState), Caller: given.Get("caller"), Product: given.Get("product"),
+		Disputed: params.Read(&given, "disputed", params.OneOf("disputed", "true", "false")) == "true",
+		Phone:    params.Read(&given, "phone", topup.ParsePhone), Cursor: q.Get("cursor"),
 	}
-	switch s := given.Get("disputed"); s {
-	case "true":
-		f.Disputed = true
-	case "", "false":
-	default:
-		errs = append(errs, &topup.FieldError{Field: "disputed", Value: s, Allowed: "true or false"})
-	}
-	if s := given.Get("phone"); s != "" {
-		f.Phone, err = topup.ParsePhone(s)
-		errs = append(errs, err)
-	}
-	errs = append(errs, journal.ProductFilter(ctx, c.cfg.Catalog, c.cfg.Book.List, f.Caller, "product", f.Product))
-	f.Since, f.Until, err = span(given)
-	return f, errors.Join(append(errs, err)...)
+	f.Since, f.Until = span(&given)
+	err := journal.ProductFilter(ctx, c.cfg.Catalog, c.cfg.Journal.List, f.Caller, "product", f.Product)
+	return f, errors.Join(given.Err(), err)
 }
 
 // span reads the two ends of a time.
-func span(q url.Values) (since, until time.Time, err error) {
-	var errs [2]error
-	if s := q.Get("since"); s != "" {
-		since, errs[0] = parseTime("since", s)
-	}
-	if s := q.Get("until"); s != "" {
-		until, errs[1] = parseTime("until", s)
-	}
-	return since, until, errors.Join(errs[:]...)
+func span(given *params.Reader) (since, until time.Time) {
+	return params.Read(given, "since", timeOf("since")), params.Read(given, "until", timeOf("until"))
 }
 
-// parseTime reads what a browser's field of date and time gives, in the local time of this machine, or RFC 3339.
-func parseTime(name, s string) (time.Time, error) {
-	if t, err := time.ParseInLocation("2006-01-02T15:04", s, time.Local); err == nil {
+// timeOf reads what a browser's field of date and time gives, in the local time of this machine, or RFC 3339.
+func timeOf(name string) func(string) (time.Time, error) {
+	return func(s string) (time.Time, error) {
+		if t, err := time.ParseInLocation("2006-01-02T15:04", s, time.Local); err == nil {
+			return t.UTC(), nil
+		}
+		t, err := time.Parse(time.RFC3339, s)
+		if err != nil {
+			return t, &topup.FieldError{Field: name, Value: s, Allowed: "a date and time, as in 2026-01-31T18:00"}
+		}
 		return t.UTC(), nil
 	}
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		return t, &topup.FieldError{Field: name, Value: s, Allowed: "a date and time, as in 2026-01-31T18:00"}
-	}
-	return t.UTC(), nil
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/shopspring/decimal"
 
-	"recarga/distributor"
 	"recarga/internal/journal"
 	"recarga/internal/queue"
 	"recarga/tasks"
@@ -22,14 +21,8 @@ const (
 	// asked once. One that takes long is shown glanceShare times as long.
 	glanceFresh = 2 * time.Second
 	glanceShare = 10
-	// balanceFresh spares the vendor's rate limit.
-	balanceFresh = time.Minute
-	// balancesKept are shown as a trend: an hour of them.
-	balancesKept = 60
 	// balanceSpan is how far the trend of recorded balances goes back.
 	balanceSpan = 24 * time.Hour
-	// balancePatience bounds one question to the vendor.
-	balancePatience = 10 * time.Second
 	// queuePatience bounds what the page waits for Redis: what the journal says is shown without it.
 	queuePatience = 2 * time.Second
 )
@@ -52,10 +45,10 @@ type glance struct {
 	// P50 and P99 are from placed to final, of the last hour. PerMinute draws its orders.
 	P50, P99  time.Duration
 	PerMinute chart
-	// Balance is nil where none is known nor asked for. Breaker is why purchases are deferred.
+	// Balance is nil where none was recorded. Breaker is why purchases are deferred.
 	Balance *balanceView
 	Breaker BreakerState
-	// Waiting are the orders that wait, by priority; nil: nothing is said of it.
+	// Waiting are the orders that wait, by priority.
 	Waiting []waiting
 	Rate    string
 }
@@ -73,16 +66,15 @@ type stateCount struct {
 	Count int64
 }
 
-// balanceView is the latest balance. Its Amount is empty before there is one.
+// balanceView is the latest balance that the workers recorded.
 type balanceView struct {
 	// Amount is exact, in the distributor's Currency.
 	Amount   json.Number
 	Currency string
 	// At is when the distributor gave it.
 	At time.Time
-	// Low: it is below RECARGA_BALANCE_LOW. Error is why the last question failed; Trend draws what is known.
+	// Low: it is below RECARGA_BALANCE_LOW. Trend draws what was recorded before.
 	Low   bool
-	Error string
 	Trend chart
 }
 
@@ -97,37 +89,27 @@ func (g glance) SuccessRate() float64 {
 	return float64(g.Good) / float64(g.Settled) * 100
 }
 
-// snapshot keeps the latest glance for a moment, and the balances of the last hour where nobody records them.
+// snapshot keeps the latest glance for a moment.
 type snapshot struct {
 	c  *Console
 	mu sync.Mutex
 
-	last     glance
-	until    time.Time
-	balances []distributor.Balance
-	asked    time.Time
-	asking   bool
-	refused  string
-	// recorded: the workers record the balance, and it need not be asked for.
-	recorded bool
+	last  glance
+	until time.Time
 }
 
 func (s *snapshot) get(ctx context.Context) (glance, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now().UTC()
-	s.askBalance(now)
 	if now.Before(s.until) {
-		if !s.recorded {
-			s.last.Balance = s.balance()
-		}
 		return s.last, nil
 	}
-	o, err := s.c.cfg.Book.Overview(ctx, now)
+	o, err := s.c.cfg.Journal.Overview(ctx, now)
 	if err != nil {
 		return glance{}, err
 	}
-	disputed, since, err := s.c.cfg.Book.Disputed(ctx)
+	disputed, since, err := s.c.cfg.Journal.Disputed(ctx)
 	if err != nil {
 		return glance{}, err
 	}
@@ -164,18 +146,12 @@ func (s *snapshot) get(ctx context.Context) (glance, error) {
 }
 
 func (g *glance) countWaiting(ctx context.Context, cfg Config) error {
-	if cfg.WaitQueue == nil {
-		return nil
-	}
-	counts, err := cfg.WaitQueue.WaitingByPriority(ctx)
-	if err != nil {
-		return err
-	}
+	counts, err := cfg.Journal.WaitingByPriority(ctx)
 	for _, p := range topup.Priorities() {
 		g.Waiting = append(g.Waiting, waiting{p, counts[p]})
 	}
 	g.Rate = cfg.Rate
-	return nil
+	return err
 }
 
 // hour sums up the last hour.
@@ -215,57 +191,13 @@ func quantile(sorted []time.Duration, q float64) time.Duration {
 	return sorted[int(q*float64(len(sorted)-1))]
 }
 
-// askBalance asks the vendor beside the page, at most every so often, while somebody watches.
-func (s *snapshot) askBalance(now time.Time) {
-	if s.c.cfg.Balances == nil || s.recorded || s.asking || now.Sub(s.asked) < balanceFresh {
-		return
-	}
-	s.asking, s.asked = true, now
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), balancePatience)
-		defer cancel()
-		b, err := s.c.cfg.Balances.Balance(ctx)
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.asking, s.refused = false, ""
-		if err != nil {
-			s.refused = err.Error()
-			return
-		}
-		s.balances = append(s.balances, b)
-		s.balances = s.balances[max(0, len(s.balances)-balancesKept):]
-	}()
-}
-
-func (s *snapshot) balance() *balanceView {
-	if s.c.cfg.Balances == nil {
-		return nil
-	}
-	v := &balanceView{Error: s.refused}
-	var points []point
-	for _, b := range s.balances {
-		if value, err := b.Amount.Float64(); err == nil { // for the drawing only
-			points = append(points, point{b.FetchedAt, value})
-		}
-		v.Amount, v.Currency, v.At = b.Amount, b.Currency, b.FetchedAt
-	}
-	v.Trend = lineChart(points)
-	return v
-}
-
-// standing is the balance as the workers recorded it; where they have not, as it was asked for.
+// standing is the balance as the workers recorded it; nil where they have not.
 func (s *snapshot) standing(ctx context.Context, now time.Time) (*balanceView, error) {
-	if s.c.cfg.History == nil {
-		return s.balance(), nil
-	}
-	latest, err := s.c.cfg.History.Balance(ctx)
-	if err != nil {
+	latest, err := s.c.cfg.Journal.Balance(ctx)
+	if err != nil || latest.At.IsZero() {
 		return nil, err
 	}
-	if s.recorded = !latest.At.IsZero(); !s.recorded {
-		return s.balance(), nil
-	}
-	readings, err := s.c.cfg.History.BalancesSince(ctx, now.Add(-balanceSpan))
+	readings, err := s.c.cfg.Journal.BalancesSince(ctx, now.Add(-balanceSpan))
 	if err != nil {
 		return nil, err
 	}

@@ -63,7 +63,7 @@ type sessions struct {
 }
 
 func newSessions(cfg Config) *sessions {
-	s := &sessions{proxies: cfg.Proxies, operators: cfg.Operators, ended: cfg.Ended}
+	s := &sessions{proxies: cfg.Proxies, operators: cfg.Operators, ended: cfg.Journal}
 	if cfg.AdminKey != "" {
 		s.adminKey, s.key = sha256.Sum256([]byte(cfg.AdminKey)), derive(cfg.AdminKey, "recarga console sessions")
 	}

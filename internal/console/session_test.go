@@ -30,7 +30,7 @@ func with(c *http.Cookie) *http.Request {
 // TestSessions: a login is good in every process with the same key, for twelve hours, and as it was given.
 func TestSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		of := func(key string) *sessions { return newSessions(Config{AdminKey: key, Ended: noneEnded{}}) }
+		of := func(key string) *sessions { return newSessions(Config{AdminKey: key, Journal: noneEnded{}}) }
 		here, there, elsewhere, closed := of("the admin key"), of("the admin key"), of("another key"), of("")
 		c := cookieOf(here, "José. Ana")
 		if !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Secure {
@@ -63,7 +63,7 @@ func TestSessions(t *testing.T) {
 }
 
 // noneEnded: nobody has logged out.
-type noneEnded struct{}
+type noneEnded struct{ Journal }
 
 func (noneEnded) EndSession(context.Context, string, time.Time) error { return nil }
 func (noneEnded) SessionEnded(context.Context, string) (bool, error)  { return false, nil }
@@ -79,7 +79,7 @@ func TestCookieIsSecureBehindTLS(t *testing.T) {
 		r := httptest.NewRequest(http.MethodPost, Path+"/login", nil)
 		r.RemoteAddr = peer
 		r.Header.Set("X-Forwarded-Proto", "https")
-		s := newSessions(Config{AdminKey: "the admin key", Proxies: proxies, Ended: noneEnded{}})
+		s := newSessions(Config{AdminKey: "the admin key", Proxies: proxies, Journal: noneEnded{}})
 		if err := s.begin(w, r, session{Name: "Ana"}); err != nil {
 			t.Fatal(err)
 		}

@@ -1,13 +1,13 @@
-//go:build !race
-
 package crash
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"path"
+	"strconv"
 )
 
 // edge is another server as a process that can die reaches it: before is the moment in which the
@@ -37,7 +37,7 @@ func edge(g *gate, name string, inner http.Handler) http.Handler {
 // serve lets the other server finish, whatever becomes of the process that asked.
 func serve(inner http.Handler, r *http.Request, body []byte) *httptest.ResponseRecorder {
 	again := r.Clone(context.WithoutCancel(r.Context()))
-	again.Body = io.NopCloser(newReader(body))
+	again.Body = io.NopCloser(bytes.NewReader(body))
 	answer := httptest.NewRecorder()
 	inner.ServeHTTP(answer, again)
 	return answer
@@ -48,7 +48,7 @@ func copyAnswer(w http.ResponseWriter, answer *httptest.ResponseRecorder, half b
 	for name, values := range answer.Header() {
 		w.Header()[name] = values
 	}
-	w.Header().Set("Content-Length", length(body))
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(answer.Code)
 	if half {
 		_, _ = w.Write(body[:len(body)/2])

@@ -174,7 +174,7 @@ func browse(t *testing.T, chromium, url string, width, height int64, dark bool) 
 	t.Cleanup(cancel)
 	ctx, cancel := chromedp.NewContext(allocator)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 2*patience)
+	ctx, cancel = context.WithTimeout(ctx, patience)
 	t.Cleanup(cancel)
 	b := &browser{t: t, ctx: ctx, url: url}
 	chromedp.ListenTarget(ctx, b.listen)

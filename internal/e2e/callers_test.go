@@ -5,10 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -29,19 +27,12 @@ func TestCallers(t *testing.T) {
 	p := w.start(t, "serve")
 	w.env["RECARGA_API_URL"] = p.apiURL
 	notified := newReceiver()
-	var verify atomic.Pointer[http.Handler]
-	hooks := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter,
-		r *http.Request) {
-		(*verify.Load()).ServeHTTP(rw, r)
-	}))
-	t.Cleanup(hooks.Close)
-	expect := func(secret string) {
-		h := webhook.Handler(secret, notified.receive)
-		verify.Store(&h)
-	}
+	hooks := &door{}
+	hookURL := serve(t, hooks)
+	expect := func(secret string) { hooks.leads(webhook.Handler(secret, notified.receive)) }
 
-	out := w.run(t, "caller", "add", "shop", "--callback-url", hooks.URL, "--json")
-	var shop producer.Caller
+	out := w.run(t, "caller", "add", "shop", "--callback-url", hookURL, "--json")
+	var shop producer.CreatedCaller
 	if err := json.Unmarshal([]byte(out.stdout), &shop); out.status != 0 || err != nil {
 		t.Fatalf("add: %+v", out)
 	}
@@ -98,7 +89,7 @@ func TestCallersLimits(t *testing.T) {
 		}
 		return strings.TrimSpace(out.stdout)
 	}
-	var shop producer.Caller
+	var shop producer.CreatedCaller
 	added := done("caller", "add", "shop", "--id-prefix", "S-", "--expires-in", "240h", "--json")
 	if err := json.Unmarshal([]byte(added), &shop); err != nil {
 		t.Fatal(err)
@@ -160,22 +151,12 @@ func tryOnce(ctx context.Context, api, key string) error {
 	if err != nil {
 		return err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, api+"/v1/topups", strings.NewReader(string(body)))
-	if err != nil {
+	status, answer, err := try(ctx, http.DefaultClient, http.MethodPost, api+"/v1/topups", string(body),
+		"Authorization", "Bearer "+key, "Content-Type", "application/json")
+	if err != nil || status < 300 {
 		return err
 	}
-	r.Header.Set("Authorization", "Bearer "+key)
-	r.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode < 300 {
-		return err
-	}
-	return fmt.Errorf("%d: %s", res.StatusCode, answer)
+	return fmt.Errorf("%d: %s", status, answer)
 }
 
 // TestRekeyCommand: the encryption key changes, from the admin key to one of its own, and then the admin key, while a
@@ -184,21 +165,16 @@ func TestRekeyCommand(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	notified := newReceiver()
-	var verify atomic.Pointer[http.Handler]
-	hooks := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter,
-		r *http.Request) {
-		(*verify.Load()).ServeHTTP(rw, r)
-	}))
-	t.Cleanup(hooks.Close)
+	hooks := &door{}
+	hookURL := serve(t, hooks)
 	p := w.start(t, "serve")
 	w.env["RECARGA_API_URL"] = p.apiURL
-	out := w.run(t, "caller", "add", "shop", "--callback-url", hooks.URL, "--json")
-	var shop producer.Caller
+	out := w.run(t, "caller", "add", "shop", "--callback-url", hookURL, "--json")
+	var shop producer.CreatedCaller
 	if err := json.Unmarshal([]byte(out.stdout), &shop); out.status != 0 || err != nil {
 		t.Fatalf("add: %+v", out)
 	}
-	h := webhook.Handler(shop.WebhookSecret, notified.receive)
-	verify.Store(&h)
+	hooks.leads(webhook.Handler(shop.WebhookSecret, notified.receive))
 	restart := func(id string, settings map[string]string) {
 		t.Helper()
 		p.terminate()
@@ -245,32 +221,20 @@ func TestEndpoints(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	crm, ops := newReceiver(), newReceiver()
-	var gone atomic.Bool
-	gone.Store(true)
+	hooks := &door{}
+	hooks.leads(answering(http.StatusGone))
 	secret := w.env["RECARGA_WEBHOOK_SECRET"]
-	var inner atomic.Pointer[http.Handler]
-	hooks := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if gone.Load() {
-			rw.WriteHeader(http.StatusGone)
-			return
-		}
-		(*inner.Load()).ServeHTTP(rw, r)
-	}))
-	t.Cleanup(hooks.Close)
-	operator := httptest.NewServer(webhook.Handler(secret, ops.receive))
-	t.Cleanup(operator.Close)
-	w.env["RECARGA_OPERATOR_CALLBACK_URL"], w.env["RECARGA_OPERATOR_WEBHOOK_SECRET"] = operator.URL, secret
+	w.env["RECARGA_OPERATOR_CALLBACK_URL"] = serve(t, webhook.Handler(secret, ops.receive))
+	w.env["RECARGA_OPERATOR_WEBHOOK_SECRET"] = secret
 	p := w.start(t, "serve")
 	w.env["RECARGA_API_URL"] = p.apiURL
 
-	var shop producer.Caller
+	var shop producer.CreatedCaller
 	out := w.run(t, "caller", "add", "shop", "--json")
 	if err := json.Unmarshal([]byte(out.stdout), &shop); err != nil {
 		t.Fatalf("add: %+v", out)
 	}
-	handler := webhook.Handler(shop.WebhookSecret, crm.receive)
-	inner.Store(&handler)
-	if out := w.run(t, "caller", "endpoint", "set", "shop", "crm", hooks.URL, "--types",
+	if out := w.run(t, "caller", "endpoint", "set", "shop", "crm", serve(t, hooks), "--types",
 		"topup.failed"); out.status != 0 || !strings.Contains(out.stdout, "topup.failed") {
 		t.Fatalf("set: %+v", out)
 	}
@@ -290,7 +254,7 @@ func TestEndpoints(t *testing.T) {
 		events, _, err := c.Events(t.Context(), map[string][]string{"state": {"exhausted"}, "endpoint": {"crm"}})
 		return err == nil && len(events) == 2
 	}, "both events for the endpoint are exhausted")
-	gone.Store(false)
+	hooks.leads(webhook.Handler(shop.WebhookSecret, crm.receive))
 	if out := w.run(t, "caller", "endpoint", "enable", "shop", "crm"); out.status != 0 ||
 		out.stdout != "shop crm: enabled\n" {
 		t.Errorf("enable: %+v", out)
@@ -319,18 +283,9 @@ func TestRedeliver(t *testing.T) {
 	const orders = 30
 	w := newWorld(t, nil)
 	w.env["RECARGA_WEBHOOK_SCHEDULE"] = "10ms"
-	var away atomic.Bool
-	away.Store(true)
-	inner := webhook.Handler(w.env["RECARGA_WEBHOOK_SECRET"], w.hooks.receive)
-	hooks := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if away.Load() {
-			rw.WriteHeader(http.StatusBadGateway)
-			return
-		}
-		inner.ServeHTTP(rw, r)
-	}))
-	t.Cleanup(hooks.Close)
-	w.env["RECARGA_CALLBACK_URL"] = hooks.URL
+	hooks := &door{}
+	hooks.leads(answering(http.StatusBadGateway))
+	w.env["RECARGA_CALLBACK_URL"] = serve(t, hooks)
 	p := w.start(t, "serve")
 	w.env["RECARGA_API_URL"] = p.apiURL
 	c := p.client()
@@ -341,7 +296,7 @@ func TestRedeliver(t *testing.T) {
 		events, _, err := c.Events(t.Context(), map[string][]string{"state": {"exhausted"}, "limit": {"100"}})
 		return err == nil && len(events) == orders
 	}, "all are exhausted")
-	away.Store(false)
+	hooks.leads(w.receiver)
 	if out := w.run(t, "webhook", "redeliver", "--state", "exhausted"); out.status != 0 ||
 		out.stdout != fmt.Sprintf("%d events are due again.\n", orders) {
 		t.Fatalf("redeliver: %+v", out)

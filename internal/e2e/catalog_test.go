@@ -4,7 +4,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -145,9 +144,8 @@ func (w *world) sells(t *testing.T, products string) {
 		t.Fatal(err)
 	}
 	w.vendor = sandbox.New(sandbox.DefaultConfig(), slog.New(slog.DiscardHandler), sandbox.Selling(sold))
-	vendor := httptest.NewServer(w.vendor)
-	t.Cleanup(func() { w.vendor.Close(); vendor.Close() })
-	w.env["RECARGA_DISTRIBUTOR_URL"] = vendor.URL + "/api/distributor"
+	w.env["RECARGA_DISTRIBUTOR_URL"] = serve(t, w.vendor) + "/api/distributor"
+	t.Cleanup(w.vendor.Close)
 }
 
 func write(t *testing.T, path, content string) {

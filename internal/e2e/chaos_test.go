@@ -38,6 +38,7 @@ import (
 // RECARGA_CHAOS_DURATION is how long (default 20s), RECARGA_CHAOS_SEED repeats a run's choices, and
 // RECARGA_CHAOS_RATE is how many orders are placed a second (default 20).
 func TestChaos(t *testing.T) {
+	testkit.Deep(t)
 	duration := fromEnv(t, "RECARGA_CHAOS_DURATION", 20*time.Second, time.ParseDuration)
 	seed := fromEnv(t, "RECARGA_CHAOS_SEED", rand.Uint64(),
 		func(s string) (uint64, error) { return strconv.ParseUint(s, 10, 64) })
@@ -456,11 +457,7 @@ func (c *chaos) calm() {
 	c.run(time.Now().Add(time.Hour))
 	for _, m := range c.members {
 		if m.leaving {
-			select {
-			case <-m.process.done:
-			case <-time.After(patience):
-				c.t.Fatalf("recarga %s does not end:\n%s", m.command, m.process.log())
-			}
+			m.process.ended()
 		}
 	}
 	c.supervise()
@@ -469,7 +466,7 @@ func (c *chaos) calm() {
 		case <-m.process.ready:
 		case <-m.process.done:
 			m.process = m.world.start(c.t, m.command)
-		case <-time.After(patience):
+		case <-testkit.Hung():
 			c.t.Fatalf("recarga %s is not ready:\n%s", m.command, m.process.log())
 		}
 	}

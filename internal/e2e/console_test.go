@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -35,27 +34,22 @@ func (s *surfer) login(name, key string) (int, string) {
 
 func (s *surfer) get(path string) (int, string) {
 	s.t.Helper()
-	res, err := s.http.Get(s.url + path)
-	return s.read(res, err)
+	return s.send(http.MethodGet, path, "")
 }
 
 func (s *surfer) post(path string, form url.Values) (int, string) {
 	s.t.Helper()
-	res, err := s.http.PostForm(s.url+path, form)
-	return s.read(res, err)
+	return s.send(http.MethodPost, path, form.Encode())
 }
 
-func (s *surfer) read(res *http.Response, err error) (int, string) {
+func (s *surfer) send(method, path, form string, header ...string) (int, string) {
 	s.t.Helper()
+	status, page, err := try(s.t.Context(), s.http, method, s.url+path, form,
+		append(header, "Content-Type", "application/x-www-form-urlencoded")...)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return res.StatusCode, string(body)
+	return status, page
 }
 
 // TestConsole does everything that the console can do, over real HTTP.
@@ -194,16 +188,9 @@ func TestConsole(t *testing.T) {
 		}
 	}
 
-	foreign, err := http.NewRequest(http.MethodPost, p.apiURL+"/console/orders/HELD-3/resolve",
-		strings.NewReader(resolve.Encode()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	foreign.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	foreign.Header.Set("Origin", "https://evil.example")
-	foreign.Header.Set("Sec-Fetch-Site", "cross-site")
-	if res, err := s.http.Do(foreign); err != nil || res.StatusCode != http.StatusForbidden {
-		t.Errorf("another site's form: %v, %v", res, err)
+	if status, page := s.send(http.MethodPost, "/console/orders/HELD-3/resolve", resolve.Encode(),
+		"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"); status != http.StatusForbidden {
+		t.Errorf("another site's form: %d %s", status, page)
 	}
 	s.post("/console/logout", nil)
 	if _, page := s.get("/console/"); !strings.Contains(page, `name="key"`) {

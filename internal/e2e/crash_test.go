@@ -143,8 +143,9 @@ func TestManyWorkers(t *testing.T) {
 // attempt's deadline; asynq by itself would take one to two minutes, and would buy it again.
 func TestDeadWorkersOrder(t *testing.T) {
 	t.Parallel()
-	const deadline = 7 * time.Second // the timeout of 5s, and 2s
+	const deadline = 4 * time.Second // the timeout, and 2s
 	w := newWorld(t, nil)
+	w.env["RECARGA_DISTRIBUTOR_TIMEOUT"] = "2s"
 	w.env["RECARGA_REDIS_URL"] = testkit.Redis(t).URL()
 	c := w.start(t, "api").client()
 	victim := w.start(t, "worker")

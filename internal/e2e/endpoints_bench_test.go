@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -70,7 +69,10 @@ func newMall(b *testing.B, first int) *mall {
 	m := &mall{url: "http://" + w.env["RECARGA_HTTP_ADDR"], first: first, accepted: map[string]time.Time{},
 		notified: map[string]time.Time{}}
 	w.launch(b, "serve")
-	testkit.Eventually(b, patience, func() bool { return answers(m.url + "/openapi.json") }, "recarga answers")
+	testkit.Eventually(b, patience, func() bool {
+		status, _, _ := try(b.Context(), pool, http.MethodGet, m.url+"/openapi.json", "")
+		return status == http.StatusOK
+	}, "recarga answers")
 	admin := producer.NewClient(m.url, adminKey)
 	for i := range shopsInMall {
 		hook := httptest.NewServer(m.hook(i))
@@ -124,8 +126,9 @@ func (m *mall) second(b *testing.B) {
 		placing.Go(func() {
 			began := time.Now()
 			body := fmt.Sprintf(`{"distributor_transaction_id":"%s","phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10}`, id)
-			if err := post(m.url+"/v1/topups", m.keys[shop], []byte(body)); err != nil {
-				b.Error(err)
+			if status, _, err := try(b.Context(), pool, http.MethodPost, m.url+"/v1/topups", body, "Content-Type",
+				"application/json", "Authorization", "Bearer "+m.keys[shop]); err != nil || status >= 300 {
+				b.Error(status, err)
 			}
 			m.mu.Lock()
 			defer m.mu.Unlock()
@@ -141,35 +144,7 @@ func (m *mall) second(b *testing.B) {
 	}
 }
 
-func answers(url string) bool {
-	res, err := http.Get(url)
-	if err != nil {
-		return false
-	}
-	_ = res.Body.Close()
-	return res.StatusCode == http.StatusOK
-}
-
 var (
 	pool     = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}
 	sequence atomic.Int64
 )
-
-func post(url, key string, body []byte) error {
-	req, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Authorization", "Bearer "+key)
-	res, err := pool.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = res.Body.Close() }()
-	_, err = io.Copy(io.Discard, res.Body)
-	if res.StatusCode >= 300 {
-		return fmt.Errorf("%s: %s", url, res.Status)
-	}
-	return err
-}

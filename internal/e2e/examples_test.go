@@ -2,13 +2,10 @@ package e2e
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os"
@@ -16,7 +13,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -27,57 +23,27 @@ import (
 
 // example is a program of the folder examples, running.
 type example struct {
-	url   string
-	mu    sync.Mutex
-	lines []string
+	*program
+	url string
 }
 
-// listens is how the examples, and PHP's own server, say where.
-var listens = regexp.MustCompile(`(?:listening on |Development Server \()(http://[^\s,)]+)`)
+// address is how the examples, and PHP's own server, say where.
+var address = regexp.MustCompile(`(?:listening on |Development Server \()(http://[^\s,)]+)`)
 
-// run starts a program, and returns when it says where it listens.
+// runExample starts a program, and returns when it says where it listens.
 func runExample(t *testing.T, folder string, env map[string]string, command ...string) *example {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Dir, cmd.Env = folder, environ(env)
-	pipe, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Stderr = cmd.Stdout
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	e, ended := &example{}, make(chan struct{})
-	t.Cleanup(func() { cancel(); <-ended; _ = cmd.Wait() })
-	go func() {
-		defer close(ended)
-		for lines := bufio.NewScanner(pipe); lines.Scan(); {
-			e.mu.Lock()
-			e.lines = append(e.lines, lines.Text())
-			e.mu.Unlock()
+	e, listening := &example{}, make(chan struct{})
+	e.program = begin(t, cmd, func(line []byte) {
+		if found := address.FindSubmatch(line); found != nil {
+			e.url = string(found[1])
+			close(listening)
 		}
-	}()
-	testkit.Eventually(t, patience, func() bool {
-		found := listens.FindStringSubmatch(e.text())
-		if found != nil {
-			e.url = found[1]
-		}
-		return found != nil
-	}, "%v listens", command)
+	})
+	e.await(listening)
 	return e
-}
-
-func (e *example) text() string {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return strings.Join(e.lines, "\n")
-}
-
-func (e *example) says(t *testing.T, text string) {
-	t.Helper()
-	testkit.Eventually(t, patience, func() bool { return strings.Contains(e.text(), text) }, "the example says %q", text)
 }
 
 // TestNodeReceiver: a client that is not ours, of the public Standard Webhooks package, verifies what the
@@ -95,13 +61,8 @@ func TestNodeReceiver(t *testing.T) {
 	place(t, c, order("NODE-2", "5500000051"))
 	node.says(t, "topup.succeeded NODE-1 #1: succeeded")
 	node.says(t, "topup.failed NODE-2 #1: failed")
-	res, err := http.Post(node.url, "application/json", strings.NewReader(`{"type":"topup.succeeded"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = res.Body.Close()
-	if res.StatusCode != http.StatusBadRequest {
-		t.Errorf("an unsigned webhook was answered with %d", res.StatusCode)
+	if status, _ := ask(t, http.MethodPost, node.url, `{"type":"topup.succeeded"}`); status != http.StatusBadRequest {
+		t.Errorf("an unsigned webhook was answered with %d", status)
 	}
 }
 
@@ -175,18 +136,12 @@ func checkReceiver(t *testing.T, e *example, secret string) {
 			"refused: "},
 		{"too large", large, sign(t, secret, "evt_8", at, large), 413, ""},
 	} {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, e.url, bytes.NewReader(c.body))
-		if err != nil {
-			t.Fatal(err)
+		var header []string
+		for name := range c.header {
+			header = append(header, name, c.header.Get(name))
 		}
-		req.Header = c.header
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatalf("%s: %v", c.name, err)
-		}
-		_ = res.Body.Close()
-		if res.StatusCode != c.status {
-			t.Errorf("%s is answered with %d, want %d\n%s", c.name, res.StatusCode, c.status, e.text())
+		if status, _ := ask(t, http.MethodPost, e.url, string(c.body), header...); status != c.status {
+			t.Errorf("%s is answered with %d, want %d\n%s", c.name, status, c.status, e.log())
 		}
 		e.says(t, c.says)
 	}
@@ -255,12 +210,10 @@ func TestCheckoutExample(t *testing.T) {
 	w := newWorld(t, nil)
 	// Each must know where the other listens: the checkout is behind a door that leads there later.
 	var shop *example
-	door := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+	w.env["RECARGA_CALLBACK_URL"] = serve(t, &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.Out.URL.Host = strings.TrimPrefix(shop.url, "http://")
 		r.Out.URL.Scheme = "http"
-	}})
-	t.Cleanup(door.Close)
-	w.env["RECARGA_CALLBACK_URL"] = door.URL + "/recarga"
+	}}) + "/recarga"
 	p := w.start(t, "serve")
 	shop = runExample(t, t.TempDir(), map[string]string{
 		"RECARGA_API_URL": p.apiURL, "RECARGA_API_KEY": apiKey, "RECARGA_WEBHOOK_SECRET": w.env["RECARGA_WEBHOOK_SECRET"],
@@ -290,13 +243,8 @@ func TestCheckoutExample(t *testing.T) {
 		t.Errorf("shown %q, %d purchases", shown, len(w.vendor.Purchases()))
 	}
 	form.Set("phone_number", "12<b>")
-	res, err = http.PostForm(shop.url+"/orders", form)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	page, err := io.ReadAll(res.Body)
-	if err != nil || !strings.Contains(string(page), `id="phone-wrong"`) || strings.Contains(string(page), "12<b>") {
-		t.Errorf("a wrong number: %v\n%s", err, page)
+	if _, page := ask(t, http.MethodPost, shop.url+"/orders", form.Encode(), "Content-Type",
+		"application/x-www-form-urlencoded"); !strings.Contains(page, `id="phone-wrong"`) || strings.Contains(page, "12<b>") {
+		t.Errorf("a wrong number:\n%s", page)
 	}
 }

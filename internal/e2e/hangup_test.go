@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"recarga/internal/testkit"
 	"recarga/producer"
 	"recarga/topup"
 )
@@ -23,14 +24,15 @@ import (
 // ten orders a second of a patient client are bought as if nobody had, and every order that was accepted, whoever has
 // heard of it, is bought once and at once.
 func TestHangUps(t *testing.T) {
+	during := time.Duration(testkit.Times(2, 12)) * time.Second
 	const (
 		patientEvery, hangUpEvery = time.Second / 10, time.Second / 25
-		during                    = 12 * time.Second
 		// soon is half of what an order waits that was not enqueued, until the sweep finds it.
 		soon = 5 * time.Second
 	)
 	for _, s := range []stack{stacks[0], stacks[2]} {
 		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, nil)
 			s.set(t, w.env)
 			p := w.start(t, "serve")

@@ -4,22 +4,18 @@
 package e2e
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"recarga/internal/sandbox"
 	"recarga/internal/testkit"
@@ -31,8 +27,8 @@ import (
 const (
 	apiKey   = "e2e-api-key"
 	adminKey = "e2e-admin-key"
-	// patience bounds every wait: far above what anything takes on a slow machine.
-	patience = 60 * time.Second
+	// patience bounds every wait.
+	patience = testkit.Patience
 )
 
 var binary string
@@ -75,22 +71,19 @@ func newWorld(t testing.TB, change func(*sandbox.Config)) *world {
 		change(&cfg)
 	}
 	w := &world{vendor: sandbox.New(cfg, slog.New(slog.DiscardHandler)), hooks: newReceiver()}
-	vendor := httptest.NewServer(w.vendor)
-	t.Cleanup(func() { w.vendor.Close(); vendor.Close() })
-	w.vendorURL = vendor.URL
+	w.vendorURL = serve(t, w.vendor)
+	t.Cleanup(w.vendor.Close)
 	secret := webhook.NewSecret()
 	w.receiver = webhook.Handler(secret, w.hooks.receive)
-	hooks := httptest.NewServer(w.receiver)
-	t.Cleanup(hooks.Close)
 	w.env = map[string]string{
 		"RECARGA_DATABASE_URL": "sqlite:" + filepath.Join(t.TempDir(), "recarga.db"), "RECARGA_REDIS_URL": "embedded",
-		"RECARGA_DISTRIBUTOR_URL":         vendor.URL + "/api/distributor",
+		"RECARGA_DISTRIBUTOR_URL":         w.vendorURL + "/api/distributor",
 		"RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo", "RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
 		"RECARGA_DISTRIBUTOR_TIMEOUT": "5s", "RECARGA_SHUTDOWN_TIMEOUT": "20s",
 		"RECARGA_RETRY_INITIAL": "200ms", "RECARGA_RETRY_MAX": "2s", "RECARGA_RETRY_MAX_ATTEMPTS": "4",
 		"RECARGA_HTTP_ADDR": "127.0.0.1:0", "RECARGA_METRICS_ADDR": "127.0.0.1:0",
 		"RECARGA_API_KEY": apiKey, "RECARGA_ADMIN_KEY": adminKey,
-		"RECARGA_CALLBACK_URL": hooks.URL, "RECARGA_WEBHOOK_SECRET": secret, "RECARGA_WEBHOOK_ALLOW_PRIVATE": "true",
+		"RECARGA_CALLBACK_URL": serve(t, w.receiver), "RECARGA_WEBHOOK_SECRET": secret, "RECARGA_WEBHOOK_ALLOW_PRIVATE": "true",
 	}
 	return w
 }
@@ -148,103 +141,53 @@ func (r *receiver) orders() map[topup.ID]bool {
 
 // process is one running recarga.
 type process struct {
-	t          testing.TB
-	cmd        *exec.Cmd
-	logged     io.Closer // the reading end of its log
-	ready      chan struct{}
-	apiURL     string
-	metricsURL string
-
-	mu     sync.Mutex
-	stderr []byte
-	done   chan struct{}
+	*program
+	// listening closes when metricsURL is known, ready when it says that it has started.
+	listening, ready   chan struct{}
+	apiURL, metricsURL string
 }
 
 // start runs `recarga COMMAND` with the world's settings and waits until it is ready.
 func (w *world) start(t testing.TB, command string) *process {
 	t.Helper()
 	p := w.launch(t, command)
-	select {
-	case <-p.ready:
-	case <-p.done:
-		t.Fatalf("recarga %s ended at once:\n%s", command, p.log())
-	case <-time.After(patience):
-		t.Fatalf("recarga %s is not ready:\n%s", command, p.log())
-	}
+	p.await(p.ready)
 	return p
 }
 
 // launch is start without the wait.
 func (w *world) launch(t testing.TB, command string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.Command(binary, command), ready: make(chan struct{}), done: make(chan struct{})}
-	p.cmd.Env = environ(w.env)
-	p.cmd.Dir = t.TempDir()
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	pipe, err := p.cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	p.logged = pipe
-	go p.read(pipe)
-	t.Cleanup(func() {
-		p.kill()
-		if t.Failed() {
-			t.Logf("log of recarga %s:\n%s", command, p.log())
-		}
-	})
+	p := &process{listening: make(chan struct{}), ready: make(chan struct{})}
+	cmd := exec.Command(binary, command)
+	cmd.Env, cmd.Dir = environ(w.env), t.TempDir()
+	p.program = begin(t, cmd, p.hear)
 	return p
 }
 
 func environ(env map[string]string) []string {
-	list := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
+	list := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "GORACE=" + os.Getenv("GORACE")}
 	for name, value := range env {
 		list = append(list, name+"="+value)
 	}
 	return list
 }
 
-// read collects the log, learns where the process listens, and closes ready when it says that it has
-// started.
-func (p *process) read(pipe io.Reader) {
-	defer close(p.done)
-	lines := bufio.NewScanner(pipe)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		p.mu.Lock()
-		p.stderr = append(append(p.stderr, lines.Bytes()...), '\n')
-		p.mu.Unlock()
-		var record struct{ Msg, Setting, URL string }
-		if json.Unmarshal(lines.Bytes(), &record) != nil {
-			continue
-		}
-		switch record.Msg + record.Setting {
-		case "listeningRECARGA_HTTP_ADDR":
-			p.apiURL = record.URL
-		case "listeningRECARGA_METRICS_ADDR":
-			p.mu.Lock()
-			p.metricsURL = record.URL
-			p.mu.Unlock()
-		case "started":
-			close(p.ready)
-		}
+// hear learns where the process listens, and that it has started.
+func (p *process) hear(line []byte) {
+	var record struct{ Msg, Setting, URL string }
+	if json.Unmarshal(line, &record) != nil {
+		return
 	}
-}
-
-func (p *process) log() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return string(p.stderr)
-}
-
-// kill is kill -9.
-func (p *process) kill() {
-	_ = p.cmd.Process.Kill() // it may have ended already
-	<-p.done
-	_ = p.cmd.Wait()
+	switch record.Msg + record.Setting {
+	case "listeningRECARGA_HTTP_ADDR":
+		p.apiURL = record.URL
+	case "listeningRECARGA_METRICS_ADDR":
+		p.metricsURL = record.URL
+		close(p.listening)
+	case "started":
+		close(p.ready)
+	}
 }
 
 // terminate is SIGTERM; it returns the exit status.
@@ -253,11 +196,7 @@ func (p *process) terminate() int {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		p.t.Fatal(err)
 	}
-	select {
-	case <-p.done:
-	case <-time.After(patience):
-		p.t.Fatalf("does not end:\n%s", p.log())
-	}
+	p.ended()
 	var exit *exec.ExitError
 	if err := p.cmd.Wait(); err != nil && !errors.As(err, &exit) {
 		p.t.Fatal(err)

@@ -29,10 +29,8 @@ func TestHostileRedis(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	guard := &tokenGuard{next: w.vendor, ours: map[string]bool{}}
-	vendor := httptest.NewServer(guard)
-	t.Cleanup(vendor.Close)
 	server := testkit.Redis(t)
-	w.env["RECARGA_REDIS_URL"], w.env["RECARGA_DISTRIBUTOR_URL"] = server.URL(), vendor.URL+"/api/distributor"
+	w.env["RECARGA_REDIS_URL"], w.env["RECARGA_DISTRIBUTOR_URL"] = server.URL(), serve(t, guard)+"/api/distributor"
 	w.env["RECARGA_DISTRIBUTOR_RATE"], w.env["RECARGA_TASK_KEY"] = "6000/m", "a-key-that-he-does-not-have"
 	p := w.start(t, "serve")
 	rdb := redis.NewClient(&redis.Options{Addr: server.Addr()})
@@ -59,7 +57,7 @@ func TestHostileRedis(t *testing.T) {
 	stop()
 	vandals.Wait()
 	for id := range want {
-		testkit.Eventually(t, 3*patience, func() bool {
+		testkit.Eventually(t, patience, func() bool {
 			d, err := p.client().Get(t.Context(), id)
 			_, notified := w.hooks.last(id)
 			return err == nil && d.State == topup.StateSucceeded && notified

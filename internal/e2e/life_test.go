@@ -1,7 +1,7 @@
 package e2e
 
 import (
-	"io"
+	"encoding/base64"
 	"net/http"
 	"strings"
 	"sync"
@@ -334,28 +334,14 @@ func TestQueueUI(t *testing.T) {
 	r := order("UI-1", "5537686660")
 	r.ProcessAt = &later
 	place(t, c, r)
-	ask := func(key string) (int, string) {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
-			p.apiURL+"/queues/api/queues/topups/scheduled_tasks", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.SetBasicAuth("operator", key)
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = res.Body.Close() }()
-		body, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return res.StatusCode, string(body)
+	scheduled := func(key string) (status int, body string) {
+		return ask(t, http.MethodGet, p.apiURL+"/queues/api/queues/topups/scheduled_tasks", "",
+			"Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("operator:"+key)))
 	}
-	if status, _ := ask("wrong"); status != http.StatusUnauthorized {
+	if status, _ := scheduled("wrong"); status != http.StatusUnauthorized {
 		t.Errorf("without the key: %d", status)
 	}
-	status, body := ask(adminKey)
+	status, body := scheduled(adminKey)
 	if status != http.StatusOK || !strings.Contains(body, "UI-1") {
 		t.Errorf("%d: %s", status, body)
 	}
@@ -369,14 +355,8 @@ func TestMetricsAndHealth(t *testing.T) {
 	w := newWorld(t, nil)
 	p := w.start(t, "serve")
 	for path, want := range map[string]string{"/healthz": "ok", "/readyz": "ready", "/metrics": "recarga_orders"} {
-		res, err := http.Get(p.metricsURL + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := io.ReadAll(res.Body)
-		_ = res.Body.Close()
-		if err != nil || res.StatusCode != http.StatusOK || !strings.Contains(string(body), want) {
-			t.Errorf("%s: %d %s", path, res.StatusCode, body)
+		if status, body := p.page(t, path); status != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s", path, status, body)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -14,16 +13,7 @@ import (
 // page is what a process answers to GET path at its metrics address.
 func (p *process) page(t testing.TB, path string) (status int, body string) {
 	t.Helper()
-	res, err := http.Get(p.metricsURL + path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	data, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res.StatusCode, string(data)
+	return ask(t, http.MethodGet, p.metricsURL+path, "")
 }
 
 // metric is the value of one series; not ok when there is none.

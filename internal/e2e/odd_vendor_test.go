@@ -1,5 +1,3 @@
-//go:build !race
-
 package e2e
 
 import (
@@ -17,6 +15,7 @@ import (
 // TestOddVendor: a vendor of one session whose logins say no life, and whose answers keep to no document,
 // serves every order with one login.
 func TestOddVendor(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(c *sandbox.Config) {
 		c.OneSession = true
 		c.OddAnswers = map[string]sandbox.OddAnswer{
@@ -57,6 +56,7 @@ func odd(set string) (o sandbox.OddAnswer) {
 
 // TestVendorSwitchesProtocols: an answer of 101 is an unknown at once, and the program stops as ever.
 func TestVendorSwitchesProtocols(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(c *sandbox.Config) {
 		c.OddAnswers = map[string]sandbox.OddAnswer{"product_purchase": {Status: http.StatusSwitchingProtocols}}
 	})

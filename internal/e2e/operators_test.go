@@ -26,7 +26,7 @@ func TestOperators(t *testing.T) {
 	}
 	add := func(name, role string) string {
 		t.Helper()
-		var o producer.Operator
+		var o producer.CreatedOperator
 		if err := json.Unmarshal([]byte(run(0, "operator", "add", name, "--role", role, "--json")), &o); err != nil {
 			t.Fatal(err)
 		}

@@ -1,20 +1,15 @@
-//go:build !race
-
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"recarga/internal/sandbox"
@@ -43,11 +38,7 @@ func startAsynqmon(t *testing.T, redisURL string) *asynqmon {
 	}
 	port := strconv.Itoa(testkit.FreePort(t))
 	cmd := exec.Command(filepath.Join(folder, "asynqmon"), "--port", port, "--redis-url", redisURL)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	begin(t, cmd, func([]byte) {})
 	m := &asynqmon{t, "http://127.0.0.1:" + port}
 	testkit.Eventually(t, patience, func() bool {
 		status, _ := m.call(http.MethodGet, "/api/queues", nil)
@@ -57,25 +48,16 @@ func startAsynqmon(t *testing.T, redisURL string) *asynqmon {
 }
 
 // call asks asynqmon's own API, as its page does. The status is 0 where nobody answers.
-func (m *asynqmon) call(method, path string, body any) (status int, answer []byte) {
+func (m *asynqmon) call(method, path string, body any) (status int, answer string) {
 	encoded, err := json.Marshal(body)
 	if err != nil {
-		m.t.Fatal(err)
+		m.t.Error(err)
 	}
-	req, err := http.NewRequestWithContext(m.t.Context(), method, m.url+path, bytes.NewReader(encoded))
+	status, answer, err = try(m.t.Context(), http.DefaultClient, method, m.url+path, string(encoded))
 	if err != nil {
-		m.t.Fatal(err)
+		return 0, ""
 	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, nil
-	}
-	defer func() { _ = res.Body.Close() }()
-	answer, err = io.ReadAll(res.Body)
-	if err != nil {
-		return 0, nil
-	}
-	return res.StatusCode, answer
+	return status, answer
 }
 
 // press presses a button of a queue, which must do something.
@@ -95,7 +77,7 @@ func (m *asynqmon) tasks(state string) (ids []string) {
 			ID string `json:"id"`
 		} `json:"tasks"`
 	}
-	if err := json.Unmarshal(answer, &page); status != http.StatusOK || err != nil {
+	if err := json.Unmarshal([]byte(answer), &page); status != http.StatusOK || err != nil {
 		m.t.Errorf("%s tasks: HTTP %d: %v: %s", state, status, err, answer)
 	}
 	for _, task := range page.Tasks {
@@ -158,7 +140,7 @@ func (m *asynqmon) looks(waiting int) {
 		"/api/scheduler_entries":           `"entries":[]`,
 	} {
 		if status, answer := m.call(http.MethodGet, path, nil); status != http.StatusOK ||
-			!strings.Contains(string(answer), want) {
+			!strings.Contains(answer, want) {
 			m.t.Errorf("%s: HTTP %d, want one with %s: %.300s", path, status, want, answer)
 		}
 	}
@@ -166,7 +148,7 @@ func (m *asynqmon) looks(waiting int) {
 		Current struct{ Pending int }
 	}
 	_, answer := m.call(http.MethodGet, "/api/queues/topups", nil)
-	if err := json.Unmarshal(answer, &queue); err != nil || queue.Current.Pending != waiting {
+	if err := json.Unmarshal([]byte(answer), &queue); err != nil || queue.Current.Pending != waiting {
 		m.t.Errorf("%d tasks wait, want %d: %v", queue.Current.Pending, waiting, err)
 	}
 }

@@ -1,5 +1,3 @@
-//go:build !race
-
 package e2e
 
 import (
@@ -36,7 +34,8 @@ type month struct {
 	plain   []topup.ID
 }
 
-const monthOrders = 10_000
+// monthOrders are all of them.
+var monthOrders = testkit.Times(400, 10_000)
 
 func newMonth() *month {
 	m := &month{}
@@ -51,7 +50,7 @@ func newMonth() *month {
 	add(&m.altered, 2, "5500000501")
 	add(&m.twice, 5, "5500000002")
 	add(&m.failed, 20, "5500000051", "5500000014", "5500000083")
-	add(&m.plain, 20, "5500000429") // few: each makes everybody wait for a second
+	add(&m.plain, testkit.Times(2, 20), "5500000429") // few: each makes everybody wait for a second
 	add(&m.plain, monthOrders-len(m.orders), "5537686660", "5512345678")
 	lots := rand.New(rand.NewPCG(1, 2))
 	lots.Shuffle(len(m.orders), func(i, j int) { m.orders[i], m.orders[j] = m.orders[j], m.orders[i] })
@@ -251,12 +250,15 @@ func (w *world) reconciled(t *testing.T, args ...string) (output, map[string]int
 	return out, found, *sum
 }
 
-// TestReconcileAMonth sends 10,000 orders through the program, fifty of them to every fate that leaves an
+// TestReconcileAMonth sends the orders of a month through the program, fifty of them to every fate that leaves an
 // order unknown, and reconciles with the vendor's ledger in which a person has put every kind of error.
 // The fifty must be settled as the ledger knows, and every error must be named exactly once.
 func TestReconcileAMonth(t *testing.T) {
 	for _, s := range []stack{stacks[0], stacks[2]} {
-		t.Run(s.name, func(t *testing.T) { reconcileAMonth(t, s) })
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			reconcileAMonth(t, s)
+		})
 	}
 }
 
@@ -268,7 +270,7 @@ func reconcileAMonth(t *testing.T, s stack) {
 	w.env["RECARGA_API_URL"] = p.apiURL
 	m, began := newMonth(), time.Now().Add(-time.Minute)
 	m.place(t, c)
-	testkit.Eventually(t, 4*patience, func() bool {
+	testkit.Eventually(t, patience, func() bool {
 		return states(t, c, topup.StateQueued, topup.StateSubmitting, topup.StateRetrying) == 0
 	}, "all orders end")
 	if n := states(t, c, topup.StateUnknown); n != len(m.unknown)+len(m.altered) {
@@ -360,6 +362,7 @@ func reconcileAMonth(t *testing.T, s stack) {
 // TestReconcileProvesAbsence: the vendor's whole statement settles orders that it does not charge, once it goes on
 // beyond them.
 func TestReconcileProvesAbsence(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	p := w.start(t, "serve")
 	c := producer.NewClient(p.apiURL, adminKey)

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bufio"
 	"context"
 	endian "encoding/binary"
 	"errors"
@@ -19,7 +18,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -129,22 +127,16 @@ func (s *siege) tally(name string, count func(*tally)) {
 // startSandbox runs a sandbox that is attacked, and from which nothing is bought.
 func startSandbox(t *testing.T) (addr string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), binary, "sandbox", "--addr", "127.0.0.1:0")
+	cmd := exec.Command(binary, "sandbox", "--addr", "127.0.0.1:0")
 	cmd.Env = environ(nil)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	stdout, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	_, said, ok := strings.Cut(strings.TrimSpace(line), "RECARGA_DISTRIBUTOR_URL=")
-	if err != nil || !ok {
-		t.Fatalf("recarga sandbox says %q: %v", line, err)
-	}
+	said, listening := "", make(chan struct{})
+	p := begin(t, cmd, func(line []byte) {
+		if _, found, ok := strings.Cut(string(line), "RECARGA_DISTRIBUTOR_URL="); ok {
+			said = found
+			close(listening)
+		}
+	})
+	p.await(listening)
 	return hostOf(t, said)
 }
 
@@ -365,29 +357,19 @@ func (s *siege) send(ctx context.Context) {
 
 // request counts the answer. One that is refused where there are too many connections, or is cut off, is no wonder.
 func (s *siege) request(ctx context.Context, client *http.Client, name, method, path, body string, header ...string) {
-	r, err := http.NewRequestWithContext(ctx, method, "http://"+s.apiAddr+path, strings.NewReader(body))
-	if err != nil {
-		s.t.Error(err)
-		return
-	}
-	for i := 0; i < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
-	}
 	began := time.Now()
-	res, err := client.Do(r)
-	if err != nil {
+	status, answer, err := try(ctx, client, method, "http://"+s.apiAddr+path, body, header...)
+	if status == 0 {
 		s.tally(name, func(t *tally) { t.connections++; t.refused++; t.why = err })
 		return
 	}
-	defer func() { _ = res.Body.Close() }()
-	size, _ := io.Copy(io.Discard, res.Body)
 	const mostAnswered = 32 << 10
-	if res.StatusCode < 400 || size > mostAnswered {
-		s.t.Errorf("%s: status %d, answered with %d bytes", name, res.StatusCode, size)
+	if status < 400 || len(answer) > mostAnswered {
+		s.t.Errorf("%s: status %d, answered with %d bytes", name, status, len(answer))
 	}
 	s.tally(name, func(t *tally) {
 		t.connections++
-		t.statuses[res.StatusCode]++
+		t.statuses[status]++
 		t.longest = max(t.longest, time.Since(began))
 	})
 }
@@ -444,22 +426,12 @@ func (s *siege) probe(ctx context.Context, addr string) {
 			return
 		case <-tick.C:
 		}
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/healthz", nil)
-		if err != nil {
-			s.t.Error(err)
-			return
-		}
-		res, err := client.Do(r)
-		if err == nil {
-			_ = res.Body.Close()
-		}
+		status, _, err := try(ctx, client, http.MethodGet, "http://"+addr+"/healthz", "")
 		switch {
 		case errors.Is(err, context.Canceled):
 			return
-		case err != nil:
-			s.t.Errorf("/healthz: %v", err)
-		case res.StatusCode != http.StatusOK:
-			s.t.Errorf("/healthz: %s", res.Status)
+		case err != nil || status != http.StatusOK:
+			s.t.Errorf("/healthz: %d, %v", status, err)
 		}
 		s.mu.Lock()
 		s.probes++

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -32,16 +31,6 @@ func (p *process) probe(t testing.TB, path string) (status int, answer probe) {
 	return status, answer
 }
 
-// listens waits for the process's first sign of life.
-func (p *process) listens(t testing.TB) {
-	t.Helper()
-	testkit.Eventually(t, patience, func() bool {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		return p.metricsURL != ""
-	}, "the process serves its probes")
-}
-
 // TestStartInAnyOrder: processes that are started before their database and Redis live, say what they wait
 // for, and go on by themselves when it is there.
 func TestStartInAnyOrder(t *testing.T) {
@@ -53,7 +42,7 @@ func TestStartInAnyOrder(t *testing.T) {
 	database.Stop()
 	worker, api := w.launch(t, "worker"), w.launch(t, "api")
 	for _, p := range []*process{worker, api} {
-		p.listens(t)
+		p.await(p.listening)
 		testkit.Eventually(t, patience, func() bool {
 			_, ready := p.probe(t, "/readyz")
 			return len(ready.Dependencies) == 2 && strings.Contains(ready.Dependencies[0].Error, "refused") &&
@@ -76,13 +65,7 @@ func TestStartInAnyOrder(t *testing.T) {
 	}, "it waits for the database only")
 	database.Start()
 	for _, p := range []*process{worker, api} {
-		select {
-		case <-p.ready:
-		case <-p.done:
-			t.Fatalf("ended:\n%s", p.log())
-		case <-time.After(patience):
-			t.Fatalf("does not start:\n%s", p.log())
-		}
+		p.await(p.ready)
 		for _, dependency := range []string{"database", "redis"} {
 			if n := strings.Count(p.log(), `"msg":"waiting for a dependency to start","dependency":"`+dependency); n != 1 {
 				t.Errorf("said %d times that it waits for %s:\n%s", n, dependency, p.log())
@@ -162,9 +145,8 @@ func TestStopWhileWaiting(t *testing.T) {
 	w := newWorld(t, nil)
 	w.env["RECARGA_REDIS_URL"] = "redis://127.0.0.1:1/0"
 	p := w.launch(t, "serve")
-	p.listens(t)
-	testkit.Eventually(t, patience, func() bool { return strings.Contains(p.log(), "waiting for a dependency") },
-		"it waits")
+	p.await(p.listening)
+	p.says(t, "waiting for a dependency")
 	if status := p.terminate(); status != 0 {
 		t.Errorf("exit status %d:\n%s", status, p.log())
 	}
@@ -183,7 +165,7 @@ func TestNotReadyWhileStopping(t *testing.T) {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	testkit.Eventually(t, patience, func() bool { return strings.Contains(p.log(), "shutting down") }, "it stops")
+	p.says(t, "shutting down")
 	if status, body := p.page(t, "/readyz"); status != http.StatusServiceUnavailable ||
 		!strings.Contains(body, "shutting down") {
 		t.Errorf("/readyz is %d %s", status, body)

@@ -5,7 +5,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -44,9 +43,7 @@ type spanCollector struct {
 func newSpanCollector(t testing.TB) *spanCollector {
 	t.Helper()
 	c := &spanCollector{}
-	server := httptest.NewServer(c)
-	t.Cleanup(server.Close)
-	c.url = server.URL
+	c.url = serve(t, c)
 	return c
 }
 
@@ -159,12 +156,8 @@ func watched(t testing.TB) (w *world, vendor, hooks *headers) {
 	t.Helper()
 	vendor, hooks = &headers{}, &headers{}
 	w = newWorld(t, nil)
-	vendorServer := httptest.NewServer(vendor.watch(w.vendor))
-	t.Cleanup(vendorServer.Close)
-	w.env["RECARGA_DISTRIBUTOR_URL"] = vendorServer.URL + "/api/distributor"
-	proxy := httptest.NewServer(hooks.watch(w.receiver))
-	t.Cleanup(proxy.Close)
-	w.env["RECARGA_CALLBACK_URL"] = proxy.URL
+	w.env["RECARGA_DISTRIBUTOR_URL"] = serve(t, vendor.watch(w.vendor)) + "/api/distributor"
+	w.env["RECARGA_CALLBACK_URL"] = serve(t, hooks.watch(w.receiver))
 	return w, vendor, hooks
 }
 

@@ -13,7 +13,7 @@ func TestNobodyReadsTheLog(t *testing.T) {
 	w := newWorld(t, nil)
 	w.env["RECARGA_LOG_LEVEL"] = "debug"
 	p := w.start(t, "serve")
-	if err := p.logged.Close(); err != nil {
+	if err := p.output.Close(); err != nil {
 		t.Fatal(err)
 	}
 	<-p.done

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"recarga/internal/testkit"
 	"recarga/topup"
 )
 
@@ -294,7 +295,7 @@ func testModel(t *testing.T, s store) {
 	t.Logf("seed %d", seed)
 	r, m := rand.New(rand.NewPCG(seed, 0)), model{}
 	answers := map[string]int{}
-	for range 2500 {
+	for range testkit.Times(500, 2500) {
 		what, got, want := s.step(t, m, r)
 		if got != want {
 			t.Fatalf("%s: %s, want %s", what, got, want)

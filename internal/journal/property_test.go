@@ -74,8 +74,9 @@ type lives struct {
 	refuses map[topup.ID]bool
 }
 
-// least are the steps of a walk before it seeks the transitions that have not happened yet.
-const least = 500
+// least are the steps of a walk before it seeks the transitions that have not happened yet, and everyCrash are those
+// between two crashes.
+var least, everyCrash = testkit.Times(100, 500), testkit.Times(50, 250)
 
 func testLives(t *testing.T, s store, crash func(*journal.Journal) *journal.Journal) {
 	seed := rand.Uint64()
@@ -85,7 +86,7 @@ func testLives(t *testing.T, s store, crash func(*journal.Journal) *journal.Jour
 		Journal: s.Journal, t: t, r: rand.New(rand.NewPCG(seed, 0)), now: noon,
 		seen: map[topup.ID]topup.Details{}, moved: map[topup.Transition]bool{}, refuses: map[topup.ID]bool{},
 	}
-	const most, everyCrash = 20_000, 250
+	const most = 20_000
 	steps := 0
 	for n := 1; n <= least || n <= most && len(l.missing()) > 0; n++ {
 		l.step(n)

@@ -83,6 +83,7 @@ func (a *answer) begin() {
 	}
 }
 
+// WriteHeader implements http.ResponseWriter; an interim answer does not begin it.
 func (a *answer) WriteHeader(status int) {
 	if status >= http.StatusOK {
 		a.begin()
@@ -90,6 +91,7 @@ func (a *answer) WriteHeader(status int) {
 	a.ResponseWriter.WriteHeader(status)
 }
 
+// Write implements http.ResponseWriter.
 func (a *answer) Write(p []byte) (int, error) {
 	a.begin()
 	return a.ResponseWriter.Write(p)

@@ -63,6 +63,7 @@ func (c *conn) SetLinger(seconds int) error {
 	return nil
 }
 
+// Read implements net.Conn. Of a broken connection it fails.
 func (c *conn) Read(p []byte) (int, error) {
 	if c.broken.Load() {
 		return 0, net.ErrClosed
@@ -70,6 +71,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
+// Write implements net.Conn, a chunk at a time.
 func (c *conn) Write(p []byte) (n int, err error) {
 	for first := true; first || n < len(p); first = false {
 		moved, err := c.writeChunk(p[n:min(len(p), n+writeChunk)])

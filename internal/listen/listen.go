@@ -152,6 +152,7 @@ type listener struct {
 	table *table
 }
 
+// Accept implements net.Listener. It always finds room, if only to say that there is none.
 func (l *listener) Accept() (net.Conn, error) {
 	inner, err := l.Listener.Accept()
 	if err != nil {

@@ -217,12 +217,12 @@ func (m *Metrics) changed(o topup.Order, ev *topup.Event) {
 	}
 }
 
-// DisableEndpoint counts the endpoints that this process disabled.
+// DisableEndpoint counts the endpoints that this process disabled by itself.
 func (j *Journal) DisableEndpoint(
 	ctx context.Context, d topup.DisabledEndpoint, notify bool, now time.Time,
 ) (disabled bool, ev *topup.Event, err error) {
 	disabled, ev, err = j.Journal.DisableEndpoint(ctx, d, notify, now)
-	if disabled {
+	if disabled && d.Reason != topup.DisabledByOperator {
 		j.m.disabled.WithLabelValues().Inc()
 	}
 	return disabled, ev, err

@@ -155,7 +155,11 @@ func (q *Queue) newClient(tune func(*redis.UniversalOptions)) redis.UniversalCli
 	options.ContextTimeoutEnabled = true
 	options.DisableIdentity = true // one round trip less a connection, and old servers refuse it
 	tune(&options)
-	return redis.NewUniversalClient(&options)
+	client := redis.NewUniversalClient(&options)
+	if cluster, ok := client.(*redis.ClusterClient); ok {
+		cluster.AddHook(&mapped{cluster: cluster})
+	}
+	return client
 }
 
 // IsEmbedded reports whether the queue lives in this process alone.
@@ -183,7 +187,7 @@ func (q *Queue) Close() error {
 // mostSkew is what asynq's leases bear: they are written and read by the clocks of the workers.
 const mostSkew = 30 * time.Second
 
-// Check asks for the one setting that makes Redis drop tasks by itself, and for the time. A Redis
+// Check asks every master for the one setting that makes Redis drop tasks by itself, and for the time. A Redis
 // that does not answer CONFIG (many hosted ones) cannot be asked; that is logged.
 func (q *Queue) Check(ctx context.Context) error {
 	if err := q.rest.Ping(ctx).Err(); err != nil {
@@ -197,16 +201,24 @@ func (q *Queue) Check(ctx context.Context) error {
 			"so that tasks under way seem abandoned; must be less than %s (timedatectl set-ntp true, on both)",
 			strings.Join(q.options.Addrs, ","), time.Since(now).Abs().Round(time.Second), mostSkew)
 	}
+	if cluster, ok := q.rest.(*redis.ClusterClient); ok {
+		return cluster.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error {
+			return q.checkPolicy(ctx, master, master.Options().Addr)
+		})
+	}
+	return q.checkPolicy(ctx, q.rest, strings.Join(q.options.Addrs, ","))
+}
+
+func (q *Queue) checkPolicy(ctx context.Context, server redis.Cmdable, addr string) error {
 	const setting = "maxmemory-policy"
-	got, err := q.rest.ConfigGet(ctx, setting).Result()
+	got, err := server.ConfigGet(ctx, setting).Result()
 	if err != nil || got[setting] == "" {
 		q.log.Warn("redis does not say its eviction policy; make sure that it is noeviction")
 		return nil
 	}
 	if got[setting] != "noeviction" {
 		return fmt.Errorf("redis at %s has maxmemory-policy %q, which drops queued tasks when memory is short; "+
-			"must be noeviction (CONFIG SET maxmemory-policy noeviction)",
-			strings.Join(q.options.Addrs, ","), got[setting])
+			"must be noeviction (CONFIG SET maxmemory-policy noeviction)", addr, got[setting])
 	}
 	return nil
 }

@@ -178,8 +178,7 @@ func (j comparison) claims(o *journal.Standing, a account) bool {
 // hidden are charges that hide what others say: they agree with anybody's.
 func (j comparison) hidden(charges []statement.Line) []statement.Line {
 	return filter(charges, func(c statement.Line) bool {
-		return j.amounts && c.Amount == nil || j.phones &&
-			c.Phone == ""
+		return j.amounts && c.Amount == nil || j.phones && c.Phone == ""
 	})
 }
 
@@ -303,8 +302,8 @@ func (v *decision) compareUnknown(g group, a account, o *journal.Standing, j com
 		v.add(newFinding(UnknownHeld, g, o, lines, detail))
 	}
 	unclear := slices.Concat(a.unreadable, a.pending)
-	wrongAmounts, wrongPhones, wrongTimes := otherAmounts(a.charges, o), otherPhones(a.charges,
-		o), j.otherTimes(a.charges, o)
+	wrongAmounts, wrongPhones := otherAmounts(a.charges, o), otherPhones(a.charges, o)
+	wrongTimes := j.otherTimes(a.charges, o)
 	switch {
 	case g.over:
 		hold(g.lines, fmt.Sprintf("the statement has more than %d lines of it", maxGroup))

@@ -164,7 +164,7 @@ func (j *job) adopt(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := j.stage.forget(ctx); err != nil {
+		if err := j.stage.exec(ctx, sqls.Get("forget")); err != nil { // the absent orders that have been given lines
 			return err
 		}
 	}
@@ -272,7 +272,8 @@ func (j *job) compareGroups(ctx context.Context, groups []group) error {
 		}
 		unclaimed = append(unclaimed, v.unclaimed...)
 		if v.all {
-			if err := j.stage.unclaimAll(ctx, g.id); err != nil {
+			err = j.stage.exec(ctx, sqls.Get("unclaim_all"), statement.LongDay.Microseconds(), g.id, int(statement.Charged))
+			if err != nil {
 				return err
 			}
 		}

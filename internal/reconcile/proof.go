@@ -128,10 +128,11 @@ func (j *job) cover(ctx context.Context) error {
 	if !j.matched && j.stage.lines > 0 && j.s.layout.Has(statement.ColumnID) {
 		j.note("no line is of an order of ours" + j.s.idColumns())
 	}
-	if some, err := j.stage.undecided(ctx); err != nil || !some {
+	// Is a decision to be made: is there an order that is unknown, or that the statement contradicts?
+	if some, err := one[int64](ctx, j.stage, sqls.Get("undecided")); err != nil || some == 0 {
 		return err
 	}
-	err := j.stage.addLacking(ctx)
+	err := j.stage.exec(ctx, sqls.Get("add_lacking")) // of the succeeded orders, those that no line names
 	if err != nil || j.sum.Covers == nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"recarga/internal/archive"
 	"recarga/internal/journal"
 	"recarga/internal/reconcile"
+	"recarga/internal/testkit"
 	"recarga/producer"
 	"recarga/topup"
 )
@@ -25,7 +26,13 @@ import (
 var (
 	seedFlag   = flag.Uint64("seed", 1, "of the random statements; 0: a new one")
 	firstFlag  = flag.Uint64("first", 0, "the first of the rounds")
-	roundsFlag = flag.Uint64("rounds", allRounds, "how many random statements there are")
+	roundsFlag = flag.Uint64("rounds", uint64(allRounds), "how many random statements there are")
+)
+
+// allRounds are the random statements, and sqlRounds those that are played with a journal in SQLite.
+var (
+	allRounds = testkit.Times(1_000, 10_000)
+	sqlRounds = allRounds / 50
 )
 
 // parts are how many goroutines share the rounds.
@@ -177,9 +184,6 @@ func TestNeverWrong(t *testing.T) {
 		}
 	}
 }
-
-// sqlRounds is how many rounds are played with a journal in SQLite.
-const sqlRounds = allRounds / 50
 
 // TestNeverWrongOverSQLite plays rounds with one journal that has the books of all of them, the older half archived.
 func TestNeverWrongOverSQLite(t *testing.T) {

@@ -210,9 +210,6 @@ type absence struct {
 }
 
 func (s *stage) addAbsent(ctx context.Context, list []absence) error {
-	if len(list) == 0 {
-		return nil
-	}
 	return s.all(ctx, sqls.Get("insert_absent"), len(list), func(i int) []any {
 		a := list[i]
 		return []any{
@@ -224,9 +221,6 @@ func (s *stage) addAbsent(ctx context.Context, list []absence) error {
 }
 
 func (s *stage) addLater(ctx context.Context, list []pendingFinding) error {
-	if len(list) == 0 {
-		return nil
-	}
 	texts := make([]string, len(list))
 	for i, p := range list {
 		text, err := json.Marshal(p)
@@ -252,6 +246,9 @@ func (s *stage) laterPage(ctx context.Context, after int64, limit int) (n int64,
 
 // all runs one statement many times, in one transaction.
 func (s *stage) all(ctx context.Context, q string, n int, args func(i int) []any) error {
+	if n == 0 {
+		return nil
+	}
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -302,23 +299,18 @@ func (s *stage) claims(ctx context.Context, q string, after int64, limit int, sl
 
 // adopt gives lines to the orders that they claim.
 func (s *stage) adopt(ctx context.Context, list []claim) error {
-	err := s.all(ctx, sqls.Get("adopt"), len(list), func(i int) []any {
+	return s.all(ctx, sqls.Get("adopt"), len(list), func(i int) []any {
 		return []any{string(list[i].order), list[i].line}
 	})
-	return err
 }
 
-// forget takes out the absent orders that lines have been given to.
-func (s *stage) forget(ctx context.Context) error {
-	_, err := s.db.ExecContext(ctx, sqls.Get("forget"))
+func (s *stage) exec(ctx context.Context, q string, args ...any) error {
+	_, err := s.db.ExecContext(ctx, q, args...)
 	return err
 }
 
 // unclaim keeps charges that no order accounts for.
 func (s *stage) unclaim(ctx context.Context, list []statement.Line) error {
-	if len(list) == 0 {
-		return nil
-	}
 	return s.all(ctx, sqls.Get("unclaim"), len(list), func(i int) []any {
 		l := list[i]
 		var since, until any
@@ -329,19 +321,13 @@ func (s *stage) unclaim(ctx context.Context, list []statement.Line) error {
 	})
 }
 
-// unclaimAll keeps every charge of an id.
-func (s *stage) unclaimAll(ctx context.Context, id string) error {
-	_, err := s.db.ExecContext(ctx, sqls.Get("unclaim_all"), statement.LongDay.Microseconds(), id, int(statement.Charged))
-	return err
-}
-
-// number runs a query for one number; 0 where it finds nothing.
-func (s *stage) number(ctx context.Context, q string, args ...any) (n int64, err error) {
-	err = s.db.QueryRowContext(ctx, q, args...).Scan(&n)
+// one runs a query for one value; the zero value where it finds nothing.
+func one[T any](ctx context.Context, s *stage, q string, args ...any) (value T, err error) {
+	err = s.db.QueryRowContext(ctx, q, args...).Scan(&value)
 	if errors.Is(err, sql.ErrNoRows) {
-		return 0, nil
+		err = nil
 	}
-	return n, err
+	return value, err
 }
 
 // mention is a line that cannot be read and holds the id; 0 where there is none.
@@ -349,7 +335,7 @@ func (s *stage) mention(ctx context.Context, id topup.ID) (int64, error) {
 	if s.bad == 0 {
 		return 0, nil
 	}
-	return s.number(ctx, sqls.Get("mention"), string(id))
+	return one[int64](ctx, s, sqls.Get("mention"), string(id))
 }
 
 type badLine struct {

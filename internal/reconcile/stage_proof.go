@@ -3,7 +3,6 @@ package reconcile
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"time"
 
 	"recarga/internal/journal"
@@ -31,9 +30,6 @@ type soldOrder struct {
 }
 
 func (s *stage) addSold(ctx context.Context, list []soldOrder) error {
-	if len(list) == 0 {
-		return nil
-	}
 	return s.all(ctx, sqls.Get("insert_sold"), len(list), func(i int) []any {
 		o := list[i]
 		return []any{
@@ -41,18 +37,6 @@ func (s *stage) addSold(ctx context.Context, list []soldOrder) error {
 			int64(o.Amount),
 		}
 	})
-}
-
-// undecided says that a decision is to be made: there is an order that is unknown, or that the statement contradicts.
-func (s *stage) undecided(ctx context.Context) (bool, error) {
-	n, err := s.number(ctx, sqls.Get("undecided"))
-	return n > 0, err
-}
-
-// addLacking adds the succeeded orders that no line names to the sold ones, and makes ready for decisions.
-func (s *stage) addLacking(ctx context.Context) error {
-	_, err := s.db.ExecContext(ctx, sqls.Get("add_lacking"))
-	return err
 }
 
 // lacking counts the sold orders that the statement denies, and those of a period that it lacks, and names one.
@@ -84,19 +68,14 @@ func (s *stage) neighbour(ctx context.Context, before bool, at time.Time, n int,
 
 // gap is a sold order that can have been charged between two times and that the statement does not charge as we know
 // it; empty where there is none. but is an order that does not count.
-func (s *stage) gap(ctx context.Context, from, until time.Time, but topup.ID) (id topup.ID, err error) {
-	err = s.db.QueryRowContext(ctx, sqls.Get("gap"),
-		from.UnixMicro(), until.UnixMicro(), string(but)).Scan(&id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
-	}
-	return id, err
+func (s *stage) gap(ctx context.Context, from, until time.Time, but topup.ID) (topup.ID, error) {
+	return one[topup.ID](ctx, s, sqls.Get("gap"), from.UnixMicro(), until.UnixMicro(), string(but))
 }
 
 // stray is a line of an unclaimed charge that can be one of the order: it is between the two times, or of its phone,
 // or of a time or phone that the statement does not say; 0 where there is none.
 func (s *stage) stray(ctx context.Context, a absence, from, until time.Time) (int64, error) {
-	return s.number(ctx, sqls.Get("stray"),
+	return one[int64](ctx, s, sqls.Get("stray"),
 		from.UnixMicro(), until.Add(statement.LongDay).UnixMicro(), until.UnixMicro(), a.Phone.Digits())
 }
 
@@ -114,12 +93,8 @@ func (s *stage) candidates(ctx context.Context, a absence, from, until time.Time
 // the transaction of one of them; or of one that we call succeeded, of the same phone, amount and time, that no line
 // charges as we know it; what the statement says of no charge is not compared. Empty where there is none.
 // The charges are of any time between since and until.
-func (s *stage) contested(ctx context.Context, o journal.Standing, since, until time.Time) (other string, err error) {
-	err = s.db.QueryRowContext(ctx, sqls.Get("contested"), string(o.ID), int(statement.Charged), o.Phone.Digits(),
-		int64(o.Amount),
-		since.UnixMicro(), until.UnixMicro(), s.phones, s.amounts).Scan(&other)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
-	}
-	return other, err
+func (s *stage) contested(ctx context.Context, o journal.Standing, since, until time.Time) (string, error) {
+	return one[string](ctx, s, sqls.Get("contested"),
+		string(o.ID), int(statement.Charged), o.Phone.Digits(), int64(o.Amount),
+		since.UnixMicro(), until.UnixMicro(), s.phones, s.amounts)
 }

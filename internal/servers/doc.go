@@ -1,4 +1,4 @@
-// Package servers starts real servers for tests and for the benchmark: redis-server and PostgreSQL, on
-// free ports, with their data in a temporary folder. A server ends with the program that started it,
-// however that dies. Only Unix has it.
+// Package servers starts redis-server and PostgreSQL for a program that needs them for a while, with their data in
+// a temporary folder: the benchmark does, and tests through internal/testkit. A server ends with the program that
+// started it, however that dies. Only Unix has it.
 package servers

@@ -18,8 +18,8 @@ import (
 
 const (
 	// readyTimeout bounds a start, endTimeout an end: far above what either takes on a slow machine.
-	readyTimeout = 30 * time.Second
-	endTimeout   = 10 * time.Second
+	readyTimeout = 2 * time.Minute
+	endTimeout   = time.Minute
 	// poll is how often a condition is checked that gives no signal.
 	poll = 5 * time.Millisecond
 	// portTries is how often a server that ended at once is started again on another port.
@@ -52,7 +52,7 @@ type Server struct {
 func (p *Server) StartAnywhere() error {
 	var err error
 	for range portTries {
-		if p.port, err = freePort(); err != nil {
+		if p.port, err = FreePort(); err != nil {
 			return err
 		}
 		if err = p.StartOnce(); err == nil {
@@ -168,7 +168,8 @@ func (p *Server) PID() int { return p.cmd.Process.Pid }
 // Folder holds all of the server's files.
 func (p *Server) Folder() string { return p.folder }
 
-func freePort() (int, error) {
+// FreePort is a TCP port of 127.0.0.1 that was free a moment ago; another program may take it first.
+func FreePort() (int, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err

@@ -110,7 +110,11 @@ func (w *world) letGo(s *step) {
 	w.withdraw(s)
 	f := done
 	if !w.calm && (s.proc == nil || !s.proc.dead) {
-		if n := w.tape.choose(ofFates, len(s.fates)+1, 1-w.trouble); n > 0 {
+		trouble := w.trouble
+		if operations[s.Name] != "" { // what changes an order is rare, and matters most
+			trouble = min(4*trouble, 0.5)
+		}
+		if n := w.tape.choose(ofFates, len(s.fates)+1, 1-trouble); n > 0 {
 			f = s.fates[n-1]
 		}
 	}

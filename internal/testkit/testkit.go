@@ -4,11 +4,12 @@ package testkit
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"testing"
 	"time"
+
+	"recarga/internal/servers"
 )
 
 // poll is how often a condition is checked that gives no signal.
@@ -30,12 +31,11 @@ func Eventually(tb testing.TB, timeout time.Duration, cond func() bool, msg stri
 // FreePort is a TCP port of 127.0.0.1 that was free a moment ago; another program may take it first.
 func FreePort(tb testing.TB) int {
 	tb.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := servers.FreePort()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().(*net.TCPAddr).Port
+	return port
 }
 
 // Chromium is the path of a Chromium or Chrome.

@@ -32,8 +32,6 @@ const (
 	listenEnd = 2 * time.Second
 	// dialTimeout bounds the connection that shows where --forward-to leads.
 	dialTimeout = 2 * time.Second
-	// largestWebhook is the most that webhook.Handler reads.
-	largestWebhook = 256 << 10
 )
 
 // Config says how webhooks are received.
@@ -170,14 +168,10 @@ type Forwarded struct {
 func (l *Listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	got := &Received{At: time.Now(), Headers: r.Header.Clone(), Status: http.StatusNoContent}
 	defer l.print(got) // deferred: a local server that breaks off its answer ends this by a panic
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, largestWebhook))
-	got.Body = string(body)
-	if err == nil {
-		got.event, err = webhook.Verify(body, r.Header, l.cfg.Secret)
-	}
-	got.Verified = err == nil
+	ev, body, err := webhook.Receive(w, r, l.cfg.Secret)
+	got.event, got.Body, got.Verified = ev, string(body), err == nil
 	switch {
-	case r.Method != http.MethodPost || err != nil:
+	case err != nil:
 		got.refuse(w, r.Method, err)
 	case l.forward != nil:
 		l.pass(w, r, got)
@@ -188,22 +182,14 @@ func (l *Listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // refuse answers what webhook.Handler would.
 func (got *Received) refuse(w http.ResponseWriter, method string, err error) {
-	var large *http.MaxBytesError
+	got.Status = webhook.StatusOf(err)
 	switch {
-	case method != http.MethodPost:
-		w.Header().Set("Allow", http.MethodPost)
-		got.Status, err = http.StatusMethodNotAllowed, fmt.Errorf("a webhook is a POST, and this is a %s", method)
-	case errors.As(err, &large):
-		got.Status = http.StatusRequestEntityTooLarge
+	case errors.Is(err, webhook.ErrMethod):
+		err = fmt.Errorf("%w, and this is a %s", err, method)
 	case errors.Is(err, webhook.ErrSignature):
-		got.Status, err = http.StatusUnauthorized,
-			fmt.Errorf("%w: the sender's secret is another, or the body was changed on the way", err)
-	case errors.Is(err, webhook.ErrNoSignature), errors.Is(err, webhook.ErrTimestamp):
-		got.Status = http.StatusUnauthorized
-	default:
-		got.Status = http.StatusBadRequest
+		err = fmt.Errorf("%w: the sender's secret is another, or the body was changed on the way", err)
 	}
-	got.Verified, got.Refused = false, err.Error()
+	got.Refused = err.Error()
 	http.Error(w, http.StatusText(got.Status), got.Status)
 }
 

@@ -1,12 +1,10 @@
 package webhooktest
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -113,13 +111,12 @@ func Send(
 			return errors.Join(failed, ctx.Err())
 		}
 		sent := sending{event: ev, to: to}
-		if err := sent.send(ctx, timeout); err != nil {
-			return err
-		}
+		var delivered bool
+		sent.try, sent.answer, delivered = webhook.SendTest(ctx, ev, to, timeout)
 		if err := sent.print(out, asJSON); err != nil {
 			return err
 		}
-		if sent.event.State != topup.EventDelivered {
+		if !delivered {
 			failed = errors.Join(failed, fmt.Errorf("trigger %s: %s", ev.Type, sent.result()))
 		}
 	}
@@ -129,42 +126,12 @@ func Send(
 // shownAnswer is how many bytes of an answer a line shows.
 const shownAnswer = 200
 
-// sending is one event on its only way: the webhook.Store and webhook.Endpoints of its delivery.
+// sending is one event that was sent.
 type sending struct {
-	event topup.Event
-	to    webhook.Endpoint
-	try   topup.Try
-	// answer is the start of the answer's body.
-	answer bytes.Buffer
-}
-
-func (s *sending) Event(context.Context, string) (topup.Event, error) { return s.event, nil }
-
-func (s *sending) Endpoints(context.Context, string) ([]webhook.Endpoint, error) {
-	return []webhook.Endpoint{s.to}, nil
-}
-
-func (s *sending) FanOut(context.Context, topup.Event, []string, bool, time.Time) ([]topup.Event, error) {
-	return nil, nil // there is one endpoint
-}
-
-func (s *sending) RecordTry(
-	_ context.Context, _ topup.Event, try topup.Try, next topup.EventState, _ time.Time,
-) error {
-	s.try, s.event.State = try, next
-	return nil
-}
-
-// send makes the single try. The end of ctx cuts it short.
-func (s *sending) send(ctx context.Context, timeout time.Duration) error {
-	d := webhook.NewDeliverer(webhook.Config{
-		Schedule: []time.Duration{}, Timeout: timeout, AllowPrivate: true, Answers: &s.answer,
-		Log: slog.New(slog.DiscardHandler),
-	}, s, s)
-	defer d.Close(context.WithoutCancel(ctx))
-	defer context.AfterFunc(ctx, func() { d.Close(ctx) })()
-	_, err := d.Deliver(ctx, s.event.ID)
-	return err
+	event  topup.Event
+	to     webhook.Endpoint
+	try    topup.Try
+	answer []byte // the start of the answer's body
 }
 
 // result is the answer in a few words.
@@ -196,7 +163,7 @@ func (s *sending) print(out *terminal.Output, asJSON bool) error {
 	if !asJSON {
 		line := fmt.Sprintf("%s  %s  %s  sequence %d  %s  in %d ms  %s",
 			view.Local(s.try.At), s.event.Type, s.event.OrderID, s.event.Sequence, s.result(), s.try.DurationMS,
-			s.answer.Next(shownAnswer))
+			s.answer[:min(len(s.answer), shownAnswer)])
 		_, err := fmt.Fprintln(out, strings.TrimSpace(terminal.Printable(line)))
 		return err
 	}
@@ -208,6 +175,6 @@ func (s *sending) print(out *terminal.Output, asJSON bool) error {
 	headers.Set("Content-Type", "application/json")
 	return terminal.PrintJSON(out, Sent{
 		ID: s.event.ID, Type: s.event.Type, OrderID: s.event.OrderID, URL: s.to.URL, Headers: headers,
-		Body: string(s.event.Body), Try: s.try, Answer: s.answer.String(),
+		Body: string(s.event.Body), Try: s.try, Answer: string(s.answer),
 	})
 }

@@ -42,6 +42,3 @@ var allowed = []struct {
 	{"", regexp.MustCompile(`recarga:distributor:notices|distributor notices|"notice"`)}, // stored in Redis
 	{"", regexp.MustCompile(`dashboard|keyboard|clipboard|onboard`)},
 }
-
-// pending are paths whose words are listed, but do not fail the check yet. It ends empty.
-var pending []string

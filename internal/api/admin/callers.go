@@ -15,25 +15,8 @@ import (
 	"recarga/topup"
 )
 
-// Caller is a caller as it is shown.
-type Caller struct {
-	Name        string  `json:"name" doc:"The orders carry it."`
-	CallbackURL *string `json:"callback_url" doc:"Where its events go; null: nowhere."`
-	// Endpoints are all that are notified, the callback URL too.
-	Endpoints []producer.Endpoint `json:"endpoints"`
-	CreatedAt time.Time           `json:"created_at" doc:"When it was added."`
-	// DisabledAt is since when its key is refused; nil: it is enabled.
-	DisabledAt *time.Time           `json:"disabled_at"`
-	Version    int64                `json:"version" doc:"Rises with each change; see its changes."`
-	Keys       []producer.CallerKey `json:"keys" doc:"Its API keys, the newest first; two while one follows the other."`
-
-	IDPrefix *string `json:"id_prefix" doc:"What its orders' ids begin with, and nobody else's; null: none."`
-	MaxOpen  *int    `json:"max_open" doc:"How many of its orders may be open; null: any number."`
-	MaxRate  *string `json:"max_rate" doc:"How many orders it may place, as in 5/s; null: any number."`
-}
-
-func (a Admin) show(ctx context.Context, c topup.Caller) (Caller, error) {
-	facts := Caller{
+func (a Admin) show(ctx context.Context, c topup.Caller) (producer.Caller, error) {
+	facts := producer.Caller{
 		Name: c.Name, CreatedAt: shown(c.CreatedAt), DisabledAt: c.DisabledAt, Version: c.Version,
 		Keys: make([]producer.CallerKey, len(c.Keys)), IDPrefix: known(c.IDPrefix),
 		MaxOpen: known(c.Quota.MaxOpen), MaxRate: known(c.Quota.MaxRate.String()),
@@ -55,13 +38,13 @@ func (a Admin) show(ctx context.Context, c topup.Caller) (Caller, error) {
 // CallerPage is the list of the callers.
 type CallerPage struct {
 	// Data are all callers, by name.
-	Data       []Caller `json:"data"`
-	NextCursor *string  `json:"next_cursor" doc:"Always null: all callers are listed."`
+	Data       []producer.Caller `json:"data"`
+	NextCursor *string           `json:"next_cursor" doc:"Always null: all callers are listed."`
 }
 
 func (a Admin) listCallers(ctx context.Context, _ *struct{}) (page CallerPage, err error) {
 	all, err := a.Registry.List(ctx)
-	page.Data = make([]Caller, len(all))
+	page.Data = make([]producer.Caller, len(all))
 	for i := 0; i < len(all) && err == nil; i++ {
 		page.Data[i], err = a.show(ctx, all[i])
 	}
@@ -79,14 +62,9 @@ type newCallerRequest struct {
 	MaxRate      string     `json:"max_rate,omitempty" doc:"COUNT/s, COUNT/m or COUNT/h." example:"5/s"`
 }
 
-// CreatedCaller is a new caller, with what is shown of it once.
-type CreatedCaller struct {
-	Caller
-	APIKey        string `json:"api_key" doc:"Shown this once."`
-	WebhookSecret string `json:"webhook_secret" doc:"Shown this once."`
-}
-
-func (a Admin) addCaller(ctx context.Context, in *struct{ Body newCallerRequest }) (added CreatedCaller, err error) {
+func (a Admin) addCaller(
+	ctx context.Context, in *struct{ Body newCallerRequest },
+) (added producer.CreatedCaller, err error) {
 	b := in.Body
 	rate, err := topup.ParseRate("max_rate", b.MaxRate)
 	if err != nil {
@@ -105,7 +83,7 @@ func (a Admin) addCaller(ctx context.Context, in *struct{ Body newCallerRequest 
 	}
 	a.Log.InfoContext(ctx, "caller added", "caller", c.Name)
 	facts, err := a.show(ctx, c.Caller)
-	return CreatedCaller{facts, c.APIKey, c.WebhookSecret}, err
+	return producer.CreatedCaller{Caller: facts, APIKey: c.APIKey, WebhookSecret: c.WebhookSecret}, err
 }
 
 type callerInput struct {
@@ -125,7 +103,7 @@ type callerChangeRequest struct {
 	MaxRate     *string `json:"max_rate,omitempty" doc:"COUNT/s, COUNT/m or COUNT/h; empty: any number."`
 }
 
-func (a Admin) changeCaller(ctx context.Context, in *callerInput) (changed Caller, err error) {
+func (a Admin) changeCaller(ctx context.Context, in *callerInput) (changed producer.Caller, err error) {
 	b := in.Body
 	change := callers.Change{CallbackURL: b.CallbackURL, Disabled: b.Disabled, IDPrefix: b.IDPrefix, MaxOpen: b.MaxOpen}
 	if b.MaxRate != nil {
@@ -149,13 +127,7 @@ type rotateInput struct {
 	query
 }
 
-// RotatedSecret is a caller's new webhook secret.
-type RotatedSecret struct {
-	WebhookSecret string `json:"webhook_secret" doc:"Shown this once."`
-	Version       int64  `json:"version" doc:"The caller's."`
-}
-
-func (a Admin) rotateSecret(ctx context.Context, in *rotateInput) (out RotatedSecret, err error) {
+func (a Admin) rotateSecret(ctx context.Context, in *rotateInput) (out producer.RotatedSecret, err error) {
 	how, err := in.rotation(callers.DefaultOverlap)
 	if err == nil {
 		var c topup.Caller
@@ -165,13 +137,7 @@ func (a Admin) rotateSecret(ctx context.Context, in *rotateInput) (out RotatedSe
 	return out, a.rotated(ctx, "webhook secret", in.Name, out.Version, how, err)
 }
 
-// RotatedKey is a caller's new API key.
-type RotatedKey struct {
-	APIKey  string `json:"api_key" doc:"Shown this once."`
-	Version int64  `json:"version" doc:"The caller's."`
-}
-
-func (a Admin) rotateKey(ctx context.Context, in *rotateInput) (out RotatedKey, err error) {
+func (a Admin) rotateKey(ctx context.Context, in *rotateInput) (out producer.RotatedKey, err error) {
 	how, err := in.rotation(0)
 	if err == nil {
 		var c topup.Caller

@@ -60,7 +60,7 @@ type setEndpointRequest struct {
 	EventTypes []topup.EventType `json:"event_types,omitempty" example:"[\"topup.failed\"]"`
 }
 
-func (a Admin) setEndpoint(ctx context.Context, in *setEndpointInput) (changed Caller, err error) {
+func (a Admin) setEndpoint(ctx context.Context, in *setEndpointInput) (changed producer.Caller, err error) {
 	version, err := in.version()
 	if err != nil {
 		return changed, err
@@ -74,7 +74,7 @@ func (a Admin) setEndpoint(ctx context.Context, in *setEndpointInput) (changed C
 	return a.show(ctx, c)
 }
 
-func (a Admin) removeEndpoint(ctx context.Context, in *endpointInput) (changed Caller, err error) {
+func (a Admin) removeEndpoint(ctx context.Context, in *endpointInput) (changed producer.Caller, err error) {
 	version, err := in.version()
 	if err != nil {
 		return changed, err

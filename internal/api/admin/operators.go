@@ -11,28 +11,17 @@ import (
 	"recarga/internal/access"
 	"recarga/internal/api/openapi"
 	"recarga/internal/api/problem"
+	"recarga/producer"
 	"recarga/topup"
 )
 
-// Operator is an operator as it is shown.
-type Operator struct {
-	Name      string     `json:"name" doc:"What it does is kept under it."`
-	Role      string     `json:"role" enum:"viewer,operator,admin" doc:"What its keys may do."`
-	CreatedAt time.Time  `json:"created_at" doc:"When it was added."`
-	ExpiresAt *time.Time `json:"expires_at" doc:"When its keys end; null: never."`
-	// FormerUntil is until when the key before the last rotation is good as well; nil: it has ended.
-	FormerUntil *time.Time `json:"former_key_until"`
-	DisabledAt  *time.Time `json:"disabled_at" doc:"Since when its keys are refused; null: they are not."`
-	Version     int64      `json:"version" doc:"Counts the changes, from 1."`
-}
-
-func operatorOf(o access.Account) Operator {
-	facts := Operator{
+func operatorOf(o access.Account) producer.Operator {
+	facts := producer.Operator{
 		Name: o.Name, Role: o.Role.String(), CreatedAt: shown(o.CreatedAt), ExpiresAt: o.ExpiresAt,
 		DisabledAt: o.DisabledAt, Version: o.Version,
 	}
 	if o.FormerUntil != nil && time.Now().Before(*o.FormerUntil) {
-		facts.FormerUntil = o.FormerUntil
+		facts.FormerKeyUntil = o.FormerUntil
 	}
 	return facts
 }
@@ -40,13 +29,13 @@ func operatorOf(o access.Account) Operator {
 // OperatorPage is the list of the operators.
 type OperatorPage struct {
 	// Data are all operators, by name.
-	Data       []Operator `json:"data"`
-	NextCursor *string    `json:"next_cursor" doc:"Always null: all operators are listed."`
+	Data       []producer.Operator `json:"data"`
+	NextCursor *string             `json:"next_cursor" doc:"Always null: all operators are listed."`
 }
 
 func (a Admin) listOperators(ctx context.Context, _ *struct{}) (page OperatorPage, err error) {
 	all, err := a.Operators.List(ctx)
-	page.Data = make([]Operator, len(all))
+	page.Data = make([]producer.Operator, len(all))
 	for i, o := range all {
 		page.Data[i] = operatorOf(o)
 	}
@@ -60,15 +49,9 @@ type newOperatorRequest struct {
 	ExpiresAt *time.Time `json:"expires_at,omitempty" doc:"When its keys end. Absent: never."`
 }
 
-// CreatedOperator is an operator with a new key.
-type CreatedOperator struct {
-	Operator
-	Key string `json:"key" doc:"Shown this once."`
-}
-
 func (a Admin) addOperator(
 	ctx context.Context, in *struct{ Body newOperatorRequest },
-) (added CreatedOperator, err error) {
+) (added producer.CreatedOperator, err error) {
 	role, err := access.ParseRole(in.Body.Role)
 	if err != nil {
 		return added, err
@@ -77,7 +60,7 @@ func (a Admin) addOperator(
 	if err == nil {
 		a.Log.WarnContext(ctx, "operator added", "operator", o.Name, "role", o.Role.String())
 	}
-	return CreatedOperator{operatorOf(o), key}, err
+	return producer.CreatedOperator{Operator: operatorOf(o), Key: key}, err
 }
 
 type operatorInput struct {
@@ -95,7 +78,7 @@ type operatorChangeRequest struct {
 	Version int64 `json:"version,omitempty" minimum:"1"`
 }
 
-func (a Admin) changeOperator(ctx context.Context, in *operatorInput) (changed Operator, err error) {
+func (a Admin) changeOperator(ctx context.Context, in *operatorInput) (changed producer.Operator, err error) {
 	change := access.AccountChange{Disabled: in.Body.Disabled, ExpiresAt: in.Body.ExpiresAt, Version: in.Body.Version}
 	if in.Body.Role != nil {
 		role, err := access.ParseRole(*in.Body.Role)
@@ -112,7 +95,7 @@ func (a Admin) changeOperator(ctx context.Context, in *operatorInput) (changed O
 	return operatorOf(o), err
 }
 
-func (a Admin) rotateOperatorKey(ctx context.Context, in *rotateInput) (rotated CreatedOperator, err error) {
+func (a Admin) rotateOperatorKey(ctx context.Context, in *rotateInput) (rotated producer.CreatedOperator, err error) {
 	how, err := in.rotation(0)
 	if err != nil {
 		return rotated, problem.In("query", err)
@@ -121,7 +104,7 @@ func (a Admin) rotateOperatorKey(ctx context.Context, in *rotateInput) (rotated 
 	if err == nil {
 		a.Log.WarnContext(ctx, "operator's key rotated", "operator", o.Name, "overlap", how.Overlap)
 	}
-	return CreatedOperator{operatorOf(o), key}, problem.In("query", err)
+	return producer.CreatedOperator{Operator: operatorOf(o), Key: key}, problem.In("query", err)
 }
 
 // operatorRefused has the registry's own words for errors that are orders' elsewhere.

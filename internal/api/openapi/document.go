@@ -46,20 +46,43 @@ func Config(version string) huma.Config {
 // objects' schemas are made from their Go types, so that they cannot differ from the answers.
 func registry() huma.Registry {
 	r := huma.NewMapRegistry(schemaPrefix, schemaName)
-	alias[topup.ID, idSchema](r)
-	alias[topup.Phone, phoneSchema](r)
-	alias[topup.Amount, amountSchema](r)
-	alias[topup.State, stateSchema](r)
-	alias[topup.Reason, reasonSchema](r)
-	alias[topup.Outcome, outcomeSchema](r)
-	alias[topup.Code, codeSchema](r)
-	alias[topup.NullString, nullSchema](r)
-	alias[json.Number, numberSchema](r)
+	written[topup.ID](r)
+	written[topup.Phone](r)
+	written[topup.Amount](r)
+	written[topup.State](r)
+	written[topup.Reason](r)
+	written[topup.Outcome](r)
+	written[topup.Code](r)
+	written[topup.NullString](r)
+	written[json.Number](r)
 	return r
 }
 
-func alias[T, S any](r huma.Registry) {
-	r.RegisterTypeAlias(reflect.TypeFor[T](), reflect.TypeFor[S]())
+// written has a type described by values.
+func written[T any](r huma.Registry) {
+	r.RegisterTypeAlias(reflect.TypeFor[T](), reflect.TypeFor[value[T]]())
+}
+
+// value stands for a type that writes its JSON itself.
+type value[T any] struct{}
+
+// Schema implements huma.SchemaProvider.
+func (value[T]) Schema(huma.Registry) *huma.Schema { return values()[reflect.TypeFor[T]()] }
+
+func values() map[reflect.Type]*huma.Schema {
+	return map[reflect.Type]*huma.Schema{
+		reflect.TypeFor[topup.ID]():     {Type: huma.TypeString, Pattern: topup.IDPattern, Examples: []any{"ORD-1"}},
+		reflect.TypeFor[topup.Phone]():  {Type: huma.TypeString, Examples: []any{"5537686660"}},
+		reflect.TypeFor[topup.Amount](): {Type: huma.TypeNumber, Examples: []any{10}},
+		reflect.TypeFor[topup.State]():  State(),
+		reflect.TypeFor[topup.Reason](): nullableEnum(topup.ReasonDeclined, topup.ReasonRetriesExhausted,
+			topup.ReasonExpired, topup.ReasonInvalid, topup.ReasonResolved),
+		reflect.TypeFor[topup.Outcome](): nullableEnum(topup.OutcomeApproved, topup.OutcomeDeclined,
+			topup.OutcomeUnavailable, topup.OutcomeNotSent, topup.OutcomeUnknown),
+		reflect.TypeFor[topup.Code]():       {Type: huma.TypeString, Nullable: true, Examples: []any{"00"}},
+		reflect.TypeFor[topup.NullString](): {Type: huma.TypeString, Nullable: true},
+		reflect.TypeFor[json.Number]():      {Type: huma.TypeNumber, Nullable: true},
+	}
 }
 
 // schemaName gives a Go type its name in the document.
@@ -73,66 +96,12 @@ func schemaName(t reflect.Type, hint string) string {
 		// As clients that were generated know them.
 		"api.balanceAnswer": "Balance", "api.redeliveredEvents": "CountOutputBody", "producer.Endpoint": "EndpointFacts",
 		"admin.OperatorPage": "OperatorsOutputBody", "admin.SwitchedEndpoint": "SwitchedOutputBody",
-		"admin.RotatedKey": "KeyOutputBody", "admin.RotatedSecret": "SecretOutputBody",
+		"producer.RotatedKey": "KeyOutputBody", "producer.RotatedSecret": "SecretOutputBody",
 	}
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	return cmp.Or(names[t.String()], huma.DefaultSchemaNamer(t, hint))
-}
-
-type (
-	idSchema      struct{}
-	phoneSchema   struct{}
-	amountSchema  struct{}
-	stateSchema   struct{}
-	reasonSchema  struct{}
-	outcomeSchema struct{}
-	codeSchema    struct{}
-	nullSchema    struct{}
-	numberSchema  struct{}
-)
-
-func (idSchema) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeString, Pattern: topup.IDPattern, Examples: []any{"ORD-1"}}
-}
-
-func (phoneSchema) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeString, Examples: []any{"5537686660"}}
-}
-
-func (amountSchema) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeNumber, Examples: []any{10}}
-}
-
-func (stateSchema) Schema(huma.Registry) *huma.Schema {
-	s := &huma.Schema{Type: huma.TypeString}
-	for _, f := range topup.StateTable() {
-		s.Enum = append(s.Enum, string(f.State))
-	}
-	return s
-}
-
-func (reasonSchema) Schema(huma.Registry) *huma.Schema {
-	return nullableEnum(topup.ReasonDeclined, topup.ReasonRetriesExhausted, topup.ReasonExpired, topup.ReasonInvalid,
-		topup.ReasonResolved)
-}
-
-func (outcomeSchema) Schema(huma.Registry) *huma.Schema {
-	return nullableEnum(topup.OutcomeApproved, topup.OutcomeDeclined, topup.OutcomeUnavailable, topup.OutcomeNotSent,
-		topup.OutcomeUnknown)
-}
-
-func (codeSchema) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeString, Nullable: true, Examples: []any{"00"}}
-}
-
-func (nullSchema) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeString, Nullable: true}
-}
-
-func (numberSchema) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeNumber, Nullable: true}
 }
 
 func nullableEnum[T ~string](values ...T) *huma.Schema {

@@ -12,6 +12,7 @@ import (
 
 	"recarga/internal/access"
 	"recarga/internal/api/problem"
+	"recarga/topup"
 )
 
 // The media types of requests and answers.
@@ -178,4 +179,10 @@ func Time() *huma.Schema { return &huma.Schema{Type: huma.TypeString, Format: "d
 func Ref(name string) *huma.Schema { return &huma.Schema{Ref: schemaPrefix + name} }
 
 // State is a state of an order.
-func State() *huma.Schema { return stateSchema{}.Schema(nil) }
+func State() *huma.Schema {
+	s := Text()
+	for _, f := range topup.StateTable() {
+		s.Enum = append(s.Enum, string(f.State))
+	}
+	return s
+}

@@ -119,16 +119,7 @@ func registryTexts() map[string]map[string]string {
 	}
 	return map[string]map[string]string{
 		"Caller": caller, "CreatedCaller": caller, "Operator": operator, "CreatedOperator": operator,
-		"CallerKey": {
-			"hint":       "The key's last characters; empty for a key of an older release.",
-			"expires_at": "When it ends; null: never.",
-		},
-		"EndpointFacts": {
-			"event_types":   "The types that it wants; empty: every type.",
-			"failing_since": "The first failure after its last success; null: it answers.",
-			"disabled_at":   "Since when nothing is sent to it; null: it is enabled.",
-			"reason":        "Why it is disabled.",
-		},
+		"EndpointFacts":       {"failing_since": "The first failure after its last success; null: it answers."},
 		"SetEndpointRequest":  {"event_types": "The types that it wants; absent or empty: every type."},
 		"NewCallerRequest":    {"callback_url": "Where its events go."},
 		"CallerChangeRequest": {"callback_url": "Where its events go; empty: nowhere. Absent: as it is."},

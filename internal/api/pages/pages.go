@@ -42,6 +42,7 @@ type fileKey struct {
 	gzip bool
 }
 
+// ServeHTTP answers with a file that is kept, or asks the handler.
 func (p *pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	key := fileKey{r.URL.Path, AcceptsGzip(r.Header.Get("Accept-Encoding"))}
 	if f := p.file(key); f != nil {

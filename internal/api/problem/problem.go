@@ -25,6 +25,7 @@ import (
 // TooLarge is a body, or a line of a batch, over its limit of bytes.
 type TooLarge int
 
+// Error names the limit.
 func (e TooLarge) Error() string { return fmt.Sprintf("more than %d bytes", int(e)) }
 
 // IdempotencyKey is a header by which clients say which requests are the same one.
@@ -49,6 +50,7 @@ type located struct {
 	in string
 }
 
+// Unwrap is what went wrong there.
 func (l located) Unwrap() error { return l.error }
 
 // In says where the fields of an error are, where Of would take it for another place: body, query or path.

@@ -131,7 +131,8 @@ func (w *world) letGo(s *step) {
 
 // passTime lets time pass until something wants to happen, for d at most.
 func (w *world) passTime(d time.Duration) {
-	select { // what arrived before is known
+	w.gather() // what was read of the steps is read before another goroutine changes it
+	select {   // what arrived before is known
 	case <-w.arrived:
 	default:
 	}
@@ -144,4 +145,7 @@ func (w *world) passTime(d time.Duration) {
 }
 
 // sleep lets time pass, whatever wants to happen.
-func (*world) sleep(d time.Duration) { time.Sleep(d) }
+func (w *world) sleep(d time.Duration) {
+	w.gather()
+	time.Sleep(d)
+}

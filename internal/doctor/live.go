@@ -66,7 +66,8 @@ func NewLive(cfg Config, show func(Finding)) *Live {
 		tokens: new(localTokenStore)}
 	if options, err := queue.ParseURL(cfg.RedisURL); err == nil && cfg.RedisURL != queue.Embedded {
 		l.rdb = redis.NewUniversalClient(options)
-		l.tokens = coordination.Redis{Client: l.rdb}.TokenStore(cfg.DistributorCustomerID, cfg.DistributorSecretKey, cfg.DistributorURL)
+		l.tokens = coordination.Redis{Client: l.rdb}.TokenStore(cfg.DistributorCustomerID,
+			cfg.DistributorSecretKey, cfg.DistributorURL)
 	}
 	l.client = l.newClient(first(l.tokens, ""))
 	if l.part.err == nil {

@@ -69,6 +69,7 @@ func TestStartInAnyOrder(t *testing.T) {
 	for _, p := range []*process{worker, api} {
 		p.await(p.ready)
 		for _, dependency := range []string{"database", "redis"} {
+			p.says(t, `"dependency":"`+dependency)
 			if n := strings.Count(p.log(), `"msg":"waiting for a dependency to start","dependency":"`+dependency); n != 1 {
 				t.Errorf("said %d times that it waits for %s:\n%s", n, dependency, p.log())
 			}

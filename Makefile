@@ -22,7 +22,7 @@ GOVULNCHECK := $(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prove chaos siege model mutants fuzz check bench build generate
+.PHONY: help demo test prove sim chaos siege model mutants fuzz check bench build generate
 
 # Tests mostly wait, for a commit or an answer: more of them run than there are cores.
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
@@ -48,6 +48,14 @@ test: ## Run every test, with the race detector, against real Redis and PostgreS
 prove: ## Run the long proofs: every crash boundary, chaos, model … (BOUNDED=yes: some of each; TIERS=model)
 	@scripts/install-test-deps
 	scripts/prove $(if $(BOUNDED),--bounded) $(TIERS)
+
+sim: SEEDS ?= 20000
+sim: ## Simulate lives that a seed decides, and demand that every rare pair is reached (SEEDS=20000; SEED=7: show one)
+ifeq ($(SEED),)
+	go test -v -count=1 -timeout 0 -run '^TestLives$$' ./internal/sim -seeds $(SEEDS) -jobs $$(nproc) -every
+else
+	go test -v -count=1 -run '^TestLives$$' ./internal/sim -seed $(SEED) -seeds 1 -story
+endif
 
 chaos: ## Kill, pause and flush at random under load (DURATION=30m RATE=30 SEED=)
 	@scripts/install-test-deps

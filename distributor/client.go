@@ -47,6 +47,8 @@ type Config struct {
 	Tokens TokenStore
 	// MaxConns bounds the connections. Defaults to 64.
 	MaxConns int
+	// Dial makes the connections. Defaults to TCP; a simulation has a network of its own.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Observe is called for each request that was made; it must not block. Nil: nothing is.
 	Observe func(Request)
 	// Log defaults to slog.Default().
@@ -91,11 +93,14 @@ func New(cfg Config) (*Client, error) {
 	if cfg.RetryCodes == nil {
 		cfg.RetryCodes = topup.DefaultRetryCodes()
 	}
+	if cfg.Dial == nil {
+		cfg.Dial = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+	}
 	if cfg.Observe == nil {
 		cfg.Observe = func(Request) {}
 	}
 	cfg.Log = cmp.Or(cfg.Log, slog.Default())
-	c := &Client{cfg: cfg, http: newHTTP(cfg.MaxConns), host: u.Hostname(), tracer: otel.Tracer("recarga/distributor")}
+	c := &Client{cfg: cfg, http: newHTTP(cfg), host: u.Hostname(), tracer: otel.Tracer("recarga/distributor")}
 	c.tokens = &tokens{client: c, store: cfg.Tokens}
 	c.tokens.remember()
 	return c, nil
@@ -104,21 +109,20 @@ func New(cfg Config) (*Client, error) {
 // newHTTP builds a client that sends a request once. net/http by itself repeats a request in four
 // cases: on a redirect, where it has GetBody, where it has an Idempotency-Key, and over HTTP/2. The
 // purchase has none of these. A proxy from the environment might repeat by itself, so none is used.
-func newHTTP(conns int) *http.Client {
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+func newHTTP(cfg Config) *http.Client {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &http.Client{
 		Transport: httpclient.Guard{Base: &http.Transport{
 			Proxy: nil, Protocols: protocols,
 			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-				conn, err := dialer.DialContext(ctx, network, addr)
+				conn, err := cfg.Dial(ctx, network, addr)
 				if err != nil {
 					return nil, err
 				}
 				return &wire{Conn: conn}, nil
 			},
-			MaxIdleConnsPerHost: conns, MaxIdleConns: conns,
+			MaxIdleConnsPerHost: cfg.MaxConns, MaxIdleConns: cfg.MaxConns,
 			IdleConnTimeout: idleTimeout, TLSHandshakeTimeout: 10 * time.Second, WriteBufferSize: writeBuffer,
 			MaxResponseHeaderBytes: httpclient.MaxHeader,
 		}},

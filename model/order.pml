@@ -208,7 +208,7 @@ inline charge() {
 
 /* --- the journal's transactions; each is used within one atomic step ------------------------- */
 
-/* mirrors: internal/journal/attempt.go:Begin, internal/journal/attempt.go:own */
+/* mirrors: internal/journal/attempt.go:Begin, internal/journal/attempt.go:begin */
 inline begin(tries, call, won) {
 	won = false;
 	if
@@ -521,7 +521,7 @@ active [SWEEPERS] proctype Sweeper() {
 
 end_sweep:
 	do
-	/* mirrors: worker/sweep.go:timeOut, internal/journal/read.go:Overdue */
+	/* mirrors: worker/sweep.go:timeOut, internal/journal/due.go:Overdue */
 	:: atomic { state == submitting && old >= n -> k = n };
 		if
 		:: atomic {
@@ -538,7 +538,7 @@ end_sweep:
 			}
 		:: atomic { can_fail -> fault; k = 0 } /* the sweeper dies, or the journal refuses */
 		fi
-	/* mirrors: worker/sweep.go:enqueueOrders, worker/sweep.go:enqueueOrder, internal/journal/read.go:Due, internal/queue/enqueue.go:ForceEnqueueOrder */
+	/* mirrors: worker/sweep.go:enqueueOrders, worker/sweep.go:waits, internal/journal/due.go:Due, internal/queue/enqueue.go:ForceEnqueueOrder */
 	:: atomic { waiting && expiry == passed -> end_in_time() }
 	:: atomic { waiting && !enqueued -> enqueued = true }
 #ifdef DELIVER

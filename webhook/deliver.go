@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"time"
 
@@ -70,6 +72,11 @@ type Config struct {
 	Health Health
 	// Deliveries is how many calls of Deliver run at once: one endpoint takes at most half of them. Defaults to 64.
 	Deliveries int
+	// Dial makes the connections. Defaults to TCP, where AllowPrivate guards what is connected to; a simulation has a
+	// network of its own.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Random is a number from 0 up to 1 that varies a wait. Defaults to one by chance.
+	Random func() float64
 	// Observe is called for each try that was recorded; it must not block. Nil: nothing is.
 	Observe func(Tried)
 	// Log defaults to slog.Default().
@@ -118,6 +125,12 @@ func (c Config) withDefaults() Config {
 	c.Timeout, c.DisableAfter = cmp.Or(c.Timeout, 15*time.Second), cmp.Or(c.DisableAfter, 5*24*time.Hour)
 	c.PerEndpoint, c.FirstTries = cmp.Or(c.PerEndpoint, 64), cmp.Or(c.FirstTries, 256)
 	c.Deliveries = cmp.Or(c.Deliveries, 64)
+	if c.Dial == nil {
+		c.Dial = c.dialer().DialContext
+	}
+	if c.Random == nil {
+		c.Random = rand.Float64
+	}
 	if c.Observe == nil {
 		c.Observe = func(Tried) {}
 	}
@@ -210,7 +223,7 @@ func (d *Deliverer) Deliver(ctx context.Context, eventID string) (next time.Time
 		return time.Time{}, fmt.Errorf("deliver %s: %w", eventID, err)
 	}
 	if !d.room(d.queued, to) {
-		return now.Add(jitter(patience(ev, now))), nil
+		return now.Add(d.jitter(patience(ev, now))), nil
 	}
 	defer d.queued.free(to.origin)
 	return d.try(ctx, ev, to)

@@ -133,7 +133,7 @@ func TestOldNewsStaysWhereItWent(t *testing.T) {
 		if got := states(t, j, "ORD-1"); !cmp.Equal(got, map[string]topup.EventState{"": topup.EventDelivered}) {
 			t.Errorf("after %d redeliveries: %v", n, got)
 		}
-		if err := j.Redeliver(t.Context(), ev, time.Now()); err != nil {
+		if err := j.RedeliverWithin(t.Context(), ev, 0, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -183,7 +183,7 @@ func TestGone(t *testing.T) {
 	}
 	fresh := deliverer(t, webhook.Config{Health: j}, j,
 		shops{"shop": {{URL: shop.URL + "/hook", Secrets: []string{vectorSecret}}}})
-	count, _, err := j.RedeliverAll(t.Context(), journal.EventFilter{State: topup.EventExhausted, Caller: "shop"},
+	count, _, err := j.RedeliverAll(t.Context(), topup.EventFilter{State: topup.EventExhausted, Caller: "shop"},
 		time.Now(), func(ev topup.Event) { deliver(t, fresh, ev.ID) })
 	if err != nil || count != 2 || len(shop.requests()) != 3 {
 		t.Errorf("%d redelivered, %v; %d requests", count, err, len(shop.requests()))

@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"time"
@@ -45,12 +44,12 @@ func (d *Deliverer) after(ev topup.Event, a answer, now time.Time) (topup.EventS
 	case a.hopeless(), done >= len(d.cfg.Schedule):
 		return topup.EventExhausted, time.Time{}
 	}
-	return topup.EventPending, now.Add(max(jitter(d.cfg.Schedule[done]), a.retryAfter))
+	return topup.EventPending, now.Add(max(d.jitter(d.cfg.Schedule[done]), a.retryAfter))
 }
 
 // jitter varies a wait by a tenth either way, so that events that failed together do not return together.
-func jitter(wait time.Duration) time.Duration {
-	return wait - wait/10 + rand.N(wait/5+1)
+func (d *Deliverer) jitter(wait time.Duration) time.Duration {
+	return wait - wait/10 + time.Duration(d.cfg.Random()*float64(wait/5+1))
 }
 
 // retryAfter is how long a response of status 429 or 503 asks to wait: RFC 9110 allows seconds or a date.

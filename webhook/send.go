@@ -48,15 +48,11 @@ var (
 func newClient(cfg Config) *http.Client {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	dialer := &net.Dialer{Timeout: connectTimeout}
-	if !cfg.AllowPrivate {
-		dialer.Control = PublicOnly()
-	}
 	return &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: httpclient.Guard{Base: &http.Transport{
 			Protocols:              protocols,
-			DialContext:            dialer.DialContext,
+			DialContext:            cfg.Dial,
 			TLSHandshakeTimeout:    connectTimeout,
 			ResponseHeaderTimeout:  cfg.Timeout,
 			MaxResponseHeaderBytes: maxAnswerHead,
@@ -66,6 +62,14 @@ func newClient(cfg Config) *http.Client {
 			DisableCompression:     true,
 		}},
 	}
+}
+
+func (c Config) dialer() *net.Dialer {
+	dialer := &net.Dialer{Timeout: connectTimeout}
+	if !c.AllowPrivate {
+		dialer.Control = PublicOnly()
+	}
+	return dialer
 }
 
 // PublicOnly makes a net.Dialer's Control that refuses to connect to any address that is not on the

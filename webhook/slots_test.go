@@ -48,9 +48,10 @@ func TestSlotsAreGivenBack(t *testing.T) {
 }
 
 func TestJitterIsATenth(t *testing.T) {
+	d := NewDeliverer(Config{}, nil, nil)
 	low, high := time.Hour, time.Duration(0)
 	for range 10_000 {
-		wait := jitter(time.Minute)
+		wait := d.jitter(time.Minute)
 		low, high = min(low, wait), max(high, wait)
 	}
 	if low < 54*time.Second || low > 55*time.Second || high > 66*time.Second || high < 65*time.Second {

@@ -29,7 +29,7 @@ func (w *Worker) HandlePurchase(ctx context.Context, task tasks.Task) (again tim
 	id, err := topup.RequestID(task.Payload)
 	if err != nil {
 		err = fmt.Errorf("it names no valid order: %w", err)
-		return time.Time{}, w.refuseTask(ctx, "", &intake.RefusedError{Reason: intake.Malformed, Err: err})
+		return time.Time{}, w.refuseTask(ctx, task, "", &intake.RefusedError{Reason: intake.Malformed, Err: err})
 	}
 	noteOrder(ctx, id)
 	if again, err := w.processNew(ctx, id); !errors.Is(err, topup.ErrLost) {
@@ -51,7 +51,7 @@ func (w *Worker) acceptTask(ctx context.Context, id topup.ID, task tasks.Task) (
 	invalid := topup.FieldErrors(err)
 	switch {
 	case slices.ContainsFunc(invalid, func(e *topup.FieldError) bool { return e.Field == topup.FieldCaller }):
-		return topup.Order{}, w.refuseTask(ctx, id, &intake.RefusedError{Reason: intake.CallerUnknown, Err: err})
+		return topup.Order{}, w.refuseTask(ctx, task, id, &intake.RefusedError{Reason: intake.CallerUnknown, Err: err})
 	case r.Caller == "":
 		r.Caller = topup.DefaultCaller
 	}
@@ -59,7 +59,7 @@ func (w *Worker) acceptTask(ctx context.Context, id topup.ID, task tasks.Task) (
 	var refused *intake.RefusedError
 	switch {
 	case errors.As(admitted, &refused):
-		return topup.Order{}, w.refuseTask(ctx, id, refused)
+		return topup.Order{}, w.refuseTask(ctx, task, id, refused)
 	case len(topup.FieldErrors(admitted)) > 0:
 		r.CallbackURL = "" // no URL that was not allowed learns what becomes of the order
 		err = errors.Join(err, admitted)
@@ -67,11 +67,11 @@ func (w *Worker) acceptTask(ctx context.Context, id topup.ID, task tasks.Task) (
 		return topup.Order{}, admitted
 	}
 	if err != nil {
-		return w.recordInvalid(ctx, r, err)
+		return w.recordInvalid(ctx, task, r, err)
 	}
 	o, _, err := w.Journal.Accept(ctx, r, time.Now())
 	if len(topup.FieldErrors(err)) > 0 {
-		return w.recordInvalid(ctx, r, err)
+		return w.recordInvalid(ctx, task, r, err)
 	}
 	if err == nil {
 		attrs := append(o.LogAttrs(), slog.Any("phone", o.Phone))
@@ -82,7 +82,7 @@ func (w *Worker) acceptTask(ctx context.Context, id topup.ID, task tasks.Task) (
 
 // recordInvalid records an order of a caller that may place orders, and that is not valid: its producer got
 // no answer, so the record and a webhook are the only places where it can learn.
-func (w *Worker) recordInvalid(ctx context.Context, r topup.Request, why error) (topup.Order, error) {
+func (w *Worker) recordInvalid(ctx context.Context, task tasks.Task, r topup.Request, why error) (topup.Order, error) {
 	now := time.Now()
 	o := r.Order(now)
 	if r.CheckTimes(now) != nil {
@@ -90,7 +90,7 @@ func (w *Worker) recordInvalid(ctx context.Context, r topup.Request, why error) 
 	}
 	event, err := w.Journal.AcceptInvalid(ctx, o, why.Error(), now)
 	if len(topup.FieldErrors(err)) > 0 {
-		return topup.Order{}, w.refuseTask(ctx, r.ID, &intake.RefusedError{Reason: intake.IDReserved, Err: err})
+		return topup.Order{}, w.refuseTask(ctx, task, r.ID, &intake.RefusedError{Reason: intake.IDReserved, Err: err})
 	}
 	if err != nil && !errors.Is(err, topup.ErrConflict) {
 		return topup.Order{}, err
@@ -107,9 +107,11 @@ func (w *Worker) recordInvalid(ctx context.Context, r topup.Request, why error) 
 
 // refuseTask counts a task that is refused, and has asynq archive it, where a person sees it with its reason. When the
 // reason is gone, the task may be run again from there.
-func (w *Worker) refuseTask(ctx context.Context, id topup.ID, refused *intake.RefusedError) error {
+func (w *Worker) refuseTask(
+	ctx context.Context, task tasks.Task, id topup.ID, refused *intake.RefusedError,
+) error {
 	w.Refused(string(refused.Reason))
-	w.Log.WarnContext(ctx, "task refused", "reason", refused.Reason, "order", id, "task", tasks.ID(ctx), "error",
+	w.Log.WarnContext(ctx, "task refused", "reason", refused.Reason, "order", id, "task", task.ID, "error",
 		refused.Err)
 	return fmt.Errorf("%w: %w", refused, tasks.ErrArchive)
 }
@@ -118,7 +120,7 @@ func (w *Worker) refuseTask(ctx context.Context, id topup.ID, refused *intake.Re
 func (w *Worker) HandleDelivery(ctx context.Context, task tasks.Task) (again time.Time, err error) {
 	d, err := tasks.ParseDelivery(task.Payload)
 	if err != nil {
-		return time.Time{}, w.refuseTask(ctx, "", &intake.RefusedError{Reason: intake.Malformed, Err: err})
+		return time.Time{}, w.refuseTask(ctx, task, "", &intake.RefusedError{Reason: intake.Malformed, Err: err})
 	}
 	return w.Deliverer.Deliver(ctx, d.EventID)
 }

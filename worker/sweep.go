@@ -90,36 +90,42 @@ func (s *sweeper) timeOut(ctx context.Context) error {
 }
 
 // enqueueOrders enqueues the next page of orders that wait too long. It goes page by page, because the first ones may
-// well be in the queue: only Redis knows, and to enqueue them is to ask it.
+// well be in the queue: only Redis knows, and to enqueue them is to ask it. A queue that is away keeps no order from
+// its end: the page is read on, and its orders are enqueued when their turn comes again.
 func (s *sweeper) enqueueOrders(ctx context.Context, late time.Duration) error {
 	page, err := s.Journal.Due(ctx, time.Now().Add(-late), s.orders, sweepPage)
 	if err != nil {
 		return err
 	}
+	var away error
 	for _, due := range page {
-		if err := s.enqueueOrder(ctx, due); err != nil {
+		o, waits, err := s.waits(ctx, due)
+		if err != nil {
 			return err
+		}
+		if waits && away == nil {
+			away = s.Waker.ForceEnqueueOrder(ctx, o.Request())
 		}
 		s.orders = due
 	}
 	if len(page) < sweepPage {
 		s.orders = topup.Due{} // from the start next time
 	}
-	return nil
+	return away
 }
 
-func (s *sweeper) enqueueOrder(ctx context.Context, due topup.Due) error {
+// waits ends an order whose time is over, and reports whether it still waits to be bought.
+func (s *sweeper) waits(ctx context.Context, due topup.Due) (o topup.Order, waits bool, err error) {
 	if due.State == topup.StateSubmitting {
-		return nil
+		return o, false, nil
 	}
-	o, err := s.Journal.Order(ctx, due.ID)
-	if err != nil {
-		return err
+	if o, err = s.Journal.Order(ctx, due.ID); err != nil {
+		return o, false, err
 	}
 	if o.EndsAt != nil && !time.Now().Before(*o.EndsAt) {
-		return s.end(ctx, o.ID) // without the queue, which may be paused, or away
+		return o, false, s.end(ctx, o.ID)
 	}
-	return s.Waker.ForceEnqueueOrder(ctx, o.Request())
+	return o, true, nil
 }
 
 func (s *sweeper) enqueueEvents(ctx context.Context, late time.Duration) error {

@@ -459,6 +459,26 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// TestSweepEndsWithoutTheQueue: while the queue is away, an order whose time is over ends, also behind one that waits.
+func TestSweepEndsWithoutTheQueue(t *testing.T) {
+	b := setUp(t, approved)
+	b.outlet.failed = true
+	b.accept(t, request("PATIENT"))
+	r := request("OVER")
+	soon := time.Now().Add(50 * time.Millisecond)
+	r.ExpiresAt = &soon
+	b.accept(t, r)
+	<-time.After(time.Until(soon) + time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { b.Sweep(ctx) })
+	testkit.Eventually(t, testkit.Patience, func() bool { return b.details(t, "OVER").State.Final() }, "the order ends")
+	cancel()
+	wg.Wait()
+	b.is(t, "OVER", topup.StateFailed, topup.ReasonExpired, 0)
+	b.is(t, "PATIENT", topup.StateQueued, "", 0)
+}
+
 func TestTasksFromElsewhere(t *testing.T) {
 	cases := map[string]struct {
 		payload string

@@ -15,6 +15,7 @@ import (
 	"recarga/internal/command"
 	"recarga/internal/config"
 	"recarga/internal/journal"
+	"recarga/internal/journal/archived"
 	"recarga/internal/terminal"
 )
 
@@ -105,7 +106,7 @@ func archiveNow(
 		return err
 	}
 	bar := p.Stderr.Progress("archiving", total)
-	moved, err := j.Archive(ctx, until, time.Now(), func(a journal.Archived) { _ = bar.Set64(a.Orders) })
+	moved, err := j.Archive(ctx, until, time.Now(), func(a archived.Totals) { _ = bar.Set64(a.Orders) })
 	_ = bar.Finish()
 	return errors.Join(err, p.Show(asJSON, moved, func(s terminal.Screen) error {
 		_, err := fmt.Fprintf(s, "%s, ended before %s, left for %s of %s\n",

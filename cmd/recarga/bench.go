@@ -14,6 +14,7 @@ import (
 	"recarga/internal/command"
 	"recarga/internal/config"
 	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/internal/queue"
 	"recarga/internal/terminal"
 )
@@ -129,7 +130,7 @@ func given(ctx context.Context, cfg *bench.Config, s config.Settings) error {
 		if err != nil {
 			return err
 		}
-		orders, _, err := j.List(ctx, journal.Filter{Limit: 1})
+		orders, _, err := j.List(ctx, search.Filter{Limit: 1})
 		if err = errors.Join(err, j.Close()); err != nil {
 			return err
 		}

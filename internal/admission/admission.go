@@ -97,6 +97,8 @@ type Config struct {
 	Breaker Breaker
 	// Reserves are further reasons to keep orders waiting.
 	Reserves []Reserve
+	// Random is a number from 0 up to 1 that varies a wait. Defaults to one by chance.
+	Random func() float64
 	// Queue has the orders that wait; worker.New sets it.
 	Queue WaitQueue
 	// Waker enqueues the orders that are released; worker.New sets it.
@@ -141,6 +143,9 @@ type Control struct {
 // New makes a Control. Run releases the orders that it keeps waiting.
 func New(cfg Config) *Control {
 	cfg.Breaker.Probe = cmp.Or(cfg.Breaker.Probe, 5*time.Second)
+	if cfg.Random == nil {
+		cfg.Random = rand.Float64
+	}
 	c := &Control{
 		Config: cfg, retries: newRetryBudget(), waitingByPriority: make([]atomic.Bool, len(topup.Priorities())),
 		joined: make(chan struct{}, 1), detectors: map[string]*gobreaker.TwoStepCircuitBreaker[struct{}]{},
@@ -232,7 +237,7 @@ func (c *Control) takeRate(ctx context.Context, o topup.Waiting) RateGrant {
 func (c *Control) known(o topup.Waiting) Known {
 	k := Known{Waiting: o, Now: time.Now(), Restrictions: c.currentRestrictions()}
 	k.NoRetries = o.AttemptCount > 0 && c.retries.left() == 0
-	k.RetryAt = k.Now.Add(retryWait + rand.N(retryWait))
+	k.RetryAt = k.Now.Add(retryWait + time.Duration(c.Random()*float64(retryWait)))
 	k.OthersWait = c.RateLimiter != nil && c.waitingByPriority[o.Priority.Rank()].Load()
 	for _, r := range c.Reserves {
 		if k.Reserve = r.Waits(o); k.Reserve != "" {

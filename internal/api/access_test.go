@@ -16,7 +16,7 @@ import (
 	"recarga/internal/testkit"
 )
 
-//go:generate go test -run TestAccessDocument . -update
+//go:generate go test -run "TestAccessDocument|TestOpenAPIDocument" . -update
 
 // asker is a column of docs/access.md.
 type asker struct{ title, key string }

@@ -26,7 +26,7 @@ import (
 	"recarga/internal/api/problem"
 	"recarga/internal/balance"
 	"recarga/internal/callers"
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/internal/params"
 	"recarga/internal/queue"
 	"recarga/internal/reconcile"
@@ -66,12 +66,12 @@ type Book interface {
 	Details(ctx context.Context, id topup.ID) (topup.Details, error)
 	// List returns a page of orders, newest first, and the cursor of the next one (empty: there is
 	// none). A bad cursor is a *topup.FieldError.
-	List(ctx context.Context, f journal.Filter) ([]topup.Order, string, error)
+	List(ctx context.Context, f search.Filter) ([]topup.Order, string, error)
 	// Find returns the orders that a text names by their id, phone, transaction id or reference.
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
 	// Export returns all orders of a filter, the oldest first, with the parts that are asked for. An error
 	// is the last that comes.
-	Export(ctx context.Context, f journal.Filter, parts journal.Parts) iter.Seq2[topup.Details, error]
+	Export(ctx context.Context, f search.Filter, parts search.Parts) iter.Seq2[topup.Details, error]
 	// Events returns a page of events, newest first, and the cursor of the next one.
 	Events(ctx context.Context, f topup.EventFilter) ([]topup.Event, string, error)
 	// Balance is the latest that the workers recorded; the others are what they recorded since, the oldest first.

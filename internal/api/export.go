@@ -22,7 +22,7 @@ import (
 	"recarga/internal/api/openapi"
 	"recarga/internal/api/pages"
 	"recarga/internal/api/problem"
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/internal/listen"
 	"recarga/internal/params"
 	"recarga/topup"
@@ -50,8 +50,8 @@ func (in *exportInput) Resolve(ctx huma.Context) []error {
 
 // exporting is what one export is asked for.
 type exporting struct {
-	filter journal.Filter
-	parts  journal.Parts
+	filter search.Filter
+	parts  search.Parts
 	format string
 	gzip   bool
 }
@@ -80,7 +80,7 @@ func (s *Server) parseExport(
 	e.parts.Attempts = params.Read(&q, "attempts", params.OneOf("attempts", "true", "false")) == "true"
 	e.parts.Events = params.Read(&q, "events", params.OneOf("events", "true", "false")) == "true"
 	e.format = cmp.Or(e.format, formatCSV)
-	if e.format == formatCSV && e.parts != (journal.Parts{}) {
+	if e.format == formatCSV && e.parts != (search.Parts{}) {
 		err = errors.Join(err, &topup.FieldError{Field: "format", Value: e.format,
 			Allowed: "ndjson with attempts or events"})
 	}

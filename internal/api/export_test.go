@@ -20,6 +20,7 @@ import (
 
 	"recarga/internal/api"
 	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/topup"
 )
 
@@ -224,7 +225,7 @@ type brokenBook struct {
 	after int
 }
 
-func (b brokenBook) Export(ctx context.Context, f journal.Filter, parts journal.Parts) iter.Seq2[topup.Details,
+func (b brokenBook) Export(ctx context.Context, f search.Filter, parts search.Parts) iter.Seq2[topup.Details,
 	error] {
 	return func(yield func(topup.Details, error) bool) {
 		n := 0

@@ -15,7 +15,7 @@ import (
 	"recarga/internal/api/keys"
 	"recarga/internal/api/openapi"
 	"recarga/internal/api/problem"
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/internal/params"
 	"recarga/topup"
 )
@@ -85,13 +85,13 @@ func (s *Server) find(ctx context.Context, in *listInput) (page orderPage, err e
 
 // parseFilter reads the query of GET /v1/topups; an empty parameter is an absent one. The error
 // joins a *topup.FieldError for each wrong parameter.
-func (s *Server) parseFilter(ctx context.Context, who keys.Identity, query url.Values) (journal.Filter, error) {
+func (s *Server) parseFilter(ctx context.Context, who keys.Identity, query url.Values) (search.Filter, error) {
 	if !who.SeesAll() && query.Get(topup.FieldCaller) != "" {
-		return journal.Filter{}, problem.Forbidden("the filter caller is for operators' keys; a caller's key sees its own " +
+		return search.Filter{}, problem.Forbidden("the filter caller is for operators' keys; a caller's key sees its own " +
 			"orders")
 	}
 	q := params.Reader{Values: query}
-	f := journal.Filter{
+	f := search.Filter{
 		State:         params.Read(&q, "state", topup.ParseState),
 		Caller:        params.Read(&q, topup.FieldCaller, params.AsIs),
 		Phone:         params.Read(&q, topup.FieldPhone, topup.ParsePhone),
@@ -107,7 +107,7 @@ func (s *Server) parseFilter(ctx context.Context, who keys.Identity, query url.V
 		f.Caller = who.Caller
 	}
 	f.Limit = cmp.Or(f.Limit, defaultLimit)
-	err := journal.ProductFilter(ctx, s.cfg.Catalog, s.cfg.Book.List, f.Caller, topup.FieldProduct, f.Product)
+	err := search.ProductFilter(ctx, s.cfg.Catalog, s.cfg.Book.List, f.Caller, topup.FieldProduct, f.Product)
 	return f, errors.Join(q.Err(), err)
 }
 

@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 
 	"recarga/internal/api/keys"
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/internal/seal"
 	"recarga/topup"
 )
@@ -70,7 +70,7 @@ func (c cursors) open(list, cursor string) (place string, err error) {
 }
 
 // listOfOrders names the list that a filter chooses, whatever its pages.
-func listOfOrders(f journal.Filter) string {
+func listOfOrders(f search.Filter) string {
 	f.Limit, f.Cursor = 0, ""
 	name, _ := json.Marshal(f) // it has texts and times alone
 	return "orders " + string(name)

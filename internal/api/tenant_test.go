@@ -17,7 +17,7 @@ import (
 	"recarga/internal/api"
 	"recarga/internal/api/admin"
 	"recarga/internal/balance"
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/internal/testkit"
 	"recarga/producer"
 	"recarga/topup"
@@ -71,7 +71,7 @@ func (f fullOrders) Uphold(context.Context, topup.ID, topup.Upholding) (topup.Or
 
 func (f fullBook) Details(context.Context, topup.ID) (topup.Details, error) { return f.d, nil }
 
-func (f fullBook) List(context.Context, journal.Filter) ([]topup.Order, string, error) {
+func (f fullBook) List(context.Context, search.Filter) ([]topup.Order, string, error) {
 	return []topup.Order{f.d.Order}, place, nil
 }
 
@@ -79,13 +79,13 @@ func (f fullBook) Find(context.Context, string, string) ([]topup.Order, error) {
 	return []topup.Order{f.d.Order}, nil
 }
 
-func (f fullBook) Export(context.Context, journal.Filter, journal.Parts) iter.Seq2[topup.Details, error] {
+func (f fullBook) Export(context.Context, search.Filter, search.Parts) iter.Seq2[topup.Details, error] {
 	return func(yield func(topup.Details, error) bool) { yield(f.d, nil) }
 }
 
 func (f fullEvents) Event(context.Context, string) (topup.Event, error) { return f.d.Events[0], nil }
 
-func (f fullEvents) Events(context.Context, journal.EventFilter) ([]topup.Event, string, error) {
+func (f fullEvents) Events(context.Context, topup.EventFilter) ([]topup.Event, string, error) {
 	return f.d.Events, place, nil
 }
 

@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"recarga/internal/journal"
+	"recarga/internal/journal/archived"
 )
 
 // archiveEvery is the longest time between two searches for orders that are old enough to leave. Orders leave by whole
@@ -36,7 +36,7 @@ func (n *Node) archiveBy(ctx context.Context, now time.Time) {
 		n.log.Info("orders archived", "orders", moved.Orders, "files", moved.Files, "bytes", moved.Bytes, "ended_before",
 			before)
 	}
-	failed := err != nil && ctx.Err() == nil && !errors.Is(err, journal.ErrArchiving)
+	failed := err != nil && ctx.Err() == nil && !errors.Is(err, archived.ErrArchiving)
 	if failed {
 		n.log.Error("orders not archived", "error", err)
 	}

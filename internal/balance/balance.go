@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"recarga/distributor"
-	"recarga/internal/journal"
+	"recarga/internal/journal/balances"
 	"recarga/topup"
 )
 
@@ -29,7 +29,7 @@ type Judge interface {
 		news bool, ev *topup.Event, err error)
 	// JudgeBalance compares a reading with the one before it and with the orders between them.
 	JudgeBalance(ctx context.Context, r topup.BalanceReading, slack time.Duration, notify bool, now time.Time) (
-		journal.BalanceMovement, error)
+		balances.Movement, error)
 }
 
 // Asker asks the distributor.

@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/topup"
 )
 
@@ -43,7 +43,7 @@ const (
 
 // Orders lists orders: the journal.
 type Orders interface {
-	List(ctx context.Context, f journal.Filter) ([]topup.Order, string, error)
+	List(ctx context.Context, f search.Filter) ([]topup.Order, string, error)
 }
 
 // Events lists events: the journal.
@@ -70,7 +70,7 @@ type Set struct{ members []Member }
 
 // ChooseOrders reads the orders that an action would be done to. Errors: a *topup.FieldError where the filter does
 // not name a state that the action is for, or where it chooses more than Most.
-func ChooseOrders(ctx context.Context, book Orders, action Action, f journal.Filter) (Set, error) {
+func ChooseOrders(ctx context.Context, book Orders, action Action, f search.Filter) (Set, error) {
 	states := []topup.State{topup.StateUnknown}
 	if action == Cancel {
 		states = []topup.State{topup.StateQueued, topup.StateRetrying}

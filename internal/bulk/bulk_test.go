@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"recarga/internal/bulk"
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/topup"
 )
 
@@ -24,12 +24,12 @@ type book struct {
 
 var start = time.Date(2026, 11, 23, 18, 0, 0, 0, time.UTC)
 
-func (b book) List(_ context.Context, f journal.Filter) (page []topup.Order, next string, err error) {
+func (b book) List(_ context.Context, f search.Filter) (page []topup.Order, next string, err error) {
 	err = b.pages(f.Cursor, f.Limit, &next, func(o topup.Order, _ topup.Event) { page = append(page, o) })
 	return page, next, err
 }
 
-func (b book) Events(_ context.Context, f journal.EventFilter) (page []topup.Event, next string, err error) {
+func (b book) Events(_ context.Context, f topup.EventFilter) (page []topup.Event, next string, err error) {
 	err = b.pages(f.Cursor, f.Limit, &next, func(_ topup.Order, ev topup.Event) { page = append(page, ev) })
 	return page, next, err
 }
@@ -60,11 +60,11 @@ func (b book) pages(cursor string, limit int, next *string, each func(topup.Orde
 
 // TestOnlyAFilterChooses: nothing that could stand for "everything" is a set.
 func TestOnlyAFilterChooses(t *testing.T) {
-	orders := func(a bulk.Action, f journal.Filter) error {
+	orders := func(a bulk.Action, f search.Filter) error {
 		_, err := bulk.ChooseOrders(t.Context(), book{count: 1}, a, f)
 		return err
 	}
-	events := func(f journal.EventFilter) error {
+	events := func(f topup.EventFilter) error {
 		_, err := bulk.ChooseEvents(t.Context(), book{count: 1}, f)
 		return err
 	}
@@ -72,20 +72,20 @@ func TestOnlyAFilterChooses(t *testing.T) {
 		err error
 		ok  bool
 	}{
-		"resolve everything":       {orders(bulk.Resolve, journal.Filter{}), false},
-		"resolve a caller's":       {orders(bulk.Resolve, journal.Filter{Caller: "shop"}), false},
-		"resolve the canceled":     {orders(bulk.Resolve, journal.Filter{State: topup.StateCanceled}), false},
-		"resolve the queued":       {orders(bulk.Resolve, journal.Filter{State: topup.StateQueued}), false},
-		"resolve the unknown":      {orders(bulk.Resolve, journal.Filter{State: topup.StateUnknown}), true},
-		"cancel everything":        {orders(bulk.Cancel, journal.Filter{}), false},
-		"cancel the unknown":       {orders(bulk.Cancel, journal.Filter{State: topup.StateUnknown}), false},
-		"cancel the queued":        {orders(bulk.Cancel, journal.Filter{State: topup.StateQueued}), true},
-		"cancel the retrying":      {orders(bulk.Cancel, journal.Filter{State: topup.StateRetrying}), true},
-		"redeliver everything":     {events(journal.EventFilter{}), false},
-		"redeliver a page of it":   {events(journal.EventFilter{Limit: 10, Cursor: "evt_1"}), false},
-		"redeliver a caller's":     {events(journal.EventFilter{Caller: "shop"}), true},
-		"redeliver the exhausted":  {events(journal.EventFilter{State: topup.EventExhausted}), true},
-		"redeliver what is recent": {events(journal.EventFilter{Since: start}), true},
+		"resolve everything":       {orders(bulk.Resolve, search.Filter{}), false},
+		"resolve a caller's":       {orders(bulk.Resolve, search.Filter{Caller: "shop"}), false},
+		"resolve the canceled":     {orders(bulk.Resolve, search.Filter{State: topup.StateCanceled}), false},
+		"resolve the queued":       {orders(bulk.Resolve, search.Filter{State: topup.StateQueued}), false},
+		"resolve the unknown":      {orders(bulk.Resolve, search.Filter{State: topup.StateUnknown}), true},
+		"cancel everything":        {orders(bulk.Cancel, search.Filter{}), false},
+		"cancel the unknown":       {orders(bulk.Cancel, search.Filter{State: topup.StateUnknown}), false},
+		"cancel the queued":        {orders(bulk.Cancel, search.Filter{State: topup.StateQueued}), true},
+		"cancel the retrying":      {orders(bulk.Cancel, search.Filter{State: topup.StateRetrying}), true},
+		"redeliver everything":     {events(topup.EventFilter{}), false},
+		"redeliver a page of it":   {events(topup.EventFilter{Limit: 10, Cursor: "evt_1"}), false},
+		"redeliver a caller's":     {events(topup.EventFilter{Caller: "shop"}), true},
+		"redeliver the exhausted":  {events(topup.EventFilter{State: topup.EventExhausted}), true},
+		"redeliver what is recent": {events(topup.EventFilter{Since: start}), true},
 	} {
 		if refused := len(topup.FieldErrors(tt.err)) > 0; refused == tt.ok || tt.ok != (tt.err == nil) {
 			t.Errorf("%s: %v", name, tt.err)
@@ -94,7 +94,7 @@ func TestOnlyAFilterChooses(t *testing.T) {
 }
 
 func TestMostAtOnce(t *testing.T) {
-	f := journal.Filter{State: topup.StateUnknown}
+	f := search.Filter{State: topup.StateUnknown}
 	s, err := bulk.ChooseOrders(t.Context(), book{count: bulk.Most}, bulk.Resolve, f)
 	if err != nil || s.Count() != bulk.Most || s.New(s.Fingerprints()) != 0 {
 		t.Fatalf("%d orders, %v", s.Count(), err)
@@ -135,11 +135,11 @@ func TestNew(t *testing.T) {
 				var err error
 				switch action {
 				case bulk.Resolve:
-					s, err = bulk.ChooseOrders(t.Context(), b, action, journal.Filter{State: topup.StateUnknown})
+					s, err = bulk.ChooseOrders(t.Context(), b, action, search.Filter{State: topup.StateUnknown})
 				case bulk.Cancel:
-					s, err = bulk.ChooseOrders(t.Context(), b, action, journal.Filter{State: topup.StateQueued})
+					s, err = bulk.ChooseOrders(t.Context(), b, action, search.Filter{State: topup.StateQueued})
 				default:
-					s, err = bulk.ChooseEvents(t.Context(), b, journal.EventFilter{State: topup.EventExhausted})
+					s, err = bulk.ChooseEvents(t.Context(), b, topup.EventFilter{State: topup.EventExhausted})
 				}
 				if err != nil {
 					t.Fatal(err)
@@ -158,7 +158,7 @@ func TestNew(t *testing.T) {
 }
 
 func TestEach(t *testing.T) {
-	s, err := bulk.ChooseEvents(t.Context(), book{count: 1200}, journal.EventFilter{State: topup.EventExhausted})
+	s, err := bulk.ChooseEvents(t.Context(), book{count: 1200}, topup.EventFilter{State: topup.EventExhausted})
 	if err != nil {
 		t.Fatal(err)
 	}

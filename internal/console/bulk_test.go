@@ -12,7 +12,7 @@ import (
 
 	"recarga/internal/bulk"
 	"recarga/internal/console"
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/topup"
 )
 
@@ -146,7 +146,7 @@ func TestForgedConfirmations(t *testing.T) {
 	filter := url.Values{"state": {"unknown"}, "phone": {"8112345678"}}
 	in := time.Now().Add(time.Hour)
 	set := func(f url.Values) bulk.Set {
-		chosen := journal.Filter{State: topup.StateUnknown, Phone: topup.Phone(f.Get("phone"))}
+		chosen := search.Filter{State: topup.StateUnknown, Phone: topup.Phone(f.Get("phone"))}
 		all, err := bulk.ChooseOrders(t.Context(), s.journal, bulk.Resolve, chosen)
 		must(t, err)
 		return all

@@ -19,7 +19,7 @@ import (
 
 	"recarga/internal/access"
 	"recarga/internal/bulk"
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/internal/queue"
 	"recarga/producer"
 	"recarga/topup"
@@ -32,7 +32,7 @@ type Journal interface {
 	Ended
 	Details(ctx context.Context, id topup.ID) (topup.Details, error)
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
-	Overview(ctx context.Context, now time.Time) (journal.Overview, error)
+	Overview(ctx context.Context, now time.Time) (search.Overview, error)
 	Disputed(ctx context.Context) (n int64, since time.Time, err error)
 	Event(ctx context.Context, id string) (topup.Event, error)
 	EndpointHealth(ctx context.Context, caller, url string) (topup.EndpointHealth, error)

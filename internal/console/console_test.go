@@ -10,7 +10,7 @@ import (
 
 	"recarga/internal/access"
 	"recarga/internal/console"
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/internal/testkit"
 	"recarga/tasks"
 	"recarga/topup"
@@ -513,6 +513,6 @@ func TestJournalIsGone(t *testing.T) {
 // gone is a book whose database does not answer.
 type gone struct{ console.Journal }
 
-func (gone) Overview(context.Context, time.Time) (journal.Overview, error) {
-	return journal.Overview{}, errors.New("connection refused")
+func (gone) Overview(context.Context, time.Time) (search.Overview, error) {
+	return search.Overview{}, errors.New("connection refused")
 }

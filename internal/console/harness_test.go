@@ -24,6 +24,7 @@ import (
 	"recarga/internal/callers"
 	"recarga/internal/console"
 	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/internal/listen"
 	"recarga/internal/queue"
 	"recarga/producer"
@@ -334,7 +335,7 @@ func (s *site) wantState(id string, want topup.State) {
 func (s *site) book() map[topup.ID]topup.Details {
 	s.tb.Helper()
 	all := map[topup.ID]topup.Details{}
-	for f := (journal.Filter{Limit: 1000}); ; {
+	for f := (search.Filter{Limit: 1000}); ; {
 		orders, next, err := s.journal.List(s.tb.Context(), f)
 		must(s.tb, err)
 		for _, o := range orders {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/internal/params"
 	"recarga/topup"
 )
@@ -148,15 +148,15 @@ func newChip(page string, q url.Values, state string) chip {
 }
 
 // filterOf reads a filter. The error joins a *topup.FieldError for each wrong field.
-func (c *Console) filterOf(ctx context.Context, q url.Values) (journal.Filter, error) {
+func (c *Console) filterOf(ctx context.Context, q url.Values) (search.Filter, error) {
 	given := params.Reader{Values: kept(q, filterNames)}
-	f := journal.Filter{
+	f := search.Filter{
 		State: params.Read(&given, "state", topup.ParseState), Caller: given.Get("caller"), Product: given.Get("product"),
 		Disputed: params.Read(&given, "disputed", params.OneOf("disputed", "true", "false")) == "true",
 		Phone:    params.Read(&given, "phone", topup.ParsePhone), Cursor: q.Get("cursor"),
 	}
 	f.Since, f.Until = span(&given)
-	err := journal.ProductFilter(ctx, c.cfg.Catalog, c.cfg.Journal.List, f.Caller, "product", f.Product)
+	err := search.ProductFilter(ctx, c.cfg.Catalog, c.cfg.Journal.List, f.Caller, "product", f.Product)
 	return f, errors.Join(given.Err(), err)
 }
 

@@ -10,7 +10,7 @@ import (
 
 	"github.com/shopspring/decimal"
 
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/internal/queue"
 	"recarga/tasks"
 	"recarga/topup"
@@ -29,7 +29,7 @@ const (
 
 // glance is the overview as its page shows it.
 type glance struct {
-	journal.Overview
+	search.Overview
 	// At is when the journal was read.
 	At time.Time
 	// Disputed are the orders whose final state is contradicted, the first since DisputedSince.

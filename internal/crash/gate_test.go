@@ -1,9 +1,12 @@
 package crash
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
+
+	"recarga/internal/boundary"
 )
 
 // kind is what happens at a boundary.
@@ -110,34 +113,27 @@ func (g *gate) boundaries() []string {
 	return append([]string(nil), g.met...)
 }
 
-// through makes a call that may fail, if the process lives and the fault lets it.
-func through[T any](g *gate, name string, effect func() (T, error)) (out T, err error) {
-	var zero T
-	what, err := g.enter(name)
+// Pass implements boundary.Gate: it makes a call that may fail, if the process lives and the fault lets it.
+func (g *gate) Pass(_ context.Context, c boundary.Call, effect func() (any, error)) error {
+	what, err := g.enter(c.Name)
 	switch {
 	case err != nil:
-		return zero, err
+		return err
 	case what == failed:
-		return zero, errInjected
+		return errInjected
 	case what == diesBefore:
 		g.die()
-		return zero, errDead
+		return errDead
 	}
-	out, err = effect()
+	_, _ = effect() // its answer is its caller's
 	switch {
 	case what == diesAfter:
 		g.die()
-		return zero, errDead
+		return errDead
 	case g.isDead(): // it died during the call
-		return zero, errDead
+		return errDead
 	case what == lost:
-		return zero, errInjected
+		return errInjected
 	}
-	return out, err
-}
-
-// run is through for a call that returns only an error.
-func run(g *gate, name string, effect func() error) error {
-	_, err := through(g, name, func() (struct{}, error) { return struct{}{}, effect() })
-	return err
+	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"recarga/distributor"
+	"recarga/internal/boundary"
 	"recarga/internal/coordination"
 	"recarga/internal/intake"
 	"recarga/internal/journal"
@@ -26,7 +27,7 @@ type process struct {
 	g        *gate
 	journal  *journal.Journal
 	queue    *queue.Queue
-	waker    waker
+	waker    boundary.Waker
 	producer *producer.Producer
 	// hookURL is where this process reaches the checkout.
 	hookURL string
@@ -52,13 +53,13 @@ func (w *world) startProcess(f fault) (p *process, err error) {
 		return p, err
 	}
 	p.onStop(func() { _ = p.queue.Close() })
-	p.waker = waker{p.g, p.queue}
-	records := book{p.g, p.journal}
+	p.waker = boundary.Waker{Gate: p.g, Queue: p.queue}
+	records := boundary.Book{Gate: p.g, Journal: p.journal}
 	p.producer = producer.New(records, p.waker, quiet)
 	vendor, err := distributor.New(distributor.Config{
 		URL: p.reach("distributor", w.vendor) + "/api/distributor", CustomerID: "demo", SecretKey: "demo",
-		Timeout: purchaseTimeout, Tokens: shared{p.g, coordination.Redis{Client: p.queue.Redis()}.TokenStore("demo", "demo",
-			"url")},
+		Timeout: purchaseTimeout, Tokens: boundary.Tokens{Gate: p.g,
+			Store: coordination.Redis{Client: p.queue.Redis()}.TokenStore("demo", "demo", "url")},
 		Log: quiet,
 	})
 	if err != nil {
@@ -68,7 +69,7 @@ func (w *world) startProcess(f fault) (p *process, err error) {
 	return p, p.startWorker(w, records, vendor)
 }
 
-func (p *process) startWorker(w *world, records book, vendor *distributor.Client) error {
+func (p *process) startWorker(w *world, records boundary.Book, vendor *distributor.Client) error {
 	deliverer := webhook.NewDeliverer(webhook.Config{
 		Schedule: []time.Duration{time.Millisecond, time.Millisecond, time.Second, time.Second, time.Second, time.Second,
 			time.Second},
@@ -107,7 +108,16 @@ func (p *process) startWorker(w *world, records book, vendor *distributor.Client
 // handled makes boundaries of the moment in which a task is handed over, and of its acknowledgement.
 func (p *process) handled(name string, h queue.Handler) queue.Handler {
 	return func(ctx context.Context, task tasks.Task) (time.Time, error) {
-		return through(p.g, "queue."+name, func() (time.Time, error) { return h(ctx, task) })
+		var again time.Time
+		var own error
+		cut := p.g.Pass(ctx, boundary.Call{Name: "queue." + name}, func() (any, error) {
+			again, own = h(ctx, task)
+			return again, own
+		})
+		if cut != nil {
+			return time.Time{}, cut
+		}
+		return again, own
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"recarga/internal/callers"
-	"recarga/internal/journal"
+	"recarga/internal/journal/tables"
 	"recarga/internal/seal"
 	"recarga/internal/sqlfile"
 )
@@ -83,7 +83,7 @@ func (d *database) schema(ctx context.Context) Finding {
 		return ok("no tables yet; the first start makes them")
 	}
 	version, err := value[int64](ctx, d.db, sqlSchema)
-	known := journal.SchemaVersion()
+	known := tables.SchemaVersion()
 	switch {
 	case err != nil:
 		return fail("%v", err)

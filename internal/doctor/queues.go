@@ -4,11 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"recarga/internal/queue"
 	"recarga/tasks"
@@ -96,26 +93,16 @@ func (r *redisPart) pending(context.Context) Finding {
 	})
 }
 
-// leaseless counts active tasks that nobody has a valid lease of. asynq's inspector shows those whose
-// lease is over, not those that have none.
+// leaseless counts active tasks that nobody has a valid lease of.
 func (r *redisPart) leaseless(ctx context.Context) Finding {
 	return r.count("none", func(q queue.Info) (Status, string) {
-		key := "asynq:{" + q.Queue + "}:"
-		active, err := r.rdb.LRange(ctx, key+"active", 0, -1).Result()
-		if err != nil {
+		switch n, err := r.inspector.Leaseless(ctx, q.Queue); {
+		case err != nil:
 			return Fail, fmt.Sprintf("%s: %v", q.Queue, err)
-		}
-		// Read after the active ones: a task that ends in between is in neither, and counts as one; a
-		// lease is good for half a minute, so its last second does not matter.
-		leased, err := r.rdb.ZRangeByScore(ctx, key+"lease",
-			&redis.ZRangeBy{Min: strconv.FormatInt(time.Now().Unix(), 10), Max: "+inf"}).Result()
-		if err != nil {
-			return Fail, fmt.Sprintf("%s: %v", q.Queue, err)
-		}
-		without := slices.DeleteFunc(active, func(id string) bool { return slices.Contains(leased, id) })
-		if len(without) == 0 {
+		case n > 0:
+			return Warn, fmt.Sprintf("%d in %s", n, q.Queue)
+		default:
 			return OK, ""
 		}
-		return Warn, fmt.Sprintf("%d in %s", len(without), q.Queue)
 	})
 }

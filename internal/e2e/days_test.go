@@ -98,7 +98,7 @@ func (a *absence) live(t *testing.T, hours int) {
 		}
 	}
 	for _, s := range []topup.EventState{topup.EventExhausted, topup.EventPending} {
-		events, _, err := j.Events(t.Context(), journal.EventFilter{State: s, Limit: 1000})
+		events, _, err := j.Events(t.Context(), topup.EventFilter{State: s, Limit: 1000})
 		if err != nil {
 			t.Fatal(err)
 		}

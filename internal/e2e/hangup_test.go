@@ -56,7 +56,11 @@ func TestHangUps(t *testing.T) {
 						}
 					})
 				case <-hangUp.C:
-					clients.Go(func() { placeAndHangUp(t, p.apiURL, order(fmt.Sprintf("GONE-%04d", i), "5537686660"), i%2 == 0) })
+					clients.Go(func() {
+						if err := placeAndHangUp(p.apiURL, order(fmt.Sprintf("GONE-%04d", i), "5537686660"), i%2 == 0); err != nil {
+							t.Error(err)
+						}
+					})
 				}
 			}
 			clients.Wait()
@@ -102,22 +106,10 @@ func TestHangUps(t *testing.T) {
 
 // placeAndHangUp sends an order, and with look a question after an older one, and closes the connection a moment
 // later.
-func placeAndHangUp(t *testing.T, apiURL string, r topup.Request, look bool) {
-	u, err := url.Parse(apiURL)
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	conn, err := net.Dial("tcp", u.Host)
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	defer func() { _ = conn.Close() }()
+func placeAndHangUp(apiURL string, r topup.Request, look bool) error {
 	body, err := json.Marshal(r)
 	if err != nil {
-		t.Error(err)
-		return
+		return err
 	}
 	method, path := http.MethodPost, "/v1/topups"
 	if look {
@@ -125,16 +117,20 @@ func placeAndHangUp(t *testing.T, apiURL string, r topup.Request, look bool) {
 	}
 	req, err := http.NewRequest(method, apiURL+path, bytes.NewReader(body))
 	if err != nil {
-		t.Error(err)
-		return
+		return err
 	}
 	req.Header.Set("Authorization", "Bearer "+apiKey)
 	req.Header.Set("Content-Type", "application/json")
+	conn, err := net.Dial("tcp", req.URL.Host)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
 	if err := errors.Join(req.Write(conn), conn.SetReadDeadline(time.Now().Add(rand.N(3*time.Millisecond)))); err != nil {
-		t.Error(err)
-		return
+		return err
 	}
 	_, _ = conn.Read(make([]byte, 1)) // until the deadline, or the first byte of an answer that came sooner
+	return nil
 }
 
 // everyOrder is all orders there are.

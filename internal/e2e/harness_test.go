@@ -4,6 +4,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -60,6 +61,8 @@ type world struct {
 	hooks     *receiver
 	receiver  http.Handler // verifies, and says hooks
 	env       map[string]string
+	// binary is the program; "" is the one of these sources.
+	binary string
 }
 
 // newWorld has a vendor, a receiver, and settings with short waits. The embedded queue and a SQLite
@@ -159,7 +162,7 @@ func (w *world) start(t testing.TB, command string) *process {
 func (w *world) launch(t testing.TB, command string) *process {
 	t.Helper()
 	p := &process{listening: make(chan struct{}), ready: make(chan struct{})}
-	cmd := exec.Command(binary, command)
+	cmd := exec.Command(cmp.Or(w.binary, binary), command)
 	cmd.Env, cmd.Dir = environ(w.env), t.TempDir()
 	p.program = begin(t, cmd, p.hear)
 	return p

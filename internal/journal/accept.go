@@ -4,20 +4,14 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"recarga/internal/journal/commit"
+	"recarga/internal/journal/tables"
 	"recarga/topup"
-)
-
-var (
-	sqlOrder      = sqls.Get("order")
-	sqlArchivedID = sqls.Get("is_archived")
-	sqlInsert     = sqls.Engines("insert")
-	// sqlInsertInvalid also takes an order whose id lacks its caller's prefix: that is why it is invalid.
-	sqlInsertInvalid = sqls.Get("insert_invalid")
 )
 
 // Accept records a new order durably, queued; one of bulk priority that is due waits from the start. The repeat of an
@@ -28,9 +22,9 @@ var (
 // caller's prefix, or not with its own caller's. A repeat is judged by none of these.
 func (j *Journal) Accept(ctx context.Context, r topup.Request,
 	now time.Time) (o topup.Order, replayed bool, err error) {
-	r.ProcessAt, r.ExpiresAt = wholeOrNil(r.ProcessAt), wholeOrNil(r.ExpiresAt)
-	now = whole(now)
-	fresh := record{Order: r.Order(now), fingerprint: fingerprint(r)}
+	r.ProcessAt, r.ExpiresAt = tables.WholeOrNil(r.ProcessAt), tables.WholeOrNil(r.ExpiresAt)
+	now = tables.Whole(now)
+	fresh := tables.Record{Order: r.Order(now), Fingerprint: fingerprint(r)}
 	if fresh.Priority == topup.PriorityBulk && fresh.ProcessAt == nil {
 		fresh.WaitsFor = topup.NullString(topup.WaitFairShare)
 	}
@@ -39,33 +33,18 @@ func (j *Journal) Accept(ctx context.Context, r topup.Request,
 	if err != nil {
 		return o, false, fmt.Errorf("accept %s: %w", r.ID, err)
 	}
+	usual := func(out *accepted) *commit.Step { return accepting(out, fresh, insert) }
 	refused := errors.Join(j.catalog.Check(r), r.CheckTimes(now))
-	type accepted struct {
-		record
-		replayed bool
-	}
-	usual := func(out *accepted) *commit.Step {
-		*out = accepted{record: fresh} // what is stored is what was given, so it need not be read back
-		return &commit.Step{
-			Statement: commit.Change(sqlInsert.SQLite, insert...),
-			Missed:    func(*commit.Tx) (*commit.Step, error) { return repeat(&out.record, &out.replayed, fresh), nil },
-		}
-	}
 	if refused != nil {
 		usual = nil
 	}
-	a, err := writeUsual(ctx, j, string(r.ID), usual, func(t *tx) (accepted, error) {
-		if refused == nil {
-			if inserted, err := t.Exec(sqlInsert.SQLite, insert...); inserted > 0 || err != nil {
-				return accepted{record: fresh}, err
-			}
-		}
+	a, err := writeUsual(ctx, j, r.ID, usual, func(t tx) (accepted, error) {
 		stored, err := t.repeated(fresh, refused)
-		return accepted{record: stored, replayed: !t.Again() || !stored.CreatedAt.Equal(now)}, err
+		return accepted{stored, !t.Again() || !stored.CreatedAt.Equal(now)}, err
 	})
-	if errors.Is(err, errArchived) {
-		a.record, err = j.archivedRecord(ctx, r.ID)
-		err = cmp.Or(err, fresh.differsFrom(a.record))
+	if errors.Is(err, topup.ErrArchived) {
+		a.Record, err = j.archived.Order(ctx, r.ID)
+		err = cmp.Or(err, differs(fresh, a.Record))
 	}
 	if err != nil {
 		return topup.Order{}, false, fmt.Errorf("accept %s: %w", r.ID, err)
@@ -73,49 +52,68 @@ func (j *Journal) Accept(ctx context.Context, r topup.Request,
 	return a.Order, a.replayed, nil
 }
 
-// repeat reads the stored order of which fresh is a repeat.
-func repeat(stored *record, replayed *bool, fresh record) *commit.Step {
-	return &commit.Step{
-		Statement: oneOrder(stored, sqlOrder, string(fresh.ID)),
+// accepted is what an Accept comes to.
+type accepted struct {
+	tables.Record
+	replayed bool // it was there
+}
+
+// accepting inserts a new order, or reads the stored one of which it is a repeat.
+func accepting(out *accepted, fresh tables.Record, insert []any) *commit.Step {
+	*out = accepted{Record: fresh} // what is stored is what was given, so it need not be read back
+	repeat := &commit.Step{
+		Statement: tables.OrderByID(&out.Record, fresh.ID),
 		Then: func(*commit.Tx) (*commit.Step, error) {
-			*replayed = true
-			return nil, fresh.differsFrom(*stored)
+			out.replayed = true
+			return nil, differs(fresh, out.Record)
 		},
+	}
+	return &commit.Step{
+		Statement: commit.Batched(sqls.Engines("insert"), nil, insert...),
+		Missed:    func(*commit.Tx) (*commit.Step, error) { return repeat, nil },
 	}
 }
 
 // repeated is the stored order of which r is a repeat; refused is returned when there is none.
-func (t *tx) repeated(r record, refused error) (record, error) {
-	stored, found, err := t.order(sqlOrder, string(r.ID))
-	switch {
-	case err != nil:
-		return record{}, err
-	case !found:
-		return record{}, t.unlessArchived(r, refused)
+func (t tx) repeated(r tables.Record, refused error) (tables.Record, error) {
+	stored, err := t.Known(r.ID)
+	if errors.Is(err, topup.ErrNotFound) {
+		return tables.Record{}, t.unlessArchived(r, refused)
 	}
-	return stored, r.differsFrom(stored)
+	return stored, cmp.Or(err, differs(r, stored))
 }
 
-// errArchived: the order of an id has left for the archive.
-var errArchived = errors.New("archived")
-
-// unlessArchived is refused, or errArchived, or why else a new order was not inserted: for its prefix.
-func (t *tx) unlessArchived(r record, refused error) error {
-	n, err := t.number(sqlArchivedID, string(r.ID))
+// unlessArchived is refused, or topup.ErrArchived, or why else a new order was not inserted: for its prefix.
+func (t tx) unlessArchived(r tables.Record, refused error) error {
+	n, err := t.Number(sqls.Get("is_archived"), string(r.ID))
 	switch {
 	case err != nil:
 		return err
 	case n > 0:
-		return errArchived
+		return topup.ErrArchived
 	case refused != nil:
 		return refused
 	}
 	return t.wrongPrefix(r.ID, r.Caller)
 }
 
-// differsFrom is topup.ErrConflict unless the stored order is of the same content and caller.
-func (r record) differsFrom(stored record) error {
-	if stored.Caller != r.Caller || !bytes.Equal(stored.fingerprint, r.fingerprint) {
+// wrongPrefix says why an order was not inserted that no other has the id of.
+func (t tx) wrongPrefix(id topup.ID, caller string) error {
+	var own string
+	scan := func(row tables.Scanner) error { return row.Scan(&own) }
+	if _, err := t.Row(scan, sqls.Get("prefix_of"), caller); err != nil {
+		return err
+	}
+	allowed := "an id that begins otherwise: this beginning is reserved"
+	if own != "" {
+		allowed = fmt.Sprintf("an id that begins with %q, as all of this caller's do", own)
+	}
+	return &topup.FieldError{Field: topup.FieldID, Value: string(id), Allowed: allowed}
+}
+
+// differs is topup.ErrConflict unless two orders are of the same content and caller.
+func differs(a, b tables.Record) error {
+	if a.Caller != b.Caller || !bytes.Equal(a.Fingerprint, b.Fingerprint) {
 		return topup.ErrConflict
 	}
 	return nil
@@ -130,9 +128,9 @@ func (j *Journal) AcceptInvalid(ctx context.Context, o topup.Order, why string, 
 	if _, err := topup.ParseID(string(o.ID)); err != nil {
 		return nil, err
 	}
-	now, o.ProcessAt, o.ExpiresAt = whole(now), wholeOrNil(o.ProcessAt), wholeOrNil(o.ExpiresAt)
-	r := record{Order: o, fingerprint: fingerprint(o.Request()), events: 1}
-	r.State, r.ResponseMessage = topup.StateFailed, topup.NullString(text(why))
+	now, o.ProcessAt, o.ExpiresAt = tables.Whole(now), tables.WholeOrNil(o.ProcessAt), tables.WholeOrNil(o.ExpiresAt)
+	r := tables.Record{Order: o, Fingerprint: fingerprint(o.Request()), EventCount: 1}
+	r.State, r.ResponseMessage = topup.StateFailed, topup.NullString(tables.Text(why))
 	if r.Reason == "" {
 		r.Reason = topup.ReasonInvalid
 	}
@@ -141,8 +139,8 @@ func (j *Journal) AcceptInvalid(ctx context.Context, o topup.Order, why string, 
 	if err != nil {
 		return nil, fmt.Errorf("accept invalid %s: %w", o.ID, err)
 	}
-	event, err := write(ctx, j, string(o.ID), func(t *tx) (*topup.Event, error) {
-		stored, inserted, err := t.order(sqlInsertInvalid, insert...)
+	event, err := write(ctx, j, o.ID, func(t tx) (*topup.Event, error) {
+		stored, inserted, err := t.Order(sqls.Get("insert_invalid"), insert...)
 		if err != nil {
 			return nil, err
 		}
@@ -159,12 +157,12 @@ func (j *Journal) AcceptInvalid(ctx context.Context, o topup.Order, why string, 
 }
 
 // notInserted is why an invalid order was not.
-func (t *tx) notInserted(r record) error {
-	_, taken, err := t.order(sqlOrder, string(r.ID))
-	if err == nil && !taken {
+func (t tx) notInserted(r tables.Record) error {
+	_, err := t.Known(r.ID)
+	if errors.Is(err, topup.ErrNotFound) {
 		err = t.unlessArchived(r, nil)
 	}
-	if err == nil || errors.Is(err, errArchived) {
+	if err == nil || errors.Is(err, topup.ErrArchived) {
 		return topup.ErrConflict
 	}
 	return err
@@ -175,8 +173,8 @@ func fingerprint(r topup.Request) []byte {
 	return sum[:]
 }
 
-// insertion is what sqlInsert wants.
-func insertion(r record) ([]any, error) {
+// insertion is the columns of a new order.
+func insertion(r tables.Record) ([]any, error) {
 	metadata, err := encodeMetadata(r.Metadata)
 	if err != nil {
 		return nil, err
@@ -186,13 +184,21 @@ func insertion(r record) ([]any, error) {
 		line = int64(r.Priority.Rank())
 	}
 	return []any{
-		string(r.ID), r.Caller, r.fingerprint, string(r.State), string(r.Reason), r.Phone.Digits(), r.Product,
-		int64(r.Amount), string(r.Operator), metadata, r.CallbackURL, string(r.ResponseMessage), int64(r.events),
-		r.CreatedAt.UnixMicro(), r.UpdatedAt.UnixMicro(), micros(r.ProcessAt), micros(r.ExpiresAt),
-		micros(r.NextAttemptAt), micros(r.FinishedAt), micros(firstDue(r.Order)), int64(r.Priority.Rank()), line,
-		string(r.WaitsFor),
-		micros(r.EndsAt),
+		string(r.ID), r.Caller, r.Fingerprint, string(r.State), string(r.Reason), r.Phone.Digits(), r.Product,
+		int64(r.Amount), string(r.Operator), metadata, r.CallbackURL, string(r.ResponseMessage), int64(r.EventCount),
+		r.CreatedAt.UnixMicro(), r.UpdatedAt.UnixMicro(), tables.Micros(r.ProcessAt), tables.Micros(r.ExpiresAt),
+		tables.Micros(r.NextAttemptAt), tables.Micros(r.FinishedAt), tables.Micros(firstDue(r.Order)),
+		int64(r.Priority.Rank()), line, string(r.WaitsFor), tables.Micros(r.EndsAt),
 	}, nil
+}
+
+// encodeMetadata is empty for none, as for most orders.
+func encodeMetadata(m map[string]string) (string, error) {
+	if len(m) == 0 {
+		return "", nil
+	}
+	encoded, err := json.Marshal(m)
+	return string(encoded), err
 }
 
 // firstDue is when a new order is due to be processed; nil when it is final.

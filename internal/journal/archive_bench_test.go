@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 )
 
 // BenchmarkArchive moves orders, each with its attempt and its delivered event, to the archive. For each there is what
@@ -20,7 +20,7 @@ func BenchmarkArchive(b *testing.B) {
 			for i := range b.N {
 				fill(b, s, i*orders, orders)
 				start := time.Now()
-				s.exported(b, journal.Filter{Since: noon}, journal.Parts{Attempts: true, Events: true})
+				s.exported(b, search.Filter{Since: noon}, search.Parts{Attempts: true, Events: true})
 				exporting += time.Since(start)
 				start = time.Now()
 				a, err := s.Archive(b.Context(), time.Now().Add(time.Hour), time.Now(), nil)

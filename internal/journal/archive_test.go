@@ -14,6 +14,8 @@ import (
 
 	"recarga/internal/archive"
 	"recarga/internal/journal"
+	"recarga/internal/journal/archived"
+	"recarga/internal/journal/search"
 	"recarga/internal/testkit"
 	"recarga/topup"
 )
@@ -104,7 +106,7 @@ func testArchive(t *testing.T, s store) {
 	s.archived(t, int64(len(left)))
 	s.archived(t, 0)
 	if diff := cmp.Diff(before, s.seen(t, left, stay), cmpopts.EquateEmpty(),
-		cmpopts.IgnoreUnexported(journal.Standing{})); diff != "" {
+		cmpopts.IgnoreUnexported(search.Standing{})); diff != "" {
 		t.Error(diff)
 	}
 	if n := s.sound(t); n != int64(len(left)) || s.rows(t, "orders") != int64(len(stay)) || s.rows(t, "events") != 3 ||
@@ -119,7 +121,7 @@ func testArchive(t *testing.T, s store) {
 type view struct {
 	Details   map[topup.ID]topup.Details
 	Exports   [][]topup.Details
-	Standings []journal.Standing
+	Standings []search.Standing
 	Counts    map[topup.State]int64
 	Found     [][]topup.Order
 }
@@ -140,7 +142,7 @@ func (s store) seen(t *testing.T, orders ...[]topup.Order) (v view) {
 		must(t, err)
 		v.Details[o.ID], v.Found, ids = d, append(v.Found, found), append(ids, o.ID)
 	}
-	for _, f := range []journal.Filter{
+	for _, f := range []search.Filter{
 		{}, {Caller: "shop"}, {Caller: "other"}, {State: topup.StateFailed}, {State: topup.StateSucceeded},
 		{State: topup.StateUnknown}, {Phone: "5537686660"}, {Phone: "5500000000"},
 		{Product: "MOVISTAR_TAE"}, {Product: "TELCEL_TAE"}, {TransactionID: "TXN-123456789"}, {TransactionID: "TXN"},
@@ -148,15 +150,15 @@ func (s store) seen(t *testing.T, orders ...[]topup.Order) (v view) {
 		{FinishedSince: noon}, {FinishedSince: noon.Add(1000)}, {FinishedUntil: noon},
 		{FinishedUntil: noon.Add(time.Microsecond)},
 	} {
-		v.Exports = append(v.Exports, sorted(s.exported(t, f, journal.Parts{Attempts: true, Events: true})))
+		v.Exports = append(v.Exports, sorted(s.exported(t, f, search.Parts{Attempts: true, Events: true})))
 	}
-	for _, parts := range []journal.Parts{{}, {Attempts: true}, {Events: true}} {
-		v.Exports = append(v.Exports, sorted(s.exported(t, journal.Filter{}, parts)))
+	for _, parts := range []search.Parts{{}, {Attempts: true}, {Events: true}} {
+		v.Exports = append(v.Exports, sorted(s.exported(t, search.Filter{}, parts)))
 	}
 	var err error
 	v.Standings, err = s.Standings(t.Context(), append(ids, "NO-SUCH-ORDER"))
 	must(t, err)
-	slices.SortFunc(v.Standings, func(a, b journal.Standing) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	slices.SortFunc(v.Standings, func(a, b search.Standing) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	v.Counts, err = s.CountByState(t.Context())
 	must(t, err)
 	return v
@@ -241,7 +243,7 @@ func testArchiveBrokenOff(t *testing.T, s store) {
 				t.Errorf("%+v, %v", moved, err)
 			}
 			s.exec(t, s.sql.fixed(step)...)
-			if total := len(s.exported(t, journal.Filter{}, journal.Parts{})); total != orders {
+			if total := len(s.exported(t, search.Filter{}, search.Parts{})); total != orders {
 				t.Errorf("%d orders are left", total)
 			}
 			if n := s.sound(t); n+s.rows(t, "orders") != orders {
@@ -288,13 +290,13 @@ func testArchiveBesideChange(t *testing.T, s store) {
 	if n := s.sound(t); n != 1 || s.rows(t, "orders") != 1 || s.rows(t, "events") != 1 {
 		t.Errorf("%d in the archive; %d orders and %d events in the tables", n, s.rows(t, "orders"), s.rows(t, "events"))
 	}
-	if all := s.exported(t, journal.Filter{}, journal.Parts{}); len(all) != 2 {
+	if all := s.exported(t, search.Filter{}, search.Parts{}); len(all) != 2 {
 		t.Errorf("%d orders in the export", len(all))
 	}
 	s.delivered(t, "STAYS")
 	s.archived(t, 1)
 	s.sound(t)
-	if all := s.exported(t, journal.Filter{}, journal.Parts{}); len(all) != 2 {
+	if all := s.exported(t, search.Filter{}, search.Parts{}); len(all) != 2 {
 		t.Errorf("%d orders in the export", len(all))
 	}
 }
@@ -306,7 +308,7 @@ func testArchiveBesideExport(t *testing.T, s store) {
 	s.exec(t, fmt.Sprintf("UPDATE orders SET created_at = %d + key %% 7", noon.Add(-48*time.Hour).UnixMicro()))
 	for _, at := range []int{1, 492, 500, 503, 614} {
 		var all []topup.ID
-		for d, err := range s.Export(t.Context(), journal.Filter{}, journal.Parts{}) {
+		for d, err := range s.Export(t.Context(), search.Filter{}, search.Parts{}) {
 			must(t, err)
 			if all = append(all, d.ID); len(all) == at {
 				s.archiveSome(t, at)
@@ -409,7 +411,7 @@ func TestArchiveAlone(t *testing.T) {
 	var free bool
 	must(t, conn.QueryRowContext(t.Context(), "SELECT pg_try_advisory_lock($1)", archiveLock).Scan(&free))
 	if _, err := s.Archive(t.Context(), tomorrow, tomorrow, nil); !free ||
-		kind(err) != "archive: "+journal.ErrArchiving.Error() {
+		kind(err) != "archive: "+archived.ErrArchiving.Error() {
 		t.Errorf("beside another: %v", err)
 	}
 	_, err = conn.ExecContext(t.Context(), "SELECT pg_advisory_unlock_all()")

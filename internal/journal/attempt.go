@@ -3,26 +3,16 @@ package journal
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
 
 	"recarga/internal/journal/commit"
+	"recarga/internal/journal/tables"
+	"recarga/internal/sqlfile"
 	"recarga/topup"
 )
-
-// Nothing is sent once the order's time is over. That time is counted from the first attempt, and $5 is when it is
-// over for an order that has its first one now. PostgreSQL records the attempt in the same statement.
-var (
-	sqlBegin      = sqls.Engines("begin")
-	sqlBeginFirst = sqls.Engines("begin_first")
-	sqlAttempt    = sqls.Get("sqlite/attempt")
-)
-
-// sqlOwn finds the order whose attempt under way was begun by one call of Begin.
-var sqlOwn = sqls.Get("own_attempt")
 
 // Begin records that the next attempt is under way, for an order that is queued or retrying, has had exactly the
 // given number of attempts, and whose time is not over; otherwise it returns topup.ErrLost, and nothing may be sent.
@@ -31,76 +21,38 @@ var sqlOwn = sqls.Get("own_attempt")
 // An attempt is not wasted on a commit whose answer was lost: it is recognised where it had happened.
 func (j *Journal) Begin(ctx context.Context, id topup.ID, attempts int, worker string, deadline,
 	now time.Time) (topup.Order, error) {
-	return j.begin(ctx, sqlBegin.SQLite, id, attempts, worker, deadline, now)
+	return j.begin(ctx, sqls.Engines("begin"), id, attempts, worker, deadline, now)
 }
 
 // BeginFirst is Begin for an order that has had no attempt, is due and has not expired: whoever is woken
 // for a new order need not read it first. It is topup.ErrLost for any other.
 func (j *Journal) BeginFirst(ctx context.Context, id topup.ID, worker string, deadline,
 	now time.Time) (topup.Order, error) {
-	return j.begin(ctx, sqlBeginFirst.SQLite, id, 0, worker, deadline, now)
+	return j.begin(ctx, sqls.Engines("begin_first"), id, 0, worker, deadline, now)
 }
 
-func (j *Journal) begin(ctx context.Context, query string, id topup.ID, attempts int, worker string, deadline,
+func (j *Journal) begin(ctx context.Context, begin sqlfile.Engines, id topup.ID, attempts int, worker string, deadline,
 	now time.Time) (topup.Order, error) {
-	now, deadline = whole(now), whole(deadline)
+	now, deadline = tables.Whole(now), tables.Whole(deadline)
 	nonce, endsAt := rand.Int64(), j.limits.afterFirst(now)
-	args := []any{string(id), attempts, now.UnixMicro(), deadline.UnixMicro(), endsAt, worker, nonce}
-	usual := func(out *record) *commit.Step {
-		return &commit.Step{Statement: oneOrder(out, query, args...), Missed: lost}
-	}
-	r, err := writeUsual(ctx, j, string(id), usual, func(t *tx) (record, error) {
-		r, found, err := t.order(query, args...)
-		switch {
-		case err != nil:
-			return r, err
-		case !found:
-			return t.own(id, attempts+1, worker, nonce)
-		case t.Bulk(): // which has recorded the attempt as well
-			return r, nil
+	r, err := writeUsual(ctx, j, id, func(out *tables.Record) *commit.Step {
+		s := &commit.Step{Missed: lost, Statement: commit.Batched(begin, tables.OrderInto(out), string(id), attempts,
+			now.UnixMicro(), deadline.UnixMicro(), endsAt, worker, nonce)}
+		if !j.db.IsPostgres() { // which records the attempt in the same statement
+			s.Then = func(*commit.Tx) (*commit.Step, error) {
+				return &commit.Step{Statement: commit.Change(sqls.Get("sqlite/attempt"), out.Key, out.AttemptCount, worker,
+					nonce, now.UnixMicro(), deadline.UnixMicro())}, nil
+			}
 		}
-		_, err = t.Exec(sqlAttempt, r.key, r.AttemptCount, worker, nonce, now.UnixMicro(), deadline.UnixMicro())
-		return r, err
+		return s
+	}, func(t tx) (tables.Record, error) {
+		r, found, err := t.Order(sqls.Get("own_attempt"), string(id), attempts+1, worker, nonce)
+		return r, lostUnless(found, err)
 	})
 	if err != nil {
 		return topup.Order{}, fmt.Errorf("begin %s: %w", id, err)
 	}
 	return r.Order, nil
-}
-
-func (t *tx) own(id topup.ID, number int, worker string, nonce int64) (record, error) {
-	r, found, err := t.order(sqlOwn, string(id), number, worker, nonce)
-	if err == nil && !found {
-		err = topup.ErrLost
-	}
-	return r, err
-}
-
-// sqlResult adds to what an attempt already says: a poorer result that comes later takes nothing away.
-var sqlResult = sqls.Get("result")
-
-// Neither forgets a doubt: an order is not failed while one of its attempts is in doubt, but unknown. $16 is what the
-// result adds to the doubts.
-//
-// An order that is unknown and stays so has changed in nothing that its caller must be notified of. One that a
-// statement holds is settled by an approval alone: that its latest attempt moved no money is what the statement
-// denies.
-var sqlFinish = sqls.Get("finish")
-
-// sqlFinishLate is for an approval, of whichever attempt. It takes the arguments of sqlFinish, with no state ("")
-// before.
-var sqlFinishLate = sqls.Get("finish_late")
-
-// sqlDoubt is for a result that changes no state. The doubts of a final order are a person's word.
-var sqlDoubt = sqls.Get("doubt")
-
-// sqlCleared ends an order that was held only for the doubt about an earlier attempt, which is gone.
-var sqlCleared = sqls.Get("cleared")
-
-// settled is an order after a change, and the event for the caller, if there is one.
-type settled struct {
-	order topup.Order
-	event *topup.Event
 }
 
 // Finish records the result of an attempt and the state that follows from it, with the event where the
@@ -118,7 +70,7 @@ type settled struct {
 //
 // A *topup.TransitionError is a settlement that contradicts its own result.
 func (j *Journal) Finish(ctx context.Context, s topup.Settlement, now time.Time) (topup.Order, *topup.Event, error) {
-	s, now = tidy(s, now), whole(now)
+	s, now = tidy(s, now), tables.Whole(now)
 	if !coherent(s) {
 		refused := &topup.TransitionError{ID: s.ID, From: topup.StateSubmitting, By: topup.OpFinish}
 		return topup.Order{}, nil, fmt.Errorf("as %s after %s: %w", s.State, s.Result.Outcome, refused)
@@ -136,13 +88,14 @@ func tidy(s topup.Settlement, now time.Time) topup.Settlement {
 	if !slices.Contains(known, r.Outcome) {
 		r.Outcome = topup.OutcomeUnknown
 	}
-	r.Code, r.Message = topup.Code(text(string(r.Code))), text(r.Message)
-	r.Error, r.Evidence = text(r.Error), text(r.Evidence)
-	r.TransactionID, r.Reference, r.AuthCode = text(r.TransactionID), text(r.Reference), text(r.AuthCode)
+	r.Code, r.Message = topup.Code(tables.Text(string(r.Code))), tables.Text(r.Message)
+	r.Error, r.Evidence = tables.Text(r.Error), tables.Text(r.Evidence)
+	r.TransactionID, r.Reference = tables.Text(r.TransactionID), tables.Text(r.Reference)
+	r.AuthCode = tables.Text(r.AuthCode)
 	if s.State == topup.StateRetrying && s.NextAttemptAt == nil {
 		s.NextAttemptAt = &now
 	}
-	s.NextAttemptAt = wholeOrNil(s.NextAttemptAt)
+	s.NextAttemptAt = tables.WholeOrNil(s.NextAttemptAt)
 	return s
 }
 
@@ -168,10 +121,10 @@ func coherent(s topup.Settlement) bool {
 
 // finish writes the attempt first: its result is evidence, whatever has become of the order. See settle for
 // the usual case.
-func (t *tx) finish(s topup.Settlement, now time.Time) (settled, error) {
+func (t tx) finish(s topup.Settlement, now time.Time) (settled, error) {
 	was, found, err := t.result(s, now)
-	if err != nil || !found {
-		return settled{}, errors.Join(err, lostUnless(found))
+	if err = lostUnless(found, err); err != nil {
+		return settled{}, err
 	}
 	doubt, before := doubtOf(s), topup.StateSubmitting
 	if was == topup.OutcomeUnknown {
@@ -180,9 +133,9 @@ func (t *tx) finish(s topup.Settlement, now time.Time) (settled, error) {
 	if was == topup.OutcomeUnknown && s.Result.Outcome == topup.OutcomeUnknown {
 		return t.evidence(s, doubt, now)
 	}
-	r, found, err := t.order(sqlFinish, finishArgs(s, before, doubt, now)...)
+	r, found, err := t.Order(sqls.Get("finish"), finishArgs(s, before, doubt, now)...)
 	if err == nil && !found && s.State == topup.StateSucceeded {
-		r, found, err = t.order(sqlFinishLate, finishArgs(s, "", doubt, now)...)
+		r, found, err = t.Order(sqls.Get("finish_late"), finishArgs(s, "", doubt, now)...)
 	}
 	switch {
 	case err != nil:
@@ -201,18 +154,11 @@ func doubtOf(s topup.Settlement) int {
 	return 0
 }
 
-func lostUnless(found bool) error {
-	if found {
-		return nil
-	}
-	return topup.ErrLost
-}
-
 // result writes an attempt's result, where it has none or an unknown one: which of them, it returns.
-func (t *tx) result(s topup.Settlement, now time.Time) (was topup.Outcome, found bool, err error) {
+func (t tx) result(s topup.Settlement, now time.Time) (was topup.Outcome, found bool, err error) {
 	r := s.Result
 	for _, was := range []topup.Outcome{"", topup.OutcomeUnknown} {
-		n, err := t.Exec(sqlResult, string(s.ID), s.Number, string(was), string(r.Outcome), now.UnixMicro(),
+		n, err := t.Exec(sqls.Get("result"), string(s.ID), s.Number, string(was), string(r.Outcome), now.UnixMicro(),
 			r.HTTPStatus, string(r.Code), r.Message, r.Error, r.Evidence)
 		if err != nil || n > 0 {
 			return was, n > 0, err
@@ -229,7 +175,7 @@ func finishArgs(s topup.Settlement, before topup.State, doubt int, now time.Time
 	}
 	balance := ""
 	if r.BalanceAfter != nil {
-		balance = text(r.BalanceAfter.String())
+		balance = tables.Text(r.BalanceAfter.String())
 	}
 	notified := 0
 	if topup.EventTypeOf(s.State) != "" {
@@ -237,49 +183,47 @@ func finishArgs(s topup.Settlement, before topup.State, doubt int, now time.Time
 	}
 	return []any{
 		string(s.ID), s.Number, string(before), string(s.State), string(s.Reason), string(r.Code), r.Message,
-		r.TransactionID, r.Reference, r.AuthCode, balance, now.UnixMicro(), micros(finished), micros(s.NextAttemptAt),
-		notified, doubt,
+		r.TransactionID, r.Reference, r.AuthCode, balance, now.UnixMicro(), tables.Micros(finished),
+		tables.Micros(s.NextAttemptAt), notified, doubt,
 	}
 }
 
-// settle is the usual way of finish: the attempt is under way, and one statement records its result and moves the
-// order.
+// sqlSettle is the statements result and finish in one, for PostgreSQL and the result of an attempt that is under way.
+// Nothing changes unless both do. Its arguments are those of finish, and what only the attempt keeps.
+var sqlSettle = sqlfile.Engines{Postgres: sqls.Get("postgres/settle")}
+
+// settle is the usual way of finish on PostgreSQL: the attempt is under way, and one statement records its result and
+// moves the order.
 func (j *Journal) settle(out *settled, s topup.Settlement, now time.Time) *commit.Step {
-	r := new(record)
+	r := new(tables.Record)
+	args := append(finishArgs(s, topup.StateSubmitting, doubtOf(s), now), string(s.Result.Outcome), s.Result.HTTPStatus,
+		s.Result.Error, s.Result.Evidence)
 	then := func(c *commit.Tx) (*commit.Step, error) {
-		t := &tx{Tx: c, grace: j.grace}
+		t := tx{j.db.Tx(c)}
 		t.count(r.State)
 		*out = settled{order: r.Order}
 		kind := topup.EventTypeOf(r.State)
 		if kind == "" {
 			return nil, nil
 		}
-		ev, insert, err := t.announcement(*r, kind, now)
+		ev, insert, err := t.Announcement(*r, kind, now)
 		out.event = ev
 		return &commit.Step{Statement: insert}, err
 	}
-	return &commit.Step{Statement: oneOrder(r, sqlSettle, settleArgs(s, now)...), Then: then}
-}
-
-func settleArgs(s topup.Settlement, now time.Time) []any {
-	r := s.Result
-	return append(finishArgs(s, topup.StateSubmitting, doubtOf(s), now), string(r.Outcome), r.HTTPStatus, r.Error,
-		r.Evidence)
+	return &commit.Step{Statement: commit.Batched(sqlSettle, tables.OrderInto(r), args...), Then: then}
 }
 
 // evidence ends a Finish that leaves the order's state as it is, or shows that it is wrong, or that what it was held
 // for is over.
-func (t *tx) evidence(s topup.Settlement, doubt int, now time.Time) (settled, error) {
-	r, found, err := t.order(sqlDoubt, string(s.ID), doubt)
-	switch {
-	case err != nil:
+func (t tx) evidence(s topup.Settlement, doubt int, now time.Time) (settled, error) {
+	r, found, err := t.Order(sqls.Get("doubt"), string(s.ID), doubt)
+	if err = lostUnless(found, err); err != nil {
 		return settled{}, err
-	case !found:
-		return settled{}, topup.ErrLost
-	case s.Result.Outcome == topup.OutcomeApproved:
+	}
+	if s.Result.Outcome == topup.OutcomeApproved {
 		return settled{}, cmp.Or(t.approvedLate(r, s, now), topup.ErrLost)
 	}
-	cleared, found, err := t.order(sqlCleared, string(s.ID), now.UnixMicro())
+	cleared, found, err := t.Order(sqls.Get("cleared"), string(s.ID), now.UnixMicro())
 	switch {
 	case err != nil:
 		return settled{}, err
@@ -291,15 +235,13 @@ func (t *tx) evidence(s topup.Settlement, doubt int, now time.Time) (settled, er
 	return settled{}, topup.ErrLost
 }
 
-var sqlOtherApprovals = sqls.Get("other_approvals")
-
 // approvedLate disputes a final order by an approval that contradicts it: one that is not succeeded, or that succeeded
 // by another purchase.
-func (t *tx) approvedLate(r record, s topup.Settlement, now time.Time) error {
+func (t tx) approvedLate(r tables.Record, s topup.Settlement, now time.Time) error {
 	evidence := fmt.Sprintf("attempt %d was approved: %s", s.Number,
 		receipts(s.Result.TransactionID, s.Result.Reference, s.Result.AuthCode))
 	if r.State == topup.StateSucceeded {
-		others, err := t.number(sqlOtherApprovals, r.key, s.Number)
+		others, err := t.Number(sqls.Get("other_approvals"), r.Key, s.Number)
 		if err != nil || samePurchase(r.Order, s.Result, others > 0) {
 			return err
 		}

@@ -257,7 +257,9 @@ func testOperatorEvents(t *testing.T, s store) {
 	d := topup.DisabledEndpoint{Caller: "shop", Endpoint: "crm", URL: "https://crm.example", Reason: "it answered 410"}
 	_, ev, err := s.DisableEndpoint(t.Context(), d, true, noon)
 	must(t, err)
-	again, err := s.Notify(t.Context(), topup.EventEndpointDisabled, d, noon)
+	other := d
+	other.URL = "https://other.example"
+	_, again, err := s.DisableEndpoint(t.Context(), other, true, noon)
 	must(t, err)
 	if ev.Sequence != 1 || again.Sequence != 2 || ev.ID == again.ID {
 		t.Errorf("events %+v and %+v", ev, again)
@@ -271,7 +273,7 @@ func testOperatorEvents(t *testing.T, s store) {
 		t.Errorf("kept %+v with %s, want %s", kept, kept.Body, want)
 	}
 	must(t, s.RecordTry(t.Context(), kept, topup.Try{At: noon}, topup.EventExhausted, time.Time{}))
-	events, _, err := s.Events(t.Context(), journal.EventFilter{Caller: topup.OperatorCaller,
+	events, _, err := s.Events(t.Context(), topup.EventFilter{Caller: topup.OperatorCaller,
 		State: topup.EventExhausted})
 	must(t, err)
 	if len(events) != 1 || events[0].ID != ev.ID {
@@ -316,9 +318,9 @@ func testFanOut(t *testing.T, s store) {
 			t.Errorf("adopt %v: %d copies, %v", adopt, len(copies), err)
 		}
 	}
-	events, _, err := s.Events(t.Context(), journal.EventFilter{Endpoint: "erp", State: topup.EventExhausted})
+	events, _, err := s.Events(t.Context(), topup.EventFilter{Endpoint: "erp", State: topup.EventExhausted})
 	must(t, err)
-	mine, _, err := s.Events(t.Context(), journal.EventFilter{Endpoint: topup.DefaultEndpoint})
+	mine, _, err := s.Events(t.Context(), topup.EventFilter{Endpoint: topup.DefaultEndpoint})
 	must(t, err)
 	if len(events) != 2 || len(mine) != 2 {
 		t.Errorf("%d events of erp exhausted, want 2; %d of the callback URL, want 2", len(events), len(mine))

@@ -12,6 +12,7 @@ import (
 
 	"recarga/internal/access"
 	"recarga/internal/journal"
+	"recarga/internal/journal/archived"
 	"recarga/topup"
 )
 
@@ -88,7 +89,7 @@ func TestNothingIsConfirmedWithoutTheStandby(t *testing.T) {
 var reads = strings.Fields(`Around Balance BalanceChangesSince BalancesSince Released Caller CallerByKey Callers
 CheckArchive Close CountByState CountEvents CountLeaving Details DisabledEndpoints Disputed Due DueEvents
 EndpointHealth Events Export Find Held Waiting WaitingByPriority List OldestUnknown OpenByCaller Order Overdue Overview
-Operator OperatorByKey Operators Ping SessionEnded Sold Standings Stats`)
+Operator OperatorByKey Operators Ping SessionEnded Sold Standings`)
 
 // TestEveryWriteIsCutOff: no method that writes is missing among the changes.
 func TestEveryWriteIsCutOff(t *testing.T) {
@@ -123,7 +124,7 @@ func TestArchiveCutOff(t *testing.T) {
 	must(t, s.RecordTry(t.Context(), ev, topup.Try{At: noon}, topup.EventDelivered, noon))
 	line.answers.Store(1)
 	later := noon.Add(1000 * time.Hour)
-	archive := func() (journal.Archived, error) {
+	archive := func() (archived.Totals, error) {
 		return s.Archive(t.Context(), later, later, nil)
 	}
 	if _, err := archive(); err == nil || line.answers.Load() > 0 {
@@ -307,14 +308,11 @@ var changes = []change{
 	{"RecordTry", onEvent(func(ctx context.Context, s store, ev topup.Event) error {
 		return s.RecordTry(ctx, ev, topup.Try{At: noon, DurationMS: 1500}, topup.EventPending, noon.Add(time.Minute))
 	}), topup.StateFailed, 1, false, false},
-	{"Redeliver", onEvent(func(ctx context.Context, s store, ev topup.Event) error {
-		return s.Redeliver(ctx, ev, noon)
-	}), topup.StateFailed, 1, false, true},
 	{"RedeliverWithin", onEvent(func(ctx context.Context, s store, ev topup.Event) error {
 		return s.RedeliverWithin(ctx, ev, 3, noon)
 	}), topup.StateFailed, 1, false, true},
 	{"RedeliverAll", onEvent(func(ctx context.Context, s store, _ topup.Event) error {
-		_, _, err := s.RedeliverAll(ctx, journal.EventFilter{}, time.Now(), func(topup.Event) {})
+		_, _, err := s.RedeliverAll(ctx, topup.EventFilter{}, time.Now(), func(topup.Event) {})
 		return err
 	}), topup.StateFailed, 1, false, true},
 	{"FanOut", onEvent(func(ctx context.Context, s store, ev topup.Event) error {
@@ -363,10 +361,6 @@ var changes = []change{
 	}, topup.StateQueued, 0, false, false},
 	{"EndSession", beside(func(ctx context.Context, s store, id topup.ID) error {
 		return s.EndSession(ctx, string(id), noon)
-	}), topup.StateQueued, 0, false, true},
-	{"Notify", beside(func(ctx context.Context, s store, id topup.ID) error {
-		_, err := s.Notify(ctx, topup.EventBalanceLow, map[string]string{"id": string(id)}, noon)
-		return err
 	}), topup.StateQueued, 0, false, true},
 	{"ClaimBalance", beside(func(ctx context.Context, s store, _ topup.ID) error {
 		mine, err := s.ClaimBalance(ctx, time.Minute, noon)

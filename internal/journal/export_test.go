@@ -7,12 +7,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/topup"
 )
 
 // exported is all that an export has.
-func (s store) exported(tb testing.TB, f journal.Filter, parts journal.Parts) (all []topup.Details) {
+func (s store) exported(tb testing.TB, f search.Filter, parts search.Parts) (all []topup.Details) {
 	tb.Helper()
 	for d, err := range s.Export(tb.Context(), f, parts) {
 		must(tb, err)
@@ -30,7 +30,7 @@ func testExport(t *testing.T, s store) {
 		By: "ana", Forced: true}, noon)
 	must(t, err)
 	s.inState(t, "BOUGHT", topup.StateSucceeded)
-	whole := s.exported(t, journal.Filter{}, journal.Parts{Attempts: true, Events: true})
+	whole := s.exported(t, search.Filter{}, search.Parts{Attempts: true, Events: true})
 	seen := map[topup.ID]bool{}
 	for _, d := range whole {
 		if seen[d.ID] {
@@ -49,17 +49,17 @@ func testExport(t *testing.T, s store) {
 	if len(whole) != orders+2 {
 		t.Errorf("%d orders, want %d", len(whole), orders+2)
 	}
-	for _, d := range s.exported(t, journal.Filter{State: topup.StateFailed}, journal.Parts{}) {
+	for _, d := range s.exported(t, search.Filter{State: topup.StateFailed}, search.Parts{}) {
 		if d.ID != "HELD" || d.Attempts != nil || d.Events != nil || d.Resolutions != nil {
 			t.Errorf("without parts: %+v", d)
 		}
 	}
-	for f, want := range map[journal.Filter]int{
+	for f, want := range map[search.Filter]int{
 		{FinishedSince: noon}: 2, {FinishedUntil: noon}: 0, {FinishedSince: noon.Add(1), FinishedUntil: noon.Add(10)}: 0,
 		{Caller: "shop", State: topup.StateQueued}: orders, {Caller: "other"}: 0,
 		{Product: "MOVISTAR_TAE", Since: noon}: orders + 2,
 	} {
-		if got := len(s.exported(t, f, journal.Parts{})); got != want {
+		if got := len(s.exported(t, f, search.Parts{})); got != want {
 			t.Errorf("%+v: %d orders, want %d", f, got, want)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/internal/testkit"
 	"recarga/topup"
 )
@@ -73,7 +73,7 @@ func benchmarkFind(b *testing.B, s store, numbers, fingerprint string) {
 			against(b, baseline)
 		})
 	}
-	for name, f := range map[string]journal.Filter{
+	for name, f := range map[string]search.Filter{
 		"newest": {}, "unknown": {State: topup.StateUnknown}, "caller": {Caller: "shop"},
 		"canceled": {State: topup.StateCanceled}, "failed of a caller": {State: topup.StateFailed, Caller: "shop"},
 		"transaction": {TransactionID: fmt.Sprintf("TXN-%d", i)},

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,6 +39,20 @@ type store struct {
 	sql dialect
 	// folder of the archive.
 	folder archive.Folder
+	// commits that were made.
+	commits *commits
+}
+
+// commits counts what a journal has committed.
+type commits struct{ made, operations, largest atomic.Int64 }
+
+func (c *commits) count(one journal.Commit) {
+	if one.Err != nil {
+		return
+	}
+	c.made.Add(1)
+	c.operations.Add(int64(one.Operations))
+	c.largest.Store(max(c.largest.Load(), int64(one.Operations))) // one goroutine commits
 }
 
 // dialect is what differs between the engines, for the tests.
@@ -116,8 +131,8 @@ func brokenWhen(step, id string) string {
 
 func newStore(tb testing.TB, url, driver, dsn string, d dialect) store {
 	tb.Helper()
-	s := store{url: url, sql: d, folder: archive.Folder(filepath.Join(tb.TempDir(), "archive"))}
-	s.Journal = open(tb, url, journal.WithArchive(s.folder))
+	s := store{url: url, sql: d, folder: archive.Folder(filepath.Join(tb.TempDir(), "archive")), commits: new(commits)}
+	s.Journal = open(tb, url, journal.WithArchive(s.folder), journal.WithObserver(s.commits.count))
 	var err error
 	if s.db, err = sql.Open(driver, dsn); err != nil {
 		tb.Fatal(err)

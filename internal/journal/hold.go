@@ -2,14 +2,11 @@ package journal
 
 import (
 	"context"
-	"fmt"
 	"time"
 
+	"recarga/internal/journal/tables"
 	"recarga/topup"
 )
-
-// held_at is not NULL as long as an order is unknown because a statement charges it, whatever its attempts said.
-var sqlHold = sqls.Get("hold")
 
 // Hold makes an order unknown that waits to be sent, though a statement charges it: it is not sent again by itself.
 // From then on only an approval, a person or a statement settles it; what else its attempts say does not. The
@@ -24,32 +21,28 @@ func (j *Journal) Hold(
 	if err := h.Check(); err != nil {
 		return topup.Order{}, nil, err
 	}
-	now = whole(now)
-	done, err := write(ctx, j, string(id), func(t *tx) (settled, error) { return t.hold(id, h, now) })
-	if err = j.unlessArchived(ctx, id, err); err != nil {
-		return topup.Order{}, nil, fmt.Errorf("hold %s: %w", id, err)
-	}
-	return done.order, done.event, nil
+	now = tables.Whole(now)
+	return j.change(ctx, "hold", id, unchangeable, func(t tx) (settled, error) { return t.hold(id, h, now) })
 }
 
-func (t *tx) hold(id topup.ID, h topup.Hold, now time.Time) (settled, error) {
+func (t tx) hold(id topup.ID, h topup.Hold, now time.Time) (settled, error) {
 	decision := topup.Resolution{Outcome: topup.ResolvedHeld, Reason: h.Evidence, By: h.By}
-	r, found, err := t.order(sqlHold, string(id), now.UnixMicro())
+	// held_at is not NULL as long as an order is unknown because a statement charges it, whatever its attempts said.
+	r, found, err := t.Order(sqls.Get("hold"), string(id), now.UnixMicro())
 	if err != nil {
 		return settled{}, err
 	}
 	if !found {
-		if r, err = t.known(id); err != nil {
+		if r, err = t.Known(id); err != nil {
 			return settled{}, err
 		}
-		n, err := t.number(sqlResolvedSo, decisionColumns(r.key, decision)...)
-		if err == nil && (n == 0 || r.State != topup.StateUnknown) {
-			err = &topup.TransitionError{ID: id, From: r.State, By: topup.OpHold}
+		refused := &topup.TransitionError{ID: id, From: r.State, By: topup.OpHold}
+		if r.State != topup.StateUnknown {
+			return settled{order: r.Order}, refused
 		}
-		return settled{order: r.Order}, err
+		return settled{order: r.Order}, t.repeats(refused, sqlResolvedSo, decisionColumns(r.Key, decision)...)
 	}
-	args := append(decisionColumns(r.key, decision), r.AttemptCount, now.UnixMicro())
-	if _, err := t.Exec(sqlResolution, args...); err != nil {
+	if err := t.decided(r, decisionColumns(r.Key, decision), now); err != nil {
 		return settled{}, err
 	}
 	return t.changed(r, now)

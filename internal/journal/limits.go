@@ -16,9 +16,6 @@ type TimeLimits struct {
 	Tried time.Duration
 }
 
-// WithTimeLimits sets how long orders may wait. Without it they end by their expires_at alone.
-func WithTimeLimits(l TimeLimits) Option { return func(j *Journal) { j.limits = l } }
-
 // untried is when an order ends that was just accepted; nil: never.
 func (l TimeLimits) untried(o topup.Order) *time.Time {
 	if o.ExpiresAt != nil || l.Untried == 0 {

@@ -2,43 +2,46 @@ package journal
 
 import (
 	"context"
-	"database/sql"
+	"embed"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"recarga/internal/archive"
+	"recarga/internal/journal/accounts"
+	"recarga/internal/journal/archived"
+	"recarga/internal/journal/balances"
 	"recarga/internal/journal/commit"
+	"recarga/internal/journal/search"
+	"recarga/internal/journal/tables"
+	"recarga/internal/sqlfile"
 	"recarga/topup"
 )
 
-const (
-	// firstTryGrace is longer than the first try of an event may take.
-	firstTryGrace = 30 * time.Second
-	// tallyWriters is how many rows a tally is spread over, so that all processes, each with one of them by
-	// chance, seldom wait for each other.
-	tallyWriters = 1024
-)
+//go:embed sql
+var sqlFiles embed.FS
 
-// Journal is the open book of record.
+var sqls = sqlfile.Load(sqlFiles, "sql")
+
+// firstTryGrace is longer than the first try of an event may take.
+const firstTryGrace = 30 * time.Second
+
+// Journal is the open book of record: the operations of orders, and beside them its other parts.
 type Journal struct {
-	engine    *commit.Engine
-	committer *commit.Committer
-	observe   func(Commit)
-	grace     time.Duration
-	limits    TimeLimits
-	catalog   topup.Catalog
-	orderByID *sql.Stmt // the one read that every purchase makes
-	archive   archive.Folder
-	doubtful  doubtful
+	*search.Reader
+	*accounts.Store
+	*balances.Book
+	*archived.Mover
+
+	db       *tables.DB
+	archived *archived.Orders
+	limits   TimeLimits
+	catalog  topup.Catalog
+	doubtful doubtful
 }
 
 // Commit is one transaction of the journal, made or not.
 type Commit = commit.Commit
-
-// Stats counts since the journal was opened.
-type Stats = commit.Stats
 
 // ErrInDoubt: the database did not say whether the commit happened.
 var ErrInDoubt = commit.ErrInDoubt
@@ -47,102 +50,107 @@ var ErrInDoubt = commit.ErrInDoubt
 // commit.Unavailable.
 func Unavailable(err error) bool { return commit.Unavailable(err) }
 
+// settings are what options change.
+type settings struct {
+	grace   time.Duration
+	observe func(Commit)
+	catalog topup.Catalog
+	archive archive.Folder
+	limits  TimeLimits
+}
+
 // Option changes how a journal works.
-type Option func(*Journal)
+type Option func(*settings)
 
 // WithFirstTryGrace sets how long after an order's end its event becomes due. Until then the event
 // belongs to whoever ended the order, who may try it at once. Defaults to 30s.
-func WithFirstTryGrace(d time.Duration) Option { return func(j *Journal) { j.grace = d } }
+func WithFirstTryGrace(d time.Duration) Option { return func(s *settings) { s.grace = d } }
 
 // WithCatalog sets what new orders may ask for. Without it they may ask for anything.
-func WithCatalog(c topup.Catalog) Option { return func(j *Journal) { j.catalog = c } }
+func WithCatalog(c topup.Catalog) Option { return func(s *settings) { s.catalog = c } }
 
 // WithObserver has every commit reported. observe must not block.
-func WithObserver(observe func(Commit)) Option {
-	return func(j *Journal) { j.observe = observe }
-}
+func WithObserver(observe func(Commit)) Option { return func(s *settings) { s.observe = observe } }
+
+// WithArchive sets where old orders are kept.
+func WithArchive(folder archive.Folder) Option { return func(s *settings) { s.archive = folder } }
+
+// WithTimeLimits sets how long orders may wait. Without it they end by their expires_at alone.
+func WithTimeLimits(l TimeLimits) Option { return func(s *settings) { s.limits = l } }
 
 // Open opens the database, "sqlite:PATH" or "postgres://…", creates what is missing in it, and starts
 // the writers. A SQLite file is created, readable by its owner only; its folder is not. A pooler before
 // PostgreSQL must pool sessions and let startup parameters through.
 func Open(ctx context.Context, databaseURL string, opts ...Option) (*Journal, error) {
-	e, err := commit.Open(ctx, databaseURL)
+	s := settings{grace: firstTryGrace, catalog: topup.AnyProduct(), observe: func(Commit) {}}
+	for _, opt := range opts {
+		opt(&s)
+	}
+	db, err := tables.Open(ctx, databaseURL, s.grace, s.observe)
 	if err != nil {
 		return nil, err
 	}
-	if err := migrate(ctx, e); err != nil {
-		return nil, errors.Join(err, e.Close())
-	}
-	if err := e.ForgetCommits(ctx); err != nil {
-		return nil, errors.Join(err, e.Close())
-	}
-	j := &Journal{engine: e, grace: firstTryGrace, catalog: topup.AnyProduct(), observe: func(Commit) {}}
-	if j.orderByID, err = e.Read.PrepareContext(ctx, sqlOrder); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", e.Name, err), e.Close())
-	}
-	for _, opt := range opts {
-		opt(j)
-	}
-	writer := rand.Int32N(tallyWriters)
-	j.committer = commit.Start(e, commit.Config{
-		Bulk: bulks, Certain: sqlNewEvent.SQLite, Own: own, Observe: j.observe,
-		Notes: func() any { return map[topup.State]int64{} },
-		Last:  func(notes any) []*commit.Statement { return tallies(notes.(map[topup.State]int64), writer) },
-	})
-	return j, nil
+	left := archived.In(db, s.archive)
+	return &Journal{
+		Reader: search.New(db, left), Store: accounts.In(db), Book: balances.In(db), Mover: left.Mover(),
+		db: db, archived: left, limits: s.limits, catalog: s.catalog,
+	}, nil
 }
 
 // Close waits for the writes under way and closes the database. Writes that come later fail. Closing
 // twice is no error.
-func (j *Journal) Close() error {
-	j.committer.Stop()
-	return j.engine.Close()
-}
+func (j *Journal) Close() error { return j.db.Close() }
 
 // Ping asks the database for a sign of life.
-func (j *Journal) Ping(ctx context.Context) error { return j.engine.Ping(ctx) }
+func (j *Journal) Ping(ctx context.Context) error { return j.db.Ping(ctx) }
 
-// write runs a change in a shared transaction. An error of its own that leaves nothing half done, such
-// as topup.ErrLost, is returned once what it did write is durable; any other error undoes it.
-//
-// run may run more than once, and must keep nothing from one run to the next.
-func write[T any](ctx context.Context, j *Journal, key string, run func(*tx) (T, error)) (T, error) {
-	return writeUsual(ctx, j, key, nil, run)
+// tx is a transaction that operations on orders share.
+type tx struct{ *tables.Tx }
+
+// write is tables.Write.
+func write[T any](ctx context.Context, j *Journal, id topup.ID, run func(tx) (T, error)) (T, error) {
+	return writeUsual(ctx, j, id, nil, run)
 }
 
-// writeUsual is write for what an order usually goes through. Its usual way on PostgreSQL leaves in out what run would
-// return.
-func writeUsual[T any](ctx context.Context, j *Journal, key string, usual func(out *T) *commit.Step,
-	run func(*tx) (T, error)) (T, error) {
-	var out T
-	var first commit.Usual
-	if usual != nil {
-		first = func() *commit.Step { return usual(&out) }
+// writeUsual is tables.WriteUsual.
+func writeUsual[T any](ctx context.Context, j *Journal, id topup.ID, usual func(out *T) *commit.Step,
+	run func(tx) (T, error)) (T, error) {
+	return tables.WriteUsual(ctx, j.db, string(id), usual, func(t *tables.Tx) (T, error) { return run(tx{t}) })
+}
+
+// settled is an order after a change, and the event for the caller, if there is one.
+type settled struct {
+	order topup.Order
+	event *topup.Event
+}
+
+// change is a write that a person, a statement or a clock asks for. Of an order that has left for the archive it comes
+// to what left says of its row.
+func (j *Journal) change(ctx context.Context, what string, id topup.ID, left func(tables.Record) error,
+	run func(tx) (settled, error)) (topup.Order, *topup.Event, error) {
+	done, err := write(ctx, j, id, run)
+	if errors.Is(err, topup.ErrNotFound) {
+		var r tables.Record
+		if r, err = j.archived.Order(ctx, id); err == nil {
+			done, err = settled{order: r.Order}, left(r)
+		}
 	}
-	err := j.committer.Do(ctx, key, first, func(t *commit.Tx) (err error) {
-		out, err = run(&tx{Tx: t, grace: j.grace})
-		return err
-	})
-	return out, err
-}
-
-// own reports whether an error is an operation's own outcome, which leaves nothing half done.
-func own(err error) bool {
-	var refused *topup.TransitionError
-	return err == nil || errors.Is(err, topup.ErrLost) || errors.Is(err, topup.ErrNotDisputed) ||
-		errors.Is(err, topup.ErrConflict) || errors.Is(err, topup.ErrNotFound) || errors.Is(err, errArchived) ||
-		errors.As(err, &refused) || len(topup.FieldErrors(err)) > 0
-}
-
-// confirm returns when all that can be read from the database is as durable as a write: after a commit in doubt,
-// others may read what its standby has not got.
-func (j *Journal) confirm(ctx context.Context) error {
-	if !j.engine.IsPostgres() {
-		return nil
+	if err != nil {
+		return topup.Order{}, nil, fmt.Errorf("%s %s: %w", what, id, err)
 	}
-	_, err := write(ctx, j, "", func(*tx) (struct{}, error) { return struct{}{}, nil })
+	return done.order, done.event, nil
+}
+
+// unchangeable is what a change of an archived order comes to.
+func unchangeable(tables.Record) error { return topup.ErrArchived }
+
+// lost is what a step comes to that finds nothing to change.
+func lost(*commit.Tx) (*commit.Step, error) { return nil, topup.ErrLost }
+
+// lostUnless is topup.ErrLost for what found nothing to change, and had no error of its own.
+func lostUnless(found bool, err error) error {
+	if err == nil && !found {
+		err = topup.ErrLost
+	}
 	return err
 }
-
-// Stats reports how well writes share their commits.
-func (j *Journal) Stats() Stats { return j.committer.Stats() }

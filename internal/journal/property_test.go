@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/internal/testkit"
 	"recarga/topup"
 )
@@ -318,7 +319,7 @@ func (l *lives) redeliver(ctx context.Context, o topup.Details) error {
 	if len(o.Events) == 0 {
 		return topup.ErrLost
 	}
-	return l.Redeliver(ctx, o.Events[l.r.IntN(len(o.Events))], l.now)
+	return l.RedeliverWithin(ctx, o.Events[l.r.IntN(len(o.Events))], 0, l.now)
 }
 
 func (l *lives) evidence(ctx context.Context, o topup.Details) error {
@@ -554,7 +555,7 @@ func namesOf[T any](list []T, name func(T) string) (names []string) {
 // listed are the orders of all pages, which must come newest first.
 func (l *lives) listed() (ids []string) {
 	l.t.Helper()
-	for f, last := (journal.Filter{Limit: 7}), l.now.Add(time.Hour); ; {
+	for f, last := (search.Filter{Limit: 7}), l.now.Add(time.Hour); ; {
 		page, next, err := l.List(l.t.Context(), f)
 		must(l.t, err)
 		for _, o := range page {

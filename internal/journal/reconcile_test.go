@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/topup"
 )
 
@@ -26,7 +26,7 @@ func testStandings(t *testing.T, s store) {
 
 	got, err := s.Standings(t.Context(), []topup.ID{"SOLD-0", "HELD-0", "FAILED", "QUEUED", "NOBODY"})
 	must(t, err)
-	want := []journal.Standing{
+	want := []search.Standing{
 		// A charge lies within the answered attempt; without an answer, anywhere before its deadline.
 		{
 			ID: "SOLD-0", State: topup.StateSucceeded, Attempt: 1, Attempts: 1, Approved: true,
@@ -41,8 +41,8 @@ func testStandings(t *testing.T, s store) {
 	for i := range want {
 		want[i].Phone, want[i].Amount = "5537686660", 1050
 	}
-	byID := cmpopts.SortSlices(func(a, b journal.Standing) bool { return a.ID < b.ID })
-	if diff := cmp.Diff(want, got, byID, cmpopts.IgnoreUnexported(journal.Standing{}),
+	byID := cmpopts.SortSlices(func(a, b search.Standing) bool { return a.ID < b.ID })
+	if diff := cmp.Diff(want, got, byID, cmpopts.IgnoreUnexported(search.Standing{}),
 		cmp.Transformer("time", time.Time.UnixMicro)); diff != "" {
 		t.Error(diff)
 	}
@@ -69,7 +69,7 @@ func soldBetween(t *testing.T, s store, since, until time.Time) []topup.ID {
 	return idsOfStandings(t, s.Sold(t.Context(), since, until))
 }
 
-func idsOfStandings(t *testing.T, all iter.Seq2[journal.Standing, error]) (ids []topup.ID) {
+func idsOfStandings(t *testing.T, all iter.Seq2[search.Standing, error]) (ids []topup.ID) {
 	t.Helper()
 	for o, err := range all {
 		must(t, err)
@@ -92,8 +92,8 @@ func testStandingsArchived(t *testing.T, s store) {
 	s.archived(t, 4)
 	after, err := s.Standings(t.Context(), ids)
 	must(t, err)
-	byID := cmpopts.SortSlices(func(a, b journal.Standing) bool { return a.ID < b.ID })
-	if diff := cmp.Diff(before, after, byID, cmpopts.IgnoreUnexported(journal.Standing{})); diff != "" ||
+	byID := cmpopts.SortSlices(func(a, b search.Standing) bool { return a.ID < b.ID })
+	if diff := cmp.Diff(before, after, byID, cmpopts.IgnoreUnexported(search.Standing{})); diff != "" ||
 		len(after) != 4 {
 		t.Errorf("standings:\n%s", diff)
 	}

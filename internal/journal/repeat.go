@@ -7,20 +7,13 @@ import (
 	"time"
 
 	"recarga/internal/journal/commit"
+	"recarga/internal/journal/tables"
 	"recarga/topup"
 )
 
 // An operation is run again after a commit whose answer was lost (op.again), and a Finish is repeated by its worker
 // until it is recorded. Begin then recognises its own attempt by a nonce, Accept its order by the time, and these what
 // they wrote.
-
-var (
-	// sqlFinishedSo is an order whose state followed from the result of an attempt.
-	sqlFinishedSo = sqls.Get("finished_so")
-	sqlUntried    = sqls.Get("untried")
-	// sqlTriedSo is 1 where the latest try of an event is this very one.
-	sqlTriedSo = sqls.Get("tried_so")
-)
 
 // doubtful remembers attempts of which this process does not know whether it has recorded their results. No other
 // process has them; when this one dies, the attempts end at their deadlines.
@@ -61,10 +54,10 @@ func (j *Journal) finishing(ctx context.Context, s topup.Settlement, now time.Ti
 	k := attemptKey{s.ID, s.Number}
 	again := j.doubtful.has(k)
 	usual := func(out *settled) *commit.Step { return j.settle(out, s, now) }
-	if again {
+	if again || !j.db.IsPostgres() {
 		usual = nil
 	}
-	done, err := writeUsual(ctx, j, string(s.ID), usual, func(t *tx) (settled, error) {
+	done, err := writeUsual(ctx, j, s.ID, usual, func(t tx) (settled, error) {
 		if again || t.Again() {
 			if done, err := t.finishedSo(s); !errors.Is(err, topup.ErrLost) {
 				return done, err
@@ -78,25 +71,25 @@ func (j *Journal) finishing(ctx context.Context, s topup.Settlement, now time.Ti
 
 // finishedSo is the order as an earlier Finish of the same settlement left it, and its event unless that has been
 // tried since. topup.ErrLost means that there was none.
-func (t *tx) finishedSo(s topup.Settlement) (settled, error) {
+func (t tx) finishedSo(s topup.Settlement) (settled, error) {
 	wrote := finishArgs(s, "", 0, time.Time{})[5:11]
 	args := append([]any{string(s.ID), s.Number}, wrote...)
-	r, found, err := t.order(sqlFinishedSo, append(args, string(s.Result.Outcome))...)
-	if err != nil || !found {
-		return settled{}, errors.Join(err, lostUnless(err != nil || found))
+	r, found, err := t.Order(sqls.Get("finished_so"), append(args, string(s.Result.Outcome))...)
+	if err = lostUnless(found, err); err != nil {
+		return settled{}, err
 	}
 	event, err := t.untried(r)
 	return settled{order: r.Order, event: event}, err
 }
 
 // untried is the event of an order's state; nil when there is none, or it has been tried.
-func (t *tx) untried(r record) (*topup.Event, error) {
+func (t tx) untried(r tables.Record) (*topup.Event, error) {
 	if topup.EventTypeOf(r.State) == "" {
 		return nil, nil
 	}
 	var ev topup.Event
-	found, err := t.Row(func(row scanner) (err error) { ev, err = scanEvent(row); return err }, sqlUntried, r.key,
-		r.events)
+	found, err := t.Row(func(row tables.Scanner) (err error) { ev, err = tables.ScanEvent(row); return err },
+		sqls.Get("untried"), r.Key, r.EventCount)
 	if err != nil || !found {
 		return nil, err
 	}

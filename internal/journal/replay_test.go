@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"recarga/internal/journal"
 	"recarga/topup"
 )
 
@@ -36,7 +35,7 @@ func testReplay(t *testing.T, s store) {
 	for _, state := range states {
 		slices.Reverse(made[state])
 		var got []string
-		for f := (journal.EventFilter{State: state, Limit: 3}); ; {
+		for f := (topup.EventFilter{State: state, Limit: 3}); ; {
 			events, next, err := s.Events(t.Context(), f)
 			must(t, err)
 			for _, ev := range events {
@@ -50,7 +49,7 @@ func testReplay(t *testing.T, s store) {
 			t.Errorf("%s: %v, want %v", state, got, made[state])
 		}
 	}
-	redeliver := func(f journal.EventFilter) (ids []string) {
+	redeliver := func(f topup.EventFilter) (ids []string) {
 		t.Helper()
 		for {
 			had := len(ids)
@@ -64,20 +63,20 @@ func testReplay(t *testing.T, s store) {
 			}
 		}
 	}
-	for _, f := range []journal.EventFilter{
+	for _, f := range []topup.EventFilter{
 		{Since: time.Now().Add(time.Hour)}, {Until: begin.Add(-time.Second)}, {Caller: "nobody"}, {Type: "topup.failed"},
 	} {
 		if ids := redeliver(f); len(ids) != 0 {
 			t.Errorf("%+v: %v", f, ids)
 		}
 	}
-	if ids := redeliver(journal.EventFilter{State: topup.EventExhausted, Caller: "other", Type: "topup.canceled",
+	if ids := redeliver(topup.EventFilter{State: topup.EventExhausted, Caller: "other", Type: "topup.canceled",
 		Since: begin.Add(-time.Second)}); len(ids) != 5 {
 		t.Errorf("%d redelivered, want 5", len(ids))
 	}
 	ev, err := s.Event(t.Context(), made[topup.EventExhausted][0]) // of E28, which is not other's
 	must(t, err)
-	must(t, s.Redeliver(t.Context(), ev, noon))
+	must(t, s.RedeliverWithin(t.Context(), ev, 0, noon))
 	again, err := s.Event(t.Context(), ev.ID)
 	must(t, err)
 	if again.State != topup.EventPending || again.ScheduleStart != 1 || again.TryCount != 1 || len(again.Tries) != 1 ||
@@ -85,15 +84,15 @@ func testReplay(t *testing.T, s store) {
 		t.Errorf("redelivered: %+v", again)
 	}
 	for _, limit := range []int{0, 7} {
-		if ids := redeliver(journal.EventFilter{Limit: limit}); len(ids) != 30 {
+		if ids := redeliver(topup.EventFilter{Limit: limit}); len(ids) != 30 {
 			t.Errorf("%d redelivered, want all", len(ids))
 		}
 	}
-	if err := s.Redeliver(t.Context(), topup.Event{ID: "evt_00000000-0000-7000-8000-000000000000", OrderID: "E00"},
-		noon); kind(err) != "not found" {
+	if err := s.RedeliverWithin(t.Context(), topup.Event{ID: "evt_00000000-0000-7000-8000-000000000000", OrderID: "E00"},
+		0, noon); kind(err) != "not found" {
 		t.Errorf("no such event: %v", err)
 	}
-	for _, f := range []journal.EventFilter{{State: "lost"}, {Cursor: "x"}} {
+	for _, f := range []topup.EventFilter{{State: "lost"}, {Cursor: "x"}} {
 		if _, _, err := s.Events(context.Background(), f); len(topup.FieldErrors(err)) != 1 {
 			t.Errorf("%+v: %v", f, err)
 		}
@@ -120,13 +119,13 @@ func testRedeliveries(t *testing.T, s store) {
 	again(a, noon, false)
 	again(a, noon.Add(11*time.Hour), false)
 	again(b, noon, true)
-	must(t, s.Redeliver(t.Context(), a, noon))
+	must(t, s.RedeliverWithin(t.Context(), a, 0, noon))
 	again(a, noon, false)
 	for range 3 {
 		again(a, noon.Add(12*time.Hour), true)
 	}
 	again(a, noon.Add(12*time.Hour), false)
-	rest := journal.EventFilter{MostRedeliveries: 3}
+	rest := topup.EventFilter{MostRedeliveries: 3}
 	count, _, err := s.RedeliverAll(t.Context(), rest, noon.Add(12*time.Hour), func(topup.Event) {})
 	must(t, err)
 	if count != 1 {

@@ -2,10 +2,9 @@ package journal
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
+	"recarga/internal/journal/tables"
 	"recarga/topup"
 )
 
@@ -16,15 +15,6 @@ var sqlResolves = map[topup.ResolvedAs]string{
 	topup.ResolvedFailed:    sqls.Get("resolve_failed"),
 	topup.ResolvedResend:    sqls.Get("resolve_resend"),
 }
-
-var (
-	sqlResolution = sqls.Get("resolution")
-	// sqlResolvedSo is one row: whether the last resolution of an order is this very one.
-	sqlResolvedSo    = sqls.Get("resolved_so")
-	sqlResolutionsOf = sqls.Get("resolutions_of")
-	// sqlSettledBy is one row: the deadline after which no attempt of the order can still be under way.
-	sqlSettledBy = sqls.Get("settled_by")
-)
 
 // Resolve settles an order that is held as unknown, by what a person or a statement says, and keeps
 // who, when and why. The event is nil for one that is to be sent again.
@@ -42,30 +32,24 @@ func (j *Journal) Resolve(
 	if err := r.Check(); err != nil {
 		return topup.Order{}, nil, err
 	}
-	now = whole(now)
+	now = tables.Whole(now)
 	endsAt := j.limits.afterFirst(now)
-	done, err := write(ctx, j, string(id), func(t *tx) (settled, error) { return t.resolve(id, r, endsAt, now) })
-	if errors.Is(err, topup.ErrNotFound) {
-		left, readErr := j.archivedRecord(ctx, id)
-		if err = readErr; err == nil {
-			err = &topup.TransitionError{ID: id, From: left.State, By: topup.OpResolve}
-		}
+	left := func(r tables.Record) error {
+		return &topup.TransitionError{ID: id, From: r.State, By: topup.OpResolve}
 	}
-	if err != nil {
-		return topup.Order{}, nil, fmt.Errorf("resolve %s: %w", id, err)
-	}
-	return done.order, done.event, nil
+	return j.change(ctx, "resolve", id, left, func(t tx) (settled, error) { return t.resolve(id, r, endsAt, now) })
 }
 
 // resolve takes when the tries of an order end that is sent again.
-func (t *tx) resolve(id topup.ID, r topup.Resolution, endsAt any, now time.Time) (settled, error) {
-	held, err := t.known(id)
+func (t tx) resolve(id topup.ID, r topup.Resolution, endsAt any, now time.Time) (settled, error) {
+	held, err := t.Known(id)
 	if err != nil {
 		return settled{}, err
 	}
-	decision := decisionColumns(held.key, r)
+	decision := decisionColumns(held.Key, r)
 	if !topup.Allowed(held.State, r.Outcome.State(), topup.OpResolve) {
-		return t.resolvedSo(held, decision)
+		refused := &topup.TransitionError{ID: id, From: held.State, By: topup.OpResolve}
+		return settled{order: held.Order}, t.repeats(refused, sqlResolvedSo, decision...)
 	}
 	if err := t.resolvable(held, r, now); err != nil {
 		return settled{}, err
@@ -74,11 +58,11 @@ func (t *tx) resolve(id topup.ID, r topup.Resolution, endsAt any, now time.Time)
 	if r.Outcome == topup.ResolvedResend {
 		args = append(args, endsAt)
 	}
-	o, found, err := t.order(sqlResolves[r.Outcome], args...)
-	if err != nil || !found {
-		return settled{}, orLost(err) // PostgreSQL: it moved on between the two statements
+	o, found, err := t.Order(sqlResolves[r.Outcome], args...)
+	if err = lostUnless(found, err); err != nil { // PostgreSQL: it moved on between the two statements
+		return settled{}, err
 	}
-	if _, err := t.Exec(sqlResolution, append(decision, o.AttemptCount, now.UnixMicro())...); err != nil {
+	if err := t.decided(o, decision, now); err != nil {
 		return settled{}, err
 	}
 	return t.changed(o, now)
@@ -90,21 +74,34 @@ func decisionColumns(order int64, r topup.Resolution) []any {
 	if r.Forced {
 		forced = 1
 	}
-	return []any{order, string(r.Outcome), text(r.Reason), text(r.By), forced, text(string(r.TransactionID)),
-		text(string(r.Reference)), text(string(r.AuthCode))}
+	return append([]any{order, string(r.Outcome), tables.Text(r.Reason), tables.Text(r.By), forced},
+		receiptColumns(r.TransactionID, r.Reference, r.AuthCode)...)
 }
 
-// resolvedSo is the order as it is, if its last resolution is the very same decision.
-func (t *tx) resolvedSo(o record, decision []any) (settled, error) {
-	n, err := t.number(sqlResolvedSo, decision...)
+func receiptColumns(transaction, reference, authorisation topup.NullString) []any {
+	return []any{tables.Text(string(transaction)), tables.Text(string(reference)), tables.Text(string(authorisation))}
+}
+
+// sqlResolvedSo is one row: whether the last resolution of an order is this very one.
+var sqlResolvedSo = sqls.Get("resolved_so")
+
+// decided keeps who decided what of an order, when and why.
+func (t tx) decided(r tables.Record, decision []any, now time.Time) error {
+	_, err := t.Exec(sqls.Get("resolution"), append(decision, r.AttemptCount, now.UnixMicro())...)
+	return err
+}
+
+// repeats is refused, unless the query counts what the operation did before.
+func (t tx) repeats(refused error, query string, args ...any) error {
+	n, err := t.Number(query, args...)
 	if err == nil && n == 0 {
-		err = &topup.TransitionError{ID: o.ID, From: o.State, By: topup.OpResolve}
+		err = refused
 	}
-	return settled{order: o.Order}, err
+	return err
 }
 
 // resolvable refuses what could be overtaken by the truth, and what the caller does not want any more.
-func (t *tx) resolvable(held record, r topup.Resolution, now time.Time) error {
+func (t tx) resolvable(held tables.Record, r topup.Resolution, now time.Time) error {
 	if r.Attempt != 0 && r.Attempt != held.AttemptCount {
 		return &topup.MovedOnError{ID: held.ID, Attempt: r.Attempt, Latest: held.AttemptCount}
 	}
@@ -115,24 +112,9 @@ func (t *tx) resolvable(held record, r topup.Resolution, now time.Time) error {
 	if r.Outcome == topup.ResolvedSucceeded || r.Forced {
 		return nil
 	}
-	until, err := t.number(sqlSettledBy, held.key)
+	until, err := t.Number(sqls.Get("settled_by"), held.Key)
 	if err == nil && now.UnixMicro() < until {
 		return &topup.TooEarlyError{ID: held.ID, Until: time.UnixMicro(until)}
 	}
 	return err
-}
-
-func orLost(err error) error {
-	if err != nil {
-		return err
-	}
-	return topup.ErrLost
-}
-
-func scanResolution(row scanner) (r topup.Resolution, err error) {
-	var forced int
-	err = row.Scan(&r.Attempt, &r.Outcome, &r.Reason, &r.By, &forced, &r.TransactionID, &r.Reference, &r.AuthCode,
-		when{&r.At})
-	r.Forced = forced != 0
-	return r, err
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/topup"
 )
 
@@ -250,7 +250,7 @@ func testCorrect(t *testing.T, s store) {
 			t.Error(err)
 		}
 	}
-	listed, _, err := s.List(ctx, journal.Filter{Disputed: true})
+	listed, _, err := s.List(ctx, search.Filter{Disputed: true})
 	n, since, countErr := s.Disputed(ctx)
 	if err != nil || countErr != nil || n != 1 || !since.Equal(noon) || len(listed) != 1 || listed[0].ID != o.ID {
 		t.Errorf("%d disputed since %s, listed %+v, %v, %v", n, since, listed, err, countErr)

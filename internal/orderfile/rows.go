@@ -48,7 +48,8 @@ type options struct {
 func (f Format) options(c topup.Catalog) (options, error) {
 	o := options{catalog: c}
 	var errs [4]error
-	o.Named, errs[0] = table.ParseNamed(f.Columns, orderColumns())
+	columns, _ := orderColumns()
+	o.Named, errs[0] = table.ParseNamed(f.Columns, columns)
 	o.Ignored, errs[1] = table.ParseIgnored(f.Ignored)
 	o.Delimiter, errs[2] = table.ParseDelimiter(f.Delimiter)
 	o.decimal, errs[3] = table.ParseDecimal(f.Decimal)
@@ -103,30 +104,45 @@ func readNDJSON(lines *table.Lines, c topup.Catalog, use func(row) error) error 
 
 const metadataPrefix = topup.FieldMetadata + "."
 
-// orderColumns are those that a table of orders may have, beside metadata.KEY.
-func orderColumns() []table.Column {
-	return []table.Column{
-		{Name: topup.FieldID, Headers: table.IDHeaders()},
-		{Name: topup.FieldPhone, Headers: table.PhoneHeaders()},
-		{Name: topup.FieldProduct, Headers: table.ProductHeaders(), Words: true},
-		{Name: topup.FieldAmount, Headers: table.AmountHeaders(), Total: true},
-		{Name: topup.FieldOperator, Headers: table.OperatorHeaders(), Words: true},
-		{Name: topup.FieldPriority, Headers: []string{"priority", "prioridad"}},
-		{Name: topup.FieldCallbackURL, Headers: []string{"callback url"}},
-		{Name: topup.FieldProcessAt, Headers: []string{"process at"}},
-		{Name: topup.FieldExpiresAt, Headers: []string{"expires at"}},
-		{Name: topup.FieldMetadata, Headers: []string{"metadata"}, Words: true},
+// column is one that a table of orders may have, beside metadata.KEY.
+type column struct {
+	table.Column
+	// to is where the text of its cell goes; nil for metadata, which are read by themselves.
+	to *string
+}
+
+// needed is how many columns every table has: the first ones.
+const needed = 4
+
+// columnsOf are all columns, whose texts go to f.
+func columnsOf(f *topup.Fields) []column {
+	return []column{
+		{table.Column{Name: topup.FieldID, Headers: table.IDHeaders()}, &f.ID},
+		{table.Column{Name: topup.FieldPhone, Headers: table.PhoneHeaders()}, &f.Phone},
+		{table.Column{Name: topup.FieldProduct, Headers: table.ProductHeaders(), Words: true}, &f.Product},
+		{table.Column{Name: topup.FieldAmount, Headers: table.AmountHeaders(), Total: true}, &f.Amount},
+		{table.Column{Name: topup.FieldOperator, Headers: table.OperatorHeaders(), Words: true}, &f.Operator},
+		{table.Column{Name: topup.FieldPriority, Headers: []string{"priority", "prioridad"}}, &f.Priority},
+		{table.Column{Name: topup.FieldCallbackURL, Headers: []string{"callback url"}}, &f.CallbackURL},
+		{table.Column{Name: topup.FieldProcessAt, Headers: []string{"process at"}}, &f.ProcessAt},
+		{table.Column{Name: topup.FieldExpiresAt, Headers: []string{"expires at"}}, &f.ExpiresAt},
+		{table.Column{Name: topup.FieldMetadata, Headers: []string{"metadata"}, Words: true}, nil},
 	}
 }
 
-func needed() []string {
-	return []string{topup.FieldID, topup.FieldPhone, topup.FieldProduct, topup.FieldAmount}
+// orderColumns are all columns as a table has them, and names what they are called.
+func orderColumns() (all []table.Column, names []string) {
+	for _, c := range columnsOf(&topup.Fields{}) {
+		all, names = append(all, c.Column), append(names, c.Name)
+	}
+	return all, names
 }
 
 func readTable(lines *table.Lines, opts options, use func(row) error, note func(string)) error {
-	opts.Columns, opts.Prefix = orderColumns(), metadataPrefix
+	columns, names := orderColumns()
+	opts.Columns, opts.Prefix = columns, metadataPrefix
 	opts.Enough = func(has func(string) bool) bool {
-		return !slices.ContainsFunc(needed(), func(column string) bool { return !has(column) })
+		return !slices.ContainsFunc(names[:needed], func(column string) bool { return !has(column) })
 	}
 	rows, err := table.NewReader(lines, opts.Options)
 	if err == nil {
@@ -158,14 +174,13 @@ func readTable(lines *table.Lines, opts options, use func(row) error, note func(
 // checkLayout refuses a table with a column that would be passed over, or without one that every order has.
 func checkLayout(rows *table.Reader) error {
 	l := rows.Layout()
+	_, names := orderColumns()
 	if unknown := rows.NotUnderstood(); len(unknown) > 0 {
 		return &table.FileError{Part: table.PartHeader, Value: strings.Join(unknown, ", "),
-			Allowed: "each column of an order once (" +
-				"distributor_transaction_id, phone_number, product_id, amount and optionally operator, priority, callback_url, " +
-				"process_at, " +
-				"expires_at, metadata, metadata.KEY), or named with --columns or --ignore-columns"}
+			Allowed: "each column of an order once (" + strings.Join(names[:needed], ", ") + " and optionally " +
+				strings.Join(names[needed:], ", ") + ", " + metadataPrefix + "KEY), or named with --columns or --ignore-columns"}
 	}
-	for _, column := range needed() {
+	for _, column := range names[:needed] {
 		if !l.Has(column) {
 			return &table.FileError{Part: table.PartHeader, Value: strings.Join(l.Head(), ", "),
 				Allowed: "with all columns that an order needs: " +
@@ -201,12 +216,10 @@ func orderOf(l *table.Layout, cells []string, opts options) (topup.Request, erro
 		}
 	}
 	f := topup.Fields{Metadata: metadata}
-	for column, to := range map[string]*string{
-		topup.FieldID: &f.ID, topup.FieldPhone: &f.Phone, topup.FieldProduct: &f.Product, topup.FieldAmount: &f.Amount,
-		topup.FieldOperator: &f.Operator, topup.FieldPriority: &f.Priority, topup.FieldCallbackURL: &f.CallbackURL,
-		topup.FieldProcessAt: &f.ProcessAt, topup.FieldExpiresAt: &f.ExpiresAt,
-	} {
-		*to = strings.Clone(l.Value(cells, column))
+	for _, c := range columnsOf(&f) {
+		if c.to != nil {
+			*c.to = strings.Clone(l.Value(cells, c.Name))
+		}
 	}
 	if text := f.Amount; text != "" {
 		amount, err := opts.decimal.Amount(text)

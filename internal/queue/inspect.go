@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -36,13 +37,16 @@ func infoOf(q *asynq.QueueInfo) Info {
 		Scheduled: q.Scheduled, Retry: q.Retry, Archived: q.Archived, Latency: q.Latency}
 }
 
-// Inspector reads asynq's queues in any Redis, also one that Open refuses. It has no context: the client's time-outs
-// bound it.
-type Inspector struct{ asynq *asynq.Inspector }
+// Inspector reads asynq's queues in any Redis, also one that Open refuses. Where asynq takes no context, the client's
+// time-outs bound it.
+type Inspector struct {
+	asynq *asynq.Inspector
+	rdb   redis.UniversalClient
+}
 
 // NewInspector reads through a client, which the caller closes.
 func NewInspector(rdb redis.UniversalClient) Inspector {
-	return Inspector{asynq.NewInspectorFromRedisClient(rdb)}
+	return Inspector{asynq.NewInspectorFromRedisClient(rdb), rdb}
 }
 
 // Queues are all queues there are, also those of others, in the order of their names.
@@ -78,6 +82,24 @@ func (i Inspector) Serving() (map[string]int, error) {
 		}
 	}
 	return serving, nil
+}
+
+// Leaseless counts a queue's active tasks that nobody has a valid lease of. asynq's own inspector shows those whose
+// lease is over, not those that have none.
+func (i Inspector) Leaseless(ctx context.Context, queue string) (int, error) {
+	key := "asynq:{" + queue + "}:"
+	active, err := i.rdb.LRange(ctx, key+"active", 0, -1).Result()
+	if err != nil {
+		return 0, err
+	}
+	// Read after the active ones: a task that ends in between is in neither, and counts as one; a lease is good for
+	// half a minute, so its last second does not matter.
+	leased, err := i.rdb.ZRangeByScore(ctx, key+"lease",
+		&redis.ZRangeBy{Min: strconv.FormatInt(time.Now().Unix(), 10), Max: "+inf"}).Result()
+	if err != nil {
+		return 0, err
+	}
+	return len(slices.DeleteFunc(active, func(id string) bool { return slices.Contains(leased, id) })), nil
 }
 
 // Glance is what our queues have in them, by name.

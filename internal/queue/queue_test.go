@@ -65,8 +65,8 @@ type run struct {
 // recorded makes a handler that reports its runs, and answers as answer does.
 func recorded(answer func() (time.Time, error)) (<-chan run, queue.Handler) {
 	calls := make(chan run, 100)
-	return calls, func(ctx context.Context, task tasks.Task) (time.Time, error) {
-		calls <- run{task: task, id: tasks.ID(ctx), at: time.Now()}
+	return calls, func(_ context.Context, task tasks.Task) (time.Time, error) {
+		calls <- run{task: task, id: task.ID, at: time.Now()}
 		return answer()
 	}
 }
@@ -225,8 +225,8 @@ func TestForceEnqueueBesideAnActiveTask(t *testing.T) {
 	q := open(t, queue.Embedded)
 	release := make(chan struct{})
 	calls := make(chan run, 10)
-	serve(t, q, func(ctx context.Context, task tasks.Task) (time.Time, error) {
-		calls <- run{id: tasks.ID(ctx)}
+	serve(t, q, func(_ context.Context, task tasks.Task) (time.Time, error) {
+		calls <- run{id: task.ID}
 		<-release
 		return time.Time{}, nil
 	})

@@ -118,6 +118,7 @@ var errUnknownType = errors.New("unknown task type")
 func (q *Queue) asynqHandler(handlers map[string]Handler) asynq.HandlerFunc {
 	return func(ctx context.Context, received *asynq.Task) (err error) {
 		task := tasks.Received(received)
+		task.ID, _ = asynq.GetTaskID(ctx) // always there: asynq runs the task
 		handler, known := handlers[task.Type]
 		if !known {
 			return fmt.Errorf("%w %q", errUnknownType, task.Type)

@@ -43,7 +43,7 @@ func (q *Queue) startTask(ctx context.Context, task tasks.Task) (context.Context
 	ctx, span := q.tracer.Start(tasks.Context(ctx, task), "process "+queue, trace.WithSpanKind(trace.SpanKindConsumer))
 	if span.IsRecording() {
 		span.SetAttributes(messaging(queue, "process", semconv.MessagingOperationTypeProcess)...)
-		span.SetAttributes(semconv.MessagingMessageID(tasks.ID(ctx)))
+		span.SetAttributes(semconv.MessagingMessageID(task.ID))
 	}
 	return ctx, span
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/topup"
 )
 
@@ -118,7 +118,7 @@ type decision struct {
 // pendingFinding is one that waits until the whole statement is known.
 type pendingFinding struct {
 	// Order is as the book has it, and Finding what the statement says against it, or of it.
-	Order   journal.Standing
+	Order   search.Standing
 	Finding Finding
 	// Settle is how the finding's order is settled.
 	Settle *topup.Resolution
@@ -127,7 +127,7 @@ type pendingFinding struct {
 }
 
 // compare compares the lines of one order with the order; o is nil where it is not known.
-func (j comparison) compare(g group, o *journal.Standing) (v decision) {
+func (j comparison) compare(g group, o *search.Standing) (v decision) {
 	a := newAccount(g.lines)
 	if o == nil {
 		return compareStranger(g, a)
@@ -167,7 +167,7 @@ func (j comparison) compare(g group, o *journal.Standing) (v decision) {
 // claims reports whether the order accounts for all its charges. A charge is accounted for by an attempt that may have
 // made it, so there are no more of them than attempts. It is of our phone and amount, and of the time of our attempts,
 // or it has the transaction that the distributor named.
-func (j comparison) claims(o *journal.Standing, a account) bool {
+func (j comparison) claims(o *search.Standing, a account) bool {
 	if len(a.charges) > o.Attempts || o.State == topup.StateFailed || o.State == topup.StateCanceled {
 		return len(a.charges) == 0
 	}
@@ -183,20 +183,20 @@ func (j comparison) hidden(charges []statement.Line) []statement.Line {
 }
 
 // isOurs reports whether a charge has the transaction that the distributor named.
-func isOurs(o *journal.Standing, c statement.Line) bool {
+func isOurs(o *search.Standing, c statement.Line) bool {
 	return o.TransactionID != "" && c.Transaction == o.TransactionID
 }
 
 // lacksOurs reports whether the statement knows the transactions of an order, and not the one that the distributor
 // named.
-func lacksOurs(o *journal.Standing, a account) bool {
+func lacksOurs(o *search.Standing, a account) bool {
 	named := slices.ContainsFunc(a.charges, func(c statement.Line) bool { return c.Transaction != "" })
 	return named && o.TransactionID != "" &&
 		!slices.ContainsFunc(a.charges, func(c statement.Line) bool { return isOurs(o, c) })
 }
 
 // agrees reports whether charges are of the order's phone, amount and time, as far as they say.
-func (j comparison) agrees(o *journal.Standing, charges []statement.Line) bool {
+func (j comparison) agrees(o *search.Standing, charges []statement.Line) bool {
 	return len(otherAmounts(charges, o))+len(otherPhones(charges, o))+len(j.otherTimes(charges, o)) == 0
 }
 
@@ -221,7 +221,7 @@ func (v *decision) add(f Finding) { v.findings = append(v.findings, f) }
 
 // addDisputed adds a finding against an order. It is a dispute if the order is final and the lines are surely its own:
 // those that say that it was not charged must be of its phone, amount and time.
-func (v *decision) addDisputed(f Finding, o *journal.Standing, j comparison, surely bool) {
+func (v *decision) addDisputed(f Finding, o *search.Standing, j comparison, surely bool) {
 	if !surely || !o.State.Final() {
 		v.add(f)
 		return
@@ -229,7 +229,7 @@ func (v *decision) addDisputed(f Finding, o *journal.Standing, j comparison, sur
 	v.later = append(v.later, pendingFinding{Order: *o, Finding: f, Dispute: j.source + ", " + f.Detail})
 }
 
-func (v *decision) compareSold(g group, a account, o *journal.Standing, j comparison, claimed bool) {
+func (v *decision) compareSold(g group, a account, o *search.Standing, j comparison, claimed bool) {
 	v.sold = &soldOrder{Standing: o, named: namedDenied}
 	switch {
 	case len(a.charges) == 0 && len(a.notCharged())+len(a.pending) > 0:
@@ -272,7 +272,7 @@ func (v *decision) compareSold(g group, a account, o *journal.Standing, j compar
 }
 
 // addDuplicates names what is charged, or named, more than once.
-func (v *decision) addDuplicates(g group, a account, o *journal.Standing) {
+func (v *decision) addDuplicates(g group, a account, o *search.Standing) {
 	more := ""
 	if g.over {
 		more = "more than "
@@ -296,7 +296,7 @@ func (v *decision) addDuplicates(g group, a account, o *journal.Standing) {
 
 // compareUnknown: what charged it must agree in all that is known, or somebody must look. Two charges do
 // not change that it was charged; the second one is a finding of its own.
-func (v *decision) compareUnknown(g group, a account, o *journal.Standing, j comparison) {
+func (v *decision) compareUnknown(g group, a account, o *search.Standing, j comparison) {
 	hold := func(lines []statement.Line, detail string) {
 		v.contradicts++
 		v.add(newFinding(UnknownHeld, g, o, lines, detail))
@@ -337,7 +337,7 @@ func (v *decision) compareUnknown(g group, a account, o *journal.Standing, j com
 }
 
 // foundAs settles an order by the first of its charges.
-func foundAs(g group, a account, o *journal.Standing, source string) pendingFinding {
+func foundAs(g group, a account, o *search.Standing, source string) pendingFinding {
 	c := slices.MinFunc(a.charges, func(a, b statement.Line) int { return a.At.At.Compare(b.At.At) })
 	detail := fmt.Sprintf("line %d: charged", c.Number)
 	if c.Transaction != "" {
@@ -355,16 +355,16 @@ func foundAs(g group, a account, o *journal.Standing, source string) pendingFind
 	}}
 }
 
-func otherAmounts(charges []statement.Line, o *journal.Standing) []statement.Line {
+func otherAmounts(charges []statement.Line, o *search.Standing) []statement.Line {
 	return filter(charges, func(l statement.Line) bool { return l.Amount != nil && *l.Amount != o.Amount })
 }
 
-func otherPhones(charges []statement.Line, o *journal.Standing) []statement.Line {
+func otherPhones(charges []statement.Line, o *search.Standing) []statement.Line {
 	return filter(charges, func(l statement.Line) bool { return l.Phone != "" && l.Phone != o.Phone.Digits() })
 }
 
 // otherTimes are those of no attempt that can have moved money. An order that had none has no time to compare.
-func (j comparison) otherTimes(charges []statement.Line, o *journal.Standing) []statement.Line {
+func (j comparison) otherTimes(charges []statement.Line, o *search.Standing) []statement.Line {
 	return filter(charges, func(l statement.Line) bool {
 		return o.Attempts > 0 && !l.At.IsZero() && !l.At.Within(o.From.Add(-j.slop), o.Until.Add(j.slop))
 	})
@@ -380,7 +380,7 @@ func filter(lines []statement.Line, keep func(statement.Line) bool) (kept []stat
 }
 
 // times holds the lines' times against those of the order's attempts.
-func (v *decision) times(a account, o *journal.Standing, slop time.Duration) {
+func (v *decision) times(a account, o *search.Standing, slop time.Duration) {
 	if o.Attempts == 0 {
 		return
 	}
@@ -419,7 +419,7 @@ func statusText(l statement.Line) string {
 }
 
 // newFinding is one about lines of a group.
-func newFinding(class Class, g group, o *journal.Standing, lines []statement.Line, detail string) Finding {
+func newFinding(class Class, g group, o *search.Standing, lines []statement.Line, detail string) Finding {
 	f := Finding{Class: class, ID: topup.NullString(g.id), Lines: []int64{}, StatementTransactionIDs: []string{},
 		Detail: detail}
 	if o != nil {

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"recarga/internal/clip"
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/topup"
 )
 
@@ -103,8 +103,8 @@ func (j *job) unnamed(ctx context.Context) error {
 	return j.named(ctx, j.r.book.Held(ctx))
 }
 
-func (j *job) named(ctx context.Context, orders iter.Seq2[journal.Standing, error]) error {
-	var page []journal.Standing
+func (j *job) named(ctx context.Context, orders iter.Seq2[search.Standing, error]) error {
+	var page []search.Standing
 	done := int64(0)
 	for o, err := range orders {
 		if err != nil {
@@ -122,7 +122,7 @@ func (j *job) named(ctx context.Context, orders iter.Seq2[journal.Standing, erro
 	return j.addUnnamed(ctx, page)
 }
 
-func (j *job) addUnnamed(ctx context.Context, page []journal.Standing) error {
+func (j *job) addUnnamed(ctx context.Context, page []search.Standing) error {
 	if len(page) == 0 {
 		return nil
 	}
@@ -192,9 +192,9 @@ func (j *job) ofStrangers(ctx context.Context, page []claim) (kept []claim, err 
 	return kept, err
 }
 
-func (j *job) standings(ctx context.Context, ids []topup.ID) (map[topup.ID]*journal.Standing, error) {
+func (j *job) standings(ctx context.Context, ids []topup.ID) (map[topup.ID]*search.Standing, error) {
 	list, err := j.r.book.Standings(ctx, ids)
-	known := make(map[topup.ID]*journal.Standing, len(list))
+	known := make(map[topup.ID]*search.Standing, len(list))
 	for i := range list {
 		known[list[i].ID] = &list[i]
 	}
@@ -283,7 +283,7 @@ func (j *job) compareGroups(ctx context.Context, groups []group) error {
 
 // compareOne compares one order. One that waits to be sent, and is charged, is held first: each moment that it waits
 // it can be sent again.
-func (j *job) compareOne(ctx context.Context, g group, o *journal.Standing) (decision, error) {
+func (j *job) compareOne(ctx context.Context, g group, o *search.Standing) (decision, error) {
 	if o == nil || o.State != topup.StateQueued && o.State != topup.StateRetrying {
 		return j.comparison.compare(g, o), nil
 	}
@@ -320,7 +320,7 @@ func asHeld(f Finding, was topup.State, why string) Finding {
 
 // hold stops an order that waits, and returns how it is from then on; or as it was, and why it was not held. A dry run
 // stops nothing, and says what would follow.
-func (j *job) hold(ctx context.Context, o journal.Standing, charge statement.Line) (*journal.Standing, string, error) {
+func (j *job) hold(ctx context.Context, o search.Standing, charge statement.Line) (*search.Standing, string, error) {
 	if len(j.s.doubts) > 0 {
 		return &o, notUnderstood, nil
 	}
@@ -345,14 +345,14 @@ func (j *job) hold(ctx context.Context, o journal.Standing, charge statement.Lin
 }
 
 // known are the orders of the groups that there are.
-func (j *job) known(ctx context.Context, groups []group) (map[topup.ID]*journal.Standing, error) {
+func (j *job) known(ctx context.Context, groups []group) (map[topup.ID]*search.Standing, error) {
 	var ids []topup.ID
 	for _, g := range groups {
 		if id, err := topup.ParseID(g.id); err == nil {
 			ids = append(ids, id)
 		}
 	}
-	known := map[topup.ID]*journal.Standing{}
+	known := map[topup.ID]*search.Standing{}
 	for some := range slices.Chunk(ids, pageSize) {
 		found, err := j.standings(ctx, some)
 		if err != nil {

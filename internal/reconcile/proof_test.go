@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/internal/reconcile"
 	"recarga/topup"
 )
@@ -431,7 +431,7 @@ func TestDisputes(t *testing.T) {
 			c.set(s)
 			found, sum := s.reconcile(c.query + "&by=ana")
 			var disputed []topup.ID
-			for d, err := range s.journal.Export(t.Context(), journal.Filter{Disputed: true}, journal.Parts{Attempts: true}) {
+			for d, err := range s.journal.Export(t.Context(), search.Filter{Disputed: true}, search.Parts{Attempts: true}) {
 				s.check(err)
 				disputed = append(disputed, d.ID)
 				if len(d.Disputes) != 1 || !strings.Contains(d.Disputes[0].Evidence, sum.SHA256) ||

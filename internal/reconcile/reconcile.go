@@ -18,18 +18,18 @@ import (
 	"recarga/internal/reconcile/statement"
 	"time"
 
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/topup"
 )
 
 // Book is what the journal knows of orders.
 type Book interface {
 	// Standings returns those of the orders that there are.
-	Standings(ctx context.Context, ids []topup.ID) ([]journal.Standing, error)
+	Standings(ctx context.Context, ids []topup.ID) ([]search.Standing, error)
 	// Sold returns the succeeded orders that can have been charged between since and until, archived ones too.
-	Sold(ctx context.Context, since, until time.Time) iter.Seq2[journal.Standing, error]
+	Sold(ctx context.Context, since, until time.Time) iter.Seq2[search.Standing, error]
 	// Held returns the unknown orders.
-	Held(ctx context.Context) iter.Seq2[journal.Standing, error]
+	Held(ctx context.Context) iter.Seq2[search.Standing, error]
 }
 
 // Orders are the operations on orders that a statement has reason for: producer.Producer.

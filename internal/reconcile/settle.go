@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"recarga/internal/clip"
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/topup"
 )
 
@@ -129,7 +129,7 @@ func (j *job) dispute(ctx context.Context, p pendingFinding) error {
 
 // upholds says why the statement cannot contradict a final order; empty where it can. That one was not charged needs
 // proof, as for an order in doubt. A charge of one that we say was not charged is money: somebody must look, always.
-func (j *job) upholds(ctx context.Context, o journal.Standing) (why string, err error) {
+func (j *job) upholds(ctx context.Context, o search.Standing) (why string, err error) {
 	switch {
 	case len(j.s.doubts) > 0:
 		return notUnderstood, nil

@@ -16,7 +16,7 @@ import (
 
 	_ "modernc.org/sqlite" // the driver
 
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/internal/sqlfile"
 	"recarga/topup"
 )
@@ -183,7 +183,7 @@ func (s *stage) page(ctx context.Context, after statement.Line, limit int) ([]st
 }
 
 // named returns those of the orders that a line names.
-func (s *stage) named(ctx context.Context, orders []journal.Standing) (map[topup.ID]bool, error) {
+func (s *stage) named(ctx context.Context, orders []search.Standing) (map[topup.ID]bool, error) {
 	wanted := make([]topup.ID, len(orders))
 	for i, o := range orders {
 		wanted[i] = o.ID
@@ -204,7 +204,7 @@ func (s *stage) named(ctx context.Context, orders []journal.Standing) (map[topup
 // absence is an order that no charge names, with the line that says that it was not charged, if one does.
 type absence struct {
 	n int64
-	journal.Standing
+	search.Standing
 	line   int64
 	status string
 }

@@ -5,7 +5,7 @@ import (
 	"database/sql"
 	"time"
 
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/internal/reconcile/statement"
 	"recarga/topup"
 )
@@ -25,7 +25,7 @@ const (
 
 // soldOrder is an order that we call succeeded.
 type soldOrder struct {
-	*journal.Standing
+	*search.Standing
 	named named
 }
 
@@ -93,7 +93,7 @@ func (s *stage) candidates(ctx context.Context, a absence, from, until time.Time
 // the transaction of one of them; or of one that we call succeeded, of the same phone, amount and time, that no line
 // charges as we know it; what the statement says of no charge is not compared. Empty where there is none.
 // The charges are of any time between since and until.
-func (s *stage) contested(ctx context.Context, o journal.Standing, since, until time.Time) (string, error) {
+func (s *stage) contested(ctx context.Context, o search.Standing, since, until time.Time) (string, error) {
 	return one[string](ctx, s, sqls.Get("contested"),
 		string(o.ID), int(statement.Charged), o.Phone.Digits(), int64(o.Amount),
 		since.UnixMicro(), until.UnixMicro(), s.phones, s.amounts)

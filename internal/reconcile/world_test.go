@@ -12,7 +12,7 @@ import (
 
 	"github.com/shopspring/decimal"
 
-	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/internal/reconcile"
 	"recarga/internal/sandbox"
 	"recarga/topup"
@@ -36,7 +36,7 @@ type world struct {
 
 // life is an order as the book has it, and what its id was charged.
 type life struct {
-	journal.Standing
+	search.Standing
 	attempts []attempt
 	charges  int
 	settled  topup.ResolvedAs
@@ -93,7 +93,7 @@ func (w *world) one(in int) bool { return w.IntN(in) == 0 }
 func pick[T any](w *world, of ...T) T { return of[w.IntN(len(of))] }
 
 func (w *world) add(id topup.ID, state topup.State, at time.Time) *life {
-	o := &life{Standing: journal.Standing{
+	o := &life{Standing: search.Standing{
 		ID: id, State: state, From: at, Until: at,
 		Phone: pick[topup.Phone](w, "5537686660", "5512345678",
 			"5599887766"), Amount: topup.Pesos(pick[int64](w, 10, 20, 50)),
@@ -190,7 +190,7 @@ func (w *world) order(id topup.ID, at time.Time) {
 		w.add(id, topup.StateQueued, at)
 	case 9:
 		if w.odd && w.one(2) { // of another shop with the same account
-			w.charge(&life{Standing: journal.Standing{ID: "OTHER-" + id, Phone: "5500110011", Amount: topup.Pesos(10)}}, at)
+			w.charge(&life{Standing: search.Standing{ID: "OTHER-" + id, Phone: "5500110011", Amount: topup.Pesos(10)}}, at)
 			return
 		}
 		w.sold(id, at)
@@ -210,7 +210,7 @@ func (w *world) unknown() (list []*life) {
 }
 
 // Standings, Sold and Held are the book's, as the journal's are.
-func (w *world) Standings(_ context.Context, ids []topup.ID) (list []journal.Standing, _ error) {
+func (w *world) Standings(_ context.Context, ids []topup.ID) (list []search.Standing, _ error) {
 	for _, id := range ids {
 		if o := w.byID[id]; o != nil {
 			list = append(list, o.seen())
@@ -219,7 +219,7 @@ func (w *world) Standings(_ context.Context, ids []topup.ID) (list []journal.Sta
 	return list, nil
 }
 
-func (o *life) seen() journal.Standing {
+func (o *life) seen() search.Standing {
 	s := o.Standing
 	if s.Attempts == 0 {
 		s.From, s.Until = time.Time{}, time.Time{}
@@ -227,14 +227,14 @@ func (o *life) seen() journal.Standing {
 	return s
 }
 
-func (w *world) Sold(_ context.Context, since, until time.Time) iter.Seq2[journal.Standing, error] {
+func (w *world) Sold(_ context.Context, since, until time.Time) iter.Seq2[search.Standing, error] {
 	return w.those(func(o *life) bool {
 		return o.State == topup.StateSucceeded && !o.Until.Before(since) && !o.From.After(until)
 	})
 }
 
-func (w *world) Held(context.Context) iter.Seq2[journal.Standing, error] {
-	return func(yield func(journal.Standing, error) bool) {
+func (w *world) Held(context.Context) iter.Seq2[search.Standing, error] {
+	return func(yield func(search.Standing, error) bool) {
 		w.those(func(o *life) bool { return o.State == topup.StateUnknown })(yield)
 		if w.onLooked != nil {
 			w.onLooked()
@@ -243,8 +243,8 @@ func (w *world) Held(context.Context) iter.Seq2[journal.Standing, error] {
 	}
 }
 
-func (w *world) those(chosen func(*life) bool) iter.Seq2[journal.Standing, error] {
-	return func(yield func(journal.Standing, error) bool) {
+func (w *world) those(chosen func(*life) bool) iter.Seq2[search.Standing, error] {
+	return func(yield func(search.Standing, error) bool) {
 		for _, o := range w.orders {
 			if chosen(o) && !yield(o.seen(), nil) {
 				return

@@ -12,11 +12,12 @@ import (
 // Link is a network between a program and a server, which a test can make slow, or break, in each of the ways in which
 // networks do. What it does to the connections it does to those that are open and to new ones. It begins healthy.
 type Link struct {
-	target string
-	addr   string
+	addr string
 
-	mu    sync.Mutex
-	state linkState
+	mu sync.Mutex
+	// target is the server's address.
+	target string
+	state  linkState
 	// changed closes when the state changes.
 	changed chan struct{}
 	open    map[net.Conn]bool
@@ -78,6 +79,15 @@ func (l *Link) Stall() { l.become(linkState{stalled: true}) }
 // Mute lets the server do what it is asked, and hangs up before each answer.
 func (l *Link) Mute() { l.become(linkState{mute: true}) }
 
+// Turn hangs up everywhere, and leads to another server from now on, as a name does after a failover.
+func (l *Link) Turn(target string) {
+	l.Cut()
+	l.mu.Lock()
+	l.target = target
+	l.mu.Unlock()
+	l.Heal()
+}
+
 // Cut hangs up everywhere, and refuses connections.
 func (l *Link) Cut() {
 	l.become(linkState{cut: true})
@@ -94,6 +104,12 @@ func (l *Link) become(s linkState) {
 	l.state = s
 	close(l.changed)
 	l.changed = make(chan struct{})
+}
+
+func (l *Link) server() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.target
 }
 
 func (l *Link) now() (s linkState, changed <-chan struct{}) {
@@ -118,7 +134,7 @@ func (l *Link) join(ctx context.Context, client net.Conn) {
 	if s, _ := l.now(); s.cut {
 		return
 	}
-	server, err := new(net.Dialer).DialContext(ctx, "tcp", l.target)
+	server, err := new(net.Dialer).DialContext(ctx, "tcp", l.server())
 	if err != nil {
 		return
 	}

@@ -92,4 +92,20 @@ func TestLink(t *testing.T) {
 	if err := say(dial(), Patience); !gone(err) {
 		t.Errorf("cut: a new connection: %v", err)
 	}
+
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = other.Close() })
+	l.Turn(other.Addr().String())
+	conn = dial()
+	if to, err := other.Accept(); err != nil {
+		t.Errorf("turned: %v", err)
+	} else if _, err := to.Write([]byte{'y'}); err != nil {
+		t.Errorf("turned: %v", err)
+	}
+	if err := say(conn, Patience); err != nil {
+		t.Errorf("turned: %v", err)
+	}
 }

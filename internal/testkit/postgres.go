@@ -87,6 +87,21 @@ func (p *PostgresCluster) Promote() {
 	p.must(p.administer("SELECT pg_promote()"))
 }
 
+// ReadOnly makes the server refuse writes, or ends that.
+func (p *PostgresCluster) ReadOnly(on bool) {
+	p.tb.Helper()
+	p.must(p.administer(fmt.Sprintf("ALTER SYSTEM SET default_transaction_read_only = %t", on)))
+	p.must(p.administer("SELECT pg_reload_conf()"))
+}
+
+// KeepIn has tables and indexes that are made from now on in a folder, which the server can write to.
+func (p *PostgresCluster) KeepIn(folder string) {
+	p.tb.Helper()
+	p.must(p.administer(fmt.Sprintf("CREATE TABLESPACE apart LOCATION '%s'", folder)))
+	p.must(p.administer("ALTER SYSTEM SET default_tablespace = apart"))
+	p.must(p.administer("SELECT pg_reload_conf()"))
+}
+
 // URL names the database, as RECARGA_DATABASE_URL does.
 func (p *PostgresServer) URL() string { return p.url(p.database) }
 

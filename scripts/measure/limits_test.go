@@ -8,14 +8,6 @@ const (
 	largestPackage  = 2500
 )
 
-// larger are the packages that may be above the limit, by how many lines they may have, and why.
-var larger = map[string]struct {
-	lines int
-	why   string
-}{
-	"internal/journal": {4800, "one file an operation of an order, over one set of rows"},
-}
-
 // TestLimits: no function and no package grows beyond what a person reads at once.
 func TestLimits(t *testing.T) {
 	rooms, err := measure("../..")
@@ -26,14 +18,8 @@ func TestLimits(t *testing.T) {
 		if r.Largest > longestFunction {
 			t.Errorf("%s.%s has %d lines, at most %d are good to read", r.Package, r.LargestName, r.Largest, longestFunction)
 		}
-		limit := largestPackage
-		if exception, ok := larger[r.Package]; ok {
-			if limit = exception.lines; r.Lines <= largestPackage {
-				t.Errorf("%s has %d lines: it needs no exception any more", r.Package, r.Lines)
-			}
-		}
-		if r.Lines > limit {
-			t.Errorf("%s has %d lines, at most %d are good to find something in", r.Package, r.Lines, limit)
+		if r.Lines > largestPackage {
+			t.Errorf("%s has %d lines, at most %d are good to find something in", r.Package, r.Lines, largestPackage)
 		}
 	}
 	if all := rooms[len(rooms)-1]; all.Functions < 1000 || all.Median > 10 {

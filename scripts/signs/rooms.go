@@ -168,8 +168,9 @@ func imports(rooms []room, rules map[string]rule) string {
 		names := "nothing"
 		if allowed := rule.ours(); len(allowed) > 0 {
 			for i, name := range allowed {
-				if allowed[i] = path.Base(name); name == "internal/journal/commit" {
-					allowed[i] = "journal/commit"
+				allowed[i] = path.Base(name)
+				if part, ok := strings.CutPrefix(name, "internal/journal/"); ok {
+					allowed[i] = "journal/" + part
 				}
 			}
 			names = strings.Join(allowed, ", ")

@@ -55,7 +55,6 @@ type operation struct {
 type Committer struct {
 	engine  *Engine
 	cfg     Config
-	stats   stats
 	id      int64 // whose commits
 	number  int64 // of the latest transaction
 	queue   chan *operation
@@ -65,14 +64,18 @@ type Committer struct {
 	session session // nil until it is needed, and after it failed
 }
 
+// Commit is one transaction, made or not.
+type Commit struct {
+	// Operations that shared it.
+	Operations int
+	// Took is the time from the first statement to the answer, with all that was tried again.
+	Took time.Duration
+	// Err is why it was not made, or may not have been.
+	Err error
+}
+
 // Config says what the operations of a Committer are, which it does not know.
 type Config struct {
-	// Bulk pairs a statement with the one that PostgreSQL runs instead, once for all operations of a commit that are at
-	// it. Its parameters are arrays. The first argument is another one for each operation, and comes back, as the first
-	// column, with each row that was changed.
-	Bulk map[string]string
-	// Certain is a statement without whose row there is no commit: where a commit happened, it changed its row.
-	Certain string
 	// Own reports whether an error is an operation's own outcome, which leaves nothing half done. It is returned once
 	// what the operation did write is durable; any other error undoes it.
 	Own func(error) bool
@@ -96,8 +99,8 @@ func Start(e *Engine, cfg Config) *Committer {
 	return c
 }
 
-// Do has an operation committed: on PostgreSQL by its usual way, where it has one and that finds what it expects, and
-// else by run. Those of one key never run side by side. run may run more than once, and must keep nothing from one
+// Do has an operation committed: by its usual way, where it has one and that finds what it expects, and else by run.
+// Those of one key never run side by side. run may run more than once, and must keep nothing from one
 // run to the next. The package comment says what the errors mean.
 func (c *Committer) Do(ctx context.Context, key string, usual Usual, run func(*Tx) error) error {
 	return c.do(ctx, &operation{key: key, done: make(chan error, 1), usual: usual, run: run})
@@ -186,8 +189,6 @@ func (c *Committer) commit(batch []*operation) error {
 	}
 	if err != nil {
 		over = batch
-	} else {
-		c.stats.add(int64(len(over)))
 	}
 	c.cfg.Observe(Commit{Operations: len(over), Took: time.Since(began), Err: err})
 	for _, o := range over {
@@ -235,7 +236,7 @@ func (c *Committer) transact(batch []*operation) (over []*operation, guilty bool
 		return nil, false, err
 	}
 	t := newTx(ctx, c.session, c.cfg)
-	if t.bulk {
+	if c.engine.IsPostgres() {
 		over, guilty, err = c.together(t, batch)
 	} else {
 		over, guilty, err = c.inTurn(t, batch)
@@ -248,7 +249,7 @@ func (c *Committer) transact(batch []*operation) (over []*operation, guilty bool
 
 func (c *Committer) begin(ctx context.Context) (err error) {
 	if c.session == nil {
-		if c.session, err = c.engine.connect(ctx, c.cfg.Bulk); err != nil {
+		if c.session, err = c.engine.connect(ctx); err != nil {
 			return err
 		}
 	}

@@ -61,7 +61,7 @@ func (c *Committer) unanswered(cause error, last []*Statement) error {
 		return cause
 	}
 	for _, s := range last {
-		if s.failed() && s.Query == c.cfg.Certain {
+		if s.failed() && s.Certain {
 			s.rows, s.err = 1, nil
 		}
 	}

@@ -28,7 +28,7 @@ func TestCommitsAreDurable(t *testing.T) {
 					t.Error(err)
 				}
 			}()
-			session, err := e.connect(t.Context(), nil)
+			session, err := e.connect(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -38,7 +38,7 @@ type Engine struct {
 	// Read is for reads: never what a transaction that is not committed has changed.
 	Read *sql.DB
 	// connect opens a committer's session.
-	connect func(ctx context.Context, bulk map[string]string) (session, error)
+	connect func(ctx context.Context) (session, error)
 	// begin opens a transaction.
 	begin string
 	// beginAlone opens a transaction that reads first, and writes only if nobody has changed what it read.

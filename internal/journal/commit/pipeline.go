@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"recarga/internal/sqlfile"
 )
 
 // session is a Committer's connection. Its statements are prepared once. Not for concurrent use.
@@ -26,8 +28,14 @@ type session interface {
 type Statement struct {
 	// Query has the parameters $1, $2 …
 	Query string
+	// Batch is what PostgreSQL runs instead, once for all statements of a round trip that have the same; "": nothing. Its
+	// parameters are arrays. The first argument is another one for each statement, and comes back, as the first column,
+	// with each row that was changed.
+	Batch string
 	// Args are nil, texts, bytes, whole numbers and truth values.
 	Args []any
+	// Certain: there is no commit without the row that it changes.
+	Certain bool
 
 	// scan reads the one row of a query; nil for a statement that returns none.
 	scan func(Scanner) error
@@ -39,6 +47,11 @@ type Statement struct {
 
 // Change is a statement that returns no rows.
 func Change(query string, args ...any) *Statement { return &Statement{Query: query, Args: args} }
+
+// Batched is a statement that PostgreSQL runs over arrays. A scan of nil: it returns no rows.
+func Batched(sql sqlfile.Engines, scan func(Scanner) error, args ...any) *Statement {
+	return &Statement{Query: sql.SQLite, Batch: sql.Postgres, Args: args, scan: scan}
+}
 
 // Query is a statement that returns one row, or none.
 func Query(scan func(Scanner) error, query string, args ...any) *Statement {
@@ -86,7 +99,6 @@ type postgresSession struct {
 	warning *pgconn.Notice
 	// opening is a statement that waits to be sent with the next ones.
 	opening string
-	bulk    map[string]string // Config.Bulk
 	used    time.Time
 }
 
@@ -94,8 +106,8 @@ type postgresSession struct {
 // server would plan each run anew, or remember a plan that reads whole tables. Each finds a few rows by a key.
 var planned = sqls.Get("postgres/plan_once")
 
-func newPostgresSession(ctx context.Context, cfg *pgx.ConnConfig, bulk map[string]string) (session, error) {
-	p := &postgresSession{bulk: bulk}
+func newPostgresSession(ctx context.Context, cfg *pgx.ConnConfig) (session, error) {
+	p := &postgresSession{}
 	cfg = cfg.Copy()
 	cfg.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { p.noticed(n) }
 	conn, err := pgx.ConnectConfig(ctx, cfg)
@@ -125,15 +137,15 @@ func (p *postgresSession) do(ctx context.Context, statements ...*Statement) {
 		statements = append([]*Statement{{Query: p.opening}}, statements...)
 		p.opening = ""
 	}
-	batch, all := &pgx.Batch{}, bulkBatches(statements, p.bulk)
-	for _, v := range all {
-		v.queue(batch)
+	together, all := &pgx.Batch{}, batches(statements)
+	for _, b := range all {
+		b.queue(together)
 	}
-	results := p.conn.SendBatch(ctx, batch)
-	for _, v := range all {
+	results := p.conn.SendBatch(ctx, together)
+	for _, b := range all {
 		p.warning = nil
-		v.read(results)
-		if c := v.statements[0]; c.Query == "COMMIT" && c.err == nil && p.warning != nil {
+		b.read(results)
+		if c := b[0]; c.Query == "COMMIT" && c.err == nil && p.warning != nil {
 			c.err = fmt.Errorf("committed with a warning: %s (SQLSTATE %s)", p.warning.Message, p.warning.Code)
 		}
 	}

@@ -28,11 +28,9 @@ func openPostgres(ctx context.Context, databaseURL string) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{
-		Name: "postgres",
-		connect: func(ctx context.Context, bulk map[string]string) (session, error) {
-			return newPostgresSession(ctx, cfg, bulk)
-		},
-		begin: "BEGIN ISOLATION LEVEL READ COMMITTED", beginAlone: "BEGIN ISOLATION LEVEL REPEATABLE READ",
+		Name:    "postgres",
+		connect: func(ctx context.Context) (session, error) { return newPostgresSession(ctx, cfg) },
+		begin:   "BEGIN ISOLATION LEVEL READ COMMITTED", beginAlone: "BEGIN ISOLATION LEVEL REPEATABLE READ",
 		ReadTx:  &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead},
 		timeout: 10 * time.Second, busy: func(error) bool { return false },
 		Transient: postgresTransient, refused: postgresRefused, answered: postgresAnswered, readOnly: postgresReadOnly,

@@ -46,7 +46,7 @@ func openSQLite(ctx context.Context, path string) (*Engine, error) {
 	}
 	e := &Engine{
 		Name: "sqlite", Write: write, Read: read,
-		connect: func(context.Context, map[string]string) (session, error) { return newSQLiteSession(path) },
+		connect: func(context.Context) (session, error) { return newSQLiteSession(path) },
 		begin:   "BEGIN IMMEDIATE", beginAlone: "BEGIN IMMEDIATE", ReadTx: &sql.TxOptions{ReadOnly: true},
 		beginFor: 10 * time.Second, busy: sqliteBusy,
 		Transient: func(error) bool { return false }, refused: sqliteBusy,

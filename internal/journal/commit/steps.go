@@ -6,7 +6,7 @@ import (
 )
 
 // Step is a statement of the way that an operation usually goes. The statements of all operations of a batch that are
-// at their first step are sent together, and those of the same text as one over arrays, where Config.Bulk has one.
+// at their first step are sent together, and those with the same Batch as one.
 type Step struct {
 	Statement *Statement
 	// Then is called when the statement has changed or found its row. It returns the next step; nil where the operation
@@ -85,16 +85,10 @@ func (c *Committer) usual(batch []*operation) (usual []going) {
 // next has the operations whose statements have run take their next steps.
 func (t *Tx) next(over []*operation, usual []going) (_ []*operation, left []going, err error) {
 	for _, g := range usual {
-		then := g.step.Then
-		if !g.step.Statement.hit() {
-			then = g.step.Missed
-			if g.op.unusual = then == nil; g.op.unusual {
-				continue
-			}
-		}
 		var step *Step
-		if then != nil {
-			step, g.op.err = then(t)
+		step, g.op.unusual, g.op.err = g.step.follow(t)
+		if g.op.unusual {
+			continue
 		}
 		if err := t.fault(g.op); err != nil {
 			return nil, nil, err
@@ -106,6 +100,21 @@ func (t *Tx) next(over []*operation, usual []going) (_ []*operation, left []goin
 		left = append(left, going{g.op, step})
 	}
 	return over, left, nil
+}
+
+// follow is what comes after a step whose statement has run; nil: nothing. missed: the operation must be run by
+// itself.
+func (s *Step) follow(t *Tx) (next *Step, missed bool, err error) {
+	then := s.Then
+	if !s.Statement.hit() {
+		if then = s.Missed; then == nil {
+			return nil, true, nil
+		}
+	}
+	if then != nil {
+		next, err = then(t)
+	}
+	return next, false, err
 }
 
 // finished are the operations that are over with their last statements, which are committed. One whose answer is lost
@@ -124,12 +133,29 @@ func finished(usual []going) (over []*operation) {
 	return over
 }
 
+// alone has an operation go its usual way, and where that misses something, or its answer was lost, runs it.
+func (t *Tx) alone(o *operation) (err error) {
+	if o.usual == nil || t.again {
+		return o.run(t)
+	}
+	missed := false
+	for step := o.usual(); step != nil && err == nil && !missed; {
+		if _, err = t.Run(step.Statement); err == nil {
+			step, missed, err = step.follow(t)
+		}
+	}
+	if missed {
+		return o.run(t)
+	}
+	return err
+}
+
 // inTurn runs operations one after the other. guilty: one of them broke the transaction.
 func (c *Committer) inTurn(t *Tx, batch []*operation) (over []*operation, guilty bool, err error) {
 	for _, o := range batch {
 		own := *t
 		own.again = o.again
-		o.err = o.run(&own)
+		o.err = own.alone(o)
 		if err := t.fault(o); err != nil {
 			c.undo(t.ctx)
 			return nil, true, err

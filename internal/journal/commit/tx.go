@@ -1,10 +1,6 @@
 package commit
 
-import (
-	"context"
-	"database/sql"
-	"errors"
-)
+import "context"
 
 // Tx is the transaction that operations share, as one of them sees it.
 type Tx struct {
@@ -15,17 +11,12 @@ type Tx struct {
 	session session
 	own     func(error) bool // Config.Own
 	broken  *error           // the first error of the database: nothing of this transaction may be committed
-	bulk    bool             // see Bulk
 	again   bool             // see Again
 }
 
 func newTx(ctx context.Context, s session, cfg Config) *Tx {
-	_, bulk := s.(*postgresSession)
-	return &Tx{ctx: ctx, session: s, own: cfg.Own, broken: new(error), Notes: cfg.Notes(), bulk: bulk}
+	return &Tx{ctx: ctx, session: s, own: cfg.Own, broken: new(error), Notes: cfg.Notes()}
 }
-
-// Bulk reports whether the statements of Config.Bulk are run for all operations at once.
-func (t *Tx) Bulk() bool { return t.bulk }
 
 // Again reports whether an earlier run of the operation was committed, and what it changed is not known.
 func (t *Tx) Again() bool { return t.again }
@@ -33,25 +24,24 @@ func (t *Tx) Again() bool { return t.again }
 // Exec runs a statement that returns no rows, and says how many it changed.
 func (t *Tx) Exec(query string, args ...any) (int64, error) {
 	s := Change(query, args...)
-	t.session.do(t.ctx, s)
-	return s.rows, t.check(s.err)
+	_, err := t.Run(s)
+	return s.rows, err
 }
 
 // Row runs a statement that returns one row, or none.
 func (t *Tx) Row(scan func(Scanner) error, query string, args ...any) (found bool, err error) {
-	s := Query(scan, query, args...)
-	t.session.do(t.ctx, s)
-	if errors.Is(s.err, sql.ErrNoRows) {
-		return false, nil
-	}
-	return s.err == nil, t.check(s.err)
+	return t.Run(Query(scan, query, args...))
 }
 
-func (t *Tx) check(err error) error {
-	if *t.broken == nil {
-		*t.broken = err
+// Run runs a statement, and reports whether it has changed or found its row.
+func (t *Tx) Run(s *Statement) (hit bool, err error) {
+	if t.session.do(t.ctx, s); !s.failed() {
+		return s.hit(), nil
 	}
-	return err
+	if *t.broken == nil {
+		*t.broken = s.err
+	}
+	return false, s.err
 }
 
 // fault is why the transaction must be undone after an operation, if it must.

@@ -1,11 +1,4 @@
--- name: order
-SELECT key, fingerprint, event_count, unknown_attempts, id, caller, state, reason, phone, product, amount,
-    operator, metadata, callback_url, attempt_count, response_code, response_message, transaction_id, reference,
-    auth_code, balance_after, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at,
-    priority, line, waits_for, disputed_at, ends_at
-FROM orders
-WHERE id = $1
-
+-- It also takes an order whose id lacks its caller's prefix: that is why it is invalid.
 -- name: insert_invalid
 INSERT INTO orders (id, caller, fingerprint, state, reason, phone, product, amount, operator, metadata,
     callback_url, response_message, event_count, created_at, updated_at, process_at, expires_at,
@@ -25,3 +18,6 @@ RETURNING key, fingerprint, event_count, unknown_attempts, id, caller, state, re
 
 -- name: is_archived
 SELECT COUNT(*) FROM archived WHERE id = $1
+
+-- name: prefix_of
+SELECT id_prefix FROM callers WHERE name = $1

@@ -1,3 +1,5 @@
+-- Nothing is sent once the order's time is over. That time is counted from the first attempt, and $5 is when it is over for
+-- an order that has its first one now.
 -- name: begin
 WITH begun AS (
     UPDATE orders SET

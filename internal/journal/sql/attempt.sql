@@ -1,3 +1,4 @@
+-- The order whose attempt under way was begun by one call of Begin.
 -- name: own_attempt
 SELECT key, fingerprint, event_count, unknown_attempts, id, caller, state, reason, phone, product, amount,
     operator, metadata, callback_url, attempt_count, response_code, response_message, transaction_id, reference,
@@ -7,6 +8,7 @@ FROM orders
 WHERE id = $1 AND attempt_count = $2 AND state = 'submitting' AND EXISTS (SELECT 1 FROM attempts
     WHERE order_key = orders.key AND number = $2 AND worker = $3 AND nonce = $4)
 
+-- It adds to what an attempt already says: a poorer result that comes later takes nothing away.
 -- name: result
 UPDATE attempts SET
     outcome = $4,
@@ -24,6 +26,10 @@ UPDATE attempts SET
         ELSE evidence || '; ' || $10 END
 WHERE order_key = (SELECT key FROM orders WHERE id = $1) AND number = $2 AND outcome = $3
 
+-- Neither this nor the next forgets a doubt: an order is not failed while one of its attempts is in doubt, but unknown.
+-- $16 is what the result adds to the doubts. An order that is unknown and stays so has changed in nothing that its caller
+-- must be notified of. One that a statement holds is settled by an approval alone: that its latest attempt moved no money
+-- is what the statement denies.
 -- name: finish
 UPDATE orders SET
     state = CASE WHEN $4 = 'failed' AND unknown_attempts + $16 > 0 THEN 'unknown' ELSE $4 END,
@@ -45,6 +51,7 @@ RETURNING key, fingerprint, event_count, unknown_attempts, id, caller, state, re
     auth_code, balance_after, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at,
     priority, line, waits_for, disputed_at, ends_at
 
+-- For an approval, of whichever attempt. It takes the arguments of finish, with no state ('') before.
 -- name: finish_late
 UPDATE orders SET
     state = CASE WHEN $4 = 'failed' AND unknown_attempts + $16 > 0 THEN 'unknown' ELSE $4 END,
@@ -64,6 +71,7 @@ RETURNING key, fingerprint, event_count, unknown_attempts, id, caller, state, re
     auth_code, balance_after, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at,
     priority, line, waits_for, disputed_at, ends_at
 
+-- For a result that changes no state. The doubts of a final order are a person's word.
 -- name: doubt
 UPDATE orders SET unknown_attempts = unknown_attempts + CASE WHEN finished_at IS NULL THEN $2 ELSE 0 END
 WHERE id = $1
@@ -72,6 +80,7 @@ RETURNING key, fingerprint, event_count, unknown_attempts, id, caller, state, re
     auth_code, balance_after, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at,
     priority, line, waits_for, disputed_at, ends_at
 
+-- It ends an order that was held only for the doubt about an earlier attempt, which is gone.
 -- name: cleared
 UPDATE orders SET
     state = 'failed',
@@ -89,3 +98,14 @@ RETURNING key, fingerprint, event_count, unknown_attempts, id, caller, state, re
 
 -- name: other_approvals
 SELECT COUNT(*) FROM attempts WHERE order_key = $1 AND number <> $2 AND outcome = 'approved'
+
+-- An order whose state followed from the result of an attempt.
+-- name: finished_so
+SELECT key, fingerprint, event_count, unknown_attempts, id, caller, state, reason, phone, product, amount,
+    operator, metadata, callback_url, attempt_count, response_code, response_message, transaction_id, reference,
+    auth_code, balance_after, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at,
+    priority, line, waits_for, disputed_at, ends_at
+FROM orders
+WHERE id = $1 AND attempt_count >= $2 AND state <> 'submitting' AND response_code = $3 AND response_message = $4
+    AND transaction_id = $5 AND reference = $6 AND auth_code = $7 AND balance_after = $8
+    AND EXISTS (SELECT 1 FROM attempts WHERE order_key = orders.key AND number = $2 AND outcome = $9)

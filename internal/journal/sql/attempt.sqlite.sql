@@ -1,3 +1,5 @@
+-- Nothing is sent once the order's time is over. That time is counted from the first attempt, and $5 is when it is over for
+-- an order that has its first one now.
 -- name: begin
 UPDATE orders SET
     state = 'submitting', attempt_count = attempt_count + 1, updated_at = $3, next_attempt_at = NULL, due_at = $4,

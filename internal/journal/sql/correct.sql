@@ -27,17 +27,12 @@ INSERT INTO corrections (order_key, number, outcome, reason, decided_by, transac
 VALUES ($1, (SELECT COALESCE(MAX(number), 0) + 1 FROM corrections
     WHERE order_key = $1), $2, $3, $4, $5, $6, $7, $8, $9, $10)
 
+-- Whether the last correction of an order is this very one.
 -- name: corrected_so
 SELECT COUNT(*) FROM corrections
 WHERE order_key = $1 AND outcome = $2 AND reason = $3 AND decided_by = $4 AND transaction_id = $5
     AND reference = $6 AND auth_code = $7
     AND number = (SELECT MAX(number) FROM corrections WHERE order_key = $1)
-
--- name: corrections_of
-SELECT outcome, reason, decided_by, was, was_transaction_id, transaction_id, reference, auth_code, decided_at
-FROM corrections
-WHERE order_key = $1
-ORDER BY number
 
 -- name: dispute
 UPDATE orders SET disputed_at = $2, updated_at = $2
@@ -55,6 +50,7 @@ VALUES ($1, (SELECT COALESCE(MAX(number), 0) + 1 FROM disputes WHERE order_key =
 UPDATE disputes SET evidence = evidence || '; ' || $2
 WHERE order_key = $1 AND ended_at IS NULL AND length(evidence) < 4096
 
+-- The disputes of an order that had this evidence.
 -- name: said_before
 SELECT COUNT(*) FROM disputes WHERE order_key = $1 AND replace(evidence, $2, '') <> evidence
 
@@ -72,11 +68,3 @@ RETURNING key, fingerprint, event_count, unknown_attempts, id, caller, state, re
 
 -- name: upheld_so
 SELECT COUNT(*) FROM disputes WHERE order_key = $1 AND outcome = $2 AND reason = $3 AND ended_by = $4
-
--- name: disputes_of
-SELECT since, evidence, raised_by, ended_at, outcome, reason, ended_by FROM disputes
-WHERE order_key = $1
-ORDER BY number
-
--- name: count_disputed
-SELECT COUNT(*), COALESCE(MIN(disputed_at), 0) FROM orders WHERE disputed_at IS NOT NULL

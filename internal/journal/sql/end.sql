@@ -1,3 +1,4 @@
+-- An order in doubt is held when its time is over.
 -- name: end
 UPDATE orders
 SET updated_at = $2, next_attempt_at = NULL, due_at = NULL, line = NULL, waits_for = '',
@@ -21,6 +22,7 @@ RETURNING key, fingerprint, event_count, unknown_attempts, id, caller, state, re
     auth_code, balance_after, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at,
     priority, line, waits_for, disputed_at, ends_at
 
+-- held_at is not NULL as long as an order is unknown because a statement charges it, whatever its attempts said.
 -- name: hold
 UPDATE orders
 SET updated_at = $2, next_attempt_at = NULL, due_at = NULL, line = NULL, waits_for = '',

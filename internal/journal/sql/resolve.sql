@@ -45,11 +45,6 @@ WHERE order_key = $1 AND outcome = $2 AND reason = $3 AND decided_by = $4 AND fo
     AND transaction_id = $6 AND reference = $7 AND auth_code = $8
     AND number = (SELECT MAX(number) FROM resolutions WHERE order_key = $1)
 
--- name: resolutions_of
-SELECT attempt, outcome, reason, decided_by, forced, transaction_id, reference, auth_code, decided_at
-FROM resolutions
-WHERE order_key = $1
-ORDER BY number
-
+-- The deadline after which no attempt of the order can still be under way.
 -- name: settled_by
 SELECT COALESCE(MAX(give_up_at), 0) FROM attempts WHERE order_key = $1

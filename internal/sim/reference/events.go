@@ -168,6 +168,14 @@ func (j *Journal) redeliver(id string, most int, now time.Time) error {
 func (j *Journal) RedeliverAll(
 	_ context.Context, f topup.EventFilter, now time.Time, each func(topup.Event),
 ) (count int, next string, err error) {
+	made, next := j.redeliverAll(f, now)
+	for _, ev := range made {
+		each(ev)
+	}
+	return len(made), next, nil
+}
+
+func (j *Journal) redeliverAll(f topup.EventFilter, now time.Time) (made []topup.Event, next string) {
 	defer j.alone()()
 	if f.Until.IsZero() || f.Until.After(now) {
 		f.Until = now.Add(time.Millisecond)
@@ -179,13 +187,11 @@ func (j *Journal) RedeliverAll(
 	}
 	for _, ev := range chosen {
 		err := j.redeliver(ev.ID, f.MostRedeliveries, now)
-		if often := (*topup.QuotaError)(nil); errors.As(err, &often) {
-			continue
+		if often := (*topup.QuotaError)(nil); !errors.As(err, &often) {
+			made = append(made, ev)
 		}
-		each(ev)
-		count++
 	}
-	return count, next, nil
+	return made, next
 }
 
 // chosen are the events of a filter, the newest first, behind its cursor.

@@ -21,6 +21,7 @@ import (
 
 	"recarga/internal/callers"
 	"recarga/internal/journal"
+	"recarga/internal/journal/search"
 	"recarga/internal/sim/reference"
 	"recarga/internal/testkit"
 	"recarga/producer"
@@ -142,7 +143,7 @@ func database(tb testing.TB, url, driver, dsn string) (*side, *sql.DB) {
 	tb.Cleanup(func() { must(tb, db.Close()) })
 	s := newSide(j)
 	s.all = func(tb testing.TB) (all []topup.Details) {
-		for d, err := range j.Export(tb.Context(), journal.Filter{}, journal.Parts{Attempts: true, Events: true}) {
+		for d, err := range j.Export(tb.Context(), search.Filter{}, search.Parts{Attempts: true, Events: true}) {
 			must(tb, err)
 			all = append(all, d)
 		}

@@ -1,0 +1,46 @@
+package search
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"recarga/internal/journal/tables"
+	"recarga/topup"
+)
+
+// CountByState counts the orders in each state. States that no order is in are absent. It reads the
+// index of the orders that are not final, and nothing of the others.
+func (r *Reader) CountByState(ctx context.Context) (map[topup.State]int64, error) {
+	return tables.Counted[topup.State, int64](ctx, r.db, sqls.Get("count"))
+}
+
+// OpenByCaller counts the orders of each caller that are not final. Callers without any are absent. It reads the
+// orders that are not final, and no others.
+func (r *Reader) OpenByCaller(ctx context.Context) (map[string]int, error) {
+	return tables.Counted[string, int](ctx, r.db, sqls.Get("open_by_caller"))
+}
+
+// OldestUnknown is since when the order is held that has been held as unknown for longest; zero when
+// none is.
+func (r *Reader) OldestUnknown(ctx context.Context) (time.Time, error) {
+	return r.db.Time(ctx, sqls.Get("oldest_unknown"))
+}
+
+// Disputed counts the orders that are disputed, and says since when the first of them is; zero when there is none.
+func (r *Reader) Disputed(ctx context.Context) (n int64, since time.Time, err error) {
+	var first int64
+	if err := r.db.Read.QueryRowContext(ctx, sqls.Get("count_disputed")).Scan(&n, &first); err != nil {
+		return 0, since, fmt.Errorf("%s: %w", r.db.Name, err)
+	}
+	if n > 0 {
+		since = time.UnixMicro(first).UTC()
+	}
+	return n, since, nil
+}
+
+// CountEvents counts the events that are pending, and those that are exhausted. It reads the indexes of what is open,
+// and nothing of what was delivered.
+func (r *Reader) CountEvents(ctx context.Context) (map[topup.EventState]int64, error) {
+	return tables.Counted[topup.EventState, int64](ctx, r.db, sqls.Get("count_events"))
+}

@@ -1,0 +1,52 @@
+package search
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"recarga/internal/journal/tables"
+	"recarga/topup"
+)
+
+// findLimit bounds what Find returns: a phone number may have many orders.
+const findLimit = 50
+
+// Find returns the orders that a text names: by their id, the distributor's transaction id, its reference, or
+// the phone number; the newest first, 50 at most; an archived one only by its id. Each is looked up by an index.
+// caller limits it to one caller's orders; empty: all.
+func (r *Reader) Find(ctx context.Context, caller, name string) ([]topup.Order, error) {
+	found := []topup.Order{}
+	seen := map[topup.ID]bool{}
+	add := func(o topup.Order) {
+		if !seen[o.ID] && (caller == "" || o.Caller == caller) {
+			seen[o.ID] = true
+			found = append(found, o)
+		}
+	}
+	switch o, err := r.Order(ctx, topup.ID(name)); {
+	case err == nil:
+		add(o)
+	case !errors.Is(err, topup.ErrNotFound):
+		return nil, fmt.Errorf("find: %w", err)
+	}
+	for _, q := range []string{sqls.Get("find_transaction"), sqls.Get("find_reference")} {
+		records, err := tables.List(ctx, r.db, tables.ScanOrder, q, name)
+		if err != nil {
+			return nil, fmt.Errorf("find: %w", err)
+		}
+		for _, one := range records {
+			add(one.Order)
+		}
+	}
+	if phone, err := topup.ParsePhone(name); err == nil {
+		orders, _, err := r.List(ctx, Filter{Caller: caller, Phone: phone, Limit: findLimit})
+		if err != nil {
+			return nil, fmt.Errorf("find: %w", err)
+		}
+		for _, o := range orders {
+			add(o)
+		}
+	}
+	return found[:min(len(found), findLimit)], nil
+}

@@ -1,0 +1,92 @@
+package search
+
+import (
+	"strings"
+
+	"recarga/internal/journal/tables"
+	"recarga/topup"
+)
+
+// listed is a list's statement. It is the only one that is composed: of whole sections of sql/list.sql, whose
+// parameters have the same numbers in every list.
+type listed []string
+
+// where adds a section if it is asked for.
+func (l *listed) where(asked bool, section string) {
+	if asked {
+		*l = append(*l, section)
+	}
+}
+
+func (l listed) String() string { return strings.Join(l, "\n") }
+
+// list is the statement of the filter's orders, but for its cursor, and without an order or an end.
+func (f Filter) list() listed {
+	l := listed{sqls.Get("list_orders")}
+	open := f.State != "" && !f.State.Final()
+	l.where(open, sqls.Get("open_orders"))
+	l.where(f.Caller != "" && open, sqls.Get("open_orders_of_caller"))
+	l.where(f.Caller != "" && !open, sqls.Get("orders_of_caller"))
+	switch f.State {
+	case topup.StateFailed:
+		l.where(true, sqls.Get("failed_orders"))
+	case topup.StateCanceled:
+		l.where(true, sqls.Get("canceled_orders"))
+	default:
+		l.where(f.State != "", sqls.Get("orders_in_state"))
+	}
+	l.where(f.Disputed, sqls.Get("disputed_orders"))
+	l.where(f.TransactionID != "", sqls.Get("orders_of_transaction"))
+	l.where(f.Phone.Digits() != "", sqls.Get("orders_of_phone"))
+	l.where(f.Product != "", sqls.Get("orders_of_product"))
+	l.where(!f.Since.IsZero(), sqls.Get("orders_since"))
+	l.where(!f.Until.IsZero() || !f.FinishedUntil.IsZero(), sqls.Get("orders_until"))
+	l.where(!f.FinishedSince.IsZero(), sqls.Get("orders_finished_since"))
+	l.where(!f.FinishedUntil.IsZero(), sqls.Get("orders_finished_until"))
+	return l
+}
+
+// args are the parameters of every list of orders, in the order of their numbers.
+func (f Filter) args(from tables.Place, limit int) []any {
+	_, until := f.created()
+	return []any{
+		f.Caller, string(f.State), f.Phone.Digits(), f.Product, f.TransactionID, f.Since.UnixMicro(), until,
+		f.FinishedSince.UnixMicro(), f.FinishedUntil.UnixMicro(), from.At, from.Key, limit,
+	}
+}
+
+// newest is the statement of a page of the filter's orders, the newest first, that come before a place.
+func (f Filter) newest() string {
+	return append(f.list(), sqls.Get("orders_before"), sqls.Get("newest_orders")).String()
+}
+
+// oldest is the statement of a page of the filter's orders, the oldest first, behind a place.
+func (f Filter) oldest() string {
+	return append(f.list(), sqls.Get("orders_after"), sqls.Get("oldest_orders")).String()
+}
+
+// eventQuery is the statement of a page of the filter's events, and the parameters that it has beside the bounds of
+// their ids.
+func eventQuery(f topup.EventFilter, first, last []byte) (string, []any, error) {
+	l := listed{sqls.Get("list_events")}
+	switch f.State {
+	case "":
+	case topup.EventPending:
+		l.where(true, sqls.Get("pending_events"))
+	case topup.EventDelivered:
+		l.where(true, sqls.Get("delivered_events"))
+	case topup.EventExhausted:
+		l.where(true, sqls.Get("exhausted_events"))
+	default:
+		return "", nil, &topup.FieldError{
+			Field: "state", Value: string(f.State), Allowed: "one of pending, delivered, exhausted",
+		}
+	}
+	l.where(f.Endpoint == topup.DefaultEndpoint, sqls.Get("events_of_callback"))
+	l.where(f.Endpoint != "" && f.Endpoint != topup.DefaultEndpoint, sqls.Get("events_of_endpoint"))
+	l.where(f.Caller == topup.OperatorCaller, sqls.Get("operator_events"))
+	l.where(f.Caller != "" && f.Caller != topup.OperatorCaller, sqls.Get("events_of_caller"))
+	l.where(f.Type != "", sqls.Get("events_of_type"))
+	args := []any{first, last, f.Limit + 1, f.Endpoint, f.Caller, string(f.Type)}
+	return append(l, sqls.Get("newest_events")).String(), args, nil
+}

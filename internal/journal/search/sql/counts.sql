@@ -1,0 +1,25 @@
+-- name: count
+SELECT state, COUNT(*) FROM orders
+WHERE finished_at IS NULL
+GROUP BY state
+UNION ALL
+SELECT state, CAST(SUM(orders) AS BIGINT)
+FROM tallies
+GROUP BY state
+
+-- name: open_by_caller
+SELECT caller, COUNT(*) FROM orders WHERE finished_at IS NULL GROUP BY caller
+
+-- name: oldest_unknown
+SELECT COALESCE(MIN(updated_at), 0) FROM orders WHERE state = 'unknown' AND finished_at IS NULL
+
+-- name: count_disputed
+SELECT COUNT(*), COALESCE(MIN(disputed_at), 0) FROM orders WHERE disputed_at IS NOT NULL
+
+-- name: count_events
+SELECT 'pending', COUNT(*) FROM events
+WHERE due_at IS NOT NULL
+UNION ALL
+SELECT 'exhausted', COUNT(*)
+FROM events
+WHERE state = 'exhausted'

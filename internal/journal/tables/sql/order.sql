@@ -1,0 +1,12 @@
+-- name: order
+SELECT key, fingerprint, event_count, unknown_attempts, id, caller, state, reason, phone, product, amount,
+    operator, metadata, callback_url, attempt_count, response_code, response_message, transaction_id, reference,
+    auth_code, balance_after, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at,
+    priority, line, waits_for, disputed_at, ends_at
+FROM orders
+WHERE id = $1
+
+-- name: tally
+INSERT INTO tallies (state, writer, orders)
+VALUES ($1, $2, $3)
+ON CONFLICT (state, writer) DO UPDATE SET orders = tallies.orders + excluded.orders

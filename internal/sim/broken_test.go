@@ -1,0 +1,50 @@
+package sim
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"recarga/internal/boundary"
+	"recarga/topup"
+)
+
+// careless is a book of record that takes what nobody knows for a refusal, and has the order sent again.
+type careless struct{ boundary.Journal }
+
+// Finish implements boundary.Journal.
+func (c careless) Finish(ctx context.Context, s topup.Settlement, now time.Time) (topup.Order, *topup.Event, error) {
+	if s.State == topup.StateUnknown {
+		s.Result.Outcome, s.State, s.NextAttemptAt = topup.OutcomeUnavailable, topup.StateRetrying, &now
+	}
+	return c.Journal.Finish(ctx, s, now)
+}
+
+// A program with a fault is caught without a scenario, and the life that catches it is shown without what has nothing
+// to do with the fault.
+func TestFindsAndShrinksAFault(t *testing.T) {
+	from := newTemplate(t)
+	again := func(on *tape) *world {
+		return run(t, from, on, func(j boundary.Journal) boundary.Journal { return careless{j} })
+	}
+	var w *world
+	for seed := uint64(1); w == nil || w.wrong == ""; seed++ {
+		if seed > 500 {
+			t.Fatal("500 lives of a program that sends again what may be charged, and no violation")
+		}
+		w = again(recording(seed))
+	}
+	short := shrink(w, 400, again)
+	t.Logf("%d decisions, %d steps: %s\nshrunk to %d decisions:\n%s", w.tape.weight(), len(w.story), w.wrong,
+		short.tape.weight(), short.journey())
+	if short.kind != w.kind {
+		t.Errorf("the short life fails by another fault: %s, and not %s", short.wrong, w.wrong)
+	}
+	if short.tape.weight() > 40 || strings.Count(short.journey(), "is killed")+strings.Count(short.journey(), "cancels") > 0 {
+		t.Errorf("the short life has %d decisions, some of which have nothing to do with its fault", short.tape.weight())
+	}
+	if same := again(replaying(short.tape.recorded())); same.journey() != short.journey() {
+		t.Errorf("the short life is not repeated:\n%s", same.journey())
+	}
+}

@@ -1,0 +1,175 @@
+package sim
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"recarga/internal/boundary"
+	"recarga/topup"
+)
+
+// reached is how often each pair of things that are rare together was reached.
+type reached map[string]int
+
+// wanted are the pairs that a run of enough lives must reach. They come from the table of states and from the
+// constants of package topup: a new one is wanted as soon as it is there.
+func wanted(tb testing.TB) (all []string) {
+	for _, means := range constants(tb, "Outcome") {
+		for _, step := range deaths {
+			all = append(all, fmt.Sprintf("%s × dies %s", means, step))
+		}
+	}
+	for _, t := range topup.Transitions() {
+		for _, f := range heard {
+			all = append(all, fmt.Sprintf("%s × %s", transition(t.From, t.To, t.By), f))
+		}
+	}
+	for _, why := range constants(tb, "Wait") {
+		for _, by := range ends {
+			all = append(all, fmt.Sprintf("waits for %s × %s", why, by))
+		}
+	}
+	return all
+}
+
+// deaths are the steps at which a process dies that has to do with an answer of the vendor.
+var deaths = []string{"after the answer of vendor", "before journal.Finish", "after journal.Finish",
+	"before journal.RecordTry", "after journal.RecordTry"}
+
+// heard is what becomes of the answer to a call that has had its effect.
+var heard = []fate{done, lost, late, diesAfter}
+
+// ends are how an order's wait ends.
+var ends = []topup.Operation{topup.OpBegin, topup.OpEnd, topup.OpCancel, topup.OpHold}
+
+// constants are the values of all constants of a type of package topup.
+func constants(tb testing.TB, of string) (values []string) {
+	files, err := filepath.Glob(filepath.Join("..", "..", "topup", "*.go"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if v, ok := n.(*ast.ValueSpec); ok && len(v.Values) == 1 {
+				kind, isNamed := v.Type.(*ast.Ident)
+				literal, isLiteral := v.Values[0].(*ast.BasicLit)
+				if isNamed && isLiteral && kind.Name == of {
+					text, _ := strconv.Unquote(literal.Value)
+					values = append(values, text)
+				}
+			}
+			return true
+		})
+	}
+	if len(values) == 0 {
+		tb.Fatal("there is no constant of type ", of)
+	}
+	slices.Sort(values)
+	return values
+}
+
+func transition(from, to topup.State, by topup.Operation) string {
+	return fmt.Sprintf("%s to %s by %s", from, to, by)
+}
+
+// reachTransition counts a change of state, and the end of a wait.
+func (w *world) reachTransition(o *order, from topup.State, by topup.Operation, f fate) {
+	w.reached[fmt.Sprintf("%s × %s", transition(from, o.state, by), f)]++
+	if o.waits != "" {
+		w.reached[fmt.Sprintf("waits for %s × %s", o.waits, by)]++
+		o.waits = ""
+	}
+}
+
+// deathAt counts the step at which a process dies.
+func (w *world) deathAt(c boundary.Call, f fate) {
+	o := w.orders[topup.ID(c.About)]
+	if o == nil {
+		o = w.ofOrder[c.About]
+	}
+	if o != nil && o.answered != "" {
+		when := map[fate]string{diesBefore: "before", diesAfter: "after"}[f]
+		w.reached[fmt.Sprintf("%s × dies %s %s", o.answered, when, c.Name)]++
+	}
+}
+
+// add adds those of another life.
+func (r reached) add(other reached) {
+	for pair, n := range other {
+		r[pair] += n
+	}
+}
+
+// missing are the wanted pairs that were not reached.
+func (r reached) missing(tb testing.TB) []string {
+	return slices.DeleteFunc(wanted(tb), func(pair string) bool { return r[pair] > 0 })
+}
+
+// report says which pairs were not reached, and how rare the rarest one was.
+func (r reached) report(t *testing.T) {
+	missing := r.missing(t)
+	rarest := slices.MinFunc(wanted(t), func(a, b string) int { return cmp.Compare(r[a], r[b]) })
+	t.Logf("%d of %d pairs reached; the rarest one, %q, %d times", len(wanted(t))-len(missing), len(wanted(t)), rarest,
+		r[rarest])
+	if *every && len(missing) > 0 {
+		t.Errorf("never reached:\n%s", strings.Join(missing, "\n"))
+	}
+	if *pairs == "" {
+		return
+	}
+	text, err := json.Marshal(r)
+	if err == nil {
+		err = os.WriteFile(*pairs, text, 0o600)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// divide has several processes live the lives, each its part of the seeds, and adds up what they have reached.
+func divide(t *testing.T) {
+	began, all, each := time.Now(), reached{}, (*seeds+*jobs-1) / *jobs
+	var wait sync.WaitGroup
+	parts := make([]reached, *jobs)
+	for i := range parts {
+		wait.Go(func() {
+			file := filepath.Join(t.TempDir(), "pairs")
+			out, err := exec.Command(os.Args[0], "-test.run=^TestLives$", "-test.v", "-test.timeout=0", "-jobs=1",
+				fmt.Sprint("-sqlite=", *share),
+				fmt.Sprint("-seed=", *first+uint64(i*each)), fmt.Sprint("-seeds=", each), "-pairs="+file).CombinedOutput()
+			text, readErr := os.ReadFile(file)
+			if err = errors.Join(err, readErr); err == nil {
+				err = json.Unmarshal(text, &parts[i])
+			}
+			if err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+	wait.Wait()
+	for _, part := range parts {
+		all.add(part)
+	}
+	took := time.Since(began)
+	t.Logf("%d lives in %s by %d processes: %.0f a second", each**jobs, took.Round(time.Second), *jobs,
+		float64(each**jobs)/took.Seconds())
+	all.report(t)
+}

@@ -1,0 +1,65 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"recarga/internal/journal"
+	"recarga/internal/reconcile"
+)
+
+// statement is the vendor's ledger as a person is sent it: true, but perhaps cut off, and soon out of date.
+func (w *world) statement() string {
+	var b strings.Builder
+	b.WriteString("distributor_transaction_id,transaction_id,phone_number,amount,status,date\n")
+	lines := 0
+	for _, o := range w.planned {
+		for _, s := range o.sent {
+			if s.answer == nil {
+				continue
+			}
+			status := "declined"
+			if s.charged {
+				status = "approved"
+			}
+			fmt.Fprintf(&b, "%s,%s,%s,%s,%s,%s\n", o.request.ID, s.transaction, o.request.Phone.Digits(), o.request.Amount,
+				status, s.decided.UTC().Format(time.RFC3339))
+			lines++
+		}
+	}
+	text := b.String()
+	if keep := w.tape.choose(ofPeople, lines+1, 0.7); keep > 0 {
+		text = strings.Join(strings.SplitAfter(text, "\n")[:keep+1], "")
+	}
+	return text
+}
+
+// reconcile has the operator compare a statement with the book, and settle what it proves.
+func (w *world) reconcile() bool {
+	book, ok := w.journal.(*journal.Journal)
+	p := w.at(0)
+	if !ok || p == nil {
+		return false // the reference has no lists
+	}
+	options, err := reconcile.ParseOptions(url.Values{"margin": {"1s"}, "timezone": {"UTC"}, "by": {"ana"},
+		"absent": {string(pick(w.tape, ofPeople, 0.5, reconcile.AbsentFailed, reconcile.AbsentResend))}}, time.Now())
+	if err != nil {
+		w.fail("%v", err)
+		return true
+	}
+	text := w.statement()
+	w.note("operator", "reconciles", "a statement", fmt.Sprintf("%q, absent: %s", text, options.Absent))
+	go func() {
+		s, err := reconcile.Read(context.Background(), strings.NewReader(text), options)
+		if err != nil {
+			return // there may be no line
+		}
+		defer func() { _ = s.Close() }()
+		_ = reconcile.New(book, p.producer, quiet).Run(context.Background(), s, // the process may die
+			func(reconcile.Result) error { return nil })
+	}()
+	return true
+}

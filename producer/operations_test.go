@@ -161,9 +161,11 @@ func (w *walk) place(t *testing.T, id topup.ID, was topup.Order) (what string, o
 	o, replayed, err := w.p.Place(t.Context(), r)
 	conflict := errors.Is(err, topup.ErrConflict)
 	switch stored := was.ID != ""; {
-	case w.quotas.err == away && !errors.Is(err, away), w.quotas.err == over && !stored && !errors.Is(err, over):
+	case errors.Is(w.quotas.err, away) && !errors.Is(err, away),
+		errors.Is(w.quotas.err, over) && !stored && !errors.Is(err, over):
 		t.Fatalf("quotas say %v, and %s of %s is placed: %v", w.quotas.err, r.Amount, id, err)
-	case w.quotas.err != away && stored && !conflict && (err != nil || !replayed), err == nil && replayed != stored:
+	case !errors.Is(w.quotas.err, away) && stored && !conflict && (err != nil || !replayed),
+		err == nil && replayed != stored:
 		t.Fatalf("an order that was placed (%v) is placed again: replayed %v, %v", stored, replayed, err)
 	case err == nil && o.Caller != topup.DefaultCaller:
 		t.Fatalf("an order without a caller is of %q", o.Caller)

@@ -72,15 +72,11 @@ func (e *ChangedError) Is(target error) bool { return target == ErrLost }
 // FieldIDPrefix is a caller's prefix, as the API names it.
 const FieldIDPrefix = "id_prefix"
 
-var idPrefix = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,16}$`)
+var idPrefix = regexp.MustCompile(`^[A-Za-z0-9._:-]{0,16}$`)
 
 // ParseIDPrefix returns s, if ids may begin with it so; empty is none.
 func ParseIDPrefix(s string) (string, error) {
-	if s != "" && !idPrefix.MatchString(s) {
-		allowed := "1 to 16 characters A-Za-z0-9._:-, or empty for none"
-		return "", &FieldError{Field: FieldIDPrefix, Value: s, Allowed: allowed}
-	}
-	return s, nil
+	return matching(FieldIDPrefix, s, idPrefix, "1 to 16 characters A-Za-z0-9._:-, or empty for none")
 }
 
 // EndpointIndex is where the endpoint of a name is in Endpoints; -1 means nowhere.
@@ -130,9 +126,5 @@ const DisabledByOperator = "the operator disabled it"
 
 // ParseCallerName returns s, if a caller, or one of its endpoints, may be named so.
 func ParseCallerName(s string) (string, error) {
-	if !namePattern.MatchString(s) {
-		allowed := "1 to 64 characters A-Za-z0-9._-, the first a letter or a digit"
-		return "", &FieldError{Field: "name", Value: s, Allowed: allowed}
-	}
-	return s, nil
+	return matching("name", s, namePattern, "1 to 64 characters A-Za-z0-9._-, the first a letter or a digit")
 }

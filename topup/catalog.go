@@ -176,8 +176,5 @@ func (p Product) Check() error {
 
 // ParseProductID reads what can be a product's id, whether or not a catalogue has it, or returns a *FieldError.
 func ParseProductID(s string) (string, error) {
-	if !namePattern.MatchString(s) {
-		return "", &FieldError{Field: FieldProduct, Value: s, Allowed: nameAllowed}
-	}
-	return s, nil
+	return matching(FieldProduct, s, namePattern, nameAllowed)
 }

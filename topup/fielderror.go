@@ -3,6 +3,7 @@ package topup
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -76,6 +77,14 @@ func oneOf[T ~string](field, s string, all []T) (T, error) {
 		names[i] = string(one)
 	}
 	return "", &FieldError{Field: field, Value: s, Allowed: "one of " + strings.Join(names, ", ")}
+}
+
+// matching returns s, if it has a form, or a *FieldError that says which.
+func matching[T ~string](field string, s T, form *regexp.Regexp, allowed string) (T, error) {
+	if !form.MatchString(string(s)) {
+		return "", &FieldError{Field: field, Value: string(s), Allowed: allowed}
+	}
+	return s, nil
 }
 
 // maxShown bounds what is shown of a text of somebody else's, in bytes.

@@ -16,8 +16,5 @@ const idAllowed = "1 to 64 characters of A-Z a-z 0-9 . _ : -, and not . or .."
 
 // ParseID returns s as an ID, or a *FieldError.
 func ParseID(s string) (ID, error) {
-	if !idPattern.MatchString(s) {
-		return "", &FieldError{Field: FieldID, Value: s, Allowed: idAllowed}
-	}
-	return ID(s), nil
+	return matching(FieldID, ID(s), idPattern, idAllowed)
 }

@@ -317,19 +317,11 @@ func optional[T any](parse func(string) (T, error)) func(string) (T, error) {
 }
 
 func parseOperator(s string) (string, error) {
-	if !operatorPattern.MatchString(s) {
-		allowed := "a carrier's name of 1 to 32 letters, digits, spaces or . _ & -"
-		return "", &FieldError{Field: FieldOperator, Value: s, Allowed: allowed}
-	}
-	return s, nil
+	return matching(FieldOperator, s, operatorPattern,
+		"a carrier's name of 1 to 32 letters, digits, spaces or . _ & -")
 }
 
-func parseCaller(s string) (string, error) {
-	if !namePattern.MatchString(s) {
-		return "", &FieldError{Field: FieldCaller, Value: s, Allowed: nameAllowed}
-	}
-	return s, nil
-}
+func parseCaller(s string) (string, error) { return matching(FieldCaller, s, namePattern, nameAllowed) }
 
 func parseCallback(s string) (string, error) {
 	const most = 2048

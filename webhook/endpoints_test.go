@@ -133,7 +133,7 @@ func TestOldNewsStaysWhereItWent(t *testing.T) {
 		if got := states(t, j, "ORD-1"); !cmp.Equal(got, map[string]topup.EventState{"": topup.EventDelivered}) {
 			t.Errorf("after %d redeliveries: %v", n, got)
 		}
-		if err := j.RedeliverWithin(t.Context(), ev, 0, time.Now()); err != nil {
+		if err := j.RedeliverWithin(t.Context(), ev, 10, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}

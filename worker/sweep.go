@@ -91,7 +91,7 @@ func (s *sweeper) timeOut(ctx context.Context) error {
 
 // enqueueOrders enqueues the next page of orders that wait too long. It goes page by page, because the first ones may
 // well be in the queue: only Redis knows, and to enqueue them is to ask it. A queue that is away keeps no order from
-// its end: the page is read on, and its orders are enqueued when their turn comes again.
+// its end: the page is read on, and its orders are enqueued when it is read again.
 func (s *sweeper) enqueueOrders(ctx context.Context, late time.Duration) error {
 	page, err := s.Journal.Due(ctx, time.Now().Add(-late), s.orders, sweepPage)
 	if err != nil {

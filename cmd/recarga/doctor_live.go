@@ -80,15 +80,12 @@ func (l *liveRun) prepare(cmd *cobra.Command, catalog topup.Catalog, now time.Ti
 
 // run walks, and buys when it may.
 func (l *liveRun) run(ctx context.Context) ([]doctor.Finding, error) {
-	cfg := doctor.LiveConfig{
-		URL: l.settings.DistributorURL, CustomerID: l.settings.DistributorCustomerID,
-		SecretKey: l.settings.DistributorSecretKey, RedisURL: l.settings.RedisURL, Timeout: l.timeout,
-	}
+	var show func(doctor.Finding)
 	if !l.asJSON {
 		names := doctor.LiveChecks()
-		cfg.Show = func(f doctor.Finding) { _ = view.Finding(l.p.Stdout.Screen(), f, names...) }
+		show = func(f doctor.Finding) { _ = view.Finding(l.p.Stdout.Screen(), f, names...) }
 	}
-	live := doctor.NewLive(cfg)
+	live := doctor.NewLive(doctor.Config{Settings: l.settings, Timeout: l.timeout}, show)
 	defer live.Close()
 	found := live.Examine(ctx)
 	if l.request == nil || doctor.Diagnosis(found, false) != nil {

@@ -5,7 +5,7 @@ import (
 
 	"recarga/internal/command"
 	"recarga/internal/orderfile"
-	"recarga/internal/reconcile/statement"
+	"recarga/internal/table"
 )
 
 // tableFlagNames are the flags that say how a table is written. They are those of every command that reads one.
@@ -25,6 +25,6 @@ func tableFlags(cmd *cobra.Command) *orderfile.Format {
 	flags.BoolVar(&f.NoHeader, "no-header", false,
 		"the first line is a row: columns are named by their numbers (default: found out)")
 	command.Completes(cmd, "delimiter", "comma", "semicolon", "tab", "pipe")
-	command.Completes(cmd, "decimal", statement.DecimalPoint, statement.DecimalComma)
+	command.Completes(cmd, "decimal", table.DecimalPoint, table.DecimalComma)
 	return &f
 }

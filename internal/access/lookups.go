@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"net/netip"
 	"sync"
+
+	"golang.org/x/sync/semaphore"
 )
 
 const (
@@ -19,7 +21,7 @@ const (
 // once, and of the others a few at a time, of each address and over all. The rest waits: a right key is always
 // accepted.
 type Lookups struct {
-	all chan struct{}
+	all *semaphore.Weighted
 
 	mu    sync.Mutex
 	right map[[sha256.Size]byte]bool
@@ -28,14 +30,14 @@ type Lookups struct {
 
 // slots are those of one address; they are forgotten with the last user.
 type addressSlots struct {
-	slots chan struct{}
+	slots *semaphore.Weighted
 	users int
 }
 
 // NewLookups builds Lookups.
 func NewLookups() *Lookups {
 	return &Lookups{
-		all: make(chan struct{}, lookupsAtOnce), right: map[[sha256.Size]byte]bool{}, by: map[netip.Prefix]*addressSlots{},
+		all: semaphore.NewWeighted(lookupsAtOnce), right: map[[sha256.Size]byte]bool{}, by: map[netip.Prefix]*addressSlots{},
 	}
 }
 
@@ -77,7 +79,7 @@ func (l *Lookups) reserve(ctx context.Context, network netip.Prefix) (done func(
 	l.mu.Lock()
 	mine := l.by[network]
 	if mine == nil {
-		mine = &addressSlots{slots: make(chan struct{}, lookupsEach)}
+		mine = &addressSlots{slots: semaphore.NewWeighted(lookupsEach)}
 		l.by[network] = mine
 	}
 	mine.users++
@@ -89,23 +91,14 @@ func (l *Lookups) reserve(ctx context.Context, network netip.Prefix) (done func(
 			delete(l.by, network)
 		}
 	}
-	if err := take(ctx, mine.slots); err != nil {
+	if err := mine.slots.Acquire(ctx, 1); err != nil {
 		leave()
 		return nil, err
 	}
-	if err := take(ctx, l.all); err != nil {
-		<-mine.slots
+	if err := l.all.Acquire(ctx, 1); err != nil {
+		mine.slots.Release(1)
 		leave()
 		return nil, err
 	}
-	return func() { <-l.all; <-mine.slots; leave() }, nil
-}
-
-func take(ctx context.Context, slots chan struct{}) error {
-	select {
-	case slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return func() { l.all.Release(1); mine.slots.Release(1); leave() }, nil
 }

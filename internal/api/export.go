@@ -77,8 +77,8 @@ func (s *Server) parseExport(
 	e.filter.FinishedSince = params.Read(&q, "finished_since", params.Time("finished_since"))
 	e.filter.FinishedUntil = params.Read(&q, "finished_until", params.Time("finished_until"))
 	e.format = params.Read(&q, "format", params.OneOf("format", formatCSV, formatNDJSON))
-	e.parts.Attempts = params.Read(&q, "attempts", params.OneOf("attempts", "true", "false")) == "true"
-	e.parts.Events = params.Read(&q, "events", params.OneOf("events", "true", "false")) == "true"
+	e.parts.Attempts = params.Read(&q, "attempts", params.Flag("attempts"))
+	e.parts.Events = params.Read(&q, "events", params.Flag("events"))
 	e.format = cmp.Or(e.format, formatCSV)
 	if e.format == formatCSV && e.parts != (search.Parts{}) {
 		err = errors.Join(err, &topup.FieldError{Field: "format", Value: e.format,

@@ -96,7 +96,7 @@ func (s *Server) parseFilter(ctx context.Context, who keys.Identity, query url.V
 		Caller:        params.Read(&q, topup.FieldCaller, params.AsIs),
 		Phone:         params.Read(&q, topup.FieldPhone, topup.ParsePhone),
 		Product:       params.Read(&q, topup.FieldProduct, params.AsIs),
-		Disputed:      params.Read(&q, "disputed", params.OneOf("disputed", "true", "false")) == "true",
+		Disputed:      params.Read(&q, "disputed", params.Flag("disputed")),
 		TransactionID: params.Read(&q, "transaction_id", params.AsIs),
 		Since:         params.Read(&q, "since", params.Time("since")),
 		Until:         params.Read(&q, "until", params.Time("until")),

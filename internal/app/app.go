@@ -65,6 +65,7 @@ type Node struct {
 	journal     *journal.Journal
 	callers     *callers.Registry
 	queue       *queue.Queue
+	checked     chan error // receives nil when Redis is there, or why it is not to be used; for a worker only
 	distributor *distributor.Client
 	deliverer   *webhook.Deliverer
 	worker      *worker.Worker
@@ -214,6 +215,9 @@ func (n *Node) startWorker(ctx context.Context) error {
 	n.metrics.ShowOutages(n.catalog, n.worker.Outages)
 	// Called after the queue's servers have drained: results are written until then.
 	n.onShutdown(n.worker.Close)
+	if err := n.awaitQueue(ctx); err != nil {
+		return err
+	}
 	if err := n.serve(queue.ServeConfig{Queue: tasks.QueueWebhooks, Servers: 1, Concurrency: deliveryConcurrency},
 		tasks.TypeDeliver, n.worker.HandleDelivery); err != nil {
 		return err

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
-	"golang.org/x/sync/errgroup"
 
 	"recarga/internal/callers"
 	"recarga/internal/config"
@@ -20,7 +20,7 @@ import (
 const (
 	// openTimeout bounds one try to open a database or Redis.
 	openTimeout = 15 * time.Second
-	// checkTimeout bounds one try to reach a Redis that the start does not need.
+	// checkTimeout bounds one try to reach Redis.
 	checkTimeout = 3 * time.Second
 	// openPause is the longest wait between two tries.
 	openPause = 2 * time.Second
@@ -28,32 +28,28 @@ const (
 	sayEvery = 30 * time.Second
 )
 
-// openStores opens the book of record and the queue, side by side, so that whichever is missing is named.
-func (n *Node) openStores(ctx context.Context) error {
+// openStores opens the book of record and the queue, side by side, so that whichever is missing is named. It returns
+// when the book is there; a worker waits for Redis in awaitQueue.
+func (n *Node) openStores(ctx context.Context) (err error) {
 	n.health.set("database", dependency{required: true, err: errors.New("not opened yet")})
 	n.health.set("redis", dependency{required: n.roles.Worker, err: errors.New("not opened yet")})
-	if !n.roles.Worker {
-		if err := n.openQueueLater(ctx); err != nil {
-			return err
-		}
+	if n.queue, err = queue.OpenUnchecked(ctx, n.settings.RedisURL, n.log); err != nil {
+		return fmt.Errorf("RECARGA_REDIS_URL: %w", err)
 	}
-	opening, ctx := errgroup.WithContext(ctx)
-	opening.Go(func() error {
-		return n.await(ctx, "database", "RECARGA_DATABASE_URL", journal.Unavailable, n.openJournal)
-	})
+	n.closeLast("queue", n.queue.Close)
 	if n.roles.Worker {
-		opening.Go(func() error { return n.await(ctx, "redis", "RECARGA_REDIS_URL", queue.Unavailable, n.openQueue) })
+		ctx = n.checkBeside(ctx)
+	} else if err := n.checkLater(ctx); err != nil {
+		return err
 	}
-	err := opening.Wait()
-	if n.journal != nil {
-		n.closeLast("journal", n.journal.Close)
-	}
-	if n.queue != nil && n.roles.Worker {
-		n.closeLast("queue", n.queue.Close)
+	err = n.await(ctx, "database", "RECARGA_DATABASE_URL", journal.Unavailable, n.openJournal)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return cause // which may be that Redis is not to be used
 	}
 	if err != nil {
 		return err
 	}
+	n.closeLast("journal", n.journal.Close)
 	n.useStores()
 	return nil
 }
@@ -83,25 +79,48 @@ func (n *Node) openJournal(ctx context.Context) (err error) {
 	return err
 }
 
-// openQueue waits for Redis: a worker needs it.
-func (n *Node) openQueue(ctx context.Context) (err error) {
-	n.queue, err = queue.Open(ctx, n.settings.RedisURL, n.log)
-	if err == nil {
-		n.health.set("redis", dependency{required: true, ask: n.queue.Takes})
+// checkBeside asks Redis until it answers, beside the rest of the start, whose context it ends when Redis is not to be
+// used.
+func (n *Node) checkBeside(ctx context.Context) context.Context {
+	ctx, end := context.WithCancelCause(ctx)
+	n.checked = make(chan error, 1)
+	n.background(func(shutdown context.Context) {
+		defer context.AfterFunc(shutdown, func() { end(context.Canceled) })()
+		err := n.await(ctx, "redis", "RECARGA_REDIS_URL", queue.Unavailable, n.checkQueue)
+		if err != nil {
+			end(err)
+		}
+		n.checked <- err
+	})
+	return ctx
+}
+
+// awaitQueue waits for Redis, which a worker needs. Orders whose time or whose attempt's time is over need none: if
+// Redis is away, they end or are held meanwhile.
+func (n *Node) awaitQueue(ctx context.Context) error {
+	select {
+	case err := <-n.checked:
+		return err
+	case <-time.After(checkTimeout):
 	}
+	ctx, stop := context.WithCancel(ctx)
+	var sweeping sync.WaitGroup
+	sweeping.Go(func() { n.worker.Sweep(ctx) })
+	err := <-n.checked
+	stop()
+	sweeping.Wait()
 	return err
 }
 
-// openQueueLater does not wait for Redis: the book of record alone accepts an order, and the workers' sweep enqueues
-// it. An unsafe Redis ends the start, but not a process that has accepted orders without it: that only says so.
-func (n *Node) openQueueLater(ctx context.Context) (err error) {
-	if n.queue, err = queue.OpenUnchecked(ctx, n.settings.RedisURL, n.log); err != nil {
-		return fmt.Errorf("RECARGA_REDIS_URL: %w", err)
+// checkLater does not wait for Redis: the book of record alone accepts an order, and the workers' sweep enqueues it.
+// An unsafe Redis ends the start, but not a process that has accepted orders without it: that only says so.
+func (n *Node) checkLater(ctx context.Context) error {
+	err := n.checkQueue(ctx)
+	if err == nil {
+		return nil
 	}
-	n.closeLast("queue", n.queue.Close)
-	err = n.checkQueue(ctx)
-	if err == nil || !queue.Unavailable(err) && ctx.Err() == nil {
-		return err
+	if !queue.Unavailable(err) && ctx.Err() == nil {
+		return fmt.Errorf("RECARGA_REDIS_URL: %w", err)
 	}
 	n.background(func(ctx context.Context) {
 		// ends with the process
@@ -114,11 +133,10 @@ func (n *Node) checkQueue(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	err := n.queue.Check(ctx)
-	if err != nil {
-		return fmt.Errorf("RECARGA_REDIS_URL: %w", err)
+	if err == nil {
+		n.health.set("redis", dependency{required: n.roles.Worker, ask: n.queue.Takes})
 	}
-	n.health.set("redis", dependency{ask: n.queue.Takes})
-	return nil
+	return err
 }
 
 // await opens a dependency, again as long as it is unavailable: whoever starts machines in any order need

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -232,27 +231,19 @@ func startRival(kind string) func(context.Context, Config, *world) (*contender, 
 }
 
 func startEmbedded(ctx context.Context, cfg Config, w *world) (*contender, error) {
-	return startRecarga(ctx, cfg, w, nil, newFile(cfg.Folder), nil)
+	return startRecarga(ctx, cfg, w, false, newFile(cfg.Folder), nil)
 }
 
 func startSQLite(ctx context.Context, cfg Config, w *world) (*contender, error) {
-	redis, err := newRedis()
-	if err != nil {
-		return nil, err
-	}
-	return startRecarga(ctx, cfg, w, redis, newFile(cfg.Folder), nil)
+	return startRecarga(ctx, cfg, w, true, newFile(cfg.Folder), nil)
 }
 
 func startPostgres(ctx context.Context, cfg Config, w *world) (*contender, error) {
-	redis, err := newRedis()
+	database, err := newPostgres(ctx)
 	if err != nil {
 		return nil, err
 	}
-	database, err := newPostgres(ctx)
-	if err != nil {
-		return nil, errors.Join(err, redis.close())
-	}
-	return startRecarga(ctx, cfg, w, redis, database, nil)
+	return startRecarga(ctx, cfg, w, true, database, nil)
 }
 
 func startGiven(ctx context.Context, cfg Config, w *world) (*contender, error) {
@@ -263,7 +254,7 @@ func startGiven(ctx context.Context, cfg Config, w *world) (*contender, error) {
 	if cfg.RedisURL != "" {
 		given["RECARGA_REDIS_URL"] = cfg.RedisURL
 	}
-	return startRecarga(ctx, cfg, w, nil, newFile(cfg.Folder), given)
+	return startRecarga(ctx, cfg, w, false, newFile(cfg.Folder), given)
 }
 
 // database is a store that the journal lives in.
@@ -272,9 +263,9 @@ type database interface {
 	url() string
 }
 
-// startRecarga starts recarga serve with its defaults, but for where things are. redis is nil for the
-// embedded one. What is given overrides.
-func startRecarga(ctx context.Context, cfg Config, w *world, redis *redisServer, db database,
+// startRecarga starts recarga serve with its defaults, but for where things are: withRedis in a redis-server of its
+// own. What is given overrides.
+func startRecarga(ctx context.Context, cfg Config, w *world, withRedis bool, db database,
 	given map[string]string) (*contender, error) {
 	p := &contender{stores: []store{db}}
 	env := map[string]string{
@@ -286,7 +277,12 @@ func startRecarga(ctx context.Context, cfg Config, w *world, redis *redisServer,
 		"RECARGA_WEBHOOK_SECRET":        "whsec_YmVuY2htYXJrLWJlbmNobWFyay1iZW5jaG1hcms=",
 		"RECARGA_WEBHOOK_ALLOW_PRIVATE": "true",
 	}
-	if redis != nil {
+	if withRedis {
+		redis, err := newRedis()
+		if err != nil {
+			p.stop()
+			return nil, err
+		}
 		p.stores = append(p.stores, redis)
 		env["RECARGA_REDIS_URL"] = "redis://" + redis.server.Addr() + "/0"
 	}

@@ -18,11 +18,7 @@ const historyChunk = 100_000
 
 // startHistory measures on a journal that holds orders already. They are made once, for all rounds.
 func startHistory(ctx context.Context, cfg Config, w *world) (*contender, error) {
-	redis, err := newRedis()
-	if err != nil {
-		return nil, err
-	}
-	return startRecarga(ctx, cfg, w, redis, past{file{historyPath(cfg)}}, nil)
+	return startRecarga(ctx, cfg, w, true, past{file{historyPath(cfg)}}, nil)
 }
 
 func historyPath(cfg Config) string { return filepath.Join(cfg.Folder, "history.db") }

@@ -9,9 +9,10 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"recarga/internal/httpclient"
 )
@@ -79,34 +80,18 @@ func (l *load) burst(ctx context.Context, n, connections int) (accepted, deliver
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	wait := l.expect(n)
-	ids := make(chan string)
-	errs := make(chan error, connections)
+	var placing errgroup.Group
+	placing.SetLimit(connections)
 	start := time.Now()
-	var placing sync.WaitGroup
-	for range connections {
-		placing.Go(func() {
-			for id := range ids {
-				if err := l.place(ctx, id); err != nil {
-					select {
-					case errs <- err:
-					default:
-					}
-				}
-			}
-		})
-	}
 	for range n {
-		ids <- l.id()
+		id := l.id()
+		placing.Go(func() error { return l.place(ctx, id) })
 	}
-	close(ids)
-	placing.Wait()
+	err = placing.Wait()
 	accepted = time.Since(start)
-	select {
-	case err := <-errs:
-		return accepted, 0, err
-	default:
+	if err == nil {
+		err = wait(ctx)
 	}
-	err = wait(ctx)
 	return accepted, time.Since(start), err
 }
 
@@ -214,24 +199,9 @@ func (l *load) steady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	wait := l.expect(n)
-	type due struct {
-		id string
-		at time.Time
-	}
-	orders := make(chan due, n)
-	times := make(chan time.Duration, n)
-	errs := make(chan error, n)
-	var placing sync.WaitGroup
-	for range steadyConnections {
-		placing.Go(func() {
-			for d := range orders {
-				if err := l.place(ctx, d.id); err != nil {
-					errs <- err
-				}
-				times <- time.Since(d.at)
-			}
-		})
-	}
+	times := make([]time.Duration, n)
+	var placing errgroup.Group
+	placing.SetLimit(steadyConnections)
 	start := time.Now()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
@@ -241,21 +211,19 @@ func (l *load) steady(ctx context.Context) error {
 			if at.After(now) {
 				break
 			}
-			orders <- due{l.id(), at}
+			id, took := l.id(), &times[i]
+			placing.Go(func() error {
+				err := l.place(ctx, id)
+				*took = time.Since(at)
+				return err
+			})
 		}
 	}
-	close(orders)
-	placing.Wait()
+	if err := placing.Wait(); err != nil {
+		return err
+	}
 	took := time.Since(start)
-	close(times)
-	if len(errs) > 0 {
-		return <-errs
-	}
-	var all []time.Duration
-	for t := range times {
-		all = append(all, t)
-	}
-	l.got[PlaceP50], l.got[PlaceP99] = quantile(all, 0.5), quantile(all, 0.99)
+	l.got[PlaceP50], l.got[PlaceP99] = quantile(times, 0.5), quantile(times, 0.99)
 	l.got[PlaceRate] = float64(n) / took.Seconds()
 	return wait(ctx)
 }

@@ -2,10 +2,8 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 
 	"github.com/hibiken/asynq"
@@ -43,21 +41,16 @@ func (r Rival) Serve(ctx context.Context, stdin io.Reader, stdout io.Writer) err
 		return err
 	}
 	defer stop()
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	url, end, err := listen.Local(ctx, rivalAPI(accept))
 	if err != nil {
 		return err
 	}
-	server := listen.New(listen.Config{
-		Handler: rivalAPI(accept), MaxConnections: connectionsMost, Share: connectionsMost,
-	})
+	defer end()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() { _, _ = io.Copy(io.Discard, stdin); cancel() }()
-	context.AfterFunc(ctx, func() { _ = server.Close() })
-	_, _ = fmt.Fprintf(stdout, "%shttp://%s\n", rivalReady, listener.Addr())
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
+	_, _ = fmt.Fprintln(stdout, rivalReady+url)
+	<-ctx.Done()
 	return nil
 }
 

@@ -6,16 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
 
 	"recarga/internal/listen"
 )
-
-// connectionsMost bounds those to a server whose other end is ours as well.
-const connectionsMost = 16_384
 
 // world is a vendor and a receiver that answer at once, and what they saw.
 type world struct {
@@ -25,8 +21,7 @@ type world struct {
 
 	mu      sync.Mutex
 	charges map[string]int
-	servers []*listen.Server
-	done    sync.WaitGroup
+	ends    []func()
 }
 
 func newWorld(ctx context.Context) (*world, error) {
@@ -50,21 +45,17 @@ func newWorld(ctx context.Context) (*world, error) {
 }
 
 func (w *world) serve(ctx context.Context, h http.Handler) (url string, err error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	url, end, err := listen.Local(ctx, h)
+	if err == nil {
+		w.ends = append(w.ends, end)
 	}
-	server := listen.New(listen.Config{Handler: h, MaxConnections: connectionsMost, Share: connectionsMost})
-	w.servers = append(w.servers, server)
-	w.done.Go(func() { _ = server.Serve(listener) }) // it says that it was closed
-	return "http://" + listener.Addr().String(), nil
+	return url, err
 }
 
 func (w *world) close() {
-	for _, s := range w.servers {
-		_ = s.Close()
+	for _, end := range w.ends {
+		end()
 	}
-	w.done.Wait()
 }
 
 // purchase approves everything.

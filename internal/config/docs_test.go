@@ -39,9 +39,23 @@ characters, few different ones, or a known word in it) where ~RECARGA_HTTP_ADDR~
 ~RECARGA_ADMIN_KEY_ALLOW_WEAK~. ~recarga key~ makes a key that nobody can guess.
 `
 
+// TestEverySettingIsWhole: a setting without a check would end the program, one without a text would help nobody.
+func TestEverySettingIsWhole(t *testing.T) {
+	left := setters(new(Settings))
+	for _, row := range Table(new(Settings)) {
+		if row.Allowed == "" || row.Help == "" || left[row.Name] == nil {
+			t.Errorf("%s: allowed %q, help %q, checked: %t", row.Name, row.Allowed, row.Help, left[row.Name] != nil)
+		}
+		delete(left, row.Name)
+	}
+	for name := range left {
+		t.Errorf("%s: a check of no setting", name)
+	}
+}
+
 func settingsMarkdown() string {
 	var b strings.Builder
-	b.WriteString("<!-- Generated from internal/config/table.go by `go generate ./internal/config`. Do not edit. " +
+	b.WriteString("<!-- Generated from internal/config/settings.yaml by `go generate ./internal/config`. Do not edit. " +
 		"-->\n\n" + strings.ReplaceAll(settingsIntroduction,
 		"~", "`"))
 	for _, group := range Groups(new(Settings)) {

@@ -152,7 +152,7 @@ func (c *Console) filterOf(ctx context.Context, q url.Values) (search.Filter, er
 	given := params.Reader{Values: kept(q, filterNames)}
 	f := search.Filter{
 		State: params.Read(&given, "state", topup.ParseState), Caller: given.Get("caller"), Product: given.Get("product"),
-		Disputed: params.Read(&given, "disputed", params.OneOf("disputed", "true", "false")) == "true",
+		Disputed: params.Read(&given, "disputed", params.Flag("disputed")),
 		Phone:    params.Read(&given, "phone", topup.ParsePhone), Cursor: q.Get("cursor"),
 	}
 	f.Since, f.Until = span(&given)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -165,19 +164,11 @@ func demoSettings(database, vendorURL, receiverURL, secret string) (config.Setti
 }
 
 func (d *demo) listen(ctx context.Context, handler http.Handler) (url string, err error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	url, end, err := listen.Local(ctx, handler)
+	if err == nil {
+		d.closers = append(d.closers, end)
 	}
-	server := listen.New(listen.Config{
-		Handler: handler, MaxConnections: listen.LocalConnections, Share: listen.LocalConnections,
-		Log: slog.New(slog.DiscardHandler),
-	})
-	serving, stop := context.WithCancel(context.Background())
-	var done sync.WaitGroup
-	done.Go(func() { _ = server.ServeUntil(serving, listener, 0, func() {}) }) // who is cut off is in this process
-	d.closers = append(d.closers, func() { stop(); done.Wait() })
-	return "http://" + listener.Addr().String(), nil
+	return url, err
 }
 
 // receive is the checkout's side: it is called for webhooks whose signature is right.

@@ -12,11 +12,8 @@ import (
 func newAuxiliaries(cfg Config) part {
 	a := auxiliaries{cfg}
 	return part{stages: []stage{{
-		{"operator endpoint", "purchases continue without it, and nobody is notified of a low balance or of an endpoint " +
-			"that was disabled",
-			"start the receiver, or correct RECARGA_OPERATOR_CALLBACK_URL and RECARGA_OPERATOR_WEBHOOK_SECRET", a.operator},
-		{"traces", "purchases continue without them, and nobody sees where an order spends its time",
-			"start the collector, or correct the OTEL_ variables (docs/tracing.md), or set OTEL_SDK_DISABLED=true", a.traces},
+		check("operator endpoint", a.operator),
+		check("traces", a.traces),
 	}}, close: func() {}}
 }
 

@@ -28,16 +28,11 @@ func newCallback(cfg Config) part {
 		c.dialer.Control = webhook.PublicOnly()
 	}
 	stages := []stage{{
-		{"callback url", "without one the caller named default gets no webhooks",
-			"set RECARGA_CALLBACK_URL to an https:// URL", c.parses},
+		check("callback url", c.parses),
 	}, {
-		{"callback reachable", "webhooks that cannot be delivered are retried for three days and then kept",
-			"start the receiver, correct RECARGA_CALLBACK_URL or the name's DNS, or let this machine through the firewall; " +
-				"its address must be public, unless RECARGA_WEBHOOK_ALLOW_PRIVATE=true; then: recarga webhook redeliver --state " +
-				"pending", c.reachable},
+		check("callback reachable", c.reachable),
 	}, {
-		{"callback certificate", "with one that has ended or that nobody vouches for, no webhook is delivered",
-			"renew the certificate of RECARGA_CALLBACK_URL's server, with its whole chain", c.certificate},
+		check("callback certificate", c.certificate),
 	}}
 	if cfg.CallbackURL == "" {
 		stages = stages[:1]

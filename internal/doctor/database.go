@@ -43,22 +43,6 @@ func value[T any](ctx context.Context, db *sql.DB, query string) (v T, err error
 	return v, err
 }
 
-const (
-	whySchema = "an older program must not write into newer tables, and refuses to start"
-	fixSchema = "run the newer recarga on all machines"
-
-	whyHeld = "each may have been charged, and waits for a person's decision"
-	fixHeld = "recarga list --state unknown, and for each: recarga get ID, ask the distributor, recarga resolve ID; or " +
-		"all by a statement: recarga reconcile"
-
-	whyKeys = "a caller whose key has expired places no orders"
-	fixKeys = "recarga caller rotate-key NAME --overlap 24h --expires-in 2160h, and give the caller the new key"
-
-	whySealed = "a webhook whose secret cannot be opened is not sent, and a former encryption key that is still needed " +
-		"cannot be taken away"
-	fixSealed = "recarga rekey, when every process has the present RECARGA_ENCRYPTION_KEY and RECARGA_ENCRYPTION_KEY_OLD"
-)
-
 //go:embed sql
 var sqlFiles embed.FS
 

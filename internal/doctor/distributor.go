@@ -40,23 +40,14 @@ func newDistributor(cfg Config) part {
 		d.url, d.err = url.Parse(cfg.DistributorURL)
 	}
 	return part{stages: []stage{{
-		{"distributor reachable", "nothing can be bought without it",
-			"correct RECARGA_DISTRIBUTOR_URL, let this machine through the firewall, or ask the distributor whether it " +
-				"admits this address; if all of that has worked before, the distributor is down: orders wait, and are bought " +
-				"when it is back, with nothing to restart", d.reachable},
+		check("distributor reachable", d.reachable),
 	}, {
-		{"distributor certificate", "with one that has ended, every purchase stops",
-			"ask the distributor to renew it; if this machine does not know its issuer, install ca-certificates",
-			d.certificate},
+		check("distributor certificate", d.certificate),
 	}, {
-		{"distributor credentials", "one login; refused, nothing can be bought",
-			"correct RECARGA_DISTRIBUTOR_CUSTOMER_ID and RECARGA_DISTRIBUTOR_SECRET_KEY", d.credentials},
-		{"distributor clock", "a wrong clock here makes receivers refuse webhooks, and tokens end early or late",
-			"synchronize this machine's clock (timedatectl set-ntp true)", d.clock},
+		check("distributor credentials", d.credentials),
+		check("distributor clock", d.clock),
 	}, {
-		{"distributor balance", "an empty account declines every purchase with code 51",
-			"pay into the account at the distributor; what waits for it (waits_for balance) is bought then by itself",
-			d.balance},
+		check("distributor balance", d.balance),
 	}}, close: closing}
 }
 

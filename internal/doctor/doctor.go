@@ -10,6 +10,7 @@ package doctor
 import (
 	"context"
 	"crypto/x509"
+	_ "embed" // the texts
 	"fmt"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"recarga/internal/config"
+	"recarga/internal/yamlfile"
 	"recarga/topup"
 )
 
@@ -76,6 +78,17 @@ type Check struct {
 	// Why it is checked, and how to Fix what is wrong.
 	Why, Fix string
 	run      func(context.Context) Finding
+}
+
+//go:embed checks.yaml
+var checksFile []byte
+
+// texts are those of all checks, by name.
+var texts = yamlfile.Read[map[string]struct{ Why, Fix string }](checksFile)
+
+// check is the check of a name, with its texts of checks.yaml.
+func check(name string, run func(context.Context) Finding) Check {
+	return Check{Name: name, Why: texts[name].Why, Fix: texts[name].Fix, run: run}
 }
 
 // grace is what a check gets beyond its timeout to end by itself.

@@ -245,6 +245,20 @@ the ~order~.
 
 `
 
+// TestEveryCheckHasItsTexts: an operator must see why something is checked, and how to fix it.
+func TestEveryCheckHasItsTexts(t *testing.T) {
+	left := maps.Clone(texts)
+	for _, c := range slices.Concat(Checks(), LiveChecks()) {
+		if c.Why == "" || c.Fix == "" {
+			t.Errorf("%s: why %q, fix %q", c.Name, c.Why, c.Fix)
+		}
+		delete(left, c.Name)
+	}
+	for name := range left {
+		t.Errorf("%s: texts of no check", name)
+	}
+}
+
 func document() string {
 	var b strings.Builder
 	b.WriteString("<!-- Generated from internal/doctor by `go generate ./internal/doctor`. Do not edit. -->\n\n" +

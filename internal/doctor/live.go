@@ -3,7 +3,6 @@ package doctor
 import (
 	"cmp"
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,12 +17,13 @@ import (
 	"github.com/shopspring/decimal"
 
 	"recarga/distributor"
+	"recarga/internal/config"
 	"recarga/internal/coordination"
 	"recarga/internal/queue"
 )
 
 const (
-	// LiveTimeout is what a check of a Live may take, unless LiveConfig says otherwise: as long as Recarga
+	// LiveTimeout is what a check of a Live may take, unless Config says otherwise: as long as Recarga
 	// itself waits for a login or a balance.
 	LiveTimeout = 30 * time.Second
 	// slowAnswer is what a login or a balance takes at a distributor in trouble.
@@ -36,25 +36,11 @@ const (
 	madeUpToken = "recarga-doctor-made-this-up"
 )
 
-// LiveConfig is where a Live walks.
-type LiveConfig struct {
-	// URL, CustomerID and SecretKey are the distributor's, as in the settings.
-	URL, CustomerID, SecretKey string
-	// RedisURL is where the running workers share their token, unless it is the embedded one. A login's token is put
-	// there, so that they need none of their own.
-	RedisURL string
-	// Timeout of each check. Defaults to LiveTimeout.
-	Timeout time.Duration
-	// RootCAs are who may sign certificates. Nil: those that the system trusts.
-	RootCAs *x509.CertPool
-	// Show gets each finding at once. Nil: nobody does.
-	Show func(Finding)
-}
-
 // Live walks through the distributor's integration checklist at its real API, with the very client that
 // the workers use. It logs in twice, and buys nothing unless Purchase is called.
 type Live struct {
-	cfg     LiveConfig
+	cfg     Config
+	show    func(Finding)
 	part    *distributorPart
 	answers answers
 	rdb     redis.UniversalClient // nil: the token is not shared
@@ -68,27 +54,31 @@ type Live struct {
 	refusal timedAnswer
 }
 
-// NewLive prepares a walk. Close it.
-func NewLive(cfg LiveConfig) *Live {
+// NewLive prepares a walk at the distributor of the settings. A login's token is put into their Redis, unless that is
+// the embedded one, so that the running workers need none of their own. show gets each finding at once; nil: nobody
+// does. Close it.
+func NewLive(cfg Config, show func(Finding)) *Live {
 	cfg.Timeout = cmp.Or(cfg.Timeout, LiveTimeout)
-	if cfg.Show == nil {
-		cfg.Show = func(Finding) {}
+	if show == nil {
+		show = func(Finding) {}
 	}
-	l := &Live{cfg: cfg, part: &distributorPart{roots: cfg.RootCAs, url: new(url.URL)}, tokens: new(localTokenStore)}
+	l := &Live{cfg: cfg, show: show, part: &distributorPart{roots: cfg.RootCAs, url: new(url.URL)},
+		tokens: new(localTokenStore)}
 	if options, err := queue.ParseURL(cfg.RedisURL); err == nil && cfg.RedisURL != queue.Embedded {
 		l.rdb = redis.NewUniversalClient(options)
-		l.tokens = coordination.Redis{Client: l.rdb}.TokenStore(cfg.CustomerID, cfg.SecretKey, cfg.URL)
+		l.tokens = coordination.Redis{Client: l.rdb}.TokenStore(cfg.DistributorCustomerID,
+			cfg.DistributorSecretKey, cfg.DistributorURL)
 	}
 	l.client = l.newClient(first(l.tokens, ""))
 	if l.part.err == nil {
-		l.part.url, l.part.err = url.Parse(cfg.URL)
+		l.part.url, l.part.err = url.Parse(cfg.DistributorURL)
 	}
 	return l
 }
 
 func (l *Live) newClient(tokens distributor.TokenStore) *distributor.Client {
 	c, err := distributor.New(distributor.Config{
-		URL: l.cfg.URL, CustomerID: l.cfg.CustomerID, SecretKey: l.cfg.SecretKey,
+		URL: l.cfg.DistributorURL, CustomerID: l.cfg.DistributorCustomerID, SecretKey: l.cfg.DistributorSecretKey,
 		Tokens: tokens, Observe: l.answers.add, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -112,38 +102,22 @@ func (l *Live) Close() {
 // checks are made one after the other. A failure ends the walk.
 func (l *Live) checks() []Check {
 	return []Check{
-		{"live reachable", "nothing can be bought without it",
-			"correct RECARGA_DISTRIBUTOR_URL, let this machine through the firewall, or ask the distributor whether it " +
-				"admits this address", l.part.reachable},
-		{"live certificate", "with one that has ended, every purchase stops",
-			"ask the distributor to renew it; if this machine does not know its issuer, install ca-certificates",
-			l.part.certificate},
-		{"live shared token", "the token that the running workers share; not there with the embedded Redis",
-			"nothing, if a login from elsewhere ended it; where the distributor allows one session, only programs on this " +
-				"RECARGA_REDIS_URL may log in", l.sharedToken},
-		{"live login", "the checklist's login, and every field of its answer; the new token is shared with the running " +
-			"workers. A wrong secret is not tried: the checklist does not ask for it, and some vendors lock the account",
-			"correct RECARGA_DISTRIBUTOR_CUSTOMER_ID and RECARGA_DISTRIBUTOR_SECRET_KEY", l.login},
-		{"live token renewal", "the checklist's token refresh: a token that is refused with 401 must lead to a new login " +
-			"and to an answer; no refresh endpoint is documented",
-			"ask the distributor: its document says 401 for an invalid token, on which Recarga logs in again", l.renewal},
-		{"live sessions", "whether a login ends the token before it: then every program that logs in must share one " +
-			"RECARGA_REDIS_URL", "ask the distributor how many sessions it allows", l.sessions},
-		{"live balance", "the checklist's balance inquiry: every field, the number as it was written, its age",
-			"ask the distributor what its get_balance means; pay in, if it is empty", l.balance},
-		{"live errors", "all errors are to be JSON with success false and an error; checked in the refusal of the made-up " +
-			"token", "ask the distributor; Recarga decides by the status where the body says nothing", l.errors},
-		{"live clock", "a wrong clock here makes receivers refuse webhooks, and tokens end early or late",
-			"synchronize this machine's clock (timedatectl set-ntp true)", l.clock},
-		{"live latency", "logins and balances that are slow mean purchases that are slower",
-			"check the network, or ask the distributor; RECARGA_DISTRIBUTOR_TIMEOUT must be above the longest purchase, or " +
-				"it becomes an unknown", l.latency},
+		check("live reachable", l.part.reachable),
+		check("live certificate", l.part.certificate),
+		check("live shared token", l.sharedToken),
+		check("live login", l.login),
+		check("live token renewal", l.renewal),
+		check("live sessions", l.sessions),
+		check("live balance", l.balance),
+		check("live errors", l.errors),
+		check("live clock", l.clock),
+		check("live latency", l.latency),
 	}
 }
 
 // LiveChecks are all checks of a Live, a purchase's included, in the order of their findings.
 func LiveChecks() []Check {
-	l := NewLive(LiveConfig{URL: "https://distributor"})
+	l := NewLive(Config{Settings: config.Settings{DistributorURL: "https://distributor"}}, nil)
 	defer l.Close()
 	return slices.Concat(l.checks(), (&buying{}).checks())
 }
@@ -161,7 +135,7 @@ func (l *Live) walk(ctx context.Context, checks []Check, timeout time.Duration) 
 		if f.Status == Fail && left > 0 {
 			f.Found += fmt.Sprintf(" (%d more not checked)", left)
 		}
-		l.cfg.Show(f)
+		l.show(f)
 		all = append(all, f)
 		if f.Status == Fail {
 			break

@@ -72,17 +72,11 @@ func (l *Live) Purchase(
 
 func (b *buying) checks() []Check {
 	return []Check{
-		{"live order", "only with --purchase: an ordinary order, in the book of record before any money moves, so that it " +
-			"is never charged twice", "start recarga serve, or correct RECARGA_API_URL and RECARGA_API_KEY", b.place},
-		{"live purchase", "the checklist's test with a small amount", "see the order with recarga get", b.outcome},
-		{"live purchase answer", "the fields of a success, which a complaint or a reconciliation needs",
-			"ask the distributor for what is missing", b.answer},
-		{"live webhook", "the caller must get the outcome", "set RECARGA_CALLBACK_URL, or see the tries with recarga get",
-			b.delivered},
-		{"live balance change", "what the purchase cost, by get_balance before and by the answer or get_balance after: a " +
-			"hint, since others may buy or pay in meanwhile, and a balance may be old",
-			"ask for it again with recarga balance; if it has still not changed, the API at RECARGA_API_URL works for " +
-				"another account, or the distributor must be asked", b.change},
+		check("live order", b.place),
+		check("live purchase", b.outcome),
+		check("live purchase answer", b.answer),
+		check("live webhook", b.delivered),
+		check("live balance change", b.change),
 	}
 }
 

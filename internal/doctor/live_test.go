@@ -18,6 +18,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/shopspring/decimal"
 
+	"recarga/internal/config"
 	"recarga/internal/coordination"
 	"recarga/internal/sandbox"
 	"recarga/internal/testkit"
@@ -107,14 +108,14 @@ func TestLiveBad(t *testing.T) {
 		// found and fix are patterns.
 		found, fix string
 		url        func(*testing.T) string
-		change     func(*LiveConfig)
+		change     func(*Config)
 	}{
 		{"live reachable", Fail, "connection refused.*9 more", "RECARGA_DISTRIBUTOR_URL",
 			func(t *testing.T) string { return "http://" + nobody(t) }, nil},
 		{"live reachable", Fail, "cannot be used", "RECARGA_DISTRIBUTOR_URL", func(*testing.T) string { return "ftp://x" },
 			nil},
 		{"live login", Fail, "^refused, HTTP 401 .6 more not checked.$", "RECARGA_DISTRIBUTOR_SECRET_KEY", with(nil),
-			func(c *LiveConfig) { c.SecretKey = "geheim" }},
+			func(c *Config) { c.DistributorSecretKey = "geheim" }},
 		{"live login", Fail, "down, HTTP 503", "ask the distributor", answering(http.StatusServiceUnavailable), nil},
 		{"live login", Fail, "HTTP 429", "RECARGA_DISTRIBUTOR_RATE", answering(http.StatusTooManyRequests), nil},
 		{"live login", Fail, "HTTP 404", "must end in /api/distributor",
@@ -123,7 +124,7 @@ func TestLiveBad(t *testing.T) {
 			altering("/login", `(?s).*`, "Aprobado"), nil},
 		{"live login", Fail, "deadline exceeded", "until it answers",
 			with(func(c *sandbox.Config) { c.LatencyMinMS, c.LatencyMaxMS = 60_000, 60_000 }),
-			func(c *LiveConfig) { c.Timeout = 300 * time.Millisecond }},
+			func(c *Config) { c.Timeout = 300 * time.Millisecond }},
 		{"live login", Warn, "not as documented: token_type is missing$", "what changed",
 			altering("/login", `"token_type":"Bearer",`, ""), nil},
 		{"live login", Warn, "renewed after 9s", "live longer", with(func(c *sandbox.Config) { c.ExpiresIn = 10 }), nil},
@@ -146,7 +147,8 @@ func TestLiveBad(t *testing.T) {
 	for _, c := range cases {
 		t.Run(strings.ReplaceAll(c.check+" "+c.found, " ", "_"), func(t *testing.T) {
 			t.Parallel()
-			cfg := LiveConfig{URL: c.url(t), CustomerID: "demo", SecretKey: "demo", Timeout: patience}
+			cfg := liveAt(c.url(t))
+			cfg.Timeout = patience
 			if c.change != nil {
 				c.change(&cfg)
 			}
@@ -163,12 +165,18 @@ func TestLiveBad(t *testing.T) {
 	}
 }
 
+// liveAt is a distributor of the sandbox's customer.
+func liveAt(url string) Config {
+	return Config{Settings: config.Settings{
+		DistributorURL: url, DistributorCustomerID: "demo", DistributorSecretKey: "demo",
+	}}
+}
+
 // walked is what a walk finds; what it shows must be the same.
-func walked(t *testing.T, cfg LiveConfig) []Finding {
+func walked(t *testing.T, cfg Config) []Finding {
 	t.Helper()
 	var shown []Finding
-	cfg.Show = func(f Finding) { shown = append(shown, f) }
-	l := NewLive(cfg)
+	l := NewLive(cfg, func(f Finding) { shown = append(shown, f) })
 	defer l.Close()
 	found := l.Examine(t.Context())
 	if diff := cmp.Diff(found, shown); diff != "" {
@@ -185,8 +193,7 @@ func walked(t *testing.T, cfg LiveConfig) []Finding {
 func TestLiveWell(t *testing.T) {
 	for name, one := range map[string]bool{"several: ": false, "one: ": true} {
 		t.Run(name, func(t *testing.T) {
-			found := walked(t, LiveConfig{URL: vendor(t, func(c *sandbox.Config) { c.OneSession = one }), CustomerID: "demo",
-				SecretKey: "demo"})
+			found := walked(t, liveAt(vendor(t, func(c *sandbox.Config) { c.OneSession = one })))
 			for _, f := range found {
 				if f.Status != OK {
 					t.Errorf("%+v", f)
@@ -206,7 +213,8 @@ func TestLiveSharesItsToken(t *testing.T) {
 	t.Cleanup(func() { _ = rdb.Close() })
 	url := vendor(t, func(c *sandbox.Config) { c.OneSession = true })
 	store := coordination.Redis{Client: rdb}.TokenStore("demo", "demo", url)
-	cfg := LiveConfig{URL: url, CustomerID: "demo", SecretKey: "demo", RedisURL: "redis://" + addr}
+	cfg := liveAt(url)
+	cfg.RedisURL = "redis://" + addr
 	shared := func() Finding { return findingOf(t, walked(t, cfg), "live shared token") }
 	if f := shared(); f.Status != OK || !strings.HasPrefix(f.Found, "none") {
 		t.Errorf("%+v", f)
@@ -246,7 +254,7 @@ func TestLiveTriesNoWrongSecret(t *testing.T) {
 			t.Errorf("%d purchases", n)
 		}
 	})
-	walked(t, LiveConfig{URL: url, CustomerID: "demo", SecretKey: "demo"})
+	walked(t, liveAt(url))
 	if logins.Load() != 2 || wrong.Load() != 0 {
 		t.Errorf("%d logins, %d of them with a wrong secret; want 2 and 0", logins.Load(), wrong.Load())
 	}
@@ -255,9 +263,9 @@ func TestLiveTriesNoWrongSecret(t *testing.T) {
 // TestLiveCertificate: an end that is near is reported before anything is asked.
 func TestLiveCertificate(t *testing.T) {
 	a := authority(t)
-	cfg := LiveConfig{URL: a.server(t, 10*24*time.Hour+time.Hour), CustomerID: "demo", SecretKey: "demo", RootCAs: a.pool,
-		Timeout: patience}
-	l := NewLive(cfg)
+	cfg := liveAt(a.server(t, 10*24*time.Hour+time.Hour))
+	cfg.RootCAs, cfg.Timeout = a.pool, patience
+	l := NewLive(cfg, nil)
 	defer l.Close()
 	checks := l.checks()
 	i := slices.IndexFunc(checks, func(c Check) bool { return c.Name == "live certificate" })

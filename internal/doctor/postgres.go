@@ -32,29 +32,19 @@ func newPostgres(cfg Config) part {
 		p.open(config)
 	}
 	return part{stages: []stage{{
-		{"postgres reachable", "the book of record: without it nothing is accepted and nothing bought",
-			"start PostgreSQL, or correct RECARGA_DATABASE_URL", p.ping},
+		check("postgres reachable", p.ping),
 	}, {
-		{"postgres version", "the journal needs PostgreSQL 12; versions before 14 are no longer fixed",
-			"upgrade PostgreSQL to 14 or newer", p.version},
-		{"postgres writable", "a standby or a read-only database accepts no order",
-			"name the primary in RECARGA_DATABASE_URL, or set default_transaction_read_only=off", p.writable},
-		{"postgres fsync", "off, a crash of the machine destroys the book of record",
-			"ALTER SYSTEM SET fsync = on; SELECT pg_reload_conf()", p.fsync},
-		{"postgres full_page_writes", "off, a crash in the middle of a write leaves torn pages",
-			"ALTER SYSTEM SET full_page_writes = on; SELECT pg_reload_conf()", p.fullPages},
-		{"postgres synchronous_commit", "off, a crash loses orders that were accepted, and attempts that were made: those " +
-			"are then bought twice", "remove synchronous_commit from RECARGA_DATABASE_URL; a pooler must pass startup " +
-			"parameters on", p.synchronous},
-		{"postgres schema", whySchema, fixSchema, p.schema},
-		{"postgres unknown orders", whyHeld, fixHeld, p.held},
-		{"postgres caller keys", whyKeys, fixKeys, p.keys},
-		{"postgres sealed secrets", whySealed, fixSealed, p.sealed},
-		{"postgres clock", "orders are dated by the workers' clocks: one that is wrong ends attempts and schedules early " +
-			"or late", "synchronize the clocks of both machines (timedatectl set-ntp true)", p.clock},
-		{"postgres connections", "each process takes up to 16 connections; without them it neither accepts nor buys",
-			"ALTER SYSTEM SET max_connections to 16 for each process and more for others, and restart PostgreSQL",
-			p.connections},
+		check("postgres version", p.version),
+		check("postgres writable", p.writable),
+		check("postgres fsync", p.setting("fsync", "on")),
+		check("postgres full_page_writes", p.setting("full_page_writes", "on")),
+		check("postgres synchronous_commit", p.synchronous),
+		check("postgres schema", p.schema),
+		check("postgres unknown orders", p.held),
+		check("postgres caller keys", p.keys),
+		check("postgres sealed secrets", p.sealed),
+		check("postgres clock", p.clock),
+		check("postgres connections", p.connections),
 	}}, close: p.close}
 }
 
@@ -105,27 +95,23 @@ func (p *postgres) writable(ctx context.Context) Finding {
 	if standby {
 		return fail("it is a standby")
 	}
-	return p.setting(ctx, "default_transaction_read_only", "off")
+	return p.setting("default_transaction_read_only", "off")(ctx)
 }
 
 // setting fails where a setting is none of the good values.
-func (p *postgres) setting(ctx context.Context, name string, good ...string) Finding {
-	got, err := value[string](ctx, p.db, "SHOW "+name)
-	if err != nil {
-		return fail("%v", err)
+func (p *postgres) setting(name string, good ...string) func(context.Context) Finding {
+	return func(ctx context.Context) Finding {
+		got, err := value[string](ctx, p.db, "SHOW "+name)
+		if err != nil {
+			return fail("%v", err)
+		}
+		return unless(slices.Contains(good, got), Fail, "%s is %s", name, got)
 	}
-	return unless(slices.Contains(good, got), Fail, "%s is %s", name, got)
-}
-
-func (p *postgres) fsync(ctx context.Context) Finding { return p.setting(ctx, "fsync", "on") }
-
-func (p *postgres) fullPages(ctx context.Context) Finding {
-	return p.setting(ctx, "full_page_writes", "on")
 }
 
 // synchronous checks what a connection like the journal's has, whatever the server's default is.
 func (p *postgres) synchronous(ctx context.Context) Finding {
-	f := p.setting(ctx, "synchronous_commit", "on", "local", "remote_write", "remote_apply")
+	f := p.setting("synchronous_commit", "on", "local", "remote_write", "remote_apply")(ctx)
 	f.Found += " on our connections"
 	return f
 }

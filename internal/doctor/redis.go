@@ -37,7 +37,7 @@ type redisPart struct {
 func newRedis(cfg Config) part {
 	r := &redisPart{}
 	if cfg.RedisURL == queue.Embedded {
-		return part{stages: []stage{{r.reachable(embedded)}}, close: func() {}}
+		return part{stages: []stage{{check("redis reachable", embedded)}}, close: func() {}}
 	}
 	options, err := queue.ParseURL(cfg.RedisURL)
 	if r.err = err; err == nil {
@@ -49,13 +49,7 @@ func newRedis(cfg Config) part {
 		r.rdb = redis.NewUniversalClient(options)
 		r.inspector = queue.NewInspector(r.rdb)
 	}
-	return part{stages: []stage{{r.reachable(r.ping)}, r.checks()}, close: r.close}
-}
-
-func (r *redisPart) reachable(run func(context.Context) Finding) Check {
-	return Check{"redis reachable", "the queue lives in it; without it orders are accepted, and bought seconds later, " +
-		"by the sweep",
-		"start Redis, or correct RECARGA_REDIS_URL", run}
+	return part{stages: []stage{{check("redis reachable", r.ping)}, r.checks()}, close: r.close}
 }
 
 func embedded(context.Context) Finding {
@@ -64,32 +58,16 @@ func embedded(context.Context) Finding {
 
 func (r *redisPart) checks() stage {
 	return stage{
-		{"redis version", "asynq needs Redis " + redisOldest + "; versions before " + redisSupported +
-			" are no longer fixed", "upgrade Redis to " + redisSupported + " or newer", r.each(r.version)},
-		{"redis eviction", "any other policy drops queued tasks when memory is short; Recarga refuses to start on it",
-			"CONFIG SET maxmemory-policy noeviction, and the same in redis.conf", r.each(r.eviction)},
-		{"redis memory", "a full Redis takes no task and gives none out: orders are accepted, and nothing is bought until " +
-			"there is room", "raise maxmemory in redis.conf (CONFIG SET maxmemory), or remove what else is kept in it",
-			r.each(r.memory)},
-		{"redis persistence", "what Redis loses, the sweep enqueues again from the book of record; only orders enqueued " +
-			"by programs that know Redis alone are lost",
-			"CONFIG SET appendonly yes, CONFIG SET appendfsync everysec, and the same in redis.conf", r.each(r.persistence)},
-		{"redis clock", "leases are dated by the workers' clocks: where they differ, a task that still runs is given to a " +
-			"second worker (which the book of record stops)",
-			"synchronize the clocks of both machines (timedatectl set-ntp true)", r.each(r.clock)},
-		{"queues paused", "nothing is bought while `topups` is paused, no webhook is retried while `webhooks` is",
-			"the button on /console, or: asynq queue unpause NAME", r.paused},
-		{"queues served", "a task in a queue that no worker serves waits for ever",
-			"start recarga serve or recarga worker on this RECARGA_REDIS_URL (where Redis is full, those that run are not " +
-				"seen: fix that first); a program that enqueues itself must use the queues of package tasks", r.served},
-		{"tasks archived", "Recarga archives only what it refuses (docs/queues.md): see their errors. All others " +
-			"somebody archived, in /queues or by a command; the sweep enqueues their orders under other ids",
-			"see why in /queues, then: asynq task deleteall --queue=NAME --state=archived", r.archived},
-		{"tasks without lease", "their worker was killed or cut off, or somebody removed the lease",
-			"have a worker running: it takes over within two minutes, and the sweep enqueues the rest", r.leaseless},
-		{"oldest pending task", "tasks that wait mean too few workers, or a distributor that is slow",
-			"start more workers, or raise RECARGA_DISTRIBUTOR_CONCURRENCY or RECARGA_DISTRIBUTOR_RATE where the distributor " +
-				"allows it", r.pending},
+		check("redis version", r.each(r.version)),
+		check("redis eviction", r.each(r.eviction)),
+		check("redis memory", r.each(r.memory)),
+		check("redis persistence", r.each(r.persistence)),
+		check("redis clock", r.each(r.clock)),
+		check("queues paused", r.paused),
+		check("queues served", r.served),
+		check("tasks archived", r.archived),
+		check("tasks without lease", r.leaseless),
+		check("oldest pending task", r.pending),
 	}
 }
 

@@ -26,33 +26,17 @@ type settings struct{ Config }
 func newSettings(cfg Config) part {
 	s := settings{cfg}
 	return part{stages: []stage{{
-		{"distributor timeout", "the distributor tries several providers one after the other; a purchase that is cut " +
-			"short is an `unknown`, which a person must settle",
-			"set RECARGA_DISTRIBUTOR_TIMEOUT to 120s, and RECARGA_SHUTDOWN_TIMEOUT to 150s", s.timeout},
-		{"unknown outcomes", "sending again charges twice unless the distributor ignores a repeated id",
-			"have the distributor's written promise that a repeated distributor_transaction_id is never charged again, or " +
-				"set RECARGA_ON_UNKNOWN=hold", s.unknown},
-		{"distributor url", "over http the credentials and every purchase travel in the clear",
-			"set RECARGA_DISTRIBUTOR_URL to an https:// URL, and RECARGA_DISTRIBUTOR_ALLOW_HTTP=false", s.distributor},
-		{"secrets", "whoever reads a secret can buy with it; every user of the machine sees flags in the list of processes",
-			"give each secret in the environment, or in a file that only this user can read (chmod 600), " +
-				"named by its setting with _FILE", s.secrets},
-		{"admin key", "it sees every caller's orders and decides what was charged; without it unknown orders cannot be " +
-			"settled",
-			"set RECARGA_ADMIN_KEY to what this prints: recarga key", s.adminKey},
-		{"api key", "whoever guesses it spends the balance",
-			"set RECARGA_API_KEY to what this prints: recarga key", s.apiKey},
-		{"private webhooks", "whoever sets a callback URL can make the worker call addresses inside the network, and " +
-			"webhooks travel in the clear",
-			"set RECARGA_WEBHOOK_ALLOW_PRIVATE=false, unless every caller is trusted", s.private},
-		{"http address", "the API speaks plain http: on a public interface keys travel in the clear",
-			"set RECARGA_HTTP_ADDR to a loopback or private address, behind a proxy that speaks https", s.http},
-		{"metrics address", "/metrics needs no key and shows the business's numbers",
-			"set RECARGA_METRICS_ADDR to a loopback or private address, or let a firewall admit the scraper only", s.metrics},
-		{"archive folder", "it has phone numbers, and what was bought",
-			"let only this user into the folder of RECARGA_ARCHIVE_DIR (chmod 700)", s.archive},
-		{"redis access", "whoever may write to Redis can place orders, and payloads have phone numbers",
-			"set RECARGA_REDIS_URL to a rediss:// URL with a password", s.redis},
+		check("distributor timeout", s.timeout),
+		check("unknown outcomes", s.unknown),
+		check("distributor url", s.distributor),
+		check("secrets", s.secrets),
+		check("admin key", s.adminKey),
+		check("api key", s.apiKey),
+		check("private webhooks", s.private),
+		check("http address", listens("RECARGA_HTTP_ADDR", s.HTTPAddr)),
+		check("metrics address", listens("RECARGA_METRICS_ADDR", s.MetricsAddr)),
+		check("archive folder", s.archive),
+		check("redis access", s.redis),
 	}}, close: func() {}}
 }
 
@@ -112,29 +96,25 @@ func (s settings) private(context.Context) Finding {
 	return unless(!s.WebhookAllowPrivate, Warn, "RECARGA_WEBHOOK_ALLOW_PRIVATE is %t", s.WebhookAllowPrivate)
 }
 
-func (s settings) http(context.Context) Finding { return listens("RECARGA_HTTP_ADDR", s.HTTPAddr) }
-
-func (s settings) metrics(context.Context) Finding {
-	return listens("RECARGA_METRICS_ADDR", s.MetricsAddr)
-}
-
 // listens judges an address to listen on. All addresses count as public, since nobody knows which
 // of them are.
-func listens(name, addr string) Finding {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return fail("%s is %q: %v", name, addr, err)
-	}
-	ip, err := netip.ParseAddr(host)
-	known := host != "" && (err != nil || !ip.IsUnspecified())
-	public := err == nil && ip.IsGlobalUnicast() && !ip.IsPrivate()
-	switch {
-	case !known:
-		return warn("%s is %s: all addresses of this machine", name, addr)
-	case public:
-		return warn("%s is %s: a public address", name, addr)
-	default:
-		return ok("%s is %s", name, addr)
+func listens(name, addr string) func(context.Context) Finding {
+	return func(context.Context) Finding {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			return fail("%s is %q: %v", name, addr, err)
+		}
+		ip, err := netip.ParseAddr(host)
+		known := host != "" && (err != nil || !ip.IsUnspecified())
+		public := err == nil && ip.IsGlobalUnicast() && !ip.IsPrivate()
+		switch {
+		case !known:
+			return warn("%s is %s: all addresses of this machine", name, addr)
+		case public:
+			return warn("%s is %s: a public address", name, addr)
+		default:
+			return ok("%s is %s", name, addr)
+		}
 	}
 }
 

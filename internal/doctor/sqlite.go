@@ -35,28 +35,19 @@ func newSQLite(cfg Config) part {
 	s.path, s.err = filepath.Abs(strings.TrimPrefix(path, "//"))
 	s.folder = filepath.Dir(s.path)
 	return part{stages: []stage{{
-		{"sqlite file", "the book of record: without it nothing is accepted and nothing bought",
-			"create the folder of RECARGA_DATABASE_URL and give it and the file to this user (chown)", s.writable},
+		check("sqlite file", s.writable),
 	}, {
-		{"sqlite permissions", "the book of record has phone numbers, and who may write to it says what was bought",
-			"let only this user read RECARGA_DATABASE_URL's file (chmod 600) and its folder (chmod 700)", s.private},
-		{"sqlite file system", "the processes share memory through the file (WAL), which network and user-space file " +
-			"systems do not do: the book of record is destroyed",
-			"name a file on a local disk in RECARGA_DATABASE_URL, or use PostgreSQL", s.local},
-		{"sqlite disk space", "on a full disk nothing is accepted, and no outcome is written down",
-			"make room on the disk of RECARGA_DATABASE_URL's file", s.space},
-		{"sqlite journal mode", "only in WAL mode do readers not hinder writers; Recarga's own connections set it, with " +
-			"synchronous=FULL", "start recarga serve once, which sets WAL; if it does not, name a file on a local disk in " +
-			"RECARGA_DATABASE_URL", s.used(s.journalMode)},
+		check("sqlite permissions", s.private),
+		check("sqlite file system", s.local),
+		check("sqlite disk space", s.space),
+		check("sqlite journal mode", s.used(s.journalMode)),
 	}, {
-		{"sqlite integrity", "a damaged file loses orders",
-			"stop every process; restore RECARGA_DATABASE_URL's file from a backup, or rescue it with: sqlite3 FILE .recover",
-			s.used(s.integrity)},
+		check("sqlite integrity", s.used(s.integrity)),
 	}, {
-		{"sqlite schema", whySchema, fixSchema, s.used(s.schema)},
-		{"sqlite unknown orders", whyHeld, fixHeld, s.used(s.held)},
-		{"sqlite caller keys", whyKeys, fixKeys, s.used(s.keys)},
-		{"sqlite sealed secrets", whySealed, fixSealed, s.used(s.sealed)},
+		check("sqlite schema", s.used(s.schema)),
+		check("sqlite unknown orders", s.used(s.held)),
+		check("sqlite caller keys", s.used(s.keys)),
+		check("sqlite sealed secrets", s.used(s.sealed)),
 	}}, close: s.close}
 }
 

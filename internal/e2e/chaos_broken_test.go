@@ -20,8 +20,9 @@ const (
 	healsWithin = time.Minute
 	// endsWithin is what every order has to end, or to be held, when nothing is broken any more.
 	endsWithin = 2 * time.Minute
-	// afterwards is how many new orders are placed while a part is broken.
+	// afterwards is how many new orders are placed while a part is broken, every other one with mortality to live.
 	afterwards = 50
+	mortality  = 20 * time.Second
 )
 
 // broken is a part that stays broken when all others are well again.
@@ -51,17 +52,30 @@ func (c *chaos) breakage() broken {
 // outside are the parts that are not Recarga's.
 func (c *chaos) outside() []broken {
 	always := func(*member) bool { return true }
-	network := func(to string, how func(*testkit.Link), waiting ...topup.State) broken {
-		return broken{to, waiting, always,
+	network := func(name, to string, how func(*testkit.Link), waiting ...topup.State) broken {
+		return broken{name, waiting, always,
 			func() { each(c.links[to], how) }, func() { each(c.links[to], (*testkit.Link).Heal) }}
 	}
+	waits := []topup.State{topup.StateQueued, topup.StateRetrying}
+	apis := func(m *member) bool { return m.command == "api" }
+	kill := func() { each(c.redis, (*testkit.RedisServer).Kill) }
+	start := func() { each(c.redis, (*testkit.RedisServer).Start) }
 	all := []broken{
-		network("receiver", (*testkit.Link).Stall),
-		network("vendor", (*testkit.Link).Cut, topup.StateQueued, topup.StateRetrying),
+		network("receiver", "receiver", (*testkit.Link).Stall),
+		network("vendor", "vendor", (*testkit.Link).Cut, waits...),
 		{"balance", nil, always, func() { c.silent.Store(true) }, func() { c.silent.Store(false) }},
-		{"all of Redis", []topup.State{topup.StateQueued, topup.StateRetrying},
-			func(m *member) bool { return m.command == "api" },
-			func() { each(c.redis, (*testkit.RedisServer).Kill) }, func() { each(c.redis, (*testkit.RedisServer).Start) }},
+		{"all of Redis", waits, apis, kill, start},
+	}
+	for _, to := range []string{"PostgreSQL", "Redis"} {
+		if len(c.links[to]) > 0 {
+			all = append(all, network("a fast "+to, to, func(l *testkit.Link) { l.Slow(50 * time.Millisecond) }))
+		}
+	}
+	if workers := c.those("worker"); len(workers) > 0 {
+		all = append(all, broken{"all of Redis when workers start", waits, apis, func() {
+			kill()
+			each(workers, func(m *member) { m.process.kill() }) // the supervisor starts them again
+		}, start})
 	}
 	if len(c.redis) > 1 {
 		server := c.redis[c.r.IntN(len(c.redis))]
@@ -72,7 +86,7 @@ func (c *chaos) outside() []broken {
 
 // oneOf are the ways in which one of several equal processes can be broken.
 func (c *chaos) oneOf(command string) []broken {
-	equal := slices.DeleteFunc(slices.Clone(c.members), func(m *member) bool { return m.command != command })
+	equal := c.those(command)
 	if len(equal) < 2 {
 		return nil
 	}
@@ -95,6 +109,11 @@ func (c *chaos) oneOf(command string) []broken {
 	return all
 }
 
+// those are the members that run a command.
+func (c *chaos) those(command string) []*member {
+	return slices.DeleteFunc(slices.Clone(c.members), func(m *member) bool { return m.command != command })
+}
+
 // heal ends all disturbances but one, places every order again and some more, and waits until all that do not need
 // what is broken have ended or are held.
 func (c *chaos) heal(b broken) {
@@ -105,15 +124,28 @@ func (c *chaos) heal(b broken) {
 	}
 	b.do()
 	c.ready(b.starts)
-	r := rand.New(rand.NewPCG(1, 2))
-	for range afterwards {
-		c.order(r)
-	}
+	c.placeMore()
 	c.placeAgain()
 	began := time.Now()
 	c.end(healsWithin, b.waiting...)
 	testkit.Proven(c.t, "%s: %d orders through %d disturbances; without %s, all that could had ended %s later",
 		c.name(), len(c.orders), c.disturbed(), b.name, time.Since(began).Round(100*time.Millisecond))
+}
+
+// placeMore places new orders, every other one with little time to live: it must end, whatever is broken.
+func (c *chaos) placeMore() {
+	c.t.Helper()
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range afterwards {
+		c.order(r)
+		request := &c.orders[len(c.orders)-1]
+		if over := time.Now().Add(mortality); i%2 == 0 {
+			request.ExpiresAt = &over
+		}
+		if _, _, err := c.api(r).Place(c.t.Context(), *request); err != nil {
+			c.t.Errorf("place %s: %v", request.ID, err)
+		}
+	}
 }
 
 // ready waits until the members that can start have, and starts what has ended meanwhile.
@@ -160,7 +192,14 @@ func (c *chaos) end(within time.Duration, allowed ...topup.State) {
 				return false
 			}
 		}
-		return true
+		return !slices.ContainsFunc(c.orders, func(r topup.Request) bool {
+			if r.ExpiresAt == nil {
+				return false
+			}
+			o, err := operator.Get(c.t.Context(), r.ID)
+			left = []topup.Order{o.Order}
+			return err != nil || !o.State.Final() && o.State != topup.StateUnknown
+		})
 	}, "every order that can has ended or is held")
 }
 

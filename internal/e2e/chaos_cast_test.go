@@ -75,6 +75,8 @@ func newChaos(t *testing.T, r *rand.Rand, p cast) *chaos {
 		"RECARGA_DISTRIBUTOR_URL":     "http://" + c.link("vendor", serve(t, unhurried(vendor))) + "/api/distributor",
 		"RECARGA_CALLBACK_URL":        "http://" + c.link("receiver", serve(t, unhurried(c.world.receiver))),
 		"RECARGA_DISTRIBUTOR_TIMEOUT": "3s", "RECARGA_RETRY_MAX_ATTEMPTS": "6",
+		// So many numbers fail by themselves that half of the purchases do, now and then: that is no outage.
+		"RECARGA_BREAKER_SHARE": "80%", "RECARGA_BREAKER_PROBE": "1s",
 		"RECARGA_WEBHOOK_TIMEOUT": "3s", "RECARGA_WEBHOOK_SCHEDULE": strings.TrimSuffix(strings.Repeat("1s,", 200), ","),
 	})
 	maps.Copy(c.world.env, p.settings)

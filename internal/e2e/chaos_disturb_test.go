@@ -115,6 +115,7 @@ func (c *chaos) onPostgres() []disturbance {
 			c.until("postgres", c.between(0, 3*time.Second), c.pg.Start)
 		}},
 		{"PostgreSQL restarted", "postgres", 1, func() {
+			each(c.links["standby"], (*testkit.Link).Heal) // it does not stop before the standby has everything
 			c.pg.Stop()
 			c.until("postgres", c.between(0, time.Second), c.pg.Start)
 		}},

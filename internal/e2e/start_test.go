@@ -6,10 +6,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
 	"recarga/internal/testkit"
+	"recarga/topup"
 )
 
 // probe is what a probe answers to ?verbose.
@@ -112,6 +114,31 @@ func TestAPIWithoutRedis(t *testing.T) {
 	if up, ok := worker.metric(t, `recarga_dependency_up{dependency="redis"}`); !ok || up != 0 {
 		t.Errorf("full, Redis counts as %v (notified: %t)", up, ok)
 	}
+}
+
+// TestWorkerWithoutRedis: a worker that waits for Redis ends the orders whose time is over, which need none.
+func TestWorkerWithoutRedis(t *testing.T) {
+	t.Parallel()
+	redis := testkit.Redis(t)
+	w := newWorld(t, nil)
+	w.env["RECARGA_REDIS_URL"] = redis.URL()
+	redis.Stop()
+	api, worker := w.start(t, "api"), w.launch(t, "worker")
+	soon := order("NOREDIS-1", "5537686660")
+	over := time.Now().Add(time.Second)
+	soon.ExpiresAt = &over
+	place(t, api.client(), order("NOREDIS-2", "5537686660"))
+	place(t, api.client(), soon)
+	d := settled(t, api.client(), soon.ID)
+	if d.State != topup.StateFailed || d.Reason != topup.ReasonExpired {
+		t.Errorf("%s is %s/%s", d.ID, d.State, d.Reason)
+	}
+	w.notified(t, d)
+	redis.Start()
+	worker.await(worker.ready)
+	d = settled(t, api.client(), "NOREDIS-2")
+	judge(t, d, w.charges()[d.ID])
+	w.notified(t, d)
 }
 
 // TestStartEndsAtOnce: what no waiting fixes ends the start, with the setting's name and status 2.

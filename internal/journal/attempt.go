@@ -21,23 +21,23 @@ import (
 // An attempt is not wasted on a commit whose answer was lost: it is recognised where it had happened.
 func (j *Journal) Begin(ctx context.Context, id topup.ID, attempts int, worker string, deadline,
 	now time.Time) (topup.Order, error) {
-	return j.begin(ctx, sqls.Engines("begin"), id, attempts, worker, deadline, now)
+	return j.begin(ctx, id, attempts, false, worker, deadline, now)
 }
 
 // BeginFirst is Begin for an order that has had no attempt, is due and has not expired: whoever is woken
 // for a new order need not read it first. It is topup.ErrLost for any other.
 func (j *Journal) BeginFirst(ctx context.Context, id topup.ID, worker string, deadline,
 	now time.Time) (topup.Order, error) {
-	return j.begin(ctx, sqls.Engines("begin_first"), id, 0, worker, deadline, now)
+	return j.begin(ctx, id, 0, true, worker, deadline, now)
 }
 
-func (j *Journal) begin(ctx context.Context, begin sqlfile.Engines, id topup.ID, attempts int, worker string, deadline,
+func (j *Journal) begin(ctx context.Context, id topup.ID, attempts int, ifDue bool, worker string, deadline,
 	now time.Time) (topup.Order, error) {
 	now, deadline = tables.Whole(now), tables.Whole(deadline)
 	nonce, endsAt := rand.Int64(), j.limits.afterFirst(now)
 	r, err := writeUsual(ctx, j, id, func(out *tables.Record) *commit.Step {
-		s := &commit.Step{Missed: lost, Statement: commit.Batched(begin, tables.OrderInto(out), string(id), attempts,
-			now.UnixMicro(), deadline.UnixMicro(), endsAt, worker, nonce)}
+		s := &commit.Step{Missed: lost, Statement: commit.Batched(sqls.Engines("begin"), tables.OrderInto(out), string(id),
+			attempts, now.UnixMicro(), deadline.UnixMicro(), endsAt, worker, nonce, ifDue)}
 		if !j.db.IsPostgres() { // which records the attempt in the same statement
 			s.Then = func(*commit.Tx) (*commit.Step, error) {
 				return &commit.Step{Statement: commit.Change(sqls.Get("sqlite/attempt"), out.Key, out.AttemptCount, worker,
@@ -134,9 +134,6 @@ func (t tx) finish(s topup.Settlement, now time.Time) (settled, error) {
 		return t.evidence(s, doubt, now)
 	}
 	r, found, err := t.Order(sqls.Get("finish"), finishArgs(s, before, doubt, now)...)
-	if err == nil && !found && s.State == topup.StateSucceeded {
-		r, found, err = t.Order(sqls.Get("finish_late"), finishArgs(s, "", doubt, now)...)
-	}
 	switch {
 	case err != nil:
 		return settled{}, err
@@ -168,24 +165,26 @@ func (t tx) result(s topup.Settlement, now time.Time) (was topup.Outcome, found 
 }
 
 func finishArgs(s topup.Settlement, before topup.State, doubt int, now time.Time) []any {
-	r := s.Result
 	var finished *time.Time
 	if s.State.Final() {
 		finished = &now
-	}
-	balance := ""
-	if r.BalanceAfter != nil {
-		balance = tables.Text(r.BalanceAfter.String())
 	}
 	notified := 0
 	if topup.EventTypeOf(s.State) != "" {
 		notified = 1
 	}
-	return []any{
-		string(s.ID), s.Number, string(before), string(s.State), string(s.Reason), string(r.Code), r.Message,
-		r.TransactionID, r.Reference, r.AuthCode, balance, now.UnixMicro(), tables.Micros(finished),
-		tables.Micros(s.NextAttemptAt), notified, doubt,
+	return slices.Concat([]any{string(s.ID), s.Number, string(before), string(s.State), string(s.Reason)},
+		resultColumns(s.Result), []any{now.UnixMicro(), tables.Micros(finished), tables.Micros(s.NextAttemptAt), notified,
+			doubt})
+}
+
+// resultColumns are what an order keeps of the result of its latest attempt.
+func resultColumns(r topup.Result) []any {
+	balance := ""
+	if r.BalanceAfter != nil {
+		balance = tables.Text(r.BalanceAfter.String())
 	}
+	return []any{string(r.Code), r.Message, r.TransactionID, r.Reference, r.AuthCode, balance}
 }
 
 // sqlSettle is the statements result and finish in one, for PostgreSQL and the result of an attempt that is under way.

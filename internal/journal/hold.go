@@ -27,7 +27,6 @@ func (j *Journal) Hold(
 
 func (t tx) hold(id topup.ID, h topup.Hold, now time.Time) (settled, error) {
 	decision := topup.Resolution{Outcome: topup.ResolvedHeld, Reason: h.Evidence, By: h.By}
-	// held_at is not NULL as long as an order is unknown because a statement charges it, whatever its attempts said.
 	r, found, err := t.Order(sqls.Get("hold"), string(id), now.UnixMicro())
 	if err != nil {
 		return settled{}, err

@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -72,9 +73,8 @@ func (j *Journal) finishing(ctx context.Context, s topup.Settlement, now time.Ti
 // finishedSo is the order as an earlier Finish of the same settlement left it, and its event unless that has been
 // tried since. topup.ErrLost means that there was none.
 func (t tx) finishedSo(s topup.Settlement) (settled, error) {
-	wrote := finishArgs(s, "", 0, time.Time{})[5:11]
-	args := append([]any{string(s.ID), s.Number}, wrote...)
-	r, found, err := t.Order(sqls.Get("finished_so"), append(args, string(s.Result.Outcome))...)
+	args := slices.Concat([]any{string(s.ID), s.Number}, resultColumns(s.Result), []any{string(s.Result.Outcome)})
+	r, found, err := t.Order(sqls.Get("finished_so"), args...)
 	if err = lostUnless(found, err); err != nil {
 		return settled{}, err
 	}

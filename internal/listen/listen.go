@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"recarga/internal/access"
@@ -138,6 +139,21 @@ func (s *Server) ServeUntil(ctx context.Context, on net.Listener, wait time.Dura
 		err = errors.Join(err, ended)
 	}
 	return err
+}
+
+// Local serves a handler on a free port of loopback, for a server that stands in for somebody else in this process.
+// end ends it at once, and waits until it has ended.
+func Local(ctx context.Context, h http.Handler) (url string, end func(), err error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	s := New(Config{
+		Handler: h, MaxConnections: LocalConnections, Share: LocalConnections, Log: slog.New(slog.DiscardHandler),
+	})
+	var done sync.WaitGroup
+	done.Go(func() { _ = s.Serve(listener) }) // it says that it was closed
+	return "http://" + listener.Addr().String(), func() { _ = s.Close(); done.Wait() }, nil
 }
 
 // Shutdown lets nothing more in, and waits for the requests under way until ctx ends.

@@ -8,19 +8,9 @@ import (
 )
 
 func (m *Metrics) defineHTTP() {
-	m.http = m.counters(nil, "recarga_http_requests_total",
-		"Requests to the API by route, as in \"POST /v1/topups\" (other: none of ours), and HTTP status.", "route", "status")
-	m.authFailures = m.counters(nil, "recarga_auth_failures_total",
-		"Keys and sessions that were refused, by where (api, queues, login, session) and reason "+
-			"(wrong_key, disabled: known and switched off or expired, forged: a session that is none of ours).", "where",
-		"reason")
-	for _, where := range access.Places() {
-		for _, reason := range access.Reasons() {
-			m.authFailures.WithLabelValues(where, reason)
-		}
-	}
-	m.httpSeconds = m.histograms(quick, "recarga_http_request_seconds",
-		"Time of the requests to the API by route. A batch takes as long as it takes.", "route")
+	m.http = m.counters(nil, "recarga_http_requests_total")
+	m.authFailures = m.counters(pairs(access.Places(), access.Reasons()), "recarga_auth_failures_total")
+	m.httpSeconds = m.histograms(quick, "recarga_http_request_seconds")
 }
 
 // Served counts a request to the API; it is api.Config.Observe.

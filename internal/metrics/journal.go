@@ -14,15 +14,11 @@ import (
 )
 
 func (m *Metrics) defineJournal() {
-	m.commitWrites = m.histograms(shared, "recarga_journal_commit_writes",
-		"How many writes shared a commit of this process.")
-	m.commitSeconds = m.histograms(quick, "recarga_journal_commit_seconds",
-		"Time of this process's commits, from the first statement to the answer.")
-	m.commitErrors = m.counters(alone(), "recarga_journal_commit_errors_total",
-		"Commits of this process that failed, or whose answer was lost.")
-	m.archived = m.counters(alone(), "recarga_archived_orders_total", "Orders that this process moved to the archive.")
-	m.archiveErrors = m.counters(alone(), "recarga_archive_errors_total",
-		"Times at which this process could not move the orders that are older than RECARGA_RETENTION.")
+	m.commitWrites = m.histograms(shared, "recarga_journal_commit_writes")
+	m.commitSeconds = m.histograms(quick, "recarga_journal_commit_seconds")
+	m.commitErrors = m.counters(alone(), "recarga_journal_commit_errors_total")
+	m.archived = m.counters(alone(), "recarga_archived_orders_total")
+	m.archiveErrors = m.counters(alone(), "recarga_archive_errors_total")
 }
 
 // Archived counts orders that were moved to the archive, and whether all could be that should.
@@ -57,20 +53,12 @@ type book struct {
 // ReadFrom has scrapes read the book of record, until the function it returns is called.
 func (m *Metrics) ReadFrom(j *journal.Journal, log *slog.Logger) (stop func()) {
 	b := book{m: m, journal: j, log: log, closed: new(atomic.Bool)}
-	m.registry.MustRegister(b)
+	m.scrape(b.read)
 	return func() { b.closed.Store(true) }
 }
 
-// Describe implements prometheus.Collector.
-func (b book) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{b.m.orders, b.m.waiting, b.m.unknownAge, b.m.dueAge, b.m.events, b.m.eventDueAge,
-		b.m.endpointsDisabled, b.m.balanceLow, b.m.balanceDrift, b.m.disputed, b.m.disputedAge} {
-		descs <- d
-	}
-}
-
-// Collect implements prometheus.Collector. Where the database does not answer, its metrics are absent.
-func (b book) Collect(metrics chan<- prometheus.Metric) {
+// read shows the book. Where the database does not answer, its metrics are absent.
+func (b book) read(metrics chan<- prometheus.Metric) {
 	if b.closed.Load() {
 		return
 	}
@@ -112,11 +100,7 @@ func (b book) readOrders(ctx context.Context, metrics chan<- prometheus.Metric) 
 	if err != nil {
 		return err
 	}
-	var since time.Time
-	for _, d := range due {
-		since = d.DueAt
-	}
-	show(metrics, b.m.dueAge, age(since))
+	show(metrics, b.m.dueAge, age(append(due, topup.Due{})[0].DueAt)) // the zero time where nothing is due
 	return nil
 }
 
@@ -147,11 +131,7 @@ func (b book) readEvents(ctx context.Context, metrics chan<- prometheus.Metric) 
 	if err != nil {
 		return err
 	}
-	var since time.Time
-	for _, d := range due {
-		since = d.DueAt
-	}
-	show(metrics, b.m.eventDueAge, age(since))
+	show(metrics, b.m.eventDueAge, age(append(due, topup.DueEvent{})[0].DueAt)) // as of orders
 	return nil
 }
 

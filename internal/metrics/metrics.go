@@ -7,6 +7,7 @@ package metrics
 
 import (
 	"context"
+	_ "embed" // the texts
 	"net/http"
 	"runtime"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"recarga/internal/yamlfile"
 	"recarga/topup"
 )
 
@@ -84,16 +86,14 @@ func New(version string, roles []string, retryCodes []topup.Code) *Metrics {
 	m.defineJournal()
 	m.defineQueue()
 	m.defineHTTP()
-	m.gauges("recarga_build_info", "1. Which program runs.", "version", "go_version").WithLabelValues(version,
+	m.gauges("recarga_build_info").WithLabelValues(version,
 		runtime.Version()).Set(1)
-	role := m.gauges("recarga_role", "1 for what the process does: api, worker.", "role")
+	role := m.gauges("recarga_role")
 	for _, r := range roles {
 		role.WithLabelValues(r).Set(1)
 	}
-	m.settings = m.gauges("recarga_setting", "A setting that alerts or panels compare with; times in seconds.", "name")
-	m.up = m.desc(gauge, "recarga_dependency_up",
-		"1 when the dependency answered: database and redis (which must take writes) within 2 s, asked at the scrape; "+
-			"distributor when it was last called. Absent for a distributor that this process has not called.", "dependency")
+	m.settings = m.gauges("recarga_setting")
+	m.up = m.desc(gauge, "recarga_dependency_up")
 	return m
 }
 
@@ -127,35 +127,46 @@ func (m *Metrics) SetSetting(name string, value float64) {
 
 // ShowDependencies has scrapes show which dependencies are up.
 func (m *Metrics) ShowDependencies(up func(context.Context) map[string]bool) {
-	m.registry.MustRegister(dependencies{m.up, up})
+	m.scrape(func(metrics chan<- prometheus.Metric) {
+		ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+		defer cancel()
+		for name, up := range up(ctx) {
+			show(metrics, m.up, truth(up), name)
+		}
+	})
 }
 
-type dependencies struct {
-	desc *prometheus.Desc
-	up   func(context.Context) map[string]bool
-}
+// scrape has each scrape call read, which shows metrics of desc.
+func (m *Metrics) scrape(read func(chan<- prometheus.Metric)) { m.registry.MustRegister(scraped(read)) }
+
+// scraped implements prometheus.Collector. It describes nothing beforehand: a scrape shows what there is then.
+type scraped func(chan<- prometheus.Metric)
 
 // Describe implements prometheus.Collector.
-func (d dependencies) Describe(descs chan<- *prometheus.Desc) { descs <- d.desc }
+func (scraped) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
-func (d dependencies) Collect(metrics chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
-	defer cancel()
-	for name, up := range d.up(ctx) {
-		show(metrics, d.desc, truth(up), name)
-	}
-}
+func (read scraped) Collect(metrics chan<- prometheus.Metric) { read(metrics) }
 
-func (m *Metrics) define(kind, name, help string, labels []string) {
-	m.all = append(m.all, Definition{Name: name, Kind: kind, Help: help, Labels: labels})
+//go:embed metrics.yaml
+var textsFile []byte
+
+// texts are those of all metrics, by name.
+var texts = yamlfile.Read[map[string]Definition](textsFile)
+
+// define notes a metric, with its texts of metrics.yaml.
+func (m *Metrics) define(kind, name string) Definition {
+	d := texts[name]
+	d.Name, d.Kind = name, kind
+	m.all = append(m.all, d)
+	return d
 }
 
 // counters begin at 0 for the values that start names: Prometheus does not see the first step of one that
 // begins with it.
-func (m *Metrics) counters(start [][]string, name, help string, labels ...string) *prometheus.CounterVec {
-	m.define(counter, name, help, labels)
-	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+func (m *Metrics) counters(start [][]string, name string) *prometheus.CounterVec {
+	d := m.define(counter, name)
+	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: d.Help}, d.Labels)
 	for _, values := range start {
 		v.WithLabelValues(values...)
 	}
@@ -167,31 +178,41 @@ func (m *Metrics) counters(start [][]string, name, help string, labels ...string
 func alone() [][]string { return [][]string{nil} }
 
 // each is the start of counters with one label.
-func each(values ...string) (start [][]string) {
+func each[T ~string](values ...T) (start [][]string) {
 	for _, v := range values {
-		start = append(start, []string{v})
+		start = append(start, []string{string(v)})
 	}
 	return start
 }
 
-func (m *Metrics) gauges(name, help string, labels ...string) *prometheus.GaugeVec {
-	m.define(gauge, name, help, labels)
-	v := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
+// pairs is the start of counters with two labels.
+func pairs(first, second []string) (start [][]string) {
+	for _, one := range first {
+		for _, other := range second {
+			start = append(start, []string{one, other})
+		}
+	}
+	return start
+}
+
+func (m *Metrics) gauges(name string) *prometheus.GaugeVec {
+	d := m.define(gauge, name)
+	v := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: d.Help}, d.Labels)
 	m.registry.MustRegister(v)
 	return v
 }
 
-func (m *Metrics) histograms(buckets []float64, name, help string, labels ...string) *prometheus.HistogramVec {
-	m.define(histogram, name, help, labels)
-	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, labels)
+func (m *Metrics) histograms(buckets []float64, name string) *prometheus.HistogramVec {
+	d := m.define(histogram, name)
+	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: d.Help, Buckets: buckets}, d.Labels)
 	m.registry.MustRegister(v)
 	return v
 }
 
 // desc is a metric that is read when it is asked for.
-func (m *Metrics) desc(kind, name, help string, labels ...string) *prometheus.Desc {
-	m.define(kind, name, help, labels)
-	return prometheus.NewDesc(name, help, labels, nil)
+func (m *Metrics) desc(kind, name string) *prometheus.Desc {
+	d := m.define(kind, name)
+	return prometheus.NewDesc(name, d.Help, d.Labels, nil)
 }
 
 // show sends the value of a gauge that is read at a scrape.

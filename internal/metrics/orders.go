@@ -9,39 +9,20 @@ import (
 )
 
 func (m *Metrics) defineOrders() {
-	m.accepted = m.counters(alone(), "recarga_orders_accepted_total",
-		"New orders recorded by this process; repeats do not count.")
-	m.finished = m.counters(m.ends(), "recarga_orders_finished_total",
-		"Orders that this process brought to a final state, with the reason of a failure (none) and the response code of "+
-			"the last attempt: one of the document's or of RECARGA_RETRY_CODES, other, or none.", "state", "reason", "code")
-	m.corrected = m.counters(alone(), "recarga_orders_corrected_total",
-		"Final states that a person corrected through this process.")
-	m.disputed = m.desc(gauge, "recarga_orders_disputed",
-		"Orders whose final state later evidence contradicts, and on which no person has decided yet. From the book of "+
-			"record.")
-	m.disputedAge = m.desc(gauge, "recarga_disputed_oldest_age_seconds",
-		"How long the oldest dispute has been open; 0 when there is none. From the book of record.")
-	m.held = m.counters(alone(), "recarga_orders_held_total",
-		"Orders whose outcome this process found unknown: each may have been charged, and waits for a person.")
-	m.attempts = m.counters(m.results(), "recarga_attempts_total",
-		"Results of attempts recorded by this process, by outcome (approved, declined, unavailable, not_sent, unknown) "+
-			"and response code. An answer that comes after its attempt timed out as unknown counts again.", "outcome", "code")
-	m.deferred = m.counters(each("turn", "pace", "outage", "balance"), "recarga_orders_deferred_total",
-		"Orders that this process could not buy at once, by the reason: turn (the fair share of bulk orders), pace (the "+
-			"distributor's rate limit), outage, balance.", "reason")
-	m.firstAttemptSeconds = m.histograms(wait, "recarga_order_first_attempt_seconds",
-		"From an order's acceptance, or the time it is scheduled for, to its first attempt.")
-	m.orderSeconds = m.histograms(life, "recarga_order_seconds",
-		"From an order's acceptance, or the time it is scheduled for, to its final state.", "state")
-	m.orders = m.desc(gauge, "recarga_orders",
-		"Orders by state. From the book of record.", "state")
-	m.waiting = m.desc(gauge, "recarga_orders_waiting",
-		"Orders that were deferred and wait, by priority. From the book of record.", "priority")
-	m.unknownAge = m.desc(gauge, "recarga_unknown_oldest_age_seconds",
-		"How long the oldest unknown order has been held; 0 when there is none. From the book of record.")
-	m.dueAge = m.desc(gauge, "recarga_order_due_oldest_age_seconds",
-		"How long the oldest order that no worker processes has been due, or past its attempt's deadline; 0 when there is "+
-			"none. From the book of record.")
+	m.accepted = m.counters(alone(), "recarga_orders_accepted_total")
+	m.finished = m.counters(m.ends(), "recarga_orders_finished_total")
+	m.corrected = m.counters(alone(), "recarga_orders_corrected_total")
+	m.disputed = m.desc(gauge, "recarga_orders_disputed")
+	m.disputedAge = m.desc(gauge, "recarga_disputed_oldest_age_seconds")
+	m.held = m.counters(alone(), "recarga_orders_held_total")
+	m.attempts = m.counters(m.results(), "recarga_attempts_total")
+	m.deferred = m.counters(each("turn", "pace", "outage", "balance"), "recarga_orders_deferred_total")
+	m.firstAttemptSeconds = m.histograms(wait, "recarga_order_first_attempt_seconds")
+	m.orderSeconds = m.histograms(life, "recarga_order_seconds")
+	m.orders = m.desc(gauge, "recarga_orders")
+	m.waiting = m.desc(gauge, "recarga_orders_waiting")
+	m.unknownAge = m.desc(gauge, "recarga_unknown_oldest_age_seconds")
+	m.dueAge = m.desc(gauge, "recarga_order_due_oldest_age_seconds")
 }
 
 // results are the outcomes and codes that attempts have.

@@ -14,51 +14,23 @@ import (
 )
 
 func (m *Metrics) defineQueue() {
-	m.sweptAt = m.gauges("recarga_sweep_timestamp_seconds", "When this worker's sweep last finished a round.")
-	m.queueErrors = m.counters(each("order", "event", "again"), "recarga_queue_errors_total",
-		"Tasks that could not be enqueued in Redis, by the API (order, event) or the sweep (again). Nothing is lost: the "+
-			"sweep enqueues them again.", "kind")
-	m.refused = m.counters(reasons(), "recarga_tasks_refused_total",
-		"Tasks that this worker refused, and that asynq archived with their reason: malformed, unsigned or signature "+
-			"(RECARGA_TASK_KEY), caller_reserved, caller_unknown, caller_disabled; invalid are orders that are in the book, "+
-			"failed.", "reason")
-	m.rejected = m.counters(rejectedKinds(), "recarga_redis_rejected_total",
-		"Values in Redis that no process of ours wrote, ignored or removed by this one: token, lock, notice (an outage or "+
-			"a pause), pace (the rate limit), probe, "+
-			"key (of another type than it must be).", "kind")
-	m.tasks = m.desc(gauge, "recarga_queue_tasks", "Tasks by queue and state, as a worker saw them within the last 10 s.",
-		"queue", "state")
-	m.pendingAge = m.desc(gauge, "recarga_queue_oldest_pending_seconds",
-		"How long the next task of a queue has waited.", "queue")
-	m.paused = m.desc(gauge, "recarga_queue_paused", "1 when a person has paused the queue.", "queue")
-	m.servers = m.desc(gauge, "recarga_queue_servers", "Servers of a queue, in all processes.", "queue")
-	m.stuck = m.desc(gauge, "recarga_queue_stuck_tasks",
-		"Tasks that asynq would leave as they are for ever: active without a lease, or of lost workers and not taken back.",
-		"queue")
-	m.repairs = m.desc(counter, "recarga_queue_repairs_total",
-		"Tasks that this process fixed or removed, by kind: lease, vanished, quarantined, archived.", "queue", "kind")
-	m.skew = m.desc(gauge, "recarga_clock_skew_seconds", "How far this machine's clock is ahead of Redis'.")
-	m.redisMemory = m.desc(gauge, "recarga_redis_memory_bytes",
-		"Memory of Redis: used, and the most that it may use (max; absent without a limit).", "kind")
+	m.sweptAt = m.gauges("recarga_sweep_timestamp_seconds")
+	m.queueErrors = m.counters(each("order", "event", "again"), "recarga_queue_errors_total")
+	m.refused = m.counters(each(intake.Reasons()...), "recarga_tasks_refused_total")
+	m.rejected = m.counters(each(append(coordination.Kinds(), queue.KindKey)...), "recarga_redis_rejected_total")
+	m.tasks = m.desc(gauge, "recarga_queue_tasks")
+	m.pendingAge = m.desc(gauge, "recarga_queue_oldest_pending_seconds")
+	m.paused = m.desc(gauge, "recarga_queue_paused")
+	m.servers = m.desc(gauge, "recarga_queue_servers")
+	m.stuck = m.desc(gauge, "recarga_queue_stuck_tasks")
+	m.repairs = m.desc(counter, "recarga_queue_repairs_total")
+	m.skew = m.desc(gauge, "recarga_clock_skew_seconds")
+	m.redisMemory = m.desc(gauge, "recarga_redis_memory_bytes")
 }
 
 // Swept notes that the sweep has come round.
 func (m *Metrics) Swept(at time.Time) {
 	m.sweptAt.WithLabelValues().Set(float64(at.UnixMilli()) / 1e3)
-}
-
-func reasons() (start [][]string) {
-	for _, reason := range intake.Reasons() {
-		start = append(start, []string{string(reason)})
-	}
-	return start
-}
-
-func rejectedKinds() (start [][]string) {
-	for _, kind := range append(coordination.Kinds(), queue.KindKey) {
-		start = append(start, []string{kind})
-	}
-	return start
 }
 
 // Rejected counts a value in Redis that is none of ours; it is for Queue.OnRejected.
@@ -114,48 +86,35 @@ type Watched struct {
 	MemoryUsed, MemoryMax int64
 }
 
-// watched shows the last check.
-type watched struct {
-	m    *Metrics
-	last func() (Watched, bool)
-}
-
 // ShowQueues has scrapes show what last returns; it returns false before the first check.
-func (m *Metrics) ShowQueues(last func() (Watched, bool)) { m.registry.MustRegister(watched{m, last}) }
-
-// Describe implements prometheus.Collector.
-func (w watched) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{w.m.tasks, w.m.pendingAge, w.m.paused, w.m.servers, w.m.stuck, w.m.repairs,
-		w.m.skew, w.m.redisMemory} {
-		descs <- d
-	}
+func (m *Metrics) ShowQueues(last func() (Watched, bool)) {
+	m.scrape(func(metrics chan<- prometheus.Metric) {
+		if watched, ok := last(); ok {
+			m.showQueues(metrics, watched)
+		}
+	})
 }
 
-// Collect implements prometheus.Collector.
-func (w watched) Collect(metrics chan<- prometheus.Metric) {
-	last, ok := w.last()
-	if !ok {
-		return
-	}
+func (m *Metrics) showQueues(metrics chan<- prometheus.Metric, last Watched) {
 	for key, n := range last.Repaired {
-		metrics <- prometheus.MustNewConstMetric(w.m.repairs, prometheus.CounterValue, float64(n), key[0], key[1])
+		metrics <- prometheus.MustNewConstMetric(m.repairs, prometheus.CounterValue, float64(n), key[0], key[1])
 	}
 	if !last.Fresh {
 		return
 	}
-	show(metrics, w.m.skew, last.Skew.Seconds())
+	show(metrics, m.skew, last.Skew.Seconds())
 	for kind, bytes := range map[string]int64{"used": last.MemoryUsed, "max": last.MemoryMax} {
 		if bytes > 0 {
-			show(metrics, w.m.redisMemory, float64(bytes), kind)
+			show(metrics, m.redisMemory, float64(bytes), kind)
 		}
 	}
 	for name, q := range last.Queues {
 		for state, n := range q.Depth {
-			show(metrics, w.m.tasks, float64(n), name, state)
+			show(metrics, m.tasks, float64(n), name, state)
 		}
-		show(metrics, w.m.paused, truth(q.Paused), name)
-		show(metrics, w.m.pendingAge, q.OldestPending.Seconds(), name)
-		show(metrics, w.m.servers, float64(q.Servers), name)
-		show(metrics, w.m.stuck, float64(q.ActiveWithoutLease+q.OverdueLeases), name)
+		show(metrics, m.paused, truth(q.Paused), name)
+		show(metrics, m.pendingAge, q.OldestPending.Seconds(), name)
+		show(metrics, m.servers, float64(q.Servers), name)
+		show(metrics, m.stuck, float64(q.ActiveWithoutLease+q.OverdueLeases), name)
 	}
 }

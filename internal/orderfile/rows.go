@@ -117,12 +117,12 @@ const needed = 4
 // columnsOf are all columns, whose texts go to f.
 func columnsOf(f *topup.Fields) []column {
 	return []column{
-		{table.Column{Name: topup.FieldID, Headers: table.IDHeaders()}, &f.ID},
-		{table.Column{Name: topup.FieldPhone, Headers: table.PhoneHeaders()}, &f.Phone},
-		{table.Column{Name: topup.FieldProduct, Headers: table.ProductHeaders(), Words: true}, &f.Product},
-		{table.Column{Name: topup.FieldAmount, Headers: table.AmountHeaders(), Total: true}, &f.Amount},
-		{table.Column{Name: topup.FieldOperator, Headers: table.OperatorHeaders(), Words: true}, &f.Operator},
-		{table.Column{Name: topup.FieldPriority, Headers: []string{"priority", "prioridad"}}, &f.Priority},
+		{table.Column{Name: topup.FieldID, Headers: table.Words("id")}, &f.ID},
+		{table.Column{Name: topup.FieldPhone, Headers: table.Words("phone")}, &f.Phone},
+		{table.Column{Name: topup.FieldProduct, Headers: table.Words("product"), Words: true}, &f.Product},
+		{table.Column{Name: topup.FieldAmount, Headers: table.Words("amount"), Total: true}, &f.Amount},
+		{table.Column{Name: topup.FieldOperator, Headers: table.Words("operator"), Words: true}, &f.Operator},
+		{table.Column{Name: topup.FieldPriority, Headers: table.Words("priority")}, &f.Priority},
 		{table.Column{Name: topup.FieldCallbackURL, Headers: []string{"callback url"}}, &f.CallbackURL},
 		{table.Column{Name: topup.FieldProcessAt, Headers: []string{"process at"}}, &f.ProcessAt},
 		{table.Column{Name: topup.FieldExpiresAt, Headers: []string{"expires at"}}, &f.ExpiresAt},

@@ -25,7 +25,7 @@ func Check(given url.Values, names ...string) []*topup.FieldError {
 		case !slices.Contains(names, name):
 			e.Allowed = "absent: there is no such parameter here; " + listed(names)
 		case len(given[name]) > 1 && !strings.HasSuffix(name, "[]"):
-			e.Allowed = "given once"
+			e.Allowed = onceAllowed
 		case !slices.ContainsFunc(given[name], notText):
 			continue
 		default:
@@ -41,7 +41,10 @@ func Check(given url.Values, names ...string) []*topup.FieldError {
 // maxName bounds a name that somebody else has chosen, in bytes.
 const maxName = 60
 
-const allowedText = "UTF-8 text without NUL"
+const (
+	allowedText = "UTF-8 text without NUL"
+	onceAllowed = "given once"
+)
 
 // Text reports whether s is UTF-8 without NUL. A database cannot hold anything else, and one that can finds nothing by
 // it.

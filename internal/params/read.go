@@ -1,6 +1,7 @@
 package params
 
 import (
+	"cmp"
 	"errors"
 	"net/url"
 	"slices"
@@ -16,11 +17,20 @@ type Reader struct {
 	errs []error
 }
 
-// Read reads a parameter, which Check has found to be given once at most. An empty one is an absent one: the zero
-// value.
+// Read reads a parameter. An empty one is an absent one: the zero value. One that is given twice is refused, also
+// where nobody has called Check.
 func Read[T any](r *Reader, name string, parse func(string) (T, error)) T {
+	return ReadOr(r, name, "", parse)
+}
+
+// ReadOr is Read with the text that an absent parameter stands for.
+func ReadOr[T any](r *Reader, name, standard string, parse func(string) (T, error)) T {
 	var zero T
-	given := r.Get(name)
+	if all := r.Values[name]; len(all) > 1 {
+		r.errs = append(r.errs, &topup.FieldError{Field: name, Value: strings.Join(all, ", "), Allowed: onceAllowed})
+		return zero
+	}
+	given := cmp.Or(r.Get(name), standard)
 	if given == "" {
 		return zero
 	}
@@ -51,11 +61,23 @@ func Time(name string) func(string) (time.Time, error) {
 }
 
 // OneOf reads one of a few values.
-func OneOf(name string, values ...string) func(string) (string, error) {
-	return func(s string) (string, error) {
-		if slices.Contains(values, s) {
-			return s, nil
+func OneOf[T ~string](name string, values ...T) func(string) (T, error) {
+	return func(s string) (T, error) {
+		if slices.Contains(values, T(s)) {
+			return T(s), nil
 		}
-		return "", &topup.FieldError{Field: name, Value: s, Allowed: "one of " + strings.Join(values, ", ")}
+		texts := make([]string, len(values))
+		for i, value := range values {
+			texts[i] = string(value)
+		}
+		return "", &topup.FieldError{Field: name, Value: s, Allowed: "one of " + strings.Join(texts, ", ")}
+	}
+}
+
+// Flag reads true or false.
+func Flag(name string) func(string) (bool, error) {
+	return func(s string) (bool, error) {
+		said, err := OneOf(name, "true", "false")(s)
+		return said == "true", err
 	}
 }

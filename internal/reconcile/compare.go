@@ -2,12 +2,12 @@ package reconcile
 
 import (
 	"fmt"
-	"recarga/internal/reconcile/statement"
 	"slices"
 	"strings"
 	"time"
 
 	"recarga/internal/journal/search"
+	"recarga/internal/reconcile/statement"
 	"recarga/topup"
 )
 

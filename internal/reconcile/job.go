@@ -2,16 +2,17 @@ package reconcile
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"iter"
 	"maps"
-	"recarga/internal/reconcile/statement"
 	"slices"
 	"time"
 
 	"recarga/internal/clip"
 	"recarga/internal/journal/search"
+	"recarga/internal/reconcile/statement"
 	"recarga/topup"
 )
 
@@ -68,20 +69,12 @@ func (j *job) progress(step string, done int64) error {
 }
 
 func (j *job) badLines(ctx context.Context) error {
-	var after int64
-	for {
-		page, err := j.stage.badLines(ctx, after, pageSize)
-		if err != nil || len(page) == 0 {
-			return err
-		}
-		for _, b := range page {
-			after = b.line
-			if err := j.report(Finding{Class: BadLine, ID: topup.NullString(b.id), Lines: []int64{b.line},
-				StatementTransactionIDs: []string{}, Detail: b.wrong}); err != nil {
-				return err
-			}
-		}
-	}
+	return each(ctx, j.stage, sqls.Get("bad_lines"), func(r *sql.Rows) (line int64, f Finding, err error) {
+		f = Finding{Class: BadLine, StatementTransactionIDs: []string{}}
+		err = r.Scan(&line, &f.ID, &f.Detail)
+		f.Lines = []int64{line}
+		return line, f, err
+	}, j.report)
 }
 
 // unnamed notes the orders that no line names by its id.
@@ -394,20 +387,12 @@ func (j *job) note(text string) { j.sum.Notes = append(j.sum.Notes, text) }
 
 // absents calls use for every order that no charge names, of a state.
 func (j *job) absents(ctx context.Context, state topup.State, use func(absence) error) error {
-	var after int64
-	for {
-		page, err := j.stage.absents(ctx, state, after, pageSize)
-		if err != nil || len(page) == 0 {
+	var done int64
+	return each(ctx, j.stage, sqls.Get("absents"), scanAbsence, func(a absence) error {
+		if err := use(a); err != nil {
 			return err
 		}
-		for _, a := range page {
-			after = a.n
-			if err := use(a); err != nil {
-				return err
-			}
-		}
-		if err := j.progress("absent", after); err != nil {
-			return err
-		}
-	}
+		done++
+		return j.progress("absent", done)
+	}, string(state))
 }

@@ -1,15 +1,17 @@
 package reconcile
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"net/url"
-	"recarga/internal/reconcile/statement"
 	"slices"
 	"strings"
 	"time"
 	_ "time/tzdata" // a machine without time zones would refuse the default one
 
+	"recarga/internal/params"
+	"recarga/internal/reconcile/statement"
 	"recarga/internal/table"
 	"recarga/topup"
 )
@@ -48,60 +50,54 @@ const (
 	maxName       = 100
 )
 
-// Parameters are the names of the options in a query.
-func Parameters() []string {
-	return []string{
-		"name", "by", "columns", "ignore_columns", "no_header", "delimiter", "decimal", "dates", "timezone", "status",
-		"charged", "not_charged",
-		"covers", "margin", "absent", "dry_run",
-	}
-}
-
-// ParseOptions reads options from a query; an empty one is its default. The error joins a
-// *topup.FieldError for each that is wrong.
+// ParseOptions reads options from a query; an empty one is its default. The error joins a *topup.FieldError for each
+// that is wrong.
 func ParseOptions(q url.Values, now time.Time) (Options, error) {
-	p := parser{q: q}
+	r := &params.Reader{Values: q}
 	o := Options{
-		Name: p.text("name", "statement"), By: p.text("by", defaultBy),
-		Absent: choice(&p, "absent", AbsentHold, AbsentFailed, AbsentResend),
-		Margin: p.margin(), DryRun: p.yes("dry_run"),
+		Name:   params.ReadOr(r, "name", "statement", short("name")),
+		By:     params.ReadOr(r, "by", defaultBy, short("by")),
+		Absent: params.ReadOr(r, "absent", "hold", params.OneOf("absent", AbsentHold, AbsentFailed, AbsentResend)),
+		Margin: params.ReadOr(r, "margin", DefaultMargin.String(), parseMargin),
+		DryRun: params.Read(r, "dry_run", params.Flag("dry_run")),
 		Format: statement.Format{
-			Decimal: choice(&p, "decimal", statement.DecimalAuto, statement.DecimalPoint, statement.DecimalComma),
-			Dates:   choice(&p, "dates", statement.DatesDayFirst, statement.DatesMonthFirst),
-			Zone:    p.zone(), NoHeader: p.yes("no_header"),
-			Charged: p.list("charged"), NotCharged: p.list("not_charged"),
+			Columns:   params.Read(r, "columns", ofTable(parseColumns)),
+			Ignored:   params.Read(r, "ignore_columns", ofTable(table.ParseIgnored)),
+			NoHeader:  params.Read(r, "no_header", params.Flag("no_header")),
+			Delimiter: params.Read(r, "delimiter", ofTable(table.ParseDelimiter)),
+			Decimal:   params.Read(r, "decimal", ofTable(table.ParseDecimal)),
+			Dates: params.ReadOr(r, "dates", "dmy", params.OneOf("dates", statement.DatesDayFirst,
+				statement.DatesMonthFirst)),
+			Zone:    cmp.Or(params.ReadOr(r, "timezone", DefaultZone, parseZone), time.UTC),
+			Charged: params.Read(r, "charged", parseWords), NotCharged: params.Read(r, "not_charged", parseWords),
 		},
 	}
-	p.table(&o)
-	p.status(&o)
-	if s := p.value("covers"); s != "" {
-		o.Covers = p.period(s, o.Zone, now)
-	}
-	return o, errors.Join(p.errs...)
+	o.Covers = params.Read(r, "covers", func(s string) (*Period, error) { return parsePeriod(s, o.Zone, now) })
+	return o, errors.Join(r.Err(), o.readStatus(q.Get("status")))
 }
 
-// table reads the options of the statement's reader of tables.
-func (p *parser) table(o *Options) {
-	named, err := table.ParseNamed(p.value("columns"), statement.Columns())
-	p.note(statement.FieldError(err))
-	for column, name := range named {
-		if o.Columns == nil {
-			o.Columns = map[statement.Column]string{}
-		}
-		o.Columns[statement.Column(column)] = name
+// ofTable makes a parser of an option of the statement's table one of a parameter.
+func ofTable[T any](parse func(string) (T, error)) func(string) (T, error) {
+	return func(s string) (T, error) {
+		value, err := parse(s)
+		return value, statement.FieldError(err)
 	}
-	o.Ignored, err = table.ParseIgnored(p.value("ignore_columns"))
-	p.note(statement.FieldError(err))
-	o.Delimiter, err = table.ParseDelimiter(p.value("delimiter"))
-	p.note(statement.FieldError(err))
 }
 
-// status reads what words mean, and refuses one that is given two meanings.
-func (p *parser) status(o *Options) {
+func parseColumns(s string) (map[string]string, error) {
+	return table.ParseNamed(s, statement.Columns())
+}
+
+func refuse(field, value, allowed string) error {
+	return &topup.FieldError{Field: field, Value: value, Allowed: allowed}
+}
+
+// readStatus reads what words mean, and refuses one that is given two meanings.
+func (o *Options) readStatus(status string) error {
 	lists := map[string]*[]string{"charged": &o.Charged, "not_charged": &o.NotCharged, "reversed": &o.Reversed,
 		"pending": &o.Pending}
-	if s := p.value("status"); s != "" {
-		pairs, err := table.Pairs(s)
+	if status != "" {
+		pairs, err := table.Pairs(status)
 		for _, pair := range pairs {
 			list, ok := lists[pair[1]]
 			if !ok {
@@ -111,126 +107,70 @@ func (p *parser) status(o *Options) {
 			*list = append(*list, statement.Word(pair[0]))
 		}
 		if err != nil {
-			p.refuse("status", s, "WORD=KIND,…, of the kinds charged, not_charged, reversed, pending")
+			return refuse("status", status, "WORD=KIND,…, of the kinds charged, not_charged, reversed, pending")
 		}
 	}
+	var errs []error
 	seen := map[string]string{}
 	for _, kind := range slices.Sorted(maps.Keys(lists)) {
 		for _, w := range *lists[kind] {
 			if other := seen[w]; other != "" && other != kind {
-				p.refuse(kind, w, "a word that "+other+" does not name")
+				errs = append(errs, refuse(kind, w, "a word that "+other+" does not name"))
 			}
 			seen[w] = kind
 		}
 	}
+	return errors.Join(errs...)
 }
 
-type parser struct {
-	q    url.Values
-	errs []error
-}
-
-func (p *parser) note(err error) {
-	if err != nil {
-		p.errs = append(p.errs, err)
-	}
-}
-
-func (p *parser) refuse(field, value, allowed string) {
-	p.note(&topup.FieldError{Field: field, Value: value, Allowed: allowed})
-}
-
-func (p *parser) value(name string) string {
-	given := p.q[name]
-	if len(given) > 1 {
-		p.refuse(name, strings.Join(given, ", "), "given once")
-	}
-	if len(given) == 0 {
-		return ""
-	}
-	return given[0]
-}
-
-func (p *parser) text(name, standard string) string {
-	s := p.value(name)
-	switch {
-	case len(s) > maxName:
-		p.refuse(name, s, "at most 100 bytes")
-	case s == "":
-		return standard
-	}
-	return s
-}
-
-// choice is one of few; the first is the default.
-func choice[T ~string](p *parser, name string, allowed ...T) T {
-	s := T(p.value(name))
-	if s == "" {
-		return allowed[0]
-	}
-	if !slices.Contains(allowed, s) {
-		var names []string
-		for _, a := range allowed {
-			if a != "" {
-				names = append(names, string(a))
-			}
+// short refuses a text that is too long for the orders' records.
+func short(name string) func(string) (string, error) {
+	return func(s string) (string, error) {
+		if len(s) > maxName {
+			return "", refuse(name, s, "at most 100 bytes")
 		}
-		p.refuse(name, string(s), "one of "+strings.Join(names, ", "))
+		return s, nil
 	}
-	return s
 }
 
-func (p *parser) list(name string) []string {
-	var words []string
-	for w := range strings.SplitSeq(p.value(name), ",") {
+func parseWords(s string) (words []string, _ error) {
+	for w := range strings.SplitSeq(s, ",") {
 		if w = statement.Word(w); w != "" {
 			words = append(words, w)
 		}
 	}
-	return words
+	return words, nil
 }
 
-func (p *parser) zone() *time.Location {
-	name := p.text("timezone", DefaultZone)
+func parseZone(name string) (*time.Location, error) {
 	zone, err := time.LoadLocation(name)
 	if err != nil || name == "Local" {
-		p.refuse("timezone", name, "a name of the time zone database, as in America/Mexico_City or UTC")
-		return time.UTC
+		return nil, refuse("timezone", name, "a name of the time zone database, as in America/Mexico_City or UTC")
 	}
-	return zone
+	return zone, nil
 }
 
-func (p *parser) margin() time.Duration {
-	s := p.text("margin", DefaultMargin.String())
+func parseMargin(s string) (time.Duration, error) {
 	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 {
-		p.refuse("margin", s, "a duration from 0s, as in 1h or 90m")
+		return 0, refuse("margin", s, "a duration from 0s, as in 1h or 90m")
 	}
-	return d
-}
-
-func (p *parser) yes(name string) bool {
-	s := p.value(name)
-	if s != "" && s != "true" && s != "false" {
-		p.refuse(name, s, "true or false")
-	}
-	return s == "true"
+	return d, nil
 }
 
 const coversAllowed = "FROM..UNTIL, two times of RFC 3339 or two dates, of which the last is included, and none " +
 	"later than now"
 
-// period reads FROM..UNTIL. A plus sign that was not escaped has become a space on the way.
-func (p *parser) period(s string, zone *time.Location, now time.Time) *Period {
+// parsePeriod reads FROM..UNTIL. A plus sign that was not escaped has become a space on the way.
+func parsePeriod(s string, zone *time.Location, now time.Time) (*Period, error) {
 	first, last, ok := strings.Cut(strings.ReplaceAll(s, " ", "+"), "..")
 	from, okFrom := boundary(first, zone)
 	until, okUntil := boundary(last, zone)
 	period := Period{From: from.At.UTC(), Until: until.Last().UTC()}
 	if !ok || !okFrom || !okUntil || !period.From.Before(period.Until) || period.Until.After(now) {
-		p.refuse("covers", s, coversAllowed)
-		return nil
+		return nil, refuse("covers", s, coversAllowed)
 	}
-	return &period
+	return &period, nil
 }
 
 func boundary(s string, zone *time.Location) (statement.Moment, bool) {

@@ -3,9 +3,9 @@ package reconcile
 import (
 	"context"
 	"fmt"
-	"recarga/internal/reconcile/statement"
 	"time"
 
+	"recarga/internal/reconcile/statement"
 	"recarga/topup"
 )
 

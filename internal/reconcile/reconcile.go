@@ -15,10 +15,11 @@ import (
 	"io"
 	"iter"
 	"log/slog"
-	"recarga/internal/reconcile/statement"
 	"time"
 
 	"recarga/internal/journal/search"
+	"recarga/internal/reconcile/statement"
+	"recarga/internal/table"
 	"recarga/topup"
 )
 
@@ -60,7 +61,7 @@ func New(book Book, orders Orders, log *slog.Logger) *Reconciler {
 type Statement struct {
 	opts   Options
 	stage  *stage
-	layout statement.Layout
+	layout *table.Layout
 	sha256 string
 	// notes say what is not compared.
 	notes []string
@@ -107,7 +108,7 @@ func keep(ctx context.Context, lines *statement.Reader, s *stage) error {
 
 // idColumns names the columns that hold ids.
 func (s *Statement) idColumns() (text string) {
-	for _, c := range []statement.Column{statement.ColumnID, statement.ColumnTransaction, statement.ColumnReference,
+	for _, c := range []string{statement.ColumnID, statement.ColumnTransaction, statement.ColumnReference,
 		statement.ColumnAuthCode} {
 		if s.layout.Has(c) {
 			text += fmt.Sprintf("; column %s holds none of our orders, read as %s", s.layout.Name(c), c)

@@ -8,7 +8,6 @@ import (
 	"html/template"
 	"io"
 	"maps"
-	"recarga/internal/reconcile/statement"
 	"slices"
 	"strings"
 	"time"
@@ -98,10 +97,10 @@ func (s Summary) Facts() [][2]string {
 // String is as in "3 (30 MXN)".
 func (t Total) String() string { return fmt.Sprintf("%d (%s %s)", t.Count, t.Amount, topup.Currency) }
 
-func columnsText(columns map[statement.Column]string) string {
+func columnsText(columns map[string]string) string {
 	var pairs []string
 	for _, c := range slices.Sorted(maps.Keys(columns)) {
-		pairs = append(pairs, string(c)+"="+columns[c])
+		pairs = append(pairs, c+"="+columns[c])
 	}
 	return strings.Join(pairs, ", ")
 }

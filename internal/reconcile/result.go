@@ -3,7 +3,6 @@ package reconcile
 import (
 	"cmp"
 	"encoding/json"
-	"recarga/internal/reconcile/statement"
 	"time"
 
 	"recarga/topup"
@@ -135,7 +134,7 @@ type Summary struct {
 	// Lines are all that hold something, with the bad ones, without the header.
 	Lines int64 `json:"lines"`
 	// Columns are those that were found, by what they hold.
-	Columns map[statement.Column]string `json:"columns"`
+	Columns map[string]string `json:"columns"`
 	// Covers is the time in which absence from the statement means something; nil where it is not known.
 	Covers *Period `json:"covers"`
 	// Matched counts the orders that both sides say the same of.

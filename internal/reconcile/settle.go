@@ -14,24 +14,12 @@ import (
 // decided says and does what waited until the whole statement was known: orders that are found, and final orders
 // that it contradicts.
 func (j *job) decided(ctx context.Context) error {
-	var after int64
-	for {
-		n, page, err := j.stage.laterPage(ctx, after, pageSize)
-		if err != nil || len(page) == 0 {
-			return err
+	return each(ctx, j.stage, sqls.Get("later"), scanLater, func(p pendingFinding) error {
+		if p.Settle != nil {
+			return j.found(ctx, p)
 		}
-		for _, p := range page {
-			if p.Settle != nil {
-				err = j.found(ctx, p)
-			} else {
-				err = j.dispute(ctx, p)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		after = n
-	}
+		return j.dispute(ctx, p)
+	})
 }
 
 // found settles an order that the statement charges, unless the statement, or its charge, cannot be relied on.

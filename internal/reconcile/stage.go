@@ -10,13 +10,14 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"recarga/internal/reconcile/statement"
+	"slices"
 	"strings"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver
 
 	"recarga/internal/journal/search"
+	"recarga/internal/reconcile/statement"
 	"recarga/internal/sqlfile"
 	"recarga/topup"
 )
@@ -164,6 +165,28 @@ func rows[T any](ctx context.Context, s *stage, scan func(*sql.Rows) (T, error),
 	return out, found.Err()
 }
 
+// each calls use with every row of a query that gives a page of rows from behind a place on. The stage has one
+// connection: it can be asked for other things between the pages only.
+func each[T any](
+	ctx context.Context, s *stage, q string, scan func(*sql.Rows) (place int64, one T, err error), use func(T) error,
+	args ...any,
+) error {
+	for after := int64(0); ; {
+		page, err := rows(ctx, s, func(r *sql.Rows) (one T, err error) {
+			after, one, err = scan(r)
+			return one, err
+		}, q, append(slices.Clone(args), after, pageSize)...)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for _, one := range page {
+			if err := use(one); err != nil {
+				return err
+			}
+		}
+	}
+}
+
 func scanLine(r *sql.Rows) (l statement.Line, err error) {
 	var amount, at sql.NullInt64
 	err = r.Scan(&l.Number, &l.ID, &l.Given, &l.Transaction, &l.Reference, &l.AuthCode, &l.Phone, &amount, &at, &l.At.Day,
@@ -203,7 +226,6 @@ func (s *stage) named(ctx context.Context, orders []search.Standing) (map[topup.
 
 // absence is an order that no charge names, with the line that says that it was not charged, if one does.
 type absence struct {
-	n int64
 	search.Standing
 	line   int64
 	status string
@@ -232,16 +254,13 @@ func (s *stage) addLater(ctx context.Context, list []pendingFinding) error {
 	return s.all(ctx, sqls.Get("insert_later"), len(list), func(i int) []any { return []any{texts[i]} })
 }
 
-// laterPage returns findings that wait, from behind the n-th on, and where the page ends.
-func (s *stage) laterPage(ctx context.Context, after int64, limit int) (n int64, page []pendingFinding, err error) {
-	page, err = rows(ctx, s, func(r *sql.Rows) (p pendingFinding, err error) {
-		var text []byte
-		if err := r.Scan(&n, &text); err != nil {
-			return p, err
-		}
-		return p, json.Unmarshal(text, &p)
-	}, sqls.Get("later"), after, limit)
-	return n, page, err
+// scanLater reads a finding that waits.
+func scanLater(r *sql.Rows) (n int64, p pendingFinding, err error) {
+	var text []byte
+	if err := r.Scan(&n, &text); err != nil {
+		return n, p, err
+	}
+	return n, p, json.Unmarshal(text, &p)
 }
 
 // all runs one statement many times, in one transaction.
@@ -263,15 +282,12 @@ func (s *stage) all(ctx context.Context, q string, n int, args func(i int) []any
 	return tx.Commit()
 }
 
-func (s *stage) absents(ctx context.Context, state topup.State, after int64, limit int) ([]absence, error) {
-	return rows(ctx, s, func(r *sql.Rows) (a absence, err error) {
-		var since, until int64
-		err = r.Scan(&a.n, &a.ID, &a.State, &a.Phone, &a.Amount, &a.TransactionID, &a.Reference, &a.AuthCode, &a.Attempt,
-			&a.Approved,
-			&a.Attempts, &since, &until, &a.line, &a.status, &a.Held)
-		a.From, a.Until = time.UnixMicro(since).UTC(), time.UnixMicro(until).UTC()
-		return a, err
-	}, sqls.Get("absents"), string(state), after, limit)
+func scanAbsence(r *sql.Rows) (n int64, a absence, err error) {
+	var since, until int64
+	err = r.Scan(&n, &a.ID, &a.State, &a.Phone, &a.Amount, &a.TransactionID, &a.Reference, &a.AuthCode, &a.Attempt,
+		&a.Approved, &a.Attempts, &since, &until, &a.line, &a.status, &a.Held)
+	a.From, a.Until = time.UnixMicro(since).UTC(), time.UnixMicro(until).UTC()
+	return n, a, err
 }
 
 // claim is a line that has an order's transaction, or else its reference or authorisation code, and not its id.
@@ -336,14 +352,4 @@ func (s *stage) mention(ctx context.Context, id topup.ID) (int64, error) {
 		return 0, nil
 	}
 	return one[int64](ctx, s, sqls.Get("mention"), string(id))
-}
-
-type badLine struct {
-	line      int64
-	id, wrong string
-}
-
-func (s *stage) badLines(ctx context.Context, after int64, limit int) ([]badLine, error) {
-	return rows(ctx, s, func(r *sql.Rows) (b badLine, err error) { return b, r.Scan(&b.line, &b.id, &b.wrong) },
-		sqls.Get("bad_lines"), after, limit)
 }

@@ -28,14 +28,18 @@ func TestFindsAndShrinksAFault(t *testing.T) {
 	again := func(on *tape) *world {
 		return run(t, from, on, func(j boundary.Journal) boundary.Journal { return careless{j} })
 	}
-	var w *world
-	for seed := uint64(1); w == nil || w.wrong == ""; seed++ {
+	var w *world // the one of five lives with a violation that shows it with the fewest decisions
+	for seed, found := uint64(1), 0; found < 5; seed++ {
 		if seed > 500 {
-			t.Fatal("500 lives of a program that sends again what may be charged, and no violation")
+			t.Fatal("500 lives of a program that sends again what may be charged, and hardly a violation")
 		}
-		w = again(recording(seed))
+		if life := again(recording(seed)); life.wrong != "" {
+			if found++; w == nil || life.tape.weight() < w.tape.weight() {
+				w = life
+			}
+		}
 	}
-	short := shrink(w, 400, again)
+	short := shrink(w, 500, again)
 	t.Logf("%d decisions, %d steps: %s\nshrunk to %d decisions:\n%s", w.tape.weight(), len(w.story), w.wrong,
 		short.tape.weight(), short.journey())
 	if short.kind != w.kind {

@@ -124,10 +124,10 @@ func (r reached) missing(tb testing.TB) []string {
 }
 
 // report says which pairs were not reached, and how rare the rarest one was.
-func (r reached) report(t *testing.T) {
+func (r reached) report(t *testing.T, lives int) {
 	missing := r.missing(t)
 	rarest := slices.MinFunc(wanted(t), func(a, b string) int { return cmp.Compare(r[a], r[b]) })
-	t.Logf("%d of %d pairs reached; the rarest one, %q, %d times", len(wanted(t))-len(missing), len(wanted(t)), rarest,
+	t.Logf("proven: %d lives, %d of %d pairs reached; the rarest one, %q, %d times", lives, len(wanted(t))-len(missing), len(wanted(t)), rarest,
 		r[rarest])
 	if *every && len(missing) > 0 {
 		t.Errorf("never reached:\n%s", strings.Join(missing, "\n"))
@@ -171,5 +171,5 @@ func divide(t *testing.T) {
 	took := time.Since(began)
 	t.Logf("%d lives in %s by %d processes: %.0f a second", each**jobs, took.Round(time.Second), *jobs,
 		float64(each**jobs)/took.Seconds())
-	all.report(t)
+	all.report(t, each**jobs)
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"time"
 
 	"recarga/topup"
 	"recarga/webhook"
@@ -40,13 +41,13 @@ var reactions = []struct {
 
 // serve handles one webhook.
 func (r *receiver) serve(conn net.Conn, p *process, req *http.Request, body []byte) bool {
-	id := req.Header.Get("webhook-id")
+	id, came := req.Header.Get("webhook-id"), time.Now()
 	f, on := r.w.arrive(p, r.who(), "receives", id)
 	if !on {
 		return false
 	}
 	ev, err := webhook.Verify(body, req.Header, r.secret)
-	if errors.Is(err, webhook.ErrTimestamp) && !r.w.calm { // it was on its way for long
+	if errors.Is(err, webhook.ErrTimestamp) && time.Since(came) > 4*time.Minute { // it was on its way for long
 		return r.w.respond(conn, p, f, r.who(), id, "HTTP/1.1 400 X\r\nContent-Length: 0\r\n\r\n")
 	}
 	o := r.w.orders[ev.Data.ID]

@@ -116,7 +116,7 @@ func TestLives(t *testing.T) {
 	took, worked := time.Since(began), cpu()-idle
 	t.Logf("%d lives in %s: %.0f a second, %.0f a second of one core; %d moves a life", *seeds,
 		took.Round(time.Millisecond), float64(*seeds)/took.Seconds(), float64(*seeds)/worked.Seconds(), moves / *seeds)
-	all.report(t)
+	all.report(t, *seeds)
 }
 
 // A seed repeats the whole life, step by step and to the letter, and so does what was recorded of it.

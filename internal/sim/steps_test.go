@@ -110,7 +110,11 @@ func (w *world) letGo(s *step) {
 	w.withdraw(s)
 	f := done
 	if !w.calm && (s.proc == nil || !s.proc.dead) {
-		if n := w.tape.choose(ofFates, len(s.fates)+1, 1-w.trouble); n > 0 {
+		trouble := w.trouble
+		if operations[s.Name] != "" { // what changes an order is rare, and matters most
+			trouble = min(4*trouble, 0.5)
+		}
+		if n := w.tape.choose(ofFates, len(s.fates)+1, 1-trouble); n > 0 {
 			f = s.fates[n-1]
 		}
 	}
@@ -127,7 +131,8 @@ func (w *world) letGo(s *step) {
 
 // passTime lets time pass until something wants to happen, for d at most.
 func (w *world) passTime(d time.Duration) {
-	select { // what arrived before is known
+	w.gather() // what was read of the steps is read before another goroutine changes it
+	select {   // what arrived before is known
 	case <-w.arrived:
 	default:
 	}
@@ -140,4 +145,7 @@ func (w *world) passTime(d time.Duration) {
 }
 
 // sleep lets time pass, whatever wants to happen.
-func (*world) sleep(d time.Duration) { time.Sleep(d) }
+func (w *world) sleep(d time.Duration) {
+	w.gather()
+	time.Sleep(d)
+}

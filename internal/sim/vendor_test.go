@@ -25,7 +25,7 @@ type vendor struct {
 	login   int                  // how it writes the answers to logins
 	logins  int
 	charges int
-	// halfOpen: a connection was made that nobody reads; it may be used later.
+	// halfOpen: somebody waits for an answer that never comes, perhaps after all else works again.
 	halfOpen bool
 	// refusedTokens: it has refused a token, so that the next logins may have to wait.
 	refusedTokens bool
@@ -128,6 +128,7 @@ func (w *world) arrive(p *process, who, name, about string) (f fate, on bool) {
 		w.deathAt(call, f)
 		p.die() // the request is on its way all the same
 	case f == silent:
+		w.vendor.halfOpen = true
 		<-w.over
 		return f, false
 	}

@@ -98,15 +98,15 @@ var looksLikeSQL = regexp.MustCompile(`^\s*(SELECT|WITH|INSERT|UPDATE|DELETE|CRE
 	`|\s(FROM|WHERE|RETURNING|VALUES|ORDER BY|GROUP BY|INTO)\s`)
 
 // TestNoSQLInGo: a statement that is put together of pieces in Go can be neither read nor searched, and a change of
-// one piece changes statements that nobody looked at.
+// one piece changes statements that nobody looked at. The mutants name the pieces of statements that they break.
 func TestNoSQLInGo(t *testing.T) {
-	goFiles(t, func(_ string, set *token.FileSet, file *ast.File) {
+	goFiles(t, func(path string, set *token.FileSet, file *ast.File) {
 		ast.Inspect(file, func(n ast.Node) bool {
 			lit, ok := n.(*ast.BasicLit)
 			if !ok || lit.Kind != token.STRING {
 				return true
 			}
-			if text, _ := strconv.Unquote(lit.Value); looksLikeSQL.MatchString(text) {
+			if text, _ := strconv.Unquote(lit.Value); looksLikeSQL.MatchString(text) && !strings.Contains(path, "/mutants/") {
 				t.Errorf("%s: %s", set.Position(lit.Pos()), lit.Value)
 			}
 			return true

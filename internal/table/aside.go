@@ -40,21 +40,6 @@ func (r *Reader) noteEarly() {
 	}
 }
 
-func totals() []string {
-	return []string{"total", "totales", "totals", "subtotal", "subtotales", "subtotals", "suma", "sumas", "sum"}
-}
-
-func footers() []string {
-	return []string{
-		"fin", "end", "registro", "registros", "records", "rows", "filas", "renglones", "operaciones", "transacciones",
-		"transactions", "movimientos",
-		"generado", "generada", "generated", "emitido", "elaborado", "impreso", "printed", "exportado", "exported", "pagina",
-		"page", "reporte", "report",
-		"nota", "notas", "note", "notes", "saldo", "balance", "fecha", "date", "cliente", "periodo", "numero", "number",
-		"cantidad", "count",
-	}
-}
-
 // aside says what a line is that is no row: empty where it may be one. It must be sure: a row that is passed over may
 // be a charge. So a line of totals has nothing where a row has its ids, time or phone, and a footer has one cell,
 // whose words no value of its column could be, or two that begin with a footer's word.
@@ -93,7 +78,7 @@ func (r *Reader) aside(cells []string) string {
 // isTotal: "TOTAL", "Total:", "Total de ventas", "Importe total", and never the id TOTAL-1.
 func isTotal(cell string) bool {
 	return slices.ContainsFunc(strings.Fields(cell),
-		func(word string) bool { return slices.Contains(totals(), whole(word)) })
+		func(word string) bool { return slices.Contains(Words("totals"), whole(word)) })
 }
 
 // whole is a word by itself, as Plain has it; empty for what is more, as an id may be.
@@ -119,7 +104,7 @@ func isFooter(cell string) bool {
 	if len(words) > 1 && strings.Trim(words[0], "0123456789") == "" {
 		words = words[1:]
 	}
-	return slices.Contains(footers(), whole(words[0]))
+	return slices.Contains(Words("footers"), whole(words[0]))
 }
 
 // isProse says several words that begin with a word, in a column whose values are never that.

@@ -20,9 +20,9 @@ import (
 func columns() []Column {
 	return []Column{
 		{Name: "time", Headers: []string{"fecha", "date"}},
-		{Name: "id", Headers: IDHeaders()},
-		{Name: "phone", Headers: PhoneHeaders()},
-		{Name: "amount", Headers: AmountHeaders(), Total: true},
+		{Name: "id", Headers: Words("id")},
+		{Name: "phone", Headers: Words("phone")},
+		{Name: "amount", Headers: Words("amount"), Total: true},
 		{Name: "status", Headers: []string{"estatus", "status"}, Words: true},
 	}
 }

@@ -1,45 +1,23 @@
 package table
 
-// IDHeaders are the headers of a column of our ids, in order files and statements.
-func IDHeaders() []string {
-	return []string{
-		"distributor transaction id", "client transaction id", "client reference", "customer reference",
-		"merchant reference",
-		"external id", "external reference", "order id", "order number", "order", "id transaccion distribuidor",
-		"id de transaccion del distribuidor", "id transaccion cliente", "referencia cliente", "referencia del cliente",
-		"referencia externa",
-		"id externo", "id pedido", "id de pedido", "numero de pedido", "pedido", "id orden", "id de orden", "orden",
-		"folio cliente", "id",
-	}
-}
+import (
+	_ "embed" // the vocabulary
 
-// PhoneHeaders are those of a column of phone numbers.
-func PhoneHeaders() []string {
-	return []string{
-		"phone number", "phone", "msisdn", "mobile number", "telefono", "numero telefono", "numero de telefono",
-		"numero telefonico", "celular",
-		"numero celular", "numero de celular", "movil", "numero movil", "dn",
-	}
-}
+	"recarga/internal/yamlfile"
+)
 
-// AmountHeaders are those of a column of amounts in MXN.
-func AmountHeaders() []string {
-	return []string{
-		"amount mxn", "amount", "topup amount", "face value", "monto mxn", "monto", "monto recarga", "monto de la recarga",
-		"importe mxn", "importe",
-		"valor", "denominacion",
-	}
-}
+//go:embed vocabulary.yaml
+var vocabularyFile []byte
 
-// ProductHeaders are those of a column of products.
-func ProductHeaders() []string {
-	return []string{
-		"product id", "product", "sku", "id producto", "id de producto", "clave producto", "clave de producto",
-		"clave del producto", "producto",
-	}
-}
+// vocabulary has the words by what they mean.
+var vocabulary = yamlfile.Read[map[string][]string](vocabularyFile)
 
-// OperatorHeaders are those of a column of carriers.
-func OperatorHeaders() []string {
-	return []string{"operator", "carrier", "operador", "compania", "telefonica"}
+// Words are what tables call something, as vocabulary.yaml has it; of headers the surest comes first. It panics where
+// the file has no such words: a mistake in this program.
+func Words(meaning string) []string {
+	words, known := vocabulary[meaning]
+	if !known {
+		panic("no words for " + meaning)
+	}
+	return words
 }

@@ -30,14 +30,12 @@ func (r *Reader) Find(ctx context.Context, caller, name string) ([]topup.Order, 
 	case !errors.Is(err, topup.ErrNotFound):
 		return nil, fmt.Errorf("find: %w", err)
 	}
-	for _, q := range []string{sqls.Get("find_transaction"), sqls.Get("find_reference")} {
-		records, err := tables.List(ctx, r.db, tables.ScanOrder, q, name)
-		if err != nil {
-			return nil, fmt.Errorf("find: %w", err)
-		}
-		for _, one := range records {
-			add(one.Order)
-		}
+	records, err := tables.List(ctx, r.db, tables.ScanOrder, sqls.Get("find"), name)
+	if err != nil {
+		return nil, fmt.Errorf("find: %w", err)
+	}
+	for _, one := range records {
+		add(one.Order)
 	}
 	if phone, err := topup.ParsePhone(name); err == nil {
 		orders, _, err := r.List(ctx, Filter{Caller: caller, Phone: phone, Limit: findLimit})

@@ -1,5 +1,9 @@
 // Package search answers what people and machines ask the journal about orders and events: lists, exports, searches,
 // counts, and what a statement of the distributor is compared with. It changes nothing.
+//
+// Its statements stand written out in sql/. Only those of lists are composed, of whole clauses of sql/list.sql: one
+// statement with a condition for each filter that may be absent, ($1 IS NULL OR caller = $1), could use no index
+// (TestOneStatementReadsAll), and a statement for each set of filters would stand there hundreds of times.
 package search
 
 import (

@@ -13,40 +13,11 @@ WITH begun AS (
         SELECT
             unnest($1::text[]) AS id, unnest($2::bigint[]) AS attempts, unnest($3::bigint[]) AS at,
             unnest($4::bigint[]) AS deadline, unnest($5::bigint[]) AS tried_until, unnest($6::text[]) AS worker,
-            unnest($7::bigint[]) AS nonce
+            unnest($7::bigint[]) AS nonce, unnest($8::boolean[]) AS if_due
     ) AS given
     WHERE orders.id = given.id AND attempt_count = given.attempts AND state IN ('queued', 'retrying')
         AND (ends_at IS NULL OR ends_at > given.at) AND (expires_at IS NULL OR expires_at > given.at)
-    RETURNING orders.*, given.worker, given.nonce
-),
-attempt AS (
-    INSERT INTO attempts (order_key, number, worker, nonce, started_at, give_up_at)
-    SELECT key, attempt_count, worker, nonce, updated_at, due_at FROM begun
-)
-SELECT id, key, fingerprint, event_count, unknown_attempts, id, caller, state, reason, phone, product, amount,
-    operator, metadata, callback_url, attempt_count, response_code, response_message, transaction_id, reference,
-    auth_code, balance_after, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at,
-    priority, line, waits_for, disputed_at, ends_at
-FROM begun
-
--- name: begin_first
-WITH begun AS (
-    UPDATE orders SET
-        state = 'submitting', attempt_count = attempt_count + 1, updated_at = given.at, next_attempt_at = NULL,
-        due_at = given.deadline, line = NULL, waits_for = '',
-        ends_at = CASE
-            WHEN attempt_count > 0 THEN ends_at
-            WHEN expires_at < given.tried_until THEN expires_at
-            ELSE COALESCE(given.tried_until, expires_at) END
-    FROM (
-        SELECT
-            unnest($1::text[]) AS id, unnest($2::bigint[]) AS attempts, unnest($3::bigint[]) AS at,
-            unnest($4::bigint[]) AS deadline, unnest($5::bigint[]) AS tried_until, unnest($6::text[]) AS worker,
-            unnest($7::bigint[]) AS nonce
-    ) AS given
-    WHERE orders.id = given.id AND attempt_count = given.attempts AND state IN ('queued', 'retrying')
-        AND (ends_at IS NULL OR ends_at > given.at)
-        AND (expires_at IS NULL OR expires_at > given.at) AND due_at <= given.at
+        AND (due_at <= given.at OR NOT given.if_due)
     RETURNING orders.*, given.worker, given.nonce
 ),
 attempt AS (

@@ -26,10 +26,11 @@ UPDATE attempts SET
         ELSE evidence || '; ' || $10 END
 WHERE order_key = (SELECT key FROM orders WHERE id = $1) AND number = $2 AND outcome = $3
 
--- Neither this nor the next forgets a doubt: an order is not failed while one of its attempts is in doubt, but unknown.
+-- It forgets no doubt: an order is not failed while one of its attempts is in doubt, but unknown.
 -- $16 is what the result adds to the doubts. An order that is unknown and stays so has changed in nothing that its caller
 -- must be notified of. One that a statement holds is settled by an approval alone: that its latest attempt moved no money
 -- is what the statement denies.
+-- An approval counts, of whichever attempt. Any other result is of the latest one, in the state before ($3).
 -- name: finish
 UPDATE orders SET
     state = CASE WHEN $4 = 'failed' AND unknown_attempts + $16 > 0 THEN 'unknown' ELSE $4 END,
@@ -43,29 +44,10 @@ UPDATE orders SET
     due_at = CASE WHEN ends_at < $14 THEN ends_at ELSE $14 END,
     event_count = event_count + $15, unknown_attempts = unknown_attempts + $16,
     line = NULL, waits_for = '', held_at = NULL
-WHERE id = $1 AND attempt_count = $2 AND state = $3
-    AND NOT ($3 = 'unknown' AND $4 = 'failed' AND unknown_attempts + $16 > 0)
-    AND (held_at IS NULL OR $4 = 'succeeded')
-RETURNING key, fingerprint, event_count, unknown_attempts, id, caller, state, reason, phone, product, amount,
-    operator, metadata, callback_url, attempt_count, response_code, response_message, transaction_id, reference,
-    auth_code, balance_after, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at,
-    priority, line, waits_for, disputed_at, ends_at
-
--- For an approval, of whichever attempt. It takes the arguments of finish, with no state ('') before.
--- name: finish_late
-UPDATE orders SET
-    state = CASE WHEN $4 = 'failed' AND unknown_attempts + $16 > 0 THEN 'unknown' ELSE $4 END,
-    reason = CASE WHEN $4 = 'failed' AND unknown_attempts + $16 > 0 THEN '' ELSE $5 END,
-    response_code = $6, response_message = $7, transaction_id = $8, reference = $9, auth_code = $10,
-    balance_after = $11, updated_at = $12,
-    finished_at = CASE
-        WHEN $4 = 'failed' AND unknown_attempts + $16 > 0 THEN NULL
-        ELSE CAST($13 AS BIGINT) END,
-    next_attempt_at = $14,
-    due_at = CASE WHEN ends_at < $14 THEN ends_at ELSE $14 END,
-    event_count = event_count + $15, unknown_attempts = unknown_attempts + $16,
-    line = NULL, waits_for = '', held_at = NULL
-WHERE id = $1 AND attempt_count >= $2 AND state <> $3 AND state IN ('submitting', 'retrying', 'unknown')
+WHERE id = $1 AND (
+    $4 = 'succeeded' AND attempt_count >= $2 AND state IN ('submitting', 'retrying', 'unknown')
+    OR attempt_count = $2 AND state = $3 AND held_at IS NULL
+    AND NOT ($3 = 'unknown' AND $4 = 'failed' AND unknown_attempts + $16 > 0))
 RETURNING key, fingerprint, event_count, unknown_attempts, id, caller, state, reason, phone, product, amount,
     operator, metadata, callback_url, attempt_count, response_code, response_message, transaction_id, reference,
     auth_code, balance_after, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at,

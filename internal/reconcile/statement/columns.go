@@ -10,83 +10,56 @@ import (
 	"recarga/topup"
 )
 
-// Column is what a column of a statement holds.
-type Column string
-
-// The columns that are understood.
+// The columns that are understood, by what they hold.
 const (
-	ColumnID          Column = "id"
-	ColumnTransaction Column = "transaction_id"
-	ColumnReference   Column = "reference"
-	ColumnAuthCode    Column = "auth_code"
-	ColumnAmount      Column = "amount"
-	ColumnCurrency    Column = "currency"
-	ColumnTime        Column = "time"
-	ColumnClock       Column = "clock"
-	ColumnStatus      Column = "status"
-	ColumnCode        Column = "code"
-	ColumnPhone       Column = "phone"
+	ColumnID          = "id"
+	ColumnTransaction = "transaction_id"
+	ColumnReference   = "reference"
+	ColumnAuthCode    = "auth_code"
+	ColumnAmount      = "amount"
+	ColumnCurrency    = "currency"
+	ColumnTime        = "time"
+	ColumnClock       = "clock"
+	ColumnStatus      = "status"
+	ColumnCode        = "code"
+	ColumnPhone       = "phone"
 	// ColumnReversal says yes where a charge was taken back. No header is taken for it: it must be named.
-	ColumnReversal Column = "reversal"
+	ColumnReversal = "reversal"
 	// ColumnDebit and ColumnCredit say what the distributor's account gave and got by the line.
-	ColumnDebit  Column = "debit"
-	ColumnCredit Column = "credit"
+	ColumnDebit  = "debit"
+	ColumnCredit = "credit"
 )
 
 // Columns are the columns and the headers that they go by, the surest first.
 func Columns() []table.Column {
 	return []table.Column{
-		{Name: string(ColumnID), Headers: table.IDHeaders()},
-		{Name: string(ColumnTransaction), Headers: []string{
-			"transaction id", "txn id", "trx id", "transaction", "txn", "operation id", "id transaccion", "id de transaccion",
-			"id de la transaccion",
-			"numero de transaccion", "transaccion", "id operacion", "id de operacion", "folio",
-		}},
-		{Name: string(ColumnReference), Headers: []string{
-			"reference", "rrn", "operator reference", "carrier reference", "referencia", "referencia operador",
-			"referencia del operador",
-		}},
-		{Name: string(ColumnAuthCode), Headers: []string{
-			"auth code", "authorization code", "authorization", "autorizacion", "codigo autorizacion", "codigo de autorizacion",
-			"numero de autorizacion", "no autorizacion",
-		}},
-		{Name: string(ColumnAmount), Headers: table.AmountHeaders(), Total: true},
-		{Name: string(ColumnCurrency), Headers: []string{"currency", "moneda", "divisa"}, Total: true, Words: true},
-		{Name: string(ColumnTime), Headers: []string{
-			"timestamp", "datetime", "date time", "transaction date", "transaction time", "created at", "charged at", "date",
-			"time", "fecha y hora",
-			"fecha hora", "fecha transaccion", "fecha de transaccion", "fecha de la transaccion", "fecha operacion",
-			"fecha de operacion", "fecha",
-		}},
-		{Name: string(ColumnClock), Headers: []string{
-			"time of day", "hour", "time", "hora", "hora transaccion", "hora de transaccion", "hora operacion",
-		}},
-		{Name: string(ColumnStatus), Headers: []string{"status", "state", "result", "estado", "estatus", "resultado"},
-			Words: true},
-		{Name: string(ColumnCode), Headers: []string{"response code", "result code", "codigo respuesta",
-			"codigo de respuesta"}},
-		{Name: string(ColumnPhone), Headers: table.PhoneHeaders()},
-		{Name: string(ColumnReversal), Words: true},
-		{Name: string(ColumnDebit), Headers: []string{"debit", "cargo", "debito"}, Total: true},
-		{Name: string(ColumnCredit), Headers: []string{"credit", "abono", "credito"}, Total: true},
+		{Name: ColumnID, Headers: table.Words("id")},
+		{Name: ColumnTransaction, Headers: table.Words("transaction")},
+		{Name: ColumnReference, Headers: table.Words("reference")},
+		{Name: ColumnAuthCode, Headers: table.Words("auth code")},
+		{Name: ColumnAmount, Headers: table.Words("amount"), Total: true},
+		{Name: ColumnCurrency, Headers: table.Words("currency"), Total: true, Words: true},
+		{Name: ColumnTime, Headers: table.Words("time")},
+		{Name: ColumnClock, Headers: table.Words("clock")},
+		{Name: ColumnStatus, Headers: table.Words("status"), Words: true},
+		{Name: ColumnCode, Headers: table.Words("code")},
+		{Name: ColumnPhone, Headers: table.Words("phone")},
+		{Name: ColumnReversal, Words: true},
+		{Name: ColumnDebit, Headers: table.Words("debit"), Total: true},
+		{Name: ColumnCredit, Headers: table.Words("credit"), Total: true},
 	}
 }
 
 // harmless are the headers of columns that say nothing of whether money moved.
 func harmless() []string {
-	return slices.Concat(table.ProductHeaders(), table.OperatorHeaders(), []string{
-		"region", "user", "usuario", "cajero", "vendedor", "channel", "canal", "via", "terminal", "caja", "store", "branch",
-		"tienda", "sucursal", "pin",
-		"balance after", "saldo", "saldo anterior", "saldo final", "saldo posterior", "commission", "comision", "row",
-		"renglon",
-	})
+	return slices.Concat(table.Words("product"), table.Words("operator"), table.Words("harmless"))
 }
 
 // Format is how a statement is written. The zero value reads a statement with a header, whose columns are found by it,
 // but for Zone, which must be set.
 type Format struct {
 	// Columns names columns that are not to be found by their headers: the header, or the column's number.
-	Columns map[Column]string
+	Columns map[string]string
 	// Ignored are headers, or numbers, of columns that say nothing of money.
 	Ignored []string
 	// NoHeader says that the first line is one of the statement's.
@@ -94,7 +67,7 @@ type Format struct {
 	// Delimiter; 0 is found out.
 	Delimiter rune
 	// Decimal is the mark before the decimals of an amount; Dates is the order of day and month.
-	Decimal Decimal
+	Decimal table.Decimal
 	Dates   Dates
 	// Zone is that of times without an offset.
 	Zone *time.Location
@@ -108,20 +81,15 @@ func (o Format) words() map[Kind][]string {
 
 // tableOptions are those of the statement's reader.
 func (o Format) tableOptions() table.Options {
-	named := map[string]string{}
-	for column, name := range o.Columns {
-		named[string(column)] = name
-	}
 	return table.Options{
-		Columns: Columns(), Harmless: harmless(), Named: named, Ignored: o.Ignored, Delimiter: o.Delimiter,
+		Columns: Columns(), Harmless: harmless(), Named: o.Columns, Ignored: o.Ignored, Delimiter: o.Delimiter,
 		NoHeader: o.NoHeader, Enough: hasIDs,
 	}
 }
 
 // hasIDs reports whether the lines can be matched with orders.
 func hasIDs(has func(string) bool) bool {
-	return slices.ContainsFunc([]Column{ColumnID, ColumnTransaction, ColumnReference, ColumnAuthCode},
-		func(c Column) bool { return has(string(c)) })
+	return slices.ContainsFunc([]string{ColumnID, ColumnTransaction, ColumnReference, ColumnAuthCode}, has)
 }
 
 // FieldError is what the table's reader says of the file or of an option, for the one who sent it.
@@ -137,41 +105,10 @@ func FieldError(err error) error {
 	return &topup.FieldError{Field: field, Value: f.Value, Allowed: f.Allowed}
 }
 
-// Layout says which field of a line holds what.
-type Layout struct{ *table.Layout }
-
-// Has reports whether a column of the statement holds it.
-func (l Layout) Has(c Column) bool { return l.Layout.Has(string(c)) }
-
-// Value is what a line has in the column; empty where no column holds it.
-func (l Layout) Value(fields []string, c Column) string { return l.Layout.Value(fields, string(c)) }
-
-// Name is how the statement calls a column.
-func (l Layout) Name(c Column) string { return l.Layout.Name(string(c)) }
-
-// Names are the columns that were found, with the statement's names.
-func (l Layout) Names() map[Column]string {
-	names := map[Column]string{}
-	for column, name := range l.Layout.Names() {
-		names[Column(column)] = name
-	}
-	return names
-}
-
-// LineError is a value of a line that cannot be read.
-type LineError struct {
-	// Column is the statement's name of it; Value is what stands there; Allowed says what may.
-	Column, Value, Allowed string
-}
-
-func (e *LineError) Error() string {
-	f := topup.FieldError{Field: e.Column, Value: e.Value, Allowed: e.Allowed}
-	return f.Error()
-}
-
-func (l Layout) wrong(c Column, value, allowed string, args ...any) error {
-	if c == ColumnPhone {
+// wrong is a value of a line that cannot be read, under the statement's name of its column.
+func (r *Reader) wrong(column, value, allowed string, args ...any) error {
+	if column == ColumnPhone {
 		value = topup.MaskPhone(value)
 	}
-	return &LineError{Column: l.Name(c), Value: value, Allowed: fmt.Sprintf(allowed, args...)}
+	return &topup.FieldError{Field: r.Layout.Name(column), Value: value, Allowed: fmt.Sprintf(allowed, args...)}
 }

@@ -59,7 +59,7 @@ type Reader struct {
 	table *table.Reader
 	opts  Format
 	// Layout says which column holds what.
-	Layout Layout
+	Layout *table.Layout
 	now    time.Time
 	says   map[string]Kind // of the status column, by word
 	given  map[string]Kind // those that the operator has given, which count for codes too
@@ -87,7 +87,7 @@ func NewReader(in io.Reader, opts Format, now time.Time) (*Reader, error) {
 	if err != nil {
 		return nil, FieldError(err)
 	}
-	if r.Layout = (Layout{r.table.Layout()}); !hasIDs(r.Layout.Layout.Has) {
+	if r.Layout = r.table.Layout(); !hasIDs(r.Layout.Has) {
 		return nil, &topup.FieldError{Field: table.PartHeader, Value: strings.Join(r.Layout.Head(), ", "),
 			Allowed: "the names of the columns, " +
 				"with id, transaction_id, reference or auth_code among them: name it with columns, as in id=NAME or id=3"}
@@ -143,13 +143,13 @@ func (r *Reader) parse(fields []string) (l Line, wrong error) {
 	l.At, errs[2] = r.moment(fields)
 	l.Kind, errs[4] = r.takenBack(fields, l.Kind)
 	if l.ID == "" && l.Transaction == "" && l.Reference == "" && l.AuthCode == "" {
-		errs[3] = r.Layout.wrong(ColumnID, "", "an id, here or in another column: without one the line is nobody's")
+		errs[3] = r.wrong(ColumnID, "", "an id, here or in another column: without one the line is nobody's")
 	}
 	return l, errors.Join(errs[:]...)
 }
 
 // text is a value that is kept: copied, since the row is one text.
-func (r *Reader) text(fields []string, c Column) string {
+func (r *Reader) text(fields []string, c string) string {
 	return strings.Clone(clip.To(r.Layout.Value(fields, c), maxValue))
 }
 
@@ -169,10 +169,10 @@ func (r *Reader) kindOf(fields []string) (Kind, error) {
 	byStatus, ok := r.says[Word(status)]
 	switch {
 	case status == "" && r.Layout.Has(ColumnStatus) && code == "":
-		return Unreadable, r.Layout.wrong(ColumnStatus, status, "a word such as Aprobado, Rechazado or Reversado")
+		return Unreadable, r.wrong(ColumnStatus, status, "a word such as Aprobado, Rechazado or Reversado")
 	case status != "" && !ok:
 		r.notKnown(status)
-		return Unreadable, r.Layout.wrong(ColumnStatus, status,
+		return Unreadable, r.wrong(ColumnStatus, status,
 			"a word that is known, such as Aprobado, Rechazado or Reversado; "+
 				"say what others mean with status, as in %s=charged", Word(status))
 	case status == "":
@@ -180,7 +180,7 @@ func (r *Reader) kindOf(fields []string) (Kind, error) {
 	}
 	byCode, err := r.kindOfCode(code)
 	if code != "" && err == nil && (byCode == Charged) != (byStatus == Charged) && byStatus != Reversed {
-		return Unreadable, r.Layout.wrong(ColumnCode, code, "one that agrees with the status %s", status)
+		return Unreadable, r.wrong(ColumnCode, code, "one that agrees with the status %s", status)
 	}
 	return byStatus, err
 }
@@ -192,7 +192,7 @@ func (r *Reader) kindOfCode(code string) (Kind, error) {
 		"%s=not_charged"
 	if code == "" {
 		if r.Layout.Has(ColumnCode) && !r.Layout.Has(ColumnStatus) {
-			return Unreadable, r.Layout.wrong(ColumnCode, code, "a response code such as 00 or 51")
+			return Unreadable, r.wrong(ColumnCode, code, "a response code such as 00 or 51")
 		}
 		return Charged, nil
 	}
@@ -209,7 +209,7 @@ func (r *Reader) kindOfCode(code string) (Kind, error) {
 		return Charged, nil
 	}
 	r.notKnown(code)
-	return Unreadable, r.Layout.wrong(ColumnCode, code, allowed, code)
+	return Unreadable, r.wrong(ColumnCode, code, allowed, code)
 }
 
 // takenBack is what the columns reversal, debit and credit make of a line's kind.
@@ -219,7 +219,7 @@ func (r *Reader) takenBack(fields []string, k Kind) (Kind, error) {
 	switch {
 	case value != "" && !known:
 		r.neither = cmp.Or(r.neither, strings.Clone(value))
-		return Unreadable, r.Layout.wrong(ColumnReversal, value, "yes or no, or empty for no")
+		return Unreadable, r.wrong(ColumnReversal, value, "yes or no, or empty for no")
 	case yes && k == Charged:
 		k = Reversed
 	}
@@ -228,10 +228,10 @@ func (r *Reader) takenBack(fields []string, k Kind) (Kind, error) {
 	}
 	debit, credit := r.Layout.Value(fields, ColumnDebit), r.Layout.Value(fields, ColumnCredit)
 	if given, err := r.opts.Decimal.Amount(credit); credit != "" && (err != nil || given != 0) {
-		return Unreadable, r.Layout.wrong(ColumnCredit, credit, "empty or 0 for a charge: a credit is money that came back")
+		return Unreadable, r.wrong(ColumnCredit, credit, "empty or 0 for a charge: a credit is money that came back")
 	}
 	if taken, err := r.opts.Decimal.Amount(debit); r.Layout.Has(ColumnDebit) && (err != nil || taken == 0) {
-		return Unreadable, r.Layout.wrong(ColumnDebit, debit, "the amount that was taken for a charge")
+		return Unreadable, r.wrong(ColumnDebit, debit, "the amount that was taken for a charge")
 	}
 	return k, nil
 }
@@ -248,7 +248,7 @@ func (r *Reader) amount(fields []string, k Kind) (*topup.Amount, error) {
 	}
 	amount, err := r.opts.Decimal.Amount(text)
 	if err != nil {
-		return nil, r.Layout.wrong(ColumnAmount, text, table.MoneyAllowed)
+		return nil, r.wrong(ColumnAmount, text, table.MoneyAllowed)
 	}
 	return &amount, nil
 }
@@ -264,9 +264,9 @@ func (r *Reader) moment(fields []string) (Moment, error) {
 	m, ok := ParseMoment(text, r.opts.Dates, r.opts.Zone)
 	switch {
 	case !ok:
-		return m, r.Layout.wrong(ColumnTime, strings.TrimSpace(text), "%s", MomentAllowed(r.opts.Dates))
+		return m, r.wrong(ColumnTime, strings.TrimSpace(text), "%s", MomentAllowed(r.opts.Dates))
 	case m.At.After(r.now.AddDate(0, 0, 1)):
-		return Moment{}, r.Layout.wrong(ColumnTime, text, "a time that has been")
+		return Moment{}, r.wrong(ColumnTime, text, "a time that has been")
 	}
 	return m, nil
 }
@@ -276,8 +276,7 @@ func (r *Reader) Notes() []string {
 	l := r.Layout
 	list := []string{}
 	for _, n := range []struct {
-		column Column
-		text   string
+		column, text string
 	}{
 		{ColumnID, noIDs(l) + "lines are matched by the distributor's alone, and no unknown order can be found or be " +
 			"absent"},
@@ -297,9 +296,9 @@ func (r *Reader) Notes() []string {
 }
 
 // noIDs names the columns that hold ids of others.
-func noIDs(l Layout) string {
+func noIDs(l *table.Layout) string {
 	var others []string
-	for _, c := range []Column{ColumnTransaction, ColumnReference, ColumnAuthCode} {
+	for _, c := range []string{ColumnTransaction, ColumnReference, ColumnAuthCode} {
 		if l.Has(c) {
 			others = append(others, fmt.Sprintf("%s is none of them, and is read as %s", l.Name(c), c))
 		}

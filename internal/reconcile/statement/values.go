@@ -27,25 +27,8 @@ func (k Kind) String() string {
 // words are what statements call each kind, as plain has them.
 func words() map[Kind][]string {
 	return map[Kind][]string{
-		Charged: {
-			"approved", "success", "successful", "succeeded", "completed", "complete", "charged", "paid", "settled", "ok", "00",
-			"true",
-			"aprobado", "aprobada", "exito", "exitoso", "exitosa", "completado", "completada", "cobrado", "cobrada", "pagado",
-			"pagada", "liquidado", "liquidada",
-			"aplicado", "aplicada", "procesado", "procesada", "acreditado", "acreditada",
-		},
-		Declined: {
-			"declined", "denied", "rejected", "failed", "failure", "error", "false", "rechazado", "rechazada", "denegado",
-			"denegada", "declinado", "declinada",
-			"fallido", "fallida", "no exitoso", "no exitosa", "no aprobado", "no aprobada",
-		},
-		Reversed: {
-			"reversed", "reversal", "refunded", "refund", "voided", "void", "canceled", "cancelled", "chargeback", "reverso",
-			"reversa", "reversado", "reversada",
-			"revertido", "revertida", "reembolso", "reembolsado", "reembolsada", "devuelto", "devuelta", "devolucion",
-			"cancelado", "cancelada", "anulado", "anulada",
-		},
-		Pending: {"pending", "processing", "in process", "in progress", "pendiente", "en proceso", "procesando"},
+		Charged: table.Words("charged"), Declined: table.Words("declined"), Reversed: table.Words("reversed"),
+		Pending: table.Words("pending"),
 	}
 }
 
@@ -57,9 +40,9 @@ func Word(s string) string {
 	return strings.TrimSpace(s)
 }
 
-// dictionary is what each status word says, of some lists: a later one decides.
-func dictionary(lists ...map[Kind][]string) map[string]Kind {
-	says := map[string]Kind{}
+// dictionary is what each word says, of some lists: a later one decides.
+func dictionary[K comparable](lists ...map[K][]string) map[string]K {
+	says := map[string]K{}
 	for _, list := range lists {
 		for k, some := range list {
 			for _, word := range some {
@@ -72,21 +55,8 @@ func dictionary(lists ...map[Kind][]string) map[string]Kind {
 
 // answers are what a column that asks for yes or no says.
 func answers() map[string]bool {
-	return map[string]bool{
-		"si": true, "s": true, "yes": true, "y": true, "true": true, "verdadero": true, "1": true, "x": true,
-		"no": false, "n": false, "false": false, "falso": false, "0": false, "n a": false, "na": false, "-": false,
-	}
+	return dictionary(map[bool][]string{true: table.Words("yes"), false: table.Words("no")})
 }
-
-// Decimal is how a statement writes the decimals of an amount.
-type Decimal = table.Decimal
-
-// The decimal marks.
-const (
-	DecimalAuto  = table.DecimalAuto
-	DecimalPoint = table.DecimalPoint
-	DecimalComma = table.DecimalComma
-)
 
 // Dates is the order of day and month in a date like 05/11/2026.
 type Dates string

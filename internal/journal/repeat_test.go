@@ -41,3 +41,37 @@ func TestAnotherResultIsNoRepeat(t *testing.T) {
 		t.Errorf("the attempt: %+v, %v", d.Attempts, err)
 	}
 }
+
+// TestAnothersAttemptIsNotOnesOwn: whoever does not know whether its Begin was committed finds its own attempt alone,
+// not one that the same worker has begun by another call.
+func TestAnothersAttemptIsNotOnesOwn(t *testing.T) {
+	j, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = j.Close() }()
+	r := topup.Request{ID: "A", Caller: "shop", Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: topup.Pesos(10)}
+	now := time.Now()
+	if _, _, err := j.Accept(t.Context(), r, now); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.Begin(t.Context(), "A", 0, "worker", now, now); err != nil {
+		t.Fatal(err)
+	}
+	var nonce int64
+	if err := j.db.Read.QueryRowContext(t.Context(), "SELECT nonce FROM attempts").Scan(&nonce); err != nil {
+		t.Fatal(err)
+	}
+	for asked, want := range map[int64]bool{nonce: true, nonce + 1: false} {
+		rows, err := j.db.Read.QueryContext(t.Context(), sqls.Get("own_attempt"), "A", 1, "worker", asked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := rows.Next(); found != want {
+			t.Errorf("own: %v, want %v (%v)", found, want, rows.Err())
+		}
+		if err := rows.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

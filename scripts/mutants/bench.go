@@ -35,7 +35,7 @@ var suites = map[string][]suite{
 	"webhook":     {{"webhook", nil, ""}},
 	"internal/journal": {
 		{"internal/sim/reference", []string{"-test.run=Other/sqlite$", "-seed=7", "-steps=6000"}, ".sqlite"},
-		{"internal/journal", []string{"-test.run=SQLite$|Statements|Columns|AnotherResult|Former|Archive"}, ".sqlite"},
+		{"internal/journal", []string{"-test.run=SQLite$|Statements|Columns|Another|Former|Archive"}, ".sqlite"},
 		{"internal/sim/reference", []string{"-test.run=Other/postgres$", "-seed=7", "-steps=30000"}, ".postgres"},
 		{"internal/journal", []string{"-test.run=Lives"}, ""},
 		{"internal/journal", []string{"-test.run=Postgres$"}, ".postgres"},

@@ -87,8 +87,7 @@ func testLives(t *testing.T, s store, crash func(*journal.Journal) *journal.Jour
 		Journal: s.Journal, t: t, r: rand.New(rand.NewPCG(seed, 0)), now: noon,
 		seen: map[topup.ID]topup.Details{}, moved: map[topup.Transition]bool{}, refuses: map[topup.ID]bool{},
 	}
-	const most = 20_000
-	steps := 0
+	most, steps := testkit.Times(600, 20_000), 0
 	for n := 1; n <= least || n <= most && len(l.missing()) > 0; n++ {
 		l.step(n)
 		if n%everyCrash == 0 {
@@ -101,7 +100,7 @@ func testLives(t *testing.T, s store, crash func(*journal.Journal) *journal.Jour
 		steps = n
 	}
 	t.Logf("%d steps with %d orders", steps, len(l.ids))
-	if missing := l.missing(); len(missing) > 0 {
+	if missing := l.missing(); testkit.Proving() && len(missing) > 0 {
 		t.Errorf("never happened: %q", missing)
 	}
 }

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -90,28 +91,28 @@ func (s *sweeper) timeOut(ctx context.Context) error {
 }
 
 // enqueueOrders enqueues the next page of orders that wait too long. It goes page by page, because the first ones may
-// well be in the queue: only Redis knows, and to enqueue them is to ask it. A queue that is away keeps no order from
-// its end: the page is read on, and its orders are enqueued when it is read again.
+// well be in the queue: only Redis knows, and to enqueue them is to ask it. One that the queue does not take keeps no
+// other from the queue, or from its end: its page is read again.
 func (s *sweeper) enqueueOrders(ctx context.Context, late time.Duration) error {
 	page, err := s.Journal.Due(ctx, time.Now().Add(-late), s.orders, sweepPage)
 	if err != nil {
 		return err
 	}
-	var away error
+	var refused error
 	for _, due := range page {
 		o, waits, err := s.waits(ctx, due)
 		if err != nil {
 			return err
 		}
-		if waits && away == nil {
-			away = s.Waker.ForceEnqueueOrder(ctx, o.Request())
+		if waits {
+			refused = cmp.Or(refused, s.Waker.ForceEnqueueOrder(ctx, o.Request()))
 		}
 		s.orders = due
 	}
 	if len(page) < sweepPage {
 		s.orders = topup.Due{} // from the start next time
 	}
-	return away
+	return refused
 }
 
 // waits ends an order whose time is over, and reports whether it still waits to be bought.
@@ -133,14 +134,13 @@ func (s *sweeper) enqueueEvents(ctx context.Context, late time.Duration) error {
 	if err != nil {
 		return err
 	}
+	var refused error
 	for _, due := range page {
-		if err := s.Waker.ForceEnqueueEvent(ctx, due.ID); err != nil {
-			return err
-		}
+		refused = cmp.Or(refused, s.Waker.ForceEnqueueEvent(ctx, due.ID))
 		s.events = due
 	}
 	if len(page) < sweepPage {
 		s.events = topup.DueEvent{}
 	}
-	return nil
+	return refused
 }

@@ -65,6 +65,8 @@ type outlet struct {
 	delivered []topup.Event
 	enqueued  []string
 	failed    bool
+	// poison is what the queue never takes.
+	poison string
 	// refused are the reasons of refused tasks.
 	refused []string
 	// answer, if any, does what the enqueued task asks for.
@@ -86,7 +88,7 @@ func (e *outlet) Deliver(context.Context, string) (time.Time, error) { return ti
 func (e *outlet) enqueue(id string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.failed {
+	if e.failed || id == e.poison {
 		return errors.New("no Redis")
 	}
 	e.enqueued = append(e.enqueued, id)
@@ -456,6 +458,33 @@ func TestSweep(t *testing.T) {
 	b.is(t, "DEAD", topup.StateUnknown, "", 0)
 	if !slices.Equal(b.outlet.types(), []topup.EventType{"topup.unknown"}) {
 		t.Errorf("delivered %v", b.outlet.types())
+	}
+}
+
+// TestSweepPassesBy: an order, or an event, that the queue does not take keeps no other from it.
+func TestSweepPassesBy(t *testing.T) {
+	b := setUp(t, approved)
+	var events []string
+	for i := range 3 {
+		b.accept(t, request(topup.ID(fmt.Sprint("ORDER-", i))))
+		invalid := request(topup.ID(fmt.Sprint("INVALID-", i))).Order(time.Now())
+		ev, err := b.journal.AcceptInvalid(t.Context(), invalid, "no such product", time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		events = append(events, ev.ID)
+	}
+	for _, poison := range []string{"ORDER-0", events[0]} {
+		b.outlet.poison, b.outlet.enqueued = poison, nil
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { b.Sweep(ctx) })
+		for _, id := range append([]string{"ORDER-0", "ORDER-1", "ORDER-2"}, events...) {
+			testkit.Eventually(t, testkit.Patience,
+				func() bool { return id == poison || slices.Contains(b.outlet.tasks(), id) }, "%s is enqueued", id)
+		}
+		cancel()
+		wg.Wait()
 	}
 }
 

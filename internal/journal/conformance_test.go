@@ -533,23 +533,27 @@ func testDoubt(t *testing.T, s store) {
 			t.Errorf("%s: a late answer to the first makes it %s, event %v", name, o.State, ev)
 		}
 	}
-	// Two attempts in doubt: an answer to the first is no answer to the second.
-	first := s.inState(t, "both", topup.StateSubmitting)
-	second, _ := s.finish(t, resent(first))
-	held, _ := s.finish(t, settlement(s.begin(t, second), topup.StateUnknown))
-	for _, late := range []topup.State{topup.StateUnknown, topup.StateFailed} {
-		if _, _, err := s.Finish(t.Context(), settlement(first, late), noon); !errors.Is(err, topup.ErrLost) {
-			t.Errorf("late answer to the first of two: %v", err)
-		}
-		if o, err := s.Order(t.Context(), "both"); err != nil || !cmp.Equal(o, held) {
-			t.Errorf("%v, %s", err, cmp.Diff(held, o))
+	// Two attempts in doubt: an answer to the first is no answer to the second, and sends nothing again.
+	for id, answers := range map[topup.ID][]topup.State{
+		"both": {topup.StateUnknown, topup.StateFailed}, "both-unavailable": {topup.StateRetrying},
+	} {
+		first := s.inState(t, string(id), topup.StateSubmitting)
+		second, _ := s.finish(t, resent(first))
+		held, _ := s.finish(t, settlement(s.begin(t, second), topup.StateUnknown))
+		for _, late := range answers {
+			if _, _, err := s.Finish(t.Context(), settlement(first, late), noon); !errors.Is(err, topup.ErrLost) {
+				t.Errorf("%s: late answer to the first of two: %v", id, err)
+			}
+			if o, err := s.Order(t.Context(), id); err != nil || !cmp.Equal(o, held) {
+				t.Errorf("%s: %v, %s", id, err, cmp.Diff(held, o))
+			}
 		}
 	}
 	// And an answer to the second is none to the first: the order is unknown before and after it, and its caller need not
 	// be notified of that again.
-	first = s.inState(t, "second-of-two", topup.StateSubmitting)
+	first := s.inState(t, "second-of-two", topup.StateSubmitting)
 	again, _ := s.finish(t, resent(first))
-	second = s.begin(t, again)
+	second := s.begin(t, again)
 	s.finish(t, settlement(second, topup.StateUnknown))
 	if o, ev := s.finish(t, settlement(second, topup.StateFailed)); o.State != topup.StateUnknown || ev != nil {
 		t.Errorf("declined while the first is in doubt: %s, event %v", o.State, ev)

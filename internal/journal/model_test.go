@@ -327,7 +327,9 @@ func testModel(t *testing.T, s store) {
 	if got, err := s.WaitingByPriority(t.Context()); err != nil || got[topup.PriorityNormal] != waiting {
 		t.Errorf("%v wait, %v; want %d", got, err, waiting)
 	}
-	if got, err := s.CountByState(t.Context()); err != nil || !maps.Equal(got, counts) {
+	got, err := s.CountByState(t.Context())
+	maps.DeleteFunc(got, func(_ topup.State, n int64) bool { return n == 0 }) // all have left a state
+	if err != nil || !maps.Equal(got, counts) {
 		t.Errorf("counts %v, %v; want %v", got, err, counts)
 	}
 }

@@ -79,6 +79,9 @@ func (o Order) LogAttrs() []slog.Attr {
 	return attrs
 }
 
+// Overtaken is the Error of an attempt that was under way when an earlier one turned out to be approved.
+const Overtaken = "an earlier attempt was approved while this one was under way"
+
 // Attempt is one product_purchase request for an order.
 type Attempt struct {
 	// Number counts from 1.

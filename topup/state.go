@@ -130,7 +130,7 @@ var transitions = []Transition{
 		"the attempt's outcome is not known, or its deadline passed and nobody recorded one; or no further one is made, " +
 			"and an earlier one is in doubt"},
 	{StateSubmitting, StateSucceeded, OpFinishLate,
-		"a late answer shows that an earlier attempt was approved; the result of the one under way becomes evidence"},
+		"a late answer shows that an earlier attempt was approved; the one under way is unknown until its own result comes"},
 	{StateRetrying, StateSucceeded, OpFinishLate,
 		"a late answer shows that an attempt was approved; it is not sent again"},
 	{StateUnknown, StateSucceeded, OpFinish, "a late answer shows that the latest attempt was approved"},

@@ -138,6 +138,9 @@ func (t tx) finish(s topup.Settlement, now time.Time) (settled, error) {
 	case err != nil:
 		return settled{}, err
 	case found:
+		if _, err := t.Exec(sqls.Get("overtaken"), r.Key, now.UnixMicro(), topup.Overtaken); err != nil {
+			return settled{}, err
+		}
 		return t.changed(r, now)
 	}
 	return t.evidence(s, doubt, now)

@@ -106,6 +106,9 @@ func (m model) finish(s topup.Settlement) string {
 	case o.held && s.Result.Outcome != topup.OutcomeApproved: // the statement says more
 	case (by == topup.OpFinish || s.Result.Outcome == topup.OutcomeApproved) && o.move(to, by):
 		o.sale = s.Result.TransactionID
+		if last := len(o.outcomes) - 1; o.outcomes[last] == "" {
+			o.outcomes[last] = topup.OutcomeUnknown
+		}
 		return "ok"
 	case o.state == topup.StateUnknown && !o.doubt() && o.move(topup.StateFailed, topup.OpFinishLate):
 		return "ok"

@@ -440,6 +440,11 @@ func (l *lives) checkAttempts(by topup.Operation, before, after topup.Details) {
 			l.t.Errorf("%s of %s: attempt %+v was %+v", by, after.ID, is, was)
 		}
 	}
+	for i, a := range after.Attempts { // a sweep ends the wait for the latest one's result, and for no other's
+		if underWay := after.State == topup.StateSubmitting && i == len(after.Attempts)-1; (a.Outcome == "") != underWay {
+			l.t.Errorf("%s of %s, which is %s: attempt %d has the outcome %q", by, after.ID, after.State, i+1, a.Outcome)
+		}
+	}
 }
 
 // checkEvents: events are only added, count from 1, never change their words, and the new one describes

@@ -211,10 +211,18 @@ func testLateApproval(t *testing.T, s store) {
 	// Approved when the next attempt has begun: it is sold, and what comes of that attempt is evidence.
 	o = s.begin(t, s.accept(t, "too-late"))
 	waiting, _ := s.finish(t, resent(o))
-	second := s.begin(t, waiting)
+	second, bystander := s.begin(t, waiting), s.begin(t, s.accept(t, "bystander"))
 	sold, ev := s.finish(t, settlement(o, topup.StateSucceeded))
 	if sold.State != topup.StateSucceeded || ev == nil {
 		t.Errorf("approved late: %+v, event %v", sold, ev)
+	}
+	// Its worker may have died, and no sweep looks at an order that has ended: nobody knows what became of it.
+	for id, want := range map[topup.ID]topup.Outcome{o.ID: topup.OutcomeUnknown, bystander.ID: ""} {
+		d, err := s.Details(t.Context(), id)
+		must(t, err)
+		if last := d.Attempts[len(d.Attempts)-1]; last.Outcome != want || want != "" && last.Error != topup.Overtaken {
+			t.Errorf("the attempt under way of %s is %q: %s", id, last.Outcome, last.Error)
+		}
 	}
 	for _, to := range []topup.State{topup.StateFailed, topup.StateRetrying, topup.StateUnknown} {
 		if _, _, err := s.Finish(t.Context(), settlement(second, to), noon); kind(err) != "lost" {
@@ -223,6 +231,17 @@ func testLateApproval(t *testing.T, s store) {
 	}
 	if now, err := s.Order(t.Context(), o.ID); err != nil || !cmp.Equal(now, sold) {
 		t.Errorf("%v, and the order changed: %s", err, cmp.Diff(sold, now))
+	}
+	// And if it was approved, a person must look at it.
+	o = s.begin(t, s.accept(t, "twice"))
+	waiting, _ = s.finish(t, resent(o))
+	second = s.begin(t, waiting)
+	s.finish(t, sale(settlement(o, topup.StateSucceeded), 1))
+	if _, _, err := s.Finish(t.Context(), sale(settlement(second, topup.StateSucceeded), 2), noon); kind(err) != "lost" {
+		t.Errorf("the second approval: %v", err)
+	}
+	if now, err := s.Order(t.Context(), o.ID); err != nil || now.DisputedAt == nil {
+		t.Errorf("charged twice, and not disputed: %v", err)
 	}
 }
 

@@ -53,6 +53,12 @@ RETURNING key, fingerprint, event_count, unknown_attempts, id, caller, state, re
     auth_code, balance_after, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at,
     priority, line, waits_for, disputed_at, ends_at
 
+-- The attempt that is under way when an earlier one turns out to be approved: its order has ended, so no deadline will
+-- end the wait for its result. What its worker still learns is added.
+-- name: overtaken
+UPDATE attempts SET outcome = 'unknown', finished_at = $2, error = $3
+WHERE order_key = $1 AND outcome = ''
+
 -- For a result that changes no state. The doubts of a final order are a person's word.
 -- name: doubt
 UPDATE orders SET unknown_attempts = unknown_attempts + CASE WHEN finished_at IS NULL THEN $2 ELSE 0 END

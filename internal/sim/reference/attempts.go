@@ -87,6 +87,9 @@ func (j *Journal) Finish(
 		return topup.Order{}, nil, topup.ErrLost
 	case approved && (!latest || o.State != before):
 		ev = j.settle(o, s, topup.OpFinishLate, now)
+		if underWay := &o.attempts[len(o.attempts)-1]; underWay.Outcome == "" {
+			underWay.learn(topup.Result{Outcome: topup.OutcomeUnknown, Error: topup.Overtaken}, now)
+		}
 	case approved, moves && s.State != o.State:
 		ev = j.settle(o, s, topup.OpFinish, now)
 	case o.State == topup.StateUnknown && !o.held && !o.inDoubt():

@@ -8,7 +8,7 @@ import (
 	"recarga/topup"
 )
 
-// slowState is a shared state that takes an outage when it is let to.
+// slowState is a shared state that takes an outage as soon as it may.
 type slowState struct {
 	state
 	let chan struct{}

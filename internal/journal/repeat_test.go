@@ -8,22 +8,29 @@ import (
 	"recarga/topup"
 )
 
-// TestAnotherResultIsNoRepeat: while a worker does not know whether its result was recorded, the sweep calls the attempt
-// unknown. The worker's result is not the sweep's, though neither has a code or a receipt: it is recorded.
-func TestAnotherResultIsNoRepeat(t *testing.T) {
+// begun is a journal whose order A is being bought by worker, since now.
+func begun(t *testing.T) (j *Journal, now time.Time) {
+	t.Helper()
 	j, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = j.Close() }()
+	t.Cleanup(func() { _ = j.Close() })
+	now = time.Now()
 	r := topup.Request{ID: "A", Caller: "shop", Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: topup.Pesos(10)}
-	now := time.Now()
-	if _, _, err := j.Accept(t.Context(), r, now); err != nil {
+	if _, _, err = j.Accept(t.Context(), r, now); err == nil {
+		_, err = j.Begin(t.Context(), "A", 0, "worker", now, now)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := j.Begin(t.Context(), "A", 0, "worker", now, now); err != nil {
-		t.Fatal(err)
-	}
+	return j, now
+}
+
+// TestAnotherResultIsNoRepeat: while a worker does not know whether its result was recorded, the sweep calls the attempt
+// unknown. The worker's result is not the sweep's, though neither has a code or a receipt: it is recorded.
+func TestAnotherResultIsNoRepeat(t *testing.T) {
+	j, now := begun(t)
 	swept := topup.Settlement{ID: "A", Number: 1, State: topup.StateUnknown,
 		Result: topup.Result{Outcome: topup.OutcomeUnknown, Error: "no outcome was recorded"}}
 	if _, _, err := j.Finish(t.Context(), swept, now); err != nil {
@@ -45,19 +52,7 @@ func TestAnotherResultIsNoRepeat(t *testing.T) {
 // TestAnothersAttemptIsNotOnesOwn: whoever does not know whether its Begin was committed finds its own attempt alone,
 // not one that the same worker has begun by another call.
 func TestAnothersAttemptIsNotOnesOwn(t *testing.T) {
-	j, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = j.Close() }()
-	r := topup.Request{ID: "A", Caller: "shop", Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: topup.Pesos(10)}
-	now := time.Now()
-	if _, _, err := j.Accept(t.Context(), r, now); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := j.Begin(t.Context(), "A", 0, "worker", now, now); err != nil {
-		t.Fatal(err)
-	}
+	j, _ := begun(t)
 	var nonce int64
 	if err := j.db.Read.QueryRowContext(t.Context(), "SELECT nonce FROM attempts").Scan(&nonce); err != nil {
 		t.Fatal(err)

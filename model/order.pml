@@ -538,7 +538,7 @@ end_sweep:
 			}
 		:: atomic { can_fail -> fault; k = 0 } /* the sweeper dies, or the journal refuses */
 		fi
-	/* mirrors: worker/sweep.go:enqueueOrders, worker/sweep.go:waits, internal/journal/due.go:Due, internal/queue/enqueue.go:ForceEnqueueOrder */
+	/* mirrors: worker/sweep.go:enqueueOrders, worker/sweep.go:enqueueOrder, internal/journal/due.go:Due, internal/queue/enqueue.go:ForceEnqueueOrder */
 	:: atomic { waiting && expiry == passed -> end_in_time() }
 	:: atomic { waiting && !enqueued -> enqueued = true }
 #ifdef DELIVER

@@ -15,6 +15,12 @@ import (
 // settle records the result of an attempt. It keeps trying while the journal does not answer: the result is the only
 // proof of what happened to the money.
 func (w *Worker) settle(ctx context.Context, o topup.Order, result topup.Result) (topup.Order, error) {
+	return w.record(ctx, o, result, persistent())
+}
+
+func (w *Worker) record(
+	ctx context.Context, o topup.Order, result topup.Result, tries backoff.BackOff,
+) (topup.Order, error) {
 	ctx = w.lasting(ctx)
 	var settled topup.Order
 	var event *topup.Event
@@ -33,7 +39,7 @@ func (w *Worker) settle(ctx context.Context, o topup.Order, result topup.Result)
 		w.Log.ErrorContext(ctx, "result not recorded yet", "order", o.ID, "attempt", o.AttemptCount,
 			"outcome", result.Outcome, "again_in", wait, "error", err)
 	}
-	err := backoff.RetryNotify(finish, backoff.WithContext(persistent(), ctx), notify)
+	err := backoff.RetryNotify(finish, backoff.WithContext(tries, ctx), notify)
 	if errors.Is(err, topup.ErrLost) {
 		w.logTooLate(ctx, o, result)
 		return o, err

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
+
 	"recarga/topup"
 )
 
@@ -71,62 +73,60 @@ func (s *sweeper) sweep(ctx context.Context, ordersLate, eventsLate time.Duratio
 	}
 }
 
-// timeOut settles attempts whose deadline has passed without a result: nobody knows what they did.
+// timeOut settles attempts whose deadline has passed without a result: nobody knows what they did. Each is tried once:
+// the next sweep comes soon.
 func (s *sweeper) timeOut(ctx context.Context) error {
 	overdue, err := s.Journal.Overdue(ctx, time.Now(), sweepPage)
-	if err != nil {
-		return err
-	}
-	for _, due := range overdue {
+	return cmp.Or(err, each(ctx, overdue, func(due topup.Due) error {
 		o := topup.Order{ID: due.ID, AttemptCount: due.AttemptCount}
-		_, err := s.settle(ctx, o, topup.Result{
+		_, err := s.record(ctx, o, topup.Result{
 			Outcome: topup.OutcomeUnknown,
 			Error:   "no outcome was recorded before the attempt's deadline; the worker may have died",
-		})
-		if err != nil && !errors.Is(err, topup.ErrLost) {
-			return err
+		}, &backoff.StopBackOff{})
+		if errors.Is(err, topup.ErrLost) {
+			return nil
 		}
+		return err
+	}))
+}
+
+// each does something with each, and returns the first error: one that is refused keeps no other waiting.
+func each[T any](ctx context.Context, all []T, do func(T) error) (refused error) {
+	for _, one := range all {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		refused = cmp.Or(refused, do(one))
 	}
-	return nil
+	return refused
 }
 
 // enqueueOrders enqueues the next page of orders that wait too long. It goes page by page, because the first ones may
-// well be in the queue: only Redis knows, and to enqueue them is to ask it. One that the queue does not take keeps no
-// other from the queue, or from its end: its page is read again.
+// well be in the queue: only Redis knows, and to enqueue them is to ask it. It ends those whose time is over.
 func (s *sweeper) enqueueOrders(ctx context.Context, late time.Duration) error {
 	page, err := s.Journal.Due(ctx, time.Now().Add(-late), s.orders, sweepPage)
 	if err != nil {
 		return err
 	}
-	var refused error
-	for _, due := range page {
-		o, waits, err := s.waits(ctx, due)
-		if err != nil {
-			return err
-		}
-		if waits {
-			refused = cmp.Or(refused, s.Waker.ForceEnqueueOrder(ctx, o.Request()))
-		}
-		s.orders = due
+	s.orders = topup.Due{} // from the start next time
+	if len(page) == sweepPage {
+		s.orders = page[len(page)-1]
 	}
-	if len(page) < sweepPage {
-		s.orders = topup.Due{} // from the start next time
-	}
-	return refused
+	return each(ctx, page, func(due topup.Due) error { return s.enqueueOrder(ctx, due) })
 }
 
-// waits ends an order whose time is over, and reports whether it still waits to be bought.
-func (s *sweeper) waits(ctx context.Context, due topup.Due) (o topup.Order, waits bool, err error) {
+func (s *sweeper) enqueueOrder(ctx context.Context, due topup.Due) error {
 	if due.State == topup.StateSubmitting {
-		return o, false, nil
+		return nil
 	}
-	if o, err = s.Journal.Order(ctx, due.ID); err != nil {
-		return o, false, err
+	o, err := s.Journal.Order(ctx, due.ID)
+	if err != nil {
+		return err
 	}
 	if o.EndsAt != nil && !time.Now().Before(*o.EndsAt) {
-		return o, false, s.end(ctx, o.ID)
+		return s.end(ctx, o.ID) // without the queue, which may be paused, or away
 	}
-	return o, true, nil
+	return s.Waker.ForceEnqueueOrder(ctx, o.Request())
 }
 
 func (s *sweeper) enqueueEvents(ctx context.Context, late time.Duration) error {
@@ -134,13 +134,9 @@ func (s *sweeper) enqueueEvents(ctx context.Context, late time.Duration) error {
 	if err != nil {
 		return err
 	}
-	var refused error
-	for _, due := range page {
-		refused = cmp.Or(refused, s.Waker.ForceEnqueueEvent(ctx, due.ID))
-		s.events = due
+	s.events = topup.DueEvent{}
+	if len(page) == sweepPage {
+		s.events = page[len(page)-1]
 	}
-	if len(page) < sweepPage {
-		s.events = topup.DueEvent{}
-	}
-	return refused
+	return each(ctx, page, func(due topup.DueEvent) error { return s.Waker.ForceEnqueueEvent(ctx, due.ID) })
 }

@@ -134,7 +134,8 @@ func (e *outlet) types() (types []topup.EventType) {
 type shaky struct {
 	*journal.Journal
 	mu     sync.Mutex
-	finish int // how many calls of Finish fail first
+	finish int      // how many calls of Finish fail first
+	poison topup.ID // what changes no order whose id begins so, ever
 }
 
 func (s *shaky) Finish(ctx context.Context, settlement topup.Settlement,
@@ -143,10 +144,21 @@ func (s *shaky) Finish(ctx context.Context, settlement topup.Settlement,
 	fails := s.finish > 0
 	s.finish--
 	s.mu.Unlock()
-	if fails {
+	if fails || s.refuses(settlement.ID) {
 		return topup.Order{}, nil, errors.New("database is gone")
 	}
 	return s.Journal.Finish(ctx, settlement, now)
+}
+
+func (s *shaky) refuses(id topup.ID) bool {
+	return s.poison != "" && strings.HasPrefix(string(id), string(s.poison))
+}
+
+func (s *shaky) End(ctx context.Context, id topup.ID, now time.Time) (topup.Order, *topup.Event, error) {
+	if s.refuses(id) {
+		return topup.Order{}, nil, errors.New("a constraint failed")
+	}
+	return s.Journal.End(ctx, id, now)
 }
 
 // bench is a worker with its surroundings.
@@ -486,6 +498,39 @@ func TestSweepPassesBy(t *testing.T) {
 		cancel()
 		wg.Wait()
 	}
+}
+
+// TestSweepPassesByInTheJournal: an order that the journal refuses to change keeps no other from its end, or from the
+// queue.
+func TestSweepPassesByInTheJournal(t *testing.T) {
+	b := setUp(t, approved)
+	b.journal.poison = "A-"
+	over := time.Now().Add(50 * time.Millisecond)
+	for _, id := range []topup.ID{"A-DEAD", "DEAD", "A-OVER", "OVER", "LOST"} {
+		r := request(id)
+		if strings.HasSuffix(string(id), "OVER") {
+			r.ExpiresAt = &over
+		}
+		b.accept(t, r)
+		if strings.HasSuffix(string(id), "DEAD") {
+			past := time.Now().Add(-time.Minute)
+			if _, err := b.journal.Begin(t.Context(), id, 0, "a worker that died", past, past); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	<-time.After(time.Until(over) + time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { b.Sweep(ctx) })
+	testkit.Eventually(t, testkit.Patience, func() bool {
+		return b.details(t, "DEAD").State == topup.StateUnknown && b.details(t, "OVER").State.Final() &&
+			slices.Contains(b.outlet.tasks(), "LOST")
+	}, "all but what the journal refuses is done")
+	cancel()
+	wg.Wait()
+	b.is(t, "A-DEAD", topup.StateSubmitting, "", 0)
+	b.is(t, "A-OVER", topup.StateQueued, "", 0)
 }
 
 // TestSweepEndsWithoutTheQueue: while the queue is away, an order whose time is over ends, also behind one that waits.

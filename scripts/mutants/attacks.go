@@ -46,7 +46,7 @@ var attacks = []change{
 	{"worker", "Policy.next", "an order that is always turned away uses up its tries",
 		"case rateLimited(httpStatus):", "case rateLimited(httpStatus) && tries < 0:"},
 	{"worker", "Policy.next", "probes are free for ever", "case probe && probes < freeProbes:", "case probe:"},
-	{"worker", "sweeper.waits", "an order whose time is over goes to a queue that may be away",
+	{"worker", "sweeper.enqueueOrder", "an order whose time is over goes to a queue that may be away",
 		"!time.Now().Before(*o.EndsAt)", "o.EndsAt.IsZero()"},
 	{"distributor", "echoesOf", "an id of other letters is ours",
 		"ok && topup.ID(s) == sent", "ok && len(s) == len(sent)"},

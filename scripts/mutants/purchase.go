@@ -19,7 +19,7 @@ var inPurchase = []change{
 	{"worker", "Worker.purchase", "a request leaves after the order's end", "sendBy = *o.EndsAt\n", "_ = sendBy\n"},
 	{"worker", "Worker.processNew", "a new order passes by the pause and the rate",
 		"if !w.admission.Unrestricted() {", "if w.admission == nil {"},
-	{"worker", "Worker.settle", "a shutdown ends the writing of a result", "ctx = w.lasting(ctx)\n", ""},
+	{"worker", "Worker.record", "a shutdown ends the writing of a result", "ctx = w.lasting(ctx)\n", ""},
 	{"worker", "persistent", "the writing of a result is broken off",
 		"2*time.Second, 0", "2*time.Second, 2*time.Second"},
 	{"worker", "Worker.deadlines", "a request may leave when its attempt is over",

@@ -419,8 +419,8 @@ func (l *lives) late(before, after topup.Details) bool {
 	if latest < 0 {
 		return false
 	}
-	was, is := before.Attempts[latest].Outcome, after.Attempts[latest].Outcome
-	return was == is || before.State == topup.StateRetrying
+	was, is := before.Attempts[latest], after.Attempts[latest]
+	return was.Outcome == is.Outcome || is.Error == topup.Overtaken || before.State == topup.StateRetrying
 }
 
 // checkAttempts: attempts are only added, by begin, and what became of one is never taken back.

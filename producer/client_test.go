@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"recarga/internal/api"
 	"recarga/internal/api/keys"
 	"recarga/internal/journal"
+	"recarga/internal/journal/journaltest"
 	"recarga/producer"
 	"recarga/topup"
 )
@@ -33,7 +33,7 @@ func (noWaker) EnqueueEvent(context.Context, string, time.Time) error        { r
 // serve is Recarga's API over a real journal, behind what a test puts before it.
 func serve(t *testing.T, before func(api http.Handler) http.Handler) (url string) {
 	t.Helper()
-	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"))
+	j, err := journal.Open(t.Context(), journaltest.SQLite(t))
 	if err != nil {
 		t.Fatal(err)
 	}

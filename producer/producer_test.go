@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
 	"recarga/internal/journal"
+	"recarga/internal/journal/journaltest"
 	"recarga/producer"
 	"recarga/topup"
 )
@@ -41,7 +41,7 @@ func (b *waker) err() error {
 
 func newProducer(t *testing.T, b *waker) (*producer.Producer, *journal.Journal) {
 	t.Helper()
-	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"))
+	j, err := journal.Open(t.Context(), journaltest.SQLite(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +19,7 @@ import (
 	standard "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"recarga/internal/journal"
+	"recarga/internal/journal/journaltest"
 	"recarga/internal/testkit"
 	"recarga/topup"
 	"recarga/webhook"
@@ -479,7 +479,7 @@ func TestCloseCutsTriesShort(t *testing.T) {
 // The seam: the real journal, and two workers that were woken for the same event.
 func TestOverTheJournal(t *testing.T) {
 	ctx := t.Context()
-	j, err := journal.Open(ctx, "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"))
+	j, err := journal.Open(ctx, journaltest.SQLite(t))
 	if err != nil {
 		t.Fatal(err)
 	}

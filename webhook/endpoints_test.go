@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"recarga/internal/journal"
+	"recarga/internal/journal/journaltest"
 	"recarga/internal/testkit"
 	"recarga/topup"
 	"recarga/webhook"
@@ -29,7 +29,7 @@ func (s shops) Endpoints(_ context.Context, caller string) ([]webhook.Endpoint, 
 
 func openJournal(t *testing.T) *journal.Journal {
 	t.Helper()
-	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"), journal.WithFirstTryGrace(0))
+	j, err := journal.Open(t.Context(), journaltest.SQLite(t), journal.WithFirstTryGrace(0))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,6 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +19,7 @@ import (
 	"time"
 
 	"recarga/internal/journal"
+	"recarga/internal/journal/journaltest"
 	"recarga/internal/reconcile"
 	"recarga/internal/testkit"
 	"recarga/topup"
@@ -38,8 +38,8 @@ func TestRandomLives(t *testing.T) {
 			t.Fatalf("RECARGA_TEST_SEED is %q: %v", given, err)
 		}
 	}
-	sqlite := func(t *testing.T) string { return "sqlite:" + filepath.Join(memory(t), "recarga.db") }
-	postgres := func(t *testing.T) string { return testkit.Postgres(t).URL() }
+	sqlite := func(t *testing.T) string { return journaltest.SQLite(t) }
+	postgres := func(t *testing.T) string { return journaltest.Postgres(t).URL() }
 	for _, c := range []struct {
 		name     string
 		database func(*testing.T) string
@@ -57,16 +57,6 @@ func TestRandomLives(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { liveRandomly(t, url, seed, lives, c.resend) })
 		})
 	}
-}
-
-// memory is a folder whose files need no disk, where there is one: nothing here is lost by a power cut.
-func memory(t *testing.T) string {
-	folder, err := os.MkdirTemp("/dev/shm", "recarga-test-")
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(folder) }) // what is left ends with the machine
-	return folder
 }
 
 const (

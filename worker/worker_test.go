@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ import (
 	"recarga/internal/archive"
 	"recarga/internal/intake"
 	"recarga/internal/journal"
+	"recarga/internal/journal/journaltest"
 	"recarga/internal/testkit"
 	"recarga/tasks"
 	"recarga/topup"
@@ -177,7 +177,7 @@ func setUp(t *testing.T, answers ...topup.Result) *bench {
 // setUpWithin is setUp with limits of the orders' time; zero: none.
 func setUpWithin(t *testing.T, limits journal.TimeLimits, answers ...topup.Result) *bench {
 	t.Helper()
-	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"),
+	j, err := journal.Open(t.Context(), journaltest.SQLite(t),
 		journal.WithFirstTryGrace(0), journal.WithCatalog(topup.DefaultCatalog()),
 		journal.WithArchive(archive.Folder(t.TempDir())), journal.WithTimeLimits(limits))
 	if err != nil {

@@ -24,6 +24,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"recarga/internal/command"
+	"recarga/internal/journal/journaltest"
 	"recarga/internal/orderfile"
 	"recarga/internal/terminal"
 	"recarga/internal/testkit"
@@ -102,7 +103,7 @@ func shop(t *testing.T, settings ...map[string]string) map[string]string {
 	env := map[string]string{
 		"RECARGA_DISTRIBUTOR_URL":         shows(t, &vendor.stdout, `RECARGA_DISTRIBUTOR_URL=(\S+)`),
 		"RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo", "RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
-		"RECARGA_DATABASE_URL": "sqlite:" + filepath.Join(t.TempDir(), "recarga.db"),
+		"RECARGA_DATABASE_URL": journaltest.SQLite(t),
 		"RECARGA_HTTP_ADDR":    "127.0.0.1:0", "RECARGA_METRICS_ADDR": "127.0.0.1:0", "RECARGA_API_KEY": "shop-api-key",
 		"RECARGA_ADMIN_KEY": "shop-admin-key",
 	}

@@ -19,6 +19,7 @@ import (
 
 	"recarga/internal/command"
 	"recarga/internal/config"
+	"recarga/internal/journal/journaltest"
 	"recarga/internal/terminal"
 	"recarga/webhook"
 )
@@ -242,7 +243,7 @@ func TestDoctorIsSafe(t *testing.T) {
 		env := map[string]string{
 			"RECARGA_DISTRIBUTOR_URL": vendor.URL + "/api/distributor", "RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo",
 			"RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
-			"RECARGA_DATABASE_URL":           "sqlite:" + filepath.Join(t.TempDir(), "recarga.db"),
+			"RECARGA_DATABASE_URL":           journaltest.SQLite(t),
 		}
 		for _, args := range [][]string{{"doctor"}, {"doctor", "--json"}, {"doctor", "--live"},
 			{"doctor", "--live", "--json"}} {

@@ -10,7 +10,6 @@ import (
 	"maps"
 	"net/http"
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +21,7 @@ import (
 	"recarga/internal/api"
 	"recarga/internal/api/keys"
 	registrar "recarga/internal/callers"
+	"recarga/internal/journal/journaltest"
 	"recarga/internal/reconcile"
 	"recarga/internal/testkit"
 	"recarga/producer"
@@ -50,7 +50,7 @@ func whole(t *testing.T, database string, change ...func(*api.Config)) *server {
 	return s
 }
 
-func sqliteIn(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "recarga.db") }
+func sqliteIn(t *testing.T) string { return journaltest.SQLite(t) }
 
 // call is an operation of the API's own document.
 type call struct {
@@ -240,7 +240,7 @@ func TestNoBodyIsIgnored(t *testing.T) {
 // engines, and never that the book of record cannot be reached.
 func TestTextsThatNoDatabaseHolds(t *testing.T) {
 	engines := map[string]func(*testing.T) string{"sqlite": sqliteIn,
-		"postgres": func(t *testing.T) string { return testkit.Postgres(t).URL() }}
+		"postgres": func(t *testing.T) string { return journaltest.Postgres(t).URL() }}
 	for engine, database := range engines {
 		t.Run(engine, func(t *testing.T) {
 			s := whole(t, database(t))

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +19,7 @@ import (
 	"recarga/internal/api"
 	"recarga/internal/api/keys"
 	"recarga/internal/journal"
+	"recarga/internal/journal/journaltest"
 	"recarga/internal/listen"
 	"recarga/producer"
 	"recarga/topup"
@@ -68,7 +68,7 @@ type server struct {
 
 func serve(tb testing.TB, change ...func(*api.Config)) *server {
 	tb.Helper()
-	return serveOn(tb, "sqlite:"+filepath.Join(tb.TempDir(), "recarga.db"), change...)
+	return serveOn(tb, journaltest.SQLite(tb), change...)
 }
 
 // serveOn is serve over a database.

@@ -5,20 +5,20 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"recarga/internal/config"
 	"recarga/internal/journal"
+	"recarga/internal/journal/journaltest"
 	"recarga/topup"
 )
 
 // TestArchiveByItself: what a worker does every day, and says of it.
 func TestArchiveByItself(t *testing.T) {
 	now := time.Now()
-	s := config.Settings{DatabaseURL: "sqlite:" + filepath.Join(t.TempDir(), "recarga.db"), Retention: 48 * time.Hour}
+	s := config.Settings{DatabaseURL: journaltest.SQLite(t), Retention: 48 * time.Hour}
 	j, err := journal.Open(t.Context(), s.DatabaseURL, journal.WithArchive(s.Archive()))
 	if err != nil {
 		t.Fatal(err)

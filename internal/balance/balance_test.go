@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +20,7 @@ import (
 	"recarga/internal/admission"
 	"recarga/internal/balance"
 	"recarga/internal/journal"
+	"recarga/internal/journal/journaltest"
 	"recarga/internal/sandbox"
 	"recarga/internal/testkit"
 	"recarga/topup"
@@ -95,7 +95,7 @@ func setUp(t *testing.T, databaseURL string, change func(*balance.Config)) *fixt
 	return k
 }
 
-func sqlite(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "recarga.db") }
+func sqlite(t *testing.T) string { return journaltest.SQLite(t) }
 
 // watch runs the watches until the function it returns is called.
 func (k *fixture) watch(t *testing.T) (stop func()) {
@@ -177,7 +177,7 @@ func TestNeverCriesWolf(t *testing.T) {
 	for _, engine := range []struct {
 		name string
 		url  func(*testing.T) string
-	}{{"sqlite", sqlite}, {"postgres", func(t *testing.T) string { return testkit.Postgres(t).URL() }}} {
+	}{{"sqlite", sqlite}, {"postgres", func(t *testing.T) string { return journaltest.Postgres(t).URL() }}} {
 		t.Run(engine.name, func(t *testing.T) {
 			k := setUp(t, engine.url(t), func(*balance.Config) {})
 			stop := k.watch(t)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -13,12 +12,13 @@ import (
 
 	"recarga/internal/callers"
 	"recarga/internal/journal"
+	"recarga/internal/journal/journaltest"
 	"recarga/topup"
 )
 
 func open(t *testing.T) *journal.Journal {
 	t.Helper()
-	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"))
+	j, err := journal.Open(t.Context(), journaltest.SQLite(t))
 	if err != nil {
 		t.Fatal(err)
 	}

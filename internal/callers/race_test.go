@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -15,7 +14,7 @@ import (
 
 	"recarga/internal/callers"
 	"recarga/internal/journal"
-	"recarga/internal/testkit"
+	"recarga/internal/journal/journaltest"
 	"recarga/topup"
 )
 
@@ -41,8 +40,8 @@ type acknowledged struct {
 // is lost and none undone; and one that names a version was made of that very one.
 func TestRacingChanges(t *testing.T) {
 	for name, database := range map[string]func(*testing.T) string{
-		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "recarga.db") },
-		"postgres": func(t *testing.T) string { return testkit.Postgres(t).URL() },
+		"sqlite":   func(t *testing.T) string { return journaltest.SQLite(t) },
+		"postgres": func(t *testing.T) string { return journaltest.Postgres(t).URL() },
 	} {
 		t.Run(name, func(t *testing.T) { race(t, database(t)) })
 	}

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +23,7 @@ import (
 	"recarga/internal/callers"
 	"recarga/internal/console"
 	"recarga/internal/journal"
+	"recarga/internal/journal/journaltest"
 	"recarga/internal/journal/search"
 	"recarga/internal/listen"
 	"recarga/internal/queue"
@@ -68,7 +68,7 @@ func open(tb testing.TB, change ...func(*console.Config)) *site {
 	s := &site{tb: tb, log: &screen{}}
 	log := slog.New(slog.NewTextHandler(s.log, nil))
 	var err error
-	s.journal, err = journal.Open(tb.Context(), "sqlite:"+filepath.Join(tb.TempDir(), "recarga.db"),
+	s.journal, err = journal.Open(tb.Context(), journaltest.SQLite(tb),
 		journal.WithCatalog(topup.DefaultCatalog()))
 	must(tb, err)
 	tb.Cleanup(func() { must(tb, s.journal.Close()) })

@@ -24,6 +24,7 @@ import (
 	"go.uber.org/goleak"
 
 	"recarga/internal/journal"
+	"recarga/internal/journal/journaltest"
 	"recarga/internal/sandbox"
 	"recarga/internal/testkit"
 	"recarga/internal/wake"
@@ -450,35 +451,21 @@ type servers struct {
 type engine func(tb testing.TB) servers
 
 func onSQLite(tb testing.TB) servers {
-	folder, files := tb.TempDir(), 0
-	withTables(tb, "sqlite:"+folder+"/0.db")
-	tables, err := os.ReadFile(folder + "/0.db")
-	if err != nil {
-		tb.Fatal(err)
-	}
+	folder, lives := testkit.Memory(tb), 0
 	return servers{redis: testkit.Redis(tb), flush: true, kinds: kinds, empty: func() (string, error) {
-		files++
-		path := fmt.Sprintf("%s/%d.db", folder, files)
-		return "sqlite:" + path, os.WriteFile(path, tables, 0o600)
+		former := fmt.Sprintf("%s/%d", folder, lives)
+		lives++
+		own := fmt.Sprintf("%s/%d", folder, lives)
+		if err := errors.Join(os.RemoveAll(former), os.Mkdir(own, 0o700)); err != nil {
+			return "", err
+		}
+		return journaltest.SQLiteIn(tb, own), nil
 	}}
 }
 
-// withTables makes a database's tables, which takes as long as a life does.
-func withTables(tb testing.TB, url string) {
-	tb.Helper()
-	j, err := journal.Open(context.Background(), url)
-	if err == nil {
-		err = j.Close()
-	}
-	if err != nil {
-		tb.Fatal(err)
-	}
-}
-
 func onPostgres(tb testing.TB) servers {
-	url := testkit.Postgres(tb).URL()
+	url := journaltest.Postgres(tb).URL()
 	ctx := context.Background()
-	withTables(tb, url)
 	return servers{redis: testkit.Redis(tb), kinds: ofJournal, empty: func() (string, error) {
 		conn, err := pgx.Connect(ctx, url)
 		if err != nil {

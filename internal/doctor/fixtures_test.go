@@ -24,6 +24,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"recarga/internal/journal"
+	"recarga/internal/journal/journaltest"
 	"recarga/internal/queue"
 	"recarga/internal/sandbox"
 	"recarga/internal/testkit"
@@ -148,7 +149,7 @@ func newSQLiteURL(t *testing.T) string {
 // usedSQLite is a book of record that another process has open.
 func usedSQLite(t *testing.T) string {
 	t.Helper()
-	url := newSQLiteURL(t)
+	url := journaltest.SQLite(t)
 	opened(t, url)
 	return url
 }
@@ -163,12 +164,7 @@ func usedPostgres(t *testing.T) string {
 // closedSQLite is a book of record whose process has ended, and its file.
 func closedSQLite(t *testing.T) (url, path string) {
 	t.Helper()
-	url = newSQLiteURL(t)
-	j, err := journal.Open(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	mustDo(t, j.Close())
+	url = journaltest.SQLite(t)
 	return url, url[len("sqlite:"):]
 }
 

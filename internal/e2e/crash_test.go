@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"recarga/internal/journal/journaltest"
 	"recarga/internal/sandbox"
 	"recarga/internal/testkit"
 	"recarga/topup"
@@ -121,7 +122,7 @@ func TestManyWorkers(t *testing.T) {
 	const orders = 150
 	w := newWorld(t, func(c *sandbox.Config) { c.LatencyMinMS, c.LatencyMaxMS = 20, 300; c.OneSession = true })
 	w.env["RECARGA_REDIS_URL"] = testkit.Redis(t).URL()
-	w.env["RECARGA_DATABASE_URL"] = testkit.Postgres(t).URL()
+	w.env["RECARGA_DATABASE_URL"] = journaltest.Postgres(t).URL()
 	c := w.start(t, "api").client()
 	victim := w.start(t, "worker")
 	w.start(t, "worker")

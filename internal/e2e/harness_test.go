@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"testing"
 
+	"recarga/internal/journal/journaltest"
 	"recarga/internal/sandbox"
 	"recarga/internal/testkit"
 	"recarga/producer"
@@ -79,7 +80,7 @@ func newWorld(t testing.TB, change func(*sandbox.Config)) *world {
 	secret := webhook.NewSecret()
 	w.receiver = webhook.Handler(secret, w.hooks.receive)
 	w.env = map[string]string{
-		"RECARGA_DATABASE_URL": "sqlite:" + filepath.Join(t.TempDir(), "recarga.db"), "RECARGA_REDIS_URL": "embedded",
+		"RECARGA_DATABASE_URL": journaltest.SQLite(t), "RECARGA_REDIS_URL": "embedded",
 		"RECARGA_DISTRIBUTOR_URL":         w.vendorURL + "/api/distributor",
 		"RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo", "RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
 		"RECARGA_DISTRIBUTOR_TIMEOUT": "5s", "RECARGA_SHUTDOWN_TIMEOUT": "20s",

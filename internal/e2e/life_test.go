@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/hibiken/asynq"
 
+	"recarga/internal/journal/journaltest"
 	"recarga/internal/sandbox"
 	"recarga/internal/testkit"
 	"recarga/tasks"
@@ -29,7 +30,7 @@ var stacks = []stack{
 	{"redis+sqlite", func(t testing.TB, env map[string]string) { env["RECARGA_REDIS_URL"] = testkit.Redis(t).URL() }},
 	{"redis+postgres", func(t testing.TB, env map[string]string) {
 		env["RECARGA_REDIS_URL"] = testkit.Redis(t).URL()
-		env["RECARGA_DATABASE_URL"] = testkit.Postgres(t).URL()
+		env["RECARGA_DATABASE_URL"] = journaltest.Postgres(t).URL()
 	}},
 }
 

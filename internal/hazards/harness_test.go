@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -21,6 +20,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"recarga/internal/journal"
+	"recarga/internal/journal/journaltest"
 	"recarga/internal/queue"
 	"recarga/internal/sandbox"
 	"recarga/internal/testkit"
@@ -92,7 +92,7 @@ func newWorld(t *testing.T, ours bool) *world {
 	t.Cleanup(func() { w.vendor.Close(); front.Close() })
 	w.setup = setup{
 		Ours: ours, Redis: testkit.Redis(t).Addr(), Vendor: front.URL + "/api/distributor",
-		Database: "sqlite:" + filepath.Join(t.TempDir(), "recarga.db"), ShutdownTimeout: 30 * time.Second,
+		Database: journaltest.SQLite(t), ShutdownTimeout: 30 * time.Second,
 	}
 	w.rdb = redis.NewClient(&redis.Options{Addr: w.Redis})
 	t.Cleanup(func() { _ = w.rdb.Close() })

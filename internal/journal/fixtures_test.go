@@ -17,6 +17,7 @@ import (
 
 	"recarga/internal/archive"
 	"recarga/internal/journal"
+	"recarga/internal/journal/journaltest"
 	"recarga/internal/testkit"
 	"recarga/topup"
 )
@@ -71,8 +72,8 @@ type dialect struct {
 }
 
 func sqliteStore(tb testing.TB) store {
-	path := filepath.Join(tb.TempDir(), "journal.db")
-	return newStore(tb, "sqlite:"+path, "sqlite", path+"?_pragma=busy_timeout(10000)", dialect{
+	url := journaltest.SQLite(tb)
+	return newStore(tb, url, "sqlite", strings.TrimPrefix(url, "sqlite:")+"?_pragma=busy_timeout(10000)", dialect{
 		refuse: []string{`CREATE TRIGGER refuse BEFORE INSERT ON events
 			WHEN (SELECT product FROM orders WHERE key = NEW.order_key) = 'MOVISTAR_PAQUETE_16'
 			BEGIN SELECT RAISE(ABORT, 'refused by the test'); END`},
@@ -88,7 +89,7 @@ func sqliteStore(tb testing.TB) store {
 }
 
 func postgresStore(tb testing.TB) store {
-	url := testkit.Postgres(tb).URL()
+	url := journaltest.Postgres(tb).URL()
 	return newStore(tb, url, "pgx", url, dialect{
 		refuse: []string{
 			`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN

@@ -17,6 +17,7 @@ import (
 
 	"recarga/internal/archive"
 	"recarga/internal/journal"
+	"recarga/internal/journal/journaltest"
 	"recarga/internal/reconcile"
 	"recarga/internal/testkit"
 	"recarga/producer"
@@ -188,10 +189,9 @@ func TestNeverWrong(t *testing.T) {
 // TestNeverWrongOverSQLite plays rounds with one journal that has the books of all of them, the older half archived.
 func TestNeverWrongOverSQLite(t *testing.T) {
 	seed := seedOf(t)
-	folder := t.TempDir()
-	path := filepath.Join(folder, "recarga.db")
-	j, err := journal.Open(t.Context(), "sqlite:"+path,
-		journal.WithArchive(archive.Folder(filepath.Join(folder, "archive"))))
+	url := journaltest.SQLite(t)
+	path := strings.TrimPrefix(url, "sqlite:")
+	j, err := journal.Open(t.Context(), url, journal.WithArchive(archive.Folder(filepath.Join(t.TempDir(), "archive"))))
 	if err != nil {
 		t.Fatal(err)
 	}

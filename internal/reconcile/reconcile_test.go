@@ -8,10 +8,12 @@ import (
 	"log/slog"
 	"maps"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,7 +22,9 @@ import (
 
 	"recarga/internal/archive"
 	"recarga/internal/journal"
+	"recarga/internal/journal/journaltest"
 	"recarga/internal/reconcile"
+	"recarga/internal/testkit"
 	"recarga/producer"
 	"recarga/topup"
 )
@@ -50,20 +54,47 @@ type shop struct {
 
 const head = "date,transaction_id,distributor_transaction_id,phone_number,amount,reference,status\n"
 
+// aDay is a shop's day of orders, made once.
+var aDay struct {
+	sync.Once
+	dawn  time.Time
+	lines map[string]string
+	// book is the journal's file.
+	book []byte
+}
+
 func newShop(t *testing.T) *shop {
 	t.Helper()
-	s := emptyShop(t)
-	for i := range 24 * 6 {
-		s.order(fmt.Sprintf("DAY-%03d", i), topup.StateSucceeded, s.at(time.Duration(i)*10*time.Minute))
+	aDay.Do(func() {
+		url := journaltest.SQLite(t)
+		s := shopIn(t, url)
+		for i := range 24 * 6 {
+			s.order(fmt.Sprintf("DAY-%03d", i), topup.StateSucceeded, s.at(time.Duration(i)*10*time.Minute))
+		}
+		s.check(s.journal.Close())
+		var err error
+		aDay.dawn, aDay.lines = s.dawn, s.lines
+		aDay.book, err = os.ReadFile(strings.TrimPrefix(url, "sqlite:"))
+		s.check(err)
+	})
+	path := filepath.Join(testkit.Memory(t), "recarga.db")
+	if err := os.WriteFile(path, aDay.book, 0o600); err != nil {
+		t.Fatal(err)
 	}
+	s := shopIn(t, "sqlite:"+path)
+	s.dawn, s.lines = aDay.dawn, maps.Clone(aDay.lines)
 	return s
 }
 
 func emptyShop(t *testing.T) *shop {
 	t.Helper()
-	folder := t.TempDir()
-	j, err := journal.Open(t.Context(), "sqlite:"+filepath.Join(folder, "recarga.db"),
-		journal.WithArchive(archive.Folder(filepath.Join(folder, "archive"))))
+	return shopIn(t, journaltest.SQLite(t))
+}
+
+// shopIn is a shop with the journal of a database.
+func shopIn(t *testing.T, url string) *shop {
+	t.Helper()
+	j, err := journal.Open(t.Context(), url, journal.WithArchive(archive.Folder(filepath.Join(t.TempDir(), "archive"))))
 	if err != nil {
 		t.Fatal(err)
 	}

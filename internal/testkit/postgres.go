@@ -33,7 +33,34 @@ type PostgresCluster struct {
 
 // Postgres makes an empty database and drops it with the test. Its server is shared by the tests of a
 // binary and has fsync off: it may not be killed, and says nothing about speed.
-func Postgres(tb testing.TB) *PostgresServer {
+func Postgres(tb testing.TB) *PostgresServer { return postgres(tb, "template1") }
+
+// PostgresPrepared makes a database as Postgres does, with what prepare has put into a first one, once for the tests
+// of a binary. prepare leaves no connection open.
+func PostgresPrepared(tb testing.TB, prepare func(url string) error) *PostgresServer {
+	tb.Helper()
+	needPostgres(tb)
+	prepared.Do(func() {
+		var cluster *servers.Server
+		if cluster, prepared.err = sharedCluster(); prepared.err == nil {
+			p := &PostgresServer{cluster, prepared.database}
+			prepared.err = errors.Join(p.administer("CREATE DATABASE "+p.database), prepare(p.URL()))
+		}
+	})
+	if prepared.err != nil {
+		tb.Fatal(prepared.err)
+	}
+	return postgres(tb, prepared.database)
+}
+
+// prepared is the database that others are made from.
+var prepared = struct {
+	sync.Once
+	database string
+	err      error
+}{database: "prepared"}
+
+func postgres(tb testing.TB, template string) *PostgresServer {
 	tb.Helper()
 	needPostgres(tb)
 	cluster, err := sharedCluster()
@@ -41,7 +68,7 @@ func Postgres(tb testing.TB) *PostgresServer {
 		tb.Fatal(err)
 	}
 	p := &PostgresServer{cluster, "test_" + strings.ToLower(rand.Text())}
-	if err := p.administer("CREATE DATABASE " + p.database); err != nil {
+	if err := p.administer("CREATE DATABASE " + p.database + " TEMPLATE " + template); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -21,9 +19,9 @@ import (
 
 	"recarga/internal/callers"
 	"recarga/internal/journal"
+	"recarga/internal/journal/journaltest"
 	"recarga/internal/journal/search"
 	"recarga/internal/sim/reference"
-	"recarga/internal/testkit"
 	"recarga/producer"
 	"recarga/topup"
 	"recarga/webhook"
@@ -102,8 +100,8 @@ func withEach(s *side) *side {
 
 func sqlite(tb testing.TB) *side {
 	tb.Helper()
-	path := filepath.Join(memory(tb), "journal.db")
-	s, db := database(tb, "sqlite:"+path, "sqlite", path+"?_pragma=busy_timeout(10000)")
+	url := journaltest.SQLite(tb)
+	s, db := database(tb, url, "sqlite", strings.TrimPrefix(url, "sqlite:")+"?_pragma=busy_timeout(10000)")
 	conn, err := db.Conn(tb.Context())
 	must(tb, err)
 	tb.Cleanup(func() { must(tb, conn.Close()) })
@@ -114,20 +112,9 @@ func sqlite(tb testing.TB) *side {
 	return s
 }
 
-// memory is a folder that no disk makes slow, where there is one.
-func memory(tb testing.TB) string {
-	tb.Helper()
-	folder, err := os.MkdirTemp("/dev/shm", "recarga-test-")
-	if err != nil {
-		return tb.TempDir()
-	}
-	tb.Cleanup(func() { must(tb, os.RemoveAll(folder)) })
-	return folder
-}
-
 func postgres(tb testing.TB) *side {
 	tb.Helper()
-	url := testkit.Postgres(tb).URL()
+	url := journaltest.Postgres(tb).URL()
 	s, _ := database(tb, url, "pgx", url)
 	return s
 }

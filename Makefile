@@ -44,9 +44,6 @@ test: export GOFLAGS := $(GOFLAGS) $(UNWATCHED)
 test: ## Run every test, with the race detector, against real Redis and PostgreSQL
 	@scripts/install-test-deps
 	RECARGA_TEST_REQUIRE=1 go test -race -shuffle=on -count=1 -timeout 30m $(AT_ONCE) $(PKG)
-ifeq ($(PKG),./...)
-	RECARGA_TEST_REQUIRE=1 go test -count=1 -timeout 30m -run '^TestRandomLives$$' ./worker
-endif
 
 prove: ## Run the long proofs: every crash boundary, chaos, model … (BOUNDED=yes: some of each; TIERS=model)
 	@scripts/install-test-deps

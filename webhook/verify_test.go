@@ -10,12 +10,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	standard "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"recarga/internal/testkit"
 	"recarga/topup"
 	"recarga/webhook"
 )
@@ -139,7 +139,7 @@ func TestVerifyTimeTolerance(t *testing.T) {
 		5*time.Minute + time.Second: webhook.ErrTimestamp, -5*time.Minute - time.Second: webhook.ErrTimestamp,
 	} {
 		t.Run(age.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			testkit.Bubble(t, func(t *testing.T) {
 				body := news(t, "evt_1").Body
 				header, err := webhook.SignTest(vectorSecret, "evt_1", time.Now().Add(-age), body)
 				if err != nil {

@@ -3,7 +3,6 @@ package worker_test
 import (
 	"net/http"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -69,7 +68,7 @@ func TestAProbeIsFree(t *testing.T) {
 
 // TestWritingNeverEnds: however long the journal is away, a result that it has not taken is tried again within seconds.
 func TestWritingNeverEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
 		began, waits := time.Now(), worker.Persistent()
 		for time.Since(began) < 7*24*time.Hour {
 			wait := waits.NextBackOff()

@@ -1,5 +1,3 @@
-//go:build !race
-
 package worker_test
 
 import (
@@ -15,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"recarga/internal/journal"
@@ -29,7 +26,7 @@ import (
 // TestRandomLives: random lives of orders, in the time of a bubble, judged by what the vendor really charged. An
 // order that is failed or canceled was never charged, one that succeeded was; every order ends or is held; nothing is
 // sent when an order's time is over; and nobody but a person says a wrong word about money. RECARGA_TEST_SEED repeats
-// a run. Not under the race detector, whose own program ends in a CHECK here.
+// a run.
 func TestRandomLives(t *testing.T) {
 	seed := rand.Uint64()
 	if given := os.Getenv("RECARGA_TEST_SEED"); given != "" {
@@ -54,7 +51,7 @@ func TestRandomLives(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Logf("seed %d", seed)
 			url, lives := c.database(t), testkit.Times(c.lives/10, c.lives)
-			synctest.Test(t, func(t *testing.T) { liveRandomly(t, url, seed, lives, c.resend) })
+			testkit.Bubble(t, func(t *testing.T) { liveRandomly(t, url, seed, lives, c.resend) })
 		})
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"recarga/internal/admission"
@@ -110,7 +109,7 @@ func (b *bench) timeline() (requests func() []time.Time) {
 func TestRecoveryGoesStepByStep(t *testing.T) {
 	for _, workers := range []int{1, 3} {
 		t.Run(fmt.Sprint(workers, " workers"), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			testkit.Bubble(t, func(t *testing.T) {
 				const orders = 600
 				b := setUp(t, approved)
 				requests, shared := b.timeline(), out()
@@ -118,7 +117,7 @@ func TestRecoveryGoesStepByStep(t *testing.T) {
 				b.crew(t, workers, func(c *worker.Config) {
 					c.Admission.SharedState, c.Admission.Breaker = shared, admission.Breaker{Share: 0.5, Probe: 5 * time.Second}
 				})
-				time.Sleep(15 * time.Second) // of a clock that jumps
+				testkit.Pass(15 * time.Second)
 				perSecond := make([]int, 8)
 				all := requests()
 				for _, at := range all[1:] { // after the probe
@@ -160,7 +159,7 @@ func TestReleasedByADeadWorker(t *testing.T) {
 // TestOutageEnds: all orders that are left are answered 96 for ever. Probes take one after the other, each ends when
 // its tries are spent, and an outage that nobody waits for ends too. The balance, which is out of order, has no say.
 func TestOutageEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
 		const orders = 3
 		var log bytes.Buffer
 		b := setUp(t, always96)
@@ -173,7 +172,7 @@ func TestOutageEnds(t *testing.T) {
 			c.Policy = worker.Policy{Initial: time.Second, Max: time.Second, MaxAttempts: 2}
 			c.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 		})
-		time.Sleep(2 * time.Minute) // of a clock that jumps
+		testkit.Pass(2 * time.Minute)
 		const each = 3 + 2          // probes that spend no try, and tries
 		var probes []topup.ID
 		for range each {
@@ -209,7 +208,7 @@ func TestAnyOutageEnds(t *testing.T) {
 		orders, workers, tries := 1+r.IntN(6), 1+r.IntN(3), 1+r.IntN(6)
 		tried := time.Duration(10+r.IntN(120)) * time.Second
 		t.Run(fmt.Sprint(orders, " orders, ", workers, " workers, ", tries, " tries, ", tried), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { outageEnds(t, orders, workers, tries, tried) })
+			testkit.Bubble(t, func(t *testing.T) { outageEnds(t, orders, workers, tries, tried) })
 		})
 	}
 }
@@ -225,7 +224,7 @@ func outageEnds(t *testing.T, orders, workers, tries int, tried time.Duration) {
 		c.Policy = worker.Policy{Initial: time.Second, Max: time.Second, MaxAttempts: tries}
 	})
 	// Each is probed for the first time after those before it, has its time from then on, and nobody waits after that.
-	time.Sleep(time.Duration(orders)*probe + tried + forgotten + slack) // of a clock that jumps
+	testkit.Pass(time.Duration(orders)*probe + tried + forgotten + slack)
 	if shared.outages() != 0 {
 		t.Error("the outage continues")
 	}
@@ -253,7 +252,7 @@ func outageEnds(t *testing.T, orders, workers, tries int, tried time.Duration) {
 // TestNewOrderEndsAnOutage: nobody waited for the operator any more. The next order is the probe, at once, and what
 // comes after it is bought.
 func TestNewOrderEndsAnOutage(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
 		b := setUp(t, approved)
 		b.vendor.balance = errors.New("get_balance is out of order")
 		requests, shared := b.timeline(), out()
@@ -261,13 +260,13 @@ func TestNewOrderEndsAnOutage(t *testing.T) {
 			c.Admission.SharedState, c.SweepInterval, c.Admission.Breaker = shared, time.Second, admission.Breaker{Share: 0.5,
 				Probe: 5 * time.Second}
 		})
-		time.Sleep(10 * time.Second) // of a clock that jumps
+		testkit.Pass(10 * time.Second)
 		if shared.outages() != 1 {
 			t.Fatal("the outage was forgotten before a probe of another worker could have been answered")
 		}
 		placed := time.Now()
 		b.placed(t, 2)
-		time.Sleep(20 * time.Second) // of a clock that jumps
+		testkit.Pass(20 * time.Second)
 		if all := requests(); len(all) != 2 || all[0].Sub(placed) > time.Second || all[1].Sub(all[0]) > 2*time.Second {
 			t.Errorf("placed at %v, bought at %v", placed, all)
 		}
@@ -327,7 +326,7 @@ func TestLimitOfOneOrder(t *testing.T) {
 // TestWaitingRetriesSpendNoRoom: retries that the rate limit keeps waiting take nothing from the retry budget
 // meanwhile.
 func TestWaitingRetriesSpendNoRoom(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
 		const orders = 60
 		b := setUp(t, unavailable)
 		for i := range orders {
@@ -335,7 +334,7 @@ func TestWaitingRetriesSpendNoRoom(t *testing.T) {
 			b.accept(t, request(id))
 			b.process(t, id)
 		}
-		time.Sleep(5 * time.Second) // of a clock that jumps, so that all are due again
+		testkit.Pass(5 * time.Second) // all are due again
 		for i := range orders {
 			id := topup.ID(fmt.Sprintf("ORD-%04d", i))
 			if err := b.journal.Defer(t.Context(), id, 1, topup.WaitRate, time.Now()); err != nil {
@@ -345,9 +344,9 @@ func TestWaitingRetriesSpendNoRoom(t *testing.T) {
 		limiter := &rateLimiter{}
 		b.with(func(c *worker.Config) { c.Admission.RateLimiter = limiter })
 		b.sweep(t)
-		time.Sleep(10 * time.Second) // of a clock that jumps
+		testkit.Pass(10 * time.Second)
 		limiter.add(orders)
-		time.Sleep(5 * time.Second) // of a clock that jumps
+		testkit.Pass(5 * time.Second)
 		if n := len(b.outlet.tasks()); n != orders {
 			t.Errorf("%d of %d retries are released", n, orders)
 		}

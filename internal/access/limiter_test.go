@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"recarga/internal/access"
+	"recarga/internal/testkit"
 )
 
 func client(t *testing.T, addr string) context.Context {
@@ -36,7 +37,7 @@ func failures(ctx context.Context, l *access.Limiter, n int) (answered int) {
 // TestLimiter: of each address ten failures in a row are answered as such, and then one a second; one address takes
 // nothing from another.
 func TestLimiter(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
 		var log bytes.Buffer
 		counted := 0
 		l := access.NewLimiter(slog.New(slog.NewTextHandler(&log, nil)), func(string, string) { counted++ })
@@ -70,7 +71,7 @@ func TestLimiter(t *testing.T) {
 // TestLimiterOverAll: many addresses together are slowed down as well, an IPv6 network is one address, and neither
 // memory nor log grows with them.
 func TestLimiterOverAll(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
 		var log bytes.Buffer
 		l := access.NewLimiter(slog.New(slog.NewTextHandler(&log, nil)), nil)
 		answered, addr := 0, netip.MustParseAddr("10.0.0.0")
@@ -94,7 +95,7 @@ func TestLimiterOverAll(t *testing.T) {
 
 // TestLookups: one address cannot take the places of the others, and a key that was right before waits for nobody.
 func TestLookups(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
 		l := access.NewLookups()
 		right := func() error { return nil }
 		if err := l.Do(client(t, "198.51.100.9"), "right", right); err != nil {

@@ -3,15 +3,15 @@ package access_test
 import (
 	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"recarga/internal/access"
+	"recarga/internal/testkit"
 )
 
 // TestMemory: what was found is asked for again after two seconds, or when it is forgotten; what was not found, at once.
 func TestMemory(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
 		var m access.Memory[string, int]
 		asked := 0
 		var none error

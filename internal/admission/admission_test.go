@@ -8,9 +8,9 @@ import (
 	"strconv"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"recarga/internal/testkit"
 	"recarga/topup"
 )
 
@@ -140,7 +140,7 @@ func TestAdmitWithoutAnswer(t *testing.T) {
 	for name, w := range map[string]*world{"the limiter": {rateErr: gone, granted: 1, moneyFor: 1},
 		"the wait queue": {deferErr: gone}} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			testkit.Bubble(t, func(t *testing.T) {
 				want := deferUntil(time.Now().Add(askAgain))
 				if got := w.control().Admit(t.Context(), order(topup.PriorityNormal, 0)); got != want ||
 					slices.Contains(w.taken, "money") {
@@ -171,7 +171,7 @@ func TestReleasedByAnother(t *testing.T) {
 
 // TestRetriesWithoutRoom: retries for which the budget has no room come back later, and take nothing of the rate.
 func TestRetriesWithoutRoom(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
 		w := &world{granted: 1, moneyFor: 2 * mostRetries}
 		c := w.control()
 		for n := range mostRetries {

@@ -2,13 +2,14 @@ package admission
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"recarga/internal/testkit"
 )
 
 // TestRetryBudget: while retries fail they are at most as many as first attempts and the reserve.
 func TestRetryBudget(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
 		b := newRetryBudget()
 		spend := func() (n int) {
 			for b.take() {

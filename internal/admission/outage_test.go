@@ -5,6 +5,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"recarga/internal/testkit"
 	"recarga/topup"
 )
 
@@ -23,7 +24,7 @@ func (s slowState) SetOutage(_ context.Context, operator string, o topup.Outage)
 // TestSlowSharedState: while Redis takes its time with one operator's outage, the orders of the others are bought, and
 // what is read meanwhile does not undo the outage.
 func TestSlowSharedState(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
 		w := &world{granted: 1, moneyFor: 1 << 20}
 		c := w.control()
 		slow := slowState{state{world: w}, make(chan struct{})}

@@ -5,9 +5,9 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"recarga/internal/testkit"
 	"recarga/topup"
 )
 
@@ -28,7 +28,7 @@ func (s forgetfulState) Pause(_ context.Context, until time.Time) error {
 // TestPausesAreKept: whatever becomes of the shared state, a worker buys nothing before the end of each pause that the
 // distributor has asked it for; and after all that it knows, it buys.
 func TestPausesAreKept(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
 		for seed := range uint64(200) {
 			by := rand.New(rand.NewPCG(seed, 0))
 			w := &world{granted: 1, moneyFor: 1 << 20}

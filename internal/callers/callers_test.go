@@ -7,12 +7,12 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"recarga/internal/callers"
 	"recarga/internal/journal"
 	"recarga/internal/journal/journaltest"
+	"recarga/internal/testkit"
 	"recarga/topup"
 )
 
@@ -122,7 +122,7 @@ func TestSecretsAreSealed(t *testing.T) {
 // TestRotation: both secrets sign for the time of the overlap, the newest first; another rotation does not
 // lengthen the life of the oldest.
 func TestRotation(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
 		r := callers.New(open(t), "key", false)
 		first := add(t, r, "shop").WebhookSecret
 		second, _, err := r.RotateSecret(t.Context(), "shop", callers.Rotation{Overlap: time.Hour})
@@ -150,7 +150,7 @@ func TestRotation(t *testing.T) {
 // TestKeysFollowEachOther: two keys are good for the time of an overlap, and never three; a key ends when it was to,
 // in a process that remembers it as well.
 func TestKeysFollowEachOther(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
 		j := open(t)
 		r, other := callers.New(j, "key", false), callers.New(j, "key", false)
 		end := time.Now().Add(3 * time.Hour)
@@ -212,7 +212,7 @@ func TestKeysFollowEachOther(t *testing.T) {
 
 // TestExpiryIsWarnedOf: once a day, from two weeks before a caller's newest key ends.
 func TestExpiryIsWarnedOf(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
 		r := callers.New(open(t), "key", false)
 		end := time.Now().Add(16*24*time.Hour + time.Hour)
 		for _, c := range []callers.NewCaller{{Name: "shop", KeyExpiresAt: &end}, {Name: "ever"}} {

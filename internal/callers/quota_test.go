@@ -7,10 +7,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"recarga/internal/callers"
+	"recarga/internal/testkit"
 	"recarga/topup"
 )
 
@@ -53,7 +53,7 @@ func limited(t *testing.T, q topup.Quota) *callers.Registry {
 // TestOpenOrders: two processes share a quota, and exceed it by no more than what the other accepts within a second; a
 // caller without one is not counted.
 func TestOpenOrders(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
 		book := &shelf{open: map[string]int{"free": 100}}
 		r := limited(t, topup.Quota{MaxOpen: 10})
 		a, b := callers.NewQuotas(r, book), callers.NewQuotas(r, book)
@@ -139,7 +139,7 @@ func TestOpenOrders(t *testing.T) {
 
 // TestRate: a second's worth comes at once, and then as much as the rate allows.
 func TestRate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
 		r := limited(t, topup.Quota{MaxRate: topup.Rate{Count: 5, Per: time.Second}})
 		q := callers.NewQuotas(r, &shelf{})
 		placed := func(tries int) (n int) {

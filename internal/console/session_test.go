@@ -6,10 +6,10 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"recarga/internal/access"
+	"recarga/internal/testkit"
 )
 
 // cookieOf is what a login leaves in the browser.
@@ -29,7 +29,7 @@ func with(c *http.Cookie) *http.Request {
 
 // TestSessions: a login is good in every process with the same key, for twelve hours, and as it was given.
 func TestSessions(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
 		of := func(key string) *sessions { return newSessions(Config{AdminKey: key, Journal: noneEnded{}}) }
 		here, there, elsewhere, closed := of("the admin key"), of("the admin key"), of("another key"), of("")
 		c := cookieOf(here, "José. Ana")

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"recarga/internal/journal"
@@ -25,7 +24,7 @@ func TestReceiverDownForThreeDays(t *testing.T) {
 	days := absence{url: w.env["RECARGA_DATABASE_URL"],
 		hook: endpoint{URL: nobody, Secrets: []string{w.env["RECARGA_WEBHOOK_SECRET"]}}}
 	now := time.Now()
-	synctest.Test(t, func(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
 		time.Sleep(time.Until(now.Add(-hours * time.Hour)))
 		days.live(t, hours)
 	})

@@ -45,8 +45,7 @@ func TestMain(m *testing.M) {
 		}
 		defer func() { _ = os.RemoveAll(folder) }()
 		binary = filepath.Join(folder, "recarga")
-		args := append([]string{"build", "-o", binary}, raceFlag...)
-		build := exec.Command("go", append(args, "recarga/cmd/recarga")...)
+		build := exec.Command("go", "build", fmt.Sprint("-race=", testkit.RaceDetector), "-o", binary, "recarga/cmd/recarga")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build recarga: %v\n%s", err, out)
 			return 1

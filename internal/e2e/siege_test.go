@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"recarga/internal/testkit"
 	"recarga/producer"
 	"recarga/topup"
 )
@@ -53,7 +54,7 @@ func TestSiege(t *testing.T) {
 	} else {
 		during = 4 * time.Second
 	}
-	if raceFlag != nil {
+	if testkit.RaceDetector {
 		bounds.memory *= 5 // what the race detector takes
 	}
 	w := newWorld(t, nil)

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"recarga/internal/listen"
+	"recarga/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -238,7 +239,7 @@ func TestNobodyHoldsOn(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			testkit.Bubble(t, func(t *testing.T) {
 				n := serve(t, listen.Config{Handler: pages()})
 				conn := n.dial("192.0.2.1:1")
 				defer func() { _ = conn.Close() }()
@@ -266,7 +267,7 @@ func TestNobodyHoldsOn(t *testing.T) {
 // TestSlowIsNotStill: who moves is served, however long it takes, and who waits for us loses nothing by it.
 func TestSlowIsNotStill(t *testing.T) {
 	t.Run("a body at the least rate", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		testkit.Bubble(t, func(t *testing.T) {
 			conn := serve(t, listen.Config{Handler: pages()}).dial("192.0.2.1:1")
 			defer func() { _ = conn.Close() }()
 			const chunks = 60
@@ -287,7 +288,7 @@ func TestSlowIsNotStill(t *testing.T) {
 		})
 	})
 	t.Run("an answer at the least rate", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		testkit.Bubble(t, func(t *testing.T) {
 			conn := serve(t, listen.Config{Handler: pages()}).dial("192.0.2.1:1")
 			defer func() { _ = conn.Close() }()
 			if err := conn.send("GET /large HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
@@ -304,7 +305,7 @@ func TestSlowIsNotStill(t *testing.T) {
 		})
 	})
 	t.Run("a long wait for us", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		testkit.Bubble(t, func(t *testing.T) {
 			conn := serve(t, listen.Config{Handler: pages()}).dial("192.0.2.1:1")
 			defer func() { _ = conn.Close() }()
 			if err := conn.send("POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"); err != nil {
@@ -317,7 +318,7 @@ func TestSlowIsNotStill(t *testing.T) {
 		})
 	})
 	t.Run("lines that wait for the answer to the last one", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		testkit.Bubble(t, func(t *testing.T) {
 			conn := serve(t, listen.Config{Handler: pages()}).dial("192.0.2.1:1")
 			defer func() { _ = conn.Close() }()
 			if err := conn.send("POST /slow-lines HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"); err != nil {
@@ -341,7 +342,7 @@ func TestSlowIsNotStill(t *testing.T) {
 		})
 	})
 	t.Run("a line every 15 seconds", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		testkit.Bubble(t, func(t *testing.T) {
 			conn := serve(t, listen.Config{Handler: pages()}).dial("192.0.2.1:1")
 			defer func() { _ = conn.Close() }()
 			go func() {
@@ -363,7 +364,7 @@ func TestSlowIsNotStill(t *testing.T) {
 // TestRefusedBody: the answer to a request whose body is refused comes at once, and says that the connection ends.
 func TestRefusedBody(t *testing.T) {
 	for _, length := range []string{"Content-Length: 1000", "Content-Length: 100000000", "Transfer-Encoding: chunked"} {
-		synctest.Test(t, func(t *testing.T) {
+		testkit.Bubble(t, func(t *testing.T) {
 			conn := serve(t, listen.Config{Handler: pages()}).dial("192.0.2.1:1")
 			defer func() { _ = conn.Close() }()
 			if err := conn.send("POST /refuse HTTP/1.1\r\nHost: x\r\n" + length + "\r\n\r\n"); err != nil {
@@ -521,7 +522,7 @@ func TestBound(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			testkit.Bubble(t, func(t *testing.T) {
 				c.do(t, serve(t, listen.Config{Handler: pages(), MaxConnections: 10, Trusted: proxies}))
 			})
 		})
@@ -530,7 +531,7 @@ func TestBound(t *testing.T) {
 
 // TestHealth: Config.Health answers instead of the handler.
 func TestHealth(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
 		var asked atomic.Int32
 		health := func(http.ResponseWriter, *http.Request) { asked.Add(1) }
 		n := serve(t, listen.Config{Handler: http.NotFoundHandler(), Health: http.HandlerFunc(health)})
@@ -544,7 +545,7 @@ func TestHealth(t *testing.T) {
 
 // TestController: handlers reach what http.ResponseController offers, and net/http's own copying.
 func TestController(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
 		n := serve(t, listen.Config{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if _, ok := w.(io.ReaderFrom); !ok {
 				t.Error("no io.ReaderFrom")

@@ -6,12 +6,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"recarga/internal/sandbox"
+	"recarga/internal/testkit"
 )
 
 const plain = "5537686660" // a number without magic
@@ -272,7 +272,7 @@ func TestRatesAreShares(t *testing.T) {
 }
 
 func TestTokenLife(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
 		c := inProcess(t, func(cfg *sandbox.Config) { cfg.ExpiresIn = 60 })
 		time.Sleep(59 * time.Second)
 		if a := c.buy("ORD-1", plain); a.status != 200 {
@@ -301,7 +301,7 @@ func TestOneSession(t *testing.T) {
 }
 
 func TestRateLimit(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
 		c := inProcess(t, nil)
 		c.configure(`{"limit_requests":2,"limit_window_ms":10000}`)
 		for i, tt := range []struct {
@@ -343,7 +343,7 @@ func TestRateLimit(t *testing.T) {
 }
 
 func TestLatency(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
 		c := inProcess(t, nil)
 		c.configure(`{"latency_min_ms":200,"latency_max_ms":300}`)
 		for i := range 20 {
@@ -363,7 +363,7 @@ func TestLatency(t *testing.T) {
 }
 
 func TestStaleBalance(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
 		c := inProcess(t, func(cfg *sandbox.Config) { cfg.BalanceMaxAgeMS = 30_000 })
 		first := c.get("/api/distributor/get_balance").body
 		c.buy("ORD-1", plain)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"recarga/internal/sandbox"
+	"recarga/internal/testkit"
 	"recarga/topup"
 )
 
@@ -145,7 +146,7 @@ func TestTimeOfTheCharge(t *testing.T) {
 		{"5500000000", 4 * time.Second, 5 * time.Second, 0},
 	} {
 		t.Run(tt.phone, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			testkit.Bubble(t, func(t *testing.T) {
 				c := inProcess(t, nil)
 				start, done := time.Now(), make(chan answered)
 				go func() { done <- c.buy("ORD-1", tt.phone) }()

@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"recarga/internal/testkit"
 )
 
 func (c *client) statement(query string) [][]string {
@@ -63,7 +64,7 @@ func TestStatementLies(t *testing.T) {
 }
 
 func TestStatementMonth(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // starts at 2000-01-01 UTC
+	testkit.Bubble(t, func(t *testing.T) { // starts at 2000-01-01 UTC
 		c := inProcess(t, nil)
 		c.buy("JANUARY", plain)
 		time.Sleep(31 * 24 * time.Hour)

@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"recarga/internal/boundary"
+	"recarga/internal/testkit"
 )
 
 var (
@@ -43,7 +44,7 @@ func run(t *testing.T, from *template, on *tape, broken func(boundary.Journal) b
 		panic("a life does not end: something waits for what no step, time or connection can bring\n" + w.journey())
 	})
 	defer stuck.Stop()
-	synctest.Test(t, func(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
 		rand.Seed(1)     //nolint:staticcheck // cenkalti/backoff takes its chance from there, and from nowhere else
 		time.Sleep(past) // of a clock that jumps
 		defer func() { past += time.Since(w.began).Truncate(time.Hour) + time.Hour }()

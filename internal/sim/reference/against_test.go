@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"recarga/internal/testkit"
 	"recarga/topup"
 )
 
@@ -30,7 +31,7 @@ const length = 80
 // must have answered the same, and both must show the same. A story on which they differ is shortened and printed.
 func TestAgainstEachOther(t *testing.T) {
 	steps := *stepsFlag
-	if testing.Short() || raceDetector {
+	if testing.Short() || testkit.RaceDetector {
 		steps /= 10
 	}
 	for _, c := range []struct {

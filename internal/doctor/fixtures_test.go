@@ -149,7 +149,7 @@ func newSQLiteURL(t *testing.T) string {
 // usedSQLite is a book of record that another process has open.
 func usedSQLite(t *testing.T) string {
 	t.Helper()
-	url := journaltest.SQLite(t)
+	url := journaltest.SQLiteIn(t, t.TempDir())
 	opened(t, url)
 	return url
 }
@@ -164,7 +164,7 @@ func usedPostgres(t *testing.T) string {
 // closedSQLite is a book of record whose process has ended, and its file.
 func closedSQLite(t *testing.T) (url, path string) {
 	t.Helper()
-	url = journaltest.SQLite(t)
+	url = journaltest.SQLiteIn(t, t.TempDir())
 	return url, url[len("sqlite:"):]
 }
 

@@ -14,7 +14,7 @@ func Memory(tb testing.TB) string {
 	tb.Helper()
 	const shared, enough = "/dev/shm", 4 << 30 // a container has 64 MiB there
 	var disk syscall.Statfs_t
-	if err := syscall.Statfs(shared, &disk); err != nil || uint64(disk.Bavail)*uint64(disk.Bsize) < enough {
+	if err := syscall.Statfs(shared, &disk); err != nil || disk.Bavail*uint64(disk.Bsize) < enough {
 		return tb.TempDir()
 	}
 	folder, err := os.MkdirTemp(shared, "recarga-test-")

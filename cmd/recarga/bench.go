@@ -45,8 +45,6 @@ holds any, and a Redis that holds keys.`,
 	flags.IntVar(&cfg.Rate, "rate", cfg.Rate, "orders a second while the API is timed; 0 leaves this out")
 	flags.DurationVar(&cfg.For, "for", cfg.For, "how long they come in")
 	flags.DurationVar(&cfg.Idle, "idle", cfg.Idle, "how long a waiting program is watched; 0 leaves this out")
-	flags.IntVar(&cfg.History, "history", 0,
-		"also measure with so many finished orders in the journal (1 KB of disk each)")
 	flags.StringSliceVar(&cfg.Only, "only", nil, "contenders to measure, by name (plain asynq, embedded, …)")
 	flags.StringVar(&asJSON, "json", "", "write the results as JSON to this file (- is standard output, instead of the "+
 		"table)")

@@ -29,9 +29,6 @@ func nodeCommand(p *command.Program, r app.Roles, cmd *cobra.Command) *cobra.Com
 		if s.OperatorOff != nil {
 			log.Warn("the operator's endpoint is off", "error", s.OperatorOff)
 		}
-		for _, what := range s.Renamed {
-			log.Warn("a setting has a new name", "what", what)
-		}
 		for _, what := range s.Unsafe() {
 			log.Warn("unsafe setting; recarga doctor says how to fix it", "what", what)
 		}

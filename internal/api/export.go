@@ -198,7 +198,7 @@ func opExport() huma.Operation {
 		openapi.Query("attempts", "With each order's attempts and resolutions; NDJSON only.", openapi.Flag()),
 		openapi.Query("events", "With each order's events; NDJSON only.", openapi.Flag()))
 	answer := openapi.Response("The orders. Of CSV the columns, of NDJSON each line has the fields of an Order.",
-		openapi.TypeLines, openapi.Text(), openapi.ExampleOrder+"\n")
+		openapi.TypeLines, openapi.Text(), openapi.ExampleOrder)
 	answer.Content[openapi.TypeCSV] = &huma.MediaType{Schema: openapi.Text()}
 	answer.Headers = map[string]*huma.Param{exportCount: {Description: "A trailer: how many orders there are. Only a " +
 		"whole export has it.", Schema: &huma.Schema{Type: huma.TypeInteger}}}

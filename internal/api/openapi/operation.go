@@ -96,7 +96,7 @@ func NewWithBody(method, path, id, summary, text string, problems ...int) huma.O
 }
 
 func problemResponse(status int) *huma.Response {
-	text := problemTexts()[status]
+	text := texts.Problems[status]
 	example := map[string]any{"title": http.StatusText(status), "status": status, "detail": text}
 	r := &huma.Response{
 		Description: text,
@@ -114,25 +114,6 @@ func problemResponse(status int) *huma.Response {
 		r.Content[typeProblem].Example = json.RawMessage(exampleProblem)
 	}
 	return r
-}
-
-func problemTexts() map[int]string {
-	return map[int]string{
-		400: "The body is not one JSON object.",
-		401: "No key, or not a known one.",
-		403: "The key may not do this.",
-		404: "No such order, or another caller's.",
-		408: "The body took too long to arrive.",
-		409: "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
-		413: "The body is larger than 64 KiB.",
-		415: "The body is of another media type.",
-		422: "Not allowed; `errors` names every wrong field.",
-		429: "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows " +
-			"(`detail` names which; an order that was placed before is answered all the same).",
-		500: "A fault of ours.",
-		502: "The distributor did not answer.",
-		503: "Not recorded, or not readable now; send the same request again.",
-	}
 }
 
 // Response describes an answer of one media type.

@@ -186,11 +186,7 @@ type exportLine struct {
 }
 
 func opExport() huma.Operation {
-	op := openapi.New(http.MethodGet, "/v1/export", "exportTopups", "Export orders",
-		"All orders that the filters choose, the oldest first, as CSV (RFC 4180, with a header) or one order a line. Of "+
-			"any length; gzip where it is accepted. An export that breaks off has its connection cut: it lacks the end of "+
-			"its chunks, that of its gzip, and the trailer `"+exportCount+"`. In CSV a text that a spreadsheet would take "+
-			"for a formula gets a quote (') in front. See docs/export.md.")
+	op := openapi.New(http.MethodGet, "/v1/export", "exportTopups")
 	op.Parameters = append(filterParameters(),
 		openapi.Query("finished_since", "Orders that became final at this time or later.", openapi.Time()),
 		openapi.Query("finished_until", "Orders that became final before this time.", openapi.Time()),

@@ -58,6 +58,9 @@ func Register[I, O any](to Operations, op huma.Operation, handler func(context.C
 	if !known {
 		panic("operation " + op.OperationID + " has no permission in internal/access")
 	}
+	if op.Summary == "" {
+		panic("operation " + op.OperationID + " has no text in texts.yaml")
+	}
 	if !permission.Callers {
 		op.Description = "For an operator's key with " + permission.Needs() + ". " + op.Description
 	}
@@ -74,8 +77,9 @@ func Register[I, O any](to Operations, op huma.Operation, handler func(context.C
 	})
 }
 
-// New describes an operation. problems are what it may answer beside the ones that every request can meet.
-func New(method, path, id, summary, text string, problems ...int) huma.Operation {
+// New describes an operation, with its texts of texts.yaml. problems are what it may answer beside the ones that every
+// request can meet.
+func New(method, path, id string, problems ...int) huma.Operation {
 	responses := map[string]*huma.Response{}
 	for _, status := range append(problems, 401, 403, 422, 429, 500) {
 		responses[strconv.Itoa(status)] = problemResponse(status)
@@ -84,15 +88,16 @@ func New(method, path, id, summary, text string, problems ...int) huma.Operation
 		responses["503"] = problemResponse(503)
 	}
 	return huma.Operation{
-		Method: method, Path: path, OperationID: id, Summary: summary, Description: text, Tags: []string{"v1"},
+		Method: method, Path: path, OperationID: id, Tags: []string{"v1"},
+		Summary: texts.Operations[id].Summary, Description: texts.Operations[id].Text,
 		Responses: responses, Security: []map[string][]string{{"key": {}}},
 		MaxBodyBytes: MaxBody + 1, BodyReadTimeout: bodyPatience, // huma refuses a body of exactly its limit
 	}
 }
 
 // NewWithBody is New for an operation whose request is one JSON object, with the problems that this can have.
-func NewWithBody(method, path, id, summary, text string, problems ...int) huma.Operation {
-	return New(method, path, id, summary, text, append(problems, 400, 408, 413, 415, 503)...)
+func NewWithBody(method, path, id string, problems ...int) huma.Operation {
+	return New(method, path, id, append(problems, 400, 408, 413, 415, 503)...)
 }
 
 func problemResponse(status int) *huma.Response {

@@ -20,6 +20,8 @@ var texts = yamlfile.Read[struct {
 	Properties map[string]map[string]string
 	// Problems are by their HTTP status.
 	Problems map[int]string
+	// Operations are by their ids: a summary, and what more there is to say.
+	Operations map[string]struct{ Summary, Text string }
 }](textsFile)
 
 // filler puts into a text what depends on the program and on its catalogue.

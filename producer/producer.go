@@ -10,8 +10,8 @@ import (
 	"recarga/topup"
 )
 
-// Journal is the book of record, as far as the operations on an order or an event go. Those of a name that Producer has
-// do what is said there, but for the log and the queue.
+// Journal is the book of record, as far as the operations on an order or an event go. Those of a name that Producer
+// has do what is said there, but for the log and the queue.
 type Journal interface {
 	// Accept records a new order durably, or returns the one recorded before for the same id and
 	// content (replayed). Another content or caller is topup.ErrConflict.

@@ -15,8 +15,8 @@ import (
 const confirmationLasts = time.Hour
 
 // confirmation is what a page showed to an operator who is asked to confirm a bulk action. The page carries it, sealed
-// for the action and for who was asked, as another one has not seen it. Nobody can change the filter, or what it chose,
-// between the question and the answer.
+// for the action and for who was asked, as another one has not seen it. Nobody can change the filter, or what it
+// chose, between the question and the answer.
 type confirmation struct {
 	// Action is what was to be done, and By who was asked.
 	Action bulk.Action `json:"-"`

@@ -182,7 +182,9 @@ func (c *Console) loginPage(w http.ResponseWriter, r *http.Request, _ operator) 
 }
 
 func (c *Console) askKey(w http.ResponseWriter, r *http.Request, status int, wrong string) {
-	v := loginView{Closed: !c.sessions.box.Ready(), Wrong: wrong, Next: r.FormValue("next"), Name: r.PostFormValue("name")}
+	v := loginView{
+		Closed: !c.sessions.box.Ready(), Wrong: wrong, Next: r.FormValue("next"), Name: r.PostFormValue("name"),
+	}
 	c.show(w, r, status, "login", view{Title: "Log in", Data: v})
 }
 

@@ -64,8 +64,8 @@ func (p product) sells(amount decimal.Decimal) bool {
 	return amount.Cmp(p.least) >= 0 && amount.Cmp(p.most) <= 0 && amount.Equal(amount.Truncate(2))
 }
 
-// refusals are the HTTP statuses and the error texts of the response codes other than 00. The texts are the descriptions
-// of the document's "Response Codes", but for 51, which its example of an error response words differently.
+// refusals are the HTTP statuses and the error texts of the response codes other than 00. The texts are the
+// descriptions of the document's "Response Codes", but for 51, which its example of an error response words differently.
 var refusals = map[string]struct {
 	status int
 	text   string

@@ -280,11 +280,7 @@ func (l *loading) crossCheck(s Settings) {
 // today may resolve to something else tomorrow.
 func safeDistributor(raw string) bool {
 	u, err := url.Parse(raw)
-	if err != nil {
-		return false
-	}
-	ip, err := netip.ParseAddr(u.Hostname())
-	return u.Scheme == "https" || u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
+	return err == nil && (u.Scheme == "https" || exposure.Loopback(u.Hostname()))
 }
 
 // Unsafe says what others can read of what this process keeps and is given.

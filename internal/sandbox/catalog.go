@@ -65,7 +65,8 @@ func (p product) sells(amount decimal.Decimal) bool {
 }
 
 // refusals are the HTTP statuses and the error texts of the response codes other than 00. The texts are the
-// descriptions of the document's "Response Codes", but for 51, which its example of an error response words differently.
+// descriptions of the document's "Response Codes", but for 51, which its example of an error response words
+// differently.
 var refusals = map[string]struct {
 	status int
 	text   string

@@ -1,4 +1,4 @@
-// Package story tells an order's life, by time: its attempts, what people decided, and what its caller was told.
+// Package story describes an order's life, by time: its attempts, what people decided, and its events.
 package story
 
 import (
@@ -137,8 +137,8 @@ func outcomeKind(o topup.Outcome) string {
 	}[o], "open")
 }
 
-// eventSteps tells of an event and its tries. The API says when it was tried only: one that was not is told with the
-// last change of its order.
+// eventSteps are an event and its tries. The API says when it was tried only: one that was not stands with the last
+// change of its order.
 func eventSteps(ev topup.Event, changed time.Time) []Step {
 	at, title := changed, "Event "+string(ev.Type)
 	text := "#" + strconv.Itoa(ev.Sequence) + " for endpoint " + cmp.Or(ev.Endpoint, topup.DefaultEndpoint)

@@ -31,7 +31,7 @@ func TestOf(t *testing.T) {
 		{"open", "Now retrying", "", "waits: the balance at the distributor is too low"},
 	}
 	for _, caller := range []bool{false, true} {
-		if caller { // its key is told less
+		if caller { // its key sees less
 			d.Resolutions[0].By, d.Events[0].State, d.Events[0].CreatedAt = "", "", time.Time{}
 			want[2][2], want[4][2] = "#1 for endpoint default", ""
 		}

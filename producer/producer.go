@@ -10,28 +10,22 @@ import (
 	"recarga/topup"
 )
 
-// Journal is the book of record, as far as the operations on an order or an event go.
+// Journal is the book of record, as far as the operations on an order or an event go. Those of a name that Producer
+// has do what is said there, but for the log and the queue.
 type Journal interface {
 	// Accept records a new order durably, or returns the one recorded before for the same id and
 	// content (replayed). Another content or caller is topup.ErrConflict.
 	Accept(ctx context.Context, r topup.Request, now time.Time) (o topup.Order, replayed bool, err error)
 	// Details returns an order, or topup.ErrNotFound.
 	Details(ctx context.Context, id topup.ID) (topup.Details, error)
-	// Cancel withdraws an order; see Producer.Cancel.
 	Cancel(ctx context.Context, id topup.ID, caller string, now time.Time) (topup.Order, *topup.Event, error)
-	// Resolve settles an order that is held; see Producer.Resolve.
 	Resolve(ctx context.Context, id topup.ID, r topup.Resolution, now time.Time) (topup.Order, *topup.Event, error)
-	// Hold stops an order that waits to be sent; see Producer.Hold.
 	Hold(ctx context.Context, id topup.ID, h topup.Hold, now time.Time) (topup.Order, *topup.Event, error)
-	// Correct changes a final state that was wrong; see Producer.Correct.
 	Correct(ctx context.Context, id topup.ID, c topup.Correction, now time.Time) (topup.Order, *topup.Event, error)
-	// Uphold ends a dispute; see Producer.Uphold.
 	Uphold(ctx context.Context, id topup.ID, u topup.Upholding, now time.Time) (topup.Order, error)
-	// Dispute marks a final order that later evidence contradicts; see Producer.Dispute.
 	Dispute(ctx context.Context, id topup.ID, d topup.Dispute, now time.Time) (topup.Order, error)
 	// EndpointHealthy forgets the failures of a caller's endpoint; see Producer.EnableEndpoint.
 	EndpointHealthy(ctx context.Context, caller, url string) error
-	// DisableEndpoint stops all tries to an endpoint; see Producer.DisableEndpoint.
 	DisableEndpoint(
 		ctx context.Context, d topup.DisabledEndpoint, notify bool, now time.Time,
 	) (disabled bool, ev *topup.Event, err error)
@@ -39,7 +33,6 @@ type Journal interface {
 	Event(ctx context.Context, id string) (topup.Event, error)
 	// RedeliverWithin makes an event due again, at most so many times a day (0: any number); see Producer.Redeliver.
 	RedeliverWithin(ctx context.Context, ev topup.Event, most int, now time.Time) error
-	// RedeliverAll makes the events of a filter due again, and calls each for them; see Producer.RedeliverAll.
 	RedeliverAll(
 		ctx context.Context, f topup.EventFilter, now time.Time, each func(topup.Event),
 	) (count int, next string, err error)

@@ -49,7 +49,7 @@ func EventTypes() (types []EventType) {
 }
 
 // ParseEventType returns s, if callers are notified of such events.
-func ParseEventType(s string) (EventType, error) { return oneOf("type", s, EventTypes()) }
+func ParseEventType(s string) (EventType, error) { return OneOf("type", s, EventTypes()) }
 
 // EventState is how far an event's delivery got.
 type EventState string

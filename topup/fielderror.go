@@ -67,8 +67,8 @@ func counted(characters int) string {
 	return fmt.Sprintf("%d characters", characters)
 }
 
-// oneOf returns s as one of a few values, or a *FieldError that names them.
-func oneOf[T ~string](field, s string, all []T) (T, error) {
+// OneOf returns s as one of a few values, or a *FieldError that names them.
+func OneOf[T ~string](field, s string, all []T) (T, error) {
 	if slices.Contains(all, T(s)) {
 		return T(s), nil
 	}

@@ -36,7 +36,7 @@ func PriorityOfRank(rank int) Priority {
 	return priorities[rank]
 }
 
-func parsePriority(s string) (Priority, error) { return oneOf(FieldPriority, s, priorities) }
+func parsePriority(s string) (Priority, error) { return OneOf(FieldPriority, s, priorities) }
 
 // Wait is why an order waits in the wait queue instead of being bought. The values are stored.
 type Wait string

@@ -48,7 +48,7 @@ func ParseState(s string) (State, error) {
 	for i, f := range states {
 		all[i] = f.State
 	}
-	return oneOf("state", s, all)
+	return OneOf("state", s, all)
 }
 
 // Final reports whether the state never changes again, but by a person's correction.

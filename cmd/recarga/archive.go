@@ -20,18 +20,7 @@ import (
 )
 
 func newArchiveCommand(p *command.Program) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "archive",
-		Short: "Move old orders to the archive now, or check the archive",
-		Long: `Move the orders that ended longer ago than RECARGA_RETENTION from the database to files of
-RECARGA_ARCHIVE_DIR, as the workers do by themselves every day. Orders that are open, held as unknown, or have an event
-to deliver stay. Runs beside serve, api and worker. See docs/retention.md.
-
-With --verify nothing is moved: every file is compared with its manifest, and with the orders that have left.
-
-Exit status: 0 done, 1 when something failed or --verify found something wrong.`,
-		Example: "  recarga archive --dry-run\n  recarga archive --before 2025-01-01\n  recarga archive --verify --json",
-	}
+	cmd := &cobra.Command{Use: "archive"}
 	before := cmd.Flags().String("before", "",
 		"move what ended before this time, instead: a date or a time (RFC 3339), at least 24h ago")
 	dry := cmd.Flags().Bool("dry-run", false, "only count the orders that would leave")

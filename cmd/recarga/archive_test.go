@@ -37,7 +37,7 @@ func TestArchive(t *testing.T) {
 	want(t, env, command.ExitOK, `^{"orders":0,"files":0,"bytes":0}\n$`, "", "archive", "--json")
 	want(t, env, command.ExitOK, "^1 order in 1 file of", "", "archive", "--verify")
 
-	want(t, env, command.ExitOK, `(?s)OLD-1.*succeeded.*attempt`, "", "get", "OLD-1")
+	want(t, env, command.ExitOK, `(?s)OLD-1.*succeeded.*Attempt`, "", "get", "OLD-1")
 	want(t, env, command.ExitOK, "OLD-1.*succeeded", "", order...)
 	want(t, env, command.ExitFailed, "", "other content|different", append(order[:len(order)-1], "20")...)
 	want(t, env, command.ExitFailed, "", "succeeded", "cancel", "OLD-1")

@@ -22,21 +22,7 @@ import (
 func newBenchCommand(p *command.Program) *cobra.Command {
 	cfg := bench.Defaults()
 	var asJSON string
-	cmd := &cobra.Command{
-		Use:   "bench",
-		Short: "Measure Recarga beside a plain asynq worker, on this machine",
-		Long: `Measure orders per second from placing to webhook, a lone order's way to the vendor and to its webhook,
-CPU, memory, bytes on disk and idle CPU. Vendor, receiver and load run in this process; "recarga
-serve" runs as its users run it, beside a plain asynq worker without a journal and a worker without
-any store. They alternate, round by round: read the ratios.
-
-Without settings it measures the embedded parts, and SQLite and PostgreSQL with servers of its own
-where redis-server and PostgreSQL are installed. With --database-url or --redis-url (or their
-variables) it measures those instead. It fills them with its orders, so it refuses a database that
-holds any, and a Redis that holds keys.`,
-		Example: "  recarga bench\n  recarga bench --orders 2000 --rounds 1 --json results.json\n  recarga bench " +
-			"--redis-url redis://127.0.0.1:6379/0 --database-url postgres://recarga@db/empty",
-	}
+	cmd := &cobra.Command{Use: "bench"}
 	flags := cmd.Flags()
 	flags.IntVar(&cfg.Orders, "orders", cfg.Orders, "orders of the standard job")
 	flags.IntVar(&cfg.Connections, "connections", cfg.Connections, "connections that place them")
@@ -45,8 +31,6 @@ holds any, and a Redis that holds keys.`,
 	flags.IntVar(&cfg.Rate, "rate", cfg.Rate, "orders a second while the API is timed; 0 leaves this out")
 	flags.DurationVar(&cfg.For, "for", cfg.For, "how long they come in")
 	flags.DurationVar(&cfg.Idle, "idle", cfg.Idle, "how long a waiting program is watched; 0 leaves this out")
-	flags.IntVar(&cfg.History, "history", 0,
-		"also measure with so many finished orders in the journal (1 KB of disk each)")
 	flags.StringSliceVar(&cfg.Only, "only", nil, "contenders to measure, by name (plain asynq, embedded, …)")
 	flags.StringVar(&asJSON, "json", "", "write the results as JSON to this file (- is standard output, instead of the "+
 		"table)")
@@ -65,7 +49,7 @@ holds any, and a Redis that holds keys.`,
 func newRivalCommand(p *command.Program) *cobra.Command {
 	var r bench.Rival
 	cmd := &cobra.Command{
-		Use: "rival KIND", Short: "Run what Recarga is measured beside", Hidden: true, Args: cobra.ExactArgs(1),
+		Use: "rival KIND", Hidden: true, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.Kind = args[0]
 			return r.Serve(cmd.Context(), p.Stdin, p.Stdout)

@@ -14,27 +14,15 @@ import (
 )
 
 func newCallerEndpointCommand(p *command.Program) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "endpoint",
-		Short: "Add, change, remove, disable and enable a caller's endpoints",
-		Long: `Webhooks go to a caller's callback URL, which is the endpoint named default, and to up to ten more
-endpoints. Each may want only some types of events.`,
-		Example: "  recarga caller endpoint set shop crm https://crm.example/recarga --types topup.failed,topup.unknown",
-	}
+	cmd := &cobra.Command{Use: "endpoint"}
 	cmd.AddCommand(newEndpointSetCommand(p), newEndpointRemoveCommand(p),
-		newEndpointSwitchCommand(p, "enable", "Send to an endpoint again, and clear the record of its failures",
-			(*producer.Client).EnableEndpoint),
-		newEndpointSwitchCommand(p, "disable", "Send nothing more to an endpoint", (*producer.Client).DisableEndpoint))
+		newEndpointSwitchCommand(p, "enable", (*producer.Client).EnableEndpoint),
+		newEndpointSwitchCommand(p, "disable", (*producer.Client).DisableEndpoint))
 	return cmd
 }
 
 func newEndpointSetCommand(p *command.Program) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "set CALLER ENDPOINT URL",
-		Short:   "Add an endpoint to a caller, or change the one of that name",
-		Example: "  recarga caller endpoint set shop crm https://crm.example/recarga --types topup.failed,topup.unknown",
-		Args:    cobra.ExactArgs(3),
-	}
+	cmd := &cobra.Command{Use: "set CALLER ENDPOINT URL", Args: cobra.ExactArgs(3)}
 	types := cmd.Flags().StringSlice("types", nil, "the types of events that it wants (default: every type)")
 	command.Completes(cmd, "types", topup.EventTypes()...)
 	version := versionFlag(cmd, "caller")
@@ -48,12 +36,7 @@ func newEndpointSetCommand(p *command.Program) *cobra.Command {
 }
 
 func newEndpointRemoveCommand(p *command.Program) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "remove CALLER ENDPOINT",
-		Short:   "Take an endpoint away from a caller",
-		Example: "  recarga caller endpoint remove shop crm",
-		Args:    cobra.ExactArgs(2),
-	}
+	cmd := &cobra.Command{Use: "remove CALLER ENDPOINT", Args: cobra.ExactArgs(2)}
 	version := versionFlag(cmd, "caller")
 	return endpointChange(p, cmd, func(c command.Call) (producer.Caller, error) {
 		return c.API.RemoveEndpoint(c.Ctx, c.Args[0], *version, c.Args[1])
@@ -68,12 +51,9 @@ func endpointChange(p *command.Program, cmd *cobra.Command,
 }
 
 func newEndpointSwitchCommand(
-	p *command.Program, use, short string, do func(*producer.Client, context.Context, string, string) error,
+	p *command.Program, use string, do func(*producer.Client, context.Context, string, string) error,
 ) *cobra.Command {
-	cmd := &cobra.Command{
-		Use: use + " CALLER ENDPOINT", Short: short, Args: cobra.ExactArgs(2),
-		Example: "  recarga caller endpoint " + use + " shop default",
-	}
+	cmd := &cobra.Command{Use: use + " CALLER ENDPOINT", Args: cobra.ExactArgs(2)}
 	return command.Show(p, cmd, command.AdminKey, func(c command.Call) (map[string]any, error) {
 		switched := map[string]any{"caller": c.Args[0], "endpoint": c.Args[1], "disabled": use == "disable"}
 		return switched, do(c.API, c.Ctx, c.Args[0], c.Args[1])

@@ -164,7 +164,7 @@ func TestCommands(t *testing.T) {
 	want(t, env, command.ExitFailed, `^$`, `^recarga: place CMD-1: 409 Conflict: .*id is taken`,
 		append(place, "--amount", "11")...)
 	want(t, env, command.ExitOK, `CMD-1  succeeded .*00\n$`, `^$`, "watch", "CMD-1")
-	want(t, env, command.ExitOK, `(?s)CMD-1  +succeeded .*attempt 1  +approved \(code 00\)`, `^$`, "get", "CMD-1")
+	want(t, env, command.ExitOK, `(?s)CMD-1  +succeeded .*Attempt 1  +approved, code 00 `, `^$`, "get", "CMD-1")
 	want(t, env, command.ExitFailed, `^$`, `^recarga: get NONE: 404 Not Found`, "get", "NONE")
 
 	want(t, env, command.ExitOK, `CMD-2  queued`, `^$`, later...)
@@ -193,7 +193,7 @@ func TestCommands(t *testing.T) {
 	want(t, admin, command.ExitFailed, `^$`, `the order is not disputed`, "dispute", "end", "CMD-1", "--as", "upheld", "--reason",
 		"why")
 	want(t, admin, command.ExitOK, `CMD-1  failed`, `^$`, correct...)
-	want(t, admin, command.ExitOK, `(?s)corrected +failed, was succeeded, by ana: ticket 4711`, `^$`, "get", "CMD-1")
+	want(t, admin, command.ExitOK, `(?s)Corrected to failed  +by ana: ticket 4711\n +was succeeded`, `^$`, "get", "CMD-1")
 	want(t, admin, command.ExitOK, `CMD-2  canceled`, `^$`, "get", "CMD-2")
 	want(t, admin, command.ExitOK, `^$`, `^No orders\.\n$`, "list", "--disputed")
 

@@ -55,7 +55,7 @@ func TestDoctorLive(t *testing.T) {
 		charged int
 	}{
 		"55 3768 6660": {command.ExitOK, `(?s)ok    live order +doctor-\S+ placed: 10 MXN of MOVISTAR_TAE\nok    live purchase +succeeded with code 00.*attempts: 1\n` +
-			`ok    live purchase answer  transaction TXN-.*ok    live balance change +from \d+\.00 to \d+\.00 by the purchase's answer: 10 for 10 MXN\n\nORDER .*attempt 1 +approved`, 1},
+			`ok    live purchase answer  transaction TXN-.*ok    live balance change +from \d+\.00 to \d+\.00 by the purchase's answer: 10 for 10 MXN\n\nORDER .*Attempt 1 +approved`, 1},
 		"5500000051": {command.ExitFailed, `fail  live purchase +failed/declined with code 51 .*\n +→ pay into the account(?s:.*)ok    live balance change .*: 0 for 10 MXN\n`, 0},
 		"5500000083": {command.ExitFailed, `fail  live purchase +failed/declined with code 83 .*\n +→ take a number of the product's operator`, 0},
 		"5500000200": {command.ExitFailed, `fail  live purchase +unknown .*: it may have been charged\n +→ find out at the distributor, then: recarga resolve doctor-`, 1},

@@ -18,23 +18,7 @@ import (
 
 func newEnqueueCommand(p *command.Program) *cobra.Command {
 	var f topup.Fields
-	cmd := &cobra.Command{
-		Use:   "enqueue",
-		Short: "Place one order, or all of a file",
-		Long: `Place one order from flags, or many from a table (CSV, whose header has the names of an order's fields) or
-an NDJSON file; - reads from standard input, NDJSON if it begins with {. What spreadsheets write is read as it is: see
-docs/tables.md. Invalid rows are reported with their line, and stop no other row. Rows are sent in batches of a
-thousand, as orders of bulk priority unless they name another: they delay no order of a checkout. The ids make sure
-that a second run of the same file places nothing twice: the same command continues what was interrupted.
-
---results writes the result of each row to a file, which appears under its name when it is complete. --wait waits
-until each order has ended, or is held as unknown until a person decides. Then the results say how each ended, in the
-order in which they ended, and the exit status is 0 only if all succeeded.`,
-		Example: `  recarga enqueue --id MY-TXN-001 --phone 5537686660 --product MOVISTAR_TAE --amount 10
-  recarga enqueue --file examples/orders.csv
-  recarga enqueue --file examples/orders.csv --wait --results results.csv
-  recarga enqueue --file export.txt --delimiter '|' --columns distributor_transaction_id=3,phone_number=1,product_id=5,amount=2 --ignore-columns 4`,
-	}
+	cmd := &cobra.Command{Use: "enqueue"}
 	var job orderfile.Job
 	cmd.Flags().StringVar(&job.File, "file", "", "orders.csv, orders.ndjson or -")
 	cmd.Flags().StringVar(&job.Results, "results", "",

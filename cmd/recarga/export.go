@@ -14,21 +14,7 @@ import (
 )
 
 func newExportCommand(p *command.Program) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "export",
-		Short: "Write orders as CSV or NDJSON",
-		Long: `Write all orders that the filters choose, the oldest first, as CSV with a header or as NDJSON, one order a
-line. Needs the admin key.
-
-The fields are those of the order everywhere. In CSV a text that a spreadsheet would take for a formula (it begins
-with = + - @, a tab or a line break) gets a quote in front; NDJSON has every text as it is.
-
---output writes to another file beside it and renames that when all is there: a file of that name is whole. On standard
-output, what was broken off has a cut end; the exit status is 1.`,
-		Example: `  recarga export --finished-since 2026-11-01T00:00:00-06:00 --finished-until 2026-12-01T00:00:00-06:00 --output november.csv
-  recarga export --state unknown --format ndjson --attempts | jq -r .distributor_transaction_id
-  recarga export --output all.ndjson.gz`,
-	}
+	cmd := &cobra.Command{Use: "export"}
 	addFilters(p, cmd, exportFilters())
 	format := cmd.Flags().String("format", "", "csv or ndjson (default: the ending of --output, or else csv)")
 	command.Completes(cmd, "format", "csv", "ndjson")

@@ -11,16 +11,7 @@ import (
 )
 
 func newFindCommand(p *command.Program) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "find TEXT",
-		Short: "Find an order by id, phone, transaction id or reference, and show its history",
-		Long: `Find orders by an id, a phone number, or the distributor's transaction id or reference.
-One order is shown in full, as by recarga get. Several are listed, the newest first.
-
-Exit status: 0 when there is one or more, 1 otherwise.`,
-		Example: "  recarga find 5537686660\n  recarga find TXN-1700000000000-abc",
-		Args:    cobra.ExactArgs(1),
-	}
+	cmd := &cobra.Command{Use: "find TEXT", Args: cobra.ExactArgs(1)}
 	asJSON := command.JSONFlag(cmd)
 	return command.Client(p, cmd, func(c command.Call) error {
 		found, err := c.API.Find(c.Ctx, c.Args[0])

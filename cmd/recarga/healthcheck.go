@@ -14,9 +14,6 @@ func newHealthcheckCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "healthcheck",
 		Aliases: []string{"health"},
-		Short:   "Ask a process on this machine whether it is ready",
-		Long:    `Ask RECARGA_METRICS_ADDR/readyz; for the health checks of containers, whose image has no shell.`,
-		Example: "  recarga healthcheck --metrics-addr 127.0.0.1:9464",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := p.Settings(cmd, nil)
 			if err != nil {

@@ -11,14 +11,7 @@ import (
 )
 
 func newKeyCommand(p *command.Program) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "key",
-		Short: "Make a key that nobody can guess",
-		Long: `Print a new key of 256 random bits, for RECARGA_ADMIN_KEY, RECARGA_API_KEY, RECARGA_ENCRYPTION_KEY or
-RECARGA_TASK_KEY. It is kept nowhere.`,
-		Example: "  recarga key > admin.key && chmod 600 admin.key   # RECARGA_ADMIN_KEY_FILE=admin.key",
-		Args:    cobra.NoArgs,
-	}
+	cmd := &cobra.Command{Use: "key", Args: cobra.NoArgs}
 	asJSON := command.JSONFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {
 		key := access.NewKey()

@@ -50,11 +50,7 @@ func setFilters(cmd *cobra.Command, query url.Values, filters []filterFlag) {
 }
 
 func newListCommand(p *command.Program) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "list",
-		Short:   "List orders, newest first",
-		Example: "  recarga list --state unknown\n  recarga list --phone 5537686660 --json --all",
-	}
+	cmd := &cobra.Command{Use: "list"}
 	addFilters(p, cmd, listFilters())
 	disputed := cmd.Flags().Bool("disputed", false, "only orders whose final state later evidence contradicts")
 	limit := cmd.Flags().Int("limit", 50, "orders of a page, 1 to 200")

@@ -17,15 +17,7 @@ import (
 
 func newProductsCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "products [FILE]",
-		Short: "Show the catalogue, or check a file of products",
-		Long: `Show what the API at RECARGA_API_URL sells. With --check it checks a file of products instead, without
-any API: FILE, or else that of RECARGA_CATALOG. Every mistake is named by its line, product and field. A file without
-mistakes is shown. --default writes the file of the distributor's document, to begin with. See docs/products.md.
-
-Exit status with --check: 0 when the file can be used, 1 when it cannot.`,
-		Example: "  recarga products\n  recarga products --default > products.yaml\n" +
-			"  recarga products --check products.yaml",
+		Use:  "products [FILE]",
 		Args: cobra.MaximumNArgs(1),
 		// The argument is a file.
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {

@@ -19,35 +19,7 @@ import (
 
 func newReconcileCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "reconcile STATEMENT.csv",
-		Short: "Compare the distributor's statement with the book, and settle unknown orders",
-		Long: `Compare what the distributor says it charged with what we say was sold, and settle orders that are held
-as unknown, with the statement as evidence. Needs the admin key.
-
-The statement is a table (CSV), of any length and in any order; - reads standard input. Columns are found
-by their English or Spanish headers; --columns names others by their headers or numbers, of: id (our
-distributor_transaction_id), transaction_id, reference, auth_code, amount (MXN), currency, time, clock (the
-time of day, where it has a column of its own), status, code, phone, reversal (yes where a charge was taken
-back), debit, credit.
-
-As long as a column or a word of its status is not understood, nothing is settled: name the column with
---columns or --ignore-columns, the word with --status.
-
-An unknown order that the statement charges becomes succeeded. One that it does not charge is held
-unless --absent says otherwise, and then only if the statement proves it: it lacks none of our sold orders,
-has some of them before and after it, and no charge that may be its own. docs/reconcile.md says all that is
-needed, and what no statement can show. resend charges twice if the order was charged after all.
-
-Running it again with the same statement does nothing twice.
-
-Exit status: 0 both sides agree and nothing is left to check; 1 there are differences, lines that
-cannot be read, or unknown orders that are held (or, in a dry run, would be settled), or it failed; 2
-wrong usage, or a file that is no statement. --json shows which.`,
-		Example: `  curl -s http://127.0.0.1:8081/sandbox/statement.csv | recarga reconcile - --dry-run
-  recarga reconcile november.csv --covers 2026-11-01..2026-11-30 --absent failed --report november.html --csv differences.csv
-  recarga reconcile export.txt --columns id=Referencia,amount=Monto --timezone America/Tijuana
-  recarga reconcile raw.txt --delimiter '|' --columns time=1,phone=6,amount=7,id=12,status=13,reversal=14 --ignore-columns 2-5,8-11
-  recarga reconcile codes.csv --status 1=charged,2=not_charged --ignore-columns Region`,
+		Use:  "reconcile STATEMENT.csv",
 		Args: cobra.ExactArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			return []cobra.Completion{"csv", "tsv", "txt"}, cobra.ShellCompDirectiveFilterFileExt

@@ -16,19 +16,7 @@ import (
 )
 
 func newRekeyCommand(p *command.Program) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "rekey",
-		Short: "Seal the webhook secrets anew, after the encryption key has changed",
-		Long: `Seal the webhook secrets of all callers with RECARGA_ENCRYPTION_KEY (default: RECARGA_ADMIN_KEY), also
-those that a key of RECARGA_ENCRYPTION_KEY_OLD has sealed. Run it when every process has been started with both
-settings; after it, and after recarga doctor has found nothing more, the former key can be taken away.
-docs/operations.md has the steps. It runs beside serve, api and worker, may be stopped at any time, and may
-be run again.
-
-Exit status: 0 done, 1 when something failed or there are secrets that no key opens, 2 when the settings are wrong.`,
-		Example: "  recarga rekey --dry-run\n  recarga rekey --json",
-		Args:    cobra.NoArgs,
-	}
+	cmd := &cobra.Command{Use: "rekey", Args: cobra.NoArgs}
 	dry := cmd.Flags().Bool("dry-run", false, "only count what would be sealed anew")
 	asJSON := command.JSONFlag(cmd)
 	config.AddFlags(cmd.Flags(), "DATABASE_URL", "ENCRYPTION_KEY", "ENCRYPTION_KEY_OLD", "ADMIN_KEY")

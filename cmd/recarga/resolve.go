@@ -8,22 +8,7 @@ import (
 )
 
 func newResolveCommand(p *command.Program) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "resolve ID --as succeeded|failed|resend --reason TEXT",
-		Short: "Settle an order that is held as unknown",
-		Long: `Settle an order that is held as unknown, once it is known what happened: from the distributor's
-statement, its support, or the customer. Who, when and why are kept with the order; its caller is notified.
-
-  succeeded  it was charged
-  failed     it was not charged, and is not tried again
-  resend     send it again; if it was charged after all, that charges twice
-
-failed and resend are refused while a worker may still work on the order's attempt, or while its answer
-may be on the way. --force allows them nevertheless. Needs the admin key.`,
-		Example: `  recarga resolve MY-TXN-001 --as succeeded --reason "in the statement of 22 November" --transaction-id TXN-9
-  recarga resolve MY-TXN-001 --as failed --reason "not in the statement of 22 November"`,
-		Args: cobra.ExactArgs(1),
-	}
+	cmd := &cobra.Command{Use: "resolve ID --as succeeded|failed|resend --reason TEXT", Args: cobra.ExactArgs(1)}
 	flags := cmd.Flags()
 	var r topup.Resolution
 	flags.StringVar((*string)(&r.Outcome), "as", "", "what happened: succeeded, failed or resend")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"path/filepath"
 	"testing"
 
 	"recarga/internal/command"
@@ -27,18 +26,6 @@ func TestRefusedStart(t *testing.T) {
 			})
 		}
 	}
-}
-
-// TestFormerNameWarns: a start says once that a setting has a new name.
-func TestFormerNameWarns(t *testing.T) {
-	env := withDistributor(map[string]string{
-		"RECARGA_HOLD_BELOW": "500", "RECARGA_METRICS_ADDR": "127.0.0.1:0",
-		"RECARGA_DATABASE_URL": "sqlite:" + filepath.Join(t.TempDir(), "none", "recarga.db"), // which ends the start
-	})
-	const warning = `"msg":"a setting has a new name","what":"RECARGA_HOLD_BELOW .from environment. is now named RECARGA_BALANCE_RESERVE"`
-	want(t, env, command.ExitUsage, `^$`, `^[^\n]*`+warning+
-		`[^\n]*\n(?:[^\n]*(?:listening|unsafe setting)[^\n]*\n)*recarga: RECARGA_DATABASE_URL`,
-		"serve")
 }
 
 // withDistributor adds the settings of a distributor where nobody listens.

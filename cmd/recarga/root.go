@@ -1,25 +1,23 @@
 package main
 
 import (
+	_ "embed" // the help
+
 	"github.com/spf13/cobra"
 
 	"recarga/internal/command"
+	"recarga/internal/yamlfile"
 )
+
+//go:embed help.yaml
+var helpFile []byte
+
+// help is that of all commands, by their paths.
+var help = yamlfile.Read[map[string]command.Help](helpFile)
 
 func newRoot(p *command.Program) *cobra.Command {
 	root := &cobra.Command{
-		Use:   "recarga",
-		Short: "Buy mobile top-ups in Mexico: once, with proof, and notify the checkout",
-		Long: `Recarga takes orders for mobile top-ups, buys each from the distributor exactly once,
-and notifies whoever ordered it by signed webhook.
-
-Settings come from flags, RECARGA_… environment variables, --config recarga.yaml and defaults, in
-this order. Exit status: 0 done, 1 failed, 2 wrong usage or settings.`,
-		Example: "  recarga demo\n  recarga serve --config recarga.yaml\n  recarga enqueue --id MY-TXN-001 --phone " +
-			"5537686660 --product MOVISTAR_TAE --amount 10",
-		Version:       p.Version,
-		SilenceErrors: true, SilenceUsage: true,
-		DisableAutoGenTag: true,
+		Use: "recarga", Version: p.Version, SilenceErrors: true, SilenceUsage: true, DisableAutoGenTag: true,
 	}
 	root.SetIn(p.Stdin)
 	root.SetOut(p.Stdout)
@@ -35,7 +33,8 @@ this order. Exit status: 0 done, 1 failed, 2 wrong usage or settings.`,
 	command.AddGroup(root, "Callers, operators and the distributor", newCallerCommand(p), newOperatorCommand(p),
 		newWebhookCommand(p), newBalanceCommand(p), newProductsCommand(p))
 	root.InitDefaultHelpCmd()
-	command.AddCompletion(root)
+	root.InitDefaultCompletionCmd()
+	command.Describe(root, help)
 	command.Finish(root)
 	return root
 }

@@ -13,14 +13,7 @@ import (
 func newSandboxCommand(p *command.Program) *cobra.Command {
 	var addr string
 	cmd := &cobra.Command{
-		Use:   "sandbox",
-		Short: "Run the distributor's API, simulated",
-		Long: `Run the distributor's API as its document describes it. Magic phone numbers choose the fate of an
-order: 550000 followed by 0051 is declined with code 51, by 0502 charged and then cut off, and so
-on; GET / lists them all. GET /sandbox/purchases is what it really charged. It accepts
-RECARGA_DISTRIBUTOR_CUSTOMER_ID and RECARGA_DISTRIBUTOR_SECRET_KEY where set, else demo and demo, and sells what
-RECARGA_CATALOG has, else the products of the document.`,
-		Example: "  recarga sandbox\n  recarga sandbox --addr 127.0.0.1:0",
+		Use: "sandbox",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, _, err := p.ServerSettings(cmd, nil)
 			if err != nil {

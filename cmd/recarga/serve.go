@@ -29,9 +29,6 @@ func nodeCommand(p *command.Program, r app.Roles, cmd *cobra.Command) *cobra.Com
 		if s.OperatorOff != nil {
 			log.Warn("the operator's endpoint is off", "error", s.OperatorOff)
 		}
-		for _, what := range s.Renamed {
-			log.Warn("a setting has a new name", "what", what)
-		}
 		for _, what := range s.Unsafe() {
 			log.Warn("unsafe setting; recarga doctor says how to fix it", "what", what)
 		}
@@ -48,32 +45,13 @@ func nodeCommand(p *command.Program, r app.Roles, cmd *cobra.Command) *cobra.Com
 }
 
 func newServeCommand(p *command.Program) *cobra.Command {
-	return nodeCommand(p, app.Roles{API: true, Worker: true}, &cobra.Command{
-		Use:   "serve",
-		Short: "Run API, worker and queue UI in one process",
-		Long: `Run everything in one process: the HTTP API with its documentation and the queue UI, the purchases,
-the webhooks and the sweep. With no settings but the distributor's it keeps its orders in
-recarga.db and its queue in memory; a restart enqueues every order that is not final.`,
-		Example: `  RECARGA_DISTRIBUTOR_URL=http://127.0.0.1:8081/api/distributor \
-  RECARGA_DISTRIBUTOR_CUSTOMER_ID=demo RECARGA_DISTRIBUTOR_SECRET_KEY=demo \
-  RECARGA_API_KEY=dev-api-key recarga serve`,
-	})
+	return nodeCommand(p, app.Roles{API: true, Worker: true}, &cobra.Command{Use: "serve"})
 }
 
 func newAPICommand(p *command.Program) *cobra.Command {
-	return nodeCommand(p, app.Roles{API: true}, &cobra.Command{
-		Use:     "api",
-		Short:   "Run the HTTP API and the queue UI only",
-		Long:    `Accept orders, record them and enqueue them; a "recarga worker" on the same database and Redis buys them.`,
-		Example: `  recarga api --database-url postgres://recarga@db/recarga --redis-url redis://redis:6379/0`,
-	})
+	return nodeCommand(p, app.Roles{API: true}, &cobra.Command{Use: "api"})
 }
 
 func newWorkerCommand(p *command.Program) *cobra.Command {
-	return nodeCommand(p, app.Roles{Worker: true}, &cobra.Command{
-		Use:     "worker",
-		Short:   "Run purchases, webhook delivery and the sweep only",
-		Long:    `Buy the orders that the queue and the sweep bring, and deliver the webhooks. Any number may run.`,
-		Example: `  recarga worker --database-url postgres://recarga@db/recarga --redis-url redis://redis:6379/0`,
-	})
+	return nodeCommand(p, app.Roles{Worker: true}, &cobra.Command{Use: "worker"})
 }

@@ -18,15 +18,7 @@ import (
 const watchEvery = 500 * time.Millisecond
 
 func newWatchCommand(p *command.Program) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "watch [ID]",
-		Short: "Show orders as they change",
-		Long: `Without an id, show the newest orders until interrupted. With one, print each change of its state
-and end when it is final. An order held as unknown is not: it waits for a late answer or a person.
-When the API stops answering, the command asks it again.`,
-		Example: "  recarga watch MY-TXN-001\n  recarga watch",
-		Args:    cobra.MaximumNArgs(1),
-	}
+	cmd := &cobra.Command{Use: "watch [ID]", Args: cobra.MaximumNArgs(1)}
 	asJSON := command.JSONFlag(cmd)
 	return command.Client(p, cmd, func(c command.Call) error {
 		if len(c.Args) == 1 {

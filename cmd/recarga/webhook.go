@@ -12,13 +12,7 @@ import (
 )
 
 func newWebhookCommand(p *command.Program) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "webhook",
-		Short: "Receive webhooks on this machine, send samples, and replay real ones",
-		Example: `  recarga webhook listen --forward-to http://localhost:3000/recarga
-  recarga webhook trigger topup.succeeded --to http://localhost:3000/recarga
-  recarga webhook redeliver --state exhausted`,
-	}
+	cmd := &cobra.Command{Use: "webhook"}
 	cmd.AddCommand(newWebhookListenCommand(p), newWebhookTriggerCommand(p), newWebhookRedeliverCommand(p))
 	return cmd
 }

@@ -13,17 +13,7 @@ import (
 )
 
 func newWebhookRedeliverCommand(p *command.Program) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "redeliver [EVENT-ID…]",
-		Short: "Send events again: some, or all that a filter matches",
-		Long: `Make events due again at once, from the start of their schedule, whatever their state: the named ones,
-or all that the filter matches. Their webhook-id and their body stay the same, so a
-receiver that drops repeats is safe. With the admin key, those of all callers.`,
-		Example: `  recarga webhook redeliver evt_0198c0de-7a10-7cc3-98a5-0b1c2d3e4f50
-  recarga webhook redeliver --state exhausted --since 2026-11-20T00:00:00Z
-  recarga webhook redeliver --state exhausted --caller shop`,
-		Args: cobra.ArbitraryArgs,
-	}
+	cmd := &cobra.Command{Use: "redeliver [EVENT-ID…]", Args: cobra.ArbitraryArgs}
 	flags := cmd.Flags()
 	state := flags.String("state", "", "exhausted (not tried again), pending or delivered")
 	caller := flags.String("caller", "", "of this caller; needs the admin key")

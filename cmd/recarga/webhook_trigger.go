@@ -15,17 +15,13 @@ import (
 
 func newWebhookTriggerCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "trigger [TYPE]",
-		Short: "Send a sample event, or one of each type, to a receiver",
+		Use: "trigger [TYPE]",
 		Long: fmt.Sprintf(`Send one signed event of a type (%s) of an order
 that does not exist: its id starts with SAMPLE-, unless --id is given, and its metadata say
 {"sample":"true"}. It is sent as a real one is, but only once, and private targets are allowed.
 The start of the answer is shown. No server is needed; nothing is kept.
 
 Exit status: 0 when every event was answered with 2xx, 1 otherwise.`, strings.Join(webhooktest.EventTypes(), ", ")),
-		Example: `  recarga webhook trigger topup.succeeded --to http://localhost:3000/recarga
-  recarga webhook trigger topup.failed --to http://localhost:3000/recarga --id ORD-1 --sequence 2
-  recarga webhook trigger --all --to http://127.0.0.1:4242`,
 		Args:      cobra.MaximumNArgs(1),
 		ValidArgs: webhooktest.EventTypes(),
 	}

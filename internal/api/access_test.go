@@ -218,7 +218,7 @@ Every request carries a key (~Authorization: Bearer KEY~), or a session of the c
   admin key there may be anybody: the console asks for a name, the API takes ~by~.
 - ~recarga operator disable~, ~rotate-key~ and an expiry end a key, and the console's sessions that it began, within two
   seconds in every process. So does a logout with its session. Without ~RECARGA_ADMIN_KEY~ operators' keys are refused
-  and the console is closed: that key signs the sessions.
+  and the console is closed: that key seals the sessions.
 - Who may not do something is answered 401 or 403 before anything of the request is judged, and before its body is read.
 
 ## Wrong keys

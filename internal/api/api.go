@@ -35,23 +35,13 @@ import (
 	"recarga/topup"
 )
 
-// Orders are the operations on orders and events: producer.Producer.
+// Orders are the operations on orders and events: producer.Producer, which documents their errors.
 type Orders interface {
-	// Place records the order durably. Errors: those of topup.FieldErrors, topup.ErrConflict, *topup.QuotaError, and
-	// any other when the order could not be made durable.
 	Place(ctx context.Context, r topup.Request) (o topup.Order, replayed bool, err error)
-	// Cancel withdraws an order. Errors: topup.ErrNotFound, *topup.TransitionError.
 	Cancel(ctx context.Context, id topup.ID, who producer.Actor) (topup.Order, error)
-	// Resolve settles an order that is held as unknown. Errors: those of topup.FieldErrors,
-	// topup.ErrNotFound, *topup.TransitionError, *topup.TooEarlyError.
 	Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error)
-	// Correct changes a final state that was wrong. Errors: those of topup.FieldErrors, topup.ErrNotFound,
-	// topup.ErrArchived, *topup.TransitionError.
 	Correct(ctx context.Context, id topup.ID, c topup.Correction) (topup.Order, error)
-	// Uphold ends a dispute. Errors: those of topup.FieldErrors, topup.ErrNotFound, topup.ErrArchived,
-	// topup.ErrNotDisputed.
 	Uphold(ctx context.Context, id topup.ID, u topup.Upholding) (topup.Order, error)
-	// Redeliver makes an event due again. Errors: topup.ErrNotFound, *topup.QuotaError.
 	Redeliver(ctx context.Context, id string, who producer.Actor) (topup.Event, error)
 	// RedeliverAll does so to all events of a filter, or with a Limit to a page of them, of which next is the cursor of
 	// the rest. A bad cursor is a *topup.FieldError.
@@ -59,21 +49,14 @@ type Orders interface {
 	admin.Switch
 }
 
-// Book is what is read of the book of record: journal.Journal.
+// Book is what is read of the book of record: journal.Journal, which documents its errors.
 type Book interface {
 	admin.Health
-	// Details returns an order with its attempts and events, or topup.ErrNotFound.
 	Details(ctx context.Context, id topup.ID) (topup.Details, error)
-	// List returns a page of orders, newest first, and the cursor of the next one (empty: there is
-	// none). A bad cursor is a *topup.FieldError.
-	List(ctx context.Context, f search.Filter) ([]topup.Order, string, error)
-	// Find returns the orders that a text names by their id, phone, transaction id or reference.
+	List(ctx context.Context, f search.Filter) (orders []topup.Order, next string, err error)
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
-	// Export returns all orders of a filter, the oldest first, with the parts that are asked for. An error
-	// is the last that comes.
 	Export(ctx context.Context, f search.Filter, parts search.Parts) iter.Seq2[topup.Details, error]
-	// Events returns a page of events, newest first, and the cursor of the next one.
-	Events(ctx context.Context, f topup.EventFilter) ([]topup.Event, string, error)
+	Events(ctx context.Context, f topup.EventFilter) (events []topup.Event, next string, err error)
 	// Balance is the latest that the workers recorded; the others are what they recorded since, the oldest first.
 	Balance(ctx context.Context) (topup.BalanceStanding, error)
 	BalancesSince(ctx context.Context, since time.Time) ([]topup.BalanceReading, error)

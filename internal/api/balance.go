@@ -85,8 +85,7 @@ func (s *Server) addHistory(ctx context.Context, b *balanceAnswer, now time.Time
 }
 
 func opBalance() huma.Operation {
-	return openapi.New(http.MethodGet, "/v1/balance", "getBalance", "Ask for the distributor's balance",
-		fmt.Sprintf("What the distributor says it has left of our money. An answer is shown again for %s; `age_seconds` "+
-			"is how old it is. A balance is a hint: the distributor may keep it stale, and it is in another currency than "+
-			"the orders.", balance.Fresh), 502)
+	op := openapi.New(http.MethodGet, "/v1/balance", "getBalance", 502)
+	op.Description = fmt.Sprintf(op.Description, balance.Fresh)
+	return op
 }

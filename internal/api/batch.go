@@ -225,12 +225,7 @@ func (a *answers) flush() {
 }
 
 func opBatch() huma.Operation {
-	op := openapi.New(http.MethodPost, "/v1/topups/batch", "placeTopups", "Place many orders",
-		"NDJSON in, NDJSON out: a line of the request is the body of `POST /v1/topups` (64 KiB at most), a line of the "+
-			"answer is a BatchLine, in the order of the request. A wrong line never stops the others. Of two lines with one "+
-			"id the first is the order. A batch may be of any length and is answered while it is read, so read the "+
-			"answers while sending; a client that cannot should send no more than some 1,000 lines at once. A connection "+
-			"that is cut before the last answer leaves the rest unsaid: send the same batch again.", 415)
+	op := openapi.New(http.MethodPost, "/v1/topups/batch", "placeTopups", 415)
 	content := &huma.MediaType{Schema: openapi.Lines("One OrderRequest a line."), Example: openapi.ExampleRequestLines}
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 		openapi.TypeLines: content, "application/ndjson": content}}

@@ -175,9 +175,7 @@ func (eventTypeSchema) Schema(huma.Registry) *huma.Schema {
 
 // onEvents adds the operations on events.
 func (s *Server) onEvents(to openapi.Operations) {
-	op := openapi.New(http.MethodGet, "/v1/events", "listEvents", "List events",
-		"What callers are notified of, newest first, with every try. `state=exhausted` lists what no try is left for. A "+
-			"caller's key sees its own; an operator's all.")
+	op := openapi.New(http.MethodGet, "/v1/events", "listEvents")
 	op.Parameters = append([]*huma.Param{
 		openapi.Query("state", "Events that got this far.", openapi.Text("pending", "delivered", "exhausted")),
 		openapi.Query("caller", "Events of this caller. For operators' keys only.", openapi.Text()),
@@ -188,13 +186,10 @@ func (s *Server) onEvents(to openapi.Operations) {
 		openapi.Query("until", "Events made before this time.", openapi.Time()),
 	}, openapi.Page("Events", defaultLimit, maxLimit)...)
 	openapi.Add(to, op, s.events)
-	openapi.Add(to, openapi.New(http.MethodPost, "/v1/events/{id}/redeliver", "redeliverEvent", "Redeliver an event",
-		fmt.Sprintf("Makes the event due at once, from the start of its schedule, whatever became of it before. Its "+
-			"`webhook-id` and its body stay the same. A caller may do so %d times a day (of UTC) with one event.",
-			producer.MaxRedeliveries), 404, 503), s.redeliver)
-	openapi.Add(to, openapi.NewWithBody(http.MethodPost, "/v1/events/redeliver", "redeliverEvents",
-		"Redeliver many events",
-		fmt.Sprintf("All that the filter matches, not only a page; `{}` is everything. Answers when all are due again. "+
-			"After an error, send it again: what was done stays. What its caller has redelivered %d times on this day is "+
-			"left out, and not counted.", producer.MaxRedeliveries)), s.redeliverAll)
+	one := openapi.New(http.MethodPost, "/v1/events/{id}/redeliver", "redeliverEvent", 404, 503)
+	one.Description = fmt.Sprintf(one.Description, producer.MaxRedeliveries)
+	openapi.Add(to, one, s.redeliver)
+	many := openapi.NewWithBody(http.MethodPost, "/v1/events/redeliver", "redeliverEvents")
+	many.Description = fmt.Sprintf(many.Description, producer.MaxRedeliveries)
+	openapi.Add(to, many, s.redeliverAll)
 }

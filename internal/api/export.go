@@ -186,11 +186,7 @@ type exportLine struct {
 }
 
 func opExport() huma.Operation {
-	op := openapi.New(http.MethodGet, "/v1/export", "exportTopups", "Export orders",
-		"All orders that the filters choose, the oldest first, as CSV (RFC 4180, with a header) or one order a line. Of "+
-			"any length; gzip where it is accepted. An export that breaks off has its connection cut: it lacks the end of "+
-			"its chunks, that of its gzip, and the trailer `"+exportCount+"`. In CSV a text that a spreadsheet would take "+
-			"for a formula gets a quote (') in front. See docs/export.md.")
+	op := openapi.New(http.MethodGet, "/v1/export", "exportTopups")
 	op.Parameters = append(filterParameters(),
 		openapi.Query("finished_since", "Orders that became final at this time or later.", openapi.Time()),
 		openapi.Query("finished_until", "Orders that became final before this time.", openapi.Time()),
@@ -198,7 +194,7 @@ func opExport() huma.Operation {
 		openapi.Query("attempts", "With each order's attempts and resolutions; NDJSON only.", openapi.Flag()),
 		openapi.Query("events", "With each order's events; NDJSON only.", openapi.Flag()))
 	answer := openapi.Response("The orders. Of CSV the columns, of NDJSON each line has the fields of an Order.",
-		openapi.TypeLines, openapi.Text(), openapi.ExampleOrder+"\n")
+		openapi.TypeLines, openapi.Text(), openapi.ExampleOrder)
 	answer.Content[openapi.TypeCSV] = &huma.MediaType{Schema: openapi.Text()}
 	answer.Headers = map[string]*huma.Param{exportCount: {Description: "A trailer: how many orders there are. Only a " +
 		"whole export has it.", Schema: &huma.Schema{Type: huma.TypeInteger}}}

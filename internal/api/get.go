@@ -149,25 +149,15 @@ func filterParameters() []*huma.Param {
 // onOrders adds what a checkout does with orders, one by one.
 func (s *Server) onOrders(to openapi.Operations) {
 	openapi.Register(to, opPlace(), s.place)
-	openapi.Add(to, openapi.New(http.MethodGet, "/v1/topups/{id}", "getTopup", "Get an order",
-		"The order, its attempts at the distributor and the events for its caller. Another caller's order is not "+
-			"found. A caller sees what concerns it; evidence, who decided and why, and what an error says of hosts are for "+
-			"the operator.", 404), s.get)
-	op := openapi.New(http.MethodGet, "/v1/topups", "listTopups", "List orders",
-		"Newest first. Pass `next_cursor` as `cursor` for the next page, with the same key and filter; it is null on the "+
-			"last one. A caller's key sees its own orders; an operator's all.")
+	openapi.Add(to, openapi.New(http.MethodGet, "/v1/topups/{id}", "getTopup", 404), s.get)
+	op := openapi.New(http.MethodGet, "/v1/topups", "listTopups")
 	op.Parameters = append(filterParameters(), openapi.Page("Orders", defaultLimit, maxLimit)...)
 	openapi.Add(to, op, s.list)
-	op = openapi.New(http.MethodGet, "/v1/search", "findTopups", "Find orders by what somebody has at hand",
-		"By id, phone number, or the distributor's transaction id or reference; 50 at most, `next_cursor` is null. A "+
-			"caller's key finds its own orders; an operator's all.")
+	op = openapi.New(http.MethodGet, "/v1/search", "findTopups")
 	op.Parameters = []*huma.Param{openapi.Query("q", "The whole of it, not a part.",
 		&huma.Schema{Type: huma.TypeString, Examples: []any{"TXN-1700000000000-abc"}})}
 	openapi.Add(to, op, s.find)
-	openapi.Add(to, openapi.New(http.MethodPost, "/v1/topups/{id}/cancel", "cancelTopup", "Cancel an order",
-		"Only while no attempt can have moved money: `queued` and `retrying`. Canceling a canceled order is no error.",
-		404, 409, 503), s.cancel)
-	openapi.Add(to, openapi.New(http.MethodGet, "/v1/products", "listProducts", "List the products",
-		"What can be bought, and for how much."), s.products)
+	openapi.Add(to, openapi.New(http.MethodPost, "/v1/topups/{id}/cancel", "cancelTopup", 404, 409, 503), s.cancel)
+	openapi.Add(to, openapi.New(http.MethodGet, "/v1/products", "listProducts"), s.products)
 	openapi.Add(to, opBalance(), s.getBalance)
 }

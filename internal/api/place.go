@@ -124,9 +124,7 @@ func pathID(s string) (topup.ID, error) {
 }
 
 func opPlace() huma.Operation {
-	op := openapi.NewWithBody(http.MethodPost, "/v1/topups", operationPlace, "Place an order",
-		"Records the order durably and answers. Send it again, the same, after any doubt: it is placed once. "+
-			"The fields are those of the distributor's product_purchase, and some more.", 409)
+	op := openapi.NewWithBody(http.MethodPost, "/v1/topups", operationPlace, 409)
 	op.DefaultStatus = http.StatusAccepted
 	op.SkipValidateBody = true // topup.ParseRequest does it, exactly
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{

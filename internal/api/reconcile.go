@@ -23,10 +23,7 @@ import (
 const typeTSV = "text/tab-separated-values"
 
 func opReconcile() huma.Operation {
-	op := openapi.New(http.MethodPost, "/v1/reconciliations", "reconcile", "Reconcile with a statement",
-		"The body is the distributor's statement, a table (CSV) of any length and in any order. It is read to its end "+
-			"before anything is settled. The answer is a ReconciliationResult a line: findings and progress, and at the end "+
-			"the summary; an answer without one was broken off: send the statement again. See docs/reconcile.md.", 415, 503)
+	op := openapi.New(http.MethodPost, "/v1/reconciliations", "reconcile", 415, 503)
 	op.Parameters = reconcileParameters()
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 		openapi.TypeCSV: {Schema: openapi.Text(), Example: openapi.ExampleStatement}, typeTSV: {Schema: openapi.Text()}}}

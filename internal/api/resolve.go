@@ -107,18 +107,7 @@ func nullString(s *string) topup.NullString {
 
 // onDecisions adds what a person decides of an order.
 func (s *Server) onDecisions(to openapi.Operations) {
-	openapi.Add(to, openapi.NewWithBody(http.MethodPost, "/v1/topups/{id}/resolve", "resolveTopup",
-		"Settle an order that is held",
-		"Only from `unknown`. `failed` and `resend` are refused (409, with `Retry-After`) until no worker can still be "+
-			"acting on the order's attempt, unless `force` is set. Who, when and why are kept with the order, and its caller "+
-			"is notified. After a lost answer the very same may be asked again: it answers 200 with the order as it now is, "+
-			"and does nothing.", 404, 409), s.resolve)
-	openapi.Add(to, openapi.NewWithBody(http.MethodPost, "/v1/topups/{id}/correct", "correctTopup",
-		"Correct a final state that was wrong",
-		"From `succeeded` to `failed`, and from `failed` or `canceled` to `succeeded`; it ends the order's dispute. "+
-			"Who, when and why are kept with the order, and its caller gets `topup.corrected`. After a lost answer the very "+
-			"same may be asked again: it answers 200 with the order as it now is, and does nothing.", 404, 409), s.correct)
-	openapi.Add(to, openapi.NewWithBody(http.MethodPost, "/v1/topups/{id}/dispute", "endDispute", "End a dispute",
-		"The order's state is right, whatever the evidence that made it disputed. Where the state is wrong, correct "+
-			"it instead. Nobody is notified.", 404, 409), s.uphold)
+	openapi.Add(to, openapi.NewWithBody(http.MethodPost, "/v1/topups/{id}/resolve", "resolveTopup", 404, 409), s.resolve)
+	openapi.Add(to, openapi.NewWithBody(http.MethodPost, "/v1/topups/{id}/correct", "correctTopup", 404, 409), s.correct)
+	openapi.Add(to, openapi.NewWithBody(http.MethodPost, "/v1/topups/{id}/dispute", "endDispute", 404, 409), s.uphold)
 }

@@ -2,7 +2,6 @@ package api
 
 import (
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 
 	"recarga/internal/api/keys"
@@ -48,8 +47,7 @@ func (c cursors) seal(list, place string) *string {
 	if place == "" {
 		return nil
 	}
-	sealed := base64.RawURLEncoding.EncodeToString(c.box.Seal(cursorPurpose, []byte(place), list))
-	return &sealed
+	return new(c.box.SealText(cursorPurpose, []byte(place), list))
 }
 
 // open returns the place, empty for the beginning. Its error is a *topup.FieldError.
@@ -57,11 +55,7 @@ func (c cursors) open(list, cursor string) (place string, err error) {
 	if cursor == "" {
 		return "", nil
 	}
-	sealed, err := base64.RawURLEncoding.DecodeString(cursor)
-	plain := []byte(nil)
-	if err == nil {
-		plain, err = c.box.Open(cursorPurpose, sealed, list)
-	}
+	plain, err := c.box.OpenText(cursorPurpose, cursor, list)
 	if err != nil {
 		allowed := "the next_cursor of an earlier page of the same list: with the same key and the same filter"
 		return "", &topup.FieldError{Field: "cursor", Value: cursor, Allowed: allowed}

@@ -34,8 +34,6 @@ type Config struct {
 	// DatabaseURL and RedisURL, where either is set, are measured instead of servers started here. The
 	// database must hold no orders.
 	DatabaseURL, RedisURL string
-	// History is how many finished orders another contender's journal holds before it begins.
-	History int
 	// Only names the contenders; none means all.
 	Only []string
 	// Folder is where everything is kept meanwhile.
@@ -112,12 +110,6 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	var runners []runner
 	runners, r.Left = contenders(cfg)
 	var err error
-	if cfg.History > 0 {
-		cfg.Log.InfoContext(ctx, "making orders of the past", "orders", cfg.History)
-		if err := makeHistory(ctx, historyPath(cfg), cfg.History); err != nil {
-			return r, fmt.Errorf("history: %w", err)
-		}
-	}
 	for round := range cfg.Rounds {
 		for _, c := range runners {
 			cfg.Log.InfoContext(ctx, "measuring", "round", round+1, "contender", c.name)

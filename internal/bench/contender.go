@@ -26,7 +26,6 @@ const (
 	SQLite   = "sqlite + redis"   // with a redis-server
 	Postgres = "postgres + redis" // with both
 	Given    = "given"            // with the database and Redis of Config
-	History  = "with history"     // SQLite and Redis; the journal holds Config.History orders before
 )
 
 // runner is one contender.
@@ -57,15 +56,10 @@ func (c Config) all() []runner {
 		{Ceiling, true, startRival("ceiling")},
 	}
 	if c.DatabaseURL != "" || c.RedisURL != "" {
-		all = append(all, runner{Given, false, startGiven})
-	} else {
-		all = append(all, runner{Embedded, false, startEmbedded}, runner{SQLite, false, startSQLite},
-			runner{Postgres, false, startPostgres})
+		return append(all, runner{Given, false, startGiven})
 	}
-	if c.History > 0 {
-		all = append(all, runner{History, false, startHistory})
-	}
-	return all
+	return append(all, runner{Embedded, false, startEmbedded}, runner{SQLite, false, startSQLite},
+		runner{Postgres, false, startPostgres})
 }
 
 // contenders are those that can be measured here, and why the others cannot.

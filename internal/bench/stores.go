@@ -18,7 +18,7 @@ import (
 func missing() map[string]string {
 	cannot := map[string]string{}
 	if !servers.HasRedis() {
-		for _, name := range []string{Plain, SQLite, Postgres, History} {
+		for _, name := range []string{Plain, SQLite, Postgres} {
 			cannot[name] = "redis-server is not installed"
 		}
 	}

@@ -1,7 +1,9 @@
 package command
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -82,24 +84,33 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// AddCompletion adds cobra's own commands, with examples.
-func AddCompletion(root *cobra.Command) {
-	root.InitDefaultCompletionCmd()
-	completion, _, err := root.Find([]string{"completion"})
-	if err != nil {
-		return // it was just added
+// Help is what a command says of itself.
+type Help struct {
+	Short   string // what it does, in a line
+	Long    string // more of it; empty: Short is all
+	Example string // how it is used, a line each
+}
+
+// Describe gives a command and all below it their help, by their paths. Help for a command that there is not is a
+// mistake in this program, which every start finds.
+func Describe(root *cobra.Command, help map[string]Help) {
+	left := maps.Clone(help)
+	describe(root, left)
+	if len(left) > 0 {
+		panic(fmt.Sprintf("help for no command: %q", slices.Sorted(maps.Keys(left))))
 	}
-	completion.Example = "  source <(recarga completion bash)"
-	for shell, example := range map[string]string{
-		"bash": "  source <(recarga completion bash)\n  recarga completion bash > /etc/bash_completion.d/recarga",
-		"zsh":  "  source <(recarga completion zsh)\n  recarga completion zsh > \"${fpath[1]}/_recarga\"",
-		"fish": "  recarga completion fish | source\n  recarga completion fish > " +
-			"~/.config/fish/completions/recarga.fish",
-		"powershell": "  recarga completion powershell | Out-String | Invoke-Expression",
-	} {
-		if cmd, _, err := completion.Find([]string{shell}); err == nil {
-			cmd.Example = example
-		}
+}
+
+func describe(cmd *cobra.Command, left map[string]Help) {
+	path := cmd.CommandPath()
+	help := left[path]
+	delete(left, path)
+	cmd.Short, cmd.Long = cmp.Or(help.Short, cmd.Short), cmp.Or(help.Long, cmd.Long)
+	if help.Example != "" {
+		cmd.Example = "  " + strings.ReplaceAll(help.Example, "\n", "\n  ")
+	}
+	for _, sub := range cmd.Commands() {
+		describe(sub, left)
 	}
 }
 

@@ -68,8 +68,6 @@ type Settings struct {
 	LogFormat                                  string          // json or text
 	// Exposed says of each secret that others can read how they can.
 	Exposed []string
-	// Renamed names the settings that were given by a former name, with the present one.
-	Renamed []string
 }
 
 // setters check and store the values, by the names of the settings.
@@ -154,7 +152,7 @@ func Load(required Required, sources ...Source) (Settings, error) {
 		l.load(row, required, sources)
 	}
 	l.crossCheck(s)
-	s.Exposed, s.Renamed = l.exposed, l.renamed
+	s.Exposed = l.exposed
 	if s.OperatorOff = errors.Join(l.auxiliary...); s.OperatorOff != nil {
 		s.OperatorCallbackURL, s.OperatorWebhookSecret = "", ""
 	}
@@ -167,8 +165,6 @@ type loading struct {
 	good    map[string]string
 	errs    []error
 	exposed []string
-	// renamed are the settings that were given by a former name, with the present one.
-	renamed []string
 	// auxiliary are the mistakes that switch the operator's endpoint off, and refuse nothing.
 	auxiliary []error
 }
@@ -178,7 +174,7 @@ func (l *loading) load(row Setting, required Required, sources []Source) {
 	if row.Auxiliary {
 		errs = &l.auxiliary
 	}
-	given, err := l.find(row, sources)
+	given, err := row.find(sources)
 	if row.Secret && holdsSecret(given.value) && given.exposed != "" {
 		l.exposed = append(l.exposed, given.exposed)
 	}
@@ -190,47 +186,19 @@ func (l *loading) load(row Setting, required Required, sources []Source) {
 			l.errs = append(l.errs, &SettingError{Setting: row.Env(), Allowed: row.Allowed})
 		}
 	case row.set(given.value) != nil:
-		*errs = append(*errs, &SettingError{Setting: given.env, Source: given.from, Value: row.Shown(given.value),
+		*errs = append(*errs, &SettingError{Setting: row.Env(), Source: given.from, Value: row.Shown(given.value),
 			Allowed: row.Allowed})
 	default:
-		l.good[row.Name] = given.describe(row)
+		l.good[row.Name] = fmt.Sprintf("%s (from %s) is %q", row.Env(), given.from, row.Shown(given.value))
 	}
 }
 
 // given is a setting's value and where it came from.
 type given struct {
-	// env is the variable of the name that was used; from is the source, "its default" where no source has a value.
-	env, value, from string
+	// from is the source, "its default" where no source has a value.
+	value, from string
 	// exposed says how others can read the value in its source; empty where they cannot.
 	exposed string
-	// bySource is whether a source has the value; it may be empty.
-	bySource bool
-}
-
-func (g given) describe(row Setting) string {
-	return fmt.Sprintf("%s (from %s) is %q", g.env, g.from, row.Shown(g.value))
-}
-
-// find returns what was given by the setting's name or by its former one.
-func (l *loading) find(row Setting, sources []Source) (given, error) {
-	now, err := row.find(sources)
-	if row.Formerly == "" {
-		return now, err
-	}
-	before := row
-	before.Name = row.Formerly
-	former, formerErr := before.find(sources)
-	switch {
-	case err != nil || formerErr != nil || !former.bySource:
-		return now, errors.Join(err, formerErr)
-	case !now.bySource:
-		now = former
-	case now.value != former.value:
-		return now, fmt.Errorf("%s and %s; must be one of them, as the first is the former name of the second",
-			former.describe(row), now.describe(row))
-	}
-	l.renamed = append(l.renamed, fmt.Sprintf("%s (from %s) is now named %s", former.env, former.from, row.Env()))
-	return now, nil
 }
 
 // find returns the value of the first source that has one. A source that has an empty one unsets what comes after it.
@@ -240,13 +208,13 @@ func (row Setting) find(sources []Source) (given, error) {
 		if !ok && err == nil {
 			continue
 		}
-		g := given{env: row.Env(), value: value, from: src.name, bySource: true}
+		g := given{value: value, from: src.name}
 		if ok && src.exposes != nil {
 			g.exposed = src.exposes(row)
 		}
 		return g, err
 	}
-	return given{env: row.Env(), value: row.Default, from: "its default"}, nil
+	return given{value: row.Default, from: "its default"}, nil
 }
 
 // holdsSecret reports whether a value is a secret, as a URL without a password is not.
@@ -312,11 +280,7 @@ func (l *loading) crossCheck(s Settings) {
 // today may resolve to something else tomorrow.
 func safeDistributor(raw string) bool {
 	u, err := url.Parse(raw)
-	if err != nil {
-		return false
-	}
-	ip, err := netip.ParseAddr(u.Hostname())
-	return u.Scheme == "https" || u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
+	return err == nil && (u.Scheme == "https" || exposure.Loopback(u.Hostname()))
 }
 
 // Unsafe says what others can read of what this process keeps and is given.

@@ -285,58 +285,6 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// TestFormerName: a renamed setting works by its former name in every source, and one warning names the new one.
-func TestFormerName(t *testing.T) {
-	const used = "RECARGA_HOLD_BELOW (from SOURCE) is now named RECARGA_BALANCE_RESERVE"
-	for name, c := range map[string]struct {
-		flags         []string
-		env           map[string]string
-		file          string
-		reserve, from string // from: the source of the former name; empty: no warning
-		mistake       string
-	}{
-		"a flag":           {flags: []string{"--hold-below", "500"}, reserve: "500", from: "flag"},
-		"a variable":       {env: map[string]string{"RECARGA_HOLD_BELOW": "500"}, reserve: "500", from: "environment"},
-		"a key":            {file: "hold_below: 500\n", reserve: "500", from: "PATH"},
-		"the present name": {env: map[string]string{"RECARGA_BALANCE_RESERVE": "500"}, reserve: "500"},
-		"neither":          {reserve: "0"},
-		"both, alike": {env: map[string]string{"RECARGA_HOLD_BELOW": "500", "RECARGA_BALANCE_RESERVE": "500"},
-			reserve: "500", from: "environment"},
-		"both, not alike": {env: map[string]string{"RECARGA_HOLD_BELOW": "400", "RECARGA_BALANCE_RESERVE": "500"},
-			mistake: `RECARGA_HOLD_BELOW (from environment) is "400" and RECARGA_BALANCE_RESERVE (from environment) is "500"; must be one of them`},
-		"both, two sources": {flags: []string{"--balance-reserve", "500"}, file: "hold_below: 400\n",
-			mistake: `is "400" and RECARGA_BALANCE_RESERVE (from flag) is "500"; must be one of them`},
-		"a wrong value": {env: map[string]string{"RECARGA_HOLD_BELOW": "much"},
-			mistake: `RECARGA_HOLD_BELOW (from environment) is "much"; must be an amount`},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s, err := from(t, c.flags, c.env, c.file, nil)
-			if c.mistake != "" {
-				if lines := linesOf(err); len(lines) != 1 || !strings.Contains(lines[0], c.mistake) {
-					t.Errorf("got %q, want %q", lines, c.mistake)
-				}
-				return
-			}
-			if err != nil || s.Reserve.String() != c.reserve {
-				t.Errorf("got %s, %v, want %s", s.Reserve, err, c.reserve)
-			}
-			if c.from == "" {
-				if len(s.Renamed) > 0 {
-					t.Errorf("warned: %q", s.Renamed)
-				}
-				return
-			}
-			before, after, _ := strings.Cut(used, "SOURCE")
-			if c.from != "PATH" {
-				before += c.from
-			}
-			if len(s.Renamed) != 1 || !strings.HasPrefix(s.Renamed[0], before) || !strings.HasSuffix(s.Renamed[0], after) {
-				t.Errorf("warned: %q, want %s", s.Renamed, used)
-			}
-		})
-	}
-}
-
 func linesOf(err error) []string {
 	if err == nil {
 		return nil

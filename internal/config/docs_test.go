@@ -26,8 +26,7 @@ Go's: ~30s~, ~2m~, ~1h30m~.
 Recarga never shows a setting marked *secret*. In the environment and in the file you may also give the path of a file
 that holds it: the same name with ~_FILE~ (~_file~). If other users of the machine can read a secret (in a flag, or in a
 file whose mode and folders let them), the start and ~recarga doctor~ warn. An empty variable counts as not set; an
-empty flag or key unsets what it overrides. A renamed setting still works by its former name, with a warning at the
-start; both names with different values are a mistake.
+empty flag or key unsets what it overrides.
 
 These are mistakes together: ~RECARGA_SHUTDOWN_TIMEOUT~ less than 10 s above
 ~RECARGA_DISTRIBUTOR_TIMEOUT~ · ~RECARGA_RETRY_INITIAL~ above ~RECARGA_RETRY_MAX~ · an http ~RECARGA_DISTRIBUTOR_URL~ that is not on loopback (~localhost~, 127.0.0.1, ::1) without
@@ -67,9 +66,6 @@ func settingsMarkdown() string {
 			}
 			if row.Secret {
 				what += " *(secret)*"
-			}
-			if row.Formerly != "" {
-				what += "; formerly `" + Prefix + row.Formerly + "`"
 			}
 			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", row.Env(), standard, row.Allowed, what)
 		}

@@ -33,23 +33,14 @@ func AddFlags(flags *pflag.FlagSet, names ...string) {
 		if len(names) == 0 && row.Name == "API_URL" || len(names) > 0 && !slices.Contains(names, row.Name) {
 			continue
 		}
-		addFlag(flags, row)
-		if row.Formerly != "" {
-			row.Name = row.Formerly
-			addFlag(flags, row).Hidden = true
+		flags.String(row.Flag(), row.Default, fmt.Sprintf("%s (%s)", row.Help, row.Env()))
+		f := flags.Lookup(row.Flag())
+		f.Annotations = map[string][]string{flagMark: {row.Env()}}
+		if row.Choice {
+			f.NoOptDefVal = "true"
 		}
 	}
 	flags.SortFlags = false
-}
-
-func addFlag(flags *pflag.FlagSet, row Setting) *pflag.Flag {
-	flags.String(row.Flag(), row.Default, fmt.Sprintf("%s (%s)", row.Help, row.Env()))
-	f := flags.Lookup(row.Flag())
-	f.Annotations = map[string][]string{flagMark: {row.Env()}}
-	if row.Choice {
-		f.NoOptDefVal = "true"
-	}
-	return f
 }
 
 // Read takes each setting from the flags, the environment (NAME=value) or the file of settings that the flag config or
@@ -243,10 +234,6 @@ func settingNames(nameOf func(Setting) string, suffix string) (names []string) {
 		names = append(names, nameOf(row))
 		if row.Secret {
 			names = append(names, nameOf(row)+suffix)
-		}
-		if row.Formerly != "" {
-			row.Name = row.Formerly
-			names = append(names, nameOf(row))
 		}
 	}
 	return names

@@ -28,8 +28,6 @@ const Prefix = "RECARGA_"
 type Setting struct {
 	// Name is without the Prefix.
 	Name string
-	// Formerly is the name that the setting had before, and still works; empty: none.
-	Formerly string
 	// Default is the value where no source has one; empty: none.
 	Default string
 	// Help says what the setting is for.

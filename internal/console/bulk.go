@@ -91,7 +91,7 @@ func (c *Console) askBulk(
 	w http.ResponseWriter, r *http.Request, status int, ask confirmation, set bulk.Set, wrong string,
 ) error {
 	ask.Until, ask.shown = time.Now().Add(confirmationLasts), set.Fingerprints()
-	seal, err := c.seals.seal(ask)
+	seal, err := ask.seal(c.sessions.box)
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (c *Console) bulk(action bulk.Action) page {
 		if err != nil {
 			return err
 		}
-		asked, err := c.seals.open(r.PostFormValue("seal"), action, who.Name)
+		asked, err := openConfirmation(c.sessions.box, r.PostFormValue("seal"), action, who.Name)
 		if err != nil {
 			return err
 		}

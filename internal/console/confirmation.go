@@ -2,25 +2,25 @@ package console
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/url"
 	"time"
 
 	"recarga/internal/bulk"
+	"recarga/internal/seal"
 )
 
 // confirmationLasts is how long a page that asks for a confirmation is good.
 const confirmationLasts = time.Hour
 
-// confirmation is what a page showed to an operator who is asked to confirm a bulk action. The page carries it,
-// sealed:
-// nobody can change the filter, or what it chose, between the question and the answer.
+// confirmation is what a page showed to an operator who is asked to confirm a bulk action. The page carries it, sealed
+// for the action and for who was asked, as another one has not seen it. Nobody can change the filter, or what it
+// chose, between the question and the answer.
 type confirmation struct {
-	Action bulk.Action `json:"action"` // what was to be done
-	// By is who was asked; another one has not seen it.
-	By string `json:"by"`
+	// Action is what was to be done, and By who was asked.
+	Action bulk.Action `json:"-"`
+	By     string      `json:"-"`
 	// Until is when it ends.
 	Until time.Time `json:"until"`
 	// Filter is the query of what was shown.
@@ -29,38 +29,25 @@ type confirmation struct {
 	shown []byte
 }
 
-// seals makes and opens confirmations. As with the sessions, every process has the same key.
-type seals struct{ key []byte }
+// confirmationPurpose is what confirmations are sealed for.
+const confirmationPurpose = "recarga console confirmations"
 
-func newSeals(adminKey string) seals {
-	return seals{derive(adminKey, "recarga console confirmations")}
-}
-
-func (s seals) seal(c confirmation) (string, error) {
+func (c confirmation) seal(box *seal.Box) (string, error) {
 	text, err := json.Marshal(c)
-	if err != nil {
-		return "", err
-	}
-	text = append(append(text, '\n'), c.shown...)
-	return sign(s.key, base64.RawURLEncoding.EncodeToString(text)), nil
+	return box.SealText(confirmationPurpose, append(append(text, '\n'), c.shown...), string(c.Action), c.By), err
 }
 
-// open returns what seal has sealed for this action and operator. It may be too old.
-func (s seals) open(sealed string, action bulk.Action, by string) (c confirmation, err error) {
-	foreign := &problem{http.StatusBadRequest, "Nothing was done: this confirmation is not of a page that you were " +
-		"shown for it. Begin with the list."}
-	text, ok := signed(s.key, sealed)
-	if !ok {
-		return c, foreign
+// openConfirmation returns what was sealed for this action and operator. It may be too old.
+func openConfirmation(box *seal.Box, sealed string, action bulk.Action, by string) (confirmation, error) {
+	c := confirmation{Action: action, By: by}
+	content, err := box.OpenText(confirmationPurpose, sealed, string(action), by)
+	if err == nil {
+		head, shown, _ := bytes.Cut(content, []byte("\n"))
+		c.shown, err = shown, json.Unmarshal(head, &c)
 	}
-	content, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil {
-		return c, foreign
+		return c, &problem{http.StatusBadRequest, "Nothing was done: this confirmation is not of a page that you were " +
+			"shown for it. Begin with the list."}
 	}
-	head, shown, _ := bytes.Cut(content, []byte("\n"))
-	if err := json.Unmarshal(head, &c); err != nil || c.Action != action || c.By != by {
-		return confirmation{}, foreign
-	}
-	c.shown = shown
 	return c, nil
 }

@@ -123,7 +123,6 @@ var pages embed.FS
 type Console struct {
 	cfg      Config
 	sessions *sessions
-	seals    seals
 	etag     string
 	pages    map[string]*template.Template
 	now      *snapshot
@@ -149,9 +148,7 @@ func New(cfg Config) (*Console, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Console{
-		cfg: cfg, sessions: newSessions(cfg), seals: newSeals(cfg.AdminKey), etag: etag, pages: parsed,
-	}
+	c := &Console{cfg: cfg, sessions: newSessions(cfg), etag: etag, pages: parsed}
 	c.now = &snapshot{c: c}
 	c.handler = c.routes()
 	return c, nil
@@ -167,7 +164,7 @@ func (c *Console) LoggedIn(r *http.Request) (access.Person, error) {
 	return who, c.slowed(r, err)
 }
 
-// slowed turns the error of a session that we have not signed into what is answered: there is none, or there were too
+// slowed turns the error of a session that we have not sealed into what is answered: there is none, or there were too
 // many such.
 func (c *Console) slowed(r *http.Request, err error) error {
 	if !errors.Is(err, errForged) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"recarga/internal/bulk"
+	"recarga/internal/seal"
 )
 
 // Seal is a confirmation as the console with this key makes it.
@@ -12,7 +13,7 @@ func Seal(
 	adminKey string, action bulk.Action, by string, until time.Time, filter url.Values, set bulk.Set,
 ) (string, error) {
 	c := confirmation{Action: action, By: by, Until: until, Filter: filter, shown: set.Fingerprints()}
-	return newSeals(adminKey).seal(c)
+	return c.seal(seal.New(adminKey))
 }
 
 // Route is what a test may know of a route.

@@ -17,7 +17,7 @@ func TestOrderPageShowsEveryField(t *testing.T) {
 		"DisputedAt",   // the dispute itself is shown
 	}
 	var shown strings.Builder
-	for _, file := range []string{"pages/order.html", "order.go"} {
+	for _, file := range []string{"pages/order.html", "order.go", "../story/story.go"} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"cmp"
 	"errors"
 	"net/http"
 	"slices"
@@ -9,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"recarga/internal/httpclient"
+	"recarga/internal/story"
 	"recarga/producer"
 	"recarga/topup"
 )
@@ -19,7 +18,7 @@ type orderView struct {
 	topup.Details
 	// Facts are what its state means, and Steps its life, the oldest first.
 	Facts topup.StateFacts
-	Steps []step
+	Steps []story.Step
 	// CanCancel and CanResolve say which actions make sense now.
 	CanCancel, CanResolve bool
 	// CanBecome is what a person may still make of its final state; nothing while it is open.
@@ -40,19 +39,6 @@ func (v orderView) Disputed() *topup.Dispute {
 		}
 	}
 	return nil
-}
-
-// step is one line of an order's life.
-type step struct {
-	At time.Time // when it happened
-	// Kind chooses the mark: good, bad, doubt, open, plain.
-	Kind, Title, Text string
-	// Took is how long it took; zero is not shown.
-	Took time.Duration
-	// Lines say more.
-	Lines []string
-	// Event can be sent again.
-	Event string
 }
 
 type resolveForm struct {
@@ -90,7 +76,7 @@ func (c *Console) orderView(r *http.Request) (orderView, error) {
 	if err != nil {
 		return orderView{}, err
 	}
-	v := orderView{Details: d, Facts: factsOf(d.State), Steps: life(d)}
+	v := orderView{Details: d, Facts: factsOf(d.State), Steps: story.Of(d)}
 	v.CanCancel = d.State == topup.StateQueued || d.State == topup.StateRetrying
 	v.CanResolve = d.State == topup.StateUnknown
 	for _, outcome := range []topup.ResolvedAs{topup.ResolvedSucceeded, topup.ResolvedFailed} {
@@ -108,127 +94,6 @@ func factsOf(s topup.State) topup.StateFacts {
 		}
 	}
 	return topup.StateFacts{State: s}
-}
-
-// life is an order's story, by time.
-func life(d topup.Details) []step {
-	steps := []step{{At: d.CreatedAt, Kind: "open", Title: "Accepted", Text: "from " + d.Caller}}
-	if d.ProcessAt != nil && d.ProcessAt.After(d.CreatedAt) {
-		steps[0].Lines = append(steps[0].Lines, "to be bought at "+clock(*d.ProcessAt))
-	}
-	for _, a := range d.Attempts {
-		steps = append(steps, attemptStep(a))
-	}
-	for _, r := range d.Resolutions {
-		s := step{At: r.At, Kind: "plain", Title: "Resolved as " + string(r.Outcome), Text: "by " + r.By + ": " + r.Reason}
-		if r.Outcome == topup.ResolvedHeld {
-			s.Kind, s.Title = "doubt", "Held, and not sent again"
-		}
-		if r.Forced {
-			s.Lines = append(s.Lines, "forced: a worker might still have been acting on it")
-		}
-		steps = append(steps, s)
-	}
-	for _, c := range d.Corrections {
-		steps = append(steps, step{At: c.At, Kind: "plain", Title: "Corrected to " + string(c.Outcome), Text: "was " +
-			string(c.Was) + "; by " + c.By + ": " + c.Reason})
-	}
-	for _, c := range d.Disputes {
-		steps = append(steps, step{At: c.Since, Kind: "doubt", Title: "Disputed", Text: "by " + c.RaisedBy + ": " +
-			c.Evidence})
-		if c.EndedAt != nil {
-			steps = append(steps, step{At: *c.EndedAt, Kind: "plain", Title: "Dispute ended: " + string(c.Outcome),
-				Text: "by " + c.EndedBy + ": " + c.Reason})
-		}
-	}
-	for _, ev := range d.Events {
-		steps = append(steps, eventSteps(ev)...)
-	}
-	slices.SortStableFunc(steps, func(a, b step) int { return a.At.Compare(b.At) })
-	last := step{At: d.UpdatedAt, Kind: stateKind(d.State), Title: title(string(d.State)), Text: string(d.Reason)}
-	if why := waits(topup.Wait(d.WaitsFor)); why != "" {
-		last.Lines = append(last.Lines, why)
-	}
-	if d.NextAttemptAt != nil {
-		last.Lines = append(last.Lines, "next attempt at "+clock(*d.NextAttemptAt))
-	}
-	if d.ExpiresAt != nil && !d.State.Final() {
-		last.Lines = append(last.Lines, "expires at "+clock(*d.ExpiresAt))
-	}
-	if !d.State.Final() {
-		steps = append(steps, last)
-	}
-	return steps
-}
-
-// waits says why an order waits.
-func waits(why topup.Wait) string {
-	if why == "" {
-		return ""
-	}
-	return "waits: " + cmp.Or(map[topup.Wait]string{
-		topup.WaitFairShare: "bulk orders share what the others leave",
-		topup.WaitRate:      "the distributor's limit of requests is used up",
-		topup.WaitOutage:    "its operator, or the distributor, fails",
-		topup.WaitBalance:   "the balance at the distributor is too low",
-	}[why], string(why))
-}
-
-func attemptStep(a topup.Attempt) step {
-	s := step{At: a.StartedAt, Kind: outcomeKind(a.Outcome), Title: "Attempt " + number(a.Number), Text: "under way"}
-	if a.Outcome != "" {
-		s.Text = string(a.Outcome)
-	}
-	if a.ResponseCode != "" {
-		s.Text += ", code " + string(a.ResponseCode)
-	}
-	if a.ResponseMessage != "" {
-		s.Text += " (" + string(a.ResponseMessage) + ")"
-	}
-	if a.HTTPStatus != nil {
-		s.Text += ", HTTP " + number(*a.HTTPStatus)
-	}
-	if a.FinishedAt != nil {
-		s.Took = a.FinishedAt.Sub(a.StartedAt)
-	}
-	if a.Error != "" {
-		s.Lines = append(s.Lines, string(a.Error))
-	}
-	evidence := strings.NewReplacer("; balance before", "\nbalance before", "; in between",
-		"\nin between").Replace(a.Evidence)
-	for line := range strings.SplitSeq(evidence, "\n") {
-		if line != "" {
-			s.Lines = append(s.Lines, line)
-		}
-	}
-	return s
-}
-
-func eventSteps(ev topup.Event) []step {
-	to := topup.DefaultEndpoint
-	if ev.Endpoint != "" {
-		to = ev.Endpoint
-	}
-	steps := []step{{At: ev.CreatedAt, Kind: "plain", Title: "Event " + string(ev.Type), Text: "#" + number(ev.Sequence) +
-		" for endpoint " + to + ": " + string(ev.State), Event: ev.ID}}
-	if ev.State == topup.EventPending && !ev.DueAt.IsZero() {
-		steps[0].Lines = append(steps[0].Lines, "next try at "+clock(ev.DueAt))
-	}
-	for i, try := range ev.Tries {
-		s := step{At: try.At, Kind: "bad", Title: "Webhook try " + number(i+1),
-			Took: time.Duration(try.DurationMS) * time.Millisecond}
-		if try.Status != nil {
-			s.Text = "HTTP " + number(*try.Status)
-			if httpclient.Succeeded(*try.Status) {
-				s.Kind = "good"
-			}
-		}
-		if try.Error != "" {
-			s.Lines = append(s.Lines, string(try.Error))
-		}
-		steps = append(steps, s)
-	}
-	return steps
 }
 
 func (c *Console) resolvePage(w http.ResponseWriter, r *http.Request, _ operator) error {

@@ -3,12 +3,9 @@ package console
 import (
 	"cmp"
 	"context"
-	"crypto/hkdf"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -20,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"recarga/internal/access"
+	"recarga/internal/seal"
 )
 
 const (
@@ -51,11 +49,11 @@ type session struct {
 	Until int64 `json:"until"`
 }
 
-// sessions are signed cookies. The key follows from the admin key, so that every process knows them, and a new
+// sessions are sealed cookies. The key follows from the admin key, so that every process knows them, and a new
 // admin key ends them all. A named key that is disabled, changed or expired ends those that it began.
 type sessions struct {
 	adminKey  [sha256.Size]byte
-	key       []byte // nil: nobody can log in
+	box       *seal.Box // every process has the same key; not ready: nobody can log in
 	proxies   access.Proxies
 	operators *access.Operators // nil: there are no named keys
 	ended     Ended
@@ -63,28 +61,21 @@ type sessions struct {
 }
 
 func newSessions(cfg Config) *sessions {
-	s := &sessions{proxies: cfg.Proxies, operators: cfg.Operators, ended: cfg.Journal}
-	if cfg.AdminKey != "" {
-		s.adminKey, s.key = sha256.Sum256([]byte(cfg.AdminKey)), derive(cfg.AdminKey, "recarga console sessions")
+	return &sessions{
+		adminKey: sha256.Sum256([]byte(cfg.AdminKey)), box: seal.New(cfg.AdminKey), proxies: cfg.Proxies,
+		operators: cfg.Operators, ended: cfg.Journal,
 	}
-	return s
 }
 
-// derive makes the key for one purpose: what is signed for another one is not good for it.
-func derive(adminKey, purpose string) []byte {
-	key, err := hkdf.Key(sha256.New, []byte(adminKey), nil, purpose, sha256.Size)
-	if err != nil {
-		panic(err) // only for a length that SHA-256 cannot give
-	}
-	return key
-}
+// sessionPurpose is what sessions are sealed for.
+const sessionPurpose = "recarga console sessions"
 
 // owner is whose key it is. Whoever has the admin key has yet to say their name. Errors: access.ErrUnknownKey,
 // access.ErrKeyEnded, and those of the registry.
 func (s *sessions) owner(ctx context.Context, key string) (session, error) {
 	given := sha256.Sum256([]byte(key))
 	switch {
-	case s.key == nil:
+	case !s.box.Ready():
 		return session{}, access.ErrUnknownKey
 	case subtle.ConstantTimeCompare(given[:], s.adminKey[:]) == 1:
 		return session{}, nil
@@ -95,31 +86,13 @@ func (s *sessions) owner(ctx context.Context, key string) (session, error) {
 	return session{Name: o.Name, Key: access.KeyID(key)}, err
 }
 
-// sign appends a signature to a text.
-func sign(key []byte, text string) string { return text + "." + signature(key, text) }
-
-func signature(key []byte, text string) string {
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(text))
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
-}
-
-// signed is the text of what sign returned with the same key.
-func signed(key []byte, value string) (text string, ok bool) {
-	i := strings.LastIndexByte(value, '.')
-	if i < 0 || !hmac.Equal([]byte(signature(key, value[:i])), []byte(value[i+1:])) {
-		return "", false
-	}
-	return value[:i], true
-}
-
 // begin logs somebody in. The cookie goes back to this site only, never from another one's page.
 func (s *sessions) begin(w http.ResponseWriter, r *http.Request, who session) error {
 	until := time.Now().Add(sessionHours * time.Hour)
 	who.ID, who.Until = rand.Text(), until.Unix()
 	text, err := json.Marshal(who)
 	if err == nil {
-		s.set(w, r, sign(s.key, base64.RawURLEncoding.EncodeToString(text)), until)
+		s.set(w, r, s.box.SealText(sessionPurpose, text), until)
 	}
 	return err
 }
@@ -142,20 +115,16 @@ func (s *sessions) set(w http.ResponseWriter, r *http.Request, value string, unt
 	})
 }
 
-// errForged is a cookie that we have not signed, or with another admin key.
+// errForged is a cookie that we have not sealed, or with another admin key.
 var errForged = errors.New("the session is none of ours")
 
 // read is the session that a request comes with. It may have ended. Errors: access.ErrNoSession, errForged.
 func (s *sessions) read(r *http.Request) (who session, err error) {
 	cookie, err := r.Cookie(cookieName)
-	if err != nil || cookie.Value == "" || s.key == nil {
+	if err != nil || cookie.Value == "" || !s.box.Ready() {
 		return who, access.ErrNoSession
 	}
-	text, ok := signed(s.key, cookie.Value)
-	if !ok {
-		return who, errForged
-	}
-	content, err := base64.RawURLEncoding.DecodeString(text)
+	content, err := s.box.OpenText(sessionPurpose, cookie.Value)
 	if err == nil {
 		err = json.Unmarshal(content, &who)
 	}
@@ -213,7 +182,9 @@ func (c *Console) loginPage(w http.ResponseWriter, r *http.Request, _ operator) 
 }
 
 func (c *Console) askKey(w http.ResponseWriter, r *http.Request, status int, wrong string) {
-	v := loginView{Closed: c.sessions.key == nil, Wrong: wrong, Next: r.FormValue("next"), Name: r.PostFormValue("name")}
+	v := loginView{
+		Closed: !c.sessions.box.Ready(), Wrong: wrong, Next: r.FormValue("next"), Name: r.PostFormValue("name"),
+	}
 	c.show(w, r, status, "login", view{Title: "Log in", Data: v})
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"recarga/internal/story"
 	"recarga/topup"
 )
 
@@ -18,10 +19,10 @@ func parsePages() (map[string]*template.Template, error) {
 	parsed := map[string]*template.Template{}
 	for _, name := range names {
 		t, err := template.New("").Funcs(template.FuncMap{
-			"clock": clock, "zone": func() string { return time.Now().Format("MST") }, "ago": ago, "took": took, "title": title,
-			"kind": stateKind, "eventKind": eventKind,
+			"clock": story.Clock, "zone": func() string { return time.Now().Format("MST") }, "ago": ago, "took": took,
+			"title": title, "kind": story.StateKind, "eventKind": eventKind,
 			"page": func(parts ...any) string { return address(nil, parts...) }, "filtered": address, "query": query,
-			"when":      func(t *time.Time) string { return clock(*t) },
+			"when":      func(t *time.Time) string { return story.Clock(*t) },
 			"percent":   func(f float64) string { return fmt.Sprintf("%.1f %%", f) },
 			"thousands": thousands, "money": money, "plural": plural[int], "count": plural[int64],
 			"last": func(tries []topup.Try) int { return len(tries) - 1 }, "phone": topup.Phone.Digits,
@@ -33,9 +34,6 @@ func parsePages() (map[string]*template.Template, error) {
 	}
 	return parsed, nil
 }
-
-// clock is a time as a person reads it, in the time of the machine.
-func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
 
 // ago is how long ago something was, in one unit or two.
 func ago(t time.Time) string {
@@ -98,21 +96,6 @@ func title(s string) string {
 		return s
 	}
 	return strings.ToUpper(s[:1]) + s[1:]
-}
-
-func number(n int) string { return strconv.Itoa(n) }
-
-// stateKind is the colour and the mark of a state; its name always stands beside it.
-func stateKind(s topup.State) string {
-	return cmp.Or(map[topup.State]string{
-		topup.StateSucceeded: "good", topup.StateUnknown: "doubt", topup.StateFailed: "bad", topup.StateCanceled: "plain",
-	}[s], "open")
-}
-
-func outcomeKind(o topup.Outcome) string {
-	return cmp.Or(map[topup.Outcome]string{
-		topup.OutcomeApproved: "good", topup.OutcomeUnknown: "doubt", topup.OutcomeDeclined: "bad",
-	}[o], "open")
 }
 
 func eventKind(s topup.EventState) string {

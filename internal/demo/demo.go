@@ -4,6 +4,7 @@ package demo
 
 import (
 	"context"
+	_ "embed" // the invitation
 	"errors"
 	"fmt"
 	"log/slog"
@@ -288,20 +289,10 @@ func resultOf(missed []string) error {
 	return errors.Join(errs...)
 }
 
+//go:embed invite.txt
+var invitation string
+
 // invite says what can be opened and how to place another order.
 func (d *demo) invite() {
-	d.say(`
-All as expected: what is unknown is held, never sent again by itself. The system stays up (Ctrl-C ends it).
-
-  API documentation   %[1]s/docs
-  console             %[1]s/console     (admin key %[3]s)
-  queue UI            %[1]s/queues
-  metrics             %[2]s/metrics
-
-Place another order, then show it:
-
-  curl -i %[1]s/v1/topups -H 'Authorization: Bearer %[4]s' -H 'Content-Type: application/json' \
-    -d '{"distributor_transaction_id":"MY-TXN-001","phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10,"operator":"MOVISTAR"}'
-  curl %[1]s/v1/topups/MY-TXN-001 -H 'Authorization: Bearer %[4]s'
-`, d.node.APIURL, d.node.MetricsURL, demoAdminKey, demoAPIKey)
+	d.say(invitation, d.node.APIURL, d.node.MetricsURL, demoAdminKey, demoAPIKey)
 }

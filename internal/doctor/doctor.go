@@ -181,20 +181,6 @@ func Examine(ctx context.Context, cfg Config) []Finding {
 	return slices.Concat(found...)
 }
 
-// Checks are all checks there are, for both databases, in the order of their findings.
-func Checks() (all []Check) {
-	cfg := Config{Settings: config.Settings{
-		ArchiveDir: "archive", RedisURL: "redis://redis", DistributorURL: "https://distributor",
-		CallbackURL: "https://caller",
-	}}
-	for _, p := range []part{newSettings(cfg), newSQLite(cfg), newPostgres(cfg), newRedis(cfg), newDistributor(cfg),
-		newCallback(cfg), newAuxiliaries(cfg)} {
-		all = append(all, slices.Concat(p.stages...)...)
-		p.close()
-	}
-	return all
-}
-
 // OfSettings has a finding for each mistake in the settings, which says after its last semicolon what must be.
 func OfSettings(err error) (found []Finding) {
 	for line := range strings.SplitSeq(err.Error(), "\n") {

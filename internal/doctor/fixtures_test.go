@@ -17,12 +17,14 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/hibiken/asynq"
 
+	"recarga/internal/config"
 	"recarga/internal/journal"
 	"recarga/internal/journal/journaltest"
 	"recarga/internal/queue"
@@ -211,4 +213,18 @@ func files(t *testing.T, url string) string {
 		all = append(all, fmt.Sprintf("%s %d %s", e.Name(), info.Size(), info.ModTime()))
 	}
 	return strings.Join(all, ", ")
+}
+
+// Checks are all checks there are, for both databases, in the order of their findings.
+func Checks() (all []Check) {
+	cfg := Config{Settings: config.Settings{
+		ArchiveDir: "archive", RedisURL: "redis://redis", DistributorURL: "https://distributor",
+		CallbackURL: "https://caller",
+	}}
+	for _, p := range []part{newSettings(cfg), newSQLite(cfg), newPostgres(cfg), newRedis(cfg), newDistributor(cfg),
+		newCallback(cfg), newAuxiliaries(cfg)} {
+		all = append(all, slices.Concat(p.stages...)...)
+		p.close()
+	}
+	return all
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -62,16 +61,7 @@ func Time(name string) func(string) (time.Time, error) {
 
 // OneOf reads one of a few values.
 func OneOf[T ~string](name string, values ...T) func(string) (T, error) {
-	return func(s string) (T, error) {
-		if slices.Contains(values, T(s)) {
-			return T(s), nil
-		}
-		texts := make([]string, len(values))
-		for i, value := range values {
-			texts[i] = string(value)
-		}
-		return "", &topup.FieldError{Field: name, Value: s, Allowed: "one of " + strings.Join(texts, ", ")}
-	}
+	return func(s string) (T, error) { return topup.OneOf(name, s, values) }
 }
 
 // Flag reads true or false.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	_ "embed" // asynq's scripts
 	"errors"
 	"fmt"
 	"strconv"
@@ -51,6 +52,16 @@ func newNative(ctx context.Context, m *miniredis.Miniredis, client redis.Univers
 	}
 	return n, nil
 }
+
+// The scripts of asynq, to the letter.
+var (
+	//go:embed asynq_enqueue.lua
+	luaEnqueue string
+	//go:embed asynq_dequeue.lua
+	luaDequeue string
+	//go:embed asynq_done.lua
+	luaDone string
+)
 
 // nativeScripts are by the hash of the Lua that they stand for.
 func nativeScripts() map[string]func(*native, []string) (any, error) {
@@ -139,18 +150,6 @@ func (n *native) calls(all ...[]string) (last any, err error) {
 // errNotFound is what asynq's scripts say of a task that is not there.
 var errNotFound = errors.New("NOT FOUND")
 
-const luaEnqueue = `
-if redis.call("EXISTS", KEYS[1]) == 1 then
-	return 0
-end
-redis.call("HSET", KEYS[1],
-           "msg", ARGV[1],
-           "state", "pending",
-           "pending_since", ARGV[3])
-redis.call("LPUSH", KEYS[2], ARGV[2])
-return 1
-`
-
 // enqueue is luaEnqueue.
 func (n *native) enqueue(args []string) (any, error) {
 	if len(args) != 5 {
@@ -166,19 +165,6 @@ func (n *native) enqueue(args []string) (any, error) {
 		[]string{"LPUSH", pending, id})
 	return int64(1), err
 }
-
-const luaDequeue = `
-if redis.call("EXISTS", KEYS[2]) == 0 then
-	local id = redis.call("RPOPLPUSH", KEYS[1], KEYS[3])
-	if id then
-		local key = ARGV[2] .. id
-		redis.call("HSET", key, "state", "active")
-		redis.call("HDEL", key, "pending_since")
-		redis.call("ZADD", KEYS[4], ARGV[1], id)
-		return redis.call("HGET", key, "msg")
-	end
-end
-return nil`
 
 // dequeue is luaDequeue.
 func (n *native) dequeue(args []string) (any, error) {
@@ -201,29 +187,6 @@ func (n *native) dequeue(args []string) (any, error) {
 		[]string{"ZADD", lease, until, name},
 		[]string{"HGET", task, "msg"})
 }
-
-const luaDone = `
-if redis.call("LREM", KEYS[1], 0, ARGV[1]) == 0 then
-  return redis.error_reply("NOT FOUND")
-end
-if redis.call("ZREM", KEYS[2], ARGV[1]) == 0 then
-  return redis.error_reply("NOT FOUND")
-end
-if redis.call("DEL", KEYS[3]) == 0 then
-  return redis.error_reply("NOT FOUND")
-end
-local n = redis.call("INCR", KEYS[4])
-if tonumber(n) == 1 then
-	redis.call("EXPIREAT", KEYS[4], ARGV[2])
-end
-local total = redis.call("GET", KEYS[5])
-if tonumber(total) == tonumber(ARGV[3]) then
-	redis.call("SET", KEYS[5], 1)
-else
-	redis.call("INCR", KEYS[5])
-end
-return redis.status_reply("OK")
-`
 
 // done is luaDone.
 func (n *native) done(args []string) (any, error) {

@@ -48,7 +48,7 @@ type Section struct {
 // Sections are the classes that something was found of, the worst first. It needs the summary.
 func (r *Report) Sections() []Section {
 	var sections []Section
-	for _, f := range Classes() {
+	for _, f := range classes {
 		if n := r.Summary.Findings[f.Class]; n > 0 {
 			kept := r.kept[f.Class]
 			sections = append(sections, Section{Fact: f, Count: n, Findings: kept, More: n - int64(len(kept))})

@@ -2,16 +2,18 @@ package reconcile
 
 import (
 	"cmp"
+	_ "embed" // the classes
 	"encoding/json"
 	"time"
 
+	"recarga/internal/yamlfile"
 	"recarga/topup"
 )
 
 // Class is a kind of finding.
 type Class string
 
-// The classes. See Classes for their order and what they mean.
+// The classes; classes.yaml says what they mean.
 const (
 	MissingHere        Class = "missing_here"
 	ChargedTwice       Class = "charged_twice"
@@ -35,27 +37,11 @@ type Fact struct {
 	Means string
 }
 
-// Classes are all classes, the worst first.
-func Classes() []Fact {
-	return []Fact{
-		{MissingHere, "Charged, and not sold",
-			"a charge of the statement whose order we do not know, or which we call not charged"},
-		{ChargedTwice, "Charged twice", "several charges of one order"},
-		{MissingThere, "Sold, and not charged",
-			"an order we call succeeded, in the time that the statement covers, that no line names"},
-		{NotCharged, "Sold, and reversed or declined there",
-			"an order we call succeeded, whose line says that it was not charged"},
-		{AmountDiffers, "Another amount", "the amounts differ"},
-		{PhoneDiffers, "Another phone", "the phone numbers differ"},
-		{TransactionDiffers, "Another transaction", "the distributor's ids of the purchase differ"},
-		{UnknownHeld, "Unknown, and held", "the statement does not settle it: somebody must"},
-		{UnknownFound, "Unknown, found", "the statement names it as charged: it succeeded"},
-		{UnknownAbsent, "Unknown, absent",
-			"the statement covers it and has no charge of it: it is settled as the operator chose"},
-		{RepeatedLine, "The same charge on two lines", "the total of the statement counts it twice"},
-		{BadLine, "Lines that cannot be read", "nothing is known of what they say"},
-	}
-}
+//go:embed classes.yaml
+var classesFile []byte
+
+// classes are all classes, the worst first.
+var classes = yamlfile.Read[[]Fact](classesFile)
 
 // Finding is one difference, or one order that was held as unknown.
 type Finding struct {

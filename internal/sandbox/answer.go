@@ -36,8 +36,8 @@ func failed(status int, text string) answer { return reply(status, failure{Error
 
 // declined is an error of the vendor behind it.
 func declined(code, id string) answer {
-	status, text := refusal(code)
-	a := reply(status, failure{Error: text, ResponseCode: code, TransactionID: id})
+	is := refusals[code]
+	a := reply(is.status, failure{Error: is.text, ResponseCode: code, TransactionID: id})
 	a.code = code
 	return a
 }

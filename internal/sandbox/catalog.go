@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	_ "embed" // the products
 	"errors"
 	"fmt"
 	"net/http"
@@ -46,24 +47,14 @@ func ReadProducts(file []byte) (Products, error) {
 	return products, nil
 }
 
-// documented is the document's "Products", amounts in MXN.
+//go:embed products.yaml
+var productsFile []byte
+
+// documented is the document's "Products".
 func documented() Products {
-	products := Products{
-		"MOVISTAR_TAE": {decimal.NewFromInt(10), decimal.NewFromInt(5000)},
-	}
-	for id, price := range map[string]int64{
-		"MOVISTAR_PAQUETE_16": 30,
-		"MOVISTAR_PAQUETE_17": 50,
-		"MOVISTAR_PAQUETE_18": 70,
-		"MOVISTAR_PAQUETE_19": 90,
-		"MOVISTAR_PAQUETE_20": 110,
-		"MOVISTAR_PAQUETE_21": 150,
-		"MOVISTAR_PAQUETE_22": 210,
-		"MOVISTAR_PAQUETE_23": 320,
-		"MOVISTAR_PAQUETE_24": 400,
-		"MOVISTAR_PAQUETE_25": 420,
-	} {
-		products[id] = product{decimal.NewFromInt(price), decimal.NewFromInt(price)}
+	products, err := ReadProducts(productsFile)
+	if err != nil {
+		panic(err) // a mistake in this program, which every start finds
 	}
 	return products
 }
@@ -73,25 +64,19 @@ func (p product) sells(amount decimal.Decimal) bool {
 	return amount.Cmp(p.least) >= 0 && amount.Cmp(p.most) <= 0 && amount.Equal(amount.Truncate(2))
 }
 
-// refusal is the HTTP status and the error text of a response code other than 00. The texts are the descriptions of
-// the document's "Response Codes", but for 51, which its example of an error response words differently.
-func refusal(code string) (status int, text string) {
-	switch code {
-	case "05":
-		return http.StatusBadRequest, "Not authorized"
-	case "12":
-		return http.StatusBadRequest, "Invalid transaction"
-	case "13":
-		return http.StatusBadRequest, "Invalid amount"
-	case "14":
-		return http.StatusBadRequest, "Invalid package"
-	case "51":
-		return http.StatusPaymentRequired, "Insufficient balance"
-	case "83":
-		return http.StatusBadRequest, "Invalid phone number"
-	case "91":
-		return http.StatusInternalServerError, "Issuer not available"
-	default:
-		return http.StatusInternalServerError, "System error"
-	}
+// refusals are the HTTP statuses and the error texts of the response codes other than 00. The texts are the
+// descriptions of the document's "Response Codes", but for 51, which its example of an error response words
+// differently.
+var refusals = map[string]struct {
+	status int
+	text   string
+}{
+	"05": {http.StatusBadRequest, "Not authorized"},
+	"12": {http.StatusBadRequest, "Invalid transaction"},
+	"13": {http.StatusBadRequest, "Invalid amount"},
+	"14": {http.StatusBadRequest, "Invalid package"},
+	"51": {http.StatusPaymentRequired, "Insufficient balance"},
+	"83": {http.StatusBadRequest, "Invalid phone number"},
+	"91": {http.StatusInternalServerError, "Issuer not available"},
+	"96": {http.StatusInternalServerError, "System error"},
 }

@@ -1,27 +1,14 @@
 package sandbox
 
 import (
+	_ "embed" // the text
 	"fmt"
 	"net/http"
 	"strings"
 )
 
-const intro = `The distributor's API, simulated. Nothing here moves money.
-
-  POST /api/distributor/login              {"customer_id":"demo","secret_key":"demo"} unless set otherwise
-  GET  /api/distributor/get_balance
-  POST /api/distributor/product_purchase
-  GET  /sandbox/purchases                  what was really charged
-  GET  /sandbox/requests                   every product_purchase request and its answer
-  GET  /sandbox/statement.csv?month=YYYY-MM
-  POST /sandbox/reset                      forgets both and restores the balance; settings and tokens stay
-  GET  /sandbox/config                     the settings
-  POST /sandbox/config                     changes those it is given
-  GET  /healthz
-
-Phone numbers that choose their fate (any other is approved):
-
-`
+//go:embed help.txt
+var intro string
 
 // help is GET /. It is written from the tables the server runs on.
 func help(w http.ResponseWriter, _ *http.Request) {

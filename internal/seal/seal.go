@@ -14,6 +14,7 @@ import (
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 )
@@ -72,6 +73,23 @@ func (b *Box) Open(purpose string, sealed []byte, context ...string) ([]byte, er
 		}
 	}
 	return b.openFirstForm(purpose, sealed, context)
+}
+
+// text writes a value where a text is needed: in a cookie, a page, an address. Each value has one text.
+var text = base64.RawURLEncoding.Strict()
+
+// SealText is Seal, as a text that needs no quoting anywhere.
+func (b *Box) SealText(purpose string, data []byte, context ...string) string {
+	return text.EncodeToString(b.Seal(purpose, data, context...))
+}
+
+// OpenText decrypts what SealText made of the same purpose and context. Its error is ErrKey.
+func (b *Box) OpenText(purpose, sealed string, context ...string) ([]byte, error) {
+	value, err := text.DecodeString(sealed)
+	if err != nil {
+		return nil, ErrKey
+	}
+	return b.Open(purpose, value, context...)
 }
 
 // Current reports whether a value, which Open opens, is sealed with the first key and in the present form.

@@ -69,6 +69,28 @@ func TestCurrent(t *testing.T) {
 	}
 }
 
+// TestText: a value has one text, which opens for its own purpose and context alone.
+func TestText(t *testing.T) {
+	box := seal.New("key")
+	for _, plain := range []string{"", "x", "xy", "xyz"} {
+		text := box.SealText("p", []byte(plain), "c")
+		if got, err := box.OpenText("p", text, "c"); err != nil || string(got) != plain {
+			t.Errorf("%q: %q, %v", plain, got, err)
+		}
+		for i := range text {
+			other := text[:i] + string('A'+(text[i]+1)%26) + text[i+1:]
+			if _, err := box.OpenText("p", other, "c"); !errors.Is(err, seal.ErrKey) {
+				t.Errorf("%q with byte %d changed: %v", plain, i, err)
+			}
+		}
+		for _, wrong := range [][2]string{{"other", "c"}, {"p", "other"}} {
+			if _, err := box.OpenText(wrong[0], text, wrong[1]); !errors.Is(err, seal.ErrKey) {
+				t.Errorf("%q for %v: %v", plain, wrong, err)
+			}
+		}
+	}
+}
+
 // TestFirstForm: what releases before the key's id sealed is still opened, and is to be sealed anew.
 func TestFirstForm(t *testing.T) {
 	const purpose = "recarga webhook secrets"

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"recarga/internal/story"
 	"recarga/internal/terminal"
 	"recarga/producer"
 	"recarga/topup"
@@ -21,11 +22,11 @@ func Balance(s terminal.Screen, b producer.Balance) error {
 	if n := len(b.History); n > 1 {
 		from, to := b.History[0], b.History[n-1]
 		fmt.Fprintf(&out, "%s  %s at %s to %s at %s\n", sparkline(b.History), from.Balance,
-			Local(from.At), to.Balance, Local(to.At))
+			story.Clock(from.At), to.Balance, story.Clock(to.At))
 	}
 	for _, c := range b.Changes {
 		sign := map[topup.BalanceChangeKind]string{topup.BalanceDeposit: "+", topup.BalanceDrift: "-"}[c.Kind]
-		fmt.Fprintf(&out, "%s  %-7s  %s%s\n", Local(c.At), terminal.Printable(string(c.Kind)), sign, c.Amount)
+		fmt.Fprintf(&out, "%s  %-7s  %s%s\n", story.Clock(c.At), terminal.Printable(string(c.Kind)), sign, c.Amount)
 	}
 	_, err := io.WriteString(s, out.String())
 	return err

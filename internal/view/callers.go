@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"recarga/internal/story"
 	"recarga/internal/terminal"
 	"recarga/producer"
 )
@@ -33,7 +34,7 @@ func keysOf(c producer.Caller) string {
 	for _, k := range c.Keys {
 		text := "…" + k.Hint
 		if k.ExpiresAt != nil {
-			text += " until " + Local(*k.ExpiresAt)
+			text += " until " + story.Clock(*k.ExpiresAt)
 		}
 		keys = append(keys, text)
 	}
@@ -68,9 +69,9 @@ func typesOf(e producer.Endpoint) string {
 func healthOf(e producer.Endpoint) string {
 	switch {
 	case e.DisabledAt != nil && e.Reason != nil:
-		return "disabled since " + Local(*e.DisabledAt) + ": " + *e.Reason
+		return "disabled since " + story.Clock(*e.DisabledAt) + ": " + *e.Reason
 	case e.FailingSince != nil:
-		return "failing since " + Local(*e.FailingSince)
+		return "failing since " + story.Clock(*e.FailingSince)
 	}
 	return "good"
 }
@@ -91,12 +92,12 @@ func until(at *time.Time) string {
 	if at == nil {
 		return "-"
 	}
-	return Local(*at)
+	return story.Clock(*at)
 }
 
 func enabled(disabledAt *time.Time) string {
 	if disabledAt == nil {
 		return "enabled"
 	}
-	return "disabled since " + Local(*disabledAt)
+	return "disabled since " + story.Clock(*disabledAt)
 }

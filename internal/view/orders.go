@@ -4,8 +4,8 @@ package view
 
 import (
 	"fmt"
-	"time"
 
+	"recarga/internal/story"
 	"recarga/internal/terminal"
 	"recarga/topup"
 )
@@ -16,7 +16,7 @@ func Orders(s terminal.Screen, orders ...topup.Order) error {
 	for i, o := range orders {
 		rows[i] = []string{
 			string(o.ID), StateOf(o), o.Phone.Digits(), o.Product, o.Amount.String(), fmt.Sprint(o.AttemptCount),
-			string(o.ResponseCode), Local(o.UpdatedAt),
+			string(o.ResponseCode), story.Clock(o.UpdatedAt),
 		}
 	}
 	return s.Table([]string{"ORDER", "STATE", "PHONE", "PRODUCT", "AMOUNT", "ATTEMPTS", "CODE", "UPDATED"}, rows,
@@ -25,7 +25,7 @@ func Orders(s terminal.Screen, orders ...topup.Order) error {
 
 // Change writes a line for a change of an order.
 func Change(s terminal.Screen, o topup.Order) error {
-	_, err := fmt.Fprintf(s, "%s  %s  %s  attempts %d  %s\n", Local(o.UpdatedAt), terminal.Printable(string(o.ID)),
+	_, err := fmt.Fprintf(s, "%s  %s  %s  attempts %d  %s\n", story.Clock(o.UpdatedAt), terminal.Printable(string(o.ID)),
 		s.Coloured(StateOf(o), terminal.Printable(StateOf(o))), o.AttemptCount, terminal.Printable(string(o.ResponseCode)))
 	return err
 }
@@ -37,6 +37,3 @@ func StateOf(o topup.Order) string {
 	}
 	return string(o.State)
 }
-
-// Local is a time as people at the terminal read it.
-func Local(t time.Time) string { return t.Local().Format(time.DateTime) }

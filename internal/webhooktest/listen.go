@@ -20,6 +20,7 @@ import (
 	"recarga/internal/httpclient"
 	"recarga/internal/listen"
 	"recarga/internal/origin"
+	"recarga/internal/story"
 	"recarga/internal/terminal"
 	"recarga/internal/view"
 	"recarga/webhook"
@@ -248,10 +249,10 @@ func (l *Listener) print(got *Received) {
 // stranger's word.
 func (got *Received) line() string {
 	if !got.Verified {
-		return fmt.Sprintf("%s  refused with %d: %s", view.Local(got.At), got.Status, got.Refused)
+		return fmt.Sprintf("%s  refused with %d: %s", story.Clock(got.At), got.Status, got.Refused)
 	}
 	data := got.event.Data
-	line := fmt.Sprintf("%s  %s  %s  sequence %d  %s  verified", view.Local(got.At), got.event.Type, data.ID,
+	line := fmt.Sprintf("%s  %s  %s  sequence %d  %s  verified", story.Clock(got.At), got.event.Type, data.ID,
 		data.Sequence,
 		view.StateOf(data.Order))
 	switch f := got.Forward; {

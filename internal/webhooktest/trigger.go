@@ -12,8 +12,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"recarga/internal/story"
 	"recarga/internal/terminal"
-	"recarga/internal/view"
 	"recarga/topup"
 	"recarga/webhook"
 )
@@ -162,7 +162,7 @@ type Sent struct {
 func (s *sending) print(out *terminal.Output, asJSON bool) error {
 	if !asJSON {
 		line := fmt.Sprintf("%s  %s  %s  sequence %d  %s  in %d ms  %s",
-			view.Local(s.try.At), s.event.Type, s.event.OrderID, s.event.Sequence, s.result(), s.try.DurationMS,
+			story.Clock(s.try.At), s.event.Type, s.event.OrderID, s.event.Sequence, s.result(), s.try.DurationMS,
 			s.answer[:min(len(s.answer), shownAnswer)])
 		_, err := fmt.Fprintln(out, strings.TrimSpace(terminal.Printable(line)))
 		return err

@@ -36,7 +36,6 @@ var allowed = []struct {
 	{"CHANGELOG.md", regexp.MustCompile(``)},   // what was released under its former names
 	{"scripts/words/", regexp.MustCompile(``)}, // this table
 	{"README.es.md", regexp.MustCompile(``)},   // another language
-	{"", regexp.MustCompile(`(?i)hold_below`)}, // a setting's former name
 	// What a database was migrated with stays as it is.
 	{"internal/journal/tables/migrations/", regexp.MustCompile(``)},
 	{"", regexp.MustCompile(`recarga:distributor:notices|distributor notices|"notice"`)}, // stored in Redis

@@ -172,25 +172,18 @@ func callerRefused(err error) error {
 }
 
 func (a Admin) onCallers(to openapi.Operations) {
-	add(to, callerRefused, openapi.New(http.MethodGet, "/v1/callers", "listCallers", "List the callers",
-		"The caller `default`, of the settings, is among them once it has a prefix or a quota."), a.listCallers)
-	op := openapi.NewWithBody(http.MethodPost, "/v1/callers", "addCaller", "Add a caller",
-		"The answer is the only time that its API key and its webhook secret are shown.", 409)
+	add(to, callerRefused, openapi.New(http.MethodGet, "/v1/callers", "listCallers"), a.listCallers)
+	op := openapi.NewWithBody(http.MethodPost, "/v1/callers", "addCaller", 409)
 	op.DefaultStatus = http.StatusCreated
 	add(to, callerRefused, op, a.addCaller)
-	add(to, callerRefused, openapi.NewWithBody(http.MethodPatch, "/v1/callers/{name}", "changeCaller", "Change a caller",
-		"A change takes effect in every process within two seconds. With `version` it is refused when "+
-			"the caller has changed since. A prefix is refused (422) while orders of others begin with it. Of the caller "+
-			"`default`, of the settings, only the prefix and the quotas can be changed.", 404, 409), a.changeCaller)
-	op = openapi.New(http.MethodPost, "/v1/callers/{name}/rotate-secret", "rotateSecret",
-		"Give a caller a new webhook secret", "Until the overlap has passed, every webhook is signed with both.",
-		404, 409, 503)
+	add(to, callerRefused, openapi.NewWithBody(http.MethodPatch, "/v1/callers/{name}", "changeCaller", 404, 409),
+		a.changeCaller)
+	op = openapi.New(http.MethodPost, "/v1/callers/{name}/rotate-secret", "rotateSecret", 404, 409, 503)
 	op.Parameters = []*huma.Param{
 		overlapParameter("How long the former secret signs as well: 24h if absent, 720h at most."), versionParameter(),
 	}
 	add(to, callerRefused, op, a.rotateSecret)
-	op = openapi.New(http.MethodPost, "/v1/callers/{name}/rotate-key", "rotateKey", "Give a caller a new API key",
-		"The former key ends within two seconds, or after the overlap; the one before that ends now.", 404, 409, 503)
+	op = openapi.New(http.MethodPost, "/v1/callers/{name}/rotate-key", "rotateKey", 404, 409, 503)
 	op.Parameters = []*huma.Param{
 		overlapParameter("How long the former key is good as well: 0s if absent, 720h at most."), versionParameter(),
 		openapi.Query("expires_at", "When the new key ends.", openapi.Time()),

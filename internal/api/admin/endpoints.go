@@ -133,21 +133,14 @@ func (a Admin) urlOf(ctx context.Context, caller, name string) (string, error) {
 
 func (a Admin) onEndpoints(to openapi.Operations) {
 	const path = "/v1/callers/{name}/endpoints/{endpoint}"
-	op := openapi.NewWithBody(http.MethodPut, path, "setCallerEndpoint", "Add or change an endpoint of a caller",
-		"Its events go to it beside the callback_url, each with a `webhook-id` of its own. A caller may "+
-			"have ten.", 404, 409)
+	op := openapi.NewWithBody(http.MethodPut, path, "setCallerEndpoint", 404, 409)
 	op.Parameters = []*huma.Param{versionParameter()}
 	add(to, callerRefused, op, a.setEndpoint)
-	op = openapi.New(http.MethodDelete, path, "removeCallerEndpoint", "Remove an endpoint of a caller",
-		"Events that were not delivered to it become `exhausted`.", 404, 409, 503)
+	op = openapi.New(http.MethodDelete, path, "removeCallerEndpoint", 404, 409, 503)
 	op.Parameters = []*huma.Param{versionParameter()}
 	add(to, callerRefused, op, a.removeEndpoint)
-	add(to, callerRefused, openapi.New(http.MethodPost, path+"/enable", "enableCallerEndpoint",
-		"Send to an endpoint again",
-		"Clears the record of its failures. What became `exhausted` meanwhile is sent by `POST /v1/events/redeliver`. "+
-			"The endpoint `default` is the callback_url; the callers `default` and `operator` are those of the settings.",
-		404, 503), a.enableEndpoint)
-	add(to, callerRefused, openapi.New(http.MethodPost, path+"/disable", "disableCallerEndpoint",
-		"Send nothing more to an endpoint",
-		"Its events become `exhausted`, and are kept. Once it is enabled, redeliver them.", 404, 503), a.disableEndpoint)
+	op = openapi.New(http.MethodPost, path+"/enable", "enableCallerEndpoint", 404, 503)
+	add(to, callerRefused, op, a.enableEndpoint)
+	op = openapi.New(http.MethodPost, path+"/disable", "disableCallerEndpoint", 404, 503)
+	add(to, callerRefused, op, a.disableEndpoint)
 }

@@ -121,20 +121,13 @@ func operatorRefused(err error) error {
 }
 
 func (a Admin) onOperators(to openapi.Operations) {
-	add(to, operatorRefused, openapi.New(http.MethodGet, "/v1/operators", "listOperators", "List the operators",
-		"The operator `admin`, of RECARGA_ADMIN_KEY, is not among them."), a.listOperators)
-	op := openapi.NewWithBody(http.MethodPost, "/v1/operators", "addOperator", "Add an operator with a key of its own",
-		"The answer is the only time that the key is shown. What is done with it is kept under its name.", 409)
+	add(to, operatorRefused, openapi.New(http.MethodGet, "/v1/operators", "listOperators"), a.listOperators)
+	op := openapi.NewWithBody(http.MethodPost, "/v1/operators", "addOperator", 409)
 	op.DefaultStatus = http.StatusCreated
 	add(to, operatorRefused, op, a.addOperator)
-	add(to, operatorRefused, openapi.NewWithBody(http.MethodPatch, "/v1/operators/{name}", "changeOperator",
-		"Change an operator",
-		"A change takes effect in every process, and for the console's sessions, within two seconds.", 404, 409),
+	add(to, operatorRefused, openapi.NewWithBody(http.MethodPatch, "/v1/operators/{name}", "changeOperator", 404, 409),
 		a.changeOperator)
-	op = openapi.New(http.MethodPost, "/v1/operators/{name}/rotate-key", "rotateOperatorKey",
-		"Give an operator a new key",
-		"The former key, and the console's sessions that it began, end within two seconds after the overlap.",
-		404, 409, 503)
+	op = openapi.New(http.MethodPost, "/v1/operators/{name}/rotate-key", "rotateOperatorKey", 404, 409, 503)
 	op.Parameters = []*huma.Param{
 		overlapParameter("How long the former key is good as well: 0s if absent, 720h at most."),
 	}

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"reflect"
 	"strings"
 
@@ -124,9 +123,7 @@ func productSchema(c topup.Catalog) *huma.Schema {
 // Document completes what huma knows of an API with what the Go types cannot say, and writes it. streamed are the
 // types of the lines of answers.
 func Document(api huma.API, catalog topup.Catalog, streamed ...reflect.Type) []byte {
-	doc, texts := api.OpenAPI(), propertyTexts(catalog)
-	maps.Copy(texts, decisionTexts())
-	maps.Copy(texts, registryTexts())
+	doc, fill := api.OpenAPI(), filler(catalog)
 	schemas := doc.Components.Schemas
 	for _, t := range append(streamed, reflect.TypeFor[topup.Request]()) {
 		schemas.Schema(t, true, "")
@@ -138,7 +135,7 @@ func Document(api huma.API, catalog topup.Catalog, streamed ...reflect.Type) []b
 		for _, p := range s.Properties {
 			p.Nullable = p.Nullable && p.Items == nil // a list may be empty, never null
 		}
-		annotate(s, texts[name])
+		annotate(s, name, fill)
 	}
 	// huma adds this type for a raw body. Taken out here, it is refused as well: the API takes only
 	// the types that are described.
@@ -146,7 +143,7 @@ func Document(api huma.API, catalog topup.Catalog, streamed ...reflect.Type) []b
 		delete(doc.Paths[path].Post.RequestBody.Content, "application/octet-stream")
 	}
 	describeRequest(schemas.Map()["OrderRequest"], catalog)
-	annotate(schemas.Map()["OrderDetails"], texts["Order"])
+	annotate(schemas.Map()["OrderDetails"], "Order", fill)
 	schemas.Map()["Order"].Examples = []any{json.RawMessage(ExampleOrder)}
 	for _, p := range schemas.Map()["Problem"].Properties {
 		p.Examples = nil // huma's own, of another API
@@ -162,10 +159,11 @@ func Document(api huma.API, catalog topup.Catalog, streamed ...reflect.Type) []b
 	return b.Bytes()
 }
 
-func annotate(s *huma.Schema, texts map[string]string) {
-	for name, text := range texts {
+// annotate describes the fields of a schema with the texts of an object.
+func annotate(s *huma.Schema, object string, fill *strings.Replacer) {
+	for name, text := range texts.Properties[object] {
 		if p := s.Properties[name]; p != nil && p.Ref == "" {
-			p.Description = text
+			p.Description = fill.Replace(text)
 		}
 	}
 }

@@ -58,6 +58,9 @@ func Register[I, O any](to Operations, op huma.Operation, handler func(context.C
 	if !known {
 		panic("operation " + op.OperationID + " has no permission in internal/access")
 	}
+	if op.Summary == "" {
+		panic("operation " + op.OperationID + " has no text in texts.yaml")
+	}
 	if !permission.Callers {
 		op.Description = "For an operator's key with " + permission.Needs() + ". " + op.Description
 	}
@@ -74,8 +77,9 @@ func Register[I, O any](to Operations, op huma.Operation, handler func(context.C
 	})
 }
 
-// New describes an operation. problems are what it may answer beside the ones that every request can meet.
-func New(method, path, id, summary, text string, problems ...int) huma.Operation {
+// New describes an operation, with its texts of texts.yaml. problems are what it may answer beside the ones that every
+// request can meet.
+func New(method, path, id string, problems ...int) huma.Operation {
 	responses := map[string]*huma.Response{}
 	for _, status := range append(problems, 401, 403, 422, 429, 500) {
 		responses[strconv.Itoa(status)] = problemResponse(status)
@@ -84,19 +88,20 @@ func New(method, path, id, summary, text string, problems ...int) huma.Operation
 		responses["503"] = problemResponse(503)
 	}
 	return huma.Operation{
-		Method: method, Path: path, OperationID: id, Summary: summary, Description: text, Tags: []string{"v1"},
+		Method: method, Path: path, OperationID: id, Tags: []string{"v1"},
+		Summary: texts.Operations[id].Summary, Description: texts.Operations[id].Text,
 		Responses: responses, Security: []map[string][]string{{"key": {}}},
 		MaxBodyBytes: MaxBody + 1, BodyReadTimeout: bodyPatience, // huma refuses a body of exactly its limit
 	}
 }
 
 // NewWithBody is New for an operation whose request is one JSON object, with the problems that this can have.
-func NewWithBody(method, path, id, summary, text string, problems ...int) huma.Operation {
-	return New(method, path, id, summary, text, append(problems, 400, 408, 413, 415, 503)...)
+func NewWithBody(method, path, id string, problems ...int) huma.Operation {
+	return New(method, path, id, append(problems, 400, 408, 413, 415, 503)...)
 }
 
 func problemResponse(status int) *huma.Response {
-	text := problemTexts()[status]
+	text := texts.Problems[status]
 	example := map[string]any{"title": http.StatusText(status), "status": status, "detail": text}
 	r := &huma.Response{
 		Description: text,
@@ -114,25 +119,6 @@ func problemResponse(status int) *huma.Response {
 		r.Content[typeProblem].Example = json.RawMessage(exampleProblem)
 	}
 	return r
-}
-
-func problemTexts() map[int]string {
-	return map[int]string{
-		400: "The body is not one JSON object.",
-		401: "No key, or not a known one.",
-		403: "The key may not do this.",
-		404: "No such order, or another caller's.",
-		408: "The body took too long to arrive.",
-		409: "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
-		413: "The body is larger than 64 KiB.",
-		415: "The body is of another media type.",
-		422: "Not allowed; `errors` names every wrong field.",
-		429: "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows " +
-			"(`detail` names which; an order that was placed before is answered all the same).",
-		500: "A fault of ours.",
-		502: "The distributor did not answer.",
-		503: "Not recorded, or not readable now; send the same request again.",
-	}
 }
 
 // Response describes an answer of one media type.

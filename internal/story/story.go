@@ -1,0 +1,170 @@
+// Package story describes an order's life, by time: its attempts, what people decided, and its events.
+package story
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"recarga/internal/httpclient"
+	"recarga/topup"
+)
+
+// Step is one line of an order's life.
+type Step struct {
+	At time.Time // when it happened
+	// Kind chooses the mark: good, bad, doubt, open, plain.
+	Kind, Title, Text string
+	// Took is how long it took; zero is not shown.
+	Took time.Duration
+	// Lines say more.
+	Lines []string
+	// Event can be sent again.
+	Event string
+}
+
+// Of is an order's life, the oldest step first; an open order's last step is what it waits for.
+func Of(d topup.Details) []Step {
+	steps := []Step{{At: d.CreatedAt, Kind: "open", Title: "Accepted", Text: "from " + d.Caller}}
+	if d.ProcessAt != nil && d.ProcessAt.After(d.CreatedAt) {
+		steps[0].Lines = append(steps[0].Lines, "to be bought at "+Clock(*d.ProcessAt))
+	}
+	for _, a := range d.Attempts {
+		steps = append(steps, attemptStep(a))
+	}
+	for _, r := range d.Resolutions {
+		s := Step{At: r.At, Kind: "plain", Title: "Resolved as " + string(r.Outcome), Text: decided(r.By, r.Reason)}
+		if r.Outcome == topup.ResolvedHeld {
+			s.Kind, s.Title = "doubt", "Held, and not sent again"
+		}
+		if r.Forced {
+			s.Lines = append(s.Lines, "forced: a worker might still have been acting on it")
+		}
+		steps = append(steps, s)
+	}
+	for _, c := range d.Corrections {
+		steps = append(steps, Step{At: c.At, Kind: "plain", Title: "Corrected to " + string(c.Outcome),
+			Text: decided(c.By, c.Reason), Lines: []string{"was " + string(c.Was)}})
+	}
+	for _, c := range d.Disputes {
+		steps = append(steps, Step{At: c.Since, Kind: "doubt", Title: "Disputed", Text: decided(c.RaisedBy, c.Evidence)})
+		if c.EndedAt != nil {
+			steps = append(steps, Step{At: *c.EndedAt, Kind: "plain", Title: "Dispute ended: " + string(c.Outcome),
+				Text: decided(c.EndedBy, c.Reason)})
+		}
+	}
+	for _, ev := range d.Events {
+		steps = append(steps, eventSteps(ev, d.UpdatedAt)...)
+	}
+	slices.SortStableFunc(steps, func(a, b Step) int { return a.At.Compare(b.At) })
+	if d.State.Final() {
+		return steps
+	}
+	return append(steps, now(d))
+}
+
+// Clock is a time as a person reads it, in the time of the machine.
+func Clock(t time.Time) string { return t.Local().Format(time.DateTime) }
+
+// StateKind is the mark of a state; its name always stands beside it.
+func StateKind(s topup.State) string {
+	return cmp.Or(map[topup.State]string{
+		topup.StateSucceeded: "good", topup.StateUnknown: "doubt", topup.StateFailed: "bad", topup.StateCanceled: "plain",
+	}[s], "open")
+}
+
+// decided is empty with a caller's key, which is not shown who decided.
+func decided(by, why string) string {
+	if by == "" {
+		return ""
+	}
+	return "by " + by + ": " + why
+}
+
+// now is what an open order waits for.
+func now(d topup.Details) Step {
+	s := Step{At: d.UpdatedAt, Kind: StateKind(d.State), Title: "Now " + string(d.State), Text: string(d.Reason)}
+	if d.WaitsFor != "" {
+		s.Lines = append(s.Lines, "waits: "+cmp.Or(map[topup.Wait]string{
+			topup.WaitFairShare: "bulk orders share what the others leave",
+			topup.WaitRate:      "the distributor's limit of requests is used up",
+			topup.WaitOutage:    "its operator, or the distributor, fails",
+			topup.WaitBalance:   "the balance at the distributor is too low",
+		}[topup.Wait(d.WaitsFor)], string(d.WaitsFor)))
+	}
+	if d.NextAttemptAt != nil {
+		s.Lines = append(s.Lines, "next attempt at "+Clock(*d.NextAttemptAt))
+	}
+	if d.ExpiresAt != nil {
+		s.Lines = append(s.Lines, "expires at "+Clock(*d.ExpiresAt))
+	}
+	return s
+}
+
+func attemptStep(a topup.Attempt) Step {
+	s := Step{At: a.StartedAt, Kind: outcomeKind(a.Outcome), Title: "Attempt " + strconv.Itoa(a.Number)}
+	s.Text = cmp.Or(string(a.Outcome), "under way")
+	if a.ResponseCode != "" {
+		s.Text += ", code " + string(a.ResponseCode)
+	}
+	if a.ResponseMessage != "" {
+		s.Text += " (" + string(a.ResponseMessage) + ")"
+	}
+	if a.HTTPStatus != nil {
+		s.Text += ", HTTP " + strconv.Itoa(*a.HTTPStatus)
+	}
+	if a.FinishedAt != nil {
+		s.Took = a.FinishedAt.Sub(a.StartedAt)
+	}
+	if a.Error != "" {
+		s.Lines = append(s.Lines, string(a.Error))
+	}
+	evidence := strings.NewReplacer("; balance before", "\nbalance before", "; in between",
+		"\nin between").Replace(a.Evidence)
+	for line := range strings.SplitSeq(evidence, "\n") {
+		if line != "" {
+			s.Lines = append(s.Lines, line)
+		}
+	}
+	return s
+}
+
+func outcomeKind(o topup.Outcome) string {
+	return cmp.Or(map[topup.Outcome]string{
+		topup.OutcomeApproved: "good", topup.OutcomeUnknown: "doubt", topup.OutcomeDeclined: "bad",
+	}[o], "open")
+}
+
+// eventSteps are an event and its tries. The API says when it was tried only: one that was not stands with the last
+// change of its order.
+func eventSteps(ev topup.Event, changed time.Time) []Step {
+	at, title := changed, "Event "+string(ev.Type)
+	text := "#" + strconv.Itoa(ev.Sequence) + " for endpoint " + cmp.Or(ev.Endpoint, topup.DefaultEndpoint)
+	if len(ev.Tries) > 0 {
+		at = ev.Tries[0].At
+	}
+	if ev.State != "" {
+		text += ": " + string(ev.State)
+	}
+	steps := []Step{{At: cmp.Or(ev.CreatedAt, at), Kind: "plain", Title: title, Text: text, Event: ev.ID}}
+	if ev.State == topup.EventPending && !ev.DueAt.IsZero() {
+		steps[0].Lines = append(steps[0].Lines, "next try at "+Clock(ev.DueAt))
+	}
+	for i, try := range ev.Tries {
+		s := Step{At: try.At, Kind: "bad", Title: "Webhook try " + strconv.Itoa(i+1),
+			Took: time.Duration(try.DurationMS) * time.Millisecond}
+		if try.Status != nil {
+			s.Text = "HTTP " + strconv.Itoa(*try.Status)
+			if httpclient.Succeeded(*try.Status) {
+				s.Kind = "good"
+			}
+		}
+		if try.Error != "" {
+			s.Lines = append(s.Lines, string(try.Error))
+		}
+		steps = append(steps, s)
+	}
+	return steps
+}

@@ -1,0 +1,51 @@
+package story
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"recarga/topup"
+)
+
+// TestOf: a held order that a person let go on, as an administrator sees it and as its caller does.
+func TestOf(t *testing.T) {
+	at := func(second int) time.Time { return time.Unix(int64(second), 0) }
+	finished, refused := at(3), 500
+	d := topup.Details{
+		Order: topup.Order{Caller: "shop", State: topup.StateRetrying, WaitsFor: topup.NullString(topup.WaitBalance),
+			CreatedAt: at(1), UpdatedAt: at(6)},
+		Attempts: []topup.Attempt{{Number: 1, StartedAt: at(2), FinishedAt: &finished, Outcome: topup.OutcomeUnknown,
+			Evidence: "request written; balance before: 10"}, {Number: 2, StartedAt: at(6)}},
+		Events: []topup.Event{{ID: "EV", Type: topup.EventTypeOf(topup.StateUnknown), Sequence: 1, State: topup.EventExhausted, CreatedAt: at(3),
+			Tries: []topup.Try{{At: at(4), Status: &refused, DurationMS: 7}}}},
+		Resolutions: []topup.Resolution{{At: at(5), Outcome: topup.ResolvedResend, By: "ana", Reason: "not charged"}},
+	}
+	want := [][]string{
+		{"open", "Accepted", "from shop"},
+		{"doubt", "Attempt 1", "unknown", "request written", "balance before: 10"},
+		{"plain", "Event " + string(topup.EventTypeOf(topup.StateUnknown)), "#1 for endpoint default: exhausted"},
+		{"bad", "Webhook try 1", "HTTP 500"},
+		{"plain", "Resolved as resend", "by ana: not charged"},
+		{"open", "Attempt 2", "under way"},
+		{"open", "Now retrying", "", "waits: the balance at the distributor is too low"},
+	}
+	for _, caller := range []bool{false, true} {
+		if caller { // its key sees less
+			d.Resolutions[0].By, d.Events[0].State, d.Events[0].CreatedAt = "", "", time.Time{}
+			want[2][2], want[4][2] = "#1 for endpoint default", ""
+		}
+		steps := Of(d)
+		if len(steps) != len(want) {
+			t.Fatalf("got %d steps, want %d: %+v", len(steps), len(want), steps)
+		}
+		for n, s := range steps {
+			if got := append([]string{s.Kind, s.Title, s.Text}, s.Lines...); !slices.Equal(got, want[n]) {
+				t.Errorf("step %d is %q, want %q", n, got, want[n])
+			}
+		}
+		if steps[1].Took != time.Second || steps[3].Took != 7*time.Millisecond || steps[2].Event != "EV" {
+			t.Errorf("times or the event are wrong: %+v", steps)
+		}
+	}
+}

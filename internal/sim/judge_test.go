@@ -96,13 +96,15 @@ func (w *world) changed(p *process, c boundary.Call, f fate, o *order, now topup
 		o.attempts, p.begun[now.ID] = append(o.attempts, a), a
 	case topup.OpResolve:
 		r, _ := c.Asked.(topup.Resolution)
-		o.blind = o.blind || r.Reason == "she believes it"
+		o.blind = o.blind || r.Reason == onFaith
 		if r.Outcome == topup.ResolvedResend {
 			o.resends++
 		}
 	case topup.OpHold:
 		o.held, o.heldBefore = true, o.resends
 	case topup.OpCorrect:
+		c, _ := c.Asked.(topup.Correction)
+		o.blind = o.blind || c.Reason == onFaith
 		o.expected = append(o.expected, topup.EventCorrected)
 		return
 	}
@@ -176,7 +178,7 @@ func (w *world) judgeMoney(o *order, d topup.Details) {
 	charged, id := o.charged(), o.request.ID
 	excused := o.blind || o.lied()
 	switch {
-	case charged > 1 && !excused && !w.policy.ResendUnknown:
+	case charged > 1 && !excused && (!w.policy.ResendUnknown || w.vendor.idempotent):
 		w.fail("%s is charged %d times", id, charged)
 	case d.State == topup.StateSucceeded && charged == 0 && !excused:
 		w.fail("%s is %s, and was never charged", id, d.State)
@@ -187,11 +189,28 @@ func (w *world) judgeMoney(o *order, d topup.Details) {
 	case d.State != o.state:
 		w.fail("%s is %s in the journal, and was last seen as %s", id, d.State, o.state)
 	}
-	approved := func(a topup.Attempt) bool { return a.Outcome == topup.OutcomeApproved }
-	if i := slices.IndexFunc(d.Attempts, approved); i >= 0 && slices.ContainsFunc(d.Attempts[i+1:], approved) &&
-		len(d.Disputes) == 0 {
+	if len(d.Disputes) == 0 && o.approvedTwice(d) {
 		w.fail("%s was approved twice, and nobody is asked about it", id)
 	}
+}
+
+// approvedTwice reports whether the record has approvals of two purchases.
+func (o *order) approvedTwice(d topup.Details) bool {
+	first := ""
+	for _, a := range d.Attempts {
+		i := slices.IndexFunc(o.attempts, func(of *attempt) bool { return of.number == a.Number })
+		if a.Outcome != topup.OutcomeApproved || i < 0 || o.attempts[i].sent == nil {
+			continue
+		}
+		switch transaction := o.attempts[i].sent.transaction; first {
+		case "":
+			first = transaction
+		case transaction:
+		default:
+			return true
+		}
+	}
+	return false
 }
 
 // judgeSale: while nothing goes wrong, what is accepted is bought.

@@ -91,7 +91,8 @@ var deeds = []struct {
 	{"a caller cancels another's order", func(w *world, o *order) bool { return w.cancelOthers(o) }},
 	{"the operator resolves what is held", func(w *world, o *order) bool { return w.resolve(o, false) }},
 	{"the operator resolves what is held without looking", func(w *world, o *order) bool { return w.resolve(o, true) }},
-	{"the operator corrects a final state", func(w *world, o *order) bool { return w.correct(o) }},
+	{"the operator corrects a final state", func(w *world, o *order) bool { return w.correct(o, false) }},
+	{"the operator corrects a final state without looking", func(w *world, o *order) bool { return w.correct(o, true) }},
 	{"the operator upholds a disputed state", func(w *world, o *order) bool { return w.uphold(o) }},
 	{"a statement charges an order that waits", func(w *world, o *order) bool { return w.hold(o) }},
 	{"the operator reconciles a statement", func(w *world, _ *order) bool { return w.reconcile() }},
@@ -152,6 +153,9 @@ func (w *world) strangers(who, what string, o *order, err error) {
 	}
 }
 
+// onFaith is the reason of a decision that was made without looking.
+const onFaith = "she believes it"
+
 // resolve settles what is held: by the vendor's ledger, as it is at that moment, or blindly.
 func (w *world) resolve(o *order, blindly bool) bool {
 	if o.state != topup.StateUnknown {
@@ -165,7 +169,7 @@ func (w *world) resolve(o *order, blindly bool) bool {
 	switch {
 	case blindly:
 		r.Outcome = pick(w.tape, ofPeople, 0.33, topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend)
-		r.Forced, r.Reason = w.tape.yes(ofPeople, 0.5), "she believes it"
+		r.Forced, r.Reason = w.tape.yes(ofPeople, 0.5), onFaith
 	case o.charged() > 0:
 		r.Outcome = topup.ResolvedSucceeded
 	case !w.calm && w.tape.yes(ofPeople, 0.5):
@@ -177,10 +181,13 @@ func (w *world) resolve(o *order, blindly bool) bool {
 	})
 }
 
-// correct changes a final state that the ledger contradicts.
-func (w *world) correct(o *order) bool {
+// correct changes a final state that the ledger contradicts, or blindly.
+func (w *world) correct(o *order, blindly bool) bool {
 	c := topup.Correction{Outcome: topup.ResolvedFailed, Reason: "the ledger", By: "ana"}
 	charged := o.charged() > 0
+	if blindly {
+		charged, c.Reason = o.state != topup.StateSucceeded, onFaith
+	}
 	if charged {
 		c.Outcome = topup.ResolvedSucceeded
 	}

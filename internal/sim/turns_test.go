@@ -62,13 +62,16 @@ func (w *world) idle() bool {
 	return w.idled > 20
 }
 
+// kindsOfMoves counts them, the plain one included.
+const kindsOfMoves = 6
+
 // move lets one thing happen. The plain one is that which has waited longest.
 func (w *world) move() {
-	switch w.tape.choose(ofTurns, 6, 1-w.wild) {
+	switch w.tape.among(ofTurns, 1-w.wild, w.turns) {
 	case 0:
 		w.plainMove()
 	case 1: // another step
-		if free := w.free(); len(free) > 0 {
+		if free := w.free(true); len(free) > 0 {
 			w.letGo(free[w.tape.uniform(ofTurns, len(free))])
 			return
 		}
@@ -76,18 +79,18 @@ func (w *world) move() {
 	case 2: // another task, perhaps one that is being handled
 		w.handOver(w.tape.uniform(ofTurns, 8), w.tape.yes(ofTurns, 0.3))
 	case 3:
-		w.people(w.tape.uniform(ofPeople, len(deeds)))
+		w.people(w.tape.one(ofPeople, w.deeds))
 	case 4: // time passes while steps wait
 		w.mustHurry(pick(w.tape, ofTurns, 0, time.Millisecond, time.Second, 5*time.Second, 12*time.Second, 40*time.Second,
 			2*time.Minute))
 	case 5:
-		w.accident(w.tape.uniform(ofTurns, len(accidents)))
+		w.accident(w.tape.one(ofTurns, w.accidents))
 	}
 }
 
 // plainMove lets happen what would come first, if nothing is slow.
 func (w *world) plainMove() {
-	free := w.free()
+	free := w.free(false)
 	switch {
 	case len(free) > 0:
 		w.letGo(free[0])
@@ -122,10 +125,12 @@ func (w *world) stop(p *process) {
 	}
 }
 
-// free are the steps that wait, but those of processes that are stopped.
-func (w *world) free() (free []*step) {
+// free are the steps that wait, but those of processes that are stopped. One that takes long may come at any time.
+func (w *world) free(any bool) (free []*step) {
+	now := time.Now()
 	for _, s := range w.waiting {
-		if s.proc == nil || s.who != s.proc.name || !time.Now().Before(s.proc.stopped) {
+		running := s.proc == nil || s.who != s.proc.name || !now.Before(s.proc.stopped)
+		if running && (any || !now.Before(s.until)) {
 			free = append(free, s)
 		}
 	}
@@ -252,6 +257,9 @@ func (w *world) heal() {
 	w.reserve.low.Store(false)
 	for _, p := range w.procs {
 		p.stopped = time.Time{}
+	}
+	for _, s := range w.waiting {
+		s.until = time.Time{}
 	}
 }
 

@@ -85,6 +85,8 @@ type settings struct {
 	alone  bool
 	// trouble, honest and friendly are how likely a step goes wrong, the vendor answers plainly, and a receiver does.
 	trouble, honest, friendly float64
+	// slow is how likely a call that changes an order takes long.
+	slow float64
 	// wild is how likely something else happens than what would come first.
 	wild float64
 	// length is how many moves the turbulent part of a life has.
@@ -93,8 +95,11 @@ type settings struct {
 	variation float64
 	// diligent: a person settles what is held.
 	diligent bool
-	// expectant: at most so many processes live.
+	// at most so many processes live.
 	most int
+	// turns, deeds, accidents and fates are which kinds of moves, of what people do, of what happens by itself and of
+	// what becomes of a step this life has.
+	turns, deeds, accidents, fates []bool
 }
 
 // order is one order, as the simulator knows it.
@@ -133,6 +138,14 @@ type attempt struct {
 	sent   *sent // nil: its request did not reach the vendor
 	// recorded: its result was recorded by the process that made it.
 	recorded bool
+}
+
+// purchase is the first request that was charged; nil: none was.
+func (o *order) purchase() *sent {
+	if i := slices.IndexFunc(o.sent, func(s *sent) bool { return s.charged }); i >= 0 {
+		return o.sent[i]
+	}
+	return nil
 }
 
 func (o *order) charged() (n int) {

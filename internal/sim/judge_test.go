@@ -135,7 +135,7 @@ func (w *world) mayBeSent(o *order, s *sent) {
 	}
 	for _, e := range o.sent[:len(o.sent)-1] {
 		switch {
-		case w.policy.ResendUnknown, s.resends > e.resends, o.blind:
+		case w.policy.ResendUnknown, s.resends > e.resends, o.blind, o.misled:
 		case e.charged && (!e.known || !e.answer.lies):
 			w.fail("%s is sent again, and is charged already", o.request.ID)
 		case !e.known:
@@ -176,7 +176,7 @@ func (w *world) judge() {
 // judgeMoney: once, and the truth.
 func (w *world) judgeMoney(o *order, d topup.Details) {
 	charged, id := o.charged(), o.request.ID
-	excused := o.blind || o.lied()
+	excused := o.blind || o.misled || o.lied()
 	switch {
 	case charged > 1 && !excused && (!w.policy.ResendUnknown || w.vendor.idempotent):
 		w.fail("%s is charged %d times", id, charged)

@@ -91,6 +91,13 @@ var deeds = []struct {
 	{"a caller cancels another's order", func(w *world, o *order) bool { return w.cancelOthers(o) }},
 	{"the operator resolves what is held", func(w *world, o *order) bool { return w.resolve(o, false) }},
 	{"the operator resolves what is held without looking", func(w *world, o *order) bool { return w.resolve(o, true) }},
+	{"the operator resolves all that is held", func(w *world, _ *order) bool {
+		return w.all(func(o *order) bool { return w.resolve(o, false) })
+	}},
+	{"the operator cancels all that can be", func(w *world, _ *order) bool {
+		return w.all(func(o *order) bool { return !o.state.Final() && w.cancel(o, "") })
+	}},
+	{"the operator redelivers all events", func(w *world, _ *order) bool { return w.redeliverAll("") }},
 	{"the operator corrects a final state", func(w *world, o *order) bool { return w.correct(o, false) }},
 	{"the operator corrects a final state without looking", func(w *world, o *order) bool { return w.correct(o, true) }},
 	{"the operator upholds a disputed state", func(w *world, o *order) bool { return w.uphold(o) }},
@@ -117,6 +124,28 @@ func (w *world) people(deed int) {
 		}
 	}
 	w.plainMove()
+}
+
+// all has a person do something with all orders at once.
+func (w *world) all(do func(*order) bool) (some bool) {
+	for _, o := range w.planned {
+		some = do(o) || some
+	}
+	return some
+}
+
+// redeliverAll has the events of a state sent again.
+func (w *world) redeliverAll(of topup.EventState) bool {
+	p := w.at(0)
+	if p == nil {
+		return false
+	}
+	w.note("operator", "redelivers all events", string(of), "")
+	go func() {
+		f := topup.EventFilter{State: of, Limit: 1000}
+		_, _, _ = p.producer.RedeliverAll(context.Background(), f, producer.Actor{By: "ana", Reason: "healed"})
+	}()
+	return true
 }
 
 // by makes a person's request, at some process.

@@ -11,7 +11,8 @@ import (
 	"recarga/internal/reconcile"
 )
 
-// statement is the vendor's ledger as a person is sent it: true, but perhaps cut off, and soon out of date.
+// statement is the vendor's ledger as a person is sent it: perhaps cut off, soon out of date, and wrong about an order
+// now and then. Who is misled by that is excused, and nobody else.
 func (w *world) statement() string {
 	var b strings.Builder
 	b.WriteString("distributor_transaction_id,transaction_id,phone_number,amount,status,date\n")
@@ -21,8 +22,12 @@ func (w *world) statement() string {
 			if s.answer == nil {
 				continue
 			}
+			says := s.charged
+			if w.tape.yes(ofPeople, 0.05) {
+				says, o.misled = !says, true
+			}
 			status := "declined"
-			if s.charged {
+			if says {
 				status = "approved"
 			}
 			fmt.Fprintf(&b, "%s,%s,%s,%s,%s,%s\n", o.request.ID, s.transaction, o.request.Phone.Digits(), o.request.Amount,

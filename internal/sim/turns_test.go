@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"recarga/producer"
 	"recarga/topup"
 )
 
@@ -289,13 +288,7 @@ func (w *world) settled() bool {
 	case len(pending) > 0:
 		return false
 	case !w.redone && w.exhausted():
-		w.redone = true
-		w.note("operator", "redelivers what is exhausted", "", "")
-		p := w.procs[0]
-		go func() {
-			f := topup.EventFilter{State: topup.EventExhausted, Limit: 1000}
-			_, _, _ = p.producer.RedeliverAll(context.Background(), f, producer.Actor{By: "ana", Reason: "healed"})
-		}()
+		w.redone = w.redeliverAll(topup.EventExhausted)
 		return false
 	}
 	return true

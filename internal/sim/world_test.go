@@ -116,6 +116,8 @@ type order struct {
 	// resends counts the decisions to send it again; blind: a person decided without looking, or against what is so.
 	resends int
 	blind   bool
+	// misled: a statement that was compared is wrong about it.
+	misled bool
 	// calm: it was accepted while nothing went wrong any more.
 	calm bool
 	// held: a statement has stopped it, after so many decisions to send it again.

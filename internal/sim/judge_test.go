@@ -75,7 +75,7 @@ func (w *world) changed(p *process, c boundary.Call, f fate, o *order, now topup
 		w.name(*ev)
 	}
 	by, from := operations[c.Name], o.state
-	o.calm = o.calm || !o.placed && w.calm
+	o.calm = o.calm || !o.placed && w.calm && !o.begun
 	o.placed = true
 	if by == "" || now.State == from {
 		return

@@ -259,6 +259,9 @@ func (w *world) heal() {
 	}
 	for _, s := range w.waiting {
 		s.until = time.Time{}
+		if o := w.orders[topup.ID(s.About)]; o != nil {
+			o.begun = true
+		}
 	}
 }
 

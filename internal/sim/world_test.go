@@ -118,8 +118,8 @@ type order struct {
 	blind   bool
 	// misled: a statement that was compared is wrong about it.
 	misled bool
-	// calm: it was accepted while nothing went wrong any more.
-	calm bool
+	// calm: it was accepted, and its whole way began, while nothing went wrong any more; begun: its way began before.
+	calm, begun bool
 	// held: a statement has stopped it, after so many decisions to send it again.
 	held       bool
 	heldBefore int

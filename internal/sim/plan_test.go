@@ -28,6 +28,7 @@ func (w *world) plan() {
 		length:    pick(t, ofPlan, 0.2, 60, 150, 400),
 		variation: pick(t, ofPlan, 0.4, 0.5, 0, 0.99),
 		diligent:  t.yes(ofPlan, 0.5),
+		skewed:    t.yes(ofPlan, 0.3),
 		most:      pick(t, ofPlan, 0.4, 1, 2, 3),
 		turns:     t.some(kindsOfMoves),
 		deeds:     t.some(len(deeds)),

@@ -25,7 +25,8 @@ type process struct {
 	name     string
 	dead     bool
 	died     chan struct{}
-	stopped  time.Time // until when: its steps wait
+	stopped  time.Time     // until when: its steps wait
+	skew     time.Duration // of its clock
 	worker   *worker.Worker
 	producer *producer.Producer
 	// begun is the attempt of each order that this process made last.
@@ -54,7 +55,10 @@ func (w *world) start() {
 		begun: map[topup.ID]*attempt{}, handling: map[*task]time.Time{}}
 	w.procs = append(w.procs, p)
 	w.note(p.name, "starts", "", "")
-	book := boundary.Book{Gate: p, Journal: w.book}
+	if w.skewed {
+		p.skew = clocks[w.tape.uniform(ofTurns, len(clocks))]
+	}
+	book := boundary.Book{Gate: p, Journal: skewed{w.book, p}}
 	waker := boundary.Waker{Gate: p, Queue: w.queue}
 	p.producer = producer.New(book, waker, quiet)
 	vendor, err := distributor.New(distributor.Config{

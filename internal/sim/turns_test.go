@@ -235,6 +235,15 @@ var accidents = []struct {
 		w.redis.setOutage("MOVISTAR", topup.Outage{Since: time.Now(), Why: "another worker says so"})
 		return true
 	}},
+	{"a clock jumps", func(w *world) bool {
+		p := w.at(w.tape.uniform(ofTurns, len(clocks)))
+		if p == nil || !w.skewed {
+			return false
+		}
+		p.skew = clocks[w.tape.uniform(ofTurns, len(clocks))]
+		w.note(p.name, "has a clock that jumps", "", "it is wrong by "+p.skew.String())
+		return true
+	}},
 	{"the vendor ends all sessions", func(w *world) bool {
 		w.note("vendor", "ends all sessions", "", "")
 		clear(w.vendor.tokens)
@@ -255,8 +264,9 @@ func (w *world) heal() {
 	w.queue.paused = false
 	w.reserve.low.Store(false)
 	for _, p := range w.procs {
-		p.stopped = time.Time{}
+		p.stopped, p.skew = time.Time{}, 0
 	}
+	w.skewed = false
 	for _, s := range w.waiting {
 		s.until = time.Time{}
 		if o := w.orders[topup.ID(s.About)]; o != nil {

@@ -93,6 +93,8 @@ type settings struct {
 	length int
 	// variation is where in their span the waits are that the program varies by chance.
 	variation float64
+	// skewed: clocks of processes are wrong.
+	skewed bool
 	// diligent: a person settles what is held.
 	diligent bool
 	// at most so many processes live.

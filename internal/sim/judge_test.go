@@ -87,7 +87,13 @@ func (w *world) changed(p *process, c boundary.Call, f fate, o *order, now topup
 	if !topup.Allowed(from, now.State, by) {
 		w.fail("%s goes from %q to %s by %s, which the table does not allow", now.ID, from, now.State, by)
 	}
-	o.state = now.State
+	if due := o.due; by == topup.OpBegin && !due.IsZero() && time.Now().Before(due.Add(-w.wrongClocks)) {
+		w.fail("%s is tried again %s too early", now.ID, due.Sub(time.Now()))
+	}
+	o.state, o.due = now.State, time.Time{}
+	if now.NextAttemptAt != nil {
+		o.due = *now.NextAttemptAt
+	}
 	w.reachTransition(o, from, by, f)
 	w.note("order", "becomes "+string(now.State), string(now.ID), string(by)+" "+string(now.Reason))
 	switch by {
@@ -127,6 +133,9 @@ func (w *world) mayBeSent(o *order, s *sent) {
 	if o.state == topup.StateQueued || o.state == topup.StateRetrying || s.number == 0 {
 		w.fail("%s is sent without a record of the attempt: it is %s", o.request.ID, o.state)
 	}
+	if latest := len(o.attempts); o.state == topup.StateUnknown || latest > 0 && s.number != o.attempts[latest-1].number {
+		w.fail("%s is sent, and its attempt %d is over", o.request.ID, s.number)
+	}
 	if at := o.request.ExpiresAt; at != nil && time.Now().After(*at) {
 		w.fail("%s is sent, and has expired", o.request.ID)
 	}
@@ -140,6 +149,9 @@ func (w *world) mayBeSent(o *order, s *sent) {
 			w.fail("%s is sent again, and is charged already", o.request.ID)
 		case !e.known:
 			w.fail("%s is sent again, though nobody knows what became of attempt %d", o.request.ID, e.number)
+		}
+		if e.known && s.resends == e.resends && time.Since(e.decided) < e.answer.wait {
+			w.fail("%s is sent again sooner than the vendor asked for", o.request.ID)
 		}
 	}
 }

@@ -12,7 +12,9 @@ import (
 
 // at is one of the processes that run; nil: none does.
 func (w *world) at(n int) *process {
-	run := slices.DeleteFunc(slices.Clone(w.procs), func(p *process) bool { return time.Now().Before(p.stopped) })
+	run := slices.DeleteFunc(slices.Clone(w.procs), func(p *process) bool {
+		return p.leaving || time.Now().Before(p.stopped)
+	})
 	if len(run) == 0 {
 		return nil
 	}

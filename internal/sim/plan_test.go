@@ -35,6 +35,9 @@ func (w *world) plan() {
 		accidents: t.some(len(accidents)),
 		fates:     t.some(int(fates)),
 	}
+	if w.skewed {
+		w.wrongClocks = 8 * time.Second
+	}
 	w.vendor.has = t.some(len(w.vendor.kinds))
 	w.vendor.login = t.choose(ofPlan, len(logins), 0.6)
 	w.vendor.idempotent = t.yes(ofPlan, 0.5)
@@ -107,8 +110,12 @@ func (w *world) order(id topup.ID) {
 		r.CallbackURL = "http://" + r.Caller + ".test/of-one-order"
 	}
 	o := &order{request: r, byQueue: t.yes(ofPlan, 0.15)}
-	if o.byQueue && t.yes(ofPlan, 0.15) {
+	switch { // that is not valid: its producer has only Redis
+	case !o.byQueue:
+	case t.yes(ofPlan, 0.15):
 		o.request.Product = "NO_SUCH"
+	case t.yes(ofPlan, 0.15):
+		o.request.CallbackURL = "http://stranger.test/hooks"
 	}
 	w.orders[id], w.planned = o, append(w.planned, o)
 }

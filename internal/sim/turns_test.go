@@ -25,6 +25,7 @@ func (w *world) live() {
 		if w.gather(); w.wrong != "" {
 			return
 		}
+		w.leavers()
 		w.moves++
 		if !w.calm && (w.moves > w.length || w.idle() || time.Since(w.began) > turbulent) {
 			w.heal()
@@ -52,7 +53,7 @@ func (w *world) live() {
 
 // idle reports whether nothing has been left to do for a while.
 func (w *world) idle() bool {
-	open := len(w.waiting) > 0 || len(w.procs) == 0 || slices.ContainsFunc(w.planned, func(o *order) bool {
+	open := len(w.waiting) > 0 || w.staying() == 0 || slices.ContainsFunc(w.planned, func(o *order) bool {
 		return !o.refused && (!o.placed || !o.confirmed || !o.state.Final() && o.state != topup.StateUnknown)
 	})
 	if w.idled++; open {
@@ -93,7 +94,7 @@ func (w *world) plainMove() {
 	switch {
 	case len(free) > 0:
 		w.letGo(free[0])
-	case len(w.procs) == 0:
+	case w.staying() == 0:
 		if w.restarts.IsZero() {
 			w.restarts = time.Now().Add(pick(w.tape, ofTurns, 0.5, time.Second, 20*time.Second, 2*time.Minute))
 		}
@@ -119,7 +120,7 @@ func (w *world) stop(p *process) {
 	wait := pick(w.tape, ofTurns, 0.2, 45*time.Second, 3*time.Minute, 8*time.Minute)
 	w.note(p.name, "is stopped", "", "for "+wait.String())
 	p.stopped = time.Now().Add(wait)
-	if len(w.procs) < 2 {
+	if w.staying() < 2 {
 		w.start()
 	}
 }
@@ -189,8 +190,17 @@ var accidents = []struct {
 		p.die()
 		return true
 	}},
+	{"a process is asked to end", func(w *world) bool {
+		p := w.at(w.tape.uniform(ofTurns, 8))
+		if p == nil {
+			return false
+		}
+		w.note(p.name, "is asked to end", "", "")
+		p.leave()
+		return true
+	}},
 	{"another process starts", func(w *world) bool {
-		if len(w.procs) >= w.most {
+		if w.staying() >= w.most {
 			return false
 		}
 		w.start()
@@ -277,7 +287,7 @@ func (w *world) heal() {
 
 // settled reports whether nothing is left to do, and has the operator do what is left for a person.
 func (w *world) settled() bool {
-	if len(w.waiting) > 0 || len(w.procs) == 0 {
+	if len(w.waiting) > 0 || w.staying() == 0 {
 		return false
 	}
 	for _, o := range w.planned {

@@ -61,6 +61,10 @@ func (p *process) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	if p.dead {
 		return nil, errDead
 	}
+	host, _, _ := strings.Cut(addr, ":")
+	if host != vendorHost && p.w.receivers[host] == nil {
+		p.w.fail("%s is called, which is nobody's", host)
+	}
 	call := boundary.Call{Name: "connect", About: addr}
 	f, err := p.w.wait(ctx, &step{who: p.name, Call: call, proc: p, fates: []fate{diesBefore, failed, silent}}, p.died)
 	switch {
@@ -81,7 +85,6 @@ func (p *process) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 		p.w.vendor.halfOpen = true
 		return ours, nil // half open: nobody reads what is written
 	}
-	host, _, _ := strings.Cut(addr, ":")
 	go p.w.serve(theirs, p, host)
 	return ours, nil
 }

@@ -95,6 +95,8 @@ type settings struct {
 	variation float64
 	// skewed: clocks of processes are wrong.
 	skewed bool
+	// wrongClocks is how far two of them may differ.
+	wrongClocks time.Duration
 	// diligent: a person settles what is held.
 	diligent bool
 	// at most so many processes live.
@@ -131,6 +133,8 @@ type order struct {
 	asked time.Time
 	// answered is what the vendor's latest answer means; empty: there is none.
 	answered topup.Outcome
+	// due is when it may be tried next.
+	due time.Time
 	// waits is what it waits for; empty: nothing.
 	waits topup.Wait
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"recarga/topup"
 )
@@ -20,6 +21,8 @@ type answer struct {
 	bare          bool
 	status        int
 	header, body  string
+	// wait is how long it asks to wait.
+	wait time.Duration
 	// means is what the vendor's document says of it, if it arrives whole.
 	means topup.Outcome
 }
@@ -107,7 +110,7 @@ func withoutCode() []answer {
 		{name: "400 without a code", status: 400, body: `{"success":false}`, means: topup.OutcomeDeclined},
 		unauthorized,
 		{name: "429, come back in 5 s", status: 429, header: "Retry-After: 5\r\n", body: `{"error":"slow down"}`,
-			means: topup.OutcomeNotSent},
+			wait: 5 * time.Second, means: topup.OutcomeNotSent},
 		{name: "429, the day's limit of the number", status: 429, body: `{"daily_limit_mxn":100}`,
 			means: topup.OutcomeNotSent},
 	}

@@ -45,7 +45,8 @@ func TestFindsAndShrinksAFault(t *testing.T) {
 	if short.kind != w.kind {
 		t.Errorf("the short life fails by another fault: %s, and not %s", short.wrong, w.wrong)
 	}
-	if short.tape.weight() > 40 || strings.Count(short.journey(), "is killed")+strings.Count(short.journey(), "cancels") > 0 {
+	if short.tape.weight() > 50 ||
+		strings.Count(short.journey(), "is killed")+strings.Count(short.journey(), "cancels") > 0 {
 		t.Errorf("the short life has %d decisions, some of which have nothing to do with its fault", short.tape.weight())
 	}
 	if same := again(replaying(short.tape.recorded())); same.journey() != short.journey() {

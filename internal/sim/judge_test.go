@@ -75,7 +75,7 @@ func (w *world) changed(p *process, c boundary.Call, f fate, o *order, now topup
 		w.name(*ev)
 	}
 	by, from := operations[c.Name], o.state
-	o.calm = o.calm || !o.placed && w.calm
+	o.calm = o.calm || !o.placed && w.calm && !o.begun
 	o.placed = true
 	if by == "" || now.State == from {
 		return
@@ -87,7 +87,13 @@ func (w *world) changed(p *process, c boundary.Call, f fate, o *order, now topup
 	if !topup.Allowed(from, now.State, by) {
 		w.fail("%s goes from %q to %s by %s, which the table does not allow", now.ID, from, now.State, by)
 	}
-	o.state = now.State
+	if due := o.due; by == topup.OpBegin && !due.IsZero() && time.Now().Before(due.Add(-w.wrongClocks)) {
+		w.fail("%s is tried again %s too early", now.ID, due.Sub(time.Now()))
+	}
+	o.state, o.due = now.State, time.Time{}
+	if now.NextAttemptAt != nil {
+		o.due = *now.NextAttemptAt
+	}
 	w.reachTransition(o, from, by, f)
 	w.note("order", "becomes "+string(now.State), string(now.ID), string(by)+" "+string(now.Reason))
 	switch by {
@@ -96,13 +102,15 @@ func (w *world) changed(p *process, c boundary.Call, f fate, o *order, now topup
 		o.attempts, p.begun[now.ID] = append(o.attempts, a), a
 	case topup.OpResolve:
 		r, _ := c.Asked.(topup.Resolution)
-		o.blind = o.blind || r.Reason == "she believes it"
+		o.blind = o.blind || r.Reason == onFaith
 		if r.Outcome == topup.ResolvedResend {
 			o.resends++
 		}
 	case topup.OpHold:
 		o.held, o.heldBefore = true, o.resends
 	case topup.OpCorrect:
+		c, _ := c.Asked.(topup.Correction)
+		o.blind = o.blind || c.Reason == onFaith
 		o.expected = append(o.expected, topup.EventCorrected)
 		return
 	}
@@ -125,6 +133,9 @@ func (w *world) mayBeSent(o *order, s *sent) {
 	if o.state == topup.StateQueued || o.state == topup.StateRetrying || s.number == 0 {
 		w.fail("%s is sent without a record of the attempt: it is %s", o.request.ID, o.state)
 	}
+	if latest := len(o.attempts); o.state == topup.StateUnknown || latest > 0 && s.number != o.attempts[latest-1].number {
+		w.fail("%s is sent, and its attempt %d is over", o.request.ID, s.number)
+	}
 	if at := o.request.ExpiresAt; at != nil && time.Now().After(*at) {
 		w.fail("%s is sent, and has expired", o.request.ID)
 	}
@@ -133,11 +144,14 @@ func (w *world) mayBeSent(o *order, s *sent) {
 	}
 	for _, e := range o.sent[:len(o.sent)-1] {
 		switch {
-		case w.policy.ResendUnknown, s.resends > e.resends, o.blind:
+		case w.policy.ResendUnknown, s.resends > e.resends, o.blind, o.misled:
 		case e.charged && (!e.known || !e.answer.lies):
 			w.fail("%s is sent again, and is charged already", o.request.ID)
 		case !e.known:
 			w.fail("%s is sent again, though nobody knows what became of attempt %d", o.request.ID, e.number)
+		}
+		if e.known && s.resends == e.resends && time.Since(e.decided) < e.answer.wait {
+			w.fail("%s is sent again sooner than the vendor asked for", o.request.ID)
 		}
 	}
 }
@@ -174,9 +188,9 @@ func (w *world) judge() {
 // judgeMoney: once, and the truth.
 func (w *world) judgeMoney(o *order, d topup.Details) {
 	charged, id := o.charged(), o.request.ID
-	excused := o.blind || o.lied()
+	excused := o.blind || o.misled || o.lied()
 	switch {
-	case charged > 1 && !excused && !w.policy.ResendUnknown:
+	case charged > 1 && !excused && (!w.policy.ResendUnknown || w.vendor.idempotent):
 		w.fail("%s is charged %d times", id, charged)
 	case d.State == topup.StateSucceeded && charged == 0 && !excused:
 		w.fail("%s is %s, and was never charged", id, d.State)
@@ -187,11 +201,28 @@ func (w *world) judgeMoney(o *order, d topup.Details) {
 	case d.State != o.state:
 		w.fail("%s is %s in the journal, and was last seen as %s", id, d.State, o.state)
 	}
-	approved := func(a topup.Attempt) bool { return a.Outcome == topup.OutcomeApproved }
-	if i := slices.IndexFunc(d.Attempts, approved); i >= 0 && slices.ContainsFunc(d.Attempts[i+1:], approved) &&
-		len(d.Disputes) == 0 {
+	if len(d.Disputes) == 0 && o.approvedTwice(d) {
 		w.fail("%s was approved twice, and nobody is asked about it", id)
 	}
+}
+
+// approvedTwice reports whether the record has approvals of two purchases.
+func (o *order) approvedTwice(d topup.Details) bool {
+	first := ""
+	for _, a := range d.Attempts {
+		i := slices.IndexFunc(o.attempts, func(of *attempt) bool { return of.number == a.Number })
+		if a.Outcome != topup.OutcomeApproved || i < 0 || o.attempts[i].sent == nil {
+			continue
+		}
+		switch transaction := o.attempts[i].sent.transaction; first {
+		case "":
+			first = transaction
+		case transaction:
+		default:
+			return true
+		}
+	}
+	return false
 }
 
 // judgeSale: while nothing goes wrong, what is accepted is bought.

@@ -12,7 +12,9 @@ import (
 
 // at is one of the processes that run; nil: none does.
 func (w *world) at(n int) *process {
-	run := slices.DeleteFunc(slices.Clone(w.procs), func(p *process) bool { return time.Now().Before(p.stopped) })
+	run := slices.DeleteFunc(slices.Clone(w.procs), func(p *process) bool {
+		return p.leaving || time.Now().Before(p.stopped)
+	})
 	if len(run) == 0 {
 		return nil
 	}
@@ -91,7 +93,15 @@ var deeds = []struct {
 	{"a caller cancels another's order", func(w *world, o *order) bool { return w.cancelOthers(o) }},
 	{"the operator resolves what is held", func(w *world, o *order) bool { return w.resolve(o, false) }},
 	{"the operator resolves what is held without looking", func(w *world, o *order) bool { return w.resolve(o, true) }},
-	{"the operator corrects a final state", func(w *world, o *order) bool { return w.correct(o) }},
+	{"the operator resolves all that is held", func(w *world, _ *order) bool {
+		return w.all(func(o *order) bool { return w.resolve(o, false) })
+	}},
+	{"the operator cancels all that can be", func(w *world, _ *order) bool {
+		return w.all(func(o *order) bool { return !o.state.Final() && w.cancel(o, "") })
+	}},
+	{"the operator redelivers all events", func(w *world, _ *order) bool { return w.redeliverAll("") }},
+	{"the operator corrects a final state", func(w *world, o *order) bool { return w.correct(o, false) }},
+	{"the operator corrects a final state without looking", func(w *world, o *order) bool { return w.correct(o, true) }},
 	{"the operator upholds a disputed state", func(w *world, o *order) bool { return w.uphold(o) }},
 	{"a statement charges an order that waits", func(w *world, o *order) bool { return w.hold(o) }},
 	{"the operator reconciles a statement", func(w *world, _ *order) bool { return w.reconcile() }},
@@ -116,6 +126,28 @@ func (w *world) people(deed int) {
 		}
 	}
 	w.plainMove()
+}
+
+// all has a person do something with all orders at once.
+func (w *world) all(do func(*order) bool) (some bool) {
+	for _, o := range w.planned {
+		some = do(o) || some
+	}
+	return some
+}
+
+// redeliverAll has the events of a state sent again.
+func (w *world) redeliverAll(of topup.EventState) bool {
+	p := w.at(0)
+	if p == nil {
+		return false
+	}
+	w.note("operator", "redelivers all events", string(of), "")
+	go func() {
+		f := topup.EventFilter{State: of, Limit: 1000}
+		_, _, _ = p.producer.RedeliverAll(context.Background(), f, producer.Actor{By: "ana", Reason: "healed"})
+	}()
+	return true
 }
 
 // by makes a person's request, at some process.
@@ -152,6 +184,9 @@ func (w *world) strangers(who, what string, o *order, err error) {
 	}
 }
 
+// onFaith is the reason of a decision that was made without looking.
+const onFaith = "she believes it"
+
 // resolve settles what is held: by the vendor's ledger, as it is at that moment, or blindly.
 func (w *world) resolve(o *order, blindly bool) bool {
 	if o.state != topup.StateUnknown {
@@ -165,7 +200,7 @@ func (w *world) resolve(o *order, blindly bool) bool {
 	switch {
 	case blindly:
 		r.Outcome = pick(w.tape, ofPeople, 0.33, topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend)
-		r.Forced, r.Reason = w.tape.yes(ofPeople, 0.5), "she believes it"
+		r.Forced, r.Reason = w.tape.yes(ofPeople, 0.5), onFaith
 	case o.charged() > 0:
 		r.Outcome = topup.ResolvedSucceeded
 	case !w.calm && w.tape.yes(ofPeople, 0.5):
@@ -177,10 +212,13 @@ func (w *world) resolve(o *order, blindly bool) bool {
 	})
 }
 
-// correct changes a final state that the ledger contradicts.
-func (w *world) correct(o *order) bool {
+// correct changes a final state that the ledger contradicts, or blindly.
+func (w *world) correct(o *order, blindly bool) bool {
 	c := topup.Correction{Outcome: topup.ResolvedFailed, Reason: "the ledger", By: "ana"}
 	charged := o.charged() > 0
+	if blindly {
+		charged, c.Reason = o.state != topup.StateSucceeded, onFaith
+	}
 	if charged {
 		c.Outcome = topup.ResolvedSucceeded
 	}

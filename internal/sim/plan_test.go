@@ -14,22 +14,34 @@ func (w *world) plan() {
 	t := w.tape
 	w.settings = settings{
 		policy: worker.Policy{
-			Initial: pick(t, ofPlan, 0.7, time.Second, 5*time.Second, 100*time.Millisecond), Max: 30 * time.Second,
-			MaxAttempts: pick(t, ofPlan, 0.4, 3, 1, 2, 6), ResendUnknown: t.yes(ofPlan, 0.15),
+			Initial:     pick(t, ofPlan, 0.3, time.Second, 5*time.Second, 20*time.Second, 100*time.Millisecond),
+			Max:         30 * time.Second,
+			MaxAttempts: pick(t, ofPlan, 0.4, 3, 1, 2, 6), ResendUnknown: t.yes(ofPlan, 0.3),
 		},
-		rate:      pick(t, ofPlan, 0.8, 0.0, 0.5, 5),
+		rate:      pick(t, ofPlan, 0.6, 0.0, 0.5, 5),
 		alone:     t.yes(ofPlan, 0.3),
-		trouble:   pick(t, ofPlan, 0.2, 0, 0.02, 0.08, 0.2),
+		trouble:   pick(t, ofPlan, 0.2, 0, 0.02, 0.05, 0.15),
+		slow:      pick(t, ofPlan, 0.2, 0, 0.1, 0.3, 0.6),
 		honest:    pick(t, ofPlan, 0.2, 1, 0.8, 0.5, 0.1),
 		friendly:  pick(t, ofPlan, 0.3, 1, 0.7, 0.3),
 		wild:      pick(t, ofPlan, 0.1, 0, 0.1, 0.3, 0.5),
-		length:    pick(t, ofPlan, 0.3, 60, 150, 400),
+		length:    pick(t, ofPlan, 0.2, 60, 150, 400),
 		variation: pick(t, ofPlan, 0.4, 0.5, 0, 0.99),
 		diligent:  t.yes(ofPlan, 0.5),
+		skewed:    t.yes(ofPlan, 0.3),
 		most:      pick(t, ofPlan, 0.4, 1, 2, 3),
+		turns:     t.some(kindsOfMoves),
+		deeds:     t.some(len(deeds)),
+		accidents: t.some(len(accidents)),
+		fates:     t.some(int(fates)),
 	}
+	if w.skewed {
+		w.wrongClocks = 8 * time.Second
+	}
+	w.vendor.has = t.some(len(w.vendor.kinds))
 	w.vendor.login = t.choose(ofPlan, len(logins), 0.6)
-	w.reserve.set = t.yes(ofPlan, 0.3)
+	w.vendor.idempotent = t.yes(ofPlan, 0.5)
+	w.reserve.set = t.yes(ofPlan, 0.5)
 	w.receiver("default", "")
 	w.receiver("shop", "")
 	w.receiver("shop", "crm")
@@ -39,6 +51,24 @@ func (w *world) plan() {
 	for i := range pick(t, ofPlan, 0.3, 1, 2, 3, 4, 9) {
 		w.order(topup.ID(fmt.Sprint("ORD-", i+1)))
 	}
+	if t.yes(ofPlan, 0.35) { // processes live long
+		w.fates[diesBefore], w.fates[diesAfter] = false, false
+	}
+	if t.yes(ofPlan, 0.25) {
+		w.tardy()
+	}
+}
+
+// tardy makes it a life of late answers: they meet what followed from their absence.
+func (w *world) tardy() {
+	t := w.tape
+	w.policy.Initial = pick(t, ofPlan, 0.5, 5*time.Second, 20*time.Second)
+	w.policy.MaxAttempts = pick(t, ofPlan, 0.4, 2, 3, 6)
+	w.policy.ResendUnknown = t.yes(ofPlan, 0.8)
+	w.trouble, w.slow, w.length = pick(t, ofPlan, 0.5, 0, 0.02), 0.5, 400
+	w.fates = make([]bool, fates)
+	w.fates[lost], w.fates[late], w.fates[diesAfter] = true, true, t.yes(ofPlan, 0.5)
+	w.reserve.set = w.reserve.set || t.yes(ofPlan, 0.5)
 }
 
 // secrets are the same in each run.
@@ -80,8 +110,12 @@ func (w *world) order(id topup.ID) {
 		r.CallbackURL = "http://" + r.Caller + ".test/of-one-order"
 	}
 	o := &order{request: r, byQueue: t.yes(ofPlan, 0.15)}
-	if o.byQueue && t.yes(ofPlan, 0.15) {
+	switch { // that is not valid: its producer has only Redis
+	case !o.byQueue:
+	case t.yes(ofPlan, 0.15):
 		o.request.Product = "NO_SUCH"
+	case t.yes(ofPlan, 0.15):
+		o.request.CallbackURL = "http://stranger.test/hooks"
 	}
 	w.orders[id], w.planned = o, append(w.planned, o)
 }

@@ -24,8 +24,11 @@ type process struct {
 	w        *world
 	name     string
 	dead     bool
+	leaving  bool // it begins nothing any more, and ends when all is done
+	swept    bool // its sweep has ended
 	died     chan struct{}
-	stopped  time.Time // until when: its steps wait
+	stopped  time.Time     // until when: its steps wait
+	skew     time.Duration // of its clock
 	worker   *worker.Worker
 	producer *producer.Producer
 	// begun is the attempt of each order that this process made last.
@@ -36,11 +39,17 @@ type process struct {
 	heardAt int
 	// handling is since when it handles each task.
 	handling map[*task]time.Time
+	// ctx is that of all that it does, until a shutdown.
+	ctx      context.Context
+	shutdown context.CancelFunc
 	// closers end its parts.
 	closers []func()
 }
 
 var quiet = slog.New(slog.DiscardHandler)
+
+// vendorHost is where the vendor is.
+const vendorHost = "vendor.test"
 
 const (
 	callTimeout = 20 * time.Second
@@ -54,11 +63,14 @@ func (w *world) start() {
 		begun: map[topup.ID]*attempt{}, handling: map[*task]time.Time{}}
 	w.procs = append(w.procs, p)
 	w.note(p.name, "starts", "", "")
-	book := boundary.Book{Gate: p, Journal: w.book}
+	if w.skewed {
+		p.skew = clocks[w.tape.uniform(ofTurns, len(clocks))]
+	}
+	book := boundary.Book{Gate: p, Journal: skewed{w.book, p}}
 	waker := boundary.Waker{Gate: p, Queue: w.queue}
 	p.producer = producer.New(book, waker, quiet)
 	vendor, err := distributor.New(distributor.Config{
-		URL: "http://vendor.test/api/distributor", CustomerID: "demo", SecretKey: "demo-secret", Timeout: callTimeout,
+		URL: "http://" + vendorHost + "/api/distributor", CustomerID: "demo", SecretKey: "demo-secret", Timeout: callTimeout,
 		Tokens: boundary.Tokens{Gate: p, Store: w.redis}, Dial: p.dial, Log: quiet,
 	})
 	if err != nil {
@@ -78,9 +90,14 @@ func (w *world) start() {
 		Slack: slack, SweepInterval: 5 * time.Second, Alone: w.alone, Log: quiet, Policy: w.policy, Admission: admit,
 		Intake: intake.Rules{Default: true, DefaultURL: "http://default.test/hooks", Caller: w.callers.registered},
 	})
-	ctx, cancel := context.WithCancel(context.Background())
-	go p.worker.Sweep(ctx)
-	p.closers = append(p.closers, cancel, p.worker.Close, vendor.Close, func() {
+	p.ctx, p.shutdown = context.WithCancel(context.Background())
+	go func() {
+		p.worker.Sweep(p.ctx)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		p.swept = true
+	}()
+	p.closers = append(p.closers, p.shutdown, p.worker.Close, vendor.Close, func() {
 		ended, end := context.WithCancel(context.Background())
 		end()
 		go deliverer.Close(ended)
@@ -101,6 +118,32 @@ func (p *process) die() {
 	}
 	for _, end := range p.closers {
 		end()
+	}
+}
+
+// leave asks the process to end, as a deployment does: what it does it does to the end, though its context is over.
+func (p *process) leave() {
+	p.leaving = true
+	p.shutdown()
+}
+
+// staying is how many processes are to stay.
+func (w *world) staying() (n int) {
+	for _, p := range w.procs {
+		if !p.leaving {
+			n++
+		}
+	}
+	return n
+}
+
+// leavers end when they have done all.
+func (w *world) leavers() {
+	for _, p := range slices.Clone(w.procs) {
+		if p.leaving && p.swept && len(p.handling) == 0 {
+			w.note(p.name, "has ended", "", "")
+			p.die()
+		}
 	}
 }
 
@@ -186,7 +229,7 @@ func (p *process) do(t *task) {
 	p.handling[t] = time.Now()
 	p.w.mu.Unlock()
 	go func() {
-		again, err := handle(context.Background(), tasks.Task{Type: kind, Payload: t.payload})
+		again, err := handle(p.ctx, tasks.Task{Type: kind, Payload: t.payload})
 		p.w.mu.Lock()
 		delete(p.handling, t)
 		p.w.mu.Unlock()

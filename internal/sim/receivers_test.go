@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"recarga/topup"
@@ -90,7 +91,7 @@ func (r *receiver) who() string {
 
 // path is where an order's webhooks come to.
 func (r *receiver) path(o *order) string {
-	if r.name == "" && o.request.CallbackURL != "" {
+	if r.name == "" && strings.HasPrefix(o.request.CallbackURL, "http://"+r.host) {
 		return "/of-one-order"
 	}
 	return "/hooks"

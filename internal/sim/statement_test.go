@@ -11,30 +11,34 @@ import (
 	"recarga/internal/reconcile"
 )
 
-// statement is the vendor's ledger as a person is sent it: true, but perhaps cut off, and soon out of date.
-func (w *world) statement() string {
-	var b strings.Builder
-	b.WriteString("distributor_transaction_id,transaction_id,phone_number,amount,status,date\n")
-	lines := 0
+// statement is the vendor's ledger as a person is sent it: perhaps cut off, soon out of date, and wrong about an order
+// now and then. Who is misled by that is excused, and nobody else.
+func (w *world) statement() (text, story string) {
+	lines := []string{"distributor_transaction_id,transaction_id,phone_number,amount,status,date"}
+	told := []string{lines[0]} // the story is the same whenever a life begins
 	for _, o := range w.planned {
 		for _, s := range o.sent {
 			if s.answer == nil {
 				continue
 			}
+			says := s.charged
+			if w.tape.yes(ofPeople, 0.05) {
+				says, o.misled = !says, true
+			}
 			status := "declined"
-			if s.charged {
+			if says {
 				status = "approved"
 			}
-			fmt.Fprintf(&b, "%s,%s,%s,%s,%s,%s\n", o.request.ID, s.transaction, o.request.Phone.Digits(), o.request.Amount,
-				status, s.decided.UTC().Format(time.RFC3339))
-			lines++
+			line := fmt.Sprintf("%s,%s,%s,%s,%s,", o.request.ID, s.transaction, o.request.Phone.Digits(), o.request.Amount,
+				status)
+			lines = append(lines, line+s.decided.UTC().Format(time.RFC3339))
+			told = append(told, line+s.decided.Sub(w.began).String())
 		}
 	}
-	text := b.String()
-	if keep := w.tape.choose(ofPeople, lines+1, 0.7); keep > 0 {
-		text = strings.Join(strings.SplitAfter(text, "\n")[:keep+1], "")
+	if keep := w.tape.choose(ofPeople, len(lines), 0.7); keep > 0 {
+		lines, told = lines[:keep+1], told[:keep+1]
 	}
-	return text
+	return strings.Join(lines, "\n") + "\n", strings.Join(told, "\n")
 }
 
 // reconcile has the operator compare a statement with the book, and settle what it proves.
@@ -50,8 +54,8 @@ func (w *world) reconcile() bool {
 		w.fail("%v", err)
 		return true
 	}
-	text := w.statement()
-	w.note("operator", "reconciles", "a statement", fmt.Sprintf("%q, absent: %s", text, options.Absent))
+	text, story := w.statement()
+	w.note("operator", "reconciles", "a statement", fmt.Sprintf("%q, absent: %s", story, options.Absent))
 	go func() {
 		s, err := reconcile.Read(context.Background(), strings.NewReader(text), options)
 		if err != nil {

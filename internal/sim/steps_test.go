@@ -24,14 +24,15 @@ const (
 	diesAfter              // the process dies after it
 	torn                   // it has its effect, and half of its answer arrives
 	silent                 // it has no effect, and there is never an answer
-	stops                  // the process is stopped for a while, and it is done afterwards
+	stops                  // the process is stopped for a while, and something becomes of the step afterwards
+	slow                   // it takes long, and something becomes of it afterwards
 	fates
 )
 
 func (f fate) String() string {
 	return [fates]string{"done", "refused, without effect", "done, and its answer is lost", "done, and its answer is late",
 		"the process dies before it", "the process dies after it", "done, and half of its answer arrives",
-		"nothing happens, and nobody answers", "the process is stopped"}[f]
+		"nothing happens, and nobody answers", "the process is stopped", "it takes long"}[f]
 }
 
 var (
@@ -47,6 +48,7 @@ type step struct {
 	fates []fate   // beside done
 	let   chan fate
 	since time.Time
+	until time.Time // when it is done, if it is slow
 }
 
 // polls are reads that are repeated for ever, and change nothing: they are let go at once.
@@ -108,25 +110,55 @@ func (w *world) gather() {
 // letGo lets a waiting step go.
 func (w *world) letGo(s *step) {
 	w.withdraw(s)
-	f := done
-	if !w.calm && (s.proc == nil || !s.proc.dead) {
-		trouble := w.trouble
-		if operations[s.Name] != "" { // what changes an order is rare, and matters most
-			trouble = min(4*trouble, 0.5)
-		}
-		if n := w.tape.choose(ofFates, len(s.fates)+1, 1-trouble); n > 0 {
-			f = s.fates[n-1]
-		}
-	}
+	f := w.fateOf(s)
 	w.note(s.who, s.Name, s.About, f.String())
-	if f == stops {
+	switch f {
+	case stops:
 		w.stop(s.proc)
-		w.mu.Lock()
-		w.waiting = append(w.waiting, s)
-		w.mu.Unlock()
+	case slow:
+		s.until = time.Now().Add(w.slowness(s))
+	default:
+		s.let <- f
 		return
 	}
-	s.let <- f
+	w.mu.Lock()
+	w.waiting = append(w.waiting, s)
+	w.mu.Unlock()
+}
+
+// slowness is how long a slow step takes. The vendor looks at what it has been sent in time.
+func (w *world) slowness(s *step) time.Duration {
+	if s.who == "vendor" {
+		return time.Duration(w.tape.uniform(ofFates, int(slowest/time.Second))) * time.Second
+	}
+	longer := pick(w.tape, ofFates, 0.1, 0, callTimeout+slack, callTimeout+slack, callTimeout+slack, 5*time.Minute)
+	return longer + time.Duration(w.tape.uniform(ofFates, 45))*time.Second
+}
+
+// fateOf is what becomes of a step.
+func (w *world) fateOf(s *step) fate {
+	if w.calm || s.proc != nil && s.proc.dead {
+		return done
+	}
+	trouble := w.trouble
+	if operations[s.Name] != "" || s.Name == "journal.RecordTry" { // it is rare, and matters most
+		trouble = min(4*trouble, 0.3)
+	}
+	if (operations[s.Name] != "" || s.who == "vendor" && s.About != "") && s.until.IsZero() &&
+		w.tape.yes(ofFates, w.slow) {
+		return slow
+	}
+	if s.Name == "journal.Finish" && !s.until.IsZero() { // a late result matters most
+		trouble = max(trouble, 0.6)
+	}
+	has := []bool{true}
+	for _, f := range s.fates {
+		has = append(has, w.fates[f])
+	}
+	if n := w.tape.among(ofFates, 1-trouble, has); n > 0 {
+		return s.fates[n-1]
+	}
+	return done
 }
 
 // passTime lets time pass until something wants to happen, for d at most.

@@ -33,11 +33,8 @@ func recording(seed uint64) *tape { return &tape{rand: rand.New(rand.NewPCG(seed
 // replaying is a tape that was made before.
 func replaying(made [streams][]byte) *tape { return &tape{made: made} }
 
-// choose chooses one of n, the first one with a probability of plain.
-func (t *tape) choose(s stream, n int, plain float64) int {
-	if n <= 1 {
-		return 0
-	}
+// decide decides for one of n: as it was recorded, or afresh.
+func (t *tape) decide(s stream, n int, afresh func() int) int {
 	i := t.at[s]
 	t.at[s]++
 	if i < len(t.made[s]) {
@@ -46,12 +43,67 @@ func (t *tape) choose(s stream, n int, plain float64) int {
 	if t.rand == nil {
 		return 0
 	}
-	choice := 0
-	if t.rand.Float64() >= plain {
-		choice = 1 + t.rand.IntN(n-1)
-	}
+	choice := afresh()
 	t.made[s] = append(t.made[s], byte(choice))
 	return choice
+}
+
+// choose chooses one of n, the first one with a probability of plain.
+func (t *tape) choose(s stream, n int, plain float64) int {
+	if n <= 1 {
+		return 0
+	}
+	return t.decide(s, n, func() int {
+		if t.rand.Float64() < plain {
+			return 0
+		}
+		return 1 + t.rand.IntN(n-1)
+	})
+}
+
+// among chooses the first one with a probability of plain, or one of the others that the life has.
+func (t *tape) among(s stream, plain float64, has []bool) int {
+	return t.decide(s, len(has), func() int {
+		others := indexes(has[1:])
+		if t.rand.Float64() < plain || len(others) == 0 {
+			return 0
+		}
+		return 1 + others[t.rand.IntN(len(others))]
+	})
+}
+
+// one chooses one of those that the life has, each as likely as the others.
+func (t *tape) one(s stream, has []bool) int {
+	return t.decide(s, len(has), func() int {
+		all := indexes(has)
+		return all[t.rand.IntN(len(all))]
+	})
+}
+
+// some decides which of n things a life has at all: where they are few, they happen often, and meet each other. It is
+// not recorded: without it, what was chosen of them is chosen again.
+func (t *tape) some(n int) []bool {
+	has := make([]bool, n)
+	without := 0.0
+	if t.rand != nil {
+		without = []float64{0, 0.3, 0.6, 0.85}[t.rand.IntN(4)]
+	}
+	for i := range has {
+		has[i] = without == 0 || t.rand.Float64() >= without
+	}
+	if n > 0 && len(indexes(has)) == 0 {
+		has[t.rand.IntN(n)] = true
+	}
+	return has
+}
+
+func indexes(of []bool) (all []int) {
+	for i, is := range of {
+		if is {
+			all = append(all, i)
+		}
+	}
+	return all
 }
 
 // uniform chooses one of n, each as likely as the others.

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"recarga/producer"
 	"recarga/topup"
 )
 
@@ -26,6 +25,7 @@ func (w *world) live() {
 		if w.gather(); w.wrong != "" {
 			return
 		}
+		w.leavers()
 		w.moves++
 		if !w.calm && (w.moves > w.length || w.idle() || time.Since(w.began) > turbulent) {
 			w.heal()
@@ -53,7 +53,7 @@ func (w *world) live() {
 
 // idle reports whether nothing has been left to do for a while.
 func (w *world) idle() bool {
-	open := len(w.waiting) > 0 || len(w.procs) == 0 || slices.ContainsFunc(w.planned, func(o *order) bool {
+	open := len(w.waiting) > 0 || w.staying() == 0 || slices.ContainsFunc(w.planned, func(o *order) bool {
 		return !o.refused && (!o.placed || !o.confirmed || !o.state.Final() && o.state != topup.StateUnknown)
 	})
 	if w.idled++; open {
@@ -62,13 +62,16 @@ func (w *world) idle() bool {
 	return w.idled > 20
 }
 
+// kindsOfMoves counts them, the plain one included.
+const kindsOfMoves = 6
+
 // move lets one thing happen. The plain one is that which has waited longest.
 func (w *world) move() {
-	switch w.tape.choose(ofTurns, 6, 1-w.wild) {
+	switch w.tape.among(ofTurns, 1-w.wild, w.turns) {
 	case 0:
 		w.plainMove()
 	case 1: // another step
-		if free := w.free(); len(free) > 0 {
+		if free := w.free(true); len(free) > 0 {
 			w.letGo(free[w.tape.uniform(ofTurns, len(free))])
 			return
 		}
@@ -76,22 +79,22 @@ func (w *world) move() {
 	case 2: // another task, perhaps one that is being handled
 		w.handOver(w.tape.uniform(ofTurns, 8), w.tape.yes(ofTurns, 0.3))
 	case 3:
-		w.people(w.tape.uniform(ofPeople, len(deeds)))
+		w.people(w.tape.one(ofPeople, w.deeds))
 	case 4: // time passes while steps wait
 		w.mustHurry(pick(w.tape, ofTurns, 0, time.Millisecond, time.Second, 5*time.Second, 12*time.Second, 40*time.Second,
 			2*time.Minute))
 	case 5:
-		w.accident(w.tape.uniform(ofTurns, len(accidents)))
+		w.accident(w.tape.one(ofTurns, w.accidents))
 	}
 }
 
 // plainMove lets happen what would come first, if nothing is slow.
 func (w *world) plainMove() {
-	free := w.free()
+	free := w.free(false)
 	switch {
 	case len(free) > 0:
 		w.letGo(free[0])
-	case len(w.procs) == 0:
+	case w.staying() == 0:
 		if w.restarts.IsZero() {
 			w.restarts = time.Now().Add(pick(w.tape, ofTurns, 0.5, time.Second, 20*time.Second, 2*time.Minute))
 		}
@@ -117,15 +120,17 @@ func (w *world) stop(p *process) {
 	wait := pick(w.tape, ofTurns, 0.2, 45*time.Second, 3*time.Minute, 8*time.Minute)
 	w.note(p.name, "is stopped", "", "for "+wait.String())
 	p.stopped = time.Now().Add(wait)
-	if len(w.procs) < 2 {
+	if w.staying() < 2 {
 		w.start()
 	}
 }
 
-// free are the steps that wait, but those of processes that are stopped.
-func (w *world) free() (free []*step) {
+// free are the steps that wait, but those of processes that are stopped. One that takes long may come at any time.
+func (w *world) free(any bool) (free []*step) {
+	now := time.Now()
 	for _, s := range w.waiting {
-		if s.proc == nil || s.who != s.proc.name || !time.Now().Before(s.proc.stopped) {
+		running := s.proc == nil || s.who != s.proc.name || !now.Before(s.proc.stopped)
+		if running && (any || !now.Before(s.until)) {
 			free = append(free, s)
 		}
 	}
@@ -185,8 +190,17 @@ var accidents = []struct {
 		p.die()
 		return true
 	}},
+	{"a process is asked to end", func(w *world) bool {
+		p := w.at(w.tape.uniform(ofTurns, 8))
+		if p == nil {
+			return false
+		}
+		w.note(p.name, "is asked to end", "", "")
+		p.leave()
+		return true
+	}},
 	{"another process starts", func(w *world) bool {
-		if len(w.procs) >= w.most {
+		if w.staying() >= w.most {
 			return false
 		}
 		w.start()
@@ -231,6 +245,15 @@ var accidents = []struct {
 		w.redis.setOutage("MOVISTAR", topup.Outage{Since: time.Now(), Why: "another worker says so"})
 		return true
 	}},
+	{"a clock jumps", func(w *world) bool {
+		p := w.at(w.tape.uniform(ofTurns, len(clocks)))
+		if p == nil || !w.skewed {
+			return false
+		}
+		p.skew = clocks[w.tape.uniform(ofTurns, len(clocks))]
+		w.note(p.name, "has a clock that jumps", "", "it is wrong by "+p.skew.String())
+		return true
+	}},
 	{"the vendor ends all sessions", func(w *world) bool {
 		w.note("vendor", "ends all sessions", "", "")
 		clear(w.vendor.tokens)
@@ -251,13 +274,20 @@ func (w *world) heal() {
 	w.queue.paused = false
 	w.reserve.low.Store(false)
 	for _, p := range w.procs {
-		p.stopped = time.Time{}
+		p.stopped, p.skew = time.Time{}, 0
+	}
+	w.skewed = false
+	for _, s := range w.waiting {
+		s.until = time.Time{}
+		if o := w.orders[topup.ID(s.About)]; o != nil {
+			o.begun = true
+		}
 	}
 }
 
 // settled reports whether nothing is left to do, and has the operator do what is left for a person.
 func (w *world) settled() bool {
-	if len(w.waiting) > 0 || len(w.procs) == 0 {
+	if len(w.waiting) > 0 || w.staying() == 0 {
 		return false
 	}
 	for _, o := range w.planned {
@@ -281,13 +311,7 @@ func (w *world) settled() bool {
 	case len(pending) > 0:
 		return false
 	case !w.redone && w.exhausted():
-		w.redone = true
-		w.note("operator", "redelivers what is exhausted", "", "")
-		p := w.procs[0]
-		go func() {
-			f := topup.EventFilter{State: topup.EventExhausted, Limit: 1000}
-			_, _, _ = p.producer.RedeliverAll(context.Background(), f, producer.Actor{By: "ana", Reason: "healed"})
-		}()
+		w.redone = w.redeliverAll(topup.EventExhausted)
 		return false
 	}
 	return true

@@ -21,10 +21,13 @@ import (
 type vendor struct {
 	w       *world
 	kinds   [][]answer           // by what they mean
+	has     []bool               // which kinds this life has
 	tokens  map[string]time.Time // until when each is good
 	login   int                  // how it writes the answers to logins
 	logins  int
-	charges int
+	answers int // to purchases
+	// idempotent: it answers a repeated id with the purchase that it has made.
+	idempotent bool
 	// halfOpen: somebody waits for an answer that never comes, perhaps after all else works again.
 	halfOpen bool
 	// refusedTokens: it has refused a token, so that the next logins may have to wait.
@@ -58,6 +61,10 @@ func (p *process) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	if p.dead {
 		return nil, errDead
 	}
+	host, _, _ := strings.Cut(addr, ":")
+	if host != vendorHost && p.w.receivers[host] == nil {
+		p.w.fail("%s is called, which is nobody's", host)
+	}
 	call := boundary.Call{Name: "connect", About: addr}
 	f, err := p.w.wait(ctx, &step{who: p.name, Call: call, proc: p, fates: []fate{diesBefore, failed, silent}}, p.died)
 	switch {
@@ -78,7 +85,6 @@ func (p *process) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 		p.w.vendor.halfOpen = true
 		return ours, nil // half open: nobody reads what is written
 	}
-	host, _, _ := strings.Cut(addr, ":")
 	go p.w.serve(theirs, p, host)
 	return ours, nil
 }
@@ -203,14 +209,17 @@ func (v *vendor) purchase(conn net.Conn, p *process, req *http.Request, body []b
 		return false
 	}
 	a := v.choose(req)
-	s.answer, s.charged = a, a.charges
-	if a.charges {
-		v.charges++
+	v.answers++
+	before := o.purchase()
+	s.answer, s.charged, s.transaction = a, a.charges, fmt.Sprint("TXN-", v.answers)
+	if v.idempotent && before != nil && a != &unauthorized {
+		a = &v.kinds[0][0]
+		s.answer, s.charged, s.transaction = a, false, before.transaction
 	}
 	o.answered = a.means
 	v.refusedTokens = v.refusedTokens || a.status == http.StatusUnauthorized
 	v.w.note("vendor", "decides", string(r.ID), a.name)
-	s.decided, s.transaction = time.Now(), fmt.Sprint("TXN-", v.charges)
+	s.decided = time.Now()
 	text := a.text(r.ID, s.transaction)
 	arrived := v.w.respond(conn, p, f, "vendor", string(r.ID), text)
 	s.known = arrived && a.means != topup.OutcomeUnknown
@@ -229,6 +238,6 @@ func (v *vendor) choose(req *http.Request) *answer {
 	case v.w.calm:
 		return &v.kinds[0][0]
 	}
-	kind := v.kinds[v.w.tape.choose(ofAnswers, len(v.kinds), v.w.honest)]
+	kind := v.kinds[v.w.tape.among(ofAnswers, v.w.honest, v.has)]
 	return &kind[v.w.tape.choose(ofAnswers, len(kind), 0.3)]
 }

@@ -85,16 +85,25 @@ type settings struct {
 	alone  bool
 	// trouble, honest and friendly are how likely a step goes wrong, the vendor answers plainly, and a receiver does.
 	trouble, honest, friendly float64
+	// slow is how likely a call that changes an order takes long.
+	slow float64
 	// wild is how likely something else happens than what would come first.
 	wild float64
 	// length is how many moves the turbulent part of a life has.
 	length int
 	// variation is where in their span the waits are that the program varies by chance.
 	variation float64
+	// skewed: clocks of processes are wrong.
+	skewed bool
+	// wrongClocks is how far two of them may differ.
+	wrongClocks time.Duration
 	// diligent: a person settles what is held.
 	diligent bool
-	// expectant: at most so many processes live.
+	// at most so many processes live.
 	most int
+	// turns, deeds, accidents and fates are which kinds of moves, of what people do, of what happens by itself and of
+	// what becomes of a step this life has.
+	turns, deeds, accidents, fates []bool
 }
 
 // order is one order, as the simulator knows it.
@@ -111,8 +120,10 @@ type order struct {
 	// resends counts the decisions to send it again; blind: a person decided without looking, or against what is so.
 	resends int
 	blind   bool
-	// calm: it was accepted while nothing went wrong any more.
-	calm bool
+	// misled: a statement that was compared is wrong about it.
+	misled bool
+	// calm: it was accepted, and its whole way began, while nothing went wrong any more; begun: its way began before.
+	calm, begun bool
 	// held: a statement has stopped it, after so many decisions to send it again.
 	held       bool
 	heldBefore int
@@ -122,6 +133,8 @@ type order struct {
 	asked time.Time
 	// answered is what the vendor's latest answer means; empty: there is none.
 	answered topup.Outcome
+	// due is when it may be tried next.
+	due time.Time
 	// waits is what it waits for; empty: nothing.
 	waits topup.Wait
 }
@@ -133,6 +146,14 @@ type attempt struct {
 	sent   *sent // nil: its request did not reach the vendor
 	// recorded: its result was recorded by the process that made it.
 	recorded bool
+}
+
+// purchase is the first request that was charged; nil: none was.
+func (o *order) purchase() *sent {
+	if i := slices.IndexFunc(o.sent, func(s *sent) bool { return s.charged }); i >= 0 {
+		return o.sent[i]
+	}
+	return nil
 }
 
 func (o *order) charged() (n int) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -50,9 +51,8 @@ type Queue struct {
 // running task to acknowledge it, and some for leases and questions.
 const serverConnections = 256
 
-// Open connects to Redis and refuses one that may drop tasks on its own. The url is "embedded",
-// redis://, rediss://, unix://, redis-sentinel://host:port,host:port/db?master=NAME or
-// redis-cluster://host:port,host:port.
+// Open connects to Redis and refuses one that may drop tasks on its own. The url is "embedded" or one of those of
+// docs/redis.md.
 func Open(ctx context.Context, rawURL string, log *slog.Logger) (*Queue, error) {
 	q, err := OpenUnchecked(ctx, rawURL, log)
 	if err != nil {
@@ -228,8 +228,7 @@ func (q *Queue) checkPolicy(ctx context.Context, server redis.Cmdable, addr stri
 // setting, somebody must fix.
 func Unavailable(err error) bool {
 	var silent *silentError
-	var certificate *tls.CertificateVerificationError
-	if !errors.As(err, &silent) || errors.As(err, &certificate) {
+	if !errors.As(err, &silent) || wrongTLS(err) {
 		return false
 	}
 	var reply redis.Error
@@ -238,6 +237,14 @@ func Unavailable(err error) bool {
 	}
 	return slices.ContainsFunc([]string{"LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "MISCONF",
 		"ERR max number of clients reached"}, func(passing string) bool { return strings.HasPrefix(reply.Error(), passing) })
+}
+
+// wrongTLS reports whether the two ends do not agree on TLS, or one does not accept the other's certificate.
+func wrongTLS(err error) bool {
+	var certificate *tls.CertificateVerificationError
+	var alert *net.OpError // what the other end says, whose type crypto/tls keeps to itself
+	var plain tls.RecordHeaderError
+	return errors.As(err, &certificate) || errors.As(err, &alert) && alert.Op == "remote error" || errors.As(err, &plain)
 }
 
 // silentError: Redis did not answer a PING as it should.

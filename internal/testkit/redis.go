@@ -16,10 +16,25 @@ type RedisServer struct{ server }
 // the settings that Recarga asks for. extraArgs come last and win: "--appendfsync", "always".
 func Redis(tb testing.TB, extraArgs ...string) *RedisServer {
 	tb.Helper()
+	return startRedis(tb, nil, extraArgs)
+}
+
+// RedisTLS is Redis for a server that speaks TLS alone, with the files of an Authority.
+func RedisTLS(tb testing.TB, files *servers.TLSFiles, extraArgs ...string) *RedisServer {
+	tb.Helper()
+	return startRedis(tb, files, extraArgs)
+}
+
+func startRedis(tb testing.TB, files *servers.TLSFiles, extraArgs []string) *RedisServer {
+	tb.Helper()
 	if !servers.HasRedis() {
 		missing(tb, "redis-server not found: apt-get install redis-server, or run make test")
 	}
-	r, err := servers.NewRedis(extraArgs...)
+	start := servers.NewRedis
+	if files != nil {
+		start = func(args ...string) (*servers.Server, error) { return servers.NewRedisTLS(files, args...) }
+	}
+	r, err := start(extraArgs...)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -187,8 +187,8 @@ func (q *Queue) Close() error {
 // mostSkew is what asynq's leases bear: they are written and read by the clocks of the workers.
 const mostSkew = 30 * time.Second
 
-// Check asks every master for the one setting that makes Redis drop tasks by itself, and for the time. A Redis
-// that does not answer CONFIG (many hosted ones) cannot be asked; that is logged.
+// Check asks every master for the one setting that makes Redis drop tasks by itself, and for the time. What a Redis does
+// not say (many hosted ones permit neither CONFIG nor INFO) is logged.
 func (q *Queue) Check(ctx context.Context) error {
 	if err := q.rest.Ping(ctx).Err(); err != nil {
 		return &silentError{strings.Join(q.options.Addrs, ","), err}
@@ -196,7 +196,11 @@ func (q *Queue) Check(ctx context.Context) error {
 	if q.embedded != nil {
 		return nil
 	}
-	if now, err := q.rest.Time(ctx).Result(); err == nil && time.Since(now).Abs() > mostSkew {
+	switch now, err := q.rest.Time(ctx).Result(); {
+	case err != nil:
+		q.log.Warn("redis does not say its time; make sure that the clocks of all workers agree within a second",
+			"error", err)
+	case time.Since(now).Abs() > mostSkew:
 		return fmt.Errorf("the clocks of this machine and of redis at %s differ by %s, "+
 			"so that tasks under way seem abandoned; must be less than %s (timedatectl set-ntp true, on both)",
 			strings.Join(q.options.Addrs, ","), time.Since(now).Abs().Round(time.Second), mostSkew)
@@ -210,17 +214,26 @@ func (q *Queue) Check(ctx context.Context) error {
 }
 
 func (q *Queue) checkPolicy(ctx context.Context, server redis.Cmdable, addr string) error {
-	const setting = "maxmemory-policy"
-	got, err := server.ConfigGet(ctx, setting).Result()
-	if err != nil || got[setting] == "" {
-		q.log.Warn("redis does not say its eviction policy; make sure that it is noeviction")
-		return nil
-	}
-	if got[setting] != "noeviction" {
+	switch policy, err := EvictionPolicy(ctx, server); policy {
+	case "noeviction":
+	case "":
+		q.log.Warn("redis does not say its eviction policy; make sure that it is noeviction", "server", addr, "error", err)
+	default:
 		return fmt.Errorf("redis at %s has maxmemory-policy %q, which drops queued tasks when memory is short; "+
-			"must be noeviction (CONFIG SET maxmemory-policy noeviction)", addr, got[setting])
+			"must be noeviction (CONFIG SET maxmemory-policy noeviction)", addr, policy)
 	}
 	return nil
+}
+
+// EvictionPolicy is what a server drops when its memory is full. It is empty where neither CONFIG nor INFO says it; the
+// error is INFO's then.
+func EvictionPolicy(ctx context.Context, server redis.Cmdable) (string, error) {
+	const setting = "maxmemory-policy"
+	if got, err := server.ConfigGet(ctx, setting).Result(); err == nil && got[setting] != "" {
+		return got[setting], nil
+	}
+	memory, err := server.InfoMap(ctx, "memory").Result()
+	return memory["Memory"]["maxmemory_policy"], err
 }
 
 // Unavailable reports whether a Redis that Open could not use may be there later by itself: it does not answer

@@ -1,0 +1,74 @@
+package queue_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"recarga/internal/queue"
+	"recarga/internal/testkit"
+	"recarga/tasks"
+	"recarga/topup"
+)
+
+// TestManaged: a hosted Redis that permits no command which tells of itself. It is opened, served, watched, paused and
+// shown, and what is not known is said.
+func TestManaged(t *testing.T) {
+	t.Parallel()
+	url := testkit.Redis(t).User(t, "~asynq:*", "~recarga:*", "&asynq:*", "&recarga:*", "+@all", "-@admin", "-@dangerous",
+		"-config", "-info", "-client", "-memory", "-script", "-time")
+	var said bytes.Buffer
+	q, err := queue.Open(t.Context(), url, slog.New(slog.NewTextHandler(&said, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = q.Close() })
+	for _, unknown := range []string{"its eviction policy", "its time"} {
+		if !strings.Contains(said.String(), unknown) {
+			t.Errorf("says nothing of %s: %s", unknown, said.String())
+		}
+	}
+	calls, handler := recorded(done)
+	serve(t, q, handler)
+	enqueue := func(id string) {
+		if err := q.EnqueueOrder(t.Context(), request(topup.ID(id)), time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	enqueue("M-1")
+	next(t, calls)
+	if err := q.Pause(t.Context(), tasks.QueueTopups); err != nil {
+		t.Fatal(err)
+	}
+	enqueue("M-2")
+	health, err := q.Watch(t.Context())
+	if h := health.Queues[tasks.QueueTopups]; err != nil || !h.Paused || h.Depth["pending"] != 1 {
+		t.Errorf("watched: %+v, %v", h, err)
+	}
+	showsQueues(t, q)
+	if err := q.Resume(t.Context(), tasks.QueueTopups); err != nil {
+		t.Fatal(err)
+	}
+	next(t, calls)
+	if used, most := q.Memory(t.Context()); used != 0 || most != 0 {
+		t.Errorf("memory %d of %d", used, most)
+	}
+}
+
+// showsQueues asks asynq's page for the queues, as its script does.
+func showsQueues(t *testing.T, q *queue.Queue) {
+	t.Helper()
+	page := q.Page(queue.PageOptions{Root: "/queues", Payload: func([]byte) string { return "" },
+		Result: func([]byte) string { return "" }})
+	defer func() { _ = page.Close() }()
+	answer := httptest.NewRecorder()
+	page.ServeHTTP(answer, httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/queues/api/queues", nil))
+	if answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), `"queue":"topups","memory_usage_bytes":0,"size":1`) {
+		t.Errorf("the page of the queues: %d %s", answer.Code, answer.Body)
+	}
+}

@@ -16,7 +16,7 @@ import (
 	"recarga/topup"
 )
 
-// TestManaged: a hosted Redis that permits no command which tells of itself. It is opened, served, watched, paused and
+// TestManaged: a hosted Redis that permits no command by which it describes itself. It is opened, served, watched, paused and
 // shown, and what is not known is said.
 func TestManaged(t *testing.T) {
 	t.Parallel()

@@ -34,6 +34,15 @@ func (g *RedisGroup) Client(tb testing.TB) redis.UniversalClient {
 	return client
 }
 
+// User makes a user of every server, who may do what the rules of ACL SETUSER say, and returns a URL for it.
+func (g *RedisGroup) User(tb testing.TB, rules ...string) (url string) {
+	tb.Helper()
+	for _, s := range g.Servers {
+		s.User(tb, rules...)
+	}
+	return strings.Replace(g.URL, "://", "://guest:guest-secret@", 1)
+}
+
 // Sentinel starts a primary, its replica, and the Sentinel that lets one take over from the other.
 func Sentinel(tb testing.TB) *RedisGroup {
 	tb.Helper()
@@ -41,11 +50,11 @@ func Sentinel(tb testing.TB) *RedisGroup {
 }
 
 // GuardedSentinel is Sentinel where everything speaks TLS alone, with the files of an Authority, and asks for a
-// password; the Sentinel for another one than the servers.
-func GuardedSentinel(tb testing.TB, authority *Authority) *RedisGroup {
+// password; the Sentinel for another one than the servers, of a user who may do what the rules of ACL SETUSER say.
+func GuardedSentinel(tb testing.TB, authority *Authority, rules ...string) *RedisGroup {
 	tb.Helper()
 	return sentinel(tb, guard{authority: authority, files: authority.Files(), password: "redis-secret",
-		sentinelUser: "watcher", sentinelPassword: "sentinel-secret"})
+		sentinelUser: "watcher", sentinelPassword: "sentinel-secret", sentinelRules: rules})
 }
 
 // guard is what a group of servers asks of its clients; its zero value is nothing.
@@ -54,9 +63,13 @@ type guard struct {
 	files     *servers.TLSFiles
 	// password is the servers', of every server and replica.
 	password string
-	// sentinelUser and sentinelPassword are the Sentinel's.
+	// sentinelUser and sentinelPassword are the Sentinel's, and sentinelRules what that user may do.
 	sentinelUser, sentinelPassword string
+	sentinelRules                  []string
 }
+
+// sentinelAdmin is the name and the password of a guarded Sentinel's administrator.
+const sentinelAdmin = "admin"
 
 // serverArgs are those of a server that asks for the guard's password.
 func (g guard) serverArgs() []string {
@@ -73,7 +86,8 @@ func (g guard) sentinelSettings() []string {
 		return nil
 	}
 	return []string{"sentinel auth-pass main " + g.password, "user default off",
-		fmt.Sprintf("user %s on >%s allchannels +@all", g.sentinelUser, g.sentinelPassword)}
+		"user " + sentinelAdmin + " on >" + sentinelAdmin + " allchannels +@all",
+		fmt.Sprintf("user %s on >%s %s", g.sentinelUser, g.sentinelPassword, strings.Join(g.sentinelRules, " "))}
 }
 
 func (g guard) tls() *tls.Config {
@@ -102,8 +116,11 @@ func sentinel(tb testing.TB, with guard) *RedisGroup {
 		tb.Fatal(err)
 	}
 	watcher := newServer(tb, server)
-	client := redis.NewSentinelClient(&redis.Options{Addr: watcher.Addr(), TLSConfig: with.tls(),
-		Username: with.sentinelUser, Password: with.sentinelPassword})
+	admin := &redis.Options{Addr: watcher.Addr(), TLSConfig: with.tls()}
+	if with.password != "" {
+		admin.Username, admin.Password = sentinelAdmin, sentinelAdmin
+	}
+	client := redis.NewSentinelClient(admin)
 	defer func() { _ = client.Close() }()
 	// On a busy machine it must not take its own lateness for a fault of the clock, after which it does nothing for half
 	// a minute. Releases before 7.0 do not know it.

@@ -147,10 +147,19 @@ func info(ctx context.Context, node *redis.Client, section string) (map[string]s
 	return fields, err
 }
 
+// unsaid is the finding of what a Redis does not say; fix is how else to know it. Many hosted ones permit no question
+// about themselves.
+func unsaid(err error, fix string) Finding {
+	if queue.Refused(err) {
+		return warn("not known: Redis permits no such question (%v)", err).with("%s", fix)
+	}
+	return warn("no answer: %v", err).with("%s", fix)
+}
+
 func (r *redisPart) version(ctx context.Context, node *redis.Client) Finding {
 	fields, err := info(ctx, node, "server")
 	if err != nil {
-		return warn("no answer: %v", err)
+		return unsaid(err, "make sure that it is "+redisSupported+" or newer")
 	}
 	return judgeRedisVersion(fields["redis_version"])
 }
@@ -183,12 +192,9 @@ func numbers(version string) (all []int) {
 }
 
 func (r *redisPart) eviction(ctx context.Context, node *redis.Client) Finding {
-	fields, err := info(ctx, node, "memory")
-	switch policy := fields["maxmemory_policy"]; {
-	case err != nil:
-		return warn("no answer: %v", err)
+	switch policy, err := queue.EvictionPolicy(ctx, node); {
 	case policy == "":
-		return warn("it does not say its maxmemory-policy")
+		return unsaid(err, "make sure that maxmemory-policy is noeviction")
 	default:
 		return unless(policy == "noeviction", Fail, "maxmemory-policy is %s", policy)
 	}
@@ -197,7 +203,7 @@ func (r *redisPart) eviction(ctx context.Context, node *redis.Client) Finding {
 func (r *redisPart) memory(ctx context.Context, node *redis.Client) Finding {
 	fields, err := info(ctx, node, "memory")
 	if err != nil {
-		return warn("no answer: %v", err)
+		return unsaid(err, "watch its memory where it is hosted: a full one takes no task")
 	}
 	used, err := strconv.ParseInt(fields["used_memory"], 10, 64)
 	if err != nil {
@@ -231,8 +237,8 @@ func (r *redisPart) persistence(ctx context.Context, node *redis.Client) Finding
 	setting := map[string]string{}
 	for _, name := range []string{"appendonly", "appendfsync", "save"} {
 		got, err := node.ConfigGet(ctx, name).Result()
-		if err != nil { // many hosted ones answer no CONFIG
-			return warn("no answer: %v", err).with("make sure that appendonly is yes, or accept what is lost")
+		if err != nil {
+			return unsaid(err, "make sure that appendonly is yes, or accept what is lost")
 		}
 		setting[name] = got[name]
 	}
@@ -252,7 +258,7 @@ func (r *redisPart) clock(ctx context.Context, node *redis.Client) Finding {
 	asked := time.Now()
 	theirs, err := node.Time(ctx).Result()
 	if err != nil {
-		return warn("no answer: %v", err)
+		return unsaid(err, "make sure that the clocks of all workers agree within a second (timedatectl)")
 	}
 	return clock(offset(theirs, asked, time.Now()), redisClockWarn, redisClockFail)
 }

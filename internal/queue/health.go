@@ -21,8 +21,10 @@ const (
 type Health struct {
 	// Skew is how far this machine's clock is ahead of Redis' (negative: behind), give or take half a
 	// round trip. asynq's leases and due times are written and read by the clocks of the workers, and
-	// from 30 s on live tasks seem abandoned. 0 where Redis permits no TIME.
+	// from 30 s on live tasks seem abandoned.
 	Skew time.Duration
+	// SkewUnknown: Redis permits no TIME.
+	SkewUnknown bool
 	// Queues are ours, by name.
 	Queues map[string]QueueHealth
 }

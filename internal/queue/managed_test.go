@@ -47,8 +47,8 @@ func TestManaged(t *testing.T) {
 	}
 	enqueue("M-2")
 	health, err := q.Watch(t.Context())
-	if h := health.Queues[tasks.QueueTopups]; err != nil || !h.Paused || h.Depth["pending"] != 1 {
-		t.Errorf("watched: %+v, %v", h, err)
+	if h := health.Queues[tasks.QueueTopups]; err != nil || !h.Paused || h.Depth["pending"] != 1 || !health.SkewUnknown {
+		t.Errorf("watched: %+v, %v", health, err)
 	}
 	showsQueues(t, q)
 	if err := q.Resume(t.Context(), tasks.QueueTopups); err != nil {

@@ -225,15 +225,19 @@ func (q *Queue) checkPolicy(ctx context.Context, server redis.Cmdable, addr stri
 	return nil
 }
 
-// EvictionPolicy is what a server drops when its memory is full. It is empty where neither CONFIG nor INFO says it; the
-// error is INFO's then.
+// EvictionPolicy is what a server drops when its memory is full. It is empty where neither CONFIG nor INFO says it, with
+// the reason.
 func EvictionPolicy(ctx context.Context, server redis.Cmdable) (string, error) {
 	const setting = "maxmemory-policy"
 	if got, err := server.ConfigGet(ctx, setting).Result(); err == nil && got[setting] != "" {
 		return got[setting], nil
 	}
 	memory, err := server.InfoMap(ctx, "memory").Result()
-	return memory["Memory"]["maxmemory_policy"], err
+	policy := memory["Memory"]["maxmemory_policy"]
+	if err == nil && policy == "" {
+		err = errors.New("INFO has no maxmemory_policy")
+	}
+	return policy, err
 }
 
 // Unavailable reports whether a Redis that Open could not use may be there later by itself: it does not answer

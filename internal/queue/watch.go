@@ -38,7 +38,7 @@ func (q *Queue) Watch(ctx context.Context) (Health, error) {
 	if err != nil {
 		return h, fmt.Errorf("watch the queues: %w", err)
 	}
-	if clock.Err() == nil {
+	if h.SkewUnknown = clock.Err() != nil; !h.SkewUnknown {
 		h.Skew = now.Add(time.Since(now) / 2).Sub(clock.Val())
 	}
 	serving, err := q.serving(ctx, servers.Val())

@@ -29,9 +29,8 @@ const (
 type redisPart struct {
 	rdb       redis.UniversalClient
 	inspector queue.Inspector
-	addrs     []string
-	dial      func(ctx context.Context, network, addr string) (net.Conn, error)
-	err       error // of the URL
+	options   *redis.UniversalOptions // nil where the URL is wrong
+	err       error                   // of the URL
 }
 
 func newRedis(cfg Config) part {
@@ -45,7 +44,7 @@ func newRedis(cfg Config) part {
 		options.DialTimeout, options.ReadTimeout, options.WriteTimeout = cfg.Timeout, cfg.Timeout, cfg.Timeout
 		options.MaxRetries, options.DialerRetries = -1, 1
 		options.ContextTimeoutEnabled, options.DisableIdentity = true, true
-		r.addrs, r.dial = options.Addrs, options.Dialer
+		r.options = options
 		r.rdb = redis.NewUniversalClient(options)
 		r.inspector = queue.NewInspector(r.rdb)
 	}
@@ -84,8 +83,11 @@ func (r *redisPart) ping(ctx context.Context) Finding {
 	if err := r.listens(ctx); err != nil {
 		return fail("%v", err)
 	}
-	addrs := strings.Join(r.addrs, ",")
+	addrs := strings.Join(r.options.Addrs, ",")
 	if err := r.rdb.Ping(ctx).Err(); err != nil {
+		if protected := queue.Protected(ctx, r.options); protected != nil {
+			err = protected
+		}
 		return fail("%s: %v", addrs, err)
 	}
 	return ok("%s", addrs)
@@ -94,11 +96,11 @@ func (r *redisPart) ping(ctx context.Context) Finding {
 // listens returns why no address can be connected to. The client would find it out too, and write a
 // line of its own on the terminal.
 func (r *redisPart) listens(ctx context.Context) (err error) {
-	dial := r.dial
+	dial := r.options.Dialer
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
-	for _, addr := range r.addrs {
+	for _, addr := range r.options.Addrs {
 		var conn net.Conn
 		if conn, err = dial(ctx, "tcp", addr); err == nil {
 			return conn.Close()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -70,5 +71,66 @@ func showsQueues(t *testing.T, q *queue.Queue) {
 	page.ServeHTTP(answer, httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/queues/api/queues", nil))
 	if answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), `"queue":"topups","memory_usage_bytes":0,"size":1`) {
 		t.Errorf("the page of the queues: %d %s", answer.Code, answer.Body)
+	}
+}
+
+// TestProtectedMode: a Redis without a password that takes connections of its own machine alone says so before it is
+// asked, and hangs up.
+func TestProtectedMode(t *testing.T) {
+	t.Parallel()
+	server := testkit.Redis(t)
+	server.Admin(t, "CONFIG", "SET", "bind", "* -::*")
+	_, port, _ := net.SplitHostPort(server.Addr())
+	addr := net.JoinHostPort(elsewhere(t), port)
+	_, err := queue.Open(t.Context(), "redis://"+addr+"/0", quiet)
+	if err == nil || !strings.Contains(err.Error(), "redis at "+addr+" is in protected mode") || queue.Unavailable(err) {
+		t.Errorf("open: %v", err)
+	}
+	server.Admin(t, "CONFIG", "SET", "requirepass", "secret")
+	open(t, "redis://:secret@"+addr+"/0")
+}
+
+// elsewhere is an address of this machine that is not its loopback's.
+func elsewhere(t *testing.T) string {
+	t.Helper()
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, addr := range addrs {
+		if network, ok := addr.(*net.IPNet); ok && !network.IP.IsLoopback() && network.IP.To4() != nil {
+			return network.IP.String()
+		}
+	}
+	t.Skip("this machine has no address but its loopback's")
+	return ""
+}
+
+// TestTakes: what a worker needs of Redis is tried, and what fails is named.
+func TestTakes(t *testing.T) {
+	t.Parallel()
+	server := testkit.Redis(t)
+	for rules, want := range map[string]string{
+		"~asynq:* ~recarga:* &recarga:* &asynq:* +@all":                "",
+		"~asynq:* ~recarga:* &recarga:* &asynq:* +@all -eval -evalsha": "a script that writes asynq:asked: NOPERM",
+		"~asynq:{*} ~recarga:* &recarga:* &asynq:* +@all":              "a script that writes asynq:asked: NOPERM",
+		"~asynq:* &recarga:* &asynq:* +@all":                           "a script that writes recarga:asked: NOPERM",
+		"~asynq:asked ~asynq:{topups}:* ~recarga:* &recarga:* +@all":   "a script that writes asynq:{webhooks}:asked: NOPERM",
+		"~asynq:* ~recarga:* &asynq:* +@all":                           "a message in recarga:asked: NOPERM",
+	} {
+		url := server.User(t, strings.Fields(rules)...)
+		q, err := queue.OpenUnchecked(t.Context(), url, quiet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = q.Takes(t.Context())
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v, want %q", rules, err, want)
+		}
+		_ = q.Close()
+	}
+	q := open(t, queue.Embedded)
+	if err := q.Takes(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -168,10 +169,35 @@ func (q *Queue) IsEmbedded() bool { return q.embedded != nil }
 // Redis is a client for uses beside the queue, such as the token that all workers share.
 func (q *Queue) Redis() redis.UniversalClient { return q.rest }
 
-// Takes returns nil where Redis takes what it is given: one that is full, or a replica, answers and takes nothing.
+// Takes tries what a worker needs, a script and a write for each kind of key and a message, and says what fails. A Redis
+// that is full, a replica, and one whose user has too few rights answer and take nothing.
 func (q *Queue) Takes(ctx context.Context) error {
-	return q.rest.Set(ctx, "recarga:asked", 1, time.Minute).Err()
+	const script = `redis.call("SET", KEYS[1], "1", "EX", ARGV[1]) return redis.call("GET", KEYS[1])`
+	tries := map[string]redis.Cmder{}
+	pipe := q.rest.Pipeline()
+	for _, key := range []string{"asynq:asked", "recarga:asked"} {
+		tries["a script that writes "+key] = pipe.Eval(ctx, script, []string{key}, askedFor)
+	}
+	for _, queue := range ourQueues() {
+		key := "asynq:{" + queue + "}:asked"
+		tries["a script that writes "+key] = pipe.Eval(ctx, script, []string{key}, askedFor)
+	}
+	tries["a message in "+askedChannel] = pipe.Publish(ctx, askedChannel, "")
+	_, err := pipe.Exec(ctx)
+	for _, what := range slices.Sorted(maps.Keys(tries)) {
+		if err := tries[what].Err(); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	return err
 }
+
+const (
+	// askedFor is how long the keys of Takes live, in seconds.
+	askedFor = 60
+	// askedChannel is one that nobody listens to.
+	askedChannel = "recarga:asked"
+)
 
 // Close closes all connections. Servers must have been shut down before: asynq's subscriber panics
 // on a closed client.
@@ -191,6 +217,9 @@ const mostSkew = 30 * time.Second
 // not say (many hosted ones permit neither CONFIG nor INFO) is logged.
 func (q *Queue) Check(ctx context.Context) error {
 	if err := q.rest.Ping(ctx).Err(); err != nil {
+		if protected := Protected(ctx, &q.options); protected != nil {
+			return protected
+		}
 		return &silentError{strings.Join(q.options.Addrs, ","), err}
 	}
 	if q.embedded != nil {

@@ -18,6 +18,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/trace"
+
+	"recarga/tasks"
 )
 
 // Embedded is the URL of the Redis that lives in this process and dies with it.
@@ -34,6 +36,9 @@ type Queue struct {
 	// Three clients, so that none can starve another of connections: asynq renews the leases of
 	// running tasks over the servers' one.
 	enqueue, serve, rest redis.UniversalClient
+
+	// maps are those of a Redis Cluster.
+	maps clusterMaps
 
 	client    *asynq.Client
 	inspector *asynq.Inspector
@@ -68,7 +73,7 @@ func Open(ctx context.Context, rawURL string, log *slog.Logger) (*Queue, error) 
 // OpenUnchecked is Open for a process that can do without Redis: it does not ask for one, which Check does.
 func OpenUnchecked(ctx context.Context, rawURL string, log *slog.Logger) (*Queue, error) {
 	q := &Queue{log: log, tracer: otel.Tracer("recarga/internal/queue"), nonce: uuid.NewString(),
-		onRejected: func(string) {}}
+		onRejected: func(string) {}, outage: outage{begun: make(chan struct{}, 1)}}
 	background, stop := context.WithCancel(context.Background())
 	q.stop = stop
 	if err := q.connect(background, rawURL); err != nil {
@@ -78,6 +83,9 @@ func OpenUnchecked(ctx context.Context, rawURL string, log *slog.Logger) (*Queue
 	q.client = asynq.NewClientFromRedisClient(q.enqueue)
 	q.inspector = asynq.NewInspectorFromRedisClient(q.rest)
 	q.startWakers(background)
+	go q.outage.watch(background, func() error {
+		return q.enqueue.Exists(background, "asynq:{"+tasks.QueueTopups+"}:paused").Err()
+	})
 	if err := q.hasten(ctx); err != nil {
 		return nil, errors.Join(err, q.Close())
 	}
@@ -115,6 +123,9 @@ func (q *Queue) hasten(ctx context.Context) error {
 	if q.embedded == nil {
 		q.enqueue.AddHook(&together{client: q.enqueue, timeout: enqueueTimeout})
 		q.serve.AddHook(&together{client: q.serve, timeout: serveTimeout})
+		for _, client := range []redis.UniversalClient{q.enqueue, q.serve, q.rest} {
+			q.maps.add(client, clusterTimeout)
+		}
 		return nil
 	}
 	n, err := newNative(ctx, q.embedded, q.rest)
@@ -155,12 +166,11 @@ func (q *Queue) newClient(tune func(*redis.UniversalOptions)) redis.UniversalCli
 	options := q.options
 	options.ContextTimeoutEnabled = true
 	options.DisableIdentity = true // one round trip less a connection, and old servers refuse it
-	tune(&options)
-	client := redis.NewUniversalClient(&options)
-	if cluster, ok := client.(*redis.ClusterClient); ok {
-		cluster.AddHook(&mapped{cluster: cluster})
+	if options.IsClusterMode {
+		hastenFailover(&options)
 	}
-	return client
+	tune(&options)
+	return redis.NewUniversalClient(&options)
 }
 
 // IsEmbedded reports whether the queue lives in this process alone.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/hibiken/asynqmon"
 	"github.com/redis/go-redis/v9"
@@ -34,13 +35,17 @@ func (q *Queue) Page(o PageOptions) Page {
 	})
 }
 
+// pageTimeout is what a button may take that acts on all tasks of a queue.
+const pageTimeout = 10 * time.Second
+
 // connector is an asynq.RedisConnOpt.
 type connector struct{ q *Queue }
 
 // MakeRedisClient implements asynq.RedisConnOpt.
 func (c connector) MakeRedisClient() any {
-	client := c.q.newClient(func(*redis.UniversalOptions) {})
+	client := c.q.newClient(func(o *redis.UniversalOptions) { o.ReadTimeout = pageTimeout })
 	client.AddHook(sizeless{})
+	c.q.maps.add(client, pageTimeout)
 	return client
 }
 

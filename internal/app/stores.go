@@ -37,6 +37,9 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 		return fmt.Errorf("RECARGA_REDIS_URL: %w", err)
 	}
 	n.closeLast("queue", n.queue.Close)
+	if err := n.beAlone(); err != nil {
+		return err
+	}
 	if n.roles.Worker {
 		ctx = n.checkBeside(ctx)
 	} else if err := n.checkLater(ctx); err != nil {

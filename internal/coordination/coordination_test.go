@@ -190,7 +190,7 @@ func TestRateLimitPoison(t *testing.T) {
 		}
 	}
 	rejected.are(t, map[string]int{})
-	key := onlyKey(t, rdb, "rate:*")
+	key := onlyKey(t, rdb, "recarga:rate:*")
 	now := time.Since(time.Date(2017, 1, 1, 0, 0, 0, 0, time.UTC)).Seconds()
 	for _, value := range []string{"", "x", "1e18", "inf", "-nan", "99999999999999999999999999", "0x7fffffffffffffff",
 		fmt.Sprint(now + 3600), "{}"} {
@@ -380,7 +380,10 @@ func resumeByMany(t *testing.T, redis coordination.Redis, since time.Time, total
 }
 
 func TestRateLimiter(t *testing.T) {
-	for name, url := range map[string]string{"embedded": queue.Embedded, "redis": testkit.Redis(t).URL()} {
+	for name, url := range map[string]string{
+		"embedded": queue.Embedded, "redis": testkit.Redis(t).URL(),
+		"redis without TIME": testkit.Redis(t).User(t, "~recarga:*", "+@all", "-time"),
+	} {
 		t.Run(name, func(t *testing.T) { redis, _ := shared(t, url); testRateLimiter(t, redis) })
 	}
 }

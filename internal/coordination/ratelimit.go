@@ -21,7 +21,7 @@ import (
 // at once for an order that a person waits for, however many others wait.
 type RateLimiter struct {
 	limiter *redis_rate.Limiter
-	// key is where the limit is counted, behind the prefix of redis_rate.
+	// key is where the limit is counted.
 	key string
 	// limits are by the rank of the priority.
 	limits []redis_rate.Limit
@@ -45,7 +45,10 @@ const (
 // RateLimiter allows count in every period, evenly spread, less a fiftieth, and a second's share at once, or six.
 func (r Redis) RateLimiter(key string, count int, period time.Duration) *RateLimiter {
 	burst := max(leastBurst, int(float64(count)/period.Seconds()/float64(len(topup.Priorities()))))
-	l := &RateLimiter{limiter: redis_rate.NewLimiter(r.Client), key: "recarga:" + key, reject: r.rejecting()}
+	l := &RateLimiter{
+		limiter: redis_rate.NewLimiter(&limiterRedis{UniversalClient: r.Client}), key: "recarga:rate:" + key,
+		reject: r.rejecting(),
+	}
 	for n := len(topup.Priorities()); n > 0; n-- {
 		l.limits = append(l.limits, redis_rate.Limit{Rate: count - count/spare, Period: period, Burst: n * burst})
 	}
@@ -89,7 +92,7 @@ func (l *RateLimiter) allow(ctx context.Context, limit redis_rate.Limit, n int) 
 	if resetErr := l.limiter.Reset(ctx, l.key); resetErr != nil {
 		return nil, errors.Join(err, resetErr)
 	}
-	l.reject(ctx, KindRate, "rate:"+l.key, "no purchase of ours has put the limit there")
+	l.reject(ctx, KindRate, l.key, "no purchase of ours has put the limit there")
 	return l.limiter.AllowAtMost(ctx, l.key, limit, n)
 }
 

@@ -406,8 +406,8 @@ func badDistributors() []bad {
 // authority into the configuration.
 func signed(t *testing.T, cfg *Config, url *string, valid time.Duration) {
 	t.Helper()
-	a := authority(t)
-	*url, cfg.RootCAs = a.server(t, valid), a.pool
+	a := testkit.NewAuthority(t)
+	*url, cfg.RootCAs = secured(t, a, valid), a.Pool
 }
 
 // TestOneLogin: a doctor who tries more often may lock the account.

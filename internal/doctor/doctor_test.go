@@ -138,14 +138,14 @@ func TestUnheeding(t *testing.T) {
 
 // TestWell: where nothing is wrong, nothing is said to be, and nothing changes.
 func TestWell(t *testing.T) {
-	ca := authority(t)
-	cfg := Config{Timeout: patience, RootCAs: ca.pool, TraceCollector: silence(t), Settings: config.Settings{
+	ca := testkit.NewAuthority(t)
+	cfg := Config{Timeout: patience, RootCAs: ca.Pool, TraceCollector: silence(t), Settings: config.Settings{
 		RedisURL: served(t), DistributorURL: vendor(t, nil), DistributorCustomerID: "demo", DistributorSecretKey: "demo",
 		ArchiveDir: t.TempDir(), DistributorTimeout: 2 * time.Minute, ShutdownTimeout: 3 * time.Minute,
 		APIKey: "hvQ2cP7sXk0mTz4bRw8yLd", AdminKey: "Jf5uNe1gYq9aVt3iKo6xCs",
 		HTTPAddr: "127.0.0.1:8080", MetricsAddr: "10.0.0.1:9464",
-		CallbackURL: ca.server(t, 365*24*time.Hour), WebhookAllowPrivate: true,
-		OperatorCallbackURL: ca.server(t, time.Hour),
+		CallbackURL: secured(t, ca, 365*24*time.Hour), WebhookAllowPrivate: true,
+		OperatorCallbackURL: secured(t, ca, time.Hour),
 	}}
 	for name, open := range map[string]func(*testing.T) string{"sqlite": usedSQLite, "postgres": usedPostgres} {
 		t.Run(name, func(t *testing.T) {

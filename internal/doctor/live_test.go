@@ -262,9 +262,9 @@ func TestLiveTriesNoWrongSecret(t *testing.T) {
 
 // TestLiveCertificate: an end that is near is reported before anything is asked.
 func TestLiveCertificate(t *testing.T) {
-	a := authority(t)
-	cfg := liveAt(a.server(t, 10*24*time.Hour+time.Hour))
-	cfg.RootCAs, cfg.Timeout = a.pool, patience
+	a := testkit.NewAuthority(t)
+	cfg := liveAt(secured(t, a, 10*24*time.Hour+time.Hour))
+	cfg.RootCAs, cfg.Timeout = a.Pool, patience
 	l := NewLive(cfg, nil)
 	defer l.Close()
 	checks := l.checks()

@@ -15,8 +15,8 @@ import (
 const pendingWarn, pendingFail = time.Minute, 10 * time.Minute
 
 // count judges what each queue has too many of; fine is what is said when none has any.
-func (r *redisPart) count(fine string, of func(queue.Info) (Status, string)) Finding {
-	queues, err := r.inspector.Queues()
+func (r *redisPart) count(ctx context.Context, fine string, of func(queue.Info) (Status, string)) Finding {
+	queues, err := r.inspector.Queues(ctx)
 	if err != nil {
 		return fail("%v", err)
 	}
@@ -38,8 +38,8 @@ func (r *redisPart) count(fine string, of func(queue.Info) (Status, string)) Fin
 	return worst
 }
 
-func (r *redisPart) paused(context.Context) Finding {
-	return r.count("none", func(q queue.Info) (Status, string) {
+func (r *redisPart) paused(ctx context.Context) Finding {
+	return r.count(ctx, "none", func(q queue.Info) (Status, string) {
 		if q.Paused {
 			return Warn, q.Queue + " is paused"
 		}
@@ -47,13 +47,13 @@ func (r *redisPart) paused(context.Context) Finding {
 	})
 }
 
-func (r *redisPart) served(context.Context) Finding {
+func (r *redisPart) served(ctx context.Context) Finding {
 	serving, err := r.inspector.Serving()
 	if err != nil {
 		return fail("%v", err)
 	}
 	ours := []string{tasks.QueueTopups, tasks.QueueWebhooks}
-	f := r.count("", func(q queue.Info) (Status, string) {
+	f := r.count(ctx, "", func(q queue.Info) (Status, string) {
 		switch {
 		case serving[q.Queue] > 0 || q.Size == 0:
 			return OK, ""
@@ -70,8 +70,8 @@ func (r *redisPart) served(context.Context) Finding {
 		ours[0], serving[ours[1]], ours[1])
 }
 
-func (r *redisPart) archived(context.Context) Finding {
-	return r.count("none", func(q queue.Info) (Status, string) {
+func (r *redisPart) archived(ctx context.Context) Finding {
+	return r.count(ctx, "none", func(q queue.Info) (Status, string) {
 		if q.Archived > 0 {
 			return Warn, fmt.Sprintf("%d in %s", q.Archived, q.Queue)
 		}
@@ -79,8 +79,8 @@ func (r *redisPart) archived(context.Context) Finding {
 	})
 }
 
-func (r *redisPart) pending(context.Context) Finding {
-	return r.count("none waits long", func(q queue.Info) (Status, string) {
+func (r *redisPart) pending(ctx context.Context) Finding {
+	return r.count(ctx, "none waits long", func(q queue.Info) (Status, string) {
 		text := fmt.Sprintf("%s waits for %s", q.Queue, q.Latency.Round(time.Second))
 		switch {
 		case q.Latency > pendingFail:
@@ -95,7 +95,7 @@ func (r *redisPart) pending(context.Context) Finding {
 
 // leaseless counts active tasks that nobody has a valid lease of.
 func (r *redisPart) leaseless(ctx context.Context) Finding {
-	return r.count("none", func(q queue.Info) (Status, string) {
+	return r.count(ctx, "none", func(q queue.Info) (Status, string) {
 		switch n, err := r.inspector.Leaseless(ctx, q.Queue); {
 		case err != nil:
 			return Fail, fmt.Sprintf("%s: %v", q.Queue, err)

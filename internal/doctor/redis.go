@@ -29,9 +29,8 @@ const (
 type redisPart struct {
 	rdb       redis.UniversalClient
 	inspector queue.Inspector
-	addrs     []string
-	dial      func(ctx context.Context, network, addr string) (net.Conn, error)
-	err       error // of the URL
+	options   *redis.UniversalOptions // nil where the URL is wrong
+	err       error                   // of the URL
 }
 
 func newRedis(cfg Config) part {
@@ -45,7 +44,7 @@ func newRedis(cfg Config) part {
 		options.DialTimeout, options.ReadTimeout, options.WriteTimeout = cfg.Timeout, cfg.Timeout, cfg.Timeout
 		options.MaxRetries, options.DialerRetries = -1, 1
 		options.ContextTimeoutEnabled, options.DisableIdentity = true, true
-		r.addrs, r.dial = options.Addrs, options.Dialer
+		r.options = options
 		r.rdb = redis.NewUniversalClient(options)
 		r.inspector = queue.NewInspector(r.rdb)
 	}
@@ -84,8 +83,11 @@ func (r *redisPart) ping(ctx context.Context) Finding {
 	if err := r.listens(ctx); err != nil {
 		return fail("%v", err)
 	}
-	addrs := strings.Join(r.addrs, ",")
+	addrs := strings.Join(r.options.Addrs, ",")
 	if err := r.rdb.Ping(ctx).Err(); err != nil {
+		if protected := queue.Protected(ctx, r.options); protected != nil {
+			err = protected
+		}
 		return fail("%s: %v", addrs, err)
 	}
 	return ok("%s", addrs)
@@ -94,11 +96,11 @@ func (r *redisPart) ping(ctx context.Context) Finding {
 // listens returns why no address can be connected to. The client would find it out too, and write a
 // line of its own on the terminal.
 func (r *redisPart) listens(ctx context.Context) (err error) {
-	dial := r.dial
+	dial := r.options.Dialer
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
-	for _, addr := range r.addrs {
+	for _, addr := range r.options.Addrs {
 		var conn net.Conn
 		if conn, err = dial(ctx, "tcp", addr); err == nil {
 			return conn.Close()
@@ -147,10 +149,19 @@ func info(ctx context.Context, node *redis.Client, section string) (map[string]s
 	return fields, err
 }
 
+// unsaid is the finding of what a Redis does not say; fix is how else to know it. Many hosted ones permit no question
+// about themselves.
+func unsaid(err error, fix string) Finding {
+	if queue.Refused(err) {
+		return warn("not known: Redis permits no such question (%v)", err).with("%s", fix)
+	}
+	return warn("no answer: %v", err).with("%s", fix)
+}
+
 func (r *redisPart) version(ctx context.Context, node *redis.Client) Finding {
 	fields, err := info(ctx, node, "server")
 	if err != nil {
-		return warn("no answer: %v", err)
+		return unsaid(err, "make sure that it is "+redisSupported+" or newer")
 	}
 	return judgeRedisVersion(fields["redis_version"])
 }
@@ -183,12 +194,9 @@ func numbers(version string) (all []int) {
 }
 
 func (r *redisPart) eviction(ctx context.Context, node *redis.Client) Finding {
-	fields, err := info(ctx, node, "memory")
-	switch policy := fields["maxmemory_policy"]; {
-	case err != nil:
-		return warn("no answer: %v", err)
+	switch policy, err := queue.EvictionPolicy(ctx, node); {
 	case policy == "":
-		return warn("it does not say its maxmemory-policy")
+		return unsaid(err, "make sure that maxmemory-policy is noeviction")
 	default:
 		return unless(policy == "noeviction", Fail, "maxmemory-policy is %s", policy)
 	}
@@ -197,7 +205,7 @@ func (r *redisPart) eviction(ctx context.Context, node *redis.Client) Finding {
 func (r *redisPart) memory(ctx context.Context, node *redis.Client) Finding {
 	fields, err := info(ctx, node, "memory")
 	if err != nil {
-		return warn("no answer: %v", err)
+		return unsaid(err, "watch its memory where it is hosted: a full one takes no task")
 	}
 	used, err := strconv.ParseInt(fields["used_memory"], 10, 64)
 	if err != nil {
@@ -231,8 +239,8 @@ func (r *redisPart) persistence(ctx context.Context, node *redis.Client) Finding
 	setting := map[string]string{}
 	for _, name := range []string{"appendonly", "appendfsync", "save"} {
 		got, err := node.ConfigGet(ctx, name).Result()
-		if err != nil { // many hosted ones answer no CONFIG
-			return warn("no answer: %v", err).with("make sure that appendonly is yes, or accept what is lost")
+		if err != nil {
+			return unsaid(err, "make sure that appendonly is yes, or accept what is lost")
 		}
 		setting[name] = got[name]
 	}
@@ -252,7 +260,7 @@ func (r *redisPart) clock(ctx context.Context, node *redis.Client) Finding {
 	asked := time.Now()
 	theirs, err := node.Time(ctx).Result()
 	if err != nil {
-		return warn("no answer: %v", err)
+		return unsaid(err, "make sure that the clocks of all workers agree within a second (timedatectl)")
 	}
 	return clock(offset(theirs, asked, time.Now()), redisClockWarn, redisClockFail)
 }

@@ -79,6 +79,7 @@ func TestCallers(t *testing.T) {
 func TestCallersLimits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
+	w.env["RECARGA_REDIS_URL"] = testkit.Redis(t).URL()
 	p, second := w.start(t, "serve"), w.start(t, "api")
 	w.env["RECARGA_API_URL"] = p.apiURL
 	done := func(args ...string) string {

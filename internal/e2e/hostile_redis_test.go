@@ -108,7 +108,7 @@ func (g *tokenGuard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // vandalize writes into a key after another, until ctx ends.
 func vandalize(ctx context.Context, rdb *redis.Client, r *rand.Rand) {
 	known := []string{
-		"recarga:distributor:notices", "recarga:distributor:probe:MOVISTAR", "rate:recarga:distributor", "asynq:queues",
+		"recarga:distributor:notices", "recarga:distributor:probe:MOVISTAR", "recarga:rate:distributor", "asynq:queues",
 		"asynq:servers", "asynq:workers",
 		"recarga:{topups}:strays", "recarga:{topups}:quarantine", "recarga:asked",
 	}

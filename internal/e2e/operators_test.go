@@ -14,6 +14,7 @@ import (
 func TestOperators(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
+	w.env["RECARGA_REDIS_URL"] = testkit.Redis(t).URL()
 	p, second := w.start(t, "serve"), w.start(t, "api")
 	w.env["RECARGA_API_URL"] = p.apiURL
 	run := func(status int, args ...string) string {

@@ -167,6 +167,26 @@ func TestStartEndsAtOnce(t *testing.T) {
 	}
 }
 
+// TestOneEmbeddedQueue: a second process with an embedded queue on the same file is refused, since neither would obey
+// the other's pause; one after the other, and several on one Redis, are fine.
+func TestOneEmbeddedQueue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	first := w.start(t, "serve")
+	for _, command := range []string{"serve", "api", "worker"} {
+		out := w.run(t, command)
+		if out.status != 2 || !strings.Contains(out.stderr, "another process with an embedded queue runs on the database") {
+			t.Errorf("a second %s: status %d, want 2:\n%s", command, out.status, out.stderr)
+		}
+	}
+	first.kill()
+	w.start(t, "serve").terminate()
+	w.env["RECARGA_REDIS_URL"] = testkit.Redis(t).URL()
+	api := w.start(t, "api")
+	w.start(t, "worker")
+	w.notified(t, settled(t, api.client(), place(t, api.client(), order("TWO-1", "5537686660")).ID))
+}
+
 // TestStopWhileWaiting: a process that waits for its database is asked to stop, and stops.
 func TestStopWhileWaiting(t *testing.T) {
 	t.Parallel()

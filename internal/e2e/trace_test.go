@@ -285,6 +285,7 @@ func TestTraceOfASweep(t *testing.T) {
 	w.env["OTEL_BSP_SCHEDULE_DELAY"] = "100"
 	api := w.start(t, "api") // its embedded queue is seen by nobody else
 	place(t, callTraced(api), order("SWEPT", "5537686660"))
+	w.env["RECARGA_REDIS_URL"] = testkit.Redis(t).URL()
 	w.start(t, "worker")
 	w.notified(t, settled(t, api.client(), "SWEPT"))
 	testkit.Eventually(t, patience, func() bool {

@@ -102,7 +102,9 @@ func (m *Metrics) showQueues(metrics chan<- prometheus.Metric, last Watched) {
 	if !last.Fresh {
 		return
 	}
-	show(metrics, m.skew, last.Skew.Seconds())
+	if !last.SkewUnknown {
+		show(metrics, m.skew, last.Skew.Seconds())
+	}
 	for kind, bytes := range map[string]int64{"used": last.MemoryUsed, "max": last.MemoryMax} {
 		if bytes > 0 {
 			show(metrics, m.redisMemory, float64(bytes), kind)

@@ -5,32 +5,66 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
+	"recarga/internal/queue"
 	"recarga/internal/testkit"
 	"recarga/topup"
 )
 
-// TestClusterFailover: a master dies, and its replica takes over. Whatever the cluster takes again, the queue does soon,
-// not when its client reads the cluster's map by itself, once a minute.
+// TestClusterFailover: one master after another dies, or answers no more, and its replica takes over. Whatever the
+// cluster takes again, is enqueued and bought soon, not when the queue's client reads the cluster's map by itself, once
+// a minute.
 func TestClusterFailover(t *testing.T) {
 	t.Parallel()
-	cluster := testkit.Cluster(t)
-	q := open(t, cluster.URL)
-	enqueue := func(i int) error {
-		return q.EnqueueOrder(t.Context(), topup.Request{
-			ID: topup.ID(fmt.Sprintf("C-%d", i)), Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: topup.Pesos(10),
-		}, time.Time{})
-	}
-	if err := enqueue(0); err != nil {
-		t.Fatal(err)
-	}
-	for i, server := range cluster.Servers[:len(cluster.Servers)/2] { // one of them has the orders' queue
-		server.Kill()
-		testkit.Eventually(t, testkit.Patience, func() bool {
-			return cluster.Client(t).Set(t.Context(), "{topups}", 1, 0).Err() == nil
-		}, "the cluster lets a replica take over")
-		began := time.Now()
-		testkit.Eventually(t, 30*time.Second, func() bool { return enqueue(i+1) == nil }, "the queue finds it")
-		server.Start()
-		t.Logf("orders are enqueued %s after the cluster takes them again", time.Since(began).Round(time.Millisecond))
+	for name, fault := range map[string]struct{ begin, end func(*testkit.RedisServer) }{
+		"killed": {func(s *testkit.RedisServer) { s.Kill() }, func(s *testkit.RedisServer) { s.Start() }},
+		"silent": {(*testkit.RedisServer).Pause, (*testkit.RedisServer).Resume},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cluster := testkit.Cluster(t)
+			q := open(t, cluster.URL)
+			served, handler := recorded(done)
+			serve(t, q, handler)
+			passes(t, q, served, "BEFORE")
+			masters := cluster.Servers[:len(cluster.Servers)/2]
+			for i, master := range masters { // one of them has the orders' queue
+				fault.begin(master)
+				tookOver(t, cluster.Servers[len(masters)+i])
+				began := time.Now()
+				passes(t, q, served, topup.ID(fmt.Sprintf("AFTER-%d", i)))
+				t.Logf("master %d: an order is bought %s after its replica has taken over", i,
+					time.Since(began).Round(time.Millisecond))
+				fault.end(master)
+			}
+		})
 	}
 }
+
+// passes enqueues an order until the queue takes it, and waits until it is served.
+func passes(t *testing.T, q *queue.Queue, served <-chan run, id topup.ID) {
+	t.Helper()
+	testkit.Eventually(t, testkit.Patience, func() bool {
+		return q.EnqueueOrder(t.Context(), request(id), time.Time{}) == nil
+	}, "%s is enqueued", id)
+	for {
+		if next(t, served).id == string(id) {
+			return
+		}
+	}
+}
+
+// tookOver waits until a replica has become a master that its cluster agrees with.
+func tookOver(t *testing.T, replica *testkit.RedisServer) {
+	t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: replica.Addr(), MaxRetries: -1})
+	defer func() { _ = client.Close() }()
+	testkit.Eventually(t, testkit.Patience, func() bool {
+		role, err := client.Do(t.Context(), "ROLE").Slice()
+		info, infoErr := client.ClusterInfo(t.Context()).Result()
+		return err == nil && infoErr == nil && role[0] == "master" && len(info) > len(stateOK) && info[:len(stateOK)] == stateOK
+	}, "the replica takes over")
+}
+
+const stateOK = "cluster_state:ok"

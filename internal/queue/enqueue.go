@@ -20,6 +20,8 @@ const (
 	enqueueTimeout = 500 * time.Millisecond
 	// outagePause is how long nobody else tries after Redis did not take a task.
 	outagePause = time.Second
+	// outageAsk is how often Redis is asked meanwhile whether it answers again.
+	outageAsk = 100 * time.Millisecond
 	// soonEnough is how much later than asked a waiting task may run, and count as the one that wakes.
 	soonEnough = time.Minute
 	// overdueForward is how long after its time asynq should have moved a scheduled task to the pending ones.
@@ -197,7 +199,38 @@ func notBefore(at time.Time) time.Time {
 }
 
 // outage remembers that Redis did not answer, so that not every caller waits for the same time-out.
-type outage struct{ until atomic.Int64 }
+type outage struct {
+	until atomic.Int64
+	// begun has a token when somebody must find out when it is over.
+	begun chan struct{}
+}
 
-func (o *outage) begin()     { o.until.Store(time.Now().Add(outagePause).UnixNano()) }
+func (o *outage) begin() {
+	o.until.Store(time.Now().Add(outagePause).UnixNano())
+	offer(o.begun)
+}
+
 func (o *outage) over() bool { return time.Now().UnixNano() >= o.until.Load() }
+
+// watch ends an outage as soon as Redis answers.
+func (o *outage) watch(ctx context.Context, ask func() error) {
+	tick := time.NewTicker(outageAsk)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-o.begun:
+		}
+		for answers := false; !answers && !o.over(); {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if answers = ask() == nil; answers {
+				o.until.Store(0)
+			}
+		}
+	}
+}

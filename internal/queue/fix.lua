@@ -1,12 +1,13 @@
 -- Goes through the oldest active tasks, where those that are stuck gather. Times are Redis' own, in seconds, so that
--- workers whose clocks differ agree.
+-- workers whose clocks differ agree; but where TIME is not permitted.
 -- KEYS: active, lease, strays (when each task was first seen active without a lease).
--- ARGV: prefix of the task keys, how many to read, age of an overdue lease, grace of a stray.
+-- ARGV: prefix of the task keys, how many to read, age of an overdue lease, grace of a stray, the sender's time.
 -- Returns: active tasks without a lease, leases given, tasks removed that have no message.
 local function has(key)
 	return redis.call("TYPE", key).ok == "hash" and redis.call("HEXISTS", key, "msg") == 1
 end
-local now = tonumber(redis.call("TIME")[1])
+local time = redis.pcall("TIME") -- where it is not permitted, the sender's
+local now = tonumber(time.err and ARGV[#ARGV] or time[1])
 local strays, leases, vanished, seen = 0, 0, 0, {}
 for _, id in ipairs(redis.call("LRANGE", KEYS[1], -ARGV[2], -1)) do
 	local lease = redis.call("ZSCORE", KEYS[2], id)

@@ -23,6 +23,8 @@ type Health struct {
 	// round trip. asynq's leases and due times are written and read by the clocks of the workers, and
 	// from 30 s on live tasks seem abandoned.
 	Skew time.Duration
+	// SkewUnknown: Redis permits no TIME.
+	SkewUnknown bool
 	// Queues are ours, by name.
 	Queues map[string]QueueHealth
 }

@@ -2,8 +2,8 @@ package queue
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -32,9 +32,35 @@ type Info struct {
 	Latency time.Duration
 }
 
-func infoOf(q *asynq.QueueInfo) Info {
-	return Info{Queue: q.Queue, Paused: q.Paused, Size: q.Size, Pending: q.Pending, Active: q.Active,
-		Scheduled: q.Scheduled, Retry: q.Retry, Archived: q.Archived, Latency: q.Latency}
+func infoOf(queue string, h QueueHealth) Info {
+	i := Info{
+		Queue: queue, Paused: h.Paused, Pending: h.Depth["pending"], Active: h.Depth["active"],
+		Scheduled: h.Depth["scheduled"], Retry: h.Depth["retry"], Archived: h.Depth["archived"], Latency: h.OldestPending,
+	}
+	i.Size = i.Pending + i.Active + i.Scheduled + i.Retry + i.Archived
+	return i
+}
+
+// infos are what queues have in them, in the order of their names. asynq's own question for it wants MEMORY, which
+// hosted Redis may not permit.
+func infos(ctx context.Context, rdb redis.UniversalClient, names []string) ([]Info, error) {
+	pipe, now := rdb.Pipeline(), time.Now()
+	counts := map[string]*redis.Cmd{}
+	for _, name := range names {
+		counts[name] = survey(ctx, pipe, name, now)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, err
+	}
+	var all []Info
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		found, err := counts[name].Slice()
+		if err != nil {
+			return nil, fmt.Errorf("queue %s: %w", name, err)
+		}
+		all = append(all, infoOf(name, healthOf(found, 0, Repairs{})))
+	}
+	return all, nil
 }
 
 // Inspector reads asynq's queues in any Redis, also one that Open refuses. Where asynq takes no context, the client's
@@ -50,23 +76,12 @@ func NewInspector(rdb redis.UniversalClient) Inspector {
 }
 
 // Queues are all queues there are, also those of others, in the order of their names.
-func (i Inspector) Queues() (all []Info, err error) {
+func (i Inspector) Queues(ctx context.Context) (all []Info, err error) {
 	names, err := i.asynq.Queues()
-	if err != nil {
+	if err != nil || len(names) == 0 {
 		return nil, err
 	}
-	slices.Sort(names)
-	for _, name := range names {
-		q, err := i.asynq.GetQueueInfo(name)
-		switch {
-		case errors.Is(err, asynq.ErrQueueNotFound): // it was removed meanwhile
-		case err != nil:
-			return nil, err
-		default:
-			all = append(all, infoOf(q))
-		}
-	}
-	return all, nil
+	return infos(ctx, i.rdb, names)
 }
 
 // Serving counts the servers in all processes by the queue that they serve.
@@ -108,12 +123,12 @@ func (q *Queue) Glance(ctx context.Context) (map[string]Info, error) {
 		return nil, fmt.Errorf("queues: %w", err)
 	}
 	found := map[string]Info{}
-	for _, name := range ourQueues() {
-		info, err := q.inspector.GetQueueInfo(name)
-		if err != nil {
-			return nil, fmt.Errorf("queue %s: %w", name, err)
-		}
-		found[name] = infoOf(info)
+	all, err := infos(ctx, q.rest, ourQueues())
+	if err != nil {
+		return nil, fmt.Errorf("queues: %w", err)
+	}
+	for _, info := range all {
+		found[info.Queue] = info
 	}
 	return found, nil
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +18,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/trace"
+
+	"recarga/tasks"
 )
 
 // Embedded is the URL of the Redis that lives in this process and dies with it.
@@ -32,6 +36,9 @@ type Queue struct {
 	// Three clients, so that none can starve another of connections: asynq renews the leases of
 	// running tasks over the servers' one.
 	enqueue, serve, rest redis.UniversalClient
+
+	// maps are those of a Redis Cluster.
+	maps clusterMaps
 
 	client    *asynq.Client
 	inspector *asynq.Inspector
@@ -50,9 +57,8 @@ type Queue struct {
 // running task to acknowledge it, and some for leases and questions.
 const serverConnections = 256
 
-// Open connects to Redis and refuses one that may drop tasks on its own. The url is "embedded",
-// redis://, rediss://, unix://, redis-sentinel://host:port,host:port/db?master=NAME or
-// redis-cluster://host:port,host:port.
+// Open connects to Redis and refuses one that may drop tasks on its own. The url is "embedded" or one of those of
+// docs/redis.md.
 func Open(ctx context.Context, rawURL string, log *slog.Logger) (*Queue, error) {
 	q, err := OpenUnchecked(ctx, rawURL, log)
 	if err != nil {
@@ -67,7 +73,7 @@ func Open(ctx context.Context, rawURL string, log *slog.Logger) (*Queue, error) 
 // OpenUnchecked is Open for a process that can do without Redis: it does not ask for one, which Check does.
 func OpenUnchecked(ctx context.Context, rawURL string, log *slog.Logger) (*Queue, error) {
 	q := &Queue{log: log, tracer: otel.Tracer("recarga/internal/queue"), nonce: uuid.NewString(),
-		onRejected: func(string) {}}
+		onRejected: func(string) {}, outage: outage{begun: make(chan struct{}, 1)}}
 	background, stop := context.WithCancel(context.Background())
 	q.stop = stop
 	if err := q.connect(background, rawURL); err != nil {
@@ -77,6 +83,9 @@ func OpenUnchecked(ctx context.Context, rawURL string, log *slog.Logger) (*Queue
 	q.client = asynq.NewClientFromRedisClient(q.enqueue)
 	q.inspector = asynq.NewInspectorFromRedisClient(q.rest)
 	q.startWakers(background)
+	go q.outage.watch(background, func() error {
+		return q.enqueue.Exists(background, "asynq:{"+tasks.QueueTopups+"}:paused").Err()
+	})
 	if err := q.hasten(ctx); err != nil {
 		return nil, errors.Join(err, q.Close())
 	}
@@ -114,6 +123,9 @@ func (q *Queue) hasten(ctx context.Context) error {
 	if q.embedded == nil {
 		q.enqueue.AddHook(&together{client: q.enqueue, timeout: enqueueTimeout})
 		q.serve.AddHook(&together{client: q.serve, timeout: serveTimeout})
+		for _, client := range []redis.UniversalClient{q.enqueue, q.serve, q.rest} {
+			q.maps.add(client, clusterTimeout)
+		}
 		return nil
 	}
 	n, err := newNative(ctx, q.embedded, q.rest)
@@ -154,12 +166,11 @@ func (q *Queue) newClient(tune func(*redis.UniversalOptions)) redis.UniversalCli
 	options := q.options
 	options.ContextTimeoutEnabled = true
 	options.DisableIdentity = true // one round trip less a connection, and old servers refuse it
-	tune(&options)
-	client := redis.NewUniversalClient(&options)
-	if cluster, ok := client.(*redis.ClusterClient); ok {
-		cluster.AddHook(&mapped{cluster: cluster})
+	if options.IsClusterMode {
+		hastenFailover(&options)
 	}
-	return client
+	tune(&options)
+	return redis.NewUniversalClient(&options)
 }
 
 // IsEmbedded reports whether the queue lives in this process alone.
@@ -168,10 +179,35 @@ func (q *Queue) IsEmbedded() bool { return q.embedded != nil }
 // Redis is a client for uses beside the queue, such as the token that all workers share.
 func (q *Queue) Redis() redis.UniversalClient { return q.rest }
 
-// Takes returns nil where Redis takes what it is given: one that is full, or a replica, answers and takes nothing.
+// Takes tries what a worker needs, a script and a write for each kind of key and a message, and says what fails. A Redis
+// that is full, a replica, and one whose user has too few rights answer and take nothing.
 func (q *Queue) Takes(ctx context.Context) error {
-	return q.rest.Set(ctx, "recarga:asked", 1, time.Minute).Err()
+	const script = `redis.call("SET", KEYS[1], "1", "EX", ARGV[1]) return redis.call("GET", KEYS[1])`
+	tries := map[string]redis.Cmder{}
+	pipe := q.rest.Pipeline()
+	for _, key := range []string{"asynq:asked", "recarga:asked"} {
+		tries["a script that writes "+key] = pipe.Eval(ctx, script, []string{key}, askedFor)
+	}
+	for _, queue := range ourQueues() {
+		key := "asynq:{" + queue + "}:asked"
+		tries["a script that writes "+key] = pipe.Eval(ctx, script, []string{key}, askedFor)
+	}
+	tries["a message in "+askedChannel] = pipe.Publish(ctx, askedChannel, "")
+	_, err := pipe.Exec(ctx)
+	for _, what := range slices.Sorted(maps.Keys(tries)) {
+		if err := tries[what].Err(); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	return err
 }
+
+const (
+	// askedFor is how long the keys of Takes live, in seconds.
+	askedFor = 60
+	// askedChannel is one that nobody listens to.
+	askedChannel = "recarga:asked"
+)
 
 // Close closes all connections. Servers must have been shut down before: asynq's subscriber panics
 // on a closed client.
@@ -187,16 +223,23 @@ func (q *Queue) Close() error {
 // mostSkew is what asynq's leases bear: they are written and read by the clocks of the workers.
 const mostSkew = 30 * time.Second
 
-// Check asks every master for the one setting that makes Redis drop tasks by itself, and for the time. A Redis
-// that does not answer CONFIG (many hosted ones) cannot be asked; that is logged.
+// Check asks every master for the one setting that makes Redis drop tasks by itself, and for the time. What a Redis does
+// not say (many hosted ones permit neither CONFIG nor INFO) is logged.
 func (q *Queue) Check(ctx context.Context) error {
 	if err := q.rest.Ping(ctx).Err(); err != nil {
+		if protected := Protected(ctx, &q.options); protected != nil {
+			return protected
+		}
 		return &silentError{strings.Join(q.options.Addrs, ","), err}
 	}
 	if q.embedded != nil {
 		return nil
 	}
-	if now, err := q.rest.Time(ctx).Result(); err == nil && time.Since(now).Abs() > mostSkew {
+	switch now, err := q.rest.Time(ctx).Result(); {
+	case err != nil:
+		q.log.Warn("redis does not say its time; make sure that the clocks of all workers agree within a second",
+			"error", err)
+	case time.Since(now).Abs() > mostSkew:
 		return fmt.Errorf("the clocks of this machine and of redis at %s differ by %s, "+
 			"so that tasks under way seem abandoned; must be less than %s (timedatectl set-ntp true, on both)",
 			strings.Join(q.options.Addrs, ","), time.Since(now).Abs().Round(time.Second), mostSkew)
@@ -210,17 +253,30 @@ func (q *Queue) Check(ctx context.Context) error {
 }
 
 func (q *Queue) checkPolicy(ctx context.Context, server redis.Cmdable, addr string) error {
-	const setting = "maxmemory-policy"
-	got, err := server.ConfigGet(ctx, setting).Result()
-	if err != nil || got[setting] == "" {
-		q.log.Warn("redis does not say its eviction policy; make sure that it is noeviction")
-		return nil
-	}
-	if got[setting] != "noeviction" {
+	switch policy, err := EvictionPolicy(ctx, server); policy {
+	case "noeviction":
+	case "":
+		q.log.Warn("redis does not say its eviction policy; make sure that it is noeviction", "server", addr, "error", err)
+	default:
 		return fmt.Errorf("redis at %s has maxmemory-policy %q, which drops queued tasks when memory is short; "+
-			"must be noeviction (CONFIG SET maxmemory-policy noeviction)", addr, got[setting])
+			"must be noeviction (CONFIG SET maxmemory-policy noeviction)", addr, policy)
 	}
 	return nil
+}
+
+// EvictionPolicy is what a server drops when its memory is full. It is empty where neither CONFIG nor INFO says it, with
+// the reason.
+func EvictionPolicy(ctx context.Context, server redis.Cmdable) (string, error) {
+	const setting = "maxmemory-policy"
+	if got, err := server.ConfigGet(ctx, setting).Result(); err == nil && got[setting] != "" {
+		return got[setting], nil
+	}
+	memory, err := server.InfoMap(ctx, "memory").Result()
+	policy := memory["Memory"]["maxmemory_policy"]
+	if err == nil && policy == "" {
+		err = errors.New("INFO has no maxmemory_policy")
+	}
+	return policy, err
 }
 
 // Unavailable reports whether a Redis that Open could not use may be there later by itself: it does not answer
@@ -228,8 +284,7 @@ func (q *Queue) checkPolicy(ctx context.Context, server redis.Cmdable, addr stri
 // setting, somebody must fix.
 func Unavailable(err error) bool {
 	var silent *silentError
-	var certificate *tls.CertificateVerificationError
-	if !errors.As(err, &silent) || errors.As(err, &certificate) {
+	if !errors.As(err, &silent) || wrongTLS(err) {
 		return false
 	}
 	var reply redis.Error
@@ -238,6 +293,14 @@ func Unavailable(err error) bool {
 	}
 	return slices.ContainsFunc([]string{"LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "MISCONF",
 		"ERR max number of clients reached"}, func(passing string) bool { return strings.HasPrefix(reply.Error(), passing) })
+}
+
+// wrongTLS reports whether the two ends do not agree on TLS, or one does not accept the other's certificate.
+func wrongTLS(err error) bool {
+	var certificate *tls.CertificateVerificationError
+	var alert *net.OpError // what the other end says, whose type crypto/tls keeps to itself
+	var plain tls.RecordHeaderError
+	return errors.As(err, &certificate) || errors.As(err, &alert) && alert.Op == "remote error" || errors.As(err, &plain)
 }
 
 // silentError: Redis did not answer a PING as it should.

@@ -1,7 +1,10 @@
 package queue
 
 import (
+	"context"
 	"net/http"
+	"strings"
+	"time"
 
 	"github.com/hibiken/asynqmon"
 	"github.com/redis/go-redis/v9"
@@ -32,8 +35,47 @@ func (q *Queue) Page(o PageOptions) Page {
 	})
 }
 
+// pageTimeout is what a button may take that acts on all tasks of a queue.
+const pageTimeout = 10 * time.Second
+
 // connector is an asynq.RedisConnOpt.
 type connector struct{ q *Queue }
 
 // MakeRedisClient implements asynq.RedisConnOpt.
-func (c connector) MakeRedisClient() any { return c.q.newClient(func(*redis.UniversalOptions) {}) }
+func (c connector) MakeRedisClient() any {
+	client := c.q.newClient(func(o *redis.UniversalOptions) { o.ReadTimeout = pageTimeout })
+	client.AddHook(sizeless{})
+	c.q.maps.add(client, pageTimeout)
+	return client
+}
+
+// sizeless is a hook that shows a queue as taking no memory where Redis does not say how much: asynq asks for it in
+// the middle of all else that the page shows, and without it the page would show nothing.
+type sizeless struct{ noHook }
+
+// ProcessHook implements redis.Hook.
+func (sizeless) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		result, ok := cmd.(*redis.Cmd)
+		if !ok || !Refused(err) {
+			return err
+		}
+		switch cmd.Name() {
+		case "evalsha": // which script it is shows only when it is sent whole
+			result.SetErr(sendWhole{})
+		case "eval":
+			if script, _ := cmd.Args()[1].(string); strings.Contains(script, `redis.call("MEMORY", "USAGE"`) {
+				result.SetVal(int64(0))
+				result.SetErr(nil)
+			}
+		}
+		return result.Err()
+	}
+}
+
+// sendWhole makes a caller send its script whole.
+type sendWhole struct{}
+
+func (sendWhole) Error() string { return "NOSCRIPT the script must be sent whole" }
+func (sendWhole) RedisError()   {}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -389,14 +391,40 @@ func TestHangUp(t *testing.T) {
 }
 
 func TestOpenRefuses(t *testing.T) {
+	noCertificate := filepath.Join(t.TempDir(), "empty.pem")
+	if err := os.WriteFile(noCertificate, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for url, want := range map[string]string{
 		"http://x":                         "scheme",
 		"redis-sentinel://h:1":             "master",
 		"redis-cluster://h":                "host:port",
 		"redis://127.0.0.1:1/0":            "does not answer",
 		"redis-sentinel://h:1/a?master=m":  "not a number",
+		"redis-sentinel://h:1/-1?master=m": "not a number",
 		"redis://:secret@127.0.0.1:1/0":    "does not answer",
 		"redis://:sec\x7fret@127.0.0.1:1/": "cannot be parsed",
+		"redis://h?db=x":                   "not a number",
+		"redis-cluster://h:1/3":            "one database",
+		"redis://h?pool_size=10": `redis url: parameter "pool_size" with the value "10" is not allowed; ` +
+			`must be one of db`,
+		"rediss://h?skip_verify=true": `parameter "skip_verify" with the value "true" is not allowed; ` +
+			`must be one of db, ca, cert, key`,
+		"redis-sentinel://h:1/0?master=m&sentinel_pasword=secret": `parameter "sentinel_pasword" with the value "…" is ` +
+			`not allowed; must be one of master, sentinel_user, sentinel_password, tls, ca, cert, key`,
+		"redis-sentinel://h:1/0?master=m&master=n":    "given 2 times",
+		"redis-sentinel://h:1/0?master=m&tls=1":       "must be true or false",
+		"redis-sentinel://h:1/0?master=m&tls":         "has no value",
+		"redis-sentinel://h:1/0?master=m&tls=%zz":     "cannot be read",
+		"redis-sentinel://h:1?master=m#secret":        "cannot be read",
+		"redis://h?tls=true":                          "must be one of db",
+		"redis-cluster://h:1?master=m":                "must be one of tls, ca, cert, key",
+		"redis-cluster://h:1?ca=/ca.pem":              "needs TLS; must come with tls=true",
+		"redis-cluster://h:1?tls=false&cert=c&key=k":  "needs TLS; must come with tls=true",
+		"rediss://h?ca=/nowhere/ca.pem":               "no such file",
+		"rediss://h?ca=" + noCertificate:              "has no certificate",
+		"rediss://h?cert=c.pem":                       "must be given together",
+		"rediss://h?cert=/nowhere/c&key=/nowhere/key": "no such file",
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		_, err := queue.Open(ctx, url, quiet)

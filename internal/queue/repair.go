@@ -58,15 +58,22 @@ func repair(ctx context.Context, pipe redis.Pipeliner, queue string, now time.Ti
 	return &findings{
 		clean: clean(ctx, pipe, queue, now), // first, because the others fail on what it removes
 		fix: pipe.Eval(ctx, fixScript, []string{key("active"), key("lease"), straysOf(queue)},
-			task, watchPage, leaseOverdue.Seconds(), strayGrace.Seconds()),
-		trim: pipe.Eval(ctx, trimScript, []string{key("archived")}, task, archivePage, archiveLife.Seconds()),
+			task, watchPage, leaseOverdue.Seconds(), strayGrace.Seconds(), now.Unix()),
+		trim: pipe.Eval(ctx, trimScript, []string{key("archived")}, task, archivePage, archiveLife.Seconds(),
+			now.Unix()),
 		overdue: pipe.Eval(ctx, overdueScript, []string{key("lease")},
-			task, watchPage, leaseOverdue.Seconds(), rand.Float64()),
-		survey: pipe.Eval(ctx, surveyScript, []string{
-			key("pending"), key("active"), key("scheduled"), key("retry"), key("archived"), key("completed"),
-			key("lease"), key("paused"), quarantineOf(queue),
-		}, task, leaseOverdue.Seconds()),
+			task, watchPage, leaseOverdue.Seconds(), rand.Float64(), now.Unix()),
+		survey: survey(ctx, pipe, queue, now),
 	}
+}
+
+// survey puts the count of one queue into a pipeline.
+func survey(ctx context.Context, pipe redis.Pipeliner, queue string, now time.Time) *redis.Cmd {
+	key := func(name string) string { return "asynq:{" + queue + "}:" + name }
+	return pipe.Eval(ctx, surveyScript, []string{
+		key("pending"), key("active"), key("scheduled"), key("retry"), key("archived"), key("completed"),
+		key("lease"), key("paused"), quarantineOf(queue),
+	}, key("t:"), leaseOverdue.Seconds(), now.Unix())
 }
 
 func quarantineOf(queue string) string { return "recarga:{" + queue + "}:quarantine" }

@@ -31,10 +31,16 @@ func (q *Queue) Watch(ctx context.Context) (Health, error) {
 	for _, name := range ourQueues() {
 		found[name] = repair(ctx, pipe, name, now)
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
+	_, err := pipe.Exec(ctx)
+	if Refused(clock.Err()) {
+		err = servers.Err() // of the rest, each has an error of its own
+	}
+	if err != nil {
 		return h, fmt.Errorf("watch the queues: %w", err)
 	}
-	h.Skew = now.Add(time.Since(now) / 2).Sub(clock.Val())
+	if h.SkewUnknown = clock.Err() != nil; !h.SkewUnknown {
+		h.Skew = now.Add(time.Since(now) / 2).Sub(clock.Val())
+	}
 	serving, err := q.serving(ctx, servers.Val())
 	if err != nil {
 		return h, err

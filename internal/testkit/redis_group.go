@@ -4,6 +4,8 @@ package testkit
 
 import (
 	"context"
+	"crypto/tls"
+	"fmt"
 	"net"
 	"strconv"
 	"strings"
@@ -32,18 +34,93 @@ func (g *RedisGroup) Client(tb testing.TB) redis.UniversalClient {
 	return client
 }
 
+// User makes a user of every server, who may do what the rules of ACL SETUSER say, and returns a URL for it.
+func (g *RedisGroup) User(tb testing.TB, rules ...string) (url string) {
+	tb.Helper()
+	for _, s := range g.Servers {
+		s.User(tb, rules...)
+	}
+	return strings.Replace(g.URL, "://", "://guest:guest-secret@", 1)
+}
+
 // Sentinel starts a primary, its replica, and the Sentinel that lets one take over from the other.
 func Sentinel(tb testing.TB) *RedisGroup {
 	tb.Helper()
-	primary := Redis(tb, "--repl-diskless-sync-delay", "0")
+	return sentinel(tb, guard{})
+}
+
+// GuardedSentinel is Sentinel where everything speaks TLS alone, with the files of an Authority, and asks for a
+// password; the Sentinel for another one than the servers, of a user who may do what the rules of ACL SETUSER say.
+func GuardedSentinel(tb testing.TB, authority *Authority, rules ...string) *RedisGroup {
+	tb.Helper()
+	return sentinel(tb, guard{authority: authority, files: authority.Files(), password: "redis-secret",
+		sentinelUser: "watcher", sentinelPassword: "sentinel-secret", sentinelRules: rules})
+}
+
+// guard is what a group of servers asks of its clients; its zero value is nothing.
+type guard struct {
+	authority *Authority
+	files     *servers.TLSFiles
+	// password is the servers', of every server and replica.
+	password string
+	// sentinelUser and sentinelPassword are the Sentinel's, and sentinelRules what that user may do.
+	sentinelUser, sentinelPassword string
+	sentinelRules                  []string
+}
+
+// sentinelAdmin is the name and the password of a guarded Sentinel's administrator.
+const sentinelAdmin = "admin"
+
+// serverArgs are those of a server that asks for the guard's password.
+func (g guard) serverArgs() []string {
+	args := []string{"--repl-diskless-sync-delay", "0"}
+	if g.password != "" {
+		args = append(args, "--requirepass", g.password, "--masterauth", g.password)
+	}
+	return args
+}
+
+// sentinelSettings are lines of the Sentinel's file.
+func (g guard) sentinelSettings() []string {
+	if g.password == "" {
+		return nil
+	}
+	return []string{"sentinel auth-pass main " + g.password, "user default off",
+		"user " + sentinelAdmin + " on >" + sentinelAdmin + " allchannels +@all",
+		fmt.Sprintf("user %s on >%s %s", g.sentinelUser, g.sentinelPassword, strings.Join(g.sentinelRules, " "))}
+}
+
+func (g guard) tls() *tls.Config {
+	if g.authority == nil {
+		return nil
+	}
+	return &tls.Config{RootCAs: g.authority.Pool, MinVersion: tls.VersionTLS12}
+}
+
+// url names a Sentinel, as RECARGA_REDIS_URL does.
+func (g guard) url(addr string) string {
+	if g.authority == nil {
+		return "redis-sentinel://" + addr + "/0?master=main"
+	}
+	return fmt.Sprintf("redis-sentinel://:%s@%s/0?master=main&sentinel_user=%s&sentinel_password=%s&tls=true&ca=%s",
+		g.password, addr, g.sentinelUser, g.sentinelPassword, g.files.CA)
+}
+
+func sentinel(tb testing.TB, with guard) *RedisGroup {
+	tb.Helper()
+	primary := startRedis(tb, with.files, with.serverArgs())
 	host, port, _ := net.SplitHostPort(primary.Addr())
-	replica := Redis(tb, "--replicaof", host, port, "--repl-diskless-sync-delay", "0")
-	sentinel, err := servers.NewSentinel(host, port)
+	replica := startRedis(tb, with.files, append(with.serverArgs(), "--replicaof", host, port))
+	server, err := servers.NewSentinel(host, port, with.files, with.sentinelSettings()...)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	watcher := newServer(tb, sentinel)
-	client := redis.NewSentinelClient(&redis.Options{Addr: watcher.Addr()})
+	watcher := newServer(tb, server)
+	admin := &redis.Options{Addr: watcher.Addr(), TLSConfig: with.tls()}
+	if with.password != "" {
+		admin.Username, admin.Password = sentinelAdmin, sentinelAdmin
+	}
+	client := redis.NewSentinelClient(admin)
 	defer func() { _ = client.Close() }()
 	// On a busy machine it must not take its own lateness for a fault of the clock, after which it does nothing for half
 	// a minute. Releases before 7.0 do not know it.
@@ -54,8 +131,9 @@ func Sentinel(tb testing.TB) *RedisGroup {
 		return err == nil && len(known) == 1
 	}, "the sentinel knows the replica")
 	g := &RedisGroup{
-		Servers: []*RedisServer{primary, replica}, URL: "redis-sentinel://" + watcher.Addr() + "/0?master=main",
-		client: redis.UniversalOptions{Addrs: []string{watcher.Addr()}, MasterName: "main"},
+		Servers: []*RedisServer{primary, replica}, URL: with.url(watcher.Addr()),
+		client: redis.UniversalOptions{Addrs: []string{watcher.Addr()}, MasterName: "main", TLSConfig: with.tls(),
+			Password: with.password, SentinelUsername: with.sentinelUser, SentinelPassword: with.sentinelPassword},
 	}
 	Eventually(tb, Patience, g.complete, "the replica follows")
 	return g
@@ -65,7 +143,8 @@ func Sentinel(tb testing.TB) *RedisGroup {
 func (g *RedisGroup) complete() bool {
 	replicas := 0
 	for _, s := range g.Servers {
-		client := redis.NewClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1})
+		client := redis.NewClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1, TLSConfig: g.client.TLSConfig,
+			Username: g.client.Username, Password: g.client.Password})
 		if client.InfoMap(context.Background(), "replication").Item("Replication", "master_link_status") == "up" {
 			replicas++
 		}

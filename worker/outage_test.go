@@ -173,7 +173,7 @@ func TestOutageEnds(t *testing.T) {
 			c.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 		})
 		testkit.Pass(2 * time.Minute)
-		const each = 3 + 2          // probes that spend no try, and tries
+		const each = 3 + 2 // probes that spend no try, and tries
 		var probes []topup.ID
 		for range each {
 			for i := range orders {

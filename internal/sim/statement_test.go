@@ -15,7 +15,7 @@ import (
 // now and then. Who is misled by that is excused, and nobody else.
 func (w *world) statement() (text, story string) {
 	lines := []string{"distributor_transaction_id,transaction_id,phone_number,amount,status,date"}
-	told := []string{lines[0]} // the story is the same whenever a life begins
+	traced := []string{lines[0]} // the story is the same whenever a life begins
 	for _, o := range w.planned {
 		for _, s := range o.sent {
 			if s.answer == nil {
@@ -32,13 +32,13 @@ func (w *world) statement() (text, story string) {
 			line := fmt.Sprintf("%s,%s,%s,%s,%s,", o.request.ID, s.transaction, o.request.Phone.Digits(), o.request.Amount,
 				status)
 			lines = append(lines, line+s.decided.UTC().Format(time.RFC3339))
-			told = append(told, line+s.decided.Sub(w.began).String())
+			traced = append(traced, line+s.decided.Sub(w.began).String())
 		}
 	}
 	if keep := w.tape.choose(ofPeople, len(lines), 0.7); keep > 0 {
-		lines, told = lines[:keep+1], told[:keep+1]
+		lines, traced = lines[:keep+1], traced[:keep+1]
 	}
-	return strings.Join(lines, "\n") + "\n", strings.Join(told, "\n")
+	return strings.Join(lines, "\n") + "\n", strings.Join(traced, "\n")
 }
 
 // reconcile has the operator compare a statement with the book, and settle what it proves.

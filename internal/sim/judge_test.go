@@ -88,7 +88,7 @@ func (w *world) changed(p *process, c boundary.Call, f fate, o *order, now topup
 		w.fail("%s goes from %q to %s by %s, which the table does not allow", now.ID, from, now.State, by)
 	}
 	if due := o.due; by == topup.OpBegin && !due.IsZero() && time.Now().Before(due.Add(-w.wrongClocks)) {
-		w.fail("%s is tried again %s too early", now.ID, due.Sub(time.Now()))
+		w.fail("%s is tried again %s too early", now.ID, time.Until(due))
 	}
 	o.state, o.due = now.State, time.Time{}
 	if now.NextAttemptAt != nil {

@@ -41,8 +41,8 @@ type Endpoints interface {
 type Store interface {
 	// Event is one event, or topup.ErrNotFound.
 	Event(ctx context.Context, id string) (topup.Event, error)
-	// RecordTry adds a try and sets what follows from it, if the event is still pending and has as many
-	// tries as ev says. Otherwise it must do nothing and return topup.ErrLost. dueAt counts for
+	// RecordTry adds a try and sets what follows from it, if the event is still pending, has as many tries as ev says
+	// and is for the same endpoint. Otherwise it must do nothing and return topup.ErrLost. dueAt counts for
 	// topup.EventPending only.
 	RecordTry(ctx context.Context, ev topup.Event, try topup.Try, next topup.EventState, dueAt time.Time) error
 	// FanOut copies a new event for the endpoints that have no copy yet, and returns the copies; with adopt, the event

@@ -2,6 +2,7 @@ package journal_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -307,6 +308,11 @@ func testFanOut(t *testing.T, s store) {
 		want, copies := []string{"", "crm", "erp"}, 2
 		if adopt {
 			want, copies = []string{"crm", "erp"}, 1
+			// Whoever read it before has tried another endpoint, or none, and says nothing of this one.
+			err := s.RecordTry(t.Context(), ev, topup.Try{At: noon}, topup.EventDelivered, time.Time{})
+			if !errors.Is(err, topup.ErrLost) {
+				t.Errorf("a try for another endpoint than the one that has adopted the event is recorded: %v", err)
+			}
 		}
 		if diff := cmp.Diff(want, got); diff != "" || len(made) != copies {
 			t.Errorf("adopt %v: %d copies: %s", adopt, len(made), diff)

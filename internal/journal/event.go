@@ -72,9 +72,9 @@ func (j *Journal) DueEvents(ctx context.Context, now time.Time, after topup.DueE
 	}, sqls.Get("due_events"), now.UnixMicro(), after.DueAt.UnixMicro(), key, limit)
 }
 
-// RecordTry adds a try to an event that is pending and has as many tries as ev says, and sets what
-// follows: delivered, exhausted, or pending until dueAt. Otherwise it returns topup.ErrLost: somebody
-// else made that try.
+// RecordTry adds a try to an event that is pending, has as many tries as ev says and is for the same endpoint, and sets
+// what follows: delivered, exhausted, or pending until dueAt. Otherwise it returns topup.ErrLost: somebody else made
+// that try, or has given the event to another endpoint.
 func (j *Journal) RecordTry(ctx context.Context, ev topup.Event, try topup.Try, next topup.EventState,
 	dueAt time.Time) error {
 	key, ok := tables.EventKey(ev.ID)
@@ -95,7 +95,7 @@ func (j *Journal) RecordTry(ctx context.Context, ev topup.Event, try topup.Try, 
 	}
 	_, err = writeUsual(ctx, j, ev.OrderID, func(*struct{}) *commit.Step {
 		return &commit.Step{Missed: lost, Statement: commit.Batched(sqls.Engines("try"), nil, key, ev.TryCount, line,
-			string(next), tables.Micros(due), tables.Micros(delivered))}
+			string(next), tables.Micros(due), tables.Micros(delivered), ev.Endpoint)}
 	}, func(t tx) (struct{}, error) {
 		return struct{}{}, t.repeats(topup.ErrLost, sqls.Get("tried_so"), key, ev.TryCount, line)
 	})

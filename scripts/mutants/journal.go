@@ -91,6 +91,7 @@ var inJournal = []change{
 	// Events.
 	{journal, "try.sqlite", "two workers record the same try", " AND try_count = $2", " AND $2 >= 0"},
 	{journal, "try.sqlite", "a delivered event is tried again", " AND state = 'pending'", ""},
+	{journal, "try.sqlite", "a try for one endpoint is another's", " AND endpoint = $7", " AND $7 = $7"},
 	{journal, "adopt", "an event is adopted that has a copy",
 		" AND copy.endpoint = $2)", " AND copy.endpoint = $2 AND FALSE)"},
 	{journal, "count_redelivery", "one redelivery more than allowed",

@@ -86,13 +86,15 @@ func (j *Journal) DueEvents(
 	return list[:min(limit, len(list))], nil
 }
 
-// RecordTry adds a try to an event that is pending and has as many tries as ev says, or returns topup.ErrLost.
+// RecordTry adds a try to an event that is pending, has as many tries as ev says and is for the same endpoint, or
+// returns topup.ErrLost.
 func (j *Journal) RecordTry(
 	_ context.Context, ev topup.Event, try topup.Try, next topup.EventState, dueAt time.Time,
 ) error {
 	defer j.alone()()
 	e := j.event(ev.ID)
-	if e == nil || e.State != topup.EventPending || e.TryCount != ev.TryCount {
+	if e == nil || e.State != topup.EventPending || e.TryCount != ev.TryCount ||
+		e.Endpoint != ev.Endpoint {
 		return topup.ErrLost
 	}
 	try.At, try.Error = whole(try.At), text(try.Error)

@@ -24,9 +24,9 @@ func (n *Node) beAlone() error {
 	case err != nil: // a file system without locks, or a folder that the journal says more of
 		n.log.Warn("cannot make sure that no other process has an embedded queue on this database", "error", err)
 	case !alone:
-		return fmt.Errorf("RECARGA_REDIS_URL is embedded, and another process with an embedded queue runs on the database %s: "+
-			"neither would obey the other's pause or count its purchases; must be one process, or the URL of a Redis for all",
-			path)
+		return fmt.Errorf("RECARGA_REDIS_URL is embedded, and another process with an embedded queue runs on the database "+
+			"%s: neither would obey the other's pause or count its purchases; must be one process, or the URL "+
+			"of a Redis for all", path)
 	default:
 		n.closeLast("lock of the embedded queue", lock.Unlock)
 	}

@@ -194,12 +194,11 @@ func numbers(version string) (all []int) {
 }
 
 func (r *redisPart) eviction(ctx context.Context, node *redis.Client) Finding {
-	switch policy, err := queue.EvictionPolicy(ctx, node); {
-	case policy == "":
+	policy, err := queue.EvictionPolicy(ctx, node)
+	if policy == "" {
 		return unsaid(err, "make sure that maxmemory-policy is noeviction")
-	default:
-		return unless(policy == "noeviction", Fail, "maxmemory-policy is %s", policy)
 	}
+	return unless(policy == "noeviction", Fail, "maxmemory-policy is %s", policy)
 }
 
 func (r *redisPart) memory(ctx context.Context, node *redis.Client) Finding {

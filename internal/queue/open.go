@@ -179,8 +179,8 @@ func (q *Queue) IsEmbedded() bool { return q.embedded != nil }
 // Redis is a client for uses beside the queue, such as the token that all workers share.
 func (q *Queue) Redis() redis.UniversalClient { return q.rest }
 
-// Takes tries what a worker needs, a script and a write for each kind of key and a message, and says what fails. A Redis
-// that is full, a replica, and one whose user has too few rights answer and take nothing.
+// Takes tries what a worker needs, a script and a write for each kind of key and a message, and says what fails. A
+// Redis that is full, a replica, and one whose user has too few rights answer and take nothing.
 func (q *Queue) Takes(ctx context.Context) error {
 	const script = `redis.call("SET", KEYS[1], "1", "EX", ARGV[1]) return redis.call("GET", KEYS[1])`
 	tries := map[string]redis.Cmder{}
@@ -223,8 +223,8 @@ func (q *Queue) Close() error {
 // mostSkew is what asynq's leases bear: they are written and read by the clocks of the workers.
 const mostSkew = 30 * time.Second
 
-// Check asks every master for the one setting that makes Redis drop tasks by itself, and for the time. What a Redis does
-// not say (many hosted ones permit neither CONFIG nor INFO) is logged.
+// Check asks every master for the one setting that makes Redis drop tasks by itself, and for the time. What a Redis
+// does not say (many hosted ones permit neither CONFIG nor INFO) is logged.
 func (q *Queue) Check(ctx context.Context) error {
 	if err := q.rest.Ping(ctx).Err(); err != nil {
 		if protected := Protected(ctx, &q.options); protected != nil {
@@ -264,8 +264,8 @@ func (q *Queue) checkPolicy(ctx context.Context, server redis.Cmdable, addr stri
 	return nil
 }
 
-// EvictionPolicy is what a server drops when its memory is full. It is empty where neither CONFIG nor INFO says it, with
-// the reason.
+// EvictionPolicy is what a server drops when its memory is full. It is empty where neither CONFIG nor INFO says it,
+// with the reason.
 func EvictionPolicy(ctx context.Context, server redis.Cmdable) (string, error) {
 	const setting = "maxmemory-policy"
 	if got, err := server.ConfigGet(ctx, setting).Result(); err == nil && got[setting] != "" {

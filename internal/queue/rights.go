@@ -33,8 +33,8 @@ func Rights() (all []Right) {
 		Right{Command: "info", Without: "Redis' version and memory (`recarga doctor`, the metric " +
 			"`recarga_redis_memory_bytes`, the page of Redis in /queues), and without `CONFIG GET` too the eviction policy"},
 		Right{Command: "memory|usage", Without: "the memory of a queue: /queues shows 0"},
-		Right{Command: "time", Without: "whether the clocks of Redis and the workers agree: a rate limit and the repair of " +
-			"lost tasks then go by the workers' clocks, which must agree within a second"},
+		Right{Command: "time", Without: "whether the clocks of Redis and the workers agree: a rate limit and the repair " +
+			"of lost tasks then go by the workers' clocks, which must agree within a second"},
 	)
 	for command := range strings.FieldsSeq("cluster|info cluster|keyslot cluster|nodes cluster|slots command") {
 		all = append(all, Right{Command: command, Cluster: true})

@@ -1,7 +1,9 @@
 package app
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 
 	"github.com/gofrs/flock"
@@ -21,7 +23,8 @@ func (n *Node) beAlone() error {
 	lock := flock.New(path + "-embedded.lock")
 	alone, err := lock.TryLock()
 	switch {
-	case err != nil: // a file system without locks, or a folder that the journal says more of
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission): // the journal says more of its folder
+	case err != nil: // a file system without locks
 		n.log.Warn("cannot make sure that no other process has an embedded queue on this database", "error", err)
 	case !alone:
 		return fmt.Errorf("RECARGA_REDIS_URL is embedded, and another process with an embedded queue runs on the database "+

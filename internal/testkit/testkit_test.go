@@ -10,7 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -145,9 +147,10 @@ func TestPostgresOwnKeepsItsData(t *testing.T) {
 // TestServersEndWithTheBinary kills a test binary, as a time limit or a person does.
 func TestServersEndWithTheBinary(t *testing.T) {
 	if os.Getenv(abandon) != "" {
-		cluster, folders := PostgresOwn(t), filepath.Dir(Redis(t).Folder())
+		PostgresOwn(t)
+		folders := filepath.Dir(Redis(t).Folder())
 		Postgres(t)
-		fmt.Println("folder", folders, cluster.Addr())
+		fmt.Println("folder", folders)
 		select {}
 	}
 	needPostgres(t)
@@ -160,25 +163,37 @@ func TestServersEndWithTheBinary(t *testing.T) {
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var folder, addr string
+	var folder string
 	lines := bufio.NewScanner(out)
 	for folder == "" && lines.Scan() {
-		_, _ = fmt.Sscanf(lines.Text(), "folder %s %s", &folder, &addr)
+		_, _ = fmt.Sscanf(lines.Text(), "folder %s", &folder)
+	}
+	var pids []int
+	files, _ := filepath.Glob(filepath.Join(folder, "*", "pid")) // the pattern is well formed
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pids = append(pids, pid)
 	}
 	if err := child.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = child.Wait()
-	if folder == "" {
-		t.Fatal("the binary started no servers")
+	if len(pids) != 3 {
+		t.Fatalf("the binary started the servers %v in %q", pids, folder)
 	}
-	Eventually(t, 20*time.Second, func() bool {
+	Eventually(t, Patience, func() bool {
 		_, err := os.Stat(folder)
 		return errors.Is(err, os.ErrNotExist)
 	}, "%s is still there", folder)
-	if conn, err := net.Dial("tcp", addr); err == nil {
-		_ = conn.Close()
-		t.Error("PostgreSQL still listens")
+	for _, pid := range pids {
+		Eventually(t, Patience, func() bool { return syscall.Kill(pid, 0) != nil }, "server %d has not ended", pid)
 	}
 }
 

@@ -283,3 +283,25 @@ func execute(t *testing.T, url, sql string) {
 		t.Fatal(err)
 	}
 }
+
+// TestFreePort: the system gives the port to nobody else by itself, neither to an outgoing connection nor to a listener
+// on port 0. Between the search and the server's start it would.
+func TestFreePort(t *testing.T) {
+	const setting = "/proc/sys/net/ipv4/ip_local_port_range"
+	written, err := os.ReadFile(setting)
+	if err != nil {
+		t.Skipf("%s: %v", setting, err)
+	}
+	var first, last int
+	if _, err := fmt.Sscan(string(written), &first, &last); err != nil {
+		t.Fatal(err)
+	}
+	if first != 32768 {
+		t.Skipf("%s is %q here, not the default", setting, written)
+	}
+	for range 200 {
+		if port := FreePort(t); port >= first && port <= last {
+			t.Fatalf("port %d is among those that the system gives to others", port)
+		}
+	}
+}

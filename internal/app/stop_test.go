@@ -1,9 +1,11 @@
 package app
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -27,8 +29,8 @@ func TestShutdownOrder(t *testing.T) {
 	}
 }
 
-// TestLeave: a process that is asked to stop serves on for the delay. It says that it is not ready, and each answer ends
-// its connection; one that was kept takes another request until then. A worker alone has nobody to wait for.
+// TestLeave: a process that is asked to stop serves on for the delay. It says that it is not ready, and each answer
+// ends its connection; one that was kept takes another request until then.
 func TestLeave(t *testing.T) {
 	s := settings(t)
 	s.ShutdownDelay = time.Hour
@@ -104,8 +106,7 @@ func TestWorkerStopsAtOnce(t *testing.T) {
 	}
 }
 
-// TestStopsWithin: a service manager that is asked for so long never cuts a stop off. The shipped unit waits as long by
-// itself.
+// TestStopsWithin: a service manager that waits for so long cuts no stop off, as docs/operations.md says.
 func TestStopsWithin(t *testing.T) {
 	s := settings(t)
 	s.ShutdownDelay = 7 * time.Second
@@ -120,4 +121,46 @@ func TestStopsWithin(t *testing.T) {
 			t.Errorf("%s stops within %s, want %s", name, got, c.want)
 		}
 	}
+}
+
+// TestIdleTimeout: a connection is kept as long as it is set, and no longer: so short a time ends it before a second
+// request.
+func TestIdleTimeout(t *testing.T) {
+	for idle, want := range map[time.Duration]int{time.Nanosecond: 1, time.Hour: 2} {
+		s := settings(t)
+		s.HTTPIdleTimeout = idle
+		n, err := started(t, s, Roles{API: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, url := range []string{n.APIURL, n.MetricsURL} {
+			if got := answersOnOne(t, strings.TrimPrefix(url, "http://")); got != want {
+				t.Errorf("idle for %s, %s answers %d requests on a connection, want %d", idle, url, got, want)
+			}
+		}
+		n.Shutdown()
+	}
+}
+
+// answersOnOne sends two requests on one connection, the second after the answer to the first, and counts the answers.
+func answersOnOne(t *testing.T, addr string) (answers int) {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	in := bufio.NewReader(conn)
+	for range 2 {
+		if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			return answers
+		}
+		res, err := http.ReadResponse(in, nil)
+		if err != nil {
+			return answers
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		answers++
+	}
+	return answers
 }

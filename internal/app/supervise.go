@@ -23,7 +23,7 @@ const (
 	startExtension = 30 * time.Second
 )
 
-// supervisor tells the service manager that started the process how it is: see sd_notify(3).
+// supervisor notifies the service manager that started the process how it is: see sd_notify(3).
 type supervisor struct {
 	health *Health
 	log    *slog.Logger
@@ -37,7 +37,7 @@ type supervisor struct {
 	ready, stopping bool   // were said
 	status          string // was said last
 	answered        bool   // the API has answered a check
-	failed          bool   // the log says that the manager cannot be told
+	failed          bool   // the log says that the manager cannot be notified
 }
 
 // startSupervision does nothing where no service manager listens. Its end comes last: the manager hears of all.
@@ -57,7 +57,7 @@ func (n *Node) startSupervision(context.Context) error {
 	return nil
 }
 
-// run tells the manager all that it must know, until ctx ends.
+// run notifies the manager of all that it must know, until ctx ends.
 func (s *supervisor) run(ctx context.Context) {
 	for {
 		s.turn(ctx)
@@ -78,7 +78,7 @@ func (s *supervisor) run(ctx context.Context) {
 	}
 }
 
-// turn tells what there is to tell now. A start that waits asks for more time, however long it waits; READY comes once
+// turn says what there is to say now. A start that waits asks for more time, however long it waits; READY comes once
 // the process is ready, and what becomes of that later is for the probes. A process that does not live only says so:
 // then the manager's watchdog ends it.
 func (s *supervisor) turn(ctx context.Context) {
@@ -103,7 +103,7 @@ func (s *supervisor) turn(ctx context.Context) {
 	} else if s.watchdog > 0 {
 		say = append(say, daemon.SdNotifyWatchdog)
 	}
-	s.tell(status, say...)
+	s.notify(status, say...)
 }
 
 // stop asks for the time that a stop may take, once. Its waits are bounded, so it lives.
@@ -116,7 +116,7 @@ func (s *supervisor) stop() {
 	if s.watchdog > 0 {
 		say = append(say, daemon.SdNotifyWatchdog)
 	}
-	s.tell(PhaseStopping, say...)
+	s.notify(PhaseStopping, say...)
 }
 
 // frozen says what does not move although it could. A check of the API costs a connection to itself, and is made only
@@ -149,6 +149,7 @@ func answers(ctx context.Context, addr string, within time.Duration) error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })() // a shutdown does not wait for an answer
 	err = conn.SetDeadline(deadline)
 	if err == nil {
 		_, err = fmt.Fprintf(conn, "HEAD %s HTTP/1.1\r\nHost: recarga\r\nConnection: close\r\n\r\n", listen.HealthPath)
@@ -159,8 +160,8 @@ func answers(ctx context.Context, addr string, within time.Duration) error {
 	return err
 }
 
-// tell sends one message, if there is anything new.
-func (s *supervisor) tell(status string, say ...string) {
+// notify sends one message, if there is anything new.
+func (s *supervisor) notify(status string, say ...string) {
 	if status != s.status {
 		s.status = status
 		say = append(say, "STATUS="+strings.ReplaceAll(status, "\n", " "))
@@ -170,7 +171,7 @@ func (s *supervisor) tell(status string, say ...string) {
 	}
 	if _, err := daemon.SdNotify(false, strings.Join(say, "\n")); err != nil && !s.failed {
 		s.failed = true
-		s.log.Warn("the service manager cannot be told how this process is, and may end it", "error", err)
+		s.log.Warn("the service manager cannot be notified, and may end this process", "error", err)
 	}
 }
 

@@ -16,8 +16,8 @@ import (
 	"recarga/internal/testkit"
 )
 
-// supervised is a supervisor without an API, whose service manager is the test: told returns the next message.
-func supervised(t *testing.T) (s *supervisor, told func() string) {
+// supervised is a supervisor without an API, whose service manager is the test: heard returns the next message.
+func supervised(t *testing.T) (s *supervisor, heard func() string) {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "notify-") // the address of a socket is short
 	if err != nil {
@@ -49,10 +49,10 @@ func supervised(t *testing.T) (s *supervisor, told func() string) {
 	}
 }
 
-// TestSupervisor: what the service manager is told in each phase. Not a word that the process lives while a loop stands
-// still, and not that it is ready before it is.
+// TestSupervisor: what the service manager is notified of in each phase. Not a word that the process lives while a loop
+// stands still, and not that it is ready before it is.
 func TestSupervisor(t *testing.T) {
-	s, told := supervised(t)
+	s, heard := supervised(t)
 	h := s.health
 	database := func(ask func(context.Context) error) func() {
 		return func() { h.set("database", dependency{required: true, ask: ask}) }
@@ -82,7 +82,7 @@ func TestSupervisor(t *testing.T) {
 	} {
 		step.do()
 		s.turn(t.Context())
-		if diff := cmp.Diff(step.want, told()); diff != "" {
+		if diff := cmp.Diff(step.want, heard()); diff != "" {
 			t.Errorf("%s: %s", step.what, diff)
 		}
 	}
@@ -102,19 +102,20 @@ func TestSupervisorAsksTheAPI(t *testing.T) {
 		want     string
 		proven   bool // afterwards
 	}{
-		"answers":             {answering.Addr().String(), 4 * testkit.Patience, false, alive, true},
-		"nobody accepts":      {frozen.Addr().String(), 40 * time.Millisecond, true, "READY=1\nSTATUS=stuck: the API has not answered for 10ms", true},
+		"answers": {answering.Addr().String(), 4 * testkit.Patience, false, alive, true},
+		"nobody accepts": {frozen.Addr().String(), 40 * time.Millisecond, true,
+			"READY=1\nSTATUS=stuck: the API has not answered for 10ms", true},
 		"perhaps a firewall":  {frozen.Addr().String(), 40 * time.Millisecond, false, alive, false},
 		"cut off":             {"127.0.0.1:1", 4 * testkit.Patience, true, alive, true},
 		"nobody watches":      {frozen.Addr().String(), 0, true, "READY=1\nSTATUS=ready", true},
 		"a worker has no API": {"", time.Minute, false, alive, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, told := supervised(t)
+			s, heard := supervised(t)
 			s.api, s.watchdog, s.answered = func() string { return c.addr }, c.watchdog, c.answered
 			s.health.Enter(PhaseRunning)
 			s.turn(t.Context())
-			if diff := cmp.Diff(c.want, told()); diff != "" || s.answered != c.proven {
+			if diff := cmp.Diff(c.want, heard()); diff != "" || s.answered != c.proven {
 				t.Errorf("answered %t: %s", s.answered, diff)
 			}
 		})
@@ -131,9 +132,9 @@ func bound(t *testing.T) net.Listener {
 	return listener
 }
 
-// TestSupervisorRuns: each phase is told, the last one too, and in between that the process lives, again and again.
+// TestSupervisorRuns: the manager hears of each phase, the last one too, and in between that the process lives.
 func TestSupervisorRuns(t *testing.T) {
-	s, told := supervised(t)
+	s, heard := supervised(t)
 	s.watchdog = 2 * time.Millisecond
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
@@ -147,18 +148,18 @@ func TestSupervisorRuns(t *testing.T) {
 	} {
 		step.do()
 		for _, want := range step.want {
-			if got := told(); got != want {
-				t.Errorf("told %q, want %q", got, want)
+			if got := heard(); got != want {
+				t.Errorf("heard %q, want %q", got, want)
 			}
 		}
 	}
 	s.health.Enter(PhaseStopping)
 	stop()
 	got := ""
-	for got = told(); got == "WATCHDOG=1"; got = told() {
+	for got = heard(); got == "WATCHDOG=1"; got = heard() {
 	}
 	if want := "STOPPING=1\nEXTEND_TIMEOUT_USEC=180000000\nWATCHDOG=1\nSTATUS=shutting down"; got != want {
-		t.Errorf("told %q, want %q", got, want)
+		t.Errorf("heard %q, want %q", got, want)
 	}
 	<-ended
 }

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -74,8 +73,9 @@ type balancer struct {
 type backend struct {
 	mu      sync.Mutex
 	process *process
-	ready   bool // by the last poll
-	served  int  // by this process
+	ready   bool      // by the last poll
+	readyAt time.Time // the last time
+	served  int       // by this process
 }
 
 func newBalancer(t *testing.T, w *world, size int) *balancer {
@@ -117,7 +117,9 @@ func (one *backend) poll(ctx context.Context) {
 		one.mu.Unlock()
 		status, _, err := try(ctx, client, http.MethodGet, p.metricsURL+"/readyz", "")
 		one.mu.Lock()
-		one.ready = one.process == p && err == nil && status == http.StatusOK
+		if one.ready = one.process == p && err == nil && status == http.StatusOK; one.ready {
+			one.readyAt = time.Now()
+		}
 		one.mu.Unlock()
 		select {
 		case <-tick.C:
@@ -126,22 +128,29 @@ func (one *backend) poll(ctx context.Context) {
 	}
 }
 
-// choose returns the next of those that are ready.
+// choose returns the next of those that are ready, or, if none is, as on a machine that is too busy to answer a poll in
+// time, the one that was ready last.
 func (b *balancer) choose() (*url.URL, error) {
-	first := b.next.Add(1)
-	for i := range int64(len(b.backends)) {
-		one := b.backends[(first+i)%int64(len(b.backends))]
+	first := int(b.next.Add(1))
+	var chosen *backend
+	var latest time.Time
+	for i := range b.backends {
+		one := b.backends[(first+i)%len(b.backends)]
 		one.mu.Lock()
-		ready, to := one.ready, one.process.apiURL
-		if ready {
-			one.served++
-		}
+		ready, at := one.ready, one.readyAt
 		one.mu.Unlock()
 		if ready {
-			return url.Parse(to)
+			chosen = one
+			break
+		}
+		if at.After(latest) {
+			chosen, latest = one, at
 		}
 	}
-	return nil, errors.New("nobody is ready")
+	chosen.mu.Lock()
+	defer chosen.mu.Unlock()
+	chosen.served++
+	return url.Parse(chosen.process.apiURL)
 }
 
 // once sends a request to one process, on one connection: what http.Transport would repeat by itself is an error.
@@ -197,7 +206,7 @@ func (b *balancer) replace(w *world, one *backend) {
 	}
 	p := w.start(b.t, "serve")
 	one.mu.Lock()
-	one.process, one.ready, one.served = p, false, 0
+	one.process, one.ready, one.readyAt, one.served = p, false, time.Time{}, 0
 	one.mu.Unlock()
 	b.await("the new process serves", func(one *backend) bool { return one.served > 10 }, one)
 }

@@ -49,7 +49,7 @@ var suites = map[string][]suite{
 	"internal/api":          {{"internal/api", []string{"-test.skip=Page|Asset|Browser|OpenAPI|Hostile"}, ""}},
 }
 
-// lives is what must find a mend that was taken out. The fault of a statement of SQLite is seen in its lives alone.
+// lives is what must find a fix that was taken out. The fault of a statement of SQLite is seen in its lives alone.
 func lives(m mutant) []suite {
 	args := []string{"-test.run=^TestLives$", "-seeds=5000"}
 	if m.dir == journal {
@@ -79,9 +79,9 @@ func (b *bench) caughtBy(ctx context.Context, m mutant) (by string, err error) {
 		failed, said := runTests(ctx, program, t, m.id)
 		switch life := story.FindString(said); {
 		case failed == "":
-		case m.mend && life == "":
+		case m.fix && life == "":
 			return "it breaks off without a story", b.tell(m, said)
-		case m.mend:
+		case m.fix:
 			return life, b.tell(m, said)
 		default:
 			return t.pkg + "." + failed, b.check(ctx, program, t, failed)
@@ -128,7 +128,7 @@ func (b *bench) program(ctx context.Context, dir, pkg string) (string, error) {
 
 // trials are what is run to catch a mutant: the test that is known to, and all the others.
 func (m mutant) trials() (all []suite) {
-	if m.mend {
+	if m.fix {
 		return lives(m)
 	}
 	for _, s := range suites[m.dir] {

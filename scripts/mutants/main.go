@@ -1,5 +1,5 @@
 // Command mutants breaks the path of the money in many ways, one at a time, and says which of them the fast tests do
-// not catch. No file is changed: the compiler gets others in their place (go test -overlay). It also takes mends of
+// not catch. No file is changed: the compiler gets others in their place (go test -overlay). It also takes fixes of
 // former faults out again, which the simulator must find alone; -stories keeps how it shows them.
 //
 // It exits with 1 if a mutant survives, and if one cannot be made any more, because the code has moved.
@@ -64,7 +64,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 }
 
 // testAll writes a line of the table for each mutant, and counts those that survived.
-func testAll(ctx context.Context, out io.Writer, chosen []mutant, atOnce int, stories string) (survived int, err error) {
+func testAll(
+	ctx context.Context, out io.Writer, chosen []mutant, atOnce int, stories string,
+) (survived int, err error) {
 	folder, err := os.MkdirTemp("", "recarga-mutants-")
 	if err != nil {
 		return 0, err

@@ -1,8 +1,8 @@
 package main
 
-// mends takes mends of former faults out again, one at a time. The simulator alone must find each by itself: it has no
+// fixes are those of former faults, taken out again, one at a time. The simulator alone must find each by itself: it has no
 // scenario of any of them.
-var mends = []change{
+var fixes = []change{
 	// A doubt is never forgotten.
 	{journal, "finish", "a decline makes every doubt forgotten",
 		`state = CASE WHEN $4 = 'failed' AND unknown_attempts + $16 > 0 THEN 'unknown' ELSE $4 END,
@@ -31,7 +31,8 @@ var mends = []change{
 		"finished_at = $2, unknown_attempts = 0\nWHERE id = $1 AND state IN ('queued', 'retrying')"},
 	{journal, "finish", "an approval of an earlier attempt changes nothing", "attempt_count >= $2", "attempt_count = $2"},
 	{journal, "tx.approvedLate", "a second approval is no dispute",
-		`_, err := t.dispute(r, evidence, "a late answer of the distributor", now)`, `_, err := t.Known(r.ID); _ = evidence`},
+		`_, err := t.dispute(r, evidence, "a late answer of the distributor", now)`,
+		`_, err := t.Known(r.ID); _ = evidence`},
 
 	// What does not matter does not decide.
 	{"distributor", "withoutBOM", "an answer after a byte order mark is no answer",
@@ -39,7 +40,8 @@ var mends = []change{
 	{"distributor", "take", "a field of another form spoils the answer",
 		"r.Evidence = o.note()", "if r.Evidence = o.note(); r.Evidence != `` { r.Outcome = topup.OutcomeUnknown }"},
 	{"distributor", "tokenOf", "a login whose expires_in is no number has no token",
-		"life := lifeOf(", "if kindOf(o.value(`expires_in`)) != `a number` {\n\t\treturn token{}, false\n\t}\n\tlife := lifeOf("},
+		"life := lifeOf(",
+		"if kindOf(o.value(`expires_in`)) != `a number` {\n\t\treturn token{}, false\n\t}\n\tlife := lifeOf("},
 	{"internal/httpclient", "Guard.RoundTrip", "an answer of 101 hands over the connection",
 		"err == nil && res.StatusCode == http.StatusSwitchingProtocols", "err != nil && res != nil"},
 }

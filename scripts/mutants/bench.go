@@ -80,9 +80,9 @@ func (b *bench) caughtBy(ctx context.Context, m mutant) (by string, err error) {
 		switch life := story.FindString(said); {
 		case failed == "":
 		case m.fix && life == "":
-			return "it breaks off without a story", b.tell(m, said)
+			return "it breaks off without a story", b.keep(m, said)
 		case m.fix:
-			return life, b.tell(m, said)
+			return life, b.keep(m, said)
 		default:
 			return t.pkg + "." + failed, b.check(ctx, program, t, failed)
 		}
@@ -93,8 +93,8 @@ func (b *bench) caughtBy(ctx context.Context, m mutant) (by string, err error) {
 // story is the life of the simulator that shows a fault.
 var story = regexp.MustCompile(`seed \d+: .*`)
 
-// tell writes the story that shows a fault into the folder of stories.
-func (b *bench) tell(m mutant, said string) error {
+// keep writes the story that shows a fault into the folder of stories.
+func (b *bench) keep(m mutant, said string) error {
 	if b.stories == "" {
 		return nil
 	}

@@ -1,7 +1,7 @@
 package main
 
-// fixes are those of former faults, taken out again, one at a time. The simulator alone must find each by itself: it has no
-// scenario of any of them.
+// fixes are those of former faults, taken out again, one at a time. The simulator alone must find each by itself: it
+// has no scenario of any of them.
 var fixes = []change{
 	// A doubt is never forgotten.
 	{journal, "finish", "a decline makes every doubt forgotten",

@@ -1,0 +1,2 @@
+-- name: versioned
+SELECT COUNT(to_regclass('goose_db_version'))

@@ -1,7 +1,9 @@
 package app
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 
 	"github.com/gofrs/flock"
@@ -21,12 +23,13 @@ func (n *Node) beAlone() error {
 	lock := flock.New(path + "-embedded.lock")
 	alone, err := lock.TryLock()
 	switch {
-	case err != nil: // a file system without locks, or a folder that the journal says more of
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission): // the journal says more of its folder
+	case err != nil: // a file system without locks
 		n.log.Warn("cannot make sure that no other process has an embedded queue on this database", "error", err)
 	case !alone:
 		return fmt.Errorf("RECARGA_REDIS_URL is embedded, and another process with an embedded queue runs on the database "+
-			"%s: neither would obey the other's pause or count its purchases; must be one process, "+
-			"or the URL of a Redis for all", path)
+			"%s: neither would obey the other's pause or count its purchases; must be one process, or the URL "+
+			"of a Redis for all", path)
 	default:
 		n.closeLast("lock of the embedded queue", lock.Unlock)
 	}

@@ -72,7 +72,7 @@ func TestLeastRightsCluster(t *testing.T) {
 		t.Errorf("asynq's page of the cluster: %d %s", status, answer)
 	}
 	ran := map[string]bool{}
-	for _, server := range cluster.Servers[:len(cluster.Servers)/2] { // replicas run what masters send them
+	for _, server := range cluster.Servers[:len(cluster.Servers)/2] { // replicas run what their masters ran
 		maps.Copy(ran, used(t, server))
 		if refused := server.Admin(t, "ACL", "LOG"); len(refused.([]any)) > 0 {
 			t.Errorf("refused: %v", refused)

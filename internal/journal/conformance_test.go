@@ -26,6 +26,7 @@ func TestPostgres(t *testing.T) { conformance(t, postgresStore) }
 
 // conformance is what every engine must do.
 func conformance(t *testing.T, open func(testing.TB) store) {
+	t.Parallel()
 	tests := []struct {
 		name string
 		run  func(*testing.T, store)

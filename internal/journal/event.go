@@ -72,9 +72,9 @@ func (j *Journal) DueEvents(ctx context.Context, now time.Time, after topup.DueE
 	}, sqls.Get("due_events"), now.UnixMicro(), after.DueAt.UnixMicro(), key, limit)
 }
 
-// RecordTry adds a try to an event that is pending, has as many tries as ev says and is for the same endpoint, and sets
-// what follows: delivered, exhausted, or pending until dueAt. Otherwise it returns topup.ErrLost: somebody else made
-// that try, or has given the event to another endpoint.
+// RecordTry adds a try to an event that is pending, has as many tries as ev says and is for the same endpoint, and
+// sets what follows: delivered, exhausted, or pending until dueAt. Otherwise it returns topup.ErrLost: somebody else
+// made that try, or has given the event to another endpoint.
 func (j *Journal) RecordTry(ctx context.Context, ev topup.Event, try topup.Try, next topup.EventState,
 	dueAt time.Time) error {
 	key, ok := tables.EventKey(ev.ID)

@@ -100,7 +100,8 @@ func postgresStore(tb testing.TB) store {
 		},
 		block: []string{"BEGIN", "LOCK TABLE orders IN EXCLUSIVE MODE"},
 		taken: "SELECT pg_total_relation_size('archived') + pg_total_relation_size('archive_members')",
-		waits: "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'",
+		waits: "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' " +
+			"AND datname = current_database()",
 		broken: func(step, id string) []string {
 			return []string{
 				fmt.Sprintf(`CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN

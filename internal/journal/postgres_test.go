@@ -21,6 +21,7 @@ import (
 // TestPostgresComesBack: while the server is gone every operation fails; when it is back, all works
 // again by itself, and nothing that was acknowledged is missing.
 func TestPostgresComesBack(t *testing.T) {
+	t.Parallel()
 	server := testkit.PostgresOwn(t)
 	j := open(t, server.URL())
 	_, _, err := j.Accept(t.Context(), request("before"), noon)

@@ -27,6 +27,7 @@ import (
 // refuses some events, and crashes. testModel says what each operation answers; this says what must be
 // true of the book after each of them, whatever it answered.
 func TestLives(t *testing.T) {
+	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
 		s := sqliteStore(t)

@@ -37,9 +37,7 @@ func TestManaged(t *testing.T) {
 	calls, handler := recorded(done)
 	serve(t, q, handler)
 	enqueue := func(id string) {
-		if err := q.EnqueueOrder(t.Context(), request(topup.ID(id)), time.Time{}); err != nil {
-			t.Fatal(err)
-		}
+		insist(t, func() error { return q.EnqueueOrder(t.Context(), request(topup.ID(id)), time.Time{}) })
 	}
 	enqueue("M-1")
 	next(t, calls)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -22,7 +23,7 @@ const (
 	endTimeout   = time.Minute
 	// poll is how often a condition is checked that gives no signal.
 	poll = 5 * time.Millisecond
-	// portTries is how often a server that ended at once is started again on another port.
+	// portTries is how many ports are tried before a start, or the search for a free port, fails.
 	portTries = 5
 )
 
@@ -168,11 +169,22 @@ func (p *Server) PID() int { return p.cmd.Process.Pid }
 // Folder holds all of the server's files.
 func (p *Server) Folder() string { return p.folder }
 
+// Ports from firstPort to below lastPort are given to servers: systems do not use them for the near ends of outgoing
+// connections, nor for listeners on port 0, as long as net.ipv4.ip_local_port_range has its default value.
+const (
+	firstPort = 10_000
+	lastPort  = 32_768
+)
+
 // FreePort is a TCP port of 127.0.0.1 that was free a moment ago; another program may take it first.
 func FreePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+	var err error
+	for range portTries {
+		port := firstPort + rand.IntN(lastPort-firstPort)
+		var listener net.Listener
+		if listener, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
+			return port, listener.Close()
+		}
 	}
-	return listener.Addr().(*net.TCPAddr).Port, listener.Close()
+	return 0, err
 }

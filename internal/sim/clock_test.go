@@ -18,7 +18,10 @@ type skewed struct {
 // clocks are how wrong a process's clock may be.
 var clocks = []time.Duration{0, 2 * time.Second, -2 * time.Second, 4 * time.Second, -4 * time.Second}
 
-func (s skewed) by(t time.Time) time.Time { return t.Add(s.p.skew) }
+func (s skewed) by(t time.Time) time.Time { return t.Add(time.Duration(s.p.skew.Load())) }
+
+// jump has the process's clock be wrong by so much from now on.
+func (p *process) jump(by time.Duration) { p.skew.Store(int64(by)) }
 
 // Accept implements boundary.Journal.
 func (s skewed) Accept(ctx context.Context, r topup.Request, now time.Time) (topup.Order, bool, error) {

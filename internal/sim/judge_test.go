@@ -150,7 +150,7 @@ func (w *world) mayBeSent(o *order, s *sent) {
 		case !e.known:
 			w.fail("%s is sent again, though nobody knows what became of attempt %d", o.request.ID, e.number)
 		}
-		if e.known && s.resends == e.resends && time.Since(e.decided) < e.answer.wait {
+		if e.known && s.resends == e.resends && time.Since(e.decided)+w.wrongClocks < e.answer.wait {
 			w.fail("%s is sent again sooner than the vendor asked for", o.request.ID)
 		}
 	}

@@ -41,12 +41,15 @@ func (w *world) place(o *order) bool {
 	go func() {
 		defer hangUp()
 		_, _, err := p.producer.Place(ctx, o.request)
+		if errors.Is(err, topup.ErrConflict) {
+			w.fail("%s is placed again, and conflicts with itself: %v", id, err)
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
 		switch {
 		case err == nil:
 		case len(topup.FieldErrors(err)) > 0:
 			o.refused = !o.placed
-		case errors.Is(err, topup.ErrConflict):
-			w.fail("%s is placed again, and conflicts with itself: %v", id, err)
 		default:
 			o.confirmed = false // it is placed again
 		}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"recarga/distributor"
@@ -27,8 +28,8 @@ type process struct {
 	leaving  bool // it begins nothing any more, and ends when all is done
 	swept    bool // its sweep has ended
 	died     chan struct{}
-	stopped  time.Time     // until when: its steps wait
-	skew     time.Duration // of its clock
+	stopped  time.Time    // until when: its steps wait
+	skew     atomic.Int64 // of its clock, in nanoseconds
 	worker   *worker.Worker
 	producer *producer.Producer
 	// begun is the attempt of each order that this process made last.
@@ -64,7 +65,7 @@ func (w *world) start() {
 	w.procs = append(w.procs, p)
 	w.note(p.name, "starts", "", "")
 	if w.skewed {
-		p.skew = clocks[w.tape.uniform(ofTurns, len(clocks))]
+		p.jump(clocks[w.tape.uniform(ofTurns, len(clocks))])
 	}
 	book := boundary.Book{Gate: p, Journal: skewed{w.book, p}}
 	waker := boundary.Waker{Gate: p, Queue: w.queue}
@@ -137,14 +138,16 @@ func (w *world) staying() (n int) {
 	return n
 }
 
-// leavers end when they have done all.
-func (w *world) leavers() {
+// leavers end when they have done all; it reports whether one has.
+func (w *world) leavers() (some bool) {
 	for _, p := range slices.Clone(w.procs) {
 		if p.leaving && p.swept && len(p.handling) == 0 {
 			w.note(p.name, "has ended", "", "")
 			p.die()
+			some = true
 		}
 	}
+	return some
 }
 
 // ofCalls are the fates of a call of the journal, the queue, or Redis.

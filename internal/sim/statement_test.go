@@ -13,9 +13,9 @@ import (
 
 // statement is the vendor's ledger as a person is sent it: perhaps cut off, soon out of date, and wrong about an order
 // now and then. Who is misled by that is excused, and nobody else.
-func (w *world) statement() (text, story string) {
+func (w *world) statement() (text, forStory string) {
 	lines := []string{"distributor_transaction_id,transaction_id,phone_number,amount,status,date"}
-	traced := []string{lines[0]} // the story is the same whenever a life begins
+	undated := []string{lines[0]} // what a story has of it: the same whenever a life begins
 	for _, o := range w.planned {
 		for _, s := range o.sent {
 			if s.answer == nil {
@@ -32,13 +32,13 @@ func (w *world) statement() (text, story string) {
 			line := fmt.Sprintf("%s,%s,%s,%s,%s,", o.request.ID, s.transaction, o.request.Phone.Digits(), o.request.Amount,
 				status)
 			lines = append(lines, line+s.decided.UTC().Format(time.RFC3339))
-			traced = append(traced, line+s.decided.Sub(w.began).String())
+			undated = append(undated, line+s.decided.Sub(w.began).String())
 		}
 	}
 	if keep := w.tape.choose(ofPeople, len(lines), 0.7); keep > 0 {
-		lines, traced = lines[:keep+1], traced[:keep+1]
+		lines, undated = lines[:keep+1], undated[:keep+1]
 	}
-	return strings.Join(lines, "\n") + "\n", strings.Join(traced, "\n")
+	return strings.Join(lines, "\n") + "\n", strings.Join(undated, "\n")
 }
 
 // reconcile has the operator compare a statement with the book, and settle what it proves.
@@ -54,8 +54,8 @@ func (w *world) reconcile() bool {
 		w.fail("%v", err)
 		return true
 	}
-	text, story := w.statement()
-	w.note("operator", "reconciles", "a statement", fmt.Sprintf("%q, absent: %s", story, options.Absent))
+	text, undated := w.statement()
+	w.note("operator", "reconciles", "a statement", fmt.Sprintf("%q, absent: %s", undated, options.Absent))
 	go func() {
 		s, err := reconcile.Read(context.Background(), strings.NewReader(text), options)
 		if err != nil {

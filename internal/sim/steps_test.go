@@ -107,6 +107,9 @@ func (w *world) gather() {
 	w.fresh = w.fresh[:0]
 }
 
+// apart keeps apart what two moves begin: timers that end at the same time end in any order, which no seed repeats.
+func (w *world) apart() { w.sleep(time.Microsecond) }
+
 // letGo lets a waiting step go.
 func (w *world) letGo(s *step) {
 	w.withdraw(s)

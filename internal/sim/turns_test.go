@@ -22,11 +22,13 @@ func (w *world) live() {
 	w.start()
 	settled := time.Time{}
 	for {
-		time.Sleep(time.Microsecond) // timers that end together end in any order: none are set together
+		w.apart()
 		if w.gather(); w.wrong != "" {
 			return
 		}
-		w.leavers()
+		if w.leavers() {
+			continue
+		}
 		w.moves++
 		if !w.calm && (w.moves > w.length || w.idle() || time.Since(w.began) > turbulent) {
 			w.heal()
@@ -251,8 +253,9 @@ var accidents = []struct {
 		if p == nil || !w.skewed {
 			return false
 		}
-		p.skew = clocks[w.tape.uniform(ofTurns, len(clocks))]
-		w.note(p.name, "has a clock that jumps", "", "it is wrong by "+p.skew.String())
+		by := clocks[w.tape.uniform(ofTurns, len(clocks))]
+		w.note(p.name, "has a clock that jumps", "", "it is wrong by "+by.String())
+		p.jump(by)
 		return true
 	}},
 	{"the vendor ends all sessions", func(w *world) bool {
@@ -275,7 +278,8 @@ func (w *world) heal() {
 	w.queue.paused = false
 	w.reserve.low.Store(false)
 	for _, p := range w.procs {
-		p.stopped, p.skew = time.Time{}, 0
+		p.stopped = time.Time{}
+		p.jump(0)
 	}
 	w.skewed = false
 	for _, s := range w.waiting {

@@ -10,7 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -145,9 +147,10 @@ func TestPostgresOwnKeepsItsData(t *testing.T) {
 // TestServersEndWithTheBinary kills a test binary, as a time limit or a person does.
 func TestServersEndWithTheBinary(t *testing.T) {
 	if os.Getenv(abandon) != "" {
-		cluster, folders := PostgresOwn(t), filepath.Dir(Redis(t).Folder())
+		PostgresOwn(t)
+		folders := filepath.Dir(Redis(t).Folder())
 		Postgres(t)
-		fmt.Println("folder", folders, cluster.Addr())
+		fmt.Println("folder", folders)
 		select {}
 	}
 	needPostgres(t)
@@ -160,25 +163,37 @@ func TestServersEndWithTheBinary(t *testing.T) {
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var folder, addr string
+	var folder string
 	lines := bufio.NewScanner(out)
 	for folder == "" && lines.Scan() {
-		_, _ = fmt.Sscanf(lines.Text(), "folder %s %s", &folder, &addr)
+		_, _ = fmt.Sscanf(lines.Text(), "folder %s", &folder)
+	}
+	var pids []int
+	files, _ := filepath.Glob(filepath.Join(folder, "*", "pid")) // the pattern is well formed
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pids = append(pids, pid)
 	}
 	if err := child.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = child.Wait()
-	if folder == "" {
-		t.Fatal("the binary started no servers")
+	if len(pids) != 3 {
+		t.Fatalf("the binary started the servers %v in %q", pids, folder)
 	}
-	Eventually(t, 20*time.Second, func() bool {
+	Eventually(t, Patience, func() bool {
 		_, err := os.Stat(folder)
 		return errors.Is(err, os.ErrNotExist)
 	}, "%s is still there", folder)
-	if conn, err := net.Dial("tcp", addr); err == nil {
-		_ = conn.Close()
-		t.Error("PostgreSQL still listens")
+	for _, pid := range pids {
+		Eventually(t, Patience, func() bool { return syscall.Kill(pid, 0) != nil }, "server %d has not ended", pid)
 	}
 }
 
@@ -266,5 +281,27 @@ func execute(t *testing.T, url, sql string) {
 	defer func() { _ = conn.Close(t.Context()) }()
 	if _, err := conn.Exec(t.Context(), sql); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestFreePort: the system gives the port to nobody else by itself, neither to an outgoing connection nor to a listener
+// on port 0. Between the search and the server's start it would.
+func TestFreePort(t *testing.T) {
+	const setting = "/proc/sys/net/ipv4/ip_local_port_range"
+	written, err := os.ReadFile(setting)
+	if err != nil {
+		t.Skipf("%s: %v", setting, err)
+	}
+	var first, last int
+	if _, err := fmt.Sscan(string(written), &first, &last); err != nil {
+		t.Fatal(err)
+	}
+	if first != 32768 {
+		t.Skipf("%s is %q here, not the default", setting, written)
+	}
+	for range 200 {
+		if port := FreePort(t); port >= first && port <= last {
+			t.Fatalf("port %d is among those that the system gives to others", port)
+		}
 	}
 }

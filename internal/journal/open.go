@@ -48,7 +48,9 @@ var ErrInDoubt = commit.ErrInDoubt
 
 // Unavailable reports whether a database which Open could not open may be there later without a change here: see
 // commit.Unavailable. Its tables may also be older, and somebody else is to migrate them.
-func Unavailable(err error) bool { return commit.Unavailable(err) || errors.As(err, new(*OutdatedError)) }
+func Unavailable(err error) bool {
+	return commit.Unavailable(err) || errors.As(err, new(*OutdatedError))
+}
 
 // Migration is a step that brings the tables to a version.
 type Migration = tables.Migration
@@ -66,7 +68,9 @@ func Migrations(engine string) []Migration { return tables.Migrations(engine) }
 
 // CheckTables compares the tables of a database with those that this program needs, and changes nothing: an
 // *OutdatedError names what they lack. A SQLite file is created where there is none.
-func CheckTables(ctx context.Context, databaseURL string) error { return tables.Check(ctx, databaseURL) }
+func CheckTables(ctx context.Context, databaseURL string) error {
+	return tables.Check(ctx, databaseURL)
+}
 
 // settings are what options change.
 type settings struct {

@@ -7,11 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/cenkalti/backoff/v4"
 	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/database"
 	"github.com/pressly/goose/v3/lock"
 
 	"recarga/internal/journal/commit"
@@ -140,16 +144,74 @@ func provider(e *commit.Engine) (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	dialect, opts := goose.DialectSQLite3, []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
+	versions, err := store(e)
+	if err != nil {
+		return nil, err
+	}
+	opts := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithStore(versions)}
 	if e.IsPostgres() {
-		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60))
+		// Who waits for another process's migration waits as long as that takes: the context says how long it may.
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, math.MaxInt64))
 		if err != nil {
 			return nil, err
 		}
-		dialect, opts = goose.DialectPostgres, append(opts, goose.WithSessionLocker(locker))
+		opts = append(opts, goose.WithSessionLocker(considerate{locker}))
 	}
-	return goose.NewProvider(dialect, e.Write, files, opts...)
+	return goose.NewProvider(goose.DialectCustom, e.Write, files, opts...)
 }
+
+// store is where goose writes down what has been done.
+func store(e *commit.Engine) (database.Store, error) {
+	dialect := database.DialectSQLite3
+	if e.IsPostgres() {
+		dialect = database.DialectPostgres
+	}
+	versions, err := database.NewStore(dialect, goose.DefaultTablename)
+	return once{versions}, err
+}
+
+// once refuses a migration that another process has done meanwhile, in its own transaction, which then undoes it. In
+// SQLite no lock keeps two processes from beginning the same one.
+type once struct{ database.Store }
+
+// Insert writes down that a migration has been done.
+func (o once) Insert(ctx context.Context, tx database.DBTxConn, made database.InsertRequest) error {
+	switch _, err := o.GetMigration(ctx, tx, made.Version); {
+	case err == nil:
+		return fmt.Errorf("another process has done migration %d at this moment", made.Version)
+	case !errors.Is(err, database.ErrVersionNotFound):
+		return err
+	}
+	return o.Store.Insert(ctx, tx, made)
+}
+
+// considerate bounds how long a migration waits for a table that a long read holds: purchases wait behind it.
+type considerate struct{ lock.SessionLocker }
+
+var (
+	sqlBoundLocks   = sqls.Get("postgres/bound_locks")
+	sqlUnboundLocks = sqls.Get("postgres/unbound_locks")
+)
+
+// SessionLock makes the session the only one that migrates.
+func (c considerate) SessionLock(ctx context.Context, conn *sql.Conn) error {
+	if err := c.SessionLocker.SessionLock(ctx, conn); err != nil {
+		return err
+	}
+	if _, err := conn.ExecContext(ctx, sqlBoundLocks); err != nil {
+		return errors.Join(err, c.SessionLocker.SessionUnlock(context.WithoutCancel(ctx), conn))
+	}
+	return nil
+}
+
+// SessionUnlock lets others migrate, and leaves the session as it was.
+func (c considerate) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
+	_, err := conn.ExecContext(ctx, sqlUnboundLocks)
+	return errors.Join(err, c.SessionLocker.SessionUnlock(ctx, conn))
+}
+
+// lockPause is how long purchases have a table to themselves before a migration waits for it again.
+const lockPause = 3 * time.Second
 
 // migrate brings the database's tables up to date, and reports each migration when it is done. Several processes may
 // do so at once. Newer tables stay as they are.
@@ -158,20 +220,31 @@ func migrate(ctx context.Context, e *commit.Engine, done func(Migration)) error 
 	if err != nil {
 		return err
 	}
-	err = commit.RetryOpening(ctx, func() error {
-		for {
-			made, err := p.UpByOne(ctx)
-			if errors.Is(err, goose.ErrNoNextVersion) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			done(Migration{Version: made.Source.Version, Name: nameOf(made.Source.Path)})
+	err = backoff.Retry(func() error {
+		err := commit.RetryOpening(ctx, func() error { return up(ctx, p, done) })
+		if commit.Locked(err) {
+			return err
 		}
-	})
+		return backoff.Permanent(err)
+	}, backoff.WithContext(backoff.NewConstantBackOff(lockPause), ctx))
 	if err != nil {
 		return fmt.Errorf("tables: %w", err)
 	}
 	return Judge(ctx, e.Read, e.Name)
+}
+
+// up does the pending migrations, one by one.
+func up(ctx context.Context, p *goose.Provider, done func(Migration)) error {
+	for {
+		made, err := p.UpByOne(ctx)
+		switch {
+		case errors.Is(err, goose.ErrNoNextVersion):
+			return nil
+		case commit.Locked(err):
+			return backoff.Permanent(err)
+		case err != nil:
+			return err
+		}
+		done(Migration{Version: made.Source.Version, Name: nameOf(made.Source.Path)})
+	}
 }

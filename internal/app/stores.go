@@ -73,13 +73,17 @@ func (n *Node) useStores() {
 }
 
 func (n *Node) openJournal(ctx context.Context) (err error) {
-	n.journal, err = openBook(ctx, n.settings, journal.WithFirstTryGrace(0), journal.WithObserver(n.metrics.Committed),
-		journal.WithCatalog(n.catalog),
+	n.journal, err = openBook(ctx, n.settings, n.migrated, journal.WithFirstTryGrace(0),
+		journal.WithObserver(n.metrics.Committed), journal.WithCatalog(n.catalog),
 		journal.WithTimeLimits(journal.TimeLimits{Untried: n.settings.ExpiresAfter, Tried: n.settings.RetryMaxElapsed}))
 	if err == nil {
 		n.health.set("database", dependency{required: true, ask: n.journal.Ping})
 	}
 	return err
+}
+
+func (n *Node) migrated(m journal.Migration) {
+	n.log.Info("migrated the database", "migration", m.Name)
 }
 
 // checkBeside asks Redis until it answers, beside the rest of the start, whose context it ends when Redis is not to be
@@ -143,16 +147,14 @@ func (n *Node) checkQueue(ctx context.Context) error {
 }
 
 // await opens a dependency, again as long as it is unavailable: whoever starts machines in any order need
-// not start this one last. What no waiting fixes ends the start at once. That it waits for a person, who is to migrate
-// the tables, it says once.
+// not start this one last. What no waiting fixes ends the start at once. That it waits for recarga migrate, it says
+// once.
 func (n *Node) await(
 	ctx context.Context, name, setting string, unavailable func(error) bool, open func(context.Context) error,
 ) error {
 	var said time.Time
 	var outdated *journal.OutdatedError
 	try := func() error {
-		ctx, cancel := context.WithTimeout(ctx, openTimeout)
-		defer cancel()
 		err := open(ctx)
 		if err != nil && !unavailable(err) {
 			return backoff.Permanent(fmt.Errorf("%s: %w", setting, err))
@@ -191,20 +193,30 @@ func OpenBook(ctx context.Context, s config.Settings) (*journal.Journal, error) 
 			return nil, err
 		}
 	}
-	j, err := openBook(ctx, s)
+	j, err := openBook(ctx, s, func(journal.Migration) {})
 	if err != nil {
 		return nil, fmt.Errorf("RECARGA_DATABASE_URL: %w", err)
 	}
 	return j, nil
 }
 
-// openBook opens the book of record of the settings, which say whether its tables are brought up to date.
-func openBook(ctx context.Context, s config.Settings, more ...journal.Option) (*journal.Journal, error) {
-	opts := append(more, journal.WithArchive(s.Archive()))
-	if !s.Migrate {
-		opts = append(opts, journal.WithoutMigration())
+// openBook opens the book of record of the settings, which say whether it migrates older tables before. That takes as
+// long as it takes; to open the book does not.
+func openBook(
+	ctx context.Context, s config.Settings, migrated func(journal.Migration), more ...journal.Option,
+) (*journal.Journal, error) {
+	open := func() (*journal.Journal, error) {
+		ctx, cancel := context.WithTimeout(ctx, openTimeout)
+		defer cancel()
+		return journal.Open(ctx, s.DatabaseURL, append(more, journal.WithArchive(s.Archive()), journal.WithoutMigration())...)
 	}
-	return journal.Open(ctx, s.DatabaseURL, opts...)
+	j, err := open()
+	if s.Migrate && errors.As(err, new(*journal.OutdatedError)) {
+		if err = journal.Migrate(ctx, s.DatabaseURL, migrated); err == nil {
+			return open()
+		}
+	}
+	return j, err
 }
 
 // PendingMigrations are those that the tables of the book of record lack; nothing is changed, and no file made.

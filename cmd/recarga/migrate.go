@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -12,59 +13,69 @@ import (
 	"recarga/internal/terminal"
 )
 
+// migrations are what `recarga migrate` did or found, by name, as --json prints them.
+type migrations struct {
+	Done    []string `json:"done"`
+	Pending []string `json:"pending"`
+}
+
 func newMigrateCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "migrate", Args: cobra.NoArgs}
-	check := cmd.Flags().Bool("check", false, "only list the migrations that are pending; exit status 3 if there are any")
+	check := cmd.Flags().Bool("check", false, "only list the pending migrations; exit status 3 if there are any")
+	asJSON := command.JSONFlag(cmd)
 	config.AddFlags(cmd.Flags(), "DATABASE_URL")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		s, err := p.Settings(cmd, nil)
 		if err != nil {
 			return err
 		}
-		work := migrateNow
-		if *check {
-			work = listPending
+		say := func(what, name string) {
+			if !*asJSON {
+				_, _ = fmt.Fprintf(p.Stdout, "%s: %s\n", what, name) // what is done is done, whoever reads of it
+			}
 		}
-		return work(p, cmd, s)
+		found := migrations{Done: []string{}, Pending: []string{}}
+		if *check {
+			err = found.check(cmd.Context(), s, say)
+		} else {
+			err = found.migrate(cmd.Context(), s, say)
+		}
+		if err != nil {
+			return fmt.Errorf("RECARGA_DATABASE_URL: %w", err)
+		}
+		return found.show(p, *asJSON)
 	}
 	return cmd
 }
 
-// listPending fails with a status of its own where there are any.
-func listPending(p *command.Program, cmd *cobra.Command, s config.Settings) error {
-	pending, err := app.PendingMigrations(cmd.Context(), s)
-	if err != nil {
-		return fmt.Errorf("RECARGA_DATABASE_URL: %w", err)
-	}
-	if len(pending) == 0 {
-		return upToDate(p)
-	}
+func (f *migrations) check(ctx context.Context, s config.Settings, say func(what, name string)) error {
+	pending, err := app.PendingMigrations(ctx, s)
 	for _, m := range pending {
-		if _, err := fmt.Fprintln(p.Stdout, "pending:", m.Name); err != nil {
-			return err
-		}
+		f.Pending = append(f.Pending, m.Name)
+		say("pending", m.Name)
+	}
+	return err
+}
+
+// migrate says each migration when it is done.
+func (f *migrations) migrate(ctx context.Context, s config.Settings, say func(what, name string)) error {
+	return journal.Migrate(ctx, s.DatabaseURL, func(m journal.Migration) {
+		f.Done = append(f.Done, m.Name)
+		say("done", m.Name)
+	})
+}
+
+// show ends what was said. It fails where migrations are pending.
+func (f *migrations) show(p *command.Program, asJSON bool) (err error) {
+	switch {
+	case asJSON:
+		err = terminal.PrintJSON(p.Stdout, f)
+	case len(f.Done)+len(f.Pending) == 0:
+		_, err = fmt.Fprintln(p.Stdout, "nothing to do: the tables are up to date")
+	}
+	if err != nil || len(f.Pending) == 0 {
+		return err
 	}
 	return command.WithStatus(fmt.Errorf("%s pending; recarga migrate does what is pending",
-		terminal.CountOf(len(pending), "migration is", "migrations are")), command.ExitPending)
-}
-
-// migrateNow prints each migration when it is done.
-func migrateNow(p *command.Program, cmd *cobra.Command, s config.Settings) error {
-	n := 0
-	err := journal.Migrate(cmd.Context(), s.DatabaseURL, func(m journal.Migration) {
-		n++
-		_, _ = fmt.Fprintln(p.Stdout, "done:", m.Name) // what is done is done, whoever reads of it
-	})
-	switch {
-	case err != nil:
-		return fmt.Errorf("RECARGA_DATABASE_URL: %w", err)
-	case n == 0:
-		return upToDate(p)
-	}
-	return nil
-}
-
-func upToDate(p *command.Program) error {
-	_, err := fmt.Fprintln(p.Stdout, "nothing to do: the database is up to date")
-	return err
+		terminal.CountOf(len(f.Pending), "migration is", "migrations are")), command.ExitPending)
 }

@@ -75,9 +75,9 @@ func (d *database) schema(ctx context.Context) Finding {
 		f := warn("version %d; this program knows %d: %d pending (recarga migrate --check)", older.Version, older.Needed,
 			len(older.Pending))
 		if !d.migrates {
-			return f.with("recarga migrate; until then serve, api and worker wait, as RECARGA_MIGRATE=false says")
+			return f.with(migrateFirst)
 		}
-		return f.with("recarga migrate, or start recarga serve, api or worker of this version, which migrates; doctor does not")
+		return f.with("recarga migrate, or start recarga serve, api or worker of this version, which migrates")
 	case err != nil:
 		return fail("%v", err)
 	default:
@@ -90,9 +90,10 @@ func (d *database) untabled() Finding {
 	if d.migrates {
 		return ok("no tables yet; the first start makes them")
 	}
-	return warn("no tables yet, and RECARGA_MIGRATE is false").
-		with("recarga migrate; until then serve, api and worker wait")
+	return warn("no tables yet").with(migrateFirst)
 }
+
+const migrateFirst = "recarga migrate; until then serve, api and worker wait, as RECARGA_MIGRATE=false says"
 
 // unanswered is what a question comes to that the database answered with an error. Tables of another version may lack
 // what it asks for: then the schema's check says all that is known.

@@ -30,7 +30,7 @@ func TestMigrateCommand(t *testing.T) {
 				}
 			}
 			if name == "postgres" { // no file that has to be there before
-				for _, args := range [][]string{{"rekey", "--encryption-key", "a-sealing-key"}, {"archive", "--dry-run"}} {
+				for _, args := range [][]string{{"rekey", "--encryption-key", "a-sealing-key"}, {"archive", "--dry-run", "--archive-dir", t.TempDir()}} {
 					want(t, env, command.ExitUsage, `^$`, `no tables yet; run recarga migrate\n$`, args...)
 				}
 			}

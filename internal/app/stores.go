@@ -163,9 +163,9 @@ func (n *Node) await(
 	}
 	waiting := func(err error, _ time.Duration) {
 		n.health.set(name, dependency{required: name != "redis" || n.roles.Worker, err: err})
-		switch told := outdated != nil; {
+		switch again := outdated != nil; {
 		case errors.As(err, &outdated):
-			if !told {
+			if !again {
 				n.log.Warn("waiting for recarga migrate, as RECARGA_MIGRATE=false says", "dependency", name,
 					"version", outdated.Version, "needed", outdated.Needed)
 			}
@@ -205,10 +205,11 @@ func OpenBook(ctx context.Context, s config.Settings) (*journal.Journal, error) 
 func openBook(
 	ctx context.Context, s config.Settings, migrated func(journal.Migration), more ...journal.Option,
 ) (*journal.Journal, error) {
+	opts := append(more, journal.WithArchive(s.Archive()), journal.WithoutMigration())
 	open := func() (*journal.Journal, error) {
 		ctx, cancel := context.WithTimeout(ctx, openTimeout)
 		defer cancel()
-		return journal.Open(ctx, s.DatabaseURL, append(more, journal.WithArchive(s.Archive()), journal.WithoutMigration())...)
+		return journal.Open(ctx, s.DatabaseURL, opts...)
 	}
 	j, err := open()
 	if s.Migrate && errors.As(err, new(*journal.OutdatedError)) {

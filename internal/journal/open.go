@@ -102,7 +102,8 @@ func WithArchive(folder archive.Folder) Option { return func(s *settings) { s.ar
 // WithTimeLimits sets how long orders may wait. Without it they end by their expires_at alone.
 func WithTimeLimits(l TimeLimits) Option { return func(s *settings) { s.limits = l } }
 
-// WithoutMigration has Open fail with an *OutdatedError where the tables are older, instead of bringing them up to date.
+// WithoutMigration has Open fail with an *OutdatedError where the tables are older, instead of bringing them up to
+// date.
 func WithoutMigration() Option { return func(s *settings) { s.unmigrated = true } }
 
 // Open opens the database, "sqlite:PATH" or "postgres://…", creates what is missing in it, and starts

@@ -130,7 +130,7 @@ func postgresTransient(err error) bool {
 		"55P03"}, e.Code)
 }
 
-// Locked reports whether PostgreSQL gave up a statement because others held what it needs for too long.
+// Locked reports whether PostgreSQL ended a statement because others held what it needs for too long.
 func Locked(err error) bool {
 	var e *pgconn.PgError
 	return errors.As(err, &e) && e.Code == "55P03"

@@ -76,13 +76,6 @@ func versions(t *testing.T, e *commit.Engine) []int64 {
 	return all
 }
 
-func namesOf(all []Migration) (names []string) {
-	for _, m := range all {
-		names = append(names, m.Name)
-	}
-	return names
-}
-
 // TestSameMigrations: both engines have migrations of the same numbers and names.
 func TestSameMigrations(t *testing.T) {
 	sqlite, postgres := Migrations("sqlite"), Migrations("postgres")

@@ -130,12 +130,6 @@ func postgresTransient(err error) bool {
 		"55P03"}, e.Code)
 }
 
-// Locked reports whether PostgreSQL ended a statement because others held what it needs for too long.
-func Locked(err error) bool {
-	var e *pgconn.PgError
-	return errors.As(err, &e) && e.Code == "55P03"
-}
-
 // postgresReadOnly: it was the primary, and no longer is.
 func postgresReadOnly(err error) bool {
 	var e *pgconn.PgError

@@ -210,7 +210,7 @@ func (c considerate) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
 	return errors.Join(err, c.SessionLocker.SessionUnlock(ctx, conn))
 }
 
-// lockPause is how long purchases have a table to themselves before a migration waits for it again.
+// lockPause is how long the others have what a migration waits for to themselves before it does so again.
 const lockPause = 3 * time.Second
 
 // migrate brings the database's tables up to date, and reports each migration when it is done. Several processes may
@@ -220,31 +220,54 @@ func migrate(ctx context.Context, e *commit.Engine, done func(Migration)) error 
 	if err != nil {
 		return err
 	}
-	err = backoff.Retry(func() error {
-		err := commit.RetryOpening(ctx, func() error { return up(ctx, p, done) })
-		if commit.Locked(err) {
+	err = untilFree(ctx, lockPause, func() error {
+		return commit.RetryOpening(ctx, func() error {
+			err := up(ctx, e, p, done)
+			if e.IsPostgres() && commit.Locked(err) {
+				return backoff.Permanent(err) // purchases have waited behind it
+			}
 			return err
-		}
-		return backoff.Permanent(err)
-	}, backoff.WithContext(backoff.NewConstantBackOff(lockPause), ctx))
+		})
+	})
 	if err != nil {
 		return fmt.Errorf("tables: %w", err)
 	}
 	return Judge(ctx, e.Read, e.Name)
 }
 
-// up does the pending migrations, one by one.
-func up(ctx context.Context, p *goose.Provider, done func(Migration)) error {
+// untilFree repeats what ends because others hold what it needs, after a pause.
+func untilFree(ctx context.Context, pause time.Duration, try func() error) error {
+	return backoff.Retry(func() error {
+		err := try()
+		if commit.Locked(err) {
+			return err
+		}
+		return backoff.Permanent(err)
+	}, backoff.WithContext(backoff.NewConstantBackOff(pause), ctx))
+}
+
+// up does the pending migrations, one by one. One that fails because another process has done it meanwhile is done.
+func up(ctx context.Context, e *commit.Engine, p *goose.Provider, done func(Migration)) error {
 	for {
 		made, err := p.UpByOne(ctx)
+		var partial *goose.PartialError
 		switch {
 		case errors.Is(err, goose.ErrNoNextVersion):
 			return nil
-		case commit.Locked(err):
-			return backoff.Permanent(err)
+		case errors.As(err, &partial) && isDone(ctx, e, partial.Failed.Source.Version):
 		case err != nil:
 			return err
+		default:
+			done(Migration{Version: made.Source.Version, Name: nameOf(made.Source.Path)})
 		}
-		done(Migration{Version: made.Source.Version, Name: nameOf(made.Source.Path)})
 	}
+}
+
+// isDone reports whether a migration is written down.
+func isDone(ctx context.Context, e *commit.Engine, version int64) bool {
+	versions, err := store(e)
+	if err == nil {
+		_, err = versions.GetMigration(ctx, e.Write, version)
+	}
+	return err == nil
 }

@@ -273,3 +273,48 @@ WHERE NOT granted AND locktype = 'relation' AND datname = current_database()`
 		t.Errorf("the migration: %v", err)
 	}
 }
+
+// TestUntilFree: what is refused because another holds what it needs is tried until that is free, and nothing else is.
+func TestUntilFree(t *testing.T) {
+	onEmpty(t, func(t *testing.T, url string, e *commit.Engine) {
+		upTo(t, e, SchemaVersion())
+		other, err := commit.Open(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = other.Close() }()
+		holder, err := e.Write.BeginTx(t.Context(), nil)
+		if err == nil {
+			_, err = holder.ExecContext(t.Context(), "UPDATE balance_watch SET low = low + 1")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		write := "UPDATE balance_watch SET low = low + 1"
+		if e.IsPostgres() {
+			write = "SELECT * FROM balance_watch FOR UPDATE NOWAIT"
+		}
+		tries := 0
+		err = untilFree(t.Context(), 0, func() error {
+			if tries++; tries == 3 {
+				if err := holder.Rollback(); err != nil {
+					t.Error(err)
+				}
+			}
+			_, err := other.Write.ExecContext(t.Context(), write)
+			return err
+		})
+		if err != nil || tries != 3 {
+			t.Errorf("after %d tries: %v", tries, err)
+		}
+		tries = 0
+		err = untilFree(t.Context(), 0, func() error {
+			tries++
+			_, err := other.Write.ExecContext(t.Context(), "UPDATE nothing SET low = 1")
+			return err
+		})
+		if err == nil || tries != 1 {
+			t.Errorf("what cannot be done was tried %d times: %v", tries, err)
+		}
+	})
+}

@@ -58,7 +58,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Settings{
-		DatabaseURL: "sqlite:recarga.db", RedisURL: "embedded", Retention: 9600 * time.Hour,
+		DatabaseURL: "sqlite:recarga.db", Migrate: true, RedisURL: "embedded", Retention: 9600 * time.Hour,
 		DistributorTimeout: 120 * time.Second, DistributorConcurrency: 64, BreakerShare: 0.5, BreakerProbe: 5 * time.Second,
 		BalanceInterval: time.Minute,
 		RetryInitial:    2 * time.Second, RetryMax: 2 * time.Minute, RetryMaxAttempts: 10, RetryMaxElapsed: 30 * time.Minute,
@@ -256,6 +256,7 @@ func TestValues(t *testing.T) {
 		"SHUTDOWN_TIMEOUT":        {[]string{"130s", "1h"}, []string{"129s", "0s"}},
 		"SHUTDOWN_DELAY":          {[]string{"0", "0s", "10s", "1h"}, []string{"-1s", "10", "soon"}},
 		"HTTP_IDLE_TIMEOUT":       {[]string{"15s", "620s"}, []string{"0", "0s", "-1s", "75"}},
+		"MIGRATE":                 {[]string{"true", "false"}, []string{"no", "0", "off"}},
 		"QUEUES_READ_ONLY":        {[]string{"false"}, []string{"no"}},
 		"LOG_LEVEL":               {[]string{"debug", "info", "warn", "error"}, []string{"trace", "info+1"}},
 		"LOG_FORMAT":              {[]string{"json", "text"}, []string{"xml"}},

@@ -281,7 +281,11 @@ func TestPodsHaveGoodSettings(t *testing.T) {
 		}
 		s := c.settings(t, config.NeedsDistributor)
 		grace := time.Duration(p.TerminationGracePeriodSeconds) * time.Second
-		if needed := s.ShutdownTimeout + app.RequestsEnd; grace <= needed {
+		needed := s.ShutdownDelay + app.RequestsEnd
+		if c.Args[0] == "worker" {
+			needed = s.ShutdownTimeout + s.WebhookTimeout
+		}
+		if grace < needed+10*time.Second {
 			t.Errorf("%s is killed after %s, and may need %s", o.Metadata.Name, grace, needed)
 		}
 		if s.HTTPAddr != ":8080" || s.MetricsAddr != ":9464" || c.portOf("metrics") != 9464 {

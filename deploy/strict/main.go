@@ -1,5 +1,5 @@
-// Command strict reads Kubernetes manifests from its input, as an API server that refuses unknown fields would. It is a
-// module of its own, so that nothing of Recarga depends on Kubernetes' types.
+// Command strict reads Kubernetes manifests from its input, as an API server that refuses unknown fields would, and
+// prints what each is. It is a module of its own, so that nothing of Recarga depends on Kubernetes' types.
 package main
 
 import (
@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 
-	keda "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
 	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	apps "k8s.io/api/apps/v1"
 	batch "k8s.io/api/batch/v1"
@@ -28,12 +27,12 @@ func main() {
 	}
 }
 
-// check prints what each document is. The error joins those of all documents.
+// check returns the mistakes of all documents together.
 func check(in io.Reader, out io.Writer) error {
 	types := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		apps.AddToScheme, batch.AddToScheme, core.AddToScheme, networking.AddToScheme, policy.AddToScheme,
-		monitoring.AddToScheme, keda.AddToScheme,
+		monitoring.AddToScheme,
 	} {
 		if err := add(types); err != nil {
 			return err

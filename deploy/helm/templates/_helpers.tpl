@@ -103,8 +103,12 @@ spec:
       {{- end }}
     spec:
       {{- include "recarga.podSecurity" .root | nindent 6 }}
+      {{- if eq .role "api" }}
+      terminationGracePeriodSeconds: {{ add $v.shutdown.delaySeconds 30 }}
+      {{- else }}
       # Longer than a purchase under way may need, or a stop makes unknowns.
-      terminationGracePeriodSeconds: {{ add $v.shutdown.delaySeconds $v.shutdown.timeoutSeconds 30 }}
+      terminationGracePeriodSeconds: {{ add $v.shutdown.timeoutSeconds $v.shutdown.webhookSeconds 30 }}
+      {{- end }}
       topologySpreadConstraints:
         - maxSkew: 1
           topologyKey: kubernetes.io/hostname
@@ -133,6 +137,8 @@ spec:
               value: {{ $v.shutdown.delaySeconds }}s
             - name: RECARGA_SHUTDOWN_TIMEOUT
               value: {{ $v.shutdown.timeoutSeconds }}s
+            - name: RECARGA_WEBHOOK_TIMEOUT
+              value: {{ $v.shutdown.webhookSeconds }}s
             {{- if $v.catalog }}
             - name: RECARGA_CATALOG
               value: /etc/recarga/catalog/products.yaml

@@ -156,7 +156,7 @@ func plainManifest(t *testing.T) string {
 	if err != nil {
 		t.Fatal(text)
 	}
-	return plainIntroduction + strings.ReplaceAll(text, "managed-by: Helm", "managed-by: kubectl")
+	return plainIntroduction + strings.ReplaceAll(strings.TrimPrefix(text, "---\n"), "managed-by: Helm", "managed-by: kubectl")
 }
 
 // TestPlainManifest: it cannot differ from the chart.

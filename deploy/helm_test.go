@@ -140,8 +140,8 @@ func TestChartIsLinted(t *testing.T) {
 	}
 }
 
-const plainIntroduction = `# Recarga on Kubernetes, for whoever has no Helm: an API and two workers, beside a PostgreSQL and a Redis that you have.
-# Made by ` + "`go generate ./deploy`" + ` from deploy/helm with deploy/kubernetes.values.yaml. docs/deploy.md has the steps:
+const plainIntroduction = `# Recarga on Kubernetes without Helm: two APIs and two workers, beside a PostgreSQL and Redis of yours.
+# Made by "go generate ./deploy" from deploy/helm with deploy/kubernetes.values.yaml. docs/deploy.md has the steps:
 #   put the image that you built, and the distributor's URL, in the place of registry.example.com/recarga:1.0.0 and
 #   distributor.example.com, below
 #   kubectl create namespace recarga
@@ -156,7 +156,8 @@ func plainManifest(t *testing.T) string {
 	if err != nil {
 		t.Fatal(text)
 	}
-	return plainIntroduction + strings.ReplaceAll(strings.TrimPrefix(text, "---\n"), "managed-by: Helm", "managed-by: kubectl")
+	text = strings.ReplaceAll(strings.TrimPrefix(text, "---\n"), "managed-by: Helm", "managed-by: kubectl")
+	return plainIntroduction + text
 }
 
 // TestPlainManifest: it cannot differ from the chart.
@@ -265,17 +266,19 @@ func TestScaledObjectIsStrict(t *testing.T) {
 // TestChartRefuses: what would fail in the cluster, or put a secret into Helm's records, fails before.
 func TestChartRefuses(t *testing.T) {
 	good := read(t, "kubernetes.values.yaml")
+	with := func(setting string) string { return strings.Replace(good, "settings:", "settings:\n  "+setting, 1) }
+	const needed = "RECARGA_DATABASE_URL, RECARGA_REDIS_URL"
 	for name, test := range map[string]struct{ values, names string }{
 		"no image":              {"settings: {RECARGA_DISTRIBUTOR_URL: https://a.example}", "/image/repository"},
 		"a tag that moves":      {strings.Replace(good, `"1.0.0"`, "latest", 1), "/image/tag"},
 		"no distributor":        {"image: {repository: recarga, tag: \"1\"}", "RECARGA_DISTRIBUTOR_URL"},
 		"a misspelt value":      {good + "\nworkers: {replicas: 3}", "workers"},
-		"a secret setting":      {strings.Replace(good, "settings:", "settings:\n  RECARGA_ADMIN_KEY: secret-secret", 1), "RECARGA_ADMIN_KEY"},
-		"an unknown setting":    {strings.Replace(good, "settings:", "settings:\n  RECARGA_RETRY: \"1\"", 1), "RECARGA_RETRY"},
-		"a number":              {strings.Replace(good, "settings:", "settings:\n  RECARGA_BALANCE_LOW: 1000000", 1), "RECARGA_BALANCE_LOW"},
+		"a secret setting":      {with("RECARGA_ADMIN_KEY: secret-secret"), "RECARGA_ADMIN_KEY"},
+		"an unknown setting":    {with("RECARGA_RETRY: \"1\""), "RECARGA_RETRY"},
+		"a number":              {with("RECARGA_BALANCE_LOW: 1000000"), "RECARGA_BALANCE_LOW"},
 		"a setting as env":      {good + "\nenv: [{name: RECARGA_LOG_LEVEL, value: debug}]", "/env/0/name"},
 		"no database":           {good + "\nsecret: {settings: [RECARGA_REDIS_URL]}", "/secret/settings"},
-		"a file of no secret":   {good + "\nsecret: {settings: [RECARGA_DATABASE_URL, RECARGA_REDIS_URL, RECARGA_LOG_LEVEL]}", "/secret/settings/2"},
+		"a file of no secret":   {good + "\nsecret: {settings: [" + needed + ", RECARGA_LOG_LEVEL]}", "/secret/settings/2"},
 		"keda alone":            {good + "\nkeda: {enabled: true}", "/keda/prometheus"},
 		"no worker":             {good + "\nkeda: {enabled: true, prometheus: a, minReplicas: 0}", "/keda/minReplicas"},
 		"an ingress for nobody": {good + "\ningress: {enabled: true}", "/ingress/host"},

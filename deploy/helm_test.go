@@ -140,6 +140,23 @@ func TestChartIsLinted(t *testing.T) {
 	}
 }
 
+// TestNotes: what whoever has installed it is told is rendered for all values and for few.
+func TestNotes(t *testing.T) {
+	few := filepath.Join(t.TempDir(), "few.yaml")
+	all := filepath.Join(t.TempDir(), "all.yaml")
+	for path, values := range map[string]string{few: read(t, "kubernetes.values.yaml"), all: everything} {
+		if err := os.WriteFile(path, []byte(values), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, want := range map[string]string{few: "first pod of a new version migrates", all: "https://recarga.example.com\n"} {
+		said, err := helm(t, "install", "recarga", "helm", "--dry-run=client", "--values", path)
+		if _, notes, _ := strings.Cut(said, "\nNOTES:\n"); err != nil || !strings.Contains(notes, want) {
+			t.Errorf("%v: the notes lack %q: %s", err, want, notes)
+		}
+	}
+}
+
 const plainIntroduction = `# Recarga on Kubernetes without Helm: two APIs and two workers, beside a PostgreSQL and Redis of yours.
 # Made by "go generate ./deploy" from deploy/helm with deploy/kubernetes.values.yaml. docs/deploy.md has the steps:
 #   put the image that you built, and the distributor's URL, in the place of registry.example.com/recarga:1.0.0 and

@@ -65,6 +65,7 @@ func TestDefaults(t *testing.T) {
 		ExpiresAfter: 72 * time.Hour,
 		RetryCodes:   topup.DefaultRetryCodes(), OnUnknown: "hold",
 		HTTPAddr: "127.0.0.1:8080", MetricsAddr: "127.0.0.1:9464", HTTPMaxConnections: 1024,
+		HTTPIdleTimeout: 150 * time.Second,
 		WebhookSchedule: webhook.DefaultSchedule(), WebhookTimeout: 15 * time.Second, WebhookDisableAfter: 120 * time.Hour,
 		ShutdownTimeout: 150 * time.Second, QueuesReadOnly: true, LogFormat: "json", APIURL: "http://127.0.0.1:8080",
 	}
@@ -253,6 +254,8 @@ func TestValues(t *testing.T) {
 		"ADMIN_KEY_ALLOW_WEAK":    {[]string{"true", "false"}, []string{"yes", "1"}},
 		"WEBHOOK_ALLOW_PRIVATE":   {[]string{"true", "false"}, []string{"yes", "1", "True"}},
 		"SHUTDOWN_TIMEOUT":        {[]string{"130s", "1h"}, []string{"129s", "0s"}},
+		"SHUTDOWN_DELAY":          {[]string{"0", "0s", "10s", "1h"}, []string{"-1s", "10", "soon"}},
+		"HTTP_IDLE_TIMEOUT":       {[]string{"15s", "620s"}, []string{"0", "0s", "-1s", "75"}},
 		"MIGRATE":                 {[]string{"true", "false"}, []string{"no", "0", "off"}},
 		"QUEUES_READ_ONLY":        {[]string{"false"}, []string{"no"}},
 		"LOG_LEVEL":               {[]string{"debug", "info", "warn", "error"}, []string{"trace", "info+1"}},

@@ -140,7 +140,7 @@ func TestChartIsLinted(t *testing.T) {
 	}
 }
 
-// TestNotes: what whoever has installed it is told is rendered for all values and for few.
+// TestNotes: they are rendered, for all values and for few.
 func TestNotes(t *testing.T) {
 	few := filepath.Join(t.TempDir(), "few.yaml")
 	all := filepath.Join(t.TempDir(), "all.yaml")

@@ -18,7 +18,7 @@ var sizes = []struct {
 	{"memory meanwhile, `serve`", "resident_peak_mib", " MiB", 1, 0},
 	{"processor time, the stores' included", "cpu_seconds_per_10k", " s", million / 10_000, 0},
 	{"the database grows by", "database_bytes_per_order", " GB", million / 1e9, 2},
-	{"Redis writes to its append-only file, before rewriting it", "redis_bytes_written_per_order", " GB", million / 1e9, 2},
+	{"Redis writes to its append-only file", "redis_bytes_written_per_order", " GB", million / 1e9, 2},
 	{"Redis still holds when all are done", "redis_memory_per_order", " MB", million / 1e6, 0},
 }
 

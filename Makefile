@@ -19,6 +19,10 @@ TOOLS := $(CURDIR)/bin/tools
 GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 GOVULNCHECK_VERSION := v1.9.0
 GOVULNCHECK := $(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
+# The tests of deploy/ render the chart, and read what was rendered as Kubernetes does.
+HELM_VERSION := v4.3.1
+HELM := $(TOOLS)/helm-$(HELM_VERSION)/helm
+STRICT := $(TOOLS)/strict/strict
 
 # A checkout that belongs to another user (a container's, a CI runner's) must not stop a build: go asks
 # git for the revision, and git refuses. The version comes from VERSION.
@@ -47,7 +51,7 @@ test: export GORACE := atexit_sleep_ms=0
 # Memory for time: under the race detector a tenth of the work is the garbage collector's.
 test: export GOGC := 400
 test: export GOFLAGS := $(GOFLAGS) $(UNWATCHED)
-test: ## Run every test, with the race detector, against real Redis and PostgreSQL
+test: $(HELM) $(STRICT) ## Run every test, with the race detector, against real Redis and PostgreSQL
 	@scripts/install-test-deps
 	RECARGA_TEST_REQUIRE=1 go test -race -shuffle=on -count=1 -timeout 30m $(AT_ONCE) $(PKG)
 
@@ -98,7 +102,7 @@ bench: ## Run the Go benchmarks (PKG=./internal/journal BENCH=Begin)
 build: ## Build the static program bin/recarga
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/recarga ./cmd/recarga
 
-generate: ## Write the generated files anew
+generate: $(HELM) ## Write the generated files anew
 	go generate ./...
 
 $(GOLANGCI):
@@ -108,3 +112,11 @@ $(GOLANGCI):
 $(GOVULNCHECK):
 	@echo "Building govulncheck $(GOVULNCHECK_VERSION) into bin/tools, once."
 	@GOFLAGS= GOBIN=$(@D) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+
+$(HELM):
+	@echo "Building helm $(HELM_VERSION) into bin/tools, once; it takes a few minutes."
+	@GOFLAGS= GOBIN=$(@D) go install helm.sh/helm/v4/cmd/helm@$(HELM_VERSION)
+
+$(STRICT): $(wildcard deploy/strict/*)
+	@echo "Building deploy/strict into bin/tools."
+	@GOFLAGS=-buildvcs=false go -C deploy/strict build -o $@ .

@@ -73,7 +73,7 @@ func (n *Node) useStores() {
 
 func (n *Node) openJournal(ctx context.Context) (err error) {
 	n.journal, err = journal.Open(ctx, n.settings.DatabaseURL, journal.WithFirstTryGrace(0),
-		journal.WithObserver(n.metrics.Committed),
+		journal.WithObserver(n.metrics.Committed), journal.WithConnections(n.settings.DatabaseMaxConnections),
 		journal.WithCatalog(n.catalog), journal.WithArchive(n.settings.Archive()),
 		journal.WithTimeLimits(journal.TimeLimits{Untried: n.settings.ExpiresAfter, Tried: n.settings.RetryMaxElapsed}))
 	if err == nil {
@@ -183,7 +183,8 @@ func OpenBook(ctx context.Context, s config.Settings) (*journal.Journal, error) 
 			return nil, err
 		}
 	}
-	j, err := journal.Open(ctx, s.DatabaseURL, journal.WithArchive(s.Archive()))
+	j, err := journal.Open(ctx, s.DatabaseURL, journal.WithArchive(s.Archive()),
+		journal.WithConnections(s.DatabaseMaxConnections))
 	if err != nil {
 		return nil, fmt.Errorf("RECARGA_DATABASE_URL: %w", err)
 	}

@@ -57,6 +57,7 @@ type settings struct {
 	catalog topup.Catalog
 	archive archive.Folder
 	limits  TimeLimits
+	opening []commit.Option
 }
 
 // Option changes how a journal works.
@@ -78,15 +79,20 @@ func WithArchive(folder archive.Folder) Option { return func(s *settings) { s.ar
 // WithTimeLimits sets how long orders may wait. Without it they end by their expires_at alone.
 func WithTimeLimits(l TimeLimits) Option { return func(s *settings) { s.limits = l } }
 
+// WithConnections sets how many connections to PostgreSQL are open at most: see commit.WithConnections.
+func WithConnections(n int) Option {
+	return func(s *settings) { s.opening = append(s.opening, commit.WithConnections(n)) }
+}
+
 // Open opens the database, "sqlite:PATH" or "postgres://…", creates what is missing in it, and starts
 // the writers. A SQLite file is created, readable by its owner only; its folder is not. A pooler before
-// PostgreSQL must pool sessions and let startup parameters through.
+// PostgreSQL must pool sessions: any other is refused.
 func Open(ctx context.Context, databaseURL string, opts ...Option) (*Journal, error) {
 	s := settings{grace: firstTryGrace, catalog: topup.AnyProduct(), observe: func(Commit) {}}
 	for _, opt := range opts {
 		opt(&s)
 	}
-	db, err := tables.Open(ctx, databaseURL, s.grace, s.observe)
+	db, err := tables.Open(ctx, databaseURL, s.grace, s.observe, s.opening...)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +107,7 @@ func Open(ctx context.Context, databaseURL string, opts ...Option) (*Journal, er
 // twice is no error.
 func (j *Journal) Close() error { return j.db.Close() }
 
-// Ping asks the database for a sign of life.
+// Ping asks the database for a sign of life, PostgreSQL for a commit as well.
 func (j *Journal) Ping(ctx context.Context) error { return j.db.Ping(ctx) }
 
 // tx is a transaction that operations on orders share.

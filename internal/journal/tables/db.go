@@ -40,8 +40,9 @@ type DB struct {
 
 // Open opens the database, creates what is missing in it, and starts its writer. grace is how long after an event is
 // made it becomes due; observe has every commit reported, and must not block.
-func Open(ctx context.Context, databaseURL string, grace time.Duration, observe func(commit.Commit)) (*DB, error) {
-	e, err := commit.Open(ctx, databaseURL)
+func Open(ctx context.Context, databaseURL string, grace time.Duration, observe func(commit.Commit),
+	opts ...commit.Option) (*DB, error) {
+	e, err := commit.Open(ctx, databaseURL, opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -52,15 +53,17 @@ func Open(ctx context.Context, databaseURL string, grace time.Duration, observe 
 	if err == nil {
 		db.orderByID, err = e.Read.PrepareContext(ctx, sqlOrder)
 	}
+	if err == nil {
+		writer := rand.Int64N(tallyWriters)
+		db.committer, err = commit.Start(ctx, e, commit.Config{
+			Own: own, Observe: observe,
+			Notes: func() any { return map[topup.State]int64{} },
+			Last:  func(notes any) []*commit.Statement { return tallies(notes.(map[topup.State]int64), writer) },
+		})
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", e.Name, err), e.Close())
 	}
-	writer := rand.Int64N(tallyWriters)
-	db.committer = commit.Start(e, commit.Config{
-		Own: own, Observe: observe,
-		Notes: func() any { return map[topup.State]int64{} },
-		Last:  func(notes any) []*commit.Statement { return tallies(notes.(map[topup.State]int64), writer) },
-	})
 	return db, nil
 }
 
@@ -69,6 +72,17 @@ func Open(ctx context.Context, databaseURL string, grace time.Duration, observe 
 func (db *DB) Close() error {
 	db.committer.Stop()
 	return db.Engine.Close()
+}
+
+// Ping asks the database for a sign of life: of PostgreSQL an answer to a read, and to a commit, since it may have one
+// without the other.
+func (db *DB) Ping(ctx context.Context) error {
+	if !db.IsPostgres() {
+		return db.Engine.Ping(ctx)
+	}
+	writes := make(chan error, 1)
+	go func() { writes <- db.committer.Alive(ctx) }()
+	return errors.Join(db.Engine.Ping(ctx), <-writes)
 }
 
 // own reports whether an error is an operation's own outcome, which leaves nothing half done.

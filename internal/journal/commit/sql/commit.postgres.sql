@@ -4,3 +4,12 @@ SELECT current_setting('server_version_num')::int, current_setting('server_versi
 -- name: plan_once
 SET plan_cache_mode = force_generic_plan; SET jit = off; SET enable_seqscan = off; SET enable_hashjoin = off;
 SET enable_mergejoin = off
+
+-- name: set
+SELECT set_config($1, $2, false)
+
+-- name: started
+SELECT pg_postmaster_start_time()::text
+
+-- name: backend
+SELECT pg_backend_pid()::text

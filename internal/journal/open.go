@@ -46,6 +46,9 @@ type Commit = commit.Commit
 // ErrInDoubt: the database did not say whether the commit happened.
 var ErrInDoubt = commit.ErrInDoubt
 
+// ErrTransactionPooler: a pooler before PostgreSQL shares sessions.
+var ErrTransactionPooler = commit.ErrTransactionPooler
+
 // Unavailable reports whether a database which Open could not open may be there later by itself: see
 // commit.Unavailable.
 func Unavailable(err error) bool { return commit.Unavailable(err) }

@@ -53,6 +53,9 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 		return err
 	}
 	n.closeLast("journal", n.journal.Close)
+	for _, risk := range n.journal.Risks() {
+		n.log.Warn("the database may lose what was confirmed", "setting", "RECARGA_DATABASE_URL", "risk", risk)
+	}
 	n.useStores()
 	return nil
 }

@@ -23,7 +23,7 @@ func TestStarvation(t *testing.T) {
 	const connections = 16
 	server := testkit.PostgresOwn(t, "-c", fmt.Sprint("max_connections=", connections),
 		"-c", "superuser_reserved_connections=0")
-	j := open(t, server.URL(), journal.WithConnections(connections-2))
+	j := open(t, server.URL(), journal.WithConnections(connections-1))
 	_, _, err := j.Accept(t.Context(), request("A"), noon)
 	must(t, err)
 	admin, err := sql.Open("pgx", server.URL())
@@ -46,7 +46,7 @@ func TestStarvation(t *testing.T) {
 	for range reads {
 		go func() { _, err := j.Order(t.Context(), "A"); done <- err }()
 	}
-	eventually(t, "every connection that it may have is in use", func() bool { return used() == connections-1 })
+	eventually(t, "no connection is left", func() bool { return used() == connections })
 
 	if _, err := journal.Open(t.Context(), server.URL()); err == nil || !journal.Unavailable(err) {
 		t.Errorf("without a connection left: %v; it may work later", err)
@@ -55,14 +55,14 @@ func TestStarvation(t *testing.T) {
 	for range reads {
 		must(t, <-done)
 	}
-	eventually(t, "another process has its connections", func() bool {
+	testkit.Eventually(t, testkit.Patience, func() bool {
 		other, err := journal.Open(t.Context(), server.URL())
 		if err != nil {
 			return false
 		}
 		_, _, acceptErr := other.Accept(t.Context(), request("B"), noon)
 		return errors.Join(acceptErr, other.Ping(t.Context()), other.Close()) == nil
-	})
+	}, "another process has its connections")
 }
 
 // TestReadyIsTrue: a database that answers reads, and no commit, is not ready; and it is again when it answers commits.
@@ -147,5 +147,21 @@ func TestUnknownParameter(t *testing.T) {
 	_, err = journal.Open(t.Context(), url+"&options=-c%20lock_timeout%3D5s")
 	if err == nil || journal.Unavailable(err) || !strings.Contains(err.Error(), "options") {
 		t.Errorf("%v; must be refused for good, by its name", err)
+	}
+}
+
+// TestRisks: what a server is set to is asked at the start, whatever a connection asks for.
+func TestRisks(t *testing.T) {
+	t.Parallel()
+	if risks := open(t, testkit.PostgresOwn(t, "-c", "synchronous_commit=off").URL()).Risks(); len(risks) > 0 {
+		t.Errorf("a durable server: %q", risks)
+	}
+	server := testkit.PostgresOwn(t, "-c", "fsync=off", "-c", "full_page_writes=off", "-c",
+		"synchronous_standby_names=nobody")
+	risks := strings.Join(open(t, server.URL()+"&synchronous_commit=local").Risks(), "\n")
+	for _, setting := range []string{"fsync", "full_page_writes", "synchronous_commit is local"} {
+		if !strings.Contains(risks, setting) {
+			t.Errorf("nothing is said of %s: %q", setting, risks)
+		}
 	}
 }

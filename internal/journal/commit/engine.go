@@ -63,6 +63,8 @@ type Engine struct {
 	replaced atomic.Int64
 	// answered reports whether the database answered a statement with an error, and so did not come to those after it.
 	answered func(error) bool
+	// Risks are what its settings may lose of what was confirmed, in words, as the server had them at Open.
+	Risks []string
 	// hosts are PostgreSQL's; nil for SQLite.
 	hosts *hosts
 }

@@ -60,6 +60,9 @@ func openPostgres(ctx context.Context, databaseURL string, o options) (*Engine, 
 	if err = e.hosts.checkPooler(ctx); err == nil {
 		err = e.checkVersion(ctx)
 	}
+	if err == nil {
+		err = e.checkDurability(ctx)
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("postgres %s/%s: %w", cfg.Host, cfg.Database, err), e.Close())
 	}
@@ -189,6 +192,32 @@ func (e *Engine) checkVersion(ctx context.Context) error {
 	}
 	if version < postgresOldest {
 		return fmt.Errorf("server is version %s; must be 12 or newer", text)
+	}
+	return nil
+}
+
+var sqlDurability = sqls.Get("postgres/durability")
+
+// checkDurability asks what a connection really has, whatever it has asked for.
+func (e *Engine) checkDurability(ctx context.Context) error {
+	var fsync, fullPages, synchronous string
+	var standbys bool
+	if err := e.Read.QueryRowContext(ctx, sqlDurability).Scan(&fsync, &fullPages, &synchronous, &standbys); err != nil {
+		return err
+	}
+	if synchronous == "off" {
+		return errors.New("synchronous_commit is off, whatever a connection sets, so that a crash loses orders that were " +
+			"accepted; a pooler before the server must keep what a session sets")
+	}
+	if fsync == "off" {
+		e.Risks = append(e.Risks, "fsync is off: a crash of the machine destroys the book of record")
+	}
+	if fullPages == "off" {
+		e.Risks = append(e.Risks, "full_page_writes is off: a crash in the middle of a write leaves torn pages, unless the "+
+			"file system prevents it")
+	}
+	if standbys && slices.Contains([]string{"local", "remote_write"}, synchronous) {
+		e.Risks = append(e.Risks, "synchronous_commit is "+synchronous+": a failover loses what was confirmed")
 	}
 	return nil
 }

@@ -19,24 +19,25 @@ var ErrTransactionPooler = errors.New("a pooler before PostgreSQL shares session
 // poolerRounds is how often a pooler is asked: while others use it, chance may hide once what it does.
 const poolerRounds = 5
 
-// checkPooler refuses a pooler that does not keep a session for each connection.
-func (h *hosts) checkPooler(ctx context.Context) error {
+// CheckPooler reports whether a pooler stands before PostgreSQL. It is ErrTransactionPooler where that does not keep a
+// session for each connection.
+func CheckPooler(ctx context.Context, cfg *pgx.ConnConfig) (pooled bool, err error) {
+	h := newHosts(cfg)
 	plain := func(*pgx.ConnConfig) {}
 	one, err := h.connect(ctx, plain)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer func() { _ = one.Close(ctx) }() // it only asked
-	pooled, err := behindPooler(ctx, one.PgConn())
-	if err != nil || !pooled {
-		return err
+	if pooled, err = behindPooler(ctx, one.PgConn()); err != nil || !pooled {
+		return false, err
 	}
 	other, err := h.connect(ctx, plain)
 	if err != nil {
-		return err
+		return true, err
 	}
 	defer func() { _ = other.Close(ctx) }() // it only asked
-	return shareSessions(ctx, one.PgConn(), other.PgConn())
+	return true, shareSessions(ctx, one.PgConn(), other.PgConn())
 }
 
 // behindPooler reports whether somebody else than the server has answered the connection.

@@ -57,7 +57,7 @@ func openPostgres(ctx context.Context, databaseURL string, o options) (*Engine, 
 		}
 		return s, err
 	}
-	if err = e.hosts.checkPooler(ctx); err == nil {
+	if _, err = CheckPooler(ctx, cfg); err == nil {
 		err = e.checkVersion(ctx)
 	}
 	if err == nil {
@@ -96,8 +96,7 @@ func PostgresConfig(databaseURL string) (*pgx.ConnConfig, error) {
 
 var sqlSet = sqls.Get("postgres/set")
 
-// setUp sets a session's parameters. They do not come with the connection, because poolers refuse those that they do
-// not know.
+// setUp sets a session's parameters.
 func setUp(parameters map[string]string) func(context.Context, *pgconn.PgConn) error {
 	return func(ctx context.Context, conn *pgconn.PgConn) error {
 		var batch pgconn.Batch
@@ -128,16 +127,22 @@ func makeDurable(cfg *pgx.ConnConfig) error {
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = 5 * time.Second
 	}
+	if cfg.ValidateConnect == nil {
+		cfg.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
+	SetLater(cfg)
+	return nil
+}
+
+// SetLater has the parameters of a session set when it is there. Poolers refuse those that they do not know if they
+// come with the connection.
+func SetLater(cfg *pgx.ConnConfig) {
 	parameters := maps.Clone(cfg.RuntimeParams)
 	for _, name := range []string{"application_name", "options", "replication"} { // these must come first
 		delete(parameters, name)
 	}
 	maps.DeleteFunc(cfg.RuntimeParams, func(name, _ string) bool { _, later := parameters[name]; return later })
 	cfg.AfterConnect = setUp(parameters)
-	if cfg.ValidateConnect == nil {
-		cfg.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
-	}
-	return nil
 }
 
 // A connection of the pool keeps how many of the writer's had failed before it was made, and when it was last seen to

@@ -25,7 +25,7 @@ func pgBouncer() (string, error) {
 	return program, err
 }
 
-// NewPgBouncer makes a PgBouncer before the PostgreSQL server at this host and port (behind), not started. It lets in the user
+// NewPgBouncer makes a PgBouncer before the PostgreSQL server at this host and port, not started. It lets in the user
 // recarga, without a password. The settings are further lines of its file, and win: "pool_mode = session".
 func NewPgBouncer(host, behind string, settings ...string) (*Server, error) {
 	program, err := pgBouncer()

@@ -80,8 +80,8 @@ func postgres(tb testing.TB, template string) *PostgresServer {
 	return p
 }
 
-// PgBouncer starts a PgBouncer before a database, and returns a URL that leads through it. The settings are lines of its
-// file: "pool_mode = session".
+// PgBouncer starts a PgBouncer before a database, and returns a URL that leads through it. The settings are lines of
+// its file: "pool_mode = session".
 func PgBouncer(tb testing.TB, behind *PostgresServer, settings ...string) (url string) {
 	tb.Helper()
 	if !servers.HasPgBouncer() {
@@ -98,8 +98,8 @@ func PgBouncer(tb testing.TB, behind *PostgresServer, settings ...string) (url s
 	return strings.Replace(behind.URL(), behind.cluster.Addr(), newServer(tb, pooler).Addr(), 1)
 }
 
-// PostgresOwn starts a server for this test alone, as durable as PostgreSQL is by default. extraArgs come last and win:
-// "-c", "fsync=off".
+// PostgresOwn starts a server for this test alone, as durable as PostgreSQL is by default. extraArgs come last and
+// win: "-c", "fsync=off".
 func PostgresOwn(tb testing.TB, extraArgs ...string) *PostgresCluster {
 	tb.Helper()
 	needPostgres(tb)

@@ -37,8 +37,8 @@ func (p *pulse) committed(err error) {
 	p.last = time.Now()
 }
 
-// Alive reports whether the database answers commits: of the latest one, if that is of this moment, or else of one that
-// it has made for the purpose, one at a time, however many ask.
+// Alive reports whether the database answers commits: the latest one, if that is of this moment, or else one that is
+// made for the purpose, one at a time, however many ask.
 func (c *Committer) Alive(ctx context.Context) error {
 	t := c.tried()
 	if t == nil {

@@ -132,8 +132,8 @@ type reached struct {
 	err   error
 }
 
-// connect connects to the server that takes writes. All are tried side by side, but for a head start: one that does not
-// answer holds up nobody.
+// connect connects to the server that takes writes. All are tried side by side, but for a head start: one that does
+// not answer holds up nobody.
 func (h *hosts) connect(ctx context.Context, adjust func(*pgx.ConnConfig)) (*pgx.Conn, error) {
 	first, _ := h.latest()
 	if len(h.all) == 1 {

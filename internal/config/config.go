@@ -26,6 +26,7 @@ type Settings struct {
 	DatabaseMaxConnections int // of this process, to PostgreSQL
 
 	DatabaseURL string        // sqlite: or postgres://
+	Migrate     bool          // a start migrates the database, or waits for recarga migrate
 	RedisURL    string        // or queue.Embedded
 	Retention   time.Duration // 0: for ever
 	ArchiveDir  string        // see Archive
@@ -78,6 +79,7 @@ func setters(s *Settings) map[string]func(string) error {
 		"DATABASE_MAX_CONNECTIONS": count(&s.DatabaseMaxConnections, 4, 1000),
 
 		"DATABASE_URL":            text(&s.DatabaseURL, databaseURL),
+		"MIGRATE":                 choice(&s.Migrate),
 		"REDIS_URL":               text(&s.RedisURL, redisURL),
 		"RETENTION":               spanOrNever(&s.Retention, ShortestRetention),
 		"ARCHIVE_DIR":             text(&s.ArchiveDir, anything),

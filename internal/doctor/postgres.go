@@ -3,6 +3,7 @@ package doctor
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"slices"
 	"time"
@@ -11,7 +12,6 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"recarga/internal/journal/commit"
-	"recarga/internal/seal"
 )
 
 const (
@@ -30,8 +30,7 @@ type postgres struct {
 
 func newPostgres(cfg Config) part {
 	p := &postgres{
-		database: database{box: seal.New(cfg.SealingKeys()...), tables: sqls.Get("postgres/tables")},
-		most:     cmp.Or(cfg.DatabaseMaxConnections, 16),
+		database: newDatabaseOf(cfg, "postgres"), most: cmp.Or(cfg.DatabaseMaxConnections, commit.DefaultConnections),
 	}
 	config, err := pgx.ParseConfig(cfg.DatabaseURL)
 	if err != nil {
@@ -97,15 +96,14 @@ var sqlRights = sqls.Get("postgres/rights")
 
 // rights compares those of our user with what it takes to run; to migrate takes the tables' owner.
 func (p *postgres) rights(ctx context.Context) Finding {
-	if exists, err := value[int](ctx, p.db, p.tables); err != nil || exists == 0 {
-		return nothing() // the schema's check says so
-	}
 	var user, lacking string
 	var superuser, migrates bool
-	if err := p.db.QueryRowContext(ctx, sqlRights).Scan(&user, &superuser, &migrates, &lacking); err != nil {
-		return fail("%v", err)
-	}
+	err := p.db.QueryRowContext(ctx, sqlRights).Scan(&user, &superuser, &migrates, &lacking)
 	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nothing() // no tables yet: the schema's check says so
+	case err != nil:
+		return fail("%v", err)
 	case lacking != "":
 		return fail("%s lacks %s", user, lacking)
 	case superuser:

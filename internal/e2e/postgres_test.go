@@ -10,7 +10,6 @@ import (
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 
-	"recarga/internal/journal"
 	"recarga/internal/journal/journaltest"
 	"recarga/internal/testkit"
 )
@@ -20,15 +19,12 @@ import (
 func TestPostgresRoles(t *testing.T) {
 	t.Parallel()
 	owner, runner := journaltest.Roles(t, testkit.PostgresOwn(t))
-	j, err := journal.Open(t.Context(), owner)
-	if err == nil {
-		err = j.Close()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 	w := newWorld(t, nil)
-	w.env["RECARGA_REDIS_URL"], w.env["RECARGA_DATABASE_URL"] = testkit.Redis(t).URL(), runner
+	w.env["RECARGA_REDIS_URL"], w.env["RECARGA_DATABASE_URL"] = testkit.Redis(t).URL(), owner
+	if out := w.run(t, "migrate"); out.status != 0 {
+		t.Fatalf("recarga migrate: %+v", out)
+	}
+	w.env["RECARGA_DATABASE_URL"], w.env["RECARGA_MIGRATE"] = runner, "false"
 	w.leadOnPostgres(t, "postgres rights", "may run, and not migrate")
 }
 

@@ -49,9 +49,31 @@ var ErrInDoubt = commit.ErrInDoubt
 // ErrTransactionPooler: a pooler before PostgreSQL shares sessions.
 var ErrTransactionPooler = commit.ErrTransactionPooler
 
-// Unavailable reports whether a database which Open could not open may be there later by itself: see
-// commit.Unavailable.
-func Unavailable(err error) bool { return commit.Unavailable(err) }
+// Unavailable reports whether a database which Open could not open may be there later without a change here: see
+// commit.Unavailable. Its tables may also be older, and somebody else is to migrate them.
+func Unavailable(err error) bool {
+	return commit.Unavailable(err) || errors.As(err, new(*OutdatedError))
+}
+
+// Migration is a step that brings the tables to a version.
+type Migration = tables.Migration
+
+// OutdatedError: the tables are older than this program needs.
+type OutdatedError = tables.OutdatedError
+
+// Migrate brings the tables of a database up to date, and reports each migration when it is done.
+func Migrate(ctx context.Context, databaseURL string, done func(Migration)) error {
+	return tables.Migrate(ctx, databaseURL, done)
+}
+
+// Migrations are those that this program knows for an engine, sqlite or postgres, in their order.
+func Migrations(engine string) []Migration { return tables.Migrations(engine) }
+
+// CheckTables compares the tables of a database with those that this program needs, and changes nothing: an
+// *OutdatedError names what they lack. A SQLite file is created where there is none.
+func CheckTables(ctx context.Context, databaseURL string) error {
+	return tables.Check(ctx, databaseURL)
+}
 
 // settings are what options change.
 type settings struct {
@@ -60,7 +82,10 @@ type settings struct {
 	catalog topup.Catalog
 	archive archive.Folder
 	limits  TimeLimits
-	opening []commit.Option
+	// unmigrated leaves older tables as they are
+	unmigrated bool
+	// connections to PostgreSQL, at most.
+	connections int
 }
 
 // Option changes how a journal works.
@@ -83,9 +108,11 @@ func WithArchive(folder archive.Folder) Option { return func(s *settings) { s.ar
 func WithTimeLimits(l TimeLimits) Option { return func(s *settings) { s.limits = l } }
 
 // WithConnections sets how many connections to PostgreSQL are open at most: see commit.WithConnections.
-func WithConnections(n int) Option {
-	return func(s *settings) { s.opening = append(s.opening, commit.WithConnections(n)) }
-}
+func WithConnections(n int) Option { return func(s *settings) { s.connections = n } }
+
+// WithoutMigration has Open fail with an *OutdatedError where the tables are older, instead of bringing them up to
+// date.
+func WithoutMigration() Option { return func(s *settings) { s.unmigrated = true } }
 
 // Open opens the database, "sqlite:PATH" or "postgres://…", creates what is missing in it, and starts
 // the writers. A SQLite file is created, readable by its owner only; its folder is not. A pooler before
@@ -95,7 +122,8 @@ func Open(ctx context.Context, databaseURL string, opts ...Option) (*Journal, er
 	for _, opt := range opts {
 		opt(&s)
 	}
-	db, err := tables.Open(ctx, databaseURL, s.grace, s.observe, s.opening...)
+	db, err := tables.Open(ctx, databaseURL, tables.Config{Grace: s.grace, Observe: s.observe,
+		Unmigrated: s.unmigrated, Connections: s.connections})
 	if err != nil {
 		return nil, err
 	}

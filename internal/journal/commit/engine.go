@@ -7,6 +7,7 @@
 package commit
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"database/sql"
@@ -78,13 +79,15 @@ type options struct {
 }
 
 // WithConnections sets how many connections to PostgreSQL are open at most, at least 4: one is the writer's, and a
-// task may need two for reading. Defaults to 16. SQLite has its own number.
-func WithConnections(n int) Option { return func(o *options) { o.connections = n } }
+// task may need two for reading. 0 is DefaultConnections. SQLite has its own number.
+func WithConnections(n int) Option {
+	return func(o *options) { o.connections = cmp.Or(n, DefaultConnections) }
+}
 
 // Open opens a database, "sqlite:PATH" or "postgres://…". A SQLite file is created, readable by its owner only; its
 // folder is not.
 func Open(ctx context.Context, databaseURL string, opts ...Option) (*Engine, error) {
-	o := options{connections: defaultConnections}
+	o := options{connections: DefaultConnections}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -147,6 +150,12 @@ func Unavailable(err error) bool {
 		return errors.As(err, &unconnected) || errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) ||
 			sqliteBusy(err)
 	}
+}
+
+// Locked reports whether a statement ended because others held what it needs for longer than it waits.
+func Locked(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == "55P03" || sqliteBusy(err)
 }
 
 // RetryOpening repeats, for up to 3 s, what may fail because another process opens the same database at this moment.

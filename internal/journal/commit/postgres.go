@@ -18,8 +18,8 @@ import (
 
 const (
 	postgresOldest = 120000
-	// defaultConnections is how many a process has at most, the writer's among them.
-	defaultConnections = 16
+	// DefaultConnections is how many a process has at most, the writer's among them.
+	DefaultConnections = 16
 	// idleFor is for how long a connection is kept that nobody uses: another process may need it.
 	idleFor = 10 * time.Second
 	// slotWait is how long a read waits for a connection of a server that has none left.

@@ -292,7 +292,7 @@ func TestSessionPoolerIsFine(t *testing.T) {
 // TestImmutableIsProven: a file of SQLite is taken for immutable only while nobody uses it, whatever its log has.
 func TestImmutableIsProven(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("only Linux tells")
+		t.Skip("only Linux knows")
 	}
 	url, path := closedSQLite(t)
 	if !isImmutable(path) {

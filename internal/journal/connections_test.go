@@ -137,7 +137,7 @@ func TestTransactionPooler(t *testing.T) {
 	}
 }
 
-// TestUnknownParameter: PgBouncer refuses a parameter that it does not know, which no waiting mends.
+// TestUnknownParameter: PgBouncer refuses a parameter that it does not know, and no waiting helps.
 func TestUnknownParameter(t *testing.T) {
 	t.Parallel()
 	url := testkit.PgBouncer(t, journaltest.Postgres(t), "pool_mode = session")

@@ -257,7 +257,7 @@ func (h *hosts) entered(started string) {
 
 var sqlStarted = sqls.Get("postgres/started")
 
-// startedAt is when a server was started, which tells it from others.
+// startedAt is when a server was started, which sets it apart from others.
 func startedAt(ctx context.Context, conn *pgconn.PgConn) (string, error) {
 	return single(conn.Exec(ctx, sqlStarted).ReadAll())
 }

@@ -23,6 +23,8 @@ import (
 
 // Settings are all settings of the program; docs/settings.md says what each is for. An empty text or list is none.
 type Settings struct {
+	DatabaseMaxConnections int // of this process, to PostgreSQL
+
 	DatabaseURL string        // sqlite: or postgres://
 	Migrate     bool          // a start migrates the database, or waits for recarga migrate
 	RedisURL    string        // or queue.Embedded
@@ -76,6 +78,8 @@ type Settings struct {
 // setters check and store the values, by the names of the settings.
 func setters(s *Settings) map[string]func(string) error {
 	return map[string]func(string) error{
+		"DATABASE_MAX_CONNECTIONS": count(&s.DatabaseMaxConnections, 4, 1000),
+
 		"DATABASE_URL":            text(&s.DatabaseURL, databaseURL),
 		"MIGRATE":                 choice(&s.Migrate),
 		"REDIS_URL":               text(&s.RedisURL, redisURL),

@@ -58,7 +58,8 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Settings{
-		DatabaseURL: "sqlite:recarga.db", Migrate: true, RedisURL: "embedded", Retention: 9600 * time.Hour,
+		DatabaseURL: "sqlite:recarga.db", DatabaseMaxConnections: 16, Migrate: true, RedisURL: "embedded",
+		Retention:          9600 * time.Hour,
 		DistributorTimeout: 120 * time.Second, DistributorConcurrency: 64, BreakerShare: 0.5, BreakerProbe: 5 * time.Second,
 		BalanceInterval: time.Minute,
 		RetryInitial:    2 * time.Second, RetryMax: 2 * time.Minute, RetryMaxAttempts: 10, RetryMaxElapsed: 30 * time.Minute,
@@ -227,8 +228,9 @@ func TestValues(t *testing.T) {
 		"EXPIRES_AFTER":           {[]string{"1h", "0"}, []string{"-1h", "0.5s", "soon"}},
 		"RETRY_CODES": {[]string{"91", "91, 96", "Z1"},
 			[]string{"00", "91,51", "05", "12", "13", "14", "83", "9", "911", "91,", ",", "9 ", "é"}},
-		"ON_UNKNOWN":           {[]string{"hold", "resend"}, []string{"Hold", "retry"}},
-		"HTTP_MAX_CONNECTIONS": {[]string{"16", "1024", "65536"}, []string{"0", "15", "65537", "-1", "many"}},
+		"ON_UNKNOWN":               {[]string{"hold", "resend"}, []string{"Hold", "retry"}},
+		"DATABASE_MAX_CONNECTIONS": {[]string{"4", "16", "1000"}, []string{"0", "3", "1001", "-1", "many"}},
+		"HTTP_MAX_CONNECTIONS":     {[]string{"16", "1024", "65536"}, []string{"0", "15", "65537", "-1", "many"}},
 		"HTTP_ADDR": {[]string{":0", "0.0.0.0:8080", "[::1]:1", "host:65535"},
 			[]string{"8080", "host", "host:http", "host:65536", "host:-1"}},
 		"METRICS_ADDR": {[]string{":9464"}, []string{"9464"}},

@@ -4,6 +4,8 @@ PKG ?= ./...
 BENCH ?= .
 BOUNDED ?=
 TIERS ?=
+TARGETS ?=
+TWICE ?=
 DURATION ?= 2m
 RATE ?= 30
 SEED ?=
@@ -16,13 +18,17 @@ TOOLS := $(CURDIR)/bin/tools
 GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 GOVULNCHECK_VERSION := v1.9.0
 GOVULNCHECK := $(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
+CYCLONEDX_VERSION := v1.10.0
+CYCLONEDX := $(TOOLS)/cyclonedx-gomod-$(CYCLONEDX_VERSION)/cyclonedx-gomod
+NFPM_VERSION := v2.45.2
+NFPM := $(TOOLS)/nfpm-$(NFPM_VERSION)/nfpm
 
 # A checkout that belongs to another user (a container's, a CI runner's) must not stop a build: go asks
 # git for the revision, and git refuses. The version comes from VERSION.
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prove sim chaos siege model mutants fuzz check bench build generate
+.PHONY: help demo test prove sim chaos siege model mutants fuzz check bench build release generate
 
 # Tests mostly wait, for a commit or an answer: more of them run than there are cores.
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
@@ -91,6 +97,9 @@ bench: ## Run the Go benchmarks (PKG=./internal/journal BENCH=Begin)
 build: ## Build the static program bin/recarga
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/recarga ./cmd/recarga
 
+release: $(CYCLONEDX) $(NFPM) ## Build archives, packages, SBOMs and checksums into dist (TWICE=yes: compare two builds; TARGETS=linux/amd64)
+	go run ./scripts/release -sbom $(CYCLONEDX) -nfpm $(NFPM) $(if $(TARGETS),-only $(TARGETS)) $(if $(TWICE),-twice)
+
 generate: ## Write the generated files anew
 	go generate ./...
 
@@ -101,3 +110,11 @@ $(GOLANGCI):
 $(GOVULNCHECK):
 	@echo "Building govulncheck $(GOVULNCHECK_VERSION) into bin/tools, once."
 	@GOFLAGS= GOBIN=$(@D) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+
+$(CYCLONEDX):
+	@echo "Building cyclonedx-gomod $(CYCLONEDX_VERSION) into bin/tools, once."
+	@GOFLAGS= GOBIN=$(@D) go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION)
+
+$(NFPM):
+	@echo "Building nfpm $(NFPM_VERSION) into bin/tools, once."
+	@GOFLAGS= GOBIN=$(@D) go install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)

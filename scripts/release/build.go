@@ -62,9 +62,7 @@ func (b builder) one(ctx context.Context, t target) error {
 	if err != nil {
 		return err
 	}
-	err = b.command(ctx, t, b.SBOM, "bin", "-json", "-licenses", "-std", "-noserial", "-notimestamp",
-		"-version", b.commit.Version, "-output", filepath.Join(b.dist, name+".cdx.json"), program)
-	if err != nil {
+	if err := b.sbom(ctx, t, name, program); err != nil {
 		return err
 	}
 	if err := b.archive(t, name, program, licenses); err != nil || t.OS != "linux" {

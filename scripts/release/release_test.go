@@ -5,11 +5,14 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -139,6 +142,23 @@ func TestCompare(t *testing.T) {
 	second, err := checksums(dir)
 	if diff := cmp.Diff([]string{"b", "c"}, compare(first, second)); diff != "" || err != nil {
 		t.Error(diff, err)
+	}
+}
+
+// TestListNamesNoBuilder: the list is the same whoever made it, and has everything else that it had.
+func TestListNamesNoBuilder(t *testing.T) {
+	const made = `{"components":[{"hashes":[1]}],"metadata":{"component":{"version":"v1"},` +
+		`"tools":[{"name":"maker"%s}]},"version":12345678901234567890}`
+	first, err := withoutBuilder(fmt.Appendf(nil, made, `,"hashes":[{"alg":"MD5"}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, first); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(fmt.Sprintf(made, ""), strings.TrimSpace(compact.String())); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -229,3 +229,59 @@ func TestPackageIsWhole(t *testing.T) {
 		t.Errorf("the unit reads %s, and the package has %v", settings, there)
 	}
 }
+
+// TestWorkflowsRunTheSame: a forge runs what everybody runs, with the compiler of a release.
+func TestWorkflowsRunTheSame(t *testing.T) {
+	const root = "../.."
+	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := compiler(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := map[string]bool{}
+	paths, err := filepath.Glob(filepath.Join(root, ".github", "workflows", "*.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		var workflow struct {
+			Jobs map[string]struct {
+				Steps []struct {
+					Run  string
+					With map[string]any
+				}
+			}
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := yaml.Unmarshal(text, &workflow); err != nil {
+			t.Fatal(err)
+		}
+		for job, steps := range workflow.Jobs {
+			for _, s := range steps.Steps {
+				if v, set := s.With["go-version"]; set && "go"+fmt.Sprint(v) != want {
+					t.Errorf("%s: %s is built by Go %v instead of %s", path, job, v, want)
+				}
+				if words := strings.Fields(s.Run); len(words) > 1 && words[0] == "make" {
+					ran[words[1]] = true
+				}
+			}
+		}
+	}
+	for _, target := range []string{"test", "check", "release"} {
+		if !ran[target] {
+			t.Errorf("no workflow runs make %s", target)
+		}
+		delete(ran, target)
+	}
+	for target := range ran {
+		if !bytes.Contains(makefile, []byte("\n"+target+": ")) {
+			t.Errorf("a workflow runs make %s, which is not there", target)
+		}
+	}
+}

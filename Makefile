@@ -22,6 +22,8 @@ CYCLONEDX_VERSION := v1.10.0
 CYCLONEDX := $(TOOLS)/cyclonedx-gomod-$(CYCLONEDX_VERSION)/cyclonedx-gomod
 NFPM_VERSION := v2.45.2
 NFPM := $(TOOLS)/nfpm-$(NFPM_VERSION)/nfpm
+# What makes the bytes of a release is built by the compiler of the image: another one would compress otherwise.
+PINNED_GO = GOTOOLCHAIN=go$(shell sed -n 's/^FROM golang:\([0-9.]*\) .*/\1/p' Dockerfile)
 
 # A checkout that belongs to another user (a container's, a CI runner's) must not stop a build: go asks
 # git for the revision, and git refuses. The version comes from VERSION.
@@ -98,7 +100,7 @@ build: ## Build the static program bin/recarga
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/recarga ./cmd/recarga
 
 release: $(CYCLONEDX) $(NFPM) ## Build archives, packages, SBOMs and checksums into dist (TWICE=yes: compare two builds; TARGETS=linux/amd64)
-	go run ./scripts/release -sbom $(CYCLONEDX) -nfpm $(NFPM) $(if $(TARGETS),-only $(TARGETS)) $(if $(TWICE),-twice)
+	$(PINNED_GO) go run ./scripts/release -sbom $(CYCLONEDX) -nfpm $(NFPM) $(if $(TARGETS),-only $(TARGETS)) $(if $(TWICE),-twice)
 
 generate: ## Write the generated files anew
 	go generate ./...
@@ -113,8 +115,8 @@ $(GOVULNCHECK):
 
 $(CYCLONEDX):
 	@echo "Building cyclonedx-gomod $(CYCLONEDX_VERSION) into bin/tools, once."
-	@GOFLAGS= GOBIN=$(@D) go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION)
+	@$(PINNED_GO) GOFLAGS= GOBIN=$(@D) go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION)
 
 $(NFPM):
 	@echo "Building nfpm $(NFPM_VERSION) into bin/tools, once."
-	@GOFLAGS= GOBIN=$(@D) go install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)
+	@$(PINNED_GO) GOFLAGS= GOBIN=$(@D) go install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 )
@@ -107,6 +108,10 @@ func release(
 	c, err := checkOut(ctx, filepath.Join(work, "src"))
 	if err != nil {
 		return "", err
+	}
+	if runtime.Version() != c.Go {
+		return "", fmt.Errorf("this runs by %s, whose archives may have other bytes than those by %s: use make release",
+			runtime.Version(), c.Go)
 	}
 	b := builder{commit: c, options: o, work: work, cache: cache}
 	if b.dist, err = filepath.Abs(dist); err != nil {

@@ -1,7 +1,7 @@
-// Release builds what is given to people who run Recarga without building it: programs for Linux, macOS and Windows in
-// archives, deb and rpm packages, a list of what each program is made of (an SBOM), and checksums. All of it comes from
-// the commit that is checked out, never from what lies uncommitted beside it, and the same commit always gives the same
-// bytes. `make release` runs it, with the tools that it needs.
+// Release builds what is given to people who run Recarga without building it: programs for Linux, macOS and Windows
+// in archives, deb and rpm packages, a list of what each program is made of (an SBOM), and checksums. All of it comes
+// from the commit that is checked out, never from what lies uncommitted beside it, and the same commit always gives
+// the same bytes. `make release` runs it, with the tools that it needs.
 package main
 
 import (

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -60,7 +61,10 @@ func TestCheckOut(t *testing.T) {
 
 // TestArchives: they unpack to what went in, and two at the same time are the same.
 func TestArchives(t *testing.T) {
-	files := []file{{Name: "r/recarga", Content: []byte("program"), Program: true}, {Name: "r/LICENSE", Content: []byte("terms")}}
+	files := []file{
+		{Name: "r/recarga", Content: []byte("program"), Program: true},
+		{Name: "r/LICENSE", Content: []byte("terms")},
+	}
 	at := time.Date(2026, 11, 27, 18, 0, 1, 0, time.UTC)
 	for name, pack := range map[string]func(io.Writer, []file, time.Time) error{"tar": tarball, "zip": zipped} {
 		var first, second, later bytes.Buffer
@@ -216,8 +220,9 @@ func TestPackageIsWhole(t *testing.T) {
 		}
 	}
 	for _, script := range p.Scripts {
-		if _, err := os.Stat(filepath.Join(root, script)); err != nil {
-			t.Error(err)
+		path := filepath.Join(root, script)
+		if said, err := exec.CommandContext(t.Context(), "sh", "-n", path).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v: %s", script, err, said)
 		}
 	}
 	unit, err := os.ReadFile(filepath.Join(root, "deploy", "recarga.service"))

@@ -67,7 +67,7 @@ type redelivery struct {
 type order struct {
 	topup.Order
 	place       int // among all orders
-	fingerprint [32]byte
+	fingerprint [32]byte // zero of one that is Unclaimed
 	attempts    []attempt
 	resolutions []topup.Resolution
 	corrections []topup.Correction

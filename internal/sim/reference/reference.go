@@ -66,7 +66,7 @@ type redelivery struct {
 // order is an order and all that is known of it.
 type order struct {
 	topup.Order
-	place       int // among all orders
+	place       int      // among all orders
 	fingerprint [32]byte // zero of one that is Unclaimed
 	attempts    []attempt
 	resolutions []topup.Resolution

@@ -45,14 +45,17 @@ const LostRecord = "its record was lost with the book that the backup replaced"
 
 // Order is the order of the charge, which was recorded at now. It is Unclaimed.
 func (c LostCharge) Order(now time.Time) Order {
-	until := c.Until
+	from, until := c.From, c.Until // the clock of whoever wrote the statement may be fast
+	if from.After(now) {
+		from = now
+	}
 	if until.After(now) {
 		until = now
 	}
 	return Order{
 		ID: c.ID, State: StateSucceeded, Phone: c.Phone, Amount: c.Amount, Currency: Currency, Priority: PriorityNormal,
 		Metadata: map[string]string{}, AttemptCount: 1, TransactionID: c.TransactionID, Reference: c.Reference,
-		AuthCode: c.AuthCode, CreatedAt: c.From, UpdatedAt: now, FinishedAt: &until, Unclaimed: true,
+		AuthCode: c.AuthCode, CreatedAt: from, UpdatedAt: now, FinishedAt: &until, Unclaimed: true,
 	}
 }
 

@@ -214,7 +214,9 @@ func (j comparison) agrees(o *search.Standing, charges []statement.Line) bool {
 
 func (j comparison) compareStranger(g group, a account) (v decision) {
 	if len(a.charges) == 0 {
-		v.all = g.over
+		if v.all = g.over; j.restored && len(a.pending) > 0 {
+			v.add(newFinding(MissingHere, g, nil, a.pending, "we know no such order; not recorded: "+said(a.pending)))
+		}
 		return v
 	}
 	v.unclaimed, v.all, v.strangers = a.charges, g.over, int64(len(a.charges))

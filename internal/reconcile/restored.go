@@ -44,6 +44,7 @@ func (v *decision) takeLost(g group, a account, f Finding, source string) {
 		TransactionID: topup.NullString(c.Transaction), Reference: topup.NullString(c.Reference),
 		AuthCode: topup.NullString(c.AuthCode), Evidence: fmt.Sprintf("%s, line %d: charged", source, c.Number),
 	}
+	f.Detail = fmt.Sprintf("line %d: charged, and not in the book", c.Number)
 	v.later = append(v.later, pendingFinding{Finding: asLost(f, c.Amount), Lost: &lost, Order: search.Standing{
 		ID: lost.ID, Phone: lost.Phone, Amount: lost.Amount, From: lost.From, Until: lost.Until,
 	}})
@@ -59,7 +60,7 @@ func asLost(f Finding, amount *topup.Amount) Finding {
 // unfit says why the lines of an order that is not known are no order; empty where they are.
 func unfit(g group, a account) string {
 	first := a.charges[0]
-	for _, c := range a.charges {
+	for _, c := range slices.Concat(a.charges, a.repeats) {
 		switch {
 		case c.Phone == "" || c.Amount == nil || c.At.IsZero():
 			return fmt.Sprintf("line %d does not say its phone, its amount in %s and its time", c.Number, topup.Currency)

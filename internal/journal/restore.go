@@ -35,7 +35,7 @@ func (t tx) restore(c topup.LostCharge, now time.Time) (topup.Order, error) {
 	o := c.Order(now)
 	r, inserted, err := t.Order(sqls.Get("restore"), string(o.ID), []byte{}, o.Phone.Digits(), int64(o.Amount),
 		string(o.TransactionID), string(o.Reference), string(o.AuthCode), o.CreatedAt.UnixMicro(), o.UpdatedAt.UnixMicro(),
-		o.FinishedAt.UnixMicro(), int64(o.Priority.Rank()))
+		o.FinishedAt.UnixMicro(), int64(o.Priority.Rank()), topup.LostEvents)
 	if err != nil {
 		return o, err
 	}
@@ -79,7 +79,9 @@ func (j *Journal) claim(ctx context.Context, fresh tables.Record, now time.Time)
 		case err != nil:
 			return r, err
 		case found:
-			_, err = t.notified(r, topup.EventTypeOf(r.State), now)
+			if _, err = t.notified(r, topup.EventTypeOf(r.State), now); err == nil {
+				_, err = t.Exec(sqls.Get("claim_due"), r.Key, r.EventCount, now.UnixMicro())
+			}
 			return r, err
 		}
 		if r, err = t.Known(fresh.ID); err == nil {

@@ -112,7 +112,8 @@ func testClaim(t *testing.T, s store) {
 	}
 	d, err := s.Details(t.Context(), "A")
 	must(t, err)
-	if len(d.Events) != 1 || d.Events[0].Type != topup.EventTypeOf(topup.StateSucceeded) || d.Events[0].Sequence != 1 ||
+	if len(d.Events) != 1 || d.Events[0].Type != topup.EventTypeOf(topup.StateSucceeded) || d.Events[0].Sequence != topup.LostEvents+1 ||
+		!d.Events[0].DueAt.Equal(later) ||
 		d.Events[0].Caller != "shop" {
 		t.Errorf("events %+v", d.Events)
 	}

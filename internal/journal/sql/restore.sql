@@ -2,11 +2,11 @@
 -- It belongs to the caller whose prefix its id begins with, and else to nobody yet.
 -- name: restore
 INSERT INTO orders (id, caller, fingerprint, state, phone, product, amount, operator, metadata, callback_url,
-    attempt_count, transaction_id, reference, auth_code, created_at, updated_at, finished_at, priority)
+    attempt_count, transaction_id, reference, auth_code, created_at, updated_at, finished_at, priority, event_count)
 SELECT $1, COALESCE((SELECT name FROM callers
         WHERE id_prefix <> '' AND id_prefix <= $1 AND substr($1, 1, length(id_prefix)) = id_prefix
         ORDER BY id_prefix DESC LIMIT 1), ''),
-    $2, 'succeeded', $3, '', $4, '', '', '', 1, $5, $6, $7, $8, $9, $10, $11
+    $2, 'succeeded', $3, '', $4, '', '', '', 1, $5, $6, $7, $8, $9, $10, $11, $12
 WHERE NOT EXISTS (SELECT 1 FROM archived WHERE id = $1)
 ON CONFLICT (id) DO NOTHING
 RETURNING key, fingerprint, event_count, unknown_attempts, id, caller, state, reason, phone, product, amount,
@@ -28,3 +28,7 @@ RETURNING key, fingerprint, event_count, unknown_attempts, id, caller, state, re
     operator, metadata, callback_url, attempt_count, response_code, response_message, transaction_id, reference,
     auth_code, balance_after, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at,
     priority, line, waits_for, disputed_at, ends_at
+
+-- Nobody tries the event of a claim at once: it is due.
+-- name: claim_due
+UPDATE events SET due_at = $3 WHERE order_key = $1 AND sequence = $2

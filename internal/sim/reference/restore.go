@@ -23,7 +23,7 @@ func (j *Journal) Restore(_ context.Context, c topup.LostCharge, now time.Time) 
 		}
 		return topup.Order{}, topup.ErrConflict
 	}
-	o := &order{Order: c.Order(now)}
+	o := &order{Order: c.Order(now), notified: topup.LostEvents}
 	for _, owner := range j.callers {
 		if owner.IDPrefix != "" && strings.HasPrefix(string(c.ID), owner.IDPrefix) {
 			o.Caller = owner.Name
@@ -51,4 +51,5 @@ func (j *Journal) claim(o *order, r topup.Request, now time.Time) {
 		}
 	}
 	j.notify(o, topup.EventTypeOf(o.State), now)
+	j.events[len(j.events)-1].DueAt = now
 }

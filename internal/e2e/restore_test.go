@@ -194,7 +194,7 @@ func (r *restoring) repeat() {
 		r.refused(other, o)
 	}
 	for _, o := range r.all {
-		if !r.kiosks[o.ID] {
+		if strings.HasPrefix(string(o.ID), "LOST") {
 			r.w.notified(r.t, get(r.t, r.shop, o.ID))
 		}
 	}

@@ -155,7 +155,8 @@ func (j comparison) compare(g group, o *search.Standing) (v decision) {
 			v.add(newFinding(MissingHere, g, o, a.charges,
 				"an attempt is under way, and not all of this is its charge: run the statement again"))
 		} else if len(a.charges) > 0 && j.restored {
-			v.add(newFinding(MissingHere, g, o, a.charges, underWay))
+			v.add(newFinding(MissingHere, g, o, a.charges, "an attempt was under way when the backup was made: "+
+				"run the statement again when a worker has run, which calls it unknown"))
 		}
 	default:
 		if len(a.charges) > 0 {

@@ -11,12 +11,6 @@ import (
 	"recarga/topup"
 )
 
-// This file is about a book that was restored from a backup (Options.Restored): it lacks what was done since, orders and
-// attempts. docs/operations.md says the same, under "Restore".
-
-const underWay = "an attempt was under way when the backup was made: run the statement again when a worker has run, " +
-	"which calls it unknown"
-
 // afterBackup is an open order as it must be compared: of any time from its first attempt on, or from when it was
 // placed, an attempt may be lost.
 func (j comparison) afterBackup(o *search.Standing) *search.Standing {
@@ -34,8 +28,9 @@ func (j comparison) afterBackup(o *search.Standing) *search.Standing {
 // takeLost has a charge of an order that is not known recorded, if it says all that must be known of one, and does not
 // contradict itself. f names it.
 func (v *decision) takeLost(g group, a account, f Finding, source string) {
+	f.Class, f.Outcome = Restored, topup.NullString(topup.ResolvedRestored)
 	if why := unfit(g, a); why != "" {
-		v.add(held(asLost(f, nil), why))
+		v.add(held(f, why))
 		return
 	}
 	c := slices.MinFunc(a.charges, func(a, b statement.Line) int { return a.At.At.Compare(b.At.At) })
@@ -44,17 +39,11 @@ func (v *decision) takeLost(g group, a account, f Finding, source string) {
 		TransactionID: topup.NullString(c.Transaction), Reference: topup.NullString(c.Reference),
 		AuthCode: topup.NullString(c.AuthCode), Evidence: fmt.Sprintf("%s, line %d: charged", source, c.Number),
 	}
-	f.Detail = fmt.Sprintf("line %d: charged, and not in the book", c.Number)
-	v.later = append(v.later, pendingFinding{Finding: asLost(f, c.Amount), Lost: &lost, Order: search.Standing{
+	f.Amount, f.Detail = c.Amount, fmt.Sprintf("line %d: charged, and not in the book", c.Number)
+	v.later = append(v.later, pendingFinding{Finding: f, Lost: &lost, Order: search.Standing{
 		ID: lost.ID, Phone: lost.Phone, Amount: lost.Amount, From: lost.From, Until: lost.Until,
 	}})
 	v.addDuplicates(g, a, nil)
-}
-
-// asLost is the finding of a charge that is recorded.
-func asLost(f Finding, amount *topup.Amount) Finding {
-	f.Class, f.Outcome, f.Amount = Restored, topup.NullString(topup.ResolvedRestored), amount
-	return f
 }
 
 // unfit says why the lines of an order that is not known are no order; empty where they are.
@@ -81,8 +70,7 @@ func unfit(g group, a account) string {
 	return ""
 }
 
-// foreign says why the statement may be none of this book's, or of other ids; empty where it is not. One that begins
-// before the backup has orders of ours, if we have sold any.
+// foreign says why the statement may be of other ids than ours. One that begins before the backup has orders of ours.
 func (j *job) foreign(ctx context.Context) (string, error) {
 	if j.matched {
 		return "", nil

@@ -24,30 +24,33 @@ func (j *job) decided(ctx context.Context) error {
 
 // found settles an order that the statement charges, unless the statement, or its charge, cannot be relied on.
 func (j *job) found(ctx context.Context, p pendingFinding) error {
-	why := j.distrust()
+	why, err := j.distrust(), error(nil)
 	if why == "" && p.Lost != nil {
-		var err error
-		if why, err = j.foreign(ctx); err != nil {
-			return err
-		}
+		why, err = j.foreign(ctx)
 	}
-	if why == "" {
-		since, until := p.Order.From.Add(-2*j.comparison.slop), p.Order.Until.Add(2*j.comparison.slop)
-		if p.Finding.StatementTime == nil {
-			since, until = time.Time{}, time.Now()
-		}
-		other, err := j.stage.contested(ctx, p.Order, since, until)
-		if err != nil {
-			return err
-		}
-		if other != "" {
-			why = "the charge may be that of " + other
-		}
+	if why == "" && err == nil {
+		why, err = j.others(ctx, p)
+	}
+	if err != nil {
+		return err
 	}
 	if why != "" {
 		return j.report(held(p.Finding, why))
 	}
 	return j.settle(ctx, p)
+}
+
+// others says whose else a charge may be; empty where it is the finding's order's.
+func (j *job) others(ctx context.Context, p pendingFinding) (string, error) {
+	since, until := p.Order.From.Add(-2*j.comparison.slop), p.Order.Until.Add(2*j.comparison.slop)
+	if p.Finding.StatementTime == nil {
+		since, until = time.Time{}, time.Now()
+	}
+	other, err := j.stage.contested(ctx, p.Order, since, until)
+	if other != "" {
+		other = "the charge may be that of " + other
+	}
+	return other, err
 }
 
 // held is a finding of an order that stays unknown, or that a restored book still does not know.

@@ -65,8 +65,7 @@ func held(f Finding, why string) Finding {
 	return f
 }
 
-// settle settles an unknown order, or records a lost one, and says of it. One that cannot be settled now is reported as
-// held.
+// settle settles an unknown order, or records a lost one, and says of it. What cannot be settled now is held.
 func (j *job) settle(ctx context.Context, p pendingFinding) error {
 	f, outcome := p.Finding, topup.ResolvedRestored
 	if p.Settle != nil {

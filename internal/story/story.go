@@ -27,7 +27,8 @@ type Step struct {
 
 // Of is an order's life, the oldest step first; an open order's last step is what it waits for.
 func Of(d topup.Details) []Step {
-	steps := []Step{{At: d.CreatedAt, Kind: "open", Title: "Accepted", Text: "from " + cmp.Or(d.Caller, "a caller that is not known")}}
+	caller := cmp.Or(d.Caller, "a caller that is not known")
+	steps := []Step{{At: d.CreatedAt, Kind: "open", Title: "Accepted", Text: "from " + caller}}
 	if d.ProcessAt != nil && d.ProcessAt.After(d.CreatedAt) {
 		steps[0].Lines = append(steps[0].Lines, "to be bought at "+Clock(*d.ProcessAt))
 	}

@@ -43,8 +43,8 @@ func (c LostCharge) Check() error {
 // LostRecord is the Error of the attempt of a restored order.
 const LostRecord = "its record was lost with the book that the backup replaced"
 
-// LostEvents is more than an order has events. A restored order counts its own from there: a receiver keeps the highest
-// sequence, and would take them for older than those that the lost book sent.
+// LostEvents is more than an order has events. A restored order counts its own from there: a receiver keeps the
+// highest sequence, and would take them for older than those that the lost book sent.
 const LostEvents = 1000
 
 // Order is the order of the charge, which was recorded at now. It is Unclaimed.

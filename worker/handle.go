@@ -24,8 +24,8 @@ type Intake interface {
 //
 // Of a task for an order that the book knows, only the id counts: whoever sent it, it only wakes. The rest of it is
 // judged for an order that the book does not know (its product and price by the journal, as it is accepted), or that
-// is Unclaimed: its producer has no other way to claim it. A task that is refused ends as an archived task in the queue,
-// with its reason.
+// is Unclaimed: its producer has no other way to claim it. A task that is refused ends as an archived task in the
+// queue, with its reason.
 func (w *Worker) HandlePurchase(ctx context.Context, task tasks.Task) (again time.Time, err error) {
 	id, err := topup.RequestID(task.Payload)
 	if err != nil {

@@ -51,6 +51,7 @@ test: ## Run every test, with the race detector, against real Redis and PostgreS
 	@scripts/install-test-deps
 	RECARGA_TEST_REQUIRE=1 go test -race -shuffle=on -count=1 -timeout 30m $(AT_ONCE) $(PKG)
 
+prove: export RACE := -race $(UNWATCHED)
 prove: ## Run the long proofs: every crash boundary, chaos, model … (BOUNDED=yes: some of each; TIERS=model)
 	@scripts/install-test-deps
 	scripts/prove $(if $(BOUNDED),--bounded) $(TIERS)

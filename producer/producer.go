@@ -21,6 +21,7 @@ type Journal interface {
 	Cancel(ctx context.Context, id topup.ID, caller string, now time.Time) (topup.Order, *topup.Event, error)
 	Resolve(ctx context.Context, id topup.ID, r topup.Resolution, now time.Time) (topup.Order, *topup.Event, error)
 	Hold(ctx context.Context, id topup.ID, h topup.Hold, now time.Time) (topup.Order, *topup.Event, error)
+	Restore(ctx context.Context, c topup.LostCharge, now time.Time) (topup.Order, error)
 	Correct(ctx context.Context, id topup.ID, c topup.Correction, now time.Time) (topup.Order, *topup.Event, error)
 	Uphold(ctx context.Context, id topup.ID, u topup.Upholding, now time.Time) (topup.Order, error)
 	Dispute(ctx context.Context, id topup.ID, d topup.Dispute, now time.Time) (topup.Order, error)
@@ -186,6 +187,18 @@ func (p *Producer) Hold(ctx context.Context, id topup.ID, h topup.Hold) (topup.O
 		append(o.LogAttrs(), slog.String("by", h.By), slog.String("why", h.Evidence))...)
 	p.waker.Event(ctx, event.ID, event.DueAt)
 	return o, nil
+}
+
+// Restore records an order that a statement charges and that the book does not know, because it was restored from an
+// older backup: it has succeeded, and is never bought. Nobody is notified until its caller places it again. Errors:
+// those of topup.FieldErrors; topup.ErrConflict when the id is taken. The repeat of the same charge is no error.
+func (p *Producer) Restore(ctx context.Context, c topup.LostCharge) (topup.Order, error) {
+	o, err := p.journal.Restore(ctx, c, time.Now())
+	if err == nil {
+		p.log.LogAttrs(ctx, slog.LevelWarn, "order taken as charged, which the restored book did not know",
+			append(o.LogAttrs(), slog.String("by", c.By), slog.String("why", c.Evidence))...)
+	}
+	return o, err
 }
 
 // Correct changes a final state that was wrong, by a person's word, ends the order's dispute, and notifies its caller.

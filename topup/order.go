@@ -57,6 +57,9 @@ type Order struct {
 	CallbackURL string `json:"-"`
 	// Released: it waited in the wait queue, and may be bought now.
 	Released bool `json:"-"`
+	// Unclaimed: a restored book knows it from a statement alone (LostCharge), and nobody has placed it since. Its
+	// caller may be empty, and its product, operator and metadata are. The first who places it completes it.
+	Unclaimed bool `json:"-"`
 }
 
 // LogAttrs are what a log says of an order's state, with the ids to find the rest: never its phone's number, nor

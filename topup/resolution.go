@@ -23,6 +23,9 @@ const (
 	ResolvedResend ResolvedAs = "resend"
 	// ResolvedHeld is in the record only: a statement charges an order that waited to be sent, and so held it (Hold).
 	ResolvedHeld ResolvedAs = "held"
+	// ResolvedRestored is in the record only: a statement charges an order that the restored book did not know
+	// (LostCharge).
+	ResolvedRestored ResolvedAs = "restored"
 )
 
 // State is the state that the order gets; empty for what settles none.

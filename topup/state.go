@@ -86,6 +86,8 @@ const (
 	// OpEnd ends an order whose time is over while it waits.
 	OpEnd    Operation = "end"
 	OpCancel Operation = "cancel"
+	// OpRestore records an order that a restored book does not know, and that a statement charges.
+	OpRestore Operation = "restore"
 	// OpHold stops an order that waits, because a statement charges it.
 	OpHold Operation = "hold"
 	// OpResolve settles an order that is held as unknown, by a person or a statement.
@@ -109,6 +111,7 @@ type Transition struct {
 var transitions = []Transition{
 	{"", StateQueued, OpAccept, "the order is valid and its id is new"},
 	{"", StateFailed, OpAccept, "an order that came through Redis alone is not valid (`invalid`)"},
+	{"", StateSucceeded, OpRestore, "a statement charges it, and the book, restored from a backup, does not know it"},
 	{StateQueued, StateSubmitting, OpBegin, "it is due, and its time is not over"},
 	{StateQueued, StateFailed, OpEnd, "`expires_at` has passed or, without one, `RECARGA_EXPIRES_AFTER` (`expired`)"},
 	{StateQueued, StateUnknown, OpHold, "a statement charges it, though it was never sent"},

@@ -23,8 +23,9 @@ type Intake interface {
 // HandlePurchase does a topup:purchase task.
 //
 // Of a task for an order that the book knows, only the id counts: whoever sent it, it only wakes. The rest of it is
-// judged for an order that the book does not know (its product and price by the journal, as it is accepted). A task
-// that is refused ends as an archived task in the queue, with its reason.
+// judged for an order that the book does not know (its product and price by the journal, as it is accepted), or that
+// is Unclaimed: its producer has no other way to claim it. A task that is refused ends as an archived task in the
+// queue, with its reason.
 func (w *Worker) HandlePurchase(ctx context.Context, task tasks.Task) (again time.Time, err error) {
 	id, err := topup.RequestID(task.Payload)
 	if err != nil {
@@ -36,7 +37,7 @@ func (w *Worker) HandlePurchase(ctx context.Context, task tasks.Task) (again tim
 		return again, err
 	}
 	o, err := w.Journal.Order(ctx, id)
-	if errors.Is(err, topup.ErrNotFound) {
+	if errors.Is(err, topup.ErrNotFound) || err == nil && o.Unclaimed {
 		o, err = w.acceptTask(ctx, id, task)
 	}
 	if err != nil {
@@ -70,8 +71,11 @@ func (w *Worker) acceptTask(ctx context.Context, id topup.ID, task tasks.Task) (
 		return w.recordInvalid(ctx, task, r, err)
 	}
 	o, _, err := w.Journal.Accept(ctx, r, time.Now())
-	if len(topup.FieldErrors(err)) > 0 {
+	switch {
+	case len(topup.FieldErrors(err)) > 0:
 		return w.recordInvalid(ctx, task, r, err)
+	case errors.Is(err, topup.ErrConflict): // the book knows the id by now, or from a statement: the task only wakes
+		return w.Journal.Order(ctx, r.ID)
 	}
 	if err == nil {
 		attrs := append(o.LogAttrs(), slog.Any("phone", o.Phone))

@@ -105,6 +105,51 @@ func TestIntake(t *testing.T) {
 	}
 }
 
+// TestATaskClaimsARestoredOrder: whose producer has only Redis learns by a webhook what became of an order that the
+// restored book knows from a statement. A task that may place no order, or is for another order, claims none. Nothing
+// is bought.
+func TestATaskClaimsARestoredOrder(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*topup.Request)
+		key    string
+		claims bool
+	}{
+		"the same order":                  {func(*topup.Request) {}, taskKey, true},
+		"unsigned":                        {func(*topup.Request) {}, "", false},
+		"another amount":                  {func(r *topup.Request) { r.Amount = topup.Pesos(20) }, taskKey, false},
+		"another origin":                  {func(r *topup.Request) { r.CallbackURL = "https://thief.example" }, taskKey, false},
+		"a caller that is not registered": {func(r *topup.Request) { r.Caller = "nobody" }, taskKey, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := setUp(t, approved)
+			b.register(t, topup.Caller{Name: "shop", CallbackURL: "https://shop.example/hook"})
+			b.with(func(cfg *worker.Config) {
+				cfg.Intake = intake.Rules{TaskKeys: []string{taskKey}, Caller: b.journal.Caller}
+			})
+			r := request("A")
+			r.Caller = "shop"
+			at := time.Now().Add(-time.Hour)
+			if _, err := b.journal.Restore(t.Context(), topup.LostCharge{
+				ID: r.ID, Phone: r.Phone, Amount: r.Amount, From: at, Until: at, Evidence: "line 7",
+			}, time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			c.change(&r)
+			for range 2 {
+				_, err := b.HandlePurchase(t.Context(), purchaseTask(t, r, c.key))
+				if err != nil && !errors.Is(err, tasks.ErrArchive) {
+					t.Error(err)
+				}
+			}
+			b.is(t, "A", topup.StateSucceeded, "", 0)
+			if d := b.details(t, "A"); (d.Caller == "shop") != c.claims || d.Unclaimed == c.claims ||
+				(len(d.Events) == 1) != c.claims || d.CallbackURL != "" {
+				t.Errorf("%+v", d)
+			}
+		})
+	}
+}
+
 // TestATaskOfAKnownOrderWakes: whoever wrote it, and whatever it says.
 func TestATaskOfAKnownOrderWakes(t *testing.T) {
 	b := setUp(t, approved)

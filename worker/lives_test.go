@@ -336,6 +336,11 @@ func (c clerk) Dispute(ctx context.Context, id topup.ID, d topup.Dispute) (topup
 	return c.journal.Dispute(ctx, id, d, time.Now())
 }
 
+// Restore implements reconcile.Orders.
+func (c clerk) Restore(ctx context.Context, l topup.LostCharge) (topup.Order, error) {
+	return c.journal.Restore(ctx, l, time.Now())
+}
+
 // Hold implements reconcile.Orders.
 func (c clerk) Hold(ctx context.Context, id topup.ID, h topup.Hold) (topup.Order, error) {
 	o, _, err := c.journal.Hold(ctx, id, h, time.Now())

@@ -18,15 +18,24 @@ import (
 )
 
 func newReconcileCommand(p *command.Program) *cobra.Command {
+	return newStatementCommand(p, "reconcile", false)
+}
+
+// newRestoreCheckCommand is reconcile for a book that was restored from a backup.
+func newRestoreCheckCommand(p *command.Program) *cobra.Command {
+	return newStatementCommand(p, "restore-check", true)
+}
+
+func newStatementCommand(p *command.Program, name string, restored bool) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:  "reconcile STATEMENT.csv",
+		Use:  name + " STATEMENT.csv",
 		Args: cobra.ExactArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			return []cobra.Completion{"csv", "tsv", "txt"}, cobra.ShellCompDirectiveFilterFileExt
 		},
 	}
 	job := statementfile.Job{Out: p.Stdout, Err: p.Stderr}
-	options := reconcileFlags(p, cmd)
+	options := reconcileFlags(p, cmd, restored)
 	flags := cmd.Flags()
 	flags.IntVar(&job.Show, "show", 10, "findings of each class that are printed")
 	flags.StringVar(&job.Page, "report", "", "write a report to this HTML file, to be read or printed")
@@ -36,7 +45,7 @@ func newReconcileCommand(p *command.Program) *cobra.Command {
 		file := c.Args[0]
 		job.Show, job.Query = max(job.Show, 0), options(file)
 		if _, err := reconcile.ParseOptions(job.Query, time.Now()); err != nil {
-			return command.Usage(fmt.Errorf("%w; see recarga reconcile --help", err))
+			return command.Usage(fmt.Errorf("%w; see recarga %s --help", err, name))
 		}
 		return reconcileFile(p, c, file, job)
 	})
@@ -64,7 +73,7 @@ func reconcileFile(p *command.Program, c command.Call, file string, job statemen
 }
 
 // reconcileFlags gives the command its options, and returns what makes the API's query of them.
-func reconcileFlags(p *command.Program, cmd *cobra.Command) func(file string) url.Values {
+func reconcileFlags(p *command.Program, cmd *cobra.Command, restored bool) func(file string) url.Values {
 	flags := cmd.Flags()
 	of := tableFlags(cmd)
 	values := map[string]*string{
@@ -80,12 +89,14 @@ func reconcileFlags(p *command.Program, cmd *cobra.Command) func(file string) ur
 				"last charge)"),
 		"margin": flags.String("margin", reconcile.DefaultMargin.String(),
 			"by how much times may differ, and how far within that time an order must lie to be settled by absence"),
-		"absent": flags.String("absent", "hold",
-			"what happens to an unknown order that is covered and not charged: hold, failed or resend"),
 		"by": flags.String("by", "", "who reconciles"+command.ByDefault),
 	}
 	command.Completes(cmd, "dates", statement.DatesDayFirst, statement.DatesMonthFirst)
-	command.Completes(cmd, "absent", reconcile.AbsentHold, reconcile.AbsentFailed, reconcile.AbsentResend)
+	if !restored { // else absence proves nothing
+		values["absent"] = flags.String("absent", "hold",
+			"what happens to an unknown order that is covered and not charged: hold, failed or resend")
+		command.Completes(cmd, "absent", reconcile.AbsentHold, reconcile.AbsentFailed, reconcile.AbsentResend)
+	}
 	dryRun := flags.Bool("dry-run", false, "settle nothing, and say what would be")
 	return func(file string) url.Values {
 		q := url.Values{"name": {filepath.Base(file)}}
@@ -102,6 +113,9 @@ func reconcileFlags(p *command.Program, cmd *cobra.Command) func(file string) ur
 		}
 		if of.NoHeader {
 			q.Set("no_header", "true")
+		}
+		if restored {
+			q.Set("restored", "true")
 		}
 		if *dryRun {
 			q.Set("dry_run", "true")

@@ -30,7 +30,8 @@ func newRoot(p *command.Program) *cobra.Command {
 		newBenchCommand(p), newVersionCommand(p))
 	command.AddGroup(root, "Orders", newEnqueueCommand(p), newGetCommand(p), newFindCommand(p), newListCommand(p),
 		newWatchCommand(p), newCancelCommand(p),
-		newResolveCommand(p), newCorrectCommand(p), newDisputeCommand(p), newReconcileCommand(p), newExportCommand(p))
+		newResolveCommand(p), newCorrectCommand(p), newDisputeCommand(p), newReconcileCommand(p),
+		newRestoreCheckCommand(p), newExportCommand(p))
 	command.AddGroup(root, "Callers, operators and the distributor", newCallerCommand(p), newOperatorCommand(p),
 		newWebhookCommand(p), newBalanceCommand(p), newProductsCommand(p))
 	root.InitDefaultHelpCmd()

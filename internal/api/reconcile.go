@@ -61,6 +61,8 @@ func reconcileParameters() []*huma.Param {
 			"settled by absence.", openapi.Or(reconcile.DefaultMargin.String())),
 		query("absent", "What becomes of an unknown order that the statement proves not to be charged.",
 			openapi.Or("hold", "hold", "failed", "resend")),
+		query("restored", "The book was restored from a backup: what the statement charges and the book does not know is "+
+			"recorded as charged, and never bought.", openapi.Flag()),
 		query("dry_run", "Settle nothing, and say what would be.", openapi.Flag()),
 	}
 }

@@ -181,6 +181,12 @@ func (b Book) Hold(ctx context.Context, id topup.ID, h topup.Hold, now time.Time
 		func() (topup.Order, *topup.Event, error) { return b.Journal.Hold(ctx, id, h, now) })
 }
 
+// Restore implements Journal.
+func (b Book) Restore(ctx context.Context, c topup.LostCharge, now time.Time) (topup.Order, error) {
+	return through(ctx, b.Gate, Call{"journal.Restore", string(c.ID), c},
+		func() (topup.Order, error) { return b.Journal.Restore(ctx, c, now) })
+}
+
 // Correct implements Journal.
 func (b Book) Correct(ctx context.Context, id topup.ID, c topup.Correction,
 	now time.Time) (topup.Order, *topup.Event, error) {

@@ -226,10 +226,18 @@ func (s *statement) write(t *testing.T) string {
 	return path
 }
 
-// reconciled runs the command, and returns its findings by class and order, and its summary.
+// reconciled is compared by recarga reconcile.
 func (w *world) reconciled(t *testing.T, args ...string) (output, map[string]int, reconcile.Summary) {
 	t.Helper()
-	out := w.run(t, append([]string{"reconcile", "--json", "--by", "ana"}, args...)...)
+	return w.compared(t, "reconcile", args...)
+}
+
+// compared runs a command that reads a statement, and returns its findings by class and order, and its summary.
+func (w *world) compared(
+	t *testing.T, command string, args ...string,
+) (output, map[string]int, reconcile.Summary) {
+	t.Helper()
+	out := w.run(t, append([]string{command, "--json", "--by", "ana"}, args...)...)
 	found := map[string]int{}
 	var sum *reconcile.Summary
 	for line := range strings.Lines(out.stdout) {

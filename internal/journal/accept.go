@@ -15,7 +15,8 @@ import (
 )
 
 // Accept records a new order durably, queued; one of bulk priority that is due waits from the start. The repeat of an
-// order's id and content returns the order as it now is, with replayed set.
+// order's id and content returns the order as it now is, with replayed set. An order that is Unclaimed is completed by
+// its first repeat, whose content agrees with it as far as a statement says it, and its caller is notified.
 //
 // Errors: topup.ErrConflict when the id is taken by other content or another caller; those of topup.FieldErrors when
 // a new order has expired already, the catalogue does not sell what it asks for, or its id begins with another
@@ -45,6 +46,8 @@ func (j *Journal) Accept(ctx context.Context, r topup.Request,
 	if errors.Is(err, topup.ErrArchived) {
 		a.Record, err = j.archived.Order(ctx, r.ID)
 		err = cmp.Or(err, differs(fresh, a.Record))
+	} else if err == nil && a.Unclaimed {
+		a.Record, err = j.claim(ctx, fresh, now)
 	}
 	if err != nil {
 		return topup.Order{}, false, fmt.Errorf("accept %s: %w", r.ID, err)
@@ -111,8 +114,12 @@ func (t tx) wrongPrefix(id topup.ID, caller string) error {
 	return &topup.FieldError{Field: topup.FieldID, Value: string(id), Allowed: allowed}
 }
 
-// differs is topup.ErrConflict unless two orders are of the same content and caller.
+// differs is topup.ErrConflict unless an order is of the same content and caller as the stored one, b. Of one that is
+// Unclaimed only a part is known.
 func differs(a, b tables.Record) error {
+	if b.ClaimableBy(a.Request()) {
+		return nil
+	}
 	if a.Caller != b.Caller || !bytes.Equal(a.Fingerprint, b.Fingerprint) {
 		return topup.ErrConflict
 	}

@@ -43,6 +43,11 @@ func conformance(t *testing.T, open func(testing.TB) store) {
 		{"resolutions", testResolve},
 		{"what a statement holds", testHold},
 		{"begin and hold, at once", testHoldRace},
+		{"what a restored book did not know", testRestore},
+		{"a restored order is claimed", testClaim},
+		{"a restored order is claimed, at once", testClaimRace},
+		{"a restored order of a prefix", testRestoredPrefix},
+		{"a restored order, archived", testRestoredArchive},
 		{"what statements are compared with", testStandings},
 		{"what statements are compared with, of several attempts", testStandingOfSeveral},
 		{"what statements are compared with, archived", testStandingsArchived},
@@ -275,7 +280,7 @@ func testReadBack(t *testing.T, s store) {
 func everyFieldIsStored(t *testing.T, o topup.Order) {
 	t.Helper()
 	v, empty := reflect.ValueOf(o), []string{"Reason", "ProcessAt", "ExpiresAt", "NextAttemptAt", "WaitsFor",
-		"DisputedAt", "EndsAt", "CallbackURL", "Released"}
+		"DisputedAt", "EndsAt", "CallbackURL", "Released", "Unclaimed"}
 	for i := range v.NumField() {
 		if name := v.Type().Field(i).Name; v.Field(i).IsZero() && !slices.Contains(empty, name) {
 			t.Errorf("%s was not read back: is it stored?", name)
@@ -354,7 +359,7 @@ func testTransitions(t *testing.T, s store) {
 		}
 	}
 	for _, tr := range topup.Transitions() {
-		elsewhere := []topup.Operation{topup.OpAccept, topup.OpResolve, topup.OpFinishLate}
+		elsewhere := []topup.Operation{topup.OpAccept, topup.OpResolve, topup.OpFinishLate, topup.OpRestore}
 		doubtful := tr.By == topup.OpEnd && tr.To == topup.StateUnknown // testDoubt
 		if !doubtful && !slices.Contains(elsewhere, tr.By) && !done[fmt.Sprint(tr.From, tr.By, tr.To)] {
 			t.Errorf("%v was not tried", tr)

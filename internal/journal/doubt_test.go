@@ -234,6 +234,8 @@ var changes = []change{
 			return nil, done(!replayed, err)
 		}
 	}, topup.StateQueued, 0, false, false},
+	{"Accept, which claims", claiming, topup.StateSucceeded, 1, false, true},
+	{"Restore", restoring, topup.StateSucceeded, 0, false, true},
 	{"AcceptInvalid", func(_ testing.TB, s store, id topup.ID) action {
 		return func(ctx context.Context) (*topup.Event, error) {
 			return s.AcceptInvalid(ctx, request(string(id)).Order(noon), "phone_number: wrong", noon)

@@ -158,7 +158,8 @@ var oftenChosen = slices.Concat(
 	slices.Repeat([]topup.Operation{topup.OpFinish}, 7), slices.Repeat([]topup.Operation{topup.OpBegin}, 5),
 	slices.Repeat([]topup.Operation{topup.OpResolve}, 3), slices.Repeat([]topup.Operation{topup.OpAccept, topup.OpEnd,
 		opTry}, 2),
-	[]topup.Operation{topup.OpCancel, topup.OpHold, topup.OpCorrect, topup.OpDispute, opRedeliver, opEvidence},
+	[]topup.Operation{topup.OpCancel, topup.OpHold, topup.OpCorrect, topup.OpDispute, topup.OpRestore,
+		opRedeliver, opEvidence},
 )
 
 // step does one operation on one order, and looks at what it did. Now and then its context has ended.
@@ -167,7 +168,7 @@ func (l *lives) step(n int) {
 	ops := map[topup.Operation]func(context.Context, topup.Details) error{
 		topup.OpAccept: l.accept, topup.OpBegin: l.begin, topup.OpFinish: l.finish, topup.OpEnd: l.end,
 		topup.OpCorrect: l.correct, topup.OpDispute: l.dispute, topup.OpCancel: l.cancel, topup.OpResolve: l.resolve,
-		topup.OpHold: l.hold, opTry: l.try, opRedeliver: l.redeliver, opEvidence: l.evidence,
+		topup.OpHold: l.hold, topup.OpRestore: l.restore, opTry: l.try, opRedeliver: l.redeliver, opEvidence: l.evidence,
 	}
 	by := oftenChosen[l.r.IntN(len(oftenChosen))]
 	id := l.choose(by)
@@ -197,7 +198,7 @@ func (l *lives) step(n int) {
 // choose is one of the last orders, seldom one that cannot get far any more, or a new one for accept.
 func (l *lives) choose(by topup.Operation) topup.ID {
 	const recent = 12
-	if by == topup.OpAccept && l.r.IntN(4) > 0 || len(l.ids) == 0 {
+	if (by == topup.OpAccept || by == topup.OpRestore) && l.r.IntN(4) > 0 || len(l.ids) == 0 {
 		id := topup.ID(fmt.Sprintf("LIFE-%d", len(l.ids)))
 		l.ids = append(l.ids, id)
 		l.refuses[id] = l.r.IntN(8) == 0
@@ -304,6 +305,14 @@ func (l *lives) hold(ctx context.Context, o topup.Details) error {
 	return err
 }
 
+// restore is of the content that accept asks for.
+func (l *lives) restore(ctx context.Context, o topup.Details) error {
+	c := lostCharge(o.ID)
+	c.From, c.Until = l.now, l.now
+	_, err := l.Restore(ctx, c, l.now)
+	return err
+}
+
 func (l *lives) try(ctx context.Context, o topup.Details) error {
 	if len(o.Events) == 0 {
 		return topup.ErrLost
@@ -332,7 +341,10 @@ func (l *lives) check(by topup.Operation, before, after topup.Details, err error
 	if err != nil && !errors.Is(err, topup.ErrLost) && !cmp.Equal(before, after) {
 		l.t.Errorf("%s failed, and changed the order: %v %s", by, err, cmp.Diff(before, after))
 	}
-	if moved := after.State != before.State || by == topup.OpBegin && err == nil; moved {
+	claimed := by == topup.OpAccept && err == nil && before.Unclaimed && !after.Unclaimed
+	if claimed {
+		l.checkClaim(before, after)
+	} else if moved := after.State != before.State || by == topup.OpBegin && err == nil; moved {
 		l.checkMove(by, before, after, err)
 	} else if len(after.Events) != len(before.Events) {
 		l.t.Errorf("%s of %s: %d events without a change of state", by, after.ID, len(after.Events)-len(before.Events))
@@ -345,7 +357,8 @@ func (l *lives) check(by topup.Operation, before, after topup.Details, err error
 	if before.State.Final() && len(after.Disputes) > len(before.Disputes) {
 		was.UpdatedAt, was.DisputedAt = is.UpdatedAt, is.DisputedAt
 	}
-	if (err != nil || before.State.Final() && by != topup.OpCorrect) && before.State != "" && !cmp.Equal(was, is) {
+	kept := err != nil || before.State.Final() && by != topup.OpCorrect && !claimed
+	if kept && before.State != "" && !cmp.Equal(was, is) {
 		l.t.Errorf("%s: %v, and the order changed: %s", by, err, cmp.Diff(was, is))
 	}
 	if is.DisputedAt != nil && !is.State.Final() || (is.State == topup.StateFailed || is.State == topup.StateCanceled) &&
@@ -361,6 +374,17 @@ func (l *lives) check(by topup.Operation, before, after topup.Details, err error
 	}
 	l.checkAttempts(by, before, after)
 	l.checkEvents(by, before, after)
+}
+
+// checkClaim: what an order is completed by is its content alone, and its caller is notified once.
+func (l *lives) checkClaim(before, after topup.Details) {
+	l.t.Helper()
+	was, is := before.Order, after.Order
+	was.Caller, was.Product, was.Operator, was.UpdatedAt, was.Unclaimed = is.Caller, is.Product, is.Operator, is.UpdatedAt,
+		false
+	if diff := cmp.Diff(was, is); diff != "" || is.Caller == "" || len(after.Events) != len(before.Events)+1 {
+		l.t.Errorf("%s was claimed with %d events: %s", after.ID, len(after.Events), diff)
+	}
 }
 
 // isHeld reports that the latest word on an unknown order is a statement's.
@@ -397,18 +421,19 @@ func (l *lives) checkMove(by topup.Operation, before, after topup.Details, err e
 		l.t.Errorf("%s: %s, %v", after.ID, name, err)
 	}
 	notified := 0
-	if topup.EventTypeOf(after.State) != "" {
+	if topup.EventTypeOf(after.State) != "" && by != topup.OpRestore {
 		notified = 1
 	}
-	if len(after.Events) != len(before.Events)+notified || notified == 1 && l.refuses[after.ID] {
+	if len(after.Events) != len(before.Events)+notified || notified == 1 && l.refuses[after.ID] && !before.Unclaimed {
 		l.t.Errorf("%s: %s with %d events after %d", after.ID, name, len(after.Events), len(before.Events))
 	}
 	approved := slices.ContainsFunc(after.Attempts,
 		func(a topup.Attempt) bool { return a.Outcome == topup.OutcomeApproved })
-	if after.State == topup.StateSucceeded && !approved && by != topup.OpResolve && by != topup.OpCorrect {
+	if after.State == topup.StateSucceeded && !approved && by != topup.OpResolve && by != topup.OpCorrect &&
+		by != topup.OpRestore {
 		l.t.Errorf("%s: %s after attempts %+v", after.ID, name, after.Attempts)
 	}
-	decided := by == topup.OpResolve || by == topup.OpHold
+	decided := by == topup.OpResolve || by == topup.OpHold || by == topup.OpRestore
 	if resolutions := len(after.Resolutions) - len(before.Resolutions); decided != (resolutions == 1) {
 		l.t.Errorf("%s: %s with %d more resolutions", after.ID, name, resolutions)
 	}
@@ -428,7 +453,8 @@ func (l *lives) late(before, after topup.Details) bool {
 func (l *lives) checkAttempts(by topup.Operation, before, after topup.Details) {
 	l.t.Helper()
 	more := len(after.Attempts) - len(before.Attempts)
-	if more < 0 || more > 1 || more == 1 && by != topup.OpBegin || after.AttemptCount != len(after.Attempts) {
+	adds := by == topup.OpBegin || by == topup.OpRestore
+	if more < 0 || more > 1 || more == 1 && !adds || after.AttemptCount != len(after.Attempts) {
 		l.t.Fatalf("%s of %s: %d attempts, then %d, counted %d", by, after.ID, len(before.Attempts), len(after.Attempts),
 			after.AttemptCount)
 	}
@@ -461,13 +487,18 @@ func (l *lives) checkEvents(by topup.Operation, before, after topup.Details) {
 			}
 		}
 		must(l.t, json.Unmarshal(ev.Body, &body))
-		if ev.Sequence != i+1 || body.Data.Sequence != i+1 || body.Type != ev.Type || len(ev.Tries) != ev.TryCount {
+		sequence := i + 1
+		if len(after.Resolutions) > 0 && after.Resolutions[0].Outcome == topup.ResolvedRestored {
+			sequence += topup.LostEvents
+		}
+		if ev.Sequence != sequence || body.Data.Sequence != sequence || body.Type != ev.Type || len(ev.Tries) != ev.TryCount {
 			l.t.Errorf("%s: event %d is number %d, %s with %d tries: %s", after.ID, i+1, ev.Sequence, ev.Type, ev.TryCount,
 				ev.Body)
 		}
 		switch {
 		case i >= len(before.Events):
-			if diff := cmp.Diff(after.Order, body.Data.Order, cmpopts.IgnoreFields(topup.Order{}, "EndsAt")); diff != "" {
+			unsaid := cmpopts.IgnoreFields(topup.Order{}, "EndsAt", "Unclaimed")
+			if diff := cmp.Diff(after.Order, body.Data.Order, unsaid); diff != "" {
 				l.t.Errorf("event %d is of another order: %s", i+1, diff)
 			}
 		case ev.ID != before.Events[i].ID || string(ev.Body) != string(before.Events[i].Body):

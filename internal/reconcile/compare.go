@@ -92,6 +92,9 @@ type comparison struct {
 	slop time.Duration
 	// amounts and phones say that the statement has some to compare.
 	amounts, phones bool
+	// restored says that the book lacks what was done between a backup and now.
+	restored bool
+	now      time.Time
 }
 
 // decision is what follows from the lines of one order.
@@ -122,6 +125,8 @@ type pendingFinding struct {
 	Finding Finding
 	// Settle is how the finding's order is settled.
 	Settle *topup.Resolution
+	// Lost is the charge of an order that a restored book does not know.
+	Lost *topup.LostCharge
 	// Dispute is the evidence against the finding's order, which is final.
 	Dispute string
 }
@@ -130,9 +135,11 @@ type pendingFinding struct {
 func (j comparison) compare(g group, o *search.Standing) (v decision) {
 	a := newAccount(g.lines)
 	if o == nil {
-		return compareStranger(g, a)
+		return j.compareStranger(g, a)
 	}
-	v.times(a, o, j.slop)
+	if !j.restored || o.State.Final() { // the later attempts of others are not in the book
+		v.times(a, o, j.slop)
+	}
 	claimed := !g.over && j.claims(o, a)
 	if !claimed {
 		v.unclaimed, v.all = filter(a.charges, func(c statement.Line) bool { return !isOurs(o, c) }), g.over
@@ -147,6 +154,9 @@ func (j comparison) compare(g group, o *search.Standing) (v decision) {
 			v.contradicts++
 			v.add(newFinding(MissingHere, g, o, a.charges,
 				"an attempt is under way, and not all of this is its charge: run the statement again"))
+		} else if len(a.charges) > 0 && j.restored {
+			v.add(newFinding(MissingHere, g, o, a.charges, "an attempt was under way when the backup was made: "+
+				"run the statement again when a worker has run, which calls it unknown"))
 		}
 	default:
 		if len(a.charges) > 0 {
@@ -159,7 +169,10 @@ func (j comparison) compare(g group, o *search.Standing) (v decision) {
 		}
 	}
 	if o.Held { // what the distributor said of it is the other way round
-		v.contradicts, v.supports = v.contradicts+v.supports, 0
+		if !j.restored { // else another answer may be lost
+			v.contradicts += v.supports
+		}
+		v.supports = 0
 	}
 	return v
 }
@@ -200,13 +213,20 @@ func (j comparison) agrees(o *search.Standing, charges []statement.Line) bool {
 	return len(otherAmounts(charges, o))+len(otherPhones(charges, o))+len(j.otherTimes(charges, o)) == 0
 }
 
-func compareStranger(g group, a account) (v decision) {
+func (j comparison) compareStranger(g group, a account) (v decision) {
 	if len(a.charges) == 0 {
-		v.all = g.over
+		if v.all = g.over; j.restored && len(a.pending) > 0 {
+			v.add(newFinding(MissingHere, g, nil, a.pending, "we know no such order; not recorded: "+said(a.pending)))
+		}
 		return v
 	}
 	v.unclaimed, v.all, v.strangers = a.charges, g.over, int64(len(a.charges))
-	v.add(newFinding(MissingHere, g, nil, a.charges, "we know no such order"+alsoReversed(a)))
+	f := newFinding(MissingHere, g, nil, a.charges, "we know no such order"+alsoReversed(a))
+	if j.restored {
+		v.takeLost(g, a, f, j.source)
+	} else {
+		v.add(f)
+	}
 	return v
 }
 
@@ -297,6 +317,7 @@ func (v *decision) addDuplicates(g group, a account, o *search.Standing) {
 // compareUnknown: what charged it must agree in all that is known, or somebody must look. Two charges do
 // not change that it was charged; the second one is a finding of its own.
 func (v *decision) compareUnknown(g group, a account, o *search.Standing, j comparison) {
+	o = j.afterBackup(o)
 	hold := func(lines []statement.Line, detail string) {
 		v.contradicts++
 		v.add(newFinding(UnknownHeld, g, o, lines, detail))

@@ -39,7 +39,9 @@ type Options struct {
 	// Margin is how far within that time an attempt must lie, for its absence to mean anything.
 	Margin time.Duration
 	Absent Absent
-	DryRun bool
+	// Restored says that the book was restored from a backup: it lacks what was done since. See restored.go.
+	Restored bool
+	DryRun   bool
 }
 
 // The defaults.
@@ -55,11 +57,11 @@ const (
 func ParseOptions(q url.Values, now time.Time) (Options, error) {
 	r := &params.Reader{Values: q}
 	o := Options{
-		Name:   params.ReadOr(r, "name", "statement", short("name")),
-		By:     params.ReadOr(r, "by", defaultBy, short("by")),
-		Absent: params.ReadOr(r, "absent", "hold", params.OneOf("absent", AbsentHold, AbsentFailed, AbsentResend)),
-		Margin: params.ReadOr(r, "margin", DefaultMargin.String(), parseMargin),
-		DryRun: params.Read(r, "dry_run", params.Flag("dry_run")),
+		Name:     params.ReadOr(r, "name", "statement", short("name")),
+		By:       params.ReadOr(r, "by", defaultBy, short("by")),
+		Margin:   params.ReadOr(r, "margin", DefaultMargin.String(), parseMargin),
+		DryRun:   params.Read(r, "dry_run", params.Flag("dry_run")),
+		Restored: params.Read(r, "restored", params.Flag("restored")),
 		Format: statement.Format{
 			Columns:   params.Read(r, "columns", ofTable(parseColumns)),
 			Ignored:   params.Read(r, "ignore_columns", ofTable(table.ParseIgnored)),
@@ -72,6 +74,11 @@ func ParseOptions(q url.Values, now time.Time) (Options, error) {
 			Charged: params.Read(r, "charged", parseWords), NotCharged: params.Read(r, "not_charged", parseWords),
 		},
 	}
+	choices := []Absent{AbsentHold, AbsentFailed, AbsentResend}
+	if o.Restored { // absence proves nothing: the book lacks what it would be compared with
+		choices = choices[:1]
+	}
+	o.Absent = params.ReadOr(r, "absent", "hold", params.OneOf("absent", choices...))
 	o.Covers = params.Read(r, "covers", func(s string) (*Period, error) { return parsePeriod(s, o.Zone, now) })
 	return o, errors.Join(r.Err(), o.readStatus(q.Get("status")))
 }

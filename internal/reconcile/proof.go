@@ -22,7 +22,8 @@ const notUnderstood = "not all of the statement is understood"
 // can.
 func (j *job) distrust() string {
 	against := j.contradicts
-	if j.lacking > 0 { // else the strangers are those of somebody else with the same account
+	// Else the strangers are those of somebody else with the same account, or of the time after a backup.
+	if j.lacking > 0 && !j.s.opts.Restored {
 		against += j.strangers
 	}
 	switch {

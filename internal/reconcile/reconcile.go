@@ -41,6 +41,9 @@ type Orders interface {
 	// Hold stops an order that waits to be sent, and that the statement charges. Of one that does not wait any more it
 	// must be refused.
 	Hold(ctx context.Context, id topup.ID, h topup.Hold) (topup.Order, error)
+	// Restore records an order that the statement charges and that the book, restored from a backup, does not know. Of
+	// one that it knows it must be refused.
+	Restore(ctx context.Context, c topup.LostCharge) (topup.Order, error)
 	// Dispute marks a final order that the statement contradicts. The same evidence again changes nothing.
 	Dispute(ctx context.Context, id topup.ID, d topup.Dispute) (topup.Order, error)
 }
@@ -127,7 +130,7 @@ func (s *Statement) source() string {
 
 func (s *Statement) comparison() comparison {
 	return comparison{source: s.source(), slop: s.opts.Margin + s.stage.times.Unit(), amounts: s.stage.amounts,
-		phones: s.stage.phones}
+		phones: s.stage.phones, restored: s.opts.Restored, now: time.Now()}
 }
 
 // Run reconciles the statement and calls emit for every finding, now and then with the progress, and at

@@ -25,6 +25,7 @@ const (
 	UnknownHeld        Class = "unknown_held"
 	UnknownFound       Class = "unknown_found"
 	UnknownAbsent      Class = "unknown_absent"
+	Restored           Class = "restored"
 	RepeatedLine       Class = "repeated_line"
 	BadLine            Class = "bad_line"
 )
@@ -59,7 +60,8 @@ type Finding struct {
 	StatementAmount         *topup.Amount `json:"statement_amount"`
 	StatementTransactionIDs []string      `json:"statement_transaction_ids"`
 	StatementTime           *time.Time    `json:"statement_time"`
-	// Outcome is how an unknown order is settled; Settled says that it was. Empty for one that is held.
+	// Outcome is how an unknown order is settled, or restored for one that a restored book did not know; Settled says
+	// that it was. Empty for one that is held.
 	Outcome topup.NullString `json:"outcome"`
 	Settled bool             `json:"settled"`
 	// Disputed says that the order, which is final, was marked as disputed.
@@ -87,7 +89,7 @@ func (c Candidate) name() string { return cmp.Or(c.TransactionID, c.Reference, c
 
 // Differs distinguishes a finding that somebody must look at from an order that was settled.
 func (f Finding) Differs() bool {
-	return !f.Settled || f.Class != UnknownFound && f.Class != UnknownAbsent
+	return !f.Settled || f.Class != UnknownFound && f.Class != UnknownAbsent && f.Class != Restored
 }
 
 // Total is a number of purchases, and what they cost together in MXN.
@@ -130,7 +132,7 @@ type Summary struct {
 	Sold    Total `json:"sold"`
 	// Findings counts them by class; a class that is absent has none.
 	Findings map[Class]int64 `json:"findings"`
-	// Settled counts the unknown orders that were settled, by outcome; in a dry run, those that would be.
+	// Settled counts the orders that were settled or restored, by outcome; in a dry run, those that would be.
 	Settled map[topup.ResolvedAs]int64 `json:"settled"`
 	DryRun  bool                       `json:"dry_run"`
 	// Disputed counts the final orders that were marked as disputed.

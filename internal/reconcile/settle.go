@@ -15,7 +15,7 @@ import (
 // that it contradicts.
 func (j *job) decided(ctx context.Context) error {
 	return each(ctx, j.stage, sqls.Get("later"), scanLater, func(p pendingFinding) error {
-		if p.Settle != nil {
+		if p.Settle != nil || p.Lost != nil {
 			return j.found(ctx, p)
 		}
 		return j.dispute(ctx, p)
@@ -24,44 +24,61 @@ func (j *job) decided(ctx context.Context) error {
 
 // found settles an order that the statement charges, unless the statement, or its charge, cannot be relied on.
 func (j *job) found(ctx context.Context, p pendingFinding) error {
-	why := j.distrust()
-	if why == "" {
-		since, until := p.Order.From.Add(-2*j.comparison.slop), p.Order.Until.Add(2*j.comparison.slop)
-		if p.Finding.StatementTime == nil {
-			since, until = time.Time{}, time.Now()
-		}
-		other, err := j.stage.contested(ctx, p.Order, since, until)
-		if err != nil {
-			return err
-		}
-		if other != "" {
-			why = "the charge may be that of " + other
-		}
+	why, err := j.distrust(), error(nil)
+	if why == "" && p.Lost != nil {
+		why, err = j.foreign(ctx)
+	}
+	if why == "" && err == nil {
+		why, err = j.others(ctx, p)
+	}
+	if err != nil {
+		return err
 	}
 	if why != "" {
 		return j.report(held(p.Finding, why))
 	}
-	return j.settle(ctx, *p.Settle, p.Finding)
+	return j.settle(ctx, p)
 }
 
-// held is a finding of an order that stays unknown.
+// others says whose else a charge may be; empty where it is the finding's order's.
+func (j *job) others(ctx context.Context, p pendingFinding) (string, error) {
+	since, until := p.Order.From.Add(-2*j.comparison.slop), p.Order.Until.Add(2*j.comparison.slop)
+	if p.Finding.StatementTime == nil {
+		since, until = time.Time{}, time.Now()
+	}
+	other, err := j.stage.contested(ctx, p.Order, since, until)
+	if other != "" {
+		other = "the charge may be that of " + other
+	}
+	return other, err
+}
+
+// held is a finding of an order that stays unknown, or that a restored book still does not know.
 func held(f Finding, why string) Finding {
+	if f.Class == Restored {
+		f.Class, f.Outcome, f.Amount = MissingHere, "", nil
+		f.Detail += "; not recorded: " + why
+		return f
+	}
 	f.Class, f.Outcome = UnknownHeld, ""
 	f.Detail += "; held: " + why
 	return f
 }
 
-// settle settles an unknown order and says of it. One that cannot be settled now is reported as held.
-func (j *job) settle(ctx context.Context, resolution topup.Resolution, f Finding) error {
+// settle settles an unknown order, or records a lost one, and says of it. What cannot be settled now is held.
+func (j *job) settle(ctx context.Context, p pendingFinding) error {
+	f, outcome := p.Finding, topup.ResolvedRestored
+	if p.Settle != nil {
+		outcome = p.Settle.Outcome
+	}
 	if j.s.opts.DryRun {
-		j.settled(resolution.Outcome, f)
+		j.settled(outcome, f)
 		return j.report(f)
 	}
-	resolution.By, resolution.Reason = j.s.opts.By, clip.Characters(resolution.Reason, topup.MaxReason)
-	switch _, err := j.r.orders.Resolve(ctx, topup.ID(f.ID), resolution); {
+	switch err := j.apply(ctx, p); {
 	case err == nil:
 		f.Settled = true
-		j.settled(resolution.Outcome, f)
+		j.settled(outcome, f)
 	case refused(err):
 		f = held(f, "not settled: "+oneLine(err))
 	default:
@@ -70,19 +87,32 @@ func (j *job) settle(ctx context.Context, resolution topup.Resolution, f Finding
 	return j.report(f)
 }
 
+func (j *job) apply(ctx context.Context, p pendingFinding) (err error) {
+	if p.Lost != nil {
+		c := *p.Lost
+		c.By, c.Evidence = j.s.opts.By, clip.Characters(c.Evidence, topup.MaxReason)
+		_, err = j.r.orders.Restore(ctx, c)
+		return err
+	}
+	r := *p.Settle
+	r.By, r.Reason = j.s.opts.By, clip.Characters(r.Reason, topup.MaxReason)
+	_, err = j.r.orders.Resolve(ctx, topup.ID(p.Finding.ID), r)
+	return err
+}
+
 // refused distinguishes an order that is not as it was read from a book that cannot be written.
 func refused(err error) bool {
 	var transition *topup.TransitionError
 	var early *topup.TooEarlyError
 	return errors.As(err, &transition) || errors.As(err, &early) || errors.Is(err, topup.ErrLost) ||
-		errors.Is(err, topup.ErrNotFound) ||
+		errors.Is(err, topup.ErrNotFound) || errors.Is(err, topup.ErrConflict) ||
 		errors.Is(err, topup.ErrArchived) || len(topup.FieldErrors(err)) > 0
 }
 
 // settled counts an order that was settled, or would be. One that succeeded is sold.
 func (j *job) settled(outcome topup.ResolvedAs, f Finding) {
 	j.sum.Settled[outcome]++
-	if outcome == topup.ResolvedSucceeded {
+	if outcome == topup.ResolvedSucceeded || outcome == topup.ResolvedRestored {
 		j.sum.Sold.Count++
 		j.sum.Sold.Amount += *f.Amount
 	}
@@ -185,8 +215,9 @@ func (j *job) absent(ctx context.Context) error {
 			return errors.Join(err, j.report(held(f, why)))
 		}
 		f.Class, f.Outcome = UnknownAbsent, topup.NullString(j.s.opts.Absent)
-		return j.settle(ctx, topup.Resolution{Outcome: topup.ResolvedAs(j.s.opts.Absent), Reason: j.absentReason(f),
-			Attempt: a.Attempt}, f)
+		return j.settle(ctx, pendingFinding{Finding: f, Settle: &topup.Resolution{
+			Outcome: topup.ResolvedAs(j.s.opts.Absent), Reason: j.absentReason(f), Attempt: a.Attempt,
+		}})
 	})
 }
 

@@ -284,6 +284,11 @@ func (w *world) Hold(_ context.Context, id topup.ID, h topup.Hold) (topup.Order,
 	return topup.Order{}, nil
 }
 
+// Restore is asked for by no statement of a book that was not restored.
+func (w *world) Restore(_ context.Context, c topup.LostCharge) (topup.Order, error) {
+	return topup.Order{}, fmt.Errorf("%s was restored", c.ID)
+}
+
 // Dispute takes every mark of a final order.
 func (w *world) Dispute(_ context.Context, id topup.ID, d topup.Dispute) (topup.Order, error) {
 	if o := w.byID[id]; !o.State.Final() {

@@ -27,7 +27,8 @@ type Step struct {
 
 // Of is an order's life, the oldest step first; an open order's last step is what it waits for.
 func Of(d topup.Details) []Step {
-	steps := []Step{{At: d.CreatedAt, Kind: "open", Title: "Accepted", Text: "from " + d.Caller}}
+	caller := cmp.Or(d.Caller, "a caller that is not known")
+	steps := []Step{{At: d.CreatedAt, Kind: "open", Title: "Accepted", Text: "from " + caller}}
 	if d.ProcessAt != nil && d.ProcessAt.After(d.CreatedAt) {
 		steps[0].Lines = append(steps[0].Lines, "to be bought at "+Clock(*d.ProcessAt))
 	}
@@ -36,8 +37,11 @@ func Of(d topup.Details) []Step {
 	}
 	for _, r := range d.Resolutions {
 		s := Step{At: r.At, Kind: "plain", Title: "Resolved as " + string(r.Outcome), Text: decided(r.By, r.Reason)}
-		if r.Outcome == topup.ResolvedHeld {
+		switch r.Outcome {
+		case topup.ResolvedHeld:
 			s.Kind, s.Title = "doubt", "Held, and not sent again"
+		case topup.ResolvedRestored:
+			s.Title = "Taken as charged from a statement, after a restore"
 		}
 		if r.Forced {
 			s.Lines = append(s.Lines, "forced: a worker might still have been acting on it")

@@ -149,6 +149,10 @@ func (p *PostgresCluster) KeepIn(folder string) {
 	p.must(p.administer("SELECT pg_reload_conf()"))
 }
 
+// Copy is a database of the same server with all that this one has, dropped with the test. Nobody may be connected to
+// this one.
+func (p *PostgresServer) Copy(tb testing.TB) *PostgresServer { return postgres(tb, p.database) }
+
 // URL names the database, as RECARGA_DATABASE_URL does.
 func (p *PostgresServer) URL() string { return p.url(p.database) }
 

@@ -101,5 +101,7 @@ func (e Entry) Place() tables.Place {
 // record is the order's row, as far as a repeat or a refusal looks at it.
 func (e Entry) record() (tables.Record, error) {
 	fingerprint, err := hex.DecodeString(e.Journal.Fingerprint)
-	return tables.Record{Order: e.Order, Key: e.Journal.Key, Fingerprint: fingerprint}, err
+	r := tables.Record{Order: e.Order, Key: e.Journal.Key, Fingerprint: fingerprint}
+	r.Unclaimed = len(fingerprint) == 0
+	return r, err
 }

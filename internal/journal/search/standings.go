@@ -38,6 +38,9 @@ type Standing struct {
 	place tables.Place // among the pages
 }
 
+// Placed is when an order was placed that is not final.
+func (s Standing) Placed() time.Time { return time.UnixMicro(s.place.At).UTC() }
+
 // standingsPage is how many orders are read at once.
 const standingsPage = 500
 

@@ -19,7 +19,7 @@ type Record struct {
 	topup.Order
 	// Key of the row.
 	Key int64
-	// Fingerprint of the order's content.
+	// Fingerprint of the order's content; empty of one that is Unclaimed.
 	Fingerprint []byte
 	// EventCount is how many events it has had.
 	EventCount int
@@ -44,6 +44,7 @@ func ScanOrder(row Scanner) (r Record, err error) {
 	if r.State.Final() {
 		r.EndsAt = nil
 	}
+	r.Unclaimed = len(r.Fingerprint) == 0
 	r.Priority, r.Released = topup.PriorityOfRank(rank), line.Valid && line.Int64 == Released
 	if balance != "" {
 		n := json.Number(balance)

@@ -344,7 +344,7 @@ func (r reached) check(t *testing.T, all bool) {
 			t.Errorf("no order went from %q to %s", tr.From, tr.To)
 		}
 	}
-	for _, what := range strings.Fields("accept begin finish end cancel resolve hold correct dispute uphold defer release " +
+	for _, what := range strings.Fields("accept begin finish end cancel resolve hold restore correct dispute uphold defer release " +
 		"add look record fan redeliver healthy failed disable change read") {
 		if r.done[what] == 0 {
 			t.Errorf("%s was never done", what)

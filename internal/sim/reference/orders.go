@@ -18,6 +18,10 @@ func (j *Journal) Accept(
 	defer j.alone()()
 	now, r.ProcessAt, r.ExpiresAt = whole(now), wholeOrNil(r.ProcessAt), wholeOrNil(r.ExpiresAt)
 	if was := j.orders[r.ID]; was != nil {
+		if was.ClaimableBy(r) {
+			j.claim(was, r, now)
+			return was.Order, true, nil
+		}
 		if was.Caller != r.Caller || was.fingerprint != r.Fingerprint() {
 			return o, false, topup.ErrConflict
 		}

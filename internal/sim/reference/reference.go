@@ -66,8 +66,8 @@ type redelivery struct {
 // order is an order and all that is known of it.
 type order struct {
 	topup.Order
-	place       int // among all orders
-	fingerprint [32]byte
+	place       int      // among all orders
+	fingerprint [32]byte // zero of one that is Unclaimed
 	attempts    []attempt
 	resolutions []topup.Resolution
 	corrections []topup.Correction

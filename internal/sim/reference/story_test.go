@@ -198,7 +198,7 @@ var acts = []struct {
 	act   func(*author) step
 }{
 	{8, (*author).accept}, {1, (*author).acceptInvalid}, {9, (*author).begin}, {3, (*author).beginFirst},
-	{18, (*author).finish}, {4, (*author).end}, {3, (*author).cancel}, {8, (*author).resolve}, {3, (*author).hold},
+	{18, (*author).finish}, {4, (*author).end}, {3, (*author).cancel}, {8, (*author).resolve}, {3, (*author).hold}, {1, (*author).restore},
 	{4, (*author).correct}, {3, (*author).dispute}, {2, (*author).uphold}, {3, (*author).deferOrder},
 	{3, (*author).release}, {1, (*author).addEvidence}, {5, (*author).try},
 	{2, (*author).fanOut}, {2, (*author).redeliver}, {2, (*author).health}, {1, (*author).disable},
@@ -274,7 +274,13 @@ func (a *author) request() topup.Request {
 func (a *author) accept() step {
 	r, now := a.request(), a.at()
 	d, found := a.placed(r.ID)
-	if found {
+	if found && d.Unclaimed && !a.seldom(5) {
+		r.Phone, r.Amount = d.Phone, d.Amount
+		if d.Caller != "" && !a.seldom(5) {
+			r.Caller = d.Caller
+		}
+		found = false
+	} else if found {
 		r = d.Order.Request()
 		switch a.IntN(5) {
 		case 0:
@@ -448,6 +454,23 @@ func (a *author) hold() step {
 		o, ev, err := s.Hold(ctx, id, h, now)
 		return answered(err, o, ev)
 	}}
+}
+
+func (a *author) restore() step {
+	now := a.at()
+	c := topup.LostCharge{
+		ID: pick(a, ids...), Phone: "5537686660", Amount: pick[topup.Amount](a, 1050, 1050, 2000),
+		From: pick(a, now, now.Add(-time.Hour)), TransactionID: pick[topup.NullString](a, "", "T1", "T4\x00"),
+		AuthCode: pick[topup.NullString](a, "", "C1"), Evidence: pick(a, append(plain, "")...), By: pick(a, names...),
+	}
+	c.Until = c.From.Add(pick(a, 0, time.Minute, 24*time.Hour, -time.Minute))
+	_, a.vain = a.placed(c.ID)
+	return step{text: fmt.Sprintf("restore %s: %s, %s, from %s until %s, %q %q, by %q of %q at %s", c.ID, c.Phone.Digits(),
+		c.Amount, since(c.From), since(c.Until), c.TransactionID, c.AuthCode, c.By, c.Evidence, since(now)),
+		do: func(s *side) answer {
+			o, err := s.Restore(ctx, c, now)
+			return answered(err, o)
+		}}
 }
 
 func (a *author) correct() step {

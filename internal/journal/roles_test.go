@@ -33,7 +33,7 @@ func TestRolesDocument(t *testing.T) {
 }
 
 // TestRunningRole: with the rights of the running role, orders live to their end and leave for the archive; the role
-// that migrated made the tables. The running role can change nothing but rows, and of the migrations none.
+// that migrated made the tables. The running role can change nothing but rows.
 func TestRunningRole(t *testing.T) {
 	t.Parallel()
 	owner, runner := journaltest.Roles(t, testkit.PostgresOwn(t))

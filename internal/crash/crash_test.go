@@ -69,6 +69,9 @@ type scenario struct {
 	redeliver bool
 	// spite: the distributor charges what it calls unavailable, and a statement says so while the order waits.
 	spite bool
+	// lost: the order was charged in a life of which a restored book knows nothing, and a statement says so before its
+	// checkout places it again.
+	lost bool
 	// busyHook refuses the first webhooks.
 	busyHook int
 	// endpointGone: the caller has two more endpoints, of which one answers 410, and the operator has one.
@@ -101,6 +104,8 @@ var scenarios = []scenario{
 	{name: "webhook refused twice", phone: "5537686665", busyHook: 2, want: topup.StateSucceeded},
 	{name: "three endpoints, one of them gone", phone: "5537686669", endpointGone: true, want: topup.StateSucceeded},
 	{name: "charged in spite of 91, held by a statement", phone: "5500000091", spite: true, want: topup.StateSucceeded},
+	{name: "charged, lost with the book, restored from a statement", phone: "5537686671", lost: true,
+		want: topup.StateSucceeded},
 	{name: "delivered, and again because a person asks for it", phone: "5537686670", redeliver: true,
 		want: topup.StateSucceeded},
 	{name: "canceled", phone: "5537686666", cancel: true, request: func(r *topup.Request) { r.ProcessAt = in(time.Hour) },
@@ -223,6 +228,12 @@ func (w *world) act(p *process) bool {
 		return true
 	}
 	o, err := p.journal.Order(ctx, w.request.ID)
+	if w.lost && errors.Is(err, topup.ErrNotFound) {
+		at := time.Now()
+		_, _ = p.producer.Restore(ctx, topup.LostCharge{ID: w.request.ID, Phone: w.request.Phone, Amount: w.request.Amount,
+			From: at, Until: at, Evidence: "line 7: charged", By: "ana"})
+		return false
+	}
 	if errors.Is(err, topup.ErrNotFound) || !w.placed {
 		w.place(ctx, p)
 		return false
@@ -399,6 +410,9 @@ func (w *world) judge(undisturbed bool) error {
 	defer func() { _ = j.Close() }()
 	o, err := j.Details(context.Background(), w.scenario.id())
 	charged := len(w.vendor.Purchases())
+	if w.lost {
+		charged++ // in the life that is lost
+	}
 	switch {
 	case w.rejected && errors.Is(err, topup.ErrNotFound) && charged == 0:
 		return nil

@@ -8,14 +8,18 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// mostTogether bounds a pipeline, and by it what its first script waits for the last.
+// mostTogether bounds a pipeline, and by it what its first command waits for the last.
 const mostTogether = 64
 
-// together is a hook on a Redis client that sends scripts which wait at the same time in one pipeline:
-// under load most of a script's price is the write and the read for it, at both ends. There is no timer:
-// a lone script goes out at once, by its own caller, and only those that come meanwhile wait for it.
+// restTimeout bounds a pipeline of what is neither the servers' nor enqueued: a purchase waits for some of it.
+const restTimeout = time.Second
+
+// together is a hook on a Redis client that sends commands which wait at the same time in one pipeline:
+// under load most of a command's price is the write and the read for it, at both ends. There is no timer:
+// a lone one goes out at once, by its own caller, and only those that come meanwhile wait for it. So a client
+// needs one connection most of the time.
 //
-// Scripts that get no answer fail together. Each of their callers takes that as it would alone.
+// Commands that get no answer fail together. Each of their callers takes that as it would alone.
 type together struct {
 	noHook
 	client redis.UniversalClient
@@ -25,22 +29,24 @@ type together struct {
 	mu sync.Mutex
 	// busy: somebody is sending.
 	busy    bool
-	waiting []*script
+	waiting []*command
 }
 
-// script is one that waits.
-type script struct {
+// command is one that waits.
+type command struct {
 	cmd redis.Cmder
-	// batch receives what its caller must send, its own script the first; nothing when that has been sent.
-	batch chan []*script
+	// batch receives what its caller must send, its own command the first; nothing when that has been sent.
+	batch chan []*command
 }
 
 func (t *together) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		if cmd.Name() != "evalsha" {
+		switch cmd.Name() {
+		case "evalsha", "exists", "getrange", "sadd", "set", "zadd":
+		default: // above all those with which a connection begins, for which one of these waits
 			return next(ctx, cmd)
 		}
-		s := &script{cmd: cmd, batch: make(chan []*script, 1)}
+		s := &command{cmd: cmd, batch: make(chan []*command, 1)}
 		if t.mustWait(s) {
 			if batch := <-s.batch; len(batch) == 0 {
 				return cmd.Err()
@@ -55,7 +61,7 @@ func (t *together) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 }
 
 // mustWait reports whether somebody is sending, who or whose successor answers then. Otherwise the caller sends.
-func (t *together) mustWait(s *script) bool {
+func (t *together) mustWait(s *command) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.busy {
@@ -81,7 +87,7 @@ func (t *together) pass() {
 }
 
 // send sends a batch, and lets the next one be sent.
-func (t *together) send(batch []*script) {
+func (t *together) send(batch []*command) {
 	defer t.pass()
 	ctx, cancel := context.WithTimeout(context.Background(), t.timeout)
 	defer cancel()
@@ -89,7 +95,7 @@ func (t *together) send(batch []*script) {
 	for _, s := range batch {
 		_ = pipe.Process(ctx, s.cmd) // only queues it
 	}
-	_, _ = pipe.Exec(ctx) // every script has an error of its own
+	_, _ = pipe.Exec(ctx) // every command has an error of its own
 	for _, s := range batch[1:] {
 		s.batch <- nil
 	}

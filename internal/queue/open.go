@@ -180,6 +180,7 @@ func (q *Queue) newClient(tune func(*redis.UniversalOptions)) redis.UniversalCli
 	options := q.options
 	options.ContextTimeoutEnabled = true
 	options.DisableIdentity = true // one round trip less a connection, and old servers refuse it
+	options.PipelinePoolSize = -1  // pipelines need no connections of their own
 	if options.IsClusterMode {
 		hastenFailover(&options)
 	}

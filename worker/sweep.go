@@ -21,7 +21,7 @@ const (
 	eventGrace = 30 * time.Second
 	// restedSweeps is how many sweeps a process leaves to the one that leads before it makes one itself: after a loss of
 	// Redis' data many help, and nothing depends on who says that it leads.
-	restedSweeps = 14
+	restedSweeps = 15
 )
 
 // sweeper is one process's sweep: its place in the backlog.

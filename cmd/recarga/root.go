@@ -26,7 +26,8 @@ func newRoot(p *command.Program) *cobra.Command {
 	root.SetFlagErrorFunc(command.FlagError)
 	command.AddGroup(root, "Try it out", newDemoCommand(p), newSandboxCommand(p))
 	command.AddGroup(root, "Run it", newServeCommand(p), newAPICommand(p), newWorkerCommand(p), newDoctorCommand(p),
-		newHealthcheckCommand(p), newArchiveCommand(p), newRekeyCommand(p), newKeyCommand(p), newBenchCommand(p))
+		newHealthcheckCommand(p), newMigrateCommand(p), newArchiveCommand(p), newRekeyCommand(p), newKeyCommand(p),
+		newBenchCommand(p))
 	command.AddGroup(root, "Orders", newEnqueueCommand(p), newGetCommand(p), newFindCommand(p), newListCommand(p),
 		newWatchCommand(p), newCancelCommand(p),
 		newResolveCommand(p), newCorrectCommand(p), newDisputeCommand(p), newReconcileCommand(p), newExportCommand(p))

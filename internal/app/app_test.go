@@ -12,10 +12,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"recarga/internal/config"
+	"recarga/internal/journal"
 	"recarga/internal/sandbox"
 	"recarga/internal/testkit"
 	"recarga/topup"
@@ -153,5 +155,93 @@ func TestReadyOnceOpened(t *testing.T) {
 	stop()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("the start ended with %v", err)
+	}
+}
+
+// lines are those of a log.
+type lines struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (l *lines) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, string(line))
+	return len(line), nil
+}
+
+// with counts those that have a text.
+func (l *lines) with(text string) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, line := range l.all {
+		if strings.Contains(line, text) {
+			n++
+		}
+	}
+	return n
+}
+
+// TestMigrateElsewhere: with RECARGA_MIGRATE=false a process leaves the database as it is, is not ready and says why,
+// once in its log, and starts within its wait when another process has migrated.
+func TestMigrateElsewhere(t *testing.T) {
+	for name, url := range map[string]string{
+		"sqlite":   "sqlite:" + filepath.Join(t.TempDir(), "recarga.db"),
+		"postgres": testkit.Postgres(t).URL(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := settings(t)
+			s.MetricsAddr, s.DatabaseURL, s.Migrate = fmt.Sprint("127.0.0.1:", testkit.FreePort(t)), url, false
+			var said lines
+			ready := make(chan *Node, 1)
+			go func() {
+				n, err := Start(t.Context(), s, topup.DefaultCatalog(), Roles{Worker: true}, "test",
+					slog.New(slog.NewTextHandler(&said, nil)))
+				if err != nil {
+					t.Error(err)
+				}
+				ready <- n
+			}()
+			testkit.Eventually(t, testkit.Patience, func() bool {
+				status, body := get(t, "http://"+s.MetricsAddr+"/readyz")
+				return status == http.StatusServiceUnavailable && strings.Contains(body, "run recarga migrate")
+			}, "it is not ready, and says why")
+			pending, err := PendingMigrations(t.Context(), s)
+			if err != nil || len(pending) != len(journal.Migrations(name)) {
+				t.Errorf("while it waits, %d migrations are pending, %v", len(pending), err)
+			}
+			if err := journal.Migrate(t.Context(), url, func(journal.Migration) {}); err != nil {
+				t.Fatal(err)
+			}
+			n := <-ready
+			if n == nil {
+				return
+			}
+			defer n.Shutdown()
+			if status, body := get(t, n.MetricsURL+"/readyz"); status != http.StatusOK {
+				t.Errorf("not ready after the migration: %d %s", status, body)
+			}
+			if times := said.with("waiting for recarga migrate"); times != 1 {
+				t.Errorf("it said so %d times", times)
+			}
+		})
+	}
+}
+
+// TestMigrateAtStart: by default a start migrates, and its log names each migration.
+func TestMigrateAtStart(t *testing.T) {
+	s := settings(t)
+	var said lines
+	n, err := Start(t.Context(), s, topup.DefaultCatalog(), both, "test", slog.New(slog.NewTextHandler(&said, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Shutdown()
+	if got, all := said.with("migrated the database"), len(journal.Migrations("sqlite")); got != all {
+		t.Errorf("the log names %d migrations of %d", got, all)
+	}
+	if pending, err := PendingMigrations(t.Context(), s); len(pending) != 0 || err != nil {
+		t.Errorf("after the start, %v are pending, %v", pending, err)
 	}
 }

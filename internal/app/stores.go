@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"sync"
 	"time"
@@ -72,14 +73,17 @@ func (n *Node) useStores() {
 }
 
 func (n *Node) openJournal(ctx context.Context) (err error) {
-	n.journal, err = journal.Open(ctx, n.settings.DatabaseURL, journal.WithFirstTryGrace(0),
-		journal.WithObserver(n.metrics.Committed),
-		journal.WithCatalog(n.catalog), journal.WithArchive(n.settings.Archive()),
+	n.journal, err = openBook(ctx, n.settings, n.migrated, journal.WithFirstTryGrace(0),
+		journal.WithObserver(n.metrics.Committed), journal.WithCatalog(n.catalog),
 		journal.WithTimeLimits(journal.TimeLimits{Untried: n.settings.ExpiresAfter, Tried: n.settings.RetryMaxElapsed}))
 	if err == nil {
 		n.health.set("database", dependency{required: true, ask: n.journal.Ping})
 	}
 	return err
+}
+
+func (n *Node) migrated(m journal.Migration) {
+	n.log.Info("migrated the database", "migration", m.Name)
 }
 
 // checkBeside asks Redis until it answers, beside the rest of the start, whose context it ends when Redis is not to be
@@ -143,14 +147,14 @@ func (n *Node) checkQueue(ctx context.Context) error {
 }
 
 // await opens a dependency, again as long as it is unavailable: whoever starts machines in any order need
-// not start this one last. What no waiting fixes ends the start at once.
+// not start this one last. What no waiting fixes ends the start at once. That it waits for recarga migrate, it says
+// once.
 func (n *Node) await(
 	ctx context.Context, name, setting string, unavailable func(error) bool, open func(context.Context) error,
 ) error {
 	var said time.Time
+	var outdated *journal.OutdatedError
 	try := func() error {
-		ctx, cancel := context.WithTimeout(ctx, openTimeout)
-		defer cancel()
 		err := open(ctx)
 		if err != nil && !unavailable(err) {
 			return backoff.Permanent(fmt.Errorf("%s: %w", setting, err))
@@ -159,7 +163,13 @@ func (n *Node) await(
 	}
 	waiting := func(err error, _ time.Duration) {
 		n.health.set(name, dependency{required: name != "redis" || n.roles.Worker, err: err})
-		if time.Since(said) >= sayEvery {
+		switch again := outdated != nil; {
+		case errors.As(err, &outdated):
+			if !again {
+				n.log.Warn("waiting for recarga migrate, as RECARGA_MIGRATE=false says", "dependency", name,
+					"version", outdated.Version, "needed", outdated.Needed)
+			}
+		case time.Since(said) >= sayEvery:
 			said = time.Now()
 			n.log.Warn("waiting for a dependency to start", "dependency", name, "setting", setting, "error", err)
 		}
@@ -169,7 +179,7 @@ func (n *Node) await(
 	if err := backoff.RetryNotify(try, backoff.WithContext(pauses, ctx), waiting); err != nil {
 		return err
 	}
-	if !said.IsZero() {
+	if !said.IsZero() || outdated != nil {
 		n.log.Info("the dependency has started", "dependency", name)
 	}
 	return nil
@@ -183,9 +193,44 @@ func OpenBook(ctx context.Context, s config.Settings) (*journal.Journal, error) 
 			return nil, err
 		}
 	}
-	j, err := journal.Open(ctx, s.DatabaseURL, journal.WithArchive(s.Archive()))
+	j, err := openBook(ctx, s, func(journal.Migration) {})
 	if err != nil {
 		return nil, fmt.Errorf("RECARGA_DATABASE_URL: %w", err)
 	}
 	return j, nil
+}
+
+// openBook opens the book of record of the settings, which say whether it migrates older tables before. That takes as
+// long as it takes; to open the book does not.
+func openBook(
+	ctx context.Context, s config.Settings, migrated func(journal.Migration), more ...journal.Option,
+) (*journal.Journal, error) {
+	opts := append(more, journal.WithArchive(s.Archive()), journal.WithoutMigration())
+	open := func() (*journal.Journal, error) {
+		ctx, cancel := context.WithTimeout(ctx, openTimeout)
+		defer cancel()
+		return journal.Open(ctx, s.DatabaseURL, opts...)
+	}
+	j, err := open()
+	if s.Migrate && errors.As(err, new(*journal.OutdatedError)) {
+		if err = journal.Migrate(ctx, s.DatabaseURL, migrated); err == nil {
+			return open()
+		}
+	}
+	return j, err
+}
+
+// PendingMigrations are those that the tables of the book of record lack; nothing is changed, and no file made.
+func PendingMigrations(ctx context.Context, s config.Settings) ([]journal.Migration, error) {
+	if path, isFile := s.DatabaseFile(); isFile {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return journal.Migrations("sqlite"), nil
+		}
+	}
+	err := journal.CheckTables(ctx, s.DatabaseURL)
+	var older *journal.OutdatedError
+	if errors.As(err, &older) {
+		return older.Pending, nil
+	}
+	return nil, err
 }

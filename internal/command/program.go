@@ -37,20 +37,28 @@ const (
 	ExitOK     = 0
 	ExitFailed = 1
 	ExitUsage  = 2
+	// ExitPending is that of `recarga migrate --check` where migrations are pending.
+	ExitPending = 3
 )
 
-// usageError is a mistake of whoever started the program: wrong flags or settings, or a database or
+// statusError is one with an exit status of its own.
+type statusError struct {
+	error
+	status int
+}
+
+func (e statusError) Unwrap() error { return e.error }
+
+// Usage marks an error as a mistake of whoever started the program: wrong flags or settings, or a database or
 // Redis that cannot be used.
-type usageError struct{ error }
+func Usage(err error) error { return WithStatus(err, ExitUsage) }
 
-func (e usageError) Unwrap() error { return e.error }
-
-// Usage marks an error as the starter's.
-func Usage(err error) error {
+// WithStatus gives an error the exit status of a program that ends with it.
+func WithStatus(err error, status int) error {
 	if err == nil {
 		return nil
 	}
-	return usageError{err}
+	return statusError{err, status}
 }
 
 // Run runs the command that the arguments name, and returns the exit status.
@@ -63,8 +71,9 @@ func (p *Program) Run(ctx context.Context, root *cobra.Command, args []string) i
 	for _, line := range terminal.ErrorLines(err) {
 		_, _ = fmt.Fprintf(p.Stderr, "recarga: %s\n", line)
 	}
-	if errors.As(err, new(usageError)) {
-		return ExitUsage
+	var own statusError
+	if errors.As(err, &own) {
+		return own.status
 	}
 	return ExitFailed
 }

@@ -24,6 +24,7 @@ import (
 // Settings are all settings of the program; docs/settings.md says what each is for. An empty text or list is none.
 type Settings struct {
 	DatabaseURL string        // sqlite: or postgres://
+	Migrate     bool          // a start migrates the database, or waits for recarga migrate
 	RedisURL    string        // or queue.Embedded
 	Retention   time.Duration // 0: for ever
 	ArchiveDir  string        // see Archive
@@ -74,6 +75,7 @@ type Settings struct {
 func setters(s *Settings) map[string]func(string) error {
 	return map[string]func(string) error{
 		"DATABASE_URL":            text(&s.DatabaseURL, databaseURL),
+		"MIGRATE":                 choice(&s.Migrate),
 		"REDIS_URL":               text(&s.RedisURL, redisURL),
 		"RETENTION":               spanOrNever(&s.Retention, ShortestRetention),
 		"ARCHIVE_DIR":             text(&s.ArchiveDir, anything),

@@ -58,7 +58,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Settings{
-		DatabaseURL: "sqlite:recarga.db", RedisURL: "embedded", Retention: 9600 * time.Hour,
+		DatabaseURL: "sqlite:recarga.db", Migrate: true, RedisURL: "embedded", Retention: 9600 * time.Hour,
 		DistributorTimeout: 120 * time.Second, DistributorConcurrency: 64, BreakerShare: 0.5, BreakerProbe: 5 * time.Second,
 		BalanceInterval: time.Minute,
 		RetryInitial:    2 * time.Second, RetryMax: 2 * time.Minute, RetryMaxAttempts: 10, RetryMaxElapsed: 30 * time.Minute,
@@ -253,6 +253,7 @@ func TestValues(t *testing.T) {
 		"ADMIN_KEY_ALLOW_WEAK":    {[]string{"true", "false"}, []string{"yes", "1"}},
 		"WEBHOOK_ALLOW_PRIVATE":   {[]string{"true", "false"}, []string{"yes", "1", "True"}},
 		"SHUTDOWN_TIMEOUT":        {[]string{"130s", "1h"}, []string{"129s", "0s"}},
+		"MIGRATE":                 {[]string{"true", "false"}, []string{"no", "0", "off"}},
 		"QUEUES_READ_ONLY":        {[]string{"false"}, []string{"no"}},
 		"LOG_LEVEL":               {[]string{"debug", "info", "warn", "error"}, []string{"trace", "info+1"}},
 		"LOG_FORMAT":              {[]string{"json", "text"}, []string{"xml"}},

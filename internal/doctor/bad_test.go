@@ -142,9 +142,11 @@ func badDatabases() []bad {
 		{"postgres schema", Fail, `version 999; this program knows \d`, "newer recarga", unsafe("",
 			"CREATE TABLE goose_db_version (version_id bigint, is_applied boolean)",
 			"INSERT INTO goose_db_version VALUES (999, true)")},
-		{"postgres schema", Warn, `version 0; .* pending`, "start recarga serve", unsafe("",
+		{"postgres schema", Warn, `version 0; .* pending`, "recarga migrate, or start recarga serve", unsafe("",
 			"CREATE TABLE goose_db_version (version_id bigint, is_applied boolean)",
 			"INSERT INTO goose_db_version VALUES (0, true)")},
+		{"postgres schema", Warn, `^no tables yet$`, "^recarga migrate; until then serve, api and worker wait",
+			unmigrated(newPostgres, func(t *testing.T) string { return testkit.Postgres(t).URL() })},
 		{"postgres unknown orders", Warn, "^1 held$", "recarga resolve",
 			unsafe("", "CREATE TABLE goose_db_version (version_id bigint, is_applied boolean)",
 				"CREATE TABLE orders (state text, finished_at bigint)",
@@ -219,7 +221,15 @@ func badFiles() []bad {
 		})},
 		{"sqlite schema", Fail, `version 999; this program knows \d`, "newer recarga",
 			with("INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)")},
-		{"sqlite schema", Warn, "pending", "start recarga serve", with("DELETE FROM goose_db_version WHERE version_id > 0")},
+		{"sqlite schema", Warn, "pending", "recarga migrate, or start recarga serve", with(forgetVersions)},
+		{"sqlite schema", Warn, `^no tables yet$`, "^recarga migrate; until then serve, api and worker wait",
+			unmigrated(newSQLite, newSQLiteURL)},
+		{"sqlite schema", Warn, "^version 0; .* pending", "^recarga migrate; until then serve, api and worker wait",
+			unmigrated(newSQLite, func(t *testing.T) string {
+				url, path := closedSQLite(t)
+				do(t, "sqlite", path, forgetVersions)
+				return url
+			})},
 		{"sqlite unknown orders", Warn, "^1 held$", "recarga resolve",
 			with(`INSERT INTO orders (id, caller, fingerprint, state, phone, product, amount, operator, metadata,
 			callback_url, created_at, updated_at) VALUES ('A', 'shop', x'00', 'unknown', '5537686660', 'MOVISTAR_TAE', 1000, '', '', '', 1, 1)`)},
@@ -251,6 +261,27 @@ func withCallers(keys ...string) func(*testing.T) []Finding {
 		}
 		cfg.DatabaseURL, cfg.EncryptionKey, cfg.FormerEncryptionKeys = url, "present key", []string{"former key"}
 	})
+}
+
+const forgetVersions = "DELETE FROM goose_db_version WHERE version_id > 0"
+
+// unmigrated is what a part finds where RECARGA_MIGRATE is false.
+func unmigrated(newPart func(Config) part, url func(*testing.T) string) func(*testing.T) []Finding {
+	return of(newPart, func(t *testing.T, cfg *Config) { cfg.DatabaseURL, cfg.Migrate = url(t), false })
+}
+
+// TestOlderTables: what older tables lack is no finding of its own.
+func TestOlderTables(t *testing.T) {
+	url := testkit.Postgres(t).URL()
+	do(t, "pgx", url, "CREATE TABLE goose_db_version (version_id bigint, is_applied boolean)",
+		"INSERT INTO goose_db_version VALUES (0, true)")
+	found := of(newPostgres, func(_ *testing.T, cfg *Config) { cfg.DatabaseURL = url })(t)
+	for _, f := range found {
+		if strings.Contains(f.Found, "does not exist") {
+			t.Errorf("%+v", f)
+		}
+	}
+	findingOf(t, found, "postgres schema")
 }
 
 // TestSQLiteIsLeftAlone: no file comes or goes, whether a process has the book of record open or not.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -27,8 +28,14 @@ type database struct {
 	db  *sql.DB
 	err error // of the URL
 	box *seal.Box
-	// tables is the query for how many tables say which version they are of.
-	tables string
+	// engine is sqlite or postgres.
+	engine string
+	// migrates: a start brings the tables up to date.
+	migrates bool
+}
+
+func newDatabaseOf(cfg Config, engine string) database {
+	return database{box: seal.New(cfg.SealingKeys()...), engine: engine, migrates: cfg.Migrate}
 }
 
 func (d *database) close() {
@@ -53,53 +60,66 @@ var (
 	sqlKeys   = sqls.Get("keys")
 	sqlSealed = sqls.Get("sealed")
 	sqlHeld   = sqls.Get("held")
-	sqlSchema = sqls.Get("schema")
 )
 
-// schema compares the tables' version with the program's. To bring them up to date is not for a
-// doctor: each start of serve, api or worker does so.
+// schema compares the tables' version with the program's. To bring them up to date is not for a doctor.
 func (d *database) schema(ctx context.Context) Finding {
-	exists, err := value[int](ctx, d.db, d.tables)
-	if err != nil {
-		return fail("%v", err)
-	}
-	if exists == 0 {
-		return ok("no tables yet; the first start makes them")
-	}
-	version, err := value[int64](ctx, d.db, sqlSchema)
-	known := tables.SchemaVersion()
-	switch {
+	var older *tables.OutdatedError
+	var newer *tables.NewerError
+	switch err := tables.Judge(ctx, d.db, d.engine); {
+	case errors.As(err, &newer):
+		return fail("version %d; this program knows %d", newer.Version, newer.Known)
+	case errors.As(err, &older) && older.None:
+		return d.untabled()
+	case errors.As(err, &older):
+		f := warn("version %d; this program knows %d: %d pending (recarga migrate --check)", older.Version, older.Needed,
+			len(older.Pending))
+		if !d.migrates {
+			return f.with(migrateFirst)
+		}
+		return f.with("recarga migrate, or start recarga serve, api or worker of this version, which migrates")
 	case err != nil:
 		return fail("%v", err)
-	case version > known:
-		return fail("version %d; this program knows %d", version, known)
-	case version < known:
-		return warn("version %d; this program knows %d: migrations are pending", version, known).
-			with("start recarga serve, api or worker of this version, which migrates; doctor does not")
 	default:
-		return ok("version %d", version)
+		return ok("version %d", tables.SchemaVersion())
 	}
+}
+
+// untabled is what a database without tables comes to.
+func (d *database) untabled() Finding {
+	if d.migrates {
+		return ok("no tables yet; the first start makes them")
+	}
+	return warn("no tables yet").with(migrateFirst)
+}
+
+const migrateFirst = "recarga migrate; until then serve, api and worker wait, as RECARGA_MIGRATE=false says"
+
+// unanswered is what a question comes to that the database answered with an error. Tables of another version may lack
+// what it asks for: then the schema's check says all that is known.
+func (d *database) unanswered(ctx context.Context, err error) Finding {
+	if cause := tables.Judge(ctx, d.db, d.engine); errors.As(cause, new(*tables.OutdatedError)) ||
+		errors.As(cause, new(*tables.NewerError)) {
+		return nothing()
+	}
+	return warn("%v", err)
 }
 
 // held counts the orders that wait for a person.
 func (d *database) held(ctx context.Context) Finding {
-	if exists, err := value[int](ctx, d.db, d.tables); err != nil || exists == 0 {
-		return nothing() // the schema's check says so
-	}
 	n, err := value[int](ctx, d.db, sqlHeld)
 	if err != nil {
-		return warn("%v", err)
+		return d.unanswered(ctx, err)
 	}
 	return unless(n == 0, Warn, "%d held", n)
 }
 
-// keys names the callers whose key has expired, or does so soon. Tables that are older have no such keys, and the
-// schema's check says so.
+// keys names the callers whose key has expired, or does so soon.
 func (d *database) keys(ctx context.Context) Finding {
 	now := time.Now()
 	rows, err := d.db.QueryContext(ctx, sqlKeys, now.Add(callers.ExpiresSoon).UnixMicro())
 	if err != nil {
-		return nothing()
+		return d.unanswered(ctx, err)
 	}
 	defer func() { _ = rows.Close() }() // it only read
 	var soon []string
@@ -126,12 +146,9 @@ func (d *database) keys(ctx context.Context) Finding {
 
 // sealed counts the callers by the keys that their secrets are sealed with.
 func (d *database) sealed(ctx context.Context) Finding {
-	if exists, err := value[int](ctx, d.db, d.tables); err != nil || exists == 0 {
-		return nothing() // the schema's check says so
-	}
 	rows, err := d.db.QueryContext(ctx, sqlSealed)
 	if err != nil {
-		return warn("%v", err)
+		return d.unanswered(ctx, err)
 	}
 	defer func() { _ = rows.Close() }()
 	all, former, unreadable := 0, 0, []string{}

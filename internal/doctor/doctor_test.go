@@ -42,7 +42,7 @@ type bad struct {
 // of is what a part of a configuration finds.
 func of(newPart func(Config) part, change func(t *testing.T, cfg *Config)) func(*testing.T) []Finding {
 	return func(t *testing.T) []Finding {
-		cfg := Config{Timeout: patience}
+		cfg := Config{Timeout: patience, Settings: config.Settings{Migrate: true}}
 		change(t, &cfg)
 		return newPart(cfg).examine(t.Context(), cfg.Timeout)
 	}
@@ -206,9 +206,8 @@ fix. No check takes longer than ~--timeout~ (5s), and the dependencies are check
 the doctor skips the checks that need it; the line says how many. A check that does not apply has no line.
 
 It changes nothing: it reads the database, migrates nothing, writes nothing to Redis, posts no webhook and buys nothing.
-You should know two things. It logs in at the distributor, once: if the distributor allows a single session, the workers
-then log in again by themselves. And to learn which tables this program would make, it makes them in a temporary folder,
-which it removes.
+You should know one thing: it logs in at the distributor, once. If the distributor allows a single session, the workers
+then log in again by themselves.
 
 `
 

@@ -8,8 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
-
-	"recarga/internal/seal"
 )
 
 const (
@@ -24,7 +22,7 @@ const (
 type postgres struct{ database }
 
 func newPostgres(cfg Config) part {
-	p := &postgres{database{box: seal.New(cfg.SealingKeys()...), tables: sqls.Get("postgres/tables")}}
+	p := &postgres{newDatabaseOf(cfg, "postgres")}
 	config, err := pgx.ParseConfig(cfg.DatabaseURL)
 	if err != nil {
 		p.err = errors.New("the URL cannot be parsed") // its text may hold a password

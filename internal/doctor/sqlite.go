@@ -14,8 +14,6 @@ import (
 	"strings"
 
 	_ "modernc.org/sqlite" // the driver
-
-	"recarga/internal/seal"
 )
 
 const (
@@ -31,7 +29,7 @@ type sqlite struct {
 
 func newSQLite(cfg Config) part {
 	_, path, _ := strings.Cut(cfg.DatabaseURL, ":")
-	s := &sqlite{database: database{box: seal.New(cfg.SealingKeys()...), tables: sqls.Get("sqlite/tables")}}
+	s := &sqlite{database: newDatabaseOf(cfg, "sqlite")}
 	s.path, s.err = filepath.Abs(strings.TrimPrefix(path, "//"))
 	s.folder = filepath.Dir(s.path)
 	return part{stages: []stage{{
@@ -44,7 +42,7 @@ func newSQLite(cfg Config) part {
 	}, {
 		check("sqlite integrity", s.used(s.integrity)),
 	}, {
-		check("sqlite schema", s.used(s.schema)),
+		check("sqlite schema", s.made),
 		check("sqlite unknown orders", s.used(s.held)),
 		check("sqlite caller keys", s.used(s.keys)),
 		check("sqlite sealed secrets", s.used(s.sealed)),
@@ -75,6 +73,18 @@ func (s *sqlite) used(check func(context.Context) Finding) func(context.Context)
 			return nothing()
 		}
 		return check(ctx)
+	}
+}
+
+// made is schema, of a file that may not be there yet.
+func (s *sqlite) made(ctx context.Context) Finding {
+	switch {
+	case !s.isNew():
+		return s.schema(ctx)
+	case s.migrates:
+		return nothing()
+	default:
+		return s.untabled()
 	}
 }
 

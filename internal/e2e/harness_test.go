@@ -35,7 +35,11 @@ const (
 
 var binary string
 
-// TestMain builds the program once, with the race detector where the tests have it.
+// raced reports whether the program is built with the race detector: in make prove, where the tests have it. It takes
+// most of the time of such a program, and each package's own tests run under it in make test.
+var raced = testkit.RaceDetector && testkit.Proving()
+
+// TestMain builds the program once.
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
 		folder, err := os.MkdirTemp("", "recarga-e2e-")
@@ -45,7 +49,7 @@ func TestMain(m *testing.M) {
 		}
 		defer func() { _ = os.RemoveAll(folder) }()
 		binary = filepath.Join(folder, "recarga")
-		build := exec.Command("go", "build", fmt.Sprint("-race=", testkit.RaceDetector), "-o", binary, "recarga/cmd/recarga")
+		build := exec.Command("go", "build", fmt.Sprint("-race=", raced), "-o", binary, "recarga/cmd/recarga")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build recarga: %v\n%s", err, out)
 			return 1

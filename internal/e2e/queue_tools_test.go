@@ -90,6 +90,7 @@ func (m *asynqmon) tasks(state string) (ids []string) {
 // there; and every button that can be pressed is pressed on orders, waiting or under way: none is charged
 // twice, none is lost, and each checkout is notified.
 func TestAsynqmonBeside(t *testing.T) {
+	testkit.Deep(t) // to link asynqmon takes a twentieth of the time of all tests
 	t.Parallel()
 	w := newWorld(t, func(c *sandbox.Config) { c.LatencyMinMS, c.LatencyMaxMS, c.ApproveDelayMS = 5, 50, 2000 })
 	redis := testkit.Redis(t)

@@ -21,7 +21,6 @@ import (
 	"testing"
 	"time"
 
-	"recarga/internal/testkit"
 	"recarga/producer"
 	"recarga/topup"
 )
@@ -54,7 +53,7 @@ func TestSiege(t *testing.T) {
 	} else {
 		during = 4 * time.Second
 	}
-	if testkit.RaceDetector {
+	if raced {
 		bounds.memory *= 5 // what the race detector takes
 	}
 	w := newWorld(t, nil)

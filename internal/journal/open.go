@@ -46,9 +46,31 @@ type Commit = commit.Commit
 // ErrInDoubt: the database did not say whether the commit happened.
 var ErrInDoubt = commit.ErrInDoubt
 
-// Unavailable reports whether a database which Open could not open may be there later by itself: see
-// commit.Unavailable.
-func Unavailable(err error) bool { return commit.Unavailable(err) }
+// Unavailable reports whether a database which Open could not open may be there later without a change here: see
+// commit.Unavailable. Its tables may also be older, and somebody else is to migrate them.
+func Unavailable(err error) bool {
+	return commit.Unavailable(err) || errors.As(err, new(*OutdatedError))
+}
+
+// Migration is a step that brings the tables to a version.
+type Migration = tables.Migration
+
+// OutdatedError: the tables are older than this program needs.
+type OutdatedError = tables.OutdatedError
+
+// Migrate brings the tables of a database up to date, and reports each migration when it is done.
+func Migrate(ctx context.Context, databaseURL string, done func(Migration)) error {
+	return tables.Migrate(ctx, databaseURL, done)
+}
+
+// Migrations are those that this program knows for an engine, sqlite or postgres, in their order.
+func Migrations(engine string) []Migration { return tables.Migrations(engine) }
+
+// CheckTables compares the tables of a database with those that this program needs, and changes nothing: an
+// *OutdatedError names what they lack. A SQLite file is created where there is none.
+func CheckTables(ctx context.Context, databaseURL string) error {
+	return tables.Check(ctx, databaseURL)
+}
 
 // settings are what options change.
 type settings struct {
@@ -57,6 +79,8 @@ type settings struct {
 	catalog topup.Catalog
 	archive archive.Folder
 	limits  TimeLimits
+	// unmigrated leaves older tables as they are
+	unmigrated bool
 }
 
 // Option changes how a journal works.
@@ -78,6 +102,10 @@ func WithArchive(folder archive.Folder) Option { return func(s *settings) { s.ar
 // WithTimeLimits sets how long orders may wait. Without it they end by their expires_at alone.
 func WithTimeLimits(l TimeLimits) Option { return func(s *settings) { s.limits = l } }
 
+// WithoutMigration has Open fail with an *OutdatedError where the tables are older, instead of bringing them up to
+// date.
+func WithoutMigration() Option { return func(s *settings) { s.unmigrated = true } }
+
 // Open opens the database, "sqlite:PATH" or "postgres://…", creates what is missing in it, and starts
 // the writers. A SQLite file is created, readable by its owner only; its folder is not. A pooler before
 // PostgreSQL must pool sessions and let startup parameters through.
@@ -86,7 +114,8 @@ func Open(ctx context.Context, databaseURL string, opts ...Option) (*Journal, er
 	for _, opt := range opts {
 		opt(&s)
 	}
-	db, err := tables.Open(ctx, databaseURL, s.grace, s.observe)
+	db, err := tables.Open(ctx, databaseURL, tables.Config{Grace: s.grace, Observe: s.observe,
+		Unmigrated: s.unmigrated})
 	if err != nil {
 		return nil, err
 	}

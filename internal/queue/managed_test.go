@@ -37,7 +37,7 @@ func TestManaged(t *testing.T) {
 	calls, handler := recorded(done)
 	serve(t, q, handler)
 	enqueue := func(id string) {
-		insist(t, func() error { return q.EnqueueOrder(t.Context(), request(topup.ID(id)), time.Time{}) })
+		persist(t, func() error { return q.EnqueueOrder(t.Context(), request(topup.ID(id)), time.Time{}) })
 	}
 	enqueue("M-1")
 	next(t, calls)

@@ -46,8 +46,8 @@ func open(t testing.TB, url string) *queue.Queue {
 	return q
 }
 
-// insist enqueues as the sweep does: again, where a busy machine takes longer than one call may.
-func insist(t testing.TB, enqueue func() error) {
+// persist enqueues as the sweep does: again, where a busy machine takes longer than one call may.
+func persist(t testing.TB, enqueue func() error) {
 	t.Helper()
 	testkit.Eventually(t, testkit.Patience, func() bool {
 		err := enqueue()
@@ -102,7 +102,7 @@ func TestEnqueueWakesAWorker(t *testing.T) {
 	q := open(t, queue.Embedded)
 	calls, handler := recorded(done)
 	serve(t, q, handler)
-	insist(t, func() error { return q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}) })
+	persist(t, func() error { return q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}) })
 	l := next(t, calls)
 	if l.id != "ORD-1" {
 		t.Errorf("task id %q, want the order's", l.id)
@@ -144,7 +144,7 @@ func TestComesBackNotEarlyAndForNothing(t *testing.T) {
 		return time.Time{}, nil
 	})
 	serve(t, q, handler)
-	insist(t, func() error { return q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}) })
+	persist(t, func() error { return q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}) })
 	next(t, calls)
 	second := next(t, calls)
 	if due := time.Unix(0, again.Load()); second.at.Before(due) {
@@ -157,7 +157,7 @@ func TestScheduledNotEarly(t *testing.T) {
 	calls, handler := recorded(done)
 	serve(t, q, handler)
 	at := time.Now().Add(700 * time.Millisecond)
-	insist(t, func() error { return q.EnqueueOrder(t.Context(), request("ORD-1"), at) })
+	persist(t, func() error { return q.EnqueueOrder(t.Context(), request("ORD-1"), at) })
 	if l := next(t, calls); l.at.Before(at) {
 		t.Errorf("ran %s early", at.Sub(l.at))
 	}
@@ -195,10 +195,10 @@ func TestEnqueuePastADeadTask(t *testing.T) {
 	for name, how := range kill {
 		t.Run(name, func(t *testing.T) {
 			q := open(t, queue.Embedded)
-			insist(t, func() error { return q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}) })
+			persist(t, func() error { return q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}) })
 			inspector := asynq.NewInspectorFromRedisClient(q.Redis())
 			how(t, q, inspector)
-			insist(t, func() error { return q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}) })
+			persist(t, func() error { return q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}) })
 			calls, handler := recorded(done)
 			serve(t, q, handler)
 			if l := next(t, calls); !strings.HasPrefix(l.id, "ORD-1") {
@@ -213,7 +213,7 @@ func TestEnqueuePastADeadTask(t *testing.T) {
 func TestEnqueueBesideATaskOfMuchLater(t *testing.T) {
 	q := open(t, queue.Embedded)
 	for _, at := range []time.Time{time.Now().Add(5 * time.Hour), time.Now().Add(5 * time.Hour), {}} {
-		insist(t, func() error { return q.EnqueueOrder(t.Context(), request("ORD-1"), at) })
+		persist(t, func() error { return q.EnqueueOrder(t.Context(), request("ORD-1"), at) })
 	}
 	calls, handler := recorded(done)
 	serve(t, q, handler)
@@ -233,10 +233,10 @@ func TestForceEnqueueBesideAnActiveTask(t *testing.T) {
 		return time.Time{}, nil
 	})
 	t.Cleanup(func() { close(release) }) // before the shutdown, which waits for the handlers
-	insist(t, func() error { return q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}) })
+	persist(t, func() error { return q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}) })
 	next(t, calls)
-	insist(t, func() error { return q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}) })
-	insist(t, func() error { return q.ForceEnqueueOrder(t.Context(), request("ORD-1")) })
+	persist(t, func() error { return q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}) })
+	persist(t, func() error { return q.ForceEnqueueOrder(t.Context(), request("ORD-1")) })
 	if l := next(t, calls); l.id != "ORD-1~1" {
 		t.Errorf("task id %q, want a second generation", l.id)
 	}
@@ -295,11 +295,11 @@ func TestOnRealRedis(t *testing.T) {
 		}
 		return time.Time{}, nil
 	})
-	insist(t, func() error { return q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}) })
+	persist(t, func() error { return q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}) })
 	if err := asynq.NewInspectorFromRedisClient(q.Redis()).ArchiveTask(tasks.QueueTopups, "ORD-1"); err != nil {
 		t.Fatal(err)
 	}
-	insist(t, func() error { return q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}) })
+	persist(t, func() error { return q.EnqueueOrder(t.Context(), request("ORD-1"), time.Time{}) })
 	serve(t, q, handler)
 	if l := next(t, calls); l.id != "ORD-1~1" {
 		t.Errorf("ran task %q", l.id)

@@ -49,7 +49,7 @@ func TestWrongTypes(t *testing.T) {
 	rdb, rejected := q.Redis(), countRejected(q)
 	calls, handler := recorded(done)
 	serve(t, q, handler)
-	insist(t, func() error { return q.EnqueueOrder(t.Context(), request("FIRST"), time.Time{}) })
+	persist(t, func() error { return q.EnqueueOrder(t.Context(), request("FIRST"), time.Time{}) })
 	next(t, calls)
 	today := time.Now().UTC().Format(time.DateOnly)
 	keys := []string{"asynq:queues", "asynq:servers", "asynq:workers"}
@@ -72,7 +72,7 @@ func TestWrongTypes(t *testing.T) {
 			t.Errorf("%s: %d keys removed", key, n)
 		}
 		id := fmt.Sprint("ORD-", i)
-		insist(t, func() error { return q.ForceEnqueueOrder(t.Context(), request(topup.ID(id))) })
+		persist(t, func() error { return q.ForceEnqueueOrder(t.Context(), request(topup.ID(id))) })
 		if got := next(t, calls).id; got != id {
 			t.Errorf("after %s: %s instead of %s", key, got, id)
 		}
@@ -84,7 +84,7 @@ func TestWrongTypes(t *testing.T) {
 	}
 	must(t, rdb.RPush(t.Context(), "asynq:{topups}:pending", "POISON-pending").Err())
 	must(t, rdb.Set(t.Context(), "asynq:{topups}:t:POISON-pending", "x", 0).Err())
-	insist(t, func() error { return q.EnqueueOrder(t.Context(), request("BEHIND"), time.Now().Add(time.Second)) })
+	persist(t, func() error { return q.EnqueueOrder(t.Context(), request("BEHIND"), time.Now().Add(time.Second)) })
 	testkit.Eventually(t, time.Minute, func() bool {
 		watch(t, q)
 		return len(calls) > 0
@@ -134,7 +134,7 @@ func TestStuckIDs(t *testing.T) {
 				occupy(t, q, id)
 			}
 			for range 3 { // a sweep that comes again makes no more of them
-				insist(t, func() error { return q.ForceEnqueueOrder(t.Context(), request("ORD-1")) })
+				persist(t, func() error { return q.ForceEnqueueOrder(t.Context(), request("ORD-1")) })
 			}
 			pending := q.Redis().LRange(t.Context(), "asynq:{topups}:pending", 0, -1).Val()
 			// Two where a minute ends meanwhile.
@@ -161,7 +161,7 @@ func message(t *testing.T, id string) string {
 // kept for a person to read, and no task that is really that one is touched.
 func TestMessagesOfOthers(t *testing.T) {
 	q := open(t, testkit.Redis(t).URL())
-	insist(t, func() error { return q.EnqueueOrder(t.Context(), request("REAL"), time.Time{}) })
+	persist(t, func() error { return q.EnqueueOrder(t.Context(), request("REAL"), time.Time{}) })
 	active(t, q, 2*time.Minute)
 	must(t, q.Redis().HSet(t.Context(), "asynq:{topups}:t:ORD-1", "msg", message(t, "REAL")).Err())
 	if h := watch(t, q); h.Repaired.Quarantined != 1 || h.Depth["pending"] != 1 {

@@ -56,7 +56,7 @@ func worksAt(t *testing.T, url string, id topup.ID) {
 		q := open(t, url)
 		calls, handler := recorded(done)
 		serve(t, q, handler)
-		insist(t, func() error { return q.EnqueueOrder(t.Context(), request(id), time.Time{}) })
+		persist(t, func() error { return q.EnqueueOrder(t.Context(), request(id), time.Time{}) })
 		if got := next(t, calls); got.id != string(id) {
 			t.Fatalf("served %q, want %q", got.id, id)
 		}

@@ -36,7 +36,7 @@ func watch(t *testing.T, q *queue.Queue) queue.QueueHealth {
 func active(t *testing.T, q *queue.Queue, leaseEnded time.Duration) {
 	t.Helper()
 	ctx, rdb := t.Context(), q.Redis()
-	insist(t, func() error { return q.EnqueueOrder(ctx, request("ORD-1"), time.Time{}) })
+	persist(t, func() error { return q.EnqueueOrder(ctx, request("ORD-1"), time.Time{}) })
 	must(t, rdb.RPopLPush(ctx, "asynq:{topups}:pending", "asynq:{topups}:active").Err())
 	must(t, rdb.HSet(ctx, "asynq:{topups}:t:ORD-1", "state", "active").Err())
 	if leaseEnded >= 0 {
@@ -182,8 +182,8 @@ func TestWatchReports(t *testing.T) {
 		if h.Skew.Abs() > time.Second {
 			t.Errorf("skew %s on one machine", h.Skew)
 		}
-		insist(t, func() error { return q.EnqueueOrder(t.Context(), request("NOW"), time.Time{}) })
-		insist(t, func() error { return q.EnqueueOrder(t.Context(), request("LATER"), time.Now().Add(time.Hour)) })
+		persist(t, func() error { return q.EnqueueOrder(t.Context(), request("NOW"), time.Time{}) })
+		persist(t, func() error { return q.EnqueueOrder(t.Context(), request("LATER"), time.Now().Add(time.Hour)) })
 		must(t, asynq.NewInspectorFromRedisClient(q.Redis()).PauseQueue(tasks.QueueTopups))
 		_, handler := recorded(done)
 		serve(t, q, handler)

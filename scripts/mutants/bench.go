@@ -45,15 +45,27 @@ var suites = map[string][]suite{
 	"internal/coordination": {{"internal/coordination", nil, ""}},
 	"internal/reconcile":    {{"internal/reconcile", []string{"-test.skip=NeverWrong|WholeSettlesAll"}, ""}},
 	"internal/bulk":         {{"internal/bulk", nil, ""}},
+	"internal/httpclient":   {{"internal/httpclient", nil, ""}},
 	"internal/api":          {{"internal/api", []string{"-test.skip=Page|Asset|Browser|OpenAPI|Hostile"}, ""}},
+}
+
+// lives is what must find a fix that was taken out. The fault of a statement of SQLite is seen in its lives alone.
+func lives(m mutant) []suite {
+	args := []string{"-test.run=^TestLives$", "-seeds=5000"}
+	if m.dir == journal {
+		args = append(args, "-sqlite=1")
+	}
+	return []suite{{"internal/sim", args, ""}}
 }
 
 // bench builds and runs tests.
 type bench struct {
-	folder string              // for what is built
-	all    map[string][]mutant // by their packages
-	built  sync.Map            // the programs, by their packages and those of the tests: func() (string, error)
-	sound  sync.Map            // whether a test passes with nothing broken, by its name: func() error
+	folder string // for what is built
+	// stories is the folder for the simulator's; empty: they are not kept.
+	stories string
+	all     map[string][]mutant // by their packages
+	built   sync.Map            // the programs, by their packages and those of the tests: func() (string, error)
+	sound   sync.Map            // whether a test passes with nothing broken, by its name: func() error
 }
 
 // caughtBy is the test that fails with a mutant; empty when none does. What also fails with nothing broken catches
@@ -64,11 +76,29 @@ func (b *bench) caughtBy(ctx context.Context, m mutant) (by string, err error) {
 		if err != nil {
 			return "", err
 		}
-		if failed, _ := runTests(ctx, program, t, m.id); failed != "" {
+		failed, said := runTests(ctx, program, t, m.id)
+		switch life := story.FindString(said); {
+		case failed == "":
+		case m.fix && life == "":
+			return "it breaks off without a story", b.keep(m, said)
+		case m.fix:
+			return life, b.keep(m, said)
+		default:
 			return t.pkg + "." + failed, b.check(ctx, program, t, failed)
 		}
 	}
 	return "", nil
+}
+
+// story is the life of the simulator that shows a fault.
+var story = regexp.MustCompile(`seed \d+: .*`)
+
+// keep writes the story that shows a fault into the folder of stories.
+func (b *bench) keep(m mutant, said string) error {
+	if b.stories == "" {
+		return nil
+	}
+	return os.WriteFile(filepath.Join(b.stories, m.id+".txt"), []byte(m.name+"\n"+said), 0o600)
 }
 
 // program is the test program of a package with all mutants of another, which is built once.
@@ -98,6 +128,9 @@ func (b *bench) program(ctx context.Context, dir, pkg string) (string, error) {
 
 // trials are what is run to catch a mutant: the test that is known to, and all the others.
 func (m mutant) trials() (all []suite) {
+	if m.fix {
+		return lives(m)
+	}
 	for _, s := range suites[m.dir] {
 		if !s.meets(m) {
 			continue

@@ -1,5 +1,6 @@
 // Command mutants breaks the path of the money in many ways, one at a time, and says which of them the fast tests do
-// not catch. No file is changed: the compiler gets others in their place (go test -overlay).
+// not catch. No file is changed: the compiler gets others in their place (go test -overlay). It also takes fixes of
+// former faults out again, which the simulator must find alone; -stories keeps how it shows them.
 //
 // It exits with 1 if a mutant survives, and if one cannot be made any more, because the code has moved.
 package main
@@ -29,6 +30,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("mutants", flag.ContinueOnError)
 	only := flags.String("only", "", "the mutants whose names match, by a regular expression")
 	list := flags.Bool("list", false, "only list them")
+	stories := flags.String("stories", "", "a folder for the lives of the simulator that show a fault")
 	atOnce := flags.Int("at-once", 2, "how many are tested side by side")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -50,7 +52,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		}
 		return nil
 	}
-	survived, err := testAll(ctx, out, chosen, *atOnce)
+	survived, err := testAll(ctx, out, chosen, *atOnce, *stories)
 	switch {
 	case err != nil:
 		return err
@@ -62,13 +64,15 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 }
 
 // testAll writes a line of the table for each mutant, and counts those that survived.
-func testAll(ctx context.Context, out io.Writer, chosen []mutant, atOnce int) (survived int, err error) {
+func testAll(
+	ctx context.Context, out io.Writer, chosen []mutant, atOnce int, stories string,
+) (survived int, err error) {
 	folder, err := os.MkdirTemp("", "recarga-mutants-")
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-	b := bench{folder: folder, all: map[string][]mutant{}}
+	b := bench{folder: folder, stories: stories, all: map[string][]mutant{}}
 	for _, m := range chosen {
 		b.all[m.dir] = append(b.all[m.dir], m)
 	}

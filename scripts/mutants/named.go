@@ -20,6 +20,8 @@ type mutant struct {
 	old, new string
 	// by is the test that is known to catch it; empty: none is.
 	by string
+	// fix: it is a fix that is taken out, which the simulator must find alone.
+	fix bool
 }
 
 // broken is the text of the mutant's file.
@@ -39,7 +41,8 @@ func mutants(root string) (all []mutant, wrong error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range slices.Concat(inJournal, inPurchase, outside, attacks) {
+	broken := slices.Concat(inJournal, inPurchase, outside, attacks)
+	for i, c := range slices.Concat(broken, fixes) {
 		name := fmt.Sprintf("%s: %s: %s", c.dir, c.place, c.what)
 		s, at, err := find(sources, c.dir, c.place)
 		if err != nil {
@@ -53,6 +56,7 @@ func mutants(root string) (all []mutant, wrong error) {
 		all = append(all, mutant{
 			id: strconv.Itoa(len(all) + 1), dir: c.dir, name: name, file: s.file, text: s.text,
 			at: at.from + strings.Index(s.text[at.from:at.to], c.old), old: c.old, new: c.new, by: by[name],
+			fix: i >= len(broken),
 		})
 	}
 	return all, wrong

@@ -11,9 +11,6 @@ SELECT pg_is_in_recovery()
 -- name: clock
 SELECT clock_timestamp()
 
--- name: tables
-SELECT COUNT(to_regclass('goose_db_version'))
-
 -- name: connections
 SELECT current_setting('max_connections')::int
     - current_setting('superuser_reserved_connections')::int,

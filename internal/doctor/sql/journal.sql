@@ -7,6 +7,3 @@ SELECT name, secrets FROM callers
 
 -- name: held
 SELECT COUNT(*) FROM orders WHERE state = 'unknown' AND finished_at IS NULL
-
--- name: schema
-SELECT MAX(version_id) FROM goose_db_version WHERE is_applied

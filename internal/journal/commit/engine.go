@@ -129,6 +129,12 @@ func Unavailable(err error) bool {
 	}
 }
 
+// Locked reports whether a statement ended because others held what it needs for longer than it waits.
+func Locked(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == "55P03" || sqliteBusy(err)
+}
+
 // RetryOpening repeats, for up to 3 s, what may fail because another process opens the same database at this moment.
 func RetryOpening(ctx context.Context, f func() error) error {
 	wait := backoff.NewExponentialBackOff(backoff.WithInitialInterval(10*time.Millisecond),

@@ -53,7 +53,7 @@ type engine struct {
 // onBoth runs a test on both engines, with many orders.
 func onBoth(t *testing.T, run func(*testing.T, engine)) {
 	open := func(t *testing.T, url string, fill ...string) *Reader {
-		db, err := tables.Open(t.Context(), url, 0, func(commit.Commit) {})
+		db, err := tables.Open(t.Context(), url, tables.Config{Observe: func(commit.Commit) {}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -38,15 +38,29 @@ type DB struct {
 	orderByID *sql.Stmt     // the one read that every purchase makes
 }
 
-// Open opens the database, creates what is missing in it, and starts its writer. grace is how long after an event is
-// made it becomes due; observe has every commit reported, and must not block.
-func Open(ctx context.Context, databaseURL string, grace time.Duration, observe func(commit.Commit)) (*DB, error) {
+// Config is what a database is opened with.
+type Config struct {
+	// Grace is how long after an event is made it becomes due.
+	Grace time.Duration
+	// Observe has every commit reported. It must not block.
+	Observe func(commit.Commit)
+	// Unmigrated: tables that are older are left as they are, and not opened: see OutdatedError.
+	Unmigrated bool
+}
+
+// Open opens the database, creates what is missing in it, and starts its writer.
+func Open(ctx context.Context, databaseURL string, cfg Config) (*DB, error) {
 	e, err := commit.Open(ctx, databaseURL)
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{Engine: e, grace: grace}
-	if err = migrate(ctx, e); err == nil {
+	db := &DB{Engine: e, grace: cfg.Grace}
+	if cfg.Unmigrated {
+		err = Judge(ctx, e.Read, e.Name)
+	} else {
+		err = migrate(ctx, e, func(Migration) {})
+	}
+	if err == nil {
 		err = e.ForgetCommits(ctx)
 	}
 	if err == nil {
@@ -57,7 +71,7 @@ func Open(ctx context.Context, databaseURL string, grace time.Duration, observe 
 	}
 	writer := rand.Int64N(tallyWriters)
 	db.committer = commit.Start(e, commit.Config{
-		Own: own, Observe: observe,
+		Own: own, Observe: cfg.Observe,
 		Notes: func() any { return map[topup.State]int64{} },
 		Last:  func(notes any) []*commit.Statement { return tallies(notes.(map[topup.State]int64), writer) },
 	})

@@ -21,7 +21,7 @@ func TestFormerDoubts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			url := database(t)
 			former(t, url)
-			db, err := Open(t.Context(), url, 0, func(commit.Commit) {})
+			db, err := Open(t.Context(), url, Config{Observe: func(commit.Commit) {}})
 			if err != nil {
 				t.Fatal(err)
 			}

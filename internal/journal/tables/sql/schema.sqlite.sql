@@ -1,0 +1,2 @@
+-- name: versioned
+SELECT COUNT(*) FROM sqlite_master WHERE name = 'goose_db_version'

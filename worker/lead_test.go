@@ -22,7 +22,9 @@ func (b *idleBook) Overdue(context.Context, time.Time, int) ([]topup.Due, error)
 	b.sweeps.Add(1)
 	return nil, nil
 }
-func (*idleBook) Due(context.Context, time.Time, topup.Due, int) ([]topup.Due, error) { return nil, nil }
+func (*idleBook) Due(context.Context, time.Time, topup.Due, int) ([]topup.Due, error) {
+	return nil, nil
+}
 func (*idleBook) DueEvents(context.Context, time.Time, topup.DueEvent, int) ([]topup.DueEvent, error) {
 	return nil, nil
 }

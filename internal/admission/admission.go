@@ -160,7 +160,8 @@ func New(cfg Config) *Control {
 	}
 	c := &Control{
 		Config: cfg, retries: newRetryBudget(), waitingByPriority: make([]atomic.Bool, len(topup.Priorities())),
-		joined: make(chan struct{}, 1), asking: make(chan struct{}, 1), detectors: map[string]*gobreaker.TwoStepCircuitBreaker[struct{}]{},
+		joined: make(chan struct{}, 1), asking: make(chan struct{}, 1),
+		detectors: map[string]*gobreaker.TwoStepCircuitBreaker[struct{}]{},
 	}
 	c.asking <- struct{}{}
 	c.updateUnrestricted()

@@ -37,8 +37,8 @@ type releaser struct {
 
 // Run releases orders that wait, until ctx ends: those that may be bought, by their priority, the callers of one
 // priority in their fair share, and of each caller the oldest first. The worker that leads does, and any other one for
-// the orders that begin to wait there, and now and then; the wait queue has each order released once. It also has probe
-// try the operators that are out.
+// the orders that begin to wait there, and now and then; the wait queue has each order released once. It also has
+// probe try the operators that are out.
 func (c *Control) Run(ctx context.Context, probe Probe) {
 	r := &releaser{Control: c, probe: probe, latest: map[topup.Priority]string{}, lastWaited: map[string]time.Time{}}
 	defer r.probes.Wait()

@@ -44,8 +44,8 @@ func (q *Queue) look(ctx context.Context) {
 	}
 }
 
-// waiting counts the tasks that wait, but for those of a queue that is paused. It says nothing of one that could not be
-// asked.
+// waiting counts the tasks that wait, but for those of a queue that is paused. It says nothing of one that could not
+// be asked.
 func (q *Queue) waiting(ctx context.Context) map[string]int {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()

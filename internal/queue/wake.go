@@ -12,8 +12,8 @@ import (
 )
 
 // asynq finds new tasks by polling: with its default of one second a lone order waits that long, and with 5 ms the
-// polls cost a tenth of a core for ever. Here the polls are held back instead: a dequeue that found nothing waits until
-// somebody says that there is something, or for restPoll, whichever is first.
+// polls cost a tenth of a core for ever. Here the polls are held back instead: a dequeue that found nothing waits
+// until somebody says that there is something, or for restPoll, whichever is first.
 //
 // Whoever enqueues a task wakes a server of its own process, or one of another: it puts a token into a list of the
 // queue, from which Redis gives it to the process that has waited longest. So a task wakes one server, however many
@@ -56,9 +56,9 @@ type waker struct {
 	waiting atomic.Int32
 	// idle has a token when a server of this process has begun to wait.
 	idle chan struct{}
-	// enqueued counts the tasks of which Redis must be told, and tell has a token when there are some.
+	// enqueued counts the tasks that Redis does not know of yet, and report has a token when there are some.
 	enqueued atomic.Int64
-	tell     chan struct{}
+	report   chan struct{}
 	// hears: news of other processes come.
 	hears atomic.Bool
 }
@@ -67,7 +67,7 @@ func (q *Queue) startWakers(background context.Context) {
 	q.wake = map[string]*waker{}
 	for _, queue := range ourQueues() {
 		w := &waker{list: "recarga:wake:{" + queue + "}", news: make(chan struct{}, ownTokens),
-			idle: make(chan struct{}, 1), tell: make(chan struct{}, 1)}
+			idle: make(chan struct{}, 1), report: make(chan struct{}, 1)}
 		q.wake[queue] = w
 		if q.embedded == nil { // whose every process is this one
 			go w.publish(background, q.rest)
@@ -153,7 +153,7 @@ func (w *waker) announce(n int) {
 
 func (w *waker) announceElsewhere(n int) {
 	w.enqueued.Add(int64(n))
-	offer(w.tell)
+	offer(w.report)
 }
 
 func offer(c chan struct{}) {
@@ -170,7 +170,7 @@ func (w *waker) publish(ctx context.Context, rdb redis.UniversalClient) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-w.tell:
+		case <-w.report:
 		}
 		// Whoever leads finds a task whose token got lost, so an error says nothing.
 		n := min(w.enqueued.Swap(0), mostTokens)

@@ -12,9 +12,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Watch fixes what asynq never would by itself, and reports the rest, also to other processes (LastWatch). It is for the
-// worker that leads to call every few seconds: it takes three round trips and reads a record of each server, each step
-// is bounded and atomic, and what several do at once is done once.
+// Watch fixes what asynq never would by itself, and reports the rest, also to other processes (LastWatch). It is for
+// the worker that leads to call every few seconds: it takes three round trips and reads a record of each server, each
+// step is bounded and atomic, and what several do at once is done once.
 //
 // It does not search for ghosts, tasks that are in no list: that takes a scan of all keys, and enqueueing
 // goes round them anyway.
@@ -71,8 +71,8 @@ func (q *Queue) keepWatch(ctx context.Context, h Health) {
 	}
 }
 
-// LastWatch is what another process's Watch saw a moment ago, with this machine's clock, and without its repairs, which
-// it has counted.
+// LastWatch is what another process's Watch saw a moment ago, with this machine's clock, and without its repairs,
+// which it has counted.
 func (q *Queue) LastWatch(ctx context.Context) (h Health, err error) {
 	pipe := q.rest.Pipeline()
 	clock, kept := pipe.Time(ctx), pipe.GetRange(ctx, watchKey, 0, maxWatch)

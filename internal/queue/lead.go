@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"recarga/internal/queue/link"
 )
 
 // One process leads those that work on the same queues: it does what needs to be done once, however many there are.
@@ -77,7 +79,7 @@ var (
 // leaderHook is a hook on the servers' Redis client that leaves to the process that leads what one does for all: to
 // move tasks that are due to those that wait, and to remove completed ones. For the others nothing is there to do.
 type leaderHook struct {
-	noHook
+	link.NoHook
 	q *Queue
 	// every is the shortest time between two runs of a script by its hash.
 	every map[string]time.Duration

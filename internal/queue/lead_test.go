@@ -12,6 +12,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"recarga/internal/queue/link"
 	"recarga/internal/testkit"
 	"recarga/tasks"
 	"recarga/topup"
@@ -143,7 +144,7 @@ func TestCancelReachesEveryServer(t *testing.T) {
 		}
 		<-running
 	}
-	subscribed := func() int64 { return q.rest.PubSubNumSub(t.Context(), cancelChannel).Val()[cancelChannel] }
+	subscribed := func() int64 { return q.rest.PubSubNumSub(t.Context(), link.CancelChannel).Val()[link.CancelChannel] }
 	testkit.Eventually(t, testkit.Patience, func() bool { return subscribed() == 1 }, "one connection listens")
 	testkit.Eventually(t, testkit.Patience, func() bool {
 		for _, id := range []string{"ORD-1", "ORD-2"} {

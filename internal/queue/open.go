@@ -20,6 +20,7 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/trace"
 
+	"recarga/internal/queue/link"
 	"recarga/tasks"
 )
 
@@ -45,7 +46,7 @@ type Queue struct {
 	leads func() bool
 	// starting starts what all servers share, with the relay.
 	starting sync.Once
-	relay    *relay // nil before
+	relay    *link.Relay // nil before
 
 	// maps are those of a Redis Cluster.
 	maps clusterMaps
@@ -133,16 +134,16 @@ func (q *Queue) connect(background context.Context, rawURL string) error {
 func (q *Queue) hasten(ctx context.Context) error {
 	if q.embedded == nil {
 		q.serve.AddHook(newLeaderHook(q))
-		q.enqueue.AddHook(&together{client: q.enqueue, timeout: enqueueTimeout})
-		q.serve.AddHook(&together{client: q.serve, timeout: serveTimeout})
-		q.rest.AddHook(&together{client: q.rest, timeout: restTimeout})
+		q.enqueue.AddHook(link.Together(q.enqueue, enqueueTimeout))
+		q.serve.AddHook(link.Together(q.serve, serveTimeout))
+		q.rest.AddHook(link.Together(q.rest, restTimeout))
 		for _, client := range []redis.UniversalClient{q.enqueue, q.serve, q.rest} {
 			q.maps.add(client, clusterTimeout)
 		}
 		q.maps.add(q.block, blockFor+clusterTimeout)
 		return nil
 	}
-	n, err := newNative(ctx, q.embedded, q.rest)
+	n, err := link.Native(ctx, q.embedded, q.rest)
 	if err == nil {
 		q.enqueue.AddHook(n)
 		q.serve.AddHook(n)
@@ -232,7 +233,7 @@ func (q *Queue) Close() error {
 	q.beside.Wait()
 	err = errors.Join(err, q.enqueue.Close(), q.serve.Close(), q.rest.Close())
 	if q.relay != nil {
-		err = errors.Join(err, q.relay.close())
+		err = errors.Join(err, q.relay.Close())
 	}
 	if q.embedded != nil {
 		q.embedded.Close()

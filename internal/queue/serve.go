@@ -12,6 +12,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"recarga/internal/queue/link"
 	"recarga/tasks"
 )
 
@@ -67,8 +68,8 @@ func (q *Queue) Serve(cfg ServeConfig, handlers map[string]Handler) (*Servers, e
 
 // startServing starts what the servers of all queues share.
 func (q *Queue) startServing() {
-	q.relay = newRelay()
-	q.beside.Go(func() { q.relay.run(q.background, q.rest) })
+	q.relay = link.NewRelay()
+	q.beside.Go(func() { q.relay.Run(q.background, q.rest) })
 	q.beside.Go(func() { q.look(q.background) })
 }
 
@@ -77,7 +78,7 @@ func (q *Queue) serversRedis() redis.UniversalClient {
 	if q.embedded != nil {
 		return q.serve
 	}
-	return serverRedis{q.serve, q.relay}
+	return q.relay.Servers(q.serve)
 }
 
 // Stop takes no more tasks; those under way continue.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"recarga/internal/queue/link"
 )
 
 // asynq finds new tasks by polling: with its default of one second a lone order waits that long, and with 5 ms the
@@ -31,6 +33,8 @@ const (
 	announceEvery = 2 * time.Millisecond
 	// serveTimeout bounds a pipeline of the servers' scripts.
 	serveTimeout = 5 * time.Second
+	// restTimeout bounds a pipeline of what is neither the servers' nor enqueued: a purchase waits for some of it.
+	restTimeout = time.Second
 	// blockFor is how long a process waits for a token before it asks anew, and answerWithin what Redis may take beyond.
 	blockFor, answerWithin = 5 * time.Second, time.Second
 	// deafPause is the wait after a wait for a token that failed.
@@ -186,7 +190,7 @@ func (w *waker) publish(ctx context.Context, rdb redis.UniversalClient) {
 
 // pollHook is a hook on the servers' Redis client that holds back asynq's polls.
 type pollHook struct {
-	noHook
+	link.NoHook
 	// wake has the waker of each queue, by its name.
 	wake map[string]*waker
 	// quit is closed when the queue is.

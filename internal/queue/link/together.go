@@ -1,4 +1,4 @@
-package queue
+package link
 
 import (
 	"context"
@@ -11,9 +11,6 @@ import (
 // mostTogether bounds a pipeline, and by it what its first command waits for the last.
 const mostTogether = 64
 
-// restTimeout bounds a pipeline of what is neither the servers' nor enqueued: a purchase waits for some of it.
-const restTimeout = time.Second
-
 // together is a hook on a Redis client that sends commands which wait at the same time in one pipeline:
 // under load most of a command's price is the write and the read for it, at both ends. There is no timer:
 // a lone one goes out at once, by its own caller, and only those that come meanwhile wait for it. So a client
@@ -21,7 +18,7 @@ const restTimeout = time.Second
 //
 // Commands that get no answer fail together. Each of their callers takes that as it would alone.
 type together struct {
-	noHook
+	NoHook
 	client redis.UniversalClient
 	// timeout bounds a pipeline, which is on nobody's own time.
 	timeout time.Duration
@@ -58,6 +55,11 @@ func (t *together) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		defer t.pass()
 		return next(ctx, cmd)
 	}
+}
+
+// Together is that hook for a client; timeout bounds a pipeline, which is on nobody's own time.
+func Together(client redis.UniversalClient, timeout time.Duration) redis.Hook {
+	return &together{client: client, timeout: timeout}
 }
 
 // mustWait reports whether somebody is sending, who or whose successor answers then. Otherwise the caller sends.

@@ -1,4 +1,4 @@
-package queue
+package link
 
 import (
 	"context"
@@ -10,14 +10,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// cancelChannel is the one in which asynq's tools ask for the end of a task.
-const cancelChannel = "asynq:cancel"
+// CancelChannel is the one in which asynq's tools ask for the end of a task.
+const CancelChannel = "asynq:cancel"
 
-// serverRedis is the servers' Redis as asynq sees it. Every one of asynq's servers subscribes to cancelChannel, for
+// serverRedis is the servers' Redis as asynq sees it. Every one of asynq's servers subscribes to CancelChannel, for
 // which each would need a connection of its own; here they get what one connection of this process hears.
 type serverRedis struct {
 	redis.UniversalClient // for all else
-	relay                 *relay
+	relay                 *Relay
 }
 
 // Subscribe implements redis.UniversalClient.
@@ -25,8 +25,8 @@ func (r serverRedis) Subscribe(ctx context.Context, channels ...string) *redis.P
 	return r.relay.client.Subscribe(ctx, channels...)
 }
 
-// relay passes the messages of one channel on to subscribers in this process. To them it is a Redis.
-type relay struct {
+// Relay passes the messages of one channel on to subscribers in this process. To them it is a Redis.
+type Relay struct {
 	server *server.Server
 	// client connects to server within the process.
 	client *redis.Client
@@ -35,8 +35,9 @@ type relay struct {
 	subscribers map[*server.Peer]bool
 }
 
-func newRelay() *relay {
-	r := &relay{server: server.NewServerConn(), subscribers: map[*server.Peer]bool{}}
+// NewRelay makes a Relay, which Run feeds.
+func NewRelay() *Relay {
+	r := &Relay{server: server.NewServerConn(), subscribers: map[*server.Peer]bool{}}
 	for name, command := range map[string]server.Cmd{"SUBSCRIBE": r.subscribe, "PING": pong} {
 		_ = r.server.Register(name, command) // the error is that of a name taken
 	}
@@ -51,7 +52,7 @@ func newRelay() *relay {
 	return r
 }
 
-func (r *relay) subscribe(c *server.Peer, _ string, channels []string) {
+func (r *Relay) subscribe(c *server.Peer, _ string, channels []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.subscribers[c] {
@@ -81,9 +82,9 @@ func pong(c *server.Peer, _ string, args []string) {
 	})
 }
 
-// run passes messages on until ctx ends.
-func (r *relay) run(ctx context.Context, rdb redis.UniversalClient) {
-	sub := rdb.Subscribe(ctx, cancelChannel)
+// Run passes messages on until ctx ends.
+func (r *Relay) Run(ctx context.Context, rdb redis.UniversalClient) {
+	sub := rdb.Subscribe(ctx, CancelChannel)
 	defer func() { _ = sub.Close() }()
 	messages := sub.Channel()
 	for {
@@ -99,21 +100,25 @@ func (r *relay) run(ctx context.Context, rdb redis.UniversalClient) {
 	}
 }
 
-func (r *relay) pass(payload string) {
+func (r *Relay) pass(payload string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for c := range r.subscribers {
 		c.Block(func(w *server.Writer) {
 			w.WriteLen(3)
 			w.WriteBulk("message")
-			w.WriteBulk(cancelChannel)
+			w.WriteBulk(CancelChannel)
 			w.WriteBulk(payload)
 			w.Flush()
 		})
 	}
 }
 
-func (r *relay) close() error {
+// Servers is a client of Redis for asynq's servers.
+func (r *Relay) Servers(rdb redis.UniversalClient) redis.UniversalClient { return serverRedis{rdb, r} }
+
+// Close ends it, after the servers.
+func (r *Relay) Close() error {
 	err := r.client.Close()
 	r.server.Close()
 	return err

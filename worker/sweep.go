@@ -33,8 +33,8 @@ type sweeper struct {
 
 // Sweep finds what was lost, until ctx ends: it enqueues orders and events that are due and that nobody has
 // processed, and settles attempts whose deadline has passed as unknown. It makes Redis expendable. The worker that
-// leads sweeps every time, the others now and then; each step is bounded, and harmless when repeated. Beside the sweep,
-// it gathers evidence about unknown attempts, and releases orders that wait.
+// leads sweeps every time, the others now and then; each step is bounded, and harmless when repeated. Beside the
+// sweep, it gathers evidence about unknown attempts, and releases orders that wait.
 func (w *Worker) Sweep(ctx context.Context) {
 	s := &sweeper{Worker: w}
 	patience := 1

@@ -7,6 +7,8 @@ PKG ?= $(LONGEST) ./...
 BENCH ?= .
 BOUNDED ?=
 TIERS ?=
+TARGETS ?=
+TWICE ?=
 DURATION ?= 2m
 RATE ?= 30
 SEED ?=
@@ -19,13 +21,23 @@ TOOLS := $(CURDIR)/bin/tools
 GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 GOVULNCHECK_VERSION := v1.9.0
 GOVULNCHECK := $(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
+# The tests of deploy/ render the chart, and read what was rendered as Kubernetes does.
+HELM_VERSION := v4.3.1
+HELM := $(TOOLS)/helm-$(HELM_VERSION)/helm
+STRICT := $(TOOLS)/strict/strict
+CYCLONEDX_VERSION := v1.10.0
+CYCLONEDX := $(TOOLS)/cyclonedx-gomod-$(CYCLONEDX_VERSION)/cyclonedx-gomod
+NFPM_VERSION := v2.45.2
+NFPM := $(TOOLS)/nfpm-$(NFPM_VERSION)/nfpm
+# What makes the bytes of a release is built by the compiler of the image: another one would compress otherwise.
+PINNED_GO = GOTOOLCHAIN=go$(shell sed -n 's/^FROM golang:\([0-9.]*\) .*/\1/p' Dockerfile)
 
 # A checkout that belongs to another user (a container's, a CI runner's) must not stop a build: go asks
 # git for the revision, and git refuses. The version comes from VERSION.
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prove sim chaos siege model mutants fuzz check bench build generate
+.PHONY: help demo test prove sim chaos siege model mutants fuzz check bench build release generate
 
 # Tests mostly wait, for a commit or an answer: more of them run than there are cores.
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
@@ -47,7 +59,7 @@ test: export GORACE := atexit_sleep_ms=0
 # Memory for time: under the race detector a tenth of the work is the garbage collector's.
 test: export GOGC := 400
 test: export GOFLAGS := $(GOFLAGS) $(UNWATCHED)
-test: ## Run every test, with the race detector, against real Redis and PostgreSQL
+test: $(HELM) $(STRICT) ## Run every test, with the race detector, against real Redis and PostgreSQL
 	@scripts/install-test-deps
 	RECARGA_TEST_REQUIRE=1 go test -race -shuffle=on -count=1 -timeout 30m $(AT_ONCE) $(PKG)
 
@@ -98,7 +110,10 @@ bench: ## Run the Go benchmarks (PKG=./internal/journal BENCH=Begin)
 build: ## Build the static program bin/recarga
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/recarga ./cmd/recarga
 
-generate: ## Write the generated files anew
+release: $(CYCLONEDX) $(NFPM) ## Build archives, packages, SBOMs and checksums into dist (TWICE=yes: compare two builds; TARGETS=linux/amd64)
+	$(PINNED_GO) go run ./scripts/release -sbom $(CYCLONEDX) -nfpm $(NFPM) $(if $(TARGETS),-only $(TARGETS)) $(if $(TWICE),-twice)
+
+generate: $(HELM) ## Write the generated files anew
 	go generate ./...
 
 $(GOLANGCI):
@@ -108,3 +123,19 @@ $(GOLANGCI):
 $(GOVULNCHECK):
 	@echo "Building govulncheck $(GOVULNCHECK_VERSION) into bin/tools, once."
 	@GOFLAGS= GOBIN=$(@D) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+
+$(HELM):
+	@echo "Building helm $(HELM_VERSION) into bin/tools, once; it takes a few minutes."
+	@GOFLAGS= GOBIN=$(@D) go install helm.sh/helm/v4/cmd/helm@$(HELM_VERSION)
+
+$(STRICT): $(wildcard deploy/strict/*)
+	@echo "Building deploy/strict into bin/tools."
+	@GOFLAGS=-buildvcs=false go -C deploy/strict build -o $@ .
+
+$(CYCLONEDX):
+	@echo "Building cyclonedx-gomod $(CYCLONEDX_VERSION) into bin/tools, once."
+	@$(PINNED_GO) GOFLAGS= GOBIN=$(@D) go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION)
+
+$(NFPM):
+	@echo "Building nfpm $(NFPM_VERSION) into bin/tools, once."
+	@$(PINNED_GO) GOFLAGS= GOBIN=$(@D) go install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)

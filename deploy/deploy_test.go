@@ -41,6 +41,20 @@ func TestUnitIsConfined(t *testing.T) {
 	}
 }
 
+// TestUnitIsWatched: systemd waits until the service is ready, restarts one that stands still, and does not cut off a
+// stop: see app.TestStopsWithin, e2e.TestServiceManager.
+func TestUnitIsWatched(t *testing.T) {
+	lines := strings.Split(read(t, "recarga.service"), "\n")
+	for _, want := range []string{
+		"Type=notify", "NotifyAccess=main", "WatchdogSec=120s", "Restart=on-failure", "TimeoutStartSec=90s",
+		"TimeoutStopSec=180s",
+	} {
+		if !slices.Contains(lines, want) {
+			t.Errorf("recarga.service lacks %s", want)
+		}
+	}
+}
+
 // TestUnitIsUnderstood asks systemd itself.
 func TestUnitIsUnderstood(t *testing.T) {
 	analyze := testkit.Program(t, "systemd-analyze", "systemd")

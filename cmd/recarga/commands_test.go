@@ -380,6 +380,9 @@ func TestHelp(t *testing.T) {
 	want(t, nil, command.ExitOK, `(?s)Usage:.*recarga caller add NAME`, `^$`, "help", "caller", "add")
 	want(t, nil, command.ExitOK, `(?s)Examples:.*--file examples/orders.csv`, `^$`, "enqueue", "--help")
 	want(t, nil, command.ExitOK, `^recarga version dev\n$`, `^$`, "--version")
+	want(t, nil, command.ExitOK, `^recarga version dev, go1\.\S+, \w+/\w+\n$`, `^$`, "version")
+	want(t, nil, command.ExitOK, `"go":\s*"go1\.(.|\n)*"version":\s*"dev"`, `^$`, "version", "--json")
+	want(t, nil, command.ExitUsage, `^$`, `arg`, "version", "now")
 }
 
 // TestNotReady: the health check of a container fails while the process is not ready, or not there.

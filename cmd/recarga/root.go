@@ -27,7 +27,7 @@ func newRoot(p *command.Program) *cobra.Command {
 	command.AddGroup(root, "Try it out", newDemoCommand(p), newSandboxCommand(p))
 	command.AddGroup(root, "Run it", newServeCommand(p), newAPICommand(p), newWorkerCommand(p), newDoctorCommand(p),
 		newHealthcheckCommand(p), newMigrateCommand(p), newArchiveCommand(p), newRekeyCommand(p), newKeyCommand(p),
-		newBenchCommand(p))
+		newBenchCommand(p), newVersionCommand(p))
 	command.AddGroup(root, "Orders", newEnqueueCommand(p), newGetCommand(p), newFindCommand(p), newListCommand(p),
 		newWatchCommand(p), newCancelCommand(p),
 		newResolveCommand(p), newCorrectCommand(p), newDisputeCommand(p), newReconcileCommand(p), newExportCommand(p))

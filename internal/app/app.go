@@ -46,9 +46,6 @@ const (
 	deliveryConcurrency = 64
 	// ballast is chosen so that the heap stays below about 100 MiB with little in it.
 	ballast = 32 << 20
-	// RequestsEnd is how long a shutdown waits for HTTP requests under way; their orders are durable
-	// or not whether their clients get the answer or not, and may be placed again.
-	RequestsEnd = 10 * time.Second
 )
 
 // Node is one running process with its roles.
@@ -71,7 +68,8 @@ type Node struct {
 	worker      *worker.Worker
 	watch       *balance.Watch // nil without a worker
 	producer    *producer.Producer
-	watchdog    *watchdog // nil without a worker
+	watchdog    *watchdog      // nil without a worker
+	api         *listen.Server // nil without an API
 	// leads reports whether this process does what one does for all, by its lease.
 	leads func() bool
 	lease *coordination.LeaderLease // nil where there is no other process
@@ -104,7 +102,7 @@ func Start(
 		failed:  make(chan error, 2),
 		metrics: newMetrics(s, r, version), health: NewHealth(r.names()),
 	}
-	steps := []func(context.Context) error{n.startOps, n.openStores, n.openDistributor}
+	steps := []func(context.Context) error{n.startSupervision, n.startOps, n.openStores, n.openDistributor}
 	if r.Worker {
 		steps = append(steps, n.startWorker, n.startWatchdog, n.startArchiver)
 	}
@@ -120,43 +118,6 @@ func Start(
 	n.health.Enter(PhaseRunning)
 	n.log.Info("started", "roles", r.names(), "version", version)
 	return n, nil
-}
-
-// Shutdown ends the parts in the opposite order of their start, since each needs those that were started before it:
-//
-//  1. the API's listener: nothing more comes in, and requests under way have RequestsEnd;
-//  2. archiver, watchdog, sweep and balance watch: nothing more is begun;
-//  3. the queue's servers of purchases, then those of deliveries: what is under way has RECARGA_SHUTDOWN_TIMEOUT;
-//  4. worker, deliverer and distributor's client: their last results are recorded;
-//  5. queue and book of record;
-//  6. metrics and probes, which answer until then.
-func (n *Node) Shutdown() {
-	n.health.Enter(PhaseStopping)
-	for i := len(n.closers) - 1; i >= 0; i-- {
-		n.closers[i]()
-	}
-	n.closers = nil
-}
-
-func (n *Node) onShutdown(f func()) { n.closers = append(n.closers, f) }
-
-// background runs loops until the shutdown, which waits for them.
-func (n *Node) background(loops ...func(context.Context)) {
-	ctx, stop := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	for _, loop := range loops {
-		running.Go(func() { loop(ctx) })
-	}
-	n.onShutdown(func() { stop(); running.Wait() })
-}
-
-// closeLast notes the close of a connection, whose error can only be logged.
-func (n *Node) closeLast(what string, f func() error) {
-	n.onShutdown(func() {
-		if err := f(); err != nil {
-			n.log.Warn("close", "what", what, "error", err)
-		}
-	})
 }
 
 func (n *Node) openDistributor(context.Context) (err error) {
@@ -324,23 +285,23 @@ func (n *Node) startAPI(ctx context.Context) error {
 	})
 	n.closeLast("api", handler.Close)
 	n.background(func(ctx context.Context) { n.callers.WatchExpiry(ctx, n.log) })
-	url, err := n.listen(ctx, s.HTTPAddr, "RECARGA_HTTP_ADDR", tracing.Handler(handler, "/v1/"))
-	n.APIURL = url
-	return err
+	return n.serveAPI(ctx, tracing.Handler(handler, "/v1/"))
 }
 
-// listen serves HTTP until the shutdown.
-func (n *Node) listen(ctx context.Context, addr, setting string, handler http.Handler) (url string, err error) {
-	listener, err := n.bind(ctx, addr, setting)
+// serveAPI serves the API until the shutdown.
+func (n *Node) serveAPI(ctx context.Context, handler http.Handler) error {
+	const setting = "RECARGA_HTTP_ADDR"
+	listener, err := n.bind(ctx, n.settings.HTTPAddr, setting)
 	if err != nil {
-		return "", err
+		return err
 	}
-	end := n.serveHTTP(listener, setting, listen.Config{
+	server, end := n.serveHTTP(listener, setting, listen.Config{
 		Handler: handler, Health: http.HandlerFunc(n.health.alive), MaxConnections: n.settings.HTTPMaxConnections,
 		Trusted: n.settings.TrustedProxies,
 	}, func(err error) { n.failed <- err })
 	n.onShutdown(end)
-	return urlOf(listener), nil
+	n.api, n.APIURL = server, urlOf(listener)
+	return nil
 }
 
 func (n *Node) bind(ctx context.Context, addr, setting string) (net.Listener, error) {
@@ -356,16 +317,19 @@ func urlOf(listener net.Listener) string { return "http://" + listener.Addr().St
 
 // serveHTTP serves until end is called, which waits for the requests under way. A listener that ends by itself is
 // reported to failed.
-func (n *Node) serveHTTP(listener net.Listener, setting string, cfg listen.Config, failed func(error)) (end func()) {
-	cfg.Log = n.log
-	server := listen.New(cfg)
+func (n *Node) serveHTTP(
+	listener net.Listener, setting string, cfg listen.Config, failed func(error),
+) (server *listen.Server, end func()) {
+	cfg.Log, cfg.Limits = n.log, listen.DefaultLimits()
+	cfg.Limits.Idle = n.settings.HTTPIdleTimeout
+	server = listen.New(cfg)
 	var done sync.WaitGroup
 	done.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			failed(fmt.Errorf("%s: %w", setting, err))
 		}
 	})
-	return func() {
+	return server, func() {
 		ctx, cancel := context.WithTimeout(context.Background(), RequestsEnd)
 		defer cancel()
 		if err := server.Shutdown(ctx); err != nil {
@@ -374,19 +338,6 @@ func (n *Node) serveHTTP(listener net.Listener, setting string, cfg listen.Confi
 		}
 		done.Wait()
 	}
-}
-
-// Wait blocks until ctx ends or a part fails, and then shuts the node down.
-func (n *Node) Wait(ctx context.Context) error {
-	var err error
-	select {
-	case <-ctx.Done():
-		n.log.Info("shutting down", "waits_at_most", n.settings.ShutdownTimeout)
-	case err = <-n.failed:
-	}
-	n.Shutdown()
-	n.log.Info("stopped")
-	return err
 }
 
 // inWords is a rate as the console says it; empty for no limit.

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -95,20 +94,6 @@ func TestRoles(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// TestShutdownOrder: parts end in the opposite order of their start, once.
-func TestShutdownOrder(t *testing.T) {
-	n := &Node{health: NewHealth(nil)}
-	var ended []int
-	for i := range 4 {
-		n.onShutdown(func() { ended = append(ended, i) })
-	}
-	n.Shutdown()
-	n.Shutdown()
-	if !slices.Equal(ended, []int{3, 2, 1, 0}) {
-		t.Errorf("ended in the order %v", ended)
 	}
 }
 

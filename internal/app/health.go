@@ -40,6 +40,9 @@ const (
 type Health struct {
 	roles []string
 
+	// entered receives when a phase has begun.
+	entered chan struct{}
+
 	mu    sync.Mutex
 	phase string
 	// dependencies by name.
@@ -84,7 +87,7 @@ type report struct {
 // NewHealth is that of a process that is starting.
 func NewHealth(roles []string) *Health {
 	return &Health{roles: roles, phase: PhaseStarting, dependencies: map[string]dependency{},
-		beats: map[string]time.Time{}}
+		beats: map[string]time.Time{}, entered: make(chan struct{}, 1)}
 }
 
 // Enter notes the process's phase.
@@ -92,6 +95,17 @@ func (h *Health) Enter(phase string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.phase = phase
+	select {
+	case h.entered <- struct{}{}:
+	default: // it has not been taken yet
+	}
+}
+
+// now is the process's phase.
+func (h *Health) now() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.phase
 }
 
 func (h *Health) set(name string, d dependency) {
@@ -176,7 +190,7 @@ func (h *Health) up(ctx context.Context) map[string]bool {
 // help. It helps against no dependency that is away, so none of them counts.
 func (h *Health) live(w http.ResponseWriter, r *http.Request) {
 	report := h.ask(r.Context())
-	report.OK = len(report.Stuck) == 0 || report.Phase == PhaseStopping
+	report.OK = report.alive()
 	answerProbe(w, r, report, "ok", "stuck: "+strings.Join(report.Stuck, "; "))
 }
 
@@ -193,7 +207,7 @@ func (h *Health) alive(w http.ResponseWriter, r *http.Request) {
 	report := h.recent
 	h.asking.Unlock()
 	status, text := http.StatusOK, "ok"
-	if len(report.Stuck) > 0 && report.Phase != PhaseStopping {
+	if !report.alive() {
 		status, text = http.StatusServiceUnavailable, "stuck"
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -205,17 +219,25 @@ func (h *Health) alive(w http.ResponseWriter, r *http.Request) {
 // ready answers 200 when the process can do its work.
 func (h *Health) ready(w http.ResponseWriter, r *http.Request) {
 	report := h.ask(r.Context())
-	why := []string{}
-	if report.Phase != PhaseRunning {
-		why = append(why, report.Phase)
+	answerProbe(w, r, report, "ready", "not ready: "+report.whyNot())
+}
+
+// whyNot says why the process is not ready.
+func (r report) whyNot() string {
+	var why []string
+	if r.Phase != PhaseRunning {
+		why = append(why, r.Phase)
 	}
-	for _, c := range report.Dependencies {
+	for _, c := range r.Dependencies {
 		if c.Required && !c.OK {
 			why = append(why, c.Name+": "+c.Error)
 		}
 	}
-	answerProbe(w, r, report, "ready", "not ready: "+strings.Join(why, "; "))
+	return strings.Join(why, "; ")
 }
+
+// alive is what /healthz says: no loop stands still that could move.
+func (r report) alive() bool { return len(r.Stuck) == 0 || r.Phase == PhaseStopping }
 
 func answerProbe(w http.ResponseWriter, r *http.Request, report report, good, bad string) {
 	status, text := http.StatusOK, good

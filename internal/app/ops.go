@@ -63,7 +63,7 @@ func (n *Node) keepOps(ctx context.Context, listener net.Listener, pages http.Ha
 		if listener != nil {
 			ended := make(chan struct{})
 			cfg := listen.Config{Handler: pages, MaxConnections: opsConnections}
-			end := n.serveHTTP(listener, metricsSetting, cfg, func(err error) {
+			_, end := n.serveHTTP(listener, metricsSetting, cfg, func(err error) {
 				n.log.Warn("metrics not served; trying again", "every", opsRetry, "error", err)
 				close(ended)
 			})

@@ -54,6 +54,9 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 		return err
 	}
 	n.closeLast("journal", n.journal.Close)
+	for _, risk := range n.journal.Risks() {
+		n.log.Warn("the database may lose what was confirmed", "setting", "RECARGA_DATABASE_URL", "risk", risk)
+	}
 	n.useStores()
 	return nil
 }
@@ -205,7 +208,8 @@ func OpenBook(ctx context.Context, s config.Settings) (*journal.Journal, error) 
 func openBook(
 	ctx context.Context, s config.Settings, migrated func(journal.Migration), more ...journal.Option,
 ) (*journal.Journal, error) {
-	opts := append(more, journal.WithArchive(s.Archive()), journal.WithoutMigration())
+	opts := append(more, journal.WithArchive(s.Archive()), journal.WithoutMigration(),
+		journal.WithConnections(s.DatabaseMaxConnections))
 	open := func() (*journal.Journal, error) {
 		ctx, cancel := context.WithTimeout(ctx, openTimeout)
 		defer cancel()

@@ -23,6 +23,8 @@ import (
 
 // Settings are all settings of the program; docs/settings.md says what each is for. An empty text or list is none.
 type Settings struct {
+	DatabaseMaxConnections int // of this process, to PostgreSQL
+
 	DatabaseURL string        // sqlite: or postgres://
 	Migrate     bool          // a start migrates the database, or waits for recarga migrate
 	RedisURL    string        // or queue.Embedded
@@ -49,6 +51,7 @@ type Settings struct {
 	OnUnknown                                  string          // hold or resend
 	HTTPAddr, MetricsAddr                      string          // HOST:PORT to listen on
 	HTTPMaxConnections                         int             // at a time, to HTTPAddr
+	HTTPIdleTimeout                            time.Duration   // of a connection without a request
 	APIKey, CallbackURL, WebhookSecret         string          // of the caller named default
 	AdminKey                                   string          // of the operator named admin
 	AdminKeyAllowWeak                          bool            // also where HTTPAddr is not on loopback
@@ -63,6 +66,7 @@ type Settings struct {
 	WebhookDisableAfter                        time.Duration   // without a success
 	WebhookRate                                topup.Rate      // to one endpoint, of each worker process
 	WebhookAllowPrivate                        bool            // also http:// and private targets
+	ShutdownDelay                              time.Duration   // of the API, while it is not ready; 0: none
 	ShutdownTimeout                            time.Duration   // of purchases under way
 	QueuesReadOnly                             bool            // /queues has no buttons
 	LogLevel                                   slog.Level      // the least that is logged
@@ -74,6 +78,8 @@ type Settings struct {
 // setters check and store the values, by the names of the settings.
 func setters(s *Settings) map[string]func(string) error {
 	return map[string]func(string) error{
+		"DATABASE_MAX_CONNECTIONS": count(&s.DatabaseMaxConnections, 4, 1000),
+
 		"DATABASE_URL":            text(&s.DatabaseURL, databaseURL),
 		"MIGRATE":                 choice(&s.Migrate),
 		"REDIS_URL":               text(&s.RedisURL, redisURL),
@@ -117,7 +123,9 @@ func setters(s *Settings) map[string]func(string) error {
 		"WEBHOOK_ALLOW_PRIVATE":   choice(&s.WebhookAllowPrivate),
 		"HTTP_ADDR":               text(&s.HTTPAddr, address),
 		"HTTP_MAX_CONNECTIONS":    count(&s.HTTPMaxConnections, 16, 65_536),
+		"HTTP_IDLE_TIMEOUT":       span(&s.HTTPIdleTimeout),
 		"METRICS_ADDR":            text(&s.MetricsAddr, address),
+		"SHUTDOWN_DELAY":          spanOrNever(&s.ShutdownDelay, 0),
 		"SHUTDOWN_TIMEOUT":        span(&s.ShutdownTimeout),
 		"QUEUES_READ_ONLY":        choice(&s.QueuesReadOnly),
 		"LOG_LEVEL":               logLevel(&s.LogLevel),

@@ -58,13 +58,15 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Settings{
-		DatabaseURL: "sqlite:recarga.db", Migrate: true, RedisURL: "embedded", Retention: 9600 * time.Hour,
+		DatabaseURL: "sqlite:recarga.db", DatabaseMaxConnections: 16, Migrate: true, RedisURL: "embedded",
+		Retention:          9600 * time.Hour,
 		DistributorTimeout: 120 * time.Second, DistributorConcurrency: 64, BreakerShare: 0.5, BreakerProbe: 5 * time.Second,
 		BalanceInterval: time.Minute,
 		RetryInitial:    2 * time.Second, RetryMax: 2 * time.Minute, RetryMaxAttempts: 10, RetryMaxElapsed: 30 * time.Minute,
 		ExpiresAfter: 72 * time.Hour,
 		RetryCodes:   topup.DefaultRetryCodes(), OnUnknown: "hold",
 		HTTPAddr: "127.0.0.1:8080", MetricsAddr: "127.0.0.1:9464", HTTPMaxConnections: 1024,
+		HTTPIdleTimeout: 150 * time.Second,
 		WebhookSchedule: webhook.DefaultSchedule(), WebhookTimeout: 15 * time.Second, WebhookDisableAfter: 120 * time.Hour,
 		ShutdownTimeout: 150 * time.Second, QueuesReadOnly: true, LogFormat: "json", APIURL: "http://127.0.0.1:8080",
 	}
@@ -226,8 +228,9 @@ func TestValues(t *testing.T) {
 		"EXPIRES_AFTER":           {[]string{"1h", "0"}, []string{"-1h", "0.5s", "soon"}},
 		"RETRY_CODES": {[]string{"91", "91, 96", "Z1"},
 			[]string{"00", "91,51", "05", "12", "13", "14", "83", "9", "911", "91,", ",", "9 ", "é"}},
-		"ON_UNKNOWN":           {[]string{"hold", "resend"}, []string{"Hold", "retry"}},
-		"HTTP_MAX_CONNECTIONS": {[]string{"16", "1024", "65536"}, []string{"0", "15", "65537", "-1", "many"}},
+		"ON_UNKNOWN":               {[]string{"hold", "resend"}, []string{"Hold", "retry"}},
+		"DATABASE_MAX_CONNECTIONS": {[]string{"4", "16", "1000"}, []string{"0", "3", "1001", "-1", "many"}},
+		"HTTP_MAX_CONNECTIONS":     {[]string{"16", "1024", "65536"}, []string{"0", "15", "65537", "-1", "many"}},
 		"HTTP_ADDR": {[]string{":0", "0.0.0.0:8080", "[::1]:1", "host:65535"},
 			[]string{"8080", "host", "host:http", "host:65536", "host:-1"}},
 		"METRICS_ADDR": {[]string{":9464"}, []string{"9464"}},
@@ -253,6 +256,8 @@ func TestValues(t *testing.T) {
 		"ADMIN_KEY_ALLOW_WEAK":    {[]string{"true", "false"}, []string{"yes", "1"}},
 		"WEBHOOK_ALLOW_PRIVATE":   {[]string{"true", "false"}, []string{"yes", "1", "True"}},
 		"SHUTDOWN_TIMEOUT":        {[]string{"130s", "1h"}, []string{"129s", "0s"}},
+		"SHUTDOWN_DELAY":          {[]string{"0", "0s", "10s", "1h"}, []string{"-1s", "10", "soon"}},
+		"HTTP_IDLE_TIMEOUT":       {[]string{"15s", "620s"}, []string{"0", "0s", "-1s", "75"}},
 		"MIGRATE":                 {[]string{"true", "false"}, []string{"no", "0", "off"}},
 		"QUEUES_READ_ONLY":        {[]string{"false"}, []string{"no"}},
 		"LOG_LEVEL":               {[]string{"debug", "info", "warn", "error"}, []string{"trace", "info+1"}},

@@ -130,6 +130,7 @@ func checkSettings(t *testing.T, s Settings) {
 	within("RETRY_CODES", len(s.RetryCodes) > 0 && !final)
 	within("DISTRIBUTOR_TIMEOUT", s.DistributorTimeout > 0 && s.DistributorTimeout <= 25*time.Minute)
 	within("SHUTDOWN_TIMEOUT", s.ShutdownTimeout >= s.DistributorTimeout+10*time.Second)
+	within("SHUTDOWN_DELAY", s.ShutdownDelay >= 0 && s.HTTPIdleTimeout > 0)
 	within("DISTRIBUTOR_RATE", s.DistributorRate == topup.Rate{} || s.DistributorRate.Count > 0 &&
 		slices.Contains([]time.Duration{time.Second, time.Minute, time.Hour}, s.DistributorRate.Per))
 	within("DISTRIBUTOR_CONCURRENCY", s.DistributorConcurrency >= 1 && s.DistributorConcurrency <= 10000)
@@ -186,6 +187,7 @@ func checkWritten(t *testing.T, s Settings, given map[string]string) {
 		"DISTRIBUTOR_TIMEOUT": s.DistributorTimeout, "RETRY_INITIAL": s.RetryInitial, "RETRY_MAX": s.RetryMax,
 		"RETRY_MAX_ELAPSED": s.RetryMaxElapsed,
 		"WEBHOOK_TIMEOUT":   s.WebhookTimeout, "SHUTDOWN_TIMEOUT": s.ShutdownTimeout,
+		"SHUTDOWN_DELAY": s.ShutdownDelay, "HTTP_IDLE_TIMEOUT": s.HTTPIdleTimeout,
 	}
 	for name, value := range given {
 		if value == "" {

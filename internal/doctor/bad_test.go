@@ -16,6 +16,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"recarga/internal/exposure"
+	"recarga/internal/journal/journaltest"
 	"recarga/internal/sandbox"
 	"recarga/internal/seal"
 	"recarga/internal/testkit"
@@ -127,10 +128,23 @@ func badDatabases() []bad {
 		})
 	}
 	return append(badFiles(), []bad{
-		{"postgres reachable", Fail, `connection refused.*11 more`, "RECARGA_DATABASE_URL",
+		{"postgres reachable", Fail, `connection refused.*13 more`, "RECARGA_DATABASE_URL",
 			postgres(func(t *testing.T) string { return "postgres://u@" + nobody(t) + "/x" })},
 		{"postgres reachable", Fail, "^the URL cannot be parsed", "RECARGA_DATABASE_URL",
 			postgres(func(*testing.T) string { return "postgres://u:%zz@x" })},
+		{"postgres pooler", Fail, "shares sessions", "pool_mode = session", postgres(func(t *testing.T) string {
+			return testkit.PgBouncer(t, testkit.Postgres(t), "pool_mode = transaction")
+		})},
+		{"postgres rights", Warn, "^recarga is a superuser$", "docs/postgresql.md", postgres(func(t *testing.T) string {
+			return journaltest.Postgres(t).URL()
+		})},
+		{"postgres rights", Fail, "^recarga_run lacks DELETE on orders, UPDATE on orders$", "docs/postgresql.md",
+			postgres(func(t *testing.T) string {
+				owner, runner := journaltest.Roles(t, testkit.PostgresOwn(t))
+				opened(t, owner)
+				do(t, "pgx", owner, "REVOKE UPDATE, DELETE ON orders FROM recarga_run")
+				return runner
+			})},
 		{"postgres version", Fail, "^11.22$", "14 or newer", judged("postgres version", judgePostgresVersion(110022))},
 		{"postgres version", Warn, "^13.3$", "14 or newer", judged("postgres version", judgePostgresVersion(130003))},
 		{"postgres writable", Fail, "default_transaction_read_only is on", "default_transaction_read_only=off",

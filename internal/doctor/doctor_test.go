@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +16,8 @@ import (
 	"go.uber.org/goleak"
 
 	"recarga/internal/config"
+	"recarga/internal/journal"
+	"recarga/internal/journal/journaltest"
 	"recarga/internal/testkit"
 )
 
@@ -272,5 +276,42 @@ func table(b *strings.Builder, checks []Check) {
 	b.WriteString("| check | why | how to fix it |\n|---|---|---|\n")
 	for _, c := range checks {
 		fmt.Fprintf(b, "| %s | %s | %s |\n", c.Name, c.Why, c.Fix)
+	}
+}
+
+// TestSessionPoolerIsFine: a pooler that keeps a session for each connection is one to the doctor as to a start.
+func TestSessionPoolerIsFine(t *testing.T) {
+	url := testkit.PgBouncer(t, journaltest.Postgres(t), "pool_mode = session")
+	found := of(newPostgres, func(_ *testing.T, cfg *Config) { cfg.DatabaseURL = url })(t)
+	i := slices.IndexFunc(found, func(f Finding) bool { return f.Check == "postgres pooler" })
+	if i < 0 || found[i].Status != OK || !strings.Contains(found[i].Found, "a session for each") {
+		t.Errorf("%+v", found)
+	}
+}
+
+// TestImmutableIsProven: a file of SQLite is taken for immutable only while nobody uses it, whatever its log has.
+func TestImmutableIsProven(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux knows")
+	}
+	url, path := closedSQLite(t)
+	if !isImmutable(path) {
+		t.Error("a file that nobody uses")
+	}
+	j, err := journal.Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if log, err := os.Stat(path + "-wal"); err == nil && log.Size() > 0 {
+		t.Errorf("its log has %d bytes: nothing is proven", log.Size())
+	}
+	if isImmutable(path) {
+		t.Error("a file that is in use, whose log is empty")
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !isImmutable(path) {
+		t.Error("a file that nobody uses any more")
 	}
 }

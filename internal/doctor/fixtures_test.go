@@ -115,9 +115,9 @@ func usedSQLite(t *testing.T) string {
 
 func usedPostgres(t *testing.T) string {
 	t.Helper()
-	url := testkit.PostgresOwn(t).URL()
-	opened(t, url)
-	return url
+	owner, runner := journaltest.Roles(t, testkit.PostgresOwn(t))
+	opened(t, owner)
+	return runner
 }
 
 // closedSQLite is a book of record whose process has ended, and its file.

@@ -1,28 +1,37 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"recarga/internal/journal/commit"
 )
 
 const (
 	// The journal refuses PostgreSQL before 12; versions before 14 get no more fixes.
 	postgresOldest, postgresSupported = 120000, 140000
-	// journalConnections is the most that one process holds.
-	journalConnections = 16
 	// Times in the book of record are the workers' own, so the server's clock is only a second opinion.
 	postgresClockWarn = time.Second
 )
 
-type postgres struct{ database }
+type postgres struct {
+	database
+	config *pgx.ConnConfig
+	// most is how many connections one process holds.
+	most int
+}
 
 func newPostgres(cfg Config) part {
-	p := &postgres{newDatabaseOf(cfg, "postgres")}
+	p := &postgres{
+		database: newDatabaseOf(cfg, "postgres"), most: cmp.Or(cfg.DatabaseMaxConnections, commit.DefaultConnections),
+	}
 	config, err := pgx.ParseConfig(cfg.DatabaseURL)
 	if err != nil {
 		p.err = errors.New("the URL cannot be parsed") // its text may hold a password
@@ -32,12 +41,14 @@ func newPostgres(cfg Config) part {
 	return part{stages: []stage{{
 		check("postgres reachable", p.ping),
 	}, {
+		check("postgres pooler", p.pooler),
 		check("postgres version", p.version),
 		check("postgres writable", p.writable),
 		check("postgres fsync", p.setting("fsync", "on")),
 		check("postgres full_page_writes", p.setting("full_page_writes", "on")),
 		check("postgres synchronous_commit", p.synchronous),
 		check("postgres schema", p.schema),
+		check("postgres rights", p.rights),
 		check("postgres unknown orders", p.held),
 		check("postgres caller keys", p.keys),
 		check("postgres sealed secrets", p.sealed),
@@ -52,6 +63,8 @@ func (p *postgres) open(config *pgx.ConnConfig) {
 		config.RuntimeParams["synchronous_commit"] = "on"
 	}
 	config.RuntimeParams["application_name"] = "recarga doctor"
+	commit.SetLater(config)
+	p.config = config
 	p.db = stdlib.OpenDB(*config)
 	// Checks side by side need no more, and the server may be short of them.
 	p.db.SetMaxOpenConns(2)
@@ -66,6 +79,40 @@ func (p *postgres) ping(ctx context.Context) Finding {
 		return fail("%v", err)
 	}
 	return ok("%s", where)
+}
+
+func (p *postgres) pooler(ctx context.Context) Finding {
+	switch pooled, err := commit.CheckPooler(ctx, p.config); {
+	case err != nil:
+		return fail("%v", err)
+	case pooled:
+		return ok("a pooler, which keeps a session for each connection")
+	default:
+		return ok("none")
+	}
+}
+
+var sqlRights = sqls.Get("postgres/rights")
+
+// rights compares those of our user with what it takes to run; to migrate takes the tables' owner.
+func (p *postgres) rights(ctx context.Context) Finding {
+	var user, lacking string
+	var superuser, migrates bool
+	err := p.db.QueryRowContext(ctx, sqlRights).Scan(&user, &superuser, &migrates, &lacking)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nothing() // no tables yet: the schema's check says so
+	case err != nil:
+		return fail("%v", err)
+	case lacking != "":
+		return fail("%s lacks %s", user, lacking)
+	case superuser:
+		return warn("%s is a superuser", user)
+	case migrates:
+		return ok("%s may run, and migrate", user)
+	default:
+		return ok("%s may run, and not migrate", user)
+	}
 }
 
 func (p *postgres) version(ctx context.Context) Finding {
@@ -133,9 +180,8 @@ func (p *postgres) connections(ctx context.Context) Finding {
 	if err := p.db.QueryRowContext(ctx, sqlConnections).Scan(&allowed, &used); err != nil {
 		return fail("%v", err)
 	}
-	f := unless(allowed-used >= journalConnections, Warn, "%d allowed, %d in use; one process takes up to %d", allowed,
-		used, journalConnections)
-	if allowed < journalConnections {
+	f := unless(allowed-used >= p.most, Warn, "%d allowed, %d in use; one process takes up to %d", allowed, used, p.most)
+	if allowed < p.most {
 		f.Status = Fail
 	}
 	return f

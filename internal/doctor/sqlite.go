@@ -49,11 +49,17 @@ func newSQLite(cfg Config) part {
 	}}, close: s.close}
 }
 
-// openReadOnly opens a file without changing anything. Where no process has it open, and its log is
-// empty, SQLite must know it: it would otherwise leave the files of its shared memory behind.
-func openReadOnly(path string) (*sql.DB, error) {
+// isImmutable reports whether nobody changes the file: it is proven that nobody uses it, and its log is empty.
+func isImmutable(path string) bool {
+	log, err := os.Stat(path + "-wal")
+	return (errors.Is(err, fs.ErrNotExist) || err == nil && log.Size() == 0) && isUnused(path)
+}
+
+// openReadOnly opens a file without changing anything. SQLite must know an immutable one: it would otherwise leave the
+// files of its shared memory behind. Of one that others change it would read a mixture.
+func openReadOnly(path string, immutable bool) (*sql.DB, error) {
 	query := url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(5000)"}}
-	if log, err := os.Stat(path + "-wal"); errors.Is(err, fs.ErrNotExist) || err == nil && log.Size() == 0 {
+	if immutable {
 		query.Set("immutable", "1")
 	}
 	name := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: query.Encode()}
@@ -160,7 +166,17 @@ func (s *sqlite) journalMode(context.Context) Finding {
 }
 
 func (s *sqlite) integrity(ctx context.Context) Finding {
-	if s.db, s.err = openReadOnly(s.path); s.err != nil {
+	immutable := isImmutable(s.path)
+	found := s.check(ctx, immutable)
+	if immutable && !isImmutable(s.path) { // somebody has come meanwhile
+		s.close()
+		found = s.check(ctx, false)
+	}
+	return found
+}
+
+func (s *sqlite) check(ctx context.Context, immutable bool) Finding {
+	if s.db, s.err = openReadOnly(s.path, immutable); s.err != nil {
 		return fail("%v", s.err)
 	}
 	said, err := value[string](ctx, s.db, sqls.Get("sqlite/quick_check"))

@@ -58,6 +58,7 @@ func TestSiege(t *testing.T) {
 	}
 	w := newWorld(t, nil)
 	w.env["RECARGA_HTTP_MAX_CONNECTIONS"] = strconv.Itoa(siegeMax)
+	w.env["RECARGA_HTTP_IDLE_TIMEOUT"] = "15s" // longer, one with its whole answer lasts until its place is needed
 	s := &siege{
 		t: t, world: w, bounds: bounds, vendorAddr: startSandbox(t), process: w.start(t, "serve"),
 		tallies: map[string]*tally{}, placed: map[topup.ID]time.Duration{},

@@ -15,7 +15,7 @@ import (
 func OthersCanRead(path string) bool { return othersCan(path, 0o006) }
 
 func othersCan(path string, do os.FileMode) bool {
-	if runtime.GOOS == "windows" { // whose modes say nothing of others
+	if path == "" || runtime.GOOS == "windows" { // no path is not this folder; Windows' modes say nothing of others
 		return false
 	}
 	path, err := filepath.EvalSymlinks(path)

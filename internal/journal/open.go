@@ -46,6 +46,9 @@ type Commit = commit.Commit
 // ErrInDoubt: the database did not say whether the commit happened.
 var ErrInDoubt = commit.ErrInDoubt
 
+// ErrTransactionPooler: a pooler before PostgreSQL shares sessions.
+var ErrTransactionPooler = commit.ErrTransactionPooler
+
 // Unavailable reports whether a database which Open could not open may be there later without a change here: see
 // commit.Unavailable. Its tables may also be older, and somebody else is to migrate them.
 func Unavailable(err error) bool {
@@ -81,6 +84,8 @@ type settings struct {
 	limits  TimeLimits
 	// unmigrated leaves older tables as they are
 	unmigrated bool
+	// connections to PostgreSQL, at most.
+	connections int
 }
 
 // Option changes how a journal works.
@@ -102,20 +107,23 @@ func WithArchive(folder archive.Folder) Option { return func(s *settings) { s.ar
 // WithTimeLimits sets how long orders may wait. Without it they end by their expires_at alone.
 func WithTimeLimits(l TimeLimits) Option { return func(s *settings) { s.limits = l } }
 
+// WithConnections sets how many connections to PostgreSQL are open at most: see commit.WithConnections.
+func WithConnections(n int) Option { return func(s *settings) { s.connections = n } }
+
 // WithoutMigration has Open fail with an *OutdatedError where the tables are older, instead of bringing them up to
 // date.
 func WithoutMigration() Option { return func(s *settings) { s.unmigrated = true } }
 
 // Open opens the database, "sqlite:PATH" or "postgres://…", creates what is missing in it, and starts
 // the writers. A SQLite file is created, readable by its owner only; its folder is not. A pooler before
-// PostgreSQL must pool sessions and let startup parameters through.
+// PostgreSQL must pool sessions: any other is refused.
 func Open(ctx context.Context, databaseURL string, opts ...Option) (*Journal, error) {
 	s := settings{grace: firstTryGrace, catalog: topup.AnyProduct(), observe: func(Commit) {}}
 	for _, opt := range opts {
 		opt(&s)
 	}
 	db, err := tables.Open(ctx, databaseURL, tables.Config{Grace: s.grace, Observe: s.observe,
-		Unmigrated: s.unmigrated})
+		Unmigrated: s.unmigrated, Connections: s.connections})
 	if err != nil {
 		return nil, err
 	}
@@ -130,8 +138,11 @@ func Open(ctx context.Context, databaseURL string, opts ...Option) (*Journal, er
 // twice is no error.
 func (j *Journal) Close() error { return j.db.Close() }
 
-// Ping asks the database for a sign of life.
+// Ping asks the database for a sign of life, PostgreSQL for a commit as well.
 func (j *Journal) Ping(ctx context.Context) error { return j.db.Ping(ctx) }
+
+// Risks are what the database's settings may lose of what was confirmed, in words, as it had them at Open.
+func (j *Journal) Risks() []string { return j.db.Risks }
 
 // tx is a transaction that operations on orders share.
 type tx struct{ *tables.Tx }

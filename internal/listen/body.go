@@ -66,10 +66,11 @@ func (b *body) extend(d time.Duration) {
 }
 
 // answer closes the connection after an answer to a request whose body has not come, or was not wanted: net/http would
-// wait for it before it answers.
+// wait for it before it answers. And when the server leaves.
 type answer struct {
 	http.ResponseWriter
 	body        *body
+	last        *atomic.Bool // the server's leaving
 	begun, both bool
 }
 
@@ -78,7 +79,7 @@ func (a *answer) begin() {
 		return
 	}
 	a.begun = true
-	if !a.body.done.Load() && !a.both {
+	if !a.body.done.Load() && !a.both || a.last.Load() {
 		a.Header().Set("Connection", "close")
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"recarga/internal/access"
@@ -78,7 +79,7 @@ type Limits struct {
 }
 
 // DefaultLimits have every stranger's connection closed within 30 seconds of its first request, or of its last
-// whole one.
+// whole one, unless Idle is longer: then that is what a connection lasts after an answer, if nobody needs its place.
 func DefaultLimits() Limits {
 	return Limits{
 		Header: 8 * time.Second, Idle: 15 * time.Second, Drain: 2 * time.Second, Stalled: time.Second,
@@ -92,6 +93,8 @@ type Server struct {
 	cfg   Config
 	table *table
 	http  *http.Server
+	// leaving is set by Leave.
+	leaving atomic.Bool
 }
 
 // New makes a Server.
@@ -156,6 +159,11 @@ func Local(ctx context.Context, h http.Handler) (url string, end func(), err err
 	return "http://" + listener.Addr().String(), func() { _ = s.Close(); done.Wait() }, nil
 }
 
+// Leave makes each answer from now on the last one of its connection, and says so in it (Connection: close). Whoever
+// keeps connections moves to another server by and by. Until Shutdown none is closed otherwise: a request may be on
+// its way.
+func (s *Server) Leave() { s.leaving.Store(true) }
+
 // Shutdown lets nothing more in, and waits for the requests under way until ctx ends.
 func (s *Server) Shutdown(ctx context.Context) error { return s.http.Shutdown(ctx) }
 
@@ -195,7 +203,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if !b.done.Load() {
 		r.Body = b
 	}
-	a := &answer{ResponseWriter: w, body: b}
+	a := &answer{ResponseWriter: w, body: b, last: &s.leaving}
 	defer func() {
 		// Also where the handler panics: net/http reads the rest of the body then, too.
 		if !b.done.Load() {

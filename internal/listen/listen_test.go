@@ -378,6 +378,40 @@ func TestRefusedBody(t *testing.T) {
 	}
 }
 
+// TestLeave: a server that leaves closes no connection by itself, but with the next answer; also one that lets nothing
+// else in.
+func TestLeave(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
+		n := newNetwork()
+		s := listen.New(listen.Config{Handler: pages(), Log: slog.New(slog.DiscardHandler)})
+		var done sync.WaitGroup
+		done.Go(func() { _ = s.Serve(n) })
+		defer func() { _ = s.Close(); done.Wait() }()
+		kept, streaming := n.dial("192.0.2.1:1"), n.dial("192.0.2.1:2")
+		defer func() { _ = kept.Close(); _ = streaming.Close() }()
+		if res := kept.get(t, "/healthz"); res.Close {
+			t.Error("a server that stays closes a connection")
+		}
+		s.Leave()
+		synctest.Wait()
+		fresh := n.dial("192.0.2.1:3")
+		defer func() { _ = fresh.Close() }()
+		for name, c := range map[string]*client{"kept": kept, "fresh": fresh} {
+			if res := c.get(t, "/healthz"); res.StatusCode != http.StatusOK || !res.Close {
+				t.Errorf("%s: %s, closes %t", name, res.Status, res.Close)
+			}
+		}
+		if err := streaming.send("POST /lines HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		go func() { _ = streaming.send("2\r\na\n\r\n2\r\nb\n\r\n0\r\n\r\n") }()
+		res := streaming.answer(t)
+		if text, _ := io.ReadAll(res.Body); string(text) != "a\nb\n" || !res.Close {
+			t.Errorf("%q, closes %t", text, res.Close)
+		}
+	})
+}
+
 // TestBound: what happens to connection after connection when there are too many.
 func TestBound(t *testing.T) {
 	at := func(host, port int) string { return fmt.Sprintf("192.0.2.%d:%d", host, port) }

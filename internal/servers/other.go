@@ -15,6 +15,12 @@ func HasRedis() bool { return false }
 // HasPostgres is false.
 func HasPostgres() bool { return false }
 
+// HasPgBouncer is false.
+func HasPgBouncer() bool { return false }
+
+// NewPgBouncer fails.
+func NewPgBouncer(string, string, ...string) (*Server, error) { return nil, errNotHere }
+
 // NewRedis fails.
 func NewRedis(...string) (*Server, error) { return nil, errNotHere }
 

@@ -35,6 +35,8 @@ type Server struct {
 	program string
 	// args are its arguments.
 	args func(port int) []string
+	// prepare writes what must name the port before a start; nil: nothing.
+	prepare func(port int) error
 	// ready is what its log says once it answers. The log proves that it is our server that answers,
 	// not another one that was quicker to take the port.
 	ready string
@@ -80,6 +82,11 @@ func (p *Server) StartAgain() error {
 
 // StartOnce tries once, and leaves nothing running when it returns an error.
 func (p *Server) StartOnce() error {
+	if p.prepare != nil {
+		if err := p.prepare(p.port); err != nil {
+			return err
+		}
+	}
 	log, err := os.Create(filepath.Join(p.folder, "log"))
 	if err != nil {
 		return err

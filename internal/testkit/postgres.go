@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -79,11 +80,30 @@ func postgres(tb testing.TB, template string) *PostgresServer {
 	return p
 }
 
-// PostgresOwn starts a server for this test alone, as durable as PostgreSQL is by default.
-func PostgresOwn(tb testing.TB) *PostgresCluster {
+// PgBouncer starts a PgBouncer before a database, and returns a URL that leads through it. The settings are lines of
+// its file: "pool_mode = session".
+func PgBouncer(tb testing.TB, behind *PostgresServer, settings ...string) (url string) {
+	tb.Helper()
+	if !servers.HasPgBouncer() {
+		missing(tb, "pgbouncer not found: apt-get install pgbouncer, or run make test")
+	}
+	host, port, err := net.SplitHostPort(behind.cluster.Addr())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	pooler, err := servers.NewPgBouncer(host, port, settings...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return strings.Replace(behind.URL(), behind.cluster.Addr(), newServer(tb, pooler).Addr(), 1)
+}
+
+// PostgresOwn starts a server for this test alone, as durable as PostgreSQL is by default. extraArgs come last and
+// win: "-c", "fsync=off".
+func PostgresOwn(tb testing.TB, extraArgs ...string) *PostgresCluster {
 	tb.Helper()
 	needPostgres(tb)
-	cluster, err := servers.NewPostgres()
+	cluster, err := servers.NewPostgres(extraArgs...)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -84,6 +84,15 @@ func Program(tb testing.TB, name, debian string) string {
 	return path
 }
 
+// Built returns the path of a program that the Makefile builds.
+func Built(tb testing.TB, path string) string {
+	tb.Helper()
+	if _, err := os.Stat(path); err != nil {
+		missing(tb, path+" is not built: run make test")
+	}
+	return path
+}
+
 // missing ends a test whose server program is not there.
 func missing(tb testing.TB, text string) {
 	tb.Helper()

@@ -65,6 +65,7 @@ func documents(root string) (map[string]string, error) {
 		"README.md":            {"rooms": where(rooms), "speed": english},
 		"README.es.md":         {"speed": spanish},
 		"docs/architecture.md": {"imports": imports(rooms, rules)},
+		"docs/deploy.md":       {"million": bench.perMillion()},
 		"docs/performance.md":  {"results": bench.long(), "goals": bench.reached()},
 	}
 	made := map[string]string{}

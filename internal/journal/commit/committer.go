@@ -61,7 +61,8 @@ type Committer struct {
 	closing chan struct{}
 	close   func() // closes closing
 	stopped chan struct{}
-	session session // nil until it is needed, and after it failed
+	session session // nil after it failed, until it is needed again
+	pulse   pulse
 }
 
 // Commit is one transaction, made or not.
@@ -87,16 +88,23 @@ type Config struct {
 	Observe func(Commit)
 }
 
-// Start makes a Committer on an engine, which Stop ends.
-func Start(e *Engine, cfg Config) *Committer {
+// Start makes a Committer on an engine, which Stop ends. It has its connection when Start returns: later there may be
+// none left.
+func Start(ctx context.Context, e *Engine, cfg Config) (*Committer, error) {
 	closing := make(chan struct{})
 	c := &Committer{
 		engine: e, cfg: cfg, id: rand.Int64(),
 		queue: make(chan *operation, maxBatch), closing: closing, close: sync.OnceFunc(func() { close(closing) }),
 		stopped: make(chan struct{}),
 	}
+	if e.IsPostgres() {
+		var err error
+		if c.session, err = e.connect(ctx); err != nil {
+			return nil, err
+		}
+	}
 	go c.work()
-	return c
+	return c, nil
 }
 
 // Do has an operation committed: by its usual way, where it has one and that finds what it expects, and else by run.
@@ -160,6 +168,7 @@ func (c *Committer) work() {
 func (c *Committer) Stop() {
 	c.close()
 	<-c.stopped
+	c.pulse.trials.Wait()
 }
 
 // pick adds everything that waits to the batch, and leaves out what was withdrawn.
@@ -190,6 +199,7 @@ func (c *Committer) commit(batch []*operation) error {
 	if err != nil {
 		over = batch
 	}
+	c.pulse.committed(err)
 	c.cfg.Observe(Commit{Operations: len(over), Took: time.Since(began), Err: err})
 	for _, o := range over {
 		o.answer(cmp.Or(err, o.err))
@@ -309,5 +319,10 @@ func (e *Engine) context() (context.Context, context.CancelFunc) {
 	if e.timeout == 0 {
 		return context.Background(), func() {}
 	}
-	return context.WithTimeout(context.Background(), e.timeout)
+	ctx, cancel := context.WithTimeout(context.Background(), e.timeout)
+	if len(e.hosts.all) == 1 {
+		return ctx, cancel
+	}
+	unwatch := e.hosts.watch(ctx)
+	return ctx, func() { cancel(); unwatch() }
 }

@@ -7,6 +7,7 @@
 package commit
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"database/sql"
@@ -63,17 +64,39 @@ type Engine struct {
 	replaced atomic.Int64
 	// answered reports whether the database answered a statement with an error, and so did not come to those after it.
 	answered func(error) bool
+	// Risks are what its settings may lose of what was confirmed, in words, as the server had them at Open.
+	Risks []string
+	// hosts are PostgreSQL's; nil for SQLite.
+	hosts *hosts
+}
+
+// Option changes how a database is opened.
+type Option func(*options)
+
+type options struct {
+	// connections to PostgreSQL, at most.
+	connections int
+}
+
+// WithConnections sets how many connections to PostgreSQL are open at most, at least 4: one is the writer's, and a
+// task may need two for reading. 0 is DefaultConnections. SQLite has its own number.
+func WithConnections(n int) Option {
+	return func(o *options) { o.connections = cmp.Or(n, DefaultConnections) }
 }
 
 // Open opens a database, "sqlite:PATH" or "postgres://…". A SQLite file is created, readable by its owner only; its
 // folder is not.
-func Open(ctx context.Context, databaseURL string) (*Engine, error) {
+func Open(ctx context.Context, databaseURL string, opts ...Option) (*Engine, error) {
+	o := options{connections: DefaultConnections}
+	for _, opt := range opts {
+		opt(&o)
+	}
 	scheme, rest, _ := strings.Cut(databaseURL, ":")
 	switch scheme {
 	case "sqlite":
 		return openSQLite(ctx, strings.TrimPrefix(rest, "//"))
 	case "postgres", "postgresql":
-		return openPostgres(ctx, databaseURL)
+		return openPostgres(ctx, databaseURL, o)
 	default:
 		return nil, fmt.Errorf("database URL begins with %q; must be sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE",
 			scheme)
@@ -101,7 +124,7 @@ func (e *Engine) IsPostgres() bool { return e.Name == "postgres" }
 
 var sqlPing = sqls.Get("ping")
 
-// Ping asks the database for a sign of life.
+// Ping asks the database for an answer to a read.
 func (e *Engine) Ping(ctx context.Context) error {
 	var one int
 	if err := e.Read.QueryRowContext(ctx, sqlPing).Scan(&one); err != nil {
@@ -119,7 +142,7 @@ func Unavailable(err error) bool {
 	var unconnected *pgconn.ConnectError
 	var network *net.OpError // not net.Error, which any error of the operating system is
 	switch {
-	case errors.As(err, &certificate):
+	case errors.As(err, &certificate) || unsupported(err):
 		return false
 	case errors.As(err, &reply):
 		return postgresTransient(reply)

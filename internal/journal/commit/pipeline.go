@@ -106,20 +106,25 @@ type postgresSession struct {
 // server would plan each run anew, or remember a plan that reads whole tables. Each finds a few rows by a key.
 var planned = sqls.Get("postgres/plan_once")
 
-func newPostgresSession(ctx context.Context, cfg *pgx.ConnConfig) (session, error) {
+func newPostgresSession(ctx context.Context, h *hosts) (session, error) {
 	p := &postgresSession{}
-	cfg = cfg.Copy()
-	cfg.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { p.noticed(n) }
-	conn, err := pgx.ConnectConfig(ctx, cfg)
+	conn, err := h.connect(ctx, func(cfg *pgx.ConnConfig) {
+		cfg.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { p.noticed(n) }
+	})
 	if err != nil {
 		return nil, fmt.Errorf("connection: %w", err)
 	}
 	p.conn = conn
-	if _, err := conn.PgConn().Exec(ctx, planned).ReadAll(); err != nil {
-		p.discard()
-		return nil, fmt.Errorf("connection: %w", err)
+	_, err = conn.PgConn().Exec(ctx, planned).ReadAll()
+	if err == nil {
+		var started string
+		if started, err = startedAt(ctx, conn.PgConn()); err == nil {
+			h.entered(started)
+			return p, nil
+		}
 	}
-	return p, nil
+	p.discard()
+	return nil, fmt.Errorf("connection: %w", err)
 }
 
 // begin opens a transaction, together with its first statements: unless the connection may be dead, since then it

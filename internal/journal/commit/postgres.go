@@ -6,46 +6,105 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
 const (
-	postgresReads  = 12
 	postgresOldest = 120000
+	// DefaultConnections is how many a process has at most, the writer's among them.
+	DefaultConnections = 16
+	// idleFor is for how long a connection is kept that nobody uses: another process may need it.
+	idleFor = 10 * time.Second
+	// slotWait is how long a read waits for a connection of a server that has none left.
+	slotWait = 3 * time.Second
+	// askTimeout bounds the question whether a connection's server still takes writes.
+	askTimeout = time.Second
 )
 
-func openPostgres(ctx context.Context, databaseURL string) (*Engine, error) {
-	cfg, err := pgx.ParseConfig(databaseURL)
+func openPostgres(ctx context.Context, databaseURL string, o options) (*Engine, error) {
+	cfg, err := PostgresConfig(databaseURL)
 	if err != nil {
-		return nil, fmt.Errorf("database URL: %w", err)
-	}
-	if err := makeDurable(cfg); err != nil {
 		return nil, err
 	}
 	e := &Engine{
-		Name:    "postgres",
-		connect: func(ctx context.Context) (session, error) { return newPostgresSession(ctx, cfg) },
-		begin:   "BEGIN ISOLATION LEVEL READ COMMITTED", beginAlone: "BEGIN ISOLATION LEVEL REPEATABLE READ",
+		Name: "postgres", hosts: newHosts(cfg),
+		begin: "BEGIN ISOLATION LEVEL READ COMMITTED", beginAlone: "BEGIN ISOLATION LEVEL REPEATABLE READ",
 		ReadTx:  &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead},
 		timeout: 10 * time.Second, busy: func(error) bool { return false },
 		Transient: postgresTransient, refused: postgresRefused, answered: postgresAnswered, readOnly: postgresReadOnly,
 		numbered: true,
 	}
 	unasked := func(context.Context, stdlib.ShouldPingParams) bool { return false } // current asks
-	db := stdlib.OpenDB(*cfg, stdlib.OptionBeforeConnect(e.stamp), stdlib.OptionResetSession(e.current),
-		stdlib.OptionShouldPing(unasked))
-	db.SetMaxOpenConns(postgresReads)
-	db.SetMaxIdleConns(postgresReads)
+	db := sql.OpenDB(patient{stdlib.GetConnector(*cfg, stdlib.OptionBeforeConnect(e.stamp),
+		stdlib.OptionResetSession(e.current), stdlib.OptionShouldPing(unasked))})
+	reads := o.connections - 1 // one is the writer's
+	db.SetMaxOpenConns(reads)
+	db.SetMaxIdleConns(reads)
+	db.SetConnMaxIdleTime(idleFor)
 	e.Read, e.Write = db, db
-	if err := e.checkVersion(ctx); err != nil {
+	e.connect = func(ctx context.Context) (session, error) {
+		s, err := newPostgresSession(ctx, e.hosts)
+		if isFull(err) {
+			db.SetMaxIdleConns(0) // our own reads may have the last ones
+			db.SetMaxIdleConns(reads)
+		}
+		return s, err
+	}
+	if _, err = CheckPooler(ctx, cfg); err == nil {
+		err = e.checkVersion(ctx)
+	}
+	if err == nil {
+		err = e.checkDurability(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("postgres %s/%s: %w", cfg.Host, cfg.Database, err), e.Close())
 	}
 	return e, nil
+}
+
+// patient waits for a connection where the server has none left: others give theirs back.
+type patient struct{ driver.Connector }
+
+// Connect implements driver.Connector.
+func (p patient) Connect(ctx context.Context) (conn driver.Conn, err error) {
+	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(20*time.Millisecond),
+		backoff.WithMaxInterval(200*time.Millisecond), backoff.WithMaxElapsedTime(slotWait))
+	err = backoff.Retry(func() (err error) {
+		if conn, err = p.Connector.Connect(ctx); isFull(err) {
+			return err
+		}
+		return backoff.Permanent(err)
+	}, backoff.WithContext(pauses, ctx))
+	return conn, err
+}
+
+// PostgresConfig is how the journal connects to PostgreSQL: each session is set up as makeDurable says.
+func PostgresConfig(databaseURL string) (*pgx.ConnConfig, error) {
+	cfg, err := pgx.ParseConfig(databaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("database URL: %w", err)
+	}
+	return cfg, makeDurable(cfg)
+}
+
+var sqlSet = sqls.Get("postgres/set")
+
+// setUp sets a session's parameters.
+func setUp(parameters map[string]string) func(context.Context, *pgconn.PgConn) error {
+	return func(ctx context.Context, conn *pgconn.PgConn) error {
+		var batch pgconn.Batch
+		for _, name := range slices.Sorted(maps.Keys(parameters)) {
+			batch.ExecParams(sqlSet, [][]byte{[]byte(name), []byte(parameters[name])}, nil, nil, nil)
+		}
+		return conn.ExecBatch(ctx, &batch).Close()
+	}
 }
 
 // makeDurable sets what every connection must have: commits that are on disk when they are answered,
@@ -71,7 +130,19 @@ func makeDurable(cfg *pgx.ConnConfig) error {
 	if cfg.ValidateConnect == nil {
 		cfg.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
+	SetLater(cfg)
 	return nil
+}
+
+// SetLater has the parameters of a session set when it is there. Poolers refuse those that they do not know if they
+// come with the connection.
+func SetLater(cfg *pgx.ConnConfig) {
+	parameters := maps.Clone(cfg.RuntimeParams)
+	for _, name := range []string{"application_name", "options", "replication"} { // these must come first
+		delete(parameters, name)
+	}
+	maps.DeleteFunc(cfg.RuntimeParams, func(name, _ string) bool { _, later := parameters[name]; return later })
+	cfg.AfterConnect = setUp(parameters)
 }
 
 // A connection of the pool keeps how many of the writer's had failed before it was made, and when it was last seen to
@@ -81,9 +152,18 @@ const (
 	writableKey = "recarga.writable"
 )
 
-func (e *Engine) stamp(_ context.Context, cfg *pgx.ConnConfig) error {
+// stamp has a connection of the pool made to the server that takes writes.
+func (e *Engine) stamp(ctx context.Context, cfg *pgx.ConnConfig) error {
 	replaced := e.replaced.Load()
-	cfg.AfterConnect = func(_ context.Context, conn *pgconn.PgConn) error {
+	primary, err := e.hosts.current(ctx)
+	if err != nil {
+		return err
+	}
+	*cfg = *primary
+	cfg.AfterConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
+		if err := primary.AfterConnect(ctx, conn); err != nil {
+			return err
+		}
 		conn.CustomData()[replacedKey], conn.CustomData()[writableKey] = replaced, time.Now()
 		return nil
 	}
@@ -97,6 +177,8 @@ func (e *Engine) current(ctx context.Context, conn *pgx.Conn) error {
 		return driver.ErrBadConn
 	}
 	if at, _ := data[writableKey].(time.Time); time.Since(at) > rested {
+		ctx, cancel := context.WithTimeout(ctx, askTimeout)
+		defer cancel()
 		if pgconn.ValidateConnectTargetSessionAttrsReadWrite(ctx, conn.PgConn()) != nil {
 			return driver.ErrBadConn
 		}
@@ -119,6 +201,32 @@ func (e *Engine) checkVersion(ctx context.Context) error {
 	return nil
 }
 
+var sqlDurability = sqls.Get("postgres/durability")
+
+// checkDurability asks what a connection really has, whatever it has asked for.
+func (e *Engine) checkDurability(ctx context.Context) error {
+	var fsync, fullPages, synchronous string
+	var standbys bool
+	if err := e.Read.QueryRowContext(ctx, sqlDurability).Scan(&fsync, &fullPages, &synchronous, &standbys); err != nil {
+		return err
+	}
+	if synchronous == "off" {
+		return errors.New("synchronous_commit is off, whatever a connection sets, so that a crash loses orders that were " +
+			"accepted; a pooler before the server must keep what a session sets")
+	}
+	if fsync == "off" {
+		e.Risks = append(e.Risks, "fsync is off: a crash of the machine destroys the book of record")
+	}
+	if fullPages == "off" {
+		e.Risks = append(e.Risks, "full_page_writes is off: a crash in the middle of a write leaves torn pages, unless the "+
+			"file system prevents it")
+	}
+	if standbys && slices.Contains([]string{"local", "remote_write"}, synchronous) {
+		e.Risks = append(e.Risks, "synchronous_commit is "+synchronous+": a failover loses what was confirmed")
+	}
+	return nil
+}
+
 // postgresTransient: a lost connection, a server that restarts or has become a standby, or a
 // transaction that got in another's way.
 func postgresTransient(err error) bool {
@@ -128,6 +236,12 @@ func postgresTransient(err error) bool {
 	}
 	return slices.Contains([]string{"08", "40", "57"}, e.Code[:2]) || slices.Contains([]string{"25006", "25P03", "53300",
 		"55P03"}, e.Code)
+}
+
+// isFull: the server has no connection left, for this user or at all.
+func isFull(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == "53300"
 }
 
 // postgresReadOnly: it was the primary, and no longer is.

@@ -46,11 +46,13 @@ type Config struct {
 	Observe func(commit.Commit)
 	// Unmigrated: tables that are older are left as they are, and not opened: see OutdatedError.
 	Unmigrated bool
+	// Connections to PostgreSQL are at most so many: see commit.WithConnections.
+	Connections int
 }
 
 // Open opens the database, creates what is missing in it, and starts its writer.
 func Open(ctx context.Context, databaseURL string, cfg Config) (*DB, error) {
-	e, err := commit.Open(ctx, databaseURL)
+	e, err := commit.Open(ctx, databaseURL, commit.WithConnections(cfg.Connections))
 	if err != nil {
 		return nil, err
 	}
@@ -66,15 +68,17 @@ func Open(ctx context.Context, databaseURL string, cfg Config) (*DB, error) {
 	if err == nil {
 		db.orderByID, err = e.Read.PrepareContext(ctx, sqlOrder)
 	}
+	if err == nil {
+		writer := rand.Int64N(tallyWriters)
+		db.committer, err = commit.Start(ctx, e, commit.Config{
+			Own: own, Observe: cfg.Observe,
+			Notes: func() any { return map[topup.State]int64{} },
+			Last:  func(notes any) []*commit.Statement { return tallies(notes.(map[topup.State]int64), writer) },
+		})
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", e.Name, err), e.Close())
 	}
-	writer := rand.Int64N(tallyWriters)
-	db.committer = commit.Start(e, commit.Config{
-		Own: own, Observe: cfg.Observe,
-		Notes: func() any { return map[topup.State]int64{} },
-		Last:  func(notes any) []*commit.Statement { return tallies(notes.(map[topup.State]int64), writer) },
-	})
 	return db, nil
 }
 
@@ -83,6 +87,17 @@ func Open(ctx context.Context, databaseURL string, cfg Config) (*DB, error) {
 func (db *DB) Close() error {
 	db.committer.Stop()
 	return db.Engine.Close()
+}
+
+// Ping asks the database for a sign of life: of PostgreSQL an answer to a read, and to a commit, since it may have one
+// without the other.
+func (db *DB) Ping(ctx context.Context) error {
+	if !db.IsPostgres() {
+		return db.Engine.Ping(ctx)
+	}
+	writes := make(chan error, 1)
+	go func() { writes <- db.committer.Alive(ctx) }()
+	return errors.Join(db.Engine.Ping(ctx), <-writes)
 }
 
 // own reports whether an error is an operation's own outcome, which leaves nothing half done.

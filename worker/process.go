@@ -118,7 +118,7 @@ func (w *Worker) deadlines(now time.Time) (sendBy, deadline time.Time) {
 // processNew is Process for an order that is new and due, as most are. It need not read the order. topup.ErrLost: the
 // order is not new and due, or may have to wait; use Process.
 func (w *Worker) processNew(ctx context.Context, id topup.ID) (again time.Time, err error) {
-	if !w.admission.Unrestricted() {
+	if !w.admission.Unrestricted(ctx) {
 		return time.Time{}, topup.ErrLost
 	}
 	result, o, err := w.attempt(ctx, topup.Order{ID: id}, attemptOptions{unread: true})

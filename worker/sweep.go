@@ -19,6 +19,9 @@ const (
 	// queue has lost it. eventGrace is longer than a first try takes, which is made without the queue.
 	orderGrace = 10 * time.Second
 	eventGrace = 30 * time.Second
+	// restedSweeps is how many sweeps a process leaves to the one that leads before it makes one itself: after a loss of
+	// Redis' data many help, and nothing depends on who says that it leads.
+	restedSweeps = 15
 )
 
 // sweeper is one process's sweep: its place in the backlog.
@@ -29,9 +32,9 @@ type sweeper struct {
 }
 
 // Sweep finds what was lost, until ctx ends: it enqueues orders and events that are due and that nobody has
-// processed, and settles attempts whose deadline has passed as unknown. It makes Redis expendable. Every worker
-// sweeps; each step is bounded, and harmless when repeated. Beside the sweep, it gathers evidence about unknown
-// attempts, and releases orders that wait.
+// processed, and settles attempts whose deadline has passed as unknown. It makes Redis expendable. The worker that
+// leads sweeps every time, the others now and then; each step is bounded, and harmless when repeated. Beside the
+// sweep, it gathers evidence about unknown attempts, and releases orders that wait.
 func (w *Worker) Sweep(ctx context.Context) {
 	s := &sweeper{Worker: w}
 	patience := 1
@@ -44,8 +47,11 @@ func (w *Worker) Sweep(ctx context.Context) {
 	beside.Go(func() { w.admission.Run(ctx, w.probe) })
 	tick := time.NewTicker(w.SweepInterval)
 	defer tick.Stop()
-	for {
-		s.sweep(ctx, time.Duration(patience)*orderGrace, time.Duration(patience)*eventGrace)
+	for rested := restedSweeps; ; rested++ {
+		if rested >= restedSweeps || w.Leads() {
+			s.sweep(ctx, time.Duration(patience)*orderGrace, time.Duration(patience)*eventGrace)
+			rested = 0
+		}
 		s.Swept(time.Now())
 		patience = 1
 		select {

@@ -114,10 +114,13 @@ type Config struct {
 	Policy Policy
 	// SweepInterval is the time between two sweeps. Defaults to 2s.
 	SweepInterval time.Duration
+	// Leads reports whether this process leads all workers: then it sweeps and releases orders for all of them, who do
+	// so now and then. It must not block. Nil: it does.
+	Leads func() bool
 	// Alone says that no other process works on the same queue (it is embedded), so that what is
 	// due at the start was left by a process that is gone.
 	Alone bool
-	// Swept is called after each sweep; it must not block. Nil: nothing is.
+	// Swept is called after each sweep, and where another process sweeps; it must not block. Nil: nothing is.
 	Swept func(at time.Time)
 	// Log gets one line for each change of an order.
 	Log *slog.Logger
@@ -142,6 +145,9 @@ func New(cfg Config) *Worker {
 	if cfg.Swept == nil {
 		cfg.Swept = func(time.Time) {}
 	}
+	if cfg.Leads == nil {
+		cfg.Leads = func() bool { return true }
+	}
 	if cfg.Intake == nil {
 		cfg.Intake = noIntake{}
 	}
@@ -150,6 +156,7 @@ func New(cfg Config) *Worker {
 	}
 	cfg.Admission.Queue, cfg.Admission.Waker = cfg.Journal, wake.Waker{Queue: cfg.Waker, Log: cfg.Log}
 	cfg.Admission.Attempt, cfg.Admission.Log = cfg.Timeout+cfg.Slack, cfg.Log
+	cfg.Admission.Leads = cfg.Leads
 	closing, cancel := context.WithCancel(context.Background())
 	return &Worker{
 		Config: cfg, admission: admission.New(cfg.Admission), name: uuid.NewString(),

@@ -99,6 +99,9 @@ type Config struct {
 	Reserves []Reserve
 	// Random is a number from 0 up to 1 that varies a wait. Defaults to one by chance.
 	Random func() float64
+	// Leads reports whether this process leads all workers: it releases orders that wait, whichever worker they came to.
+	// Nil: it does.
+	Leads func() bool
 	// Queue has the orders that wait; worker.New sets it.
 	Queue WaitQueue
 	// Waker enqueues the orders that are released; worker.New sets it.
@@ -110,8 +113,9 @@ type Config struct {
 }
 
 const (
-	// restrictionsFor is how long the restrictions are used that were read from the shared state.
-	restrictionsFor = 250 * time.Millisecond
+	// restrictionsFor is how long the restrictions are used that were read from the shared state, and oldRestrictions
+	// how old they are for no order: the release loop of the worker that leads reads them more often.
+	restrictionsFor, oldRestrictions = 250 * time.Millisecond, 750 * time.Millisecond
 	// askAgain is the wait of an order for which nothing could be decided or recorded.
 	askAgain = time.Second
 )
@@ -126,6 +130,11 @@ type Control struct {
 	waitingByPriority []atomic.Bool
 	// joined wakes the release loop when an order of this process begins to wait.
 	joined chan struct{}
+
+	// asking has a token while nobody asks for the restrictions that an order needs, and askedAt is when somebody last
+	// did, for whoever has the token.
+	asking  chan struct{}
+	askedAt time.Time
 
 	// writing is held while an outage is written to the shared state, and taken before mu.
 	writing sync.Mutex
@@ -146,19 +155,28 @@ func New(cfg Config) *Control {
 	if cfg.Random == nil {
 		cfg.Random = rand.Float64
 	}
+	if cfg.Leads == nil {
+		cfg.Leads = func() bool { return true }
+	}
 	c := &Control{
 		Config: cfg, retries: newRetryBudget(), waitingByPriority: make([]atomic.Bool, len(topup.Priorities())),
-		joined: make(chan struct{}, 1), detectors: map[string]*gobreaker.TwoStepCircuitBreaker[struct{}]{},
+		joined: make(chan struct{}, 1), asking: make(chan struct{}, 1),
+		detectors: map[string]*gobreaker.TwoStepCircuitBreaker[struct{}]{},
 	}
+	c.asking <- struct{}{}
 	c.updateUnrestricted()
 	return c
 }
 
 // Unrestricted reports whether every order may be bought now, so that Admit need not be asked.
-func (c *Control) Unrestricted() bool { return c.unrestricted.Load() }
+func (c *Control) Unrestricted(ctx context.Context) bool {
+	c.inform(ctx)
+	return c.unrestricted.Load()
+}
 
 // Admit decides about an order that is due. An order that must wait is put into the wait queue; Run releases it.
 func (c *Control) Admit(ctx context.Context, o topup.Order) Decision {
+	c.inform(ctx)
 	d := c.decide(ctx, o)
 	if d.Wait == "" {
 		return d

@@ -17,8 +17,9 @@ const (
 	// oldest is how many orders of each priority, caller and product are read.
 	oldest = 64
 	// idlePause, busyPause and blockedPause are the waits between two rounds: when no order waits, when some were
-	// released, and when none could be.
+	// released, and when none could be. restPause is that of a worker that does not lead, where it released none.
 	idlePause, busyPause, blockedPause = 500 * time.Millisecond, 20 * time.Millisecond, 100 * time.Millisecond
+	restPause                          = 5 * time.Second
 )
 
 // releaser is the release loop of one process.
@@ -35,8 +36,9 @@ type releaser struct {
 }
 
 // Run releases orders that wait, until ctx ends: those that may be bought, by their priority, the callers of one
-// priority in their fair share, and of each caller the oldest first. Every worker does, and the wait queue has each
-// order released once. It also has probe try the operators that are out.
+// priority in their fair share, and of each caller the oldest first. The worker that leads does, and any other one for
+// the orders that begin to wait there, and now and then; the wait queue has each order released once. It also has
+// probe try the operators that are out.
 func (c *Control) Run(ctx context.Context, probe Probe) {
 	r := &releaser{Control: c, probe: probe, latest: map[topup.Priority]string{}, lastWaited: map[string]time.Time{}}
 	defer r.probes.Wait()
@@ -47,14 +49,25 @@ func (c *Control) Run(ctx context.Context, probe Probe) {
 			pause = time.Second
 		}
 		wait(ctx, min(pause, busyPause), nil)
-		wait(ctx, pause-busyPause, c.joined)
+		if !wait(ctx, pause-busyPause, c.joined) && pause > busyPause {
+			r.rest(ctx)
+		}
 	}
 }
 
-// wait returns when the time is over, when an order has begun to wait, or when ctx has ended.
-func wait(ctx context.Context, d time.Duration, joined <-chan struct{}) {
+// rest waits while another worker leads: for restPause, or until an order begins to wait here.
+func (r *releaser) rest(ctx context.Context) {
+	for began := time.Now(); !r.Leads() && ctx.Err() == nil && time.Since(began) < restPause; {
+		if wait(ctx, idlePause, r.joined) {
+			return
+		}
+	}
+}
+
+// wait returns when the time is over, when an order has begun to wait, which it reports, or when ctx has ended.
+func wait(ctx context.Context, d time.Duration, joined <-chan struct{}) bool {
 	if d <= 0 {
-		return
+		return false
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -62,7 +75,9 @@ func wait(ctx context.Context, d time.Duration, joined <-chan struct{}) {
 	case <-ctx.Done():
 	case <-timer.C:
 	case <-joined:
+		return true
 	}
+	return false
 }
 
 // round releases the orders that may be bought now, and returns how long to wait for the next round.

@@ -25,13 +25,34 @@ func (c *Control) currentRestrictions() topup.Restrictions {
 
 // refresh reads the shared state if what is known of it is old.
 func (c *Control) refresh(ctx context.Context) {
-	c.mu.Lock()
-	stale := time.Since(c.readAt) > restrictionsFor
-	c.mu.Unlock()
-	if stale {
+	if c.olderThan(restrictionsFor) {
 		c.reread(ctx)
 	}
 	c.updateUnrestricted()
+}
+
+func (c *Control) olderThan(age time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Since(c.readAt) > age
+}
+
+// inform has an order decided by what the workers know now, however long this one has rested. Without Redis it is
+// decided by what is known here, and only one order at a time waits for an answer.
+func (c *Control) inform(ctx context.Context) {
+	if c.SharedState == nil || !c.olderThan(oldRestrictions) {
+		return
+	}
+	select {
+	case <-c.asking:
+	case <-ctx.Done():
+		return
+	}
+	defer func() { c.asking <- struct{}{} }()
+	if time.Since(c.askedAt) > oldRestrictions {
+		c.refresh(ctx)
+		c.askedAt = time.Now()
+	}
 }
 
 // reread reads the shared state, and ends the recoveries that are over. Without Redis, what is known stays.

@@ -70,6 +70,9 @@ type Node struct {
 	producer    *producer.Producer
 	watchdog    *watchdog      // nil without a worker
 	api         *listen.Server // nil without an API
+	// leads reports whether this process does what one does for all, by its lease.
+	leads func() bool
+	lease *coordination.LeaderLease // nil where there is no other process
 
 	// The same book of record, queue and distributor, with what is done counted.
 	health  *Health
@@ -172,6 +175,11 @@ func (n *Node) startWorker(ctx context.Context) error {
 		}
 		n.log.Warn("the last balance is not known", "error", err)
 	}
+	n.leads = func() bool { return true }
+	if !n.queue.IsEmbedded() { // whose only process this is
+		n.lease = n.shared().LeaderLease(s.DistributorSecretKey)
+		n.leads = n.lease.Leads
+	}
 	n.worker = worker.New(n.workerConfig())
 	n.metrics.ShowOutages(n.catalog, n.worker.Outages)
 	// Called after the queue's servers have drained: results are written until then.
@@ -179,6 +187,7 @@ func (n *Node) startWorker(ctx context.Context) error {
 	if err := n.awaitQueue(ctx); err != nil {
 		return err
 	}
+	n.queue.LedBy(n.leads)
 	if err := n.serve(queue.ServeConfig{Queue: tasks.QueueWebhooks, Servers: 1, Concurrency: deliveryConcurrency},
 		tasks.TypeDeliver, n.worker.HandleDelivery); err != nil {
 		return err
@@ -188,7 +197,11 @@ func (n *Node) startWorker(ctx context.Context) error {
 		return err
 	}
 	n.health.beat("sweep")
-	n.background(n.worker.Sweep, n.watch.Run)
+	loops := []func(context.Context){n.worker.Sweep, n.watch.Run}
+	if n.lease != nil { // with the sweep, because who sweeps no more must not lead
+		loops = append(loops, n.lease.Run)
+	}
+	n.background(loops...)
 	return nil
 }
 
@@ -197,6 +210,7 @@ func (n *Node) workerConfig() worker.Config {
 	cfg := worker.Config{
 		Journal: n.book, Distributor: n.watch.Distributor(n.vendor), Deliverer: n.deliverer, Waker: n.waker,
 		Balances: n.vendor, Timeout: s.DistributorTimeout, Alone: n.queue.IsEmbedded(), Swept: n.swept, Log: n.log,
+		Leads: n.leads,
 		Policy: worker.Policy{
 			Initial: s.RetryInitial, Max: s.RetryMax, MaxAttempts: s.RetryMaxAttempts,
 			ResendUnknown: s.OnUnknown == "resend",

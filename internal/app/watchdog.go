@@ -12,13 +12,16 @@ import (
 	"recarga/internal/queue"
 )
 
-// watchInterval is the time between two checks of the queues. A check costs three round trips.
+// watchInterval is the time between two checks of the queues. A check costs three round trips, and reads a record of
+// each server of all processes, so that the process that leads makes it, and the others read its result.
 const watchInterval = 10 * time.Second
 
 // watchdog repairs what asynq leaves behind, logs what a person must see to, and keeps its last result for the
 // metrics.
 type watchdog struct {
 	queue *queue.Queue
+	// leads reports whether this process checks the queues for all.
+	leads func() bool
 	log   *slog.Logger
 	last  atomic.Pointer[queue.Health]
 
@@ -29,13 +32,13 @@ type watchdog struct {
 	memoryUsed, memoryMax int64
 }
 
-func newWatchdog(q *queue.Queue, log *slog.Logger) *watchdog {
-	return &watchdog{queue: q, log: log, repairs: map[[2]string]int{}, alarms: map[string]bool{}}
+func newWatchdog(q *queue.Queue, leads func() bool, log *slog.Logger) *watchdog {
+	return &watchdog{queue: q, leads: leads, log: log, repairs: map[[2]string]int{}, alarms: map[string]bool{}}
 }
 
 // startWatchdog needs the queue; its end needs to come before the queue's.
 func (n *Node) startWatchdog(context.Context) error {
-	n.watchdog = newWatchdog(n.queue, n.log)
+	n.watchdog = newWatchdog(n.queue, n.leads, n.log)
 	n.health.beat("watchdog")
 	n.metrics.ShowQueues(n.watchdog.seen)
 	n.background(func(ctx context.Context) { n.watchdog.run(ctx, func() { n.health.beat("watchdog") }) })
@@ -58,11 +61,10 @@ func (w *watchdog) run(ctx context.Context, checked func()) {
 }
 
 func (w *watchdog) check(ctx context.Context) {
-	health, err := w.queue.Watch(ctx)
-	used, most := w.queue.Memory(ctx)
+	health, err := w.watch(ctx)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.fresh, w.memoryUsed, w.memoryMax = err == nil, used, most
+	w.fresh, w.memoryUsed, w.memoryMax = err == nil, health.MemoryUsed, health.MemoryMax
 	if err != nil {
 		if ctx.Err() == nil {
 			w.log.Warn("queues not checked", "error", err)
@@ -79,6 +81,16 @@ func (w *watchdog) check(ctx context.Context) {
 		}
 	}
 	w.say(health.Alarms())
+}
+
+// watch is a watch of this process's own, unless it rests and another one has made one.
+func (w *watchdog) watch(ctx context.Context) (queue.Health, error) {
+	if !w.leads() {
+		if health, err := w.queue.LastWatch(ctx); err == nil {
+			return health, nil
+		}
+	}
+	return w.queue.Watch(ctx)
 }
 
 // say logs an alarm once, until it has ended.

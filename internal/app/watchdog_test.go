@@ -22,7 +22,7 @@ func TestWatchdog(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = q.Close() })
 	var log strings.Builder
-	w := newWatchdog(q, slog.New(slog.NewTextHandler(&log, nil)))
+	w := newWatchdog(q, func() bool { return true }, slog.New(slog.NewTextHandler(&log, nil)))
 	m := newMetrics(config.Settings{}, Roles{Worker: true}, "test")
 	m.ShowQueues(w.seen)
 	inspector := asynq.NewInspectorFromRedisClient(q.Redis())

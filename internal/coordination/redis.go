@@ -36,10 +36,13 @@ const (
 	KindState = "notice"
 	KindRate  = "pace"
 	KindProbe = "probe"
+	KindLease = "lease"
 )
 
 // Kinds are all of them.
-func Kinds() []string { return []string{KindToken, KindLock, KindState, KindRate, KindProbe} }
+func Kinds() []string {
+	return []string{KindToken, KindLock, KindState, KindRate, KindProbe, KindLease}
+}
 
 func (r Redis) rejecting() func(ctx context.Context, kind, key, why string) {
 	if r.Reject == nil {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"recarga/internal/queue/link"
 )
 
 // clusterTimeout is how long a command to a Redis Cluster may take, with what it takes to connect and to be sent to
@@ -52,7 +54,7 @@ func (m *clusterMaps) reload(ctx context.Context) {
 // answered. By itself a client does so once a minute, or when a server says that the keys have moved; one that has
 // died says nothing.
 type mapped struct {
-	noHook
+	link.NoHook
 	maps *clusterMaps
 	// limit bounds each command and pipeline.
 	limit time.Duration

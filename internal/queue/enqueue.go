@@ -110,7 +110,7 @@ func (q *Queue) enqueueTask(
 		switch {
 		case err == nil:
 			if !at.After(time.Now()) {
-				q.wake[s.queue].announce()
+				q.wake[s.queue].announce(1)
 			}
 			return taskID, nil
 		case !errors.Is(err, asynq.ErrTaskIDConflict):

@@ -27,6 +27,9 @@ type Health struct {
 	SkewUnknown bool
 	// Queues are ours, by name.
 	Queues map[string]QueueHealth
+	// MemoryUsed and MemoryMax are what Redis uses and the most that it may, in bytes; 0 for what it does not say, or
+	// where there is no limit. Of a cluster they are one node's.
+	MemoryUsed, MemoryMax int64
 }
 
 // QueueHealth is the state of one queue.
@@ -94,9 +97,8 @@ func (h Health) Alarms() []string {
 	return alarms
 }
 
-// Memory is what Redis uses and the most that it may, in bytes; 0 for what it does not say, or where
-// there is no limit. Of a cluster it is one node's.
-func (q *Queue) Memory(ctx context.Context) (used, most int64) {
+// memory is for Health.
+func (q *Queue) memory(ctx context.Context) (used, most int64) {
 	if q.embedded != nil {
 		return 0, 0
 	}

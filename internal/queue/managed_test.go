@@ -54,7 +54,7 @@ func TestManaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	next(t, calls)
-	if used, most := q.Memory(t.Context()); used != 0 || most != 0 {
+	if used, most := health.MemoryUsed, health.MemoryMax; used != 0 || most != 0 {
 		t.Errorf("memory %d of %d", used, most)
 	}
 }

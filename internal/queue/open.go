@@ -10,6 +10,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
@@ -19,6 +20,7 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/trace"
 
+	"recarga/internal/queue/link"
 	"recarga/tasks"
 )
 
@@ -30,12 +32,21 @@ type Queue struct {
 	options redis.UniversalOptions
 	// embedded is nil for a Redis that was given.
 	embedded *miniredis.Miniredis
-	// stop ends what runs in the background.
-	stop context.CancelFunc
+	// background ends with stop, and with it what runs beside, which Close waits for.
+	background context.Context
+	stop       context.CancelFunc
+	beside     sync.WaitGroup
 
-	// Three clients, so that none can starve another of connections: asynq renews the leases of
-	// running tasks over the servers' one.
-	enqueue, serve, rest redis.UniversalClient
+	// Four clients, so that none can starve another of connections: asynq renews the leases of running tasks over the
+	// servers' one, and a wait for news takes one of block's. The first three send scripts together, so that each needs
+	// one connection most of the time.
+	enqueue, serve, rest, block redis.UniversalClient
+
+	// leads reports whether this process leads.
+	leads func() bool
+	// starting starts what all servers share, with the relay.
+	starting sync.Once
+	relay    *link.Relay // nil before
 
 	// maps are those of a Redis Cluster.
 	maps clusterMaps
@@ -73,9 +84,9 @@ func Open(ctx context.Context, rawURL string, log *slog.Logger) (*Queue, error) 
 // OpenUnchecked is Open for a process that can do without Redis: it does not ask for one, which Check does.
 func OpenUnchecked(ctx context.Context, rawURL string, log *slog.Logger) (*Queue, error) {
 	q := &Queue{log: log, tracer: otel.Tracer("recarga/internal/queue"), nonce: uuid.NewString(),
-		onRejected: func(string) {}, outage: outage{begun: make(chan struct{}, 1)}}
+		onRejected: func(string) {}, outage: outage{begun: make(chan struct{}, 1)}, leads: func() bool { return true }}
 	background, stop := context.WithCancel(context.Background())
-	q.stop = stop
+	q.background, q.stop = background, stop
 	if err := q.connect(background, rawURL); err != nil {
 		stop()
 		return nil, err
@@ -107,28 +118,32 @@ func (q *Queue) connect(background context.Context, rawURL string) error {
 	q.enqueue = q.newClient(func(o *redis.UniversalOptions) {
 		// A checkout waits for it, and the sweep enqueues again what fails.
 		o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.MaxRetries = enqueueTimeout, enqueueTimeout, enqueueTimeout, 1
-		o.PoolSize = 32
+		o.PoolSize, o.MaxIdleConns = 32, 1
 	})
 	q.serve = q.newClient(func(o *redis.UniversalOptions) {
 		// A lost answer to a dequeue must not pop a second task silently: no retries.
 		o.MaxRetries = -1
-		o.PoolSize = serverConnections
+		o.PoolSize, o.MaxIdleConns = serverConnections, 1
 	})
-	q.rest = q.newClient(func(*redis.UniversalOptions) {})
+	q.rest = q.newClient(func(o *redis.UniversalOptions) { o.MaxIdleConns = 1 })
+	q.block = q.newClient(func(o *redis.UniversalOptions) { o.MaxRetries = -1 }) // a token of a lost answer is lost
 	return nil
 }
 
 // hasten makes asynq's scripts cheaper. It comes last: a hook that is added later is nearer to Redis.
 func (q *Queue) hasten(ctx context.Context) error {
 	if q.embedded == nil {
-		q.enqueue.AddHook(&together{client: q.enqueue, timeout: enqueueTimeout})
-		q.serve.AddHook(&together{client: q.serve, timeout: serveTimeout})
+		q.serve.AddHook(newLeaderHook(q))
+		q.enqueue.AddHook(link.Together(q.enqueue, enqueueTimeout))
+		q.serve.AddHook(link.Together(q.serve, serveTimeout))
+		q.rest.AddHook(link.Together(q.rest, restTimeout))
 		for _, client := range []redis.UniversalClient{q.enqueue, q.serve, q.rest} {
 			q.maps.add(client, clusterTimeout)
 		}
+		q.maps.add(q.block, blockFor+clusterTimeout)
 		return nil
 	}
-	n, err := newNative(ctx, q.embedded, q.rest)
+	n, err := link.Native(ctx, q.embedded, q.rest)
 	if err == nil {
 		q.enqueue.AddHook(n)
 		q.serve.AddHook(n)
@@ -166,6 +181,7 @@ func (q *Queue) newClient(tune func(*redis.UniversalOptions)) redis.UniversalCli
 	options := q.options
 	options.ContextTimeoutEnabled = true
 	options.DisableIdentity = true // one round trip less a connection, and old servers refuse it
+	options.PipelinePoolSize = -1  // pipelines need no connections of their own
 	if options.IsClusterMode {
 		hastenFailover(&options)
 	}
@@ -213,7 +229,12 @@ const (
 // on a closed client.
 func (q *Queue) Close() error {
 	q.stop()
-	err := errors.Join(q.enqueue.Close(), q.serve.Close(), q.rest.Close())
+	err := q.block.Close() // ends waits for tokens
+	q.beside.Wait()
+	err = errors.Join(err, q.enqueue.Close(), q.serve.Close(), q.rest.Close())
+	if q.relay != nil {
+		err = errors.Join(err, q.relay.Close())
+	}
 	if q.embedded != nil {
 		q.embedded.Close()
 	}

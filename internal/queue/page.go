@@ -8,6 +8,8 @@ import (
 
 	"github.com/hibiken/asynqmon"
 	"github.com/redis/go-redis/v9"
+
+	"recarga/internal/queue/link"
 )
 
 // Page is asynq's own web page of the queues, with the API behind it. Close it after the last request.
@@ -51,7 +53,7 @@ func (c connector) MakeRedisClient() any {
 
 // sizeless is a hook that shows a queue as taking no memory where Redis does not say how much: asynq asks for it in
 // the middle of all else that the page shows, and without it the page would show nothing.
-type sizeless struct{ noHook }
+type sizeless struct{ link.NoHook }
 
 // ProcessHook implements redis.Hook.
 func (sizeless) ProcessHook(next redis.ProcessHook) redis.ProcessHook {

@@ -28,6 +28,7 @@ func Rights() (all []Right) {
 		all = append(all, Right{Command: command})
 	}
 	all = append(all,
+		Right{Command: "blpop", Without: "when there is a task: each worker's servers ask four times a second"},
 		Right{Command: "select", Without: "nothing new; only database 0 can be used"},
 		Right{Command: "config|get", Without: "how Redis keeps its data (`recarga doctor`)"},
 		Right{Command: "info", Without: "Redis' version and memory (`recarga doctor`, the metric " +

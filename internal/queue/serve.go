@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 
+	"recarga/internal/queue/link"
 	"recarga/tasks"
 )
 
@@ -21,9 +23,9 @@ type Handler func(ctx context.Context, task tasks.Task) (again time.Time, err er
 // Servers are the asynq servers of one queue in this process.
 type Servers struct {
 	servers []*asynq.Server
-	// stop ends the listening for messages of other processes, which done waits for.
+	wake    *waker // of the queue
+	// stop ends the listening for tokens of other processes.
 	stop context.CancelFunc
-	done sync.WaitGroup
 }
 
 // ServeConfig says how a queue is served.
@@ -41,8 +43,11 @@ type ServeConfig struct {
 // Serve starts to work on one queue. Task types are matched exactly.
 func (q *Queue) Serve(cfg ServeConfig, handlers map[string]Handler) (*Servers, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Servers{stop: cancel}
-	s.done.Go(func() { q.wake[cfg.Queue].listen(ctx, q.rest) })
+	s := &Servers{stop: cancel, wake: q.wake[cfg.Queue]}
+	if q.embedded == nil {
+		q.starting.Do(q.startServing)
+		q.beside.Go(func() { s.wake.listen(ctx, q.block) }) // which nothing but Close ends while it waits for a token
+	}
 	for i := range cfg.Servers {
 		share := cfg.Concurrency / cfg.Servers
 		if i < cfg.Concurrency%cfg.Servers {
@@ -51,7 +56,7 @@ func (q *Queue) Serve(cfg ServeConfig, handlers map[string]Handler) (*Servers, e
 		if share == 0 {
 			continue
 		}
-		server := asynq.NewServerFromRedisClient(q.serve, q.serverConfig(cfg, share))
+		server := asynq.NewServerFromRedisClient(q.serversRedis(), q.serverConfig(cfg, share))
 		if err := server.Start(q.asynqHandler(handlers)); err != nil {
 			s.Shutdown()
 			return nil, fmt.Errorf("serve queue %s: %w", cfg.Queue, err)
@@ -61,11 +66,31 @@ func (q *Queue) Serve(cfg ServeConfig, handlers map[string]Handler) (*Servers, e
 	return s, nil
 }
 
+// startServing starts what the servers of all queues share.
+func (q *Queue) startServing() {
+	q.relay = link.NewRelay()
+	q.beside.Go(func() { q.relay.Run(q.background, q.rest) })
+	q.beside.Go(func() { q.look(q.background) })
+}
+
+// serversRedis is Redis as asynq's servers get it.
+func (q *Queue) serversRedis() redis.UniversalClient {
+	if q.embedded != nil {
+		return q.serve
+	}
+	return q.relay.Servers(q.serve)
+}
+
 // Stop takes no more tasks; those under way continue.
 func (s *Servers) Stop() {
+	stopped := make(chan struct{})
+	var waking sync.WaitGroup
+	waking.Go(func() { s.wake.wakeUntil(stopped) }) // a server that waits for news would stop after it
 	for _, server := range s.servers {
 		server.Stop()
 	}
+	close(stopped)
+	waking.Wait()
 }
 
 // Shutdown takes no more tasks and waits for those under way, up to the shutdown timeout.
@@ -77,7 +102,6 @@ func (s *Servers) Shutdown() {
 	}
 	wg.Wait()
 	s.stop()
-	s.done.Wait()
 }
 
 func (q *Queue) serverConfig(cfg ServeConfig, concurrency int) asynq.Config {
@@ -85,7 +109,8 @@ func (q *Queue) serverConfig(cfg ServeConfig, concurrency int) asynq.Config {
 		Concurrency:              concurrency,
 		Queues:                   map[string]int{cfg.Queue: 1},
 		TaskCheckInterval:        checkInterval,
-		DelayedTaskCheckInterval: time.Second,
+		DelayedTaskCheckInterval: forwardEvery,
+		JanitorInterval:          cleanEvery,
 		ShutdownTimeout:          cfg.ShutdownTimeout,
 		RetryDelayFunc:           q.retryDelay,
 		IsFailure:                isFailure,

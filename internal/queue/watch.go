@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -11,9 +12,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Watch fixes what asynq never would by itself, and reports the rest. It is for every worker to call
-// every few seconds: it takes three round trips, each step is bounded and atomic, and what several do at
-// once is done once.
+// Watch fixes what asynq never would by itself, and reports the rest, also to other processes (LastWatch). It is for
+// the worker that leads to call every few seconds: it takes three round trips and reads a record of each server, each
+// step is bounded and atomic, and what several do at once is done once.
 //
 // It does not search for ghosts, tasks that are in no list: that takes a scan of all keys, and enqueueing
 // goes round them anyway.
@@ -38,9 +39,7 @@ func (q *Queue) Watch(ctx context.Context) (Health, error) {
 	if err != nil {
 		return h, fmt.Errorf("watch the queues: %w", err)
 	}
-	if h.SkewUnknown = clock.Err() != nil; !h.SkewUnknown {
-		h.Skew = now.Add(time.Since(now) / 2).Sub(clock.Val())
-	}
+	h.setSkew(clock, now)
 	serving, err := q.serving(ctx, servers.Val())
 	if err != nil {
 		return h, err
@@ -53,7 +52,54 @@ func (q *Queue) Watch(ctx context.Context) (Health, error) {
 		health.Servers = serving[name]
 		h.Queues[name] = health
 	}
+	h.MemoryUsed, h.MemoryMax = q.memory(ctx)
+	q.keepWatch(ctx, h)
 	return h, nil
+}
+
+const (
+	// watchKey has the result of the last watch, which lives for watchLife, and of which maxWatch bytes are read.
+	watchKey  = "recarga:watch"
+	watchLife = 30 * time.Second
+	maxWatch  = 16 << 10
+)
+
+// keepWatch leaves it to the others to watch where Redis does not take the result: its memory may be full.
+func (q *Queue) keepWatch(ctx context.Context, h Health) {
+	if data, err := json.Marshal(h); err == nil {
+		_ = q.rest.Set(ctx, watchKey, data, watchLife).Err()
+	}
+}
+
+// LastWatch is what another process's Watch saw a moment ago, with this machine's clock, and without its repairs,
+// which it has counted.
+func (q *Queue) LastWatch(ctx context.Context) (h Health, err error) {
+	pipe := q.rest.Pipeline()
+	clock, kept := pipe.Time(ctx), pipe.GetRange(ctx, watchKey, 0, maxWatch)
+	now := time.Now()
+	_, _ = pipe.Exec(ctx) // each has an error of its own
+	if err := kept.Err(); err != nil {
+		return h, fmt.Errorf("last watch: %w", err)
+	}
+	if err := json.Unmarshal([]byte(kept.Val()), &h); err != nil {
+		return h, fmt.Errorf("last watch: %w", err)
+	}
+	if clock.Err() != nil && !Refused(clock.Err()) {
+		return h, fmt.Errorf("last watch: %w", clock.Err())
+	}
+	h.setSkew(clock, now)
+	for name, health := range h.Queues {
+		health.Repaired = Repairs{}
+		h.Queues[name] = health
+	}
+	return h, nil
+}
+
+// setSkew takes the answer to a question that was asked at now.
+func (h *Health) setSkew(clock *redis.TimeCmd, now time.Time) {
+	if h.SkewUnknown = clock.Err() != nil; !h.SkewUnknown {
+		h.Skew = now.Add(time.Since(now) / 2).Sub(clock.Val())
+	}
 }
 
 // report makes a queue's health of what its scripts found, and removes messages that cannot be decoded.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -89,6 +90,7 @@ func (w *world) start() {
 	p.worker = worker.New(worker.Config{
 		Journal: book, Distributor: vendor, Deliverer: deliverer, Waker: waker, Balances: vendor, Timeout: callTimeout,
 		Slack: slack, SweepInterval: 5 * time.Second, Alone: w.alone, Log: quiet, Policy: w.policy, Admission: admit,
+		Leads:  func() bool { return w.lead.leads(p) },
 		Intake: intake.Rules{Default: true, DefaultURL: "http://default.test/hooks", Caller: w.callers.registered},
 	})
 	p.ctx, p.shutdown = context.WithCancel(context.Background())
@@ -103,6 +105,27 @@ func (w *world) start() {
 		end()
 		go deliverer.Close(ended)
 	})
+}
+
+// lead is who leads the processes.
+type lead struct {
+	mu     sync.Mutex
+	leader *process
+	// at is when it last led.
+	at time.Time
+}
+
+// silence is how long a leader may say nothing until another process takes over.
+const silence = 7 * time.Second
+
+func (l *lead) leads(p *process) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.leader != p && time.Since(l.at) < silence {
+		return false
+	}
+	l.leader, l.at = p, time.Now()
+	return true
 }
 
 // die ends the process: nothing of it goes through any more, and its connections are closed.

@@ -31,6 +31,7 @@ type world struct {
 
 	settings
 	procs   []*process // those that live
+	lead    lead
 	started int
 	orders  map[topup.ID]*order
 	planned []*order // in the order of their ids

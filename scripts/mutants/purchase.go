@@ -18,7 +18,7 @@ var inPurchase = []change{
 		"Outcome: topup.OutcomeUnknown, Error: fmt", "Outcome: topup.OutcomeNotSent, Error: fmt"},
 	{"worker", "Worker.purchase", "a request leaves after the order's end", "sendBy = *o.EndsAt\n", "_ = sendBy\n"},
 	{"worker", "Worker.processNew", "a new order passes by the pause and the rate",
-		"if !w.admission.Unrestricted() {", "if w.admission == nil {"},
+		"if !w.admission.Unrestricted(ctx) {", "if w.admission == nil {"},
 	{"worker", "Worker.record", "a shutdown ends the writing of a result", "ctx = w.lasting(ctx)\n", ""},
 	{"worker", "persistent", "the writing of a result is broken off",
 		"2*time.Second, 0", "2*time.Second, 2*time.Second"},

@@ -1,4 +1,4 @@
-package queue
+package link
 
 import (
 	"bufio"
@@ -21,7 +21,7 @@ import (
 // A script is known by its hash: where asynq changes one, it is run as Lua again. Like a script, it is one
 // step for everybody else, because it runs its commands as scripts do, under the lock of the Redis.
 type native struct {
-	noHook
+	NoHook
 	redis *miniredis.Miniredis
 	// scripts are by their hash.
 	scripts map[string]func(*native, []string) (any, error)
@@ -36,7 +36,12 @@ type native struct {
 // nestedCommand is a command of our own, through which a script shows what its commands run with.
 const nestedCommand = "RECARGA.NESTED"
 
-// newNative learns from a script of ours how commands of scripts are run.
+// Native is a hook on clients of an embedded Redis that runs asynq's scripts in Go. It learns from a script of ours,
+// sent by the client, how commands of scripts are run.
+func Native(ctx context.Context, m *miniredis.Miniredis, client redis.UniversalClient) (redis.Hook, error) {
+	return newNative(ctx, m, client)
+}
+
 func newNative(ctx context.Context, m *miniredis.Miniredis, client redis.UniversalClient) (*native, error) {
 	n := &native{redis: m, scripts: nativeScripts()}
 	n.peer, n.reply = server.NewPeer(bufio.NewWriter(&n.buffer)), bufio.NewReader(nil)

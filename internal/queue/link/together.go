@@ -1,4 +1,4 @@
-package queue
+package link
 
 import (
 	"context"
@@ -8,16 +8,17 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// mostTogether bounds a pipeline, and by it what its first script waits for the last.
+// mostTogether bounds a pipeline, and by it what its first command waits for the last.
 const mostTogether = 64
 
-// together is a hook on a Redis client that sends scripts which wait at the same time in one pipeline:
-// under load most of a script's price is the write and the read for it, at both ends. There is no timer:
-// a lone script goes out at once, by its own caller, and only those that come meanwhile wait for it.
+// together is a hook on a Redis client that sends commands which wait at the same time in one pipeline:
+// under load most of a command's price is the write and the read for it, at both ends. There is no timer:
+// a lone one goes out at once, by its own caller, and only those that come meanwhile wait for it. So a client
+// needs one connection most of the time.
 //
-// Scripts that get no answer fail together. Each of their callers takes that as it would alone.
+// Commands that get no answer fail together. Each of their callers takes that as it would alone.
 type together struct {
-	noHook
+	NoHook
 	client redis.UniversalClient
 	// timeout bounds a pipeline, which is on nobody's own time.
 	timeout time.Duration
@@ -25,22 +26,24 @@ type together struct {
 	mu sync.Mutex
 	// busy: somebody is sending.
 	busy    bool
-	waiting []*script
+	waiting []*command
 }
 
-// script is one that waits.
-type script struct {
+// command is one that waits.
+type command struct {
 	cmd redis.Cmder
-	// batch receives what its caller must send, its own script the first; nothing when that has been sent.
-	batch chan []*script
+	// batch receives what its caller must send, its own command the first; nothing when that has been sent.
+	batch chan []*command
 }
 
 func (t *together) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		if cmd.Name() != "evalsha" {
+		switch cmd.Name() {
+		case "evalsha", "exists", "getrange", "sadd", "set", "zadd":
+		default: // above all those with which a connection begins, for which one of these waits
 			return next(ctx, cmd)
 		}
-		s := &script{cmd: cmd, batch: make(chan []*script, 1)}
+		s := &command{cmd: cmd, batch: make(chan []*command, 1)}
 		if t.mustWait(s) {
 			if batch := <-s.batch; len(batch) == 0 {
 				return cmd.Err()
@@ -54,8 +57,13 @@ func (t *together) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
+// Together is that hook for a client; timeout bounds a pipeline, which is on nobody's own time.
+func Together(client redis.UniversalClient, timeout time.Duration) redis.Hook {
+	return &together{client: client, timeout: timeout}
+}
+
 // mustWait reports whether somebody is sending, who or whose successor answers then. Otherwise the caller sends.
-func (t *together) mustWait(s *script) bool {
+func (t *together) mustWait(s *command) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.busy {
@@ -81,7 +89,7 @@ func (t *together) pass() {
 }
 
 // send sends a batch, and lets the next one be sent.
-func (t *together) send(batch []*script) {
+func (t *together) send(batch []*command) {
 	defer t.pass()
 	ctx, cancel := context.WithTimeout(context.Background(), t.timeout)
 	defer cancel()
@@ -89,7 +97,7 @@ func (t *together) send(batch []*script) {
 	for _, s := range batch {
 		_ = pipe.Process(ctx, s.cmd) // only queues it
 	}
-	_, _ = pipe.Exec(ctx) // every script has an error of its own
+	_, _ = pipe.Exec(ctx) // every command has an error of its own
 	for _, s := range batch[1:] {
 		s.batch <- nil
 	}

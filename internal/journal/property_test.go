@@ -505,7 +505,11 @@ func (l *lives) checkEvents(by topup.Operation, before, after topup.Details) {
 			l.t.Errorf("%s: event %d was %s %s, and is %s %s", after.ID, i+1, before.Events[i].ID, before.Events[i].Body,
 				ev.ID, ev.Body)
 		default:
-			l.checkTries(by, before.Events[i], ev)
+			was := before.Events[i]
+			if before.Unclaimed { // only who places the order says whom its events are for
+				was.Caller, was.CallbackURL = ev.Caller, ev.CallbackURL
+			}
+			l.checkTries(by, was, ev)
 		}
 	}
 }

@@ -13,7 +13,8 @@
  * Surroundings:   FAULTS=n (so many in all; without it, any number), NO_OPERATOR, RESEND_UNKNOWN with
  *                 DEDUP (a vendor that ignores a repeated id), REFUSES_REPEAT (one that declines it), DELIVER (events are
  *                 delivered, too), CORRECT (a person corrects final states, rightly or not), STATEMENT (a statement may
- *                 charge an order at any time, rightly or not), SPITE (a vendor that also charges what it calls unmoved)
+ *                 charge an order at any time, rightly or not), SPITE (a vendor that also charges what it calls unmoved),
+ *                 RESTORED (the order was bought, and the book restored from before; a statement charges it)
  * Assumptions taken away: LATE_WRITE, LATE_BOOKING, OLD_EVIDENCE, BLIND_RESEND, FORCED
  * Mistakes:       the macros whose names begin with BAD_
  * Properties:     CHECK_once, CHECK_final, CHECK_truth, CHECK_doubt, CHECK_held (assertions); LTL_ends, LTL_delivered
@@ -57,7 +58,14 @@ byte nonce[ROOM];              /* whose call of Begin made attempts[i]; 0: that 
 /* --- the world ------------------------------------------------------------------------------- */
 
 bool enqueued = false;             /* the queue has a task for the order */
-byte charged = 0;              /* how often the vendor took money: the truth */
+#ifdef RESTORED
+byte charged = 1;              /* how often the vendor took money: the truth */
+bool lost = true;              /* until restore-check, before which nothing is started */
+#define is_new (state == new && !lost)
+#else
+byte charged = 0;
+#define is_new (state == new)
+#endif
 mtype:request request[ROOM];
 mtype:outcome answer[ROOM];
 bool gap[ROOM];                /* a worker stands between its last reading of the clock and its write */
@@ -166,6 +174,7 @@ c_decl {
 #define by_hold false
 #define by_resolve false
 #define by_correct true
+#define by_restore false
 
 inline step(from, to, corrects) {
 	must_final(!final(state) || corrects);
@@ -350,7 +359,7 @@ inline leave(k) {
 /* mirrors: producer/producer.go:Place, internal/journal/accept.go:Accept, internal/queue/enqueue.go:EnqueueOrder */
 active proctype Producer() {
 	if
-	:: atomic { state == new -> move(new, queued, accept) };
+	:: atomic { is_new -> move(new, queued, accept) };
 		if
 		:: enqueued = true
 		:: atomic { can_fail -> fault } /* Redis is away, or the process dies here */
@@ -385,8 +394,8 @@ end_idle:
 	/* mirrors: worker/process.go:Process, worker/handle.go:acceptTask, worker/handle.go:recordInvalid,
 	 * worker/handle.go:refuseTask, internal/journal/accept.go:AcceptInvalid */
 	if
-	:: atomic { state == new -> move(new, queued, accept); k = 0 }
-	:: atomic { state == new -> move(new, failed, accept); goto deliver }
+	:: atomic { is_new -> move(new, queued, accept); k = 0 }
+	:: atomic { is_new -> move(new, failed, accept); goto deliver }
 	:: atomic { waiting -> k = n }
 	:: state != new && !waiting -> goto end_idle /* final, held, or under way elsewhere */
 	or_dies
@@ -752,6 +761,18 @@ end_corrector:
 	:: atomic { corrections < 2 && state == failed -> corrections++; doubts = 0; move(failed, succeeded, correct) }
 	:: atomic { corrections < 2 && state == canceled -> corrections++; doubts = 0; move(canceled, succeeded, correct) }
 	od
+}
+#endif
+
+#ifdef RESTORED
+/* What a statement charges, and the restored book does not know, is taken for sold: its repeats are answered.
+ * mirrors: internal/journal/restore.go:Restore, internal/journal/restore.go:restore, internal/journal/restore.go:claim */
+active proctype Restorer() {
+#ifdef BAD_NOT_RESTORED
+	lost = false
+#else
+	atomic { n = 1; outcome[1] = in_doubt; move(new, succeeded, restore); lost = false }
+#endif
 }
 #endif
 

@@ -18,7 +18,7 @@ var operations = map[string]topup.Operation{
 	"journal.Accept": topup.OpAccept, "journal.AcceptInvalid": topup.OpAccept, "journal.BeginFirst": topup.OpBegin,
 	"journal.Begin": topup.OpBegin, "journal.Finish": topup.OpFinish, "journal.End": topup.OpEnd,
 	"journal.Cancel": topup.OpCancel, "journal.Hold": topup.OpHold, "journal.Resolve": topup.OpResolve,
-	"journal.Correct": topup.OpCorrect,
+	"journal.Correct": topup.OpCorrect, "journal.Restore": topup.OpRestore,
 }
 
 // observe learns what a call of the journal has done, whoever hears of it.
@@ -77,6 +77,9 @@ func (w *world) changed(p *process, c boundary.Call, f fate, o *order, now topup
 	by, from := operations[c.Name], o.state
 	o.calm = o.calm || !o.placed && w.calm && !o.begun
 	o.placed = true
+	if o.unclaimed && !now.Unclaimed {
+		o.unclaimed, o.expected = false, append(o.expected, topup.EventTypeOf(now.State))
+	}
 	if by == "" || now.State == from {
 		return
 	}
@@ -97,6 +100,10 @@ func (w *world) changed(p *process, c boundary.Call, f fate, o *order, now topup
 	w.reachTransition(o, from, by, f)
 	w.note("order", "becomes "+string(now.State), string(now.ID), string(by)+" "+string(now.Reason))
 	switch by {
+	case topup.OpRestore: // nobody is notified before somebody claims it
+		o.unclaimed, o.confirmed = true, false
+		o.attempts = append(o.attempts, &attempt{number: 1, proc: p, sent: o.sent[0]})
+		return
 	case topup.OpBegin:
 		a := &attempt{number: now.AttemptCount, proc: p}
 		o.attempts, p.begun[now.ID] = append(o.attempts, a), a

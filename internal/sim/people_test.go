@@ -28,6 +28,7 @@ func (w *world) place(o *order) bool {
 		return false
 	}
 	id := string(o.request.ID)
+	o.tried = true
 	if o.byQueue {
 		w.note("producer", "enqueues", id, "")
 		_ = w.queue.EnqueueOrder(context.Background(), o.request, time.Time{})
@@ -107,6 +108,9 @@ var deeds = []struct {
 	{"the operator corrects a final state without looking", func(w *world, o *order) bool { return w.correct(o, true) }},
 	{"the operator upholds a disputed state", func(w *world, o *order) bool { return w.uphold(o) }},
 	{"a statement charges an order that waits", func(w *world, o *order) bool { return w.hold(o) }},
+	{"a statement charges an order that the book has lost", func(w *world, o *order) bool {
+		return !o.tried && !o.placed && w.restore(o)
+	}},
 	{"the operator reconciles a statement", func(w *world, _ *order) bool { return w.reconcile() }},
 	{"an event is redelivered", func(w *world, o *order) bool { return w.redeliver(o, o.request.Caller) }},
 	{"a caller redelivers another's event", func(w *world, o *order) bool { return w.redeliver(o, other(o.request.Caller)) }},
@@ -156,7 +160,7 @@ func (w *world) redeliverAll(of topup.EventState) bool {
 // by makes a person's request, at some process.
 func (w *world) by(who, what string, o *order, then string, request func(*process) error) bool {
 	p := w.at(0)
-	if p == nil || !o.placed {
+	if p == nil || !o.placed || o.unclaimed {
 		return false
 	}
 	w.note(who, what, string(o.request.ID), then)
@@ -255,6 +259,28 @@ func (w *world) hold(o *order) bool {
 		_, err := p.producer.Hold(context.Background(), o.request.ID, topup.Hold{Evidence: "line 1", By: "ana"})
 		return err
 	})
+}
+
+// restore makes an order known that was bought before the book was restored from a backup, which lacks it. Until that
+// is done, nobody asks for it.
+func (w *world) restore(o *order) bool {
+	p := w.at(0)
+	if p == nil || o.byQueue {
+		return false
+	}
+	id := o.request.ID
+	if !o.lost {
+		bought := kinds()[0][0]
+		o.lost, o.sent = true, []*sent{{at: w.began, answer: &bought, charged: true, decided: w.began,
+			transaction: "LOST-" + string(id)}}
+	}
+	w.note("operator", "restores", string(id), "")
+	go func() {
+		_, _ = p.producer.Restore(context.Background(), topup.LostCharge{ID: id, Phone: o.request.Phone,
+			Amount: o.request.Amount, From: w.began, Until: w.began, TransactionID: "LOST-" + topup.NullString(id),
+			Evidence: "line 1", By: "ana"}) // the process may die
+	}()
+	return true
 }
 
 // redeliver has the latest event of an order sent again.

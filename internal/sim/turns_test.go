@@ -172,7 +172,10 @@ func (w *world) handOver(n int, twice bool) bool {
 // placeNext has the next order placed, or placed again whose caller has no answer.
 func (w *world) placeNext() bool {
 	for _, o := range w.planned {
-		if !o.confirmed && !o.refused {
+		switch {
+		case o.lost && !o.placed:
+			return w.restore(o)
+		case !o.confirmed && !o.refused:
 			return w.place(o)
 		}
 	}

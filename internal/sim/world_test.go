@@ -128,6 +128,9 @@ type order struct {
 	// held: a statement has stopped it, after so many decisions to send it again.
 	held       bool
 	heldBefore int
+	// lost: it was bought, and the book was restored from before; unclaimed: a statement alone has made it known; tried:
+	// it was asked for since.
+	lost, unclaimed, tried bool
 	// hangUp ends the request that places it; nil: there is none.
 	hangUp func()
 	// asked is when a person last looked at it while it was held.

@@ -41,7 +41,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 # Tests mostly wait, for a commit or an answer: more of them run than there are cores.
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
-AT_ONCE := -p $(shell echo $$((3 * $(CORES)))) -parallel $(shell echo $$((4 * $(CORES))))
+AT_ONCE := -p $(shell echo $$((2 * $(CORES)))) -parallel $(shell echo $$((4 * $(CORES))))
 
 # SQLite is C that was translated into Go, and go-cmp only compares. The race detector watches whatever calls them, and
 # not their insides: that would take half of the time of all tests.

@@ -30,8 +30,8 @@ type hosts struct {
 	// primary is the place of the one that was last seen to take writes, at seen.
 	primary int
 	seen    time.Time
-	// started says which server the writer is connected to: when that was started, by its own clock.
-	started string
+	// writer is the server that the writer is connected to.
+	writer identity
 	// open are the connections to each.
 	open []map[net.Conn]bool
 }
@@ -225,7 +225,7 @@ func (h *hosts) replaced(ctx context.Context) bool {
 			if r.err != nil {
 				return
 			}
-			if started, err := startedAt(ctx, r.conn.PgConn()); err == nil && !h.is(started) {
+			if i, err := identityOf(ctx, r.conn.PgConn()); err == nil && h.succeeded(i) {
 				others <- place
 				cancel()
 			}
@@ -242,24 +242,47 @@ func (h *hosts) replaced(ctx context.Context) bool {
 	}
 }
 
-func (h *hosts) is(started string) bool {
+// identity sets a server apart from others.
+type identity struct {
+	// started is when it was started, by its own clock.
+	started string
+	// timeline is its history's, eight hexadecimal digits: each promotion begins a higher one. Empty: it does not say.
+	timeline string
+}
+
+// succeeds reports whether a server that takes writes is one that was promoted after another. A former primary that
+// was started again takes writes, too, and must never be taken for the new one.
+func (i identity) succeeds(other identity) bool {
+	if i.timeline != "" && other.timeline != "" {
+		return i.timeline > other.timeline
+	}
+	return i.started != other.started
+}
+
+func (h *hosts) succeeded(by identity) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.started == started
+	return by.succeeds(h.writer)
 }
 
 // entered notes which server the writer is connected to.
-func (h *hosts) entered(started string) {
+func (h *hosts) entered(i identity) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.started = started
+	h.writer = i
 }
 
-var sqlStarted = sqls.Get("postgres/started")
+var (
+	sqlStarted  = sqls.Get("postgres/started")
+	sqlTimeline = sqls.Get("postgres/timeline")
+)
 
-// startedAt is when a server was started, which sets it apart from others.
-func startedAt(ctx context.Context, conn *pgconn.PgConn) (string, error) {
-	return single(conn.Exec(ctx, sqlStarted).ReadAll())
+// identityOf asks a server that takes writes.
+func identityOf(ctx context.Context, conn *pgconn.PgConn) (i identity, err error) {
+	if i.started, err = single(conn.Exec(ctx, sqlStarted).ReadAll()); err == nil {
+		i.timeline, _ = single(conn.Exec(ctx, sqlTimeline).ReadAll()) // not every hosted one says it
+	}
+	return i, err
 }
 
 // single is the one value of the last of several results.

@@ -117,9 +117,9 @@ func newPostgresSession(ctx context.Context, h *hosts) (session, error) {
 	p.conn = conn
 	_, err = conn.PgConn().Exec(ctx, planned).ReadAll()
 	if err == nil {
-		var started string
-		if started, err = startedAt(ctx, conn.PgConn()); err == nil {
-			h.entered(started)
+		var i identity
+		if i, err = identityOf(ctx, conn.PgConn()); err == nil {
+			h.entered(i)
 			return p, nil
 		}
 	}

@@ -15,5 +15,8 @@ SELECT set_config($1, $2, false)
 -- name: started
 SELECT pg_postmaster_start_time()::text
 
+-- name: timeline
+SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)
+
 -- name: backend
 SELECT pg_backend_pid()::text

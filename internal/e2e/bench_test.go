@@ -13,6 +13,7 @@ import (
 // TestBench runs the benchmark of record, too short to say anything about speed: every contender does its
 // work, and everything is measured.
 func TestBench(t *testing.T) {
+	testkit.Deep(t)
 	testkit.Redis(t)
 	testkit.Postgres(t)
 	path := filepath.Join(t.TempDir(), "results.json")

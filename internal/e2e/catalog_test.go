@@ -38,6 +38,7 @@ const (
 // TestOrdersKeepTheirPriceRules: orders that were accepted under one catalogue are bought, tried again, repeated and
 // shown under another, as they were accepted; new ones are judged by the new one.
 func TestOrdersKeepTheirPriceRules(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	w := newWorld(t, nil)
 	w.sells(t, productsBefore)

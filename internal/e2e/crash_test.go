@@ -62,6 +62,7 @@ func TestKillNine(t *testing.T) {
 // TestRedisStopped: without Redis orders are still accepted, and they are bought when it is back,
 // with everything it held lost.
 func TestRedisStopped(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	w := newWorld(t, nil)
 	redis := testkit.Redis(t, "--appendonly", "no", "--save", "")

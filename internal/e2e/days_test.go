@@ -17,6 +17,7 @@ import (
 // away for all, orders are held and settled; what was exhausted in the meantime and what still waits is then
 // sent by the real program, on one command. Nothing is lost, and the sequence restores the order.
 func TestReceiverDownForThreeDays(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	const hours = 4 * 24
 	w := newWorld(t, nil)

@@ -16,6 +16,7 @@ import (
 // TestFailover: while orders are placed, the master that has their queue dies, or answers no more, and a replica takes
 // over. Purchases go on soon after that; every order is accepted, ends, and is charged once.
 func TestFailover(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	for _, group := range []struct {
 		name  string

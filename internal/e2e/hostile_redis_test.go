@@ -26,6 +26,7 @@ import (
 //
 // He leaves the queues unpaused: a pause is a person's, and stays (docs/trust.md).
 func TestHostileRedis(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	w := newWorld(t, nil)
 	guard := &tokenGuard{next: w.vendor, ours: map[string]bool{}}

@@ -262,6 +262,7 @@ func (w *world) compared(
 // order unknown, and reconciles with the vendor's ledger in which a person has put every kind of error.
 // The fifty must be settled as the ledger knows, and every error must be named exactly once.
 func TestReconcileAMonth(t *testing.T) {
+	testkit.Deep(t)
 	for _, s := range []stack{stacks[0], stacks[2]} {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
@@ -370,6 +371,7 @@ func reconcileAMonth(t *testing.T, s stack) {
 // TestReconcileProvesAbsence: the vendor's whole statement settles orders that it does not charge, once it goes on
 // beyond them.
 func TestReconcileProvesAbsence(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	w := newWorld(t, nil)
 	p := w.start(t, "serve")

@@ -20,6 +20,7 @@ import (
 // checkouts place all their orders again: none is charged twice, each is answered with its own order, and whoever was
 // not notified is.
 func TestRestoreCheck(t *testing.T) {
+	testkit.Deep(t)
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, nil)

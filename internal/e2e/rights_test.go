@@ -53,6 +53,7 @@ func TestLeastRights(t *testing.T) {
 
 // TestLeastRightsCluster is TestLeastRights on a Redis Cluster, which is asked for its map.
 func TestLeastRightsCluster(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	cluster := testkit.Cluster(t)
 	guest := cluster.User(t, queue.RightsRules(true)...)

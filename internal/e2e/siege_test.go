@@ -46,6 +46,7 @@ const (
 // once and bought once, memory stays flat, no attacker's connection lasts, and /healthz answers all the while. It is
 // short unless RECARGA_SIEGE_DURATION is set, and judges the time of orders only then: make siege.
 func TestSiege(t *testing.T) {
+	testkit.Deep(t)
 	bounds := siegeBounds{gone: 60 * time.Second, probe: 20 * time.Second, memory: 600 << 20}
 	during := fromEnv(t, "RECARGA_SIEGE_DURATION", 0, time.ParseDuration)
 	if during > 0 {

@@ -119,6 +119,7 @@ func TestAPIWithoutRedis(t *testing.T) {
 
 // TestWorkerWithoutRedis: a worker that waits for Redis ends the orders whose time is over, which need none.
 func TestWorkerWithoutRedis(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	redis := testkit.Redis(t)
 	w := newWorld(t, nil)

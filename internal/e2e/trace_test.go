@@ -278,6 +278,7 @@ func TestTraceOfOtherProducers(t *testing.T) {
 
 // TestTraceOfASweep: an order whose task is lost gets a trace of its own, to be found by the order's id.
 func TestTraceOfASweep(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	w, _, _ := watched(t)
 	spans := newSpanCollector(t)

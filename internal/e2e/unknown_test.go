@@ -77,6 +77,7 @@ func TestUnknownIsSettledByAPerson(t *testing.T) {
 // TestResendWhereTheVendorDeduplicates: with the promise of a distributor that knows a repeated id again,
 // what is unknown is sent again, and is charged once.
 func TestResendWhereTheVendorDeduplicates(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	w := newWorld(t, func(c *sandbox.Config) { c.RepeatedID = sandbox.RepeatReplay })
 	w.env["RECARGA_ON_UNKNOWN"] = "resend"

@@ -9,6 +9,7 @@ import (
 // TestIdleWorkers holds what an idle worker costs against what asynq's heartbeats alone cost: two ZADD of each of a
 // worker's five servers every five seconds. So slow a machine as you like says the same.
 func TestIdleWorkers(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	const workers, zaddsOfRound = 8, 10
 	f := newFleet(t, "", workers)
@@ -45,6 +46,7 @@ func TestIdleWorkers(t *testing.T) {
 // TestLeaderDies: orders that no queue has are bought, whichever worker dies. Their API has a queue that no worker sees,
 // so that only a sweep finds them.
 func TestLeaderDies(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	f := newFleet(t, "", 3)
 	f.world.env["RECARGA_REDIS_URL"] = "embedded"

@@ -14,13 +14,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"recarga/internal/api"
 	"recarga/internal/api/keys"
 	"recarga/internal/journal"
 	"recarga/internal/journal/journaltest"
+	"recarga/internal/testkit"
 	"recarga/producer"
 	"recarga/topup"
 )
@@ -453,7 +453,7 @@ func TestClientNeverWorks(t *testing.T) {
 
 // TestClientRetryAfter is asked for in seconds, or as a date, by whatever is temporary.
 func TestClientRetryAfter(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
 		var answers []func(http.Header) int
 		in := func(status int, wait func() string) {
 			answers = append(answers, func(h http.Header) int { h.Set("Retry-After", wait()); return status })

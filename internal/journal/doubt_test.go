@@ -89,7 +89,7 @@ func TestNothingIsConfirmedWithoutTheStandby(t *testing.T) {
 var reads = strings.Fields(`Around Balance BalanceChangesSince BalancesSince Released Caller CallerByKey Callers
 CheckArchive Close CountByState CountEvents CountLeaving Details DisabledEndpoints Disputed Due DueEvents
 EndpointHealth Events Export Find Held Waiting WaitingByPriority List OldestUnknown OpenByCaller Order Overdue Overview
-Operator OperatorByKey Operators Ping Risks SessionEnded Sold Standings`)
+Operator OperatorByKey Operators Ping Present Risks SessionEnded Sold Standings Versions`)
 
 // TestEveryWriteIsCutOff: no method that writes is missing among the changes.
 func TestEveryWriteIsCutOff(t *testing.T) {

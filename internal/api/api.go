@@ -58,6 +58,8 @@ type Book interface {
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
 	Export(ctx context.Context, f search.Filter, parts search.Parts) iter.Seq2[topup.Details, error]
 	Events(ctx context.Context, f topup.EventFilter) (events []topup.Event, next string, err error)
+	Feed(ctx context.Context, caller string, after search.FeedPlace, limit int) (
+		events []topup.Event, next search.FeedPlace, err error)
 	// Balance is the latest that the workers recorded; the others are what they recorded since, the oldest first.
 	Balance(ctx context.Context) (topup.BalanceStanding, error)
 	BalancesSince(ctx context.Context, since time.Time) ([]topup.BalanceReading, error)

@@ -34,6 +34,7 @@ func serveWaiting(tb testing.TB, deaf bool, change ...func(*longpoll.Config)) wa
 	changed := func(c journal.Change) {
 		if h := hub.Load(); h != nil && !deaf {
 			h.Changed(c.Order)
+			h.Notified(c.Caller)
 		}
 	}
 	database := journaltest.SQLite(tb)

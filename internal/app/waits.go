@@ -27,6 +27,7 @@ func (n *Node) startChanges() {
 func (n *Node) changed(c journal.Change) {
 	if hub := n.waits.Load(); hub != nil {
 		hub.Changed(c.Order)
+		hub.Notified(c.Caller)
 	}
 	if n.changes != nil {
 		n.changes.Announce(c.Order, c.Caller)
@@ -46,7 +47,7 @@ func (n *Node) startWaits() *longpoll.Hub {
 	loops := []func(context.Context){hub.Run}
 	if n.changes != nil {
 		loops = append(loops, func(ctx context.Context) {
-			n.changes.Listen(ctx, hub.Changed, func(string) {})
+			n.changes.Listen(ctx, hub.Changed, hub.Notified)
 		})
 	}
 	n.background(loops...)

@@ -40,6 +40,7 @@ type Book interface {
 	Versions(ctx context.Context, ids []topup.ID) (map[topup.ID]search.Version, error)
 	Present(ctx context.Context, ids []topup.ID) ([]topup.Details, error)
 	Details(ctx context.Context, id topup.ID) (topup.Details, error)
+	FeedEnds(ctx context.Context, callers []string) (map[string]int64, error)
 }
 
 // Config is what a Hub is made of.
@@ -65,12 +66,14 @@ type Hub struct {
 
 	mu     sync.Mutex
 	orders map[topup.ID][]*Order
+	feeds  map[string][]*Events
 	// check are the orders that may have changed.
 	check map[topup.ID]struct{}
 	// waiting counts who waits, by caller, and all is their number.
 	waiting map[string]int
 	all     int
-	said    time.Time
+
+	said time.Time // Run's: when the log said something last
 }
 
 // New makes a Hub. Run it.
@@ -82,7 +85,8 @@ func New(cfg Config) *Hub {
 	ended := make(chan struct{})
 	return &Hub{
 		cfg: cfg, work: make(chan struct{}, 1), ended: ended, end: sync.OnceFunc(func() { close(ended) }),
-		orders: map[topup.ID][]*Order{}, check: map[topup.ID]struct{}{}, waiting: map[string]int{},
+		orders: map[topup.ID][]*Order{}, feeds: map[string][]*Events{},
+		check: map[topup.ID]struct{}{}, waiting: map[string]int{},
 	}
 }
 
@@ -137,6 +141,7 @@ func (h *Hub) Run(ctx context.Context) {
 		case <-h.work:
 		case <-poll.C:
 			h.checkAll()
+			h.pollFeeds(ctx)
 		}
 		poll.Stop()
 		if ctx.Err() != nil {
@@ -243,9 +248,13 @@ func (h *Hub) failed(ctx context.Context, waiters map[topup.ID][]*Order, err err
 			}
 		}
 	}
+	h.say(ctx, err)
+}
+
+func (h *Hub) say(ctx context.Context, err error) {
 	if now := time.Now(); now.Sub(h.said) > sayEvery && ctx.Err() == nil {
 		h.said = now
-		h.cfg.Log.WarnContext(ctx, "orders that requests wait for cannot be read", "error", err)
+		h.cfg.Log.WarnContext(ctx, "what requests wait for cannot be read", "error", err)
 	}
 }
 

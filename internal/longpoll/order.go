@@ -28,8 +28,8 @@ type present struct {
 	err     error
 }
 
-// Order has a caller wait for an order that it has seen as it was read. Errors: ErrFull, ErrShare. Wait is to be called
-// then, once.
+// Order has a caller wait for an order that it has seen as it was read. Errors: ErrFull, ErrShare. Wait is to be
+// called then, once.
 func (h *Hub) Order(caller string, seen topup.Order) (*Order, error) {
 	o := &Order{hub: h, id: seen.ID, caller: caller, seen: search.VersionOf(seen), told: make(chan present, 1)}
 	h.mu.Lock()

@@ -154,7 +154,7 @@ func followOne(t *testing.T, apis []*process, id topup.ID, first int) (last topu
 			req.Header.Set("If-None-Match", tag)
 		}
 		var now topup.Details
-		now, tag, err = ask(req, last, tag)
+		now, tag, err = orderOr(req, last, tag)
 		if err != nil {
 			t.Errorf("%s: %v", id, err)
 			return last
@@ -169,8 +169,8 @@ func followOne(t *testing.T, apis []*process, id topup.ID, first int) (last topu
 	}
 }
 
-// ask is the order that is answered, or the one before where it has not changed.
-func ask(req *http.Request, before topup.Details, tag string) (now topup.Details, next string, err error) {
+// orderOr is the order that is answered, or the one before where it has not changed.
+func orderOr(req *http.Request, before topup.Details, tag string) (now topup.Details, next string, err error) {
 	res, err := pool.Do(req)
 	if err != nil {
 		return before, tag, err
@@ -204,13 +204,13 @@ func TestStopAnswersWhoWaits(t *testing.T) {
 		}
 		req.Header.Set("Authorization", "Bearer "+apiKey)
 		go func() {
-			d, _, err := ask(req, topup.Details{}, "")
+			d, _, err := orderOr(req, topup.Details{}, "")
 			answers <- answer{d, err}
 		}()
 	}
 	testkit.Eventually(t, patience, func() bool {
 		_, body, err := try(t.Context(), pool, http.MethodGet, p.metricsURL+"/metrics", "")
-		return err == nil && strings.Contains(string(body), "recarga_http_waiting_requests 2")
+		return err == nil && strings.Contains(body, "recarga_http_waiting_requests 2")
 	}, "two requests wait")
 	if status := p.terminate(); status != 0 {
 		t.Errorf("it exits with %d", status)

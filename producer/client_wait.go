@@ -2,8 +2,6 @@ package producer
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -35,8 +33,10 @@ func (c *Client) Wait(ctx context.Context, id topup.ID) (d topup.Details, err er
 		changed := false
 		err = c.repeat(ctx, func() (err error) {
 			var now topup.Details
-			if changed, err = c.unless(ctx, path, &tag, &now); changed {
-				d = now
+			if changed, err = c.unless(ctx, path, &tag, &now); err == nil && changed {
+				if err = wholeOrder(now.Order, id); err == nil {
+					d = now
+				}
 			}
 			return err
 		})
@@ -66,7 +66,7 @@ func (c *Client) unless(ctx context.Context, path string, tag *string, into any)
 	if res.StatusCode == http.StatusNotModified {
 		return false, nil
 	}
-	if err := json.NewDecoder(res.Body).Decode(into); err != nil {
+	if err := newAnswer(res.Body).decode(into); err != nil {
 		return false, fmt.Errorf("answer of GET %s: %w", path, err)
 	}
 	*tag = res.Header.Get("ETag")
@@ -117,8 +117,8 @@ func (c *Client) EventsAfter(
 		Data      []Event `json:"data"`
 		NextAfter string  `json:"next_after"`
 	}
-	if err = json.NewDecoder(res.Body).Decode(&page); err == nil && page.NextAfter == "" {
-		err = errors.New("it is no feed; is this Recarga's API?")
+	if err = newAnswer(res.Body).decode(&page); err == nil && page.NextAfter == "" {
+		err = fmt.Errorf("it is no feed; %w", errNotRecarga)
 	}
 	if err != nil {
 		return nil, after, fmt.Errorf("events: answer: %w", err)

@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"recarga/producer"
 	"recarga/topup"
 )
 
@@ -17,7 +16,7 @@ import (
 func TestClientWait(t *testing.T) {
 	var requests atomic.Int64
 	asked := make(chan struct{}, 100)
-	c := producer.NewClient(serve(t, func(api http.Handler) http.Handler {
+	c := newClient(t, serve(t, func(api http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodGet && requests.Add(1) == 2 {
 				w.WriteHeader(http.StatusServiceUnavailable)
@@ -69,7 +68,7 @@ func TestClientWait(t *testing.T) {
 
 // TestClientEventsAfter: each event once, and from where it was left.
 func TestClientEventsAfter(t *testing.T) {
-	c := producer.NewClient(serve(t, asItIs), shopKey)
+	c := newClient(t, serve(t, asItIs), shopKey)
 	end := func(ids ...topup.ID) {
 		for _, id := range ids {
 			if _, _, err := c.Place(t.Context(), order(string(id))); err != nil {

@@ -89,11 +89,11 @@ func waitersSeeTheTruth(t *testing.T, postgres bool) {
 // bystander is another caller, which places nothing.
 func (w *world) bystander(t *testing.T, p *process) *producer.Client {
 	t.Helper()
-	added, err := producer.NewClient(p.apiURL, adminKey).AddCaller(t.Context(), "bystander", "", nil)
+	added, err := clientOf(p.apiURL, adminKey).AddCaller(t.Context(), producer.NewCaller{Name: "bystander"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return producer.NewClient(p.apiURL, added.APIKey)
+	return clientOf(p.apiURL, added.APIKey)
 }
 
 // feedEnds waits until the feed has an event of so many orders.

@@ -2,6 +2,7 @@ package producer
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -23,6 +24,8 @@ type Event struct {
 	CreatedAt time.Time `json:"created_at"`
 	// DueAt is when it will be tried (again); nil: never.
 	DueAt *time.Time `json:"due_at"`
+	// Payload is the body of its webhook, byte for byte; of an event of a feed only.
+	Payload json.RawMessage `json:"payload,omitempty"`
 }
 
 // Events returns a page of events, the newest first, and the cursor of the next page, empty after the last.

@@ -21,7 +21,8 @@ import (
 // authenticate lets a request through only with the key of somebody who may do it, and notes whose it is. It comes
 // before everything that judges, or reads, what was sent.
 func (s *Server) authenticate(ctx huma.Context, next func(huma.Context)) {
-	who, err := s.identify(ctx.Context(), access.AtAPI, bearer(ctx.Header("Authorization")))
+	key := bearer(ctx.Header("Authorization"))
+	who, err := s.identify(ctx.Context(), access.AtAPI, key)
 	if err == nil {
 		permission, _ := access.Of(ctx.Operation().OperationID)
 		err = who.Permit(permission)
@@ -30,7 +31,7 @@ func (s *Server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		problem.Refuse(ctx, err)
 		return
 	}
-	next(huma.WithContext(ctx, keys.With(ctx.Context(), who)))
+	next(withKey(huma.WithContext(ctx, keys.With(ctx.Context(), who)), key))
 }
 
 // identify returns the key's owner or the problem to answer.

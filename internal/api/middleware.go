@@ -39,11 +39,15 @@ func (s *Server) observed(next http.Handler) http.Handler {
 			id = rand.Text()
 		}
 		w.Header().Set("X-Request-Id", id)
-		ctx := access.WithClient(problem.WithRequestID(r.Context(), id), s.cfg.Proxies.Client(r))
+		waited := time.Duration(0)
+		ctx := access.WithClient(withWaited(r.Context(), &waited), s.cfg.Proxies.Client(r))
+		ctx = problem.WithRequestID(ctx, id)
 		answer := &answerWriter{ResponseWriter: w}
 		r = r.WithContext(ctx)
 		// the mux sets the pattern
-		defer func() { s.cfg.Observe(Served{Route: r.Pattern, Status: answer.status, Took: time.Since(start)}) }()
+		defer func() {
+			s.cfg.Observe(Served{Route: r.Pattern, Status: answer.status, Took: time.Since(start) - waited})
+		}()
 		defer s.recovered(ctx, answer)
 		next.ServeHTTP(answer, r)
 		s.log.LogAttrs(ctx, slog.LevelDebug, "request served", slog.String("request", id), slog.String("method", r.Method),

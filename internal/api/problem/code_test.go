@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -59,7 +60,7 @@ func TestEveryCode(t *testing.T) {
 				code, _ := strconv.Unquote(literal.Value)
 				constants[code] = true
 				if name := v.Names[0].Name; !strings.Contains(used.String(), "New("+name+",") &&
-					!strings.Contains(used.String(), "problem."+name+",") &&
+					!regexp.MustCompile(`problem\.`+name+`\b`).MatchString(used.String()) &&
 					!strings.Contains(used.String(), fmt.Sprintf(`"code":%q`, code)) {
 					t.Errorf("nobody answers %s", name)
 				}

@@ -99,7 +99,21 @@ type Try struct {
 	Status     *int       `json:"status"`      // of the answer; nil: there was none
 	Error      NullString `json:"error"`       // why it is not delivered, where the status does not say it
 	DurationMS int64      `json:"duration_ms"` // to the answer, or to the error
+	// Response is what the answer says, beside its status; nil: there was none, or it said nothing.
+	Response *TryResponse `json:"response"`
 }
+
+// TryResponse is the beginning of an endpoint's answer to a try: valid UTF-8 without control characters but line
+// breaks and tabs. What repeats a secret of the endpoint's is replaced by "(hidden)".
+type TryResponse struct {
+	// Headers are those that tell who answered: cf-mitigated, content-type, ngrok-error-code, retry-after and server,
+	// as far as the answer has them.
+	Headers map[string]string `json:"headers,omitempty"`
+	Body    string            `json:"body"` // its first KiB
+}
+
+// Delivered reports whether the endpoint took the event.
+func (t Try) Delivered() bool { return t.Status != nil && *t.Status/100 == 2 }
 
 // NewOperatorEvent freezes an event for the operator, under an id that must be unique for ever. kind must
 // be one of OperatorEventTypes.

@@ -333,7 +333,7 @@ func (d *Deliverer) try(ctx context.Context, ev topup.Event, to target) (next ti
 
 // record is the answer as it is kept.
 func (a answer) record(at time.Time) topup.Try {
-	try := topup.Try{At: at, Error: a.errorText(), DurationMS: a.took.Milliseconds()}
+	try := topup.Try{At: at, Error: a.errorText(), DurationMS: a.took.Milliseconds(), Response: a.response}
 	if a.status != 0 {
 		try.Status = &a.status
 	}

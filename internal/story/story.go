@@ -3,12 +3,12 @@ package story
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"recarga/internal/httpclient"
 	"recarga/topup"
 )
 
@@ -159,16 +159,34 @@ func eventSteps(ev topup.Event, changed time.Time) []Step {
 	for i, try := range ev.Tries {
 		s := Step{At: try.At, Kind: "bad", Title: "Webhook try " + strconv.Itoa(i+1),
 			Took: time.Duration(try.DurationMS) * time.Millisecond}
-		if try.Status != nil {
-			s.Text = "HTTP " + strconv.Itoa(*try.Status)
-			if httpclient.Succeeded(*try.Status) {
-				s.Kind = "good"
-			}
-		}
-		if try.Error != "" {
-			s.Lines = append(s.Lines, string(try.Error))
+		s.Text, s.Lines = "failed", said(try)
+		switch {
+		case try.Delivered():
+			s.Kind, s.Text = "good", "delivered, HTTP "+strconv.Itoa(*try.Status)
+		case try.Status != nil:
+			s.Text = "refused, HTTP " + strconv.Itoa(*try.Status)
 		}
 		steps = append(steps, s)
 	}
 	return steps
+}
+
+// said are a try's error, the headers of the answer and its body, each in one line.
+func said(try topup.Try) (lines []string) {
+	if try.Error != "" {
+		lines = append(lines, string(try.Error))
+	}
+	if try.Response == nil {
+		return lines
+	}
+	var headers []string
+	for _, name := range slices.Sorted(maps.Keys(try.Response.Headers)) {
+		headers = append(headers, name+": "+try.Response.Headers[name])
+	}
+	for _, line := range []string{strings.Join(headers, "; "), try.Response.Body} {
+		if words := strings.Fields(line); len(words) > 0 {
+			lines = append(lines, "answer: "+strings.Join(words, " "))
+		}
+	}
+	return lines
 }

@@ -100,7 +100,7 @@ type Try struct {
 	Error      NullString `json:"error"`       // why it is not delivered, where the status does not say it
 	DurationMS int64      `json:"duration_ms"` // to the answer, or to the error
 	// Response is what the answer says, beside its status; nil: there was none, or it said nothing.
-	Response *TryResponse `json:"response"`
+	Response *TryResponse `json:"response,omitempty"`
 }
 
 // TryResponse is the beginning of an endpoint's answer to a try: valid UTF-8 without control characters but line

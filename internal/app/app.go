@@ -379,16 +379,16 @@ type endpoints struct {
 
 // Endpoints implements webhook.Endpoints.
 func (e endpoints) Endpoints(ctx context.Context, caller string) ([]webhook.Endpoint, error) {
-	url, secret := e.s.CallbackURL, e.s.WebhookSecret
+	url, secrets := e.s.CallbackURL, e.s.WebhookSecrets()
 	switch caller {
 	case topup.DefaultCaller:
 	case topup.OperatorCaller:
-		url, secret = e.s.OperatorCallbackURL, e.s.OperatorWebhookSecret
+		url, secrets = e.s.OperatorCallbackURL, e.s.OperatorWebhookSecrets()
 	default:
 		return e.registry.Endpoints(ctx, caller)
 	}
-	if secret == "" {
+	if len(secrets) == 0 {
 		return nil, topup.ErrNotFound
 	}
-	return []webhook.Endpoint{{URL: url, Secrets: []string{secret}}}, nil
+	return []webhook.Endpoint{{URL: url, Secrets: secrets}}, nil
 }

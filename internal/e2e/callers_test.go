@@ -226,7 +226,8 @@ func TestEndpoints(t *testing.T) {
 	hooks.leads(answering(http.StatusGone))
 	secret := w.env["RECARGA_WEBHOOK_SECRET"]
 	w.env["RECARGA_OPERATOR_CALLBACK_URL"] = serve(t, webhook.Handler(secret, ops.receive))
-	w.env["RECARGA_OPERATOR_WEBHOOK_SECRET"] = secret
+	w.env["RECARGA_OPERATOR_WEBHOOK_SECRET"] = webhook.NewSecret() // which the receiver does not know yet
+	w.env["RECARGA_OPERATOR_WEBHOOK_SECRET_OLD"] = secret
 	p := w.start(t, "serve")
 	w.env["RECARGA_API_URL"] = p.apiURL
 

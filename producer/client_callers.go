@@ -100,6 +100,27 @@ func (c *Client) DisableEndpoint(ctx context.Context, caller, name string) error
 		&Caller{})
 }
 
+// Pinged is a ping that was sent to an endpoint.
+type Pinged struct {
+	ID        string `json:"id" doc:"Its webhook-id."`
+	Caller    string `json:"caller" doc:"Whose endpoint it is."`
+	Endpoint  string `json:"endpoint" doc:"The name of the endpoint; default is the callback_url."`
+	Delivered bool   `json:"delivered" doc:"It was answered with 2xx."`
+	// Try is what came of it.
+	Try topup.Try `json:"try"`
+}
+
+// Ping sends an event of the type ping to an endpoint, by its name, and returns what came of it. An empty caller is
+// the key's own, or the one named default with an operator's key.
+func (c *Client) Ping(ctx context.Context, caller, endpoint string) (pinged Pinged, err error) {
+	path := "/v1/endpoints/" + url.PathEscape(endpoint) + "/ping"
+	if caller != "" {
+		path += "?caller=" + url.QueryEscape(caller)
+	}
+	err = c.call(ctx, "ping endpoint "+endpoint, http.MethodPost, path, nil, &pinged)
+	return pinged, err
+}
+
 func endpointPath(caller, name string) string {
 	return "/v1/callers/" + url.PathEscape(caller) + "/endpoints/" + url.PathEscape(name)
 }

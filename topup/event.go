@@ -30,6 +30,15 @@ const (
 	EventBalanceDrift EventType = "balance.drift"
 )
 
+// EventPing is the type of an event that tries out an endpoint. It is not recorded. Its data is a PingedEndpoint.
+const EventPing EventType = "ping"
+
+// PingedEndpoint is an endpoint that is tried out.
+type PingedEndpoint struct {
+	Caller   string `json:"caller"`   // the name of its caller
+	Endpoint string `json:"endpoint"` // its name; DefaultEndpoint is the callback URL
+}
+
 // OperatorEventTypes are those of events that concern no order.
 func OperatorEventTypes() []EventType {
 	return []EventType{EventEndpointDisabled, EventBalanceLow, EventBalanceDrift}
@@ -123,6 +132,16 @@ func NewOperatorEvent(id string, kind EventType, data any, sequence int, now tim
 	}
 	e, err := newEvent(id, kind, data, sequence, now)
 	e.Caller = OperatorCaller
+	return e, err
+}
+
+// NewPing is an event that tries out an endpoint of a caller, by its name, under an id that must be unique for ever.
+func NewPing(id, caller, endpoint string, now time.Time) (Event, error) {
+	e, err := newEvent(id, EventPing, PingedEndpoint{caller, endpoint}, 1, now)
+	e.Caller = caller
+	if endpoint != DefaultEndpoint {
+		e.Endpoint = endpoint
+	}
 	return e, err
 }
 

@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+
+	"recarga/topup"
 )
 
 // maxBody is far above any event: an order's largest part is 4 KiB of metadata.
@@ -21,13 +23,14 @@ var errHandler = errors.New("the event could not be handled")
 // is logged and answered with 500, upon which the event comes again. What does not verify is logged
 // and answered with 4xx, or with 500 when it is a secret that is wrong: see ParseSecret.
 //
-// While a secret is being replaced, give the other one as well, in either order: what any of them has signed is
+// A ping, which tries out the endpoint, is answered with 204 when it verifies, and fn is not called for it. While a
+// secret is being replaced, give the other one as well, in either order: what any of them has signed is
 // handled. fn is called again for an event that has been delivered before, and should return within 15 seconds.
 func Handler(secret string, fn func(context.Context, Event) error, others ...string) http.Handler {
 	secrets := append([]string{secret}, others...)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ev, _, err := Receive(w, r, secrets...)
-		if err == nil {
+		if err == nil && ev.Type != topup.EventPing {
 			if err = fn(r.Context(), ev); err != nil {
 				err = fmt.Errorf("%w: %w", errHandler, err)
 			}

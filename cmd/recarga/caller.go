@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"recarga/internal/terminal"
 	"recarga/internal/view"
 	"recarga/producer"
+	"recarga/topup"
 )
 
 func newCallerCommand(p *command.Program) *cobra.Command {
@@ -40,13 +42,27 @@ func newCallerAddCommand(p *command.Program) *cobra.Command {
 		}
 		_, err := fmt.Fprintf(s, "\napi key:        %s\nwebhook secret: %s\n\nKeep them: they are not shown again.\n",
 			terminal.Printable(added.APIKey), terminal.Printable(added.WebhookSecret))
+		if err == nil && added.CallbackURL != nil {
+			_, err = fmt.Fprintf(s, "When the receiver has the secret: recarga webhook ping --caller %s\n",
+				terminal.Printable(added.Name))
+		}
 		return err
 	})
 }
 
 func newCallerSetURLCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "set-url NAME URL", Args: cobra.ExactArgs(2)}
-	return callerChange(p, cmd, func(args []string) map[string]any { return map[string]any{"callback_url": args[1]} })
+	ping := pingFlag(p, cmd)
+	set := func(c *producer.Client, ctx context.Context, name string, change map[string]any) (producer.Caller, error) {
+		changed, err := c.ChangeCaller(ctx, name, change)
+		if err == nil && changed.CallbackURL != nil {
+			ping(command.Call{Ctx: ctx, API: c}, name, topup.DefaultEndpoint)
+		}
+		return changed, err
+	}
+	return changeCommand(p, cmd, "caller", func(args []string) map[string]any {
+		return map[string]any{"callback_url": args[1]}
+	}, set, view.Callers)
 }
 
 func newCallerLimitCommand(p *command.Program) *cobra.Command {

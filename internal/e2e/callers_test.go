@@ -237,7 +237,8 @@ func TestEndpoints(t *testing.T) {
 		t.Fatalf("add: %+v", out)
 	}
 	if out := w.run(t, "caller", "endpoint", "set", "shop", "crm", serve(t, hooks), "--types",
-		"topup.failed"); out.status != 0 || !strings.Contains(out.stdout, "topup.failed") {
+		"topup.failed"); out.status != 0 || !strings.Contains(out.stdout, "topup.failed") ||
+		!strings.Contains(out.stderr, "ping to crm of shop: refused, HTTP 410 in ") {
 		t.Fatalf("set: %+v", out)
 	}
 	c := producer.NewClient(p.apiURL, shop.APIKey)
@@ -249,6 +250,16 @@ func TestEndpoints(t *testing.T) {
 		`"endpoint":"crm"`) {
 		t.Errorf("delivered %+v with %s", ev, ev.OperatorData)
 	}
+	pings := func(status int, want string, args ...string) {
+		t.Helper()
+		if out := w.run(t, append([]string{"webhook", "ping"}, args...)...); out.status != status ||
+			!strings.Contains(out.stdout, want) {
+			t.Errorf("ping %v: %+v", args, out)
+		}
+	}
+	pings(1, "ping to crm of shop: refused, HTTP 410 in ", "crm", "--caller", "shop")
+	pings(0, "ping to default of operator: delivered, HTTP 204 in ", "--caller", topup.OperatorCaller)
+	pings(1, "", "no-such", "--caller", "shop")
 	if out := w.run(t, "caller", "list"); !strings.Contains(out.stdout, "it answered 410") {
 		t.Errorf("list: %s", out.stdout)
 	}

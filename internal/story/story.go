@@ -159,16 +159,26 @@ func eventSteps(ev topup.Event, changed time.Time) []Step {
 	for i, try := range ev.Tries {
 		s := Step{At: try.At, Kind: "bad", Title: "Webhook try " + strconv.Itoa(i+1),
 			Took: time.Duration(try.DurationMS) * time.Millisecond}
-		s.Text, s.Lines = "failed", said(try)
-		switch {
-		case try.Delivered():
-			s.Kind, s.Text = "good", "delivered, HTTP "+strconv.Itoa(*try.Status)
-		case try.Status != nil:
-			s.Text = "refused, HTTP " + strconv.Itoa(*try.Status)
+		s.Text, s.Lines = Tried(try)
+		if try.Delivered() {
+			s.Kind = "good"
 		}
 		steps = append(steps, s)
 	}
 	return steps
+}
+
+// Tried is what came of a try in a few words, and lines that say more of it.
+func Tried(try topup.Try) (text string, lines []string) {
+	switch {
+	case try.Status == nil:
+		text = "failed"
+	case try.Delivered():
+		text = "delivered, HTTP " + strconv.Itoa(*try.Status)
+	default:
+		text = "refused, HTTP " + strconv.Itoa(*try.Status)
+	}
+	return text, said(try)
 }
 
 // said are a try's error, the headers of the answer and its body, each in one line.

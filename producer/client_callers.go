@@ -97,6 +97,28 @@ func (c *Client) switchEndpoint(ctx context.Context, action, caller, name string
 	return err
 }
 
+// Pinged is a ping that was sent to an endpoint.
+type Pinged struct {
+	ID        string `json:"id" doc:"Its webhook-id."`
+	Caller    string `json:"caller" doc:"Whose endpoint it is."`
+	Endpoint  string `json:"endpoint" doc:"The name of the endpoint; default is the callback_url."`
+	Delivered bool   `json:"delivered" doc:"It was answered with 2xx."`
+	// Try is what came of it.
+	Try topup.Try `json:"try"`
+}
+
+// Ping sends an event of the type ping to an endpoint, by its name, and returns what came of it. An empty caller is
+// the key's own, or the one named default with an operator's key.
+func (c *Client) Ping(ctx context.Context, caller, endpoint string) (Pinged, error) {
+	path := "/v1/endpoints/" + url.PathEscape(endpoint) + "/ping"
+	if caller != "" {
+		path += "?caller=" + url.QueryEscape(caller)
+	}
+	return ask(ctx, c, "ping endpoint "+endpoint, http.MethodPost, path, nil, func(p Pinged) error {
+		return whole("endpoint", p.Endpoint, endpoint, p.ID != "" && (caller == "" || p.Caller == caller))
+	})
+}
+
 func endpointPath(caller, name string) string {
 	return "/v1/callers/" + url.PathEscape(caller) + "/endpoints/" + url.PathEscape(name)
 }

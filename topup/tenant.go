@@ -85,9 +85,9 @@ func (e Event) ForCaller() Event {
 }
 
 // ForCaller is the try as the event's caller sees it: Error is one of a few sentences, since the error itself may show
-// our network, or why an operator disabled the endpoint.
+// our network, or why an operator disabled the endpoint. The answer is its own receiver's.
 func (t Try) ForCaller() Try {
-	return Try{At: t.At, Status: t.Status, Error: deliveryError(t.Error), DurationMS: t.DurationMS}
+	return Try{At: t.At, Status: t.Status, Error: deliveryError(t.Error), DurationMS: t.DurationMS, Response: t.Response}
 }
 
 // deliveryError is what a caller sees of an error. The first row whose words are in it counts.

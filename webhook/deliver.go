@@ -162,6 +162,8 @@ type Deliverer struct {
 	rates         *rates
 	health        *healthBook
 	tracer        trace.Tracer
+	// waiting has a token for each call of Deliver that waits for its time.
+	waiting chan struct{}
 	// working ends when tries are to be cut short.
 	working context.Context
 	cut     context.CancelFunc
@@ -175,7 +177,7 @@ func NewDeliverer(cfg Config, store Store, endpoints Endpoints) *Deliverer {
 		cfg: cfg, store: store, endpoints: endpoints, client: newClient(cfg),
 		first: newSlots(cfg.FirstTries, cfg.PerEndpoint), queued: newSlots(cfg.Deliveries, cfg.Deliveries),
 		rates: newRates(cfg.Rate), health: newHealthBook(cfg.Health),
-		tracer:  otel.Tracer("recarga/webhook"),
+		tracer: otel.Tracer("recarga/webhook"), waiting: make(chan struct{}, max(1, cfg.Deliveries/2)),
 		working: working, cut: cut,
 	}
 }
@@ -191,25 +193,28 @@ func (d *Deliverer) Close(ctx context.Context) {
 }
 
 // Deliver makes one try of an event that is pending and due, and records it. next is when to call it
-// again; zero means never: the event is delivered or exhausted, or somebody else tries it.
+// again; zero means never: the event is delivered or exhausted, or somebody else tries it. That is a little before
+// the next try is due (see early): a call that comes early waits.
 //
 // An error means that what happened is not recorded; the event is tried again, so call again. A try
 // that has begun does not end with ctx but by its own timeout.
 func (d *Deliverer) Deliver(ctx context.Context, eventID string) (next time.Time, err error) {
-	ev, err := d.store.Event(ctx, eventID)
-	if errors.Is(err, topup.ErrNotFound) {
-		d.cfg.Log.WarnContext(ctx, "webhook of an unknown event dropped", "event", eventID)
-		return time.Time{}, nil
-	}
-	if err != nil {
-		return time.Time{}, fmt.Errorf("deliver %s: %w", eventID, err)
+	ev, err := d.pending(ctx, eventID)
+	if err != nil || ev.State != topup.EventPending {
+		return time.Time{}, err
 	}
 	now := time.Now()
-	if ev.State != topup.EventPending {
-		return time.Time{}, nil
-	}
 	if !due(ev, now) {
-		return ev.DueAt, nil
+		if !d.waitUntil(ctx, ev.DueAt) {
+			return later(ev.DueAt, now), nil
+		}
+		// Meanwhile others may have delivered it, or changed when it is due.
+		if ev, err = d.pending(ctx, eventID); err != nil || ev.State != topup.EventPending {
+			return time.Time{}, err
+		}
+		if now = time.Now(); !due(ev, now) {
+			return later(ev.DueAt, now), nil
+		}
 	}
 	ev, copies, all, err := d.deliveries(ctx, ev)
 	if err != nil {
@@ -227,6 +232,57 @@ func (d *Deliverer) Deliver(ctx context.Context, eventID string) (next time.Time
 	}
 	defer d.queued.free(to.origin)
 	return d.try(ctx, ev, to)
+}
+
+// pending is an event that is to be delivered; its state is another where there is nothing to do.
+func (d *Deliverer) pending(ctx context.Context, eventID string) (topup.Event, error) {
+	ev, err := d.store.Event(ctx, eventID)
+	if errors.Is(err, topup.ErrNotFound) {
+		d.cfg.Log.WarnContext(ctx, "webhook of an unknown event dropped", "event", eventID)
+		return topup.Event{}, nil
+	}
+	if err != nil {
+		return topup.Event{}, fmt.Errorf("deliver %s: %w", eventID, err)
+	}
+	return ev, nil
+}
+
+// early is how long before a try is due Deliver is to be called. The queue counts whole seconds, rounded up, and looks
+// once a second: what it were to hand over when it is due would come up to two seconds later, at the same moment as
+// all that is due within the same second. So it hands over early, and waitUntil keeps the time.
+const early = 2 * time.Second
+
+// later is when Deliver is to be called for a try: early before it is due, but not at once again where it has just been
+// called too early.
+func later(dueAt, now time.Time) time.Time {
+	if handOver := dueAt.Add(-early); handOver.After(now) {
+		return handOver
+	}
+	return dueAt
+}
+
+// waitUntil waits for a time that is not further away than early, and reports whether it has come. At most half of the
+// calls of Deliver wait at once, so that the other half is free for what is late.
+func (d *Deliverer) waitUntil(ctx context.Context, at time.Time) bool {
+	wait := time.Until(at)
+	if wait > early {
+		return false
+	}
+	select {
+	case d.waiting <- struct{}{}:
+		defer func() { <-d.waiting }()
+	default:
+		return false
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+	case <-d.working.Done():
+	}
+	return false
 }
 
 // due reports whether an event may be tried. Its very first try may be made before its time: until then it is left to
@@ -328,12 +384,15 @@ func (d *Deliverer) try(ctx context.Context, ev topup.Event, to target) (next ti
 	d.cfg.Observe(tried(a, state))
 	d.log(ctx, ev, to, a, state, next)
 	d.review(ctx, to, a)
-	return next, nil
+	if next.IsZero() {
+		return next, nil
+	}
+	return next.Add(-early), nil
 }
 
 // record is the answer as it is kept.
 func (a answer) record(at time.Time) topup.Try {
-	try := topup.Try{At: at, Error: a.errorText(), DurationMS: a.took.Milliseconds()}
+	try := topup.Try{At: at, Error: a.errorText(), DurationMS: a.took.Milliseconds(), Response: a.response}
 	if a.status != 0 {
 		try.Status = &a.status
 	}

@@ -60,25 +60,34 @@ func (d *Deliverer) deliveries(ctx context.Context, ev topup.Event) (
 type target struct {
 	caller, name, url string
 	secrets           []string
+	// registered is the URL of the caller's endpoint, which one order's own may replace.
+	registered string
 	// origin is what counts as one endpoint.
 	origin string
 	// health is nil for a URL that is not the caller's, but that of one order.
 	health *topup.EndpointHealth
 }
 
-// target is the endpoint of an event among the caller's; one without a URL if the event has nowhere to go.
-func (d *Deliverer) target(ctx context.Context, ev topup.Event, all []Endpoint) (to target, err error) {
+// endpointOf is the endpoint of an event among the caller's; one without a URL if the event has nowhere to go.
+func endpointOf(ev topup.Event, all []Endpoint) (to target) {
 	to = target{caller: ev.Caller, name: ev.Endpoint}
 	i := slices.IndexFunc(all, func(e Endpoint) bool { return e.Name == ev.Endpoint })
 	if i < 0 {
-		return to, nil
+		return to
 	}
 	to.url, to.secrets = all[i].URL, all[i].Secrets
+	to.registered = to.url
 	if ev.Endpoint == "" && ev.CallbackURL != "" {
 		to.url = ev.CallbackURL
 	}
 	to.origin = origin.Of(to.url)
-	if to.url != "" && to.url == all[i].URL {
+	return to
+}
+
+// target is endpointOf with its health.
+func (d *Deliverer) target(ctx context.Context, ev topup.Event, all []Endpoint) (to target, err error) {
+	to = endpointOf(ev, all)
+	if to.url != "" && to.url == to.registered {
 		if to.health, err = d.health.of(ctx, ev.Caller, to.url); err != nil {
 			return target{}, fmt.Errorf("health of %s: %w", to.origin, err)
 		}

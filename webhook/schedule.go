@@ -44,7 +44,19 @@ func (d *Deliverer) after(ev topup.Event, a answer, now time.Time) (topup.EventS
 	case a.hopeless(), done >= len(d.cfg.Schedule):
 		return topup.EventExhausted, time.Time{}
 	}
-	return topup.EventPending, now.Add(max(d.jitter(d.cfg.Schedule[done]), a.retryAfter))
+	return topup.EventPending, now.Add(max(d.jitter(d.cfg.Schedule[done]), d.spread(a.retryAfter)))
+}
+
+// The least and the most that a wait which an endpoint asked for is spread by.
+const minSpread, maxSpread = time.Second, time.Minute
+
+// spread varies a wait that an endpoint asked for, by a tenth: never before, since it asked all that it refused at one
+// moment for the same wait.
+func (d *Deliverer) spread(asked time.Duration) time.Duration {
+	if asked == 0 {
+		return 0
+	}
+	return asked + time.Duration(d.cfg.Random()*float64(min(max(asked/10, minSpread), maxSpread)))
 }
 
 // jitter varies a wait by a tenth either way, so that events that failed together do not return together.

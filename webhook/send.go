@@ -91,6 +91,7 @@ type answer struct {
 	err        error
 	retryAfter time.Duration
 	took       time.Duration
+	response   *topup.TryResponse
 }
 
 func (a answer) delivered() bool { return httpclient.Succeeded(a.status) }
@@ -150,9 +151,12 @@ func (d *Deliverer) sendShowing(
 		return answer{err: d.plain(err), took: took}
 	}
 	defer resp.Body.Close()
-	_, _ = io.CopyN(body, resp.Body, maxAnswer) // the status is the answer, whatever follows it
+	var begins bytes.Buffer
+	_, _ = io.CopyN(&begins, resp.Body, maxAnswer) // the status is the answer, whatever follows it
+	_, _ = body.Write(begins.Bytes())
 	a := answer{status: resp.StatusCode, err: objection(resp.StatusCode), took: took}
 	a.retryAfter = retryAfter(resp, time.Now())
+	a.response = response(resp.Header, begins.Bytes(), to.hide())
 	return a
 }
 

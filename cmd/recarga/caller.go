@@ -11,6 +11,7 @@ import (
 	"recarga/internal/terminal"
 	"recarga/internal/view"
 	"recarga/producer"
+	"recarga/topup"
 )
 
 func newCallerCommand(p *command.Program) *cobra.Command {
@@ -39,15 +40,25 @@ func newCallerAddCommand(p *command.Program) *cobra.Command {
 		}
 		_, err := fmt.Fprintf(s, "\napi key:        %s\nwebhook secret: %s\n\nKeep them: they are not shown again.\n",
 			terminal.Printable(added.APIKey), terminal.Printable(added.WebhookSecret))
+		if err == nil && added.CallbackURL != nil {
+			_, err = fmt.Fprintf(s, "When the receiver has the secret: recarga webhook ping --caller %s\n",
+				terminal.Printable(added.Name))
+		}
 		return err
 	})
 }
 
 func newCallerSetURLCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "set-url NAME URL", Args: cobra.ExactArgs(2)}
-	return callerChange(p, cmd, func(args []string) producer.CallerChange {
-		return producer.CallerChange{CallbackURL: &args[1]}
-	})
+	ping, version := pingFlag(p, cmd), versionFlag(cmd, "caller")
+	return changeCommand(p, cmd, func(c command.Call) (producer.Caller, error) {
+		to := producer.CallerChange{CallbackURL: &c.Args[1], Version: *version}
+		changed, err := c.API.ChangeCaller(c.Ctx, c.Args[0], to)
+		if err == nil && changed.CallbackURL != nil {
+			ping(c, c.Args[0], topup.DefaultEndpoint)
+		}
+		return changed, err
+	}, view.Callers)
 }
 
 func newCallerLimitCommand(p *command.Program) *cobra.Command {

@@ -61,6 +61,8 @@ type Settings struct {
 	TrustedProxies                             access.Proxies  // whose X-Forwarded-For counts
 	OperatorCallbackURL, OperatorWebhookSecret string          // both empty where OperatorOff is not nil
 	OperatorOff                                error           // what is wrong with the two
+	FormerWebhookSecrets                       []string        // of default; each at most two
+	FormerOperatorSecrets                      []string        // of the operator
 	WebhookSchedule                            []time.Duration // waits between the tries
 	WebhookTimeout                             time.Duration   // of one try
 	WebhookDisableAfter                        time.Duration   // without a success
@@ -80,57 +82,59 @@ func setters(s *Settings) map[string]func(string) error {
 	return map[string]func(string) error{
 		"DATABASE_MAX_CONNECTIONS": count(&s.DatabaseMaxConnections, 4, 1000),
 
-		"DATABASE_URL":            text(&s.DatabaseURL, databaseURL),
-		"MIGRATE":                 choice(&s.Migrate),
-		"REDIS_URL":               text(&s.RedisURL, redisURL),
-		"RETENTION":               spanOrNever(&s.Retention, ShortestRetention),
-		"ARCHIVE_DIR":             text(&s.ArchiveDir, anything),
-		"DISTRIBUTOR_URL":         text(&s.DistributorURL, WebURL),
-		"DISTRIBUTOR_ALLOW_HTTP":  choice(&s.DistributorAllowHTTP),
-		"DISTRIBUTOR_CUSTOMER_ID": text(&s.DistributorCustomerID, anything),
-		"DISTRIBUTOR_SECRET_KEY":  text(&s.DistributorSecretKey, anything),
-		"CATALOG":                 text(&s.CatalogFile, anything),
-		"DISTRIBUTOR_TIMEOUT":     spanTo(&s.DistributorTimeout, longestPurchase),
-		"DISTRIBUTOR_RATE":        rate(&s.DistributorRate),
-		"BREAKER_SHARE":           percentage(&s.BreakerShare),
-		"BREAKER_PROBE":           span(&s.BreakerProbe),
-		"DISTRIBUTOR_CONCURRENCY": count(&s.DistributorConcurrency, 1, 10000),
-		"BALANCE_INTERVAL":        span(&s.BalanceInterval),
-		"BALANCE_LOW":             amount(&s.BalanceLow),
-		"BALANCE_RESERVE":         amount(&s.Reserve),
-		"RETRY_INITIAL":           span(&s.RetryInitial),
-		"RETRY_MAX":               span(&s.RetryMax),
-		"RETRY_MAX_ATTEMPTS":      count(&s.RetryMaxAttempts, 1, 1000),
-		"RETRY_MAX_ELAPSED":       span(&s.RetryMaxElapsed),
-		"EXPIRES_AFTER":           spanOrNever(&s.ExpiresAfter, time.Second),
-		"RETRY_CODES":             retryCodes(&s.RetryCodes),
-		"ON_UNKNOWN":              text(&s.OnUnknown, oneOf("hold", "resend")),
-		"API_KEY":                 text(&s.APIKey, key),
-		"CALLBACK_URL":            text(&s.CallbackURL, WebURL),
-		"WEBHOOK_SECRET":          text(&s.WebhookSecret, secret),
-		"ADMIN_KEY":               text(&s.AdminKey, key),
-		"TRUSTED_PROXIES":         proxies(&s.TrustedProxies),
-		"ADMIN_KEY_ALLOW_WEAK":    choice(&s.AdminKeyAllowWeak),
-		"OPERATOR_CALLBACK_URL":   text(&s.OperatorCallbackURL, WebURL),
-		"OPERATOR_WEBHOOK_SECRET": text(&s.OperatorWebhookSecret, secret),
-		"ENCRYPTION_KEY":          text(&s.EncryptionKey, key),
-		"ENCRYPTION_KEY_OLD":      keyList(&s.FormerEncryptionKeys, shortestKey),
-		"TASK_KEY":                keyList(&s.TaskKeys, shortestTaskKey),
-		"WEBHOOK_SCHEDULE":        schedule(&s.WebhookSchedule),
-		"WEBHOOK_TIMEOUT":         span(&s.WebhookTimeout),
-		"WEBHOOK_RATE":            rate(&s.WebhookRate),
-		"WEBHOOK_DISABLE_AFTER":   span(&s.WebhookDisableAfter),
-		"WEBHOOK_ALLOW_PRIVATE":   choice(&s.WebhookAllowPrivate),
-		"HTTP_ADDR":               text(&s.HTTPAddr, address),
-		"HTTP_MAX_CONNECTIONS":    count(&s.HTTPMaxConnections, 16, 65_536),
-		"HTTP_IDLE_TIMEOUT":       span(&s.HTTPIdleTimeout),
-		"METRICS_ADDR":            text(&s.MetricsAddr, address),
-		"SHUTDOWN_DELAY":          spanOrNever(&s.ShutdownDelay, 0),
-		"SHUTDOWN_TIMEOUT":        span(&s.ShutdownTimeout),
-		"QUEUES_READ_ONLY":        choice(&s.QueuesReadOnly),
-		"LOG_LEVEL":               logLevel(&s.LogLevel),
-		"LOG_FORMAT":              text(&s.LogFormat, oneOf("json", "text")),
-		"API_URL":                 text(&s.APIURL, WebURL),
+		"DATABASE_URL":                text(&s.DatabaseURL, databaseURL),
+		"MIGRATE":                     choice(&s.Migrate),
+		"REDIS_URL":                   text(&s.RedisURL, redisURL),
+		"RETENTION":                   spanOrNever(&s.Retention, ShortestRetention),
+		"ARCHIVE_DIR":                 text(&s.ArchiveDir, anything),
+		"DISTRIBUTOR_URL":             text(&s.DistributorURL, WebURL),
+		"DISTRIBUTOR_ALLOW_HTTP":      choice(&s.DistributorAllowHTTP),
+		"DISTRIBUTOR_CUSTOMER_ID":     text(&s.DistributorCustomerID, anything),
+		"DISTRIBUTOR_SECRET_KEY":      text(&s.DistributorSecretKey, anything),
+		"CATALOG":                     text(&s.CatalogFile, anything),
+		"DISTRIBUTOR_TIMEOUT":         spanTo(&s.DistributorTimeout, longestPurchase),
+		"DISTRIBUTOR_RATE":            rate(&s.DistributorRate),
+		"BREAKER_SHARE":               percentage(&s.BreakerShare),
+		"BREAKER_PROBE":               span(&s.BreakerProbe),
+		"DISTRIBUTOR_CONCURRENCY":     count(&s.DistributorConcurrency, 1, 10000),
+		"BALANCE_INTERVAL":            span(&s.BalanceInterval),
+		"BALANCE_LOW":                 amount(&s.BalanceLow),
+		"BALANCE_RESERVE":             amount(&s.Reserve),
+		"RETRY_INITIAL":               span(&s.RetryInitial),
+		"RETRY_MAX":                   span(&s.RetryMax),
+		"RETRY_MAX_ATTEMPTS":          count(&s.RetryMaxAttempts, 1, 1000),
+		"RETRY_MAX_ELAPSED":           span(&s.RetryMaxElapsed),
+		"EXPIRES_AFTER":               spanOrNever(&s.ExpiresAfter, time.Second),
+		"RETRY_CODES":                 retryCodes(&s.RetryCodes),
+		"ON_UNKNOWN":                  text(&s.OnUnknown, oneOf("hold", "resend")),
+		"API_KEY":                     text(&s.APIKey, key),
+		"CALLBACK_URL":                text(&s.CallbackURL, WebURL),
+		"WEBHOOK_SECRET":              text(&s.WebhookSecret, secret),
+		"WEBHOOK_SECRET_OLD":          secretList(&s.FormerWebhookSecrets),
+		"ADMIN_KEY":                   text(&s.AdminKey, key),
+		"TRUSTED_PROXIES":             proxies(&s.TrustedProxies),
+		"ADMIN_KEY_ALLOW_WEAK":        choice(&s.AdminKeyAllowWeak),
+		"OPERATOR_CALLBACK_URL":       text(&s.OperatorCallbackURL, WebURL),
+		"OPERATOR_WEBHOOK_SECRET":     text(&s.OperatorWebhookSecret, secret),
+		"OPERATOR_WEBHOOK_SECRET_OLD": secretList(&s.FormerOperatorSecrets),
+		"ENCRYPTION_KEY":              text(&s.EncryptionKey, key),
+		"ENCRYPTION_KEY_OLD":          keyList(&s.FormerEncryptionKeys, shortestKey),
+		"TASK_KEY":                    keyList(&s.TaskKeys, shortestTaskKey),
+		"WEBHOOK_SCHEDULE":            schedule(&s.WebhookSchedule),
+		"WEBHOOK_TIMEOUT":             span(&s.WebhookTimeout),
+		"WEBHOOK_RATE":                rate(&s.WebhookRate),
+		"WEBHOOK_DISABLE_AFTER":       span(&s.WebhookDisableAfter),
+		"WEBHOOK_ALLOW_PRIVATE":       choice(&s.WebhookAllowPrivate),
+		"HTTP_ADDR":                   text(&s.HTTPAddr, address),
+		"HTTP_MAX_CONNECTIONS":        count(&s.HTTPMaxConnections, 16, 65_536),
+		"HTTP_IDLE_TIMEOUT":           span(&s.HTTPIdleTimeout),
+		"METRICS_ADDR":                text(&s.MetricsAddr, address),
+		"SHUTDOWN_DELAY":              spanOrNever(&s.ShutdownDelay, 0),
+		"SHUTDOWN_TIMEOUT":            span(&s.ShutdownTimeout),
+		"QUEUES_READ_ONLY":            choice(&s.QueuesReadOnly),
+		"LOG_LEVEL":                   logLevel(&s.LogLevel),
+		"LOG_FORMAT":                  text(&s.LogFormat, oneOf("json", "text")),
+		"API_URL":                     text(&s.APIURL, WebURL),
 	}
 }
 
@@ -352,6 +356,23 @@ func (s Settings) Catalog() (topup.Catalog, error) {
 		return c, fmt.Errorf("RECARGA_CATALOG: %w", err)
 	}
 	return c, nil
+}
+
+// WebhookSecrets sign the webhooks of the caller named default, the newest first; none where it gets none.
+func (s Settings) WebhookSecrets() []string {
+	return withFormer(s.WebhookSecret, s.FormerWebhookSecrets)
+}
+
+// OperatorWebhookSecrets sign those of the operator.
+func (s Settings) OperatorWebhookSecrets() []string {
+	return withFormer(s.OperatorWebhookSecret, s.FormerOperatorSecrets)
+}
+
+func withFormer(secret string, former []string) []string {
+	if secret == "" {
+		return nil
+	}
+	return append([]string{secret}, former...)
 }
 
 // SealingKey seals the secrets in the database; FormerKeys open as well. The admin key is one of them where it is not

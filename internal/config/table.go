@@ -254,6 +254,14 @@ func keyList(to *[]string, shortest int) func(string) error {
 	}
 }
 
+// secretList takes one webhook secret, or two.
+func secretList(to *[]string) func(string) error {
+	return func(v string) error {
+		*to = strings.Split(v, ",")
+		return when(len(*to) > 2 || slices.ContainsFunc(*to, func(s string) bool { return !secret(s) }))
+	}
+}
+
 // WebURL reports whether a text is an http or https URL with a host and without a user.
 func WebURL(v string) bool {
 	u, err := url.Parse(v)

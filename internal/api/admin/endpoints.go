@@ -8,6 +8,7 @@ import (
 
 	"recarga/internal/api/keys"
 	"recarga/internal/api/openapi"
+	"recarga/internal/api/problem"
 	"recarga/producer"
 	"recarga/topup"
 )
@@ -131,6 +132,36 @@ func (a Admin) urlOf(ctx context.Context, caller, name string) (string, error) {
 	return "", topup.ErrNotFound
 }
 
+type pingInput struct {
+	// Endpoint is its name.
+	Endpoint string `path:"endpoint"`
+	query
+}
+
+// ping is also for a caller's own key: it tries out its own endpoints.
+func (a Admin) ping(ctx context.Context, in *pingInput) (producer.Pinged, error) {
+	who, caller := keys.Of(ctx), in.Get("caller")
+	switch {
+	case !who.SeesAll() && caller != "" && caller != who.Caller:
+		return producer.Pinged{}, problem.Forbidden("caller is for operators' keys; a caller's key pings its own endpoints")
+	case !who.SeesAll():
+		caller = who.Caller
+	case caller == "":
+		caller = topup.DefaultCaller
+	}
+	done, err := a.Pinger.Ping(ctx, caller, in.Endpoint)
+	if err != nil {
+		return producer.Pinged{}, err
+	}
+	pinged := producer.Pinged{ID: done.ID, Caller: caller, Endpoint: in.Endpoint, Delivered: done.Try.Delivered(),
+		Try: done.Try}
+	a.Log.InfoContext(ctx, "endpoint pinged", "caller", caller, "endpoint", in.Endpoint, "delivered", pinged.Delivered)
+	if !who.SeesAll() {
+		pinged.Try = pinged.Try.ForCaller()
+	}
+	return pinged, nil
+}
+
 func (a Admin) onEndpoints(to openapi.Operations) {
 	const path = "/v1/callers/{name}/endpoints/{endpoint}"
 	op := openapi.NewWithBody(http.MethodPut, path, "setCallerEndpoint", 404, 409)
@@ -143,4 +174,9 @@ func (a Admin) onEndpoints(to openapi.Operations) {
 	add(to, callerRefused, op, a.enableEndpoint)
 	op = openapi.New(http.MethodPost, path+"/disable", "disableCallerEndpoint", 404, 503)
 	add(to, callerRefused, op, a.disableEndpoint)
+	op = openapi.New(http.MethodPost, "/v1/endpoints/{endpoint}/ping", "pingEndpoint", 404, 503)
+	op.Parameters = []*huma.Param{
+		openapi.Query("caller", "Of this caller. For operators' keys only; absent: the one named default.", openapi.Text()),
+	}
+	add(to, callerRefused, op, a.ping)
 }

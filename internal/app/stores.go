@@ -55,7 +55,7 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 	}
 	n.closeLast("journal", n.journal.Close)
 	for _, risk := range n.journal.Risks() {
-		n.log.Warn("the database may lose what was confirmed", "setting", "RECARGA_DATABASE_URL", "risk", risk)
+		n.atRisk(journal.Risk{Text: risk})
 	}
 	n.useStores()
 	return nil
@@ -77,12 +77,16 @@ func (n *Node) useStores() {
 
 func (n *Node) openJournal(ctx context.Context) (err error) {
 	n.journal, err = openBook(ctx, n.settings, n.migrated, journal.WithFirstTryGrace(0),
-		journal.WithObserver(n.metrics.Committed), journal.WithCatalog(n.catalog),
+		journal.WithObserver(n.metrics.Committed), journal.WithRisks(n.atRisk), journal.WithCatalog(n.catalog),
 		journal.WithTimeLimits(journal.TimeLimits{Untried: n.settings.ExpiresAfter, Tried: n.settings.RetryMaxElapsed}))
 	if err == nil {
 		n.health.set("database", dependency{required: true, ask: n.journal.Ping})
 	}
 	return err
+}
+
+func (n *Node) atRisk(r journal.Risk) {
+	n.log.Warn("the database may lose what was confirmed", "setting", "RECARGA_DATABASE_URL", "risk", r.Text)
 }
 
 func (n *Node) migrated(m journal.Migration) {

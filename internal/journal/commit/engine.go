@@ -68,6 +68,8 @@ type Engine struct {
 	Risks []string
 	// hosts are PostgreSQL's; nil for SQLite.
 	hosts *hosts
+	// stop ends what runs in the background; nil: nothing does.
+	stop func()
 }
 
 // Option changes how a database is opened.
@@ -76,6 +78,25 @@ type Option func(*options)
 type options struct {
 	// connections to PostgreSQL, at most.
 	connections int
+	// atRisk is told of each risk.
+	atRisk func(Risk)
+	// lookoutEvery is how often somebody looks for another primary.
+	lookoutEvery time.Duration
+}
+
+// Risk is how a database may lose what was confirmed.
+type Risk struct {
+	// Text says how, and what to do.
+	Text string
+}
+
+// WithRisks has each risk given to observe when it is found. It must not block.
+func WithRisks(observe func(Risk)) Option {
+	return func(o *options) {
+		if observe != nil {
+			o.atRisk = observe
+		}
+	}
 }
 
 // WithConnections sets how many connections to PostgreSQL are open at most, at least 4: one is the writer's, and a
@@ -87,7 +108,7 @@ func WithConnections(n int) Option {
 // Open opens a database, "sqlite:PATH" or "postgres://…". A SQLite file is created, readable by its owner only; its
 // folder is not.
 func Open(ctx context.Context, databaseURL string, opts ...Option) (*Engine, error) {
-	o := options{connections: DefaultConnections}
+	o := options{connections: DefaultConnections, atRisk: func(Risk) {}, lookoutEvery: lookoutEvery}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -103,8 +124,19 @@ func Open(ctx context.Context, databaseURL string, opts ...Option) (*Engine, err
 	}
 }
 
+// background runs something until the engine is closed.
+func (e *Engine) background(run func(context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); run(ctx) }()
+	e.stop = func() { cancel(); <-done }
+}
+
 // Close closes its connections.
 func (e *Engine) Close() error {
+	if e.stop != nil {
+		e.stop()
+	}
 	if e.Read == e.Write {
 		return e.Write.Close()
 	}
@@ -144,6 +176,8 @@ func Unavailable(err error) bool {
 	switch {
 	case errors.As(err, &certificate) || unsupported(err):
 		return false
+	case errors.As(err, new(*FormerPrimaryError)):
+		return true
 	case errors.As(err, &reply):
 		return postgresTransient(reply)
 	default:

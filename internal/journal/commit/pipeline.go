@@ -95,6 +95,9 @@ const rested = time.Second
 // postgresSession is a session with PostgreSQL that sends many statements in one round trip.
 type postgresSession struct {
 	conn *pgx.Conn
+	// hosts know whether its server, which is this one, has been succeeded by another.
+	hosts  *hosts
+	server identity
 	// warning is the latest that the server sent.
 	warning *pgconn.Notice
 	// opening is a statement that waits to be sent with the next ones.
@@ -107,29 +110,30 @@ type postgresSession struct {
 var planned = sqls.Get("postgres/plan_once")
 
 func newPostgresSession(ctx context.Context, h *hosts) (session, error) {
-	p := &postgresSession{}
-	conn, err := h.connect(ctx, func(cfg *pgx.ConnConfig) {
+	p := &postgresSession{hosts: h}
+	r, err := h.connect(ctx, func(cfg *pgx.ConnConfig) {
 		cfg.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { p.noticed(n) }
 	})
 	if err != nil {
 		return nil, fmt.Errorf("connection: %w", err)
 	}
-	p.conn = conn
-	_, err = conn.PgConn().Exec(ctx, planned).ReadAll()
-	if err == nil {
-		var i identity
-		if i, err = identityOf(ctx, conn.PgConn()); err == nil {
-			h.entered(i)
-			return p, nil
-		}
+	p.conn, p.server = r.conn, r.identity
+	if _, err := p.conn.PgConn().Exec(ctx, planned).ReadAll(); err != nil {
+		p.discard()
+		return nil, fmt.Errorf("connection: %w", err)
 	}
-	p.discard()
-	return nil, fmt.Errorf("connection: %w", err)
+	h.entered(p.server)
+	return p, nil
 }
+
+var errSucceeded = errors.New("another server of PostgreSQL has been promoted after the one of this connection")
 
 // begin opens a transaction, together with its first statements: unless the connection may be dead, since then it
 // would be in doubt what has become of them.
 func (p *postgresSession) begin(ctx context.Context, query string) error {
+	if p.hosts.outdated(p.server) {
+		return errSucceeded // the committer drops it, and connects to the other one
+	}
 	if time.Since(p.used) > rested {
 		return exec(ctx, p, query)
 	}

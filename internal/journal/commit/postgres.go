@@ -34,7 +34,7 @@ func openPostgres(ctx context.Context, databaseURL string, o options) (*Engine, 
 		return nil, err
 	}
 	e := &Engine{
-		Name: "postgres", hosts: newHosts(cfg),
+		Name: "postgres", hosts: newHosts(cfg, o.atRisk),
 		begin: "BEGIN ISOLATION LEVEL READ COMMITTED", beginAlone: "BEGIN ISOLATION LEVEL REPEATABLE READ",
 		ReadTx:  &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead},
 		timeout: 10 * time.Second, busy: func(error) bool { return false },
@@ -57,7 +57,7 @@ func openPostgres(ctx context.Context, databaseURL string, o options) (*Engine, 
 		}
 		return s, err
 	}
-	if _, err = CheckPooler(ctx, cfg); err == nil {
+	if _, err = e.hosts.checkPooler(ctx); err == nil {
 		err = e.checkVersion(ctx)
 	}
 	if err == nil {
@@ -65,6 +65,9 @@ func openPostgres(ctx context.Context, databaseURL string, o options) (*Engine, 
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("postgres %s/%s: %w", cfg.Host, cfg.Database, err), e.Close())
+	}
+	if len(e.hosts.all) > 1 {
+		e.background(func(ctx context.Context) { e.hosts.lookout(ctx, o.lookoutEvery) })
 	}
 	return e, nil
 }
@@ -145,27 +148,34 @@ func SetLater(cfg *pgx.ConnConfig) {
 	cfg.AfterConnect = setUp(parameters)
 }
 
-// A connection of the pool keeps how many of the writer's had failed before it was made, and when it was last seen to
-// take writes.
+// A connection of the pool keeps how many of the writer's had failed before it was made, when it was last seen to take
+// writes, and which server it leads to.
 const (
 	replacedKey = "recarga.replaced"
 	writableKey = "recarga.writable"
+	identityKey = "recarga.identity"
 )
 
 // stamp has a connection of the pool made to the server that takes writes.
 func (e *Engine) stamp(ctx context.Context, cfg *pgx.ConnConfig) error {
 	replaced := e.replaced.Load()
-	primary, err := e.hosts.current(ctx)
+	place, err := e.hosts.current(ctx)
 	if err != nil {
 		return err
 	}
+	primary := e.hosts.all[place]
 	*cfg = *primary
 	cfg.AfterConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
 		if err := primary.AfterConnect(ctx, conn); err != nil {
 			return err
 		}
-		conn.CustomData()[replacedKey], conn.CustomData()[writableKey] = replaced, time.Now()
-		return nil
+		server, err := identityOf(ctx, conn)
+		if err == nil {
+			err = e.hosts.admit(place, server)
+		}
+		data := conn.CustomData()
+		data[replacedKey], data[writableKey], data[identityKey] = replaced, time.Now(), server
+		return err
 	}
 	return nil
 }
@@ -173,7 +183,7 @@ func (e *Engine) stamp(ctx context.Context, cfg *pgx.ConnConfig) error {
 // current refuses a connection of the pool whose server may have been replaced: what is read there is old.
 func (e *Engine) current(ctx context.Context, conn *pgx.Conn) error {
 	data := conn.PgConn().CustomData()
-	if data[replacedKey] != e.replaced.Load() {
+	if server, _ := data[identityKey].(identity); data[replacedKey] != e.replaced.Load() || e.hosts.outdated(server) {
 		return driver.ErrBadConn
 	}
 	if at, _ := data[writableKey].(time.Time); time.Since(at) > rested {

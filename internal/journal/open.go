@@ -148,8 +148,8 @@ func (j *Journal) Close() error { return j.db.Close() }
 // Ping asks the database for a sign of life, PostgreSQL for a commit as well.
 func (j *Journal) Ping(ctx context.Context) error { return j.db.Ping(ctx) }
 
-// Risks are what the database's settings may lose of what was confirmed, in words, as it had them at Open.
-func (j *Journal) Risks() []string { return j.db.Risks }
+// Risks are how the database's settings may lose what was confirmed, as they were when the writer connected last.
+func (j *Journal) Risks() []Risk { return j.db.Risks() }
 
 // tx is a transaction that operations on orders share.
 type tx struct{ *tables.Tx }

@@ -15,7 +15,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -56,20 +58,23 @@ type Engine struct {
 	Transient func(error) bool
 	// refused reports whether the database answered a COMMIT with an error that proves that it did not happen.
 	refused func(error) bool
-	// readOnly: the database refused a change because it takes none.
-	readOnly func(error) bool
+	// lost reports whether a session is of no more use after an error: another one may be.
+	lost func(error) bool
 	// numbered: its commits are, in the table of commits.
 	numbered bool
 	// replaced counts the writer's sessions that failed; what was connected before it rose may be another server.
 	replaced atomic.Int64
 	// answered reports whether the database answered a statement with an error, and so did not come to those after it.
 	answered func(error) bool
-	// Risks are what its settings may lose of what was confirmed, in words, as the server had them at Open.
-	Risks []string
 	// hosts are PostgreSQL's; nil for SQLite.
 	hosts *hosts
 	// stop ends what runs in the background; nil: nothing does.
 	stop func()
+	// atRisk is told of each of the risks when it is found.
+	atRisk func(Risk)
+	mu     sync.Mutex
+	// risks are those of the settings of the writer's server.
+	risks []Risk
 }
 
 // Option changes how a database is opened.
@@ -88,6 +93,8 @@ type options struct {
 type Risk struct {
 	// Text says how, and what to do.
 	Text string
+	// Grave: it needs no second fault, but a crash of the machine.
+	Grave bool
 }
 
 // WithRisks has each risk given to observe when it is found. It must not block.
@@ -121,6 +128,26 @@ func Open(ctx context.Context, databaseURL string, opts ...Option) (*Engine, err
 	default:
 		return nil, fmt.Errorf("database URL begins with %q; must be sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE",
 			scheme)
+	}
+}
+
+// Risks are how the settings of the writer's server may lose what was confirmed, as they were when the writer connected.
+func (e *Engine) Risks() []Risk {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.risks
+}
+
+// noteRisks notes those of the writer's server, and says those that are new.
+func (e *Engine) noteRisks(risks []Risk) {
+	e.mu.Lock()
+	former := e.risks
+	e.risks = risks
+	e.mu.Unlock()
+	for _, r := range risks {
+		if !slices.Contains(former, r) {
+			e.atRisk(r)
+		}
 	}
 }
 

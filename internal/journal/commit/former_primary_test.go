@@ -17,6 +17,7 @@ import (
 // writes, and nobody uses it: neither a new connection of a process that has seen the other one, nor a new process, which
 // says so. One that can reach nothing else cannot know it, and moves when it can reach the other one.
 func TestFormerPrimary(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	former := testkit.PostgresOwn(t)
 	admin(t, former.URL(), commitsTable)

@@ -22,6 +22,8 @@ type session interface {
 	begin(ctx context.Context, query string) error
 	// discard closes the connection for good: nothing that was begun on it goes on in the next one.
 	discard()
+	// process is the number of the server's process that it was proven to have; 0 where the database has no server.
+	process() int64
 }
 
 // Statement is one that an operation runs, and what came of it.
@@ -103,13 +105,14 @@ type postgresSession struct {
 	// opening is a statement that waits to be sent with the next ones.
 	opening string
 	used    time.Time
+	backend int64
 }
 
 // planned has a Committer's statements planned once, for tables of any size: while these are small and new, the
 // server would plan each run anew, or remember a plan that reads whole tables. Each finds a few rows by a key.
 var planned = sqls.Get("postgres/plan_once")
 
-func newPostgresSession(ctx context.Context, h *hosts) (session, error) {
+func newPostgresSession(ctx context.Context, h *hosts) (*postgresSession, error) {
 	p := &postgresSession{hosts: h}
 	r, err := h.connect(ctx, func(cfg *pgx.ConnConfig) {
 		cfg.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { p.noticed(n) }
@@ -189,6 +192,8 @@ func (s *Statement) read(results pgx.BatchResults) {
 		s.err = err
 	}
 }
+
+func (p *postgresSession) process() int64 { return p.backend }
 
 func (p *postgresSession) discard() {
 	ctx, cancel := context.WithCancel(context.Background())

@@ -42,6 +42,15 @@ func (h *hosts) checkPooler(ctx context.Context) (pooled bool, err error) {
 	return true, shareSessions(ctx, one.conn.PgConn(), other.conn.PgConn())
 }
 
+// behindPooler reports whether it is so, and notes the process that the session has.
+func (p *postgresSession) behindPooler(ctx context.Context) (bool, error) {
+	backend, err := backendOf(ctx, p.conn.PgConn())
+	if err == nil {
+		p.backend, err = strconv.ParseInt(backend, 10, 64)
+	}
+	return p.backend != int64(p.conn.PgConn().PID()), err
+}
+
 // behindPooler reports whether somebody else than the server has answered the connection.
 func behindPooler(ctx context.Context, conn *pgconn.PgConn) (bool, error) {
 	backend, err := backendOf(ctx, conn)

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -57,6 +59,24 @@ func (h *hosts) admit(place int, i identity) error {
 		h.atRisk(Risk{Text: err.Error()})
 	}
 	return err
+}
+
+// Servers is how many a URL of PostgreSQL names.
+func Servers(cfg *pgx.ConnConfig) int { return len(newHosts(cfg, nil).all) }
+
+// FormerPrimaries are the servers of a URL that take writes although another one that does was promoted after them, in
+// words.
+func FormerPrimaries(ctx context.Context, cfg *pgx.ConnConfig) (former []string, err error) {
+	var mu sync.Mutex
+	r, err := newHosts(cfg, func(r Risk) {
+		mu.Lock()
+		defer mu.Unlock()
+		former = append(former, r.Text)
+	}).connect(ctx, plain)
+	if err == nil {
+		_ = r.conn.Close(ctx) // it has answered
+	}
+	return former, err
 }
 
 // number is that of a timeline.

@@ -198,6 +198,9 @@ func (p *PostgresServer) url(database string) string {
 	return fmt.Sprintf("postgres://recarga@%s/%s?sslmode=disable", p.cluster.Addr(), database)
 }
 
+// Administer runs one statement in the server's own database, as its superuser.
+func (p *PostgresCluster) Administer(sql string) { p.tb.Helper(); p.must(p.administer(sql)) }
+
 // administer runs one statement in the server's own database.
 func (p *PostgresServer) administer(sql string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -76,6 +77,9 @@ type eventInput struct {
 func (s *Server) redeliver(ctx context.Context, in *eventInput) (producer.Event, error) {
 	who := keys.Of(ctx)
 	ev, err := s.cfg.Orders.Redeliver(ctx, in.ID, who.Actor())
+	if errors.Is(err, topup.ErrNotFound) {
+		err = problem.New(problem.EventNotFound, "there is no such event; its id is its webhook-id, not the order's")
+	}
 	return shownEvent(who, ev), err
 }
 

@@ -69,7 +69,7 @@ func TestOpenAPIIsComplete(t *testing.T) {
 	}
 	want := map[string]string{
 		"post /v1/topups":       "200 202 400 401 403 408 409 413 415 422 429 500 503",
-		"post /v1/topups/batch": "200 401 403 415 422 429 500",
+		"post /v1/topups/batch": "200 401 403 415 422 429 500 503",
 		"get /v1/topups":        "200 401 403 422 429 500 503", "get /v1/topups/{id}": "200 401 403 404 422 429 500 503",
 		"post /v1/topups/{id}/cancel": "200 401 403 404 409 422 429 500 503",
 		"get /v1/products":            "200 401 403 422 429 500 503", "get /v1/balance": "200 401 403 422 429 500 502 503",

@@ -17,13 +17,15 @@ import (
 )
 
 // TestPostgresTrials: under load, something happens to PostgreSQL, or before it, that an operator must expect. Purchases
-// continue by themselves when it is over; every order that was accepted is bought, once.
+// continue by themselves when it is over; every order that was accepted is bought, once, or held where its attempt had
+// perhaps begun.
 func TestPostgresTrials(t *testing.T) {
 	testkit.Deep(t)
 	for what, run := range map[string]func(*postgresTrial){
 		"max_connections too small, then raised by a restart":                (*postgresTrial).tooFewConnections,
 		"the synchronous standby stopped, then started":                      (*postgresTrial).standbyAway,
 		"the primary killed, the standby promoted, the former started again": (*postgresTrial).formerPrimary,
+		"the primary silent, the standby promoted":                           (*postgresTrial).silentPrimary,
 		"PgBouncer changed to pool_mode transaction, then back":              (*postgresTrial).poolerChanges,
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -96,6 +98,15 @@ func (p *postgresTrial) formerPrimary() {
 	for _, one := range []*process{p.api, p.worker, another} {
 		one.says(p.t, former.Addr()+" is a former primary that takes writes")
 	}
+	p.load.continues()
+}
+
+func (p *postgresTrial) silentPrimary() {
+	primary := testkit.PostgresOwn(p.t)
+	standby, link := primary.Standby(primary.Addr()), testkit.NewLink(p.t, primary.Addr())
+	p.on(strings.Replace(primary.URL(), primary.Addr(), link.Addr()+","+standby.Addr(), 1))
+	link.Stall()
+	standby.Promote()
 	p.load.continues()
 }
 
@@ -207,22 +218,22 @@ func (l *load) end(what string) {
 	l.stop()
 	l.all.Wait()
 	accepted, refused := l.counts()
-	doubles, losses := 0, 0
+	held, doubles, losses := 0, 0, 0
 	for _, id := range accepted {
 		o := settled(l.t, l.c, id)
 		l.w.notified(l.t, o)
-		if o.State != topup.StateSucceeded {
-			losses++
-			l.t.Errorf("%s is %s: %s", id, o.State, o.Reason)
-		}
-	}
-	for _, n := range l.w.charges() {
-		if n > 1 {
+		switch charged := l.w.charges()[id]; {
+		case charged > 1:
 			doubles++
+		case o.State == topup.StateUnknown:
+			held++
+		case o.State != topup.StateSucceeded || charged == 0:
+			losses++
+			l.t.Errorf("%s is %s, and was charged %d times: %s", id, o.State, charged, o.Reason)
 		}
 	}
 	testkit.Trial(l.t, what, l.pause(), refused, doubles, losses)
-	l.t.Logf("%d orders were accepted", len(accepted))
+	l.t.Logf("%d orders were accepted, of which %d are held", len(accepted), held)
 }
 
 // pause is the longest time between two purchases.

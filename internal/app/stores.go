@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"sync"
 	"time"
@@ -55,9 +56,6 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 		return err
 	}
 	n.closeLast("journal", n.journal.Close)
-	for _, risk := range n.journal.Risks() {
-		n.log.Warn("the database may lose what was confirmed", "setting", "RECARGA_DATABASE_URL", "risk", risk)
-	}
 	n.useStores()
 	return nil
 }
@@ -78,12 +76,22 @@ func (n *Node) useStores() {
 
 func (n *Node) openJournal(ctx context.Context) (err error) {
 	n.journal, err = openBook(ctx, n.settings, n.migrated, journal.WithFirstTryGrace(0),
-		journal.WithObserver(n.metrics.Committed), journal.WithChanges(n.changed), journal.WithCatalog(n.catalog),
+		journal.WithObserver(n.metrics.Committed), journal.WithChanges(n.changed), journal.WithRisks(n.atRisk),
+		journal.WithCatalog(n.catalog),
 		journal.WithTimeLimits(journal.TimeLimits{Untried: n.settings.ExpiresAfter, Tried: n.settings.RetryMaxElapsed}))
 	if err == nil {
-		n.health.set("database", dependency{required: true, ask: n.journal.Ping})
+		n.health.set("database", dependency{required: true, ask: n.journal.Ping, risks: n.journal.Risks})
 	}
 	return err
+}
+
+func (n *Node) atRisk(r journal.Risk) {
+	level := slog.LevelWarn
+	if r.Grave {
+		level = slog.LevelError
+	}
+	n.log.Log(context.Background(), level, "the database may lose what was confirmed", "setting", "RECARGA_DATABASE_URL",
+		"risk", r.Text)
 }
 
 func (n *Node) migrated(m journal.Migration) {

@@ -102,7 +102,7 @@ func TestTooFewConnections(t *testing.T) {
 	}
 }
 
-// TestPostgresFailover: while orders are placed, the primary dies, or answers no more, and its synchronous standby is
+// TestPostgresFailover: while orders flow, the primary dies, or answers no more, and its synchronous standby is
 // promoted. Purchases go on soon after that; every order that was accepted ends, and is charged once.
 func TestPostgresFailover(t *testing.T) {
 	t.Parallel()
@@ -114,9 +114,9 @@ func TestPostgresFailover(t *testing.T) {
 			w := newWorld(t, nil)
 			w.env["RECARGA_REDIS_URL"] = testkit.Redis(t).URL()
 			w.env["RECARGA_DATABASE_URL"] = strings.Replace(primary.URL(), primary.Addr(), link.Addr()+","+standby.Addr(), 1)
-			f := &failover{t: t, w: w, c: w.start(t, "api").client()}
+			api := w.start(t, "api")
 			w.start(t, "worker")
-			f.buysOn()
+			trial := w.trial(t, api)
 			if how == "killed" {
 				primary.Kill()
 			} else {
@@ -124,13 +124,14 @@ func TestPostgresFailover(t *testing.T) {
 			}
 			standby.Promote()
 			over := time.Now()
-			place(t, f.c, order("FIRST", "5537686660"))
+			place(t, trial.c, order("FIRST", "5537686660"))
 			accepted := time.Since(over)
-			f.buysOn()
+			trial.buysOn()
 			t.Logf("after the promotion, the next order is accepted after %s and one is bought after %s",
 				accepted.Round(time.Millisecond), time.Since(over).Round(time.Millisecond))
-			f.placed = append(f.placed, "FIRST")
-			f.judge()
+			trial.report("PostgreSQL, the primary " + how + ", its standby promoted")
+			o := settled(t, trial.c, "FIRST")
+			judge(t, o, w.charges()[o.ID])
 		})
 	}
 }

@@ -33,11 +33,10 @@ func TestTLSAsksForACertificate(t *testing.T) {
 	refused(t, secured, "certificate required")
 }
 
-// TestGuardedSentinel: TLS everywhere, a password of the servers, and a user of the Sentinel's own, with the least
-// rights.
+// TestGuardedSentinel: TLS everywhere, a user of the servers, and one of the Sentinel's own, both with the least rights.
 func TestGuardedSentinel(t *testing.T) {
 	t.Parallel()
-	group := testkit.GuardedSentinel(t, testkit.NewAuthority(t), queue.SentinelRules()...)
+	group := testkit.GuardedSentinel(t, testkit.NewAuthority(t), queue.RightsRules(false), queue.SentinelRules())
 	worksAt(t, group.URL, "GS-1")
 	for _, secret := range []string{"sentinel_password=sentinel-secret", "sentinel_user=watcher"} {
 		refused(t, strings.Replace(group.URL, secret, secret+"x", 1), "redis at")

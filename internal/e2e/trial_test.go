@@ -35,8 +35,12 @@ type trial struct {
 	refusals []string
 }
 
-// trialEvery is the time from one order of a trial to the next. No pause of purchases is shorter.
-const trialEvery = 50 * time.Millisecond
+const (
+	// trialEvery is the time from one order of a trial to the next. No pause of purchases is shorter.
+	trialEvery = 50 * time.Millisecond
+	// trialAfterwards is how many more orders are placed when all seems well again.
+	trialAfterwards = 60
+)
 
 // trialPrefix is that of the ids of a trial's orders.
 const trialPrefix = "TRIAL-"
@@ -116,6 +120,9 @@ func (tr *trial) end() { tr.stop(); tr.flow.Wait() }
 func (tr *trial) report(name string) {
 	tr.t.Helper()
 	tr.buysOn()
+	more := len(tr.orders()) + trialAfterwards
+	testkit.Eventually(tr.t, patience, func() bool { return len(tr.orders()) >= more }, "orders flow on")
+	over := time.Now()
 	tr.end()
 	tr.settle()
 	charges := tr.w.charges()
@@ -127,7 +134,7 @@ func (tr *trial) report(name string) {
 		}
 	}
 	testkit.Proven(tr.t, "%s: purchases paused %s, %d requests refused, %d doubles, %d losses",
-		name, tr.pause().Round(10*time.Millisecond), tr.refused, doubles, losses)
+		name, tr.pause(over).Round(10*time.Millisecond), tr.refused, doubles, losses)
 	if doubles+losses > 0 {
 		tr.t.Errorf("%d doubles and %d losses of %d orders", doubles, losses, len(tr.accepted))
 	}
@@ -157,11 +164,11 @@ func (tr *trial) succeeded(id topup.ID) bool {
 	return ok && ev.Data.State == topup.StateSucceeded
 }
 
-// pause is the longest time between two purchases of the flow.
-func (tr *trial) pause() (longest time.Duration) {
+// pause is the longest time between two purchases of the flow, which was over then.
+func (tr *trial) pause(over time.Time) (longest time.Duration) {
 	var last time.Time
 	for _, p := range tr.w.vendor.Purchases() {
-		if !strings.HasPrefix(p.DistributorTransactionID, trialPrefix) {
+		if !strings.HasPrefix(p.DistributorTransactionID, trialPrefix) || p.ChargedAt.After(over) {
 			continue
 		}
 		if !last.IsZero() {
@@ -169,5 +176,5 @@ func (tr *trial) pause() (longest time.Duration) {
 		}
 		last = p.ChargedAt
 	}
-	return longest
+	return max(longest, over.Sub(last))
 }

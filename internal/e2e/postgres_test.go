@@ -38,6 +38,45 @@ func TestPgBouncer(t *testing.T) {
 	w.leadOnPostgres(t, "postgres pooler", "a session for each connection")
 }
 
+// TestPoolerRestarts: while orders flow through a PgBouncer that pools sessions, it is killed and started again.
+func TestPoolerRestarts(t *testing.T) {
+	testkit.Deep(t)
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.env["RECARGA_REDIS_URL"] = testkit.Redis(t).URL()
+	pooler := testkit.NewPooler(t, testkit.Postgres(t), "pool_mode = session", "default_pool_size = 32")
+	w.env["RECARGA_DATABASE_URL"] = pooler.URL
+	api := w.start(t, "api")
+	w.start(t, "worker")
+	trial := w.trial(t, api)
+	pooler.Kill()
+	trial.refuses()
+	pooler.Start()
+	trial.report("PgBouncer that pools sessions, killed and started again")
+}
+
+// TestTransactionPoolerRefused: while orders flow, a worker and an API are started behind a PgBouncer that pools
+// transactions. Both refuse it by its name, and end.
+func TestTransactionPoolerRefused(t *testing.T) {
+	testkit.Deep(t)
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.env["RECARGA_REDIS_URL"] = testkit.Redis(t).URL()
+	database := testkit.Postgres(t)
+	w.env["RECARGA_DATABASE_URL"] = testkit.PgBouncer(t, database, "pool_mode = session", "default_pool_size = 32")
+	api := w.start(t, "api")
+	w.start(t, "worker")
+	trial := w.trial(t, api)
+	w.env["RECARGA_DATABASE_URL"] = testkit.PgBouncer(t, database, "pool_mode = transaction")
+	for _, command := range []string{"worker", "api"} {
+		out := w.run(t, command)
+		if out.status == 0 || !strings.Contains(out.stderr, "PgBouncer: pool_mode = session") {
+			t.Errorf("%s behind a pooler of transactions: %+v", command, out)
+		}
+	}
+	trial.report("PgBouncer that pools transactions, refused at each start")
+}
+
 // leadOnPostgres leads a whole life, of which the doctor says this about that check, and nothing of PostgreSQL that
 // has failed.
 func (w *world) leadOnPostgres(t *testing.T, check, text string) {

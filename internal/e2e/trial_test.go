@@ -105,6 +105,28 @@ func (tr *trial) buysOn() {
 	}, "an order is bought")
 }
 
+// refuses waits until several requests are refused.
+func (tr *trial) refuses() {
+	tr.t.Helper()
+	testkit.Eventually(tr.t, patience, func() bool {
+		tr.mu.Lock()
+		defer tr.mu.Unlock()
+		return tr.refused >= 10
+	}, "orders are refused")
+}
+
+// stops waits until nothing has been bought for a while.
+func (tr *trial) stops() {
+	tr.t.Helper()
+	bought, since := 0, time.Now()
+	testkit.Eventually(tr.t, patience, func() bool {
+		if n := len(tr.w.vendor.Purchases()); n > bought {
+			bought, since = n, time.Now()
+		}
+		return time.Since(since) > 40*trialEvery
+	}, "nothing is bought any more")
+}
+
 func (tr *trial) orders() []topup.ID {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()

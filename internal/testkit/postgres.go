@@ -84,6 +84,19 @@ func postgres(tb testing.TB, template string) *PostgresServer {
 // its file: "pool_mode = session".
 func PgBouncer(tb testing.TB, behind *PostgresServer, settings ...string) (url string) {
 	tb.Helper()
+	return NewPooler(tb, behind, settings...).URL
+}
+
+// Pooler is a PgBouncer, which the test may end and start.
+type Pooler struct {
+	server
+	// URL leads through it.
+	URL string
+}
+
+// NewPooler is PgBouncer for a test that ends it.
+func NewPooler(tb testing.TB, behind *PostgresServer, settings ...string) Pooler {
+	tb.Helper()
 	if !servers.HasPgBouncer() {
 		missing(tb, "pgbouncer not found: apt-get install pgbouncer, or run make test")
 	}
@@ -95,7 +108,8 @@ func PgBouncer(tb testing.TB, behind *PostgresServer, settings ...string) (url s
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return strings.Replace(behind.URL(), behind.cluster.Addr(), newServer(tb, pooler).Addr(), 1)
+	s := newServer(tb, pooler)
+	return Pooler{s, strings.Replace(behind.URL(), behind.cluster.Addr(), s.Addr(), 1)}
 }
 
 // PostgresOwn starts a server for this test alone, as durable as PostgreSQL is by default. extraArgs come last and

@@ -1,19 +1,12 @@
 package e2e
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"recarga/internal/testkit"
-	"recarga/producer"
-	"recarga/topup"
 )
 
 // TestPostgresTrials: under load, something happens to PostgreSQL, or before it, that an operator must expect. Purchases
@@ -34,7 +27,7 @@ func TestPostgresTrials(t *testing.T) {
 			w.env["RECARGA_REDIS_URL"] = testkit.Redis(t).URL()
 			p := &postgresTrial{t: t, w: w}
 			run(p)
-			p.load.end(what)
+			p.trial.report(what)
 		})
 	}
 }
@@ -44,7 +37,7 @@ type postgresTrial struct {
 	t           *testing.T
 	w           *world
 	api, worker *process
-	load        *load
+	trial       *trial
 }
 
 // on starts everybody on a database, and places orders from then on.
@@ -52,8 +45,8 @@ func (p *postgresTrial) on(url string) {
 	p.t.Helper()
 	p.w.env["RECARGA_DATABASE_URL"] = url
 	p.api, p.worker = p.w.start(p.t, "api"), p.w.start(p.t, "worker")
-	p.load = p.w.load(p.t, p.api)
-	p.load.continues()
+	p.trial = p.w.trial(p.t, p.api)
+	p.trial.mayHold = true
 }
 
 func (p *postgresTrial) tooFewConnections() {
@@ -66,9 +59,9 @@ func (p *postgresTrial) tooFewConnections() {
 	}
 	restart(2)
 	p.unready("")
-	p.load.stops()
+	p.trial.refuses()
 	restart(100)
-	p.load.continues()
+	p.trial.buysOn()
 }
 
 func (p *postgresTrial) standbyAway() {
@@ -77,9 +70,9 @@ func (p *postgresTrial) standbyAway() {
 	p.on(primary.URL())
 	standby.Stop()
 	p.unready("a commit has had no answer")
-	p.load.stops()
+	p.trial.refuses()
 	standby.Start()
-	p.load.continues()
+	p.trial.buysOn()
 }
 
 func (p *postgresTrial) formerPrimary() {
@@ -88,17 +81,17 @@ func (p *postgresTrial) formerPrimary() {
 	p.on(strings.Replace(former.URL(), former.Addr(), former.Addr()+","+promoted.Addr(), 1))
 	former.Kill()
 	promoted.Promote()
-	p.load.continues()
+	p.trial.buysOn()
 	former.Start()
 	former.Administer("ALTER SYSTEM SET synchronous_standby_names = ''")
 	former.Administer("SELECT pg_reload_conf()")
 	promoted.Administer("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'recarga'")
-	p.load.continues()
+	p.trial.buysOn()
 	another := p.w.start(p.t, "worker")
 	for _, one := range []*process{p.api, p.worker, another} {
 		one.says(p.t, former.Addr()+" is a former primary that takes writes")
 	}
-	p.load.continues()
+	p.trial.buysOn()
 }
 
 func (p *postgresTrial) silentPrimary() {
@@ -107,7 +100,7 @@ func (p *postgresTrial) silentPrimary() {
 	p.on(strings.Replace(primary.URL(), primary.Addr(), link.Addr()+","+standby.Addr(), 1))
 	link.Stall()
 	standby.Promote()
-	p.load.continues()
+	p.trial.buysOn()
 }
 
 func (p *postgresTrial) poolerChanges() {
@@ -116,9 +109,9 @@ func (p *postgresTrial) poolerChanges() {
 	p.on(pooler.URL())
 	pooler.SetMode("transaction")
 	p.unready("pool_mode = session")
-	p.load.stops()
+	p.trial.refuses()
 	pooler.SetMode("session")
-	p.load.continues()
+	p.trial.buysOn()
 }
 
 // unready waits until everybody says that it is not ready, and why.
@@ -131,116 +124,4 @@ func (p *postgresTrial) unready(why string) {
 				strings.Contains(ready.Dependencies[0].Error, why)
 		}, "it is not ready: %s", why)
 	}
-}
-
-// load places orders all the while, each until it is accepted.
-type load struct {
-	t    *testing.T
-	w    *world
-	c    *producer.Client
-	stop func()
-	all  sync.WaitGroup
-
-	mu       sync.Mutex
-	accepted []topup.ID
-	refused  int
-}
-
-func (w *world) load(t *testing.T, api *process) *load {
-	t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
-	l := &load{t: t, w: w, c: api.client(), stop: stop}
-	t.Cleanup(func() { stop(); l.all.Wait() })
-	const clients = 4
-	for client := range clients {
-		l.all.Go(func() { l.place(ctx, api.apiURL, client) })
-	}
-	return l
-}
-
-// place is one client. It asks at most 50 times a second.
-func (l *load) place(ctx context.Context, url string, client int) {
-	pace := time.NewTicker(20 * time.Millisecond)
-	defer pace.Stop()
-	for i := 0; ctx.Err() == nil; <-pace.C {
-		r := order(fmt.Sprintf("LOAD-%d-%05d", client, i), phoneOf(client*10_000+i))
-		body, err := json.Marshal(r)
-		if err != nil {
-			l.t.Error(err)
-			return
-		}
-		status, _, err := try(ctx, http.DefaultClient, http.MethodPost, url+"/v1/topups", string(body),
-			"Content-Type", "application/json", "Authorization", "Bearer "+apiKey)
-		l.mu.Lock()
-		switch {
-		case status == http.StatusAccepted || status == http.StatusOK:
-			l.accepted = append(l.accepted, r.ID)
-			i++
-		case ctx.Err() == nil:
-			l.refused++
-		}
-		l.mu.Unlock()
-		if err == nil && status < 500 && status != http.StatusAccepted && status != http.StatusOK {
-			l.t.Errorf("%s is answered %d", r.ID, status)
-			return
-		}
-	}
-}
-
-func (l *load) counts() (accepted []topup.ID, refused int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.Clone(l.accepted), l.refused
-}
-
-// continues waits until orders are accepted that come now, and bought.
-func (l *load) continues() {
-	l.t.Helper()
-	before, _ := l.counts()
-	testkit.Eventually(l.t, patience, func() bool {
-		now, _ := l.counts()
-		charges := l.w.charges()
-		return len(now) > len(before)+8 &&
-			slices.ContainsFunc(now[len(before)+8:], func(id topup.ID) bool { return charges[id] > 0 })
-	}, "orders are accepted and bought")
-}
-
-// stops waits until requests are refused.
-func (l *load) stops() {
-	l.t.Helper()
-	_, before := l.counts()
-	testkit.Eventually(l.t, patience, func() bool { _, now := l.counts(); return now > before+4 }, "requests are refused")
-}
-
-// end places no more, and logs what the trial came to when every order has ended.
-func (l *load) end(what string) {
-	l.t.Helper()
-	l.stop()
-	l.all.Wait()
-	accepted, refused := l.counts()
-	held, doubles, losses := 0, 0, 0
-	for _, id := range accepted {
-		o := settled(l.t, l.c, id)
-		l.w.notified(l.t, o)
-		switch charged := l.w.charges()[id]; {
-		case charged > 1:
-			doubles++
-		case o.State == topup.StateUnknown:
-			held++
-		case o.State != topup.StateSucceeded || charged == 0:
-			losses++
-			l.t.Errorf("%s is %s, and was charged %d times: %s", id, o.State, charged, o.Reason)
-		}
-	}
-	testkit.Trial(l.t, what, l.pause(), refused, doubles, losses)
-	l.t.Logf("%d orders were accepted, of which %d are held", len(accepted), held)
-}
-
-// pause is the longest time between two purchases.
-func (l *load) pause() (longest time.Duration) {
-	purchases := l.w.vendor.Purchases()
-	for i := range purchases[:len(purchases)-1] {
-		longest = max(longest, purchases[i+1].ChargedAt.Sub(purchases[i].ChargedAt))
-	}
-	return longest
 }

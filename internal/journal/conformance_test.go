@@ -46,6 +46,7 @@ func conformance(t *testing.T, open func(testing.TB) store) {
 		{"begin and hold, at once", testHoldRace},
 		{"what a restored book did not know", testRestore},
 		{"a restored order is claimed", testClaim},
+		{"a restored order is corrected, then claimed", testClaimCorrected},
 		{"a restored order is claimed, at once", testClaimRace},
 		{"a restored order of a prefix", testRestoredPrefix},
 		{"a restored order, archived", testRestoredArchive},

@@ -42,6 +42,9 @@ func Of(d topup.Details) []Step {
 			s.Kind, s.Title = "doubt", "Held, and not sent again"
 		case topup.ResolvedRestored:
 			s.Title = "Taken as charged from a statement, after a restore"
+			if d.Product == "" {
+				s.Lines = []string{"its product is not known until its caller places it again: the statement does not say it"}
+			}
 		}
 		if r.Forced {
 			s.Lines = append(s.Lines, "forced: a worker might still have been acting on it")

@@ -41,15 +41,18 @@ class RecargaError extends Error {
 class ProblemError extends RecargaError {
   /** @param {string} what @param {number} status @param {Problem} problem @param {number} retryAfterMs */
   constructor(what, status, problem, retryAfterMs) {
-    const fields = (problem.errors ?? []).map(({ location = "", message = "", value }) => {
+    const errors = (Array.isArray(problem.errors) ? problem.errors : []).filter(isObject);
+    const fields = errors.map(({ location, message = "", value }) => {
       const found = value == null ? "" : ` ${JSON.stringify(value)}`;
-      return `${location.replace(/^(body|query)\./, "")}${found} ${message}`;
+      return `${String(location ?? "").replace(/^(body|query)\./, "")}${found} ${message}`;
     });
     super(`${what}: ${[status, problem.title].filter(Boolean).join(" ")}: ${fields.join("; ") || problem.detail}`);
     /** The status of the answer. */
     this.status = status;
-    /** The answer (RFC 9457); `errors` names each wrong field. @type {Problem} */
+    /** The answer (RFC 9457). @type {Problem} */
     this.problem = problem;
+    /** The wrong fields of the request. @type {Schemas["WrongField"][]} */
+    this.errors = errors;
     /** How long the API asked to wait; 0 where it did not. */
     this.retryAfterMs = retryAfterMs;
   }
@@ -257,7 +260,7 @@ class Client {
       return await this.#repeat(waiting, leftMs, signal);
     } catch (error) {
       const unknown = error instanceof ProblemError && error.status === 422 &&
-        error.problem.errors?.some(({ location }) => location === "query.wait");
+        error.errors.some(({ location }) => location === "query.wait");
       if (!unknown) throw error;
       this.#waits = false;
       return this.#repeat(call, leftMs, signal);

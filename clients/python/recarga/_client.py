@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Optional, Tuple, cast
 from urllib.parse import urlsplit
 
-from ._errors import AnswerError, NoAnswerError, ProblemError, RecargaError, WaitTimeoutError
+from ._errors import AnswerError, NoAnswerError, ProblemError, WaitTimeoutError
 
 if TYPE_CHECKING:
     from .types import Order, OrderDetails, OrderRequest
@@ -74,7 +74,7 @@ class Client:
         An order of the shop keeps its id for ever: save it before you call this, and after a NoAnswerError or a crash
         place it again. An amount is an int, a Decimal or a float of pesos.
         """
-        id = _checked_id(order["distributor_transaction_id"])
+        id = _checked_id(order.get("distributor_transaction_id"))
         body = json.dumps(order, default=_number, allow_nan=False).encode()
         return cast("Order", self._repeat(f"place {id}", "POST", "/v1/topups", id, self._total_timeout, body))
 
@@ -86,7 +86,7 @@ class Client:
     def cancel(self, id: str) -> Order:
         """Withdraws an order. A ProblemError with status 409 says that money may have moved."""
         path = f"/v1/topups/{_checked_id(id)}/cancel"
-        return cast("Order", self._repeat(f"cancel {id}", "POST", path, id, self._total_timeout, b""))
+        return cast("Order", self._repeat(f"cancel {id}", "POST", path, id, self._total_timeout))
 
     def wait(self, id: str, *, timeout: float = 60) -> OrderDetails:
         """Waits until an order has ended (succeeded, failed, canceled) or is held as unknown.
@@ -124,8 +124,7 @@ class Client:
                 waiting = f"{path}?wait={seconds}s"
                 return cast("OrderDetails", self._repeat(what, "GET", waiting, id, left, extra=seconds))
             except ProblemError as error:
-                wrong = [field.get("location") for field in error.problem.get("errors") or []]
-                if error.status != 422 or "query.wait" not in wrong:
+                if error.status != 422 or "query.wait" not in [field.get("location") for field in error.errors]:
                     raise
                 self._waits = False
         return cast("OrderDetails", self._repeat(what, "GET", path, id, left))
@@ -149,7 +148,7 @@ class Client:
 
     def _once(self, what: str, method: str, path: str, id: str, body: Optional[bytes], timeout: float) -> Any:
         request = urllib.request.Request(self._base + path, data=body, headers=self._headers, method=method)
-        if body:
+        if body is not None:
             request.add_header("Content-Type", "application/json")
         try:
             status, headers, text = self._ask(request, timeout)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Dict
+from typing import TYPE_CHECKING, Any, Dict, List
 
 if TYPE_CHECKING:
     from .types import OrderDetails
@@ -15,18 +15,25 @@ class ProblemError(RecargaError):
     """The API refused the request: it is wrong, or does not apply to the order."""
 
     def __init__(self, what: str, status: int, problem: Dict[str, Any], retry_after: float) -> None:
-        said = "; ".join(_wrong_field(field) for field in problem.get("errors") or [])
+        #: The wrong fields of the request: each a recarga.types.WrongField.
+        self.errors = _wrong_fields(problem)
+        said = "; ".join(map(_describe, self.errors))
         title = " ".join(str(part) for part in (status, problem.get("title")) if part)
         super().__init__(f"{what}: {title}: {said or problem.get('detail')}")
         #: The status of the answer.
         self.status = status
-        #: The answer (RFC 9457): a recarga.types.Problem; its errors name each wrong field.
+        #: The answer (RFC 9457): a recarga.types.Problem.
         self.problem = problem
         #: How many seconds the API asked to wait; 0 where it did not.
         self.retry_after = retry_after
 
 
-def _wrong_field(field: Dict[str, Any]) -> str:
+def _wrong_fields(problem: Dict[str, Any]) -> List[Dict[str, Any]]:
+    errors = problem.get("errors")
+    return [field for field in errors if isinstance(field, dict)] if isinstance(errors, list) else []
+
+
+def _describe(field: Dict[str, Any]) -> str:
     name = str(field.get("location", "")).replace("body.", "", 1).replace("query.", "", 1)
     value = field.get("value")
     found = "" if value is None else " " + json.dumps(value, ensure_ascii=False, default=str)

@@ -70,8 +70,8 @@ final class Webhook
             $event = json_decode($body, true, flags: JSON_THROW_ON_ERROR);
             $type = $event['type'] ?? null;
             $data = $event['data'] ?? null;
-            if (is_string($type) && $type !== '' && is_array($data)) {
-                $order = str_starts_with($type, 'topup.') ? Order::fromArray($data) : null;
+            $order = is_array($data) && str_starts_with((string) $type, 'topup.') ? Order::fromArray($data) : null;
+            if (is_string($type) && $type !== '' && is_array($data) && $order?->distributor_transaction_id !== '') {
                 return new WebhookEvent($id, $type, $event['timestamp'], $data['sequence'] ?? 0, $order, $data);
             }
         } catch (\JsonException | \TypeError $wrong) {

@@ -83,7 +83,7 @@ chaos: ## Break whatever can break, at random and under load (DURATION=30m RATE=
 
 siege: DURATION := $(if $(filter file,$(origin DURATION)),60s,$(DURATION))
 siege: ## Attack every listener at once, beside honest orders (DURATION=60s)
-	RECARGA_TEST_REQUIRE=1 RECARGA_SIEGE_DURATION=$(DURATION) go test -v -count=1 -timeout 0 -run '^TestSiege$$' ./internal/e2e
+	RECARGA_TEST_REQUIRE=1 RECARGA_PROVE=1 RECARGA_SIEGE_DURATION=$(DURATION) go test -v -count=1 -timeout 0 -run '^TestSiege$$' ./internal/e2e
 
 model: ## Check the model of an order's life exhaustively, with spin
 	model/check

@@ -40,7 +40,10 @@ func TestMain(m *testing.M) {
 }
 
 // purchaseTimeout and slack are what a life waits for that died in a purchase.
-var purchaseTimeout, slack = time.Duration(testkit.Times(2000, 500)) * time.Millisecond, 500 * time.Millisecond
+var purchaseTimeout, slack = unhurried(500), unhurried(500)
+
+// unhurried is milliseconds, four times as many in make test: there a busy machine must not make a purchase too late.
+func unhurried(n int) time.Duration { return time.Duration(testkit.Times(4*n, n)) * time.Millisecond }
 
 const (
 	// afterFault is how long a process that was only disturbed may go on before it is started again.
@@ -510,7 +513,7 @@ func TestEveryBoundary(t *testing.T) {
 			t.Parallel()
 			all, boundaries := lives(t, lend)
 			rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-			all = all[:testkit.Times(atOnce, len(all))]
+			all = all[:testkit.Times(atOnce/2, len(all))]
 			var struck atomic.Int64
 			sideBySide(t, lend, all, func(on servers, l life) {
 				_, hit, err := l.try(on, l.fault)

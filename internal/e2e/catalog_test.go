@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"recarga/internal/sandbox"
+	"recarga/internal/testkit"
 	"recarga/producer"
 	"recarga/topup"
 )

@@ -35,7 +35,7 @@ type month struct {
 }
 
 // monthOrders are all of them.
-var monthOrders = testkit.Times(400, 10_000)
+const monthOrders = 10_000
 
 func newMonth() *month {
 	m := &month{}
@@ -50,7 +50,7 @@ func newMonth() *month {
 	add(&m.altered, 2, "5500000501")
 	add(&m.twice, 5, "5500000002")
 	add(&m.failed, 20, "5500000051", "5500000014", "5500000083")
-	add(&m.plain, testkit.Times(2, 20), "5500000429") // few: each makes everybody wait for a second
+	add(&m.plain, 20, "5500000429") // few: each makes everybody wait for a second
 	add(&m.plain, monthOrders-len(m.orders), "5537686660", "5512345678")
 	lots := rand.New(rand.NewPCG(1, 2))
 	lots.Shuffle(len(m.orders), func(i, j int) { m.orders[i], m.orders[j] = m.orders[j], m.orders[i] })

@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"recarga/internal/testkit"
 	"recarga/producer"
 	"recarga/topup"
 )

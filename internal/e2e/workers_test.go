@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"recarga/internal/testkit"
 )
 
 // TestIdleWorkers holds what an idle worker costs against what asynq's heartbeats alone cost: two ZADD of each of a

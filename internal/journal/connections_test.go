@@ -19,6 +19,7 @@ import (
 // no use for them any more, it gives them back, and the other one continues by itself. A process without a connection
 // to write says that it is not ready.
 func TestStarvation(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	const connections = 16
 	server := testkit.PostgresOwn(t, "-c", fmt.Sprint("max_connections=", connections),

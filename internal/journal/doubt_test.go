@@ -13,6 +13,7 @@ import (
 	"recarga/internal/access"
 	"recarga/internal/journal"
 	"recarga/internal/journal/archived"
+	"recarga/internal/testkit"
 	"recarga/topup"
 )
 
@@ -42,6 +43,7 @@ func TestLostCommitAnswer(t *testing.T) {
 // as if it had happened, nor does its repeat, which finds what the primary has: not as done, as refused, nor as lost
 // to somebody else. The promoted standby has none of it, and everything is done there for the first time.
 func TestNothingIsConfirmedWithoutTheStandby(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	c := newPair(t)
 	s := store{Journal: c.journal}

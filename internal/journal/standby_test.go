@@ -20,6 +20,7 @@ import (
 // canceled, or its connection ended. Everybody repeats, as the program does. Then the primary dies and the standby is
 // promoted: it has all that was confirmed to anybody, and the same journal continues with it.
 func TestStandbyKeepsWhatWasConfirmed(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	for _, how := range []string{"pg_cancel_backend", "pg_terminate_backend"} {
 		t.Run(how, func(t *testing.T) {

@@ -23,7 +23,7 @@ func TestGenerateWritesEveryDocument(t *testing.T) {
 			return err
 		}
 		text, err := os.ReadFile(path)
-		if err != nil {
+		if err != nil || !strings.Contains(string(text), "\ttestkit.Generated(t, ") {
 			return err
 		}
 		runs := generated(t, filepath.Dir(path))

@@ -293,7 +293,7 @@ class Client {
    * @returns {Promise<{ order: unknown } | { error: Error, retryAfterMs: number }>}
    */
   async #once({ what, method, path, id, body, extraMs = 0 }, leftMs, signal) {
-    const timeout = AbortSignal.timeout(Math.max(1, Math.min(leftMs, this.#attemptMs + extraMs)));
+    const timeout = AbortSignal.timeout(Math.max(1, Math.ceil(Math.min(leftMs, this.#attemptMs + extraMs))));
     let answer, text;
     try {
       answer = await fetch(this.#base + path, {

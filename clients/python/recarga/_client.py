@@ -219,7 +219,7 @@ def _number(value: Any) -> Any:
 
 def _pause(n: int) -> float:
     """n counts the pauses, from 0."""
-    return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(n, 30)) * random.uniform(0.5, 1)
+    return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(n, 30)) * random.uniform(0.5, 1)
 
 
 def _retry_after(value: Optional[str]) -> float:

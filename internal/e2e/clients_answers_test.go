@@ -109,8 +109,8 @@ type exchange struct {
 	status     int
 	requests   int
 	least      time.Duration
-	// timeout, in seconds, of a wait.
-	timeout float64
+	// timeout of a wait, and attempt of each request, in seconds; 0 leaves the client's own.
+	timeout, attempt float64
 }
 
 func exchanges() []exchange {
@@ -121,7 +121,7 @@ func exchanges() []exchange {
 	all := []exchange{
 		{id: "LOST", answers: many(lostAnswer, in("LOST", "queued")), state: "queued", requests: 2},
 		{id: "CUT", answers: many(cutAnswer, in("CUT", "queued")), state: "queued", requests: 2},
-		{id: "SILENT", answers: many(silent, in("SILENT", "queued")), state: "queued", requests: 2, least: time.Second},
+		{id: "SILENT", answers: many(silent, in("SILENT", "queued")), state: "queued", least: time.Second, attempt: 1},
 		{id: "SECONDS", answers: many(says(429, problem, "Retry-After", "1"), in("SECONDS", "queued")), state: "queued",
 			requests: 2, least: time.Second},
 		{id: "DATE", answers: many(soon, in("DATE", "queued")), state: "queued", requests: 2, least: time.Second},
@@ -149,7 +149,7 @@ func exchanges() []exchange {
 		{id: "WAIT", does: "wait", answers: many(in("WAIT", "submitting"), lostAnswer, in("WAIT", "unknown")),
 			state: "unknown", requests: 3},
 		{id: "WAIT-END", does: "wait", answers: many(in("WAIT-END", "queued")), err: "WaitTimeout", state: "queued",
-			timeout: 0.5},
+			timeout: 1.5},
 		{id: "WAIT-NEVER", does: "wait", answers: many(says(404, problem)), err: "Problem", status: 404, requests: 1},
 	}
 	for _, status := range []int{408, 425, 500, 502, 504} {
@@ -174,17 +174,22 @@ func TestAnswersToClients(t *testing.T) {
 				s.answers[e.id] = e.answers
 			}
 			d := l.start(t)
-			d.does(t, told{"do": "client", "url": serve(t, s) + "/", "key": apiKey, "attempt": 1, "total": 60})
+			url := serve(t, s) + "/"
+			d.connected(t, url)
 			for _, e := range all {
-				e.check(t, d, s)
+				e.check(t, d, s, url)
 			}
 			refusesToBegin(t, d)
 		})
 	}
 }
 
-func (e exchange) check(t *testing.T, d *driver, s *script) {
+func (e exchange) check(t *testing.T, d *driver, s *script, url string) {
 	t.Helper()
+	if e.attempt > 0 {
+		d.does(t, told{"do": "client", "url": url, "key": apiKey, "attempt": e.attempt})
+		defer d.connected(t, url)
+	}
 	what := told{"do": "place", "order": orderOf(topup.ID(e.id), "5537686660")}
 	if e.does != "" {
 		what = told{"do": e.does, "id": e.id}

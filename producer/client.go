@@ -2,12 +2,15 @@ package producer
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -16,6 +19,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 
 	"recarga/internal/httpclient"
+	"recarga/topup"
 )
 
 // Client places orders over Recarga's HTTP API. It is safe for concurrent use.
@@ -28,13 +32,21 @@ type Client struct {
 	base, key string
 	http      *http.Client
 	notify    func(err error, wait time.Duration)
+	own       bool // the transport of http
 }
 
 // ClientOption changes a Client.
 type ClientOption func(*Client)
 
-// WithHTTPClient has the client use h. Without it each request has 60 seconds, and no redirect is followed.
-func WithHTTPClient(h *http.Client) ClientOption { return func(c *Client) { c.http = h } }
+// WithHTTPClient has the client use h; nil is none. Where h has no timeout, each request has 60 seconds, and where it
+// does not say what to do with a redirect, none is followed.
+func WithHTTPClient(h *http.Client) ClientOption {
+	return func(c *Client) {
+		if h != nil {
+			c.http, c.own = h, false
+		}
+	}
+}
 
 // WithRetryNotify has f called before each repeat of Place and PlaceMany, with what went wrong and
 // the time until the repeat.
@@ -42,45 +54,75 @@ func WithRetryNotify(f func(err error, wait time.Duration)) ClientOption {
 	return func(c *Client) { c.notify = f }
 }
 
-// callTimeout bounds one HTTP request; a repeat follows.
-const callTimeout = 60 * time.Second
+const (
+	// callTimeout bounds one HTTP request; a repeat follows.
+	callTimeout = 60 * time.Second
+	// maxAnswer is the longest answer, or line of one that is a stream, in bytes.
+	maxAnswer = 8 << 20
+)
 
-// NewClient builds a client for the API at baseURL, as in http://127.0.0.1:8080, with a caller's key.
-func NewClient(baseURL, apiKey string, opts ...ClientOption) *Client {
-	c := &Client{base: strings.TrimRight(baseURL, "/"), key: apiKey, http: newHTTPClient()}
+// NewClient builds a client for the API at baseURL, as in http://127.0.0.1:8080, with a caller's key. The error names
+// what can never work: a URL that is none of http or https, a key that no header can carry.
+func NewClient(baseURL, apiKey string, opts ...ClientOption) (*Client, error) {
+	base, err := url.Parse(baseURL)
+	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Hostname() == "" || base.User != nil ||
+		base.RawQuery != "" || base.Fragment != "" {
+		return nil, &topup.FieldError{Field: "the API's URL", Value: baseURL,
+			Allowed: "http://HOST or https://HOST, with a port or path if need be, without user, query and fragment"}
+	}
+	if apiKey == "" || strings.ContainsFunc(apiKey, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, errors.New("the API key is empty, or has a space, a line break or another character that is not " +
+			"printable ASCII")
+	}
+	c := &Client{base: strings.TrimRight(baseURL, "/"), key: apiKey, http: newHTTPClient(), own: true}
 	for _, opt := range opts {
-		opt(c)
+		if opt != nil {
+			opt(c)
+		}
 	}
 	guarded := *c.http
+	guarded.Timeout = cmp.Or(guarded.Timeout, callTimeout)
+	if guarded.CheckRedirect == nil {
+		// A redirected POST would become a GET, and look like an order that was placed.
+		guarded.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	}
 	guarded.Transport = httpclient.Guard{Base: guarded.Transport}
 	c.http = &guarded
-	return c
+	return c, nil
 }
 
 func newHTTPClient() *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 64
 	transport.IdleConnTimeout = 10 * time.Second // the API closes it later, and a request that is just being sent with it
-	return &http.Client{
-		Transport: transport, Timeout: callTimeout,
-		// A redirected POST would become a GET, and look like an order that was placed.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	return &http.Client{Transport: transport}
+}
+
+// Close closes the connections that nothing is under way on, unless they are those of WithHTTPClient. It never fails.
+func (c *Client) Close() error {
+	if c.own {
+		c.http.CloseIdleConnections()
 	}
+	return nil
 }
 
 // repeat tries until it succeeds, ctx ends, or a problem says that it never will.
 func (c *Client) repeat(ctx context.Context, try func() error) error {
+	if ctx == nil {
+		return errors.New("nil context")
+	}
 	wait := &asked{BackOff: backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMaxInterval(5*time.Second),
 		backoff.WithMaxElapsedTime(0))}
 	var last error
 	err := backoff.RetryNotify(func() error {
 		err := try()
-		var problem *Problem
-		wait.least = 0
-		if errors.As(err, &problem) {
-			wait.least = problem.RetryAfter
-			if !problem.Temporary() {
+		if wait.least = 0; err != nil {
+			var problem *Problem
+			if errors.As(err, &problem) {
+				wait.least = problem.RetryAfter
+			}
+			if !temporary(err) {
 				return backoff.Permanent(err)
 			}
 		}
@@ -95,6 +137,21 @@ func (c *Client) repeat(ctx context.Context, try func() error) error {
 	return err
 }
 
+// errNotRecarga is an answer that no API of Recarga gives, however often it is asked.
+var errNotRecarga = errors.New("is this Recarga's API?")
+
+// temporary reports whether the same request may be answered later. It may not by a server whose certificate nobody
+// here knows, that speaks another protocol, or that is something else than Recarga.
+func temporary(err error) bool {
+	var problem *Problem
+	if errors.As(err, &problem) {
+		return problem.Temporary()
+	}
+	return !errors.As(err, new(*tls.CertificateVerificationError)) && !errors.As(err, new(tls.RecordHeaderError)) &&
+		!errors.Is(err, http.ErrSchemeMismatch) && !errors.Is(err, httpclient.ErrSwitchingProtocols) &&
+		!errors.Is(err, errNotRecarga)
+}
+
 // asked waits at least as long as the API asked for.
 type asked struct {
 	backoff.BackOff
@@ -103,21 +160,27 @@ type asked struct {
 
 func (a *asked) NextBackOff() time.Duration { return max(a.BackOff.NextBackOff(), a.least) }
 
-// call makes one request, whose body is the JSON of request (nil: none), and decodes the answer. An error begins with
-// what was asked for.
-func (c *Client) call(ctx context.Context, what, method, path string, request, answer any) error {
+// ask makes one request, whose body is the JSON of request (nil: none), and returns the answer that check finds nothing
+// wrong with. An error begins with what was asked for.
+func ask[T any](
+	ctx context.Context, c *Client, what, method, path string, request any, check func(T) error,
+) (T, error) {
+	var got, none T
 	var body []byte
 	var err error
 	if request != nil {
 		body, err = json.Marshal(request)
 	}
 	if err == nil {
-		_, err = c.once(ctx, method, path, body, answer)
+		_, err = c.once(ctx, method, path, body, &got)
+	}
+	if err == nil {
+		err = check(got)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
+		return none, fmt.Errorf("%s: %w", what, err)
 	}
-	return nil
+	return got, nil
 }
 
 // page is one page of a list.
@@ -129,8 +192,12 @@ type page[T any] struct {
 
 // list asks for a page, and returns the cursor of the next one, empty after the last.
 func list[T any](ctx context.Context, c *Client, what, path string) (data []T, next string, err error) {
-	var p page[T]
-	err = c.call(ctx, what, http.MethodGet, path, nil, &p)
+	p, err := ask(ctx, c, what, http.MethodGet, path, nil, func(p page[T]) error {
+		if p.Data == nil {
+			return fmt.Errorf("the answer has no list; %w", errNotRecarga)
+		}
+		return nil
+	})
 	return p.Data, p.NextCursor, err
 }
 
@@ -140,10 +207,54 @@ func (c *Client) once(ctx context.Context, method, path string, body []byte, int
 		return nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
-	if err := json.NewDecoder(res.Body).Decode(into); err != nil {
+	if err := newAnswer(res.Body).decode(into); err != nil {
 		return nil, fmt.Errorf("answer of %s %s: %w", method, path, err)
 	}
 	return res.Header, nil
+}
+
+// answer reads the JSON of an answer.
+type answer struct {
+	body io.LimitedReader
+	json *json.Decoder
+	err  error // that ended the body
+}
+
+func newAnswer(body io.Reader) *answer {
+	a := &answer{body: io.LimitedReader{R: body, N: maxAnswer}}
+	a.json = json.NewDecoder(a)
+	return a
+}
+
+func (a *answer) Read(p []byte) (n int, err error) {
+	n, a.err = a.body.Read(p)
+	return n, a.err
+}
+
+// decode reads the next value. The error tells a body that was cut off, which another one may replace, from what
+// Recarga never answers.
+func (a *answer) decode(into any) error {
+	err := a.json.Decode(into)
+	switch {
+	case err == nil:
+		return nil
+	case a.body.N <= 0:
+		return fmt.Errorf("it has more than %d bytes; %w", maxAnswer, errNotRecarga)
+	case a.err != nil && !errors.Is(a.err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return err
+	}
+	return fmt.Errorf("%w; %w", err, errNotRecarga)
+}
+
+// whole is an error unless an answer is about the one of that name, and has what such an answer has.
+func whole[T ~string](what string, got, want T, has bool) error {
+	switch {
+	case got != want:
+		return fmt.Errorf("the answer is of %s %q; %w", what, got, errNotRecarga)
+	case !has:
+		return fmt.Errorf("the answer says too little of %s %q; %w", what, got, errNotRecarga)
+	}
+	return nil
 }
 
 // send returns an answer of 2xx, or a *Problem, or why there is no answer.

@@ -3,6 +3,7 @@ package producer
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -42,7 +43,11 @@ type BalancePoint struct {
 }
 
 // Balance asks for the distributor's balance.
-func (c *Client) Balance(ctx context.Context) (b Balance, err error) {
-	err = c.call(ctx, "balance", http.MethodGet, "/v1/balance", nil, &b)
-	return b, err
+func (c *Client) Balance(ctx context.Context) (Balance, error) {
+	return ask(ctx, c, "balance", http.MethodGet, "/v1/balance", nil, func(b Balance) error {
+		if b.Balance == "" {
+			return fmt.Errorf("the answer has no balance; %w", errNotRecarga)
+		}
+		return nil
+	})
 }

@@ -60,10 +60,10 @@ func (c *Client) batch(ctx context.Context, rs []topup.Request) (placed []Placed
 		return nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
-	answers := json.NewDecoder(res.Body)
+	answers := newAnswer(res.Body)
 	for i, r := range rs {
 		var line batchLine
-		if err := answers.Decode(&line); err != nil {
+		if err := answers.decode(&line); err != nil {
 			return placed, fmt.Errorf("answer %d of %d: %w", i+1, len(rs), err)
 		}
 		one, err := line.placed(r.ID)
@@ -87,13 +87,15 @@ type batchLine struct {
 // again or, if permanent, that the answer makes no sense.
 func (l batchLine) placed(id topup.ID) (Placed, error) {
 	switch {
-	case l.ID != id && l.ID != "", l.Error == nil && (l.Topup == nil || l.Topup.ID != id):
-		return Placed{}, backoff.Permanent(fmt.Errorf("it says nothing of order %q; is this Recarga's API?", id))
+	case l.ID != id && l.ID != "", l.Error == nil && l.Topup == nil:
+		return Placed{}, fmt.Errorf("it says nothing of order %q; %w", id, errNotRecarga)
 	case l.Error != nil && l.Error.Temporary():
 		return Placed{}, l.Error
 	case l.Error != nil:
 		return Placed{Err: l.Error}, nil
-	default:
-		return Placed{Order: *l.Topup, Replayed: l.Status == http.StatusOK}, nil
 	}
+	if err := wholeOrder(*l.Topup, id); err != nil {
+		return Placed{}, err
+	}
+	return Placed{Order: *l.Topup, Replayed: l.Status == http.StatusOK}, nil
 }

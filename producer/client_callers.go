@@ -2,7 +2,6 @@ package producer
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -67,37 +66,35 @@ type Endpoint struct {
 }
 
 // SetEndpoint adds an endpoint to a caller, or changes the one of that name. version is as in ChangeCaller.
-func (c *Client) SetEndpoint(
-	ctx context.Context, caller string, version int64, e Endpoint,
-) (changed Caller, err error) {
+func (c *Client) SetEndpoint(ctx context.Context, caller string, version int64, e Endpoint) (Caller, error) {
 	request := map[string]any{"url": e.URL, "event_types": e.EventTypes}
 	if len(e.EventTypes) == 0 {
 		delete(request, "event_types")
 	}
 	path := endpointPath(caller, e.Name) + versioned(version, nil)
-	err = c.onCaller(ctx, "set an endpoint of", http.MethodPut, path, caller, request, &changed)
-	return changed, err
+	return onCaller(ctx, c, "set an endpoint of", http.MethodPut, path, caller, request, itsName)
 }
 
 // RemoveEndpoint takes an endpoint away from a caller. version is as in ChangeCaller.
-func (c *Client) RemoveEndpoint(
-	ctx context.Context, caller string, version int64, name string,
-) (changed Caller, err error) {
+func (c *Client) RemoveEndpoint(ctx context.Context, caller string, version int64, name string) (Caller, error) {
 	path := endpointPath(caller, name) + versioned(version, nil)
-	err = c.onCaller(ctx, "remove an endpoint of", http.MethodDelete, path, caller, nil, &changed)
-	return changed, err
+	return onCaller(ctx, c, "remove an endpoint of", http.MethodDelete, path, caller, nil, itsName)
 }
 
 // EnableEndpoint has an endpoint tried again, and clears the record of its failures.
 func (c *Client) EnableEndpoint(ctx context.Context, caller, name string) error {
-	return c.onCaller(ctx, "enable an endpoint of", http.MethodPost, endpointPath(caller, name)+"/enable", caller, nil,
-		&Caller{})
+	return c.switchEndpoint(ctx, "enable", caller, name)
 }
 
 // DisableEndpoint has nothing more sent to an endpoint.
 func (c *Client) DisableEndpoint(ctx context.Context, caller, name string) error {
-	return c.onCaller(ctx, "disable an endpoint of", http.MethodPost, endpointPath(caller, name)+"/disable", caller, nil,
-		&Caller{})
+	return c.switchEndpoint(ctx, "disable", caller, name)
+}
+
+func (c *Client) switchEndpoint(ctx context.Context, action, caller, name string) error {
+	_, err := onCaller(ctx, c, action+" an endpoint of", http.MethodPost, endpointPath(caller, name)+"/"+action, caller,
+		nil, itsName)
+	return err
 }
 
 func endpointPath(caller, name string) string {
@@ -110,25 +107,46 @@ func (c *Client) Callers(ctx context.Context) ([]Caller, error) {
 	return callers, err
 }
 
-// AddCaller registers a caller, with the admin key. more has other fields of POST /v1/callers, such as id_prefix. Keep
-// its API key and its webhook secret: they are shown this once.
-func (c *Client) AddCaller(
-	ctx context.Context, name, callbackURL string, more map[string]any,
-) (added CreatedCaller, err error) {
-	request := map[string]any{"name": name}
-	maps.Copy(request, more)
-	if callbackURL != "" {
-		request["callback_url"] = callbackURL
-	}
-	err = c.onCaller(ctx, "add", http.MethodPost, "/v1/callers", name, request, &added)
-	return added, err
+// NewCaller is a caller to add.
+type NewCaller struct {
+	Name string `json:"name"`
+	// CallbackURL is where its events go; empty: nowhere.
+	CallbackURL string `json:"callback_url,omitempty"`
+	// KeyExpiresAt is when its key ends; zero: never.
+	KeyExpiresAt time.Time `json:"key_expires_at,omitzero"`
+	// IDPrefix is what its orders' ids begin with, and nobody else's; empty: nothing.
+	IDPrefix string `json:"id_prefix,omitempty"`
+	// MaxOpen is how many of its orders may be open; 0: any number.
+	MaxOpen int `json:"max_open,omitempty"`
+	// MaxRate is how many orders it may place, as in 5/s; empty: any number.
+	MaxRate string `json:"max_rate,omitempty"`
 }
 
-// ChangeCaller changes a caller, by the fields of PATCH /v1/callers/{name}. With its version among them, as the
-// changes below take it, a *Problem with status 409 says that somebody has changed it since; 0 and absent are any.
-func (c *Client) ChangeCaller(ctx context.Context, name string, change map[string]any) (changed Caller, err error) {
-	err = c.onCaller(ctx, "change", http.MethodPatch, "/v1/callers/"+url.PathEscape(name), name, change, &changed)
-	return changed, err
+// AddCaller registers a caller, with the admin key. Keep its API key and its webhook secret: they are shown this once.
+func (c *Client) AddCaller(ctx context.Context, n NewCaller) (CreatedCaller, error) {
+	return onCaller(ctx, c, "add", http.MethodPost, "/v1/callers", n.Name, n,
+		func(added CreatedCaller) (string, bool) {
+			return added.Name, added.APIKey != "" && added.WebhookSecret != ""
+		})
+}
+
+// CallerChange is what changes of a caller: nil fields stay as they are. CallbackURL, IDPrefix, MaxOpen and MaxRate
+// are as in NewCaller.
+type CallerChange struct {
+	CallbackURL *string `json:"callback_url,omitempty"`
+	IDPrefix    *string `json:"id_prefix,omitempty"`
+	MaxOpen     *int    `json:"max_open,omitempty"`
+	MaxRate     *string `json:"max_rate,omitempty"`
+	// Disabled: its keys are refused.
+	Disabled *bool `json:"disabled,omitempty"`
+	// Version is what the caller's must be, or a *Problem with status 409 says that somebody has changed it since; 0 is
+	// any.
+	Version int64 `json:"version,omitempty"`
+}
+
+// ChangeCaller changes a caller.
+func (c *Client) ChangeCaller(ctx context.Context, name string, change CallerChange) (Caller, error) {
+	return onCaller(ctx, c, "change", http.MethodPatch, "/v1/callers/"+url.PathEscape(name), name, change, itsName)
 }
 
 // Rotation is how a key or a secret follows another.
@@ -166,21 +184,29 @@ func versioned(version int64, q url.Values) string {
 // RotateSecret gives a caller a new webhook secret; the former one signs as well until the overlap has
 // passed.
 func (c *Client) RotateSecret(ctx context.Context, name string, how Rotation) (secret string, err error) {
-	var answer RotatedSecret
 	how.ExpiresAt = nil
 	path := "/v1/callers/" + url.PathEscape(name) + "/rotate-secret" + how.query()
-	err = c.onCaller(ctx, "rotate the secret of", http.MethodPost, path, name, nil, &answer)
+	answer, err := onCaller(ctx, c, "rotate the secret of", http.MethodPost, path, name, nil,
+		func(r RotatedSecret) (string, bool) { return name, r.WebhookSecret != "" })
 	return answer.WebhookSecret, err
 }
 
 // RotateKey gives a caller a new API key; the former one is good until the overlap has passed.
 func (c *Client) RotateKey(ctx context.Context, name string, how Rotation) (key string, err error) {
-	var answer RotatedKey
 	path := "/v1/callers/" + url.PathEscape(name) + "/rotate-key" + how.query()
-	err = c.onCaller(ctx, "rotate the key of", http.MethodPost, path, name, nil, &answer)
+	answer, err := onCaller(ctx, c, "rotate the key of", http.MethodPost, path, name, nil,
+		func(r RotatedKey) (string, bool) { return name, r.APIKey != "" })
 	return answer.APIKey, err
 }
 
-func (c *Client) onCaller(ctx context.Context, what, method, path, name string, request, answer any) error {
-	return c.call(ctx, what+" caller "+name, method, path, request, answer)
+// onCaller asks something of one caller. of is whom an answer is about, and whether it has all that it should have.
+func onCaller[T any](
+	ctx context.Context, c *Client, what, method, path, name string, request any, of func(T) (name string, all bool),
+) (T, error) {
+	return ask(ctx, c, what+" caller "+name, method, path, request, func(answer T) error {
+		got, all := of(answer)
+		return whole("caller", got, name, all)
+	})
 }
+
+func itsName(c Caller) (name string, all bool) { return c.Name, c.Version != 0 }

@@ -5,16 +5,17 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 )
 
-// Export writes the orders that the query of GET /v1/export chooses (its filters, format, attempts and
-// events) to w, and returns how many there are: -1 where a proxy has left that out. It takes as long as it
-// takes: only ctx bounds it. It needs the admin key. After an error w has a part of them at most, whose
-// end may be cut; that is noticed by the end of the answer's chunks and of its gzip.
-func (c *Client) Export(ctx context.Context, query url.Values, w io.Writer) (orders int64, err error) {
-	res, err := c.stream(ctx, http.MethodGet, "/v1/export?"+query.Encode(), "", nil)
+// Export writes the orders that the options choose to w (nil: nowhere), and returns how many there are: -1 where a
+// proxy has left that out. It takes as long as it takes: only ctx bounds it. It needs the admin key. After an error w
+// has a part of them at most, whose end may be cut; that is noticed by the end of the answer's chunks and of its gzip.
+func (c *Client) Export(ctx context.Context, o ExportOptions, w io.Writer) (orders int64, err error) {
+	if w == nil {
+		w = io.Discard
+	}
+	res, err := c.stream(ctx, http.MethodGet, "/v1/export"+o.query().encode(), "", nil)
 	if err != nil {
 		return 0, fmt.Errorf("export: %w", err)
 	}

@@ -34,29 +34,41 @@ func (c *Client) Operators(ctx context.Context) ([]Operator, error) {
 // AddOperator registers an operator, whose keys end at expiresAt; nil: never. Keep its key: it is shown this once.
 func (c *Client) AddOperator(
 	ctx context.Context, name, role string, expiresAt *time.Time,
-) (added CreatedOperator, err error) {
-	request := map[string]any{"name": name, "role": role}
-	if expiresAt != nil {
-		request["expires_at"] = expiresAt
-	}
-	err = c.call(ctx, "add operator "+name, http.MethodPost, "/v1/operators", request, &added)
-	return added, err
+) (CreatedOperator, error) {
+	request := struct {
+		Name      string     `json:"name"`
+		Role      string     `json:"role"`
+		ExpiresAt *time.Time `json:"expires_at,omitempty"`
+	}{name, role, expiresAt}
+	return ask(ctx, c, "add operator "+name, http.MethodPost, "/v1/operators", request, created(name))
 }
 
-// ChangeOperator changes an operator, by the fields of PATCH /v1/operators/{name}. With its version among them, a
-// *Problem with status 409 says that somebody has changed it since; absent is any.
-func (c *Client) ChangeOperator(
-	ctx context.Context, name string, change map[string]any,
-) (changed Operator, err error) {
-	err = c.call(ctx, "change operator "+name, http.MethodPatch, "/v1/operators/"+url.PathEscape(name), change, &changed)
-	return changed, err
+// OperatorChange is what changes of an operator: nil fields stay as they are.
+type OperatorChange struct {
+	// Role is viewer, operator or admin.
+	Role *string `json:"role,omitempty"`
+	// Disabled: its keys are refused.
+	Disabled *bool `json:"disabled,omitempty"`
+	// ExpiresAt is when its keys end.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+	// Version is as in CallerChange.
+	Version int64 `json:"version,omitempty"`
+}
+
+// ChangeOperator changes an operator.
+func (c *Client) ChangeOperator(ctx context.Context, name string, change OperatorChange) (Operator, error) {
+	return ask(ctx, c, "change operator "+name, http.MethodPatch, "/v1/operators/"+url.PathEscape(name), change,
+		func(o Operator) error { return whole("operator", o.Name, name, o.Role != "") })
 }
 
 // RotateOperatorKey gives an operator a new key; the former one is good until the overlap has passed.
 func (c *Client) RotateOperatorKey(
 	ctx context.Context, name string, overlap time.Duration,
-) (rotated CreatedOperator, err error) {
+) (CreatedOperator, error) {
 	path := "/v1/operators/" + url.PathEscape(name) + "/rotate-key?overlap=" + overlap.String()
-	err = c.call(ctx, "rotate the key of operator "+name, http.MethodPost, path, nil, &rotated)
-	return rotated, err
+	return ask(ctx, c, "rotate the key of operator "+name, http.MethodPost, path, nil, created(name))
+}
+
+func created(name string) func(CreatedOperator) error {
+	return func(o CreatedOperator) error { return whole("operator", o.Name, name, o.Key != "") }
 }

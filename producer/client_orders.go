@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/cenkalti/backoff/v4"
-
 	"recarga/topup"
 )
 
@@ -22,8 +20,8 @@ func (c *Client) Place(ctx context.Context, r topup.Request) (o topup.Order, rep
 	err = c.repeat(ctx, func() error {
 		header, err := c.once(ctx, http.MethodPost, "/v1/topups", body, &o)
 		replayed = header.Get("Idempotent-Replayed") == "true"
-		if err == nil && o.ID != r.ID {
-			return backoff.Permanent(fmt.Errorf("the answer is of order %q; is this Recarga's API?", o.ID))
+		if err == nil {
+			err = wholeOrder(o, r.ID)
 		}
 		return err
 	})
@@ -34,15 +32,13 @@ func (c *Client) Place(ctx context.Context, r topup.Request) (o topup.Order, rep
 }
 
 // Get returns an order with its attempts and events.
-func (c *Client) Get(ctx context.Context, id topup.ID) (d topup.Details, err error) {
-	err = c.onTopup(ctx, "get", http.MethodGet, id, "", nil, &d)
-	return d, err
+func (c *Client) Get(ctx context.Context, id topup.ID) (topup.Details, error) {
+	return onTopup(ctx, c, "get", http.MethodGet, id, "", nil, func(d topup.Details) topup.Order { return d.Order })
 }
 
 // Cancel withdraws an order. A *Problem with status 409 says that money may have moved.
-func (c *Client) Cancel(ctx context.Context, id topup.ID) (o topup.Order, err error) {
-	err = c.onTopup(ctx, "cancel", http.MethodPost, id, "/cancel", nil, &o)
-	return o, err
+func (c *Client) Cancel(ctx context.Context, id topup.ID) (topup.Order, error) {
+	return onTopup(ctx, c, "cancel", http.MethodPost, id, "/cancel", nil, itself)
 }
 
 // Resolve settles an order that is held as unknown, with the admin key. It is not repeated by itself. After
@@ -84,28 +80,31 @@ type decision struct {
 	AuthCode      string `json:"auth_code,omitempty"`
 }
 
-func (c *Client) decide(
-	ctx context.Context, id topup.ID, action string, d decision,
-) (o topup.Order, err error) {
-	err = c.onTopup(ctx, action, http.MethodPost, id, "/"+action, d, &o)
-	return o, err
+func (c *Client) decide(ctx context.Context, id topup.ID, action string, d decision) (topup.Order, error) {
+	return onTopup(ctx, c, action, http.MethodPost, id, "/"+action, d, itself)
 }
 
-// onTopup asks something of one order. What cannot be an order's id could lead to another path.
-func (c *Client) onTopup(ctx context.Context, what, method string, id topup.ID, action string, request,
-	answer any) error {
+// onTopup asks something of one order, which is in the answer. What cannot be an order's id could lead to another path.
+func onTopup[T any](
+	ctx context.Context, c *Client, what, method string, id topup.ID, action string, request any,
+	in func(T) topup.Order,
+) (answer T, err error) {
 	what += " " + string(id)
 	if _, err := topup.ParseID(string(id)); err != nil {
-		return fmt.Errorf("%s: %w", what, err)
+		return answer, fmt.Errorf("%s: %w", what, err)
 	}
-	return c.call(ctx, what, method, "/v1/topups/"+string(id)+action, request, answer)
+	return ask(ctx, c, what, method, "/v1/topups/"+string(id)+action, request,
+		func(answer T) error { return wholeOrder(in(answer), id) })
 }
 
-// List returns a page of orders, newest first, that the query's parameters choose (state, caller,
-// phone_number, product_id, since, until, limit, cursor), and the cursor of the next page, empty
-// after the last.
-func (c *Client) List(ctx context.Context, query url.Values) (orders []topup.Order, next string, err error) {
-	return list[topup.Order](ctx, c, "list", "/v1/topups?"+query.Encode())
+func itself(o topup.Order) topup.Order { return o }
+
+// wholeOrder is an error unless an answer is of an order and says how that is.
+func wholeOrder(o topup.Order, id topup.ID) error { return whole("order", o.ID, id, o.State != "") }
+
+// List returns a page of orders, the newest first, and the cursor of the next page, empty after the last.
+func (c *Client) List(ctx context.Context, f OrderFilter) (orders []topup.Order, next string, err error) {
+	return list[topup.Order](ctx, c, "list", "/v1/topups"+f.query().encode())
 }
 
 // Find returns the orders that a text names: by id, phone number, or the distributor's transaction id or

@@ -1,14 +1,16 @@
 package producer_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,6 +20,7 @@ import (
 	"recarga/internal/api/keys"
 	"recarga/internal/journal"
 	"recarga/internal/journal/journaltest"
+	"recarga/internal/testkit"
 	"recarga/producer"
 	"recarga/topup"
 )
@@ -56,8 +59,18 @@ func order(id string) topup.Request {
 	return topup.Request{ID: topup.ID(id), Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: topup.Pesos(10)}
 }
 
+func newClient(tb testing.TB, url, key string, options ...producer.ClientOption) *producer.Client {
+	tb.Helper()
+	c, err := producer.NewClient(url, key, options...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
 func TestClientPlace(t *testing.T) {
-	c := producer.NewClient(serve(t, asItIs)+"/", shopKey)
+	c := newClient(t, serve(t, asItIs)+"/", shopKey)
 	for i, wantReplayed := range []bool{false, true, true} {
 		o, replayed, err := c.Place(t.Context(), order("P-1"))
 		if err != nil || o.ID != "P-1" || o.State != topup.StateQueued || replayed != wantReplayed {
@@ -83,7 +96,7 @@ func TestClientPlace(t *testing.T) {
 	if text := err.Error(); !strings.Contains(text, `phone_number "`) || !strings.Contains(text, `; product_id "`) {
 		t.Errorf("the error does not name every wrong field: %s", text)
 	}
-	_, _, err = producer.NewClient(serve(t, asItIs), "wrong-key").Place(t.Context(), order("P-1"))
+	_, _, err = newClient(t, serve(t, asItIs), "wrong-key").Place(t.Context(), order("P-1"))
 	if p := problemIn(t, err); p.Status != http.StatusUnauthorized {
 		t.Errorf("a wrong key: %+v", p)
 	}
@@ -123,7 +136,7 @@ func TestClientPlaceRepeats(t *testing.T) {
 	})
 	var waits []time.Duration
 	var reasons []string
-	c := producer.NewClient(url, shopKey, producer.WithRetryNotify(func(err error, wait time.Duration) {
+	c := newClient(t, url, shopKey, producer.WithRetryNotify(func(err error, wait time.Duration) {
 		reasons, waits = append(reasons, err.Error()), append(waits, wait)
 	}))
 	o, replayed, err := c.Place(t.Context(), order("P-1"))
@@ -153,16 +166,15 @@ func TestClientPlaceTwiceIsOneOrder(t *testing.T) {
 			api.ServeHTTP(w, r)
 		})
 	})
-	c := producer.NewClient(url, shopKey)
+	c := newClient(t, url, shopKey)
 	if _, replayed, err := c.Place(t.Context(), order("P-1")); err != nil || !replayed {
 		t.Errorf("replayed is %v, %v", replayed, err)
 	}
-	if orders, _, err := c.List(t.Context(), nil); err != nil || len(orders) != 1 {
+	if orders, _, err := c.List(t.Context(), producer.OrderFilter{}); err != nil || len(orders) != 1 {
 		t.Errorf("%d orders, %v; want 1", len(orders), err)
 	}
 }
 
-// TestClientPlaceGivesUp with its context, and says what it waited for.
 // TestClientSwitchingProtocols: whoever answers 101 holds nobody up, whatever client is given.
 func TestClientSwitchingProtocols(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -172,19 +184,20 @@ func TestClientSwitchingProtocols(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	for _, options := range [][]producer.ClientOption{nil, {producer.WithHTTPClient(&http.Client{})}} {
-		_, err := producer.NewClient(server.URL, shopKey, options...).Get(t.Context(), "ORD-1")
+		_, err := newClient(t, server.URL, shopKey, options...).Get(t.Context(), "ORD-1")
 		if err == nil || !strings.Contains(err.Error(), "101") {
 			t.Errorf("%v, want that it is about 101", err)
 		}
 	}
 }
 
+// TestClientPlaceGivesUp with its context, and says what it waited for.
 func TestClientPlaceGivesUp(t *testing.T) {
 	down := httptest.NewServer(http.NotFoundHandler())
 	down.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
-	_, _, err := producer.NewClient(down.URL, shopKey).Place(ctx, order("P-1"))
+	_, _, err := newClient(t, down.URL, shopKey).Place(ctx, order("P-1"))
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("got %v", err)
 	}
@@ -195,6 +208,16 @@ func TestClientNotRecarga(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
 		"another order": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `{"distributor_transaction_id":"OTHER","state":"succeeded"}`)
+		},
+		"no state": func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `{"distributor_transaction_id":"P-1"}`)
+		},
+		"HTML":    func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html><title>Log in</title>") },
+		"nothing": func(http.ResponseWriter, *http.Request) {},
+		"without end": func(w http.ResponseWriter, _ *http.Request) {
+			for _, err := io.WriteString(w, `{"distributor_transaction_id":"P-1","note":"`); err == nil; {
+				_, err = w.Write(bytes.Repeat([]byte("a"), 1<<20))
+			}
 		},
 		"an empty object": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{}`) },
 		"not found":       func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusNotFound) },
@@ -209,20 +232,48 @@ func TestClientNotRecarga(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(answer)
 			defer server.Close()
-			c := producer.NewClient(server.URL, shopKey)
-			if o, _, err := c.Place(t.Context(), order("P-1")); err == nil ||
-				!strings.Contains(err.Error(), "is this Recarga's API?") {
-				t.Errorf("Place: got %+v, %v", o, err)
-			}
-			if placed, err := c.PlaceMany(t.Context(), []topup.Request{order("P-1")}); err == nil || len(placed) != 0 {
-				t.Errorf("PlaceMany: got %+v, %v", placed, err)
+			c := newClient(t, server.URL, shopKey)
+			ctx := t.Context()
+			for what, ask := range map[string]func() (any, error){
+				"Place":     func() (any, error) { o, _, err := c.Place(ctx, order("P-1")); return o.ID, err },
+				"PlaceMany": func() (any, error) { p, err := c.PlaceMany(ctx, []topup.Request{order("P-1")}); return len(p), err },
+				"Get":       func() (any, error) { d, err := c.Get(ctx, "P-1"); return d.ID, err },
+				"Cancel":    func() (any, error) { o, err := c.Cancel(ctx, "P-1"); return o.ID, err },
+				"Resolve":   func() (any, error) { o, err := c.Resolve(ctx, "P-1", topup.Resolution{}); return o.ID, err },
+				"List": func() (any, error) {
+					os, _, err := c.List(ctx, producer.OrderFilter{})
+					return len(os), err
+				},
+				"Redeliver":    func() (any, error) { ev, err := c.Redeliver(ctx, "msg_1"); return ev.ID, err },
+				"RedeliverAll": func() (any, error) { return c.RedeliverAll(ctx, topup.EventFilter{}, nil) },
+				"AddCaller": func() (any, error) {
+					added, err := c.AddCaller(ctx, producer.NewCaller{Name: "shop"})
+					return added.Name, err
+				},
+				"ChangeCaller": func() (any, error) {
+					changed, err := c.ChangeCaller(ctx, "shop", producer.CallerChange{})
+					return changed.Name, err
+				},
+				"RotateKey": func() (any, error) { return c.RotateKey(ctx, "shop", producer.Rotation{}) },
+				"Balance":   func() (any, error) { b, err := c.Balance(ctx); return b.Balance.String(), err },
+				"Reconcile": func() (any, error) {
+					if name == "nothing" || name == "another order" || name == "an empty object" || name == "no state" {
+						return 0, errors.New("is this Recarga's API? A stream may have no line, and whose lines the reader judges")
+					}
+					return 0, c.Reconcile(ctx, strings.NewReader("a"), nil, nil)
+				},
+			} {
+				got, err := ask()
+				if err == nil || !strings.Contains(err.Error(), "is this Recarga's API?") || !reflect.ValueOf(got).IsZero() {
+					t.Errorf("%s: got %v, %v", what, got, err)
+				}
 			}
 		})
 	}
 }
 
 func TestClientPlaceMany(t *testing.T) {
-	c := producer.NewClient(serve(t, everySecondCut(2000)), shopKey)
+	c := newClient(t, serve(t, everySecondCut(2000)), shopKey)
 	var rs []topup.Request
 	for i := range 100 {
 		rs = append(rs, order(fmt.Sprintf("M-%d", i)))
@@ -294,14 +345,14 @@ func (c *cutter) Write(p []byte) (int, error) {
 // all are the orders of all pages.
 func all(t *testing.T, c *producer.Client) (orders []topup.Order, err error) {
 	t.Helper()
-	query := url.Values{"limit": {"30"}}
+	f := producer.OrderFilter{Limit: 30}
 	for {
-		page, next, err := c.List(t.Context(), query)
+		page, next, err := c.List(t.Context(), f)
 		orders = append(orders, page...)
 		if err != nil || next == "" {
 			return orders, err
 		}
-		query.Set("cursor", next)
+		f.Cursor = next
 	}
 }
 
@@ -315,23 +366,23 @@ func TestClientPlaceManyWaitsForOneLine(t *testing.T) {
 		}
 		lines := strings.Count(string(body), "\n")
 		if sent = append(sent, lines); lines == 2 {
-			_, _ = io.WriteString(w, `{"line":1,"distributor_transaction_id":"A","status":202,"topup":{"distributor_transaction_id":"A"}}
+			_, _ = io.WriteString(w, `{"line":1,"distributor_transaction_id":"A","status":202,"topup":{"distributor_transaction_id":"A","state":"queued"}}
 {"line":2,"distributor_transaction_id":"B","status":503,"error":{"status":503,"title":"Service Unavailable"}}`)
 			return
 		}
 		_,
 			_ = io.WriteString(w,
-			`{"line":1,"distributor_transaction_id":"B","status":202,"topup":{"distributor_transaction_id":"B"}}`)
+			`{"line":1,"distributor_transaction_id":"B","status":202,"topup":{"distributor_transaction_id":"B","state":"queued"}}`)
 	}))
 	defer server.Close()
-	placed, err := producer.NewClient(server.URL, shopKey).PlaceMany(t.Context(), []topup.Request{order("A"), order("B")})
+	placed, err := newClient(t, server.URL, shopKey).PlaceMany(t.Context(), []topup.Request{order("A"), order("B")})
 	if err != nil || len(placed) != 2 || placed[1].Order.ID != "B" || fmt.Sprint(sent) != "[2 1]" {
 		t.Errorf("got %+v, %v after batches of %v", placed, err, sent)
 	}
 }
 
 func TestClientReads(t *testing.T) {
-	c := producer.NewClient(serve(t, asItIs), shopKey, producer.WithHTTPClient(&http.Client{Timeout: time.Minute}))
+	c := newClient(t, serve(t, asItIs), shopKey, producer.WithHTTPClient(&http.Client{Timeout: time.Minute}))
 	if _, _, err := c.Place(t.Context(), order("L-1")); err != nil {
 		t.Fatal(err)
 	}
@@ -351,5 +402,111 @@ func TestClientReads(t *testing.T) {
 	_, err = c.Balance(t.Context())
 	if p := problemIn(t, err); p.Status != http.StatusServiceUnavailable {
 		t.Errorf("Balance without a distributor: %v", err)
+	}
+}
+
+// TestClientNeverWorks: what no repeat can mend is an error at once, though nothing bounds the time.
+func TestClientNeverWorks(t *testing.T) {
+	for _, c := range []struct{ url, key, want string }{
+		{"", shopKey, "URL"},
+		{"127.0.0.1:8080", shopKey, "URL"},
+		{"shop.example", shopKey, "URL"},
+		{"ftp://shop.example", shopKey, "URL"},
+		{"http://", shopKey, "URL"},
+		{"http://:8080", shopKey, "URL"},
+		{"http://shop.example:port", shopKey, "URL"},
+		{"http://user:secret@shop.example", shopKey, "URL"},
+		{"http://shop.example?x=1", shopKey, "URL"},
+		{"http://shop.example", "", "key"},
+		{"http://shop.example", "shop-api-key\n", "key"},
+		{"http://shop.example", "shop api key", "key"},
+		{"http://shop.example", "clave-ñ", "key"},
+	} {
+		_, err := producer.NewClient(c.url, c.key)
+		if err == nil || !strings.Contains(err.Error(), c.want) || c.key != "" && strings.Contains(err.Error(), c.key) {
+			t.Errorf("%q with %q: %v", c.url, c.key, err)
+		}
+	}
+	unknownCA := httptest.NewTLSServer(http.NotFoundHandler())
+	defer unknownCA.Close()
+	unknownCA.Config.ErrorLog = log.New(io.Discard, "", 0)
+	plain := httptest.NewServer(http.NotFoundHandler())
+	defer plain.Close()
+	for name, c := range map[string]struct{ url, want string }{
+		"a certificate that nobody knows": {unknownCA.URL, "certificate"},
+		"no TLS":                          {"https://" + plain.Listener.Addr().String(), "HTTP response to HTTPS"},
+		"TLS alone":                       {"http://" + unknownCA.Listener.Addr().String(), "400"},
+	} {
+		if _, _, err := newClient(t, c.url, shopKey).Place(t.Context(), order("P-1")); err == nil ||
+			!strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, status := range []int{400, 401, 403, 404, 405, 410, 421, 501, 505} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+		if _, _, err := newClient(t, server.URL, shopKey).Place(t.Context(), order("P-1")); problemIn(t, err).Status != status {
+			t.Errorf("%d: %v", status, err)
+		}
+		server.Close()
+	}
+}
+
+// TestClientRetryAfter is asked for in seconds, or as a date, by whatever is temporary.
+func TestClientRetryAfter(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
+		var answers []func(http.Header) int
+		in := func(status int, wait func() string) {
+			answers = append(answers, func(h http.Header) int { h.Set("Retry-After", wait()); return status })
+		}
+		in(http.StatusServiceUnavailable, func() string { return "90" })
+		in(http.StatusTooManyRequests, func() string { return time.Now().Add(2 * time.Minute).UTC().Format(http.TimeFormat) })
+		in(http.StatusRequestTimeout, func() string { return "soon" })
+		in(http.StatusTooEarly, func() string { return "-1" })
+		var waits []time.Duration
+		c := newClient(t, "http://shop.example", shopKey, producer.WithHTTPClient(&http.Client{Transport: transport(
+			func(*http.Request) *http.Response {
+				w := httptest.NewRecorder()
+				if i := len(waits); i < len(answers) {
+					w.WriteHeader(answers[i](w.Header()))
+				} else {
+					_, _ = io.WriteString(w, `{"distributor_transaction_id":"P-1","state":"queued"}`)
+				}
+				return w.Result()
+			})}), producer.WithRetryNotify(func(_ error, wait time.Duration) { waits = append(waits, wait) }))
+		if _, _, err := c.Place(t.Context(), order("P-1")); err != nil || len(waits) != len(answers) {
+			t.Fatalf("%v after waits of %v", err, waits)
+		}
+		if waits[0] != 90*time.Second || waits[1] < 119*time.Second || waits[1] > 2*time.Minute || waits[2] > 5*time.Second ||
+			waits[3] > 5*time.Second {
+			t.Errorf("it waited %v", waits)
+		}
+	})
+}
+
+type transport func(*http.Request) *http.Response
+
+func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r), nil }
+
+// TestClientNothingGiven: nothing where something may be does no harm.
+func TestClientNothingGiven(t *testing.T) {
+	c := newClient(t, serve(t, asItIs), shopKey, nil, producer.WithHTTPClient(nil), producer.WithRetryNotify(nil))
+	if _, _, err := c.Place(t.Context(), order("P-1")); err != nil {
+		t.Error(err)
+	}
+	if n, err := c.RedeliverAll(t.Context(), topup.EventFilter{}, nil); n != 0 || err != nil {
+		t.Errorf("%d redelivered, %v", n, err)
+	}
+	var none context.Context
+	if _, _, err := c.Place(none, order("P-1")); err == nil {
+		t.Error("an order is placed without a context")
+	}
+	if _, err := c.Get(none, "P-1"); err == nil {
+		t.Error("an order is read without a context")
+	}
+	if err := errors.Join(c.Close(), c.Close()); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.Get(t.Context(), "P-1"); err != nil {
+		t.Errorf("after Close: %v", err)
 	}
 }

@@ -21,7 +21,12 @@ import (
 func ExampleClient_Place() {
 	server, stop := exampleAPI()
 	defer stop()
-	client := producer.NewClient(server, "dev-api-key")
+	client, err := producer.NewClient(server, "dev-api-key")
+	if err != nil {
+		fmt.Println(err) // the URL or the key can never work
+		return
+	}
+	defer func() { _ = client.Close() }()
 
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

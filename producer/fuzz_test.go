@@ -41,7 +41,7 @@ func FuzzPlaceAnswer(f *testing.F) {
 		_, _ = w.Write(a.body)
 	}))
 	f.Cleanup(server.Close)
-	c := producer.NewClient(server.URL, shopKey)
+	c := newClient(f, server.URL, shopKey)
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
 		status = 200 + int(uint(status-200)%400)
 		next.Store(&answer{status, body})

@@ -18,7 +18,7 @@ func newCallerCommand(p *command.Program) *cobra.Command {
 	const none = "No callers in the registry; the one named default is that of RECARGA_API_KEY."
 	cmd.AddCommand(newCallerAddCommand(p), newListingCommand(p, (*producer.Client).Callers, view.Callers, none),
 		newCallerSetURLCommand(p), newCallerLimitCommand(p), newCallerRotateSecretCommand(p), newCallerRotateKeyCommand(p),
-		newSwitchCommand(p, "disable", callerChange), newSwitchCommand(p, "enable", callerChange),
+		newSwitchCommand(p, "disable", callerSwitch), newSwitchCommand(p, "enable", callerSwitch),
 		newCallerEndpointCommand(p))
 	return cmd
 }
@@ -29,11 +29,10 @@ func newCallerAddCommand(p *command.Program) *cobra.Command {
 	limits := limitFlags(cmd)
 	expires := expiryFlag(cmd)
 	return command.Show(p, cmd, command.AdminKey, func(c command.Call) (producer.CreatedCaller, error) {
-		more := limits()
-		if at := expires(); at != nil {
-			more["key_expires_at"] = at
-		}
-		return c.API.AddCaller(c.Ctx, c.Args[0], *callback, more)
+		l := limits()
+		n := producer.NewCaller{Name: c.Args[0], CallbackURL: *callback, IDPrefix: deref(l.IDPrefix),
+			MaxOpen: deref(l.MaxOpen), MaxRate: deref(l.MaxRate), KeyExpiresAt: deref(expires())}
+		return c.API.AddCaller(c.Ctx, n)
 	}, func(s terminal.Screen, added producer.CreatedCaller) error {
 		if err := view.Callers(s, added.Caller); err != nil {
 			return err
@@ -46,45 +45,66 @@ func newCallerAddCommand(p *command.Program) *cobra.Command {
 
 func newCallerSetURLCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "set-url NAME URL", Args: cobra.ExactArgs(2)}
-	return callerChange(p, cmd, func(args []string) map[string]any { return map[string]any{"callback_url": args[1]} })
+	return callerChange(p, cmd, func(args []string) producer.CallerChange {
+		return producer.CallerChange{CallbackURL: &args[1]}
+	})
 }
 
 func newCallerLimitCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "limit NAME", Args: cobra.ExactArgs(1)}
 	limits := limitFlags(cmd)
 	cmd.PreRunE = func(*cobra.Command, []string) error {
-		if len(limits()) == 0 {
+		if limits() == (producer.CallerChange{}) {
 			return command.Usage(errors.New("name a limit: --id-prefix, --max-open or --rate; see recarga caller limit --help"))
 		}
 		return nil
 	}
-	return callerChange(p, cmd, func([]string) map[string]any { return limits() })
+	return callerChange(p, cmd, func([]string) producer.CallerChange { return limits() })
 }
 
 // limitFlags adds the flags of a caller's limits, and returns what those that are given say.
-func limitFlags(cmd *cobra.Command) func() map[string]any {
+func limitFlags(cmd *cobra.Command) func() producer.CallerChange {
 	flags := cmd.Flags()
 	prefix := flags.String("id-prefix", "",
 		"what the ids of its orders begin with, and nobody else's: 1 to 16 characters A-Za-z0-9._:-")
 	open := flags.Int("max-open", 0, "how many of its orders may be open (0: any number)")
 	rate := flags.String("rate", "",
 		"how many orders it may place: COUNT/s, COUNT/m or COUNT/h, as in 5/s (empty: any number)")
-	return func() map[string]any {
-		given := map[string]any{}
-		for name, limit := range map[string]struct {
-			field string
-			value any
-		}{"id-prefix": {"id_prefix", *prefix}, "max-open": {"max_open", *open}, "rate": {"max_rate", *rate}} {
-			if flags.Changed(name) {
-				given[limit.field] = limit.value
-			}
+	return func() (given producer.CallerChange) {
+		if flags.Changed("id-prefix") {
+			given.IDPrefix = prefix
+		}
+		if flags.Changed("max-open") {
+			given.MaxOpen = open
+		}
+		if flags.Changed("rate") {
+			given.MaxRate = rate
 		}
 		return given
 	}
 }
 
-func callerChange(p *command.Program, cmd *cobra.Command, change func(args []string) map[string]any) *cobra.Command {
-	return changeCommand(p, cmd, "caller", change, (*producer.Client).ChangeCaller, view.Callers)
+// deref is what a pointer leads to; nil leads to the zero value.
+func deref[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}
+
+func callerChange(
+	p *command.Program, cmd *cobra.Command, change func(args []string) producer.CallerChange,
+) *cobra.Command {
+	version := versionFlag(cmd, "caller")
+	return changeCommand(p, cmd, func(c command.Call) (producer.Caller, error) {
+		to := change(c.Args)
+		to.Version = *version
+		return c.API.ChangeCaller(c.Ctx, c.Args[0], to)
+	}, view.Callers)
+}
+
+func callerSwitch(p *command.Program, cmd *cobra.Command, disabled bool) *cobra.Command {
+	return callerChange(p, cmd, func([]string) producer.CallerChange { return producer.CallerChange{Disabled: &disabled} })
 }
 
 func newCallerRotateSecretCommand(p *command.Program) *cobra.Command {

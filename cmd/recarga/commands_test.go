@@ -179,7 +179,7 @@ func TestCommands(t *testing.T) {
 		"--phone", "5537686660", "--product", "MOVISTAR_TAE", "--since", "2020-01-01T00:00:00Z", "--json")
 	want(t, env, command.ExitUsage, `^$`, `--caller: "" is not allowed`, "webhook", "redeliver", "--state", "exhausted",
 		"--caller", "")
-	want(t, env, command.ExitUsage, `^$`, `state "done" must be one of`, "list", "--state", "done")
+	want(t, env, command.ExitUsage, `^$`, `state: "done" is not allowed; must be one of`, "list", "--state", "done")
 
 	// A person corrects CMD-1, and CMD-2 is what it was.
 	correct := []string{"correct", "CMD-1", "--as", "failed", "--reason", "ticket 4711", "--by", "ana"}

@@ -106,12 +106,17 @@ func (l *liveRun) buy(ctx context.Context, live *doctor.Live) ([]doctor.Finding,
 		}
 	}
 	_, _ = fmt.Fprintf(p.Stderr, "Placing order %s at %s …\n", r.ID, l.settings.APIURL)
-	c := producer.NewClient(l.settings.APIURL, command.CallerKey(l.settings), producer.WithRetryNotify(p.ReportRetry))
+	c, err := producer.NewClient(l.settings.APIURL, command.CallerKey(l.settings),
+		producer.WithRetryNotify(p.ReportRetry))
+	if err != nil {
+		return nil, command.Usage(err)
+	}
+	defer func() { _ = c.Close() }()
 	found, d := live.Purchase(ctx, c, r, l.wait)
 	if d.ID == "" || l.asJSON {
 		return found, nil
 	}
-	_, err := fmt.Fprintln(p.Stdout)
+	_, err = fmt.Fprintln(p.Stdout)
 	return found, cmp.Or(err, view.Details(p.Stdout.Screen(), d))
 }
 

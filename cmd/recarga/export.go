@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"net/url"
 
 	"github.com/spf13/cobra"
 
 	"recarga/internal/command"
 	"recarga/internal/orderfile"
 	"recarga/internal/wholefile"
+	"recarga/producer"
 )
 
 func newExportCommand(p *command.Program) *cobra.Command {
@@ -19,19 +19,15 @@ func newExportCommand(p *command.Program) *cobra.Command {
 	format := cmd.Flags().String("format", "", "csv or ndjson (default: the ending of --output, or else csv)")
 	command.Completes(cmd, "format", "csv", "ndjson")
 	output := cmd.Flags().String("output", "", "file to write; compressed if it ends with .gz (default: standard output)")
-	parts := map[string]*bool{
-		"attempts": cmd.Flags().Bool("attempts", false, "with each order's attempts and resolutions; NDJSON only"),
-		"events":   cmd.Flags().Bool("events", false, "with each order's events; NDJSON only"),
-	}
+	attempts := cmd.Flags().Bool("attempts", false, "with each order's attempts and resolutions; NDJSON only")
+	events := cmd.Flags().Bool("events", false, "with each order's events; NDJSON only")
 	return command.Admin(p, cmd, func(c command.Call) error {
-		query := url.Values{"format": {cmp.Or(*format, orderfile.FormatOf(*output))}}
-		setFilters(cmd, query, exportFilters())
-		for name, wanted := range parts {
-			if *wanted {
-				query.Set(name, "true")
-			}
+		o, err := readFilters(cmd, exportFilters())
+		if err != nil {
+			return err
 		}
-		return export(p, c, query, *output)
+		o.Format, o.Attempts, o.Events = cmp.Or(*format, orderfile.FormatOf(*output)), *attempts, *events
+		return export(p, c, o, *output)
 	})
 }
 
@@ -43,7 +39,7 @@ func exportFilters() []filterFlag {
 }
 
 // export writes the answer to the file, or to standard output.
-func export(p *command.Program, c command.Call, query url.Values, output string) error {
+func export(p *command.Program, c command.Call, o producer.ExportOptions, output string) error {
 	to := io.WriteCloser(nopWriteCloser{p.Stdout.Exact()})
 	bar := io.Discard // standard output may be shown on the same terminal
 	if output != "" {
@@ -57,7 +53,7 @@ func export(p *command.Program, c command.Call, query url.Values, output string)
 		defer func() { _ = progress.Finish() }()
 		bar = progress
 	}
-	orders, err := c.API.Export(c.Ctx, query, io.MultiWriter(to, bar))
+	orders, err := c.API.Export(c.Ctx, o, io.MultiWriter(to, bar))
 	if err == nil {
 		err = to.Close()
 	}

@@ -23,7 +23,7 @@ func TestExport(t *testing.T) {
 	want(t, env, command.ExitOK, `^{"distributor_transaction_id":"EXP-1",.*"attempts":\[`, "", "export", "--format", "ndjson",
 		"--attempts")
 	want(t, env, command.ExitOK, "^distributor_transaction_id,[^\n]*\n$", "0 orders", "export", "--phone", "5537686661")
-	want(t, env, command.ExitUsage, "^$", `since "monday" must be`, "export", "--since", "monday")
+	want(t, env, command.ExitUsage, "^$", `since: "monday" is not allowed; must be`, "export", "--since", "monday")
 	want(t, env, command.ExitUsage, "^$", "format", "export", "--events")
 	folder := t.TempDir()
 	for name, begins := range map[string]string{"orders.csv": "distributor_transaction_id,",

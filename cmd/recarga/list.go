@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"recarga/internal/command"
+	"recarga/internal/params"
 	"recarga/internal/terminal"
 	"recarga/internal/view"
 	"recarga/producer"
@@ -40,13 +40,25 @@ func addFilters(p *command.Program, cmd *cobra.Command, filters []filterFlag) {
 	p.CompletesProducts(cmd)
 }
 
-// setFilters adds the filters that are given to a query.
-func setFilters(cmd *cobra.Command, query url.Values, filters []filterFlag) {
+// readFilters reads the flags of filters. The error joins a *topup.FieldError for each that is wrong.
+func readFilters(cmd *cobra.Command, filters []filterFlag) (o producer.ExportOptions, err error) {
+	q := params.Reader{Values: url.Values{}}
 	for _, f := range filters {
-		if value := cmd.Flag(f.flag).Value.String(); value != "" {
-			query.Set(f.parameter, value)
-		}
+		q.Values.Set(f.parameter, cmd.Flag(f.flag).Value.String())
 	}
+	o.OrderFilter = producer.OrderFilter{
+		State: params.Read(&q, "state", topup.ParseState), Caller: params.Read(&q, "caller", params.AsIs),
+		Phone: params.Read(&q, "phone_number", topup.ParsePhone), Product: params.Read(&q, "product_id", params.AsIs),
+		TransactionID: params.Read(&q, "transaction_id", params.AsIs),
+		Since:         params.Read(&q, "since", params.Time("since")),
+		Until:         params.Read(&q, "until", params.Time("until")),
+	}
+	o.FinishedSince = params.Read(&q, "finished_since", params.Time("finished_since"))
+	o.FinishedUntil = params.Read(&q, "finished_until", params.Time("finished_until"))
+	if err := q.Err(); err != nil {
+		return o, command.Usage(err)
+	}
+	return o, nil
 }
 
 func newListCommand(p *command.Program) *cobra.Command {
@@ -57,13 +69,13 @@ func newListCommand(p *command.Program) *cobra.Command {
 	all := cmd.Flags().Bool("all", false, "all pages")
 	asJSON := command.JSONFlag(cmd)
 	return command.Client(p, cmd, func(c command.Call) error {
-		query := url.Values{"limit": {strconv.Itoa(*limit)}}
-		setFilters(cmd, query, listFilters())
-		if *disputed {
-			query.Set("disputed", "true")
+		o, err := readFilters(cmd, listFilters())
+		if err != nil {
+			return err
 		}
+		o.Disputed, o.Limit = *disputed, *limit
 		for {
-			orders, next, err := c.API.List(c.Ctx, query)
+			orders, next, err := c.API.List(c.Ctx, o.OrderFilter)
 			if err != nil {
 				return wrongFilter(err)
 			}
@@ -73,7 +85,7 @@ func newListCommand(p *command.Program) *cobra.Command {
 			if next == "" || !*all {
 				return more(p, next, *asJSON)
 			}
-			query.Set("cursor", next)
+			o.Cursor = next
 		}
 	})
 }

@@ -15,8 +15,8 @@ func newOperatorCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "operator"}
 	const none = "No operators in the registry; the one named admin is that of RECARGA_ADMIN_KEY."
 	cmd.AddCommand(newOperatorAddCommand(p), newListingCommand(p, (*producer.Client).Operators, view.Operators, none),
-		newOperatorSetRoleCommand(p), newSwitchCommand(p, "disable", operatorChange),
-		newSwitchCommand(p, "enable", operatorChange), newOperatorRotateKeyCommand(p))
+		newOperatorSetRoleCommand(p), newSwitchCommand(p, "disable", operatorSwitch),
+		newSwitchCommand(p, "enable", operatorSwitch), newOperatorRotateKeyCommand(p))
 	return cmd
 }
 
@@ -38,11 +38,26 @@ func newOperatorAddCommand(p *command.Program) *cobra.Command {
 
 func newOperatorSetRoleCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "set-role NAME viewer|operator|admin", Args: cobra.ExactArgs(2)}
-	return operatorChange(p, cmd, func(args []string) map[string]any { return map[string]any{"role": args[1]} })
+	return operatorChange(p, cmd, func(args []string) producer.OperatorChange {
+		return producer.OperatorChange{Role: &args[1]}
+	})
 }
 
-func operatorChange(p *command.Program, cmd *cobra.Command, change func(args []string) map[string]any) *cobra.Command {
-	return changeCommand(p, cmd, "operator", change, (*producer.Client).ChangeOperator, view.Operators)
+func operatorChange(
+	p *command.Program, cmd *cobra.Command, change func(args []string) producer.OperatorChange,
+) *cobra.Command {
+	version := versionFlag(cmd, "operator")
+	return changeCommand(p, cmd, func(c command.Call) (producer.Operator, error) {
+		to := change(c.Args)
+		to.Version = *version
+		return c.API.ChangeOperator(c.Ctx, c.Args[0], to)
+	}, view.Operators)
+}
+
+func operatorSwitch(p *command.Program, cmd *cobra.Command, disabled bool) *cobra.Command {
+	return operatorChange(p, cmd, func([]string) producer.OperatorChange {
+		return producer.OperatorChange{Disabled: &disabled}
+	})
 }
 
 func newOperatorRotateKeyCommand(p *command.Program) *cobra.Command {

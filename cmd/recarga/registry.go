@@ -30,29 +30,19 @@ func newListingCommand[T any](
 	})
 }
 
-// newSwitchCommand makes the command disable, or enable, by what makes a command that changes fields.
+// newSwitchCommand makes the command disable, or enable.
 func newSwitchCommand(
-	p *command.Program, use string,
-	change func(*command.Program, *cobra.Command, func(args []string) map[string]any) *cobra.Command,
+	p *command.Program, use string, change func(p *command.Program, cmd *cobra.Command, disabled bool) *cobra.Command,
 ) *cobra.Command {
-	cmd := &cobra.Command{Use: use + " NAME", Args: cobra.ExactArgs(1)}
-	return change(p, cmd, func([]string) map[string]any { return map[string]any{"disabled": use == "disable"} })
+	return change(p, &cobra.Command{Use: use + " NAME", Args: cobra.ExactArgs(1)}, use == "disable")
 }
 
-// changeCommand makes a command that changes fields of the caller or operator that is its first argument.
-func changeCommand[T any](
-	p *command.Program, cmd *cobra.Command, what string, change func(args []string) map[string]any,
-	send func(c *producer.Client, ctx context.Context, name string, fields map[string]any) (T, error),
-	show func(terminal.Screen, ...T) error,
-) *cobra.Command {
-	version := versionFlag(cmd, what)
-	return command.Show(p, cmd, command.AdminKey, func(c command.Call) (T, error) {
-		fields := change(c.Args)
-		if *version != 0 {
-			fields["version"] = *version
-		}
-		return send(c.API, c.Ctx, c.Args[0], fields)
-	}, func(s terminal.Screen, changed T) error { return show(s, changed) })
+// changeCommand makes a command that changes the caller or operator that is its first argument, and shows it.
+func changeCommand[T any](p *command.Program, cmd *cobra.Command, change func(command.Call) (T, error),
+	show func(terminal.Screen, ...T) error) *cobra.Command {
+	return command.Show(p, cmd, command.AdminKey, change, func(s terminal.Screen, changed T) error {
+		return show(s, changed)
+	})
 }
 
 // secretCommand makes a command that prints one new secret: alone, so that it can be put into a file.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"recarga/internal/command"
 	"recarga/internal/terminal"
 	"recarga/internal/view"
+	"recarga/producer"
 	"recarga/topup"
 )
 
@@ -53,7 +53,7 @@ func printChange(p *command.Program, o topup.Order, asJSON bool) error {
 func watchAll(p *command.Program, c command.Call, asJSON bool) error {
 	seen := map[topup.ID]time.Time{}
 	return p.Every(c.Ctx, watchEvery, func() (bool, error) {
-		orders, _, err := c.API.List(c.Ctx, url.Values{"limit": {"20"}})
+		orders, _, err := c.API.List(c.Ctx, producer.OrderFilter{Limit: 20})
 		if err != nil {
 			return false, err
 		}

@@ -3,11 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"recarga/internal/command"
+	"recarga/internal/params"
 	"recarga/internal/terminal"
 	"recarga/topup"
 )
@@ -22,21 +24,31 @@ func newWebhookRedeliverCommand(p *command.Program) *cobra.Command {
 	since := flags.String("since", "", "made at this time (RFC 3339) or later")
 	until := flags.String("until", "", "made before this time (RFC 3339)")
 	all := flags.Bool("all", false, "every event there is")
-	command.Completes(cmd, "state", topup.EventExhausted, topup.EventPending, topup.EventDelivered)
+	redeliverable := []topup.EventState{topup.EventExhausted, topup.EventPending, topup.EventDelivered}
+	command.Completes(cmd, "state", redeliverable...)
 	command.Completes(cmd, "type", topup.EventTypes()...)
 	asJSON := command.JSONFlag(cmd)
 	return command.Admin(p, cmd, func(c command.Call) error {
-		filter := map[string]any{}
+		q := params.Reader{Values: url.Values{}}
 		for name, value := range map[string]string{"state": *state, "caller": *caller, "type": *kind, "endpoint": *endpoint,
 			"since": *since, "until": *until} {
 			switch {
 			case value != "":
-				filter[name] = value
+				q.Values.Set(name, value)
 			case cmd.Flags().Changed(name): // as with a variable that is not set: it would mean everything
 				return command.Usage(fmt.Errorf("--%s: \"\" is not allowed; must be a value, or leave the flag out", name))
 			}
 		}
-		if given := len(filter) > 0 || *all; given == (len(c.Args) > 0) {
+		filter := topup.EventFilter{
+			State:  params.Read(&q, "state", params.OneOf("state", redeliverable...)),
+			Type:   params.Read(&q, "type", params.OneOf("type", topup.EventTypes()...)),
+			Caller: *caller, Endpoint: *endpoint,
+			Since: params.Read(&q, "since", params.Time("since")), Until: params.Read(&q, "until", params.Time("until")),
+		}
+		if err := q.Err(); err != nil {
+			return command.Usage(err)
+		}
+		if given := len(q.Values) > 0 || *all; given == (len(c.Args) > 0) {
 			return command.Usage(errors.New("name events, or give a filter (--state, --caller, --endpoint, --type, --since, " +
 				"--until), or --all; see recarga webhook redeliver --help"))
 		}
@@ -70,7 +82,7 @@ func redeliver(p *command.Program, c command.Call, asJSON bool) error {
 	return failed
 }
 
-func redeliverAll(p *command.Program, c command.Call, filter map[string]any, asJSON bool) error {
+func redeliverAll(p *command.Program, c command.Call, filter topup.EventFilter, asJSON bool) error {
 	said := time.Now()
 	count, err := c.API.RedeliverAll(c.Ctx, filter, func(count int) {
 		if time.Since(said) > time.Second {

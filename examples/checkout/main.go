@@ -80,11 +80,16 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	if err != nil {
 		return err
 	}
+	client, err := producer.NewClient(s.apiURL, s.apiKey)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }()
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.addr)
 	if err != nil {
 		return err
 	}
-	shop := newShop(producer.NewClient(s.apiURL, s.apiKey), s.poll)
+	shop := newShop(client, s.poll)
 	server := &http.Server{
 		Handler: shop.routes(s.secret), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
 		WriteTimeout: writeTimeout, MaxHeaderBytes: 16 << 10,

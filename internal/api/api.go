@@ -27,6 +27,7 @@ import (
 	"recarga/internal/balance"
 	"recarga/internal/callers"
 	"recarga/internal/journal/search"
+	"recarga/internal/longpoll"
 	"recarga/internal/params"
 	"recarga/internal/queue"
 	"recarga/internal/reconcile"
@@ -57,6 +58,8 @@ type Book interface {
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
 	Export(ctx context.Context, f search.Filter, parts search.Parts) iter.Seq2[topup.Details, error]
 	Events(ctx context.Context, f topup.EventFilter) (events []topup.Event, next string, err error)
+	Feed(ctx context.Context, caller string, after search.FeedPlace, limit int) (
+		events []topup.Event, next search.FeedPlace, err error)
 	// Balance is the latest that the workers recorded; the others are what they recorded since, the oldest first.
 	Balance(ctx context.Context) (topup.BalanceStanding, error)
 	BalancesSince(ctx context.Context, since time.Time) ([]topup.BalanceReading, error)
@@ -92,6 +95,8 @@ type Config struct {
 	Endpoints admin.Endpoints
 	// Reconciler compares statements with the book; nil: there is none.
 	Reconciler *reconcile.Reconciler
+	// Waits has the requests wait that ask to; nil: they are answered at once.
+	Waits *longpoll.Hub
 	// Balances may be nil: then GET /v1/balance answers 503.
 	Balances *balance.Cache
 	// Cursors seals the cursors of lists. Every process needs the same keys, or a client that is led from one to
@@ -121,7 +126,7 @@ type Served struct {
 	Route string
 	// Status is that of HTTP; 0 when the connection was cut before it.
 	Status int
-	// Took is from the request's header to the end of its answer.
+	// Took is from the request's header to the end of its answer, without the time that its client had it wait.
 	Took time.Duration
 }
 
@@ -168,6 +173,7 @@ func New(cfg Config) *Server {
 		s.mux.Handle(consolePath, cfg.Console)
 		s.mux.Handle(consolePath+"/", cfg.Console)
 	}
+	s.handle("GET /{$}", pages.NewHome(pages.Home{Version: cfg.Version, Console: cfg.Console != nil, Queues: s.queues != nil}))
 	s.handler = s.observed(http.HandlerFunc(s.route))
 	return s
 }

@@ -21,7 +21,8 @@ import (
 // authenticate lets a request through only with the key of somebody who may do it, and notes whose it is. It comes
 // before everything that judges, or reads, what was sent.
 func (s *Server) authenticate(ctx huma.Context, next func(huma.Context)) {
-	who, err := s.identify(ctx.Context(), access.AtAPI, bearer(ctx.Header("Authorization")))
+	key := bearer(ctx.Header("Authorization"))
+	who, err := s.identify(ctx.Context(), access.AtAPI, key)
 	if err == nil {
 		permission, _ := access.Of(ctx.Operation().OperationID)
 		err = who.Permit(permission)
@@ -30,13 +31,13 @@ func (s *Server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		problem.Refuse(ctx, err)
 		return
 	}
-	next(huma.WithContext(ctx, keys.With(ctx.Context(), who)))
+	next(withKey(huma.WithContext(ctx, keys.With(ctx.Context(), who)), key))
 }
 
 // identify returns the key's owner or the problem to answer.
 func (s *Server) identify(ctx context.Context, where, key string) (keys.Identity, error) {
 	if key == "" {
-		return keys.Identity{}, problem.Unauthorized("send a key: Authorization: Bearer KEY")
+		return keys.Identity{}, problem.Unauthorized(problem.KeyMissing, "send a key: Authorization: Bearer KEY")
 	}
 	who, err := s.cfg.Callers.Authenticate(ctx, key)
 	switch {
@@ -44,7 +45,7 @@ func (s *Server) identify(ctx context.Context, where, key string) (keys.Identity
 		if err := s.cfg.Limiter.Failed(ctx, where, access.WrongKey); err != nil {
 			return keys.Identity{}, s.problem(ctx, "", err)
 		}
-		return keys.Identity{}, problem.Unauthorized("the key is not known")
+		return keys.Identity{}, problem.Unauthorized(problem.KeyUnknown, "the key is not known")
 	case err != nil:
 		err = s.problem(ctx, "", err)
 		if problem.ModelOf(err).Status == http.StatusForbidden {
@@ -141,7 +142,7 @@ func (s *Server) operatorOf(r *http.Request) (keys.Identity, error) {
 	}
 	who, err := s.identify(r.Context(), access.AtQueues, key)
 	if err == nil && !who.SeesAll() {
-		err = problem.Unauthorized("the key is not an operator's")
+		err = problem.Unauthorized(problem.KeyUnknown, "the key is not an operator's")
 	}
 	return who, err
 }

@@ -43,13 +43,13 @@ const (
 
 func (s *Server) getBalance(ctx context.Context, _ *struct{}) (out balanceAnswer, err error) {
 	if s.cfg.Balances == nil {
-		return out, huma.Error503ServiceUnavailable("this process does not talk to the distributor")
+		return out, problem.New(problem.NotHere, "this process does not talk to the distributor")
 	}
 	b, err := s.cfg.Balances.Balance(ctx)
 	if err != nil {
 		s.log.WarnContext(ctx, "balance not known", "request", problem.RequestID(ctx), "error", err)
-		return out, problem.WithHeader(huma.Error502BadGateway("the distributor did not answer with the balance; recarga "+
-			"doctor says why"), "Retry-After", "10")
+		return out, problem.WithHeader(problem.New(problem.DistributorUnreachable,
+			"the distributor did not answer with the balance; recarga doctor says why"), "Retry-After", "10")
 	}
 	out = balanceAnswer{Balance: b.Amount, Currency: b.Currency, FetchedAt: b.FetchedAt,
 		AgeSeconds: int64(time.Since(b.FetchedAt) / time.Second)}

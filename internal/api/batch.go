@@ -70,8 +70,8 @@ type batchLine struct {
 	ID     topup.NullString `json:"distributor_transaction_id"`
 	Status int              `json:"status" example:"202" doc:"What POST /v1/topups would have answered."`
 	// Topup is the order as it now is, or Error why there is none.
-	Topup *topup.Order     `json:"topup,omitempty"`
-	Error *huma.ErrorModel `json:"error,omitempty"`
+	Topup *topup.Order   `json:"topup,omitempty"`
+	Error *problem.Model `json:"error,omitempty"`
 }
 
 // readLines starts to place each line that is not blank, as long as started has room.
@@ -226,10 +226,10 @@ func (a *answers) flush() {
 
 func opBatch() huma.Operation {
 	op := openapi.New(http.MethodPost, "/v1/topups/batch", "placeTopups", 415)
-	content := &huma.MediaType{Schema: openapi.Lines("One OrderRequest a line."), Example: openapi.ExampleRequestLines}
+	content := &huma.MediaType{Schema: openapi.Lines("OrderRequest"), Example: openapi.ExampleRequestLines}
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 		openapi.TypeLines: content, "application/ndjson": content}}
 	op.Responses["200"] = openapi.Response("One BatchLine a line.", openapi.TypeLines,
-		openapi.Lines("One BatchLine a line."), openapi.ExampleBatchLines)
+		openapi.Lines("BatchLine"), openapi.ExampleBatchLines)
 	return op
 }

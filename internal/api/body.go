@@ -50,7 +50,7 @@ func checkNoBody(ctx huma.Context) error {
 	if text := string(bytes.TrimSpace(data)); err != nil || text == "" || text == "{}" {
 		return err
 	}
-	return huma.Error422UnprocessableEntity("not allowed: body",
+	return problem.New(problem.FieldsNotAllowed, "not allowed: body",
 		&huma.ErrorDetail{Location: "body", Message: "must be absent: this call reads none"})
 }
 
@@ -78,9 +78,9 @@ func readBody(r *http.Request) ([]byte, error) {
 	var network net.Error
 	switch {
 	case errors.As(err, &network) && network.Timeout():
-		return nil, huma.NewError(http.StatusRequestTimeout, "the body did not arrive in time")
+		return nil, problem.New(problem.BodyTooSlow, "the body did not arrive in time")
 	case err != nil:
-		return nil, huma.Error400BadRequest("the body cannot be read: " + err.Error())
+		return nil, problem.New(problem.MalformedBody, "the body cannot be read: "+err.Error())
 	case len(data) > openapi.MaxBody:
 		return nil, problem.TooLarge(openapi.MaxBody)
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -31,16 +32,21 @@ func shownEvent(who keys.Identity, ev topup.Event) producer.Event {
 }
 
 type eventPage struct {
-	// Data are the events, the newest first.
+	// Data are the events, the newest first; of a feed the oldest.
 	Data []producer.Event `json:"data"`
 	// NextCursor is where the next page begins; nil: there is none.
 	NextCursor *string `json:"next_cursor"`
+	// NextAfter is where a feed goes on; absent of a list.
+	NextAfter string `json:"next_after,omitempty"`
 }
 
 func (s *Server) events(ctx context.Context, in *listInput) (page eventPage, err error) {
 	who := keys.Of(ctx)
 	if err := ownOnly(who, in.query.Get(topup.FieldCaller)); err != nil {
 		return page, err
+	}
+	if in.query.Has(afterParameter) || in.query.Has(waitParameter) {
+		return s.feed(ctx, who, in.query)
 	}
 	q := params.Reader{Values: in.query}
 	f := topup.EventFilter{
@@ -76,6 +82,9 @@ type eventInput struct {
 func (s *Server) redeliver(ctx context.Context, in *eventInput) (producer.Event, error) {
 	who := keys.Of(ctx)
 	ev, err := s.cfg.Orders.Redeliver(ctx, in.ID, who.Actor())
+	if errors.Is(err, topup.ErrNotFound) {
+		err = problem.New(problem.EventNotFound, "there is no such event; its id is its webhook-id, not the order's")
+	}
 	return shownEvent(who, ev), err
 }
 
@@ -175,7 +184,7 @@ func (eventTypeSchema) Schema(huma.Registry) *huma.Schema {
 
 // onEvents adds the operations on events.
 func (s *Server) onEvents(to openapi.Operations) {
-	op := openapi.New(http.MethodGet, "/v1/events", "listEvents")
+	op := openapi.New(http.MethodGet, "/v1/events", "listEvents", 410)
 	op.Parameters = append([]*huma.Param{
 		openapi.Query("state", "Events that got this far.", openapi.Text("pending", "delivered", "exhausted")),
 		openapi.Query("caller", "Events of this caller. For operators' keys only.", openapi.Text()),
@@ -185,6 +194,9 @@ func (s *Server) onEvents(to openapi.Operations) {
 		openapi.Query("since", "Events made at this time or later.", openapi.Time()),
 		openapi.Query("until", "Events made before this time.", openapi.Time()),
 	}, openapi.Page("Events", defaultLimit, maxLimit)...)
+	op.Parameters = append(op.Parameters, openapi.Query(afterParameter, "As a feed: events behind this `next_after`; "+
+		"empty: from the oldest on.", openapi.Text()),
+		waitParam("With `after`: answer only once there is an event, or after this time: at most 60s."))
 	openapi.Add(to, op, s.events)
 	one := openapi.New(http.MethodPost, "/v1/events/{id}/redeliver", "redeliverEvent", 404, 503)
 	one.Description = fmt.Sprintf(one.Description, producer.MaxRedeliveries)

@@ -26,19 +26,6 @@ const (
 	maxLimit     = 200
 )
 
-func (s *Server) get(ctx context.Context, in *orderInput) (d topup.Details, err error) {
-	id, err := pathID(in.ID)
-	if err != nil {
-		return d, err
-	}
-	who := keys.Of(ctx)
-	d, err = s.cfg.Book.Details(ctx, id)
-	if err == nil && d.Caller != who.Caller && !who.SeesAll() {
-		err = topup.ErrNotFound // not 403: whether another caller's order exists is none of its business
-	}
-	return shown(who, d), err
-}
-
 type listInput struct {
 	query url.Values
 }
@@ -149,7 +136,7 @@ func filterParameters() []*huma.Param {
 // onOrders adds what a checkout does with orders, one by one.
 func (s *Server) onOrders(to openapi.Operations) {
 	openapi.Register(to, opPlace(), s.place)
-	openapi.Add(to, openapi.New(http.MethodGet, "/v1/topups/{id}", "getTopup", 404), s.get)
+	openapi.Register(to, opGet(), s.get)
 	op := openapi.New(http.MethodGet, "/v1/topups", "listTopups")
 	op.Parameters = append(filterParameters(), openapi.Page("Orders", defaultLimit, maxLimit)...)
 	openapi.Add(to, op, s.list)

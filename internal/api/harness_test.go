@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"recarga/internal/access"
 	"recarga/internal/api"
 	"recarga/internal/api/keys"
+	codes "recarga/internal/api/problem"
 	"recarga/internal/journal"
 	"recarga/internal/journal/journaltest"
 	"recarga/internal/listen"
@@ -154,6 +156,14 @@ func (s *server) request(r *http.Request) answer {
 	read, err := io.ReadAll(response.Body)
 	if err != nil {
 		s.tb.Fatal(err)
+	}
+	if r.Method != http.MethodHead && response.Header.Get("Content-Type") == "application/problem+json" {
+		var p struct{ Code codes.Code }
+		if err := json.Unmarshal(read, &p); err != nil || !slices.ContainsFunc(codes.Codes, func(e codes.Entry) bool {
+			return e.Code == p.Code && e.Status == response.StatusCode
+		}) {
+			s.tb.Errorf("%s %s is answered %d without a code of it: %v\n%s", r.Method, r.URL.Path, response.StatusCode, err, read)
+		}
 	}
 	return answer{s.tb, response.StatusCode, response.Header, read, response.Trailer}
 }

@@ -39,11 +39,15 @@ func (s *Server) observed(next http.Handler) http.Handler {
 			id = rand.Text()
 		}
 		w.Header().Set("X-Request-Id", id)
-		ctx := access.WithClient(problem.WithRequestID(r.Context(), id), s.cfg.Proxies.Client(r))
+		waited := time.Duration(0)
+		ctx := access.WithClient(withWaited(r.Context(), &waited), s.cfg.Proxies.Client(r))
+		ctx = problem.WithRequestID(ctx, id)
 		answer := &answerWriter{ResponseWriter: w}
 		r = r.WithContext(ctx)
 		// the mux sets the pattern
-		defer func() { s.cfg.Observe(Served{Route: r.Pattern, Status: answer.status, Took: time.Since(start)}) }()
+		defer func() {
+			s.cfg.Observe(Served{Route: r.Pattern, Status: answer.status, Took: time.Since(start) - waited})
+		}()
 		defer s.recovered(ctx, answer)
 		next.ServeHTTP(answer, r)
 		s.log.LogAttrs(ctx, slog.LevelDebug, "request served", slog.String("request", id), slog.String("method", r.Method),
@@ -112,11 +116,11 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	}
 	refusal := pages.Record(handler, r)
 	if refusal.Status() != http.StatusMethodNotAllowed {
-		problem.Write(w, huma.Error404NotFound("there is nothing at this path; see /docs"))
+		problem.Write(w, problem.New(problem.PathNotFound, "there is nothing at this path; see /docs"))
 		return
 	}
 	allowed := refusal.Header().Get("Allow")
-	problem.Write(w, problem.WithHeader(huma.Error405MethodNotAllowed("this path allows "+allowed), "Allow", allowed))
+	problem.Write(w, problem.WithHeader(problem.New(problem.MethodNotAllowed, "this path allows "+allowed), "Allow", allowed))
 }
 
 // nameSpan names a request's span, if there is one, by its route.
@@ -144,9 +148,9 @@ func checkMedia(ctx huma.Context, next func(huma.Context)) {
 	switch {
 	case body.Content[given] == nil:
 		allowed := strings.Join(slices.Sorted(maps.Keys(body.Content)), " or ")
-		problem.Refuse(ctx, huma.Error415UnsupportedMediaType("Content-Type must be "+allowed))
+		problem.Refuse(ctx, problem.New(problem.UnsupportedMediaType, "Content-Type must be "+allowed))
 	case coding != "" && !strings.EqualFold(coding, "identity"):
-		err := huma.Error415UnsupportedMediaType("Content-Encoding must be absent: send the body as it is")
+		err := problem.New(problem.UnsupportedMediaType, "Content-Encoding must be absent: send the body as it is")
 		problem.Refuse(ctx, problem.WithHeader(err, "Accept-Encoding", "identity"))
 	default:
 		next(ctx)

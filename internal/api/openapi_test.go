@@ -69,11 +69,11 @@ func TestOpenAPIIsComplete(t *testing.T) {
 	}
 	want := map[string]string{
 		"post /v1/topups":       "200 202 400 401 403 408 409 413 415 422 429 500 503",
-		"post /v1/topups/batch": "200 401 403 415 422 429 500",
-		"get /v1/topups":        "200 401 403 422 429 500 503", "get /v1/topups/{id}": "200 401 403 404 422 429 500 503",
+		"post /v1/topups/batch": "200 401 403 415 422 429 500 503",
+		"get /v1/topups":        "200 401 403 422 429 500 503", "get /v1/topups/{id}": "200 304 401 403 404 422 429 500 503",
 		"post /v1/topups/{id}/cancel": "200 401 403 404 409 422 429 500 503",
 		"get /v1/products":            "200 401 403 422 429 500 503", "get /v1/balance": "200 401 403 422 429 500 502 503",
-		"get /v1/events": "200 401 403 422 429 500 503", "post /v1/events/redeliver": "200 400 401 403 408 413 415 422 " +
+		"get /v1/events": "200 401 403 410 422 429 500 503", "post /v1/events/redeliver": "200 400 401 403 408 413 415 422 " +
 			"429 500 503",
 		"post /v1/events/{id}/redeliver":                       "200 401 403 404 422 429 500 503",
 		"get /v1/callers":                                      "200 401 403 422 429 500 503",
@@ -105,7 +105,7 @@ func TestOpenAPIIsComplete(t *testing.T) {
 			}
 			ids[op.OperationID] = true
 			for status, r := range op.Responses {
-				if r.Description == "" || len(r.Content) == 0 {
+				if r.Description == "" || len(r.Content) == 0 && status != "304" { // which has no body
 					t.Errorf("%s %s %s says nothing", method, path, status)
 				}
 			}

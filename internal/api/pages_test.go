@@ -28,7 +28,7 @@ var outside = regexp.MustCompile(
 
 func TestPagesAskNoOtherHost(t *testing.T) {
 	s := serveQueues(t, true)
-	for _, path := range []string{"/docs", "/docs/", "/queues", "/queues/", "/queues/queues/topups",
+	for _, path := range []string{"/", "/docs", "/docs/", "/queues", "/queues/", "/queues/queues/topups",
 		"/queues/queues/topups/tasks/a.b"} {
 		t.Run(path, func(t *testing.T) {
 			got := s.get(adminKey, path).want(http.StatusOK)
@@ -249,5 +249,23 @@ func serveQueuesTo(t *testing.T, readOnly bool, path string, status int, header 
 	s := serveQueues(t, readOnly)
 	if got := s.send("POST", path, "", header...); got.status != status {
 		t.Errorf("POST %s is %d, want %d: %s", path, got.status, status, got.body)
+	}
+}
+
+// TestHome needs no key, says what this is, and names only what there is.
+func TestHome(t *testing.T) {
+	for _, queues := range []bool{true, false} {
+		s := serve(t)
+		if queues {
+			s = serveQueues(t, true)
+		}
+		page := string(s.send("GET", "/", "").want(http.StatusOK).body)
+		if strings.Contains(page, `href="/queues"`) != queues || !strings.Contains(page, "Recarga") {
+			t.Errorf("with queues %v: %s", queues, page)
+		}
+		for _, link := range regexp.MustCompile(`href="([^"]+)"`).FindAllStringSubmatch(page, -1) {
+			s.get(adminKey, link[1]).want(http.StatusOK)
+		}
+		s.send("GET", "/nothing", "").want(http.StatusNotFound)
 	}
 }

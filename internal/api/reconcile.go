@@ -28,7 +28,7 @@ func opReconcile() huma.Operation {
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 		openapi.TypeCSV: {Schema: openapi.Text(), Example: openapi.ExampleStatement}, typeTSV: {Schema: openapi.Text()}}}
 	op.Responses["200"] = openapi.Response("One ReconciliationResult a line.", openapi.TypeLines,
-		openapi.Lines("One ReconciliationResult a line."), openapi.ExampleReconciled)
+		openapi.Lines("ReconciliationResult"), openapi.ExampleReconciled)
 	return op
 }
 
@@ -82,7 +82,7 @@ func (in *reconcileInput) Resolve(ctx huma.Context) []error {
 
 func (s *Server) reconcile(ctx context.Context, in *reconcileInput) (stream, error) {
 	if s.cfg.Reconciler == nil {
-		return nil, huma.Error503ServiceUnavailable("statements are not reconciled here")
+		return nil, problem.New(problem.NotHere, "statements are not reconciled here")
 	}
 	by, err := keys.Of(ctx).By(in.query.Get("by"), "")
 	if err != nil {

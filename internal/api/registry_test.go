@@ -353,7 +353,7 @@ func TestEndpoints(t *testing.T) {
 	for body, field := range map[string]string{
 		`{"url":"http://plain.example"}`: "body.url",
 		`{"url":""}`:                     "body.url",
-		`{"url":"https://crm.example","event_types":["topup.failed","topup.x"]}`: "body.type",
+		`{"url":"https://crm.example","event_types":["topup.failed","topup.x"]}`: "body.event_types[1]",
 	} {
 		if named := s.do("PUT", adminKey, crm,
 			body).want(http.StatusUnprocessableEntity).problem().named(); fmt.Sprint(named) != "["+field+"]" {

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"recarga/distributor"
@@ -26,6 +27,7 @@ import (
 	"recarga/internal/intake"
 	"recarga/internal/journal"
 	"recarga/internal/listen"
+	"recarga/internal/longpoll"
 	"recarga/internal/metrics"
 	"recarga/internal/queue"
 	"recarga/internal/reconcile"
@@ -73,6 +75,10 @@ type Node struct {
 	// leads reports whether this process does what one does for all, by its lease.
 	leads func() bool
 	lease *coordination.LeaderLease // nil where there is no other process
+	// changes are announced to other processes; nil where there are none.
+	changes *coordination.Changes
+	// waits has requests wait; nil without an API.
+	waits atomic.Pointer[longpoll.Hub]
 
 	// The same book of record, queue and distributor, with what is done counted.
 	health  *Health
@@ -275,7 +281,7 @@ func (n *Node) startAPI(ctx context.Context) error {
 	}
 	handler := api.New(api.Config{
 		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Balances: balance.NewCache(n.vendor),
-		Observe: n.metrics.Served,
+		Observe: n.metrics.Served, Waits: n.startWaits(),
 		Callers: known, NoAdminKey: s.AdminKey == "", Registry: n.callers, Operators: operators,
 		Limiter: limiter, Proxies: s.TrustedProxies, Endpoints: endpoints{s, n.callers},
 		Reconciler: reconcile.New(n.journal, n.producer, n.log),
@@ -300,6 +306,7 @@ func (n *Node) serveAPI(ctx context.Context, handler http.Handler) error {
 		Trusted: n.settings.TrustedProxies,
 	}, func(err error) { n.failed <- err })
 	n.onShutdown(end)
+	n.onShutdown(n.waits.Load().End) // first: who waits is answered, and not cut off
 	n.api, n.APIURL = server, urlOf(listener)
 	return nil
 }

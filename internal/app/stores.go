@@ -38,6 +38,7 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 		return fmt.Errorf("RECARGA_REDIS_URL: %w", err)
 	}
 	n.closeLast("queue", n.queue.Close)
+	n.startChanges()
 	if err := n.beAlone(); err != nil {
 		return err
 	}
@@ -77,7 +78,7 @@ func (n *Node) useStores() {
 
 func (n *Node) openJournal(ctx context.Context) (err error) {
 	n.journal, err = openBook(ctx, n.settings, n.migrated, journal.WithFirstTryGrace(0),
-		journal.WithObserver(n.metrics.Committed), journal.WithCatalog(n.catalog),
+		journal.WithObserver(n.metrics.Committed), journal.WithChanges(n.changed), journal.WithCatalog(n.catalog),
 		journal.WithTimeLimits(journal.TimeLimits{Untried: n.settings.ExpiresAfter, Tried: n.settings.RetryMaxElapsed}))
 	if err == nil {
 		n.health.set("database", dependency{required: true, ask: n.journal.Ping})

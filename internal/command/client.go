@@ -99,7 +99,11 @@ func apiCommand(
 			return Usage(fmt.Errorf("neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY is set; must be a key of the API at %s",
 				s.APIURL))
 		}
-		api := producer.NewClient(s.APIURL, key, producer.WithRetryNotify(p.ReportRetry))
+		api, err := producer.NewClient(s.APIURL, key, producer.WithRetryNotify(p.ReportRetry))
+		if err != nil {
+			return Usage(err)
+		}
+		defer func() { _ = api.Close() }()
 		return whereAPI(run(Call{cmd.Context(), api, args}), s.APIURL)
 	}
 	return cmd

@@ -37,11 +37,13 @@ const (
 	KindRate  = "pace"
 	KindProbe = "probe"
 	KindLease = "lease"
+
+	KindChanges = "changes"
 )
 
 // Kinds are all of them.
 func Kinds() []string {
-	return []string{KindToken, KindLock, KindState, KindRate, KindProbe, KindLease}
+	return []string{KindToken, KindLock, KindState, KindRate, KindProbe, KindLease, KindChanges}
 }
 
 func (r Redis) rejecting() func(ctx context.Context, kind, key, why string) {

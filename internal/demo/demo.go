@@ -145,7 +145,9 @@ func (d *demo) start(ctx context.Context) error {
 		return err
 	}
 	d.closers = append(d.closers, d.node.Shutdown)
-	d.client = producer.NewClient(d.node.APIURL, demoAPIKey)
+	if d.client, err = producer.NewClient(d.node.APIURL, demoAPIKey); err != nil {
+		return err
+	}
 	d.say("Everything runs in this process; nothing is kept. Log: %s\n", logFile.Name())
 	return nil
 }

@@ -69,7 +69,7 @@ func TestBulkInABrowser(t *testing.T) {
 	}
 	writeBook(t, w, book)
 	p := w.start(t, "serve")
-	c := producer.NewClient(p.apiURL, adminKey)
+	c := clientOf(p.apiURL, adminKey)
 	b := browse(t, chromium, p.apiURL, 1120, 760, false)
 	b.do("login", chromedp.Navigate(b.url+"/console/"), chromedp.WaitVisible("#key"),
 		chromedp.SendKeys("#name", "Ana"), chromedp.SendKeys("#key", adminKey+kb.Enter), chromedp.WaitVisible(".tiles"))

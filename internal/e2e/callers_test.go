@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -37,7 +36,7 @@ func TestCallers(t *testing.T) {
 		t.Fatalf("add: %+v", out)
 	}
 	expect(shop.WebhookSecret)
-	c := producer.NewClient(p.apiURL, shop.APIKey)
+	c := clientOf(p.apiURL, shop.APIKey)
 	deliver := func(id string) {
 		t.Helper()
 		o := settled(t, c, place(t, c, order(id, "5537686660")).ID)
@@ -102,7 +101,7 @@ func TestCallersLimits(t *testing.T) {
 	newer := done("caller", "rotate-key", "shop", "--overlap", "1h", "--version", "1")
 	for i, key := range []string{shop.APIKey, newer} {
 		for j, url := range []string{p.apiURL, second.apiURL} {
-			c := producer.NewClient(url, key)
+			c := clientOf(url, key)
 			testkit.Eventually(t, patience, func() bool {
 				_, err := c.Products(t.Context())
 				return err == nil
@@ -110,19 +109,19 @@ func TestCallersLimits(t *testing.T) {
 			place(t, c, order(fmt.Sprintf("S-%d%d", i, j), "5537686660"))
 		}
 	}
-	page, next, err := producer.NewClient(p.apiURL, newer).List(t.Context(), url.Values{"limit": {"3"}})
+	page, next, err := clientOf(p.apiURL, newer).List(t.Context(), producer.OrderFilter{Limit: 3})
 	if err != nil || len(page) != 3 {
 		t.Fatal(page, err)
 	}
-	query := url.Values{"limit": {"3"}, "cursor": {next}}
-	rest, _, err := producer.NewClient(second.apiURL, newer).List(t.Context(), query)
+	query := producer.OrderFilter{Limit: 3, Cursor: next}
+	rest, _, err := clientOf(second.apiURL, newer).List(t.Context(), query)
 	if err != nil || len(rest) != 1 || rest[0].ID != "S-00" {
 		t.Errorf("the next page, of another process: %+v, %v", rest, err)
 	}
 	for _, api := range []string{p.apiURL, second.apiURL} {
 		var problem *producer.Problem
 		for key, id := range map[string]string{apiKey: "S-9", newer: "9"} {
-			_, _, err := producer.NewClient(api, key).Place(t.Context(), order(id, "5537686660"))
+			_, _, err := clientOf(api, key).Place(t.Context(), order(id, "5537686660"))
 			if !errors.As(err, &problem) || problem.Status != http.StatusUnprocessableEntity {
 				t.Errorf("%s: %v", id, err)
 			}
@@ -182,7 +181,7 @@ func TestRekeyCommand(t *testing.T) {
 		maps.Copy(w.env, settings)
 		p = w.start(t, "serve")
 		w.env["RECARGA_API_URL"] = p.apiURL
-		o := place(t, producer.NewClient(p.apiURL, shop.APIKey), order(id, "5537686660"))
+		o := place(t, clientOf(p.apiURL, shop.APIKey), order(id, "5537686660"))
 		testkit.Eventually(t, patience, func() bool { _, ok := notified.last(o.ID); return ok },
 			"the shop is notified of %s", id)
 	}
@@ -239,7 +238,7 @@ func TestEndpoints(t *testing.T) {
 		"topup.failed"); out.status != 0 || !strings.Contains(out.stdout, "topup.failed") {
 		t.Fatalf("set: %+v", out)
 	}
-	c := producer.NewClient(p.apiURL, shop.APIKey)
+	c := clientOf(p.apiURL, shop.APIKey)
 	for id, phone := range map[string]topup.Phone{"GOOD": "5537686660", "BAD-1": "5500000051", "BAD-2": "5500000083"} {
 		settled(t, c, place(t, c, order(id, phone)).ID)
 	}
@@ -252,7 +251,7 @@ func TestEndpoints(t *testing.T) {
 		t.Errorf("list: %s", out.stdout)
 	}
 	testkit.Eventually(t, patience, func() bool {
-		events, _, err := c.Events(t.Context(), map[string][]string{"state": {"exhausted"}, "endpoint": {"crm"}})
+		events, _, err := c.Events(t.Context(), topup.EventFilter{State: topup.EventExhausted, Endpoint: "crm"})
 		return err == nil && len(events) == 2
 	}, "both events for the endpoint are exhausted")
 	hooks.leads(webhook.Handler(shop.WebhookSecret, crm.receive))
@@ -294,7 +293,7 @@ func TestRedeliver(t *testing.T) {
 		place(t, c, order(fmt.Sprintf("AWAY-%02d", i), phoneOf(i)))
 	}
 	testkit.Eventually(t, patience, func() bool {
-		events, _, err := c.Events(t.Context(), map[string][]string{"state": {"exhausted"}, "limit": {"100"}})
+		events, _, err := c.Events(t.Context(), topup.EventFilter{State: topup.EventExhausted, Limit: 100})
 		return err == nil && len(events) == orders
 	}, "all are exhausted")
 	hooks.leads(w.receiver)

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"math/rand/v2"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"recarga/internal/testkit"
+	"recarga/producer"
 	"recarga/tasks"
 	"recarga/topup"
 )
@@ -187,7 +187,7 @@ func (c *chaos) end(within time.Duration, allowed ...topup.State) {
 	}()
 	testkit.Eventually(c.t, within, func() bool {
 		for _, state := range []topup.State{topup.StateQueued, topup.StateRetrying, topup.StateSubmitting} {
-			open, _, err := operator.List(c.t.Context(), url.Values{"state": {string(state)}, "limit": {"3"}})
+			open, _, err := operator.List(c.t.Context(), producer.OrderFilter{State: state, Limit: 3})
 			if left = open; err != nil || len(open) > 0 && !slices.Contains(allowed, state) {
 				return false
 			}

@@ -180,7 +180,7 @@ func (c *chaos) join(command string) *member {
 	case "api", "serve":
 		w.env["RECARGA_HTTP_ADDR"] = fmt.Sprintf("127.0.0.1:%d", testkit.FreePort(c.t))
 		m.url = "http://" + w.env["RECARGA_HTTP_ADDR"]
-		m.api = producer.NewClient(m.url, apiKey)
+		m.api = clientOf(m.url, apiKey)
 	}
 	m.process = w.start(c.t, m.command)
 	return m
@@ -222,7 +222,7 @@ func (c *chaos) api(r *rand.Rand) *producer.Client {
 	return serving[r.IntN(len(serving))].api
 }
 
-func (c *chaos) operator() *producer.Client { return producer.NewClient(c.serving()[0].url, adminKey) }
+func (c *chaos) operator() *producer.Client { return clientOf(c.serving()[0].url, adminKey) }
 
 // formerCommit is the release before this one: whatever it wrote, and wherever it still runs, must be understood.
 const formerCommit = "ce25172"

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,7 +30,7 @@ func (c *chaos) settled(ctx context.Context, operator *producer.Client) bool {
 	open := 0
 	for _, state := range []topup.State{topup.StateUnknown, topup.StateQueued, topup.StateRetrying,
 		topup.StateSubmitting} {
-		orders, _, err := operator.List(ctx, url.Values{"state": {string(state)}, "limit": {"100"}})
+		orders, _, err := operator.List(ctx, producer.OrderFilter{State: state, Limit: 100})
 		if err != nil {
 			return false
 		}

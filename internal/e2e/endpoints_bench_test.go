@@ -73,11 +73,11 @@ func newMall(b *testing.B, first int) *mall {
 		status, _, _ := try(b.Context(), pool, http.MethodGet, m.url+"/openapi.json", "")
 		return status == http.StatusOK
 	}, "recarga answers")
-	admin := producer.NewClient(m.url, adminKey)
+	admin := clientOf(m.url, adminKey)
 	for i := range shopsInMall {
 		hook := httptest.NewServer(m.hook(i))
 		b.Cleanup(func() { hook.CloseClientConnections(); hook.Close() })
-		shop, err := admin.AddCaller(b.Context(), fmt.Sprintf("shop-%d", i), hook.URL, nil)
+		shop, err := admin.AddCaller(b.Context(), producer.NewCaller{Name: fmt.Sprintf("shop-%d", i), CallbackURL: hook.URL})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -136,7 +135,7 @@ func placeAndHangUp(apiURL string, r topup.Request, look bool) error {
 // everyOrder is all orders there are.
 func everyOrder(t *testing.T, c *producer.Client) (all []topup.Order) {
 	t.Helper()
-	query := url.Values{"limit": {"100"}}
+	query := producer.OrderFilter{Limit: 100}
 	for {
 		page, next, err := c.List(t.Context(), query)
 		if err != nil {
@@ -146,6 +145,6 @@ func everyOrder(t *testing.T, c *producer.Client) (all []topup.Order) {
 		if next == "" {
 			return all
 		}
-		query.Set("cursor", next)
+		query.Cursor = next
 	}
 }

@@ -211,7 +211,15 @@ func (p *process) terminate() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-func (p *process) client() *producer.Client { return producer.NewClient(p.apiURL, apiKey) }
+func (p *process) client() *producer.Client { return clientOf(p.apiURL, apiKey) }
+
+func clientOf(url, key string, options ...producer.ClientOption) *producer.Client {
+	c, err := producer.NewClient(url, key, options...)
+	if err != nil {
+		panic(err)
+	}
+	return c
+}
 
 // output is what a command that ends prints.
 type output struct {

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"recarga/internal/sandbox"
-	"recarga/producer"
 	"recarga/topup"
 )
 
@@ -26,7 +25,7 @@ func TestOddVendor(t *testing.T) {
 		}
 	})
 	vendor := w.counted(t)
-	c := producer.NewClient(w.start(t, "serve").apiURL, adminKey) // evidence is the operator's
+	c := clientOf(w.start(t, "serve").apiURL, adminKey) // evidence is the operator's
 	for i := range 5 {
 		id := fmt.Sprint("ODD-", i)
 		place(t, c, order(id, "5537686660"))

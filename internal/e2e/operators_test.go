@@ -63,7 +63,7 @@ func TestOperators(t *testing.T) {
 
 	renewed := run(0, "operator", "rotate-key", "luis", "--overlap", "1h")
 	for _, key := range []string{luis, renewed} {
-		if _, err := producer.NewClient(second.apiURL, key).Get(t.Context(), "OP-1"); err != nil {
+		if _, err := clientOf(second.apiURL, key).Get(t.Context(), "OP-1"); err != nil {
 			t.Errorf("both keys are good: %v", err)
 		}
 	}
@@ -75,7 +75,7 @@ func TestOperators(t *testing.T) {
 	run(0, "operator", "disable", "luis")
 	for _, key := range []string{luis, renewed} {
 		testkit.Eventually(t, patience, func() bool {
-			_, err := producer.NewClient(second.apiURL, key).Get(t.Context(), "OP-1")
+			_, err := clientOf(second.apiURL, key).Get(t.Context(), "OP-1")
 			return err != nil && strings.Contains(err.Error(), "403")
 		}, "the keys of luis are refused in the other process")
 	}

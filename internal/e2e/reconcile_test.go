@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -77,7 +76,7 @@ func states(t *testing.T, c *producer.Client, states ...topup.State) int {
 	t.Helper()
 	n := 0
 	for _, state := range states {
-		q := url.Values{"state": {string(state)}, "limit": {"200"}}
+		q := producer.OrderFilter{State: state, Limit: 200}
 		for {
 			page, next, err := c.List(t.Context(), q)
 			if err != nil {
@@ -87,7 +86,7 @@ func states(t *testing.T, c *producer.Client, states ...topup.State) int {
 			if next == "" {
 				break
 			}
-			q.Set("cursor", next)
+			q.Cursor = next
 		}
 	}
 	return n
@@ -275,7 +274,7 @@ func reconcileAMonth(t *testing.T, s stack) {
 	w := newWorld(t, nil)
 	s.set(t, w.env)
 	p := w.start(t, "serve")
-	c := producer.NewClient(p.apiURL, adminKey)
+	c := clientOf(p.apiURL, adminKey)
 	w.env["RECARGA_API_URL"] = p.apiURL
 	m, began := newMonth(), time.Now().Add(-time.Minute)
 	m.place(t, c)
@@ -375,7 +374,7 @@ func TestReconcileProvesAbsence(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	p := w.start(t, "serve")
-	c := producer.NewClient(p.apiURL, adminKey)
+	c := clientOf(p.apiURL, adminKey)
 	w.env["RECARGA_API_URL"] = p.apiURL
 	n := 0
 	sell := func() {

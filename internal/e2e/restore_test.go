@@ -71,7 +71,7 @@ type restoring struct {
 func restoreCheck(t *testing.T, w *world, backup func() (restored string)) {
 	r := &restoring{t: t, w: w, kiosks: map[topup.ID]bool{}}
 	p := r.serve("serve")
-	added, err := producer.NewClient(p.apiURL, adminKey).AddCaller(t.Context(), "kiosk", "", nil)
+	added, err := clientOf(p.apiURL, adminKey).AddCaller(t.Context(), producer.NewCaller{Name: "kiosk"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func (r *restoring) serve(command string) *process {
 
 func (r *restoring) connect(p *process) {
 	r.w.env["RECARGA_API_URL"] = p.apiURL
-	r.shop, r.kiosk = p.client(), producer.NewClient(p.apiURL, r.kioskKey)
+	r.shop, r.kiosk = p.client(), clientOf(p.apiURL, r.kioskKey)
 }
 
 func (r *restoring) place(c *producer.Client, format string, n int) (ids []topup.ID) {
@@ -169,7 +169,7 @@ func (r *restoring) check() {
 			r.t.Errorf("%s afterwards: status %d, %v, %+v", command, out.status, found, sum)
 		}
 	}
-	d := get(r.t, producer.NewClient(r.w.env["RECARGA_API_URL"], adminKey), "LOST-0")
+	d := get(r.t, clientOf(r.w.env["RECARGA_API_URL"], adminKey), "LOST-0")
 	if d.Caller != "" || len(d.Events) > 0 || len(d.Resolutions) != 1 || d.Resolutions[0].By != "ana" ||
 		!strings.Contains(d.Resolutions[0].Reason, sum.SHA256) {
 		r.t.Errorf("%+v", d)

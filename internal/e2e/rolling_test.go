@@ -37,7 +37,7 @@ func TestRollingRestart(t *testing.T) {
 		b.replace(w, b.backends[i%size])
 	}
 	placed := load()
-	c := producer.NewClient(b.url, apiKey)
+	c := clientOf(b.url, apiKey)
 	charged := w.charges()
 	for _, id := range placed {
 		d := settled(t, c, id)
@@ -218,7 +218,7 @@ func (b *balancer) load(rate int) (stop func() []topup.ID) {
 	var running sync.WaitGroup
 	placed := make([][]topup.ID, checkouts)
 	for i := range checkouts {
-		c := producer.NewClient(b.url, apiKey, producer.WithRetryNotify(func(err error, _ time.Duration) {
+		c := clientOf(b.url, apiKey, producer.WithRetryNotify(func(err error, _ time.Duration) {
 			b.t.Errorf("placed again: %v", err)
 		}))
 		running.Go(func() {

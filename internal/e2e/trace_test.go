@@ -173,7 +173,7 @@ func (tracingCaller) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func callTraced(p *process) *producer.Client {
-	return producer.NewClient(p.apiURL, apiKey, producer.WithHTTPClient(&http.Client{Transport: tracingCaller{}}))
+	return clientOf(p.apiURL, apiKey, producer.WithHTTPClient(&http.Client{Transport: tracingCaller{}}))
 }
 
 // TestOneTrace: from the caller's request over the queue and the vendor to the webhook's receiver, in

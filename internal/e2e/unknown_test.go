@@ -7,7 +7,6 @@ import (
 
 	"recarga/internal/sandbox"
 	"recarga/internal/testkit"
-	"recarga/producer"
 	"recarga/topup"
 )
 
@@ -17,7 +16,7 @@ func TestUnknownIsSettledByAPerson(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	p := w.start(t, "serve")
-	c := producer.NewClient(p.apiURL, adminKey) // evidence is the operator's
+	c := clientOf(p.apiURL, adminKey) // evidence is the operator's
 	w.env["RECARGA_API_URL"] = p.apiURL
 	settled(t, c, place(t, c, order("BEFORE", "5537686660")).ID)
 	for id, phone := range map[string]topup.Phone{"CHARGED": "5500000501", "NOT-CHARGED": "5500000500"} {

@@ -89,9 +89,9 @@ func (w *world) crew(t *testing.T, s stack) *producer.Client {
 	// A thousand orders at once on a busy machine must not be too late to be sent.
 	w.env["RECARGA_DISTRIBUTOR_TIMEOUT"], w.env["RECARGA_SHUTDOWN_TIMEOUT"] = "60s", "90s"
 	if w.env["RECARGA_REDIS_URL"] == "embedded" {
-		return producer.NewClient(w.start(t, "serve").apiURL, adminKey)
+		return clientOf(w.start(t, "serve").apiURL, adminKey)
 	}
-	c := producer.NewClient(w.start(t, "api").apiURL, adminKey)
+	c := clientOf(w.start(t, "api").apiURL, adminKey)
 	w.start(t, "worker")
 	w.start(t, "worker")
 	return c

@@ -9,9 +9,16 @@ import (
 // Succeeded reports whether a status is one of 2xx.
 func Succeeded(status int) bool { return status/100 == 2 }
 
-// MayRecover reports whether the same request may succeed later: a server's own fault, or too many requests.
+// MayRecover reports whether the same request may succeed later: a server's own fault, too many requests, or one that
+// came too slowly or too early. A server that does not know the method or the protocol will not learn it.
 func MayRecover(status int) bool {
-	return status == http.StatusTooManyRequests || status >= http.StatusInternalServerError
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
+		return false
+	}
+	return status >= http.StatusInternalServerError
 }
 
 // RetryAfter reads the value of a Retry-After header (RFC 9110: seconds, or a date), bounded by most. ok is false

@@ -34,6 +34,7 @@ func conformance(t *testing.T, open func(testing.TB) store) {
 		{"accept and repeat", testAccept},
 		{"one id, 50 at once", testAcceptRace},
 		{"an invalid order", testAcceptInvalid},
+		{"the feed", testFeed},
 		{"begin, 50 at once", testBeginRace},
 		{"everything reads back", testReadBack},
 		{"every operation in every state", testTransitions},

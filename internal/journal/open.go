@@ -38,6 +38,15 @@ type Journal struct {
 	limits   TimeLimits
 	catalog  topup.Catalog
 	doubtful doubtful
+	changed  func(Change)
+}
+
+// Change is what was written of an order, or may have been: also where nothing was, after all.
+type Change struct {
+	// Order has changed.
+	Order topup.ID
+	// Caller has a new event; empty: nobody has.
+	Caller string
 }
 
 // Commit is one transaction of the journal, made or not.
@@ -79,6 +88,7 @@ func CheckTables(ctx context.Context, databaseURL string) error {
 type settings struct {
 	grace   time.Duration
 	observe func(Commit)
+	changed func(Change)
 	catalog topup.Catalog
 	archive archive.Folder
 	limits  TimeLimits
@@ -101,6 +111,9 @@ func WithCatalog(c topup.Catalog) Option { return func(s *settings) { s.catalog 
 // WithObserver has every commit reported. observe must not block.
 func WithObserver(observe func(Commit)) Option { return func(s *settings) { s.observe = observe } }
 
+// WithChanges has every change of an order reported once it is durable, or may be. changed must not block.
+func WithChanges(changed func(Change)) Option { return func(s *settings) { s.changed = changed } }
+
 // WithArchive sets where old orders are kept.
 func WithArchive(folder archive.Folder) Option { return func(s *settings) { s.archive = folder } }
 
@@ -118,7 +131,7 @@ func WithoutMigration() Option { return func(s *settings) { s.unmigrated = true 
 // the writers. A SQLite file is created, readable by its owner only; its folder is not. A pooler before
 // PostgreSQL must pool sessions: any other is refused.
 func Open(ctx context.Context, databaseURL string, opts ...Option) (*Journal, error) {
-	s := settings{grace: firstTryGrace, catalog: topup.AnyProduct(), observe: func(Commit) {}}
+	s := settings{grace: firstTryGrace, catalog: topup.AnyProduct(), observe: func(Commit) {}, changed: func(Change) {}}
 	for _, opt := range opts {
 		opt(&s)
 	}
@@ -130,7 +143,7 @@ func Open(ctx context.Context, databaseURL string, opts ...Option) (*Journal, er
 	left := archived.In(db, s.archive)
 	return &Journal{
 		Reader: search.New(db, left), Store: accounts.In(db), Book: balances.In(db), Mover: left.Mover(),
-		db: db, archived: left, limits: s.limits, catalog: s.catalog,
+		db: db, archived: left, limits: s.limits, catalog: s.catalog, changed: s.changed,
 	}, nil
 }
 
@@ -152,10 +165,25 @@ func write[T any](ctx context.Context, j *Journal, id topup.ID, run func(tx) (T,
 	return writeUsual(ctx, j, id, nil, run)
 }
 
-// writeUsual is tables.WriteUsual.
+// writeUsual is tables.WriteUsual. Every write of an order passes here, so that none is missing among the changes:
+// also those of an error of its own, which may have left evidence.
 func writeUsual[T any](ctx context.Context, j *Journal, id topup.ID, usual func(out *T) *commit.Step,
 	run func(tx) (T, error)) (T, error) {
-	return tables.WriteUsual(ctx, j.db, string(id), usual, func(t *tables.Tx) (T, error) { return run(tx{t}) })
+	out, err := tables.WriteUsual(ctx, j.db, string(id), usual, func(t *tables.Tx) (T, error) { return run(tx{t}) })
+	j.changed(Change{Order: id, Caller: notified(out)})
+	return out, err
+}
+
+// notified is the caller of the event that a write made; empty where it made none.
+func notified(out any) string {
+	event, _ := out.(*topup.Event)
+	if s, ok := out.(settled); ok {
+		event = s.event
+	}
+	if event == nil {
+		return ""
+	}
+	return event.Caller
 }
 
 // settled is an order after a change, and the event for the caller, if there is one.

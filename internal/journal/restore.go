@@ -70,6 +70,7 @@ func (j *Journal) claim(ctx context.Context, fresh tables.Record, now time.Time)
 	if err != nil {
 		return fresh, err
 	}
+	defer j.changed(Change{Order: fresh.ID, Caller: fresh.Caller}) // its event
 	return write(ctx, j, fresh.ID, func(t tx) (tables.Record, error) {
 		r, found, err := t.Order(sqls.Get("claim"), string(fresh.ID), fresh.Caller, fresh.Fingerprint, fresh.Product,
 			string(fresh.Operator), metadata, fresh.CallbackURL, tables.Micros(fresh.ProcessAt),

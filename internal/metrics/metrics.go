@@ -58,7 +58,7 @@ type Metrics struct {
 	balanceLow, balanceDrift, disputed, disputedAge *prometheus.Desc
 	deferred, refused, rejected                     *prometheus.CounterVec
 	tasks, pendingAge, paused, servers, stuck       *prometheus.Desc
-	repairs, skew, redisMemory, up                  *prometheus.Desc
+	repairs, skew, redisMemory, up, waitingRequests *prometheus.Desc
 }
 
 // The buckets of the histograms, in seconds; of commits, in writes.

@@ -161,12 +161,14 @@ func (a Admin) rotated(
 // callerRefused has the registry's own words for errors that are orders' elsewhere.
 func callerRefused(err error) error {
 	switch {
-	case errors.As(err, new(*topup.ChangedError)), errors.Is(err, callers.ErrNoKey):
-		return huma.Error409Conflict(err.Error())
+	case errors.As(err, new(*topup.ChangedError)):
+		return problem.New(problem.ChangedMeanwhile, err.Error())
+	case errors.Is(err, callers.ErrNoKey):
+		return problem.New(problem.WrongState, err.Error())
 	case errors.Is(err, topup.ErrConflict):
-		return huma.Error409Conflict("the name is taken")
+		return problem.New(problem.NameTaken, "the name is taken")
 	case errors.Is(err, topup.ErrNotFound):
-		return huma.Error404NotFound("there is no such caller, or it has no such endpoint")
+		return problem.New(problem.CallerNotFound, "there is no such caller, or it has no such endpoint")
 	}
 	return err
 }

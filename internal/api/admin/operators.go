@@ -111,11 +111,11 @@ func (a Admin) rotateOperatorKey(ctx context.Context, in *rotateInput) (rotated 
 func operatorRefused(err error) error {
 	switch {
 	case errors.Is(err, topup.ErrConflict):
-		return huma.Error409Conflict("the name is taken")
+		return problem.New(problem.NameTaken, "the name is taken")
 	case errors.Is(err, topup.ErrLost):
-		return huma.Error409Conflict("the operator has changed since; get it again")
+		return problem.New(problem.ChangedMeanwhile, "the operator has changed since; get it again")
 	case errors.Is(err, topup.ErrNotFound):
-		return huma.Error404NotFound("there is no such operator")
+		return problem.New(problem.OperatorNotFound, "there is no such operator")
 	}
 	return err
 }

@@ -145,9 +145,9 @@ func (r registered) Authenticate(ctx context.Context, key string) (Identity, err
 	case errors.Is(err, topup.ErrNotFound):
 		return Identity{}, ErrUnknown
 	case errors.Is(err, callers.ErrDisabled):
-		return Identity{}, problem.Forbidden("caller " + c.Name + " is disabled")
+		return Identity{}, problem.New(problem.Disabled, "caller "+c.Name+" is disabled")
 	case errors.Is(err, callers.ErrExpired):
-		return Identity{}, problem.Unauthorized("the key of caller " + c.Name +
+		return Identity{}, problem.Unauthorized(problem.KeyExpired, "the key of caller "+c.Name+
 			" has expired; ask the operator for a new one")
 	}
 	who = Identity{Caller: c.Name, CallbackURL: c.CallbackURL}
@@ -178,7 +178,7 @@ func (w withOperators) Authenticate(ctx context.Context, key string) (Identity, 
 	case errors.Is(err, access.ErrUnknownKey):
 		return Identity{}, ErrUnknown
 	case errors.Is(err, access.ErrKeyEnded):
-		return Identity{}, problem.Forbidden("this key is refused: " + err.Error())
+		return Identity{}, problem.New(problem.Disabled, "this key is refused: "+err.Error())
 	}
 	return Identity{Caller: topup.DefaultCaller, Role: o.Role, Operator: o.Name}, err
 }

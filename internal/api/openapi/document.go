@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"recarga/internal/api/problem"
 	"recarga/topup"
 )
 
@@ -23,12 +25,12 @@ func Config(version string) huma.Config {
 			OpenAPI: "3.1.0",
 			Info: &huma.Info{
 				Title: "Recarga", Version: version,
+				License: &huma.License{Name: "Apache 2.0", Identifier: "Apache-2.0"},
 				Description: "Mobile top-ups in Mexico, asynchronously: place an order, and a webhook reports what became of " +
 					"it. Amounts are MXN, exact, with at most two decimals. Times are RFC 3339, in UTC. Errors are RFC 9457 " +
 					"problems.",
 			},
 			Servers: []*huma.Server{{URL: "/"}},
-			Tags:    []*huma.Tag{{Name: "v1", Description: "Orders, the catalogue and the balance."}},
 			Components: &huma.Components{
 				Schemas: registry(),
 				SecuritySchemes: map[string]*huma.SecurityScheme{"key": {
@@ -53,6 +55,11 @@ func registry() huma.Registry {
 	written[topup.Outcome](r)
 	written[topup.Code](r)
 	written[topup.NullString](r)
+	written[topup.Priority](r)
+	written[topup.EventType](r)
+	written[topup.EventState](r)
+	written[topup.ResolvedAs](r)
+	written[topup.BalanceChangeKind](r)
 	written[json.Number](r)
 	return r
 }
@@ -80,22 +87,25 @@ func values() map[reflect.Type]*huma.Schema {
 			topup.OutcomeUnavailable, topup.OutcomeNotSent, topup.OutcomeUnknown),
 		reflect.TypeFor[topup.Code]():       {Type: huma.TypeString, Nullable: true, Examples: []any{"00"}},
 		reflect.TypeFor[topup.NullString](): {Type: huma.TypeString, Nullable: true},
-		reflect.TypeFor[json.Number]():      {Type: huma.TypeNumber, Nullable: true},
+		reflect.TypeFor[topup.Priority]():   enum(topup.Priorities()...),
+		reflect.TypeFor[topup.EventType]():  enum(append(topup.EventTypes(), topup.OperatorEventTypes()...)...),
+		reflect.TypeFor[topup.EventState](): enum(topup.EventPending, topup.EventDelivered, topup.EventExhausted),
+		reflect.TypeFor[topup.ResolvedAs](): enum(topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend,
+			topup.ResolvedHeld, topup.ResolvedRestored),
+		reflect.TypeFor[topup.BalanceChangeKind](): enum(topup.BalanceDeposit, topup.BalanceDrift),
+		reflect.TypeFor[json.Number]():             {Type: huma.TypeNumber, Nullable: true},
 	}
 }
 
 // schemaName gives a Go type its name in the document.
 func schemaName(t reflect.Type, hint string) string {
 	names := map[string]string{
-		"huma.ErrorModel": "Problem", "huma.ErrorDetail": "WrongField",
+		"problem.Model": "Problem", "huma.ErrorDetail": "WrongField",
 		"topup.Request": "OrderRequest", "topup.Details": "OrderDetails", "producer.Event": "EventDetails",
 		"reconcile.Result": "ReconciliationResult", "reconcile.Finding": "ReconciliationFinding",
 		"reconcile.Summary": "ReconciliationSummary", "reconcile.Progress": "ReconciliationProgress",
 		"reconcile.Total": "ReconciliationTotal", "reconcile.Period": "ReconciliationPeriod",
-		// As clients that were generated know them.
-		"api.balanceAnswer": "Balance", "api.redeliveredEvents": "CountOutputBody", "producer.Endpoint": "EndpointFacts",
-		"admin.OperatorPage": "OperatorsOutputBody", "admin.SwitchedEndpoint": "SwitchedOutputBody",
-		"producer.RotatedKey": "KeyOutputBody", "producer.RotatedSecret": "SecretOutputBody",
+		"api.balanceAnswer": "Balance",
 	}
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -103,12 +113,17 @@ func schemaName(t reflect.Type, hint string) string {
 	return cmp.Or(names[t.String()], huma.DefaultSchemaNamer(t, hint))
 }
 
-func nullableEnum[T ~string](values ...T) *huma.Schema {
-	s := &huma.Schema{Type: huma.TypeString, Nullable: true}
+func enum[T ~string](values ...T) *huma.Schema {
+	s := Text()
 	for _, v := range values {
 		s.Enum = append(s.Enum, string(v))
 	}
-	s.Enum = append(s.Enum, nil)
+	return s
+}
+
+func nullableEnum[T ~string](values ...T) *huma.Schema {
+	s := enum(values...)
+	s.Nullable, s.Enum = true, append(s.Enum, nil)
 	return s
 }
 
@@ -128,6 +143,7 @@ func Document(api huma.API, catalog topup.Catalog, streamed ...reflect.Type) []b
 	for _, t := range append(streamed, reflect.TypeFor[topup.Request]()) {
 		schemas.Schema(t, true, "")
 	}
+	doc.Webhooks = webhooks(schemas)
 	for name, s := range schemas.Map() {
 		if !strings.HasSuffix(name, "Request") {
 			s.AdditionalProperties = nil // a client must not break when an answer gains a field
@@ -143,20 +159,77 @@ func Document(api huma.API, catalog topup.Catalog, streamed ...reflect.Type) []b
 		delete(doc.Paths[path].Post.RequestBody.Content, "application/octet-stream")
 	}
 	describeRequest(schemas.Map()["OrderRequest"], catalog)
-	annotate(schemas.Map()["OrderDetails"], "Order", fill)
+	for _, name := range []string{"Order", "OrderDetails", "WebhookOrder"} {
+		schemas.Map()[name].Properties["waits_for"].Enum =
+			nullableEnum(topup.WaitFairShare, topup.WaitRate, topup.WaitOutage, topup.WaitBalance).Enum
+	}
+	for name, of := range map[string]string{"OrderDetails": "Order", "WebhookOrder": "Order", "EventDetails": "Event"} {
+		annotate(schemas.Map()[name], of, fill)
+	}
 	schemas.Map()["Order"].Examples = []any{json.RawMessage(ExampleOrder)}
 	for _, p := range schemas.Map()["Problem"].Properties {
 		p.Examples = nil // huma's own, of another API
 	}
 	schemas.Map()["Balance"].Properties["balance"].Nullable = false
-	raw, err := json.Marshal(doc)
+	for _, e := range problem.Codes {
+		code := schemas.Map()["Problem"].Properties["code"]
+		code.Enum = append(code.Enum, string(e.Code))
+	}
+	for _, tag := range texts.Tags {
+		doc.Tags = append(doc.Tags, &huma.Tag{Name: tag.Name, Description: tag.Text})
+	}
+	doc.Tags = append(doc.Tags, &huma.Tag{Name: "webhooks", Description: "What is sent to your endpoint."})
+	return ordered(doc)
+}
+
+// ordered is the document with its paths in the order of the tags, as a reader meets them.
+func ordered(doc *huma.OpenAPI) []byte {
+	var paths bytes.Buffer
+	for _, tag := range texts.Tags {
+		for _, id := range tag.Operations {
+			path := pathOf(doc, id)
+			if path == "" || bytes.Contains(paths.Bytes(), []byte(strconv.Quote(path)+":")) {
+				continue // of an API without it, or of an operation before
+			}
+			fmt.Fprintf(&paths, ",%q:%s", path, marshal(doc.Paths[path]))
+		}
+	}
+	var parts struct {
+		OpenAPI    json.RawMessage `json:"openapi"`
+		Info       json.RawMessage `json:"info"`
+		Servers    json.RawMessage `json:"servers"`
+		Tags       json.RawMessage `json:"tags"`
+		Paths      json.RawMessage `json:"paths"`
+		Webhooks   json.RawMessage `json:"webhooks"`
+		Components json.RawMessage `json:"components"`
+	}
+	if err := json.Unmarshal(marshal(doc), &parts); err != nil {
+		panic(err) // it has just been written
+	}
+	parts.Paths = json.RawMessage("{" + strings.TrimPrefix(paths.String(), ",") + "}")
+	var b bytes.Buffer
+	_ = json.Indent(&b, marshal(parts), "", "  ") // it is JSON
+	b.WriteByte('\n')
+	return b.Bytes()
+}
+
+func pathOf(doc *huma.OpenAPI, operation string) string {
+	for path, item := range doc.Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Put, item.Post, item.Patch, item.Delete} {
+			if op != nil && op.OperationID == operation {
+				return path
+			}
+		}
+	}
+	return ""
+}
+
+func marshal(v any) []byte {
+	raw, err := json.Marshal(v)
 	if err != nil {
 		panic(fmt.Sprintf("the OpenAPI document has no JSON: %v", err)) // it is made of this package's own constants
 	}
-	var b bytes.Buffer
-	_ = json.Indent(&b, raw, "", "  ") // it is JSON
-	b.WriteByte('\n')
-	return b.Bytes()
+	return raw
 }
 
 // annotate describes the fields of a schema with the texts of an object.
@@ -178,9 +251,6 @@ func describeRequest(s *huma.Schema, catalog topup.Catalog) {
 	p["amount"].Minimum, p["amount"].Maximum = amountRange(catalog)
 	p["operator"].Pattern = `^[A-Za-z0-9][A-Za-z0-9 ._&-]{0,31}$`
 	p["operator"].Examples = []any{"MOVISTAR"}
-	for _, priority := range topup.Priorities() {
-		p["priority"].Enum = append(p["priority"].Enum, string(priority))
-	}
 	p["callback_url"].Format = "uri"
 	p["metadata"].Examples = []any{map[string]string{"cart": "1842"}}
 	s.Examples = []any{json.RawMessage(exampleRequest)}

@@ -81,14 +81,11 @@ func Register[I, O any](to Operations, op huma.Operation, handler func(context.C
 // request can meet.
 func New(method, path, id string, problems ...int) huma.Operation {
 	responses := map[string]*huma.Response{}
-	for _, status := range append(problems, 401, 403, 422, 429, 500) {
+	for _, status := range append(problems, 401, 403, 422, 429, 500, 503) {
 		responses[strconv.Itoa(status)] = problemResponse(status)
 	}
-	if method == http.MethodGet {
-		responses["503"] = problemResponse(503)
-	}
 	return huma.Operation{
-		Method: method, Path: path, OperationID: id, Tags: []string{"v1"},
+		Method: method, Path: path, OperationID: id, Tags: []string{tagOf(id)},
 		Summary: texts.Operations[id].Summary, Description: texts.Operations[id].Text,
 		Responses: responses, Security: []map[string][]string{{"key": {}}},
 		MaxBodyBytes: MaxBody + 1, BodyReadTimeout: bodyPatience, // huma refuses a body of exactly its limit
@@ -97,12 +94,12 @@ func New(method, path, id string, problems ...int) huma.Operation {
 
 // NewWithBody is New for an operation whose request is one JSON object, with the problems that this can have.
 func NewWithBody(method, path, id string, problems ...int) huma.Operation {
-	return New(method, path, id, append(problems, 400, 408, 413, 415, 503)...)
+	return New(method, path, id, append(problems, 400, 408, 413, 415)...)
 }
 
 func problemResponse(status int) *huma.Response {
 	text := texts.Problems[status]
-	example := map[string]any{"title": http.StatusText(status), "status": status, "detail": text}
+	example := problem.OfStatus(status, text)
 	r := &huma.Response{
 		Description: text,
 		Content:     map[string]*huma.MediaType{typeProblem: {Schema: Ref("Problem"), Example: example}},
@@ -127,8 +124,11 @@ func Response(text, kind string, schema *huma.Schema, example any) *huma.Respons
 		Content: map[string]*huma.MediaType{kind: {Schema: schema, Example: example}}}
 }
 
-// Lines are texts, of which each line is what text says.
-func Lines(text string) *huma.Schema { return &huma.Schema{Type: huma.TypeString, Description: text} }
+// Lines are a text, of which each line is the JSON of a schema of that name.
+func Lines(name string) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Description: "One " + name + " a line.",
+		Extensions: map[string]any{"contentMediaType": TypeJSON, "contentSchema": Ref(name)}}
+}
 
 // Query describes a parameter.
 func Query(name, text string, schema *huma.Schema) *huma.Param {

@@ -3,6 +3,7 @@ package openapi
 import (
 	_ "embed" // the texts and the examples
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,13 +17,30 @@ var textsFile []byte
 
 // texts are what the document says beside what follows from the Go types.
 var texts = yamlfile.Read[struct {
+	// Tags are the tasks, with the operations of each.
+	Tags []struct {
+		Name, Text string
+		Operations []string
+	}
 	// Properties are of each object its fields, as far as their types do not say what they are.
 	Properties map[string]map[string]string
+	// Webhooks are by the type of their event.
+	Webhooks map[string]string
 	// Problems are by their HTTP status.
 	Problems map[int]string
 	// Operations are by their ids: a summary, and what more there is to say.
 	Operations map[string]struct{ Summary, Text string }
 }](textsFile)
+
+// tagOf is the task of an operation.
+func tagOf(operation string) string {
+	for _, tag := range texts.Tags {
+		if slices.Contains(tag.Operations, operation) {
+			return tag.Name
+		}
+	}
+	panic("operation " + operation + " has no tag in texts.yaml")
+}
 
 // filler puts into a text what depends on the program and on its catalogue.
 func filler(catalog topup.Catalog) *strings.Replacer {

@@ -61,10 +61,6 @@ func In(in string, err error) error {
 	return located{err, in}
 }
 
-// statusHungUp is what a request counts as whose client closed its connection: nobody reads it, and it is no fault of
-// ours. nginx has the number.
-const statusHungUp = 499
-
 // Of turns an error into what is answered. in says where its fields are, if In does not: body or query.
 // What it does not know is a fault of ours, logged, and answered with 503: the request may be sent again.
 func Of(ctx context.Context, log *slog.Logger, in string, err error) error {
@@ -85,34 +81,34 @@ func Of(ctx context.Context, log *slog.Logger, in string, err error) error {
 	case len(fields) > 0:
 		return Invalid(in, fields)
 	case errors.Is(err, topup.ErrNotObject):
-		return huma.Error400BadRequest("the body is " + err.Error())
+		return New(MalformedBody, "the body is "+err.Error())
 	case errors.Is(err, topup.ErrConflict):
-		return huma.Error409Conflict("the id is taken by an order of other content; use a new distributor_transaction_id " +
+		return New(IDTaken, "the id is taken by an order of other content; use a new distributor_transaction_id "+
 			"for a new order")
 	case errors.As(err, &early):
-		return WithHeader(huma.Error409Conflict(early.Error()), "Retry-After", seconds(time.Until(early.Until)))
+		return WithHeader(New(TooEarly, early.Error()), "Retry-After", seconds(time.Until(early.Until)))
 	case errors.As(err, new(*topup.MovedOnError)), errors.Is(err, topup.ErrNotDisputed),
 		errors.Is(err, topup.ErrArchived):
-		return huma.Error409Conflict(err.Error())
+		return New(WrongState, err.Error())
 	case errors.Is(err, topup.ErrLost):
-		return huma.Error409Conflict("somebody else changed the order at this moment; get it again")
+		return New(ChangedMeanwhile, "somebody else changed the order at this moment; get it again")
 	case errors.As(err, &transition):
-		return huma.Error409Conflict(transition.Error())
+		return New(WrongState, transition.Error())
 	case errors.Is(err, topup.ErrNotFound):
-		return huma.Error404NotFound("there is no such order")
+		return New(OrderNotFound, "there is no such order")
 	case errors.As(err, &many):
-		return WithHeader(huma.Error429TooManyRequests(many.Error()), "Retry-After", seconds(many.Wait))
+		return WithHeader(New(TooManyTries, many.Error()), "Retry-After", seconds(many.Wait))
 	case errors.As(err, &large):
-		return huma.Error413RequestEntityTooLarge(err.Error())
+		return New(BodyTooLarge, err.Error())
 	case errors.As(err, &over):
-		return WithHeader(huma.Error429TooManyRequests(over.Reason), "Retry-After", seconds(over.After))
+		return WithHeader(New(LimitReached, over.Reason), "Retry-After", seconds(over.After))
 	}
 	if errors.Is(ctx.Err(), context.Canceled) { // and that is why
 		log.DebugContext(ctx, "client hung up", "request", RequestID(ctx), "error", err)
-		return huma.NewError(statusHungUp, "the client closed its connection before it was answered")
+		return New(ClientGone, "the client closed its connection before it was answered")
 	}
 	log.ErrorContext(ctx, "request not served", "request", RequestID(ctx), "error", err)
-	return WithHeader(huma.Error503ServiceUnavailable("the book of record cannot be reached; send the same request "+
+	return WithHeader(New(Unavailable, "the book of record cannot be reached; send the same request "+
 		"again"), "Retry-After", "1")
 }
 
@@ -156,16 +152,16 @@ func NotAllowed(details []error) error {
 	if len(named) == topup.MaxFaults {
 		text += "; " + topup.MostNamed
 	}
-	return huma.Error422UnprocessableEntity(text, named...)
+	return New(FieldsNotAllowed, text, named...)
 }
 
 // Unauthorized is 401: there is no key, or one that is not good.
-func Unauthorized(detail string) error {
-	return WithHeader(huma.Error401Unauthorized(detail), "WWW-Authenticate", `Bearer realm="recarga"`)
+func Unauthorized(code Code, detail string) error {
+	return WithHeader(New(code, detail), "WWW-Authenticate", `Bearer realm="recarga"`)
 }
 
 // Forbidden is 403: this key may not do that.
-func Forbidden(detail string) error { return huma.Error403Forbidden(detail) }
+func Forbidden(detail string) error { return New(NotPermitted, detail) }
 
 // WithHeader adds a header to the answer that err becomes.
 func WithHeader(err error, name, value string) error {
@@ -196,15 +192,14 @@ func Write(w http.ResponseWriter, err error) {
 
 // Fault is 500: a fault of ours, as a panic.
 func Fault() error {
-	return huma.Error500InternalServerError("a fault of ours; it is in the log under the X-Request-Id")
+	return New(InternalFault, "a fault of ours; it is in the log under the X-Request-Id")
 }
 
 // ModelOf is the problem's JSON.
-func ModelOf(err error) *huma.ErrorModel {
-	var model *huma.ErrorModel
-	if errors.As(err, &model) {
-		return model
+func ModelOf(err error) *Model {
+	var model *Model
+	if !errors.As(err, &model) {
+		_ = errors.As(New(InternalFault, ""), &model)
 	}
-	return &huma.ErrorModel{Status: http.StatusInternalServerError,
-		Title: http.StatusText(http.StatusInternalServerError)}
+	return model
 }

@@ -131,6 +131,18 @@ func (db *DB) Details(ctx context.Context, id topup.ID) (d topup.Details, err er
 	return d, err
 }
 
+// Chosen are the orders of a query with all their parts, of one moment.
+func (db *DB) Chosen(ctx context.Context, q string, args ...any) (all []topup.Details, err error) {
+	err = db.Snapshot(ctx, func(t *sql.Tx) error {
+		records, err := Query(ctx, t, ScanOrder, q, args...)
+		if err == nil {
+			all, err = db.DetailsOf(ctx, t, records, true, true)
+		}
+		return err
+	})
+	return all, err
+}
+
 // DetailsOf are orders with those of their parts that are asked for: attempts, with what people decided, and events.
 func (db *DB) DetailsOf(
 	ctx context.Context, q Querier, records []Record, attempts, events bool,

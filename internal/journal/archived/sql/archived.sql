@@ -1,3 +1,4 @@
+-- Nor does an order leave with an event that is younger: whoever reads the feed must have had the same time for it.
 -- name: leaving
 SELECT key, fingerprint, event_count, unknown_attempts, id, caller, state, reason, phone, product, amount,
     operator, metadata, callback_url, attempt_count, response_code, response_message, transaction_id, reference,
@@ -5,13 +6,15 @@ SELECT key, fingerprint, event_count, unknown_attempts, id, caller, state, reaso
     priority, line, waits_for, disputed_at, ends_at
 FROM orders
 WHERE (created_at, key) > ($1, $2) AND created_at < $3 AND +finished_at < $3 AND disputed_at IS NULL
-    AND NOT EXISTS (SELECT 1 FROM events WHERE order_key = orders.key AND due_at IS NOT NULL)
+    AND NOT EXISTS (SELECT 1 FROM events
+        WHERE order_key = orders.key AND (due_at IS NOT NULL OR events.created_at >= $3))
 ORDER BY created_at, key LIMIT $4
 
 -- name: count_leaving
 SELECT COUNT(*) FROM orders
 WHERE finished_at < $1 AND disputed_at IS NULL
-    AND NOT EXISTS (SELECT 1 FROM events WHERE order_key = orders.key AND due_at IS NOT NULL)
+    AND NOT EXISTS (SELECT 1 FROM events
+        WHERE order_key = orders.key AND (due_at IS NOT NULL OR events.created_at >= $1))
 
 -- name: new_member
 INSERT INTO archive_members (file, place, orders, created_from, created_until)

@@ -133,6 +133,12 @@ function checkTime(name, value) {
   return value;
 }
 
+/** Whether a server does not know `?wait=`. @param {unknown} error */
+function refusesToWait(error) {
+  return error instanceof ProblemError && error.status === 422 &&
+    error.errors.some(({ location }) => location === "query.wait");
+}
+
 /** @param {string} url */
 function baseOf(url) {
   const wrong = (/** @type {string} */ why) => new TypeError(`the URL of Recarga's API ${JSON.stringify(url)} ${why}`);
@@ -146,7 +152,10 @@ function baseOf(url) {
   return base;
 }
 
-/** @typedef {{ what: string, method: string, path: string, id: string, body?: string, extraMs?: number }} Call */
+/**
+ * A request; with a `tag`, only for what has changed since. `extraMs` is how much longer than others it may take.
+ * @typedef {{ what: string, method: string, path: string, id: string, body?: string, tag?: string, extraMs?: number }} Call
+ */
 
 /** Places orders, and asks for them. Each method repeats its request, with the same id, until it is answered or the
  * time is over. */
@@ -188,7 +197,8 @@ class Client {
     // JSON has no NaN: it would become null.
     if (!Number.isFinite(order.amount)) throw new TypeError(`amount ${order.amount} must be a number of pesos`);
     const body = JSON.stringify(order);
-    return this.#repeat({ what: `place ${id}`, method: "POST", path: "/v1/topups", id, body }, this.#totalMs, signal);
+    const call = { what: `place ${id}`, method: "POST", path: "/v1/topups", id, body };
+    return (await this.#repeat(call, this.#totalMs, signal)).order;
   }
 
   /**
@@ -200,7 +210,8 @@ class Client {
    */
   async get(id, { signal } = {}) {
     checkId(id);
-    return this.#repeat({ what: `get ${id}`, method: "GET", path: `/v1/topups/${id}`, id }, this.#totalMs, signal);
+    const call = { what: `get ${id}`, method: "GET", path: `/v1/topups/${id}`, id };
+    return (await this.#repeat(call, this.#totalMs, signal)).order;
   }
 
   /**
@@ -212,8 +223,8 @@ class Client {
    */
   async cancel(id, { signal } = {}) {
     checkId(id);
-    const path = `/v1/topups/${id}/cancel`;
-    return this.#repeat({ what: `cancel ${id}`, method: "POST", path, id }, this.#totalMs, signal);
+    const call = { what: `cancel ${id}`, method: "POST", path: `/v1/topups/${id}/cancel`, id };
+    return (await this.#repeat(call, this.#totalMs, signal)).order;
   }
 
   /**
@@ -227,55 +238,41 @@ class Client {
   async wait(id, { timeoutMs = 60_000, signal } = {}) {
     checkId(id);
     const end = now() + checkTime("timeoutMs", timeoutMs);
+    const path = `/v1/topups/${id}`;
     /** @type {OrderDetails | undefined} */
     let order;
+    let tag = "";
     for (let n = 0; ; n++) {
       const asked = now();
+      const leftMs = Math.max(1, end - asked);
+      const seconds = order && this.#waits ? Math.min(LONGEST_WAIT_S, Math.floor(leftMs / 1000)) : 0;
+      const call = { what: `wait for ${id}`, method: "GET", path, id, tag };
       try {
-        order = await this.#look(id, Math.max(1, end - asked), signal);
+        const seen = await this.#repeat(
+          seconds ? { ...call, path: `${path}?wait=${seconds}s`, extraMs: seconds * 1000 } : call, leftMs, signal);
+        if (seen.order) ({ order, tag } = seen);
       } catch (error) {
         if (order && error instanceof NoAnswerError) throw new WaitTimeoutError(order, error);
-        throw error;
+        if (!seconds || !refusesToWait(error)) throw error;
+        this.#waits = false;
       }
-      if (ENDED.includes(order.state)) return order;
+      if (order && ENDED.includes(order.state)) return order;
       // A server that has waited itself is asked again at once.
       const pause = now() - asked < 1000 ? pauseOf(n) : 0;
-      if (now() + pause >= end) throw new WaitTimeoutError(order, undefined);
+      if (order && now() + pause >= end) throw new WaitTimeoutError(order, undefined);
       await sleep(pause, undefined, { signal });
     }
   }
 
   /**
-   * Asks for an order, and lets the server wait for its change, where it can.
-   *
-   * @param {string} id @param {number} leftMs @param {AbortSignal | undefined} signal
-   * @returns {Promise<OrderDetails>}
-   */
-  async #look(id, leftMs, signal) {
-    const call = { what: `wait for ${id}`, method: "GET", path: `/v1/topups/${id}`, id };
-    const seconds = Math.min(LONGEST_WAIT_S, Math.floor(leftMs / 1000));
-    if (!this.#waits || seconds < 1) return this.#repeat(call, leftMs, signal);
-    try {
-      const waiting = { ...call, path: `${call.path}?wait=${seconds}s`, extraMs: seconds * 1000 };
-      return await this.#repeat(waiting, leftMs, signal);
-    } catch (error) {
-      const unknown = error instanceof ProblemError && error.status === 422 &&
-        error.errors.some(({ location }) => location === "query.wait");
-      if (!unknown) throw error;
-      this.#waits = false;
-      return this.#repeat(call, leftMs, signal);
-    }
-  }
-
-  /**
    * @param {Call} call @param {number} totalMs @param {AbortSignal | undefined} signal
-   * @returns {Promise<any>}
+   * @returns {Promise<{ order: any, tag: string }>} without an order where it has not changed
    */
   async #repeat(call, totalMs, signal) {
     const end = now() + totalMs;
     for (let n = 0; ; n++) {
       const failure = await this.#once(call, end - now(), signal);
-      if ("order" in failure) return failure.order;
+      if ("order" in failure) return failure;
       signal?.throwIfAborted();
       const pause = Math.max(pauseOf(n), failure.retryAfterMs);
       if (now() + pause >= end) {
@@ -290,15 +287,19 @@ class Client {
    * Makes one request. What may succeed later is returned, and anything else thrown.
    *
    * @param {Call} call @param {number} leftMs @param {AbortSignal | undefined} signal
-   * @returns {Promise<{ order: unknown } | { error: Error, retryAfterMs: number }>}
+   * @returns {Promise<{ order: unknown, tag: string } | { error: Error, retryAfterMs: number }>}
    */
-  async #once({ what, method, path, id, body, extraMs = 0 }, leftMs, signal) {
+  async #once({ what, method, path, id, body, tag, extraMs = 0 }, leftMs, signal) {
     const timeout = AbortSignal.timeout(Math.max(1, Math.ceil(Math.min(leftMs, this.#attemptMs + extraMs))));
+    /** @type {Record<string, string>} */
+    const headers = { ...this.#headers };
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    if (tag) headers["If-None-Match"] = tag;
     let answer, text;
     try {
       answer = await fetch(this.#base + path, {
         method,
-        headers: body === undefined ? this.#headers : { ...this.#headers, "Content-Type": "application/json" },
+        headers,
         body: body ?? null,
         redirect: "manual", // a redirected POST would become a GET
         signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
@@ -318,6 +319,7 @@ class Client {
       if (status >= 500 || status === 408 || status === 425 || status === 429) return { error, retryAfterMs: after };
       throw error;
     }
+    if (status === 304 && tag) return { order: undefined, tag };
     if (status !== 200 && status !== 202) {
       throw new AnswerError(`${what}: the answer is ${status}, not an order; is this the URL of Recarga's API?`);
     }
@@ -329,7 +331,7 @@ class Client {
     if (typeof said.state !== "string" || said.state === "") {
       throw new AnswerError(`${what}: the answer has no state; is this Recarga's API?`);
     }
-    return { order: said };
+    return { order: said, tag: answer.headers.get("ETag") ?? "" };
   }
 }
 

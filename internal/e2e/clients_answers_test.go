@@ -70,6 +70,22 @@ func orderIn(id, state string) string {
 		`"finished_at":null,"waits_for":null,"attempts":[],"events":[],"new_in_a_later_release":{"a":[1]}}`, id, state)
 }
 
+// tagged answers with the order WAIT-TAG and a tag, or 304 where the state is empty, to whoever has the tag before.
+func tagged(tag, state string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", `W/"`+tag+`"`)
+		known := r.Header.Get("If-None-Match")
+		switch {
+		case state == "" && known == `W/"`+tag+`"`:
+			w.WriteHeader(http.StatusNotModified)
+		case state != "" && known != `W/"`+tag+`"`:
+			in("WAIT-TAG", state)(w, r)
+		default:
+			http.Error(w, "the tag is "+known, http.StatusTeapot)
+		}
+	}
+}
+
 // says answers with a status, a body, and header fields, name and value in turn.
 func says(status int, body string, header ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
@@ -148,6 +164,10 @@ func exchanges() []exchange {
 			requests: 2},
 		{id: "WAIT", does: "wait", answers: many(in("WAIT", "submitting"), lostAnswer, in("WAIT", "unknown")),
 			state: "unknown", requests: 3},
+		{id: "WAIT-TAG", does: "wait", answers: many(tagged("1", "queued"), tagged("1", ""), tagged("2", "submitting"),
+			tagged("2", ""), tagged("3", "failed")), state: "failed", requests: 5},
+		{id: "WAIT-HELD", does: "wait", answers: many(in("WAIT-HELD", "unknown")), state: "unknown", requests: 1},
+		{id: "NOT-MODIFIED", does: "get", answers: many(says(304, "")), err: "Answer", requests: 1},
 		{id: "WAIT-END", does: "wait", answers: many(in("WAIT-END", "queued")), err: "WaitTimeout", state: "queued",
 			timeout: 1.5},
 		{id: "WAIT-NEVER", does: "wait", answers: many(says(404, problem)), err: "Problem", status: 404, requests: 1},
@@ -158,8 +178,8 @@ func exchanges() []exchange {
 			requests: 2})
 	}
 	// From a server that does not know it, no client asks for it again: this comes last.
-	return append(all, exchange{id: "WAIT-OLD", does: "wait", state: "succeeded", requests: 3,
-		answers: many(noWait, in("WAIT-OLD", "queued"), in("WAIT-OLD", "succeeded"))})
+	return append(all, exchange{id: "WAIT-OLD", does: "wait", state: "succeeded", requests: 4,
+		answers: many(in("WAIT-OLD", "queued"), noWait, in("WAIT-OLD", "queued"), in("WAIT-OLD", "succeeded"))})
 }
 
 // TestAnswersToClients: what each client makes of each answer. What it repeats is the same request, byte for byte.
@@ -212,8 +232,9 @@ func (e exchange) check(t *testing.T, d *driver, s *script, url string) {
 	}
 	if e.does == "wait" && e.timeout == 0 {
 		for i, request := range came {
-			if asked := strings.Contains(request, "?wait=30s") || strings.Contains(request, "?wait=29s"); asked !=
-				(e.id != "WAIT-OLD" || i == 0) {
+			// The first request is answered at once: the order may have ended, or be held.
+			asked := strings.Contains(request, "?wait=30s") || strings.Contains(request, "?wait=29s")
+			if asked != (i == 1 || i > 1 && e.id != "WAIT-OLD") {
 				t.Errorf("%s: the server is asked to wait, or not: %q", e.id, came)
 			}
 		}

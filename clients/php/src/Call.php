@@ -13,6 +13,7 @@ final class Call
 {
     /**
      * @param string $id the order that the answer must be of
+     * @param string $tag asks only for what has changed since, and is then the tag of what came
      * @param float $extra how many seconds longer than others it may take
      */
     public function __construct(
@@ -21,6 +22,7 @@ final class Call
         public readonly string $path,
         public readonly string $id,
         public readonly ?string $body = null,
+        public string $tag = '',
         public readonly float $extra = 0,
     ) {
     }

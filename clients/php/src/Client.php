@@ -90,65 +90,63 @@ final class Client
      */
     public function wait(string $id, float $timeout = 60): OrderDetails
     {
-        self::checkId($id);
+        $path = '/v1/topups/' . self::checkId($id);
         self::checkSeconds('timeout', $timeout);
         $end = self::now() + $timeout;
         $order = null;
+        $tag = '';
         for ($n = 0;; $n++) {
             $asked = self::now();
+            $left = max(0.001, $end - $asked);
+            $seconds = $order !== null && $this->waits ? min(self::LONGEST_WAIT, (int) $left) : 0;
+            $query = $seconds > 0 ? "?wait={$seconds}s" : '';
+            $call = new Call("wait for $id", 'GET', $path . $query, $id, tag: $tag, extra: $seconds);
             try {
-                $order = $this->look($id, max(0.001, $end - $asked));
+                $order = $this->read($call, OrderDetails::class, $left) ?? $order;
+                $tag = $call->tag;
             } catch (NoAnswerException $unanswered) {
                 throw $order === null ? $unanswered : new WaitTimeoutException($order, $unanswered);
+            } catch (ProblemException $refusal) {
+                if ($seconds === 0 || !self::refusesToWait($refusal)) {
+                    throw $refusal;
+                }
+                $this->waits = false;
             }
-            if (in_array($order->state, self::ENDED, true)) {
+            if ($order !== null && in_array($order->state, self::ENDED, true)) {
                 return $order;
             }
             // A server that has waited itself is asked again at once.
             $pause = self::now() - $asked < 1 ? self::pause($n) : 0;
-            if (self::now() + $pause >= $end) {
+            if ($order !== null && self::now() + $pause >= $end) {
                 throw new WaitTimeoutException($order);
             }
             usleep((int) ($pause * 1e6));
         }
     }
 
-    /** Asks for an order, and lets the server wait for its change, where it can. */
-    private function look(string $id, float $left): OrderDetails
+    /** Whether a server does not know ?wait=. */
+    private static function refusesToWait(ProblemException $refusal): bool
     {
-        $path = "/v1/topups/$id";
-        $seconds = min(self::LONGEST_WAIT, (int) $left);
-        if ($this->waits && $seconds >= 1) {
-            try {
-                $call = new Call("wait for $id", 'GET', "$path?wait={$seconds}s", $id, extra: $seconds);
-                return $this->read($call, OrderDetails::class, $left);
-            } catch (ProblemException $refusal) {
-                $wrong = array_map(static fn (WrongField $field) => $field->location, $refusal->problem->errors ?? []);
-                if ($refusal->status !== 422 || !in_array('query.wait', $wrong, true)) {
-                    throw $refusal;
-                }
-                $this->waits = false;
-            }
-        }
-        return $this->read(new Call("wait for $id", 'GET', $path, $id), OrderDetails::class, $left);
+        $wrong = array_map(static fn (WrongField $field) => $field->location, $refusal->problem->errors ?? []);
+        return $refusal->status === 422 && in_array('query.wait', $wrong, true);
     }
 
     /**
      * @template T of Order|OrderDetails
      * @param class-string<T> $class
-     * @return T
+     * @return T|null null where it has not changed
      */
-    private function read(Call $call, string $class, float $total): Order|OrderDetails
+    private function read(Call $call, string $class, float $total): Order|OrderDetails|null
     {
         $answer = $this->repeat($call, $total);
         try {
-            return $class::fromArray($answer);
+            return $answer === [] ? null : $class::fromArray($answer);
         } catch (\TypeError $wrong) {
             throw new AnswerException("$call->what: the answer is not an order; is this Recarga's API?", 0, $wrong);
         }
     }
 
-    /** @return array<string, mixed> */
+    /** @return array<string, mixed> empty where the order has not changed */
     private function repeat(Call $call, float $total): array
     {
         $end = self::now() + $total;
@@ -179,7 +177,10 @@ final class Client
         if ($call->body !== null) {
             $header[] = 'Content-Type: application/json';
         }
-        $retryAfter = '';
+        if ($call->tag !== '') {
+            $header[] = "If-None-Match: $call->tag";
+        }
+        $fields = [];
         curl_reset($this->curl); // it keeps the connections; no redirect is followed: a POST would become a GET
         curl_setopt_array($this->curl, [
             CURLOPT_URL => $this->url . $call->path,
@@ -190,10 +191,9 @@ final class Client
             CURLOPT_RETURNTRANSFER => true,
             CURLOPT_NOSIGNAL => true,
             CURLOPT_TIMEOUT_MS => (int) ceil($timeout * 1000),
-            CURLOPT_HEADERFUNCTION => static function ($curl, string $line) use (&$retryAfter): int {
-                if (stripos($line, 'Retry-After:') === 0) {
-                    $retryAfter = trim(substr($line, strlen('Retry-After:')));
-                }
+            CURLOPT_HEADERFUNCTION => static function ($curl, string $line) use (&$fields): int {
+                [$name, $value] = explode(':', $line, 2) + ['', ''];
+                $fields[strtolower($name)] = trim($value);
                 return strlen($line);
             },
         ]);
@@ -207,13 +207,18 @@ final class Client
         $status = (int) curl_getinfo($this->curl, CURLINFO_RESPONSE_CODE);
         $said = json_decode((string) $text, true);
         if ($status >= 400) {
-            $refusal = new ProblemException($call->what, $status, self::problem($said), self::retryAfter($retryAfter));
+            $refusal = new ProblemException($call->what, $status, self::problem($said), self::retryAfter($fields['retry-after'] ?? ''));
             if ($status >= 500 || in_array($status, [408, 425, 429], true)) {
                 return $refusal;
             }
             throw $refusal;
         }
-        return self::order($call, $status, $said);
+        if ($status === 304 && $call->tag !== '') {
+            return [];
+        }
+        $order = self::order($call, $status, $said);
+        $call->tag = $fields['etag'] ?? '';
+        return $order;
     }
 
     private static function problem(mixed $said): Problem

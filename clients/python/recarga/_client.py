@@ -76,17 +76,17 @@ class Client:
         """
         id = _checked_id(order.get("distributor_transaction_id"))
         body = json.dumps(order, default=_number, allow_nan=False).encode()
-        return cast("Order", self._repeat(f"place {id}", "POST", "/v1/topups", id, self._total_timeout, body))
+        return cast("Order", self._repeat(f"place {id}", "POST", "/v1/topups", id, self._total_timeout, body)[0])
 
     def get(self, id: str) -> OrderDetails:
         """Returns an order with its attempts and events."""
         path = f"/v1/topups/{_checked_id(id)}"
-        return cast("OrderDetails", self._repeat(f"get {id}", "GET", path, id, self._total_timeout))
+        return cast("OrderDetails", self._repeat(f"get {id}", "GET", path, id, self._total_timeout)[0])
 
     def cancel(self, id: str) -> Order:
         """Withdraws an order. A ProblemError with status 409 says that money may have moved."""
         path = f"/v1/topups/{_checked_id(id)}/cancel"
-        return cast("Order", self._repeat(f"cancel {id}", "POST", path, id, self._total_timeout))
+        return cast("Order", self._repeat(f"cancel {id}", "POST", path, id, self._total_timeout)[0])
 
     def wait(self, id: str, *, timeout: float = 60) -> OrderDetails:
         """Waits until an order has ended (succeeded, failed, canceled) or is held as unknown.
@@ -94,50 +94,62 @@ class Client:
         Neither refund nor buy again what is unknown: a person settles it. Raises a WaitTimeoutError after the timeout,
         in seconds.
         """
-        _checked_id(id)
+        path = f"/v1/topups/{_checked_id(id)}"
         end = time.monotonic() + _seconds("timeout", timeout)
         order: Optional[OrderDetails] = None
+        tag = ""
         tries = 0
         while True:
             asked = time.monotonic()
+            left = max(0.001, end - asked)
+            seconds = min(_LONGEST_WAIT, int(left)) if order is not None and self._waits else 0
+            query = f"?wait={seconds}s" if seconds else ""
             try:
-                order = self._look(id, max(0.001, end - asked))
+                seen, tag = self._repeat(f"wait for {id}", "GET", path + query, id, left, tag=tag, extra=seconds)
+                order = seen or order
             except NoAnswerError as error:
                 if order is None:
                     raise
                 raise WaitTimeoutError(order) from error
-            if order["state"] in _ENDED:
+            except ProblemError as error:
+                if not seconds or not _refuses_to_wait(error):
+                    raise
+                self._waits = False
+            if order is not None and order["state"] in _ENDED:
                 return order
             # A server that has waited itself is asked again at once.
             pause = _pause(tries) if time.monotonic() - asked < 1 else 0
-            if time.monotonic() + pause >= end:
+            if order is not None and time.monotonic() + pause >= end:
                 raise WaitTimeoutError(order)
             time.sleep(pause)
             tries += 1
 
-    def _look(self, id: str, left: float) -> OrderDetails:
-        """Asks for an order, and lets the server wait for its change, where it can."""
-        what, path = f"wait for {id}", f"/v1/topups/{id}"
-        seconds = min(_LONGEST_WAIT, int(left))
-        if self._waits and seconds >= 1:
-            try:
-                waiting = f"{path}?wait={seconds}s"
-                return cast("OrderDetails", self._repeat(what, "GET", waiting, id, left, extra=seconds))
-            except ProblemError as error:
-                if error.status != 422 or "query.wait" not in [field.get("location") for field in error.errors]:
-                    raise
-                self._waits = False
-        return cast("OrderDetails", self._repeat(what, "GET", path, id, left))
-
     def _repeat(
-        self, what: str, method: str, path: str, id: str, total: float, body: Optional[bytes] = None, extra: float = 0
-    ) -> Any:
+        self,
+        what: str,
+        method: str,
+        path: str,
+        id: str,
+        total: float,
+        body: Optional[bytes] = None,
+        tag: str = "",
+        extra: float = 0,
+    ) -> Tuple[Any, str]:
+        """Returns the order and its tag; with a tag, None where it has not changed since.
+
+        extra is how many seconds longer than others one request may take.
+        """
+        request = urllib.request.Request(self._base + path, data=body, headers=self._headers, method=method)
+        if body is not None:
+            request.add_header("Content-Type", "application/json")
+        if tag:
+            request.add_header("If-None-Match", tag)
         end = time.monotonic() + total
         tries = 0
         while True:
             timeout = max(0.001, min(end - time.monotonic(), self._attempt_timeout + extra))
             try:
-                return self._once(what, method, path, id, body, timeout)
+                return self._once(what, request, id, tag, timeout)
             except _Temporary as failure:
                 pause = max(_pause(tries), failure.retry_after)
                 if time.monotonic() + pause >= end:
@@ -146,10 +158,7 @@ class Client:
             time.sleep(pause)
             tries += 1
 
-    def _once(self, what: str, method: str, path: str, id: str, body: Optional[bytes], timeout: float) -> Any:
-        request = urllib.request.Request(self._base + path, data=body, headers=self._headers, method=method)
-        if body is not None:
-            request.add_header("Content-Type", "application/json")
+    def _once(self, what: str, request: urllib.request.Request, id: str, tag: str, timeout: float) -> Tuple[Any, str]:
         try:
             status, headers, text = self._ask(request, timeout)
         except (OSError, http.client.HTTPException) as error:  # of these is every way in which a network fails
@@ -162,7 +171,9 @@ class Client:
             if status >= 500 or status in (408, 425, 429):
                 raise _Temporary(refusal, after)
             raise refusal
-        return _order(what, status, said, id)
+        if status == 304 and tag:
+            return None, tag
+        return _order(what, status, said, id), headers.get("ETag") or ""
 
     def _ask(self, request: urllib.request.Request, timeout: float) -> Tuple[int, http.client.HTTPMessage, bytes]:
         end = time.monotonic() + timeout
@@ -182,6 +193,11 @@ class Client:
 
 
 _NO_PROBLEM = {"detail": "the answer is no problem document; is this Recarga's API?"}
+
+
+def _refuses_to_wait(error: ProblemError) -> bool:
+    """Whether a server does not know ?wait=."""
+    return error.status == 422 and "query.wait" in [field.get("location") for field in error.errors]
 
 
 def _order(what: str, status: int, said: Any, id: str) -> Any:

@@ -1,0 +1,33 @@
+<?php
+
+// Made by go generate ./scripts/clienttypes from docs/openapi.json. Do not edit.
+
+declare(strict_types=1);
+
+namespace Recarga;
+
+final class DeliveryTry
+{
+    public function __construct(
+        public readonly string $at,
+        public readonly int $duration_ms,
+        public readonly ?string $error,
+        public readonly ?int $status,
+    ) {
+    }
+
+    /**
+     * @param array<string, mixed> $json
+     *
+     * @throws \TypeError where a value is missing or of another kind
+     */
+    public static function fromArray(array $json): self
+    {
+        return new self(
+            at: $json['at'] ?? null,
+            duration_ms: $json['duration_ms'] ?? null,
+            error: $json['error'] ?? null,
+            status: $json['status'] ?? null,
+        );
+    }
+}

@@ -1,0 +1,111 @@
+<?php
+
+// Made by go generate ./scripts/clienttypes from docs/openapi.json. Do not edit.
+
+declare(strict_types=1);
+
+namespace Recarga;
+
+final class Order
+{
+    public function __construct(
+        /** MXN. */
+        public readonly int|float $amount,
+        /** How many requests went to the distributor. */
+        public readonly int $attempt_count,
+        /** The carrier's authorization. */
+        public readonly ?string $auth_code,
+        /** The distributor's balance after the purchase, in its own currency. */
+        public readonly int|float|null $balance_after,
+        /** Who placed it. */
+        public readonly string $caller,
+        public readonly string $created_at,
+        public readonly string $currency,
+        public readonly string $distributor_transaction_id,
+        public readonly ?string $expires_at,
+        /** When it became final. */
+        public readonly ?string $finished_at,
+        /** @var array<string, string> */
+        public readonly array $metadata,
+        /** When it will be tried (again); null when no try is scheduled. */
+        public readonly ?string $next_attempt_at,
+        public readonly ?string $operator,
+        public readonly string $phone_number,
+        /** `high`, `normal` or `bulk`. */
+        public readonly string $priority,
+        public readonly ?string $process_at,
+        public readonly string $product_id,
+        /**
+         * Why it failed; null in any other state.
+         * @var 'declined'|'retries_exhausted'|'expired'|'invalid'|'resolved'|null
+         */
+        public readonly ?string $reason,
+        /** The carrier's reference. */
+        public readonly ?string $reference,
+        /** The distributor's code of the last attempt. */
+        public readonly ?string $response_code,
+        /** The distributor's words for it. */
+        public readonly ?string $response_message,
+        /**
+         * `queued`: accepted durably, waiting (also: scheduled for later) (money: not moved). `submitting`: an attempt
+         * is under way (money: may be moving). `retrying`: the last attempt was `unavailable` or `not_sent`; the next
+         * one is scheduled (money: not moved). `unknown`: an attempt is in doubt: its outcome is not known, or a
+         * statement charges what it denies; held, never sent again by itself (money: may have moved). `succeeded`:
+         * code 00 (money: moved). `failed`: final, for the reason given (money: not moved). `canceled`: withdrawn by
+         * the caller before any attempt could have moved money (money: not moved).
+         * @var 'queued'|'submitting'|'retrying'|'unknown'|'succeeded'|'failed'|'canceled'
+         */
+        public readonly string $state,
+        /** The distributor's id of the purchase. */
+        public readonly ?string $transaction_id,
+        public readonly string $updated_at,
+        /**
+         * Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its
+         * operator fails), `balance`; null when it does not.
+         */
+        public readonly ?string $waits_for,
+        /**
+         * Since when later evidence contradicts the final state, which stays until a person decides; absent when none
+         * does.
+         */
+        public readonly ?string $disputed_at = null,
+    ) {
+    }
+
+    /**
+     * @param array<string, mixed> $json
+     *
+     * @throws \TypeError where a value is missing or of another kind
+     */
+    public static function fromArray(array $json): self
+    {
+        return new self(
+            amount: $json['amount'] ?? null,
+            attempt_count: $json['attempt_count'] ?? null,
+            auth_code: $json['auth_code'] ?? null,
+            balance_after: $json['balance_after'] ?? null,
+            caller: $json['caller'] ?? null,
+            created_at: $json['created_at'] ?? null,
+            currency: $json['currency'] ?? null,
+            distributor_transaction_id: $json['distributor_transaction_id'] ?? null,
+            expires_at: $json['expires_at'] ?? null,
+            finished_at: $json['finished_at'] ?? null,
+            metadata: $json['metadata'] ?? null,
+            next_attempt_at: $json['next_attempt_at'] ?? null,
+            operator: $json['operator'] ?? null,
+            phone_number: $json['phone_number'] ?? null,
+            priority: $json['priority'] ?? null,
+            process_at: $json['process_at'] ?? null,
+            product_id: $json['product_id'] ?? null,
+            reason: $json['reason'] ?? null,
+            reference: $json['reference'] ?? null,
+            response_code: $json['response_code'] ?? null,
+            response_message: $json['response_message'] ?? null,
+            state: $json['state'] ?? null,
+            transaction_id: $json['transaction_id'] ?? null,
+            updated_at: $json['updated_at'] ?? null,
+            waits_for: $json['waits_for'] ?? null,
+            disputed_at: $json['disputed_at'] ?? null,
+        );
+    }
+}

@@ -1,0 +1,20 @@
+"""Webhooks in FastAPI: take the Request itself, not a model: await request.body() is the body as it came."""
+
+import os
+
+from fastapi import FastAPI, Request, Response
+from recarga import Webhook, WebhookError
+
+webhook = Webhook(os.environ["RECARGA_WEBHOOK_SECRET"].split(","))
+app = FastAPI()
+
+
+@app.post("/recarga")
+async def receive(request: Request) -> Response:
+    try:
+        event = webhook.verify(await request.body(), request.headers)
+    except WebhookError:
+        return Response(status_code=400)
+    # Store it here: once for each event["id"], and only if event["data"]["sequence"] is higher than the order's last.
+    print(event["id"], event["type"], event["data"]["distributor_transaction_id"], event["data"]["state"], flush=True)
+    return Response(status_code=204)

@@ -1,0 +1,102 @@
+package e2e
+
+import (
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"recarga/internal/testkit"
+	"recarga/topup"
+	"recarga/webhook"
+)
+
+// TestNodeClientAsPublished packs the client as npm publishes it, installs it from that, and uses it as a module, by
+// require, and from TypeScript at its strictest; and the receivers for Express and Next.js receive.
+func TestNodeClientAsPublished(t *testing.T) {
+	testkit.Deep(t)
+	t.Parallel()
+	testkit.Program(t, "npm", "npm")
+	folder := t.TempDir()
+	in := func(dir, program string, args ...string) string {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), program, args...)
+		cmd.Dir = dir
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s %v: %v\n%s", program, args, err, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	tarball := in("../../clients/node", "npm", "pack", "--silent", "--pack-destination", folder)
+	want := []string{"package/README.md", "package/index.d.ts", "package/index.js", "package/openapi.d.ts",
+		"package/package.json"}
+	listed := strings.Fields(in(folder, "sh", "-c", "tar tf "+tarball+" | sort"))
+	if diff := cmp.Diff(want, listed); diff != "" {
+		t.Errorf("what is published (-want +got):\n%s", diff)
+	}
+	for _, from := range []string{"testdata/clients/published/", "../../clients/node/recipes/"} {
+		files, err := filepath.Glob(from + "*.?[jt]s")
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no files in %s: %v", from, err)
+		}
+		for _, file := range files {
+			copyFile(t, file, filepath.Join(folder, filepath.Base(file)))
+		}
+	}
+	if err := os.WriteFile(filepath.Join(folder, "package.json"), []byte("{}"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	in(folder, "npm", "install", "--no-audit", "--no-fund", "./"+tarball, "express@5.1.0", "typescript@5.9.3",
+		"@types/node@20.19.0")
+	const names = "AnswerError,Client,NoAnswerError,ProblemError,RecargaError,WaitTimeoutError,Webhook,WebhookError function"
+	for program, want := range map[string]string{"esm.mjs": names, "cjs.cjs": names, "both.mjs": "true"} {
+		if got := in(folder, "node", program); got != want {
+			t.Errorf("%s: %s, want %s", program, got, want)
+		}
+	}
+	in(folder, "node_modules/.bin/tsc", "--noEmit", "--strict", "--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes",
+		"--module", "nodenext", "--target", "es2022", "--types", "node", "uses.mts", "uses.cts")
+	received := in(folder, "node", "receive.mjs")
+	if strings.Count(received, "evt_1 topup.succeeded ORD-1 succeeded") != 2 ||
+		!strings.Contains(received, "204 204") || !strings.HasSuffix(received, "400 400") {
+		t.Errorf("the receivers say:\n%s", received)
+	}
+}
+
+// TestPHPReceiverOfClient: the receiver in plain PHP gets the body and the headers from PHP's own server as they came.
+func TestPHPReceiverOfClient(t *testing.T) {
+	t.Parallel()
+	php, folder, secret := testkit.Program(t, "php", "php-cli php-curl"), t.TempDir(), webhook.NewSecret()
+	if err := os.Mkdir(filepath.Join(folder, "vendor"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	copyFile(t, "../../clients/php/recipes/plain.php", filepath.Join(folder, "index.php"))
+	autoload := `<?php spl_autoload_register(fn ($class) => require '` + absolute(t, "../../clients/php/src") +
+		`/' . substr($class, strlen('Recarga\\')) . '.php');`
+	if err := os.WriteFile(filepath.Join(folder, "vendor/autoload.php"), []byte(autoload), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	e := runExample(t, folder, map[string]string{"RECARGA_WEBHOOK_SECRET": webhook.NewSecret() + "," + secret},
+		php, "-S", "127.0.0.1:0", "index.php")
+	ev, err := topup.NewEvent("evt_1", topup.EventTypeOf(topup.StateFailed), topup.Order{ID: "ORD-1",
+		State: topup.StateFailed, Caller: "shop"}, 1, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var header []string
+	for name, values := range sign(t, secret, "evt_1", time.Now(), ev.Body) {
+		header = append(header, name, values[0])
+	}
+	for body, want := range map[string]int{string(ev.Body): http.StatusNoContent, string(ev.Body) + " ": 400} {
+		if status, _ := ask(t, http.MethodPost, e.url, body, header...); status != want {
+			t.Errorf("answered with %d, want %d\n%s", status, want, e.log())
+		}
+	}
+	e.says(t, "evt_1 topup.failed ORD-1 failed")
+}

@@ -206,7 +206,7 @@ func TestNowhereToDeliver(t *testing.T) {
 		err       string
 	}{
 		"unknown caller": {phoneBook{}, topup.EventExhausted, "caller shop has no callback URL"},
-		"no URL":         {at("", secret), topup.EventExhausted, "caller shop has no callback URL"},
+		"no URL":         {at("", secret), topup.EventKept, "kept for the feed: caller shop has no callback URL"},
 		"no secret":      {at("http://127.0.0.1:1/"), topup.EventPending, "caller shop has no webhook secret"},
 		"bad secret": {at("http://127.0.0.1:1/", "hush"), topup.EventPending,
 			"invalid webhook secret: it does not start with whsec_"},

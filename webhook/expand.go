@@ -60,6 +60,8 @@ func (d *Deliverer) deliveries(ctx context.Context, ev topup.Event) (
 type target struct {
 	caller, name, url string
 	secrets           []string
+	// known: the endpoint is one of the caller's.
+	known bool
 	// origin is what counts as one endpoint.
 	origin string
 	// health is nil for a URL that is not the caller's, but that of one order.
@@ -73,7 +75,7 @@ func (d *Deliverer) target(ctx context.Context, ev topup.Event, all []Endpoint) 
 	if i < 0 {
 		return to, nil
 	}
-	to.url, to.secrets = all[i].URL, all[i].Secrets
+	to.known, to.url, to.secrets = true, all[i].URL, all[i].Secrets
 	if ev.Endpoint == "" && ev.CallbackURL != "" {
 		to.url = ev.CallbackURL
 	}

@@ -49,7 +49,7 @@ func (s *Server) events(ctx context.Context, in *listInput) (page eventPage, err
 	}
 	q := params.Reader{Values: in.query}
 	f := topup.EventFilter{
-		State:  topup.EventState(params.Read(&q, "state", params.OneOf("state", "pending", "delivered", "exhausted",
+		State: topup.EventState(params.Read(&q, "state", params.OneOf("state", "pending", "delivered", "exhausted",
 			"kept"))),
 		Caller: params.Read(&q, topup.FieldCaller, params.AsIs), Type: params.Read(&q, "type", eventType),
 		Endpoint: params.Read(&q, "endpoint", params.AsIs),

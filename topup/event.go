@@ -69,8 +69,10 @@ const (
 	EventPending EventState = "pending"
 	// EventDelivered: its endpoint answered 2xx.
 	EventDelivered EventState = "delivered"
-	// EventExhausted: the schedule ran out, or there is nowhere to deliver to. Kept; can be redelivered.
+	// EventExhausted: the schedule ran out, or its endpoint is gone or disabled. Can be redelivered.
 	EventExhausted EventState = "exhausted"
+	// EventKept: its caller has no URL that wants it, and reads it in the feed. Can be redelivered, once there is one.
+	EventKept EventState = "kept"
 )
 
 // Event is one thing that happened to an order, for one endpoint.

@@ -101,6 +101,7 @@ func deliveryError(err NullString) NullString {
 		{"redirects", "redirects are not followed"},
 		{"wants no more webhooks", "410: the endpoint wants no more webhooks"},
 		{"endpoint is disabled", "the endpoint is disabled"},
+		{"kept for the feed", "kept for the feed: there is no callback URL"},
 		{"has no callback URL", "there is no callback URL"},
 		{"has no endpoint", "there is no such endpoint any more"},
 		{"cut short by a shutdown", "cut short by a shutdown"},

@@ -32,8 +32,9 @@ type Endpoint struct {
 
 // Endpoints has the endpoints of the callers.
 type Endpoints interface {
-	// Endpoints must be quick: the first try of an event waits for it. topup.ErrNotFound: the caller has no endpoint,
-	// and its events are exhausted.
+	// Endpoints must be quick: the first try of an event waits for it. topup.ErrNotFound: there is
+	// no such caller, or it is disabled, and its events are exhausted. An endpoint without a name and a URL: the caller
+	// has no callback URL, and what no other endpoint wants is kept for the feed.
 	Endpoints(ctx context.Context, caller string) ([]Endpoint, error)
 }
 
@@ -95,6 +96,8 @@ const (
 	TryExhausted TryOutcome = "exhausted"
 	// TryRefused: nothing was sent, because there is nowhere to send to, or nowhere that may be used.
 	TryRefused TryOutcome = "refused"
+	// TryKept: nothing was sent, because the caller has no URL and reads the feed.
+	TryKept TryOutcome = "kept"
 )
 
 // Tried is a try that was recorded.
@@ -108,6 +111,8 @@ type Tried struct {
 func tried(a answer, state topup.EventState) Tried {
 	t := Tried{Outcome: TryFailed, Took: a.took}
 	switch {
+	case a.kept():
+		t.Outcome = TryKept
 	case a.unsent(), errors.Is(a.err, ErrNotPublic), errors.Is(a.err, errNotHTTPS):
 		t.Outcome = TryRefused
 	case state == topup.EventDelivered:
@@ -411,6 +416,8 @@ func (d *Deliverer) log(
 	switch state {
 	case topup.EventDelivered:
 		log.LogAttrs(ctx, slog.LevelInfo, "webhook delivered", attrs...)
+	case topup.EventKept:
+		log.LogAttrs(ctx, slog.LevelInfo, "event kept for the feed", attrs...)
 	case topup.EventExhausted:
 		log.LogAttrs(ctx, slog.LevelWarn, "webhook exhausted", attrs...)
 	default:

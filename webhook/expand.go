@@ -62,6 +62,8 @@ type target struct {
 	secrets           []string
 	// registered is the URL of the caller's endpoint, which one order's own may replace.
 	registered string
+	// known: the endpoint is one of the caller's.
+	known bool
 	// origin is what counts as one endpoint.
 	origin string
 	// health is nil for a URL that is not the caller's, but that of one order.
@@ -75,7 +77,7 @@ func endpointOf(ev topup.Event, all []Endpoint) (to target) {
 	if i < 0 {
 		return to
 	}
-	to.url, to.secrets = all[i].URL, all[i].Secrets
+	to.known, to.url, to.secrets = true, all[i].URL, all[i].Secrets
 	to.registered = to.url
 	if ev.Endpoint == "" && ev.CallbackURL != "" {
 		to.url = ev.CallbackURL

@@ -41,6 +41,8 @@ func (d *Deliverer) after(ev topup.Event, a answer, now time.Time) (topup.EventS
 	switch {
 	case a.delivered():
 		return topup.EventDelivered, time.Time{}
+	case a.kept():
+		return topup.EventKept, time.Time{}
 	case a.hopeless(), done >= len(d.cfg.Schedule):
 		return topup.EventExhausted, time.Time{}
 	}

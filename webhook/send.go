@@ -113,19 +113,31 @@ func (a answer) unsent() bool {
 	return errors.As(a.err, &nowhere)
 }
 
+// kept reports whether the event is for the feed alone.
+func (a answer) kept() bool {
+	var nowhere *nowhereError
+	return errors.As(a.err, &nowhere) && nowhere.kept
+}
+
 // nowhereError: there is no URL to send to, or none that may be used.
-type nowhereError struct{ why string }
+type nowhereError struct {
+	why string
+	// kept: that is how the caller wants it, and it reads the feed.
+	kept bool
+}
 
 func (e *nowhereError) Error() string { return e.why }
 
 func nowhere(to target) error {
 	switch {
+	case to.url == "" && to.name == "" && to.known:
+		return &nowhereError{why: "kept for the feed: caller " + to.caller + " has no callback URL", kept: true}
 	case to.url == "" && to.name == "":
-		return &nowhereError{"caller " + to.caller + " has no callback URL"}
+		return &nowhereError{why: "caller " + to.caller + " has no callback URL"}
 	case to.url == "":
-		return &nowhereError{"caller " + to.caller + " has no endpoint " + to.name}
+		return &nowhereError{why: "caller " + to.caller + " has no endpoint " + to.name}
 	case to.health != nil && to.health.DisabledAt != nil:
-		return &nowhereError{"the endpoint is disabled: " + to.health.Reason}
+		return &nowhereError{why: "the endpoint is disabled: " + to.health.Reason}
 	}
 	return nil
 }

@@ -378,8 +378,11 @@ func (r *Registry) Endpoints(ctx context.Context, name string) ([]webhook.Endpoi
 	if err != nil {
 		return nil, err
 	}
-	if c.DisabledAt != nil || c.CallbackURL == "" && len(c.Endpoints) == 0 {
+	switch {
+	case c.DisabledAt != nil:
 		return nil, topup.ErrNotFound
+	case c.CallbackURL == "" && len(c.Endpoints) == 0: // it reads the feed
+		return []webhook.Endpoint{{}}, nil
 	}
 	all, err := r.open(c)
 	if err != nil {

@@ -42,7 +42,7 @@ func newCallback(cfg Config) part {
 
 func (c *callbackPart) parses(context.Context) Finding {
 	if c.raw == "" {
-		return ok("RECARGA_CALLBACK_URL is not set: callers must ask")
+		return ok("RECARGA_CALLBACK_URL is not set: the caller named default reads the feed (GET /v1/events?after=)")
 	}
 	u, err := url.Parse(c.raw)
 	if err != nil || u.Hostname() == "" {

@@ -3,12 +3,14 @@ package webhook
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -72,8 +74,11 @@ type Config struct {
 	Health Health
 	// Deliveries is how many calls of Deliver run at once: one endpoint takes at most half of them. Defaults to 64.
 	Deliveries int
-	// Dial makes the connections. Defaults to TCP, where AllowPrivate guards what is connected to; a simulation has a
-	// network of its own.
+	// Proxy is an http or https proxy through which all connections are made; nil: there is none.
+	Proxy *url.URL
+	// RootCAs are who may sign certificates; nil: those that the system trusts.
+	RootCAs *x509.CertPool
+	// Dial makes the connections. Defaults to those of Dialer; a simulation has a network of its own.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Random is a number from 0 up to 1 that varies a wait. Defaults to one by chance.
 	Random func() float64
@@ -93,6 +98,8 @@ const (
 	TryFailed TryOutcome = "failed"
 	// TryExhausted was the last of the schedule.
 	TryExhausted TryOutcome = "exhausted"
+	// TryProxy: the egress proxy failed, and nothing reached the endpoint.
+	TryProxy TryOutcome = "proxy"
 	// TryRefused: nothing was sent, because there is nowhere to send to, or nowhere that may be used.
 	TryRefused TryOutcome = "refused"
 )
@@ -110,6 +117,8 @@ func tried(a answer, state topup.EventState) Tried {
 	switch {
 	case a.unsent(), errors.Is(a.err, ErrNotPublic), errors.Is(a.err, errNotHTTPS):
 		t.Outcome = TryRefused
+	case a.ofProxy():
+		t.Outcome = TryProxy
 	case state == topup.EventDelivered:
 		t.Outcome = TryDelivered
 	case state == topup.EventExhausted:
@@ -126,7 +135,7 @@ func (c Config) withDefaults() Config {
 	c.PerEndpoint, c.FirstTries = cmp.Or(c.PerEndpoint, 64), cmp.Or(c.FirstTries, 256)
 	c.Deliveries = cmp.Or(c.Deliveries, 64)
 	if c.Dial == nil {
-		c.Dial = c.dialer().DialContext
+		c.Dial = c.Dialer().DialContext
 	}
 	if c.Random == nil {
 		c.Random = rand.Float64

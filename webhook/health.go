@@ -83,10 +83,10 @@ func (b *healthBook) forget(caller, url string) {
 }
 
 // review keeps the record of an endpoint after a try: one success clears it; a 410, or failures for
-// Config.DisableAfter without a success, disable the endpoint. An error is only logged: the next try of the
+// Config.DisableAfter without a success, disable the endpoint. A failure of the proxy says nothing of it. An error is only logged: the next try of the
 // endpoint comes to the same.
 func (d *Deliverer) review(ctx context.Context, to target, a answer) {
-	if to.health == nil || a.unsent() || d.working.Err() != nil {
+	if to.health == nil || a.unsent() || a.ofProxy() || d.working.Err() != nil {
 		return
 	}
 	var err error

@@ -4,11 +4,13 @@ package config
 
 import (
 	"cmp"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -68,6 +70,8 @@ type Settings struct {
 	WebhookDisableAfter                        time.Duration   // without a success
 	WebhookRate                                topup.Rate      // to one endpoint, of each worker process
 	WebhookAllowPrivate                        bool            // also http:// and private targets
+	WebhookProxy                               *url.URL        // nil: none
+	WebhookCA                                  string          // see WebhookRoots
 	ShutdownDelay                              time.Duration   // of the API, while it is not ready; 0: none
 	ShutdownTimeout                            time.Duration   // of purchases under way
 	QueuesReadOnly                             bool            // /queues has no buttons
@@ -125,6 +129,8 @@ func setters(s *Settings) map[string]func(string) error {
 		"WEBHOOK_RATE":                rate(&s.WebhookRate),
 		"WEBHOOK_DISABLE_AFTER":       span(&s.WebhookDisableAfter),
 		"WEBHOOK_ALLOW_PRIVATE":       choice(&s.WebhookAllowPrivate),
+		"WEBHOOK_PROXY":               proxy(&s.WebhookProxy),
+		"WEBHOOK_CA":                  text(&s.WebhookCA, anything),
 		"HTTP_ADDR":                   text(&s.HTTPAddr, address),
 		"HTTP_MAX_CONNECTIONS":        count(&s.HTTPMaxConnections, 16, 65_536),
 		"HTTP_IDLE_TIMEOUT":           span(&s.HTTPIdleTimeout),
@@ -373,6 +379,27 @@ func withFormer(secret string, former []string) []string {
 		return nil
 	}
 	return append([]string{secret}, former...)
+}
+
+// WebhookRoots are who may sign the certificates of endpoints: nil, the system's, or those and the ones of the file
+// that RECARGA_WEBHOOK_CA names.
+func (s Settings) WebhookRoots() (*x509.CertPool, error) {
+	if s.WebhookCA == "" {
+		return nil, nil
+	}
+	file, err := os.ReadFile(s.WebhookCA)
+	if err != nil {
+		return nil, fmt.Errorf("RECARGA_WEBHOOK_CA: %w", err)
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil { // there are none
+		roots = x509.NewCertPool()
+	}
+	if !roots.AppendCertsFromPEM(file) {
+		return nil, fmt.Errorf("RECARGA_WEBHOOK_CA: %s has no certificate; must be a PEM file of certificate authorities",
+			s.WebhookCA)
+	}
+	return roots, nil
 }
 
 // SealingKey seals the secrets in the database; FormerKeys open as well. The admin key is one of them where it is not

@@ -213,6 +213,13 @@ func proxies(to *access.Proxies) func(string) error {
 	}
 }
 
+func proxy(to **url.URL) func(string) error {
+	return func(v string) (err error) {
+		*to, err = webhook.ParseProxy(v)
+		return err
+	}
+}
+
 func anything(string) bool { return true }
 
 func secret(v string) bool { return webhook.ParseSecret(v) == nil }

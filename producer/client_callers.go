@@ -60,6 +60,10 @@ type Endpoint struct {
 	Name       string            `json:"name"`
 	URL        string            `json:"url"`
 	EventTypes []topup.EventType `json:"event_types" doc:"The types that it wants; empty: every type."`
+	// Headers are sent with every event, beside Recarga's own. They are written, and never read: nil leaves those that
+	// the endpoint has, if its URL stays at its origin.
+	Headers     map[string]string `json:"-"`
+	HeaderNames []string          `json:"header_names" doc:"The names of its own headers; their values are not shown."`
 	// FailingSince is the first failure after its last success; nil: it answers.
 	FailingSince *time.Time `json:"failing_since"`
 	DisabledAt   *time.Time `json:"disabled_at" doc:"Since when nothing is sent to it; null: it is enabled."`
@@ -73,6 +77,9 @@ func (c *Client) SetEndpoint(
 	request := map[string]any{"url": e.URL, "event_types": e.EventTypes}
 	if len(e.EventTypes) == 0 {
 		delete(request, "event_types")
+	}
+	if e.Headers != nil {
+		request["headers"] = e.Headers
 	}
 	path := endpointPath(caller, e.Name) + versioned(version, nil)
 	err = c.onCaller(ctx, "set an endpoint of", http.MethodPut, path, caller, request, &changed)

@@ -30,6 +30,8 @@ type Endpoint struct {
 	// Secrets sign every webhook, each with a signature of its own. Newest first; more than one
 	// while a secret is being replaced.
 	Secrets []string
+	// Headers are sent with every webhook beside Recarga's own, such as a key of a gateway; see CheckHeaders.
+	Headers map[string]string
 }
 
 // Endpoints has the endpoints of the callers.

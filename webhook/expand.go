@@ -60,6 +60,7 @@ func (d *Deliverer) deliveries(ctx context.Context, ev topup.Event) (
 type target struct {
 	caller, name, url string
 	secrets           []string
+	headers           map[string]string // beside Recarga's own
 	// registered is the URL of the caller's endpoint, which one order's own may replace.
 	registered string
 	// origin is what counts as one endpoint.
@@ -81,6 +82,7 @@ func endpointOf(ev topup.Event, all []Endpoint) (to target) {
 		to.url = ev.CallbackURL
 	}
 	to.origin = origin.Of(to.url)
+	to.headers = headersFor(all[i], all, origin.Of, to.url)
 	return to
 }
 

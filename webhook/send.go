@@ -177,6 +177,7 @@ func (d *Deliverer) request(ctx context.Context, ev topup.Event, to target, at t
 	if req.Header, err = sign(to.secrets, ev.ID, at, ev.Body); err != nil {
 		return nil, err
 	}
+	setHeaders(req.Header, to.headers)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", userAgent)
 	passTrace(ctx, req.Header)

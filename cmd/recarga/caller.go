@@ -52,8 +52,15 @@ func newCallerAddCommand(p *command.Program) *cobra.Command {
 
 func newCallerSetURLCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "set-url NAME URL", Args: cobra.ExactArgs(2)}
-	ping := pingFlag(p, cmd)
+	headers, ping := headerFlags(cmd), pingFlag(p, cmd)
 	set := func(c *producer.Client, ctx context.Context, name string, change map[string]any) (producer.Caller, error) {
+		own, err := headers()
+		if err != nil {
+			return producer.Caller{}, err
+		}
+		if own != nil {
+			change["callback_headers"] = own
+		}
 		changed, err := c.ChangeCaller(ctx, name, change)
 		if err == nil && changed.CallbackURL != nil {
 			ping(command.Call{Ctx: ctx, API: c}, name, topup.DefaultEndpoint)

@@ -407,16 +407,17 @@ type endpoints struct {
 
 // Endpoints implements webhook.Endpoints.
 func (e endpoints) Endpoints(ctx context.Context, caller string) ([]webhook.Endpoint, error) {
-	url, secrets := e.s.CallbackURL, e.s.WebhookSecrets()
+	to := webhook.Endpoint{URL: e.s.CallbackURL, Secrets: e.s.WebhookSecrets(), Headers: e.s.WebhookHeaders}
 	switch caller {
 	case topup.DefaultCaller:
 	case topup.OperatorCaller:
-		url, secrets = e.s.OperatorCallbackURL, e.s.OperatorWebhookSecrets()
+		to = webhook.Endpoint{URL: e.s.OperatorCallbackURL, Secrets: e.s.OperatorWebhookSecrets(),
+			Headers: e.s.OperatorWebhookHeaders}
 	default:
 		return e.registry.Endpoints(ctx, caller)
 	}
-	if len(secrets) == 0 {
+	if len(to.Secrets) == 0 {
 		return nil, topup.ErrNotFound
 	}
-	return []webhook.Endpoint{{URL: url, Secrets: secrets}}, nil
+	return []webhook.Endpoint{to}, nil
 }

@@ -41,42 +41,43 @@ type Settings struct {
 	DistributorRate                                             topup.Rate    // of all workers together
 	// purchases at a time of one worker process
 	DistributorConcurrency                     int
-	BreakerShare                               float64         // 0 to 1; 0: never
-	BreakerProbe                               time.Duration   // between two probes of an operator that is out
-	BalanceInterval                            time.Duration   // between two questions for the balance
-	BalanceLow, Reserve                        topup.Amount    // 0: never
-	RetryInitial, RetryMax                     time.Duration   // the first and the longest wait
-	RetryMaxElapsed                            time.Duration   // from the start of the first attempt
-	ExpiresAfter                               time.Duration   // of an order that was never tried; 0: never
-	RetryMaxAttempts                           int             // the first included
-	RetryCodes                                 []topup.Code    // those that prove that nothing was charged
-	OnUnknown                                  string          // hold or resend
-	HTTPAddr, MetricsAddr                      string          // HOST:PORT to listen on
-	HTTPMaxConnections                         int             // at a time, to HTTPAddr
-	HTTPIdleTimeout                            time.Duration   // of a connection without a request
-	APIKey, CallbackURL, WebhookSecret         string          // of the caller named default
-	AdminKey                                   string          // of the operator named admin
-	AdminKeyAllowWeak                          bool            // also where HTTPAddr is not on loopback
-	EncryptionKey                              string          // see SealingKey
-	FormerEncryptionKeys                       []string        // at most two
-	TaskKeys                                   []string        // at most two; none: tasks are not signed
-	TrustedProxies                             access.Proxies  // whose X-Forwarded-For counts
-	OperatorCallbackURL, OperatorWebhookSecret string          // both empty where OperatorOff is not nil
-	OperatorOff                                error           // what is wrong with the two
-	FormerWebhookSecrets                       []string        // of default; each at most two
-	FormerOperatorSecrets                      []string        // of the operator
-	WebhookSchedule                            []time.Duration // waits between the tries
-	WebhookTimeout                             time.Duration   // of one try
-	WebhookDisableAfter                        time.Duration   // without a success
-	WebhookRate                                topup.Rate      // to one endpoint, of each worker process
-	WebhookAllowPrivate                        bool            // also http:// and private targets
-	WebhookProxy                               *url.URL        // nil: none
-	WebhookCA                                  string          // see WebhookRoots
-	ShutdownDelay                              time.Duration   // of the API, while it is not ready; 0: none
-	ShutdownTimeout                            time.Duration   // of purchases under way
-	QueuesReadOnly                             bool            // /queues has no buttons
-	LogLevel                                   slog.Level      // the least that is logged
-	LogFormat                                  string          // json or text
+	BreakerShare                               float64           // 0 to 1; 0: never
+	BreakerProbe                               time.Duration     // between two probes of an operator that is out
+	BalanceInterval                            time.Duration     // between two questions for the balance
+	BalanceLow, Reserve                        topup.Amount      // 0: never
+	RetryInitial, RetryMax                     time.Duration     // the first and the longest wait
+	RetryMaxElapsed                            time.Duration     // from the start of the first attempt
+	ExpiresAfter                               time.Duration     // of an order that was never tried; 0: never
+	RetryMaxAttempts                           int               // the first included
+	RetryCodes                                 []topup.Code      // those that prove that nothing was charged
+	OnUnknown                                  string            // hold or resend
+	HTTPAddr, MetricsAddr                      string            // HOST:PORT to listen on
+	HTTPMaxConnections                         int               // at a time, to HTTPAddr
+	HTTPIdleTimeout                            time.Duration     // of a connection without a request
+	APIKey, CallbackURL, WebhookSecret         string            // of the caller named default
+	AdminKey                                   string            // of the operator named admin
+	AdminKeyAllowWeak                          bool              // also where HTTPAddr is not on loopback
+	EncryptionKey                              string            // see SealingKey
+	FormerEncryptionKeys                       []string          // at most two
+	TaskKeys                                   []string          // at most two; none: tasks are not signed
+	TrustedProxies                             access.Proxies    // whose X-Forwarded-For counts
+	OperatorCallbackURL, OperatorWebhookSecret string            // both empty where OperatorOff is not nil
+	OperatorOff                                error             // what is wrong with the two
+	FormerWebhookSecrets                       []string          // of default; each at most two
+	FormerOperatorSecrets                      []string          // of the operator
+	WebhookSchedule                            []time.Duration   // waits between the tries
+	WebhookTimeout                             time.Duration     // of one try
+	WebhookDisableAfter                        time.Duration     // without a success
+	WebhookRate                                topup.Rate        // to one endpoint, of each worker process
+	WebhookAllowPrivate                        bool              // also http:// and private targets
+	WebhookHeaders, OperatorWebhookHeaders     map[string]string // beside Recarga's own
+	WebhookProxy                               *url.URL          // nil: none
+	WebhookCA                                  string            // see WebhookRoots
+	ShutdownDelay                              time.Duration     // of the API, while it is not ready; 0: none
+	ShutdownTimeout                            time.Duration     // of purchases under way
+	QueuesReadOnly                             bool              // /queues has no buttons
+	LogLevel                                   slog.Level        // the least that is logged
+	LogFormat                                  string            // json or text
 	// Exposed says of each secret that others can read how they can.
 	Exposed []string
 }
@@ -129,6 +130,8 @@ func setters(s *Settings) map[string]func(string) error {
 		"WEBHOOK_RATE":                rate(&s.WebhookRate),
 		"WEBHOOK_DISABLE_AFTER":       span(&s.WebhookDisableAfter),
 		"WEBHOOK_ALLOW_PRIVATE":       choice(&s.WebhookAllowPrivate),
+		"WEBHOOK_HEADERS":             headers(&s.WebhookHeaders),
+		"OPERATOR_WEBHOOK_HEADERS":    headers(&s.OperatorWebhookHeaders),
 		"WEBHOOK_PROXY":               proxy(&s.WebhookProxy),
 		"WEBHOOK_CA":                  text(&s.WebhookCA, anything),
 		"HTTP_ADDR":                   text(&s.HTTPAddr, address),

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/url"
-
 )
 
 // newAuxiliaries checks what purchases do not need: the operator's endpoint and tracing.

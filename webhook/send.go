@@ -126,6 +126,8 @@ func nowhere(to target) error {
 		return &nowhereError{"caller " + to.caller + " has no endpoint " + to.name}
 	case to.health != nil && to.health.DisabledAt != nil:
 		return &nowhereError{"the endpoint is disabled: " + to.health.Reason}
+	case to.standsFor != nil && to.standsFor.DisabledAt != nil: // at whatever path of its origin
+		return &nowhereError{"the endpoint is disabled: " + to.standsFor.Reason}
 	}
 	return nil
 }

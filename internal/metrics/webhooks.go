@@ -7,6 +7,7 @@ func (m *Metrics) defineWebhooks() {
 	m.webhookSeconds = m.histograms(quick, "recarga_webhook_try_seconds")
 	m.disabled = m.counters(alone(), "recarga_webhook_endpoints_disabled_total")
 	m.endpointsDisabled = m.desc(gauge, "recarga_webhook_endpoints_disabled")
+	m.endpointsFailing = m.desc(gauge, "recarga_webhook_endpoints_failing")
 	m.events = m.desc(gauge, "recarga_events")
 	m.eventDueAge = m.desc(gauge, "recarga_event_due_oldest_age_seconds")
 }

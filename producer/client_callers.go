@@ -59,6 +59,10 @@ type Endpoint struct {
 	Name       string            `json:"name"`
 	URL        string            `json:"url"`
 	EventTypes []topup.EventType `json:"event_types" doc:"The types that it wants; empty: every type."`
+	// Headers are sent with every event, beside Recarga's own. They are written, and never read: nil leaves those that
+	// the endpoint has, if its URL stays at its origin.
+	Headers     map[string]string `json:"-"`
+	HeaderNames []string          `json:"header_names" doc:"The names of its own headers; their values are not shown."`
 	// FailingSince is the first failure after its last success; nil: it answers.
 	FailingSince *time.Time `json:"failing_since"`
 	DisabledAt   *time.Time `json:"disabled_at" doc:"Since when nothing is sent to it; null: it is enabled."`
@@ -70,6 +74,9 @@ func (c *Client) SetEndpoint(ctx context.Context, caller string, version int64, 
 	request := map[string]any{"url": e.URL, "event_types": e.EventTypes}
 	if len(e.EventTypes) == 0 {
 		delete(request, "event_types")
+	}
+	if e.Headers != nil {
+		request["headers"] = e.Headers
 	}
 	path := endpointPath(caller, e.Name) + versioned(version, nil)
 	return onCaller(ctx, c, "set an endpoint of", http.MethodPut, path, caller, request, itsName)
@@ -156,9 +163,11 @@ func (c *Client) AddCaller(ctx context.Context, n NewCaller) (CreatedCaller, err
 // are as in NewCaller.
 type CallerChange struct {
 	CallbackURL *string `json:"callback_url,omitempty"`
-	IDPrefix    *string `json:"id_prefix,omitempty"`
-	MaxOpen     *int    `json:"max_open,omitempty"`
-	MaxRate     *string `json:"max_rate,omitempty"`
+	// CallbackHeaders are sent to the callback URL with each event; an empty map takes them all away.
+	CallbackHeaders map[string]string `json:"callback_headers,omitzero"`
+	IDPrefix        *string           `json:"id_prefix,omitempty"`
+	MaxOpen         *int              `json:"max_open,omitempty"`
+	MaxRate         *string           `json:"max_rate,omitempty"`
 	// Disabled: its keys are refused.
 	Disabled *bool `json:"disabled,omitempty"`
 	// Version is what the caller's must be, or a *Problem with status 409 says that somebody has changed it since; 0 is

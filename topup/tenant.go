@@ -96,6 +96,7 @@ func deliveryError(err NullString) NullString {
 		return ""
 	}
 	for _, row := range []struct{ words, shown string }{
+		{"egress proxy", "Recarga's way out to the network failed; your endpoint was not reached"},
 		{"not public", "target refused: its address is not public"},
 		{"only https://", "target refused: only https:// is allowed"},
 		{"redirects", "redirects are not followed"},

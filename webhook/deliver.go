@@ -3,12 +3,14 @@ package webhook
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -28,6 +30,8 @@ type Endpoint struct {
 	// Secrets sign every webhook, each with a signature of its own. Newest first; more than one
 	// while a secret is being replaced.
 	Secrets []string
+	// Headers are sent with every webhook beside Recarga's own, such as a key of a gateway; see CheckHeaders.
+	Headers map[string]string
 }
 
 // Endpoints has the endpoints of the callers.
@@ -73,8 +77,11 @@ type Config struct {
 	Health Health
 	// Deliveries is how many calls of Deliver run at once: one endpoint takes at most half of them. Defaults to 64.
 	Deliveries int
-	// Dial makes the connections. Defaults to TCP, where AllowPrivate guards what is connected to; a simulation has a
-	// network of its own.
+	// Proxy is an http or https proxy through which all connections are made; nil: there is none.
+	Proxy *url.URL
+	// RootCAs are who may sign certificates; nil: those that the system trusts.
+	RootCAs *x509.CertPool
+	// Dial makes the connections. Defaults to those of Dialer; a simulation has a network of its own.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Random is a number from 0 up to 1 that varies a wait. Defaults to one by chance.
 	Random func() float64
@@ -94,6 +101,8 @@ const (
 	TryFailed TryOutcome = "failed"
 	// TryExhausted was the last of the schedule.
 	TryExhausted TryOutcome = "exhausted"
+	// TryProxy: the egress proxy failed, and nothing reached the endpoint.
+	TryProxy TryOutcome = "proxy"
 	// TryRefused: nothing was sent, because there is nowhere to send to, or nowhere that may be used.
 	TryRefused TryOutcome = "refused"
 	// TryKept: nothing was sent, because the caller has no URL and reads the feed.
@@ -115,6 +124,8 @@ func tried(a answer, state topup.EventState) Tried {
 		t.Outcome = TryKept
 	case a.unsent(), errors.Is(a.err, ErrNotPublic), errors.Is(a.err, errNotHTTPS):
 		t.Outcome = TryRefused
+	case a.ofProxy():
+		t.Outcome = TryProxy
 	case state == topup.EventDelivered:
 		t.Outcome = TryDelivered
 	case state == topup.EventExhausted:
@@ -131,7 +142,7 @@ func (c Config) withDefaults() Config {
 	c.PerEndpoint, c.FirstTries = cmp.Or(c.PerEndpoint, 64), cmp.Or(c.FirstTries, 256)
 	c.Deliveries = cmp.Or(c.Deliveries, 64)
 	if c.Dial == nil {
-		c.Dial = c.dialer().DialContext
+		c.Dial = c.Dialer().DialContext
 	}
 	if c.Random == nil {
 		c.Random = rand.Float64

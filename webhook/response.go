@@ -87,9 +87,13 @@ func secretAt(text []byte, hide []string) (n int) {
 }
 
 // hide are the texts of a target that its answers may repeat and nobody may read there: the values of its URL's query
-// and its webhook secrets, as they are and as pages and JSON write them.
+// and of its headers, and its webhook secrets, as they are and as pages and JSON write them.
 func (to target) hide() []string {
 	secrets := slices.Clone(to.secrets)
+	for _, value := range to.headers {
+		secrets = append(secrets, value)
+		secrets = append(secrets, strings.Fields(value)...) // as the token in "Bearer …"
+	}
 	if u, err := url.Parse(to.url); err == nil {
 		for _, values := range u.Query() {
 			secrets = append(secrets, values...)

@@ -3,6 +3,7 @@ package webhook
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -43,7 +44,7 @@ var (
 // newClient makes the client of all tries. It follows no redirects and keeps no cookies.
 //
 // HTTP_PROXY and HTTPS_PROXY are not honoured: behind a proxy the address checked would be the
-// proxy's, and the proxy would connect to any other. HTTP/2 is off: on it all tries to an endpoint
+// proxy's, and the proxy would connect to any other; see proxyDialer. HTTP/2 is off: on it all tries to an endpoint
 // share one connection, and one that has silently died would time them all out, one after the other.
 func newClient(cfg Config) *http.Client {
 	protocols := new(http.Protocols)
@@ -53,6 +54,7 @@ func newClient(cfg Config) *http.Client {
 		Transport: httpclient.Guard{Base: &http.Transport{
 			Protocols:              protocols,
 			DialContext:            cfg.Dial,
+			TLSClientConfig:        &tls.Config{RootCAs: cfg.RootCAs, MinVersion: tls.VersionTLS12},
 			TLSHandshakeTimeout:    connectTimeout,
 			ResponseHeaderTimeout:  cfg.Timeout,
 			MaxResponseHeaderBytes: maxAnswerHead,
@@ -62,14 +64,6 @@ func newClient(cfg Config) *http.Client {
 			DisableCompression:     true,
 		}},
 	}
-}
-
-func (c Config) dialer() *net.Dialer {
-	dialer := &net.Dialer{Timeout: connectTimeout}
-	if !c.AllowPrivate {
-		dialer.Control = PublicOnly()
-	}
-	return dialer
 }
 
 // PublicOnly makes a net.Dialer's Control that refuses to connect to any address that is not on the
@@ -102,6 +96,12 @@ func (a answer) errorText() topup.NullString {
 		return ""
 	}
 	return topup.NullString(clip.To(a.err.Error(), maxErrorLength))
+}
+
+// ofProxy reports whether it was the proxy that failed, and not the endpoint.
+func (a answer) ofProxy() bool {
+	var proxy *ProxyError
+	return errors.As(a.err, &proxy)
 }
 
 // hopeless reports whether another try makes no sense.
@@ -138,6 +138,8 @@ func nowhere(to target) error {
 		return &nowhereError{why: "caller " + to.caller + " has no endpoint " + to.name}
 	case to.health != nil && to.health.DisabledAt != nil:
 		return &nowhereError{why: "the endpoint is disabled: " + to.health.Reason}
+	case to.standsFor != nil && to.standsFor.DisabledAt != nil: // at whatever path of its origin
+		return &nowhereError{why: "the endpoint is disabled: " + to.standsFor.Reason}
 	}
 	return nil
 }
@@ -189,6 +191,7 @@ func (d *Deliverer) request(ctx context.Context, ev topup.Event, to target, at t
 	if req.Header, err = sign(to.secrets, ev.ID, at, ev.Body); err != nil {
 		return nil, err
 	}
+	setHeaders(req.Header, to.headers)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", userAgent)
 	passTrace(ctx, req.Header)
@@ -219,7 +222,10 @@ func (d *Deliverer) plain(err error) error {
 	}
 	var dial *net.OpError
 	var lookup *net.DNSError
+	var proxy *ProxyError
 	switch {
+	case errors.As(err, &proxy):
+		return proxy
 	case errors.Is(err, ErrNotPublic):
 		return ErrNotPublic
 	case errors.As(err, &lookup):

@@ -50,9 +50,13 @@ func newCallerAddCommand(p *command.Program) *cobra.Command {
 
 func newCallerSetURLCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "set-url NAME URL", Args: cobra.ExactArgs(2)}
-	ping, version := pingFlag(p, cmd), versionFlag(cmd, "caller")
+	headers, ping, version := headerFlags(cmd), pingFlag(p, cmd), versionFlag(cmd, "caller")
 	return changeCommand(p, cmd, func(c command.Call) (producer.Caller, error) {
-		to := producer.CallerChange{CallbackURL: &c.Args[1], Version: *version}
+		own, err := headers()
+		if err != nil {
+			return producer.Caller{}, err
+		}
+		to := producer.CallerChange{CallbackURL: &c.Args[1], CallbackHeaders: own, Version: *version}
 		changed, err := c.API.ChangeCaller(c.Ctx, c.Args[0], to)
 		if err == nil && changed.CallbackURL != nil {
 			ping(c, c.Args[0], topup.DefaultEndpoint)
@@ -65,7 +69,7 @@ func newCallerLimitCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "limit NAME", Args: cobra.ExactArgs(1)}
 	limits := limitFlags(cmd)
 	cmd.PreRunE = func(*cobra.Command, []string) error {
-		if limits() == (producer.CallerChange{}) {
+		if l := limits(); l.IDPrefix == nil && l.MaxOpen == nil && l.MaxRate == nil {
 			return command.Usage(errors.New("name a limit: --id-prefix, --max-open or --rate; see recarga caller limit --help"))
 		}
 		return nil

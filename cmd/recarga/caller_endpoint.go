@@ -26,9 +26,13 @@ func newEndpointSetCommand(p *command.Program) *cobra.Command {
 	types := cmd.Flags().StringSlice("types", nil, "the types of events that it wants (default: every type)")
 	command.Completes(cmd, "types", topup.EventTypes()...)
 	version := versionFlag(cmd, "caller")
-	ping := pingFlag(p, cmd)
+	headers, ping := headerFlags(cmd), pingFlag(p, cmd)
 	return endpointChange(p, cmd, func(c command.Call) (producer.Caller, error) {
-		e := producer.Endpoint{Name: c.Args[1], URL: c.Args[2]}
+		own, err := headers()
+		if err != nil {
+			return producer.Caller{}, err
+		}
+		e := producer.Endpoint{Name: c.Args[1], URL: c.Args[2], Headers: own}
 		for _, kind := range *types {
 			e.EventTypes = append(e.EventTypes, topup.EventType(kind))
 		}

@@ -5,6 +5,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -72,6 +73,8 @@ type Node struct {
 	producer    *producer.Producer
 	watchdog    *watchdog      // nil without a worker
 	api         *listen.Server // nil without an API
+	// webhookRoots are who may sign the certificates of endpoints; nil: those that the system trusts.
+	webhookRoots *x509.CertPool
 	// leads reports whether this process does what one does for all, by its lease.
 	leads func() bool
 	lease *coordination.LeaderLease // nil where there is no other process
@@ -108,7 +111,7 @@ func Start(
 		failed:  make(chan error, 2),
 		metrics: newMetrics(s, r, version), health: NewHealth(r.names()),
 	}
-	steps := []func(context.Context) error{n.startSupervision, n.startOps, n.openStores, n.openDistributor}
+	steps := []func(context.Context) error{n.readRoots, n.startSupervision, n.startOps, n.openStores, n.openDistributor}
 	if r.Worker {
 		steps = append(steps, n.startWorker, n.startWatchdog, n.startArchiver)
 	}
@@ -124,6 +127,11 @@ func Start(
 	n.health.Enter(PhaseRunning)
 	n.log.Info("started", "roles", r.names(), "version", version)
 	return n, nil
+}
+
+func (n *Node) readRoots(context.Context) (err error) {
+	n.webhookRoots, err = n.settings.WebhookRoots()
+	return err
 }
 
 func (n *Node) openDistributor(context.Context) (err error) {
@@ -214,7 +222,8 @@ func (n *Node) startWorker(ctx context.Context) error {
 // webhookConfig is how requests to endpoints are made, whoever makes them.
 func (n *Node) webhookConfig() webhook.Config {
 	s := n.settings
-	return webhook.Config{Timeout: s.WebhookTimeout, AllowPrivate: s.WebhookAllowPrivate, Log: n.log}
+	return webhook.Config{Timeout: s.WebhookTimeout, AllowPrivate: s.WebhookAllowPrivate, Proxy: s.WebhookProxy,
+		RootCAs: n.webhookRoots, Log: n.log}
 }
 
 // The most pings a second to one endpoint, and of those under way to one and to all.
@@ -405,19 +414,20 @@ type endpoints struct {
 
 // Endpoints implements webhook.Endpoints.
 func (e endpoints) Endpoints(ctx context.Context, caller string) ([]webhook.Endpoint, error) {
-	url, secrets := e.s.CallbackURL, e.s.WebhookSecrets()
+	to := webhook.Endpoint{URL: e.s.CallbackURL, Secrets: e.s.WebhookSecrets(), Headers: e.s.WebhookHeaders}
 	switch caller {
 	case topup.DefaultCaller:
 	case topup.OperatorCaller:
-		url, secrets = e.s.OperatorCallbackURL, e.s.OperatorWebhookSecrets()
+		to = webhook.Endpoint{URL: e.s.OperatorCallbackURL, Secrets: e.s.OperatorWebhookSecrets(),
+			Headers: e.s.OperatorWebhookHeaders}
 	default:
 		return e.registry.Endpoints(ctx, caller)
 	}
 	switch {
-	case url == "" && caller == topup.DefaultCaller: // it reads the feed
+	case to.URL == "" && caller == topup.DefaultCaller: // it reads the feed
 		return []webhook.Endpoint{{}}, nil
-	case len(secrets) == 0:
+	case len(to.Secrets) == 0:
 		return nil, topup.ErrNotFound
 	}
-	return []webhook.Endpoint{{URL: url, Secrets: secrets}}, nil
+	return []webhook.Endpoint{to}, nil
 }

@@ -62,7 +62,7 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 
 // useStores builds what only holds the stores.
 func (n *Node) useStores() {
-	n.onShutdown(n.metrics.ReadFrom(n.journal, n.log))
+	n.onShutdown(n.metrics.ReadFrom(n.journal, n.settings.WebhookDisableAfter, n.log))
 	n.queue.OnRejected(n.metrics.Rejected)
 	n.book, n.waker = n.metrics.Journal(n.journal), n.metrics.Queue(n.queue)
 	n.callers = callers.New(n.journal, n.settings.SealingKey(), n.settings.WebhookAllowPrivate,

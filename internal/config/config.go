@@ -4,11 +4,13 @@ package config
 
 import (
 	"cmp"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -39,40 +41,43 @@ type Settings struct {
 	DistributorRate                                             topup.Rate    // of all workers together
 	// purchases at a time of one worker process
 	DistributorConcurrency                     int
-	BreakerShare                               float64         // 0 to 1; 0: never
-	BreakerProbe                               time.Duration   // between two probes of an operator that is out
-	BalanceInterval                            time.Duration   // between two questions for the balance
-	BalanceLow, Reserve                        topup.Amount    // 0: never
-	RetryInitial, RetryMax                     time.Duration   // the first and the longest wait
-	RetryMaxElapsed                            time.Duration   // from the start of the first attempt
-	ExpiresAfter                               time.Duration   // of an order that was never tried; 0: never
-	RetryMaxAttempts                           int             // the first included
-	RetryCodes                                 []topup.Code    // those that prove that nothing was charged
-	OnUnknown                                  string          // hold or resend
-	HTTPAddr, MetricsAddr                      string          // HOST:PORT to listen on
-	HTTPMaxConnections                         int             // at a time, to HTTPAddr
-	HTTPIdleTimeout                            time.Duration   // of a connection without a request
-	APIKey, CallbackURL, WebhookSecret         string          // of the caller named default
-	AdminKey                                   string          // of the operator named admin
-	AdminKeyAllowWeak                          bool            // also where HTTPAddr is not on loopback
-	EncryptionKey                              string          // see SealingKey
-	FormerEncryptionKeys                       []string        // at most two
-	TaskKeys                                   []string        // at most two; none: tasks are not signed
-	TrustedProxies                             access.Proxies  // whose X-Forwarded-For counts
-	OperatorCallbackURL, OperatorWebhookSecret string          // both empty where OperatorOff is not nil
-	OperatorOff                                error           // what is wrong with the two
-	FormerWebhookSecrets                       []string        // of default; each at most two
-	FormerOperatorSecrets                      []string        // of the operator
-	WebhookSchedule                            []time.Duration // waits between the tries
-	WebhookTimeout                             time.Duration   // of one try
-	WebhookDisableAfter                        time.Duration   // without a success
-	WebhookRate                                topup.Rate      // to one endpoint, of each worker process
-	WebhookAllowPrivate                        bool            // also http:// and private targets
-	ShutdownDelay                              time.Duration   // of the API, while it is not ready; 0: none
-	ShutdownTimeout                            time.Duration   // of purchases under way
-	QueuesReadOnly                             bool            // /queues has no buttons
-	LogLevel                                   slog.Level      // the least that is logged
-	LogFormat                                  string          // json or text
+	BreakerShare                               float64           // 0 to 1; 0: never
+	BreakerProbe                               time.Duration     // between two probes of an operator that is out
+	BalanceInterval                            time.Duration     // between two questions for the balance
+	BalanceLow, Reserve                        topup.Amount      // 0: never
+	RetryInitial, RetryMax                     time.Duration     // the first and the longest wait
+	RetryMaxElapsed                            time.Duration     // from the start of the first attempt
+	ExpiresAfter                               time.Duration     // of an order that was never tried; 0: never
+	RetryMaxAttempts                           int               // the first included
+	RetryCodes                                 []topup.Code      // those that prove that nothing was charged
+	OnUnknown                                  string            // hold or resend
+	HTTPAddr, MetricsAddr                      string            // HOST:PORT to listen on
+	HTTPMaxConnections                         int               // at a time, to HTTPAddr
+	HTTPIdleTimeout                            time.Duration     // of a connection without a request
+	APIKey, CallbackURL, WebhookSecret         string            // of the caller named default
+	AdminKey                                   string            // of the operator named admin
+	AdminKeyAllowWeak                          bool              // also where HTTPAddr is not on loopback
+	EncryptionKey                              string            // see SealingKey
+	FormerEncryptionKeys                       []string          // at most two
+	TaskKeys                                   []string          // at most two; none: tasks are not signed
+	TrustedProxies                             access.Proxies    // whose X-Forwarded-For counts
+	OperatorCallbackURL, OperatorWebhookSecret string            // both empty where OperatorOff is not nil
+	OperatorOff                                error             // what is wrong with the two
+	FormerWebhookSecrets                       []string          // of default; each at most two
+	FormerOperatorSecrets                      []string          // of the operator
+	WebhookSchedule                            []time.Duration   // waits between the tries
+	WebhookTimeout                             time.Duration     // of one try
+	WebhookDisableAfter                        time.Duration     // without a success
+	WebhookRate                                topup.Rate        // to one endpoint, of each worker process
+	WebhookAllowPrivate                        bool              // also http:// and private targets
+	WebhookHeaders, OperatorWebhookHeaders     map[string]string // beside Recarga's own
+	WebhookProxy                               *url.URL          // nil: none
+	WebhookCA                                  string            // see WebhookRoots
+	ShutdownDelay                              time.Duration     // of the API, while it is not ready; 0: none
+	ShutdownTimeout                            time.Duration     // of purchases under way
+	QueuesReadOnly                             bool              // /queues has no buttons
+	LogLevel                                   slog.Level        // the least that is logged
+	LogFormat                                  string            // json or text
 	// Exposed says of each secret that others can read how they can.
 	Exposed []string
 }
@@ -125,6 +130,10 @@ func setters(s *Settings) map[string]func(string) error {
 		"WEBHOOK_RATE":                rate(&s.WebhookRate),
 		"WEBHOOK_DISABLE_AFTER":       span(&s.WebhookDisableAfter),
 		"WEBHOOK_ALLOW_PRIVATE":       choice(&s.WebhookAllowPrivate),
+		"WEBHOOK_HEADERS":             headers(&s.WebhookHeaders),
+		"OPERATOR_WEBHOOK_HEADERS":    headers(&s.OperatorWebhookHeaders),
+		"WEBHOOK_PROXY":               proxy(&s.WebhookProxy),
+		"WEBHOOK_CA":                  text(&s.WebhookCA, anything),
 		"HTTP_ADDR":                   text(&s.HTTPAddr, address),
 		"HTTP_MAX_CONNECTIONS":        count(&s.HTTPMaxConnections, 16, 65_536),
 		"HTTP_IDLE_TIMEOUT":           span(&s.HTTPIdleTimeout),
@@ -373,6 +382,27 @@ func withFormer(secret string, former []string) []string {
 		return nil
 	}
 	return append([]string{secret}, former...)
+}
+
+// WebhookRoots are who may sign the certificates of endpoints: nil, the system's, or those and the ones of the file
+// that RECARGA_WEBHOOK_CA names.
+func (s Settings) WebhookRoots() (*x509.CertPool, error) {
+	if s.WebhookCA == "" {
+		return nil, nil
+	}
+	file, err := os.ReadFile(s.WebhookCA)
+	if err != nil {
+		return nil, fmt.Errorf("RECARGA_WEBHOOK_CA: %w", err)
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil { // there are none
+		roots = x509.NewCertPool()
+	}
+	if !roots.AppendCertsFromPEM(file) {
+		return nil, fmt.Errorf("RECARGA_WEBHOOK_CA: %s has no certificate; must be a PEM file of certificate authorities",
+			s.WebhookCA)
+	}
+	return roots, nil
 }
 
 // SealingKey seals the secrets in the database; FormerKeys open as well. The admin key is one of them where it is not

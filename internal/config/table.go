@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	_ "embed" // the settings
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"math"
@@ -210,6 +211,22 @@ func proxies(to *access.Proxies) func(string) error {
 	return func(v string) (err error) {
 		*to, err = access.ParseProxies(v)
 		return err
+	}
+}
+
+func proxy(to **url.URL) func(string) error {
+	return func(v string) (err error) {
+		*to, err = webhook.ParseProxy(v)
+		return err
+	}
+}
+
+func headers(to *map[string]string) func(string) error {
+	return func(v string) error {
+		if err := json.Unmarshal([]byte(v), to); err != nil {
+			return err
+		}
+		return errors.Join(webhook.CheckHeaders("", *to)...)
 	}
 }
 

@@ -19,14 +19,17 @@ func (a Admin) endpointsOf(ctx context.Context, c topup.Caller) ([]producer.Endp
 	if c.CallbackURL != "" {
 		all = append(all, topup.CallerEndpoint{Name: topup.DefaultEndpoint, URL: c.CallbackURL})
 	}
-	facts := []producer.Endpoint{}
+	facts, headers := []producer.Endpoint{}, a.Registry.HeaderNames(c)
 	for _, e := range append(all, c.Endpoints...) {
 		h, err := a.Health.EndpointHealth(ctx, c.Name, e.URL)
 		if err != nil {
 			return nil, err
 		}
 		f := producer.Endpoint{Name: e.Name, URL: e.URL, EventTypes: e.EventTypes, FailingSince: h.FailingSince,
-			DisabledAt: h.DisabledAt, Reason: known(h.Reason)}
+			DisabledAt: h.DisabledAt, Reason: known(h.Reason), HeaderNames: headers[e.Name]}
+		if f.HeaderNames == nil {
+			f.HeaderNames = []string{}
+		}
 		if f.EventTypes == nil {
 			f.EventTypes = []topup.EventType{}
 		}
@@ -59,6 +62,8 @@ type setEndpointRequest struct {
 	URL string `json:"url" doc:"Where these events go." example:"https://crm.example/recarga"`
 	// EventTypes are the types that it wants; absent or empty: every type.
 	EventTypes []topup.EventType `json:"event_types,omitempty" example:"[\"topup.failed\"]"`
+	// Headers are its own; see producer.Endpoint.
+	Headers map[string]string `json:"headers,omitempty" doc:"Sent with each event, as a gateway's key. Absent: as they are."`
 }
 
 func (a Admin) setEndpoint(ctx context.Context, in *setEndpointInput) (changed producer.Caller, err error) {
@@ -67,7 +72,7 @@ func (a Admin) setEndpoint(ctx context.Context, in *setEndpointInput) (changed p
 		return changed, err
 	}
 	e := topup.CallerEndpoint{Name: in.Endpoint, URL: in.Body.URL, EventTypes: in.Body.EventTypes}
-	c, err := a.Registry.SetEndpoint(ctx, in.Name, version, e)
+	c, err := a.Registry.SetEndpoint(ctx, in.Name, version, e, in.Body.Headers)
 	if err != nil {
 		return changed, err
 	}

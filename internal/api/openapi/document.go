@@ -89,7 +89,7 @@ func values() map[reflect.Type]*huma.Schema {
 		reflect.TypeFor[topup.NullString](): {Type: huma.TypeString, Nullable: true},
 		reflect.TypeFor[topup.Priority]():   enum(topup.Priorities()...),
 		reflect.TypeFor[topup.EventType]():  enum(append(topup.EventTypes(), topup.OperatorEventTypes()...)...),
-		reflect.TypeFor[topup.EventState](): enum(topup.EventPending, topup.EventDelivered, topup.EventExhausted),
+		reflect.TypeFor[topup.EventState](): enum(topup.EventPending, topup.EventDelivered, topup.EventExhausted, topup.EventKept),
 		reflect.TypeFor[topup.ResolvedAs](): enum(topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend,
 			topup.ResolvedHeld, topup.ResolvedRestored),
 		reflect.TypeFor[topup.BalanceChangeKind](): enum(topup.BalanceDeposit, topup.BalanceDrift),

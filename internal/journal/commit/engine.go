@@ -131,7 +131,8 @@ func Open(ctx context.Context, databaseURL string, opts ...Option) (*Engine, err
 	}
 }
 
-// Risks are how the settings of the writer's server may lose what was confirmed, as they were when the writer connected.
+// Risks are how the settings of the writer's server may lose what was confirmed, as they were when the writer
+// connected.
 func (e *Engine) Risks() []Risk {
 	e.mu.Lock()
 	defer e.mu.Unlock()

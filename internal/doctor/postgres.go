@@ -98,7 +98,8 @@ func (p *postgres) servers(ctx context.Context) Finding {
 	if err != nil {
 		return fail("%v", err)
 	}
-	return unless(len(former) == 0, Fail, "%s", cmp.Or(strings.Join(former, "; "), fmt.Sprintf("one of %d takes writes", all)))
+	found := cmp.Or(strings.Join(former, "; "), fmt.Sprintf("one of %d takes writes", all))
+	return unless(len(former) == 0, Fail, "%s", found)
 }
 
 func (p *postgres) pooler(ctx context.Context) Finding {

@@ -70,7 +70,7 @@ type Engine struct {
 	hosts *hosts
 	// stop ends what runs in the background; nil: nothing does.
 	stop func()
-	// atRisk is told of each of the risks when it is found.
+	// atRisk gets each of the risks when it is found.
 	atRisk func(Risk)
 	mu     sync.Mutex
 	// risks are those of the settings of the writer's server.
@@ -83,7 +83,7 @@ type Option func(*options)
 type options struct {
 	// connections to PostgreSQL, at most.
 	connections int
-	// atRisk is told of each risk.
+	// atRisk gets each risk.
 	atRisk func(Risk)
 	// lookoutEvery is how often somebody looks for another primary.
 	lookoutEvery time.Duration
@@ -131,7 +131,8 @@ func Open(ctx context.Context, databaseURL string, opts ...Option) (*Engine, err
 	}
 }
 
-// Risks are how the settings of the writer's server may lose what was confirmed, as they were when the writer connected.
+// Risks are how the settings of the writer's server may lose what was confirmed, as they were when the writer
+// connected.
 func (e *Engine) Risks() []Risk {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -29,7 +29,7 @@ const (
 // hosts are the servers of a PostgreSQL URL. One of them takes writes, and after a failover another one.
 type hosts struct {
 	all []*pgx.ConnConfig
-	// atRisk is told of each former primary that is refused, once.
+	// atRisk gets each former primary that is refused, once.
 	atRisk func(Risk)
 
 	mu sync.Mutex

@@ -29,7 +29,8 @@ func (i identity) succeeds(other identity) bool {
 	return i.started != other.started
 }
 
-// FormerPrimaryError: a server takes writes, although another one was promoted after it. What is written there is lost.
+// FormerPrimaryError: a server takes writes, although another one was promoted after it. What is written there is
+// lost.
 type FormerPrimaryError struct {
 	// Address is host:port.
 	Address string
@@ -54,7 +55,10 @@ func (h *hosts) admit(place int, i identity) error {
 	said := h.refused[place] == newest
 	h.refused[place] = newest
 	h.mu.Unlock()
-	err := &FormerPrimaryError{Address: address(h.all[place].Host, h.all[place].Port), Timeline: number(i.timeline), Newest: number(newest)}
+	err := &FormerPrimaryError{
+		Address:  address(h.all[place].Host, h.all[place].Port),
+		Timeline: number(i.timeline), Newest: number(newest),
+	}
 	if !said {
 		h.atRisk(Risk{Text: err.Error()})
 	}

@@ -215,8 +215,8 @@ func (e *Engine) checkVersion(ctx context.Context) error {
 	return nil
 }
 
-// prove refuses a writer's connection that may lose what it confirms: a failover, a pooler or an administrator may have
-// changed what was so at the start.
+// prove refuses a writer's connection that may lose what it confirms: a failover, a pooler or an administrator may
+// have changed what was so at the start.
 func (e *Engine) prove(ctx context.Context, s *postgresSession) error {
 	if err := e.checkDurability(ctx, s.conn.PgConn()); err != nil {
 		return err
@@ -276,8 +276,8 @@ func postgresTransient(err error) bool {
 		"55P03"}, e.Code) || postgresForeign(err)
 }
 
-// postgresForeign: what the session has prepared is not there, or somebody else's is. A pooler has given it the session
-// of another connection.
+// postgresForeign: what the session has prepared is not there, or somebody else's is. A pooler has given it the
+// session of another connection.
 func postgresForeign(err error) bool {
 	var e *pgconn.PgError
 	return errors.As(err, &e) && slices.Contains([]string{"26000", "42P05"}, e.Code)

@@ -46,7 +46,7 @@ type Config struct {
 	Observe func(commit.Commit)
 	// Unmigrated: tables that are older are left as they are, and not opened: see OutdatedError.
 	Unmigrated bool
-	// AtRisk is told of each risk of what was confirmed: see commit.WithRisks. nil: nobody is.
+	// AtRisk gets each risk of what was confirmed: see commit.WithRisks. nil: nobody does.
 	AtRisk func(commit.Risk)
 	// Connections to PostgreSQL are at most so many: see commit.WithConnections.
 	Connections int

@@ -36,18 +36,25 @@ export type WebhookEvent = {
 export type HeaderSource = {
     get(name: string): string | null;
 } | Record<string, string | string[] | undefined>;
+/**
+ * A request; with a `tag`, only for what has changed since. `extraMs` is how much longer than others it may take.
+ */
 export type Call = {
     what: string;
     method: string;
     path: string;
     id: string;
     body?: string;
+    tag?: string;
     extraMs?: number;
 };
 /** What came is no answer of Recarga's to this request. It may have been carried out: call again with the same id. */
 export class AnswerError extends RecargaError {
 }
-/** @typedef {{ what: string, method: string, path: string, id: string, body?: string, extraMs?: number }} Call */
+/**
+ * A request; with a `tag`, only for what has changed since. `extraMs` is how much longer than others it may take.
+ * @typedef {{ what: string, method: string, path: string, id: string, body?: string, tag?: string, extraMs?: number }} Call
+ */
 /** Places orders, and asks for them. Each method repeats its request, with the same id, until it is answered or the
  * time is over. */
 export class Client {
@@ -105,8 +112,10 @@ export class ProblemError extends RecargaError {
     constructor(what: string, status: number, problem: Problem, retryAfterMs: number);
     /** The status of the answer. */
     status: number;
-    /** The answer (RFC 9457); `errors` names each wrong field. @type {Problem} */
+    /** The answer (RFC 9457). @type {Problem} */
     problem: Problem;
+    /** The wrong fields of the request. @type {Schemas["WrongField"][]} */
+    errors: Schemas["WrongField"][];
     /** How long the API asked to wait; 0 where it did not. */
     retryAfterMs: number;
 }

@@ -4,7 +4,7 @@
  */
 
 export interface paths {
-    "/v1/balance": {
+    "/v1/topups": {
         parameters: {
             query?: never;
             header?: never;
@@ -12,12 +12,178 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Ask for the distributor's balance
-         * @description What the distributor says it has left of our money. An answer is shown again for 10s; `age_seconds` is how old it is. A balance is a hint: the distributor may keep it stale, and it is in another currency than the orders.
+         * List orders
+         * @description Newest first. Pass `next_cursor` as `cursor` for the next page, with the same key and filter; it is null on the last one. A caller's key sees its own orders; an operator's all.
          */
-        get: operations["getBalance"];
+        get: operations["listTopups"];
+        put?: never;
+        /**
+         * Place an order
+         * @description Records the order durably and answers. Send it again, the same, after any doubt: it is placed once. The fields are those of the distributor's product_purchase, and some more.
+         */
+        post: operations["placeTopup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/topups/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Place many orders
+         * @description NDJSON in, NDJSON out: a line of the request is the body of `POST /v1/topups` (64 KiB at most), a line of the answer is a BatchLine, in the order of the request. A wrong line never stops the others. Of two lines with one id the first is the order. A batch may be of any length and is answered while it is read, so read the answers while sending; a client that cannot should send no more than some 1,000 lines at once. A connection that is cut before the last answer leaves the rest unsaid: send the same batch again.
+         */
+        post: operations["placeTopups"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/products": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the products
+         * @description What can be bought, and for how much.
+         */
+        get: operations["listProducts"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/topups/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get an order
+         * @description The order, its attempts at the distributor and the events for its caller. Another caller's order is not found. A caller sees what concerns it; evidence, who decided and why, and what an error says of hosts are for the operator. With `wait` the answer comes once the order changes, at once where it is final, and at the end of the wait in any case: the order as it is then, or 304. A change counts from the `ETag` that you send as `If-None-Match`, so that none is missed between two requests; without it, from the beginning of the request. 503 and 429 with `Retry-After`: too many requests wait, in all or of yours.
+         */
+        get: operations["getTopup"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find orders by what somebody has at hand
+         * @description By id, phone number, or the distributor's transaction id or reference; 50 at most, `next_cursor` is null. A caller's key finds its own orders; an operator's all.
+         */
+        get: operations["findTopups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List events
+         * @description What callers are notified of, newest first, with every try. `state=exhausted` lists what no try is left for. A caller's key sees its own; an operator's all.
+         *
+         *     With `after` it is a feed, for callers that cannot receive webhooks: each event of the caller once, the oldest first, with its webhook's body as `payload`, byte for byte. Begin with an empty `after`, keep the `next_after` of each answer, and pass it the next time. No event comes in before a place that you have passed. With `wait` an answer without events comes only after that time. An operator's key names the `caller` whose feed it reads.
+         */
+        get: operations["listEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/topups/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel an order
+         * @description Only while no attempt can have moved money: `queued` and `retrying`. Canceling a canceled order is no error.
+         */
+        post: operations["cancelTopup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/events/{id}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Redeliver an event
+         * @description Makes the event due at once, from the start of its schedule, whatever became of it before. Its `webhook-id` and its body stay the same. A caller may do so 100 times a day (of UTC) with one event.
+         */
+        post: operations["redeliverEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/events/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Redeliver many events
+         * @description All that the filter matches, not only a page; `{}` is everything. Answers when all are due again. After an error, send it again: what was done stays. What its caller has redelivered 100 times on this day is left out, and not counted.
+         */
+        post: operations["redeliverEvents"];
         delete?: never;
         options?: never;
         head?: never;
@@ -68,70 +234,6 @@ export interface paths {
         patch: operations["changeCaller"];
         trace?: never;
     };
-    "/v1/callers/{name}/endpoints/{endpoint}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        /**
-         * Add or change an endpoint of a caller
-         * @description For an operator's key with the role admin. Its events go to it beside the callback_url, each with a `webhook-id` of its own. A caller may have ten.
-         */
-        put: operations["setCallerEndpoint"];
-        post?: never;
-        /**
-         * Remove an endpoint of a caller
-         * @description For an operator's key with the role admin. Events that were not delivered to it become `exhausted`.
-         */
-        delete: operations["removeCallerEndpoint"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/callers/{name}/endpoints/{endpoint}/disable": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Send nothing more to an endpoint
-         * @description For an operator's key with the role admin. Its events become `exhausted`, and are kept. Once it is enabled, redeliver them.
-         */
-        post: operations["disableCallerEndpoint"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/callers/{name}/endpoints/{endpoint}/enable": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Send to an endpoint again
-         * @description For an operator's key with the role admin. Clears the record of its failures. What became `exhausted` meanwhile is sent by `POST /v1/events/redeliver`. The endpoint `default` is the callback_url; the callers `default` and `operator` are those of the settings.
-         */
-        post: operations["enableCallerEndpoint"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/callers/{name}/rotate-key": {
         parameters: {
             query?: never;
@@ -172,27 +274,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/events": {
+    "/v1/callers/{name}/endpoints/{endpoint}": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
+        get?: never;
         /**
-         * List events
-         * @description What callers are notified of, newest first, with every try. `state=exhausted` lists what no try is left for. A caller's key sees its own; an operator's all.
+         * Add or change an endpoint of a caller
+         * @description For an operator's key with the role admin. Its events go to it beside the callback_url, each with a `webhook-id` of its own. A caller may have ten.
          */
-        get: operations["listEvents"];
-        put?: never;
+        put: operations["setCallerEndpoint"];
         post?: never;
-        delete?: never;
+        /**
+         * Remove an endpoint of a caller
+         * @description For an operator's key with the role admin. Events that were not delivered to it become `exhausted`.
+         */
+        delete: operations["removeCallerEndpoint"];
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/v1/events/redeliver": {
+    "/v1/callers/{name}/endpoints/{endpoint}/enable": {
         parameters: {
             query?: never;
             header?: never;
@@ -202,17 +308,17 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Redeliver many events
-         * @description All that the filter matches, not only a page; `{}` is everything. Answers when all are due again. After an error, send it again: what was done stays. What its caller has redelivered 100 times on this day is left out, and not counted.
+         * Send to an endpoint again
+         * @description For an operator's key with the role admin. Clears the record of its failures. What became `exhausted` meanwhile is sent by `POST /v1/events/redeliver`. The endpoint `default` is the callback_url; the callers `default` and `operator` are those of the settings.
          */
-        post: operations["redeliverEvents"];
+        post: operations["enableCallerEndpoint"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/v1/events/{id}/redeliver": {
+    "/v1/callers/{name}/endpoints/{endpoint}/disable": {
         parameters: {
             query?: never;
             header?: never;
@@ -222,10 +328,90 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Redeliver an event
-         * @description Makes the event due at once, from the start of its schedule, whatever became of it before. Its `webhook-id` and its body stay the same. A caller may do so 100 times a day (of UTC) with one event.
+         * Send nothing more to an endpoint
+         * @description For an operator's key with the role admin. Its events become `exhausted`, and are kept. Once it is enabled, redeliver them.
          */
-        post: operations["redeliverEvent"];
+        post: operations["disableCallerEndpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/topups/{id}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Settle an order that is held
+         * @description For an operator's key with the role operator or a higher one. Only from `unknown`. `failed` and `resend` are refused (409, with `Retry-After`) until no worker can still be acting on the order's attempt, unless `force` is set. Who, when and why are kept with the order, and its caller is notified. After a lost answer the very same may be asked again: it answers 200 with the order as it now is, and does nothing.
+         */
+        post: operations["resolveTopup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/topups/{id}/correct": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Correct a final state that was wrong
+         * @description For an operator's key with the role admin. From `succeeded` to `failed`, and from `failed` or `canceled` to `succeeded`; it ends the order's dispute. Who, when and why are kept with the order, and its caller gets `topup.corrected`. After a lost answer the very same may be asked again: it answers 200 with the order as it now is, and does nothing.
+         */
+        post: operations["correctTopup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/topups/{id}/dispute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a dispute
+         * @description For an operator's key with the role operator or a higher one. The order's state is right, whatever the evidence that made it disputed. Where the state is wrong, correct it instead. Nobody is notified.
+         */
+        post: operations["endDispute"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reconciliations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reconcile with a statement
+         * @description For an operator's key with the role operator or a higher one. The body is the distributor's statement, a table (CSV) of any length and in any order. It is read to its end before anything is settled. The answer is a ReconciliationResult a line: findings and progress, and at the end the summary; an answer without one was broken off: send the statement again. See docs/reconcile.md.
+         */
+        post: operations["reconcile"];
         delete?: never;
         options?: never;
         head?: never;
@@ -244,6 +430,26 @@ export interface paths {
          * @description For an operator's key with the role viewer or a higher one. All orders that the filters choose, the oldest first, as CSV (RFC 4180, with a header) or one order a line. Of any length; gzip where it is accepted. An export that breaks off has its connection cut: it lacks the end of its chunks, that of its gzip, and the trailer `X-Export-Orders`. In CSV a text that a spreadsheet would take for a formula gets a quote (') in front. See docs/export.md.
          */
         get: operations["exportTopups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/balance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ask for the distributor's balance
+         * @description What the distributor says it has left of our money. An answer is shown again for 10s; `age_seconds` is how old it is. A balance is a hint: the distributor may keep it stale, and it is in another currency than the orders.
+         */
+        get: operations["getBalance"];
         put?: never;
         post?: never;
         delete?: never;
@@ -316,27 +522,9 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/products": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List the products
-         * @description What can be bought, and for how much.
-         */
-        get: operations["listProducts"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/reconciliations": {
+}
+export interface webhooks {
+    "balance.drift": {
         parameters: {
             query?: never;
             header?: never;
@@ -346,61 +534,17 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Reconcile with a statement
-         * @description For an operator's key with the role operator or a higher one. The body is the distributor's statement, a table (CSV) of any length and in any order. It is read to its end before anything is settled. The answer is a ReconciliationResult a line: findings and progress, and at the end the summary; an answer without one was broken off: send the statement again. See docs/reconcile.md.
+         * For the operator: the balance fell by more than orders explain.
+         * @description Signed as the Standard Webhooks specification says. It comes at least once; repeats have the same webhook-id and the same body.
          */
-        post: operations["reconcile"];
+        post: operations["on.balance.drift"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/v1/search": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Find orders by what somebody has at hand
-         * @description By id, phone number, or the distributor's transaction id or reference; 50 at most, `next_cursor` is null. A caller's key finds its own orders; an operator's all.
-         */
-        get: operations["findTopups"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/topups": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List orders
-         * @description Newest first. Pass `next_cursor` as `cursor` for the next page, with the same key and filter; it is null on the last one. A caller's key sees its own orders; an operator's all.
-         */
-        get: operations["listTopups"];
-        put?: never;
-        /**
-         * Place an order
-         * @description Records the order durably and answers. Send it again, the same, after any doubt: it is placed once. The fields are those of the distributor's product_purchase, and some more.
-         */
-        post: operations["placeTopup"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/topups/batch": {
+    "balance.low": {
         parameters: {
             query?: never;
             header?: never;
@@ -410,37 +554,17 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Place many orders
-         * @description NDJSON in, NDJSON out: a line of the request is the body of `POST /v1/topups` (64 KiB at most), a line of the answer is a BatchLine, in the order of the request. A wrong line never stops the others. Of two lines with one id the first is the order. A batch may be of any length and is answered while it is read, so read the answers while sending; a client that cannot should send no more than some 1,000 lines at once. A connection that is cut before the last answer leaves the rest unsaid: send the same batch again.
+         * For the operator: the balance fell below RECARGA_BALANCE_LOW.
+         * @description Signed as the Standard Webhooks specification says. It comes at least once; repeats have the same webhook-id and the same body.
          */
-        post: operations["placeTopups"];
+        post: operations["on.balance.low"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/v1/topups/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get an order
-         * @description The order, its attempts at the distributor and the events for its caller. Another caller's order is not found. A caller sees what concerns it; evidence, who decided and why, and what an error says of hosts are for the operator.
-         */
-        get: operations["getTopup"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/topups/{id}/cancel": {
+    "endpoint.disabled": {
         parameters: {
             query?: never;
             header?: never;
@@ -450,17 +574,17 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Cancel an order
-         * @description Only while no attempt can have moved money: `queued` and `retrying`. Canceling a canceled order is no error.
+         * For the operator: a caller's endpoint answered 410, or failed for days.
+         * @description Signed as the Standard Webhooks specification says. It comes at least once; repeats have the same webhook-id and the same body.
          */
-        post: operations["cancelTopup"];
+        post: operations["on.endpoint.disabled"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/v1/topups/{id}/correct": {
+    "topup.canceled": {
         parameters: {
             query?: never;
             header?: never;
@@ -470,17 +594,17 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Correct a final state that was wrong
-         * @description For an operator's key with the role admin. From `succeeded` to `failed`, and from `failed` or `canceled` to `succeeded`; it ends the order's dispute. Who, when and why are kept with the order, and its caller gets `topup.corrected`. After a lost answer the very same may be asked again: it answers 200 with the order as it now is, and does nothing.
+         * The order was withdrawn before money moved.
+         * @description Signed as the Standard Webhooks specification says. It comes at least once; repeats have the same webhook-id and the same body.
          */
-        post: operations["correctTopup"];
+        post: operations["on.topup.canceled"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/v1/topups/{id}/dispute": {
+    "topup.corrected": {
         parameters: {
             query?: never;
             header?: never;
@@ -490,17 +614,17 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * End a dispute
-         * @description For an operator's key with the role operator or a higher one. The order's state is right, whatever the evidence that made it disputed. Where the state is wrong, correct it instead. Nobody is notified.
+         * A final state was wrong; the data has what the order is now.
+         * @description Signed as the Standard Webhooks specification says. It comes at least once; repeats have the same webhook-id and the same body.
          */
-        post: operations["endDispute"];
+        post: operations["on.topup.corrected"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/v1/topups/{id}/resolve": {
+    "topup.failed": {
         parameters: {
             query?: never;
             header?: never;
@@ -510,10 +634,50 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Settle an order that is held
-         * @description For an operator's key with the role operator or a higher one. Only from `unknown`. `failed` and `resend` are refused (409, with `Retry-After`) until no worker can still be acting on the order's attempt, unless `force` is set. Who, when and why are kept with the order, and its caller is notified. After a lost answer the very same may be asked again: it answers 200 with the order as it now is, and does nothing.
+         * The order was not bought, and no money moved.
+         * @description Signed as the Standard Webhooks specification says. It comes at least once; repeats have the same webhook-id and the same body.
          */
-        post: operations["resolveTopup"];
+        post: operations["on.topup.failed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "topup.succeeded": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The order was bought.
+         * @description Signed as the Standard Webhooks specification says. It comes at least once; repeats have the same webhook-id and the same body.
+         */
+        post: operations["on.topup.succeeded"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "topup.unknown": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Nobody knows whether the order was bought; a later event says.
+         * @description Signed as the Standard Webhooks specification says. It comes at least once; repeats have the same webhook-id and the same body.
+         */
+        post: operations["on.topup.unknown"];
         delete?: never;
         options?: never;
         head?: never;
@@ -521,7 +685,6 @@ export interface paths {
         trace?: never;
     };
 }
-export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         Attempt: {
@@ -529,9 +692,15 @@ export interface components {
             error: string | null;
             /** @description For the operator. Of an unknown outcome: how far the request got, how the answer began, and what the balance did meanwhile. */
             evidence?: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When its outcome was recorded; null while it is under way.
+             */
             finished_at: string | null;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Of the distributor's answer; null where there was none.
+             */
             http_status: number | null;
             /**
              * Format: int64
@@ -545,10 +714,17 @@ export interface components {
             outcome: "approved" | "declined" | "unavailable" | "not_sent" | "unknown" | null;
             /** @description True where it was made to try an operator that was out. The first three of an order spent no try. */
             probe?: boolean;
-            /** @example 00 */
+            /**
+             * @description The distributor's code; null where the answer had none.
+             * @example 00
+             */
             response_code: string | null;
+            /** @description The distributor's words for it. */
             response_message: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When the request was made.
+             */
             started_at: string;
         };
         Balance: {
@@ -583,7 +759,8 @@ export interface components {
             amount: number;
             /** Format: date-time */
             at: string;
-            kind: string;
+            /** @enum {string} */
+            kind: "deposit" | "drift";
         };
         BalancePoint: {
             /** Format: date-time */
@@ -592,6 +769,7 @@ export interface components {
             balance: number;
         };
         BatchLine: {
+            /** @description The order's id; empty where the line has none that is valid. */
             distributor_transaction_id: string | null;
             error?: components["schemas"]["Problem"];
             /**
@@ -621,7 +799,7 @@ export interface components {
              */
             disabled_at: string | null;
             /** @description All that its events are delivered to; the one named default is the callback_url. */
-            endpoints: components["schemas"]["EndpointFacts"][];
+            endpoints: components["schemas"]["Endpoint"][];
             /** @description What its orders' ids begin with, and nobody else's; null: none. */
             id_prefix: string | null;
             /** @description Its API keys, the newest first; two while one follows the other. */
@@ -717,7 +895,8 @@ export interface components {
             auth_code: string | null;
             /** @description For the operator: who decided. */
             by?: string;
-            outcome: string;
+            /** @enum {string} */
+            outcome: "succeeded" | "failed" | "resend" | "held" | "restored";
             /** @description For the operator: why. */
             reason?: string;
             reference: string | null;
@@ -725,15 +904,6 @@ export interface components {
             /** @enum {string} */
             was: "queued" | "submitting" | "retrying" | "unknown" | "succeeded" | "failed" | "canceled";
             was_transaction_id: string | null;
-        };
-        CountOutputBody: {
-            /**
-             * Format: int64
-             * @description How many events are due again.
-             */
-            count: number;
-            /** @description With limit: where the rest begins; null when there is none. */
-            next_cursor: string | null;
         };
         CreatedCaller: {
             /** @description Shown this once. */
@@ -751,7 +921,7 @@ export interface components {
              */
             disabled_at: string | null;
             /** @description All that its events are delivered to; the one named default is the callback_url. */
-            endpoints: components["schemas"]["EndpointFacts"][];
+            endpoints: components["schemas"]["Endpoint"][];
             /** @description What its orders' ids begin with, and nobody else's; null: none. */
             id_prefix: string | null;
             /** @description Its API keys, the newest first; two while one follows the other. */
@@ -809,6 +979,14 @@ export interface components {
              */
             version: number;
         };
+        DisabledEndpoint: {
+            caller: string;
+            endpoint: string;
+            /** Format: date-time */
+            failing_since: string | null;
+            reason: string;
+            url: string;
+        };
         Dispute: {
             /** Format: date-time */
             ended_at: string | null;
@@ -820,14 +998,29 @@ export interface components {
             /** Format: date-time */
             since: string;
         };
-        EndpointFacts: {
+        DriftedBalance: {
+            /** @example 10 */
+            balance_after: number;
+            /** @example 10 */
+            balance_before: number;
+            currency: string;
+            /** @example 10 */
+            explained_at_most: number;
+            /** Format: date-time */
+            from: string;
+            /** Format: date-time */
+            to: string;
+            /** @example 10 */
+            unexplained_at_least: number;
+        };
+        Endpoint: {
             /**
              * Format: date-time
              * @description Since when nothing is sent to it; null: it is enabled.
              */
             disabled_at: string | null;
             /** @description The types that it wants; empty: every type. */
-            event_types: string[];
+            event_types: ("topup.unknown" | "topup.succeeded" | "topup.failed" | "topup.canceled" | "topup.corrected" | "endpoint.disabled" | "balance.low" | "balance.drift")[];
             /**
              * Format: date-time
              * @description The first failure after its last success; null: it answers.
@@ -839,8 +1032,12 @@ export interface components {
             url: string;
         };
         Event: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When its endpoint answered 2xx; null: it has not.
+             */
             delivered_at: string | null;
+            /** @description The name of the caller's endpoint that receives it; absent for the callback URL. */
             endpoint?: string;
             /** @description The webhook-id: the same on every try. */
             id: string;
@@ -849,40 +1046,74 @@ export interface components {
              * @description Rises by one per order: drop what is older than you have.
              */
             sequence: number;
+            /** @description All requests to the endpoint, in their order. */
             tries: components["schemas"]["Try"][];
-            /** @description As in `topup.succeeded`. */
-            type: string;
+            /**
+             * @description As in `topup.succeeded`.
+             * @enum {string}
+             */
+            type: "topup.unknown" | "topup.succeeded" | "topup.failed" | "topup.canceled" | "topup.corrected" | "endpoint.disabled" | "balance.low" | "balance.drift";
         };
         EventDetails: {
+            /** @description Who is notified. */
             caller: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When it happened.
+             */
             created_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When its endpoint answered 2xx; null: it has not.
+             */
             delivered_at: string | null;
-            /** @example ORD-1 */
+            /**
+             * @description The order that it is about; empty for one that concerns no order.
+             * @example ORD-1
+             */
             distributor_transaction_id: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When it is tried (again); null: never.
+             */
             due_at: string | null;
+            /** @description The name of the caller's endpoint that receives it; absent for the callback URL. */
             endpoint?: string;
+            /** @description The webhook-id: the same on every try. */
             id: string;
-            /** Format: int64 */
+            /** @description The body of its webhook, byte for byte; of a feed only. */
+            payload?: unknown;
+            /**
+             * Format: int64
+             * @description Rises by one per order: drop what is older than you have.
+             */
             sequence: number;
-            state: string;
+            /**
+             * @description How far its delivery got.
+             * @enum {string}
+             */
+            state: "pending" | "delivered" | "exhausted";
+            /** @description All requests to the endpoint, in their order. */
             tries: components["schemas"]["Try"][];
-            type: string;
+            /**
+             * @description As in `topup.succeeded`.
+             * @enum {string}
+             */
+            type: "topup.unknown" | "topup.succeeded" | "topup.failed" | "topup.canceled" | "topup.corrected" | "endpoint.disabled" | "balance.low" | "balance.drift";
         };
         EventPage: {
             data: components["schemas"]["EventDetails"][];
+            next_after?: string;
             next_cursor: string | null;
         };
-        KeyOutputBody: {
-            /** @description Shown this once. */
-            api_key: string;
-            /**
-             * Format: int64
-             * @description The caller's.
-             */
-            version: number;
+        LowBalance: {
+            /** Format: date-time */
+            at: string;
+            /** @example 10 */
+            balance: number;
+            /** @example 10 */
+            below: number;
+            currency: string;
         };
         NewCallerRequest: {
             /**
@@ -983,7 +1214,7 @@ export interface components {
              */
             version?: number;
         };
-        OperatorsOutputBody: {
+        OperatorPage: {
             data: components["schemas"]["Operator"][];
             /** @description Always null: all operators are listed. */
             next_cursor: string | null;
@@ -1034,23 +1265,34 @@ export interface components {
             balance_after: number | null;
             /** @description Who placed it. */
             caller: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When it was accepted.
+             */
             created_at: string;
+            /** @description Always MXN. */
             currency: string;
             /**
              * Format: date-time
              * @description Since when later evidence contradicts the final state, which stays until a person decides; absent when none does.
              */
             disputed_at?: string;
-            /** @example ORD-1 */
+            /**
+             * @description The order's id, yours.
+             * @example ORD-1
+             */
             distributor_transaction_id: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Not after this time; null: no end of your own.
+             */
             expires_at: string | null;
             /**
              * Format: date-time
              * @description When it became final.
              */
             finished_at: string | null;
+            /** @description Your own texts, as they were sent. */
             metadata: {
                 [key: string]: string;
             };
@@ -1059,13 +1301,24 @@ export interface components {
              * @description When it will be tried (again); null when no try is scheduled.
              */
             next_attempt_at: string | null;
+            /** @description The carrier's name; empty where it was not given. */
             operator: string | null;
-            /** @example 5537686660 */
+            /**
+             * @description The 10 digits.
+             * @example 5537686660
+             */
             phone_number: string;
-            /** @description `high`, `normal` or `bulk`. */
-            priority: string;
-            /** Format: date-time */
+            /**
+             * @description `high`, `normal` or `bulk`.
+             * @enum {string}
+             */
+            priority: "high" | "normal" | "bulk";
+            /**
+             * Format: date-time
+             * @description Not before this time; null: at once.
+             */
             process_at: string | null;
+            /** @description The product, of `GET /v1/products`. */
             product_id: string;
             /**
              * @description Why it failed; null in any other state.
@@ -1088,10 +1341,16 @@ export interface components {
             state: "queued" | "submitting" | "retrying" | "unknown" | "succeeded" | "failed" | "canceled";
             /** @description The distributor's id of the purchase. */
             transaction_id: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When it changed last.
+             */
             updated_at: string;
-            /** @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`; null when it does not. */
-            waits_for: string | null;
+            /**
+             * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`; null when it does not.
+             * @enum {string|null}
+             */
+            waits_for: "turn" | "pace" | "outage" | "balance" | null;
         };
         OrderDetails: {
             /**
@@ -1104,6 +1363,7 @@ export interface components {
              * @description How many requests went to the distributor.
              */
             attempt_count: number;
+            /** @description The requests to the distributor, in their order. */
             attempts: components["schemas"]["Attempt"][];
             /** @description The carrier's authorization. */
             auth_code: string | null;
@@ -1113,8 +1373,12 @@ export interface components {
             caller: string;
             /** @description The changes of a final state that was wrong; absent where there are none. */
             corrections?: components["schemas"]["Correction"][];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When it was accepted.
+             */
             created_at: string;
+            /** @description Always MXN. */
             currency: string;
             /**
              * Format: date-time
@@ -1123,16 +1387,24 @@ export interface components {
             disputed_at?: string;
             /** @description The evidence that contradicted a final state, and how it was judged. For operators' keys; absent where there is none. */
             disputes?: components["schemas"]["Dispute"][];
-            /** @example ORD-1 */
+            /**
+             * @description The order's id, yours.
+             * @example ORD-1
+             */
             distributor_transaction_id: string;
+            /** @description What its caller is notified of, in their order. */
             events: components["schemas"]["Event"][];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Not after this time; null: no end of your own.
+             */
             expires_at: string | null;
             /**
              * Format: date-time
              * @description When it became final.
              */
             finished_at: string | null;
+            /** @description Your own texts, as they were sent. */
             metadata: {
                 [key: string]: string;
             };
@@ -1141,13 +1413,24 @@ export interface components {
              * @description When it will be tried (again); null when no try is scheduled.
              */
             next_attempt_at: string | null;
+            /** @description The carrier's name; empty where it was not given. */
             operator: string | null;
-            /** @example 5537686660 */
+            /**
+             * @description The 10 digits.
+             * @example 5537686660
+             */
             phone_number: string;
-            /** @description `high`, `normal` or `bulk`. */
-            priority: string;
-            /** Format: date-time */
+            /**
+             * @description `high`, `normal` or `bulk`.
+             * @enum {string}
+             */
+            priority: "high" | "normal" | "bulk";
+            /**
+             * Format: date-time
+             * @description Not before this time; null: at once.
+             */
             process_at: string | null;
+            /** @description The product, of `GET /v1/products`. */
             product_id: string;
             /**
              * @description Why it failed; null in any other state.
@@ -1172,10 +1455,16 @@ export interface components {
             state: "queued" | "submitting" | "retrying" | "unknown" | "succeeded" | "failed" | "canceled";
             /** @description The distributor's id of the purchase. */
             transaction_id: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When it changed last.
+             */
             updated_at: string;
-            /** @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`; null when it does not. */
-            waits_for: string | null;
+            /**
+             * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`; null when it does not.
+             * @enum {string|null}
+             */
+            waits_for: "turn" | "pace" | "outage" | "balance" | null;
         };
         OrderPage: {
             data: components["schemas"]["Order"][];
@@ -1249,37 +1538,52 @@ export interface components {
             product_id: "MOVISTAR_TAE" | "MOVISTAR_PAQUETE_16" | "MOVISTAR_PAQUETE_17" | "MOVISTAR_PAQUETE_18" | "MOVISTAR_PAQUETE_19" | "MOVISTAR_PAQUETE_20" | "MOVISTAR_PAQUETE_21" | "MOVISTAR_PAQUETE_22" | "MOVISTAR_PAQUETE_23" | "MOVISTAR_PAQUETE_24" | "MOVISTAR_PAQUETE_25";
         };
         Problem: {
-            /** @description A human-readable explanation specific to this occurrence of the problem. */
+            /**
+             * @description What a program can tell it by; it never changes its meaning.
+             * @enum {string}
+             */
+            code: "malformed_body" | "key_missing" | "key_unknown" | "key_expired" | "not_permitted" | "disabled" | "order_not_found" | "event_not_found" | "caller_not_found" | "operator_not_found" | "path_not_found" | "method_not_allowed" | "body_too_slow" | "id_taken" | "wrong_state" | "too_early" | "changed_meanwhile" | "name_taken" | "events_gone" | "too_large" | "unsupported_media_type" | "not_allowed" | "too_many_tries" | "limit_reached" | "too_many_waits" | "client_gone" | "internal_fault" | "distributor_unreachable" | "unavailable" | "busy" | "waits_full" | "not_here";
+            /** @description What is wrong with this request, for people. */
             detail?: string;
-            /** @description Optional list of individual error details */
+            /** @description The fields that are not allowed; absent where it is none. */
             errors?: components["schemas"]["WrongField"][];
             /**
              * Format: uri
-             * @description A URI reference that identifies the specific occurrence of the problem.
+             * @description Always absent.
              */
             instance?: string;
             /**
              * Format: int64
-             * @description HTTP status code
+             * @description That of HTTP.
              */
             status?: number;
-            /** @description A short, human-readable summary of the problem type. This value should not change between occurrences of the error. */
+            /** @description The name of the status. */
             title?: string;
             /**
              * Format: uri
-             * @description A URI reference to human-readable documentation for the error.
+             * @description Always absent, that is `about:blank`; see `code`.
              * @default about:blank
              */
             type: string;
         };
         Product: {
+            /** @description Always MXN. */
             currency: string;
+            /** @description For people. */
             description: string;
-            /** @example 10 */
+            /**
+             * @description The highest price, MXN; of a fixed price the same.
+             * @example 10
+             */
             max_amount: number;
-            /** @example 10 */
+            /**
+             * @description The lowest price, MXN.
+             * @example 10
+             */
             min_amount: number;
+            /** @description The carrier. */
             operator: string;
+            /** @description What an order names. */
             product_id: string;
         };
         ProductList: {
@@ -1386,6 +1690,15 @@ export interface components {
              */
             until?: string;
         };
+        RedeliveredEvents: {
+            /**
+             * Format: int64
+             * @description How many events are due again.
+             */
+            count: number;
+            /** @description With limit: where the rest begins; null when there is none. */
+            next_cursor: string | null;
+        };
         Resolution: {
             /**
              * Format: date-time
@@ -1402,8 +1715,11 @@ export interface components {
             by?: string;
             /** @description For the operator: it was decided while the attempt's answer might still have been on the way. */
             forced?: boolean;
-            /** @description `succeeded`, `failed` or `resend`; `held`: a statement charged it while it waited. */
-            outcome: string;
+            /**
+             * @description `succeeded`, `failed` or `resend`; `held`: a statement charged it while it waited.
+             * @enum {string}
+             */
+            outcome: "succeeded" | "failed" | "resend" | "held" | "restored";
             /** @description For the operator: why. */
             reason?: string;
             reference: string | null;
@@ -1437,7 +1753,16 @@ export interface components {
             /** @description The distributor's id of the purchase, where it succeeded. */
             transaction_id?: string | null;
         };
-        SecretOutputBody: {
+        RotatedKey: {
+            /** @description Shown this once. */
+            api_key: string;
+            /**
+             * Format: int64
+             * @description The caller's.
+             */
+            version: number;
+        };
+        RotatedSecret: {
             /**
              * Format: int64
              * @description The caller's.
@@ -1453,26 +1778,36 @@ export interface components {
              *       "topup.failed"
              *     ]
              */
-            event_types?: string[];
+            event_types?: ("topup.unknown" | "topup.succeeded" | "topup.failed" | "topup.canceled" | "topup.corrected" | "endpoint.disabled" | "balance.low" | "balance.drift")[];
             /**
              * @description Where these events go.
              * @example https://crm.example/recarga
              */
             url: string;
         };
-        SwitchedOutputBody: {
+        SwitchedEndpoint: {
             caller: string;
             disabled: boolean;
             endpoint: string;
             url: string;
         };
         Try: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When the request began.
+             */
             at: string;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Milliseconds to the answer, or to the error.
+             */
             duration_ms: number;
+            /** @description Why it is not delivered, where the status does not say it. */
             error: string | null;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description That of HTTP; null: there was no answer.
+             */
             status: number | null;
         };
         UpholdRequest: {
@@ -1492,12 +1827,121 @@ export interface components {
              */
             reason: string;
         };
+        WebhookOrder: {
+            /**
+             * @description MXN.
+             * @example 10
+             */
+            amount: number;
+            /**
+             * Format: int64
+             * @description How many requests went to the distributor.
+             */
+            attempt_count: number;
+            /** @description The carrier's authorization. */
+            auth_code: string | null;
+            /** @description The distributor's balance after the purchase, in its own currency. */
+            balance_after: number | null;
+            /** @description Who placed it. */
+            caller: string;
+            /**
+             * Format: date-time
+             * @description When it was accepted.
+             */
+            created_at: string;
+            /** @description Always MXN. */
+            currency: string;
+            /**
+             * Format: date-time
+             * @description Since when later evidence contradicts the final state, which stays until a person decides; absent when none does.
+             */
+            disputed_at?: string;
+            /**
+             * @description The order's id, yours.
+             * @example ORD-1
+             */
+            distributor_transaction_id: string;
+            /**
+             * Format: date-time
+             * @description Not after this time; null: no end of your own.
+             */
+            expires_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it became final.
+             */
+            finished_at: string | null;
+            /** @description Your own texts, as they were sent. */
+            metadata: {
+                [key: string]: string;
+            };
+            /**
+             * Format: date-time
+             * @description When it will be tried (again); null when no try is scheduled.
+             */
+            next_attempt_at: string | null;
+            /** @description The carrier's name; empty where it was not given. */
+            operator: string | null;
+            /**
+             * @description The 10 digits.
+             * @example 5537686660
+             */
+            phone_number: string;
+            /**
+             * @description `high`, `normal` or `bulk`.
+             * @enum {string}
+             */
+            priority: "high" | "normal" | "bulk";
+            /**
+             * Format: date-time
+             * @description Not before this time; null: at once.
+             */
+            process_at: string | null;
+            /** @description The product, of `GET /v1/products`. */
+            product_id: string;
+            /**
+             * @description Why it failed; null in any other state.
+             * @enum {string|null}
+             */
+            reason: "declined" | "retries_exhausted" | "expired" | "invalid" | "resolved" | null;
+            /** @description The carrier's reference. */
+            reference: string | null;
+            /**
+             * @description The distributor's code of the last attempt.
+             * @example 00
+             */
+            response_code: string | null;
+            /** @description The distributor's words for it. */
+            response_message: string | null;
+            /**
+             * Format: int64
+             * @description Rises by one per order, from 1: a lower one is older news.
+             */
+            sequence: number;
+            /**
+             * @description `queued`: accepted durably, waiting (also: scheduled for later) (money: not moved). `submitting`: an attempt is under way (money: may be moving). `retrying`: the last attempt was `unavailable` or `not_sent`; the next one is scheduled (money: not moved). `unknown`: an attempt is in doubt: its outcome is not known, or a statement charges what it denies; held, never sent again by itself (money: may have moved). `succeeded`: code 00 (money: moved). `failed`: final, for the reason given (money: not moved). `canceled`: withdrawn by the caller before any attempt could have moved money (money: not moved).
+             * @enum {string}
+             */
+            state: "queued" | "submitting" | "retrying" | "unknown" | "succeeded" | "failed" | "canceled";
+            /** @description The distributor's id of the purchase. */
+            transaction_id: string | null;
+            /**
+             * Format: date-time
+             * @description When it changed last.
+             */
+            updated_at: string;
+            /**
+             * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`; null when it does not.
+             * @enum {string|null}
+             */
+            waits_for: "turn" | "pace" | "outage" | "balance" | null;
+        };
         WrongField: {
-            /** @description Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id' */
+            /** @description Where it is, as in `body.amount` or `query.state`. */
             location?: string;
-            /** @description Error message text */
+            /** @description What is allowed. */
             message?: string;
-            /** @description The value at the given location */
+            /** @description What was found there, cut short, and masked where it may be a phone number; absent where nothing was. */
             value?: unknown;
         };
     };
@@ -1509,3605 +1953,6 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    getBalance: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Balance"];
-                };
-            };
-            /** @description No key, or not a known one. */
-            401: {
-                headers: {
-                    /** @description How to authenticate. */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No key, or not a known one.",
-                     *       "status": 401,
-                     *       "title": "Unauthorized"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key may not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The key may not do this.",
-                     *       "status": 403,
-                     *       "title": "Forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed; `errors` names every wrong field. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "not allowed: amount",
-                     *       "errors": [
-                     *         {
-                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
-                     *           "location": "body.amount",
-                     *           "value": "31"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
-                     *       "status": 429,
-                     *       "title": "Too Many Requests"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of ours. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "A fault of ours.",
-                     *       "status": 500,
-                     *       "title": "Internal Server Error"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The distributor did not answer. */
-            502: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The distributor did not answer.",
-                     *       "status": 502,
-                     *       "title": "Bad Gateway"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not recorded, or not readable now; send the same request again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
-                     *       "status": 503,
-                     *       "title": "Service Unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    listCallers: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CallerPage"];
-                };
-            };
-            /** @description No key, or not a known one. */
-            401: {
-                headers: {
-                    /** @description How to authenticate. */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No key, or not a known one.",
-                     *       "status": 401,
-                     *       "title": "Unauthorized"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key may not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The key may not do this.",
-                     *       "status": 403,
-                     *       "title": "Forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed; `errors` names every wrong field. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "not allowed: amount",
-                     *       "errors": [
-                     *         {
-                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
-                     *           "location": "body.amount",
-                     *           "value": "31"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
-                     *       "status": 429,
-                     *       "title": "Too Many Requests"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of ours. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "A fault of ours.",
-                     *       "status": 500,
-                     *       "title": "Internal Server Error"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not recorded, or not readable now; send the same request again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
-                     *       "status": 503,
-                     *       "title": "Service Unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    addCaller: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewCallerRequest"];
-            };
-        };
-        responses: {
-            /** @description Created */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CreatedCaller"];
-                };
-            };
-            /** @description The body is not one JSON object. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The body is not one JSON object.",
-                     *       "status": 400,
-                     *       "title": "Bad Request"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No key, or not a known one. */
-            401: {
-                headers: {
-                    /** @description How to authenticate. */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No key, or not a known one.",
-                     *       "status": 401,
-                     *       "title": "Unauthorized"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key may not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The key may not do this.",
-                     *       "status": 403,
-                     *       "title": "Forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body took too long to arrive. */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The body took too long to arrive.",
-                     *       "status": 408,
-                     *       "title": "Request Timeout"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It contradicts what is recorded: the id is taken by other content, or money may already have moved. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
-                     *       "status": 409,
-                     *       "title": "Conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is larger than 64 KiB. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The body is larger than 64 KiB.",
-                     *       "status": 413,
-                     *       "title": "Request Entity Too Large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is of another media type. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The body is of another media type.",
-                     *       "status": 415,
-                     *       "title": "Unsupported Media Type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed; `errors` names every wrong field. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "not allowed: amount",
-                     *       "errors": [
-                     *         {
-                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
-                     *           "location": "body.amount",
-                     *           "value": "31"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
-                     *       "status": 429,
-                     *       "title": "Too Many Requests"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of ours. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "A fault of ours.",
-                     *       "status": 500,
-                     *       "title": "Internal Server Error"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not recorded, or not readable now; send the same request again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
-                     *       "status": 503,
-                     *       "title": "Service Unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    changeCaller: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["CallerChangeRequest"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Caller"];
-                };
-            };
-            /** @description The body is not one JSON object. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The body is not one JSON object.",
-                     *       "status": 400,
-                     *       "title": "Bad Request"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No key, or not a known one. */
-            401: {
-                headers: {
-                    /** @description How to authenticate. */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No key, or not a known one.",
-                     *       "status": 401,
-                     *       "title": "Unauthorized"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key may not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The key may not do this.",
-                     *       "status": 403,
-                     *       "title": "Forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such order, or another caller's. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No such order, or another caller's.",
-                     *       "status": 404,
-                     *       "title": "Not Found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body took too long to arrive. */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The body took too long to arrive.",
-                     *       "status": 408,
-                     *       "title": "Request Timeout"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It contradicts what is recorded: the id is taken by other content, or money may already have moved. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
-                     *       "status": 409,
-                     *       "title": "Conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is larger than 64 KiB. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The body is larger than 64 KiB.",
-                     *       "status": 413,
-                     *       "title": "Request Entity Too Large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is of another media type. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The body is of another media type.",
-                     *       "status": 415,
-                     *       "title": "Unsupported Media Type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed; `errors` names every wrong field. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "not allowed: amount",
-                     *       "errors": [
-                     *         {
-                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
-                     *           "location": "body.amount",
-                     *           "value": "31"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
-                     *       "status": 429,
-                     *       "title": "Too Many Requests"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of ours. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "A fault of ours.",
-                     *       "status": 500,
-                     *       "title": "Internal Server Error"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not recorded, or not readable now; send the same request again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
-                     *       "status": 503,
-                     *       "title": "Service Unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    setCallerEndpoint: {
-        parameters: {
-            query?: {
-                /** @description The caller's version that this is a change of: 409 if it has another. Absent: whichever it has. */
-                version?: number;
-            };
-            header?: never;
-            path: {
-                name: string;
-                endpoint: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SetEndpointRequest"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Caller"];
-                };
-            };
-            /** @description The body is not one JSON object. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The body is not one JSON object.",
-                     *       "status": 400,
-                     *       "title": "Bad Request"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No key, or not a known one. */
-            401: {
-                headers: {
-                    /** @description How to authenticate. */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No key, or not a known one.",
-                     *       "status": 401,
-                     *       "title": "Unauthorized"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key may not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The key may not do this.",
-                     *       "status": 403,
-                     *       "title": "Forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such order, or another caller's. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No such order, or another caller's.",
-                     *       "status": 404,
-                     *       "title": "Not Found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body took too long to arrive. */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The body took too long to arrive.",
-                     *       "status": 408,
-                     *       "title": "Request Timeout"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It contradicts what is recorded: the id is taken by other content, or money may already have moved. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
-                     *       "status": 409,
-                     *       "title": "Conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is larger than 64 KiB. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The body is larger than 64 KiB.",
-                     *       "status": 413,
-                     *       "title": "Request Entity Too Large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is of another media type. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The body is of another media type.",
-                     *       "status": 415,
-                     *       "title": "Unsupported Media Type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed; `errors` names every wrong field. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "not allowed: amount",
-                     *       "errors": [
-                     *         {
-                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
-                     *           "location": "body.amount",
-                     *           "value": "31"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
-                     *       "status": 429,
-                     *       "title": "Too Many Requests"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of ours. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "A fault of ours.",
-                     *       "status": 500,
-                     *       "title": "Internal Server Error"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not recorded, or not readable now; send the same request again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
-                     *       "status": 503,
-                     *       "title": "Service Unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    removeCallerEndpoint: {
-        parameters: {
-            query?: {
-                /** @description The caller's version that this is a change of: 409 if it has another. Absent: whichever it has. */
-                version?: number;
-            };
-            header?: never;
-            path: {
-                name: string;
-                endpoint: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Caller"];
-                };
-            };
-            /** @description No key, or not a known one. */
-            401: {
-                headers: {
-                    /** @description How to authenticate. */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No key, or not a known one.",
-                     *       "status": 401,
-                     *       "title": "Unauthorized"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key may not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The key may not do this.",
-                     *       "status": 403,
-                     *       "title": "Forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such order, or another caller's. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No such order, or another caller's.",
-                     *       "status": 404,
-                     *       "title": "Not Found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It contradicts what is recorded: the id is taken by other content, or money may already have moved. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
-                     *       "status": 409,
-                     *       "title": "Conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed; `errors` names every wrong field. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "not allowed: amount",
-                     *       "errors": [
-                     *         {
-                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
-                     *           "location": "body.amount",
-                     *           "value": "31"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
-                     *       "status": 429,
-                     *       "title": "Too Many Requests"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of ours. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "A fault of ours.",
-                     *       "status": 500,
-                     *       "title": "Internal Server Error"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not recorded, or not readable now; send the same request again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
-                     *       "status": 503,
-                     *       "title": "Service Unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    disableCallerEndpoint: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-                endpoint: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SwitchedOutputBody"];
-                };
-            };
-            /** @description No key, or not a known one. */
-            401: {
-                headers: {
-                    /** @description How to authenticate. */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No key, or not a known one.",
-                     *       "status": 401,
-                     *       "title": "Unauthorized"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key may not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The key may not do this.",
-                     *       "status": 403,
-                     *       "title": "Forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such order, or another caller's. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No such order, or another caller's.",
-                     *       "status": 404,
-                     *       "title": "Not Found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed; `errors` names every wrong field. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "not allowed: amount",
-                     *       "errors": [
-                     *         {
-                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
-                     *           "location": "body.amount",
-                     *           "value": "31"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
-                     *       "status": 429,
-                     *       "title": "Too Many Requests"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of ours. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "A fault of ours.",
-                     *       "status": 500,
-                     *       "title": "Internal Server Error"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not recorded, or not readable now; send the same request again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
-                     *       "status": 503,
-                     *       "title": "Service Unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    enableCallerEndpoint: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-                endpoint: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SwitchedOutputBody"];
-                };
-            };
-            /** @description No key, or not a known one. */
-            401: {
-                headers: {
-                    /** @description How to authenticate. */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No key, or not a known one.",
-                     *       "status": 401,
-                     *       "title": "Unauthorized"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key may not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The key may not do this.",
-                     *       "status": 403,
-                     *       "title": "Forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such order, or another caller's. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No such order, or another caller's.",
-                     *       "status": 404,
-                     *       "title": "Not Found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed; `errors` names every wrong field. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "not allowed: amount",
-                     *       "errors": [
-                     *         {
-                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
-                     *           "location": "body.amount",
-                     *           "value": "31"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
-                     *       "status": 429,
-                     *       "title": "Too Many Requests"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of ours. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "A fault of ours.",
-                     *       "status": 500,
-                     *       "title": "Internal Server Error"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not recorded, or not readable now; send the same request again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
-                     *       "status": 503,
-                     *       "title": "Service Unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    rotateKey: {
-        parameters: {
-            query?: {
-                /** @description How long the former key is good as well: 0s if absent, 720h at most. */
-                overlap?: string;
-                /** @description The caller's version that this is a change of: 409 if it has another. Absent: whichever it has. */
-                version?: number;
-                /** @description When the new key ends. */
-                expires_at?: string;
-            };
-            header?: never;
-            path: {
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["KeyOutputBody"];
-                };
-            };
-            /** @description No key, or not a known one. */
-            401: {
-                headers: {
-                    /** @description How to authenticate. */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No key, or not a known one.",
-                     *       "status": 401,
-                     *       "title": "Unauthorized"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key may not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The key may not do this.",
-                     *       "status": 403,
-                     *       "title": "Forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such order, or another caller's. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No such order, or another caller's.",
-                     *       "status": 404,
-                     *       "title": "Not Found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It contradicts what is recorded: the id is taken by other content, or money may already have moved. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
-                     *       "status": 409,
-                     *       "title": "Conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed; `errors` names every wrong field. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "not allowed: amount",
-                     *       "errors": [
-                     *         {
-                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
-                     *           "location": "body.amount",
-                     *           "value": "31"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
-                     *       "status": 429,
-                     *       "title": "Too Many Requests"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of ours. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "A fault of ours.",
-                     *       "status": 500,
-                     *       "title": "Internal Server Error"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not recorded, or not readable now; send the same request again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
-                     *       "status": 503,
-                     *       "title": "Service Unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    rotateSecret: {
-        parameters: {
-            query?: {
-                /** @description How long the former secret signs as well: 24h if absent, 720h at most. */
-                overlap?: string;
-                /** @description The caller's version that this is a change of: 409 if it has another. Absent: whichever it has. */
-                version?: number;
-            };
-            header?: never;
-            path: {
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SecretOutputBody"];
-                };
-            };
-            /** @description No key, or not a known one. */
-            401: {
-                headers: {
-                    /** @description How to authenticate. */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No key, or not a known one.",
-                     *       "status": 401,
-                     *       "title": "Unauthorized"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key may not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The key may not do this.",
-                     *       "status": 403,
-                     *       "title": "Forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such order, or another caller's. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No such order, or another caller's.",
-                     *       "status": 404,
-                     *       "title": "Not Found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It contradicts what is recorded: the id is taken by other content, or money may already have moved. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
-                     *       "status": 409,
-                     *       "title": "Conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed; `errors` names every wrong field. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "not allowed: amount",
-                     *       "errors": [
-                     *         {
-                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
-                     *           "location": "body.amount",
-                     *           "value": "31"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
-                     *       "status": 429,
-                     *       "title": "Too Many Requests"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of ours. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "A fault of ours.",
-                     *       "status": 500,
-                     *       "title": "Internal Server Error"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not recorded, or not readable now; send the same request again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
-                     *       "status": 503,
-                     *       "title": "Service Unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    listEvents: {
-        parameters: {
-            query?: {
-                /** @description Events that got this far. */
-                state?: "pending" | "delivered" | "exhausted";
-                /** @description Events of this caller. For operators' keys only. */
-                caller?: string;
-                /** @description Events of this type. */
-                type?: "topup.unknown" | "topup.succeeded" | "topup.failed" | "topup.canceled" | "topup.corrected" | "endpoint.disabled" | "balance.low" | "balance.drift";
-                /** @description Events for this endpoint of their caller; `default` is the callback_url. */
-                endpoint?: string;
-                /** @description Events made at this time or later. */
-                since?: string;
-                /** @description Events made before this time. */
-                until?: string;
-                /** @description Events a page. */
-                limit?: number;
-                /** @description The `next_cursor` of the page before. */
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["EventPage"];
-                };
-            };
-            /** @description No key, or not a known one. */
-            401: {
-                headers: {
-                    /** @description How to authenticate. */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No key, or not a known one.",
-                     *       "status": 401,
-                     *       "title": "Unauthorized"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key may not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The key may not do this.",
-                     *       "status": 403,
-                     *       "title": "Forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed; `errors` names every wrong field. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "not allowed: amount",
-                     *       "errors": [
-                     *         {
-                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
-                     *           "location": "body.amount",
-                     *           "value": "31"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
-                     *       "status": 429,
-                     *       "title": "Too Many Requests"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of ours. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "A fault of ours.",
-                     *       "status": 500,
-                     *       "title": "Internal Server Error"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not recorded, or not readable now; send the same request again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
-                     *       "status": 503,
-                     *       "title": "Service Unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    redeliverEvents: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["RedeliverRequest"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CountOutputBody"];
-                };
-            };
-            /** @description The body is not one JSON object. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The body is not one JSON object.",
-                     *       "status": 400,
-                     *       "title": "Bad Request"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No key, or not a known one. */
-            401: {
-                headers: {
-                    /** @description How to authenticate. */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No key, or not a known one.",
-                     *       "status": 401,
-                     *       "title": "Unauthorized"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key may not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The key may not do this.",
-                     *       "status": 403,
-                     *       "title": "Forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body took too long to arrive. */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The body took too long to arrive.",
-                     *       "status": 408,
-                     *       "title": "Request Timeout"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is larger than 64 KiB. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The body is larger than 64 KiB.",
-                     *       "status": 413,
-                     *       "title": "Request Entity Too Large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is of another media type. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The body is of another media type.",
-                     *       "status": 415,
-                     *       "title": "Unsupported Media Type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed; `errors` names every wrong field. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "not allowed: amount",
-                     *       "errors": [
-                     *         {
-                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
-                     *           "location": "body.amount",
-                     *           "value": "31"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
-                     *       "status": 429,
-                     *       "title": "Too Many Requests"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of ours. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "A fault of ours.",
-                     *       "status": 500,
-                     *       "title": "Internal Server Error"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not recorded, or not readable now; send the same request again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
-                     *       "status": 503,
-                     *       "title": "Service Unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    redeliverEvent: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["EventDetails"];
-                };
-            };
-            /** @description No key, or not a known one. */
-            401: {
-                headers: {
-                    /** @description How to authenticate. */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No key, or not a known one.",
-                     *       "status": 401,
-                     *       "title": "Unauthorized"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key may not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The key may not do this.",
-                     *       "status": 403,
-                     *       "title": "Forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such order, or another caller's. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No such order, or another caller's.",
-                     *       "status": 404,
-                     *       "title": "Not Found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed; `errors` names every wrong field. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "not allowed: amount",
-                     *       "errors": [
-                     *         {
-                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
-                     *           "location": "body.amount",
-                     *           "value": "31"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
-                     *       "status": 429,
-                     *       "title": "Too Many Requests"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of ours. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "A fault of ours.",
-                     *       "status": 500,
-                     *       "title": "Internal Server Error"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not recorded, or not readable now; send the same request again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
-                     *       "status": 503,
-                     *       "title": "Service Unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    exportTopups: {
-        parameters: {
-            query?: {
-                /** @description Orders in this state. */
-                state?: "queued" | "submitting" | "retrying" | "unknown" | "succeeded" | "failed" | "canceled";
-                /** @description Orders of this caller. For operators' keys only. */
-                caller?: string;
-                /** @description Orders for this number. */
-                phone_number?: string;
-                /** @description Orders for this product: of the catalogue, or one that left it and that an order has. */
-                product_id?: string;
-                /** @description Only orders whose final state later evidence contradicts. */
-                disputed?: boolean;
-                /** @description Orders whose purchase has this id at the distributor. */
-                transaction_id?: string;
-                /** @description Orders placed at this time or later. */
-                since?: string;
-                /** @description Orders placed before this time. */
-                until?: string;
-                /** @description Orders that became final at this time or later. */
-                finished_since?: string;
-                /** @description Orders that became final before this time. */
-                finished_until?: string;
-                /** @description csv or ndjson. */
-                format?: "csv" | "ndjson";
-                /** @description With each order's attempts and resolutions; NDJSON only. */
-                attempts?: boolean;
-                /** @description With each order's events; NDJSON only. */
-                events?: boolean;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The orders. Of CSV the columns, of NDJSON each line has the fields of an Order. */
-            200: {
-                headers: {
-                    /** @description A trailer: how many orders there are. Only a whole export has it. */
-                    "X-Export-Orders"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /** @example {"distributor_transaction_id":"ORD-1","caller":"default","state":"succeeded","reason":null,"phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10,"currency":"MXN","operator":"MOVISTAR","priority":"normal","metadata":{},"attempt_count":2,"response_code":"00","response_message":"Aprobado","transaction_id":"TXN-1702857600000-abc123def","reference":"RRN-123456789012","auth_code":"ABC123","balance_after":990.00,"created_at":"2026-01-31T18:00:00Z","updated_at":"2026-01-31T18:00:04Z","process_at":null,"expires_at":null,"next_attempt_at":null,"finished_at":"2026-01-31T18:00:04Z","waits_for":null} */
-                    "application/x-ndjson": string;
-                    "text/csv": string;
-                };
-            };
-            /** @description No key, or not a known one. */
-            401: {
-                headers: {
-                    /** @description How to authenticate. */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No key, or not a known one.",
-                     *       "status": 401,
-                     *       "title": "Unauthorized"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key may not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The key may not do this.",
-                     *       "status": 403,
-                     *       "title": "Forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed; `errors` names every wrong field. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "not allowed: amount",
-                     *       "errors": [
-                     *         {
-                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
-                     *           "location": "body.amount",
-                     *           "value": "31"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
-                     *       "status": 429,
-                     *       "title": "Too Many Requests"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of ours. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "A fault of ours.",
-                     *       "status": 500,
-                     *       "title": "Internal Server Error"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not recorded, or not readable now; send the same request again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
-                     *       "status": 503,
-                     *       "title": "Service Unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    listOperators: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OperatorsOutputBody"];
-                };
-            };
-            /** @description No key, or not a known one. */
-            401: {
-                headers: {
-                    /** @description How to authenticate. */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No key, or not a known one.",
-                     *       "status": 401,
-                     *       "title": "Unauthorized"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key may not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The key may not do this.",
-                     *       "status": 403,
-                     *       "title": "Forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed; `errors` names every wrong field. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "not allowed: amount",
-                     *       "errors": [
-                     *         {
-                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
-                     *           "location": "body.amount",
-                     *           "value": "31"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
-                     *       "status": 429,
-                     *       "title": "Too Many Requests"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of ours. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "A fault of ours.",
-                     *       "status": 500,
-                     *       "title": "Internal Server Error"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not recorded, or not readable now; send the same request again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
-                     *       "status": 503,
-                     *       "title": "Service Unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    addOperator: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewOperatorRequest"];
-            };
-        };
-        responses: {
-            /** @description Created */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CreatedOperator"];
-                };
-            };
-            /** @description The body is not one JSON object. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The body is not one JSON object.",
-                     *       "status": 400,
-                     *       "title": "Bad Request"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No key, or not a known one. */
-            401: {
-                headers: {
-                    /** @description How to authenticate. */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No key, or not a known one.",
-                     *       "status": 401,
-                     *       "title": "Unauthorized"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key may not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The key may not do this.",
-                     *       "status": 403,
-                     *       "title": "Forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body took too long to arrive. */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The body took too long to arrive.",
-                     *       "status": 408,
-                     *       "title": "Request Timeout"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It contradicts what is recorded: the id is taken by other content, or money may already have moved. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
-                     *       "status": 409,
-                     *       "title": "Conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is larger than 64 KiB. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The body is larger than 64 KiB.",
-                     *       "status": 413,
-                     *       "title": "Request Entity Too Large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is of another media type. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The body is of another media type.",
-                     *       "status": 415,
-                     *       "title": "Unsupported Media Type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed; `errors` names every wrong field. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "not allowed: amount",
-                     *       "errors": [
-                     *         {
-                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
-                     *           "location": "body.amount",
-                     *           "value": "31"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
-                     *       "status": 429,
-                     *       "title": "Too Many Requests"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of ours. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "A fault of ours.",
-                     *       "status": 500,
-                     *       "title": "Internal Server Error"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not recorded, or not readable now; send the same request again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
-                     *       "status": 503,
-                     *       "title": "Service Unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    changeOperator: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["OperatorChangeRequest"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Operator"];
-                };
-            };
-            /** @description The body is not one JSON object. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The body is not one JSON object.",
-                     *       "status": 400,
-                     *       "title": "Bad Request"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No key, or not a known one. */
-            401: {
-                headers: {
-                    /** @description How to authenticate. */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No key, or not a known one.",
-                     *       "status": 401,
-                     *       "title": "Unauthorized"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key may not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The key may not do this.",
-                     *       "status": 403,
-                     *       "title": "Forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such order, or another caller's. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No such order, or another caller's.",
-                     *       "status": 404,
-                     *       "title": "Not Found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body took too long to arrive. */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The body took too long to arrive.",
-                     *       "status": 408,
-                     *       "title": "Request Timeout"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It contradicts what is recorded: the id is taken by other content, or money may already have moved. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
-                     *       "status": 409,
-                     *       "title": "Conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is larger than 64 KiB. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The body is larger than 64 KiB.",
-                     *       "status": 413,
-                     *       "title": "Request Entity Too Large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is of another media type. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The body is of another media type.",
-                     *       "status": 415,
-                     *       "title": "Unsupported Media Type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed; `errors` names every wrong field. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "not allowed: amount",
-                     *       "errors": [
-                     *         {
-                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
-                     *           "location": "body.amount",
-                     *           "value": "31"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
-                     *       "status": 429,
-                     *       "title": "Too Many Requests"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of ours. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "A fault of ours.",
-                     *       "status": 500,
-                     *       "title": "Internal Server Error"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not recorded, or not readable now; send the same request again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
-                     *       "status": 503,
-                     *       "title": "Service Unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    rotateOperatorKey: {
-        parameters: {
-            query?: {
-                /** @description How long the former key is good as well: 0s if absent, 720h at most. */
-                overlap?: string;
-            };
-            header?: never;
-            path: {
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CreatedOperator"];
-                };
-            };
-            /** @description No key, or not a known one. */
-            401: {
-                headers: {
-                    /** @description How to authenticate. */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No key, or not a known one.",
-                     *       "status": 401,
-                     *       "title": "Unauthorized"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key may not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The key may not do this.",
-                     *       "status": 403,
-                     *       "title": "Forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such order, or another caller's. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No such order, or another caller's.",
-                     *       "status": 404,
-                     *       "title": "Not Found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It contradicts what is recorded: the id is taken by other content, or money may already have moved. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
-                     *       "status": 409,
-                     *       "title": "Conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed; `errors` names every wrong field. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "not allowed: amount",
-                     *       "errors": [
-                     *         {
-                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
-                     *           "location": "body.amount",
-                     *           "value": "31"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
-                     *       "status": 429,
-                     *       "title": "Too Many Requests"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of ours. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "A fault of ours.",
-                     *       "status": 500,
-                     *       "title": "Internal Server Error"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not recorded, or not readable now; send the same request again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
-                     *       "status": 503,
-                     *       "title": "Service Unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    listProducts: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ProductList"];
-                };
-            };
-            /** @description No key, or not a known one. */
-            401: {
-                headers: {
-                    /** @description How to authenticate. */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No key, or not a known one.",
-                     *       "status": 401,
-                     *       "title": "Unauthorized"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key may not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The key may not do this.",
-                     *       "status": 403,
-                     *       "title": "Forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed; `errors` names every wrong field. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "not allowed: amount",
-                     *       "errors": [
-                     *         {
-                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
-                     *           "location": "body.amount",
-                     *           "value": "31"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
-                     *       "status": 429,
-                     *       "title": "Too Many Requests"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of ours. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "A fault of ours.",
-                     *       "status": 500,
-                     *       "title": "Internal Server Error"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not recorded, or not readable now; send the same request again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
-                     *       "status": 503,
-                     *       "title": "Service Unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    reconcile: {
-        parameters: {
-            query?: {
-                /** @description The statement's file name, for the records of the orders that it settles. */
-                name?: string;
-                /** @description Who reconciles, for those records. */
-                by?: string;
-                /** @description Columns that are not found by their headers: `id=HEADER,amount=3`, by header or number; see docs/reconcile.md. */
-                columns?: string;
-                /** @description Columns that say nothing of money: headers or numbers, as in `Region,8-11`. As long as a column is neither known, mapped nor ignored, nothing is settled. */
-                ignore_columns?: string;
-                /** @description The first line is a charge: columns are named by their numbers. Default: found out. */
-                no_header?: boolean;
-                /** @description `comma`, `semicolon`, `tab`, `pipe`, or the character itself. Default: found out. */
-                delimiter?: string;
-                /** @description The decimal mark of amounts. Default: found out of each amount; one that could be read in two ways is refused. */
-                decimal?: "point" | "comma";
-                /** @description The order of day and month in dates like 05/11/2026. */
-                dates?: "dmy" | "mdy";
-                /** @description Of times without an offset. */
-                timezone?: string;
-                /** @description What words of the status column, or codes, mean: `1=charged,2=not_charged`, of charged, not_charged, reversed, pending. As long as a word is not known, nothing is settled. */
-                status?: string;
-                /** @description More words of the status column, separated by commas, that mean a charge. */
-                charged?: string;
-                /** @description More words that mean that nothing was charged. */
-                not_charged?: string;
-                /** @description FROM..UNTIL: the time of which the statement names every charge; RFC 3339 or dates. Default: from its first to its last charge. */
-                covers?: string;
-                /** @description By how much times may differ, and how far within that time an unknown order must lie to be settled by absence. */
-                margin?: string;
-                /** @description What becomes of an unknown order that the statement proves not to be charged. */
-                absent?: "hold" | "failed" | "resend";
-                /** @description The book was restored from a backup: what the statement charges and the book does not know is recorded as charged, and never bought. */
-                restored?: boolean;
-                /** @description Settle nothing, and say what would be. */
-                dry_run?: boolean;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example date,transaction_id,distributor_transaction_id,phone_number,amount,status
-                 *     2026-01-31T18:00:03Z,TXN-1702857600000-abc123def,ORD-1,5537686660,10.00,Aprobado
-                 */
-                "text/csv": string;
-                "text/tab-separated-values": string;
-            };
-        };
-        responses: {
-            /** @description One ReconciliationResult a line. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {"finding":{"class":"unknown_found","distributor_transaction_id":"ORD-1","state":"unknown","lines":[2],"amount":10,"transaction_id":null,"statement_amount":10,"statement_transaction_ids":["TXN-1702857600000-abc123def"],"statement_time":"2026-01-31T18:00:03Z","outcome":"succeeded","settled":true,"disputed":false,"detail":"line 2: charged as TXN-1702857600000-abc123def"}}
-                     *     {"summary":{"statement":"january.csv","sha256":"8d969eef6ecad3c29a3a629280e686cf0c3f5d5a86aff3ca12020c923adc6c92","lines":1,"columns":{"id":"distributor_transaction_id"},"covers":null,"matched":0,"charged":{"count":1,"amount":10},"sold":{"count":1,"amount":10},"findings":{"unknown_found":1},"settled":{"succeeded":1},"dry_run":false,"disputed":0,"outside":0,"notes":[],"not_understood":[],"agrees":true}}
-                     */
-                    "application/x-ndjson": string;
-                };
-            };
-            /** @description No key, or not a known one. */
-            401: {
-                headers: {
-                    /** @description How to authenticate. */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No key, or not a known one.",
-                     *       "status": 401,
-                     *       "title": "Unauthorized"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key may not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The key may not do this.",
-                     *       "status": 403,
-                     *       "title": "Forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is of another media type. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The body is of another media type.",
-                     *       "status": 415,
-                     *       "title": "Unsupported Media Type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed; `errors` names every wrong field. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "not allowed: amount",
-                     *       "errors": [
-                     *         {
-                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
-                     *           "location": "body.amount",
-                     *           "value": "31"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
-                     *       "status": 429,
-                     *       "title": "Too Many Requests"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of ours. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "A fault of ours.",
-                     *       "status": 500,
-                     *       "title": "Internal Server Error"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not recorded, or not readable now; send the same request again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
-                     *       "status": 503,
-                     *       "title": "Service Unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    findTopups: {
-        parameters: {
-            query?: {
-                /** @description The whole of it, not a part. */
-                q?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OrderPage"];
-                };
-            };
-            /** @description No key, or not a known one. */
-            401: {
-                headers: {
-                    /** @description How to authenticate. */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No key, or not a known one.",
-                     *       "status": 401,
-                     *       "title": "Unauthorized"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key may not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The key may not do this.",
-                     *       "status": 403,
-                     *       "title": "Forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed; `errors` names every wrong field. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "not allowed: amount",
-                     *       "errors": [
-                     *         {
-                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
-                     *           "location": "body.amount",
-                     *           "value": "31"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
-                     *       "status": 429,
-                     *       "title": "Too Many Requests"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of ours. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "A fault of ours.",
-                     *       "status": 500,
-                     *       "title": "Internal Server Error"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not recorded, or not readable now; send the same request again. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
-                     *       "status": 503,
-                     *       "title": "Service Unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     listTopups: {
         parameters: {
             query?: {
@@ -5157,9 +2002,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "No key, or not a known one.",
+                     *       "title": "Unauthorized",
                      *       "status": 401,
-                     *       "title": "Unauthorized"
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5173,9 +2019,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "The key may not do this.",
+                     *       "title": "Forbidden",
                      *       "status": 403,
-                     *       "title": "Forbidden"
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5191,6 +2038,7 @@ export interface operations {
                      * @example {
                      *       "title": "Unprocessable Entity",
                      *       "status": 422,
+                     *       "code": "not_allowed",
                      *       "detail": "not allowed: amount",
                      *       "errors": [
                      *         {
@@ -5214,9 +2062,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "title": "Too Many Requests",
                      *       "status": 429,
-                     *       "title": "Too Many Requests"
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5230,9 +2079,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "A fault of ours.",
+                     *       "title": "Internal Server Error",
                      *       "status": 500,
-                     *       "title": "Internal Server Error"
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5248,9 +2098,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "title": "Service Unavailable",
                      *       "status": 503,
-                     *       "title": "Service Unavailable"
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5364,9 +2215,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "The body is not one JSON object.",
+                     *       "title": "Bad Request",
                      *       "status": 400,
-                     *       "title": "Bad Request"
+                     *       "detail": "The body is not one JSON object.",
+                     *       "code": "malformed_body"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5382,9 +2234,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "No key, or not a known one.",
+                     *       "title": "Unauthorized",
                      *       "status": 401,
-                     *       "title": "Unauthorized"
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5398,9 +2251,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "The key may not do this.",
+                     *       "title": "Forbidden",
                      *       "status": 403,
-                     *       "title": "Forbidden"
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5414,9 +2268,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "The body took too long to arrive.",
+                     *       "title": "Request Timeout",
                      *       "status": 408,
-                     *       "title": "Request Timeout"
+                     *       "detail": "The body took too long to arrive.",
+                     *       "code": "body_too_slow"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5430,9 +2285,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
+                     *       "title": "Conflict",
                      *       "status": 409,
-                     *       "title": "Conflict"
+                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
+                     *       "code": "id_taken"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5446,9 +2302,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "The body is larger than 64 KiB.",
+                     *       "title": "Request Entity Too Large",
                      *       "status": 413,
-                     *       "title": "Request Entity Too Large"
+                     *       "detail": "The body is larger than 64 KiB.",
+                     *       "code": "too_large"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5462,9 +2319,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "The body is of another media type.",
+                     *       "title": "Unsupported Media Type",
                      *       "status": 415,
-                     *       "title": "Unsupported Media Type"
+                     *       "detail": "The body is of another media type.",
+                     *       "code": "unsupported_media_type"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5480,6 +2338,7 @@ export interface operations {
                      * @example {
                      *       "title": "Unprocessable Entity",
                      *       "status": 422,
+                     *       "code": "not_allowed",
                      *       "detail": "not allowed: amount",
                      *       "errors": [
                      *         {
@@ -5503,9 +2362,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "title": "Too Many Requests",
                      *       "status": 429,
-                     *       "title": "Too Many Requests"
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5519,9 +2379,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "A fault of ours.",
+                     *       "title": "Internal Server Error",
                      *       "status": 500,
-                     *       "title": "Internal Server Error"
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5537,9 +2398,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "title": "Service Unavailable",
                      *       "status": 503,
-                     *       "title": "Service Unavailable"
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5577,7 +2439,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {"line":1,"distributor_transaction_id":"ORD-1","status":202,"topup":{"distributor_transaction_id":"ORD-1","caller":"default","state":"succeeded","reason":null,"phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10,"currency":"MXN","operator":"MOVISTAR","priority":"normal","metadata":{},"attempt_count":2,"response_code":"00","response_message":"Aprobado","transaction_id":"TXN-1702857600000-abc123def","reference":"RRN-123456789012","auth_code":"ABC123","balance_after":990.00,"created_at":"2026-01-31T18:00:00Z","updated_at":"2026-01-31T18:00:04Z","process_at":null,"expires_at":null,"next_attempt_at":null,"finished_at":"2026-01-31T18:00:04Z","waits_for":null}}
-                     *     {"line":2,"distributor_transaction_id":"ORD-2","status":422,"error":{"title":"Unprocessable Entity","status":422,"detail":"not allowed: amount","errors":[{"message":"must be exactly 30 MXN for MOVISTAR_PAQUETE_16","location":"body.amount","value":"31"}]}}
+                     *     {"line":2,"distributor_transaction_id":"ORD-2","status":422,"error":{"title":"Unprocessable Entity","status":422,"code":"not_allowed","detail":"not allowed: amount","errors":[{"message":"must be exactly 30 MXN for MOVISTAR_PAQUETE_16","location":"body.amount","value":"31"}]}}
                      */
                     "application/x-ndjson": string;
                 };
@@ -5592,9 +2454,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "No key, or not a known one.",
+                     *       "title": "Unauthorized",
                      *       "status": 401,
-                     *       "title": "Unauthorized"
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5608,9 +2471,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "The key may not do this.",
+                     *       "title": "Forbidden",
                      *       "status": 403,
-                     *       "title": "Forbidden"
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5624,9 +2488,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "The body is of another media type.",
+                     *       "title": "Unsupported Media Type",
                      *       "status": 415,
-                     *       "title": "Unsupported Media Type"
+                     *       "detail": "The body is of another media type.",
+                     *       "code": "unsupported_media_type"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5642,6 +2507,7 @@ export interface operations {
                      * @example {
                      *       "title": "Unprocessable Entity",
                      *       "status": 422,
+                     *       "code": "not_allowed",
                      *       "detail": "not allowed: amount",
                      *       "errors": [
                      *         {
@@ -5665,9 +2531,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "title": "Too Many Requests",
                      *       "status": 429,
-                     *       "title": "Too Many Requests"
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5681,138 +2548,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "A fault of ours.",
+                     *       "title": "Internal Server Error",
                      *       "status": 500,
-                     *       "title": "Internal Server Error"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    getTopup: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OrderDetails"];
-                };
-            };
-            /** @description No key, or not a known one. */
-            401: {
-                headers: {
-                    /** @description How to authenticate. */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No key, or not a known one.",
-                     *       "status": 401,
-                     *       "title": "Unauthorized"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key may not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "The key may not do this.",
-                     *       "status": 403,
-                     *       "title": "Forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such order, or another caller's. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No such order, or another caller's.",
-                     *       "status": 404,
-                     *       "title": "Not Found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed; `errors` names every wrong field. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "not allowed: amount",
-                     *       "errors": [
-                     *         {
-                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
-                     *           "location": "body.amount",
-                     *           "value": "31"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before the same request is sent again. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
-                     *       "status": 429,
-                     *       "title": "Too Many Requests"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of ours. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
                      *       "detail": "A fault of ours.",
-                     *       "status": 500,
-                     *       "title": "Internal Server Error"
+                     *       "code": "internal_fault"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5828,9 +2567,625 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "title": "Service Unavailable",
                      *       "status": 503,
-                     *       "title": "Service Unavailable"
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listProducts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProductList"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTopup: {
+        parameters: {
+            query?: {
+                /** @description Answer only once the order has changed, or after this time: at most 60s. */
+                wait?: string;
+            };
+            header?: {
+                /** @description The ETag of what you have: 304 while it has not changed. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderDetails"];
+                };
+            };
+            /** @description The order is still the one of If-None-Match. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such order, or another caller's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "No such order, or another caller's.",
+                     *       "code": "order_not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    findTopups: {
+        parameters: {
+            query?: {
+                /** @description The whole of it, not a part. */
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderPage"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listEvents: {
+        parameters: {
+            query?: {
+                /** @description Events that got this far. */
+                state?: "pending" | "delivered" | "exhausted";
+                /** @description Events of this caller. For operators' keys only. */
+                caller?: string;
+                /** @description Events of this type. */
+                type?: "topup.unknown" | "topup.succeeded" | "topup.failed" | "topup.canceled" | "topup.corrected" | "endpoint.disabled" | "balance.low" | "balance.drift";
+                /** @description Events for this endpoint of their caller; `default` is the callback_url. */
+                endpoint?: string;
+                /** @description Events made at this time or later. */
+                since?: string;
+                /** @description Events made before this time. */
+                until?: string;
+                /** @description Events a page. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description As a feed: events behind this `next_after`; empty: from the oldest on. */
+                after?: string;
+                /** @description With `after`: answer only once there is an event, or after this time: at most 60s. */
+                wait?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventPage"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Events behind this place have left for the archive, or the book was restored from a copy without them. Begin again with an empty `after`. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Gone",
+                     *       "status": 410,
+                     *       "detail": "Events behind this place have left for the archive, or the book was restored from a copy without them. Begin again with an empty `after`.",
+                     *       "code": "events_gone"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5868,9 +3223,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "No key, or not a known one.",
+                     *       "title": "Unauthorized",
                      *       "status": 401,
-                     *       "title": "Unauthorized"
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5884,9 +3240,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "The key may not do this.",
+                     *       "title": "Forbidden",
                      *       "status": 403,
-                     *       "title": "Forbidden"
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5900,9 +3257,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "No such order, or another caller's.",
+                     *       "title": "Not Found",
                      *       "status": 404,
-                     *       "title": "Not Found"
+                     *       "detail": "No such order, or another caller's.",
+                     *       "code": "order_not_found"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5916,9 +3274,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
+                     *       "title": "Conflict",
                      *       "status": 409,
-                     *       "title": "Conflict"
+                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
+                     *       "code": "id_taken"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5934,6 +3293,7 @@ export interface operations {
                      * @example {
                      *       "title": "Unprocessable Entity",
                      *       "status": 422,
+                     *       "code": "not_allowed",
                      *       "detail": "not allowed: amount",
                      *       "errors": [
                      *         {
@@ -5957,9 +3317,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "title": "Too Many Requests",
                      *       "status": 429,
-                     *       "title": "Too Many Requests"
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5973,9 +3334,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "A fault of ours.",
+                     *       "title": "Internal Server Error",
                      *       "status": 500,
-                     *       "title": "Internal Server Error"
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5991,9 +3353,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "title": "Service Unavailable",
                      *       "status": 503,
-                     *       "title": "Service Unavailable"
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6001,7 +3364,7 @@ export interface operations {
             };
         };
     };
-    correctTopup: {
+    redeliverEvent: {
         parameters: {
             query?: never;
             header?: never;
@@ -6010,9 +3373,161 @@ export interface operations {
             };
             cookie?: never;
         };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventDetails"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such order, or another caller's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "No such order, or another caller's.",
+                     *       "code": "order_not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    redeliverEvents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["CorrectRequest"];
+                "application/json": components["schemas"]["RedeliverRequest"];
             };
         };
         responses: {
@@ -6022,7 +3537,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Order"];
+                    "application/json": components["schemas"]["RedeliveredEvents"];
                 };
             };
             /** @description The body is not one JSON object. */
@@ -6033,9 +3548,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "The body is not one JSON object.",
+                     *       "title": "Bad Request",
                      *       "status": 400,
-                     *       "title": "Bad Request"
+                     *       "detail": "The body is not one JSON object.",
+                     *       "code": "malformed_body"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6051,9 +3567,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "No key, or not a known one.",
+                     *       "title": "Unauthorized",
                      *       "status": 401,
-                     *       "title": "Unauthorized"
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6067,25 +3584,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "The key may not do this.",
+                     *       "title": "Forbidden",
                      *       "status": 403,
-                     *       "title": "Forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such order, or another caller's. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No such order, or another caller's.",
-                     *       "status": 404,
-                     *       "title": "Not Found"
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6099,25 +3601,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "The body took too long to arrive.",
+                     *       "title": "Request Timeout",
                      *       "status": 408,
-                     *       "title": "Request Timeout"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It contradicts what is recorded: the id is taken by other content, or money may already have moved. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
-                     *       "status": 409,
-                     *       "title": "Conflict"
+                     *       "detail": "The body took too long to arrive.",
+                     *       "code": "body_too_slow"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6131,9 +3618,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "The body is larger than 64 KiB.",
+                     *       "title": "Request Entity Too Large",
                      *       "status": 413,
-                     *       "title": "Request Entity Too Large"
+                     *       "detail": "The body is larger than 64 KiB.",
+                     *       "code": "too_large"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6147,9 +3635,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "The body is of another media type.",
+                     *       "title": "Unsupported Media Type",
                      *       "status": 415,
-                     *       "title": "Unsupported Media Type"
+                     *       "detail": "The body is of another media type.",
+                     *       "code": "unsupported_media_type"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6165,6 +3654,7 @@ export interface operations {
                      * @example {
                      *       "title": "Unprocessable Entity",
                      *       "status": 422,
+                     *       "code": "not_allowed",
                      *       "detail": "not allowed: amount",
                      *       "errors": [
                      *         {
@@ -6188,9 +3678,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "title": "Too Many Requests",
                      *       "status": 429,
-                     *       "title": "Too Many Requests"
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6204,9 +3695,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "A fault of ours.",
+                     *       "title": "Internal Server Error",
                      *       "status": 500,
-                     *       "title": "Internal Server Error"
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6222,9 +3714,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "title": "Service Unavailable",
                      *       "status": 503,
-                     *       "title": "Service Unavailable"
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6232,20 +3725,14 @@ export interface operations {
             };
         };
     };
-    endDispute: {
+    listCallers: {
         parameters: {
             query?: never;
             header?: never;
-            path: {
-                id: string;
-            };
+            path?: never;
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["UpholdRequest"];
-            };
-        };
+        requestBody?: never;
         responses: {
             /** @description OK */
             200: {
@@ -6253,7 +3740,146 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Order"];
+                    "application/json": components["schemas"]["CallerPage"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    addCaller: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewCallerRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedCaller"];
                 };
             };
             /** @description The body is not one JSON object. */
@@ -6264,9 +3890,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "The body is not one JSON object.",
+                     *       "title": "Bad Request",
                      *       "status": 400,
-                     *       "title": "Bad Request"
+                     *       "detail": "The body is not one JSON object.",
+                     *       "code": "malformed_body"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6282,9 +3909,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "No key, or not a known one.",
+                     *       "title": "Unauthorized",
                      *       "status": 401,
-                     *       "title": "Unauthorized"
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6298,25 +3926,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "The key may not do this.",
+                     *       "title": "Forbidden",
                      *       "status": 403,
-                     *       "title": "Forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such order, or another caller's. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "No such order, or another caller's.",
-                     *       "status": 404,
-                     *       "title": "Not Found"
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6330,9 +3943,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "The body took too long to arrive.",
+                     *       "title": "Request Timeout",
                      *       "status": 408,
-                     *       "title": "Request Timeout"
+                     *       "detail": "The body took too long to arrive.",
+                     *       "code": "body_too_slow"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6346,9 +3960,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
+                     *       "title": "Conflict",
                      *       "status": 409,
-                     *       "title": "Conflict"
+                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
+                     *       "code": "id_taken"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6362,9 +3977,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "The body is larger than 64 KiB.",
+                     *       "title": "Request Entity Too Large",
                      *       "status": 413,
-                     *       "title": "Request Entity Too Large"
+                     *       "detail": "The body is larger than 64 KiB.",
+                     *       "code": "too_large"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6378,9 +3994,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "The body is of another media type.",
+                     *       "title": "Unsupported Media Type",
                      *       "status": 415,
-                     *       "title": "Unsupported Media Type"
+                     *       "detail": "The body is of another media type.",
+                     *       "code": "unsupported_media_type"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6396,6 +4013,7 @@ export interface operations {
                      * @example {
                      *       "title": "Unprocessable Entity",
                      *       "status": 422,
+                     *       "code": "not_allowed",
                      *       "detail": "not allowed: amount",
                      *       "errors": [
                      *         {
@@ -6419,9 +4037,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "title": "Too Many Requests",
                      *       "status": 429,
-                     *       "title": "Too Many Requests"
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6435,9 +4054,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "A fault of ours.",
+                     *       "title": "Internal Server Error",
                      *       "status": 500,
-                     *       "title": "Internal Server Error"
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6453,9 +4073,1339 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "title": "Service Unavailable",
                      *       "status": 503,
-                     *       "title": "Service Unavailable"
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeCaller: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CallerChangeRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Caller"];
+                };
+            };
+            /** @description The body is not one JSON object. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "The body is not one JSON object.",
+                     *       "code": "malformed_body"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such order, or another caller's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "No such order, or another caller's.",
+                     *       "code": "order_not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Request Timeout",
+                     *       "status": 408,
+                     *       "detail": "The body took too long to arrive.",
+                     *       "code": "body_too_slow"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It contradicts what is recorded: the id is taken by other content, or money may already have moved. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
+                     *       "code": "id_taken"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 64 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Request Entity Too Large",
+                     *       "status": 413,
+                     *       "detail": "The body is larger than 64 KiB.",
+                     *       "code": "too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is of another media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "The body is of another media type.",
+                     *       "code": "unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotateKey: {
+        parameters: {
+            query?: {
+                /** @description How long the former key is good as well: 0s if absent, 720h at most. */
+                overlap?: string;
+                /** @description The caller's version that this is a change of: 409 if it has another. Absent: whichever it has. */
+                version?: number;
+                /** @description When the new key ends. */
+                expires_at?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RotatedKey"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such order, or another caller's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "No such order, or another caller's.",
+                     *       "code": "order_not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It contradicts what is recorded: the id is taken by other content, or money may already have moved. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
+                     *       "code": "id_taken"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotateSecret: {
+        parameters: {
+            query?: {
+                /** @description How long the former secret signs as well: 24h if absent, 720h at most. */
+                overlap?: string;
+                /** @description The caller's version that this is a change of: 409 if it has another. Absent: whichever it has. */
+                version?: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RotatedSecret"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such order, or another caller's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "No such order, or another caller's.",
+                     *       "code": "order_not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It contradicts what is recorded: the id is taken by other content, or money may already have moved. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
+                     *       "code": "id_taken"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setCallerEndpoint: {
+        parameters: {
+            query?: {
+                /** @description The caller's version that this is a change of: 409 if it has another. Absent: whichever it has. */
+                version?: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+                endpoint: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetEndpointRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Caller"];
+                };
+            };
+            /** @description The body is not one JSON object. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "The body is not one JSON object.",
+                     *       "code": "malformed_body"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such order, or another caller's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "No such order, or another caller's.",
+                     *       "code": "order_not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Request Timeout",
+                     *       "status": 408,
+                     *       "detail": "The body took too long to arrive.",
+                     *       "code": "body_too_slow"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It contradicts what is recorded: the id is taken by other content, or money may already have moved. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
+                     *       "code": "id_taken"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 64 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Request Entity Too Large",
+                     *       "status": 413,
+                     *       "detail": "The body is larger than 64 KiB.",
+                     *       "code": "too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is of another media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "The body is of another media type.",
+                     *       "code": "unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    removeCallerEndpoint: {
+        parameters: {
+            query?: {
+                /** @description The caller's version that this is a change of: 409 if it has another. Absent: whichever it has. */
+                version?: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+                endpoint: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Caller"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such order, or another caller's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "No such order, or another caller's.",
+                     *       "code": "order_not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It contradicts what is recorded: the id is taken by other content, or money may already have moved. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
+                     *       "code": "id_taken"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    enableCallerEndpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                endpoint: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SwitchedEndpoint"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such order, or another caller's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "No such order, or another caller's.",
+                     *       "code": "order_not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    disableCallerEndpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                endpoint: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SwitchedEndpoint"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such order, or another caller's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "No such order, or another caller's.",
+                     *       "code": "order_not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6495,9 +5445,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "The body is not one JSON object.",
+                     *       "title": "Bad Request",
                      *       "status": 400,
-                     *       "title": "Bad Request"
+                     *       "detail": "The body is not one JSON object.",
+                     *       "code": "malformed_body"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6513,9 +5464,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "No key, or not a known one.",
+                     *       "title": "Unauthorized",
                      *       "status": 401,
-                     *       "title": "Unauthorized"
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6529,9 +5481,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "The key may not do this.",
+                     *       "title": "Forbidden",
                      *       "status": 403,
-                     *       "title": "Forbidden"
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6545,9 +5498,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "No such order, or another caller's.",
+                     *       "title": "Not Found",
                      *       "status": 404,
-                     *       "title": "Not Found"
+                     *       "detail": "No such order, or another caller's.",
+                     *       "code": "order_not_found"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6561,9 +5515,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "The body took too long to arrive.",
+                     *       "title": "Request Timeout",
                      *       "status": 408,
-                     *       "title": "Request Timeout"
+                     *       "detail": "The body took too long to arrive.",
+                     *       "code": "body_too_slow"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6577,9 +5532,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
+                     *       "title": "Conflict",
                      *       "status": 409,
-                     *       "title": "Conflict"
+                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
+                     *       "code": "id_taken"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6593,9 +5549,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "The body is larger than 64 KiB.",
+                     *       "title": "Request Entity Too Large",
                      *       "status": 413,
-                     *       "title": "Request Entity Too Large"
+                     *       "detail": "The body is larger than 64 KiB.",
+                     *       "code": "too_large"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6609,9 +5566,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "The body is of another media type.",
+                     *       "title": "Unsupported Media Type",
                      *       "status": 415,
-                     *       "title": "Unsupported Media Type"
+                     *       "detail": "The body is of another media type.",
+                     *       "code": "unsupported_media_type"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6627,6 +5585,7 @@ export interface operations {
                      * @example {
                      *       "title": "Unprocessable Entity",
                      *       "status": 422,
+                     *       "code": "not_allowed",
                      *       "detail": "not allowed: amount",
                      *       "errors": [
                      *         {
@@ -6650,9 +5609,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "title": "Too Many Requests",
                      *       "status": 429,
-                     *       "title": "Too Many Requests"
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6666,9 +5626,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "A fault of ours.",
+                     *       "title": "Internal Server Error",
                      *       "status": 500,
-                     *       "title": "Internal Server Error"
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6684,13 +5645,2278 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "title": "Service Unavailable",
                      *       "status": 503,
-                     *       "title": "Service Unavailable"
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
+            };
+        };
+    };
+    correctTopup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CorrectRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Order"];
+                };
+            };
+            /** @description The body is not one JSON object. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "The body is not one JSON object.",
+                     *       "code": "malformed_body"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such order, or another caller's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "No such order, or another caller's.",
+                     *       "code": "order_not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Request Timeout",
+                     *       "status": 408,
+                     *       "detail": "The body took too long to arrive.",
+                     *       "code": "body_too_slow"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It contradicts what is recorded: the id is taken by other content, or money may already have moved. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
+                     *       "code": "id_taken"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 64 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Request Entity Too Large",
+                     *       "status": 413,
+                     *       "detail": "The body is larger than 64 KiB.",
+                     *       "code": "too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is of another media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "The body is of another media type.",
+                     *       "code": "unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    endDispute: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpholdRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Order"];
+                };
+            };
+            /** @description The body is not one JSON object. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "The body is not one JSON object.",
+                     *       "code": "malformed_body"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such order, or another caller's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "No such order, or another caller's.",
+                     *       "code": "order_not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Request Timeout",
+                     *       "status": 408,
+                     *       "detail": "The body took too long to arrive.",
+                     *       "code": "body_too_slow"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It contradicts what is recorded: the id is taken by other content, or money may already have moved. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
+                     *       "code": "id_taken"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 64 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Request Entity Too Large",
+                     *       "status": 413,
+                     *       "detail": "The body is larger than 64 KiB.",
+                     *       "code": "too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is of another media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "The body is of another media type.",
+                     *       "code": "unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reconcile: {
+        parameters: {
+            query?: {
+                /** @description The statement's file name, for the records of the orders that it settles. */
+                name?: string;
+                /** @description Who reconciles, for those records. */
+                by?: string;
+                /** @description Columns that are not found by their headers: `id=HEADER,amount=3`, by header or number; see docs/reconcile.md. */
+                columns?: string;
+                /** @description Columns that say nothing of money: headers or numbers, as in `Region,8-11`. As long as a column is neither known, mapped nor ignored, nothing is settled. */
+                ignore_columns?: string;
+                /** @description The first line is a charge: columns are named by their numbers. Default: found out. */
+                no_header?: boolean;
+                /** @description `comma`, `semicolon`, `tab`, `pipe`, or the character itself. Default: found out. */
+                delimiter?: string;
+                /** @description The decimal mark of amounts. Default: found out of each amount; one that could be read in two ways is refused. */
+                decimal?: "point" | "comma";
+                /** @description The order of day and month in dates like 05/11/2026. */
+                dates?: "dmy" | "mdy";
+                /** @description Of times without an offset. */
+                timezone?: string;
+                /** @description What words of the status column, or codes, mean: `1=charged,2=not_charged`, of charged, not_charged, reversed, pending. As long as a word is not known, nothing is settled. */
+                status?: string;
+                /** @description More words of the status column, separated by commas, that mean a charge. */
+                charged?: string;
+                /** @description More words that mean that nothing was charged. */
+                not_charged?: string;
+                /** @description FROM..UNTIL: the time of which the statement names every charge; RFC 3339 or dates. Default: from its first to its last charge. */
+                covers?: string;
+                /** @description By how much times may differ, and how far within that time an unknown order must lie to be settled by absence. */
+                margin?: string;
+                /** @description What becomes of an unknown order that the statement proves not to be charged. */
+                absent?: "hold" | "failed" | "resend";
+                /** @description The book was restored from a backup: what the statement charges and the book does not know is recorded as charged, and never bought. */
+                restored?: boolean;
+                /** @description Settle nothing, and say what would be. */
+                dry_run?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example date,transaction_id,distributor_transaction_id,phone_number,amount,status
+                 *     2026-01-31T18:00:03Z,TXN-1702857600000-abc123def,ORD-1,5537686660,10.00,Aprobado
+                 */
+                "text/csv": string;
+                "text/tab-separated-values": string;
+            };
+        };
+        responses: {
+            /** @description One ReconciliationResult a line. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {"finding":{"class":"unknown_found","distributor_transaction_id":"ORD-1","state":"unknown","lines":[2],"amount":10,"transaction_id":null,"statement_amount":10,"statement_transaction_ids":["TXN-1702857600000-abc123def"],"statement_time":"2026-01-31T18:00:03Z","outcome":"succeeded","settled":true,"disputed":false,"detail":"line 2: charged as TXN-1702857600000-abc123def"}}
+                     *     {"summary":{"statement":"january.csv","sha256":"8d969eef6ecad3c29a3a629280e686cf0c3f5d5a86aff3ca12020c923adc6c92","lines":1,"columns":{"id":"distributor_transaction_id"},"covers":null,"matched":0,"charged":{"count":1,"amount":10},"sold":{"count":1,"amount":10},"findings":{"unknown_found":1},"settled":{"succeeded":1},"dry_run":false,"disputed":0,"outside":0,"notes":[],"not_understood":[],"agrees":true}}
+                     */
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is of another media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "The body is of another media type.",
+                     *       "code": "unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exportTopups: {
+        parameters: {
+            query?: {
+                /** @description Orders in this state. */
+                state?: "queued" | "submitting" | "retrying" | "unknown" | "succeeded" | "failed" | "canceled";
+                /** @description Orders of this caller. For operators' keys only. */
+                caller?: string;
+                /** @description Orders for this number. */
+                phone_number?: string;
+                /** @description Orders for this product: of the catalogue, or one that left it and that an order has. */
+                product_id?: string;
+                /** @description Only orders whose final state later evidence contradicts. */
+                disputed?: boolean;
+                /** @description Orders whose purchase has this id at the distributor. */
+                transaction_id?: string;
+                /** @description Orders placed at this time or later. */
+                since?: string;
+                /** @description Orders placed before this time. */
+                until?: string;
+                /** @description Orders that became final at this time or later. */
+                finished_since?: string;
+                /** @description Orders that became final before this time. */
+                finished_until?: string;
+                /** @description csv or ndjson. */
+                format?: "csv" | "ndjson";
+                /** @description With each order's attempts and resolutions; NDJSON only. */
+                attempts?: boolean;
+                /** @description With each order's events; NDJSON only. */
+                events?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The orders. Of CSV the columns, of NDJSON each line has the fields of an Order. */
+            200: {
+                headers: {
+                    /** @description A trailer: how many orders there are. Only a whole export has it. */
+                    "X-Export-Orders"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example {"distributor_transaction_id":"ORD-1","caller":"default","state":"succeeded","reason":null,"phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10,"currency":"MXN","operator":"MOVISTAR","priority":"normal","metadata":{},"attempt_count":2,"response_code":"00","response_message":"Aprobado","transaction_id":"TXN-1702857600000-abc123def","reference":"RRN-123456789012","auth_code":"ABC123","balance_after":990.00,"created_at":"2026-01-31T18:00:00Z","updated_at":"2026-01-31T18:00:04Z","process_at":null,"expires_at":null,"next_attempt_at":null,"finished_at":"2026-01-31T18:00:04Z","waits_for":null} */
+                    "application/x-ndjson": string;
+                    "text/csv": string;
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getBalance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Balance"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The distributor did not answer. */
+            502: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Bad Gateway",
+                     *       "status": 502,
+                     *       "detail": "The distributor did not answer.",
+                     *       "code": "distributor_unreachable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listOperators: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorPage"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    addOperator: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewOperatorRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedOperator"];
+                };
+            };
+            /** @description The body is not one JSON object. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "The body is not one JSON object.",
+                     *       "code": "malformed_body"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Request Timeout",
+                     *       "status": 408,
+                     *       "detail": "The body took too long to arrive.",
+                     *       "code": "body_too_slow"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It contradicts what is recorded: the id is taken by other content, or money may already have moved. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
+                     *       "code": "id_taken"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 64 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Request Entity Too Large",
+                     *       "status": 413,
+                     *       "detail": "The body is larger than 64 KiB.",
+                     *       "code": "too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is of another media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "The body is of another media type.",
+                     *       "code": "unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeOperator: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OperatorChangeRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Operator"];
+                };
+            };
+            /** @description The body is not one JSON object. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "The body is not one JSON object.",
+                     *       "code": "malformed_body"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such order, or another caller's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "No such order, or another caller's.",
+                     *       "code": "order_not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Request Timeout",
+                     *       "status": 408,
+                     *       "detail": "The body took too long to arrive.",
+                     *       "code": "body_too_slow"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It contradicts what is recorded: the id is taken by other content, or money may already have moved. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
+                     *       "code": "id_taken"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 64 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Request Entity Too Large",
+                     *       "status": 413,
+                     *       "detail": "The body is larger than 64 KiB.",
+                     *       "code": "too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is of another media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "The body is of another media type.",
+                     *       "code": "unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotateOperatorKey: {
+        parameters: {
+            query?: {
+                /** @description How long the former key is good as well: 0s if absent, 720h at most. */
+                overlap?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedOperator"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such order, or another caller's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "No such order, or another caller's.",
+                     *       "code": "order_not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It contradicts what is recorded: the id is taken by other content, or money may already have moved. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
+                     *       "code": "id_taken"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "on.balance.drift": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The event's id, the same on every try. */
+                "webhook-id": string;
+                /** @description When it is sent, in seconds since 1970. */
+                "webhook-timestamp": string;
+                /** @description `v1,` and the signature, for each secret in force. */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    data: components["schemas"]["DriftedBalance"];
+                    /** Format: date-time */
+                    timestamp: string;
+                    /** @enum {string} */
+                    type: "balance.drift";
+                };
+            };
+        };
+        responses: {
+            /** @description The endpoint is gone: nothing more is sent to it. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It is delivered; the body does not matter. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It is tried again, for days. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It is tried again, for days. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "on.balance.low": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The event's id, the same on every try. */
+                "webhook-id": string;
+                /** @description When it is sent, in seconds since 1970. */
+                "webhook-timestamp": string;
+                /** @description `v1,` and the signature, for each secret in force. */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    data: components["schemas"]["LowBalance"];
+                    /** Format: date-time */
+                    timestamp: string;
+                    /** @enum {string} */
+                    type: "balance.low";
+                };
+            };
+        };
+        responses: {
+            /** @description The endpoint is gone: nothing more is sent to it. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It is delivered; the body does not matter. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It is tried again, for days. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It is tried again, for days. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "on.endpoint.disabled": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The event's id, the same on every try. */
+                "webhook-id": string;
+                /** @description When it is sent, in seconds since 1970. */
+                "webhook-timestamp": string;
+                /** @description `v1,` and the signature, for each secret in force. */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    data: components["schemas"]["DisabledEndpoint"];
+                    /** Format: date-time */
+                    timestamp: string;
+                    /** @enum {string} */
+                    type: "endpoint.disabled";
+                };
+            };
+        };
+        responses: {
+            /** @description The endpoint is gone: nothing more is sent to it. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It is delivered; the body does not matter. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It is tried again, for days. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It is tried again, for days. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "on.topup.canceled": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The event's id, the same on every try. */
+                "webhook-id": string;
+                /** @description When it is sent, in seconds since 1970. */
+                "webhook-timestamp": string;
+                /** @description `v1,` and the signature, for each secret in force. */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    data: components["schemas"]["WebhookOrder"];
+                    /** Format: date-time */
+                    timestamp: string;
+                    /** @enum {string} */
+                    type: "topup.canceled";
+                };
+            };
+        };
+        responses: {
+            /** @description The endpoint is gone: nothing more is sent to it. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It is delivered; the body does not matter. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It is tried again, for days. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It is tried again, for days. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "on.topup.corrected": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The event's id, the same on every try. */
+                "webhook-id": string;
+                /** @description When it is sent, in seconds since 1970. */
+                "webhook-timestamp": string;
+                /** @description `v1,` and the signature, for each secret in force. */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    data: components["schemas"]["WebhookOrder"];
+                    /** Format: date-time */
+                    timestamp: string;
+                    /** @enum {string} */
+                    type: "topup.corrected";
+                };
+            };
+        };
+        responses: {
+            /** @description The endpoint is gone: nothing more is sent to it. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It is delivered; the body does not matter. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It is tried again, for days. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It is tried again, for days. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "on.topup.failed": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The event's id, the same on every try. */
+                "webhook-id": string;
+                /** @description When it is sent, in seconds since 1970. */
+                "webhook-timestamp": string;
+                /** @description `v1,` and the signature, for each secret in force. */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    data: components["schemas"]["WebhookOrder"];
+                    /** Format: date-time */
+                    timestamp: string;
+                    /** @enum {string} */
+                    type: "topup.failed";
+                };
+            };
+        };
+        responses: {
+            /** @description The endpoint is gone: nothing more is sent to it. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It is delivered; the body does not matter. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It is tried again, for days. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It is tried again, for days. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "on.topup.succeeded": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The event's id, the same on every try. */
+                "webhook-id": string;
+                /** @description When it is sent, in seconds since 1970. */
+                "webhook-timestamp": string;
+                /** @description `v1,` and the signature, for each secret in force. */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "type": "topup.succeeded",
+                 *       "timestamp": "2026-01-31T18:00:02Z",
+                 *       "data": {
+                 *         "sequence": 1,
+                 *         "distributor_transaction_id": "ORD-1",
+                 *         "caller": "default",
+                 *         "state": "succeeded",
+                 *         "reason": null,
+                 *         "phone_number": "5537686660",
+                 *         "product_id": "MOVISTAR_TAE",
+                 *         "amount": 10,
+                 *         "currency": "MXN",
+                 *         "operator": "MOVISTAR",
+                 *         "priority": "normal",
+                 *         "metadata": {},
+                 *         "attempt_count": 2,
+                 *         "response_code": "00",
+                 *         "response_message": "Aprobado",
+                 *         "transaction_id": "TXN-1702857600000-abc123def",
+                 *         "reference": "RRN-123456789012",
+                 *         "auth_code": "ABC123",
+                 *         "balance_after": 990,
+                 *         "created_at": "2026-01-31T18:00:00Z",
+                 *         "updated_at": "2026-01-31T18:00:04Z",
+                 *         "process_at": null,
+                 *         "expires_at": null,
+                 *         "next_attempt_at": null,
+                 *         "finished_at": "2026-01-31T18:00:04Z",
+                 *         "waits_for": null
+                 *       }
+                 *     }
+                 */
+                "application/json": {
+                    data: components["schemas"]["WebhookOrder"];
+                    /** Format: date-time */
+                    timestamp: string;
+                    /** @enum {string} */
+                    type: "topup.succeeded";
+                };
+            };
+        };
+        responses: {
+            /** @description The endpoint is gone: nothing more is sent to it. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It is delivered; the body does not matter. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It is tried again, for days. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It is tried again, for days. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "on.topup.unknown": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The event's id, the same on every try. */
+                "webhook-id": string;
+                /** @description When it is sent, in seconds since 1970. */
+                "webhook-timestamp": string;
+                /** @description `v1,` and the signature, for each secret in force. */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    data: components["schemas"]["WebhookOrder"];
+                    /** Format: date-time */
+                    timestamp: string;
+                    /** @enum {string} */
+                    type: "topup.unknown";
+                };
+            };
+        };
+        responses: {
+            /** @description The endpoint is gone: nothing more is sent to it. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It is delivered; the body does not matter. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It is tried again, for days. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It is tried again, for days. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

@@ -107,12 +107,12 @@ func (m model) phpReceive(b *strings.Builder) {
 		"     * @throws \\TypeError where a value is missing or of another kind\n     */\n" +
 		"    public static function fromArray(array $json): self\n    {\n        return new self(\n")
 	for _, f := range m.fields {
-		value := fmt.Sprintf("$json['%s'] ?? null", f.name)
+		otherwise := "null"
+		if f.required && (f.kind == "array" || f.kind == "object") {
+			otherwise = "[]"
+		}
+		value := fmt.Sprintf("$json['%s'] ?? %s", f.name, otherwise)
 		if f.elem != "" {
-			otherwise := "[]"
-			if !f.required {
-				otherwise = "null"
-			}
 			value = fmt.Sprintf("isset($json['%s']) ? array_map([%s::class, 'fromArray'], $json['%s']) : %s",
 				f.name, phpName(f.elem), f.name, otherwise)
 		}

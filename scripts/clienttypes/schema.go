@@ -14,10 +14,13 @@ import (
 )
 
 // roots are what a checkout sends and receives; what they refer to is made, too.
-var roots = []string{"OrderRequest", "Order", "OrderDetails", "Problem"}
+var roots = []string{request, "Order", "OrderDetails", problem}
 
-// request is the one that clients build; all others are answers.
-const request = "OrderRequest"
+// request is what clients build; all others are answers, and problem is that of a refusal.
+const (
+	request = "OrderRequest"
+	problem = "Problem"
+)
 
 // model is an object of the API.
 type model struct {
@@ -86,7 +89,8 @@ func (s schema) model(name string) (model, error) {
 		if err != nil {
 			return m, fmt.Errorf("%s.%s: %w", name, property, err)
 		}
-		f.name, f.required = property, slices.Contains(s.Required, property)
+		// An answer that is a problem may come from a proxy, too, which knows nothing of the document.
+		f.name, f.required = property, name != problem && slices.Contains(s.Required, property)
 		if name == request && property == "product_id" {
 			f.values = nil // RECARGA_CATALOG may have others than the document
 		}

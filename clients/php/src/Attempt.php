@@ -11,7 +11,9 @@ final class Attempt
     public function __construct(
         /** Why the outcome does not follow from a response code. A caller sees one sentence for each outcome. */
         public readonly ?string $error,
+        /** When its outcome was recorded; null while it is under way. */
         public readonly ?string $finished_at,
+        /** Of the distributor's answer; null where there was none. */
         public readonly ?int $http_status,
         /** Counts from 1. */
         public readonly int $number,
@@ -20,8 +22,11 @@ final class Attempt
          * @var 'approved'|'declined'|'unavailable'|'not_sent'|'unknown'|null
          */
         public readonly ?string $outcome,
+        /** The distributor's code; null where the answer had none. */
         public readonly ?string $response_code,
+        /** The distributor's words for it. */
         public readonly ?string $response_message,
+        /** When the request was made. */
         public readonly string $started_at,
         /**
          * For the operator. Of an unknown outcome: how far the request got, how the answer began, and what the balance

@@ -12,6 +12,7 @@ final class Correction
         /** When. */
         public readonly string $at,
         public readonly ?string $auth_code,
+        /** @var 'succeeded'|'failed'|'resend'|'held'|'restored' */
         public readonly string $outcome,
         public readonly ?string $reference,
         public readonly ?string $transaction_id,

@@ -9,9 +9,13 @@ namespace Recarga;
 final class DeliveryTry
 {
     public function __construct(
+        /** When the request began. */
         public readonly string $at,
+        /** Milliseconds to the answer, or to the error. */
         public readonly int $duration_ms,
+        /** Why it is not delivered, where the status does not say it. */
         public readonly ?string $error,
+        /** That of HTTP; null: there was no answer. */
         public readonly ?int $status,
     ) {
     }

@@ -9,15 +9,23 @@ namespace Recarga;
 final class Event
 {
     public function __construct(
+        /** When its endpoint answered 2xx; null: it has not. */
         public readonly ?string $delivered_at,
         /** The webhook-id: the same on every try. */
         public readonly string $id,
         /** Rises by one per order: drop what is older than you have. */
         public readonly int $sequence,
-        /** @var list<DeliveryTry> */
+        /**
+         * All requests to the endpoint, in their order.
+         * @var list<DeliveryTry>
+         */
         public readonly array $tries,
-        /** As in `topup.succeeded`. */
+        /**
+         * As in `topup.succeeded`.
+         * @var 'topup.unknown'|'topup.succeeded'|'topup.failed'|'topup.canceled'|'topup.corrected'|'endpoint.disabled'|'balance.low'|'balance.drift'
+         */
         public readonly string $type,
+        /** The name of the caller's endpoint that receives it; absent for the callback URL. */
         public readonly ?string $endpoint = null,
     ) {
     }

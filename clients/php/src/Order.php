@@ -19,21 +19,35 @@ final class Order
         public readonly int|float|null $balance_after,
         /** Who placed it. */
         public readonly string $caller,
+        /** When it was accepted. */
         public readonly string $created_at,
+        /** Always MXN. */
         public readonly string $currency,
+        /** The order's id, yours. */
         public readonly string $distributor_transaction_id,
+        /** Not after this time; null: no end of your own. */
         public readonly ?string $expires_at,
         /** When it became final. */
         public readonly ?string $finished_at,
-        /** @var array<string, string> */
+        /**
+         * Your own texts, as they were sent.
+         * @var array<string, string>
+         */
         public readonly array $metadata,
         /** When it will be tried (again); null when no try is scheduled. */
         public readonly ?string $next_attempt_at,
+        /** The carrier's name; empty where it was not given. */
         public readonly ?string $operator,
+        /** The 10 digits. */
         public readonly string $phone_number,
-        /** `high`, `normal` or `bulk`. */
+        /**
+         * `high`, `normal` or `bulk`.
+         * @var 'high'|'normal'|'bulk'
+         */
         public readonly string $priority,
+        /** Not before this time; null: at once. */
         public readonly ?string $process_at,
+        /** The product, of `GET /v1/products`. */
         public readonly string $product_id,
         /**
          * Why it failed; null in any other state.
@@ -58,10 +72,12 @@ final class Order
         public readonly string $state,
         /** The distributor's id of the purchase. */
         public readonly ?string $transaction_id,
+        /** When it changed last. */
         public readonly string $updated_at,
         /**
          * Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its
          * operator fails), `balance`; null when it does not.
+         * @var 'turn'|'pace'|'outage'|'balance'|null
          */
         public readonly ?string $waits_for,
         /**
@@ -90,7 +106,7 @@ final class Order
             distributor_transaction_id: $json['distributor_transaction_id'] ?? null,
             expires_at: $json['expires_at'] ?? null,
             finished_at: $json['finished_at'] ?? null,
-            metadata: $json['metadata'] ?? null,
+            metadata: $json['metadata'] ?? [],
             next_attempt_at: $json['next_attempt_at'] ?? null,
             operator: $json['operator'] ?? null,
             phone_number: $json['phone_number'] ?? null,

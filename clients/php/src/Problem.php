@@ -9,23 +9,25 @@ namespace Recarga;
 final class Problem
 {
     public function __construct(
-        /** A human-readable explanation specific to this occurrence of the problem. */
+        /**
+         * What a program can tell it by; it never changes its meaning.
+         * @var 'malformed_body'|'key_missing'|'key_unknown'|'key_expired'|'not_permitted'|'disabled'|'order_not_found'|'event_not_found'|'caller_not_found'|'operator_not_found'|'path_not_found'|'method_not_allowed'|'body_too_slow'|'id_taken'|'wrong_state'|'too_early'|'changed_meanwhile'|'name_taken'|'events_gone'|'too_large'|'unsupported_media_type'|'not_allowed'|'too_many_tries'|'limit_reached'|'too_many_waits'|'client_gone'|'internal_fault'|'distributor_unreachable'|'unavailable'|'busy'|'waits_full'|'not_here'|null
+         */
+        public readonly ?string $code = null,
+        /** What is wrong with this request, for people. */
         public readonly ?string $detail = null,
         /**
-         * Optional list of individual error details
+         * The fields that are not allowed; absent where it is none.
          * @var list<WrongField>|null
          */
         public readonly ?array $errors = null,
-        /** A URI reference that identifies the specific occurrence of the problem. */
+        /** Always absent. */
         public readonly ?string $instance = null,
-        /** HTTP status code */
+        /** That of HTTP. */
         public readonly ?int $status = null,
-        /**
-         * A short, human-readable summary of the problem type. This value should not change between occurrences of the
-         * error.
-         */
+        /** The name of the status. */
         public readonly ?string $title = null,
-        /** A URI reference to human-readable documentation for the error. */
+        /** Always absent, that is `about:blank`; see `code`. */
         public readonly ?string $type = null,
     ) {
     }
@@ -38,6 +40,7 @@ final class Problem
     public static function fromArray(array $json): self
     {
         return new self(
+            code: $json['code'] ?? null,
             detail: $json['detail'] ?? null,
             errors: isset($json['errors']) ? array_map([WrongField::class, 'fromArray'], $json['errors']) : null,
             instance: $json['instance'] ?? null,

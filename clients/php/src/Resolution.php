@@ -14,7 +14,10 @@ final class Resolution
         /** The number of the attempt that was held. */
         public readonly int $attempt,
         public readonly ?string $auth_code,
-        /** `succeeded`, `failed` or `resend`; `held`: a statement charged it while it waited. */
+        /**
+         * `succeeded`, `failed` or `resend`; `held`: a statement charged it while it waited.
+         * @var 'succeeded'|'failed'|'resend'|'held'|'restored'
+         */
         public readonly string $outcome,
         public readonly ?string $reference,
         public readonly ?string $transaction_id,

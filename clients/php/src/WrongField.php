@@ -9,11 +9,11 @@ namespace Recarga;
 final class WrongField
 {
     public function __construct(
-        /** Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id' */
+        /** Where it is, as in `body.amount` or `query.state`. */
         public readonly ?string $location = null,
-        /** Error message text */
+        /** What is allowed. */
         public readonly ?string $message = null,
-        /** The value at the given location */
+        /** What was found there, cut short, and masked where it may be a phone number; absent where nothing was. */
         public readonly mixed $value = null,
     ) {
     }

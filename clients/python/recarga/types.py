@@ -14,14 +14,19 @@ from typing import Any, Dict, List, Literal, Optional, TypedDict, Union
 class _Attempt(TypedDict):
     # Why the outcome does not follow from a response code. A caller sees one sentence for each outcome.
     error: Optional[str]
+    # When its outcome was recorded; null while it is under way.
     finished_at: Optional[str]
+    # Of the distributor's answer; null where there was none.
     http_status: Optional[int]
     # Counts from 1.
     number: int
     # Null while it is under way.
     outcome: Optional[Literal["approved", "declined", "unavailable", "not_sent", "unknown"]]
+    # The distributor's code; null where the answer had none.
     response_code: Optional[str]
+    # The distributor's words for it.
     response_message: Optional[str]
+    # When the request was made.
     started_at: str
 
 
@@ -37,7 +42,7 @@ class _Correction(TypedDict):
     # When.
     at: str
     auth_code: Optional[str]
-    outcome: str
+    outcome: Literal["succeeded", "failed", "resend", "held", "restored"]
     reference: Optional[str]
     transaction_id: Optional[str]
     was: Literal["queued", "submitting", "retrying", "unknown", "succeeded", "failed", "canceled"]
@@ -65,17 +70,20 @@ class Dispute(_Dispute, total=False):
 
 
 class _Event(TypedDict):
+    # When its endpoint answered 2xx; null: it has not.
     delivered_at: Optional[str]
     # The webhook-id: the same on every try.
     id: str
     # Rises by one per order: drop what is older than you have.
     sequence: int
+    # All requests to the endpoint, in their order.
     tries: List[Try]
     # As in `topup.succeeded`.
-    type: str
+    type: Literal["topup.unknown", "topup.succeeded", "topup.failed", "topup.canceled", "topup.corrected", "endpoint.disabled", "balance.low", "balance.drift"]
 
 
 class Event(_Event, total=False):
+    # The name of the caller's endpoint that receives it; absent for the callback URL.
     endpoint: str
 
 
@@ -90,20 +98,29 @@ class _Order(TypedDict):
     balance_after: Optional[Union[int, Decimal]]
     # Who placed it.
     caller: str
+    # When it was accepted.
     created_at: str
+    # Always MXN.
     currency: str
+    # The order's id, yours.
     distributor_transaction_id: str
+    # Not after this time; null: no end of your own.
     expires_at: Optional[str]
     # When it became final.
     finished_at: Optional[str]
+    # Your own texts, as they were sent.
     metadata: Dict[str, str]
     # When it will be tried (again); null when no try is scheduled.
     next_attempt_at: Optional[str]
+    # The carrier's name; empty where it was not given.
     operator: Optional[str]
+    # The 10 digits.
     phone_number: str
     # `high`, `normal` or `bulk`.
-    priority: str
+    priority: Literal["high", "normal", "bulk"]
+    # Not before this time; null: at once.
     process_at: Optional[str]
+    # The product, of `GET /v1/products`.
     product_id: str
     # Why it failed; null in any other state.
     reason: Optional[Literal["declined", "retries_exhausted", "expired", "invalid", "resolved"]]
@@ -122,10 +139,11 @@ class _Order(TypedDict):
     state: Literal["queued", "submitting", "retrying", "unknown", "succeeded", "failed", "canceled"]
     # The distributor's id of the purchase.
     transaction_id: Optional[str]
+    # When it changed last.
     updated_at: str
     # Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator
     # fails), `balance`; null when it does not.
-    waits_for: Optional[str]
+    waits_for: Optional[Literal["turn", "pace", "outage", "balance"]]
 
 
 class Order(_Order, total=False):
@@ -138,6 +156,7 @@ class _OrderDetails(TypedDict):
     amount: Union[int, Decimal]
     # How many requests went to the distributor.
     attempt_count: int
+    # The requests to the distributor, in their order.
     attempts: List[Attempt]
     # The carrier's authorization.
     auth_code: Optional[str]
@@ -145,21 +164,31 @@ class _OrderDetails(TypedDict):
     balance_after: Optional[Union[int, Decimal]]
     # Who placed it.
     caller: str
+    # When it was accepted.
     created_at: str
+    # Always MXN.
     currency: str
+    # The order's id, yours.
     distributor_transaction_id: str
+    # What its caller is notified of, in their order.
     events: List[Event]
+    # Not after this time; null: no end of your own.
     expires_at: Optional[str]
     # When it became final.
     finished_at: Optional[str]
+    # Your own texts, as they were sent.
     metadata: Dict[str, str]
     # When it will be tried (again); null when no try is scheduled.
     next_attempt_at: Optional[str]
+    # The carrier's name; empty where it was not given.
     operator: Optional[str]
+    # The 10 digits.
     phone_number: str
     # `high`, `normal` or `bulk`.
-    priority: str
+    priority: Literal["high", "normal", "bulk"]
+    # Not before this time; null: at once.
     process_at: Optional[str]
+    # The product, of `GET /v1/products`.
     product_id: str
     # Why it failed; null in any other state.
     reason: Optional[Literal["declined", "retries_exhausted", "expired", "invalid", "resolved"]]
@@ -178,10 +207,11 @@ class _OrderDetails(TypedDict):
     state: Literal["queued", "submitting", "retrying", "unknown", "succeeded", "failed", "canceled"]
     # The distributor's id of the purchase.
     transaction_id: Optional[str]
+    # When it changed last.
     updated_at: str
     # Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator
     # fails), `balance`; null when it does not.
-    waits_for: Optional[str]
+    waits_for: Optional[Literal["turn", "pace", "outage", "balance"]]
 
 
 class OrderDetails(_OrderDetails, total=False):
@@ -231,18 +261,19 @@ class OrderRequest(_OrderRequest, total=False):
 
 
 class Problem(TypedDict, total=False):
-    # A human-readable explanation specific to this occurrence of the problem.
+    # What a program can tell it by; it never changes its meaning.
+    code: Literal["malformed_body", "key_missing", "key_unknown", "key_expired", "not_permitted", "disabled", "order_not_found", "event_not_found", "caller_not_found", "operator_not_found", "path_not_found", "method_not_allowed", "body_too_slow", "id_taken", "wrong_state", "too_early", "changed_meanwhile", "name_taken", "events_gone", "too_large", "unsupported_media_type", "not_allowed", "too_many_tries", "limit_reached", "too_many_waits", "client_gone", "internal_fault", "distributor_unreachable", "unavailable", "busy", "waits_full", "not_here"]
+    # What is wrong with this request, for people.
     detail: str
-    # Optional list of individual error details
+    # The fields that are not allowed; absent where it is none.
     errors: List[WrongField]
-    # A URI reference that identifies the specific occurrence of the problem.
+    # Always absent.
     instance: str
-    # HTTP status code
+    # That of HTTP.
     status: int
-    # A short, human-readable summary of the problem type. This value should not change between occurrences of the
-    # error.
+    # The name of the status.
     title: str
-    # A URI reference to human-readable documentation for the error.
+    # Always absent, that is `about:blank`; see `code`.
     type: str
 
 
@@ -253,7 +284,7 @@ class _Resolution(TypedDict):
     attempt: int
     auth_code: Optional[str]
     # `succeeded`, `failed` or `resend`; `held`: a statement charged it while it waited.
-    outcome: str
+    outcome: Literal["succeeded", "failed", "resend", "held", "restored"]
     reference: Optional[str]
     transaction_id: Optional[str]
 
@@ -268,18 +299,22 @@ class Resolution(_Resolution, total=False):
 
 
 class Try(TypedDict):
+    # When the request began.
     at: str
+    # Milliseconds to the answer, or to the error.
     duration_ms: int
+    # Why it is not delivered, where the status does not say it.
     error: Optional[str]
+    # That of HTTP; null: there was no answer.
     status: Optional[int]
 
 
 class WrongField(TypedDict, total=False):
-    # Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id'
+    # Where it is, as in `body.amount` or `query.state`.
     location: str
-    # Error message text
+    # What is allowed.
     message: str
-    # The value at the given location
+    # What was found there, cut short, and masked where it may be a phone number; absent where nothing was.
     value: Any
 
 

@@ -231,7 +231,7 @@ func (a *answer) Read(p []byte) (n int, err error) {
 	return n, a.err
 }
 
-// decode reads the next value. The error tells a body that was cut off, which another one may replace, from what
+// decode reads the next value. The error distinguishes a body that was cut off, which another one may replace, from what
 // Recarga never answers.
 func (a *answer) decode(into any) error {
 	err := a.json.Decode(into)

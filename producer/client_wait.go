@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// waitEach is how long one request of Wait waits: proxies on the way often give up after a minute.
+	// waitEach is how long one request of Wait waits: proxies on the way often end them after a minute.
 	waitEach = 30 * time.Second
 	// waitAgain is the time before another request where one came back at once with nothing new: its server stops.
 	waitAgain = 500 * time.Millisecond

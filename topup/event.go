@@ -117,7 +117,7 @@ type Try struct {
 // TryResponse is the beginning of an endpoint's answer to a try: valid UTF-8 without control characters but line
 // breaks and tabs. What repeats a secret of the endpoint's is replaced by "(hidden)".
 type TryResponse struct {
-	// Headers are those that tell who answered: cf-mitigated, content-type, ngrok-error-code, retry-after and server,
+	// Headers are those that show who answered: cf-mitigated, content-type, ngrok-error-code, retry-after and server,
 	// as far as the answer has them.
 	Headers map[string]string `json:"headers,omitempty"`
 	Body    string            `json:"body"` // its first KiB

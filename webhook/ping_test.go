@@ -58,7 +58,7 @@ func TestPing(t *testing.T) {
 	}
 }
 
-// TestPingsAreBounded: who pings too often is told so, and nothing is sent.
+// TestPingsAreBounded: who pings too often is notified so, and nothing is sent.
 func TestPingsAreBounded(t *testing.T) {
 	r := newReceiver(t, status(204))
 	d := deliverer(t, webhook.Config{Rate: 0.001}, newBook(), at(r.URL, vectorSecret))

@@ -157,7 +157,7 @@ func (tr *trial) report(name string) {
 		switch {
 		case tr.held(id):
 			held++
-		case charges[id] == 0 || !tr.told(id):
+		case charges[id] == 0 || !tr.notified(id):
 			losses++
 		}
 	}
@@ -181,7 +181,7 @@ func (tr *trial) settle() {
 	defer tick.Stop()
 	left := slices.Clone(tr.accepted)
 	for deadline := time.Now().Add(patience); len(left) > 0 && time.Now().Before(deadline); <-tick.C {
-		left = slices.DeleteFunc(left, tr.told)
+		left = slices.DeleteFunc(left, tr.notified)
 	}
 	for _, id := range left {
 		d, err := tr.c.Get(tr.t.Context(), id)
@@ -189,8 +189,8 @@ func (tr *trial) settle() {
 	}
 }
 
-// told reports whether the checkout knows that an order has succeeded, or is held where it may be.
-func (tr *trial) told(id topup.ID) bool {
+// notified reports whether the checkout knows that an order has succeeded, or is held where it may be.
+func (tr *trial) notified(id topup.ID) bool {
 	ev, ok := tr.w.hooks.last(id)
 	return ok && (ev.Data.State == topup.StateSucceeded || tr.held(id))
 }

@@ -134,10 +134,10 @@ func testClaimCorrected(t *testing.T, s store) {
 	if len(d.Events) != 2 || o.State != topup.StateFailed {
 		t.Fatalf("%+v, events %+v", o, d.Events)
 	}
-	told := d.Events[1]
-	if told.Type != topup.EventCorrected || told.Sequence != topup.LostEvents+2 || told.Caller != "shop" ||
-		!told.DueAt.Equal(later) || !strings.Contains(string(told.Body), `"state":"failed"`) {
-		t.Errorf("%+v: %s", told, told.Body)
+	notified := d.Events[1]
+	if notified.Type != topup.EventCorrected || notified.Sequence != topup.LostEvents+2 || notified.Caller != "shop" ||
+		!notified.DueAt.Equal(later) || !strings.Contains(string(notified.Body), `"state":"failed"`) {
+		t.Errorf("%+v: %s", notified, notified.Body)
 	}
 }
 

@@ -81,6 +81,7 @@ func (f field) python(sent bool) string {
 	kind := map[string]string{
 		"": "Any", "string": "str", "integer": "int", "number": "Union[int, Decimal]", "boolean": "bool",
 		"array": "List[" + f.elem + "]", "object": "Dict[str, str]",
+		"reference": f.elem,
 	}[f.kind]
 	if sent && f.kind == "number" {
 		kind = "Union[int, float, Decimal]"

@@ -268,8 +268,8 @@ func (d *Deliverer) pending(ctx context.Context, eventID string) (topup.Event, e
 // all that is due within the same second. So it hands over early, and waitUntil keeps the time.
 const early = 2 * time.Second
 
-// later is when Deliver is to be called for a try: early before it is due, but not at once again where it has just been
-// called too early.
+// later is when Deliver is to be called for a try: early before it is due, but not at once again where it has just
+// been called too early.
 func later(dueAt, now time.Time) time.Time {
 	if handOver := dueAt.Add(-early); handOver.After(now) {
 		return handOver

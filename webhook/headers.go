@@ -29,8 +29,8 @@ var ownHeaders = []string{
 // ownPrefixes begin the names of further ones.
 var ownPrefixes = []string{"Webhook-", "Proxy-"}
 
-// CheckHeaders returns what is wrong with an endpoint's own headers: those of topup.FieldErrors, each of the field with
-// the header's name, and never with its value.
+// CheckHeaders returns what is wrong with an endpoint's own headers: those of topup.FieldErrors, each of the field
+// with the header's name, and never with its value.
 func CheckHeaders(field string, headers map[string]string) []error {
 	var wrong []error
 	refuse := func(name, allowed string) {

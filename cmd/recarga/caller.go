@@ -119,7 +119,9 @@ func callerChange(
 }
 
 func callerSwitch(p *command.Program, cmd *cobra.Command, disabled bool) *cobra.Command {
-	return callerChange(p, cmd, func([]string) producer.CallerChange { return producer.CallerChange{Disabled: &disabled} })
+	return callerChange(p, cmd, func([]string) producer.CallerChange {
+		return producer.CallerChange{Disabled: &disabled}
+	})
 }
 
 func newCallerRotateSecretCommand(p *command.Program) *cobra.Command {

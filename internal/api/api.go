@@ -175,7 +175,8 @@ func New(cfg Config) *Server {
 		s.mux.Handle(consolePath, cfg.Console)
 		s.mux.Handle(consolePath+"/", cfg.Console)
 	}
-	s.handle("GET /{$}", pages.NewHome(pages.Home{Version: cfg.Version, Console: cfg.Console != nil, Queues: s.queues != nil}))
+	home := pages.Home{Version: cfg.Version, Console: cfg.Console != nil, Queues: s.queues != nil}
+	s.handle("GET /{$}", pages.NewHome(home))
 	s.handler = s.observed(http.HandlerFunc(s.route))
 	return s
 }

@@ -35,8 +35,8 @@ func (s *Server) feed(ctx context.Context, who keys.Identity, query url.Values) 
 	}
 	events, next, err := s.awaited(ctx, who, q)
 	if errors.Is(err, search.ErrFeedGone) {
-		return page, problem.New(problem.EventsGone, "events behind this place have left for the archive, or the book was restored from "+
-			"a copy without them: find out with GET /v1/topups what you missed, and begin again with an empty after")
+		return page, problem.New(problem.EventsGone, "events behind this place have left for the archive, or the book was "+
+			"restored from a copy without them: find out with GET /v1/topups what you missed, and begin again with an empty after")
 	}
 	if err != nil {
 		return page, err
@@ -45,7 +45,7 @@ func (s *Server) feed(ctx context.Context, who keys.Identity, query url.Values) 
 	if err != nil {
 		return page, err
 	}
-	page = eventPage{Data: make([]producer.Event, len(events)), NextAfter: *s.cursors.seal(feedOf(q.caller), string(place))}
+	page.Data, page.NextAfter = make([]producer.Event, len(events)), *s.cursors.seal(feedOf(q.caller), string(place))
 	for i, ev := range events {
 		page.Data[i] = shownEvent(who, ev)
 		page.Data[i].Payload = ev.Body

@@ -120,7 +120,8 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	allowed := refusal.Header().Get("Allow")
-	problem.Write(w, problem.WithHeader(problem.New(problem.MethodNotAllowed, "this path allows "+allowed), "Allow", allowed))
+	refused := problem.New(problem.MethodNotAllowed, "this path allows "+allowed)
+	problem.Write(w, problem.WithHeader(refused, "Allow", allowed))
 }
 
 // nameSpan names a request's span, if there is one, by its route.

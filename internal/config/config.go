@@ -85,8 +85,7 @@ type Settings struct {
 // setters check and store the values, by the names of the settings.
 func setters(s *Settings) map[string]func(string) error {
 	return map[string]func(string) error{
-		"DATABASE_MAX_CONNECTIONS": count(&s.DatabaseMaxConnections, 4, 1000),
-
+		"DATABASE_MAX_CONNECTIONS":    count(&s.DatabaseMaxConnections, 4, 1000),
 		"DATABASE_URL":                text(&s.DatabaseURL, databaseURL),
 		"MIGRATE":                     choice(&s.Migrate),
 		"REDIS_URL":                   text(&s.RedisURL, redisURL),

@@ -16,7 +16,8 @@ func Orders(s terminal.Screen, orders ...topup.Order) error {
 	rows := make([][]string, len(orders))
 	for i, o := range orders {
 		rows[i] = []string{
-			string(o.ID), StateOf(o), o.Phone.Digits(), cmp.Or(o.Product, "not known"), o.Amount.String(), fmt.Sprint(o.AttemptCount),
+			string(o.ID), StateOf(o), o.Phone.Digits(), cmp.Or(o.Product, "not known"), o.Amount.String(),
+			fmt.Sprint(o.AttemptCount),
 			string(o.ResponseCode), story.Clock(o.UpdatedAt),
 		}
 	}

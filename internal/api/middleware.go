@@ -50,10 +50,7 @@ func (s *Server) observed(next http.Handler) http.Handler {
 			s.cfg.Observe(Served{Route: r.Pattern, Status: answer.status, Took: time.Since(start) - held.waited})
 		}()
 		defer s.recovered(ctx, answer)
-		next.ServeHTTP(answer, r)
-		for held.again(ctx) {
-			next.ServeHTTP(answer, r)
-		}
+		serveHeld(held, next, answer, r)
 		s.log.LogAttrs(ctx, slog.LevelDebug, "request served", slog.String("request", id), slog.String("method", r.Method),
 			slog.String("path", r.URL.Path), slog.Int("status", answer.status), slog.Duration("took", time.Since(start)))
 	})

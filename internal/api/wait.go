@@ -155,9 +155,8 @@ func matches(header, tag string) bool {
 
 type holdKey struct{}
 
-// hold is how a request waits: its handler asks for it, and what that answers is thrown away. Then the request waits
-// where little of its stack is in use, so that the rest can be given back, and is served again. So whoever's key has
-// ended meanwhile is refused as well.
+// hold is how a request waits: its handler asks for it, and what that answers is thrown away. Then the request waits,
+// and is served again. So whoever's key has ended meanwhile is refused as well.
 type hold struct {
 	// wait is what the handler asks for; nil: nothing.
 	wait func(context.Context)
@@ -183,6 +182,29 @@ func holdOf(ctx context.Context) *hold {
 }
 
 func (h *hold) asked() bool { return h.wait != nil }
+
+// serveHeld serves a request, again when it has waited. One that may wait is served by a goroutine of its own each time:
+// its connection's has then a stack that never grew, and of which there may be many.
+func serveHeld(h *hold, next http.Handler, w http.ResponseWriter, r *http.Request) {
+	if !strings.Contains(r.URL.RawQuery, waitParameter) {
+		next.ServeHTTP(w, r)
+		return
+	}
+	for serveAside(next, w, r); h.again(r.Context()); {
+		serveAside(next, w, r)
+	}
+}
+
+func serveAside(next http.Handler, w http.ResponseWriter, r *http.Request) {
+	panicked := make(chan any)
+	go func() {
+		defer func() { panicked <- recover() }()
+		next.ServeHTTP(w, r)
+	}()
+	if p := <-panicked; p != nil {
+		panic(p)
+	}
+}
 
 // again waits if the handler has asked for it, and reports whether the request is to be served again.
 func (h *hold) again(ctx context.Context) bool {

@@ -133,7 +133,8 @@ func (p *proxyDialer) tunnel(ctx context.Context, target string) (_ net.Conn, er
 		return nil, p.failed(ctx, "", err)
 	}
 	in := bufio.NewReaderSize(conn, maxAnswerHead)
-	resp, err := http.ReadResponse(in, &http.Request{Method: http.MethodConnect}) //nolint:bodyclose // it is the connection
+	connect := &http.Request{Method: http.MethodConnect}
+	resp, err := http.ReadResponse(in, connect) //nolint:bodyclose // it is the connection
 	switch {
 	case err != nil:
 		return nil, p.failed(ctx, "", err)

@@ -36,7 +36,8 @@ func (s *Server) feed(ctx context.Context, who keys.Identity, query url.Values) 
 	events, next, err := s.awaited(ctx, who, q)
 	if errors.Is(err, search.ErrFeedGone) {
 		return page, problem.New(problem.EventsGone, "events behind this place have left for the archive, or the book was "+
-			"restored from a copy without them: find out with GET /v1/topups what you missed, and begin again with an empty after")
+			"restored from a copy without them: find out with GET /v1/topups what you missed, and begin again with an "+
+			"empty after")
 	}
 	if err != nil {
 		return page, err

@@ -183,8 +183,8 @@ func holdOf(ctx context.Context) *hold {
 
 func (h *hold) asked() bool { return h.wait != nil }
 
-// serveHeld serves a request, again when it has waited. One that may wait is served by a goroutine of its own each time:
-// its connection's has then a stack that never grew, and of which there may be many.
+// serveHeld serves a request, again when it has waited. One that may wait is served by a goroutine of its own each
+// time: its connection's has then a stack that never grew, and of which there may be many.
 func serveHeld(h *hold, next http.Handler, w http.ResponseWriter, r *http.Request) {
 	if !strings.Contains(r.URL.RawQuery, waitParameter) {
 		next.ServeHTTP(w, r)

@@ -1,8 +1,8 @@
 # Made by go generate ./scripts/clienttypes from docs/openapi.json. Do not edit.
 """What the API takes and answers.
 
-A key that is not in every answer is of a class whose keys may be absent. The state of an order, and any other text of a
-few values, may have more values in a newer release.
+A key that is not in every answer is of a class whose keys may be absent. The state of an order, and any other text of
+a few values, may have more values in a newer release.
 """
 
 from __future__ import annotations

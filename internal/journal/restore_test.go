@@ -134,10 +134,10 @@ func testClaimCorrected(t *testing.T, s store) {
 	if len(d.Events) != 2 || o.State != topup.StateFailed {
 		t.Fatalf("%+v, events %+v", o, d.Events)
 	}
-	told := d.Events[1]
-	if told.Type != topup.EventCorrected || told.Sequence != topup.LostEvents+2 || told.Caller != "shop" ||
-		!told.DueAt.Equal(later) || !strings.Contains(string(told.Body), `"state":"failed"`) {
-		t.Errorf("%+v: %s", told, told.Body)
+	event := d.Events[1]
+	if event.Type != topup.EventCorrected || event.Sequence != topup.LostEvents+2 || event.Caller != "shop" ||
+		!event.DueAt.Equal(later) || !strings.Contains(string(event.Body), `"state":"failed"`) {
+		t.Errorf("%+v: %s", event, event.Body)
 	}
 }
 

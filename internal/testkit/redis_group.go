@@ -107,8 +107,8 @@ func (g guard) url(addr string) string {
 	if g.authority == nil {
 		return "redis-sentinel://" + addr + "/0?master=main"
 	}
-	return fmt.Sprintf("redis-sentinel://guest:guest-secret@%s/0?master=main&sentinel_user=%s&sentinel_password=%s&tls=true&ca=%s",
-		addr, g.sentinelUser, g.sentinelPassword, g.files.CA)
+	return fmt.Sprintf("redis-sentinel://guest:guest-secret@%s/0?master=main&sentinel_user=%s&sentinel_password=%s"+
+		"&tls=true&ca=%s", addr, g.sentinelUser, g.sentinelPassword, g.files.CA)
 }
 
 func sentinel(tb testing.TB, with guard) *RedisGroup {
@@ -225,8 +225,8 @@ func form(tb testing.TB, addrs, buses []string) {
 	}
 }
 
-// Reshard moves every slot of a Cluster that has keys from its master to the next one, as `redis-cli --cluster reshard`
-// does, but key by key. It returns how many keys it has moved.
+// Reshard moves every slot of a Cluster that has keys from its master to the next one, as `redis-cli --cluster
+// reshard` does, but key by key. It returns how many keys it has moved.
 func (g *RedisGroup) Reshard(tb testing.TB) (moved int) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)

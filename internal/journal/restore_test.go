@@ -134,10 +134,10 @@ func testClaimCorrected(t *testing.T, s store) {
 	if len(d.Events) != 2 || o.State != topup.StateFailed {
 		t.Fatalf("%+v, events %+v", o, d.Events)
 	}
-	notified := d.Events[1]
-	if notified.Type != topup.EventCorrected || notified.Sequence != topup.LostEvents+2 || notified.Caller != "shop" ||
-		!notified.DueAt.Equal(later) || !strings.Contains(string(notified.Body), `"state":"failed"`) {
-		t.Errorf("%+v: %s", notified, notified.Body)
+	event := d.Events[1]
+	if event.Type != topup.EventCorrected || event.Sequence != topup.LostEvents+2 || event.Caller != "shop" ||
+		!event.DueAt.Equal(later) || !strings.Contains(string(event.Body), `"state":"failed"`) {
+		t.Errorf("%+v: %s", event, event.Body)
 	}
 }
 

@@ -108,8 +108,7 @@ func (g guard) url(addr string) string {
 		return "redis-sentinel://" + addr + "/0?master=main"
 	}
 	return fmt.Sprintf("redis-sentinel://guest:guest-secret@%s/0?master=main&sentinel_user=%s&sentinel_password=%s"+
-		"&tls=true&ca=%s",
-		addr, g.sentinelUser, g.sentinelPassword, g.files.CA)
+		"&tls=true&ca=%s", addr, g.sentinelUser, g.sentinelPassword, g.files.CA)
 }
 
 func sentinel(tb testing.TB, with guard) *RedisGroup {

@@ -17,8 +17,7 @@ func Orders(s terminal.Screen, orders ...topup.Order) error {
 	for i, o := range orders {
 		rows[i] = []string{
 			string(o.ID), StateOf(o), o.Phone.Digits(), cmp.Or(o.Product, "not known"), o.Amount.String(),
-			fmt.Sprint(o.AttemptCount),
-			string(o.ResponseCode), story.Clock(o.UpdatedAt),
+			fmt.Sprint(o.AttemptCount), string(o.ResponseCode), story.Clock(o.UpdatedAt),
 		}
 	}
 	return s.Table([]string{"ORDER", "STATE", "PHONE", "PRODUCT", "AMOUNT", "ATTEMPTS", "CODE", "UPDATED"}, rows,

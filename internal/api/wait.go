@@ -24,7 +24,7 @@ import (
 
 const (
 	waitParameter = "wait"
-	// longestWait is the longest that a request may ask for: proxies on the way often give up after a minute.
+	// longestWait is the longest that a request may ask for: proxies on the way often end a request after a minute.
 	longestWait = 60 * time.Second
 	// fullAfter is when somebody may come again who found no place to wait.
 	fullAfter = "5"
@@ -183,8 +183,8 @@ func holdOf(ctx context.Context) *hold {
 
 func (h *hold) asked() bool { return h.wait != nil }
 
-// serveHeld serves a request, again when it has waited. One that may wait is served by a goroutine of its own each time:
-// its connection's has then a stack that never grew, and of which there may be many.
+// serveHeld serves a request, again when it has waited. One that may wait is served by a goroutine of its own each
+// time: its connection's has then a stack that never grew, and of which there may be many.
 func serveHeld(h *hold, next http.Handler, w http.ResponseWriter, r *http.Request) {
 	if !strings.Contains(r.URL.RawQuery, waitParameter) {
 		next.ServeHTTP(w, r)

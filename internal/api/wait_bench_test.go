@@ -93,7 +93,7 @@ func perWaiter(b *testing.B, addr string, path func(i int) string, waiting func(
 		if err != nil {
 			b.Fatal(err)
 		}
-		defer c.Close()
+		defer func() { _ = c.Close() }()
 		connections[i] = c
 		request := "GET " + path(i) + " HTTP/1.1\r\nHost: recarga\r\nAuthorization: Bearer " + shopKey + "\r\n\r\n"
 		if _, err := c.Write([]byte(request)); err != nil {

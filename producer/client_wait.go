@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// waitEach is how long one request of Wait waits: proxies on the way often end them after a minute.
+	// waitEach is how long one request of Wait waits: proxies on the way often end a request after a minute.
 	waitEach = 30 * time.Second
 	// waitAgain is the time before another request where one came back at once with nothing new: its server stops.
 	waitAgain = 500 * time.Millisecond
@@ -97,9 +97,9 @@ func (c *Client) patiently(ctx context.Context, path, tag string, wait time.Dura
 }
 
 // EventsAfter reads the feed of the key's caller: the events behind a place, each once, the oldest first, with the
-// body of its webhook as Payload. next is the place to go on from; keep it when the events are handled. The empty
-// place is before the oldest event that is kept. Without events it waits for one, for so long (60s at most), and then
-// returns none.
+// body of its webhook as Payload. next is the place to go on from; keep it when the events are handled. The empty place is
+// before the oldest event that is kept. Without events it waits for one, for so long (60s at most), and then returns
+// none.
 //
 // It is not repeated by itself. A *Problem with status 410 says that events behind the place are lost to the
 // feed: find out otherwise what became of the orders that are open, and begin again from the empty place.

@@ -46,7 +46,8 @@ func (s *Server) feed(ctx context.Context, who keys.Identity, query url.Values) 
 	if err != nil {
 		return page, err
 	}
-	page.Data, page.NextAfter = make([]producer.Event, len(events)), *s.cursors.seal(feedOf(q.caller), string(place))
+	page = eventPage{Data: make([]producer.Event, len(events))}
+	page.NextAfter = *s.cursors.seal(feedOf(q.caller), string(place))
 	for i, ev := range events {
 		page.Data[i] = shownEvent(who, ev)
 		page.Data[i].Payload = ev.Body

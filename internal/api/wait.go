@@ -24,7 +24,7 @@ import (
 
 const (
 	waitParameter = "wait"
-	// longestWait is the longest that a request may ask for: proxies on the way often end them after a minute.
+	// longestWait is the longest that a request may ask for: proxies on the way often end a request after a minute.
 	longestWait = 60 * time.Second
 	// fullAfter is when somebody may come again who found no place to wait.
 	fullAfter = "5"

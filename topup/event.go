@@ -30,15 +30,6 @@ const (
 	EventBalanceDrift EventType = "balance.drift"
 )
 
-// EventPing is the type of an event that tries out an endpoint. It is not recorded. Its data is a PingedEndpoint.
-const EventPing EventType = "ping"
-
-// PingedEndpoint is an endpoint that is tried out.
-type PingedEndpoint struct {
-	Caller   string `json:"caller"`   // the name of its caller
-	Endpoint string `json:"endpoint"` // its name; DefaultEndpoint is the callback URL
-}
-
 // OperatorEventTypes are those of events that concern no order.
 func OperatorEventTypes() []EventType {
 	return []EventType{EventEndpointDisabled, EventBalanceLow, EventBalanceDrift}
@@ -115,7 +106,7 @@ type Try struct {
 // TryResponse is the beginning of an endpoint's answer to a try: valid UTF-8 without control characters but line
 // breaks and tabs. What repeats a secret of the endpoint's is replaced by "(hidden)".
 type TryResponse struct {
-	// Headers are those that tell who answered: cf-mitigated, content-type, ngrok-error-code, retry-after and server,
+	// Headers are those that show who answered: cf-mitigated, content-type, ngrok-error-code, retry-after and server,
 	// as far as the answer has them.
 	Headers map[string]string `json:"headers,omitempty"`
 	Body    string            `json:"body"` // its first KiB
@@ -132,16 +123,6 @@ func NewOperatorEvent(id string, kind EventType, data any, sequence int, now tim
 	}
 	e, err := newEvent(id, kind, data, sequence, now)
 	e.Caller = OperatorCaller
-	return e, err
-}
-
-// NewPing is an event that tries out an endpoint of a caller, by its name, under an id that must be unique for ever.
-func NewPing(id, caller, endpoint string, now time.Time) (Event, error) {
-	e, err := newEvent(id, EventPing, PingedEndpoint{caller, endpoint}, 1, now)
-	e.Caller = caller
-	if endpoint != DefaultEndpoint {
-		e.Endpoint = endpoint
-	}
 	return e, err
 }
 

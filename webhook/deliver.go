@@ -210,22 +210,16 @@ func (d *Deliverer) Close(ctx context.Context) {
 // An error means that what happened is not recorded; the event is tried again, so call again. A try
 // that has begun does not end with ctx but by its own timeout.
 func (d *Deliverer) Deliver(ctx context.Context, eventID string) (next time.Time, err error) {
-	ev, err := d.pending(ctx, eventID)
-	if err != nil || ev.State != topup.EventPending {
+	ev, err := d.awaited(ctx, eventID)
+	if err != nil {
 		return time.Time{}, err
 	}
 	now := time.Now()
+	if ev.State != topup.EventPending {
+		return time.Time{}, nil
+	}
 	if !due(ev, now) {
-		if !d.waitUntil(ctx, ev.DueAt) {
-			return later(ev.DueAt, now), nil
-		}
-		// Meanwhile others may have delivered it, or changed when it is due.
-		if ev, err = d.pending(ctx, eventID); err != nil || ev.State != topup.EventPending {
-			return time.Time{}, err
-		}
-		if now = time.Now(); !due(ev, now) {
-			return later(ev.DueAt, now), nil
-		}
+		return later(ev.DueAt, now), nil
 	}
 	ev, copies, all, err := d.deliveries(ctx, ev)
 	if err != nil {
@@ -245,8 +239,18 @@ func (d *Deliverer) Deliver(ctx context.Context, eventID string) (next time.Time
 	return d.try(ctx, ev, to)
 }
 
-// pending is an event that is to be delivered; its state is another where there is nothing to do.
-func (d *Deliverer) pending(ctx context.Context, eventID string) (topup.Event, error) {
+// awaited is an event at the time of its try, if that comes soon. It is read again after the wait: meanwhile others may
+// have delivered it, or changed when it is due.
+func (d *Deliverer) awaited(ctx context.Context, eventID string) (topup.Event, error) {
+	ev, err := d.event(ctx, eventID)
+	if err != nil || ev.State != topup.EventPending || due(ev, time.Now()) || !d.waitUntil(ctx, ev.DueAt) {
+		return ev, err
+	}
+	return d.event(ctx, eventID)
+}
+
+// event is an event as it is kept; of one that is not there, none that is pending.
+func (d *Deliverer) event(ctx context.Context, eventID string) (topup.Event, error) {
 	ev, err := d.store.Event(ctx, eventID)
 	if errors.Is(err, topup.ErrNotFound) {
 		d.cfg.Log.WarnContext(ctx, "webhook of an unknown event dropped", "event", eventID)
@@ -263,8 +267,8 @@ func (d *Deliverer) pending(ctx context.Context, eventID string) (topup.Event, e
 // all that is due within the same second. So it hands over early, and waitUntil keeps the time.
 const early = 2 * time.Second
 
-// later is when Deliver is to be called for a try: early before it is due, but not at once again where it has just been
-// called too early.
+// later is when Deliver is to be called for a try: early before it is due, but not at once again where it has just
+// been called too early.
 func later(dueAt, now time.Time) time.Time {
 	if handOver := dueAt.Add(-early); handOver.After(now) {
 		return handOver

@@ -87,8 +87,8 @@ func endpointOf(ev topup.Event, all []Endpoint) (to target) {
 	return to
 }
 
-// replaced is the URL in whose place one order's own stands: that of its endpoint, or of another of the caller's that is
-// of its origin; empty for none.
+// replaced is the URL in whose place one order's own stands: that of its endpoint, or of another of the caller's that
+// is of its origin; empty for none.
 func replaced(url string, own Endpoint, all []Endpoint) string {
 	for _, e := range append([]Endpoint{own}, all...) {
 		if e.URL != "" && origin.Of(e.URL) == origin.Of(url) {

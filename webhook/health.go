@@ -84,8 +84,8 @@ func (b *healthBook) forget(caller, url string) {
 }
 
 // review keeps the record of an endpoint after a try: one success clears it; a 410, or failures for
-// Config.DisableAfter without a success, disable the endpoint. A failure of the proxy says nothing of it. An error is only logged: the next try of the
-// endpoint comes to the same.
+// Config.DisableAfter without a success, disable the endpoint. A failure of the proxy says nothing of it. An error is
+// only logged: the next try of the endpoint comes to the same.
 func (d *Deliverer) review(ctx context.Context, to target, a answer) {
 	if to.health == nil || a.unsent() || a.ofProxy() || d.working.Err() != nil {
 		return
@@ -141,8 +141,8 @@ func (d *Deliverer) passed(since, by time.Time) (n int) {
 	return n
 }
 
-// warn says once for each share that an endpoint is on the way to being disabled: the failure is noted, so that no later
-// one passes the share again.
+// warn says once for each share that an endpoint is on the way to being disabled: the failure is noted, so that no
+// later one passes the share again.
 func (d *Deliverer) warn(ctx context.Context, to target, since, now time.Time) {
 	share := WarnAt()[d.passed(since, now)-1]
 	d.cfg.Log.WarnContext(ctx, "webhook endpoint fails, and will be disabled", "caller", to.caller,

@@ -134,9 +134,11 @@ func (p *proxyDialer) tunnel(ctx context.Context, target string) (_ net.Conn, er
 	}
 	in := bufio.NewReaderSize(conn, maxAnswerHead)
 	resp, err := http.ReadResponse(in, &http.Request{Method: http.MethodConnect})
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, p.failed(ctx, "", err)
+	}
+	defer resp.Body.Close() // of a 2xx there is none: what follows is the endpoint's
+	switch {
 	case resp.StatusCode/100 != 2:
 		return nil, &ProxyError{strings.TrimSpace(fmt.Sprintf("it answered %d %s to CONNECT", resp.StatusCode,
 			http.StatusText(resp.StatusCode)))}

@@ -25,7 +25,7 @@ const (
 	hidden = "(hidden)"
 )
 
-// keptHeaders are the headers of an answer that tell who answered, and why so. No other is kept: cookies and
+// keptHeaders are the headers of an answer that show who answered, and why so. No other is kept: cookies and
 // tokens are the receiver's.
 var keptHeaders = []string{"cf-mitigated", "content-type", "ngrok-error-code", "retry-after", "server"}
 

@@ -10,8 +10,8 @@ import (
 	"recarga/internal/command"
 )
 
-// headerFlags gives a command that sets an endpoint the flags of its own headers, and returns what reads them: nil where
-// none is given, so that those that the endpoint has stay.
+// headerFlags gives a command that sets an endpoint the flags of its own headers, and returns what reads them: nil
+// where none is given, so that those that the endpoint has stay.
 func headerFlags(cmd *cobra.Command) func() (map[string]string, error) {
 	given := cmd.Flags().StringArray("header", nil, "a header of its own, as in 'X-Api-Key: KEY'; may be repeated")
 	file := cmd.Flags().String("header-file", "",

@@ -52,7 +52,8 @@ func printPing(to io.Writer, pinged producer.Pinged) error {
 // pingFlag gives a command that sets an endpoint --ping, and returns what pings it then: on standard error, since what
 // was asked for is done.
 func pingFlag(p *command.Program, cmd *cobra.Command) func(c command.Call, caller, endpoint string) {
-	wanted := cmd.Flags().Bool("ping", true, "ping the endpoint when it is set, and show on standard error what it answered")
+	wanted := cmd.Flags().Bool("ping", true,
+		"ping the endpoint when it is set, and show on standard error what it answered")
 	return func(c command.Call, caller, endpoint string) {
 		if !*wanted {
 			return

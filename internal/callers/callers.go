@@ -178,7 +178,8 @@ func (r *Registry) check(name string, c Change) error {
 			errs = append(errs, &topup.FieldError{Field: topup.FieldCallbackURL, Value: *c.CallbackURL, Allowed: allowed})
 		}
 		if c.Headers != nil {
-			errs = append(errs, &topup.FieldError{Field: "callback_headers", Allowed: "absent: RECARGA_WEBHOOK_HEADERS says that"})
+			errs = append(errs, &topup.FieldError{Field: "callback_headers",
+				Allowed: "absent: RECARGA_WEBHOOK_HEADERS says that"})
 		}
 		if c.Disabled != nil {
 			errs = append(errs, &topup.FieldError{Field: "disabled", Value: strconv.FormatBool(*c.Disabled), Allowed: allowed})
@@ -418,8 +419,8 @@ func (r *Registry) Endpoints(ctx context.Context, name string) ([]webhook.Endpoi
 // maxEndpoints of one caller: each costs an event's copy.
 const maxEndpoints = 10
 
-// SetEndpoint adds an endpoint to a caller, or changes the one of that name. headers are its own; nil leaves those that
-// it has, if it stays at its origin. Errors: those of Update; ErrNoKey, with headers.
+// SetEndpoint adds an endpoint to a caller, or changes the one of that name. headers are its own; nil leaves those
+// that it has, if it stays at its origin. Errors: those of Update; ErrNoKey, with headers.
 func (r *Registry) SetEndpoint(
 	ctx context.Context, name string, version int64, e topup.CallerEndpoint, headers map[string]string,
 ) (topup.Caller, error) {

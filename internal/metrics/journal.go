@@ -51,7 +51,7 @@ type book struct {
 	log     *slog.Logger
 	// disableAfter is how long an endpoint may fail.
 	disableAfter time.Duration
-	closed  *atomic.Bool
+	closed       *atomic.Bool
 }
 
 // ReadFrom has scrapes read the book of record, until the function it returns is called. disableAfter is how long an

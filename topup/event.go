@@ -30,15 +30,6 @@ const (
 	EventBalanceDrift EventType = "balance.drift"
 )
 
-// EventPing is the type of an event that tries out an endpoint. It is not recorded. Its data is a PingedEndpoint.
-const EventPing EventType = "ping"
-
-// PingedEndpoint is an endpoint that is tried out.
-type PingedEndpoint struct {
-	Caller   string `json:"caller"`   // the name of its caller
-	Endpoint string `json:"endpoint"` // its name; DefaultEndpoint is the callback URL
-}
-
 // OperatorEventTypes are those of events that concern no order.
 func OperatorEventTypes() []EventType {
 	return []EventType{EventEndpointDisabled, EventBalanceLow, EventBalanceDrift}
@@ -106,21 +97,17 @@ type Event struct {
 
 // Try is one request of an event to its endpoint.
 type Try struct {
-	At         time.Time  `json:"at"`          // when it began
-	Status     *int       `json:"status"`      // of the answer; nil: there was none
-	Error      NullString `json:"error"`       // why it is not delivered, where the status does not say it
-	DurationMS int64      `json:"duration_ms"` // to the answer, or to the error
-	// Response is what the answer says, beside its status; nil: there was none, or it said nothing.
-	Response *TryResponse `json:"response,omitempty"`
+	At         time.Time    `json:"at"`                 // when it began
+	Status     *int         `json:"status"`             // of the answer; nil: there was none
+	Error      NullString   `json:"error"`              // why it is not delivered, where the status does not say it
+	DurationMS int64        `json:"duration_ms"`        // to the answer, or to the error
+	Response   *TryResponse `json:"response,omitempty"` // nil: the answer said nothing, or there was none
 }
 
-// TryResponse is the beginning of an endpoint's answer to a try: valid UTF-8 without control characters but line
-// breaks and tabs. What repeats a secret of the endpoint's is replaced by "(hidden)".
+// TryResponse is the beginning of an answer: printable, and without what repeats a secret of the endpoint's.
 type TryResponse struct {
-	// Headers are those that show who answered: cf-mitigated, content-type, ngrok-error-code, retry-after and server,
-	// as far as the answer has them.
-	Headers map[string]string `json:"headers,omitempty"`
-	Body    string            `json:"body"` // its first KiB
+	Headers map[string]string `json:"headers,omitempty"` // those that show who answered, by their lower-case names
+	Body    string            `json:"body"`              // its first KiB
 }
 
 // Delivered reports whether the endpoint took the event.
@@ -134,16 +121,6 @@ func NewOperatorEvent(id string, kind EventType, data any, sequence int, now tim
 	}
 	e, err := newEvent(id, kind, data, sequence, now)
 	e.Caller = OperatorCaller
-	return e, err
-}
-
-// NewPing is an event that tries out an endpoint of a caller, by its name, under an id that must be unique for ever.
-func NewPing(id, caller, endpoint string, now time.Time) (Event, error) {
-	e, err := newEvent(id, EventPing, PingedEndpoint{caller, endpoint}, 1, now)
-	e.Caller = caller
-	if endpoint != DefaultEndpoint {
-		e.Endpoint = endpoint
-	}
 	return e, err
 }
 

@@ -215,22 +215,16 @@ func (d *Deliverer) Close(ctx context.Context) {
 // An error means that what happened is not recorded; the event is tried again, so call again. A try
 // that has begun does not end with ctx but by its own timeout.
 func (d *Deliverer) Deliver(ctx context.Context, eventID string) (next time.Time, err error) {
-	ev, err := d.pending(ctx, eventID)
-	if err != nil || ev.State != topup.EventPending {
+	ev, err := d.awaited(ctx, eventID)
+	if err != nil {
 		return time.Time{}, err
 	}
 	now := time.Now()
+	if ev.State != topup.EventPending {
+		return time.Time{}, nil
+	}
 	if !due(ev, now) {
-		if !d.waitUntil(ctx, ev.DueAt) {
-			return later(ev.DueAt, now), nil
-		}
-		// Meanwhile others may have delivered it, or changed when it is due.
-		if ev, err = d.pending(ctx, eventID); err != nil || ev.State != topup.EventPending {
-			return time.Time{}, err
-		}
-		if now = time.Now(); !due(ev, now) {
-			return later(ev.DueAt, now), nil
-		}
+		return later(ev.DueAt, now), nil
 	}
 	ev, copies, all, err := d.deliveries(ctx, ev)
 	if err != nil {
@@ -250,8 +244,18 @@ func (d *Deliverer) Deliver(ctx context.Context, eventID string) (next time.Time
 	return d.try(ctx, ev, to)
 }
 
-// pending is an event that is to be delivered; its state is another where there is nothing to do.
-func (d *Deliverer) pending(ctx context.Context, eventID string) (topup.Event, error) {
+// awaited is an event at the time of its try, if that comes soon. It is read again after the wait: meanwhile others may
+// have delivered it, or changed when it is due.
+func (d *Deliverer) awaited(ctx context.Context, eventID string) (topup.Event, error) {
+	ev, err := d.event(ctx, eventID)
+	if err != nil || ev.State != topup.EventPending || due(ev, time.Now()) || !d.waitUntil(ctx, ev.DueAt) {
+		return ev, err
+	}
+	return d.event(ctx, eventID)
+}
+
+// event is an event as it is kept; of one that is not there, none that is pending.
+func (d *Deliverer) event(ctx context.Context, eventID string) (topup.Event, error) {
 	ev, err := d.store.Event(ctx, eventID)
 	if errors.Is(err, topup.ErrNotFound) {
 		d.cfg.Log.WarnContext(ctx, "webhook of an unknown event dropped", "event", eventID)

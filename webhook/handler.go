@@ -7,8 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-
-	"recarga/topup"
 )
 
 // maxBody is far above any event: an order's largest part is 4 KiB of metadata.
@@ -30,7 +28,7 @@ func Handler(secret string, fn func(context.Context, Event) error, others ...str
 	secrets := append([]string{secret}, others...)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ev, _, err := Receive(w, r, secrets...)
-		if err == nil && ev.Type != topup.EventPing {
+		if err == nil && ev.Type != EventPing {
 			if err = fn(r.Context(), ev); err != nil {
 				err = fmt.Errorf("%w: %w", errHandler, err)
 			}

@@ -4,19 +4,20 @@ import (
 	"maps"
 	"net/http"
 	"net/textproto"
+	"regexp"
 	"slices"
 	"strings"
-
-	"golang.org/x/net/http/httpguts"
 
 	"recarga/topup"
 )
 
-// The bounds of an endpoint's own headers.
-const (
-	maxHeaders     = 10
-	maxHeaderName  = 100     // bytes
-	maxHeaderValue = 1 << 10 // bytes
+// The bounds of an endpoint's own headers, and of the value of each in bytes.
+const maxHeaders, maxHeaderValue = 10, 1 << 10
+
+// The form of a header's name, which is a token (RFC 9110), and of its value.
+var (
+	headerName  = regexp.MustCompile("^[-A-Za-z0-9!#$%&'*+.^_`|~]{1,100}$")
+	headerValue = regexp.MustCompile(`^[!-~]([ -~]*[!-~])?$`)
 )
 
 // ownHeaders are those that Recarga or HTTP itself sets: an endpoint cannot have others.
@@ -46,14 +47,13 @@ func CheckHeaders(field string, headers map[string]string) []error {
 			return strings.HasPrefix(canonical, prefix)
 		})
 		switch {
-		case !httpguts.ValidHeaderFieldName(name) || len(name) > maxHeaderName:
-			refuse(name, "the name of a header: 1 to 100 letters, digits and - (RFC 9110)")
+		case !headerName.MatchString(name):
+			refuse(name, "the name of a header, as in X-Api-Key: 1 to 100 letters, digits and -")
 		case own:
 			refuse(name, "another header: Recarga, or HTTP itself, sets this one")
 		case seen[canonical]:
 			refuse(name, "each header once: names are the same in upper and lower case")
-		case value == "" || len(value) > maxHeaderValue || !httpguts.ValidHeaderFieldValue(value) ||
-			strings.TrimSpace(value) != value || strings.ContainsFunc(value, func(r rune) bool { return r > '~' }):
+		case len(value) > maxHeaderValue || !headerValue.MatchString(value):
 			refuse(name, "a value of 1 to 1024 visible ASCII characters, without spaces around it")
 		}
 		seen[canonical] = true

@@ -33,12 +33,12 @@ func TestPing(t *testing.T) {
 	}
 	got := r.requests()[0]
 	ev, err := webhook.Verify(got.body, got.Header, vectorSecret)
-	var data topup.PingedEndpoint
+	var data webhook.PingedEndpoint
 	if err == nil {
 		err = json.Unmarshal(ev.OperatorData, &data)
 	}
-	want := topup.PingedEndpoint{Caller: "shop", Endpoint: "crm"}
-	if diff := cmp.Diff(want, data); diff != "" || err != nil || ev.Type != topup.EventPing || ev.ID != pinged.ID ||
+	want := webhook.PingedEndpoint{Caller: "shop", Endpoint: "crm"}
+	if diff := cmp.Diff(want, data); diff != "" || err != nil || ev.Type != webhook.EventPing || ev.ID != pinged.ID ||
 		!strings.HasPrefix(ev.ID, "ping_") || ev.Timestamp.IsZero() {
 		t.Errorf("%+v, %v: %s", ev, err, diff)
 	}
@@ -58,7 +58,7 @@ func TestPing(t *testing.T) {
 	}
 }
 
-// TestPingsAreBounded: who pings too often is notified so, and nothing is sent.
+// TestPingsAreBounded: who pings too often is refused, and nothing is sent.
 func TestPingsAreBounded(t *testing.T) {
 	r := newReceiver(t, status(204))
 	d := deliverer(t, webhook.Config{Rate: 0.001}, newBook(), at(r.URL, vectorSecret))

@@ -133,11 +133,12 @@ func (p *proxyDialer) tunnel(ctx context.Context, target string) (_ net.Conn, er
 		return nil, p.failed(ctx, "", err)
 	}
 	in := bufio.NewReaderSize(conn, maxAnswerHead)
-	connect := &http.Request{Method: http.MethodConnect}
-	resp, err := http.ReadResponse(in, connect) //nolint:bodyclose // it is the connection
-	switch {
-	case err != nil:
+	resp, err := http.ReadResponse(in, &http.Request{Method: http.MethodConnect})
+	if err != nil {
 		return nil, p.failed(ctx, "", err)
+	}
+	defer resp.Body.Close() // of a 2xx there is none: what follows is the endpoint's
+	switch {
 	case resp.StatusCode/100 != 2:
 		return nil, &ProxyError{strings.TrimSpace(fmt.Sprintf("it answered %d %s to CONNECT", resp.StatusCode,
 			http.StatusText(resp.StatusCode)))}

@@ -45,11 +45,11 @@ func TestProxy(t *testing.T) {
 	}
 	if user, password, ok := basicAuth(asked[0].Header.Get("Proxy-Authorization")); !ok || user != "recarga" ||
 		password != "hush" {
-		t.Errorf("the proxy was notified %s:%s", user, password)
+		t.Errorf("the proxy got %s:%s", user, password)
 	}
 	for _, got := range r.requests() {
 		if got.Header.Get("Proxy-Authorization") != "" {
-			t.Error("the receiver was notified the proxy's password")
+			t.Error("the receiver got the proxy's password")
 		}
 		if _, err := webhook.Verify(got.body, got.Header, vectorSecret); err != nil {
 			t.Error(err)

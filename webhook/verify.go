@@ -29,7 +29,7 @@ var (
 type Event struct {
 	// ID is the same on every try: what has been handled under it needs no handling again.
 	ID string `json:"-"`
-	// Type is one of topup.EventTypes, or of the operator's types, such as topup.EventBalanceLow, or topup.EventPing.
+	// Type is one of topup.EventTypes, or of the operator's types, such as topup.EventBalanceLow, or EventPing.
 	Type topup.EventType `json:"type"`
 	// Timestamp is when it happened, not when it was sent.
 	Timestamp time.Time `json:"timestamp"`

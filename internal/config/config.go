@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"net/url"
 	"os"
@@ -84,46 +85,64 @@ type Settings struct {
 
 // setters check and store the values, by the names of the settings.
 func setters(s *Settings) map[string]func(string) error {
+	all := webhookSetters(s)
+	maps.Copy(all, map[string]func(string) error{
+		"DATABASE_MAX_CONNECTIONS": count(&s.DatabaseMaxConnections, 4, 1000),
+		"DATABASE_URL":             text(&s.DatabaseURL, databaseURL),
+		"MIGRATE":                  choice(&s.Migrate),
+		"REDIS_URL":                text(&s.RedisURL, redisURL),
+		"RETENTION":                spanOrNever(&s.Retention, ShortestRetention),
+		"ARCHIVE_DIR":              text(&s.ArchiveDir, anything),
+		"DISTRIBUTOR_URL":          text(&s.DistributorURL, WebURL),
+		"DISTRIBUTOR_ALLOW_HTTP":   choice(&s.DistributorAllowHTTP),
+		"DISTRIBUTOR_CUSTOMER_ID":  text(&s.DistributorCustomerID, anything),
+		"DISTRIBUTOR_SECRET_KEY":   text(&s.DistributorSecretKey, anything),
+		"CATALOG":                  text(&s.CatalogFile, anything),
+		"DISTRIBUTOR_TIMEOUT":      spanTo(&s.DistributorTimeout, longestPurchase),
+		"DISTRIBUTOR_RATE":         rate(&s.DistributorRate),
+		"BREAKER_SHARE":            percentage(&s.BreakerShare),
+		"BREAKER_PROBE":            span(&s.BreakerProbe),
+		"DISTRIBUTOR_CONCURRENCY":  count(&s.DistributorConcurrency, 1, 10000),
+		"BALANCE_INTERVAL":         span(&s.BalanceInterval),
+		"BALANCE_LOW":              amount(&s.BalanceLow),
+		"BALANCE_RESERVE":          amount(&s.Reserve),
+		"RETRY_INITIAL":            span(&s.RetryInitial),
+		"RETRY_MAX":                span(&s.RetryMax),
+		"RETRY_MAX_ATTEMPTS":       count(&s.RetryMaxAttempts, 1, 1000),
+		"RETRY_MAX_ELAPSED":        span(&s.RetryMaxElapsed),
+		"EXPIRES_AFTER":            spanOrNever(&s.ExpiresAfter, time.Second),
+		"RETRY_CODES":              retryCodes(&s.RetryCodes),
+		"ON_UNKNOWN":               text(&s.OnUnknown, oneOf("hold", "resend")),
+		"API_KEY":                  text(&s.APIKey, key),
+		"ADMIN_KEY":                text(&s.AdminKey, key),
+		"TRUSTED_PROXIES":          proxies(&s.TrustedProxies),
+		"ADMIN_KEY_ALLOW_WEAK":     choice(&s.AdminKeyAllowWeak),
+		"ENCRYPTION_KEY":           text(&s.EncryptionKey, key),
+		"ENCRYPTION_KEY_OLD":       keyList(&s.FormerEncryptionKeys, shortestKey),
+		"TASK_KEY":                 keyList(&s.TaskKeys, shortestTaskKey),
+		"HTTP_ADDR":                text(&s.HTTPAddr, address),
+		"HTTP_MAX_CONNECTIONS":     count(&s.HTTPMaxConnections, 16, 65_536),
+		"HTTP_IDLE_TIMEOUT":        span(&s.HTTPIdleTimeout),
+		"METRICS_ADDR":             text(&s.MetricsAddr, address),
+		"SHUTDOWN_DELAY":           spanOrNever(&s.ShutdownDelay, 0),
+		"SHUTDOWN_TIMEOUT":         span(&s.ShutdownTimeout),
+		"QUEUES_READ_ONLY":         choice(&s.QueuesReadOnly),
+		"LOG_LEVEL":                logLevel(&s.LogLevel),
+		"LOG_FORMAT":               text(&s.LogFormat, oneOf("json", "text")),
+		"API_URL":                  text(&s.APIURL, WebURL),
+	})
+	return all
+}
+
+// webhookSetters are those of where webhooks go, and how.
+func webhookSetters(s *Settings) map[string]func(string) error {
 	return map[string]func(string) error{
-		"DATABASE_MAX_CONNECTIONS":    count(&s.DatabaseMaxConnections, 4, 1000),
-		"DATABASE_URL":                text(&s.DatabaseURL, databaseURL),
-		"MIGRATE":                     choice(&s.Migrate),
-		"REDIS_URL":                   text(&s.RedisURL, redisURL),
-		"RETENTION":                   spanOrNever(&s.Retention, ShortestRetention),
-		"ARCHIVE_DIR":                 text(&s.ArchiveDir, anything),
-		"DISTRIBUTOR_URL":             text(&s.DistributorURL, WebURL),
-		"DISTRIBUTOR_ALLOW_HTTP":      choice(&s.DistributorAllowHTTP),
-		"DISTRIBUTOR_CUSTOMER_ID":     text(&s.DistributorCustomerID, anything),
-		"DISTRIBUTOR_SECRET_KEY":      text(&s.DistributorSecretKey, anything),
-		"CATALOG":                     text(&s.CatalogFile, anything),
-		"DISTRIBUTOR_TIMEOUT":         spanTo(&s.DistributorTimeout, longestPurchase),
-		"DISTRIBUTOR_RATE":            rate(&s.DistributorRate),
-		"BREAKER_SHARE":               percentage(&s.BreakerShare),
-		"BREAKER_PROBE":               span(&s.BreakerProbe),
-		"DISTRIBUTOR_CONCURRENCY":     count(&s.DistributorConcurrency, 1, 10000),
-		"BALANCE_INTERVAL":            span(&s.BalanceInterval),
-		"BALANCE_LOW":                 amount(&s.BalanceLow),
-		"BALANCE_RESERVE":             amount(&s.Reserve),
-		"RETRY_INITIAL":               span(&s.RetryInitial),
-		"RETRY_MAX":                   span(&s.RetryMax),
-		"RETRY_MAX_ATTEMPTS":          count(&s.RetryMaxAttempts, 1, 1000),
-		"RETRY_MAX_ELAPSED":           span(&s.RetryMaxElapsed),
-		"EXPIRES_AFTER":               spanOrNever(&s.ExpiresAfter, time.Second),
-		"RETRY_CODES":                 retryCodes(&s.RetryCodes),
-		"ON_UNKNOWN":                  text(&s.OnUnknown, oneOf("hold", "resend")),
-		"API_KEY":                     text(&s.APIKey, key),
 		"CALLBACK_URL":                text(&s.CallbackURL, WebURL),
 		"WEBHOOK_SECRET":              text(&s.WebhookSecret, secret),
 		"WEBHOOK_SECRET_OLD":          secretList(&s.FormerWebhookSecrets),
-		"ADMIN_KEY":                   text(&s.AdminKey, key),
-		"TRUSTED_PROXIES":             proxies(&s.TrustedProxies),
-		"ADMIN_KEY_ALLOW_WEAK":        choice(&s.AdminKeyAllowWeak),
 		"OPERATOR_CALLBACK_URL":       text(&s.OperatorCallbackURL, WebURL),
 		"OPERATOR_WEBHOOK_SECRET":     text(&s.OperatorWebhookSecret, secret),
 		"OPERATOR_WEBHOOK_SECRET_OLD": secretList(&s.FormerOperatorSecrets),
-		"ENCRYPTION_KEY":              text(&s.EncryptionKey, key),
-		"ENCRYPTION_KEY_OLD":          keyList(&s.FormerEncryptionKeys, shortestKey),
-		"TASK_KEY":                    keyList(&s.TaskKeys, shortestTaskKey),
 		"WEBHOOK_SCHEDULE":            schedule(&s.WebhookSchedule),
 		"WEBHOOK_TIMEOUT":             span(&s.WebhookTimeout),
 		"WEBHOOK_RATE":                rate(&s.WebhookRate),
@@ -133,16 +152,6 @@ func setters(s *Settings) map[string]func(string) error {
 		"OPERATOR_WEBHOOK_HEADERS":    headers(&s.OperatorWebhookHeaders),
 		"WEBHOOK_PROXY":               proxy(&s.WebhookProxy),
 		"WEBHOOK_CA":                  text(&s.WebhookCA, anything),
-		"HTTP_ADDR":                   text(&s.HTTPAddr, address),
-		"HTTP_MAX_CONNECTIONS":        count(&s.HTTPMaxConnections, 16, 65_536),
-		"HTTP_IDLE_TIMEOUT":           span(&s.HTTPIdleTimeout),
-		"METRICS_ADDR":                text(&s.MetricsAddr, address),
-		"SHUTDOWN_DELAY":              spanOrNever(&s.ShutdownDelay, 0),
-		"SHUTDOWN_TIMEOUT":            span(&s.ShutdownTimeout),
-		"QUEUES_READ_ONLY":            choice(&s.QueuesReadOnly),
-		"LOG_LEVEL":                   logLevel(&s.LogLevel),
-		"LOG_FORMAT":                  text(&s.LogFormat, oneOf("json", "text")),
-		"API_URL":                     text(&s.APIURL, WebURL),
 	}
 }
 

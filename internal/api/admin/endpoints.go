@@ -63,7 +63,7 @@ type setEndpointRequest struct {
 	// EventTypes are the types that it wants; absent or empty: every type.
 	EventTypes []topup.EventType `json:"event_types,omitempty" example:"[\"topup.failed\"]"`
 	// Headers are its own; see producer.Endpoint.
-	Headers map[string]string `json:"headers,omitempty" doc:"Sent with each event: a gateway's key. Absent: as they are."`
+	Headers map[string]string `json:"headers,omitempty" doc:"Sent with each event. Absent: as they are."`
 }
 
 func (a Admin) setEndpoint(ctx context.Context, in *setEndpointInput) (changed producer.Caller, err error) {

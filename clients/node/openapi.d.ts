@@ -1816,7 +1816,7 @@ export interface components {
              *     ]
              */
             event_types?: ("topup.unknown" | "topup.succeeded" | "topup.failed" | "topup.canceled" | "topup.corrected" | "endpoint.disabled" | "balance.low" | "balance.drift")[];
-            /** @description Sent with each event: a gateway's key. Absent: as they are. */
+            /** @description Sent with each event. Absent: as they are. */
             headers?: {
                 [key: string]: string;
             };

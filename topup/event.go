@@ -110,7 +110,7 @@ type TryResponse struct {
 	Body    string            `json:"body"`              // its first KiB
 }
 
-// Delivered reports whether the endpoint took the event.
+// Delivered reports whether the endpoint took it.
 func (t Try) Delivered() bool { return t.Status != nil && *t.Status/100 == 2 }
 
 // NewOperatorEvent freezes an event for the operator, under an id that must be unique for ever. kind must

@@ -85,7 +85,7 @@ func (e Event) ForCaller() Event {
 }
 
 // ForCaller is the try as the event's caller sees it: Error is one of a few sentences, since the error itself may show
-// our network, or why an operator disabled the endpoint. The answer is its own receiver's.
+// our network, or why an operator disabled the endpoint.
 func (t Try) ForCaller() Try {
 	return Try{At: t.At, Status: t.Status, Error: deliveryError(t.Error), DurationMS: t.DurationMS, Response: t.Response}
 }
@@ -108,13 +108,11 @@ func deliveryError(err NullString) NullString {
 		{"cut short by a shutdown", "cut short by a shutdown"},
 		{"lookup ", "its host name was not found"},
 		{"connection refused", "connection refused"},
-		{"certificate", "its TLS certificate was not accepted"},
-		{"x509", "its TLS certificate was not accepted"},
+		{"certificate", "its TLS certificate was not accepted"}, {"x509", "its TLS certificate was not accepted"},
 		{"no answer within", "no answer in time"},
 		{"timeout", "no answer in time"},
 		{"tls:", "the TLS handshake failed"},
-		{"reset by peer", "the connection was closed"},
-		{"EOF", "the connection was closed"},
+		{"reset by peer", "the connection was closed"}, {"EOF", "the connection was closed"},
 	} {
 		if strings.Contains(string(err), row.words) {
 			return NullString(row.shown)

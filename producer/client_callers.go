@@ -99,8 +99,12 @@ func (c *Client) DisableEndpoint(ctx context.Context, caller, name string) error
 }
 
 func (c *Client) switchEndpoint(ctx context.Context, action, caller, name string) error {
+	type switched struct {
+		Caller   string `json:"caller"`
+		Endpoint string `json:"endpoint"`
+	}
 	_, err := onCaller(ctx, c, action+" an endpoint of", http.MethodPost, endpointPath(caller, name)+"/"+action, caller,
-		nil, itsName)
+		nil, func(s switched) (string, bool) { return s.Caller, s.Endpoint == name })
 	return err
 }
 

@@ -97,9 +97,9 @@ func (c *Client) patiently(ctx context.Context, path, tag string, wait time.Dura
 }
 
 // EventsAfter reads the feed of the key's caller: the events behind a place, each once, the oldest first, with the
-// body of its webhook as Payload. next is the place to go on from; keep it when the events are handled. The empty place is
-// before the oldest event that is kept. Without events it waits for one, for so long (60s at most), and then returns
-// none.
+// body of its webhook as Payload. next is the place to go on from; keep it when the events are handled. The empty
+// place is before the oldest event that is kept. Without events it waits for one, for so long (60s at most), and then
+// returns none.
 //
 // It is not repeated by itself. A *Problem with status 410 says that events behind the place are lost to the
 // feed: find out otherwise what became of the orders that are open, and begin again from the empty place.

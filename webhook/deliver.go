@@ -244,8 +244,8 @@ func (d *Deliverer) Deliver(ctx context.Context, eventID string) (next time.Time
 	return d.try(ctx, ev, to)
 }
 
-// awaited is an event at the time of its try, if that comes soon. It is read again after the wait: meanwhile others may
-// have delivered it, or changed when it is due.
+// awaited is an event at the time of its try, if that comes soon. It is read again after the wait: meanwhile others
+// may have delivered it, or changed when it is due.
 func (d *Deliverer) awaited(ctx context.Context, eventID string) (topup.Event, error) {
 	ev, err := d.event(ctx, eventID)
 	if err != nil || ev.State != topup.EventPending || due(ev, time.Now()) || !d.waitUntil(ctx, ev.DueAt) {

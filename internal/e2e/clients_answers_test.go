@@ -115,7 +115,7 @@ func soon(w http.ResponseWriter, r *http.Request) {
 	says(503, "", "Retry-After", time.Now().Add(2*time.Second).UTC().Format(http.TimeFormat))(w, r)
 }
 
-// exchange is what a client is told to do, the answers that it gets, and what it must make of them.
+// exchange is what a client has to do, the answers that it gets, and what it must make of them.
 type exchange struct {
 	id      string
 	does    string // place, unless it says otherwise
@@ -207,12 +207,12 @@ func TestAnswersToClients(t *testing.T) {
 func (e exchange) check(t *testing.T, d *driver, s *script, url string) {
 	t.Helper()
 	if e.attempt > 0 {
-		d.does(t, told{"do": "client", "url": url, "key": apiKey, "attempt": e.attempt})
+		d.does(t, command{"do": "client", "url": url, "key": apiKey, "attempt": e.attempt})
 		defer d.connected(t, url)
 	}
-	what := told{"do": "place", "order": orderOf(topup.ID(e.id), "5537686660")}
+	what := command{"do": "place", "order": orderOf(topup.ID(e.id), "5537686660")}
 	if e.does != "" {
-		what = told{"do": e.does, "id": e.id}
+		what = command{"do": e.does, "id": e.id}
 	}
 	if e.timeout > 0 {
 		what["timeout"] = e.timeout
@@ -250,7 +250,7 @@ func refusesToBegin(t *testing.T, d *driver) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it asked") }))
 	defer server.Close()
 	const secret = "sesame-0123"
-	for _, what := range []told{
+	for _, what := range []command{
 		{"url": "", "key": secret}, {"url": "recarga.example", "key": secret}, {"url": "ftp://recarga.example", "key": secret},
 		{"url": "https://", "key": secret}, {"url": "https://recarga.example\n", "key": secret},
 		{"url": " https://recarga.example", "key": secret}, {"url": "https://recarga.example:x", "key": secret},
@@ -265,11 +265,11 @@ func refusesToBegin(t *testing.T, d *driver) {
 			t.Errorf("%v: %+v", what, a)
 		}
 	}
-	if a := d.does(t, told{"do": "client", "url": server.URL, "key": secret}); a.Error != "" {
+	if a := d.does(t, command{"do": "client", "url": server.URL, "key": secret}); a.Error != "" {
 		t.Error(a.Message)
 	}
 	for _, id := range []string{"", ".", "..", "a/b", "A B", "ñ", "A\n", strings.Repeat("A", 65)} {
-		for _, what := range []told{
+		for _, what := range []command{
 			{"do": "place", "order": orderOf(topup.ID(id), "5537686660")}, {"do": "get", "id": id},
 			{"do": "cancel", "id": id}, {"do": "wait", "id": id},
 		} {
@@ -280,7 +280,7 @@ func refusesToBegin(t *testing.T, d *driver) {
 	}
 	for _, secret := range []string{"", secret, "whsec_", "whsec_" + secret, "whsec_QUJD", "whsec_" + strings.Repeat("A", 32) +
 		"\n"} {
-		a := d.does(t, told{"do": "verify", "secrets": []string{secret}, "body": "", "headers": told{}})
+		a := d.does(t, command{"do": "verify", "secrets": []string{secret}, "body": "", "headers": command{}})
 		if a.Error != "usage" || len(secret) > 6 && strings.Contains(a.Message, secret[6:]) {
 			t.Errorf("secret %q: %+v", secret, a)
 		}
